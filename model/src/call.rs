@@ -1,0 +1,230 @@
+//! What the call logic tells the recorders.
+
+use crate::{
+    CarrierId, Flow, Instant, MediaId, Refusal, TransactionId, TransportProtocol, VoiceConnectorId,
+};
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The two sides of a call object: leg A called us, leg B is called by us.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LegSide {
+    /// The side that called.
+    A,
+    /// The side that we call.
+    B,
+}
+
+impl LegSide {
+    /// Both legs, A first.
+    pub const BOTH: [LegSide; 2] = [LegSide::A, LegSide::B];
+
+    /// 0 for leg A, 1 for leg B: the position in every pair.
+    pub const fn index(self) -> usize {
+        match self {
+            LegSide::A => 0,
+            LegSide::B => 1,
+        }
+    }
+
+    /// The opposite leg.
+    pub const fn other(self) -> LegSide {
+        match self {
+            LegSide::A => LegSide::B,
+            LegSide::B => LegSide::A,
+        }
+    }
+}
+
+/// Which way a call goes through Tandem.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CallDirection {
+    /// Customer to carrier (AWS: termination).
+    Outbound,
+    /// Carrier to customer (AWS: origination).
+    Inbound,
+}
+
+/// The two sides of the world: the voice connector's customer and the carriers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Side {
+    /// The PBX.
+    Customer,
+    /// The carrier.
+    Remote,
+}
+
+impl CallDirection {
+    /// The name in records, as AWS writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CallDirection::Outbound => "Outbound",
+            CallDirection::Inbound => "Inbound",
+        }
+    }
+
+    /// Which leg is on which side: an outbound call's leg A is the customer.
+    pub const fn side_of(self, leg: LegSide) -> Side {
+        match (self, leg) {
+            (CallDirection::Outbound, LegSide::A) | (CallDirection::Inbound, LegSide::B) => {
+                Side::Customer
+            }
+            (CallDirection::Outbound, LegSide::B) | (CallDirection::Inbound, LegSide::A) => {
+                Side::Remote
+            }
+        }
+    }
+}
+
+/// Who is in a call and under which contract.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallParties {
+    /// Which way it goes.
+    pub direction: CallDirection,
+    /// The voice connector that it is counted for.
+    pub voice_connector: VoiceConnectorId,
+    /// User part of leg A's From.
+    pub from_user: Arc<str>,
+    /// Country of the caller's number, ISO 3166-1 alpha-2; empty when unknown.
+    pub from_country: &'static str,
+    /// User part of the called address.
+    pub to_user: Arc<str>,
+    /// Country of the called number, ISO 3166-1 alpha-2; empty when unknown.
+    pub to_country: &'static str,
+    /// Call-ID on leg A.
+    pub call_id: Arc<str>,
+    /// The carrier that an inbound call came from; `None` for outbound calls.
+    pub carrier: Option<CarrierId>,
+    /// Where leg A's INVITE came from.
+    pub source: SocketAddr,
+    /// Write every SIP message of the call into the SIP message log.
+    pub log_sip_messages: bool,
+    /// Write the media quality log.
+    pub log_media_metrics: bool,
+}
+
+/// Something that happened to a call, for records, logs and metrics.
+#[derive(Clone, Debug)]
+pub struct CallEvent {
+    /// The call.
+    pub transaction_id: TransactionId,
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub kind: CallEventKind,
+}
+
+/// The life of a call as the recorders see it: `Attempted` once, then any of the middle ones, then
+/// `Ended` once.
+#[derive(Clone, Debug)]
+pub enum CallEventKind {
+    /// A call passed the policing.
+    Attempted {
+        /// Who and under which contract.
+        parties: Arc<CallParties>,
+    },
+    /// An INVITE was sent to a route.
+    Routed {
+        /// The carrier, for outbound calls.
+        carrier: Option<CarrierId>,
+        /// Where to.
+        destination: SocketAddr,
+        /// Over what.
+        protocol: TransportProtocol,
+        /// 1 for the first route of the hunt.
+        attempt: u32,
+    },
+    /// The relay reserved media for the call.
+    MediaAllocated {
+        /// The stream.
+        media: MediaId,
+    },
+    /// Leg B alerts (18x).
+    Ringing,
+    /// Leg B answered (2xx).
+    Answered,
+    /// The call is over.
+    Ended(CallEnd),
+}
+
+/// How a call ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallEnd {
+    /// The final status of leg A's INVITE.
+    pub status: u16,
+    /// In words, for the record: what ended the call.
+    pub cause: &'static str,
+    /// Who ended it.
+    pub ended_by: EndedBy,
+    /// The policy that refused it, if one did.
+    pub refusal: Option<Refusal>,
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum EndedBy {
+    /// The side that called.
+    LegA,
+    /// The side that was called.
+    LegB,
+    /// Tandem: a timer, a policy or a drain.
+    Edge,
+}
+
+/// A SIP message or a refusal, for counters and logs.
+#[derive(Clone, Debug)]
+pub enum SipObservation {
+    /// A message passed the wire.
+    Message(SipMessageEvent),
+    /// A request was refused before it became a call.
+    Refused(RefusalEvent),
+}
+
+/// One SIP message on the wire.
+#[derive(Clone, Debug)]
+pub struct SipMessageEvent {
+    /// The call, if it belongs to one.
+    pub transaction_id: Option<TransactionId>,
+    /// The voice connector, if known.
+    pub voice_connector: Option<VoiceConnectorId>,
+    /// Which leg it passed on.
+    pub leg: Option<LegSide>,
+    /// When.
+    pub at: Instant,
+    /// To us or from us.
+    pub direction: MessageDirection,
+    /// The path.
+    pub flow: Flow,
+    /// Status of a response; `None` for requests.
+    pub status: Option<u16>,
+    /// The whole message, credentials not yet masked; `None` unless the voice connector logs SIP
+    /// messages.
+    pub message: Option<Bytes>,
+    /// Start line, for the ladder.
+    pub start_line: Bytes,
+}
+
+/// Which way a message passed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MessageDirection {
+    /// To us.
+    Received,
+    /// From us.
+    Sent,
+}
+
+/// A request that policy refused.
+#[derive(Clone, Debug)]
+pub struct RefusalEvent {
+    /// Why.
+    pub refusal: Refusal,
+    /// When.
+    pub at: Instant,
+    /// Where it came from.
+    pub source: SocketAddr,
+    /// The voice connector that it named, if any.
+    pub voice_connector: Option<VoiceConnectorId>,
+    /// The start line, cut to 200 characters.
+    pub start_line: Bytes,
+}

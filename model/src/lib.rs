@@ -1,0 +1,29 @@
+//! The words that Tandem's crates share: ids, numbers, units, and the messages that pass between
+//! the call logic, the media relay and the recorders.
+//!
+//! Plain data: no I/O, no clock, no randomness, and no logic beyond keeping each value valid.
+#![forbid(unsafe_code)]
+
+mod call;
+mod id;
+mod media;
+mod quality;
+mod refusal;
+mod time;
+mod transport;
+
+pub use call::{
+    CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, EndedBy, LegSide,
+    MessageDirection, RefusalEvent, Side, SipMessageEvent, SipObservation,
+};
+pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
+pub use media::{
+    AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand,
+    MediaEvent, MediaPlan,
+};
+pub use quality::{
+    Codecs, Jitter, LossCounts, Mos, PeerView, QualityReport, ReceivedView, ReportKind, SentView,
+};
+pub use refusal::Refusal;
+pub use time::{Instant, UnixTime};
+pub use transport::{ConnectionId, Flow, TransportProtocol};

@@ -1,0 +1,224 @@
+//! What signalling asks of the media relay and what the relay answers. Nothing else passes between
+//! them, so that the relay can run as a process of its own on another host.
+
+use crate::{Instant, LegSide, MediaId, QualityReport, TransactionId};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// The address family of one side's media.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum IpFamily {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl IpFamily {
+    /// The family of an address.
+    pub const fn of(address: &SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(_) => IpFamily::V4,
+            SocketAddr::V6(_) => IpFamily::V6,
+        }
+    }
+}
+
+/// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`, one
+/// `Release`.
+#[derive(Clone, Debug)]
+pub enum MediaCommand {
+    /// Reserve an RTP and an RTCP port for each leg.
+    Allocate {
+        /// The new stream.
+        id: MediaId,
+        /// The call that it belongs to.
+        transaction_id: TransactionId,
+        /// The address family of leg A and of leg B.
+        families: [IpFamily; 2],
+    },
+    /// Replace the whole forwarding plan between two batches of packets.
+    Apply {
+        /// The stream.
+        id: MediaId,
+        /// The new plan.
+        plan: Box<MediaPlan>,
+    },
+    /// End the stream, send its final reports and quarantine its ports.
+    Release {
+        /// The stream.
+        id: MediaId,
+    },
+}
+
+/// The relay to signalling and to the recorders.
+#[derive(Clone, Debug)]
+pub enum MediaEvent {
+    /// Ports are reserved and their sockets open.
+    Allocated {
+        /// The stream.
+        id: MediaId,
+        /// What to write into the session descriptions for leg A and for leg B.
+        local: [LocalMedia; 2],
+    },
+    /// Nothing was reserved.
+    AllocationFailed {
+        /// The stream.
+        id: MediaId,
+        /// Why.
+        reason: AllocationFailure,
+    },
+    /// No packet came from a leg that should send for the whole of the relay's
+    /// `silence_after`; said once per silence.
+    Silent {
+        /// The stream.
+        id: MediaId,
+        /// The silent leg.
+        leg: LegSide,
+        /// When it was noticed.
+        at: Instant,
+    },
+    /// What one leg measured in an interval, or over the whole stream at its end.
+    Report(Box<QualityReport>),
+}
+
+/// The relay's addresses towards one leg, as its session description states them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LocalMedia {
+    /// Where the leg sends RTP (the advertised address when one is configured).
+    pub rtp: SocketAddr,
+    /// Where the leg sends RTCP when it is not multiplexed on `rtp`.
+    pub rtcp: SocketAddr,
+}
+
+/// Why no ports were reserved.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AllocationFailure {
+    /// Every port of `[media] ports` is in use or in quarantine.
+    PortsExhausted,
+    /// `[media] bind` has no address of the family that the leg needs.
+    NoAddress(IpFamily),
+    /// The operating system refused a socket (for example the limit of open files).
+    Socket,
+    /// The relay's command queue is full.
+    Overloaded,
+}
+
+/// How one stream is forwarded, compiled from the offer and answer of both legs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MediaPlan {
+    /// The plan for leg A and for leg B, see [`LegSide::index`].
+    pub legs: [LegPlan; 2],
+}
+
+/// One leg's part of a [`MediaPlan`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LegPlan {
+    /// Where its session description wants RTP; `None` before it is known, or when the description
+    /// gives no usable address (0.0.0.0, port 0). Then only latching finds it.
+    pub remote_rtp: Option<SocketAddr>,
+    /// Where it wants RTCP (`a=rtcp`, else RTP port + 1, else the same with rtcp-mux).
+    pub remote_rtcp: Option<SocketAddr>,
+    /// The address that the leg's signalling came from; `None` when it says nothing about its media
+    /// (a proxy in between). Where the description names a private address or none, media from here
+    /// is plausible too, because the leg is behind a NAT.
+    pub signalling_source: Option<IpAddr>,
+    /// RTP and RTCP share one port (RFC 5761), agreed in offer and answer.
+    pub rtcp_mux: bool,
+    /// The leg may send media to us (its direction is sendrecv or sendonly).
+    pub accepts_from: bool,
+    /// The leg wants media from us (its direction is sendrecv or recvonly).
+    pub sends_to: bool,
+    /// Its description changed: open the learning window for its source address again.
+    pub relearn: bool,
+    /// The agreed formats. A payload type that is not listed is forwarded all the same, and counts
+    /// with the first format's clock.
+    pub codecs: Vec<CodecMapping>,
+    /// The payload type of telephone-event (RFC 4733), if agreed.
+    pub telephone_event: Option<u8>,
+}
+
+/// An RTP payload type and what it stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CodecMapping {
+    /// RTP payload type, 0 to 127.
+    pub payload_type: u8,
+    /// The format.
+    pub codec: Codec,
+    /// RTP clock rate in Hz. For G.722 it is 8,000, though the audio has 16,000 samples a second
+    /// (RFC 3551 section 4.5.2).
+    pub clock_rate: u32,
+    /// Packet duration from `a=ptime`; 20 ms when not given.
+    pub packet_duration: Duration,
+}
+
+/// The formats whose quality model or payload Tandem knows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Codec {
+    /// G.711 µ-law.
+    Pcmu,
+    /// G.711 A-law.
+    Pcma,
+    /// G.722 at 64 kbit/s, wideband.
+    G722,
+    /// G.729, also Annex A.
+    G729,
+    /// Opus.
+    Opus,
+    /// iLBC.
+    Ilbc,
+    /// GSM full rate.
+    Gsm,
+    /// AMR, narrowband.
+    Amr,
+    /// AMR-WB.
+    AmrWb,
+    /// Linear PCM, 16 bits.
+    L16,
+    /// Comfort noise (RFC 3389).
+    ComfortNoise,
+    /// Telephone events (RFC 4733).
+    TelephoneEvent,
+    /// Anything else; relayed, and rated as G.711.
+    Other,
+}
+
+impl Codec {
+    /// The encoding name of `a=rtpmap`, or "other".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Codec::Pcmu => "PCMU",
+            Codec::Pcma => "PCMA",
+            Codec::G722 => "G722",
+            Codec::G729 => "G729",
+            Codec::Opus => "opus",
+            Codec::Ilbc => "iLBC",
+            Codec::Gsm => "GSM",
+            Codec::Amr => "AMR",
+            Codec::AmrWb => "AMR-WB",
+            Codec::L16 => "L16",
+            Codec::ComfortNoise => "CN",
+            Codec::TelephoneEvent => "telephone-event",
+            Codec::Other => "other",
+        }
+    }
+
+    /// Reads an encoding name of `a=rtpmap`, in any case.
+    pub fn from_encoding_name(name: &str) -> Self {
+        const NAMED: [Codec; 12] = [
+            Codec::Pcmu,
+            Codec::Pcma,
+            Codec::G722,
+            Codec::G729,
+            Codec::Opus,
+            Codec::Ilbc,
+            Codec::Gsm,
+            Codec::Amr,
+            Codec::AmrWb,
+            Codec::L16,
+            Codec::ComfortNoise,
+            Codec::TelephoneEvent,
+        ];
+        NAMED.into_iter().find(|c| c.name().eq_ignore_ascii_case(name)).unwrap_or(Codec::Other)
+    }
+}

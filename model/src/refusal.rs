@@ -1,0 +1,117 @@
+//! Why a request was refused by policy, counted and logged under these names.
+
+use std::fmt;
+
+/// A policy refusal. Each has one SIP status and one name that logs and metrics share.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Refusal {
+    /// No voice connector and no carrier owns the source.
+    UnknownSource,
+    /// The source address is not in the voice connector's `cidr_allowed_list`.
+    SourceNotAllowed,
+    /// The called number is not E.164 (`+` and 7 to 15 digits).
+    NotE164,
+    /// The called country is not in `calling_regions`.
+    RegionNotAllowed,
+    /// The voice connector's `cps_limit` is used up.
+    CallRateLimit,
+    /// The voice connector's `concurrent_calls_limit` is used up.
+    ConcurrentCallLimit,
+    /// No carrier serves the called number.
+    NoRoute,
+    /// The called number belongs to no voice connector.
+    UnknownNumber,
+    /// The voice connector has no origination route.
+    NoOrigination,
+    /// Termination or origination is switched off.
+    Disabled,
+    /// The request went round through us too often, or Max-Forwards reached 0.
+    Loop,
+    /// The node drains and takes no new calls.
+    Draining,
+    /// A table of the node is full.
+    Overloaded,
+    /// The media port range is used up.
+    PortsExhausted,
+    /// The session description offers nothing that can be relayed.
+    NotAcceptable,
+    /// The method is not served here.
+    MethodNotAllowed,
+}
+
+impl Refusal {
+    /// Every refusal, in the order of their declaration.
+    pub const ALL: [Refusal; 16] = [
+        Refusal::UnknownSource,
+        Refusal::SourceNotAllowed,
+        Refusal::NotE164,
+        Refusal::RegionNotAllowed,
+        Refusal::CallRateLimit,
+        Refusal::ConcurrentCallLimit,
+        Refusal::NoRoute,
+        Refusal::UnknownNumber,
+        Refusal::NoOrigination,
+        Refusal::Disabled,
+        Refusal::Loop,
+        Refusal::Draining,
+        Refusal::Overloaded,
+        Refusal::PortsExhausted,
+        Refusal::NotAcceptable,
+        Refusal::MethodNotAllowed,
+    ];
+
+    /// The name in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Refusal::UnknownSource => "unknown_source",
+            Refusal::SourceNotAllowed => "source_not_allowed",
+            Refusal::NotE164 => "not_e164",
+            Refusal::RegionNotAllowed => "region_not_allowed",
+            Refusal::CallRateLimit => "call_rate_limit",
+            Refusal::ConcurrentCallLimit => "concurrent_call_limit",
+            Refusal::NoRoute => "no_route",
+            Refusal::UnknownNumber => "unknown_number",
+            Refusal::NoOrigination => "no_origination",
+            Refusal::Disabled => "disabled",
+            Refusal::Loop => "loop",
+            Refusal::Draining => "draining",
+            Refusal::Overloaded => "overloaded",
+            Refusal::PortsExhausted => "ports_exhausted",
+            Refusal::NotAcceptable => "not_acceptable",
+            Refusal::MethodNotAllowed => "method_not_allowed",
+        }
+    }
+
+    /// The SIP status that the refused request gets.
+    pub const fn status(self) -> u16 {
+        match self {
+            Refusal::UnknownSource
+            | Refusal::SourceNotAllowed
+            | Refusal::RegionNotAllowed
+            | Refusal::Disabled => 403,
+            Refusal::NotE164
+            | Refusal::NoRoute
+            | Refusal::UnknownNumber
+            | Refusal::NoOrigination => 404,
+            Refusal::MethodNotAllowed => 405,
+            Refusal::Loop => 482,
+            Refusal::NotAcceptable => 488,
+            Refusal::CallRateLimit
+            | Refusal::ConcurrentCallLimit
+            | Refusal::Draining
+            | Refusal::Overloaded
+            | Refusal::PortsExhausted => 503,
+        }
+    }
+
+    /// Whether AWS counts it as a throttle (metric `Throttles`).
+    pub const fn is_throttle(self) -> bool {
+        matches!(self, Refusal::CallRateLimit | Refusal::ConcurrentCallLimit)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

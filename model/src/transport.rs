@@ -1,0 +1,79 @@
+//! Where a SIP message came from and how an answer gets back.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// The transports of RFC 3261 section 18 that Tandem speaks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TransportProtocol {
+    /// Datagrams; retransmission is the transaction layer's work.
+    Udp,
+    /// A byte stream with Content-Length framing.
+    Tcp,
+    /// TCP under TLS.
+    Tls,
+}
+
+impl TransportProtocol {
+    /// Whether the transport retransmits by itself (RFC 3261 section 17).
+    pub const fn is_reliable(self) -> bool {
+        !matches!(self, TransportProtocol::Udp)
+    }
+
+    /// The port that a URI without one means (RFC 3261 section 19.1.2).
+    pub const fn default_port(self) -> u16 {
+        match self {
+            TransportProtocol::Udp | TransportProtocol::Tcp => 5060,
+            TransportProtocol::Tls => 5061,
+        }
+    }
+
+    /// The token of a Via line's `sent-protocol`, as in `SIP/2.0/UDP`.
+    pub const fn via_token(self) -> &'static str {
+        match self {
+            TransportProtocol::Udp => "UDP",
+            TransportProtocol::Tcp => "TCP",
+            TransportProtocol::Tls => "TLS",
+        }
+    }
+
+    /// The value of a URI's `transport` parameter.
+    pub const fn uri_token(self) -> &'static str {
+        match self {
+            TransportProtocol::Udp => "udp",
+            TransportProtocol::Tcp => "tcp",
+            TransportProtocol::Tls => "tls",
+        }
+    }
+
+    /// Reads a token in any case.
+    pub fn parse(token: &str) -> Option<Self> {
+        [TransportProtocol::Udp, TransportProtocol::Tcp, TransportProtocol::Tls]
+            .into_iter()
+            .find(|t| token.eq_ignore_ascii_case(t.uri_token()))
+    }
+}
+
+impl fmt::Display for TransportProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.uri_token())
+    }
+}
+
+/// One accepted or opened stream connection, unique while the node runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnectionId(pub u64);
+
+/// A path between one of our addresses and a peer's: what an answer follows back
+/// (RFC 3261 section 18.2.2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Flow {
+    /// The transport.
+    pub protocol: TransportProtocol,
+    /// Our address.
+    pub local: SocketAddr,
+    /// The peer's address.
+    pub remote: SocketAddr,
+    /// The stream connection; `None` for UDP, and for a stream that is still to be opened.
+    pub connection: Option<ConnectionId>,
+}
