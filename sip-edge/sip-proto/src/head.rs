@@ -1,0 +1,152 @@
+//! The header lines of a raw message, without parsing it: for what must be cheap (finding the
+//! worker that owns a message, stamping a Via) and for what we wrote ourselves (building an ACK or
+//! a CANCEL from a sent request).
+
+use memchr::{memchr, memchr3, memrchr};
+
+/// One header field of the raw text, with its folded continuation lines.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawHeader<'a> {
+    /// As sent, without trailing blanks.
+    pub(crate) name: &'a [u8],
+    /// Everything between the colon and the final line end.
+    pub(crate) value: &'a [u8],
+    /// The whole field with its line ends.
+    pub(crate) wire: &'a [u8],
+    /// Where `wire` begins in the message.
+    pub(crate) offset: usize,
+}
+
+impl RawHeader<'_> {
+    /// Whether it is the header `long`, or its compact form.
+    pub(crate) fn is(&self, long: &str, compact: Option<u8>) -> bool {
+        match *self.name {
+            [letter] => compact.is_some_and(|c| letter.eq_ignore_ascii_case(&c)),
+            ref name => name.eq_ignore_ascii_case(long.as_bytes()),
+        }
+    }
+
+    pub(crate) fn is_via(&self) -> bool {
+        self.is("Via", Some(b'v'))
+    }
+
+    pub(crate) fn is_to(&self) -> bool {
+        self.is("To", Some(b't'))
+    }
+
+    pub(crate) fn is_from(&self) -> bool {
+        self.is("From", Some(b'f'))
+    }
+
+    pub(crate) fn is_call_id(&self) -> bool {
+        self.is("Call-ID", Some(b'i'))
+    }
+}
+
+/// The first line, without its line end.
+pub(crate) fn start_line(raw: &[u8]) -> &[u8] {
+    let end = memchr(b'\n', raw).unwrap_or(raw.len());
+    trim_end(&raw[..end])
+}
+
+/// The header fields in wire order, up to the empty line.
+pub(crate) fn headers(raw: &[u8]) -> impl Iterator<Item = RawHeader<'_>> {
+    let mut offset = memchr(b'\n', raw).map_or(raw.len(), |end| end + 1);
+    std::iter::from_fn(move || {
+        let rest = &raw[offset..];
+        let wire = &rest[..field_length(rest)];
+        let text = trim_end(wire);
+        if text.is_empty() {
+            return None;
+        }
+        let field = offset;
+        offset += wire.len();
+        let colon = memchr(b':', text).unwrap_or(text.len());
+        let value = text.get(colon + 1..).unwrap_or_default();
+        Some(RawHeader { name: text[..colon].trim_ascii(), value, wire, offset: field })
+    })
+}
+
+/// The first header for which `wanted` holds.
+pub(crate) fn header(raw: &[u8], wanted: fn(&RawHeader<'_>) -> bool) -> Option<RawHeader<'_>> {
+    headers(raw).find(|header| wanted(header))
+}
+
+/// The value of the first parameter called `name` in `text`, which begins at or before the first
+/// semicolon. An empty slice when the parameter has no value.
+pub(crate) fn parameter<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut rest = text;
+    while let Some(semicolon) = memchr(b';', rest) {
+        rest = &rest[semicolon + 1..];
+        let end = memchr3(b';', b',', b'\n', rest).unwrap_or(rest.len());
+        let (key, value) = match memchr(b'=', &rest[..end]) {
+            Some(equals) => (&rest[..equals], &rest[equals + 1..end]),
+            None => (&rest[..end], &rest[..0]),
+        };
+        if key.trim_ascii().eq_ignore_ascii_case(name.as_bytes()) {
+            return Some(value.trim_ascii());
+        }
+    }
+    None
+}
+
+/// The `tag` parameter of a From or To value.
+pub(crate) fn tag(value: &[u8]) -> Option<&[u8]> {
+    // Inside the angle brackets a parameter belongs to the URI.
+    let params = memrchr(b'>', value).map_or(value, |end| &value[end..]);
+    parameter(params, "tag").filter(|tag| !tag.is_empty())
+}
+
+/// The `tag` of the To header.
+pub(crate) fn to_tag(raw: &[u8]) -> Option<&[u8]> {
+    tag(header(raw, |h| h.is_to())?.value)
+}
+
+/// The length of the field at the start of `rest`, continuation lines and line end included.
+fn field_length(rest: &[u8]) -> usize {
+    let mut length = 0;
+    loop {
+        let Some(end) = memchr(b'\n', &rest[length..]) else { return rest.len() };
+        let empty = trim_end(&rest[length..=length + end]).is_empty();
+        length += end + 1;
+        let folded = matches!(rest.get(length), Some(b' ' | b'\t'));
+        if empty || !folded {
+            return length;
+        }
+    }
+}
+
+fn trim_end(line: &[u8]) -> &[u8] {
+    let end = line.iter().rposition(|&b| b != b'\r' && b != b'\n').map_or(0, |last| last + 1);
+    &line[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RAW: &[u8] = b"INVITE sip:a@b SIP/2.0\r\n\
+        v : SIP/2.0/UDP h;branch=z9hG4bKx\r\n ;rport\r\n\
+        To: \"a;tag=no>\" <sip:a@b;tag=no> ; Tag = yes\r\n\
+        i: id@h\r\n\r\nVia: body\r\n";
+
+    #[test]
+    fn reads_compact_and_folded_headers_and_stops_before_the_body() {
+        let names: Vec<_> = headers(RAW).map(|h| h.name).collect();
+        assert_eq!(names, [&b"v"[..], b"To", b"i"]);
+        let via = header(RAW, |h| h.is_via()).unwrap();
+        assert_eq!(via.wire, b"v : SIP/2.0/UDP h;branch=z9hG4bKx\r\n ;rport\r\n");
+        assert_eq!(parameter(via.value, "branch"), Some(&b"z9hG4bKx"[..]));
+        assert_eq!(parameter(via.value, "RPORT"), Some(&b""[..]));
+        assert_eq!(to_tag(RAW), Some(&b"yes"[..]));
+        assert_eq!(start_line(RAW), b"INVITE sip:a@b SIP/2.0");
+    }
+
+    #[test]
+    fn every_prefix_is_harmless() {
+        for end in 0..RAW.len() {
+            let _ = headers(&RAW[..end]).count();
+            let _ = to_tag(&RAW[..end]);
+        }
+    }
+}

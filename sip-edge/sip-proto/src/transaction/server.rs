@@ -1,0 +1,474 @@
+//! The server side of the layer: what the server machines' actions mean, and who matches whom.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::{Flow, Instant};
+
+use super::action::ServerAction;
+use super::slab::Handle;
+use super::timers::Timer;
+use super::{
+    Gone, Overflow, Owner, ServerKey, TransactionEvent, Transactions, Transmit, invite_server, key,
+    machine, non_invite_server,
+};
+use crate::head;
+use crate::message::{Composer, Message, Method};
+use crate::stamp;
+use crate::wheel::TimerId;
+
+#[derive(Debug)]
+pub(crate) struct ServerTransaction {
+    key: Arc<str>,
+    origin: Option<u64>,
+    machine: ServerMachine,
+    /// The core knows nothing of this one: a CANCEL, a merged request.
+    quiet: bool,
+    /// Kept until the final response.
+    request: Option<Message>,
+    flow: Flow,
+    /// Where responses go without a connection.
+    response_address: SocketAddr,
+    last_response: Option<Bytes>,
+    retransmission: Option<TimerId>,
+    /// How long the retransmission timer runs at present.
+    interval: Duration,
+    /// The timer that ends the state.
+    lifetime: Option<TimerId>,
+}
+
+impl ServerTransaction {
+    pub(super) const fn request(&self) -> Option<&Message> {
+        self.request.as_ref()
+    }
+
+    pub(super) fn last_response(&self) -> Option<Bytes> {
+        self.last_response.clone()
+    }
+
+    /// Over the request's connection; without one, where the top Via says.
+    pub(super) fn response_flow(&self) -> Flow {
+        match self.flow.connection {
+            Some(_) => self.flow,
+            None => Flow { remote: self.response_address, ..self.flow },
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum ServerMachine {
+    Invite(invite_server::State),
+    NonInvite(non_invite_server::State),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum ServerInput {
+    Request,
+    Ack,
+    Provisional,
+    Success,
+    Failure,
+    Fired(Timer),
+}
+
+/// What an input brings along for the actions.
+#[derive(Clone, Copy)]
+enum Material<'a> {
+    None,
+    Response(&'a Bytes),
+    Ack(&'a Message, Flow),
+}
+
+impl Material<'_> {
+    fn response(self) -> Option<Bytes> {
+        match self {
+            Material::Response(response) => Some(response.clone()),
+            Material::None | Material::Ack(..) => None,
+        }
+    }
+}
+
+impl ServerMachine {
+    /// Makes the transition that `input` asks for; `None` when there is none.
+    fn step(&mut self, input: ServerInput) -> Option<&'static [ServerAction]> {
+        match self {
+            ServerMachine::Invite(state) => {
+                let input = match input {
+                    ServerInput::Request => invite_server::Input::Request,
+                    ServerInput::Ack => invite_server::Input::Ack,
+                    ServerInput::Provisional => invite_server::Input::Provisional,
+                    ServerInput::Success => invite_server::Input::Success,
+                    ServerInput::Failure => invite_server::Input::Failure,
+                    ServerInput::Fired(timer) => invite_server::Input::Fired(timer),
+                };
+                let row = machine::step(invite_server::TRANSITIONS, *state, input)?;
+                *state = row.to;
+                Some(row.actions)
+            }
+            ServerMachine::NonInvite(state) => {
+                let input = match input {
+                    ServerInput::Request => non_invite_server::Input::Request,
+                    ServerInput::Ack => return None,
+                    ServerInput::Provisional => non_invite_server::Input::Provisional,
+                    ServerInput::Success | ServerInput::Failure => non_invite_server::Input::Final,
+                    ServerInput::Fired(timer) => non_invite_server::Input::Fired(timer),
+                };
+                let row = machine::step(non_invite_server::TRANSITIONS, *state, input)?;
+                *state = row.to;
+                Some(row.actions)
+            }
+        }
+    }
+
+    const fn is_terminated(self) -> bool {
+        matches!(
+            self,
+            ServerMachine::Invite(invite_server::State::Terminated)
+                | ServerMachine::NonInvite(non_invite_server::State::Terminated)
+        )
+    }
+}
+
+impl Transactions {
+    /// Sends a response. A final one ends the core's part, except that it repeats a 2xx to INVITE
+    /// until the ACK comes (RFC 3261 section 13.3.1.4), by calling this again or, when it returns
+    /// [`Gone`], with [`send_directly`](Self::send_directly).
+    ///
+    /// # Errors
+    /// [`Gone`] when the transaction has ended or has its final response: nothing was sent.
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        status: u16,
+        response: Bytes,
+    ) -> Result<(), Gone> {
+        let input = match status {
+            ..200 => ServerInput::Provisional,
+            200..300 => ServerInput::Success,
+            300.. => ServerInput::Failure,
+        };
+        let response = Material::Response(&response);
+        if self.step_server(now, key.0, input, response) { Ok(()) } else { Err(Gone) }
+    }
+
+    pub(super) fn handle_request(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        message: Message,
+    ) -> Result<(), Box<Overflow>> {
+        let (Some(method), Ok(via)) = (message.method(), message.top_via()) else { return Ok(()) };
+        let (is_invite, is_cancel) = (method == Method::Invite, method == Method::Cancel);
+        key::server_key(&message, &via, method, &mut self.scratch);
+        if let Some(&handle) = self.servers_by_key.get(self.scratch.as_str()) {
+            self.counters.repeated_requests += 1;
+            self.step_server(now, handle, ServerInput::Request, Material::None);
+            return Ok(());
+        }
+        let in_dialog = message.to().is_ok_and(|to| to.tag().is_some());
+        let limit = self.config.max_transactions;
+        let reserve = if in_dialog || is_cancel { 0 } else { limit.div_ceil(5) };
+        if self.servers.len() + reserve >= limit {
+            self.counters.refused_requests += 1;
+            return Err(Box::new(Overflow { message, flow }));
+        }
+        let key: Arc<str> = Arc::from(self.scratch.as_str());
+        if is_cancel {
+            self.handle_cancel(now, flow, message, key);
+            return Ok(());
+        }
+        let origin = (is_invite || !in_dialog).then(|| {
+            key::origin_key(&message, method, &mut self.scratch);
+            self.hash(&self.scratch)
+        });
+        let earlier = origin.and_then(|origin| self.servers_by_origin.get(&origin));
+        if !in_dialog && earlier.is_some() {
+            self.counters.merged_requests += 1;
+            let handle = self.start_server(now, flow, message, key, None, true);
+            self.answer(now, handle, 482, "Loop Detected", None);
+            return Ok(());
+        }
+        let handle = self.start_server(now, flow, message.clone(), key, origin, false);
+        if is_invite {
+            self.answer(now, handle, 100, "Trying", None);
+        }
+        let key = ServerKey(handle);
+        self.events.push_back(TransactionEvent::Request { key, message, flow });
+        Ok(())
+    }
+
+    pub(super) fn handle_ack(&mut self, now: Instant, flow: Flow, message: Message) {
+        let invite = self.find_invite(&message).filter(|&handle| self.ack_fits(handle, &message));
+        match invite {
+            Some(handle) => {
+                let ack = Material::Ack(&message, flow);
+                self.step_server(now, handle, ServerInput::Ack, ack);
+            }
+            None => self.events.push_back(TransactionEvent::Ack { message, flow }),
+        }
+    }
+
+    pub(super) fn server_timer(&mut self, now: Instant, handle: Handle, timer: Timer) {
+        let Some(transaction) = self.servers.get_mut(handle) else { return };
+        match timer {
+            Timer::G => {
+                transaction.retransmission = None;
+                self.counters.retransmissions += 1;
+            }
+            Timer::Abandoned => {
+                transaction.lifetime = None;
+                self.counters.abandoned += 1;
+            }
+            _ => transaction.lifetime = None,
+        }
+        self.step_server(now, handle, ServerInput::Fired(timer), Material::None);
+    }
+
+    pub(super) fn server_disconnected(&mut self, handle: Handle) {
+        if let Some(transaction) = self.servers.get_mut(handle) {
+            transaction.flow.connection = None;
+        }
+    }
+
+    /// Answers a CANCEL in its own transaction and tells the core about the INVITE it stops.
+    fn handle_cancel(&mut self, now: Instant, flow: Flow, message: Message, key: Arc<str>) {
+        let invite = self.find_invite(&message);
+        let handle = self.start_server(now, flow, message.clone(), key, None, true);
+        let Some(invite) = invite else {
+            self.counters.unmatched_cancels += 1;
+            let reason = "Call/Transaction Does Not Exist";
+            self.answer(now, handle, 481, reason, None);
+            return;
+        };
+        // Section 9.2: the To tag of this response is that of the responses to the INVITE.
+        let last = self.servers.get(invite).and_then(|t| t.last_response.clone());
+        let tag = last.as_deref().and_then(head::to_tag).and_then(|tag| str::from_utf8(tag).ok());
+        self.answer(now, handle, 200, "OK", tag);
+        let pending = self.servers.get(invite).is_some_and(|transaction| {
+            transaction.machine == ServerMachine::Invite(invite_server::State::Proceeding)
+        });
+        if pending {
+            let invite = ServerKey(invite);
+            self.events.push_back(TransactionEvent::Cancelled { invite, message });
+        }
+    }
+
+    /// The INVITE that an ACK or a CANCEL means: by branch and sent-by, else (a NAT can change the
+    /// sent-by between the two) by branch, Call-ID, CSeq number and From tag. An ACK with a branch
+    /// of its own means an INVITE that was answered 2xx.
+    fn find_invite(&mut self, message: &Message) -> Option<Handle> {
+        let via = message.top_via().ok()?;
+        key::server_key(message, &via, Method::Invite, &mut self.scratch);
+        if let Some(&handle) = self.servers_by_key.get(self.scratch.as_str()) {
+            return Some(handle);
+        }
+        key::origin_key(message, Method::Invite, &mut self.scratch);
+        let &handle = self.servers_by_origin.get(&self.hash(&self.scratch))?;
+        let transaction = self.servers.get(handle)?;
+        let same_branch = via.has_magic_cookie()
+            && via.branch.is_some_and(|branch| key::has_branch(&transaction.key, branch));
+        let acknowledged = message.method() == Some(Method::Ack)
+            && transaction.machine == ServerMachine::Invite(invite_server::State::Accepted);
+        (same_branch || acknowledged).then_some(handle)
+    }
+
+    /// RFC 3261 section 17.2.3: without the magic cookie, an ACK must carry the To tag of our
+    /// response.
+    fn ack_fits(&self, handle: Handle, ack: &Message) -> bool {
+        let Some(transaction) = self.servers.get(handle) else { return false };
+        if !key::is_rfc_2543(&transaction.key) {
+            return true;
+        }
+        let ours = transaction.last_response.as_deref().and_then(head::to_tag);
+        let theirs = ack.to().ok().and_then(|to| to.tag()).map(str::as_bytes);
+        ours.is_none() || ours == theirs
+    }
+
+    fn start_server(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        message: Message,
+        key: Arc<str>,
+        origin: Option<u64>,
+        quiet: bool,
+    ) -> Handle {
+        let (machine, entry): (_, &[ServerAction]) = match message.method() {
+            Some(Method::Invite) => (ServerMachine::Invite(invite_server::State::Proceeding), &[]),
+            _ => {
+                let state = non_invite_server::State::Trying;
+                (ServerMachine::NonInvite(state), non_invite_server::ENTRY)
+            }
+        };
+        let response_address =
+            message.top_via().map_or(flow.remote, |via| stamp::response_address(flow, &via));
+        let handle = self.servers.insert(ServerTransaction {
+            key: Arc::clone(&key),
+            origin,
+            machine,
+            quiet,
+            request: Some(message),
+            flow,
+            response_address,
+            last_response: None,
+            retransmission: None,
+            interval: Duration::ZERO,
+            lifetime: None,
+        });
+        self.servers_by_key.insert(key, handle);
+        if let Some(origin) = origin {
+            self.servers_by_origin.insert(origin, handle);
+        }
+        self.track_connection(flow, Owner::Server(handle));
+        self.counters.servers += 1;
+        for &action in entry {
+            self.server_action(now, handle, action, Material::None);
+        }
+        handle
+    }
+
+    /// Composes and sends a response of the layer's own. A final one without a tag gets one.
+    fn answer(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        status: u16,
+        reason: &str,
+        tag: Option<&str>,
+    ) {
+        let Some(request) = self.servers.get(handle).and_then(|t| t.request.clone()) else {
+            return;
+        };
+        let response = if status == 100 {
+            Composer::response_to(&request, status, reason, None)
+        } else {
+            let tag = tag.map_or_else(|| self.derived_tag(&request), str::to_owned);
+            Composer::response_to(&request, status, reason, Some(&tag))
+        };
+        // A transaction that has just begun takes every response.
+        let _ = self.respond(now, ServerKey(handle), status, response.finish());
+    }
+
+    /// Makes a transition; returns whether there was one.
+    fn step_server(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        input: ServerInput,
+        material: Material<'_>,
+    ) -> bool {
+        let mut stepped = false;
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            let Some(transaction) = self.servers.get_mut(handle) else { break };
+            let Some(actions) = transaction.machine.step(input) else { break };
+            stepped = true;
+            if matches!(input, ServerInput::Success | ServerInput::Failure) {
+                transaction.request = None;
+            }
+            for &action in actions {
+                // A timer of no length fires here and now.
+                next = self.server_action(now, handle, action, material).or(next);
+            }
+            if self.servers.get(handle).is_some_and(|t| t.machine.is_terminated()) {
+                self.remove_server(handle);
+            }
+        }
+        stepped
+    }
+
+    fn server_action(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        action: ServerAction,
+        material: Material<'_>,
+    ) -> Option<ServerInput> {
+        let transaction = self.servers.get_mut(handle)?;
+        match action {
+            ServerAction::Send => {
+                let response = material.response()?;
+                transaction.last_response = Some(response.clone());
+                self.transmit_server(handle, response);
+            }
+            ServerAction::SendLast => {
+                let last = transaction.last_response.clone()?;
+                self.transmit_server(handle, last);
+            }
+            ServerAction::Forget => transaction.last_response = None,
+            ServerAction::ReportAck => {
+                if let Material::Ack(message, flow) = material {
+                    let message = message.clone();
+                    self.events.push_back(TransactionEvent::Ack { message, flow });
+                }
+            }
+            ServerAction::ReportAcknowledged => self.report_done(handle, true),
+            ServerAction::ReportNotAcknowledged => {
+                self.counters.unacknowledged += 1;
+                self.report_done(handle, false);
+            }
+            ServerAction::StopTimers => {
+                let timers = [transaction.retransmission.take(), transaction.lifetime.take()];
+                for id in timers.into_iter().flatten() {
+                    self.wheel.cancel(id);
+                }
+            }
+            ServerAction::Start(timer) => {
+                let reliable = transaction.flow.protocol.is_reliable();
+                let interval = self.config.timers.first(timer, reliable)?;
+                if interval.is_zero() {
+                    return Some(ServerInput::Fired(timer));
+                }
+                self.run_server_timer(now, handle, timer, interval);
+            }
+            ServerAction::Restart(timer) => {
+                let interval = self.config.timers.next(timer, transaction.interval);
+                self.run_server_timer(now, handle, timer, interval);
+            }
+        }
+        None
+    }
+
+    fn run_server_timer(&mut self, now: Instant, handle: Handle, timer: Timer, span: Duration) {
+        let Some(transaction) = self.servers.get_mut(handle) else { return };
+        let id = self.wheel.insert(now + span, (Owner::Server(handle), timer));
+        let replaced = if timer.is_retransmission() {
+            transaction.interval = span;
+            transaction.retransmission.replace(id)
+        } else {
+            transaction.lifetime.replace(id)
+        };
+        if let Some(replaced) = replaced {
+            self.wheel.cancel(replaced);
+        }
+    }
+
+    fn transmit_server(&mut self, handle: Handle, payload: Bytes) {
+        let Some(transaction) = self.servers.get(handle) else { return };
+        let flow = transaction.response_flow();
+        self.transmits.push_back(Transmit { flow, payload, client: None });
+    }
+
+    fn report_done(&mut self, handle: Handle, acked: bool) {
+        if self.servers.get(handle).is_some_and(|transaction| !transaction.quiet) {
+            self.events.push_back(TransactionEvent::ServerDone { key: ServerKey(handle), acked });
+        }
+    }
+
+    fn remove_server(&mut self, handle: Handle) {
+        let Some(transaction) = self.servers.remove(handle) else { return };
+        self.servers_by_key.remove(&transaction.key);
+        if let Some(origin) = transaction.origin
+            && self.servers_by_origin.get(&origin) == Some(&handle)
+        {
+            self.servers_by_origin.remove(&origin);
+        }
+        self.untrack_connection(transaction.flow, Owner::Server(handle));
+        for id in [transaction.retransmission, transaction.lifetime].into_iter().flatten() {
+            self.wheel.cancel(id);
+        }
+    }
+}
