@@ -1,0 +1,282 @@
+//! What a description says about the audio stream that is relayed.
+
+use crate::direction::Direction;
+use crate::error::SdpError;
+use model::{Codec, CodecMapping, IpFamily};
+use sdp_types::{Attribute, Media, Session};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// An audio stream over plain RTP, as its sender describes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AudioStream {
+    /// The `m=` line, counted from 0.
+    pub index: usize,
+    /// Where it wants RTP. `None` when the description gives no usable address: a hold, a host
+    /// name, a multicast or broadcast address.
+    pub remote_rtp: Option<SocketAddr>,
+    /// Where it wants RTCP unless that is multiplexed on the RTP port: `a=rtcp` (RFC 3605), else
+    /// the RTP port plus 1.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// Its direction. A stream on hold by address is never one that receives.
+    pub direction: Direction,
+    /// `a=rtcp-mux` is present (RFC 5761).
+    pub rtcp_mux: bool,
+    /// Its formats in the order of preference of the `m=` line.
+    pub codecs: Vec<CodecMapping>,
+    /// The payload type of telephone-event (RFC 4733); with several, the one whose clock is that
+    /// of the first other format.
+    pub telephone_event: Option<u8>,
+    /// The family of its address; IPv4 for a host name without one.
+    pub ip_family: IpFamily,
+    /// It is on hold by address: 0.0.0.0 (RFC 3264 section 8.4), `::`, or a name in `.invalid`
+    /// (RFC 6157 section 5.1).
+    pub held: bool,
+    /// Why media must not be sent to its address at all, if so.
+    unsuitable: Option<&'static str>,
+}
+
+impl AudioStream {
+    /// Reads `m=` line `index`; `None` when it is not audio over plain RTP, is rejected, or has no
+    /// payload type.
+    pub(crate) fn read(description: &Session, index: usize) -> Option<Self> {
+        let media = description.medias.get(index)?;
+        if !is_relayed_kind(media) || media.port == 0 {
+            return None;
+        }
+        let codecs = codecs(description, media);
+        if codecs.is_empty() {
+            return None;
+        }
+        let address = Address::read(description, media);
+        let told = direction(media, description);
+        let direction = if address.held { Direction::of(told.sends(), false) } else { told };
+        let remote_rtp = address.usable.map(|ip| SocketAddr::new(ip, media.port));
+        Some(AudioStream {
+            index,
+            remote_rtp,
+            remote_rtcp: remote_rtcp(media, remote_rtp),
+            direction,
+            rtcp_mux: attribute(media, "rtcp-mux").is_some(),
+            telephone_event: telephone_event(&codecs),
+            codecs,
+            ip_family: address.family,
+            held: address.held,
+            unsuitable: address.unsuitable,
+        })
+    }
+
+    /// # Errors
+    /// [`SdpError::UnsuitableAddress`] when its address is multicast or broadcast.
+    pub(crate) fn check_address(&self) -> Result<(), SdpError> {
+        self.unsuitable.map_or(Ok(()), |reason| Err(SdpError::UnsuitableAddress(reason)))
+    }
+}
+
+/// Payload types of a format list. An RTP `m=` line has numbers from 0 to 127 only; anything else
+/// in it is not a format.
+pub(crate) fn payload_types(formats: &str) -> impl Iterator<Item = u8> + '_ {
+    formats.split_ascii_whitespace().filter_map(|format| format.parse().ok().filter(|&p| p < 128))
+}
+
+/// The packet duration of an `a=ptime` or `a=maxptime` value. A value outside 0.1 ms to 1 s is no
+/// packet duration: it is not believed and not passed on, because receivers compute buffer sizes
+/// from it.
+pub(crate) fn packet_duration(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    if value.len() > 8 || !value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    let milliseconds: f64 = value.parse().ok()?;
+    (0.1..=1000.0).contains(&milliseconds).then(|| Duration::from_secs_f64(milliseconds / 1000.0))
+}
+
+/// The host of an `a=rtcp:port nettype addrtype address` value.
+pub(crate) fn rtcp_host(value: &str) -> Option<&str> {
+    value.split_ascii_whitespace().nth(3)
+}
+
+fn is_relayed_kind(media: &Media) -> bool {
+    media.media.eq_ignore_ascii_case("audio")
+        && ["RTP/AVP", "RTP/AVPF"].iter().any(|p| media.proto.eq_ignore_ascii_case(p))
+}
+
+fn attribute<'a>(media: &'a Media, name: &str) -> Option<&'a Attribute> {
+    media.attributes.iter().find(|a| a.attribute.trim().eq_ignore_ascii_case(name))
+}
+
+/// The first direction at the media level, else at the session level, else `sendrecv`.
+fn direction(media: &Media, description: &Session) -> Direction {
+    let first = |attributes: &[Attribute]| {
+        attributes.iter().find_map(|a| Direction::from_attribute(a.attribute.trim()))
+    };
+    first(&media.attributes).or_else(|| first(&description.attributes)).unwrap_or_default()
+}
+
+/// The connection address of one media description.
+struct Address {
+    usable: Option<IpAddr>,
+    family: IpFamily,
+    held: bool,
+    unsuitable: Option<&'static str>,
+}
+
+impl Address {
+    fn read(description: &Session, media: &Media) -> Self {
+        let connection = media.connections.first().or(description.connection.as_ref());
+        let Some(connection) = connection else {
+            return Address {
+                usable: None,
+                family: IpFamily::V4,
+                held: false,
+                unsuitable: Some("the audio stream has no c= line"),
+            };
+        };
+        // The part after '/' is a multicast scope or count.
+        let text = connection.connection_address.split('/').next().unwrap_or_default();
+        match text.parse::<IpAddr>() {
+            Ok(ip) => Self::of_ip(ip),
+            Err(_) => Address {
+                usable: None,
+                family: if connection.addrtype == sdp_types::AddrType::Ip6 {
+                    IpFamily::V6
+                } else {
+                    IpFamily::V4
+                },
+                held: ends_with_ignore_case(text.trim_end_matches('.'), ".invalid"),
+                unsuitable: None,
+            },
+        }
+    }
+
+    fn of_ip(ip: IpAddr) -> Self {
+        let held = ip.to_canonical().is_unspecified();
+        let unsuitable = unsuitable(ip);
+        Address {
+            usable: (!held && unsuitable.is_none()).then_some(ip),
+            family: if ip.is_ipv4() { IpFamily::V4 } else { IpFamily::V6 },
+            held,
+            unsuitable,
+        }
+    }
+}
+
+/// Why one RTP stream must not go to `ip`: it would reach many hosts.
+fn unsuitable(ip: IpAddr) -> Option<&'static str> {
+    let ip = ip.to_canonical();
+    if ip.is_multicast() {
+        Some("the audio stream has a multicast address")
+    } else if ip == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        Some("the audio stream has the broadcast address")
+    } else {
+        None
+    }
+}
+
+fn ends_with_ignore_case(text: &str, end: &str) -> bool {
+    text.len()
+        .checked_sub(end.len())
+        .and_then(|at| text.get(at..))
+        .is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+}
+
+/// RFC 3605 section 2.1; without `a=rtcp`, RFC 3550 section 11.
+fn remote_rtcp(media: &Media, rtp: Option<SocketAddr>) -> Option<SocketAddr> {
+    let rtp = rtp?;
+    let next_port = || Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?));
+    let Some(value) = attribute(media, "rtcp").and_then(|a| a.value.as_deref()) else {
+        return next_port();
+    };
+    let Some(port) = value.split_ascii_whitespace().next().and_then(|p| p.parse::<u16>().ok())
+    else {
+        return next_port();
+    };
+    let ip = match rtcp_host(value) {
+        Some(host) => host.parse::<IpAddr>().ok()?,
+        None => rtp.ip(),
+    };
+    let sendable = port != 0 && !ip.to_canonical().is_unspecified() && unsuitable(ip).is_none();
+    sendable.then(|| SocketAddr::new(ip, port))
+}
+
+fn codecs(description: &Session, media: &Media) -> Vec<CodecMapping> {
+    let mut mapped: [Option<(Codec, u32)>; 128] = [None; 128];
+    let values = |name: &'static str| {
+        media
+            .attributes
+            .iter()
+            .chain(&description.attributes)
+            .filter(move |a| a.attribute.trim().eq_ignore_ascii_case(name))
+            .filter_map(|a| a.value.as_deref())
+    };
+    for (payload_type, codec, clock_rate) in values("rtpmap").filter_map(rtpmap) {
+        // The first mapping of a payload type counts.
+        if let Some(slot) = mapped.get_mut(usize::from(payload_type)) {
+            slot.get_or_insert((codec, clock_rate));
+        }
+    }
+    let packet_duration =
+        values("ptime").find_map(packet_duration).unwrap_or(Duration::from_millis(20));
+    let mut seen = [false; 128];
+    let mut codecs = Vec::new();
+    for payload_type in payload_types(&media.fmt) {
+        let slot = usize::from(payload_type);
+        if seen.get_mut(slot).is_none_or(|seen| std::mem::replace(seen, true)) {
+            continue;
+        }
+        let (codec, clock_rate) =
+            mapped.get(slot).copied().flatten().unwrap_or_else(|| static_mapping(payload_type));
+        codecs.push(CodecMapping { payload_type, codec, clock_rate, packet_duration });
+    }
+    codecs
+}
+
+/// `payload-type name/clock[/channels]` (RFC 8866 section 6.6). A clock rate of 0 or above
+/// 384,000 Hz is not believed.
+fn rtpmap(value: &str) -> Option<(u8, Codec, u32)> {
+    let (payload_type, encoding) = value.trim().split_once(' ')?;
+    let mut parts = encoding.trim().split('/');
+    let name = parts.next()?;
+    let clock_rate: u32 = parts.next()?.trim().parse().ok()?;
+    let payload_type: u8 = payload_type.parse().ok()?;
+    if payload_type > 127 || !(1..=384_000).contains(&clock_rate) {
+        return None;
+    }
+    let codec = match Codec::from_encoding_name(name) {
+        // Annexes are a matter of fmtp, but some devices write them into the name.
+        Codec::Other if name.get(..4).is_some_and(|n| n.eq_ignore_ascii_case("G729")) => {
+            Codec::G729
+        }
+        codec => codec,
+    };
+    Some((payload_type, codec, clock_rate))
+}
+
+/// Payload types with a fixed meaning (RFC 3551 section 6); any other without `a=rtpmap` counts
+/// with a clock of 8,000 Hz.
+fn static_mapping(payload_type: u8) -> (Codec, u32) {
+    match payload_type {
+        0 => (Codec::Pcmu, 8000),
+        3 => (Codec::Gsm, 8000),
+        8 => (Codec::Pcma, 8000),
+        9 => (Codec::G722, 8000),
+        10 | 11 => (Codec::L16, 44_100),
+        13 => (Codec::ComfortNoise, 8000),
+        18 => (Codec::G729, 8000),
+        6 => (Codec::Other, 16_000),
+        14 => (Codec::Other, 90_000),
+        16 => (Codec::Other, 11_025),
+        17 => (Codec::Other, 22_050),
+        _ => (Codec::Other, 8000),
+    }
+}
+
+fn telephone_event(codecs: &[CodecMapping]) -> Option<u8> {
+    let clock_rate = codecs
+        .iter()
+        .find(|c| !matches!(c.codec, Codec::TelephoneEvent | Codec::ComfortNoise))
+        .map(|c| c.clock_rate);
+    let mut events = codecs.iter().filter(|c| c.codec == Codec::TelephoneEvent);
+    let first = events.clone().next();
+    events.find(|c| Some(c.clock_rate) == clock_rate).or(first).map(|c| c.payload_type)
+}

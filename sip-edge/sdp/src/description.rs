@@ -1,0 +1,156 @@
+//! One session description, read and written.
+
+use crate::audio::AudioStream;
+use crate::error::{Malformed, SdpError};
+use sdp_types::ParserError;
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+/// How large a description may be before it is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Bytes of the body.
+    pub bytes: usize,
+    /// Media descriptions (`m=` lines).
+    pub media: usize,
+    /// Lines.
+    pub lines: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { bytes: 65_000, media: 16, lines: 1000 }
+    }
+}
+
+/// A session description. It keeps every attribute in its order, known or not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionDescription {
+    pub(crate) inner: sdp_types::Session,
+}
+
+impl SessionDescription {
+    /// Reads a body of type `application/sdp`. Lines may end in CRLF or LF (RFC 8866 section 5);
+    /// a lone CR, NUL, or a line that is not `x=value` is an error.
+    ///
+    /// # Errors
+    /// [`SdpError::OverLimit`] or [`SdpError::Malformed`].
+    pub fn parse(body: &[u8], limits: &Limits) -> Result<Self, SdpError> {
+        let over = |what, allowed| Err(SdpError::OverLimit { what, allowed });
+        if body.len() > limits.bytes {
+            return over("bytes", limits.bytes);
+        }
+        if body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count() > limits.lines
+        {
+            return over("lines", limits.lines);
+        }
+        let inner = sdp_types::Session::parse(&with_readable_free_text(body)).map_err(malformed)?;
+        if inner.medias.len() > limits.media {
+            return over("media descriptions", limits.media);
+        }
+        Ok(SessionDescription { inner })
+    }
+
+    /// The description with CRLF line ends. No value can add a line: NUL, CR and LF are left out.
+    pub fn write(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(512);
+        // Writing into a Vec cannot fail.
+        let _: std::io::Result<()> = self.inner.write(&mut out);
+        out
+    }
+
+    /// The number of `m=` lines.
+    pub fn media_count(&self) -> usize {
+        self.inner.medias.len()
+    }
+
+    /// The stream that is relayed: the first audio `m=` line over `RTP/AVP` or `RTP/AVPF` whose
+    /// port is not 0.
+    pub fn audio(&self) -> Option<AudioStream> {
+        (0..self.inner.medias.len()).find_map(|index| self.audio_at(index))
+    }
+
+    /// The audio stream of `m=` line `index` (from 0), if that one can be relayed.
+    pub fn audio_at(&self, index: usize) -> Option<AudioStream> {
+        AudioStream::read(&self.inner, index)
+    }
+
+    /// Whether its audio stream is to be sent to `address` at a port of `ports`: a media loop when
+    /// those are our own.
+    pub fn points_at(&self, address: IpAddr, ports: RangeInclusive<u16>) -> bool {
+        let Some(audio) = self.audio() else { return false };
+        [audio.remote_rtp, audio.remote_rtcp].into_iter().flatten().any(|remote| {
+            remote.ip().to_canonical() == address.to_canonical() && ports.contains(&remote.port())
+        })
+    }
+}
+
+/// Whether two descriptions of one leg ask for the same media: everything but the `o=`, `s=` and
+/// other informative lines is equal. A re-INVITE or UPDATE that only refreshes its SIP session
+/// (RFC 4028 section 7.4) repeats the description; then nothing needs to be renegotiated.
+pub fn same_media(a: &SessionDescription, b: &SessionDescription) -> bool {
+    let (a, b) = (&a.inner, &b.inner);
+    a.connection == b.connection
+        && a.bandwidths == b.bandwidths
+        && a.attributes == b.attributes
+        && a.medias == b.medias
+}
+
+/// Old devices put Latin-1 into names. Nothing depends on those lines, so their bytes are replaced
+/// rather than the call refused.
+fn with_readable_free_text(body: &[u8]) -> Cow<'_, [u8]> {
+    if std::str::from_utf8(body).is_ok() {
+        return Cow::Borrowed(body);
+    }
+    let mut readable = Vec::with_capacity(body.len().saturating_add(64));
+    for line in body.split_inclusive(|&byte| byte == b'\n') {
+        match line {
+            [b's' | b'i' | b'u' | b'e' | b'p', b'=', ..] => {
+                readable.extend_from_slice(String::from_utf8_lossy(line).as_bytes());
+            }
+            _ => readable.extend_from_slice(line),
+        }
+    }
+    Cow::Owned(readable)
+}
+
+fn malformed(error: ParserError) -> SdpError {
+    let (line, reason) = match error {
+        ParserError::InvalidLineFormat(line, reason) => (line, reason),
+        ParserError::InvalidFieldEncoding(line, _) => (line, "a field is not UTF-8"),
+        ParserError::InvalidFieldFormat(line, field)
+        | ParserError::MissingField(line, field)
+        | ParserError::FieldTrailingData(line, field) => (line, field_fault(field)),
+        ParserError::InvalidVersion(line, _) => (line, "the version is not 0"),
+        ParserError::NoVersion => (0, "it does not begin with v=0"),
+        ParserError::MultipleConnections(line) => (line, "a second c= line"),
+        ParserError::RepeatWithoutTime(line) => (line, "an r= line before any t= line"),
+        ParserError::MultipleVersions(line)
+        | ParserError::MultipleOrigins(line)
+        | ParserError::MultipleSessionNames(line)
+        | ParserError::MultipleSessionDescription(line)
+        | ParserError::MultipleUris(line)
+        | ParserError::MultipleTimeZones(line)
+        | ParserError::MultipleMediaTitles(line)
+        | ParserError::MultipleKeys(line) => (line, "a line that may appear only once is repeated"),
+        // Two deprecated variants that the parser no longer returns.
+        _ => (0, "it cannot be read"),
+    };
+    let line = u32::try_from(line).ok().filter(|&line| line > 0);
+    SdpError::Malformed(Malformed { line, reason })
+}
+
+/// The fault in words; `field` is the parser's name for it, the line's name first.
+fn field_fault(field: &'static str) -> &'static str {
+    match field.split(' ').next() {
+        Some("Origin") => "the o= line is not 'username id version IN IP4|IP6 address'",
+        Some("Connection") => "the c= line is not 'IN IP4|IP6 address'",
+        Some("Bandwidth") => "the b= line is not 'type:number'",
+        Some("Time") => "the t= line is not 'start stop' in numbers",
+        Some("Media") => "the m= line is not 'media port protocol formats'",
+        Some("Repeat") => "the r= line is not valid",
+        Some("TimeZone") => "the z= line is not valid",
+        _ => field,
+    }
+}

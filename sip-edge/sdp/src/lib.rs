@@ -1,0 +1,29 @@
+//! Session descriptions (RFC 8866) and what a back-to-back user agent does with them: it anchors
+//! one audio stream of an offer or answer (RFC 3264) at its own media relay and declines the rest.
+//!
+//! Nothing here opens a socket, reads a clock or draws a random number. Codecs pass end to end, so
+//! the description that one leg receives is the description that the other leg sent, with origin,
+//! addresses and ports replaced and everything that would reveal the other network taken out.
+//!
+//! - [`SessionDescription`] reads and writes a body; [`extract_sdp`] finds it in a multipart body.
+//! - [`AudioStream`] is what a description says about the stream that is relayed.
+//! - [`anchor`] writes the description for the other leg; [`OriginState`] keeps its `o=` version.
+//! - [`media_plan_leg`] turns both descriptions of a leg into the relay's [`model::LegPlan`].
+#![forbid(unsafe_code)]
+
+mod anchor;
+mod audio;
+mod description;
+mod direction;
+mod error;
+mod multipart;
+mod plan;
+mod scrub;
+
+pub use anchor::{AnchorOptions, Origin, OriginState, Role, anchor};
+pub use audio::AudioStream;
+pub use description::{Limits, SessionDescription, same_media};
+pub use direction::Direction;
+pub use error::{Malformed, SdpError};
+pub use multipart::extract_sdp;
+pub use plan::media_plan_leg;
