@@ -1,0 +1,94 @@
+//! Carriers: the SIP trunks on the remote side.
+
+use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
+use ipnet::IpNet;
+use model::{CarrierId, TransportProtocol};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An upstream SIP trunk: a PSTN provider or another site.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Carrier {
+    /// Its identity in routes, logs and metrics.
+    pub id: CarrierId,
+    /// Where outbound calls are sent.
+    pub host: Host,
+    /// The port there; `None` lets a name be looked up by RFC 3263 and means the transport's
+    /// default port for an address.
+    pub port: Option<u16>,
+    /// Over what calls are sent.
+    pub transport: TransportProtocol,
+    /// Whether its media is encrypted.
+    pub srtp: Srtp,
+    /// The called numbers that it serves: `+` alone for all, or `+` and leading digits.
+    pub prefixes: Vec<Arc<str>>,
+    /// 1 to 100; the lowest is tried first.
+    pub priority: u8,
+    /// 1 to 100; its share among carriers of the same priority.
+    pub weight: u8,
+    /// Sources whose calls are inbound calls of this carrier. Checked before voice connectors.
+    pub inbound_cidrs: Vec<IpNet>,
+    /// How to answer its digest challenges, if it makes any.
+    pub credential: Option<Credential>,
+    /// Final status codes, 400 to 699, from this carrier after which no further one is tried.
+    pub hunt_final_codes: Arc<[u16]>,
+    /// How long to wait for any response beyond 100 before the next carrier is tried.
+    pub no_response_timeout: Duration,
+    /// How long it may ring before the attempt is given up.
+    pub no_answer_timeout: Duration,
+}
+
+impl Carrier {
+    /// Seconds without any response beyond 100 before the next route, unless configured.
+    pub const DEFAULT_NO_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+    /// Ringing time before an attempt is given up, unless configured.
+    pub const DEFAULT_NO_ANSWER_TIMEOUT: Duration = Duration::from_secs(180);
+
+    /// A carrier at `host` over UDP with every default: priority 1, weight 1, no prefix served and
+    /// no source recognised until they are listed.
+    pub fn new(id: CarrierId, host: Host) -> Self {
+        Carrier {
+            id,
+            host,
+            port: None,
+            transport: TransportProtocol::Udp,
+            srtp: Srtp::Off,
+            prefixes: Vec::new(),
+            priority: 1,
+            weight: 1,
+            inbound_cidrs: Vec::new(),
+            credential: None,
+            hunt_final_codes: DEFAULT_HUNT_FINAL_CODES.into(),
+            no_response_timeout: Self::DEFAULT_NO_RESPONSE_TIMEOUT,
+            no_answer_timeout: Self::DEFAULT_NO_ANSWER_TIMEOUT,
+        }
+    }
+}
+
+/// Whether media is encrypted (SRTP, RFC 3711).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Srtp {
+    /// Plain RTP only.
+    #[default]
+    Off,
+    /// SRTP where the peer can.
+    Optional,
+    /// SRTP or no call.
+    Required,
+}
+
+/// A user name and a password for digest authentication (RFC 3261 section 22).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The user name.
+    pub username: Arc<str>,
+    /// The password; never printed.
+    pub password: Arc<str>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("username", &self.username).finish_non_exhaustive()
+    }
+}

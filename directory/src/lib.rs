@@ -1,0 +1,29 @@
+//! Voice connectors, carriers, numbers and routes: an immutable snapshot that call routing reads.
+//!
+//! [`Resources`] is what an operator declared; [`Snapshot::build`] checks all of it at once and
+//! answers every question of call routing without another allocation than the routes it returns.
+//! Nothing here has a socket, a clock or a source of randomness: draws are an argument.
+
+#![forbid(unsafe_code)]
+
+mod carrier;
+mod cidr;
+pub mod number;
+mod problem;
+mod route;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod voice_connector;
+
+pub use carrier::{Carrier, Credential, Srtp};
+pub use number::{country_code, country_of, parse_e164};
+pub use problem::Problem;
+pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};
+pub use snapshot::{Resources, Snapshot, VoiceConnectorsBySource};
+pub use validate::limits;
+pub use voice_connector::{
+    DEFAULT_CONCURRENT_CALLS, Logging, Origination, OriginationRoute, Streaming, Termination,
+    VoiceConnector,
+};

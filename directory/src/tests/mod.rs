@@ -1,0 +1,3 @@
+mod cidr_property;
+mod problems;
+mod snapshot;

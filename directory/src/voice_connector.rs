@@ -1,0 +1,169 @@
+//! Voice connectors: one customer's trunk group each.
+
+use crate::carrier::{Carrier, Credential};
+use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
+use ipnet::IpNet;
+use model::{TransportProtocol, VoiceConnectorId};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Calls at once that a voice connector may have unless configured.
+pub const DEFAULT_CONCURRENT_CALLS: u32 = 10_000;
+
+/// One customer's trunk group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VoiceConnector {
+    /// Its identity, also the first label of its host name.
+    pub id: VoiceConnectorId,
+    /// What people call it.
+    pub name: Arc<str>,
+    /// Only TLS and SRTP are taken from and used towards the customer.
+    pub require_encryption: bool,
+    /// The E.164 numbers that reach it.
+    pub numbers: Vec<Arc<str>>,
+    /// Outbound calling; `None` refuses every outbound call.
+    pub termination: Option<Termination>,
+    /// Inbound calling.
+    pub origination: Origination,
+    /// What is written about its calls.
+    pub logging: Logging,
+    /// Audio streaming.
+    pub streaming: Streaming,
+    /// Final status codes, 400 to 699, after which no further inbound route is tried.
+    pub hunt_final_codes: Arc<[u16]>,
+    /// How long to wait for any response beyond 100 before the next inbound route is tried.
+    pub no_response_timeout: Duration,
+    /// How long the customer may ring before the attempt is given up.
+    pub no_answer_timeout: Duration,
+}
+
+impl VoiceConnector {
+    /// A voice connector with every default: neither outbound nor inbound calls until they are
+    /// configured.
+    pub fn new(id: VoiceConnectorId) -> Self {
+        VoiceConnector {
+            name: id.as_str().into(),
+            id,
+            require_encryption: false,
+            numbers: Vec::new(),
+            termination: None,
+            origination: Origination::default(),
+            logging: Logging::default(),
+            streaming: Streaming::default(),
+            hunt_final_codes: DEFAULT_HUNT_FINAL_CODES.into(),
+            no_response_timeout: Carrier::DEFAULT_NO_RESPONSE_TIMEOUT,
+            no_answer_timeout: Carrier::DEFAULT_NO_ANSWER_TIMEOUT,
+        }
+    }
+}
+
+/// Outbound calling: customer to carrier (AWS: termination).
+///
+/// Against toll fraud everything is denied until it is listed: the defaults allow no source, no
+/// country, and one call a second.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Termination {
+    /// Refuse every outbound call.
+    pub disabled: bool,
+    /// Sources that may call out.
+    pub cidr_allowed_list: Vec<IpNet>,
+    /// Call attempts a second, 1 to 100,000; default 1, as AWS sets it.
+    pub cps_limit: u32,
+    /// Outbound calls at once, 1 to 1,000,000; default 10,000.
+    pub concurrent_calls_limit: u32,
+    /// Countries that may be called, ISO 3166-1 alpha-2 as [`crate::country_code`] returns them;
+    /// default none.
+    pub calling_regions: Vec<&'static str>,
+    /// Digest credentials, one of which the customer must prove; empty asks for none.
+    pub credentials: Vec<Credential>,
+}
+
+impl Termination {
+    /// The call rate that is allowed unless configured.
+    pub const DEFAULT_CPS_LIMIT: u32 = 1;
+
+    /// Whether numbers of `country` may be called. A number of unknown country never may.
+    pub fn allows_region(&self, country: Option<&str>) -> bool {
+        country.is_some_and(|country| self.calling_regions.contains(&country))
+    }
+
+    /// Whether `source` is in the allowed list. An IPv4-mapped IPv6 address counts as IPv4.
+    pub fn allows_source(&self, source: std::net::IpAddr) -> bool {
+        let source = source.to_canonical();
+        self.cidr_allowed_list.iter().any(|net| net.contains(&source))
+    }
+}
+
+impl Default for Termination {
+    fn default() -> Self {
+        Termination {
+            disabled: false,
+            cidr_allowed_list: Vec::new(),
+            cps_limit: Self::DEFAULT_CPS_LIMIT,
+            concurrent_calls_limit: DEFAULT_CONCURRENT_CALLS,
+            calling_regions: Vec::new(),
+            credentials: Vec::new(),
+        }
+    }
+}
+
+/// Inbound calling: carrier to customer (AWS: origination).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Origination {
+    /// Refuse every inbound call.
+    pub disabled: bool,
+    /// Where the customer's systems are; at most 20, as AWS allows.
+    pub routes: Vec<OriginationRoute>,
+}
+
+/// One of the customer's systems that takes inbound calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OriginationRoute {
+    /// Where.
+    pub host: Host,
+    /// The port there; `None` means the same as in [`Carrier::port`].
+    pub port: Option<u16>,
+    /// Over what.
+    pub protocol: TransportProtocol,
+    /// 1 to 100; the lowest is tried first.
+    pub priority: u8,
+    /// 1 to 100; its share among routes of the same priority.
+    pub weight: u8,
+}
+
+impl OriginationRoute {
+    /// A route to `host` over UDP, priority 1, weight 1, default port.
+    pub fn new(host: Host) -> Self {
+        OriginationRoute {
+            host,
+            port: None,
+            protocol: TransportProtocol::Udp,
+            priority: 1,
+            weight: 1,
+        }
+    }
+}
+
+/// What is written about a voice connector's calls. Off until asked for, as at AWS.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Logging {
+    /// Every SIP message in full, credentials masked.
+    pub sip_messages: bool,
+    /// Media quality, a line per call and minute.
+    pub media_metrics: bool,
+}
+
+/// Audio streaming of a voice connector's calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Streaming {
+    /// Stream the audio of every call.
+    pub enabled: bool,
+    /// How long the stream keeps it, in hours.
+    pub retention_hours: u32,
+}
+
+impl Default for Streaming {
+    fn default() -> Self {
+        Streaming { enabled: false, retention_hours: 24 }
+    }
+}
