@@ -1,0 +1,274 @@
+//! The hot path: what happens to one datagram. Nothing here allocates, locks, logs or formats.
+
+use crate::latch::Verdict;
+use crate::rtp_session::{Leg, RtpSession};
+use model::{Instant, LegSide};
+use rtp_proto::rtcp::{RtcpPacket, parse_compound};
+use rtp_proto::{DatagramKind, RtpPacket, demultiplex};
+use std::net::SocketAddr;
+
+/// One of a leg's two sockets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MediaSocket {
+    /// The even port; RTCP too when it is multiplexed (RFC 5761).
+    Rtp,
+    /// The odd port.
+    Rtcp,
+}
+
+/// What a datagram is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PacketKind {
+    /// RTP.
+    Rtp,
+    /// RTCP.
+    Rtcp,
+}
+
+/// What to do with a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// Send its first `len` octets on.
+    Send {
+        /// The leg that gets it.
+        to: LegSide,
+        /// The socket of that leg to send it from.
+        socket: MediaSocket,
+        /// The address to send it to.
+        destination: SocketAddr,
+        /// Octets to send.
+        len: usize,
+        /// What it is.
+        kind: PacketKind,
+    },
+    /// Forget it; it is counted.
+    Drop(DropReason),
+}
+
+/// Why a datagram went no further.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DropReason {
+    /// It came before the stream's first plan.
+    NoPlan,
+    /// Neither RTP nor RTCP: STUN, DTLS or noise (RFC 7983), or RTP on the RTCP port.
+    NotMedia,
+    /// An RTP header that does not fit its packet.
+    MalformedRtp,
+    /// An RTCP compound whose lengths lie.
+    MalformedRtcp,
+    /// It did not come from the leg.
+    WrongSource,
+    /// It came from a plausible source that has not proven itself yet.
+    Learning,
+    /// The leg is not to send (on hold, recvonly or inactive).
+    NotAccepted,
+    /// The other leg wants no media (sendonly or inactive).
+    NotWanted,
+    /// The other leg's address is not known yet.
+    NoDestination,
+}
+
+impl DropReason {
+    /// Every reason, in the order of their declaration.
+    pub const ALL: [DropReason; 9] = [
+        DropReason::NoPlan,
+        DropReason::NotMedia,
+        DropReason::MalformedRtp,
+        DropReason::MalformedRtcp,
+        DropReason::WrongSource,
+        DropReason::Learning,
+        DropReason::NotAccepted,
+        DropReason::NotWanted,
+        DropReason::NoDestination,
+    ];
+
+    /// The position in [`DropReason::ALL`].
+    #[inline]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The name in metrics and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DropReason::NoPlan => "no_plan",
+            DropReason::NotMedia => "not_media",
+            DropReason::MalformedRtp => "malformed_rtp",
+            DropReason::MalformedRtcp => "malformed_rtcp",
+            DropReason::WrongSource => "wrong_source",
+            DropReason::Learning => "learning",
+            DropReason::NotAccepted => "not_accepted",
+            DropReason::NotWanted => "not_wanted",
+            DropReason::NoDestination => "no_destination",
+        }
+    }
+}
+
+impl RtpSession {
+    /// Judges a datagram that came to `socket` of leg `from`, counts it, and says where it goes.
+    ///
+    /// `packet` stays as it is: both legs see the same SSRCs, sequence numbers and reports.
+    #[inline]
+    pub fn forward(
+        &mut self,
+        from: LegSide,
+        socket: MediaSocket,
+        source: SocketAddr,
+        packet: &mut [u8],
+        arrival: Instant,
+    ) -> Decision {
+        let kind = match (demultiplex(packet), socket) {
+            (DatagramKind::Rtp, MediaSocket::Rtp) => PacketKind::Rtp,
+            (DatagramKind::Rtcp, _) => PacketKind::Rtcp,
+            _ => return self.refuse(from, DropReason::NotMedia),
+        };
+        let outcome = match kind {
+            PacketKind::Rtp => self.forward_rtp(from, source, packet, arrival),
+            PacketKind::Rtcp => self.forward_rtcp(from, socket, source, packet, arrival),
+        };
+        let len = packet.len();
+        match outcome {
+            Ok((socket, destination)) => {
+                let to = from.other();
+                self.legs[to.index()].stream.sent(kind, len);
+                Decision::Send { to, socket, destination, len, kind }
+            }
+            Err(reason) => self.refuse(from, reason),
+        }
+    }
+
+    fn forward_rtp(
+        &mut self,
+        from: LegSide,
+        source: SocketAddr,
+        packet: &[u8],
+        arrival: Instant,
+    ) -> Result<(MediaSocket, SocketAddr), DropReason> {
+        let (leg, other) = pair(&mut self.legs, from);
+        let Some(plan) = &leg.plan else { return Err(DropReason::NoPlan) };
+        let rtp = RtpPacket::parse(packet).map_err(|_| DropReason::MalformedRtp)?;
+        admit(leg.rtp.observe(source, rtp.ssrc(), arrival, &self.policy, None))?;
+        let way = if !plan.accepts_from {
+            Err(DropReason::NotAccepted)
+        } else if other.plan.as_ref().is_some_and(|p| !p.sends_to) {
+            Err(DropReason::NotWanted)
+        } else {
+            let destination = other.rtp.destination().ok_or(DropReason::NoDestination);
+            destination.map(|destination| (MediaSocket::Rtp, destination))
+        };
+        leg.stream.received_rtp(plan, &rtp, arrival, way.is_ok());
+        leg.note_heard(arrival);
+        way
+    }
+
+    /// RTCP flows whatever the direction of the media (RFC 3264 section 5.1).
+    fn forward_rtcp(
+        &mut self,
+        from: LegSide,
+        socket: MediaSocket,
+        source: SocketAddr,
+        packet: &[u8],
+        arrival: Instant,
+    ) -> Result<(MediaSocket, SocketAddr), DropReason> {
+        let (leg, other) = pair(&mut self.legs, from);
+        let (Some(_), Some(other_plan)) = (&leg.plan, &other.plan) else {
+            return Err(DropReason::NoPlan);
+        };
+        let sender = check_compound(packet)?;
+        admit(match socket {
+            MediaSocket::Rtp => leg.rtp.observe(source, sender, arrival, &self.policy, None),
+            MediaSocket::Rtcp => {
+                let companion = leg.rtp.locked();
+                leg.rtcp.observe(source, sender, arrival, &self.policy, companion)
+            }
+        })?;
+        let way = if other_plan.rtcp_mux {
+            other.rtp.destination().map(|destination| (MediaSocket::Rtp, destination))
+        } else {
+            rtcp_destination(other).map(|destination| (MediaSocket::Rtcp, destination))
+        };
+        leg.stream.received_rtcp(packet.len());
+        for reported in parse_compound(packet).flatten() {
+            let blocks = match reported {
+                RtcpPacket::SenderReport(report) => {
+                    if way.is_some() {
+                        other.stream.note_sender_report(report.info.ntp.mid(), arrival);
+                    }
+                    report.blocks
+                }
+                RtcpPacket::ReceiverReport(report) => report.blocks,
+                _ => continue,
+            };
+            for block in blocks.iter() {
+                leg.stream.note_report_block(&block, &other.stream, arrival);
+            }
+        }
+        leg.note_heard(arrival);
+        way.ok_or(DropReason::NoDestination)
+    }
+
+    fn refuse(&mut self, from: LegSide, reason: DropReason) -> Decision {
+        let stream = &mut self.legs[from.index()].stream;
+        match reason {
+            DropReason::WrongSource => stream.wrong_source += 1,
+            DropReason::NotMedia | DropReason::MalformedRtp | DropReason::MalformedRtcp => {
+                stream.malformed += 1;
+            }
+            DropReason::NoPlan
+            | DropReason::Learning
+            | DropReason::NotAccepted
+            | DropReason::NotWanted
+            | DropReason::NoDestination => {}
+        }
+        Decision::Drop(reason)
+    }
+}
+
+fn pair(legs: &mut [Leg; 2], from: LegSide) -> (&mut Leg, &mut Leg) {
+    let [a, b] = legs;
+    match from {
+        LegSide::A => (a, b),
+        LegSide::B => (b, a),
+    }
+}
+
+#[inline]
+fn admit(verdict: Verdict) -> Result<(), DropReason> {
+    match verdict {
+        Verdict::Accepted => Ok(()),
+        Verdict::Learning => Err(DropReason::Learning),
+        Verdict::WrongSource => Err(DropReason::WrongSource),
+    }
+}
+
+/// Checks every length of a compound (RFC 3550 appendix A.2; also CVE-2021-43804) before any state
+/// changes; the SSRC that speaks first, 0 when none does.
+fn check_compound(packet: &[u8]) -> Result<u32, DropReason> {
+    let mut sender = None;
+    for part in parse_compound(packet) {
+        match part.map_err(|_| DropReason::MalformedRtcp)? {
+            RtcpPacket::SenderReport(report) => sender = sender.or(Some(report.ssrc)),
+            RtcpPacket::ReceiverReport(report) => sender = sender.or(Some(report.ssrc)),
+            _ => {}
+        }
+    }
+    Ok(sender.unwrap_or_default())
+}
+
+/// Where a leg without rtcp-mux gets RTCP: where its own came from, else where its description
+/// says, unless its RTP proved that the description's address is not where it is.
+fn rtcp_destination(leg: &Leg) -> Option<SocketAddr> {
+    if let Some(locked) = leg.rtcp.locked() {
+        return Some(locked);
+    }
+    let described = leg.rtcp.destination()?;
+    let moved = leg.rtp.locked().is_some_and(|rtp| {
+        leg.rtp
+            .described()
+            .is_some_and(|expected| rtp.ip() != expected.ip() && described.ip() == expected.ip())
+    });
+    (!moved).then_some(described)
+}
+
+#[cfg(test)]
+mod tests;

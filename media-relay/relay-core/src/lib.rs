@@ -1,0 +1,24 @@
+//! The RTP relay's pure core: latching, forwarding plans and quality arithmetic.
+//!
+//! An [`RtpSession`] is one relayed stream with its two legs. It is a *transport translator*
+//! (RFC 7667 section 3.2.1): RTP and RTCP pass with their SSRCs, sequence numbers and reports
+//! unchanged, and are measured on the way. What each method is for:
+//!
+//! - `handle` inputs: [`RtpSession::forward`] for every datagram, [`RtpSession::send_failed`] and
+//!   [`RtpSession::count_malformed`] for what only the sockets know;
+//! - command: [`RtpSession::apply`] swaps the plan;
+//! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`].
+#![forbid(unsafe_code)]
+
+mod forward;
+mod latch;
+mod plan;
+pub mod quality;
+mod report;
+mod rtp_session;
+mod stream;
+
+pub use forward::{Decision, DropReason, MediaSocket, PacketKind};
+pub use latch::{Expectation, Latch, LearningPolicy, Verdict};
+pub use plan::{CompiledLeg, Format};
+pub use rtp_session::RtpSession;

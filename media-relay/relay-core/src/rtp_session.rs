@@ -1,0 +1,122 @@
+//! One relayed stream: two legs, each with its plan, its latches and its numbers.
+
+use crate::forward::PacketKind;
+use crate::latch::{Latch, LearningPolicy};
+use crate::plan::{CompiledLeg, expectations};
+use crate::stream::LegStream;
+use model::{Instant, LegSide, MediaId, MediaPlan, TransactionId};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// One relayed stream. Fixed in size: nothing that arrives makes it grow.
+#[derive(Debug)]
+pub struct RtpSession {
+    pub(crate) id: MediaId,
+    pub(crate) transaction_id: TransactionId,
+    pub(crate) policy: LearningPolicy,
+    pub(crate) legs: [Leg; 2],
+}
+
+#[derive(Debug)]
+pub(crate) struct Leg {
+    /// `None` until the first plan.
+    pub(crate) plan: Option<CompiledLeg>,
+    pub(crate) rtp: Latch,
+    pub(crate) rtcp: Latch,
+    pub(crate) stream: LegStream,
+    /// When the leg was last heard, or last began to be one that should send.
+    heard: Instant,
+    silence_said: bool,
+}
+
+impl RtpSession {
+    /// A stream without a plan: everything that arrives is dropped and counted.
+    pub fn new(
+        id: MediaId,
+        transaction_id: TransactionId,
+        now: Instant,
+        policy: LearningPolicy,
+    ) -> Self {
+        let leg = || Leg {
+            plan: None,
+            rtp: Latch::default(),
+            rtcp: Latch::default(),
+            stream: LegStream::default(),
+            heard: now,
+            silence_said: false,
+        };
+        RtpSession { id, transaction_id, policy, legs: [leg(), leg()] }
+    }
+
+    /// Swaps the whole plan. What was measured and, without `relearn`, what was latched stays.
+    pub fn apply(&mut self, plan: &MediaPlan, now: Instant) {
+        for (leg, plan) in self.legs.iter_mut().zip(&plan.legs) {
+            let [rtp, rtcp] = expectations(plan);
+            let relearn = plan.relearn || leg.plan.is_none();
+            leg.rtp.expect(rtp, relearn);
+            leg.rtcp.expect(rtcp, relearn);
+            leg.stream.was_allowed |= plan.accepts_from;
+            let was_sender = leg.plan.as_ref().is_some_and(|p| p.accepts_from);
+            if plan.accepts_from && !was_sender {
+                leg.heard = now;
+                leg.silence_said = false;
+            }
+            leg.plan = Some(CompiledLeg::new(plan));
+        }
+    }
+
+    /// The stream's identity.
+    pub fn id(&self) -> MediaId {
+        self.id
+    }
+
+    /// Whether RTP came from either leg.
+    pub fn has_media(&self) -> bool {
+        self.legs.iter().any(|leg| leg.stream.rtp_packets > 0)
+    }
+
+    /// The source that a leg's RTP is locked to.
+    pub fn latched(&self, leg: LegSide) -> Option<SocketAddr> {
+        self.legs[leg.index()].rtp.locked()
+    }
+
+    /// Takes back a packet that [`RtpSession::forward`] sent to `to` and that the operating system
+    /// did not take.
+    #[cold]
+    pub fn send_failed(&mut self, to: LegSide, kind: PacketKind, len: usize) {
+        self.legs[to.index()].stream.send_failed(kind, len);
+    }
+
+    /// Counts a datagram on a leg's socket that could not even be read whole.
+    #[cold]
+    pub fn count_malformed(&mut self, from: LegSide) {
+        self.legs[from.index()].stream.malformed += 1;
+    }
+
+    /// Whether `leg` should send and has not been heard for `after`; said once per silence.
+    pub fn poll_silence(&mut self, leg: LegSide, now: Instant, after: Duration) -> bool {
+        let leg = &mut self.legs[leg.index()];
+        let silent = leg.should_speak() && now - leg.heard >= after;
+        if silent {
+            leg.silence_said = true;
+        }
+        silent
+    }
+
+    /// When [`RtpSession::poll_silence`] can first say something if nothing more arrives.
+    pub fn silence_deadline(&self, after: Duration) -> Option<Instant> {
+        self.legs.iter().filter(|leg| leg.should_speak()).map(|leg| leg.heard + after).min()
+    }
+}
+
+impl Leg {
+    fn should_speak(&self) -> bool {
+        !self.silence_said && self.plan.as_ref().is_some_and(|plan| plan.accepts_from)
+    }
+
+    #[inline]
+    pub(crate) fn note_heard(&mut self, now: Instant) {
+        self.heard = now;
+        self.silence_said = false;
+    }
+}

@@ -1,0 +1,158 @@
+//! The numbers of one leg: what came from it, what went to it, and what it said about that.
+
+use crate::forward::PacketKind;
+use crate::plan::{CompiledLeg, Format};
+use crate::quality::{
+    self, IntervalReader, PacketFacts, PeerReports, RoundTrips, SenderReportMemory, StreamTotals,
+};
+use model::{Codec, Instant, LossCounts, SentView};
+use rtp_proto::rtcp::ReportBlock;
+use rtp_proto::{NtpMid, RtpPacket};
+
+/// The numbers of one leg.
+#[derive(Debug, Default)]
+pub(crate) struct LegStream {
+    pub(crate) rtp_packets: u64,
+    pub(crate) rtp_bytes: u64,
+    pub(crate) rtcp_packets: u64,
+    pub(crate) rtcp_bytes: u64,
+    pub(crate) wrong_source: u64,
+    pub(crate) malformed: u64,
+    /// A plan has let the leg send.
+    pub(crate) was_allowed: bool,
+    /// Packets that were received and, by the media's direction, not sent on.
+    withheld: u64,
+    pub(crate) sent: SentView,
+    pub(crate) reception: StreamTotals,
+    /// The format of the last audio packet.
+    pub(crate) format: Option<Format>,
+    pub(crate) peer: PeerReports,
+    pub(crate) round_trips: RoundTrips,
+    /// The reports of the other leg's sender that were forwarded to this leg.
+    sender_reports: SenderReportMemory,
+    /// By [`quality::IntervalReader`].
+    peer_at_report: [PeerAtReport; 2],
+}
+
+/// What was known when the last report was made, to take differences from.
+#[derive(Clone, Copy, Default, Debug)]
+struct PeerAtReport {
+    lost: i64,
+    reports: u64,
+    sent: u64,
+}
+
+impl LegStream {
+    /// Counts a packet from the leg's own source.
+    #[inline]
+    pub(crate) fn received_rtp(
+        &mut self,
+        plan: &CompiledLeg,
+        packet: &RtpPacket<'_>,
+        arrival: Instant,
+        forwarded: bool,
+    ) {
+        self.rtp_packets += 1;
+        self.rtp_bytes += packet.raw().len() as u64;
+        self.withheld += u64::from(!forwarded);
+        let format = plan.format(packet.payload_type());
+        let kind = if plan.is_telephone_event(packet.payload_type()) {
+            quality::PacketKind::TelephoneEvent
+        } else if format.codec == Codec::ComfortNoise {
+            quality::PacketKind::ComfortNoise
+        } else {
+            self.format = Some(format);
+            quality::PacketKind::Audio
+        };
+        let facts = PacketFacts {
+            sequence: packet.sequence(),
+            timestamp: packet.timestamp(),
+            arrival,
+            clock_rate: format.clock_rate,
+            payload_bytes: packet.payload().len(),
+            marker: packet.marker(),
+            kind,
+        };
+        self.reception.on_packet(packet.ssrc(), &facts);
+    }
+
+    pub(crate) fn received_rtcp(&mut self, len: usize) {
+        self.rtcp_packets += 1;
+        self.rtcp_bytes += len as u64;
+    }
+
+    #[inline]
+    pub(crate) fn sent(&mut self, kind: PacketKind, len: usize) {
+        let (packets, bytes) = self.sent_counters(kind);
+        *packets += 1;
+        *bytes += len as u64;
+    }
+
+    pub(crate) fn send_failed(&mut self, kind: PacketKind, len: usize) {
+        let (packets, bytes) = self.sent_counters(kind);
+        *packets = packets.saturating_sub(1);
+        *bytes = bytes.saturating_sub(len as u64);
+        self.sent.dropped += 1;
+    }
+
+    /// Remembers that a sender report goes to this leg at `now`, so that the leg's answer to it
+    /// tells the round trip.
+    pub(crate) fn note_sender_report(&mut self, ntp: NtpMid, now: Instant) {
+        self.sender_reports.on_forwarded(ntp, now);
+    }
+
+    /// Takes what this leg says it received; `other` is the leg whose media it speaks of. A block
+    /// about a source that the other leg does not use says nothing.
+    pub(crate) fn note_report_block(
+        &mut self,
+        block: &ReportBlock,
+        other: &LegStream,
+        now: Instant,
+    ) {
+        if other.reception.ssrc() != Some(block.ssrc) {
+            return;
+        }
+        let withheld = i64::try_from(other.withheld).unwrap_or(i64::MAX);
+        let upstream = other.reception.cumulative().lost.saturating_add(withheld);
+        let clock_rate = other.format.unwrap_or_default().clock_rate;
+        self.peer.on_report_block(block, upstream, clock_rate);
+        let (lsr, dlsr) = (block.last_sender_report, block.delay_since_last_sender_report);
+        if let Some(rtt) = self.sender_reports.round_trip_time(now, lsr, dlsr) {
+            self.round_trips.on_sample(rtt);
+        }
+    }
+
+    /// What the leg lost of what we sent, over the whole stream; `None` while it has said nothing.
+    pub(crate) fn peer_loss(&self) -> Option<LossCounts> {
+        let view = self.peer.view()?;
+        Some(LossCounts { expected: self.sent.rtp_packets, lost: view.packets_lost })
+    }
+
+    /// The same since the reader's last call; `None` when it said nothing since.
+    pub(crate) fn take_peer_interval(&mut self, reader: IntervalReader) -> Option<LossCounts> {
+        let view = self.peer.view()?;
+        let now = PeerAtReport {
+            lost: view.packets_lost,
+            reports: view.reports,
+            sent: self.sent.rtp_packets,
+        };
+        let [record, live] = &mut self.peer_at_report;
+        let mark = match reader {
+            IntervalReader::Record => record,
+            IntervalReader::Live => live,
+        };
+        let before = std::mem::replace(mark, now);
+        (now.reports > before.reports).then(|| LossCounts {
+            expected: now.sent.saturating_sub(before.sent),
+            lost: now.lost.saturating_sub(before.lost).max(0),
+        })
+    }
+
+    #[inline]
+    fn sent_counters(&mut self, kind: PacketKind) -> (&mut u64, &mut u64) {
+        match kind {
+            PacketKind::Rtp => (&mut self.sent.rtp_packets, &mut self.sent.rtp_bytes),
+            PacketKind::Rtcp => (&mut self.sent.rtcp_packets, &mut self.sent.rtcp_bytes),
+        }
+    }
+}

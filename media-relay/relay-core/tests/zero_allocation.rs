@@ -1,0 +1,132 @@
+//! The packet path allocates nothing: every allocation of this process is counted.
+#![expect(unsafe_code, reason = "a global allocator that counts")]
+
+use model::{
+    Codec, CodecMapping, Instant, LegPlan, LegSide, MediaId, MediaPlan, ReportKind, TransactionId,
+};
+use relay_core::{Decision, DropReason, LearningPolicy, MediaSocket, RtpSession};
+use rtp_proto::RtpHeader;
+use rtp_proto::rtcp::{ReportBlock, SenderInfo, write_sender_report};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations_of(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+fn session() -> RtpSession {
+    let leg = |port| LegPlan {
+        remote_rtp: Some(([192, 0, 2, 1], port).into()),
+        remote_rtcp: Some(([192, 0, 2, 1], port + 1).into()),
+        signalling_source: None,
+        rtcp_mux: false,
+        accepts_from: true,
+        sends_to: true,
+        relearn: true,
+        codecs: vec![CodecMapping {
+            payload_type: 0,
+            codec: Codec::Pcmu,
+            clock_rate: 8_000,
+            packet_duration: Duration::from_millis(20),
+        }],
+        telephone_event: Some(101),
+    };
+    let mut session = RtpSession::new(
+        MediaId(1),
+        TransactionId::from_random(1),
+        Instant::ZERO,
+        LearningPolicy::default(),
+    );
+    session.apply(&MediaPlan { legs: [leg(4_000), leg(5_000)] }, Instant::ZERO);
+    session
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations_of(|| drop(Box::new(1_u64))), 1);
+}
+
+#[test]
+fn forwarding_allocates_nothing_in_any_outcome() {
+    let mut session = session();
+    let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+    let stranger: SocketAddr = ([203, 0, 113, 9], 4_000).into();
+    let mut rtp = [0_u8; 172];
+    let mut rtcp = Vec::new();
+    let info = SenderInfo { ntp: rtp_proto::NtpTime(7 << 16), ..SenderInfo::default() };
+    write_sender_report(&mut rtcp, 1, &info, &[ReportBlock { ssrc: 2, ..Default::default() }]);
+    let mut lying = rtcp.clone();
+    lying[3] = 99;
+    let allocations = allocations_of(|| {
+        for number in 0..100_000_u32 {
+            let header = RtpHeader {
+                payload_type: [0, 101, 96][number as usize % 3],
+                marker: false,
+                // Losses, duplicates, wraps and other sources among them.
+                sequence: (number * 3 / 2) as u16,
+                timestamp: number * 160,
+                ssrc: number / 10_000,
+            };
+            header.write_header(&mut rtp);
+            let now = Instant::from_millis(u64::from(number) * 20);
+            let mut forward = |source, packet: &mut [u8], socket| {
+                session.forward(LegSide::A, socket, source, packet, now)
+            };
+            let decision = forward(from, &mut rtp, MediaSocket::Rtp);
+            assert!(matches!(decision, Decision::Send { .. }));
+            let decision = forward(stranger, &mut rtp, MediaSocket::Rtp);
+            assert_eq!(decision, Decision::Drop(DropReason::WrongSource));
+            if number % 100 == 0 {
+                let decision = forward(from, &mut rtcp, MediaSocket::Rtp);
+                assert!(matches!(decision, Decision::Send { .. }));
+                let decision = forward(from, &mut lying, MediaSocket::Rtp);
+                assert_eq!(decision, Decision::Drop(DropReason::MalformedRtcp));
+            }
+        }
+    });
+    assert_eq!(allocations, 0);
+}
+
+#[test]
+fn reports_allocate_nothing_either() {
+    let mut session = session();
+    assert_eq!(
+        allocations_of(|| {
+            session.poll_report(Instant::ZERO, ReportKind::Interval);
+            session.poll_silence(LegSide::A, Instant::ZERO, Duration::from_secs(1));
+        }),
+        0
+    );
+}
+
+#[test]
+fn a_stream_takes_less_than_four_kibibytes() {
+    assert!(size_of::<RtpSession>() < 4 * 1024, "{}", size_of::<RtpSession>());
+}

@@ -1,0 +1,3 @@
+//! Audio formats that Tandem's own test call speaks.
+
+pub mod g711;

@@ -1,0 +1,23 @@
+//! RTP, RTCP and telephone-event wire formats: bytes in, values out.
+//!
+//! Nothing here keeps a socket, reads a clock or allocates while parsing. Bytes from the network
+//! are hostile: every length is checked against what really arrived, and a lie becomes an error
+//! value, never a panic and never a read past the end.
+#![forbid(unsafe_code)]
+
+pub mod codecs;
+mod demultiplex;
+mod ntp;
+mod payload_type;
+pub mod rtcp;
+mod rtp;
+mod sequence;
+mod telephone_event;
+mod wire;
+
+pub use demultiplex::{DatagramKind, demultiplex};
+pub use ntp::{NtpMid, NtpTime, dlsr_from_duration, dlsr_to_duration};
+pub use payload_type::{StaticPayloadType, static_payload_type};
+pub use rtp::{Extension, RtpError, RtpHeader, RtpPacket};
+pub use sequence::{ExtendedSequence, MAX_DROPOUT, MAX_MISORDER, MIN_SEQUENTIAL, SequenceStep};
+pub use telephone_event::{TelephoneEvent, TelephoneEventError};
