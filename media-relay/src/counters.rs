@@ -1,0 +1,131 @@
+//! What the workers count, and the sum that others read.
+
+use relay_core::{DropReason, PacketKind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters and gauges of the whole relay. Counters are cumulative since its start.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct RelayStatistics {
+    /// Streams now.
+    pub streams: u64,
+    /// Port pairs (RTP and RTCP) in use now; a stream has two.
+    pub port_pairs_used: u64,
+    /// Port pairs in quarantine now.
+    pub port_pairs_quarantined: u64,
+    /// Port pairs that can be given out now.
+    pub port_pairs_free: u64,
+    /// RTP packets sent on.
+    pub rtp_packets: u64,
+    /// Octets of them, without UDP and IP.
+    pub rtp_bytes: u64,
+    /// RTCP datagrams sent on.
+    pub rtcp_packets: u64,
+    /// Octets of them, without UDP and IP.
+    pub rtcp_bytes: u64,
+    /// Datagrams that the operating system did not take.
+    pub send_failures: u64,
+    /// Datagrams longer than the relay's buffers, dropped.
+    pub oversized: u64,
+    /// Errors of receiving.
+    pub receive_failures: u64,
+    /// Streams that could not be allocated because no port pair was free.
+    pub ports_exhausted: u64,
+    /// Streams that could not be allocated because the operating system refused a socket.
+    pub socket_failures: u64,
+    /// Commands for a stream that does not exist.
+    pub unknown_streams: u64,
+    /// Plans that named one of the relay's own ports as a leg's address, which would loop.
+    pub own_addresses: u64,
+    /// Dropped datagrams, see [`RelayStatistics::dropped`].
+    pub(crate) drops: [u64; DropReason::ALL.len()],
+}
+
+impl RelayStatistics {
+    /// Datagrams dropped for `reason`.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops[reason.index()]
+    }
+
+    /// Adds another relay's or worker's numbers.
+    pub(crate) fn add(&mut self, counters: &WorkerCounters) {
+        let read = |c: &Counter| c.0.load(Ordering::Relaxed);
+        self.streams += read(&counters.streams);
+        self.rtp_packets += read(&counters.rtp_packets);
+        self.rtp_bytes += read(&counters.rtp_bytes);
+        self.rtcp_packets += read(&counters.rtcp_packets);
+        self.rtcp_bytes += read(&counters.rtcp_bytes);
+        self.send_failures += read(&counters.send_failures);
+        self.oversized += read(&counters.oversized);
+        self.receive_failures += read(&counters.receive_failures);
+        self.ports_exhausted += read(&counters.ports_exhausted);
+        self.socket_failures += read(&counters.socket_failures);
+        self.unknown_streams += read(&counters.unknown_streams);
+        self.own_addresses += read(&counters.own_addresses);
+        for (sum, counter) in self.drops.iter_mut().zip(&counters.drops) {
+            *sum += read(counter);
+        }
+    }
+}
+
+/// A number that one thread writes and others read.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds without a locked instruction: only the owning worker writes.
+    #[inline]
+    pub(crate) fn add(&self, count: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn subtract(&self, count: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(count), Ordering::Relaxed);
+    }
+}
+
+/// One worker's numbers, on cache lines of their own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct WorkerCounters {
+    pub(crate) streams: Counter,
+    rtp_packets: Counter,
+    rtp_bytes: Counter,
+    rtcp_packets: Counter,
+    rtcp_bytes: Counter,
+    send_failures: Counter,
+    pub(crate) oversized: Counter,
+    pub(crate) receive_failures: Counter,
+    pub(crate) ports_exhausted: Counter,
+    pub(crate) socket_failures: Counter,
+    pub(crate) unknown_streams: Counter,
+    pub(crate) own_addresses: Counter,
+    drops: [Counter; DropReason::ALL.len()],
+}
+
+impl WorkerCounters {
+    #[inline]
+    pub(crate) fn sent(&self, kind: PacketKind, bytes: usize) {
+        let (packets, octets) = match kind {
+            PacketKind::Rtp => (&self.rtp_packets, &self.rtp_bytes),
+            PacketKind::Rtcp => (&self.rtcp_packets, &self.rtcp_bytes),
+        };
+        packets.add(1);
+        octets.add(bytes as u64);
+    }
+
+    #[cold]
+    pub(crate) fn send_failed(&self, kind: PacketKind, bytes: usize) {
+        let (packets, octets) = match kind {
+            PacketKind::Rtp => (&self.rtp_packets, &self.rtp_bytes),
+            PacketKind::Rtcp => (&self.rtcp_packets, &self.rtcp_bytes),
+        };
+        packets.subtract(1);
+        octets.subtract(bytes as u64);
+        self.send_failures.add(1);
+    }
+
+    pub(crate) fn dropped(&self, reason: DropReason) {
+        self.drops[reason.index()].add(1);
+    }
+}

@@ -1,0 +1,22 @@
+//! The media relay's shell: threads, sockets, ports and batches around `relay-core`, which decides
+//! everything that concerns a packet.
+//!
+//! One [`Relay`] runs a few worker threads. A stream (two legs, four sockets) lives on one worker
+//! for its whole life, so that the packet path takes no lock. Signalling sends
+//! [`model::MediaCommand`]s, the relay answers with [`model::MediaEvent`]s.
+
+mod batch;
+mod clock;
+mod counters;
+mod ports;
+mod queue;
+mod relay;
+mod sockets;
+mod sys;
+mod worker;
+
+pub use clock::Clock;
+pub use counters::RelayStatistics;
+pub use queue::Overloaded;
+pub use relay::{EventSink, Relay, RelayConfig};
+pub use relay_core::{DropReason, LearningPolicy};

@@ -1,0 +1,202 @@
+//! Which ports are free: pairs of an even RTP and the next odd RTCP port (RFC 3550 section 11),
+//! per address, with a quarantine after use so that late packets of a former call reach nobody.
+
+use model::Instant;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The port pairs of every address that the relay binds.
+///
+/// Bounded by the range: a pair is in exactly one of *free*, *in use* and *quarantined*. When none
+/// is free [`PortPool::take`] says so and nothing is shared or stolen.
+#[derive(Debug)]
+pub(crate) struct PortPool {
+    quarantine: Duration,
+    random: u64,
+    addresses: Vec<AddressPorts>,
+}
+
+#[derive(Debug)]
+struct AddressPorts {
+    ip: IpAddr,
+    /// RTP ports.
+    free: Vec<u16>,
+    /// RTP ports in the order of their release, with the time from which they may be used again.
+    quarantined: VecDeque<(Instant, u16)>,
+    /// By half the RTP port.
+    in_use: Vec<u64>,
+    used: usize,
+}
+
+/// How many pairs there are of each kind, over all addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PortCounts {
+    pub(crate) free: usize,
+    pub(crate) used: usize,
+    pub(crate) quarantined: usize,
+}
+
+impl PortPool {
+    /// All pairs of `range` on each of `addresses`. `seed` makes the order unpredictable.
+    pub(crate) fn new(
+        addresses: &[IpAddr],
+        range: &RangeInclusive<u16>,
+        quarantine: Duration,
+        seed: u64,
+    ) -> Self {
+        let pairs: Vec<u16> = range
+            .clone()
+            .filter(|port| port % 2 == 0 && *port != 0 && *port < *range.end())
+            .collect();
+        let addresses = addresses
+            .iter()
+            .map(|ip| AddressPorts {
+                ip: *ip,
+                free: pairs.clone(),
+                quarantined: VecDeque::new(),
+                in_use: vec![0; 32_768 / 64],
+                used: 0,
+            })
+            .collect();
+        PortPool { quarantine, random: seed, addresses }
+    }
+
+    /// Takes a pair on `ip` at random; the RTP port. `None` when none is free.
+    pub(crate) fn take(&mut self, ip: IpAddr, now: Instant) -> Option<u16> {
+        let draw = self.draw();
+        let ports = self.addresses.iter_mut().find(|a| a.ip == ip)?;
+        ports.end_quarantines(now);
+        let choices = u64::try_from(ports.free.len()).ok().filter(|n| *n > 0)?;
+        let port = ports.free.swap_remove(usize::try_from(draw % choices).ok()?);
+        ports.mark(port, true);
+        Some(port)
+    }
+
+    /// Gives a pair back; it rests for the quarantine. A port that is not in use is ignored.
+    pub(crate) fn release(&mut self, ip: IpAddr, rtp_port: u16, now: Instant) {
+        let until = now + self.quarantine;
+        let Some(ports) = self.addresses.iter_mut().find(|a| a.ip == ip) else { return };
+        if ports.is_used(rtp_port) {
+            ports.mark(rtp_port, false);
+            ports.quarantined.push_back((until, rtp_port));
+        }
+    }
+
+    /// Whether `port` of `ip`, RTP or RTCP, is in use by the relay.
+    pub(crate) fn is_used(&self, ip: IpAddr, port: u16) -> bool {
+        self.addresses.iter().any(|a| a.ip == ip && a.is_used(port))
+    }
+
+    /// The counts now.
+    pub(crate) fn counts(&mut self, now: Instant) -> PortCounts {
+        let mut counts = PortCounts { free: 0, used: 0, quarantined: 0 };
+        for ports in &mut self.addresses {
+            ports.end_quarantines(now);
+            counts.free += ports.free.len();
+            counts.used += ports.used;
+            counts.quarantined += ports.quarantined.len();
+        }
+        counts
+    }
+
+    /// SplitMix64. It spreads the ports; latching, not secrecy of ports, keeps strangers out.
+    fn draw(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+impl AddressPorts {
+    fn end_quarantines(&mut self, now: Instant) {
+        while let Some(&(until, port)) = self.quarantined.front()
+            && until <= now
+        {
+            self.quarantined.pop_front();
+            self.free.push(port);
+        }
+    }
+
+    fn is_used(&self, port: u16) -> bool {
+        let pair = usize::from(port / 2);
+        self.in_use.get(pair / 64).is_some_and(|word| word & (1 << (pair % 64)) != 0)
+    }
+
+    fn mark(&mut self, port: u16, used: bool) {
+        let pair = usize::from(port / 2);
+        let Some(word) = self.in_use.get_mut(pair / 64) else { return };
+        if used {
+            *word |= 1 << (pair % 64);
+            self.used += 1;
+        } else {
+            *word &= !(1 << (pair % 64));
+            self.used -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::net::Ipv4Addr;
+
+    const IP: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const REST: Duration = Duration::from_secs(5);
+
+    fn pool(range: RangeInclusive<u16>) -> PortPool {
+        PortPool::new(&[IP], &range, REST, 7)
+    }
+
+    #[test]
+    fn pairs_are_even_complete_and_never_given_twice() {
+        let mut pool = pool(4001..=4010);
+        let mut seen = HashSet::new();
+        while let Some(port) = pool.take(IP, Instant::ZERO) {
+            assert_eq!(port % 2, 0);
+            assert!((4002..4010).contains(&port), "{port} and {} lie in the range", port + 1);
+            assert!(seen.insert(port));
+        }
+        assert_eq!(seen.len(), 4);
+        assert_eq!(pool.take(IP, Instant::ZERO), None);
+    }
+
+    #[test]
+    fn an_end_of_65535_is_used_and_does_not_overflow() {
+        let mut pool = pool(65_534..=65_535);
+        assert_eq!(pool.take(IP, Instant::ZERO), Some(65_534));
+        assert!(pool.is_used(IP, 65_535));
+    }
+
+    #[test]
+    fn a_released_pair_rests_for_exactly_the_quarantine() {
+        let mut pool = pool(4000..=4001);
+        let port = pool.take(IP, Instant::ZERO).unwrap();
+        pool.release(IP, port, Instant::ZERO);
+        assert_eq!(pool.take(IP, Instant::ZERO + REST - Duration::from_nanos(1)), None);
+        assert_eq!(pool.take(IP, Instant::ZERO + REST), Some(port));
+    }
+
+    #[test]
+    fn a_second_release_does_not_duplicate_the_pair() {
+        let mut pool = pool(4000..=4003);
+        let port = pool.take(IP, Instant::ZERO).unwrap();
+        pool.release(IP, port, Instant::ZERO);
+        pool.release(IP, port, Instant::ZERO);
+        let later = Instant::ZERO + REST;
+        assert_eq!(pool.counts(later), PortCounts { free: 2, used: 0, quarantined: 0 });
+    }
+
+    #[test]
+    fn seeds_give_different_orders() {
+        let order = |seed| {
+            let mut pool = PortPool::new(&[IP], &(4000..=4099), REST, seed);
+            std::iter::from_fn(move || pool.take(IP, Instant::ZERO)).collect::<Vec<_>>()
+        };
+        assert_ne!(order(1), order(2));
+    }
+}

@@ -1,0 +1,239 @@
+//! The handle: starts the workers, hands them commands, reads their numbers, stops them.
+
+use crate::clock::Clock;
+use crate::counters::{RelayStatistics, WorkerCounters};
+use crate::ports::PortPool;
+use crate::queue::{CommandQueue, Overloaded};
+use crate::sys;
+use crate::worker::{Worker, WorkerParts};
+use model::{IpFamily, MediaCommand, MediaEvent, MediaId};
+use relay_core::LearningPolicy;
+use std::io;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Where the relay's events go: called on worker threads, so it must neither block nor panic.
+pub type EventSink = Arc<dyn Fn(MediaEvent) + Send + Sync>;
+
+/// How a relay runs.
+#[derive(Clone, Debug)]
+pub struct RelayConfig {
+    /// Addresses to bind; the first of each family is used.
+    pub bind: Vec<IpAddr>,
+    /// Addresses to write into session descriptions instead, one of each family at most.
+    pub advertise: Vec<IpAddr>,
+    /// Ports to use; a stream takes four.
+    pub ports: RangeInclusive<u16>,
+    /// Worker threads; at least one runs.
+    pub workers: usize,
+    /// How long a port pair rests after use.
+    pub quarantine: Duration,
+    /// Time between two interval reports of a stream.
+    pub report_interval: Duration,
+    /// Time between two live reports ([`model::ReportKind::Live`]) of a stream that has media; zero
+    /// for none. The first comes within this time, spread over the streams so that those that were
+    /// set up together do not report together.
+    pub live_interval: Duration,
+    /// How long a leg that should send may be silent before [`MediaEvent::Silent`].
+    pub silence_after: Duration,
+    /// How source addresses are learned.
+    pub learning: LearningPolicy,
+    /// While packets come often, how long a worker lets them gather before it looks again: fewer
+    /// wake-ups for that much delay. Zero, the default, is never to wait.
+    pub gather: Duration,
+    /// Makes the order of ports unpredictable: any random number.
+    pub port_seed: u64,
+}
+
+impl RelayConfig {
+    /// A relay on `bind` with the given ports, and defaults for the rest.
+    pub fn new(bind: Vec<IpAddr>, ports: RangeInclusive<u16>) -> Self {
+        RelayConfig {
+            bind,
+            advertise: Vec::new(),
+            ports,
+            workers: 1,
+            quarantine: Duration::from_secs(5),
+            report_interval: Duration::from_secs(60),
+            live_interval: Duration::from_secs(5),
+            silence_after: Duration::from_secs(30),
+            learning: LearningPolicy::default(),
+            gather: Duration::ZERO,
+            port_seed: 0,
+        }
+    }
+
+    /// The address to bind and the one to advertise for a family.
+    pub(crate) fn address(&self, family: IpFamily) -> Option<(IpAddr, IpAddr)> {
+        let of_family = |ip: &&IpAddr| match family {
+            IpFamily::V4 => ip.is_ipv4(),
+            IpFamily::V6 => ip.is_ipv6(),
+        };
+        let bound = *self.bind.iter().find(of_family)?;
+        let advertised = self.advertise.iter().find(of_family).copied().unwrap_or(bound);
+        Some((bound, advertised))
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let bad = |text: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        if self.bind.is_empty() {
+            return bad("[media] bind names no address: give the address that carries the audio");
+        }
+        for family in [IpFamily::V4, IpFamily::V6] {
+            if self.address(family).is_some_and(|(_, advertised)| advertised.is_unspecified()) {
+                return bad("[media] bind is a wildcard: give a concrete address, \
+                            or set [media] advertise to the address that peers can reach");
+            }
+        }
+        if self.streams() == 0 {
+            return bad("[media] ports holds fewer than two pairs of an even and the next odd \
+                        port: widen the range");
+        }
+        Ok(())
+    }
+
+    /// Streams that the range has ports for on one address.
+    fn streams(&self) -> usize {
+        self.ports.clone().filter(|p| p % 2 == 0 && p < self.ports.end()).count() / 2
+    }
+}
+
+/// A running media relay. Dropping it stops the workers without final reports; [`Relay::shutdown`]
+/// stops them with.
+pub struct Relay {
+    clock: Clock,
+    ports: Arc<Mutex<PortPool>>,
+    stop: Arc<AtomicBool>,
+    workers: Vec<RunningWorker>,
+}
+
+struct RunningWorker {
+    queue: Arc<CommandQueue>,
+    counters: Arc<WorkerCounters>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Relay {
+    /// Starts the workers. Raises the limit of open files to what the system allows.
+    ///
+    /// # Errors
+    /// `InvalidInput` with what to change in `config`, or the operating system's refusal of a
+    /// thread or a descriptor.
+    pub fn start(config: RelayConfig, clock: Clock, events: EventSink) -> io::Result<Relay> {
+        config.check()?;
+        check_bindable(&config)?;
+        let open_files = sys::raise_open_file_limit().unwrap_or(0);
+        tracing::debug!(open_files, "media relay starts");
+        let mut bound = config.bind.clone();
+        bound.dedup();
+        let ports = PortPool::new(&bound, &config.ports, config.quarantine, config.port_seed);
+        let mut relay = Relay {
+            clock,
+            ports: Arc::new(Mutex::new(ports)),
+            stop: Arc::new(AtomicBool::new(false)),
+            workers: Vec::new(),
+        };
+        let streams = config.streams();
+        let config = Arc::new(config);
+        for number in 0..config.workers.max(1) {
+            let queue = Arc::new(CommandQueue::new(streams)?);
+            let counters = Arc::new(WorkerCounters::default());
+            let parts = WorkerParts {
+                config: Arc::clone(&config),
+                clock,
+                ports: Arc::clone(&relay.ports),
+                queue: Arc::clone(&queue),
+                counters: Arc::clone(&counters),
+                events: Arc::clone(&events),
+                stop: Arc::clone(&relay.stop),
+            };
+            let mut worker = Worker::new(parts)?;
+            let thread = std::thread::Builder::new()
+                .name(format!("relay-{number}"))
+                .spawn(move || worker.run())?;
+            relay.workers.push(RunningWorker { queue, counters, thread: Some(thread) });
+        }
+        Ok(relay)
+    }
+
+    /// Hands a command to the worker that owns its stream. Never blocks.
+    ///
+    /// # Errors
+    /// [`Overloaded`] gives the command back: a refused `Allocate` is to be treated as
+    /// [`model::AllocationFailure::Overloaded`]; see there about the others.
+    pub fn command(&self, command: MediaCommand) -> Result<(), Overloaded> {
+        let id = match &command {
+            MediaCommand::Allocate { id, .. }
+            | MediaCommand::Apply { id, .. }
+            | MediaCommand::Release { id } => *id,
+        };
+        self.worker_of(id).queue.push(command)
+    }
+
+    /// The numbers now, summed over the workers.
+    pub fn statistics(&self) -> RelayStatistics {
+        let mut sum = RelayStatistics::default();
+        for worker in &self.workers {
+            sum.add(&worker.counters);
+        }
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = ports.counts(self.clock.now());
+        sum.port_pairs_used = counts.used as u64;
+        sum.port_pairs_quarantined = counts.quarantined as u64;
+        sum.port_pairs_free = counts.free as u64;
+        sum
+    }
+
+    /// Stops: every stream that is left is released with its final reports.
+    pub fn shutdown(mut self) {
+        self.stop_workers();
+    }
+
+    fn worker_of(&self, id: MediaId) -> &RunningWorker {
+        let index = id.0 % self.workers.len() as u64;
+        &self.workers[index as usize]
+    }
+
+    fn stop_workers(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        for worker in &self.workers {
+            worker.queue.wake().signal();
+        }
+        for worker in &mut self.workers {
+            if let Some(thread) = worker.thread.take()
+                && thread.join().is_err()
+            {
+                tracing::error!("a relay worker ended by a panic; its streams are gone");
+            }
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stop_workers();
+    }
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").field("workers", &self.workers.len()).finish_non_exhaustive()
+    }
+}
+
+/// Finds a wrong `bind` at the start instead of at the first call.
+fn check_bindable(config: &RelayConfig) -> io::Result<()> {
+    for ip in &config.bind {
+        std::net::UdpSocket::bind((*ip, 0)).map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("[media] bind = \"{ip}\": {error}: give an address of this host"),
+            )
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! One worker thread: waits for packets, commands and deadlines, and serves them in that order.
+
+mod life;
+mod reports;
+mod streams;
+mod timers;
+
+use crate::batch::{BATCH, Batch};
+use crate::clock::Clock;
+use crate::counters::WorkerCounters;
+use crate::ports::PortPool;
+use crate::queue::CommandQueue;
+use crate::relay::{EventSink, RelayConfig};
+use crate::sys::{self, Epoll};
+use model::{LegSide, MediaCommand, MediaEvent, ReportKind};
+use relay_core::{Decision, PacketKind};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use streams::{Streams, Token};
+use timers::Timers;
+
+/// Commands served between two rounds of packets: an allocation costs four sockets, and audio must
+/// not wait for a burst of them.
+const COMMANDS_PER_TURN: usize = 16;
+/// Deadlines served between two rounds of packets.
+const DEADLINES_PER_TURN: usize = 64;
+/// Events in one wake-up from which on it pays to let packets gather.
+const GATHER_FROM: usize = 2;
+
+/// What a worker is made of.
+pub(crate) struct WorkerParts {
+    pub(crate) config: Arc<RelayConfig>,
+    pub(crate) clock: Clock,
+    pub(crate) ports: Arc<Mutex<PortPool>>,
+    pub(crate) queue: Arc<CommandQueue>,
+    pub(crate) counters: Arc<WorkerCounters>,
+    pub(crate) events: EventSink,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+pub(crate) struct Worker {
+    parts: WorkerParts,
+    epoll: Epoll,
+    streams: Streams,
+    timers: Timers,
+    commands: Vec<MediaCommand>,
+    /// Sockets that had more than a batch waiting; epoll does not name them again.
+    unfinished: Vec<Token>,
+}
+
+impl Worker {
+    pub(crate) fn new(parts: WorkerParts) -> io::Result<Self> {
+        let epoll = Epoll::new()?;
+        epoll.add(parts.queue.wake().fd(), Token::WAKE.0)?;
+        Ok(Worker {
+            parts,
+            epoll,
+            streams: Streams::default(),
+            timers: Timers::default(),
+            commands: Vec::with_capacity(COMMANDS_PER_TURN),
+            unfinished: Vec::new(),
+        })
+    }
+
+    /// Serves until told to stop.
+    pub(crate) fn run(&mut self) {
+        sys::use_precise_timers();
+        let mut batch = Batch::new();
+        let mut more = true;
+        while !self.parts.stop.load(Ordering::Acquire) {
+            let timeout =
+                if more { Some(Duration::ZERO) } else { self.timers.wait(self.parts.clock.now()) };
+            let events = self.epoll.wait(timeout);
+            let mut unfinished = std::mem::take(&mut self.unfinished);
+            for token in unfinished.drain(..) {
+                self.serve_socket(token, &mut batch);
+            }
+            let mut woken = false;
+            for index in 0..events {
+                match Token(self.epoll.token(index)) {
+                    Token::WAKE => woken = true,
+                    token => self.serve_socket(token, &mut batch),
+                }
+            }
+            if woken {
+                self.parts.queue.wake().clear();
+            }
+            more = (woken || more) && self.serve_commands();
+            more |= self.serve_deadlines() || !self.unfinished.is_empty();
+            if events >= GATHER_FROM && !more {
+                self.gather();
+            }
+        }
+        self.release_all();
+    }
+
+    /// Lets packets gather, so that one wake-up serves several: a wake-up costs about as much as a
+    /// packet.
+    #[expect(clippy::disallowed_methods, reason = "the point is not to be woken by an event")]
+    fn gather(&self) {
+        if !self.parts.config.gather.is_zero() {
+            std::thread::sleep(self.parts.config.gather);
+        }
+    }
+
+    fn serve_socket(&mut self, token: Token, batch: &mut Batch) {
+        let Some(stream) = self.streams.get_mut(token.key()) else { return };
+        let counters = &self.parts.counters;
+        let (from, socket) = (token.leg(), token.socket());
+        let received = match batch.receive(stream.sockets[from.index()].fd(socket)) {
+            Ok(received) => received,
+            Err(_) => {
+                counters.receive_failures.add(1);
+                return;
+            }
+        };
+        let arrival = self.parts.clock.now();
+        let mut queued = [(LegSide::A, PacketKind::Rtp, 0); BATCH];
+        let mut count = 0;
+        for index in 0..received {
+            let Some((source, octets)) = batch.datagram(index) else {
+                counters.oversized.add(1);
+                stream.session.count_malformed(from);
+                continue;
+            };
+            match stream.session.forward(from, socket, source, octets, arrival) {
+                Decision::Send { to, socket, destination, len, kind } => {
+                    batch.queue(index, len, stream.sockets[to.index()].fd(socket), destination);
+                    counters.sent(kind, len);
+                    queued[count] = (to, kind, len);
+                    count += 1;
+                }
+                Decision::Drop(reason) => counters.dropped(reason),
+            }
+        }
+        batch.flush(|position| {
+            let (to, kind, len) = queued[position];
+            counters.send_failed(kind, len);
+            stream.session.send_failed(to, kind, len);
+        });
+        if received == BATCH {
+            self.unfinished.push(token);
+        }
+    }
+
+    /// Serves some commands; whether more wait.
+    fn serve_commands(&mut self) -> bool {
+        let mut commands = std::mem::take(&mut self.commands);
+        let more = self.parts.queue.take(COMMANDS_PER_TURN, &mut commands);
+        for command in commands.drain(..) {
+            match command {
+                MediaCommand::Allocate { id, transaction_id, families } => {
+                    let event = match self.allocate(id, transaction_id, families) {
+                        Ok(local) => MediaEvent::Allocated { id, local },
+                        Err(reason) => MediaEvent::AllocationFailed { id, reason },
+                    };
+                    self.emit(event);
+                }
+                MediaCommand::Apply { id, plan } => self.apply(id, *plan),
+                MediaCommand::Release { id } => self.release(id),
+            }
+        }
+        self.commands = commands;
+        more
+    }
+
+    /// Serves some deadlines; whether more have come.
+    fn serve_deadlines(&mut self) -> bool {
+        let now = self.parts.clock.now();
+        for _ in 0..DEADLINES_PER_TURN {
+            let Some((at, key)) = self.timers.due(now) else { return false };
+            let Some(stream) = self.streams.get_mut(key) else { continue };
+            if stream.deadline != at {
+                continue;
+            }
+            let id = stream.session.id();
+            let due = stream.reports.due(now);
+            // Nothing is to be seen live before the first packet.
+            let live = due.live && stream.session.has_media();
+            let reports = [(due.interval, ReportKind::Interval), (live, ReportKind::Live)]
+                .map(|(due, kind)| due.then(|| stream.session.poll_report(now, kind)));
+            let silence_after = self.parts.config.silence_after;
+            let silent = LegSide::BOTH
+                .map(|leg| stream.session.poll_silence(leg, now, silence_after).then_some(leg));
+            let next = stream
+                .session
+                .silence_deadline(silence_after)
+                .map_or(stream.reports.next(), |at| at.min(stream.reports.next()));
+            stream.deadline = next.max(now + Duration::from_millis(1));
+            self.timers.set(stream.deadline, key);
+            for report in reports.into_iter().flatten().flatten() {
+                self.emit(MediaEvent::Report(Box::new(report)));
+            }
+            for leg in silent.into_iter().flatten() {
+                self.emit(MediaEvent::Silent { id, leg, at: now });
+            }
+        }
+        true
+    }
+
+    fn emit(&self, event: MediaEvent) {
+        (self.parts.events)(event);
+    }
+}

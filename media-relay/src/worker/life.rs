@@ -1,0 +1,202 @@
+//! The life of a stream on its worker: allocate, apply plans, release.
+
+use super::Worker;
+use super::reports::Reports;
+use super::streams::{LegSockets, Stream, StreamKey, Token};
+use crate::ports::PortPool;
+use crate::sockets;
+use model::{
+    AllocationFailure, Instant, IpFamily, LegSide, LocalMedia, MediaEvent, MediaId, MediaPlan,
+    ReportKind, TransactionId,
+};
+use relay_core::{MediaSocket, RtpSession};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::sync::{MutexGuard, PoisonError};
+
+/// Pairs to try when other programs sit on ports of the range.
+const BIND_ATTEMPTS: usize = 8;
+
+impl Worker {
+    /// Reserves ports and opens the sockets of a stream. A repeated request for a living stream
+    /// gets the same answer again.
+    pub(super) fn allocate(
+        &mut self,
+        id: MediaId,
+        transaction_id: TransactionId,
+        families: [IpFamily; 2],
+    ) -> Result<[LocalMedia; 2], AllocationFailure> {
+        if let Some(stream) = self.streams.find(id) {
+            return Ok(stream.local);
+        }
+        let now = self.parts.clock.now();
+        let (leg_a, local_a) = self.open_leg(families[0], now)?;
+        let (leg_b, local_b) = match self.open_leg(families[1], now) {
+            Ok(opened) => opened,
+            Err(reason) => {
+                self.close_leg(leg_a, now);
+                return Err(reason);
+            }
+        };
+        let key = self.streams.vacancy();
+        let sockets = [leg_a, leg_b];
+        let local = [local_a, local_b];
+        if let Err(error) = self.watch(key, &sockets) {
+            for leg in sockets {
+                self.close_leg(leg, now);
+            }
+            return Err(self.socket_refused(&error));
+        }
+        let session = RtpSession::new(id, transaction_id, now, self.parts.config.learning);
+        let reports = Reports::begin(id, now, &self.parts.config);
+        let deadline = reports.next();
+        let stream = Stream { session, sockets, local, reports, deadline };
+        self.streams.fill(key, id, Box::new(stream));
+        self.timers.set(deadline, key);
+        self.parts.counters.streams.add(1);
+        Ok(local)
+    }
+
+    /// Replaces a stream's plan.
+    pub(super) fn apply(&mut self, id: MediaId, mut plan: MediaPlan) {
+        let now = self.parts.clock.now();
+        self.refuse_own_addresses(id, &mut plan);
+        let silence_after = self.parts.config.silence_after;
+        let Some(stream) = self.streams.find(id) else {
+            self.parts.counters.unknown_streams.add(1);
+            tracing::debug!(media = id.0, "a plan for a stream that does not exist");
+            return;
+        };
+        stream.session.apply(&plan, now);
+        if let Some(at) = stream.session.silence_deadline(silence_after)
+            && at < stream.deadline
+        {
+            stream.deadline = at;
+            if let Some(key) = self.streams.key_of(id) {
+                self.timers.set(at, key);
+            }
+        }
+    }
+
+    /// Ends a stream: final reports, sockets closed, ports into quarantine.
+    pub(super) fn release(&mut self, id: MediaId) {
+        let now = self.parts.clock.now();
+        let Some(mut stream) = self.streams.remove(id) else {
+            self.parts.counters.unknown_streams.add(1);
+            return;
+        };
+        self.parts.counters.streams.subtract(1);
+        let reports = stream.session.poll_report(now, ReportKind::Final);
+        for leg in stream.sockets {
+            self.close_leg(leg, now);
+        }
+        let streams = &mut self.streams;
+        self.timers.sweep(streams.len(), |at, key| {
+            streams.get_mut(key).is_some_and(|stream| stream.deadline == at)
+        });
+        for report in reports {
+            self.emit(MediaEvent::Report(Box::new(report)));
+        }
+    }
+
+    /// Ends every stream.
+    pub(super) fn release_all(&mut self) {
+        for id in self.streams.ids() {
+            self.release(id);
+        }
+    }
+
+    fn open_leg(
+        &self,
+        family: IpFamily,
+        now: Instant,
+    ) -> Result<(LegSockets, LocalMedia), AllocationFailure> {
+        let (ip, advertised) =
+            self.parts.config.address(family).ok_or(AllocationFailure::NoAddress(family))?;
+        for _ in 0..BIND_ATTEMPTS {
+            let Some(port) = self.ports().take(ip, now) else {
+                self.parts.counters.ports_exhausted.add(1);
+                return Err(AllocationFailure::PortsExhausted);
+            };
+            match open_pair(ip, port) {
+                Ok(sockets) => {
+                    let local = LocalMedia {
+                        rtp: SocketAddr::new(advertised, port),
+                        rtcp: SocketAddr::new(advertised, port + 1),
+                    };
+                    return Ok((sockets, local));
+                }
+                Err(error) => {
+                    self.ports().release(ip, port, now);
+                    if error.kind() != io::ErrorKind::AddrInUse {
+                        return Err(self.socket_refused(&error));
+                    }
+                    tracing::warn!(%ip, port, "another program uses a port of [media] ports");
+                }
+            }
+        }
+        self.parts.counters.socket_failures.add(1);
+        Err(AllocationFailure::Socket)
+    }
+
+    fn socket_refused(&self, error: &io::Error) -> AllocationFailure {
+        self.parts.counters.socket_failures.add(1);
+        tracing::warn!(%error, "no media socket: raise the limit of open files (ulimit -n)");
+        AllocationFailure::Socket
+    }
+
+    fn close_leg(&self, leg: LegSockets, now: Instant) {
+        let (ip, port) = (leg.ip, leg.port);
+        // Closed before the port can be taken again.
+        drop(leg);
+        self.ports().release(ip, port, now);
+    }
+
+    fn watch(&self, key: StreamKey, sockets: &[LegSockets; 2]) -> io::Result<()> {
+        for side in LegSide::BOTH {
+            let leg = &sockets[side.index()];
+            self.epoll.add(leg.rtp.as_fd(), Token::new(key, side, MediaSocket::Rtp).0)?;
+            self.epoll.add(leg.rtcp.as_fd(), Token::new(key, side, MediaSocket::Rtcp).0)?;
+        }
+        Ok(())
+    }
+
+    /// A description that names one of our own ports would send media round in circles for ever:
+    /// such an address is taken as none.
+    fn refuse_own_addresses(&self, id: MediaId, plan: &mut MediaPlan) {
+        for leg in &mut plan.legs {
+            for remote in [&mut leg.remote_rtp, &mut leg.remote_rtcp] {
+                if remote.is_some_and(|address| self.is_own(address)) {
+                    *remote = None;
+                    self.parts.counters.own_addresses.add(1);
+                    tracing::warn!(media = id.0, "a leg describes one of our own media ports");
+                }
+            }
+        }
+    }
+
+    fn is_own(&self, address: SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        let config = &self.parts.config;
+        [IpFamily::V4, IpFamily::V6].into_iter().any(|family| {
+            config.address(family).is_some_and(|(bound, advertised)| {
+                (ip == bound || ip == advertised) && self.ports().is_used(bound, address.port())
+            })
+        })
+    }
+
+    /// Never held across a system call; taken for calls, not for packets.
+    fn ports(&self) -> MutexGuard<'_, PortPool> {
+        self.parts.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn open_pair(ip: IpAddr, port: u16) -> io::Result<LegSockets> {
+    Ok(LegSockets {
+        ip,
+        port,
+        rtp: sockets::open(ip, port)?,
+        rtcp: sockets::open(ip, port.saturating_add(1))?,
+    })
+}

@@ -1,0 +1,169 @@
+//! The streams of one worker, found by their id (commands) or by their position (packets).
+
+use super::reports::Reports;
+use model::{Instant, LegSide, LocalMedia, MediaId};
+use relay_core::{MediaSocket, RtpSession};
+use std::collections::HashMap;
+use std::net::{IpAddr, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
+
+/// What epoll returns for a socket: the stream's position and generation, the leg, and whether it
+/// is the RTCP socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Token(pub(super) u64);
+
+impl Token {
+    /// The token of the command queue's wake.
+    pub(super) const WAKE: Token = Token(u64::MAX);
+
+    pub(super) fn new(key: StreamKey, leg: LegSide, socket: MediaSocket) -> Self {
+        let low = (leg.index() as u64) << 1 | u64::from(socket == MediaSocket::Rtcp);
+        Token(u64::from(key.position) << 32 | u64::from(key.generation) << 2 | low)
+    }
+
+    pub(super) fn key(self) -> StreamKey {
+        StreamKey {
+            position: (self.0 >> 32) as u32,
+            generation: (self.0 as u32 >> 2) & GENERATION_MASK,
+        }
+    }
+
+    pub(super) fn leg(self) -> LegSide {
+        if self.0 & 2 == 0 { LegSide::A } else { LegSide::B }
+    }
+
+    pub(super) fn socket(self) -> MediaSocket {
+        if self.0 & 1 == 0 { MediaSocket::Rtp } else { MediaSocket::Rtcp }
+    }
+}
+
+/// Generations leave the low two bits of a token's half to leg and socket.
+const GENERATION_MASK: u32 = u32::MAX >> 2;
+
+/// A place in the table, and which of its tenants is meant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct StreamKey {
+    position: u32,
+    generation: u32,
+}
+
+/// One leg's sockets.
+#[derive(Debug)]
+pub(super) struct LegSockets {
+    /// The bound address.
+    pub(super) ip: IpAddr,
+    /// The RTP port; RTCP has the next.
+    pub(super) port: u16,
+    pub(super) rtp: UdpSocket,
+    pub(super) rtcp: UdpSocket,
+}
+
+impl LegSockets {
+    pub(super) fn fd(&self, socket: MediaSocket) -> RawFd {
+        match socket {
+            MediaSocket::Rtp => self.rtp.as_raw_fd(),
+            MediaSocket::Rtcp => self.rtcp.as_raw_fd(),
+        }
+    }
+}
+
+/// One relayed stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) session: RtpSession,
+    pub(super) sockets: [LegSockets; 2],
+    pub(super) local: [LocalMedia; 2],
+    pub(super) reports: Reports,
+    /// The one deadline in the timers that counts for this stream.
+    pub(super) deadline: Instant,
+}
+
+/// All streams of a worker; bounded by the ports that they hold.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    places: Vec<Place>,
+    vacant: Vec<u32>,
+    by_id: HashMap<MediaId, StreamKey>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    generation: u32,
+    stream: Option<Box<Stream>>,
+}
+
+impl Streams {
+    /// Reserves the place that the next [`Streams::fill`] takes.
+    pub(super) fn vacancy(&mut self) -> StreamKey {
+        let position = self.vacant.last().copied().unwrap_or_else(|| {
+            self.places.push(Place::default());
+            // Four descriptors a stream: the table ends long before 2^32.
+            let position = (self.places.len() - 1) as u32;
+            self.vacant.push(position);
+            position
+        });
+        StreamKey { position, generation: self.places[position as usize].generation }
+    }
+
+    pub(super) fn fill(&mut self, key: StreamKey, id: MediaId, stream: Box<Stream>) {
+        if let Some(place) = self.places.get_mut(key.position as usize) {
+            place.stream = Some(stream);
+            // The vacancy that was handed out is the last one.
+            self.vacant.pop_if(|v| *v == key.position);
+            self.by_id.insert(id, key);
+        }
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Stream> {
+        let place = self.places.get_mut(key.position as usize)?;
+        if place.generation != key.generation {
+            return None;
+        }
+        place.stream.as_deref_mut()
+    }
+
+    pub(super) fn find(&mut self, id: MediaId) -> Option<&mut Stream> {
+        let key = *self.by_id.get(&id)?;
+        self.get_mut(key)
+    }
+
+    pub(super) fn key_of(&self, id: MediaId) -> Option<StreamKey> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(super) fn remove(&mut self, id: MediaId) -> Option<Box<Stream>> {
+        let key = self.by_id.remove(&id)?;
+        let place = self.places.get_mut(key.position as usize)?;
+        place.generation = place.generation.wrapping_add(1) & GENERATION_MASK;
+        self.vacant.push(key.position);
+        place.stream.take()
+    }
+
+    pub(super) fn ids(&self) -> Vec<MediaId> {
+        self.by_id.keys().copied().collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_keeps_all_its_parts() {
+        for generation in [0, 1, GENERATION_MASK] {
+            for leg in LegSide::BOTH {
+                for socket in [MediaSocket::Rtp, MediaSocket::Rtcp] {
+                    let key = StreamKey { position: 70_000, generation };
+                    let token = Token::new(key, leg, socket);
+                    assert_eq!((token.key(), token.leg(), token.socket()), (key, leg, socket));
+                    assert_ne!(token, Token::WAKE);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! A relay with real sockets on loopback: two endpoints, packets both ways, ports and their rest.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "test helpers outside of #[test] functions"
+)]
+
+use media_relay::{Clock, DropReason, EventSink, Relay, RelayConfig, RelayStatistics};
+use model::{
+    AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand,
+    MediaEvent, MediaId, MediaPlan, QualityReport, ReportKind, TransactionId,
+};
+use rtp_proto::RtpHeader;
+use rtp_proto::rtcp::write_receiver_report;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+struct Rig {
+    relay: Relay,
+    events: Receiver<MediaEvent>,
+    ip: IpAddr,
+}
+
+impl Rig {
+    fn new(ip: &str, ports: RangeInclusive<u16>, change: impl FnOnce(&mut RelayConfig)) -> Rig {
+        let ip: IpAddr = ip.parse().unwrap();
+        let mut config = RelayConfig::new(vec![ip], ports);
+        change(&mut config);
+        let (sender, events) = sync_channel(10_000);
+        let sink: EventSink = Arc::new(move |event| sender.send(event).unwrap());
+        #[expect(clippy::disallowed_methods, reason = "a test is a shell and chooses the origin")]
+        let origin = std::time::Instant::now();
+        let relay = Relay::start(config, Clock::new(origin), sink).unwrap();
+        Rig { relay, events, ip }
+    }
+
+    fn event(&self) -> MediaEvent {
+        self.events.recv_timeout(DEADLINE).expect("the relay answers in time")
+    }
+
+    fn allocate(&self, id: u64) -> Result<[LocalMedia; 2], AllocationFailure> {
+        let families = [IpFamily::of(&SocketAddr::new(self.ip, 0)); 2];
+        let transaction_id = TransactionId::from_random(u128::from(id));
+        let id = MediaId(id);
+        self.relay.command(MediaCommand::Allocate { id, transaction_id, families }).unwrap();
+        match self.event() {
+            MediaEvent::Allocated { id: allocated, local } if allocated == id => Ok(local),
+            MediaEvent::AllocationFailed { id: failed, reason } if failed == id => Err(reason),
+            other => panic!("not an answer to the allocation: {other:?}"),
+        }
+    }
+
+    fn release(&self, id: u64) -> [QualityReport; 2] {
+        self.relay.command(MediaCommand::Release { id: MediaId(id) }).unwrap();
+        [self.report(), self.report()]
+    }
+
+    fn report(&self) -> QualityReport {
+        loop {
+            if let MediaEvent::Report(report) = self.event() {
+                return *report;
+            }
+        }
+    }
+
+    fn apply(&self, id: u64, legs: [&Endpoint; 2]) {
+        let plan = MediaPlan { legs: legs.map(Endpoint::plan) };
+        self.relay.command(MediaCommand::Apply { id: MediaId(id), plan: plan.into() }).unwrap();
+    }
+
+    fn until(&self, reached: impl Fn(&RelayStatistics) -> bool) -> RelayStatistics {
+        // A counter has no event to wait for: look again as long as the deadline lasts.
+        let wait = UdpSocket::bind((self.ip, 0)).unwrap();
+        wait.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+        for _ in 0..5_000 {
+            let now = self.relay.statistics();
+            if reached(&now) {
+                return now;
+            }
+            let _ = wait.recv(&mut [0]);
+        }
+        panic!("not reached: {:?}", self.relay.statistics());
+    }
+}
+
+struct Endpoint {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+}
+
+impl Endpoint {
+    fn new(ip: IpAddr) -> Endpoint {
+        let socket = || {
+            let socket = UdpSocket::bind((ip, 0)).unwrap();
+            socket.set_read_timeout(Some(DEADLINE)).unwrap();
+            socket
+        };
+        Endpoint { rtp: socket(), rtcp: socket() }
+    }
+
+    fn plan(&self) -> LegPlan {
+        LegPlan {
+            remote_rtp: Some(self.rtp.local_addr().unwrap()),
+            remote_rtcp: Some(self.rtcp.local_addr().unwrap()),
+            signalling_source: None,
+            rtcp_mux: false,
+            accepts_from: true,
+            sends_to: true,
+            relearn: true,
+            codecs: vec![CodecMapping {
+                payload_type: 0,
+                codec: Codec::Pcmu,
+                clock_rate: 8_000,
+                packet_duration: Duration::from_millis(20),
+            }],
+            telephone_event: Some(101),
+        }
+    }
+
+    fn send(&self, to: SocketAddr, sequence: u16) {
+        self.rtp.send_to(&rtp(sequence), to).unwrap();
+    }
+
+    fn receive(&self) -> (Vec<u8>, SocketAddr) {
+        receive(&self.rtp)
+    }
+}
+
+fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = [0; 2048];
+    let (len, from) = socket.recv_from(&mut buffer).expect("the relay forwards in time");
+    (buffer[..len].to_vec(), from)
+}
+
+fn rtp(sequence: u16) -> Vec<u8> {
+    let timestamp = u32::from(sequence) * 160;
+    let header = RtpHeader { payload_type: 0, marker: false, sequence, timestamp, ssrc: 5 };
+    let mut packet = header.to_bytes().to_vec();
+    packet.resize(172, sequence as u8);
+    packet
+}
+
+fn passes_both_ways(ip: &str, ports: RangeInclusive<u16>) {
+    let rig = Rig::new(ip, ports, |_| {});
+    let local = rig.allocate(1).unwrap();
+    assert_eq!(local[0].rtp.port() % 2, 0);
+    assert_eq!(local[0].rtcp.port(), local[0].rtp.port() + 1);
+    let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    rig.apply(1, [&a, &b]);
+    // The plan is in force once a packet passes; a packet before it is dropped and counted.
+    a.send(local[0].rtp, 0);
+    let early = rig.until(|s| s.rtp_packets + s.dropped(DropReason::NoPlan) == 1);
+    let early = early.dropped(DropReason::NoPlan);
+    for sequence in 1..50 {
+        a.send(local[0].rtp, sequence);
+        b.send(local[1].rtp, sequence);
+        if sequence == 1 && early == 0 {
+            assert_eq!(b.receive().0, rtp(0));
+        }
+        let (packet, from) = b.receive();
+        assert_eq!((packet, from), (rtp(sequence), local[1].rtp));
+        assert_eq!(a.receive(), (rtp(sequence), local[0].rtp));
+    }
+    let mut report = Vec::new();
+    write_receiver_report(&mut report, 5, &[]);
+    a.rtcp.send_to(&report, local[0].rtcp).unwrap();
+    assert_eq!(receive(&b.rtcp), (report.clone(), local[1].rtcp));
+
+    let stranger = UdpSocket::bind((rig.ip, 0)).unwrap();
+    for sequence in 0..20 {
+        stranger.send_to(&rtp(sequence), local[0].rtp).unwrap();
+    }
+    rig.until(|s| s.dropped(DropReason::WrongSource) == 20);
+    b.send(local[1].rtp, 50);
+    assert_eq!(a.receive().0, rtp(50));
+
+    let [leg_a, leg_b] = rig.release(1);
+    assert_eq!((leg_a.leg, leg_a.kind), (LegSide::A, ReportKind::Final));
+    assert_eq!(leg_a.received.rtp_packets, 50 - early);
+    assert_eq!(leg_a.received.rtp_bytes, (50 - early) * 172);
+    assert_eq!(leg_a.received.wrong_source, 20);
+    assert_eq!(leg_b.sent.rtp_packets, leg_a.received.rtp_packets);
+    assert_eq!((leg_b.received.rtp_packets, leg_a.sent.rtp_packets), (50, 50));
+    assert_eq!((leg_a.received.rtcp_packets, leg_b.sent.rtcp_packets), (1, 1));
+    assert_eq!((leg_a.received.loss.lost, leg_b.received.loss.lost), (0, 0));
+    let statistics = rig.relay.statistics();
+    assert_eq!((statistics.streams, statistics.port_pairs_used), (0, 0));
+    assert_eq!(statistics.port_pairs_quarantined, 2);
+}
+
+#[test]
+fn packets_pass_both_ways_over_ipv4_and_counters_are_exact() {
+    passes_both_ways("127.0.0.1", 20_000..=20_099);
+}
+
+#[test]
+fn packets_pass_both_ways_over_ipv6_and_counters_are_exact() {
+    passes_both_ways("::1", 20_000..=20_099);
+}
+
+#[test]
+fn exhaustion_fails_the_allocation_and_a_pair_returns_after_its_quarantine() {
+    let rig = Rig::new("127.0.0.1", 20_100..=20_107, |config| {
+        config.quarantine = Duration::from_millis(50);
+    });
+    let first = rig.allocate(1).unwrap();
+    let second = rig.allocate(2).unwrap();
+    let mut ports: Vec<u16> = [first, second].iter().flatten().map(|l| l.rtp.port()).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, [20_100, 20_102, 20_104, 20_106]);
+    assert_eq!(rig.allocate(3), Err(AllocationFailure::PortsExhausted));
+    assert_eq!(rig.relay.statistics().ports_exhausted, 1);
+    rig.release(1);
+    rig.until(|s| s.port_pairs_free == 2 && s.port_pairs_quarantined == 0);
+    let third = rig.allocate(3).unwrap();
+    assert!(third.iter().all(|l| first.iter().any(|f| f.rtp == l.rtp)));
+}
+
+#[test]
+fn a_long_quarantine_keeps_a_released_pair_from_the_next_stream() {
+    let rig = Rig::new("127.0.0.1", 20_108..=20_111, |config| {
+        config.quarantine = Duration::from_secs(3_600);
+    });
+    rig.allocate(1).unwrap();
+    rig.release(1);
+    assert_eq!(rig.allocate(2), Err(AllocationFailure::PortsExhausted));
+    assert_eq!(rig.relay.statistics().port_pairs_quarantined, 2);
+}
+
+#[test]
+fn half_a_stream_is_not_left_behind_when_the_second_leg_fails() {
+    let rig = Rig::new("127.0.0.1", 20_112..=20_115, |_| {});
+    let id = MediaId(1);
+    let transaction_id = TransactionId::from_random(1);
+    let families = [IpFamily::V4, IpFamily::V6];
+    rig.relay.command(MediaCommand::Allocate { id, transaction_id, families }).unwrap();
+    assert!(matches!(
+        rig.event(),
+        MediaEvent::AllocationFailed { reason: AllocationFailure::NoAddress(IpFamily::V6), .. }
+    ));
+    assert_eq!(rig.relay.statistics().port_pairs_used, 0);
+}
+
+#[test]
+fn a_port_that_another_program_holds_is_passed_over() {
+    let squatter = UdpSocket::bind(("127.0.0.1", 20_117)).unwrap();
+    let rig = Rig::new("127.0.0.1", 20_116..=20_121, |_| {});
+    let local = rig.allocate(1).unwrap();
+    assert!(local.iter().all(|leg| leg.rtp.port() != 20_116), "{local:?}");
+    drop(squatter);
+}
+
+#[test]
+fn a_leg_that_describes_our_own_port_makes_no_loop() {
+    let rig = Rig::new("127.0.0.1", 20_122..=20_129, |_| {});
+    let local = rig.allocate(1).unwrap();
+    let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    let mut plan = MediaPlan { legs: [a.plan(), b.plan()] };
+    plan.legs[1].remote_rtp = Some(local[0].rtp);
+    rig.relay.command(MediaCommand::Apply { id: MediaId(1), plan: plan.into() }).unwrap();
+    rig.until(|s| s.own_addresses == 1);
+    a.send(local[0].rtp, 0);
+    rig.until(|s| s.dropped(DropReason::NoDestination) == 1);
+    assert_eq!(rig.relay.statistics().rtp_packets, 0);
+}
+
+#[test]
+fn a_datagram_larger_than_a_buffer_is_counted_and_the_next_passes() {
+    let rig = Rig::new("127.0.0.1", 20_130..=20_133, |_| {});
+    let local = rig.allocate(1).unwrap();
+    let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    rig.apply(1, [&a, &b]);
+    let mut large = rtp(1);
+    large.resize(9_000, 0);
+    a.rtp.send_to(&large, local[0].rtp).unwrap();
+    rig.until(|s| s.oversized == 1);
+    a.send(local[0].rtp, 2);
+    assert_eq!(b.receive().0, rtp(2));
+    assert_eq!(rig.release(1)[0].received.malformed, 1);
+}
+
+#[test]
+fn interval_reports_and_silence_come_without_packets() {
+    let rig = Rig::new("127.0.0.1", 20_134..=20_137, |config| {
+        config.report_interval = Duration::from_millis(20);
+        config.silence_after = Duration::from_millis(30);
+    });
+    rig.allocate(1).unwrap();
+    let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    rig.apply(1, [&a, &b]);
+    let (mut silent, mut reports) = (Vec::new(), 0);
+    while reports < 8 || silent.len() < 2 {
+        match rig.event() {
+            MediaEvent::Silent { leg, .. } => silent.push(leg),
+            MediaEvent::Report(report) => {
+                assert_eq!(report.kind, ReportKind::Interval);
+                reports += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    silent.sort_unstable();
+    assert_eq!(silent, LegSide::BOTH);
+}
+
+#[test]
+fn live_reports_come_once_there_is_media() {
+    let rig = Rig::new("127.0.0.1", 20_154..=20_157, |config| {
+        config.live_interval = Duration::from_millis(20);
+    });
+    let local = rig.allocate(1).unwrap();
+    let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    rig.apply(1, [&a, &b]);
+    a.send(local[0].rtp, 1);
+    b.receive();
+    for leg in LegSide::BOTH {
+        let MediaEvent::Report(report) = rig.event() else { panic!("no report") };
+        assert_eq!((report.leg, report.kind), (leg, ReportKind::Live));
+        assert_eq!(report.received.rtp_packets, u64::from(leg == LegSide::A));
+    }
+}
+
+#[test]
+fn shutdown_releases_what_is_left_with_final_reports() {
+    let rig = Rig::new("127.0.0.1", 20_138..=20_153, |config| config.workers = 2);
+    for id in 0..4 {
+        rig.allocate(id).unwrap();
+    }
+    rig.relay.shutdown();
+    let finals: Vec<MediaId> = rig
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            MediaEvent::Report(report) if report.kind == ReportKind::Final => Some(report.id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(finals.len(), 8);
+}
+
+#[test]
+fn a_configuration_that_cannot_work_says_what_to_change() {
+    let start = |bind: &str, ports| {
+        let config = RelayConfig::new(vec![bind.parse().unwrap()], ports);
+        #[expect(clippy::disallowed_methods, reason = "a test is a shell and chooses the origin")]
+        let clock = Clock::new(std::time::Instant::now());
+        Relay::start(config, clock, Arc::new(|_| {})).unwrap_err().to_string()
+    };
+    assert!(start("0.0.0.0", 20_000..=20_100).contains("[media] advertise"));
+    assert!(start("127.0.0.1", 20_000..=20_002).contains("[media] ports"));
+    assert!(start("192.0.2.1", 20_000..=20_100).contains("[media] bind"));
+}
