@@ -1,0 +1,164 @@
+//! Whose request is it, and may it pass? (The design's section 5.)
+
+use directory::{Carrier, Snapshot, VoiceConnector, country_of, parse_e164};
+use model::{CallDirection, Flow, Refusal};
+use sip_proto::{Host, Message, Uri};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A request that belongs to somebody.
+pub(crate) struct Admission {
+    pub(crate) direction: CallDirection,
+    pub(crate) voice_connector: Arc<VoiceConnector>,
+    /// The carrier that an inbound call came from.
+    pub(crate) carrier: Option<Arc<Carrier>>,
+    /// The called number, E.164.
+    pub(crate) called: Arc<str>,
+    pub(crate) calls_per_second: u32,
+    pub(crate) concurrent_calls: u32,
+}
+
+/// A request that was refused, and for whom it was meant as far as that is known.
+pub(crate) struct Denied {
+    pub(crate) refusal: Refusal,
+    pub(crate) voice_connector: Option<Arc<VoiceConnector>>,
+}
+
+impl Denied {
+    fn stranger(refusal: Refusal) -> Self {
+        Denied { refusal, voice_connector: None }
+    }
+
+    fn of(refusal: Refusal, connector: &Arc<VoiceConnector>) -> Self {
+        Denied { refusal, voice_connector: Some(connector.clone()) }
+    }
+}
+
+/// Whether anybody in the directory may send from this address at all.
+pub(crate) fn is_known_source(directory: &Snapshot, flow: &Flow) -> bool {
+    let ip = flow.remote.ip().to_canonical();
+    directory.carrier_by_source(ip).is_some()
+        || directory.voice_connectors_by_source(ip).next().is_some()
+}
+
+/// Finds the owner of an INVITE outside any dialog and checks it against the owner's rules, except
+/// for rate and number of calls.
+pub(crate) fn admit(
+    directory: &Snapshot,
+    flow: &Flow,
+    invite: &Message,
+) -> Result<Admission, Denied> {
+    let source = flow.remote.ip().to_canonical();
+    let called = called_number(invite);
+    if let Some(carrier) = directory.carrier_by_source(source) {
+        return admit_inbound(directory, carrier.clone(), called.as_deref());
+    }
+    let connector = outbound_connector(directory, flow, invite)?;
+    admit_outbound(&connector, called.as_deref())
+}
+
+fn admit_inbound(
+    directory: &Snapshot,
+    carrier: Arc<Carrier>,
+    called: Option<&str>,
+) -> Result<Admission, Denied> {
+    let called = called.ok_or(Denied::stranger(Refusal::NotE164))?;
+    let number = parse_e164(called).ok_or(Denied::stranger(Refusal::NotE164))?;
+    let connector = directory
+        .voice_connector_by_number(number)
+        .cloned()
+        .ok_or(Denied::stranger(Refusal::UnknownNumber))?;
+    if connector.origination.disabled {
+        return Err(Denied::of(Refusal::Disabled, &connector));
+    }
+    if connector.origination.routes.is_empty() {
+        return Err(Denied::of(Refusal::NoOrigination, &connector));
+    }
+    // The customer's own rate limit is for what the customer sends; inbound calls share only the
+    // bound on calls at once.
+    let concurrent_calls = connector
+        .termination
+        .as_ref()
+        .map_or(directory::DEFAULT_CONCURRENT_CALLS, |t| t.concurrent_calls_limit);
+    Ok(Admission {
+        direction: CallDirection::Inbound,
+        carrier: Some(carrier),
+        called: number.into(),
+        calls_per_second: u32::MAX,
+        concurrent_calls,
+        voice_connector: connector,
+    })
+}
+
+fn admit_outbound(
+    connector: &Arc<VoiceConnector>,
+    called: Option<&str>,
+) -> Result<Admission, Denied> {
+    let Some(termination) = connector.termination.as_ref().filter(|t| !t.disabled) else {
+        return Err(Denied::of(Refusal::Disabled, connector));
+    };
+    let number =
+        called.and_then(parse_e164).ok_or_else(|| Denied::of(Refusal::NotE164, connector))?;
+    let country = country_of(number);
+    if !termination.allows_region(country) {
+        return Err(Denied::of(Refusal::RegionNotAllowed, connector));
+    }
+    Ok(Admission {
+        direction: CallDirection::Outbound,
+        carrier: None,
+        called: number.into(),
+        calls_per_second: termination.cps_limit,
+        concurrent_calls: termination.concurrent_calls_limit,
+        voice_connector: connector.clone(),
+    })
+}
+
+/// The voice connector that the host of the request URI or of To names, else the only one whose
+/// allowed list holds the source. Named or not, the source must be on its list.
+fn outbound_connector(
+    directory: &Snapshot,
+    flow: &Flow,
+    invite: &Message,
+) -> Result<Arc<VoiceConnector>, Denied> {
+    let source = flow.remote.ip().to_canonical();
+    let named = named_host(invite.request_uri().unwrap_or_default())
+        .and_then(|host| directory.voice_connector_by_host(host))
+        .or_else(|| {
+            let to = invite.to().ok()?;
+            directory.voice_connector_by_host(named_host(to.uri_text)?)
+        });
+    if let Some(connector) = named {
+        let listed = directory.voice_connectors_by_source(source).any(|c| c.id == connector.id);
+        return if listed {
+            Ok(connector.clone())
+        } else {
+            Err(Denied::of(Refusal::SourceNotAllowed, connector))
+        };
+    }
+    let mut by_source = directory.voice_connectors_by_source(source);
+    match (by_source.next(), by_source.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        _ => Err(Denied::stranger(Refusal::UnknownSource)),
+    }
+}
+
+fn named_host(uri: &str) -> Option<&str> {
+    match Uri::parse(uri).ok()?.host {
+        Host::Name(name) => Some(name),
+        Host::Ip(_) => None,
+    }
+}
+
+/// The user part of the request URI, unescaped and without its own parameters
+/// (`+12065550100;npdi` names the number before the semicolon, RFC 3261 section 19.1.6).
+fn called_number(invite: &Message) -> Option<String> {
+    user_of(invite.request_uri()?)
+}
+
+/// The user part of a URI, unescaped and without parameters.
+pub(crate) fn user_of(uri: &str) -> Option<String> {
+    let uri = Uri::parse(uri).ok()?;
+    let user: Cow<'_, str> = uri.user_unescaped();
+    let number = user.split(';').next().unwrap_or_default();
+    Some(number.to_owned())
+}

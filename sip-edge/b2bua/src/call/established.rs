@@ -1,0 +1,193 @@
+//! What an established call does besides changing its media: INFO, OPTIONS, session refreshes.
+
+use super::{Call, ClientPurpose, NoResponse};
+use crate::carry;
+use crate::context::Context;
+use crate::leg::{ALLOW, SUPPORTED};
+use crate::session_timer::seconds;
+use model::{Instant, LegSide};
+use sip_proto::{HeaderName, Message, Method, ServerKey};
+
+impl Call {
+    /// INFO (RFC 6086) passes end to end with its body; so does its response.
+    pub(super) fn forward_info(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        from: LegSide,
+        server: ServerKey,
+        request: &Message,
+    ) {
+        let to = from.other();
+        if !self.is_live() || self.legs[to.index()].dialog.is_none() {
+            self.legs[from.index()].answer(context, now, server, request, 481);
+            return;
+        }
+        let leg = &mut self.legs[to.index()];
+        let cseq = leg.next_cseq();
+        let Some((mut composer, branch, flow)) = leg.request(context, Method::Info, cseq) else {
+            return;
+        };
+        carry::carry_in_dialog(&mut composer, request);
+        composer.copy_all(request, HeaderName::ContentDisposition);
+        let bytes = composer.body(request.header(HeaderName::ContentType), request.body_bytes());
+        match context.send(now, flow, &branch, Method::Info, bytes) {
+            Some(client) => {
+                self.open_client(context, client, ClientPurpose::Info { to, server });
+            }
+            None => self.legs[from.index()].answer(context, now, server, request, 503),
+        }
+    }
+
+    pub(super) fn return_info_response(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        server: ServerKey,
+        response: &Message,
+    ) {
+        let status = response.status().unwrap_or(500);
+        let told = if status >= 300 { crate::redirect::status_for_caller(status) } else { status };
+        self.respond_to_info(context, now, server, told, Some(response));
+    }
+
+    /// A timeout here is one for the asking leg as well, at the same moment: a response would come
+    /// too late to be of use (RFC 4320 section 4.2).
+    pub(super) fn fail_info(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        server: ServerKey,
+        failure: NoResponse,
+    ) {
+        match failure {
+            NoResponse::Timeout => {}
+            NoResponse::Unreachable => self.respond_to_info(context, now, server, 500, None),
+        }
+    }
+
+    fn respond_to_info(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        server: ServerKey,
+        status: u16,
+        response: Option<&Message>,
+    ) {
+        let Some(request) = context.endpoint.request_of(server).cloned() else { return };
+        let reason = sip_proto::default_reason(status);
+        let mut composer = sip_proto::Composer::response_to(&request, status, reason, None);
+        composer.header(HeaderName::Server, &context.config.product);
+        let bytes = match response {
+            Some(response) => {
+                carry::carry_in_dialog(&mut composer, response);
+                composer.body(response.header(HeaderName::ContentType), response.body_bytes())
+            }
+            None => composer.finish(),
+        };
+        context.respond(now, server, status, bytes);
+    }
+
+    pub(super) fn answer_options(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        from: LegSide,
+        server: ServerKey,
+        request: &Message,
+    ) {
+        let mut composer = self.legs[from.index()].response(context, request, 200);
+        composer
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::Accept, "application/sdp");
+        context.respond(now, server, 200, composer.finish());
+    }
+
+    /// Refreshes the session on a leg: by UPDATE where the peer takes it, else by a re-INVITE with
+    /// the description that it already has (RFC 4028 section 7.4).
+    pub(super) fn refresh_session(&mut self, context: &mut Context, now: Instant, side: LegSide) {
+        if !self.is_live() {
+            return;
+        }
+        let busy = self.renegotiation.is_busy()
+            || self.legs[side.index()].refreshing
+            || self.legs[side.index()].unacknowledged.is_some();
+        if busy {
+            // The exchange under way refreshes the session as well, or this comes again.
+            let again = now + std::time::Duration::from_secs(2);
+            self.deadlines.set(crate::deadline::Deadline::Refresh(side), again);
+            return;
+        }
+        let body = self.media.last_sent(side).map(<[u8]>::to_vec);
+        let min_se = seconds(context.config.min_se);
+        let leg = &mut self.legs[side.index()];
+        let Some(interval) = leg.session.interval_seconds() else { return };
+        let method = if leg.takes_update { Method::Update } else { Method::Invite };
+        let cseq = leg.next_cseq();
+        let Some((mut composer, branch, flow)) = leg.request(context, method, cseq) else { return };
+        composer
+            .header(HeaderName::Contact, leg.contact())
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Supported, SUPPORTED)
+            .header_args(HeaderName::SessionExpires, format_args!("{interval};refresher=uac"))
+            .header_args(
+                HeaderName::MinSe,
+                format_args!("{}", leg.session.min_se_seconds.max(min_se)),
+            )
+            .header(HeaderName::UserAgent, &context.config.product);
+        let bytes = match body.filter(|_| method == Method::Invite) {
+            Some(body) => composer.body(Some("application/sdp"), &body),
+            None => composer.finish(),
+        };
+        if let Some(client) = context.send(now, flow, &branch, method, bytes) {
+            self.legs[side.index()].refreshing = method == Method::Invite;
+            self.open_client(context, client, ClientPurpose::Refresh(side));
+        }
+    }
+
+    pub(super) fn handle_refresh_response(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        side: LegSide,
+        response: &Message,
+    ) {
+        let status = response.status().unwrap_or_default();
+        let is_invite = response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        let leg = &mut self.legs[side.index()];
+        if (200..300).contains(&status) && is_invite {
+            if leg.acknowledge_again(context, response) {
+                return;
+            }
+            let cseq = super::answer::number(response);
+            leg.acknowledge(context, cseq, None);
+        }
+        self.legs[side.index()].refreshing = false;
+        if !self.is_live() {
+            return;
+        }
+        let leg = &mut self.legs[side.index()];
+        match status {
+            200..300 => {
+                leg.session.answered(response);
+                leg.session.arm(&mut self.deadlines, side, now);
+            }
+            // The peer wants a longer interval: ask again at once with that one.
+            422 => {
+                let asked = leg.session.interval_seconds().unwrap_or_default();
+                if let Some(seconds) = leg.session.refused(response, asked) {
+                    leg.session.set_interval(seconds);
+                    self.refresh_session(context, now, side);
+                }
+            }
+            // The dialog is gone there (RFC 3261 section 12.2.1.2).
+            481 | 408 => self.end_unreachable(context, now),
+            // Anything else (491, 5xx): once more before the session expires.
+            _ => {
+                let again = now + std::time::Duration::from_secs(5);
+                self.deadlines.set(crate::deadline::Deadline::Refresh(side), again);
+            }
+        }
+    }
+}

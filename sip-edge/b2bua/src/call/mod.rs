@@ -1,0 +1,423 @@
+//! One call: two legs and the sub-machines that run it. This file only routes what happens to the
+//! sub-machine that it belongs to; each of those is in a file of its own.
+
+mod answer;
+mod established;
+mod renegotiation;
+mod setup;
+mod teardown;
+mod transfer;
+
+use crate::admission::Admission;
+use crate::carry;
+use crate::context::{CallKey, Context};
+use crate::deadline::{Deadline, Deadlines};
+use crate::leg::{Leg, SentAck};
+use crate::machine::Machine;
+use crate::media::CallMedia;
+use directory::{VoiceConnector, country_of};
+use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, TransactionId};
+use renegotiation::Renegotiation;
+use setup::{PendingSetup, SetupState};
+use sip_proto::{ClientKey, Message, Method, ServerKey, TimerId};
+use std::sync::Arc;
+use teardown::TeardownState;
+
+/// Which request of ours a response belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ClientPurpose {
+    /// The INVITE to leg B, of the given attempt.
+    Setup { attempt: u32 },
+    /// A re-INVITE forwarded to a leg.
+    Renegotiation(LegSide),
+    /// A session refresh on a leg.
+    Refresh(LegSide),
+    /// An INFO forwarded to a leg; the key is the asking leg's transaction.
+    Info { to: LegSide, server: ServerKey },
+    /// A BYE on a leg.
+    Bye(LegSide),
+}
+
+/// How one of our requests failed without a response.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoResponse {
+    /// Timer B or F.
+    Timeout,
+    /// The transport could not reach the peer.
+    Unreachable,
+}
+
+/// A transaction that the call waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum OpenTransaction {
+    Client(ClientKey),
+    Invite(ServerKey),
+}
+
+/// A call. See the crate's documentation.
+pub(crate) struct Call {
+    pub(crate) key: CallKey,
+    pub(crate) id: TransactionId,
+    pub(crate) parties: Arc<CallParties>,
+    voice_connector: Arc<VoiceConnector>,
+    legs: [Leg; 2],
+    media: CallMedia,
+    media_serial: u8,
+    setup: Machine<SetupState>,
+    /// What only the setup needs; dropped when leg A has acknowledged.
+    pending: Option<Box<PendingSetup>>,
+    renegotiation: Renegotiation,
+    teardown: Machine<TeardownState>,
+    pub(crate) deadlines: Deadlines,
+    /// The worker's timer for the earliest deadline.
+    pub(crate) armed: Option<(Instant, TimerId)>,
+    /// Our requests and the peers' INVITEs that still await their end.
+    open: Vec<OpenTransaction>,
+    /// Why our next BYE is sent, when no peer's BYE says it (RFC 3326).
+    bye_reason: Option<&'static str>,
+    /// Answers to our INVITEs that were not wanted and have been hung up.
+    hung_up: Vec<SentAck>,
+    /// Counted in policing and in the active calls.
+    pub(crate) counted: bool,
+}
+
+impl Call {
+    /// Begins a call for an admitted INVITE. [`Call::start`] then sets it going.
+    pub(crate) fn new(
+        context: &mut Context,
+        key: CallKey,
+        flow: Flow,
+        invite: &Message,
+        admission: &Admission,
+    ) -> Self {
+        let connector = &admission.voice_connector;
+        let caller = carry::caller_user(invite);
+        let call_id: Arc<str> = invite.call_id().unwrap_or_default().into();
+        let parties = Arc::new(CallParties {
+            direction: admission.direction,
+            voice_connector: connector.id.clone(),
+            from_country: country_of(&caller).unwrap_or_default(),
+            from_user: caller.into(),
+            to_country: country_of(&admission.called).unwrap_or_default(),
+            to_user: admission.called.clone(),
+            call_id: call_id.clone(),
+            carrier: admission.carrier.as_ref().map(|carrier| carrier.id.clone()),
+            source: flow.remote,
+            log_sip_messages: connector.logging.sip_messages,
+            log_media_metrics: connector.logging.media_metrics,
+        });
+        let listener = context.listener_of(&flow);
+        let leg_a = Leg::new(flow, listener, [call_id, context.new_token()]);
+        let leg_b = Leg::new(flow, listener, [context.new_token(), context.new_token()]);
+        let origins = [context.random.next_u64(), context.random.next_u64()];
+        Call {
+            key,
+            id: context.new_transaction_id(),
+            parties,
+            voice_connector: connector.clone(),
+            legs: [leg_a, leg_b],
+            media: CallMedia::new(origins),
+            media_serial: 0,
+            setup: Machine::default(),
+            pending: None,
+            renegotiation: Renegotiation::default(),
+            teardown: Machine::default(),
+            deadlines: Deadlines::default(),
+            armed: None,
+            open: Vec::new(),
+            bye_reason: None,
+            hung_up: Vec::new(),
+            counted: true,
+        }
+    }
+
+    /// Whether nothing of the call is left to wait for.
+    pub(crate) fn is_done(&self) -> bool {
+        self.teardown.state() == TeardownState::Done
+    }
+
+    /// Whether the call has not begun to end.
+    pub(crate) fn is_live(&self) -> bool {
+        self.teardown.state() == TeardownState::Live
+    }
+
+    /// The voice connector that the call is counted for.
+    pub(crate) fn voice_connector(&self) -> &VoiceConnector {
+        &self.voice_connector
+    }
+
+    /// A request inside one of the call's dialogs, other than ACK.
+    pub(crate) fn handle_request(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        from: LegSide,
+        server: ServerKey,
+        request: &Message,
+        flow: Flow,
+    ) {
+        let Some(method) = request.method() else { return };
+        if !self.legs[from.index()].is_from_peer(request) {
+            context.statistics.unknown_dialogs += 1;
+            self.legs[from.index()].answer(context, now, server, request, 481);
+            return;
+        }
+        if !self.accept_sequence(context, now, from, server, request) {
+            return;
+        }
+        self.follow_flow(from, flow);
+        match method {
+            Method::Bye => self.handle_bye(context, now, from, server, request),
+            Method::Invite | Method::Update => {
+                self.handle_offer_request(context, now, from, server, request);
+            }
+            Method::Info => self.forward_info(context, now, from, server, request),
+            Method::Options => self.answer_options(context, now, from, server, request),
+            Method::Refer | Method::Notify => {
+                self.refuse_transfer(context, now, from, server, request);
+            }
+            _ => self.refuse_method(context, now, from, server, request),
+        }
+    }
+
+    /// An ACK inside one of the call's dialogs.
+    pub(crate) fn handle_ack(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        from: LegSide,
+        ack: &Message,
+    ) {
+        let leg = &mut self.legs[from.index()];
+        let number = ack.cseq().map(|cseq| cseq.number).unwrap_or_default();
+        // A repeated ACK, one for a 2xx that we never sent, or another fork's.
+        if !leg.is_from_peer(ack)
+            || leg.unacknowledged.as_ref().is_none_or(|pending| pending.cseq != number)
+        {
+            return;
+        }
+        leg.unacknowledged = None;
+        self.deadlines.clear(Deadline::Retransmit(from));
+        if leg.bye_after_ack {
+            self.send_deferred_bye(context, now, from);
+        } else if self.setup.state() == SetupState::Answered {
+            self.confirm(context, now, ack);
+        } else {
+            self.renegotiation_acknowledged(context, now, from, ack);
+        }
+    }
+
+    /// A response to one of our requests.
+    pub(crate) fn handle_response(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        client: ClientKey,
+        purpose: ClientPurpose,
+        response: &Message,
+        flow: Flow,
+    ) {
+        let status = response.status().unwrap_or_default();
+        let is_final = status >= 200;
+        // An INVITE's 2xx may come again (RFC 6026), so its key stays until the transaction ends.
+        let repeats = (200..300).contains(&status) && is_invite(response);
+        if is_final && !repeats {
+            self.close_client(context, client);
+        }
+        match purpose {
+            ClientPurpose::Setup { attempt } => {
+                self.handle_setup_response(context, now, attempt, response, flow);
+            }
+            ClientPurpose::Renegotiation(leg) => {
+                self.handle_renegotiation_response(context, now, leg, response, flow);
+            }
+            ClientPurpose::Refresh(leg) if is_final => {
+                self.handle_refresh_response(context, now, leg, response);
+            }
+            ClientPurpose::Info { server, .. } if is_final => {
+                self.return_info_response(context, now, server, response);
+            }
+            ClientPurpose::Refresh(_) | ClientPurpose::Info { .. } | ClientPurpose::Bye(_) => {}
+        }
+    }
+
+    /// One of our requests got no final response.
+    pub(crate) fn handle_no_response(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        purpose: ClientPurpose,
+        failure: NoResponse,
+    ) {
+        match purpose {
+            ClientPurpose::Setup { attempt } => {
+                self.handle_setup_failure(context, now, attempt, failure);
+            }
+            ClientPurpose::Renegotiation(leg) => {
+                self.handle_renegotiation_failure(context, now, leg);
+            }
+            ClientPurpose::Refresh(leg) => {
+                self.legs[leg.index()].refreshing = false;
+                self.end_unreachable(context, now);
+            }
+            ClientPurpose::Info { server, .. } => self.fail_info(context, now, server, failure),
+            ClientPurpose::Bye(_) => {}
+        }
+    }
+
+    /// Waits for the outcome of one of our requests.
+    fn open_client(&mut self, context: &mut Context, client: ClientKey, purpose: ClientPurpose) {
+        context.clients.insert(client, (self.key, purpose));
+        self.open.push(OpenTransaction::Client(client));
+    }
+
+    /// Waits for the end of a peer's INVITE, to hear of its CANCEL.
+    fn open_invite(&mut self, context: &mut Context, server: ServerKey, from: LegSide) {
+        context.invites.insert(server, (self.key, from));
+        self.open.push(OpenTransaction::Invite(server));
+    }
+
+    /// One of our requests is over.
+    pub(crate) fn close_client(&mut self, context: &mut Context, client: ClientKey) {
+        context.clients.remove(&client);
+        self.open.retain(|open| *open != OpenTransaction::Client(client));
+    }
+
+    /// A peer's INVITE is over.
+    pub(crate) fn close_invite(&mut self, context: &mut Context, server: ServerKey) {
+        context.invites.remove(&server);
+        self.open.retain(|open| *open != OpenTransaction::Invite(server));
+    }
+
+    /// A leg withdrew its INVITE; the CANCEL itself has been answered.
+    pub(crate) fn handle_cancelled(&mut self, context: &mut Context, now: Instant, from: LegSide) {
+        if from == LegSide::A && self.pending.is_some() {
+            self.cancel_setup(context, now);
+        } else {
+            self.cancel_renegotiation(context, now, from);
+        }
+    }
+
+    /// The relay answered.
+    pub(crate) fn handle_media_event(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        event: &MediaEvent,
+    ) {
+        match event {
+            MediaEvent::Allocated { id, local } => {
+                self.media_allocated(context, now, *id, *local);
+            }
+            MediaEvent::AllocationFailed { id, reason } => {
+                self.media_refused(context, now, *id, *reason);
+            }
+            // Silence is for the record; ending a silent call is a policy that nobody asked for.
+            MediaEvent::Silent { .. } | MediaEvent::Report(_) => {}
+        }
+    }
+
+    /// Something that the call waited for has not come in time.
+    pub(crate) fn handle_timeout(&mut self, context: &mut Context, now: Instant) {
+        while let Some(deadline) = self.deadlines.pop_passed(now) {
+            match deadline {
+                Deadline::NoResponse => self.route_silent(context, now),
+                Deadline::NoAnswer => self.not_answered(context, now),
+                Deadline::Retransmit(leg) => self.retransmit_answer(context, now, leg),
+                Deadline::Refresh(leg) => self.refresh_session(context, now, leg),
+                Deadline::SessionExpiry(leg) => self.session_expired(context, now, leg),
+                Deadline::Renegotiation => self.renegotiation_timed_out(context, now),
+                Deadline::Lifetime => self.lifetime_over(context, now),
+                Deadline::Linger => self.teardown.go(TeardownState::Done),
+            }
+        }
+    }
+
+    /// Called after every input: an ending call with nothing outstanding is done.
+    pub(crate) fn settle(&mut self) {
+        let waiting = !self.open.is_empty()
+            || self.legs.iter().any(|leg| leg.unacknowledged.is_some() || leg.bye_after_ack);
+        if self.teardown.state() == TeardownState::Ending && !waiting {
+            self.teardown.go(TeardownState::Done);
+        }
+    }
+
+    /// Removes every index entry of the call.
+    pub(crate) fn forget(&self, context: &mut Context) {
+        for leg in &self.legs {
+            self.forget_leg(context, leg);
+        }
+        for open in &self.open {
+            match open {
+                OpenTransaction::Client(client) => drop(context.clients.remove(client)),
+                OpenTransaction::Invite(server) => drop(context.invites.remove(server)),
+            }
+        }
+    }
+
+    fn forget_leg(&self, context: &mut Context, leg: &Leg) {
+        for (table, name) in
+            [(&mut context.dialogs, &leg.local_tag), (&mut context.call_ids, &leg.call_id)]
+        {
+            if table.get(name).is_some_and(|(key, _)| *key == self.key) {
+                table.remove(name);
+            }
+        }
+    }
+
+    pub(crate) fn register_leg(&self, context: &mut Context, side: LegSide) {
+        let leg = &self.legs[side.index()];
+        context.dialogs.insert(leg.local_tag.clone(), (self.key, side));
+        context.call_ids.insert(leg.call_id.clone(), (self.key, side));
+    }
+
+    /// Which way messages to `leg` travel: towards the carrier or towards the customer.
+    fn towards(&self, leg: LegSide) -> CallDirection {
+        match self.parties.direction.side_of(leg) {
+            model::Side::Remote => CallDirection::Outbound,
+            model::Side::Customer => CallDirection::Inbound,
+        }
+    }
+
+    /// CSeq must grow within a dialog (RFC 3261 section 12.2.2: 500 otherwise).
+    fn accept_sequence(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        from: LegSide,
+        server: ServerKey,
+        request: &Message,
+    ) -> bool {
+        let leg = &mut self.legs[from.index()];
+        let number = request.cseq().map(|cseq| cseq.number).unwrap_or_default();
+        let accepted = match &mut leg.dialog {
+            Some(dialog) => dialog.check_remote_cseq(number).is_ok(),
+            None => true,
+        };
+        if !accepted {
+            self.legs[from.index()].answer(context, now, server, request, 500);
+        }
+        accepted
+    }
+
+    /// A peer that opened a new connection is answered and asked on that one from now on.
+    fn follow_flow(&mut self, side: LegSide, flow: Flow) {
+        let leg = &mut self.legs[side.index()];
+        if flow.protocol == leg.flow.protocol && flow.protocol.is_reliable() {
+            leg.flow = flow;
+        }
+    }
+
+    /// The connection of a leg closed: the next request opens a new one.
+    pub(crate) fn handle_connection_closed(&mut self, connection: model::ConnectionId) {
+        for leg in &mut self.legs {
+            if leg.flow.connection == Some(connection) {
+                leg.flow.connection = None;
+            }
+        }
+    }
+}
+
+fn is_invite(response: &Message) -> bool {
+    response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite)
+}

@@ -1,0 +1,178 @@
+//! Which headers go from one leg to the other, and in what form. Whatever is not named here stays
+//! on its leg; hosts inside the ones that carry addresses become ours, so that no inner address
+//! leaks.
+
+use crate::admission::user_of;
+use model::CallDirection;
+use sip_proto::{Composer, HeaderName, Message, NameAddr, Scheme, Uri};
+use std::fmt::Write;
+
+/// Headers of an INVITE and its responses that pass byte for byte.
+const VERBATIM: [HeaderName; 7] = [
+    HeaderName::UserToUser,
+    HeaderName::Reason,
+    HeaderName::Subject,
+    HeaderName::Priority,
+    HeaderName::Identity,
+    HeaderName::InfoPackage,
+    HeaderName::RecvInfo,
+];
+
+/// Headers whose values are addresses: their host is replaced.
+const ADDRESSES: [HeaderName; 2] = [HeaderName::Diversion, HeaderName::HistoryInfo];
+
+/// What the caller asked to be kept from the callee (RFC 3323, RFC 3325).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Privacy {
+    /// `id`: withhold P-Asserted-Identity from whoever is not trusted.
+    pub(crate) identity: bool,
+    /// `user` or `header`: withhold the caller's name and number from From as well.
+    pub(crate) user: bool,
+}
+
+impl Privacy {
+    pub(crate) fn of(message: &Message) -> Self {
+        let mut privacy = Privacy::default();
+        for line in message.header_lines(HeaderName::Privacy) {
+            for token in line.split(';').map(str::trim) {
+                if token.eq_ignore_ascii_case("none") {
+                    return Privacy::default();
+                }
+                privacy.identity |= token.eq_ignore_ascii_case("id");
+                privacy.user |=
+                    token.eq_ignore_ascii_case("user") || token.eq_ignore_ascii_case("header");
+            }
+        }
+        privacy
+    }
+}
+
+/// Copies what an INVITE, or a response to one, tells the other side.
+///
+/// A carrier belongs to the trust domain of RFC 3325 and gets the asserted identity together with
+/// the wish for privacy; the customer's PBX does not, and gets it only when nobody objected.
+pub(crate) fn carry(
+    composer: &mut Composer,
+    from: &Message,
+    towards: CallDirection,
+    our_host: &str,
+) {
+    let privacy = Privacy::of(from);
+    let trusted = towards == CallDirection::Outbound;
+    for line in from.headers() {
+        let name = line.name;
+        // RFC 3323 section 5.3: who wants to stay unknown does not want to be recognised by it.
+        let withheld = privacy.user && name == HeaderName::Subject;
+        let passes = VERBATIM.contains(&name)
+            || name == HeaderName::Privacy
+            || is_extension(name, line.raw_name);
+        if passes && !withheld {
+            composer.copy_line(&line);
+        }
+    }
+    if trusted || !privacy.identity {
+        copy_rehosted(composer, from, HeaderName::PAssertedIdentity, our_host);
+    }
+    if trusted {
+        copy_rehosted(composer, from, HeaderName::PPreferredIdentity, our_host);
+    }
+    if trusted || !privacy.user {
+        for name in ADDRESSES {
+            copy_rehosted(composer, from, name, our_host);
+        }
+    }
+}
+
+/// Copies the headers of a request inside a dialog (INFO, BYE) that mean something to the far end.
+pub(crate) fn carry_in_dialog(composer: &mut Composer, from: &Message) {
+    for line in from.headers() {
+        if VERBATIM.contains(&line.name) || is_extension(line.name, line.raw_name) {
+            composer.copy_line(&line);
+        }
+    }
+}
+
+fn is_extension(name: HeaderName, raw_name: &str) -> bool {
+    name == HeaderName::Other
+        && raw_name.as_bytes().get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"x-"))
+}
+
+fn copy_rehosted(composer: &mut Composer, from: &Message, name: HeaderName, our_host: &str) {
+    for value in from.values(name) {
+        if let Some(text) = rehost(value, our_host) {
+            composer.header(name, &text);
+        }
+    }
+}
+
+/// The same address with our host: display name, user and the header's own parameters stay; URI
+/// parameters and headers, which may name inner hosts, go. `tel:` URIs have no host and stay.
+/// `None` when it is no address.
+pub(crate) fn rehost(value: &str, our_host: &str) -> Option<String> {
+    let address = NameAddr::parse(value).ok()?;
+    let uri = Uri::parse(address.uri_text).ok()?;
+    let mut text = String::with_capacity(value.len() + our_host.len());
+    if let Some(name) = address.display_name {
+        text.push_str(name);
+        text.push(' ');
+    }
+    match uri.scheme {
+        Scheme::Tel => {
+            let _ = write!(text, "<{}>", address.uri_text);
+        }
+        Scheme::Sip | Scheme::Sips => match uri.user {
+            Some(user) => {
+                let _ = write!(text, "<sip:{user}@{our_host}>");
+            }
+            None => {
+                let _ = write!(text, "<sip:{our_host}>");
+            }
+        },
+        Scheme::Other => return None,
+    }
+    for (name, parameter) in address.params.iter() {
+        text.push(';');
+        text.push_str(name);
+        if let Some(parameter) = parameter {
+            text.push('=');
+            text.push_str(parameter);
+        }
+    }
+    Some(text)
+}
+
+/// Leg B's From: leg A's display name and user at our host, or the anonymous form of RFC 3323
+/// section 4.1.1.3.
+pub(crate) fn caller_address(invite: &Message, our_host: &str) -> String {
+    const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+    if Privacy::of(invite).user {
+        return ANONYMOUS.to_owned();
+    }
+    let Ok(from) = invite.from() else { return ANONYMOUS.to_owned() };
+    let user = Uri::parse(from.uri_text).ok().and_then(|uri| uri.user);
+    if uri_host_is(from.uri_text, "anonymous.invalid") {
+        return ANONYMOUS.to_owned();
+    }
+    let mut text = String::new();
+    if let Some(name) = from.display_name {
+        text.push_str(name);
+        text.push(' ');
+    }
+    let _ = match user {
+        Some(user) => write!(text, "<sip:{user}@{our_host}>"),
+        None => write!(text, "<sip:{our_host}>"),
+    };
+    text
+}
+
+fn uri_host_is(uri: &str, name: &str) -> bool {
+    Uri::parse(uri).is_ok_and(|uri| match uri.host {
+        sip_proto::Host::Name(host) => host.eq_ignore_ascii_case(name),
+        sip_proto::Host::Ip(_) => false,
+    })
+}
+
+/// The caller's number or name as records show it.
+pub(crate) fn caller_user(invite: &Message) -> String {
+    invite.from().ok().and_then(|from| user_of(from.uri_text)).unwrap_or_default()
+}

@@ -1,0 +1,69 @@
+//! What the operator decides about one signalling worker, already checked.
+
+use model::TransportProtocol;
+use sip_proto::{Limits, TimerConfig};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// One of our listening addresses and how peers know it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listener {
+    /// The transport.
+    pub protocol: TransportProtocol,
+    /// The address that the socket is bound to.
+    pub local: SocketAddr,
+    /// The address in our Via and Contact; the same as `local` unless a NAT stands before us.
+    pub advertised: SocketAddr,
+}
+
+/// Settings of an [`crate::Edge`].
+#[derive(Clone, Debug)]
+pub struct EdgeConfig {
+    /// This node, carried in our tags, branches and Call-IDs.
+    pub node: u16,
+    /// This signalling worker, likewise.
+    pub worker: u8,
+    /// Where we listen; a request leaves from the first listener of its transport and family.
+    pub listeners: Vec<Listener>,
+    /// `User-Agent` and `Server`.
+    pub product: String,
+    /// RFC 3261 timers.
+    pub timers: TimerConfig,
+    /// Bounds on messages.
+    pub limits: Limits,
+    /// Bound on SIP transactions; a request over it gets 503.
+    pub max_transactions: usize,
+    /// Bound on calls, live or ending; an INVITE over it gets 503.
+    pub max_calls: usize,
+    /// From the INVITE to leg B to its final answer. Then 480 and the next route is not tried.
+    pub no_answer_timeout: Duration,
+    /// The longest that a call may live, from its INVITE.
+    pub max_call_duration: Duration,
+    /// Session-Expires that we offer (RFC 4028); at least `min_se`.
+    pub session_expires: Duration,
+    /// The shortest session interval that we accept (RFC 4028 section 5: 90 s at the least).
+    pub min_se: Duration,
+    /// Answers a second to requests from sources that nobody has configured; the rest is dropped
+    /// and counted, so that a flood is not answered packet by packet.
+    pub stranger_answers_per_second: u32,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        EdgeConfig {
+            node: 0,
+            worker: 0,
+            listeners: Vec::new(),
+            product: concat!("Tandem/", env!("CARGO_PKG_VERSION")).to_owned(),
+            timers: TimerConfig::default(),
+            limits: Limits::default(),
+            max_transactions: 200_000,
+            max_calls: 20_000,
+            no_answer_timeout: Duration::from_secs(180),
+            max_call_duration: Duration::from_secs(12 * 3600),
+            session_expires: Duration::from_secs(1800),
+            min_se: Duration::from_secs(90),
+            stranger_answers_per_second: 100,
+        }
+    }
+}

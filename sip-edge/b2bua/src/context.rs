@@ -1,0 +1,132 @@
+//! What every call of a worker shares: the endpoint below, the outputs above, and the indexes that
+//! find a call again.
+
+use crate::call::ClientPurpose;
+use crate::config::{EdgeConfig, Listener};
+use crate::edge::{Output, ResolveId};
+use crate::policing::Policing;
+use crate::statistics::EdgeStatistics;
+use directory::Snapshot;
+use model::{
+    CallEvent, CallEventKind, Flow, Instant, IpFamily, LegSide, MediaId, TransactionId,
+    TransportProtocol,
+};
+use sip_proto::{ClientKey, Endpoint, OwnerTag, Random, ServerKey};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The handle of a call in its worker's table.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct CallKey {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+impl CallKey {
+    /// Ids that the worker hands out carry the call's handle in their low 24 and the generation in
+    /// the next 32 bits, so that an answer finds its call without a table of its own.
+    fn pack(self, serial: u8) -> u64 {
+        u64::from(self.index & 0xff_ffff)
+            | u64::from(self.generation) << 24
+            | u64::from(serial) << 56
+    }
+
+    fn unpack(id: u64) -> Self {
+        CallKey { index: (id & 0xff_ffff) as u32, generation: (id >> 24) as u32 }
+    }
+
+    pub(crate) fn of_media(id: MediaId) -> Self {
+        Self::unpack(id.0)
+    }
+
+    pub(crate) fn of_resolve(id: ResolveId) -> Self {
+        Self::unpack(id.0)
+    }
+
+    pub(crate) fn media_id(self, serial: u8) -> MediaId {
+        MediaId(self.pack(serial))
+    }
+
+    pub(crate) fn resolve_id(self, serial: u8) -> ResolveId {
+        ResolveId(self.pack(serial))
+    }
+}
+
+/// The shared part of a worker.
+pub(crate) struct Context {
+    pub(crate) config: EdgeConfig,
+    pub(crate) directory: Arc<Snapshot>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) random: Box<dyn Random + Send>,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) policing: Policing,
+    pub(crate) statistics: EdgeStatistics,
+    pub(crate) draining: bool,
+    /// Our requests that await an outcome.
+    pub(crate) clients: HashMap<ClientKey, (CallKey, ClientPurpose)>,
+    /// INVITEs that await our final response, to find the call of a CANCEL.
+    pub(crate) invites: HashMap<ServerKey, (CallKey, LegSide)>,
+    /// Our tag of every dialog.
+    pub(crate) dialogs: HashMap<Arc<str>, (CallKey, LegSide)>,
+    /// Call-IDs, to say which call a message on the wire belongs to.
+    pub(crate) call_ids: HashMap<Arc<str>, (CallKey, LegSide)>,
+    /// Media addresses that the relay has open for our calls.
+    pub(crate) own_media: HashSet<SocketAddr>,
+}
+
+impl Context {
+    pub(crate) fn owner(&self) -> OwnerTag {
+        OwnerTag { node: self.config.node, worker: self.config.worker }
+    }
+
+    /// A new tag or the local part of a Call-ID, unguessable and marked as ours.
+    pub(crate) fn new_token(&mut self) -> Arc<str> {
+        let owner = self.owner();
+        owner.new_token(self.random.as_mut()).into()
+    }
+
+    pub(crate) fn new_branch(&mut self) -> String {
+        self.endpoint.new_branch(self.random.as_mut())
+    }
+
+    pub(crate) fn new_transaction_id(&mut self) -> TransactionId {
+        let high = u128::from(self.random.next_u64());
+        TransactionId::from_random(high << 64 | u128::from(self.random.next_u64()))
+    }
+
+    /// The listener that requests to `remote` leave from.
+    pub(crate) fn listener_for(
+        &self,
+        protocol: TransportProtocol,
+        remote: &SocketAddr,
+    ) -> Option<Listener> {
+        let family = IpFamily::of(remote);
+        self.config
+            .listeners
+            .iter()
+            .find(|l| l.protocol == protocol && IpFamily::of(&l.local) == family)
+            .copied()
+    }
+
+    /// The listener that a message came in on, for the addresses in our answers.
+    pub(crate) fn listener_of(&self, flow: &Flow) -> Listener {
+        let exact = self
+            .config
+            .listeners
+            .iter()
+            .find(|l| l.protocol == flow.protocol && l.local == flow.local);
+        exact.copied().or_else(|| self.listener_for(flow.protocol, &flow.remote)).unwrap_or(
+            Listener { protocol: flow.protocol, local: flow.local, advertised: flow.local },
+        )
+    }
+
+    /// Whether an address is one that we listen on.
+    pub(crate) fn is_own_address(&self, address: &SocketAddr) -> bool {
+        self.config.listeners.iter().any(|l| l.local == *address || l.advertised == *address)
+    }
+
+    pub(crate) fn event(&mut self, id: TransactionId, at: Instant, kind: CallEventKind) {
+        self.outputs.push_back(Output::Call(CallEvent { transaction_id: id, at, kind }));
+    }
+}

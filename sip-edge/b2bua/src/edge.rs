@@ -1,0 +1,582 @@
+//! One signalling worker: messages, media events and deadlines in; messages, media commands and
+//! records out.
+
+use crate::admission::{self, Denied};
+use crate::call::{Call, NoResponse};
+use crate::config::EdgeConfig;
+use crate::context::{CallKey, Context};
+use crate::leg::{ALLOW, SUPPORTED};
+use crate::policing::{Policing, TokenBucket};
+use crate::slab::Calls;
+use crate::statistics::EdgeStatistics;
+use bytes::Bytes;
+use directory::{Snapshot, VoiceConnector};
+use model::{
+    CallEvent, ConnectionId, Flow, Instant, LegSide, MediaCommand, MediaEvent, MessageDirection,
+    Refusal, RefusalEvent, SipMessageEvent, SipObservation, TransportProtocol,
+};
+use sip_proto::{
+    ClientKey, Composer, Endpoint, HeaderName, Message, Method, OwnerTag, Random, ServerKey,
+    TimerWheel, TransactionConfig, TransactionEvent, Transmit,
+};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What the worker wants done, in order.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send a message.
+    Transmit(Transmit),
+    /// Tell the relay.
+    Media(MediaCommand),
+    /// Record something of a call.
+    Call(CallEvent),
+    /// Record a message or a refusal.
+    Sip(SipObservation),
+    /// Find the addresses of a name; answer with [`Edge::handle_resolved`].
+    Resolve {
+        /// To be given back.
+        id: ResolveId,
+        /// The name.
+        host: Arc<str>,
+        /// The port that is asked for.
+        port: Option<u16>,
+        /// The transport that is asked for.
+        protocol: TransportProtocol,
+    },
+}
+
+/// A question to the resolver.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ResolveId(pub u64);
+
+/// The calls of one signalling worker. See the crate's documentation for the order of calling.
+pub struct Edge {
+    context: Context,
+    calls: Calls,
+    wheel: TimerWheel<CallKey>,
+    strangers: TokenBucket,
+}
+
+impl Edge {
+    /// A worker without calls.
+    pub fn new(
+        config: EdgeConfig,
+        directory: Arc<Snapshot>,
+        mut random: Box<dyn Random + Send>,
+    ) -> Edge {
+        let owner = OwnerTag { node: config.node, worker: config.worker };
+        let transactions = TransactionConfig {
+            timers: config.timers.clone(),
+            max_transactions: config.max_transactions,
+            limits: config.limits.clone(),
+            hash_seed: random.next_u64(),
+            supported: vec![SUPPORTED],
+            ..TransactionConfig::new(owner)
+        };
+        Edge {
+            calls: Calls::new(config.max_calls),
+            strangers: TokenBucket::full(config.stranger_answers_per_second, Instant::ZERO),
+            wheel: TimerWheel::new(),
+            context: Context {
+                endpoint: Endpoint::new(transactions),
+                config,
+                directory,
+                random,
+                outputs: VecDeque::new(),
+                policing: Policing::default(),
+                statistics: EdgeStatistics::default(),
+                draining: false,
+                clients: Default::default(),
+                invites: Default::default(),
+                dialogs: Default::default(),
+                call_ids: Default::default(),
+                own_media: Default::default(),
+            },
+        }
+    }
+
+    /// Takes one datagram, or one message of a stream.
+    pub fn handle_input(&mut self, now: Instant, flow: Flow, raw: Bytes) {
+        if self.refuse_stranger(now, &flow, &raw) {
+            return;
+        }
+        // The call is looked up on both sides of the work: an INVITE's does not exist before, and
+        // that of a last message may be gone after.
+        let before = self.context.call_of(&raw);
+        let place = self.context.outputs.len();
+        self.context.endpoint.handle_input(now, flow, raw.clone());
+        self.process_events(now, flow);
+        let of = before.or_else(|| self.context.call_of(&raw));
+        // The record shows the message before what came of it.
+        if let Some(event) = self.observation(now, flow, &raw, MessageDirection::Received, of) {
+            self.context.outputs.insert(place, Output::Sip(SipObservation::Message(event)));
+        }
+    }
+
+    /// Takes the relay's answer to a command, or its notice about a stream.
+    pub fn handle_media_event(&mut self, now: Instant, event: MediaEvent) {
+        let id = match &event {
+            MediaEvent::Allocated { id, .. }
+            | MediaEvent::AllocationFailed { id, .. }
+            | MediaEvent::Silent { id, .. } => *id,
+            MediaEvent::Report(_) => return,
+        };
+        let key = CallKey::of_media(id);
+        let found = self.with_call(now, key, |call, context| {
+            call.handle_media_event(context, now, &event);
+        });
+        if !found && matches!(event, MediaEvent::Allocated { .. }) {
+            self.context.outputs.push_back(Output::Media(MediaCommand::Release { id }));
+        }
+    }
+
+    /// Takes the resolver's answer; an empty list when the name could not be resolved.
+    pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, addresses: Vec<SocketAddr>) {
+        self.with_call(now, CallKey::of_resolve(id), |call, context| {
+            call.handle_resolved(context, now, id, addresses);
+        });
+    }
+
+    /// Takes the transport's word that a message with this key could not be sent.
+    pub fn handle_unreachable(&mut self, now: Instant, client: ClientKey) {
+        self.context.endpoint.handle_unreachable(now, client);
+        self.process_events(now, NO_FLOW);
+    }
+
+    /// Takes the network's word (ICMP) that nothing listens at an address: every request that
+    /// waits for a first response from there fails now instead of after 64 × T1.
+    pub fn handle_peer_unreachable(&mut self, now: Instant, remote: SocketAddr) {
+        self.context.endpoint.handle_peer_unreachable(now, remote);
+        self.process_events(now, NO_FLOW);
+    }
+
+    /// Takes the end of a stream connection.
+    pub fn handle_connection_closed(&mut self, now: Instant, id: ConnectionId) {
+        self.context.endpoint.handle_connection_closed(now, id);
+        self.process_events(now, NO_FLOW);
+        self.calls.for_each(|call| call.handle_connection_closed(id));
+    }
+
+    /// Runs everything whose time has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.context.endpoint.handle_timeout(now);
+        self.process_events(now, NO_FLOW);
+        while let Some(key) = self.wheel.pop(now) {
+            self.with_call(now, key, |call, context| {
+                call.armed = None;
+                call.handle_timeout(context, now);
+            });
+        }
+    }
+
+    /// Replaces the directory. Calls under way keep what they began with.
+    pub fn set_directory(&mut self, directory: Arc<Snapshot>) {
+        self.context.policing.retain(|id| directory.voice_connector(id).is_some());
+        self.context.directory = directory;
+    }
+
+    /// Takes no new calls from now on; running ones go on.
+    pub fn drain(&mut self, _now: Instant) {
+        self.context.draining = true;
+    }
+
+    /// Ends every call: the limit of a drain is reached.
+    pub fn end_all(&mut self, now: Instant) {
+        for key in self.calls.keys() {
+            self.with_call(now, key, |call, context| call.end_by_operator(context, now));
+        }
+    }
+
+    /// Calls that have not begun to end.
+    pub fn active_calls(&self) -> usize {
+        self.context.statistics.active_calls as usize
+    }
+
+    /// Counters and present numbers.
+    pub fn statistics(&self) -> EdgeStatistics {
+        let (servers, clients) = self.context.endpoint.len();
+        let counters = self.context.endpoint.counters();
+        EdgeStatistics {
+            calls: self.calls.len() as u64,
+            server_transactions: servers as u64,
+            client_transactions: clients as u64,
+            malformed: counters.malformed_requests
+                + counters.garbage
+                + counters.violations
+                + counters.bad_responses
+                + counters.bad_acks,
+            stray_responses: counters.foreign_responses + counters.extra_via_responses,
+            ..self.context.statistics
+        }
+    }
+
+    /// Whether nothing is left: no call, transaction, timer, index entry or media address.
+    pub fn is_idle(&self) -> bool {
+        let c = &self.context;
+        self.calls.len() == 0
+            && c.endpoint.len() == (0, 0)
+            && self.wheel.is_empty()
+            && c.clients.is_empty()
+            && c.invites.is_empty()
+            && c.dialogs.is_empty()
+            && c.call_ids.is_empty()
+            && c.own_media.is_empty()
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(output) = self.context.outputs.pop_front() {
+            return Some(output);
+        }
+        self.context.endpoint.poll_transmit().map(Output::Transmit)
+    }
+
+    /// When to call [`Edge::handle_timeout`] at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let transactions = self.context.endpoint.poll_timeout();
+        let calls = self.wheel.next_deadline();
+        transactions.into_iter().chain(calls).min()
+    }
+
+    fn process_events(&mut self, now: Instant, flow: Flow) {
+        while let Some(event) = self.context.endpoint.poll_event() {
+            self.handle_event(now, flow, event);
+        }
+        self.observe_transmits(now);
+    }
+
+    fn handle_event(&mut self, now: Instant, flow: Flow, event: TransactionEvent) {
+        match event {
+            TransactionEvent::Request { key, message, flow } => {
+                self.handle_request(now, key, message, flow);
+            }
+            TransactionEvent::Ack { message, flow: _ } => {
+                if let Some((call, side)) = self.context.dialog_of(&message) {
+                    self.with_call(now, call, |call, context| {
+                        call.handle_ack(context, now, side, &message);
+                    });
+                }
+            }
+            TransactionEvent::Cancelled { invite, message: _ } => {
+                if let Some((call, side)) = self.context.invites.get(&invite).copied() {
+                    self.with_call(now, call, |call, context| {
+                        call.handle_cancelled(context, now, side);
+                    });
+                }
+            }
+            TransactionEvent::Response { key, message } => {
+                self.handle_response(now, key, &message, flow);
+            }
+            TransactionEvent::ClientTimeout { key } => {
+                self.handle_no_response(now, key, NoResponse::Timeout);
+            }
+            TransactionEvent::ClientUnreachable { key } => {
+                self.handle_no_response(now, key, NoResponse::Unreachable);
+            }
+            TransactionEvent::ServerDone { key, acked: _ } => {
+                if let Some((call, _)) = self.context.invites.get(&key).copied() {
+                    self.with_call(now, call, |call, context| call.close_invite(context, key));
+                }
+            }
+            TransactionEvent::ClientDone { key } => {
+                if let Some((call, _)) = self.context.clients.get(&key).copied() {
+                    self.with_call(now, call, |call, context| call.close_client(context, key));
+                }
+            }
+            TransactionEvent::StrayResponse { message, flow } => {
+                self.handle_stray_answer(now, &message, flow);
+            }
+        }
+    }
+
+    fn handle_response(&mut self, now: Instant, key: ClientKey, response: &Message, flow: Flow) {
+        let Some((call, purpose)) = self.context.clients.get(&key).copied() else {
+            // Of a call that is gone: an answer to its INVITE must still be hung up.
+            if is_invite_success(response) {
+                self.context.hang_up_late_answer(now, response, flow);
+            }
+            return;
+        };
+        self.with_call(now, call, |call, context| {
+            call.handle_response(context, now, key, purpose, response, flow);
+        });
+    }
+
+    fn handle_no_response(&mut self, now: Instant, key: ClientKey, failure: NoResponse) {
+        let Some((call, purpose)) = self.context.clients.get(&key).copied() else { return };
+        self.with_call(now, call, |call, context| {
+            call.close_client(context, key);
+            call.handle_no_response(context, now, purpose, failure);
+        });
+    }
+
+    /// A 2xx whose transaction is gone: the call that asked for it decides, and one that nobody
+    /// asked for any more is hung up.
+    fn handle_stray_answer(&mut self, now: Instant, response: &Message, flow: Flow) {
+        self.context.statistics.stray_responses += 1;
+        let dialog = response
+            .from()
+            .ok()
+            .and_then(|from| from.tag())
+            .and_then(|tag| self.context.dialogs.get(tag).copied());
+        let of_a_call = dialog.is_some_and(|(call, side)| {
+            self.with_call(now, call, |call, context| {
+                call.handle_other_answer(context, now, side, response, flow);
+            })
+        });
+        if !of_a_call {
+            self.context.hang_up_late_answer(now, response, flow);
+        }
+    }
+
+    fn handle_request(&mut self, now: Instant, key: ServerKey, request: Message, flow: Flow) {
+        let in_dialog = request.to().ok().and_then(|to| to.tag()).is_some();
+        if in_dialog {
+            match self.context.dialog_of(&request) {
+                Some((call, side)) => {
+                    self.with_call(now, call, |call, context| {
+                        call.handle_request(context, now, side, key, &request, flow);
+                    });
+                }
+                None => {
+                    self.context.statistics.unknown_dialogs += 1;
+                    self.context.answer_outside(now, key, &request, 481, |_| {});
+                }
+            }
+            return;
+        }
+        match request.method() {
+            Some(Method::Invite) => self.handle_new_call(now, key, request, flow),
+            Some(Method::Options) => self.context.answer_outside(now, key, &request, 200, |c| {
+                c.header(HeaderName::Allow, ALLOW)
+                    .header(HeaderName::Supported, SUPPORTED)
+                    .header(HeaderName::Accept, "application/sdp");
+            }),
+            // A BYE, INFO or UPDATE outside a dialog has lost its dialog.
+            Some(Method::Bye | Method::Info | Method::Update | Method::Prack) => {
+                self.context.answer_outside(now, key, &request, 481, |_| {});
+            }
+            _ => {
+                self.note_refusal(now, &request, flow, Refusal::MethodNotAllowed, None);
+                self.context.answer_outside(now, key, &request, 405, |c| {
+                    c.header(HeaderName::Allow, ALLOW);
+                });
+            }
+        }
+    }
+
+    fn handle_new_call(&mut self, now: Instant, server: ServerKey, invite: Message, flow: Flow) {
+        let admission = match self.admit(now, &invite, flow) {
+            Ok(admission) => admission,
+            Err(denied) => {
+                let refusal = denied.refusal;
+                let id = denied.voice_connector.as_deref();
+                self.note_refusal(now, &invite, flow, refusal, id);
+                let retry = Policing::retry_after(refusal);
+                self.context.answer_outside(now, server, &invite, refusal.status(), |composer| {
+                    if let Some(seconds) = retry {
+                        composer.header_args(HeaderName::RetryAfter, format_args!("{seconds}"));
+                    }
+                });
+                return;
+            }
+        };
+        let key = self.calls.reserve();
+        let mut call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
+        self.context.statistics.attempts += 1;
+        self.context.statistics.active_calls += 1;
+        call.start(&mut self.context, now, server, invite, &admission);
+        self.put_back(now, key, call);
+    }
+
+    fn admit(
+        &mut self,
+        now: Instant,
+        invite: &Message,
+        flow: Flow,
+    ) -> Result<admission::Admission, Denied> {
+        let denied = |refusal| Denied { refusal, voice_connector: None };
+        if self.context.draining {
+            return Err(denied(Refusal::Draining));
+        }
+        if self.calls.is_full() {
+            return Err(denied(Refusal::Overloaded));
+        }
+        if self.context.is_own_address(&flow.remote) {
+            return Err(denied(Refusal::Loop));
+        }
+        let admission = admission::admit(&self.context.directory, &flow, invite)?;
+        let connector = &admission.voice_connector;
+        self.context
+            .policing
+            .admit(now, connector, admission.calls_per_second, admission.concurrent_calls)
+            .map_err(|refusal| Denied { refusal, voice_connector: Some(connector.clone()) })?;
+        Ok(admission)
+    }
+
+    fn note_refusal(
+        &mut self,
+        now: Instant,
+        request: &Message,
+        flow: Flow,
+        refusal: Refusal,
+        connector: Option<&VoiceConnector>,
+    ) {
+        self.context.statistics.refusals += 1;
+        let mut start_line = request.start_line();
+        start_line.truncate(200);
+        self.context.outputs.push_back(Output::Sip(SipObservation::Refused(RefusalEvent {
+            refusal,
+            at: now,
+            source: flow.remote,
+            voice_connector: connector.map(|connector| connector.id.clone()),
+            start_line,
+        })));
+    }
+
+    /// Requests outside every dialog from a source that nobody has configured cost no transaction:
+    /// they get a stateless 403 while the rate allows it, and nothing beyond.
+    fn refuse_stranger(&mut self, now: Instant, flow: &Flow, raw: &Bytes) -> bool {
+        let ours = sip_proto::owner_of_message(raw) == Some(self.context.owner());
+        if ours
+            || sip_proto::is_response(raw)
+            || admission::is_known_source(&self.context.directory, flow)
+        {
+            return false;
+        }
+        let rate = self.context.config.stranger_answers_per_second;
+        if !self.strangers.take(rate, now) {
+            self.context.statistics.strangers_dropped += 1;
+            return true;
+        }
+        match self.context.endpoint.refuse_statelessly(*flow, raw.clone(), 403) {
+            Some(request) => self.note_refusal(now, &request, *flow, Refusal::UnknownSource, None),
+            None => self.context.statistics.strangers_dropped += 1,
+        }
+        self.observe_transmits(now);
+        true
+    }
+
+    /// Runs `work` on a call, then lets it settle. `false` when there is no such call.
+    fn with_call(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        work: impl FnOnce(&mut Call, &mut Context),
+    ) -> bool {
+        let Some(mut call) = self.calls.take(key) else { return false };
+        work(&mut call, &mut self.context);
+        self.put_back(now, key, call);
+        true
+    }
+
+    fn put_back(&mut self, _now: Instant, key: CallKey, mut call: Box<Call>) {
+        call.settle();
+        if call.counted && !call.is_live() {
+            call.counted = false;
+            self.context.policing.release(&call.voice_connector().id);
+            self.context.statistics.active_calls -= 1;
+        }
+        let wanted = if call.is_done() { None } else { call.deadlines.earliest() };
+        if call.armed.map(|(at, _)| at) != wanted {
+            if let Some((_, timer)) = call.armed.take() {
+                self.wheel.cancel(timer);
+            }
+            call.armed = wanted.map(|at| (at, self.wheel.insert(at, key)));
+        }
+        if call.is_done() {
+            call.forget(&mut self.context);
+            self.calls.remove(key);
+        } else {
+            self.calls.put(key, call);
+        }
+        self.observe_transmits(_now);
+    }
+
+    /// Moves what the endpoint wants sent into the outputs, noting each message for the record.
+    fn observe_transmits(&mut self, now: Instant) {
+        while let Some(transmit) = self.context.endpoint.poll_transmit() {
+            let of = self.context.call_of(&transmit.payload);
+            let (flow, payload) = (transmit.flow, transmit.payload.clone());
+            self.context.outputs.push_back(Output::Transmit(transmit));
+            if let Some(event) = self.observation(now, flow, &payload, MessageDirection::Sent, of) {
+                self.context.outputs.push_back(Output::Sip(SipObservation::Message(event)));
+            }
+        }
+    }
+
+    fn observation(
+        &self,
+        at: Instant,
+        flow: Flow,
+        raw: &Bytes,
+        direction: MessageDirection,
+        of: Option<(CallKey, LegSide)>,
+    ) -> Option<SipMessageEvent> {
+        let line = sip_proto::start_line_of(raw);
+        if line.is_empty() {
+            return None;
+        }
+        let status = line
+            .strip_prefix(b"SIP/2.0 ")
+            .and_then(|rest| std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok());
+        let call = of.and_then(|(key, leg)| Some((self.calls.get(key)?, leg)));
+        let start_line = raw.slice_ref(&line[..line.len().min(200)]);
+        let logged = call.as_ref().is_some_and(|(call, _)| call.parties.log_sip_messages);
+        Some(SipMessageEvent {
+            transaction_id: call.as_ref().map(|(call, _)| call.id),
+            voice_connector: call.as_ref().map(|(call, _)| call.parties.voice_connector.clone()),
+            leg: call.as_ref().map(|(_, leg)| *leg),
+            at,
+            direction,
+            flow,
+            status,
+            message: logged.then(|| raw.clone()),
+            start_line,
+        })
+    }
+}
+
+/// For events that come from no message.
+const NO_FLOW: Flow = Flow {
+    protocol: TransportProtocol::Udp,
+    local: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0),
+    remote: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0),
+    connection: None,
+};
+
+impl Context {
+    /// The call that a message on the wire belongs to, by its Call-ID.
+    fn call_of(&self, raw: &[u8]) -> Option<(CallKey, LegSide)> {
+        self.call_ids.get(sip_proto::call_id_of(raw)?).copied()
+    }
+
+    /// The dialog that a request of a peer names by our tag; the leg checks the rest.
+    fn dialog_of(&self, request: &Message) -> Option<(CallKey, LegSide)> {
+        self.dialogs.get(request.to().ok()?.tag()?).copied()
+    }
+
+    /// Answers a request that belongs to no call.
+    fn answer_outside(
+        &mut self,
+        now: Instant,
+        server: ServerKey,
+        request: &Message,
+        status: u16,
+        headers: impl FnOnce(&mut Composer),
+    ) {
+        let tag = self.new_token();
+        let reason = sip_proto::default_reason(status);
+        let mut composer = Composer::response_to(request, status, reason, Some(&tag));
+        composer.header(HeaderName::Server, &self.config.product);
+        headers(&mut composer);
+        self.respond(now, server, status, composer.finish());
+    }
+}
+
+fn is_invite_success(response: &Message) -> bool {
+    response.status().is_some_and(|status| (200..300).contains(&status))
+        && response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite)
+}

@@ -1,0 +1,95 @@
+//! The routes of one call, tried one after the other until one answers.
+
+use directory::Route;
+use std::collections::VecDeque;
+
+/// What is left to try, and the best failure so far.
+pub(crate) struct Hunt {
+    routes: VecDeque<Route>,
+    best: Option<u16>,
+}
+
+impl Hunt {
+    pub(crate) fn new(routes: Vec<Route>) -> Self {
+        Hunt { routes: routes.into(), best: None }
+    }
+
+    /// The next route; `None` when all were tried.
+    pub(crate) fn next(&mut self) -> Option<Route> {
+        self.routes.pop_front()
+    }
+
+    /// Whether no route is left.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    /// Whether a failure of a route ends the hunt: a 6xx speaks for the callee everywhere
+    /// (RFC 3261 section 21.6), a code in `final_codes` by the operator's decision, and so does
+    /// anything when no route is left.
+    pub(crate) fn ends_with(&self, status: u16, final_codes: &[u16]) -> bool {
+        self.routes.is_empty() || status >= 600 || final_codes.contains(&status)
+    }
+
+    /// Remembers the failure of a route.
+    pub(crate) fn note(&mut self, status: u16) {
+        if self.best.is_none_or(|best| rank(status) <= rank(best)) {
+            self.best = Some(status);
+        }
+    }
+
+    /// Of the failures so far, the one to tell the caller: rather one that speaks of the callee
+    /// than one that speaks of a route (RFC 3261 section 16.7 step 6).
+    pub(crate) fn best(&self) -> Option<u16> {
+        self.best
+    }
+}
+
+fn rank(status: u16) -> u8 {
+    match status {
+        600..700 => 0,
+        486 | 480 | 404 | 410 | 484 => 1,
+        408 => 4,
+        400..500 => 2,
+        300..400 => 3,
+        _ => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route() -> Route {
+        Route {
+            carrier: None,
+            host: directory::Host::Ip([127, 0, 0, 1].into()),
+            port: None,
+            protocol: model::TransportProtocol::Udp,
+            timeout: std::time::Duration::from_secs(1),
+            no_answer_timeout: std::time::Duration::from_secs(60),
+            hunt_final_codes: [486].into(),
+        }
+    }
+
+    #[test]
+    fn a_final_code_ends_the_hunt_and_a_route_failure_does_not() {
+        let mut hunt = Hunt::new(vec![route(), route()]);
+        hunt.next();
+        assert!(hunt.ends_with(486, &[486]));
+        assert!(hunt.ends_with(603, &[486]));
+        assert!(!hunt.ends_with(503, &[486]));
+        assert!(!hunt.ends_with(403, &[486]));
+        hunt.next();
+        assert!(hunt.ends_with(503, &[486]), "nothing is left");
+    }
+
+    #[test]
+    fn the_caller_hears_about_the_callee_rather_than_about_a_route() {
+        let mut hunt = Hunt::new(Vec::new());
+        for (status, best) in [(503, 503), (480, 480), (408, 480), (500, 480), (603, 603)] {
+            hunt.note(status);
+            assert_eq!(hunt.best(), Some(best));
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! One side of a call: its dialog, its path to the peer, and what it owes that peer.
+
+use crate::config::Listener;
+use crate::context::Context;
+use crate::session_timer::SessionTimer;
+use bytes::Bytes;
+use model::{Flow, Instant, TransportProtocol};
+use sip_proto::{
+    ClientKey, Composer, Dialog, HeaderName, Host, Message, Method, NameAddr, ServerKey, Uri,
+};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The methods that a dialog of ours takes, as an Allow header.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+/// The option tags that we understand.
+pub(crate) const SUPPORTED: &str = "timer";
+
+/// A 2xx to an INVITE that the peer has not acknowledged (RFC 3261 section 13.3.1.4).
+pub(crate) struct Unacknowledged {
+    pub(crate) cseq: u32,
+    pub(crate) response: Bytes,
+    pub(crate) flow: Flow,
+    pub(crate) interval: Duration,
+    pub(crate) give_up: Instant,
+}
+
+/// The ACK that we sent last, for every further copy of the 2xx (RFC 3261 section 13.2.2.4).
+pub(crate) struct SentAck {
+    cseq: u32,
+    local_tag: Arc<str>,
+    remote_tag: Arc<str>,
+    flow: Flow,
+    bytes: Bytes,
+}
+
+impl SentAck {
+    /// Whether `response` is a copy of the 2xx that this ACK answered.
+    pub(crate) fn is_for(&self, response: &Message) -> bool {
+        response.cseq().is_ok_and(|cseq| cseq.number == self.cseq)
+            && response.from().is_ok_and(|from| from.tag() == Some(&*self.local_tag))
+            && response.to().is_ok_and(|to| to.tag().unwrap_or_default() == &*self.remote_tag)
+    }
+
+    pub(crate) fn send(&self, context: &mut Context) {
+        context.endpoint.send_directly(self.flow, self.bytes.clone());
+    }
+}
+
+/// One leg.
+pub(crate) struct Leg {
+    pub(crate) call_id: Arc<str>,
+    pub(crate) local_tag: Arc<str>,
+    /// Our address in From (To, when the peer asks), without the tag.
+    pub(crate) local_party: Box<str>,
+    /// The peer's address in To (From, when the peer asks), without the tag.
+    pub(crate) remote_party: Box<str>,
+    /// `None` on leg B until a response creates it.
+    pub(crate) dialog: Option<Dialog>,
+    /// Number of our last request.
+    pub(crate) cseq: u32,
+    pub(crate) flow: Flow,
+    pub(crate) listener: Listener,
+    pub(crate) unacknowledged: Option<Unacknowledged>,
+    pub(crate) sent_ack: Option<SentAck>,
+    pub(crate) session: SessionTimer,
+    /// The peer's Allow names UPDATE.
+    pub(crate) takes_update: bool,
+    /// A session refresh of ours is under way as a re-INVITE: no other INVITE may overlap it
+    /// (RFC 3261 section 14.1).
+    pub(crate) refreshing: bool,
+    /// Our BYE waits for the ACK of our 2xx (RFC 3261 section 15).
+    pub(crate) bye_after_ack: bool,
+}
+
+impl Leg {
+    pub(crate) fn new(flow: Flow, listener: Listener, ids: [Arc<str>; 2]) -> Self {
+        let [call_id, local_tag] = ids;
+        Leg {
+            call_id,
+            local_tag,
+            local_party: Box::default(),
+            remote_party: Box::default(),
+            dialog: None,
+            cseq: 0,
+            flow,
+            listener,
+            unacknowledged: None,
+            sent_ack: None,
+            session: SessionTimer::default(),
+            takes_update: false,
+            refreshing: false,
+            bye_after_ack: false,
+        }
+    }
+
+    /// Our Contact on this leg.
+    pub(crate) fn contact(&self) -> String {
+        contact_of(&self.listener)
+    }
+
+    /// Takes the identities and the dialog that a peer's INVITE to us makes.
+    pub(crate) fn adopt_request(&mut self, invite: &Message) {
+        let (Ok(from), Ok(to)) = (invite.from(), invite.to()) else { return };
+        self.local_party = without_tag(&to).into();
+        self.remote_party = without_tag(&from).into();
+        self.dialog = Dialog::from_request_uas(invite, &self.local_tag).ok();
+    }
+
+    /// Whether a request comes from the peer of this leg's dialog, and not from another fork of
+    /// our INVITE, which shares everything with it but the peer's tag (RFC 3261 section 12.2.2).
+    pub(crate) fn is_from_peer(&self, request: &Message) -> bool {
+        let same_call = request.call_id().is_ok_and(|call_id| call_id == &*self.call_id);
+        same_call
+            && self.dialog.as_ref().is_none_or(|dialog| {
+                let from = request.from();
+                from.is_ok_and(|from| from.tag().unwrap_or_default() == dialog.remote_tag())
+            })
+    }
+
+    /// Whether a response to our INVITE is of this leg's dialog.
+    pub(crate) fn is_of_dialog(&self, response: &Message) -> bool {
+        self.dialog.as_ref().is_some_and(|dialog| {
+            response.from().is_ok_and(|from| from.tag() == Some(&*self.local_tag))
+                && response.to().is_ok_and(|to| to.tag().unwrap_or_default() == dialog.remote_tag())
+        })
+    }
+
+    /// Takes the dialog that a response to our INVITE makes.
+    pub(crate) fn adopt_response(&mut self, response: &Message) {
+        if let Ok(dialog) = Dialog::from_response_uac(response) {
+            self.dialog = Some(dialog);
+        }
+    }
+
+    /// Notes what the peer's message says about its abilities.
+    pub(crate) fn note_abilities(&mut self, message: &Message) {
+        if message.header(HeaderName::Allow).is_some() {
+            self.takes_update = message.has_option_tag(HeaderName::Allow, "UPDATE");
+        }
+    }
+
+    /// Starts a request inside the dialog, with a new branch and the given CSeq number.
+    pub(crate) fn request(
+        &self,
+        context: &mut Context,
+        method: Method<'_>,
+        cseq: u32,
+    ) -> Option<(Composer, String, Flow)> {
+        let dialog = self.dialog.as_ref()?;
+        let target = dialog.request_target();
+        let flow = self.flow_to(target.next_hop());
+        let branch = context.new_branch();
+        let mut composer = Composer::request(method.as_str(), target.request_uri());
+        via(&mut composer, &self.listener, &branch);
+        composer.header(HeaderName::MaxForwards, "70");
+        for route in target.routes() {
+            composer.header(HeaderName::Route, route);
+        }
+        composer
+            .header_args(
+                HeaderName::From,
+                format_args!("{};tag={}", self.local_party, self.local_tag),
+            )
+            .header_args(HeaderName::To, format_args!("{}{}", self.remote_party, TagOf(dialog)))
+            .header(HeaderName::CallId, &self.call_id)
+            .header_args(HeaderName::CSeq, format_args!("{cseq} {}", method.as_str()));
+        Some((composer, branch, flow))
+    }
+
+    /// Sends the ACK of a 2xx, with the answer if the 2xx held the offer, and keeps it for repeats.
+    pub(crate) fn acknowledge(&mut self, context: &mut Context, cseq: u32, answer: Option<&[u8]>) {
+        let Some((composer, _, flow)) = self.request(context, Method::Ack, cseq) else { return };
+        let bytes = match answer {
+            Some(body) => composer.body(Some("application/sdp"), body),
+            None => composer.finish(),
+        };
+        context.endpoint.send_directly(flow, bytes.clone());
+        let remote_tag = self.dialog.as_ref().map(|dialog| Arc::from(dialog.remote_tag()));
+        let local_tag = self.local_tag.clone();
+        self.sent_ack =
+            remote_tag.map(|remote_tag| SentAck { cseq, local_tag, remote_tag, flow, bytes });
+    }
+
+    /// Sends the kept ACK again if `response` is a copy of the 2xx that it answered.
+    pub(crate) fn acknowledge_again(&self, context: &mut Context, response: &Message) -> bool {
+        let Some(sent) = &self.sent_ack else { return false };
+        let same = sent.is_for(response);
+        if same {
+            sent.send(context);
+        }
+        same
+    }
+
+    pub(crate) fn next_cseq(&mut self) -> u32 {
+        self.cseq = self.cseq.wrapping_add(1) & 0x7fff_ffff;
+        self.cseq
+    }
+
+    /// The path of a request inside the dialog.
+    ///
+    /// A stream goes back over the connection that the dialog already uses. A datagram goes where
+    /// the route set or the peer's Contact says, if that is an address; a name was resolved when
+    /// the dialog began, and a private address behind a public one is a NAT: both go to where the
+    /// dialog's messages come from.
+    fn flow_to(&self, next_hop: &str) -> Flow {
+        if self.flow.protocol.is_reliable() {
+            return self.flow;
+        }
+        let Some(remote) = literal_address(next_hop) else { return self.flow };
+        let same_family = remote.is_ipv4() == self.flow.remote.is_ipv4();
+        let behind_nat = is_private(remote.ip()) && !is_private(self.flow.remote.ip());
+        if same_family && !behind_nat { Flow { remote, ..self.flow } } else { self.flow }
+    }
+
+    /// Starts a response to a request of the peer, with what every response of ours says.
+    pub(crate) fn response(&self, context: &Context, request: &Message, status: u16) -> Composer {
+        let reason = sip_proto::default_reason(status);
+        let mut composer = Composer::response_to(request, status, reason, Some(&self.local_tag));
+        composer.header(HeaderName::Server, &context.config.product);
+        if (101..300).contains(&status) && request.method() != Some(Method::Bye) {
+            composer.header(HeaderName::Contact, self.contact());
+        }
+        composer
+    }
+
+    /// Answers a request of the peer without a body.
+    pub(crate) fn answer(
+        &self,
+        context: &mut Context,
+        now: Instant,
+        server: ServerKey,
+        request: &Message,
+        status: u16,
+    ) {
+        let response = self.response(context, request, status).finish();
+        context.respond(now, server, status, response);
+    }
+}
+
+impl Context {
+    /// Hands a response to its transaction. One that is gone has nobody left to hear it.
+    pub(crate) fn respond(&mut self, now: Instant, server: ServerKey, status: u16, bytes: Bytes) {
+        let _ = self.endpoint.respond(now, server, status, bytes);
+    }
+
+    /// Hands a request to a new transaction; `None` when the table is full.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        branch: &str,
+        method: Method<'_>,
+        bytes: Bytes,
+    ) -> Option<ClientKey> {
+        self.endpoint.send_request(now, flow, branch, method, bytes).ok()
+    }
+}
+
+/// The tag parameter of a peer's address; nothing for a peer of RFC 2543 that sent none.
+struct TagOf<'a>(&'a Dialog);
+
+impl fmt::Display for TagOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tag = self.0.remote_tag();
+        if tag.is_empty() { Ok(()) } else { write!(f, ";tag={tag}") }
+    }
+}
+
+/// Writes our Via, asking for the response on the port it leaves from (RFC 3581).
+pub(crate) fn via(composer: &mut Composer, listener: &Listener, branch: &str) {
+    composer.header_args(
+        HeaderName::Via,
+        format_args!(
+            "SIP/2.0/{} {};branch={branch};rport",
+            listener.protocol.via_token(),
+            listener.advertised
+        ),
+    );
+}
+
+/// A Contact that leads back to a listener.
+pub(crate) fn contact_of(listener: &Listener) -> String {
+    let address = listener.advertised;
+    match listener.protocol {
+        TransportProtocol::Udp => format!("<sip:tandem@{address}>"),
+        TransportProtocol::Tcp => format!("<sip:tandem@{address};transport=tcp>"),
+        TransportProtocol::Tls => format!("<sip:tandem@{address};transport=tls>"),
+    }
+}
+
+/// An address as the peer wrote it, less its header parameters (the tag among them).
+fn without_tag(address: &NameAddr<'_>) -> String {
+    match address.display_name {
+        Some(name) => format!("{name} <{}>", address.uri_text),
+        None => format!("<{}>", address.uri_text),
+    }
+}
+
+/// The address that a URI names by number.
+pub(crate) fn literal_address(uri: &str) -> Option<SocketAddr> {
+    let uri = Uri::parse(uri).ok()?;
+    match uri.host {
+        Host::Ip(ip) => Some(SocketAddr::new(ip, uri.port.unwrap_or(5060))),
+        Host::Name(_) => None,
+    }
+}
+
+/// Loopback, link-local and the private ranges (RFC 1918, RFC 4193, RFC 6598).
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || (a == 100 && b & 0xc0 == 64)
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,35 @@
+//! The call logic of Tandem's back-to-back user agent (RFC 3261, RFC 7092), pure.
+//!
+//! An [`Edge`] owns every call of one signalling worker. It has no sockets, no clock and no
+//! randomness of its own. Its methods are of four kinds:
+//! - `handle_*(now, …)` take what happened: a message, a media event, a passed deadline;
+//! - commands ([`Edge::set_directory`], [`Edge::drain`], [`Edge::end_all`]) change its course;
+//! - `poll_*` hand out what it wants done. After every `handle_*` or command, call
+//!   [`Edge::poll_output`] until it is `None`, then [`Edge::poll_timeout`] for the next deadline;
+//! - getters look without changing anything.
+//!
+//! One call is one `Call`: two legs, each a dialog of its own, and sub-machines for setup,
+//! renegotiation and teardown that never reach into each other's states. Nothing of one leg's
+//! topology (Via, Contact, Call-ID, tags, addresses in bodies) reaches the other.
+#![forbid(unsafe_code)]
+
+mod admission;
+mod call;
+mod carry;
+mod config;
+mod context;
+mod deadline;
+mod edge;
+mod hunt;
+mod leg;
+mod machine;
+mod media;
+mod policing;
+mod redirect;
+mod session_timer;
+mod slab;
+mod statistics;
+
+pub use config::{EdgeConfig, Listener};
+pub use edge::{Edge, Output, ResolveId};
+pub use statistics::EdgeStatistics;

@@ -1,0 +1,123 @@
+//! Limits on what a voice connector may ask for: calls a second and calls at once.
+
+use directory::VoiceConnector;
+use model::{Instant, Refusal, VoiceConnectorId};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Admits or refuses calls by rate and number.
+#[derive(Default)]
+pub(crate) struct Policing {
+    connectors: HashMap<VoiceConnectorId, Usage>,
+}
+
+struct Usage {
+    calls: TokenBucket,
+    active: u32,
+}
+
+impl Policing {
+    /// Counts a call of `connector` in, under its present limits.
+    ///
+    /// # Errors
+    /// Which limit is used up; then nothing was counted.
+    pub(crate) fn admit(
+        &mut self,
+        now: Instant,
+        connector: &VoiceConnector,
+        cps_limit: u32,
+        concurrent_limit: u32,
+    ) -> Result<(), Refusal> {
+        let usage = self
+            .connectors
+            .entry(connector.id.clone())
+            .or_insert_with(|| Usage { calls: TokenBucket::full(cps_limit, now), active: 0 });
+        if usage.active >= concurrent_limit {
+            return Err(Refusal::ConcurrentCallLimit);
+        }
+        if !usage.calls.take(cps_limit, now) {
+            return Err(Refusal::CallRateLimit);
+        }
+        usage.active += 1;
+        Ok(())
+    }
+
+    /// Counts a call out.
+    pub(crate) fn release(&mut self, connector: &VoiceConnectorId) {
+        if let Some(usage) = self.connectors.get_mut(connector) {
+            usage.active = usage.active.saturating_sub(1);
+        }
+    }
+
+    /// Forgets connectors that are neither in use nor in the directory any more.
+    pub(crate) fn retain(&mut self, exists: impl Fn(&VoiceConnectorId) -> bool) {
+        self.connectors.retain(|id, usage| usage.active > 0 || exists(id));
+    }
+
+    /// How long a refused caller should wait, in seconds, for Retry-After.
+    pub(crate) fn retry_after(refusal: Refusal) -> Option<u32> {
+        match refusal {
+            Refusal::CallRateLimit => Some(1),
+            Refusal::ConcurrentCallLimit | Refusal::PortsExhausted => Some(5),
+            Refusal::Overloaded => Some(10),
+            Refusal::Draining => Some(60),
+            _ => None,
+        }
+    }
+}
+
+/// A bucket that holds one second's worth of tokens, so that a second never sees more than twice
+/// the rate and a long run never more than the rate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TokenBucket {
+    /// Billionths of a token.
+    nanotokens: u64,
+    updated: Instant,
+}
+
+const TOKEN: u64 = 1_000_000_000;
+
+impl TokenBucket {
+    pub(crate) fn full(per_second: u32, now: Instant) -> Self {
+        TokenBucket { nanotokens: u64::from(per_second) * TOKEN, updated: now }
+    }
+
+    /// Takes a token if there is one, filling at `per_second` first.
+    pub(crate) fn take(&mut self, per_second: u32, now: Instant) -> bool {
+        let elapsed = (now - self.updated).min(Duration::from_secs(1)).as_nanos() as u64;
+        self.updated = now;
+        let capacity = u64::from(per_second) * TOKEN;
+        self.nanotokens = (self.nanotokens + elapsed * u64::from(per_second)).min(capacity);
+        if self.nanotokens < TOKEN {
+            return false;
+        }
+        self.nanotokens -= TOKEN;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_gives_its_rate_and_not_one_more() {
+        let start = Instant::from_millis(0);
+        let mut bucket = TokenBucket::full(10, start);
+        assert_eq!((0..20).filter(|_| bucket.take(10, start)).count(), 10);
+        assert!(!bucket.take(10, Instant::from_millis(99)));
+        assert!(bucket.take(10, Instant::from_millis(100)));
+        assert!(!bucket.take(10, Instant::from_millis(100)));
+        let mut long_run = 0;
+        for millis in 100..10_100 {
+            long_run += u32::from(bucket.take(10, Instant::from_millis(millis)));
+        }
+        assert_eq!(long_run, 99, "just under 10 s at 10 a second");
+    }
+
+    #[test]
+    fn a_rate_of_zero_admits_nothing() {
+        let mut bucket = TokenBucket::full(0, Instant::ZERO);
+        assert!(!bucket.take(0, Instant::from_millis(60_000)));
+    }
+}

@@ -1,0 +1,85 @@
+//! The calls of a worker in one table, found by index and told apart by generation.
+
+use crate::call::Call;
+use crate::context::CallKey;
+
+/// At most this many calls, so that a handle's index fits the 24 bits that ids have for it.
+pub(crate) const MAX_CALLS: usize = 1 << 24;
+
+struct Slot {
+    generation: u32,
+    /// `None` while free, and while the call is being worked on.
+    call: Option<Box<Call>>,
+}
+
+pub(crate) struct Calls {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    used: usize,
+    limit: usize,
+}
+
+impl Calls {
+    pub(crate) fn new(limit: usize) -> Self {
+        Calls { slots: Vec::new(), free: Vec::new(), used: 0, limit: limit.min(MAX_CALLS) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.used
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.used >= self.limit
+    }
+
+    /// Makes room for a call; the caller has asked [`Calls::is_full`].
+    pub(crate) fn reserve(&mut self) -> CallKey {
+        self.used += 1;
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, call: None });
+            (self.slots.len() - 1) as u32
+        });
+        CallKey { index, generation: self.slots[index as usize].generation }
+    }
+
+    /// Takes a call out to work on it; [`Calls::put`] or [`Calls::remove`] follows.
+    pub(crate) fn take(&mut self, key: CallKey) -> Option<Box<Call>> {
+        self.slot(key)?.call.take()
+    }
+
+    pub(crate) fn put(&mut self, key: CallKey, call: Box<Call>) {
+        if let Some(slot) = self.slot(key) {
+            slot.call = Some(call);
+        }
+    }
+
+    /// Frees the place; the old handle finds nothing any more.
+    pub(crate) fn remove(&mut self, key: CallKey) {
+        let Some(slot) = self.slot(key) else { return };
+        slot.call = None;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(key.index);
+        self.used -= 1;
+    }
+
+    pub(crate) fn get(&self, key: CallKey) -> Option<&Call> {
+        let slot = self.slots.get(key.index as usize)?;
+        slot.call.as_deref().filter(|_| slot.generation == key.generation)
+    }
+
+    pub(crate) fn for_each(&mut self, work: impl FnMut(&mut Call)) {
+        self.slots.iter_mut().filter_map(|slot| slot.call.as_deref_mut()).for_each(work);
+    }
+
+    pub(crate) fn keys(&self) -> Vec<CallKey> {
+        let used = |(index, slot): (usize, &Slot)| {
+            slot.call.as_ref()?;
+            Some(CallKey { index: index as u32, generation: slot.generation })
+        };
+        self.slots.iter().enumerate().filter_map(used).collect()
+    }
+
+    fn slot(&mut self, key: CallKey) -> Option<&mut Slot> {
+        self.slots.get_mut(key.index as usize).filter(|slot| slot.generation == key.generation)
+    }
+}

@@ -1,0 +1,29 @@
+//! Counters of one worker, for metrics and the running edge's own account of itself.
+
+/// What a worker has done and holds. All counts are since its start unless they name a present
+/// state.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct EdgeStatistics {
+    /// Calls now, from INVITE until everything of them is gone.
+    pub calls: u64,
+    /// Calls now that are not yet ending.
+    pub active_calls: u64,
+    /// Server transactions now.
+    pub server_transactions: u64,
+    /// Client transactions now.
+    pub client_transactions: u64,
+    /// Calls that passed the policing.
+    pub attempts: u64,
+    /// Calls answered.
+    pub answers: u64,
+    /// Requests refused by policy.
+    pub refusals: u64,
+    /// Requests from unknown sources that were dropped without an answer.
+    pub strangers_dropped: u64,
+    /// Inputs that were neither a SIP message nor a keep-alive, or broke a bound.
+    pub malformed: u64,
+    /// Responses that match nothing of ours.
+    pub stray_responses: u64,
+    /// In-dialog requests that match no dialog (481).
+    pub unknown_dialogs: u64,
+}
