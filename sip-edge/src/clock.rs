@@ -1,0 +1,32 @@
+//! The only place of this crate that reads a clock.
+
+use model::Instant;
+
+/// The node's monotonic clock. Every shell of a process shares one origin, so that an instant of
+/// the signalling worker and one of a relay worker can be compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: std::time::Instant,
+}
+
+impl Clock {
+    /// A clock that counts from `origin`, the moment that the process chose as its zero.
+    pub const fn new(origin: std::time::Instant) -> Clock {
+        Clock { origin }
+    }
+
+    /// Time since the origin.
+    #[expect(clippy::disallowed_methods, reason = "the shell's one reading of the clock")]
+    pub fn now(&self) -> Instant {
+        Instant::ZERO + std::time::Instant::now().saturating_duration_since(self.origin)
+    }
+
+    /// The same instant for tokio's timers.
+    pub(crate) fn timer_at(&self, at: Instant) -> tokio::time::Instant {
+        let since_origin = std::time::Duration::from_nanos(at.as_nanos());
+        // Beyond what the operating system can express: a day is as good, the timer is armed again.
+        let far = std::time::Duration::from_secs(86_400);
+        let at = self.origin.checked_add(since_origin).unwrap_or(self.origin + far);
+        tokio::time::Instant::from_std(at)
+    }
+}

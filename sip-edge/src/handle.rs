@@ -1,0 +1,231 @@
+//! The running edge as other threads hold it: a handle, and the way for the relay's events in.
+
+use crate::transport::TransportCounters;
+use b2bua::EdgeStatistics;
+use directory::Snapshot;
+use model::{AllocationFailure, MediaEvent, MediaId, TransportProtocol};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Media events that wait for the worker.
+pub(crate) const MEDIA_QUEUE: usize = 16_384;
+
+/// Streams whose event found the queue full and that are failed instead.
+const FAILED_STREAMS: usize = 65_536;
+
+/// How long [`SipEdge::drain`] waits, beyond its limit, for the calls that it ended to be gone.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// How long [`SipEdge::statistics`] waits for a busy worker before it gives what it has.
+const STATISTICS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a worker has done and holds.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct ShellStatistics {
+    /// The call logic's counters.
+    pub edge: EdgeStatistics,
+    /// The transports' counters.
+    pub transport: TransportCounters,
+    /// Calls now that are not yet ending.
+    pub active_calls: usize,
+    /// Media events that were lost because the worker did not keep up; see [`MediaEventSender`].
+    pub media_events_lost: u64,
+    /// Media commands that were lost because the relay did not keep up.
+    pub media_commands_lost: u64,
+}
+
+/// How a drain ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Drained {
+    /// Calls that were still there at the limit and were ended by force.
+    pub ended_by_force: usize,
+}
+
+/// What wakes the worker from outside.
+pub(crate) enum WorkerInput {
+    Media(MediaEvent),
+    /// Look at [`Requests`].
+    Requests,
+}
+
+/// What the handle wants of the worker. Flags and a latest value, so that nothing queues up.
+#[derive(Default)]
+pub(crate) struct Requests {
+    pub(crate) directory: Option<Arc<Snapshot>>,
+    pub(crate) drain: bool,
+    pub(crate) end_all: bool,
+    pub(crate) statistics: bool,
+    pub(crate) stop: bool,
+    /// Streams to be failed as overloaded.
+    pub(crate) failed_streams: VecDeque<MediaId>,
+}
+
+/// What the worker publishes.
+#[derive(Default)]
+pub(crate) struct Published {
+    pub(crate) statistics: ShellStatistics,
+    /// Grows with each publication.
+    pub(crate) version: u64,
+    /// The worker has ended; nothing more is published.
+    pub(crate) ended: bool,
+}
+
+/// Shared by the handle and the worker.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) requests: Mutex<Requests>,
+    pub(crate) published: Mutex<Published>,
+    pub(crate) publication: Condvar,
+    pub(crate) media_events_lost: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn publish(&self, change: impl FnOnce(&mut Published)) {
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut published);
+        published.version += 1;
+        self.publication.notify_all();
+    }
+
+    /// Waits until `done` holds, the worker has ended or `limit` is over; gives the last statistics.
+    fn wait(&self, limit: Duration, done: impl Fn(&Published) -> bool) -> ShellStatistics {
+        let published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let (published, _) = self
+            .publication
+            .wait_timeout_while(published, limit, |published| !published.ended && !done(published))
+            .unwrap_or_else(PoisonError::into_inner);
+        published.statistics
+    }
+}
+
+/// Brings the relay's events to the signalling worker, from any thread, without ever blocking.
+///
+/// The queue holds 16,384 events. When it is full, `Silent` is dropped and counted. `Allocated` and
+/// `AllocationFailed` become `AllocationFailed` with [`AllocationFailure::Overloaded`] through a
+/// second list of 65,536 stream ids; past that they are dropped and counted, and the call ends by
+/// its own setup timer. `Report` is for the recorders and never queued here.
+#[derive(Clone)]
+pub struct MediaEventSender {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) inputs: mpsc::Sender<WorkerInput>,
+}
+
+impl MediaEventSender {
+    /// Queues `event` and wakes the worker.
+    pub fn send(&self, event: MediaEvent) {
+        let overloaded = match &event {
+            MediaEvent::Allocated { id, .. } | MediaEvent::AllocationFailed { id, .. } => Some(*id),
+            MediaEvent::Silent { .. } => None,
+            MediaEvent::Report(_) => return,
+        };
+        if self.inputs.try_send(WorkerInput::Media(event)).is_ok() {
+            return;
+        }
+        let mut requests = self.shared.requests();
+        match overloaded {
+            Some(id) if requests.failed_streams.len() < FAILED_STREAMS => {
+                requests.failed_streams.push_back(id);
+            }
+            _ => {
+                self.shared.media_events_lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The event that stands for one that found the queue full.
+pub(crate) fn overloaded(id: MediaId) -> MediaEvent {
+    MediaEvent::AllocationFailed { id, reason: AllocationFailure::Overloaded }
+}
+
+/// A running SIP edge. Dropping it stops the worker without a word to the peers; call
+/// [`SipEdge::drain`] first to end calls in good order.
+pub struct SipEdge {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) inputs: mpsc::Sender<WorkerInput>,
+    pub(crate) addresses: Vec<(TransportProtocol, SocketAddr)>,
+    pub(crate) thread: Option<JoinHandle<()>>,
+}
+
+impl SipEdge {
+    /// Where the edge listens, with the ports that the operating system chose for port 0.
+    pub fn addresses(&self) -> &[(TransportProtocol, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// The way in for the relay's events.
+    pub fn media_events(&self) -> MediaEventSender {
+        MediaEventSender { shared: Arc::clone(&self.shared), inputs: self.inputs.clone() }
+    }
+
+    /// Routes calls by `directory` from now on. Calls that run are not touched.
+    pub fn reload(&self, directory: Arc<Snapshot>) {
+        self.request(|requests| requests.directory = Some(directory));
+    }
+
+    /// Takes no new calls and waits until the running ones are over. Those that still run after
+    /// `limit` are ended.
+    pub fn drain(&self, limit: Duration) -> Drained {
+        self.request(|requests| requests.drain = true);
+        // The first publication after the request tells how many calls there are.
+        self.statistics();
+        let idle = |published: &Published| published.statistics.active_calls == 0;
+        let ended_by_force = self.shared.wait(limit, idle).active_calls;
+        if ended_by_force > 0 {
+            self.request(|requests| requests.end_all = true);
+            self.shared.wait(LAST_WORDS, idle);
+        }
+        Drained { ended_by_force }
+    }
+
+    /// What the worker has done and holds.
+    pub fn statistics(&self) -> ShellStatistics {
+        let before = self.version();
+        self.request(|requests| requests.statistics = true);
+        self.shared.wait(STATISTICS_PATIENCE, |published| published.version > before)
+    }
+
+    /// Whether the worker's thread has ended, which it does by itself only after a panic.
+    pub fn has_ended(&self) -> bool {
+        self.shared.published.lock().unwrap_or_else(PoisonError::into_inner).ended
+    }
+
+    /// Closes every socket and ends the worker.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.request(|requests| requests.stop = true);
+            if thread.join().is_err() {
+                tracing::error!("the signalling worker ended by a panic");
+            }
+        }
+    }
+
+    fn version(&self) -> u64 {
+        self.shared.published.lock().unwrap_or_else(PoisonError::into_inner).version
+    }
+
+    fn request(&self, change: impl FnOnce(&mut Requests)) {
+        change(&mut self.shared.requests());
+        // A full queue wakes the worker all the same.
+        let _ = self.inputs.try_send(WorkerInput::Requests);
+    }
+}
+
+impl Drop for SipEdge {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

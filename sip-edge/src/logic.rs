@@ -1,0 +1,72 @@
+//! The call logic as the driver sees it, so that the driver can be tested with a scripted one.
+
+use b2bua::{EdgeStatistics, Output, ResolveId};
+use bytes::Bytes;
+use directory::Snapshot;
+use model::{ConnectionId, Flow, Instant, MediaEvent};
+use sip_proto::ClientKey;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What the driver needs of [`b2bua::Edge`]; each method is described there.
+pub(crate) trait CallLogic {
+    fn handle_input(&mut self, now: Instant, flow: Flow, raw: Bytes);
+    fn handle_media_event(&mut self, now: Instant, event: MediaEvent);
+    fn handle_resolved(&mut self, now: Instant, id: ResolveId, addresses: Vec<SocketAddr>);
+    fn handle_unreachable(&mut self, now: Instant, client: ClientKey);
+    fn handle_peer_unreachable(&mut self, now: Instant, remote: SocketAddr);
+    fn handle_connection_closed(&mut self, now: Instant, id: ConnectionId);
+    fn handle_timeout(&mut self, now: Instant);
+    fn set_directory(&mut self, directory: Arc<Snapshot>);
+    fn drain(&mut self, now: Instant);
+    fn end_all(&mut self, now: Instant);
+    fn active_calls(&self) -> usize;
+    fn statistics(&self) -> EdgeStatistics;
+    fn poll_output(&mut self) -> Option<Output>;
+    fn poll_timeout(&self) -> Option<Instant>;
+}
+
+impl CallLogic for b2bua::Edge {
+    fn handle_input(&mut self, now: Instant, flow: Flow, raw: Bytes) {
+        self.handle_input(now, flow, raw);
+    }
+    fn handle_media_event(&mut self, now: Instant, event: MediaEvent) {
+        self.handle_media_event(now, event);
+    }
+    fn handle_resolved(&mut self, now: Instant, id: ResolveId, addresses: Vec<SocketAddr>) {
+        self.handle_resolved(now, id, addresses);
+    }
+    fn handle_unreachable(&mut self, now: Instant, client: ClientKey) {
+        self.handle_unreachable(now, client);
+    }
+    fn handle_peer_unreachable(&mut self, now: Instant, remote: SocketAddr) {
+        self.handle_peer_unreachable(now, remote);
+    }
+    fn handle_connection_closed(&mut self, now: Instant, id: ConnectionId) {
+        self.handle_connection_closed(now, id);
+    }
+    fn handle_timeout(&mut self, now: Instant) {
+        self.handle_timeout(now);
+    }
+    fn set_directory(&mut self, directory: Arc<Snapshot>) {
+        self.set_directory(directory);
+    }
+    fn drain(&mut self, now: Instant) {
+        self.drain(now);
+    }
+    fn end_all(&mut self, now: Instant) {
+        self.end_all(now);
+    }
+    fn active_calls(&self) -> usize {
+        self.active_calls()
+    }
+    fn statistics(&self) -> EdgeStatistics {
+        self.statistics()
+    }
+    fn poll_output(&mut self) -> Option<Output> {
+        self.poll_output()
+    }
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.poll_timeout()
+    }
+}

@@ -1,0 +1,18 @@
+//! What the edge is given and where its news go.
+
+use directory::Snapshot;
+use model::{CallEvent, MediaCommand, SipObservation};
+use std::sync::Arc;
+
+/// The edge's connections to the rest of the process. The functions are called on the signalling
+/// worker: they must not block.
+pub struct Ports {
+    /// The directory to route by until [`crate::SipEdge::reload`].
+    pub directory: Arc<Snapshot>,
+    /// Takes a command for the relay, or gives it back when the relay's queue is full.
+    pub media: Box<dyn Fn(MediaCommand) -> Result<(), MediaCommand> + Send>,
+    /// Takes what happened to a call.
+    pub calls: Box<dyn Fn(CallEvent) + Send>,
+    /// Takes messages and refusals, for counters and logs.
+    pub sip: Box<dyn Fn(SipObservation) + Send>,
+}

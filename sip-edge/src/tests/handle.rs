@@ -1,0 +1,159 @@
+use super::{PATIENCE, Rig, Seen, config, empty_directory, message};
+use crate::handle::MEDIA_QUEUE;
+use crate::transport::TcpLimits;
+use crate::{MediaEventSender, StartError};
+use b2bua::{Output, ResolveId};
+use model::{
+    AllocationFailure, IpFamily, MediaCommand, MediaEvent, MediaId, TransactionId,
+    TransportProtocol,
+};
+use std::net::{TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+#[test]
+fn an_address_in_use_is_named_with_its_setting() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let lookup = crate::resolver::system_lookup();
+    let error =
+        Rig::try_start(config(&[&address], &[], TcpLimits::default()), lookup).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        format!("[sip] udp \"{address}\": address in use; another SIP server runs on this port")
+    );
+    let lookup = crate::resolver::system_lookup();
+    let nothing = Rig::try_start(config(&[], &[], TcpLimits::default()), lookup).err().unwrap();
+    assert!(matches!(nothing, StartError::NothingToListenOn));
+}
+
+#[test]
+fn the_same_ports_serve_again_after_a_restart() {
+    let first = Rig::start(&["127.0.0.1:0"], &["127.0.0.1:0"], TcpLimits::default());
+    let [(_, udp), (_, tcp)] = *first.edge.addresses() else { panic!("two listeners") };
+    let kept = TcpStream::connect(tcp).unwrap();
+    let wait = first.edge.statistics();
+    assert_eq!(wait.active_calls, 0);
+    first.edge.stop();
+    let (udp, tcp) = (udp.to_string(), tcp.to_string());
+    let second = Rig::start(&[&udp], &[&tcp], TcpLimits::default());
+    drop(kept);
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.send_to(message("OPTIONS", "z9hG4bK1", "").as_bytes(), &udp).unwrap();
+    second.next_input();
+}
+
+#[test]
+fn timeouts_are_called_at_their_deadline_and_not_before() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    for delay in [60, 20, 40] {
+        let at = rig.clock.now() + Duration::from_millis(delay);
+        *rig.timeout.lock().unwrap() = Some(at);
+        rig.wake();
+        assert!(matches!(rig.next(), Seen::Timeout));
+        assert!(rig.clock.now() >= at);
+    }
+}
+
+#[test]
+fn a_drain_ends_when_the_calls_do_and_by_force_at_its_limit() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    rig.calls.store(2, Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        let draining = scope.spawn(|| rig.edge.drain(PATIENCE));
+        assert!(matches!(rig.next(), Seen::Drain));
+        rig.calls.store(0, Ordering::SeqCst);
+        rig.wake();
+        assert_eq!(draining.join().unwrap().ended_by_force, 0);
+    });
+    rig.calls.store(3, Ordering::SeqCst);
+    assert_eq!(rig.edge.drain(Duration::from_millis(10)).ended_by_force, 3);
+    assert!(matches!(rig.next(), Seen::Drain));
+    assert!(matches!(rig.next(), Seen::EndAll));
+    rig.edge.reload(empty_directory());
+    assert!(matches!(rig.next(), Seen::Directory));
+}
+
+fn allocate(id: u64) -> Output {
+    Output::Media(MediaCommand::Allocate {
+        id: MediaId(id),
+        transaction_id: TransactionId::from_random(1),
+        families: [IpFamily::V4; 2],
+    })
+}
+
+#[test]
+fn a_full_relay_fails_allocations_and_delays_the_rest_in_order() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    // The relay of the rig has room for one command.
+    rig.output(allocate(1));
+    rig.output(allocate(2));
+    match rig.next() {
+        Seen::Media(MediaEvent::AllocationFailed { id, reason }) => {
+            assert_eq!((id, reason), (MediaId(2), AllocationFailure::Overloaded));
+        }
+        other => panic!("expected a failed allocation, not {other:?}"),
+    }
+    for id in 10..20 {
+        rig.output(Output::Media(MediaCommand::Release { id: MediaId(id) }));
+    }
+    let take = || rig.commands.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(take(), MediaCommand::Allocate { id: MediaId(1), .. }));
+    for expected in 10..20 {
+        assert!(matches!(take(), MediaCommand::Release { id } if id == MediaId(expected)));
+    }
+}
+
+#[test]
+fn a_full_event_queue_fails_streams_instead_of_forgetting_them() {
+    let (inputs, mut queue) = tokio::sync::mpsc::channel(1);
+    let shared = Arc::<crate::handle::Shared>::default();
+    let sender = MediaEventSender { shared: Arc::clone(&shared), inputs };
+    let failed = |id| MediaEvent::AllocationFailed {
+        id: MediaId(id),
+        reason: AllocationFailure::PortsExhausted,
+    };
+    sender.send(failed(1));
+    sender.send(failed(2));
+    sender.send(MediaEvent::Silent {
+        id: MediaId(3),
+        leg: model::LegSide::A,
+        at: model::Instant::ZERO,
+    });
+    assert!(queue.try_recv().is_ok());
+    assert_eq!(shared.requests().failed_streams, [MediaId(2)]);
+    assert_eq!(shared.media_events_lost.load(Ordering::Relaxed), 1);
+    const { assert!(MEDIA_QUEUE > 1_000) };
+}
+
+#[test]
+fn names_are_asked_once_and_literals_never() {
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let record = Arc::clone(&asked);
+    let rig = Rig::with_lookup(
+        &["127.0.0.1:0"],
+        &[],
+        TcpLimits::default(),
+        Arc::new(move |host| {
+            record.lock().unwrap().push(host.to_owned());
+            if host == "pbx.example" { Ok(vec!["192.0.2.7".parse().unwrap()]) } else { Ok(vec![]) }
+        }),
+    );
+    let resolve = |id, host: &str, port| {
+        let protocol = TransportProtocol::Udp;
+        rig.output(Output::Resolve { id: ResolveId(id), host: host.into(), port, protocol });
+        match rig.next() {
+            Seen::Resolved(answered, addresses) => {
+                assert_eq!(answered, ResolveId(id));
+                addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            }
+            other => panic!("expected addresses, not {other:?}"),
+        }
+    };
+    assert_eq!(resolve(1, "pbx.example", None), "192.0.2.7:5060");
+    assert_eq!(resolve(2, "pbx.example", Some(5070)), "192.0.2.7:5070");
+    assert_eq!(resolve(3, "nowhere.example", None), "");
+    assert_eq!(resolve(4, "[2001:db8::1]", None), "[2001:db8::1]:5060");
+    assert_eq!(*asked.lock().unwrap(), ["pbx.example", "nowhere.example"]);
+}
