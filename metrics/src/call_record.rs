@@ -1,0 +1,175 @@
+//! Our own record of a call, one JSON line in `calls/YYYY-MM-DD.jsonl`: everything that
+//! `tandem report` tells.
+
+use serde::{Deserialize, Serialize};
+
+/// One finished call. Times called `…_ms` are milliseconds; offsets count from `times.attempted`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// The call's identity in every log.
+    pub transaction_id: String,
+    /// The node that carried it.
+    pub node: String,
+    /// The node's region.
+    pub region: String,
+    /// The voice connector that it counts for.
+    pub voice_connector_id: String,
+    /// `Outbound` or `Inbound`.
+    pub direction: String,
+    /// Call-ID on leg A.
+    pub call_id: String,
+    /// Calling number.
+    pub from_user: String,
+    /// Its country, ISO 3166-1 alpha-2; empty when unknown.
+    pub from_country: String,
+    /// Called number.
+    pub to_user: String,
+    /// Its country; empty when unknown.
+    pub to_country: String,
+    /// The carrier that an inbound call came from; `None` for outbound calls.
+    #[serde(default)]
+    pub carrier: Option<String>,
+    /// Where leg A's INVITE came from.
+    pub source: String,
+    /// When it began, rang, was answered and ended.
+    pub times: Times,
+    /// The routes that were tried, in order.
+    pub routes: Vec<RouteRecord>,
+    /// How it ended.
+    pub end: EndRecord,
+    /// The SIP messages of both legs.
+    pub ladder: Vec<LadderRecord>,
+    /// Messages that did not fit into `ladder`.
+    pub ladder_omitted: u64,
+    /// Quality of leg A and of leg B; `None` for a leg that never reported.
+    pub quality: [Option<QualityRecord>; 2],
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Times {
+    /// The INVITE passed the policing.
+    pub attempted: u64,
+    /// First 18x of leg B.
+    pub ringing: Option<u64>,
+    /// 2xx of leg B.
+    pub answered: Option<u64>,
+    /// The call was over.
+    pub ended: u64,
+}
+
+/// One try of the hunt.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RouteRecord {
+    /// When the INVITE went out.
+    pub offset_ms: u64,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// The carrier; `None` for routes to the customer.
+    pub carrier: Option<String>,
+    /// Address and port.
+    pub destination: String,
+    /// `udp`, `tcp` or `tls`.
+    pub protocol: String,
+}
+
+/// How a call ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EndRecord {
+    /// Final status of leg A's INVITE; 0 when the record was closed without one.
+    pub status: u16,
+    /// In words.
+    pub cause: String,
+    /// `leg_a`, `leg_b` or `edge`.
+    pub ended_by: String,
+    /// The policy that refused the call, by its name in metrics.
+    pub refusal: Option<String>,
+}
+
+/// One SIP message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LadderRecord {
+    /// When it passed.
+    pub offset_ms: u64,
+    /// `A` or `B`; empty when it could not be told.
+    pub leg: String,
+    /// `received` or `sent`.
+    pub direction: String,
+    /// `udp`, `tcp` or `tls`.
+    pub protocol: String,
+    /// The peer's address.
+    pub peer: String,
+    /// The start line, control characters replaced, cut to 160 characters.
+    pub start_line: String,
+}
+
+/// Quality of one leg over the whole call.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct QualityRecord {
+    /// Encoding name of the last audio packet.
+    pub codec: Option<String>,
+    /// RTP from the leg: packets, octets.
+    pub received_packets: u64,
+    /// Octets of RTP from the leg.
+    pub received_bytes: u64,
+    /// RTCP datagrams from the leg.
+    pub received_rtcp_packets: u64,
+    /// Packets that its sequence numbers promised.
+    pub expected_packets: u64,
+    /// Of those, how many did not come.
+    pub lost_packets: i64,
+    /// Last jitter estimate, µs.
+    pub jitter_us: u64,
+    /// Largest jitter estimate of any interval, µs.
+    pub jitter_max_us: u64,
+    /// Packets that came after a later one.
+    pub reordered: u64,
+    /// Packets that came twice.
+    pub duplicated: u64,
+    /// 1.0 for random loss, larger for bursts (ITU-T G.107).
+    pub burst_ratio: f64,
+    /// Its session descriptions never let it send.
+    #[serde(default)]
+    pub forbidden: bool,
+    /// Datagrams from another source, dropped.
+    pub wrong_source: u64,
+    /// Datagrams that were no media, dropped.
+    pub malformed: u64,
+    /// RTP to the leg.
+    pub sent_packets: u64,
+    /// Octets of RTP to the leg.
+    pub sent_bytes: u64,
+    /// RTCP datagrams to the leg.
+    pub sent_rtcp_packets: u64,
+    /// Datagrams that the operating system refused.
+    pub send_dropped: u64,
+    /// Loss that the leg reported; `None` without RTCP from it.
+    pub peer_lost_packets: Option<i64>,
+    /// Jitter that the leg reported, µs.
+    pub peer_jitter_us: Option<u64>,
+    /// Round trip between us and the leg, last known, µs.
+    pub rtt_us: Option<u64>,
+    /// The largest round trip of any interval, µs.
+    pub rtt_max_us: Option<u64>,
+    /// MOS of the whole stream, 1.0 to 4.5.
+    pub mos: Option<f64>,
+    /// The intervals. When there are too many, neighbours are merged in pairs.
+    pub intervals: Vec<IntervalRecord>,
+}
+
+/// Quality of one leg in one interval.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct IntervalRecord {
+    /// When the interval ended.
+    pub offset_ms: u64,
+    /// Packets expected from the leg.
+    pub expected: u64,
+    /// Of those lost.
+    pub lost: i64,
+    /// Largest jitter estimate, µs.
+    pub jitter_max_us: u64,
+    /// Round trip, µs.
+    pub rtt_us: Option<u64>,
+    /// MOS, 1.0 to 4.5.
+    pub mos: Option<f64>,
+}

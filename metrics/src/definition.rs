@@ -1,0 +1,179 @@
+//! Every metric of the Prometheus page, defined once.
+
+/// How a metric behaves.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// Only grows; its name ends in `_total`.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+/// What a metric is measured in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Unit {
+    /// A count without a unit, or a score.
+    None,
+    /// Seconds.
+    Seconds,
+    /// Octets.
+    Bytes,
+    /// Packets.
+    Packets,
+}
+
+impl Unit {
+    /// The part of the metric's name before `_total`.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Unit::None => "",
+            Unit::Seconds => "_seconds",
+            Unit::Bytes => "_bytes",
+            Unit::Packets => "_packets",
+        }
+    }
+}
+
+/// One metric.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Definition {
+    /// The name on the page, with unit and `_total`.
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// What it is measured in.
+    pub unit: Unit,
+    /// The labels, in order. None of them names a call, a number or a peer.
+    pub labels: &'static [&'static str],
+    /// What it tells, without a final stop.
+    pub help: &'static str,
+}
+
+/// A value that another part of the node keeps itself, read when the page is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reading {
+    /// Which metric; a counter or a gauge.
+    pub definition: &'static Definition,
+    /// The value of its label; ignored when it has none.
+    pub label: &'static str,
+    /// The value.
+    pub value: u64,
+}
+
+macro_rules! define {
+    ($($constant:ident, $kind:ident, $unit:ident, $name:literal, [$($label:literal),*], $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Definition = Definition {
+                name: $name,
+                kind: Kind::$kind,
+                unit: Unit::$unit,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )*
+        /// Every metric of the page, in its order.
+        pub const ALL: &[Definition] = &[$($constant),*];
+    };
+}
+
+/// Every metric of the page.
+pub mod definitions {
+    use super::{Definition, Kind, Unit};
+
+    define! {
+        BUILD_INFO, Gauge, None, "tandem_build_info", ["version"], "Always 1; the label tells the version";
+        CALLS_ACTIVE, Gauge, None, "tandem_calls_active", ["voice_connector", "direction"], "Calls that have begun and not ended";
+        CALL_ATTEMPTS, Counter, None, "tandem_call_attempts_total", ["voice_connector", "direction"], "Calls that passed the policing";
+        CALLS_ANSWERED, Counter, None, "tandem_calls_answered_total", ["voice_connector", "direction"], "Calls that were answered";
+        CALL_FAILURES, Counter, None, "tandem_call_failures_total", ["voice_connector", "direction"], "Calls that ended without an answer, other than by the caller giving up";
+        CALL_SETUP, Histogram, Seconds, "tandem_call_setup_seconds", ["direction"], "Time from the attempt to the first ringing or answer";
+        CALL_DURATION, Histogram, Seconds, "tandem_call_duration_seconds", ["direction"], "Time from the answer to the end";
+        REFUSALS, Counter, None, "tandem_refusals_total", ["reason"], "Requests and calls that policy refused";
+        THROTTLES, Counter, None, "tandem_throttles_total", ["voice_connector"], "Calls refused by the call rate or concurrent call limit";
+        SIP_REQUESTS, Counter, None, "tandem_sip_requests_total", ["method", "direction"], "SIP requests on the wire";
+        SIP_RESPONSES, Counter, None, "tandem_sip_responses_total", ["class", "direction"], "SIP responses on the wire, by class of status";
+        RTP_PACKETS, Counter, Packets, "tandem_rtp_packets_total", ["voice_connector", "path"], "RTP packets; cust2vc and rem2vc came, vc2cust and vc2rem were sent";
+        RTP_BYTES, Counter, Bytes, "tandem_rtp_bytes_total", ["voice_connector", "path"], "RTP octets, header and payload";
+        RTP_LOST, Counter, Packets, "tandem_rtp_lost_packets_total", ["voice_connector", "path"], "RTP packets lost; on vc2cust and vc2rem as the peer reported";
+        JITTER, Histogram, Seconds, "tandem_jitter_seconds", ["side"], "Largest interarrival jitter of an interval";
+        ROUND_TRIP, Histogram, Seconds, "tandem_round_trip_seconds", ["side"], "Round trip between Tandem and the side, per interval";
+        MOS, Histogram, None, "tandem_mos", ["side"], "Estimated mean opinion score of an interval, 1.0 to 4.5";
+        RECORDER_DROPPED, Counter, None, "tandem_recorder_dropped_total", ["what"], "Events that the recorder lost because its queue or a table was full";
+        SINK_RECORDS, Counter, None, "tandem_sink_records_total", ["outcome"], "Records handed to the file sink";
+        SINK_QUEUE, Gauge, None, "tandem_sink_queued_records", [], "Records that wait to be written";
+        RELAY_STREAMS, Gauge, None, "tandem_relay_streams", [], "Media streams that are relayed";
+        RELAY_PORTS, Gauge, None, "tandem_relay_ports", ["state"], "Media ports by state";
+        RELAY_PACKETS, Counter, Packets, "tandem_relay_packets_total", ["direction"], "Datagrams that the media relay received and sent";
+        RELAY_DROPPED, Counter, Packets, "tandem_relay_dropped_packets_total", ["reason"], "Datagrams that the media relay dropped";
+        RELAY_REFUSED, Counter, None, "tandem_relay_refused_total", ["reason"], "Media streams that could not be allocated";
+        SIP_TRANSACTIONS, Gauge, None, "tandem_sip_transactions", ["side"], "Live SIP transactions";
+        SIP_CONNECTIONS, Gauge, None, "tandem_sip_connections", [], "Open SIP stream connections";
+        SIP_DROPPED, Counter, None, "tandem_sip_dropped_total", ["reason"], "SIP messages dropped without a call seeing them";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::fmt::Write as _;
+    use std::path::Path;
+
+    #[test]
+    fn docs_name_every_metric() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
+        let written = markdown();
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &written).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            kept == written,
+            "docs/metrics.md does not say what the page has; write it anew with\n\
+             UPDATE_DOCS=1 cargo test -p call-metrics docs"
+        );
+    }
+
+    fn markdown() -> String {
+        let mut text = "# Metrics\n\n\
+            What `http://<[prometheus] listen>/metrics` tells, in OpenMetrics text. Written from\n\
+            `metrics/src/definition.rs` by `UPDATE_DOCS=1 cargo test -p call-metrics docs`; do not edit.\n\n\
+            Counters begin at 0 when the node starts. No label names a call, a number or a peer; a\n\
+            `voice_connector` beyond the first thousand counts under `other`.\n\n\
+            | Name | Kind | Unit | Labels | What it tells |\n|---|---|---|---|---|\n"
+            .to_owned();
+        for Definition { name, kind, unit, labels, help } in definitions::ALL {
+            let kind = match kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+                Kind::Histogram => "histogram",
+            };
+            let unit = match unit {
+                Unit::None => "",
+                unit => unit.suffix().trim_start_matches('_'),
+            };
+            let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+            let labels = labels.join(", ");
+            let row = format!("| `{name}` | {kind} | {unit} | {labels} | {help} |");
+            writeln!(text, "{}", row.replace("|  |", "| |").replace("|  |", "| |")).unwrap();
+        }
+        text
+    }
+
+    #[test]
+    fn names_are_unique_and_end_with_their_unit_and_kind() {
+        let mut names = HashSet::new();
+        for definition in definitions::ALL {
+            let name = definition.name;
+            assert!(names.insert(name), "{name} twice");
+            assert!(name.starts_with("tandem_"), "{name}");
+            let base = name.strip_suffix("_total");
+            assert_eq!(base.is_some(), definition.kind == Kind::Counter, "{name}");
+            assert!(base.unwrap_or(name).ends_with(definition.unit.suffix()), "{name}");
+            assert!(!definition.help.ends_with('.'), "{name}: the page adds the stop");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The recorder's thread and the bounded queue in front of it.
+
+use crate::live::LiveCall;
+use crate::{Page, Reading, Recorder};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use model::{CallEvent, Instant, QualityReport, ReportKind, SipObservation};
+use outbox::FileSender;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Something for the recorder.
+#[derive(Clone, Debug)]
+pub enum Observation {
+    /// What happened to a call.
+    Call(CallEvent),
+    /// A SIP message or a refusal.
+    Sip(SipObservation),
+    /// A leg's quality.
+    Quality(Box<QualityReport>),
+    /// Nothing; the time has come for what is due at this instant. The thread does this by
+    /// itself; tests use it.
+    Tick(Instant),
+}
+
+/// Hands observations to the recorder; cheap to clone, never blocks.
+///
+/// Full policy: the newest is dropped and counted (`tandem_recorder_dropped_total`). SIP messages
+/// and live quality are shed first: they are dropped as soon as three quarters of the queue are full, so that
+/// calls and their records' quality still pass.
+#[derive(Clone, Debug)]
+pub struct ObservationSender {
+    queue: Sender<Job>,
+    page: Arc<Page>,
+}
+
+/// Reads the recorder's tables; cheap to clone.
+#[derive(Clone)]
+pub struct RecorderView {
+    recorder: Arc<Mutex<Recorder>>,
+    page: Arc<Page>,
+    clock: Arc<dyn Fn() -> Instant + Send + Sync>,
+}
+
+/// The running recorder.
+pub struct RecorderHandle {
+    view: RecorderView,
+    queue: Sender<Job>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts the recorder's thread behind a queue of `queue_length` observations. Records go to
+/// `sink`; `clock` is the node's monotonic clock.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn spawn(
+    recorder: Recorder,
+    queue_length: usize,
+    sink: FileSender,
+    clock: impl Fn() -> Instant + Send + Sync + 'static,
+) -> io::Result<(ObservationSender, RecorderHandle)> {
+    let (queue, receiver) = bounded(queue_length.max(4));
+    let page = Arc::clone(recorder.page());
+    let view = RecorderView {
+        recorder: Arc::new(Mutex::new(recorder)),
+        page: Arc::clone(&page),
+        clock: Arc::new(clock),
+    };
+    let worker = Worker { view: view.clone(), sink };
+    let thread =
+        thread::Builder::new().name("recorder".into()).spawn(move || worker.run(&receiver))?;
+    let sender = ObservationSender { queue: queue.clone(), page };
+    Ok((sender, RecorderHandle { view, queue, thread: Some(thread) }))
+}
+
+impl ObservationSender {
+    /// Hands over an observation, or drops it and counts that. Never blocks.
+    pub fn send(&self, observation: Observation) {
+        let (what, may_be_shed) = match &observation {
+            Observation::Call(_) => ("call", false),
+            Observation::Quality(report) => ("quality", report.kind == ReportKind::Live),
+            Observation::Tick(_) => ("tick", false),
+            Observation::Sip(_) => ("sip", true),
+        };
+        if may_be_shed && self.is_nearly_full() {
+            return self.page.dropped(what);
+        }
+        match self.queue.try_send(Job::Observe(observation)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.page.dropped(what),
+        }
+    }
+
+    fn is_nearly_full(&self) -> bool {
+        let capacity = self.queue.capacity().unwrap_or(usize::MAX);
+        self.queue.len() > capacity / 4 * 3
+    }
+}
+
+impl RecorderView {
+    /// The calls that are not over, oldest first.
+    pub fn calls(&self) -> Vec<LiveCall> {
+        let now = (self.clock)();
+        self.lock().calls(now)
+    }
+
+    /// The Prometheus page as text.
+    pub fn encode(&self) -> String {
+        self.page.encode()
+    }
+
+    /// Sets, once, where counters and gauges of other parts of the node are read from.
+    pub fn set_readings(&self, source: impl Fn(&mut Vec<Reading>) + Send + Sync + 'static) {
+        self.page.set_readings(source);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recorder> {
+        // A panic while the lock was held leaves at worst one call's record incomplete.
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RecorderHandle {
+    /// A view for the Prometheus page and the control socket.
+    pub fn view(&self) -> RecorderView {
+        self.view.clone()
+    }
+
+    /// Takes in what is queued, closes every call's record and ends the thread. The sink must be
+    /// closed after this.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // An error means that the thread is gone already; joining tells why.
+            let _ = self.queue.send(Job::Stop);
+            if thread.join().is_err() {
+                tracing::error!("the recorder's thread panicked; records were lost");
+            }
+        }
+    }
+}
+
+impl Drop for RecorderHandle {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for RecorderView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecorderView").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RecorderHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecorderHandle").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "Stop is sent once; a box would cost every observation an allocation"
+)]
+enum Job {
+    Observe(Observation),
+    Stop,
+}
+
+/// Longest pause between two looks at what is due.
+const TICK: Duration = Duration::from_millis(100);
+/// Observations taken in before the lock is given up for readers.
+const BATCH: usize = 256;
+
+struct Worker {
+    view: RecorderView,
+    sink: FileSender,
+}
+
+impl Worker {
+    fn run(self, queue: &Receiver<Job>) {
+        let mut due = (self.view.clock)();
+        loop {
+            let first = match queue.recv_timeout(TICK) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(Job::Stop),
+            };
+            let mut recorder = self.view.lock();
+            for job in first.into_iter().chain(queue.try_iter()).take(BATCH) {
+                match job {
+                    Job::Observe(observation) => observe(&mut recorder, observation),
+                    Job::Stop => {
+                        let now = (self.view.clock)();
+                        self.write(&mut recorder);
+                        while recorder.handle_shutdown(now) {
+                            self.write(&mut recorder);
+                        }
+                        return self.write(&mut recorder);
+                    }
+                }
+            }
+            let now = (self.view.clock)();
+            if now >= due {
+                recorder.handle_timeout(now);
+                due = now + TICK;
+            }
+            self.write(&mut recorder);
+        }
+    }
+
+    fn write(&self, recorder: &mut Recorder) {
+        while let Some(record) = recorder.poll_record() {
+            // The sink counts and logs what it cannot take.
+            let _ = self.sink.send(record);
+        }
+    }
+}
+
+fn observe(recorder: &mut Recorder, observation: Observation) {
+    match observation {
+        Observation::Call(event) => recorder.handle_call_event(event),
+        Observation::Sip(observation) => recorder.handle_sip(observation),
+        Observation::Quality(report) => recorder.handle_quality(*report),
+        Observation::Tick(now) => recorder.handle_timeout(now),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! What is left behind of every call: media quality log, SIP message log, call detail record, our
+//! own call record, the table of live calls and the Prometheus page.
+//!
+//! [`Recorder`] is pure: it is fed events that carry their own time and yields
+//! [`outbox::Record`]s. [`spawn`] puts it on a thread behind a bounded queue that the call path
+//! never waits for. It reads reports; it is never called per RTP packet.
+#![forbid(unsafe_code)]
+
+mod calendar;
+mod call_record;
+mod cdr;
+mod definition;
+mod feed;
+mod live;
+mod lookup;
+mod masking;
+mod media_log;
+mod page;
+mod quality;
+mod recorder;
+mod report;
+mod sip_log;
+mod tracked;
+
+pub use call_record::{
+    CallRecord, EndRecord, IntervalRecord, LadderRecord, QualityRecord, RouteRecord, Times,
+};
+pub use definition::{Definition, Kind, Reading, Unit, definitions};
+pub use feed::{Observation, ObservationSender, RecorderHandle, RecorderView, spawn};
+pub use live::{LiveCall, LiveQuality, LiveState};
+pub use lookup::{find_call_record, find_call_record_by_call_id};
+pub use masking::masked;
+pub use page::{CONTENT_TYPE, Page};
+pub use recorder::{Recorder, RecorderConfig};
+pub use report::{Finding, Severity, explain, findings};

@@ -1,0 +1,235 @@
+//! Takes credentials out of SIP messages before they are logged.
+
+use std::borrow::Cow;
+
+/// Written in place of what is hidden.
+const MASK: &[u8] = b"***";
+
+/// Digest parameters (RFC 7616 section 3.4) that help diagnosis and prove nothing. All others,
+/// known or not, are hidden.
+const SHOWN: [&[u8]; 6] = [b"username", b"realm", b"uri", b"algorithm", b"qop", b"nc"];
+
+/// `message` with its credentials hidden: values of Authorization, Proxy-Authorization and
+/// (Proxy-)Authentication-Info, passwords in SIP URIs (RFC 3261 section 19.1.1), SDES keys
+/// (`inline:`, RFC 4568), `k=` and `a=key-mgmt` lines.
+///
+/// One pass; borrows when there is nothing to hide. Lines are looked at wherever they stand, so
+/// that messages inside bodies are covered.
+pub fn masked(message: &[u8]) -> Cow<'_, [u8]> {
+    let mut mask = Masking { message, copied: 0, out: Vec::new() };
+    let mut at = 0;
+    while at < message.len() {
+        let end = line_end(message, at);
+        at = mask.line(at, end);
+    }
+    mask.finish()
+}
+
+struct Masking<'a> {
+    message: &'a [u8],
+    /// Everything before is in `out`, or untouched while `out` is empty.
+    copied: usize,
+    out: Vec<u8>,
+}
+
+impl<'a> Masking<'a> {
+    /// Looks at one line; gives back where the next one begins.
+    fn line(&mut self, start: usize, end: usize) -> usize {
+        let line = self.slice(start, end);
+        if let Some(value) = credential_value(line) {
+            let end = self.folded_end(end);
+            self.credentials(start + value, end);
+            return end;
+        }
+        match line {
+            [b'k' | b'K', b'=', ..] => self.hide(start + 2, trimmed_end(self.message, start, end)),
+            _ if starts_with(line, b"a=key-mgmt:") => {
+                self.hide(start + 11, trimmed_end(self.message, start, end));
+            }
+            _ => {
+                self.inline_keys(start, end);
+                self.uri_passwords(start, end);
+            }
+        }
+        end
+    }
+
+    fn slice(&self, start: usize, end: usize) -> &'a [u8] {
+        self.message.get(start..end).unwrap_or_default()
+    }
+
+    fn hide(&mut self, start: usize, end: usize) {
+        if start < end && start >= self.copied {
+            self.out.extend_from_slice(self.slice(self.copied, start));
+            self.out.extend_from_slice(MASK);
+            self.copied = end;
+        }
+    }
+
+    fn finish(mut self) -> Cow<'a, [u8]> {
+        if self.copied == 0 {
+            return Cow::Borrowed(self.message);
+        }
+        self.out.extend_from_slice(self.slice(self.copied, self.message.len()));
+        Cow::Owned(self.out)
+    }
+
+    /// Where the header that ends its first line at `end` really ends (RFC 3261 section 7.3.1).
+    fn folded_end(&self, mut end: usize) -> usize {
+        while matches!(self.message.get(end), Some(b' ' | b'\t')) {
+            end = line_end(self.message, end);
+        }
+        end
+    }
+
+    /// Hides what must be hidden in a credential's value.
+    fn credentials(&mut self, start: usize, end: usize) {
+        let end = trimmed_end(self.message, start, end);
+        let value = self.slice(start, end);
+        let skipped = value.iter().take_while(|b| b.is_ascii_whitespace()).count();
+        let scheme = value.get(skipped..).unwrap_or_default();
+        let scheme_length = scheme.iter().take_while(|b| !b.is_ascii_whitespace()).count();
+        let named = scheme.get(..scheme_length).unwrap_or_default();
+        if named.eq_ignore_ascii_case(b"digest") {
+            self.parameters(start + skipped + scheme_length, end);
+        } else if named.contains(&b'=') {
+            // Authentication-Info has parameters without a scheme.
+            self.parameters(start + skipped, end);
+        } else if scheme_length < scheme.len() {
+            self.hide(start + skipped + scheme_length + 1, end);
+        } else {
+            self.hide(start + skipped, end);
+        }
+    }
+
+    fn parameters(&mut self, mut at: usize, end: usize) {
+        while at < end {
+            let rest = self.slice(at, end);
+            let length = parameter_length(rest);
+            let parameter = rest.get(..length).unwrap_or_default();
+            match parameter.iter().position(|b| *b == b'=') {
+                Some(equals) => {
+                    let name = parameter.get(..equals).unwrap_or_default().trim_ascii();
+                    if !SHOWN.iter().any(|shown| name.eq_ignore_ascii_case(shown)) {
+                        let value = parameter.get(equals + 1..).unwrap_or_default();
+                        let quoted = value.trim_ascii().len() >= 2
+                            && value.trim_ascii().starts_with(b"\"")
+                            && value.trim_ascii().ends_with(b"\"");
+                        let lead = value.len() - value.trim_ascii_start().len();
+                        let trail = value.len() - value.trim_ascii_end().len();
+                        let (from, to) = (at + equals + 1 + lead, at + length - trail);
+                        if quoted { self.hide(from + 1, to - 1) } else { self.hide(from, to) }
+                    }
+                }
+                None if !parameter.trim_ascii().is_empty() => self.hide(at, at + length),
+                None => {}
+            }
+            at += length + 1;
+        }
+    }
+
+    fn inline_keys(&mut self, start: usize, end: usize) {
+        const TAG: &[u8] = b"inline:";
+        let mut at = start;
+        while let Some(found) = find(self.slice(at, end), TAG) {
+            let key = at + found + TAG.len();
+            let length = self
+                .slice(key, end)
+                .iter()
+                .take_while(|b| !b.is_ascii_whitespace() && !matches!(b, b';' | b'|'))
+                .count();
+            self.hide(key, key + length);
+            at = key + length;
+        }
+    }
+
+    /// `sip:user:password@host`.
+    fn uri_passwords(&mut self, start: usize, end: usize) {
+        let line = self.slice(start, end);
+        for (at, _) in line.iter().enumerate().filter(|(_, b)| **b == b'@') {
+            let before = line.get(..at).unwrap_or_default();
+            let password = before.iter().rev().take_while(|b| is_password_byte(**b)).count();
+            let Some((b':', before)) = before.get(..at - password).and_then(|b| b.split_last())
+            else {
+                continue;
+            };
+            let user = before.iter().rev().take_while(|b| is_user_byte(**b)).count();
+            let scheme = before.get(..before.len() - user).unwrap_or_default();
+            if user > 0 && (ends_with(scheme, b"sip:") || ends_with(scheme, b"sips:")) {
+                self.hide(start + at - password, start + at);
+            }
+        }
+    }
+}
+
+/// Where the value begins, if the line is a header with credentials.
+fn credential_value(line: &[u8]) -> Option<usize> {
+    const NAMES: [&[u8]; 4] = [
+        b"authorization",
+        b"proxy-authorization",
+        b"authentication-info",
+        b"proxy-authentication-info",
+    ];
+    // Most lines fail here, on one octet.
+    if !matches!(line.first(), Some(b'A' | b'a' | b'P' | b'p')) {
+        return None;
+    }
+    let colon = line.iter().position(|b| *b == b':')?;
+    let name = line.get(..colon)?.trim_ascii_end();
+    NAMES.iter().any(|n| name.eq_ignore_ascii_case(n)).then_some(colon + 1)
+}
+
+/// Up to the comma that ends the parameter; commas in quotes do not.
+fn parameter_length(text: &[u8]) -> usize {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// The end of the line that begins at `start`, past its line feed.
+fn line_end(text: &[u8], start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    rest.iter().position(|b| *b == b'\n').map_or(text.len(), |at| start + at + 1)
+}
+
+/// `end` less the white space before it, not below `start`.
+fn trimmed_end(text: &[u8], start: usize, end: usize) -> usize {
+    start + text.get(start..end).unwrap_or_default().trim_ascii_end().len()
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|w| w.eq_ignore_ascii_case(what))
+}
+
+fn starts_with(text: &[u8], what: &[u8]) -> bool {
+    text.get(..what.len()).is_some_and(|t| t.eq_ignore_ascii_case(what))
+}
+
+fn ends_with(text: &[u8], what: &[u8]) -> bool {
+    text.len()
+        .checked_sub(what.len())
+        .and_then(|at| text.get(at..))
+        .is_some_and(|t| t.eq_ignore_ascii_case(what))
+}
+
+/// `password` of RFC 3261 section 25.1.
+fn is_password_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.!~*'()%&=+$,".contains(&byte)
+}
+
+/// `user` of RFC 3261 section 25.1.
+fn is_user_byte(byte: u8) -> bool {
+    is_password_byte(byte) || b";?/".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests;

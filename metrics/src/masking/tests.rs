@@ -1,0 +1,77 @@
+use super::*;
+use proptest::prelude::*;
+
+fn text(message: &str) -> String {
+    String::from_utf8(masked(message.as_bytes()).into_owned()).unwrap()
+}
+
+#[test]
+fn a_message_without_credentials_is_borrowed() {
+    let message = b"INVITE sip:+1@a:5060;transport=udp SIP/2.0\r\nFrom: <sip:b@c>\r\nP-Asserted-Identity: <sip:x@y>\r\n\r\nk";
+    assert!(matches!(masked(message), Cow::Borrowed(same) if same == message));
+}
+
+#[test]
+fn digest_keeps_what_helps_and_hides_what_proves() {
+    assert_eq!(
+        text(
+            "Proxy-Authorization: Digest username=\"p,b\\\"x\", realm=\"r\", nonce=\"n,1\", uri=\"sip:a\", response=\"0a\", qop=auth, nc=00000001,cnonce = \"c\", opaque=o\r\nX: y\r\n"
+        ),
+        "Proxy-Authorization: Digest username=\"p,b\\\"x\", realm=\"r\", nonce=\"***\", uri=\"sip:a\", response=\"***\", qop=auth, nc=00000001,cnonce = \"***\", opaque=***\r\nX: y\r\n"
+    );
+}
+
+#[test]
+fn folds_cases_and_other_schemes_are_no_way_out() {
+    for (message, expected) in [
+        (
+            "AUTHORIZATION :Digest realm=\"r\",\r\n response=\"ab\"\r\nX: y\r\n",
+            "AUTHORIZATION :Digest realm=\"r\",\r\n response=\"***\"\r\nX: y\r\n",
+        ),
+        ("Authorization: Basic dXNlcjpwdw==\r\nX: y\r\n", "Authorization: Basic ***\r\nX: y\r\n"),
+        ("Authorization: secret\n", "Authorization: ***\n"),
+        ("Authorization: Digest response=\"ab", "Authorization: Digest response=***"),
+        (
+            "Authentication-Info: rspauth=\"ab\", qop=auth\r\n",
+            "Authentication-Info: rspauth=\"***\", qop=auth\r\n",
+        ),
+    ] {
+        assert_eq!(text(message), expected);
+    }
+}
+
+#[test]
+fn media_keys_and_passwords_in_uris_are_hidden() {
+    for (message, expected) in [
+        (
+            "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVC|2^20|1:32;inline:QUJD\r\n",
+            "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***|2^20|1:32;inline:***\r\n",
+        ),
+        ("k=clear:secret\r\n", "k=***\r\n"),
+        ("a=key-mgmt:mikey AQAF\r\n", "a=key-mgmt:***\r\n"),
+        ("To: <SIP:alice:pa$s@host:5060>\r\n", "To: <SIP:alice:***@host:5060>\r\n"),
+        ("INVITE sips:a:b@c SIP/2.0\r\n", "INVITE sips:a:***@c SIP/2.0\r\n"),
+        (
+            "INVITE sip:10.0.0.1:5060;x=a@b SIP/2.0\r\n",
+            "INVITE sip:10.0.0.1:5060;x=a@b SIP/2.0\r\n",
+        ),
+        ("Call-ID: a:b@c\r\n", "Call-ID: a:b@c\r\n"),
+    ] {
+        assert_eq!(text(message), expected);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_secret_survives_any_surroundings(head in "[ -~\r\n\t]{0,40}", tail in "[ -~\r\n\t]{0,40}") {
+        let message = format!("{head}\r\nAuthorization: Digest x=1, response=\"5ec12e7k\"\r\nY: {tail}\r\n");
+        prop_assert!(!text(&message).contains("5ec12e7k"));
+        let message = format!("{head}\r\na=crypto:1 S inline:5ec12e7k {tail}\r\n");
+        prop_assert!(!text(&message).contains("5ec12e7k"));
+    }
+
+    #[test]
+    fn any_octets_are_survived(message in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = masked(&message);
+    }
+}

@@ -1,0 +1,411 @@
+//! The Prometheus page.
+
+use crate::definition::{Definition, Kind, Reading, Unit, definitions as d};
+use crate::quality::Growth;
+use model::{CallDirection, MessageDirection, QualityReport, Refusal, Side, VoiceConnectorId};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry, Unit as PageUnit};
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// The `Content-Type` of the page.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The name of everything that no label is kept for.
+const OTHER: &str = "other";
+
+/// Counters, gauges and histograms of the node. Shared; all methods take `&self` and are short.
+pub struct Page {
+    registry: Registry,
+    readings: Arc<ReadingSource>,
+    /// Voice connectors that have their own label, at most `voice_connector_limit`.
+    voice_connectors: Mutex<HashSet<Arc<str>>>,
+    voice_connector_limit: usize,
+    calls_active: Family<CallLabels, Gauge>,
+    call_attempts: Family<CallLabels, Counter>,
+    calls_answered: Family<CallLabels, Counter>,
+    call_failures: Family<CallLabels, Counter>,
+    call_setup: Histograms,
+    call_duration: Histograms,
+    refusals: Family<[Label; 1], Counter>,
+    throttles: Family<[(&'static str, Arc<str>); 1], Counter>,
+    sip_requests: Family<[Label; 2], Counter>,
+    sip_responses: Family<[Label; 2], Counter>,
+    rtp_packets: Family<CallLabels, Counter>,
+    rtp_bytes: Family<CallLabels, Counter>,
+    rtp_lost: Family<CallLabels, Counter>,
+    jitter: Histograms,
+    round_trip: Histograms,
+    mos: Histograms,
+    dropped: Family<[Label; 1], Counter>,
+}
+
+type Label = (&'static str, &'static str);
+/// A voice connector and one more label.
+type CallLabels = ([(&'static str, Arc<str>); 1], [Label; 1]);
+type Histograms = Family<[Label; 1], Histogram, Buckets>;
+
+/// Fills in what other parts of the node count themselves.
+type ReadSource = Box<dyn Fn(&mut Vec<Reading>) + Send + Sync>;
+
+impl Page {
+    /// A page on which at most `voice_connector_limit` voice connectors have their own label; the
+    /// rest share `other`. `version` is the node's.
+    pub fn new(voice_connector_limit: usize, version: &str) -> Self {
+        let mut registry = Registry::default();
+        let r = &mut registry;
+        let build = Family::<[(&'static str, String); 1], Gauge>::default();
+        build.get_or_create(&[("version", version.to_owned())]).set(1);
+        register(r, &d::BUILD_INFO, &build);
+        let readings = Arc::new(ReadingSource::default());
+        let page = Page {
+            readings: Arc::clone(&readings),
+            voice_connectors: Mutex::default(),
+            voice_connector_limit,
+            calls_active: registered(r, &d::CALLS_ACTIVE),
+            call_attempts: registered(r, &d::CALL_ATTEMPTS),
+            calls_answered: registered(r, &d::CALLS_ANSWERED),
+            call_failures: registered(r, &d::CALL_FAILURES),
+            call_setup: histograms(r, &d::CALL_SETUP, &SETUP_BUCKETS),
+            call_duration: histograms(r, &d::CALL_DURATION, &DURATION_BUCKETS),
+            refusals: registered(r, &d::REFUSALS),
+            throttles: registered(r, &d::THROTTLES),
+            sip_requests: registered(r, &d::SIP_REQUESTS),
+            sip_responses: registered(r, &d::SIP_RESPONSES),
+            rtp_packets: registered(r, &d::RTP_PACKETS),
+            rtp_bytes: registered(r, &d::RTP_BYTES),
+            rtp_lost: registered(r, &d::RTP_LOST),
+            jitter: histograms(r, &d::JITTER, &JITTER_BUCKETS),
+            round_trip: histograms(r, &d::ROUND_TRIP, &ROUND_TRIP_BUCKETS),
+            mos: histograms(r, &d::MOS, &MOS_BUCKETS),
+            dropped: registered(r, &d::RECORDER_DROPPED),
+            registry: Registry::default(),
+        };
+        for refusal in Refusal::ALL {
+            let _ = page.refusals.get_or_create(&[("reason", refusal.name())]);
+        }
+        registry.register_collector(Box::new(ReadingCollector(readings)));
+        Page { registry, ..page }
+    }
+
+    /// The page as text, of type [`CONTENT_TYPE`].
+    pub fn encode(&self) -> String {
+        let mut text = String::with_capacity(16 * 1_024);
+        // Writing into a String fails only when a reading is broken; what is written so far is
+        // still right.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+
+    /// Sets, once, where counters and gauges of other parts of the node are read from. Later
+    /// calls change nothing.
+    pub fn set_readings(&self, source: impl Fn(&mut Vec<Reading>) + Send + Sync + 'static) {
+        let _ = self.readings.0.set(Box::new(source));
+    }
+
+    pub(crate) fn call_began(&self, vc: &VoiceConnectorId, direction: CallDirection) {
+        let labels = self.call_labels(vc, "direction", direction_label(direction));
+        self.call_attempts.get_or_create(&labels).inc();
+        self.calls_active.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn call_answered(&self, vc: &VoiceConnectorId, direction: CallDirection) {
+        let labels = self.call_labels(vc, "direction", direction_label(direction));
+        self.calls_answered.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn call_progressed(&self, direction: CallDirection, setup: Duration) {
+        let labels = [("direction", direction_label(direction))];
+        self.call_setup.get_or_create(&labels).observe(setup.as_secs_f64());
+    }
+
+    /// `talk` is the time from the answer to the end; `failed` counts a failure.
+    pub(crate) fn call_ended(
+        &self,
+        vc: &VoiceConnectorId,
+        direction: CallDirection,
+        talk: Option<Duration>,
+        failed: bool,
+    ) {
+        let labels = self.call_labels(vc, "direction", direction_label(direction));
+        self.calls_active.get_or_create(&labels).dec();
+        if failed {
+            self.call_failures.get_or_create(&labels).inc();
+        }
+        if let Some(talk) = talk {
+            let labels = [("direction", direction_label(direction))];
+            self.call_duration.get_or_create(&labels).observe(talk.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn refused(&self, refusal: Refusal, vc: Option<&VoiceConnectorId>) {
+        self.refusals.get_or_create(&[("reason", refusal.name())]).inc();
+        if refusal.is_throttle() {
+            let vc = vc.map_or_else(|| OTHER.into(), |vc| self.voice_connector_label(vc));
+            self.throttles.get_or_create(&[("voice_connector", vc)]).inc();
+        }
+    }
+
+    pub(crate) fn sip_message(
+        &self,
+        direction: MessageDirection,
+        status: Option<u16>,
+        start_line: &[u8],
+    ) {
+        let direction = ("direction", message_direction_label(direction));
+        match status {
+            Some(status) => {
+                let labels = [("class", status_class(status)), direction];
+                self.sip_responses.get_or_create(&labels).inc();
+            }
+            None => {
+                let labels = [("method", method_label(start_line)), direction];
+                self.sip_requests.get_or_create(&labels).inc();
+            }
+        }
+    }
+
+    pub(crate) fn media_grew(&self, vc: &VoiceConnectorId, side: Side, growth: Growth) {
+        let [from, to] = match side {
+            Side::Customer => ["cust2vc", "vc2cust"],
+            Side::Remote => ["rem2vc", "vc2rem"],
+        };
+        let from = self.call_labels(vc, "path", from);
+        let to = (from.0.clone(), [("path", to)]);
+        self.rtp_packets.get_or_create(&from).inc_by(growth.received_packets);
+        self.rtp_bytes.get_or_create(&from).inc_by(growth.received_bytes);
+        self.rtp_lost.get_or_create(&from).inc_by(growth.received_lost);
+        self.rtp_packets.get_or_create(&to).inc_by(growth.sent_packets);
+        self.rtp_bytes.get_or_create(&to).inc_by(growth.sent_bytes);
+        self.rtp_lost.get_or_create(&to).inc_by(growth.sent_lost);
+    }
+
+    pub(crate) fn quality(&self, side: Side, report: &QualityReport) {
+        let labels = [("side", side_label(side))];
+        if report.received.interval_loss.expected > 0 {
+            let jitter = report.received.interval_jitter_max.as_secs_f64();
+            self.jitter.get_or_create(&labels).observe(jitter);
+        }
+        if let Some(rtt) = report.rtt {
+            self.round_trip.get_or_create(&labels).observe(rtt.as_secs_f64());
+        }
+        if let Some(mos) = report.interval_mos {
+            self.mos.get_or_create(&labels).observe(mos.value());
+        }
+    }
+
+    /// Counts what the recorder lost.
+    pub(crate) fn dropped(&self, what: &'static str) {
+        self.dropped.get_or_create(&[("what", what)]).inc();
+    }
+
+    fn call_labels(
+        &self,
+        vc: &VoiceConnectorId,
+        name: &'static str,
+        value: &'static str,
+    ) -> CallLabels {
+        ([("voice_connector", self.voice_connector_label(vc))], [(name, value)])
+    }
+
+    fn voice_connector_label(&self, vc: &VoiceConnectorId) -> Arc<str> {
+        let mut known = self.voice_connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(label) = known.get(vc.as_str()) {
+            return Arc::clone(label);
+        }
+        if known.len() >= self.voice_connector_limit {
+            return OTHER.into();
+        }
+        let label: Arc<str> = vc.as_str().into();
+        known.insert(Arc::clone(&label));
+        label
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page").finish_non_exhaustive()
+    }
+}
+
+const SETUP_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
+const DURATION_BUCKETS: [f64; 9] = [5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0];
+const JITTER_BUCKETS: [f64; 9] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2];
+const ROUND_TRIP_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.15, 0.3, 0.5, 1.0];
+/// The steps of ITU-T G.107 annex B between user satisfaction classes, and a few between.
+const MOS_BUCKETS: [f64; 9] = [1.5, 2.0, 2.58, 3.1, 3.6, 4.03, 4.2, 4.34, 4.5];
+
+/// Makes the histograms of a family.
+#[derive(Clone, Copy)]
+struct Buckets(&'static [f64]);
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(self.0.iter().copied())
+    }
+}
+
+fn registered<M: Metric + Clone + Default>(registry: &mut Registry, definition: &Definition) -> M {
+    let metric = M::default();
+    register(registry, definition, &metric);
+    metric
+}
+
+fn histograms(
+    registry: &mut Registry,
+    definition: &Definition,
+    buckets: &'static [f64],
+) -> Histograms {
+    let family = Family::new_with_constructor(Buckets(buckets));
+    register(registry, definition, &family);
+    family
+}
+
+fn register(registry: &mut Registry, definition: &Definition, metric: &(impl Metric + Clone)) {
+    let (base, unit) = base_and_unit(definition);
+    match unit {
+        Some(unit) => registry.register_with_unit(base, definition.help, unit, metric.clone()),
+        None => registry.register(base, definition.help, metric.clone()),
+    }
+}
+
+/// The name without the suffixes that the encoder adds.
+fn base_and_unit(definition: &Definition) -> (&'static str, Option<PageUnit>) {
+    let name = definition.name;
+    let name = name.strip_suffix("_total").unwrap_or(name);
+    let base = name.strip_suffix(definition.unit.suffix()).unwrap_or(name);
+    let unit = match definition.unit {
+        Unit::None => None,
+        Unit::Seconds => Some(PageUnit::Seconds),
+        Unit::Bytes => Some(PageUnit::Bytes),
+        Unit::Packets => Some(PageUnit::Other("packets".to_owned())),
+    };
+    (base, unit)
+}
+
+fn direction_label(direction: CallDirection) -> &'static str {
+    match direction {
+        CallDirection::Outbound => "outbound",
+        CallDirection::Inbound => "inbound",
+    }
+}
+
+fn message_direction_label(direction: MessageDirection) -> &'static str {
+    match direction {
+        MessageDirection::Received => "received",
+        MessageDirection::Sent => "sent",
+    }
+}
+
+fn side_label(side: Side) -> &'static str {
+    match side {
+        Side::Customer => "customer",
+        Side::Remote => "remote",
+    }
+}
+
+fn status_class(status: u16) -> &'static str {
+    match status / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        6 => "6xx",
+        _ => OTHER,
+    }
+}
+
+/// A method by its name when it is a known one: peers must not be able to make labels.
+fn method_label(start_line: &[u8]) -> &'static str {
+    const METHODS: [&str; 14] = [
+        "INVITE",
+        "ACK",
+        "BYE",
+        "CANCEL",
+        "OPTIONS",
+        "REGISTER",
+        "INFO",
+        "PRACK",
+        "UPDATE",
+        "REFER",
+        "NOTIFY",
+        "SUBSCRIBE",
+        "MESSAGE",
+        "PUBLISH",
+    ];
+    let method = start_line.split(|b| *b == b' ').next().unwrap_or_default();
+    METHODS.into_iter().find(|m| m.as_bytes() == method).unwrap_or(OTHER)
+}
+
+#[derive(Default)]
+struct ReadingSource(OnceLock<ReadSource>);
+
+/// Puts the readings on the page.
+struct ReadingCollector(Arc<ReadingSource>);
+
+impl fmt::Debug for ReadingCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadingCollector")
+    }
+}
+
+impl Collector for ReadingCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(source) = self.0.0.get() else { return Ok(()) };
+        let mut readings = Vec::new();
+        source(&mut readings);
+        let mut done: HashSet<&'static str> = HashSet::new();
+        for first in &readings {
+            let definition = first.definition;
+            if !done.insert(definition.name) {
+                continue;
+            }
+            let (base, unit) = base_and_unit(definition);
+            let kind = match definition.kind {
+                Kind::Counter => MetricType::Counter,
+                Kind::Gauge => MetricType::Gauge,
+                // A histogram is more than one value and cannot be a reading.
+                Kind::Histogram => continue,
+            };
+            let mut metric =
+                encoder.encode_descriptor(base, definition.help, unit.as_ref(), kind)?;
+            for reading in readings.iter().filter(|r| r.definition.name == definition.name) {
+                match definition.labels.first() {
+                    Some(name) => {
+                        let labels = [(*name, reading.label)];
+                        encode_value(
+                            definition.kind,
+                            reading.value,
+                            metric.encode_family(&labels)?,
+                        )?;
+                    }
+                    None => {
+                        encode_value(definition.kind, reading.value, metric)?;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn encode_value(kind: Kind, value: u64, encoder: MetricEncoder<'_>) -> fmt::Result {
+    if kind == Kind::Counter {
+        ConstCounter::new(value).encode(encoder)
+    } else {
+        ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)
+    }
+}
+
+#[cfg(test)]
+mod tests;

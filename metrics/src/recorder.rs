@@ -1,0 +1,465 @@
+//! The recorder: events in, records out.
+
+use crate::calendar;
+use crate::cdr::Billed;
+use crate::live::LiveCall;
+use crate::media_log::{self, Place};
+use crate::page::Page;
+use crate::sip_log;
+use crate::tracked::{Node, TrackedCall};
+use model::{
+    CallEnd, CallEvent, CallEventKind, EndedBy, Instant, LegSide, QualityReport, ReportKind,
+    SipMessageEvent, SipObservation, TransactionId, UnixTime,
+};
+use outbox::{Record, RecordKind, RecordPath};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Names and bounds of a [`Recorder`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecorderConfig {
+    /// The node's name (`endpoint_id` in the media quality log).
+    pub node: String,
+    /// The node's region.
+    pub region: String,
+    /// The account, 12 digits.
+    pub account_id: String,
+    /// The version on the Prometheus page.
+    pub version: String,
+    /// The calendar time of [`Instant::ZERO`].
+    pub origin: UnixTime,
+    /// Calls that are recorded at once. Full policy: the newest is not recorded, and counted.
+    pub max_calls: usize,
+    /// Calls of which messages came but no beginning. Full policy: the message is in no ladder.
+    pub max_orphans: usize,
+    /// Messages in a call's ladder: the first three quarters and the newest quarter stay.
+    pub ladder_messages: usize,
+    /// Intervals in a call's record; when there are more, neighbours are merged.
+    pub intervals: usize,
+    /// Voice connectors with their own label on the Prometheus page.
+    pub max_voice_connectors: usize,
+    /// Records that wait for [`Recorder::poll_record`]. Full policy: the newest is dropped.
+    pub max_records: usize,
+    /// A report of one leg waits this long for the other leg's.
+    pub pair_wait: Duration,
+    /// A call that ended stays open this long for its last messages.
+    pub linger: Duration,
+    /// A call that ended waits at most this long for its final reports.
+    pub final_wait: Duration,
+    /// A call without a beginning is forgotten after this time.
+    pub orphan_after: Duration,
+    /// A call of which nothing was heard for this time is closed: its end was lost.
+    pub idle_after: Duration,
+}
+
+impl RecorderConfig {
+    /// The usual bounds.
+    pub fn new(node: &str, region: &str, account_id: &str, origin: UnixTime) -> Self {
+        RecorderConfig {
+            node: node.to_owned(),
+            region: region.to_owned(),
+            account_id: account_id.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            origin,
+            max_calls: 100_000,
+            max_orphans: 4_096,
+            ladder_messages: 200,
+            intervals: 120,
+            max_voice_connectors: 1_000,
+            max_records: 16_384,
+            pair_wait: Duration::from_secs(5),
+            linger: Duration::from_millis(500),
+            final_wait: Duration::from_secs(5),
+            orphan_after: Duration::from_secs(60),
+            idle_after: Duration::from_secs(6 * 3_600),
+        }
+    }
+}
+
+/// Aggregates what the call logic and the relay report. Pure: every event carries its time.
+///
+/// Feed it with `handle_*`, then take what there is from [`Recorder::poll_record`]; call
+/// [`Recorder::handle_timeout`] a few times a second.
+#[derive(Debug)]
+pub struct Recorder {
+    config: RecorderConfig,
+    page: Arc<Page>,
+    calls: HashMap<TransactionId, TrackedCall>,
+    orphans: usize,
+    /// Ended calls in the order of their ends: the only ones that need frequent looks.
+    ended: VecDeque<TransactionId>,
+    /// Calls with a report that waits for the other leg's, oldest first.
+    unpaired: VecDeque<(Instant, TransactionId)>,
+    swept: Instant,
+    records: VecDeque<Record>,
+}
+
+/// Whether an event of an unknown call makes an entry for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    No,
+    /// A message may come before its call's beginning.
+    Orphan,
+    Call,
+}
+
+/// All calls are looked at this often, to find those whose end was lost.
+const SWEEP: Duration = Duration::from_secs(10);
+/// Calls closed in one go, so that their records do not fill the record queue.
+const CLOSED_AT_ONCE: usize = 1_024;
+
+impl Recorder {
+    /// A recorder of no calls yet.
+    pub fn new(config: RecorderConfig) -> Self {
+        let page = Arc::new(Page::new(config.max_voice_connectors, &config.version));
+        Recorder {
+            config,
+            page,
+            calls: HashMap::new(),
+            orphans: 0,
+            ended: VecDeque::new(),
+            unpaired: VecDeque::new(),
+            swept: Instant::ZERO,
+            records: VecDeque::new(),
+        }
+    }
+
+    /// The counters; shared, so that the page can be read while the recorder works.
+    pub fn page(&self) -> &Arc<Page> {
+        &self.page
+    }
+
+    /// The Prometheus page as text.
+    pub fn encode(&self) -> String {
+        self.page.encode()
+    }
+
+    /// The calls that are not over, oldest first.
+    pub fn calls(&self, now: Instant) -> Vec<LiveCall> {
+        let node = self.node();
+        let mut live: Vec<_> =
+            self.calls.iter().filter_map(|(id, call)| call.live(*id, &node, now)).collect();
+        live.sort_unstable_by(|a, b| {
+            (a.began_ms, &a.transaction_id).cmp(&(b.began_ms, &b.transaction_id))
+        });
+        live
+    }
+
+    /// The next record to be written.
+    pub fn poll_record(&mut self) -> Option<Record> {
+        self.records.pop_front()
+    }
+
+    /// Takes in what happened to a call.
+    pub fn handle_call_event(&mut self, event: CallEvent) {
+        let CallEvent { transaction_id: id, at, kind } = event;
+        let may_begin = matches!(kind, CallEventKind::Attempted { .. });
+        let begin = if may_begin { Begin::Call } else { Begin::No };
+        let Some(call) = self.call(id, at, begin) else { return };
+        match kind {
+            CallEventKind::Attempted { parties } => {
+                if call.parties.is_some() {
+                    return;
+                }
+                call.attempt(at, Arc::clone(&parties));
+                self.orphans = self.orphans.saturating_sub(1);
+                self.page.call_began(&parties.voice_connector, parties.direction);
+            }
+            CallEventKind::Routed { carrier, destination, protocol, attempt } => {
+                call.route(at, carrier, destination, protocol, attempt);
+            }
+            CallEventKind::MediaAllocated { media } => call.media = Some(media),
+            CallEventKind::Ringing => {
+                if call.ringing.is_none() && call.answered.is_none() {
+                    call.ringing = Some(at);
+                    self.count_progress(id, at);
+                }
+            }
+            CallEventKind::Answered => {
+                if call.answered.is_none() && call.ended.is_none() {
+                    call.answered = Some(at);
+                    self.count_answer(id, at);
+                }
+            }
+            CallEventKind::Ended(end) => self.end(id, at, end),
+        }
+    }
+
+    /// Takes in a SIP message or a refusal.
+    pub fn handle_sip(&mut self, observation: SipObservation) {
+        match observation {
+            SipObservation::Refused(event) => {
+                self.page.refused(event.refusal, event.voice_connector.as_ref());
+            }
+            SipObservation::Message(event) => {
+                self.page.sip_message(event.direction, event.status, &event.start_line);
+                if let Some(id) = event.transaction_id
+                    && let Some(call) = self.call(id, event.at, Begin::Orphan)
+                {
+                    call.message(&event);
+                }
+                self.log_message(&event);
+            }
+        }
+    }
+
+    /// Takes in a leg's quality; live reports go into [`Recorder::calls`] alone. A report of a call that is not recorded is counted and dropped.
+    pub fn handle_quality(&mut self, report: QualityReport) {
+        let id = report.transaction_id;
+        let intervals = self.config.intervals;
+        let Some(call) = self.calls.get_mut(&id).filter(|c| c.parties.is_some()) else {
+            return self.page.dropped("quality_without_call");
+        };
+        let Some(parties) = call.parties.clone() else { return };
+        let (leg, at) = (report.leg, report.at);
+        let side = parties.direction.side_of(leg);
+        call.last_seen = call.last_seen.max(at);
+        if report.kind == ReportKind::Live {
+            return call.leg_mut(leg).watch(&report);
+        }
+        self.page.quality(side, &report);
+        // The other leg's report of this leg's previous interval never came.
+        if call.leg_mut(leg).unlogged {
+            self.log_quality(id);
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let began = call.began();
+        let growth = call.leg_mut(leg).take(Box::new(report), began, intervals);
+        let paired = call.legs.iter().all(|leg| leg.unlogged);
+        self.page.media_grew(&parties.voice_connector, side, growth);
+        if paired {
+            self.log_quality(id);
+        } else if self.unpaired.len() < self.config.max_calls.saturating_mul(2) {
+            self.unpaired.push_back((at, id));
+        }
+    }
+
+    /// Does what is due: reports that lost their pair, calls that ended, calls that were
+    /// forgotten.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let waited = |since: Instant, wait: Duration| now.saturating_since(since) >= wait;
+        while let Some((since, id)) = self.unpaired.front().copied() {
+            if !waited(since, self.config.pair_wait) {
+                break;
+            }
+            self.unpaired.pop_front();
+            if self.calls.get(&id).is_some_and(|call| unlogged_since(call, since)) {
+                self.log_quality(id);
+            }
+        }
+        self.close_ended(now);
+        if waited(self.swept, SWEEP) {
+            self.swept = now;
+            self.sweep(now);
+        }
+    }
+
+    /// Closes calls, also those that still run: the node stops. True while calls remain: take the
+    /// records from [`Recorder::poll_record`] and call again.
+    pub fn handle_shutdown(&mut self, now: Instant) -> bool {
+        let ids: Vec<_> = self.calls.keys().copied().take(CLOSED_AT_ONCE).collect();
+        for id in ids {
+            self.close_lost(id, now, "the node stopped while the call was running");
+        }
+        !self.calls.is_empty()
+    }
+
+    pub(crate) fn node(&self) -> Node<'_> {
+        Node { name: &self.config.node, region: &self.config.region, origin: self.config.origin }
+    }
+
+    /// The call, made when it is new and `begin` allows it.
+    fn call(&mut self, id: TransactionId, at: Instant, begin: Begin) -> Option<&mut TrackedCall> {
+        let full = self.calls.len() >= self.config.max_calls;
+        let orphans_full = begin == Begin::Orphan && self.orphans >= self.config.max_orphans;
+        let call = match self.calls.entry(id) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(_) if begin == Begin::No => {
+                self.page.dropped("event_without_call");
+                return None;
+            }
+            Entry::Vacant(_) if full || orphans_full => {
+                self.page.dropped("call_table_full");
+                return None;
+            }
+            Entry::Vacant(entry) => {
+                self.orphans += 1;
+                entry.insert(TrackedCall::new(at, self.config.ladder_messages))
+            }
+        };
+        call.last_seen = call.last_seen.max(at);
+        Some(call)
+    }
+
+    fn count_progress(&self, id: TransactionId, at: Instant) {
+        if let Some((call, parties)) = self.with_parties(id) {
+            self.page.call_progressed(parties.direction, at.saturating_since(call.began()));
+        }
+    }
+
+    fn count_answer(&self, id: TransactionId, at: Instant) {
+        if let Some((call, parties)) = self.with_parties(id) {
+            self.page.call_answered(&parties.voice_connector, parties.direction);
+            if call.ringing.is_none() {
+                self.page.call_progressed(parties.direction, at.saturating_since(call.began()));
+            }
+        }
+    }
+
+    fn with_parties(&self, id: TransactionId) -> Option<(&TrackedCall, &model::CallParties)> {
+        let call = self.calls.get(&id)?;
+        Some((call, call.parties.as_deref()?))
+    }
+
+    fn end(&mut self, id: TransactionId, at: Instant, end: CallEnd) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(parties) = call.parties.clone().filter(|_| call.ended.is_none()) else { return };
+        // 487: the caller gave up, and nobody failed (RFC 3261 section 15.1.2).
+        let failed = call.answered.is_none() && end.status != 487;
+        if let Some(refusal) = end.refusal {
+            self.page.refused(refusal, Some(&parties.voice_connector));
+        }
+        let billed = Billed {
+            account_id: &self.config.account_id,
+            region: &self.config.region,
+            transaction_id: id,
+            parties: &parties,
+            began: UnixTime::default(),
+            ended: UnixTime::default(),
+            talk: call.answered.map(|answered| at.saturating_since(answered)),
+            status: end.status,
+            cause: end.cause,
+        };
+        let node = Node {
+            name: &self.config.node,
+            region: &self.config.region,
+            origin: self.config.origin,
+        };
+        let billed = Billed { began: node.unix(call.began()), ended: node.unix(at), ..billed };
+        self.page.call_ended(&parties.voice_connector, parties.direction, billed.talk, failed);
+        let (path, body) = (billed.path(), billed.body());
+        call.ended = Some((at, end));
+        self.ended.push_back(id);
+        self.write(path, body, RecordKind::WholeFile);
+    }
+
+    /// Writes the records of calls that ended and have all they wait for.
+    fn close_ended(&mut self, now: Instant) {
+        let (linger, final_wait) = (self.config.linger, self.config.final_wait);
+        let calls = &self.calls;
+        let mut due = Vec::new();
+        self.ended.retain(|id| {
+            let Some(call) = calls.get(id) else { return false };
+            let Some((at, _)) = &call.ended else { return false };
+            let waited = now.saturating_since(*at);
+            let complete = call.media.is_none() || call.legs.iter().all(|leg| leg.is_final);
+            let is_due = due.len() < CLOSED_AT_ONCE
+                && (waited >= final_wait || (complete && waited >= linger));
+            if is_due {
+                due.push(*id);
+            }
+            !is_due
+        });
+        for id in due {
+            self.close(id);
+        }
+    }
+
+    /// Finds calls whose beginning or end was lost.
+    fn sweep(&mut self, now: Instant) {
+        let (orphan_after, idle_after) = (self.config.orphan_after, self.config.idle_after);
+        let lost: Vec<_> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| {
+                let limit = if call.parties.is_none() { orphan_after } else { idle_after };
+                now.saturating_since(call.last_seen) >= limit
+            })
+            .map(|(id, _)| *id)
+            .take(CLOSED_AT_ONCE)
+            .collect();
+        for id in lost {
+            self.close_lost(id, now, "nothing was heard of the call any more");
+        }
+    }
+
+    fn close_lost(&mut self, id: TransactionId, now: Instant, cause: &'static str) {
+        let Some(call) = self.calls.get(&id) else { return };
+        if call.parties.is_none() {
+            self.calls.remove(&id);
+            self.orphans = self.orphans.saturating_sub(1);
+            return;
+        }
+        if call.ended.is_none() {
+            let status = if call.answered.is_some() { 200 } else { 0 };
+            let end = CallEnd { status, cause, ended_by: EndedBy::Edge, refusal: None };
+            self.end(id, now, end);
+        }
+        self.close(id);
+    }
+
+    fn close(&mut self, id: TransactionId) {
+        if self.calls.get(&id).is_some_and(|c| c.legs.iter().any(|leg| leg.unlogged)) {
+            self.log_quality(id);
+        }
+        let Some(call) = self.calls.remove(&id) else { return };
+        let Some((at, end)) = &call.ended else { return };
+        let node = self.node();
+        let path = format!("calls/{}.jsonl", calendar::day(node.unix(*at)));
+        if let Some(record) = call.record(id, &node, *at, end) {
+            // Serialising plain fields into memory cannot fail.
+            let body = serde_json::to_vec(&record).unwrap_or_default();
+            self.write(path, body, RecordKind::AppendLine);
+        }
+    }
+
+    /// Writes a line of the media quality log from the newest report of both legs.
+    fn log_quality(&mut self, id: TransactionId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        for leg in LegSide::BOTH {
+            call.leg_mut(leg).unlogged = false;
+        }
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(parties) = call.parties.as_ref().filter(|p| p.log_media_metrics) else { return };
+        let newest = call.legs.iter().filter_map(|leg| leg.latest().map(|r| r.at)).max();
+        let Some(newest) = newest else { return };
+        let at = self.node().unix(newest);
+        let place = Place { node: &self.config.node, region: &self.config.region };
+        let body = media_log::line(&place, id, parties, at, |side| call.leg_on(side).logged());
+        let path = media_log::path(parties.voice_connector.as_str());
+        self.write(path, body, RecordKind::AppendLine);
+    }
+
+    fn log_message(&mut self, event: &SipMessageEvent) {
+        let (Some(vc), Some(message)) = (&event.voice_connector, &event.message) else { return };
+        let at = self.node().unix(event.at);
+        let body =
+            sip_log::line(vc.as_str(), &self.config.region, at, event.transaction_id, message);
+        self.write(sip_log::path(vc.as_str()), body, RecordKind::AppendLine);
+    }
+
+    fn write(&mut self, path: String, body: Vec<u8>, kind: RecordKind) {
+        if self.records.len() >= self.config.max_records {
+            return self.page.dropped("record");
+        }
+        match RecordPath::new(path) {
+            Ok(path) => self.records.push_back(Record { path, body, kind }),
+            // Every path is made of checked ids and dates, so this is not reached.
+            Err(_) => self.page.dropped("record_path"),
+        }
+    }
+}
+
+/// Whether a report that came at `since` or before is still to be logged.
+fn unlogged_since(call: &TrackedCall, since: Instant) -> bool {
+    call.legs
+        .iter()
+        .any(|leg| leg.unlogged && leg.latest().is_some_and(|report| report.at <= since))
+}
+
+#[cfg(test)]
+mod live_tests;
+#[cfg(test)]
+mod tests;

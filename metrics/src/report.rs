@@ -1,0 +1,179 @@
+//! The text of `tandem report`: what happened in a call, how good it was, and why.
+
+mod findings;
+mod ladder;
+mod tables;
+
+use crate::CallRecord;
+use crate::calendar;
+use model::UnixTime;
+use std::fmt::Write as _;
+
+pub use findings::{Finding, Severity, findings};
+
+/// Tells a call in text of at most 100 columns: header, ladder, quality, and in words why it was
+/// good or bad.
+pub fn explain(record: &CallRecord) -> String {
+    let findings = findings(record);
+    let mut out = String::with_capacity(8 * 1_024);
+    header(&mut out, record, &findings);
+    ladder::draw(&mut out, record);
+    tables::quality(&mut out, record);
+    conclusion(&mut out, &findings);
+    out
+}
+
+/// What a leg's number is called for people: `customer` or `carrier`.
+fn side_name(record: &CallRecord, leg: usize) -> &'static str {
+    if is_outbound(record) == (leg == 0) { "customer" } else { "carrier" }
+}
+
+fn is_outbound(record: &CallRecord) -> bool {
+    record.direction == "Outbound"
+}
+
+/// Milliseconds as people say them.
+fn span(millis: u64) -> String {
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{:.1} s", millis as f64 / 1_000.0),
+        _ => format!("{} min {:02} s", millis / 60_000, millis / 1_000 % 60),
+    }
+}
+
+/// Microseconds as milliseconds.
+fn ms(micros: u64) -> String {
+    format!("{:.1} ms", micros as f64 / 1_000.0)
+}
+
+fn talk_ms(record: &CallRecord) -> Option<u64> {
+    record.times.answered.map(|answered| record.times.ended.saturating_sub(answered))
+}
+
+fn header(out: &mut String, record: &CallRecord, findings: &[Finding]) {
+    let verdict = verdict(record, findings);
+    let rule = "=".repeat(96);
+    let title = format!("Call {}", record.transaction_id);
+    let gap = 96usize.saturating_sub(title.len() + verdict.len());
+    // Writing into a String cannot fail, here and below.
+    let _ = writeln!(out, "{rule}\n{title}{:gap$}{verdict}\n{rule}", "");
+    let country = |c: &str| if c.is_empty() { String::new() } else { format!(" ({c})") };
+    let rows = [
+        ("Direction", format!("{}, {}", record.direction.to_lowercase(), path(record))),
+        (
+            "From",
+            format!("{}{} at {}", record.from_user, country(&record.from_country), record.source),
+        ),
+        ("To", format!("{}{}{}", record.to_user, country(&record.to_country), last_route(record))),
+        (
+            "Connector",
+            format!("{}, node {}, {}", record.voice_connector_id, record.node, record.region),
+        ),
+        ("Call-ID", record.call_id.clone()),
+        ("Began", calendar::readable(UnixTime::from_millis(record.times.attempted))),
+        ("Course", course(record)),
+        ("Ended", ending(record)),
+    ];
+    for (name, value) in rows {
+        let value: String = value.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        for (number, line) in wrapped(&value, 85).iter().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            let _ = writeln!(out, "{name:<11}{line}");
+        }
+    }
+}
+
+fn verdict(record: &CallRecord, findings: &[Finding]) -> &'static str {
+    if record.end.refusal.is_some() {
+        return "REFUSED";
+    }
+    if record.times.answered.is_none() {
+        return "NOT ANSWERED";
+    }
+    match findings.iter().map(|f| f.severity).max() {
+        Some(Severity::Bad) => "BAD",
+        Some(Severity::Fair) => "FAIR",
+        _ => "GOOD",
+    }
+}
+
+fn path(record: &CallRecord) -> &'static str {
+    if is_outbound(record) { "customer to carrier" } else { "carrier to customer" }
+}
+
+fn last_route(record: &CallRecord) -> String {
+    record.routes.last().map_or_else(String::new, |route| {
+        let carrier = route.carrier.as_ref().map(|c| format!(" ({c})")).unwrap_or_default();
+        format!(" at {} over {}{carrier}", route.destination, route.protocol)
+    })
+}
+
+fn course(record: &CallRecord) -> String {
+    let times = &record.times;
+    let given_up = if record.end.refusal.is_some() { "refused" } else { "given up" };
+    let mut parts = Vec::new();
+    if record.routes.len() > 1 {
+        parts.push(format!("{} routes tried", record.routes.len()));
+    }
+    if let Some(ringing) = times.ringing {
+        parts.push(format!("rang after {}", span(ringing.saturating_sub(times.attempted))));
+    }
+    if let Some(answered) = times.answered {
+        parts.push(format!("answered after {}", span(answered.saturating_sub(times.attempted))));
+    }
+    match talk_ms(record) {
+        Some(talk) => parts.push(format!("talked for {}", span(talk))),
+        None => parts.push(format!(
+            "{given_up} after {}",
+            span(times.ended.saturating_sub(times.attempted))
+        )),
+    }
+    parts.join(", ")
+}
+
+fn ending(record: &CallRecord) -> String {
+    let who = match record.end.ended_by.as_str() {
+        "leg_a" => "the caller",
+        "leg_b" => "the called side",
+        _ => "Tandem",
+    };
+    format!("by {who}: {} (INVITE was answered {})", record.end.cause, record.end.status)
+}
+
+fn conclusion(out: &mut String, findings: &[Finding]) {
+    let _ = writeln!(out, "\nWhy");
+    for finding in findings {
+        let mark = match finding.severity {
+            Severity::Bad => "[bad ]",
+            Severity::Fair => "[fair]",
+            Severity::Note => "[note]",
+            Severity::Good => "[good]",
+        };
+        for (number, line) in wrapped(&finding.text, 88).iter().enumerate() {
+            let mark = if number == 0 { mark } else { "" };
+            let _ = writeln!(out, " {mark:<6} {line}");
+        }
+    }
+}
+
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let fits = lines
+            .last()
+            .is_some_and(|l| l.is_empty() || l.chars().count() + 1 + word.chars().count() <= width);
+        match lines.last_mut().filter(|_| fits) {
+            Some(line) => {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests;

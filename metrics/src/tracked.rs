@@ -1,0 +1,286 @@
+//! One call while it is being recorded.
+
+use crate::call_record::{CallRecord, EndRecord, LadderRecord, RouteRecord, Times};
+use crate::live::{LiveCall, LiveState};
+use crate::quality::{LegQuality, millis};
+use model::{
+    CallEnd, CallParties, CarrierId, EndedBy, Instant, LegSide, MediaId, MessageDirection, Side,
+    SipMessageEvent, TransactionId, TransportProtocol, UnixTime,
+};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Routes of one call that are kept; a hunt is shorter than this.
+const ROUTE_LIMIT: usize = 32;
+/// Characters of a start line that are kept.
+const START_LINE_CHARACTERS: usize = 160;
+
+/// A call between its first event and its record.
+#[derive(Debug)]
+pub(crate) struct TrackedCall {
+    pub(crate) first_seen: Instant,
+    pub(crate) last_seen: Instant,
+    /// `None` for an orphan: messages came, `Attempted` did not (yet).
+    pub(crate) parties: Option<Arc<CallParties>>,
+    pub(crate) ringing: Option<Instant>,
+    pub(crate) answered: Option<Instant>,
+    pub(crate) ended: Option<(Instant, CallEnd)>,
+    pub(crate) media: Option<MediaId>,
+    /// By [`LegSide::index`].
+    pub(crate) legs: [LegQuality; 2],
+    attempted: Option<Instant>,
+    routes: Vec<Route>,
+    ladder: Ladder,
+}
+
+#[derive(Debug)]
+struct Route {
+    at: Instant,
+    carrier: Option<CarrierId>,
+    destination: SocketAddr,
+    protocol: TransportProtocol,
+    attempt: u32,
+}
+
+/// Messages of a call: the first three quarters of the limit stay, of the rest the newest.
+#[derive(Debug)]
+struct Ladder {
+    rungs: VecDeque<Rung>,
+    limit: usize,
+    omitted: u64,
+}
+
+#[derive(Debug)]
+struct Rung {
+    at: Instant,
+    leg: Option<LegSide>,
+    direction: MessageDirection,
+    protocol: TransportProtocol,
+    peer: SocketAddr,
+    start_line: Box<str>,
+}
+
+/// The node's names in a record.
+pub(crate) struct Node<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) origin: UnixTime,
+}
+
+impl Node<'_> {
+    pub(crate) fn unix(&self, at: Instant) -> UnixTime {
+        UnixTime::from_millis(self.origin.as_millis().saturating_add(at.as_millis()))
+    }
+}
+
+impl TrackedCall {
+    pub(crate) fn new(now: Instant, ladder_limit: usize) -> Self {
+        TrackedCall {
+            first_seen: now,
+            last_seen: now,
+            parties: None,
+            ringing: None,
+            answered: None,
+            ended: None,
+            media: None,
+            legs: Default::default(),
+            attempted: None,
+            routes: Vec::new(),
+            ladder: Ladder { rungs: VecDeque::new(), limit: ladder_limit.max(4), omitted: 0 },
+        }
+    }
+
+    /// When the call began.
+    pub(crate) fn began(&self) -> Instant {
+        self.attempted.unwrap_or(self.first_seen)
+    }
+
+    pub(crate) fn attempt(&mut self, at: Instant, parties: Arc<CallParties>) {
+        self.attempted = Some(at);
+        self.parties = Some(parties);
+    }
+
+    pub(crate) fn route(
+        &mut self,
+        at: Instant,
+        carrier: Option<CarrierId>,
+        destination: SocketAddr,
+        protocol: TransportProtocol,
+        attempt: u32,
+    ) {
+        if self.routes.len() < ROUTE_LIMIT {
+            self.routes.push(Route { at, carrier, destination, protocol, attempt });
+        }
+    }
+
+    pub(crate) fn message(&mut self, event: &SipMessageEvent) {
+        self.ladder.push(Rung {
+            at: event.at,
+            leg: event.leg,
+            direction: event.direction,
+            protocol: event.flow.protocol,
+            peer: event.flow.remote,
+            start_line: printable(&event.start_line),
+        });
+    }
+
+    /// Time from the answer to the end (or to `now`).
+    pub(crate) fn talk(&self, now: Instant) -> Option<Duration> {
+        let end = self.ended.as_ref().map_or(now, |(at, _)| *at);
+        self.answered.map(|answered| end.saturating_since(answered))
+    }
+
+    /// The leg on a side; leg A while the call's direction is unknown.
+    pub(crate) fn leg_on(&self, side: Side) -> &LegQuality {
+        let leg = LegSide::BOTH
+            .into_iter()
+            .find(|leg| self.parties.as_ref().is_some_and(|p| p.direction.side_of(*leg) == side));
+        let [a, b] = &self.legs;
+        if leg == Some(LegSide::B) { b } else { a }
+    }
+
+    pub(crate) fn leg_mut(&mut self, leg: LegSide) -> &mut LegQuality {
+        let [a, b] = &mut self.legs;
+        match leg {
+            LegSide::A => a,
+            LegSide::B => b,
+        }
+    }
+
+    pub(crate) fn live(
+        &self,
+        id: TransactionId,
+        node: &Node<'_>,
+        now: Instant,
+    ) -> Option<LiveCall> {
+        let parties = self.parties.as_ref().filter(|_| self.ended.is_none())?;
+        Some(LiveCall {
+            transaction_id: id.to_string(),
+            voice_connector_id: parties.voice_connector.to_string(),
+            direction: parties.direction.name().to_owned(),
+            from_user: parties.from_user.to_string(),
+            to_user: parties.to_user.to_string(),
+            source: parties.source.to_string(),
+            destination: self.routes.last().map(|r| r.destination.to_string()),
+            state: match (self.answered, self.ringing) {
+                (Some(_), _) => LiveState::Answered,
+                (None, Some(_)) => LiveState::Ringing,
+                (None, None) => LiveState::Calling,
+            },
+            began_ms: node.unix(self.began()).as_millis(),
+            age_ms: millis(now.saturating_since(self.began())),
+            talk_ms: self.talk(now).map(millis),
+            customer: self.leg_on(Side::Customer).live(),
+            remote: self.leg_on(Side::Remote).live(),
+        })
+    }
+
+    /// The call's record; `None` for an orphan.
+    pub(crate) fn record(
+        &self,
+        id: TransactionId,
+        node: &Node<'_>,
+        ended: Instant,
+        end: &CallEnd,
+    ) -> Option<CallRecord> {
+        let parties = self.parties.as_ref()?;
+        let began = self.began();
+        let unix = |at: Instant| node.unix(at).as_millis();
+        let [leg_a, leg_b] = &self.legs;
+        Some(CallRecord {
+            transaction_id: id.to_string(),
+            node: node.name.to_owned(),
+            region: node.region.to_owned(),
+            voice_connector_id: parties.voice_connector.to_string(),
+            direction: parties.direction.name().to_owned(),
+            call_id: parties.call_id.to_string(),
+            from_user: parties.from_user.to_string(),
+            from_country: parties.from_country.to_owned(),
+            to_user: parties.to_user.to_string(),
+            to_country: parties.to_country.to_owned(),
+            carrier: parties.carrier.as_ref().map(ToString::to_string),
+            source: parties.source.to_string(),
+            times: Times {
+                attempted: unix(began),
+                ringing: self.ringing.map(unix),
+                answered: self.answered.map(unix),
+                ended: unix(ended),
+            },
+            routes: self.routes.iter().map(|route| route.record(began)).collect(),
+            end: EndRecord {
+                status: end.status,
+                cause: end.cause.to_owned(),
+                ended_by: ended_by(end.ended_by).to_owned(),
+                refusal: end.refusal.map(|r| r.name().to_owned()),
+            },
+            ladder: self.ladder.rungs.iter().map(|rung| rung.record(began)).collect(),
+            ladder_omitted: self.ladder.omitted,
+            quality: [leg_a.record(), leg_b.record()],
+        })
+    }
+}
+
+impl Ladder {
+    fn push(&mut self, rung: Rung) {
+        if self.rungs.len() >= self.limit {
+            self.rungs.remove(self.limit * 3 / 4);
+            self.omitted += 1;
+        }
+        self.rungs.push_back(rung);
+    }
+}
+
+impl Route {
+    fn record(&self, began: Instant) -> RouteRecord {
+        RouteRecord {
+            offset_ms: millis(self.at.saturating_since(began)),
+            attempt: self.attempt,
+            carrier: self.carrier.as_ref().map(ToString::to_string),
+            destination: self.destination.to_string(),
+            protocol: self.protocol.to_string(),
+        }
+    }
+}
+
+impl Rung {
+    fn record(&self, began: Instant) -> LadderRecord {
+        LadderRecord {
+            offset_ms: millis(self.at.saturating_since(began)),
+            leg: match self.leg {
+                Some(LegSide::A) => "A",
+                Some(LegSide::B) => "B",
+                None => "",
+            }
+            .to_owned(),
+            direction: match self.direction {
+                MessageDirection::Received => "received",
+                MessageDirection::Sent => "sent",
+            }
+            .to_owned(),
+            protocol: self.protocol.to_string(),
+            peer: self.peer.to_string(),
+            start_line: self.start_line.to_string(),
+        }
+    }
+}
+
+fn ended_by(who: EndedBy) -> &'static str {
+    match who {
+        EndedBy::LegA => "leg_a",
+        EndedBy::LegB => "leg_b",
+        EndedBy::Edge => "edge",
+    }
+}
+
+/// A start line that can be shown on a terminal: peers must not be able to send it commands.
+/// Copied, so that the ladder does not hold whole messages.
+fn printable(start_line: &[u8]) -> Box<str> {
+    let masked = crate::masking::masked(start_line);
+    String::from_utf8_lossy(&masked)
+        .chars()
+        .take(START_LINE_CHARACTERS)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
