@@ -1,0 +1,46 @@
+//! `tandem report`.
+
+use super::{complain, load, say};
+use model::TransactionId;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(crate) fn report(path: &Path, transaction_id: &str, json: bool) -> ExitCode {
+    let id = match TransactionId::parse(transaction_id) {
+        Ok(id) => id,
+        Err(error) => {
+            complain(format_args!("{error}; `tandem calls` and every log line show it"));
+            return ExitCode::from(2);
+        }
+    };
+    let Some(config) = load(path) else { return ExitCode::FAILURE };
+    let data_dir = &config.node.data_dir;
+    match call_metrics::find_call_record(data_dir, id) {
+        Ok(Some(record)) if json => match serde_json::to_string(&record) {
+            Ok(text) => {
+                say(text);
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                complain(error);
+                ExitCode::FAILURE
+            }
+        },
+        Ok(Some(record)) => {
+            say(call_metrics::explain(&record));
+            ExitCode::SUCCESS
+        }
+        Ok(None) => {
+            complain(format_args!(
+                "no record of call {id} in {}: a call is recorded when it has ended (running ones: \
+                 `tandem calls`), on the node that carried it",
+                data_dir.join("calls").display()
+            ));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            complain(format_args!("{}: {error}", data_dir.join("calls").display()));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `tandem run`: serve, obey signals, drain.
+
+use super::{complain, load, say};
+use crate::clock::Origin;
+use crate::config;
+use crate::node::{HEALTH_INTERVAL, Node};
+use crate::{control, http};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+mod prove;
+
+pub(crate) fn run(path: &Path, prove: bool) -> ExitCode {
+    start_log();
+    let Some(config) = load(path) else { return ExitCode::FAILURE };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(format_args!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    // Signals are caught before anything listens, so that one sent at once is not lost.
+    let _entered = runtime.enter();
+    let (mut terminate, mut interrupt, mut reload) = match signals() {
+        Ok(signals) => signals,
+        Err(error) => {
+            complain(format_args!("cannot catch signals: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut node = match Node::start(config, Origin::now()).map_err(|error| error.to_string()) {
+        Ok(node) => node,
+        Err(error) => {
+            complain(error);
+            return ExitCode::FAILURE;
+        }
+    };
+    if let Err(error) = open_doors(&node) {
+        complain(error);
+        node.stop();
+        return ExitCode::FAILURE;
+    }
+    // The stand-ins stay up while the node serves, so that what the prover suggests works.
+    let stand_ins = match prove.then(|| prove::prove(&node, path)) {
+        None => None,
+        Some(Ok(stand_ins)) => Some(stand_ins),
+        Some(Err(error)) => {
+            complain(format_args!("the test call failed: {error}"));
+            node.stop();
+            return ExitCode::FAILURE;
+        }
+    };
+    say("ready");
+    let why = runtime.block_on(async {
+        let mut health = tokio::time::interval(HEALTH_INTERVAL);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Why::Asked("SIGTERM"),
+                _ = interrupt.recv() => return Why::Asked("Ctrl-C"),
+                _ = reload.recv() => read_again(&mut node, path),
+                _ = health.tick() => if !node.is_well() { return Why::Broken },
+            }
+        }
+    });
+    if let Why::Asked(signal) = why {
+        say(format_args!(
+            "{signal}: no new calls; running ones may finish within {} s",
+            node.config().drain.timeout.as_secs()
+        ));
+    }
+    drop(stand_ins);
+    let drained = node.stop();
+    if drained.ended_by_force > 0 {
+        say(format_args!("{} call(s) were ended at the limit", drained.ended_by_force));
+    }
+    match why {
+        Why::Asked(_) => {
+            say("stopped");
+            ExitCode::SUCCESS
+        }
+        Why::Broken => {
+            complain("the signalling worker has died; see the log above");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+enum Why {
+    Asked(&'static str),
+    Broken,
+}
+
+type Signals = tokio::signal::unix::Signal;
+
+fn signals() -> std::io::Result<(Signals, Signals, Signals)> {
+    Ok((
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::hangup())?,
+    ))
+}
+
+/// Serves the control socket and the Prometheus page, and says where everything is.
+fn open_doors(node: &Node) -> Result<(), String> {
+    let config = node.config();
+    for (protocol, address) in node.addresses() {
+        say(format_args!("SIP          {protocol} {address}"));
+    }
+    let media = &config.media;
+    let bind: Vec<String> = media.bind.iter().map(ToString::to_string).collect();
+    let (first, last) = (media.ports.start(), media.ports.end());
+    say(format_args!("media        udp {} ports {first}-{last}", bind.join(", ")));
+    if let Some(listen) = config.prometheus {
+        let address = http::serve(listen, node.view()).map_err(|error| {
+            format!("[prometheus] listen \"{listen}\": {error}; choose a free address")
+        })?;
+        say(format_args!("Prometheus   http://{address}/metrics"));
+    }
+    let socket = control::serve(&config.node.data_dir, node.view()).map_err(|error| {
+        format!("[node] data_dir \"{}\": {error}", config.node.data_dir.display())
+    })?;
+    say(format_args!("control      {}", socket.display()));
+    say(format_args!("records      {}", config.node.data_dir.display()));
+    Ok(())
+}
+
+/// SIGHUP: a good file replaces carriers and voice connectors, a bad one changes nothing.
+fn read_again(node: &mut Node, path: &Path) {
+    match config::load(path) {
+        Ok(config) => {
+            let restart = node.reload(config);
+            say(format_args!("{}: read again", path.display()));
+            if !restart.is_empty() {
+                complain(format_args!(
+                    "{}: {} changed: restart for that to take effect",
+                    path.display(),
+                    restart.join(", ")
+                ));
+            }
+        }
+        Err(errors) => {
+            complain(errors);
+            complain(format_args!("{}: not taken; the old one stays in force", path.display()));
+        }
+    }
+}
+
+/// The log goes to standard error; `TANDEM_LOG` chooses what is in it, `info` by default.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TANDEM_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,tandem=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}

@@ -1,0 +1,63 @@
+//! `[[carrier]]`.
+
+use super::reader::Table;
+use super::sip::Sip;
+use super::value;
+use directory::{Carrier, Credential, DEFAULT_HUNT_FINAL_CODES, Srtp};
+use model::{CarrierId, TransportProtocol};
+
+pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
+    let id = table.required("id", "id = \"pstn-1\"", |v| {
+        CarrierId::new(value::text(v)?).map_err(|error| error.to_string())
+    });
+    let host = table.required("host", "host = \"192.0.2.10\"", value::host);
+    let port = table.optional("port", value::integer);
+    let transport = table.or("transport", TransportProtocol::Udp, value::transport);
+    let srtp = table.or("srtp", Srtp::Off, |v| match value::text(v)? {
+        "off" => Ok(Srtp::Off),
+        "optional" => Ok(Srtp::Optional),
+        "required" => Ok(Srtp::Required),
+        other => Err(format!("{other:?} is unknown; use \"off\", \"optional\" or \"required\"")),
+    });
+    let prefixes = table.list("prefixes", value::shared_text).unwrap_or_default();
+    let priority = table.or("priority", 1, value::integer);
+    let weight = table.or("weight", 1, value::integer);
+    let inbound_cidrs = table.list("inbound_cidrs", value::network).unwrap_or_default();
+    let username = table.optional("username", value::shared_text);
+    let password = table.optional("password", value::shared_text);
+    let final_codes = table.list("hunt_final_codes", value::integer::<u16>);
+    let no_response =
+        table.or("no_response_timeout", Carrier::DEFAULT_NO_RESPONSE_TIMEOUT, value::duration);
+
+    let no_answer_timeout = table.no_answer_timeout(sip.no_answer_timeout);
+    let tls = transport == TransportProtocol::Tls;
+    table.refuse_unserved(tls, "transport", "TLS", "use \"udp\" or \"tcp\"");
+    table.refuse_unserved(srtp != Srtp::Off, "srtp", "SRTP", "use \"off\"");
+    let named = username.is_some() || password.is_some();
+    let key = if username.is_some() { "username" } else { "password" };
+    table.refuse_unserved(named, key, "digest authentication", "remove username and password");
+    if prefixes.is_empty() && inbound_cidrs.is_empty() {
+        table.warn_at("id", "the carrier has neither prefixes nor inbound_cidrs: no call uses it");
+    }
+    for (n, _) in inbound_cidrs.iter().enumerate().filter(|(_, net)| net.prefix_len() == 0) {
+        let message = "every address of the internet counts as this carrier";
+        table.warn_at(&format!("inbound_cidrs[{n}]"), message);
+    }
+    table.finish();
+    Some(Carrier {
+        port,
+        transport,
+        srtp,
+        prefixes,
+        priority,
+        weight,
+        inbound_cidrs,
+        credential: username
+            .zip(password)
+            .map(|(username, password)| Credential { username, password }),
+        hunt_final_codes: final_codes.unwrap_or_else(|| DEFAULT_HUNT_FINAL_CODES.to_vec()).into(),
+        no_response_timeout: no_response,
+        no_answer_timeout,
+        ..Carrier::new(id?, host?)
+    })
+}

@@ -1,0 +1,97 @@
+//! `[media]`.
+
+use super::reader::Table;
+use super::sip::{HOUR, MINUTE, SECOND};
+use super::value;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use toml::de::DeValue;
+
+/// The media relay.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Media {
+    /// Addresses that sockets are bound to, 1 to 16; default 127.0.0.1.
+    pub(crate) bind: Vec<IpAddr>,
+    /// The address that session descriptions name for each of `bind`, in the same order.
+    pub(crate) advertise: Vec<IpAddr>,
+    /// Ports for RTP (even) and RTCP (odd); default 10000 to 60000.
+    pub(crate) ports: RangeInclusive<u16>,
+    /// Relay threads, 1 to 64; `None` is one per core.
+    pub(crate) workers: Option<usize>,
+    /// How long a port rests after its call, up to 5 min; default 5 s.
+    pub(crate) quarantine: Duration,
+    /// Time between quality reports, 1 s to 1 h; default 60 s.
+    pub(crate) report_interval: Duration,
+    /// Time between what `tandem calls` sees of a call's quality, 1 s to 1 h; default 5 s.
+    pub(crate) live_interval: Duration,
+    /// A leg that sent nothing for so long is reported silent, 1 s to 1 h; default 60 s.
+    pub(crate) silence_after: Duration,
+}
+
+pub(super) fn read(mut table: Table<'_>) -> Media {
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    let bind = table.one_or_list("bind", value::ip_address).unwrap_or_else(|| vec![loopback]);
+    let advertise = table.one_or_list("advertise", value::ip_address);
+    table.optional("fast_path", check_fast_path);
+    check_addresses(&table, &bind, advertise.as_deref());
+    let media = Media {
+        advertise: advertise.unwrap_or_else(|| bind.clone()),
+        bind,
+        ports: table.or("ports", 10_000..=60_000, value::port_range),
+        workers: table.optional("workers", |v| value::within(value::integer(v)?, 1..=64)),
+        quarantine: table.or("quarantine", 5 * SECOND, |v| {
+            value::duration_within(v, Duration::ZERO, 5 * MINUTE)
+        }),
+        report_interval: table
+            .or("report_interval", MINUTE, |v| value::duration_within(v, SECOND, HOUR)),
+        live_interval: table
+            .or("live_interval", 5 * SECOND, |v| value::duration_within(v, SECOND, HOUR)),
+        silence_after: table
+            .or("silence_after", MINUTE, |v| value::duration_within(v, SECOND, HOUR)),
+    };
+    table.finish();
+    media
+}
+
+/// The portable path is the only one, so "auto" and "off" mean the same.
+fn check_fast_path(value: &DeValue<'_>) -> Result<(), String> {
+    match value::text(value)? {
+        "auto" | "off" => Ok(()),
+        "ebpf" => {
+            Err("\"ebpf\" is not served yet by this version; use \"auto\" or \"off\"".to_owned())
+        }
+        other => Err(format!("{other:?} is unknown; use \"auto\", \"off\" or \"ebpf\"")),
+    }
+}
+
+fn check_addresses(table: &Table<'_>, bind: &[IpAddr], advertise: Option<&[IpAddr]>) {
+    if bind.is_empty() || bind.len() > 16 {
+        table.error_at("bind", "give 1 to 16 addresses, such as bind = \"192.0.2.1\"");
+        return;
+    }
+    let Some(advertise) = advertise else {
+        for ip in bind.iter().filter(|ip| ip.is_unspecified()) {
+            table.error_at(
+                "bind",
+                format!(
+                    "{ip} names no address that peers could send to; bind one address, or add \
+                     advertise = \"…\" with the public one"
+                ),
+            );
+        }
+        return;
+    };
+    let alike = bind.len() == advertise.len()
+        && bind.iter().zip(advertise).all(|(b, a)| b.is_ipv4() == a.is_ipv4());
+    if !alike {
+        table.error_at(
+            "advertise",
+            "must have one address for each address of bind, in the same order and of the same IP \
+             version",
+        );
+    }
+    for ip in advertise.iter().filter(|ip| ip.is_unspecified() || ip.is_multicast()) {
+        table.error_at("advertise", format!("{ip} is no address that peers could send to"));
+    }
+}

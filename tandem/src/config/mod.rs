@@ -1,0 +1,105 @@
+//! The configuration file: TOML text in, checked and typed values out.
+//!
+//! Reading is a function of the text alone ([`Config::parse`]), so that a reload can be refused
+//! without having changed anything. All that is wrong is reported at once, each with its line and
+//! what to do. What a later version will serve is understood, but refused with a clear word where
+//! ignoring it would be insecure, and warned about where it would only be missing.
+
+mod carrier;
+mod error;
+mod limits;
+mod media;
+mod node;
+mod reader;
+mod sinks;
+mod sip;
+mod value;
+mod voice_connector;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use error::{ConfigErrors, Finding};
+pub(crate) use limits::{Drain, Limits};
+pub(crate) use media::Media;
+pub(crate) use node::Node;
+pub(crate) use sip::Sip;
+
+use directory::{Resources, Snapshot};
+use reader::{Document, Table};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Who this node is.
+    pub(crate) node: Node,
+    /// SIP listeners, timers and bounds.
+    pub(crate) sip: Sip,
+    /// The media relay.
+    pub(crate) media: Media,
+    /// Where the Prometheus page is served; `None` when the section is absent.
+    pub(crate) prometheus: Option<SocketAddr>,
+    /// Bounds on messages and tables.
+    pub(crate) limits: Limits,
+    /// How the node stops.
+    pub(crate) drain: Drain,
+    /// Carriers and voice connectors, ready for call routing.
+    pub(crate) directory: Arc<Snapshot>,
+    /// What is fine but probably not meant.
+    pub(crate) warnings: Vec<Finding>,
+}
+
+/// Reads and checks the file at `path`.
+///
+/// # Errors
+/// That the file cannot be read, or everything that is wrong in it.
+pub(crate) fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Config::parse(&text, &name),
+        Err(error) => Err(ConfigErrors::unreadable(&name, &error)),
+    }
+}
+
+impl Config {
+    /// Reads and checks `text`; `file_name` is only for the messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of lines.
+    pub(crate) fn parse(text: &str, file_name: &str) -> Result<Config, ConfigErrors> {
+        let document = Document::parse(text, file_name)?;
+        let mut root = document.root();
+        let node = node::read(root.table("node"));
+        let sip = sip::read(root.table("sip"));
+        let media = media::read(root.table("media"));
+        node::check_api(root.table("api"));
+        let prometheus = node::read_prometheus(root.table("prometheus"));
+        sinks::check(root.table("sinks"));
+        let limits = limits::read_limits(root.table("limits"));
+        let drain = limits::read_drain(root.table("drain"));
+        let directory = read_directory(&mut root, &sip);
+        root.finish();
+        // A value that could not be read has its error already; the stand-ins never get out.
+        let warnings = document.into_warnings()?;
+        let directory = directory.ok_or_else(|| ConfigErrors::unexplained(file_name))?;
+        let directory = Arc::new(directory);
+        Ok(Config { node, sip, media, prometheus, limits, drain, directory, warnings })
+    }
+}
+
+fn read_directory(root: &mut Table<'_>, sip: &Sip) -> Option<Snapshot> {
+    let carriers = root.tables("carrier", |table| carrier::read(table, sip));
+    let voice_connectors =
+        root.tables("voice_connector", |table| voice_connector::read(table, sip));
+    let resources = Resources { domain: sip.domain.clone(), carriers, voice_connectors };
+    match Snapshot::build(resources) {
+        Ok(snapshot) => Some(snapshot),
+        Err(problems) => {
+            root.document().add_problems(problems);
+            None
+        }
+    }
+}

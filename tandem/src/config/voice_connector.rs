@@ -1,0 +1,123 @@
+//! `[[voice_connector]]` and its sections.
+
+use super::reader::Table;
+use super::sip::Sip;
+use super::value;
+use directory::{
+    Credential, Logging, Origination, OriginationRoute, Streaming, Termination, VoiceConnector,
+};
+use model::{TransportProtocol, VoiceConnectorId};
+
+pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
+    let id = table.required("id", "id = \"abcdef1ghij2klmno3pqr4\"", |v| {
+        VoiceConnectorId::new(value::text(v)?).map_err(|error| error.to_string())
+    });
+    let name = table.optional("name", value::shared_text);
+    let require_encryption = table.or("require_encryption", false, value::boolean);
+    let numbers = table.list("numbers", value::shared_text).unwrap_or_default();
+    let final_codes = table.list("hunt_final_codes", value::integer::<u16>);
+    let no_response = table.optional("no_response_timeout", value::duration);
+    let no_answer_timeout = table.no_answer_timeout(sip.no_answer_timeout);
+    let termination = table.table("termination");
+    let termination = termination.is_present().then(|| read_termination(termination));
+    let disabled = table.or("origination_disabled", false, value::boolean);
+    let routes = table.tables("origination", read_route);
+    let logging = read_logging(table.table("logging"));
+    let streaming = read_streaming(table.table("streaming"));
+
+    let instead = "calls would go unencrypted; use require_encryption = false knowingly, or wait";
+    table.refuse_unserved(require_encryption, "require_encryption", "encryption", instead);
+    if !numbers.is_empty() && routes.is_empty() && !disabled {
+        let message = "there is no [[voice_connector.origination]] to send inbound calls to";
+        table.warn_at("numbers", message);
+    }
+    table.finish();
+    let mut connector = VoiceConnector::new(id?);
+    connector.name = name.unwrap_or(connector.name);
+    connector.hunt_final_codes = final_codes.map_or(connector.hunt_final_codes, Into::into);
+    connector.no_response_timeout = no_response.unwrap_or(connector.no_response_timeout);
+    Some(VoiceConnector {
+        require_encryption,
+        no_answer_timeout,
+        numbers,
+        termination,
+        origination: Origination { disabled, routes },
+        logging,
+        streaming,
+        ..connector
+    })
+}
+
+fn read_termination(mut table: Table<'_>) -> Termination {
+    let default = Termination::default();
+    let termination = Termination {
+        disabled: table.or("disabled", default.disabled, value::boolean),
+        cidr_allowed_list: table.list("cidr_allowed_list", value::network).unwrap_or_default(),
+        cps_limit: table.or("cps_limit", default.cps_limit, value::integer),
+        concurrent_calls_limit: table.or(
+            "concurrent_calls_limit",
+            default.concurrent_calls_limit,
+            value::integer,
+        ),
+        calling_regions: table.list("calling_regions", value::country).unwrap_or_default(),
+        credentials: table.tables("credentials", read_credential),
+    };
+    let asked = !termination.credentials.is_empty();
+    table.refuse_unserved(asked, "credentials", "digest authentication", "remove credentials");
+    for (n, net) in termination.cidr_allowed_list.iter().enumerate() {
+        if net.prefix_len() == 0 {
+            let message = "every address of the internet may call out at your cost";
+            table.warn_at(&format!("cidr_allowed_list[{n}]"), message);
+        }
+    }
+    if !termination.disabled {
+        if termination.cidr_allowed_list.is_empty() {
+            table.warn_at("cidr_allowed_list", "empty: every outbound call is refused");
+        }
+        if termination.calling_regions.is_empty() {
+            table.warn_at("calling_regions", "empty: every outbound call is refused");
+        }
+    }
+    table.finish();
+    termination
+}
+
+fn read_credential(mut table: Table<'_>) -> Option<Credential> {
+    let username = table.required("username", "username = \"pbx\"", value::shared_text);
+    let password = table.required("password", "password = \"…\"", value::shared_text);
+    table.finish();
+    Some(Credential { username: username?, password: password? })
+}
+
+fn read_route(mut table: Table<'_>) -> Option<OriginationRoute> {
+    let host = table.required("host", "host = \"192.0.2.20\"", value::host);
+    let port = table.optional("port", value::integer);
+    let protocol = table.or("protocol", TransportProtocol::Udp, value::transport);
+    let priority = table.or("priority", 1, value::integer);
+    let weight = table.or("weight", 1, value::integer);
+    let tls = protocol == TransportProtocol::Tls;
+    table.refuse_unserved(tls, "protocol", "TLS", "use \"udp\" or \"tcp\"");
+    table.finish();
+    Some(OriginationRoute { port, protocol, priority, weight, ..OriginationRoute::new(host?) })
+}
+
+fn read_logging(mut table: Table<'_>) -> Logging {
+    let logging = Logging {
+        sip_messages: table.or("sip_messages", false, value::boolean),
+        media_metrics: table.or("media_metrics", false, value::boolean),
+    };
+    table.finish();
+    logging
+}
+
+fn read_streaming(mut table: Table<'_>) -> Streaming {
+    let default = Streaming::default();
+    let streaming = Streaming {
+        enabled: table.or("enabled", default.enabled, value::boolean),
+        retention_hours: table.or("retention_hours", default.retention_hours, value::integer),
+    };
+    let instead = "use enabled = false";
+    table.refuse_unserved(streaming.enabled, "enabled", "audio streaming", instead);
+    table.finish();
+    streaming
+}

@@ -1,0 +1,81 @@
+//! How commands reach the running node: a Unix socket in its `data_dir`, one JSON line each way.
+//! Only the node's own user may open it.
+
+use call_metrics::{LiveCall, RecorderView};
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+const SOCKET: &str = "tandem.sock";
+/// A question longer than this is no question of ours.
+const LONGEST_QUESTION: u64 = 4_096;
+/// An asker that does not take its answer in this time loses it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Answers questions until the process ends. The socket of an earlier run is replaced: the lock of
+/// the directory has made sure that nobody serves it.
+pub(crate) fn serve(data_dir: &Path, view: RecorderView) -> io::Result<PathBuf> {
+    let path = data_dir.join(SOCKET);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    thread::Builder::new().name("control".into()).spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // One asker at a time: each is bounded by PATIENCE, and askers are few.
+            if let Err(error) = answer(stream, &view) {
+                tracing::debug!(%error, "a control question was not answered");
+            }
+        }
+    })?;
+    Ok(path)
+}
+
+fn answer(mut stream: UnixStream, view: &RecorderView) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut question = String::new();
+    BufReader::new((&stream).take(LONGEST_QUESTION)).read_line(&mut question)?;
+    let mut reply = match question.trim() {
+        "calls" => serde_json::to_vec(&view.calls())?,
+        other => serde_json::to_vec(&serde_json::json!({ "error": format!("unknown: {other}") }))?,
+    };
+    reply.push(b'\n');
+    stream.write_all(&reply)
+}
+
+/// Asks the node that runs on `data_dir` for its live calls.
+///
+/// # Errors
+/// With what to do, when no node answers there.
+pub(crate) fn live_calls(data_dir: &Path) -> Result<Vec<LiveCall>, String> {
+    let path = data_dir.join(SOCKET);
+    let at = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => format!(
+            "no Tandem runs on data_dir \"{}\": start it with `tandem run --config FILE`, or name \
+             the file that it runs on",
+            data_dir.display()
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!("{}: {error}: ask as the user that runs Tandem", path.display())
+        }
+        _ => format!("{}: {error}", path.display()),
+    };
+    let ask = || -> io::Result<String> {
+        let mut stream = UnixStream::connect(&path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"calls\n")?;
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply)?;
+        Ok(reply)
+    };
+    let reply = ask().map_err(at)?;
+    serde_json::from_str(&reply)
+        .map_err(|error| format!("{}: the answer cannot be read: {error}", path.display()))
+}

@@ -1,0 +1,84 @@
+//! The `tandem` binary: configuration, wiring, command line, drain. No domain logic.
+
+mod clock;
+mod commands;
+mod config;
+mod control;
+mod http;
+mod node;
+mod readings;
+mod user_agent;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A self-hosted Voice Connector: SIP edge, media relay and call quality in one program.
+#[derive(Parser)]
+#[command(name = "tandem", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve calls until SIGTERM or Ctrl-C, then drain; SIGHUP reads the configuration again.
+    Run {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// After the start, place one measured test call through the edge and print its quality.
+        #[arg(long)]
+        prove: bool,
+    },
+    /// Check a configuration; exit 1 and say where and what to do when it is wrong.
+    Check {
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Place a test call and print its quality.
+    Call(user_agent::CallArgs),
+    /// Answer calls as a stand-in PBX or carrier, with speech-like audio.
+    Answer(user_agent::AnswerArgs),
+    /// List the calls of the running node, with their quality.
+    Calls {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Show the list again every second until Ctrl-C.
+        #[arg(long)]
+        watch: bool,
+        /// One JSON array instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One call that is over: its messages, the quality of both sides, and why it was good or bad.
+    Report {
+        /// The call's transaction id, as in every log.
+        transaction_id: String,
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The record itself as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(clap::Args)]
+struct ConfigFile {
+    /// The configuration file.
+    #[arg(long = "config", value_name = "FILE", default_value = "configs/dev.toml")]
+    path: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run { file, prove } => commands::run::run(&file.path, prove),
+        Command::Check { file } => commands::check::check(&file.path),
+        Command::Call(args) => user_agent::run_call(&args),
+        Command::Answer(args) => user_agent::run_answer(&args),
+        Command::Calls { file, watch, json } => commands::calls::calls(&file.path, watch, json),
+        Command::Report { transaction_id, file, json } => {
+            commands::report::report(&file.path, &transaction_id, json)
+        }
+    }
+}

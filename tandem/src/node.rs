@@ -1,0 +1,274 @@
+//! The running node: which part is started with what, and how they are joined. No domain logic.
+
+use crate::clock::Origin;
+use crate::config::Config;
+use crate::readings;
+use b2bua::{EdgeConfig, Listener};
+use call_metrics::{
+    Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle, RecorderView,
+};
+use media_relay::{EventSink, Relay, RelayConfig};
+use model::{MediaCommand, MediaEvent, TransportProtocol};
+use outbox::{FileSink, FileSinkConfig};
+use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
+use sip_proto::TimerConfig;
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Events that may wait for the recorder; beyond it messages, then everything, is dropped and
+/// counted ([`ObservationSender`]).
+const RECORDER_QUEUE: usize = 65_536;
+
+/// A running node.
+pub(crate) struct Node {
+    edge: Arc<SipEdge>,
+    relay: Arc<Relay>,
+    recorder: RecorderHandle,
+    sink: FileSink,
+    config: Config,
+    /// Held while the node runs, so that no second one writes into the same directory.
+    _lock: File,
+}
+
+/// Why a node does not start.
+#[derive(Debug)]
+pub(crate) struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Node {
+    /// Starts everything that `config` asks for.
+    pub(crate) fn start(config: Config, origin: Origin) -> Result<Node, StartError> {
+        let data_dir = &config.node.data_dir;
+        let lock = claim(data_dir)?;
+        let sink = FileSink::start(FileSinkConfig::new(data_dir)).map_err(|error| {
+            StartError(format!("[node] data_dir \"{}\": {error}", data_dir.display()))
+        })?;
+        let clock = Clock::new(origin.monotonic);
+        let node = &config.node;
+        let recorder =
+            RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar);
+        let (observations, recorder) = call_metrics::spawn(
+            Recorder::new(recorder),
+            RECORDER_QUEUE,
+            sink.sender(),
+            move || clock.now(),
+        )
+        .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;
+        let events = Arc::new(OnceLock::new());
+        let relay = Arc::new(start_relay(&config, origin, &observations, &events)?);
+        let edge = start_edge(&config, clock, &observations, &relay)?;
+        let _ = events.set(edge.media_events());
+        let node = Node { edge: Arc::new(edge), relay, recorder, sink, config, _lock: lock };
+        node.publish_readings();
+        Ok(node)
+    }
+
+    /// What is recorded: live calls and the Prometheus page.
+    pub(crate) fn view(&self) -> RecorderView {
+        self.recorder.view()
+    }
+
+    /// Where SIP is served.
+    pub(crate) fn addresses(&self) -> &[(TransportProtocol, std::net::SocketAddr)] {
+        self.edge.addresses()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether the signalling worker is still at work.
+    pub(crate) fn is_well(&self) -> bool {
+        !self.edge.has_ended()
+    }
+
+    /// Puts another configuration into force as far as that is possible without touching calls:
+    /// carriers and voice connectors. Returns the sections that differ and need a restart.
+    pub(crate) fn reload(&mut self, config: Config) -> Vec<&'static str> {
+        let old = &self.config;
+        let mut restart = Vec::new();
+        for (section, same) in [
+            ("[node]", old.node == config.node),
+            ("[sip]", old.sip == config.sip),
+            ("[media]", old.media == config.media),
+            ("[prometheus]", old.prometheus == config.prometheus),
+            ("[limits]", old.limits == config.limits),
+        ] {
+            if !same {
+                restart.push(section);
+            }
+        }
+        self.edge.reload(Arc::clone(&config.directory));
+        self.config.directory = config.directory;
+        self.config.drain = config.drain;
+        restart
+    }
+
+    /// Takes no new calls, lets the running ones finish within the limit, then stops everything in
+    /// the order in which it feeds the next.
+    pub(crate) fn stop(self) -> Drained {
+        let drained = self.edge.drain(self.config.drain.timeout);
+        // The page's readings hold the edge and the relay as well; a weak reference each.
+        if let Ok(edge) = Arc::try_unwrap(self.edge) {
+            edge.stop();
+        }
+        if let Ok(relay) = Arc::try_unwrap(self.relay) {
+            relay.shutdown();
+        }
+        self.recorder.stop();
+        self.sink.flush_and_close();
+        drained
+    }
+
+    fn publish_readings(&self) {
+        let (edge, relay) = (Arc::downgrade(&self.edge), Arc::downgrade(&self.relay));
+        let sink = self.sink.sender();
+        self.view().set_readings(move |out| {
+            if let Some(relay) = relay.upgrade() {
+                readings::of_relay(&relay.statistics(), out);
+            }
+            if let Some(edge) = edge.upgrade() {
+                readings::of_edge(&edge.statistics(), out);
+            }
+            readings::of_sink(&sink.statistics(), out);
+        });
+    }
+}
+
+/// Makes the directory and takes it for this process alone.
+fn claim(data_dir: &Path) -> Result<File, StartError> {
+    let at = |error: io::Error| {
+        StartError(format!(
+            "[node] data_dir \"{}\": {error}; give a directory that this user may write",
+            data_dir.display()
+        ))
+    };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(at)?;
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(data_dir.join("tandem.lock"))
+        .map_err(at)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError(format!(
+            "[node] data_dir \"{}\" is in use by another Tandem: stop it, or give this one a \
+             directory of its own",
+            data_dir.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(at(error)),
+    }
+}
+
+fn start_relay(
+    config: &Config,
+    origin: Origin,
+    observations: &ObservationSender,
+    edge: &Arc<OnceLock<sip_edge::MediaEventSender>>,
+) -> Result<Relay, StartError> {
+    let media = &config.media;
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed)
+        .map_err(|error| StartError(format!("no random numbers from the system: {error}")))?;
+    let relay = RelayConfig {
+        advertise: media.advertise.clone(),
+        workers: media.workers.unwrap_or_else(cores),
+        quarantine: media.quarantine,
+        report_interval: media.report_interval,
+        live_interval: media.live_interval,
+        silence_after: media.silence_after,
+        port_seed: u64::from_ne_bytes(seed),
+        ..RelayConfig::new(media.bind.clone(), media.ports.clone())
+    };
+    let (observations, edge) = (observations.clone(), Arc::clone(edge));
+    let sink: EventSink = Arc::new(move |event| match event {
+        MediaEvent::Report(report) => observations.send(Observation::Quality(report)),
+        other => {
+            if let Some(edge) = edge.get() {
+                edge.send(other);
+            }
+        }
+    });
+    Relay::start(relay, media_relay::Clock::new(origin.monotonic), sink)
+        .map_err(|error| StartError(error.to_string()))
+}
+
+fn start_edge(
+    config: &Config,
+    clock: Clock,
+    observations: &ObservationSender,
+    relay: &Arc<Relay>,
+) -> Result<SipEdge, StartError> {
+    let relay = Arc::clone(relay);
+    let (calls, sip) = (observations.clone(), observations.clone());
+    let ports = Ports {
+        directory: Arc::clone(&config.directory),
+        media: Box::new(move |command: MediaCommand| {
+            relay.command(command).map_err(|refused| *refused.command)
+        }),
+        calls: Box::new(move |event| calls.send(Observation::Call(event))),
+        sip: Box::new(move |event| sip.send(Observation::Sip(event))),
+    };
+    sip_edge::start(shell_config(config, clock), ports)
+        .map_err(|error| StartError(error.to_string()))
+}
+
+fn shell_config(config: &Config, clock: Clock) -> ShellConfig {
+    let (sip, limits) = (&config.sip, &config.limits);
+    let listeners: Vec<Listener> = sip
+        .listeners
+        .iter()
+        .map(|l| Listener { protocol: l.protocol, local: l.local, advertised: l.advertised })
+        .collect();
+    let of = |protocol| {
+        listeners.iter().filter(|l| l.protocol == protocol).map(|l| l.local).collect::<Vec<_>>()
+    };
+    ShellConfig {
+        udp: of(TransportProtocol::Udp),
+        tcp: of(TransportProtocol::Tcp),
+        tcp_limits: TcpLimits { connections: limits.tcp_connections, ..TcpLimits::default() },
+        resolver: ResolverLimits::default(),
+        clock,
+        edge: EdgeConfig {
+            node: node_number(&config.node.name),
+            timers: TimerConfig { t1: sip.t1, ..TimerConfig::default() },
+            limits: limits.message.clone(),
+            max_transactions: limits.max_transactions,
+            max_calls: sip.max_calls,
+            no_answer_timeout: sip.no_answer_timeout,
+            max_call_duration: sip.max_call_duration,
+            session_expires: sip.session_expires,
+            min_se: sip.min_se,
+            stranger_answers_per_second: limits.stranger_answers_per_second,
+            listeners,
+            ..EdgeConfig::default()
+        },
+    }
+}
+
+/// The node's number in tags and branches, the same at each start (FNV-1a, folded to 16 bits).
+fn node_number(name: &str) -> u16 {
+    let hash = name
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    (hash ^ hash >> 16) as u16
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64))
+}
+
+/// How often the main thread looks whether the node is well.
+pub(crate) const HEALTH_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,0 +1,77 @@
+//! Counters of the relay, the edge and the sink, as the Prometheus page names them.
+
+use call_metrics::{Definition, Reading, definitions};
+use media_relay::{DropReason, RelayStatistics};
+use outbox::SinkStatistics;
+use sip_edge::ShellStatistics;
+
+fn reading(definition: &'static Definition, label: &'static str, value: u64) -> Reading {
+    Reading { definition, label, value }
+}
+
+pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
+    out.push(reading(&definitions::RELAY_STREAMS, "", relay.streams));
+    for (state, pairs) in [
+        ("used", relay.port_pairs_used),
+        ("quarantined", relay.port_pairs_quarantined),
+        ("free", relay.port_pairs_free),
+    ] {
+        out.push(reading(&definitions::RELAY_PORTS, state, pairs * 2));
+    }
+    out.push(reading(&definitions::RELAY_PACKETS, "rtp", relay.rtp_packets));
+    out.push(reading(&definitions::RELAY_PACKETS, "rtcp", relay.rtcp_packets));
+    for reason in DropReason::ALL {
+        let dropped = relay.dropped(reason);
+        out.push(reading(&definitions::RELAY_DROPPED, reason.name(), dropped));
+    }
+    for (reason, count) in [
+        ("send_failed", relay.send_failures),
+        ("oversized", relay.oversized),
+        ("receive_failed", relay.receive_failures),
+    ] {
+        out.push(reading(&definitions::RELAY_DROPPED, reason, count));
+    }
+    for (reason, count) in
+        [("ports_exhausted", relay.ports_exhausted), ("socket", relay.socket_failures)]
+    {
+        out.push(reading(&definitions::RELAY_REFUSED, reason, count));
+    }
+}
+
+pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
+    let (logic, transport) = (&edge.edge, &edge.transport);
+    out.push(reading(&definitions::SIP_TRANSACTIONS, "server", logic.server_transactions));
+    out.push(reading(&definitions::SIP_TRANSACTIONS, "client", logic.client_transactions));
+    out.push(reading(&definitions::SIP_CONNECTIONS, "", transport.tcp_connections));
+    for (reason, count) in [
+        ("stranger", logic.strangers_dropped),
+        ("malformed", logic.malformed),
+        ("stray_response", logic.stray_responses),
+        ("unknown_dialog", logic.unknown_dialogs),
+        ("udp_send_queue_full", transport.udp_send_queue_full),
+        ("udp_send_failed", transport.udp_send_failed),
+        ("tcp_refused", transport.tcp_refused),
+        ("tcp_connect_failed", transport.tcp_connect_failed),
+        ("tcp_connect_queue_full", transport.tcp_connect_queue_full),
+        ("tcp_slow_message", transport.tcp_slow_messages),
+        ("tcp_idle", transport.tcp_idle),
+        ("tcp_framing", transport.tcp_framing_errors),
+        ("tcp_write_stalled", transport.tcp_write_stalled),
+        ("unserved_transport", transport.unserved_transport),
+        ("media_event_lost", edge.media_events_lost),
+        ("media_command_lost", edge.media_commands_lost),
+    ] {
+        out.push(reading(&definitions::SIP_DROPPED, reason, count));
+    }
+}
+
+pub(crate) fn of_sink(sink: &SinkStatistics, out: &mut Vec<Reading>) {
+    for (outcome, count) in [
+        ("written", sink.written_records),
+        ("dropped", sink.dropped_records),
+        ("failed", sink.failed_records),
+    ] {
+        out.push(reading(&definitions::SINK_RECORDS, outcome, count));
+    }
+    out.push(reading(&definitions::SINK_QUEUE, "", sink.queued_records));
+}

@@ -1,0 +1,485 @@
+//! Placing one call: the UAC of `tandem call`.
+
+use super::agent::{ALLOW, Agent, PRODUCT};
+use super::description::{LocalDescription, Unusable, read_answer};
+use super::error::CallError;
+use super::established::{After, Established};
+use super::media::{MediaSockets, MediaStream};
+use super::options::{CallOptions, Progress};
+use super::outcome::{CallOutcome, EndedBy};
+use super::speech::Voice;
+use super::target::{Target, route_source};
+use super::transport::Transport;
+use bytes::Bytes;
+use model::{Flow, Instant, TransportProtocol};
+use sip_proto::{
+    ClientKey, Dialog, HeaderName, Message, Method, Random as _, ServerKey, TransactionEvent, Uri,
+    unfold, unquote,
+};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// A number that is nobody's (NANP keeps 555-0100 to 555-0199 for such use).
+const DEFAULT_CALLER: &str = "+12065550100";
+/// Nothing at all came back by then: nobody is there. RFC 3261 would wait 32 s.
+const FIRST_RESPONSE: Duration = Duration::from_secs(6);
+/// How long to wait for the end of a cancelled INVITE, and for the response to BYE.
+const GOODBYE: Duration = Duration::from_secs(4);
+/// Between the last RTP packet and BYE, for what is still on its way.
+const LINGER: Duration = Duration::from_millis(60);
+
+/// Places a call, talks, hangs up. Blocks for as long.
+///
+/// # Errors
+/// [`CallError`] when the call is not answered; its text says what to do.
+pub(crate) fn place_call(options: &CallOptions) -> Result<CallOutcome, CallError> {
+    place_call_watched(options, &mut |_| {})
+}
+
+/// The same, telling `watch` how it gets on.
+///
+/// # Errors
+/// As [`place_call`].
+pub(crate) fn place_call_watched(
+    options: &CallOptions,
+    watch: &mut dyn FnMut(Progress),
+) -> Result<CallOutcome, CallError> {
+    if options.srtp {
+        return Err(CallError::Unsupported("SRTP"));
+    }
+    let mut call = OutgoingCall::start(options, watch)?;
+    let mut established = call.set_up(watch)?;
+    let ended_by = call.talk(&mut established);
+    call.hang_up(*established, ended_by)
+}
+
+struct OutgoingCall<'a> {
+    options: &'a CallOptions,
+    agent: Agent,
+    target: Target,
+    local: SocketAddr,
+    user: String,
+    call_id: String,
+    invite: ClientKey,
+    sent_at: Instant,
+    answered_at: Instant,
+    rang: bool,
+    /// Taken by the answer.
+    media: Option<(MediaStream, LocalDescription)>,
+    /// The ACK, for every repeated 2xx.
+    ack: Option<(Flow, Bytes)>,
+}
+
+/// What an event during setup means.
+enum Step {
+    Waits,
+    Answered(Box<Established>),
+}
+
+impl<'a> OutgoingCall<'a> {
+    fn start(options: &'a CallOptions, watch: &mut dyn FnMut(Progress)) -> Result<Self, CallError> {
+        let target = Target::resolve(&options.target, options.transport, options.local)?;
+        let ip = match options.local {
+            Some(local) => local,
+            None => route_source(target.address)?,
+        };
+        let local_error = |error| CallError::Local { local: ip, error };
+        let is_udp = target.protocol == TransportProtocol::Udp;
+        let transport =
+            Transport::bind(SocketAddr::new(ip, 0), is_udp, !is_udp).map_err(local_error)?;
+        let mut agent = Agent::new(transport);
+        let sockets = MediaSockets::bind(ip).map_err(local_error)?;
+        let session_id = agent.random.next_u64();
+        let mut description =
+            LocalDescription::new(session_id, sockets.rtp_address, sockets.rtcp_address);
+        let offer = description.offer();
+        let media = MediaStream::start(sockets, Voice::Caller, agent.clock).map_err(local_error)?;
+
+        let (to, protocol) = (target.address, target.protocol);
+        let unreachable = |error| CallError::Unreachable { to, protocol, error: Some(error) };
+        if is_udp {
+            agent.transport().probe(to).map_err(unreachable)?;
+        }
+        let flow = agent.transport().flow_to(protocol, to).map_err(unreachable)?;
+        let local = agent.transport().local(protocol).unwrap_or(flow.local);
+        let (user, from) = caller_address(options.from.as_deref(), ip)?;
+        let call_id = format!("{}{}", agent.token(), agent.token());
+        let (request, branch) = invite(&mut agent, &target, &user, &from, &call_id, &offer);
+        let sent_at = agent.clock.now();
+        let invite = agent
+            .send_request(flow, &branch, Method::Invite, request)
+            .ok_or(CallError::Unreachable { to, protocol, error: None })?;
+        watch(Progress::Calling { to, protocol, local });
+        Ok(OutgoingCall {
+            options,
+            agent,
+            target,
+            local,
+            user,
+            call_id,
+            invite,
+            sent_at,
+            answered_at: sent_at,
+            rang: false,
+            media: Some((media, description)),
+            ack: None,
+        })
+    }
+
+    /// Until the answer.
+    fn set_up(&mut self, watch: &mut dyn FnMut(Progress)) -> Result<Box<Established>, CallError> {
+        let deadline = self.sent_at + self.options.setup_timeout;
+        let mut heard = false;
+        loop {
+            let now = self.agent.clock.now();
+            let waited = now.saturating_since(self.sent_at);
+            let (to, protocol) = (self.target.address, self.target.protocol);
+            if !heard && waited >= FIRST_RESPONSE.min(self.options.setup_timeout) {
+                return Err(CallError::NoResponse { to, protocol, waited });
+            }
+            if self.options.stop.load(Ordering::Relaxed) {
+                self.cancel();
+                return Err(CallError::Stopped);
+            }
+            if now >= deadline {
+                let rang = self.rang;
+                self.cancel();
+                return Err(CallError::NotAnswered { to, rang, waited });
+            }
+            self.agent.wait(deadline);
+            while let Some(event) = self.agent.poll_event() {
+                heard |= matches!(event, TransactionEvent::Response { .. });
+                if let Step::Answered(established) = self.on_setup_event(event, watch)? {
+                    return Ok(established);
+                }
+            }
+        }
+    }
+
+    fn on_setup_event(
+        &mut self,
+        event: TransactionEvent,
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Step, CallError> {
+        let (to, protocol) = (self.target.address, self.target.protocol);
+        match event {
+            TransactionEvent::Response { key, message } if key == self.invite => {
+                self.on_response(&message, watch)
+            }
+            TransactionEvent::ClientTimeout { key } if key == self.invite => {
+                let waited = self.agent.clock.now().saturating_since(self.sent_at);
+                Err(CallError::NoResponse { to, protocol, waited })
+            }
+            TransactionEvent::ClientUnreachable { key } if key == self.invite => {
+                let error = self.agent.send_error.take();
+                Err(CallError::Unreachable { to, protocol, error })
+            }
+            TransactionEvent::Request { key, message, .. } => {
+                self.answer_outside(key, &message);
+                Ok(Step::Waits)
+            }
+            _ => Ok(Step::Waits),
+        }
+    }
+
+    fn on_response(
+        &mut self,
+        response: &Message,
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Step, CallError> {
+        let after = self.agent.clock.now().saturating_since(self.sent_at);
+        match response.status().unwrap_or(500) {
+            ..=100 => Ok(Step::Waits),
+            status @ 101..200 => {
+                if !self.rang {
+                    watch(Progress::Ringing { status, after });
+                }
+                self.rang = true;
+                // Early media is heard at once; we speak after the answer.
+                if let (Ok(remote), Some((media, _))) = (read_answer(response), &self.media) {
+                    media.direct(super::description::RemoteMedia { sends: false, ..remote });
+                }
+                Ok(Step::Waits)
+            }
+            200..300 => self.on_answer(response, watch).map(|e| Step::Answered(Box::new(e))),
+            status => Err(self.refusal(status, response)),
+        }
+    }
+
+    fn on_answer(
+        &mut self,
+        response: &Message,
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Established, CallError> {
+        self.answered_at = self.agent.clock.now();
+        let by = self.target.address;
+        let bad = |reason: String| CallError::BadAnswer { by, reason };
+        let mut dialog = Dialog::from_response_uac(response)
+            .map_err(|error| bad(format!("the 200 makes no dialog: {error}")))?;
+        let cseq = dialog.local_cseq();
+        let protocol = self.target.protocol;
+        self.ack = self.agent.acknowledge(&dialog, cseq, protocol);
+        if self.ack.is_none() {
+            return Err(bad(format!("its Contact {} cannot be reached", dialog.remote_target())));
+        }
+        let remote = match read_answer(response) {
+            Ok(remote) => remote,
+            Err(unusable) => {
+                self.agent.bye(&mut dialog, protocol);
+                self.drain();
+                let what = match unusable {
+                    Unusable::NoCommonCodec => "its answer takes a format that was not offered",
+                    _ => "its session description cannot be used",
+                };
+                return Err(bad(format!("{what}: {unusable}")));
+            }
+        };
+        let Some((media, local)) = self.media.take() else {
+            return Err(bad("there are no sockets left".to_owned()));
+        };
+        media.direct(remote);
+        watch(Progress::Answered { after: self.setup_time(), codec: remote.codec.name() });
+        let user = self.user.clone();
+        Ok(Established { dialog, protocol, user, local, media, unacknowledged: None })
+    }
+
+    /// Until the time is over, the user stops, or the callee hangs up.
+    fn talk(&mut self, call: &mut Established) -> EndedBy {
+        let until = self.answered_at + Duration::from_secs(u64::from(self.options.seconds));
+        loop {
+            if self.agent.clock.now() >= until || self.options.stop.load(Ordering::Relaxed) {
+                return EndedBy::Caller;
+            }
+            self.agent.wait(call.deadline().map_or(until, |at| at.min(until)));
+            while let Some(event) = self.agent.poll_event() {
+                if self.on_talk_event(call, event) == After::Ended {
+                    return EndedBy::Callee;
+                }
+            }
+            if call.on_timer(&mut self.agent) == After::Ended {
+                return EndedBy::Caller;
+            }
+        }
+    }
+
+    fn on_talk_event(&mut self, call: &mut Established, event: TransactionEvent) -> After {
+        match event {
+            TransactionEvent::Request { key, message, .. } => {
+                if call.dialog.matches_request(&message) {
+                    return call.on_request(&mut self.agent, key, &message);
+                }
+                self.answer_outside(key, &message);
+            }
+            TransactionEvent::Ack { message, .. } => call.on_ack(&message),
+            TransactionEvent::Response { key, message } if key == self.invite => {
+                self.on_further_answer(call, &message);
+            }
+            TransactionEvent::StrayResponse { message, .. } => {
+                self.on_further_answer(call, &message);
+            }
+            _ => {}
+        }
+        After::GoesOn
+    }
+
+    /// A repeated 2xx wants its ACK again; one of another fork wants ACK and BYE
+    /// (RFC 3261 section 13.2.2.4).
+    fn on_further_answer(&mut self, call: &Established, response: &Message) {
+        if !matches!(response.status(), Some(200..300)) {
+            return;
+        }
+        let tag = response.to().ok().and_then(|to| to.tag()).unwrap_or_default();
+        if tag == call.dialog.remote_tag() {
+            if let Some((flow, ack)) = self.ack.clone() {
+                self.agent.send_directly(flow, ack);
+            }
+            return;
+        }
+        let protocol = self.target.protocol;
+        if let Ok(mut other) = Dialog::from_response_uac(response) {
+            let cseq = other.local_cseq();
+            self.agent.acknowledge(&other, cseq, protocol);
+            self.agent.bye(&mut other, protocol);
+        }
+    }
+
+    fn hang_up(
+        mut self,
+        mut call: Established,
+        ended_by: EndedBy,
+    ) -> Result<CallOutcome, CallError> {
+        let talked = self.agent.clock.now().saturating_since(self.answered_at);
+        call.media.fall_silent();
+        if ended_by == EndedBy::Caller {
+            let quiet = self.agent.clock.now() + LINGER;
+            while self.agent.clock.now() < quiet {
+                self.agent.wait(quiet);
+                while let Some(event) = self.agent.poll_event() {
+                    self.on_talk_event(&mut call, event);
+                }
+            }
+            if let Some(bye) = call.hang_up(&mut self.agent) {
+                self.await_end(bye);
+            }
+        }
+        self.agent.flush();
+        let (by, setup_time) = (self.target.address, self.setup_time());
+        let media = call.media.finish().ok_or_else(|| CallError::BadAnswer {
+            by,
+            reason: "our media thread failed; please report this".to_owned(),
+        })?;
+        Ok(CallOutcome {
+            target: self.options.target.clone(),
+            call_id: self.call_id,
+            transport: self.target.protocol.uri_token(),
+            local: self.local,
+            remote: by,
+            setup_time,
+            talked,
+            ended_by,
+            media,
+        })
+    }
+
+    /// Cancels and waits for the end. A 200 that crosses the CANCEL is hung up.
+    fn cancel(&mut self) {
+        self.agent.cancel(self.invite);
+        let until = self.agent.clock.now() + GOODBYE;
+        while self.agent.clock.now() < until {
+            self.agent.wait(until);
+            while let Some(event) = self.agent.poll_event() {
+                let TransactionEvent::Response { key, message } = event else { continue };
+                if key != self.invite || message.status().is_none_or(|status| status < 200) {
+                    continue;
+                }
+                if message.status().is_some_and(|status| status < 300)
+                    && let Ok(mut dialog) = Dialog::from_response_uac(&message)
+                {
+                    let (cseq, protocol) = (dialog.local_cseq(), self.target.protocol);
+                    self.agent.acknowledge(&dialog, cseq, protocol);
+                    if let Some(bye) = self.agent.bye(&mut dialog, protocol) {
+                        self.await_end(bye);
+                    }
+                }
+                self.agent.flush();
+                return;
+            }
+        }
+    }
+
+    /// Until BYE has its final response.
+    fn await_end(&mut self, bye: ClientKey) {
+        let until = self.agent.clock.now() + GOODBYE;
+        while self.agent.clock.now() < until {
+            self.agent.wait(until);
+            while let Some(event) = self.agent.poll_event() {
+                match event {
+                    TransactionEvent::Response { key, message }
+                        if key == bye && message.status().is_some_and(|status| status >= 200) =>
+                    {
+                        return;
+                    }
+                    TransactionEvent::ClientTimeout { key }
+                    | TransactionEvent::ClientUnreachable { key }
+                        if key == bye =>
+                    {
+                        return;
+                    }
+                    // Both hung up at once: theirs is answered too.
+                    TransactionEvent::Request { key, message, .. } => {
+                        let bye = message.method() == Some(Method::Bye);
+                        self.agent.respond(key, &message, if bye { 200 } else { 481 }, None);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Lets a last BYE go out and be answered.
+    fn drain(&mut self) {
+        let until = self.agent.clock.now() + LINGER;
+        while self.agent.clock.now() < until {
+            self.agent.wait(until);
+            while self.agent.poll_event().is_some() {}
+        }
+    }
+
+    fn answer_outside(&mut self, key: ServerKey, message: &Message) {
+        let tag = self.agent.token();
+        let status = match message.method() {
+            _ if message.to().is_ok_and(|to| to.tag().is_some()) => 481,
+            Some(Method::Options) => 200,
+            Some(Method::Invite) => 486,
+            _ => 405,
+        };
+        self.agent.respond(key, message, status, Some(&tag));
+    }
+
+    fn setup_time(&self) -> Duration {
+        self.answered_at.saturating_since(self.sent_at)
+    }
+
+    fn refusal(&self, status: u16, response: &Message) -> CallError {
+        // RFC 3326 and RFC 3261 section 20.43: what a person may read.
+        let text = response
+            .header(HeaderName::Reason)
+            .and_then(|reason| reason.split_once("text=").map(|(_, text)| text))
+            .or_else(|| response.header(HeaderName::Warning)?.splitn(3, ' ').nth(2))
+            .map(|text| unquote(&unfold(text)).into_owned());
+        let phrase = response.reason_phrase();
+        let reason = match text {
+            Some(text) if !text.is_empty() && text != phrase => format!("{phrase} ({text})"),
+            _ => phrase.to_owned(),
+        };
+        let contact = response.contact().ok().flatten();
+        CallError::Refused {
+            status,
+            reason,
+            by: self.target.address,
+            local: self.local.ip(),
+            retry_after: response.retry_after().ok().flatten(),
+            contact: contact.map(|contact| contact.uri_text.to_owned()),
+        }
+    }
+}
+
+/// The user part of our Contact and the URI of our From.
+fn caller_address(from: Option<&str>, local: IpAddr) -> Result<(String, String), CallError> {
+    let host = match local {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let from = from.unwrap_or(DEFAULT_CALLER);
+    let text = match from.starts_with("sip:") {
+        true => from.to_owned(),
+        false => format!("sip:{from}@{host}"),
+    };
+    let uri = Uri::parse(&text)
+        .map_err(|fault| CallError::From { from: from.to_owned(), reason: fault.to_string() })?;
+    Ok((uri.user.unwrap_or("call").to_owned(), text.clone()))
+}
+
+fn invite(
+    agent: &mut Agent,
+    target: &Target,
+    user: &str,
+    from: &str,
+    call_id: &str,
+    offer: &str,
+) -> (Bytes, String) {
+    let tag = agent.token();
+    let contact = agent.contact(user, target.protocol);
+    let (mut request, branch) = agent.compose(Method::Invite, &target.uri, target.protocol);
+    request
+        .header_args(HeaderName::From, format_args!("<{from}>;tag={tag}"))
+        .header_args(HeaderName::To, format_args!("<{}>", target.to))
+        .header(HeaderName::CallId, call_id)
+        .header(HeaderName::CSeq, "1 INVITE")
+        .header(HeaderName::Contact, contact)
+        .header(HeaderName::Allow, ALLOW)
+        .header(HeaderName::Accept, "application/sdp")
+        .header(HeaderName::UserAgent, PRODUCT);
+    (request.body(Some("application/sdp"), offer.as_bytes()), branch)
+}

@@ -1,0 +1,121 @@
+//! Whom to call and how to get there.
+
+use super::error::CallError;
+use model::TransportProtocol;
+use sip_proto::{Host, Scheme, Uri};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
+
+/// A checked call target.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Target {
+    /// For the Request-URI.
+    pub(super) uri: String,
+    /// For To: the same without parameters.
+    pub(super) to: String,
+    pub(super) protocol: TransportProtocol,
+    pub(super) address: SocketAddr,
+}
+
+impl Target {
+    /// Reads and resolves a SIP URI. `protocol` wins over its `transport` parameter; `local`
+    /// prefers addresses of its own family.
+    pub(super) fn resolve(
+        text: &str,
+        protocol: Option<TransportProtocol>,
+        local: Option<IpAddr>,
+    ) -> Result<Target, CallError> {
+        let wrong = |reason: String| CallError::Target { target: text.to_owned(), reason };
+        let uri = Uri::parse(text)
+            .map_err(|fault| wrong(format!("{fault}; write it as sip:+12065550123@host:port")))?;
+        match uri.scheme {
+            Scheme::Sip => {}
+            Scheme::Sips => return Err(CallError::Unsupported("a sips: URI (TLS)")),
+            Scheme::Tel | Scheme::Other => {
+                return Err(wrong("it must begin with sip:, as in sip:+12065550123@host".into()));
+            }
+        }
+        let asked = match uri.param("transport").flatten() {
+            Some(token) => Some(
+                TransportProtocol::parse(token)
+                    .ok_or_else(|| wrong(format!("transport={token} is not udp, tcp or tls")))?,
+            ),
+            None => None,
+        };
+        let protocol = protocol.or(asked).unwrap_or(TransportProtocol::Udp);
+        if protocol == TransportProtocol::Tls {
+            return Err(CallError::Unsupported("TLS"));
+        }
+        let address = next_hop(&uri, protocol, local)?;
+        let user = uri.user.map(|user| format!("{user}@")).unwrap_or_default();
+        let to = format!("sip:{user}{}", uri.host_port());
+        let request_uri = text.split('?').next().unwrap_or(text).to_owned();
+        Ok(Target { uri: request_uri, to, protocol, address })
+    }
+}
+
+/// The address behind a URI: RFC 3263 without NAPTR and SRV, for a numeric address or a host name.
+pub(super) fn next_hop(
+    uri: &Uri<'_>,
+    protocol: TransportProtocol,
+    local: Option<IpAddr>,
+) -> Result<SocketAddr, CallError> {
+    let port = uri.port.unwrap_or(protocol.default_port());
+    let host = match uri.host {
+        Host::Ip(ip) => return Ok(SocketAddr::new(ip, port)),
+        Host::Name(name) => name,
+    };
+    let failed = |reason: String| CallError::Unresolvable { host: host.to_owned(), reason };
+    let found: Vec<SocketAddr> =
+        (host, port).to_socket_addrs().map_err(|error| failed(error.to_string()))?.collect();
+    let fits = |address: &&SocketAddr| local.is_none_or(|ip| ip.is_ipv4() == address.is_ipv4());
+    // Without a wish IPv4 goes first: a carrier's IPv6 is often half-configured.
+    let first = found.iter().filter(fits).min_by_key(|address| address.is_ipv6());
+    first.copied().ok_or_else(|| failed("it has no address of the local family".to_owned()))
+}
+
+/// The address that the operating system would send from. Nothing is sent.
+pub(super) fn route_source(target: SocketAddr) -> Result<IpAddr, CallError> {
+    let any: IpAddr = match target {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect(target)?;
+        socket.local_addr()
+    });
+    socket.map(|address| address.ip()).map_err(|error| CallError::NoRoute { to: target, error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str) -> Result<Target, CallError> {
+        Target::resolve(text, None, None)
+    }
+
+    #[test]
+    fn a_uri_says_where_and_over_what() {
+        let target = resolve("sip:+12065550123@127.0.0.1:5070;transport=tcp?Subject=x").unwrap();
+        assert_eq!(target.address, "127.0.0.1:5070".parse().unwrap());
+        assert_eq!(target.protocol, TransportProtocol::Tcp);
+        assert_eq!(target.to, "sip:+12065550123@127.0.0.1:5070");
+        assert_eq!(target.uri, "sip:+12065550123@127.0.0.1:5070;transport=tcp");
+        assert_eq!(resolve("sip:bob@[::1]").unwrap().address, "[::1]:5060".parse().unwrap());
+    }
+
+    #[test]
+    fn what_cannot_be_called_is_said() {
+        for (text, part) in [
+            ("+12065550123", "sip:"),
+            ("tel:+12065550123", "must begin with sip:"),
+            ("sips:bob@127.0.0.1", "TLS"),
+            ("sip:bob@127.0.0.1;transport=tls", "TLS"),
+            ("sip:bob@127.0.0.1;transport=sctp", "not udp, tcp or tls"),
+            ("sip:bob@nowhere.invalid", "nowhere.invalid"),
+        ] {
+            let error = resolve(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}
