@@ -1,0 +1,30 @@
+# What a person types. Each target works on a bare Debian 12 machine with Rust, as root or with sudo.
+SHELL := /bin/bash
+.DEFAULT_GOAL := check
+.PHONY: run test bench check fmt clean-data
+
+## run: build, start on configs/dev.toml, prove itself with one measured call, serve until Ctrl-C
+run:
+	cargo build --release --package tandem
+	./target/release/tandem run --config configs/dev.toml --prove
+
+## test: install what the tests need, then run every test
+test:
+	tests/setup.sh
+	cargo xtask ci
+	tests/interop/run.sh
+
+## bench: the side-by-side benches against kamailio and rtpengine
+bench:
+	bench/run.sh
+
+## check: what takes seconds rather than minutes
+check:
+	cargo xtask ci --quick
+
+fmt:
+	cargo fmt --all
+
+## clean-data: forget the calls, logs and state that `make run` left behind
+clean-data:
+	rm -rf data

@@ -1,0 +1,139 @@
+//! Fuzz targets as plain functions: cargo-fuzz and the smoke replay share them.
+//!
+//! A target takes any bytes, walks them through one surface that the network can reach, and panics
+//! when the surface panics or breaks one of its promises. It reads no clock, no file and no random
+//! number, so that an input that once failed fails again.
+//!
+//! Several targets read a *script*: parts between bytes 0x1e, one datagram or act each.
+#![forbid(unsafe_code)]
+
+mod edge;
+mod endpoint;
+mod media;
+pub mod mutate;
+pub mod seeds;
+mod session_description;
+mod sip;
+
+pub use edge::edge;
+pub use endpoint::sip_endpoint;
+pub use media::{rtcp, rtp, rtp_session};
+pub use session_description::sdp;
+pub use sip::{sip_message, sip_stream};
+
+/// Longer inputs are cut: twice the largest UDP datagram.
+pub const MAX_INPUT: usize = 128 * 1024;
+
+/// Separates the parts of a script.
+pub const PART: u8 = 0x1e;
+
+/// One fuzz target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, which is also its corpus folder under `tests/fuzz/corpus`.
+    pub name: &'static str,
+    /// What it does with an input.
+    pub run: fn(&[u8]),
+    /// Further folders with seeds, under `tests/corpus`.
+    pub shared_seeds: &'static [&'static str],
+    /// Byte strings that a mutation may insert.
+    pub words: &'static [&'static str],
+}
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "sip_message",
+        run: sip_message,
+        shared_seeds: &["rfc4475", "rfc5118"],
+        words: SIP_WORDS,
+    },
+    Target {
+        name: "sip_stream",
+        run: sip_stream,
+        shared_seeds: &["rfc4475", "rfc5118"],
+        words: SIP_WORDS,
+    },
+    Target {
+        name: "sip_endpoint",
+        run: sip_endpoint,
+        shared_seeds: &["rfc4475", "rfc5118"],
+        words: SIP_WORDS,
+    },
+    Target { name: "sdp", run: sdp, shared_seeds: &["sdp"], words: SDP_WORDS },
+    Target { name: "rtp", run: rtp, shared_seeds: &[], words: &[] },
+    Target { name: "rtcp", run: rtcp, shared_seeds: &[], words: &[] },
+    Target { name: "rtp_session", run: rtp_session, shared_seeds: &[], words: &[] },
+    Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
+];
+
+const SIP_WORDS: &[&str] = &[
+    "\r\n",
+    "\r\n ",
+    "\r\n\r\n",
+    ",",
+    ";",
+    "\"",
+    "<",
+    ">",
+    "[::1]",
+    "%00",
+    ";tag=",
+    ";lr",
+    ";rport",
+    ";maddr=",
+    ";branch=z9hG4bK",
+    "SIP/2.0",
+    "Content-Length: 99999999999999999999\r\n",
+    "l: -1\r\n",
+    "CSeq: 4294967295 INVITE\r\n",
+    "Max-Forwards: 0\r\n",
+    "Session-Expires: 1;refresher=uas\r\n",
+    "Require: timer\r\n",
+    "Route: <sip:192.0.2.1;lr>\r\n",
+    "m: *\r\n",
+    "\u{1e}",
+    "\u{1}",
+    "\u{2}",
+    "\u{3}",
+    "\u{4}",
+    "\u{5}200",
+    "\u{5}183",
+    "\u{5}486",
+    "\u{6}",
+    "BYE",
+    "CANCEL",
+    "ACK",
+    "UPDATE",
+];
+
+const SDP_WORDS: &[&str] = &[
+    "\r\n",
+    "m=audio 0 RTP/AVP 0\r\n",
+    "m=audio 65535 RTP/AVP 0 8 101\r\n",
+    "c=IN IP4 0.0.0.0\r\n",
+    "c=IN IP6 ::\r\n",
+    "c=IN IP4 224.1.2.3/127/3\r\n",
+    "a=rtpmap:101 telephone-event/8000\r\n",
+    "a=rtcp:0\r\n",
+    "a=rtcp:65536 IN IP6 ::1\r\n",
+    "a=rtcp-mux\r\n",
+    "a=ptime:1e9\r\n",
+    "a=sendonly\r\n",
+    "a=inactive\r\n",
+    "b=AS:18446744073709551616\r\n",
+    "--",
+];
+
+/// The parts of a script, at most `most` of them.
+pub(crate) fn parts(data: &[u8], most: usize) -> impl Iterator<Item = &[u8]> {
+    data.split(|&byte| byte == PART).take(most)
+}
+
+/// `data` without what exceeds [`MAX_INPUT`].
+pub(crate) fn bounded(data: &[u8]) -> &[u8] {
+    data.get(..MAX_INPUT).unwrap_or(data)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! RTP, RTCP and the relay's packet path.
+
+use crate::{bounded, parts};
+use model::{
+    Codec, CodecMapping, Instant, LegPlan, LegSide, MediaId, MediaPlan, ReportKind, TransactionId,
+};
+use relay_core::{Decision, LearningPolicy, MediaSocket, RtpSession};
+use rtp_proto::rtcp::{RtcpPacket, XrBlock, parse_compound, validate_compound};
+use rtp_proto::{ExtendedSequence, RtpPacket, TelephoneEvent, demultiplex};
+use std::hint::black_box;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Datagrams of one script.
+const MOST_PARTS: usize = 512;
+
+/// Reads one RTP packet and a telephone event in it. Header, payload and padding must add up.
+///
+/// # Panics
+/// When they do not.
+pub fn rtp(data: &[u8]) {
+    let data = bounded(data);
+    black_box(demultiplex(data));
+    black_box(TelephoneEvent::parse(data).is_ok());
+    let Ok(packet) = RtpPacket::parse(data) else { return };
+    let sum = packet.header_bytes() + packet.payload().len() + packet.padding_bytes();
+    assert_eq!(sum, data.len(), "header, payload and padding are the whole packet");
+    black_box((packet.csrcs().count(), packet.extension(), packet.marker(), packet.timestamp()));
+    black_box(TelephoneEvent::parse(packet.payload()).map(|event| (event.digit(), event)).is_ok());
+    let mut sequence = ExtendedSequence::new(packet.sequence());
+    for pair in packet.payload().as_chunks::<2>().0 {
+        black_box(sequence.update(u16::from_be_bytes(*pair)));
+    }
+    black_box((sequence.expected(), sequence.report_value()));
+}
+
+/// Walks one RTCP compound down to its last item.
+///
+/// # Panics
+/// When a compound has more packets than octets for them.
+pub fn rtcp(data: &[u8]) {
+    let data = bounded(data);
+    black_box(validate_compound(data));
+    let mut packets = 0;
+    for packet in parse_compound(data).flatten() {
+        packets += 1;
+        walk(&packet);
+    }
+    assert!(packets * 4 <= data.len(), "every packet has a header of its own");
+}
+
+fn walk(packet: &RtcpPacket<'_>) {
+    match packet {
+        RtcpPacket::SenderReport(report) => {
+            black_box((report.info.ntp.mid(), report.blocks.iter().count()));
+        }
+        RtcpPacket::ReceiverReport(report) => {
+            assert_eq!(report.blocks.iter().count(), report.blocks.len(), "blocks are counted");
+        }
+        RtcpPacket::SourceDescription(sdes) => {
+            for chunk in sdes.chunks() {
+                black_box((sdes.cname(chunk.ssrc), chunk.items().count()));
+            }
+        }
+        RtcpPacket::Goodbye(bye) => {
+            black_box((bye.sources().count(), bye.reason));
+        }
+        RtcpPacket::ExtendedReport(report) => {
+            for block in report.blocks {
+                if let XrBlock::Dlrr(reports) = block {
+                    black_box(reports.iter().count());
+                }
+            }
+        }
+        RtcpPacket::Application(_) | RtcpPacket::Feedback(_) | RtcpPacket::Unknown { .. } => {
+            black_box(packet);
+        }
+    }
+}
+
+/// A script of datagrams to one relayed stream. A part's first byte chooses the leg (bit 0), the
+/// socket (bit 1), the source (bits 2 and 3), the time since the part before (bits 4 and 5), and
+/// whether the plan is swapped (bit 6) or a report is taken (bit 7).
+///
+/// # Panics
+/// When a datagram is sent where no plan and no latch points, or a measure is out of its range.
+pub fn rtp_session(data: &[u8]) {
+    let mut now = Instant::from_millis(1);
+    let transaction = TransactionId::from_random(1);
+    let mut stream = RtpSession::new(MediaId(1), transaction, now, LearningPolicy::default());
+    for (index, part) in parts(bounded(data), MOST_PARTS).enumerate() {
+        let Some((&act, datagram)) = part.split_first() else { continue };
+        now += Duration::from_millis([0, 1, 20, 30_000][usize::from(act >> 4 & 3)]);
+        if index == 0 || act & 0x40 != 0 {
+            stream.apply(&plan(datagram.first().copied().unwrap_or_default()), now);
+        }
+        let from = LegSide::BOTH[usize::from(act & 1)];
+        let socket = if act & 2 == 0 { MediaSocket::Rtp } else { MediaSocket::Rtcp };
+        let source = SOURCES[usize::from(act >> 2 & 3)];
+        let mut packet = datagram.to_vec();
+        let decision = stream.forward(from, socket, source, &mut packet, now);
+        if let Decision::Send { to, destination, len, kind, .. } = decision {
+            assert!(to == from.other() && len == datagram.len(), "{decision:?}");
+            assert!(SOURCES.contains(&destination) || REMOTES.contains(&destination));
+            if act & 8 != 0 {
+                stream.send_failed(to, kind, len);
+            }
+        }
+        if act & 0x80 != 0 {
+            report(&mut stream, now);
+        }
+        black_box(stream.poll_silence(from, now, Duration::from_secs(30)));
+        black_box(stream.silence_deadline(Duration::from_secs(30)));
+    }
+    report(&mut stream, now);
+}
+
+const fn address(last: u8, port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)), port)
+}
+
+/// Where datagrams come from: leg A, leg B, a NAT's other port, a stranger.
+const SOURCES: [SocketAddr; 4] =
+    [address(1, 4000), address(2, 6000), address(1, 4444), address(66, 6666)];
+/// Where the descriptions want RTCP.
+const REMOTES: [SocketAddr; 2] = [address(1, 4001), address(2, 6001)];
+
+/// Two legs; `choice` turns their features on and off.
+fn plan(choice: u8) -> MediaPlan {
+    let leg = |side: usize, bits: u8| LegPlan {
+        remote_rtp: (bits & 8 == 0).then_some(SOURCES[side]),
+        remote_rtcp: (bits & 8 == 0).then_some(REMOTES[side]),
+        signalling_source: Some(SOURCES[side].ip()),
+        rtcp_mux: bits & 1 != 0,
+        accepts_from: bits & 2 == 0,
+        sends_to: bits & 4 == 0,
+        relearn: true,
+        codecs: [(0, Codec::Pcmu, 8_000), (111, Codec::Opus, 48_000), (13, Codec::ComfortNoise, 0)]
+            .map(|(payload_type, codec, clock_rate)| CodecMapping {
+                payload_type,
+                codec,
+                clock_rate,
+                packet_duration: Duration::from_millis(20),
+            })
+            .to_vec(),
+        telephone_event: Some(101),
+    };
+    MediaPlan { legs: [leg(0, choice & 15), leg(1, choice >> 4)] }
+}
+
+fn report(stream: &mut RtpSession, now: Instant) {
+    for report in stream.poll_report(now, ReportKind::Interval) {
+        for mos in [report.mos, report.interval_mos].into_iter().flatten() {
+            assert!((1.0..=5.0).contains(&mos.value()), "{report:?}");
+        }
+        let ratio = report.received.loss.loss_ratio();
+        assert!((0.0..=1.0).contains(&ratio), "{report:?}");
+        assert!(report.received.burst_ratio.is_finite(), "{report:?}");
+    }
+}

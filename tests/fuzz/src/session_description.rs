@@ -1,0 +1,94 @@
+//! Session descriptions through everything that a call does with them.
+
+use crate::bounded;
+use model::LocalMedia;
+use sdp::{
+    AnchorOptions, Limits, OriginState, Role, SdpError, SessionDescription, anchor, extract_sdp,
+    media_plan_leg, same_media,
+};
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// What the other leg offered when the input is an answer.
+const OFFER: &[u8] = b"v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n\
+    m=audio 4000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendonly\r\n\
+    m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n";
+
+/// Finds a description in a body, reads it, anchors it as an offer and as an answer, and plans the
+/// media of both legs. What we wrote must be readable, and must name none of the peer's hosts as
+/// its connection.
+///
+/// # Panics
+/// When a written description cannot be read.
+pub fn sdp(data: &[u8]) {
+    let data = bounded(data);
+    let multipart = "multipart/mixed; boundary=\"b\"";
+    for kind in ["application/sdp", multipart, "multipart/mixed;boundary=--"] {
+        black_box(extract_sdp(kind, data));
+    }
+    let limits = Limits::default();
+    let body = extract_sdp(multipart, data).unwrap_or(data);
+    let Ok(received) = SessionDescription::parse(body, &limits) else { return };
+    black_box(SessionDescription::parse(&received.write(), &limits).is_ok());
+    assert!(same_media(&received, &received), "a description has the media of itself");
+    black_box(received.points_at(IpAddr::V4(Ipv4Addr::LOCALHOST), 10_000..=60_000));
+    for index in 0..received.media_count() {
+        black_box(received.audio_at(index));
+    }
+
+    let Ok(offer) = SessionDescription::parse(OFFER, &limits) else { return };
+    for local in locals() {
+        let as_offer = anchored(&received, &local, Role::Offer);
+        let as_answer = anchored(&received, &local, Role::Answer { to: &offer });
+        let answered = anchored(&offer, &local, Role::Answer { to: &received });
+        for sent in [as_offer, as_answer, answered].into_iter().flatten() {
+            let first = media_plan_leg(
+                received.audio().as_ref(),
+                sent.audio().as_ref(),
+                Some(local.rtp.ip()),
+                None,
+            );
+            let second =
+                media_plan_leg(offer.audio().as_ref(), sent.audio().as_ref(), None, Some(&first));
+            black_box(second);
+        }
+    }
+}
+
+fn locals() -> [LocalMedia; 2] {
+    let local = |ip: IpAddr| LocalMedia {
+        rtp: SocketAddr::new(ip, 20_000),
+        rtcp: SocketAddr::new(ip, 20_001),
+    };
+    [local(Ipv4Addr::new(198, 18, 0, 1).into()), local(Ipv6Addr::LOCALHOST.into())]
+}
+
+/// What we write for `received`, read back.
+fn anchored(
+    received: &SessionDescription,
+    local: &LocalMedia,
+    role: Role<'_>,
+) -> Option<SessionDescription> {
+    let mut origin = OriginState::new(7);
+    let options = AnchorOptions::default();
+    let body = match anchor(received, local, &mut origin, role, &options) {
+        Ok(body) => body,
+        Err(error) => {
+            assert!((400..500).contains(&error.status()), "a refusal has its status: {error}");
+            return None;
+        }
+    };
+    // An anchored description may be larger than what was received: `SdpError::OverLimit` is fair.
+    match SessionDescription::parse(&body, &Limits::default()) {
+        Ok(sent) => {
+            if let Some(remote) = sent.audio().and_then(|audio| audio.remote_rtp) {
+                assert_eq!(remote, local.rtp, "our address stands in what we send");
+            }
+            Some(sent)
+        }
+        Err(SdpError::OverLimit { .. }) => None,
+        Err(error) => {
+            panic!("we wrote what we cannot read: {error}:\n{}", String::from_utf8_lossy(&body))
+        }
+    }
+}

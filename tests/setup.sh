@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Installs what the tests need: Debian packages, then Python packages into tests/.venv.
+# Doing it again changes nothing. Nothing outside apt and tests/.venv is touched.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# sipp plays scripted callers and callees; baresip is a real user agent.
+packages=(sip-tester baresip-core python3-venv)
+
+installed() {
+    [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
+}
+
+as_root() {
+    if [[ $EUID -eq 0 ]]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        echo "setup: '$*' needs root; run it as root, or install sudo" >&2
+        exit 1
+    fi
+}
+
+install_packages() {
+    local package missing=()
+    for package in "${packages[@]}"; do
+        installed "$package" || missing+=("$package")
+    done
+    if [[ ${#missing[@]} -eq 0 ]]; then
+        echo "setup: Debian packages are there: ${packages[*]}"
+        return
+    fi
+    if ! command -v apt-get >/dev/null; then
+        echo "setup: no apt-get; install by other means: ${missing[*]}" >&2
+        exit 1
+    fi
+    echo "setup: installing Debian packages: ${missing[*]}"
+    as_root apt-get update --quiet=2
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}"
+}
+
+install_python() {
+    local stamp=.venv/requirements.txt
+    if [[ -x .venv/bin/python ]] && .venv/bin/python -c '' 2>/dev/null \
+        && cmp --silent requirements.txt "$stamp"; then
+        echo "setup: Python packages are there: tests/.venv"
+        return
+    fi
+    echo "setup: installing Python packages into tests/.venv"
+    python3 -m venv .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+    cp requirements.txt "$stamp"
+}
+
+install_packages
+install_python
