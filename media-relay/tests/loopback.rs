@@ -316,12 +316,18 @@ fn live_reports_come_once_there_is_media() {
     let local = rig.allocate(1).unwrap();
     let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
     rig.apply(1, [&a, &b]);
-    a.send(local[0].rtp, 1);
-    b.receive();
-    for leg in LegSide::BOTH {
-        let MediaEvent::Report(report) = rig.event() else { panic!("no report") };
+    // The first packets may overtake the plan, and are dropped then.
+    let mut sequences = 0..1_000;
+    let first = sequences
+        .find_map(|sequence| {
+            a.send(local[0].rtp, sequence);
+            rig.events.recv_timeout(Duration::from_millis(10)).ok()
+        })
+        .expect("a live report comes");
+    for (leg, event) in LegSide::BOTH.into_iter().zip([first, rig.event()]) {
+        let MediaEvent::Report(report) = event else { panic!("{event:?}") };
         assert_eq!((report.leg, report.kind), (leg, ReportKind::Live));
-        assert_eq!(report.received.rtp_packets, u64::from(leg == LegSide::A));
+        assert_eq!(report.received.rtp_packets > 0, leg == LegSide::A);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The recorder's thread and the bounded queue in front of it.
 
 use crate::live::LiveCall;
+use crate::refusal_log::RefusalLog;
 use crate::{Page, Reading, Recorder};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use model::{CallEvent, Instant, QualityReport, ReportKind, SipObservation};
@@ -69,7 +70,7 @@ pub fn spawn(
         page: Arc::clone(&page),
         clock: Arc::new(clock),
     };
-    let worker = Worker { view: view.clone(), sink };
+    let worker = Worker { view: view.clone(), sink, refusals: RefusalLog::default() };
     let thread =
         thread::Builder::new().name("recorder".into()).spawn(move || worker.run(&receiver))?;
     let sender = ObservationSender { queue: queue.clone(), page };
@@ -182,10 +183,11 @@ const BATCH: usize = 256;
 struct Worker {
     view: RecorderView,
     sink: FileSender,
+    refusals: RefusalLog,
 }
 
 impl Worker {
-    fn run(self, queue: &Receiver<Job>) {
+    fn run(mut self, queue: &Receiver<Job>) {
         let mut due = (self.view.clock)();
         loop {
             let first = match queue.recv_timeout(TICK) {
@@ -193,10 +195,16 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => Some(Job::Stop),
             };
+            let refusals = &mut self.refusals;
             let mut recorder = self.view.lock();
             for job in first.into_iter().chain(queue.try_iter()).take(BATCH) {
                 match job {
-                    Job::Observe(observation) => observe(&mut recorder, observation),
+                    Job::Observe(observation) => {
+                        if let Observation::Sip(SipObservation::Refused(event)) = &observation {
+                            refusals.note(event);
+                        }
+                        observe(&mut recorder, observation);
+                    }
                     Job::Stop => {
                         let now = (self.view.clock)();
                         self.write(&mut recorder);

@@ -18,6 +18,7 @@ mod media_log;
 mod page;
 mod quality;
 mod recorder;
+mod refusal_log;
 mod report;
 mod sip_log;
 mod tracked;

@@ -21,6 +21,7 @@ impl RtpSession {
         // What a leg receives from us is in the format that the other leg sends.
         let codecs = LegSide::BOTH.map(|leg| self.legs[leg.index()].stream.format.map(|f| f.codec));
         LegSide::BOTH.map(|leg| {
+            let forbidden = !self.legs[leg.index()].was_allowed;
             let stream = &mut self.legs[leg.index()].stream;
             let from = codecs[leg.index()];
             let towards = codecs[leg.other().index()];
@@ -33,7 +34,7 @@ impl RtpSession {
                 at: now,
                 kind,
                 codecs: Codecs { received: from },
-                received: received_view(stream, &interval),
+                received: ReceivedView { forbidden, ..received_view(stream, &interval) },
                 sent: stream.sent,
                 peer: stream.peer.view(),
                 rtt: match reader {
@@ -115,9 +116,9 @@ fn received_view(stream: &LegStream, interval: &IntervalReception) -> ReceivedVi
         reordered: reception.reordered(),
         duplicated: reception.duplicated(),
         burst_ratio: reception.burst_ratio(),
-        forbidden: !stream.was_allowed,
         wrong_source: stream.wrong_source,
         malformed: stream.malformed,
+        forbidden: false,
     }
 }
 

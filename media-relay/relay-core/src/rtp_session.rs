@@ -27,6 +27,8 @@ pub(crate) struct Leg {
     /// When the leg was last heard, or last began to be one that should send.
     heard: Instant,
     silence_said: bool,
+    /// A plan has let the leg send.
+    pub(crate) was_allowed: bool,
 }
 
 impl RtpSession {
@@ -44,6 +46,7 @@ impl RtpSession {
             stream: LegStream::default(),
             heard: now,
             silence_said: false,
+            was_allowed: false,
         };
         RtpSession { id, transaction_id, policy, legs: [leg(), leg()] }
     }
@@ -55,7 +58,7 @@ impl RtpSession {
             let relearn = plan.relearn || leg.plan.is_none();
             leg.rtp.expect(rtp, relearn);
             leg.rtcp.expect(rtcp, relearn);
-            leg.stream.was_allowed |= plan.accepts_from;
+            leg.was_allowed |= plan.accepts_from;
             let was_sender = leg.plan.as_ref().is_some_and(|p| p.accepts_from);
             if plan.accepts_from && !was_sender {
                 leg.heard = now;

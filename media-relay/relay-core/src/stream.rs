@@ -18,8 +18,6 @@ pub(crate) struct LegStream {
     pub(crate) rtcp_bytes: u64,
     pub(crate) wrong_source: u64,
     pub(crate) malformed: u64,
-    /// A plan has let the leg send.
-    pub(crate) was_allowed: bool,
     /// Packets that were received and, by the media's direction, not sent on.
     withheld: u64,
     pub(crate) sent: SentView,

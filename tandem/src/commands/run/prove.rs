@@ -48,7 +48,7 @@ pub(super) fn prove(node: &Node, config_path: &Path) -> Result<StandIns, String>
         from: Some(format!("sip:{CALLING}@{caller}")),
         local: Some(caller),
         seconds: SECONDS,
-        ..CallOptions::new(&format!("sip:{CALLED}@{edge}"))
+        ..CallOptions::new(format!("sip:{CALLED}@{edge}"))
     };
     say(format_args!("\ntest call    {CALLING} at {caller} -> edge {edge} -> stand-in carrier"));
     let outcome = place_call(&options).map_err(|error| error.to_string())?;
