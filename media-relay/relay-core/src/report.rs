@@ -34,7 +34,7 @@ impl RtpSession {
                 at: now,
                 kind,
                 codecs: Codecs { received: from },
-                received: ReceivedView { forbidden, ..received_view(stream, &interval) },
+                received: received_view(stream, &interval, forbidden),
                 sent: stream.sent,
                 peer: stream.peer.view(),
                 rtt: match reader {
@@ -102,7 +102,11 @@ fn worse(one: Option<Mos>, other: Option<Mos>) -> Option<Mos> {
     }
 }
 
-fn received_view(stream: &LegStream, interval: &IntervalReception) -> ReceivedView {
+fn received_view(
+    stream: &LegStream,
+    interval: &IntervalReception,
+    forbidden: bool,
+) -> ReceivedView {
     let reception = &stream.reception;
     ReceivedView {
         rtp_packets: stream.rtp_packets,
@@ -118,7 +122,7 @@ fn received_view(stream: &LegStream, interval: &IntervalReception) -> ReceivedVi
         burst_ratio: reception.burst_ratio(),
         wrong_source: stream.wrong_source,
         malformed: stream.malformed,
-        forbidden: false,
+        forbidden,
     }
 }
 
