@@ -33,14 +33,15 @@ pub struct Carrier {
     pub credential: Option<Credential>,
     /// Final status codes, 400 to 699, from this carrier after which no further one is tried.
     pub hunt_final_codes: Arc<[u16]>,
-    /// How long to wait for any response beyond 100 before the next carrier is tried.
+    /// How long to wait for any response before the next carrier is tried; four times that once
+    /// a 100 has come.
     pub no_response_timeout: Duration,
     /// How long it may ring before the attempt is given up.
     pub no_answer_timeout: Duration,
 }
 
 impl Carrier {
-    /// Seconds without any response beyond 100 before the next route, unless configured.
+    /// Time without any response before the next route, unless configured.
     pub const DEFAULT_NO_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
     /// Ringing time before an attempt is given up, unless configured.
     pub const DEFAULT_NO_ANSWER_TIMEOUT: Duration = Duration::from_secs(180);

@@ -81,7 +81,8 @@ pub struct Route {
     pub port: Option<u16>,
     /// Over what.
     pub protocol: TransportProtocol,
-    /// How long to wait for any response beyond 100 before the next route is tried.
+    /// How long to wait for any response before the next route is tried; four times that once
+    /// a 100 has come.
     pub timeout: Duration,
     /// How long the far end may ring before the attempt is given up.
     pub no_answer_timeout: Duration,

@@ -28,7 +28,7 @@ pub mod limits {
     pub const RETENTION_HOURS: RangeInclusive<u32> = 0..=87_600;
     /// Codes that end a hunt.
     pub const HUNT_FINAL_CODE: RangeInclusive<u16> = 400..=699;
-    /// Waiting for any response beyond 100: Timer B (32 s) ends it anyway.
+    /// Waiting for any response: Timer B (32 s) ends it anyway.
     pub const NO_RESPONSE_TIMEOUT: RangeInclusive<Duration> =
         Duration::from_millis(500)..=Duration::from_secs(32);
     /// Ringing.

@@ -31,7 +31,8 @@ pub struct VoiceConnector {
     pub streaming: Streaming,
     /// Final status codes, 400 to 699, after which no further inbound route is tried.
     pub hunt_final_codes: Arc<[u16]>,
-    /// How long to wait for any response beyond 100 before the next inbound route is tried.
+    /// How long to wait for any response before the next inbound route is tried; four times that once
+    /// a 100 has come.
     pub no_response_timeout: Duration,
     /// How long the customer may ring before the attempt is given up.
     pub no_answer_timeout: Duration,

@@ -1,7 +1,8 @@
 //! One signalling worker: messages, media events and deadlines in; messages, media commands and
 //! records out.
 
-use crate::admission::{self, Denied};
+mod door;
+
 use crate::call::{Call, NoResponse};
 use crate::config::EdgeConfig;
 use crate::context::{CallKey, Context};
@@ -10,10 +11,10 @@ use crate::policing::{Policing, TokenBucket};
 use crate::slab::Calls;
 use crate::statistics::EdgeStatistics;
 use bytes::Bytes;
-use directory::{Snapshot, VoiceConnector};
+use directory::Snapshot;
 use model::{
     CallEvent, ConnectionId, Flow, Instant, LegSide, MediaCommand, MediaEvent, MessageDirection,
-    Refusal, RefusalEvent, SipMessageEvent, SipObservation, TransportProtocol,
+    Refusal, SipMessageEvent, SipObservation, TransportProtocol,
 };
 use sip_proto::{
     ClientKey, Composer, Endpoint, HeaderName, Message, Method, OwnerTag, Random, ServerKey,
@@ -365,98 +366,6 @@ impl Edge {
                 });
             }
         }
-    }
-
-    fn handle_new_call(&mut self, now: Instant, server: ServerKey, invite: Message, flow: Flow) {
-        let admission = match self.admit(now, &invite, flow) {
-            Ok(admission) => admission,
-            Err(denied) => {
-                let refusal = denied.refusal;
-                let id = denied.voice_connector.as_deref();
-                self.note_refusal(now, &invite, flow, refusal, id);
-                let retry = Policing::retry_after(refusal);
-                self.context.answer_outside(now, server, &invite, refusal.status(), |composer| {
-                    if let Some(seconds) = retry {
-                        composer.header_args(HeaderName::RetryAfter, format_args!("{seconds}"));
-                    }
-                });
-                return;
-            }
-        };
-        let key = self.calls.reserve();
-        let mut call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
-        self.context.statistics.attempts += 1;
-        self.context.statistics.active_calls += 1;
-        call.start(&mut self.context, now, server, invite, &admission);
-        self.put_back(now, key, call);
-    }
-
-    fn admit(
-        &mut self,
-        now: Instant,
-        invite: &Message,
-        flow: Flow,
-    ) -> Result<admission::Admission, Denied> {
-        let denied = |refusal| Denied { refusal, voice_connector: None };
-        if self.context.draining {
-            return Err(denied(Refusal::Draining));
-        }
-        if self.calls.is_full() {
-            return Err(denied(Refusal::Overloaded));
-        }
-        if self.context.is_own_address(&flow.remote) {
-            return Err(denied(Refusal::Loop));
-        }
-        let admission = admission::admit(&self.context.directory, &flow, invite)?;
-        let connector = &admission.voice_connector;
-        self.context
-            .policing
-            .admit(now, connector, admission.calls_per_second, admission.concurrent_calls)
-            .map_err(|refusal| Denied { refusal, voice_connector: Some(connector.clone()) })?;
-        Ok(admission)
-    }
-
-    fn note_refusal(
-        &mut self,
-        now: Instant,
-        request: &Message,
-        flow: Flow,
-        refusal: Refusal,
-        connector: Option<&VoiceConnector>,
-    ) {
-        self.context.statistics.refusals += 1;
-        let mut start_line = request.start_line();
-        start_line.truncate(200);
-        self.context.outputs.push_back(Output::Sip(SipObservation::Refused(RefusalEvent {
-            refusal,
-            at: now,
-            source: flow.remote,
-            voice_connector: connector.map(|connector| connector.id.clone()),
-            start_line,
-        })));
-    }
-
-    /// Requests outside every dialog from a source that nobody has configured cost no transaction:
-    /// they get a stateless 403 while the rate allows it, and nothing beyond.
-    fn refuse_stranger(&mut self, now: Instant, flow: &Flow, raw: &Bytes) -> bool {
-        let ours = sip_proto::owner_of_message(raw) == Some(self.context.owner());
-        if ours
-            || sip_proto::is_response(raw)
-            || admission::is_known_source(&self.context.directory, flow)
-        {
-            return false;
-        }
-        let rate = self.context.config.stranger_answers_per_second;
-        if !self.strangers.take(rate, now) {
-            self.context.statistics.strangers_dropped += 1;
-            return true;
-        }
-        match self.context.endpoint.refuse_statelessly(*flow, raw.clone(), 403) {
-            Some(request) => self.note_refusal(now, &request, *flow, Refusal::UnknownSource, None),
-            None => self.context.statistics.strangers_dropped += 1,
-        }
-        self.observe_transmits(now);
-        true
     }
 
     /// Runs `work` on a call, then lets it settle. `false` when there is no such call.

@@ -2,7 +2,9 @@
 //! sub-machine that it belongs to; each of those is in a file of its own.
 
 mod answer;
+mod attempt;
 mod established;
+mod renegotiated;
 mod renegotiation;
 mod setup;
 mod teardown;
@@ -421,3 +423,6 @@ impl Call {
 fn is_invite(response: &Message) -> bool {
     response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite)
 }
+
+#[cfg(test)]
+mod graphs;

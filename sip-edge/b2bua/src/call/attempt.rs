@@ -1,0 +1,292 @@
+//! One attempt of a setup: leg B's INVITE, and what comes of it.
+
+use super::setup::SetupState;
+use super::{Call, ClientPurpose, NoResponse};
+use crate::context::Context;
+use crate::deadline::Deadline;
+use crate::leg::{Leg, via};
+use crate::session_timer::{SessionTimer, seconds};
+use crate::{carry, leg};
+use model::{CallEventKind, EndedBy, Flow, Instant, LegSide, Refusal};
+use sip_proto::{Composer, HeaderName, Message, Method};
+
+/// A route that still refuses the interval after it got what it asked for twice is broken.
+const MAX_INTERVAL_REFUSALS: u8 = 2;
+
+impl Call {
+    /// Sends the INVITE of a new attempt, as a new dialog of its own.
+    pub(super) fn call_leg_b(&mut self, context: &mut Context, now: Instant) {
+        let Some(pending) = self.pending.as_mut() else { return };
+        let (Some(route), Some(destination)) = (&pending.route, pending.destination) else {
+            return;
+        };
+        let Some(listener) = context.listener_for(route.protocol, &destination) else {
+            pending.hunt.note(503);
+            self.next_route(context, now);
+            return;
+        };
+        let flow = Flow {
+            protocol: route.protocol,
+            local: listener.local,
+            remote: destination,
+            connection: None,
+        };
+        pending.attempt += 1;
+        pending.early_answer = None;
+        let (carrier, attempt) = (route.carrier.as_ref().map(|c| c.id.clone()), pending.attempt);
+        let protocol = route.protocol;
+        let min_se_seconds = self.legs[LegSide::B.index()].session.min_se_seconds;
+        let ids = [context.new_token(), context.new_token()];
+        let mut leg = Leg::new(flow, listener, ids);
+        leg.session = SessionTimer::asking_for(min_se_seconds);
+        let host = listener.advertised.ip();
+        let host = match host {
+            std::net::IpAddr::V4(ip) => ip.to_string(),
+            std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        leg.local_party = carry::caller_address(&pending.invite, &host).into();
+        leg.remote_party = format!("<sip:{}@{destination}>", self.parties.to_user).into();
+        leg.cseq = 1;
+        let old = std::mem::replace(&mut self.legs[LegSide::B.index()], leg);
+        self.forget_leg(context, &old);
+        self.register_leg(context, LegSide::B);
+        context.event(
+            self.id,
+            now,
+            CallEventKind::Routed { carrier, destination, protocol, attempt },
+        );
+        self.invite_leg_b(context, now, &host);
+    }
+
+    fn invite_leg_b(&mut self, context: &mut Context, now: Instant, host: &str) {
+        let direction = self.towards(LegSide::B);
+        let Some(pending) = self.pending.as_mut() else { return };
+        let leg = &self.legs[LegSide::B.index()];
+        let body = match &pending.offer {
+            Some(offer) => match self.media.write_offer(LegSide::B, offer) {
+                Ok(body) => Some(body),
+                Err(fault) => {
+                    self.refuse_body(context, now, fault);
+                    return;
+                }
+            },
+            None => None,
+        };
+        let transport = match leg.flow.protocol {
+            model::TransportProtocol::Udp => "",
+            model::TransportProtocol::Tcp => ";transport=tcp",
+            model::TransportProtocol::Tls => ";transport=tls",
+        };
+        let uri = format!("sip:{}@{}{transport}", self.parties.to_user, leg.flow.remote);
+        let branch = context.new_branch();
+        let mut composer = Composer::request("INVITE", &uri);
+        via(&mut composer, &leg.listener, &branch);
+        let hops = pending.invite.max_forwards().ok().flatten().unwrap_or(70).min(255);
+        composer
+            .header_args(HeaderName::MaxForwards, format_args!("{}", hops.saturating_sub(1)))
+            .header_args(
+                HeaderName::From,
+                format_args!("{};tag={}", leg.local_party, leg.local_tag),
+            )
+            .header(HeaderName::To, &leg.remote_party)
+            .header(HeaderName::CallId, &leg.call_id)
+            .header_args(HeaderName::CSeq, format_args!("{} INVITE", leg.cseq))
+            .header(HeaderName::Contact, leg.contact())
+            .header(HeaderName::Allow, leg::ALLOW)
+            .header(HeaderName::Supported, leg::SUPPORTED)
+            .header_args(HeaderName::SessionExpires, format_args!("{}", pending.session_seconds));
+        let min_se = leg.session.min_se_seconds.max(seconds(context.config.min_se));
+        composer
+            .header_args(HeaderName::MinSe, format_args!("{min_se}"))
+            .header(HeaderName::UserAgent, &context.config.product);
+        carry::carry(&mut composer, &pending.invite, direction, host);
+        let bytes = match &body {
+            Some(body) => composer.body(Some("application/sdp"), body),
+            None => composer.finish(),
+        };
+        let (flow, attempt) = (leg.flow, pending.attempt);
+        self.setup.go(SetupState::Calling);
+        match context.send(now, flow, &branch, Method::Invite, bytes) {
+            Some(client) => {
+                pending.client = Some(client);
+                self.open_client(context, client, ClientPurpose::Setup { attempt });
+                self.arm_no_response(now);
+                self.arm_no_answer(context, now);
+            }
+            None => self.refuse_overload(context, now, Refusal::Overloaded),
+        }
+    }
+
+    pub(super) fn arm_no_response(&mut self, now: Instant) {
+        if let Some(route) = self.pending.as_ref().and_then(|pending| pending.route.as_ref()) {
+            self.deadlines.set(Deadline::NoResponse, now + route.timeout);
+        }
+    }
+
+    fn arm_no_answer(&mut self, context: &Context, now: Instant) {
+        let route = self.pending.as_ref().and_then(|pending| pending.route.as_ref());
+        let ours = context.config.no_answer_timeout;
+        let patience = route.map_or(ours, |route| route.no_answer_timeout.min(ours));
+        self.deadlines.set(Deadline::NoAnswer, now + patience);
+    }
+
+    /// A response to the INVITE of `attempt`.
+    pub(super) fn handle_setup_response(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        attempt: u32,
+        response: &Message,
+        flow: Flow,
+    ) {
+        let status = response.status().unwrap_or_default();
+        let success = (200..300).contains(&status);
+        let current = self.pending.as_ref().is_some_and(|p| p.attempt == attempt)
+            && matches!(self.setup.state(), SetupState::Calling | SetupState::Proceeding);
+        if !current {
+            if success {
+                self.handle_other_answer(context, now, LegSide::B, response, flow);
+            }
+            return;
+        }
+        self.legs[LegSide::B.index()].flow.connection = flow.connection;
+        match status {
+            100 => self.route_trying(now),
+            101..200 => self.progress(context, now, status, response),
+            200..300 => self.answered(context, now, response),
+            _ => self.route_failed(context, now, status, Some(response)),
+        }
+    }
+
+    /// 100 says that the next hop is alive and works on it. Reaching a telephone may take it ten
+    /// seconds, so the route gets [`TRYING_FACTOR`] times its patience before a further one is
+    /// tried; the last one is given the time that it needs.
+    fn route_trying(&mut self, now: Instant) {
+        let Some(pending) = self.pending.as_ref() else { return };
+        if pending.addresses.is_empty() && pending.hunt.is_exhausted() {
+            self.deadlines.clear(Deadline::NoResponse);
+        } else if let Some(route) = &pending.route {
+            self.deadlines.set(Deadline::NoResponse, now + route.timeout * TRYING_FACTOR);
+        }
+    }
+
+    pub(super) fn handle_setup_failure(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        attempt: u32,
+        failure: NoResponse,
+    ) {
+        let current = self.pending.as_ref().is_some_and(|p| p.attempt == attempt)
+            && matches!(self.setup.state(), SetupState::Calling | SetupState::Proceeding);
+        if current {
+            let status = match failure {
+                NoResponse::Timeout => 408,
+                NoResponse::Unreachable => 503,
+            };
+            self.route_failed(context, now, status, None);
+        }
+    }
+
+    /// The present route has failed: the next one is tried, or leg A hears about it.
+    fn route_failed(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        status: u16,
+        response: Option<&Message>,
+    ) {
+        self.deadlines.clear(Deadline::NoResponse);
+        self.deadlines.clear(Deadline::NoAnswer);
+        let Some(pending) = self.pending.as_mut() else { return };
+        pending.client = None;
+        if status == 422
+            && pending.interval_refusals < MAX_INTERVAL_REFUSALS
+            && let Some(response) = response
+        {
+            let session = &mut self.legs[LegSide::B.index()].session;
+            if let Some(seconds) = session.refused(response, pending.session_seconds) {
+                pending.session_seconds = seconds;
+                pending.interval_refusals += 1;
+                self.call_again(context, now);
+                return;
+            }
+        }
+        // An address of a name that fails says nothing about the callee: the next one is tried.
+        let more_addresses = !pending.addresses.is_empty() && (status == 408 || status >= 500);
+        let final_codes = match &pending.route {
+            Some(route) => &*route.hunt_final_codes,
+            None => &[],
+        };
+        let ends = !more_addresses && pending.hunt.ends_with(status, final_codes);
+        pending.hunt.note(status);
+        let told = pending.hunt.best().unwrap_or(status);
+        if !ends {
+            self.next_route(context, now);
+            return;
+        }
+        let ended_by = if response.is_some() { EndedBy::LegB } else { EndedBy::Edge };
+        self.pass_failure(
+            context,
+            now,
+            told,
+            response.filter(|r| r.status() == Some(told)),
+            ended_by,
+        );
+    }
+
+    /// The same route once more, after it asked for a longer session interval.
+    fn call_again(&mut self, context: &mut Context, now: Instant) {
+        self.setup.go(SetupState::Routing);
+        self.call_leg_b(context, now);
+    }
+
+    /// The route has not answered at all.
+    pub(super) fn route_silent(&mut self, context: &mut Context, now: Instant) {
+        match self.setup.state() {
+            SetupState::Resolving => {
+                if let Some(pending) = self.pending.as_mut() {
+                    pending.hunt.note(503);
+                }
+                self.next_route(context, now);
+            }
+            SetupState::Calling => {
+                self.abandon_attempt(context, now);
+                self.route_failed(context, now, 408, None);
+            }
+            _ => {}
+        }
+    }
+
+    /// Leg B rings and nobody answers: that is the callee's doing, so no other route is tried.
+    pub(super) fn not_answered(&mut self, context: &mut Context, now: Instant) {
+        if !matches!(self.setup.state(), SetupState::Calling | SetupState::Proceeding) {
+            return;
+        }
+        self.abandon_attempt(context, now);
+        self.refuse_with(context, now, 480, "no answer", None, |composer| {
+            composer.header(HeaderName::Reason, "Q.850;cause=19;text=\"No answer\"");
+        });
+    }
+
+    /// Cancels leg B's INVITE. Its transaction lives on for the outcome, and a 2xx that crosses the
+    /// CANCEL is acknowledged and hung up.
+    pub(super) fn abandon_attempt(&mut self, context: &mut Context, now: Instant) {
+        let client = self.pending.as_mut().and_then(|pending| pending.client.take());
+        if let Some(client) = client {
+            let _ = context.endpoint.cancel(now, client, context.random.as_mut());
+        }
+    }
+
+    /// Leg A gave up.
+    pub(super) fn cancel_setup(&mut self, context: &mut Context, now: Instant) {
+        if matches!(self.setup.state(), SetupState::Answered | SetupState::Established) {
+            return;
+        }
+        self.abandon_attempt(context, now);
+        self.refuse_with(context, now, 487, "cancelled", None, |_| {});
+    }
+}
+
+/// How much longer a route may take that has answered 100.
+const TRYING_FACTOR: u32 = 4;

@@ -1,0 +1,41 @@
+//! The graphs of a call's sub-machines, as reviewed; and that each has no dead end but its last
+//! states.
+
+use super::renegotiation::RenegotiationState;
+use super::setup::SetupState;
+use super::teardown::TeardownState;
+use crate::machine::{State, graph};
+
+#[test]
+fn setup() {
+    insta::assert_snapshot!(graph::<SetupState>("Setup"));
+    assert_eq!(ends::<SetupState>(), ["Established", "Failed"]);
+}
+
+#[test]
+fn renegotiation() {
+    insta::assert_snapshot!(graph::<RenegotiationState>("Renegotiation"));
+    assert_eq!(ends::<RenegotiationState>(), [""; 0]);
+}
+
+#[test]
+fn teardown() {
+    insta::assert_snapshot!(graph::<TeardownState>("Teardown"));
+    assert_eq!(ends::<TeardownState>(), ["Done"]);
+}
+
+/// The states that nothing leads out of, by name. Every other state must be reachable.
+fn ends<S: State>() -> Vec<String> {
+    let mut ends = Vec::new();
+    for (from, to) in S::EDGES {
+        let reachable = *from == S::INITIAL
+            || S::EDGES.iter().any(|(other, next)| other != from && next == from);
+        assert!(reachable, "nothing leads to {from:?}");
+        let name = format!("{to:?}");
+        if !S::EDGES.iter().any(|(next, _)| next == to) && !ends.contains(&name) {
+            ends.push(name);
+        }
+    }
+    ends.sort();
+    ends
+}

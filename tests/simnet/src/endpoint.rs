@@ -1,0 +1,458 @@
+//! An endpoint of its own mind: a real transaction layer below, dice above.
+
+use crate::fixture::{connector_host, sdp};
+use crate::network::Rng;
+use bytes::Bytes;
+use model::{Flow, Instant, TransportProtocol};
+use sip_proto::{
+    ClientKey, Dialog, Endpoint, Message, Method, OwnerTag, ServerKey, TransactionConfig,
+    TransactionEvent, Transmit,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Something that an endpoint will do of its own accord.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Ring(u16),
+    Answer(u16),
+    Cancel,
+    Change,
+    Repeat2xx,
+    Bye,
+}
+
+/// One call as one endpoint sees it.
+pub(crate) struct OwnCall {
+    pub(crate) call_id: String,
+    pub(crate) tag: String,
+    /// To, without tag, while there is no dialog.
+    pub(crate) remote: String,
+    pub(crate) local: String,
+    pub(crate) dialog: Option<Dialog>,
+    cseq: u32,
+    version: u32,
+    /// The INVITE of the other side that waits for its final response.
+    invited: Option<(ServerKey, Message)>,
+    /// Our INVITE that waits for its final response.
+    inviting: Option<ClientKey>,
+    /// A 2xx of ours that has not been acknowledged: bytes, next interval, end.
+    unacknowledged: Option<(Bytes, Duration, Instant)>,
+    /// ACKs sent, by CSeq number.
+    acks: HashMap<u32, Bytes>,
+    sent_offer: bool,
+    never_acks: bool,
+    cancelled: bool,
+    over: bool,
+}
+
+/// The endpoint.
+pub(crate) struct Actor {
+    pub(crate) at: SocketAddr,
+    edge: SocketAddr,
+    rng: Rng,
+    endpoint: Endpoint,
+    pub(crate) calls: Vec<OwnCall>,
+    clients: HashMap<ClientKey, usize>,
+    deeds: BTreeMap<(Instant, u64), (usize, Deed)>,
+    serial: u64,
+}
+
+impl Actor {
+    pub(crate) fn new(at: SocketAddr, edge: SocketAddr, node: u16, mut rng: Rng) -> Self {
+        let config = TransactionConfig {
+            hash_seed: rng.next(),
+            ..TransactionConfig::new(OwnerTag { node, worker: 9 })
+        };
+        Actor {
+            at,
+            edge,
+            rng,
+            endpoint: Endpoint::new(config),
+            calls: Vec::new(),
+            clients: HashMap::new(),
+            deeds: BTreeMap::new(),
+            serial: 0,
+        }
+    }
+
+    /// Calls a number.
+    pub(crate) fn call(&mut self, now: Instant, number: &str) {
+        let token = self.rng.next();
+        let inner = format!("host.inner-{}.example", self.at.port());
+        let index = self.new_call(
+            format!("inner-{token:x}@{inner}"),
+            format!("sip:+12065550100@{inner}"),
+            format!("sip:{number}@{}", connector_host()),
+        );
+        self.invite(now, index);
+        if self.rng.percent(30) {
+            let after = self.rng.millis(0, 9_000);
+            self.plan(now + after, index, Deed::Cancel);
+        }
+    }
+
+    pub(crate) fn handle_input(&mut self, now: Instant, raw: Bytes) {
+        let flow = self.flow();
+        self.endpoint.handle_input(now, flow, raw);
+        self.handle_events(now);
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        self.handle_events(now);
+        while let Some(entry) = self.deeds.first_entry()
+            && entry.key().0 <= now
+        {
+            let (index, deed) = entry.remove();
+            self.act(now, index, deed);
+        }
+        self.handle_events(now);
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let deed = self.deeds.keys().next().map(|(at, _)| *at);
+        self.endpoint.poll_timeout().into_iter().chain(deed).min()
+    }
+
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.endpoint.poll_transmit()
+    }
+
+    fn flow(&self) -> Flow {
+        Flow {
+            protocol: TransportProtocol::Udp,
+            local: self.at,
+            remote: self.edge,
+            connection: None,
+        }
+    }
+
+    fn new_call(&mut self, call_id: String, local: String, remote: String) -> usize {
+        let tag = format!("inner-{:x}", self.rng.next());
+        self.calls.push(OwnCall {
+            call_id,
+            tag,
+            remote,
+            local,
+            dialog: None,
+            cseq: 0,
+            version: 1,
+            invited: None,
+            inviting: None,
+            unacknowledged: None,
+            acks: HashMap::new(),
+            sent_offer: false,
+            never_acks: self.rng.percent(5),
+            cancelled: false,
+            over: false,
+        });
+        self.calls.len() - 1
+    }
+
+    fn plan(&mut self, at: Instant, index: usize, deed: Deed) {
+        self.serial += 1;
+        self.deeds.insert((at, self.serial), (index, deed));
+    }
+
+    fn handle_events(&mut self, now: Instant) {
+        while let Some(event) = self.endpoint.poll_event() {
+            match event {
+                TransactionEvent::Request { key, message, .. } => self.requested(now, key, message),
+                TransactionEvent::Ack { message, .. } => self.acknowledged(now, &message),
+                TransactionEvent::Cancelled { invite, .. } => {
+                    let found = self
+                        .calls
+                        .iter()
+                        .position(|c| c.invited.as_ref().is_some_and(|(key, _)| *key == invite));
+                    if let Some(index) = found {
+                        self.reply_invite(now, index, 487);
+                    }
+                }
+                TransactionEvent::Response { key, message } => {
+                    if let Some(index) = self.clients.get(&key).copied() {
+                        self.answered(now, index, &message);
+                    }
+                }
+                TransactionEvent::ClientTimeout { key }
+                | TransactionEvent::ClientUnreachable { key } => {
+                    if let Some(index) = self.clients.get(&key).copied() {
+                        self.calls[index].inviting = None;
+                    }
+                }
+                TransactionEvent::StrayResponse { message, .. } => {
+                    let index = self.index_of(&message);
+                    if let Some(index) = index {
+                        self.acknowledge(index, &message);
+                    }
+                }
+                TransactionEvent::ServerDone { .. } | TransactionEvent::ClientDone { .. } => {}
+            }
+        }
+    }
+
+    fn index_of(&self, message: &Message) -> Option<usize> {
+        let call_id = message.call_id().ok()?;
+        self.calls.iter().position(|call| call.call_id == call_id)
+    }
+
+    fn requested(&mut self, now: Instant, key: ServerKey, request: Message) {
+        let method = request.method().unwrap();
+        let known = self.index_of(&request);
+        let in_dialog = request.to().unwrap().tag().is_some();
+        match (method, known) {
+            (Method::Invite, None) if !in_dialog => self.invited(now, key, &request),
+            (Method::Invite, Some(index)) => self.reinvited(now, index, key, request),
+            (Method::Bye, Some(index)) => {
+                self.calls[index].over = true;
+                self.reply(now, &self.calls[index].tag.clone(), key, &request, 200, None);
+            }
+            (_, Some(index)) => {
+                let body = (method == Method::Update && !request.body_bytes().is_empty())
+                    .then(|| self.description(index, "sendrecv"));
+                self.reply(now, &self.calls[index].tag.clone(), key, &request, 200, body);
+            }
+            (_, None) => self.reply(now, "inner-unknown", key, &request, 481, None),
+        }
+    }
+
+    fn invited(&mut self, now: Instant, key: ServerKey, invite: &Message) {
+        let call_id = invite.call_id().unwrap().to_owned();
+        let local = invite.to().unwrap().uri_text.to_owned();
+        let remote = invite.from().unwrap().uri_text.to_owned();
+        let index = self.new_call(call_id, local, remote);
+        let call = &mut self.calls[index];
+        call.dialog = Dialog::from_request_uas(invite, &call.tag).ok();
+        call.invited = Some((key, invite.clone()));
+        let mut at = now;
+        for _ in 0..self.rng.below(3) {
+            at += self.rng.millis(10, 3_000);
+            let status = self.rng.pick(&[180, 183, 183, 182]);
+            self.plan(at, index, Deed::Ring(status));
+        }
+        // Some never answer.
+        if !self.rng.percent(8) {
+            at += self.rng.millis(0, 12_000);
+            let status =
+                self.rng.pick(&[200, 200, 200, 200, 200, 200, 486, 503, 480, 404, 302, 422]);
+            self.plan(at, index, Deed::Answer(status));
+        }
+    }
+
+    fn reinvited(&mut self, now: Instant, index: usize, key: ServerKey, request: Message) {
+        let busy = self.calls[index].inviting.is_some() || self.calls[index].invited.is_some();
+        self.calls[index].invited.get_or_insert((key, request.clone()));
+        if busy {
+            self.reply(now, &self.calls[index].tag.clone(), key, &request, 491, None);
+        } else {
+            let after = self.rng.millis(0, 3_000);
+            let status = self.rng.pick(&[200, 200, 200, 200, 488, 491, 500]);
+            self.plan(now + after, index, Deed::Answer(status));
+        }
+    }
+
+    fn reply(
+        &mut self,
+        now: Instant,
+        tag: &str,
+        key: ServerKey,
+        request: &Message,
+        status: u16,
+        body: Option<String>,
+    ) {
+        let raw = self.response(tag, request, status, body.as_deref());
+        let _ = self.endpoint.respond(now, key, status, raw);
+    }
+
+    fn description(&mut self, index: usize, direction: &str) -> String {
+        let version = self.calls[index].version;
+        sdp(self.at, 30_000 + 2 * index as u16, version, direction)
+    }
+
+    /// Sends the final or provisional response to the INVITE that waits for one.
+    fn reply_invite(&mut self, now: Instant, index: usize, status: u16) {
+        let Some((key, invite)) = self.calls[index].invited.clone() else { return };
+        let wants_body = status == 200 || (status == 183 && !invite.body_bytes().is_empty());
+        let direction = self.rng.pick(&["sendrecv", "sendrecv", "recvonly", "inactive"]);
+        let body = wants_body.then(|| self.description(index, direction));
+        let raw = self.response(&self.calls[index].tag.clone(), &invite, status, body.as_deref());
+        if self.endpoint.respond(now, key, status, raw.clone()).is_err() {
+            return;
+        }
+        let call = &mut self.calls[index];
+        if status >= 200 {
+            call.invited = None;
+        }
+        if status == 200 {
+            let t1 = Duration::from_millis(500);
+            call.unacknowledged = Some((raw, t1, now + 64 * t1));
+            self.plan(now + t1, index, Deed::Repeat2xx);
+        } else if status >= 300 && invite.to().unwrap().tag().is_none() {
+            call.over = true;
+        }
+    }
+
+    fn acknowledged(&mut self, now: Instant, ack: &Message) {
+        let Some(index) = self.index_of(ack) else { return };
+        let first = self.calls[index].unacknowledged.take().is_some();
+        if first && !self.calls[index].over {
+            self.plan_life(now, index);
+        }
+    }
+
+    /// What happens in an established call.
+    fn plan_life(&mut self, now: Instant, index: usize) {
+        let after = self.rng.millis(100, 30_000);
+        let deed = match self.rng.below(10) {
+            0..6 => Deed::Change,
+            6..9 => Deed::Bye,
+            // Leaves it to the other side, or to the limit of a call's life.
+            _ => return,
+        };
+        self.plan(now + after, index, deed);
+    }
+
+    fn act(&mut self, now: Instant, index: usize, deed: Deed) {
+        if self.calls[index].over && !matches!(deed, Deed::Repeat2xx) {
+            return;
+        }
+        match deed {
+            Deed::Ring(status) => self.reply_invite(now, index, status),
+            Deed::Answer(status) => self.reply_invite(now, index, status),
+            Deed::Repeat2xx => self.repeat(now, index),
+            Deed::Cancel => {
+                self.calls[index].cancelled = true;
+                if let Some(client) = self.calls[index].inviting {
+                    let _ = self.endpoint.cancel(now, client, &mut self.rng);
+                }
+            }
+            Deed::Bye => {
+                self.request(now, index, "BYE", None);
+                self.calls[index].over = true;
+            }
+            Deed::Change => {
+                self.change(now, index);
+                let after = self.rng.millis(50, 20_000);
+                let deed = self.rng.pick(&[Deed::Change, Deed::Change, Deed::Bye]);
+                self.plan(now + after, index, deed);
+            }
+        }
+    }
+
+    fn change(&mut self, now: Instant, index: usize) {
+        let busy = self.calls[index].inviting.is_some() || self.calls[index].invited.is_some();
+        match self.rng.below(6) {
+            0 => self.request(now, index, "INFO", Some("Signal=1\r\n".to_owned())),
+            1 => self.request(now, index, "OPTIONS", None),
+            2 => self.request(now, index, "UPDATE", None),
+            _ if busy => {}
+            3 => {
+                self.invite(now, index);
+                if self.rng.percent(30) {
+                    let after = self.rng.millis(0, 2_000);
+                    self.plan(now + after, index, Deed::Cancel);
+                }
+            }
+            4 => {
+                self.calls[index].version += 1;
+                let body = self.description(index, "sendonly");
+                self.request(now, index, "UPDATE", Some(body));
+            }
+            _ => self.invite(now, index),
+        }
+    }
+
+    fn repeat(&mut self, now: Instant, index: usize) {
+        let flow = self.flow();
+        let Some((raw, interval, end)) = &mut self.calls[index].unacknowledged else { return };
+        if now >= *end {
+            self.calls[index].unacknowledged = None;
+            self.act(now, index, Deed::Bye);
+            return;
+        }
+        let raw = raw.clone();
+        *interval = (*interval * 2).min(Duration::from_secs(4));
+        let next = now + *interval;
+        self.endpoint.send_directly(flow, raw);
+        self.plan(next, index, Deed::Repeat2xx);
+    }
+
+    /// An INVITE, the first or another; now and then without an offer.
+    fn invite(&mut self, now: Instant, index: usize) {
+        self.calls[index].cancelled = false;
+        let offers = !self.rng.percent(20);
+        self.calls[index].sent_offer = offers;
+        self.calls[index].version += u32::from(self.rng.percent(70));
+        let direction = self.rng.pick(&["sendrecv", "sendonly", "inactive", "recvonly"]);
+        let body = offers.then(|| self.description(index, direction));
+        self.request(now, index, "INVITE", body);
+    }
+
+    fn request(&mut self, now: Instant, index: usize, method: &str, body: Option<String>) {
+        let branch = self.endpoint.new_branch(&mut self.rng);
+        let call = &mut self.calls[index];
+        call.cseq += 1;
+        let cseq = call.cseq;
+        let raw = self.compose(index, method, cseq, &branch, body.as_deref());
+        let flow = self.flow();
+        let sent = self.endpoint.send_request(now, flow, &branch, Method::parse(method), raw);
+        if let Ok(key) = sent {
+            self.clients.insert(key, index);
+            if method == "INVITE" {
+                self.calls[index].inviting = Some(key);
+            }
+        }
+    }
+
+    fn answered(&mut self, now: Instant, index: usize, response: &Message) {
+        let status = response.status().unwrap();
+        let is_invite = response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        if !is_invite {
+            return;
+        }
+        match status {
+            ..200 => {}
+            200..300 => {
+                let first = self.calls[index].inviting.take().is_some();
+                let initial = self.calls[index].dialog.is_none();
+                if initial {
+                    self.calls[index].dialog = Dialog::from_response_uac(response).ok();
+                }
+                self.acknowledge(index, response);
+                if first && self.calls[index].cancelled && initial {
+                    self.act(now, index, Deed::Bye);
+                } else if first && initial {
+                    self.plan(now, index, Deed::Change);
+                }
+            }
+            300.. => {
+                self.calls[index].inviting = None;
+                if self.calls[index].dialog.is_none() {
+                    self.calls[index].over = true;
+                }
+            }
+        }
+    }
+
+    /// Sends the ACK of a 2xx, the same one for every copy.
+    fn acknowledge(&mut self, index: usize, response: &Message) {
+        if self.calls[index].never_acks {
+            return;
+        }
+        let number = response.cseq().unwrap().number;
+        let ack = match self.calls[index].acks.get(&number) {
+            Some(ack) => ack.clone(),
+            None => {
+                let branch = self.endpoint.new_branch(&mut self.rng);
+                let owes_answer = !self.calls[index].sent_offer && !self.rng.percent(5);
+                let body = owes_answer.then(|| self.description(index, "sendrecv"));
+                let ack = self.compose(index, "ACK", number, &branch, body.as_deref());
+                self.calls[index].acks.insert(number, ack.clone());
+                ack
+            }
+        };
+        let flow = self.flow();
+        self.endpoint.send_directly(flow, ack);
+    }
+}

@@ -1,0 +1,102 @@
+//! A media relay without packets: it hands out ports and remembers what it was told.
+
+use crate::fixture::EDGE;
+use model::{AllocationFailure, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaPlan};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+/// How the relay answers a wish for ports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RelayMode {
+    /// With ports, at once.
+    Answers,
+    /// Not until [`FakeRelay::answer_held`].
+    Holds,
+    /// With a failure.
+    Fails(AllocationFailure),
+}
+
+/// The relay.
+#[derive(Debug)]
+pub struct FakeRelay {
+    /// How it answers from now on.
+    pub mode: RelayMode,
+    /// Every plan that was applied, oldest first.
+    pub plans: Vec<MediaPlan>,
+    open: HashMap<MediaId, [LocalMedia; 2]>,
+    held: Vec<MediaId>,
+    next_port: u16,
+}
+
+impl FakeRelay {
+    /// A relay that answers.
+    pub fn new() -> Self {
+        FakeRelay {
+            mode: RelayMode::Answers,
+            plans: Vec::new(),
+            open: HashMap::new(),
+            held: Vec::new(),
+            next_port: 20_000,
+        }
+    }
+
+    /// Takes a command; returns what the relay says to it.
+    pub fn handle(&mut self, command: MediaCommand) -> Option<MediaEvent> {
+        match command {
+            MediaCommand::Allocate { id, .. } => match self.mode {
+                RelayMode::Answers => Some(self.allocate(id)),
+                RelayMode::Holds => {
+                    self.held.push(id);
+                    None
+                }
+                RelayMode::Fails(reason) => Some(MediaEvent::AllocationFailed { id, reason }),
+            },
+            MediaCommand::Apply { id, plan } => {
+                assert!(self.open.contains_key(&id), "a plan for {id:?}, which has no ports");
+                self.plans.push(*plan);
+                None
+            }
+            MediaCommand::Release { id } => {
+                assert!(self.open.remove(&id).is_some(), "{id:?} was released without ports");
+                None
+            }
+        }
+    }
+
+    /// Gives ports to everything that waits for them.
+    pub fn answer_held(&mut self) -> Vec<MediaEvent> {
+        std::mem::take(&mut self.held).into_iter().map(|id| self.allocate(id)).collect()
+    }
+
+    /// Streams that have ports or wait for them.
+    pub fn open(&self) -> usize {
+        self.open.len() + self.held.len()
+    }
+
+    /// The ports of the only open stream.
+    pub fn local(&self) -> [LocalMedia; 2] {
+        assert_eq!(self.open.len(), 1, "open streams");
+        *self.open.values().next().unwrap()
+    }
+
+    fn allocate(&mut self, id: MediaId) -> MediaEvent {
+        let mut local = || {
+            let port = self.next_port;
+            // Ports may come again after a long run; calls are short against that.
+            self.next_port = if port > 59_000 { 20_000 } else { port + 2 };
+            LocalMedia {
+                rtp: SocketAddr::new(EDGE.ip(), port),
+                rtcp: SocketAddr::new(EDGE.ip(), port + 1),
+            }
+        };
+        let local = [local(), local()];
+        assert!(self.open.insert(id, local).is_none(), "{id:?} was allocated twice");
+        MediaEvent::Allocated { id, local }
+    }
+}
+
+impl Default for FakeRelay {
+    fn default() -> Self {
+        FakeRelay::new()
+    }
+}

@@ -1,0 +1,275 @@
+//! One edge and a network that delivers at once, driven step by step.
+
+use crate::audit::Audit;
+use crate::fixture::{EDGE, EDGE_TCP, config, directory, snapshot};
+use crate::network::Rng;
+use crate::relay::FakeRelay;
+use crate::ua::Ua;
+use b2bua::{Edge, EdgeConfig, Output, ResolveId};
+use bytes::Bytes;
+use directory::Resources;
+use model::{CallEnd, ConnectionId, Flow, Instant, MediaPlan, Refusal, TransportProtocol};
+use sip_proto::{Message, Transmit};
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The edge, the relay, and everybody's letter boxes.
+pub struct World {
+    /// Under test.
+    pub edge: Edge,
+    /// Its relay.
+    pub relay: FakeRelay,
+    /// What was checked and recorded.
+    pub audit: Audit,
+    /// What names resolve to. A name that is not here is not answered, see
+    /// [`World::questions`].
+    pub names: HashMap<&'static str, Vec<SocketAddr>>,
+    /// Questions to the resolver that wait.
+    pub questions: Vec<(ResolveId, Arc<str>)>,
+    /// Where messages to an address fail with "unreachable".
+    pub unreachable: Vec<SocketAddr>,
+    /// Connections that the edge opened.
+    pub opened: Vec<SocketAddr>,
+    now: Instant,
+    inboxes: HashMap<SocketAddr, VecDeque<Message>>,
+    connections: HashMap<SocketAddr, ConnectionId>,
+    ladder: Vec<String>,
+    serial: u32,
+}
+
+impl World {
+    /// The fixture.
+    pub fn new() -> Self {
+        World::with(config(), directory())
+    }
+
+    /// Other settings, another directory.
+    pub fn with(config: EdgeConfig, resources: Resources) -> Self {
+        let random = Box::new(Rng::new(42));
+        World {
+            edge: Edge::new(config, snapshot(resources), random),
+            relay: FakeRelay::new(),
+            audit: Audit::default(),
+            names: HashMap::new(),
+            questions: Vec::new(),
+            unreachable: Vec::new(),
+            opened: Vec::new(),
+            now: Instant::from_millis(1_000),
+            inboxes: HashMap::new(),
+            connections: HashMap::new(),
+            ladder: Vec::new(),
+            serial: 0,
+        }
+    }
+
+    /// An endpoint that will call `number`.
+    pub fn caller(&mut self, at: SocketAddr, number: &str) -> Ua {
+        Ua::caller(self, at, number)
+    }
+
+    /// The endpoint that the next INVITE to `at` has arrived at.
+    pub fn callee(&mut self, at: SocketAddr) -> Ua {
+        Ua::callee(self, at)
+    }
+
+    /// Sends bytes to the edge.
+    pub fn send(&mut self, from: SocketAddr, raw: impl Into<Bytes>) {
+        let raw = raw.into();
+        self.note(from, true, &raw);
+        let flow = self.flow(from);
+        self.edge.handle_input(self.now, flow, raw);
+        self.pump();
+    }
+
+    /// The path between the edge and a peer: a stream for one that has a connection.
+    pub fn flow(&self, peer: SocketAddr) -> Flow {
+        match self.connections.get(&peer) {
+            Some(&connection) => Flow {
+                protocol: TransportProtocol::Tcp,
+                local: EDGE_TCP,
+                remote: peer,
+                connection: Some(connection),
+            },
+            None => Flow {
+                protocol: TransportProtocol::Udp,
+                local: EDGE,
+                remote: peer,
+                connection: None,
+            },
+        }
+    }
+
+    /// A peer opens a stream to the edge.
+    pub fn connect(&mut self, peer: SocketAddr) -> ConnectionId {
+        self.serial += 1;
+        let id = ConnectionId(u64::from(self.serial));
+        self.connections.insert(peer, id);
+        id
+    }
+
+    /// A stream closes.
+    pub fn disconnect(&mut self, peer: SocketAddr) {
+        if let Some(id) = self.connections.remove(&peer) {
+            self.edge.handle_connection_closed(self.now, id);
+            self.pump();
+        }
+    }
+
+    /// The relay gives the ports that it held back.
+    pub fn answer_relay(&mut self) {
+        for event in self.relay.answer_held() {
+            self.edge.handle_media_event(self.now, event);
+        }
+        self.pump();
+    }
+
+    /// The resolver answers the oldest question.
+    pub fn answer_question(&mut self, addresses: &[SocketAddr]) {
+        let (id, _) = self.questions.remove(0);
+        self.edge.handle_resolved(self.now, id, addresses.to_vec());
+        self.pump();
+    }
+
+    /// Lets time pass, with everything that is due in it.
+    pub fn advance(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(at) = self.edge.poll_timeout().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.edge.handle_timeout(self.now);
+            self.pump();
+        }
+        self.now = end;
+    }
+
+    /// The virtual clock.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Runs a command on the edge and what follows from it.
+    pub fn command(&mut self, work: impl FnOnce(&mut Edge, Instant)) {
+        work(&mut self.edge, self.now);
+        self.pump();
+    }
+
+    /// Takes the first message to `at`, of `call_id` if that is given. 100 Trying is passed over.
+    pub fn take(&mut self, at: SocketAddr, call_id: Option<&str>) -> Option<Message> {
+        let inbox = self.inboxes.entry(at).or_default();
+        inbox.retain(|message| message.status() != Some(100));
+        let position = inbox.iter().position(|message| {
+            call_id.is_none_or(|call_id| message.call_id().is_ok_and(|id| id == call_id))
+        })?;
+        inbox.remove(position)
+    }
+
+    /// Every message to `at` that nobody took.
+    pub fn take_all(&mut self, at: SocketAddr) -> Vec<Message> {
+        self.inboxes.remove(&at).unwrap_or_default().into()
+    }
+
+    /// The plan in force.
+    pub fn plan(&self) -> &MediaPlan {
+        self.relay.plans.last().expect("a plan was applied")
+    }
+
+    /// How the only call ended.
+    pub fn end(&self) -> &CallEnd {
+        let ends = self.audit.ends();
+        assert_eq!(ends.len(), 1, "{ends:?}\n{}", self.ladder());
+        ends[0]
+    }
+
+    /// What policy refused, oldest first.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.audit.refusals.iter().map(|refusal| refusal.refusal).collect()
+    }
+
+    /// Everything that passed, a line a message.
+    pub fn ladder(&self) -> String {
+        self.ladder.join("\n")
+    }
+
+    /// A new number, for identifiers.
+    pub fn next_serial(&mut self) -> u32 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// Runs time far ahead; then nothing of any call may be left.
+    pub fn finish(mut self) {
+        self.advance(Duration::from_secs(300));
+        let left = self.edge.statistics();
+        assert!(self.edge.is_idle(), "left: {left:?}\n{}", self.ladder());
+        assert_eq!(self.edge.poll_timeout(), None, "a timer is left\n{}", self.ladder());
+        assert_eq!(self.edge.active_calls(), 0);
+        assert_eq!(self.relay.open(), 0, "ports are left\n{}", self.ladder());
+        self.audit.check_records();
+    }
+
+    fn pump(&mut self) {
+        while let Some(output) = self.edge.poll_output() {
+            match output {
+                Output::Transmit(transmit) => self.deliver(transmit),
+                Output::Media(command) => {
+                    if let Some(event) = self.relay.handle(command) {
+                        self.edge.handle_media_event(self.now, event);
+                    }
+                }
+                Output::Call(event) => self.audit.events.push(event),
+                Output::Sip(observation) => self.audit.note_observation(observation),
+                Output::Resolve { id, host, .. } => match self.names.get(&*host) {
+                    Some(addresses) => {
+                        self.edge.handle_resolved(self.now, id, addresses.clone());
+                    }
+                    None => self.questions.push((id, host)),
+                },
+            }
+        }
+    }
+
+    fn deliver(&mut self, transmit: Transmit) {
+        let Transmit { flow, payload, client } = transmit;
+        self.note(flow.remote, false, &payload);
+        if self.unreachable.contains(&flow.remote) {
+            if let Some(client) = client {
+                self.edge.handle_unreachable(self.now, client);
+            }
+            return;
+        }
+        if flow.protocol.is_reliable() {
+            match (flow.connection, self.connections.get(&flow.remote)) {
+                (Some(asked), known) => assert_eq!(Some(&asked), known, "a connection is reused"),
+                (None, Some(_)) => {}
+                (None, None) => {
+                    self.connect(flow.remote);
+                    self.opened.push(flow.remote);
+                }
+            }
+        }
+        let message = self.audit.check_message(flow.remote, &payload);
+        self.inboxes.entry(flow.remote).or_default().push_back(message);
+    }
+
+    fn note(&mut self, peer: SocketAddr, to_edge: bool, raw: &Bytes) {
+        let line = String::from_utf8_lossy(sip_proto::start_line_of(raw)).into_owned();
+        let arrow = if to_edge { "->" } else { "<-" };
+        self.ladder.push(format!("{:?} {peer} {arrow} {line}", self.now));
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        World::new()
+    }
+}
+
+/// What a message is, in a word: its method or its status.
+pub(crate) fn word(message: &Message) -> String {
+    match (message.method(), message.status()) {
+        (Some(method), _) => method.as_str().to_owned(),
+        (None, Some(status)) => status.to_string(),
+        (None, None) => String::new(),
+    }
+}

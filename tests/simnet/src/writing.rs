@@ -1,0 +1,69 @@
+//! The messages that a random endpoint writes.
+
+use crate::endpoint::Actor;
+use bytes::Bytes;
+use sip_proto::{Composer, HeaderName, Message};
+
+impl Actor {
+    pub(crate) fn response(
+        &self,
+        tag: &str,
+        request: &Message,
+        status: u16,
+        body: Option<&str>,
+    ) -> Bytes {
+        let reason = sip_proto::default_reason(status);
+        let mut composer = Composer::response_to(request, status, reason, Some(tag));
+        composer
+            .header_args(HeaderName::Contact, format_args!("<sip:inner@{}>", self.at))
+            .header(HeaderName::Allow, "INVITE, ACK, BYE, CANCEL, UPDATE, INFO");
+        if status == 422 {
+            composer.header(HeaderName::MinSe, "120");
+        }
+        if status == 200 && request.session_expires().is_ok_and(|s| s.is_some()) {
+            composer.header(HeaderName::SessionExpires, "100;refresher=uac");
+        }
+        match body {
+            Some(body) => composer.body(Some("application/sdp"), body.as_bytes()),
+            None => composer.finish(),
+        }
+    }
+
+    pub(crate) fn compose(
+        &self,
+        index: usize,
+        method: &str,
+        cseq: u32,
+        branch: &str,
+        body: Option<&str>,
+    ) -> Bytes {
+        let call = &self.calls[index];
+        let target = call.dialog.as_ref().map_or(call.remote.as_str(), |d| d.remote_target());
+        let to_tag = match &call.dialog {
+            Some(dialog) => format!(";tag={}", dialog.remote_tag()),
+            None => String::new(),
+        };
+        let mut composer = Composer::request(method, target);
+        composer
+            .header_args(
+                HeaderName::Via,
+                format_args!("SIP/2.0/UDP {};branch={branch};rport", self.at),
+            )
+            .header(HeaderName::MaxForwards, "70")
+            .header_args(HeaderName::From, format_args!("<{}>;tag={}", call.local, call.tag))
+            .header_args(HeaderName::To, format_args!("<{}>{to_tag}", call.remote))
+            .header(HeaderName::CallId, &call.call_id)
+            .header_args(HeaderName::CSeq, format_args!("{cseq} {method}"))
+            .header_args(HeaderName::Contact, format_args!("<sip:inner@{}>", self.at));
+        if method == "INVITE" && cseq % 2 == 1 {
+            composer
+                .header(HeaderName::Supported, "timer")
+                .header(HeaderName::SessionExpires, "90;refresher=uas");
+        }
+        let kind = if method == "INFO" { "application/dtmf-relay" } else { "application/sdp" };
+        match body {
+            Some(body) => composer.body(Some(kind), body.as_bytes()),
+            None => composer.finish(),
+        }
+    }
+}

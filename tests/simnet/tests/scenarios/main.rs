@@ -1,0 +1,16 @@
+//! Calls through the edge, message by message. Every scenario ends in `finish`, which lets all
+//! timers run and checks that nothing is left; every message from the edge is checked for
+//! identifiers of the other side on its way out.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod cancel;
+mod descriptions;
+mod dialogs;
+mod headers;
+mod hunting;
+mod policing;
+mod renegotiation;
+mod setup;
+mod streams;
+mod teardown;
+mod timers;
