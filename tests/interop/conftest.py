@@ -1,0 +1,128 @@
+"""What every test can ask for: an edge, and clients that are stopped when the test is over."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness import places, sipp  # noqa: E402
+from harness.baresip import Baresip  # noqa: E402
+from harness.configuration import Configuration  # noqa: E402
+from harness.edge import BINARY, Edge  # noqa: E402
+from harness.message import sdp  # noqa: E402
+from harness.pjsua import Pjsua  # noqa: E402
+from harness.rtp import RtpEndpoint  # noqa: E402
+from harness.sip import OutgoingCall, Peer  # noqa: E402
+
+
+def pytest_sessionstart(session):
+    if not BINARY.exists():
+        pytest.exit(f"{BINARY} is missing: run `cargo build -p tandem`, or set TANDEM_BIN", 2)
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    return Configuration(tmp_path / "data")
+
+
+class Stage:
+    """Starts parties and stops them in the opposite order."""
+
+    def __init__(self, directory, configuration):
+        self.directory = directory
+        self.configuration = configuration
+        self.edge = None
+        self._parties = []
+
+    def _keep(self, party):
+        self._parties.append(party)
+        return party
+
+    def start_edge(self):
+        self.edge = Edge(self.configuration, self.directory)
+        return self.edge
+
+    def pjsua(self, ip, name, hertz, **options):
+        return self._keep(Pjsua(self.directory, ip, name, hertz, **options))
+
+    def baresip(self, ip, name, hertz, **options):
+        return self._keep(Baresip(self.directory, ip, name, hertz, **options))
+
+    def uas(self, ip, **options):
+        return self._keep(sipp.uas(self.directory, ip, **options))
+
+    def uac(self, ip, called, *arguments, **options):
+        return self._keep(sipp.uac(self.directory, ip, self.edge, called, *arguments, **options))
+
+    def peer(self, ip, **options):
+        peer = Peer(ip, **options)
+        self._keep(_Closing(peer.close))
+        return peer
+
+    def rtp(self, ip, hertz, **options):
+        return self._keep(RtpEndpoint(ip, hertz, **options))
+
+    def stop(self):
+        for party in reversed(self._parties):
+            party.stop()
+        self._parties.clear()
+
+    # Scripted calls ----------------------------------------------------------------------------
+
+    def carrier_peer(self, ip=places.CARRIER, position=0, **more):
+        """A scripted carrier; call before `start_edge`."""
+        peer = self.peer(ip)
+        table = {"host": ip, "port": peer.port, "inbound_cidrs": [f"{ip}/32"], **more}
+        self.configuration.carriers[position].update(table)
+        return peer
+
+    def established(self, caller, carrier, called=places.US_NUMBER, rtp=None, carrier_rtp=None):
+        """A call between two scripted peers that is answered; (call, the carrier's INVITE)."""
+        offer = sdp(caller.ip, rtp.port if rtp else 40_000)
+        call = OutgoingCall(caller, self.edge, called, offer)
+        invite = carrier.expect_request("INVITE")
+        carrier.reply(invite, 180, "Ringing")
+        call.status(180)
+        carrier.reply(invite, 200, "OK", sdp(carrier.ip, carrier_rtp.port if carrier_rtp else 40_002))
+        call.answered()
+        carrier.expect(lambda m: m.status is None and m.method == "ACK"
+                       and m["call-id"] == invite["call-id"])
+        return call, invite
+
+    def hang_up(self, call, carrier):
+        """BYE from the caller, through to the carrier."""
+        call.request("BYE")
+        bye = carrier.expect_request("BYE")
+        carrier.reply(bye, 200, "OK")
+        assert call.final("BYE").status == 200
+
+
+class _Closing:
+    def __init__(self, stop):
+        self.stop = stop
+
+
+@pytest.fixture
+def stage(tmp_path, configuration):
+    """The edge is stopped by SIGTERM at the end, and must end cleanly."""
+    stage = Stage(tmp_path, configuration)
+    try:
+        yield stage
+        stage.stop()
+        if stage.edge:
+            stage.edge.stop()
+    finally:
+        stage.stop()
+        if stage.edge:
+            stage.edge.kill()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Adds what the edge said to the report of a failure."""
+    report = (yield).get_result()
+    stage = getattr(item, "funcargs", {}).get("stage")
+    if report.failed and stage and stage.edge:
+        report.sections.append(("the edge", "\n".join(stage.edge.lines[-60:])))

@@ -1,0 +1,149 @@
+"""Drives a baresip process over its control port; it plays a tone and records what it hears."""
+
+import json
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+from . import places, tones
+from .waiting import wait_until
+
+_MODULES = "/usr/lib/baresip/modules"
+
+# The source is read once; no test talks longer.
+_TONE_SECONDS = 120
+
+_CONFIG = """\
+sip_listen {ip}:{port}
+net_interface {ip}
+module_path {modules}
+module g711.so
+module aufile.so
+module sndfile.so
+module uuid.so
+module_tmp account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:{control}
+audio_source aufile,{source}
+audio_player aufile,{player}
+audio_alert aufile,{player}
+ring_aufile none
+callwaiting_aufile none
+ringback_aufile none
+busy_aufile none
+notfound_aufile none
+error_aufile none
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+rtp_ports 30000-31999
+rtcp_mux no
+snd_path {recordings}
+"""
+
+
+class Baresip:
+    """A user agent. `answer` is `auto` or `manual`."""
+
+    def __init__(self, directory, ip, name, hertz, user="+12065550111", transport="udp",
+                 answer="auto"):
+        self.name = name
+        self.port = places.free_port(ip)
+        control = places.free_port("127.0.0.1")
+        self._home = Path(directory) / name
+        self._recordings = self._home / "recordings"
+        self._recordings.mkdir(parents=True)
+        (self._home / "config").write_text(_CONFIG.format(
+            ip=ip, port=self.port, control=control, modules=_MODULES,
+            source=tones.write_wav(self._home / "tone.wav", hertz, _TONE_SECONDS),
+            player=self._home / "played.wav", recordings=self._recordings))
+        (self._home / "accounts").write_text(
+            f"<sip:{user}@{ip}:{self.port};transport={transport}>"
+            f";regint=0;answermode={answer};audio_codecs=pcmu\n")
+        (self._home / "contacts").write_text("")
+        self._output = (self._home / "output.log").open("w")
+        self._process = subprocess.Popen(["baresip", "-f", str(self._home)], cwd=self._home,
+                                         stdin=subprocess.DEVNULL, stdout=self._output,
+                                         stderr=subprocess.STDOUT)
+        self.events = []
+        self._seen = 0
+        self._socket = wait_until(lambda: self._connect(control), 15,
+                                  lambda: f"baresip's control port: {self.output()}")
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _connect(self, port):
+        assert self._process.poll() is None, f"baresip ended: {self.output()}"
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=5)
+        except ConnectionRefusedError:
+            return None
+
+    def output(self):
+        return (self._home / "output.log").read_text(errors="replace")[-3_000:]
+
+    def _read(self):
+        """Netstrings of JSON."""
+        self._socket.settimeout(None)
+        pending = b""
+        while True:
+            try:
+                data = self._socket.recv(65_536)
+            except OSError:
+                return
+            if not data:
+                return
+            pending += data
+            while b":" in pending:
+                length, _, rest = pending.partition(b":")
+                if len(rest) <= int(length):
+                    break
+                self.events.append(json.loads(rest[: int(length)]))
+                pending = rest[int(length) + 1:]
+
+    def do(self, command, params=""):
+        message = json.dumps({"command": command, "params": params, "token": command}).encode()
+        self._socket.sendall(b"%d:%s," % (len(message), message))
+
+    def wait(self, kind, seconds=15):
+        """The next event of this type; those before it are passed over."""
+
+        def look():
+            while self._seen < len(self.events):
+                found = self.events[self._seen]
+                self._seen += 1
+                if found.get("type") == kind:
+                    return found
+            return None
+
+        return wait_until(look, seconds, lambda: f"{self.name}: {kind}; {self.events}\n{self.output()}")
+
+    def heard(self):
+        """What was decoded, of the last call."""
+        files = sorted(self._recordings.glob("*dec.wav"))
+        return tones.read_wav(files[-1]) if files else (tones.sine(0, 0), tones.RATE)
+
+    def heard_seconds(self):
+        samples, rate = self.heard()
+        return len(samples) / rate
+
+    def wait_heard(self, seconds, within=20):
+        """Waits until so much more was recorded, and returns that part."""
+        start = self.heard_seconds()
+        wait_until(lambda: self.heard_seconds() >= start + seconds, within,
+                   lambda: f"{self.name} records {seconds} s more than {start:.1f} s")
+        samples, rate = self.heard()
+        return samples[int(start * rate):], rate
+
+    def stop(self):
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(10)
+        self._socket.close()
+        self._output.close()

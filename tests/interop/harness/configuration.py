@@ -1,0 +1,69 @@
+"""The configuration file that a test's edge runs on."""
+
+from . import places
+
+CONNECTOR = "abcdef1ghij2klmno3pqr4"
+DOMAIN = "tandem.test"
+CONNECTOR_HOST = f"{CONNECTOR}.voiceconnector.{DOMAIN}"
+
+
+def carrier(id="pstn-1", host=places.CARRIER, port=5080, **more):
+    """One [[carrier]] table."""
+    return {"id": id, "host": host, "port": port, "prefixes": ["+"],
+            "inbound_cidrs": [f"{host}/32"], **more}
+
+
+class Configuration:
+    """Fields that tests change; `text` is the file."""
+
+    def __init__(self, data_dir):
+        self.data_dir = data_dir
+        self.sip_port = places.free_port(places.EDGE)
+        self.prometheus_port = places.free_port(places.EDGE)
+        self.sip = {}
+        self.media = {"report_interval": "1s", "quarantine": "100ms"}
+        self.limits = {}
+        self.drain = {"timeout": "20s"}
+        self.carriers = [carrier()]
+        self.numbers = [places.NUMBER]
+        self.termination = {
+            "cidr_allowed_list": [f"{places.PBX}/32", f"{places.BARESIP}/32"],
+            "cps_limit": 2000,
+            "calling_regions": ["US", "JP"],
+        }
+        self.origination = [{"host": places.PBX, "port": 5070, "protocol": "udp"}]
+
+    def text(self):
+        listen = f"{places.EDGE}:{self.sip_port}"
+        first, last = places.MEDIA_PORTS
+        parts = [
+            _table("[node]", name="edge-t", region="us-east-1", account_id="111122223333",
+                   data_dir=str(self.data_dir)),
+            _table("[sip]", domain=DOMAIN, udp=[listen], tcp=[listen], **self.sip),
+            _table("[media]", bind=places.EDGE, ports=f"{first}-{last}", **self.media),
+            _table("[prometheus]", listen=f"{places.EDGE}:{self.prometheus_port}"),
+            _table("[sinks]", kind="file"),
+            _table("[limits]", **self.limits),
+            _table("[drain]", **self.drain),
+        ]
+        parts += [_table("[[carrier]]", **each) for each in self.carriers]
+        parts.append(_table("[[voice_connector]]", id=CONNECTOR, name="test", numbers=self.numbers))
+        parts.append(_table("[voice_connector.termination]", **self.termination))
+        parts += [_table("[[voice_connector.origination]]", **each) for each in self.origination]
+        parts.append(_table("[voice_connector.logging]", sip_messages=True, media_metrics=True))
+        return "\n".join(parts)
+
+
+def _table(heading, **fields):
+    lines = [heading] + [f"{key} = {_value(value)}" for key, value in fields.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(each) for each in value) + "]"
+    return f'"{value}"'

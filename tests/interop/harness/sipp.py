@@ -1,0 +1,86 @@
+"""sipp as caller and as called party, with scenarios of our own and real audio."""
+
+import csv
+import subprocess
+from pathlib import Path
+
+from . import places, tones
+from .configuration import CONNECTOR_HOST
+from .waiting import wait_until
+
+_SCENARIOS = Path(__file__).resolve().parents[1] / "sipp"
+
+
+class Sipp:
+    """One sipp process."""
+
+    def __init__(self, scenario, directory, ip, *arguments, transport="udp", calls=1, port=None,
+                 hertz=440, talk_ms=3_000, name=None):
+        self.name = name or scenario
+        self.port = port or places.free_port(ip)
+        self._stem = Path(directory) / f"sipp-{self.name}-{self.port}"
+        self._stem.mkdir()
+        audio = tones.write_ulaw(self._stem / "tone.ul", hertz)
+        text = (_SCENARIOS / f"{scenario}.xml").read_text()
+        file = self._stem / "scenario.xml"
+        file.write_text(text.replace("@AUDIO@", str(audio)).replace("@TALK@", str(talk_ms)))
+        command = [
+            "sipp", "-sf", str(file), "-i", ip, "-p", str(self.port), "-mi", ip,
+            "-m", str(calls), "-l", str(max(calls, 1)), "-nostdin",
+            "-t", {"udp": "u1", "tcp": "t1"}[transport], "-max_socket", "4000",
+            "-trace_stat", "-stf", str(self._stem / "statistics.csv"), "-fd", "1",
+            "-trace_err", "-error_file", str(self._stem / "errors.log"),
+            "-timeout", "120", "-timeout_error", *arguments,
+        ]
+        self._output = (self._stem / "screen.log").open("w")
+        self._process = subprocess.Popen(command, stdout=self._output, stderr=subprocess.STDOUT,
+                                         cwd=self._stem)
+
+    def wait(self, seconds):
+        """Waits for the end; asserts that every call succeeded. Returns the last statistics."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name}: not done after {seconds} s\n{self.errors()}") from None
+        assert code == 0, f"{self.name}: exit status {code}\n{self.errors()}"
+        return self.statistics()
+
+    def statistics(self):
+        file = self._stem / "statistics.csv"
+        rows = list(csv.DictReader(file.open(), delimiter=";")) if file.exists() else []
+        return rows[-1] if rows else {}
+
+    def errors(self):
+        file = self._stem / "errors.log"
+        screen = (self._stem / "screen.log").read_text(errors="replace")
+        return (file.read_text(errors="replace")[:3_000] if file.exists() else "") + screen[-1_500:]
+
+    def stop(self):
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(10)
+        self._output.close()
+
+
+def uas(directory, ip, **options):
+    """A called party that is listening when this returns."""
+    server = Sipp("uas", directory, ip, **options)
+    protocol = options.get("transport", "udp")
+    wait_until(lambda: is_bound(protocol, ip, server.port) or server._process.poll() is not None,
+               10, lambda: f"sipp listens: {server.errors()}")
+    return server
+
+
+def uac(directory, ip, edge, called, *arguments, calling="+12065550111", host=CONNECTOR_HOST,
+        rate=10, **options):
+    return Sipp("uac", directory, ip, f"{edge.address[0]}:{edge.port}", "-r", str(rate),
+                "-key", "called", called, "-key", "calling", calling, "-key", "host", host,
+                *arguments, **options)
+
+
+def is_bound(protocol, ip, port):
+    """Whether some process has the address, by the kernel's table."""
+    wanted = "%08X:%04X" % (int.from_bytes(bytes(map(int, ip.split("."))), "little"), port)
+    rows = Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]
+    listening = {"udp": "07", "tcp": "0A"}[protocol]
+    return any(row.split()[1] == wanted and row.split()[3] == listening for row in rows)

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Runs the end-to-end tests with real clients against the `tandem` binary and sums up.
+#
+#   tests/interop/run.sh [pytest arguments]        such as: -k hold -x
+#
+# TANDEM_BIN    the binary under test; default target/debug/tandem
+# INTEROP_LIMIT seconds for everything; default 600
+#
+# It needs tests/.venv and the Debian packages that tests/setup.sh installs.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+python="$here/../.venv/bin/python"
+limit=${INTEROP_LIMIT:-600}
+
+if [ ! -x "$python" ]; then
+    echo "tests/.venv is missing: run tests/setup.sh" >&2
+    exit 2
+fi
+for tool in sipp baresip; do
+    if ! command -v "$tool" >/dev/null; then
+        echo "$tool is missing: run tests/setup.sh" >&2
+        exit 2
+    fi
+done
+# Each test opens some hundred sockets; sipp needs one per media stream.
+ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"
+
+cd "$here"
+status=0
+timeout --kill-after=20 "$limit" "$python" -m pytest -q -p no:cacheprovider --tb=short \
+    --durations=5 "$@" || status=$?
+case $status in
+    0) echo "interop: passed" ;;
+    124 | 137) echo "interop: not done within $limit s" >&2 ;;
+    *) echo "interop: failed (pytest status $status)" >&2 ;;
+esac
+exit "$status"

@@ -1,0 +1,82 @@
+"""The command line, with the binary's own caller and called party."""
+
+import json
+import subprocess
+
+from harness import places
+from harness.configuration import CONNECTOR
+from harness.edge import BINARY
+from harness.sipp import is_bound
+from harness.waiting import wait_until
+
+
+def test_call_calls_report(stage):
+    """`tandem call` through the edge to `tandem answer`, and what `calls` and `report` tell."""
+    port = places.free_port(places.CARRIER)
+    stage.configuration.carriers[0].update(port=port)
+    edge = stage.start_edge()
+    with subprocess.Popen([BINARY, "answer", "--listen", f"{places.CARRIER}:{port}"],
+                          stdout=subprocess.DEVNULL) as answer:
+        try:
+            wait_until(lambda: is_bound("udp", places.CARRIER, port), 10, "`answer` listens")
+            call = subprocess.Popen(
+                [BINARY, "call", f"sip:{places.US_NUMBER}@{places.EDGE}:{edge.port}", "--local",
+                 places.PBX, "--from", "+12065550111", "--seconds", "3", "--json"],
+                stdout=subprocess.PIPE, text=True)
+            live = wait_until(lambda: [c for c in edge.calls() if c["state"] == "answered"], 10,
+                              "the call is live")[0]
+            assert live["transaction_id"] in edge.command("calls", "--config", str(edge.file))
+            output, _ = call.communicate(timeout=20)
+            assert call.returncode == 0, output
+            outcome = json.loads(output)
+            assert outcome, output
+        finally:
+            answer.terminate()
+    record, = edge.wait_records(1)
+    edge.wait_idle()
+    assert record["transaction_id"] == live["transaction_id"]
+    assert record["voice_connector_id"] == CONNECTOR
+    for quality in record["quality"]:
+        assert quality["received_packets"] >= 130 and quality["lost_packets"] == 0
+        assert quality["mos"] >= 4.0
+    told = edge.command("report", record["transaction_id"], "--config", str(edge.file))
+    for text in ("INVITE", "200 OK", "BYE", "PCMU", record["transaction_id"]):
+        assert text in told, told
+    as_json = json.loads(edge.command("report", record["transaction_id"], "--config",
+                                      str(edge.file), "--json"))
+    assert as_json["transaction_id"] == record["transaction_id"]
+    assert edge.command("calls", "--config", str(edge.file)).strip() == "no calls"
+
+
+def run(*arguments):
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=30)
+
+
+def test_check(configuration, tmp_path):
+    """Exit status 0, or 1 with file, line and what to do."""
+    file = tmp_path / "tandem.toml"
+    file.write_text(configuration.text())
+    good = run("check", "--config", file)
+    assert good.returncode == 0, good.stderr
+    text = configuration.text().replace('cps_limit = 2000', 'cps_limitt = 2000')
+    file.write_text(text)
+    line = text[: text.index("cps_limitt")].count("\n") + 1
+    bad = run("check", "--config", file)
+    assert bad.returncode == 1
+    assert f"{file}:{line}:" in bad.stdout + bad.stderr
+    assert "cps_limitt" in bad.stdout + bad.stderr
+
+
+def test_two_nodes_on_one_place(stage):
+    """The second says what is taken, and the first is not disturbed."""
+    edge = stage.start_edge()
+    second = run("run", "--config", edge.file)
+    assert second.returncode == 1 and "in use" in second.stderr, second.stderr
+    assert edge.is_running() and edge.calls() == []
+
+
+def test_commands_without_a_node(configuration, tmp_path):
+    file = tmp_path / "tandem.toml"
+    file.write_text(configuration.text())
+    calls = run("calls", "--config", file)
+    assert calls.returncode == 1 and "tandem run" in calls.stderr, calls.stderr
