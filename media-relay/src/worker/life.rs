@@ -2,14 +2,14 @@
 
 use super::Worker;
 use super::reports::Reports;
-use super::streams::{LegSockets, Stream, StreamKey, Token};
+use super::streams::{LegSockets, Stream, Token};
 use crate::ports::PortPool;
-use crate::sockets;
+use crate::{sockets, sys};
 use model::{
     AllocationFailure, Instant, IpFamily, LegSide, LocalMedia, MediaEvent, MediaId, MediaPlan,
     ReportKind, TransactionId,
 };
-use relay_core::{MediaSocket, RtpSession};
+use relay_core::{DropReason, MediaSocket, RtpSession};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
@@ -17,6 +17,11 @@ use std::sync::{MutexGuard, PoisonError};
 
 /// Pairs to try when other programs sit on ports of the range.
 const BIND_ATTEMPTS: usize = 8;
+/// Octets of waiting datagrams, as the kernel accounts them, above which they are the past: about
+/// a dozen voice packets.
+const STALE_QUEUE: u32 = 12 * 1024;
+/// More than a socket's buffer holds.
+const DISCARDS: usize = 4_096;
 
 impl Worker {
     /// Reserves ports and opens the sockets of a stream. A repeated request for a living stream
@@ -42,16 +47,10 @@ impl Worker {
         let key = self.streams.vacancy();
         let sockets = [leg_a, leg_b];
         let local = [local_a, local_b];
-        if let Err(error) = self.watch(key, &sockets) {
-            for leg in sockets {
-                self.close_leg(leg, now);
-            }
-            return Err(self.socket_refused(&error));
-        }
         let session = RtpSession::new(id, transaction_id, now, self.parts.config.learning);
         let reports = Reports::begin(id, now, &self.parts.config);
         let deadline = reports.next();
-        let stream = Stream { session, sockets, local, reports, deadline };
+        let stream = Stream { session, sockets, local, reports, watched: false, deadline };
         self.streams.fill(key, id, Box::new(stream));
         self.timers.set(deadline, key);
         self.parts.counters.streams.add(1);
@@ -69,6 +68,7 @@ impl Worker {
             return;
         };
         stream.session.apply(&plan, now);
+        let first = !std::mem::replace(&mut stream.watched, true);
         if let Some(at) = stream.session.silence_deadline(silence_after)
             && at < stream.deadline
         {
@@ -76,6 +76,9 @@ impl Worker {
             if let Some(key) = self.streams.key_of(id) {
                 self.timers.set(at, key);
             }
+        }
+        if first {
+            self.watch(id);
         }
     }
 
@@ -153,13 +156,34 @@ impl Worker {
         self.ports().release(ip, port, now);
     }
 
-    fn watch(&self, key: StreamKey, sockets: &[LegSockets; 2]) -> io::Result<()> {
+    /// Begins to read a stream's sockets. The few packets that came just before are heard; a queue
+    /// that has filled for longer would play the past, late and in one burst.
+    fn watch(&mut self, id: MediaId) {
+        let (Some(key), counters) = (self.streams.key_of(id), &self.parts.counters) else { return };
+        let Some(stream) = self.streams.get_mut(key) else { return };
         for side in LegSide::BOTH {
-            let leg = &sockets[side.index()];
-            self.epoll.add(leg.rtp.as_fd(), Token::new(key, side, MediaSocket::Rtp).0)?;
-            self.epoll.add(leg.rtcp.as_fd(), Token::new(key, side, MediaSocket::Rtcp).0)?;
+            let leg = &stream.sockets[side.index()];
+            let rtp = leg.rtp.as_fd();
+            if sys::queued_octets(rtp) > STALE_QUEUE {
+                for _ in 0..DISCARDS {
+                    if !sys::discard_datagram(rtp) {
+                        break;
+                    }
+                    counters.dropped(DropReason::NoPlan);
+                }
+            }
+            let added = self
+                .epoll
+                .add(rtp, Token::new(key, side, MediaSocket::Rtp).0)
+                .and_then(|()| {
+                    let token = Token::new(key, side, MediaSocket::Rtcp).0;
+                    self.epoll.add(leg.rtcp.as_fd(), token)
+                });
+            if let Err(error) = added {
+                counters.socket_failures.add(1);
+                tracing::error!(%error, media = id.0, "a media socket cannot be watched: no audio");
+            }
         }
-        Ok(())
     }
 
     /// A description that names one of our own ports would send media round in circles for ever:

@@ -74,6 +74,9 @@ pub(super) struct Stream {
     pub(super) sockets: [LegSockets; 2],
     pub(super) local: [LocalMedia; 2],
     pub(super) reports: Reports,
+    /// Its sockets are read; not before its first plan, so that what arrives together with the
+    /// answer waits for the plan instead of meeting none.
+    pub(super) watched: bool,
     /// The one deadline in the timers that counts for this stream.
     pub(super) deadline: Instant,
 }

@@ -347,10 +347,10 @@ enum ReadEnd {
 /// take the answer with it. Bounded in time and octets.
 async fn linger(mut stream: TcpStream) {
     const PATIENCE: Duration = Duration::from_secs(1);
-    const OCTETS: usize = 256 * 1024;
+    const OCTETS: usize = 4 * 1024 * 1024;
     let _ = stream.shutdown().await;
     let drained = async {
-        let mut discarded = [0_u8; 1024];
+        let mut discarded = vec![0_u8; 16 * 1024];
         let mut total = 0;
         while let Ok(length) = stream.read(&mut discarded).await {
             total += length;
