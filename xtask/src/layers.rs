@@ -60,7 +60,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// each may use.
 const CORE: &[(&str, &[&str])] = &[
     ("model", &["bytes"]),
-    ("sip-proto", &["bytes", "memchr"]),
+    ("sip-proto", &["bytes", "bytestring", "memchr"]),
     ("sdp", &["sdp-types"]),
     ("directory", &["ipnet"]),
     ("b2bua", &["bytes"]),
@@ -90,6 +90,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("sip-edge/src/transport/batch.rs", "recvmmsg and sendmmsg"),
     ("tandem/src/user_agent/wait.rs", "ppoll"),
     ("bench/src/allocations.rs", "an allocator that counts"),
+    ("bench/src/cpu.rs", "clock_gettime of the process's CPU time"),
     ("bench/src/ends.rs", "recvmmsg and sendmmsg of the load generator"),
     ("bench/src/network.rs", "thread pinning and timers of the load generator"),
     ("sip-edge/sip-proto/tests/allocations.rs", "an allocator that counts"),

@@ -1,0 +1,81 @@
+#!/bin/sh
+# The side-by-side benches: `bench/run.sh [signalling|media|micro]...`, everything without arguments.
+# About twelve minutes on two cores. QUICK=1 takes a third of that and is only good for a look.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+target=${CARGO_TARGET_DIR:-$root/target}
+results=$here/results
+parts=${*:-signalling media micro}
+
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+
+# Debian's packages start services, which would take the ports that the bench uses.
+install_missing() {
+    missing=
+    for pair in "$@"; do
+        command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
+    done
+    [ -n "$missing" ] || return 0
+    echo "installing$missing" >&2
+    policy=/usr/sbin/policy-rc.d
+    made=
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
+        $sudo chmod +x $policy
+        made=yes
+    fi
+    status=0
+    $sudo apt-get update -qq || true
+    # shellcheck disable=SC2086
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        $missing >/dev/null || status=$?
+    [ -z "$made" ] || $sudo rm -f $policy
+    return $status
+}
+
+for part in $parts; do
+    case $part in
+        signalling) install_missing kamailio:kamailio rtpengine:rtpengine-daemon sipp:sip-tester \
+            python3:python3 ;;
+        media) install_missing rtpengine:rtpengine-daemon taskset:util-linux ip:iproute2 ;;
+        micro) install_missing valgrind:valgrind python3:python3 ;;
+        *) echo "$part: there are signalling, media and micro" >&2; exit 2 ;;
+    esac
+done
+
+cd "$root"
+echo "building with optimisation" >&2
+cargo build --quiet --release -p tandem -p edge-bench
+cargo build --quiet --release -p sip-proto --example parse_invite
+cargo build --quiet --release -p relay-core --example forward_packets
+mkdir -p "$results"
+
+quick=${QUICK:-}
+for part in $parts; do
+    echo
+    case $part in
+        signalling)
+            # shellcheck disable=SC2086
+            $sudo python3 "$here/signalling/run.py" --binaries "$target/release" \
+                --output "$results/signalling.json" ${quick:+--seconds 3 --rates 500,1000}
+            ;;
+        media)
+            network=
+            :
+            $sudo ip netns add tandem-bench 2>/dev/null || network=--loopback
+            [ -n "$network" ] || $sudo ip netns del tandem-bench
+            # shellcheck disable=SC2086
+            $sudo "$target/release/media-load" --output "$results/media.json" $network \
+                --rounds "${ROUNDS:-3}" ${quick:+--seconds 3 --rounds 1 --rates 50000}
+            ;;
+        micro)
+            python3 "$here/micro.py" --binaries "$target/release" --output "$results/micro.json"
+            ;;
+    esac
+done
+
+$sudo chown -R "$(id -u):$(id -g)" "$results"
+python3 "$here/collect.py" "$results"

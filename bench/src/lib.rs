@@ -1,0 +1,8 @@
+//! What the bench's programs share. See `bench/README.md` for what is measured and how.
+
+pub mod allocations;
+pub mod cpu;
+pub mod directory;
+pub mod ends;
+pub mod network;
+pub mod relays;
