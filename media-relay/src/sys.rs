@@ -142,9 +142,8 @@ pub(crate) fn queued_octets(fd: BorrowedFd<'_>) -> u32 {
 pub(crate) fn discard_datagram(fd: BorrowedFd<'_>) -> bool {
     let mut octet = 0_u8;
     // SAFETY: `octet` is one writable octet; the rest of the datagram is cut off.
-    let result = unsafe {
-        libc::recv(fd.as_raw_fd(), (&raw mut octet).cast(), 1, libc::MSG_DONTWAIT)
-    };
+    let result =
+        unsafe { libc::recv(fd.as_raw_fd(), (&raw mut octet).cast(), 1, libc::MSG_DONTWAIT) };
     result >= 0
 }
 

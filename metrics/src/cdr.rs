@@ -60,8 +60,10 @@ impl Billed<'_> {
             region: self.region,
             streaming: false,
         };
+        let mut out = Vec::with_capacity(1_024);
         // Serialising plain fields into memory cannot fail.
-        serde_json::to_vec(&document).unwrap_or_default()
+        let _ = serde_json::to_writer(&mut out, &document);
+        out
     }
 
     fn status_message(&self) -> String {

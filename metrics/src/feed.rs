@@ -3,13 +3,13 @@
 use crate::live::LiveCall;
 use crate::refusal_log::RefusalLog;
 use crate::{Page, Reading, Recorder};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use model::{CallEvent, Instant, QualityReport, ReportKind, SipObservation};
 use outbox::FileSender;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 /// Something for the recorder.
@@ -35,6 +35,7 @@ pub enum Observation {
 pub struct ObservationSender {
     queue: Sender<Job>,
     page: Arc<Page>,
+    recorder: Thread,
 }
 
 /// Reads the recorder's tables; cheap to clone.
@@ -73,7 +74,8 @@ pub fn spawn(
     let worker = Worker { view: view.clone(), sink, refusals: RefusalLog::default() };
     let thread =
         thread::Builder::new().name("recorder".into()).spawn(move || worker.run(&receiver))?;
-    let sender = ObservationSender { queue: queue.clone(), page };
+    let sender =
+        ObservationSender { queue: queue.clone(), page, recorder: thread.thread().clone() };
     Ok((sender, RecorderHandle { view, queue, thread: Some(thread) }))
 }
 
@@ -86,18 +88,17 @@ impl ObservationSender {
             Observation::Tick(_) => ("tick", false),
             Observation::Sip(_) => ("sip", true),
         };
-        if may_be_shed && self.is_nearly_full() {
+        let (queued, quarter) = (self.queue.len(), self.queue.capacity().unwrap_or(usize::MAX) / 4);
+        if may_be_shed && queued > quarter * 3 {
             return self.page.dropped(what);
         }
         match self.queue.try_send(Job::Observe(observation)) {
+            // The recorder looks by itself every PAUSE. Waking it for every observation would cost
+            // the call path a system call each; only a queue that fills quickly is worth one.
+            Ok(()) if queued > quarter => self.recorder.unpark(),
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.page.dropped(what),
         }
-    }
-
-    fn is_nearly_full(&self) -> bool {
-        let capacity = self.queue.capacity().unwrap_or(usize::MAX);
-        self.queue.len() > capacity / 4 * 3
     }
 }
 
@@ -140,6 +141,7 @@ impl RecorderHandle {
         if let Some(thread) = self.thread.take() {
             // An error means that the thread is gone already; joining tells why.
             let _ = self.queue.send(Job::Stop);
+            thread.thread().unpark();
             if thread.join().is_err() {
                 tracing::error!("the recorder's thread panicked; records were lost");
             }
@@ -177,6 +179,8 @@ enum Job {
 
 /// Longest pause between two looks at what is due.
 const TICK: Duration = Duration::from_millis(100);
+/// Pause of the thread when its queue is empty; what is shown is at most this old.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Observations taken in before the lock is given up for readers.
 const BATCH: usize = 256;
 
@@ -190,22 +194,22 @@ impl Worker {
     fn run(mut self, queue: &Receiver<Job>) {
         let mut due = (self.view.clock)();
         loop {
-            let first = match queue.recv_timeout(TICK) {
-                Ok(job) => Some(job),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => Some(Job::Stop),
-            };
             let refusals = &mut self.refusals;
             let mut recorder = self.view.lock();
-            for job in first.into_iter().chain(queue.try_iter()).take(BATCH) {
-                match job {
-                    Job::Observe(observation) => {
+            let mut is_empty = false;
+            for _ in 0..BATCH {
+                match queue.try_recv() {
+                    Ok(Job::Observe(observation)) => {
                         if let Observation::Sip(SipObservation::Refused(event)) = &observation {
                             refusals.note(event);
                         }
                         observe(&mut recorder, observation);
                     }
-                    Job::Stop => {
+                    Err(TryRecvError::Empty) => {
+                        is_empty = true;
+                        break;
+                    }
+                    Ok(Job::Stop) | Err(TryRecvError::Disconnected) => {
                         let now = (self.view.clock)();
                         self.write(&mut recorder);
                         while recorder.handle_shutdown(now) {
@@ -221,6 +225,10 @@ impl Worker {
                 due = now + TICK;
             }
             self.write(&mut recorder);
+            drop(recorder);
+            if is_empty {
+                thread::park_timeout(PAUSE);
+            }
         }
     }
 

@@ -22,6 +22,7 @@ mod refusal_log;
 mod report;
 mod sip_log;
 mod tracked;
+mod written;
 
 pub use call_record::{
     CallRecord, EndRecord, IntervalRecord, LadderRecord, QualityRecord, RouteRecord, Times,

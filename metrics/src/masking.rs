@@ -206,8 +206,13 @@ fn trimmed_end(text: &[u8], start: usize, end: usize) -> usize {
     start + text.get(start..end).unwrap_or_default().trim_ascii_end().len()
 }
 
+/// Where `what`, which ends with a colon, begins; letters in either case.
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    text.windows(what.len()).position(|w| w.eq_ignore_ascii_case(what))
+    // Told by its last octet first, a colon: there are few of them.
+    let last = what.last()?;
+    let mut ends = text.iter().enumerate().filter(|(_, b)| *b == last).map(|(at, _)| at);
+    ends.find(|at| text.get(..=*at).is_some_and(|t| ends_with(t, what)))
+        .map(|at| at + 1 - what.len())
 }
 
 fn starts_with(text: &[u8], what: &[u8]) -> bool {

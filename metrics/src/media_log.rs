@@ -69,8 +69,10 @@ pub(crate) fn line(
         rtt_btwn_vc_and_rem: rem.rtt,
         mos_btwn_vc_and_rem: rem.mos,
     };
+    let mut out = Vec::with_capacity(2_048);
     // Serialising plain fields into memory cannot fail.
-    serde_json::to_vec(&line).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut out, &line);
+    out
 }
 
 /// One direction's fields; all `None` when the leg never reported.

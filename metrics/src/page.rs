@@ -1,5 +1,8 @@
 //! The Prometheus page.
 
+mod handles;
+
+use self::handles::{Connector, Messages, once};
 use crate::definition::{Definition, Kind, Reading, Unit, definitions as d};
 use crate::quality::Growth;
 use model::{CallDirection, MessageDirection, QualityReport, Refusal, Side, VoiceConnectorId};
@@ -11,7 +14,7 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit as PageUnit};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -27,8 +30,11 @@ pub struct Page {
     registry: Registry,
     readings: Arc<ReadingSource>,
     /// Voice connectors that have their own label, at most `voice_connector_limit`.
-    voice_connectors: Mutex<HashSet<Arc<str>>>,
+    connectors: Mutex<HashMap<Arc<str>, Arc<Connector>>>,
     voice_connector_limit: usize,
+    /// Of all other voice connectors.
+    other: Arc<Connector>,
+    messages: Messages,
     calls_active: Family<CallLabels, Gauge>,
     call_attempts: Family<CallLabels, Counter>,
     calls_answered: Family<CallLabels, Counter>,
@@ -68,8 +74,10 @@ impl Page {
         let readings = Arc::new(ReadingSource::default());
         let page = Page {
             readings: Arc::clone(&readings),
-            voice_connectors: Mutex::default(),
+            connectors: Mutex::default(),
             voice_connector_limit,
+            other: Arc::new(Connector::new(OTHER)),
+            messages: Messages::default(),
             calls_active: registered(r, &d::CALLS_ACTIVE),
             call_attempts: registered(r, &d::CALL_ATTEMPTS),
             calls_answered: registered(r, &d::CALLS_ANSWERED),
@@ -112,14 +120,16 @@ impl Page {
     }
 
     pub(crate) fn call_began(&self, vc: &VoiceConnectorId, direction: CallDirection) {
-        let labels = self.call_labels(vc, "direction", direction_label(direction));
-        self.call_attempts.get_or_create(&labels).inc();
-        self.calls_active.get_or_create(&labels).inc();
+        let connector = self.connector(vc);
+        let (counters, labels) = connector.direction(direction);
+        once(&counters.attempts, &self.call_attempts, labels).inc();
+        once(&counters.active, &self.calls_active, labels).inc();
     }
 
     pub(crate) fn call_answered(&self, vc: &VoiceConnectorId, direction: CallDirection) {
-        let labels = self.call_labels(vc, "direction", direction_label(direction));
-        self.calls_answered.get_or_create(&labels).inc();
+        let connector = self.connector(vc);
+        let (counters, labels) = connector.direction(direction);
+        once(&counters.answered, &self.calls_answered, labels).inc();
     }
 
     pub(crate) fn call_progressed(&self, direction: CallDirection, setup: Duration) {
@@ -135,10 +145,11 @@ impl Page {
         talk: Option<Duration>,
         failed: bool,
     ) {
-        let labels = self.call_labels(vc, "direction", direction_label(direction));
-        self.calls_active.get_or_create(&labels).dec();
+        let connector = self.connector(vc);
+        let (counters, labels) = connector.direction(direction);
+        once(&counters.active, &self.calls_active, labels).dec();
         if failed {
-            self.call_failures.get_or_create(&labels).inc();
+            once(&counters.failures, &self.call_failures, labels).inc();
         }
         if let Some(talk) = talk {
             let labels = [("direction", direction_label(direction))];
@@ -149,8 +160,8 @@ impl Page {
     pub(crate) fn refused(&self, refusal: Refusal, vc: Option<&VoiceConnectorId>) {
         self.refusals.get_or_create(&[("reason", refusal.name())]).inc();
         if refusal.is_throttle() {
-            let vc = vc.map_or_else(|| OTHER.into(), |vc| self.voice_connector_label(vc));
-            self.throttles.get_or_create(&[("voice_connector", vc)]).inc();
+            let vc = vc.map_or_else(|| Arc::clone(&self.other), |vc| self.connector(vc));
+            self.throttles.get_or_create(&[("voice_connector", Arc::clone(&vc.label))]).inc();
         }
     }
 
@@ -160,32 +171,32 @@ impl Page {
         status: Option<u16>,
         start_line: &[u8],
     ) {
-        let direction = ("direction", message_direction_label(direction));
+        let direction_label = match direction {
+            MessageDirection::Received => "received",
+            MessageDirection::Sent => "sent",
+        };
+        let labels = |name, value| [(name, value), ("direction", direction_label)];
         match status {
             Some(status) => {
-                let labels = [("class", status_class(status)), direction];
-                self.sip_responses.get_or_create(&labels).inc();
+                let (cell, class) = self.messages.response(direction, status);
+                once(cell, &self.sip_responses, || labels("class", class)).inc();
             }
             None => {
-                let labels = [("method", method_label(start_line)), direction];
-                self.sip_requests.get_or_create(&labels).inc();
+                let (cell, method) = self.messages.request(direction, start_line);
+                once(cell, &self.sip_requests, || labels("method", method)).inc();
             }
         }
     }
 
     pub(crate) fn media_grew(&self, vc: &VoiceConnectorId, side: Side, growth: Growth) {
-        let [from, to] = match side {
-            Side::Customer => ["cust2vc", "vc2cust"],
-            Side::Remote => ["rem2vc", "vc2rem"],
-        };
-        let from = self.call_labels(vc, "path", from);
-        let to = (from.0.clone(), [("path", to)]);
-        self.rtp_packets.get_or_create(&from).inc_by(growth.received_packets);
-        self.rtp_bytes.get_or_create(&from).inc_by(growth.received_bytes);
-        self.rtp_lost.get_or_create(&from).inc_by(growth.received_lost);
-        self.rtp_packets.get_or_create(&to).inc_by(growth.sent_packets);
-        self.rtp_bytes.get_or_create(&to).inc_by(growth.sent_bytes);
-        self.rtp_lost.get_or_create(&to).inc_by(growth.sent_lost);
+        let connector = self.connector(vc);
+        let [(from, from_labels), (to, to_labels)] = connector.paths(side);
+        once(&from.packets, &self.rtp_packets, from_labels).inc_by(growth.received_packets);
+        once(&from.bytes, &self.rtp_bytes, from_labels).inc_by(growth.received_bytes);
+        once(&from.lost, &self.rtp_lost, from_labels).inc_by(growth.received_lost);
+        once(&to.packets, &self.rtp_packets, to_labels).inc_by(growth.sent_packets);
+        once(&to.bytes, &self.rtp_bytes, to_labels).inc_by(growth.sent_bytes);
+        once(&to.lost, &self.rtp_lost, to_labels).inc_by(growth.sent_lost);
     }
 
     pub(crate) fn quality(&self, side: Side, report: &QualityReport) {
@@ -207,26 +218,17 @@ impl Page {
         self.dropped.get_or_create(&[("what", what)]).inc();
     }
 
-    fn call_labels(
-        &self,
-        vc: &VoiceConnectorId,
-        name: &'static str,
-        value: &'static str,
-    ) -> CallLabels {
-        ([("voice_connector", self.voice_connector_label(vc))], [(name, value)])
-    }
-
-    fn voice_connector_label(&self, vc: &VoiceConnectorId) -> Arc<str> {
-        let mut known = self.voice_connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(label) = known.get(vc.as_str()) {
-            return Arc::clone(label);
+    fn connector(&self, vc: &VoiceConnectorId) -> Arc<Connector> {
+        let mut known = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connector) = known.get(vc.as_str()) {
+            return Arc::clone(connector);
         }
         if known.len() >= self.voice_connector_limit {
-            return OTHER.into();
+            return Arc::clone(&self.other);
         }
-        let label: Arc<str> = vc.as_str().into();
-        known.insert(Arc::clone(&label));
-        label
+        let connector = Arc::new(Connector::new(vc.as_str()));
+        known.insert(Arc::clone(&connector.label), Arc::clone(&connector));
+        connector
     }
 }
 
@@ -298,52 +300,11 @@ fn direction_label(direction: CallDirection) -> &'static str {
     }
 }
 
-fn message_direction_label(direction: MessageDirection) -> &'static str {
-    match direction {
-        MessageDirection::Received => "received",
-        MessageDirection::Sent => "sent",
-    }
-}
-
 fn side_label(side: Side) -> &'static str {
     match side {
         Side::Customer => "customer",
         Side::Remote => "remote",
     }
-}
-
-fn status_class(status: u16) -> &'static str {
-    match status / 100 {
-        1 => "1xx",
-        2 => "2xx",
-        3 => "3xx",
-        4 => "4xx",
-        5 => "5xx",
-        6 => "6xx",
-        _ => OTHER,
-    }
-}
-
-/// A method by its name when it is a known one: peers must not be able to make labels.
-fn method_label(start_line: &[u8]) -> &'static str {
-    const METHODS: [&str; 14] = [
-        "INVITE",
-        "ACK",
-        "BYE",
-        "CANCEL",
-        "OPTIONS",
-        "REGISTER",
-        "INFO",
-        "PRACK",
-        "UPDATE",
-        "REFER",
-        "NOTIFY",
-        "SUBSCRIBE",
-        "MESSAGE",
-        "PUBLISH",
-    ];
-    let method = start_line.split(|b| *b == b' ').next().unwrap_or_default();
-    METHODS.into_iter().find(|m| m.as_bytes() == method).unwrap_or(OTHER)
 }
 
 #[derive(Default)]

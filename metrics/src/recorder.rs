@@ -408,9 +408,7 @@ impl Recorder {
         let Some((at, end)) = &call.ended else { return };
         let node = self.node();
         let path = format!("calls/{}.jsonl", calendar::day(node.unix(*at)));
-        if let Some(record) = call.record(id, &node, *at, end) {
-            // Serialising plain fields into memory cannot fail.
-            let body = serde_json::to_vec(&record).unwrap_or_default();
+        if let Some(body) = call.record(id, &node, *at, end) {
             self.write(path, body, RecordKind::AppendLine);
         }
     }
@@ -463,3 +461,5 @@ fn unlogged_since(call: &TrackedCall, since: Instant) -> bool {
 mod live_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod written_tests;

@@ -1,11 +1,12 @@
 //! One call while it is being recorded.
 
-use crate::call_record::{CallRecord, EndRecord, LadderRecord, RouteRecord, Times};
+use crate::call_record::Times;
 use crate::live::{LiveCall, LiveState};
 use crate::quality::{LegQuality, millis};
+use crate::written::{WrittenCall, WrittenEnd, WrittenRoute, WrittenRung};
 use model::{
-    CallEnd, CallParties, CarrierId, EndedBy, Instant, LegSide, MediaId, MessageDirection, Side,
-    SipMessageEvent, TransactionId, TransportProtocol, UnixTime,
+    CallEnd, CallParties, CarrierId, EndedBy, Instant, LegSide, MediaId, MessageDirection, Refusal,
+    Side, SipMessageEvent, TransactionId, TransportProtocol, UnixTime,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -177,48 +178,52 @@ impl TrackedCall {
         })
     }
 
-    /// The call's record; `None` for an orphan.
+    /// The call's record as JSON; `None` for an orphan.
     pub(crate) fn record(
         &self,
         id: TransactionId,
         node: &Node<'_>,
         ended: Instant,
         end: &CallEnd,
-    ) -> Option<CallRecord> {
+    ) -> Option<Vec<u8>> {
         let parties = self.parties.as_ref()?;
         let began = self.began();
         let unix = |at: Instant| node.unix(at).as_millis();
         let [leg_a, leg_b] = &self.legs;
-        Some(CallRecord {
-            transaction_id: id.to_string(),
-            node: node.name.to_owned(),
-            region: node.region.to_owned(),
-            voice_connector_id: parties.voice_connector.to_string(),
-            direction: parties.direction.name().to_owned(),
-            call_id: parties.call_id.to_string(),
-            from_user: parties.from_user.to_string(),
-            from_country: parties.from_country.to_owned(),
-            to_user: parties.to_user.to_string(),
-            to_country: parties.to_country.to_owned(),
-            carrier: parties.carrier.as_ref().map(ToString::to_string),
-            source: parties.source.to_string(),
+        let record = WrittenCall {
+            transaction_id: id,
+            node: node.name,
+            region: node.region,
+            voice_connector_id: parties.voice_connector.as_str(),
+            direction: parties.direction.name(),
+            call_id: &parties.call_id,
+            from_user: &parties.from_user,
+            from_country: parties.from_country,
+            to_user: &parties.to_user,
+            to_country: parties.to_country,
+            carrier: parties.carrier.as_ref().map(CarrierId::as_str),
+            source: parties.source,
             times: Times {
                 attempted: unix(began),
                 ringing: self.ringing.map(unix),
                 answered: self.answered.map(unix),
                 ended: unix(ended),
             },
-            routes: self.routes.iter().map(|route| route.record(began)).collect(),
-            end: EndRecord {
+            routes: self.routes.iter().map(|route| route.written(began)).collect(),
+            end: WrittenEnd {
                 status: end.status,
-                cause: end.cause.to_owned(),
-                ended_by: ended_by(end.ended_by).to_owned(),
-                refusal: end.refusal.map(|r| r.name().to_owned()),
+                cause: end.cause,
+                ended_by: ended_by(end.ended_by),
+                refusal: end.refusal.map(Refusal::name),
             },
-            ladder: self.ladder.rungs.iter().map(|rung| rung.record(began)).collect(),
+            ladder: self.ladder.rungs.iter().map(|rung| rung.written(began)).collect(),
             ladder_omitted: self.ladder.omitted,
             quality: [leg_a.record(), leg_b.record()],
-        })
+        };
+        let mut body = Vec::with_capacity(2_048 + 192 * record.ladder.len());
+        // Serialising plain fields into memory cannot fail.
+        let _ = serde_json::to_writer(&mut body, &record);
+        Some(body)
     }
 }
 
@@ -233,35 +238,33 @@ impl Ladder {
 }
 
 impl Route {
-    fn record(&self, began: Instant) -> RouteRecord {
-        RouteRecord {
+    fn written(&self, began: Instant) -> WrittenRoute<'_> {
+        WrittenRoute {
             offset_ms: millis(self.at.saturating_since(began)),
             attempt: self.attempt,
-            carrier: self.carrier.as_ref().map(ToString::to_string),
-            destination: self.destination.to_string(),
-            protocol: self.protocol.to_string(),
+            carrier: self.carrier.as_ref().map(CarrierId::as_str),
+            destination: self.destination,
+            protocol: self.protocol,
         }
     }
 }
 
 impl Rung {
-    fn record(&self, began: Instant) -> LadderRecord {
-        LadderRecord {
+    fn written(&self, began: Instant) -> WrittenRung<'_> {
+        WrittenRung {
             offset_ms: millis(self.at.saturating_since(began)),
             leg: match self.leg {
                 Some(LegSide::A) => "A",
                 Some(LegSide::B) => "B",
                 None => "",
-            }
-            .to_owned(),
+            },
             direction: match self.direction {
                 MessageDirection::Received => "received",
                 MessageDirection::Sent => "sent",
-            }
-            .to_owned(),
-            protocol: self.protocol.to_string(),
-            peer: self.peer.to_string(),
-            start_line: self.start_line.to_string(),
+            },
+            protocol: self.protocol,
+            peer: self.peer,
+            start_line: &self.start_line,
         }
     }
 }
@@ -278,6 +281,13 @@ fn ended_by(who: EndedBy) -> &'static str {
 /// Copied, so that the ladder does not hold whole messages.
 fn printable(start_line: &[u8]) -> Box<str> {
     let masked = crate::masking::masked(start_line);
+    // Nearly every start line.
+    if masked.len() <= START_LINE_CHARACTERS
+        && masked.iter().all(|b| matches!(b, b' '..=b'~'))
+        && let Ok(text) = std::str::from_utf8(&masked)
+    {
+        return text.into();
+    }
     String::from_utf8_lossy(&masked)
         .chars()
         .take(START_LINE_CHARACTERS)

@@ -1,6 +1,7 @@
 //! The files themselves: opening, batching lines, noticing rotation, surviving failures.
 
 use crate::RecordPath;
+use crate::directories::Directories;
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Directories and files hold numbers and messages of people: nobody but the owner reads them.
 const DIRECTORY_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
+pub(crate) const FILE_MODE: u32 = 0o600;
 
 /// Makes `path` and what is missing above it, mode 0700.
 pub(crate) fn make_directories(path: &Path) -> io::Result<()> {
@@ -30,6 +31,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Files {
     root: PathBuf,
     open: HashMap<RecordPath, Appender>,
+    directories: Directories,
     open_limit: usize,
     buffer_bytes: usize,
     clock: u64,
@@ -41,6 +43,7 @@ impl Files {
         Files {
             root,
             open: HashMap::new(),
+            directories: Directories::new(open_limit),
             open_limit: open_limit.max(1),
             buffer_bytes: buffer_bytes.max(1),
             clock: 0,
@@ -66,10 +69,12 @@ impl Files {
         }
     }
 
-    /// Writes a whole file beside its place and renames it.
+    /// Writes a whole file that appears at its place when it is complete.
     pub(crate) fn write_whole(&mut self, path: &RecordPath, body: &[u8]) {
+        let linked = self.directories.link_file(&self.root, path, body);
         let target = self.root.join(path.as_str());
-        match replace_file(&target, body) {
+        // Whatever was in the way of the short way, the long one either works or tells why.
+        match linked.or_else(|_| replace_file(&target, body)) {
             Ok(()) => {
                 self.outcome.written_records += 1;
                 self.outcome.written_bytes += body.len() as u64;
@@ -83,6 +88,8 @@ impl Files {
         for appender in self.open.values_mut() {
             appender.flush(&mut self.outcome);
         }
+        // The next batch starts from the names again: directories may be moved away.
+        self.directories.close();
     }
 
     pub(crate) fn take_outcome(&mut self) -> Outcome {

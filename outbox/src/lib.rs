@@ -5,6 +5,7 @@
 //! than the records, the newest records are dropped and counted; calls are never held up.
 #![forbid(unsafe_code)]
 
+mod directories;
 mod file_sink;
 mod files;
 mod record;

@@ -172,10 +172,8 @@ impl Worker {
                     counters.dropped(DropReason::NoPlan);
                 }
             }
-            let added = self
-                .epoll
-                .add(rtp, Token::new(key, side, MediaSocket::Rtp).0)
-                .and_then(|()| {
+            let added =
+                self.epoll.add(rtp, Token::new(key, side, MediaSocket::Rtp).0).and_then(|()| {
                     let token = Token::new(key, side, MediaSocket::Rtcp).0;
                     self.epoll.add(leg.rtcp.as_fd(), token)
                 });

@@ -118,7 +118,12 @@ pub(super) fn lines_in(records: &[Record], part: &str) -> Vec<Value> {
         .collect()
 }
 
-fn message(at: u64, leg: LegSide, direction: MessageDirection, line: &str) -> SipObservation {
+pub(super) fn message(
+    at: u64,
+    leg: LegSide,
+    direction: MessageDirection,
+    line: &str,
+) -> SipObservation {
     let remote = if leg == LegSide::A { "127.0.0.3:5070" } else { "127.0.0.2:5080" };
     SipObservation::Message(SipMessageEvent {
         transaction_id: Some(id()),

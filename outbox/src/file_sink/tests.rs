@@ -67,6 +67,17 @@ fn lines_are_appended_in_order_and_whole_files_appear_whole() {
 }
 
 #[test]
+fn a_whole_file_replaces_the_one_that_was_there() {
+    let scratch = Scratch::new();
+    let sink = scratch.sink();
+    sink.sender().send(whole("s3/one", "a longer text")).unwrap();
+    sink.sender().send(whole("s3/one", "{}")).unwrap();
+    let statistics = sink.flush_and_close();
+    assert_eq!(scratch.read("s3/one"), "{}");
+    assert_eq!((statistics.written_records, statistics.failed_records), (2, 0));
+}
+
+#[test]
 fn only_the_owner_may_read_what_is_written() {
     let scratch = Scratch::new();
     let sink = scratch.sink();
@@ -164,7 +175,7 @@ fn open_files_are_bounded_and_closed_ones_are_continued() {
 fn a_full_queue_drops_the_newest_and_counts_it() {
     let counters = Arc::new(Counters::default());
     let (queue, receiver) = bounded(2);
-    let sender = FileSender { queue, counters };
+    let sender = FileSender { queue, counters, writer: thread::current() };
     assert_eq!(sender.send(line("a", "1")), Ok(()));
     assert_eq!(sender.send(line("a", "2")), Ok(()));
     assert_eq!(sender.send(line("a", "3")), Err(NotAccepted::QueueFull));

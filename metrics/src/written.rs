@@ -1,0 +1,64 @@
+//! A [`CallRecord`](crate::CallRecord) as it is written: the same fields in the same order,
+//! borrowed, so that a call's record needs no copy of every text in it.
+
+use crate::call_record::{QualityRecord, Times};
+use model::{TransactionId, TransportProtocol};
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::net::SocketAddr;
+
+#[derive(Serialize)]
+pub(crate) struct WrittenCall<'a> {
+    #[serde(serialize_with = "text")]
+    pub(crate) transaction_id: TransactionId,
+    pub(crate) node: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) voice_connector_id: &'a str,
+    pub(crate) direction: &'a str,
+    pub(crate) call_id: &'a str,
+    pub(crate) from_user: &'a str,
+    pub(crate) from_country: &'a str,
+    pub(crate) to_user: &'a str,
+    pub(crate) to_country: &'a str,
+    pub(crate) carrier: Option<&'a str>,
+    pub(crate) source: SocketAddr,
+    pub(crate) times: Times,
+    pub(crate) routes: Vec<WrittenRoute<'a>>,
+    pub(crate) end: WrittenEnd,
+    pub(crate) ladder: Vec<WrittenRung<'a>>,
+    pub(crate) ladder_omitted: u64,
+    pub(crate) quality: [Option<QualityRecord>; 2],
+}
+
+#[derive(Serialize)]
+pub(crate) struct WrittenRoute<'a> {
+    pub(crate) offset_ms: u64,
+    pub(crate) attempt: u32,
+    pub(crate) carrier: Option<&'a str>,
+    pub(crate) destination: SocketAddr,
+    #[serde(serialize_with = "text")]
+    pub(crate) protocol: TransportProtocol,
+}
+
+#[derive(Serialize)]
+pub(crate) struct WrittenEnd {
+    pub(crate) status: u16,
+    pub(crate) cause: &'static str,
+    pub(crate) ended_by: &'static str,
+    pub(crate) refusal: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct WrittenRung<'a> {
+    pub(crate) offset_ms: u64,
+    pub(crate) leg: &'static str,
+    pub(crate) direction: &'static str,
+    #[serde(serialize_with = "text")]
+    pub(crate) protocol: TransportProtocol,
+    pub(crate) peer: SocketAddr,
+    pub(crate) start_line: &'a str,
+}
+
+fn text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
