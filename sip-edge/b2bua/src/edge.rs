@@ -105,11 +105,13 @@ impl Edge {
         }
         // The call is looked up on both sides of the work: an INVITE's does not exist before, and
         // that of a last message may be gone after.
-        let before = self.context.call_of(&raw);
+        let call_id = sip_proto::call_id_of(&raw);
+        let call_of = |context: &Context| context.call_ids.get(call_id?).copied();
+        let before = call_of(&self.context);
         let place = self.context.outputs.len();
         self.context.endpoint.handle_input(now, flow, raw.clone());
         self.process_events(now, flow);
-        let of = before.or_else(|| self.context.call_of(&raw));
+        let of = before.or_else(|| call_of(&self.context));
         // The record shows the message before what came of it.
         if let Some(event) = self.observation(now, flow, &raw, MessageDirection::Received, of) {
             self.context.outputs.insert(place, Output::Sip(SipObservation::Message(event)));

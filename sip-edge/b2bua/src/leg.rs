@@ -7,8 +7,8 @@ use bytes::Bytes;
 use model::{Flow, Instant, TransportProtocol};
 use sip_proto::{
     ClientKey, Composer, Dialog, HeaderName, Host, Message, Method, NameAddr, ServerKey, Uri,
+    push_address,
 };
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,14 +159,15 @@ impl Leg {
         for route in target.routes() {
             composer.header(HeaderName::Route, route);
         }
+        // A peer of RFC 2543 sends no tag.
+        let to_tag = dialog.remote_tag();
+        let tag_mark = if to_tag.is_empty() { "" } else { ";tag=" };
+        let to = [&*self.remote_party, tag_mark, to_tag];
         composer
-            .header_args(
-                HeaderName::From,
-                format_args!("{};tag={}", self.local_party, self.local_tag),
-            )
-            .header_args(HeaderName::To, format_args!("{}{}", self.remote_party, TagOf(dialog)))
+            .header_pieces(HeaderName::From, &[&self.local_party, ";tag=", &self.local_tag])
+            .header_pieces(HeaderName::To, &to)
             .header(HeaderName::CallId, &self.call_id)
-            .header_args(HeaderName::CSeq, format_args!("{cseq} {}", method.as_str()));
+            .cseq(cseq, method);
         Some((composer, branch, flow))
     }
 
@@ -259,43 +260,42 @@ impl Context {
     }
 }
 
-/// The tag parameter of a peer's address; nothing for a peer of RFC 2543 that sent none.
-struct TagOf<'a>(&'a Dialog);
-
-impl fmt::Display for TagOf<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tag = self.0.remote_tag();
-        if tag.is_empty() { Ok(()) } else { write!(f, ";tag={tag}") }
-    }
-}
-
 /// Writes our Via, asking for the response on the port it leaves from (RFC 3581).
 pub(crate) fn via(composer: &mut Composer, listener: &Listener, branch: &str) {
-    composer.header_args(
-        HeaderName::Via,
-        format_args!(
-            "SIP/2.0/{} {};branch={branch};rport",
-            listener.protocol.via_token(),
-            listener.advertised
-        ),
-    );
+    let mut sent_by = String::with_capacity(ADDRESS_CHARS);
+    push_address(&mut sent_by, listener.advertised);
+    let protocol = listener.protocol.via_token();
+    let pieces = ["SIP/2.0/", protocol, " ", &sent_by, ";branch=", branch, ";rport"];
+    composer.header_pieces(HeaderName::Via, &pieces);
 }
 
 /// A Contact that leads back to a listener.
 pub(crate) fn contact_of(listener: &Listener) -> String {
-    let address = listener.advertised;
-    match listener.protocol {
-        TransportProtocol::Udp => format!("<sip:tandem@{address}>"),
-        TransportProtocol::Tcp => format!("<sip:tandem@{address};transport=tcp>"),
-        TransportProtocol::Tls => format!("<sip:tandem@{address};transport=tls>"),
+    let mut contact = String::with_capacity(ADDRESS_CHARS + 32);
+    contact.push_str("<sip:tandem@");
+    push_address(&mut contact, listener.advertised);
+    contact.push_str(transport_parameter(listener.protocol));
+    contact.push('>');
+    contact
+}
+
+/// What asks for a transport in a URI; UDP needs no word.
+pub(crate) const fn transport_parameter(protocol: TransportProtocol) -> &'static str {
+    match protocol {
+        TransportProtocol::Udp => "",
+        TransportProtocol::Tcp => ";transport=tcp",
+        TransportProtocol::Tls => ";transport=tls",
     }
 }
+
+/// Room for most addresses with their port.
+const ADDRESS_CHARS: usize = 48;
 
 /// An address as the peer wrote it, less its header parameters (the tag among them).
 fn without_tag(address: &NameAddr<'_>) -> String {
     match address.display_name {
-        Some(name) => format!("{name} <{}>", address.uri_text),
-        None => format!("<{}>", address.uri_text),
+        Some(name) => [name, " <", address.uri_text, ">"].concat(),
+        None => ["<", address.uri_text, ">"].concat(),
     }
 }
 

@@ -8,6 +8,7 @@ use sdp::{
 use sip_proto::{HeaderName, Message};
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// Why a body is no description that we can work with, and the status that says so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,13 +53,12 @@ pub(crate) fn description_in(message: &Message) -> Result<Option<SessionDescript
 
 /// One leg's descriptions.
 pub(crate) struct LegMedia {
+    /// With what we last described to the leg.
     origin: OriginState,
     /// What the leg last described to us, agreed or offered.
     received: Option<AudioStream>,
-    /// The raw form, to recognise a refresh that changes nothing.
-    received_body: Option<Box<[u8]>>,
-    /// What we last described to the leg.
-    sent: Option<AudioStream>,
+    /// As it came, to recognise a refresh that changes nothing.
+    received_body: Option<Arc<[u8]>>,
     plan: Option<LegPlan>,
 }
 
@@ -74,7 +74,6 @@ pub(crate) struct CallMedia {
 pub(crate) struct Undo {
     leg: LegSide,
     origin: OriginState,
-    sent: Option<AudioStream>,
 }
 
 impl CallMedia {
@@ -84,7 +83,6 @@ impl CallMedia {
             origin: OriginState::new(id >> 2),
             received: None,
             received_body: None,
-            sent: None,
             plan: None,
         };
         CallMedia { id: None, families: [IpFamily::V4; 2], local: None, legs: origin_ids.map(leg) }
@@ -152,33 +150,33 @@ impl CallMedia {
         let local = self.local.as_ref().ok_or(BodyFault::NotAcceptable)?;
         let leg = &mut self.legs[target.index()];
         let options = AnchorOptions::default();
-        let body = anchor(received, &local[target.index()], &mut leg.origin, role, &options)?;
-        leg.sent = SessionDescription::parse(&body, &Limits::default())?.audio();
-        Ok(body)
+        Ok(anchor(received, &local[target.index()], &mut leg.origin, role, &options)?)
     }
 
     /// What a rejected offer to `leg` must put back.
     pub(crate) fn before_offer(&self, leg: LegSide) -> Undo {
         let media = &self.legs[leg.index()];
-        Undo { leg, origin: media.origin.clone(), sent: media.sent.clone() }
+        Undo { leg, origin: media.origin.clone() }
     }
 
     pub(crate) fn undo(&mut self, undo: Undo) {
-        let media = &mut self.legs[undo.leg.index()];
-        media.origin = undo.origin;
-        media.sent = undo.sent;
+        self.legs[undo.leg.index()].origin = undo.origin;
     }
 
     /// Notes what `leg` described, once it is agreed (an answer, or an offer that was answered).
     pub(crate) fn note_received(&mut self, leg: LegSide, description: &SessionDescription) {
         let media = &mut self.legs[leg.index()];
         media.received = description.audio();
-        media.received_body = Some(description.write().into());
+        media.received_body = Some(description.text().clone());
     }
 
     /// Whether `leg` describes exactly what it described before.
     pub(crate) fn is_unchanged(&self, leg: LegSide, description: &SessionDescription) -> bool {
-        self.legs[leg.index()].received_body.as_deref() == Some(&*description.write())
+        let Some(before) = &self.legs[leg.index()].received_body else { return false };
+        // The same in other words, as line ends, is the same.
+        *before == *description.text()
+            || SessionDescription::parse(before, &Limits::default())
+                .is_ok_and(|before| before.write() == description.write())
     }
 
     /// The last description that we wrote to `leg`.
@@ -192,8 +190,8 @@ impl CallMedia {
         let mut plan = |side: LegSide| {
             let leg = &mut self.legs[side.index()];
             let source = Some(signalling_sources[side.index()]);
-            let plan =
-                media_plan_leg(leg.received.as_ref(), leg.sent.as_ref(), source, leg.plan.as_ref());
+            let (received, sent) = (leg.received.as_ref(), leg.origin.last_audio());
+            let plan = media_plan_leg(received, sent, source, leg.plan.as_ref());
             leg.plan = Some(plan.clone());
             plan
         };
@@ -207,9 +205,34 @@ pub(crate) fn refuse_own_address(
     description: &SessionDescription,
     own: &HashSet<SocketAddr>,
 ) -> Result<(), BodyFault> {
-    let remote = description.audio().and_then(|audio| audio.remote_rtp);
+    let remote = description.audio_ref().and_then(|audio| audio.remote_rtp);
     match remote {
         Some(remote) if own.contains(&remote) => Err(BodyFault::NotAcceptable),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description(text: &str) -> SessionDescription {
+        SessionDescription::parse(text.as_bytes(), &Limits::default()).expect("valid SDP")
+    }
+
+    #[test]
+    fn a_description_repeated_with_other_line_ends_is_unchanged() {
+        let text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+                    m=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n";
+        let mut media = CallMedia::new([1, 2]);
+        assert!(!media.is_unchanged(LegSide::A, &description(text)), "nothing came before");
+        media.note_received(LegSide::A, &description(text));
+        assert!(media.is_unchanged(LegSide::A, &description(text)));
+        assert!(media.is_unchanged(LegSide::A, &description(&text.replace("\r\n", "\n"))));
+        assert!(
+            !media.is_unchanged(LegSide::A, &description(&text.replace("sendrecv", "sendonly")))
+        );
+        assert!(!media.is_unchanged(LegSide::A, &description(&text.replace("- 1 1", "- 1 2"))));
+        assert!(!media.is_unchanged(LegSide::B, &description(text)), "the other leg's");
     }
 }

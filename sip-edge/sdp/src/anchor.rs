@@ -5,9 +5,13 @@ use crate::description::SessionDescription;
 use crate::direction::Direction;
 use crate::error::SdpError;
 use crate::scrub::InnerHosts;
+use crate::write::{Written, WrittenMedia, WrittenTransport};
 use model::LocalMedia;
-use sdp_types::{Attribute, Connection, Media, Session};
+use sdp_types::Media;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// The identity of one leg's descriptions in their `o=` line (RFC 8866 section 5.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,13 +28,14 @@ pub struct Origin {
 #[derive(Clone, Debug)]
 pub struct OriginState {
     origin: Origin,
-    last: Option<Vec<u8>>,
+    last: Option<Arc<[u8]>>,
+    last_audio: Option<AudioStream>,
 }
 
 impl OriginState {
     /// For a new leg; `session_id` is drawn at random. Versions begin at 1.
     pub const fn new(session_id: u64) -> Self {
-        OriginState { origin: Origin { session_id, version: 1 }, last: None }
+        OriginState { origin: Origin { session_id, version: 1 }, last: None, last_audio: None }
     }
 
     /// What the `o=` line of the last description says, or of the first one will say.
@@ -43,16 +48,23 @@ impl OriginState {
         self.last.as_deref()
     }
 
+    /// The audio stream of the last description that was written for this leg.
+    pub const fn last_audio(&self) -> Option<&AudioStream> {
+        self.last_audio.as_ref()
+    }
+
     /// Writes `description` under this identity.
-    fn stamp(&mut self, mut description: Session) -> Vec<u8> {
-        description.origin.sess_version = self.origin.version;
-        let mut body = SessionDescription { inner: description.clone() }.write();
-        if self.last.as_ref().is_some_and(|last| *last != body) {
+    fn stamp(&mut self, description: &Written<'_>) -> Vec<u8> {
+        let mut body = description.to_bytes(self.origin.version);
+        if let Some(last) = &self.last {
+            if **last == *body {
+                return body;
+            }
             self.origin.version = self.origin.version.wrapping_add(1);
-            description.origin.sess_version = self.origin.version;
-            body = SessionDescription { inner: description }.write();
+            body = description.to_bytes(self.origin.version);
         }
-        self.last = Some(body.clone());
+        self.last = Some(body.as_slice().into());
+        self.last_audio = description.audio();
         body
     }
 }
@@ -110,31 +122,24 @@ pub fn anchor(
         // RFC 3264 section 6: the answer repeats the offer's t= line.
         Role::Answer { to } => (answered_media(received, to, local, &hosts)?, &to.inner.times),
     };
-    let ip = local.rtp.ip();
     let session_id = origin.origin.session_id;
-    Ok(origin.stamp(Session {
-        origin: sdp_types::Origin::with_ip_addr(session_id, 0, ip),
-        session_name: options.session_name.clone(),
-        session_description: None,
-        uri: None,
-        emails: Vec::new(),
-        phones: Vec::new(),
-        connection: Some(Connection::from_ip_addr(ip)),
+    Ok(origin.stamp(&Written {
+        session_id,
+        ip: local.rtp.ip(),
+        session_name: &options.session_name,
         bandwidths: hosts.passable_bandwidths(&received.inner.bandwidths),
-        times: times.clone(),
-        time_zones: Vec::new(),
-        key: None,
-        attributes: hosts.passable(&received.inner.attributes).cloned().collect(),
+        times,
+        attributes: hosts.passable(&received.inner.attributes),
         medias,
     }))
 }
 
-fn offered_media(
-    received: &SessionDescription,
+fn offered_media<'a>(
+    received: &'a SessionDescription,
     local: &LocalMedia,
     hosts: &InnerHosts,
-) -> Result<Vec<Media>, SdpError> {
-    let audio = received.audio().ok_or(SdpError::NoAudio)?;
+) -> Result<Vec<WrittenMedia<'a>>, SdpError> {
+    let audio = received.audio_ref().ok_or(SdpError::NoAudio)?;
     audio.check_address()?;
     let transport = Transport {
         local,
@@ -158,20 +163,20 @@ fn offered_media(
         .collect())
 }
 
-fn answered_media(
-    received: &SessionDescription,
-    to: &SessionDescription,
+fn answered_media<'a>(
+    received: &'a SessionDescription,
+    to: &'a SessionDescription,
     local: &LocalMedia,
     hosts: &InnerHosts,
-) -> Result<Vec<Media>, SdpError> {
-    let pair = match to.audio() {
+) -> Result<Vec<WrittenMedia<'a>>, SdpError> {
+    let pair = match to.audio_ref() {
         Some(offered) => answering_stream(received, offered.index).map(|answer| (offered, answer)),
         None => None,
     };
     if let Some((_, answer)) = &pair {
         answer.check_address()?;
     }
-    let answer_to = |index: usize, offer: &Media| {
+    let answer_to = |index: usize, offer: &'a Media| {
         let (offered, answer) = pair.as_ref().filter(|(offered, _)| offered.index == index)?;
         let media = received.inner.medias.get(answer.index)?;
         let transport = Transport {
@@ -195,10 +200,15 @@ fn answered_media(
 
 /// The stream that answers `m=` line `index`. An answerer that lost or reordered lines is
 /// understood as long as it has audio at all.
-fn answering_stream(received: &SessionDescription, index: usize) -> Option<AudioStream> {
-    received.audio_at(index).or_else(|| match received.inner.medias.get(index) {
+fn answering_stream(received: &SessionDescription, index: usize) -> Option<Cow<'_, AudioStream>> {
+    if let Some(audio) = received.audio_ref()
+        && audio.index == index
+    {
+        return Some(Cow::Borrowed(audio));
+    }
+    received.audio_at(index).map(Cow::Owned).or_else(|| match received.inner.medias.get(index) {
         Some(line) if line.media.eq_ignore_ascii_case("audio") => None,
-        _ => received.audio(),
+        _ => received.audio_ref().map(Cow::Borrowed),
     })
 }
 
@@ -211,29 +221,35 @@ struct Transport<'a> {
     rtcp_port: bool,
 }
 
-fn relayed(media: &Media, proto: &str, transport: &Transport<'_>, hosts: &InnerHosts) -> Media {
-    let formats: Vec<String> = payload_types(&media.fmt).map(|p| p.to_string()).collect();
-    let mut attributes: Vec<Attribute> = hosts.passable(&media.attributes).cloned().collect();
+fn relayed<'a>(
+    media: &'a Media,
+    proto: &'a str,
+    transport: &Transport<'_>,
+    hosts: &InnerHosts,
+) -> WrittenMedia<'a> {
+    let mut formats = String::with_capacity(media.fmt.len());
+    for payload_type in payload_types(&media.fmt) {
+        if !formats.is_empty() {
+            formats.push(' ');
+        }
+        // Writing into a String cannot fail.
+        let _ = write!(formats, "{payload_type}");
+    }
     let local = transport.local;
     let default_rtcp = local.rtp.port().checked_add(1).map(|p| SocketAddr::new(local.rtp.ip(), p));
-    if transport.rtcp_port && default_rtcp != Some(local.rtcp) {
-        attributes.push(Attribute::with_value("rtcp", rtcp_value(local)));
-    }
-    if transport.rtcp_mux {
-        attributes.push(Attribute::new("rtcp-mux"));
-    }
-    attributes.push(Attribute::new(transport.direction.as_str()));
-    Media {
-        media: media.media.clone(),
+    let says_rtcp = transport.rtcp_port && default_rtcp != Some(local.rtcp);
+    WrittenMedia {
+        media: &media.media,
         port: local.rtp.port(),
-        num_ports: None,
-        proto: proto.to_owned(),
-        fmt: formats.join(" "),
-        media_title: None,
-        connections: Vec::new(),
+        proto,
+        formats,
         bandwidths: hosts.passable_bandwidths(&media.bandwidths),
-        key: None,
-        attributes,
+        attributes: hosts.passable(&media.attributes),
+        transport: Some(WrittenTransport {
+            rtcp: says_rtcp.then(|| rtcp_value(local)),
+            rtcp_mux: transport.rtcp_mux,
+            direction: transport.direction,
+        }),
     }
 }
 
@@ -248,17 +264,14 @@ fn rtcp_value(local: &LocalMedia) -> String {
 }
 
 /// RFC 3264 section 6: the same media type, protocol and formats, with port 0.
-fn declined(media: &Media) -> Media {
-    Media {
-        media: media.media.clone(),
+fn declined(media: &Media) -> WrittenMedia<'_> {
+    WrittenMedia {
+        media: &media.media,
         port: 0,
-        num_ports: None,
-        proto: media.proto.clone(),
-        fmt: media.fmt.trim().to_owned(),
-        media_title: None,
-        connections: Vec::new(),
+        proto: &media.proto,
+        formats: media.fmt.trim().to_owned(),
         bandwidths: Vec::new(),
-        key: None,
         attributes: Vec::new(),
+        transport: None,
     }
 }

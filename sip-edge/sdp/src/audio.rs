@@ -36,28 +36,62 @@ pub struct AudioStream {
     unsuitable: Option<&'static str>,
 }
 
+/// An `m=` line.
+pub(crate) struct MediaLine<'a> {
+    /// Which one, counted from 0.
+    pub(crate) index: usize,
+    pub(crate) media: &'a str,
+    pub(crate) port: u16,
+    pub(crate) proto: &'a str,
+    pub(crate) formats: &'a str,
+}
+
 impl AudioStream {
     /// Reads `m=` line `index`; `None` when it is not audio over plain RTP, is rejected, or has no
     /// payload type.
     pub(crate) fn read(description: &Session, index: usize) -> Option<Self> {
         let media = description.medias.get(index)?;
-        if !is_relayed_kind(media) || media.port == 0 {
+        let line = MediaLine {
+            index,
+            media: &media.media,
+            port: media.port,
+            proto: &media.proto,
+            formats: &media.fmt,
+        };
+        if !line.can_be_relayed() {
             return None;
         }
-        let codecs = codecs(description, media);
+        let mut told = Told::default();
+        told.take_media(&media.attributes);
+        told.take_session(&description.attributes);
+        Self::of(&line, &told, || Address::read(description, media))
+    }
+
+    /// What an `m=` line, the attributes and an address say; `None` as for
+    /// [`read`](AudioStream::read).
+    pub(crate) fn of(
+        line: &MediaLine<'_>,
+        told: &Told<'_>,
+        address: impl FnOnce() -> Address,
+    ) -> Option<Self> {
+        if !line.can_be_relayed() {
+            return None;
+        }
+        let codecs = codecs(line.formats, told);
         if codecs.is_empty() {
             return None;
         }
-        let address = Address::read(description, media);
-        let told = direction(media, description);
-        let direction = if address.held { Direction::of(told.sends(), false) } else { told };
-        let remote_rtp = address.usable.map(|ip| SocketAddr::new(ip, media.port));
+        let address = address();
+        let direction = told.direction.unwrap_or_default();
+        let direction =
+            if address.held { Direction::of(direction.sends(), false) } else { direction };
+        let remote_rtp = address.usable.map(|ip| SocketAddr::new(ip, line.port));
         Some(AudioStream {
-            index,
+            index: line.index,
             remote_rtp,
-            remote_rtcp: remote_rtcp(media, remote_rtp),
+            remote_rtcp: remote_rtcp(told.rtcp, remote_rtp),
             direction,
-            rtcp_mux: attribute(media, "rtcp-mux").is_some(),
+            rtcp_mux: told.rtcp_mux,
             telephone_event: telephone_event(&codecs),
             codecs,
             ip_family: address.family,
@@ -96,25 +130,85 @@ pub(crate) fn rtcp_host(value: &str) -> Option<&str> {
     value.split_ascii_whitespace().nth(3)
 }
 
-fn is_relayed_kind(media: &Media) -> bool {
-    media.media.eq_ignore_ascii_case("audio")
-        && ["RTP/AVP", "RTP/AVPF"].iter().any(|p| media.proto.eq_ignore_ascii_case(p))
+impl MediaLine<'_> {
+    fn can_be_relayed(&self) -> bool {
+        self.media.eq_ignore_ascii_case("audio")
+            && ["RTP/AVP", "RTP/AVPF"].iter().any(|p| self.proto.eq_ignore_ascii_case(p))
+            && self.port != 0
+    }
 }
 
-fn attribute<'a>(media: &'a Media, name: &str) -> Option<&'a Attribute> {
-    media.attributes.iter().find(|a| a.attribute.trim().eq_ignore_ascii_case(name))
+/// What the attributes say about a stream. Of each kind the first counts, and the media level
+/// before the session level.
+pub(crate) struct Told<'a> {
+    /// `a=rtpmap`, by payload type.
+    mapped: [Option<(Codec, u32)>; 128],
+    packet_duration: Option<Duration>,
+    pub(crate) direction: Option<Direction>,
+    /// The value of `a=rtcp`.
+    pub(crate) rtcp: Option<&'a str>,
+    pub(crate) rtcp_mux: bool,
 }
 
-/// The first direction at the media level, else at the session level, else `sendrecv`.
-fn direction(media: &Media, description: &Session) -> Direction {
-    let first = |attributes: &[Attribute]| {
-        attributes.iter().find_map(|a| Direction::from_attribute(a.attribute.trim()))
-    };
-    first(&media.attributes).or_else(|| first(&description.attributes)).unwrap_or_default()
+impl Default for Told<'_> {
+    fn default() -> Self {
+        Told {
+            mapped: [None; 128],
+            packet_duration: None,
+            direction: None,
+            rtcp: None,
+            rtcp_mux: false,
+        }
+    }
+}
+
+impl<'a> Told<'a> {
+    /// Takes the attributes of the media level.
+    pub(crate) fn take_media(&mut self, attributes: impl IntoIterator<Item = &'a Attribute>) {
+        let mut rtcp = None;
+        for attribute in attributes {
+            let name = attribute.attribute.trim();
+            match name.len() {
+                4 if name.eq_ignore_ascii_case("rtcp") => {
+                    rtcp.get_or_insert(attribute.value.as_deref());
+                }
+                8 if name.eq_ignore_ascii_case("rtcp-mux") => self.rtcp_mux = true,
+                _ => self.take(name, attribute.value.as_deref()),
+            }
+        }
+        self.rtcp = rtcp.flatten();
+    }
+
+    /// Takes the attributes of the session level; those of the media level came before.
+    pub(crate) fn take_session(&mut self, attributes: impl IntoIterator<Item = &'a Attribute>) {
+        for attribute in attributes {
+            self.take(attribute.attribute.trim(), attribute.value.as_deref());
+        }
+    }
+
+    /// Takes an attribute that means the same at both levels.
+    fn take(&mut self, name: &str, value: Option<&str>) {
+        match (name.len(), value) {
+            (6, Some(value)) if name.eq_ignore_ascii_case("rtpmap") => {
+                if let Some((payload_type, codec, clock_rate)) = rtpmap(value)
+                    && let Some(slot) = self.mapped.get_mut(usize::from(payload_type))
+                {
+                    slot.get_or_insert((codec, clock_rate));
+                }
+            }
+            (5, Some(value)) if name.eq_ignore_ascii_case("ptime") => {
+                self.packet_duration = self.packet_duration.or_else(|| packet_duration(value));
+            }
+            (8, _) if self.direction.is_none() => {
+                self.direction = Direction::from_attribute(name);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The connection address of one media description.
-struct Address {
+pub(crate) struct Address {
     usable: Option<IpAddr>,
     family: IpFamily,
     held: bool,
@@ -149,7 +243,7 @@ impl Address {
         }
     }
 
-    fn of_ip(ip: IpAddr) -> Self {
+    pub(crate) fn of_ip(ip: IpAddr) -> Self {
         let held = ip.to_canonical().is_unspecified();
         let unsuitable = unsuitable(ip);
         Address {
@@ -181,12 +275,10 @@ fn ends_with_ignore_case(text: &str, end: &str) -> bool {
 }
 
 /// RFC 3605 section 2.1; without `a=rtcp`, RFC 3550 section 11.
-fn remote_rtcp(media: &Media, rtp: Option<SocketAddr>) -> Option<SocketAddr> {
+fn remote_rtcp(told: Option<&str>, rtp: Option<SocketAddr>) -> Option<SocketAddr> {
     let rtp = rtp?;
     let next_port = || Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?));
-    let Some(value) = attribute(media, "rtcp").and_then(|a| a.value.as_deref()) else {
-        return next_port();
-    };
+    let Some(value) = told else { return next_port() };
     let Some(port) = value.split_ascii_whitespace().next().and_then(|p| p.parse::<u16>().ok())
     else {
         return next_port();
@@ -199,33 +291,21 @@ fn remote_rtcp(media: &Media, rtp: Option<SocketAddr>) -> Option<SocketAddr> {
     sendable.then(|| SocketAddr::new(ip, port))
 }
 
-fn codecs(description: &Session, media: &Media) -> Vec<CodecMapping> {
-    let mut mapped: [Option<(Codec, u32)>; 128] = [None; 128];
-    let values = |name: &'static str| {
-        media
-            .attributes
-            .iter()
-            .chain(&description.attributes)
-            .filter(move |a| a.attribute.trim().eq_ignore_ascii_case(name))
-            .filter_map(|a| a.value.as_deref())
-    };
-    for (payload_type, codec, clock_rate) in values("rtpmap").filter_map(rtpmap) {
-        // The first mapping of a payload type counts.
-        if let Some(slot) = mapped.get_mut(usize::from(payload_type)) {
-            slot.get_or_insert((codec, clock_rate));
-        }
-    }
-    let packet_duration =
-        values("ptime").find_map(packet_duration).unwrap_or(Duration::from_millis(20));
+fn codecs(formats: &str, told: &Told<'_>) -> Vec<CodecMapping> {
+    let packet_duration = told.packet_duration.unwrap_or(Duration::from_millis(20));
     let mut seen = [false; 128];
-    let mut codecs = Vec::new();
-    for payload_type in payload_types(&media.fmt) {
+    let mut codecs = Vec::with_capacity(formats.len().min(16));
+    for payload_type in payload_types(formats) {
         let slot = usize::from(payload_type);
         if seen.get_mut(slot).is_none_or(|seen| std::mem::replace(seen, true)) {
             continue;
         }
-        let (codec, clock_rate) =
-            mapped.get(slot).copied().flatten().unwrap_or_else(|| static_mapping(payload_type));
+        let (codec, clock_rate) = told
+            .mapped
+            .get(slot)
+            .copied()
+            .flatten()
+            .unwrap_or_else(|| static_mapping(payload_type));
         codecs.push(CodecMapping { payload_type, codec, clock_rate, packet_duration });
     }
     codecs

@@ -6,6 +6,7 @@ use sdp_types::ParserError;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 /// How large a description may be before it is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,10 +26,22 @@ impl Default for Limits {
 }
 
 /// A session description. It keeps every attribute in its order, known or not.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct SessionDescription {
     pub(crate) inner: sdp_types::Session,
+    text: Arc<[u8]>,
+    /// Read once, because it is asked for many times.
+    audio: Option<AudioStream>,
 }
+
+impl PartialEq for SessionDescription {
+    /// Whether they say the same, however it was written.
+    fn eq(&self, other: &Self) -> bool {
+        self.inner == other.inner
+    }
+}
+
+impl Eq for SessionDescription {}
 
 impl SessionDescription {
     /// Reads a body of type `application/sdp`. Lines may end in CRLF or LF (RFC 8866 section 5);
@@ -41,15 +54,23 @@ impl SessionDescription {
         if body.len() > limits.bytes {
             return over("bytes", limits.bytes);
         }
-        if body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count() > limits.lines
-        {
+        // Counting bytes is cheap, and there are hardly ever more line ends than lines allowed.
+        let ends = body.iter().filter(|&&byte| byte == b'\n').count();
+        let lines = || body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count();
+        if ends >= limits.lines && lines() > limits.lines {
             return over("lines", limits.lines);
         }
         let inner = sdp_types::Session::parse(&with_readable_free_text(body)).map_err(malformed)?;
         if inner.medias.len() > limits.media {
             return over("media descriptions", limits.media);
         }
-        Ok(SessionDescription { inner })
+        let audio = (0..inner.medias.len()).find_map(|index| AudioStream::read(&inner, index));
+        Ok(SessionDescription { inner, text: body.into(), audio })
+    }
+
+    /// The body that was read, as it came.
+    pub const fn text(&self) -> &Arc<[u8]> {
+        &self.text
     }
 
     /// The description with CRLF line ends. No value can add a line: NUL, CR and LF are left out.
@@ -68,18 +89,28 @@ impl SessionDescription {
     /// The stream that is relayed: the first audio `m=` line over `RTP/AVP` or `RTP/AVPF` whose
     /// port is not 0.
     pub fn audio(&self) -> Option<AudioStream> {
-        (0..self.inner.medias.len()).find_map(|index| self.audio_at(index))
+        self.audio.clone()
+    }
+
+    /// The same stream, borrowed.
+    pub const fn audio_ref(&self) -> Option<&AudioStream> {
+        self.audio.as_ref()
     }
 
     /// The audio stream of `m=` line `index` (from 0), if that one can be relayed.
     pub fn audio_at(&self, index: usize) -> Option<AudioStream> {
+        // None comes before the first.
+        let first = self.audio.as_ref().filter(|first| first.index <= index)?;
+        if first.index == index {
+            return Some(first.clone());
+        }
         AudioStream::read(&self.inner, index)
     }
 
     /// Whether its audio stream is to be sent to `address` at a port of `ports`: a media loop when
     /// those are our own.
     pub fn points_at(&self, address: IpAddr, ports: RangeInclusive<u16>) -> bool {
-        let Some(audio) = self.audio() else { return false };
+        let Some(audio) = self.audio_ref() else { return false };
         [audio.remote_rtp, audio.remote_rtcp].into_iter().flatten().any(|remote| {
             remote.ip().to_canonical() == address.to_canonical() && ports.contains(&remote.port())
         })

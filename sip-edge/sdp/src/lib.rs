@@ -19,6 +19,7 @@ mod error;
 mod multipart;
 mod plan;
 mod scrub;
+mod write;
 
 pub use anchor::{AnchorOptions, Origin, OriginState, Role, anchor};
 pub use audio::AudioStream;

@@ -40,6 +40,9 @@ impl InnerHosts {
 
     /// Whether `text` holds an address literal or one of the names.
     fn revealed_by(&self, text: &str) -> bool {
+        if self.0.is_empty() && !may_hold_address(text, 0) {
+            return false;
+        }
         if has_ipv4_literal(text) || has_ipv6_literal(text) {
             return true;
         }
@@ -52,23 +55,25 @@ impl InnerHosts {
 
     /// The attributes of `attributes` that may be passed on, in their order. Directions, `rtcp`
     /// and `rtcp-mux` are among those left out: they are written anew.
-    pub(crate) fn passable<'a>(
-        &'a self,
-        attributes: &'a [Attribute],
-    ) -> impl Iterator<Item = &'a Attribute> + 'a {
-        attributes.iter().filter(|a| self.may_pass(a))
+    pub(crate) fn passable<'a>(&self, attributes: &'a [Attribute]) -> Vec<&'a Attribute> {
+        let mut passable = Vec::with_capacity(attributes.len());
+        passable.extend(attributes.iter().filter(|a| self.may_pass(a)));
+        passable
     }
 
     /// The bandwidths that may be passed on.
-    pub(crate) fn passable_bandwidths(&self, bandwidths: &[Bandwidth]) -> Vec<Bandwidth> {
-        bandwidths.iter().filter(|b| !self.revealed_by(&b.bwtype)).cloned().collect()
+    pub(crate) fn passable_bandwidths<'a>(
+        &self,
+        bandwidths: &'a [Bandwidth],
+    ) -> Vec<&'a Bandwidth> {
+        bandwidths.iter().filter(|b| !self.revealed_by(&b.bwtype)).collect()
     }
 
     fn may_pass(&self, attribute: &Attribute) -> bool {
         let name = attribute.attribute.trim();
         let value = attribute.value.as_deref();
         let is = |other: &&str| name.eq_ignore_ascii_case(other);
-        if NOT_PASSED.iter().any(is) || Direction::from_attribute(name).is_some() {
+        if is_not_passed(name) || Direction::from_attribute(name).is_some() {
             return false;
         }
         if ["ptime", "maxptime"].iter().any(is) {
@@ -76,7 +81,11 @@ impl InnerHosts {
         }
         // As one text: an IPv6 address that stands alone is cut at its first colon.
         !match value {
-            Some(value) => self.revealed_by(&format!("{name}:{value}")),
+            Some(value) => {
+                let plain =
+                    self.0.is_empty() && !may_hold_address(name, 0) && !may_hold_address(value, 1);
+                !plain && self.revealed_by(&format!("{name}:{value}"))
+            }
             None => self.revealed_by(name),
         }
     }
@@ -135,6 +144,26 @@ const NOT_PASSED: [&str; 42] = [
     "x-tool",
 ];
 
+fn is_not_passed(name: &str) -> bool {
+    let length = 1_u32.checked_shl(name.len() as u32).unwrap_or_default();
+    let first = name.bytes().next().map_or(0, |letter| usize::from(letter & 31));
+    LENGTHS[first] & length != 0 && NOT_PASSED.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
+/// How long the names are that begin with a letter, as bits: nearly every name that passes differs
+/// from all of [`NOT_PASSED`] in this. The index is the letter's lowest five bits, which do not
+/// depend on its case.
+static LENGTHS: [u32; 32] = {
+    let mut lengths = [0; 32];
+    let mut at = 0;
+    while at < NOT_PASSED.len() {
+        let name = NOT_PASSED[at].as_bytes();
+        lengths[(name[0] & 31) as usize] |= 1 << name.len();
+        at += 1;
+    }
+    lengths
+};
+
 /// Whether `host` stands in `text` by itself, not as a part of a longer word.
 fn has_word(text: &str, host: &str) -> bool {
     let in_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
@@ -143,6 +172,13 @@ fn has_word(text: &str, host: &str) -> bool {
         let after = text.get(at + host.len()..).and_then(|t| t.chars().next());
         !before.is_some_and(in_word) && !after.is_some_and(in_word)
     })
+}
+
+/// Whether `text`, with as many further colons, has the dots or colons of an address literal: a
+/// quick look that spares nearly every attribute the closer ones.
+fn may_hold_address(text: &str, further_colons: usize) -> bool {
+    let count = |wanted: u8| text.bytes().filter(|&byte| byte == wanted).count();
+    count(b'.') >= 3 || count(b':') + further_colons >= 2
 }
 
 /// Four numbers up to 255 with dots between them, anywhere in `text`.

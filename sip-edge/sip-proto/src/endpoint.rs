@@ -162,7 +162,7 @@ impl Endpoint {
         let branch = message.top_via().ok().and_then(|via| via.branch).unwrap_or_default();
         if !has_prefix(branch, &self.transactions.config().branch_prefix) {
             self.counters.foreign_responses += 1;
-        } else if message.vias().nth(1).is_some() {
+        } else if message.values(HeaderName::Via).nth(1).is_some() {
             self.counters.extra_via_responses += 1;
         } else {
             // Only a new request can overflow.

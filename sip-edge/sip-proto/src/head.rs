@@ -53,23 +53,61 @@ pub(crate) fn start_line(raw: &[u8]) -> &[u8] {
 pub(crate) fn headers(raw: &[u8]) -> impl Iterator<Item = RawHeader<'_>> {
     let mut offset = memchr(b'\n', raw).map_or(raw.len(), |end| end + 1);
     std::iter::from_fn(move || {
-        let rest = &raw[offset..];
-        let wire = &rest[..field_length(rest)];
-        let text = trim_end(wire);
-        if text.is_empty() {
-            return None;
-        }
-        let field = offset;
-        offset += wire.len();
-        let colon = memchr(b':', text).unwrap_or(text.len());
-        let value = text.get(colon + 1..).unwrap_or_default();
-        Some(RawHeader { name: text[..colon].trim_ascii(), value, wire, offset: field })
+        let header = header_at(raw, offset)?;
+        offset += header.wire.len();
+        Some(header)
     })
 }
 
-/// The first header for which `wanted` holds.
-pub(crate) fn header(raw: &[u8], wanted: fn(&RawHeader<'_>) -> bool) -> Option<RawHeader<'_>> {
-    headers(raw).find(|header| wanted(header))
+/// The first Via.
+pub(crate) fn via(raw: &[u8]) -> Option<RawHeader<'_>> {
+    header(raw, *b"vV", |h| h.is_via())
+}
+
+/// The first To.
+pub(crate) fn to(raw: &[u8]) -> Option<RawHeader<'_>> {
+    header(raw, *b"tT", |h| h.is_to())
+}
+
+/// The first Call-ID.
+pub(crate) fn call_id(raw: &[u8]) -> Option<RawHeader<'_>> {
+    header(raw, *b"cCiI", |h| h.is_call_id())
+}
+
+/// The first header for which `wanted` holds. `letters` are those that its name may begin
+/// with: lines that begin otherwise are not looked at.
+fn header<const N: usize>(
+    raw: &[u8],
+    letters: [u8; N],
+    wanted: fn(&RawHeader<'_>) -> bool,
+) -> Option<RawHeader<'_>> {
+    // A folded line begins with a blank, which is no letter, and the empty line with its line end.
+    for end in memchr::memchr_iter(b'\n', raw) {
+        let offset = end + 1;
+        match raw.get(offset)? {
+            b'\r' | b'\n' => return None,
+            letter if letters.contains(letter) => {
+                if let Some(header) = header_at(raw, offset).filter(wanted) {
+                    return Some(header);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The header field that begins at `offset`; `None` at the empty line and at the end.
+fn header_at(raw: &[u8], offset: usize) -> Option<RawHeader<'_>> {
+    let rest = &raw[offset..];
+    let wire = &rest[..field_length(rest)];
+    let text = trim_end(wire);
+    if text.is_empty() {
+        return None;
+    }
+    let colon = memchr(b':', text).unwrap_or(text.len());
+    let value = text.get(colon + 1..).unwrap_or_default();
+    Some(RawHeader { name: text[..colon].trim_ascii(), value, wire, offset })
 }
 
 /// The value of the first parameter called `name` in `text`, which begins at or before the first
@@ -99,7 +137,7 @@ pub(crate) fn tag(value: &[u8]) -> Option<&[u8]> {
 
 /// The `tag` of the To header.
 pub(crate) fn to_tag(raw: &[u8]) -> Option<&[u8]> {
-    tag(header(raw, |h| h.is_to())?.value)
+    tag(to(raw)?.value)
 }
 
 /// The length of the field at the start of `rest`, continuation lines and line end included.
@@ -134,7 +172,7 @@ mod tests {
     fn reads_compact_and_folded_headers_and_stops_before_the_body() {
         let names: Vec<_> = headers(RAW).map(|h| h.name).collect();
         assert_eq!(names, [&b"v"[..], b"To", b"i"]);
-        let via = header(RAW, |h| h.is_via()).unwrap();
+        let via = via(RAW).unwrap();
         assert_eq!(via.wire, b"v : SIP/2.0/UDP h;branch=z9hG4bKx\r\n ;rport\r\n");
         assert_eq!(parameter(via.value, "branch"), Some(&b"z9hG4bKx"[..]));
         assert_eq!(parameter(via.value, "RPORT"), Some(&b""[..]));

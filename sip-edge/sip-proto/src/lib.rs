@@ -24,6 +24,7 @@ mod head;
 mod owner;
 mod random;
 mod stamp;
+mod text;
 mod transaction;
 pub mod wheel;
 
@@ -34,6 +35,7 @@ pub use owner::{
     owner_of_message, start_line_of,
 };
 pub use random::{Random, StepRandom};
+pub use text::{push_address, push_ip, push_number};
 pub use transaction::{
     ClientKey, Full, Gone, Overflow, ServerKey, TimerConfig, TransactionConfig,
     TransactionCounters, TransactionEvent, Transactions, Transmit,

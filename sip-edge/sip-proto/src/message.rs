@@ -22,6 +22,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 pub use compose::{Composer, default_reason};
 pub use header_name::HeaderName;
@@ -43,6 +44,8 @@ use typed::{leading_seconds, saturating_number};
 #[derive(Clone)]
 pub struct Message {
     raw: Bytes,
+    /// The start line and the headers, found to be UTF-8 once and for all.
+    head: ByteString,
     start_text: Span,
     start_line: StartLine,
     slots: Vec<Slot>,
@@ -174,6 +177,12 @@ impl Message {
             value: self.text(slot.value),
             wire: self.bytes(Span { start: slot.name_text.start, end: slot.end }),
         })
+    }
+
+    /// The lines of that name as sent, each with its CRLF.
+    pub(crate) fn wire_lines(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+        let of_name = self.slots.iter().filter(move |slot| slot.name == name);
+        of_name.map(|slot| self.bytes(Span { start: slot.name_text.start, end: slot.end }))
     }
 
     /// The value of the first line of that name. [`HeaderName::Other`] finds nothing: use
@@ -411,8 +420,8 @@ impl Message {
     }
 
     fn text(&self, span: Span) -> &str {
-        // The parser checked the head and spans end at ASCII bytes, so this never fails.
-        std::str::from_utf8(self.bytes(span)).unwrap_or_default()
+        // Spans of text lie in the head and end at ASCII bytes, so this never fails.
+        self.head.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
     fn slice(&self, span: Span) -> Bytes {

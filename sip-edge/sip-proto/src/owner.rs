@@ -34,7 +34,9 @@ impl OwnerTag {
     pub fn encode(self) -> String {
         let owner = u32::from(self.node) << 8 | u32::from(self.worker);
         let bits = owner << 6 | checksum(owner);
-        base32(u64::from(bits), OWNER_TAG_CHARS)
+        let mut tag = String::with_capacity(OWNER_TAG_CHARS + RANDOM_CHARS);
+        push_base32(&mut tag, u64::from(bits), OWNER_TAG_CHARS);
+        tag
     }
 
     /// Reads the six characters at the start of `token`, in either case (RFC 3261 tokens may be
@@ -62,7 +64,7 @@ impl OwnerTag {
     /// A new tag or Call-ID of this owner, with 64 random bits.
     pub fn new_token(self, random: &mut dyn Random) -> String {
         let mut token = self.encode();
-        token.push_str(&base32(random.next_u64(), 13));
+        push_base32(&mut token, random.next_u64(), RANDOM_CHARS);
         token
     }
 }
@@ -79,28 +81,19 @@ pub fn branch_owner(branch: &str) -> Option<OwnerTag> {
 /// of ours; [`call_id_hash`] places those.
 pub fn owner_of_message(raw: &[u8]) -> Option<OwnerTag> {
     if is_response(raw) {
-        let via = head::header(raw, |h| h.is_via())?;
+        let via = head::via(raw)?;
         let branch = head::parameter(via.value, "branch")?;
         return branch_owner(str::from_utf8(branch).ok()?);
     }
-    let mut by_call_id = None;
-    for header in head::headers(raw) {
-        if header.is_to() {
-            if let Some(owner) = head::tag(header.value).and_then(OwnerTag::decode) {
-                return Some(owner);
-            }
-        } else if header.is_call_id() && by_call_id.is_none() {
-            by_call_id = OwnerTag::decode(header.value.trim_ascii());
-        }
-    }
-    by_call_id
+    let by_to = head::to(raw).and_then(|to| head::tag(to.value)).and_then(OwnerTag::decode);
+    by_to.or_else(|| OwnerTag::decode(head::call_id(raw)?.value.trim_ascii()))
 }
 
 /// A number that is the same for every message with this Call-ID, to choose a worker for initial
 /// requests: an INVITE, its CANCEL and the ACK of a refusal meet the same one. Stable while the
 /// process runs.
 pub fn call_id_hash(raw: &[u8]) -> u64 {
-    let call_id = head::header(raw, |h| h.is_call_id()).map(|h| h.value.trim_ascii());
+    let call_id = head::call_id(raw).map(|h| h.value.trim_ascii());
     let mut hasher = DefaultHasher::new();
     call_id.unwrap_or_default().hash(&mut hasher);
     hasher.finish()
@@ -108,7 +101,7 @@ pub fn call_id_hash(raw: &[u8]) -> u64 {
 
 /// The Call-ID of a raw message; `None` when it has none or it is not UTF-8.
 pub fn call_id_of(raw: &[u8]) -> Option<&str> {
-    let header = head::header(raw, |h| h.is_call_id())?;
+    let header = head::call_id(raw)?;
     std::str::from_utf8(header.value.trim_ascii()).ok()
 }
 
@@ -122,9 +115,12 @@ pub fn is_response(raw: &[u8]) -> bool {
     raw.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/2.0 "))
 }
 
-/// The lowest `chars` × 5 bits of `bits`, most significant first.
-pub(crate) fn base32(bits: u64, chars: usize) -> String {
-    (0..chars).rev().map(|n| ALPHABET[(bits >> (5 * n)) as usize & 31] as char).collect()
+/// How many characters 64 bits take.
+pub(crate) const RANDOM_CHARS: usize = 13;
+
+/// Appends the lowest `chars` × 5 bits of `bits`, most significant first.
+pub(crate) fn push_base32(out: &mut String, bits: u64, chars: usize) {
+    out.extend((0..chars).rev().map(|n| ALPHABET[(bits >> (5 * n)) as usize & 31] as char));
 }
 
 fn checksum(owner: u32) -> u32 {

@@ -1,15 +1,15 @@
 //! Where responses go: stamping the top Via of a request on arrival (RFC 3261 section 18.2.1,
 //! RFC 3581 section 4) and choosing the target of its responses (section 18.2.2).
 
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use memchr::memrchr;
+use memchr::{memchr2, memrchr};
 use model::{Flow, TransportProtocol};
 
 use crate::head;
 use crate::message::Via;
+use crate::text::{push_ip, push_number};
 
 /// Writes `received`, and `rport` when the sender asked for it, into the request's top Via. Those
 /// that a sender wrote itself are replaced: they are ours to say.
@@ -48,7 +48,7 @@ pub(crate) fn response_address(flow: Flow, via: &Via<'_>) -> SocketAddr {
 }
 
 fn stamped(raw: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
-    let line = head::header(raw, |h| h.is_via())?;
+    let line = head::via(raw)?;
     let start = line.offset + memchr::memchr(b':', line.wire)? + 1;
     let value = &raw[start..start + unquoted(line.value, b',')];
     let sent_by = &value[..unquoted(value, b';')];
@@ -69,12 +69,16 @@ fn stamped(raw: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
         out.push(b';');
         out.extend_from_slice(param.0.trim_ascii());
     }
+    let mut text = String::with_capacity(64);
     if asked || differs {
-        let _ = write!(out, ";received={source_ip}");
+        text.push_str(";received=");
+        push_ip(&mut text, source_ip);
     }
     if asked {
-        let _ = write!(out, ";rport={}", source.port());
+        text.push_str(";rport=");
+        push_number(&mut text, u64::from(source.port()));
     }
+    out.extend_from_slice(text.as_bytes());
     out.extend_from_slice(&raw[start + value.len()..]);
     Some(out)
 }
@@ -99,13 +103,18 @@ impl<'a> Iterator for Pieces<'a> {
 
 impl Piece<'_> {
     fn is(&self, name: &str) -> bool {
-        let key = self.0.split(|&b| b == b'=').next().unwrap_or_default();
-        key.trim_ascii().eq_ignore_ascii_case(name.as_bytes())
+        let equals = self.0.iter().position(|&byte| byte == b'=').unwrap_or(self.0.len());
+        self.0[..equals].trim_ascii().eq_ignore_ascii_case(name.as_bytes())
     }
 }
 
 /// The offset of the first `wanted` outside quotes, or the length.
 fn unquoted(text: &[u8], wanted: u8) -> usize {
+    match memchr2(wanted, b'"', text) {
+        Some(at) if text[at] == wanted => return at,
+        Some(_) => {}
+        None => return text.len(),
+    }
     let (mut quoted, mut escaped) = (false, false);
     for (at, &byte) in text.iter().enumerate() {
         match byte {

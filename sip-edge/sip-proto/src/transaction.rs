@@ -36,7 +36,7 @@ use bytes::Bytes;
 use model::{ConnectionId, Flow, Instant};
 
 use crate::message::{Limits, Message, Method};
-use crate::owner::{MAGIC_COOKIE, OwnerTag, base32};
+use crate::owner::{MAGIC_COOKIE, OwnerTag, RANDOM_CHARS, push_base32};
 use crate::random::Random;
 use crate::wheel::TimerWheel;
 
@@ -327,8 +327,11 @@ impl Transactions {
 
     /// A new branch of ours, with 64 random bits.
     pub fn new_branch(&mut self, random: &mut dyn Random) -> String {
-        let random = base32(random.next_u64(), 13);
-        format!("{}{random}", self.config.branch_prefix)
+        let prefix = &self.config.branch_prefix;
+        let mut branch = String::with_capacity(prefix.len() + RANDOM_CHARS);
+        branch.push_str(prefix);
+        push_base32(&mut branch, random.next_u64(), RANDOM_CHARS);
+        branch
     }
 
     /// Queues a message that belongs to no transaction: the ACK of a 2xx, a repeated 2xx whose
@@ -401,7 +404,9 @@ impl Transactions {
     pub(crate) fn derived_tag_of(&self, request: &impl Hash) -> String {
         let prefix = &self.config.branch_prefix;
         let owner = prefix.strip_prefix(MAGIC_COOKIE).unwrap_or_default();
-        format!("{owner}{}", base32(self.hash(request), 13))
+        let mut tag = owner.to_owned();
+        push_base32(&mut tag, self.hash(request), RANDOM_CHARS);
+        tag
     }
 
     fn hash(&self, value: &impl Hash) -> u64 {

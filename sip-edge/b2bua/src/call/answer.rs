@@ -11,7 +11,7 @@ use crate::session_timer::SessionAnswer;
 use bytes::Bytes;
 use model::{CallEventKind, EndedBy, Flow, Instant, LegSide};
 use sdp::SessionDescription;
-use sip_proto::{Composer, HeaderName, Message, Method, Refresher, ServerKey};
+use sip_proto::{Composer, HeaderName, Message, Method, Refresher, ServerKey, push_ip};
 
 impl Call {
     /// A provisional response from leg B goes to leg A, with its early media.
@@ -30,7 +30,7 @@ impl Call {
         // An answer in an unreliable provisional response is a promise of the 2xx's answer
         // (RFC 3261 section 13.2.1); one that cannot be read is ignored, the 2xx decides.
         let answer = match &pending.offer {
-            Some(_) => description_in(response).ok().flatten().filter(|a| a.audio().is_some()),
+            Some(_) => description_in(response).ok().flatten().filter(|a| a.audio_ref().is_some()),
             None => None,
         };
         let body = answer.and_then(|answer| self.take_early_answer(context, answer));
@@ -122,7 +122,7 @@ impl Call {
             Some(answer) => answer,
             None => pending.early_answer.take().ok_or(BodyFault::NotAcceptable)?,
         };
-        if answer.audio().is_none() {
+        if answer.audio_ref().is_none() {
             return Err(BodyFault::NotAcceptable);
         }
         refuse_own_address(&answer, &context.own_media)?;
@@ -383,10 +383,13 @@ pub(super) fn success_headers(composer: &mut Composer, session: Option<SessionAn
 
 /// The host that stands in for every inner one towards a leg.
 pub(super) fn host_of(leg: &Leg) -> String {
-    match leg.listener.advertised.ip() {
-        std::net::IpAddr::V4(ip) => ip.to_string(),
-        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+    let ip = leg.listener.advertised.ip();
+    if ip.is_ipv6() {
+        return format!("[{ip}]");
     }
+    let mut host = String::with_capacity(16);
+    push_ip(&mut host, ip);
+    host
 }
 
 pub(super) fn number(message: &Message) -> u32 {

@@ -1,5 +1,6 @@
 //! One attempt of a setup: leg B's INVITE, and what comes of it.
 
+use super::answer::host_of;
 use super::setup::SetupState;
 use super::{Call, ClientPurpose, NoResponse};
 use crate::context::Context;
@@ -8,7 +9,7 @@ use crate::leg::{Leg, via};
 use crate::session_timer::{SessionTimer, seconds};
 use crate::{carry, leg};
 use model::{CallEventKind, EndedBy, Flow, Instant, LegSide, Refusal};
-use sip_proto::{Composer, HeaderName, Message, Method};
+use sip_proto::{Composer, HeaderName, Message, Method, push_address};
 
 /// A route that still refuses the interval after it got what it asked for twice is broken.
 const MAX_INTERVAL_REFUSALS: u8 = 2;
@@ -39,13 +40,11 @@ impl Call {
         let ids = [context.new_token(), context.new_token()];
         let mut leg = Leg::new(flow, listener, ids);
         leg.session = SessionTimer::asking_for(min_se_seconds);
-        let host = listener.advertised.ip();
-        let host = match host {
-            std::net::IpAddr::V4(ip) => ip.to_string(),
-            std::net::IpAddr::V6(ip) => format!("[{ip}]"),
-        };
+        let host = host_of(&leg);
         leg.local_party = carry::caller_address(&pending.invite, &host).into();
-        leg.remote_party = format!("<sip:{}@{destination}>", self.parties.to_user).into();
+        let mut address = String::with_capacity(64);
+        push_address(&mut address, destination);
+        leg.remote_party = ["<sip:", &self.parties.to_user, "@", &address, ">"].concat().into();
         leg.cseq = 1;
         let old = std::mem::replace(&mut self.legs[LegSide::B.index()], leg);
         self.forget_leg(context, &old);
@@ -72,25 +71,22 @@ impl Call {
             },
             None => None,
         };
-        let transport = match leg.flow.protocol {
-            model::TransportProtocol::Udp => "",
-            model::TransportProtocol::Tcp => ";transport=tcp",
-            model::TransportProtocol::Tls => ";transport=tls",
-        };
-        let uri = format!("sip:{}@{}{transport}", self.parties.to_user, leg.flow.remote);
+        let mut uri = String::with_capacity(96);
+        uri.push_str("sip:");
+        uri.push_str(&self.parties.to_user);
+        uri.push('@');
+        push_address(&mut uri, leg.flow.remote);
+        uri.push_str(leg::transport_parameter(leg.flow.protocol));
         let branch = context.new_branch();
         let mut composer = Composer::request("INVITE", &uri);
         via(&mut composer, &leg.listener, &branch);
         let hops = pending.invite.max_forwards().ok().flatten().unwrap_or(70).min(255);
         composer
-            .header_args(HeaderName::MaxForwards, format_args!("{}", hops.saturating_sub(1)))
-            .header_args(
-                HeaderName::From,
-                format_args!("{};tag={}", leg.local_party, leg.local_tag),
-            )
+            .header_number(HeaderName::MaxForwards, hops.saturating_sub(1))
+            .header_pieces(HeaderName::From, &[&leg.local_party, ";tag=", &leg.local_tag])
             .header(HeaderName::To, &leg.remote_party)
             .header(HeaderName::CallId, &leg.call_id)
-            .header_args(HeaderName::CSeq, format_args!("{} INVITE", leg.cseq))
+            .cseq(leg.cseq, Method::Invite)
             .header(HeaderName::Contact, leg.contact())
             .header(HeaderName::Allow, leg::ALLOW)
             .header(HeaderName::Supported, leg::SUPPORTED)

@@ -113,7 +113,7 @@ impl Call {
         self.register_leg(context, LegSide::A);
         self.open_invite(context, server, LegSide::A);
         let body = description_in(&invite).and_then(|offer| match offer {
-            Some(offer) if offer.audio().is_none() => Err(BodyFault::NotAcceptable),
+            Some(offer) if offer.audio_ref().is_none() => Err(BodyFault::NotAcceptable),
             Some(offer) => refuse_own_address(&offer, &context.own_media).map(|()| Some(offer)),
             None => Ok(None),
         });
@@ -281,7 +281,7 @@ impl Call {
         }
         let Some(pending) = self.pending.as_mut() else { return };
         pending.destination = Some(address);
-        let leg_a_family = match pending.offer.as_ref().and_then(SessionDescription::audio) {
+        let leg_a_family = match pending.offer.as_ref().and_then(SessionDescription::audio_ref) {
             Some(audio) => audio.ip_family,
             None => IpFamily::of(&self.legs[LegSide::A.index()].flow.remote),
         };

@@ -39,3 +39,14 @@ fn a_host_counts_as_a_whole_word_only() {
     assert!(has_word("xpbx pbx", "pbx"));
     assert!(!has_word("pbx-2 xpbx pbx2", "pbx"));
 }
+
+#[test]
+fn the_quick_look_at_a_name_misses_none() {
+    for name in NOT_PASSED {
+        assert!(is_not_passed(name) && is_not_passed(&name.to_ascii_uppercase()), "{name}");
+        assert!(!is_not_passed(&format!("{name}{}", "y".repeat(32))));
+    }
+    for name in ["", "rtpmap", "fmtp", "ptime", "\u{e9}", "candidates"] {
+        assert!(!is_not_passed(name), "{name}");
+    }
+}

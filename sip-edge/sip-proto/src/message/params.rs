@@ -24,6 +24,11 @@ impl<'a> Params<'a> {
         let mut at = 0;
         while at < bytes.len() {
             // `at` is on a semicolon.
+            if let Some((name, value, end)) = plain(text, at + 1) {
+                seen(name, value)?;
+                at = end;
+                continue;
+            }
             let end = param_end(bytes, at + 1).ok_or(Malformed::new(
                 "parameter",
                 "the quoted string has no end",
@@ -87,6 +92,46 @@ impl<'a> Params<'a> {
             || (self.in_uri && found.contains('%') && escaped_eq_ignore_case(found, wanted))
     }
 }
+
+/// A parameter of the plainest form, as nearly all are: name, value and the offset past it. It needs
+/// no trimming and no check. `None` for any other, which is then read with care.
+fn plain(text: &str, start: usize) -> Option<(&str, Option<&str>, usize)> {
+    let bytes = text.as_bytes();
+    let run = |from: usize, class: u8| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        from + rest.iter().take_while(|byte| CLASS[usize::from(**byte)] & class != 0).count()
+    };
+    let name_end = run(start, NAME);
+    if name_end == start {
+        return None;
+    }
+    let (value, end) = match bytes.get(name_end) {
+        Some(b'=') => {
+            let end = run(name_end + 1, VALUE);
+            (Some(part(text, name_end + 1, end)), end)
+        }
+        _ => (None, name_end),
+    };
+    let ends = matches!(bytes.get(end), None | Some(b';'));
+    ends.then(|| (part(text, start, name_end), value, end))
+}
+
+/// May stand in a name.
+const NAME: u8 = 1;
+/// May stand in a value without quotes.
+const VALUE: u8 = 2;
+
+static CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let of = byte as u8;
+        let ends_value = is_lws(of) || matches!(of, b';' | b',' | b'"' | b'<' | b'>');
+        table[byte] = (if is_token(of) { NAME } else { 0 }) | (if ends_value { 0 } else { VALUE });
+        byte += 1;
+    }
+    table
+};
 
 /// The offset of the next semicolon outside quotes, or the length; `None` when a quote stays open.
 fn param_end(bytes: &[u8], mut at: usize) -> Option<usize> {

@@ -1,6 +1,7 @@
 //! The one pass over a message: start line, header slots, body.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::header_name::HeaderName;
 use super::malformed::{Limits, Malformed};
@@ -39,10 +40,8 @@ pub(super) fn parse(raw: Bytes, limits: &Limits) -> Result<Message, Malformed> {
         return Err(fault.with_status(513));
     }
     // Delimiters are ASCII, so once the head is UTF-8 every part of it is.
-    if let Err(fault) = std::str::from_utf8(&raw[start..at]) {
-        let offset = start + fault.valid_up_to();
-        return Err(Malformed::new("header", "the text is not UTF-8", offset));
-    }
+    let head = ByteString::try_from(raw.slice(..at))
+        .map_err(|fault| Malformed::new("header", "the text is not UTF-8", fault.valid_up_to()))?;
     let body_start = at + 2;
     let rest = raw.len() - body_start;
     let body_length = declared.map_or(rest, |declared| declared.min(rest));
@@ -53,7 +52,7 @@ pub(super) fn parse(raw: Bytes, limits: &Limits) -> Result<Message, Malformed> {
     let start_text = Span::new(start, start_end);
     let body = Span::new(body_start, body_start + body_length);
     let truncated = declared.is_some_and(|declared| declared > rest);
-    Ok(Message { raw, start_text, start_line, slots, body, truncated })
+    Ok(Message { raw, head, start_text, start_line, slots, body, truncated })
 }
 
 impl Slot {

@@ -8,7 +8,7 @@ use crate::head::{self, RawHeader};
 /// From, Call-ID and CSeq number of the INVITE, To of the response. Credentials come along, for a
 /// next hop that checks every request (section 22.3).
 pub(crate) fn ack(invite: &[u8], response: &[u8]) -> Bytes {
-    let to = head::header(response, |h| h.is_to());
+    let to = head::to(response);
     follow_up(invite, "ACK", to)
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::message::{Message, Method, Via};
+use crate::message::{Host, Message, Method, Via};
+use crate::text::{push_ip, push_number};
 
 /// Writes the text that two requests share exactly when they match one server transaction
 /// (RFC 3261 section 17.2.3). For an ACK, and for what a CANCEL stops, `method` is INVITE.
@@ -17,10 +18,15 @@ pub(crate) fn server_key(message: &Message, via: &Via<'_>, method: Method<'_>, o
         Some(branch) => {
             // Branches and host names are compared without regard to case (section 7.3.1).
             push_lower(out, branch);
-            let _ = write!(out, "\n{method}\n");
-            let start = out.len();
-            let _ = write!(out, "{}:{}", via.sent_by_host, via.sent_by_port.unwrap_or(0));
-            out[start..].make_ascii_lowercase();
+            out.push('\n');
+            out.push_str(method.as_str());
+            out.push('\n');
+            match via.sent_by_host {
+                Host::Name(name) => push_lower(out, name),
+                Host::Ip(ip) => push_ip(out, ip),
+            }
+            out.push(':');
+            push_number(out, u64::from(via.sent_by_port.unwrap_or(0)));
         }
         None => {
             let call_id = message.call_id().unwrap_or_default();
@@ -46,7 +52,12 @@ pub(crate) fn origin_key(message: &Message, method: Method<'_>, out: &mut String
     let call_id = message.call_id().unwrap_or_default();
     let (number, from_tag) = (sequence_number(message), from_tag(message));
     out.clear();
-    let _ = write!(out, "{method}\n{number}\n{call_id}\n{from_tag}");
+    out.push_str(method.as_str());
+    out.push('\n');
+    push_number(out, u64::from(number));
+    for part in ["\n", call_id, "\n", from_tag] {
+        out.push_str(part);
+    }
 }
 
 /// Whether a server transaction's key text begins with this branch.

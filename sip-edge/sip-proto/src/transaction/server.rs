@@ -73,6 +73,13 @@ enum ServerInput {
     Fired(Timer),
 }
 
+/// How a request came in, and where its responses go without a connection.
+#[derive(Clone, Copy)]
+struct Arrival {
+    flow: Flow,
+    response_address: SocketAddr,
+}
+
 /// What an input brings along for the actions.
 #[derive(Clone, Copy)]
 enum Material<'a> {
@@ -176,8 +183,9 @@ impl Transactions {
             return Err(Box::new(Overflow { message, flow }));
         }
         let key: Arc<str> = Arc::from(self.scratch.as_str());
+        let arrival = Arrival { flow, response_address: stamp::response_address(flow, &via) };
         if is_cancel {
-            self.handle_cancel(now, flow, message, key);
+            self.handle_cancel(now, arrival, message, key);
             return Ok(());
         }
         let origin = (is_invite || !in_dialog).then(|| {
@@ -187,11 +195,11 @@ impl Transactions {
         let earlier = origin.and_then(|origin| self.servers_by_origin.get(&origin));
         if !in_dialog && earlier.is_some() {
             self.counters.merged_requests += 1;
-            let handle = self.start_server(now, flow, message, key, None, true);
+            let handle = self.start_server(now, arrival, message, key, None, true);
             self.answer(now, handle, 482, "Loop Detected", None);
             return Ok(());
         }
-        let handle = self.start_server(now, flow, message.clone(), key, origin, false);
+        let handle = self.start_server(now, arrival, message.clone(), key, origin, false);
         if is_invite {
             self.answer(now, handle, 100, "Trying", None);
         }
@@ -234,9 +242,9 @@ impl Transactions {
     }
 
     /// Answers a CANCEL in its own transaction and tells the core about the INVITE it stops.
-    fn handle_cancel(&mut self, now: Instant, flow: Flow, message: Message, key: Arc<str>) {
+    fn handle_cancel(&mut self, now: Instant, arrival: Arrival, message: Message, key: Arc<str>) {
         let invite = self.find_invite(&message);
-        let handle = self.start_server(now, flow, message.clone(), key, None, true);
+        let handle = self.start_server(now, arrival, message.clone(), key, None, true);
         let Some(invite) = invite else {
             self.counters.unmatched_cancels += 1;
             let reason = "Call/Transaction Does Not Exist";
@@ -290,7 +298,7 @@ impl Transactions {
     fn start_server(
         &mut self,
         now: Instant,
-        flow: Flow,
+        arrival: Arrival,
         message: Message,
         key: Arc<str>,
         origin: Option<u64>,
@@ -303,8 +311,7 @@ impl Transactions {
                 (ServerMachine::NonInvite(state), non_invite_server::ENTRY)
             }
         };
-        let response_address =
-            message.top_via().map_or(flow.remote, |via| stamp::response_address(flow, &via));
+        let Arrival { flow, response_address } = arrival;
         let handle = self.servers.insert(ServerTransaction {
             key: Arc::clone(&key),
             origin,
