@@ -52,7 +52,11 @@ pub(crate) enum NoResponse {
 /// A transaction that the call waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum OpenTransaction {
+    /// A request of ours without a final response.
     Client(ClientKey),
+    /// An INVITE of ours with its 2xx, which may come again.
+    Answered(ClientKey),
+    /// A peer's INVITE.
     Invite(ServerKey),
 }
 
@@ -225,6 +229,8 @@ impl Call {
         let repeats = (200..300).contains(&status) && is_invite(response);
         if is_final && !repeats {
             self.close_client(context, client);
+        } else if repeats && self.is_live() {
+            self.answered_client(client);
         }
         match purpose {
             ClientPurpose::Setup { attempt } => {
@@ -282,7 +288,21 @@ impl Call {
     /// One of our requests is over.
     pub(crate) fn close_client(&mut self, context: &mut Context, client: ClientKey) {
         context.clients.remove(&client);
-        self.open.retain(|open| *open != OpenTransaction::Client(client));
+        self.open.retain(|open| {
+            !matches!(open, OpenTransaction::Client(c) | OpenTransaction::Answered(c) if *c == client)
+        });
+    }
+
+    /// One of our INVITEs has its 2xx. Copies may come for 64 × T1, but a call that ends does not
+    /// wait for them: it would fill the table long after its BYE. Once it is gone,
+    /// [`Context::hang_up_late_answer`] deals with the rare one. (An answer that came after the end
+    /// is waited for, because there copies are likely.)
+    fn answered_client(&mut self, client: ClientKey) {
+        for open in &mut self.open {
+            if *open == OpenTransaction::Client(client) {
+                *open = OpenTransaction::Answered(client);
+            }
+        }
     }
 
     /// A peer's INVITE is over.
@@ -337,7 +357,7 @@ impl Call {
 
     /// Called after every input: an ending call with nothing outstanding is done.
     pub(crate) fn settle(&mut self) {
-        let waiting = !self.open.is_empty()
+        let waiting = self.open.iter().any(|open| !matches!(open, OpenTransaction::Answered(_)))
             || self.legs.iter().any(|leg| leg.unacknowledged.is_some() || leg.bye_after_ack);
         if self.teardown.state() == TeardownState::Ending && !waiting {
             self.teardown.go(TeardownState::Done);
@@ -351,7 +371,9 @@ impl Call {
         }
         for open in &self.open {
             match open {
-                OpenTransaction::Client(client) => drop(context.clients.remove(client)),
+                OpenTransaction::Client(client) | OpenTransaction::Answered(client) => {
+                    drop(context.clients.remove(client));
+                }
                 OpenTransaction::Invite(server) => drop(context.invites.remove(server)),
             }
         }

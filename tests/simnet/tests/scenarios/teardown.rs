@@ -205,3 +205,14 @@ fn a_peer_that_never_answers_our_bye_is_forgotten() {
     pbx.expect(&mut w, "200");
     w.finish();
 }
+
+#[test]
+fn a_call_that_is_over_leaves_the_table_before_its_transactions_end() {
+    let mut w = World::new();
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    assert_eq!(w.edge.statistics().calls, 1);
+    pbx.hang_up(&mut w, &mut pstn);
+    assert_eq!(w.edge.statistics().calls, 0, "the table must not hold 32 s of ended calls");
+    assert!(w.edge.statistics().client_transactions > 0);
+    w.finish();
+}
