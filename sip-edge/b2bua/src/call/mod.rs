@@ -372,9 +372,11 @@ impl Call {
         for open in &self.open {
             match open {
                 OpenTransaction::Client(client) | OpenTransaction::Answered(client) => {
-                    drop(context.clients.remove(client));
+                    context.clients.remove(client);
                 }
-                OpenTransaction::Invite(server) => drop(context.invites.remove(server)),
+                OpenTransaction::Invite(server) => {
+                    context.invites.remove(server);
+                }
             }
         }
     }
