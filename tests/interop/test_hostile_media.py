@@ -31,11 +31,12 @@ def test_rtp_from_the_wrong_source(stage, ip):
     talk = Talk(stage)
     spray(ip, [talk.near_target, talk.far_target], 1_000)
     talk.goes_on()
-    record = talk.end()
+    # The burst may overflow the port's buffer in the kernel, and a packet of the call with it.
+    record = talk.end(lost_at_most=5)
     talk.edge.wait_idle()
     for own, other in ((0, 1), (1, 0)):
         quality = record["quality"][own]
-        # The kernel may drop some of a burst before the edge sees it.
+        # For the same reason not all of the burst reaches the edge.
         assert quality["wrong_source"] >= 200, quality
         assert quality["received_packets"] == record["quality"][other]["sent_packets"]
         assert quality["received_packets"] <= max(talk.near.sent, talk.far.sent)
