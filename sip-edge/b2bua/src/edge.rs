@@ -383,7 +383,7 @@ impl Edge {
         true
     }
 
-    fn put_back(&mut self, _now: Instant, key: CallKey, mut call: Box<Call>) {
+    fn put_back(&mut self, now: Instant, key: CallKey, mut call: Box<Call>) {
         call.settle();
         if call.counted && !call.is_live() {
             call.counted = false;
@@ -403,7 +403,7 @@ impl Edge {
         } else {
             self.calls.put(key, call);
         }
-        self.observe_transmits(_now);
+        self.observe_transmits(now);
     }
 
     /// Moves what the endpoint wants sent into the outputs, noting each message for the record.

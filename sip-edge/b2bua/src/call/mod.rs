@@ -347,7 +347,7 @@ impl Call {
                 Deadline::NoAnswer => self.not_answered(context, now),
                 Deadline::Retransmit(leg) => self.retransmit_answer(context, now, leg),
                 Deadline::Refresh(leg) => self.refresh_session(context, now, leg),
-                Deadline::SessionExpiry(leg) => self.session_expired(context, now, leg),
+                Deadline::SessionExpiry(_) => self.session_expired(context, now),
                 Deadline::Renegotiation => self.renegotiation_timed_out(context, now),
                 Deadline::Lifetime => self.lifetime_over(context, now),
                 Deadline::Linger => self.teardown.go(TeardownState::Done),

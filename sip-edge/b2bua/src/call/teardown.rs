@@ -201,7 +201,7 @@ impl Call {
         self.end_both(context, now, "a leg does not answer", 200);
     }
 
-    pub(super) fn session_expired(&mut self, context: &mut Context, now: Instant, _side: LegSide) {
+    pub(super) fn session_expired(&mut self, context: &mut Context, now: Instant) {
         self.bye_reason = Some("SIP;cause=408;text=\"Session expired\"");
         self.end_both(context, now, "a leg's session was not refreshed", 200);
     }
