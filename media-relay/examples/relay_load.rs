@@ -111,6 +111,7 @@ fn plan(remote: SocketAddr) -> LegPlan {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: None,
+        security: model::LegSecurity::Plain,
     }
 }
 

@@ -9,6 +9,7 @@ mod id;
 mod media;
 mod quality;
 mod refusal;
+mod srtp;
 mod time;
 mod transport;
 
@@ -25,5 +26,6 @@ pub use quality::{
     Codecs, Jitter, LossCounts, Mos, PeerView, QualityReport, ReceivedView, ReportKind, SentView,
 };
 pub use refusal::Refusal;
+pub use srtp::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};
 pub use time::{Instant, UnixTime};
 pub use transport::{ConnectionId, Flow, TransportProtocol};

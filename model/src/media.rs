@@ -1,7 +1,7 @@
 //! What signalling asks of the media relay and what the relay answers. Nothing else passes between
 //! them, so that the relay can run as a process of its own on another host.
 
-use crate::{Instant, LegSide, MediaId, QualityReport, TransactionId};
+use crate::{Instant, LegSecurity, LegSide, MediaId, QualityReport, TransactionId};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -136,6 +136,8 @@ pub struct LegPlan {
     pub codecs: Vec<CodecMapping>,
     /// The payload type of telephone-event (RFC 4733), if agreed.
     pub telephone_event: Option<u8>,
+    /// How the media between us and the leg is protected.
+    pub security: LegSecurity,
 }
 
 /// An RTP payload type and what it stands for.

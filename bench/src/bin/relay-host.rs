@@ -85,5 +85,6 @@ fn leg(remote: SocketAddr) -> LegPlan {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: None,
+        security: model::LegSecurity::Plain,
     }
 }

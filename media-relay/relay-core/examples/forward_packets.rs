@@ -55,5 +55,6 @@ fn leg(remote: SocketAddr) -> LegPlan {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: Some(101),
+        security: model::LegSecurity::Plain,
     }
 }

@@ -108,6 +108,7 @@ mod tests {
             relearn: true,
             codecs,
             telephone_event: Some(101),
+            security: model::LegSecurity::Plain,
         }
     }
 

@@ -57,6 +57,7 @@ fn session() -> RtpSession {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: Some(101),
+        security: model::LegSecurity::Plain,
     };
     let mut session = RtpSession::new(
         MediaId(1),

@@ -2,7 +2,7 @@
 
 use crate::audio::AudioStream;
 use crate::direction::Direction;
-use model::{Codec, CodecMapping, LegPlan};
+use model::{Codec, CodecMapping, LegPlan, LegSecurity};
 use std::net::{IpAddr, SocketAddr};
 
 /// The plan of a leg.
@@ -43,6 +43,7 @@ pub fn media_plan_leg(
         relearn: received.is_some_and(|r| relearn(r, remote_rtcp, rtcp_mux, previous)),
         codecs,
         telephone_event,
+        security: LegSecurity::Plain,
     }
 }
 

@@ -144,6 +144,7 @@ fn plan(choice: u8) -> MediaPlan {
             })
             .to_vec(),
         telephone_event: Some(101),
+        security: model::LegSecurity::Plain,
     };
     MediaPlan { legs: [leg(0, choice & 15), leg(1, choice >> 4)] }
 }

@@ -20,6 +20,7 @@ fn session() -> RtpSession {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: None,
+        security: model::LegSecurity::Plain,
     };
     let mut session = RtpSession::new(
         MediaId(7),
@@ -159,6 +160,7 @@ fn a_leg_that_may_not_send_is_told_from_one_that_does_not() {
         relearn: true,
         codecs: Vec::new(),
         telephone_event: None,
+        security: model::LegSecurity::Plain,
     };
     held.apply(&MediaPlan { legs: [leg(true), leg(false)] }, Instant::ZERO);
     let [a, b] = forbidden(&mut held);
