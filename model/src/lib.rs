@@ -28,4 +28,4 @@ pub use quality::{
 pub use refusal::Refusal;
 pub use srtp::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};
 pub use time::{Instant, UnixTime};
-pub use transport::{ConnectionId, Flow, TransportProtocol};
+pub use transport::{ConnectionId, Flow, PeerIdentity, TransportProtocol};

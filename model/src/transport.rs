@@ -64,6 +64,12 @@ impl fmt::Display for TransportProtocol {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectionId(pub u64);
 
+/// Whom the far end of a TLS connection must have proved to be: the call logic's short name for a
+/// host name with the authorities that may vouch for it. A connection that was verified for one
+/// identity never serves another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PeerIdentity(pub std::num::NonZeroU32);
+
 /// A path between one of our addresses and a peer's: what an answer follows back
 /// (RFC 3261 section 18.2.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -76,4 +82,14 @@ pub struct Flow {
     pub remote: SocketAddr,
     /// The stream connection; `None` for UDP, and for a stream that is still to be opened.
     pub connection: Option<ConnectionId>,
+    /// Whom a TLS connection to `remote` must lead to; `None` on connections that the peer opened,
+    /// and for other transports. TLS is never opened without it.
+    pub identity: Option<PeerIdentity>,
+}
+
+impl Flow {
+    /// A path that has no connection yet, or needs none.
+    pub const fn new(protocol: TransportProtocol, local: SocketAddr, remote: SocketAddr) -> Flow {
+        Flow { protocol, local, remote, connection: None, identity: None }
+    }
 }

@@ -221,7 +221,13 @@ pub(crate) fn client_key() -> ClientKey {
     let mut transactions = Transactions::new(TransactionConfig::new(OwnerTag::default()));
     let branch = transactions.new_branch(&mut StepRandom::new(1));
     let local = "127.0.0.1:5060".parse().unwrap();
-    let flow = Flow { protocol: TransportProtocol::Udp, local, remote: local, connection: None };
+    let flow = Flow {
+        protocol: TransportProtocol::Udp,
+        local,
+        remote: local,
+        connection: None,
+        identity: None,
+    };
     let request = Bytes::from(message("OPTIONS", &branch, ""));
     transactions.send_request(Instant::ZERO, flow, &branch, Method::Options, request).unwrap()
 }

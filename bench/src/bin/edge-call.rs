@@ -112,6 +112,7 @@ impl Bench {
                 local: self.at,
                 remote,
                 connection: None,
+                identity: None,
             };
             let flow = flow_of(match &input {
                 Input::Datagram(from, _) => *from,

@@ -136,6 +136,7 @@ pub(super) fn message(
             local: "127.0.0.1:5060".parse().unwrap(),
             remote: remote.parse().unwrap(),
             connection: None,
+            identity: None,
         },
         status: line.strip_prefix("SIP/2.0 ").and_then(|l| l.get(..3)?.parse().ok()),
         message: Some(Bytes::from(format!(

@@ -456,6 +456,7 @@ const NO_FLOW: Flow = Flow {
     local: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0),
     remote: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0),
     connection: None,
+    identity: None,
 };
 
 impl Context {

@@ -208,6 +208,7 @@ mod tests {
             local: "192.0.2.1:5060".parse().unwrap(),
             remote: "192.0.2.9:6000".parse().unwrap(),
             connection: None,
+            identity: None,
         };
         for (via, protocol, expected) in [
             ("SIP/2.0/UDP a", TransportProtocol::Udp, "192.0.2.9:5060"),

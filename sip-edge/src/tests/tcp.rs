@@ -16,7 +16,7 @@ fn connect(rig: &Rig) -> TcpStream {
 
 fn to(rig: &Rig, remote: SocketAddr) -> Flow {
     let protocol = TransportProtocol::Tcp;
-    Flow { protocol, local: rig.address(), remote, connection: None }
+    Flow { protocol, local: rig.address(), remote, connection: None, identity: None }
 }
 
 fn read_exactly(stream: &mut TcpStream, expected: &str) {

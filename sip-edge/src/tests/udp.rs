@@ -10,7 +10,7 @@ fn peer(address: &str) -> UdpSocket {
 }
 
 fn udp_flow(local: SocketAddr, remote: SocketAddr) -> Flow {
-    Flow { protocol: TransportProtocol::Udp, local, remote, connection: None }
+    Flow { protocol: TransportProtocol::Udp, local, remote, connection: None, identity: None }
 }
 
 #[test]

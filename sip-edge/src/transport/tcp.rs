@@ -337,7 +337,13 @@ impl Acceptor {
         let local = stream.local_addr().or_else(|_| self.listener.local_addr()).unwrap_or(remote);
         // Without it a small response may wait for the ACK of the one before.
         let _ = stream.set_nodelay(true);
-        let flow = Flow { protocol: TransportProtocol::Tcp, local, remote, connection: Some(id) };
+        let flow = Flow {
+            protocol: TransportProtocol::Tcp,
+            local,
+            remote,
+            connection: Some(id),
+            identity: None,
+        };
         let (writes, queue) = mpsc::channel(self.limits.queued_messages.max(1));
         let activity = Activity::new(self.clock.now());
         let connection = Connection {

@@ -122,6 +122,7 @@ impl UdpSocket {
                             local,
                             remote: datagram.remote,
                             connection: None,
+                            identity: None,
                         };
                         deliver(flow, Bytes::copy_from_slice(datagram.payload));
                     }

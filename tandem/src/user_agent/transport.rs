@@ -109,7 +109,7 @@ impl Transport {
         let no_socket = || io::Error::other(format!("no {protocol} socket"));
         let local = self.local(protocol).ok_or_else(no_socket)?;
         if protocol == TransportProtocol::Udp {
-            return Ok(Flow { protocol, local, remote, connection: None });
+            return Ok(Flow { protocol, local, remote, connection: None, identity: None });
         }
         if let Some(open) = self.connections.iter().find(|c| c.remote == remote && !c.failed) {
             return Ok(open.flow());
@@ -174,7 +174,7 @@ impl Transport {
         for _ in 0..BATCH {
             let Ok((length, remote)) = socket.recv_from(&mut self.buffer) else { return };
             let protocol = TransportProtocol::Udp;
-            let flow = Flow { protocol, local: *local, remote, connection: None };
+            let flow = Flow { protocol, local: *local, remote, connection: None, identity: None };
             let raw = Bytes::copy_from_slice(self.buffer.get(..length).unwrap_or_default());
             inputs.push(Input::Message(flow, raw));
         }
@@ -229,6 +229,7 @@ impl Connection {
             local: self.local,
             remote: self.remote,
             connection: Some(self.id),
+            identity: None,
         }
     }
 

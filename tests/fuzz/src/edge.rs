@@ -236,7 +236,7 @@ impl World {
 
 fn udp(remote: SocketAddr) -> Flow {
     let local = SocketAddr::new(OURS, 5060);
-    Flow { protocol: TransportProtocol::Udp, local, remote, connection: None }
+    Flow { protocol: TransportProtocol::Udp, local, remote, connection: None, identity: None }
 }
 
 fn tcp() -> Flow {

@@ -68,6 +68,7 @@ fn flow() -> Flow {
         local: SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 5060)),
         remote: SocketAddr::from((Ipv4Addr::new(192, 0, 2, 9), 5060)),
         connection: None,
+        identity: None,
     }
 }
 

@@ -126,6 +126,7 @@ impl Actor {
             local: self.at,
             remote: self.edge,
             connection: None,
+            identity: None,
         }
     }
 

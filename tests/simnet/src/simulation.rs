@@ -165,6 +165,7 @@ impl Simulation {
                     local: EDGE,
                     remote: from,
                     connection: None,
+                    identity: None,
                 };
                 self.edge.handle_input(now, flow, raw);
             }

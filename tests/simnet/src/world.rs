@@ -91,12 +91,14 @@ impl World {
                 local: EDGE_TCP,
                 remote: peer,
                 connection: Some(connection),
+                identity: None,
             },
             None => Flow {
                 protocol: TransportProtocol::Udp,
                 local: EDGE,
                 remote: peer,
                 connection: None,
+                identity: None,
             },
         }
     }

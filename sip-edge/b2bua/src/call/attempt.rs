@@ -31,6 +31,7 @@ impl Call {
             local: listener.local,
             remote: destination,
             connection: None,
+            identity: None,
         };
         pending.attempt += 1;
         pending.early_answer = None;

@@ -12,6 +12,7 @@ fn flow() -> Flow {
         local: "192.0.2.1:5060".parse().unwrap(),
         remote: "192.0.2.9:6000".parse().unwrap(),
         connection: None,
+        identity: None,
     }
 }
 

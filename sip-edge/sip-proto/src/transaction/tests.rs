@@ -31,6 +31,7 @@ pub(super) fn flow(protocol: TransportProtocol) -> Flow {
         local: "192.0.2.1:5060".parse().unwrap(),
         remote: PEER.parse().unwrap(),
         connection: protocol.is_reliable().then_some(ConnectionId(7)),
+        identity: None,
     }
 }
 
