@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-const SOCKET: &str = "tandem.sock";
+/// The socket's name in `data_dir`.
+pub(crate) const SOCKET: &str = "tandem.sock";
 /// A question longer than this is no question of ours.
 const LONGEST_QUESTION: u64 = 4_096;
 /// An asker that does not take its answer in this time loses it.

@@ -4,6 +4,7 @@ mod clock;
 mod commands;
 mod config;
 mod control;
+mod doctor;
 mod http;
 mod node;
 mod readings;
@@ -40,6 +41,21 @@ enum Command {
     Check {
         #[command(flatten)]
         file: ConfigFile,
+    },
+    /// Say what is wrong with this host, this configuration, that trunk, and what to change.
+    Doctor {
+        /// The configuration file [default: configs/dev.toml]
+        #[arg(value_name = "CONFIG", conflicts_with = "config")]
+        file: Option<PathBuf>,
+        /// The same, as the other commands take it.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Only what the calls of this voice connector need.
+        #[arg(long, value_name = "ID")]
+        connector: Option<String>,
+        /// One JSON array instead of a page.
+        #[arg(long)]
+        json: bool,
     },
     /// Place a test call and print its quality.
     Call(user_agent::CallArgs),
@@ -79,6 +95,10 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { file, prove } => commands::run::run(&file.path, prove),
         Command::Check { file } => commands::check::check(&file.path),
+        Command::Doctor { file, config, connector, json } => {
+            let path = file.or(config).unwrap_or_else(|| "configs/dev.toml".into());
+            doctor::doctor(&path, connector.as_deref(), json)
+        }
         Command::Call(args) => user_agent::run_call(&args),
         Command::Answer(args) => user_agent::run_answer(&args),
         Command::Calls { file, watch, json } => commands::calls::calls(&file.path, watch, json),

@@ -89,6 +89,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("media-relay/src/sys.rs", "system calls of the relay's workers"),
     ("sip-edge/src/transport/batch.rs", "recvmmsg and sendmmsg"),
     ("tandem/src/user_agent/wait.rs", "ppoll"),
+    ("tandem/src/doctor/system.rs", "adjtimex"),
     ("bench/src/allocations.rs", "an allocator that counts"),
     ("bench/src/cpu.rs", "clock_gettime of the process's CPU time"),
     ("bench/src/ends.rs", "recvmmsg and sendmmsg of the load generator"),

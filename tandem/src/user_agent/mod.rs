@@ -19,6 +19,7 @@ mod media;
 mod meter;
 mod options;
 mod outcome;
+mod ping;
 mod quality;
 mod random;
 mod speech;
@@ -31,6 +32,7 @@ pub(crate) use caller::place_call;
 pub(crate) use cli::{AnswerArgs, CallArgs, run_answer, run_call};
 pub(crate) use options::CallOptions;
 pub(crate) use outcome::CallOutcome;
+pub(crate) use ping::{PingFailure, ping};
 
 #[cfg(test)]
 mod scripted_tests;

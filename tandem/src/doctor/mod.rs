@@ -1,0 +1,104 @@
+//! `tandem doctor`: what is wrong with this host, this configuration, that trunk. Every finding
+//! says what to change.
+//!
+//! It looks from outside: it opens sockets, resolves names and asks peers the way a node would, and
+//! needs no running node. It places no call.
+
+mod finding;
+mod host;
+mod media;
+mod system;
+mod trunk;
+
+use crate::commands::{complain, say};
+use crate::config::{self, Config};
+use directory::VoiceConnector;
+use finding::{Finding, State, render};
+use model::VoiceConnectorId;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Trunks that are examined at once, a thread each.
+const AT_ONCE: usize = 32;
+
+/// Examines everything that `path` names, or only what one voice connector's calls need. The exit
+/// code is 0 unless something is broken.
+pub(crate) fn doctor(path: &Path, connector: Option<&str>, json: bool) -> ExitCode {
+    let file = path.display().to_string();
+    let config = match config::load(path) {
+        Ok(config) => config,
+        Err(errors) => {
+            complain(errors);
+            return ExitCode::FAILURE;
+        }
+    };
+    let connector = match connector.map(|id| find(&config, id)).transpose() {
+        Ok(connector) => connector,
+        Err(reason) => {
+            complain(format_args!("{file}: {reason}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let findings = examine(&config, connector.as_deref(), &file);
+    if json {
+        match serde_json::to_string_pretty(&findings) {
+            Ok(text) => say(text),
+            Err(error) => complain(error),
+        }
+    } else {
+        say(render(&findings).trim_end());
+    }
+    if findings.iter().any(|finding| finding.state == State::Broken) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn find(config: &Config, id: &str) -> Result<Arc<VoiceConnector>, String> {
+    let known = || {
+        let ids: Vec<&str> =
+            config.directory.voice_connectors().map(|connector| connector.id.as_str()).collect();
+        if ids.is_empty() { "it has none".to_owned() } else { format!("it has {}", ids.join(", ")) }
+    };
+    VoiceConnectorId::new(id)
+        .ok()
+        .and_then(|id| config.directory.voice_connector(&id).cloned())
+        .ok_or_else(|| format!("no [[voice_connector]] has the id {id:?}; {}", known()))
+}
+
+fn examine(config: &Config, connector: Option<&VoiceConnector>, file: &str) -> Vec<Finding> {
+    let trunks = trunk::trunks(&config.directory, connector);
+    let mut findings = Vec::new();
+    if connector.is_none() {
+        findings.extend(of(&format!("configuration {file}"), configuration(config)));
+        findings.extend(of("host", host::examine(config)));
+    }
+    findings.extend(of("media", media::examine(config, trunk::any_public(&trunks))));
+    // Trunks wait for the network, not for each other.
+    for some in trunks.chunks(AT_ONCE) {
+        findings.extend(std::thread::scope(|scope| {
+            let running: Vec<_> =
+                some.iter().map(|trunk| scope.spawn(|| trunk.examine())).collect();
+            let examined = running.into_iter().map(|thread| thread.join().unwrap_or_default());
+            examined.flatten().collect::<Vec<_>>()
+        }));
+    }
+    findings
+}
+
+fn of(area: &str, findings: Vec<Finding>) -> impl Iterator<Item = Finding> {
+    findings.into_iter().map(move |finding| finding.of(area))
+}
+
+fn configuration(config: &Config) -> Vec<Finding> {
+    if config.warnings.is_empty() {
+        return vec![Finding::fine("file", "every line is understood")];
+    }
+    let warning = |warning: &config::Finding| {
+        let line = warning.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        Finding::warning("file", format!("{line}{}", warning.message), "")
+    };
+    config.warnings.iter().map(warning).collect()
+}

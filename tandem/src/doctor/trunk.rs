@@ -1,0 +1,252 @@
+//! A trunk: can its SIP server be found, reached and spoken to?
+
+use super::finding::Finding;
+use super::host::is_private;
+use crate::clock::Origin;
+use crate::user_agent::{PingFailure, ping};
+use directory::{Carrier, Host, OriginationRoute, Snapshot, VoiceConnector};
+use model::TransportProtocol;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::time::Duration;
+
+/// How long a connection may take to open.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long a SIP server may take to answer; some carriers answer no OPTIONS at all.
+const ANSWER: Duration = Duration::from_secs(4);
+
+/// One SIP server that calls are sent to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Trunk {
+    /// Whose it is, as the configuration names it.
+    pub(super) name: String,
+    host: Host,
+    port: Option<u16>,
+    protocol: TransportProtocol,
+    /// The setting that holds its address.
+    setting: &'static str,
+}
+
+/// The trunks of the directory: every carrier's and every origination route, or those of one voice
+/// connector with the carriers that its calls may take.
+pub(super) fn trunks(directory: &Snapshot, connector: Option<&VoiceConnector>) -> Vec<Trunk> {
+    let mut trunks: Vec<Trunk> = directory.carriers().map(|c| of_carrier(c)).collect();
+    match connector {
+        Some(connector) => trunks.extend(of_connector(connector)),
+        None => trunks.extend(directory.voice_connectors().flat_map(|vc| of_connector(vc))),
+    }
+    trunks
+}
+
+fn of_carrier(carrier: &Carrier) -> Trunk {
+    Trunk {
+        name: format!("carrier {}", carrier.id),
+        host: carrier.host.clone(),
+        port: carrier.port,
+        protocol: carrier.transport,
+        setting: "[[carrier]] host, port and transport",
+    }
+}
+
+fn of_connector(connector: &VoiceConnector) -> impl Iterator<Item = Trunk> + use<'_> {
+    let numbered = (1..).zip(&connector.origination.routes);
+    numbered.map(|(number, route): (usize, &OriginationRoute)| Trunk {
+        name: format!("voice connector {}, origination route {number}", connector.name),
+        host: route.host.clone(),
+        port: route.port,
+        protocol: route.protocol,
+        setting: "[[voice_connector.origination]] host, port and protocol",
+    })
+}
+
+impl Trunk {
+    /// Whether its configured address is on the internet.
+    pub(super) fn is_public(&self) -> bool {
+        matches!(self.host, Host::Ip(ip) if !is_private(ip))
+    }
+
+    /// Looks its server up, opens a connection, asks it.
+    pub(super) fn examine(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let addresses = match self.addresses(&mut findings) {
+            Some(addresses) => addresses,
+            None => return self.named(findings),
+        };
+        for address in addresses {
+            if self.protocol != TransportProtocol::Udp {
+                let connected = self.connect(address);
+                let failed = connected.state == super::finding::State::Broken;
+                findings.push(connected);
+                if failed {
+                    continue;
+                }
+            }
+            findings.push(self.ask(address));
+        }
+        self.named(findings)
+    }
+
+    fn named(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let area = format!("{} ({} {}{port})", self.name, self.protocol, self.host);
+        findings.into_iter().map(|finding| finding.of(&area)).collect()
+    }
+
+    fn addresses(&self, findings: &mut Vec<Finding>) -> Option<Vec<SocketAddr>> {
+        let port = self.port.unwrap_or(self.protocol.default_port());
+        let name = match &self.host {
+            Host::Ip(ip) => return Some(vec![SocketAddr::new(*ip, port)]),
+            Host::Name(name) => name,
+        };
+        match (&**name, port).to_socket_addrs() {
+            Ok(found) => {
+                let mut addresses: Vec<SocketAddr> = found.collect();
+                addresses.sort_unstable();
+                addresses.dedup();
+                let shown: Vec<String> =
+                    addresses.iter().map(|address| address.ip().to_string()).collect();
+                findings.push(Finding::fine("name", format!("{name} is {}", shown.join(", "))));
+                Some(addresses)
+            }
+            Err(error) => {
+                let advice = format!("correct {}, or the resolver of this host", self.setting);
+                findings.push(Finding::broken("name", format!("{name}: {error}"), advice));
+                None
+            }
+        }
+    }
+
+    fn connect(&self, address: SocketAddr) -> Finding {
+        let began = Origin::now();
+        match TcpStream::connect_timeout(&address, CONNECT) {
+            Ok(_) => Finding::fine(
+                "connection",
+                format!("{address} {}", milliseconds(began.monotonic.elapsed())),
+            ),
+            Err(error) => {
+                let advice = format!("check {}, and firewalls on the way", self.setting);
+                Finding::broken("connection", format!("{address}: {error}"), advice)
+            }
+        }
+    }
+
+    fn ask(&self, address: SocketAddr) -> Finding {
+        let subject = "OPTIONS";
+        match ping(address, self.protocol, &self.host.to_string(), ANSWER) {
+            Ok(pong) => {
+                let product = pong.product.map(|product| format!(", {product}"));
+                let found = format!(
+                    "{address} answers {} {} in {}{}",
+                    pong.status,
+                    pong.reason,
+                    milliseconds(pong.after),
+                    product.unwrap_or_default()
+                );
+                match pong.status {
+                    200..300 | 404 | 405 | 486 => Finding::fine(subject, found),
+                    401 | 407 => Finding::fine(subject, format!("{found}: it wants credentials")),
+                    403 | 603 => Finding::warning(
+                        subject,
+                        found,
+                        "it knows SIP but not us: have this host's address admitted there",
+                    ),
+                    500..600 => Finding::warning(
+                        subject,
+                        found,
+                        "the server is there but has a trouble of its own",
+                    ),
+                    _ => Finding::fine(subject, found),
+                }
+            }
+            Err(PingFailure::Unreachable(why)) => Finding::broken(
+                subject,
+                format!("{address}: {why}"),
+                format!("check {}, and that the server runs", self.setting),
+            ),
+            Err(PingFailure::Silence(waited)) => Finding::warning(
+                subject,
+                format!("{address} said nothing for {} s", waited.as_secs()),
+                format!(
+                    "check {}, firewalls on the way, and that the server admits this host's \
+                     address; some answer no OPTIONS",
+                    self.setting
+                ),
+            ),
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}
+
+/// Whether one of the trunks is on the internet.
+pub(super) fn any_public(trunks: &[Trunk]) -> bool {
+    trunks.iter().any(Trunk::is_public)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::State;
+    use super::*;
+    use crate::user_agent::{AnswerOptions, Answerer};
+
+    fn trunk(address: SocketAddr, protocol: TransportProtocol) -> Trunk {
+        Trunk {
+            name: "carrier test".to_owned(),
+            host: Host::Ip(address.ip()),
+            port: Some(address.port()),
+            protocol,
+            setting: "[[carrier]] host",
+        }
+    }
+
+    #[test]
+    fn a_server_that_answers_is_fine_over_both_transports() {
+        let listen: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let answerer = Answerer::start(AnswerOptions::new(listen)).unwrap();
+        for protocol in [TransportProtocol::Udp, TransportProtocol::Tcp] {
+            let findings = trunk(answerer.local(), protocol).examine();
+            assert!(findings.iter().all(|f| f.state == State::Fine), "{findings:?}");
+            let last = findings.last().unwrap();
+            assert!(last.found.contains("answers 200 OK"), "{}", last.found);
+            assert!(
+                last.area.starts_with("carrier test (udp 127.0.0.1:")
+                    || last.area.starts_with("carrier test (tcp 127.0.0.1:"),
+                "{}",
+                last.area
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_there_and_a_name_that_does_not_exist_are_broken() {
+        let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for protocol in [TransportProtocol::Udp, TransportProtocol::Tcp] {
+            let findings = trunk(gone, protocol).examine();
+            assert_eq!(findings.last().unwrap().state, State::Broken, "{findings:?}");
+        }
+        let nameless = Trunk {
+            host: Host::Name("nowhere.invalid".into()),
+            ..trunk(gone, TransportProtocol::Udp)
+        };
+        let findings = nameless.examine();
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].found.contains("nowhere.invalid"), "{findings:?}");
+        assert!(findings[0].advice.contains("[[carrier]] host"));
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_a_warning() {
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let findings = trunk(silent.local_addr().unwrap(), TransportProtocol::Udp).examine();
+        assert_eq!(findings[0].state, State::Warning, "{findings:?}");
+    }
+
+    #[test]
+    fn public_addresses_are_told_from_private_ones() {
+        let public = trunk("203.0.113.7:5060".parse().unwrap(), TransportProtocol::Udp);
+        let private = trunk("10.0.0.7:5060".parse().unwrap(), TransportProtocol::Udp);
+        assert!(any_public(&[private.clone(), public]));
+        assert!(!any_public(&[private]));
+    }
+}
