@@ -80,3 +80,47 @@ def test_commands_without_a_node(configuration, tmp_path):
     file.write_text(configuration.text())
     calls = run("calls", "--config", file)
     assert calls.returncode == 1 and "tandem run" in calls.stderr, calls.stderr
+
+
+def doctor(file, *arguments):
+    told = run("doctor", file, "--json", *arguments)
+    findings = json.loads(told.stdout)
+    assert (told.returncode == 1) == any(f["state"] == "broken" for f in findings), told.stdout
+    return findings
+
+
+def of_trunk(findings, name):
+    return [(f["subject"], f["state"], f["found"]) for f in findings if f["area"].startswith(name)]
+
+
+def test_doctor(stage):
+    """A trunk that answers is fine, one where nobody listens is broken, and it says what to do."""
+    port = places.free_port(places.CARRIER)
+    stage.configuration.carriers[0].update(port=port, transport="tcp")
+    edge = stage.start_edge()
+    with subprocess.Popen([BINARY, "answer", "--listen", f"{places.CARRIER}:{port}"],
+                          stdout=subprocess.DEVNULL) as answer:
+        try:
+            wait_until(lambda: is_bound("udp", places.CARRIER, port), 10, "`answer` listens")
+            findings = doctor(edge.file)
+        finally:
+            answer.terminate()
+    connection, options = of_trunk(findings, "carrier pstn-1")
+    assert connection[:2] == ("connection", "fine") and options[:2] == ("OPTIONS", "fine")
+    assert f"{places.CARRIER}:{port} answers 200 OK" in options[2]
+    (subject, state, found), = of_trunk(findings, "voice connector test, origination route 1")
+    assert (subject, state) == ("OPTIONS", "broken"), found
+    assert all(f["advice"] for f in findings if f["state"] == "broken")
+    # The node that runs on this file holds its own listeners.
+    listeners = [f for f in findings if f["subject"] == "listener"]
+    assert len(listeners) >= 3 and all(f["state"] == "fine" for f in listeners), listeners
+    assert edge.calls() == [] and edge.is_running()
+
+
+def test_doctor_of_one_connector(configuration, tmp_path):
+    file = tmp_path / "tandem.toml"
+    file.write_text(configuration.text())
+    areas = {f["area"] for f in doctor(file, "--connector", CONNECTOR)}
+    assert "host" not in areas and any("origination route 1" in area for area in areas), areas
+    unknown = run("doctor", file, "--connector", "a" * 22)
+    assert unknown.returncode == 1 and CONNECTOR in unknown.stderr, unknown.stderr
