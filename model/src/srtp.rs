@@ -2,6 +2,7 @@
 //! out.
 
 use std::fmt;
+use zeroize::Zeroize;
 
 /// The longest master key and salt of any suite, in bytes.
 const LONGEST_MATERIAL: usize = 46;
@@ -77,7 +78,7 @@ impl fmt::Display for SrtpSuite {
 }
 
 /// A suite with its master key, master salt and, where agreed, a master key identifier. Printing
-/// it shows the suite only.
+/// it shows the suite only, and it is wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SrtpKey {
     suite: SrtpSuite,
@@ -125,6 +126,12 @@ impl SrtpKey {
     /// The identifier; empty when there is none.
     pub fn mki(&self) -> &[u8] {
         self.mki.get(..usize::from(self.mki_len)).unwrap_or_default()
+    }
+}
+
+impl Drop for SrtpKey {
+    fn drop(&mut self) {
+        self.material.zeroize();
     }
 }
 

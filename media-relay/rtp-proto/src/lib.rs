@@ -12,6 +12,7 @@ mod payload_type;
 pub mod rtcp;
 mod rtp;
 mod sequence;
+pub mod srtp;
 mod telephone_event;
 mod wire;
 

@@ -66,20 +66,7 @@ impl<'a> RtpPacket<'a> {
     pub fn parse(raw: &'a [u8]) -> Result<Self, RtpError> {
         let fixed = *raw.first_chunk::<FIXED_HEADER>().ok_or(RtpError::TruncatedHeader)?;
         let first = fixed[0];
-        if first >> 6 != VERSION {
-            return Err(RtpError::Version(first >> 6));
-        }
-        let mut payload_start = FIXED_HEADER + 4 * usize::from(first & 0x0f);
-        if raw.len() < payload_start {
-            return Err(RtpError::TruncatedHeader);
-        }
-        if first & EXTENSION_BIT != 0 {
-            let words = u16_at(raw, payload_start + 2).ok_or(RtpError::TruncatedExtension)?;
-            payload_start += 4 + 4 * usize::from(words);
-            if raw.len() < payload_start {
-                return Err(RtpError::TruncatedExtension);
-            }
-        }
+        let payload_start = payload_start(raw)?;
         let mut payload_end = raw.len();
         if first & PADDING_BIT != 0 {
             let count = raw.last().copied().unwrap_or_default();
@@ -165,6 +152,31 @@ impl fmt::Debug for RtpPacket<'_> {
             .field("payload_bytes", &self.payload().len())
             .finish_non_exhaustive()
     }
+}
+
+/// Length of the header with its contributing sources and its extension: what SRTP leaves in the
+/// clear. Padding is not looked at, for it is encrypted there.
+#[inline]
+pub(crate) fn payload_start(raw: &[u8]) -> Result<usize, RtpError> {
+    let first = raw.first().copied().ok_or(RtpError::TruncatedHeader)?;
+    if raw.len() < FIXED_HEADER {
+        return Err(RtpError::TruncatedHeader);
+    }
+    if first >> 6 != VERSION {
+        return Err(RtpError::Version(first >> 6));
+    }
+    let mut payload_start = FIXED_HEADER + 4 * usize::from(first & 0x0f);
+    if raw.len() < payload_start {
+        return Err(RtpError::TruncatedHeader);
+    }
+    if first & EXTENSION_BIT != 0 {
+        let words = u16_at(raw, payload_start + 2).ok_or(RtpError::TruncatedExtension)?;
+        payload_start += 4 + 4 * usize::from(words);
+        if raw.len() < payload_start {
+            return Err(RtpError::TruncatedExtension);
+        }
+    }
+    Ok(payload_start)
 }
 
 /// The fields of a packet that we originate: no contributing sources, extension or padding.

@@ -1,0 +1,100 @@
+//! The sending context of one master key.
+
+use super::SrtpError;
+use super::sources::Sources;
+use super::transform::{Packet, RTCP_HEADER, Transform, WORD};
+use crate::rtp::payload_start;
+use crate::wire::{u16_at, u32_at};
+use model::SrtpKey;
+use std::fmt;
+
+/// The last index of SRTCP.
+const LAST_RTCP_INDEX: u32 = (1 << 31) - 1;
+
+/// Protects what we send under one master key.
+///
+/// Packets keep their sequence numbers, so it refuses to protect a number again: the second packet
+/// would be encrypted with the keystream of the first. A repeated packet is refused too, which a
+/// receiver would drop as a replay anyway.
+pub struct SrtpSender {
+    key: SrtpKey,
+    transform: Transform,
+    rtp: Sources,
+    /// One for all SSRCs: gaps are allowed, and no index is ever used twice.
+    next_rtcp_index: u32,
+}
+
+impl SrtpSender {
+    /// A context that has sent nothing. The key must be one that nothing was sent under.
+    pub fn new(key: &SrtpKey) -> Self {
+        SrtpSender {
+            key: key.clone(),
+            transform: Transform::new(key),
+            rtp: Sources::new(),
+            next_rtcp_index: 0,
+        }
+    }
+
+    /// The master key.
+    pub fn key(&self) -> &SrtpKey {
+        &self.key
+    }
+
+    /// As [`super::SrtpReceiver::make_room`].
+    pub fn make_room(&mut self) {
+        self.rtp.make_room();
+    }
+
+    /// Protects the RTP packet in the first `len` octets of `buffer` in place; the length of the
+    /// SRTP packet, at most [`super::LONGEST_GROWTH`] more.
+    ///
+    /// # Errors
+    /// [`SrtpError`]; the octets are undefined then.
+    #[inline]
+    pub fn protect_rtp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
+        let mki = self.key.mki();
+        if buffer.len() < len + self.transform.rtp_tag() + mki.len() {
+            return Err(SrtpError::NoRoom);
+        }
+        let packet = buffer.get(..len).ok_or(SrtpError::NoRoom)?;
+        let header = payload_start(packet).map_err(|_| SrtpError::Malformed)?;
+        let sequence = u16_at(packet, 2).ok_or(SrtpError::Malformed)?;
+        let ssrc = u32_at(packet, 8).ok_or(SrtpError::Malformed)?;
+        let mut source = self.rtp.get(ssrc);
+        let index = source.rtp_index(sequence)?;
+        source.check(index)?;
+        source.note(index);
+        self.rtp.set(source)?;
+        let facts = Packet { ssrc, index, header, len };
+        self.transform.seal_rtp(&facts, buffer, mki).ok_or(SrtpError::NoRoom)
+    }
+
+    /// Protects the RTCP compound in the first `len` octets of `buffer` in place; the length of the
+    /// SRTCP packet.
+    ///
+    /// # Errors
+    /// [`SrtpError`]; the octets are undefined then.
+    pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
+        let mki = self.key.mki();
+        if buffer.len() < len + self.transform.rtcp_tag() + WORD + mki.len() {
+            return Err(SrtpError::NoRoom);
+        }
+        if len < RTCP_HEADER || buffer.first().is_none_or(|first| first >> 6 != 2) {
+            return Err(SrtpError::Malformed);
+        }
+        let ssrc = u32_at(buffer, 4).ok_or(SrtpError::Malformed)?;
+        let index = self.next_rtcp_index;
+        if index > LAST_RTCP_INDEX {
+            return Err(SrtpError::KeyExhausted);
+        }
+        self.next_rtcp_index += 1;
+        let facts = Packet { ssrc, index: u64::from(index), header: RTCP_HEADER, len };
+        self.transform.seal_rtcp(&facts, buffer, mki).ok_or(SrtpError::NoRoom)
+    }
+}
+
+impl fmt::Debug for SrtpSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SrtpSender").field("key", &self.key).finish_non_exhaustive()
+    }
+}
