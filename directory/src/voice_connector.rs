@@ -36,6 +36,19 @@ pub struct VoiceConnector {
     pub no_response_timeout: Duration,
     /// How long the customer may ring before the attempt is given up.
     pub no_answer_timeout: Duration,
+    /// What callers hear before the answer.
+    pub early_media: EarlyMedia,
+}
+
+/// What a caller hears before the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum EarlyMedia {
+    /// What the called side sends: its ringback tone, announcements.
+    #[default]
+    Pass,
+    /// The caller's own ringback tone: provisional responses lose their description, and 183
+    /// becomes 180.
+    Ringback,
 }
 
 impl VoiceConnector {
@@ -54,6 +67,7 @@ impl VoiceConnector {
             hunt_final_codes: DEFAULT_HUNT_FINAL_CODES.into(),
             no_response_timeout: Carrier::DEFAULT_NO_RESPONSE_TIMEOUT,
             no_answer_timeout: Carrier::DEFAULT_NO_ANSWER_TIMEOUT,
+            early_media: EarlyMedia::default(),
         }
     }
 }

@@ -12,6 +12,10 @@ pub(crate) enum Deadline {
     NoAnswer,
     /// When to retransmit an unacknowledged 2xx on a leg (RFC 3261 section 13.3.1.4).
     Retransmit(LegSide),
+    /// When to retransmit a reliable provisional response to leg A (RFC 3262 section 3).
+    Provisional,
+    /// When to try again to tell leg A the description of the fork that answered.
+    Realign,
     /// When to refresh the session on a leg (RFC 4028).
     Refresh(LegSide),
     /// When to end the call because a leg's session was not refreshed (RFC 4028).
@@ -25,7 +29,7 @@ pub(crate) enum Deadline {
     Linger,
 }
 
-const SLOTS: usize = 11;
+const SLOTS: usize = 13;
 
 impl Deadline {
     const ALL: [Deadline; SLOTS] = [
@@ -40,6 +44,8 @@ impl Deadline {
         Deadline::Renegotiation,
         Deadline::Lifetime,
         Deadline::Linger,
+        Deadline::Provisional,
+        Deadline::Realign,
     ];
 
     fn slot(self) -> usize {
@@ -52,6 +58,8 @@ impl Deadline {
             Deadline::Renegotiation => 8,
             Deadline::Lifetime => 9,
             Deadline::Linger => 10,
+            Deadline::Provisional => 11,
+            Deadline::Realign => 12,
         }
     }
 }

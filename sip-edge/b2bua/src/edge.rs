@@ -6,7 +6,7 @@ mod door;
 use crate::call::{Call, NoResponse};
 use crate::config::EdgeConfig;
 use crate::context::{CallKey, Context};
-use crate::leg::{ALLOW, SUPPORTED};
+use crate::leg::{ALLOW, OPTION_TAGS, SUPPORTED};
 use crate::policing::{Policing, TokenBucket};
 use crate::slab::Calls;
 use crate::statistics::EdgeStatistics;
@@ -73,7 +73,7 @@ impl Edge {
             max_transactions: config.max_transactions,
             limits: config.limits.clone(),
             hash_seed: random.next_u64(),
-            supported: vec![SUPPORTED],
+            supported: OPTION_TAGS.to_vec(),
             ..TransactionConfig::new(owner)
         };
         Edge {

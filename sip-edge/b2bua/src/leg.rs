@@ -14,9 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The methods that a dialog of ours takes, as an Allow header.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
-/// The option tags that we understand.
-pub(crate) const SUPPORTED: &str = "timer";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
+/// The option tags that we understand, as a Supported header.
+pub(crate) const SUPPORTED: &str = "timer, 100rel";
+/// The same, each by itself.
+pub(crate) const OPTION_TAGS: [&str; 2] = ["timer", "100rel"];
+/// What we name inside a dialog: provisional responses to a re-INVITE stop at us, so none of them
+/// is worth a PRACK.
+pub(crate) const IN_DIALOG_SUPPORTED: &str = "timer";
 
 /// A 2xx to an INVITE that the peer has not acknowledged (RFC 3261 section 13.3.1.4).
 pub(crate) struct Unacknowledged {
@@ -129,10 +134,8 @@ impl Leg {
     }
 
     /// Takes the dialog that a response to our INVITE makes.
-    pub(crate) fn adopt_response(&mut self, response: &Message) {
-        if let Ok(dialog) = Dialog::from_response_uac(response) {
-            self.dialog = Some(dialog);
-        }
+    pub(crate) fn adopt_response(&mut self, response: &Message, target: &str) {
+        self.dialog = Dialog::from_response_uac_at(response, target).ok();
     }
 
     /// Notes what the peer's message says about its abilities.
@@ -277,6 +280,15 @@ pub(crate) fn contact_of(listener: &Listener) -> String {
     contact.push_str(transport_parameter(listener.protocol));
     contact.push('>');
     contact
+}
+
+/// The URI of whoever is at the other end of a flow.
+pub(crate) fn address_uri(flow: &Flow) -> String {
+    let mut uri = String::with_capacity(ADDRESS_CHARS + 32);
+    uri.push_str("sip:");
+    push_address(&mut uri, flow.remote);
+    uri.push_str(transport_parameter(flow.protocol));
+    uri
 }
 
 /// What asks for a transport in a URI; UDP needs no word.

@@ -172,8 +172,17 @@ impl Dialog {
     /// When Contact is missing (there is nobody to acknowledge a 2xx to), or one of the headers
     /// cannot be read.
     pub fn from_response_uac(response: &Message) -> Result<Dialog, DialogError> {
-        let (from, to) = (response.from()?, response.to()?);
         let contact = response.contact()?.ok_or(DialogError::Missing(HeaderName::Contact))?;
+        Dialog::from_response_uac_at(response, contact.uri_text)
+    }
+
+    /// The same for a peer that leaves out its Contact: the dialog's target then is `target`, the
+    /// URI that was called.
+    ///
+    /// # Errors
+    /// When one of the headers cannot be read.
+    pub fn from_response_uac_at(response: &Message, target: &str) -> Result<Dialog, DialogError> {
+        let (from, to) = (response.from()?, response.to()?);
         let mut dialog = Dialog {
             state: Early,
             call_id: response.call_id()?.to_owned(),
@@ -181,7 +190,7 @@ impl Dialog {
             remote_tag: to.tag().unwrap_or_default().to_owned(),
             local_uri: from.uri_text.to_owned(),
             remote_uri: to.uri_text.to_owned(),
-            remote_target: contact.uri_text.to_owned(),
+            remote_target: target.to_owned(),
             route_set: Vec::new(),
             local_cseq: response.cseq()?.number,
             remote_cseq: None,

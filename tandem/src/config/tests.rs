@@ -483,3 +483,22 @@ proptest! {
         prop_assert!(Config::parse(&text, "t.toml").is_err());
     }
 }
+
+#[test]
+fn early_media_passes_unless_the_connector_prefers_ringback() {
+    let vc = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
+    let read = |lines: &str| {
+        let config = accepts(&format!("{vc}{lines}"));
+        config
+            .directory
+            .voice_connector(&VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap())
+            .map(|vc| vc.early_media)
+    };
+    assert_eq!(read(""), Some(directory::EarlyMedia::Pass));
+    assert_eq!(read("early_media = \"pass\""), Some(directory::EarlyMedia::Pass));
+    assert_eq!(read("early_media = \"ringback\""), Some(directory::EarlyMedia::Ringback));
+    refuses(
+        &format!("{vc}early_media = \"none\""),
+        "t.toml:6: early_media: expected \"pass\" or \"ringback\", found \"none\"",
+    );
+}

@@ -4,9 +4,11 @@ use super::reader::Table;
 use super::sip::Sip;
 use super::value;
 use directory::{
-    Credential, Logging, Origination, OriginationRoute, Streaming, Termination, VoiceConnector,
+    Credential, EarlyMedia, Logging, Origination, OriginationRoute, Streaming, Termination,
+    VoiceConnector,
 };
 use model::{TransportProtocol, VoiceConnectorId};
+use toml::de::DeValue;
 
 pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let id = table.required("id", "id = \"abcdef1ghij2klmno3pqr4\"", |v| {
@@ -18,6 +20,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let final_codes = table.list("hunt_final_codes", value::integer::<u16>);
     let no_response = table.optional("no_response_timeout", value::duration);
     let no_answer_timeout = table.no_answer_timeout(sip.no_answer_timeout);
+    let early_media = table.or("early_media", EarlyMedia::default(), read_early_media);
     let termination = table.table("termination");
     let termination = termination.is_present().then(|| read_termination(termination));
     let disabled = table.or("origination_disabled", false, value::boolean);
@@ -39,6 +42,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     Some(VoiceConnector {
         require_encryption,
         no_answer_timeout,
+        early_media,
         numbers,
         termination,
         origination: Origination { disabled, routes },
@@ -46,6 +50,14 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
         streaming,
         ..connector
     })
+}
+
+fn read_early_media(value: &DeValue<'_>) -> Result<EarlyMedia, String> {
+    match value::text(value)? {
+        "pass" => Ok(EarlyMedia::Pass),
+        "ringback" => Ok(EarlyMedia::Ringback),
+        other => Err(format!("expected \"pass\" or \"ringback\", found \"{other}\"")),
+    }
 }
 
 fn read_termination(mut table: Table<'_>) -> Termination {

@@ -1,5 +1,6 @@
 //! An endpoint of its own mind: a real transaction layer below, dice above.
 
+use crate::early::ReliableRing;
 use crate::fixture::{connector_host, sdp};
 use crate::network::Rng;
 use bytes::Bytes;
@@ -14,8 +15,10 @@ use std::time::Duration;
 
 /// Something that an endpoint will do of its own accord.
 #[derive(Clone, Copy, Debug)]
-enum Deed {
+pub(crate) enum Deed {
     Ring(u16),
+    RepeatRing,
+    EarlyUpdate,
     Answer(u16),
     Cancel,
     Change,
@@ -31,28 +34,34 @@ pub(crate) struct OwnCall {
     pub(crate) remote: String,
     pub(crate) local: String,
     pub(crate) dialog: Option<Dialog>,
+    /// The early dialog that a provisional response to our INVITE made.
+    pub(crate) early: Option<Dialog>,
     cseq: u32,
     version: u32,
+    /// Our reliable provisional responses, as far as they are not acknowledged.
+    pub(crate) reliable: ReliableRing,
+    /// The numbers of the other side's that we acknowledged.
+    pub(crate) pracked: Vec<(String, u32)>,
     /// The INVITE of the other side that waits for its final response.
-    invited: Option<(ServerKey, Message)>,
+    pub(crate) invited: Option<(ServerKey, Message)>,
     /// Our INVITE that waits for its final response.
-    inviting: Option<ClientKey>,
+    pub(crate) inviting: Option<ClientKey>,
     /// A 2xx of ours that has not been acknowledged: bytes, next interval, end.
     unacknowledged: Option<(Bytes, Duration, Instant)>,
     /// ACKs sent, by CSeq number.
     acks: HashMap<u32, Bytes>,
-    sent_offer: bool,
+    pub(crate) sent_offer: bool,
     never_acks: bool,
     cancelled: bool,
-    over: bool,
+    pub(crate) over: bool,
 }
 
 /// The endpoint.
 pub(crate) struct Actor {
     pub(crate) at: SocketAddr,
     edge: SocketAddr,
-    rng: Rng,
-    endpoint: Endpoint,
+    pub(crate) rng: Rng,
+    pub(crate) endpoint: Endpoint,
     pub(crate) calls: Vec<OwnCall>,
     clients: HashMap<ClientKey, usize>,
     deeds: BTreeMap<(Instant, u64), (usize, Deed)>,
@@ -120,7 +129,7 @@ impl Actor {
         self.endpoint.poll_transmit()
     }
 
-    fn flow(&self) -> Flow {
+    pub(crate) fn flow(&self) -> Flow {
         Flow {
             protocol: TransportProtocol::Udp,
             local: self.at,
@@ -138,8 +147,11 @@ impl Actor {
             remote,
             local,
             dialog: None,
+            early: None,
             cseq: 0,
             version: 1,
+            reliable: ReliableRing::default(),
+            pracked: Vec::new(),
             invited: None,
             inviting: None,
             unacknowledged: None,
@@ -152,7 +164,7 @@ impl Actor {
         self.calls.len() - 1
     }
 
-    fn plan(&mut self, at: Instant, index: usize, deed: Deed) {
+    pub(crate) fn plan(&mut self, at: Instant, index: usize, deed: Deed) {
         self.serial += 1;
         self.deeds.insert((at, self.serial), (index, deed));
     }
@@ -210,7 +222,11 @@ impl Actor {
                 self.reply(now, &self.calls[index].tag.clone(), key, &request, 200, None);
             }
             (_, Some(index)) => {
-                let body = (method == Method::Update && !request.body_bytes().is_empty())
+                if method == Method::Prack {
+                    self.pracked(index, &request);
+                }
+                let offers = matches!(method, Method::Update | Method::Prack);
+                let body = (offers && !request.body_bytes().is_empty())
                     .then(|| self.description(index, "sendrecv"));
                 self.reply(now, &self.calls[index].tag.clone(), key, &request, 200, body);
             }
@@ -266,13 +282,13 @@ impl Actor {
         let _ = self.endpoint.respond(now, key, status, raw);
     }
 
-    fn description(&mut self, index: usize, direction: &str) -> String {
+    pub(crate) fn description(&mut self, index: usize, direction: &str) -> String {
         let version = self.calls[index].version;
         sdp(self.at, 30_000 + 2 * index as u16, version, direction)
     }
 
     /// Sends the final or provisional response to the INVITE that waits for one.
-    fn reply_invite(&mut self, now: Instant, index: usize, status: u16) {
+    pub(crate) fn reply_invite(&mut self, now: Instant, index: usize, status: u16) {
         let Some((key, invite)) = self.calls[index].invited.clone() else { return };
         let wants_body = status == 200 || (status == 183 && !invite.body_bytes().is_empty());
         let direction = self.rng.pick(&["sendrecv", "sendrecv", "recvonly", "inactive"]);
@@ -319,7 +335,12 @@ impl Actor {
             return;
         }
         match deed {
-            Deed::Ring(status) => self.reply_invite(now, index, status),
+            Deed::Ring(status) => self.ring(now, index, status),
+            Deed::RepeatRing => self.repeat_ring(now, index),
+            Deed::EarlyUpdate => self.early_update(now, index),
+            Deed::Answer(200) if self.waits_for_prack(index) => {
+                self.plan(now + Duration::from_millis(400), index, deed);
+            }
             Deed::Answer(status) => self.reply_invite(now, index, status),
             Deed::Repeat2xx => self.repeat(now, index),
             Deed::Cancel => {
@@ -390,12 +411,30 @@ impl Actor {
         self.request(now, index, "INVITE", body);
     }
 
-    fn request(&mut self, now: Instant, index: usize, method: &str, body: Option<String>) {
+    pub(crate) fn request(
+        &mut self,
+        now: Instant,
+        index: usize,
+        method: &str,
+        body: Option<String>,
+    ) {
+        self.request_with(now, index, method, None, body);
+    }
+
+    /// The same with one more header.
+    pub(crate) fn request_with(
+        &mut self,
+        now: Instant,
+        index: usize,
+        method: &str,
+        header: Option<(&str, &str)>,
+        body: Option<String>,
+    ) {
         let branch = self.endpoint.new_branch(&mut self.rng);
         let call = &mut self.calls[index];
         call.cseq += 1;
         let cseq = call.cseq;
-        let raw = self.compose(index, method, cseq, &branch, body.as_deref());
+        let raw = self.compose(index, method, cseq, &branch, header, body.as_deref());
         let flow = self.flow();
         let sent = self.endpoint.send_request(now, flow, &branch, Method::parse(method), raw);
         if let Ok(key) = sent {
@@ -413,7 +452,7 @@ impl Actor {
             return;
         }
         match status {
-            ..200 => {}
+            ..200 => self.progressed(now, index, response),
             200..300 => {
                 let first = self.calls[index].inviting.take().is_some();
                 let initial = self.calls[index].dialog.is_none();
@@ -448,7 +487,7 @@ impl Actor {
                 let branch = self.endpoint.new_branch(&mut self.rng);
                 let owes_answer = !self.calls[index].sent_offer && !self.rng.percent(5);
                 let body = owes_answer.then(|| self.description(index, "sendrecv"));
-                let ack = self.compose(index, "ACK", number, &branch, body.as_deref());
+                let ack = self.compose(index, "ACK", number, &branch, None, body.as_deref());
                 self.calls[index].acks.insert(number, ack.clone());
                 ack
             }

@@ -17,6 +17,7 @@
 )]
 
 mod audit;
+mod early;
 mod endpoint;
 mod fixture;
 mod network;

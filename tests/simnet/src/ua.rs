@@ -184,6 +184,13 @@ impl Ua {
         self.refuse(w, 200, &[]);
     }
 
+    /// Answers the last other request with 200 and a description.
+    pub fn ok_with_sdp(&mut self, w: &mut World, body: &str) {
+        let request = self.asked.take().expect("a request came");
+        let raw = self.response(&request, 200, &[], Some(("application/sdp", body)));
+        w.send(self.at, raw);
+    }
+
     /// Answers the last other request.
     pub fn refuse(&mut self, w: &mut World, status: u16, headers: &[(&str, &str)]) {
         let request = self.asked.take().expect("a request came");
@@ -200,6 +207,25 @@ impl Ua {
         assert_eq!(word(&message), what, "at {}\n{}\n{text}", self.at, w.ladder());
         self.learn(&message);
         message
+    }
+
+    /// Takes the next message, whatever it is.
+    pub fn expect_any(&mut self, w: &mut World) -> Message {
+        let Some(message) = w.take(self.at, Some(&self.call_id)) else {
+            panic!("nothing came to {}\n{}", self.at, w.ladder());
+        };
+        self.learn(&message);
+        message
+    }
+
+    /// Another telephone that the same INVITE reached: the same dialog but for its own tag and
+    /// Contact.
+    pub fn fork(&self, w: &mut World, name: &str) -> Ua {
+        let mut other = self.clone();
+        other.tag = format!("inner-{name}-{}", w.next_serial());
+        other.contact = format!("sip:{name}@{}", self.at);
+        w.audit.keep_secret(self.at, &other.tag);
+        other
     }
 
     /// Nothing came but 100.

@@ -16,7 +16,7 @@ impl Actor {
         let mut composer = Composer::response_to(request, status, reason, Some(tag));
         composer
             .header_args(HeaderName::Contact, format_args!("<sip:inner@{}>", self.at))
-            .header(HeaderName::Allow, "INVITE, ACK, BYE, CANCEL, UPDATE, INFO");
+            .header(HeaderName::Allow, allow(self.at));
         if status == 422 {
             composer.header(HeaderName::MinSe, "120");
         }
@@ -35,11 +35,14 @@ impl Actor {
         method: &str,
         cseq: u32,
         branch: &str,
+        header: Option<(&str, &str)>,
         body: Option<&str>,
     ) -> Bytes {
         let call = &self.calls[index];
-        let target = call.dialog.as_ref().map_or(call.remote.as_str(), |d| d.remote_target());
-        let to_tag = match &call.dialog {
+        let dialog = call.dialog.as_ref().or(call.early.as_ref());
+        let dialog = dialog.filter(|_| method != "INVITE" || call.dialog.is_some());
+        let target = dialog.map_or(call.remote.as_str(), |d| d.remote_target());
+        let to_tag = match dialog {
             Some(dialog) => format!(";tag={}", dialog.remote_tag()),
             None => String::new(),
         };
@@ -57,13 +60,29 @@ impl Actor {
             .header_args(HeaderName::Contact, format_args!("<sip:inner@{}>", self.at));
         if method == "INVITE" && cseq % 2 == 1 {
             composer
-                .header(HeaderName::Supported, "timer")
+                .header(HeaderName::Supported, "timer, 100rel")
+                .header(HeaderName::Allow, allow(self.at))
                 .header(HeaderName::SessionExpires, "90;refresher=uas");
+            if call.call_id.len().is_multiple_of(3) {
+                composer.header(HeaderName::Require, "100rel");
+            }
+        }
+        if let Some((name, value)) = header {
+            composer.header_named(name, value);
         }
         let kind = if method == "INFO" { "application/dtmf-relay" } else { "application/sdp" };
         match body {
             Some(body) => composer.body(Some(kind), body.as_bytes()),
             None => composer.finish(),
         }
+    }
+}
+
+/// One of the endpoints does not take UPDATE.
+fn allow(at: std::net::SocketAddr) -> &'static str {
+    if at == crate::fixture::CARRIER_2 {
+        "INVITE, ACK, BYE, CANCEL, PRACK, INFO"
+    } else {
+        "INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, INFO"
     }
 }

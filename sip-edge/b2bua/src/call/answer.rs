@@ -5,7 +5,7 @@ use super::{Call, ClientPurpose};
 use crate::carry;
 use crate::context::Context;
 use crate::deadline::Deadline;
-use crate::leg::{ALLOW, Leg, SUPPORTED, SentAck, Unacknowledged};
+use crate::leg::{ALLOW, IN_DIALOG_SUPPORTED, Leg, SentAck, Unacknowledged, address_uri};
 use crate::media::{BodyFault, description_in, refuse_own_address};
 use crate::session_timer::SessionAnswer;
 use bytes::Bytes;
@@ -14,94 +14,36 @@ use sdp::SessionDescription;
 use sip_proto::{Composer, HeaderName, Message, Method, Refresher, ServerKey, push_ip};
 
 impl Call {
-    /// A provisional response from leg B goes to leg A, with its early media.
-    pub(super) fn progress(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        status: u16,
-        response: &Message,
-    ) {
-        self.deadlines.clear(Deadline::NoResponse);
-        self.setup.go(SetupState::Proceeding);
-        self.adopt_callee(response);
-        let Some(pending) = self.pending.as_mut() else { return };
-        let rings_first = !std::mem::replace(&mut pending.ringing_noted, true);
-        // An answer in an unreliable provisional response is a promise of the 2xx's answer
-        // (RFC 3261 section 13.2.1); one that cannot be read is ignored, the 2xx decides.
-        let answer = match &pending.offer {
-            Some(_) => description_in(response).ok().flatten().filter(|a| a.audio_ref().is_some()),
-            None => None,
-        };
-        let body = answer.and_then(|answer| self.take_early_answer(context, answer));
-        if rings_first {
-            context.event(self.id, now, CallEventKind::Ringing);
-        }
-        let direction = self.towards(LegSide::A);
-        let Some(pending) = self.pending.as_ref() else { return };
-        let leg = &self.legs[LegSide::A.index()];
-        let mut composer = leg.response(context, &pending.invite, status);
-        composer.header(HeaderName::Allow, ALLOW);
-        carry::carry(&mut composer, response, direction, &host_of(leg));
-        let bytes = match &body {
-            Some(body) => composer.body(Some("application/sdp"), body),
-            None => composer.finish(),
-        };
-        context.respond(now, pending.server, status, bytes);
-    }
-
-    fn take_early_answer(
-        &mut self,
-        context: &mut Context,
-        answer: SessionDescription,
-    ) -> Option<Vec<u8>> {
-        refuse_own_address(&answer, &context.own_media).ok()?;
-        let pending = self.pending.as_mut()?;
-        let offer = pending.offer.as_ref()?;
-        let body = self.media.write_answer(LegSide::A, offer, &answer).ok()?;
-        self.media.note_received(LegSide::A, offer);
-        self.media.note_received(LegSide::B, &answer);
-        pending.early_answer = Some(answer);
-        self.apply_media(context);
-        Some(body)
-    }
-
-    /// Takes leg B's dialog from a response. A later response with another tag is of another fork:
-    /// the last provisional one counts until a 2xx decides.
-    fn adopt_callee(&mut self, response: &Message) {
-        let leg = &mut self.legs[LegSide::B.index()];
-        leg.note_abilities(response);
-        let tagged = response.to().is_ok_and(|to| to.tag().is_some());
-        if tagged || response.status().is_some_and(|status| status >= 200) {
-            leg.adopt_response(response);
-        }
-    }
-
     /// Leg B answered.
     pub(super) fn answered(&mut self, context: &mut Context, now: Instant, response: &Message) {
         self.deadlines.clear(Deadline::NoResponse);
         self.deadlines.clear(Deadline::NoAnswer);
-        self.adopt_callee(response);
-        let cseq = self.legs[LegSide::B.index()].cseq;
+        let followed = self.enter_fork(response);
         let Some(pending) = self.pending.as_mut() else { return };
+        let cseq = pending.invite_cseq;
         pending.client = None;
-        if self.legs[LegSide::B.index()].dialog.is_none() {
-            // Without a readable Contact (RFC 3261 section 12.1.2) it cannot be acknowledged.
-            self.fail(context, now, 502, "the answer has no contact", EndedBy::Edge, None);
+        if !followed {
+            self.fail(context, now, 502, "the answer's dialog cannot be read", EndedBy::Edge, None);
             return;
         }
         self.legs[LegSide::B.index()].session.answered(response);
-        let delayed = pending.offer.is_none();
-        let body = if delayed {
+        let body = if self.pending.as_ref().is_some_and(|pending| pending.offer.is_none()) {
             self.forward_delayed_offer(context, response)
         } else {
             self.forward_answer(context, response)
         };
-        if !delayed || body.is_err() {
+        if !self.owes_delayed_ack() || body.is_err() {
             self.legs[LegSide::B.index()].acknowledge(context, cseq, None);
         }
         match body {
-            Ok(body) => self.answer_leg_a(context, now, response, &body),
+            Ok(body) if self.reliable.withholds_success() => {
+                // RFC 3262 section 3: the description comes before the 2xx.
+                self.setup.go(SetupState::Withheld);
+                if let Some(pending) = self.pending.as_mut() {
+                    pending.withheld = Some((response.clone(), body));
+                }
+            }
+            Ok(body) => self.answer_leg_a(context, now, response, body.as_deref()),
             Err(_) => {
                 self.setup.go(SetupState::Proceeding);
                 self.send_bye(context, now, LegSide::B, None);
@@ -110,40 +52,76 @@ impl Call {
         }
     }
 
+    /// Leg A has acknowledged the description that the 2xx waited for.
+    pub(super) fn release_success(&mut self, context: &mut Context, now: Instant) {
+        let withheld = self.pending.as_mut().and_then(|pending| pending.withheld.take());
+        let Some((response, body)) = withheld else { return };
+        self.answer_leg_a(context, now, &response, body.as_deref());
+    }
+
+    /// The answer for leg A; `None` when it has one already that it acknowledged.
     fn forward_answer(
         &mut self,
         context: &mut Context,
         response: &Message,
-    ) -> Result<Vec<u8>, BodyFault> {
+    ) -> Result<Option<Vec<u8>>, BodyFault> {
+        let told_reliably = self.reliable.agreed || self.reliable.is_describing();
         let pending = self.pending.as_mut().ok_or(BodyFault::NotAcceptable)?;
         let offer = pending.offer.as_ref().ok_or(BodyFault::NotAcceptable)?;
-        // Some answerers leave out what their provisional response already said.
-        let answer = match description_in(response)? {
+        let fork = pending.forks.leading().ok_or(BodyFault::NotAcceptable)?;
+        if fork.agreed
+            && pending.agreed_with.is_some()
+            && pending.agreed_with == pending.forks.leading_tag()
+        {
+            return Ok(None);
+        }
+        let answer = match fork.answer.clone().filter(|_| fork.agreed) {
             Some(answer) => answer,
-            None => pending.early_answer.take().ok_or(BodyFault::NotAcceptable)?,
+            // Some answerers leave out what their provisional response already said.
+            None => match description_in(response)? {
+                Some(answer) => answer,
+                None => pending.early_answer.take().ok_or(BodyFault::NotAcceptable)?,
+            },
         };
         if answer.audio_ref().is_none() {
             return Err(BodyFault::NotAcceptable);
         }
         refuse_own_address(&answer, &context.own_media)?;
+        let undo = self.media.before_offer(LegSide::A);
         let body = self.media.write_answer(LegSide::A, offer, &answer)?;
         self.media.note_received(LegSide::A, offer);
         self.media.note_received(LegSide::B, &answer);
+        let told = pending.told.take();
+        let body = match told {
+            // RFC 3261 section 13.2.1: the first description was the answer, whatever comes later.
+            Some(told) if told != body => {
+                self.media.undo(undo);
+                pending.realign = Some(answer);
+                told
+            }
+            _ => body,
+        };
         self.apply_media(context);
-        Ok(body)
+        Ok((!told_reliably).then_some(body))
     }
 
+    /// Leg B's offer for leg A; `None` when leg A has answered one before.
     fn forward_delayed_offer(
         &mut self,
         context: &mut Context,
         response: &Message,
-    ) -> Result<Vec<u8>, BodyFault> {
+    ) -> Result<Option<Vec<u8>>, BodyFault> {
+        let pending = self.pending.as_mut().ok_or(BodyFault::NotAcceptable)?;
+        if pending.early_offer.is_some() || self.reliable.agreed {
+            // Leg A can answer one offer; that of another fork finds nobody.
+            let agreed = pending.forks.leading().is_some_and(|fork| fork.agreed);
+            return if agreed { Ok(None) } else { Err(BodyFault::NotAcceptable) };
+        }
         let offer = description_in(response)?.ok_or(BodyFault::NotAcceptable)?;
         refuse_own_address(&offer, &context.own_media)?;
         let body = self.media.write_offer(LegSide::A, &offer)?;
-        let pending = self.pending.as_mut().ok_or(BodyFault::NotAcceptable)?;
         pending.delayed_offer = Some(offer);
-        Ok(body)
+        Ok(Some(body))
     }
 
     fn answer_leg_a(
@@ -151,15 +129,19 @@ impl Call {
         context: &mut Context,
         now: Instant,
         response: &Message,
-        body: &[u8],
+        body: Option<&[u8]>,
     ) {
+        self.overtake_provisional();
         let direction = self.towards(LegSide::A);
         let Some(pending) = self.pending.as_ref() else { return };
         let leg = &self.legs[LegSide::A.index()];
         let mut composer = leg.response(context, &pending.invite, 200);
         success_headers(&mut composer, pending.session_answer);
         carry::carry(&mut composer, response, direction, &host_of(leg));
-        let bytes = composer.body(Some("application/sdp"), body);
+        let bytes = match body {
+            Some(body) => composer.body(Some("application/sdp"), body),
+            None => composer.finish(),
+        };
         let (server, cseq) = (pending.server, number(&pending.invite));
         self.setup.go(SetupState::Answered);
         self.respond_success(context, now, LegSide::A, server, cseq, bytes);
@@ -214,8 +196,11 @@ impl Call {
     pub(super) fn confirm(&mut self, context: &mut Context, now: Instant, ack: &Message) {
         self.setup.go(SetupState::Established);
         let Some(pending) = self.pending.take() else { return };
+        if let Some(answer) = pending.realign {
+            self.begin_realign(context, now, answer);
+        }
         let Some(offer) = pending.delayed_offer else { return };
-        let cseq = self.legs[LegSide::B.index()].cseq;
+        let cseq = pending.invite_cseq;
         match self.delayed_answer(context, LegSide::A, &offer, ack) {
             Ok(body) => self.legs[LegSide::B.index()].acknowledge(context, cseq, Some(&body)),
             Err(_) => {
@@ -349,7 +334,7 @@ impl Context {
         leg.local_party = format!("<{}>", from.uri_text).into();
         leg.remote_party = format!("<{}>", to.uri_text).into();
         leg.cseq = cseq.number;
-        leg.adopt_response(response);
+        leg.adopt_response(response, &address_uri(&flow));
         leg.acknowledge(self, cseq.number, None);
         let number = leg.next_cseq();
         if let Some((mut composer, branch, flow)) = leg.request(self, Method::Bye, number) {
@@ -366,7 +351,7 @@ const MAX_HUNG_UP: usize = 8;
 
 /// What a 2xx to INVITE or UPDATE says about us and the session timer.
 pub(super) fn success_headers(composer: &mut Composer, session: Option<SessionAnswer>) {
-    composer.header(HeaderName::Allow, ALLOW).header(HeaderName::Supported, SUPPORTED);
+    composer.header(HeaderName::Allow, ALLOW).header(HeaderName::Supported, IN_DIALOG_SUPPORTED);
     let Some(session) = session else { return };
     let refresher = match session.refresher {
         Refresher::Uac => "uac",
@@ -377,7 +362,7 @@ pub(super) fn success_headers(composer: &mut Composer, session: Option<SessionAn
         format_args!("{};refresher={refresher}", session.seconds),
     );
     if session.require {
-        composer.header(HeaderName::Require, SUPPORTED);
+        composer.header(HeaderName::Require, "timer");
     }
 }
 

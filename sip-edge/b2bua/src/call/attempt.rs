@@ -1,6 +1,8 @@
 //! One attempt of a setup: leg B's INVITE, and what comes of it.
 
 use super::answer::host_of;
+use super::forks::Forks;
+use super::reliable::Reliability;
 use super::setup::SetupState;
 use super::{Call, ClientPurpose, NoResponse};
 use crate::context::Context;
@@ -35,6 +37,10 @@ impl Call {
         };
         pending.attempt += 1;
         pending.early_answer = None;
+        pending.forks = Forks::default();
+        pending.agreed_with = None;
+        pending.invite_cseq = 1;
+        self.reliable.forget_waiting();
         let (carrier, attempt) = (route.carrier.as_ref().map(|c| c.id.clone()), pending.attempt);
         let protocol = route.protocol;
         let min_se_seconds = self.legs[LegSide::B.index()].session.min_se_seconds;
@@ -72,12 +78,12 @@ impl Call {
             },
             None => None,
         };
-        let mut uri = String::with_capacity(96);
-        uri.push_str("sip:");
-        uri.push_str(&self.parties.to_user);
-        uri.push('@');
-        push_address(&mut uri, leg.flow.remote);
-        uri.push_str(leg::transport_parameter(leg.flow.protocol));
+        let uri = target_of(&self.parties.to_user, &leg.flow);
+        // An offer in a reliable provisional response can only be passed to a leg A that answers it
+        // in its PRACK.
+        let takes_reliable =
+            pending.offer.is_some() || Reliability::of(&pending.invite) != Reliability::Unknown;
+        let supported = if takes_reliable { leg::SUPPORTED } else { leg::IN_DIALOG_SUPPORTED };
         let branch = context.new_branch();
         let mut composer = Composer::request("INVITE", &uri);
         via(&mut composer, &leg.listener, &branch);
@@ -90,7 +96,7 @@ impl Call {
             .cseq(leg.cseq, Method::Invite)
             .header(HeaderName::Contact, leg.contact())
             .header(HeaderName::Allow, leg::ALLOW)
-            .header(HeaderName::Supported, leg::SUPPORTED)
+            .header(HeaderName::Supported, supported)
             .header_args(HeaderName::SessionExpires, format_args!("{}", pending.session_seconds));
         let min_se = leg.session.min_se_seconds.max(seconds(context.config.min_se));
         composer
@@ -112,6 +118,11 @@ impl Call {
             }
             None => self.refuse_overload(context, now, Refusal::Overloaded),
         }
+    }
+
+    /// The URI that leg B was called at, for a peer that does not name a Contact.
+    pub(super) fn leg_b_target(&self) -> String {
+        target_of(&self.parties.to_user, &self.legs[LegSide::B.index()].flow)
     }
 
     pub(super) fn arm_no_response(&mut self, now: Instant) {
@@ -215,9 +226,13 @@ impl Call {
             Some(route) => &*route.hunt_final_codes,
             None => &[],
         };
-        let ends = !more_addresses && pending.hunt.ends_with(status, final_codes);
+        // A leg A that has answered the offer of this route cannot answer another one's.
+        let bound =
+            pending.offer.is_none() && (self.reliable.agreed || self.reliable.is_describing());
+        let ends = bound || (!more_addresses && pending.hunt.ends_with(status, final_codes));
         pending.hunt.note(status);
         let told = pending.hunt.best().unwrap_or(status);
+        self.abort_renegotiation(context, now);
         if !ends {
             self.next_route(context, now);
             return;
@@ -269,6 +284,11 @@ impl Call {
     /// Cancels leg B's INVITE. Its transaction lives on for the outcome, and a 2xx that crosses the
     /// CANCEL is acknowledged and hung up.
     pub(super) fn abandon_attempt(&mut self, context: &mut Context, now: Instant) {
+        if self.setup.state() == SetupState::Withheld {
+            // Answered and acknowledged there already.
+            self.send_bye(context, now, LegSide::B, None);
+            return;
+        }
         let client = self.pending.as_mut().and_then(|pending| pending.client.take());
         if let Some(client) = client {
             let _ = context.endpoint.cancel(now, client, context.random.as_mut());
@@ -287,3 +307,13 @@ impl Call {
 
 /// How much longer a route may take that has answered 100.
 const TRYING_FACTOR: u32 = 4;
+
+fn target_of(user: &str, flow: &Flow) -> String {
+    let mut uri = String::with_capacity(96);
+    uri.push_str("sip:");
+    uri.push_str(user);
+    uri.push('@');
+    push_address(&mut uri, flow.remote);
+    uri.push_str(leg::transport_parameter(flow.protocol));
+    uri
+}

@@ -1,9 +1,10 @@
 //! What an established call does besides changing its media: INFO, OPTIONS, session refreshes.
 
+use super::backoff::glare_wait;
 use super::{Call, ClientPurpose, NoResponse};
 use crate::carry;
 use crate::context::Context;
-use crate::leg::{ALLOW, SUPPORTED};
+use crate::leg::{ALLOW, IN_DIALOG_SUPPORTED, SUPPORTED};
 use crate::session_timer::seconds;
 use model::{Instant, LegSide};
 use sip_proto::{HeaderName, Message, Method, ServerKey};
@@ -129,7 +130,7 @@ impl Call {
         composer
             .header(HeaderName::Contact, leg.contact())
             .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::Supported, IN_DIALOG_SUPPORTED)
             .header_args(HeaderName::SessionExpires, format_args!("{interval};refresher=uac"))
             .header_args(
                 HeaderName::MinSe,
@@ -183,7 +184,11 @@ impl Call {
             }
             // The dialog is gone there (RFC 3261 section 12.2.1.2).
             481 | 408 => self.end_unreachable(context, now),
-            // Anything else (491, 5xx): once more before the session expires.
+            491 => {
+                let again = now + glare_wait(side, context.random.next_u64());
+                self.deadlines.set(crate::deadline::Deadline::Refresh(side), again);
+            }
+            // Anything else (5xx): once more before the session expires.
             _ => {
                 let again = now + std::time::Duration::from_secs(5);
                 self.deadlines.set(crate::deadline::Deadline::Refresh(side), again);

@@ -1,6 +1,9 @@
 //! The graphs of a call's sub-machines, as reviewed; and that each has no dead end but its last
 //! states.
 
+use super::forks::PrackState;
+use super::realign::RealignState;
+use super::reliable::ReliableState;
 use super::renegotiation::RenegotiationState;
 use super::setup::SetupState;
 use super::teardown::TeardownState;
@@ -16,6 +19,24 @@ fn setup() {
 fn renegotiation() {
     insta::assert_snapshot!(graph::<RenegotiationState>("Renegotiation"));
     assert_eq!(ends::<RenegotiationState>(), [""; 0]);
+}
+
+#[test]
+fn reliable() {
+    insta::assert_snapshot!(graph::<ReliableState>("Reliable"));
+    assert_eq!(ends::<ReliableState>(), [""; 0]);
+}
+
+#[test]
+fn prack() {
+    insta::assert_snapshot!(graph::<PrackState>("Prack"));
+    assert_eq!(ends::<PrackState>(), [""; 0]);
+}
+
+#[test]
+fn realign() {
+    insta::assert_snapshot!(graph::<RealignState>("Realign"));
+    assert_eq!(ends::<RealignState>(), [""; 0]);
 }
 
 #[test]

@@ -3,12 +3,19 @@
 
 mod answer;
 mod attempt;
+mod backoff;
 mod established;
+mod forks;
+mod prack;
+mod progress;
+mod realign;
+mod reliable;
 mod renegotiated;
 mod renegotiation;
 mod setup;
 mod teardown;
 mod transfer;
+mod update;
 
 use crate::admission::Admission;
 use crate::carry;
@@ -19,6 +26,8 @@ use crate::machine::Machine;
 use crate::media::CallMedia;
 use directory::{VoiceConnector, country_of};
 use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, TransactionId};
+use realign::Realign;
+use reliable::ReliableProvisionals;
 use renegotiation::Renegotiation;
 use setup::{PendingSetup, SetupState};
 use sip_proto::{ClientKey, Message, Method, ServerKey, TimerId};
@@ -32,6 +41,10 @@ pub(crate) enum ClientPurpose {
     Setup { attempt: u32 },
     /// A re-INVITE forwarded to a leg.
     Renegotiation(LegSide),
+    /// The acknowledgement of leg B's reliable provisional response.
+    Prack,
+    /// The re-INVITE that tells leg A the description of the fork that answered.
+    Realign,
     /// A session refresh on a leg.
     Refresh(LegSide),
     /// An INFO forwarded to a leg; the key is the asking leg's transaction.
@@ -72,7 +85,9 @@ pub(crate) struct Call {
     setup: Machine<SetupState>,
     /// What only the setup needs; dropped when leg A has acknowledged.
     pending: Option<Box<PendingSetup>>,
+    reliable: ReliableProvisionals,
     renegotiation: Renegotiation,
+    realign: Realign,
     teardown: Machine<TeardownState>,
     pub(crate) deadlines: Deadlines,
     /// The worker's timer for the earliest deadline.
@@ -126,7 +141,9 @@ impl Call {
             media_serial: 0,
             setup: Machine::default(),
             pending: None,
+            reliable: ReliableProvisionals::default(),
             renegotiation: Renegotiation::default(),
+            realign: Realign::default(),
             teardown: Machine::default(),
             deadlines: Deadlines::default(),
             armed: None,
@@ -163,6 +180,10 @@ impl Call {
         flow: Flow,
     ) {
         let Some(method) = request.method() else { return };
+        if self.is_from_other_fork(from, request) {
+            self.answer_other_fork(context, now, server, request);
+            return;
+        }
         if !self.legs[from.index()].is_from_peer(request) {
             context.statistics.unknown_dialogs += 1;
             self.legs[from.index()].answer(context, now, server, request, 481);
@@ -177,6 +198,7 @@ impl Call {
             Method::Invite | Method::Update => {
                 self.handle_offer_request(context, now, from, server, request);
             }
+            Method::Prack => self.handle_prack(context, now, from, server, request),
             Method::Info => self.forward_info(context, now, from, server, request),
             Method::Options => self.answer_options(context, now, from, server, request),
             Method::Refer | Method::Notify => {
@@ -239,13 +261,21 @@ impl Call {
             ClientPurpose::Renegotiation(leg) => {
                 self.handle_renegotiation_response(context, now, leg, response, flow);
             }
+            ClientPurpose::Realign if is_final => {
+                self.handle_realign_response(context, now, response);
+            }
             ClientPurpose::Refresh(leg) if is_final => {
                 self.handle_refresh_response(context, now, leg, response);
             }
             ClientPurpose::Info { server, .. } if is_final => {
                 self.return_info_response(context, now, server, response);
             }
-            ClientPurpose::Refresh(_) | ClientPurpose::Info { .. } | ClientPurpose::Bye(_) => {}
+            // The INVITE's own outcome decides, whatever becomes of a PRACK.
+            ClientPurpose::Prack
+            | ClientPurpose::Realign
+            | ClientPurpose::Refresh(_)
+            | ClientPurpose::Info { .. }
+            | ClientPurpose::Bye(_) => {}
         }
     }
 
@@ -268,8 +298,12 @@ impl Call {
                 self.legs[leg.index()].refreshing = false;
                 self.end_unreachable(context, now);
             }
+            ClientPurpose::Realign => {
+                self.legs[LegSide::A.index()].refreshing = false;
+                self.end_unreachable(context, now);
+            }
             ClientPurpose::Info { server, .. } => self.fail_info(context, now, server, failure),
-            ClientPurpose::Bye(_) => {}
+            ClientPurpose::Prack | ClientPurpose::Bye(_) => {}
         }
     }
 
@@ -346,6 +380,8 @@ impl Call {
                 Deadline::NoResponse => self.route_silent(context, now),
                 Deadline::NoAnswer => self.not_answered(context, now),
                 Deadline::Retransmit(leg) => self.retransmit_answer(context, now, leg),
+                Deadline::Provisional => self.retransmit_provisional(context, now),
+                Deadline::Realign => self.try_realign(context, now),
                 Deadline::Refresh(leg) => self.refresh_session(context, now, leg),
                 Deadline::SessionExpiry(_) => self.session_expired(context, now),
                 Deadline::Renegotiation => self.renegotiation_timed_out(context, now),

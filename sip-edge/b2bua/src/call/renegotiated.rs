@@ -2,7 +2,9 @@
 
 use super::Call;
 use super::answer::{host_of, number, success_headers};
+use super::is_invite;
 use super::renegotiation::{Exchange, RenegotiationState};
+use super::setup::SetupState;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::media::{BodyFault, description_in, refuse_own_address};
@@ -25,6 +27,9 @@ impl Call {
             return;
         }
         let success = status < 300;
+        if status == 422 && self.ask_longer_interval(context, now, to, response) {
+            return;
+        }
         let current = self
             .renegotiation
             .exchange
@@ -57,12 +62,47 @@ impl Call {
         {
             return;
         }
+        if !is_invite(response) {
+            // The far end took a change that the asking leg was told had failed. Before the answer
+            // that happens only on a route that is given up, and then it does not matter.
+            if self.setup.state() == SetupState::Established {
+                self.end_disagreement(context, now);
+            }
+            return;
+        }
         if !self.legs[to.index()].is_of_dialog(response) {
             self.handle_other_answer(context, now, to, response, flow);
             return;
         }
         self.legs[to.index()].acknowledge(context, number(response), None);
         self.end_disagreement(context, now);
+    }
+
+    /// The other leg wants a longer session interval (RFC 4028 section 7.3): the same request once
+    /// more, with that one. `false` when that is no way out.
+    fn ask_longer_interval(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        to: LegSide,
+        response: &Message,
+    ) -> bool {
+        let Some(mut exchange) = self.renegotiation.exchange.take() else { return false };
+        let session = &mut self.legs[to.index()].session;
+        let asked = session.interval_seconds().unwrap_or_default();
+        let current = exchange.cseq == number(response)
+            && exchange.from == to.other()
+            && exchange.client.is_some()
+            && exchange.method != Method::Prack
+            && exchange.interval_refusals < 2;
+        let longer = if current { session.refused(response, asked) } else { None };
+        let sent = longer.is_some_and(|seconds| {
+            self.legs[to.index()].session.set_interval(seconds);
+            exchange.interval_refusals += 1;
+            self.send_exchange(context, now, &mut exchange).is_ok()
+        });
+        self.renegotiation.exchange = Some(exchange);
+        sent
     }
 
     fn forward_renegotiated(
@@ -77,17 +117,20 @@ impl Call {
         if let Some(dialog) = leg.dialog.as_mut() {
             dialog.update_remote_target(response);
         }
+        let established = self.setup.state() == SetupState::Established;
         if leg.session.interval_seconds().is_some()
             || response.session_expires().is_ok_and(|s| s.is_some())
         {
             leg.session.answered(response);
         }
-        leg.session.arm(&mut self.deadlines, to, now);
+        if established {
+            leg.session.arm(&mut self.deadlines, to, now);
+        }
         let Some(mut exchange) = self.renegotiation.exchange.take() else { return };
         exchange.client = None;
         let from = exchange.from;
         let body = self.renegotiated_body(context, &mut exchange, response);
-        if exchange.delayed_offer.is_none() || body.is_err() {
+        if is_invite(response) && (exchange.delayed_offer.is_none() || body.is_err()) {
             self.legs[to.index()].acknowledge(context, exchange.cseq, None);
         }
         let Ok(body) = body else {
@@ -98,10 +141,15 @@ impl Call {
         let leg = &self.legs[from.index()];
         let direction = self.towards(from);
         let mut composer = leg.response(context, &exchange.request, 200);
-        success_headers(&mut composer, exchange.session);
+        if exchange.request.method() != Some(Method::Prack) {
+            success_headers(&mut composer, exchange.session);
+        }
         carry::carry(&mut composer, response, direction, &host_of(leg));
         let bytes = composer.body(Some("application/sdp"), &body);
-        leg.session.arm(&mut self.deadlines, from, now);
+        if established {
+            leg.session.arm(&mut self.deadlines, from, now);
+        }
+        self.drop_realign();
         self.deadlines.clear(Deadline::Renegotiation);
         let Some(server) = exchange.server.take() else { return };
         if exchange.request.method() == Some(Method::Invite) {
@@ -130,6 +178,7 @@ impl Call {
                 let body = self.media.write_answer(from, offer, &theirs)?;
                 self.media.note_received(from, offer);
                 self.media.note_received(from.other(), &theirs);
+                self.note_early_exchange(from, offer, &theirs);
                 self.apply_media(context);
                 Ok(body)
             }
@@ -166,7 +215,7 @@ impl Call {
             context.respond(now, server, told, composer.finish());
         }
         // The dialog no longer exists there (RFC 3261 section 12.2.1.2).
-        if matches!(status, 481 | 408) {
+        if matches!(status, 481 | 408) && self.setup.state() == SetupState::Established {
             self.end_unreachable(context, now);
         }
     }

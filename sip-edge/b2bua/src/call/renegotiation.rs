@@ -10,7 +10,7 @@ use super::{Call, ClientPurpose};
 use crate::carry;
 use crate::context::Context;
 use crate::deadline::Deadline;
-use crate::leg::{ALLOW, SUPPORTED};
+use crate::leg::{ALLOW, IN_DIALOG_SUPPORTED};
 use crate::machine::{Machine, State};
 use crate::media::{Undo, description_in, refuse_own_address};
 use crate::session_timer::SessionAnswer;
@@ -51,9 +51,14 @@ pub(super) struct Exchange {
     pub(super) offer: Option<SessionDescription>,
     /// The other leg's offer, which the asking leg's ACK will answer.
     pub(super) delayed_offer: Option<SessionDescription>,
+    /// Our request on the other leg, which brings the offer.
+    pub(super) method: Method<'static>,
+    pub(super) body: Option<Vec<u8>>,
     pub(super) client: Option<ClientKey>,
-    /// Our request's number on the other leg.
+    /// Its number.
     pub(super) cseq: u32,
+    /// How often the other leg has asked for a longer session interval.
+    pub(super) interval_refusals: u8,
     pub(super) undo: Undo,
     pub(super) session: Option<SessionAnswer>,
 }
@@ -100,7 +105,14 @@ impl Call {
             self.legs[from.index()].answer(context, now, server, request, 481);
             return;
         }
-        if let Some(status) = self.glare(from) {
+        let is_update = request.method() == Some(Method::Update);
+        let early = self.setup.state() != SetupState::Established;
+        if early && is_update && request.body_bytes().is_empty() {
+            self.answer_early_update(context, now, from, server, request);
+            return;
+        }
+        let refusal = if early && is_update { self.early_refusal(from) } else { self.glare(from) };
+        if let Some(status) = refusal {
             self.refuse_glare(context, now, from, server, request, status);
             return;
         }
@@ -114,15 +126,19 @@ impl Call {
                 return;
             }
         };
-        let Some(session) = self.negotiate_session(context, now, from, server, request) else {
-            return;
+        let session = if early {
+            None
+        } else {
+            let Some(session) = self.negotiate_session(context, now, from, server, request) else {
+                return;
+            };
+            session
         };
         let leg = &mut self.legs[from.index()];
         leg.note_abilities(request);
         if let Some(dialog) = leg.dialog.as_mut() {
             dialog.update_remote_target(request);
         }
-        let is_update = request.method() == Some(Method::Update);
         let unchanged = match &offer {
             Some(offer) => self.media.is_unchanged(from, offer),
             None => is_update,
@@ -130,7 +146,10 @@ impl Call {
         if unchanged {
             self.answer_refresh(context, now, from, server, request, session);
         } else {
-            self.forward_offer(context, now, from, server, request, offer, session);
+            // A re-INVITE may need a person, which only a re-INVITE gives the time for.
+            let takes_update = self.legs[from.other().index()].takes_update;
+            let method = if is_update && takes_update { Method::Update } else { Method::Invite };
+            self.forward_offer(context, now, from, server, request, offer, session, method);
         }
     }
 
@@ -221,8 +240,9 @@ impl Call {
         }
     }
 
+    /// Passes an offer, or the wish for one, to the other leg in a request of `method`.
     #[expect(clippy::too_many_arguments, reason = "the parts of one request, each used once")]
-    fn forward_offer(
+    pub(super) fn forward_offer(
         &mut self,
         context: &mut Context,
         now: Instant,
@@ -231,6 +251,7 @@ impl Call {
         request: &Message,
         offer: Option<SessionDescription>,
         session: Option<SessionAnswer>,
+        method: Method<'static>,
     ) {
         let to = from.other();
         let undo = self.media.before_offer(to);
@@ -242,53 +263,82 @@ impl Call {
             }
             None => None,
         };
-        let direction = self.towards(to);
-        let leg = &mut self.legs[to.index()];
-        let cseq = leg.next_cseq();
-        let host = host_of(leg);
-        let Some((mut composer, branch, flow)) = leg.request(context, Method::Invite, cseq) else {
-            self.legs[from.index()].answer(context, now, server, request, 500);
-            return;
-        };
-        composer
-            .header(HeaderName::Contact, leg.contact())
-            .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, SUPPORTED);
-        if let Some(interval) = leg.session.interval_seconds() {
-            composer.header_args(HeaderName::SessionExpires, format_args!("{interval}"));
-        }
-        composer.header(HeaderName::UserAgent, &context.config.product);
-        carry::carry(&mut composer, request, direction, &host);
-        let bytes = match &body {
-            Some(body) => composer.body(Some("application/sdp"), body),
-            None => composer.finish(),
-        };
-        let Some(client) = context.send(now, flow, &branch, Method::Invite, bytes) else {
-            self.media.undo(undo);
-            self.legs[from.index()].answer(context, now, server, request, 503);
-            return;
-        };
-        self.open_client(context, client, ClientPurpose::Renegotiation(to));
-        if request.method() == Some(Method::Invite) {
-            self.open_invite(context, server, from);
-        }
-        // A re-INVITE may take as long as a person needs, an UPDATE may not.
-        let patience = match request.method() {
-            Some(Method::Update) => UPDATE_PATIENCE,
-            _ => context.config.no_answer_timeout,
-        };
-        self.deadlines.set(Deadline::Renegotiation, now + patience);
-        self.renegotiation.machine.go(RenegotiationState::Forwarded);
-        self.renegotiation.exchange = Some(Box::new(Exchange {
+        let mut exchange = Box::new(Exchange {
             from,
             server: Some(server),
             request: request.clone(),
             offer,
             delayed_offer: None,
-            client: Some(client),
-            cseq,
+            method,
+            body,
+            client: None,
+            cseq: 0,
+            interval_refusals: 0,
             undo,
             session,
-        }));
+        });
+        if let Err(status) = self.send_exchange(context, now, &mut exchange) {
+            self.media.undo(exchange.undo);
+            self.legs[from.index()].answer(context, now, server, request, status);
+            return;
+        }
+        if request.method() == Some(Method::Invite) {
+            self.open_invite(context, server, from);
+        }
+        if method == Method::Invite {
+            // A re-INVITE may take as long as a person needs, an UPDATE may not.
+            let patience = match request.method() {
+                Some(Method::Invite) => context.config.no_answer_timeout,
+                _ => UPDATE_PATIENCE,
+            };
+            self.deadlines.set(Deadline::Renegotiation, now + patience);
+        }
+        self.renegotiation.machine.go(RenegotiationState::Forwarded);
+        self.renegotiation.exchange = Some(exchange);
+    }
+
+    /// Sends the request of an exchange, for the first time or again.
+    ///
+    /// # Errors
+    /// The status for the asking leg, when it cannot be sent.
+    pub(super) fn send_exchange(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        exchange: &mut Exchange,
+    ) -> Result<(), u16> {
+        let (to, method) = (exchange.from.other(), exchange.method);
+        let direction = self.towards(to);
+        let (mut composer, branch, flow) = if method == Method::Prack {
+            self.compose_prack(context).ok_or(500_u16)?
+        } else {
+            let leg = &mut self.legs[to.index()];
+            let cseq = leg.next_cseq();
+            let (mut composer, branch, flow) = leg.request(context, method, cseq).ok_or(500_u16)?;
+            composer
+                .header(HeaderName::Contact, leg.contact())
+                .header(HeaderName::Allow, ALLOW)
+                .header(HeaderName::Supported, IN_DIALOG_SUPPORTED);
+            if let Some(interval) = leg.session.interval_seconds() {
+                composer.header_args(HeaderName::SessionExpires, format_args!("{interval}"));
+                if leg.session.min_se_seconds > 0 {
+                    let min_se = leg.session.min_se_seconds;
+                    composer.header_args(HeaderName::MinSe, format_args!("{min_se}"));
+                }
+            }
+            composer.header(HeaderName::UserAgent, &context.config.product);
+            (composer, branch, flow)
+        };
+        let leg = &self.legs[to.index()];
+        exchange.cseq = leg.cseq;
+        carry::carry(&mut composer, &exchange.request, direction, &host_of(leg));
+        let bytes = match &exchange.body {
+            Some(body) => composer.body(Some("application/sdp"), body),
+            None => composer.finish(),
+        };
+        let client = context.send(now, flow, &branch, method, bytes).ok_or(503_u16)?;
+        exchange.client = Some(client);
+        self.open_client(context, client, ClientPurpose::Renegotiation(to));
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! From leg A's INVITE to the choice of a route and its media: everything before leg B's INVITE.
 
 use super::Call;
+use super::forks::Forks;
 use crate::admission::Admission;
 use crate::context::Context;
 use crate::deadline::Deadline;
@@ -32,6 +33,8 @@ pub(crate) enum SetupState {
     Calling,
     /// Leg B sent a provisional response beyond 100.
     Proceeding,
+    /// Leg B answered; our 2xx waits for leg A's PRACK (RFC 3262 section 3).
+    Withheld,
     /// Leg B answered, and so did we; leg A has not acknowledged.
     Answered,
     /// Leg A has acknowledged.
@@ -45,6 +48,7 @@ impl State for SetupState {
     const EDGES: &'static [(Self, Self)] = {
         use SetupState::{
             Allocating, Answered, Calling, Established, Failed, Proceeding, Resolving, Routing,
+            Withheld,
         };
         &[
             (Routing, Resolving),
@@ -63,6 +67,10 @@ impl State for SetupState {
             (Proceeding, Routing),
             (Proceeding, Answered),
             (Proceeding, Failed),
+            (Calling, Withheld),
+            (Proceeding, Withheld),
+            (Withheld, Answered),
+            (Withheld, Failed),
             (Answered, Established),
         ]
     };
@@ -76,8 +84,22 @@ pub(crate) struct PendingSetup {
     pub(super) offer: Option<SessionDescription>,
     /// Leg B's offer that waits for the answer in leg A's ACK.
     pub(super) delayed_offer: Option<SessionDescription>,
-    /// Leg B's answer from a provisional response.
+    /// Leg B's offer from a reliable provisional response, which leg A's PRACK will answer.
+    pub(super) early_offer: Option<SessionDescription>,
+    /// Leg B's last answer from a provisional response.
     pub(super) early_answer: Option<SessionDescription>,
+    /// The answer that leg A was given before the 2xx.
+    pub(super) told: Option<Vec<u8>>,
+    /// The early dialog of leg B whose description leg A has acknowledged.
+    pub(super) agreed_with: Option<Box<str>>,
+    /// What leg A has yet to learn of, because it was told something else before.
+    pub(super) realign: Option<SessionDescription>,
+    /// Leg B's 2xx and the body for leg A, while they wait for leg A's PRACK.
+    pub(super) withheld: Option<(Message, Option<Vec<u8>>)>,
+    /// Leg B's early dialogs.
+    pub(super) forks: Forks,
+    /// Number of the present INVITE to leg B.
+    pub(super) invite_cseq: u32,
     pub(super) hunt: Hunt,
     pub(super) route: Option<Route>,
     /// Addresses of the present route that are still to be tried.
@@ -126,7 +148,14 @@ impl Call {
             invite,
             offer,
             delayed_offer: None,
+            early_offer: None,
             early_answer: None,
+            told: None,
+            agreed_with: None,
+            realign: None,
+            withheld: None,
+            forks: Forks::default(),
+            invite_cseq: 0,
             hunt: Hunt::new(routes),
             route: None,
             addresses: VecDeque::new(),

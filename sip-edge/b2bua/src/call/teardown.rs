@@ -102,6 +102,7 @@ impl Call {
         status: u16,
         headers: impl FnOnce(&mut Composer),
     ) {
+        self.overtake_provisional();
         let Some(pending) = self.pending.take() else { return };
         self.setup.go(SetupState::Failed);
         let leg = &self.legs[LegSide::A.index()];
@@ -127,7 +128,9 @@ impl Call {
         if self.setup_is_open() {
             // Leg A may end an early dialog with BYE (RFC 3261 section 15): the INVITE ends as if
             // cancelled. A leg B that hangs up before it answers is a callee that declined.
-            self.abandon_attempt(context, now);
+            if from == LegSide::A || self.setup.state() != SetupState::Withheld {
+                self.abandon_attempt(context, now);
+            }
             let status = if from == LegSide::A { 487 } else { 480 };
             self.fail(context, now, status, "hung up before the answer", ended_by, None);
             return;
@@ -157,9 +160,8 @@ impl Call {
         reason: Option<&Message>,
     ) {
         if side == LegSide::B && self.owes_delayed_ack() {
-            let leg = &mut self.legs[side.index()];
-            let cseq = leg.cseq;
-            leg.acknowledge(context, cseq, None);
+            let cseq = self.pending.as_ref().map(|pending| pending.invite_cseq);
+            self.legs[side.index()].acknowledge(context, cseq.unwrap_or_default(), None);
         }
         if self.legs[side.index()].unacknowledged.is_some() {
             self.legs[side.index()].bye_after_ack = true;
@@ -254,6 +256,7 @@ impl Call {
         }
         self.teardown.go(TeardownState::Ending);
         self.abort_renegotiation(context, now);
+        self.drop_realign();
         self.withdraw_invites(context, now);
         self.pending = None;
         self.deadlines.clear_for_teardown();

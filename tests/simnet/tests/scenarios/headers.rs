@@ -140,9 +140,9 @@ fn extensions_that_we_do_not_know_are_refused_when_required() {
     let mut w = World::new();
     let mut pbx = w.caller(PBX, "+12065550123");
     let offer = pbx.sdp(30_000);
-    pbx.invite_with(&mut w, &[("Require", "100rel, timer")], Some(&offer));
+    pbx.invite_with(&mut w, &[("Require", "precondition, timer")], Some(&offer));
     let refused = pbx.expect(&mut w, "420");
-    assert_eq!(refused.header(HeaderName::Unsupported), Some("100rel"));
+    assert_eq!(refused.header(HeaderName::Unsupported), Some("precondition"));
     pbx.ack_failure(&mut w);
     w.finish();
 }

@@ -6,11 +6,15 @@
 mod cancel;
 mod descriptions;
 mod dialogs;
+mod forking;
 mod headers;
 mod hunting;
 mod policing;
+mod reliable;
 mod renegotiation;
 mod setup;
 mod streams;
+mod support;
 mod teardown;
 mod timers;
+mod update;
