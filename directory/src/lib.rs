@@ -24,6 +24,6 @@ pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};
 pub use snapshot::{Resources, Snapshot, VoiceConnectorsBySource};
 pub use validate::limits;
 pub use voice_connector::{
-    DEFAULT_CONCURRENT_CALLS, EarlyMedia, Logging, Origination, OriginationRoute, Streaming,
+    DEFAULT_CONCURRENT_CALLS, EarlyMedia, Logging, Origination, OriginationRoute, Refer, Streaming,
     Termination, VoiceConnector,
 };

@@ -38,6 +38,8 @@ pub struct VoiceConnector {
     pub no_answer_timeout: Duration,
     /// What callers hear before the answer.
     pub early_media: EarlyMedia,
+    /// What becomes of a REFER inside its calls.
+    pub refer: Refer,
 }
 
 /// What a caller hears before the answer.
@@ -49,6 +51,19 @@ pub enum EarlyMedia {
     /// The caller's own ringback tone: provisional responses lose their description, and 183
     /// becomes 180.
     Ringback,
+}
+
+/// What becomes of a REFER (RFC 3515) inside a call.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Refer {
+    /// We make the call to the target ourselves, as an outbound call of the voice connector under
+    /// all of its rules. Only the customer's side may ask for it.
+    #[default]
+    Handle,
+    /// The other leg gets it.
+    Pass,
+    /// It is declined (603).
+    Refuse,
 }
 
 impl VoiceConnector {
@@ -68,6 +83,7 @@ impl VoiceConnector {
             no_response_timeout: Carrier::DEFAULT_NO_RESPONSE_TIMEOUT,
             no_answer_timeout: Carrier::DEFAULT_NO_ANSWER_TIMEOUT,
             early_media: EarlyMedia::default(),
+            refer: Refer::default(),
         }
     }
 }

@@ -29,6 +29,12 @@ pub struct CallRecord {
     /// The carrier that an inbound call came from; `None` for outbound calls.
     #[serde(default)]
     pub carrier: Option<String>,
+    /// The call that went on with one of its legs after a transfer.
+    #[serde(default)]
+    pub transferred_to: Option<String>,
+    /// The call that it took over a leg from.
+    #[serde(default)]
+    pub transferred_from: Option<String>,
     /// Where leg A's INVITE came from.
     pub source: String,
     /// When it began, rang, was answered and ended.

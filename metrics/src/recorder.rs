@@ -183,6 +183,8 @@ impl Recorder {
                     self.count_answer(id, at);
                 }
             }
+            CallEventKind::Transferred { to } => call.transferred_to = Some(to),
+            CallEventKind::TookOver { from } => call.transferred_from = Some(from),
             CallEventKind::Ended(end) => self.end(id, at, end),
         }
     }

@@ -73,14 +73,21 @@ fn header(out: &mut String, record: &CallRecord, findings: &[Finding]) {
         ("Began", calendar::readable(UnixTime::from_millis(record.times.attempted))),
         ("Course", course(record)),
         ("Ended", ending(record)),
+        ("Transfer", transfer(record)),
     ];
-    for (name, value) in rows {
+    for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
         let value: String = value.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         for (number, line) in wrapped(&value, 85).iter().enumerate() {
             let name = if number == 0 { name } else { "" };
             let _ = writeln!(out, "{name:<11}{line}");
         }
     }
+}
+
+fn transfer(record: &CallRecord) -> String {
+    let to = record.transferred_to.as_ref().map(|id| format!("goes on as call {id}"));
+    let from = record.transferred_from.as_ref().map(|id| format!("came from call {id}"));
+    from.into_iter().chain(to).collect::<Vec<_>>().join("; ")
 }
 
 fn verdict(record: &CallRecord, findings: &[Finding]) -> &'static str {

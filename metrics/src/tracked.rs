@@ -29,6 +29,8 @@ pub(crate) struct TrackedCall {
     pub(crate) answered: Option<Instant>,
     pub(crate) ended: Option<(Instant, CallEnd)>,
     pub(crate) media: Option<MediaId>,
+    pub(crate) transferred_to: Option<TransactionId>,
+    pub(crate) transferred_from: Option<TransactionId>,
     /// By [`LegSide::index`].
     pub(crate) legs: [LegQuality; 2],
     attempted: Option<Instant>,
@@ -86,6 +88,8 @@ impl TrackedCall {
             answered: None,
             ended: None,
             media: None,
+            transferred_to: None,
+            transferred_from: None,
             legs: Default::default(),
             attempted: None,
             routes: Vec::new(),
@@ -202,6 +206,8 @@ impl TrackedCall {
             to_user: &parties.to_user,
             to_country: parties.to_country,
             carrier: parties.carrier.as_ref().map(CarrierId::as_str),
+            transferred_to: self.transferred_to,
+            transferred_from: self.transferred_from,
             source: parties.source,
             times: Times {
                 attempted: unix(began),

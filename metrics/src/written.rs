@@ -21,6 +21,10 @@ pub(crate) struct WrittenCall<'a> {
     pub(crate) to_user: &'a str,
     pub(crate) to_country: &'a str,
     pub(crate) carrier: Option<&'a str>,
+    #[serde(serialize_with = "optional_text")]
+    pub(crate) transferred_to: Option<TransactionId>,
+    #[serde(serialize_with = "optional_text")]
+    pub(crate) transferred_from: Option<TransactionId>,
     pub(crate) source: SocketAddr,
     pub(crate) times: Times,
     pub(crate) routes: Vec<WrittenRoute<'a>>,
@@ -57,6 +61,16 @@ pub(crate) struct WrittenRung<'a> {
     pub(crate) protocol: TransportProtocol,
     pub(crate) peer: SocketAddr,
     pub(crate) start_line: &'a str,
+}
+
+fn optional_text<S: Serializer>(
+    value: &Option<impl fmt::Display>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {

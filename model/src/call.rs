@@ -144,6 +144,16 @@ pub enum CallEventKind {
     Ringing,
     /// Leg B answered (2xx).
     Answered,
+    /// One of its legs went over to another call, and this one ends (RFC 5589, RFC 3891).
+    Transferred {
+        /// The call that goes on with the leg.
+        to: TransactionId,
+    },
+    /// It goes on with a leg of another call.
+    TookOver {
+        /// The call that the leg came from.
+        from: TransactionId,
+    },
     /// The call is over.
     Ended(CallEnd),
 }

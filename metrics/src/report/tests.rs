@@ -66,6 +66,8 @@ fn good_call() -> CallRecord {
         to_user: "+81312345678".to_owned(),
         to_country: "JP".to_owned(),
         carrier: None,
+        transferred_to: None,
+        transferred_from: None,
         source: "127.0.0.3:5070".to_owned(),
         times: Times {
             attempted: 1_551_460_200_020,

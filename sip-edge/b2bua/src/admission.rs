@@ -90,7 +90,7 @@ fn admit_inbound(
     })
 }
 
-fn admit_outbound(
+pub(crate) fn admit_outbound(
     connector: &Arc<VoiceConnector>,
     called: Option<&str>,
 ) -> Result<Admission, Denied> {

@@ -19,7 +19,8 @@ const VERBATIM: [HeaderName; 7] = [
 ];
 
 /// Headers whose values are addresses: their host is replaced.
-const ADDRESSES: [HeaderName; 2] = [HeaderName::Diversion, HeaderName::HistoryInfo];
+const ADDRESSES: [HeaderName; 3] =
+    [HeaderName::Diversion, HeaderName::HistoryInfo, HeaderName::ReferredBy];
 
 /// What the caller asked to be kept from the callee (RFC 3323, RFC 3325).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

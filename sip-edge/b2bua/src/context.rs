@@ -6,6 +6,7 @@ use crate::config::{EdgeConfig, Listener};
 use crate::edge::{Output, ResolveId};
 use crate::policing::Policing;
 use crate::statistics::EdgeStatistics;
+use crate::transfer::Order;
 use directory::Snapshot;
 use model::{
     CallEvent, CallEventKind, Flow, Instant, IpFamily, LegSide, MediaId, TransactionId,
@@ -73,6 +74,9 @@ pub(crate) struct Context {
     pub(crate) call_ids: HashMap<Arc<str>, (CallKey, LegSide)>,
     /// Media addresses that the relay has open for our calls.
     pub(crate) own_media: HashSet<SocketAddr>,
+    /// What calls want done with other calls. A call adds one or two at an input, and they are
+    /// carried out before the next input, so it stays short.
+    pub(crate) orders: VecDeque<Order>,
 }
 
 impl Context {

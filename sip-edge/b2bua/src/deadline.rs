@@ -23,13 +23,16 @@ pub(crate) enum Deadline {
     /// When to stop waiting for the outcome of a forwarded re-INVITE or UPDATE and answer 504
     /// (RFC 3311 section 5.2).
     Renegotiation,
+    /// When to try again to join two legs of a transfer, or to offer the joined leg its new media
+    /// (RFC 3261 section 14.1).
+    Transfer,
     /// When to end the call because it has lived as long as any call may.
     Lifetime,
     /// When to forget an ended call whatever is still outstanding.
     Linger,
 }
 
-const SLOTS: usize = 13;
+const SLOTS: usize = 14;
 
 impl Deadline {
     const ALL: [Deadline; SLOTS] = [
@@ -46,6 +49,7 @@ impl Deadline {
         Deadline::Linger,
         Deadline::Provisional,
         Deadline::Realign,
+        Deadline::Transfer,
     ];
 
     fn slot(self) -> usize {
@@ -60,6 +64,7 @@ impl Deadline {
             Deadline::Linger => 10,
             Deadline::Provisional => 11,
             Deadline::Realign => 12,
+            Deadline::Transfer => 13,
         }
     }
 }
@@ -73,6 +78,10 @@ pub(crate) struct Deadlines {
 impl Deadlines {
     pub(crate) fn set(&mut self, deadline: Deadline, at: Instant) {
         self.at[deadline.slot()] = Some(at);
+    }
+
+    pub(crate) fn at(&self, deadline: Deadline) -> Option<Instant> {
+        self.at[deadline.slot()]
     }
 
     pub(crate) fn clear(&mut self, deadline: Deadline) {

@@ -2,6 +2,7 @@
 //! records out.
 
 mod door;
+mod transfer;
 
 use crate::call::{Call, NoResponse};
 use crate::config::EdgeConfig;
@@ -94,6 +95,7 @@ impl Edge {
                 dialogs: Default::default(),
                 call_ids: Default::default(),
                 own_media: Default::default(),
+                orders: VecDeque::new(),
             },
         }
     }
@@ -383,7 +385,13 @@ impl Edge {
         true
     }
 
-    fn put_back(&mut self, now: Instant, key: CallKey, mut call: Box<Call>) {
+    fn put_back(&mut self, now: Instant, key: CallKey, call: Box<Call>) {
+        self.settle_call(now, key, call);
+        self.run_orders(now);
+    }
+
+    /// Puts a call back without carrying out what it wants done with others.
+    fn settle_call(&mut self, now: Instant, key: CallKey, mut call: Box<Call>) {
         call.settle();
         if call.counted && !call.is_live() {
             call.counted = false;

@@ -1,5 +1,6 @@
 //! One side of a call: its dialog, its path to the peer, and what it owes that peer.
 
+use crate::carry;
 use crate::config::Listener;
 use crate::context::Context;
 use crate::session_timer::SessionTimer;
@@ -14,14 +15,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The methods that a dialog of ours takes, as an Allow header.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY";
 /// The option tags that we understand, as a Supported header.
-pub(crate) const SUPPORTED: &str = "timer, 100rel";
+pub(crate) const SUPPORTED: &str = "timer, 100rel, replaces, norefersub";
 /// The same, each by itself.
-pub(crate) const OPTION_TAGS: [&str; 2] = ["timer", "100rel"];
+pub(crate) const OPTION_TAGS: [&str; 4] = ["timer", "100rel", "replaces", "norefersub"];
 /// What we name inside a dialog: provisional responses to a re-INVITE stop at us, so none of them
 /// is worth a PRACK.
-pub(crate) const IN_DIALOG_SUPPORTED: &str = "timer";
+pub(crate) const IN_DIALOG_SUPPORTED: &str = "timer, replaces, norefersub";
 
 /// A 2xx to an INVITE that the peer has not acknowledged (RFC 3261 section 13.3.1.4).
 pub(crate) struct Unacknowledged {
@@ -78,6 +80,10 @@ pub(crate) struct Leg {
     pub(crate) refreshing: bool,
     /// Our BYE waits for the ACK of our 2xx (RFC 3261 section 15).
     pub(crate) bye_after_ack: bool,
+    /// The peer hung up this leg while the call goes on without it.
+    pub(crate) gone: bool,
+    /// The peer asked that its name and number be withheld (RFC 3323).
+    pub(crate) anonymous: bool,
 }
 
 impl Leg {
@@ -98,6 +104,8 @@ impl Leg {
             takes_update: false,
             refreshing: false,
             bye_after_ack: false,
+            gone: false,
+            anonymous: false,
         }
     }
 
@@ -112,6 +120,7 @@ impl Leg {
         self.local_party = without_tag(&to).into();
         self.remote_party = without_tag(&from).into();
         self.dialog = Dialog::from_request_uas(invite, &self.local_tag).ok();
+        self.anonymous = carry::Privacy::of(invite).user;
     }
 
     /// Whether a request comes from the peer of this leg's dialog, and not from another fork of

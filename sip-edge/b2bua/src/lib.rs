@@ -29,6 +29,7 @@ mod redirect;
 mod session_timer;
 mod slab;
 mod statistics;
+mod transfer;
 
 pub use config::{EdgeConfig, Listener};
 pub use edge::{Edge, Output, ResolveId};

@@ -153,6 +153,27 @@ impl CallMedia {
         Ok(anchor(received, &local[target.index()], &mut leg.origin, role, &options)?)
     }
 
+    /// What `leg` last described, as the offer to another far end that last got `previous`.
+    pub(crate) fn renewed(
+        &self,
+        leg: LegSide,
+        previous: Option<&[u8]>,
+    ) -> Result<SessionDescription, BodyFault> {
+        let limits = Limits::default();
+        let body = self.legs[leg.index()].received_body.as_ref().ok_or(BodyFault::NotAcceptable)?;
+        let described = SessionDescription::parse(body, &limits)?;
+        let previous = previous.and_then(|sent| SessionDescription::parse(sent, &limits).ok());
+        Ok(sdp::renewed(&described, previous.as_ref())?)
+    }
+
+    /// Exchanges one leg's descriptions with another call's. What the relay was told of either is
+    /// not true of its new ports.
+    pub(crate) fn swap_leg(&mut self, side: LegSide, other: &mut CallMedia, theirs: LegSide) {
+        let (mine, theirs) = (&mut self.legs[side.index()], &mut other.legs[theirs.index()]);
+        std::mem::swap(mine, theirs);
+        (mine.plan, theirs.plan) = (None, None);
+    }
+
     /// What a rejected offer to `leg` must put back.
     pub(crate) fn before_offer(&self, leg: LegSide) -> Undo {
         let media = &self.legs[leg.index()];

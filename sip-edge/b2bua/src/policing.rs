@@ -42,6 +42,15 @@ impl Policing {
         Ok(())
     }
 
+    /// Counts in a call that takes the place of another one, whatever the limits.
+    pub(crate) fn count_in(&mut self, now: Instant, connector: &VoiceConnector) {
+        let usage = self
+            .connectors
+            .entry(connector.id.clone())
+            .or_insert_with(|| Usage { calls: TokenBucket::full(0, now), active: 0 });
+        usage.active += 1;
+    }
+
     /// Counts a call out.
     pub(crate) fn release(&mut self, connector: &VoiceConnectorId) {
         if let Some(usage) = self.connectors.get_mut(connector) {

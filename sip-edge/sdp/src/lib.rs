@@ -8,6 +8,7 @@
 //! - [`SessionDescription`] reads and writes a body; [`extract_sdp`] finds it in a multipart body.
 //! - [`AudioStream`] is what a description says about the stream that is relayed.
 //! - [`anchor`] writes the description for the other leg; [`OriginState`] keeps its `o=` version.
+//! - [`renewed`] makes a leg's description the offer to another far end.
 //! - [`media_plan_leg`] turns both descriptions of a leg into the relay's [`model::LegPlan`].
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,7 @@ mod direction;
 mod error;
 mod multipart;
 mod plan;
+mod renew;
 mod scrub;
 mod write;
 
@@ -28,3 +30,4 @@ pub use direction::Direction;
 pub use error::{Malformed, SdpError};
 pub use multipart::extract_sdp;
 pub use plan::media_plan_leg;
+pub use renew::renewed;

@@ -51,6 +51,12 @@ pub use timers::TimerConfig;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ServerKey(Handle);
 
+impl ServerKey {
+    /// No peer's transaction: every use of it finds nothing. For a request that we make up
+    /// ourselves and handle as if a peer had sent it.
+    pub const NONE: ServerKey = ServerKey(Handle::NONE);
+}
+
 /// A client transaction. It may outlive the transaction: then every use of it finds nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ClientKey(Handle);

@@ -43,6 +43,24 @@ fn every_file_in_configs_is_valid() {
 }
 
 #[test]
+fn a_voice_connector_says_what_becomes_of_refer() {
+    let connector = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\nrefer = ";
+    for (text, refer) in [
+        ("\"handle\"", directory::Refer::Handle),
+        ("\"pass\"", directory::Refer::Pass),
+        ("\"refuse\"", directory::Refer::Refuse),
+    ] {
+        let config = accepts(&format!("{connector}{text}"));
+        assert_eq!(config.directory.voice_connectors().next().unwrap().refer, refer);
+    }
+    refuses(
+        &format!("{connector}\"deflect\""),
+        "t.toml:6: refer: \"deflect\" is unknown; use \"handle\", \"pass\" or \
+         \"refuse\"",
+    );
+}
+
+#[test]
 fn the_development_file_says_what_the_design_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/dev.toml");
     let config = load(&path).unwrap();

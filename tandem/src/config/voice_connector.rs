@@ -4,7 +4,7 @@ use super::reader::Table;
 use super::sip::Sip;
 use super::value;
 use directory::{
-    Credential, EarlyMedia, Logging, Origination, OriginationRoute, Streaming, Termination,
+    Credential, EarlyMedia, Logging, Origination, OriginationRoute, Refer, Streaming, Termination,
     VoiceConnector,
 };
 use model::{TransportProtocol, VoiceConnectorId};
@@ -21,6 +21,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let no_response = table.optional("no_response_timeout", value::duration);
     let no_answer_timeout = table.no_answer_timeout(sip.no_answer_timeout);
     let early_media = table.or("early_media", EarlyMedia::default(), read_early_media);
+    let refer = table.or("refer", Refer::default(), read_refer);
     let termination = table.table("termination");
     let termination = termination.is_present().then(|| read_termination(termination));
     let disabled = table.or("origination_disabled", false, value::boolean);
@@ -43,6 +44,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
         require_encryption,
         no_answer_timeout,
         early_media,
+        refer,
         numbers,
         termination,
         origination: Origination { disabled, routes },
@@ -57,6 +59,15 @@ fn read_early_media(value: &DeValue<'_>) -> Result<EarlyMedia, String> {
         "pass" => Ok(EarlyMedia::Pass),
         "ringback" => Ok(EarlyMedia::Ringback),
         other => Err(format!("expected \"pass\" or \"ringback\", found \"{other}\"")),
+    }
+}
+
+fn read_refer(value: &DeValue<'_>) -> Result<Refer, String> {
+    match value::text(value)? {
+        "handle" => Ok(Refer::Handle),
+        "pass" => Ok(Refer::Pass),
+        "refuse" => Ok(Refer::Refuse),
+        other => Err(format!("{other:?} is unknown; use \"handle\", \"pass\" or \"refuse\"")),
     }
 }
 

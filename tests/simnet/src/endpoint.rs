@@ -6,8 +6,8 @@ use crate::network::Rng;
 use bytes::Bytes;
 use model::{Flow, Instant, TransportProtocol};
 use sip_proto::{
-    ClientKey, Dialog, Endpoint, Message, Method, OwnerTag, ServerKey, TransactionConfig,
-    TransactionEvent, Transmit,
+    ClientKey, Dialog, Endpoint, HeaderName, Message, Method, OwnerTag, ServerKey,
+    TransactionConfig, TransactionEvent, Transmit,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -54,6 +54,8 @@ pub(crate) struct OwnCall {
     never_acks: bool,
     cancelled: bool,
     pub(crate) over: bool,
+    /// A header of the next request only.
+    pub(crate) next_header: Option<(HeaderName, String)>,
 }
 
 /// The endpoint.
@@ -139,7 +141,7 @@ impl Actor {
         }
     }
 
-    fn new_call(&mut self, call_id: String, local: String, remote: String) -> usize {
+    pub(crate) fn new_call(&mut self, call_id: String, local: String, remote: String) -> usize {
         let tag = format!("inner-{:x}", self.rng.next());
         self.calls.push(OwnCall {
             call_id,
@@ -160,6 +162,7 @@ impl Actor {
             never_acks: self.rng.percent(5),
             cancelled: false,
             over: false,
+            next_header: None,
         });
         self.calls.len() - 1
     }
@@ -363,6 +366,10 @@ impl Actor {
     }
 
     fn change(&mut self, now: Instant, index: usize) {
+        if self.rng.percent(20) {
+            self.transfer(now, index);
+            return;
+        }
         let busy = self.calls[index].inviting.is_some() || self.calls[index].invited.is_some();
         match self.rng.below(6) {
             0 => self.request(now, index, "INFO", Some("Signal=1\r\n".to_owned())),
@@ -401,7 +408,7 @@ impl Actor {
     }
 
     /// An INVITE, the first or another; now and then without an offer.
-    fn invite(&mut self, now: Instant, index: usize) {
+    pub(crate) fn invite(&mut self, now: Instant, index: usize) {
         self.calls[index].cancelled = false;
         let offers = !self.rng.percent(20);
         self.calls[index].sent_offer = offers;
@@ -435,6 +442,7 @@ impl Actor {
         call.cseq += 1;
         let cseq = call.cseq;
         let raw = self.compose(index, method, cseq, &branch, header, body.as_deref());
+        self.calls[index].next_header = None;
         let flow = self.flow();
         let sent = self.endpoint.send_request(now, flow, &branch, Method::parse(method), raw);
         if let Ok(key) = sent {

@@ -23,6 +23,7 @@ mod fixture;
 mod network;
 mod relay;
 mod simulation;
+mod transferring;
 mod ua;
 mod world;
 mod writing;

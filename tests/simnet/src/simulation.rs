@@ -19,6 +19,8 @@ pub struct Outcome {
     pub attempted: usize,
     /// Calls that were answered.
     pub answered: usize,
+    /// Legs that went over to another call.
+    pub transferred: usize,
     /// Messages that the edge sent.
     pub sent: usize,
 }
@@ -108,6 +110,7 @@ impl Simulation {
             match event.kind {
                 CallEventKind::Attempted { .. } => self.outcome.attempted += 1,
                 CallEventKind::Answered => self.outcome.answered += 1,
+                CallEventKind::Transferred { .. } => self.outcome.transferred += 1,
                 _ => {}
             }
         }

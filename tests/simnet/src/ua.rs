@@ -89,6 +89,11 @@ impl Ua {
         }
     }
 
+    /// The peer's tag; empty before there is a dialog.
+    pub fn remote_tag(&self) -> &str {
+        &self.remote_tag
+    }
+
     /// Its description of `port`, sending and receiving.
     pub fn sdp(&self, port: u16) -> String {
         sdp(self.at, port, 1, "sendrecv")

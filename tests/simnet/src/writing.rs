@@ -58,6 +58,9 @@ impl Actor {
             .header(HeaderName::CallId, &call.call_id)
             .header_args(HeaderName::CSeq, format_args!("{cseq} {method}"))
             .header_args(HeaderName::Contact, format_args!("<sip:inner@{}>", self.at));
+        if let Some((name, value)) = &call.next_header {
+            composer.header(*name, value);
+        }
         if method == "INVITE" && cseq % 2 == 1 {
             composer
                 .header(HeaderName::Supported, "timer, 100rel")

@@ -131,6 +131,10 @@ impl Call {
         response: &Message,
         body: Option<&[u8]>,
     ) {
+        if self.takeover.is_target() {
+            self.target_answered(context, now);
+            return;
+        }
         self.overtake_provisional();
         let direction = self.towards(LegSide::A);
         let Some(pending) = self.pending.as_ref() else { return };

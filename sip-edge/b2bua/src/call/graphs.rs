@@ -3,9 +3,11 @@
 
 use super::forks::PrackState;
 use super::realign::RealignState;
+use super::referral::ReferralState;
 use super::reliable::ReliableState;
 use super::renegotiation::RenegotiationState;
 use super::setup::SetupState;
+use super::takeover::TakeoverState;
 use super::teardown::TeardownState;
 use crate::machine::{State, graph};
 
@@ -43,6 +45,18 @@ fn realign() {
 fn teardown() {
     insta::assert_snapshot!(graph::<TeardownState>("Teardown"));
     assert_eq!(ends::<TeardownState>(), ["Done"]);
+}
+
+#[test]
+fn referral() {
+    insta::assert_snapshot!(graph::<ReferralState>("Referral"));
+    assert_eq!(ends::<ReferralState>(), ["Left"]);
+}
+
+#[test]
+fn takeover() {
+    insta::assert_snapshot!(graph::<TakeoverState>("Takeover"));
+    assert_eq!(ends::<TakeoverState>(), [""; 0]);
 }
 
 /// The states that nothing leads out of, by name. Every other state must be reachable.

@@ -6,13 +6,18 @@ mod attempt;
 mod backoff;
 mod established;
 mod forks;
+mod notify;
+mod pass;
 mod prack;
 mod progress;
 mod realign;
+mod referral;
 mod reliable;
 mod renegotiated;
 mod renegotiation;
+mod replacement;
 mod setup;
+mod takeover;
 mod teardown;
 mod transfer;
 mod update;
@@ -25,13 +30,15 @@ use crate::leg::{Leg, SentAck};
 use crate::machine::Machine;
 use crate::media::CallMedia;
 use directory::{VoiceConnector, country_of};
-use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, TransactionId};
+use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side, TransactionId};
 use realign::Realign;
+use referral::Referral;
 use reliable::ReliableProvisionals;
 use renegotiation::Renegotiation;
 use setup::{PendingSetup, SetupState};
 use sip_proto::{ClientKey, Message, Method, ServerKey, TimerId};
 use std::sync::Arc;
+use takeover::Takeover;
 use teardown::TeardownState;
 
 /// Which request of ours a response belongs to.
@@ -51,6 +58,12 @@ pub(crate) enum ClientPurpose {
     Info { to: LegSide, server: ServerKey },
     /// A BYE on a leg.
     Bye(LegSide),
+    /// A REFER or NOTIFY forwarded to a leg; the key is the asking leg's transaction.
+    Pass { to: LegSide, server: ServerKey },
+    /// A NOTIFY of ours about a transfer, to the leg that asked for it.
+    Notify(LegSide),
+    /// A re-INVITE of ours that brings a leg together with its new far end.
+    Join(LegSide),
 }
 
 /// How one of our requests failed without a response.
@@ -80,6 +93,8 @@ pub(crate) struct Call {
     pub(crate) parties: Arc<CallParties>,
     voice_connector: Arc<VoiceConnector>,
     legs: [Leg; 2],
+    /// Which world each leg is in: a transfer may join two of the same.
+    sides: [Side; 2],
     media: CallMedia,
     media_serial: u8,
     setup: Machine<SetupState>,
@@ -88,6 +103,8 @@ pub(crate) struct Call {
     reliable: ReliableProvisionals,
     renegotiation: Renegotiation,
     realign: Realign,
+    referral: Referral,
+    takeover: Takeover,
     teardown: Machine<TeardownState>,
     pub(crate) deadlines: Deadlines,
     /// The worker's timer for the earliest deadline.
@@ -137,6 +154,7 @@ impl Call {
             parties,
             voice_connector: connector.clone(),
             legs: [leg_a, leg_b],
+            sides: LegSide::BOTH.map(|leg| admission.direction.side_of(leg)),
             media: CallMedia::new(origins),
             media_serial: 0,
             setup: Machine::default(),
@@ -144,6 +162,8 @@ impl Call {
             reliable: ReliableProvisionals::default(),
             renegotiation: Renegotiation::default(),
             realign: Realign::default(),
+            referral: Referral::default(),
+            takeover: Takeover::default(),
             teardown: Machine::default(),
             deadlines: Deadlines::default(),
             armed: None,
@@ -201,9 +221,8 @@ impl Call {
             Method::Prack => self.handle_prack(context, now, from, server, request),
             Method::Info => self.forward_info(context, now, from, server, request),
             Method::Options => self.answer_options(context, now, from, server, request),
-            Method::Refer | Method::Notify => {
-                self.refuse_transfer(context, now, from, server, request);
-            }
+            Method::Refer => self.handle_refer(context, now, from, server, request),
+            Method::Notify => self.handle_notify(context, now, from, server, request),
             _ => self.refuse_method(context, now, from, server, request),
         }
     }
@@ -270,12 +289,22 @@ impl Call {
             ClientPurpose::Info { server, .. } if is_final => {
                 self.return_info_response(context, now, server, response);
             }
+            ClientPurpose::Notify(_) if is_final => self.notify_answered(context, now, status),
+            ClientPurpose::Join(leg) if is_final => {
+                self.handle_join_response(context, now, leg, response)
+            }
+            ClientPurpose::Pass { to, server } if is_final => {
+                self.return_passed(context, now, to, server, Some(response));
+            }
             // The INVITE's own outcome decides, whatever becomes of a PRACK.
             ClientPurpose::Prack
             | ClientPurpose::Realign
             | ClientPurpose::Refresh(_)
+            | ClientPurpose::Pass { .. }
             | ClientPurpose::Info { .. }
-            | ClientPurpose::Bye(_) => {}
+            | ClientPurpose::Bye(_)
+            | ClientPurpose::Notify(_)
+            | ClientPurpose::Join(_) => {}
         }
     }
 
@@ -303,6 +332,11 @@ impl Call {
                 self.end_unreachable(context, now);
             }
             ClientPurpose::Info { server, .. } => self.fail_info(context, now, server, failure),
+            ClientPurpose::Pass { to, server } => {
+                self.return_passed(context, now, to, server, None);
+            }
+            ClientPurpose::Notify(_) => self.notify_answered(context, now, 408),
+            ClientPurpose::Join(leg) => self.join_failed(context, now, leg, 408),
             ClientPurpose::Prack | ClientPurpose::Bye(_) => {}
         }
     }
@@ -315,6 +349,9 @@ impl Call {
 
     /// Waits for the end of a peer's INVITE, to hear of its CANCEL.
     fn open_invite(&mut self, context: &mut Context, server: ServerKey, from: LegSide) {
+        if server == ServerKey::NONE {
+            return;
+        }
         context.invites.insert(server, (self.key, from));
         self.open.push(OpenTransaction::Invite(server));
     }
@@ -385,6 +422,7 @@ impl Call {
                 Deadline::Refresh(leg) => self.refresh_session(context, now, leg),
                 Deadline::SessionExpiry(_) => self.session_expired(context, now),
                 Deadline::Renegotiation => self.renegotiation_timed_out(context, now),
+                Deadline::Transfer => self.transfer_due(context, now),
                 Deadline::Lifetime => self.lifetime_over(context, now),
                 Deadline::Linger => self.teardown.go(TeardownState::Done),
             }
@@ -435,9 +473,9 @@ impl Call {
 
     /// Which way messages to `leg` travel: towards the carrier or towards the customer.
     fn towards(&self, leg: LegSide) -> CallDirection {
-        match self.parties.direction.side_of(leg) {
-            model::Side::Remote => CallDirection::Outbound,
-            model::Side::Customer => CallDirection::Inbound,
+        match self.sides[leg.index()] {
+            Side::Remote => CallDirection::Outbound,
+            Side::Customer => CallDirection::Inbound,
         }
     }
 

@@ -8,6 +8,7 @@ use super::setup::SetupState;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::media::{description_in, refuse_own_address};
+use crate::transfer::Outcome;
 use directory::EarlyMedia;
 use model::{CallEventKind, Instant, LegSide};
 use sdp::SessionDescription;
@@ -41,6 +42,7 @@ impl Call {
         if !std::mem::replace(&mut pending.ringing_noted, true) {
             context.event(self.id, now, CallEventKind::Ringing);
         }
+        self.report_target(context, Outcome::Progress(status));
         let (body, role) = self.early_body(context, response, reliable.is_some());
         self.tell_progress(context, now, status, response, body, role, reliable);
     }
@@ -128,6 +130,15 @@ impl Call {
     ) -> Option<(Option<Vec<u8>>, BodyRole)> {
         let pending = self.pending.as_mut()?;
         let offer = pending.offer.as_ref()?;
+        if self.takeover.is_target() {
+            // Whoever will hear it still talks to the transferor.
+            if let Some(fork) = pending.forks.leading_mut() {
+                fork.agreed |= reliable;
+                fork.answer = Some(answer.clone());
+            }
+            pending.early_answer = Some(answer);
+            return None;
+        }
         let undo = self.media.before_offer(LegSide::A);
         let body = self.media.write_answer(LegSide::A, offer, &answer).ok()?;
         self.media.note_received(LegSide::A, offer);

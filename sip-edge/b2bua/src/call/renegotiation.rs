@@ -159,6 +159,9 @@ impl Call {
         if self.setup.state() != SetupState::Established {
             return Some(if from == LegSide::A { 500 } else { 491 });
         }
+        if self.is_waiting_alone() || self.takeover.is_joining() {
+            return Some(491);
+        }
         match &self.renegotiation.exchange {
             Some(exchange) if exchange.from == from => Some(500),
             Some(_) => Some(491),

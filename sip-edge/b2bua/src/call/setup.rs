@@ -59,6 +59,7 @@ impl State for SetupState {
             (Resolving, Failed),
             (Allocating, Calling),
             (Allocating, Routing),
+            (Allocating, Answered),
             (Allocating, Failed),
             (Calling, Routing),
             (Calling, Proceeding),
@@ -127,7 +128,9 @@ impl Call {
         admission: &Admission,
     ) {
         let config = &context.config;
-        self.deadlines.set(Deadline::Lifetime, now + config.max_call_duration);
+        if self.deadlines.at(Deadline::Lifetime).is_none() {
+            self.deadlines.set(Deadline::Lifetime, now + config.max_call_duration);
+        }
         let session_seconds = seconds(config.session_expires);
         let routes = self.routes(context, admission);
         context.event(self.id, now, CallEventKind::Attempted { parties: self.parties.clone() });
@@ -170,8 +173,9 @@ impl Call {
         }));
         match fault {
             Some(fault) => self.refuse_body(context, now, fault),
-            None if self.accept_session_timer(context, now) => self.next_route(context, now),
-            None => {}
+            None if !self.accept_session_timer(context, now) => {}
+            None if self.takeover.is_replacement() => self.allocate_replacement(context, now),
+            None => self.next_route(context, now),
         }
     }
 
@@ -346,6 +350,10 @@ impl Call {
         self.media.allocated(local);
         context.own_media.extend(local.iter().map(|media| media.rtp));
         context.event(self.id, now, CallEventKind::MediaAllocated { media: id });
+        if self.takeover.is_replacement() {
+            self.answer_replacement(context, now);
+            return;
+        }
         self.call_leg_b(context, now);
     }
 

@@ -124,6 +124,10 @@ impl Call {
         if !self.is_live() {
             return;
         }
+        if self.outlives(from) {
+            self.lose_transferor(from);
+            return;
+        }
         let ended_by = if from == LegSide::A { EndedBy::LegA } else { EndedBy::LegB };
         if self.setup_is_open() {
             // Leg A may end an early dialog with BYE (RFC 3261 section 15): the INVITE ends as if
@@ -162,6 +166,9 @@ impl Call {
         if side == LegSide::B && self.owes_delayed_ack() {
             let cseq = self.pending.as_ref().map(|pending| pending.invite_cseq);
             self.legs[side.index()].acknowledge(context, cseq.unwrap_or_default(), None);
+        }
+        if self.legs[side.index()].gone {
+            return;
         }
         if self.legs[side.index()].unacknowledged.is_some() {
             self.legs[side.index()].bye_after_ack = true;
@@ -254,6 +261,7 @@ impl Call {
         if !self.is_live() {
             return;
         }
+        let end = self.end_transfers(context, now, end);
         self.teardown.go(TeardownState::Ending);
         self.abort_renegotiation(context, now);
         self.drop_realign();

@@ -17,6 +17,17 @@ impl Edge {
         invite: Message,
         flow: Flow,
     ) {
+        match self.find_replaced(&flow, &invite) {
+            Some(Ok(leg)) => {
+                self.replace(now, server, invite, flow, leg);
+                return;
+            }
+            Some(Err(status)) => {
+                self.context.answer_outside(now, server, &invite, status, |_| {});
+                return;
+            }
+            None => {}
+        }
         let admission = match self.admit(now, &invite, flow) {
             Ok(admission) => admission,
             Err(denied) => {

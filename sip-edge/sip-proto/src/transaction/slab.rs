@@ -10,6 +10,8 @@ pub(crate) struct Handle {
 impl Handle {
     /// No handle sorts before it.
     pub(crate) const FIRST: Handle = Handle { index: 0, generation: 0 };
+    /// Of no entry: the table never grows so far.
+    pub(crate) const NONE: Handle = Handle { index: u32::MAX, generation: u32::MAX };
 }
 
 /// Entries in reusable slots. A handle whose entry is gone finds nothing, also when the slot has a

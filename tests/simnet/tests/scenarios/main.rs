@@ -17,4 +17,5 @@ mod streams;
 mod support;
 mod teardown;
 mod timers;
+mod transfer;
 mod update;

@@ -1,0 +1,492 @@
+//! The call that takes over a leg of another one: the call to a transfer's target, the call that a
+//! Replaces header brings, or the transferor's second call. Its own leg `near` goes to the other
+//! call, which ends with it, and the leg that came is offered the media of the new far end.
+
+use super::backoff::glare_wait;
+use super::setup::SetupState;
+use super::{Call, ClientPurpose, OpenTransaction};
+use crate::context::{CallKey, Context};
+use crate::deadline::Deadline;
+use crate::leg::{ALLOW, IN_DIALOG_SUPPORTED};
+use crate::machine::{Machine, State};
+use crate::media::description_in;
+use crate::transfer::{Order, Outcome};
+use model::{CallEventKind, Instant, LegSide};
+use sdp::SessionDescription;
+use sip_proto::{HeaderName, Message, Method, OwnerTag};
+use std::time::Duration;
+
+/// Where the taking over of a leg is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TakeoverState {
+    /// None is under way.
+    Idle,
+    /// The call to a transfer's target: leg A is nobody yet.
+    Target,
+    /// A call that replaces a leg waits for its media: leg B is nobody yet.
+    Replacement,
+    /// Its own far end has answered; the leg is to come.
+    Ready,
+    /// The leg that came has the new far end's media as an offer.
+    Offering,
+    /// The far end has the answer to that as an offer.
+    Confirming,
+    /// The present offer met another one (491) and comes again.
+    Waiting,
+}
+
+impl State for TakeoverState {
+    const INITIAL: Self = TakeoverState::Idle;
+    const EDGES: &'static [(Self, Self)] = {
+        use TakeoverState::{Confirming, Idle, Offering, Ready, Replacement, Target, Waiting};
+        &[
+            (Idle, Target),
+            (Idle, Replacement),
+            (Idle, Ready),
+            (Target, Ready),
+            (Replacement, Ready),
+            (Ready, Idle),
+            (Ready, Offering),
+            (Offering, Waiting),
+            (Offering, Confirming),
+            (Offering, Idle),
+            (Waiting, Offering),
+            (Waiting, Confirming),
+            (Confirming, Waiting),
+            (Confirming, Idle),
+        ]
+    };
+}
+
+/// The sub-machine.
+#[derive(Default)]
+pub(crate) struct Takeover {
+    machine: Machine<TakeoverState>,
+    /// The call and leg that are to come, and our own leg that goes.
+    wanted: Option<(CallKey, LegSide, LegSide)>,
+    /// What the leg that is to come described, while this call answers in its place.
+    pub(super) described: Option<Box<SessionDescription>>,
+    /// The far end is to hear what the leg that came has answered.
+    confirm: bool,
+    /// The present offer is the one that tells it.
+    is_confirming: bool,
+    offer: Option<Offer>,
+    tries: u8,
+}
+
+/// The offer under way.
+struct Offer {
+    to: LegSide,
+    cseq: u32,
+    description: SessionDescription,
+}
+
+/// How often a leg that is busy is tried again, twice a second: as long as a transaction may take.
+const MAX_JOIN_TRIES: u8 = 64;
+const JOIN_INTERVAL: Duration = Duration::from_millis(500);
+/// How often an offer is repeated that met another one.
+const MAX_OFFER_TRIES: u8 = 5;
+
+impl Takeover {
+    /// Whether this is the call to a transfer's target, before the leg has come.
+    pub(super) fn is_target(&self) -> bool {
+        self.machine.state() == TakeoverState::Target
+    }
+
+    /// Whether this call replaces a leg of another and waits for its media.
+    pub(super) fn is_replacement(&self) -> bool {
+        self.machine.state() == TakeoverState::Replacement
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.machine.state() != TakeoverState::Idle
+    }
+
+    /// Whether an offer of ours is with a leg, or about to be.
+    pub(super) fn is_joining(&self) -> bool {
+        !matches!(
+            self.machine.state(),
+            TakeoverState::Idle | TakeoverState::Target | TakeoverState::Replacement
+        )
+    }
+}
+
+impl Call {
+    /// Makes this the call to a transfer's target; [`Call::start`] follows. It may live as long as
+    /// the call that `leg` comes from.
+    pub(crate) fn become_target(&mut self, giver: &Call, leg: LegSide) {
+        self.takeover.machine.go(TakeoverState::Target);
+        self.takeover.wanted = Some((giver.key, leg, LegSide::A));
+        self.share_lifetime(giver);
+    }
+
+    /// Makes this the call that replaces a leg; [`Call::start`] follows.
+    pub(crate) fn become_replacement(&mut self, giver: &Call, leg: LegSide) {
+        self.takeover.machine.go(TakeoverState::Replacement);
+        self.takeover.described = giver.media.renewed(leg, None).ok().map(Box::new);
+        self.takeover.wanted = Some((giver.key, leg, LegSide::B));
+        self.share_lifetime(giver);
+    }
+
+    /// Makes this established call the one that takes over `leg` in the place of `near`.
+    pub(crate) fn become_taker(&mut self, giver: &Call, leg: LegSide, near: LegSide) {
+        self.takeover.machine.go(TakeoverState::Ready);
+        self.takeover.wanted = Some((giver.key, leg, near));
+        self.takeover.confirm = true;
+    }
+
+    /// The hard limit of a call's life holds through every transfer.
+    fn share_lifetime(&mut self, other: &Call) {
+        let ends = [&self.deadlines, &other.deadlines].map(|d| d.at(Deadline::Lifetime));
+        if let Some(end) = ends.into_iter().flatten().min() {
+            self.deadlines.set(Deadline::Lifetime, end);
+        }
+    }
+
+    /// Tells the call that wants this one's outcome, while it waits for it.
+    pub(super) fn report_target(&mut self, context: &mut Context, outcome: Outcome) {
+        let waits = matches!(
+            self.takeover.machine.state(),
+            TakeoverState::Target | TakeoverState::Replacement | TakeoverState::Ready
+        );
+        if let (true, Some((to, _, _))) = (waits, self.takeover.wanted) {
+            context.orders.push_back(Order::Report { to, outcome });
+        }
+    }
+
+    /// The transfer's target has answered.
+    pub(super) fn target_answered(&mut self, context: &mut Context, now: Instant) {
+        self.setup.go(SetupState::Answered);
+        self.setup.go(SetupState::Established);
+        self.pending = None;
+        self.legs[LegSide::B.index()].session.arm(&mut self.deadlines, LegSide::B, now);
+        context.statistics.answers += 1;
+        context.event(self.id, now, CallEventKind::Answered);
+        self.ready_to_join(context);
+    }
+
+    pub(super) fn ready_to_join(&mut self, context: &mut Context) {
+        self.takeover.machine.go(TakeoverState::Ready);
+        if let Some((giver, leg, near)) = self.takeover.wanted {
+            context.orders.push_back(Order::Join { giver, leg, taker: self.key, near });
+        }
+    }
+
+    /// The call that asked for this one has ended, or wants it no more.
+    pub(crate) fn withdraw(&mut self, context: &mut Context, now: Instant) {
+        let near = self.takeover.wanted.take().map(|(_, _, near)| near);
+        match self.takeover.machine.state() {
+            TakeoverState::Target => self.cancel_setup(context, now),
+            TakeoverState::Ready => {
+                self.takeover.machine.go(TakeoverState::Idle);
+                self.deadlines.clear(Deadline::Transfer);
+                // A leg that is nobody's has nobody to talk to.
+                let nobody = near.is_some_and(|side| self.legs[side.index()].dialog.is_none());
+                if nobody {
+                    self.bye_reason = Some("SIP;cause=487;text=\"Transfer withdrawn\"");
+                    self.end_both(context, now, "the transferee hung up", 200);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether nothing is under way on a leg, so that it can go to another call.
+    pub(crate) fn can_move(&self, side: LegSide) -> bool {
+        let leg = &self.legs[side.index()];
+        self.is_live()
+            && !self.renegotiation.is_busy()
+            && !leg.refreshing
+            && leg.unacknowledged.is_none()
+            && !matches!(
+                self.takeover.machine.state(),
+                TakeoverState::Offering | TakeoverState::Confirming | TakeoverState::Waiting
+            )
+    }
+
+    /// One of the two legs is busy: the join is tried again soon, and given up in the end.
+    pub(crate) fn join_later(&mut self, context: &mut Context, now: Instant) {
+        if self.takeover.machine.state() != TakeoverState::Ready || !self.is_live() {
+            return;
+        }
+        self.takeover.tries += 1;
+        if self.takeover.tries > MAX_JOIN_TRIES {
+            self.bye_reason = Some("SIP;cause=500;text=\"Transfer failed\"");
+            self.end_both(context, now, "the transferred leg stayed busy", 500);
+        } else {
+            self.deadlines.set(Deadline::Transfer, now + JOIN_INTERVAL);
+        }
+    }
+
+    pub(super) fn transfer_due(&mut self, context: &mut Context, now: Instant) {
+        match self.takeover.machine.state() {
+            TakeoverState::Ready => self.ready_to_join(context),
+            TakeoverState::Waiting => self.offer_again(context, now),
+            _ => {}
+        }
+    }
+
+    /// Takes `leg` of `giver` in the place of `near`; `giver` gets that one.
+    pub(crate) fn take_leg(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        near: LegSide,
+        giver: &mut Call,
+        leg: LegSide,
+    ) {
+        self.drop_realign();
+        giver.drop_realign();
+        self.forget_leg(context, &self.legs[near.index()]);
+        giver.forget_leg(context, &giver.legs[leg.index()]);
+        std::mem::swap(&mut self.legs[near.index()], &mut giver.legs[leg.index()]);
+        std::mem::swap(&mut self.sides[near.index()], &mut giver.sides[leg.index()]);
+        self.media.swap_leg(near, &mut giver.media, leg);
+        self.register_leg(context, near);
+        giver.register_leg(context, leg);
+        exchange_transactions(context, self, near, giver, leg);
+        for (call, side) in [(&mut *self, near), (&mut *giver, leg)] {
+            call.legs[side.index()].session.arm(&mut call.deadlines, side, now);
+        }
+        self.share_lifetime(giver);
+        context.event(self.id, now, CallEventKind::TookOver { from: giver.id });
+        giver.leg_left(context, now, self.id);
+        self.takeover.wanted = None;
+        self.takeover.tries = 0;
+        self.takeover.is_confirming = false;
+        let far = near.other();
+        let sent = self.media.last_sent(near).map(<[u8]>::to_vec);
+        match self.media.renewed(far, sent.as_deref()) {
+            Ok(description) => self.offer_to(context, now, near, description),
+            Err(_) => self.join_is_impossible(context, now),
+        }
+    }
+
+    /// Offers `description`, which is the other leg's, to a leg.
+    fn offer_to(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        side: LegSide,
+        description: SessionDescription,
+    ) {
+        let Ok(body) = self.media.write_offer(side, &description) else {
+            self.join_is_impossible(context, now);
+            return;
+        };
+        let confirming = self.takeover.is_confirming;
+        self.takeover.machine.go(if confirming {
+            TakeoverState::Confirming
+        } else {
+            TakeoverState::Offering
+        });
+        let leg = &mut self.legs[side.index()];
+        let cseq = leg.next_cseq();
+        self.takeover.offer = Some(Offer { to: side, cseq, description });
+        let Some((mut composer, branch, flow)) = leg.request(context, Method::Invite, cseq) else {
+            self.join_is_impossible(context, now);
+            return;
+        };
+        composer
+            .header(HeaderName::Contact, leg.contact())
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Supported, IN_DIALOG_SUPPORTED);
+        if let Some(interval) = leg.session.interval_seconds() {
+            composer.header_args(HeaderName::SessionExpires, format_args!("{interval}"));
+        }
+        composer.header(HeaderName::UserAgent, &context.config.product);
+        let bytes = composer.body(Some("application/sdp"), &body);
+        match context.send(now, flow, &branch, Method::Invite, bytes) {
+            Some(client) => {
+                self.legs[side.index()].refreshing = true;
+                self.open_client(context, client, ClientPurpose::Join(side));
+            }
+            None => self.join_is_impossible(context, now),
+        }
+    }
+
+    fn offer_again(&mut self, context: &mut Context, now: Instant) {
+        if let Some(offer) = self.takeover.offer.take() {
+            self.offer_to(context, now, offer.to, offer.description);
+        }
+    }
+
+    /// A leg answers the offer that joins it to its new far end.
+    pub(super) fn handle_join_response(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        side: LegSide,
+        response: &Message,
+    ) {
+        let status = response.status().unwrap_or_default();
+        if !(200..300).contains(&status) {
+            self.join_failed(context, now, side, status);
+            return;
+        }
+        let leg = &mut self.legs[side.index()];
+        if leg.acknowledge_again(context, response) {
+            return;
+        }
+        let cseq = super::answer::number(response);
+        leg.acknowledge(context, cseq, None);
+        // A copy of what the leg answered before it came here.
+        if self.takeover.offer.as_ref().is_some_and(|offer| offer.cseq != cseq) {
+            return;
+        }
+        let leg = &mut self.legs[side.index()];
+        leg.refreshing = false;
+        leg.note_abilities(response);
+        if let Some(dialog) = leg.dialog.as_mut() {
+            dialog.update_remote_target(response);
+        }
+        if !self.is_live() {
+            return;
+        }
+        let leg = &mut self.legs[side.index()];
+        if leg.session.interval_seconds().is_some() {
+            leg.session.answered(response);
+        }
+        leg.session.arm(&mut self.deadlines, side, now);
+        let Some(offer) = self.takeover.offer.take() else { return };
+        let answer = description_in(response).ok().flatten().filter(|a| {
+            let own = crate::media::refuse_own_address(a, &context.own_media);
+            own.is_ok() && a.audio_ref().is_some()
+        });
+        let Some(answer) = answer else {
+            self.join_is_impossible(context, now);
+            return;
+        };
+        self.media.note_received(side, &answer);
+        self.media.note_received(side.other(), &offer.description);
+        self.apply_media(context);
+        self.takeover.tries = 0;
+        if std::mem::take(&mut self.takeover.confirm) {
+            self.takeover.is_confirming = true;
+            self.offer_to(context, now, side.other(), answer);
+        } else {
+            self.takeover.machine.go(TakeoverState::Idle);
+        }
+    }
+
+    /// A leg refused the offer, or was silent.
+    pub(super) fn join_failed(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        side: LegSide,
+        status: u16,
+    ) {
+        self.legs[side.index()].refreshing = false;
+        if !self.is_live() || !self.takeover.is_joining() {
+            return;
+        }
+        self.takeover.tries += 1;
+        match status {
+            491 | 500 if self.takeover.tries < MAX_OFFER_TRIES => {
+                self.takeover.machine.go(TakeoverState::Waiting);
+                // Which of the two made the Call-ID says nothing of a leg that has moved.
+                let ours = OwnerTag::decode(self.legs[side.index()].call_id.as_bytes())
+                    == Some(context.owner());
+                let as_of = if ours { LegSide::B } else { LegSide::A };
+                let wait = glare_wait(as_of, context.random.next_u64());
+                self.deadlines.set(Deadline::Transfer, now + wait);
+            }
+            408 | 481 => self.end_unreachable(context, now),
+            // The far end keeps what it had, and that is what the other leg has answered to.
+            _ if self.takeover.is_confirming => {
+                self.takeover.offer = None;
+                self.takeover.machine.go(TakeoverState::Idle);
+            }
+            _ => self.join_is_impossible(context, now),
+        }
+    }
+
+    fn join_is_impossible(&mut self, context: &mut Context, now: Instant) {
+        self.bye_reason = Some("SIP;cause=488;text=\"Transfer: no common media\"");
+        self.end_both(context, now, "the transferred legs have no common media", 200);
+    }
+}
+
+/// Responses that are still to come concern the leg, wherever it is.
+fn exchange_transactions(
+    context: &mut Context,
+    one: &mut Call,
+    near: LegSide,
+    other: &mut Call,
+    leg: LegSide,
+) {
+    let leaving = one.take_transactions(context, near);
+    let coming = other.take_transactions(context, leg);
+    one.put_transactions(context, near, coming);
+    other.put_transactions(context, leg, leaving);
+}
+
+impl Call {
+    fn take_transactions(&mut self, context: &Context, side: LegSide) -> Vec<OpenTransaction> {
+        let of_leg = |open: &mut OpenTransaction| match open {
+            OpenTransaction::Client(client) | OpenTransaction::Answered(client) => {
+                context.clients.get(client).is_some_and(|(_, purpose)| purpose.leg() == Some(side))
+            }
+            OpenTransaction::Invite(server) => {
+                context.invites.get(server).is_some_and(|(_, from)| *from == side)
+            }
+        };
+        self.open.extract_if(.., of_leg).collect()
+    }
+
+    fn put_transactions(
+        &mut self,
+        context: &mut Context,
+        side: LegSide,
+        transactions: Vec<OpenTransaction>,
+    ) {
+        for open in &transactions {
+            match open {
+                OpenTransaction::Client(client) | OpenTransaction::Answered(client) => {
+                    if let Some((key, purpose)) = context.clients.get_mut(client) {
+                        *key = self.key;
+                        *purpose = purpose.on(side);
+                    }
+                }
+                OpenTransaction::Invite(server) => {
+                    context.invites.insert(*server, (self.key, side));
+                }
+            }
+        }
+        self.open.extend(transactions);
+    }
+}
+
+impl ClientPurpose {
+    /// The leg that the request went to.
+    fn leg(self) -> Option<LegSide> {
+        match self {
+            ClientPurpose::Setup { .. } | ClientPurpose::Prack => Some(LegSide::B),
+            ClientPurpose::Realign => Some(LegSide::A),
+            ClientPurpose::Renegotiation(leg)
+            | ClientPurpose::Refresh(leg)
+            | ClientPurpose::Bye(leg)
+            | ClientPurpose::Notify(leg)
+            | ClientPurpose::Join(leg) => Some(leg),
+            ClientPurpose::Info { to, .. } | ClientPurpose::Pass { to, .. } => Some(to),
+        }
+    }
+
+    /// The same of a leg that has moved. An INVITE has its answer by then, and only copies of that
+    /// may come.
+    fn on(self, leg: LegSide) -> Self {
+        match self {
+            ClientPurpose::Setup { .. }
+            | ClientPurpose::Renegotiation(_)
+            | ClientPurpose::Realign
+            | ClientPurpose::Join(_) => ClientPurpose::Join(leg),
+            ClientPurpose::Prack => ClientPurpose::Prack,
+            ClientPurpose::Refresh(_) => ClientPurpose::Refresh(leg),
+            ClientPurpose::Bye(_) => ClientPurpose::Bye(leg),
+            ClientPurpose::Notify(_) => ClientPurpose::Notify(leg),
+            ClientPurpose::Info { server, .. } => ClientPurpose::Info { to: leg, server },
+            ClientPurpose::Pass { server, .. } => ClientPurpose::Pass { to: leg, server },
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What one call wants done with another: transfers, in which legs change calls.
+
+use super::Edge;
+use crate::admission;
+use crate::call::Call;
+use crate::context::CallKey;
+use crate::transfer::{Order, ReferTo, Replaces};
+use directory::Refer;
+use model::{Flow, Instant, LegSide, Refusal, Side};
+use sip_proto::{HeaderName, Message, ServerKey};
+
+impl Edge {
+    /// Carries out what calls have asked for, until nothing is left.
+    pub(super) fn run_orders(&mut self, now: Instant) {
+        while let Some(order) = self.context.orders.pop_front() {
+            match order {
+                Order::Refer { from, transferor, server, request } => {
+                    self.refer(now, from, transferor, server, &request);
+                }
+                Order::Report { to, outcome } => {
+                    self.with_call(now, to, |call, context| {
+                        call.handle_report(context, now, outcome);
+                    });
+                }
+                Order::Join { giver, leg, taker, near } => self.join(now, giver, leg, taker, near),
+                Order::Withdraw { target } => {
+                    self.with_call(now, target, |call, context| call.withdraw(context, now));
+                }
+            }
+        }
+    }
+
+    fn refer(
+        &mut self,
+        now: Instant,
+        from: CallKey,
+        transferor: LegSide,
+        server: ServerKey,
+        request: &Message,
+    ) {
+        let passed = self.calls.get(from).is_some_and(|c| c.voice_connector().refer == Refer::Pass);
+        let placed = match ReferTo::of(request) {
+            Ok(refer_to) if passed => self.pass(now, from, transferor, server, request, &refer_to),
+            Ok(ReferTo { replaces: Some(replaces), .. }) => {
+                self.attend(now, from, transferor, server, request, &replaces)
+            }
+            Ok(refer_to) => self.call_target(now, from, transferor, server, request, &refer_to),
+            Err(status) => Err(status),
+        };
+        if let Err(status) = placed {
+            self.with_call(now, from, |call, context| {
+                call.refuse_refer(context, now, transferor, server, request, status);
+            });
+        }
+    }
+
+    /// The other leg is to carry it out: its peer gets the target in terms that it knows.
+    fn pass(
+        &mut self,
+        now: Instant,
+        from: CallKey,
+        transferor: LegSide,
+        server: ServerKey,
+        request: &Message,
+        refer_to: &ReferTo,
+    ) -> Result<(), u16> {
+        let call = self.calls.get(from).ok_or(481_u16)?;
+        let to = transferor.other();
+        let target = match &refer_to.replaces {
+            None => Some(call.target_at(to, &refer_to.number)),
+            Some(replaces) => self.replaced(replaces).and_then(|(key, near)| {
+                let named = self.calls.get(key)?;
+                // A dialog of the other network says nothing to this one, and is not its business.
+                let same = named.side_of(near.other()) == call.side_of(to)
+                    && named.voice_connector().id == call.voice_connector().id;
+                named.far_dialog(near).filter(|_| same)
+            }),
+        };
+        let target = target.ok_or(404_u16)?;
+        self.with_call(now, from, |call, context| {
+            call.pass_refer(context, now, transferor, server, request, &target);
+        });
+        Ok(())
+    }
+
+    /// A blind transfer (RFC 5589 section 6): a call of the voice connector to the target, under
+    /// every rule that an INVITE of the transferor would be under.
+    fn call_target(
+        &mut self,
+        now: Instant,
+        from: CallKey,
+        transferor: LegSide,
+        server: ServerKey,
+        request: &Message,
+        refer_to: &ReferTo,
+    ) -> Result<(), u16> {
+        let referrer = self.calls.get(from).ok_or(481_u16)?;
+        let leg = transferor.other();
+        let flow = referrer.flow_of(leg);
+        let source = referrer.flow_of(transferor);
+        let connector = referrer.voice_connector().id.clone();
+        let admission = self.admit_referred(now, &connector, &refer_to.number);
+        let admission = admission.map_err(|refusal| {
+            self.note_refusal(now, request, source, refusal, None);
+            refusal.status()
+        })?;
+        let Some(referrer) = self.calls.get(from) else { return Err(481) };
+        let invite = referrer.referred_invite(&mut self.context, transferor, request, &admission);
+        let Some(invite) = invite else {
+            self.context.policing.release(&connector);
+            return Err(488);
+        };
+        let key = self.calls.reserve();
+        let mut call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
+        self.context.statistics.attempts += 1;
+        self.context.statistics.active_calls += 1;
+        if let Some(referrer) = self.calls.get(from) {
+            call.become_target(referrer, leg);
+        }
+        self.with_call(now, from, |call, context| {
+            call.accept_refer(context, now, transferor, server, request, key);
+        });
+        call.start(&mut self.context, now, ServerKey::NONE, invite, &admission);
+        self.put_back(now, key, call);
+        Ok(())
+    }
+
+    fn admit_referred(
+        &mut self,
+        now: Instant,
+        connector: &model::VoiceConnectorId,
+        number: &str,
+    ) -> Result<admission::Admission, Refusal> {
+        if self.context.draining {
+            return Err(Refusal::Draining);
+        }
+        if self.calls.is_full() {
+            return Err(Refusal::Overloaded);
+        }
+        let connector =
+            self.context.directory.voice_connector(connector).ok_or(Refusal::Disabled)?;
+        let admission =
+            admission::admit_outbound(connector, Some(number)).map_err(|denied| denied.refusal)?;
+        let (rate, limit) = (admission.calls_per_second, admission.concurrent_calls);
+        self.context.policing.admit(now, &admission.voice_connector, rate, limit)?;
+        Ok(admission)
+    }
+
+    /// An attended transfer (RFC 5589 section 7): the transferor's other call is here.
+    fn attend(
+        &mut self,
+        now: Instant,
+        from: CallKey,
+        transferor: LegSide,
+        server: ServerKey,
+        request: &Message,
+        replaces: &Replaces,
+    ) -> Result<(), u16> {
+        let referrer = self.calls.get(from).ok_or(481_u16)?;
+        let named = self.replaced(replaces).filter(|(key, near)| {
+            self.calls.get(*key).is_some_and(|call| {
+                *key != from
+                    && call.voice_connector().id == referrer.voice_connector().id
+                    && call.can_be_replaced(*near)
+            })
+        });
+        // 481 would say that the REFER's own dialog is gone.
+        let Some((taker, near)) = named else { return Err(404) };
+        self.with_call(now, from, |call, context| {
+            call.accept_refer(context, now, transferor, server, request, taker);
+        });
+        let leg = transferor.other();
+        if let Some(mut call) = self.calls.take(taker) {
+            if let Some(giver) = self.calls.get(from) {
+                call.become_taker(giver, leg, near);
+            }
+            self.put_back(now, taker, call);
+        }
+        self.join(now, from, leg, taker, near);
+        Ok(())
+    }
+
+    /// The live dialog of ours that a Replaces header names.
+    fn replaced(&self, replaces: &Replaces) -> Option<(CallKey, LegSide)> {
+        let (key, side) = self.context.replaced_leg(replaces)?;
+        self.calls.get(key)?.is_named(side, replaces).then_some((key, side))
+    }
+
+    /// An INVITE with Replaces (RFC 3891 section 3): whether it may take the named leg's place.
+    ///
+    /// # Errors
+    /// The status that it is owed.
+    pub(super) fn find_replaced(
+        &self,
+        flow: &Flow,
+        invite: &Message,
+    ) -> Option<Result<(CallKey, LegSide), u16>> {
+        let value = invite.header(HeaderName::Replaces)?;
+        let found = || {
+            if self.calls.is_full() {
+                return Err(503);
+            }
+            let replaces = Replaces::parse(value).ok_or(400_u16)?;
+            let (key, side) = self.replaced(&replaces).ok_or(481_u16)?;
+            let call = self.calls.get(key).ok_or(481_u16)?;
+            if !self.owns_leg(flow, call, side) {
+                return Err(403);
+            }
+            match call.can_be_replaced(side) {
+                // RFC 3891 section 3: an answered call that only an early one may replace.
+                true if replaces.early_only => Err(486),
+                true => Ok((key, side)),
+                false => Err(481),
+            }
+        };
+        Some(found())
+    }
+
+    /// Whether a source may speak for the peer of a leg.
+    fn owns_leg(&self, flow: &Flow, call: &Call, side: LegSide) -> bool {
+        let source = flow.remote.ip().to_canonical();
+        let directory = &self.context.directory;
+        match (call.side_of(side), directory.carrier_by_source(source)) {
+            (Side::Remote, Some(carrier)) => {
+                let peer = call.flow_of(side).remote.ip().to_canonical();
+                directory.carrier_by_source(peer).is_some_and(|of_leg| of_leg.id == carrier.id)
+            }
+            (Side::Customer, None) => directory
+                .voice_connectors_by_source(source)
+                .any(|connector| connector.id == call.voice_connector().id),
+            _ => false,
+        }
+    }
+
+    /// Begins the call that replaces a leg.
+    pub(super) fn replace(
+        &mut self,
+        now: Instant,
+        server: ServerKey,
+        invite: Message,
+        flow: Flow,
+        (replaced, side): (CallKey, LegSide),
+    ) {
+        let Some(old) = self.calls.get(replaced) else { return };
+        let admission = old.admission_of_replacement(side);
+        let key = self.calls.reserve();
+        let mut call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
+        self.context.policing.count_in(now, &admission.voice_connector);
+        self.context.statistics.attempts += 1;
+        self.context.statistics.active_calls += 1;
+        if let Some(old) = self.calls.get(replaced) {
+            call.become_replacement(old, side.other());
+        }
+        call.start(&mut self.context, now, server, invite, &admission);
+        self.put_back(now, key, call);
+    }
+
+    fn join(
+        &mut self,
+        now: Instant,
+        giver_key: CallKey,
+        leg: LegSide,
+        taker_key: CallKey,
+        near: LegSide,
+    ) {
+        let Some(mut taker) = self.calls.take(taker_key) else { return };
+        let giver_lives = self.calls.get(giver_key).is_some_and(Call::is_live);
+        let giver = if giver_lives { self.calls.take(giver_key) } else { None };
+        let Some(mut giver) = giver else {
+            taker.withdraw(&mut self.context, now);
+            self.put_back(now, taker_key, taker);
+            return;
+        };
+        if giver.can_move(leg) && taker.can_move(near) {
+            taker.take_leg(&mut self.context, now, near, &mut giver, leg);
+        } else {
+            taker.join_later(&mut self.context, now);
+        }
+        self.settle_call(now, giver_key, giver);
+        self.put_back(now, taker_key, taker);
+    }
+}
