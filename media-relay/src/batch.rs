@@ -8,8 +8,10 @@ use std::os::fd::RawFd;
 
 /// Datagrams that one socket may deliver in a turn, so that a flood on one does not starve others.
 pub(crate) const BATCH: usize = 16;
-/// Octets of the largest datagram that is relayed; a longer one is dropped and counted.
-const BUFFER: usize = 2048;
+/// Octets of the largest datagram that is received; a longer one is dropped and counted.
+const LONGEST: usize = 2048;
+/// With room to protect it.
+const BUFFER: usize = LONGEST + relay_core::GROWTH;
 
 /// Buffers for one batch. Everything is allocated once; receiving and sending allocate nothing.
 pub(crate) struct Batch {
@@ -52,8 +54,10 @@ impl Batch {
             queued: 0,
         };
         for index in 0..BATCH {
-            batch.received.vectors[index] =
-                libc::iovec { iov_base: batch.buffers[index].as_mut_ptr().cast(), iov_len: BUFFER };
+            batch.received.vectors[index] = libc::iovec {
+                iov_base: batch.buffers[index].as_mut_ptr().cast(),
+                iov_len: LONGEST,
+            };
             batch.received.headers[index].msg_hdr.msg_namelen = NAME_CAPACITY;
         }
         batch
@@ -81,17 +85,16 @@ impl Batch {
         }
     }
 
-    /// Datagram `index` of the last [`Batch::receive`]: its source and its octets. `None` when it
-    /// was longer than a buffer, or of a foreign address family.
-    pub(crate) fn datagram(&mut self, index: usize) -> Option<(SocketAddr, &mut [u8])> {
+    /// Datagram `index` of the last [`Batch::receive`]: its source, the buffer that it begins, and
+    /// its octets. `None` when it was longer than can be received, or of a foreign address family.
+    pub(crate) fn datagram(&mut self, index: usize) -> Option<(SocketAddr, &mut [u8], usize)> {
         let message = self.received.headers.get_mut(index)?;
         let name_length = mem::replace(&mut message.msg_hdr.msg_namelen, NAME_CAPACITY);
         if message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
             return None;
         }
         let source = read_name(&self.received.names[index], name_length)?;
-        let octets = self.buffers[index].get_mut(..message.msg_len as usize)?;
-        Some((source, octets))
+        Some((source, &mut self.buffers[index], message.msg_len as usize))
     }
 
     /// Queues the first `len` octets of datagram `index` to be sent; once per received datagram.
@@ -233,25 +236,24 @@ mod tests {
         sink.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let to = middle.local_addr().unwrap();
         sender.send_to(&[1; 10], to).unwrap();
-        sender.send_to(&[2; BUFFER + 1], to).unwrap();
-        sender.send_to(&[3; BUFFER], to).unwrap();
+        sender.send_to(&[2; LONGEST + 1], to).unwrap();
+        sender.send_to(&[3; LONGEST], to).unwrap();
 
         let mut batch = Batch::new();
         // Loopback delivers within send_to, so all three wait already.
         assert_eq!(batch.receive(middle.as_raw_fd()).unwrap(), 3);
         for index in 0..3 {
-            let Some((source, octets)) = batch.datagram(index) else {
+            let Some((source, _, len)) = batch.datagram(index) else {
                 assert_eq!(index, 1);
                 continue;
             };
             assert_eq!(source, sender.local_addr().unwrap());
-            let len = octets.len();
             batch.queue(index, len, middle.as_raw_fd(), sink.local_addr().unwrap());
         }
         batch.flush(|_| panic!("loopback takes everything"));
         let mut buffer = [0; 4096];
         assert_eq!(sink.recv(&mut buffer).unwrap(), 10);
-        assert_eq!(sink.recv(&mut buffer).unwrap(), BUFFER);
+        assert_eq!(sink.recv(&mut buffer).unwrap(), LONGEST);
         assert_eq!(batch.receive(middle.as_raw_fd()).unwrap(), 0);
     }
 

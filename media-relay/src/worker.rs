@@ -120,12 +120,12 @@ impl Worker {
         let mut queued = [(LegSide::A, PacketKind::Rtp, 0); BATCH];
         let mut count = 0;
         for index in 0..received {
-            let Some((source, octets)) = batch.datagram(index) else {
+            let Some((source, buffer, len)) = batch.datagram(index) else {
                 counters.oversized.add(1);
                 stream.session.count_malformed(from);
                 continue;
             };
-            match stream.session.forward(from, socket, source, octets, arrival) {
+            match stream.session.forward(from, socket, source, buffer, len, arrival) {
                 Decision::Send { to, socket, destination, len, kind } => {
                     batch.queue(index, len, stream.sockets[to.index()].fd(socket), destination);
                     counters.sent(kind, len);

@@ -8,10 +8,12 @@
 use media_relay::{Clock, DropReason, EventSink, Relay, RelayConfig, RelayStatistics};
 use model::{
     AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand,
-    MediaEvent, MediaId, MediaPlan, QualityReport, ReportKind, TransactionId,
+    MediaEvent, MediaId, MediaPlan, QualityReport, ReportKind, SdesKeys, SrtpKey, SrtpSuite,
+    TransactionId,
 };
 use rtp_proto::RtpHeader;
 use rtp_proto::rtcp::write_receiver_report;
+use rtp_proto::srtp::{LONGEST_GROWTH, SrtpReceiver, SrtpSender};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -198,6 +200,41 @@ fn packets_pass_both_ways_over_ipv4_and_counters_are_exact() {
 #[test]
 fn packets_pass_both_ways_over_ipv6_and_counters_are_exact() {
     passes_both_ways("::1", 20_000..=20_099);
+}
+
+#[test]
+fn srtp_on_one_leg_becomes_rtp_on_the_other_and_failures_are_counted() {
+    let rig = Rig::new("127.0.0.1", 20_800..=20_849, |_| {});
+    let local = rig.allocate(1).unwrap();
+    let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    let key = |fill| SrtpKey::new(SrtpSuite::AeadAes256Gcm, &[fill; 44]).unwrap();
+    let mut legs = [a.plan(), b.plan()];
+    let keys = SdesKeys { receive: key(1), send: key(2) };
+    legs[0].security = model::LegSecurity::Sdes(Box::new(keys));
+    let plan = Box::new(MediaPlan { legs });
+    rig.relay.command(MediaCommand::Apply { id: MediaId(1), plan }).unwrap();
+
+    let (mut sender, mut receiver) = (SrtpSender::new(&key(1)), SrtpReceiver::new(&key(2)));
+    for sequence in 0..50 {
+        let mut packet = rtp(sequence);
+        packet.resize(172 + LONGEST_GROWTH, 0);
+        let len = sender.protect_rtp(&mut packet, 172).unwrap();
+        a.rtp.send_to(&packet[..len], local[0].rtp).unwrap();
+        assert_eq!(b.receive().0, rtp(sequence));
+        b.send(local[1].rtp, sequence);
+        let mut back = a.receive().0;
+        assert_eq!(back.len(), 172 + 16);
+        let len = receiver.unprotect_rtp(&mut back).unwrap();
+        assert_eq!(back[..len], rtp(sequence));
+        if sequence == 49 {
+            a.rtp.send_to(&packet[..188], local[0].rtp).unwrap();
+            a.send(local[0].rtp, 50);
+        }
+    }
+    let statistics = rig.until(|s| s.dropped(DropReason::SrtpAuthentication) == 1);
+    assert_eq!(statistics.dropped(DropReason::SrtpReplayed), 1);
+    let [leg_a, _] = rig.release(1);
+    assert_eq!((leg_a.received.rtp_packets, leg_a.sent.rtp_bytes), (50, 50 * 188));
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn main() {
         header.write_header(&mut packet);
         let now = Instant::from_millis(u64::from(round) * 20);
         let source = black_box(ends[side.index()]);
-        match session.forward(side, MediaSocket::Rtp, source, black_box(&mut packet), now) {
+        match session.forward(side, MediaSocket::Rtp, source, black_box(&mut packet), 172, now) {
             Decision::Send { len, .. } => sent += len,
             Decision::Drop(_) => {}
         }

@@ -66,11 +66,22 @@ pub enum DropReason {
     NotWanted,
     /// The other leg's address is not known yet.
     NoDestination,
+    /// Too short for SRTP, on a leg that has it.
+    SrtpMalformed,
+    /// Not authentic: plain RTP, another key, or forged.
+    SrtpAuthentication,
+    /// Its SRTP index was seen before, or is too old to tell.
+    SrtpReplayed,
+    /// The sequence number was protected before, or is too old to tell: protecting it again would
+    /// use a keystream twice.
+    SrtpRepeated,
+    /// More SSRCs, or more packets, than one SRTP key may serve.
+    SrtpExhausted,
 }
 
 impl DropReason {
     /// Every reason, in the order of their declaration.
-    pub const ALL: [DropReason; 9] = [
+    pub const ALL: [DropReason; 14] = [
         DropReason::NoPlan,
         DropReason::NotMedia,
         DropReason::MalformedRtp,
@@ -80,6 +91,11 @@ impl DropReason {
         DropReason::NotAccepted,
         DropReason::NotWanted,
         DropReason::NoDestination,
+        DropReason::SrtpMalformed,
+        DropReason::SrtpAuthentication,
+        DropReason::SrtpReplayed,
+        DropReason::SrtpRepeated,
+        DropReason::SrtpExhausted,
     ];
 
     /// The position in [`DropReason::ALL`].
@@ -100,36 +116,48 @@ impl DropReason {
             DropReason::NotAccepted => "not_accepted",
             DropReason::NotWanted => "not_wanted",
             DropReason::NoDestination => "no_destination",
+            DropReason::SrtpMalformed => "srtp_malformed",
+            DropReason::SrtpAuthentication => "srtp_authentication",
+            DropReason::SrtpReplayed => "srtp_replayed",
+            DropReason::SrtpRepeated => "srtp_repeated",
+            DropReason::SrtpExhausted => "srtp_exhausted",
         }
     }
 }
 
 impl RtpSession {
-    /// Judges a datagram that came to `socket` of leg `from`, counts it, and says where it goes.
+    /// Judges the datagram in the first `len` octets of `buffer`, which came to `socket` of leg
+    /// `from`; counts it, and says where it goes.
     ///
-    /// `packet` stays as it is: both legs see the same SSRCs, sequence numbers and reports.
+    /// Both legs see the same SSRCs, sequence numbers and reports. Only where a leg has SRTP do the
+    /// octets change: they are unprotected and protected in place, for which `buffer` needs
+    /// [`crate::GROWTH`] octets of room behind `len`.
     #[inline]
     pub fn forward(
         &mut self,
         from: LegSide,
         socket: MediaSocket,
         source: SocketAddr,
-        packet: &mut [u8],
+        buffer: &mut [u8],
+        len: usize,
         arrival: Instant,
     ) -> Decision {
-        let kind = match (demultiplex(packet), socket) {
+        let len = len.min(buffer.len());
+        let kind = match (demultiplex(buffer.get(..len).unwrap_or_default()), socket) {
             (DatagramKind::Rtp, MediaSocket::Rtp) => PacketKind::Rtp,
             (DatagramKind::Rtcp, _) => PacketKind::Rtcp,
             _ => return self.refuse(from, DropReason::NotMedia),
         };
+        let to = from.other();
         let outcome = match kind {
-            PacketKind::Rtp => self.forward_rtp(from, source, packet, arrival),
-            PacketKind::Rtcp => self.forward_rtcp(from, socket, source, packet, arrival),
+            PacketKind::Rtp => self.forward_rtp(from, source, buffer, len, arrival),
+            PacketKind::Rtcp => self.forward_rtcp(from, socket, source, buffer, len, arrival),
         };
-        let len = packet.len();
+        let outcome = outcome.and_then(|(socket, destination, len)| {
+            Ok((socket, destination, self.security.protect(to, kind, buffer, len)?))
+        });
         match outcome {
-            Ok((socket, destination)) => {
-                let to = from.other();
+            Ok((socket, destination, len)) => {
                 self.legs[to.index()].stream.sent(kind, len);
                 Decision::Send { to, socket, destination, len, kind }
             }
@@ -137,57 +165,84 @@ impl RtpSession {
         }
     }
 
+    /// Where the packet goes, and its length without SRTP.
     fn forward_rtp(
         &mut self,
         from: LegSide,
         source: SocketAddr,
-        packet: &[u8],
+        buffer: &mut [u8],
+        octets: usize,
         arrival: Instant,
-    ) -> Result<(MediaSocket, SocketAddr), DropReason> {
+    ) -> Result<(MediaSocket, SocketAddr, usize), DropReason> {
         let (leg, other) = pair(&mut self.legs, from);
         let Some(plan) = &leg.plan else { return Err(DropReason::NoPlan) };
+        let packet = buffer.get_mut(..octets).unwrap_or_default();
+        let authenticated;
+        let (packet, policy) = if self.security.is_plain(from) {
+            (&*packet, &self.policy)
+        } else {
+            if !leg.rtp.is_plausible(source, arrival, None) {
+                return Err(DropReason::WrongSource);
+            }
+            authenticated = self.policy.authenticated();
+            (self.security.unprotect(from, PacketKind::Rtp, packet, arrival)?, &authenticated)
+        };
         let rtp = RtpPacket::parse(packet).map_err(|_| DropReason::MalformedRtp)?;
-        admit(leg.rtp.observe(source, rtp.ssrc(), arrival, &self.policy, None))?;
+        admit(leg.rtp.observe(source, rtp.ssrc(), arrival, policy, None))?;
         let way = if !plan.accepts_from {
             Err(DropReason::NotAccepted)
         } else if other.plan.as_ref().is_some_and(|p| !p.sends_to) {
             Err(DropReason::NotWanted)
         } else {
             let destination = other.rtp.destination().ok_or(DropReason::NoDestination);
-            destination.map(|destination| (MediaSocket::Rtp, destination))
+            destination.map(|destination| (MediaSocket::Rtp, destination, packet.len()))
         };
-        leg.stream.received_rtp(plan, &rtp, arrival, way.is_ok());
+        leg.stream.received_rtp(plan, &rtp, octets, arrival, way.is_ok());
         leg.note_heard(arrival);
         way
     }
 
-    /// RTCP flows whatever the direction of the media (RFC 3264 section 5.1).
+    /// Where the compound goes, and its length without SRTCP. RTCP flows whatever the direction of
+    /// the media (RFC 3264 section 5.1).
     fn forward_rtcp(
         &mut self,
         from: LegSide,
         socket: MediaSocket,
         source: SocketAddr,
-        packet: &[u8],
+        buffer: &mut [u8],
+        octets: usize,
         arrival: Instant,
-    ) -> Result<(MediaSocket, SocketAddr), DropReason> {
+    ) -> Result<(MediaSocket, SocketAddr, usize), DropReason> {
         let (leg, other) = pair(&mut self.legs, from);
         let (Some(_), Some(other_plan)) = (&leg.plan, &other.plan) else {
             return Err(DropReason::NoPlan);
         };
-        let sender = check_compound(packet)?;
-        admit(match socket {
-            MediaSocket::Rtp => leg.rtp.observe(source, sender, arrival, &self.policy, None),
+        let (latch, companion) = match socket {
+            MediaSocket::Rtp => (&mut leg.rtp, None),
             MediaSocket::Rtcp => {
                 let companion = leg.rtp.locked();
-                leg.rtcp.observe(source, sender, arrival, &self.policy, companion)
+                (&mut leg.rtcp, companion)
             }
-        })?;
+        };
+        let packet = buffer.get_mut(..octets).unwrap_or_default();
+        let authenticated;
+        let (packet, policy) = if self.security.is_plain(from) {
+            (&*packet, &self.policy)
+        } else {
+            if !latch.is_plausible(source, arrival, companion) {
+                return Err(DropReason::WrongSource);
+            }
+            authenticated = self.policy.authenticated();
+            (self.security.unprotect(from, PacketKind::Rtcp, packet, arrival)?, &authenticated)
+        };
+        let sender = check_compound(packet)?;
+        admit(latch.observe(source, sender, arrival, policy, companion))?;
         let way = if other_plan.rtcp_mux {
             other.rtp.destination().map(|destination| (MediaSocket::Rtp, destination))
         } else {
             rtcp_destination(other).map(|destination| (MediaSocket::Rtcp, destination))
         };
-        leg.stream.received_rtcp(packet.len());
+        leg.stream.received_rtcp(octets);
         for reported in parse_compound(packet).flatten() {
             let blocks = match reported {
                 RtcpPacket::SenderReport(report) => {
@@ -204,21 +259,31 @@ impl RtpSession {
             }
         }
         leg.note_heard(arrival);
-        way.ok_or(DropReason::NoDestination)
+        let (socket, destination) = way.ok_or(DropReason::NoDestination)?;
+        Ok((socket, destination, packet.len()))
     }
 
     fn refuse(&mut self, from: LegSide, reason: DropReason) -> Decision {
         let stream = &mut self.legs[from.index()].stream;
         match reason {
-            DropReason::WrongSource => stream.wrong_source += 1,
-            DropReason::NotMedia | DropReason::MalformedRtp | DropReason::MalformedRtcp => {
-                stream.malformed += 1;
+            DropReason::WrongSource => {
+                stream.wrong_source = stream.wrong_source.saturating_add(1);
+            }
+            DropReason::NotMedia
+            | DropReason::MalformedRtp
+            | DropReason::MalformedRtcp
+            | DropReason::SrtpMalformed => {
+                stream.malformed = stream.malformed.saturating_add(1);
             }
             DropReason::NoPlan
             | DropReason::Learning
             | DropReason::NotAccepted
             | DropReason::NotWanted
-            | DropReason::NoDestination => {}
+            | DropReason::NoDestination
+            | DropReason::SrtpAuthentication
+            | DropReason::SrtpReplayed
+            | DropReason::SrtpRepeated
+            | DropReason::SrtpExhausted => {}
         }
         Decision::Drop(reason)
     }

@@ -24,6 +24,13 @@ pub struct LearningPolicy {
     pub span: Duration,
 }
 
+impl LearningPolicy {
+    /// For a packet that authentication has proven to be the leg's: one is evidence.
+    pub(crate) fn authenticated(&self) -> Self {
+        LearningPolicy { confirmations: 1, span: Duration::ZERO, ..*self }
+    }
+}
+
 impl Default for LearningPolicy {
     /// Three packets over at least 30 ms, within 500 ms.
     fn default() -> Self {
@@ -139,6 +146,28 @@ impl Latch {
             return Verdict::Accepted;
         }
         self.observe_unlocked(source, ssrc, now, policy, companion)
+    }
+
+    /// Whether [`Latch::observe`] could say anything but [`Verdict::WrongSource`], asked without a
+    /// change: what no authentication could help need not be authenticated.
+    #[inline]
+    pub fn is_plausible(
+        &self,
+        source: SocketAddr,
+        now: Instant,
+        companion: Option<SocketAddr>,
+    ) -> bool {
+        if self.locked == Some(source) {
+            return true;
+        }
+        if self.locked.is_some() {
+            return self.window_is_open(now)
+                && (self.expectation.described == Some(source)
+                    || self.expectation.allows_ip(source.ip()));
+        }
+        self.expectation.allows_ip(source.ip())
+            || self.previous == Some(source)
+            || companion.is_some_and(|c| c.ip() == source.ip())
     }
 
     /// The source that is locked.

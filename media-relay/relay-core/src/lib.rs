@@ -16,9 +16,11 @@ mod plan;
 pub mod quality;
 mod report;
 mod rtp_session;
+mod security;
 mod stream;
 
 pub use forward::{Decision, DropReason, MediaSocket, PacketKind};
 pub use latch::{Expectation, Latch, LearningPolicy, Verdict};
 pub use plan::{CompiledLeg, Format};
 pub use rtp_session::RtpSession;
+pub use security::GROWTH;

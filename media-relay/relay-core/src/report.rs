@@ -120,8 +120,8 @@ fn received_view(
         reordered: reception.reordered(),
         duplicated: reception.duplicated(),
         burst_ratio: reception.burst_ratio(),
-        wrong_source: stream.wrong_source,
-        malformed: stream.malformed,
+        wrong_source: u64::from(stream.wrong_source),
+        malformed: u64::from(stream.malformed),
         forbidden,
     }
 }

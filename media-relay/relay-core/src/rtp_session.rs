@@ -3,6 +3,7 @@
 use crate::forward::PacketKind;
 use crate::latch::{Latch, LearningPolicy};
 use crate::plan::{CompiledLeg, expectations};
+use crate::security::StreamSecurity;
 use crate::stream::LegStream;
 use model::{Instant, LegSide, MediaId, MediaPlan, TransactionId};
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ pub struct RtpSession {
     pub(crate) transaction_id: TransactionId,
     pub(crate) policy: LearningPolicy,
     pub(crate) legs: [Leg; 2],
+    pub(crate) security: StreamSecurity,
 }
 
 #[derive(Debug)]
@@ -48,11 +50,16 @@ impl RtpSession {
             silence_said: false,
             was_allowed: false,
         };
-        RtpSession { id, transaction_id, policy, legs: [leg(), leg()] }
+        let security = StreamSecurity::default();
+        RtpSession { id, transaction_id, policy, legs: [leg(), leg()], security }
     }
 
-    /// Swaps the whole plan. What was measured and, without `relearn`, what was latched stays.
+    /// Swaps the whole plan. What was measured and, without `relearn`, what was latched stays; so do
+    /// roll-over counters and replay windows of SRTP.
     pub fn apply(&mut self, plan: &MediaPlan, now: Instant) {
+        for (side, plan) in LegSide::BOTH.into_iter().zip(&plan.legs) {
+            self.security.apply(side, &plan.security, now);
+        }
         for (leg, plan) in self.legs.iter_mut().zip(&plan.legs) {
             let [rtp, rtcp] = expectations(plan);
             let relearn = plan.relearn || leg.plan.is_none();
@@ -93,7 +100,8 @@ impl RtpSession {
     /// Counts a datagram on a leg's socket that could not even be read whole.
     #[cold]
     pub fn count_malformed(&mut self, from: LegSide) {
-        self.legs[from.index()].stream.malformed += 1;
+        let stream = &mut self.legs[from.index()].stream;
+        stream.malformed = stream.malformed.saturating_add(1);
     }
 
     /// Whether `leg` should send and has not been heard for `after`; said once per silence.

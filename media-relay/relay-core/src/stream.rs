@@ -16,8 +16,10 @@ pub(crate) struct LegStream {
     pub(crate) rtp_bytes: u64,
     pub(crate) rtcp_packets: u64,
     pub(crate) rtcp_bytes: u64,
-    pub(crate) wrong_source: u64,
-    pub(crate) malformed: u64,
+    /// Saturates.
+    pub(crate) wrong_source: u32,
+    /// Saturates.
+    pub(crate) malformed: u32,
     /// Packets that were received and, by the media's direction, not sent on.
     withheld: u64,
     pub(crate) sent: SentView,
@@ -41,17 +43,18 @@ struct PeerAtReport {
 }
 
 impl LegStream {
-    /// Counts a packet from the leg's own source.
+    /// Counts a packet from the leg's own source that came in `octets` octets, with SRTP's.
     #[inline]
     pub(crate) fn received_rtp(
         &mut self,
         plan: &CompiledLeg,
         packet: &RtpPacket<'_>,
+        octets: usize,
         arrival: Instant,
         forwarded: bool,
     ) {
         self.rtp_packets += 1;
-        self.rtp_bytes += packet.raw().len() as u64;
+        self.rtp_bytes += octets as u64;
         self.withheld += u64::from(!forwarded);
         let format = plan.format(packet.payload_type());
         let kind = if plan.is_telephone_event(packet.payload_type()) {

@@ -2,11 +2,13 @@
 #![expect(unsafe_code, reason = "a global allocator that counts")]
 
 use model::{
-    Codec, CodecMapping, Instant, LegPlan, LegSide, MediaId, MediaPlan, ReportKind, TransactionId,
+    Codec, CodecMapping, Instant, LegPlan, LegSecurity, LegSide, MediaId, MediaPlan, ReportKind,
+    SdesKeys, SrtpKey, SrtpSuite, TransactionId,
 };
-use relay_core::{Decision, DropReason, LearningPolicy, MediaSocket, RtpSession};
+use relay_core::{Decision, DropReason, GROWTH, LearningPolicy, MediaSocket, RtpSession};
 use rtp_proto::RtpHeader;
 use rtp_proto::rtcp::{ReportBlock, SenderInfo, write_sender_report};
+use rtp_proto::srtp::SrtpSender;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -42,6 +44,10 @@ fn allocations_of(work: impl FnOnce()) -> u64 {
 }
 
 fn session() -> RtpSession {
+    session_with([LegSecurity::Plain, LegSecurity::Plain])
+}
+
+fn session_with(security: [LegSecurity; 2]) -> RtpSession {
     let leg = |port| LegPlan {
         remote_rtp: Some(([192, 0, 2, 1], port).into()),
         remote_rtcp: Some(([192, 0, 2, 1], port + 1).into()),
@@ -57,7 +63,7 @@ fn session() -> RtpSession {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: Some(101),
-        security: model::LegSecurity::Plain,
+        security: LegSecurity::Plain,
     };
     let mut session = RtpSession::new(
         MediaId(1),
@@ -65,7 +71,11 @@ fn session() -> RtpSession {
         Instant::ZERO,
         LearningPolicy::default(),
     );
-    session.apply(&MediaPlan { legs: [leg(4_000), leg(5_000)] }, Instant::ZERO);
+    let mut legs = [leg(4_000), leg(5_000)];
+    for (leg, security) in legs.iter_mut().zip(security) {
+        leg.security = security;
+    }
+    session.apply(&MediaPlan { legs }, Instant::ZERO);
     session
 }
 
@@ -98,7 +108,7 @@ fn forwarding_allocates_nothing_in_any_outcome() {
             header.write_header(&mut rtp);
             let now = Instant::from_millis(u64::from(number) * 20);
             let mut forward = |source, packet: &mut [u8], socket| {
-                session.forward(LegSide::A, socket, source, packet, now)
+                session.forward(LegSide::A, socket, source, packet, packet.len(), now)
             };
             let decision = forward(from, &mut rtp, MediaSocket::Rtp);
             assert!(matches!(decision, Decision::Send { .. }));
@@ -113,6 +123,50 @@ fn forwarding_allocates_nothing_in_any_outcome() {
         }
     });
     assert_eq!(allocations, 0);
+}
+
+#[expect(clippy::expect_used, reason = "a test's helper")]
+fn key(suite: SrtpSuite, fill: u8) -> SrtpKey {
+    SrtpKey::new(suite, &vec![fill; suite.key_len() + suite.salt_len()]).expect("the right length")
+}
+
+#[test]
+fn srtp_allocates_nothing_either_way() {
+    for suite in SrtpSuite::ALL {
+        let keys = |fill| SdesKeys { receive: key(suite, fill), send: key(suite, fill + 1) };
+        let security = [1, 3].map(|fill| LegSecurity::Sdes(Box::new(keys(fill))));
+        let mut session = session_with(security);
+        let mut peer = SrtpSender::new(&key(suite, 1));
+        let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+        let mut buffer = [0_u8; 172 + 2 * GROWTH];
+        let allocations = allocations_of(|| {
+            for number in 0..2_000_u32 {
+                let now = Instant::from_millis(u64::from(number) * 20);
+                let header = RtpHeader {
+                    sequence: (64_000 + number) as u16,
+                    ssrc: number / 200,
+                    ..RtpHeader::default()
+                };
+                header.write_header(&mut buffer);
+                let len = peer.protect_rtp(&mut buffer, 172).unwrap_or_default();
+                let mut forward = |packet: &mut [u8]| {
+                    session.forward(LegSide::A, MediaSocket::Rtp, from, packet, len, now)
+                };
+                let mut forged = buffer;
+                forged[100] ^= 1;
+                let refused = Decision::Drop(DropReason::SrtpAuthentication);
+                assert_eq!(forward(&mut forged), refused);
+                assert!(matches!(forward(&mut buffer), Decision::Send { .. }));
+                let mut report = [0_u8; 8 + 2 * GROWTH];
+                report[..4].copy_from_slice(&[0x80, 201, 0, 1]);
+                let len = peer.protect_rtcp(&mut report, 8).unwrap_or_default();
+                let decision =
+                    session.forward(LegSide::A, MediaSocket::Rtcp, from, &mut report, len, now);
+                assert!(matches!(decision, Decision::Send { .. }), "{decision:?}");
+            }
+        });
+        assert_eq!(allocations, 0, "{suite}");
+    }
 }
 
 #[test]

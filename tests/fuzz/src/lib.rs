@@ -14,12 +14,14 @@ pub mod mutate;
 pub mod seeds;
 mod session_description;
 mod sip;
+mod srtp;
 
 pub use edge::edge;
 pub use endpoint::sip_endpoint;
 pub use media::{rtcp, rtp, rtp_session};
 pub use session_description::sdp;
 pub use sip::{sip_message, sip_stream};
+pub use srtp::srtp;
 
 /// Longer inputs are cut: twice the largest UDP datagram.
 pub const MAX_INPUT: usize = 128 * 1024;
@@ -64,6 +66,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rtp", run: rtp, shared_seeds: &[], words: &[] },
     Target { name: "rtcp", run: rtcp, shared_seeds: &[], words: &[] },
     Target { name: "rtp_session", run: rtp_session, shared_seeds: &[], words: &[] },
+    Target { name: "srtp", run: srtp, shared_seeds: &[], words: &[] },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
 

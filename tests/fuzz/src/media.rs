@@ -2,9 +2,10 @@
 
 use crate::{bounded, parts};
 use model::{
-    Codec, CodecMapping, Instant, LegPlan, LegSide, MediaId, MediaPlan, ReportKind, TransactionId,
+    Codec, CodecMapping, Instant, LegPlan, LegSecurity, LegSide, MediaId, MediaPlan, ReportKind,
+    SdesKeys, SrtpKey, SrtpSuite, TransactionId,
 };
-use relay_core::{Decision, LearningPolicy, MediaSocket, RtpSession};
+use relay_core::{Decision, GROWTH, LearningPolicy, MediaSocket, RtpSession};
 use rtp_proto::rtcp::{RtcpPacket, XrBlock, parse_compound, validate_compound};
 use rtp_proto::{ExtendedSequence, RtpPacket, TelephoneEvent, demultiplex};
 use std::hint::black_box;
@@ -80,7 +81,7 @@ fn walk(packet: &RtcpPacket<'_>) {
 
 /// A script of datagrams to one relayed stream. A part's first byte chooses the leg (bit 0), the
 /// socket (bit 1), the source (bits 2 and 3), the time since the part before (bits 4 and 5), and
-/// whether the plan is swapped (bit 6) or a report is taken (bit 7).
+/// whether the plan is swapped (bit 6, by the next two bytes) or a report is taken (bit 7).
 ///
 /// # Panics
 /// When a datagram is sent where no plan and no latch points, or a measure is out of its range.
@@ -88,19 +89,26 @@ pub fn rtp_session(data: &[u8]) {
     let mut now = Instant::from_millis(1);
     let transaction = TransactionId::from_random(1);
     let mut stream = RtpSession::new(MediaId(1), transaction, now, LearningPolicy::default());
+    let mut srtp = false;
     for (index, part) in parts(bounded(data), MOST_PARTS).enumerate() {
         let Some((&act, datagram)) = part.split_first() else { continue };
         now += Duration::from_millis([0, 1, 20, 30_000][usize::from(act >> 4 & 3)]);
         if index == 0 || act & 0x40 != 0 {
-            stream.apply(&plan(datagram.first().copied().unwrap_or_default()), now);
+            let choice = datagram.first().copied().unwrap_or_default();
+            let secured = datagram.get(1).copied().unwrap_or_default();
+            stream.apply(&plan(choice, secured), now);
+            srtp = secured & SECURE != 0;
         }
         let from = LegSide::BOTH[usize::from(act & 1)];
         let socket = if act & 2 == 0 { MediaSocket::Rtp } else { MediaSocket::Rtcp };
         let source = SOURCES[usize::from(act >> 2 & 3)];
         let mut packet = datagram.to_vec();
-        let decision = stream.forward(from, socket, source, &mut packet, now);
+        packet.resize(datagram.len() + GROWTH, 0);
+        let decision = stream.forward(from, socket, source, &mut packet, datagram.len(), now);
         if let Decision::Send { to, destination, len, kind, .. } = decision {
-            assert!(to == from.other() && len == datagram.len(), "{decision:?}");
+            assert!(to == from.other(), "{decision:?}");
+            let changed = if srtp { GROWTH } else { 0 };
+            assert!(len.abs_diff(datagram.len()) <= changed, "{decision:?}");
             assert!(SOURCES.contains(&destination) || REMOTES.contains(&destination));
             if act & 8 != 0 {
                 stream.send_failed(to, kind, len);
@@ -125,8 +133,24 @@ const SOURCES: [SocketAddr; 4] =
 /// Where the descriptions want RTCP.
 const REMOTES: [SocketAddr; 2] = [address(1, 4001), address(2, 6001)];
 
-/// Two legs; `choice` turns their features on and off.
-fn plan(choice: u8) -> MediaPlan {
+/// The bits of [`plan`]'s `secured` that give leg A and leg B keys.
+const SECURE: u8 = 0x60;
+
+/// The security of a leg, with one of two keys of every suite.
+fn security(secured: u8, bit: u8) -> LegSecurity {
+    let suite = SrtpSuite::ALL[usize::from(secured & 7) % SrtpSuite::ALL.len()];
+    let fill = secured >> 3 & 1;
+    let key = |fill| SrtpKey::new(suite, &vec![fill; suite.key_len() + suite.salt_len()]);
+    match (key(fill), key(fill + 2)) {
+        (Some(receive), Some(send)) if secured & bit != 0 => {
+            LegSecurity::Sdes(Box::new(SdesKeys { receive, send }))
+        }
+        _ => LegSecurity::Plain,
+    }
+}
+
+/// Two legs; `choice` turns their features on and off, `secured` gives them keys.
+fn plan(choice: u8, secured: u8) -> MediaPlan {
     let leg = |side: usize, bits: u8| LegPlan {
         remote_rtp: (bits & 8 == 0).then_some(SOURCES[side]),
         remote_rtcp: (bits & 8 == 0).then_some(REMOTES[side]),
@@ -144,7 +168,7 @@ fn plan(choice: u8) -> MediaPlan {
             })
             .to_vec(),
         telephone_event: Some(101),
-        security: model::LegSecurity::Plain,
+        security: security(secured, [0x20, 0x40][side]),
     };
     MediaPlan { legs: [leg(0, choice & 15), leg(1, choice >> 4)] }
 }

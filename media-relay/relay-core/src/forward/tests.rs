@@ -75,8 +75,8 @@ fn send_at(
     millis: u64,
 ) -> Decision {
     let mut copy = packet.to_vec();
-    let decision =
-        session.forward(from, socket, at(source), &mut copy, Instant::from_millis(millis));
+    let now = Instant::from_millis(millis);
+    let decision = session.forward(from, socket, at(source), &mut copy, packet.len(), now);
     assert_eq!(copy, packet, "a transport translator changes nothing");
     decision
 }

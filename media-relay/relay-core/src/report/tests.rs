@@ -45,7 +45,7 @@ fn from_a(session: &mut RtpSession, sequences: impl Iterator<Item = u16>) {
         header.write_header(&mut packet).unwrap();
         let arrival = Instant::from_millis(u64::from(sequence) * 20);
         let source = ([192, 0, 2, 1], 4_000).into();
-        session.forward(LegSide::A, MediaSocket::Rtp, source, &mut packet, arrival);
+        session.forward(LegSide::A, MediaSocket::Rtp, source, &mut packet, 172, arrival);
     }
 }
 
@@ -83,7 +83,8 @@ fn the_score_is_the_worse_of_both_directions() {
     write_receiver_report(&mut report, 2, &[block]);
     let source = ([192, 0, 2, 1], 5_000).into();
     let now = Instant::from_millis(20_000);
-    session.forward(LegSide::B, MediaSocket::Rtp, source, &mut report, now);
+    let len = report.len();
+    session.forward(LegSide::B, MediaSocket::Rtp, source, &mut report, len, now);
     let [a, b] = session.poll_report(now, ReportKind::Interval);
     assert!(a.mos.unwrap().value() > 4.2);
     let told = b.mos.unwrap().value();

@@ -8,6 +8,9 @@ use crate::wire::{u16_at, u32_at};
 use model::SrtpKey;
 use std::fmt;
 
+/// Octets of a packet that is tried with two roll-over counters; a longer one is tried with one.
+const LONGEST_TRIAL: usize = 2048;
+
 /// Unprotects what a peer sends under one master key.
 pub struct SrtpReceiver {
     key: SrtpKey,
@@ -25,6 +28,13 @@ impl SrtpReceiver {
             rtp: Sources::new(),
             rtcp: Sources::new(),
         }
+    }
+
+    /// The context of the key that replaces this one. It continues the roll-over counters (RFC 3711
+    /// section 3.3.1) unless an SSRC's first packet shows that the peer began again at 0, as RFC
+    /// 4568 section 7.1.4 wants from one that moved, and as some always do.
+    pub fn successor(&self, key: &SrtpKey) -> Self {
+        SrtpReceiver { rtp: self.rtp.inherited(), ..SrtpReceiver::new(key) }
     }
 
     /// The master key.
@@ -55,7 +65,11 @@ impl SrtpReceiver {
         let index = source.rtp_index(sequence)?;
         source.check(index)?;
         let facts = Packet { ssrc, index, header, len: front.len() };
-        let len = self.transform.open_rtp(&facts, front, tag)?;
+        let (len, index) = if source.is_inherited() {
+            open_either(&self.transform, facts, u64::from(sequence), front, tag)?
+        } else {
+            (self.transform.open_rtp(&facts, front, tag)?, index)
+        };
         source.note(index);
         self.rtp.set(source)?;
         Ok(len)
@@ -105,6 +119,30 @@ impl SrtpReceiver {
         }
         Ok((front, tag))
     }
+}
+
+/// Opens the first packet of an SSRC under a new key: with the roll-over counter continued, else
+/// from 0. Its length, and the index that was right.
+#[cold]
+fn open_either(
+    transform: &Transform,
+    facts: Packet,
+    from_zero: u64,
+    front: &mut [u8],
+    tag: &[u8],
+) -> Result<(usize, u64), SrtpError> {
+    let mut copy = [0; LONGEST_TRIAL];
+    let copy = copy.get_mut(..front.len());
+    let Some(copy) = copy.filter(|_| facts.index != from_zero) else {
+        return Ok((transform.open_rtp(&facts, front, tag)?, facts.index));
+    };
+    copy.copy_from_slice(front);
+    if let Ok(len) = transform.open_rtp(&facts, front, tag) {
+        return Ok((len, facts.index));
+    }
+    front.copy_from_slice(copy);
+    let facts = Packet { index: from_zero, ..facts };
+    Ok((transform.open_rtp(&facts, front, tag)?, from_zero))
 }
 
 impl fmt::Debug for SrtpReceiver {

@@ -35,6 +35,16 @@ impl SrtpSender {
         }
     }
 
+    /// The context of the key that replaces this one, with roll-over counters and SRTCP index
+    /// continued (RFC 3711 sections 3.3.1 and 3.4).
+    pub fn successor(&self, key: &SrtpKey) -> Self {
+        SrtpSender {
+            rtp: self.rtp.inherited(),
+            next_rtcp_index: self.next_rtcp_index,
+            ..SrtpSender::new(key)
+        }
+    }
+
     /// The master key.
     pub fn key(&self) -> &SrtpKey {
         &self.key

@@ -17,6 +17,7 @@ const LAST_RTP_INDEX: u64 = (1 << 48) - 1;
 pub(super) struct Source {
     /// Bit n: index `highest` - n was seen. 0: none was yet.
     seen: u128,
+    /// While nothing was seen under this key: the highest under the key before, or 0.
     highest: u64,
     ssrc: u32,
 }
@@ -31,7 +32,7 @@ impl Source {
     #[inline]
     pub(super) fn rtp_index(&self, sequence: u16) -> Result<u64, SrtpError> {
         let sequence = u64::from(sequence);
-        if self.seen == 0 {
+        if self.seen == 0 && self.highest == 0 {
             return Ok(sequence);
         }
         let (cycle, highest) = (self.highest & !0xffff, self.highest & 0xffff);
@@ -45,6 +46,13 @@ impl Source {
             cycle + sequence
         };
         if index > LAST_RTP_INDEX { Err(SrtpError::KeyExhausted) } else { Ok(index) }
+    }
+
+    /// Whether the roll-over counter is that of the key before, and nothing has come yet to show
+    /// whether the peer continues it.
+    #[inline]
+    pub(super) fn is_inherited(&self) -> bool {
+        self.seen == 0 && self.highest > 0
     }
 
     /// Refuses an index that was noted, or that the window no longer tells about.
@@ -85,6 +93,15 @@ pub(super) struct Sources {
 impl Sources {
     pub(super) fn new() -> Self {
         Sources { known: Vec::with_capacity(AT_FIRST), recent: 0 }
+    }
+
+    /// The same SSRCs and roll-over counters under a new key, of which nothing was seen.
+    pub(super) fn inherited(&self) -> Self {
+        let mut known = Vec::with_capacity(self.known.capacity());
+        known.extend(self.known.iter().map(|source| Source { seen: 0, ..*source }));
+        let mut sources = Sources { known, recent: 0 };
+        sources.make_room();
+        sources
     }
 
     /// Doubles the room, up to 256, when more than half is used.
@@ -157,6 +174,8 @@ mod tests {
             assert_eq!(guess, Ok(expected), "{sequence:#x} after {highest:#x}");
         }
         assert_eq!(Source::new(1).rtp_index(0xffff), Ok(0xffff));
+        let inherited = Source { seen: 0, ..at(0x1_ffff) };
+        assert_eq!(inherited.rtp_index(3), Ok(0x2_0003));
         assert_eq!(at(LAST_RTP_INDEX).rtp_index(0), Err(SrtpError::KeyExhausted));
         assert_eq!(at(LAST_RTP_INDEX - 1).rtp_index(0xffff), Ok(LAST_RTP_INDEX));
     }

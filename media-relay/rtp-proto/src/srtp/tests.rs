@@ -266,6 +266,30 @@ fn sources_beyond_the_room_are_refused_until_there_is_more() {
 }
 
 #[test]
+fn a_new_key_continues_the_roll_over_counter_and_a_peer_that_begins_again_is_understood() {
+    for suite in SrtpSuite::ALL {
+        let (mut sender, mut receiver) = pair(suite, &[]);
+        for sequence in (60_000..=65_500).step_by(50).chain((100..=300).step_by(50)) {
+            let packet = protect(&mut sender, &rtp(7, sequence)).unwrap();
+            assert!(unprotect(&mut receiver, &packet).is_ok());
+        }
+        let material: Vec<u8> = (0..(suite.key_len() + suite.salt_len()) as u8).rev().collect();
+        let new = SrtpKey::new(suite, &material).unwrap();
+        let (continues, restarts) = (sender.successor(&new), SrtpSender::new(&new));
+        for mut peer in [continues, restarts] {
+            let mut ours = receiver.successor(&new);
+            for sequence in [310, 305, 311] {
+                let packet = protect(&mut peer, &rtp(7, sequence)).unwrap();
+                assert_eq!(unprotect(&mut ours, &packet), Ok(rtp(7, sequence)), "{suite}");
+                assert_eq!(unprotect(&mut ours, &packet), Err(SrtpError::Replayed));
+            }
+            let old = protect(&mut sender, &rtp(7, 312)).unwrap_or_default();
+            assert!(unprotect(&mut ours, &old).is_err());
+        }
+    }
+}
+
+#[test]
 fn a_buffer_without_room_is_refused_before_anything_happens() {
     for suite in SrtpSuite::ALL {
         let (mut sender, _) = pair(suite, b"ab");

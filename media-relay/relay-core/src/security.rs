@@ -1,0 +1,194 @@
+//! The SRTP contexts of a stream: which key is in force, and what a new plan does to it.
+
+use crate::forward::{DropReason, PacketKind};
+use model::{Instant, LegSide, SdesKeys};
+use rtp_proto::srtp::{LONGEST_GROWTH, SrtpError, SrtpReceiver, SrtpSender};
+use std::time::Duration;
+
+/// Octets of room that [`crate::RtpSession::forward`] needs behind a datagram.
+pub const GROWTH: usize = LONGEST_GROWTH;
+/// How long the former receive key is taken after a new one: as long as a re-INVITE's answer may
+/// be under way (RFC 3261 section 13.3.1.4).
+const FORMER_KEY_AT_MOST: Duration = Duration::from_secs(32);
+/// How long after the first packet under the new key: what is reordered is not later.
+const FORMER_KEY_OVERLAP: Duration = Duration::from_secs(1);
+/// Octets of the longest packet that is tried under both keys. A longer one is tried under the new.
+const LONGEST_TRIAL: usize = 2048;
+
+/// How the legs of a stream are protected: one pointer while neither is.
+#[derive(Debug, Default)]
+pub(crate) struct StreamSecurity(Option<Box<[LegSecurity; 2]>>);
+
+#[derive(Debug, Default)]
+struct LegSecurity {
+    in_force: Option<Box<Contexts>>,
+    /// Those of a leg whose last plan is plain: a plan with the same key finds them again, and no
+    /// keystream is used twice.
+    laid_by: Option<Box<Contexts>>,
+}
+
+#[derive(Debug)]
+struct Contexts {
+    receive: SrtpReceiver,
+    former_receive: Option<Former>,
+    send: SrtpSender,
+    /// Only for a plan that returns to its key.
+    former_send: Option<SrtpSender>,
+}
+
+#[derive(Debug)]
+struct Former {
+    receive: SrtpReceiver,
+    /// Its packets are taken before this.
+    until: Instant,
+}
+
+impl StreamSecurity {
+    /// Takes a leg's keys. A key that is in force, or was just before, keeps its context.
+    pub(crate) fn apply(&mut self, leg: LegSide, plan: &model::LegSecurity, now: Instant) {
+        match plan {
+            model::LegSecurity::Plain => {
+                if let Some(leg) = self.0.as_mut().map(|legs| &mut legs[leg.index()]) {
+                    leg.laid_by = leg.in_force.take().or_else(|| leg.laid_by.take());
+                }
+            }
+            model::LegSecurity::Sdes(keys) => {
+                let leg = &mut self.0.get_or_insert_default()[leg.index()];
+                let contexts = leg.in_force.take().or_else(|| leg.laid_by.take());
+                let mut contexts = contexts.unwrap_or_else(|| Box::new(Contexts::new(keys)));
+                contexts.rekey(keys, now);
+                leg.in_force = Some(contexts);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_plain(&self, leg: LegSide) -> bool {
+        self.0.as_ref().is_none_or(|legs| legs[leg.index()].in_force.is_none())
+    }
+
+    #[inline]
+    fn contexts(&mut self, leg: LegSide) -> Option<&mut Contexts> {
+        self.0.as_mut()?[leg.index()].in_force.as_deref_mut()
+    }
+
+    /// Unprotects a packet of a leg in place; the whole of it when the leg is plain.
+    #[inline]
+    pub(crate) fn unprotect<'a>(
+        &mut self,
+        leg: LegSide,
+        kind: PacketKind,
+        packet: &'a mut [u8],
+        now: Instant,
+    ) -> Result<&'a [u8], DropReason> {
+        let Some(contexts) = self.contexts(leg) else { return Ok(packet) };
+        let opened = match &mut contexts.former_receive {
+            Some(former) if now < former.until => {
+                open_either(&mut contexts.receive, former, kind, packet, now)
+            }
+            _ => open(&mut contexts.receive, kind, packet),
+        };
+        let len = opened.map_err(|error| match error {
+            SrtpError::Malformed => DropReason::SrtpMalformed,
+            SrtpError::UnknownMki | SrtpError::Authentication => DropReason::SrtpAuthentication,
+            SrtpError::Replayed => DropReason::SrtpReplayed,
+            SrtpError::TooManySources | SrtpError::KeyExhausted | SrtpError::NoRoom => {
+                DropReason::SrtpExhausted
+            }
+        })?;
+        packet.get(..len).ok_or(DropReason::SrtpMalformed)
+    }
+
+    /// Protects the first `len` octets for a leg in place; the length then.
+    #[inline]
+    pub(crate) fn protect(
+        &mut self,
+        leg: LegSide,
+        kind: PacketKind,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Result<usize, DropReason> {
+        let Some(contexts) = self.contexts(leg) else { return Ok(len) };
+        let sealed = match kind {
+            PacketKind::Rtp => contexts.send.protect_rtp(buffer, len),
+            PacketKind::Rtcp => contexts.send.protect_rtcp(buffer, len),
+        };
+        sealed.map_err(|error| match error {
+            SrtpError::Replayed => DropReason::SrtpRepeated,
+            SrtpError::Malformed => DropReason::SrtpMalformed,
+            _ => DropReason::SrtpExhausted,
+        })
+    }
+}
+
+impl Contexts {
+    fn new(keys: &SdesKeys) -> Self {
+        Contexts {
+            receive: SrtpReceiver::new(&keys.receive),
+            former_receive: None,
+            send: SrtpSender::new(&keys.send),
+            former_send: None,
+        }
+    }
+
+    fn rekey(&mut self, keys: &SdesKeys, now: Instant) {
+        if *self.receive.key() != keys.receive {
+            let former = self.former_receive.take().map(|former| former.receive);
+            let next = former
+                .filter(|former| *former.key() == keys.receive)
+                .unwrap_or_else(|| self.receive.successor(&keys.receive));
+            let receive = std::mem::replace(&mut self.receive, next);
+            self.former_receive = Some(Former { receive, until: now + FORMER_KEY_AT_MOST });
+        }
+        if *self.send.key() != keys.send {
+            let next = self
+                .former_send
+                .take()
+                .filter(|former| *former.key() == keys.send)
+                .unwrap_or_else(|| self.send.successor(&keys.send));
+            self.former_send = Some(std::mem::replace(&mut self.send, next));
+        }
+        self.receive.make_room();
+        self.send.make_room();
+    }
+}
+
+#[inline]
+fn open(
+    receiver: &mut SrtpReceiver,
+    kind: PacketKind,
+    packet: &mut [u8],
+) -> Result<usize, SrtpError> {
+    match kind {
+        PacketKind::Rtp => receiver.unprotect_rtp(packet),
+        PacketKind::Rtcp => receiver.unprotect_rtcp(packet),
+    }
+}
+
+/// Under the new key, else under the former; a failed attempt may destroy the packet.
+#[cold]
+fn open_either(
+    receiver: &mut SrtpReceiver,
+    former: &mut Former,
+    kind: PacketKind,
+    packet: &mut [u8],
+    now: Instant,
+) -> Result<usize, SrtpError> {
+    let mut copy = [0; LONGEST_TRIAL];
+    let Some(copy) = copy.get_mut(..packet.len()) else { return open(receiver, kind, packet) };
+    copy.copy_from_slice(packet);
+    match open(receiver, kind, packet) {
+        Ok(len) => {
+            former.until = former.until.min(now + FORMER_KEY_OVERLAP);
+            Ok(len)
+        }
+        Err(SrtpError::Authentication | SrtpError::UnknownMki | SrtpError::Malformed) => {
+            packet.copy_from_slice(copy);
+            open(&mut former.receive, kind, packet)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;
