@@ -1,6 +1,7 @@
 //! Carriers: the SIP trunks on the remote side.
 
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
+use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
 use model::{CarrierId, TransportProtocol};
 use std::fmt;
@@ -21,6 +22,10 @@ pub struct Carrier {
     pub transport: TransportProtocol,
     /// Whether its media is encrypted.
     pub srtp: Srtp,
+    /// How we connect to it over TLS.
+    pub tls: Arc<TlsPolicy>,
+    /// What it must show when it connects to us.
+    pub client_certificate: ClientCertificatePolicy,
     /// The called numbers that it serves: `+` alone for all, or `+` and leading digits.
     pub prefixes: Vec<Arc<str>>,
     /// 1 to 100; the lowest is tried first.
@@ -55,6 +60,8 @@ impl Carrier {
             port: None,
             transport: TransportProtocol::Udp,
             srtp: Srtp::Off,
+            tls: Arc::default(),
+            client_certificate: ClientCertificatePolicy::default(),
             prefixes: Vec::new(),
             priority: 1,
             weight: 1,

@@ -14,6 +14,7 @@ mod route;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod validate;
 mod voice_connector;
 
@@ -22,6 +23,7 @@ pub use number::{country_code, country_of, parse_e164};
 pub use problem::Problem;
 pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};
 pub use snapshot::{Resources, Snapshot, VoiceConnectorsBySource};
+pub use tls::{ClientCertificate, ClientCertificatePolicy, KeyPairFiles, TlsPolicy};
 pub use validate::limits;
 pub use voice_connector::{
     DEFAULT_CONCURRENT_CALLS, EarlyMedia, Logging, Origination, OriginationRoute, Refer, Streaming,

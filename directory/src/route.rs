@@ -1,6 +1,7 @@
 //! Routes: where to send a call, in which order.
 
 use crate::carrier::Carrier;
+use crate::tls::TlsPolicy;
 use model::TransportProtocol;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -81,6 +82,8 @@ pub struct Route {
     pub port: Option<u16>,
     /// Over what.
     pub protocol: TransportProtocol,
+    /// How to connect, over TLS.
+    pub tls: Arc<TlsPolicy>,
     /// How long to wait for any response before the next route is tried; four times that once
     /// a 100 has come.
     pub timeout: Duration,

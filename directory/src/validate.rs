@@ -2,7 +2,7 @@
 
 use crate::number::parse_e164;
 use crate::route::is_domain_name;
-use crate::{Carrier, Problem, Resources, Termination, VoiceConnector};
+use crate::{Carrier, ClientCertificatePolicy, Problem, Resources, Termination, VoiceConnector};
 use ipnet::IpNet;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -107,6 +107,7 @@ impl Problems {
             }
             self.final_codes(&carrier.hunt_final_codes, &at);
             self.timeouts(carrier.no_response_timeout, carrier.no_answer_timeout, &at);
+            self.client_names(&carrier.client_certificate, &at);
         }
     }
 
@@ -180,6 +181,16 @@ impl Problems {
             &limits::CONCURRENT_CALLS,
             format!("{at}.concurrent_calls_limit"),
         );
+        self.client_names(&termination.client_certificate, at);
+    }
+
+    fn client_names(&mut self, policy: &ClientCertificatePolicy, at: &str) {
+        let nameless = policy.is_required() && policy.names.is_empty();
+        self.check(!nameless, format!("{at}.client_certificate"), || {
+            "any certificate of any authority would do; add the names that the peer's certificate \
+             is for, such as client_certificate_names = [\"sbc.example.com\"]"
+                .to_owned()
+        });
     }
 
     fn origination(&mut self, vc: &VoiceConnector, at: &str) {

@@ -2,6 +2,7 @@
 
 use crate::carrier::{Carrier, Credential};
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
+use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
 use model::{TransportProtocol, VoiceConnectorId};
 use std::sync::Arc;
@@ -107,6 +108,8 @@ pub struct Termination {
     pub calling_regions: Vec<&'static str>,
     /// Digest credentials, one of which the customer must prove; empty asks for none.
     pub credentials: Vec<Credential>,
+    /// What the customer must show when it connects to us over TLS.
+    pub client_certificate: ClientCertificatePolicy,
 }
 
 impl Termination {
@@ -134,6 +137,7 @@ impl Default for Termination {
             concurrent_calls_limit: DEFAULT_CONCURRENT_CALLS,
             calling_regions: Vec::new(),
             credentials: Vec::new(),
+            client_certificate: ClientCertificatePolicy::default(),
         }
     }
 }
@@ -156,6 +160,8 @@ pub struct OriginationRoute {
     pub port: Option<u16>,
     /// Over what.
     pub protocol: TransportProtocol,
+    /// How we connect to it over TLS.
+    pub tls: Arc<TlsPolicy>,
     /// 1 to 100; the lowest is tried first.
     pub priority: u8,
     /// 1 to 100; its share among routes of the same priority.
@@ -169,6 +175,7 @@ impl OriginationRoute {
             host,
             port: None,
             protocol: TransportProtocol::Udp,
+            tls: Arc::default(),
             priority: 1,
             weight: 1,
         }

@@ -37,11 +37,15 @@ pub enum Refusal {
     NotAcceptable,
     /// The method is not served here.
     MethodNotAllowed,
+    /// The peer must show a client certificate, and there is no verified one.
+    CertificateRequired,
+    /// A `sips` request that came without TLS, or that no route could carry under TLS.
+    SipsNotAllowed,
 }
 
 impl Refusal {
     /// Every refusal, in the order of their declaration.
-    pub const ALL: [Refusal; 16] = [
+    pub const ALL: [Refusal; 18] = [
         Refusal::UnknownSource,
         Refusal::SourceNotAllowed,
         Refusal::NotE164,
@@ -58,6 +62,8 @@ impl Refusal {
         Refusal::PortsExhausted,
         Refusal::NotAcceptable,
         Refusal::MethodNotAllowed,
+        Refusal::CertificateRequired,
+        Refusal::SipsNotAllowed,
     ];
 
     /// The name in logs and metrics.
@@ -79,6 +85,8 @@ impl Refusal {
             Refusal::PortsExhausted => "ports_exhausted",
             Refusal::NotAcceptable => "not_acceptable",
             Refusal::MethodNotAllowed => "method_not_allowed",
+            Refusal::CertificateRequired => "certificate_required",
+            Refusal::SipsNotAllowed => "sips_not_allowed",
         }
     }
 
@@ -88,12 +96,15 @@ impl Refusal {
             Refusal::UnknownSource
             | Refusal::SourceNotAllowed
             | Refusal::RegionNotAllowed
+            | Refusal::CertificateRequired
             | Refusal::Disabled => 403,
             Refusal::NotE164
             | Refusal::NoRoute
             | Refusal::UnknownNumber
             | Refusal::NoOrigination => 404,
             Refusal::MethodNotAllowed => 405,
+            // RFC 5630 section 5.3.
+            Refusal::SipsNotAllowed => 480,
             Refusal::Loop => 482,
             Refusal::NotAcceptable => 488,
             Refusal::CallRateLimit

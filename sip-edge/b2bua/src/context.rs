@@ -4,13 +4,15 @@
 use crate::call::ClientPurpose;
 use crate::config::{EdgeConfig, Listener};
 use crate::edge::{Output, ResolveId};
+use crate::identity::Identities;
+use crate::peer_certificate::PeerCertificate;
 use crate::policing::Policing;
 use crate::statistics::EdgeStatistics;
 use crate::transfer::Order;
 use directory::Snapshot;
 use model::{
-    CallEvent, CallEventKind, Flow, Instant, IpFamily, LegSide, MediaId, TransactionId,
-    TransportProtocol,
+    CallEvent, CallEventKind, ConnectionId, Flow, Instant, IpFamily, LegSide, MediaId,
+    TransactionId, TransportProtocol,
 };
 use sip_proto::{ClientKey, Endpoint, OwnerTag, Random, ServerKey};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -77,6 +79,13 @@ pub(crate) struct Context {
     /// What calls want done with other calls. A call adds one or two at an input, and they are
     /// carried out before the next input, so it stays short.
     pub(crate) orders: VecDeque<Order>,
+    /// Whom our TLS connections must lead to.
+    pub(crate) identities: Identities,
+    /// What the peers of connections to us have proved; bounded by the transport's connections.
+    pub(crate) certificates: HashMap<ConnectionId, PeerCertificate>,
+    /// Somebody in the directory must show a certificate; asked before every request's source is
+    /// looked up.
+    pub(crate) certificates_demanded: bool,
 }
 
 impl Context {

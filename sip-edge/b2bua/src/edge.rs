@@ -7,7 +7,9 @@ mod transfer;
 use crate::call::{Call, NoResponse};
 use crate::config::EdgeConfig;
 use crate::context::{CallKey, Context};
+use crate::identity::ExpectedPeer;
 use crate::leg::{ALLOW, OPTION_TAGS, SUPPORTED};
+use crate::peer_certificate::{self, PeerCertificate};
 use crate::policing::{Policing, TokenBucket};
 use crate::slab::Calls;
 use crate::statistics::EdgeStatistics;
@@ -15,7 +17,7 @@ use bytes::Bytes;
 use directory::Snapshot;
 use model::{
     CallEvent, ConnectionId, Flow, Instant, LegSide, MediaCommand, MediaEvent, MessageDirection,
-    Refusal, SipMessageEvent, SipObservation, TransportProtocol,
+    PeerIdentity, Refusal, SipMessageEvent, SipObservation, TransportProtocol,
 };
 use sip_proto::{
     ClientKey, Composer, Endpoint, HeaderName, Message, Method, OwnerTag, Random, ServerKey,
@@ -46,6 +48,13 @@ pub enum Output {
         port: Option<u16>,
         /// The transport that is asked for.
         protocol: TransportProtocol,
+    },
+    /// Whom flows with this identity must lead to. Comes once, before the first of them.
+    Identity {
+        /// The name in [`Flow::identity`].
+        identity: PeerIdentity,
+        /// What it stands for.
+        expected: ExpectedPeer,
     },
 }
 
@@ -84,7 +93,6 @@ impl Edge {
             context: Context {
                 endpoint: Endpoint::new(transactions),
                 config,
-                directory,
                 random,
                 outputs: VecDeque::new(),
                 policing: Policing::default(),
@@ -96,6 +104,10 @@ impl Edge {
                 call_ids: Default::default(),
                 own_media: Default::default(),
                 orders: VecDeque::new(),
+                identities: Default::default(),
+                certificates: Default::default(),
+                certificates_demanded: peer_certificate::are_demanded(&directory),
+                directory,
             },
         }
     }
@@ -157,8 +169,15 @@ impl Edge {
         self.process_events(now, NO_FLOW);
     }
 
+    /// Takes what the peer of a connection to us has proved by its certificate, before anything
+    /// that comes over it.
+    pub fn handle_certificate(&mut self, id: ConnectionId, certificate: PeerCertificate) {
+        self.context.note_certificate(id, certificate);
+    }
+
     /// Takes the end of a stream connection.
     pub fn handle_connection_closed(&mut self, now: Instant, id: ConnectionId) {
+        self.context.certificates.remove(&id);
         self.context.endpoint.handle_connection_closed(now, id);
         self.process_events(now, NO_FLOW);
         self.calls.for_each(|call| call.handle_connection_closed(id));
@@ -179,6 +198,7 @@ impl Edge {
     /// Replaces the directory. Calls under way keep what they began with.
     pub fn set_directory(&mut self, directory: Arc<Snapshot>) {
         self.context.policing.retain(|id| directory.voice_connector(id).is_some());
+        self.context.certificates_demanded = peer_certificate::are_demanded(&directory);
         self.context.directory = directory;
     }
 

@@ -66,6 +66,7 @@ mod tests {
             host: directory::Host::Ip([127, 0, 0, 1].into()),
             port: None,
             protocol: model::TransportProtocol::Udp,
+            tls: Default::default(),
             timeout: std::time::Duration::from_secs(1),
             no_answer_timeout: std::time::Duration::from_secs(60),
             hunt_final_codes: [486].into(),

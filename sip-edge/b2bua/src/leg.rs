@@ -70,6 +70,8 @@ pub(crate) struct Leg {
     pub(crate) cseq: u32,
     pub(crate) flow: Flow,
     pub(crate) listener: Listener,
+    /// The dialog is a `sips` one: everything of it goes over TLS (RFC 3261 section 12.1).
+    pub(crate) secure: bool,
     pub(crate) unacknowledged: Option<Unacknowledged>,
     pub(crate) sent_ack: Option<SentAck>,
     pub(crate) session: SessionTimer,
@@ -98,6 +100,7 @@ impl Leg {
             cseq: 0,
             flow,
             listener,
+            secure: false,
             unacknowledged: None,
             sent_ack: None,
             session: SessionTimer::default(),
@@ -111,7 +114,7 @@ impl Leg {
 
     /// Our Contact on this leg.
     pub(crate) fn contact(&self) -> String {
-        contact_of(&self.listener)
+        contact_of(&self.listener, self.secure)
     }
 
     /// Takes the identities and the dialog that a peer's INVITE to us makes.
@@ -214,15 +217,17 @@ impl Leg {
 
     /// The path of a request inside the dialog.
     ///
-    /// A stream goes back over the connection that the dialog already uses. A datagram goes where
+    /// A stream goes back over the connection that the dialog already uses. A datagram, or a stream
+    /// whose connection has closed, goes where
     /// the route set or the peer's Contact says, if that is an address; a name was resolved when
     /// the dialog began, and a private address behind a public one is a NAT: both go to where the
     /// dialog's messages come from.
     fn flow_to(&self, next_hop: &str) -> Flow {
-        if self.flow.protocol.is_reliable() {
+        let reliable = self.flow.protocol.is_reliable();
+        if reliable && self.flow.connection.is_some() {
             return self.flow;
         }
-        let Some(remote) = literal_address(next_hop) else { return self.flow };
+        let Some(remote) = literal_address(next_hop, self.flow.protocol) else { return self.flow };
         let same_family = remote.is_ipv4() == self.flow.remote.is_ipv4();
         let behind_nat = is_private(remote.ip()) && !is_private(self.flow.remote.ip());
         if same_family && !behind_nat { Flow { remote, ..self.flow } } else { self.flow }
@@ -282,11 +287,16 @@ pub(crate) fn via(composer: &mut Composer, listener: &Listener, branch: &str) {
 }
 
 /// A Contact that leads back to a listener.
-pub(crate) fn contact_of(listener: &Listener) -> String {
+///
+/// Over TLS it is a `sip` one with `transport=tls`, which more peers take than `sips`; in a `sips`
+/// dialog it must be `sips` (RFC 3261 section 8.1.1.8), where the transport is TLS without saying.
+pub(crate) fn contact_of(listener: &Listener, secure: bool) -> String {
     let mut contact = String::with_capacity(ADDRESS_CHARS + 32);
-    contact.push_str("<sip:tandem@");
+    contact.push_str(if secure { "<sips:tandem@" } else { "<sip:tandem@" });
     push_address(&mut contact, listener.advertised);
-    contact.push_str(transport_parameter(listener.protocol));
+    if !secure {
+        contact.push_str(transport_parameter(listener.protocol));
+    }
     contact.push('>');
     contact
 }
@@ -321,10 +331,10 @@ fn without_tag(address: &NameAddr<'_>) -> String {
 }
 
 /// The address that a URI names by number.
-pub(crate) fn literal_address(uri: &str) -> Option<SocketAddr> {
+fn literal_address(uri: &str, protocol: TransportProtocol) -> Option<SocketAddr> {
     let uri = Uri::parse(uri).ok()?;
     match uri.host {
-        Host::Ip(ip) => Some(SocketAddr::new(ip, uri.port.unwrap_or(5060))),
+        Host::Ip(ip) => Some(SocketAddr::new(ip, uri.port.unwrap_or(protocol.default_port()))),
         Host::Name(_) => None,
     }
 }

@@ -183,6 +183,7 @@ impl World {
                     }
                 }
                 Output::Media(command) => self.command_media(&command),
+                Output::Identity { .. } => {}
                 Output::Resolve { id, .. } => {
                     let found = if id.0.is_multiple_of(2) { vec![CARRIER] } else { Vec::new() };
                     self.edge.handle_resolved(self.now, id, found);

@@ -221,6 +221,7 @@ impl World {
                 }
                 Output::Call(event) => self.audit.events.push(event),
                 Output::Sip(observation) => self.audit.note_observation(observation),
+                Output::Identity { .. } => {}
                 Output::Resolve { id, host, .. } => match self.names.get(&*host) {
                     Some(addresses) => {
                         self.edge.handle_resolved(self.now, id, addresses.clone());

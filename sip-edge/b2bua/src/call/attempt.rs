@@ -9,8 +9,8 @@ use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::leg::{Leg, via};
 use crate::session_timer::{SessionTimer, seconds};
-use crate::{carry, leg};
-use model::{CallEventKind, EndedBy, Flow, Instant, LegSide, Refusal};
+use crate::{carry, leg, secure};
+use model::{CallEventKind, EndedBy, Flow, Instant, LegSide, Refusal, TransportProtocol};
 use sip_proto::{Composer, HeaderName, Message, Method, push_address};
 
 /// A route that still refuses the interval after it got what it asked for twice is broken.
@@ -28,13 +28,13 @@ impl Call {
             self.next_route(context, now);
             return;
         };
-        let flow = Flow {
-            protocol: route.protocol,
-            local: listener.local,
-            remote: destination,
-            connection: None,
-            identity: None,
-        };
+        let identity = secure::expected(context, route);
+        if route.protocol == TransportProtocol::Tls && identity.is_none() {
+            pending.hunt.note(503);
+            self.next_route(context, now);
+            return;
+        }
+        let flow = Flow { identity, ..Flow::new(route.protocol, listener.local, destination) };
         pending.attempt += 1;
         pending.early_answer = None;
         pending.forks = Forks::default();
@@ -46,12 +46,14 @@ impl Call {
         let min_se_seconds = self.legs[LegSide::B.index()].session.min_se_seconds;
         let ids = [context.new_token(), context.new_token()];
         let mut leg = Leg::new(flow, listener, ids);
+        leg.secure = self.legs[LegSide::A.index()].secure;
         leg.session = SessionTimer::asking_for(min_se_seconds);
         let host = host_of(&leg);
         leg.local_party = carry::caller_address(&pending.invite, &host).into();
         let mut address = String::with_capacity(64);
         push_address(&mut address, destination);
-        leg.remote_party = ["<sip:", &self.parties.to_user, "@", &address, ">"].concat().into();
+        let scheme = secure::scheme(leg.secure);
+        leg.remote_party = ["<", scheme, &self.parties.to_user, "@", &address, ">"].concat().into();
         leg.cseq = 1;
         let old = std::mem::replace(&mut self.legs[LegSide::B.index()], leg);
         self.forget_leg(context, &old);
@@ -78,7 +80,7 @@ impl Call {
             },
             None => None,
         };
-        let uri = target_of(&self.parties.to_user, &leg.flow);
+        let uri = target_of(&self.parties.to_user, leg);
         // An offer in a reliable provisional response can only be passed to a leg A that answers it
         // in its PRACK.
         let takes_reliable =
@@ -122,7 +124,7 @@ impl Call {
 
     /// The URI that leg B was called at, for a peer that does not name a Contact.
     pub(super) fn leg_b_target(&self) -> String {
-        target_of(&self.parties.to_user, &self.legs[LegSide::B.index()].flow)
+        target_of(&self.parties.to_user, &self.legs[LegSide::B.index()])
     }
 
     pub(super) fn arm_no_response(&mut self, now: Instant) {
@@ -308,12 +310,14 @@ impl Call {
 /// How much longer a route may take that has answered 100.
 const TRYING_FACTOR: u32 = 4;
 
-fn target_of(user: &str, flow: &Flow) -> String {
+fn target_of(user: &str, leg: &Leg) -> String {
     let mut uri = String::with_capacity(96);
-    uri.push_str("sip:");
+    uri.push_str(secure::scheme(leg.secure));
     uri.push_str(user);
     uri.push('@');
-    push_address(&mut uri, flow.remote);
-    uri.push_str(leg::transport_parameter(flow.protocol));
+    push_address(&mut uri, leg.flow.remote);
+    if !leg.secure {
+        uri.push_str(leg::transport_parameter(leg.flow.protocol));
+    }
     uri
 }

@@ -29,6 +29,7 @@ use crate::deadline::{Deadline, Deadlines};
 use crate::leg::{Leg, SentAck};
 use crate::machine::Machine;
 use crate::media::CallMedia;
+use crate::secure;
 use directory::{VoiceConnector, country_of};
 use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side, TransactionId};
 use realign::Realign;
@@ -145,7 +146,9 @@ impl Call {
             log_media_metrics: connector.logging.media_metrics,
         });
         let listener = context.listener_of(&flow);
-        let leg_a = Leg::new(flow, listener, [call_id, context.new_token()]);
+        let mut leg_a = Leg::new(flow, listener, [call_id, context.new_token()]);
+        leg_a.secure = secure::asks_for_sips(invite);
+        secure::expect_caller(context, &mut leg_a, admission);
         let leg_b = Leg::new(flow, listener, [context.new_token(), context.new_token()]);
         let origins = [context.random.next_u64(), context.random.next_u64()];
         Call {
@@ -504,7 +507,7 @@ impl Call {
     fn follow_flow(&mut self, side: LegSide, flow: Flow) {
         let leg = &mut self.legs[side.index()];
         if flow.protocol == leg.flow.protocol && flow.protocol.is_reliable() {
-            leg.flow = flow;
+            leg.flow = Flow { identity: flow.identity.or(leg.flow.identity), ..flow };
         }
     }
 

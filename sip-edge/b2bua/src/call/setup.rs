@@ -9,6 +9,7 @@ use crate::edge::{Output, ResolveId};
 use crate::hunt::Hunt;
 use crate::machine::State;
 use crate::media::{BodyFault, description_in, refuse_own_address};
+use crate::secure;
 use crate::session_timer::seconds;
 use directory::{Host, Route};
 use model::{
@@ -132,7 +133,8 @@ impl Call {
             self.deadlines.set(Deadline::Lifetime, now + config.max_call_duration);
         }
         let session_seconds = seconds(config.session_expires);
-        let routes = self.routes(context, admission);
+        let (routes, insecure_only) =
+            secure::usable(self.routes(context, admission), self.legs[LegSide::A.index()].secure);
         context.event(self.id, now, CallEventKind::Attempted { parties: self.parties.clone() });
         self.adopt_caller(&invite);
         self.register_leg(context, LegSide::A);
@@ -172,6 +174,7 @@ impl Call {
             session_answer: None,
         }));
         match fault {
+            _ if insecure_only => self.refuse_sips(context, now),
             Some(fault) => self.refuse_body(context, now, fault),
             None if !self.accept_session_timer(context, now) => {}
             None if self.takeover.is_replacement() => self.allocate_replacement(context, now),
@@ -208,6 +211,15 @@ impl Call {
             EndedBy::Edge,
             refusal,
         );
+    }
+
+    /// A sips call that no route could carry under TLS.
+    fn refuse_sips(&mut self, context: &mut Context, now: Instant) {
+        let refusal = Refusal::SipsNotAllowed;
+        let reason = "no route is encrypted";
+        self.refuse_with(context, now, refusal.status(), reason, Some(refusal), |composer| {
+            secure::explain(composer, refusal);
+        });
     }
 
     /// Settles leg A's session timer; `false` when its interval was refused.

@@ -4,6 +4,7 @@ use super::{Edge, Output};
 use crate::admission::{self, Denied};
 use crate::call::Call;
 use crate::policing::Policing;
+use crate::secure;
 use bytes::Bytes;
 use directory::VoiceConnector;
 use model::{Flow, Instant, Refusal, RefusalEvent, SipObservation};
@@ -39,6 +40,7 @@ impl Edge {
                     if let Some(seconds) = retry {
                         composer.header_args(HeaderName::RetryAfter, format_args!("{seconds}"));
                     }
+                    secure::explain(composer, refusal);
                 });
                 return;
             }
@@ -67,8 +69,15 @@ impl Edge {
         if self.context.is_own_address(&flow.remote) {
             return Err(denied(Refusal::Loop));
         }
+        if !secure::may_pass(&flow, invite) {
+            return Err(denied(Refusal::SipsNotAllowed));
+        }
         let admission = admission::admit(&self.context.directory, &flow, invite)?;
         let connector = &admission.voice_connector;
+        if admission.carrier.is_none() && !self.context.is_proved_customer(&flow, connector) {
+            let voice_connector = Some(connector.clone());
+            return Err(Denied { refusal: Refusal::CertificateRequired, voice_connector });
+        }
         self.context
             .policing
             .admit(now, connector, admission.calls_per_second, admission.concurrent_calls)
@@ -99,20 +108,25 @@ impl Edge {
     /// Requests outside every dialog from a source that nobody has configured cost no transaction:
     /// they get a stateless 403 while the rate allows it, and nothing beyond.
     pub(super) fn refuse_stranger(&mut self, now: Instant, flow: &Flow, raw: &Bytes) -> bool {
-        let ours = sip_proto::owner_of_message(raw) == Some(self.context.owner());
-        if ours
-            || sip_proto::is_response(raw)
-            || admission::is_known_source(&self.context.directory, flow)
-        {
+        if sip_proto::is_response(raw) {
             return false;
         }
+        let ours = sip_proto::owner_of_message(raw) == Some(self.context.owner());
+        let known = ours || admission::is_known_source(&self.context.directory, flow);
+        let refusal = if !known {
+            Refusal::UnknownSource
+        } else if !self.context.is_proved_source(flow) {
+            Refusal::CertificateRequired
+        } else {
+            return false;
+        };
         let rate = self.context.config.stranger_answers_per_second;
         if !self.strangers.take(rate, now) {
             self.context.statistics.strangers_dropped += 1;
             return true;
         }
         match self.context.endpoint.refuse_statelessly(*flow, raw.clone(), 403) {
-            Some(request) => self.note_refusal(now, &request, *flow, Refusal::UnknownSource, None),
+            Some(request) => self.note_refusal(now, &request, *flow, refusal, None),
             None => self.context.statistics.strangers_dropped += 1,
         }
         self.observe_transmits(now);

@@ -1,0 +1,52 @@
+//! Whom our TLS connections must lead to, by short names that fit into a flow.
+
+use crate::context::Context;
+use crate::edge::Output;
+use directory::{Host, TlsPolicy};
+use model::PeerIdentity;
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+/// Identities that a worker keeps. They come from the configuration, and from names that peers were
+/// told to be asked under; a route to one more counts as unreachable.
+const IDENTITIES_MAX: usize = 65_536;
+
+/// Whom a TLS connection must lead to: a name, and who may vouch for it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ExpectedPeer {
+    /// The configured host name, or the domain of the URI that was resolved (RFC 5922 section 4);
+    /// never the address or the SRV target that it led to. An address only when no name was there.
+    pub name: Host,
+    /// How the connection is made.
+    pub policy: Arc<TlsPolicy>,
+}
+
+/// The identities that were ever asked for.
+#[derive(Default)]
+pub(crate) struct Identities {
+    known: HashMap<ExpectedPeer, PeerIdentity>,
+}
+
+impl Context {
+    /// The short name of `name` under `policy`; the transport is told before it can be used.
+    /// `None` when too many are known.
+    pub(crate) fn identity_of(
+        &mut self,
+        name: &Host,
+        policy: &Arc<TlsPolicy>,
+    ) -> Option<PeerIdentity> {
+        let expected = ExpectedPeer { name: name.clone(), policy: Arc::clone(policy) };
+        if let Some(&identity) = self.identities.known.get(&expected) {
+            return Some(identity);
+        }
+        if self.identities.known.len() >= IDENTITIES_MAX {
+            return None;
+        }
+        let number = u32::try_from(self.identities.known.len()).ok()?.checked_add(1)?;
+        let identity = PeerIdentity(NonZeroU32::new(number)?);
+        self.identities.known.insert(expected.clone(), identity);
+        self.outputs.push_back(Output::Identity { identity, expected });
+        Some(identity)
+    }
+}

@@ -1,0 +1,61 @@
+//! Calls under TLS from end to end: `sips` URIs (RFC 3261 section 26.2.2, RFC 5630), and whom TLS
+//! connections must lead to.
+
+use crate::admission::Admission;
+use crate::context::Context;
+use crate::leg::Leg;
+use directory::Route;
+use model::{Flow, PeerIdentity, Refusal, TransportProtocol};
+use sip_proto::{Composer, HeaderName, Message, Uri};
+
+/// Whether a request asks that every hop is under TLS.
+pub(crate) fn asks_for_sips(request: &Message) -> bool {
+    request.request_uri().is_some_and(|uri| Uri::parse(uri).is_ok_and(|uri| uri.is_secure()))
+}
+
+/// Whether a new request came as safely as it asks to go on. `sips` over a plain transport has
+/// already been where it must not be (RFC 5630 section 3.1.3 ends the last-hop exception).
+pub(crate) fn may_pass(flow: &Flow, request: &Message) -> bool {
+    flow.protocol == TransportProtocol::Tls || !asks_for_sips(request)
+}
+
+/// The routes that a call may take, and whether there were some but none that it may.
+pub(crate) fn usable(mut routes: Vec<Route>, secure: bool) -> (Vec<Route>, bool) {
+    let before = routes.len();
+    if secure {
+        routes.retain(|route| route.protocol == TransportProtocol::Tls);
+    }
+    let insecure_only = routes.is_empty() && before > 0;
+    (routes, insecure_only)
+}
+
+/// Whom a connection for `route` must lead to: the configured host, whatever it resolves to.
+pub(crate) fn expected(context: &mut Context, route: &Route) -> Option<PeerIdentity> {
+    match route.protocol {
+        TransportProtocol::Tls => context.identity_of(&route.host, &route.tls),
+        TransportProtocol::Udp | TransportProtocol::Tcp => None,
+    }
+}
+
+/// Lets requests to a carrier that called us find it again when its connection has closed: a new
+/// one must lead to the carrier's name, although its Contact is most often an address.
+pub(crate) fn expect_caller(context: &mut Context, leg: &mut Leg, admission: &Admission) {
+    if let Some(carrier) = admission.carrier.as_ref()
+        && leg.flow.protocol == TransportProtocol::Tls
+        && leg.flow.identity.is_none()
+    {
+        leg.flow.identity = context.identity_of(&carrier.host, &carrier.tls);
+    }
+}
+
+/// The scheme of our URIs, with its colon.
+pub(crate) const fn scheme(secure: bool) -> &'static str {
+    if secure { "sips:" } else { "sip:" }
+}
+
+/// Says why a `sips` request was refused (RFC 5630 section 5.4).
+pub(crate) fn explain(composer: &mut Composer, refusal: Refusal) {
+    if refusal == Refusal::SipsNotAllowed {
+        composer.header(HeaderName::Warning, "380 tandem \"SIPS Not Allowed\"");
+    }
+}
