@@ -30,3 +30,10 @@ impl Clock {
         tokio::time::Instant::from_std(at)
     }
 }
+
+/// Seconds since 1970, which certificates are measured by.
+#[expect(clippy::disallowed_methods, reason = "the shell's one reading of the calendar")]
+pub(crate) fn unix_seconds() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}

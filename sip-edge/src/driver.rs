@@ -7,7 +7,7 @@ use crate::logic::CallLogic;
 use crate::ports::Ports;
 use crate::resolver::{Resolver, ResolverInput};
 use crate::transport::{
-    Feedback, FeedbackQueue, Heard, StreamInput, Streams, TransportCounters, UdpSocket,
+    Feedback, FeedbackQueue, FromStream, Heard, StreamInput, Streams, TransportCounters, UdpSocket,
 };
 use b2bua::Output;
 use model::{AllocationFailure, Instant, MediaCommand, MediaEvent, TransportProtocol};
@@ -195,8 +195,12 @@ impl<L: CallLogic> Driver<L> {
 
     fn take_stream(&mut self, input: StreamInput) {
         let State { counters, feedback, .. } = &mut self.state;
-        if let Some((at, flow, raw)) = self.streams.handle(input, counters, feedback) {
-            self.logic.handle_input(at, flow, raw);
+        match self.streams.handle(input, counters, feedback) {
+            Some(FromStream::Message(at, flow, raw)) => self.logic.handle_input(at, flow, raw),
+            Some(FromStream::Certificate(id, certificate)) => {
+                self.logic.handle_certificate(id, certificate);
+            }
+            None => {}
         }
     }
 
@@ -247,6 +251,7 @@ impl<L: CallLogic> Driver<L> {
                 Output::Media(command) => self.command_media(now, command),
                 Output::Call(event) => (self.ports.calls)(event),
                 Output::Sip(observation) => (self.ports.sip)(observation),
+                Output::Identity { identity, expected } => self.streams.learn(identity, expected),
                 Output::Resolve { id, host, port, protocol } => {
                     self.resolver.resolve(id, &host, port, protocol);
                     self.state.more |= self.resolver.has_answers();
@@ -265,11 +270,10 @@ impl<L: CallLogic> Driver<L> {
                     return;
                 }
             }
-            TransportProtocol::Tcp => {
+            TransportProtocol::Tcp | TransportProtocol::Tls => {
                 self.streams.transmit(now, transmit, counters, feedback);
                 return;
             }
-            TransportProtocol::Tls => {}
         }
         counters.unserved_transport += 1;
         feedback.extend(transmit.client.map(Feedback::Unreachable));
@@ -357,7 +361,10 @@ impl<L: CallLogic> Driver<L> {
         self.state.published_calls = active_calls;
         let statistics = ShellStatistics {
             edge: self.logic.statistics(),
-            transport: self.state.counters,
+            transport: TransportCounters {
+                tls: self.streams.tls_counters(),
+                ..self.state.counters
+            },
             active_calls,
             media_events_lost: self.shared.media_events_lost.load(Ordering::Relaxed),
             media_commands_lost: self.state.media_commands_lost,

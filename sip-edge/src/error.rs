@@ -1,5 +1,6 @@
 //! Why the SIP edge cannot start.
 
+use crate::tls::TlsFileError;
 use model::TransportProtocol;
 use std::fmt;
 use std::io;
@@ -17,7 +18,9 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// Neither `[sip] udp` nor `[sip] tcp` has an address.
+    /// A certificate, key or authority cannot be used.
+    Tls(TlsFileError),
+    /// Neither `[sip] udp` nor `tcp` nor `tls` has an address.
     NothingToListenOn,
     /// The operating system refused a thread, a poller or random numbers.
     System {
@@ -46,6 +49,7 @@ impl fmt::Display for StartError {
                     _ => source.fmt(f),
                 }
             }
+            StartError::Tls(error) => write!(f, "[sip] tls: {error}"),
             StartError::NothingToListenOn => f.write_str(
                 "[sip] has no address to listen on; set udp or tcp, for example \
                  udp = [\"127.0.0.1:5060\"]",
@@ -61,6 +65,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::Listen { source, .. } | StartError::System { source, .. } => Some(source),
+            StartError::Tls(error) => Some(error),
             StartError::NothingToListenOn => None,
         }
     }

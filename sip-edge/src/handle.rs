@@ -1,5 +1,7 @@
 //! The running edge as other threads hold it: a handle, and the way for the relay's events in.
 
+use crate::tls::CertificateStatus;
+use crate::tls_thread::TlsThread;
 use crate::transport::TransportCounters;
 use b2bua::EdgeStatistics;
 use directory::Snapshot;
@@ -154,6 +156,7 @@ pub struct SipEdge {
     pub(crate) inputs: mpsc::Sender<WorkerInput>,
     pub(crate) addresses: Vec<(TransportProtocol, SocketAddr)>,
     pub(crate) thread: Option<JoinHandle<()>>,
+    pub(crate) tls_thread: Option<TlsThread>,
 }
 
 impl SipEdge {
@@ -168,7 +171,13 @@ impl SipEdge {
     }
 
     /// Routes calls by `directory` from now on. Calls that run are not touched.
+    ///
+    /// Files of TLS that it names, and changed ones, are read first; what is wrong with them is
+    /// logged, and what was read before stays in use.
     pub fn reload(&self, directory: Arc<Snapshot>) {
+        if let Some(tls) = &self.tls_thread {
+            tls.tls.follow(&directory);
+        }
         self.request(|requests| requests.directory = Some(directory));
     }
 
@@ -194,6 +203,11 @@ impl SipEdge {
         self.shared.wait(STATISTICS_PATIENCE, |published| published.version > before)
     }
 
+    /// The TLS certificates that are in use, with their ends.
+    pub fn certificates(&self) -> Vec<CertificateStatus> {
+        self.tls_thread.as_ref().map(|thread| thread.tls.certificates()).unwrap_or_default()
+    }
+
     /// Whether the worker's thread has ended, which it does by itself only after a panic.
     pub fn has_ended(&self) -> bool {
         self.shared.published.lock().unwrap_or_else(PoisonError::into_inner).ended
@@ -205,6 +219,8 @@ impl SipEdge {
     }
 
     fn end(&mut self) {
+        // First the thread that hands over connections, then the one that takes them.
+        self.tls_thread = None;
         if let Some(thread) = self.thread.take() {
             self.request(|requests| requests.stop = true);
             if thread.join().is_err() {

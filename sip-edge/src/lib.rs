@@ -14,6 +14,8 @@ mod ports;
 mod random;
 mod resolver;
 mod start;
+pub mod tls;
+mod tls_thread;
 mod transport;
 
 pub use clock::Clock;

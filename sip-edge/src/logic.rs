@@ -1,6 +1,6 @@
 //! The call logic as the driver sees it, so that the driver can be tested with a scripted one.
 
-use b2bua::{EdgeStatistics, Output, ResolveId};
+use b2bua::{EdgeStatistics, Output, PeerCertificate, ResolveId};
 use bytes::Bytes;
 use directory::Snapshot;
 use model::{ConnectionId, Flow, Instant, MediaEvent};
@@ -15,6 +15,7 @@ pub(crate) trait CallLogic {
     fn handle_resolved(&mut self, now: Instant, id: ResolveId, addresses: Vec<SocketAddr>);
     fn handle_unreachable(&mut self, now: Instant, client: ClientKey);
     fn handle_peer_unreachable(&mut self, now: Instant, remote: SocketAddr);
+    fn handle_certificate(&mut self, id: ConnectionId, certificate: PeerCertificate);
     fn handle_connection_closed(&mut self, now: Instant, id: ConnectionId);
     fn handle_timeout(&mut self, now: Instant);
     fn set_directory(&mut self, directory: Arc<Snapshot>);
@@ -41,6 +42,9 @@ impl CallLogic for b2bua::Edge {
     }
     fn handle_peer_unreachable(&mut self, now: Instant, remote: SocketAddr) {
         self.handle_peer_unreachable(now, remote);
+    }
+    fn handle_certificate(&mut self, id: ConnectionId, certificate: PeerCertificate) {
+        self.handle_certificate(id, certificate);
     }
     fn handle_connection_closed(&mut self, now: Instant, id: ConnectionId) {
         self.handle_connection_closed(now, id);

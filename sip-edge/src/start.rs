@@ -8,6 +8,8 @@ use crate::logic::CallLogic;
 use crate::ports::Ports;
 use crate::random::OsRandom;
 use crate::resolver::{Lookup, Resolver, ResolverLimits, system_lookup};
+use crate::tls::{Tls, TlsSettings};
+use crate::tls_thread::TlsThread;
 use crate::transport::{Streams, TcpLimits, UdpSocket, bind_udp};
 use b2bua::{Edge, EdgeConfig, Listener};
 use directory::Snapshot;
@@ -36,6 +38,10 @@ pub struct ShellConfig {
     pub udp: Vec<SocketAddr>,
     /// `[sip] tcp`.
     pub tcp: Vec<SocketAddr>,
+    /// `[sip] tls`.
+    pub tls: Vec<SocketAddr>,
+    /// Certificates; needed when `tls` has an address.
+    pub tls_settings: Option<TlsSettings>,
     /// Bounds on stream connections.
     pub tcp_limits: TcpLimits,
     /// How names are resolved.
@@ -64,6 +70,12 @@ pub(crate) fn start_with<L: CallLogic>(
     logic: impl FnOnce(EdgeConfig, Arc<Snapshot>) -> L + Send + 'static,
 ) -> Result<SipEdge, StartError> {
     let mut config = config;
+    let tls = match &config.tls_settings {
+        Some(settings) if !config.tls.is_empty() => {
+            Some(TlsThread::start(settings.clone(), &ports.directory)?)
+        }
+        _ => None,
+    };
     let sockets = Sockets::bind(&mut config)?;
     let addresses = sockets.addresses.clone();
     let runtime = Builder::new_current_thread()
@@ -74,13 +86,14 @@ pub(crate) fn start_with<L: CallLogic>(
     let shared = Arc::new(Shared::default());
     let (inputs, outside) = mpsc::channel(MEDIA_QUEUE);
     let worker = {
+        let tls = tls.as_ref().map(|tls| (Arc::clone(&tls.tls), tls.handle.clone()));
         let shared = Arc::clone(&shared);
         let name = format!("sip-{}", config.edge.worker);
         let run = move || {
             let _ended = Ended(Arc::clone(&shared));
             let building = async {
                 let logic = logic(config.edge.clone(), Arc::clone(&ports.directory));
-                Parts { config, ports, lookup, shared, outside, sockets }.build(logic)
+                Parts { config, ports, lookup, shared, outside, sockets, tls }.build(logic)
             };
             work(runtime, building);
         };
@@ -90,7 +103,8 @@ pub(crate) fn start_with<L: CallLogic>(
     for (protocol, address) in &addresses {
         tracing::info!(%protocol, %address, "SIP edge listens");
     }
-    Ok(SipEdge { shared, inputs, addresses, thread: Some(thread) })
+    let tls_thread = tls;
+    Ok(SipEdge { shared, inputs, addresses, thread: Some(thread), tls_thread })
 }
 
 fn work<L: CallLogic>(runtime: Runtime, building: impl Future<Output = io::Result<Driver<L>>>) {
@@ -120,12 +134,13 @@ struct Parts {
     shared: Arc<Shared>,
     outside: mpsc::Receiver<crate::handle::WorkerInput>,
     sockets: Sockets,
+    tls: Option<(Arc<Tls>, tokio::runtime::Handle)>,
 }
 
 impl Parts {
     /// Registers the sockets with the runtime that this is called in.
     fn build<L: CallLogic>(self, logic: L) -> io::Result<Driver<L>> {
-        let Parts { config, ports, lookup, shared, outside, sockets } = self;
+        let Parts { config, ports, lookup, shared, outside, sockets, tls } = self;
         let clock = config.clock;
         let (stream_inputs, streams_receiver) = mpsc::channel(STREAM_QUEUE);
         let (resolver_inputs, resolver_receiver) =
@@ -134,6 +149,13 @@ impl Parts {
         let admission = streams.admission();
         for listener in sockets.tcp {
             streams.listen(listener, &admission)?;
+        }
+        if let Some((tls, handle)) = tls {
+            streams.serve_tls(tls, handle);
+            let shaking = streams.shaking();
+            for listener in sockets.tls {
+                streams.listen_tls(listener, &admission, &shaking);
+            }
         }
         Ok(Driver {
             logic,
@@ -153,16 +175,18 @@ impl Parts {
 struct Sockets {
     udp: Vec<Socket>,
     tcp: Vec<std::net::TcpListener>,
+    tls: Vec<std::net::TcpListener>,
     addresses: Vec<(TransportProtocol, SocketAddr)>,
 }
 
 impl Sockets {
     fn bind(config: &mut ShellConfig) -> Result<Sockets, StartError> {
-        if config.udp.is_empty() && config.tcp.is_empty() {
+        if config.udp.is_empty() && config.tcp.is_empty() && config.tls.is_empty() {
             return Err(StartError::NothingToListenOn);
         }
-        let mut sockets = Sockets { udp: Vec::new(), tcp: Vec::new(), addresses: Vec::new() };
-        let ShellConfig { edge, udp, tcp, .. } = config;
+        let mut sockets =
+            Sockets { udp: Vec::new(), tcp: Vec::new(), tls: Vec::new(), addresses: Vec::new() };
+        let ShellConfig { edge, udp, tcp, tls, .. } = config;
         for &address in udp.iter() {
             let protocol = TransportProtocol::Udp;
             let failed = |source| StartError::Listen { protocol, address, source };
@@ -171,12 +195,16 @@ impl Sockets {
             sockets.udp.push(socket);
             sockets.note(edge, protocol, address, bound);
         }
-        for &address in tcp.iter() {
-            let protocol = TransportProtocol::Tcp;
+        let streams = tcp.iter().map(|address| (TransportProtocol::Tcp, *address));
+        let streams = streams.chain(tls.iter().map(|address| (TransportProtocol::Tls, *address)));
+        for (protocol, address) in streams {
             let failed = |source| StartError::Listen { protocol, address, source };
             let socket = bind_tcp(address).map_err(failed)?;
             let bound = bound_address(&socket).map_err(failed)?;
-            sockets.tcp.push(socket.into());
+            match protocol {
+                TransportProtocol::Tls => sockets.tls.push(socket.into()),
+                _ => sockets.tcp.push(socket.into()),
+            }
             sockets.note(edge, protocol, address, bound);
         }
         Ok(sockets)

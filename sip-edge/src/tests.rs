@@ -3,6 +3,7 @@
 mod edge;
 mod handle;
 mod tcp;
+mod tls;
 mod udp;
 
 use crate::handle::SipEdge;
@@ -12,7 +13,7 @@ use crate::resolver::{Lookup, ResolverLimits};
 use crate::start::{ShellConfig, start_with};
 use crate::transport::TcpLimits;
 use crate::{Clock, StartError};
-use b2bua::{EdgeConfig, EdgeStatistics, Output, ResolveId};
+use b2bua::{EdgeConfig, EdgeStatistics, Output, PeerCertificate, ResolveId};
 use bytes::Bytes;
 use directory::{Resources, Snapshot};
 use model::TransportProtocol;
@@ -37,6 +38,7 @@ pub(crate) enum Seen {
     Resolved(ResolveId, Vec<SocketAddr>),
     Unreachable(ClientKey),
     PeerUnreachable(SocketAddr),
+    Certificate(ConnectionId, PeerCertificate),
     Closed(ConnectionId),
     Directory,
     Drain,
@@ -76,6 +78,9 @@ impl CallLogic for Scripted {
     }
     fn handle_peer_unreachable(&mut self, _: Instant, remote: SocketAddr) {
         self.note(Seen::PeerUnreachable(remote));
+    }
+    fn handle_certificate(&mut self, id: ConnectionId, certificate: PeerCertificate) {
+        self.note(Seen::Certificate(id, certificate));
     }
     fn handle_connection_closed(&mut self, _: Instant, id: ConnectionId) {
         self.note(Seen::Closed(id));
@@ -135,6 +140,14 @@ impl Rig {
     }
 
     pub(crate) fn try_start(config: ShellConfig, lookup: Lookup) -> Result<Rig, StartError> {
+        Rig::try_start_with(config, lookup, empty_directory())
+    }
+
+    pub(crate) fn try_start_with(
+        config: ShellConfig,
+        lookup: Lookup,
+        directory: Arc<Snapshot>,
+    ) -> Result<Rig, StartError> {
         let clock = config.clock;
         let (seen_sender, seen) = sync_channel(65_536);
         let (outputs, outputs_receiver) = sync_channel(65_536);
@@ -149,7 +162,7 @@ impl Rig {
             timeout: Arc::clone(&timeout),
         };
         let ports = Ports {
-            directory: empty_directory(),
+            directory,
             media: Box::new(move |command| {
                 commands_sender.try_send(command).map_err(|refused| match refused {
                     std::sync::mpsc::TrySendError::Full(command)
@@ -204,6 +217,8 @@ pub(crate) fn config(udp: &[&str], tcp: &[&str], tcp_limits: TcpLimits) -> Shell
         edge: EdgeConfig::default(),
         udp: parse(udp),
         tcp: parse(tcp),
+        tls: Vec::new(),
+        tls_settings: None,
         tcp_limits,
         resolver: ResolverLimits::default(),
         clock: Clock::new(origin),

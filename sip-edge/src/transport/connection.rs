@@ -1,6 +1,7 @@
 //! One stream connection: a task that reads, cuts the stream into messages, writes what is queued,
 //! and keeps every deadline.
 
+use super::layer::{Layer, Taken};
 use super::tcp::StreamInput;
 use crate::clock::Clock;
 use bytes::Bytes;
@@ -42,9 +43,23 @@ pub struct TcpLimits {
     pub queued_bytes: usize,
     /// For opening a connection.
     pub connect_timeout: Duration,
+    /// For a TLS handshake, from the first octet to the last.
+    pub handshake_timeout: Duration,
+    /// TLS handshakes of peers at a time. One more is closed at once and counted.
+    pub handshakes: usize,
+    /// Likewise from one source.
+    pub handshakes_per_source: usize,
+    /// How long nothing may pass on a connection that we opened before we send a keep-alive
+    /// (RFC 5626 section 4.4.1); `None` sends none.
+    pub keep_alive: Option<Duration>,
+    /// Keep-alives without any answer after which such a connection is closed.
+    pub missing_pongs: u32,
     /// Bounds on messages.
     pub messages: Limits,
 }
+
+/// How long a keep-alive's answer may take (RFC 5626 section 4.4.1).
+const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Default for TcpLimits {
     fn default() -> Self {
@@ -59,6 +74,11 @@ impl Default for TcpLimits {
             queued_messages: 256,
             queued_bytes: 1024 * 1024,
             connect_timeout: Duration::from_secs(3),
+            handshake_timeout: Duration::from_secs(5),
+            handshakes: 512,
+            handshakes_per_source: 64,
+            keep_alive: None,
+            missing_pongs: 2,
             messages: Limits::default(),
         }
     }
@@ -79,6 +99,10 @@ pub(crate) enum Ended {
     Framing,
     /// The peer does not take what we write.
     WriteStalled,
+    /// The peer does not answer keep-alives.
+    NoPong,
+    /// What came is not valid TLS.
+    BrokenTls,
 }
 
 /// What the task and the driver both see of a connection.
@@ -99,6 +123,10 @@ impl Activity {
             carries_calls: AtomicBool::new(false),
             active_at: AtomicU64::new(now.as_nanos()),
         })
+    }
+
+    fn active_at(&self) -> Instant {
+        Instant::from_nanos(self.active_at.load(Ordering::Relaxed))
     }
 
     /// Notes that `message` passes at `now`.
@@ -128,6 +156,9 @@ pub(super) struct Connection {
     pub(super) inputs: mpsc::Sender<StreamInput>,
     /// For answers that need no call logic: pongs, and the status of a broken stream.
     pub(super) writes: mpsc::Sender<Write>,
+    pub(super) layer: Layer,
+    /// We opened it, so keeping it alive is our business.
+    pub(super) opened_by_us: bool,
 }
 
 /// Read by every connection of the worker's thread in turn, so that an idle connection costs no
@@ -163,7 +194,13 @@ impl Connection {
             ended = &mut writing => return ended,
         };
         match read {
-            ReadEnd::Ended(ended) => ended,
+            ReadEnd::Ended(ended) => {
+                // A word of farewell, if it gets away at once (RFC 8446 section 6.1).
+                if self.layer.is_tls() && self.enqueue(Write::Finish).is_ok() {
+                    let _ = timeout(FAREWELL, writing).await;
+                }
+                ended
+            }
             ReadEnd::Broken(error) => self.refuse(&error, writing).await,
         }
     }
@@ -199,7 +236,7 @@ impl Connection {
     ) -> Ended {
         const AT_ONCE: usize = 32;
         let mut taken = Vec::with_capacity(AT_ONCE);
-        let mut joined = Vec::new();
+        let (mut joined, mut octets) = (Vec::new(), Vec::new());
         loop {
             if queue.recv_many(&mut taken, AT_ONCE).await == 0 {
                 return Ended::Closed;
@@ -212,7 +249,15 @@ impl Connection {
                     Write::Finish => finish = true,
                 }
             }
-            match timeout(self.limits.write_deadline, writer.write_all(&joined)).await {
+            octets.clear();
+            let given = self
+                .layer
+                .give(&joined, &mut octets)
+                .and_then(|()| if finish { self.layer.finish(&mut octets) } else { Ok(()) });
+            if given.is_err() {
+                return Ended::BrokenTls;
+            }
+            match timeout(self.limits.write_deadline, writer.write_all(&octets)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Ended::Closed,
                 Err(_) => return Ended::WriteStalled,
@@ -226,8 +271,13 @@ impl Connection {
 
     async fn read_loop(&self, reader: &ReadHalf<'_>) -> ReadEnd {
         let mut framer = StreamFramer::new(self.limits.messages.clone());
-        let mut progress = Progress { heard: false, message_started: None };
-        let mut armed = self.deadline(&progress);
+        let mut progress = Progress { heard: false, message_started: None, pings: 0 };
+        // What came together with the end of a TLS handshake.
+        let left_over = self.layer.take(&[], &mut framer);
+        if let Err(end) = self.deliver_all(left_over, &mut framer, &mut progress).await {
+            return end;
+        }
+        let mut armed = self.wake_at(&progress);
         let mut sleep = pin!(tokio::time::sleep_until(self.clock.timer_at(armed)));
         loop {
             tokio::select! {
@@ -241,19 +291,17 @@ impl Connection {
                         Err(end) => return end,
                     }
                     // A later deadline leaves the timer alone; it looks again when it fires.
-                    let deadline = self.deadline(&progress);
-                    if deadline < armed {
-                        armed = deadline;
+                    let wake_at = self.wake_at(&progress);
+                    if wake_at < armed {
+                        armed = wake_at;
                         sleep.as_mut().reset(self.clock.timer_at(armed));
                     }
                 }
                 () = &mut sleep => {
-                    armed = self.deadline(&progress);
-                    if armed <= self.clock.now() {
-                        let slow = progress.message_started.is_some();
-                        let reason = if slow { Ended::SlowMessage } else { Ended::Idle };
-                        return ReadEnd::Ended(reason);
+                    if let Err(ended) = self.handle_timeout(&mut progress) {
+                        return ReadEnd::Ended(ended);
                     }
+                    armed = self.wake_at(&progress);
                     sleep.as_mut().reset(self.clock.timer_at(armed));
                 }
             }
@@ -268,16 +316,30 @@ impl Connection {
     ) -> Result<(), ReadEnd> {
         let read = SCRATCH.with_borrow_mut(|scratch| {
             let read = reader.try_read(scratch);
-            if let Ok(length) = read {
-                framer.push(&scratch[..length]);
-            }
-            read
+            read.map(|length| (length, self.layer.take(&scratch[..length], framer)))
         });
         match read {
-            Ok(0) => return Err(ReadEnd::Ended(Ended::Closed)),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(_) => return Err(ReadEnd::Ended(Ended::Closed)),
+            Ok((0, _)) => Err(ReadEnd::Ended(Ended::Closed)),
+            Ok((_, taken)) => self.deliver_all(taken, framer, progress).await,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(_) => Err(ReadEnd::Ended(Ended::Closed)),
+        }
+    }
+
+    /// Hands on every message that is complete.
+    async fn deliver_all(
+        &self,
+        taken: Result<Taken, rustls::Error>,
+        framer: &mut StreamFramer,
+        progress: &mut Progress,
+    ) -> Result<(), ReadEnd> {
+        let taken = taken.map_err(|error| {
+            tracing::debug!(remote = %self.flow.remote, %error, "TLS failed on a connection");
+            ReadEnd::Ended(Ended::BrokenTls)
+        })?;
+        if taken.must_write {
+            let nothing = Write::Octets(Bytes::new());
+            self.enqueue(nothing).map_err(ReadEnd::Ended)?;
         }
         let now = self.clock.now();
         let mut completed = false;
@@ -286,12 +348,46 @@ impl Connection {
             self.deliver(now, frame).await.map_err(ReadEnd::Ended)?;
         }
         progress.heard |= completed;
+        if completed {
+            progress.pings = 0;
+        }
         progress.message_started = match progress.message_started {
             _ if framer.buffered() == 0 => None,
             Some(started) if !completed => Some(started),
             _ => Some(now),
         };
+        if taken.closed { Err(ReadEnd::Ended(Ended::Closed)) } else { Ok(()) }
+    }
+
+    /// Sends a keep-alive if it is time for one, or says why the connection ends.
+    fn handle_timeout(&self, progress: &mut Progress) -> Result<(), Ended> {
+        let now = self.clock.now();
+        if self.deadline(progress) <= now {
+            let slow = progress.message_started.is_some();
+            return Err(if slow { Ended::SlowMessage } else { Ended::Idle });
+        }
+        if self.ping_at(progress).is_some_and(|at| at <= now) {
+            if progress.pings >= self.limits.missing_pongs {
+                return Err(Ended::NoPong);
+            }
+            progress.pings += 1;
+            self.activity.note(now, b"");
+            self.enqueue(Write::Octets(Bytes::from_static(b"\r\n\r\n")))?;
+        }
         Ok(())
+    }
+
+    /// When something is to be done unless something passes before.
+    fn wake_at(&self, progress: &Progress) -> Instant {
+        let deadline = self.deadline(progress);
+        self.ping_at(progress).map_or(deadline, |at| at.min(deadline))
+    }
+
+    /// When the next keep-alive is due, or the answer to the last one is missing.
+    fn ping_at(&self, progress: &Progress) -> Option<Instant> {
+        let pause = self.limits.keep_alive.filter(|_| self.opened_by_us)?;
+        let pause = if progress.pings > 0 { pause.min(PONG_TIMEOUT) } else { pause };
+        Some(self.activity.active_at() + pause)
     }
 
     async fn deliver(&self, now: Instant, frame: Frame) -> Result<(), Ended> {
@@ -326,7 +422,7 @@ impl Connection {
         } else {
             self.limits.first_message_timeout
         };
-        Instant::from_nanos(activity.active_at.load(Ordering::Relaxed)) + patience
+        activity.active_at() + patience
     }
 }
 
@@ -336,7 +432,12 @@ struct Progress {
     heard: bool,
     /// When the first octet of the incomplete message came.
     message_started: Option<Instant>,
+    /// Keep-alives sent since the peer last said something.
+    pings: u32,
 }
+
+/// For saying that a TLS connection ends.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 enum ReadEnd {
     Ended(Ended),

@@ -2,10 +2,12 @@
 
 mod batch;
 mod connection;
+mod layer;
 mod tcp;
+mod tls;
 mod udp;
 
-pub(crate) use tcp::{StreamInput, Streams};
+pub(crate) use tcp::{FromStream, StreamInput, Streams};
 pub(crate) use udp::{Heard, UdpSocket, bind as bind_udp};
 
 pub use connection::TcpLimits;
@@ -14,6 +16,7 @@ use sip_proto::ClientKey;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use crate::tls::TlsCounters;
 use model::ConnectionId;
 
 /// What a transport found out while sending. The driver hands it to the call logic in its next
@@ -71,6 +74,12 @@ pub struct TransportCounters {
     /// Connections closed because the peer did not take what we wrote: a full queue, or a write
     /// that passed its deadline.
     pub tcp_write_stalled: u64,
+    /// Connections closed because the peer did not answer keep-alives.
+    pub tcp_no_pong: u64,
+    /// Connections closed because what came was not valid TLS.
+    pub tls_broken: u64,
+    /// TLS handshakes, both ways.
+    pub tls: TlsCounters,
     /// Messages for a transport that is not served here.
     pub unserved_transport: u64,
 }

@@ -1,10 +1,14 @@
 //! The table of stream connections: accepted within limits, opened on demand, reused.
 
 use super::connection::{Activity, Connection, Ended, Write};
+use super::layer::Layer;
+use super::tls::{self, TlsAcceptor};
 use super::{Feedback, FeedbackQueue, TcpLimits, TransportCounters};
 use crate::clock::Clock;
+use crate::tls::{Tls, TlsCounters};
+use b2bua::{ExpectedPeer, PeerCertificate};
 use bytes::Bytes;
-use model::{ConnectionId, Flow, Instant, TransportProtocol};
+use model::{ConnectionId, Flow, Instant, PeerIdentity, TransportProtocol};
 use sip_proto::{ClientKey, Transmit};
 use std::collections::HashMap;
 use std::io;
@@ -13,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -31,17 +36,46 @@ pub(crate) enum StreamInput {
 }
 
 pub(crate) struct Accepted {
-    flow: Flow,
-    id: ConnectionId,
-    entry: Entry,
+    pub(super) flow: Flow,
+    pub(super) id: ConnectionId,
+    pub(super) entry: Entry,
+}
+
+/// What the call logic is to be told.
+pub(crate) enum FromStream {
+    /// A message.
+    Message(Instant, Flow, Bytes),
+    /// What the peer of a new connection has proved.
+    Certificate(ConnectionId, PeerCertificate),
+}
+
+/// What a connection may be used for again: never for another transport, and over TLS never for
+/// another identity.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct PoolKey {
+    protocol: TransportProtocol,
+    remote: SocketAddr,
+    identity: Option<PeerIdentity>,
+}
+
+impl PoolKey {
+    const fn of(flow: &Flow) -> PoolKey {
+        PoolKey { protocol: flow.protocol, remote: flow.remote, identity: flow.identity }
+    }
 }
 
 /// Client transactions whose failure is reported when their connection breaks before the peer said
 /// anything more. Older ones are left to their timers.
 const UNANSWERED: usize = 256;
 
-struct Entry {
-    remote: SocketAddr,
+pub(super) struct Entry {
+    key: PoolKey,
+    /// What a peer that connected to us has proved.
+    certificate: Option<PeerCertificate>,
+    /// Where the peer asked to be reached over this connection (RFC 5923).
+    alias: Option<SocketAddr>,
+    /// A first message came.
+    spoke: bool,
     writes: mpsc::Sender<Write>,
     activity: Arc<Activity>,
     task: AbortHandle,
@@ -54,6 +88,28 @@ struct Entry {
 }
 
 impl Entry {
+    /// Of a connection that a peer opened.
+    pub(super) fn accepted(
+        flow: Flow,
+        writes: mpsc::Sender<Write>,
+        activity: Arc<Activity>,
+        task: AbortHandle,
+        certificate: Option<PeerCertificate>,
+    ) -> Entry {
+        Entry {
+            key: PoolKey::of(&flow),
+            certificate,
+            alias: None,
+            spoke: false,
+            writes,
+            activity,
+            task,
+            established: true,
+            known: false,
+            unanswered: Vec::new(),
+        }
+    }
+
     /// `false` when the write queue has no room for `payload`. One message always fits.
     fn queue(&self, now: Instant, payload: Bytes, limits: &TcpLimits) -> bool {
         let queued = self.activity.queued_bytes.load(Ordering::Relaxed);
@@ -75,7 +131,12 @@ pub(crate) struct Streams {
     next_id: Arc<AtomicU64>,
     table: HashMap<ConnectionId, Entry>,
     /// The youngest connection to each peer.
-    by_remote: HashMap<SocketAddr, ConnectionId>,
+    pool: HashMap<PoolKey, ConnectionId>,
+    /// Connections that peers opened and allow us to use for requests to an address of theirs.
+    aliases: HashMap<SocketAddr, ConnectionId>,
+    identities: HashMap<PeerIdentity, Arc<ExpectedPeer>>,
+    /// With the runtime of its thread.
+    tls: Option<(Arc<Tls>, Handle)>,
     listeners: Vec<AbortHandle>,
 }
 
@@ -91,7 +152,10 @@ impl Streams {
             inputs,
             next_id: Arc::new(AtomicU64::new(1)),
             table: HashMap::new(),
-            by_remote: HashMap::new(),
+            pool: HashMap::new(),
+            aliases: HashMap::new(),
+            identities: HashMap::new(),
+            tls: None,
             listeners: Vec::new(),
         }
     }
@@ -114,12 +178,61 @@ impl Streams {
         Ok(())
     }
 
+    /// Serves TLS from now on, with handshakes on `handle`'s thread.
+    pub(crate) fn serve_tls(&mut self, tls: Arc<Tls>, handle: Handle) {
+        self.tls = Some((tls, handle));
+    }
+
+    /// Accepts TLS connections on `listener`, after [`Streams::serve_tls`]. All listeners share
+    /// `admission`, and `shaking` for handshakes under way.
+    pub(crate) fn listen_tls(
+        &mut self,
+        listener: std::net::TcpListener,
+        admission: &Arc<Admission>,
+        shaking: &Arc<Admission>,
+    ) {
+        let Some((tls, handle)) = &self.tls else { return };
+        let acceptor = TlsAcceptor {
+            listener,
+            tls: Arc::clone(tls),
+            worker: Handle::current(),
+            admission: Arc::clone(admission),
+            shaking: Arc::clone(shaking),
+            limits: Arc::clone(&self.limits),
+            clock: self.clock,
+            inputs: self.inputs.clone(),
+            next_id: Arc::clone(&self.next_id),
+        };
+        self.listeners.push(handle.spawn(acceptor.run()).abort_handle());
+    }
+
     pub(crate) fn admission(&self) -> Arc<Admission> {
-        Arc::new(Admission {
-            connections: self.limits.connections,
-            per_source: self.limits.connections_per_source,
-            admitted: Mutex::default(),
-        })
+        Admission::new(self.limits.connections, self.limits.connections_per_source)
+    }
+
+    /// Places for TLS handshakes under way.
+    pub(crate) fn shaking(&self) -> Arc<Admission> {
+        Admission::new(self.limits.handshakes, self.limits.handshakes_per_source)
+    }
+
+    pub(crate) fn tls_counters(&self) -> TlsCounters {
+        self.tls.as_ref().map(|(tls, _)| tls.tally.read()).unwrap_or_default()
+    }
+
+    /// Notes whom flows with `identity` must lead to.
+    pub(crate) fn learn(&mut self, identity: PeerIdentity, expected: ExpectedPeer) {
+        self.identities.insert(identity, Arc::new(expected));
+    }
+
+    /// The connection that an authenticated peer opened and offered for requests to this address
+    /// (RFC 5923 section 5), if its certificate is what the flow asks for.
+    fn aliased(&self, flow: &Flow) -> Option<ConnectionId> {
+        let expected = self.identities.get(&flow.identity?)?;
+        let id = self.aliases.get(&flow.remote)?;
+        let certificate = self.table.get(id)?.certificate.as_ref()?;
+        let name = expected.name.to_string();
+        let named = certificate.names.iter().any(|held| **held == *name);
+        (named && certificate.trusted_by.contains(&expected.policy.ca)).then_some(*id)
     }
 
     /// Queues a message: on the connection of its flow, else on one to the same peer, else on a new
@@ -132,10 +245,14 @@ impl Streams {
         feedback: &mut FeedbackQueue,
     ) {
         let Transmit { flow, payload, client } = transmit;
+        let usable = |id: &ConnectionId| {
+            self.table.get(id).is_some_and(|entry| entry.key.protocol == flow.protocol)
+        };
         let id = flow
             .connection
-            .filter(|id| self.table.contains_key(id))
-            .or_else(|| self.by_remote.get(&flow.remote).copied())
+            .filter(usable)
+            .or_else(|| self.pool.get(&PoolKey::of(&flow)).copied())
+            .or_else(|| self.aliased(&flow))
             .or_else(|| self.open(now, flow, counters));
         let found = id.and_then(|id| Some((id, self.table.get_mut(&id)?)));
         let Some((id, entry)) = found else {
@@ -165,14 +282,20 @@ impl Streams {
         input: StreamInput,
         counters: &mut TransportCounters,
         feedback: &mut FeedbackQueue,
-    ) -> Option<(Instant, Flow, Bytes)> {
+    ) -> Option<FromStream> {
         match input {
             StreamInput::Accepted(accepted) => {
-                let Accepted { id, flow, entry } = *accepted;
+                let Accepted { id, flow, mut entry } = *accepted;
                 counters.tcp_accepted += 1;
-                self.by_remote.insert(flow.remote, id);
+                // Over TLS nobody is at an address until that is proved: see `aliased`.
+                if flow.protocol == TransportProtocol::Tcp {
+                    self.pool.insert(entry.key, id);
+                }
+                let certificate = entry.certificate.clone();
+                entry.known |= certificate.is_some();
                 self.table.insert(id, entry);
                 counters.tcp_connections = self.table.len() as u64;
+                return certificate.map(|certificate| FromStream::Certificate(id, certificate));
             }
             StreamInput::Refused => counters.tcp_refused += 1,
             StreamInput::Connected { id } => {
@@ -183,11 +306,16 @@ impl Streams {
             }
             StreamInput::Message { at, flow, raw } => {
                 // What a connection sent before it was closed here is no longer wanted.
-                let entry = flow.connection.and_then(|id| self.table.get_mut(&id))?;
+                let id = flow.connection?;
+                let entry = self.table.get_mut(&id)?;
+                if entry.certificate.is_some() && !std::mem::replace(&mut entry.spoke, true) {
+                    entry.alias = offered_alias(entry, &flow, &raw);
+                    self.aliases.extend(entry.alias.map(|alias| (alias, id)));
+                }
                 entry.known = true;
                 entry.unanswered.clear();
                 counters.tcp_received += 1;
-                return Some((at, flow, raw));
+                return Some(FromStream::Message(at, flow, raw));
             }
             StreamInput::Ended { id, reason } => self.ended(id, reason, counters, feedback),
         }
@@ -210,10 +338,15 @@ impl Streams {
             Ended::Idle => counters.tcp_idle += 1,
             Ended::Framing => counters.tcp_framing_errors += 1,
             Ended::WriteStalled => counters.tcp_write_stalled += 1,
+            Ended::NoPong => counters.tcp_no_pong += 1,
+            Ended::BrokenTls => counters.tls_broken += 1,
         }
         tracing::debug!(connection = id.0, ?reason, "a connection ended");
-        if self.by_remote.get(&entry.remote) == Some(&id) {
-            self.by_remote.remove(&entry.remote);
+        if self.pool.get(&entry.key) == Some(&id) {
+            self.pool.remove(&entry.key);
+        }
+        if let Some(alias) = entry.alias.filter(|alias| self.aliases.get(alias) == Some(&id)) {
+            self.aliases.remove(&alias);
         }
         feedback.extend(entry.unanswered.into_iter().map(Feedback::Unreachable));
         if entry.known {
@@ -233,6 +366,15 @@ impl Streams {
         if self.table.len() >= self.limits.connections.saturating_mul(2) {
             return None;
         }
+        let tls = match flow.protocol {
+            TransportProtocol::Tls => {
+                // Whoever answered would be taken for the peer: nothing is opened without a name.
+                let expected = Arc::clone(self.identities.get(&flow.identity?)?);
+                let (tls, handle) = self.tls.as_ref()?;
+                Some((Arc::clone(tls), handle.clone(), expected))
+            }
+            _ => None,
+        };
         counters.tcp_opened += 1;
         let id = ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed));
         let (writes, queue) = mpsc::channel(self.limits.queued_messages.max(1));
@@ -247,13 +389,19 @@ impl Streams {
             activity: Arc::clone(&activity),
             inputs: self.inputs.clone(),
             writes: writes.clone(),
+            layer: Layer::Plain,
+            opened_by_us: true,
         };
-        let task = tokio::spawn(open_and_run(connection, queue)).abort_handle();
-        let unanswered = Vec::new();
-        let remote = flow.remote;
-        let (established, known) = (false, false);
-        let entry = Entry { remote, writes, activity, task, established, known, unanswered };
-        self.by_remote.insert(remote, id);
+        let task = match tls {
+            Some((tls, handle, expected)) => {
+                tokio::spawn(tls::open_and_run(tls, handle, expected, connection, queue))
+            }
+            None => tokio::spawn(open_and_run(connection, queue)),
+        };
+        let task = task.abort_handle();
+        let entry =
+            Entry { established: false, ..Entry::accepted(flow, writes, activity, task, None) };
+        self.pool.insert(entry.key, id);
         self.table.insert(id, entry);
         counters.tcp_connections = self.table.len() as u64;
         Some(id)
@@ -282,15 +430,31 @@ async fn open_and_run(connection: Connection, queue: mpsc::Receiver<Write>) {
                 Err(error) => error,
             });
             tracing::debug!(remote = %connection.flow.remote, %error, "cannot open a connection");
-            let ended = StreamInput::Ended { id, reason: Ended::ConnectFailed };
-            let _ = connection.inputs.send(ended).await;
+            peer_closed(&connection, Ended::ConnectFailed).await;
         }
     }
 }
 
+/// Tells the driver that a connection is over before it was served.
+pub(super) async fn peer_closed(connection: &Connection, reason: Ended) {
+    let ended = StreamInput::Ended { id: connection.id, reason };
+    let _ = connection.inputs.send(ended).await;
+}
+
+/// Where a peer asks to be reached over its own connection: at the port of its Via, when that says
+/// `alias` (RFC 5923 section 5) and the peer has shown a certificate.
+fn offered_alias(entry: &Entry, flow: &Flow, raw: &Bytes) -> Option<SocketAddr> {
+    entry.certificate.as_ref()?;
+    let message = sip_proto::Message::parse(raw.clone(), &sip_proto::Limits::default()).ok()?;
+    let via = message.is_request().then(|| message.top_via().ok()).flatten()?;
+    via.params.get("alias")?;
+    let port = via.sent_by_port.unwrap_or(flow.protocol.default_port());
+    Some(SocketAddr::new(flow.remote.ip(), port))
+}
+
 /// Connects from `local`'s address, so that the peer sees the address it has allowed; the port is
 /// the operating system's choice.
-async fn connect(local: SocketAddr, remote: SocketAddr) -> io::Result<TcpStream> {
+pub(super) async fn connect(local: SocketAddr, remote: SocketAddr) -> io::Result<TcpStream> {
     let socket = if remote.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if !local.ip().is_unspecified() && local.is_ipv4() == remote.is_ipv4() {
         socket.bind(SocketAddr::new(local.ip(), 0))?;
@@ -354,15 +518,15 @@ impl Acceptor {
             activity: Arc::clone(&activity),
             inputs: self.inputs.clone(),
             writes: writes.clone(),
+            layer: Layer::Plain,
+            opened_by_us: false,
         };
         let serving = async move {
             let _admitted = admitted;
             connection.run(stream, queue).await;
         };
         let task = tokio::spawn(serving).abort_handle();
-        let unanswered = Vec::new();
-        let (established, known) = (true, false);
-        let entry = Entry { remote, writes, activity, task, established, known, unanswered };
+        let entry = Entry::accepted(flow, writes, activity, task, None);
         StreamInput::Accepted(Box::new(Accepted { flow, id, entry }))
     }
 }
@@ -381,13 +545,17 @@ struct AdmittedCounts {
 }
 
 /// One place; given back when dropped.
-struct Admitted {
+pub(super) struct Admitted {
     admission: Arc<Admission>,
     source: IpAddr,
 }
 
 impl Admission {
-    fn admit(admission: &Arc<Admission>, remote: IpAddr) -> Option<Admitted> {
+    fn new(connections: usize, per_source: usize) -> Arc<Admission> {
+        Arc::new(Admission { connections, per_source, admitted: Mutex::default() })
+    }
+
+    pub(super) fn admit(admission: &Arc<Admission>, remote: IpAddr) -> Option<Admitted> {
         let source = source_network(remote);
         let mut counts = admission.admitted.lock().unwrap_or_else(PoisonError::into_inner);
         let from_source = counts.by_source.get(&source).copied().unwrap_or(0);
