@@ -1,5 +1,7 @@
 //! Every metric of the Prometheus page, defined once.
 
+use std::borrow::Cow;
+
 /// How a metric behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
@@ -52,12 +54,12 @@ pub struct Definition {
 }
 
 /// A value that another part of the node keeps itself, read when the page is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reading {
     /// Which metric; a counter or a gauge.
     pub definition: &'static Definition,
     /// The value of its label; ignored when it has none.
-    pub label: &'static str,
+    pub label: Cow<'static, str>,
     /// The value.
     pub value: u64,
 }
@@ -111,6 +113,8 @@ pub mod definitions {
         RELAY_REFUSED, Counter, None, "tandem_relay_refused_total", ["reason"], "Media streams that could not be allocated";
         SIP_TRANSACTIONS, Gauge, None, "tandem_sip_transactions", ["side"], "Live SIP transactions";
         SIP_CONNECTIONS, Gauge, None, "tandem_sip_connections", [], "Open SIP stream connections";
+        TLS_HANDSHAKES, Counter, None, "tandem_tls_handshakes_total", ["result"], "TLS handshakes, both ways: ok, or why they failed";
+        TLS_CERTIFICATE_LEFT, Gauge, Seconds, "tandem_tls_certificate_left_seconds", ["certificate"], "Time until a TLS certificate of ours ends; 0 when it has";
         SIP_DROPPED, Counter, None, "tandem_sip_dropped_total", ["reason"], "SIP messages dropped without a call seeing them";
     }
 }

@@ -342,7 +342,7 @@ impl Collector for ReadingCollector {
             for reading in readings.iter().filter(|r| r.definition.name == definition.name) {
                 match definition.labels.first() {
                     Some(name) => {
-                        let labels = [(*name, reading.label)];
+                        let labels = [(*name, &*reading.label)];
                         encode_value(
                             definition.kind,
                             reading.value,

@@ -10,6 +10,7 @@ use call_metrics::{
 use media_relay::{EventSink, Relay, RelayConfig};
 use model::{MediaCommand, MediaEvent, TransportProtocol};
 use outbox::{FileSink, FileSinkConfig};
+use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
 use sip_proto::TimerConfig;
 use std::fmt;
@@ -139,6 +140,7 @@ impl Node {
             }
             if let Some(edge) = edge.upgrade() {
                 readings::of_edge(&edge.statistics(), out);
+                readings::of_certificates(&edge.certificates(), out);
             }
             readings::of_sink(&sink.statistics(), out);
         });
@@ -238,7 +240,18 @@ fn shell_config(config: &Config, clock: Clock) -> ShellConfig {
     ShellConfig {
         udp: of(TransportProtocol::Udp),
         tcp: of(TransportProtocol::Tcp),
-        tcp_limits: TcpLimits { connections: limits.tcp_connections, ..TcpLimits::default() },
+        tls: of(TransportProtocol::Tls),
+        tls_settings: Some(TlsSettings {
+            certificate: sip.tls_certificate.clone(),
+            hosts: sip.tls_hosts.clone(),
+            poll: sip.tls_poll,
+            ..TlsSettings::new(&sip.domain, &config.node.data_dir)
+        }),
+        tcp_limits: TcpLimits {
+            connections: limits.tcp_connections,
+            keep_alive: sip.keep_alive,
+            ..TcpLimits::default()
+        },
         resolver: ResolverLimits::default(),
         clock,
         edge: EdgeConfig {

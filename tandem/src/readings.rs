@@ -4,9 +4,10 @@ use call_metrics::{Definition, Reading, definitions};
 use media_relay::{DropReason, RelayStatistics};
 use outbox::SinkStatistics;
 use sip_edge::ShellStatistics;
+use sip_edge::tls::{CertificateStatus, HandshakeFailure};
 
 fn reading(definition: &'static Definition, label: &'static str, value: u64) -> Reading {
-    Reading { definition, label, value }
+    Reading { definition, label: label.into(), value }
 }
 
 pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
@@ -43,6 +44,11 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
     out.push(reading(&definitions::SIP_TRANSACTIONS, "server", logic.server_transactions));
     out.push(reading(&definitions::SIP_TRANSACTIONS, "client", logic.client_transactions));
     out.push(reading(&definitions::SIP_CONNECTIONS, "", transport.tcp_connections));
+    out.push(reading(&definitions::TLS_HANDSHAKES, "ok", transport.tls.handshakes));
+    for kind in HandshakeFailure::ALL {
+        let failed = transport.tls.failed(kind);
+        out.push(reading(&definitions::TLS_HANDSHAKES, kind.name(), failed));
+    }
     for (reason, count) in [
         ("stranger", logic.strangers_dropped),
         ("malformed", logic.malformed),
@@ -57,11 +63,25 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
         ("tcp_idle", transport.tcp_idle),
         ("tcp_framing", transport.tcp_framing_errors),
         ("tcp_write_stalled", transport.tcp_write_stalled),
+        ("tcp_no_pong", transport.tcp_no_pong),
+        ("tls_broken", transport.tls_broken),
         ("unserved_transport", transport.unserved_transport),
         ("media_event_lost", edge.media_events_lost),
         ("media_command_lost", edge.media_commands_lost),
     ] {
         out.push(reading(&definitions::SIP_DROPPED, reason, count));
+    }
+}
+
+/// How long the certificates of TLS are still valid.
+pub(crate) fn of_certificates(certificates: &[CertificateStatus], out: &mut Vec<Reading>) {
+    for certificate in certificates {
+        let left = certificate.seconds_left().max(0);
+        out.push(Reading {
+            definition: &definitions::TLS_CERTIFICATE_LEFT,
+            label: certificate.name.to_string().into(),
+            value: left.unsigned_abs(),
+        });
     }
 }
 

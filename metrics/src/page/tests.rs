@@ -4,10 +4,14 @@ use super::*;
 fn every_line_of_the_page_belongs_to_a_defined_metric() {
     let page = Page::new(10, "0.1.0");
     page.set_readings(|out| {
-        out.push(Reading { definition: &d::RELAY_PORTS, label: "free", value: 7 });
-        out.push(Reading { definition: &d::RELAY_STREAMS, label: "", value: 3 });
-        out.push(Reading { definition: &d::RELAY_PORTS, label: "used", value: 2 });
-        out.push(Reading { definition: &d::RELAY_PACKETS, label: "received", value: u64::MAX });
+        out.push(Reading { definition: &d::RELAY_PORTS, label: "free".into(), value: 7 });
+        out.push(Reading { definition: &d::RELAY_STREAMS, label: "".into(), value: 3 });
+        out.push(Reading { definition: &d::RELAY_PORTS, label: "used".into(), value: 2 });
+        out.push(Reading {
+            definition: &d::RELAY_PACKETS,
+            label: "received".into(),
+            value: u64::MAX,
+        });
     });
     let text = page.encode();
     for line in [

@@ -1,11 +1,16 @@
 //! `tandem check`.
 
-use super::{load, say};
+use super::{complain, load, say};
+use crate::config::{Config, Finding, TlsFileKind, TlsFiles};
+use sip_edge::tls;
 use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn check(path: &Path) -> ExitCode {
     let Some(config) = load(path) else { return ExitCode::FAILURE };
+    if !tls_files_are_fine(path, &config) {
+        return ExitCode::FAILURE;
+    }
     let directory = &config.directory;
     let numbers: usize =
         directory.voice_connectors().map(|connector| connector.numbers.len()).sum();
@@ -17,4 +22,40 @@ pub(crate) fn check(path: &Path) -> ExitCode {
         config.sip.listeners.len(),
     ));
     ExitCode::SUCCESS
+}
+
+/// Looks at every file of TLS that the configuration names, and says what is wrong.
+fn tls_files_are_fine(path: &Path, config: &Config) -> bool {
+    let file = path.display().to_string();
+    let mut fine = true;
+    for files in &config.tls_files {
+        match look_at(files) {
+            Ok(None) => {}
+            Ok(Some(warning)) => complain(format_args!("warning: {}", warning.in_file(&file))),
+            Err(error) => {
+                complain(error.in_file(&file));
+                fine = false;
+            }
+        }
+    }
+    fine
+}
+
+fn look_at(files: &TlsFiles) -> Result<Option<Finding>, Finding> {
+    let finding = |message: String| Finding { line: Some(files.line), message };
+    let pair = match &files.kind {
+        TlsFileKind::Authorities(path) => {
+            let checked = tls::check_authorities(path);
+            return checked.map(|()| None).map_err(|error| finding(error.to_string()));
+        }
+        TlsFileKind::Pair(pair) => pair,
+    };
+    let left = tls::check_pair(pair).map_err(|error| finding(error.to_string()))?.seconds_left();
+    let certificate = pair.certificate.display();
+    if left <= 0 {
+        return Err(finding(format!("{certificate} has expired; put a new certificate there")));
+    }
+    let days = left / 86_400;
+    let soon = format!("{certificate} expires in {days} days; put a new certificate there");
+    Ok((left < tls::EXPIRY_WARNING_SECONDS).then(|| finding(soon)))
 }

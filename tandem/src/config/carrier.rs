@@ -2,7 +2,7 @@
 
 use super::reader::Table;
 use super::sip::Sip;
-use super::value;
+use super::{tls, value};
 use directory::{Carrier, Credential, DEFAULT_HUNT_FINAL_CODES, Srtp};
 use model::{CarrierId, TransportProtocol};
 
@@ -30,8 +30,10 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
         table.or("no_response_timeout", Carrier::DEFAULT_NO_RESPONSE_TIMEOUT, value::duration);
 
     let no_answer_timeout = table.no_answer_timeout(sip.no_answer_timeout);
-    let tls = transport == TransportProtocol::Tls;
-    table.refuse_unserved(tls, "transport", "TLS", "use \"udp\" or \"tcp\"");
+    let tls = tls::read_policy(&mut table, transport == TransportProtocol::Tls, "transport");
+    tls::need_listener(&table, sip, transport, "transport");
+    let client_certificate =
+        tls::read_client_certificate(&mut table, host.as_ref(), tls.ca.as_ref());
     table.refuse_unserved(srtp != Srtp::Off, "srtp", "SRTP", "use \"off\"");
     let named = username.is_some() || password.is_some();
     let key = if username.is_some() { "username" } else { "password" };
@@ -48,6 +50,8 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
         port,
         transport,
         srtp,
+        tls,
+        client_certificate,
         prefixes,
         priority,
         weight,

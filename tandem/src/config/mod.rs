@@ -13,6 +13,7 @@ mod node;
 mod reader;
 mod sinks;
 mod sip;
+mod tls;
 mod value;
 mod voice_connector;
 
@@ -24,6 +25,7 @@ pub(crate) use limits::{Drain, Limits};
 pub(crate) use media::Media;
 pub(crate) use node::Node;
 pub(crate) use sip::Sip;
+pub(crate) use tls::{TlsFileKind, TlsFiles};
 
 use directory::{Resources, Snapshot};
 use reader::{Document, Table};
@@ -48,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) drain: Drain,
     /// Carriers and voice connectors, ready for call routing.
     pub(crate) directory: Arc<Snapshot>,
+    /// The files of TLS, to be looked at.
+    pub(crate) tls_files: Vec<TlsFiles>,
     /// What is fine but probably not meant.
     pub(crate) warnings: Vec<Finding>,
 }
@@ -82,11 +86,12 @@ impl Config {
         let drain = limits::read_drain(root.table("drain"));
         let directory = read_directory(&mut root, &sip);
         root.finish();
+        let tls_files = document.take_tls_files();
         // A value that could not be read has its error already; the stand-ins never get out.
         let warnings = document.into_warnings()?;
         let directory = directory.ok_or_else(|| ConfigErrors::unexplained(file_name))?;
         let directory = Arc::new(directory);
-        Ok(Config { node, sip, media, prometheus, limits, drain, directory, warnings })
+        Ok(Config { node, sip, media, prometheus, limits, drain, directory, tls_files, warnings })
     }
 }
 

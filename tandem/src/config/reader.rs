@@ -1,6 +1,7 @@
 //! Walks a parsed TOML document and collects everything that is wrong on the way.
 
 use super::error::{ConfigErrors, Finding};
+use super::tls::{TlsFileKind, TlsFiles};
 use super::value;
 use directory::Problem;
 use std::cell::RefCell;
@@ -24,6 +25,7 @@ struct Notes {
     /// Byte offset of every key path that was read. Positions in lists count what was accepted, as
     /// the paths of [`Problem`] do.
     places: BTreeMap<String, usize>,
+    tls_files: Vec<TlsFiles>,
 }
 
 impl<'a> Document<'a> {
@@ -81,6 +83,11 @@ impl<'a> Document<'a> {
             Some(errors) => Err(errors),
             None => Ok(warnings),
         }
+    }
+
+    /// The files of TLS that were named, in the order of lines.
+    pub(super) fn take_tls_files(&self) -> Vec<TlsFiles> {
+        std::mem::take(&mut self.notes.borrow_mut().tls_files)
     }
 
     fn error(&self, offset: usize, message: String) {
@@ -143,6 +150,17 @@ impl<'a> Table<'a> {
     pub(super) fn error_at(&self, key: &str, message: impl Into<String>) {
         let offset = self.document.place(&self.path_of(key));
         self.document.error(offset, format!("{key}: {}", message.into()));
+    }
+
+    /// Remembers a file that `key` names, to be looked at when all is read.
+    pub(super) fn note_tls_file(&self, key: &str, kind: TlsFileKind) {
+        let line = self.document.line(self.document.place(&self.path_of(key)));
+        self.document.notes.borrow_mut().tls_files.push(TlsFiles { line, kind });
+    }
+
+    /// Whether the key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.source.is_some_and(|table| table.contains_key(key))
     }
 
     pub(super) fn warn_at(&self, key: &str, message: impl Into<String>) {

@@ -1,8 +1,10 @@
 //! `[sip]`.
 
 use super::reader::Table;
-use super::value;
+use super::{tls, value};
+use directory::KeyPairFiles;
 use model::TransportProtocol;
+use sip_edge::tls::TlsHost;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -11,8 +13,17 @@ use std::time::Duration;
 pub(crate) struct Sip {
     /// The domain of `<id>.voiceconnector.<domain>`.
     pub(crate) domain: String,
-    /// UDP and TCP listeners, UDP first, in the order given; at least one.
+    /// UDP, TCP and TLS listeners, in that and the given order; at least one.
     pub(crate) listeners: Vec<SipListener>,
+    /// The certificate of TLS; `None` makes a self-signed one.
+    pub(crate) tls_certificate: Option<KeyPairFiles>,
+    /// Host names with certificates of their own.
+    pub(crate) tls_hosts: Vec<TlsHost>,
+    /// How often files of TLS are looked at, 1 s to 1 h; default 10 s.
+    pub(crate) tls_poll: Duration,
+    /// How long nothing may pass on a connection of ours before a keep-alive (RFC 5626), 5 s to
+    /// 1 h; none by default.
+    pub(crate) keep_alive: Option<Duration>,
     /// Calls at once on this node, 1 to 1,000,000; default 20,000.
     pub(crate) max_calls: usize,
     /// RFC 3261 T1, 100 ms to 5 s; default 500 ms.
@@ -48,10 +59,15 @@ pub(super) fn read(mut table: Table<'_>) -> Sip {
     let advertise = table.one_or_list("advertise", value::ip_address).unwrap_or_default();
     let mut listeners = listeners(&mut table, "udp", TransportProtocol::Udp, &advertise);
     listeners.extend(self::listeners(&mut table, "tcp", TransportProtocol::Tcp, &advertise));
+    listeners.extend(self::listeners(&mut table, "tls", TransportProtocol::Tls, &advertise));
     let sip = Sip {
         // The stand-in keeps an absent domain from being reported twice.
         domain: domain.unwrap_or_else(|| "domain.invalid".to_owned()),
         listeners,
+        tls_certificate: tls::pair(&mut table, "tls_certificate", "tls_key"),
+        tls_hosts: table.tables("tls_host", tls::read_host),
+        tls_poll: table.or("tls_poll", 10 * SECOND, |v| value::duration_within(v, SECOND, HOUR)),
+        keep_alive: table.optional("keep_alive", |v| value::duration_within(v, 5 * SECOND, HOUR)),
         max_calls: table
             .or("max_calls", 20_000, |v| value::within(value::integer(v)?, 1..=1_000_000)),
         t1: table.or("t1", Duration::from_millis(500), |v| {
@@ -68,7 +84,6 @@ pub(super) fn read(mut table: Table<'_>) -> Sip {
         }),
         min_se: table.or("min_se", 90 * SECOND, |v| value::duration_within(v, 90 * SECOND, HOUR)),
     };
-    check_tls(&mut table);
     check(&table, &sip);
     table.finish();
     sip
@@ -87,24 +102,15 @@ fn check(table: &Table<'_>, sip: &Sip) {
             table.error_at(listener.protocol.uri_token(), message);
         }
     }
+    let names = sip.tls_hosts.iter().map(|host| &host.name);
+    for (position, name) in names.clone().enumerate() {
+        if names.clone().take(position).any(|other| other == name) {
+            table.error_at("tls_host", format!("{name} has two certificates; remove one"));
+        }
+    }
     if sip.min_se > sip.session_expires {
         let most = value::written(sip.session_expires);
         table.error_at("min_se", format!("must not be longer than session_expires, \"{most}\""));
-    }
-}
-
-/// TLS is understood but not served: its listeners are only warned about, because nothing that was
-/// asked to be encrypted goes out in clear when they are missing.
-fn check_tls(table: &mut Table<'_>) {
-    let listeners = table.one_or_list("tls", value::socket_address).unwrap_or_default();
-    if !listeners.is_empty() {
-        table.warn_at("tls", "TLS is not served yet by this version; these listeners are ignored");
-    }
-    let certificate = table.optional("tls_certificate", value::path);
-    let key = table.optional("tls_key", value::path);
-    if certificate.is_some() != key.is_some() {
-        let lonely = if key.is_some() { "tls_key" } else { "tls_certificate" };
-        table.error_at(lonely, "tls_certificate and tls_key go together; give both or neither");
     }
 }
 

@@ -89,9 +89,8 @@ fn the_development_file_says_what_the_design_says() {
     let route = &config.directory.inbound_routes(vc, &mut || 0)[0];
     assert_eq!((route.host.to_string(), route.port), ("127.0.0.3".to_owned(), Some(5070)));
     let warned: Vec<_> = config.warnings.iter().map(|w| w.in_file("dev.toml")).collect();
-    assert_eq!(warned.len(), 2, "{warned:?}");
-    assert!(warned[0].contains("TLS is not served yet"), "{warned:?}");
-    assert!(warned[1].contains("the control API is not served yet"), "{warned:?}");
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(warned[0].contains("the control API is not served yet"), "{warned:?}");
 }
 
 #[test]
@@ -200,7 +199,6 @@ fn what_is_not_served_yet_is_refused_rather_than_ignored() {
     let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
     let vc = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
     for (lines, line) in [
-        (format!("{carrier}transport = \"tls\""), 8),
         (format!("{carrier}srtp = \"optional\""), 8),
         (format!("{carrier}srtp = \"required\""), 8),
         (format!("{carrier}username = \"u\"\npassword = \"p\""), 8),
@@ -214,7 +212,6 @@ fn what_is_not_served_yet_is_refused_rather_than_ignored() {
             ),
             7,
         ),
-        (format!("{vc}[[voice_connector.origination]]\nhost = \"a.b\"\nprotocol = \"tls\""), 8),
         ("[media]\nfast_path = \"ebpf\"".to_owned(), 5),
         ("[sinks]\nkind = \"aws\"".to_owned(), 5),
         ("[sinks]\ncloudwatch = { kind = \"aws\" }".to_owned(), 5),

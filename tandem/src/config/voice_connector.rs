@@ -2,7 +2,7 @@
 
 use super::reader::Table;
 use super::sip::Sip;
-use super::value;
+use super::{tls, value};
 use directory::{
     Credential, EarlyMedia, Logging, Origination, OriginationRoute, Refer, Streaming, Termination,
     VoiceConnector,
@@ -25,7 +25,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let termination = table.table("termination");
     let termination = termination.is_present().then(|| read_termination(termination));
     let disabled = table.or("origination_disabled", false, value::boolean);
-    let routes = table.tables("origination", read_route);
+    let routes = table.tables("origination", |table| read_route(table, sip));
     let logging = read_logging(table.table("logging"));
     let streaming = read_streaming(table.table("streaming"));
 
@@ -84,6 +84,7 @@ fn read_termination(mut table: Table<'_>) -> Termination {
         ),
         calling_regions: table.list("calling_regions", value::country).unwrap_or_default(),
         credentials: table.tables("credentials", read_credential),
+        client_certificate: tls::read_client_certificate(&mut table, None, None),
     };
     let asked = !termination.credentials.is_empty();
     table.refuse_unserved(asked, "credentials", "digest authentication", "remove credentials");
@@ -112,16 +113,16 @@ fn read_credential(mut table: Table<'_>) -> Option<Credential> {
     Some(Credential { username: username?, password: password? })
 }
 
-fn read_route(mut table: Table<'_>) -> Option<OriginationRoute> {
+fn read_route(mut table: Table<'_>, sip: &Sip) -> Option<OriginationRoute> {
     let host = table.required("host", "host = \"192.0.2.20\"", value::host);
     let port = table.optional("port", value::integer);
     let protocol = table.or("protocol", TransportProtocol::Udp, value::transport);
     let priority = table.or("priority", 1, value::integer);
     let weight = table.or("weight", 1, value::integer);
-    let tls = protocol == TransportProtocol::Tls;
-    table.refuse_unserved(tls, "protocol", "TLS", "use \"udp\" or \"tcp\"");
+    let tls = tls::read_policy(&mut table, protocol == TransportProtocol::Tls, "protocol");
+    tls::need_listener(&table, sip, protocol, "protocol");
     table.finish();
-    Some(OriginationRoute { port, protocol, priority, weight, ..OriginationRoute::new(host?) })
+    Some(OriginationRoute { port, protocol, tls, priority, weight, ..OriginationRoute::new(host?) })
 }
 
 fn read_logging(mut table: Table<'_>) -> Logging {
