@@ -32,6 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         edge: b2bua::EdgeConfig { max_calls: 100_000, ..b2bua::EdgeConfig::default() },
         udp: vec!["127.0.0.1:5060".parse()?],
         tcp: Vec::new(),
+        tls: Vec::new(),
+        tls_settings: None,
         tcp_limits: TcpLimits::default(),
         resolver: ResolverLimits::default(),
         clock: Clock::new(Instant::now()),

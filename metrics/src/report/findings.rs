@@ -378,6 +378,13 @@ fn refusal_advice(refusal: &str) -> &'static str {
         "overloaded" => "a table of this node was full.",
         "ports_exhausted" => "all of [media] ports was in use. Widen the range.",
         "not_acceptable" => "the session description offered nothing that can be relayed.",
+        "certificate_required" => {
+            "the caller showed no certificate that client_certificate_ca vouches for with one of \
+             client_certificate_names."
+        }
+        "sips_not_allowed" => {
+            "the call was for a sips: URI, and came without TLS or has no route over TLS."
+        }
         "method_not_allowed" => "the method is not served here.",
         _ => "see the refusal's name.",
     }

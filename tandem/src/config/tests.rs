@@ -19,12 +19,12 @@ fn with(lines: &str) -> String {
 }
 
 #[track_caller]
-fn accepts(lines: &str) -> Config {
+pub(super) fn accepts(lines: &str) -> Config {
     Config::parse(&with(lines), "t.toml").unwrap_or_else(|errors| panic!("{lines}\n{errors}"))
 }
 
 #[track_caller]
-fn refuses(lines: &str, expected: &str) {
+pub(super) fn refuses(lines: &str, expected: &str) {
     assert_eq!(errors(&with(lines)), expected);
 }
 
@@ -74,7 +74,11 @@ fn the_development_file_says_what_the_design_says() {
     let listen = "127.0.0.1:5060".to_owned();
     assert_eq!(
         listeners,
-        [(TransportProtocol::Udp, listen.clone()), (TransportProtocol::Tcp, listen)]
+        [
+            (TransportProtocol::Udp, listen.clone()),
+            (TransportProtocol::Tcp, listen),
+            (TransportProtocol::Tls, "127.0.0.1:5061".to_owned()),
+        ]
     );
     assert_eq!(config.media.ports, 10_000..=60_000);
     assert_eq!(config.prometheus.unwrap().to_string(), "127.0.0.1:9464");
@@ -372,6 +376,17 @@ fn listeners_and_tls_files_are_consistent() {
         "t.toml:4: tls_key: tls_certificate and tls_key go together; give both or neither",
     );
     accepts("tls_key = \"key.pem\"\ntls_certificate = \"certificate.pem\"");
+    let host = "[[sip.tls_host]]\nname = \"A.example.com\"";
+    accepts(&format!("{host}\ncertificate = \"a.pem\"\nkey = \"a.key\""));
+    refuses(host, "t.toml:4: [[sip.tls_host]] needs `certificate` and `key`; add both, PEM files");
+    refuses(
+        "tls_poll = \"500ms\"",
+        "t.toml:4: tls_poll: the string \"500ms\" is out of range; use \"1s\" to \"1h\"",
+    );
+    refuses(
+        "keep_alive = \"2h\"",
+        "t.toml:4: keep_alive: the string \"2h\" is out of range; use \"5s\" to \"1h\"",
+    );
     assert_eq!(
         errors("[sip]\ndomain = \"example.com\"\n"),
         "t.toml:1: [sip] listens nowhere; add a line such as udp = [\"127.0.0.1:5060\"]"

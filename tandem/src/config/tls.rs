@@ -140,3 +140,7 @@ pub(super) fn read_client_certificate(
     });
     ClientCertificatePolicy { demand, names, ca: own_ca.or_else(|| ca.cloned()) }
 }
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;
