@@ -97,13 +97,16 @@ pub(crate) struct Tls {
     pub(crate) complaints: super::handshake::Complaints,
 }
 
+/// Authorities as they were read.
+type Authorities = (Arc<RootCertStore>, Option<Stamp>);
+
 /// What was read, with the state of each file at that time.
 #[derive(Default)]
 struct Sources {
     policies: Vec<Arc<TlsPolicy>>,
     demands: Vec<ClientCertificatePolicy>,
     pairs: HashMap<KeyPairFiles, (Pair, [Option<Stamp>; 2])>,
-    roots: HashMap<Option<Arc<Path>>, (Arc<RootCertStore>, Option<Stamp>)>,
+    roots: HashMap<Option<Arc<Path>>, Authorities>,
     /// Files that could not be taken, so that each is complained about once for each change.
     refused: HashMap<PathBuf, Option<Stamp>>,
 }
