@@ -34,6 +34,7 @@ pub fn snapshot(customer: SocketAddr, carrier: SocketAddr) -> Arc<Snapshot> {
         domain: DOMAIN.to_owned(),
         carriers: vec![callee],
         voice_connectors: vec![connector],
+        ..Resources::default()
     };
     Arc::new(Snapshot::build(resources).expect("valid resources"))
 }

@@ -43,6 +43,14 @@ pub struct Carrier {
     pub no_response_timeout: Duration,
     /// How long it may ring before the attempt is given up.
     pub no_answer_timeout: Duration,
+    /// How often it is asked with OPTIONS whether it is alive; `None` never.
+    pub options_ping: Option<Duration>,
+    /// Calls at once that are sent to it; `None` without a limit.
+    pub max_calls: Option<u32>,
+    /// Calls a second that are sent to it; `None` without a limit.
+    pub cps_limit: Option<u32>,
+    /// It takes emergency calls before the other carriers do.
+    pub emergency: bool,
 }
 
 impl Carrier {
@@ -70,6 +78,10 @@ impl Carrier {
             hunt_final_codes: DEFAULT_HUNT_FINAL_CODES.into(),
             no_response_timeout: Self::DEFAULT_NO_RESPONSE_TIMEOUT,
             no_answer_timeout: Self::DEFAULT_NO_ANSWER_TIMEOUT,
+            options_ping: None,
+            max_calls: None,
+            cps_limit: None,
+            emergency: false,
         }
     }
 }

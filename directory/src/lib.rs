@@ -6,23 +6,31 @@
 
 #![forbid(unsafe_code)]
 
+mod caps;
 mod carrier;
 mod cidr;
+mod emergency;
+mod group;
 pub mod number;
 mod problem;
 mod route;
 mod snapshot;
+mod target;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod validate;
 mod voice_connector;
 
+pub use caps::{Caps, Money, Price};
 pub use carrier::{Carrier, Credential, Srtp};
-pub use number::{country_code, country_of, parse_e164};
+pub use emergency::{EmergencyCalling, EmergencyDnis, EmergencyMatch};
+pub use group::{GroupMember, VoiceConnectorGroup};
+pub use number::{RiskClass, country_code, country_of, parse_e164};
 pub use problem::Problem;
 pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};
 pub use snapshot::{Resources, Snapshot, VoiceConnectorsBySource};
+pub use target::{Destination, Target, TargetOwner};
 pub use tls::{ClientCertificate, ClientCertificatePolicy, KeyPairFiles, TlsPolicy};
 pub use validate::limits;
 pub use voice_connector::{

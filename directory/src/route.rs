@@ -1,7 +1,9 @@
 //! Routes: where to send a call, in which order.
 
 use crate::carrier::Carrier;
+use crate::target::Target;
 use crate::tls::TlsPolicy;
+use crate::voice_connector::VoiceConnector;
 use model::TransportProtocol;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -74,8 +76,12 @@ impl std::error::Error for InvalidHost {}
 /// One attempt of a hunt.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Route {
+    /// What health and limits know it by.
+    pub target: Arc<Target>,
     /// The carrier, for outbound calls.
     pub carrier: Option<Arc<Carrier>>,
+    /// The voice connector whose customer is called, for inbound calls.
+    pub voice_connector: Option<Arc<VoiceConnector>>,
     /// Where to.
     pub host: Host,
     /// The port there; `None` means the same as in [`Carrier::port`].

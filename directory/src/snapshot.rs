@@ -1,9 +1,11 @@
 //! The immutable snapshot that call routing reads.
 
 use crate::cidr::{CidrIndex, Owners};
+use crate::number::HighRisk;
 use crate::route::{Candidate, draw_order};
+use crate::target::Target;
 use crate::validate::validate;
-use crate::{Carrier, Problem, Route, VoiceConnector};
+use crate::{Carrier, Problem, RiskClass, Route, VoiceConnector, VoiceConnectorGroup};
 use ipnet::IpNet;
 use model::VoiceConnectorId;
 use std::collections::HashMap;
@@ -19,6 +21,10 @@ pub struct Resources {
     pub carriers: Vec<Carrier>,
     /// The voice connectors.
     pub voice_connectors: Vec<VoiceConnector>,
+    /// The groups of voice connectors.
+    pub groups: Vec<VoiceConnectorGroup>,
+    /// Prefixes of numbers that the operator counts as high-risk, `+` and leading digits.
+    pub high_risk_prefixes: Vec<Arc<str>>,
 }
 
 /// Checked resources with an index for every question of call routing. Never changes; a reload
@@ -32,6 +38,15 @@ pub struct Snapshot {
     voice_connectors: Vec<Arc<VoiceConnector>>,
     by_id: HashMap<Box<str>, usize>,
     by_number: HashMap<Arc<str>, usize>,
+    /// The voice connectors of each group, the first to be tried first.
+    groups: Vec<Vec<usize>>,
+    group_by_number: HashMap<Arc<str>, usize>,
+    /// By carrier.
+    carrier_targets: Vec<Arc<Target>>,
+    /// By voice connector, then by route.
+    route_targets: Vec<Vec<Arc<Target>>>,
+    emergency_carriers: Vec<Candidate>,
+    high_risk: HighRisk,
     carrier_sources: CidrIndex,
     voice_connector_sources: CidrIndex,
     prefixes: HashMap<Arc<str>, Vec<Candidate>>,
@@ -48,17 +63,26 @@ impl Snapshot {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let Resources { domain, carriers, voice_connectors } = resources;
+        let Resources { domain, carriers, voice_connectors, groups, high_risk_prefixes } =
+            resources;
         let domain = domain.trim_end_matches('.').to_ascii_lowercase();
         let carriers: Vec<_> = carriers.into_iter().map(Arc::new).collect();
         let voice_connectors: Vec<_> = voice_connectors.into_iter().map(Arc::new).collect();
         let prefixes = index_prefixes(&carriers);
+        let by_id: HashMap<Box<str>, usize> =
+            enumerated(&voice_connectors).map(|(i, vc)| (vc.id.as_str().into(), i)).collect();
         Ok(Snapshot {
             host_suffix: format!("voiceconnector.{domain}"),
             domain,
-            by_id: enumerated(&voice_connectors)
-                .map(|(i, vc)| (vc.id.as_str().into(), i))
+            groups: groups.iter().map(|group| members(group, &by_id)).collect(),
+            group_by_number: enumerated(&groups)
+                .flat_map(|(i, group)| group.numbers.iter().map(move |n| (n.clone(), i)))
                 .collect(),
+            by_id,
+            carrier_targets: carriers.iter().map(|c| Arc::new(Target::of_carrier(c))).collect(),
+            route_targets: voice_connectors.iter().map(|vc| route_targets(vc)).collect(),
+            emergency_carriers: emergency_carriers(&carriers),
+            high_risk: HighRisk::with(high_risk_prefixes.iter().map(|prefix| &**prefix)),
             by_number: enumerated(&voice_connectors)
                 .flat_map(|(i, vc)| vc.numbers.iter().map(move |number| (number.clone(), i)))
                 .collect(),
@@ -127,7 +151,31 @@ impl Snapshot {
         self.carriers.get(self.carrier_sources.owners(ip).next()?)
     }
 
-    /// The voice connector that a number reaches.
+    /// Why a number is a risk, if it is one.
+    pub fn risk_of(&self, e164: &str) -> Option<RiskClass> {
+        self.high_risk.class_of(e164)
+    }
+
+    /// Everything that calls are sent to: carriers, then origination routes.
+    pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.carrier_targets.iter().chain(self.route_targets.iter().flatten())
+    }
+
+    /// The voice connectors that a number reaches, the first to be tried first: one, or those of a
+    /// group. Empty for a number that nobody has.
+    pub fn voice_connectors_by_number(&self, e164: &str) -> Vec<Arc<VoiceConnector>> {
+        if let Some(connector) = self.voice_connector_by_number(e164) {
+            return vec![connector.clone()];
+        }
+        let group = self.group_by_number.get(e164).and_then(|at| self.groups.get(*at));
+        group
+            .into_iter()
+            .flatten()
+            .filter_map(|at| self.voice_connectors.get(*at).cloned())
+            .collect()
+    }
+
+    /// The voice connector that a number reaches without a group.
     pub fn voice_connector_by_number(&self, e164: &str) -> Option<&Arc<VoiceConnector>> {
         self.voice_connectors.get(*self.by_number.get(e164)?)
     }
@@ -146,15 +194,63 @@ impl Snapshot {
             draw_order(&mut candidates, draw);
             for candidate in candidates {
                 used.push(candidate.index);
-                routes.extend(self.carriers.get(candidate.index).map(outbound_route));
+                routes.extend(self.outbound_route(candidate.index));
             }
         }
         routes
     }
 
+    /// The hunt for an emergency call of `vc` to `e164`: its own emergency carrier, then the carriers
+    /// that are declared for emergencies, then whoever serves the number. No final code below 600
+    /// ends it.
+    pub fn emergency_routes(
+        &self,
+        vc: &VoiceConnector,
+        e164: &str,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Vec<Route> {
+        let own = vc.emergency.as_ref().and_then(|emergency| emergency.carrier.as_ref());
+        let own = own.and_then(|id| self.carriers.iter().position(|c| c.id == *id));
+        let mut declared = self.emergency_carriers.clone();
+        draw_order(&mut declared, draw);
+        let first = own.into_iter().chain(declared.iter().map(|candidate| candidate.index));
+        let mut routes: Vec<Route> = first.filter_map(|index| self.outbound_route(index)).collect();
+        routes.extend(self.outbound_routes(e164, draw));
+        let mut seen: Vec<Arc<str>> = Vec::new();
+        routes.retain(|route| {
+            let is_new = !seen.contains(&route.target.key);
+            seen.push(route.target.key.clone());
+            is_new
+        });
+        for route in &mut routes {
+            route.hunt_final_codes = Arc::default();
+        }
+        routes
+    }
+
+    fn outbound_route(&self, index: usize) -> Option<Route> {
+        let carrier = self.carriers.get(index)?;
+        Some(Route {
+            target: self.carrier_targets.get(index)?.clone(),
+            carrier: Some(carrier.clone()),
+            voice_connector: None,
+            host: carrier.host.clone(),
+            port: carrier.port,
+            protocol: carrier.transport,
+            tls: carrier.tls.clone(),
+            timeout: carrier.no_response_timeout,
+            no_answer_timeout: carrier.no_answer_timeout,
+            hunt_final_codes: carrier.hunt_final_codes.clone(),
+        })
+    }
+
     /// The hunt for an inbound call to `vc`: its origination routes, the lowest priority first,
     /// then drawn by weight. Empty when origination is disabled.
-    pub fn inbound_routes(&self, vc: &VoiceConnector, draw: &mut dyn FnMut() -> u64) -> Vec<Route> {
+    pub fn inbound_routes(
+        &self,
+        vc: &Arc<VoiceConnector>,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Vec<Route> {
         if vc.origination.disabled {
             return Vec::new();
         }
@@ -166,9 +262,11 @@ impl Snapshot {
         draw_order(&mut candidates, draw);
         candidates
             .into_iter()
-            .filter_map(|candidate| routes.get(candidate.index))
-            .map(|route| Route {
+            .filter_map(|candidate| Some((candidate.index, routes.get(candidate.index)?)))
+            .map(|(index, route)| Route {
+                target: self.route_target(vc, index, route),
                 carrier: None,
+                voice_connector: Some(vc.clone()),
                 host: route.host.clone(),
                 port: route.port,
                 protocol: route.protocol,
@@ -178,6 +276,21 @@ impl Snapshot {
                 hunt_final_codes: vc.hunt_final_codes.clone(),
             })
             .collect()
+    }
+
+    /// Of a voice connector that an older snapshot had, the target is made on the spot.
+    fn route_target(
+        &self,
+        vc: &VoiceConnector,
+        index: usize,
+        route: &crate::OriginationRoute,
+    ) -> Arc<Target> {
+        let known = self.by_id.get(vc.id.as_str()).and_then(|at| self.route_targets.get(*at));
+        known
+            .and_then(|targets| targets.get(index))
+            .filter(|target| target.destination.host == route.host)
+            .cloned()
+            .unwrap_or_else(|| Arc::new(Target::of_route(vc, index, route)))
     }
 }
 
@@ -200,17 +313,29 @@ fn enumerated<T>(items: &[T]) -> impl Iterator<Item = (usize, &T)> {
     items.iter().enumerate()
 }
 
-fn outbound_route(carrier: &Arc<Carrier>) -> Route {
-    Route {
-        carrier: Some(carrier.clone()),
-        host: carrier.host.clone(),
-        port: carrier.port,
-        protocol: carrier.transport,
-        tls: carrier.tls.clone(),
-        timeout: carrier.no_response_timeout,
-        no_answer_timeout: carrier.no_answer_timeout,
-        hunt_final_codes: carrier.hunt_final_codes.clone(),
-    }
+/// Where the members of a group are, by priority; the order of declaration among equals.
+fn members(group: &VoiceConnectorGroup, by_id: &HashMap<Box<str>, usize>) -> Vec<usize> {
+    let mut members: Vec<_> = group.members.iter().collect();
+    members.sort_by_key(|member| member.priority);
+    members
+        .into_iter()
+        .filter_map(|member| by_id.get(member.voice_connector.as_str()).copied())
+        .collect()
+}
+
+fn route_targets(vc: &VoiceConnector) -> Vec<Arc<Target>> {
+    enumerated(&vc.origination.routes)
+        .map(|(index, route)| Arc::new(Target::of_route(vc, index, route)))
+        .collect()
+}
+
+fn emergency_carriers(carriers: &[Arc<Carrier>]) -> Vec<Candidate> {
+    let mut candidates: Vec<Candidate> = enumerated(carriers)
+        .filter(|(_, carrier)| carrier.emergency)
+        .map(|(index, c)| Candidate { priority: c.priority, weight: c.weight, index })
+        .collect();
+    candidates.sort_by_key(|candidate| candidate.priority);
+    candidates
 }
 
 fn index_prefixes(carriers: &[Arc<Carrier>]) -> HashMap<Arc<str>, Vec<Candidate>> {

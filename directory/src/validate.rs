@@ -1,5 +1,7 @@
 //! Everything that can be wrong with declared resources, found in one pass.
 
+mod policy;
+
 use crate::number::parse_e164;
 use crate::route::is_domain_name;
 use crate::{Carrier, ClientCertificatePolicy, Problem, Resources, Termination, VoiceConnector};
@@ -31,6 +33,18 @@ pub mod limits {
     /// Waiting for any response: Timer B (32 s) ends it anyway.
     pub const NO_RESPONSE_TIMEOUT: RangeInclusive<Duration> =
         Duration::from_millis(500)..=Duration::from_secs(32);
+    /// Between two OPTIONS to a carrier or a route.
+    pub const OPTIONS_PING: RangeInclusive<Duration> =
+        Duration::from_secs(1)..=Duration::from_secs(3600);
+    /// Minutes a day.
+    pub const MINUTES_PER_DAY: RangeInclusive<u32> = 1..=100_000_000;
+    /// The longest that a voice connector's outbound call may last.
+    pub const CALL_DURATION_CAP: RangeInclusive<Duration> =
+        Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600);
+    /// Voice connectors in a group, as at AWS.
+    pub const GROUP_MEMBERS: usize = 3;
+    /// Priority of a voice connector in its group, as at AWS.
+    pub const GROUP_PRIORITY: RangeInclusive<u8> = 1..=99;
     /// Ringing.
     pub const NO_ANSWER_TIMEOUT: RangeInclusive<Duration> =
         Duration::from_secs(5)..=Duration::from_secs(600);
@@ -44,6 +58,7 @@ pub(crate) fn validate(resources: &Resources) -> Vec<Problem> {
     });
     problems.carriers(&resources.carriers);
     problems.voice_connectors(&resources.voice_connectors);
+    problems.policy(resources);
     problems.0
 }
 
@@ -115,17 +130,7 @@ impl Problems {
         let mut prefixes = HashMap::new();
         for (n, prefix) in carrier.prefixes.iter().enumerate() {
             let path = format!("{at}.prefixes[{n}]");
-            let fine = prefix.strip_prefix('+').is_some_and(|digits| {
-                digits.len() <= 15
-                    && digits.bytes().all(|b| b.is_ascii_digit())
-                    && !digits.starts_with('0')
-            });
-            self.check(fine, path.clone(), || {
-                format!(
-                    "{prefix:?} is not a number prefix; write \"+\" for every number, or \"+\" \
-                     and leading digits such as \"+1206\""
-                )
-            });
+            self.number_prefix(prefix, path.clone());
             self.unique(&mut prefixes, &**prefix, path, || {
                 format!("prefix {prefix:?} is listed twice; remove one")
             });
@@ -141,12 +146,7 @@ impl Problems {
             });
             for (n, number) in vc.numbers.iter().enumerate() {
                 let path = format!("{at}.numbers[{n}]");
-                self.check(parse_e164(number).is_some(), path.clone(), || {
-                    format!(
-                        "{number:?} is not an E.164 number; write \"+\" and 7 to 15 digits, such \
-                         as \"+12065550100\""
-                    )
-                });
+                self.e164(number, path.clone());
                 self.unique(&mut numbers, &**number, path, || {
                     format!(
                         "{number} is listed twice, and a number reaches one voice connector; \
@@ -205,6 +205,29 @@ impl Problems {
             format!(
                 "{routes} origination routes; at most {} are allowed",
                 limits::ORIGINATION_ROUTES
+            )
+        });
+    }
+
+    fn number_prefix(&mut self, prefix: &str, path: String) {
+        let fine = prefix.strip_prefix('+').is_some_and(|digits| {
+            digits.len() <= 15
+                && digits.bytes().all(|b| b.is_ascii_digit())
+                && !digits.starts_with('0')
+        });
+        self.check(fine, path, || {
+            format!(
+                "{prefix:?} is not a number prefix; write \"+\" for every number, or \"+\" and \
+                 leading digits such as \"+1206\""
+            )
+        });
+    }
+
+    fn e164(&mut self, number: &str, path: String) {
+        self.check(parse_e164(number).is_some(), path, || {
+            format!(
+                "{number:?} is not an E.164 number; write \"+\" and 7 to 15 digits, such as \
+                 \"+12065550100\""
             )
         });
     }

@@ -1,6 +1,8 @@
 //! Voice connectors: one customer's trunk group each.
 
+use crate::caps::Caps;
 use crate::carrier::{Carrier, Credential};
+use crate::emergency::EmergencyCalling;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
@@ -41,6 +43,13 @@ pub struct VoiceConnector {
     pub early_media: EarlyMedia,
     /// What becomes of a REFER inside its calls.
     pub refer: Refer,
+    /// Where its emergency calls go; `None` without emergency calling.
+    pub emergency: Option<EmergencyCalling>,
+    /// What its outbound calls may cost at the most.
+    pub caps: Caps,
+    /// What the rules on countries, risks, rates and caps would refuse is only logged and counted,
+    /// and the call goes on.
+    pub dry_run: bool,
 }
 
 /// What a caller hears before the answer.
@@ -85,6 +94,9 @@ impl VoiceConnector {
             no_answer_timeout: Carrier::DEFAULT_NO_ANSWER_TIMEOUT,
             early_media: EarlyMedia::default(),
             refer: Refer::default(),
+            emergency: None,
+            caps: Caps::default(),
+            dry_run: false,
         }
     }
 }
@@ -106,6 +118,9 @@ pub struct Termination {
     /// Countries that may be called, ISO 3166-1 alpha-2 as [`crate::country_code`] returns them;
     /// default none.
     pub calling_regions: Vec<&'static str>,
+    /// Numbers in high-risk ranges may be called, within `calling_regions`; those that belong to no
+    /// country (satellite, global premium rate) as well.
+    pub allow_high_risk: bool,
     /// Digest credentials, one of which the customer must prove; empty asks for none.
     pub credentials: Vec<Credential>,
     /// What the customer must show when it connects to us over TLS.
@@ -136,6 +151,7 @@ impl Default for Termination {
             cps_limit: Self::DEFAULT_CPS_LIMIT,
             concurrent_calls_limit: DEFAULT_CONCURRENT_CALLS,
             calling_regions: Vec::new(),
+            allow_high_risk: false,
             credentials: Vec::new(),
             client_certificate: ClientCertificatePolicy::default(),
         }
@@ -166,6 +182,10 @@ pub struct OriginationRoute {
     pub priority: u8,
     /// 1 to 100; its share among routes of the same priority.
     pub weight: u8,
+    /// How often it is asked with OPTIONS whether it is alive; `None` never.
+    pub options_ping: Option<Duration>,
+    /// Calls at once that are sent to it; `None` without a limit.
+    pub max_calls: Option<u32>,
 }
 
 impl OriginationRoute {
@@ -178,6 +198,8 @@ impl OriginationRoute {
             tls: Arc::default(),
             priority: 1,
             weight: 1,
+            options_ping: None,
+            max_calls: None,
         }
     }
 }

@@ -35,6 +35,9 @@ pub struct CallRecord {
     /// The call that it took over a leg from.
     #[serde(default)]
     pub transferred_from: Option<String>,
+    /// `emergency` or `test`; `None` for other calls.
+    #[serde(default)]
+    pub emergency: Option<String>,
     /// Where leg A's INVITE came from.
     pub source: String,
     /// When it began, rang, was answered and ended.

@@ -95,6 +95,10 @@ pub mod definitions {
         CALL_DURATION, Histogram, Seconds, "tandem_call_duration_seconds", ["direction"], "Time from the answer to the end";
         REFUSALS, Counter, None, "tandem_refusals_total", ["reason"], "Requests and calls that policy refused";
         THROTTLES, Counter, None, "tandem_throttles_total", ["voice_connector"], "Calls refused by the call rate or concurrent call limit";
+        WOULD_REFUSE, Counter, None, "tandem_policy_would_refuse_total", ["reason"], "Refusals that a voice connector's dry run left undone";
+        TARGET_UP, Gauge, None, "tandem_target_up", ["target"], "Whether OPTIONS pings find a carrier or an origination route alive, 1 or 0; named by the carrier's id, or by the voice connector and the route's position";
+        ROUTES_SKIPPED, Counter, None, "tandem_routes_skipped_total", ["reason"], "Routes that calls passed over: down by pings, avoided after a failure, full or over their rate";
+        PINGS, Counter, None, "tandem_pings_total", [], "OPTIONS sent to carriers and origination routes";
         SIP_REQUESTS, Counter, None, "tandem_sip_requests_total", ["method", "direction"], "SIP requests on the wire";
         SIP_RESPONSES, Counter, None, "tandem_sip_responses_total", ["class", "direction"], "SIP responses on the wire, by class of status";
         RTP_PACKETS, Counter, Packets, "tandem_rtp_packets_total", ["voice_connector", "path"], "RTP packets; cust2vc and rem2vc came, vc2cust and vc2rem were sent";

@@ -1,5 +1,6 @@
 //! The recorder's thread and the bounded queue in front of it.
 
+use crate::health::{self, PeerHealth};
 use crate::live::LiveCall;
 use crate::refusal_log::RefusalLog;
 use crate::{Page, Reading, Recorder};
@@ -86,6 +87,8 @@ impl ObservationSender {
             Observation::Call(_) => ("call", false),
             Observation::Quality(report) => ("quality", report.kind == ReportKind::Live),
             Observation::Tick(_) => ("tick", false),
+            // Few, and the last word on a peer must not be lost.
+            Observation::Sip(SipObservation::Health(_)) => ("health", false),
             Observation::Sip(_) => ("sip", true),
         };
         let (queued, quarter) = (self.queue.len(), self.queue.capacity().unwrap_or(usize::MAX) / 4);
@@ -107,6 +110,11 @@ impl RecorderView {
     pub fn calls(&self) -> Vec<LiveCall> {
         let now = (self.clock)();
         self.lock().calls(now)
+    }
+
+    /// What is known of peers' health.
+    pub fn health(&self) -> PeerHealth {
+        self.lock().health()
     }
 
     /// The Prometheus page as text.
@@ -200,9 +208,7 @@ impl Worker {
             for _ in 0..BATCH {
                 match queue.try_recv() {
                     Ok(Job::Observe(observation)) => {
-                        if let Observation::Sip(SipObservation::Refused(event)) = &observation {
-                            refusals.note(event);
-                        }
+                        log(refusals, &observation);
                         observe(&mut recorder, observation);
                     }
                     Err(TryRecvError::Empty) => {
@@ -237,6 +243,16 @@ impl Worker {
             // The sink counts and logs what it cannot take.
             let _ = self.sink.send(record);
         }
+    }
+}
+
+/// What belongs into the node's own log.
+fn log(refusals: &mut RefusalLog, observation: &Observation) {
+    match observation {
+        Observation::Sip(SipObservation::Refused(event)) => refusals.note(event),
+        Observation::Sip(SipObservation::WouldRefuse(event)) => refusals.note_dry_run(event),
+        Observation::Sip(SipObservation::Health(event)) => health::log(event),
+        _ => {}
     }
 }
 

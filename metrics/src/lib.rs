@@ -11,6 +11,7 @@ mod call_record;
 mod cdr;
 mod definition;
 mod feed;
+mod health;
 mod live;
 mod lookup;
 mod masking;
@@ -29,6 +30,7 @@ pub use call_record::{
 };
 pub use definition::{Definition, Kind, Reading, Unit, definitions};
 pub use feed::{Observation, ObservationSender, RecorderHandle, RecorderView, spawn};
+pub use health::{LiveTarget, LiveTermination, PeerHealth};
 pub use live::{LiveCall, LiveQuality, LiveState};
 pub use lookup::{find_call_record, find_call_record_by_call_id};
 pub use masking::masked;

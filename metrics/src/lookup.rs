@@ -83,6 +83,7 @@ mod tests {
             to_country: "",
             call_id: "c".into(),
             carrier: None,
+            emergency: None,
             source: "127.0.0.1:5060".parse().unwrap(),
             log_sip_messages: false,
             log_media_metrics: false,

@@ -5,7 +5,9 @@ mod handles;
 use self::handles::{Connector, Messages, once};
 use crate::definition::{Definition, Kind, Reading, Unit, definitions as d};
 use crate::quality::Growth;
-use model::{CallDirection, MessageDirection, QualityReport, Refusal, Side, VoiceConnectorId};
+use model::{
+    CallDirection, HealthEvent, MessageDirection, QualityReport, Refusal, Side, VoiceConnectorId,
+};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -43,6 +45,8 @@ pub struct Page {
     call_duration: Histograms,
     refusals: Family<[Label; 1], Counter>,
     throttles: Family<[(&'static str, Arc<str>); 1], Counter>,
+    would_refuse: Family<[Label; 1], Counter>,
+    target_up: Family<[(&'static str, Arc<str>); 1], Gauge>,
     sip_requests: Family<[Label; 2], Counter>,
     sip_responses: Family<[Label; 2], Counter>,
     rtp_packets: Family<CallLabels, Counter>,
@@ -86,6 +90,8 @@ impl Page {
             call_duration: histograms(r, &d::CALL_DURATION, &DURATION_BUCKETS),
             refusals: registered(r, &d::REFUSALS),
             throttles: registered(r, &d::THROTTLES),
+            would_refuse: registered(r, &d::WOULD_REFUSE),
+            target_up: registered(r, &d::TARGET_UP),
             sip_requests: registered(r, &d::SIP_REQUESTS),
             sip_responses: registered(r, &d::SIP_RESPONSES),
             rtp_packets: registered(r, &d::RTP_PACKETS),
@@ -163,6 +169,34 @@ impl Page {
             let vc = vc.map_or_else(|| Arc::clone(&self.other), |vc| self.connector(vc));
             self.throttles.get_or_create(&[("voice_connector", Arc::clone(&vc.label))]).inc();
         }
+    }
+
+    /// Counts what a dry run left undone.
+    pub(crate) fn would_refuse(&self, refusal: Refusal) {
+        self.would_refuse.get_or_create(&[("reason", refusal.name())]).inc();
+    }
+
+    /// Takes in whether a carrier or route is alive. Their names come from the configuration.
+    pub(crate) fn health(&self, event: &HealthEvent) {
+        let label = |name: &Arc<str>| [("target", Arc::clone(name))];
+        match event {
+            HealthEvent::Target(health) => {
+                let up = i64::from(health.is_up);
+                self.target_up.get_or_create(&label(&health.name)).set(up);
+            }
+            HealthEvent::TargetForgotten { name } => {
+                self.target_up.remove(&label(name));
+            }
+            HealthEvent::Avoided { .. } | HealthEvent::Termination(_) => {}
+        }
+    }
+
+    /// A call counts for another voice connector from now on.
+    pub(crate) fn call_moved(&self, [from, to]: [&VoiceConnectorId; 2], direction: CallDirection) {
+        let connector = self.connector(from);
+        let (counters, labels) = connector.direction(direction);
+        once(&counters.active, &self.calls_active, labels).dec();
+        self.call_began(to, direction);
     }
 
     pub(crate) fn sip_message(

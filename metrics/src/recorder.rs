@@ -2,6 +2,7 @@
 
 use crate::calendar;
 use crate::cdr::Billed;
+use crate::health::{HealthTable, PeerHealth};
 use crate::live::LiveCall;
 use crate::media_log::{self, Place};
 use crate::page::Page;
@@ -94,6 +95,7 @@ pub struct Recorder {
     unpaired: VecDeque<(Instant, TransactionId)>,
     swept: Instant,
     records: VecDeque<Record>,
+    health: HealthTable,
 }
 
 /// Whether an event of an unknown call makes an entry for it.
@@ -123,6 +125,7 @@ impl Recorder {
             unpaired: VecDeque::new(),
             swept: Instant::ZERO,
             records: VecDeque::new(),
+            health: HealthTable::default(),
         }
     }
 
@@ -147,6 +150,11 @@ impl Recorder {
         live
     }
 
+    /// What is known of peers' health.
+    pub fn health(&self) -> PeerHealth {
+        self.health.view()
+    }
+
     /// The next record to be written.
     pub fn poll_record(&mut self) -> Option<Record> {
         self.records.pop_front()
@@ -166,6 +174,12 @@ impl Recorder {
                 call.attempt(at, Arc::clone(&parties));
                 self.orphans = self.orphans.saturating_sub(1);
                 self.page.call_began(&parties.voice_connector, parties.direction);
+            }
+            CallEventKind::Moved { parties } => {
+                let Some(present) = call.parties.as_mut() else { return };
+                let old = std::mem::replace(present, Arc::clone(&parties));
+                let moved = [&old.voice_connector, &parties.voice_connector];
+                self.page.call_moved(moved, parties.direction);
             }
             CallEventKind::Routed { carrier, destination, protocol, attempt } => {
                 call.route(at, carrier, destination, protocol, attempt);
@@ -194,6 +208,14 @@ impl Recorder {
         match observation {
             SipObservation::Refused(event) => {
                 self.page.refused(event.refusal, event.voice_connector.as_ref());
+            }
+            SipObservation::WouldRefuse(event) => self.page.would_refuse(event.refusal),
+            SipObservation::Health(event) => {
+                self.page.health(&event);
+                let origin = self.config.origin.as_millis();
+                self.health.take(&event, |at| {
+                    UnixTime::from_millis(origin.saturating_add(at.as_millis()))
+                });
             }
             SipObservation::Message(event) => {
                 self.page.sip_message(event.direction, event.status, &event.start_line);

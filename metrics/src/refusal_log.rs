@@ -31,6 +31,18 @@ impl RefusalLog {
         );
     }
 
+    /// The same of a refusal that a dry run left undone.
+    pub(crate) fn note_dry_run(&mut self, event: &RefusalEvent) {
+        let Some(omitted) = self.admit(event.at) else { return };
+        tracing::warn!(
+            reason = event.refusal.name(),
+            source = %event.source,
+            voice_connector = event.voice_connector.as_ref().map(tracing::field::display),
+            omitted,
+            "would refuse a call without dry_run"
+        );
+    }
+
     /// How many lines were omitted before this one; `None` when it is to be omitted as well.
     fn admit(&mut self, at: Instant) -> Option<u64> {
         let second = at.as_millis() / 1_000;

@@ -5,8 +5,8 @@ use crate::live::{LiveCall, LiveState};
 use crate::quality::{LegQuality, millis};
 use crate::written::{WrittenCall, WrittenEnd, WrittenRoute, WrittenRung};
 use model::{
-    CallEnd, CallParties, CarrierId, EndedBy, Instant, LegSide, MediaId, MessageDirection, Refusal,
-    Side, SipMessageEvent, TransactionId, TransportProtocol, UnixTime,
+    CallEnd, CallParties, CarrierId, EmergencyKind, EndedBy, Instant, LegSide, MediaId,
+    MessageDirection, Refusal, Side, SipMessageEvent, TransactionId, TransportProtocol, UnixTime,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -208,6 +208,7 @@ impl TrackedCall {
             carrier: parties.carrier.as_ref().map(CarrierId::as_str),
             transferred_to: self.transferred_to,
             transferred_from: self.transferred_from,
+            emergency: parties.emergency.map(EmergencyKind::name),
             source: parties.source,
             times: Times {
                 attempted: unix(began),

@@ -25,6 +25,7 @@ pub(crate) struct WrittenCall<'a> {
     pub(crate) transferred_to: Option<TransactionId>,
     #[serde(serialize_with = "optional_text")]
     pub(crate) transferred_from: Option<TransactionId>,
+    pub(crate) emergency: Option<&'static str>,
     pub(crate) source: SocketAddr,
     pub(crate) times: Times,
     pub(crate) routes: Vec<WrittenRoute<'a>>,

@@ -1,7 +1,8 @@
 //! What the call logic tells the recorders.
 
 use crate::{
-    CarrierId, Flow, Instant, MediaId, Refusal, TransactionId, TransportProtocol, VoiceConnectorId,
+    CarrierId, Flow, HealthEvent, Instant, MediaId, Refusal, TransactionId, TransportProtocol,
+    VoiceConnectorId,
 };
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -96,12 +97,33 @@ pub struct CallParties {
     pub call_id: Arc<str>,
     /// The carrier that an inbound call came from; `None` for outbound calls.
     pub carrier: Option<CarrierId>,
+    /// Whether it is an emergency call; `to_user` is then the emergency router's number.
+    pub emergency: Option<EmergencyKind>,
     /// Where leg A's INVITE came from.
     pub source: SocketAddr,
     /// Write every SIP message of the call into the SIP message log.
     pub log_sip_messages: bool,
     /// Write the media quality log.
     pub log_media_metrics: bool,
+}
+
+/// What kind of emergency call it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum EmergencyKind {
+    /// Somebody may be in distress.
+    Emergency,
+    /// A test of the route.
+    Test,
+}
+
+impl EmergencyKind {
+    /// The word in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            EmergencyKind::Emergency => "emergency",
+            EmergencyKind::Test => "test",
+        }
+    }
 }
 
 /// Something that happened to a call, for records, logs and metrics.
@@ -122,6 +144,11 @@ pub enum CallEventKind {
     /// A call passed the policing.
     Attempted {
         /// Who and under which contract.
+        parties: Arc<CallParties>,
+    },
+    /// The call counts for another voice connector of its group from now on.
+    Moved {
+        /// Who and under which contract now.
         parties: Arc<CallParties>,
     },
     /// An INVITE was sent to a route.
@@ -189,6 +216,10 @@ pub enum SipObservation {
     Message(SipMessageEvent),
     /// A request was refused before it became a call.
     Refused(RefusalEvent),
+    /// A call would have been refused if its voice connector did not run dry; it goes on.
+    WouldRefuse(RefusalEvent),
+    /// News about the health of a peer.
+    Health(HealthEvent),
 }
 
 /// One SIP message on the wire.

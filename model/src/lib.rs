@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod call;
+mod health;
 mod id;
 mod media;
 mod quality;
@@ -14,9 +15,10 @@ mod time;
 mod transport;
 
 pub use call::{
-    CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, EndedBy, LegSide,
+    CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, EmergencyKind, EndedBy, LegSide,
     MessageDirection, RefusalEvent, Side, SipMessageEvent, SipObservation,
 };
+pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};
 pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
 pub use media::{
     AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand,

@@ -35,6 +35,16 @@ pub enum Refusal {
     PortsExhausted,
     /// The session description offers nothing that can be relayed.
     NotAcceptable,
+    /// The called number is in a high-risk range and `allow_high_risk` is not set.
+    HighRisk,
+    /// The voice connector's `minutes_per_day` are used up.
+    DailyMinutesCap,
+    /// The voice connector's `spend_per_day` is used up.
+    DailySpendCap,
+    /// The voice connector's `caps.max_call_duration` is over.
+    CallDurationCap,
+    /// Every route that could take the call has its `max_calls` or `cps_limit`.
+    RoutesFull,
     /// The method is not served here.
     MethodNotAllowed,
     /// The peer must show a client certificate, and there is no verified one.
@@ -45,7 +55,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of their declaration.
-    pub const ALL: [Refusal; 18] = [
+    pub const ALL: [Refusal; 23] = [
         Refusal::UnknownSource,
         Refusal::SourceNotAllowed,
         Refusal::NotE164,
@@ -61,6 +71,11 @@ impl Refusal {
         Refusal::Overloaded,
         Refusal::PortsExhausted,
         Refusal::NotAcceptable,
+        Refusal::HighRisk,
+        Refusal::DailyMinutesCap,
+        Refusal::DailySpendCap,
+        Refusal::CallDurationCap,
+        Refusal::RoutesFull,
         Refusal::MethodNotAllowed,
         Refusal::CertificateRequired,
         Refusal::SipsNotAllowed,
@@ -84,6 +99,11 @@ impl Refusal {
             Refusal::Overloaded => "overloaded",
             Refusal::PortsExhausted => "ports_exhausted",
             Refusal::NotAcceptable => "not_acceptable",
+            Refusal::HighRisk => "high_risk",
+            Refusal::DailyMinutesCap => "daily_minutes_cap",
+            Refusal::DailySpendCap => "daily_spend_cap",
+            Refusal::CallDurationCap => "call_duration_cap",
+            Refusal::RoutesFull => "routes_full",
             Refusal::MethodNotAllowed => "method_not_allowed",
             Refusal::CertificateRequired => "certificate_required",
             Refusal::SipsNotAllowed => "sips_not_allowed",
@@ -97,7 +117,11 @@ impl Refusal {
             | Refusal::SourceNotAllowed
             | Refusal::RegionNotAllowed
             | Refusal::CertificateRequired
-            | Refusal::Disabled => 403,
+            | Refusal::Disabled
+            | Refusal::HighRisk
+            | Refusal::DailyMinutesCap
+            | Refusal::DailySpendCap
+            | Refusal::CallDurationCap => 403,
             Refusal::NotE164
             | Refusal::NoRoute
             | Refusal::UnknownNumber
@@ -111,8 +135,21 @@ impl Refusal {
             | Refusal::ConcurrentCallLimit
             | Refusal::Draining
             | Refusal::Overloaded
-            | Refusal::PortsExhausted => 503,
+            | Refusal::PortsExhausted
+            | Refusal::RoutesFull => 503,
         }
+    }
+
+    /// Whether the answer says which policy it was, in Reason (RFC 3326): those that the customer
+    /// can ask the operator about.
+    pub const fn tells_why(self) -> bool {
+        matches!(
+            self,
+            Refusal::RegionNotAllowed
+                | Refusal::HighRisk
+                | Refusal::DailyMinutesCap
+                | Refusal::DailySpendCap
+        )
     }
 
     /// Whether AWS counts it as a throttle (metric `Throttles`).

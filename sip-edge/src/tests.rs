@@ -227,7 +227,12 @@ pub(crate) fn config(udp: &[&str], tcp: &[&str], tcp_limits: TcpLimits) -> Shell
 
 pub(crate) fn empty_directory() -> Arc<Snapshot> {
     let domain = "tandem.localhost".into();
-    let resources = Resources { domain, carriers: Vec::new(), voice_connectors: Vec::new() };
+    let resources = Resources {
+        domain,
+        carriers: Vec::new(),
+        voice_connectors: Vec::new(),
+        ..Resources::default()
+    };
     Arc::new(Snapshot::build(resources).unwrap())
 }
 

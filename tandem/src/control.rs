@@ -1,7 +1,8 @@
 //! How commands reach the running node: a Unix socket in its `data_dir`, one JSON line each way.
 //! Only the node's own user may open it.
 
-use call_metrics::{LiveCall, RecorderView};
+use call_metrics::{LiveCall, PeerHealth, RecorderView};
+use serde::de::DeserializeOwned;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -45,6 +46,7 @@ fn answer(mut stream: UnixStream, view: &RecorderView) -> io::Result<()> {
     BufReader::new((&stream).take(LONGEST_QUESTION)).read_line(&mut question)?;
     let mut reply = match question.trim() {
         "calls" => serde_json::to_vec(&view.calls())?,
+        "health" => serde_json::to_vec(&view.health())?,
         other => serde_json::to_vec(&serde_json::json!({ "error": format!("unknown: {other}") }))?,
     };
     reply.push(b'\n');
@@ -56,6 +58,18 @@ fn answer(mut stream: UnixStream, view: &RecorderView) -> io::Result<()> {
 /// # Errors
 /// With what to do, when no node answers there.
 pub(crate) fn live_calls(data_dir: &Path) -> Result<Vec<LiveCall>, String> {
+    ask(data_dir, "calls")
+}
+
+/// Asks the node that runs on `data_dir` for its peers' health.
+///
+/// # Errors
+/// With what to do, when no node answers there.
+pub(crate) fn peer_health(data_dir: &Path) -> Result<PeerHealth, String> {
+    ask(data_dir, "health")
+}
+
+fn ask<T: DeserializeOwned>(data_dir: &Path, question: &str) -> Result<T, String> {
     let path = data_dir.join(SOCKET);
     let at = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => format!(
@@ -71,7 +85,7 @@ pub(crate) fn live_calls(data_dir: &Path) -> Result<Vec<LiveCall>, String> {
     let ask = || -> io::Result<String> {
         let mut stream = UnixStream::connect(&path)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(b"calls\n")?;
+        stream.write_all(format!("{question}\n").as_bytes())?;
         let mut reply = String::new();
         stream.read_to_string(&mut reply)?;
         Ok(reply)

@@ -72,6 +72,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What the running node knows of its peers' health: pings and customers' OPTIONS.
+    Health {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// JSON instead of tables.
+        #[arg(long)]
+        json: bool,
+    },
     /// One call that is over: its messages, the quality of both sides, and why it was good or bad.
     Report {
         /// The call's transaction id, as in every log.
@@ -102,6 +110,7 @@ fn main() -> ExitCode {
         Command::Call(args) => user_agent::run_call(&args),
         Command::Answer(args) => user_agent::run_answer(&args),
         Command::Calls { file, watch, json } => commands::calls::calls(&file.path, watch, json),
+        Command::Health { file, json } => commands::health::health(&file.path, json),
         Command::Report { transaction_id, file, json } => {
             commands::report::report(&file.path, &transaction_id, json)
         }

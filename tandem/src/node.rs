@@ -8,7 +8,7 @@ use call_metrics::{
     Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle, RecorderView,
 };
 use media_relay::{EventSink, Relay, RelayConfig};
-use model::{MediaCommand, MediaEvent, TransportProtocol};
+use model::{MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSink, FileSinkConfig};
 use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
@@ -67,7 +67,7 @@ impl Node {
         .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;
         let events = Arc::new(OnceLock::new());
         let relay = Arc::new(start_relay(&config, origin, &observations, &events)?);
-        let edge = start_edge(&config, clock, &observations, &relay)?;
+        let edge = start_edge(&config, clock, origin, &observations, &relay)?;
         let _ = events.set(edge.media_events());
         let node = Node { edge: Arc::new(edge), relay, recorder, sink, config, _lock: lock };
         node.publish_readings();
@@ -104,6 +104,7 @@ impl Node {
             ("[media]", old.media == config.media),
             ("[prometheus]", old.prometheus == config.prometheus),
             ("[limits]", old.limits == config.limits),
+            ("[health]", old.health == config.health),
         ] {
             if !same {
                 restart.push(section);
@@ -210,6 +211,7 @@ fn start_relay(
 fn start_edge(
     config: &Config,
     clock: Clock,
+    origin: Origin,
     observations: &ObservationSender,
     relay: &Arc<Relay>,
 ) -> Result<SipEdge, StartError> {
@@ -223,11 +225,11 @@ fn start_edge(
         calls: Box::new(move |event| calls.send(Observation::Call(event))),
         sip: Box::new(move |event| sip.send(Observation::Sip(event))),
     };
-    sip_edge::start(shell_config(config, clock), ports)
+    sip_edge::start(shell_config(config, clock, origin.calendar), ports)
         .map_err(|error| StartError(error.to_string()))
 }
 
-fn shell_config(config: &Config, clock: Clock) -> ShellConfig {
+fn shell_config(config: &Config, clock: Clock, calendar: UnixTime) -> ShellConfig {
     let (sip, limits) = (&config.sip, &config.limits);
     let listeners: Vec<Listener> = sip
         .listeners
@@ -265,6 +267,11 @@ fn shell_config(config: &Config, clock: Clock) -> ShellConfig {
             session_expires: sip.session_expires,
             min_se: sip.min_se,
             stranger_answers_per_second: limits.stranger_answers_per_second,
+            stranger_answers_per_source: limits.stranger_answers_per_source,
+            unknown_sources: sip.unknown_sources,
+            emergency_headroom: sip.emergency_headroom,
+            health: config.health,
+            origin: calendar,
             listeners,
             ..EdgeConfig::default()
         },

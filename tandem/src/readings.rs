@@ -50,6 +50,15 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
         out.push(reading(&definitions::TLS_HANDSHAKES, kind.name(), failed));
     }
     for (reason, count) in [
+        ("down", logic.routes_down),
+        ("avoided", logic.routes_avoided),
+        ("full", logic.routes_full),
+        ("rate", logic.routes_over_rate),
+    ] {
+        out.push(reading(&definitions::ROUTES_SKIPPED, reason, count));
+    }
+    out.push(reading(&definitions::PINGS, "", logic.pings));
+    for (reason, count) in [
         ("stranger", logic.strangers_dropped),
         ("malformed", logic.malformed),
         ("stray_response", logic.stray_responses),

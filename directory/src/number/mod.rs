@@ -1,7 +1,12 @@
 //! E.164 numbers and the countries that they belong to.
 
 mod calling_code;
+mod high_risk;
 mod nanp;
+
+pub(crate) use high_risk::HighRisk;
+pub use high_risk::RiskClass;
+
 #[cfg(test)]
 mod tests;
 

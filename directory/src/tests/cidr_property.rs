@@ -84,7 +84,7 @@ proptest! {
             });
         }
         let domain = "example.com".to_owned();
-        let resources = Resources { domain, voice_connectors: voice_connectors.clone(), carriers: vec![] };
+        let resources = Resources { domain, voice_connectors: voice_connectors.clone(), ..Resources::default() };
         let snapshot = Snapshot::build(resources).unwrap();
         let all: Vec<_> = lists.into_iter().flatten().collect();
         for ip in addresses(&all) {

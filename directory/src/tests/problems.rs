@@ -20,7 +20,8 @@ fn terminating(termination: Termination) -> VoiceConnector {
 
 fn problems(carriers: Vec<Carrier>, voice_connectors: Vec<VoiceConnector>) -> Vec<Problem> {
     let domain = "tandem.localhost".to_owned();
-    match Snapshot::build(Resources { domain, carriers, voice_connectors }) {
+    match Snapshot::build(Resources { domain, carriers, voice_connectors, ..Resources::default() })
+    {
         Ok(_) => Vec::new(),
         Err(problems) => problems,
     }

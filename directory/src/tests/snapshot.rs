@@ -38,7 +38,8 @@ fn connector(id: &str, networks: &[&str], numbers: &[&str]) -> VoiceConnector {
 
 fn snapshot(carriers: Vec<Carrier>, voice_connectors: Vec<VoiceConnector>) -> Snapshot {
     let domain = "Tandem.Localhost".to_owned();
-    Snapshot::build(Resources { domain, carriers, voice_connectors }).unwrap()
+    Snapshot::build(Resources { domain, carriers, voice_connectors, ..Resources::default() })
+        .unwrap()
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -231,14 +232,14 @@ fn inbound_hunts_use_the_connectors_own_order_and_timeout() {
     };
     vc.origination.routes = vec![route("10.0.0.2", 2), route("pbx.example.com", 1)];
     let snapshot = snapshot(vec![], vec![vc.clone()]);
-    let routes = snapshot.inbound_routes(&vc, &mut || 0);
+    let routes = snapshot.inbound_routes(&std::sync::Arc::new(vc.clone()), &mut || 0);
     let hosts: Vec<_> = routes.iter().map(|route| route.host.to_string()).collect();
     assert_eq!(hosts, ["pbx.example.com", "10.0.0.2"]);
     assert_eq!(routes[0].port, Some(5070));
     assert_eq!(routes[0].timeout, Carrier::DEFAULT_NO_RESPONSE_TIMEOUT);
     assert!(routes[0].carrier.is_none());
     vc.origination.disabled = true;
-    assert!(snapshot.inbound_routes(&vc, &mut || 0).is_empty());
+    assert!(snapshot.inbound_routes(&std::sync::Arc::new(vc), &mut || 0).is_empty());
 }
 
 #[test]

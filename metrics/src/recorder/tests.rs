@@ -37,6 +37,7 @@ fn parties(direction: CallDirection) -> Arc<CallParties> {
         to_country: "JP",
         call_id: "a84b4c76e66710@pbx".into(),
         carrier: None,
+        emergency: None,
         source: "127.0.0.3:5070".parse().unwrap(),
         log_sip_messages: true,
         log_media_metrics: true,

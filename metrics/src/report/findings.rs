@@ -385,6 +385,13 @@ fn refusal_advice(refusal: &str) -> &'static str {
         "sips_not_allowed" => {
             "the call was for a sips: URI, and came without TLS or has no route over TLS."
         }
+        "high_risk" => {
+            "the called number is in a high-risk range and the connector has no allow_high_risk."
+        }
+        "daily_minutes_cap" => "the voice connector's minutes_per_day were used up.",
+        "daily_spend_cap" => "the voice connector's spend_per_day was used up.",
+        "call_duration_cap" => "the voice connector's caps.max_call_duration was over.",
+        "routes_full" => "every route had its max_calls or cps_limit. Raise them or add a carrier.",
         "method_not_allowed" => "the method is not served here.",
         _ => "see the refusal's name.",
     }

@@ -68,6 +68,7 @@ fn good_call() -> CallRecord {
         carrier: None,
         transferred_to: None,
         transferred_from: None,
+        emergency: None,
         source: "127.0.0.3:5070".to_owned(),
         times: Times {
             attempted: 1_551_460_200_020,

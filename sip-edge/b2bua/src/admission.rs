@@ -1,7 +1,8 @@
 //! Whose request is it, and may it pass? (The design's section 5.)
 
+use crate::carry;
 use directory::{Carrier, Snapshot, VoiceConnector, country_of, parse_e164};
-use model::{CallDirection, Flow, Refusal};
+use model::{CallDirection, EmergencyKind, Flow, Refusal};
 use sip_proto::{Host, Message, Uri};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,6 +11,12 @@ use std::sync::Arc;
 pub(crate) struct Admission {
     pub(crate) direction: CallDirection,
     pub(crate) voice_connector: Arc<VoiceConnector>,
+    /// The other voice connectors of its group, to be tried after it.
+    pub(crate) alternates: Vec<Arc<VoiceConnector>>,
+    /// Whether it is an emergency call: no limit holds for it.
+    pub(crate) emergency: Option<EmergencyKind>,
+    /// What would have refused it if its voice connector did not run dry.
+    pub(crate) would_refuse: Option<Refusal>,
     /// The carrier that an inbound call came from.
     pub(crate) carrier: Option<Arc<Carrier>>,
     /// The called number, E.164.
@@ -54,7 +61,8 @@ pub(crate) fn admit(
         return admit_inbound(directory, carrier.clone(), called.as_deref());
     }
     let connector = outbound_connector(directory, flow, invite)?;
-    admit_outbound(&connector, called.as_deref())
+    let caller = carry::caller_user(invite);
+    admit_outbound(directory, &connector, called.as_deref(), country_of(&caller))
 }
 
 fn admit_inbound(
@@ -64,53 +72,86 @@ fn admit_inbound(
 ) -> Result<Admission, Denied> {
     let called = called.ok_or(Denied::stranger(Refusal::NotE164))?;
     let number = parse_e164(called).ok_or(Denied::stranger(Refusal::NotE164))?;
-    let connector = directory
-        .voice_connector_by_number(number)
-        .cloned()
-        .ok_or(Denied::stranger(Refusal::UnknownNumber))?;
-    if connector.origination.disabled {
-        return Err(Denied::of(Refusal::Disabled, &connector));
+    let mut connectors = directory.voice_connectors_by_number(number);
+    let Some(first) = connectors.first().cloned() else {
+        return Err(Denied::stranger(Refusal::UnknownNumber));
+    };
+    connectors.retain(|connector| !connector.origination.disabled);
+    if connectors.is_empty() {
+        return Err(Denied::of(Refusal::Disabled, &first));
     }
-    if connector.origination.routes.is_empty() {
-        return Err(Denied::of(Refusal::NoOrigination, &connector));
-    }
-    // The customer's own rate limit is for what the customer sends; inbound calls share only the
-    // bound on calls at once.
-    let concurrent_calls = connector
-        .termination
-        .as_ref()
-        .map_or(directory::DEFAULT_CONCURRENT_CALLS, |t| t.concurrent_calls_limit);
+    connectors.retain(|connector| !connector.origination.routes.is_empty());
+    let mut connectors = connectors.into_iter();
+    let Some(connector) = connectors.next() else {
+        return Err(Denied::of(Refusal::NoOrigination, &first));
+    };
     Ok(Admission {
         direction: CallDirection::Inbound,
         carrier: Some(carrier),
         called: number.into(),
+        // The customer's own rate limit is for what the customer sends; inbound calls share only
+        // the bound on calls at once.
         calls_per_second: u32::MAX,
-        concurrent_calls,
+        concurrent_calls: concurrent_calls(&connector),
         voice_connector: connector,
+        alternates: connectors.collect(),
+        emergency: None,
+        would_refuse: None,
     })
 }
 
+/// The calls that a voice connector may have at once.
+pub(crate) fn concurrent_calls(connector: &VoiceConnector) -> u32 {
+    connector
+        .termination
+        .as_ref()
+        .map_or(directory::DEFAULT_CONCURRENT_CALLS, |t| t.concurrent_calls_limit)
+}
+
 pub(crate) fn admit_outbound(
+    directory: &Snapshot,
     connector: &Arc<VoiceConnector>,
     called: Option<&str>,
+    caller_country: Option<&str>,
 ) -> Result<Admission, Denied> {
     let Some(termination) = connector.termination.as_ref().filter(|t| !t.disabled) else {
         return Err(Denied::of(Refusal::Disabled, connector));
     };
-    let number =
-        called.and_then(parse_e164).ok_or_else(|| Denied::of(Refusal::NotE164, connector))?;
-    let country = country_of(number);
-    if !termination.allows_region(country) {
-        return Err(Denied::of(Refusal::RegionNotAllowed, connector));
-    }
-    Ok(Admission {
+    let admission = |number: &str, emergency, would_refuse| Admission {
         direction: CallDirection::Outbound,
         carrier: None,
         called: number.into(),
         calls_per_second: termination.cps_limit,
         concurrent_calls: termination.concurrent_calls_limit,
         voice_connector: connector.clone(),
-    })
+        alternates: Vec::new(),
+        emergency,
+        would_refuse,
+    };
+    let emergency = connector.emergency.as_ref().zip(called);
+    if let Some(found) = emergency.and_then(|(rules, called)| rules.find(called, caller_country)) {
+        let kind = if found.is_test { EmergencyKind::Test } else { EmergencyKind::Emergency };
+        return Ok(admission(&found.number, Some(kind), None));
+    }
+    let number =
+        called.and_then(parse_e164).ok_or_else(|| Denied::of(Refusal::NotE164, connector))?;
+    match refusal_of(directory, connector, number) {
+        Some(refusal) if !connector.dry_run => Err(Denied::of(refusal, connector)),
+        would_refuse => Ok(admission(number, None, would_refuse)),
+    }
+}
+
+/// What the rules on risks and countries say of a number.
+fn refusal_of(directory: &Snapshot, connector: &VoiceConnector, number: &str) -> Option<Refusal> {
+    let termination = connector.termination.as_ref()?;
+    let country = country_of(number);
+    let is_risk = directory.risk_of(number).is_some();
+    // Satellite and other global numbers belong to no country that could be listed.
+    let is_listed = country.is_none() && is_risk || termination.allows_region(country);
+    if !is_listed {
+        return Some(Refusal::RegionNotAllowed);
+    }
+    (is_risk && !termination.allow_high_risk).then_some(Refusal::HighRisk)
 }
 
 /// The voice connector that the host of the request URI or of To names, else the only one whose

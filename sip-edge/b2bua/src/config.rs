@@ -1,6 +1,7 @@
 //! What the operator decides about one signalling worker, already checked.
 
-use model::TransportProtocol;
+use crate::health::HealthConfig;
+use model::{TransportProtocol, UnixTime};
 use sip_proto::{Limits, TimerConfig};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -46,6 +47,27 @@ pub struct EdgeConfig {
     /// Answers a second to requests from sources that nobody has configured; the rest is dropped
     /// and counted, so that a flood is not answered packet by packet.
     pub stranger_answers_per_second: u32,
+    /// Of those, how many to one source (an IPv4 address or an IPv6 /64), so that a single one
+    /// cannot use up what the others share.
+    pub stranger_answers_per_source: u32,
+    /// What requests from such sources get.
+    pub unknown_sources: UnknownSources,
+    /// Emergency calls over `max_calls` that are still taken.
+    pub emergency_headroom: usize,
+    /// When a carrier or route counts as dead.
+    pub health: HealthConfig,
+    /// The calendar time of [`model::Instant::ZERO`]: daily caps begin anew at midnight UTC.
+    pub origin: UnixTime,
+}
+
+/// What a request gets whose source nobody has configured.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum UnknownSources {
+    /// 403, at a bounded rate: whoever has forgotten an address sees why.
+    #[default]
+    Refuse,
+    /// Nothing: a scanner does not learn that anybody is here.
+    Drop,
 }
 
 impl Default for EdgeConfig {
@@ -64,6 +86,11 @@ impl Default for EdgeConfig {
             session_expires: Duration::from_secs(1800),
             min_se: Duration::from_secs(90),
             stranger_answers_per_second: 100,
+            stranger_answers_per_source: 10,
+            unknown_sources: UnknownSources::Refuse,
+            emergency_headroom: 64,
+            health: HealthConfig::default(),
+            origin: UnixTime::default(),
         }
     }
 }

@@ -4,9 +4,11 @@
 use crate::call::ClientPurpose;
 use crate::config::{EdgeConfig, Listener};
 use crate::edge::{Output, ResolveId};
+use crate::health::Health;
 use crate::identity::Identities;
 use crate::peer_certificate::PeerCertificate;
 use crate::policing::Policing;
+use crate::spending::Spending;
 use crate::statistics::EdgeStatistics;
 use crate::transfer::Order;
 use directory::Snapshot;
@@ -64,6 +66,8 @@ pub(crate) struct Context {
     pub(crate) random: Box<dyn Random + Send>,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) policing: Policing,
+    pub(crate) spending: Spending,
+    pub(crate) health: Health,
     pub(crate) statistics: EdgeStatistics,
     pub(crate) draining: bool,
     /// Our requests that await an outcome.

@@ -28,11 +28,13 @@ pub(crate) enum Deadline {
     Transfer,
     /// When to end the call because it has lived as long as any call may.
     Lifetime,
+    /// When to end the call because its voice connector's calls may last no longer.
+    DurationCap,
     /// When to forget an ended call whatever is still outstanding.
     Linger,
 }
 
-const SLOTS: usize = 14;
+const SLOTS: usize = 15;
 
 impl Deadline {
     const ALL: [Deadline; SLOTS] = [
@@ -46,6 +48,7 @@ impl Deadline {
         Deadline::SessionExpiry(LegSide::B),
         Deadline::Renegotiation,
         Deadline::Lifetime,
+        Deadline::DurationCap,
         Deadline::Linger,
         Deadline::Provisional,
         Deadline::Realign,
@@ -61,10 +64,11 @@ impl Deadline {
             Deadline::SessionExpiry(leg) => 6 + leg.index(),
             Deadline::Renegotiation => 8,
             Deadline::Lifetime => 9,
-            Deadline::Linger => 10,
-            Deadline::Provisional => 11,
-            Deadline::Realign => 12,
-            Deadline::Transfer => 13,
+            Deadline::DurationCap => 10,
+            Deadline::Linger => 11,
+            Deadline::Provisional => 12,
+            Deadline::Realign => 13,
+            Deadline::Transfer => 14,
         }
     }
 }

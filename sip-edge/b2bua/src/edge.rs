@@ -7,17 +7,20 @@ mod transfer;
 use crate::call::{Call, NoResponse};
 use crate::config::EdgeConfig;
 use crate::context::{CallKey, Context};
+use crate::health::Health;
 use crate::identity::ExpectedPeer;
 use crate::leg::{ALLOW, OPTION_TAGS, SUPPORTED};
 use crate::peer_certificate::{self, PeerCertificate};
-use crate::policing::{Policing, TokenBucket};
+use crate::policing::Policing;
 use crate::slab::Calls;
 use crate::statistics::EdgeStatistics;
+use crate::strangers::Strangers;
 use bytes::Bytes;
 use directory::Snapshot;
 use model::{
     CallEvent, ConnectionId, Flow, Instant, LegSide, MediaCommand, MediaEvent, MessageDirection,
-    PeerIdentity, Refusal, SipMessageEvent, SipObservation, TransportProtocol,
+    PeerIdentity, Refusal, SipMessageEvent, SipObservation, TerminationHealth, TransportProtocol,
+    VoiceConnectorId,
 };
 use sip_proto::{
     ClientKey, Composer, Endpoint, HeaderName, Message, Method, OwnerTag, Random, ServerKey,
@@ -67,7 +70,7 @@ pub struct Edge {
     context: Context,
     calls: Calls,
     wheel: TimerWheel<CallKey>,
-    strangers: TokenBucket,
+    strangers: Strangers,
 }
 
 impl Edge {
@@ -87,15 +90,17 @@ impl Edge {
             ..TransactionConfig::new(owner)
         };
         Edge {
-            calls: Calls::new(config.max_calls),
-            strangers: TokenBucket::full(config.stranger_answers_per_second, Instant::ZERO),
+            calls: Calls::new(config.max_calls.saturating_add(config.emergency_headroom)),
+            strangers: Strangers::new(config.stranger_answers_per_second, random.next_u64()),
             wheel: TimerWheel::new(),
             context: Context {
                 endpoint: Endpoint::new(transactions),
+                health: Health::new(config.health, &directory),
                 config,
                 random,
                 outputs: VecDeque::new(),
                 policing: Policing::default(),
+                spending: Default::default(),
                 statistics: EdgeStatistics::default(),
                 draining: false,
                 clients: Default::default(),
@@ -151,6 +156,9 @@ impl Edge {
 
     /// Takes the resolver's answer; an empty list when the name could not be resolved.
     pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, addresses: Vec<SocketAddr>) {
+        if self.context.take_ping_resolved(now, id, &addresses) {
+            return self.observe_transmits(now);
+        }
         self.with_call(now, CallKey::of_resolve(id), |call, context| {
             call.handle_resolved(context, now, id, addresses);
         });
@@ -187,6 +195,8 @@ impl Edge {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.context.endpoint.handle_timeout(now);
         self.process_events(now, NO_FLOW);
+        self.context.run_health(now);
+        self.observe_transmits(now);
         while let Some(key) = self.wheel.pop(now) {
             self.with_call(now, key, |call, context| {
                 call.armed = None;
@@ -199,12 +209,15 @@ impl Edge {
     pub fn set_directory(&mut self, directory: Arc<Snapshot>) {
         self.context.policing.retain(|id| directory.voice_connector(id).is_some());
         self.context.certificates_demanded = peer_certificate::are_demanded(&directory);
+        self.context.spending.retain(|id| directory.voice_connector(id).is_some());
+        self.context.health.set_directory(&directory);
         self.context.directory = directory;
     }
 
     /// Takes no new calls from now on; running ones go on.
     pub fn drain(&mut self, _now: Instant) {
         self.context.draining = true;
+        self.context.health.probes.stop();
     }
 
     /// Ends every call: the limit of a drain is reached.
@@ -212,6 +225,11 @@ impl Edge {
         for key in self.calls.keys() {
             self.with_call(now, key, |call, context| call.end_by_operator(context, now));
         }
+    }
+
+    /// The last OPTIONS of a voice connector's customer (AWS: termination health).
+    pub fn termination_health(&self, id: &VoiceConnectorId) -> Option<&TerminationHealth> {
+        self.context.health.termination(id)
     }
 
     /// Calls that have not begun to end.
@@ -248,6 +266,7 @@ impl Edge {
             && c.dialogs.is_empty()
             && c.call_ids.is_empty()
             && c.own_media.is_empty()
+            && c.health.probes.is_idle()
     }
 
     /// The next thing to do.
@@ -262,7 +281,8 @@ impl Edge {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let transactions = self.context.endpoint.poll_timeout();
         let calls = self.wheel.next_deadline();
-        transactions.into_iter().chain(calls).min()
+        let pings = self.context.health.probes.poll_timeout();
+        transactions.into_iter().chain(calls).chain(pings).min()
     }
 
     fn process_events(&mut self, now: Instant, flow: Flow) {
@@ -318,6 +338,9 @@ impl Edge {
 
     fn handle_response(&mut self, now: Instant, key: ClientKey, response: &Message, flow: Flow) {
         let Some((call, purpose)) = self.context.clients.get(&key).copied() else {
+            if self.context.take_ping_response(now, key, response) {
+                return;
+            }
             // Of a call that is gone: an answer to its INVITE must still be hung up.
             if is_invite_success(response) {
                 self.context.hang_up_late_answer(now, response, flow);
@@ -330,7 +353,9 @@ impl Edge {
     }
 
     fn handle_no_response(&mut self, now: Instant, key: ClientKey, failure: NoResponse) {
-        let Some((call, purpose)) = self.context.clients.get(&key).copied() else { return };
+        let Some((call, purpose)) = self.context.clients.get(&key).copied() else {
+            return self.context.take_ping_failure(now, key, failure.cause());
+        };
         self.with_call(now, call, |call, context| {
             call.close_client(context, key);
             call.handle_no_response(context, now, purpose, failure);
@@ -374,11 +399,14 @@ impl Edge {
         }
         match request.method() {
             Some(Method::Invite) => self.handle_new_call(now, key, request, flow),
-            Some(Method::Options) => self.context.answer_outside(now, key, &request, 200, |c| {
-                c.header(HeaderName::Allow, ALLOW)
-                    .header(HeaderName::Supported, SUPPORTED)
-                    .header(HeaderName::Accept, "application/sdp");
-            }),
+            Some(Method::Options) => {
+                self.context.note_customer_ping(now, &request, &flow);
+                self.context.answer_outside(now, key, &request, 200, |c| {
+                    c.header(HeaderName::Allow, ALLOW)
+                        .header(HeaderName::Supported, SUPPORTED)
+                        .header(HeaderName::Accept, "application/sdp");
+                });
+            }
             // A BYE, INFO or UPDATE outside a dialog has lost its dialog.
             Some(Method::Bye | Method::Info | Method::Update | Method::Prack) => {
                 self.context.answer_outside(now, key, &request, 481, |_| {});

@@ -16,10 +16,12 @@
 mod admission;
 mod call;
 mod carry;
+mod cause;
 mod config;
 mod context;
 mod deadline;
 mod edge;
+mod health;
 mod hunt;
 mod identity;
 mod leg;
@@ -31,11 +33,14 @@ mod redirect;
 mod secure;
 mod session_timer;
 mod slab;
+mod spending;
 mod statistics;
+mod strangers;
 mod transfer;
 
-pub use config::{EdgeConfig, Listener};
+pub use config::{EdgeConfig, Listener, UnknownSources};
 pub use edge::{Edge, Output, ResolveId};
+pub use health::HealthConfig;
 pub use identity::ExpectedPeer;
 pub use peer_certificate::PeerCertificate;
 pub use statistics::EdgeStatistics;

@@ -42,12 +42,13 @@ impl Policing {
         Ok(())
     }
 
-    /// Counts in a call that takes the place of another one, whatever the limits.
+    /// Counts in a call that takes the place of another one, or that no limit holds for.
     pub(crate) fn count_in(&mut self, now: Instant, connector: &VoiceConnector) {
+        let rate = connector.termination.as_ref().map_or(0, |termination| termination.cps_limit);
         let usage = self
             .connectors
             .entry(connector.id.clone())
-            .or_insert_with(|| Usage { calls: TokenBucket::full(0, now), active: 0 });
+            .or_insert_with(|| Usage { calls: TokenBucket::full(rate, now), active: 0 });
         usage.active += 1;
     }
 
@@ -67,7 +68,7 @@ impl Policing {
     pub(crate) fn retry_after(refusal: Refusal) -> Option<u32> {
         match refusal {
             Refusal::CallRateLimit => Some(1),
-            Refusal::ConcurrentCallLimit | Refusal::PortsExhausted => Some(5),
+            Refusal::ConcurrentCallLimit | Refusal::PortsExhausted | Refusal::RoutesFull => Some(5),
             Refusal::Overloaded => Some(10),
             Refusal::Draining => Some(60),
             _ => None,

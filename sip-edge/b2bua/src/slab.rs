@@ -4,7 +4,8 @@ use crate::call::Call;
 use crate::context::CallKey;
 
 /// At most this many calls, so that a handle's index fits the 24 bits that ids have for it.
-pub(crate) const MAX_CALLS: usize = 1 << 24;
+/// The index after the last is left to questions that no call asks.
+pub(crate) const MAX_CALLS: usize = (1 << 24) - 1;
 
 struct Slot {
     generation: u32,

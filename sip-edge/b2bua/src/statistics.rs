@@ -20,6 +20,18 @@ pub struct EdgeStatistics {
     pub refusals: u64,
     /// Requests from unknown sources that were dropped without an answer.
     pub strangers_dropped: u64,
+    /// Routes that a hunt left out because pings say that they are dead.
+    pub routes_down: u64,
+    /// Routes that a hunt left out because a call had just failed there.
+    pub routes_avoided: u64,
+    /// Routes that were passed over because they have their `max_calls`.
+    pub routes_full: u64,
+    /// Routes that were passed over because of their `cps_limit`.
+    pub routes_over_rate: u64,
+    /// OPTIONS sent to carriers and routes.
+    pub pings: u64,
+    /// Refusals that a dry run left undone.
+    pub would_refuse: u64,
     /// Inputs that were neither a SIP message nor a keep-alive, or broke a bound.
     pub malformed: u64,
     /// Responses that match nothing of ours.

@@ -328,6 +328,7 @@ fn rig_trusting(place: &Place, policies: &[Arc<TlsPolicy>], limits: TcpLimits) -
         domain: DOMAIN.to_owned(),
         carriers: carriers.collect(),
         voice_connectors: Vec::new(),
+        ..directory::Resources::default()
     };
     let directory = Arc::new(directory::Snapshot::build(resources).unwrap());
     Rig::try_start_with(config, Arc::new(|_| Ok(Vec::new())), directory).unwrap()

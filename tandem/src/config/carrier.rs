@@ -29,6 +29,10 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
     let no_response =
         table.or("no_response_timeout", Carrier::DEFAULT_NO_RESPONSE_TIMEOUT, value::duration);
 
+    let options_ping = table.optional("options_ping", value::duration);
+    let max_calls = table.optional("max_calls", value::integer);
+    let cps_limit = table.optional("cps_limit", value::integer);
+    let emergency = table.or("emergency", false, value::boolean);
     let no_answer_timeout = table.no_answer_timeout(sip.no_answer_timeout);
     let tls = tls::read_policy(&mut table, transport == TransportProtocol::Tls, "transport");
     tls::need_listener(&table, sip, transport, "transport");
@@ -38,7 +42,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
     let named = username.is_some() || password.is_some();
     let key = if username.is_some() { "username" } else { "password" };
     table.refuse_unserved(named, key, "digest authentication", "remove username and password");
-    if prefixes.is_empty() && inbound_cidrs.is_empty() {
+    if prefixes.is_empty() && inbound_cidrs.is_empty() && !emergency {
         table.warn_at("id", "the carrier has neither prefixes nor inbound_cidrs: no call uses it");
     }
     for (n, _) in inbound_cidrs.iter().enumerate().filter(|(_, net)| net.prefix_len() == 0) {
@@ -62,6 +66,10 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
         hunt_final_codes: final_codes.unwrap_or_else(|| DEFAULT_HUNT_FINAL_CODES.to_vec()).into(),
         no_response_timeout: no_response,
         no_answer_timeout,
+        options_ping,
+        max_calls,
+        cps_limit,
+        emergency,
         ..Carrier::new(id?, host?)
     })
 }

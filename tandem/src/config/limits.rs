@@ -14,6 +14,8 @@ pub(crate) struct Limits {
     pub(crate) max_transactions: usize,
     /// Answers a second to sources that nobody configured, 0 to 100,000; default 100.
     pub(crate) stranger_answers_per_second: u32,
+    /// Of those, answers a second to one source, 0 to 100,000; default 10.
+    pub(crate) stranger_answers_per_source: u32,
     /// TCP connections at once, 1 to 100,000; default 4,096.
     pub(crate) tcp_connections: usize,
 }
@@ -52,6 +54,9 @@ pub(super) fn read_limits(mut table: Table<'_>) -> Limits {
             value::within(value::integer(v)?, 100..=10_000_000)
         }),
         stranger_answers_per_second: table.or("stranger_answers_per_second", 100, |v| {
+            value::within(value::integer(v)?, 0..=100_000)
+        }),
+        stranger_answers_per_source: table.or("stranger_answers_per_source", 10, |v| {
             value::within(value::integer(v)?, 0..=100_000)
         }),
         tcp_connections: table

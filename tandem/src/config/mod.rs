@@ -7,9 +7,12 @@
 
 mod carrier;
 mod error;
+mod group;
+mod health;
 mod limits;
 mod media;
 mod node;
+mod policy;
 mod reader;
 mod sinks;
 mod sip;
@@ -27,6 +30,7 @@ pub(crate) use node::Node;
 pub(crate) use sip::Sip;
 pub(crate) use tls::{TlsFileKind, TlsFiles};
 
+use b2bua::HealthConfig;
 use directory::{Resources, Snapshot};
 use reader::{Document, Table};
 use std::net::SocketAddr;
@@ -46,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) prometheus: Option<SocketAddr>,
     /// Bounds on messages and tables.
     pub(crate) limits: Limits,
+    /// When a carrier or route counts as dead.
+    pub(crate) health: HealthConfig,
     /// How the node stops.
     pub(crate) drain: Drain,
     /// Carriers and voice connectors, ready for call routing.
@@ -83,6 +89,7 @@ impl Config {
         let prometheus = node::read_prometheus(root.table("prometheus"));
         sinks::check(root.table("sinks"));
         let limits = limits::read_limits(root.table("limits"));
+        let health = health::read(root.table("health"));
         let drain = limits::read_drain(root.table("drain"));
         let directory = read_directory(&mut root, &sip);
         root.finish();
@@ -91,7 +98,18 @@ impl Config {
         let warnings = document.into_warnings()?;
         let directory = directory.ok_or_else(|| ConfigErrors::unexplained(file_name))?;
         let directory = Arc::new(directory);
-        Ok(Config { node, sip, media, prometheus, limits, drain, directory, tls_files, warnings })
+        Ok(Config {
+            node,
+            sip,
+            media,
+            prometheus,
+            limits,
+            health,
+            drain,
+            directory,
+            tls_files,
+            warnings,
+        })
     }
 }
 
@@ -99,7 +117,10 @@ fn read_directory(root: &mut Table<'_>, sip: &Sip) -> Option<Snapshot> {
     let carriers = root.tables("carrier", |table| carrier::read(table, sip));
     let voice_connectors =
         root.tables("voice_connector", |table| voice_connector::read(table, sip));
-    let resources = Resources { domain: sip.domain.clone(), carriers, voice_connectors };
+    let groups = root.tables("voice_connector_group", group::read);
+    let high_risk_prefixes = policy::read_fraud(root.table("fraud"));
+    let domain = sip.domain.clone();
+    let resources = Resources { domain, carriers, voice_connectors, groups, high_risk_prefixes };
     match Snapshot::build(resources) {
         Ok(snapshot) => Some(snapshot),
         Err(problems) => {

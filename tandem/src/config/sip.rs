@@ -2,6 +2,7 @@
 
 use super::reader::Table;
 use super::{tls, value};
+use b2bua::UnknownSources;
 use directory::KeyPairFiles;
 use model::TransportProtocol;
 use sip_edge::tls::TlsHost;
@@ -26,6 +27,10 @@ pub(crate) struct Sip {
     pub(crate) keep_alive: Option<Duration>,
     /// Calls at once on this node, 1 to 1,000,000; default 20,000.
     pub(crate) max_calls: usize,
+    /// Emergency calls over `max_calls` that are still taken, 0 to 100,000; default 64.
+    pub(crate) emergency_headroom: usize,
+    /// What requests get whose source nobody has configured; default a 403.
+    pub(crate) unknown_sources: UnknownSources,
     /// RFC 3261 T1, 100 ms to 5 s; default 500 ms.
     pub t1: Duration,
     /// How long a route may ring, 5 s to 10 min; default 3 min. Carriers and voice connectors can
@@ -70,6 +75,17 @@ pub(super) fn read(mut table: Table<'_>) -> Sip {
         keep_alive: table.optional("keep_alive", |v| value::duration_within(v, 5 * SECOND, HOUR)),
         max_calls: table
             .or("max_calls", 20_000, |v| value::within(value::integer(v)?, 1..=1_000_000)),
+        emergency_headroom: table
+            .or("emergency_headroom", 64, |v| value::within(value::integer(v)?, 0..=100_000)),
+        unknown_sources: table.or(
+            "unknown_sources",
+            UnknownSources::Refuse,
+            |v| match value::text(v)? {
+                "refuse" => Ok(UnknownSources::Refuse),
+                "drop" => Ok(UnknownSources::Drop),
+                other => Err(format!("{other:?} is unknown; use \"refuse\" or \"drop\"")),
+            },
+        ),
         t1: table.or("t1", Duration::from_millis(500), |v| {
             value::duration_within(v, Duration::from_millis(100), 5 * SECOND)
         }),

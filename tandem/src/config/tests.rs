@@ -532,3 +532,5 @@ fn early_media_passes_unless_the_connector_prefers_ringback() {
         "t.toml:6: early_media: expected \"pass\" or \"ringback\", found \"none\"",
     );
 }
+
+mod policy;

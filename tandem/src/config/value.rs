@@ -1,7 +1,8 @@
 //! Readers of single values.
 
+use super::policy::parse_money;
 use super::reader::kind;
-use directory::Host;
+use directory::{Host, Money};
 use ipnet::IpNet;
 use model::TransportProtocol;
 use std::fmt::Display;
@@ -147,6 +148,22 @@ pub(super) fn transport(value: &DeValue<'_>) -> Result<TransportProtocol> {
         .as_str()
         .and_then(TransportProtocol::parse)
         .ok_or_else(|| format!("expected \"udp\", \"tcp\" or \"tls\", found {}", kind(value)))
+}
+
+/// A sum of money: "0.012", 12 or 0.5.
+pub(super) fn money(value: &DeValue<'_>) -> Result<Money> {
+    let text = match value {
+        DeValue::String(text) => text.as_ref(),
+        DeValue::Integer(number) => number.as_str(),
+        DeValue::Float(number) => number.as_str(),
+        _ => "",
+    };
+    parse_money(text).ok_or_else(|| {
+        format!(
+            "expected a sum of at most six decimals such as \"0.012\" or 50, found {}",
+            kind(value)
+        )
+    })
 }
 
 /// A network, or one address.

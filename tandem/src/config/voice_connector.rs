@@ -1,5 +1,6 @@
 //! `[[voice_connector]]` and its sections.
 
+use super::policy;
 use super::reader::Table;
 use super::sip::Sip;
 use super::{tls, value};
@@ -26,6 +27,9 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let termination = termination.is_present().then(|| read_termination(termination));
     let disabled = table.or("origination_disabled", false, value::boolean);
     let routes = table.tables("origination", |table| read_route(table, sip));
+    let dry_run = table.or("dry_run", false, value::boolean);
+    let caps = policy::read_caps(table.table("caps"));
+    let emergency = policy::read_emergency(table.table("emergency"));
     let logging = read_logging(table.table("logging"));
     let streaming = read_streaming(table.table("streaming"));
 
@@ -34,6 +38,10 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     if !numbers.is_empty() && routes.is_empty() && !disabled {
         let message = "there is no [[voice_connector.origination]] to send inbound calls to";
         table.warn_at("numbers", message);
+    }
+    if dry_run {
+        let message = "countries, risks, rates and caps are only watched, not enforced";
+        table.warn_at("dry_run", message);
     }
     table.finish();
     let mut connector = VoiceConnector::new(id?);
@@ -50,6 +58,9 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
         origination: Origination { disabled, routes },
         logging,
         streaming,
+        emergency,
+        caps,
+        dry_run,
         ..connector
     })
 }
@@ -83,6 +94,7 @@ fn read_termination(mut table: Table<'_>) -> Termination {
             value::integer,
         ),
         calling_regions: table.list("calling_regions", value::country).unwrap_or_default(),
+        allow_high_risk: table.or("allow_high_risk", false, value::boolean),
         credentials: table.tables("credentials", read_credential),
         client_certificate: tls::read_client_certificate(&mut table, None, None),
     };
@@ -119,10 +131,21 @@ fn read_route(mut table: Table<'_>, sip: &Sip) -> Option<OriginationRoute> {
     let protocol = table.or("protocol", TransportProtocol::Udp, value::transport);
     let priority = table.or("priority", 1, value::integer);
     let weight = table.or("weight", 1, value::integer);
+    let options_ping = table.optional("options_ping", value::duration);
+    let max_calls = table.optional("max_calls", value::integer);
     let tls = tls::read_policy(&mut table, protocol == TransportProtocol::Tls, "protocol");
     tls::need_listener(&table, sip, protocol, "protocol");
     table.finish();
-    Some(OriginationRoute { port, protocol, tls, priority, weight, ..OriginationRoute::new(host?) })
+    Some(OriginationRoute {
+        port,
+        protocol,
+        tls,
+        priority,
+        weight,
+        options_ping,
+        max_calls,
+        ..OriginationRoute::new(host?)
+    })
 }
 
 fn read_logging(mut table: Table<'_>) -> Logging {

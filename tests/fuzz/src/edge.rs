@@ -283,5 +283,6 @@ fn resources() -> Option<Resources> {
         domain: "tandem.localhost".to_owned(),
         carriers: vec![named, carrier],
         voice_connectors: vec![connector],
+        ..Resources::default()
     })
 }

@@ -1,7 +1,10 @@
 //! What must hold for everything that leaves the edge.
 
 use bytes::Bytes;
-use model::{CallEnd, CallEvent, CallEventKind, RefusalEvent, SipObservation, TransactionId};
+use model::{
+    CallEnd, CallEvent, CallEventKind, HealthEvent, Refusal, RefusalEvent, SipObservation,
+    TransactionId,
+};
 use sip_proto::{Limits, Message, validate_response};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +16,10 @@ pub struct Audit {
     pub events: Vec<CallEvent>,
     /// What policy refused.
     pub refusals: Vec<RefusalEvent>,
+    /// What policy would have refused without a dry run.
+    pub would_refuse: Vec<Refusal>,
+    /// What was told of peers' health.
+    pub health: Vec<HealthEvent>,
     secrets: Vec<(IpAddr, String)>,
 }
 
@@ -51,6 +58,8 @@ impl Audit {
     pub fn note_observation(&mut self, observation: SipObservation) {
         match observation {
             SipObservation::Refused(refusal) => self.refusals.push(refusal),
+            SipObservation::WouldRefuse(event) => self.would_refuse.push(event.refusal),
+            SipObservation::Health(event) => self.health.push(event),
             SipObservation::Message(_) => {}
         }
     }

@@ -76,6 +76,7 @@ pub fn directory() -> Resources {
             tcp,
         ],
         voice_connectors: vec![connector()],
+        ..Resources::default()
     }
 }
 

@@ -154,6 +154,7 @@ impl Call {
         }
         context.statistics.answers += 1;
         context.event(self.id, now, CallEventKind::Answered);
+        self.begin_talk(context, now);
     }
 
     /// Sends a 2xx to an INVITE and repeats it until its ACK comes (RFC 3261 section 13.3.1.4).

@@ -160,6 +160,9 @@ impl Call {
             return;
         }
         self.legs[LegSide::B.index()].flow.connection = flow.connection;
+        if (101..300).contains(&status) {
+            self.note_route_works(context);
+        }
         match status {
             100 => self.route_trying(now),
             101..200 => self.progress(context, now, status, response),
@@ -224,14 +227,14 @@ impl Call {
         }
         // An address of a name that fails says nothing about the callee: the next one is tried.
         let more_addresses = !pending.addresses.is_empty() && (status == 408 || status >= 500);
-        let final_codes = match &pending.route {
-            Some(route) => &*route.hunt_final_codes,
-            None => &[],
-        };
         // A leg A that has answered the offer of this route cannot answer another one's.
         let bound =
             pending.offer.is_none() && (self.reliable.agreed || self.reliable.is_describing());
-        let ends = bound || (!more_addresses && pending.hunt.ends_with(status, final_codes));
+        if !more_addresses {
+            self.note_route_failure(context, now, status, response);
+        }
+        let ends = bound || (!more_addresses && self.ends_hunt(status, response));
+        let Some(pending) = self.pending.as_mut() else { return };
         pending.hunt.note(status);
         let told = pending.hunt.best().unwrap_or(status);
         self.abort_renegotiation(context, now);
@@ -262,6 +265,7 @@ impl Call {
                 if let Some(pending) = self.pending.as_mut() {
                     pending.hunt.note(503);
                 }
+                self.note_route_unresolved(context, now);
                 self.next_route(context, now);
             }
             SetupState::Calling => {

@@ -4,6 +4,7 @@
 mod answer;
 mod attempt;
 mod backoff;
+mod choose;
 mod established;
 mod forks;
 mod notify;
@@ -30,8 +31,12 @@ use crate::leg::{Leg, SentAck};
 use crate::machine::Machine;
 use crate::media::CallMedia;
 use crate::secure;
-use directory::{VoiceConnector, country_of};
-use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side, TransactionId};
+use crate::spending::Running;
+use directory::{Target, VoiceConnector, country_of};
+use model::{
+    CallDirection, CallParties, Flow, HealthCause, Instant, LegSide, MediaEvent, Side,
+    TransactionId,
+};
 use realign::Realign;
 use referral::Referral;
 use reliable::ReliableProvisionals;
@@ -76,6 +81,16 @@ pub(crate) enum NoResponse {
     Unreachable,
 }
 
+impl NoResponse {
+    /// What it says of the peer.
+    pub(crate) const fn cause(self) -> HealthCause {
+        match self {
+            NoResponse::Timeout => HealthCause::Timeout,
+            NoResponse::Unreachable => HealthCause::Unreachable,
+        }
+    }
+}
+
 /// A transaction that the call waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum OpenTransaction {
@@ -85,6 +100,15 @@ enum OpenTransaction {
     Answered(ClientKey),
     /// A peer's INVITE.
     Invite(ServerKey),
+}
+
+/// What a leg that we called holds until its end.
+#[derive(Default)]
+struct Held {
+    /// A place among the calls of this target.
+    target: Option<Arc<Target>>,
+    /// What it costs its voice connector.
+    talk: Option<Running>,
 }
 
 /// A call. See the crate's documentation.
@@ -116,6 +140,8 @@ pub(crate) struct Call {
     bye_reason: Option<&'static str>,
     /// Answers to our INVITEs that were not wanted and have been hung up.
     hung_up: Vec<SentAck>,
+    /// What each leg holds of others; it moves with the leg when the call is transferred.
+    held: [Held; 2],
     /// Counted in policing and in the active calls.
     pub(crate) counted: bool,
 }
@@ -141,6 +167,7 @@ impl Call {
             to_user: admission.called.clone(),
             call_id: call_id.clone(),
             carrier: admission.carrier.as_ref().map(|carrier| carrier.id.clone()),
+            emergency: admission.emergency,
             source: flow.remote,
             log_sip_messages: connector.logging.sip_messages,
             log_media_metrics: connector.logging.media_metrics,
@@ -173,6 +200,7 @@ impl Call {
             open: Vec::new(),
             bye_reason: None,
             hung_up: Vec::new(),
+            held: Default::default(),
             counted: true,
         }
     }
@@ -427,6 +455,7 @@ impl Call {
                 Deadline::Renegotiation => self.renegotiation_timed_out(context, now),
                 Deadline::Transfer => self.transfer_due(context, now),
                 Deadline::Lifetime => self.lifetime_over(context, now),
+                Deadline::DurationCap => self.duration_cap_over(context, now),
                 Deadline::Linger => self.teardown.go(TeardownState::Done),
             }
         }

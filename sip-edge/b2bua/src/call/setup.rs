@@ -135,6 +135,7 @@ impl Call {
         let session_seconds = seconds(config.session_expires);
         let (routes, insecure_only) =
             secure::usable(self.routes(context, admission), self.legs[LegSide::A.index()].secure);
+        let routes = context.health.sort(now, routes, &mut context.statistics);
         context.event(self.id, now, CallEventKind::Attempted { parties: self.parties.clone() });
         self.adopt_caller(&invite);
         self.register_leg(context, LegSide::A);
@@ -161,7 +162,7 @@ impl Call {
             withheld: None,
             forks: Forks::default(),
             invite_cseq: 0,
-            hunt: Hunt::new(routes),
+            hunt: Hunt::new(routes.alive, routes.dead),
             route: None,
             addresses: VecDeque::new(),
             destination: None,
@@ -186,10 +187,18 @@ impl Call {
         let directory = context.directory.clone();
         let random = &mut context.random;
         let mut draw = || random.next_u64();
+        let connector = &admission.voice_connector;
         match admission.direction {
+            CallDirection::Outbound if admission.emergency.is_some() => {
+                directory.emergency_routes(connector, &admission.called, &mut draw)
+            }
             CallDirection::Outbound => directory.outbound_routes(&admission.called, &mut draw),
             CallDirection::Inbound => {
-                directory.inbound_routes(&admission.voice_connector, &mut draw)
+                let mut routes = directory.inbound_routes(connector, &mut draw);
+                for other in &admission.alternates {
+                    routes.append(&mut directory.inbound_routes(other, &mut draw));
+                }
+                routes
             }
         }
     }
@@ -249,10 +258,11 @@ impl Call {
             self.place(context, now, address);
             return;
         }
-        let Some(route) = pending.hunt.next() else {
+        let Some(route) = self.choose_route(context, now) else {
             self.no_route_left(context, now);
             return;
         };
+        let Some(pending) = self.pending.as_mut() else { return };
         let port = route.port.unwrap_or(route.protocol.default_port());
         let host = route.host.clone();
         let protocol = route.protocol;
@@ -278,6 +288,9 @@ impl Call {
             Some(status) => {
                 let told = crate::redirect::status_for_caller(status);
                 self.fail(context, now, told, "no route answered", EndedBy::Edge, None);
+            }
+            None if self.pending.as_ref().is_some_and(|pending| pending.hunt.met_busy()) => {
+                self.refuse_overload(context, now, Refusal::RoutesFull);
             }
             None => {
                 let refusal = match self.parties.direction {
@@ -307,6 +320,7 @@ impl Call {
         pending.addresses = addresses.into();
         if pending.addresses.is_empty() {
             pending.hunt.note(503);
+            self.note_route_unresolved(context, now);
         }
         self.next_route(context, now);
     }

@@ -137,9 +137,11 @@ impl Call {
 
     /// The hard limit of a call's life holds through every transfer.
     fn share_lifetime(&mut self, other: &Call) {
-        let ends = [&self.deadlines, &other.deadlines].map(|d| d.at(Deadline::Lifetime));
-        if let Some(end) = ends.into_iter().flatten().min() {
-            self.deadlines.set(Deadline::Lifetime, end);
+        for limit in [Deadline::Lifetime, Deadline::DurationCap] {
+            let ends = [&self.deadlines, &other.deadlines].map(|d| d.at(limit));
+            if let Some(end) = ends.into_iter().flatten().min() {
+                self.deadlines.set(limit, end);
+            }
         }
     }
 
@@ -241,6 +243,7 @@ impl Call {
         giver.forget_leg(context, &giver.legs[leg.index()]);
         std::mem::swap(&mut self.legs[near.index()], &mut giver.legs[leg.index()]);
         std::mem::swap(&mut self.sides[near.index()], &mut giver.sides[leg.index()]);
+        std::mem::swap(&mut self.held[near.index()], &mut giver.held[leg.index()]);
         self.media.swap_leg(near, &mut giver.media, leg);
         self.register_leg(context, near);
         giver.register_leg(context, leg);

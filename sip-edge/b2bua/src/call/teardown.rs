@@ -268,6 +268,7 @@ impl Call {
         self.withdraw_invites(context, now);
         self.pending = None;
         self.deadlines.clear_for_teardown();
+        self.let_go(context, now);
         // Transactions end by themselves within 64 × T1; a 2xx that awaits its ACK and then its BYE
         // may take twice that.
         let linger = context.config.timers.t1 * (2 * 64 + 8);

@@ -120,6 +120,9 @@ impl Call {
             called: far.clone(),
             calls_per_second: u32::MAX,
             concurrent_calls: u32::MAX,
+            alternates: Vec::new(),
+            emergency: None,
+            would_refuse: None,
         }
     }
 

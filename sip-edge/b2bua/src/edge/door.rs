@@ -1,14 +1,17 @@
 //! Who comes in: requests that belong to no call yet, admitted or refused.
 
 use super::{Edge, Output};
-use crate::admission::{self, Denied};
+use crate::admission::{self, Admission, Denied};
 use crate::call::Call;
+use crate::config::UnknownSources;
+use crate::context::Context;
 use crate::policing::Policing;
 use crate::secure;
 use bytes::Bytes;
 use directory::VoiceConnector;
-use model::{Flow, Instant, Refusal, RefusalEvent, SipObservation};
+use model::{CallDirection, Flow, Instant, Refusal, RefusalEvent, SipObservation};
 use sip_proto::{HeaderName, Message, ServerKey};
+use std::sync::Arc;
 
 impl Edge {
     pub(super) fn handle_new_call(
@@ -41,10 +44,20 @@ impl Edge {
                         composer.header_args(HeaderName::RetryAfter, format_args!("{seconds}"));
                     }
                     secure::explain(composer, refusal);
+                    if refusal.tells_why() {
+                        let (status, name) = (refusal.status(), refusal.name());
+                        composer.header_args(
+                            HeaderName::Reason,
+                            format_args!("SIP;cause={status};text=\"{name}\""),
+                        );
+                    }
                 });
                 return;
             }
         };
+        if let Some(refusal) = admission.would_refuse {
+            self.context.would_refuse(now, refusal, &admission.voice_connector, flow.remote);
+        }
         let key = self.calls.reserve();
         let mut call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
         self.context.statistics.attempts += 1;
@@ -53,12 +66,7 @@ impl Edge {
         self.put_back(now, key, call);
     }
 
-    fn admit(
-        &mut self,
-        now: Instant,
-        invite: &Message,
-        flow: Flow,
-    ) -> Result<admission::Admission, Denied> {
+    fn admit(&mut self, now: Instant, invite: &Message, flow: Flow) -> Result<Admission, Denied> {
         let denied = |refusal| Denied { refusal, voice_connector: None };
         if self.context.draining {
             return Err(denied(Refusal::Draining));
@@ -72,17 +80,65 @@ impl Edge {
         if !secure::may_pass(&flow, invite) {
             return Err(denied(Refusal::SipsNotAllowed));
         }
-        let admission = admission::admit(&self.context.directory, &flow, invite)?;
+        let is_reserved = self.calls.len() >= self.context.config.max_calls;
+        let mut admission = admission::admit(&self.context.directory, &flow, invite)?;
         let connector = &admission.voice_connector;
         if admission.carrier.is_none() && !self.context.is_proved_customer(&flow, connector) {
             let voice_connector = Some(connector.clone());
             return Err(Denied { refusal: Refusal::CertificateRequired, voice_connector });
         }
-        self.context
-            .policing
-            .admit(now, connector, admission.calls_per_second, admission.concurrent_calls)
-            .map_err(|refusal| Denied { refusal, voice_connector: Some(connector.clone()) })?;
-        Ok(admission)
+        if admission.emergency.is_some() {
+            self.context.policing.count_in(now, &admission.voice_connector);
+            return Ok(admission);
+        }
+        // The last places are for emergency calls.
+        if is_reserved {
+            return Err(denied(Refusal::Overloaded));
+        }
+        match self.police(now, &mut admission) {
+            Ok(()) => Ok(admission),
+            Err(refusal) => {
+                Err(Denied { refusal, voice_connector: Some(admission.voice_connector) })
+            }
+        }
+    }
+
+    /// Counts a call in by the limits that hold for it; a dry run only notes them.
+    pub(super) fn police(
+        &mut self,
+        now: Instant,
+        admission: &mut Admission,
+    ) -> Result<(), Refusal> {
+        match self.find_room(now, admission) {
+            Err(refusal) if admission.voice_connector.dry_run => {
+                self.context.policing.count_in(now, &admission.voice_connector);
+                admission.would_refuse.get_or_insert(refusal);
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Counts the call in for its voice connector, or for the next one of the group that has room.
+    fn find_room(&mut self, now: Instant, admission: &mut Admission) -> Result<(), Refusal> {
+        let Context { policing, spending, config, .. } = &mut self.context;
+        if admission.direction == CallDirection::Outbound {
+            spending.check(now, config.origin, &admission.voice_connector)?;
+        }
+        let (rate, most) = (admission.calls_per_second, admission.concurrent_calls);
+        let first = policing.admit(now, &admission.voice_connector, rate, most);
+        let Err(refusal) = first else { return Ok(()) };
+        let has_room = |connector: &Arc<VoiceConnector>| {
+            let most = admission::concurrent_calls(connector);
+            policing.admit(now, connector, rate, most).is_ok()
+        };
+        let Some(position) = admission.alternates.iter().position(has_room) else {
+            return Err(refusal);
+        };
+        let mut rest = admission.alternates.split_off(position);
+        admission.voice_connector = rest.remove(0);
+        admission.alternates = rest;
+        Ok(())
     }
 
     pub(super) fn note_refusal(
@@ -120,14 +176,25 @@ impl Edge {
         } else {
             return false;
         };
-        let rate = self.context.config.stranger_answers_per_second;
-        if !self.strangers.take(rate, now) {
+        let config = &self.context.config;
+        let (rate, share) =
+            (config.stranger_answers_per_second, config.stranger_answers_per_source);
+        let is_answered = known || config.unknown_sources == UnknownSources::Refuse;
+        if !self.strangers.may_answer(now, flow.remote.ip(), share, rate) {
             self.context.statistics.strangers_dropped += 1;
             return true;
         }
-        match self.context.endpoint.refuse_statelessly(*flow, raw.clone(), 403) {
+        // Whether it is answered or not, the log and the counters hear of it at the same rate.
+        let request = if is_answered {
+            self.context.endpoint.refuse_statelessly(*flow, raw.clone(), 403)
+        } else {
+            self.context.statistics.strangers_dropped += 1;
+            Message::parse(raw.clone(), &self.context.config.limits).ok()
+        };
+        match request {
             Some(request) => self.note_refusal(now, &request, *flow, refusal, None),
-            None => self.context.statistics.strangers_dropped += 1,
+            None if is_answered => self.context.statistics.strangers_dropped += 1,
+            None => {}
         }
         self.observe_transmits(now);
         true

@@ -139,10 +139,14 @@ impl Edge {
         }
         let connector =
             self.context.directory.voice_connector(connector).ok_or(Refusal::Disabled)?;
-        let admission =
-            admission::admit_outbound(connector, Some(number)).map_err(|denied| denied.refusal)?;
-        let (rate, limit) = (admission.calls_per_second, admission.concurrent_calls);
-        self.context.policing.admit(now, &admission.voice_connector, rate, limit)?;
+        let directory = self.context.directory.clone();
+        let mut admission = admission::admit_outbound(&directory, connector, Some(number), None)
+            .map_err(|denied| denied.refusal)?;
+        if admission.emergency.is_some() {
+            self.context.policing.count_in(now, &admission.voice_connector);
+        } else {
+            self.police(now, &mut admission)?;
+        }
         Ok(admission)
     }
 

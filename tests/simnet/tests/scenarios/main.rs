@@ -6,8 +6,12 @@
 mod cancel;
 mod descriptions;
 mod dialogs;
+mod emergency;
 mod forking;
+mod fraud;
+mod groups;
 mod headers;
+mod health;
 mod hunting;
 mod policing;
 mod reliable;

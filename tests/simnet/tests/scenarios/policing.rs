@@ -76,9 +76,10 @@ fn what_is_no_number_or_in_no_allowed_country_is_refused() {
     for number in ["12065550123", "+1206", "alice", "+1206555012345678", "+1-206-555-0123"] {
         refused(&mut w, PBX, number, "404", Refusal::NotE164);
     }
-    for number in ["+447700900123", "+8801712345678", "+18765550123", "+881612345678"] {
+    for number in ["+447700900123", "+8801712345678", "+18765550123"] {
         refused(&mut w, PBX, number, "403", Refusal::RegionNotAllowed);
     }
+    refused(&mut w, PBX, "+881612345678", "403", Refusal::HighRisk);
     assert_eq!(w.edge.statistics().attempts, 0);
     w.finish();
 }

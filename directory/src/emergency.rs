@@ -1,0 +1,103 @@
+//! Emergency calling: what a customer dials in distress, and where that goes.
+
+use model::CarrierId;
+use std::sync::Arc;
+
+/// A voice connector's emergency calling configuration (AWS:
+/// `PutVoiceConnectorEmergencyCallingConfiguration`). Without one, emergency numbers are numbers
+/// like any other.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct EmergencyCalling {
+    /// By calling country; at least one.
+    pub dnis: Vec<EmergencyDnis>,
+    /// The carrier that takes these calls before any other; `None` for the carriers that are
+    /// declared for emergencies.
+    pub carrier: Option<CarrierId>,
+}
+
+/// Where emergency calls of one calling country go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EmergencyDnis {
+    /// The number of the emergency service's router, E.164: an emergency call is sent there.
+    pub emergency_phone_number: Arc<str>,
+    /// The number that test calls are sent to, E.164; `None` refuses test calls.
+    pub test_phone_number: Option<Arc<str>>,
+    /// The country that the calls come from, ISO 3166-1 alpha-2.
+    pub calling_country: &'static str,
+    /// What callers dial in distress; by default the numbers of `calling_country`.
+    pub dialled: Vec<Arc<str>>,
+    /// What callers dial for a test call; by default 933 in the US and in Canada.
+    pub dialled_for_test: Vec<Arc<str>>,
+}
+
+/// What kind of emergency call it is, and which number it is sent to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EmergencyMatch {
+    /// The number to call, E.164.
+    pub number: Arc<str>,
+    /// Only a test of the route.
+    pub is_test: bool,
+}
+
+impl EmergencyDnis {
+    /// With the numbers that are dialled in `calling_country`.
+    pub fn new(emergency_phone_number: &str, calling_country: &'static str) -> Self {
+        let (dialled, test) = dialled_in(calling_country);
+        let owned = |numbers: &[&str]| numbers.iter().map(|number| Arc::from(*number)).collect();
+        EmergencyDnis {
+            emergency_phone_number: emergency_phone_number.into(),
+            test_phone_number: None,
+            calling_country,
+            dialled: owned(dialled),
+            dialled_for_test: owned(test),
+        }
+    }
+
+    fn matches(&self, called: &str) -> Option<EmergencyMatch> {
+        // Some PBXes put a plus before everything that they send.
+        let short = called.strip_prefix('+').unwrap_or(called);
+        let is_one_of = |numbers: &[Arc<str>]| numbers.iter().any(|number| **number == *short);
+        if is_one_of(&self.dialled) || *called == *self.emergency_phone_number {
+            let number = self.emergency_phone_number.clone();
+            return Some(EmergencyMatch { number, is_test: false });
+        }
+        let test = self.test_phone_number.as_ref()?;
+        (is_one_of(&self.dialled_for_test) || *called == **test)
+            .then(|| EmergencyMatch { number: test.clone(), is_test: true })
+    }
+}
+
+impl EmergencyCalling {
+    /// Whether `called` is an emergency or test number here, and where it goes. The entry of the
+    /// caller's country decides, if that is known and has one; otherwise the first that fits: a
+    /// strange calling number is no reason to lose an emergency call.
+    pub fn find(&self, called: &str, caller_country: Option<&str>) -> Option<EmergencyMatch> {
+        let own = self.dnis.iter().filter(|dnis| Some(dnis.calling_country) == caller_country);
+        own.chain(&self.dnis).find_map(|dnis| dnis.matches(called))
+    }
+}
+
+/// What is dialled in a country: in distress, and for a test call. From the countries' numbering
+/// plans; 112 is common to the European Union (Directive (EU) 2018/1972, article 109), and 933 is
+/// what North American emergency routing services answer for tests.
+fn dialled_in(country: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    match country {
+        "US" | "CA" | "PR" | "VI" | "GU" => (&["911"], &["933"]),
+        "GB" | "IE" => (&["999", "112"], &[]),
+        "AU" => (&["000", "112"], &[]),
+        "NZ" => (&["111"], &[]),
+        "JP" => (&["110", "118", "119"], &[]),
+        "KR" => (&["112", "119"], &[]),
+        "SG" => (&["999", "995"], &[]),
+        "HK" => (&["999", "112"], &[]),
+        "IN" => (&["112", "100", "101", "108"], &[]),
+        "BR" => (&["190", "192", "193"], &[]),
+        "MX" => (&["911"], &[]),
+        "ZA" => (&["10111", "10177", "112"], &[]),
+        "CH" => (&["112", "117", "118", "144"], &[]),
+        "NO" => (&["112", "110", "113"], &[]),
+        "DE" => (&["112", "110"], &[]),
+        "FR" => (&["112", "15", "17", "18"], &[]),
+        _ => (&["112"], &[]),
+    }
+}
