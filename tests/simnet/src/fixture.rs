@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub const EDGE: SocketAddr = address([203, 0, 113, 1], 5060);
 /// Where the edge listens for streams.
 pub const EDGE_TCP: SocketAddr = address([203, 0, 113, 1], 5062);
+/// Where the edge listens for TLS.
+pub const EDGE_TLS: SocketAddr = address([203, 0, 113, 1], 5061);
 /// The customer's PBX.
 pub const PBX: SocketAddr = address([192, 0, 2, 10], 5070);
 /// The same PBX, when it speaks over a stream.
@@ -94,6 +96,7 @@ pub fn config() -> EdgeConfig {
         listeners: vec![
             listener(TransportProtocol::Udp, EDGE),
             listener(TransportProtocol::Tcp, EDGE_TCP),
+            listener(TransportProtocol::Tls, EDGE_TLS),
         ],
         ..EdgeConfig::default()
     }

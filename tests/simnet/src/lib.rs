@@ -30,8 +30,8 @@ mod writing;
 
 pub use audit::Audit;
 pub use fixture::{
-    CARRIER, CARRIER_2, CARRIER_TCP, CONNECTOR, EDGE, EDGE_TCP, PBX, PBX_TCP, STRANGER, carrier,
-    config, connector, connector_host, directory, sdp, snapshot,
+    CARRIER, CARRIER_2, CARRIER_TCP, CONNECTOR, EDGE, EDGE_TCP, EDGE_TLS, PBX, PBX_TCP, STRANGER,
+    carrier, config, connector, connector_host, directory, sdp, snapshot,
 };
 pub use relay::{FakeRelay, RelayMode};
 pub use simulation::{Outcome, Simulation};

@@ -1,14 +1,16 @@
 //! One edge and a network that delivers at once, driven step by step.
 
 use crate::audit::Audit;
-use crate::fixture::{EDGE, EDGE_TCP, config, directory, snapshot};
+use crate::fixture::{EDGE, EDGE_TCP, EDGE_TLS, config, directory, snapshot};
 use crate::network::Rng;
 use crate::relay::FakeRelay;
 use crate::ua::Ua;
-use b2bua::{Edge, EdgeConfig, Output, ResolveId};
+use b2bua::{Edge, EdgeConfig, ExpectedPeer, Output, ResolveId};
 use bytes::Bytes;
 use directory::Resources;
-use model::{CallEnd, ConnectionId, Flow, Instant, MediaPlan, Refusal, TransportProtocol};
+use model::{
+    CallEnd, ConnectionId, Flow, Instant, MediaPlan, PeerIdentity, Refusal, TransportProtocol,
+};
 use sip_proto::{Message, Transmit};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -35,6 +37,9 @@ pub struct World {
     now: Instant,
     inboxes: HashMap<SocketAddr, VecDeque<Message>>,
     connections: HashMap<SocketAddr, ConnectionId>,
+    /// Connections under TLS, with whom those that the edge opened must lead to.
+    secure: HashMap<SocketAddr, Option<PeerIdentity>>,
+    identities: HashMap<PeerIdentity, ExpectedPeer>,
     ladder: Vec<String>,
     serial: u32,
 }
@@ -59,6 +64,8 @@ impl World {
             now: Instant::from_millis(1_000),
             inboxes: HashMap::new(),
             connections: HashMap::new(),
+            secure: HashMap::new(),
+            identities: HashMap::new(),
             ladder: Vec::new(),
             serial: 0,
         }
@@ -86,6 +93,13 @@ impl World {
     /// The path between the edge and a peer: a stream for one that has a connection.
     pub fn flow(&self, peer: SocketAddr) -> Flow {
         match self.connections.get(&peer) {
+            Some(&connection) if self.secure.contains_key(&peer) => Flow {
+                protocol: TransportProtocol::Tls,
+                local: EDGE_TLS,
+                remote: peer,
+                connection: Some(connection),
+                identity: self.secure.get(&peer).copied().flatten(),
+            },
             Some(&connection) => Flow {
                 protocol: TransportProtocol::Tcp,
                 local: EDGE_TCP,
@@ -111,8 +125,21 @@ impl World {
         id
     }
 
+    /// A peer opens a TLS connection to the edge.
+    pub fn connect_tls(&mut self, peer: SocketAddr) -> ConnectionId {
+        self.secure.insert(peer, None);
+        self.connect(peer)
+    }
+
+    /// The name that the peer of a TLS connection which the edge opened had to prove.
+    pub fn expected_at(&self, peer: SocketAddr) -> Option<String> {
+        let identity = (*self.secure.get(&peer)?)?;
+        self.identities.get(&identity).map(|expected| expected.name.to_string())
+    }
+
     /// A stream closes.
     pub fn disconnect(&mut self, peer: SocketAddr) {
+        self.secure.remove(&peer);
         if let Some(id) = self.connections.remove(&peer) {
             self.edge.handle_connection_closed(self.now, id);
             self.pump();
@@ -221,7 +248,10 @@ impl World {
                 }
                 Output::Call(event) => self.audit.events.push(event),
                 Output::Sip(observation) => self.audit.note_observation(observation),
-                Output::Identity { .. } => {}
+                Output::Identity { identity, expected } => {
+                    let before = self.identities.insert(identity, expected);
+                    assert_eq!(before, None, "an identity is told once");
+                }
                 Output::Resolve { id, host, .. } => match self.names.get(&*host) {
                     Some(addresses) => {
                         self.edge.handle_resolved(self.now, id, addresses.clone());
@@ -246,6 +276,11 @@ impl World {
                 (Some(asked), known) => assert_eq!(Some(&asked), known, "a connection is reused"),
                 (None, Some(_)) => {}
                 (None, None) => {
+                    if flow.protocol == TransportProtocol::Tls {
+                        let identity = flow.identity.expect("TLS is opened to somebody");
+                        assert!(self.identities.contains_key(&identity), "told before");
+                        self.secure.insert(flow.remote, Some(identity));
+                    }
                     self.connect(flow.remote);
                     self.opened.push(flow.remote);
                 }

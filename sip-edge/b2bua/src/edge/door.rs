@@ -172,6 +172,10 @@ impl Edge {
         let refusal = if !known {
             Refusal::UnknownSource
         } else if !self.context.is_proved_source(flow) {
+            if raw.starts_with(b"ACK ") {
+                // Of our refusal, which was stateless: nothing waits for it.
+                return true;
+            }
             Refusal::CertificateRequired
         } else {
             return false;

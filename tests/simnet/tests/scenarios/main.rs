@@ -21,5 +21,6 @@ mod streams;
 mod support;
 mod teardown;
 mod timers;
+mod tls;
 mod transfer;
 mod update;
