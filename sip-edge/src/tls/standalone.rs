@@ -2,7 +2,7 @@
 
 use super::files::{TlsFileError, read_pair, read_roots};
 use super::self_signed::make_self_signed;
-use super::{client, provider};
+use super::{TlsSettings, client, provider};
 use crate::clock::unix_seconds;
 use directory::{KeyPairFiles, TlsPolicy};
 use rustls::pki_types::pem::PemObject;
@@ -20,6 +20,14 @@ pub fn client_config(policy: &TlsPolicy) -> Result<Arc<ClientConfig>, TlsFileErr
     let pair = policy.certificate.as_ref().map(|files| read_pair(files, &provider)).transpose()?;
     client::config(&provider, roots, pair.as_ref())
         .map_err(|error| TlsFileError { path: None, reason: error.to_string() })
+}
+
+/// The self-signed pair of `settings`, as an edge that starts with them uses it.
+///
+/// # Errors
+/// [`TlsFileError`] when it cannot be written.
+pub fn self_signed_files(settings: &TlsSettings) -> Result<KeyPairFiles, TlsFileError> {
+    super::self_signed::self_signed(&settings.data_dir, &settings.domain, unix_seconds())
 }
 
 /// How to be connected to: with `files`, or else with a self-signed certificate for `names` that

@@ -4,9 +4,10 @@ use super::finding::Finding;
 use super::host::is_private;
 use crate::clock::Origin;
 use crate::user_agent::{PingFailure, ping};
-use directory::{Carrier, Host, OriginationRoute, Snapshot, VoiceConnector};
+use directory::{Carrier, Host, OriginationRoute, Snapshot, TlsPolicy, VoiceConnector};
 use model::TransportProtocol;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a connection may take to open.
@@ -22,6 +23,7 @@ pub(super) struct Trunk {
     host: Host,
     port: Option<u16>,
     protocol: TransportProtocol,
+    tls: Arc<TlsPolicy>,
     /// The setting that holds its address.
     setting: &'static str,
 }
@@ -43,6 +45,7 @@ fn of_carrier(carrier: &Carrier) -> Trunk {
         host: carrier.host.clone(),
         port: carrier.port,
         protocol: carrier.transport,
+        tls: Arc::clone(&carrier.tls),
         setting: "[[carrier]] host, port and transport",
     }
 }
@@ -54,6 +57,7 @@ fn of_connector(connector: &VoiceConnector) -> impl Iterator<Item = Trunk> + use
         host: route.host.clone(),
         port: route.port,
         protocol: route.protocol,
+        tls: Arc::clone(&route.tls),
         setting: "[[voice_connector.origination]] host, port and protocol",
     })
 }
@@ -131,7 +135,7 @@ impl Trunk {
 
     fn ask(&self, address: SocketAddr) -> Finding {
         let subject = "OPTIONS";
-        match ping(address, self.protocol, &self.host.to_string(), ANSWER) {
+        match ping(address, self.protocol, &self.host, &self.tls, ANSWER) {
             Ok(pong) => {
                 let product = pong.product.map(|product| format!(", {product}"));
                 let found = format!(
@@ -196,22 +200,25 @@ mod tests {
             host: Host::Ip(address.ip()),
             port: Some(address.port()),
             protocol,
+            tls: Arc::new(TlsPolicy { verify: false, ..TlsPolicy::default() }),
             setting: "[[carrier]] host",
         }
     }
 
     #[test]
-    fn a_server_that_answers_is_fine_over_both_transports() {
+    fn a_server_that_answers_is_fine_over_every_transport() {
         let listen: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let answerer = Answerer::start(AnswerOptions::new(listen)).unwrap();
-        for protocol in [TransportProtocol::Udp, TransportProtocol::Tcp] {
-            let findings = trunk(answerer.local(), protocol).examine();
+        let options = AnswerOptions { tls: Some(listen), ..AnswerOptions::new(listen) };
+        let answerer = Answerer::start(options).unwrap();
+        for protocol in [TransportProtocol::Udp, TransportProtocol::Tcp, TransportProtocol::Tls] {
+            let tls = answerer.tls().filter(|_| protocol == TransportProtocol::Tls);
+            let at = tls.unwrap_or(answerer.local());
+            let findings = trunk(at, protocol).examine();
             assert!(findings.iter().all(|f| f.state == State::Fine), "{findings:?}");
             let last = findings.last().unwrap();
             assert!(last.found.contains("answers 200 OK"), "{}", last.found);
             assert!(
-                last.area.starts_with("carrier test (udp 127.0.0.1:")
-                    || last.area.starts_with("carrier test (tcp 127.0.0.1:"),
+                last.area.starts_with(&format!("carrier test ({protocol} 127.0.0.1:")),
                 "{}",
                 last.area
             );

@@ -8,8 +8,10 @@ use super::quality::{MediaQuality, milliseconds};
 use super::speech::{Speech, Voice};
 use super::transport::Transport;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use directory::KeyPairFiles;
 use model::{Flow, Instant};
 use serde::Serialize;
+use sip_edge::tls;
 use sip_proto::{
     Composer, Dialog, HeaderName, Message, Method, Random as _, ServerKey, TransactionEvent,
     default_reason,
@@ -37,6 +39,10 @@ pub(crate) struct AnswerOptions {
     pub(crate) udp: bool,
     /// Over TCP.
     pub(crate) tcp: bool,
+    /// Where to listen over TLS, if at all.
+    pub(crate) tls: Option<SocketAddr>,
+    /// The certificate to show there; a self-signed one by default.
+    pub(crate) tls_files: Option<KeyPairFiles>,
     /// Address for media. Default: that of `listen`, or when that is unspecified the one that a
     /// call came to.
     pub(crate) media_ip: Option<IpAddr>,
@@ -57,6 +63,8 @@ impl AnswerOptions {
             listen,
             udp: true,
             tcp: true,
+            tls: None,
+            tls_files: None,
             media_ip: None,
             ring: Duration::ZERO,
             hang_up_after: None,
@@ -103,6 +111,7 @@ pub(crate) struct AnswererStatistics {
 #[derive(Debug)]
 pub(crate) struct Answerer {
     local: SocketAddr,
+    tls: Option<SocketAddr>,
     stop: Arc<AtomicBool>,
     finished: Receiver<AnsweredCall>,
     thread: Option<JoinHandle<AnswererStatistics>>,
@@ -114,22 +123,34 @@ impl Answerer {
     /// # Errors
     /// When the address cannot be bound.
     pub(crate) fn start(options: AnswerOptions) -> io::Result<Answerer> {
-        let transport = Transport::bind(options.listen, options.udp, options.tcp)?;
+        let mut transport = Transport::bind(options.listen, options.udp, options.tcp)?;
+        if let Some(listen) = options.tls {
+            let names = [listen.ip().to_string()];
+            let config = tls::self_signed_server(&names, options.tls_files.as_ref())
+                .map_err(|error| io::Error::other(error.to_string()))?;
+            transport.listen_tls(listen, config)?;
+        }
         let protocols = [model::TransportProtocol::Udp, model::TransportProtocol::Tcp];
         let local = protocols.into_iter().find_map(|protocol| transport.local(protocol));
         let local = local.unwrap_or(options.listen);
+        let tls = transport.local(model::TransportProtocol::Tls);
         // Made ahead, so that the first call is answered as fast as the others.
         Speech::new(Voice::Callee);
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, finished) = bounded(FINISHED_MAX);
         let line = Switchboard::new(options, Agent::new(transport), Arc::clone(&stop), sender);
         let thread = Builder::new().name("ua-answer".to_owned()).spawn(move || line.run())?;
-        Ok(Answerer { local, stop, finished, thread: Some(thread) })
+        Ok(Answerer { local, tls, stop, finished, thread: Some(thread) })
     }
 
     /// Where it listens, with the port that the system chose.
     pub(crate) const fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Where it listens over TLS.
+    pub(crate) const fn tls(&self) -> Option<SocketAddr> {
+        self.tls
     }
 
     /// Finished calls as they come. The queue holds 1,000; what nobody fetches is not told here,

@@ -9,9 +9,11 @@ use super::options::{CallOptions, Progress};
 use super::outcome::{CallOutcome, EndedBy};
 use super::speech::Voice;
 use super::target::{Target, route_source};
+use super::tls::Trust;
 use super::transport::Transport;
 use bytes::Bytes;
 use model::{Flow, Instant, TransportProtocol};
+use sip_edge::tls;
 use sip_proto::{
     ClientKey, Dialog, HeaderName, Message, Method, Random as _, ServerKey, TransactionEvent, Uri,
     unfold, unquote,
@@ -86,8 +88,16 @@ impl<'a> OutgoingCall<'a> {
         };
         let local_error = |error| CallError::Local { local: ip, error };
         let is_udp = target.protocol == TransportProtocol::Udp;
-        let transport =
-            Transport::bind(SocketAddr::new(ip, 0), is_udp, !is_udp).map_err(local_error)?;
+        let is_tcp = target.protocol == TransportProtocol::Tcp;
+        let mut transport =
+            Transport::bind(SocketAddr::new(ip, 0), is_udp, is_tcp).map_err(local_error)?;
+        if target.protocol == TransportProtocol::Tls {
+            let names = [ip.to_string()];
+            let config = tls::self_signed_server(&names, None).map_err(CallError::Tls)?;
+            transport.listen_tls(SocketAddr::new(ip, 0), config).map_err(local_error)?;
+            let config = tls::client_config(&options.tls).map_err(CallError::Tls)?;
+            transport.trust(Trust { config, name: target.host.clone() });
+        }
         let mut agent = Agent::new(transport);
         let sockets = MediaSockets::bind(ip).map_err(local_error)?;
         let session_id = agent.random.next_u64();
@@ -470,7 +480,11 @@ fn invite(
     offer: &str,
 ) -> (Bytes, String) {
     let tag = agent.token();
-    let contact = agent.contact(user, target.protocol);
+    let mut contact = agent.contact(user, target.protocol);
+    if target.secure {
+        // RFC 3261 section 8.1.1.8.
+        contact = contact.replacen("<sip:", "<sips:", 1);
+    }
     let (mut request, branch) = agent.compose(Method::Invite, &target.uri, target.protocol);
     request
         .header_args(HeaderName::From, format_args!("<{from}>;tag={tag}"))

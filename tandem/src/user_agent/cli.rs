@@ -6,10 +6,12 @@ use super::error::CallError;
 use super::options::{CallOptions, Progress};
 use super::outcome::{CallOutcome, EndedBy};
 use super::quality::{MediaQuality, percent, score, show_milliseconds};
+use directory::{KeyPairFiles, TlsPolicy};
 use model::TransportProtocol;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,9 +29,15 @@ pub(crate) struct CallArgs {
     /// The caller's number or SIP URI [default: +12065550100]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) from: Option<String>,
-    /// udp, tcp or tls (tls not yet); overrides the URI's transport parameter
+    /// udp, tcp or tls; overrides the URI's transport parameter
     #[arg(long, value_parser = protocol, value_name = "PROTOCOL")]
     pub(crate) transport: Option<TransportProtocol>,
+    /// PEM file of the authorities that may vouch for the peer over TLS [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// Take whatever certificate the peer shows over TLS
+    #[arg(long, conflicts_with = "tls_ca")]
+    pub(crate) tls_insecure: bool,
     /// Encrypt media (not yet)
     #[arg(long)]
     pub(crate) srtp: bool,
@@ -53,6 +61,15 @@ pub(crate) struct AnswerArgs {
     /// Where to listen, over UDP and TCP, for example 127.0.0.2:5060
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) listen: SocketAddr,
+    /// Where to listen over TLS as well, for example 127.0.0.2:5061
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) tls: Option<SocketAddr>,
+    /// Certificate for TLS, PEM, the full chain [default: a self-signed one]
+    #[arg(long, value_name = "FILE", requires_all = ["tls", "tls_key"])]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// Its key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Seconds to ring before answering
     #[arg(long, default_value_t = 0.2, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) ring: f64,
@@ -76,6 +93,11 @@ pub(crate) fn run_call(args: &CallArgs) -> ExitCode {
         target: args.target.clone(),
         from: args.from.clone(),
         transport: args.transport,
+        tls: TlsPolicy {
+            verify: !args.tls_insecure,
+            ca: args.tls_ca.as_deref().map(Into::into),
+            certificate: None,
+        },
         srtp: args.srtp,
         seconds: args.seconds,
         local: args.local,
@@ -109,6 +131,11 @@ pub(crate) fn run_answer(args: &AnswerArgs) -> ExitCode {
     let mut options = AnswerOptions::new(args.listen);
     options.ring = Duration::from_secs_f64(args.ring);
     options.refuse_with = args.refuse;
+    options.tls = args.tls;
+    options.tls_files =
+        args.tls_certificate.as_deref().zip(args.tls_key.as_deref()).map(|(certificate, key)| {
+            KeyPairFiles { certificate: certificate.into(), key: key.into() }
+        });
     options.max_calls = args.max_calls;
     let answerer = match Answerer::start(options) {
         Ok(answerer) => answerer,
@@ -123,8 +150,9 @@ pub(crate) fn run_answer(args: &AnswerArgs) -> ExitCode {
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_ctrl_c(&stop);
     if !args.json {
+        let tls = answerer.tls().map(|at| format!(" and at {at} over TLS")).unwrap_or_default();
         say(&format!(
-            "Answering calls at {} over UDP and TCP; Ctrl-C ends it.\n\n{:<24}{:<9}{}",
+            "Answering calls at {} over UDP and TCP{tls}; Ctrl-C ends it.\n\n{:<24}{:<9}{}",
             answerer.local(),
             "from",
             "talked",

@@ -1,6 +1,7 @@
 //! Why a call did not come about, and what to do about it.
 
 use model::TransportProtocol;
+use sip_edge::tls::TlsFileError;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -25,6 +26,8 @@ pub(crate) enum CallError {
     },
     /// This version does not do that.
     Unsupported(&'static str),
+    /// The files of TLS cannot be used.
+    Tls(TlsFileError),
     /// The host name has no address.
     Unresolvable {
         /// The name.
@@ -125,10 +128,10 @@ impl fmt::Display for CallError {
                 f,
                 "cannot call from {from:?}: {reason}; write a number, or a URI that begins with sip:"
             ),
-            CallError::Unsupported(what) => write!(
-                f,
-                "{what} is not supported in this version: call over udp or tcp, without --srtp"
-            ),
+            CallError::Unsupported(what) => {
+                write!(f, "{what} is not supported in this version: call without --srtp")
+            }
+            CallError::Tls(error) => write!(f, "cannot speak TLS: {error}"),
             CallError::Unresolvable { host, reason } => write!(
                 f,
                 "cannot resolve {host:?}: {reason}; check the name, or call its IP address"

@@ -24,6 +24,7 @@ mod quality;
 mod random;
 mod speech;
 mod target;
+mod tls;
 mod transport;
 mod wait;
 

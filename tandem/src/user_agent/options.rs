@@ -1,5 +1,6 @@
 //! What to ask of a test call, and what it tells meanwhile.
 
+use directory::TlsPolicy;
 use model::TransportProtocol;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,6 +16,9 @@ pub(crate) struct CallOptions {
     pub(crate) from: Option<String>,
     /// Overrides the URI's transport. Default UDP.
     pub(crate) transport: Option<TransportProtocol>,
+    /// Whom TLS connections must lead to. By default the certificate must be for the host of the
+    /// target, and from an authority of the system.
+    pub(crate) tls: TlsPolicy,
     /// SRTP; not supported yet.
     pub(crate) srtp: bool,
     /// How long to talk.
@@ -34,6 +38,7 @@ impl CallOptions {
             target: target.into(),
             from: None,
             transport: None,
+            tls: TlsPolicy::default(),
             srtp: false,
             seconds: 5,
             local: None,

@@ -2,8 +2,11 @@
 
 use super::agent::{ALLOW, Agent, PRODUCT};
 use super::target::route_source;
+use super::tls::Trust;
 use super::transport::Transport;
+use directory::{Host, TlsPolicy};
 use model::TransportProtocol;
+use sip_edge::tls;
 use sip_proto::{HeaderName, Message, Method, TransactionEvent};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -37,14 +40,24 @@ pub(crate) enum PingFailure {
 pub(crate) fn ping(
     to: SocketAddr,
     protocol: TransportProtocol,
-    host: &str,
+    host: &Host,
+    policy: &TlsPolicy,
     patience: Duration,
 ) -> Result<Pong, PingFailure> {
     let unreachable = |error: &dyn std::fmt::Display| PingFailure::Unreachable(error.to_string());
     let ip = route_source(to).map_err(|error| unreachable(&error))?;
     let is_udp = protocol == TransportProtocol::Udp;
-    let transport = Transport::bind(SocketAddr::new(ip, 0), is_udp, !is_udp);
-    let mut agent = Agent::new(transport.map_err(|error| unreachable(&error))?);
+    let is_tcp = protocol == TransportProtocol::Tcp;
+    let mut transport = Transport::bind(SocketAddr::new(ip, 0), is_udp, is_tcp)
+        .map_err(|error| unreachable(&error))?;
+    if protocol == TransportProtocol::Tls {
+        let trust = Trust::new(host, policy).map_err(|error| unreachable(&error))?;
+        let ours = tls::self_signed_server(&[ip.to_string()], None);
+        let ours = ours.map_err(|error| unreachable(&error))?;
+        transport.listen_tls(SocketAddr::new(ip, 0), ours).map_err(|error| unreachable(&error))?;
+        transport.trust(trust);
+    }
+    let mut agent = Agent::new(transport);
     if is_udp {
         agent.transport().probe(to).map_err(|error| unreachable(&error))?;
     }

@@ -2,6 +2,7 @@
 
 use super::error::CallError;
 use model::TransportProtocol;
+use rustls::pki_types::ServerName;
 use sip_proto::{Host, Scheme, Uri};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 
@@ -14,6 +15,10 @@ pub(super) struct Target {
     pub(super) to: String,
     pub(super) protocol: TransportProtocol,
     pub(super) address: SocketAddr,
+    /// What a certificate must be for.
+    pub(super) host: ServerName<'static>,
+    /// Every hop is to be under TLS.
+    pub(super) secure: bool,
 }
 
 impl Target {
@@ -28,8 +33,7 @@ impl Target {
         let uri = Uri::parse(text)
             .map_err(|fault| wrong(format!("{fault}; write it as sip:+12065550123@host:port")))?;
         match uri.scheme {
-            Scheme::Sip => {}
-            Scheme::Sips => return Err(CallError::Unsupported("a sips: URI (TLS)")),
+            Scheme::Sip | Scheme::Sips => {}
             Scheme::Tel | Scheme::Other => {
                 return Err(wrong("it must begin with sip:, as in sip:+12065550123@host".into()));
             }
@@ -41,15 +45,26 @@ impl Target {
             ),
             None => None,
         };
-        let protocol = protocol.or(asked).unwrap_or(TransportProtocol::Udp);
-        if protocol == TransportProtocol::Tls {
-            return Err(CallError::Unsupported("TLS"));
+        let secure = uri.scheme == Scheme::Sips;
+        let default = if secure { TransportProtocol::Tls } else { TransportProtocol::Udp };
+        // `sips:…;transport=tcp` is TLS over TCP (RFC 3261 section 26.2.2).
+        let asked = asked.filter(|asked| !secure || *asked == TransportProtocol::Udp);
+        let protocol = protocol.or(asked).unwrap_or(default);
+        if secure && protocol != TransportProtocol::Tls {
+            return Err(wrong("a sips: URI is called over tls".to_owned()));
         }
         let address = next_hop(&uri, protocol, local)?;
         let user = uri.user.map(|user| format!("{user}@")).unwrap_or_default();
-        let to = format!("sip:{user}{}", uri.host_port());
+        let scheme = if secure { "sips" } else { "sip" };
+        let to = format!("{scheme}:{user}{}", uri.host_port());
+        let host = match uri.host {
+            Host::Ip(ip) => ServerName::IpAddress(ip.into()),
+            Host::Name(name) => {
+                ServerName::try_from(name.to_owned()).map_err(|error| wrong(error.to_string()))?
+            }
+        };
         let request_uri = text.split('?').next().unwrap_or(text).to_owned();
-        Ok(Target { uri: request_uri, to, protocol, address })
+        Ok(Target { uri: request_uri, to, protocol, address, host, secure })
     }
 }
 
@@ -101,6 +116,12 @@ mod tests {
         assert_eq!(target.protocol, TransportProtocol::Tcp);
         assert_eq!(target.to, "sip:+12065550123@127.0.0.1:5070");
         assert_eq!(target.uri, "sip:+12065550123@127.0.0.1:5070;transport=tcp");
+        let secure = resolve("sips:bob@127.0.0.1;transport=tcp").unwrap();
+        assert_eq!(
+            (secure.protocol, secure.to.as_str()),
+            (TransportProtocol::Tls, "sips:bob@127.0.0.1")
+        );
+        assert_eq!(secure.address, "127.0.0.1:5061".parse().unwrap());
         assert_eq!(resolve("sip:bob@[::1]").unwrap().address, "[::1]:5060".parse().unwrap());
     }
 
@@ -109,8 +130,7 @@ mod tests {
         for (text, part) in [
             ("+12065550123", "sip:"),
             ("tel:+12065550123", "must begin with sip:"),
-            ("sips:bob@127.0.0.1", "TLS"),
-            ("sip:bob@127.0.0.1;transport=tls", "TLS"),
+            ("sips:bob@127.0.0.1;transport=udp", "over tls"),
             ("sip:bob@127.0.0.1;transport=sctp", "not udp, tcp or tls"),
             ("sip:bob@nowhere.invalid", "nowhere.invalid"),
         ] {

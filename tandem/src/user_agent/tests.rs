@@ -182,9 +182,8 @@ fn silence_on_the_line_is_an_error_that_names_the_peer() {
 #[test]
 fn what_this_version_cannot_do_is_a_usage_error() {
     let srtp = CallOptions { srtp: true, ..calling(loopback()) };
-    let tls = CallOptions { transport: Some(TransportProtocol::Tls), ..calling(loopback()) };
     let from = CallOptions { from: Some("two words".to_owned()), ..calling(loopback()) };
-    for options in [srtp, tls, from] {
+    for options in [srtp, from] {
         let error = place_call(&options).unwrap_err();
         assert!(error.is_usage(), "{error}");
     }
@@ -221,4 +220,34 @@ fn stopping_the_answerer_hangs_up() {
     let statistics = answerer.stop();
     assert_eq!(statistics.finished.len(), 1);
     assert_eq!(caller.join().unwrap().unwrap().ended_by, EndedBy::Callee);
+}
+
+#[test]
+fn a_call_goes_over_tls_to_the_name_that_its_certificate_is_for() {
+    let place = std::env::temp_dir().join(format!("tandem-ua-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&place).unwrap();
+    let settings = sip_edge::tls::TlsSettings::new("localhost", &place);
+    let files = sip_edge::tls::self_signed_files(&settings).unwrap();
+    let certificate = files.certificate.clone();
+    let options = AnswerOptions { tls: Some(loopback()), tls_files: Some(files), ..answering() };
+    let answerer = Answerer::start(options).unwrap();
+    let port = answerer.tls().unwrap().port();
+    let trusting = directory::TlsPolicy { ca: Some(certificate), ..Default::default() };
+    let to = |host: &str| CallOptions {
+        tls: trusting.clone(),
+        transport: Some(TransportProtocol::Tls),
+        seconds: 1,
+        local: Some("127.0.0.1".parse().unwrap()),
+        ..CallOptions::new(format!("sip:+12065550123@{host}:{port}"))
+    };
+    let outcome = place_call(&to("localhost")).unwrap();
+    assert!(outcome.is_good(), "{outcome:?}");
+    assert_eq!(outcome.transport, "tls");
+    let refused = place_call(&to("127.0.0.1")).unwrap_err().to_string();
+    assert!(refused.contains("not valid for name"), "{refused}");
+    let stranger = CallOptions { tls: directory::TlsPolicy::default(), ..to("localhost") };
+    assert!(place_call(&stranger).is_err());
+    let insecure = directory::TlsPolicy { verify: false, ..Default::default() };
+    assert!(place_call(&CallOptions { tls: insecure, ..to("127.0.0.1") }).unwrap().is_good());
+    let _ = std::fs::remove_dir_all(&place);
 }

@@ -1,12 +1,15 @@
-//! The user agent's sockets: one UDP socket, one TCP listener and its connections.
+//! The user agent's sockets: one UDP socket, a TCP and a TLS listener and their connections.
 
+use super::tls::{Session, Trust};
 use super::wait::{Interest, wait};
 use bytes::Bytes;
 use model::{ConnectionId, Flow, TransportProtocol};
+use rustls::ServerConfig;
 use sip_proto::{Frame, Limits, StreamFramer};
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Accepted and opened connections; a further one is closed at once.
@@ -36,6 +39,8 @@ pub(super) enum Input {
 pub(super) struct Transport {
     udp: Option<(UdpSocket, SocketAddr)>,
     listener: Option<(TcpListener, SocketAddr)>,
+    tls_listener: Option<(TcpListener, SocketAddr, Arc<ServerConfig>)>,
+    trust: Option<Trust>,
     connections: Vec<Connection>,
     /// Hears that nothing listens at the target, which an unconnected socket does not.
     probe: Option<(UdpSocket, SocketAddr)>,
@@ -47,6 +52,7 @@ pub(super) struct Transport {
 struct Connection {
     id: ConnectionId,
     stream: TcpStream,
+    tls: Option<Session>,
     local: SocketAddr,
     remote: SocketAddr,
     framer: StreamFramer,
@@ -66,6 +72,8 @@ impl Transport {
                     return Ok(Transport {
                         udp,
                         listener,
+                        tls_listener: None,
+                        trust: None,
                         connections: Vec::new(),
                         probe: None,
                         next_connection: 1,
@@ -78,12 +86,30 @@ impl Transport {
         Err(last)
     }
 
+    /// Takes TLS connections too.
+    pub(super) fn listen_tls(
+        &mut self,
+        listen: SocketAddr,
+        config: Arc<ServerConfig>,
+    ) -> io::Result<()> {
+        let listener = TcpListener::bind(listen)?;
+        listener.set_nonblocking(true)?;
+        let local = listener.local_addr()?;
+        self.tls_listener = Some((listener, local, config));
+        Ok(())
+    }
+
+    /// Opens TLS connections, which must lead to the one in `trust`.
+    pub(super) fn trust(&mut self, trust: Trust) {
+        self.trust = Some(trust);
+    }
+
     /// Our address for a protocol: what Via and Contact say.
     pub(super) fn local(&self, protocol: TransportProtocol) -> Option<SocketAddr> {
         match protocol {
             TransportProtocol::Udp => self.udp.as_ref().map(|(_, local)| *local),
             TransportProtocol::Tcp => self.listener.as_ref().map(|(_, local)| *local),
-            TransportProtocol::Tls => None,
+            TransportProtocol::Tls => self.tls_listener.as_ref().map(|(_, local, _)| *local),
         }
     }
 
@@ -111,11 +137,17 @@ impl Transport {
         if protocol == TransportProtocol::Udp {
             return Ok(Flow { protocol, local, remote, connection: None, identity: None });
         }
-        if let Some(open) = self.connections.iter().find(|c| c.remote == remote && !c.failed) {
+        let usable = |c: &&Connection| c.remote == remote && c.protocol() == protocol && !c.failed;
+        if let Some(open) = self.connections.iter().find(usable) {
             return Ok(open.flow());
         }
-        let stream = connect(local.ip(), remote)?;
-        self.adopt(stream)
+        let mut stream = connect(local.ip(), remote)?;
+        let tls = match (protocol, &self.trust) {
+            (TransportProtocol::Tls, Some(trust)) => Some(Session::connect(trust, &mut stream)?),
+            (TransportProtocol::Tls, None) => return Err(io::Error::other("nobody to trust")),
+            _ => None,
+        };
+        self.adopt(stream, tls)
     }
 
     /// Sends a message. A datagram that the socket does not take at once counts as lost in the
@@ -147,6 +179,7 @@ impl Transport {
         watched.extend(self.udp.iter().map(|(s, _)| (s.as_fd(), Interest::Readable)));
         watched.extend(self.probe.iter().map(|(s, _)| (s.as_fd(), Interest::Readable)));
         watched.extend(self.listener.iter().map(|(s, _)| (s.as_fd(), Interest::Readable)));
+        watched.extend(self.tls_listener.iter().map(|(s, ..)| (s.as_fd(), Interest::Readable)));
         watched.extend(self.connections.iter().map(|c| (c.stream.as_fd(), c.interest())));
         // Every socket is tried after any news: reading one in vain costs less than sorting them.
         if !wait(&watched, timeout).contains(&true) {
@@ -193,18 +226,24 @@ impl Transport {
     }
 
     fn accept(&mut self) {
-        let Some((listener, _)) = &self.listener else { return };
         let mut accepted = Vec::new();
-        while let Ok((stream, _)) = listener.accept() {
-            accepted.push(stream);
+        if let Some((listener, _)) = &self.listener {
+            while let Ok((stream, _)) = listener.accept() {
+                accepted.push((stream, None));
+            }
         }
-        for stream in accepted {
+        if let Some((listener, _, config)) = &self.tls_listener {
+            while let Ok((stream, _)) = listener.accept() {
+                accepted.extend(Session::accept(config).map(|tls| (stream, Some(tls))));
+            }
+        }
+        for (stream, tls) in accepted {
             // A connection that failed so early is gone already; its peer will notice.
-            let _ = self.adopt(stream);
+            let _ = self.adopt(stream, tls);
         }
     }
 
-    fn adopt(&mut self, stream: TcpStream) -> io::Result<Flow> {
+    fn adopt(&mut self, stream: TcpStream, tls: Option<Session>) -> io::Result<Flow> {
         if self.connections.len() >= CONNECTIONS_MAX {
             return Err(io::Error::other("too many connections"));
         }
@@ -215,7 +254,7 @@ impl Transport {
         let (local, remote) = (stream.local_addr()?, stream.peer_addr()?);
         let framer = StreamFramer::new(Limits::default());
         let (unsent, failed) = (Vec::new(), false);
-        let connection = Connection { id, stream, local, remote, framer, unsent, failed };
+        let connection = Connection { id, stream, tls, local, remote, framer, unsent, failed };
         let flow = connection.flow();
         self.connections.push(connection);
         Ok(flow)
@@ -223,9 +262,13 @@ impl Transport {
 }
 
 impl Connection {
+    const fn protocol(&self) -> TransportProtocol {
+        if self.tls.is_some() { TransportProtocol::Tls } else { TransportProtocol::Tcp }
+    }
+
     const fn flow(&self) -> Flow {
         Flow {
-            protocol: TransportProtocol::Tcp,
+            protocol: self.protocol(),
             local: self.local,
             remote: self.remote,
             connection: Some(self.id),
@@ -241,7 +284,10 @@ impl Connection {
         if self.unsent.len().saturating_add(payload.len()) > UNSENT_MAX {
             self.failed = true;
         } else {
-            self.unsent.extend_from_slice(payload);
+            match &mut self.tls {
+                Some(tls) => self.failed |= tls.give(payload, &mut self.unsent).is_err(),
+                None => self.unsent.extend_from_slice(payload),
+            }
             self.flush();
         }
         if self.failed { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
@@ -268,7 +314,15 @@ impl Connection {
             match self.stream.read(buffer) {
                 Ok(0) => self.failed = true,
                 Ok(length) => {
-                    self.framer.push(buffer.get(..length).unwrap_or_default());
+                    let octets = buffer.get(..length).unwrap_or_default();
+                    match &mut self.tls {
+                        Some(tls) => {
+                            let taken = tls.take(octets, &mut self.framer, &mut self.unsent);
+                            self.flush();
+                            self.failed |= taken.is_err();
+                        }
+                        None => self.framer.push(octets),
+                    }
                     self.cut(inputs);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
