@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # sipp plays scripted callers and callees; baresip is a real user agent.
-packages=(sip-tester baresip-core python3-venv)
+packages=(sip-tester baresip-core python3-venv openssl)
 
 installed() {
     [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import places, sipp  # noqa: E402
+from harness import places, sipp, tls  # noqa: E402
 from harness.baresip import Baresip  # noqa: E402
 from harness.configuration import Configuration  # noqa: E402
 from harness.edge import BINARY, Edge  # noqa: E402
@@ -60,6 +60,15 @@ class Stage:
         peer = Peer(ip, **options)
         self._keep(_Closing(peer.close))
         return peer
+
+    def tls_peer(self, ip, edge, port, pair=None):
+        """A scripted peer on a TLS connection to the edge, showing `pair`."""
+        peer = Peer(ip, transport="tls", edge=(edge.address[0], port), pair=pair)
+        self._keep(_Closing(peer.close))
+        return peer
+
+    def tls_server(self, ip, pair):
+        return self._keep(tls.Server(ip, pair))
 
     def rtp(self, ip, hertz, **options):
         return self._keep(RtpEndpoint(ip, hertz, **options))

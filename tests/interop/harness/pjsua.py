@@ -14,7 +14,8 @@ class Pjsua:
     """A user agent. Events are kept in `events`; `wait` looks for the next one."""
 
     def __init__(self, directory, ip, name, hertz, user="+12065550111", transport="udp",
-                 codec="PCMU", first_status=200, proxies=()):
+                 codec="PCMU", first_status=200, proxies=(), pair=None,
+                 authority=None):
         self.name = name
         self.port = places.free_port(ip)
         self.recording = Path(directory) / f"{name}.wav"
@@ -22,6 +23,7 @@ class Pjsua:
         options = {
             "ip": ip, "port": self.port, "id": f"<sip:{user}@{ip}:{self.port}>", "hertz": hertz,
             "recording": str(self.recording), "log": str(self.log), "transport": transport,
+            "tls": [str(pair.certificate), str(pair.key), str(authority)] if pair else None,
             "codec": codec, "first_status": first_status, "proxies": list(proxies),
         }
         self.events = []

@@ -76,7 +76,13 @@ class Agent:
         transport = pj.TransportConfig()
         transport.port = options["port"]
         transport.boundAddress = options["ip"]
-        kind = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP}[options["transport"]]
+        kind = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP,
+                "tls": pj.PJSIP_TRANSPORT_TLS}[options["transport"]]
+        if options["transport"] == "tls":
+            certificate, key, authority = options["tls"]
+            transport.tlsConfig.certFile, transport.tlsConfig.privKeyFile = certificate, key
+            transport.tlsConfig.CaListFile = authority
+            transport.tlsConfig.verifyServer = True
         self.endpoint.transportCreate(kind, transport)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNullDev()

@@ -4,7 +4,7 @@ import itertools
 import socket
 import uuid
 
-from . import places
+from . import places, tls
 from .configuration import CONNECTOR_HOST
 from .message import Message, compose
 from .waiting import Deadline
@@ -13,9 +13,9 @@ _count = itertools.count(1)
 
 
 class Peer:
-    """One address that speaks SIP over UDP, or over TCP when `edge` (to connect to) is given."""
+    """One address that speaks SIP over UDP, or over TCP or TLS when `edge` (to connect to) is given."""
 
-    def __init__(self, ip, port=None, transport="udp", edge=None):
+    def __init__(self, ip, port=None, transport="udp", edge=None, pair=None):
         self.ip = ip
         self.port = port or places.free_port(ip)
         self.transport = transport
@@ -31,6 +31,8 @@ class Peer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind((ip, self.port))
             self._socket.connect(edge)
+            if transport == "tls":
+                self._socket = tls.context(pair).wrap_socket(self._socket)
 
     def close(self):
         self._socket.close()
