@@ -21,6 +21,7 @@ pub use validate::{Violation, validate_request, validate_response};
 mod dialog;
 mod endpoint;
 mod head;
+pub mod locate;
 mod owner;
 mod random;
 mod stamp;
