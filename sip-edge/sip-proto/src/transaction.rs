@@ -117,6 +117,14 @@ pub enum TransactionEvent {
         /// The request's transaction.
         key: ClientKey,
     },
+    /// A request went to its fallback ([`Transactions::send_request_or`]): the peer refused the
+    /// connection, or was silent on it. The transaction goes on.
+    FellBack {
+        /// The request's transaction.
+        key: ClientKey,
+        /// Who took no stream.
+        refused: SocketAddr,
+    },
     /// A non-2xx final response to INVITE was acknowledged, or Timer H gave up waiting.
     ServerDone {
         /// The INVITE's transaction.

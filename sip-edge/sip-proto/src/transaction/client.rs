@@ -33,6 +33,8 @@ pub(crate) struct ClientTransaction {
     interval: Duration,
     /// The timer that ends the state.
     lifetime: Option<TimerId>,
+    /// What to send, and where, when the stream of `flow` is not taken.
+    fallback: Option<Box<(Flow, Bytes)>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,10 +132,36 @@ impl Transactions {
         method: Method<'_>,
         request: Bytes,
     ) -> Result<ClientKey, Full> {
+        self.send_request_or(now, flow, branch, method, request, None)
+    }
+
+    /// [`send_request`](Self::send_request) over a stream that the peer may not take. When it cannot
+    /// be opened, or brings no response within 4 × T1, `fallback` is sent instead, the same request
+    /// written for another flow, and [`TransactionEvent::FellBack`] says so; the transaction, its
+    /// branch and a CANCEL that waits stay what they are.
+    ///
+    /// # Errors
+    /// As [`send_request`](Self::send_request).
+    pub fn send_request_or(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        branch: &str,
+        method: Method<'_>,
+        request: Bytes,
+        fallback: Option<(Flow, Bytes)>,
+    ) -> Result<ClientKey, Full> {
         if self.clients.len() >= self.config.max_transactions {
             return Err(Full);
         }
-        self.start_client(now, flow, branch, method, request, false).map(ClientKey)
+        let handle = self.start_client(now, flow, branch, method, request, false)?;
+        if let Some(fallback) = fallback
+            && let Some(transaction) = self.clients.get_mut(handle)
+        {
+            transaction.fallback = Some(Box::new(fallback));
+            self.client_action(now, handle, ClientAction::Start(Timer::Fallback), None);
+        }
+        Ok(ClientKey(handle))
     }
 
     /// Cancels an INVITE (RFC 3261 section 9.1). The CANCEL waits for the first provisional
@@ -245,6 +273,7 @@ impl Transactions {
             retransmission: None,
             interval: Duration::ZERO,
             lifetime: None,
+            fallback: None,
         });
         self.clients_by_key.insert(key, handle);
         self.track_connection(flow, Owner::Client(handle));
@@ -269,6 +298,11 @@ impl Transactions {
     ) {
         let mut next = Some(input);
         while let Some(input) = next.take() {
+            let lost =
+                matches!(input, ClientInput::Unreachable | ClientInput::Fired(Timer::Fallback));
+            if lost && self.fall_back(now, handle) {
+                return;
+            }
             let Some(transaction) = self.clients.get_mut(handle) else { return };
             let Some(actions) = transaction.machine.step(input) else { return };
             for &action in actions {
@@ -279,6 +313,35 @@ impl Transactions {
                 self.remove_client(handle);
             }
         }
+    }
+
+    /// Sends what was kept for a stream that is not taken; `false` when there is nothing, or when
+    /// a response has come.
+    fn fall_back(&mut self, now: Instant, handle: Handle) -> bool {
+        let Some(transaction) = self.clients.get_mut(handle) else { return false };
+        if !transaction.machine.is_unanswered() {
+            return false;
+        }
+        let Some((flow, payload)) = transaction.fallback.take().map(|kept| *kept) else {
+            return false;
+        };
+        let refused = std::mem::replace(&mut transaction.flow, flow);
+        transaction.payload = payload;
+        let entry = match transaction.machine {
+            ClientMachine::Invite(_) => invite_client::ENTRY,
+            ClientMachine::NonInvite(_) => non_invite_client::ENTRY,
+        };
+        self.counters.fallbacks += 1;
+        self.untrack_connection(refused, Owner::Client(handle));
+        self.track_connection(flow, Owner::Client(handle));
+        self.client_action(now, handle, ClientAction::StopTimers, None);
+        self.transmit_client(handle);
+        for &action in entry {
+            self.client_action(now, handle, action, None);
+        }
+        let event = TransactionEvent::FellBack { key: ClientKey(handle), refused: refused.remote };
+        self.report_client(handle, event);
+        true
     }
 
     fn client_action(

@@ -21,6 +21,8 @@ pub struct TransactionCounters {
     pub unmatched_responses: u64,
     /// Requests of ours that got no (final) response in time.
     pub timeouts: u64,
+    /// Requests that a peer did not take over a stream and got as datagrams.
+    pub fallbacks: u64,
     /// Final responses of ours whose ACK never came (Timer H).
     pub unacknowledged: u64,
     /// Requests that the core left without a final response for 64 × T1.
@@ -40,6 +42,7 @@ impl TransactionCounters {
             ("refused_requests", self.refused_requests),
             ("unmatched_responses", self.unmatched_responses),
             ("timeouts", self.timeouts),
+            ("fallbacks", self.fallbacks),
             ("unacknowledged", self.unacknowledged),
             ("abandoned", self.abandoned),
         ]

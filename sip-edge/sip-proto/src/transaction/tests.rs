@@ -9,6 +9,7 @@ use crate::message::Composer;
 use crate::random::StepRandom;
 
 mod cancel;
+mod fallback;
 mod graphs;
 mod matching;
 mod storm;
@@ -197,6 +198,7 @@ fn event_name(event: &TransactionEvent) -> &'static str {
         TransactionEvent::ServerDone { acked: false, .. } => "ServerDone not acked",
         TransactionEvent::ClientDone { .. } => "ClientDone",
         TransactionEvent::StrayResponse { .. } => "StrayResponse",
+        TransactionEvent::FellBack { .. } => "FellBack",
     }
 }
 

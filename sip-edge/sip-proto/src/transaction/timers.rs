@@ -62,15 +62,19 @@ pub(crate) enum Timer {
     /// When to treat a cancelled INVITE as ended although no final response came (RFC 3261
     /// section 9.1).
     Cancelled,
+    /// When to stop waiting for a first response over a stream that the peer may not take, and send
+    /// the request as a datagram (RFC 3261 section 18.1.1).
+    Fallback,
     /// When to drop a non-INVITE request that the core left unanswered: the peer's Timer F has
     /// fired by then, and nobody waits for the response.
     Abandoned,
 }
 
 impl Timer {
-    /// A retransmission timer runs beside the one that ends the state.
+    /// A retransmission timer runs beside the one that ends the state. So does the fallback: what
+    /// it waits for is sent over a stream, which repeats nothing.
     pub(crate) const fn is_retransmission(self) -> bool {
-        matches!(self, Timer::A | Timer::E | Timer::G)
+        matches!(self, Timer::A | Timer::E | Timer::G | Timer::Fallback)
     }
 }
 
@@ -80,6 +84,8 @@ impl TimerConfig {
     pub(crate) fn first(&self, timer: Timer, reliable: bool) -> Option<Duration> {
         match timer {
             Timer::A | Timer::E | Timer::G => (!reliable).then_some(self.t1),
+            // Long enough for a handshake that is repeated once, short enough for a caller.
+            Timer::Fallback => Some(self.t1.saturating_mul(4)),
             Timer::D => Some(if reliable { Duration::ZERO } else { self.timer_d }),
             Timer::I | Timer::K => Some(if reliable { Duration::ZERO } else { self.t4 }),
             Timer::J => Some(if reliable { Duration::ZERO } else { self.patience() }),
