@@ -20,6 +20,12 @@ pub struct Carrier {
     pub port: Option<u16>,
     /// Over what calls are sent.
     pub transport: TransportProtocol,
+    /// Whether the DNS may choose the transport of a `host` that is a name without a port
+    /// (RFC 3263 section 4.1); `transport` is then only what addresses use.
+    pub choose_transport: bool,
+    /// Whether a request too big for a datagram stays on UDP all the same, because nothing listens
+    /// for TCP there (against RFC 3261 section 18.1.1).
+    pub udp_only: bool,
     /// Whether its media is encrypted.
     pub srtp: Srtp,
     /// How we connect to it over TLS.
@@ -67,6 +73,8 @@ impl Carrier {
             host,
             port: None,
             transport: TransportProtocol::Udp,
+            choose_transport: false,
+            udp_only: false,
             srtp: Srtp::Off,
             tls: Arc::default(),
             client_certificate: ClientCertificatePolicy::default(),

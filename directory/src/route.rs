@@ -90,6 +90,10 @@ pub struct Route {
     pub protocol: TransportProtocol,
     /// How to connect, over TLS.
     pub tls: Arc<TlsPolicy>,
+    /// The same as in [`Carrier::choose_transport`].
+    pub choose_transport: bool,
+    /// The same as in [`Carrier::udp_only`].
+    pub udp_only: bool,
     /// How long to wait for any response before the next route is tried; four times that once
     /// a 100 has come.
     pub timeout: Duration,

@@ -48,6 +48,8 @@ pub struct Destination {
     pub port: Option<u16>,
     /// The transport.
     pub protocol: TransportProtocol,
+    /// The same as in [`Carrier::choose_transport`].
+    pub choose_transport: bool,
     /// How a TLS connection there is made.
     pub tls: Arc<TlsPolicy>,
 }
@@ -71,6 +73,7 @@ impl Target {
                 host: carrier.host.clone(),
                 port: carrier.port,
                 protocol: carrier.transport,
+                choose_transport: carrier.choose_transport,
                 tls: carrier.tls.clone(),
             },
             options_ping: carrier.options_ping,
@@ -85,6 +88,7 @@ impl Target {
             host: route.host.clone(),
             port: route.port,
             protocol: route.protocol,
+            choose_transport: route.choose_transport,
             tls: route.tls.clone(),
         };
         Target {

@@ -178,6 +178,11 @@ pub struct OriginationRoute {
     pub protocol: TransportProtocol,
     /// How we connect to it over TLS.
     pub tls: Arc<TlsPolicy>,
+    /// Whether the DNS may choose the transport of a `host` that is a name without a port
+    /// (RFC 3263 section 4.1); `protocol` is then only what addresses use.
+    pub choose_transport: bool,
+    /// The same as in [`Carrier::udp_only`].
+    pub udp_only: bool,
     /// 1 to 100; the lowest is tried first.
     pub priority: u8,
     /// 1 to 100; its share among routes of the same priority.
@@ -196,6 +201,8 @@ impl OriginationRoute {
             port: None,
             protocol: TransportProtocol::Udp,
             tls: Arc::default(),
+            choose_transport: false,
+            udp_only: false,
             priority: 1,
             weight: 1,
             options_ping: None,

@@ -239,8 +239,8 @@ impl<L: CallLogic> Driver<L> {
                 Feedback::ConnectionClosed(id) => self.logic.handle_connection_closed(now, id),
             }
         }
-        for (id, addresses) in self.resolver.take_answers() {
-            self.logic.handle_resolved(now, id, addresses);
+        for (id, targets) in self.resolver.take_answers() {
+            self.logic.handle_resolved(now, id, targets);
         }
     }
 
@@ -252,8 +252,8 @@ impl<L: CallLogic> Driver<L> {
                 Output::Call(event) => (self.ports.calls)(event),
                 Output::Sip(observation) => (self.ports.sip)(observation),
                 Output::Identity { identity, expected } => self.streams.learn(identity, expected),
-                Output::Resolve { id, host, port, protocol } => {
-                    self.resolver.resolve(id, &host, port, protocol);
+                Output::Resolve { id, wanted } => {
+                    self.resolver.resolve(id, wanted);
                     self.state.more |= self.resolver.has_answers();
                 }
             }
@@ -365,6 +365,7 @@ impl<L: CallLogic> Driver<L> {
                 tls: self.streams.tls_counters(),
                 ..self.state.counters
             },
+            resolver: self.resolver.counters,
             active_calls,
             media_events_lost: self.shared.media_events_lost.load(Ordering::Relaxed),
             media_commands_lost: self.state.media_commands_lost,

@@ -1,5 +1,6 @@
 //! The running edge as other threads hold it: a handle, and the way for the relay's events in.
 
+use crate::resolver::ResolverCounters;
 use crate::tls::CertificateStatus;
 use crate::tls_thread::TlsThread;
 use crate::transport::TransportCounters;
@@ -33,6 +34,8 @@ pub struct ShellStatistics {
     pub edge: EdgeStatistics,
     /// The transports' counters.
     pub transport: TransportCounters,
+    /// The resolver's counters.
+    pub resolver: ResolverCounters,
     /// Calls now that are not yet ending.
     pub active_calls: usize,
     /// Media events that were lost because the worker did not keep up; see [`MediaEventSender`].

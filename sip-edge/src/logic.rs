@@ -5,6 +5,7 @@ use bytes::Bytes;
 use directory::Snapshot;
 use model::{ConnectionId, Flow, Instant, MediaEvent};
 use sip_proto::ClientKey;
+use sip_proto::locate::Target;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 pub(crate) trait CallLogic {
     fn handle_input(&mut self, now: Instant, flow: Flow, raw: Bytes);
     fn handle_media_event(&mut self, now: Instant, event: MediaEvent);
-    fn handle_resolved(&mut self, now: Instant, id: ResolveId, addresses: Vec<SocketAddr>);
+    fn handle_resolved(&mut self, now: Instant, id: ResolveId, targets: Vec<Target>);
     fn handle_unreachable(&mut self, now: Instant, client: ClientKey);
     fn handle_peer_unreachable(&mut self, now: Instant, remote: SocketAddr);
     fn handle_certificate(&mut self, id: ConnectionId, certificate: PeerCertificate);
@@ -34,8 +35,8 @@ impl CallLogic for b2bua::Edge {
     fn handle_media_event(&mut self, now: Instant, event: MediaEvent) {
         self.handle_media_event(now, event);
     }
-    fn handle_resolved(&mut self, now: Instant, id: ResolveId, addresses: Vec<SocketAddr>) {
-        self.handle_resolved(now, id, addresses);
+    fn handle_resolved(&mut self, now: Instant, id: ResolveId, targets: Vec<Target>) {
+        self.handle_resolved(now, id, targets);
     }
     fn handle_unreachable(&mut self, now: Instant, client: ClientKey) {
         self.handle_unreachable(now, client);

@@ -7,13 +7,14 @@ use crate::handle::{MEDIA_QUEUE, Shared, SipEdge};
 use crate::logic::CallLogic;
 use crate::ports::Ports;
 use crate::random::OsRandom;
-use crate::resolver::{Lookup, Resolver, ResolverLimits, system_lookup};
+use crate::resolver::{Lookup, Resolver, ResolverLimits, lookup_over};
 use crate::tls::{Tls, TlsSettings};
 use crate::tls_thread::TlsThread;
 use crate::transport::{Streams, TcpLimits, UdpSocket, bind_udp};
 use b2bua::{Edge, EdgeConfig, Listener};
 use directory::Snapshot;
-use model::TransportProtocol;
+use model::{IpFamily, TransportProtocol};
+use sip_proto::locate::Abilities;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -46,6 +47,8 @@ pub struct ShellConfig {
     pub tcp_limits: TcpLimits,
     /// How names are resolved.
     pub resolver: ResolverLimits,
+    /// `[sip] dns_servers`: whom to ask; empty for those of `/etc/resolv.conf`.
+    pub dns_servers: Vec<SocketAddr>,
     /// The process's clock.
     pub clock: Clock,
 }
@@ -57,7 +60,8 @@ pub struct ShellConfig {
 pub fn start(config: ShellConfig, ports: Ports) -> Result<SipEdge, StartError> {
     let random =
         OsRandom::new().map_err(|source| StartError::System { what: "random numbers", source })?;
-    start_with(config, ports, system_lookup(), |edge, directory| {
+    let lookup = lookup_over(&config.dns_servers);
+    start_with(config, ports, lookup, |edge, directory| {
         Edge::new(edge, directory, Box::new(random))
     })
 }
@@ -80,7 +84,6 @@ pub(crate) fn start_with<L: CallLogic>(
     let addresses = sockets.addresses.clone();
     let runtime = Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(config.resolver.concurrent.max(1))
         .build()
         .map_err(|source| StartError::System { what: "a poller", source })?;
     let shared = Arc::new(Shared::default());
@@ -114,7 +117,7 @@ fn work<L: CallLogic>(runtime: Runtime, building: impl Future<Output = io::Resul
             Err(error) => tracing::error!(%error, "the SIP edge cannot poll its sockets"),
         }
     });
-    // A lookup that hangs in the operating system must not hold up the end.
+    // Nothing blocks in the background, but nothing is waited for either.
     runtime.shutdown_background();
 }
 
@@ -143,8 +146,12 @@ impl Parts {
         let Parts { config, ports, lookup, shared, outside, sockets, tls } = self;
         let clock = config.clock;
         let (stream_inputs, streams_receiver) = mpsc::channel(STREAM_QUEUE);
-        let (resolver_inputs, resolver_receiver) =
-            mpsc::channel(config.resolver.concurrent.max(1) * 2);
+        let (resolver_inputs, resolver_receiver) = mpsc::channel(config.resolver.concurrent.max(1));
+        let listeners = config.edge.listeners.iter();
+        let abilities = Abilities::new(listeners.map(|l| (l.protocol, IpFamily::of(&l.local))));
+        let random = Box::new(OsRandom::new()?);
+        let resolver =
+            Resolver::new(config.resolver, clock, abilities, random, lookup, resolver_inputs);
         let mut streams = Streams::new(config.tcp_limits, clock, stream_inputs);
         let admission = streams.admission();
         for listener in sockets.tcp {
@@ -165,7 +172,7 @@ impl Parts {
             inputs: Inputs { outside, streams: streams_receiver, resolver: resolver_receiver },
             udp: sockets.udp.into_iter().map(UdpSocket::new).collect::<io::Result<_>>()?,
             streams,
-            resolver: Resolver::new(config.resolver, clock, lookup, resolver_inputs),
+            resolver,
             state: State::default(),
         })
     }

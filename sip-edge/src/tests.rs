@@ -9,7 +9,7 @@ mod udp;
 use crate::handle::SipEdge;
 use crate::logic::CallLogic;
 use crate::ports::Ports;
-use crate::resolver::{Lookup, ResolverLimits};
+use crate::resolver::{Lookup, Reply, ResolverLimits};
 use crate::start::{ShellConfig, start_with};
 use crate::transport::TcpLimits;
 use crate::{Clock, StartError};
@@ -18,6 +18,7 @@ use bytes::Bytes;
 use directory::{Resources, Snapshot};
 use model::TransportProtocol;
 use model::{ConnectionId, Flow, Instant, LegSide, MediaCommand, MediaEvent, MediaId};
+use sip_proto::locate::Target;
 use sip_proto::{
     ClientKey, Method, OwnerTag, StepRandom, TransactionConfig, Transactions, Transmit,
 };
@@ -35,7 +36,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) enum Seen {
     Input(Flow, Bytes),
     Media(MediaEvent),
-    Resolved(ResolveId, Vec<SocketAddr>),
+    Resolved(ResolveId, Vec<Target>),
     Unreachable(ClientKey),
     PeerUnreachable(SocketAddr),
     Certificate(ConnectionId, PeerCertificate),
@@ -70,8 +71,8 @@ impl CallLogic for Scripted {
             self.note(Seen::Media(event));
         }
     }
-    fn handle_resolved(&mut self, _: Instant, id: ResolveId, addresses: Vec<SocketAddr>) {
-        self.note(Seen::Resolved(id, addresses));
+    fn handle_resolved(&mut self, _: Instant, id: ResolveId, targets: Vec<Target>) {
+        self.note(Seen::Resolved(id, targets));
     }
     fn handle_unreachable(&mut self, _: Instant, client: ClientKey) {
         self.note(Seen::Unreachable(client));
@@ -127,7 +128,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn start(udp: &[&str], tcp: &[&str], tcp_limits: TcpLimits) -> Rig {
-        Rig::with_lookup(udp, tcp, tcp_limits, Arc::new(|_| Ok(Vec::new())))
+        Rig::with_lookup(udp, tcp, tcp_limits, no_lookup())
     }
 
     pub(crate) fn with_lookup(
@@ -221,8 +222,14 @@ pub(crate) fn config(udp: &[&str], tcp: &[&str], tcp_limits: TcpLimits) -> Shell
         tls_settings: None,
         tcp_limits,
         resolver: ResolverLimits::default(),
+        dns_servers: Vec::new(),
         clock: Clock::new(origin),
     }
+}
+
+/// A DNS that knows nothing.
+pub(crate) fn no_lookup() -> Lookup {
+    Arc::new(|_| Box::pin(async { Reply::Records(Vec::new(), None) }))
 }
 
 pub(crate) fn empty_directory() -> Arc<Snapshot> {

@@ -255,6 +255,7 @@ fn shell_config(config: &Config, clock: Clock, calendar: UnixTime) -> ShellConfi
             ..TcpLimits::default()
         },
         resolver: ResolverLimits::default(),
+        dns_servers: sip.dns_servers.clone(),
         clock,
         edge: EdgeConfig {
             node: node_number(&config.node.name),
@@ -266,6 +267,7 @@ fn shell_config(config: &Config, clock: Clock, calendar: UnixTime) -> ShellConfi
             max_call_duration: sip.max_call_duration,
             session_expires: sip.session_expires,
             min_se: sip.min_se,
+            max_datagram_request: sip.path_mtu.map_or(1_300, |mtu| mtu - 200),
             stranger_answers_per_second: limits.stranger_answers_per_second,
             stranger_answers_per_source: limits.stranger_answers_per_source,
             unknown_sources: sip.unknown_sources,

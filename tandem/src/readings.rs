@@ -49,6 +49,20 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
         let failed = transport.tls.failed(kind);
         out.push(reading(&definitions::TLS_HANDSHAKES, kind.name(), failed));
     }
+    let (targets, oversize) = (&definitions::SIP_TARGETS, &definitions::SIP_OVERSIZE);
+    let (dns, resolver) = (&definitions::DNS, &edge.resolver);
+    for (definition, event, count) in [
+        (targets, "failed", logic.target_failures),
+        (targets, "failover", logic.target_failovers),
+        (targets, "recovered", logic.target_recoveries),
+        (oversize, "switched", logic.stream_switches),
+        (oversize, "fallback", logic.stream_fallbacks),
+        (dns, "query", resolver.queries),
+        (dns, "unanswered", resolver.unanswered),
+        (dns, "not_found", resolver.not_found),
+    ] {
+        out.push(reading(definition, event, count));
+    }
     for (reason, count) in [
         ("down", logic.routes_down),
         ("avoided", logic.routes_avoided),

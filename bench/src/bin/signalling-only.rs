@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         tls_settings: None,
         tcp_limits: TcpLimits::default(),
         resolver: ResolverLimits::default(),
+        dns_servers: Vec::new(),
         clock: Clock::new(Instant::now()),
     };
     let edge = sip_edge::start(config, ports)?;

@@ -44,6 +44,10 @@ pub struct EdgeConfig {
     pub session_expires: Duration,
     /// The shortest session interval that we accept (RFC 4028 section 5: 90 s at the least).
     pub min_se: Duration,
+    /// The biggest request that goes as a datagram, in bytes; a bigger one takes TCP where we listen
+    /// for it (RFC 3261 section 18.1.1). Default 1300, the RFC's for a path whose MTU is unknown;
+    /// for a known one, 200 less than it.
+    pub max_datagram_request: usize,
     /// Answers a second to requests from sources that nobody has configured; the rest is dropped
     /// and counted, so that a flood is not answered packet by packet.
     pub stranger_answers_per_second: u32,
@@ -85,6 +89,7 @@ impl Default for EdgeConfig {
             max_call_duration: Duration::from_secs(12 * 3600),
             session_expires: Duration::from_secs(1800),
             min_se: Duration::from_secs(90),
+            max_datagram_request: 1_300,
             stranger_answers_per_second: 100,
             stranger_answers_per_source: 10,
             unknown_sources: UnknownSources::Refuse,

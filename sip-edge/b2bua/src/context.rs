@@ -6,10 +6,12 @@ use crate::config::{EdgeConfig, Listener};
 use crate::edge::{Output, ResolveId};
 use crate::health::Health;
 use crate::identity::Identities;
+use crate::over_mtu::StreamRefusals;
 use crate::peer_certificate::PeerCertificate;
 use crate::policing::Policing;
 use crate::spending::Spending;
 use crate::statistics::EdgeStatistics;
+use crate::target_health::TargetHealth;
 use crate::transfer::Order;
 use directory::Snapshot;
 use model::{
@@ -70,6 +72,9 @@ pub(crate) struct Context {
     pub(crate) health: Health,
     pub(crate) statistics: EdgeStatistics,
     pub(crate) draining: bool,
+    pub(crate) target_health: TargetHealth,
+    /// Who takes no stream.
+    pub(crate) stream_refusals: StreamRefusals,
     /// Our requests that await an outcome.
     pub(crate) clients: HashMap<ClientKey, (CallKey, ClientPurpose)>,
     /// INVITEs that await our final response, to find the call of a CANCEL.

@@ -10,11 +10,13 @@ use crate::context::{CallKey, Context};
 use crate::health::Health;
 use crate::identity::ExpectedPeer;
 use crate::leg::{ALLOW, OPTION_TAGS, SUPPORTED};
+use crate::over_mtu::StreamRefusals;
 use crate::peer_certificate::{self, PeerCertificate};
 use crate::policing::Policing;
 use crate::slab::Calls;
 use crate::statistics::EdgeStatistics;
 use crate::strangers::Strangers;
+use crate::target_health::TargetHealth;
 use bytes::Bytes;
 use directory::Snapshot;
 use model::{
@@ -22,6 +24,7 @@ use model::{
     PeerIdentity, Refusal, SipMessageEvent, SipObservation, TerminationHealth, TransportProtocol,
     VoiceConnectorId,
 };
+use sip_proto::locate::{Target, Wanted};
 use sip_proto::{
     ClientKey, Composer, Endpoint, HeaderName, Message, Method, OwnerTag, Random, ServerKey,
     TimerWheel, TransactionConfig, TransactionEvent, Transmit,
@@ -41,16 +44,12 @@ pub enum Output {
     Call(CallEvent),
     /// Record a message or a refusal.
     Sip(SipObservation),
-    /// Find the addresses of a name; answer with [`Edge::handle_resolved`].
+    /// Find the servers of a name (RFC 3263); answer with [`Edge::handle_resolved`].
     Resolve {
         /// To be given back.
         id: ResolveId,
-        /// The name.
-        host: Arc<str>,
-        /// The port that is asked for.
-        port: Option<u16>,
-        /// The transport that is asked for.
-        protocol: TransportProtocol,
+        /// Whose servers.
+        wanted: Wanted,
     },
     /// Whom flows with this identity must lead to. Comes once, before the first of them.
     Identity {
@@ -103,6 +102,8 @@ impl Edge {
                 spending: Default::default(),
                 statistics: EdgeStatistics::default(),
                 draining: false,
+                target_health: TargetHealth::default(),
+                stream_refusals: StreamRefusals::default(),
                 clients: Default::default(),
                 invites: Default::default(),
                 dialogs: Default::default(),
@@ -154,13 +155,14 @@ impl Edge {
         }
     }
 
-    /// Takes the resolver's answer; an empty list when the name could not be resolved.
-    pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, addresses: Vec<SocketAddr>) {
-        if self.context.take_ping_resolved(now, id, &addresses) {
+    /// Takes the resolver's answer, the target to be tried first at the front; an empty list when
+    /// there is none.
+    pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, targets: Vec<Target>) {
+        if self.context.take_ping_resolved(now, id, &targets) {
             return self.observe_transmits(now);
         }
         self.with_call(now, CallKey::of_resolve(id), |call, context| {
-            call.handle_resolved(context, now, id, addresses);
+            call.handle_resolved(context, now, id, targets);
         });
     }
 
@@ -251,6 +253,9 @@ impl Edge {
                 + counters.bad_responses
                 + counters.bad_acks,
             stray_responses: counters.foreign_responses + counters.extra_via_responses,
+            target_failures: self.context.target_health.failures,
+            target_recoveries: self.context.target_health.recoveries,
+            stream_fallbacks: self.context.endpoint.transaction_counters().fallbacks,
             ..self.context.statistics
         }
     }
@@ -316,6 +321,9 @@ impl Edge {
             }
             TransactionEvent::ClientTimeout { key } => {
                 self.handle_no_response(now, key, NoResponse::Timeout);
+            }
+            TransactionEvent::FellBack { key: _, refused } => {
+                self.context.stream_refusals.refused(now, refused);
             }
             TransactionEvent::ClientUnreachable { key } => {
                 self.handle_no_response(now, key, NoResponse::Unreachable);
@@ -441,6 +449,7 @@ impl Edge {
     /// Puts a call back without carrying out what it wants done with others.
     fn settle_call(&mut self, now: Instant, key: CallKey, mut call: Box<Call>) {
         call.settle();
+        call.locate_next_hops(&mut self.context, now);
         if call.counted && !call.is_live() {
             call.counted = false;
             self.context.policing.release(&call.voice_connector().id);

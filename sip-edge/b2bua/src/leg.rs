@@ -3,6 +3,7 @@
 use crate::carry;
 use crate::config::Listener;
 use crate::context::Context;
+use crate::next_hop::NextHop;
 use crate::session_timer::SessionTimer;
 use bytes::Bytes;
 use model::{Flow, Instant, TransportProtocol};
@@ -66,6 +67,8 @@ pub(crate) struct Leg {
     pub(crate) remote_party: Box<str>,
     /// `None` on leg B until a response creates it.
     pub(crate) dialog: Option<Dialog>,
+    /// The address of the dialog's next hop, where that is a name.
+    pub(crate) next_hop: NextHop,
     /// Number of our last request.
     pub(crate) cseq: u32,
     pub(crate) flow: Flow,
@@ -97,6 +100,7 @@ impl Leg {
             local_party: Box::default(),
             remote_party: Box::default(),
             dialog: None,
+            next_hop: NextHop::default(),
             cseq: 0,
             flow,
             listener,
@@ -205,7 +209,10 @@ impl Leg {
         let Some(sent) = &self.sent_ack else { return false };
         let same = sent.is_for(response);
         if same {
-            sent.send(context);
+            // A copy can mean that the ACK went astray, before the next hop's name was resolved.
+            let dialog = self.dialog.as_ref();
+            let flow = dialog.map(|d| self.flow_to(d.request_target().next_hop()));
+            context.endpoint.send_directly(flow.unwrap_or(sent.flow), sent.bytes.clone());
         }
         same
     }
@@ -218,16 +225,16 @@ impl Leg {
     /// The path of a request inside the dialog.
     ///
     /// A stream goes back over the connection that the dialog already uses. A datagram, or a stream
-    /// whose connection has closed, goes where
-    /// the route set or the peer's Contact says, if that is an address; a name was resolved when
-    /// the dialog began, and a private address behind a public one is a NAT: both go to where the
-    /// dialog's messages come from.
+    /// whose connection has closed, goes where the route set or the peer's Contact says, by number
+    /// or by a name that has been resolved; one that has not, and a private address behind a public
+    /// one, which is a NAT, go to where the dialog's messages come from.
     fn flow_to(&self, next_hop: &str) -> Flow {
         let reliable = self.flow.protocol.is_reliable();
         if reliable && self.flow.connection.is_some() {
             return self.flow;
         }
-        let Some(remote) = literal_address(next_hop, self.flow.protocol) else { return self.flow };
+        let known = literal_address(next_hop, self.flow.protocol);
+        let Some(remote) = known.or(self.next_hop.address()) else { return self.flow };
         let same_family = remote.is_ipv4() == self.flow.remote.is_ipv4();
         let behind_nat = is_private(remote.ip()) && !is_private(self.flow.remote.ip());
         if same_family && !behind_nat { Flow { remote, ..self.flow } } else { self.flow }
@@ -273,7 +280,14 @@ impl Context {
         method: Method<'_>,
         bytes: Bytes,
     ) -> Option<ClientKey> {
-        self.endpoint.send_request(now, flow, branch, method, bytes).ok()
+        let switched = self.switch_to_stream(now, flow, &bytes);
+        let Some((stream, rewritten)) = switched else {
+            return self.endpoint.send_request(now, flow, branch, method, bytes).ok();
+        };
+        self.statistics.stream_switches += 1;
+        let fallback = Some((flow, bytes));
+        let sent = self.endpoint.send_request_or(now, stream, branch, method, rewritten, fallback);
+        sent.ok()
     }
 }
 

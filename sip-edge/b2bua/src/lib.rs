@@ -27,6 +27,8 @@ mod identity;
 mod leg;
 mod machine;
 mod media;
+mod next_hop;
+mod over_mtu;
 mod peer_certificate;
 mod policing;
 mod redirect;
@@ -36,6 +38,7 @@ mod slab;
 mod spending;
 mod statistics;
 mod strangers;
+mod target_health;
 mod transfer;
 
 pub use config::{EdgeConfig, Listener, UnknownSources};

@@ -4,7 +4,7 @@
 use crate::admission::Admission;
 use crate::context::Context;
 use crate::leg::Leg;
-use directory::Route;
+use directory::{Host, Route};
 use model::{Flow, PeerIdentity, Refusal, TransportProtocol};
 use sip_proto::{Composer, HeaderName, Message, Uri};
 
@@ -23,15 +23,25 @@ pub(crate) fn may_pass(flow: &Flow, request: &Message) -> bool {
 pub(crate) fn usable(mut routes: Vec<Route>, secure: bool) -> (Vec<Route>, bool) {
     let before = routes.len();
     if secure {
-        routes.retain(|route| route.protocol == TransportProtocol::Tls);
+        routes.retain(|route| route.protocol == TransportProtocol::Tls || may_be_secure(route));
     }
     let insecure_only = routes.is_empty() && before > 0;
     (routes, insecure_only)
 }
 
+/// Whether the DNS may lead a route to TLS; it is then asked for nothing else.
+fn may_be_secure(route: &Route) -> bool {
+    route.choose_transport && route.port.is_none() && matches!(route.host, Host::Name(_))
+}
+
 /// Whom a connection for `route` must lead to: the configured host, whatever it resolves to.
-pub(crate) fn expected(context: &mut Context, route: &Route) -> Option<PeerIdentity> {
-    match route.protocol {
+/// `protocol` is the route's, or the one that the DNS chose for it.
+pub(crate) fn expected(
+    context: &mut Context,
+    route: &Route,
+    protocol: TransportProtocol,
+) -> Option<PeerIdentity> {
+    match protocol {
         TransportProtocol::Tls => context.identity_of(&route.host, &route.tls),
         TransportProtocol::Udp | TransportProtocol::Tcp => None,
     }

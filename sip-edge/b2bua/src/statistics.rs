@@ -38,4 +38,14 @@ pub struct EdgeStatistics {
     pub stray_responses: u64,
     /// In-dialog requests that match no dialog (481).
     pub unknown_dialogs: u64,
+    /// Times that another target of a route was tried after one had failed (RFC 3263 section 4.3).
+    pub target_failovers: u64,
+    /// Targets that failed while they were thought well.
+    pub target_failures: u64,
+    /// Failed targets that answered again.
+    pub target_recoveries: u64,
+    /// Requests too big for a datagram that were sent over a stream (RFC 3261 section 18.1.1).
+    pub stream_switches: u64,
+    /// Of these, the ones whose stream was refused, so that they went as datagrams after all.
+    pub stream_fallbacks: u64,
 }

@@ -1,5 +1,6 @@
 use super::{PATIENCE, Rig, Seen, config, empty_directory, message};
 use crate::handle::MEDIA_QUEUE;
+use crate::resolver::Reply;
 use crate::transport::TcpLimits;
 use crate::{MediaEventSender, StartError};
 use b2bua::{Output, ResolveId};
@@ -7,6 +8,7 @@ use model::{
     AllocationFailure, IpFamily, MediaCommand, MediaEvent, MediaId, TransactionId,
     TransportProtocol,
 };
+use sip_proto::locate::{Record, RecordKind, Wanted};
 use std::net::{TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,14 +18,14 @@ use std::time::Duration;
 fn an_address_in_use_is_named_with_its_setting() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let lookup = crate::resolver::system_lookup();
+    let lookup = super::no_lookup();
     let error =
         Rig::try_start(config(&[&address], &[], TcpLimits::default()), lookup).err().unwrap();
     assert_eq!(
         error.to_string(),
         format!("[sip] udp \"{address}\": address in use; another SIP server runs on this port")
     );
-    let lookup = crate::resolver::system_lookup();
+    let lookup = super::no_lookup();
     let nothing = Rig::try_start(config(&[], &[], TcpLimits::default()), lookup).err().unwrap();
     assert!(matches!(nothing, StartError::NothingToListenOn));
 }
@@ -135,25 +137,35 @@ fn names_are_asked_once_and_literals_never() {
         &["127.0.0.1:0"],
         &[],
         TcpLimits::default(),
-        Arc::new(move |host| {
-            record.lock().unwrap().push(host.to_owned());
-            if host == "pbx.example" { Ok(vec!["192.0.2.7".parse().unwrap()]) } else { Ok(vec![]) }
+        Arc::new(move |question| {
+            record.lock().unwrap().push((question.name.to_string(), question.kind));
+            let known = &*question.name == "pbx.example" && question.kind == RecordKind::A;
+            let address = Record::Address("192.0.2.7".parse().unwrap());
+            let records = if known { vec![address] } else { Vec::new() };
+            Box::pin(async { Reply::Records(records, Some(Duration::from_secs(60))) })
         }),
     );
     let resolve = |id, host: &str, port| {
-        let protocol = TransportProtocol::Udp;
-        rig.output(Output::Resolve { id: ResolveId(id), host: host.into(), port, protocol });
+        let transport = Some(TransportProtocol::Udp);
+        let wanted = Wanted { host: host.into(), port, transport, secure: false };
+        rig.output(Output::Resolve { id: ResolveId(id), wanted });
         match rig.next() {
-            Seen::Resolved(answered, addresses) => {
+            Seen::Resolved(answered, targets) => {
                 assert_eq!(answered, ResolveId(id));
-                addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+                targets.iter().map(|t| t.address.to_string()).collect::<Vec<_>>().join(" ")
             }
-            other => panic!("expected addresses, not {other:?}"),
+            other => panic!("expected targets, not {other:?}"),
         }
     };
     assert_eq!(resolve(1, "pbx.example", None), "192.0.2.7:5060");
     assert_eq!(resolve(2, "pbx.example", Some(5070)), "192.0.2.7:5070");
-    assert_eq!(resolve(3, "nowhere.example", None), "");
-    assert_eq!(resolve(4, "[2001:db8::1]", None), "[2001:db8::1]:5060");
-    assert_eq!(*asked.lock().unwrap(), ["pbx.example", "nowhere.example"]);
+    assert_eq!(resolve(3, "nowhere.example", Some(5060)), "");
+    assert_eq!(resolve(4, "127.0.0.9", None), "127.0.0.9:5060");
+    assert_eq!(resolve(5, "[2001:db8::1]", None), "", "we do not listen on IPv6");
+    let expected = [
+        ("_sip._udp.pbx.example", RecordKind::Srv),
+        ("pbx.example", RecordKind::A),
+        ("nowhere.example", RecordKind::A),
+    ];
+    assert_eq!(*asked.lock().unwrap(), expected.map(|(name, kind)| (name.to_owned(), kind)));
 }

@@ -51,7 +51,7 @@ fn rig_with(settings: TlsSettings, tcp_limits: TcpLimits) -> Rig {
     let mut config = config(&[], &[], tcp_limits);
     config.tls = LISTEN.iter().map(|text| text.parse().unwrap()).collect();
     config.tls_settings = Some(settings);
-    Rig::try_start(config, Arc::new(|_| Ok(Vec::new()))).unwrap()
+    Rig::try_start(config, super::no_lookup()).unwrap()
 }
 
 fn tcp(rig: &Rig) -> TcpStream {
@@ -331,7 +331,7 @@ fn rig_trusting(place: &Place, policies: &[Arc<TlsPolicy>], limits: TcpLimits) -
         ..directory::Resources::default()
     };
     let directory = Arc::new(directory::Snapshot::build(resources).unwrap());
-    Rig::try_start_with(config, Arc::new(|_| Ok(Vec::new())), directory).unwrap()
+    Rig::try_start_with(config, super::no_lookup(), directory).unwrap()
 }
 
 fn expect(rig: &Rig, identity: u32, name: &str, policy: &Arc<TlsPolicy>) {

@@ -12,7 +12,9 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
     });
     let host = table.required("host", "host = \"192.0.2.10\"", value::host);
     let port = table.optional("port", value::integer);
-    let transport = table.or("transport", TransportProtocol::Udp, value::transport);
+    let chosen = table.optional("transport", value::transport);
+    let transport = chosen.unwrap_or(TransportProtocol::Udp);
+    let udp_only = table.or("udp_only", false, value::boolean);
     let srtp = table.or("srtp", Srtp::Off, |v| match value::text(v)? {
         "off" => Ok(Srtp::Off),
         "optional" => Ok(Srtp::Optional),
@@ -53,6 +55,8 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
     Some(Carrier {
         port,
         transport,
+        choose_transport: chosen.is_none(),
+        udp_only,
         srtp,
         tls,
         client_certificate,

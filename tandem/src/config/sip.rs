@@ -40,6 +40,11 @@ pub(crate) struct Sip {
     pub(crate) max_call_duration: Duration,
     /// RFC 4028 session interval, 90 s to 24 h and at least `min_se`; default 30 min.
     pub(crate) session_expires: Duration,
+    /// Name servers to ask instead of those of `/etc/resolv.conf`; at most 8.
+    pub(crate) dns_servers: Vec<SocketAddr>,
+    /// The path MTU to every peer in octets, 576 to 65,535; a request within 200 of it takes TCP.
+    /// Default unknown: a request over 1,300 does (RFC 3261 section 18.1.1).
+    pub(crate) path_mtu: Option<usize>,
     /// The shortest session interval accepted, 90 s (RFC 4028 section 5) to 1 h; default 90 s.
     pub(crate) min_se: Duration,
 }
@@ -54,6 +59,9 @@ pub(crate) struct SipListener {
     /// What stands in Via and Contact: `local`, or `advertise` with the port of `local`.
     pub(crate) advertised: SocketAddr,
 }
+
+/// A name that none of these knows is not known.
+const MAX_DNS_SERVERS: usize = 8;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -73,6 +81,8 @@ pub(super) fn read(mut table: Table<'_>) -> Sip {
         tls_hosts: table.tables("tls_host", tls::read_host),
         tls_poll: table.or("tls_poll", 10 * SECOND, |v| value::duration_within(v, SECOND, HOUR)),
         keep_alive: table.optional("keep_alive", |v| value::duration_within(v, 5 * SECOND, HOUR)),
+        dns_servers: table.one_or_list("dns_servers", value::name_server).unwrap_or_default(),
+        path_mtu: table.optional("path_mtu", |v| value::within(value::integer(v)?, 576..=65_535)),
         max_calls: table
             .or("max_calls", 20_000, |v| value::within(value::integer(v)?, 1..=1_000_000)),
         emergency_headroom: table
@@ -123,6 +133,11 @@ fn check(table: &Table<'_>, sip: &Sip) {
         if names.clone().take(position).any(|other| other == name) {
             table.error_at("tls_host", format!("{name} has two certificates; remove one"));
         }
+    }
+    if sip.dns_servers.len() > MAX_DNS_SERVERS {
+        let count = sip.dns_servers.len();
+        let message = format!("{count} name servers are too many; give at most {MAX_DNS_SERVERS}");
+        table.error_at("dns_servers", message);
     }
     if sip.min_se > sip.session_expires {
         let most = value::written(sip.session_expires);

@@ -114,6 +114,15 @@ pub(super) fn socket_address(value: &DeValue<'_>) -> Result<SocketAddr> {
     Ok(address)
 }
 
+/// "192.0.2.53", or with another port than 53.
+pub(super) fn name_server(value: &DeValue<'_>) -> Result<SocketAddr> {
+    let address = value.as_str().and_then(|text| text.parse::<IpAddr>().ok());
+    match address {
+        Some(ip) => Ok(SocketAddr::new(ip, 53)),
+        None => socket_address(value),
+    }
+}
+
 pub(super) fn ip_address(value: &DeValue<'_>) -> Result<IpAddr> {
     value.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
         format!("expected an IP address such as \"192.0.2.1\", found {}", kind(value))

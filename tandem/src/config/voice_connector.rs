@@ -128,7 +128,9 @@ fn read_credential(mut table: Table<'_>) -> Option<Credential> {
 fn read_route(mut table: Table<'_>, sip: &Sip) -> Option<OriginationRoute> {
     let host = table.required("host", "host = \"192.0.2.20\"", value::host);
     let port = table.optional("port", value::integer);
-    let protocol = table.or("protocol", TransportProtocol::Udp, value::transport);
+    let chosen = table.optional("protocol", value::transport);
+    let protocol = chosen.unwrap_or(TransportProtocol::Udp);
+    let udp_only = table.or("udp_only", false, value::boolean);
     let priority = table.or("priority", 1, value::integer);
     let weight = table.or("weight", 1, value::integer);
     let options_ping = table.optional("options_ping", value::duration);
@@ -139,6 +141,8 @@ fn read_route(mut table: Table<'_>, sip: &Sip) -> Option<OriginationRoute> {
     Some(OriginationRoute {
         port,
         protocol,
+        choose_transport: chosen.is_none(),
+        udp_only,
         tls,
         priority,
         weight,

@@ -11,6 +11,7 @@ use model::{
     AllocationFailure, CarrierId, ConnectionId, Flow, Instant, LocalMedia, MediaCommand,
     MediaEvent, MediaId, TransportProtocol, VoiceConnectorId,
 };
+use sip_proto::locate::Target;
 use sip_proto::{Composer, HeaderName, Limits, Message, Method, StepRandom};
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -185,7 +186,8 @@ impl World {
                 Output::Media(command) => self.command_media(&command),
                 Output::Identity { .. } => {}
                 Output::Resolve { id, .. } => {
-                    let found = if id.0.is_multiple_of(2) { vec![CARRIER] } else { Vec::new() };
+                    let target = Target::literal(CARRIER, TransportProtocol::Udp);
+                    let found = if id.0.is_multiple_of(2) { vec![target] } else { Vec::new() };
                     self.edge.handle_resolved(self.now, id, found);
                 }
                 Output::Call(_) | Output::Sip(_) => {}

@@ -203,7 +203,9 @@ impl Actor {
                         self.acknowledge(index, &message);
                     }
                 }
-                TransactionEvent::ServerDone { .. } | TransactionEvent::ClientDone { .. } => {}
+                TransactionEvent::ServerDone { .. }
+                | TransactionEvent::ClientDone { .. }
+                | TransactionEvent::FellBack { .. } => {}
             }
         }
     }

@@ -5,9 +5,11 @@ use crate::endpoint::Actor;
 use crate::fixture::{CARRIER, CARRIER_2, EDGE, PBX, config, directory, snapshot};
 use crate::network::{Conditions, Rng};
 use crate::relay::{FakeRelay, RelayMode};
+use crate::world::over_udp;
 use b2bua::{Edge, Output, ResolveId};
 use bytes::Bytes;
 use model::{AllocationFailure, CallEventKind, Flow, Instant, MediaEvent, TransportProtocol};
+use sip_proto::locate::Target;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,7 +31,7 @@ enum Arrival {
     AtEdge { from: SocketAddr, raw: Bytes },
     AtEndpoint { to: SocketAddr, raw: Bytes },
     Media(MediaEvent),
-    Resolved(ResolveId, Vec<SocketAddr>),
+    Resolved(ResolveId, Vec<Target>),
     Dial { actor: usize, number: &'static str },
     EndAll,
 }
@@ -178,7 +180,7 @@ impl Simulation {
                 }
             }
             Arrival::Media(event) => self.edge.handle_media_event(now, event),
-            Arrival::Resolved(id, addresses) => self.edge.handle_resolved(now, id, addresses),
+            Arrival::Resolved(id, targets) => self.edge.handle_resolved(now, id, targets),
             Arrival::Dial { actor, number } => self.actors[actor].call(now, number),
             Arrival::EndAll => self.edge.end_all(now),
         }
@@ -205,7 +207,7 @@ impl Simulation {
                 Output::Resolve { id, .. } => {
                     let addresses = self.rng.pick(&[&[CARRIER][..], &[CARRIER_2, CARRIER], &[]]);
                     let at = self.now + self.rng.millis(1, 9_000);
-                    self.arrive(at, Arrival::Resolved(id, addresses.to_vec()));
+                    self.arrive(at, Arrival::Resolved(id, over_udp(addresses)));
                 }
             }
         }

@@ -11,6 +11,7 @@ use directory::Resources;
 use model::{
     CallEnd, ConnectionId, Flow, Instant, MediaPlan, PeerIdentity, Refusal, TransportProtocol,
 };
+use sip_proto::locate::{Target, Wanted};
 use sip_proto::{Message, Transmit};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -25,11 +26,19 @@ pub struct World {
     pub relay: FakeRelay,
     /// What was checked and recorded.
     pub audit: Audit,
-    /// What names resolve to. A name that is not here is not answered, see
-    /// [`World::questions`].
+    /// What names resolve to, over the transport that is asked for or UDP. A name that is neither
+    /// here nor in [`World::servers`] is not answered, see [`World::questions`].
     pub names: HashMap<&'static str, Vec<SocketAddr>>,
+    /// What names resolve to when the DNS chooses the transport.
+    pub servers: HashMap<&'static str, Vec<Target>>,
     /// Questions to the resolver that wait.
     pub questions: Vec<(ResolveId, Arc<str>)>,
+    /// What was asked, answered or not, oldest first.
+    pub asked: Vec<Wanted>,
+    /// Where streams are refused.
+    pub no_streams: Vec<SocketAddr>,
+    /// Where what is sent over a stream is never heard of again.
+    pub lost_streams: Vec<SocketAddr>,
     /// Where messages to an address fail with "unreachable".
     pub unreachable: Vec<SocketAddr>,
     /// Connections that the edge opened.
@@ -58,7 +67,11 @@ impl World {
             relay: FakeRelay::new(),
             audit: Audit::default(),
             names: HashMap::new(),
+            servers: HashMap::new(),
             questions: Vec::new(),
+            asked: Vec::new(),
+            no_streams: Vec::new(),
+            lost_streams: Vec::new(),
             unreachable: Vec::new(),
             opened: Vec::new(),
             now: Instant::from_millis(1_000),
@@ -157,7 +170,7 @@ impl World {
     /// The resolver answers the oldest question.
     pub fn answer_question(&mut self, addresses: &[SocketAddr]) {
         let (id, _) = self.questions.remove(0);
-        self.edge.handle_resolved(self.now, id, addresses.to_vec());
+        self.edge.handle_resolved(self.now, id, over_udp(addresses));
         self.pump();
     }
 
@@ -252,20 +265,35 @@ impl World {
                     let before = self.identities.insert(identity, expected);
                     assert_eq!(before, None, "an identity is told once");
                 }
-                Output::Resolve { id, host, .. } => match self.names.get(&*host) {
-                    Some(addresses) => {
-                        self.edge.handle_resolved(self.now, id, addresses.clone());
-                    }
-                    None => self.questions.push((id, host)),
-                },
+                Output::Resolve { id, wanted } => self.resolve(id, wanted),
             }
         }
+    }
+
+    fn resolve(&mut self, id: ResolveId, wanted: Wanted) {
+        let host = wanted.host.clone();
+        let protocol = wanted.transport.unwrap_or(TransportProtocol::Udp);
+        self.asked.push(wanted);
+        let targets = match (self.servers.get(&*host), self.names.get(&*host)) {
+            (Some(targets), _) => targets.clone(),
+            (None, Some(found)) => found.iter().map(|at| Target::literal(*at, protocol)).collect(),
+            (None, None) => {
+                self.questions.push((id, host));
+                return;
+            }
+        };
+        self.edge.handle_resolved(self.now, id, targets);
     }
 
     fn deliver(&mut self, transmit: Transmit) {
         let Transmit { flow, payload, client } = transmit;
         self.note(flow.remote, false, &payload);
-        if self.unreachable.contains(&flow.remote) {
+        let stream = flow.protocol.is_reliable();
+        if stream && self.lost_streams.contains(&flow.remote) {
+            return;
+        }
+        let refused = stream && self.no_streams.contains(&flow.remote);
+        if refused || self.unreachable.contains(&flow.remote) {
             if let Some(client) = client {
                 self.edge.handle_unreachable(self.now, client);
             }
@@ -301,6 +329,11 @@ impl Default for World {
     fn default() -> Self {
         World::new()
     }
+}
+
+/// These addresses as targets for datagrams.
+pub(crate) fn over_udp(addresses: &[SocketAddr]) -> Vec<Target> {
+    addresses.iter().map(|at| Target::literal(*at, TransportProtocol::Udp)).collect()
 }
 
 /// What a message is, in a word: its method or its status.

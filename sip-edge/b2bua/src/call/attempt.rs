@@ -20,21 +20,22 @@ impl Call {
     /// Sends the INVITE of a new attempt, as a new dialog of its own.
     pub(super) fn call_leg_b(&mut self, context: &mut Context, now: Instant) {
         let Some(pending) = self.pending.as_mut() else { return };
-        let (Some(route), Some(destination)) = (&pending.route, pending.destination) else {
+        let (Some(route), Some(target)) = (&pending.route, &pending.destination) else {
             return;
         };
-        let Some(listener) = context.listener_for(route.protocol, &destination) else {
+        let (destination, protocol) = (target.address, target.transport);
+        let Some(listener) = context.listener_for(protocol, &destination) else {
             pending.hunt.note(503);
             self.next_route(context, now);
             return;
         };
-        let identity = secure::expected(context, route);
-        if route.protocol == TransportProtocol::Tls && identity.is_none() {
+        let identity = secure::expected(context, route, protocol);
+        if protocol == TransportProtocol::Tls && identity.is_none() {
             pending.hunt.note(503);
             self.next_route(context, now);
             return;
         }
-        let flow = Flow { identity, ..Flow::new(route.protocol, listener.local, destination) };
+        let flow = Flow { identity, ..Flow::new(protocol, listener.local, destination) };
         pending.attempt += 1;
         pending.early_answer = None;
         pending.forks = Forks::default();
@@ -42,7 +43,10 @@ impl Call {
         pending.invite_cseq = 1;
         self.reliable.forget_waiting();
         let (carrier, attempt) = (route.carrier.as_ref().map(|c| c.id.clone()), pending.attempt);
-        let protocol = route.protocol;
+        if route.udp_only {
+            let kept = context.config.max_call_duration;
+            context.stream_refusals.note(now, destination, kept);
+        }
         let min_se_seconds = self.legs[LegSide::B.index()].session.min_se_seconds;
         let ids = [context.new_token(), context.new_token()];
         let mut leg = Leg::new(flow, listener, ids);
@@ -159,7 +163,8 @@ impl Call {
             }
             return;
         }
-        self.legs[LegSide::B.index()].flow.connection = flow.connection;
+        self.note_target_response(context, now, status, response);
+        self.follow_answer(context, flow);
         if (101..300).contains(&status) {
             self.note_route_works(context);
         }
@@ -176,7 +181,7 @@ impl Call {
     /// tried; the last one is given the time that it needs.
     fn route_trying(&mut self, now: Instant) {
         let Some(pending) = self.pending.as_ref() else { return };
-        if pending.addresses.is_empty() && pending.hunt.is_exhausted() {
+        if pending.targets.is_empty() && pending.hunt.is_exhausted() {
             self.deadlines.clear(Deadline::NoResponse);
         } else if let Some(route) = &pending.route {
             self.deadlines.set(Deadline::NoResponse, now + route.timeout * TRYING_FACTOR);
@@ -197,6 +202,7 @@ impl Call {
                 NoResponse::Timeout => 408,
                 NoResponse::Unreachable => 503,
             };
+            self.note_target_failure(context, now, None);
             self.route_failed(context, now, status, None);
         }
     }
@@ -225,20 +231,25 @@ impl Call {
                 return;
             }
         }
-        // An address of a name that fails says nothing about the callee: the next one is tried.
-        let more_addresses = !pending.addresses.is_empty() && (status == 408 || status >= 500);
+        // A target that is dead or has no time (RFC 3263 section 4.3) says nothing about the others
+        // of its name; any other failure speaks for all of them.
+        if response.is_some() && status != 503 {
+            pending.targets.clear();
+        }
+        let more_targets = !pending.targets.is_empty();
         // A leg A that has answered the offer of this route cannot answer another one's.
         let bound =
             pending.offer.is_none() && (self.reliable.agreed || self.reliable.is_describing());
-        if !more_addresses {
+        if !more_targets {
             self.note_route_failure(context, now, status, response);
         }
-        let ends = bound || (!more_addresses && self.ends_hunt(status, response));
+        let ends = bound || (!more_targets && self.ends_hunt(status, response));
         let Some(pending) = self.pending.as_mut() else { return };
         pending.hunt.note(status);
         let told = pending.hunt.best().unwrap_or(status);
         self.abort_renegotiation(context, now);
         if !ends {
+            context.statistics.target_failovers += u64::from(more_targets);
             self.next_route(context, now);
             return;
         }
@@ -270,6 +281,7 @@ impl Call {
             }
             SetupState::Calling => {
                 self.abandon_attempt(context, now);
+                self.note_target_failure(context, now, None);
                 self.route_failed(context, now, 408, None);
             }
             _ => {}

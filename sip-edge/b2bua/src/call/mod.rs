@@ -19,6 +19,7 @@ mod renegotiation;
 mod replacement;
 mod setup;
 mod takeover;
+mod target;
 mod teardown;
 mod transfer;
 mod update;

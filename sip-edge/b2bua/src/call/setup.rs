@@ -17,9 +17,11 @@ use model::{
     LocalMedia, MediaCommand, MediaId, Refusal,
 };
 use sdp::SessionDescription;
+use sip_proto::locate::{Target, Wanted};
 use sip_proto::{ClientKey, HeaderName, Message, ServerKey};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Where a call setup is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,9 +106,10 @@ pub(crate) struct PendingSetup {
     pub(super) invite_cseq: u32,
     pub(super) hunt: Hunt,
     pub(super) route: Option<Route>,
-    /// Addresses of the present route that are still to be tried.
-    pub(super) addresses: VecDeque<SocketAddr>,
-    pub(super) destination: Option<SocketAddr>,
+    /// Targets of the present route that are still to be tried (RFC 3263 section 4.3).
+    pub(super) targets: VecDeque<Target>,
+    /// The target that is being tried.
+    pub(super) destination: Option<Target>,
     pub(super) client: Option<ClientKey>,
     pub(super) attempt: u32,
     pub(super) session_seconds: u32,
@@ -164,7 +167,7 @@ impl Call {
             invite_cseq: 0,
             hunt: Hunt::new(routes.alive, routes.dead),
             route: None,
-            addresses: VecDeque::new(),
+            targets: VecDeque::new(),
             destination: None,
             client: None,
             attempt: 0,
@@ -250,12 +253,12 @@ impl Call {
         }
     }
 
-    /// Tries the next address of the present route, or the next route, or gives up.
+    /// Tries the next target of the present route, or the next route, or gives up.
     pub(super) fn next_route(&mut self, context: &mut Context, now: Instant) {
         let Some(pending) = self.pending.as_mut() else { return };
         self.setup.go(SetupState::Routing);
-        if let Some(address) = pending.addresses.pop_front() {
-            self.place(context, now, address);
+        if let Some(target) = pending.targets.pop_front() {
+            self.place(context, now, target);
             return;
         }
         let Some(route) = self.choose_route(context, now) else {
@@ -263,22 +266,47 @@ impl Call {
             return;
         };
         let Some(pending) = self.pending.as_mut() else { return };
-        let port = route.port.unwrap_or(route.protocol.default_port());
-        let host = route.host.clone();
-        let protocol = route.protocol;
-        pending.route = Some(route);
         pending.interval_refusals = 0;
-        match host {
-            Host::Ip(ip) => self.place(context, now, SocketAddr::new(ip, port)),
-            Host::Name(host) => {
-                self.setup.go(SetupState::Resolving);
-                self.media_serial = self.media_serial.wrapping_add(1);
-                let id = self.key.resolve_id(self.media_serial);
-                pending.resolving = Some(id);
-                // A resolver that never answers must not hold the call.
-                self.arm_no_response(now);
-                context.outputs.push_back(Output::Resolve { id, host, port: Some(port), protocol });
+        let route = pending.route.insert(route);
+        let secure = self.legs[LegSide::A.index()].secure;
+        let wanted = match &route.host {
+            Host::Ip(ip) => {
+                let port = route.port.unwrap_or(route.protocol.default_port());
+                let target = Target::literal(SocketAddr::new(*ip, port), route.protocol);
+                self.place(context, now, target);
+                return;
             }
+            Host::Name(name) => wanted(name, route, secure),
+        };
+        self.setup.go(SetupState::Resolving);
+        let id = self.next_resolve_id();
+        let Some(pending) = self.pending.as_mut() else { return };
+        pending.resolving = Some(id);
+        // A resolver that never answers must not hold the call.
+        self.arm_no_response(now);
+        context.outputs.push_back(Output::Resolve { id, wanted });
+    }
+
+    fn next_resolve_id(&mut self) -> ResolveId {
+        self.media_serial = self.media_serial.wrapping_add(1);
+        self.key.resolve_id(self.media_serial)
+    }
+
+    /// Has the next hops of both dialogs looked up where they are names.
+    pub(crate) fn locate_next_hops(&mut self, context: &mut Context, now: Instant) {
+        if !self.is_live() {
+            return;
+        }
+        let key = self.key;
+        for side in LegSide::BOTH {
+            let leg = &mut self.legs[side.index()];
+            let Some(dialog) = &leg.dialog else { continue };
+            let Some(wanted) = leg.next_hop.question(now, key, dialog, leg.flow.protocol) else {
+                continue;
+            };
+            let id = self.next_resolve_id();
+            self.legs[side.index()].next_hop.asked(id);
+            context.outputs.push_back(Output::Resolve { id, wanted });
         }
     }
 
@@ -302,14 +330,17 @@ impl Call {
         }
     }
 
-    /// The resolver answered for the present route.
+    /// The resolver answered for the present route, or for a next hop.
     pub(crate) fn handle_resolved(
         &mut self,
         context: &mut Context,
         now: Instant,
         id: ResolveId,
-        addresses: Vec<SocketAddr>,
+        mut targets: Vec<Target>,
     ) {
+        if self.legs.iter_mut().any(|leg| leg.next_hop.resolved(id, &targets)) {
+            return;
+        }
         let Some(pending) = self.pending.as_mut() else { return };
         // An answer for a route that was given up meanwhile must not be taken for this one's.
         if self.setup.state() != SetupState::Resolving || pending.resolving != Some(id) {
@@ -317,8 +348,9 @@ impl Call {
         }
         pending.resolving = None;
         self.deadlines.clear(Deadline::NoResponse);
-        pending.addresses = addresses.into();
-        if pending.addresses.is_empty() {
+        context.target_health.order(now, &mut targets);
+        pending.targets = targets.into();
+        if pending.targets.is_empty() {
             pending.hunt.note(503);
             self.note_route_unresolved(context, now);
         }
@@ -326,8 +358,14 @@ impl Call {
     }
 
     /// Makes sure that the relay has ports of the right families, then calls.
-    fn place(&mut self, context: &mut Context, now: Instant, address: SocketAddr) {
+    fn place(&mut self, context: &mut Context, now: Instant, target: Target) {
+        let address = target.address;
         if context.is_own_address(&address) {
+            // A name with an address of ours among others is no loop unless it is the only one.
+            if self.pending.as_ref().is_some_and(|pending| !pending.targets.is_empty()) {
+                self.next_route(context, now);
+                return;
+            }
             self.fail(
                 context,
                 now,
@@ -339,7 +377,7 @@ impl Call {
             return;
         }
         let Some(pending) = self.pending.as_mut() else { return };
-        pending.destination = Some(address);
+        pending.destination = Some(target);
         let leg_a_family = match pending.offer.as_ref().and_then(SessionDescription::audio_ref) {
             Some(audio) => audio.ip_family,
             None => IpFamily::of(&self.legs[LegSide::A.index()].flow.remote),
@@ -427,4 +465,12 @@ impl Call {
             }
         });
     }
+}
+
+/// What to ask the resolver about a route to a name.
+fn wanted(name: &Arc<str>, route: &Route, secure: bool) -> Wanted {
+    // With a port there is nothing to choose (RFC 3263 section 4.1).
+    let chosen = route.choose_transport && route.port.is_none();
+    let transport = (!chosen).then_some(route.protocol);
+    Wanted { host: name.clone(), port: route.port, transport, secure }
 }

@@ -9,6 +9,7 @@ use model::{
     Flow, HealthCause, Instant, SipObservation, TerminationHealth, TransportProtocol,
     VoiceConnectorId,
 };
+use sip_proto::locate::{Target, Wanted};
 use sip_proto::{ClientKey, Composer, HeaderName, Message, Method, Uri, push_address};
 use std::net::SocketAddr;
 
@@ -23,10 +24,10 @@ impl Context {
     pub(crate) fn carry_out_health(&mut self, now: Instant) {
         while let Some(action) = self.health.probes.poll_action() {
             match action {
-                Action::Resolve { probe, serial, host, port, protocol } => {
+                Action::Resolve { probe, serial, host, port, transport } => {
                     let id = CallKey::of_probe(probe).resolve_id(serial);
-                    let port = port.or(Some(protocol.default_port()));
-                    self.outputs.push_back(Output::Resolve { id, host, port, protocol });
+                    let wanted = Wanted { host, port, transport, secure: false };
+                    self.outputs.push_back(Output::Resolve { id, wanted });
                 }
                 Action::Ask { probe, destination, address } => {
                     let client = self.send_options(now, &destination, address);
@@ -74,11 +75,11 @@ impl Context {
         &mut self,
         now: Instant,
         id: ResolveId,
-        addresses: &[SocketAddr],
+        targets: &[Target],
     ) -> bool {
         let Some((probe, serial)) = CallKey::of_resolve(id).probe(id) else { return false };
         let random = self.random.as_mut();
-        self.health.probes.handle_resolved(now, probe, serial, addresses, random);
+        self.health.probes.handle_resolved(now, probe, serial, targets, random);
         self.carry_out_health(now);
         true
     }

@@ -2,7 +2,7 @@
 
 use super::HealthConfig;
 use crate::machine::{Machine, State};
-use model::{HealthCause, Instant};
+use model::{HealthCause, Instant, TransportProtocol};
 use sip_proto::ClientKey;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -60,8 +60,8 @@ pub(super) struct Probe {
     pub(super) names: Vec<Arc<str>>,
     pub(super) round: Machine<RoundState>,
     pub(super) liveness: Machine<Liveness>,
-    /// Addresses of this round that are still to be asked.
-    pub(super) addresses: VecDeque<SocketAddr>,
+    /// Addresses of this round that are still to be asked, and over what.
+    pub(super) addresses: VecDeque<(SocketAddr, TransportProtocol)>,
     /// The request that waits for its answer.
     pub(super) client: Option<ClientKey>,
     /// When the round begins, or the wait ends.

@@ -5,6 +5,7 @@ use super::HealthConfig;
 use super::probe::{Liveness, Probe, RoundState, Verdict};
 use directory::{Destination, Host, Snapshot, Target};
 use model::{HealthCause, HealthEvent, Instant, TargetHealth, TransportProtocol};
+use sip_proto::locate::Target as ServerTarget;
 use sip_proto::{ClientKey, Random};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -17,13 +18,14 @@ pub(crate) struct ProbeId(pub(crate) u32);
 /// What a probe wants done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Action {
-    /// Find the addresses of a name; [`Probes::handle_resolved`] follows.
+    /// Find the servers of a name; [`Probes::handle_resolved`] follows. Without a transport the DNS
+    /// chooses one.
     Resolve {
         probe: ProbeId,
         serial: u8,
         host: Arc<str>,
         port: Option<u16>,
-        protocol: TransportProtocol,
+        transport: Option<TransportProtocol>,
     },
     /// Send OPTIONS; [`Probes::asked`] follows.
     Ask { probe: ProbeId, destination: Destination, address: SocketAddr },
@@ -232,14 +234,15 @@ impl Probes {
         now: Instant,
         id: ProbeId,
         serial: u8,
-        addresses: &[SocketAddr],
+        targets: &[ServerTarget],
         random: &mut dyn Random,
     ) {
         let Some((_, probe)) = self.probes.get_mut(&id) else { return };
         if probe.round.state() != RoundState::Resolving || probe.serial != serial {
             return;
         }
-        probe.addresses = addresses.iter().copied().take(ADDRESSES_A_ROUND).collect();
+        let addresses = targets.iter().map(|target| (target.address, target.transport));
+        probe.addresses = addresses.take(ADDRESSES_A_ROUND).collect();
         if probe.addresses.is_empty() {
             self.conclude(now, id, HealthCause::Unresolved, random);
         } else {
@@ -261,14 +264,16 @@ impl Probes {
         match &destination.host {
             Host::Ip(ip) => {
                 let port = destination.port.unwrap_or(protocol.default_port());
-                probe.addresses = [SocketAddr::new(*ip, port)].into();
+                probe.addresses = [(SocketAddr::new(*ip, port), protocol)].into();
                 self.ask_next(now, id);
             }
             Host::Name(host) => {
                 probe.round.go(RoundState::Resolving);
                 probe.serial = probe.serial.wrapping_add(1);
                 let (serial, host, port) = (probe.serial, host.clone(), destination.port);
-                let action = Action::Resolve { probe: id, serial, host, port, protocol };
+                let chosen = destination.choose_transport && port.is_none();
+                let transport = (!chosen).then_some(protocol);
+                let action = Action::Resolve { probe: id, serial, host, port, transport };
                 self.actions.push_back(action);
                 self.arm_wait(now, id);
             }
@@ -277,9 +282,9 @@ impl Probes {
 
     fn ask_next(&mut self, now: Instant, id: ProbeId) {
         let Some((destination, probe)) = self.probes.get_mut(&id) else { return };
-        let Some(address) = probe.addresses.pop_front() else { return };
+        let Some((address, protocol)) = probe.addresses.pop_front() else { return };
         probe.round.go(RoundState::Asking);
-        let destination = destination.clone();
+        let destination = Destination { protocol, ..destination.clone() };
         self.actions.push_back(Action::Ask { probe: id, destination, address });
         self.arm_wait(now, id);
     }

@@ -6,8 +6,9 @@ use super::{Health, HealthConfig};
 use crate::machine::graph;
 use crate::statistics::EdgeStatistics;
 use directory::{Carrier, Host, Resources, Snapshot};
-use model::{CarrierId, HealthCause, HealthEvent, Instant};
+use model::{CarrierId, HealthCause, HealthEvent, Instant, TransportProtocol};
 use sip_proto::Random;
+use sip_proto::locate::Target as ServerTarget;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -141,9 +142,11 @@ fn a_name_is_resolved_each_round_and_lives_if_one_of_its_addresses_does() {
     let Action::Resolve { probe, serial, .. } = action else { panic!("{action:?}") };
     let addresses: Vec<SocketAddr> =
         (1..=9).map(|n| SocketAddr::from(([192, 0, 2, n], 5060))).collect();
-    probes.handle_resolved(now, probe, serial.wrapping_add(1), &addresses, &mut Half);
+    let targets: Vec<_> =
+        addresses.iter().map(|at| ServerTarget::literal(*at, TransportProtocol::Udp)).collect();
+    probes.handle_resolved(now, probe, serial.wrapping_add(1), &targets, &mut Half);
     assert_eq!(probes.poll_action(), None, "an answer to another question");
-    probes.handle_resolved(now, probe, serial, &addresses, &mut Half);
+    probes.handle_resolved(now, probe, serial, &targets, &mut Half);
     for (n, address) in addresses.iter().enumerate().take(4) {
         assert_eq!(asked(probes.poll_action().unwrap()), (probe, *address));
         if n < 3 {
