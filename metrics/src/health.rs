@@ -103,6 +103,10 @@ impl HealthTable {
 /// and is marked as avoided once a second at the most.
 pub(crate) fn log(event: &HealthEvent) {
     match event {
+        HealthEvent::Target(health) if health.is_recovery => {
+            let (target, destination) = (&*health.name, &*health.destination);
+            tracing::warn!(target_name = target, destination, cause = %health.cause, "is up again");
+        }
         HealthEvent::Target(health) if health.is_change && health.is_up => {
             let (target, destination) = (&*health.name, &*health.destination);
             tracing::info!(target_name = target, destination, cause = %health.cause, "is up");
@@ -145,6 +149,7 @@ mod tests {
             destination: "192.0.2.1:5060/udp".into(),
             is_up,
             is_change: false,
+            is_recovery: false,
             cause: if is_up { HealthCause::Status(200) } else { HealthCause::Timeout },
             at: Instant::from_millis(at),
         })

@@ -40,6 +40,8 @@ pub struct TargetHealth {
     pub is_up: bool,
     /// Whether that is new.
     pub is_change: bool,
+    /// Whether it was dead until now.
+    pub is_recovery: bool,
     /// What the last ping met.
     pub cause: HealthCause,
     /// When the ping was answered or given up.

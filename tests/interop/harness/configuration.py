@@ -24,6 +24,7 @@ class Configuration:
         self.media = {"report_interval": "1s", "quarantine": "100ms"}
         self.limits = {}
         self.drain = {"timeout": "20s"}
+        self.health = {}
         self.carriers = [carrier()]
         self.numbers = [places.NUMBER]
         self.termination = {
@@ -45,6 +46,7 @@ class Configuration:
             _table("[sinks]", kind="file"),
             _table("[limits]", **self.limits),
             _table("[drain]", **self.drain),
+            _table("[health]", **self.health),
         ]
         parts += [_table("[[carrier]]", **each) for each in self.carriers]
         parts.append(_table("[[voice_connector]]", id=CONNECTOR, name="test", numbers=self.numbers))

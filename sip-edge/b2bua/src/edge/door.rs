@@ -55,9 +55,7 @@ impl Edge {
                 return;
             }
         };
-        if let Some(refusal) = admission.would_refuse {
-            self.context.would_refuse(now, refusal, &admission.voice_connector, flow.remote);
-        }
+        self.note_dry_run(now, &admission, flow);
         let key = self.calls.reserve();
         let mut call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
         self.context.statistics.attempts += 1;
@@ -80,7 +78,7 @@ impl Edge {
         if !secure::may_pass(&flow, invite) {
             return Err(denied(Refusal::SipsNotAllowed));
         }
-        let is_reserved = self.calls.len() >= self.context.config.max_calls;
+        let has_room = self.has_ordinary_room();
         let mut admission = admission::admit(&self.context.directory, &flow, invite)?;
         let connector = &admission.voice_connector;
         if admission.carrier.is_none() && !self.context.is_proved_customer(&flow, connector) {
@@ -92,7 +90,7 @@ impl Edge {
             return Ok(admission);
         }
         // The last places are for emergency calls.
-        if is_reserved {
+        if !has_room {
             return Err(denied(Refusal::Overloaded));
         }
         match self.police(now, &mut admission) {
@@ -101,6 +99,11 @@ impl Edge {
                 Err(Denied { refusal, voice_connector: Some(admission.voice_connector) })
             }
         }
+    }
+
+    /// Whether a call that is no emergency has a place: the last ones are kept for those.
+    pub(super) fn has_ordinary_room(&self) -> bool {
+        self.calls.len() < self.context.config.max_calls
     }
 
     /// Counts a call in by the limits that hold for it; a dry run only notes them.
@@ -139,6 +142,13 @@ impl Edge {
         admission.voice_connector = rest.remove(0);
         admission.alternates = rest;
         Ok(())
+    }
+
+    /// Tells what a dry run lets pass.
+    pub(super) fn note_dry_run(&mut self, now: Instant, admission: &Admission, flow: Flow) {
+        if let Some(refusal) = admission.would_refuse {
+            self.context.would_refuse(now, refusal, &admission.voice_connector, flow.remote);
+        }
     }
 
     pub(super) fn note_refusal(

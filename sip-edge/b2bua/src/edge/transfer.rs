@@ -110,6 +110,7 @@ impl Edge {
             self.context.policing.release(&connector);
             return Err(488);
         };
+        self.note_dry_run(now, &admission, flow);
         let key = self.calls.reserve();
         let mut call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
         self.context.statistics.attempts += 1;
@@ -134,7 +135,7 @@ impl Edge {
         if self.context.draining {
             return Err(Refusal::Draining);
         }
-        if self.calls.is_full() {
+        if !self.has_ordinary_room() {
             return Err(Refusal::Overloaded);
         }
         let connector =
@@ -201,7 +202,7 @@ impl Edge {
     ) -> Option<Result<(CallKey, LegSide), u16>> {
         let value = invite.header(HeaderName::Replaces)?;
         let found = || {
-            if self.calls.is_full() {
+            if !self.has_ordinary_room() {
                 return Err(503);
             }
             let replaces = Replaces::parse(value).ok_or(400_u16)?;

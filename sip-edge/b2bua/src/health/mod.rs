@@ -56,7 +56,8 @@ pub(crate) struct Health {
     pub(crate) probes: Probes,
     marks: Marks,
     usage: TargetUsage,
-    terminations: HashMap<VoiceConnectorId, TerminationHealth>,
+    /// With the time that each was told last.
+    terminations: HashMap<VoiceConnectorId, (TerminationHealth, Instant)>,
     news: VecDeque<HealthEvent>,
 }
 
@@ -160,15 +161,22 @@ impl Health {
         self.usage.vacate(&target.key);
     }
 
-    /// Remembers a customer's OPTIONS.
+    /// Remembers a customer's OPTIONS. The recorders hear of it once a second at the most, however
+    /// often a customer asks.
     pub(crate) fn note_termination(&mut self, health: TerminationHealth) {
-        self.news.push_back(HealthEvent::Termination(health.clone()));
-        self.terminations.insert(health.voice_connector.clone(), health);
+        let id = health.voice_connector.clone();
+        let told = self.terminations.get(&id).map(|(_, told)| *told);
+        let is_due = told.is_none_or(|told| health.at - told >= TERMINATION_NEWS);
+        if is_due {
+            self.news.push_back(HealthEvent::Termination(health.clone()));
+        }
+        let told = if is_due { health.at } else { told.unwrap_or(health.at) };
+        self.terminations.insert(id, (health, told));
     }
 
     /// The last OPTIONS of a voice connector's customer.
     pub(crate) fn termination(&self, id: &VoiceConnectorId) -> Option<&TerminationHealth> {
-        self.terminations.get(id)
+        self.terminations.get(id).map(|(health, _)| health)
     }
 
     /// The next thing to be told to the recorders.
@@ -186,6 +194,8 @@ impl Health {
     }
 }
 
+/// How often the recorders hear of one customer's OPTIONS.
+const TERMINATION_NEWS: Duration = Duration::from_secs(1);
 /// However little a Retry-After asks for, the next call goes elsewhere.
 const LEAST_AVOIDED: Duration = Duration::from_secs(1);
 /// However much it asks for: a peer must not be able to switch its route off for good.

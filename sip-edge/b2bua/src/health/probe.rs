@@ -77,6 +77,7 @@ pub(super) struct Probe {
 pub(super) struct Verdict {
     pub(super) is_up: bool,
     pub(super) is_change: bool,
+    pub(super) is_recovery: bool,
     pub(super) cause: HealthCause,
 }
 
@@ -123,7 +124,9 @@ impl Probe {
             }
         }
         let after = self.liveness.state();
-        Verdict { is_up: after != Liveness::Down, is_change: before != after, cause }
+        let (is_up, is_change) = (after != Liveness::Down, before != after);
+        let is_recovery = before == Liveness::Down && is_up;
+        Verdict { is_up, is_change, is_recovery, cause }
     }
 
     /// The time between two rounds: the interval, a tenth more or less, so that destinations do not

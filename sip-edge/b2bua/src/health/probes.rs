@@ -307,7 +307,7 @@ impl Probes {
         self.forget_client(id);
         let Some((destination, probe)) = self.probes.get_mut(&id) else { return };
         let was_down = probe.liveness.state() == Liveness::Down;
-        let Verdict { is_up, is_change, cause } = probe.conclude(&self.config, cause);
+        let Verdict { is_up, is_change, is_recovery, cause } = probe.conclude(&self.config, cause);
         self.dead = self.dead + usize::from(!is_up) - usize::from(was_down);
         let destination: Arc<str> = destination.to_string().into();
         self.news.extend(probe.names.iter().map(|name| {
@@ -317,6 +317,7 @@ impl Probes {
                 destination,
                 is_up,
                 is_change,
+                is_recovery,
                 cause,
                 at: now,
             })

@@ -326,6 +326,13 @@ fn a_pbx_that_asks_is_remembered_as_its_connectors_health() {
     pbx.expect(&mut w, "200");
     let health = w.edge.termination_health(&id).unwrap();
     assert_eq!((health.source, health.at), (PBX, w.now()));
+    // Nor does a customer that asks all the time flood the records.
+    for _ in 0..100 {
+        w.advance(Duration::from_millis(5));
+        pbx.request(&mut w, "OPTIONS", &[], None);
+    }
+    w.take_all(PBX);
+    assert_eq!(w.edge.termination_health(&id).map(|health| health.at), Some(w.now()));
     // A carrier's question is nobody's termination health.
     let mut pstn = w.caller(CARRIER, "x");
     pstn.request(&mut w, "OPTIONS", &[], None);
