@@ -1,6 +1,6 @@
 //! Routes: where to send a call, in which order.
 
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, Srtp};
 use crate::target::Target;
 use crate::tls::TlsPolicy;
 use crate::voice_connector::VoiceConnector;
@@ -94,6 +94,8 @@ pub struct Route {
     pub choose_transport: bool,
     /// The same as in [`Carrier::udp_only`].
     pub udp_only: bool,
+    /// Whether the media there is encrypted.
+    pub srtp: Srtp,
     /// How long to wait for any response before the next route is tried; four times that once
     /// a 100 has come.
     pub timeout: Duration,

@@ -240,6 +240,7 @@ impl Snapshot {
             tls: carrier.tls.clone(),
             choose_transport: carrier.choose_transport,
             udp_only: carrier.udp_only,
+            srtp: carrier.srtp,
             timeout: carrier.no_response_timeout,
             no_answer_timeout: carrier.no_answer_timeout,
             hunt_final_codes: carrier.hunt_final_codes.clone(),
@@ -265,6 +266,7 @@ impl Snapshot {
         candidates
             .into_iter()
             .filter_map(|candidate| Some((candidate.index, routes.get(candidate.index)?)))
+            .filter(|(_, route)| route.is_allowed_by(vc))
             .map(|(index, route)| Route {
                 target: self.route_target(vc, index, route),
                 carrier: None,
@@ -275,6 +277,7 @@ impl Snapshot {
                 tls: route.tls.clone(),
                 choose_transport: route.choose_transport,
                 udp_only: route.udp_only,
+                srtp: route.srtp,
                 timeout: vc.no_response_timeout,
                 no_answer_timeout: vc.no_answer_timeout,
                 hunt_final_codes: vc.hunt_final_codes.clone(),

@@ -199,6 +199,13 @@ impl Problems {
             self.in_range(route.priority, &limits::PRIORITY_AND_WEIGHT, format!("{at}.priority"));
             self.in_range(route.weight, &limits::PRIORITY_AND_WEIGHT, format!("{at}.weight"));
             self.port(route.port, &at);
+            self.check(route.is_allowed_by(vc), format!("{at}.protocol"), || {
+                format!(
+                    "{} is not encrypted, and the voice connector has require_encryption = true; \
+                     use protocol = \"tls\"",
+                    route.protocol
+                )
+            });
         }
         let routes = vc.origination.routes.len();
         self.check(routes <= limits::ORIGINATION_ROUTES, format!("{at}.origination"), || {

@@ -1,7 +1,7 @@
 //! Voice connectors: one customer's trunk group each.
 
 use crate::caps::Caps;
-use crate::carrier::{Carrier, Credential};
+use crate::carrier::{Carrier, Credential, Srtp};
 use crate::emergency::EmergencyCalling;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
@@ -20,7 +20,8 @@ pub struct VoiceConnector {
     pub id: VoiceConnectorId,
     /// What people call it.
     pub name: Arc<str>,
-    /// Only TLS and SRTP are taken from and used towards the customer.
+    /// Only TLS and SRTP are taken from and used towards the customer: plain signalling is refused
+    /// with 403, plain media with 488, and an origination route without TLS is an error.
     pub require_encryption: bool,
     /// The E.164 numbers that reach it.
     pub numbers: Vec<Arc<str>>,
@@ -183,6 +184,9 @@ pub struct OriginationRoute {
     pub choose_transport: bool,
     /// The same as in [`Carrier::udp_only`].
     pub udp_only: bool,
+    /// Whether the media there is encrypted; a voice connector that requires encryption has it
+    /// required on every route.
+    pub srtp: Srtp,
     /// 1 to 100; the lowest is tried first.
     pub priority: u8,
     /// 1 to 100; its share among routes of the same priority.
@@ -203,11 +207,20 @@ impl OriginationRoute {
             tls: Arc::default(),
             choose_transport: false,
             udp_only: false,
+            srtp: Srtp::Off,
             priority: 1,
             weight: 1,
             options_ping: None,
             max_calls: None,
         }
+    }
+}
+
+impl OriginationRoute {
+    /// Whether calls of `connector` may go there: where it requires encryption, only over TLS.
+    pub fn is_allowed_by(&self, connector: &VoiceConnector) -> bool {
+        let is_tls = self.protocol == TransportProtocol::Tls && !self.choose_transport;
+        !connector.require_encryption || is_tls
     }
 }
 

@@ -51,11 +51,15 @@ pub enum Refusal {
     CertificateRequired,
     /// A `sips` request that came without TLS, or that no route could carry under TLS.
     SipsNotAllowed,
+    /// The voice connector requires encryption and the request came without TLS.
+    PlainSignalling,
+    /// SRTP is required and the session description offers plain RTP only.
+    PlainMedia,
 }
 
 impl Refusal {
     /// Every refusal, in the order of their declaration.
-    pub const ALL: [Refusal; 23] = [
+    pub const ALL: [Refusal; 25] = [
         Refusal::UnknownSource,
         Refusal::SourceNotAllowed,
         Refusal::NotE164,
@@ -79,6 +83,8 @@ impl Refusal {
         Refusal::MethodNotAllowed,
         Refusal::CertificateRequired,
         Refusal::SipsNotAllowed,
+        Refusal::PlainSignalling,
+        Refusal::PlainMedia,
     ];
 
     /// The name in logs and metrics.
@@ -107,6 +113,8 @@ impl Refusal {
             Refusal::MethodNotAllowed => "method_not_allowed",
             Refusal::CertificateRequired => "certificate_required",
             Refusal::SipsNotAllowed => "sips_not_allowed",
+            Refusal::PlainSignalling => "plain_signalling",
+            Refusal::PlainMedia => "plain_media",
         }
     }
 
@@ -121,7 +129,8 @@ impl Refusal {
             | Refusal::HighRisk
             | Refusal::DailyMinutesCap
             | Refusal::DailySpendCap
-            | Refusal::CallDurationCap => 403,
+            | Refusal::CallDurationCap
+            | Refusal::PlainSignalling => 403,
             Refusal::NotE164
             | Refusal::NoRoute
             | Refusal::UnknownNumber
@@ -130,7 +139,7 @@ impl Refusal {
             // RFC 5630 section 5.3.
             Refusal::SipsNotAllowed => 480,
             Refusal::Loop => 482,
-            Refusal::NotAcceptable => 488,
+            Refusal::NotAcceptable | Refusal::PlainMedia => 488,
             Refusal::CallRateLimit
             | Refusal::ConcurrentCallLimit
             | Refusal::Draining

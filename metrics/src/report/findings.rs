@@ -393,6 +393,14 @@ fn refusal_advice(refusal: &str) -> &'static str {
         "call_duration_cap" => "the voice connector's caps.max_call_duration was over.",
         "routes_full" => "every route had its max_calls or cps_limit. Raise them or add a carrier.",
         "method_not_allowed" => "the method is not served here.",
+        "plain_signalling" => {
+            "the voice connector requires encryption and the request came without TLS. Let the \
+             customer's system use TLS."
+        }
+        "plain_media" => {
+            "SRTP is required and only plain RTP was offered. Switch SRTP (SDES) on in the system \
+             that called."
+        }
         _ => "see the refusal's name.",
     }
 }

@@ -1,6 +1,6 @@
 //! Whose request is it, and may it pass? (The design's section 5.)
 
-use crate::carry;
+use crate::{carry, encryption};
 use directory::{Carrier, Snapshot, VoiceConnector, country_of, parse_e164};
 use model::{CallDirection, EmergencyKind, Flow, Refusal};
 use sip_proto::{Host, Message, Uri};
@@ -61,6 +61,9 @@ pub(crate) fn admit(
         return admit_inbound(directory, carrier.clone(), called.as_deref());
     }
     let connector = outbound_connector(directory, flow, invite)?;
+    if !encryption::allows_signalling(&connector, flow.protocol) {
+        return Err(Denied::of(Refusal::PlainSignalling, &connector));
+    }
     let caller = carry::caller_user(invite);
     admit_outbound(directory, &connector, called.as_deref(), country_of(&caller))
 }

@@ -116,6 +116,7 @@ mod tests {
             tls: Default::default(),
             choose_transport: false,
             udp_only: false,
+            srtp: directory::Srtp::Off,
             timeout: std::time::Duration::from_secs(1),
             no_answer_timeout: std::time::Duration::from_secs(60),
             hunt_final_codes: [486].into(),

@@ -21,6 +21,7 @@ mod config;
 mod context;
 mod deadline;
 mod edge;
+mod encryption;
 mod health;
 mod hunt;
 mod identity;

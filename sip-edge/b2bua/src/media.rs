@@ -1,11 +1,12 @@
 //! The media of one call: what each leg described, what we wrote to it, and the relay's plan.
 
-use model::{IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan};
+use model::{IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan, Refusal};
 use sdp::{
-    AnchorOptions, AudioStream, Limits, OriginState, Role, SdpError, SessionDescription, anchor,
-    extract_sdp, media_plan_leg,
+    AnchorOptions, AudioStream, Encryption, Limits, OriginState, Role, SdpError,
+    SessionDescription, anchor, extract_sdp, leg_security, media_plan_leg,
 };
-use sip_proto::{HeaderName, Message};
+use sip_proto::{HeaderName, Message, Random};
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(crate) enum BodyFault {
     Malformed,
     /// SDP without anything that we relay, or to an address that we refuse: 488.
     NotAcceptable,
+    /// SDP without encryption where it is required: 488.
+    Plain,
 }
 
 impl BodyFault {
@@ -26,7 +29,16 @@ impl BodyFault {
         match self {
             BodyFault::UnsupportedType => 415,
             BodyFault::Malformed => 400,
-            BodyFault::NotAcceptable => 488,
+            BodyFault::NotAcceptable | BodyFault::Plain => 488,
+        }
+    }
+
+    /// Under which name it is counted, when it is a refusal by policy.
+    pub(crate) fn refusal(self) -> Option<Refusal> {
+        match self {
+            BodyFault::NotAcceptable => Some(Refusal::NotAcceptable),
+            BodyFault::Plain => Some(Refusal::PlainMedia),
+            BodyFault::UnsupportedType | BodyFault::Malformed => None,
         }
     }
 }
@@ -48,7 +60,9 @@ pub(crate) fn description_in(message: &Message) -> Result<Option<SessionDescript
     }
     let content_type = message.header(HeaderName::ContentType).unwrap_or_default();
     let sdp = extract_sdp(content_type, body).ok_or(BodyFault::UnsupportedType)?;
-    Ok(Some(SessionDescription::parse(sdp, &Limits::default())?))
+    // Which of several streams a leg has is for its policy to say; here any will do.
+    let description = SessionDescription::parse(sdp, &Limits::default())?;
+    Ok(Some(description.for_leg(Encryption::Optional)))
 }
 
 /// One leg's descriptions.
@@ -122,27 +136,72 @@ impl CallMedia {
         self.id.take()
     }
 
-    /// Writes towards `target` what the other leg offered.
+    pub(crate) fn encryption(&self, leg: LegSide) -> Encryption {
+        self.legs[leg.index()].origin.encryption()
+    }
+
+    /// Begins the leg's media under a policy: what another peer was told on it is forgotten.
+    pub(crate) fn start_leg(&mut self, leg: LegSide, encryption: Encryption) {
+        self.legs[leg.index()].origin.start_leg(encryption);
+    }
+
+    /// Refuses the audio that `leg` describes if its policy does: plain where SRTP is required, and
+    /// SRTP where there is to be none.
+    pub(crate) fn check(
+        &self,
+        leg: LegSide,
+        description: &SessionDescription,
+    ) -> Result<(), BodyFault> {
+        let encryption = self.encryption(leg);
+        let refused = description.audio_ref().is_some()
+            && seen_under(encryption, description).audio_ref().is_none();
+        match (refused, encryption) {
+            (false, _) => Ok(()),
+            (true, Encryption::Required) => Err(BodyFault::Plain),
+            (true, _) => Err(BodyFault::NotAcceptable),
+        }
+    }
+
+    /// Writes towards `target` what the other leg offered. `random` gives new keys.
     pub(crate) fn write_offer(
         &mut self,
+        random: &mut dyn Random,
         target: LegSide,
         offer: &SessionDescription,
     ) -> Result<Vec<u8>, BodyFault> {
-        self.write(target, offer, Role::Offer)
+        self.check(target.other(), offer)?;
+        let offer = seen_under(self.encryption(target.other()), offer);
+        self.write(random, target, &offer, Role::Offer)
     }
 
-    /// Writes towards `target`, which made `offer`, what the other leg answered.
+    /// Writes towards `target`, which made `offer`, what the other leg answered. An answer whose
+    /// keys do not fit our offer is refused: its media could not be read.
     pub(crate) fn write_answer(
         &mut self,
+        random: &mut dyn Random,
         target: LegSide,
         offer: &SessionDescription,
         answer: &SessionDescription,
     ) -> Result<Vec<u8>, BodyFault> {
-        self.write(target, answer, Role::Answer { to: offer })
+        self.check(target.other(), answer)?;
+        let offer = seen_under(self.encryption(target), offer);
+        let answer = seen_under(self.encryption(target.other()), answer);
+        let ours = self.legs[target.other().index()].origin.last_audio();
+        let at = match (ours, answer.audio_ref()) {
+            (Some(ours), Some(answer)) => {
+                leg_security(Some(answer), Some(ours)).ok_or(BodyFault::NotAcceptable)?;
+                Some(ours.index)
+            }
+            (Some(ours), None) => Some(ours.index),
+            // It answers in the place of another leg, which has not been asked yet.
+            (None, answer) => answer.map(|answer| answer.index),
+        };
+        self.write(random, target, &answer, Role::Answer { to: &offer, at })
     }
 
     fn write(
         &mut self,
+        random: &mut dyn Random,
         target: LegSide,
         received: &SessionDescription,
         role: Role<'_>,
@@ -150,7 +209,9 @@ impl CallMedia {
         let local = self.local.as_ref().ok_or(BodyFault::NotAcceptable)?;
         let leg = &mut self.legs[target.index()];
         let options = AnchorOptions::default();
-        Ok(anchor(received, &local[target.index()], &mut leg.origin, role, &options)?)
+        let mut draw = || random.next_u64();
+        let local = &local[target.index()];
+        Ok(anchor(received, local, &mut leg.origin, role, &options, &mut draw)?)
     }
 
     /// What `leg` last described, as the offer to another far end that last got `previous`.
@@ -163,7 +224,7 @@ impl CallMedia {
         let body = self.legs[leg.index()].received_body.as_ref().ok_or(BodyFault::NotAcceptable)?;
         let described = SessionDescription::parse(body, &limits)?;
         let previous = previous.and_then(|sent| SessionDescription::parse(sent, &limits).ok());
-        Ok(sdp::renewed(&described, previous.as_ref())?)
+        Ok(sdp::renewed(&described, previous.as_ref())?.for_leg(Encryption::Optional))
     }
 
     /// Exchanges one leg's descriptions with another call's. What the relay was told of either is
@@ -172,6 +233,9 @@ impl CallMedia {
         let (mine, theirs) = (&mut self.legs[side.index()], &mut other.legs[theirs.index()]);
         std::mem::swap(mine, theirs);
         (mine.plan, theirs.plan) = (None, None);
+        // The relay counts anew there: no key of ours may protect the same packet number twice.
+        mine.origin.renew_keys();
+        theirs.origin.renew_keys();
     }
 
     /// What a rejected offer to `leg` must put back.
@@ -187,7 +251,7 @@ impl CallMedia {
     /// Notes what `leg` described, once it is agreed (an answer, or an offer that was answered).
     pub(crate) fn note_received(&mut self, leg: LegSide, description: &SessionDescription) {
         let media = &mut self.legs[leg.index()];
-        media.received = description.audio();
+        media.received = seen_under(media.origin.encryption(), description).audio();
         media.received_body = Some(description.text().clone());
     }
 
@@ -213,12 +277,26 @@ impl CallMedia {
             let source = Some(signalling_sources[side.index()]);
             let (received, sent) = (leg.received.as_ref(), leg.origin.last_audio());
             let plan = media_plan_leg(received, sent, source, leg.plan.as_ref());
+            leg.origin.note_security(&plan.security);
             leg.plan = Some(plan.clone());
             plan
         };
         let legs = [plan(LegSide::A), plan(LegSide::B)];
         Some(MediaCommand::Apply { id, plan: Box::new(MediaPlan { legs }) })
     }
+}
+
+/// A description with the stream that a leg under `encryption` has. One without keys is the same
+/// under every policy that does not require them.
+fn seen_under(
+    encryption: Encryption,
+    description: &SessionDescription,
+) -> Cow<'_, SessionDescription> {
+    let has_keys = description.audio_ref().is_some_and(|audio| !audio.crypto.is_empty());
+    if !has_keys && encryption != Encryption::Required {
+        return Cow::Borrowed(description);
+    }
+    Cow::Owned(description.clone().for_leg(encryption))
 }
 
 /// Refuses a description whose media would come straight back to a port that our relay has open.

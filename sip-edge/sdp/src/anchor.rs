@@ -1,14 +1,18 @@
 //! The description for one leg, made from the description that the other leg sent.
 
 use crate::audio::{AudioStream, payload_types};
+use crate::crypto::CryptoAttribute;
 use crate::description::SessionDescription;
 use crate::direction::Direction;
 use crate::error::SdpError;
+use crate::leg_crypto::LegCrypto;
+use crate::profile::Encryption;
 use crate::scrub::InnerHosts;
 use crate::write::{Written, WrittenMedia, WrittenTransport};
-use model::LocalMedia;
+use model::{LegSecurity, LocalMedia};
 use sdp_types::Media;
 use std::borrow::Cow;
+use std::fmt;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,19 +27,55 @@ pub struct Origin {
     pub version: u64,
 }
 
-/// An [`Origin`] and the description that it was last used for. A caller that withdraws an offer
-/// (it was rejected) may put back a clone taken before.
-#[derive(Clone, Debug)]
+/// What we last described to one leg: an [`Origin`], the description that it was last used for, and
+/// our keys. A caller that withdraws an offer (it was rejected) may put back a clone taken before.
+#[derive(Clone)]
 pub struct OriginState {
     origin: Origin,
+    crypto: LegCrypto,
     last: Option<Arc<[u8]>>,
     last_audio: Option<AudioStream>,
 }
 
+impl fmt::Debug for OriginState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The last description holds our keys.
+        f.debug_struct("OriginState").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
 impl OriginState {
-    /// For a new leg; `session_id` is drawn at random. Versions begin at 1.
+    /// For a new leg without encryption; `session_id` is drawn at random. Versions begin at 1.
     pub const fn new(session_id: u64) -> Self {
-        OriginState { origin: Origin { session_id, version: 1 }, last: None, last_audio: None }
+        OriginState {
+            origin: Origin { session_id, version: 1 },
+            crypto: LegCrypto::new(Encryption::Off),
+            last: None,
+            last_audio: None,
+        }
+    }
+
+    /// Begins anew for another peer under `encryption`: the keys that the one before was told are
+    /// forgotten.
+    pub fn start_leg(&mut self, encryption: Encryption) {
+        self.crypto = LegCrypto::new(encryption);
+        self.last_audio = None;
+    }
+
+    /// From the next description on our keys are others, for the same lines: where they are used,
+    /// packets are counted anew.
+    pub fn renew_keys(&mut self) {
+        self.crypto.renew();
+    }
+
+    /// The policy of the leg.
+    pub const fn encryption(&self) -> Encryption {
+        self.crypto.encryption
+    }
+
+    /// Notes what the leg and we have agreed on, as [`leg_security`](crate::leg_security) found it.
+    pub fn note_security(&mut self, security: &LegSecurity) {
+        self.crypto.agreed(security);
     }
 
     /// What the `o=` line of the last description says, or of the first one will say.
@@ -58,6 +98,8 @@ impl OriginState {
         let mut body = description.to_bytes(self.origin.version);
         if let Some(last) = &self.last {
             if **last == *body {
+                // Forgotten when the leg began anew.
+                self.last_audio = self.last_audio.take().or_else(|| description.audio());
                 return body;
             }
             self.origin.version = self.origin.version.wrapping_add(1);
@@ -78,6 +120,9 @@ pub enum Role<'a> {
     Answer {
         /// The offer that the target leg sent: the answer gets one `m=` line for each of its.
         to: &'a SessionDescription,
+        /// Which `m=` line of our own offer the received description answers, from 0; `None` when
+        /// it is the same as in `to`.
+        at: Option<usize>,
     },
 }
 
@@ -103,6 +148,12 @@ impl Default for AnchorOptions {
 /// hold and resume reach the far end; an answer's direction is narrowed to what its offer allows
 /// (RFC 3264 section 6.1), and a hold by the address 0.0.0.0 becomes one by direction.
 ///
+/// Keys never pass. What each description says of encryption follows from its own leg's policy:
+/// that of the descriptions from [`SessionDescription::for_leg`], that of the target from
+/// [`OriginState::start_leg`]. `draw` gives 64 random bits that nobody can guess, for keys of ours.
+/// A device that offers the same audio plain and encrypted gets the other line declined; towards
+/// the target the stream stands where its first audio line would, and later where it stood before.
+///
 /// An answer that declines the audio stream is passed on as such; a caller sees it in
 /// [`SessionDescription::audio`] being `None`.
 ///
@@ -115,12 +166,18 @@ pub fn anchor(
     origin: &mut OriginState,
     role: Role<'_>,
     options: &AnchorOptions,
+    draw: &mut dyn FnMut() -> u64,
 ) -> Result<Vec<u8>, SdpError> {
     let hosts = InnerHosts::of(&received.inner);
     let (medias, times) = match role {
-        Role::Offer => (offered_media(received, local, &hosts)?, &received.inner.times),
+        Role::Offer => {
+            (offered_media(received, local, origin, &hosts, draw)?, &received.inner.times)
+        }
         // RFC 3264 section 6: the answer repeats the offer's t= line.
-        Role::Answer { to } => (answered_media(received, to, local, &hosts)?, &to.inner.times),
+        Role::Answer { to, at } => {
+            let mut answer = |offered: &AudioStream| origin.crypto.answer(offered, draw);
+            (answered_media(received, (to, at), local, &hosts, &mut answer)?, &to.inner.times)
+        }
     };
     let session_id = origin.origin.session_id;
     Ok(origin.stamp(&Written {
@@ -137,46 +194,55 @@ pub fn anchor(
 fn offered_media<'a>(
     received: &'a SessionDescription,
     local: &LocalMedia,
+    origin: &mut OriginState,
     hosts: &InnerHosts,
+    draw: &mut dyn FnMut() -> u64,
 ) -> Result<Vec<WrittenMedia<'a>>, SdpError> {
     let audio = received.audio_ref().ok_or(SdpError::NoAudio)?;
     audio.check_address()?;
+    let last = origin.last_audio.as_ref();
+    let protection = origin.crypto.offer(audio.profile, last, draw);
+    // A line keeps its place for the life of a session (RFC 3264 section 8). At first it is the
+    // first audio line's: there are answerers that look no further.
+    let place = last.map(|last| last.index).or_else(|| received.first_audio_line());
     let transport = Transport {
         local,
         direction: audio.direction,
         rtcp_mux: audio.rtcp_mux,
         // The fallback if the answerer does not multiplex (RFC 5761 section 5.1.1).
         rtcp_port: true,
+        crypto: protection.crypto,
     };
-    Ok(received
-        .inner
-        .medias
-        .iter()
-        .enumerate()
-        .map(|(index, media)| {
-            if index == audio.index {
-                relayed(media, &media.proto, &transport, hosts)
-            } else {
-                declined(media)
-            }
-        })
-        .collect())
+    let proto = protection.profile.name();
+    let mut medias: Vec<WrittenMedia<'a>> = received.inner.medias.iter().map(declined).collect();
+    if let Some(media) = received.inner.medias.get(audio.index)
+        && let Some(slot) = medias.get_mut(audio.index)
+    {
+        *slot = relayed(media, proto, transport, hosts);
+    }
+    if let Some(place) = place.filter(|&place| place < medias.len()) {
+        medias.swap(place, audio.index);
+    }
+    Ok(medias)
 }
 
 fn answered_media<'a>(
     received: &'a SessionDescription,
-    to: &'a SessionDescription,
+    (to, at): (&'a SessionDescription, Option<usize>),
     local: &LocalMedia,
     hosts: &InnerHosts,
+    answer_crypto: &mut dyn FnMut(&AudioStream) -> Option<CryptoAttribute>,
 ) -> Result<Vec<WrittenMedia<'a>>, SdpError> {
     let pair = match to.audio_ref() {
-        Some(offered) => answering_stream(received, offered.index).map(|answer| (offered, answer)),
+        Some(offered) => {
+            answering_stream(received, at.unwrap_or(offered.index)).map(|answer| (offered, answer))
+        }
         None => None,
     };
     if let Some((_, answer)) = &pair {
         answer.check_address()?;
     }
-    let answer_to = |index: usize, offer: &'a Media| {
+    let mut answer_to = |index: usize, offer: &'a Media| {
         let (offered, answer) = pair.as_ref().filter(|(offered, _)| offered.index == index)?;
         let media = received.inner.medias.get(answer.index)?;
         let transport = Transport {
@@ -185,9 +251,10 @@ fn answered_media<'a>(
             // Each leg multiplexes or not by itself: the relay can do either.
             rtcp_mux: offered.rtcp_mux,
             rtcp_port: !offered.rtcp_mux,
+            crypto: answer_crypto(offered).into_iter().collect(),
         };
         // RFC 3264 section 6: the transport protocol of the answer is that of the offer.
-        Some(relayed(media, &offer.proto, &transport, hosts))
+        Some(relayed(media, &offer.proto, transport, hosts))
     };
     Ok(to
         .inner
@@ -219,12 +286,13 @@ struct Transport<'a> {
     rtcp_mux: bool,
     /// Say where RTCP goes if that is not the port after RTP's.
     rtcp_port: bool,
+    crypto: Vec<CryptoAttribute>,
 }
 
 fn relayed<'a>(
     media: &'a Media,
     proto: &'a str,
-    transport: &Transport<'_>,
+    transport: Transport<'_>,
     hosts: &InnerHosts,
 ) -> WrittenMedia<'a> {
     let mut formats = String::with_capacity(media.fmt.len());
@@ -249,6 +317,7 @@ fn relayed<'a>(
             rtcp: says_rtcp.then(|| rtcp_value(local)),
             rtcp_mux: transport.rtcp_mux,
             direction: transport.direction,
+            crypto: transport.crypto,
         }),
     }
 }

@@ -1,13 +1,15 @@
 //! What a description says about the audio stream that is relayed.
 
+use crate::crypto::CryptoAttribute;
 use crate::direction::Direction;
 use crate::error::SdpError;
+use crate::profile::RtpProfile;
 use model::{Codec, CodecMapping, IpFamily};
 use sdp_types::{Attribute, Media, Session};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// An audio stream over plain RTP, as its sender describes it.
+/// An audio stream over RTP or SRTP, as its sender describes it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AudioStream {
     /// The `m=` line, counted from 0.
@@ -32,6 +34,10 @@ pub struct AudioStream {
     /// It is on hold by address: 0.0.0.0 (RFC 3264 section 8.4), `::`, or a name in `.invalid`
     /// (RFC 6157 section 5.1).
     pub held: bool,
+    /// Its transport protocol; never one with DTLS.
+    pub profile: RtpProfile,
+    /// Its `a=crypto` lines that can be taken, in their order. There is at least one in `RTP/SAVP`.
+    pub crypto: Vec<CryptoAttribute>,
     /// Why media must not be sent to its address at all, if so.
     unsuitable: Option<&'static str>,
 }
@@ -47,8 +53,8 @@ pub(crate) struct MediaLine<'a> {
 }
 
 impl AudioStream {
-    /// Reads `m=` line `index`; `None` when it is not audio over plain RTP, is rejected, or has no
-    /// payload type.
+    /// Reads `m=` line `index`; `None` when it is not audio over RTP, is rejected, has no payload
+    /// type, or is SRTP without keys that can be taken.
     pub(crate) fn read(description: &Session, index: usize) -> Option<Self> {
         let media = description.medias.get(index)?;
         let line = MediaLine {
@@ -58,9 +64,7 @@ impl AudioStream {
             proto: &media.proto,
             formats: &media.fmt,
         };
-        if !line.can_be_relayed() {
-            return None;
-        }
+        line.relayed_profile()?;
         let mut told = Told::default();
         told.take_media(&media.attributes);
         told.take_session(&description.attributes);
@@ -74,11 +78,10 @@ impl AudioStream {
         told: &Told<'_>,
         address: impl FnOnce() -> Address,
     ) -> Option<Self> {
-        if !line.can_be_relayed() {
-            return None;
-        }
+        let profile = line.relayed_profile()?;
+        let crypto = told.crypto.clone();
         let codecs = codecs(line.formats, told);
-        if codecs.is_empty() {
+        if codecs.is_empty() || (profile.is_sdes() && crypto.is_empty()) {
             return None;
         }
         let address = address();
@@ -96,6 +99,8 @@ impl AudioStream {
             codecs,
             ip_family: address.family,
             held: address.held,
+            profile,
+            crypto,
             unsuitable: address.unsuitable,
         })
     }
@@ -131,10 +136,10 @@ pub(crate) fn rtcp_host(value: &str) -> Option<&str> {
 }
 
 impl MediaLine<'_> {
-    fn can_be_relayed(&self) -> bool {
-        self.media.eq_ignore_ascii_case("audio")
-            && ["RTP/AVP", "RTP/AVPF"].iter().any(|p| self.proto.eq_ignore_ascii_case(p))
-            && self.port != 0
+    /// The profile of a stream that the relay can carry.
+    fn relayed_profile(&self) -> Option<RtpProfile> {
+        let offered = self.media.eq_ignore_ascii_case("audio") && self.port != 0;
+        RtpProfile::parse(self.proto).filter(|profile| offered && !profile.is_dtls())
     }
 }
 
@@ -148,7 +153,12 @@ pub(crate) struct Told<'a> {
     /// The value of `a=rtcp`.
     pub(crate) rtcp: Option<&'a str>,
     pub(crate) rtcp_mux: bool,
+    /// The lines of `a=crypto` that can be taken.
+    pub(crate) crypto: Vec<CryptoAttribute>,
 }
+
+/// More lines of `a=crypto` than this are not read: there are not as many suites.
+const MAX_CRYPTO: usize = 16;
 
 impl Default for Told<'_> {
     fn default() -> Self {
@@ -158,6 +168,7 @@ impl Default for Told<'_> {
             direction: None,
             rtcp: None,
             rtcp_mux: false,
+            crypto: Vec::new(),
         }
     }
 }
@@ -173,6 +184,11 @@ impl<'a> Told<'a> {
                     rtcp.get_or_insert(attribute.value.as_deref());
                 }
                 8 if name.eq_ignore_ascii_case("rtcp-mux") => self.rtcp_mux = true,
+                // Only at the media level (RFC 4568 section 4).
+                6 if name.eq_ignore_ascii_case("crypto") && self.crypto.len() < MAX_CRYPTO => {
+                    let line = CryptoAttribute::parse(attribute.value.as_deref().unwrap_or(""));
+                    self.crypto.extend(line.ok().filter(|line| line.usable().is_ok()));
+                }
                 _ => self.take(name, attribute.value.as_deref()),
             }
         }

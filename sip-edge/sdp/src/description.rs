@@ -2,8 +2,10 @@
 
 use crate::audio::AudioStream;
 use crate::error::{Malformed, SdpError};
-use sdp_types::ParserError;
+use crate::profile::Encryption;
+use sdp_types::{Media, ParserError, Session};
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -25,13 +27,26 @@ impl Default for Limits {
     }
 }
 
-/// A session description. It keeps every attribute in its order, known or not.
-#[derive(Clone, Debug)]
+/// A session description. It keeps every attribute in its order, known or not. Printing it shows
+/// no key.
+#[derive(Clone)]
 pub struct SessionDescription {
-    pub(crate) inner: sdp_types::Session,
+    pub(crate) inner: Session,
     text: Arc<[u8]>,
     /// Read once, because it is asked for many times.
     audio: Option<AudioStream>,
+    /// The policy that chose the stream.
+    encryption: Encryption,
+}
+
+impl fmt::Debug for SessionDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.inner.medias.len();
+        f.debug_struct("SessionDescription")
+            .field("media", &lines)
+            .field("audio", &self.audio)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PartialEq for SessionDescription {
@@ -60,12 +75,30 @@ impl SessionDescription {
         if ends >= limits.lines && lines() > limits.lines {
             return over("lines", limits.lines);
         }
-        let inner = sdp_types::Session::parse(&with_readable_free_text(body)).map_err(malformed)?;
+        let inner = Session::parse(&with_readable_free_text(body)).map_err(malformed)?;
         if inner.medias.len() > limits.media {
             return over("media descriptions", limits.media);
         }
-        let audio = (0..inner.medias.len()).find_map(|index| AudioStream::read(&inner, index));
-        Ok(SessionDescription { inner, text: body.into(), audio })
+        let encryption = Encryption::default();
+        let audio = choose(&inner, encryption);
+        Ok(SessionDescription { inner, text: body.into(), audio, encryption })
+    }
+
+    /// The same description with the stream that a leg under `encryption` has: of several that it
+    /// may have, one with keys, else the first.
+    #[must_use]
+    pub fn for_leg(mut self, encryption: Encryption) -> Self {
+        if encryption != self.encryption {
+            self.audio = choose(&self.inner, encryption);
+            self.encryption = encryption;
+        }
+        self
+    }
+
+    /// The policy that its stream was chosen under; [`Encryption::Off`] until
+    /// [`for_leg`](Self::for_leg).
+    pub const fn encryption(&self) -> Encryption {
+        self.encryption
     }
 
     /// The body that was read, as it came.
@@ -86,8 +119,8 @@ impl SessionDescription {
         self.inner.medias.len()
     }
 
-    /// The stream that is relayed: the first audio `m=` line over `RTP/AVP` or `RTP/AVPF` whose
-    /// port is not 0.
+    /// The stream that is relayed: an audio `m=` line over RTP whose port is not 0, which
+    /// [`encryption`](Self::encryption) allows.
     pub fn audio(&self) -> Option<AudioStream> {
         self.audio.clone()
     }
@@ -99,12 +132,16 @@ impl SessionDescription {
 
     /// The audio stream of `m=` line `index` (from 0), if that one can be relayed.
     pub fn audio_at(&self, index: usize) -> Option<AudioStream> {
-        // None comes before the first.
-        let first = self.audio.as_ref().filter(|first| first.index <= index)?;
-        if first.index == index {
-            return Some(first.clone());
+        match &self.audio {
+            Some(audio) if audio.index == index => Some(audio.clone()),
+            _ => AudioStream::read(&self.inner, index).filter(|s| self.encryption.accepts(s)),
         }
-        AudioStream::read(&self.inner, index)
+    }
+
+    /// The first audio `m=` line that asks for anything.
+    pub(crate) fn first_audio_line(&self) -> Option<usize> {
+        let wanted = |line: &Media| line.port != 0 && line.media.eq_ignore_ascii_case("audio");
+        self.inner.medias.iter().position(wanted)
     }
 
     /// Whether its audio stream is to be sent to `address` at a port of `ports`: a media loop when
@@ -115,6 +152,20 @@ impl SessionDescription {
             remote.ip().to_canonical() == address.to_canonical() && ports.contains(&remote.port())
         })
     }
+}
+
+/// The stream of a leg under `encryption`.
+fn choose(description: &Session, encryption: Encryption) -> Option<AudioStream> {
+    let mut first = None;
+    for index in 0..description.medias.len() {
+        let stream = AudioStream::read(description, index).filter(|s| encryption.accepts(s));
+        match stream {
+            Some(stream) if encryption.prefers(&stream) => return Some(stream),
+            Some(stream) => first = first.or(Some(stream)),
+            None => {}
+        }
+    }
+    first
 }
 
 /// Whether two descriptions of one leg ask for the same media: everything but the `o=`, `s=` and

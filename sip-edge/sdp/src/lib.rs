@@ -9,25 +9,33 @@
 //! - [`AudioStream`] is what a description says about the stream that is relayed.
 //! - [`anchor`] writes the description for the other leg; [`OriginState`] keeps its `o=` version.
 //! - [`renewed`] makes a leg's description the offer to another far end.
+//! - [`Encryption`] is a leg's policy, [`CryptoAttribute`] a line of keys (RFC 4568), and
+//!   [`leg_security`] what two descriptions agreed on.
 //! - [`media_plan_leg`] turns both descriptions of a leg into the relay's [`model::LegPlan`].
 #![forbid(unsafe_code)]
 
 mod anchor;
 mod audio;
+mod crypto;
 mod description;
 mod direction;
 mod error;
+mod leg_crypto;
 mod multipart;
 mod plan;
+mod profile;
 mod renew;
 mod scrub;
 mod write;
 
 pub use anchor::{AnchorOptions, Origin, OriginState, Role, anchor};
 pub use audio::AudioStream;
+pub use crypto::{CryptoAttribute, CryptoFault, FecOrder, SessionParameter};
 pub use description::{Limits, SessionDescription, same_media};
 pub use direction::Direction;
 pub use error::{Malformed, SdpError};
+pub use leg_crypto::leg_security;
 pub use multipart::extract_sdp;
 pub use plan::media_plan_leg;
+pub use profile::{Encryption, RtpProfile};
 pub use renew::renewed;

@@ -2,7 +2,8 @@
 
 use crate::audio::AudioStream;
 use crate::direction::Direction;
-use model::{Codec, CodecMapping, LegPlan, LegSecurity};
+use crate::leg_crypto::leg_security;
+use model::{Codec, CodecMapping, LegPlan};
 use std::net::{IpAddr, SocketAddr};
 
 /// The plan of a leg.
@@ -12,7 +13,8 @@ use std::net::{IpAddr, SocketAddr};
 /// where its signalling comes from when that says something about its media, `previous` the plan
 /// in force. Without any description nothing passes.
 ///
-/// Before the leg's first description only our offer counts, so that early media may arrive. The
+/// Before the leg's first description only our offer counts, so that early media may arrive, unless
+/// it offers keys: what comes then can be read only with the answer's. The
 /// learning window is to open again when the leg names another address, and as long as it names
 /// none that can be used without being on hold.
 pub fn media_plan_leg(
@@ -31,6 +33,9 @@ pub fn media_plan_leg(
         (None, Some(s)) => s.direction.reversed(),
         (None, None) => Direction::Inactive,
     };
+    // Keys that are not agreed, or not yet, stop the stream: it must not pass as what it is not.
+    let security = leg_security(received, sent);
+    let direction = if security.is_some() { direction } else { Direction::Inactive };
     let codecs = agreed(received, sent);
     let telephone_event = agreed_events(received, sent, &codecs);
     LegPlan {
@@ -43,7 +48,7 @@ pub fn media_plan_leg(
         relearn: received.is_some_and(|r| relearn(r, remote_rtcp, rtcp_mux, previous)),
         codecs,
         telephone_event,
-        security: LegSecurity::Plain,
+        security: security.unwrap_or_default(),
     }
 }
 

@@ -76,6 +76,10 @@ impl InnerHosts {
         if is_not_passed(name) || Direction::from_attribute(name).is_some() {
             return false;
         }
+        // A key is a key under any name: RFC 3407 wraps whole lines, vendors have their own.
+        if value.is_some_and(holds_key) {
+            return false;
+        }
         if ["ptime", "maxptime"].iter().any(is) {
             return value.is_some_and(|v| packet_duration(v).is_some());
         }
@@ -93,7 +97,7 @@ impl InnerHosts {
 
 /// Attributes that describe the sender's transport, keys or software rather than the audio. What
 /// of them is ours to say is written anew.
-const NOT_PASSED: [&str; 42] = [
+const NOT_PASSED: [&str; 44] = [
     // Addresses and connectivity: RFC 3605, 5761, 8445, 8838, 8859, 6947, 4570, 4145.
     "rtcp",
     "rtcp-mux",
@@ -116,6 +120,8 @@ const NOT_PASSED: [&str; 42] = [
     "path",
     // Keys, which would promise a protection that plain RTP does not give: RFC 4568, 4567, 8122.
     "crypto",
+    "cryptoscale",
+    "3ge2ae",
     "key-mgmt",
     "fingerprint",
     "setup",
@@ -163,6 +169,13 @@ static LENGTHS: [u32; 32] = {
     }
     lengths
 };
+
+/// Whether `text` holds key material as RFC 4568 section 6.1 writes it.
+fn holds_key(text: &str) -> bool {
+    const METHOD: &[u8] = b"inline:";
+    text.len() > METHOD.len()
+        && text.as_bytes().windows(METHOD.len()).any(|part| part.eq_ignore_ascii_case(METHOD))
+}
 
 /// Whether `host` stands in `text` by itself, not as a part of a longer word.
 fn has_word(text: &str, host: &str) -> bool {

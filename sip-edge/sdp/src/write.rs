@@ -2,6 +2,7 @@
 //! one buffer.
 
 use crate::audio::{Address, AudioStream, MediaLine, Told};
+use crate::crypto::CryptoAttribute;
 use crate::direction::Direction;
 use sdp_types::{Attribute, Bandwidth, Repeat, Time};
 use std::io::Write as _;
@@ -37,6 +38,7 @@ pub(crate) struct WrittenTransport {
     pub(crate) rtcp: Option<String>,
     pub(crate) rtcp_mux: bool,
     pub(crate) direction: Direction,
+    pub(crate) crypto: Vec<CryptoAttribute>,
 }
 
 impl Written<'_> {
@@ -72,6 +74,7 @@ impl Written<'_> {
                 told.direction = Some(transport.direction);
                 told.rtcp = transport.rtcp.as_deref();
                 told.rtcp_mux = transport.rtcp_mux;
+                told.crypto = transport.crypto.clone();
             }
             told.take_session(self.attributes.iter().copied());
             let line = MediaLine {
@@ -109,6 +112,9 @@ impl WrittenMedia<'_> {
         push_bandwidths(out, &self.bandwidths);
         push_attributes(out, &self.attributes);
         let Some(transport) = &self.transport else { return };
+        for line in &transport.crypto {
+            push_attribute(out, "crypto", Some(&line.to_value()));
+        }
         if let Some(rtcp) = &transport.rtcp {
             push_attribute(out, "rtcp", Some(rtcp));
         }

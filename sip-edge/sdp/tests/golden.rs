@@ -8,18 +8,27 @@ mod support;
 
 use model::LocalMedia;
 use sdp::{AnchorOptions, OriginState, Role, SessionDescription};
-use support::{corpus, description, local, towards_a, towards_b};
+use support::{corpus, description, local, no_keys, towards_a, towards_b};
 
 /// Anchors both descriptions of a device pair and compares them with the stored ones.
 fn check(device: &str, towards_a: &LocalMedia, towards_b: &LocalMedia) {
     let offer = description(&corpus(&format!("{device}-offer.sdp")));
     let answer = description(&corpus(&format!("{device}-answer.sdp")));
     let options = AnchorOptions::default();
-    let to_b = sdp::anchor(&offer, towards_b, &mut OriginState::new(1001), Role::Offer, &options)
-        .expect("the offer is acceptable");
-    let role = Role::Answer { to: &offer };
-    let to_a = sdp::anchor(&answer, towards_a, &mut OriginState::new(1002), role, &options)
-        .expect("the answer is acceptable");
+    let to_b = sdp::anchor(
+        &offer,
+        towards_b,
+        &mut OriginState::new(1001),
+        Role::Offer,
+        &options,
+        &mut no_keys,
+    )
+    .expect("the offer is acceptable");
+    let at = description(&to_b).audio().map(|audio| audio.index);
+    let role = Role::Answer { to: &offer, at };
+    let to_a =
+        sdp::anchor(&answer, towards_a, &mut OriginState::new(1002), role, &options, &mut no_keys)
+            .expect("the answer is acceptable");
     compare(&format!("{device}-offer.sdp"), &to_b, &offer);
     compare(&format!("{device}-answer.sdp"), &to_a, &offer);
 }

@@ -37,7 +37,7 @@ fn every_direction_of_an_offer_reaches_the_far_end() {
 fn a_legal_answer_passes_and_an_illegal_one_is_narrowed() {
     for offered in Direction::ALL {
         for answered in Direction::ALL {
-            let role = Role::Answer { to: &with(offered) };
+            let role = Role::Answer { to: &with(offered), at: None };
             let sent = anchored(&with(answered), &towards_a(), role).expect("anchored");
             let written = sent.audio().expect("audio").direction;
             let legal = legal_answers(offered);
@@ -55,7 +55,7 @@ fn a_legal_answer_passes_and_an_illegal_one_is_narrowed() {
 
 #[test]
 fn sendrecv_in_answer_to_sendonly_becomes_recvonly() {
-    let role = Role::Answer { to: &with(Direction::SendOnly) };
+    let role = Role::Answer { to: &with(Direction::SendOnly), at: None };
     let sent = anchored(&with(Direction::SendRecv), &towards_a(), role).expect("anchored");
     assert_eq!(sent.audio().expect("audio").direction, Direction::RecvOnly);
 }

@@ -174,6 +174,14 @@ fn attributes_cannot_add_lines() {
     let mut origin = sdp::OriginState::new(1);
     let options = sdp::AnchorOptions { session_name: "a\r\nm=audio 9 RTP/AVP 0".to_owned() };
     let offer = audio("IP4 192.0.2.10", "");
-    let body = sdp::anchor(&offer, &towards_b(), &mut origin, Role::Offer, &options).unwrap();
+    let body = sdp::anchor(
+        &offer,
+        &towards_b(),
+        &mut origin,
+        Role::Offer,
+        &options,
+        &mut support::no_keys,
+    )
+    .unwrap();
     assert_eq!(description(&body).media_count(), 1);
 }

@@ -30,7 +30,8 @@ fn codec_selection_with_video_declined() {
         "{}m=audio 49174 RTP/AVP 0\na=rtpmap:0 PCMU/8000\nm=video 0 RTP/AVP 31 32\n",
         head("bob")
     ));
-    let to_a = anchored(&answer, &towards_a(), Role::Answer { to: &offer }).expect("anchored");
+    let to_a =
+        anchored(&answer, &towards_a(), Role::Answer { to: &offer, at: None }).expect("anchored");
     let stream = to_a.audio().expect("audio");
     assert_eq!(stream.codecs.len(), 1);
     assert_eq!(stream.remote_rtp, Some(towards_a().rtp));
@@ -54,7 +55,8 @@ fn a_second_audio_stream_is_declined() {
 fn order_of_formats_passes() {
     let offer = text(&format!("{}m=audio 49170 RTP/AVP 8 0 18\n", head("alice")));
     let answer = text(&format!("{}m=audio 49172 RTP/AVP 18 8\n", head("bob")));
-    let to_a = anchored(&answer, &towards_a(), Role::Answer { to: &offer }).expect("anchored");
+    let to_a =
+        anchored(&answer, &towards_a(), Role::Answer { to: &offer, at: None }).expect("anchored");
     let order: Vec<u8> =
         to_a.audio().expect("audio").codecs.iter().map(|c| c.payload_type).collect();
     assert_eq!(order, [18, 8]);
@@ -64,7 +66,8 @@ fn order_of_formats_passes() {
 fn a_declined_stream_stays_declined_towards_the_offerer() {
     let offer = audio("IP4 192.0.2.10", "");
     let answer = text(&format!("{}m=audio 0 RTP/AVP 0\n", head("bob")));
-    let to_a = anchored(&answer, &towards_a(), Role::Answer { to: &offer }).expect("anchored");
+    let to_a =
+        anchored(&answer, &towards_a(), Role::Answer { to: &offer, at: None }).expect("anchored");
     assert_eq!(to_a.media_count(), 1);
     assert!(to_a.audio().is_none());
 }
@@ -82,7 +85,8 @@ fn missing_lines_of_an_answer_are_added_and_surplus_ones_dropped() {
         head("bob")
     ));
     for answer in [short, long] {
-        let to_a = anchored(&answer, &towards_a(), Role::Answer { to: &offer }).expect("anchored");
+        let to_a = anchored(&answer, &towards_a(), Role::Answer { to: &offer, at: None })
+            .expect("anchored");
         let lines: Vec<String> =
             written(&to_a).lines().filter(|l| l.starts_with("m=")).map(str::to_owned).collect();
         assert_eq!(
@@ -96,7 +100,8 @@ fn missing_lines_of_an_answer_are_added_and_surplus_ones_dropped() {
 fn an_audio_line_that_was_declined_is_not_replaced_by_another() {
     let offer = text(&format!("{}m=audio 4000 RTP/AVP 0\nm=audio 4002 RTP/AVP 8\n", head("alice")));
     let answer = text(&format!("{}m=audio 0 RTP/AVP 0\nm=audio 9002 RTP/AVP 8\n", head("bob")));
-    let to_a = anchored(&answer, &towards_a(), Role::Answer { to: &offer }).expect("anchored");
+    let to_a =
+        anchored(&answer, &towards_a(), Role::Answer { to: &offer, at: None }).expect("anchored");
     assert!(to_a.audio().is_none());
 }
 
@@ -106,8 +111,9 @@ fn the_answer_repeats_the_protocol_and_times_of_its_offer() {
         "v=0\no=- 1 1 IN IP4 192.0.2.10\ns=-\nc=IN IP4 192.0.2.10\nt=3034423619 3042462419\n\
          m=audio 4000 RTP/AVPF 0\n",
     );
-    let to_a = anchored(&audio("IP4 192.0.2.20", ""), &towards_a(), Role::Answer { to: &offer })
-        .expect("anchored");
+    let to_a =
+        anchored(&audio("IP4 192.0.2.20", ""), &towards_a(), Role::Answer { to: &offer, at: None })
+            .expect("anchored");
     assert!(written(&to_a).contains("t=3034423619 3042462419\r\nm=audio 20000 RTP/AVPF 0 101\r\n"));
 }
 
@@ -119,7 +125,8 @@ fn rtcp_mux_is_answered_only_where_it_was_offered() {
         let to_b = anchored(offer, &towards_b(), Role::Offer).expect("anchored");
         let offered = offer.audio().expect("audio").rtcp_mux;
         assert_eq!(to_b.audio().expect("audio").rtcp_mux, offered);
-        let to_a = anchored(answer, &towards_a(), Role::Answer { to: offer }).expect("anchored");
+        let to_a =
+            anchored(answer, &towards_a(), Role::Answer { to: offer, at: None }).expect("anchored");
         assert_eq!(to_a.audio().expect("audio").rtcp_mux, offered);
         assert_eq!(written(&to_a).matches("rtcp-mux").count(), usize::from(offered));
     }
@@ -139,7 +146,15 @@ fn the_version_grows_by_one_exactly_when_the_description_changes() {
     let mut origin = OriginState::new(42);
     let options = AnchorOptions::default();
     let mut write = |received: &SessionDescription| {
-        sdp::anchor(received, &towards_b(), &mut origin, Role::Offer, &options).expect("anchored");
+        sdp::anchor(
+            received,
+            &towards_b(),
+            &mut origin,
+            Role::Offer,
+            &options,
+            &mut support::no_keys,
+        )
+        .expect("anchored");
         (origin.origin().session_id, origin.origin().version)
     };
     let active = audio("IP4 192.0.2.10", "");
@@ -158,7 +173,10 @@ fn a_refused_description_leaves_the_origin_alone() {
     let mut origin = OriginState::new(42);
     let none = description(&corpus("no-media.sdp"));
     let options = AnchorOptions::default();
-    assert!(sdp::anchor(&none, &towards_b(), &mut origin, Role::Offer, &options).is_err());
+    assert!(
+        sdp::anchor(&none, &towards_b(), &mut origin, Role::Offer, &options, &mut support::no_keys)
+            .is_err()
+    );
     assert!(origin.last().is_none());
     assert_eq!(origin.origin().version, 1);
 }

@@ -3,8 +3,8 @@
 use crate::bounded;
 use model::LocalMedia;
 use sdp::{
-    AnchorOptions, Limits, OriginState, Role, SdpError, SessionDescription, anchor, extract_sdp,
-    media_plan_leg, same_media,
+    AnchorOptions, Encryption, Limits, OriginState, Role, SdpError, SessionDescription, anchor,
+    extract_sdp, media_plan_leg, same_media,
 };
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -37,10 +37,13 @@ pub fn sdp(data: &[u8]) {
     }
 
     let Ok(offer) = SessionDescription::parse(OFFER, &limits) else { return };
-    for local in locals() {
-        let as_offer = anchored(&received, &local, Role::Offer);
-        let as_answer = anchored(&received, &local, Role::Answer { to: &offer });
-        let answered = anchored(&offer, &local, Role::Answer { to: &received });
+    for (local, encryption) in locals().into_iter().flat_map(|l| POLICIES.map(|e| (l, e))) {
+        let received = received.clone().for_leg(encryption);
+        let as_offer = anchored(&received, &local, Role::Offer, encryption);
+        let role = Role::Answer { to: &offer, at: None };
+        let as_answer = anchored(&received, &local, role, encryption);
+        let role = Role::Answer { to: &received, at: Some(0) };
+        let answered = anchored(&offer, &local, role, encryption);
         for sent in [as_offer, as_answer, answered].into_iter().flatten() {
             let first = media_plan_leg(
                 received.audio().as_ref(),
@@ -55,6 +58,9 @@ pub fn sdp(data: &[u8]) {
     }
 }
 
+const POLICIES: [Encryption; 4] =
+    [Encryption::Off, Encryption::Mirror, Encryption::Optional, Encryption::Required];
+
 fn locals() -> [LocalMedia; 2] {
     let local = |ip: IpAddr| LocalMedia {
         rtp: SocketAddr::new(ip, 20_000),
@@ -68,10 +74,13 @@ fn anchored(
     received: &SessionDescription,
     local: &LocalMedia,
     role: Role<'_>,
+    encryption: Encryption,
 ) -> Option<SessionDescription> {
     let mut origin = OriginState::new(7);
+    origin.start_leg(encryption);
     let options = AnchorOptions::default();
-    let body = match anchor(received, local, &mut origin, role, &options) {
+    let mut draw = || 7;
+    let body = match anchor(received, local, &mut origin, role, &options, &mut draw) {
         Ok(body) => body,
         Err(error) => {
             assert!((400..500).contains(&error.status()), "a refusal has its status: {error}");
@@ -81,6 +90,7 @@ fn anchored(
     // An anchored description may be larger than what was received: `SdpError::OverLimit` is fair.
     match SessionDescription::parse(&body, &Limits::default()) {
         Ok(sent) => {
+            let sent = sent.for_leg(encryption);
             if let Some(remote) = sent.audio().and_then(|audio| audio.remote_rtp) {
                 assert_eq!(remote, local.rtp, "our address stands in what we send");
             }

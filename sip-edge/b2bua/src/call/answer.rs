@@ -88,7 +88,7 @@ impl Call {
         }
         refuse_own_address(&answer, &context.own_media)?;
         let undo = self.media.before_offer(LegSide::A);
-        let body = self.media.write_answer(LegSide::A, offer, &answer)?;
+        let body = self.media.write_answer(context.random.as_mut(), LegSide::A, offer, &answer)?;
         self.media.note_received(LegSide::A, offer);
         self.media.note_received(LegSide::B, &answer);
         let told = pending.told.take();
@@ -119,7 +119,7 @@ impl Call {
         }
         let offer = description_in(response)?.ok_or(BodyFault::NotAcceptable)?;
         refuse_own_address(&offer, &context.own_media)?;
-        let body = self.media.write_offer(LegSide::A, &offer)?;
+        let body = self.media.write_offer(context.random.as_mut(), LegSide::A, &offer)?;
         pending.delayed_offer = Some(offer);
         Ok(Some(body))
     }
@@ -225,7 +225,8 @@ impl Call {
     ) -> Result<Vec<u8>, BodyFault> {
         let answer = description_in(ack)?.ok_or(BodyFault::NotAcceptable)?;
         refuse_own_address(&answer, &context.own_media)?;
-        let body = self.media.write_answer(from.other(), offer, &answer)?;
+        let body =
+            self.media.write_answer(context.random.as_mut(), from.other(), offer, &answer)?;
         self.media.note_received(from, &answer);
         self.media.note_received(from.other(), offer);
         self.apply_media(context);

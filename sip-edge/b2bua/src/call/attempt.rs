@@ -7,10 +7,13 @@ use super::setup::SetupState;
 use super::{Call, ClientPurpose, NoResponse};
 use crate::context::Context;
 use crate::deadline::Deadline;
+use crate::encryption;
 use crate::leg::{Leg, via};
 use crate::session_timer::{SessionTimer, seconds};
 use crate::{carry, leg, secure};
-use model::{CallEventKind, EndedBy, Flow, Instant, LegSide, Refusal, TransportProtocol};
+use model::{
+    CallDirection, CallEventKind, EndedBy, Flow, Instant, LegSide, Refusal, TransportProtocol,
+};
 use sip_proto::{Composer, HeaderName, Message, Method, push_address};
 
 /// A route that still refuses the interval after it got what it asked for twice is broken.
@@ -30,12 +33,16 @@ impl Call {
             return;
         };
         let identity = secure::expected(context, route, protocol);
-        if protocol == TransportProtocol::Tls && identity.is_none() {
+        let is_open = self.parties.direction == CallDirection::Inbound
+            && !encryption::allows_signalling(&self.voice_connector, protocol);
+        if is_open || (protocol == TransportProtocol::Tls && identity.is_none()) {
             pending.hunt.note(503);
             self.next_route(context, now);
             return;
         }
         let flow = Flow { identity, ..Flow::new(protocol, listener.local, destination) };
+        let encryption = encryption::of_route(&self.voice_connector, self.parties.direction, route);
+        self.media.start_leg(LegSide::B, encryption);
         pending.attempt += 1;
         pending.early_answer = None;
         pending.forks = Forks::default();
@@ -75,7 +82,8 @@ impl Call {
         let Some(pending) = self.pending.as_mut() else { return };
         let leg = &self.legs[LegSide::B.index()];
         let body = match &pending.offer {
-            Some(offer) => match self.media.write_offer(LegSide::B, offer) {
+            Some(offer) => match self.media.write_offer(context.random.as_mut(), LegSide::B, offer)
+            {
                 Ok(body) => Some(body),
                 Err(fault) => {
                     self.refuse_body(context, now, fault);

@@ -22,12 +22,14 @@ mod takeover;
 mod target;
 mod teardown;
 mod transfer;
+mod unencrypted;
 mod update;
 
 use crate::admission::Admission;
 use crate::carry;
 use crate::context::{CallKey, Context};
 use crate::deadline::{Deadline, Deadlines};
+use crate::encryption;
 use crate::leg::{Leg, SentAck};
 use crate::machine::Machine;
 use crate::media::CallMedia;
@@ -179,6 +181,9 @@ impl Call {
         secure::expect_caller(context, &mut leg_a, admission);
         let leg_b = Leg::new(flow, listener, [context.new_token(), context.new_token()]);
         let origins = [context.random.next_u64(), context.random.next_u64()];
+        let mut media = CallMedia::new(origins);
+        let encryption = encryption::of_caller(connector, admission.carrier.as_deref());
+        media.start_leg(LegSide::A, encryption);
         Call {
             key,
             id: context.new_transaction_id(),
@@ -186,7 +191,7 @@ impl Call {
             voice_connector: connector.clone(),
             legs: [leg_a, leg_b],
             sides: LegSide::BOTH.map(|leg| admission.direction.side_of(leg)),
-            media: CallMedia::new(origins),
+            media,
             media_serial: 0,
             setup: Machine::default(),
             pending: None,
@@ -239,6 +244,9 @@ impl Call {
         if !self.legs[from.index()].is_from_peer(request) {
             context.statistics.unknown_dialogs += 1;
             self.legs[from.index()].answer(context, now, server, request, 481);
+            return;
+        }
+        if !self.accept_signalling(context, now, from, server, request, flow) {
             return;
         }
         if !self.accept_sequence(context, now, from, server, request) {

@@ -115,7 +115,7 @@ impl Call {
         let early = match &pending.offer {
             _ if agreed => None,
             Some(_) => self.early_answer(context, description, reliable),
-            None if reliable => self.early_offer(&description),
+            None if reliable => self.early_offer(context, &description),
             // Only a reliable response may bring the offer.
             None => None,
         };
@@ -140,7 +140,8 @@ impl Call {
             return None;
         }
         let undo = self.media.before_offer(LegSide::A);
-        let body = self.media.write_answer(LegSide::A, offer, &answer).ok()?;
+        let body =
+            self.media.write_answer(context.random.as_mut(), LegSide::A, offer, &answer).ok()?;
         self.media.note_received(LegSide::A, offer);
         self.media.note_received(LegSide::B, &answer);
         if let Some(fork) = pending.forks.leading_mut() {
@@ -165,13 +166,17 @@ impl Call {
     }
 
     /// Leg B's offer in a reliable provisional response passes to a leg A that can answer it.
-    fn early_offer(&mut self, offer: &SessionDescription) -> Option<(Option<Vec<u8>>, BodyRole)> {
+    fn early_offer(
+        &mut self,
+        context: &mut Context,
+        offer: &SessionDescription,
+    ) -> Option<(Option<Vec<u8>>, BodyRole)> {
         let pending = self.pending.as_mut()?;
         let taken = pending.early_offer.is_some() || self.reliable.agreed;
         if taken || Reliability::of(&pending.invite) == Reliability::Unknown {
             return None;
         }
-        let body = self.media.write_offer(LegSide::A, offer).ok()?;
+        let body = self.media.write_offer(context.random.as_mut(), LegSide::A, offer).ok()?;
         pending.early_offer = Some(offer.clone());
         Some((Some(body), BodyRole::Offer))
     }

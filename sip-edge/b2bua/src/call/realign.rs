@@ -87,7 +87,9 @@ impl Call {
         let Some(work) = self.realign.work.as_mut() else { return };
         work.attempts += 1;
         work.undo = Some(self.media.before_offer(LegSide::A));
-        let Ok(body) = self.media.write_offer(LegSide::A, &work.description) else {
+        let Ok(body) =
+            self.media.write_offer(context.random.as_mut(), LegSide::A, &work.description)
+        else {
             self.drop_realign();
             return;
         };
@@ -181,6 +183,7 @@ impl Call {
         }
         if let Ok(Some(answer)) = description_in(response)
             && refuse_own_address(&answer, &context.own_media).is_ok()
+            && self.media.check(LegSide::A, &answer).is_ok()
         {
             self.media.note_received(LegSide::A, &answer);
             self.apply_media(context);

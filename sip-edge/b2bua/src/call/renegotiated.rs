@@ -175,7 +175,8 @@ impl Call {
         refuse_own_address(&theirs, &context.own_media)?;
         match &exchange.offer {
             Some(offer) => {
-                let body = self.media.write_answer(from, offer, &theirs)?;
+                let body =
+                    self.media.write_answer(context.random.as_mut(), from, offer, &theirs)?;
                 self.media.note_received(from, offer);
                 self.media.note_received(from.other(), &theirs);
                 self.note_early_exchange(from, offer, &theirs);
@@ -183,7 +184,7 @@ impl Call {
                 Ok(body)
             }
             None => {
-                let body = self.media.write_offer(from, &theirs)?;
+                let body = self.media.write_offer(context.random.as_mut(), from, &theirs)?;
                 exchange.delayed_offer = Some(theirs);
                 Ok(body)
             }

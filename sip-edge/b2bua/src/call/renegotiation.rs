@@ -122,7 +122,7 @@ impl Call {
         }) {
             Ok(offer) => offer,
             Err(fault) => {
-                self.legs[from.index()].answer(context, now, server, request, fault.status());
+                self.refuse_offer(context, now, from, server, request, fault);
                 return;
             }
         };
@@ -258,10 +258,11 @@ impl Call {
     ) {
         let to = from.other();
         let undo = self.media.before_offer(to);
-        let body = match offer.as_ref().map(|offer| self.media.write_offer(to, offer)) {
+        let random = context.random.as_mut();
+        let body = match offer.as_ref().map(|offer| self.media.write_offer(random, to, offer)) {
             Some(Ok(body)) => Some(body),
             Some(Err(fault)) => {
-                self.legs[from.index()].answer(context, now, server, request, fault.status());
+                self.refuse_offer(context, now, from, server, request, fault);
                 return;
             }
             None => None,

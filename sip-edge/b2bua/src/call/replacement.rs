@@ -31,7 +31,7 @@ impl Call {
     }
 
     pub(super) fn answer_replacement(&mut self, context: &mut Context, now: Instant) {
-        let body = self.replacement_answer();
+        let body = self.replacement_answer(context);
         let Some(pending) = self.pending.as_ref() else { return };
         let body = match body {
             Ok(body) => body,
@@ -53,11 +53,12 @@ impl Call {
         self.ready_to_join(context);
     }
 
-    fn replacement_answer(&mut self) -> Result<Vec<u8>, BodyFault> {
+    fn replacement_answer(&mut self, context: &mut Context) -> Result<Vec<u8>, BodyFault> {
         let described = self.takeover.described.take().ok_or(BodyFault::NotAcceptable)?;
         let pending = self.pending.as_ref().ok_or(BodyFault::NotAcceptable)?;
         let offer = pending.offer.as_ref().ok_or(BodyFault::NotAcceptable)?;
-        let body = self.media.write_answer(LegSide::A, offer, &described)?;
+        let body =
+            self.media.write_answer(context.random.as_mut(), LegSide::A, offer, &described)?;
         self.media.note_received(LegSide::A, offer);
         Ok(body)
     }

@@ -6,6 +6,7 @@ use crate::admission::Admission;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::edge::{Output, ResolveId};
+use crate::encryption;
 use crate::hunt::Hunt;
 use crate::machine::State;
 use crate::media::{BodyFault, description_in, refuse_own_address};
@@ -145,7 +146,11 @@ impl Call {
         self.open_invite(context, server, LegSide::A);
         let body = description_in(&invite).and_then(|offer| match offer {
             Some(offer) if offer.audio_ref().is_none() => Err(BodyFault::NotAcceptable),
-            Some(offer) => refuse_own_address(&offer, &context.own_media).map(|()| Some(offer)),
+            Some(offer) => self
+                .media
+                .check(LegSide::A, &offer)
+                .and_then(|()| refuse_own_address(&offer, &context.own_media))
+                .map(|()| Some(offer)),
             None => Ok(None),
         });
         let (offer, fault) = match body {
@@ -214,15 +219,13 @@ impl Call {
     }
 
     pub(super) fn refuse_body(&mut self, context: &mut Context, now: Instant, fault: BodyFault) {
-        let refusal = (fault == BodyFault::NotAcceptable).then_some(Refusal::NotAcceptable);
-        self.fail(
-            context,
-            now,
-            fault.status(),
-            "session description refused",
-            EndedBy::Edge,
-            refusal,
-        );
+        let refusal = fault.refusal();
+        let cause = "session description refused";
+        self.refuse_with(context, now, fault.status(), cause, refusal, |composer| {
+            if let Some(refusal) = refusal {
+                encryption::explain(composer, refusal);
+            }
+        });
     }
 
     /// A sips call that no route could carry under TLS.

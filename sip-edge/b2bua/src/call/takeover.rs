@@ -116,6 +116,7 @@ impl Call {
     /// the call that `leg` comes from.
     pub(crate) fn become_target(&mut self, giver: &Call, leg: LegSide) {
         self.takeover.machine.go(TakeoverState::Target);
+        self.media.start_leg(LegSide::A, giver.media.encryption(leg));
         self.takeover.wanted = Some((giver.key, leg, LegSide::A));
         self.share_lifetime(giver);
     }
@@ -123,6 +124,7 @@ impl Call {
     /// Makes this the call that replaces a leg; [`Call::start`] follows.
     pub(crate) fn become_replacement(&mut self, giver: &Call, leg: LegSide) {
         self.takeover.machine.go(TakeoverState::Replacement);
+        self.media.start_leg(LegSide::B, giver.media.encryption(leg));
         self.takeover.described = giver.media.renewed(leg, None).ok().map(Box::new);
         self.takeover.wanted = Some((giver.key, leg, LegSide::B));
         self.share_lifetime(giver);
@@ -273,7 +275,7 @@ impl Call {
         side: LegSide,
         description: SessionDescription,
     ) {
-        let Ok(body) = self.media.write_offer(side, &description) else {
+        let Ok(body) = self.media.write_offer(context.random.as_mut(), side, &description) else {
             self.join_is_impossible(context, now);
             return;
         };
@@ -354,7 +356,8 @@ impl Call {
         let Some(offer) = self.takeover.offer.take() else { return };
         let answer = description_in(response).ok().flatten().filter(|a| {
             let own = crate::media::refuse_own_address(a, &context.own_media);
-            own.is_ok() && a.audio_ref().is_some()
+            let wanted = own.and_then(|()| self.media.check(side, a));
+            wanted.is_ok() && a.audio_ref().is_some()
         });
         let Some(answer) = answer else {
             self.join_is_impossible(context, now);

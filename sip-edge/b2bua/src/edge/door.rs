@@ -5,6 +5,7 @@ use crate::admission::{self, Admission, Denied};
 use crate::call::Call;
 use crate::config::UnknownSources;
 use crate::context::Context;
+use crate::encryption;
 use crate::policing::Policing;
 use crate::secure;
 use bytes::Bytes;
@@ -40,6 +41,7 @@ impl Edge {
                 self.note_refusal(now, &invite, flow, refusal, id);
                 let retry = Policing::retry_after(refusal);
                 self.context.answer_outside(now, server, &invite, refusal.status(), |composer| {
+                    encryption::explain(composer, refusal);
                     if let Some(seconds) = retry {
                         composer.header_args(HeaderName::RetryAfter, format_args!("{seconds}"));
                     }

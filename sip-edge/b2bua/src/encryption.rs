@@ -1,0 +1,55 @@
+//! Which leg is encrypted, by whose wish, and what a peer hears that does not do it.
+
+use directory::{Carrier, Route, Srtp, VoiceConnector};
+use model::{CallDirection, Refusal, TransportProtocol};
+use sdp::Encryption;
+use sip_proto::{Composer, HeaderName};
+
+/// The media of leg A: the carrier's wish for its own calls, and the voice connector's for the
+/// customer's. A customer who is free to choose gets what the call offers.
+pub(crate) fn of_caller(connector: &VoiceConnector, carrier: Option<&Carrier>) -> Encryption {
+    match carrier {
+        Some(carrier) => of(carrier.srtp),
+        None if connector.require_encryption => Encryption::Required,
+        None => Encryption::Mirror,
+    }
+}
+
+/// The media of leg B on a route, which is the carrier's or the customer's.
+pub(crate) fn of_route(
+    connector: &VoiceConnector,
+    direction: CallDirection,
+    route: &Route,
+) -> Encryption {
+    match direction {
+        CallDirection::Inbound if connector.require_encryption => Encryption::Required,
+        CallDirection::Inbound | CallDirection::Outbound => of(route.srtp),
+    }
+}
+
+fn of(srtp: Srtp) -> Encryption {
+    match srtp {
+        Srtp::Off => Encryption::Off,
+        Srtp::Optional => Encryption::Optional,
+        Srtp::Required => Encryption::Required,
+    }
+}
+
+/// Whether the customer of `connector` may send over `protocol`.
+pub(crate) fn allows_signalling(connector: &VoiceConnector, protocol: TransportProtocol) -> bool {
+    !connector.require_encryption || protocol == TransportProtocol::Tls
+}
+
+/// Writes what a peer that came without encryption is to change; nothing for other refusals.
+pub(crate) fn explain(composer: &mut Composer, refusal: Refusal) {
+    let text = match refusal {
+        Refusal::PlainSignalling => "encryption is required: use TLS",
+        Refusal::PlainMedia => "encryption is required: offer SRTP (RTP/SAVP with a=crypto)",
+        _ => return,
+    };
+    let status = refusal.status();
+    // RFC 3261 section 20.43: 399 is any warning to a person. RFC 3326 for machines.
+    composer
+        .header_args(HeaderName::Warning, format_args!("399 tandem \"{text}\""))
+        .header_args(HeaderName::Reason, format_args!("SIP;cause={status};text=\"{text}\""));
+}

@@ -1,0 +1,102 @@
+//! The transport protocols of RTP streams, and whether a leg is to be encrypted.
+
+use crate::audio::AudioStream;
+
+/// The protocol of an `m=` line that carries RTP (RFC 3551, RFC 4585, RFC 3711, RFC 5124,
+/// RFC 5764).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RtpProfile {
+    /// `RTP/AVP`.
+    Avp,
+    /// `RTP/AVPF`: with early feedback.
+    Avpf,
+    /// `RTP/SAVP`: SRTP, with keys from the description.
+    Savp,
+    /// `RTP/SAVPF`: the same with early feedback.
+    Savpf,
+    /// `UDP/TLS/RTP/SAVP`: SRTP, with keys from a DTLS handshake on the media path.
+    DtlsSavp,
+    /// `UDP/TLS/RTP/SAVPF`: the same with early feedback.
+    DtlsSavpf,
+}
+
+impl RtpProfile {
+    const ALL: [RtpProfile; 6] = [
+        RtpProfile::Avp,
+        RtpProfile::Avpf,
+        RtpProfile::Savp,
+        RtpProfile::Savpf,
+        RtpProfile::DtlsSavp,
+        RtpProfile::DtlsSavpf,
+    ];
+
+    /// Reads the protocol of an `m=` line, in any case; `None` when it is no RTP over UDP.
+    pub fn parse(proto: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.name().eq_ignore_ascii_case(proto))
+    }
+
+    /// As it stands in an `m=` line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RtpProfile::Avp => "RTP/AVP",
+            RtpProfile::Avpf => "RTP/AVPF",
+            RtpProfile::Savp => "RTP/SAVP",
+            RtpProfile::Savpf => "RTP/SAVPF",
+            RtpProfile::DtlsSavp => "UDP/TLS/RTP/SAVP",
+            RtpProfile::DtlsSavpf => "UDP/TLS/RTP/SAVPF",
+        }
+    }
+
+    /// Whether the stream must be SRTP with keys from the description.
+    pub const fn is_sdes(self) -> bool {
+        matches!(self, RtpProfile::Savp | RtpProfile::Savpf)
+    }
+
+    /// Whether the keys come from DTLS. No leg is served so yet: such a line is declined.
+    pub const fn is_dtls(self) -> bool {
+        matches!(self, RtpProfile::DtlsSavp | RtpProfile::DtlsSavpf)
+    }
+
+    /// The plain profile or the one of SRTP with the same feedback.
+    pub(crate) const fn with_sdes(self, sdes: bool) -> Self {
+        let feedback = matches!(self, RtpProfile::Avpf | RtpProfile::Savpf | RtpProfile::DtlsSavpf);
+        match (sdes, feedback) {
+            (false, false) => RtpProfile::Avp,
+            (false, true) => RtpProfile::Avpf,
+            (true, false) => RtpProfile::Savp,
+            (true, true) => RtpProfile::Savpf,
+        }
+    }
+}
+
+/// Whether the media of a leg is encrypted, as its operator wants it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Encryption {
+    /// Plain RTP only: keys that are offered are not answered.
+    #[default]
+    Off,
+    /// SRTP is answered with SRTP, and plain RTP is what we offer.
+    Mirror,
+    /// SRTP is answered with SRTP, and what we offer is SRTP that may be answered with plain RTP
+    /// (RFC 8643).
+    Optional,
+    /// SRTP or nothing.
+    Required,
+}
+
+impl Encryption {
+    /// Whether `stream` is one that a leg under this policy may have.
+    pub(crate) fn accepts(self, stream: &AudioStream) -> bool {
+        match self {
+            Encryption::Off => !stream.profile.is_sdes(),
+            Encryption::Mirror | Encryption::Optional => true,
+            Encryption::Required => !stream.crypto.is_empty(),
+        }
+    }
+
+    /// Whether `stream` is better than any without keys, should both be offered (a device that
+    /// leaves the choice to us offers the same audio twice, as `RTP/AVP` and as `RTP/SAVP`).
+    pub(crate) fn prefers(self, stream: &AudioStream) -> bool {
+        self == Encryption::Off || !stream.crypto.is_empty()
+    }
+}
