@@ -15,12 +15,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
     let chosen = table.optional("transport", value::transport);
     let transport = chosen.unwrap_or(TransportProtocol::Udp);
     let udp_only = table.or("udp_only", false, value::boolean);
-    let srtp = table.or("srtp", Srtp::Off, |v| match value::text(v)? {
-        "off" => Ok(Srtp::Off),
-        "optional" => Ok(Srtp::Optional),
-        "required" => Ok(Srtp::Required),
-        other => Err(format!("{other:?} is unknown; use \"off\", \"optional\" or \"required\"")),
-    });
+    let srtp = table.or("srtp", Srtp::Off, value::srtp);
     let prefixes = table.list("prefixes", value::shared_text).unwrap_or_default();
     let priority = table.or("priority", 1, value::integer);
     let weight = table.or("weight", 1, value::integer);
@@ -40,7 +35,6 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
     tls::need_listener(&table, sip, transport, "transport");
     let client_certificate =
         tls::read_client_certificate(&mut table, host.as_ref(), tls.ca.as_ref());
-    table.refuse_unserved(srtp != Srtp::Off, "srtp", "SRTP", "use \"off\"");
     let named = username.is_some() || password.is_some();
     let key = if username.is_some() { "username" } else { "password" };
     table.refuse_unserved(named, key, "digest authentication", "remove username and password");

@@ -203,11 +203,8 @@ fn what_is_not_served_yet_is_refused_rather_than_ignored() {
     let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
     let vc = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
     for (lines, line) in [
-        (format!("{carrier}srtp = \"optional\""), 8),
-        (format!("{carrier}srtp = \"required\""), 8),
         (format!("{carrier}username = \"u\"\npassword = \"p\""), 8),
         (format!("{carrier}password = \"p\""), 8),
-        (format!("{vc}require_encryption = true"), 6),
         (format!("{vc}[voice_connector.streaming]\nenabled = true"), 7),
         (
             format!(
@@ -227,7 +224,11 @@ fn what_is_not_served_yet_is_refused_rather_than_ignored() {
     }
     for fine in [
         format!("{carrier}srtp = \"off\"\ntransport = \"tcp\""),
+        format!("{carrier}srtp = \"optional\""),
+        format!("{carrier}srtp = \"required\""),
         format!("{vc}require_encryption = false"),
+        format!("{vc}require_encryption = true"),
+        format!("{vc}[[voice_connector.origination]]\nhost = \"a.b\"\nsrtp = \"required\""),
         "[sinks]\nkind = \"file\"\nlogs = { kind = \"file\" }".to_owned(),
         "[media]\nfast_path = \"off\"".to_owned(),
     ] {
@@ -540,4 +541,5 @@ fn early_media_passes_unless_the_connector_prefers_ringback() {
     );
 }
 
+mod encryption;
 mod policy;

@@ -2,7 +2,7 @@
 
 use super::policy::parse_money;
 use super::reader::kind;
-use directory::{Host, Money};
+use directory::{Host, Money, Srtp};
 use ipnet::IpNet;
 use model::TransportProtocol;
 use std::fmt::Display;
@@ -173,6 +173,16 @@ pub(super) fn money(value: &DeValue<'_>) -> Result<Money> {
             kind(value)
         )
     })
+}
+
+/// Whether media is encrypted.
+pub(super) fn srtp(value: &DeValue<'_>) -> Result<Srtp> {
+    match text(value)? {
+        "off" => Ok(Srtp::Off),
+        "optional" => Ok(Srtp::Optional),
+        "required" => Ok(Srtp::Required),
+        other => Err(format!("{other:?} is unknown; use \"off\", \"optional\" or \"required\"")),
+    }
 }
 
 /// A network, or one address.

@@ -5,8 +5,8 @@ use super::reader::Table;
 use super::sip::Sip;
 use super::{tls, value};
 use directory::{
-    Credential, EarlyMedia, Logging, Origination, OriginationRoute, Refer, Streaming, Termination,
-    VoiceConnector,
+    Credential, EarlyMedia, Logging, Origination, OriginationRoute, Refer, Srtp, Streaming,
+    Termination, VoiceConnector,
 };
 use model::{TransportProtocol, VoiceConnectorId};
 use toml::de::DeValue;
@@ -33,8 +33,6 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let logging = read_logging(table.table("logging"));
     let streaming = read_streaming(table.table("streaming"));
 
-    let instead = "calls would go unencrypted; use require_encryption = false knowingly, or wait";
-    table.refuse_unserved(require_encryption, "require_encryption", "encryption", instead);
     if !numbers.is_empty() && routes.is_empty() && !disabled {
         let message = "there is no [[voice_connector.origination]] to send inbound calls to";
         table.warn_at("numbers", message);
@@ -131,6 +129,7 @@ fn read_route(mut table: Table<'_>, sip: &Sip) -> Option<OriginationRoute> {
     let chosen = table.optional("protocol", value::transport);
     let protocol = chosen.unwrap_or(TransportProtocol::Udp);
     let udp_only = table.or("udp_only", false, value::boolean);
+    let srtp = table.or("srtp", Srtp::Off, value::srtp);
     let priority = table.or("priority", 1, value::integer);
     let weight = table.or("weight", 1, value::integer);
     let options_ping = table.optional("options_ping", value::duration);
@@ -148,6 +147,7 @@ fn read_route(mut table: Table<'_>, sip: &Sip) -> Option<OriginationRoute> {
         weight,
         options_ping,
         max_calls,
+        srtp,
         ..OriginationRoute::new(host?)
     })
 }
