@@ -1,6 +1,6 @@
 #!/bin/sh
 # The side-by-side benches: `bench/run.sh [signalling|media|micro]...`, everything without arguments.
-# About twelve minutes on two cores. QUICK=1 takes a third of that and is only good for a look.
+# About fourteen minutes on two cores. QUICK=1 takes a third of that and is only good for a look.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -70,9 +70,15 @@ for part in $parts; do
             # shellcheck disable=SC2086
             $sudo "$target/release/media-load" --output "$results/media.json" $network \
                 --rounds "${ROUNDS:-3}" ${quick:+--seconds 3 --rounds 1 --rates 50000}
+            for suite in AES_CM_128_HMAC_SHA1_80 AEAD_AES_128_GCM; do
+                # shellcheck disable=SC2086
+                $sudo "$target/release/media-load" --output "$results/media-$suite.json" $network \
+                    --srtp $suite --rates 50000 --rounds "${ROUNDS:-3}" ${quick:+--seconds 3 --rounds 1}
+            done
             ;;
         micro)
             python3 "$here/micro.py" --binaries "$target/release" --output "$results/micro.json"
+            "$target/release/srtp-cost"
             ;;
     esac
 done

@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "a load generator reads the clock and paces itself")]
 
 use crate::network::{Network, use_precise_timers};
+use crate::srtp::{self, Srtp};
+use rtp_proto::srtp::{LONGEST_GROWTH, SrtpSender};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::mem;
@@ -19,6 +21,8 @@ pub const PACKETS_A_SECOND: u64 = 50;
 const PACE: Duration = Duration::from_micros(50);
 /// Time between two looks at what has come; arrival is stamped by the kernel.
 const SINK_PACE: Duration = Duration::from_micros(500);
+/// A packet with SRTP.
+const BUFFER: usize = PACKET + LONGEST_GROWTH;
 const BATCH: usize = 64;
 const SOCKET_BUFFER: usize = 4_000_000;
 /// Delays are counted in microseconds up to this.
@@ -101,8 +105,16 @@ pub fn wall_nanos() -> u64 {
 
 /// Sends both directions of every call to `destinations` until the window's end; the packets that
 /// were sent within the window.
-pub fn send(ends: &Ends, destinations: &[[SocketAddr; 2]], window: &Window) -> u64 {
+pub fn send(
+    ends: &Ends,
+    destinations: &[[SocketAddr; 2]],
+    window: &Window,
+    srtp: Option<Srtp>,
+) -> u64 {
     use_precise_timers();
+    let mut senders: Vec<Option<SrtpSender>> = (0..destinations.len() * 2)
+        .map(|place| srtp.and_then(|srtp| srtp.key(place % 2)).map(|key| SrtpSender::new(&key)))
+        .collect();
     let ways = destinations.len() as u64 * 2;
     let gap = 1_000_000_000 / (PACKETS_A_SECOND * ways);
     let mut batches = [SendBatch::new(), SendBatch::new()];
@@ -118,7 +130,8 @@ pub fn send(ends: &Ends, destinations: &[[SocketAddr; 2]], window: &Window) -> u
                 let (place, round) = (way % ways, way / ways);
                 let leg = (place % 2) as usize;
                 let to = destinations[(place / 2) as usize][leg];
-                batches[leg].push(to, place as u32, round, stamp);
+                let sender = senders[place as usize].as_mut();
+                batches[leg].push(to, place as u32, round, stamp, sender);
             }
             for (leg, batch) in batches.iter_mut().enumerate() {
                 let sent = batch.flush(ends.sockets[leg].as_raw_fd());
@@ -154,16 +167,17 @@ impl Received {
     }
 }
 
-/// Receives until `stop`.
-pub fn receive(ends: &Ends, window: &Window, stop: &AtomicBool) -> Received {
+/// Receives until `stop`. What has not the length that its leg's packets have does not count.
+pub fn receive(ends: &Ends, window: &Window, stop: &AtomicBool, srtp: Option<Srtp>) -> Received {
     use_precise_timers();
     let mut batch = ReceiveBatch::new();
     let mut received = Received { packets: 0, delays: vec![0; LONGEST + 1] };
     while !stop.load(Ordering::Relaxed) {
-        for socket in &ends.sockets {
+        for (leg, socket) in ends.sockets.iter().enumerate() {
+            let len = PACKET + srtp.and_then(|srtp| srtp.on(leg)).map_or(0, srtp::tag);
             loop {
                 let count = batch.fill(socket.as_raw_fd());
-                for (sent, arrived) in batch.stamps(count) {
+                for (sent, arrived) in batch.stamps(count, len) {
                     if window.holds(sent) {
                         received.packets += 1;
                         let micros = (arrived.saturating_sub(sent) / 1_000) as usize;
@@ -181,7 +195,7 @@ pub fn receive(ends: &Ends, window: &Window, stop: &AtomicBool) -> Received {
 }
 
 struct SendBatch {
-    packets: Box<[[u8; PACKET]; BATCH]>,
+    packets: Box<[[u8; BUFFER]; BATCH]>,
     names: Box<[libc::sockaddr_in; BATCH]>,
     vectors: Box<[libc::iovec; BATCH]>,
     headers: Box<[libc::mmsghdr; BATCH]>,
@@ -191,7 +205,7 @@ struct SendBatch {
 impl SendBatch {
     fn new() -> SendBatch {
         let mut batch: SendBatch = SendBatch {
-            packets: Box::new([[0x55; PACKET]; BATCH]),
+            packets: Box::new([[0x55; BUFFER]; BATCH]),
             // SAFETY: plain C structures, for which zeroes are valid.
             names: Box::new(unsafe { mem::zeroed() }),
             // SAFETY: plain C structures, for which zeroes are valid.
@@ -212,15 +226,24 @@ impl SendBatch {
         batch
     }
 
-    fn push(&mut self, to: SocketAddr, ssrc: u32, round: u64, stamp: u64) {
+    fn push(
+        &mut self,
+        to: SocketAddr,
+        ssrc: u32,
+        round: u64,
+        stamp: u64,
+        sender: Option<&mut SrtpSender>,
+    ) {
         let IpAddr::V4(ip) = to.ip() else { return };
         let packet = &mut self.packets[self.count];
         packet[0] = 0x80;
         packet[1] = 0;
         packet[2..4].copy_from_slice(&(round as u16).to_be_bytes());
-        packet[4..8].copy_from_slice(&(round as u32).wrapping_mul(160).to_be_bytes());
+        // In the clear also with SRTP.
+        packet[4..8].copy_from_slice(&((stamp / 1_000) as u32).to_be_bytes());
         packet[8..12].copy_from_slice(&ssrc.wrapping_add(0x1000).to_be_bytes());
-        packet[12..20].copy_from_slice(&stamp.to_be_bytes());
+        let len = sender.map(|sender| sender.protect_rtp(packet, PACKET));
+        self.vectors[self.count].iov_len = len.and_then(Result::ok).unwrap_or(PACKET);
         let name = &mut self.names[self.count];
         let v4 = SocketAddrV4::new(ip, to.port());
         name.sin_family = libc::AF_INET as libc::sa_family_t;
@@ -247,7 +270,7 @@ impl SendBatch {
 struct Control([u8; 64]);
 
 struct ReceiveBatch {
-    packets: Box<[[u8; PACKET]; BATCH]>,
+    packets: Box<[[u8; BUFFER]; BATCH]>,
     controls: Box<[Control; BATCH]>,
     vectors: Box<[libc::iovec; BATCH]>,
     headers: Box<[libc::mmsghdr; BATCH]>,
@@ -256,7 +279,7 @@ struct ReceiveBatch {
 impl ReceiveBatch {
     fn new() -> ReceiveBatch {
         let mut batch = ReceiveBatch {
-            packets: Box::new([[0; PACKET]; BATCH]),
+            packets: Box::new([[0; BUFFER]; BATCH]),
             controls: Box::new([Control([0; 64]); BATCH]),
             // SAFETY: plain C structures, for which zeroes are valid.
             vectors: Box::new(unsafe { mem::zeroed() }),
@@ -265,7 +288,7 @@ impl ReceiveBatch {
         };
         for index in 0..BATCH {
             batch.vectors[index].iov_base = batch.packets[index].as_mut_ptr().cast();
-            batch.vectors[index].iov_len = PACKET;
+            batch.vectors[index].iov_len = BUFFER;
             let header = &mut batch.headers[index].msg_hdr;
             header.msg_iov = &raw mut batch.vectors[index];
             header.msg_iovlen = 1;
@@ -292,11 +315,15 @@ impl ReceiveBatch {
     }
 
     /// When each packet was sent and when it arrived.
-    fn stamps(&self, count: usize) -> impl Iterator<Item = (u64, u64)> {
-        (0..count).filter_map(|index| {
-            let sent = self.packets[index].get(12..20)?.try_into().ok()?;
-            Some((u64::from_be_bytes(sent), self.arrival(index)?))
-        })
+    fn stamps(&self, count: usize, len: usize) -> impl Iterator<Item = (u64, u64)> {
+        (0..count).filter(move |index| self.headers[*index].msg_len as usize == len).filter_map(
+            |index| {
+                let sent = self.packets[index].get(4..8)?.try_into().ok()?;
+                let arrival = self.arrival(index)?;
+                let micros = ((arrival / 1_000) as u32).wrapping_sub(u32::from_be_bytes(sent));
+                Some((arrival.saturating_sub(u64::from(micros) * 1_000), arrival))
+            },
+        )
     }
 
     fn arrival(&self, index: usize) -> Option<u64> {

@@ -6,3 +6,4 @@ pub mod directory;
 pub mod ends;
 pub mod network;
 pub mod relays;
+pub mod srtp;

@@ -1,6 +1,8 @@
 //! The relays that are compared, each in a process of its own on a core of its own.
 
 use crate::network::Network;
+use crate::srtp::Srtp;
+use model::SrtpKey;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -40,12 +42,13 @@ impl Tandem {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(network: &Network, gather: Duration) -> io::Result<Tandem> {
+    pub fn start(network: &Network, gather: Duration, srtp: Option<Srtp>) -> io::Result<Tandem> {
         let host = std::env::current_exe()?.with_file_name("relay-host");
         let mut child = pinned(&host.to_string_lossy())
             .arg(network.relay.to_string())
             .arg(format!("{}-{}", PORTS.0, PORTS.1))
             .arg(gather.as_micros().to_string())
+            .args(srtp.map(|srtp| srtp.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -86,6 +89,7 @@ pub struct Rtpengine {
     child: Child,
     control: UdpSocket,
     cookie: u64,
+    srtp: Option<Srtp>,
 }
 
 impl Rtpengine {
@@ -93,7 +97,7 @@ impl Rtpengine {
     ///
     /// # Errors
     /// When it does not start or does not answer a ping.
-    pub fn start(network: &Network) -> io::Result<Rtpengine> {
+    pub fn start(network: &Network, srtp: Option<Srtp>) -> io::Result<Rtpengine> {
         let child = pinned("rtpengine")
             .args(["--foreground", "--table=-1", "--delete-delay=0", "--num-threads=1"])
             .args(["--log-level=2", "--log-stderr"])
@@ -107,7 +111,7 @@ impl Rtpengine {
             .spawn()?;
         let control = UdpSocket::bind("127.0.0.1:0")?;
         control.set_read_timeout(Some(Duration::from_millis(500)))?;
-        let mut relay = Rtpengine { child, control, cookie: 0 };
+        let mut relay = Rtpengine { child, control, cookie: 0, srtp };
         for _ in 0..20 {
             if relay.ask(&[("command", "ping")]).is_ok() {
                 return Ok(relay);
@@ -143,16 +147,26 @@ impl Rtpengine {
 impl Relay for Rtpengine {
     fn open(&mut self, call: usize, ends: [SocketAddr; 2]) -> io::Result<[SocketAddr; 2]> {
         let call_id = format!("bench-{call}");
-        let offer = sdp(ends[0]);
+        let crypto = |leg| self.srtp.and_then(|srtp| srtp.key(leg)).map(|key| crypto(&key, 1));
+        let protections = [crypto(0), crypto(1)];
+        let offer = sdp(ends[0], protections[0].as_deref());
+        let protocol = if protections[1].is_some() { "RTP/SAVP" } else { "RTP/AVP" };
         let mut request = vec![
             ("call-id", call_id.as_str()),
             ("command", "offer"),
             ("from-tag", "caller"),
             ("ICE", "remove"),
             ("sdp", offer.as_str()),
+            ("transport-protocol", protocol),
         ];
-        let to_callee = address_in(&self.ask(&request)?)?;
-        let answer = sdp(ends[1]);
+        let offered = self.ask(&request)?;
+        let to_callee = address_in(&offered)?;
+        let protection = match self.srtp.and_then(|srtp| srtp.key(1)) {
+            Some(key) => Some(crypto_for(&key, &offered)?),
+            None => None,
+        };
+        let answer = sdp(ends[1], protection.as_deref());
+        request.pop();
         request[1].1 = "answer";
         request[4].1 = answer.as_str();
         request.push(("to-tag", "callee"));
@@ -172,10 +186,49 @@ impl Drop for Rtpengine {
     }
 }
 
-fn sdp(at: SocketAddr) -> String {
+/// The `a=crypto` of a key (RFC 4568 section 9.1).
+fn crypto(key: &SrtpKey, tag: u32) -> String {
+    let material = [key.master_key(), key.master_salt()].concat();
+    format!("a=crypto:{tag} {} inline:{}\r\n", key.suite(), base64(&material))
+}
+
+/// The same, with the tag under which `offer` has its suite.
+fn crypto_for(key: &SrtpKey, offer: &str) -> io::Result<String> {
+    let lines = offer.split("a=crypto:").skip(1);
+    let tag = lines
+        .filter_map(|line| line.split_once(' '))
+        .find(|(_, rest)| rest.split(' ').next() == Some(key.suite().name()))
+        .and_then(|(tag, _)| tag.parse().ok())
+        .ok_or_else(|| io::Error::other(format!("{} is not in {offer:?}", key.suite())))?;
+    Ok(crypto(key, tag))
+}
+
+/// RFC 4648 section 4, without padding for what needs none.
+fn base64(octets: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for group in octets.chunks(3) {
+        let mut three = [0; 3];
+        three[..group.len()].copy_from_slice(group);
+        let bits = u32::from_be_bytes([0, three[0], three[1], three[2]]);
+        for place in 0..4 {
+            let sextet = bits >> (18 - 6 * place) & 63;
+            out.push(if place <= group.len() {
+                char::from(ALPHABET[sextet as usize])
+            } else {
+                '='
+            });
+        }
+    }
+    out
+}
+
+fn sdp(at: SocketAddr, crypto: Option<&str>) -> String {
     format!(
         "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\na=rtcp-mux\r\n",
+         m=audio {port} {profile} 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\na=rtcp-mux\r\n{crypto}",
+        profile = if crypto.is_some() { "RTP/SAVP" } else { "RTP/AVP" },
+        crypto = crypto.unwrap_or_default(),
         ip = at.ip(),
         port = at.port()
     )

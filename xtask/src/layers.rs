@@ -51,7 +51,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "edge-bench",
-        &["model", "sip-proto", "b2bua", "sip-edge", "directory", "media-relay", "relay-core"],
+        &[
+            "model",
+            "sip-proto",
+            "b2bua",
+            "sip-edge",
+            "directory",
+            "media-relay",
+            "relay-core",
+            "rtp-proto",
+        ],
     ),
     ("xtask", &[]),
 ];

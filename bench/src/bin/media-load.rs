@@ -1,5 +1,6 @@
 //! Relays compared under the same load: `media-load [--rates PPS,…] [--seconds N] [--rounds N]
-//! [--relays direct,rtpengine,tandem[:GATHER_MICROS],…] [--loopback] [--output FILE]`.
+//! [--relays direct,rtpengine,tandem[:GATHER_MICROS],…] [--srtp SUITE[:both]] [--loopback]
+//! [--output FILE]`.
 //!
 //! See `bench/README.md` for what the columns mean.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
@@ -9,6 +10,7 @@ use edge_bench::cpu;
 use edge_bench::ends::{Ends, PACKETS_A_SECOND, Received, Window, receive, send, wall_nanos};
 use edge_bench::network::{Network, pin};
 use edge_bench::relays::{ENDS_CORE, Relay, Rtpengine, Tandem};
+use edge_bench::srtp::Srtp;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::net::SocketAddr;
@@ -26,6 +28,7 @@ struct Options {
     rounds: usize,
     relays: Vec<String>,
     loopback: bool,
+    srtp: Option<Srtp>,
     output: Option<String>,
 }
 
@@ -75,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Interleaved, so that a disturbance does not hit one relay alone.
         for _ in 0..options.rounds {
             for relay in &options.relays {
-                let result = measure(&network, relay, rate, options.seconds)?;
+                let result = measure(&network, relay, rate, &options)?;
                 eprintln!(
                     "  {relay} @{rate}: {} of {} arrived, {:?}",
                     result.received.packets, result.sent, result.cpu
@@ -84,6 +87,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         rows.extend(summarise(&options.relays, rate, &measured));
+    }
+    if let Some(srtp) = &options.srtp {
+        println!("SRTP: {srtp}");
     }
     print_table(&rows);
     if let Some(path) = &options.output {
@@ -96,16 +102,16 @@ fn measure(
     network: &Network,
     name: &str,
     rate: u64,
-    seconds: u64,
+    options: &Options,
 ) -> Result<Measured, Box<dyn Error>> {
     let calls = (rate / PACKETS_A_SECOND / 2).max(1) as usize;
     let ends = Ends::open(network)?;
     let mut relay: Option<Box<dyn Relay>> = match name.split_once(':').unwrap_or((name, "0")) {
         ("direct", _) => None,
-        ("rtpengine", _) => Some(Box::new(Rtpengine::start(network)?)),
+        ("rtpengine", _) => Some(Box::new(Rtpengine::start(network, options.srtp)?)),
         ("tandem", gather) => {
             let gather = Duration::from_micros(gather.parse()?);
-            Some(Box::new(Tandem::start(network, gather)?))
+            Some(Box::new(Tandem::start(network, gather, options.srtp)?))
         }
         (other, _) => return Err(format!("no relay is called {other:?}").into()),
     };
@@ -124,36 +130,43 @@ fn measure(
         (Some(sink), destinations)
     };
     let pid = relay.as_ref().map(|relay| relay.pid());
-    let load = run_load(&ends, sink.as_ref().unwrap_or(&ends), &destinations, seconds, pid)?;
+    let load = Load { ends: &ends, sink: sink.as_ref().unwrap_or(&ends), srtp: options.srtp };
+    let load = load.run(&destinations, options.seconds, pid)?;
     let (sent, received, cpu) = load;
     Ok(Measured { relay: name.to_owned(), rate, sent, received, cpu, bytes_per_call })
 }
 
-type Load = (u64, Received, Cpu);
+struct Load<'a> {
+    ends: &'a Ends,
+    sink: &'a Ends,
+    srtp: Option<Srtp>,
+}
 
-fn run_load(
-    ends: &Ends,
-    sink: &Ends,
-    destinations: &[[SocketAddr; 2]],
-    seconds: u64,
-    pid: Option<u32>,
-) -> Result<Load, Box<dyn Error>> {
-    let from = wall_nanos() + WARM_UP.as_nanos() as u64;
-    let window = Window { from, until: from + seconds * 1_000_000_000 };
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let receiver = scope.spawn(|| receive(sink, &window, &stop));
-        let sender = scope.spawn(|| send(ends, destinations, &window));
-        std::thread::sleep(WARM_UP);
-        let before = Cpu::until_now(pid)?;
-        std::thread::sleep(Duration::from_secs(seconds));
-        let used = Cpu::until_now(pid)?.since(before);
-        let sent = sender.join().map_err(|_| "the sender failed")?;
-        std::thread::sleep(DRAIN);
-        stop.store(true, Ordering::Relaxed);
-        let received = receiver.join().map_err(|_| "the receiver failed")?;
-        Ok((sent, received, used))
-    })
+impl Load<'_> {
+    /// Packets sent, what arrived, and what it took.
+    fn run(
+        &self,
+        destinations: &[[SocketAddr; 2]],
+        seconds: u64,
+        pid: Option<u32>,
+    ) -> Result<(u64, Received, Cpu), Box<dyn Error>> {
+        let from = wall_nanos() + WARM_UP.as_nanos() as u64;
+        let window = Window { from, until: from + seconds * 1_000_000_000 };
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let receiver = scope.spawn(|| receive(self.sink, &window, &stop, self.srtp));
+            let sender = scope.spawn(|| send(self.ends, destinations, &window, self.srtp));
+            std::thread::sleep(WARM_UP);
+            let before = Cpu::until_now(pid)?;
+            std::thread::sleep(Duration::from_secs(seconds));
+            let used = Cpu::until_now(pid)?.since(before);
+            let sent = sender.join().map_err(|_| "the sender failed")?;
+            std::thread::sleep(DRAIN);
+            stop.store(true, Ordering::Relaxed);
+            let received = receiver.join().map_err(|_| "the receiver failed")?;
+            Ok((sent, received, used))
+        })
+    }
 }
 
 /// One row a relay: the medians over the rounds.
@@ -226,6 +239,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
         rounds: 1,
         relays: ["direct", "rtpengine", "tandem"].map(str::to_owned).to_vec(),
         loopback: false,
+        srtp: None,
         output: None,
     };
     let mut arguments = std::env::args().skip(1);
@@ -242,6 +256,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--seconds" => options.seconds = value.parse()?,
             "--rounds" => options.rounds = value.parse::<usize>()?.max(1),
             "--relays" => options.relays = value.split(',').map(str::to_owned).collect(),
+            "--srtp" => options.srtp = Some(value.parse()?),
             "--output" => options.output = Some(value),
             other => return Err(format!("{other} is not understood").into()),
         }

@@ -4,6 +4,7 @@
 //! `relay-host ADDRESS FIRST-LAST GATHER_MICROS`
 #![expect(clippy::print_stdout, reason = "the protocol's other direction")]
 
+use edge_bench::srtp::Srtp;
 use media_relay::{Clock, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, IpFamily, LegPlan, MediaCommand, MediaEvent, MediaId, MediaPlan,
@@ -19,12 +20,13 @@ use std::time::{Duration, Instant};
 #[expect(clippy::disallowed_methods, reason = "the process's origin of time")]
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().ok_or("relay-host ADDRESS FIRST-LAST GATHER_MICROS");
+    let mut next = || arguments.next().ok_or("relay-host ADDRESS FIRST-LAST GATHER_MICROS [SRTP]");
     let bind: IpAddr = next()?.parse()?;
     let range = next()?;
     let (first, last) = range.split_once('-').ok_or("ports are FIRST-LAST")?;
     let mut config = RelayConfig::new(vec![bind], first.parse()?..=last.parse()?);
     config.gather = Duration::from_micros(next()?.parse()?);
+    let srtp: Option<Srtp> = next().ok().map(|text| text.parse()).transpose()?;
     let (sender, events) = sync_channel(65_536);
     let sink = Arc::new(move |event| {
         // Nobody reads reports here; a full queue loses them.
@@ -37,7 +39,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let ["open", id, caller, callee] = words[..] else {
             return Err(format!("{line:?} is not understood").into());
         };
-        println!("{}", open(&relay, &events, id.parse()?, [caller.parse()?, callee.parse()?])?);
+        let mut legs = [leg(caller.parse()?), leg(callee.parse()?)];
+        if let Some(srtp) = &srtp {
+            legs.iter_mut().enumerate().for_each(|(n, leg)| leg.security = srtp.security(n));
+        }
+        println!("{}", open(&relay, &events, id.parse()?, legs)?);
     }
     relay.shutdown();
     Ok(())
@@ -47,7 +53,7 @@ fn open(
     relay: &Relay,
     events: &Receiver<MediaEvent>,
     id: u64,
-    ends: [SocketAddr; 2],
+    legs: [LegPlan; 2],
 ) -> Result<String, Box<dyn Error>> {
     let id = MediaId(id);
     relay.command(MediaCommand::Allocate {
@@ -64,7 +70,7 @@ fn open(
             _ => {}
         }
     };
-    let plan = MediaPlan { legs: ends.map(leg) };
+    let plan = MediaPlan { legs };
     relay.command(MediaCommand::Apply { id, plan: Box::new(plan) })?;
     Ok(format!("ok {} {}", local[0].rtp, local[1].rtp))
 }
