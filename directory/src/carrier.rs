@@ -1,5 +1,6 @@
 //! Carriers: the SIP trunks on the remote side.
 
+use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
@@ -57,6 +58,8 @@ pub struct Carrier {
     pub cps_limit: Option<u32>,
     /// It takes emergency calls before the other carriers do.
     pub emergency: bool,
+    /// Whether its redirects are followed.
+    pub redirects: RedirectPolicy,
 }
 
 impl Carrier {
@@ -90,6 +93,7 @@ impl Carrier {
             max_calls: None,
             cps_limit: None,
             emergency: false,
+            redirects: RedirectPolicy::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::caps::Caps;
 use crate::carrier::{Carrier, Credential, Srtp};
 use crate::emergency::EmergencyCalling;
+use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
@@ -51,6 +52,8 @@ pub struct VoiceConnector {
     /// What the rules on countries, risks, rates and caps would refuse is only logged and counted,
     /// and the call goes on.
     pub dry_run: bool,
+    /// Whether redirects of the customer's side are followed.
+    pub redirects: RedirectPolicy,
 }
 
 /// What a caller hears before the answer.
@@ -98,6 +101,7 @@ impl VoiceConnector {
             emergency: None,
             caps: Caps::default(),
             dry_run: false,
+            redirects: RedirectPolicy::default(),
         }
     }
 }

@@ -145,7 +145,11 @@ pub(crate) fn admit_outbound(
 }
 
 /// What the rules on risks and countries say of a number.
-fn refusal_of(directory: &Snapshot, connector: &VoiceConnector, number: &str) -> Option<Refusal> {
+pub(crate) fn refusal_of(
+    directory: &Snapshot,
+    connector: &VoiceConnector,
+    number: &str,
+) -> Option<Refusal> {
     let termination = connector.termination.as_ref()?;
     let country = country_of(number);
     let is_risk = directory.risk_of(number).is_some();

@@ -45,6 +45,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
         let message = "every address of the internet counts as this carrier";
         table.warn_at(&format!("inbound_cidrs[{n}]"), message);
     }
+    let redirects = super::redirects::read(&mut table);
     table.finish();
     Some(Carrier {
         port,
@@ -68,6 +69,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
         max_calls,
         cps_limit,
         emergency,
+        redirects,
         ..Carrier::new(id?, host?)
     })
 }

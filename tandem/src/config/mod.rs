@@ -14,6 +14,7 @@ mod media;
 mod node;
 mod policy;
 mod reader;
+mod redirects;
 mod sinks;
 mod sip;
 mod tls;

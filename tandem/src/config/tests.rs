@@ -541,5 +541,22 @@ fn early_media_passes_unless_the_connector_prefers_ringback() {
     );
 }
 
+#[test]
+fn redirects_are_followed_only_as_often_and_where_the_operator_says() {
+    let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
+    let policy = |lines: &str| {
+        let config = accepts(&format!("{carrier}{lines}"));
+        let route = config.directory.outbound_routes("+12065550100", &mut || 0).remove(0);
+        route.carrier.unwrap().redirects.clone()
+    };
+    assert_eq!(policy("").limit, 0);
+    let most = policy("follow_redirects = 5\nredirect_hosts = [\"192.0.2.2\", \"b.example\"]");
+    assert_eq!((most.limit, most.hosts.len()), (5, 2));
+    refuses(
+        &format!("{carrier}follow_redirects = 6"),
+        "t.toml:8: follow_redirects: 6 is out of range; use 0 to 5",
+    );
+}
+
 mod encryption;
 mod policy;

@@ -33,6 +33,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let logging = read_logging(table.table("logging"));
     let streaming = read_streaming(table.table("streaming"));
 
+    let redirects = super::redirects::read(&mut table);
     if !numbers.is_empty() && routes.is_empty() && !disabled {
         let message = "there is no [[voice_connector.origination]] to send inbound calls to";
         table.warn_at("numbers", message);
@@ -49,6 +50,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     Some(VoiceConnector {
         require_encryption,
         no_answer_timeout,
+        redirects,
         early_media,
         refer,
         numbers,

@@ -61,10 +61,11 @@ impl Call {
         leg.session = SessionTimer::asking_for(min_se_seconds);
         let host = host_of(&leg);
         leg.local_party = carry::caller_address(&pending.invite, &host).into();
+        let called = pending.redirections.called().unwrap_or(&self.parties.to_user);
         let mut address = String::with_capacity(64);
         push_address(&mut address, destination);
         let scheme = secure::scheme(leg.secure);
-        leg.remote_party = ["<", scheme, &self.parties.to_user, "@", &address, ">"].concat().into();
+        leg.remote_party = ["<", scheme, called, "@", &address, ">"].concat().into();
         leg.cseq = 1;
         let old = std::mem::replace(&mut self.legs[LegSide::B.index()], leg);
         self.forget_leg(context, &old);
@@ -92,7 +93,8 @@ impl Call {
             },
             None => None,
         };
-        let uri = target_of(&self.parties.to_user, leg);
+        let called = pending.redirections.called().unwrap_or(&self.parties.to_user);
+        let uri = target_of(called, leg);
         // An offer in a reliable provisional response can only be passed to a leg A that answers it
         // in its PRACK.
         let takes_reliable =
@@ -136,7 +138,9 @@ impl Call {
 
     /// The URI that leg B was called at, for a peer that does not name a Contact.
     pub(super) fn leg_b_target(&self) -> String {
-        target_of(&self.parties.to_user, &self.legs[LegSide::B.index()])
+        let redirected = self.pending.as_ref().and_then(|pending| pending.redirections.called());
+        let called = redirected.unwrap_or(&self.parties.to_user);
+        target_of(called, &self.legs[LegSide::B.index()])
     }
 
     pub(super) fn arm_no_response(&mut self, now: Instant) {
@@ -189,7 +193,8 @@ impl Call {
     /// tried; the last one is given the time that it needs.
     fn route_trying(&mut self, now: Instant) {
         let Some(pending) = self.pending.as_ref() else { return };
-        if pending.targets.is_empty() && pending.hunt.is_exhausted() {
+        let redirected = !pending.redirections.is_empty();
+        if pending.targets.is_empty() && pending.hunt.is_exhausted() && !redirected {
             self.deadlines.clear(Deadline::NoResponse);
         } else if let Some(route) = &pending.route {
             self.deadlines.set(Deadline::NoResponse, now + route.timeout * TRYING_FACTOR);
@@ -225,6 +230,7 @@ impl Call {
     ) {
         self.deadlines.clear(Deadline::NoResponse);
         self.deadlines.clear(Deadline::NoAnswer);
+        self.take_redirect(context, status, response);
         let Some(pending) = self.pending.as_mut() else { return };
         pending.client = None;
         if status == 422
@@ -251,7 +257,9 @@ impl Call {
         if !more_targets {
             self.note_route_failure(context, now, status, response);
         }
-        let ends = bound || (!more_targets && self.ends_hunt(status, response));
+        let Some(pending) = self.pending.as_ref() else { return };
+        let redirected = !pending.redirections.is_empty();
+        let ends = bound || (!more_targets && !redirected && self.ends_hunt(status, response));
         let Some(pending) = self.pending.as_mut() else { return };
         pending.hunt.note(status);
         let told = pending.hunt.best().unwrap_or(status);

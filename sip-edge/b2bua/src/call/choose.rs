@@ -22,7 +22,9 @@ impl Call {
             context.health.vacate(&target);
         }
         loop {
-            let route = self.pending.as_mut()?.hunt.next()?;
+            let pending = self.pending.as_mut()?;
+            let redirected = pending.redirections.next();
+            let route = redirected.or_else(|| pending.hunt.next())?;
             if !self.is_admitted_at(context, now, &route) {
                 self.pending.as_mut()?.hunt.note_busy();
                 continue;
@@ -147,7 +149,8 @@ impl Call {
             return;
         }
         let origin = context.config.origin;
-        let called = &self.parties.to_user;
+        let redirected = self.pending.as_ref().and_then(|pending| pending.redirections.called());
+        let called = redirected.unwrap_or(&self.parties.to_user);
         let talk = context.spending.answered(now, origin, &self.voice_connector, called);
         self.called().talk = talk;
         if let Some(longest) = self.voice_connector.caps.max_call_duration {

@@ -12,6 +12,7 @@ mod pass;
 mod prack;
 mod progress;
 mod realign;
+mod redirection;
 mod referral;
 mod reliable;
 mod renegotiated;
@@ -33,6 +34,7 @@ use crate::encryption;
 use crate::leg::{Leg, SentAck};
 use crate::machine::Machine;
 use crate::media::CallMedia;
+use crate::policing::TokenBucket;
 use crate::secure;
 use crate::spending::Running;
 use directory::{Target, VoiceConnector, country_of};
@@ -45,7 +47,7 @@ use referral::Referral;
 use reliable::ReliableProvisionals;
 use renegotiation::Renegotiation;
 use setup::{PendingSetup, SetupState};
-use sip_proto::{ClientKey, Message, Method, ServerKey, TimerId};
+use sip_proto::{ClientKey, HeaderName, Message, Method, ServerKey, TimerId};
 use std::sync::Arc;
 use takeover::Takeover;
 use teardown::TeardownState;
@@ -141,6 +143,8 @@ pub(crate) struct Call {
     open: Vec<OpenTransaction>,
     /// Why our next BYE is sent, when no peer's BYE says it (RFC 3326).
     bye_reason: Option<&'static str>,
+    /// Bounds the peers' requests inside the dialogs.
+    requests: TokenBucket,
     /// Answers to our INVITEs that were not wanted and have been hung up.
     hung_up: Vec<SentAck>,
     /// What each leg holds of others; it moves with the leg when the call is transferred.
@@ -205,6 +209,7 @@ impl Call {
             armed: None,
             open: Vec::new(),
             bye_reason: None,
+            requests: TokenBucket::full(MAX_REQUESTS_PER_SECOND, Instant::ZERO),
             hung_up: Vec::new(),
             held: Default::default(),
             counted: true,
@@ -237,7 +242,16 @@ impl Call {
         flow: Flow,
     ) {
         let Some(method) = request.method() else { return };
-        if self.is_from_other_fork(from, request) {
+        let other_fork = self.is_from_other_fork(from, request);
+        // A leg must always be able to hang up.
+        if method != Method::Bye
+            && (other_fork || self.legs[from.index()].is_from_peer(request))
+            && !self.requests.take(MAX_REQUESTS_PER_SECOND, now)
+        {
+            self.refuse_flood(context, now, from, server, request);
+            return;
+        }
+        if other_fork {
             self.answer_other_fork(context, now, server, request);
             return;
         }
@@ -541,6 +555,21 @@ impl Call {
         accepted
     }
 
+    /// More requests than any use of a call needs: 500 with Retry-After (RFC 3261 section 21.5.1),
+    /// which costs the call nothing.
+    fn refuse_flood(
+        &self,
+        context: &mut Context,
+        now: Instant,
+        from: LegSide,
+        server: ServerKey,
+        request: &Message,
+    ) {
+        let mut composer = self.legs[from.index()].response(context, request, 500);
+        composer.header(HeaderName::RetryAfter, "1");
+        context.respond(now, server, 500, composer.finish());
+    }
+
     /// A peer that opened a new connection is answered and asked on that one from now on.
     fn follow_flow(&mut self, side: LegSide, flow: Flow) {
         let leg = &mut self.legs[side.index()];
@@ -558,6 +587,10 @@ impl Call {
         }
     }
 }
+
+/// Requests inside the dialogs of one call, both legs together; dialled digits by INFO come at ten a
+/// second.
+const MAX_REQUESTS_PER_SECOND: u32 = 50;
 
 fn is_invite(response: &Message) -> bool {
     response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite)

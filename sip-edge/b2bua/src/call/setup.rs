@@ -2,6 +2,7 @@
 
 use super::Call;
 use super::forks::Forks;
+use super::redirection::Redirections;
 use crate::admission::Admission;
 use crate::context::Context;
 use crate::deadline::Deadline;
@@ -101,6 +102,7 @@ pub(crate) struct PendingSetup {
     pub(super) realign: Option<SessionDescription>,
     /// Leg B's 2xx and the body for leg A, while they wait for leg A's PRACK.
     pub(super) withheld: Option<(Message, Option<Vec<u8>>)>,
+    pub(super) redirections: Redirections,
     /// Leg B's early dialogs.
     pub(super) forks: Forks,
     /// Number of the present INVITE to leg B.
@@ -168,6 +170,7 @@ impl Call {
             agreed_with: None,
             realign: None,
             withheld: None,
+            redirections: Redirections::default(),
             forks: Forks::default(),
             invite_cseq: 0,
             hunt: Hunt::new(routes.alive, routes.dead),

@@ -305,3 +305,73 @@ fn the_answer_to_an_old_question_is_not_taken_for_the_present_one() {
     answers(&mut w, &mut pbx, &mut second);
     w.finish();
 }
+
+/// The first carrier's redirects are followed `limit` times, to itself and to the second one.
+fn following(limit: u8) -> World {
+    let mut resources = directory();
+    resources.carriers[0].redirects =
+        ::directory::RedirectPolicy { limit, hosts: vec![::directory::Host::Ip(CARRIER_2.ip())] };
+    resources.carriers.truncate(1);
+    World::with(config(), resources)
+}
+
+#[test]
+fn redirects_are_followed_in_order_of_preference_where_policy_allows() {
+    let mut w = following(2);
+    let mut pbx = w.caller(PBX, "+12065550123");
+    let offer = pbx.sdp(30_000);
+    pbx.invite(&mut w, Some(&offer));
+    let mut first = w.callee(CARRIER);
+    let targets = [
+        // Nobody listed this host, and Britain is not among the connector's regions.
+        "<sip:+12065550123@203.0.113.99>;q=1.0".to_owned(),
+        format!("<sip:+442071838750@{CARRIER}>;q=0.9"),
+        format!("<sips:+12065550199@{CARRIER}>;q=0.9"),
+        "<tel:+12065550199>;q=0.9".to_owned(),
+        format!("<sip:+12065550150@{CARRIER_2}>;q=0.2"),
+        format!("<sip:+12065550199@{CARRIER}>;q=0.5"),
+        format!("<sip:+12065550151@{CARRIER}>;q=0.1"),
+    ];
+    let contact = ("Contact", &*targets.join(", "));
+    first.reply_with(&mut w, 302, &[contact], None);
+    first.expect(&mut w, "ACK");
+    let mut second = w.callee(CARRIER);
+    let uri = second.invited.as_ref().unwrap().request_uri().unwrap().to_owned();
+    assert_eq!(uri, format!("sip:+12065550199@{CARRIER}"));
+    // A loop: both were called already.
+    let again = format!("<sip:+12065550199@{CARRIER}>");
+    second.reply_with(&mut w, 302, &[("Contact", &again)], None);
+    second.expect(&mut w, "ACK");
+    let mut third = w.callee(CARRIER_2);
+    let uri = third.invited.as_ref().unwrap().request_uri().unwrap().to_owned();
+    assert_eq!(uri, format!("sip:+12065550150@{CARRIER_2}"));
+    // The limit of two is reached: the caller hears the rest.
+    let more = format!("<sip:+12065550152@{CARRIER}>");
+    third.reply_with(&mut w, 302, &[("Contact", &more)], None);
+    third.expect(&mut w, "ACK");
+    let told = pbx.expect(&mut w, "302");
+    let contact = told.contact().unwrap().unwrap().uri_text.to_owned();
+    assert!(contact.starts_with("sip:+12065550152@203.0.113.1"), "{contact}");
+    pbx.ack_failure(&mut w);
+    w.finish();
+}
+
+#[test]
+fn a_followed_redirect_that_answers_is_a_call_like_any_other() {
+    let mut w = following(1);
+    let mut pbx = w.caller(PBX, "+12065550123");
+    let offer = pbx.sdp(30_000);
+    pbx.invite(&mut w, Some(&offer));
+    let mut first = w.callee(CARRIER);
+    let moved = format!("<sip:+12065550150@{CARRIER_2}>");
+    first.reply_with(&mut w, 301, &[("Contact", &moved)], None);
+    first.expect(&mut w, "ACK");
+    let mut second = w.callee(CARRIER_2);
+    let answer = second.sdp(40_000);
+    second.reply(&mut w, 200, Some(&answer));
+    second.expect(&mut w, "ACK");
+    pbx.expect(&mut w, "200");
+    pbx.ack(&mut w, None);
+    pbx.hang_up(&mut w, &mut second);
+    w.finish();
+}

@@ -216,3 +216,67 @@ fn a_call_that_is_over_leaves_the_table_before_its_transactions_end() {
     assert!(w.edge.statistics().client_transactions > 0);
     w.finish();
 }
+
+#[test]
+fn every_method_after_the_end_meets_nobody_and_harms_nothing() {
+    let methods = ["PRACK", "UPDATE", "INFO", "OPTIONS", "REFER", "NOTIFY", "MESSAGE", "BYE"];
+    let mut w = World::new();
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    pbx.bye(&mut w);
+    pbx.expect(&mut w, "200");
+    pstn.expect(&mut w, "BYE");
+    // Leg B has not answered its BYE: the call is ending, and both sides go on talking.
+    let mut late = pstn.clone();
+    for ua in [&mut pbx, &mut late] {
+        for method in methods {
+            let body = ua.sdp_with(30_000, 7, "sendonly");
+            let body = (method == "UPDATE").then_some(("application/sdp", &*body));
+            ua.request(&mut w, method, &[("RAck", "1 1 INVITE")], body);
+            let status = ua.expect_any(&mut w).status().unwrap();
+            assert!(status >= 400 || matches!(method, "OPTIONS" | "BYE"), "{method}: {status}");
+        }
+        let body = ua.sdp_with(30_000, 8, "sendonly");
+        ua.invite(&mut w, Some(&body));
+        assert!(ua.expect_any(&mut w).status().is_some_and(|status| status >= 400));
+        ua.ack_failure(&mut w);
+    }
+    pstn.refuse(&mut w, 481, &[]);
+    for method in methods {
+        pbx.request(&mut w, method, &[], None);
+        assert!(pbx.expect_any(&mut w).status().is_some_and(|status| status >= 400), "{method}");
+    }
+    w.finish();
+}
+
+#[test]
+fn a_bye_that_is_refused_or_challenged_ends_its_leg_all_the_same() {
+    for status in [401, 407, 408, 481, 500] {
+        let mut w = World::new();
+        let (mut pbx, mut pstn) = Ua::establish(&mut w);
+        pbx.bye(&mut w);
+        pbx.expect(&mut w, "200");
+        pstn.expect(&mut w, "BYE");
+        pstn.refuse(&mut w, status, &[]);
+        assert_eq!(w.edge.active_calls(), 0);
+        pstn.expect_silence(&mut w);
+        w.finish();
+    }
+}
+
+#[test]
+fn a_flood_inside_a_dialog_is_refused_and_the_leg_can_still_hang_up() {
+    for method in ["UPDATE", "PRACK", "INFO"] {
+        let mut w = World::new();
+        let (mut pbx, mut pstn) = Ua::establish(&mut w);
+        let mut refused = 0;
+        for _ in 0..500 {
+            pbx.request(&mut w, method, &[("RAck", "1 1 INVITE")], None);
+            let answer = w.take(PBX, None);
+            refused += u32::from(answer.is_some_and(|a| a.status() == Some(500)));
+        }
+        assert_eq!(refused, 450, "{method}");
+        assert!(w.take_all(CARRIER).len() <= 50);
+        pbx.hang_up(&mut w, &mut pstn);
+        w.finish();
+    }
+}
