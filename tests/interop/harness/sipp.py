@@ -15,7 +15,7 @@ class Sipp:
     """One sipp process."""
 
     def __init__(self, scenario, directory, ip, *arguments, transport="udp", calls=1, port=None,
-                 hertz=440, talk_ms=3_000, name=None):
+                 hertz=440, talk_ms=3_000, name=None, moved=""):
         self.name = name or scenario
         self.port = port or places.free_port(ip)
         self._stem = Path(directory) / f"sipp-{self.name}-{self.port}"
@@ -23,7 +23,7 @@ class Sipp:
         audio = tones.write_ulaw(self._stem / "tone.ul", hertz)
         text = (_SCENARIOS / f"{scenario}.xml").read_text()
         file = self._stem / "scenario.xml"
-        file.write_text(text.replace("@AUDIO@", str(audio)).replace("@TALK@", str(talk_ms)))
+        file.write_text(text.replace("@AUDIO@", str(audio)).replace("@TALK@", str(talk_ms)).replace("@MOVED@", moved))
         command = [
             "sipp", "-sf", str(file), "-i", ip, "-p", str(self.port), "-mi", ip,
             "-m", str(calls), "-l", str(max(calls, 1)), "-nostdin",
@@ -62,9 +62,9 @@ class Sipp:
         self._output.close()
 
 
-def uas(directory, ip, **options):
+def uas(directory, ip, scenario="uas", **options):
     """A called party that is listening when this returns."""
-    server = Sipp("uas", directory, ip, **options)
+    server = Sipp(scenario, directory, ip, **options)
     protocol = options.get("transport", "udp")
     wait_until(lambda: is_bound(protocol, ip, server.port) or server._process.poll() is not None,
                10, lambda: f"sipp listens: {server.errors()}")
@@ -72,8 +72,8 @@ def uas(directory, ip, **options):
 
 
 def uac(directory, ip, edge, called, *arguments, calling="+12065550111", host=CONNECTOR_HOST,
-        rate=10, **options):
-    return Sipp("uac", directory, ip, f"{edge.address[0]}:{edge.port}", "-r", str(rate),
+        rate=10, scenario="uac", **options):
+    return Sipp(scenario, directory, ip, f"{edge.address[0]}:{edge.port}", "-r", str(rate),
                 "-key", "called", called, "-key", "calling", calling, "-key", "host", host,
                 *arguments, **options)
 
