@@ -69,7 +69,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// each may use.
 const CORE: &[(&str, &[&str])] = &[
     ("model", &["bytes", "zeroize"]),
-    ("sip-proto", &["bytes", "bytestring", "memchr"]),
+    ("sip-proto", &["bytes", "bytestring", "memchr", "md-5", "sha2"]),
     ("sdp", &["sdp-types"]),
     ("directory", &["ipnet"]),
     ("b2bua", &["bytes"]),

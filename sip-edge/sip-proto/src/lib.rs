@@ -18,6 +18,7 @@ pub use message::{
 pub use validate::{Violation, validate_request, validate_response};
 
 // Transactions, dialogs and the endpoint: modules and re-exports below this line.
+pub mod auth;
 mod dialog;
 mod endpoint;
 mod head;
