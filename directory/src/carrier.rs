@@ -43,6 +43,8 @@ pub struct Carrier {
     pub inbound_cidrs: Vec<IpNet>,
     /// How to answer its digest challenges, if it makes any.
     pub credential: Option<Credential>,
+    /// The only realm that it is answered for; `None` answers for any.
+    pub realm: Option<Arc<str>>,
     /// Final status codes, 400 to 699, from this carrier after which no further one is tried.
     pub hunt_final_codes: Arc<[u16]>,
     /// How long to wait for any response before the next carrier is tried; four times that once
@@ -86,6 +88,7 @@ impl Carrier {
             weight: 1,
             inbound_cidrs: Vec::new(),
             credential: None,
+            realm: None,
             hunt_final_codes: DEFAULT_HUNT_FINAL_CODES.into(),
             no_response_timeout: Self::DEFAULT_NO_RESPONSE_TIMEOUT,
             no_answer_timeout: Self::DEFAULT_NO_ANSWER_TIMEOUT,
@@ -108,6 +111,30 @@ pub enum Srtp {
     Optional,
     /// SRTP or no call.
     Required,
+}
+
+/// A hash function of digest authentication (RFC 7616, RFC 8760).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DigestAlgorithm {
+    /// MD5, which every client can.
+    Md5,
+    /// SHA-256.
+    Sha256,
+    /// SHA-512/256.
+    Sha512_256,
+}
+
+impl DigestAlgorithm {
+    /// Reads the registered token, in any case.
+    pub fn parse(token: &str) -> Option<Self> {
+        [
+            ("MD5", DigestAlgorithm::Md5),
+            ("SHA-256", DigestAlgorithm::Sha256),
+            ("SHA-512-256", DigestAlgorithm::Sha512_256),
+        ]
+        .into_iter()
+        .find_map(|(name, algorithm)| token.eq_ignore_ascii_case(name).then_some(algorithm))
+    }
 }
 
 /// A user name and a password for digest authentication (RFC 3261 section 22).

@@ -24,7 +24,7 @@ mod validate;
 mod voice_connector;
 
 pub use caps::{Caps, Money, Price};
-pub use carrier::{Carrier, Credential, Srtp};
+pub use carrier::{Carrier, Credential, DigestAlgorithm, Srtp};
 pub use emergency::{EmergencyCalling, EmergencyDnis, EmergencyMatch};
 pub use group::{GroupMember, VoiceConnectorGroup};
 pub use number::{RiskClass, country_code, country_of, parse_e164};

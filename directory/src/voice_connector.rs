@@ -1,7 +1,7 @@
 //! Voice connectors: one customer's trunk group each.
 
 use crate::caps::Caps;
-use crate::carrier::{Carrier, Credential, Srtp};
+use crate::carrier::{Carrier, Credential, DigestAlgorithm, Srtp};
 use crate::emergency::EmergencyCalling;
 use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
@@ -130,6 +130,8 @@ pub struct Termination {
     pub credentials: Vec<Credential>,
     /// What the customer must show when it connects to us over TLS.
     pub client_certificate: ClientCertificatePolicy,
+    /// The hash functions that are offered, the preferred one first; not empty.
+    pub digest_algorithms: Vec<DigestAlgorithm>,
 }
 
 impl Termination {
@@ -159,6 +161,7 @@ impl Default for Termination {
             allow_high_risk: false,
             credentials: Vec::new(),
             client_certificate: ClientCertificatePolicy::default(),
+            digest_algorithms: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
         }
     }
 }

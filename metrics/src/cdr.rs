@@ -42,7 +42,7 @@ impl Billed<'_> {
             voice_connector_id: parties.voice_connector.as_str(),
             status: if self.talk.is_some() { "Completed" } else { "Failed" },
             status_message: self.status_message(),
-            sip_auth_user: None,
+            sip_auth_user: parties.sip_auth_user.as_deref(),
             billable_duration_seconds: seconds,
             billable_duration_minutes: minutes(seconds),
             schema_version: "2.0",

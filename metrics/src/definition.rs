@@ -94,6 +94,9 @@ pub mod definitions {
         CALL_SETUP, Histogram, Seconds, "tandem_call_setup_seconds", ["direction"], "Time from the attempt to the first ringing or answer";
         CALL_DURATION, Histogram, Seconds, "tandem_call_duration_seconds", ["direction"], "Time from the answer to the end";
         REFUSALS, Counter, None, "tandem_refusals_total", ["reason"], "Requests and calls that policy refused";
+        CARRIER_CREDENTIALS, Counter, None, "tandem_carrier_credential_problems_total", ["problem"], "Challenges of carriers that were answered in vain or not at all";
+        AUTHENTICATION, Counter, None, "tandem_sip_authentication_total", ["outcome"], "Requests of customers that had to prove who they are";
+        AUTHENTICATION_SOURCES, Gauge, None, "tandem_sip_authentication_failing_sources", [], "Sources that gave wrong credentials of late";
         THROTTLES, Counter, None, "tandem_throttles_total", ["voice_connector"], "Calls refused by the call rate or concurrent call limit";
         WOULD_REFUSE, Counter, None, "tandem_policy_would_refuse_total", ["reason"], "Refusals that a voice connector's dry run left undone";
         TARGET_UP, Gauge, None, "tandem_target_up", ["target"], "Whether OPTIONS pings find a carrier or an origination route alive, 1 or 0; named by the carrier's id, or by the voice connector and the route's position";

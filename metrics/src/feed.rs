@@ -251,6 +251,9 @@ fn log(refusals: &mut RefusalLog, observation: &Observation) {
     match observation {
         Observation::Sip(SipObservation::Refused(event)) => refusals.note(event),
         Observation::Sip(SipObservation::WouldRefuse(event)) => refusals.note_dry_run(event),
+        Observation::Sip(SipObservation::CarrierCredential(event)) => {
+            refusals.note_credential(event);
+        }
         Observation::Sip(SipObservation::Health(event)) => health::log(event),
         _ => {}
     }

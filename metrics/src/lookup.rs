@@ -85,6 +85,7 @@ mod tests {
             carrier: None,
             emergency: None,
             source: "127.0.0.1:5060".parse().unwrap(),
+            sip_auth_user: None,
             log_sip_messages: false,
             log_media_metrics: false,
         };

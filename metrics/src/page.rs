@@ -6,7 +6,8 @@ use self::handles::{Connector, Messages, once};
 use crate::definition::{Definition, Kind, Reading, Unit, definitions as d};
 use crate::quality::Growth;
 use model::{
-    CallDirection, HealthEvent, MessageDirection, QualityReport, Refusal, Side, VoiceConnectorId,
+    CallDirection, CredentialProblem, HealthEvent, MessageDirection, QualityReport, Refusal, Side,
+    VoiceConnectorId,
 };
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
@@ -44,6 +45,7 @@ pub struct Page {
     call_setup: Histograms,
     call_duration: Histograms,
     refusals: Family<[Label; 1], Counter>,
+    credentials: Family<[Label; 1], Counter>,
     throttles: Family<[(&'static str, Arc<str>); 1], Counter>,
     would_refuse: Family<[Label; 1], Counter>,
     target_up: Family<[(&'static str, Arc<str>); 1], Gauge>,
@@ -89,6 +91,7 @@ impl Page {
             call_setup: histograms(r, &d::CALL_SETUP, &SETUP_BUCKETS),
             call_duration: histograms(r, &d::CALL_DURATION, &DURATION_BUCKETS),
             refusals: registered(r, &d::REFUSALS),
+            credentials: registered(r, &d::CARRIER_CREDENTIALS),
             throttles: registered(r, &d::THROTTLES),
             would_refuse: registered(r, &d::WOULD_REFUSE),
             target_up: registered(r, &d::TARGET_UP),
@@ -197,6 +200,10 @@ impl Page {
         let (counters, labels) = connector.direction(direction);
         once(&counters.active, &self.calls_active, labels).dec();
         self.call_began(to, direction);
+    }
+
+    pub(crate) fn credential(&self, problem: CredentialProblem) {
+        self.credentials.get_or_create(&[("problem", problem.name())]).inc();
     }
 
     pub(crate) fn sip_message(

@@ -217,6 +217,7 @@ impl Recorder {
                     UnixTime::from_millis(origin.saturating_add(at.as_millis()))
                 });
             }
+            SipObservation::CarrierCredential(event) => self.page.credential(event.problem),
             SipObservation::Message(event) => {
                 self.page.sip_message(event.direction, event.status, &event.start_line);
                 if let Some(id) = event.transaction_id

@@ -1,6 +1,6 @@
 //! Refusals in the node's own log, so that an operator sees who was turned away and why.
 
-use model::{Instant, RefusalEvent};
+use model::{CarrierCredentialEvent, Instant, RefusalEvent};
 
 /// Lines a second; a flood of refused requests must not become a flood of lines. What is beyond
 /// is counted on the page all the same.
@@ -40,6 +40,19 @@ impl RefusalLog {
             voice_connector = event.voice_connector.as_ref().map(tracing::field::display),
             omitted,
             "would refuse a call without dry_run"
+        );
+    }
+
+    /// The same for a carrier that asked for credentials in vain.
+    pub(crate) fn note_credential(&mut self, event: &CarrierCredentialEvent) {
+        let Some(omitted) = self.admit(event.at) else { return };
+        tracing::warn!(
+            carrier = %event.carrier,
+            source = %event.source,
+            problem = event.problem.name(),
+            advice = event.problem.advice(),
+            omitted,
+            "a carrier asked for credentials in vain"
         );
     }
 

@@ -101,6 +101,8 @@ pub struct CallParties {
     pub emergency: Option<EmergencyKind>,
     /// Where leg A's INVITE came from.
     pub source: SocketAddr,
+    /// The user whose credentials admitted the call; `None` when none were asked for.
+    pub sip_auth_user: Option<Arc<str>>,
     /// Write every SIP message of the call into the SIP message log.
     pub log_sip_messages: bool,
     /// Write the media quality log.
@@ -220,6 +222,69 @@ pub enum SipObservation {
     WouldRefuse(RefusalEvent),
     /// News about the health of a peer.
     Health(HealthEvent),
+    /// A carrier asked us for credentials and did not get, or did not take, what it wants.
+    CarrierCredential(CarrierCredentialEvent),
+}
+
+/// A carrier asked for credentials in vain.
+#[derive(Clone, Debug)]
+pub struct CarrierCredentialEvent {
+    /// The carrier.
+    pub carrier: CarrierId,
+    /// When.
+    pub at: Instant,
+    /// Who asked.
+    pub source: SocketAddr,
+    /// Why it was in vain.
+    pub problem: CredentialProblem,
+}
+
+/// Why a challenge was not answered, or answered in vain.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CredentialProblem {
+    /// The carrier has no credentials.
+    Missing,
+    /// The carrier does not take them.
+    Refused,
+    /// The challenge is for another realm than the one that is set.
+    OtherRealm,
+    /// The challenge comes from somewhere else than the carrier; answering would give a stranger
+    /// something to guess the password from.
+    Stranger,
+    /// The challenge asks for a scheme or an algorithm that is not served.
+    Unsupported,
+    /// The carrier asks again and again.
+    TooOften,
+}
+
+impl CredentialProblem {
+    /// The name in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CredentialProblem::Missing => "missing",
+            CredentialProblem::Refused => "refused",
+            CredentialProblem::OtherRealm => "other_realm",
+            CredentialProblem::Stranger => "stranger",
+            CredentialProblem::Unsupported => "unsupported",
+            CredentialProblem::TooOften => "too_often",
+        }
+    }
+
+    /// What to do about it, naming keys of `[[carrier]]`.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            CredentialProblem::Missing => "give the carrier its username and password",
+            CredentialProblem::Refused => "correct the carrier's username and password",
+            CredentialProblem::OtherRealm => "correct the carrier's realm, or leave it out",
+            CredentialProblem::Stranger => {
+                "if the sender belongs to the carrier, add it to the carrier's inbound_cidrs"
+            }
+            CredentialProblem::Unsupported => {
+                "ask the carrier for Digest with MD5, SHA-256 or SHA-512-256"
+            }
+            CredentialProblem::TooOften => "ask the carrier why its nonces do not last one request",
+        }
+    }
 }
 
 /// One SIP message on the wire.

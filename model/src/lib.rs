@@ -15,8 +15,9 @@ mod time;
 mod transport;
 
 pub use call::{
-    CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, EmergencyKind, EndedBy, LegSide,
-    MessageDirection, RefusalEvent, Side, SipMessageEvent, SipObservation,
+    CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CarrierCredentialEvent,
+    CredentialProblem, EmergencyKind, EndedBy, LegSide, MessageDirection, RefusalEvent, Side,
+    SipMessageEvent, SipObservation,
 };
 pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};
 pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};

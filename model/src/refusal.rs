@@ -9,6 +9,10 @@ pub enum Refusal {
     UnknownSource,
     /// The source address is not in the voice connector's `cidr_allowed_list`.
     SourceNotAllowed,
+    /// The credentials are wrong. Asking for them is no refusal; only a wrong answer is.
+    WrongCredentials,
+    /// The source gave wrong credentials too often of late.
+    TooManyFailures,
     /// The called number is not E.164 (`+` and 7 to 15 digits).
     NotE164,
     /// The called country is not in `calling_regions`.
@@ -59,9 +63,11 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of their declaration.
-    pub const ALL: [Refusal; 25] = [
+    pub const ALL: [Refusal; 27] = [
         Refusal::UnknownSource,
         Refusal::SourceNotAllowed,
+        Refusal::WrongCredentials,
+        Refusal::TooManyFailures,
         Refusal::NotE164,
         Refusal::RegionNotAllowed,
         Refusal::CallRateLimit,
@@ -92,6 +98,8 @@ impl Refusal {
         match self {
             Refusal::UnknownSource => "unknown_source",
             Refusal::SourceNotAllowed => "source_not_allowed",
+            Refusal::WrongCredentials => "wrong_credentials",
+            Refusal::TooManyFailures => "too_many_failures",
             Refusal::NotE164 => "not_e164",
             Refusal::RegionNotAllowed => "region_not_allowed",
             Refusal::CallRateLimit => "call_rate_limit",
@@ -121,8 +129,10 @@ impl Refusal {
     /// The SIP status that the refused request gets.
     pub const fn status(self) -> u16 {
         match self {
+            Refusal::WrongCredentials => 401,
             Refusal::UnknownSource
             | Refusal::SourceNotAllowed
+            | Refusal::TooManyFailures
             | Refusal::RegionNotAllowed
             | Refusal::CertificateRequired
             | Refusal::Disabled

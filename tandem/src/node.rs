@@ -105,6 +105,7 @@ impl Node {
             ("[prometheus]", old.prometheus == config.prometheus),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
+            ("[authentication]", old.authentication == config.authentication),
         ] {
             if !same {
                 restart.push(section);
@@ -274,6 +275,7 @@ fn shell_config(config: &Config, clock: Clock, calendar: UnixTime) -> ShellConfi
             emergency_headroom: sip.emergency_headroom,
             health: config.health,
             origin: calendar,
+            authentication: config.authentication,
             listeners,
             ..EdgeConfig::default()
         },

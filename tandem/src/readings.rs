@@ -63,6 +63,19 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
     ] {
         out.push(reading(definition, event, count));
     }
+    let authentication = &logic.authentication;
+    for (outcome, count) in [
+        ("challenged", authentication.challenged),
+        ("accepted", authentication.accepted),
+        ("stale", authentication.stale),
+        ("wrong", authentication.wrong),
+        ("unusable", authentication.unusable),
+        ("blocked", authentication.blocked),
+    ] {
+        out.push(reading(&definitions::AUTHENTICATION, outcome, count));
+    }
+    let failing = authentication.failing_sources;
+    out.push(reading(&definitions::AUTHENTICATION_SOURCES, "", failing));
     for (reason, count) in [
         ("down", logic.routes_down),
         ("avoided", logic.routes_avoided),

@@ -365,6 +365,12 @@ fn refusal_advice(refusal: &str) -> &'static str {
         "source_not_allowed" => {
             "the source address is not in the voice connector's cidr_allowed_list."
         }
+        "wrong_credentials" => {
+            "the user name or password is none of the voice connector's credentials."
+        }
+        "too_many_failures" => {
+            "the source gave wrong credentials too often. Correct its password and wait half a minute."
+        }
         "not_e164" => "the called number is not '+' and 7 to 15 digits. Let the PBX send E.164.",
         "region_not_allowed" => "the called country is not in calling_regions.",
         "call_rate_limit" => "the voice connector's cps_limit is used up.",

@@ -23,6 +23,8 @@ pub(crate) struct Admission {
     pub(crate) called: Arc<str>,
     pub(crate) calls_per_second: u32,
     pub(crate) concurrent_calls: u32,
+    /// The user whose credentials were right, when the voice connector asks for some.
+    pub(crate) sip_auth_user: Option<Arc<str>>,
 }
 
 /// A request that was refused, and for whom it was meant as far as that is known.
@@ -96,6 +98,7 @@ fn admit_inbound(
         // the bound on calls at once.
         calls_per_second: u32::MAX,
         concurrent_calls: concurrent_calls(&connector),
+        sip_auth_user: None,
         voice_connector: connector,
         alternates: connectors.collect(),
         emergency: None,
@@ -126,6 +129,7 @@ pub(crate) fn admit_outbound(
         called: number.into(),
         calls_per_second: termination.cps_limit,
         concurrent_calls: termination.concurrent_calls_limit,
+        sip_auth_user: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency,

@@ -1,5 +1,6 @@
 //! What the operator decides about one signalling worker, already checked.
 
+use crate::authentication::AuthenticationConfig;
 use crate::health::HealthConfig;
 use model::{TransportProtocol, UnixTime};
 use sip_proto::{Limits, TimerConfig};
@@ -62,6 +63,8 @@ pub struct EdgeConfig {
     pub health: HealthConfig,
     /// The calendar time of [`model::Instant::ZERO`]: daily caps begin anew at midnight UTC.
     pub origin: UnixTime,
+    /// How customers prove who they are.
+    pub authentication: AuthenticationConfig,
 }
 
 /// What a request gets whose source nobody has configured.
@@ -96,6 +99,7 @@ impl Default for EdgeConfig {
             emergency_headroom: 64,
             health: HealthConfig::default(),
             origin: UnixTime::default(),
+            authentication: AuthenticationConfig::default(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! One signalling worker: messages, media events and deadlines in; messages, media commands and
 //! records out.
 
+mod authenticate;
 mod door;
 mod transfer;
 
+use crate::authentication::Authentication;
 use crate::call::{Call, NoResponse};
 use crate::config::EdgeConfig;
 use crate::context::{CallKey, Context};
@@ -70,6 +72,7 @@ pub struct Edge {
     calls: Calls,
     wheel: TimerWheel<CallKey>,
     strangers: Strangers,
+    authentication: Authentication,
 }
 
 impl Edge {
@@ -88,7 +91,9 @@ impl Edge {
             supported: OPTION_TAGS.to_vec(),
             ..TransactionConfig::new(owner)
         };
+        let authentication = Authentication::new(config.authentication, random.as_mut());
         Edge {
+            authentication,
             calls: Calls::new(config.max_calls.saturating_add(config.emergency_headroom)),
             strangers: Strangers::new(config.stranger_answers_per_second, random.next_u64()),
             wheel: TimerWheel::new(),
@@ -213,6 +218,7 @@ impl Edge {
         self.context.certificates_demanded = peer_certificate::are_demanded(&directory);
         self.context.spending.retain(|id| directory.voice_connector(id).is_some());
         self.context.health.set_directory(&directory);
+        self.context.tell_health();
         self.context.directory = directory;
     }
 
@@ -256,6 +262,7 @@ impl Edge {
             target_failures: self.context.target_health.failures,
             target_recoveries: self.context.target_health.recoveries,
             stream_fallbacks: self.context.endpoint.transaction_counters().fallbacks,
+            authentication: self.authentication.counters(),
             ..self.context.statistics
         }
     }
@@ -316,8 +323,8 @@ impl Edge {
                     });
                 }
             }
-            TransactionEvent::Response { key, message } => {
-                self.handle_response(now, key, &message, flow);
+            TransactionEvent::Response { key, message, request } => {
+                self.handle_response(now, key, &message, request.as_ref(), flow);
             }
             TransactionEvent::ClientTimeout { key } => {
                 self.handle_no_response(now, key, NoResponse::Timeout);
@@ -344,7 +351,14 @@ impl Edge {
         }
     }
 
-    fn handle_response(&mut self, now: Instant, key: ClientKey, response: &Message, flow: Flow) {
+    fn handle_response(
+        &mut self,
+        now: Instant,
+        key: ClientKey,
+        response: &Message,
+        request: Option<&Bytes>,
+        flow: Flow,
+    ) {
         let Some((call, purpose)) = self.context.clients.get(&key).copied() else {
             if self.context.take_ping_response(now, key, response) {
                 return;
@@ -356,7 +370,7 @@ impl Edge {
             return;
         };
         self.with_call(now, call, |call, context| {
-            call.handle_response(context, now, key, purpose, response, flow);
+            call.handle_response(context, now, key, purpose, response, request, flow);
         });
     }
 

@@ -1,5 +1,6 @@
 //! One side of a call: its dialog, its path to the peer, and what it owes that peer.
 
+use crate::call::LegAuthentication;
 use crate::carry;
 use crate::config::Listener;
 use crate::context::Context;
@@ -89,6 +90,8 @@ pub(crate) struct Leg {
     pub(crate) gone: bool,
     /// The peer asked that its name and number be withheld (RFC 3323).
     pub(crate) anonymous: bool,
+    /// What answers the carrier's challenges; `None` on a leg without a carrier's credentials.
+    pub(crate) authentication: Option<Box<LegAuthentication>>,
 }
 
 impl Leg {
@@ -113,6 +116,7 @@ impl Leg {
             bye_after_ack: false,
             gone: false,
             anonymous: false,
+            authentication: None,
         }
     }
 
@@ -187,6 +191,9 @@ impl Leg {
             .header_pieces(HeaderName::To, &to)
             .header(HeaderName::CallId, &self.call_id)
             .cseq(cseq, method);
+        if let Some(authentication) = &self.authentication {
+            authentication.write(&mut composer, method, target.request_uri(), flow);
+        }
         Some((composer, branch, flow))
     }
 
@@ -220,6 +227,15 @@ impl Leg {
     pub(crate) fn next_cseq(&mut self) -> u32 {
         self.cseq = self.cseq.wrapping_add(1) & 0x7fff_ffff;
         self.cseq
+    }
+
+    /// The path of a request that was sent on this leg: that of the dialog, once there is one.
+    pub(crate) fn flow_of(&self, request: &Message) -> Flow {
+        let in_dialog = request.to().is_ok_and(|to| to.tag().is_some());
+        match &self.dialog {
+            Some(dialog) if in_dialog => self.flow_to(dialog.request_target().next_hop()),
+            _ => self.flow,
+        }
     }
 
     /// The path of a request inside the dialog.

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod authentication;
 mod call;
 mod carry;
 mod cause;
@@ -42,6 +43,7 @@ mod strangers;
 mod target_health;
 mod transfer;
 
+pub use authentication::{AuthenticationConfig, AuthenticationCounters};
 pub use config::{EdgeConfig, Listener, UnknownSources};
 pub use edge::{Edge, Output, ResolveId};
 pub use health::HealthConfig;

@@ -1,5 +1,7 @@
 //! Counters of one worker, for metrics and the running edge's own account of itself.
 
+use crate::authentication::AuthenticationCounters;
+
 /// What a worker has done and holds. All counts are since its start unless they name a present
 /// state.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -48,4 +50,6 @@ pub struct EdgeStatistics {
     pub stream_switches: u64,
     /// Of these, the ones whose stream was refused, so that they went as datagrams after all.
     pub stream_fallbacks: u64,
+    /// How customers proved who they are.
+    pub authentication: AuthenticationCounters,
 }

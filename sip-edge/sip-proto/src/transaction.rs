@@ -106,6 +106,9 @@ pub enum TransactionEvent {
         key: ClientKey,
         /// The response.
         message: Message,
+        /// What was asked, when the response asks for credentials (401, 407): it is to be sent
+        /// again with them, see [`crate::auth::with_credentials`].
+        request: Option<Bytes>,
     },
     /// No (final) response in time: Timer B, Timer F, or 64 × T1 after a CANCEL.
     ClientTimeout {
@@ -247,6 +250,8 @@ pub struct Transactions {
     counters: TransactionCounters,
     /// Key texts are written here, so that a look-up does not allocate.
     scratch: String,
+    /// The request that the challenge under work answers; `None` between two inputs.
+    challenged: Option<Bytes>,
 }
 
 /// Which transaction a timer or a connection belongs to.
@@ -272,6 +277,7 @@ impl Transactions {
             transmits: VecDeque::new(),
             counters: TransactionCounters::default(),
             scratch: String::new(),
+            challenged: None,
         }
     }
 

@@ -1,9 +1,10 @@
 //! `[[carrier]]`.
 
+use super::credential;
 use super::reader::Table;
 use super::sip::Sip;
 use super::{tls, value};
-use directory::{Carrier, Credential, DEFAULT_HUNT_FINAL_CODES, Srtp};
+use directory::{Carrier, DEFAULT_HUNT_FINAL_CODES, Srtp};
 use model::{CarrierId, TransportProtocol};
 
 pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
@@ -20,8 +21,8 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
     let priority = table.or("priority", 1, value::integer);
     let weight = table.or("weight", 1, value::integer);
     let inbound_cidrs = table.list("inbound_cidrs", value::network).unwrap_or_default();
-    let username = table.optional("username", value::shared_text);
-    let password = table.optional("password", value::shared_text);
+    let credential = credential::optional(&mut table);
+    let realm = table.optional("realm", value::shared_text);
     let final_codes = table.list("hunt_final_codes", value::integer::<u16>);
     let no_response =
         table.or("no_response_timeout", Carrier::DEFAULT_NO_RESPONSE_TIMEOUT, value::duration);
@@ -35,9 +36,9 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
     tls::need_listener(&table, sip, transport, "transport");
     let client_certificate =
         tls::read_client_certificate(&mut table, host.as_ref(), tls.ca.as_ref());
-    let named = username.is_some() || password.is_some();
-    let key = if username.is_some() { "username" } else { "password" };
-    table.refuse_unserved(named, key, "digest authentication", "remove username and password");
+    if realm.is_some() && credential.is_none() {
+        table.warn_at("realm", "without username and password there is nothing to prove in it");
+    }
     if prefixes.is_empty() && inbound_cidrs.is_empty() && !emergency {
         table.warn_at("id", "the carrier has neither prefixes nor inbound_cidrs: no call uses it");
     }
@@ -59,9 +60,8 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
         priority,
         weight,
         inbound_cidrs,
-        credential: username
-            .zip(password)
-            .map(|(username, password)| Credential { username, password }),
+        credential,
+        realm,
         hunt_final_codes: final_codes.unwrap_or_else(|| DEFAULT_HUNT_FINAL_CODES.to_vec()).into(),
         no_response_timeout: no_response,
         no_answer_timeout,

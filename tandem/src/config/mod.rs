@@ -5,7 +5,9 @@
 //! what to do. What a later version will serve is understood, but refused with a clear word where
 //! ignoring it would be insecure, and warned about where it would only be missing.
 
+mod authentication;
 mod carrier;
+mod credential;
 mod error;
 mod group;
 mod health;
@@ -31,7 +33,7 @@ pub(crate) use node::Node;
 pub(crate) use sip::Sip;
 pub(crate) use tls::{TlsFileKind, TlsFiles};
 
-use b2bua::HealthConfig;
+use b2bua::{AuthenticationConfig, HealthConfig};
 use directory::{Resources, Snapshot};
 use reader::{Document, Table};
 use std::net::SocketAddr;
@@ -53,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// When a carrier or route counts as dead.
     pub(crate) health: HealthConfig,
+    /// How customers prove who they are.
+    pub(crate) authentication: AuthenticationConfig,
     /// How the node stops.
     pub(crate) drain: Drain,
     /// Carriers and voice connectors, ready for call routing.
@@ -91,6 +95,7 @@ impl Config {
         sinks::check(root.table("sinks"));
         let limits = limits::read_limits(root.table("limits"));
         let health = health::read(root.table("health"));
+        let authentication = authentication::read(root.table("authentication"));
         let drain = limits::read_drain(root.table("drain"));
         let directory = read_directory(&mut root, &sip);
         root.finish();
@@ -106,6 +111,7 @@ impl Config {
             prometheus,
             limits,
             health,
+            authentication,
             drain,
             directory,
             tls_files,

@@ -1,4 +1,5 @@
 use super::{Config, load};
+use directory::DigestAlgorithm;
 use model::{TransportProtocol, VoiceConnectorId};
 use proptest::prelude::*;
 use std::path::Path;
@@ -199,20 +200,58 @@ t.toml:46: priority: 101 is out of range; use 1 to 100"#;
 }
 
 #[test]
+fn credentials_are_read_and_their_faults_told_without_the_password() {
+    let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
+    let vc =
+        "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n[voice_connector.termination]\n";
+    let secret = "open-sesame";
+    for (lines, line, word) in [
+        (format!("{carrier}password = \"{secret}\""), 8, "both or neither"),
+        (format!("{carrier}username = \"u\""), 8, "both or neither"),
+        (format!("{carrier}username = \"u\"\npassword = [\"{secret}\"]"), 9, "in quotes"),
+        (format!("{vc}credentials = [{{ username = \"u\" }}]"), 7, "needs `password`"),
+        (
+            format!(
+                "{vc}credentials = [{{ username = \"u\", password = \"{secret}\" }}, \
+                 {{ username = \"u\", password = \"{secret}2\" }}]"
+            ),
+            7,
+            "listed twice",
+        ),
+        (format!("{vc}digest_algorithms = [\"SHA-1\"]"), 7, "unknown"),
+        (format!("{vc}digest_algorithms = []"), 7, "empty"),
+        ("[authentication]\nnonce_lifetime = \"9s\"".to_owned(), 5, "out of range"),
+        ("[authentication]\nfailures = 0".to_owned(), 5, "out of range"),
+    ] {
+        let errors = errors(&with(&lines));
+        let there = format!("t.toml:{line}: ");
+        assert!(errors.lines().any(|told| told.starts_with(&there)), "{lines}: {errors}");
+        assert!(errors.contains(word) && !errors.contains(secret), "{lines}: {errors}");
+    }
+    let text = with(&format!(
+        "{carrier}username = \"u\"\npassword = \"{secret}\"\nrealm = \"r\"\n{vc}\
+         credentials = [{{ username = \"pbx\", password = \"{secret}\" }}]\n\
+         digest_algorithms = [\"md5\", \"SHA-256\"]\n\
+         [authentication]\nnonce_lifetime = \"1m\"\nfailures = 3\nfailure_interval = \"10s\""
+    ));
+    let config = Config::parse(&text, "t.toml").unwrap();
+    let carrier = config.directory.carriers().next().unwrap();
+    assert_eq!(carrier.credential.as_ref().map(|c| &*c.password), Some(secret));
+    assert_eq!(carrier.realm.as_deref(), Some("r"));
+    let connector = config.directory.voice_connectors().next().unwrap();
+    let termination = connector.termination.as_ref().unwrap();
+    assert_eq!(&*termination.credentials[0].username, "pbx");
+    assert_eq!(termination.digest_algorithms, [DigestAlgorithm::Md5, DigestAlgorithm::Sha256]);
+    assert_eq!(config.authentication.failures, 3);
+    assert!(!format!("{config:?}").contains(secret));
+}
+
+#[test]
 fn what_is_not_served_yet_is_refused_rather_than_ignored() {
     let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
     let vc = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
     for (lines, line) in [
-        (format!("{carrier}username = \"u\"\npassword = \"p\""), 8),
-        (format!("{carrier}password = \"p\""), 8),
         (format!("{vc}[voice_connector.streaming]\nenabled = true"), 7),
-        (
-            format!(
-                "{vc}[voice_connector.termination]\n\
-                 credentials = [{{ username = \"u\", password = \"p\" }}]"
-            ),
-            7,
-        ),
         ("[media]\nfast_path = \"ebpf\"".to_owned(), 5),
         ("[sinks]\nkind = \"aws\"".to_owned(), 5),
         ("[sinks]\ncloudwatch = { kind = \"aws\" }".to_owned(), 5),

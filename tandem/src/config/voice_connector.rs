@@ -1,5 +1,6 @@
 //! `[[voice_connector]]` and its sections.
 
+use super::credential;
 use super::policy;
 use super::reader::Table;
 use super::sip::Sip;
@@ -95,11 +96,17 @@ fn read_termination(mut table: Table<'_>) -> Termination {
         ),
         calling_regions: table.list("calling_regions", value::country).unwrap_or_default(),
         allow_high_risk: table.or("allow_high_risk", false, value::boolean),
-        credentials: table.tables("credentials", read_credential),
         client_certificate: tls::read_client_certificate(&mut table, None, None),
+        credentials: table.tables("credentials", credential::read),
+        digest_algorithms: credential::algorithms(&mut table, default.digest_algorithms),
     };
-    let asked = !termination.credentials.is_empty();
-    table.refuse_unserved(asked, "credentials", "digest authentication", "remove credentials");
+    for (n, credential) in termination.credentials.iter().enumerate() {
+        let same = |other: &Credential| other.username == credential.username;
+        if termination.credentials.iter().take(n).any(same) {
+            let message = format!("user {:?} is listed twice; remove one", credential.username);
+            table.error_at(&format!("credentials[{n}].username"), message);
+        }
+    }
     for (n, net) in termination.cidr_allowed_list.iter().enumerate() {
         if net.prefix_len() == 0 {
             let message = "every address of the internet may call out at your cost";
@@ -116,13 +123,6 @@ fn read_termination(mut table: Table<'_>) -> Termination {
     }
     table.finish();
     termination
-}
-
-fn read_credential(mut table: Table<'_>) -> Option<Credential> {
-    let username = table.required("username", "username = \"pbx\"", value::shared_text);
-    let password = table.required("password", "password = \"…\"", value::shared_text);
-    table.finish();
-    Some(Credential { username: username?, password: password? })
 }
 
 fn read_route(mut table: Table<'_>, sip: &Sip) -> Option<OriginationRoute> {

@@ -174,7 +174,7 @@ impl<'a> OutgoingCall<'a> {
     ) -> Result<Step, CallError> {
         let (to, protocol) = (self.target.address, self.target.protocol);
         match event {
-            TransactionEvent::Response { key, message } if key == self.invite => {
+            TransactionEvent::Response { key, message, .. } if key == self.invite => {
                 self.on_response(&message, watch)
             }
             TransactionEvent::ClientTimeout { key } if key == self.invite => {
@@ -282,7 +282,7 @@ impl<'a> OutgoingCall<'a> {
                 self.answer_outside(key, &message);
             }
             TransactionEvent::Ack { message, .. } => call.on_ack(&message),
-            TransactionEvent::Response { key, message } if key == self.invite => {
+            TransactionEvent::Response { key, message, .. } if key == self.invite => {
                 self.on_further_answer(call, &message);
             }
             TransactionEvent::StrayResponse { message, .. } => {
@@ -359,7 +359,7 @@ impl<'a> OutgoingCall<'a> {
         while self.agent.clock.now() < until {
             self.agent.wait(until);
             while let Some(event) = self.agent.poll_event() {
-                let TransactionEvent::Response { key, message } = event else { continue };
+                let TransactionEvent::Response { key, message, .. } = event else { continue };
                 if key != self.invite || message.status().is_none_or(|status| status < 200) {
                     continue;
                 }
@@ -385,7 +385,7 @@ impl<'a> OutgoingCall<'a> {
             self.agent.wait(until);
             while let Some(event) = self.agent.poll_event() {
                 match event {
-                    TransactionEvent::Response { key, message }
+                    TransactionEvent::Response { key, message, .. }
                         if key == bye && message.status().is_some_and(|status| status >= 200) =>
                     {
                         return;

@@ -186,7 +186,7 @@ impl Actor {
                         self.reply_invite(now, index, 487);
                     }
                 }
-                TransactionEvent::Response { key, message } => {
+                TransactionEvent::Response { key, message, .. } => {
                     if let Some(index) = self.clients.get(&key).copied() {
                         self.answered(now, index, &message);
                     }

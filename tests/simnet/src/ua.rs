@@ -115,6 +115,11 @@ impl Ua {
         self.invite_cseq = self.cseq;
     }
 
+    /// Forgets the tag of a refusal: its next INVITE is outside a dialog again.
+    pub fn start_over(&mut self) {
+        self.remote_tag.clear();
+    }
+
     /// Sends a BYE.
     pub fn bye(&mut self, w: &mut World) {
         self.request(w, "BYE", &[], None);

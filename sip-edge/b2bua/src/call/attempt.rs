@@ -4,7 +4,7 @@ use super::answer::host_of;
 use super::forks::Forks;
 use super::reliable::Reliability;
 use super::setup::SetupState;
-use super::{Call, ClientPurpose, NoResponse};
+use super::{Call, ClientPurpose, LegAuthentication, NoResponse};
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::encryption;
@@ -54,6 +54,8 @@ impl Call {
             let kept = context.config.max_call_duration;
             context.stream_refusals.note(now, destination, kept);
         }
+        let authentication =
+            route.carrier.as_ref().and_then(|c| LegAuthentication::of(c, destination.ip()));
         let min_se_seconds = self.legs[LegSide::B.index()].session.min_se_seconds;
         let ids = [context.new_token(), context.new_token()];
         let mut leg = Leg::new(flow, listener, ids);
@@ -67,6 +69,7 @@ impl Call {
         let scheme = secure::scheme(leg.secure);
         leg.remote_party = ["<", scheme, called, "@", &address, ">"].concat().into();
         leg.cseq = 1;
+        leg.authentication = authentication;
         let old = std::mem::replace(&mut self.legs[LegSide::B.index()], leg);
         self.forget_leg(context, &old);
         self.register_leg(context, LegSide::B);

@@ -3,6 +3,7 @@
 
 mod answer;
 mod attempt;
+mod authentication;
 mod backoff;
 mod choose;
 mod established;
@@ -37,6 +38,7 @@ use crate::media::CallMedia;
 use crate::policing::TokenBucket;
 use crate::secure;
 use crate::spending::Running;
+use bytes::Bytes;
 use directory::{Target, VoiceConnector, country_of};
 use model::{
     CallDirection, CallParties, Flow, HealthCause, Instant, LegSide, MediaEvent, Side,
@@ -51,6 +53,8 @@ use sip_proto::{ClientKey, HeaderName, Message, Method, ServerKey, TimerId};
 use std::sync::Arc;
 use takeover::Takeover;
 use teardown::TeardownState;
+
+pub(crate) use authentication::LegAuthentication;
 
 /// Which request of ours a response belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -176,6 +180,7 @@ impl Call {
             carrier: admission.carrier.as_ref().map(|carrier| carrier.id.clone()),
             emergency: admission.emergency,
             source: flow.remote,
+            sip_auth_user: admission.sip_auth_user.clone(),
             log_sip_messages: connector.logging.sip_messages,
             log_media_metrics: connector.logging.media_metrics,
         });
@@ -183,6 +188,8 @@ impl Call {
         let mut leg_a = Leg::new(flow, listener, [call_id, context.new_token()]);
         leg_a.secure = secure::asks_for_sips(invite);
         secure::expect_caller(context, &mut leg_a, admission);
+        let carrier = admission.carrier.as_ref();
+        leg_a.authentication = carrier.and_then(|c| LegAuthentication::of(c, flow.remote.ip()));
         let leg_b = Leg::new(flow, listener, [context.new_token(), context.new_token()]);
         let origins = [context.random.next_u64(), context.random.next_u64()];
         let mut media = CallMedia::new(origins);
@@ -308,7 +315,8 @@ impl Call {
         }
     }
 
-    /// A response to one of our requests.
+    /// A response to one of our requests; `request` is what we sent when it asks for credentials.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one event, each used once")]
     pub(crate) fn handle_response(
         &mut self,
         context: &mut Context,
@@ -316,6 +324,7 @@ impl Call {
         client: ClientKey,
         purpose: ClientPurpose,
         response: &Message,
+        request: Option<&Bytes>,
         flow: Flow,
     ) {
         let status = response.status().unwrap_or_default();
@@ -326,6 +335,11 @@ impl Call {
             self.close_client(context, client);
         } else if repeats && self.is_live() {
             self.answered_client(client);
+        }
+        if let Some(request) = request
+            && self.answer_challenge(context, now, purpose, response, request, flow)
+        {
+            return;
         }
         match purpose {
             ClientPurpose::Setup { attempt } => {

@@ -310,6 +310,18 @@ impl Call {
         }
     }
 
+    /// Whether the offer under way went out with this number.
+    pub(super) fn is_offered(&self, cseq: u32) -> bool {
+        self.takeover.offer.as_ref().is_some_and(|offer| offer.cseq == cseq)
+    }
+
+    /// The offer under way went out once more, with credentials and another number.
+    pub(super) fn offer_sent_again(&mut self, cseq: u32) {
+        if let Some(offer) = self.takeover.offer.as_mut() {
+            offer.cseq = cseq;
+        }
+    }
+
     fn offer_again(&mut self, context: &mut Context, now: Instant) {
         if let Some(offer) = self.takeover.offer.take() {
             self.offer_to(context, now, offer.to, offer.description);
@@ -466,7 +478,7 @@ impl Call {
 
 impl ClientPurpose {
     /// The leg that the request went to.
-    fn leg(self) -> Option<LegSide> {
+    pub(super) fn leg(self) -> Option<LegSide> {
         match self {
             ClientPurpose::Setup { .. } | ClientPurpose::Prack => Some(LegSide::B),
             ClientPurpose::Realign => Some(LegSide::A),

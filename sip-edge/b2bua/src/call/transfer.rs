@@ -123,6 +123,7 @@ impl Call {
             alternates: Vec::new(),
             emergency: None,
             would_refuse: None,
+            sip_auth_user: self.parties.sip_auth_user.clone(),
         }
     }
 

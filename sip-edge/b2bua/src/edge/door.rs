@@ -33,8 +33,9 @@ impl Edge {
             }
             None => {}
         }
-        let admission = match self.admit(now, &invite, flow) {
-            Ok(admission) => admission,
+        let admission = match self.admit(now, server, &invite, flow) {
+            Ok(Some(admission)) => admission,
+            Ok(None) => return,
             Err(denied) => {
                 let refusal = denied.refusal;
                 let id = denied.voice_connector.as_deref();
@@ -66,7 +67,14 @@ impl Edge {
         self.put_back(now, key, call);
     }
 
-    fn admit(&mut self, now: Instant, invite: &Message, flow: Flow) -> Result<Admission, Denied> {
+    /// `None` when the sender was asked for credentials.
+    fn admit(
+        &mut self,
+        now: Instant,
+        server: ServerKey,
+        invite: &Message,
+        flow: Flow,
+    ) -> Result<Option<Admission>, Denied> {
         let denied = |refusal| Denied { refusal, voice_connector: None };
         if self.context.draining {
             return Err(denied(Refusal::Draining));
@@ -89,14 +97,17 @@ impl Edge {
         }
         if admission.emergency.is_some() {
             self.context.policing.count_in(now, &admission.voice_connector);
-            return Ok(admission);
+            return Ok(Some(admission));
         }
         // The last places are for emergency calls.
         if !has_room {
             return Err(denied(Refusal::Overloaded));
         }
+        if !self.authenticate(now, server, invite, flow, &mut admission)? {
+            return Ok(None);
+        }
         match self.police(now, &mut admission) {
-            Ok(()) => Ok(admission),
+            Ok(()) => Ok(Some(admission)),
             Err(refusal) => {
                 Err(Denied { refusal, voice_connector: Some(admission.voice_connector) })
             }

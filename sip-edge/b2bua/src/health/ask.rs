@@ -36,6 +36,11 @@ impl Context {
                 }
             }
         }
+        self.tell_health();
+    }
+
+    /// Tells what is new.
+    pub(crate) fn tell_health(&mut self) {
         while let Some(event) = self.health.poll_news() {
             self.outputs.push_back(Output::Sip(SipObservation::Health(event)));
         }

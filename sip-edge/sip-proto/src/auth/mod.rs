@@ -24,4 +24,4 @@ pub use challenge::{Challenge, ChallengedBy, Qop};
 pub use credentials::Credentials;
 pub use digest::{DigestInput, digest_response};
 pub use retry::with_credentials;
-pub use verifier::{Verdict, Verifier, VerifierConfig};
+pub use verifier::{Protected, Verdict, Verifier, VerifierConfig};

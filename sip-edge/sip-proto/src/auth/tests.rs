@@ -1,5 +1,6 @@
 //! Vectors of the RFCs, and what a verifier makes of what a peer may send.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,12 @@ const MD5: Algorithm = Algorithm::plain(HashFunction::Md5);
 const SHA_256: Algorithm = Algorithm::plain(HashFunction::Sha256);
 const BOTH: [HashFunction; 2] = [HashFunction::Sha256, HashFunction::Md5];
 const REALM: &str = "pbx.example";
+const PROTECTED: Protected<'_> = Protected {
+    realm: REALM,
+    source: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10)),
+    offered: &BOTH,
+    by: ChallengedBy::Server,
+};
 const URI: &str = "sip:+12065550123@pbx.example";
 
 fn input<'a>(
@@ -154,7 +161,10 @@ fn a_challenge_is_read_as_it_was_written() {
         qop: Qop { auth: true, auth_int: false },
         stale: true,
     };
-    assert_eq!(Challenge::parse_line(&challenge.to_value()).unwrap(), [challenge.clone()]);
+    assert_eq!(
+        Challenge::parse_line(&challenge.to_value()).unwrap(),
+        std::slice::from_ref(&challenge)
+    );
     assert!(!format!("{challenge:?}").contains("abc="));
 }
 
@@ -213,7 +223,7 @@ impl Desk {
 
     fn answerer(&mut self, position: usize) -> Answerer {
         let random = &mut self.random;
-        let offers = self.verifier.challenges(self.now, REALM, &BOTH, false, random);
+        let offers = self.verifier.challenges(self.now, &PROTECTED, false, random);
         Answerer::new(ChallengedBy::Server, offers[position].clone(), random)
     }
 
@@ -224,7 +234,7 @@ impl Desk {
 
     fn verify_request(&mut self, request: &Message) -> Verdict {
         let password = |user: &str| (user == "pbx").then_some("open sesame");
-        self.verifier.verify(self.now, REALM, &BOTH, ChallengedBy::Server, request, password)
+        self.verifier.verify(self.now, &PROTECTED, request, password)
     }
 }
 
@@ -254,7 +264,7 @@ fn a_right_password_is_accepted_with_each_count_once() {
 }
 
 #[test]
-fn what_is_wrong_is_wrong_whatever_it_is() {
+fn what_is_wrong_is_told_from_what_cannot_be_used() {
     let mut desk = Desk::new(VerifierConfig::default());
     let answerer = desk.answerer(0);
     let good = header(&answerer, "pbx", "open sesame");
@@ -263,23 +273,27 @@ fn what_is_wrong_is_wrong_whatever_it_is() {
         header(&answerer, "PBX", "open sesame"),
         header(&answerer, "nobody", "nobody's"),
         answerer.answer("BYE", URI, b"", "pbx", "open sesame").1,
+        good.replace("nc=00000001", "nc=00000009"),
+        good.replace("response=\"", "response=\"0"),
+    ];
+    for header in wrong {
+        assert_eq!(desk.verify(&header), Verdict::Wrong, "{header}");
+    }
+    let unusable = [
         // The number that is called is another than the one that was signed.
         answerer.answer("INVITE", "sip:+12065550999@pbx.example", b"", "pbx", "open sesame").1,
-        good.replace("nc=00000001", "nc=00000009"),
         good.replace("nc=00000001", "nc=1"),
         good.replace("nc=00000001", "nc=00000001, nc=00000002"),
         good.replace(", cnonce=", ", nocnonce="),
-        good.replace("algorithm=SHA-256", "algorithm=MD5"),
         good.replace("algorithm=SHA-256", "algorithm=SHA-512-256"),
+        good.replace("algorithm=SHA-256", "algorithm=AKAv1-MD5"),
         good.replace("qop=auth", "qop=other"),
         good.replace("qop=auth", "qop=auth, userhash=true"),
-        good.replace("response=\"", "response=\"0"),
         format!("{good}, Digest realm=\"x\""),
         "Digest".to_owned(),
     ];
-    for header in wrong {
-        let verdict = desk.verify(&header);
-        assert_eq!(verdict, Verdict::Wrong, "{header}");
+    for header in unusable {
+        assert_eq!(desk.verify(&header), Verdict::Unusable, "{header}");
     }
     assert_eq!(desk.verifier.remembered(), 0, "only right answers take room");
     assert_eq!(desk.verify(&good), accepted());
@@ -301,7 +315,7 @@ fn credentials_for_somebody_else_are_none() {
 }
 
 #[test]
-fn an_old_or_foreign_nonce_is_stale_only_when_the_password_is_right() {
+fn an_old_or_foreign_nonce_is_stale_and_tells_nothing_of_the_password() {
     let config = VerifierConfig { nonce_lifetime: Duration::from_secs(30), ..Default::default() };
     let mut desk = Desk::new(config);
     let answerer = desk.answerer(0);
@@ -311,21 +325,26 @@ fn an_old_or_foreign_nonce_is_stale_only_when_the_password_is_right() {
     assert_eq!(desk.verify(&first), accepted(), "just in time");
     desk.now += Duration::from_millis(1);
     assert_eq!(desk.verify(&second), Verdict::Stale);
-    assert_eq!(desk.verify(&header(&answerer, "pbx", "guess")), Verdict::Wrong);
+    assert_eq!(desk.verify(&header(&answerer, "pbx", "guess")), Verdict::Stale);
     // Of before a restart.
-    let foreign = Desk { random: StepRandom::new(77), ..Desk::new(config) };
-    let mut foreign = Desk { verifier: Verifier::new(config, &mut StepRandom::new(70)), ..foreign };
-    let old = foreign.answerer(0);
+    let mut before = Desk { verifier: Verifier::new(config, &mut StepRandom::new(70)), ..desk };
+    let old = before.answerer(0);
+    let mut desk = Desk { verifier: Verifier::new(config, &mut StepRandom::new(80)), ..before };
     assert_eq!(desk.verify(&header(&old, "pbx", "open sesame")), Verdict::Stale);
-    assert_eq!(desk.verify(&header(&old, "pbx", "guess")), Verdict::Wrong);
+    assert_eq!(desk.verify(&header(&old, "pbx", "guess")), Verdict::Stale);
+    // Of another source.
+    let elsewhere = Protected { source: "192.0.2.11".parse().unwrap(), ..PROTECTED };
+    let offers = desk.verifier.challenges(desk.now, &elsewhere, false, &mut desk.random);
+    let theirs = Answerer::new(ChallengedBy::Server, offers[0].clone(), &mut desk.random);
+    assert_eq!(desk.verify(&header(&theirs, "pbx", "open sesame")), Verdict::Stale);
 }
 
 #[test]
 fn peers_of_rfc_2069_are_taken_once_a_nonce_and_with_md5_only() {
     let mut desk = Desk::new(VerifierConfig::default());
     let random = &mut desk.random;
-    let mut offers = desk.verifier.challenges(desk.now, REALM, &BOTH, false, random);
-    for (offer, verdict) in offers.iter_mut().zip([Verdict::Wrong, accepted()]) {
+    let mut offers = desk.verifier.challenges(desk.now, &PROTECTED, false, random);
+    for (offer, verdict) in offers.iter_mut().zip([Verdict::Unusable, accepted()]) {
         // Such a peer does not see qop.
         offer.qop = Qop::default();
         let answerer = Answerer::new(ChallengedBy::Server, offer.clone(), &mut desk.random);
@@ -333,10 +352,9 @@ fn peers_of_rfc_2069_are_taken_once_a_nonce_and_with_md5_only() {
         assert!(!answer.contains("qop") && !answer.contains("nc=") && !answer.contains("cnonce"));
         let request = invite(&format!("Authorization: {answer}\r\n"));
         let password = |_: &str| Some("open sesame");
-        let mut verify =
-            |at| desk.verifier.verify(at, REALM, &BOTH, ChallengedBy::Server, &request, password);
+        let mut verify = |at| desk.verifier.verify(at, &PROTECTED, &request, password);
         assert_eq!(verify(desk.now), verdict);
-        if verdict != Verdict::Wrong {
+        if verdict == accepted() {
             assert_eq!(verify(desk.now), Verdict::Stale);
         }
     }
@@ -346,7 +364,7 @@ fn peers_of_rfc_2069_are_taken_once_a_nonce_and_with_md5_only() {
 fn the_body_is_protected_when_nothing_else_is_offered() {
     let mut desk = Desk::new(VerifierConfig::default());
     let random = &mut desk.random;
-    let mut offers = desk.verifier.challenges(desk.now, REALM, &BOTH, false, random);
+    let mut offers = desk.verifier.challenges(desk.now, &PROTECTED, false, random);
     offers[0].qop = Qop { auth: false, auth_int: true };
     let answerer = Answerer::new(ChallengedBy::Server, offers[0].clone(), random);
     assert!(answerer.needs_body());
@@ -363,8 +381,7 @@ fn quotes_in_names_and_passwords_survive() {
     let answer = header(&answerer, "a \"b\" \\c", "p\"\\:w");
     let request = invite(&format!("Authorization: {answer}\r\n"));
     let password = |user: &str| (user == "a \"b\" \\c").then_some("p\"\\:w");
-    let by = ChallengedBy::Server;
-    let verdict = desk.verifier.verify(desk.now, REALM, &BOTH, by, &request, password);
+    let verdict = desk.verifier.verify(desk.now, &PROTECTED, &request, password);
     assert_eq!(verdict, Verdict::Accepted { username: "a \"b\" \\c".to_owned() });
 }
 

@@ -1,5 +1,6 @@
 //! The side that asks for credentials.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use model::Instant;
@@ -29,6 +30,19 @@ impl Default for VerifierConfig {
     }
 }
 
+/// What somebody asks for, and for whom the answer must be.
+#[derive(Clone, Copy, Debug)]
+pub struct Protected<'a> {
+    /// The realm.
+    pub realm: &'a str,
+    /// Where the request comes from; nonces are for one source.
+    pub source: IpAddr,
+    /// The hash functions, the preferred one first.
+    pub offered: &'a [HashFunction],
+    /// In which headers.
+    pub by: ChallengedBy,
+}
+
 /// What a request's credentials are worth.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -39,11 +53,14 @@ pub enum Verdict {
     },
     /// There are none for the realm.
     Absent,
-    /// They prove the password, but with a nonce that is too old, is none of ours, or was used
-    /// with this count before: to be asked again with `stale=true`.
+    /// Their nonce is too old, is none of ours, is another source's, or was used with this count
+    /// before: to be asked again with `stale=true`. The password was not looked at, except for a
+    /// repeated count.
     Stale,
-    /// They are wrong, or cannot be read.
+    /// They answer a nonce of ours with a wrong password, or for an unknown user.
     Wrong,
+    /// They cannot be read, or sign another request than this one; the password was not looked at.
+    Unusable,
 }
 
 /// Issues challenges and checks what comes back. It remembers nothing of a challenge: nonces carry
@@ -64,21 +81,21 @@ impl Verifier {
         }
     }
 
-    /// The challenges of one response, one for each hash function, in the order of `offered`
-    /// (RFC 8760 section 2.3).
+    /// The challenges of one response, one for each hash function that is offered (RFC 8760
+    /// section 2.3).
     pub fn challenges(
         &self,
         now: Instant,
-        realm: &str,
-        offered: &[HashFunction],
+        protected: &Protected<'_>,
         stale: bool,
         random: &mut dyn Random,
     ) -> Vec<Challenge> {
-        let nonce = self.mint.issue(now, realm, random);
-        offered
+        let nonce = self.mint.issue(now, protected.realm, protected.source, random);
+        protected
+            .offered
             .iter()
             .map(|hash| Challenge {
-                realm: realm.to_owned(),
+                realm: protected.realm.to_owned(),
                 nonce: nonce.clone(),
                 opaque: None,
                 algorithm: Algorithm::plain(*hash),
@@ -88,7 +105,7 @@ impl Verifier {
             .collect()
     }
 
-    /// Checks the credentials that `request` has for `realm`.
+    /// Checks the credentials that `request` has for the realm.
     ///
     /// `password_of` finds the password of a user. The time that this takes does not tell whether
     /// the user exists, nor how much of a response was right. Credentials without `qop` (RFC 2069)
@@ -96,21 +113,19 @@ impl Verifier {
     pub fn verify<'p>(
         &mut self,
         now: Instant,
-        realm: &str,
-        offered: &[HashFunction],
-        by: ChallengedBy,
+        protected: &Protected<'_>,
         request: &Message,
         password_of: impl Fn(&str) -> Option<&'p str>,
     ) -> Verdict {
         let mut verdict = Verdict::Absent;
-        for line in request.header_lines(by.credentials_header()) {
+        for line in request.header_lines(protected.by.credentials_header()) {
             match Credentials::parse(line) {
-                Ok(Some(credentials)) if credentials.realm == realm => {
-                    return self.check(now, realm, offered, &credentials, request, password_of);
+                Ok(Some(credentials)) if credentials.realm == protected.realm => {
+                    return self.check(now, protected, &credentials, request, password_of);
                 }
                 // Of another scheme or realm: meant for somebody else on the path.
                 Ok(_) => {}
-                Err(_) => verdict = Verdict::Wrong,
+                Err(_) => verdict = Verdict::Unusable,
             }
         }
         verdict
@@ -124,23 +139,31 @@ impl Verifier {
     fn check<'p>(
         &mut self,
         now: Instant,
-        realm: &str,
-        offered: &[HashFunction],
+        protected: &Protected<'_>,
         credentials: &Credentials<'_>,
         request: &Message,
         password_of: impl Fn(&str) -> Option<&'p str>,
     ) -> Verdict {
         let (Some(method), Some(uri)) = (request.method(), request.request_uri()) else {
-            return Verdict::Wrong;
+            return Verdict::Unusable;
         };
-        let hash = credentials.algorithm.hash;
         let legacy = credentials.integrity.is_none();
-        if !offered.contains(&hash)
+        if !protected.offered.contains(&credentials.algorithm.hash)
             || (legacy && credentials.algorithm != Algorithm::plain(HashFunction::Md5))
             || !names_the_same(&credentials.uri, uri)
         {
-            return Verdict::Wrong;
+            return Verdict::Unusable;
         }
+        // The nonce first: whoever cannot show a fresh one of this source learns nothing of a
+        // password, so that no guess goes uncounted and none is counted against another.
+        let lifetime = self.config.nonce_lifetime;
+        let Some(nonce) = self
+            .mint
+            .recognise(&credentials.nonce, protected.realm, protected.source)
+            .filter(|nonce| nonce.age(now).is_some_and(|age| age <= lifetime))
+        else {
+            return Verdict::Stale;
+        };
         let password = password_of(&credentials.username);
         let input = credentials.input(method.as_str(), request.body_bytes());
         let expected = response(&input, password.unwrap_or("nobody's"));
@@ -150,18 +173,12 @@ impl Verifier {
         if !right || password.is_none() {
             return Verdict::Wrong;
         }
-        let lifetime = self.config.nonce_lifetime;
-        let fresh = self.mint.recognise(&credentials.nonce, realm).is_some_and(|nonce| {
-            let count = credentials.count().unwrap_or(1);
-            nonce.age(now).is_some_and(|age| age <= lifetime)
-                && (!legacy || !self.replay.knows(nonce))
-                && self.replay.accept(now, lifetime, nonce, count)
-        });
-        if fresh {
-            Verdict::Accepted { username: credentials.username.to_string() }
-        } else {
-            Verdict::Stale
+        let used = legacy && self.replay.knows(nonce);
+        let count = credentials.count().unwrap_or(1);
+        if used || !self.replay.accept(now, lifetime, nonce, count) {
+            return Verdict::Stale;
         }
+        Verdict::Accepted { username: credentials.username.to_string() }
     }
 }
 

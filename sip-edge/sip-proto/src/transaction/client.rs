@@ -204,7 +204,15 @@ impl Transactions {
             _ => ClientInput::Failure,
         };
         match handle {
-            Some(handle) => self.step_client(now, handle, input, Some(&message)),
+            Some(handle) => {
+                // Before the step: an INVITE that fails turns into its ACK, and over a stream the
+                // transaction is gone at once.
+                if matches!(message.status(), Some(401 | 407)) {
+                    self.challenged = self.clients.get(handle).map(|client| client.payload.clone());
+                }
+                self.step_client(now, handle, input, Some(&message));
+                self.challenged = None;
+            }
             None if is_invite && input == ClientInput::Success => {
                 self.events.push_back(TransactionEvent::StrayResponse { message, flow });
             }
@@ -372,7 +380,8 @@ impl Transactions {
             }
             ClientAction::Report => {
                 let message = response?.clone();
-                self.report_client(handle, TransactionEvent::Response { key, message });
+                let request = self.challenged.take();
+                self.report_client(handle, TransactionEvent::Response { key, message, request });
             }
             ClientAction::ReportTimeout => {
                 self.counters.timeouts += 1;

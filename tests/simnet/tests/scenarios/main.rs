@@ -3,7 +3,9 @@
 //! identifiers of the other side on its way out.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod authentication;
 mod cancel;
+mod carrier_authentication;
 mod descriptions;
 mod dialogs;
 mod emergency;
