@@ -313,7 +313,10 @@ impl Transactions {
 
     /// Takes the transport's word that a message of this client transaction could not be sent.
     pub fn handle_unreachable(&mut self, now: Instant, key: ClientKey) {
-        self.client_unreachable(now, key.0);
+        // The stream that was given up for a datagram may fail late, as by a time limit.
+        if !self.clients.get(key.0).is_some_and(ClientTransaction::has_fallen_back) {
+            self.client_unreachable(now, key.0);
+        }
     }
 
     /// Takes the network's word that nothing listens at an address: every datagram request to it

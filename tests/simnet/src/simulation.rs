@@ -9,6 +9,7 @@ use crate::world::over_udp;
 use b2bua::{Edge, Output, ResolveId};
 use bytes::Bytes;
 use model::{AllocationFailure, CallEventKind, Flow, Instant, MediaEvent, TransportProtocol};
+use sip_proto::ClientKey;
 use sip_proto::locate::Target;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ enum Arrival {
     AtEndpoint { to: SocketAddr, raw: Bytes },
     Media(MediaEvent),
     Resolved(ResolveId, Vec<Target>),
+    Refused(ClientKey),
     Dial { actor: usize, number: &'static str },
     EndAll,
 }
@@ -61,6 +63,10 @@ impl Simulation {
         settings.max_call_duration = Duration::from_secs(400);
         settings.no_answer_timeout = Duration::from_secs(20);
         settings.session_expires = Duration::from_secs(100);
+        if rng.percent(20) {
+            // Nearly every INVITE is too big for a datagram, and nobody takes a stream.
+            settings.max_datagram_request = 700;
+        }
         let mut resources = directory();
         if rng.percent(30) {
             resources.carriers[0].host = directory::Host::parse("sip.first.example").unwrap();
@@ -181,6 +187,7 @@ impl Simulation {
             }
             Arrival::Media(event) => self.edge.handle_media_event(now, event),
             Arrival::Resolved(id, targets) => self.edge.handle_resolved(now, id, targets),
+            Arrival::Refused(client) => self.edge.handle_unreachable(now, client),
             Arrival::Dial { actor, number } => self.actors[actor].call(now, number),
             Arrival::EndAll => self.edge.end_all(now),
         }
@@ -196,6 +203,14 @@ impl Simulation {
                     self.audit.check_message(to, &raw);
                     self.outcome.sent += 1;
                     self.note(to, "<-", &raw);
+                    if transmit.flow.protocol.is_reliable() {
+                        // Refused, or lost on its way; the edge cannot tell how long either takes.
+                        if let Some(client) = transmit.client.filter(|_| self.rng.percent(50)) {
+                            let at = self.now + self.rng.millis(1, 3_000);
+                            self.arrive(at, Arrival::Refused(client));
+                        }
+                        continue;
+                    }
                     for delay in self.conditions.delays(&mut self.rng) {
                         self.arrive(self.now + delay, Arrival::AtEndpoint { to, raw: raw.clone() });
                     }

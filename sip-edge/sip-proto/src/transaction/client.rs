@@ -35,6 +35,7 @@ pub(crate) struct ClientTransaction {
     lifetime: Option<TimerId>,
     /// What to send, and where, when the stream of `flow` is not taken.
     fallback: Option<Box<(Flow, Bytes)>>,
+    fell_back: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,6 +110,11 @@ impl ClientMachine {
 }
 
 impl ClientTransaction {
+    /// Whether its request now goes as a datagram, so that news of a stream is old.
+    pub(super) const fn has_fallen_back(&self) -> bool {
+        self.fell_back
+    }
+
     /// Whether it is a datagram request to `remote` without any response yet.
     pub(super) fn waits_for(&self, remote: SocketAddr) -> bool {
         self.flow.remote == remote
@@ -282,6 +288,7 @@ impl Transactions {
             interval: Duration::ZERO,
             lifetime: None,
             fallback: None,
+            fell_back: false,
         });
         self.clients_by_key.insert(key, handle);
         self.track_connection(flow, Owner::Client(handle));
@@ -335,6 +342,7 @@ impl Transactions {
         };
         let refused = std::mem::replace(&mut transaction.flow, flow);
         transaction.payload = payload;
+        transaction.fell_back = true;
         let entry = match transaction.machine {
             ClientMachine::Invite(_) => invite_client::ENTRY,
             ClientMachine::NonInvite(_) => non_invite_client::ENTRY,

@@ -114,3 +114,23 @@ fn cancel_and_ack_go_the_way_that_their_invite_went() {
     f.reply(TCP, &branch, 487, "INVITE");
     assert_eq!((sent_over(&f, TCP), sent_over(&f, UDP)), (3, 0));
 }
+
+#[test]
+fn the_late_failure_of_a_stream_that_was_given_up_is_no_news() {
+    let mut f = fixture();
+    let (key, branch) = send(&mut f, "INVITE");
+    f.run_for(Duration::from_secs(2));
+    assert_eq!(f.names(), ["FellBack"]);
+    f.endpoint.handle_unreachable(f.now, key);
+    f.drain();
+    assert_eq!(f.names(), ["FellBack"]);
+    f.reply(UDP, &branch, 100, "INVITE");
+    assert_eq!(f.names(), ["FellBack", "Response"]);
+    // What the network says about the datagrams counts.
+    let mut f = fixture();
+    send(&mut f, "INVITE");
+    f.run_for(Duration::from_secs(2));
+    f.endpoint.handle_peer_unreachable(f.now, PEER.parse().unwrap());
+    f.drain();
+    assert_eq!(f.names(), ["FellBack", "ClientUnreachable", "ClientDone"]);
+}

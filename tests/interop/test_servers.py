@@ -1,0 +1,167 @@
+"""Where requests go: NAPTR, SRV and addresses (RFC 3263), failover between servers, and requests
+that are too big for a datagram."""
+
+import socket
+import time
+
+import pytest
+
+from harness import places
+from harness.dns import NameServer
+from harness.message import Message, compose, sdp
+from harness.sip import OutgoingCall
+from harness.waiting import Deadline
+
+OFFER = sdp(places.PBX, 40_000)
+NAME = "sip.carrier.test"
+SRV = f"_sip._udp.{NAME}"
+
+
+@pytest.fixture
+def names(stage):
+    """A name server that the edge asks; the first carrier is a name."""
+    server = NameServer()
+    stage._keep(server)
+    stage.configuration.sip["dns_servers"] = [server.address]
+    table = stage.configuration.carriers[0]
+    del table["port"]
+    table.update(host=NAME, inbound_cidrs=[f"{places.CARRIER}/32"], no_response_timeout="2s")
+    return server
+
+
+def calls(stage, caller, gateway, status=486):
+    """A call that `gateway` refuses; its INVITE."""
+    call = OutgoingCall(caller, stage.edge, places.US_NUMBER, OFFER)
+    invite = gateway.expect_request("INVITE")
+    gateway.reply(invite, status)
+    call.final()
+    return invite
+
+
+def test_naptr_and_srv_lead_to_the_carrier(stage, names):
+    caller, gateway = stage.peer(places.PBX), stage.peer(places.CARRIER)
+    names.add(NAME, "NAPTR", 60, (20, 10, "s", "SIP+D2T", f"_sip._tcp.{NAME}"))
+    names.add(NAME, "NAPTR", 60, (10, 10, "s", "SIP+D2U", SRV))
+    names.srv(SRV, 60, (1, 1, gateway.port, places.CARRIER))
+    stage.start_edge()
+    call, _ = stage.established(caller, gateway)
+    stage.hang_up(call, gateway)
+    kinds = [kind for kind, _ in names.asked]
+    assert kinds[0] == "NAPTR" and kinds[-1] == "A" and "AAAA" not in kinds, names.asked
+    asked = len(names.asked)
+    calls(stage, caller, gateway)
+    assert len(names.asked) == asked, "the records still live"
+    stage.edge.wait_records(2)
+
+
+def test_records_that_have_died_are_asked_again(stage, names):
+    caller, first, second = (stage.peer(ip) for ip in
+                             (places.PBX, places.CARRIER, places.SECOND_CARRIER))
+    names.zone[NAME] = []
+    names.srv(SRV, 1, (1, 1, first.port, places.CARRIER))
+    stage.start_edge()
+    calls(stage, caller, first)
+    names.srv(SRV, 1, (1, 1, second.port, places.SECOND_CARRIER))
+    time.sleep(1.1)  # their whole life
+    calls(stage, caller, second)
+    stage.edge.wait_records(2)
+
+
+def test_weights_share_the_calls(stage, names):
+    caller, often, seldom = (stage.peer(ip) for ip in
+                             (places.PBX, places.CARRIER, places.SECOND_CARRIER))
+    names.zone[NAME] = []
+    names.srv(SRV, 60, (1, 90, often.port, places.CARRIER), (1, 10, seldom.port, places.SECOND_CARRIER))
+    stage.start_edge()
+    share = 0
+    for _ in range(30):
+        call = OutgoingCall(caller, stage.edge, places.US_NUMBER, OFFER)
+        deadline, invite = Deadline(10), None
+        while invite is None and not deadline.passed():
+            invite = often.receive(0.02) or seldom.receive(0.02)
+        peer = often if often.ip in invite.uri else seldom
+        peer.reply(invite, 486)
+        call.final()
+        peer.receive(2)  # its ACK
+        share += peer is often
+    # Of 30 with nine in ten: fewer than 18 would come once in a hundred million runs.
+    assert 18 <= share, share
+    stage.edge.wait_records(30)
+
+
+def test_a_dead_server_is_followed_by_the_next_and_avoided_for_a_while(stage, names):
+    caller, gateway = stage.peer(places.PBX), stage.peer(places.CARRIER)
+    names.zone[NAME] = []
+    closed = places.free_port(places.SECOND_CARRIER)
+    names.srv(SRV, 60, (1, 1, closed, places.SECOND_CARRIER), (2, 1, gateway.port, places.CARRIER))
+    stage.start_edge()
+    calls(stage, caller, gateway)
+    began = time.monotonic()
+    calls(stage, caller, gateway)
+    assert time.monotonic() - began < 1.5, "the dead one was not waited for"
+    stage.edge.wait_records(2)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_name_that_is_not_found(stage, names, silent):
+    caller = stage.peer(places.PBX)
+    names.silent = silent
+    stage.start_edge()
+    call = OutgoingCall(caller, stage.edge, places.US_NUMBER, OFFER)
+    assert call.final().status == 500
+    stage.edge.wait_records(1)
+
+
+def test_liars_and_messages_that_do_not_fit(stage, names):
+    caller, gateway = stage.peer(places.PBX), stage.peer(places.CARRIER)
+    names.zone[NAME] = []
+    names.srv(SRV, 1, (1, 1, gateway.port, places.CARRIER))
+    names.lies = True
+    stage.start_edge()
+    calls(stage, caller, gateway)
+    names.lies, names.truncates = False, True
+    time.sleep(1.1)  # the life of the records
+    calls(stage, caller, gateway)
+    stage.edge.wait_records(2)
+
+
+def big_offer():
+    return OFFER + b"".join(b"a=x-%d:%s\r\n" % (n, b"0123456789" * 3) for n in range(40))
+
+
+def test_a_big_request_to_a_carrier_without_tcp_stays_on_udp(stage):
+    caller, gateway = stage.peer(places.PBX), stage.carrier_peer()
+    stage.start_edge()
+    call = OutgoingCall(caller, stage.edge, places.US_NUMBER, big_offer())
+    invite = gateway.expect_request("INVITE")
+    assert len(invite.raw) > 1300 and invite["via"].startswith("SIP/2.0/UDP ")
+    gateway.reply(invite, 486)
+    assert call.final().status == 486
+    stage.edge.wait_records(1)
+
+
+def test_a_big_request_takes_tcp_where_the_carrier_does(stage):
+    caller, gateway = stage.peer(places.PBX), stage.carrier_peer()
+    with socket.create_server((places.CARRIER, gateway.port)) as listening:
+        listening.settimeout(10)
+        stage.start_edge()
+        call = OutgoingCall(caller, stage.edge, places.US_NUMBER, big_offer())
+        stream, _ = listening.accept()
+        with stream:
+            stream.settimeout(10)
+            raw = b""
+            while b"\r\n\r\n" not in raw:
+                raw += stream.recv(65_536)
+            head, _, body = raw.partition(b"\r\n\r\n")
+            invite = Message(raw)
+            while len(body) < int(invite["content-length"]):
+                body += stream.recv(65_536)
+            assert invite["via"].startswith("SIP/2.0/TCP ")
+            assert ";transport=tcp" in invite["contact"]
+            headers = [("Via", invite["via"]), ("From", invite["from"]),
+                       ("To", invite["to"] + ";tag=peer"), ("Call-ID", invite["call-id"]),
+                       ("CSeq", invite["cseq"])]
+            stream.sendall(compose("SIP/2.0 486 Busy Here", headers))
+            assert call.final().status == 486
+            assert stream.recv(65_536).startswith(b"ACK "), "on the same connection"
+        stage.edge.wait_records(1)
