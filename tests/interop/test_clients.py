@@ -77,6 +77,25 @@ def test_pjsua_calls_baresip(stage, transport):
     edge.wait_idle()
 
 
+def test_pjsua_that_insists_on_100rel_calls_baresip_that_does_not(stage):
+    """Outbound: RFC 3262 on the caller's leg only."""
+    carrier = stage.baresip(places.BARESIP, "carrier", BARESIP_HERTZ, user=places.US_NUMBER)
+    stage.configuration.carriers[0].update(host=places.BARESIP, port=carrier.port,
+                                           inbound_cidrs=[f"{places.CARRIER}/32"])
+    edge = stage.start_edge()
+    pbx = stage.pjsua(places.PBX, "pbx", PJSUA_HERTZ, insists_on_100rel=True)
+    pbx.do("call", uri=dial(stage, places.US_NUMBER))
+    pbx.wait("state", state="CONFIRMED")
+    assert_both_hear(carrier, pbx)
+    pbx.do("hangup")
+    carrier.wait("CALL_CLOSED")
+    record, = edge.wait_records(1)
+    edge.wait_idle()
+    came = [step["start_line"].split(" ")[0] for step in record["ladder"]
+            if step["leg"] == "A" and step["direction"] == "received"]
+    assert "PRACK" in came, came
+
+
 @pytest.mark.parametrize("holder", ["caller", "called"])
 def test_hold_silences_and_resume_brings_back(stage, holder):
     """The held side hears no tone while it is held, and the holder gets no packet."""

@@ -14,7 +14,7 @@ class Pjsua:
     """A user agent. Events are kept in `events`; `wait` looks for the next one."""
 
     def __init__(self, directory, ip, name, hertz, user="+12065550111", transport="udp",
-                 codec="PCMU", first_status=200, proxies=(), pair=None,
+                 codec="PCMU", first_status=200, proxies=(), insists_on_100rel=False, pair=None,
                  authority=None):
         self.name = name
         self.port = places.free_port(ip)
@@ -25,6 +25,7 @@ class Pjsua:
             "recording": str(self.recording), "log": str(self.log), "transport": transport,
             "tls": [str(pair.certificate), str(pair.key), str(authority)] if pair else None,
             "codec": codec, "first_status": first_status, "proxies": list(proxies),
+            "insists_on_100rel": insists_on_100rel,
         }
         self.events = []
         self._seen = 0

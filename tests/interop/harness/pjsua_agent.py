@@ -94,6 +94,8 @@ class Agent:
         account.mediaConfig.transportConfig.boundAddress = options["ip"]
         account.mediaConfig.transportConfig.publicAddress = options["ip"]
         account.sipConfig.proxies = pj.StringVector(options["proxies"])
+        if options.get("insists_on_100rel"):
+            account.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
         self.account = Account(self)
         self.account.create(account)
         self.tone = pj.ToneGenerator()
