@@ -14,7 +14,7 @@ latest = {
     "cores": os.cpu_count(),
     "kernel": platform.release(),
 }
-for part in ("signalling", "media", "media-AES_CM_128_HMAC_SHA1_80", "media-AEAD_AES_128_GCM", "micro"):
+for part in ("signalling", "tls", "media", "media-AES_CM_128_HMAC_SHA1_80", "media-AEAD_AES_128_GCM", "micro"):
     path = directory / f"{part}.json"
     if path.exists():
         latest[part] = json.loads(path.read_text())

@@ -1,13 +1,13 @@
 #!/bin/sh
-# The side-by-side benches: `bench/run.sh [signalling|media|micro]...`, everything without arguments.
-# About fourteen minutes on two cores. QUICK=1 takes a third of that and is only good for a look.
+# The side-by-side benches: `bench/run.sh [signalling|tls|media|micro]...`, everything without arguments.
+# About fifteen minutes on two cores. QUICK=1 takes a third of that and is only good for a look.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 target=${CARGO_TARGET_DIR:-$root/target}
 results=$here/results
-parts=${*:-signalling media micro}
+parts=${*:-signalling tls media micro}
 
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
@@ -40,9 +40,12 @@ for part in $parts; do
     case $part in
         signalling) install_missing kamailio:kamailio rtpengine:rtpengine-daemon sipp:sip-tester \
             python3:python3 ;;
+        tls) install_missing kamailio:kamailio sipp:sip-tester python3:python3 openssl:openssl
+            dpkg-query -s kamailio-tls-modules >/dev/null 2>&1 \
+                || install_missing no-such-command:kamailio-tls-modules ;;
         media) install_missing rtpengine:rtpengine-daemon taskset:util-linux ip:iproute2 ;;
         micro) install_missing valgrind:valgrind python3:python3 ;;
-        *) echo "$part: there are signalling, media and micro" >&2; exit 2 ;;
+        *) echo "$part: there are signalling, tls, media and micro" >&2; exit 2 ;;
     esac
 done
 
@@ -61,6 +64,11 @@ for part in $parts; do
             # shellcheck disable=SC2086
             $sudo python3 "$here/signalling/run.py" --binaries "$target/release" \
                 --output "$results/signalling.json" ${quick:+--seconds 3 --rates 500,1000}
+            ;;
+        tls)
+            # shellcheck disable=SC2086
+            $sudo python3 "$here/signalling/tls.py" --binaries "$target/release" \
+                --output "$results/tls.json" ${quick:+--handshakes 300 --calls 500 --rounds 1}
             ;;
         media)
             network=
