@@ -210,7 +210,7 @@ impl Sources {
         self.policies.clear();
         self.demands.clear();
         for carrier in directory.carriers() {
-            if carrier.transport == TransportProtocol::Tls
+            if may_be_tls(carrier.transport, carrier.choose_transport)
                 || carrier.client_certificate.demand != ClientCertificate::Off
             {
                 self.policies.push(Arc::clone(&carrier.tls));
@@ -219,7 +219,7 @@ impl Sources {
         }
         for connector in directory.voice_connectors() {
             let routes = connector.origination.routes.iter();
-            let tls = routes.filter(|route| route.protocol == TransportProtocol::Tls);
+            let tls = routes.filter(|route| may_be_tls(route.protocol, route.choose_transport));
             self.policies.extend(tls.map(|route| Arc::clone(&route.tls)));
             let termination = connector.termination.iter();
             self.demands.extend(termination.map(|t| t.client_certificate.clone()));
@@ -370,6 +370,11 @@ impl Sources {
         let server = server::config(provider, Certificates::new(shown, hosts), tickets, ask)?;
         Ok(Loaded { server, clients, judges, certificates })
     }
+}
+
+/// Whether a peer is reached over TLS, or the DNS may say so (RFC 3263 section 4.1).
+fn may_be_tls(protocol: TransportProtocol, dns_chooses: bool) -> bool {
+    dns_chooses || protocol == TransportProtocol::Tls
 }
 
 fn pair_stamps(files: &KeyPairFiles) -> [Option<Stamp>; 2] {

@@ -1,5 +1,6 @@
 //! Sockets: datagrams in batches, streams with one task per connection. No policy beyond limits.
 
+mod admission;
 mod batch;
 mod connection;
 mod layer;

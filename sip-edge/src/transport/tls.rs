@@ -1,9 +1,10 @@
 //! TLS connections: accepted and opened on the TLS thread, served on the worker's.
 
 use super::TcpLimits;
+use super::admission::{Admission, Admitted};
 use super::connection::{Activity, Connection, Ended, Write};
 use super::layer::Layer;
-use super::tcp::{Accepted, Admission, Admitted, Entry, StreamInput, connect, peer_closed};
+use super::tcp::{Accepted, Entry, StreamInput, connect, peer_closed};
 use crate::clock::Clock;
 use crate::tls::{self, HandshakeFailure, Secured, Tls};
 use b2bua::ExpectedPeer;
