@@ -112,6 +112,7 @@ fn plan(remote: SocketAddr) -> LegPlan {
         }],
         telephone_event: None,
         security: model::LegSecurity::Plain,
+        ice: None,
     }
 }
 

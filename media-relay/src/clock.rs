@@ -21,4 +21,14 @@ impl Clock {
         let nanos = self.origin.elapsed().as_nanos();
         Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
+
+    /// The same moment for a library that counts by the standard library's clock.
+    pub(crate) fn to_std(self, at: Instant) -> std::time::Instant {
+        self.origin + at.saturating_since(Instant::ZERO)
+    }
+
+    /// The same moment by this clock.
+    pub(crate) fn of_std(self, at: std::time::Instant) -> Instant {
+        Instant::ZERO + at.saturating_duration_since(self.origin)
+    }
 }

@@ -36,6 +36,8 @@ pub struct RelayStatistics {
     pub unknown_streams: u64,
     /// Plans that named one of the relay's own ports as a leg's address, which would loop.
     pub own_addresses: u64,
+    /// Handshakes for SRTP keys that came to nothing: that leg has no audio.
+    pub handshake_failures: u64,
     /// Dropped datagrams, see [`RelayStatistics::dropped`].
     pub(crate) drops: [u64; DropReason::ALL.len()],
 }
@@ -61,6 +63,7 @@ impl RelayStatistics {
         self.socket_failures += read(&counters.socket_failures);
         self.unknown_streams += read(&counters.unknown_streams);
         self.own_addresses += read(&counters.own_addresses);
+        self.handshake_failures += read(&counters.handshake_failures);
         for (sum, counter) in self.drops.iter_mut().zip(&counters.drops) {
             *sum += read(counter);
         }
@@ -100,6 +103,7 @@ pub(crate) struct WorkerCounters {
     pub(crate) socket_failures: Counter,
     pub(crate) unknown_streams: Counter,
     pub(crate) own_addresses: Counter,
+    pub(crate) handshake_failures: Counter,
     drops: [Counter; DropReason::ALL.len()],
 }
 

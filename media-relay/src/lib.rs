@@ -8,6 +8,7 @@
 mod batch;
 mod clock;
 mod counters;
+mod dtls;
 mod ports;
 mod queue;
 mod relay;
@@ -17,6 +18,7 @@ mod worker;
 
 pub use clock::Clock;
 pub use counters::RelayStatistics;
+pub use dtls::{DtlsError, DtlsIdentity};
 pub use queue::Overloaded;
 pub use relay::{EventSink, Relay, RelayConfig};
 pub use relay_core::{DropReason, LearningPolicy};

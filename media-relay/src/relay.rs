@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::counters::{RelayStatistics, WorkerCounters};
+use crate::dtls::DtlsIdentity;
 use crate::ports::PortPool;
 use crate::queue::{CommandQueue, Overloaded};
 use crate::sys;
@@ -47,6 +48,9 @@ pub struct RelayConfig {
     pub gather: Duration,
     /// Makes the order of ports unpredictable: any random number.
     pub port_seed: u64,
+    /// The certificate for legs that agree their keys on the media path; without one their calls
+    /// have no audio.
+    pub dtls: Option<Arc<DtlsIdentity>>,
 }
 
 impl RelayConfig {
@@ -64,6 +68,7 @@ impl RelayConfig {
             learning: LearningPolicy::default(),
             gather: Duration::ZERO,
             port_seed: 0,
+            dtls: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! One worker thread: waits for packets, commands and deadlines, and serves them in that order.
 
+mod control;
 mod life;
 mod reports;
 mod streams;
@@ -12,6 +13,7 @@ use crate::ports::PortPool;
 use crate::queue::CommandQueue;
 use crate::relay::{EventSink, RelayConfig};
 use crate::sys::{self, Epoll};
+use control::Surroundings;
 use model::{LegSide, MediaCommand, MediaEvent, ReportKind};
 use relay_core::{Decision, PacketKind};
 use std::io;
@@ -119,6 +121,7 @@ impl Worker {
         let arrival = self.parts.clock.now();
         let mut queued = [(LegSide::A, PacketKind::Rtp, 0); BATCH];
         let mut count = 0;
+        let mut has_control = false;
         for index in 0..received {
             let Some((source, buffer, len)) = batch.datagram(index) else {
                 counters.oversized.add(1);
@@ -133,6 +136,16 @@ impl Worker {
                     count += 1;
                 }
                 Decision::Drop(reason) => counters.dropped(reason),
+                control => {
+                    has_control = true;
+                    let around = Surroundings { clock: self.parts.clock, counters, now: arrival };
+                    let datagram = buffer.get(..len).unwrap_or_default();
+                    if control == Decision::Check {
+                        stream.take_check(from, source, datagram, around);
+                    } else {
+                        stream.take_handshake(from, source, datagram, around);
+                    }
+                }
             }
         }
         batch.flush(|position| {
@@ -142,6 +155,9 @@ impl Worker {
         });
         if received == BATCH {
             self.unfinished.push(token);
+        }
+        if has_control {
+            self.schedule_handshakes(token.key());
         }
     }
 
@@ -175,6 +191,10 @@ impl Worker {
             if stream.deadline != at {
                 continue;
             }
+            if stream.handshakes.is_some() {
+                let (clock, counters) = (self.parts.clock, &self.parts.counters);
+                stream.handshake_timeouts(Surroundings { clock, counters, now });
+            }
             let id = stream.session.id();
             let due = stream.reports.due(now);
             // Nothing is to be seen live before the first packet.
@@ -188,6 +208,8 @@ impl Worker {
                 .session
                 .silence_deadline(silence_after)
                 .map_or(stream.reports.next(), |at| at.min(stream.reports.next()));
+            let handshakes = stream.handshake_deadline(self.parts.clock);
+            let next = handshakes.map_or(next, |at| at.min(next));
             stream.deadline = next.max(now + Duration::from_millis(1));
             self.timers.set(stream.deadline, key);
             for report in reports.into_iter().flatten().flatten() {

@@ -122,6 +122,7 @@ impl Endpoint {
             }],
             telephone_event: Some(101),
             security: model::LegSecurity::Plain,
+            ice: None,
         }
     }
 

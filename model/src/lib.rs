@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod call;
+mod dtls;
 mod health;
 mod id;
 mod media;
@@ -19,6 +20,7 @@ pub use call::{
     CredentialProblem, EmergencyKind, EndedBy, LegSide, MessageDirection, RefusalEvent, Side,
     SipMessageEvent, SipObservation,
 };
+pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};
 pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};
 pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
 pub use media::{

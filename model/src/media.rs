@@ -1,7 +1,7 @@
 //! What signalling asks of the media relay and what the relay answers. Nothing else passes between
 //! them, so that the relay can run as a process of its own on another host.
 
-use crate::{Instant, LegSecurity, LegSide, MediaId, QualityReport, TransactionId};
+use crate::{IcePlan, Instant, LegSecurity, LegSide, MediaId, QualityReport, TransactionId};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -138,6 +138,8 @@ pub struct LegPlan {
     pub telephone_event: Option<u8>,
     /// How the media between us and the leg is protected.
     pub security: LegSecurity,
+    /// The leg checks the path by ICE and decides where its media comes from; `None` without ICE.
+    pub ice: Option<Box<IcePlan>>,
 }
 
 /// An RTP payload type and what it stands for.

@@ -1,6 +1,7 @@
 //! How a leg's media is encrypted (SRTP, RFC 3711): what signalling agreed and the relay carries
 //! out.
 
+use crate::DtlsPlan;
 use std::fmt;
 use zeroize::Zeroize;
 
@@ -149,6 +150,8 @@ pub enum LegSecurity {
     Plain,
     /// SRTP with keys from the session descriptions (SDES, RFC 4568).
     Sdes(Box<SdesKeys>),
+    /// SRTP with keys from a handshake on the media path (DTLS-SRTP, RFC 5764).
+    Dtls(Box<DtlsPlan>),
 }
 
 /// The keys of one leg, one for each direction.

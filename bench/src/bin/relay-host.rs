@@ -92,5 +92,6 @@ fn leg(remote: SocketAddr) -> LegPlan {
         }],
         telephone_event: None,
         security: model::LegSecurity::Plain,
+        ice: None,
     }
 }

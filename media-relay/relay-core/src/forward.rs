@@ -1,9 +1,11 @@
 //! The hot path: what happens to one datagram. Nothing here allocates, locks, logs or formats.
 
+use crate::ice::{CheckOutcome, answer_check};
 use crate::latch::Verdict;
 use crate::rtp_session::{Leg, RtpSession};
 use model::{Instant, LegSide};
 use rtp_proto::rtcp::{RtcpPacket, parse_compound};
+use rtp_proto::stun::{LONGEST_RESPONSE, StunError};
 use rtp_proto::{DatagramKind, RtpPacket, demultiplex};
 use std::net::SocketAddr;
 
@@ -43,6 +45,10 @@ pub enum Decision {
     },
     /// Forget it; it is counted.
     Drop(DropReason),
+    /// A connectivity check of a leg that has ICE: give it to [`RtpSession::answer_check`].
+    Check,
+    /// A message of the leg's DTLS handshake, from a plausible source.
+    Handshake,
 }
 
 /// Why a datagram went no further.
@@ -77,11 +83,13 @@ pub enum DropReason {
     SrtpRepeated,
     /// More SSRCs, or more packets, than one SRTP key may serve.
     SrtpExhausted,
+    /// The handshake that gives the keys is not done yet.
+    NoKeys,
 }
 
 impl DropReason {
     /// Every reason, in the order of their declaration.
-    pub const ALL: [DropReason; 14] = [
+    pub const ALL: [DropReason; 15] = [
         DropReason::NoPlan,
         DropReason::NotMedia,
         DropReason::MalformedRtp,
@@ -96,6 +104,7 @@ impl DropReason {
         DropReason::SrtpReplayed,
         DropReason::SrtpRepeated,
         DropReason::SrtpExhausted,
+        DropReason::NoKeys,
     ];
 
     /// The position in [`DropReason::ALL`].
@@ -121,6 +130,7 @@ impl DropReason {
             DropReason::SrtpReplayed => "srtp_replayed",
             DropReason::SrtpRepeated => "srtp_repeated",
             DropReason::SrtpExhausted => "srtp_exhausted",
+            DropReason::NoKeys => "no_keys",
         }
     }
 }
@@ -146,6 +156,17 @@ impl RtpSession {
         let kind = match (demultiplex(buffer.get(..len).unwrap_or_default()), socket) {
             (DatagramKind::Rtp, MediaSocket::Rtp) => PacketKind::Rtp,
             (DatagramKind::Rtcp, _) => PacketKind::Rtcp,
+            (DatagramKind::Stun, MediaSocket::Rtp) if self.legs[from.index()].ice.is_some() => {
+                return Decision::Check;
+            }
+            (DatagramKind::Dtls, MediaSocket::Rtp) if self.security.has_handshake(from) => {
+                let leg = &self.legs[from.index()];
+                return if leg.rtp.is_plausible(source, arrival, None) {
+                    Decision::Handshake
+                } else {
+                    self.refuse(from, DropReason::WrongSource)
+                };
+            }
             _ => return self.refuse(from, DropReason::NotMedia),
         };
         let to = from.other();
@@ -263,6 +284,29 @@ impl RtpSession {
         Ok((socket, destination, packet.len()))
     }
 
+    /// Answers a check that came to the RTP socket of leg `from`; the response is written to `out`.
+    /// Where an authentic one came from, the leg's media comes from and goes to.
+    ///
+    /// # Errors
+    /// [`StunError`] for what gets no answer.
+    pub fn answer_check(
+        &mut self,
+        from: LegSide,
+        source: SocketAddr,
+        datagram: &[u8],
+        out: &mut [u8; LONGEST_RESPONSE],
+    ) -> Result<CheckOutcome, StunError> {
+        let leg = &mut self.legs[from.index()];
+        let Some(plan) = &leg.ice else { return Err(StunError::NotABindingRequest) };
+        let outcome = answer_check(plan, source, datagram, out)?;
+        // Before a nomination any path that was checked may carry media (RFC 8445 section 12.1.1).
+        if outcome.nominated || (outcome.authentic && leg.rtp.locked().is_none()) {
+            leg.rtp.settle(source);
+            leg.rtcp.settle(source);
+        }
+        Ok(outcome)
+    }
+
     fn refuse(&mut self, from: LegSide, reason: DropReason) -> Decision {
         let stream = &mut self.legs[from.index()].stream;
         match reason {
@@ -283,7 +327,8 @@ impl RtpSession {
             | DropReason::SrtpAuthentication
             | DropReason::SrtpReplayed
             | DropReason::SrtpRepeated
-            | DropReason::SrtpExhausted => {}
+            | DropReason::SrtpExhausted
+            | DropReason::NoKeys => {}
         }
         Decision::Drop(reason)
     }

@@ -187,6 +187,14 @@ impl Latch {
         self.expectation.described
     }
 
+    /// Locks to a source that has proven by other means that it is the leg (ICE).
+    pub fn settle(&mut self, source: SocketAddr) {
+        self.locked = Some(source);
+        self.previous = None;
+        self.candidate = None;
+        self.window = Window::Closed;
+    }
+
     #[cold]
     fn observe_unlocked(
         &mut self,

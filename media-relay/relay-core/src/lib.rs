@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod forward;
+mod ice;
 mod latch;
 mod plan;
 pub mod quality;
@@ -20,7 +21,9 @@ mod security;
 mod stream;
 
 pub use forward::{Decision, DropReason, MediaSocket, PacketKind};
+pub use ice::{CheckOutcome, answer_check};
 pub use latch::{Expectation, Latch, LearningPolicy, Verdict};
 pub use plan::{CompiledLeg, Format};
+pub use rtp_proto::stun::LONGEST_RESPONSE;
 pub use rtp_session::RtpSession;
 pub use security::GROWTH;

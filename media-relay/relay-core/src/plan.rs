@@ -109,6 +109,7 @@ mod tests {
             codecs,
             telephone_event: Some(101),
             security: model::LegSecurity::Plain,
+            ice: None,
         }
     }
 

@@ -5,7 +5,7 @@ use crate::latch::{Latch, LearningPolicy};
 use crate::plan::{CompiledLeg, expectations};
 use crate::security::StreamSecurity;
 use crate::stream::LegStream;
-use model::{Instant, LegSide, MediaId, MediaPlan, TransactionId};
+use model::{IcePlan, Instant, LegSide, MediaId, MediaPlan, SdesKeys, TransactionId};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(crate) struct Leg {
     silence_said: bool,
     /// A plan has let the leg send.
     pub(crate) was_allowed: bool,
+    /// Only where the leg has ICE.
+    pub(crate) ice: Option<Box<IcePlan>>,
 }
 
 impl RtpSession {
@@ -49,6 +51,7 @@ impl RtpSession {
             heard: now,
             silence_said: false,
             was_allowed: false,
+            ice: None,
         };
         let security = StreamSecurity::default();
         RtpSession { id, transaction_id, policy, legs: [leg(), leg()], security }
@@ -71,8 +74,21 @@ impl RtpSession {
                 leg.heard = now;
                 leg.silence_said = false;
             }
+            leg.ice.clone_from(&plan.ice);
             leg.plan = Some(CompiledLeg::new(plan));
         }
+    }
+
+    /// Puts the keys of a finished handshake with `leg` into force.
+    pub fn install_keys(&mut self, leg: LegSide, keys: &SdesKeys, now: Instant) {
+        if self.security.has_handshake(leg) {
+            self.security.install(leg, keys, now);
+        }
+    }
+
+    /// Where media of a leg goes: where it comes from, else where its description says.
+    pub fn destination(&self, leg: LegSide) -> Option<SocketAddr> {
+        self.legs[leg.index()].rtp.destination()
     }
 
     /// The stream's identity.

@@ -1,7 +1,7 @@
 //! The SRTP contexts of a stream: which key is in force, and what a new plan does to it.
 
 use crate::forward::{DropReason, PacketKind};
-use model::{Instant, LegSide, SdesKeys};
+use model::{DtlsPlan, Instant, LegSide, SdesKeys};
 use rtp_proto::srtp::{LONGEST_GROWTH, SrtpError, SrtpReceiver, SrtpSender};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ struct LegSecurity {
     /// Those of a leg whose last plan is plain: a plan with the same key finds them again, and no
     /// keystream is used twice.
     laid_by: Option<Box<Contexts>>,
+    /// The handshake that gives the keys (DTLS-SRTP); nothing passes before it is done.
+    handshake: Option<Box<DtlsPlan>>,
 }
 
 #[derive(Debug)]
@@ -49,22 +51,45 @@ impl StreamSecurity {
         match plan {
             model::LegSecurity::Plain => {
                 if let Some(leg) = self.0.as_mut().map(|legs| &mut legs[leg.index()]) {
-                    leg.laid_by = leg.in_force.take().or_else(|| leg.laid_by.take());
+                    leg.lay_by();
+                    leg.handshake = None;
                 }
             }
             model::LegSecurity::Sdes(keys) => {
+                self.install(leg, keys, now);
+                self.0.get_or_insert_default()[leg.index()].handshake = None;
+            }
+            model::LegSecurity::Dtls(plan) => {
                 let leg = &mut self.0.get_or_insert_default()[leg.index()];
-                let contexts = leg.in_force.take().or_else(|| leg.laid_by.take());
-                let mut contexts = contexts.unwrap_or_else(|| Box::new(Contexts::new(keys)));
-                contexts.rekey(keys, now);
-                leg.in_force = Some(contexts);
+                // The same association goes on (RFC 5763 section 6.6).
+                if leg.handshake.as_ref() != Some(plan) {
+                    leg.lay_by();
+                    leg.handshake = Some(plan.clone());
+                }
             }
         }
     }
 
+    /// Puts keys into force. A key that is in force, or was just before, keeps its context.
+    pub(crate) fn install(&mut self, leg: LegSide, keys: &SdesKeys, now: Instant) {
+        let leg = &mut self.0.get_or_insert_default()[leg.index()];
+        let contexts = leg.in_force.take().or_else(|| leg.laid_by.take());
+        let mut contexts = contexts.unwrap_or_else(|| Box::new(Contexts::new(keys)));
+        contexts.rekey(keys, now);
+        leg.in_force = Some(contexts);
+    }
+
+    /// Whether the leg's keys come from a handshake, done or not.
+    pub(crate) fn has_handshake(&self, leg: LegSide) -> bool {
+        self.0.as_ref().is_some_and(|legs| legs[leg.index()].handshake.is_some())
+    }
+
     #[inline]
     pub(crate) fn is_plain(&self, leg: LegSide) -> bool {
-        self.0.as_ref().is_none_or(|legs| legs[leg.index()].in_force.is_none())
+        self.0.as_ref().is_none_or(|legs| {
+            let leg = &legs[leg.index()];
+            leg.in_force.is_none() && leg.handshake.is_none()
+        })
     }
 
     #[inline]
@@ -81,7 +106,9 @@ impl StreamSecurity {
         packet: &'a mut [u8],
         now: Instant,
     ) -> Result<&'a [u8], DropReason> {
-        let Some(contexts) = self.contexts(leg) else { return Ok(packet) };
+        let Some(contexts) = self.contexts(leg) else {
+            return if self.has_handshake(leg) { Err(DropReason::NoKeys) } else { Ok(packet) };
+        };
         let opened = match &mut contexts.former_receive {
             Some(former) if now < former.until => {
                 open_either(&mut contexts.receive, former, kind, packet, now)
@@ -108,7 +135,9 @@ impl StreamSecurity {
         buffer: &mut [u8],
         len: usize,
     ) -> Result<usize, DropReason> {
-        let Some(contexts) = self.contexts(leg) else { return Ok(len) };
+        let Some(contexts) = self.contexts(leg) else {
+            return if self.has_handshake(leg) { Err(DropReason::NoKeys) } else { Ok(len) };
+        };
         let sealed = match kind {
             PacketKind::Rtp => contexts.send.protect_rtp(buffer, len),
             PacketKind::Rtcp => contexts.send.protect_rtcp(buffer, len),
@@ -118,6 +147,12 @@ impl StreamSecurity {
             SrtpError::Malformed => DropReason::SrtpMalformed,
             _ => DropReason::SrtpExhausted,
         })
+    }
+}
+
+impl LegSecurity {
+    fn lay_by(&mut self) {
+        self.laid_by = self.in_force.take().or_else(|| self.laid_by.take());
     }
 }
 

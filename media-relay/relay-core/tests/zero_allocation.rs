@@ -64,6 +64,7 @@ fn session_with(security: [LegSecurity; 2]) -> RtpSession {
         }],
         telephone_event: Some(101),
         security: LegSecurity::Plain,
+        ice: None,
     };
     let mut session = RtpSession::new(
         MediaId(1),

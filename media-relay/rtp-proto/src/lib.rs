@@ -13,6 +13,7 @@ pub mod rtcp;
 mod rtp;
 mod sequence;
 pub mod srtp;
+pub mod stun;
 mod telephone_event;
 mod wire;
 

@@ -1,6 +1,7 @@
 //! The life of a stream on its worker: allocate, apply plans, release.
 
 use super::Worker;
+use super::control::Surroundings;
 use super::reports::Reports;
 use super::streams::{LegSockets, Stream, Token};
 use crate::ports::PortPool;
@@ -50,7 +51,8 @@ impl Worker {
         let session = RtpSession::new(id, transaction_id, now, self.parts.config.learning);
         let reports = Reports::begin(id, now, &self.parts.config);
         let deadline = reports.next();
-        let stream = Stream { session, sockets, local, reports, watched: false, deadline };
+        let stream =
+            Stream { session, sockets, local, reports, watched: false, deadline, handshakes: None };
         self.streams.fill(key, id, Box::new(stream));
         self.timers.set(deadline, key);
         self.parts.counters.streams.add(1);
@@ -68,6 +70,9 @@ impl Worker {
             return;
         };
         stream.session.apply(&plan, now);
+        let (clock, counters) = (self.parts.clock, &self.parts.counters);
+        let identity = self.parts.config.dtls.as_deref();
+        stream.plan_handshakes(&plan, identity, Surroundings { clock, counters, now });
         let first = !std::mem::replace(&mut stream.watched, true);
         if let Some(at) = stream.session.silence_deadline(silence_after)
             && at < stream.deadline
@@ -79,6 +84,9 @@ impl Worker {
         }
         if first {
             self.watch(id);
+        }
+        if let Some(key) = self.streams.key_of(id) {
+            self.schedule_handshakes(key);
         }
     }
 

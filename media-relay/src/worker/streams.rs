@@ -1,5 +1,6 @@
 //! The streams of one worker, found by their id (commands) or by their position (packets).
 
+use super::control::LegHandshake;
 use super::reports::Reports;
 use model::{Instant, LegSide, LocalMedia, MediaId};
 use relay_core::{MediaSocket, RtpSession};
@@ -79,6 +80,8 @@ pub(super) struct Stream {
     pub(super) watched: bool,
     /// The one deadline in the timers that counts for this stream.
     pub(super) deadline: Instant,
+    /// Only where a leg agrees its keys on the media path.
+    pub(super) handshakes: Option<Box<[Option<LegHandshake>; 2]>>,
 }
 
 /// All streams of a worker; bounded by the ports that they hold.

@@ -49,6 +49,7 @@ pub fn media_plan_leg(
         codecs,
         telephone_event,
         security: security.unwrap_or_default(),
+        ice: None,
     }
 }
 

@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_uri_says_where_and_over_what() {
         let target = resolve("sip:+12065550123@127.0.0.1:5070;transport=tcp?Subject=x").unwrap();
-        assert_eq!(target.address, "127.0.0.1:5070".parse().unwrap());
+        assert_eq!(target.address, "127.0.0.1:5070".parse::<SocketAddr>().unwrap());
         assert_eq!(target.protocol, TransportProtocol::Tcp);
         assert_eq!(target.to, "sip:+12065550123@127.0.0.1:5070");
         assert_eq!(target.uri, "sip:+12065550123@127.0.0.1:5070;transport=tcp");
@@ -121,8 +121,8 @@ mod tests {
             (secure.protocol, secure.to.as_str()),
             (TransportProtocol::Tls, "sips:bob@127.0.0.1")
         );
-        assert_eq!(secure.address, "127.0.0.1:5061".parse().unwrap());
-        assert_eq!(resolve("sip:bob@[::1]").unwrap().address, "[::1]:5060".parse().unwrap());
+        assert_eq!(secure.address, "127.0.0.1:5061".parse::<SocketAddr>().unwrap());
+        assert_eq!(resolve("sip:bob@[::1]").unwrap().address, "[::1]:5060".parse::<SocketAddr>().unwrap());
     }
 
     #[test]

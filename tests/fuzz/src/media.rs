@@ -169,6 +169,7 @@ fn plan(choice: u8, secured: u8) -> MediaPlan {
             .to_vec(),
         telephone_event: Some(101),
         security: security(secured, [0x20, 0x40][side]),
+        ice: None,
     };
     MediaPlan { legs: [leg(0, choice & 15), leg(1, choice >> 4)] }
 }

@@ -32,6 +32,7 @@ fn leg(remote: &str) -> LegPlan {
         }],
         telephone_event: Some(101),
         security: model::LegSecurity::Plain,
+        ice: None,
     }
 }
 

@@ -21,6 +21,7 @@ fn session() -> RtpSession {
         }],
         telephone_event: None,
         security: model::LegSecurity::Plain,
+        ice: None,
     };
     let mut session = RtpSession::new(
         MediaId(7),
@@ -162,6 +163,7 @@ fn a_leg_that_may_not_send_is_told_from_one_that_does_not() {
         codecs: Vec::new(),
         telephone_event: None,
         security: model::LegSecurity::Plain,
+        ice: None,
     };
     held.apply(&MediaPlan { legs: [leg(true), leg(false)] }, Instant::ZERO);
     let [a, b] = forbidden(&mut held);

@@ -38,6 +38,7 @@ fn leg(remote: &str, security: model::LegSecurity) -> LegPlan {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: None,
+        ice: None,
         security,
     }
 }
@@ -77,6 +78,7 @@ impl Rig {
         match self.session.forward(from, socket, source, &mut buffer, packet.len(), self.now) {
             Decision::Send { len, .. } => Ok(buffer[..len].to_vec()),
             Decision::Drop(reason) => Err(reason),
+            control => panic!("no control message was sent: {control:?}"),
         }
     }
 
