@@ -3,7 +3,7 @@
 use crate::ice::{CheckOutcome, answer_check};
 use crate::latch::Verdict;
 use crate::rtp_session::{Leg, RtpSession};
-use model::{Instant, LegSide};
+use model::{IcePlan, Instant, LegSide};
 use rtp_proto::rtcp::{RtcpPacket, parse_compound};
 use rtp_proto::stun::{LONGEST_RESPONSE, StunError};
 use rtp_proto::{DatagramKind, RtpPacket, demultiplex};
@@ -156,7 +156,7 @@ impl RtpSession {
         let kind = match (demultiplex(buffer.get(..len).unwrap_or_default()), socket) {
             (DatagramKind::Rtp, MediaSocket::Rtp) => PacketKind::Rtp,
             (DatagramKind::Rtcp, _) => PacketKind::Rtcp,
-            (DatagramKind::Stun, MediaSocket::Rtp) if self.legs[from.index()].ice.is_some() => {
+            (DatagramKind::Stun, MediaSocket::Rtp) if self.ice_of(from).is_some() => {
                 return Decision::Check;
             }
             (DatagramKind::Dtls, MediaSocket::Rtp) if self.security.has_handshake(from) => {
@@ -296,15 +296,19 @@ impl RtpSession {
         datagram: &[u8],
         out: &mut [u8; LONGEST_RESPONSE],
     ) -> Result<CheckOutcome, StunError> {
-        let leg = &mut self.legs[from.index()];
-        let Some(plan) = &leg.ice else { return Err(StunError::NotABindingRequest) };
+        let plan = self.ice_of(from).ok_or(StunError::NotABindingRequest)?;
         let outcome = answer_check(plan, source, datagram, out)?;
+        let leg = &mut self.legs[from.index()];
         // Before a nomination any path that was checked may carry media (RFC 8445 section 12.1.1).
         if outcome.nominated || (outcome.authentic && leg.rtp.locked().is_none()) {
             leg.rtp.settle(source);
             leg.rtcp.settle(source);
         }
         Ok(outcome)
+    }
+
+    fn ice_of(&self, leg: LegSide) -> Option<&IcePlan> {
+        self.ice.as_ref()?[leg.index()].as_ref()
     }
 
     fn refuse(&mut self, from: LegSide, reason: DropReason) -> Decision {

@@ -17,6 +17,8 @@ pub struct RtpSession {
     pub(crate) policy: LearningPolicy,
     pub(crate) legs: [Leg; 2],
     pub(crate) security: StreamSecurity,
+    /// Of the legs that have ICE; one pointer while none has.
+    pub(crate) ice: Option<Box<[Option<IcePlan>; 2]>>,
 }
 
 #[derive(Debug)]
@@ -31,8 +33,6 @@ pub(crate) struct Leg {
     silence_said: bool,
     /// A plan has let the leg send.
     pub(crate) was_allowed: bool,
-    /// Only where the leg has ICE.
-    pub(crate) ice: Option<Box<IcePlan>>,
 }
 
 impl RtpSession {
@@ -51,10 +51,9 @@ impl RtpSession {
             heard: now,
             silence_said: false,
             was_allowed: false,
-            ice: None,
         };
         let security = StreamSecurity::default();
-        RtpSession { id, transaction_id, policy, legs: [leg(), leg()], security }
+        RtpSession { id, transaction_id, policy, legs: [leg(), leg()], security, ice: None }
     }
 
     /// Swaps the whole plan. What was measured and, without `relearn`, what was latched stays; so do
@@ -63,6 +62,9 @@ impl RtpSession {
         for (side, plan) in LegSide::BOTH.into_iter().zip(&plan.legs) {
             self.security.apply(side, &plan.security, now);
         }
+        let has_ice = plan.legs.iter().any(|leg| leg.ice.is_some());
+        self.ice =
+            has_ice.then(|| Box::new(plan.legs.each_ref().map(|leg| leg.ice.as_deref().cloned())));
         for (leg, plan) in self.legs.iter_mut().zip(&plan.legs) {
             let [rtp, rtcp] = expectations(plan);
             let relearn = plan.relearn || leg.plan.is_none();
@@ -74,7 +76,6 @@ impl RtpSession {
                 leg.heard = now;
                 leg.silence_said = false;
             }
-            leg.ice.clone_from(&plan.ice);
             leg.plan = Some(CompiledLeg::new(plan));
         }
     }

@@ -122,7 +122,10 @@ mod tests {
             (TransportProtocol::Tls, "sips:bob@127.0.0.1")
         );
         assert_eq!(secure.address, "127.0.0.1:5061".parse::<SocketAddr>().unwrap());
-        assert_eq!(resolve("sip:bob@[::1]").unwrap().address, "[::1]:5060".parse::<SocketAddr>().unwrap());
+        assert_eq!(
+            resolve("sip:bob@[::1]").unwrap().address,
+            "[::1]:5060".parse::<SocketAddr>().unwrap()
+        );
     }
 
     #[test]
