@@ -11,6 +11,7 @@ from harness import places, sipp, tls  # noqa: E402
 from harness.baresip import Baresip  # noqa: E402
 from harness.configuration import Configuration  # noqa: E402
 from harness.edge import BINARY, Edge  # noqa: E402
+from harness.kamailio import Kamailio  # noqa: E402
 from harness.message import sdp  # noqa: E402
 from harness.pjsua import Pjsua  # noqa: E402
 from harness.rtp import RtpEndpoint  # noqa: E402
@@ -46,6 +47,9 @@ class Stage:
 
     def pjsua(self, ip, name, hertz, **options):
         return self._keep(Pjsua(self.directory, ip, name, hertz, **options))
+
+    def kamailio(self, ip, gateway, username, password, **options):
+        return self._keep(Kamailio(self.directory, ip, gateway, username, password, **options))
 
     def baresip(self, ip, name, hertz, **options):
         return self._keep(Baresip(self.directory, ip, name, hertz, **options))

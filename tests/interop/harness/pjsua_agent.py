@@ -96,6 +96,9 @@ class Agent:
         account.sipConfig.proxies = pj.StringVector(options["proxies"])
         if options.get("insists_on_100rel"):
             account.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
+        if options["credentials"]:
+            user, password = options["credentials"]
+            account.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", user, 0, password))
         self.account = Account(self)
         self.account.create(account)
         self.tone = pj.ToneGenerator()
