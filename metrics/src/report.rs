@@ -7,6 +7,7 @@ mod tables;
 use crate::CallRecord;
 use crate::calendar;
 use model::UnixTime;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 pub use findings::{Finding, Severity, findings};
@@ -20,7 +21,11 @@ pub fn explain(record: &CallRecord) -> String {
     ladder::draw(&mut out, record);
     tables::quality(&mut out, record);
     conclusion(&mut out, &findings);
-    out
+    // Lines are kept apart where they are made; this is for all that is left.
+    match crate::printable(&out) {
+        Cow::Borrowed(_) => out,
+        Cow::Owned(safe) => safe,
+    }
 }
 
 /// What a leg's number is called for people: `customer` or `carrier`.
@@ -76,7 +81,7 @@ fn header(out: &mut String, record: &CallRecord, findings: &[Finding]) {
         ("Transfer", transfer(record)),
     ];
     for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
-        let value: String = value.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let value = crate::printable_line(&value);
         for (number, line) in wrapped(&value, 85).iter().enumerate() {
             let name = if number == 0 { name } else { "" };
             let _ = writeln!(out, "{name:<11}{line}");

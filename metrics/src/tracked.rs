@@ -295,9 +295,6 @@ fn printable(start_line: &[u8]) -> Box<str> {
     {
         return text.into();
     }
-    String::from_utf8_lossy(&masked)
-        .chars()
-        .take(START_LINE_CHARACTERS)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    let text = String::from_utf8_lossy(&masked);
+    crate::printable_line(&text).chars().take(START_LINE_CHARACTERS).collect()
 }

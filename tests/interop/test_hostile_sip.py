@@ -191,3 +191,74 @@ def test_flood_from_a_stranger(stage, talk):
     assert 0 < answers <= 100 * (elapsed + 2), f"{answers} answers in {elapsed:.1f} s"
     assert len(edge.calls()) == 1
     assert edge.metric("tandem_sip_transactions") < 50
+
+
+def test_flood_from_a_customer(stage):
+    """CVE-2021-41145: whoever is configured may fill the table of transactions up to its bound and
+    no more; the call that runs goes on and can be hung up."""
+    stage.configuration.limits["max_transactions"] = 1_000
+    talk = Talk(stage)
+    edge = talk.edge
+    before = edge.rss_kib()
+    with Peer(places.PBX) as flooder:
+        # A number that the customer may not call, as fraud tries them.
+        texts = [options(flooder, method=method, uri=f"sip:{places.GB_NUMBER}@{places.EDGE}",
+                         headers=[("Contact", flooder.contact())])
+                 for method in ("REGISTER", "SUBSCRIBE", "MESSAGE", "INVITE")]
+        for number in range(12_000):
+            text = texts[number % 4].replace(b"branch=z9hG4bK", b"branch=z9hG4bK%d" % number)
+            flooder.send(text.replace(b"Call-ID: ", b"Call-ID: %d" % number), edge.address)
+            if number % 2_000 == 0:
+                assert edge.metric("tandem_sip_transactions") <= 1_000
+    assert len(edge.calls()) == 1
+    assert 500 < edge.metric("tandem_sip_transactions") <= 1_000
+    assert edge.metric("tandem_sip_responses_total", direction="sent", **{"class": "5xx"}) > 1_000
+    assert edge.rss_kib() - before < GROWTH_KIB
+    talk.goes_on()
+    talk.end(lost_at_most=100)
+    edge.wait_idle()
+
+
+# What a terminal would obey, a log would take for a line, or a page for a label.
+COMMANDS = "\x1b[2J\x1b]0;owned\x07\x9b31m"
+ESCAPED = "%1b%5b2J%0d%0a%0aFORGED%22%7d%20%e2%80%ae1"
+
+
+def harmless(text):
+    return not [c for c in text if ord(c) < 32 and c not in "\n\t" or 127 <= ord(c) < 160
+                or c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"]
+
+
+def test_commands_to_the_terminal_in_headers(stage):
+    """Names and reasons that peers choose do nothing to whoever looks at them: in `calls`, in
+    `report`, in the log and on the Prometheus page."""
+    gateway = stage.carrier_peer()
+    edge = stage.start_edge()
+    caller = stage.peer(places.PBX)
+    call = OutgoingCall(caller, edge, places.US_NUMBER, sdp(places.PBX, 40_000), calling=ESCAPED,
+                        headers=[("Subject", COMMANDS), ("User-Agent", COMMANDS)])
+    invite = gateway.expect_request("INVITE")
+    gateway.reply(invite, 180, COMMANDS)
+    call.status(180)
+    wait_until(edge.calls, 5, "the call is listed")
+    told = edge.command("calls", "--config", str(edge.file))
+    assert len(told.splitlines()) == 2 and harmless(told), repr(told)
+    gateway.reply(invite, 486, "Busy " + COMMANDS, headers=[("Reason", f'SIP;text="{COMMANDS}"')])
+    assert call.final().status == 486
+    record, = edge.wait_records(1)
+    told = edge.command("report", record["transaction_id"], "--config", str(edge.file))
+    assert harmless(told) and "\nFORGED" not in told, repr(told)
+    # A stranger's start line is in the log.
+    with Peer(places.STRANGER) as stranger:
+        stranger.send(options(stranger, uri=f"sip:{ESCAPED}{chr(27)}[31m@{places.EDGE}"), edge.address)
+        stranger.send(options(stranger, method="EVIL'`~", uri=f"sip:{ESCAPED}@{places.EDGE}"),
+                      edge.address)
+    wait_until(lambda: edge.said("refused a request"), 5, lambda: f"the log: {edge.lines}")
+    # Our own log may be coloured; nothing of theirs may be a command.
+    assert not [line for line in edge.lines if "\x1b[2J" in line or "\x1b]0" in line
+                or "\x07" in line or "\x9b" in line or line.startswith("FORGED")]
+    labels = [value for samples in edge.metrics().values() for have, _ in samples
+              for value in have.values()]
+    assert not [value for value in labels if "FORGED" in value or "EVIL" in value
+                or not harmless(value)]
+    edge.wait_idle()

@@ -92,7 +92,7 @@ fn draw_rung(out: &mut String, rung: &LadderRecord, again: bool, peers: &mut [St
     let received = rung.direction == "received";
     // Towards Tandem is rightwards on leg A and leftwards on leg B.
     let rightwards = received == (leg == 0);
-    let label = label(&rung.start_line, again);
+    let label = label(&crate::printable_line(&rung.start_line), again);
     if let Some(peer) = peers.get_mut(leg) {
         let name = peer_name(rung);
         if *peer != name {

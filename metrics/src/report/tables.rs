@@ -48,7 +48,7 @@ const PAIRED: [(&str, &Read, &Read); 5] = [
 ];
 
 const SINGLE: [(&str, &Read); 7] = [
-    ("codec", &|q| q.codec.clone()),
+    ("codec", &|q| q.codec.as_deref().map(|c| crate::printable_line(c).into_owned())),
     ("MOS", &|q| q.mos.map(|mos| format!("{mos:.2}"))),
     ("round trip", &|q| q.rtt_us.map(ms)),
     ("largest jitter", &|q| came(q).map(|q| ms(q.jitter_max_us))),

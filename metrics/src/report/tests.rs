@@ -351,3 +351,23 @@ fn what_was_sent_again_is_marked_and_what_is_new_is_not() {
     }
     assert_eq!(text.matches("(again)").count(), 5);
 }
+
+#[test]
+fn nothing_of_a_peer_commands_the_terminal() {
+    const COMMAND: &str = "\x1b[2J\x07\u{9b}31m\r\nFORGED\u{202e}";
+    let mut call = good_call();
+    call.from_user = COMMAND.to_owned();
+    call.to_user = COMMAND.to_owned();
+    call.call_id = COMMAND.to_owned();
+    call.end.cause = COMMAND.to_owned();
+    call.ladder = vec![
+        rung(0, "A", "received", &format!("INVITE sip:{COMMAND}@x SIP/2.0")),
+        rung(1, "A", "sent", &format!("SIP/2.0 486 {COMMAND}")),
+    ];
+    for quality in call.quality.iter_mut().flatten() {
+        quality.codec = Some(COMMAND.to_owned());
+    }
+    let text = explain(&call);
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+    assert!(!text.contains('\u{202e}') && !text.lines().any(|l| l.starts_with("FORGED")), "{text}");
+}

@@ -4,10 +4,10 @@
 
 use crate::admission::user_of;
 use model::CallDirection;
-use sip_proto::{Composer, HeaderName, Message, NameAddr, Scheme, Uri};
+use sip_proto::{Composer, HeaderLine, HeaderName, Message, NameAddr, Scheme, Uri};
 use std::fmt::Write;
 
-/// Headers of an INVITE and its responses that pass byte for byte.
+/// Headers of an INVITE and its responses that pass byte for byte, if they are written plainly.
 const VERBATIM: [HeaderName; 7] = [
     HeaderName::UserToUser,
     HeaderName::Reason,
@@ -68,7 +68,7 @@ pub(crate) fn carry(
             || name == HeaderName::Privacy
             || is_extension(name, line.raw_name);
         if passes && !withheld {
-            composer.copy_line(&line);
+            copy(composer, &line);
         }
     }
     if trusted || !privacy.identity {
@@ -88,8 +88,22 @@ pub(crate) fn carry(
 pub(crate) fn carry_in_dialog(composer: &mut Composer, from: &Message) {
     for line in from.headers() {
         if VERBATIM.contains(&line.name) || is_extension(line.name, line.raw_name) {
-            composer.copy_line(&line);
+            copy(composer, &line);
         }
+    }
+}
+
+/// Copies a line as it came, unless it is written in one of the forms that not everybody reads
+/// alike: folded over several lines, or with white space before the colon. A peer that knows no
+/// folding would take the second half for a header of its own, which its sender was never asked for
+/// (CVE-2020-28361 is of this kind). Such a line is written anew, in one line.
+fn copy(composer: &mut Composer, line: &HeaderLine<'_>) {
+    let is_plain =
+        line.wire.get(line.raw_name.len()) == Some(&b':') && !line.value.contains(['\r', '\n']);
+    if is_plain {
+        composer.copy_line(line);
+    } else {
+        composer.header_named(line.raw_name, &line.unfolded());
     }
 }
 

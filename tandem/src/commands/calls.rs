@@ -1,8 +1,8 @@
 //! `tandem calls`.
 
-use super::{complain, load, say};
+use super::{clear_screen, complain, load, say, say_data};
 use crate::control;
-use call_metrics::{LiveCall, LiveQuality, LiveState};
+use call_metrics::{LiveCall, LiveQuality, LiveState, printable_line};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,16 +13,17 @@ pub(crate) fn calls(path: &Path, watch: bool, json: bool) -> ExitCode {
     loop {
         match control::live_calls(&config.node.data_dir) {
             Ok(calls) if json => match serde_json::to_string(&calls) {
-                Ok(text) => say(text),
+                Ok(text) => say_data(&text),
                 Err(error) => {
                     complain(error);
                     return ExitCode::FAILURE;
                 }
             },
             Ok(calls) => {
-                // Home and clear, so that the list stays in place.
-                let clear = if watch { "\x1b[H\x1b[2J" } else { "" };
-                say(format_args!("{clear}{}", table(&calls).trim_end()));
+                if watch {
+                    clear_screen();
+                }
+                say(table(&calls).trim_end());
             }
             Err(error) => {
                 complain(error);
@@ -61,8 +62,8 @@ fn table(calls: &[LiveCall]) -> String {
             "{:<36}  {:<8}  {:<16}  {:<16}  {:<8}  {:>8}  {:<26}  {:<26}",
             call.transaction_id,
             call.direction.to_lowercase(),
-            shorten(&call.from_user, 16),
-            shorten(&call.to_user, 16),
+            shorten(&printable_line(&call.from_user), 16),
+            shorten(&printable_line(&call.to_user), 16),
             state,
             talk,
             quality(call.customer.as_ref()),
@@ -105,5 +106,29 @@ mod tests {
         assert_eq!(shorten("+12065550100", 16), "+12065550100");
         assert_eq!(shorten("ä".repeat(20).as_str(), 16).chars().count(), 16);
         assert_eq!(clock(3_725), "1:02:05");
+    }
+
+    #[test]
+    fn a_caller_can_neither_command_the_terminal_nor_add_a_line() {
+        let call = LiveCall {
+            transaction_id: "00000000-0000-4000-8000-000000000007".to_owned(),
+            voice_connector_id: "abcdef1ghij2klmno3pqr4".to_owned(),
+            direction: "Outbound".to_owned(),
+            from_user: "\x1b[2J\nfake  line".to_owned(),
+            to_user: "\u{9b}1A\u{202e}+1206".to_owned(),
+            source: "192.0.2.10:5070".to_owned(),
+            destination: None,
+            state: LiveState::Ringing,
+            began_ms: 0,
+            age_ms: 0,
+            talk_ms: None,
+            customer: None,
+            remote: None,
+        };
+        let text = table(&[call]);
+        assert_eq!(text.lines().count(), 2, "{text:?}");
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+        assert!(!text.contains('\u{202e}'), "{text:?}");
+        assert!(text.contains("\u{fffd}[2J\u{fffd}fake"), "what is left is shown: {text:?}");
     }
 }

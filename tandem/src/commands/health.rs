@@ -1,6 +1,6 @@
 //! `tandem health`.
 
-use super::{complain, load, say};
+use super::{complain, load, say, say_data};
 use crate::control;
 use call_metrics::PeerHealth;
 use std::fmt::Write;
@@ -11,7 +11,7 @@ pub(crate) fn health(path: &Path, json: bool) -> ExitCode {
     let Some(config) = load(path) else { return ExitCode::FAILURE };
     match control::peer_health(&config.node.data_dir) {
         Ok(health) if json => match serde_json::to_string(&health) {
-            Ok(text) => say(text),
+            Ok(text) => say_data(&text),
             Err(error) => {
                 complain(error);
                 return ExitCode::FAILURE;

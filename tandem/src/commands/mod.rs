@@ -7,17 +7,31 @@ pub(crate) mod report;
 pub(crate) mod run;
 
 use crate::config::{self, Config};
+use call_metrics::printable;
 use std::io::Write;
 use std::path::Path;
 
-/// Prints to standard output. A reader that has gone (`| head`) is no error of ours.
+/// Prints to standard output, for people: what peers put into it can do nothing to the terminal. A
+/// reader that has gone (`| head`) is no error of ours.
 pub(crate) fn say(text: impl std::fmt::Display) {
+    let text = text.to_string();
+    let _ = writeln!(std::io::stdout().lock(), "{}", printable(&text));
+}
+
+/// Prints to standard output, for programs: exactly this.
+pub(crate) fn say_data(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Prints to standard error.
+/// Empties the terminal, so that a list that is shown again stays in its place.
+pub(crate) fn clear_screen() {
+    let _ = write!(std::io::stdout().lock(), "\x1b[H\x1b[2J");
+}
+
+/// Prints to standard error, for people.
 pub(crate) fn complain(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let text = text.to_string();
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable(&text));
 }
 
 /// Reads a configuration and shows its warnings, or everything that is wrong with it.

@@ -1,6 +1,6 @@
 //! `tandem report`.
 
-use super::{complain, load, say};
+use super::{complain, load, say, say_data};
 use model::TransactionId;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ pub(crate) fn report(path: &Path, transaction_id: &str, json: bool) -> ExitCode 
     match call_metrics::find_call_record(data_dir, id) {
         Ok(Some(record)) if json => match serde_json::to_string(&record) {
             Ok(text) => {
-                say(text);
+                say_data(&text);
                 ExitCode::SUCCESS
             }
             Err(error) => {

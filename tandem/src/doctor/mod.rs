@@ -10,7 +10,7 @@ mod media;
 mod system;
 mod trunk;
 
-use crate::commands::{complain, say};
+use crate::commands::{complain, say, say_data};
 use crate::config::{self, Config};
 use directory::VoiceConnector;
 use finding::{Finding, State, render};
@@ -43,7 +43,7 @@ pub(crate) fn doctor(path: &Path, connector: Option<&str>, json: bool) -> ExitCo
     let findings = examine(&config, connector.as_deref(), &file);
     if json {
         match serde_json::to_string_pretty(&findings) {
-            Ok(text) => say(text),
+            Ok(text) => say_data(&text),
             Err(error) => complain(error),
         }
     } else {

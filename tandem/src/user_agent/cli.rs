@@ -6,6 +6,7 @@ use super::error::CallError;
 use super::options::{CallOptions, Progress};
 use super::outcome::{CallOutcome, EndedBy};
 use super::quality::{MediaQuality, percent, score, show_milliseconds};
+use call_metrics::printable;
 use directory::{KeyPairFiles, TlsPolicy};
 use model::TransportProtocol;
 use std::fmt::Write as _;
@@ -112,12 +113,16 @@ pub(crate) fn run_call(args: &CallArgs) -> ExitCode {
     };
     match place_call_watched(&options, &mut watch) {
         Ok(outcome) => {
-            say(&if args.json { json(&outcome) } else { show_outcome(&outcome) });
+            if args.json {
+                say_data(&json(&outcome));
+            } else {
+                say(&show_outcome(&outcome));
+            }
             if outcome.is_good() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
         }
         Err(error) => {
             if args.json {
-                say(&json_error(&error));
+                say_data(&json_error(&error));
             } else {
                 complain(&error.to_string());
             }
@@ -159,7 +164,9 @@ pub(crate) fn run_answer(args: &AnswerArgs) -> ExitCode {
             MediaQuality::ROW_HEADER
         ));
     }
-    let show = |call: &AnsweredCall| say(&if args.json { json(call) } else { show_answered(call) });
+    let show = |call: &AnsweredCall| {
+        if args.json { say_data(&json(call)) } else { say(&show_answered(call)) }
+    };
     while !stop.load(Ordering::Relaxed) {
         if let Ok(call) = answerer.finished().recv_timeout(Duration::from_millis(100)) {
             show(&call);
@@ -264,15 +271,20 @@ fn json_error(error: &CallError) -> String {
     serde_json::json!({ "error": error.to_string(), "status": error.status() }).to_string()
 }
 
-/// A closed pipe is no reason to leave a call hanging.
+/// For people: what the far end says of itself can do nothing to their terminal.
 fn say(text: &str) {
+    say_data(&printable(text));
+}
+
+/// A closed pipe is no reason to leave a call hanging.
+fn say_data(text: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{text}");
     let _ = out.flush();
 }
 
 fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "tandem: {text}");
+    let _ = writeln!(io::stderr().lock(), "tandem: {}", printable(text));
 }
 
 /// Sets `stop` at Ctrl-C, so that calls are hung up. Where signals cannot be had, Ctrl-C ends the

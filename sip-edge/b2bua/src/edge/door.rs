@@ -190,9 +190,12 @@ impl Edge {
         if sip_proto::is_response(raw) {
             return false;
         }
-        let ours = sip_proto::owner_of_message(raw) == Some(self.context.owner());
-        let known = ours || admission::is_known_source(&self.context.directory, flow);
+        let known =
+            self.is_of_a_call(raw) || admission::is_known_source(&self.context.directory, flow);
         let refusal = if !known {
+            if self.is_of_a_past_call(raw) && self.may_answer_stranger(now, flow) {
+                return false;
+            }
             Refusal::UnknownSource
         } else if !self.context.is_proved_source(flow) {
             if raw.starts_with(b"ACK ") {
@@ -203,11 +206,9 @@ impl Edge {
         } else {
             return false;
         };
-        let config = &self.context.config;
-        let (rate, share) =
-            (config.stranger_answers_per_second, config.stranger_answers_per_source);
-        let is_answered = known || config.unknown_sources == UnknownSources::Refuse;
-        if !self.strangers.may_answer(now, flow.remote.ip(), share, rate) {
+        let unknown_sources = self.context.config.unknown_sources;
+        let is_answered = known || unknown_sources == UnknownSources::Refuse;
+        if !self.may_answer_stranger(now, flow) {
             self.context.statistics.strangers_dropped += 1;
             return true;
         }
@@ -225,5 +226,27 @@ impl Edge {
         }
         self.observe_transmits(now);
         true
+    }
+
+    /// Whether a message from anywhere belongs to a call that there is: it bears a token that we
+    /// made, and the Call-ID of a call. The token's form alone is no proof, anybody can write one:
+    /// else a flood could fill the transaction table (CVE-2021-41145).
+    fn is_of_a_call(&self, raw: &Bytes) -> bool {
+        sip_proto::owner_of_message(raw) == Some(self.context.owner())
+            && sip_proto::call_id_of(raw).is_some_and(|id| self.context.call_ids.contains_key(id))
+    }
+
+    /// Whether a message looks as if the proxy of a peer repeated the end of a call that we have
+    /// forgotten already: its transaction has the answer.
+    fn is_of_a_past_call(&self, raw: &Bytes) -> bool {
+        (raw.starts_with(b"BYE ") || raw.starts_with(b"ACK "))
+            && sip_proto::owner_of_message(raw) == Some(self.context.owner())
+    }
+
+    fn may_answer_stranger(&mut self, now: Instant, flow: &Flow) -> bool {
+        let config = &self.context.config;
+        let (rate, share) =
+            (config.stranger_answers_per_second, config.stranger_answers_per_source);
+        self.strangers.may_answer(now, flow.remote.ip(), share, rate)
     }
 }

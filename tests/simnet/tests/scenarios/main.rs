@@ -15,6 +15,7 @@ mod fraud;
 mod groups;
 mod headers;
 mod health;
+mod hostile;
 mod hunting;
 mod keys;
 mod over_mtu;
