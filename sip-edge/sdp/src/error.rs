@@ -34,7 +34,8 @@ pub enum SdpError {
         /// How many are allowed.
         allowed: usize,
     },
-    /// It has no audio stream over plain RTP (`RTP/AVP` or `RTP/AVPF`) with a port other than 0.
+    /// It has no audio stream over RTP, or SRTP with keys that can be taken, that its leg's
+    /// [`crate::Encryption`] allows and whose port is not 0.
     NoAudio,
     /// Its audio stream names an address that media must not be sent to.
     UnsuitableAddress(&'static str),
@@ -60,8 +61,8 @@ impl fmt::Display for SdpError {
                 write!(f, "session description: more than {allowed} {what}; send a smaller one")
             }
             SdpError::NoAudio => f.write_str(
-                "session description: no audio over RTP/AVP or RTP/AVPF with a port; \
-                 offer one such m= line",
+                "session description: no audio that this side may have; offer an m= line over \
+                 RTP/AVP, or over RTP/SAVP with a=crypto, as the encryption of the trunk wants it",
             ),
             SdpError::UnsuitableAddress(reason) => {
                 write!(f, "session description: {reason}; give a unicast address")
