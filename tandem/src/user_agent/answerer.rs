@@ -10,11 +10,11 @@ use super::transport::Transport;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use directory::KeyPairFiles;
 use model::{Flow, Instant};
+use sdp::Encryption;
 use serde::Serialize;
 use sip_edge::tls;
 use sip_proto::{
-    Composer, Dialog, HeaderName, Message, Method, Random as _, ServerKey, TransactionEvent,
-    default_reason,
+    Composer, Dialog, HeaderName, Message, Method, ServerKey, TransactionEvent, default_reason,
 };
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -361,8 +361,10 @@ impl Switchboard {
             None => listen,
         };
         let sockets = MediaSockets::bind(media_ip).map_err(|_| 503_u16)?;
-        let session_id = self.agent.random.next_u64();
-        let local = LocalDescription::new(session_id, sockets.rtp_address, sockets.rtcp_address);
+        let (rtp, rtcp) = (sockets.rtp_address, sockets.rtcp_address);
+        // A caller who offers SRTP gets it.
+        let random = &mut self.agent.random;
+        let local = LocalDescription::new(random, rtp, rtcp, Encryption::Mirror);
         let media =
             MediaStream::start(sockets, Voice::Callee, self.agent.clock).map_err(|_| 503_u16)?;
         let now = self.agent.clock.now();

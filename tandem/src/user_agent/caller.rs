@@ -1,7 +1,7 @@
 //! Placing one call: the UAC of `tandem call`.
 
 use super::agent::{ALLOW, Agent, PRODUCT};
-use super::description::{LocalDescription, Unusable, read_answer};
+use super::description::{LocalDescription, Unusable};
 use super::error::CallError;
 use super::established::{After, Established};
 use super::media::{MediaSockets, MediaStream};
@@ -12,11 +12,12 @@ use super::target::{Target, route_source};
 use super::tls::Trust;
 use super::transport::Transport;
 use bytes::Bytes;
-use model::{Flow, Instant, TransportProtocol};
+use model::{Flow, Instant, LegSecurity, TransportProtocol};
+use sdp::Encryption;
 use sip_edge::tls;
 use sip_proto::{
-    ClientKey, Dialog, HeaderName, Message, Method, Random as _, ServerKey, TransactionEvent, Uri,
-    unfold, unquote,
+    ClientKey, Dialog, HeaderName, Message, Method, ServerKey, TransactionEvent, Uri, unfold,
+    unquote,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
@@ -47,9 +48,6 @@ pub(crate) fn place_call_watched(
     options: &CallOptions,
     watch: &mut dyn FnMut(Progress),
 ) -> Result<CallOutcome, CallError> {
-    if options.srtp {
-        return Err(CallError::Unsupported("SRTP"));
-    }
     let mut call = OutgoingCall::start(options, watch)?;
     let mut established = call.set_up(watch)?;
     let ended_by = call.talk(&mut established);
@@ -69,6 +67,7 @@ struct OutgoingCall<'a> {
     rang: bool,
     /// Taken by the answer.
     media: Option<(MediaStream, LocalDescription)>,
+    srtp: Option<&'static str>,
     /// The ACK, for every repeated 2xx.
     ack: Option<(Flow, Bytes)>,
 }
@@ -100,9 +99,9 @@ impl<'a> OutgoingCall<'a> {
         }
         let mut agent = Agent::new(transport);
         let sockets = MediaSockets::bind(ip).map_err(local_error)?;
-        let session_id = agent.random.next_u64();
-        let mut description =
-            LocalDescription::new(session_id, sockets.rtp_address, sockets.rtcp_address);
+        let (rtp, rtcp) = (sockets.rtp_address, sockets.rtcp_address);
+        let encryption = if options.srtp { Encryption::Required } else { Encryption::Off };
+        let mut description = LocalDescription::new(&mut agent.random, rtp, rtcp, encryption);
         let offer = description.offer();
         let media = MediaStream::start(sockets, Voice::Caller, agent.clock).map_err(local_error)?;
 
@@ -133,6 +132,7 @@ impl<'a> OutgoingCall<'a> {
             answered_at: sent_at,
             rang: false,
             media: Some((media, description)),
+            srtp: None,
             ack: None,
         })
     }
@@ -207,8 +207,11 @@ impl<'a> OutgoingCall<'a> {
                 }
                 self.rang = true;
                 // Early media is heard at once; we speak after the answer.
-                if let (Ok(remote), Some((media, _))) = (read_answer(response), &self.media) {
-                    media.direct(super::description::RemoteMedia { sends: false, ..remote });
+                if let Some((media, local)) = &self.media
+                    && let Ok((remote, security)) = local.read_answer(response)
+                {
+                    let silent = super::description::RemoteMedia { sends: false, ..remote };
+                    media.direct(silent, security);
                 }
                 Ok(Step::Waits)
             }
@@ -233,8 +236,10 @@ impl<'a> OutgoingCall<'a> {
         if self.ack.is_none() {
             return Err(bad(format!("its Contact {} cannot be reached", dialog.remote_target())));
         }
-        let remote = match read_answer(response) {
-            Ok(remote) => remote,
+        let (media, local) =
+            self.media.take().ok_or_else(|| bad("there are no sockets left".to_owned()))?;
+        let (remote, security) = match local.read_answer(response) {
+            Ok(read) => read,
             Err(unusable) => {
                 self.agent.bye(&mut dialog, protocol);
                 self.drain();
@@ -245,11 +250,14 @@ impl<'a> OutgoingCall<'a> {
                 return Err(bad(format!("{what}: {unusable}")));
             }
         };
-        let Some((media, local)) = self.media.take() else {
-            return Err(bad("there are no sockets left".to_owned()));
+        let srtp = match &security {
+            LegSecurity::Sdes(keys) => Some(keys.send.suite().name()),
+            _ => None,
         };
-        media.direct(remote);
-        watch(Progress::Answered { after: self.setup_time(), codec: remote.codec.name() });
+        self.srtp = srtp;
+        media.direct(remote, security);
+        let (after, codec) = (self.setup_time(), remote.codec.name());
+        watch(Progress::Answered { after, codec, srtp });
         let user = self.user.clone();
         Ok(Established { dialog, protocol, user, local, media, unacknowledged: None })
     }
@@ -348,6 +356,7 @@ impl<'a> OutgoingCall<'a> {
             setup_time,
             talked,
             ended_by,
+            srtp: self.srtp,
             media,
         })
     }

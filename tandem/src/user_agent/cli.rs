@@ -39,7 +39,7 @@ pub(crate) struct CallArgs {
     /// Take whatever certificate the peer shows over TLS
     #[arg(long, conflicts_with = "tls_ca")]
     pub(crate) tls_insecure: bool,
-    /// Encrypt media (not yet)
+    /// Encrypt media (SRTP, keys in the session description); no call without
     #[arg(long)]
     pub(crate) srtp: bool,
     /// How long to talk
@@ -200,9 +200,10 @@ fn show_progress(target: &str, seconds: u32, progress: &Progress) -> String {
             let what = if *status == 180 { "ringing" } else { "in progress" };
             format!("  {what} after {} ({status})", show_milliseconds(*after))
         }
-        Progress::Answered { after, codec } => {
+        Progress::Answered { after, codec, srtp } => {
             let after = show_milliseconds(*after);
-            format!("  answered after {after}: {codec}, talking for {seconds} s")
+            let srtp = srtp.map(|suite| format!(" over SRTP with {suite}")).unwrap_or_default();
+            format!("  answered after {after}: {codec}{srtp}, talking for {seconds} s")
         }
     }
 }

@@ -24,8 +24,6 @@ pub(crate) enum CallError {
         /// What is wrong with it.
         reason: String,
     },
-    /// This version does not do that.
-    Unsupported(&'static str),
     /// The files of TLS cannot be used.
     Tls(TlsFileError),
     /// The host name has no address.
@@ -105,10 +103,7 @@ pub(crate) enum CallError {
 impl CallError {
     /// Whether the command line is at fault, not the call.
     pub(crate) const fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            CallError::Target { .. } | CallError::From { .. } | CallError::Unsupported(_)
-        )
+        matches!(self, CallError::Target { .. } | CallError::From { .. })
     }
 
     /// The status of the final response, if there was one.
@@ -128,9 +123,6 @@ impl fmt::Display for CallError {
                 f,
                 "cannot call from {from:?}: {reason}; write a number, or a URI that begins with sip:"
             ),
-            CallError::Unsupported(what) => {
-                write!(f, "{what} is not supported in this version: call without --srtp")
-            }
             CallError::Tls(error) => write!(f, "cannot speak TLS: {error}"),
             CallError::Unresolvable { host, reason } => write!(
                 f,

@@ -1,7 +1,7 @@
 //! An answered call, on either side: requests inside its dialog, and the 2xx that wait for an ACK.
 
 use super::agent::{ALLOW, Agent, PRODUCT};
-use super::description::{LocalDescription, has_description, read_answer};
+use super::description::{LocalDescription, has_description};
 use super::media::MediaStream;
 use bytes::Bytes;
 use model::{Flow, Instant, TransportProtocol};
@@ -98,8 +98,8 @@ impl Established {
             self.local.offer()
         } else {
             match self.local.answer(invite) {
-                Ok((answer, remote)) => {
-                    self.media.direct(remote);
+                Ok((answer, remote, security)) => {
+                    self.media.direct(remote, security);
                     answer
                 }
                 Err(_) => {
@@ -132,9 +132,9 @@ impl Established {
         let number = ack.cseq().map(|cseq| cseq.number).ok();
         let Some(waiting) = self.unacknowledged.take_if(|w| Some(w.cseq) == number) else { return };
         if waiting.expects_answer
-            && let Ok(remote) = read_answer(ack)
+            && let Ok((remote, security)) = self.local.read_answer(ack)
         {
-            self.media.direct(remote);
+            self.media.direct(remote, security);
         }
     }
 
@@ -175,8 +175,8 @@ impl Established {
         // RFC 3311: an UPDATE without an offer refreshes the target and the timers only.
         let body = match has_description(message).then(|| self.local.answer(message)) {
             Some(Err(_)) => return agent.respond(key, message, 488, None),
-            Some(Ok((answer, remote))) => {
-                self.media.direct(remote);
+            Some(Ok((answer, remote, security))) => {
+                self.media.direct(remote, security);
                 Some(answer)
             }
             None => None,

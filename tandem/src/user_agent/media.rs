@@ -6,11 +6,12 @@
 use super::clock::Clock;
 use super::description::RemoteMedia;
 use super::meter::{Meter, OwnStream};
+use super::protection::Protection;
 use super::quality::MediaQuality;
 use super::random::OsRandom;
 use super::speech::{SAMPLES_PER_PACKET, Speech, Voice};
 use super::wait::{Interest, wait};
-use model::{Codec, Instant};
+use model::{Codec, Instant, LegSecurity};
 use rtp_proto::rtcp::{
     SenderInfo, write_bye, write_cname, write_receiver_report, write_sender_report,
 };
@@ -78,7 +79,7 @@ pub(super) struct MediaStream {
 /// Read by the thread at every packet, that is within 20 ms.
 #[derive(Debug)]
 struct Control {
-    remote: Mutex<Option<RemoteMedia>>,
+    remote: Mutex<(Option<RemoteMedia>, LegSecurity)>,
     phase: AtomicU8,
 }
 
@@ -90,7 +91,7 @@ const STOPPED: u8 = 2;
 impl MediaStream {
     /// Starts to listen. It speaks once [`direct`](Self::direct) says where to.
     pub(super) fn start(sockets: MediaSockets, voice: Voice, clock: Clock) -> io::Result<Self> {
-        let control = Arc::new(Control { remote: Mutex::new(None), phase: AtomicU8::new(RUNNING) });
+        let control = Arc::new(Control { remote: Mutex::default(), phase: AtomicU8::new(RUNNING) });
         let shared = Arc::clone(&control);
         // Made here, because the first one takes a while and the thread is to be punctual.
         let speech = Speech::new(voice);
@@ -101,9 +102,10 @@ impl MediaStream {
         Ok(MediaStream { control, thread })
     }
 
-    /// Says where to send, or that this changed.
-    pub(super) fn direct(&self, remote: RemoteMedia) {
-        *self.control.remote.lock().unwrap_or_else(PoisonError::into_inner) = Some(remote);
+    /// Says where to send and under which keys, or that this changed.
+    pub(super) fn direct(&self, remote: RemoteMedia, security: LegSecurity) {
+        let mut told = self.control.remote.lock().unwrap_or_else(PoisonError::into_inner);
+        *told = (Some(remote), security);
     }
 
     /// Says goodbye in RTCP and falls silent, but goes on measuring.
@@ -138,6 +140,7 @@ struct Worker {
     meter: Meter,
     own: OwnStream,
     remote: Option<RemoteMedia>,
+    protection: Protection,
     sequence: u16,
     timestamp: u32,
     marker: bool,
@@ -165,6 +168,7 @@ impl Worker {
             meter: Meter::default(),
             own: OwnStream { ssrc: (drawn >> 32) as u32, first_sequence, packets: 0, bytes: 0 },
             remote: None,
+            protection: Protection::default(),
             sequence: first_sequence,
             timestamp: random.next_u64() as u32,
             marker: true,
@@ -201,7 +205,11 @@ impl Worker {
     }
 
     fn take_direction(&mut self, now: Instant) {
-        let told = *self.control.remote.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = self.control.remote.lock().unwrap_or_else(PoisonError::into_inner);
+        let (told, security) = &*shared;
+        self.protection.agree(security);
+        let told = *told;
+        drop(shared);
         if self.remote == told {
             return;
         }
@@ -241,7 +249,8 @@ impl Worker {
         self.sequence = self.sequence.wrapping_add(1);
         // A datagram that the system does not take is lost like one in the network: the number is
         // used up, the count is not.
-        if self.sockets.rtp.send_to(&self.datagram, to).is_ok() {
+        let protected = self.protection.protect(&mut self.datagram);
+        if protected && self.sockets.rtp.send_to(&self.datagram, to).is_ok() {
             self.own.packets += 1;
             self.own.bytes += SAMPLES_PER_PACKET as u64;
         }
@@ -270,7 +279,9 @@ impl Worker {
         }
         let socket = if remote.rtcp_mux { &self.sockets.rtp } else { &self.sockets.rtcp };
         // A report that is not taken is lost like one in the network; the next says all of it.
-        let _ = socket.send_to(&compound, to);
+        if self.protection.protect(&mut compound) {
+            let _ = socket.send_to(&compound, to);
+        }
     }
 
     /// The RTP timestamp of this very moment: that of the last packet and the time since.
@@ -313,12 +324,12 @@ impl Worker {
         for _ in 0..64 {
             let socket = if rtcp_socket { &self.sockets.rtcp } else { &self.sockets.rtp };
             let Ok((length, from)) = socket.recv_from(&mut buffer) else { return };
-            let datagram = buffer.get(..length).unwrap_or_default();
+            let datagram = buffer.get_mut(..length).unwrap_or_default();
             self.take(arrival, datagram, from);
         }
     }
 
-    fn take(&mut self, arrival: Instant, datagram: &[u8], from: SocketAddr) {
+    fn take(&mut self, arrival: Instant, datagram: &mut [u8], from: SocketAddr) {
         const UNKNOWN: RemoteMedia = RemoteMedia {
             rtp: None,
             rtcp: None,
@@ -335,7 +346,12 @@ impl Worker {
             self.meter.dropped += 1;
             return;
         }
-        match demultiplex(datagram) {
+        let kind = demultiplex(datagram);
+        let Some(datagram) = self.protection.unprotect(kind, datagram) else {
+            self.meter.dropped += 1;
+            return;
+        };
+        match kind {
             DatagramKind::Rtp => self.meter.on_rtp(arrival, datagram, &remote),
             DatagramKind::Rtcp => {
                 if self.meter.on_rtcp(arrival, datagram, &self.own, &self.clock) {

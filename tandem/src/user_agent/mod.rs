@@ -20,6 +20,7 @@ mod meter;
 mod options;
 mod outcome;
 mod ping;
+mod protection;
 mod quality;
 mod random;
 mod speech;

@@ -19,7 +19,7 @@ pub(crate) struct CallOptions {
     /// Whom TLS connections must lead to. By default the certificate must be for the host of the
     /// target, and from an authority of the system.
     pub(crate) tls: TlsPolicy,
-    /// SRTP; not supported yet.
+    /// SRTP with keys from the session description, or no call.
     pub(crate) srtp: bool,
     /// How long to talk.
     pub(crate) seconds: u32,
@@ -73,5 +73,7 @@ pub(crate) enum Progress {
         after: Duration,
         /// The format that was agreed.
         codec: &'static str,
+        /// The suite of SRTP, unless the media is plain RTP.
+        srtp: Option<&'static str>,
     },
 }

@@ -36,6 +36,8 @@ pub(crate) struct CallOutcome {
     pub(crate) talked: Duration,
     /// Who hung up.
     pub(crate) ended_by: EndedBy,
+    /// The suite of SRTP; `None` when the media was plain RTP.
+    pub(crate) srtp: Option<&'static str>,
     /// Both directions.
     pub(crate) media: MediaQuality,
 }

@@ -19,6 +19,7 @@ sip_listen {ip}:{port}
 net_interface {ip}
 module_path {modules}
 module g711.so
+module srtp.so
 module aufile.so
 module sndfile.so
 module uuid.so
@@ -46,10 +47,10 @@ snd_path {recordings}
 
 
 class Baresip:
-    """A user agent. `answer` is `auto` or `manual`."""
+    """A user agent. `answer` is `auto` or `manual`; with `srtp` it talks SRTP or not at all."""
 
     def __init__(self, directory, ip, name, hertz, user="+12065550111", transport="udp",
-                 answer="auto"):
+                 answer="auto", srtp=False):
         self.name = name
         self.port = places.free_port(ip)
         control = places.free_port("127.0.0.1")
@@ -62,7 +63,8 @@ class Baresip:
             player=self._home / "played.wav", recordings=self._recordings))
         (self._home / "accounts").write_text(
             f"<sip:{user}@{ip}:{self.port};transport={transport}>"
-            f";regint=0;answermode={answer};audio_codecs=pcmu\n")
+            f";regint=0;answermode={answer};audio_codecs=pcmu"
+            f"{';mediaenc=srtp-mand' if srtp else ''}\n")
         (self._home / "contacts").write_text("")
         self._output = (self._home / "output.log").open("w")
         self._process = subprocess.Popen(["baresip", "-f", str(self._home)], cwd=self._home,

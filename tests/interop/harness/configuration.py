@@ -32,6 +32,7 @@ class Configuration:
             "cps_limit": 2000,
             "calling_regions": ["US", "JP"],
         }
+        self.connector = {}
         self.origination = [{"host": places.PBX, "port": 5070, "protocol": "udp"}]
 
     def text(self):
@@ -49,7 +50,8 @@ class Configuration:
             _table("[health]", **self.health),
         ]
         parts += [_table("[[carrier]]", **each) for each in self.carriers]
-        parts.append(_table("[[voice_connector]]", id=CONNECTOR, name="test", numbers=self.numbers))
+        parts.append(_table("[[voice_connector]]", id=CONNECTOR, name="test", numbers=self.numbers,
+                            **self.connector))
         parts.append(_table("[voice_connector.termination]", **self.termination))
         parts += [_table("[[voice_connector.origination]]", **each) for each in self.origination]
         parts.append(_table("[voice_connector.logging]", sip_messages=True, media_metrics=True))

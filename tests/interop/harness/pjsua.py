@@ -15,7 +15,7 @@ class Pjsua:
 
     def __init__(self, directory, ip, name, hertz, user="+12065550111", transport="udp",
                  codec="PCMU", first_status=200, proxies=(), insists_on_100rel=False, pair=None,
-                 authority=None, credentials=None):
+                 authority=None, credentials=None, srtp=False):
         self.name = name
         self.port = places.free_port(ip)
         self.recording = Path(directory) / f"{name}.wav"
@@ -26,7 +26,7 @@ class Pjsua:
             "tls": [str(pair.certificate), str(pair.key), str(authority)] if pair else None,
             "credentials": list(credentials) if credentials else None,
             "codec": codec, "first_status": first_status, "proxies": list(proxies),
-            "insists_on_100rel": insists_on_100rel,
+            "insists_on_100rel": insists_on_100rel, "srtp": srtp,
         }
         self.events = []
         self._seen = 0

@@ -93,6 +93,11 @@ class Agent:
         account.idUri = options["id"]
         account.mediaConfig.transportConfig.boundAddress = options["ip"]
         account.mediaConfig.transportConfig.publicAddress = options["ip"]
+        if options["srtp"]:
+            # Keys in session descriptions, over whatever signalling: the test says which.
+            account.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_MANDATORY
+            account.mediaConfig.srtpSecureSignaling = 0
+            account.mediaConfig.srtpOpt.keyings.append(pj.PJMEDIA_SRTP_KEYING_SDES)
         account.sipConfig.proxies = pj.StringVector(options["proxies"])
         if options.get("insists_on_100rel"):
             account.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY

@@ -31,4 +31,5 @@ mod teardown;
 mod timers;
 mod tls;
 mod transfer;
+mod transferred_keys;
 mod update;
