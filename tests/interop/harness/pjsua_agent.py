@@ -27,7 +27,10 @@ class Call(pj.Call):
         info = self.getInfo()
         emit("state", state=info.stateText, status=info.lastStatusCode, reason=info.lastReason)
         if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
-            self.agent.call = None
+            self.agent.drop(self)
+
+    def onCallTransferStatus(self, prm):
+        emit("transfer", status=prm.statusCode, final=prm.finalNotify)
 
     def onCallMediaState(self, prm):
         info = self.getInfo()
@@ -51,7 +54,7 @@ class Account(pj.Account):
 
     def onIncomingCall(self, prm):
         call = Call(self.agent, prm.callId)
-        self.agent.call = call
+        self.agent.take(call)
         emit("incoming", request=prm.rdata.wholeMsg)
         self.agent.answer(self.agent.first_status)
 
@@ -59,6 +62,7 @@ class Account(pj.Account):
 class Agent:
     def __init__(self, options):
         self.call = None
+        self.others = []
         self.first_status = options["first_status"]
         self.endpoint = pj.Endpoint()
         self.endpoint.libCreate()
@@ -115,6 +119,18 @@ class Agent:
         self.recorder.createRecorder(options["recording"])
         emit("ready")
 
+    def take(self, call):
+        """The newest call is the one that commands mean."""
+        if self.call is not None:
+            self.others.append(self.call)
+        self.call = call
+
+    def drop(self, call):
+        if call in self.others:
+            self.others.remove(call)
+        elif call is self.call:
+            self.call = self.others.pop() if self.others else None
+
     def answer(self, status):
         prm = pj.CallOpParam()
         prm.statusCode = status
@@ -124,7 +140,7 @@ class Agent:
         name = command["do"]
         prm = pj.CallOpParam(True)
         if name == "call":
-            self.call = Call(self)
+            self.take(Call(self))
             self.call.makeCall(command["uri"], prm)
         elif name == "answer":
             self.answer(command["status"])
@@ -135,6 +151,10 @@ class Agent:
             self.call.reinvite(prm)
         elif name == "hangup":
             self.call.hangup(pj.CallOpParam())
+        elif name == "transfer":
+            self.call.xfer(command["uri"], pj.CallOpParam(True))
+        elif name == "transfer_to_newest":
+            self.others[-1].xferReplaces(self.call, pj.CallOpParam(True))
         elif name == "dtmf":
             self.call.dialDtmf(command["digits"])
         elif name == "statistics":
@@ -175,7 +195,7 @@ def main():
     agent.serve()
     # Closes the recording. The library's own tear-down of Python-owned objects at exit can crash,
     # which says nothing about the edge.
-    agent.call = None
+    agent.call, agent.others = None, []
     del agent.recorder
     agent.endpoint.libDestroy()
     emit("gone")
