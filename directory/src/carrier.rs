@@ -62,6 +62,14 @@ pub struct Carrier {
     pub emergency: bool,
     /// Whether its redirects are followed.
     pub redirects: RedirectPolicy,
+    /// Which header tells it who calls.
+    pub caller_id: CallerId,
+    /// Whether calls to it are signed (RFC 8224).
+    pub sign_calls: bool,
+    /// What is asked of the signatures of its calls.
+    pub verify: Verify,
+    /// Whether its P-Asserted-Identity is passed on (RFC 3325: only from inside the trust domain).
+    pub trust_identity: bool,
 }
 
 impl Carrier {
@@ -97,8 +105,36 @@ impl Carrier {
             cps_limit: None,
             emergency: false,
             redirects: RedirectPolicy::default(),
+            caller_id: CallerId::default(),
+            sign_calls: false,
+            verify: Verify::default(),
+            trust_identity: true,
         }
     }
+}
+
+/// Which header tells a carrier who calls.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum CallerId {
+    /// From alone. An anonymous caller stays unknown to the carrier too.
+    From,
+    /// P-Asserted-Identity always, beside whatever From the customer wants shown.
+    Pai,
+    /// From, and P-Asserted-Identity where the customer gives one or the caller is anonymous.
+    #[default]
+    Both,
+}
+
+/// What is asked of the Identity header of a carrier's calls (RFC 8224).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Verify {
+    /// It passes unread.
+    #[default]
+    Off,
+    /// The customer and the record learn what it proves.
+    Annotate,
+    /// A call that it does not prove is refused.
+    Require,
 }
 
 /// Whether media is encrypted (SRTP, RFC 3711).

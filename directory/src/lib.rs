@@ -24,7 +24,7 @@ mod validate;
 mod voice_connector;
 
 pub use caps::{Caps, Money, Price};
-pub use carrier::{Carrier, Credential, DigestAlgorithm, Srtp};
+pub use carrier::{CallerId, Carrier, Credential, DigestAlgorithm, Srtp, Verify};
 pub use emergency::{EmergencyCalling, EmergencyDnis, EmergencyMatch};
 pub use group::{GroupMember, VoiceConnectorGroup};
 pub use number::{RiskClass, country_code, country_of, parse_e164};
@@ -36,6 +36,6 @@ pub use target::{Destination, Target, TargetOwner};
 pub use tls::{ClientCertificate, ClientCertificatePolicy, KeyPairFiles, TlsPolicy};
 pub use validate::limits;
 pub use voice_connector::{
-    DEFAULT_CONCURRENT_CALLS, EarlyMedia, Logging, Origination, OriginationRoute, Refer, Streaming,
-    Termination, VoiceConnector,
+    CallerPolicy, DEFAULT_CONCURRENT_CALLS, EarlyMedia, ForeignCaller, Logging, Origination,
+    OriginationRoute, Refer, Streaming, Termination, VoiceConnector,
 };

@@ -54,6 +54,8 @@ pub struct VoiceConnector {
     pub dry_run: bool,
     /// Whether redirects of the customer's side are followed.
     pub redirects: RedirectPolicy,
+    /// Who its outbound calls come from.
+    pub caller: CallerPolicy,
 }
 
 /// What a caller hears before the answer.
@@ -65,6 +67,31 @@ pub enum EarlyMedia {
     /// The caller's own ringback tone: provisional responses lose their description, and 183
     /// becomes 180.
     Ringback,
+}
+
+/// Who a voice connector's outbound calls come from.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct CallerPolicy {
+    /// What becomes of a calling number that is not one of the voice connector's.
+    pub foreign: ForeignCaller,
+    /// The number that stands in; the first of its own when not given.
+    pub default_number: Option<Arc<str>>,
+    /// Every call comes from the default number.
+    pub always_default: bool,
+    /// The name that every call shows (CNAM), at most 15 characters are seen on a telephone.
+    pub name: Option<Arc<str>>,
+}
+
+/// What becomes of a calling number that the voice connector does not own.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum ForeignCaller {
+    /// It passes.
+    #[default]
+    Pass,
+    /// The default number takes its place.
+    Override,
+    /// The call is refused (403).
+    Refuse,
 }
 
 /// What becomes of a REFER (RFC 3515) inside a call.
@@ -102,6 +129,7 @@ impl VoiceConnector {
             caps: Caps::default(),
             dry_run: false,
             redirects: RedirectPolicy::default(),
+            caller: CallerPolicy::default(),
         }
     }
 }

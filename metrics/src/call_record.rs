@@ -29,6 +29,13 @@ pub struct CallRecord {
     /// The carrier that an inbound call came from; `None` for outbound calls.
     #[serde(default)]
     pub carrier: Option<String>,
+    /// What the Identity header of an inbound call proved (RFC 8224): `passed_A`, `passed_B`,
+    /// `passed_C`, `failed_` and why, or `no_identity`; `None` when nobody asked.
+    #[serde(default)]
+    pub caller_verification: Option<String>,
+    /// The level that an outbound call was signed with: `A`, `B` or `C` (RFC 8588).
+    #[serde(default)]
+    pub attestation: Option<String>,
     /// The call that went on with one of its legs after a transfer.
     #[serde(default)]
     pub transferred_to: Option<String>,

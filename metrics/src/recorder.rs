@@ -197,6 +197,8 @@ impl Recorder {
                     self.count_answer(id, at);
                 }
             }
+            CallEventKind::CallerVerified(verification) => call.verification = Some(verification),
+            CallEventKind::CallerSigned { attestation } => call.attestation = Some(attestation),
             CallEventKind::Transferred { to } => call.transferred_to = Some(to),
             CallEventKind::TookOver { from } => call.transferred_from = Some(from),
             CallEventKind::Ended(end) => self.end(id, at, end),

@@ -79,6 +79,7 @@ fn header(out: &mut String, record: &CallRecord, findings: &[Finding]) {
         ("Course", course(record)),
         ("Ended", ending(record)),
         ("Transfer", transfer(record)),
+        ("Identity", identity(record)),
     ];
     for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
         let value = crate::printable_line(&value);
@@ -87,6 +88,16 @@ fn header(out: &mut String, record: &CallRecord, findings: &[Finding]) {
             let _ = writeln!(out, "{name:<11}{line}");
         }
     }
+}
+
+fn identity(record: &CallRecord) -> String {
+    let signed =
+        record.attestation.as_ref().map(|level| format!("signed with attestation {level}"));
+    let verified = record.caller_verification.as_ref().map(|verdict| match verdict.as_str() {
+        "no_identity" => "the carrier's call was not signed".to_owned(),
+        verdict => verdict.replacen('_', ": ", 1),
+    });
+    verified.into_iter().chain(signed).collect::<Vec<_>>().join("; ")
 }
 
 fn transfer(record: &CallRecord) -> String {

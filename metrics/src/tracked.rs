@@ -5,8 +5,9 @@ use crate::live::{LiveCall, LiveState};
 use crate::quality::{LegQuality, millis};
 use crate::written::{WrittenCall, WrittenEnd, WrittenRoute, WrittenRung};
 use model::{
-    CallEnd, CallParties, CarrierId, EmergencyKind, EndedBy, Instant, LegSide, MediaId,
-    MessageDirection, Refusal, Side, SipMessageEvent, TransactionId, TransportProtocol, UnixTime,
+    CallEnd, CallParties, CallerVerification, CarrierId, EmergencyKind, EndedBy, Instant, LegSide,
+    MediaId, MessageDirection, Refusal, Side, SipMessageEvent, TransactionId, TransportProtocol,
+    UnixTime,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -29,6 +30,9 @@ pub(crate) struct TrackedCall {
     pub(crate) answered: Option<Instant>,
     pub(crate) ended: Option<(Instant, CallEnd)>,
     pub(crate) media: Option<MediaId>,
+    pub(crate) verification: Option<CallerVerification>,
+    /// Of the signature that the last carrier got.
+    pub(crate) attestation: Option<&'static str>,
     pub(crate) transferred_to: Option<TransactionId>,
     pub(crate) transferred_from: Option<TransactionId>,
     /// By [`LegSide::index`].
@@ -88,6 +92,8 @@ impl TrackedCall {
             answered: None,
             ended: None,
             media: None,
+            verification: None,
+            attestation: None,
             transferred_to: None,
             transferred_from: None,
             legs: Default::default(),
@@ -206,6 +212,8 @@ impl TrackedCall {
             to_user: &parties.to_user,
             to_country: parties.to_country,
             carrier: parties.carrier.as_ref().map(CarrierId::as_str),
+            caller_verification: self.verification.map(verdict),
+            attestation: self.attestation,
             transferred_to: self.transferred_to,
             transferred_from: self.transferred_from,
             emergency: parties.emergency.map(EmergencyKind::name),
@@ -273,6 +281,15 @@ impl Rung {
             peer: self.peer,
             start_line: &self.start_line,
         }
+    }
+}
+
+/// `passed_A`, `failed_stale`, `no_identity`.
+fn verdict(verification: CallerVerification) -> String {
+    match verification {
+        CallerVerification::Passed { attestation } => format!("passed_{attestation}"),
+        CallerVerification::Failed(why) => format!("failed_{why}"),
+        CallerVerification::Missing => "no_identity".to_owned(),
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct WrittenCall<'a> {
     pub(crate) to_user: &'a str,
     pub(crate) to_country: &'a str,
     pub(crate) carrier: Option<&'a str>,
+    pub(crate) caller_verification: Option<String>,
+    pub(crate) attestation: Option<&'static str>,
     #[serde(serialize_with = "optional_text")]
     pub(crate) transferred_to: Option<TransactionId>,
     #[serde(serialize_with = "optional_text")]

@@ -173,6 +173,13 @@ pub enum CallEventKind {
     Ringing,
     /// Leg B answered (2xx).
     Answered,
+    /// The carrier's Identity header was looked at (RFC 8224).
+    CallerVerified(CallerVerification),
+    /// The call was signed towards a carrier (RFC 8224).
+    CallerSigned {
+        /// `A`, `B` or `C` (RFC 8588).
+        attestation: &'static str,
+    },
     /// One of its legs went over to another call, and this one ends (RFC 5589, RFC 3891).
     Transferred {
         /// The call that goes on with the leg.
@@ -185,6 +192,20 @@ pub enum CallEventKind {
     },
     /// The call is over.
     Ended(CallEnd),
+}
+
+/// What the Identity header of an inbound call proved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CallerVerification {
+    /// The signature is right.
+    Passed {
+        /// `A`, `B` or `C` (RFC 8588).
+        attestation: &'static str,
+    },
+    /// It proves nothing; why, in a word.
+    Failed(&'static str),
+    /// There is none.
+    Missing,
 }
 
 /// How a call ended.

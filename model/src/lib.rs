@@ -16,9 +16,9 @@ mod time;
 mod transport;
 
 pub use call::{
-    CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CarrierCredentialEvent,
-    CredentialProblem, EmergencyKind, EndedBy, LegSide, MessageDirection, RefusalEvent, Side,
-    SipMessageEvent, SipObservation,
+    CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CallerVerification,
+    CarrierCredentialEvent, CredentialProblem, EmergencyKind, EndedBy, LegSide, MessageDirection,
+    RefusalEvent, Side, SipMessageEvent, SipObservation,
 };
 pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};
 pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};

@@ -51,6 +51,18 @@ pub enum Refusal {
     RoutesFull,
     /// The method is not served here.
     MethodNotAllowed,
+    /// The calling number is not one of the voice connector's.
+    CallerNotAllowed,
+    /// The carrier's call has no Identity header (RFC 8224).
+    IdentityMissing,
+    /// Its Identity header is older or newer than a minute.
+    IdentityStale,
+    /// Its Identity header names a certificate that is not configured.
+    IdentityUnknown,
+    /// The certificate may not speak for the calling number, or is expired.
+    IdentityCredential,
+    /// Its Identity header is not right.
+    IdentityInvalid,
     /// The peer must show a client certificate, and there is no verified one.
     CertificateRequired,
     /// A `sips` request that came without TLS, or that no route could carry under TLS.
@@ -63,7 +75,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of their declaration.
-    pub const ALL: [Refusal; 27] = [
+    pub const ALL: [Refusal; 33] = [
         Refusal::UnknownSource,
         Refusal::SourceNotAllowed,
         Refusal::WrongCredentials,
@@ -87,6 +99,12 @@ impl Refusal {
         Refusal::CallDurationCap,
         Refusal::RoutesFull,
         Refusal::MethodNotAllowed,
+        Refusal::CallerNotAllowed,
+        Refusal::IdentityMissing,
+        Refusal::IdentityStale,
+        Refusal::IdentityUnknown,
+        Refusal::IdentityCredential,
+        Refusal::IdentityInvalid,
         Refusal::CertificateRequired,
         Refusal::SipsNotAllowed,
         Refusal::PlainSignalling,
@@ -119,6 +137,12 @@ impl Refusal {
             Refusal::CallDurationCap => "call_duration_cap",
             Refusal::RoutesFull => "routes_full",
             Refusal::MethodNotAllowed => "method_not_allowed",
+            Refusal::CallerNotAllowed => "caller_not_allowed",
+            Refusal::IdentityMissing => "identity_missing",
+            Refusal::IdentityStale => "identity_stale",
+            Refusal::IdentityUnknown => "identity_unknown",
+            Refusal::IdentityCredential => "identity_credential",
+            Refusal::IdentityInvalid => "identity_invalid",
             Refusal::CertificateRequired => "certificate_required",
             Refusal::SipsNotAllowed => "sips_not_allowed",
             Refusal::PlainSignalling => "plain_signalling",
@@ -140,12 +164,18 @@ impl Refusal {
             | Refusal::DailyMinutesCap
             | Refusal::DailySpendCap
             | Refusal::CallDurationCap
-            | Refusal::PlainSignalling => 403,
+            | Refusal::PlainSignalling
+            | Refusal::CallerNotAllowed
+            | Refusal::IdentityStale => 403,
             Refusal::NotE164
             | Refusal::NoRoute
             | Refusal::UnknownNumber
             | Refusal::NoOrigination => 404,
             Refusal::MethodNotAllowed => 405,
+            Refusal::IdentityMissing => 428,
+            Refusal::IdentityUnknown => 436,
+            Refusal::IdentityCredential => 437,
+            Refusal::IdentityInvalid => 438,
             // RFC 5630 section 5.3.
             Refusal::SipsNotAllowed => 480,
             Refusal::Loop => 482,

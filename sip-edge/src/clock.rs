@@ -1,6 +1,6 @@
 //! The only place of this crate that reads a clock.
 
-use model::Instant;
+use model::{Instant, UnixTime};
 
 /// The node's monotonic clock. Every shell of a process shares one origin, so that an instant of
 /// the signalling worker and one of a relay worker can be compared.
@@ -29,6 +29,14 @@ impl Clock {
         let at = self.origin.checked_add(since_origin).unwrap_or(self.origin + far);
         tokio::time::Instant::from_std(at)
     }
+}
+
+/// The calendar's time, which callers' signatures are dated by.
+#[expect(clippy::disallowed_methods, reason = "the shell's reading of the calendar")]
+pub(crate) fn unix_time() -> UnixTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let millis = since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    UnixTime::from_millis(millis)
 }
 
 /// Seconds since 1970, which certificates are measured by.

@@ -1,5 +1,6 @@
 //! The call logic as the driver sees it, so that the driver can be tested with a scripted one.
 
+use crate::clock::unix_time;
 use b2bua::{EdgeStatistics, Output, PeerCertificate, ResolveId};
 use bytes::Bytes;
 use directory::Snapshot;
@@ -30,6 +31,8 @@ pub(crate) trait CallLogic {
 
 impl CallLogic for b2bua::Edge {
     fn handle_input(&mut self, now: Instant, flow: Flow, raw: Bytes) {
+        // A step of the calendar must not outlive a message.
+        self.set_calendar(now, unix_time());
         self.handle_input(now, flow, raw);
     }
     fn handle_media_event(&mut self, now: Instant, event: MediaEvent) {

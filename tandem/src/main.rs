@@ -6,6 +6,7 @@ mod config;
 mod control;
 mod doctor;
 mod http;
+mod identity;
 mod node;
 mod readings;
 mod user_agent;

@@ -226,8 +226,9 @@ fn start_edge(
         calls: Box::new(move |event| calls.send(Observation::Call(event))),
         sip: Box::new(move |event| sip.send(Observation::Sip(event))),
     };
-    sip_edge::start(shell_config(config, clock, origin.calendar), ports)
-        .map_err(|error| StartError(error.to_string()))
+    let mut shell = shell_config(config, clock, origin.calendar);
+    shell.edge.stir = crate::identity::load(&config.stir, origin.calendar).map_err(StartError)?;
+    sip_edge::start(shell, ports).map_err(|error| StartError(error.to_string()))
 }
 
 fn shell_config(config: &Config, clock: Clock, calendar: UnixTime) -> ShellConfig {

@@ -398,6 +398,21 @@ fn refusal_advice(refusal: &str) -> &'static str {
         "daily_spend_cap" => "the voice connector's spend_per_day was used up.",
         "call_duration_cap" => "the voice connector's caps.max_call_duration was over.",
         "routes_full" => "every route had its max_calls or cps_limit. Raise them or add a carrier.",
+        "caller_not_allowed" => {
+            "the calling number is not one of the voice connector's. Add it to numbers, or change \
+             caller_policy."
+        }
+        "identity_missing" => "the carrier did not sign the call, and its verify is \"require\".",
+        "identity_stale" => {
+            "the carrier's signature was more than a minute off. Compare both clocks."
+        }
+        "identity_unknown" => {
+            "the signature names a certificate that is not in [stir] certificates. Add it there."
+        }
+        "identity_credential" => {
+            "the certificate is expired, or may not speak for the calling number."
+        }
+        "identity_invalid" => "the signature does not fit the call.",
         "method_not_allowed" => "the method is not served here.",
         "plain_signalling" => {
             "the voice connector requires encryption and the request came without TLS. Let the \

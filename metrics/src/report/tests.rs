@@ -66,6 +66,8 @@ fn good_call() -> CallRecord {
         to_user: "+81312345678".to_owned(),
         to_country: "JP".to_owned(),
         carrier: None,
+        caller_verification: None,
+        attestation: None,
         transferred_to: None,
         transferred_from: None,
         emergency: None,

@@ -2,7 +2,7 @@
 
 use crate::{carry, encryption};
 use directory::{Carrier, Snapshot, VoiceConnector, country_of, parse_e164};
-use model::{CallDirection, EmergencyKind, Flow, Refusal};
+use model::{CallDirection, CallerVerification, EmergencyKind, Flow, Refusal};
 use sip_proto::{Host, Message, Uri};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub(crate) struct Admission {
     pub(crate) concurrent_calls: u32,
     /// The user whose credentials were right, when the voice connector asks for some.
     pub(crate) sip_auth_user: Option<Arc<str>>,
+    /// What the caller's Identity header proved, where anybody asked.
+    pub(crate) verification: Option<CallerVerification>,
 }
 
 /// A request that was refused, and for whom it was meant as far as that is known.
@@ -99,6 +101,7 @@ fn admit_inbound(
         calls_per_second: u32::MAX,
         concurrent_calls: concurrent_calls(&connector),
         sip_auth_user: None,
+        verification: None,
         voice_connector: connector,
         alternates: connectors.collect(),
         emergency: None,
@@ -130,6 +133,7 @@ pub(crate) fn admit_outbound(
         calls_per_second: termination.cps_limit,
         concurrent_calls: termination.concurrent_calls_limit,
         sip_auth_user: None,
+        verification: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency,

@@ -58,10 +58,40 @@ pub(crate) fn carry(
     towards: CallDirection,
     our_host: &str,
 ) {
+    carry_but(composer, from, towards, our_host, Without::default());
+}
+
+/// What does not pass, because we say it ourselves or do not believe it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Without {
+    /// P-Asserted-Identity and P-Preferred-Identity.
+    pub(crate) asserted: bool,
+    /// Identity (RFC 8224).
+    pub(crate) signature: bool,
+    /// What others say about the signature.
+    pub(crate) verdict: bool,
+}
+
+/// The header in which the customer learns what an Identity header proved.
+pub(crate) const VERSTAT: &str = "X-Verstat";
+
+/// [`carry`], without some of it.
+pub(crate) fn carry_but(
+    composer: &mut Composer,
+    from: &Message,
+    towards: CallDirection,
+    our_host: &str,
+    without: Without,
+) {
     let privacy = Privacy::of(from);
     let trusted = towards == CallDirection::Outbound;
     for line in from.headers() {
         let name = line.name;
+        if (without.signature && name == HeaderName::Identity)
+            || (without.verdict && line.raw_name.eq_ignore_ascii_case(VERSTAT))
+        {
+            continue;
+        }
         // RFC 3323 section 5.3: who wants to stay unknown does not want to be recognised by it.
         let withheld = privacy.user && name == HeaderName::Subject;
         let passes = VERBATIM.contains(&name)
@@ -71,10 +101,10 @@ pub(crate) fn carry(
             copy(composer, &line);
         }
     }
-    if trusted || !privacy.identity {
+    if !without.asserted && (trusted || !privacy.identity) {
         copy_rehosted(composer, from, HeaderName::PAssertedIdentity, our_host);
     }
-    if trusted {
+    if !without.asserted && trusted {
         copy_rehosted(composer, from, HeaderName::PPreferredIdentity, our_host);
     }
     if trusted || !privacy.user {
@@ -178,6 +208,11 @@ pub(crate) fn caller_address(invite: &Message, our_host: &str) -> String {
         None => write!(text, "<sip:{our_host}>"),
     };
     text
+}
+
+/// Whether From is the anonymous form of RFC 3323 section 4.1.1.3.
+pub(crate) fn is_anonymous_address(invite: &Message) -> bool {
+    invite.from().is_ok_and(|from| uri_host_is(from.uri_text, "anonymous.invalid"))
 }
 
 fn uri_host_is(uri: &str, name: &str) -> bool {

@@ -5,6 +5,7 @@ use crate::health::HealthConfig;
 use model::{TransportProtocol, UnixTime};
 use sip_proto::{Limits, TimerConfig};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One of our listening addresses and how peers know it.
@@ -65,6 +66,8 @@ pub struct EdgeConfig {
     pub origin: UnixTime,
     /// How customers prove who they are.
     pub authentication: AuthenticationConfig,
+    /// How callers are signed and verified (RFC 8224).
+    pub stir: Stir,
 }
 
 /// What a request gets whose source nobody has configured.
@@ -75,6 +78,15 @@ pub enum UnknownSources {
     Refuse,
     /// Nothing: a scanner does not learn that anybody is here.
     Drop,
+}
+
+/// Keys and certificates for callers' identities.
+#[derive(Clone, Default, Debug)]
+pub struct Stir {
+    /// Signs calls to the carriers that ask for it.
+    pub signer: Option<Arc<stir::Signer>>,
+    /// Knows the certificates of those who sign calls to us.
+    pub verifier: Option<Arc<stir::Verifier>>,
 }
 
 impl Default for EdgeConfig {
@@ -100,6 +112,7 @@ impl Default for EdgeConfig {
             health: HealthConfig::default(),
             origin: UnixTime::default(),
             authentication: AuthenticationConfig::default(),
+            stir: Stir::default(),
         }
     }
 }

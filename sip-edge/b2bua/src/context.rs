@@ -16,7 +16,7 @@ use crate::transfer::Order;
 use directory::Snapshot;
 use model::{
     CallEvent, CallEventKind, ConnectionId, Flow, Instant, IpFamily, LegSide, MediaId,
-    TransactionId, TransportProtocol,
+    TransactionId, TransportProtocol, UnixTime,
 };
 use sip_proto::{ClientKey, Endpoint, OwnerTag, Random, ServerKey};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -88,6 +88,8 @@ pub(crate) struct Context {
     /// What calls want done with other calls. A call adds one or two at an input, and they are
     /// carried out before the next input, so it stays short.
     pub(crate) orders: VecDeque<Order>,
+    /// What the calendar said, and when; `None` until it was told.
+    pub(crate) calendar: Option<(Instant, UnixTime)>,
     /// Whom our TLS connections must lead to.
     pub(crate) identities: Identities,
     /// What the peers of connections to us have proved; bounded by the transport's connections.
@@ -98,6 +100,14 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The calendar's time, if it is known.
+    pub(crate) fn unix_time(&self, now: Instant) -> Option<UnixTime> {
+        let (at, unix) = self.calendar?;
+        let since = now.saturating_since(at).as_millis();
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        Some(UnixTime::from_millis(unix.as_millis().saturating_add(since)))
+    }
+
     pub(crate) fn owner(&self) -> OwnerTag {
         OwnerTag { node: self.config.node, worker: self.config.worker }
     }

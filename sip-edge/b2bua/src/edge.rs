@@ -24,7 +24,7 @@ use directory::Snapshot;
 use model::{
     CallEvent, ConnectionId, Flow, Instant, LegSide, MediaCommand, MediaEvent, MessageDirection,
     PeerIdentity, Refusal, SipMessageEvent, SipObservation, TerminationHealth, TransportProtocol,
-    VoiceConnectorId,
+    UnixTime, VoiceConnectorId,
 };
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{
@@ -115,6 +115,7 @@ impl Edge {
                 call_ids: Default::default(),
                 own_media: Default::default(),
                 orders: VecDeque::new(),
+                calendar: None,
                 identities: Default::default(),
                 certificates: Default::default(),
                 certificates_demanded: peer_certificate::are_demanded(&directory),
@@ -220,6 +221,12 @@ impl Edge {
         self.context.health.set_directory(&directory);
         self.context.tell_health();
         self.context.directory = directory;
+    }
+
+    /// Tells the time of day, which identities are dated by. Without it no call is signed, and none
+    /// verifies.
+    pub fn set_calendar(&mut self, now: Instant, unix: UnixTime) {
+        self.context.calendar = Some((now, unix));
     }
 
     /// Takes no new calls from now on; running ones go on.

@@ -16,6 +16,7 @@
 mod admission;
 mod authentication;
 mod call;
+mod caller;
 mod carry;
 mod cause;
 mod config;
@@ -44,7 +45,7 @@ mod target_health;
 mod transfer;
 
 pub use authentication::{AuthenticationConfig, AuthenticationCounters};
-pub use config::{EdgeConfig, Listener, UnknownSources};
+pub use config::{EdgeConfig, Listener, Stir, UnknownSources};
 pub use edge::{Edge, Output, ResolveId};
 pub use health::HealthConfig;
 pub use identity::ExpectedPeer;

@@ -1,6 +1,7 @@
 //! `tandem check`.
 
 use super::{complain, load, say};
+use crate::clock::Origin;
 use crate::config::{Config, Finding, TlsFileKind, TlsFiles};
 use sip_edge::tls;
 use std::path::Path;
@@ -9,6 +10,10 @@ use std::process::ExitCode;
 pub(crate) fn check(path: &Path) -> ExitCode {
     let Some(config) = load(path) else { return ExitCode::FAILURE };
     if !tls_files_are_fine(path, &config) {
+        return ExitCode::FAILURE;
+    }
+    if let Err(error) = crate::identity::load(&config.stir, Origin::now().calendar) {
+        complain(format_args!("{}: {error}", path.display()));
         return ExitCode::FAILURE;
     }
     let directory = &config.directory;

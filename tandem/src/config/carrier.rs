@@ -3,11 +3,12 @@
 use super::credential;
 use super::reader::Table;
 use super::sip::Sip;
+use super::stir::Stir;
 use super::{tls, value};
-use directory::{Carrier, DEFAULT_HUNT_FINAL_CODES, Srtp};
+use directory::{CallerId, Carrier, DEFAULT_HUNT_FINAL_CODES, Srtp, Verify};
 use model::{CarrierId, TransportProtocol};
 
-pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
+pub(super) fn read(mut table: Table<'_>, sip: &Sip, stir: &Stir) -> Option<Carrier> {
     let id = table.required("id", "id = \"pstn-1\"", |v| {
         CarrierId::new(value::text(v)?).map_err(|error| error.to_string())
     });
@@ -23,6 +24,26 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
     let inbound_cidrs = table.list("inbound_cidrs", value::network).unwrap_or_default();
     let credential = credential::optional(&mut table);
     let realm = table.optional("realm", value::shared_text);
+    let caller_id = table.or("caller_id", CallerId::default(), |v| match value::text(v)? {
+        "from" => Ok(CallerId::From),
+        "pai" => Ok(CallerId::Pai),
+        "both" => Ok(CallerId::Both),
+        other => Err(format!("{other:?} is unknown; use \"from\", \"pai\" or \"both\"")),
+    });
+    let sign_calls = table.or("sign_calls", false, value::boolean);
+    let verify = table.or("verify", Verify::Off, |v| match value::text(v)? {
+        "off" => Ok(Verify::Off),
+        "annotate" => Ok(Verify::Annotate),
+        "require" => Ok(Verify::Require),
+        other => Err(format!("{other:?} is unknown; use \"off\", \"annotate\" or \"require\"")),
+    });
+    let trust_identity = table.or("trust_identity", true, value::boolean);
+    if sign_calls && stir.signer.is_none() {
+        table.error_at("sign_calls", "there is nothing to sign with; add key and x5u to [stir]");
+    }
+    if verify != Verify::Off && stir.roots.is_empty() {
+        table.error_at("verify", "there is no authority to verify by; add roots to [stir]");
+    }
     let final_codes = table.list("hunt_final_codes", value::integer::<u16>);
     let no_response =
         table.or("no_response_timeout", Carrier::DEFAULT_NO_RESPONSE_TIMEOUT, value::duration);
@@ -54,6 +75,10 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<Carrier> {
         choose_transport: chosen.is_none(),
         udp_only,
         srtp,
+        caller_id,
+        sign_calls,
+        verify,
+        trust_identity,
         tls,
         client_certificate,
         prefixes,

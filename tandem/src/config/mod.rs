@@ -19,6 +19,7 @@ mod reader;
 mod redirects;
 mod sinks;
 mod sip;
+mod stir;
 mod tls;
 mod value;
 mod voice_connector;
@@ -31,6 +32,9 @@ pub(crate) use limits::{Drain, Limits};
 pub(crate) use media::Media;
 pub(crate) use node::Node;
 pub(crate) use sip::Sip;
+#[cfg(test)]
+pub(crate) use stir::SignerFiles;
+pub(crate) use stir::Stir;
 pub(crate) use tls::{TlsFileKind, TlsFiles};
 
 use b2bua::{AuthenticationConfig, HealthConfig};
@@ -57,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) health: HealthConfig,
     /// How customers prove who they are.
     pub(crate) authentication: AuthenticationConfig,
+    /// How callers are signed and verified.
+    pub(crate) stir: Stir,
     /// How the node stops.
     pub(crate) drain: Drain,
     /// Carriers and voice connectors, ready for call routing.
@@ -97,7 +103,8 @@ impl Config {
         let health = health::read(root.table("health"));
         let authentication = authentication::read(root.table("authentication"));
         let drain = limits::read_drain(root.table("drain"));
-        let directory = read_directory(&mut root, &sip);
+        let stir = stir::read(root.table("stir"));
+        let directory = read_directory(&mut root, &sip, &stir);
         root.finish();
         let tls_files = document.take_tls_files();
         // A value that could not be read has its error already; the stand-ins never get out.
@@ -112,6 +119,7 @@ impl Config {
             limits,
             health,
             authentication,
+            stir,
             drain,
             directory,
             tls_files,
@@ -120,8 +128,8 @@ impl Config {
     }
 }
 
-fn read_directory(root: &mut Table<'_>, sip: &Sip) -> Option<Snapshot> {
-    let carriers = root.tables("carrier", |table| carrier::read(table, sip));
+fn read_directory(root: &mut Table<'_>, sip: &Sip, stir: &Stir) -> Option<Snapshot> {
+    let carriers = root.tables("carrier", |table| carrier::read(table, sip, stir));
     let voice_connectors =
         root.tables("voice_connector", |table| voice_connector::read(table, sip));
     let groups = root.tables("voice_connector_group", group::read);

@@ -6,10 +6,11 @@ use super::reader::Table;
 use super::sip::Sip;
 use super::{tls, value};
 use directory::{
-    Credential, EarlyMedia, Logging, Origination, OriginationRoute, Refer, Srtp, Streaming,
-    Termination, VoiceConnector,
+    CallerPolicy, Credential, EarlyMedia, ForeignCaller, Logging, Origination, OriginationRoute,
+    Refer, Srtp, Streaming, Termination, VoiceConnector,
 };
 use model::{TransportProtocol, VoiceConnectorId};
+use std::sync::Arc;
 use toml::de::DeValue;
 
 pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
@@ -23,6 +24,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let no_response = table.optional("no_response_timeout", value::duration);
     let no_answer_timeout = table.no_answer_timeout(sip.no_answer_timeout);
     let early_media = table.or("early_media", EarlyMedia::default(), read_early_media);
+    let caller = read_caller(&mut table, &numbers);
     let refer = table.or("refer", Refer::default(), read_refer);
     let termination = table.table("termination");
     let termination = termination.is_present().then(|| read_termination(termination));
@@ -54,6 +56,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
         redirects,
         early_media,
         refer,
+        caller,
         numbers,
         termination,
         origination: Origination { disabled, routes },
@@ -72,6 +75,30 @@ fn read_early_media(value: &DeValue<'_>) -> Result<EarlyMedia, String> {
         "ringback" => Ok(EarlyMedia::Ringback),
         other => Err(format!("expected \"pass\" or \"ringback\", found \"{other}\"")),
     }
+}
+
+fn read_caller(table: &mut Table<'_>, numbers: &[Arc<str>]) -> CallerPolicy {
+    let caller = CallerPolicy {
+        foreign: table.or("caller_policy", ForeignCaller::Pass, |v| match value::text(v)? {
+            "pass" => Ok(ForeignCaller::Pass),
+            "override" => Ok(ForeignCaller::Override),
+            "refuse" => Ok(ForeignCaller::Refuse),
+            other => Err(format!("{other:?} is unknown; use \"pass\", \"override\" or \"refuse\"")),
+        }),
+        default_number: table.optional("default_caller", |v| {
+            let text = value::text(v)?;
+            let number = directory::parse_e164(text);
+            number.map(Into::into).ok_or_else(|| format!("{text:?} is not E.164, as +12065550100"))
+        }),
+        always_default: table.or("caller_override", false, value::boolean),
+        name: table.optional("caller_name", value::shared_text),
+    };
+    let replaces = caller.foreign == ForeignCaller::Override || caller.always_default;
+    if replaces && caller.default_number.is_none() && numbers.is_empty() {
+        let key = if caller.always_default { "caller_override" } else { "caller_policy" };
+        table.error_at(key, "there is no number to call from; add default_caller or numbers");
+    }
+    caller
 }
 
 fn read_refer(value: &DeValue<'_>) -> Result<Refer, String> {

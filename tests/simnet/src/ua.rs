@@ -89,6 +89,11 @@ impl Ua {
         }
     }
 
+    /// Calls under another number than +12065550100.
+    pub fn set_caller(&mut self, number: &str) {
+        self.local = self.local.replace("+12065550100", number);
+    }
+
     /// The peer's tag; empty before there is a dialog.
     pub fn remote_tag(&self) -> &str {
         &self.remote_tag

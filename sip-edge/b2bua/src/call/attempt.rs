@@ -10,7 +10,7 @@ use crate::deadline::Deadline;
 use crate::encryption;
 use crate::leg::{Leg, via};
 use crate::session_timer::{SessionTimer, seconds};
-use crate::{carry, leg, secure};
+use crate::{leg, secure};
 use model::{
     CallDirection, CallEventKind, EndedBy, Flow, Instant, LegSide, Refusal, TransportProtocol,
 };
@@ -62,7 +62,9 @@ impl Call {
         leg.secure = self.legs[LegSide::A.index()].secure;
         leg.session = SessionTimer::asking_for(min_se_seconds);
         let host = host_of(&leg);
-        leg.local_party = carry::caller_address(&pending.invite, &host).into();
+        let caller = pending.caller.as_ref();
+        leg.local_party =
+            caller.map(|c| c.address(&pending.invite, &host)).unwrap_or_default().into();
         let called = pending.redirections.called().unwrap_or(&self.parties.to_user);
         let mut address = String::with_capacity(64);
         push_address(&mut address, destination);
@@ -121,7 +123,17 @@ impl Call {
         composer
             .header_args(HeaderName::MinSe, format_args!("{min_se}"))
             .header(HeaderName::UserAgent, &context.config.product);
-        carry::carry(&mut composer, &pending.invite, direction, host);
+        let carrier = pending.route.as_ref().and_then(|route| route.carrier.as_deref());
+        if let Some(caller) = &pending.caller {
+            let called = pending.redirections.called().unwrap_or(&self.parties.to_user);
+            let signature = caller.sign(context, now, carrier, called, self.id);
+            let signs = signature.is_some();
+            caller.carry(&mut composer, &pending.invite, direction, host, carrier, signs);
+            if let Some((value, attestation)) = signature {
+                composer.header(HeaderName::Identity, value);
+                context.event(self.id, now, CallEventKind::CallerSigned { attestation });
+            }
+        }
         let bytes = match &body {
             Some(body) => composer.body(Some("application/sdp"), body),
             None => composer.finish(),

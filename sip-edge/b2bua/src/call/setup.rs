@@ -4,6 +4,7 @@ use super::Call;
 use super::forks::Forks;
 use super::redirection::Redirections;
 use crate::admission::Admission;
+use crate::caller::Caller;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::edge::{Output, ResolveId};
@@ -16,7 +17,7 @@ use crate::session_timer::seconds;
 use directory::{Host, Route};
 use model::{
     AllocationFailure, CallDirection, CallEventKind, EndedBy, Instant, IpFamily, LegSide,
-    LocalMedia, MediaCommand, MediaId, Refusal,
+    LocalMedia, MediaCommand, MediaId, Refusal, Side,
 };
 use sdp::SessionDescription;
 use sip_proto::locate::{Target, Wanted};
@@ -122,6 +123,8 @@ pub(crate) struct PendingSetup {
     pub(super) resolving: Option<ResolveId>,
     pub(super) ringing_noted: bool,
     pub(super) session_answer: Option<crate::session_timer::SessionAnswer>,
+    /// `None` when the caller may not call.
+    pub(super) caller: Option<Caller>,
 }
 
 impl Call {
@@ -143,6 +146,10 @@ impl Call {
             secure::usable(self.routes(context, admission), self.legs[LegSide::A.index()].secure);
         let routes = context.health.sort(now, routes, &mut context.statistics);
         context.event(self.id, now, CallEventKind::Attempted { parties: self.parties.clone() });
+        if let Some(verification) = admission.verification {
+            context.event(self.id, now, CallEventKind::CallerVerified(verification));
+        }
+        let caller = self.caller_of(&invite, admission);
         self.adopt_caller(&invite);
         self.register_leg(context, LegSide::A);
         self.open_invite(context, server, LegSide::A);
@@ -184,14 +191,34 @@ impl Call {
             resolving: None,
             ringing_noted: false,
             session_answer: None,
+            caller: caller.as_ref().ok().cloned(),
         }));
         match fault {
             _ if insecure_only => self.refuse_sips(context, now),
+            _ if caller.is_err() => self.refuse_caller(context, now),
             Some(fault) => self.refuse_body(context, now, fault),
             None if !self.accept_session_timer(context, now) => {}
             None if self.takeover.is_replacement() => self.allocate_replacement(context, now),
             None => self.next_route(context, now),
         }
+    }
+
+    /// Who calls, by the voice connector's policy. A call that replaces a leg tells nobody.
+    fn caller_of(&self, invite: &Message, admission: &Admission) -> Result<Caller, Refusal> {
+        let by_customer = self.sides[LegSide::A.index()] == Side::Customer;
+        match admission.direction {
+            CallDirection::Outbound if !self.takeover.is_replacement() => {
+                let is_emergency = admission.emergency.is_some();
+                Caller::outbound(invite, &self.voice_connector, by_customer, is_emergency)
+            }
+            _ => Ok(Caller::inbound(invite, admission)),
+        }
+    }
+
+    fn refuse_caller(&mut self, context: &mut Context, now: Instant) {
+        let refusal = Refusal::CallerNotAllowed;
+        let cause = "the calling number is not the voice connector's";
+        self.fail(context, now, refusal.status(), cause, EndedBy::Edge, Some(refusal));
     }
 
     fn routes(&self, context: &mut Context, admission: &Admission) -> Vec<Route> {

@@ -118,6 +118,7 @@ impl Call {
         self.takeover.machine.go(TakeoverState::Target);
         self.media.start_leg(LegSide::A, giver.media.encryption(leg));
         self.takeover.wanted = Some((giver.key, leg, LegSide::A));
+        self.sides[LegSide::A.index()] = giver.sides[leg.index()];
         self.share_lifetime(giver);
     }
 

@@ -124,6 +124,7 @@ impl Call {
             emergency: None,
             would_refuse: None,
             sip_auth_user: self.parties.sip_auth_user.clone(),
+            verification: None,
         }
     }
 

@@ -95,6 +95,11 @@ impl Edge {
             let voice_connector = Some(connector.clone());
             return Err(Denied { refusal: Refusal::CertificateRequired, voice_connector });
         }
+        let verified = self.context.verify_caller(now, &admission, invite);
+        admission.verification = verified.map_err(|refusal| {
+            let voice_connector = Some(admission.voice_connector.clone());
+            Denied { refusal, voice_connector }
+        })?;
         if admission.emergency.is_some() {
             self.context.policing.count_in(now, &admission.voice_connector);
             return Ok(Some(admission));

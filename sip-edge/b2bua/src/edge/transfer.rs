@@ -4,6 +4,8 @@ use super::Edge;
 use crate::admission;
 use crate::call::Call;
 use crate::context::CallKey;
+use crate::encryption;
+use crate::secure;
 use crate::transfer::{Order, ReferTo, Replaces};
 use directory::Refer;
 use model::{Flow, Instant, LegSide, Refusal, Side};
@@ -208,7 +210,7 @@ impl Edge {
             let replaces = Replaces::parse(value).ok_or(400_u16)?;
             let (key, side) = self.replaced(&replaces).ok_or(481_u16)?;
             let call = self.calls.get(key).ok_or(481_u16)?;
-            if !self.owns_leg(flow, call, side) {
+            if !secure::may_pass(flow, invite) || !self.owns_leg(flow, call, side) {
                 return Err(403);
             }
             match call.can_be_replaced(side) {
@@ -230,9 +232,13 @@ impl Edge {
                 let peer = call.flow_of(side).remote.ip().to_canonical();
                 directory.carrier_by_source(peer).is_some_and(|of_leg| of_leg.id == carrier.id)
             }
-            (Side::Customer, None) => directory
-                .voice_connectors_by_source(source)
-                .any(|connector| connector.id == call.voice_connector().id),
+            (Side::Customer, None) => {
+                directory.voice_connectors_by_source(source).any(|connector| {
+                    connector.id == call.voice_connector().id
+                        && self.context.is_proved_customer(flow, connector)
+                        && encryption::allows_signalling(connector, flow.protocol)
+                })
+            }
             _ => false,
         }
     }
@@ -247,7 +253,17 @@ impl Edge {
         (replaced, side): (CallKey, LegSide),
     ) {
         let Some(old) = self.calls.get(replaced) else { return };
-        let admission = old.admission_of_replacement(side);
+        let mut admission = old.admission_of_replacement(side);
+        match self.authenticate(now, server, &invite, flow, &mut admission) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(denied) => {
+                let (refusal, id) = (denied.refusal, denied.voice_connector.as_deref());
+                self.note_refusal(now, &invite, flow, refusal, id);
+                self.context.answer_outside(now, server, &invite, refusal.status(), |_| {});
+                return;
+            }
+        }
         let key = self.calls.reserve();
         let mut call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
         self.context.policing.count_in(now, &admission.voice_connector);
