@@ -41,6 +41,20 @@ def test_the_second_answer_of_a_forked_call_is_hung_up(stage):
     assert [record["end"]["status"] for record in records] == [200] * CALLS
 
 
+def test_changes_of_both_sides_that_cross(stage):
+    """The one that came second gets 491, the first one passes, and the second one passes when it is
+    asked again."""
+    server = serve(stage, "uas_glare")
+    for record in call(stage, "uac_glare", server):
+        assert record["end"]["status"] == 200
+        steps = [(step["leg"], step["direction"], step["start_line"]) for step in record["ladder"]]
+        refused = [(leg, way) for leg, way, line in steps if " 491 " in line]
+        assert refused and set(refused) == {("B", "sent")}, steps
+        passed = [leg for leg, way, line in steps if way == "sent" and line.startswith("INVITE")]
+        # The call and the caller's change to leg B, then leg B's second attempt to leg A.
+        assert passed == ["B", "B", "A"], steps
+
+
 def test_a_redirect_is_followed_to_a_listed_host(stage):
     final = stage.uas(places.SECOND_CARRIER, calls=CALLS)
     moved = f"{places.US_NUMBER}@{places.SECOND_CARRIER}:{final.port}"

@@ -129,6 +129,38 @@ def test_outbound(stage, caller, called):
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_outbound_over_ipv6(stage, transport):
+    """Signalling and media on [::1], from end to end."""
+    calls = 2
+    configuration = stage.configuration
+    server = stage.uas(places.IPV6, transport=transport, calls=calls, hertz=1_000)
+    # One address is everybody's here: whoever comes from it is the customer.
+    configuration.host = places.IPV6
+    configuration.sip_port = places.free_port(places.IPV6)
+    configuration.carriers[0].update(host=places.IPV6, port=server.port, transport=transport,
+                                     inbound_cidrs=["2001:db8::/32"])
+    configuration.termination["cidr_allowed_list"] = [f"{places.IPV6}/128"]
+    edge = stage.start_edge()
+    client = stage.uac(places.IPV6, places.US_NUMBER, transport=transport, calls=calls,
+                       talk_ms=TALK_MS, hertz=440)
+    statistics = client.wait(30)
+    assert int(statistics["SuccessfulCall(C)"]) == calls
+    server.wait(10)
+    records = edge.wait_records(calls)
+    edge.wait_idle()
+    for record in records:
+        assert_record(record, "Outbound", "+12065550111", places.US_NUMBER, f"[{places.IPV6}]")
+        assert record["routes"][0]["destination"] == f"[{places.IPV6}]:{server.port}"
+    lines = edge.last_media_lines()
+    assert len(lines) == calls
+    for line in lines.values():
+        assert_media_line(line, "+12065550111", places.US_NUMBER)
+    offers = [line["sip_message"] for line in edge.sip_log()
+              if line["sip_message"].startswith("INVITE")]
+    assert offers and all(f"c=IN IP6 {places.IPV6}\r\n" in offer for offer in offers), offers
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_inbound(stage, transport):
     calls = 3
     server = stage.uas(places.PBX, transport=transport, calls=calls, hertz=1_000)

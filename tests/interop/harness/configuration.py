@@ -18,6 +18,7 @@ class Configuration:
 
     def __init__(self, data_dir):
         self.data_dir = data_dir
+        self.host = places.EDGE
         self.sip_port = places.free_port(places.EDGE)
         self.prometheus_port = places.free_port(places.EDGE)
         self.sip = {}
@@ -36,13 +37,13 @@ class Configuration:
         self.origination = [{"host": places.PBX, "port": 5070, "protocol": "udp"}]
 
     def text(self):
-        listen = f"{places.EDGE}:{self.sip_port}"
+        listen = places.authority(self.host, self.sip_port)
         first, last = places.MEDIA_PORTS
         parts = [
             _table("[node]", name="edge-t", region="us-east-1", account_id="111122223333",
                    data_dir=str(self.data_dir)),
             _table("[sip]", domain=DOMAIN, udp=[listen], tcp=[listen], **self.sip),
-            _table("[media]", bind=places.EDGE, ports=f"{first}-{last}", **self.media),
+            _table("[media]", bind=self.host, ports=f"{first}-{last}", **self.media),
             _table("[prometheus]", listen=f"{places.EDGE}:{self.prometheus_port}"),
             _table("[sinks]", kind="file"),
             _table("[limits]", **self.limits),

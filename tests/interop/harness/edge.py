@@ -26,7 +26,7 @@ class Edge:
         self.file = Path(directory) / "tandem.toml"
         self.file.write_text(configuration.text())
         self.port = configuration.sip_port
-        self.address = (places.EDGE, self.port)
+        self.address = (configuration.host, self.port)
         self.lines = []
         self._process = subprocess.Popen(
             [BINARY, "run", "--config", self.file], stdout=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """sipp as caller and as called party, with scenarios of our own and real audio."""
 
 import csv
+import ipaddress
 import subprocess
 from pathlib import Path
 
@@ -22,6 +23,9 @@ class Sipp:
         self._stem.mkdir()
         audio = tones.write_ulaw(self._stem / "tone.ul", hertz)
         text = (_SCENARIOS / f"{scenario}.xml").read_text()
+        if ":" in ip:
+            text = text.replace("IN IP4 [local_ip]", "IN IP6 [media_ip]")
+            text = text.replace("IN IP4 [media_ip]", "IN IP6 [media_ip]")
         file = self._stem / "scenario.xml"
         file.write_text(text.replace("@AUDIO@", str(audio)).replace("@TALK@", str(talk_ms)).replace("@MOVED@", moved))
         command = [
@@ -73,14 +77,17 @@ def uas(directory, ip, scenario="uas", **options):
 
 def uac(directory, ip, edge, called, *arguments, calling="+12065550111", host=CONNECTOR_HOST,
         rate=10, scenario="uac", **options):
-    return Sipp(scenario, directory, ip, f"{edge.address[0]}:{edge.port}", "-r", str(rate),
+    return Sipp(scenario, directory, ip, places.authority(*edge.address), "-r", str(rate),
                 "-key", "called", called, "-key", "calling", calling, "-key", "host", host,
                 *arguments, **options)
 
 
 def is_bound(protocol, ip, port):
     """Whether some process has the address, by the kernel's table."""
-    wanted = "%08X:%04X" % (int.from_bytes(bytes(map(int, ip.split("."))), "little"), port)
-    rows = Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]
+    packed = ipaddress.ip_address(ip).packed
+    words = [int.from_bytes(packed[at:at + 4], "little") for at in range(0, len(packed), 4)]
+    wanted = "".join(f"{word:08X}" for word in words) + f":{port:04X}"
+    family = "6" if ":" in ip else ""
+    rows = Path(f"/proc/net/{protocol}{family}").read_text().splitlines()[1:]
     listening = {"udp": "07", "tcp": "0A"}[protocol]
     return any(row.split()[1] == wanted and row.split()[3] == listening for row in rows)
