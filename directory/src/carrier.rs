@@ -145,8 +145,10 @@ pub enum Srtp {
     Off,
     /// SRTP where the peer can.
     Optional,
-    /// SRTP or no call.
+    /// SRTP or no call; its keys are in the session descriptions.
     Required,
+    /// SRTP with keys from a DTLS handshake (RFC 5763), or no call.
+    Dtls,
 }
 
 /// A hash function of digest authentication (RFC 7616, RFC 8760).

@@ -118,6 +118,7 @@ pub mod definitions {
         RELAY_PACKETS, Counter, Packets, "tandem_relay_packets_total", ["direction"], "Datagrams that the media relay received and sent";
         RELAY_DROPPED, Counter, Packets, "tandem_relay_dropped_packets_total", ["reason"], "Datagrams that the media relay dropped";
         RELAY_REFUSED, Counter, None, "tandem_relay_refused_total", ["reason"], "Media streams that could not be allocated";
+        RELAY_HANDSHAKES_FAILED, Counter, None, "tandem_relay_handshakes_failed_total", [], "DTLS handshakes for SRTP keys that failed: that leg has no audio, the log says why";
         SIP_TRANSACTIONS, Gauge, None, "tandem_sip_transactions", ["side"], "Live SIP transactions";
         SIP_CONNECTIONS, Gauge, None, "tandem_sip_connections", [], "Open SIP stream connections";
         TLS_HANDSHAKES, Counter, None, "tandem_tls_handshakes_total", ["result"], "TLS handshakes, both ways: ok, or why they failed";

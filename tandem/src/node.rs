@@ -7,8 +7,8 @@ use b2bua::{EdgeConfig, Listener};
 use call_metrics::{
     Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle, RecorderView,
 };
-use media_relay::{EventSink, Relay, RelayConfig};
-use model::{MediaCommand, MediaEvent, TransportProtocol, UnixTime};
+use media_relay::{DtlsIdentity, EventSink, Relay, RelayConfig};
+use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSink, FileSinkConfig};
 use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
@@ -66,8 +66,16 @@ impl Node {
         )
         .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;
         let events = Arc::new(OnceLock::new());
-        let relay = Arc::new(start_relay(&config, origin, &observations, &events)?);
-        let edge = start_edge(&config, clock, origin, &observations, &relay)?;
+        // A certificate of its own at each start: session descriptions vouch for it.
+        let identity = DtlsIdentity::generate().map_err(|error| {
+            StartError(format!("cannot make the certificate of DTLS-SRTP: {error}"))
+        })?;
+        let mut shell = shell_config(&config, clock, origin.calendar, identity.fingerprint());
+        shell.edge.stir =
+            crate::identity::load(&config.stir, origin.calendar).map_err(StartError)?;
+        let relay = start_relay(&config, origin, identity, &observations, &events)?;
+        let relay = Arc::new(relay);
+        let edge = start_edge(&config, shell, &observations, &relay)?;
         let _ = events.set(edge.media_events());
         let node = Node { edge: Arc::new(edge), relay, recorder, sink, config, _lock: lock };
         node.publish_readings();
@@ -179,6 +187,7 @@ fn claim(data_dir: &Path) -> Result<File, StartError> {
 fn start_relay(
     config: &Config,
     origin: Origin,
+    identity: DtlsIdentity,
     observations: &ObservationSender,
     edge: &Arc<OnceLock<sip_edge::MediaEventSender>>,
 ) -> Result<Relay, StartError> {
@@ -194,6 +203,7 @@ fn start_relay(
         live_interval: media.live_interval,
         silence_after: media.silence_after,
         port_seed: u64::from_ne_bytes(seed),
+        dtls: Some(Arc::new(identity)),
         ..RelayConfig::new(media.bind.clone(), media.ports.clone())
     };
     let (observations, edge) = (observations.clone(), Arc::clone(edge));
@@ -211,8 +221,7 @@ fn start_relay(
 
 fn start_edge(
     config: &Config,
-    clock: Clock,
-    origin: Origin,
+    shell: ShellConfig,
     observations: &ObservationSender,
     relay: &Arc<Relay>,
 ) -> Result<SipEdge, StartError> {
@@ -226,12 +235,15 @@ fn start_edge(
         calls: Box::new(move |event| calls.send(Observation::Call(event))),
         sip: Box::new(move |event| sip.send(Observation::Sip(event))),
     };
-    let mut shell = shell_config(config, clock, origin.calendar);
-    shell.edge.stir = crate::identity::load(&config.stir, origin.calendar).map_err(StartError)?;
     sip_edge::start(shell, ports).map_err(|error| StartError(error.to_string()))
 }
 
-fn shell_config(config: &Config, clock: Clock, calendar: UnixTime) -> ShellConfig {
+fn shell_config(
+    config: &Config,
+    clock: Clock,
+    calendar: UnixTime,
+    fingerprint: Fingerprint,
+) -> ShellConfig {
     let (sip, limits) = (&config.sip, &config.limits);
     let listeners: Vec<Listener> = sip
         .listeners
@@ -277,6 +289,7 @@ fn shell_config(config: &Config, clock: Clock, calendar: UnixTime) -> ShellConfi
             health: config.health,
             origin: calendar,
             authentication: config.authentication,
+            dtls_fingerprint: Some(fingerprint),
             listeners,
             ..EdgeConfig::default()
         },

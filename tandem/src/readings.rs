@@ -37,6 +37,7 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     {
         out.push(reading(&definitions::RELAY_REFUSED, reason, count));
     }
+    out.push(reading(&definitions::RELAY_HANDSHAKES_FAILED, "", relay.handshake_failures));
 }
 
 pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {

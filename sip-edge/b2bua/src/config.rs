@@ -2,7 +2,7 @@
 
 use crate::authentication::AuthenticationConfig;
 use crate::health::HealthConfig;
-use model::{TransportProtocol, UnixTime};
+use model::{Fingerprint, TransportProtocol, UnixTime};
 use sip_proto::{Limits, TimerConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -68,6 +68,8 @@ pub struct EdgeConfig {
     pub authentication: AuthenticationConfig,
     /// How callers are signed and verified (RFC 8224).
     pub stir: Stir,
+    /// Of the relay's certificate for DTLS-SRTP; without one such offers are refused with 488.
+    pub dtls_fingerprint: Option<Fingerprint>,
 }
 
 /// What a request gets whose source nobody has configured.
@@ -113,6 +115,7 @@ impl Default for EdgeConfig {
             origin: UnixTime::default(),
             authentication: AuthenticationConfig::default(),
             stir: Stir::default(),
+            dtls_fingerprint: None,
         }
     }
 }

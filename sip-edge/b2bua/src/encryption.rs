@@ -22,7 +22,9 @@ pub(crate) fn of_route(
     route: &Route,
 ) -> Encryption {
     match direction {
-        CallDirection::Inbound if connector.require_encryption => Encryption::Required,
+        CallDirection::Inbound if connector.require_encryption && route.srtp != Srtp::Dtls => {
+            Encryption::Required
+        }
         CallDirection::Inbound | CallDirection::Outbound => of(route.srtp),
     }
 }
@@ -32,6 +34,7 @@ fn of(srtp: Srtp) -> Encryption {
         Srtp::Off => Encryption::Off,
         Srtp::Optional => Encryption::Optional,
         Srtp::Required => Encryption::Required,
+        Srtp::Dtls => Encryption::Dtls,
     }
 }
 
@@ -44,7 +47,9 @@ pub(crate) fn allows_signalling(connector: &VoiceConnector, protocol: TransportP
 pub(crate) fn explain(composer: &mut Composer, refusal: Refusal) {
     let text = match refusal {
         Refusal::PlainSignalling => "encryption is required: use TLS",
-        Refusal::PlainMedia => "encryption is required: offer SRTP (RTP/SAVP with a=crypto)",
+        Refusal::PlainMedia => {
+            "encryption is required: offer SRTP (RTP/SAVP with a=crypto, or UDP/TLS/RTP/SAVP)"
+        }
         _ => return,
     };
     let status = refusal.status();

@@ -1,6 +1,8 @@
 //! The media of one call: what each leg described, what we wrote to it, and the relay's plan.
 
-use model::{IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan, Refusal};
+use model::{
+    Fingerprint, IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan, Refusal,
+};
 use sdp::{
     AnchorOptions, AudioStream, Encryption, Limits, OriginState, Role, SdpError,
     SessionDescription, anchor, extract_sdp, leg_security, media_plan_leg,
@@ -46,7 +48,9 @@ impl BodyFault {
 impl From<SdpError> for BodyFault {
     fn from(error: SdpError) -> Self {
         match error {
-            SdpError::NoAudio | SdpError::UnsuitableAddress(_) => BodyFault::NotAcceptable,
+            SdpError::NoAudio | SdpError::NoCertificate | SdpError::UnsuitableAddress(_) => {
+                BodyFault::NotAcceptable
+            }
             SdpError::Malformed(_) | SdpError::OverLimit { .. } => BodyFault::Malformed,
         }
     }
@@ -91,10 +95,11 @@ pub(crate) struct Undo {
 }
 
 impl CallMedia {
-    pub(crate) fn new(origin_ids: [u64; 2]) -> Self {
+    /// `fingerprint` is the one of the relay's certificate, if it has one.
+    pub(crate) fn new(origin_ids: [u64; 2], fingerprint: Option<Fingerprint>) -> Self {
         // RFC 8866 section 5.2 leaves the size open, RFC 3264 section 5 wants 62 bits at most.
         let leg = |id: u64| LegMedia {
-            origin: OriginState::new(id >> 2),
+            origin: OriginState::new(id >> 2).with_fingerprint(fingerprint),
             received: None,
             received_body: None,
             plan: None,
@@ -146,18 +151,23 @@ impl CallMedia {
     }
 
     /// Refuses the audio that `leg` describes if its policy does: plain where SRTP is required, and
-    /// SRTP where there is to be none.
+    /// SRTP where there is to be none; and a handshake when we have no certificate for one.
     pub(crate) fn check(
         &self,
         leg: LegSide,
         description: &SessionDescription,
     ) -> Result<(), BodyFault> {
         let encryption = self.encryption(leg);
+        let origin = &self.legs[leg.index()].origin;
+        let handshake = description.audio_ref().is_some_and(|audio| audio.dtls.is_some());
+        if handshake && !origin.has_fingerprint() {
+            return Err(BodyFault::NotAcceptable);
+        }
         let refused = description.audio_ref().is_some()
             && seen_under(encryption, description).audio_ref().is_none();
         match (refused, encryption) {
             (false, _) => Ok(()),
-            (true, Encryption::Required) => Err(BodyFault::Plain),
+            (true, Encryption::Required | Encryption::Dtls) => Err(BodyFault::Plain),
             (true, _) => Err(BodyFault::NotAcceptable),
         }
     }
@@ -277,7 +287,7 @@ impl CallMedia {
             let source = Some(signalling_sources[side.index()]);
             let (received, sent) = (leg.received.as_ref(), leg.origin.last_audio());
             let plan = media_plan_leg(received, sent, source, leg.plan.as_ref());
-            leg.origin.note_security(&plan.security);
+            leg.origin.note_plan(&plan);
             leg.plan = Some(plan.clone());
             plan
         };
@@ -292,8 +302,8 @@ fn seen_under(
     encryption: Encryption,
     description: &SessionDescription,
 ) -> Cow<'_, SessionDescription> {
-    let has_keys = description.audio_ref().is_some_and(|audio| !audio.crypto.is_empty());
-    if !has_keys && encryption != Encryption::Required {
+    let has_keys = description.audio_ref().is_some_and(AudioStream::has_keys);
+    if !has_keys && !matches!(encryption, Encryption::Required | Encryption::Dtls) {
         return Cow::Borrowed(description);
     }
     Cow::Owned(description.clone().for_leg(encryption))
@@ -323,7 +333,7 @@ mod tests {
     fn a_description_repeated_with_other_line_ends_is_unchanged() {
         let text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
                     m=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n";
-        let mut media = CallMedia::new([1, 2]);
+        let mut media = CallMedia::new([1, 2], None);
         assert!(!media.is_unchanged(LegSide::A, &description(text)), "nothing came before");
         media.note_received(LegSide::A, &description(text));
         assert!(media.is_unchanged(LegSide::A, &description(text)));

@@ -1,15 +1,14 @@
 //! The description for one leg, made from the description that the other leg sent.
 
 use crate::audio::{AudioStream, payload_types};
-use crate::crypto::CryptoAttribute;
 use crate::description::SessionDescription;
 use crate::direction::Direction;
 use crate::error::SdpError;
-use crate::leg_crypto::LegCrypto;
+use crate::leg_crypto::{LegCrypto, Protection};
 use crate::profile::Encryption;
 use crate::scrub::InnerHosts;
 use crate::write::{Written, WrittenMedia, WrittenTransport};
-use model::{LegSecurity, LocalMedia};
+use model::{Fingerprint, LegPlan, LegSecurity, LocalMedia};
 use sdp_types::Media;
 use std::borrow::Cow;
 use std::fmt;
@@ -49,21 +48,33 @@ impl OriginState {
     pub const fn new(session_id: u64) -> Self {
         OriginState {
             origin: Origin { session_id, version: 1 },
-            crypto: LegCrypto::new(Encryption::Off),
+            crypto: LegCrypto::new(Encryption::Off, None),
             last: None,
             last_audio: None,
         }
     }
 
+    /// Legs may agree keys by DTLS from now on, with the certificate of this fingerprint.
+    #[must_use]
+    pub fn with_fingerprint(mut self, fingerprint: Option<Fingerprint>) -> Self {
+        self.crypto = LegCrypto::new(self.crypto.encryption, fingerprint);
+        self
+    }
+
+    /// Whether it has one.
+    pub const fn has_fingerprint(&self) -> bool {
+        self.crypto.fingerprint().is_some()
+    }
+
     /// Begins anew for another peer under `encryption`: the keys that the one before was told are
     /// forgotten.
     pub fn start_leg(&mut self, encryption: Encryption) {
-        self.crypto = LegCrypto::new(encryption);
+        self.crypto = LegCrypto::new(encryption, self.crypto.fingerprint());
         self.last_audio = None;
     }
 
-    /// From the next description on our keys are others, for the same lines: where they are used,
-    /// packets are counted anew.
+    /// From the next description on our keys are others, for the same lines, and handshakes and
+    /// connectivity checks begin anew: where they are used, packets are counted anew.
     pub fn renew_keys(&mut self) {
         self.crypto.renew();
     }
@@ -76,6 +87,11 @@ impl OriginState {
     /// Notes what the leg and we have agreed on, as [`leg_security`](crate::leg_security) found it.
     pub fn note_security(&mut self, security: &LegSecurity) {
         self.crypto.agreed(security);
+    }
+
+    /// Notes the plan that is now in force with the leg.
+    pub fn note_plan(&mut self, plan: &LegPlan) {
+        self.crypto.planned(plan);
     }
 
     /// What the `o=` line of the last description says, or of the first one will say.
@@ -158,7 +174,8 @@ impl Default for AnchorOptions {
 /// [`SessionDescription::audio`] being `None`.
 ///
 /// # Errors
-/// [`SdpError::NoAudio`] for an offer without a stream to relay; [`SdpError::UnsuitableAddress`]
+/// [`SdpError::NoAudio`] for an offer without a stream to relay; [`SdpError::NoCertificate`] for
+/// one that needs [`OriginState::with_fingerprint`]; [`SdpError::UnsuitableAddress`]
 /// for a multicast, broadcast or missing address. `origin` is not changed then.
 pub fn anchor(
     received: &SessionDescription,
@@ -175,7 +192,9 @@ pub fn anchor(
         }
         // RFC 3264 section 6: the answer repeats the offer's t= line.
         Role::Answer { to, at } => {
-            let mut answer = |offered: &AudioStream| origin.crypto.answer(offered, draw);
+            let mut answer = |offered: &AudioStream| {
+                origin.crypto.answer(offered, draw).ok_or(SdpError::NoCertificate)
+            };
             (answered_media(received, (to, at), local, &hosts, &mut answer)?, &to.inner.times)
         }
     };
@@ -202,18 +221,19 @@ fn offered_media<'a>(
     audio.check_address()?;
     let last = origin.last_audio.as_ref();
     let protection = origin.crypto.offer(audio.profile, last, draw);
+    let protection = protection.ok_or(SdpError::NoCertificate)?;
     // A line keeps its place for the life of a session (RFC 3264 section 8). At first it is the
     // first audio line's: there are answerers that look no further.
     let place = last.map(|last| last.index).or_else(|| received.first_audio_line());
     let transport = Transport {
         local,
         direction: audio.direction,
-        rtcp_mux: audio.rtcp_mux,
+        rtcp_mux: audio.rtcp_mux || protection.dtls.is_some(),
         // The fallback if the answerer does not multiplex (RFC 5761 section 5.1.1).
         rtcp_port: true,
-        crypto: protection.crypto,
+        protection,
     };
-    let proto = protection.profile.name();
+    let proto = transport.protection.profile.name();
     let mut medias: Vec<WrittenMedia<'a>> = received.inner.medias.iter().map(declined).collect();
     if let Some(media) = received.inner.medias.get(audio.index)
         && let Some(slot) = medias.get_mut(audio.index)
@@ -231,7 +251,7 @@ fn answered_media<'a>(
     (to, at): (&'a SessionDescription, Option<usize>),
     local: &LocalMedia,
     hosts: &InnerHosts,
-    answer_crypto: &mut dyn FnMut(&AudioStream) -> Option<CryptoAttribute>,
+    protect: &mut dyn FnMut(&AudioStream) -> Result<Protection, SdpError>,
 ) -> Result<Vec<WrittenMedia<'a>>, SdpError> {
     let pair = match to.audio_ref() {
         Some(offered) => {
@@ -239,9 +259,13 @@ fn answered_media<'a>(
         }
         None => None,
     };
-    if let Some((_, answer)) = &pair {
-        answer.check_address()?;
-    }
+    let mut protection = match &pair {
+        Some((offered, answer)) => {
+            answer.check_address()?;
+            Some(protect(offered)?)
+        }
+        None => None,
+    };
     let mut answer_to = |index: usize, offer: &'a Media| {
         let (offered, answer) = pair.as_ref().filter(|(offered, _)| offered.index == index)?;
         let media = received.inner.medias.get(answer.index)?;
@@ -251,7 +275,7 @@ fn answered_media<'a>(
             // Each leg multiplexes or not by itself: the relay can do either.
             rtcp_mux: offered.rtcp_mux,
             rtcp_port: !offered.rtcp_mux,
-            crypto: answer_crypto(offered).into_iter().collect(),
+            protection: protection.take()?,
         };
         // RFC 3264 section 6: the transport protocol of the answer is that of the offer.
         Some(relayed(media, &offer.proto, transport, hosts))
@@ -286,7 +310,7 @@ struct Transport<'a> {
     rtcp_mux: bool,
     /// Say where RTCP goes if that is not the port after RTP's.
     rtcp_port: bool,
-    crypto: Vec<CryptoAttribute>,
+    protection: Protection,
 }
 
 fn relayed<'a>(
@@ -317,7 +341,8 @@ fn relayed<'a>(
             rtcp: says_rtcp.then(|| rtcp_value(local)),
             rtcp_mux: transport.rtcp_mux,
             direction: transport.direction,
-            crypto: transport.crypto,
+            crypto: transport.protection.crypto,
+            dtls: transport.protection.dtls,
         }),
     }
 }

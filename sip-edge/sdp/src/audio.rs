@@ -2,7 +2,9 @@
 
 use crate::crypto::CryptoAttribute;
 use crate::direction::Direction;
+use crate::dtls::{DtlsAttributes, DtlsTold};
 use crate::error::SdpError;
+use crate::ice::IceAttributes;
 use crate::profile::RtpProfile;
 use model::{Codec, CodecMapping, IpFamily};
 use sdp_types::{Attribute, Media, Session};
@@ -34,10 +36,14 @@ pub struct AudioStream {
     /// It is on hold by address: 0.0.0.0 (RFC 3264 section 8.4), `::`, or a name in `.invalid`
     /// (RFC 6157 section 5.1).
     pub held: bool,
-    /// Its transport protocol; never one with DTLS.
+    /// Its transport protocol.
     pub profile: RtpProfile,
     /// Its `a=crypto` lines that can be taken, in their order. There is at least one in `RTP/SAVP`.
     pub crypto: Vec<CryptoAttribute>,
+    /// Of a stream whose keys come from a handshake, `UDP/TLS/RTP/SAVP` or the like.
+    pub dtls: Option<DtlsAttributes>,
+    /// Of such a stream, when it can check its path by ICE.
+    pub ice: Option<IceAttributes>,
     /// Why media must not be sent to its address at all, if so.
     unsuitable: Option<&'static str>,
 }
@@ -54,7 +60,7 @@ pub(crate) struct MediaLine<'a> {
 
 impl AudioStream {
     /// Reads `m=` line `index`; `None` when it is not audio over RTP, is rejected, has no payload
-    /// type, or is SRTP without keys that can be taken.
+    /// type, or is SRTP without keys or a fingerprint that can be taken.
     pub(crate) fn read(description: &Session, index: usize) -> Option<Self> {
         let media = description.medias.get(index)?;
         let line = MediaLine {
@@ -68,6 +74,10 @@ impl AudioStream {
         let mut told = Told::default();
         told.take_media(&media.attributes);
         told.take_session(&description.attributes);
+        if line.relayed_profile().is_some_and(RtpProfile::is_dtls) {
+            told.dtls.take_level(&media.attributes);
+            told.dtls.take_level(&description.attributes);
+        }
         Self::of(&line, &told, || Address::read(description, media))
     }
 
@@ -79,12 +89,18 @@ impl AudioStream {
         address: impl FnOnce() -> Address,
     ) -> Option<Self> {
         let profile = line.relayed_profile()?;
-        let crypto = told.crypto.clone();
+        let (crypto, dtls, ice) = if profile.is_dtls() {
+            (Vec::new(), Some(told.dtls.attributes()?), told.dtls.ice.attributes())
+        } else {
+            (told.crypto.clone(), None, None)
+        };
         let codecs = codecs(line.formats, told);
         if codecs.is_empty() || (profile.is_sdes() && crypto.is_empty()) {
             return None;
         }
-        let address = address();
+        let mut address = address();
+        // With ICE an address that is yet to be found is written so (RFC 8840 section 4.1.1).
+        address.held &= ice.is_none();
         let direction = told.direction.unwrap_or_default();
         let direction =
             if address.held { Direction::of(direction.sends(), false) } else { direction };
@@ -101,8 +117,15 @@ impl AudioStream {
             held: address.held,
             profile,
             crypto,
+            dtls,
+            ice,
             unsuitable: address.unsuitable,
         })
+    }
+
+    /// Whether it comes with the means to encrypt it.
+    pub fn has_keys(&self) -> bool {
+        !self.crypto.is_empty() || self.dtls.is_some()
     }
 
     /// # Errors
@@ -139,7 +162,7 @@ impl MediaLine<'_> {
     /// The profile of a stream that the relay can carry.
     fn relayed_profile(&self) -> Option<RtpProfile> {
         let offered = self.media.eq_ignore_ascii_case("audio") && self.port != 0;
-        RtpProfile::parse(self.proto).filter(|profile| offered && !profile.is_dtls())
+        RtpProfile::parse(self.proto).filter(|_| offered)
     }
 }
 
@@ -155,6 +178,8 @@ pub(crate) struct Told<'a> {
     pub(crate) rtcp_mux: bool,
     /// The lines of `a=crypto` that can be taken.
     pub(crate) crypto: Vec<CryptoAttribute>,
+    /// Read only for streams that have it by their protocol.
+    pub(crate) dtls: DtlsTold<'a>,
 }
 
 /// More lines of `a=crypto` than this are not read: there are not as many suites.
@@ -169,6 +194,7 @@ impl Default for Told<'_> {
             rtcp: None,
             rtcp_mux: false,
             crypto: Vec::new(),
+            dtls: DtlsTold::default(),
         }
     }
 }

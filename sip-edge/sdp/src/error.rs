@@ -34,9 +34,11 @@ pub enum SdpError {
         /// How many are allowed.
         allowed: usize,
     },
-    /// It has no audio stream over RTP, or SRTP with keys that can be taken, that its leg's
-    /// [`crate::Encryption`] allows and whose port is not 0.
+    /// It has no audio stream over RTP, or SRTP with keys or a fingerprint that can be taken, that
+    /// its leg's [`crate::Encryption`] allows and whose port is not 0.
     NoAudio,
+    /// Keys are to be agreed by DTLS, for which we have no certificate.
+    NoCertificate,
     /// Its audio stream names an address that media must not be sent to.
     UnsuitableAddress(&'static str),
 }
@@ -48,7 +50,7 @@ impl SdpError {
             SdpError::Malformed(_) => 400,
             SdpError::OverLimit { .. } => 413,
             // RFC 3261 section 21.4.26.
-            SdpError::NoAudio | SdpError::UnsuitableAddress(_) => 488,
+            SdpError::NoAudio | SdpError::NoCertificate | SdpError::UnsuitableAddress(_) => 488,
         }
     }
 }
@@ -62,7 +64,11 @@ impl fmt::Display for SdpError {
             }
             SdpError::NoAudio => f.write_str(
                 "session description: no audio that this side may have; offer an m= line over \
-                 RTP/AVP, or over RTP/SAVP with a=crypto, as the encryption of the trunk wants it",
+                 RTP/AVP, over RTP/SAVP with a=crypto, or over UDP/TLS/RTP/SAVP with a=fingerprint \
+                 (sha-256 or better), as the encryption of the trunk wants it",
+            ),
+            SdpError::NoCertificate => f.write_str(
+                "session description: no certificate for UDP/TLS/RTP/SAVP; use a=crypto",
             ),
             SdpError::UnsuitableAddress(reason) => {
                 write!(f, "session description: {reason}; give a unicast address")
@@ -75,7 +81,10 @@ impl std::error::Error for SdpError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             SdpError::Malformed(malformed) => Some(malformed),
-            SdpError::OverLimit { .. } | SdpError::NoAudio | SdpError::UnsuitableAddress(_) => None,
+            SdpError::OverLimit { .. }
+            | SdpError::NoAudio
+            | SdpError::NoCertificate
+            | SdpError::UnsuitableAddress(_) => None,
         }
     }
 }

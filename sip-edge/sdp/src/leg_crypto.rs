@@ -2,8 +2,10 @@
 
 use crate::audio::AudioStream;
 use crate::crypto::CryptoAttribute;
+use crate::dtls::{LocalDtls, dtls_security};
+use crate::leg_dtls::LegDtls;
 use crate::profile::{Encryption, RtpProfile};
-use model::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};
+use model::{Fingerprint, LegPlan, LegSecurity, SdesKeys, SrtpKey, SrtpSuite};
 
 /// The suites of an offer, the best first. Those with a 32-bit tag or without AEAD stand at the
 /// end for peers that have nothing else; AES_256_CM with a 32-bit tag is left out, because every
@@ -23,22 +25,30 @@ pub(crate) struct LegCrypto {
     keys: Vec<SrtpKey>,
     /// The leg's own key when ours was last put into force.
     peer: Option<SrtpKey>,
+    dtls: LegDtls,
 }
 
 /// What our next description says about its protection.
 pub(crate) struct Protection {
     pub(crate) profile: RtpProfile,
     pub(crate) crypto: Vec<CryptoAttribute>,
+    pub(crate) dtls: Option<LocalDtls>,
 }
 
 impl LegCrypto {
-    pub(crate) const fn new(encryption: Encryption) -> Self {
-        LegCrypto { encryption, keys: Vec::new(), peer: None }
+    pub(crate) const fn new(encryption: Encryption, fingerprint: Option<Fingerprint>) -> Self {
+        LegCrypto { encryption, keys: Vec::new(), peer: None, dtls: LegDtls::new(fingerprint) }
+    }
+
+    /// Of our certificate for handshakes.
+    pub(crate) const fn fingerprint(&self) -> Option<Fingerprint> {
+        self.dtls.ours
     }
 
     /// Forgets our keys; what follows gets new ones.
     pub(crate) fn renew(&mut self) {
         self.keys.clear();
+        self.dtls.renew();
     }
 
     /// The keys that are now in force with the leg.
@@ -49,34 +59,61 @@ impl LegCrypto {
         };
     }
 
+    /// The plan that is now in force with the leg.
+    pub(crate) fn planned(&mut self, plan: &LegPlan) {
+        self.agreed(&plan.security);
+        self.dtls.agreed(plan);
+    }
+
     /// For an offer to the leg, whose last description from us was `last`: that one's profile and
-    /// lines again, so that its keys stay while nobody wants others.
+    /// lines again, so that its keys stay while nobody wants others. `None` when keys are to come
+    /// from a handshake and we have no certificate for one.
     pub(crate) fn offer(
         &mut self,
         received: RtpProfile,
         last: Option<&AudioStream>,
         draw: &mut dyn FnMut() -> u64,
-    ) -> Protection {
+    ) -> Option<Protection> {
+        let profile =
+            last.map_or_else(|| received.offered_under(self.encryption), |last| last.profile);
+        if profile.is_dtls() {
+            let dtls = Some(self.dtls.offer(draw)?);
+            return Some(Protection { profile, crypto: Vec::new(), dtls });
+        }
         if let Some(last) = last {
             let again = |line: &CryptoAttribute| line.answered_with(self.key(line.suite(), draw));
             let crypto = last.crypto.iter().filter_map(again).collect();
-            return Protection { profile: last.profile, crypto };
+            return Some(Protection { profile, crypto, dtls: None });
         }
-        let sdes = self.encryption == Encryption::Required;
         let crypto = match self.encryption {
-            Encryption::Off | Encryption::Mirror => Vec::new(),
+            Encryption::Off | Encryption::Mirror | Encryption::Dtls => Vec::new(),
             Encryption::Optional | Encryption::Required => (1..)
                 .zip(OFFERED)
                 .map(|(tag, suite)| CryptoAttribute::new(tag, self.key(suite, draw)))
                 .collect(),
         };
-        Protection { profile: received.with_sdes(sdes), crypto }
+        Some(Protection { profile, crypto, dtls: None })
+    }
+
+    /// What answers `offered`; `None` when keys are to come from a handshake that we cannot have.
+    pub(crate) fn answer(
+        &mut self,
+        offered: &AudioStream,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Option<Protection> {
+        let profile = offered.profile;
+        if profile.is_dtls() {
+            let dtls = Some(self.dtls.answer(offered, draw)?);
+            return Some(Protection { profile, crypto: Vec::new(), dtls });
+        }
+        let crypto = self.answering_line(offered, draw).into_iter().collect();
+        Some(Protection { profile, crypto, dtls: None })
     }
 
     /// The line that answers `offered`, if its leg is to be encrypted: the first that can be, which
     /// is the one that the offerer likes best (RFC 4568 section 5.1.2). A leg that changed its key
     /// gets another of ours.
-    pub(crate) fn answer(
+    fn answering_line(
         &mut self,
         offered: &AudioStream,
         draw: &mut dyn FnMut() -> u64,
@@ -117,6 +154,10 @@ pub fn leg_security(
     received: Option<&AudioStream>,
     sent: Option<&AudioStream>,
 ) -> Option<LegSecurity> {
+    let is_dtls = |stream: Option<&AudioStream>| stream.is_some_and(|s| s.dtls.is_some());
+    if is_dtls(received) || is_dtls(sent) {
+        return dtls_security(received, sent);
+    }
     let offers_keys = sent.is_some_and(|sent| !sent.crypto.is_empty());
     let is_sdes = |stream: Option<&AudioStream>| stream.is_some_and(|s| s.profile.is_sdes());
     let answered = received.is_some_and(|received| !received.crypto.is_empty());

@@ -11,6 +11,8 @@
 //! - [`renewed`] makes a leg's description the offer to another far end.
 //! - [`Encryption`] is a leg's policy, [`CryptoAttribute`] a line of keys (RFC 4568), and
 //!   [`leg_security`] what two descriptions agreed on.
+//! - [`DtlsAttributes`] and [`IceAttributes`] are what a description says of keys from a handshake
+//!   (RFC 5763) and of connectivity checks (RFC 8839).
 //! - [`media_plan_leg`] turns both descriptions of a leg into the relay's [`model::LegPlan`].
 #![forbid(unsafe_code)]
 
@@ -19,8 +21,11 @@ mod audio;
 mod crypto;
 mod description;
 mod direction;
+mod dtls;
 mod error;
+mod ice;
 mod leg_crypto;
+mod leg_dtls;
 mod multipart;
 mod plan;
 mod profile;
@@ -33,7 +38,9 @@ pub use audio::AudioStream;
 pub use crypto::{CryptoAttribute, CryptoFault, FecOrder, SessionParameter};
 pub use description::{Limits, SessionDescription, same_media};
 pub use direction::Direction;
+pub use dtls::{DtlsAttributes, Setup};
 pub use error::{Malformed, SdpError};
+pub use ice::IceAttributes;
 pub use leg_crypto::leg_security;
 pub use multipart::extract_sdp;
 pub use plan::media_plan_leg;

@@ -2,6 +2,7 @@
 
 use crate::audio::AudioStream;
 use crate::direction::Direction;
+use crate::ice::ice_plan;
 use crate::leg_crypto::leg_security;
 use model::{Codec, CodecMapping, LegPlan};
 use std::net::{IpAddr, SocketAddr};
@@ -49,7 +50,7 @@ pub fn media_plan_leg(
         codecs,
         telephone_event,
         security: security.unwrap_or_default(),
-        ice: None,
+        ice: ice_plan(received, sent),
     }
 }
 

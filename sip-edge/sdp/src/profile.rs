@@ -52,19 +52,22 @@ impl RtpProfile {
         matches!(self, RtpProfile::Savp | RtpProfile::Savpf)
     }
 
-    /// Whether the keys come from DTLS. No leg is served so yet: such a line is declined.
+    /// Whether the keys come from a handshake on the media path.
     pub const fn is_dtls(self) -> bool {
         matches!(self, RtpProfile::DtlsSavp | RtpProfile::DtlsSavpf)
     }
 
-    /// The plain profile or the one of SRTP with the same feedback.
-    pub(crate) const fn with_sdes(self, sdes: bool) -> Self {
-        let feedback = matches!(self, RtpProfile::Avpf | RtpProfile::Savpf | RtpProfile::DtlsSavpf);
-        match (sdes, feedback) {
-            (false, false) => RtpProfile::Avp,
-            (false, true) => RtpProfile::Avpf,
-            (true, false) => RtpProfile::Savp,
-            (true, true) => RtpProfile::Savpf,
+    /// The plain profile, or one of SRTP, with the same feedback. Whoever agrees keys by DTLS always
+    /// says that it has feedback, which many plain trunks refuse: it is not passed on.
+    pub(crate) const fn offered_under(self, encryption: Encryption) -> Self {
+        let feedback = matches!(self, RtpProfile::Avpf | RtpProfile::Savpf);
+        match (encryption, feedback) {
+            (Encryption::Off | Encryption::Mirror | Encryption::Optional, false) => RtpProfile::Avp,
+            (Encryption::Off | Encryption::Mirror | Encryption::Optional, true) => RtpProfile::Avpf,
+            (Encryption::Required, false) => RtpProfile::Savp,
+            (Encryption::Required, true) => RtpProfile::Savpf,
+            (Encryption::Dtls, false) => RtpProfile::DtlsSavp,
+            (Encryption::Dtls, true) => RtpProfile::DtlsSavpf,
         }
     }
 }
@@ -80,23 +83,26 @@ pub enum Encryption {
     /// SRTP is answered with SRTP, and what we offer is SRTP that may be answered with plain RTP
     /// (RFC 8643).
     Optional,
-    /// SRTP or nothing.
+    /// SRTP or nothing; what we offer is SRTP with keys in the description.
     Required,
+    /// SRTP with keys from a DTLS handshake, or nothing.
+    Dtls,
 }
 
 impl Encryption {
     /// Whether `stream` is one that a leg under this policy may have.
     pub(crate) fn accepts(self, stream: &AudioStream) -> bool {
         match self {
-            Encryption::Off => !stream.profile.is_sdes(),
+            Encryption::Off => !stream.profile.is_sdes() && stream.dtls.is_none(),
             Encryption::Mirror | Encryption::Optional => true,
-            Encryption::Required => !stream.crypto.is_empty(),
+            Encryption::Required => stream.has_keys(),
+            Encryption::Dtls => stream.dtls.is_some(),
         }
     }
 
     /// Whether `stream` is better than any without keys, should both be offered (a device that
     /// leaves the choice to us offers the same audio twice, as `RTP/AVP` and as `RTP/SAVP`).
     pub(crate) fn prefers(self, stream: &AudioStream) -> bool {
-        self == Encryption::Off || !stream.crypto.is_empty()
+        self == Encryption::Off || stream.has_keys()
     }
 }

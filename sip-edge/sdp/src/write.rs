@@ -4,9 +4,11 @@
 use crate::audio::{Address, AudioStream, MediaLine, Told};
 use crate::crypto::CryptoAttribute;
 use crate::direction::Direction;
+use crate::dtls::{DtlsTold, LocalDtls};
+use crate::ice::candidate_value;
 use sdp_types::{Attribute, Bandwidth, Repeat, Time};
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A description of ours. Whatever text it holds, no line comes out that was not asked for: NUL,
 /// CR and LF are left out.
@@ -39,6 +41,7 @@ pub(crate) struct WrittenTransport {
     pub(crate) rtcp_mux: bool,
     pub(crate) direction: Direction,
     pub(crate) crypto: Vec<CryptoAttribute>,
+    pub(crate) dtls: Option<LocalDtls>,
 }
 
 impl Written<'_> {
@@ -59,8 +62,15 @@ impl Written<'_> {
         push_bandwidths(&mut out, &self.bandwidths);
         push_times(&mut out, self.times);
         push_attributes(&mut out, &self.attributes);
+        let has_ice = |media: &WrittenMedia<'_>| {
+            let dtls = media.transport.as_ref().and_then(|transport| transport.dtls.as_ref());
+            dtls.is_some_and(|dtls| dtls.ice.is_some())
+        };
+        if self.medias.iter().any(has_ice) {
+            push_attribute(&mut out, "ice-lite", None);
+        }
         for media in &self.medias {
-            media.push(&mut out);
+            media.push(&mut out, self.ip);
         }
         out
     }
@@ -75,6 +85,7 @@ impl Written<'_> {
                 told.rtcp = transport.rtcp.as_deref();
                 told.rtcp_mux = transport.rtcp_mux;
                 told.crypto = transport.crypto.clone();
+                told.dtls = transport.dtls.as_ref().map(DtlsTold::of).unwrap_or_default();
             }
             told.take_session(self.attributes.iter().copied());
             let line = MediaLine {
@@ -99,7 +110,7 @@ impl Written<'_> {
 }
 
 impl WrittenMedia<'_> {
-    fn push(&self, out: &mut Vec<u8>) {
+    fn push(&self, out: &mut Vec<u8>, ip: IpAddr) {
         out.extend_from_slice(b"m=");
         push_text(out, self.media);
         out.push(b' ');
@@ -115,6 +126,9 @@ impl WrittenMedia<'_> {
         for line in &transport.crypto {
             push_attribute(out, "crypto", Some(&line.to_value()));
         }
+        if let Some(dtls) = &transport.dtls {
+            push_dtls(out, dtls, SocketAddr::new(ip, self.port));
+        }
         if let Some(rtcp) = &transport.rtcp {
             push_attribute(out, "rtcp", Some(rtcp));
         }
@@ -123,6 +137,19 @@ impl WrittenMedia<'_> {
         }
         push_attribute(out, transport.direction.as_str(), None);
     }
+}
+
+fn push_dtls(out: &mut Vec<u8>, dtls: &LocalDtls, rtp: SocketAddr) {
+    push_attribute(out, "fingerprint", Some(&dtls.attributes.fingerprint.to_string()));
+    if let Some(setup) = dtls.attributes.setup {
+        push_attribute(out, "setup", Some(setup.name()));
+    }
+    let Some(ice) = &dtls.ice else { return };
+    push_attribute(out, "ice-ufrag", Some(&ice.fragment));
+    push_attribute(out, "ice-pwd", Some(&ice.password));
+    push_attribute(out, "candidate", Some(&candidate_value(rtp)));
+    // RFC 8840 section 8.2: no other will follow.
+    push_attribute(out, "end-of-candidates", None);
 }
 
 fn push_attributes(out: &mut Vec<u8>, attributes: &[&Attribute]) {

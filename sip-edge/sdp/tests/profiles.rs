@@ -8,7 +8,7 @@
 
 mod support;
 
-use model::LegSecurity;
+use model::{Fingerprint, FingerprintHash, LegSecurity};
 use sdp::{
     AnchorOptions, Encryption, OriginState, Role, SdpError, SessionDescription, leg_security,
 };
@@ -32,7 +32,8 @@ fn names() -> Vec<String> {
 }
 
 fn leg(encryption: Encryption) -> OriginState {
-    let mut origin = OriginState::new(7);
+    let fingerprint = Fingerprint::new(FingerprintHash::Sha256, &[0xab; 32]);
+    let mut origin = OriginState::new(7).with_fingerprint(fingerprint);
     origin.start_leg(encryption);
     origin
 }
@@ -107,7 +108,8 @@ fn outcome(offer: &SessionDescription) -> String {
             LegSecurity::Sdes(keys) => {
                 format!("{} and {}", keys.receive.suite(), keys.send.suite())
             }
-            _ => "plain".to_owned(),
+            LegSecurity::Dtls(plan) => format!("a handshake, {:?}", plan.role),
+            LegSecurity::Plain => "plain".to_owned(),
         };
         let _ = writeln!(out, "-- {protected}");
         out.push_str(&shown(&answer));

@@ -181,7 +181,10 @@ pub(super) fn srtp(value: &DeValue<'_>) -> Result<Srtp> {
         "off" => Ok(Srtp::Off),
         "optional" => Ok(Srtp::Optional),
         "required" => Ok(Srtp::Required),
-        other => Err(format!("{other:?} is unknown; use \"off\", \"optional\" or \"required\"")),
+        "dtls" => Ok(Srtp::Dtls),
+        other => Err(format!(
+            "{other:?} is unknown; use \"off\", \"optional\", \"required\" or \"dtls\""
+        )),
     }
 }
 

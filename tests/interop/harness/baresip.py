@@ -41,16 +41,24 @@ auplay_srate 8000
 ausrc_channels 1
 auplay_channels 1
 rtp_ports 30000-31999
-rtcp_mux no
-snd_path {recordings}
+rtcp_mux {mux}
+{more}snd_path {recordings}
 """
 
 
+def _modules(dtls, ice):
+    lines = ["module dtls_srtp.so\n"] if dtls else []
+    if ice:
+        lines += ["module stun.so\n", "module ice.so\n"]
+    return "".join(lines)
+
+
 class Baresip:
-    """A user agent. `answer` is `auto` or `manual`; with `srtp` it talks SRTP or not at all."""
+    """A user agent. `answer` is `auto` or `manual`; with `srtp` it talks SRTP or not at all, with `dtls`
+    its media is DTLS-SRTP with rtcp-mux, and with `ice` it checks its paths."""
 
     def __init__(self, directory, ip, name, hertz, user="+12065550111", transport="udp",
-                 answer="auto", srtp=False):
+                 answer="auto", srtp=False, dtls=False, ice=False):
         self.name = name
         self.port = places.free_port(ip)
         control = places.free_port("127.0.0.1")
@@ -60,11 +68,13 @@ class Baresip:
         (self._home / "config").write_text(_CONFIG.format(
             ip=ip, port=self.port, control=control, modules=_MODULES,
             source=tones.write_wav(self._home / "tone.wav", hertz, _TONE_SECONDS),
-            player=self._home / "played.wav", recordings=self._recordings))
+            player=self._home / "played.wav", recordings=self._recordings,
+            mux="yes" if dtls else "no", more=_modules(dtls, ice)))
         (self._home / "accounts").write_text(
             f"<sip:{user}@{ip}:{self.port};transport={transport}>"
             f";regint=0;answermode={answer};audio_codecs=pcmu"
-            f"{';mediaenc=srtp-mand' if srtp else ''}\n")
+            f"{';mediaenc=srtp-mand' if srtp else ''}"
+            f"{';mediaenc=dtls_srtp' if dtls else ''}{';medianat=ice' if ice else ''}\n")
         (self._home / "contacts").write_text("")
         self._output = (self._home / "output.log").open("w")
         self._process = subprocess.Popen(["baresip", "-f", str(self._home)], cwd=self._home,

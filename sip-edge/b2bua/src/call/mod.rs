@@ -192,7 +192,7 @@ impl Call {
         leg_a.authentication = carrier.and_then(|c| LegAuthentication::of(c, flow.remote.ip()));
         let leg_b = Leg::new(flow, listener, [context.new_token(), context.new_token()]);
         let origins = [context.random.next_u64(), context.random.next_u64()];
-        let mut media = CallMedia::new(origins);
+        let mut media = CallMedia::new(origins, context.config.dtls_fingerprint);
         let encryption = encryption::of_caller(connector, admission.carrier.as_deref());
         media.start_leg(LegSide::A, encryption);
         Call {

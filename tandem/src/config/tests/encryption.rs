@@ -16,6 +16,6 @@ fn encryption_that_is_required_needs_tls_on_every_origination_route() {
     }
     refuses(
         "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\nsrtp = \"maybe\"",
-        "t.toml:8: srtp: \"maybe\" is unknown; use \"off\", \"optional\" or \"required\"",
+        "t.toml:8: srtp: \"maybe\" is unknown; use \"off\", \"optional\", \"required\" or \"dtls\"",
     );
 }

@@ -9,6 +9,7 @@ mod cancel;
 mod carrier_authentication;
 mod descriptions;
 mod dialogs;
+mod dtls;
 mod emergency;
 mod encryption;
 mod forking;
