@@ -22,7 +22,7 @@ pub use clock::Clock;
 pub use error::StartError;
 pub use handle::{Drained, MediaEventSender, ShellStatistics, SipEdge};
 pub use ports::Ports;
-pub use resolver::{ResolverCounters, ResolverLimits};
+pub use resolver::{Located, ResolverCounters, ResolverLimits, locate};
 pub use start::{ShellConfig, start};
 pub use transport::{TcpLimits, TransportCounters};
 

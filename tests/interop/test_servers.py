@@ -1,13 +1,16 @@
 """Where requests go: NAPTR, SRV and addresses (RFC 3263), failover between servers, and requests
 that are too big for a datagram."""
 
+import json
 import socket
+import subprocess
 import time
 
 import pytest
 
 from harness import places
 from harness.dns import NameServer
+from harness.edge import BINARY
 from harness.message import Message, compose, sdp
 from harness.sip import OutgoingCall
 from harness.waiting import Deadline
@@ -165,3 +168,28 @@ def test_a_big_request_takes_tcp_where_the_carrier_does(stage):
             assert call.final().status == 486
             assert stream.recv(65_536).startswith(b"ACK "), "on the same connection"
         stage.edge.wait_records(1)
+
+
+def test_doctor_shows_every_step_to_the_servers(stage, names):
+    """`tandem doctor` asks the name servers of the configuration as the edge would, and tells what
+    it found and what to change."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((places.CARRIER, 0))
+        port = silent.getsockname()[1]
+        names.add(NAME, "NAPTR", 60, (10, 10, "s", "SIP+D2U", SRV))
+        names.srv(SRV, 60, (1, 1, port, places.CARRIER))
+        edge = stage.start_edge()
+        told = subprocess.run([BINARY, "doctor", edge.file, "--json"], capture_output=True,
+                              text=True, timeout=30)
+        found = [f for f in json.loads(told.stdout) if f["area"].startswith("carrier pstn-1")]
+    texts = [f["found"] for f in found]
+    assert texts[0] == f"NAPTR of {NAME}: 10 10 SIP+D2U -> {SRV}", texts
+    assert texts[1].startswith(f"SRV of {SRV}: priority 1 weight 1 ") and f":{port}" in texts[1], texts
+    assert f"{NAME} is {places.CARRIER}:{port} (udp)" in texts, texts
+    assert found[-1]["subject"] == "OPTIONS" and "said nothing" in texts[-1], texts
+    names.zone.clear()
+    told = subprocess.run([BINARY, "doctor", edge.file, "--json"], capture_output=True, text=True,
+                          timeout=30)
+    broken, = [f for f in json.loads(told.stdout)
+               if f["area"].startswith("carrier pstn-1") and f["state"] == "broken"]
+    assert NAME in broken["found"] and "[[carrier]] host" in broken["advice"], broken

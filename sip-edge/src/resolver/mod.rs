@@ -3,10 +3,12 @@
 //! one query.
 
 mod client;
+mod examine;
 mod system;
 mod wire;
 
 pub(crate) use client::lookup_over;
+pub use examine::{Located, locate};
 
 use crate::clock::Clock;
 use b2bua::ResolveId;

@@ -70,6 +70,7 @@ fn find(config: &Config, id: &str) -> Result<Arc<VoiceConnector>, String> {
 
 fn examine(config: &Config, connector: Option<&VoiceConnector>, file: &str) -> Vec<Finding> {
     let trunks = trunk::trunks(&config.directory, connector);
+    let names = trunk::Names::of(config);
     let mut findings = Vec::new();
     if connector.is_none() {
         findings.extend(of(&format!("configuration {file}"), configuration(config)));
@@ -80,7 +81,7 @@ fn examine(config: &Config, connector: Option<&VoiceConnector>, file: &str) -> V
     for some in trunks.chunks(AT_ONCE) {
         findings.extend(std::thread::scope(|scope| {
             let running: Vec<_> =
-                some.iter().map(|trunk| scope.spawn(|| trunk.examine())).collect();
+                some.iter().map(|trunk| scope.spawn(|| trunk.examine(&names))).collect();
             let examined = running.into_iter().map(|thread| thread.join().unwrap_or_default());
             examined.flatten().collect::<Vec<_>>()
         }));

@@ -3,10 +3,12 @@
 use super::finding::Finding;
 use super::host::is_private;
 use crate::clock::Origin;
+use crate::config::Config;
 use crate::user_agent::{PingFailure, ping};
 use directory::{Carrier, Host, OriginationRoute, Snapshot, TlsPolicy, VoiceConnector};
-use model::TransportProtocol;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use model::{IpFamily, TransportProtocol};
+use sip_proto::locate::{Abilities, Question, Record, Target, Wanted};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,23 @@ use std::time::Duration;
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long a SIP server may take to answer; some carriers answer no OPTIONS at all.
 const ANSWER: Duration = Duration::from_secs(4);
+
+/// How names are located: as the node on this configuration would.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    abilities: Abilities,
+    servers: Vec<SocketAddr>,
+}
+
+impl Names {
+    pub(super) fn of(config: &Config) -> Names {
+        let listeners = config.sip.listeners.iter();
+        Names {
+            abilities: Abilities::new(listeners.map(|l| (l.protocol, IpFamily::of(&l.local)))),
+            servers: config.sip.dns_servers.clone(),
+        }
+    }
+}
 
 /// One SIP server that calls are sent to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +42,8 @@ pub(super) struct Trunk {
     host: Host,
     port: Option<u16>,
     protocol: TransportProtocol,
+    /// Whether the DNS may choose another transport.
+    choose_transport: bool,
     tls: Arc<TlsPolicy>,
     /// The setting that holds its address.
     setting: &'static str,
@@ -45,6 +66,7 @@ fn of_carrier(carrier: &Carrier) -> Trunk {
         host: carrier.host.clone(),
         port: carrier.port,
         protocol: carrier.transport,
+        choose_transport: carrier.choose_transport,
         tls: Arc::clone(&carrier.tls),
         setting: "[[carrier]] host, port and transport",
     }
@@ -57,6 +79,7 @@ fn of_connector(connector: &VoiceConnector) -> impl Iterator<Item = Trunk> + use
         host: route.host.clone(),
         port: route.port,
         protocol: route.protocol,
+        choose_transport: route.choose_transport,
         tls: Arc::clone(&route.tls),
         setting: "[[voice_connector.origination]] host, port and protocol",
     })
@@ -69,14 +92,10 @@ impl Trunk {
     }
 
     /// Looks its server up, opens a connection, asks it.
-    pub(super) fn examine(&self) -> Vec<Finding> {
+    pub(super) fn examine(&self, names: &Names) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let addresses = match self.addresses(&mut findings) {
-            Some(addresses) => addresses,
-            None => return self.named(findings),
-        };
-        for address in addresses {
-            if self.protocol != TransportProtocol::Udp {
+        for Target { address, transport, .. } in self.targets(names, &mut findings) {
+            if transport != TransportProtocol::Udp {
                 let connected = self.connect(address);
                 let failed = connected.state == super::finding::State::Broken;
                 findings.push(connected);
@@ -84,7 +103,7 @@ impl Trunk {
                     continue;
                 }
             }
-            findings.push(self.ask(address));
+            findings.push(self.ask(address, transport));
         }
         self.named(findings)
     }
@@ -95,26 +114,41 @@ impl Trunk {
         findings.into_iter().map(|finding| finding.of(&area)).collect()
     }
 
-    fn addresses(&self, findings: &mut Vec<Finding>) -> Option<Vec<SocketAddr>> {
-        let port = self.port.unwrap_or(self.protocol.default_port());
+    /// Where requests would go, in the order in which they would be tried (RFC 3263).
+    fn targets(&self, names: &Names, findings: &mut Vec<Finding>) -> Vec<Target> {
         let name = match &self.host {
-            Host::Ip(ip) => return Some(vec![SocketAddr::new(*ip, port)]),
+            Host::Ip(ip) => {
+                let port = self.port.unwrap_or(self.protocol.default_port());
+                return vec![Target::literal(SocketAddr::new(*ip, port), self.protocol)];
+            }
             Host::Name(name) => name,
         };
-        match (&**name, port).to_socket_addrs() {
-            Ok(found) => {
-                let mut addresses: Vec<SocketAddr> = found.collect();
-                addresses.sort_unstable();
-                addresses.dedup();
-                let shown: Vec<String> =
-                    addresses.iter().map(|address| address.ip().to_string()).collect();
-                findings.push(Finding::fine("name", format!("{name} is {}", shown.join(", "))));
-                Some(addresses)
-            }
+        // With a port there is nothing to choose (RFC 3263 section 4.1).
+        let chosen = self.choose_transport && self.port.is_none();
+        let transport = (!chosen).then_some(self.protocol);
+        let wanted = Wanted { host: name.clone(), port: self.port, transport, secure: false };
+        let advice = || format!("correct {}, or [sip] dns_servers", self.setting);
+        let located = match sip_edge::locate(wanted, names.abilities.clone(), &names.servers) {
+            Ok(located) => located,
             Err(error) => {
-                let advice = format!("correct {}, or the resolver of this host", self.setting);
-                findings.push(Finding::broken("name", format!("{name}: {error}"), advice));
-                None
+                findings.push(Finding::broken("name", format!("{name}: {error}"), advice()));
+                return Vec::new();
+            }
+        };
+        for (question, records) in &located.steps {
+            findings.push(step(question, records.as_deref()));
+        }
+        match located.outcome {
+            Ok(targets) => {
+                let shown: Vec<String> =
+                    targets.iter().map(|t| format!("{} ({})", t.address, t.transport)).collect();
+                let found = format!("{name} is {}", shown.join(", then "));
+                findings.push(Finding::fine("name", found));
+                targets
+            }
+            Err(failure) => {
+                findings.push(Finding::broken("name", format!("{name}: {failure}"), advice()));
+                Vec::new()
             }
         }
     }
@@ -133,9 +167,9 @@ impl Trunk {
         }
     }
 
-    fn ask(&self, address: SocketAddr) -> Finding {
+    fn ask(&self, address: SocketAddr, transport: TransportProtocol) -> Finding {
         let subject = "OPTIONS";
-        match ping(address, self.protocol, &self.host, &self.tls, ANSWER) {
+        match ping(address, transport, &self.host, &self.tls, ANSWER) {
             Ok(pong) => {
                 let product = pong.product.map(|product| format!(", {product}"));
                 let found = format!(
@@ -179,6 +213,34 @@ impl Trunk {
     }
 }
 
+/// What the DNS said to one question.
+fn step(question: &Question, records: Option<&[Record]>) -> Finding {
+    let kind = format!("{:?}", question.kind).to_uppercase();
+    let asked = format!("{kind} of {}", question.name);
+    let Some(records) = records else {
+        return Finding::warning(
+            "DNS",
+            format!("{asked}: no answer"),
+            "check /etc/resolv.conf or [sip] dns_servers, and that the servers are reachable",
+        );
+    };
+    let shown: Vec<String> = records.iter().map(record).collect();
+    let shown = if shown.is_empty() { "none".to_owned() } else { shown.join(", ") };
+    Finding::fine("DNS", format!("{asked}: {shown}"))
+}
+
+fn record(record: &Record) -> String {
+    match record {
+        Record::Naptr(n) => {
+            format!("{} {} {} -> {}", n.order, n.preference, n.service, n.replacement)
+        }
+        Record::Srv(s) => {
+            format!("priority {} weight {} {}:{}", s.priority, s.weight, s.target, s.port)
+        }
+        Record::Address(ip) => ip.to_string(),
+    }
+}
+
 fn milliseconds(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
@@ -200,9 +262,19 @@ mod tests {
             host: Host::Ip(address.ip()),
             port: Some(address.port()),
             protocol,
+            choose_transport: false,
             tls: Arc::new(TlsPolicy { verify: false, ..TlsPolicy::default() }),
             setting: "[[carrier]] host",
         }
+    }
+
+    /// A name server that nobody runs: what `/etc/hosts` does not know fails at once.
+    fn names() -> Names {
+        let families = [IpFamily::V4, IpFamily::V6];
+        let protocols = [TransportProtocol::Udp, TransportProtocol::Tcp, TransportProtocol::Tls];
+        let pairs = protocols.into_iter().flat_map(|p| families.map(|family| (p, family)));
+        let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Names { abilities: Abilities::new(pairs), servers: vec![gone] }
     }
 
     #[test]
@@ -213,7 +285,7 @@ mod tests {
         for protocol in [TransportProtocol::Udp, TransportProtocol::Tcp, TransportProtocol::Tls] {
             let tls = answerer.tls().filter(|_| protocol == TransportProtocol::Tls);
             let at = tls.unwrap_or(answerer.local());
-            let findings = trunk(at, protocol).examine();
+            let findings = trunk(at, protocol).examine(&names());
             assert!(findings.iter().all(|f| f.state == State::Fine), "{findings:?}");
             let last = findings.last().unwrap();
             assert!(last.found.contains("answers 200 OK"), "{}", last.found);
@@ -229,23 +301,26 @@ mod tests {
     fn nobody_there_and_a_name_that_does_not_exist_are_broken() {
         let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         for protocol in [TransportProtocol::Udp, TransportProtocol::Tcp] {
-            let findings = trunk(gone, protocol).examine();
+            let findings = trunk(gone, protocol).examine(&names());
             assert_eq!(findings.last().unwrap().state, State::Broken, "{findings:?}");
         }
         let nameless = Trunk {
             host: Host::Name("nowhere.invalid".into()),
             ..trunk(gone, TransportProtocol::Udp)
         };
-        let findings = nameless.examine();
-        assert_eq!(findings.len(), 1);
-        assert!(findings[0].found.contains("nowhere.invalid"), "{findings:?}");
-        assert!(findings[0].advice.contains("[[carrier]] host"));
+        let findings = nameless.examine(&names());
+        let last = findings.last().unwrap();
+        assert_eq!(last.state, State::Broken);
+        assert!(last.found.contains("nowhere.invalid"), "{findings:?}");
+        assert!(last.advice.contains("[[carrier]] host"));
+        assert!(findings.iter().any(|f| f.subject == "DNS" && f.found.ends_with("no answer")));
     }
 
     #[test]
     fn a_server_that_says_nothing_is_a_warning() {
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let findings = trunk(silent.local_addr().unwrap(), TransportProtocol::Udp).examine();
+        let findings =
+            trunk(silent.local_addr().unwrap(), TransportProtocol::Udp).examine(&names());
         assert_eq!(findings[0].state, State::Warning, "{findings:?}");
     }
 
