@@ -15,6 +15,7 @@
 
 mod admission;
 mod authentication;
+mod body;
 mod call;
 mod caller;
 mod carry;

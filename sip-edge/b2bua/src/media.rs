@@ -63,7 +63,10 @@ pub(crate) fn description_in(message: &Message) -> Result<Option<SessionDescript
         return Ok(None);
     }
     let content_type = message.header(HeaderName::ContentType).unwrap_or_default();
-    let sdp = extract_sdp(content_type, body).ok_or(BodyFault::UnsupportedType)?;
+    let Some(sdp) = extract_sdp(content_type, body) else {
+        let ignorable = crate::body::is_optional(message);
+        return if ignorable { Ok(None) } else { Err(BodyFault::UnsupportedType) };
+    };
     // Which of several streams a leg has is for its policy to say; here any will do.
     let description = SessionDescription::parse(sdp, &Limits::default())?;
     Ok(Some(description.for_leg(Encryption::Optional)))

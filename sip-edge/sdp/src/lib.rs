@@ -42,7 +42,7 @@ pub use dtls::{DtlsAttributes, Setup};
 pub use error::{Malformed, SdpError};
 pub use ice::IceAttributes;
 pub use leg_crypto::leg_security;
-pub use multipart::extract_sdp;
+pub use multipart::{extract_sdp, with_sdp};
 pub use plan::media_plan_leg;
 pub use profile::{Encryption, RtpProfile};
 pub use renew::renewed;

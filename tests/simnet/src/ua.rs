@@ -125,6 +125,11 @@ impl Ua {
         self.remote_tag.clear();
     }
 
+    /// Its last request was an INVITE: ACK and CANCEL name that one.
+    pub fn answered(&mut self) {
+        self.invite_cseq = self.cseq;
+    }
+
     /// Sends a BYE.
     pub fn bye(&mut self, w: &mut World) {
         self.request(w, "BYE", &[], None);

@@ -2,6 +2,7 @@
 
 use super::setup::SetupState;
 use super::{Call, ClientPurpose};
+use crate::body::with_body;
 use crate::carry;
 use crate::context::Context;
 use crate::deadline::Deadline;
@@ -142,10 +143,7 @@ impl Call {
         let mut composer = leg.response(context, &pending.invite, 200);
         success_headers(&mut composer, pending.session_answer);
         carry::carry(&mut composer, response, direction, &host_of(leg));
-        let bytes = match body {
-            Some(body) => composer.body(Some("application/sdp"), body),
-            None => composer.finish(),
-        };
+        let bytes = with_body(composer, response, body);
         let (server, cseq) = (pending.server, number(&pending.invite));
         self.setup.go(SetupState::Answered);
         self.respond_success(context, now, LegSide::A, server, cseq, bytes);

@@ -5,6 +5,7 @@ use super::forks::Forks;
 use super::reliable::Reliability;
 use super::setup::SetupState;
 use super::{Call, ClientPurpose, LegAuthentication, NoResponse};
+use crate::body::with_body;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::encryption;
@@ -134,10 +135,7 @@ impl Call {
                 context.event(self.id, now, CallEventKind::CallerSigned { attestation });
             }
         }
-        let bytes = match &body {
-            Some(body) => composer.body(Some("application/sdp"), body),
-            None => composer.finish(),
-        };
+        let bytes = with_body(composer, &pending.invite, body.as_deref());
         let (flow, attempt) = (leg.flow, pending.attempt);
         self.setup.go(SetupState::Calling);
         match context.send(now, flow, &branch, Method::Invite, bytes) {

@@ -4,6 +4,7 @@
 use super::Call;
 use super::answer::{host_of, number};
 use super::setup::SetupState;
+use crate::body::with_body;
 use crate::carry;
 use crate::context::Context;
 use crate::deadline::Deadline;
@@ -215,10 +216,7 @@ impl Call {
                 .header_args(HeaderName::RSeq, format_args!("{rseq}"));
         }
         carry::carry(&mut composer, response, direction, &host_of(leg));
-        let bytes = match body {
-            Some(body) => composer.body(Some("application/sdp"), body),
-            None => composer.finish(),
-        };
+        let bytes = with_body(composer, response, body);
         Some((pending.server, bytes))
     }
 

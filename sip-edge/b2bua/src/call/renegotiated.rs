@@ -5,6 +5,7 @@ use super::answer::{host_of, number, success_headers};
 use super::is_invite;
 use super::renegotiation::{Exchange, RenegotiationState};
 use super::setup::SetupState;
+use crate::body::with_body;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::media::{BodyFault, description_in, refuse_own_address};
@@ -145,7 +146,7 @@ impl Call {
             success_headers(&mut composer, exchange.session);
         }
         carry::carry(&mut composer, response, direction, &host_of(leg));
-        let bytes = composer.body(Some("application/sdp"), &body);
+        let bytes = with_body(composer, response, Some(&body));
         if established {
             leg.session.arm(&mut self.deadlines, from, now);
         }

@@ -7,6 +7,7 @@
 use super::answer::{host_of, number, success_headers};
 use super::setup::SetupState;
 use super::{Call, ClientPurpose};
+use crate::body::with_body;
 use crate::carry;
 use crate::context::Context;
 use crate::deadline::Deadline;
@@ -336,10 +337,7 @@ impl Call {
         let leg = &self.legs[to.index()];
         exchange.cseq = leg.cseq;
         carry::carry(&mut composer, &exchange.request, direction, &host_of(leg));
-        let bytes = match &exchange.body {
-            Some(body) => composer.body(Some("application/sdp"), body),
-            None => composer.finish(),
-        };
+        let bytes = with_body(composer, &exchange.request, exchange.body.as_deref());
         let client = context.send(now, flow, &branch, method, bytes).ok_or(503_u16)?;
         exchange.client = Some(client);
         self.open_client(context, client, ClientPurpose::Renegotiation(to));

@@ -255,6 +255,10 @@ impl Call {
             if let Some(refusal) = refusal {
                 encryption::explain(composer, refusal);
             }
+            if fault == BodyFault::UnsupportedType {
+                // RFC 3261 section 21.4.13.
+                composer.header(HeaderName::Accept, "application/sdp");
+            }
         });
     }
 

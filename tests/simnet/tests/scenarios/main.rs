@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod authentication;
+mod bodies;
 mod caller;
 mod cancel;
 mod carrier_authentication;
