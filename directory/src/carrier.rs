@@ -45,6 +45,8 @@ pub struct Carrier {
     pub credential: Option<Credential>,
     /// The only realm that it is answered for; `None` answers for any.
     pub realm: Option<Arc<str>>,
+    /// How we register there, for carriers that send calls to whom is registered; `None` does not.
+    pub registration: Option<CarrierRegistration>,
     /// Final status codes, 400 to 699, from this carrier after which no further one is tried.
     pub hunt_final_codes: Arc<[u16]>,
     /// How long to wait for any response before the next carrier is tried; four times that once
@@ -97,6 +99,7 @@ impl Carrier {
             inbound_cidrs: Vec::new(),
             credential: None,
             realm: None,
+            registration: None,
             hunt_final_codes: DEFAULT_HUNT_FINAL_CODES.into(),
             no_response_timeout: Self::DEFAULT_NO_RESPONSE_TIMEOUT,
             no_answer_timeout: Self::DEFAULT_NO_ANSWER_TIMEOUT,
@@ -149,6 +152,19 @@ pub enum Srtp {
     Required,
     /// SRTP with keys from a DTLS handshake (RFC 5763), or no call.
     Dtls,
+}
+
+/// A registration of ours at a carrier (RFC 3261 section 10).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CarrierRegistration {
+    /// For how long we ask to be registered, 60 s to 24 h; the carrier may grant another time.
+    pub expires: Duration,
+}
+
+impl Default for CarrierRegistration {
+    fn default() -> Self {
+        CarrierRegistration { expires: Duration::from_secs(3_600) }
+    }
 }
 
 /// A hash function of digest authentication (RFC 7616, RFC 8760).

@@ -24,7 +24,9 @@ mod validate;
 mod voice_connector;
 
 pub use caps::{Caps, Money, Price};
-pub use carrier::{CallerId, Carrier, Credential, DigestAlgorithm, Srtp, Verify};
+pub use carrier::{
+    CallerId, Carrier, CarrierRegistration, Credential, DigestAlgorithm, Srtp, Verify,
+};
 pub use emergency::{EmergencyCalling, EmergencyDnis, EmergencyMatch};
 pub use group::{GroupMember, VoiceConnectorGroup};
 pub use number::{RiskClass, country_code, country_of, parse_e164};
@@ -37,5 +39,5 @@ pub use tls::{ClientCertificate, ClientCertificatePolicy, KeyPairFiles, TlsPolic
 pub use validate::limits;
 pub use voice_connector::{
     CallerPolicy, DEFAULT_CONCURRENT_CALLS, EarlyMedia, ForeignCaller, Logging, Origination,
-    OriginationRoute, Refer, Streaming, Termination, VoiceConnector,
+    OriginationRoute, Refer, RegistrationPolicy, Streaming, Termination, VoiceConnector,
 };

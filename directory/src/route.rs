@@ -84,6 +84,8 @@ pub struct Route {
     pub voice_connector: Option<Arc<VoiceConnector>>,
     /// Where to.
     pub host: Host,
+    /// The same as in [`crate::OriginationRoute::registered`].
+    pub registered: bool,
     /// The port there; `None` means the same as in [`Carrier::port`].
     pub port: Option<u16>,
     /// Over what.

@@ -30,6 +30,8 @@ pub struct VoiceConnector {
     pub termination: Option<Termination>,
     /// Inbound calling.
     pub origination: Origination,
+    /// Whether the customer's systems may register; `None` takes no registration.
+    pub registration: Option<RegistrationPolicy>,
     /// What is written about its calls.
     pub logging: Logging,
     /// Audio streaming.
@@ -56,6 +58,29 @@ pub struct VoiceConnector {
     pub redirects: RedirectPolicy,
     /// Who its outbound calls come from.
     pub caller: CallerPolicy,
+}
+
+/// Registrations of the customer's systems, for those whose addresses change (RFC 3261 section 10).
+/// They need credentials in [`Termination::credentials`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RegistrationPolicy {
+    /// The shortest time that is granted; less is refused (423).
+    pub min_expires: Duration,
+    /// The longest: a system that asks for more gets this. No registration outlives a restart of the
+    /// node, so this is also how long a customer may be unreachable after one.
+    pub max_expires: Duration,
+    /// Contacts at once; a further one is refused.
+    pub max_bindings: usize,
+}
+
+impl Default for RegistrationPolicy {
+    fn default() -> Self {
+        RegistrationPolicy {
+            min_expires: Duration::from_secs(60),
+            max_expires: Duration::from_secs(600),
+            max_bindings: 10,
+        }
+    }
 }
 
 /// What a caller hears before the answer.
@@ -118,6 +143,7 @@ impl VoiceConnector {
             numbers: Vec::new(),
             termination: None,
             origination: Origination::default(),
+            registration: None,
             logging: Logging::default(),
             streaming: Streaming::default(),
             hunt_final_codes: DEFAULT_HUNT_FINAL_CODES.into(),
@@ -230,12 +256,15 @@ pub struct OriginationRoute {
     pub options_ping: Option<Duration>,
     /// Calls at once that are sent to it; `None` without a limit.
     pub max_calls: Option<u32>,
+    /// It leads to wherever the customer's systems are registered; `host` is then only a name.
+    pub registered: bool,
 }
 
 impl OriginationRoute {
     /// A route to `host` over UDP, priority 1, weight 1, default port.
     pub fn new(host: Host) -> Self {
         OriginationRoute {
+            registered: false,
             host,
             port: None,
             protocol: TransportProtocol::Udp,
@@ -255,7 +284,8 @@ impl OriginationRoute {
     /// Whether calls of `connector` may go there: where it requires encryption, only over TLS.
     pub fn is_allowed_by(&self, connector: &VoiceConnector) -> bool {
         let is_tls = self.protocol == TransportProtocol::Tls && !self.choose_transport;
-        !connector.require_encryption || is_tls
+        // What is registered came the way that it is called.
+        !connector.require_encryption || is_tls || self.registered
     }
 }
 

@@ -95,6 +95,8 @@ pub mod definitions {
         CALL_DURATION, Histogram, Seconds, "tandem_call_duration_seconds", ["direction"], "Time from the answer to the end";
         REFUSALS, Counter, None, "tandem_refusals_total", ["reason"], "Requests and calls that policy refused";
         CARRIER_CREDENTIALS, Counter, None, "tandem_carrier_credential_problems_total", ["problem"], "Challenges of carriers that were answered in vain or not at all";
+        CARRIER_REGISTERED, Gauge, None, "tandem_carrier_registered", ["carrier"], "Whether Tandem is registered at the carrier, 1 or 0";
+        REGISTERED_CONTACTS, Gauge, None, "tandem_registered_contacts", [], "Contacts of customers' systems that are registered here";
         AUTHENTICATION, Counter, None, "tandem_sip_authentication_total", ["outcome"], "Requests of customers that had to prove who they are";
         AUTHENTICATION_SOURCES, Gauge, None, "tandem_sip_authentication_failing_sources", [], "Sources that gave wrong credentials of late";
         THROTTLES, Counter, None, "tandem_throttles_total", ["voice_connector"], "Calls refused by the call rate or concurrent call limit";

@@ -3,6 +3,7 @@
 use crate::health::{self, PeerHealth};
 use crate::live::LiveCall;
 use crate::refusal_log::RefusalLog;
+use crate::registration_log;
 use crate::{Page, Reading, Recorder};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use model::{CallEvent, Instant, QualityReport, ReportKind, SipObservation};
@@ -251,6 +252,7 @@ fn log(refusals: &mut RefusalLog, observation: &Observation) {
     match observation {
         Observation::Sip(SipObservation::Refused(event)) => refusals.note(event),
         Observation::Sip(SipObservation::WouldRefuse(event)) => refusals.note_dry_run(event),
+        Observation::Sip(SipObservation::Registration(event)) => registration_log::log(event),
         Observation::Sip(SipObservation::CarrierCredential(event)) => {
             refusals.note_credential(event);
         }

@@ -21,6 +21,7 @@ mod printable;
 mod quality;
 mod recorder;
 mod refusal_log;
+mod registration_log;
 mod report;
 mod sip_log;
 mod tracked;

@@ -6,8 +6,8 @@ use self::handles::{Connector, Messages, once};
 use crate::definition::{Definition, Kind, Reading, Unit, definitions as d};
 use crate::quality::Growth;
 use model::{
-    CallDirection, CredentialProblem, HealthEvent, MessageDirection, QualityReport, Refusal, Side,
-    VoiceConnectorId,
+    CallDirection, CredentialProblem, HealthEvent, MessageDirection, QualityReport, Refusal,
+    RegistrationEvent, RegistrationNews, Side, VoiceConnectorId,
 };
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
@@ -46,6 +46,7 @@ pub struct Page {
     call_duration: Histograms,
     refusals: Family<[Label; 1], Counter>,
     credentials: Family<[Label; 1], Counter>,
+    registered: Family<[(&'static str, Arc<str>); 1], Gauge>,
     throttles: Family<[(&'static str, Arc<str>); 1], Counter>,
     would_refuse: Family<[Label; 1], Counter>,
     target_up: Family<[(&'static str, Arc<str>); 1], Gauge>,
@@ -92,6 +93,7 @@ impl Page {
             call_duration: histograms(r, &d::CALL_DURATION, &DURATION_BUCKETS),
             refusals: registered(r, &d::REFUSALS),
             credentials: registered(r, &d::CARRIER_CREDENTIALS),
+            registered: registered(r, &d::CARRIER_REGISTERED),
             throttles: registered(r, &d::THROTTLES),
             would_refuse: registered(r, &d::WOULD_REFUSE),
             target_up: registered(r, &d::TARGET_UP),
@@ -200,6 +202,18 @@ impl Page {
         let (counters, labels) = connector.direction(direction);
         once(&counters.active, &self.calls_active, labels).dec();
         self.call_began(to, direction);
+    }
+
+    /// Takes in whether we are registered at a carrier. Their names come from the configuration.
+    pub(crate) fn registration(&self, event: &RegistrationEvent) {
+        let label = [("carrier", Arc::from(event.carrier.as_str()))];
+        let gauge = self.registered.get_or_create(&label);
+        match event.news {
+            RegistrationNews::Registered { .. } => _ = gauge.set(1),
+            RegistrationNews::Lost | RegistrationNews::Removed => _ = gauge.set(0),
+            // An earlier registration may still be in force.
+            RegistrationNews::Failed { .. } => {}
+        }
     }
 
     pub(crate) fn credential(&self, problem: CredentialProblem) {

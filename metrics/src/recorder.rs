@@ -219,6 +219,7 @@ impl Recorder {
                     UnixTime::from_millis(origin.saturating_add(at.as_millis()))
                 });
             }
+            SipObservation::Registration(event) => self.page.registration(&event),
             SipObservation::CarrierCredential(event) => self.page.credential(event.problem),
             SipObservation::Message(event) => {
                 self.page.sip_message(event.direction, event.status, &event.start_line);

@@ -1,8 +1,8 @@
 //! What the call logic tells the recorders.
 
 use crate::{
-    CarrierId, Flow, HealthEvent, Instant, MediaId, Refusal, TransactionId, TransportProtocol,
-    VoiceConnectorId,
+    CarrierId, Flow, HealthEvent, Instant, MediaId, Refusal, RegistrationEvent, TransactionId,
+    TransportProtocol, VoiceConnectorId,
 };
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -245,6 +245,8 @@ pub enum SipObservation {
     Health(HealthEvent),
     /// A carrier asked us for credentials and did not get, or did not take, what it wants.
     CarrierCredential(CarrierCredentialEvent),
+    /// News of our registration at a carrier.
+    Registration(RegistrationEvent),
 }
 
 /// A carrier asked for credentials in vain.

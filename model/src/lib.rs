@@ -11,6 +11,7 @@ mod id;
 mod media;
 mod quality;
 mod refusal;
+mod registration;
 mod srtp;
 mod time;
 mod transport;
@@ -31,6 +32,7 @@ pub use quality::{
     Codecs, Jitter, LossCounts, Mos, PeerView, QualityReport, ReceivedView, ReportKind, SentView,
 };
 pub use refusal::Refusal;
+pub use registration::{RegistrationEvent, RegistrationNews};
 pub use srtp::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};
 pub use time::{Instant, UnixTime};
 pub use transport::{ConnectionId, Flow, PeerIdentity, TransportProtocol};

@@ -64,6 +64,7 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
     ] {
         out.push(reading(definition, event, count));
     }
+    out.push(reading(&definitions::REGISTERED_CONTACTS, "", logic.bindings));
     let authentication = &logic.authentication;
     for (outcome, count) in [
         ("challenged", authentication.challenged),

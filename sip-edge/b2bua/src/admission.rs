@@ -2,7 +2,7 @@
 
 use crate::{carry, encryption};
 use directory::{Carrier, Snapshot, VoiceConnector, country_of, parse_e164};
-use model::{CallDirection, CallerVerification, EmergencyKind, Flow, Refusal};
+use model::{CallDirection, CallerVerification, EmergencyKind, Flow, Refusal, VoiceConnectorId};
 use sip_proto::{Host, Message, Uri};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,6 +27,16 @@ pub(crate) struct Admission {
     pub(crate) sip_auth_user: Option<Arc<str>>,
     /// What the caller's Identity header proved, where anybody asked.
     pub(crate) verification: Option<CallerVerification>,
+}
+
+/// Who a source is because of a registration.
+pub(crate) struct Registered<'a> {
+    /// The carrier that calls a registration of ours.
+    pub(crate) carrier: Option<Arc<Carrier>>,
+    /// The request URI is our registered Contact.
+    pub(crate) is_contact: bool,
+    /// The voice connectors with a binding from the source.
+    pub(crate) connectors: &'a [VoiceConnectorId],
 }
 
 /// A request that was refused, and for whom it was meant as far as that is known.
@@ -56,15 +66,18 @@ pub(crate) fn is_known_source(directory: &Snapshot, flow: &Flow) -> bool {
 /// for rate and number of calls.
 pub(crate) fn admit(
     directory: &Snapshot,
+    registered: &Registered<'_>,
     flow: &Flow,
     invite: &Message,
 ) -> Result<Admission, Denied> {
     let source = flow.remote.ip().to_canonical();
     let called = called_number(invite);
-    if let Some(carrier) = directory.carrier_by_source(source) {
+    if let Some(carrier) = directory.carrier_by_source(source).or(registered.carrier.as_ref()) {
+        // A carrier that calls our Contact says in To who was called.
+        let called = if registered.is_contact { to_number(invite) } else { called };
         return admit_inbound(directory, carrier.clone(), called.as_deref());
     }
-    let connector = outbound_connector(directory, flow, invite)?;
+    let connector = outbound_connector(directory, registered, flow, invite)?;
     if !encryption::allows_signalling(&connector, flow.protocol) {
         return Err(Denied::of(Refusal::PlainSignalling, &connector));
     }
@@ -173,6 +186,7 @@ pub(crate) fn refusal_of(
 /// allowed list holds the source. Named or not, the source must be on its list.
 fn outbound_connector(
     directory: &Snapshot,
+    registered: &Registered<'_>,
     flow: &Flow,
     invite: &Message,
 ) -> Result<Arc<VoiceConnector>, Denied> {
@@ -184,16 +198,23 @@ fn outbound_connector(
             directory.voice_connector_by_host(named_host(to.uri_text)?)
         });
     if let Some(connector) = named {
-        let listed = directory.voice_connectors_by_source(source).any(|c| c.id == connector.id);
+        let listed = directory.voice_connectors_by_source(source).any(|c| c.id == connector.id)
+            || registered.connectors.contains(&connector.id);
         return if listed {
             Ok(connector.clone())
         } else {
             Err(Denied::of(Refusal::SourceNotAllowed, connector))
         };
     }
-    let mut by_source = directory.voice_connectors_by_source(source);
+    let by_binding = registered.connectors.iter().filter_map(|id| directory.voice_connector(id));
+    let mut by_source = directory.voice_connectors_by_source(source).chain(by_binding);
     match (by_source.next(), by_source.next()) {
         (Some(only), None) => Ok(only.clone()),
+        (Some(first), Some(second))
+            if first.id == second.id && by_source.all(|c| c.id == first.id) =>
+        {
+            Ok(first.clone())
+        }
         _ => Err(Denied::stranger(Refusal::UnknownSource)),
     }
 }
@@ -209,6 +230,11 @@ fn named_host(uri: &str) -> Option<&str> {
 /// (`+12065550100;npdi` names the number before the semicolon, RFC 3261 section 19.1.6).
 fn called_number(invite: &Message) -> Option<String> {
     user_of(invite.request_uri()?)
+}
+
+/// The same of To.
+fn to_number(invite: &Message) -> Option<String> {
+    user_of(invite.to().ok()?.uri_text)
 }
 
 /// The user part of a URI, unescaped and without parameters.

@@ -9,6 +9,8 @@ use crate::identity::Identities;
 use crate::over_mtu::StreamRefusals;
 use crate::peer_certificate::PeerCertificate;
 use crate::policing::Policing;
+use crate::registrar::Registrar;
+use crate::registration::Registrations;
 use crate::spending::Spending;
 use crate::statistics::EdgeStatistics;
 use crate::target_health::TargetHealth;
@@ -70,6 +72,8 @@ pub(crate) struct Context {
     pub(crate) policing: Policing,
     pub(crate) spending: Spending,
     pub(crate) health: Health,
+    pub(crate) registrations: Registrations,
+    pub(crate) registrar: Registrar,
     pub(crate) statistics: EdgeStatistics,
     pub(crate) draining: bool,
     pub(crate) target_health: TargetHealth,

@@ -3,6 +3,7 @@
 
 mod authenticate;
 mod door;
+mod register;
 mod transfer;
 
 use crate::authentication::Authentication;
@@ -92,7 +93,7 @@ impl Edge {
             ..TransactionConfig::new(owner)
         };
         let authentication = Authentication::new(config.authentication, random.as_mut());
-        Edge {
+        let mut edge = Edge {
             authentication,
             calls: Calls::new(config.max_calls.saturating_add(config.emergency_headroom)),
             strangers: Strangers::new(config.stranger_answers_per_second, random.next_u64()),
@@ -100,6 +101,8 @@ impl Edge {
             context: Context {
                 endpoint: Endpoint::new(transactions),
                 health: Health::new(config.health, &directory),
+                registrations: Default::default(),
+                registrar: Default::default(),
                 config,
                 random,
                 outputs: VecDeque::new(),
@@ -121,7 +124,9 @@ impl Edge {
                 certificates_demanded: peer_certificate::are_demanded(&directory),
                 directory,
             },
-        }
+        };
+        edge.context.follow_registrations();
+        edge
     }
 
     /// Takes one datagram, or one message of a stream.
@@ -164,7 +169,9 @@ impl Edge {
     /// Takes the resolver's answer, the target to be tried first at the front; an empty list when
     /// there is none.
     pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, targets: Vec<Target>) {
-        if self.context.take_ping_resolved(now, id, &targets) {
+        if self.context.take_ping_resolved(now, id, &targets)
+            || self.context.take_registration_resolved(now, id, &targets)
+        {
             return self.observe_transmits(now);
         }
         self.with_call(now, CallKey::of_resolve(id), |call, context| {
@@ -194,6 +201,8 @@ impl Edge {
     /// Takes the end of a stream connection.
     pub fn handle_connection_closed(&mut self, now: Instant, id: ConnectionId) {
         self.context.certificates.remove(&id);
+        self.context.registrations.handle_connection_closed(now, id);
+        self.context.registrar.handle_connection_closed(id);
         self.context.endpoint.handle_connection_closed(now, id);
         self.process_events(now, NO_FLOW);
         self.calls.for_each(|call| call.handle_connection_closed(id));
@@ -204,6 +213,8 @@ impl Edge {
         self.context.endpoint.handle_timeout(now);
         self.process_events(now, NO_FLOW);
         self.context.run_health(now);
+        self.context.run_registrations(now);
+        self.context.registrar.handle_timeout(now);
         self.observe_transmits(now);
         while let Some(key) = self.wheel.pop(now) {
             self.with_call(now, key, |call, context| {
@@ -221,6 +232,8 @@ impl Edge {
         self.context.health.set_directory(&directory);
         self.context.tell_health();
         self.context.directory = directory;
+        self.context.follow_registrations();
+        self.context.registrar.follow(&self.context.directory);
     }
 
     /// Tells the time of day, which identities are dated by. Without it no call is signed, and none
@@ -230,9 +243,12 @@ impl Edge {
     }
 
     /// Takes no new calls from now on; running ones go on.
-    pub fn drain(&mut self, _now: Instant) {
+    pub fn drain(&mut self, now: Instant) {
         self.context.draining = true;
         self.context.health.probes.stop();
+        self.context.registrations.stop();
+        self.context.run_registrations(now);
+        self.observe_transmits(now);
     }
 
     /// Ends every call: the limit of a drain is reached.
@@ -270,6 +286,9 @@ impl Edge {
             target_recoveries: self.context.target_health.recoveries,
             stream_fallbacks: self.context.endpoint.transaction_counters().fallbacks,
             authentication: self.authentication.counters(),
+            bindings: self.context.registrar.len() as u64,
+            registrations_wanted: self.context.registrations.counts().0,
+            registrations: self.context.registrations.counts().1,
             ..self.context.statistics
         }
     }
@@ -286,6 +305,7 @@ impl Edge {
             && c.call_ids.is_empty()
             && c.own_media.is_empty()
             && c.health.probes.is_idle()
+            && c.registrations.is_idle()
     }
 
     /// The next thing to do.
@@ -301,7 +321,14 @@ impl Edge {
         let transactions = self.context.endpoint.poll_timeout();
         let calls = self.wheel.next_deadline();
         let pings = self.context.health.probes.poll_timeout();
-        transactions.into_iter().chain(calls).chain(pings).min()
+        let registrations = self.context.registrations.poll_timeout();
+        transactions
+            .into_iter()
+            .chain(calls)
+            .chain(pings)
+            .chain(registrations)
+            .chain(self.context.registrar.poll_timeout())
+            .min()
     }
 
     fn process_events(&mut self, now: Instant, flow: Flow) {
@@ -367,7 +394,9 @@ impl Edge {
         flow: Flow,
     ) {
         let Some((call, purpose)) = self.context.clients.get(&key).copied() else {
-            if self.context.take_ping_response(now, key, response) {
+            if self.context.take_ping_response(now, key, response)
+                || self.context.take_registration_response(now, key, response, request, flow)
+            {
                 return;
             }
             // Of a call that is gone: an answer to its INVITE must still be hung up.
@@ -383,7 +412,10 @@ impl Edge {
 
     fn handle_no_response(&mut self, now: Instant, key: ClientKey, failure: NoResponse) {
         let Some((call, purpose)) = self.context.clients.get(&key).copied() else {
-            return self.context.take_ping_failure(now, key, failure.cause());
+            if !self.context.take_registration_failure(now, key, failure.status()) {
+                self.context.take_ping_failure(now, key, failure.cause());
+            }
+            return;
         };
         self.with_call(now, call, |call, context| {
             call.close_client(context, key);
@@ -436,6 +468,7 @@ impl Edge {
                         .header(HeaderName::Accept, "application/sdp");
                 });
             }
+            Some(Method::Register) => self.handle_register(now, key, &request, flow),
             // A BYE, INFO or UPDATE outside a dialog has lost its dialog.
             Some(Method::Bye | Method::Info | Method::Update | Method::Prack) => {
                 self.context.answer_outside(now, key, &request, 481, |_| {});

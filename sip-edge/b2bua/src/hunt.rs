@@ -108,6 +108,7 @@ mod tests {
         let host = directory::Host::Ip([127, 0, 0, 1].into());
         Route {
             target: target(),
+            registered: false,
             voice_connector: None,
             carrier: None,
             host,

@@ -36,6 +36,8 @@ mod over_mtu;
 mod peer_certificate;
 mod policing;
 mod redirect;
+mod registrar;
+mod registration;
 mod secure;
 mod session_timer;
 mod slab;

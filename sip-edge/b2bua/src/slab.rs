@@ -5,7 +5,10 @@ use crate::context::CallKey;
 
 /// At most this many calls, so that a handle's index fits the 24 bits that ids have for it.
 /// The index after the last is left to questions that no call asks.
-pub(crate) const MAX_CALLS: usize = (1 << 24) - 1;
+pub(crate) const MAX_CALLS: usize = (1 << 24) - 2;
+
+/// An index that the table never reaches: that of questions by registrations to the resolver.
+pub(crate) const REGISTRATIONS: u32 = MAX_CALLS as u32 + 1;
 
 struct Slot {
     generation: u32,

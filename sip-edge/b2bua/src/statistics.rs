@@ -50,6 +50,12 @@ pub struct EdgeStatistics {
     pub stream_switches: u64,
     /// Of these, the ones whose stream was refused, so that they went as datagrams after all.
     pub stream_fallbacks: u64,
+    /// Contacts of customers' systems that are registered now.
+    pub bindings: u64,
+    /// Carriers where we are to be registered (a present number).
+    pub registrations_wanted: u64,
+    /// Carriers where we are registered now.
+    pub registrations: u64,
     /// How customers proved who they are.
     pub authentication: AuthenticationCounters,
 }

@@ -44,6 +44,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, stir: &Stir) -> Option<Carri
     if verify != Verify::Off && stir.roots.is_empty() {
         table.error_at("verify", "there is no authority to verify by; add roots to [stir]");
     }
+    let registration = super::registration::of_carrier(&mut table, credential.is_some());
     let final_codes = table.list("hunt_final_codes", value::integer::<u16>);
     let no_response =
         table.or("no_response_timeout", Carrier::DEFAULT_NO_RESPONSE_TIMEOUT, value::duration);
@@ -60,7 +61,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, stir: &Stir) -> Option<Carri
     if realm.is_some() && credential.is_none() {
         table.warn_at("realm", "without username and password there is nothing to prove in it");
     }
-    if prefixes.is_empty() && inbound_cidrs.is_empty() && !emergency {
+    if prefixes.is_empty() && inbound_cidrs.is_empty() && !emergency && registration.is_none() {
         table.warn_at("id", "the carrier has neither prefixes nor inbound_cidrs: no call uses it");
     }
     for (n, _) in inbound_cidrs.iter().enumerate().filter(|(_, net)| net.prefix_len() == 0) {
@@ -87,6 +88,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, stir: &Stir) -> Option<Carri
         inbound_cidrs,
         credential,
         realm,
+        registration,
         hunt_final_codes: final_codes.unwrap_or_else(|| DEFAULT_HUNT_FINAL_CODES.to_vec()).into(),
         no_response_timeout: no_response,
         no_answer_timeout,

@@ -17,6 +17,7 @@ mod node;
 mod policy;
 mod reader;
 mod redirects;
+mod registration;
 mod sinks;
 mod sip;
 mod stir;

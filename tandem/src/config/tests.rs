@@ -247,6 +247,44 @@ fn credentials_are_read_and_their_faults_told_without_the_password() {
 }
 
 #[test]
+fn registrations_need_what_makes_them_safe() {
+    let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\n";
+    let proved = "username = \"u\"\npassword = \"p\"\n";
+    let vc = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
+    let asked = "[voice_connector.termination]\n\
+                 credentials = [{ username = \"u\", password = \"p\" }]\n";
+    let origination = "[[voice_connector.origination]]\nhost = \"registered\"\n";
+    for (lines, word) in [
+        (format!("{carrier}register = true"), "needs username and password"),
+        (format!("{carrier}{proved}register = true\nregister_expires = \"59s\""), "out of range"),
+        (format!("{vc}[voice_connector.registration]"), "needs credentials"),
+        (format!("{vc}{asked}{origination}"), "needs [voice_connector.registration]"),
+        (
+            format!("{vc}{asked}{origination}port = 5060\n[voice_connector.registration]"),
+            "remove port",
+        ),
+        (
+            format!("{vc}{asked}[voice_connector.registration]\nmin_expires = \"1h\""),
+            "must not be longer",
+        ),
+    ] {
+        let errors = errors(&with(&lines));
+        assert!(errors.contains(word), "{lines}\n{errors}");
+    }
+    let config = accepts(&format!(
+        "{carrier}{proved}register = true\nregister_expires = \"10m\"\n{vc}{asked}{origination}\
+         [voice_connector.registration]\nmax_bindings = 3"
+    ));
+    let carrier = config.directory.carriers().next().unwrap();
+    assert_eq!(carrier.registration.map(|r| r.expires), Some(Duration::from_secs(600)));
+    let connector = config.directory.voice_connectors().next().unwrap();
+    assert_eq!(connector.registration.map(|r| r.max_bindings), Some(3));
+    assert!(connector.origination.routes[0].registered);
+    let off = accepts(&format!("{vc}{asked}[voice_connector.registration]\nenabled = false"));
+    assert_eq!(off.directory.voice_connectors().next().unwrap().registration, None);
+}
+
+#[test]
 fn what_is_not_served_yet_is_refused_rather_than_ignored() {
     let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
     let vc = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";

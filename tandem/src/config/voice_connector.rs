@@ -6,8 +6,8 @@ use super::reader::Table;
 use super::sip::Sip;
 use super::{tls, value};
 use directory::{
-    CallerPolicy, Credential, EarlyMedia, ForeignCaller, Logging, Origination, OriginationRoute,
-    Refer, Srtp, Streaming, Termination, VoiceConnector,
+    CallerPolicy, Credential, EarlyMedia, ForeignCaller, Host, Logging, Origination,
+    OriginationRoute, Refer, Srtp, Streaming, Termination, VoiceConnector,
 };
 use model::{TransportProtocol, VoiceConnectorId};
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let dry_run = table.or("dry_run", false, value::boolean);
     let caps = policy::read_caps(table.table("caps"));
     let emergency = policy::read_emergency(table.table("emergency"));
+    let registration = super::registration::of_voice_connector(table.table("registration"));
     let logging = read_logging(table.table("logging"));
     let streaming = read_streaming(table.table("streaming"));
 
@@ -40,6 +41,16 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     if !numbers.is_empty() && routes.is_empty() && !disabled {
         let message = "there is no [[voice_connector.origination]] to send inbound calls to";
         table.warn_at("numbers", message);
+    }
+    let has_credentials = termination.as_ref().is_some_and(|t| !t.credentials.is_empty());
+    if registration.is_some() && !has_credentials {
+        let message = "needs credentials in [voice_connector.termination]: without them anybody \
+                       could register";
+        table.error_at("registration", message);
+    }
+    if routes.iter().any(|route| route.registered) && registration.is_none() {
+        let message = "host = \"registered\" needs [voice_connector.registration]";
+        table.error_at("origination", message);
     }
     if dry_run {
         let message = "countries, risks, rates and caps are only watched, not enforced";
@@ -60,6 +71,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
         numbers,
         termination,
         origination: Origination { disabled, routes },
+        registration,
         logging,
         streaming,
         emergency,
@@ -154,6 +166,7 @@ fn read_termination(mut table: Table<'_>) -> Termination {
 
 fn read_route(mut table: Table<'_>, sip: &Sip) -> Option<OriginationRoute> {
     let host = table.required("host", "host = \"192.0.2.20\"", value::host);
+    let registered = host == Some(Host::Name("registered".into()));
     let port = table.optional("port", value::integer);
     let chosen = table.optional("protocol", value::transport);
     let protocol = chosen.unwrap_or(TransportProtocol::Udp);
@@ -165,8 +178,14 @@ fn read_route(mut table: Table<'_>, sip: &Sip) -> Option<OriginationRoute> {
     let max_calls = table.optional("max_calls", value::integer);
     let tls = tls::read_policy(&mut table, protocol == TransportProtocol::Tls, "protocol");
     tls::need_listener(&table, sip, protocol, "protocol");
+    if registered && (port.is_some() || chosen.is_some() || options_ping.is_some()) {
+        let message = "\"registered\" goes where the systems registered from; remove port, protocol \
+                       and options_ping";
+        table.error_at("host", message);
+    }
     table.finish();
     Some(OriginationRoute {
+        registered,
         port,
         protocol,
         choose_transport: chosen.is_none(),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::{
     CallEnd, CallEvent, CallEventKind, CarrierCredentialEvent, HealthEvent, Refusal, RefusalEvent,
-    SipObservation, TransactionId,
+    RegistrationEvent, SipObservation, TransactionId,
 };
 use sip_proto::{Limits, Message, validate_response};
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub struct Audit {
     pub would_refuse: Vec<Refusal>,
     /// What was told of peers' health.
     pub health: Vec<HealthEvent>,
+    /// What became of our registrations at carriers.
+    pub registrations: Vec<RegistrationEvent>,
     /// Which carriers asked for credentials in vain.
     pub credentials: Vec<CarrierCredentialEvent>,
     secrets: Vec<(IpAddr, String)>,
@@ -62,6 +64,7 @@ impl Audit {
             SipObservation::Refused(refusal) => self.refusals.push(refusal),
             SipObservation::WouldRefuse(event) => self.would_refuse.push(event.refusal),
             SipObservation::Health(event) => self.health.push(event),
+            SipObservation::Registration(event) => self.registrations.push(event),
             SipObservation::CarrierCredential(event) => self.credentials.push(event),
             SipObservation::Message(_) => {}
         }

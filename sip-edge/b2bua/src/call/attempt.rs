@@ -2,6 +2,7 @@
 
 use super::answer::host_of;
 use super::forks::Forks;
+use super::registered::address_binding;
 use super::reliable::Reliability;
 use super::setup::SetupState;
 use super::{Call, ClientPurpose, LegAuthentication, NoResponse};
@@ -33,15 +34,28 @@ impl Call {
             self.next_route(context, now);
             return;
         };
-        let identity = secure::expected(context, route, protocol);
+        let binding = pending.binding.as_ref();
+        let identity = match binding {
+            // Its connection is there, and was opened by the customer's side.
+            Some(_) => None,
+            None => secure::expected(context, route, protocol),
+        };
         let is_open = self.parties.direction == CallDirection::Inbound
             && !encryption::allows_signalling(&self.voice_connector, protocol);
-        if is_open || (protocol == TransportProtocol::Tls && identity.is_none()) {
+        if is_open
+            || (protocol == TransportProtocol::Tls && identity.is_none() && binding.is_none())
+        {
             pending.hunt.note(503);
             self.next_route(context, now);
             return;
         }
-        let flow = Flow { identity, ..Flow::new(protocol, listener.local, destination) };
+        let (listener, flow) = match binding {
+            Some(binding) => (context.listener_of(&binding.flow), binding.flow),
+            None => {
+                let flow = Flow { identity, ..Flow::new(protocol, listener.local, destination) };
+                (listener, flow)
+            }
+        };
         let encryption = encryption::of_route(&self.voice_connector, self.parties.direction, route);
         self.media.start_leg(LegSide::B, encryption);
         pending.attempt += 1;
@@ -100,7 +114,10 @@ impl Call {
             None => None,
         };
         let called = pending.redirections.called().unwrap_or(&self.parties.to_user);
-        let uri = target_of(called, leg);
+        let uri = match &pending.binding {
+            Some(binding) => binding.uri.to_string(),
+            None => target_of(called, leg),
+        };
         // An offer in a reliable provisional response can only be passed to a leg A that answers it
         // in its PRACK.
         let takes_reliable =
@@ -134,6 +151,9 @@ impl Call {
                 composer.header(HeaderName::Identity, value);
                 context.event(self.id, now, CallEventKind::CallerSigned { attestation });
             }
+        }
+        if let Some(binding) = &pending.binding {
+            address_binding(&mut composer, binding, &leg.remote_party);
         }
         let bytes = with_body(composer, &pending.invite, body.as_deref());
         let (flow, attempt) = (leg.flow, pending.attempt);
@@ -207,7 +227,8 @@ impl Call {
     fn route_trying(&mut self, now: Instant) {
         let Some(pending) = self.pending.as_ref() else { return };
         let redirected = !pending.redirections.is_empty();
-        if pending.targets.is_empty() && pending.hunt.is_exhausted() && !redirected {
+        let alone = pending.targets.is_empty() && pending.bindings.is_empty();
+        if alone && pending.hunt.is_exhausted() && !redirected {
             self.deadlines.clear(Deadline::NoResponse);
         } else if let Some(route) = &pending.route {
             self.deadlines.set(Deadline::NoResponse, now + route.timeout * TRYING_FACTOR);
@@ -262,8 +283,9 @@ impl Call {
         // of its name; any other failure speaks for all of them.
         if response.is_some() && status != 503 {
             pending.targets.clear();
+            pending.bindings.clear();
         }
-        let more_targets = !pending.targets.is_empty();
+        let more_targets = !pending.targets.is_empty() || !pending.bindings.is_empty();
         // A leg A that has answered the offer of this route cannot answer another one's.
         let bound =
             pending.offer.is_none() && (self.reliable.agreed || self.reliable.is_describing());

@@ -28,7 +28,8 @@ const MAX_REALMS: usize = 4;
 /// Requests under way whose tries are counted; of more, the oldest is counted from the start again.
 const MAX_COUNTED: usize = 8;
 
-/// A leg's means to answer its carrier's challenges. It lives as long as the leg.
+/// The means of a leg, or of a registration, to answer its carrier's challenges. It lives as long
+/// as that does.
 pub(crate) struct LegAuthentication {
     carrier: Arc<Carrier>,
     credential: Credential,
@@ -76,7 +77,7 @@ impl LegAuthentication {
     }
 
     /// The credentials for `request`, of ours, after `response` has asked for some.
-    fn answer(
+    pub(crate) fn answer(
         &mut self,
         request: &Message,
         response: &Message,
@@ -126,7 +127,8 @@ impl LegAuthentication {
         Ok((self.headers(method, uri, Some(request.body_bytes())), tries + 1))
     }
 
-    fn note_sent(
+    /// Notes that a request went out with credentials that a challenge had asked for.
+    pub(crate) fn note_sent(
         &mut self,
         cseq: u32,
         tries: u8,

@@ -15,6 +15,7 @@ mod progress;
 mod realign;
 mod redirection;
 mod referral;
+mod registered;
 mod reliable;
 mod renegotiated;
 mod renegotiation;
@@ -91,6 +92,14 @@ pub(crate) enum NoResponse {
 }
 
 impl NoResponse {
+    /// The status that it counts as.
+    pub(crate) const fn status(self) -> u16 {
+        match self {
+            NoResponse::Timeout => 408,
+            NoResponse::Unreachable => 503,
+        }
+    }
+
     /// What it says of the peer.
     pub(crate) const fn cause(self) -> HealthCause {
         match self {

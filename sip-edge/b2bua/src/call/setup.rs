@@ -12,6 +12,7 @@ use crate::encryption;
 use crate::hunt::Hunt;
 use crate::machine::State;
 use crate::media::{BodyFault, description_in, refuse_own_address};
+use crate::registrar::Binding;
 use crate::secure;
 use crate::session_timer::seconds;
 use directory::{Host, Route};
@@ -112,6 +113,9 @@ pub(crate) struct PendingSetup {
     pub(super) route: Option<Route>,
     /// Targets of the present route that are still to be tried (RFC 3263 section 4.3).
     pub(super) targets: VecDeque<Target>,
+    /// Bindings of the present route that are still to be tried, and the one that is.
+    pub(super) bindings: VecDeque<Arc<Binding>>,
+    pub(super) binding: Option<Arc<Binding>>,
     /// The target that is being tried.
     pub(super) destination: Option<Target>,
     pub(super) client: Option<ClientKey>,
@@ -183,6 +187,8 @@ impl Call {
             hunt: Hunt::new(routes.alive, routes.dead),
             route: None,
             targets: VecDeque::new(),
+            bindings: VecDeque::new(),
+            binding: None,
             destination: None,
             client: None,
             attempt: 0,
@@ -292,8 +298,14 @@ impl Call {
 
     /// Tries the next target of the present route, or the next route, or gives up.
     pub(super) fn next_route(&mut self, context: &mut Context, now: Instant) {
-        let Some(pending) = self.pending.as_mut() else { return };
+        if self.pending.is_none() {
+            return;
+        }
         self.setup.go(SetupState::Routing);
+        if self.next_binding(context, now) {
+            return;
+        }
+        let Some(pending) = self.pending.as_mut() else { return };
         if let Some(target) = pending.targets.pop_front() {
             self.place(context, now, target);
             return;
@@ -304,7 +316,12 @@ impl Call {
         };
         let Some(pending) = self.pending.as_mut() else { return };
         pending.interval_refusals = 0;
-        let route = pending.route.insert(route);
+        pending.route = Some(route);
+        if self.follow_registered_route(context, now) {
+            return;
+        }
+        let Some(pending) = self.pending.as_mut() else { return };
+        let Some(route) = pending.route.as_ref() else { return };
         let secure = self.legs[LegSide::A.index()].secure;
         let wanted = match &route.host {
             Host::Ip(ip) => {
@@ -395,7 +412,7 @@ impl Call {
     }
 
     /// Makes sure that the relay has ports of the right families, then calls.
-    fn place(&mut self, context: &mut Context, now: Instant, target: Target) {
+    pub(super) fn place(&mut self, context: &mut Context, now: Instant, target: Target) {
         let address = target.address;
         if context.is_own_address(&address) {
             // A name with an address of ours among others is no loop unless it is the only one.

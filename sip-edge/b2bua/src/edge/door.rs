@@ -1,7 +1,7 @@
 //! Who comes in: requests that belong to no call yet, admitted or refused.
 
 use super::{Edge, Output};
-use crate::admission::{self, Admission, Denied};
+use crate::admission::{self, Admission, Denied, Registered};
 use crate::call::Call;
 use crate::config::UnknownSources;
 use crate::context::Context;
@@ -89,7 +89,12 @@ impl Edge {
             return Err(denied(Refusal::SipsNotAllowed));
         }
         let has_room = self.has_ordinary_room();
-        let mut admission = admission::admit(&self.context.directory, &flow, invite)?;
+        let registered = Registered {
+            carrier: self.calling_carrier(invite, &flow),
+            is_contact: self.is_to_registered_contact(invite),
+            connectors: self.context.registrar.connectors_at(flow.remote.ip()),
+        };
+        let mut admission = admission::admit(&self.context.directory, &registered, &flow, invite)?;
         let connector = &admission.voice_connector;
         if admission.carrier.is_none() && !self.context.is_proved_customer(&flow, connector) {
             let voice_connector = Some(connector.clone());
@@ -195,8 +200,9 @@ impl Edge {
         if sip_proto::is_response(raw) {
             return false;
         }
-        let known =
-            self.is_of_a_call(raw) || admission::is_known_source(&self.context.directory, flow);
+        let known = self.is_of_a_call(raw)
+            || admission::is_known_source(&self.context.directory, flow)
+            || self.is_known_by_registration(flow, raw);
         let refusal = if !known {
             if self.is_of_a_past_call(raw) && self.may_answer_stranger(now, flow) {
                 return false;
@@ -216,6 +222,10 @@ impl Edge {
         if !self.may_answer_stranger(now, flow) {
             self.context.statistics.strangers_dropped += 1;
             return true;
+        }
+        if !known && self.may_register(raw) {
+            // From anywhere, for that is what registering is for; at the strangers' rate.
+            return false;
         }
         // Whether it is answered or not, the log and the counters hear of it at the same rate.
         let request = if is_answered {

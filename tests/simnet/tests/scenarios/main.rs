@@ -23,6 +23,7 @@ mod hunting;
 mod keys;
 mod over_mtu;
 mod policing;
+mod registration;
 mod reliable;
 mod renegotiation;
 mod required_encryption;
