@@ -60,6 +60,11 @@ class Stage:
     def uac(self, ip, called, *arguments, **options):
         return self._keep(sipp.uac(self.directory, ip, self.edge, called, *arguments, **options))
 
+    def uac_at(self, ip, address, called, **options):
+        """A caller that calls somebody else than the edge, at (ip, port)."""
+        return self._keep(sipp.uac(self.directory, ip, _At(address), called, host=address[0],
+                                   **options))
+
     def peer(self, ip, **options):
         peer = Peer(ip, **options)
         self._keep(_Closing(peer.close))
@@ -110,6 +115,14 @@ class Stage:
         bye = carrier.expect_request("BYE")
         carrier.reply(bye, 200, "OK")
         assert call.final("BYE").status == 200
+
+
+class _At:
+    """Where a caller calls."""
+
+    def __init__(self, address):
+        self.address = address
+        self.port = address[1]
 
 
 class _Closing:

@@ -58,7 +58,8 @@ class Baresip:
     its media is DTLS-SRTP with rtcp-mux, and with `ice` it checks its paths."""
 
     def __init__(self, directory, ip, name, hertz, user="+12065550111", transport="udp",
-                 answer="auto", srtp=False, dtls=False, ice=False):
+                 answer="auto", srtp=False, dtls=False, ice=False, domain=None,
+                 account=";regint=0"):
         self.name = name
         self.port = places.free_port(ip)
         control = places.free_port("127.0.0.1")
@@ -71,8 +72,8 @@ class Baresip:
             player=self._home / "played.wav", recordings=self._recordings,
             mux="yes" if dtls else "no", more=_modules(dtls, ice)))
         (self._home / "accounts").write_text(
-            f"<sip:{user}@{ip}:{self.port};transport={transport}>"
-            f";regint=0;answermode={answer};audio_codecs=pcmu"
+            f"<sip:{user}@{domain or f'{ip}:{self.port}'};transport={transport}>"
+            f"{account};answermode={answer};audio_codecs=pcmu"
             f"{';mediaenc=srtp-mand' if srtp else ''}"
             f"{';mediaenc=dtls_srtp' if dtls else ''}{';medianat=ice' if ice else ''}\n")
         (self._home / "contacts").write_text("")

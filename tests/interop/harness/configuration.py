@@ -34,6 +34,7 @@ class Configuration:
             "calling_regions": ["US", "JP"],
         }
         self.connector = {}
+        self.registration = None
         self.origination = [{"host": places.PBX, "port": 5070, "protocol": "udp"}]
 
     def text(self):
@@ -54,6 +55,8 @@ class Configuration:
         parts.append(_table("[[voice_connector]]", id=CONNECTOR, name="test", numbers=self.numbers,
                             **self.connector))
         parts.append(_table("[voice_connector.termination]", **self.termination))
+        if self.registration is not None:
+            parts.append(_table("[voice_connector.registration]", **self.registration))
         parts += [_table("[[voice_connector.origination]]", **each) for each in self.origination]
         parts.append(_table("[voice_connector.logging]", sip_messages=True, media_metrics=True))
         return "\n".join(parts)

@@ -1,5 +1,5 @@
-"""Debian's kamailio as a carrier's edge: it asks for credentials, records its route, and passes
-calls on to a gateway."""
+"""Debian's kamailio as a carrier's edge: it asks for credentials, records its route, passes calls on
+to a gateway, and the gateway's calls to whoever is registered."""
 
 import subprocess
 from pathlib import Path
@@ -26,10 +26,15 @@ loadmodule "textops.so"
 loadmodule "siputils.so"
 loadmodule "maxfwd.so"
 loadmodule "auth.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
 modparam("auth", "qop", "auth")
 modparam("auth", "nonce_count", 1)
 modparam("auth", "nonce_expire", {expire})
 modparam("rr", "enable_full_lr", 1)
+modparam("usrloc", "db_mode", 0)
+modparam("registrar", "min_expires", 30)
+modparam("registrar", "max_expires", {granted})
 
 request_route {{
     mf_process_maxfwd_header("10");
@@ -50,12 +55,25 @@ request_route {{
         xlog("L_WARN", "proved: $rm\\n");
         consume_credentials();
     }}
+    if (is_method("REGISTER")) {{
+        save("location");
+        exit;
+    }}
     if (has_totag()) {{
         loose_route();
         t_relay();
         exit;
     }}
     record_route();
+    if (is_method("INVITE") && $si == "{gateway_ip}") {{
+        $ru = "sip:{username}@{ip}";
+        if (!lookup("location")) {{
+            sl_send_reply("480", "Not registered");
+            exit;
+        }}
+        t_relay();
+        exit;
+    }}
     $du = "sip:{gateway}";
     t_relay();
 }}
@@ -65,13 +83,15 @@ request_route {{
 class Kamailio:
     """A running kamailio between the edge and `gateway` ("ip:port")."""
 
-    def __init__(self, directory, ip, gateway, username, password, expire=300):
+    def __init__(self, directory, ip, gateway, username, password, expire=300,
+                 granted=60):
         self.port = places.free_port(ip)
         self._stem = Path(directory) / f"kamailio-{self.port}"
         self._stem.mkdir()
         file = self._stem / "kamailio.cfg"
         file.write_text(_CONFIG.format(ip=ip, port=self.port, gateway=gateway, username=username,
-                                       password=password, edge=places.EDGE, expire=expire))
+                                       password=password, edge=places.EDGE, expire=expire,
+                                       granted=granted, gateway_ip=gateway.split(":")[0]))
         self._log = (self._stem / "log").open("w")
         # Without a fork it serves its first address in this one process.
         self._process = subprocess.Popen(

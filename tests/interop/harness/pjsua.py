@@ -15,15 +15,17 @@ class Pjsua:
 
     def __init__(self, directory, ip, name, hertz, user="+12065550111", transport="udp",
                  codec="PCMU", first_status=200, proxies=(), insists_on_100rel=False, pair=None,
-                 authority=None, credentials=None, srtp=False):
+                 authority=None, credentials=None, srtp=False, registrar=None):
         self.name = name
         self.port = places.free_port(ip)
         self.recording = Path(directory) / f"{name}.wav"
         self.log = Path(directory) / f"{name}.log"
+        home = registrar.removeprefix("sip:") if registrar else f"{ip}:{self.port}"
         options = {
-            "ip": ip, "port": self.port, "id": f"<sip:{user}@{ip}:{self.port}>", "hertz": hertz,
+            "ip": ip, "port": self.port, "id": f"<sip:{user}@{home}>", "hertz": hertz,
             "recording": str(self.recording), "log": str(self.log), "transport": transport,
             "tls": [str(pair.certificate), str(pair.key), str(authority)] if pair else None,
+            "registrar": registrar,
             "credentials": list(credentials) if credentials else None,
             "codec": codec, "first_status": first_status, "proxies": list(proxies),
             "insists_on_100rel": insists_on_100rel, "srtp": srtp,

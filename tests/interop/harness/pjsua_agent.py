@@ -58,6 +58,9 @@ class Account(pj.Account):
         emit("incoming", request=prm.rdata.wholeMsg)
         self.agent.answer(self.agent.first_status)
 
+    def onRegState(self, prm):
+        emit("registration", status=prm.code, seconds=prm.expiration)
+
 
 class Agent:
     def __init__(self, options):
@@ -108,6 +111,9 @@ class Agent:
         if options["credentials"]:
             user, password = options["credentials"]
             account.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", user, 0, password))
+        if options["registrar"]:
+            account.regConfig.registrarUri = options["registrar"]
+            account.regConfig.timeoutSec = 120
         self.account = Account(self)
         self.account.create(account)
         self.tone = pj.ToneGenerator()
@@ -157,6 +163,8 @@ class Agent:
             self.others[-1].xferReplaces(self.call, pj.CallOpParam(True))
         elif name == "dtmf":
             self.call.dialDtmf(command["digits"])
+        elif name == "unregister":
+            self.account.setRegistration(False)
         elif name == "statistics":
             self._statistics()
         else:
