@@ -4,8 +4,8 @@ use super::finding::Finding;
 use super::host::is_private;
 use crate::clock::Origin;
 use crate::config::Config;
-use crate::user_agent::{PingFailure, ping};
-use directory::{Carrier, Host, OriginationRoute, Snapshot, TlsPolicy, VoiceConnector};
+use crate::user_agent::{Ping, PingFailure, Pong, Shown};
+use directory::{Carrier, Credential, Host, OriginationRoute, Snapshot, TlsPolicy, VoiceConnector};
 use model::{IpFamily, TransportProtocol};
 use sip_proto::locate::{Abilities, Question, Record, Target, Wanted};
 use std::net::{SocketAddr, TcpStream};
@@ -45,6 +45,9 @@ pub(super) struct Trunk {
     /// Whether the DNS may choose another transport.
     choose_transport: bool,
     tls: Arc<TlsPolicy>,
+    credential: Option<Credential>,
+    /// The only realm that the credential is for.
+    realm: Option<Arc<str>>,
     /// The setting that holds its address.
     setting: &'static str,
 }
@@ -68,6 +71,8 @@ fn of_carrier(carrier: &Carrier) -> Trunk {
         protocol: carrier.transport,
         choose_transport: carrier.choose_transport,
         tls: Arc::clone(&carrier.tls),
+        credential: carrier.credential.clone(),
+        realm: carrier.realm.clone(),
         setting: "[[carrier]] host, port and transport",
     }
 }
@@ -81,6 +86,8 @@ fn of_connector(connector: &VoiceConnector) -> impl Iterator<Item = Trunk> + use
         protocol: route.protocol,
         choose_transport: route.choose_transport,
         tls: Arc::clone(&route.tls),
+        credential: None,
+        realm: None,
         setting: "[[voice_connector.origination]] host, port and protocol",
     })
 }
@@ -169,32 +176,17 @@ impl Trunk {
 
     fn ask(&self, address: SocketAddr, transport: TransportProtocol) -> Finding {
         let subject = "OPTIONS";
-        match ping(address, transport, &self.host, &self.tls, ANSWER) {
-            Ok(pong) => {
-                let product = pong.product.map(|product| format!(", {product}"));
-                let found = format!(
-                    "{address} answers {} {} in {}{}",
-                    pong.status,
-                    pong.reason,
-                    milliseconds(pong.after),
-                    product.unwrap_or_default()
-                );
-                match pong.status {
-                    200..300 | 404 | 405 | 486 => Finding::fine(subject, found),
-                    401 | 407 => Finding::fine(subject, format!("{found}: it wants credentials")),
-                    403 | 603 => Finding::warning(
-                        subject,
-                        found,
-                        "it knows SIP but not us: have this host's address admitted there",
-                    ),
-                    500..600 => Finding::warning(
-                        subject,
-                        found,
-                        "the server is there but has a trouble of its own",
-                    ),
-                    _ => Finding::fine(subject, found),
-                }
-            }
+        let ping = Ping {
+            to: address,
+            protocol: transport,
+            host: &self.host,
+            policy: &self.tls,
+            credential: self.credential.as_ref(),
+            realm: self.realm.as_deref(),
+            patience: ANSWER,
+        };
+        match ping.ask() {
+            Ok(pong) => judge(address, pong),
             Err(PingFailure::Unreachable(why)) => Finding::broken(
                 subject,
                 format!("{address}: {why}"),
@@ -210,6 +202,46 @@ impl Trunk {
                 ),
             ),
         }
+    }
+}
+
+/// What an answer to OPTIONS says of the trunk.
+fn judge(address: SocketAddr, pong: Pong) -> Finding {
+    let subject = "OPTIONS";
+    let product = pong.product.map(|product| format!(", {product}"));
+    let found = format!(
+        "{address} answers {} {} in {}{}",
+        pong.status,
+        pong.reason,
+        milliseconds(pong.after),
+        product.unwrap_or_default()
+    );
+    match (pong.status, pong.shown) {
+        (401 | 407, Shown::Yes) => Finding::broken(
+            subject,
+            format!("{found}: it does not take the credentials"),
+            "correct [[carrier]] username and password",
+        ),
+        (401 | 407, Shown::NotForThis) => Finding::broken(
+            subject,
+            format!("{found}: it asks for credentials that are not for it"),
+            "correct [[carrier]] realm: it has to be the one that the carrier asks for",
+        ),
+        (401 | 407, _) => Finding::warning(
+            subject,
+            format!("{found}: it wants credentials"),
+            "set [[carrier]] username and password",
+        ),
+        (403 | 603, _) => Finding::warning(
+            subject,
+            found,
+            "it knows SIP but not us: have this host's address admitted there",
+        ),
+        (500..600, _) => {
+            Finding::warning(subject, found, "the server is there but has a trouble of its own")
+        }
+        (_, Shown::Yes) => Finding::fine(subject, format!("{found}; it takes the credentials")),
+        _ => Finding::fine(subject, found),
     }
 }
 
@@ -254,7 +286,14 @@ pub(super) fn any_public(trunks: &[Trunk]) -> bool {
 mod tests {
     use super::super::finding::State;
     use super::*;
-    use crate::user_agent::{AnswerOptions, Answerer};
+    use crate::user_agent::{AnswerOptions, Answerer, OsRandom};
+    use bytes::Bytes;
+    use model::Instant;
+    use sip_proto::auth::{
+        ChallengedBy, HashFunction, Protected, Verdict, Verifier, VerifierConfig,
+    };
+    use sip_proto::{Composer, HeaderName, Limits, Message};
+    use std::net::UdpSocket;
 
     fn trunk(address: SocketAddr, protocol: TransportProtocol) -> Trunk {
         Trunk {
@@ -264,6 +303,8 @@ mod tests {
             protocol,
             choose_transport: false,
             tls: Arc::new(TlsPolicy { verify: false, ..TlsPolicy::default() }),
+            credential: None,
+            realm: None,
             setting: "[[carrier]] host",
         }
     }
@@ -273,7 +314,7 @@ mod tests {
         let families = [IpFamily::V4, IpFamily::V6];
         let protocols = [TransportProtocol::Udp, TransportProtocol::Tcp, TransportProtocol::Tls];
         let pairs = protocols.into_iter().flat_map(|p| families.map(|family| (p, family)));
-        let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let gone = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         Names { abilities: Abilities::new(pairs), servers: vec![gone] }
     }
 
@@ -299,7 +340,7 @@ mod tests {
 
     #[test]
     fn nobody_there_and_a_name_that_does_not_exist_are_broken() {
-        let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let gone = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         for protocol in [TransportProtocol::Udp, TransportProtocol::Tcp] {
             let findings = trunk(gone, protocol).examine(&names());
             assert_eq!(findings.last().unwrap().state, State::Broken, "{findings:?}");
@@ -316,9 +357,68 @@ mod tests {
         assert!(findings.iter().any(|f| f.subject == "DNS" && f.found.ends_with("no answer")));
     }
 
+    /// Answers OPTIONS of those who prove "pbx" and "secret" for the realm "carrier", over UDP.
+    fn guarded() -> SocketAddr {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let mut random = OsRandom;
+            let mut verifier = Verifier::new(VerifierConfig::default(), &mut random);
+            let mut buffer = [0; 4096];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                let raw = Bytes::copy_from_slice(&buffer[..length]);
+                let Ok(request) = Message::parse(raw, &Limits::default()) else { continue };
+                let protected = Protected {
+                    realm: "carrier",
+                    source: from.ip(),
+                    offered: &[HashFunction::Sha256, HashFunction::Md5],
+                    by: ChallengedBy::Server,
+                };
+                let password = |user: &str| (user == "pbx").then_some("secret");
+                let verdict = verifier.verify(Instant::ZERO, &protected, &request, password);
+                let accepted = matches!(verdict, Verdict::Accepted { .. });
+                let (status, reason) = if accepted { (200, "OK") } else { (401, "Unauthorized") };
+                let mut response = Composer::response_to(&request, status, reason, Some("tag"));
+                if !accepted {
+                    let asked = verifier.challenges(Instant::ZERO, &protected, false, &mut random);
+                    for challenge in asked {
+                        response.header(HeaderName::WwwAuthenticate, challenge.to_value());
+                    }
+                }
+                socket.send_to(&response.finish(), from).unwrap();
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn credentials_are_shown_where_they_are_wanted_and_judged() {
+        let address = guarded();
+        let asked = |password: Option<&str>, realm: Option<&str>| {
+            let credential = password
+                .map(|password| Credential { username: "pbx".into(), password: password.into() });
+            let realm = realm.map(Into::into);
+            let trunk = Trunk { credential, realm, ..trunk(address, TransportProtocol::Udp) };
+            trunk.examine(&names()).pop().unwrap()
+        };
+        let taken = asked(Some("secret"), Some("carrier"));
+        assert_eq!(taken.state, State::Fine, "{taken:?}");
+        assert!(taken.found.ends_with("it takes the credentials"), "{}", taken.found);
+        let wrong = asked(Some("other"), None);
+        assert_eq!(wrong.state, State::Broken);
+        assert!(wrong.advice.contains("username and password"), "{}", wrong.advice);
+        assert!(!wrong.found.contains("other"), "no password is shown");
+        let elsewhere = asked(Some("secret"), Some("elsewhere"));
+        assert_eq!(elsewhere.state, State::Broken);
+        assert!(elsewhere.advice.contains("realm"), "{}", elsewhere.advice);
+        let none = asked(None, None);
+        assert_eq!(none.state, State::Warning);
+        assert!(none.advice.contains("username and password"));
+    }
+
     #[test]
     fn a_server_that_says_nothing_is_a_warning() {
-        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
         let findings =
             trunk(silent.local_addr().unwrap(), TransportProtocol::Udp).examine(&names());
         assert_eq!(findings[0].state, State::Warning, "{findings:?}");

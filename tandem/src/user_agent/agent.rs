@@ -104,6 +104,11 @@ impl Agent {
         }
     }
 
+    /// A branch for a transaction of our own.
+    pub(super) fn new_branch(&mut self) -> String {
+        self.endpoint.new_branch(&mut self.random)
+    }
+
     /// A request with Via and Max-Forwards, and the branch of its transaction.
     pub(super) fn compose(
         &mut self,

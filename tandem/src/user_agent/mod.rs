@@ -34,7 +34,9 @@ pub(crate) use caller::place_call;
 pub(crate) use cli::{AnswerArgs, CallArgs, run_answer, run_call};
 pub(crate) use options::CallOptions;
 pub(crate) use outcome::CallOutcome;
-pub(crate) use ping::{PingFailure, ping};
+pub(crate) use ping::{Ping, PingFailure, Pong, Shown};
+#[cfg(test)]
+pub(crate) use random::OsRandom;
 
 #[cfg(test)]
 mod scripted_tests;

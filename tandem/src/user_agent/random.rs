@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// The operating system's generator. A call needs a dozen numbers, so nothing is read ahead.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OsRandom;
+pub(crate) struct OsRandom;
 
 impl sip_proto::Random for OsRandom {
     fn next_u64(&mut self) -> u64 {
