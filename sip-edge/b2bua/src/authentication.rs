@@ -41,7 +41,7 @@ impl Default for AuthenticationConfig {
     }
 }
 
-/// Counts of [`Authentication`], since the start.
+/// What the authentication of requests counts, since the start.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct AuthenticationCounters {
     /// Requests that had no credentials and were asked for some.
