@@ -47,7 +47,7 @@ fn main() {
         };
         destinations.push(local);
         let legs = [0, 1].map(|leg: usize| plan(endpoints[leg].local_addr().unwrap()));
-        relay.command(MediaCommand::Apply { id, plan: MediaPlan { legs }.into() }).unwrap();
+        relay.command(MediaCommand::Apply { id, plan: MediaPlan::rtp(legs).into() }).unwrap();
     }
     let stop = Arc::new(AtomicBool::new(false));
     let receivers: Vec<_> = endpoints

@@ -22,6 +22,10 @@ pub struct RelayStatistics {
     pub rtcp_packets: u64,
     /// Octets of them, without UDP and IP.
     pub rtcp_bytes: u64,
+    /// Datagrams of T.38 fax (UDPTL) sent on.
+    pub udptl_packets: u64,
+    /// Octets of them, without UDP and IP.
+    pub udptl_bytes: u64,
     /// Datagrams that the operating system did not take.
     pub send_failures: u64,
     /// Datagrams longer than the relay's buffers, dropped.
@@ -56,6 +60,8 @@ impl RelayStatistics {
         self.rtp_bytes += read(&counters.rtp_bytes);
         self.rtcp_packets += read(&counters.rtcp_packets);
         self.rtcp_bytes += read(&counters.rtcp_bytes);
+        self.udptl_packets += read(&counters.udptl_packets);
+        self.udptl_bytes += read(&counters.udptl_bytes);
         self.send_failures += read(&counters.send_failures);
         self.oversized += read(&counters.oversized);
         self.receive_failures += read(&counters.receive_failures);
@@ -96,6 +102,8 @@ pub(crate) struct WorkerCounters {
     rtp_bytes: Counter,
     rtcp_packets: Counter,
     rtcp_bytes: Counter,
+    udptl_packets: Counter,
+    udptl_bytes: Counter,
     send_failures: Counter,
     pub(crate) oversized: Counter,
     pub(crate) receive_failures: Counter,
@@ -113,6 +121,7 @@ impl WorkerCounters {
         let (packets, octets) = match kind {
             PacketKind::Rtp => (&self.rtp_packets, &self.rtp_bytes),
             PacketKind::Rtcp => (&self.rtcp_packets, &self.rtcp_bytes),
+            PacketKind::Udptl => (&self.udptl_packets, &self.udptl_bytes),
         };
         packets.add(1);
         octets.add(bytes as u64);
@@ -123,6 +132,7 @@ impl WorkerCounters {
         let (packets, octets) = match kind {
             PacketKind::Rtp => (&self.rtp_packets, &self.rtp_bytes),
             PacketKind::Rtcp => (&self.rtcp_packets, &self.rtcp_bytes),
+            PacketKind::Udptl => (&self.udptl_packets, &self.udptl_bytes),
         };
         packets.subtract(1);
         octets.subtract(bytes as u64);

@@ -71,7 +71,7 @@ impl Rig {
     }
 
     fn apply(&self, id: u64, legs: [&Endpoint; 2]) {
-        let plan = MediaPlan { legs: legs.map(Endpoint::plan) };
+        let plan = MediaPlan::rtp(legs.map(Endpoint::plan));
         self.relay.command(MediaCommand::Apply { id: MediaId(id), plan: plan.into() }).unwrap();
     }
 
@@ -212,7 +212,7 @@ fn srtp_on_one_leg_becomes_rtp_on_the_other_and_failures_are_counted() {
     let mut legs = [a.plan(), b.plan()];
     let keys = SdesKeys { receive: key(1), send: key(2) };
     legs[0].security = model::LegSecurity::Sdes(Box::new(keys));
-    let plan = Box::new(MediaPlan { legs });
+    let plan = Box::new(MediaPlan::rtp(legs));
     rig.relay.command(MediaCommand::Apply { id: MediaId(1), plan }).unwrap();
 
     let (mut sender, mut receiver) = (SrtpSender::new(&key(1)), SrtpReceiver::new(&key(2)));
@@ -295,7 +295,7 @@ fn a_leg_that_describes_our_own_port_makes_no_loop() {
     let rig = Rig::new("127.0.0.1", 20_122..=20_129, |_| {});
     let local = rig.allocate(1).unwrap();
     let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
-    let mut plan = MediaPlan { legs: [a.plan(), b.plan()] };
+    let mut plan = MediaPlan::rtp([a.plan(), b.plan()]);
     plan.legs[1].remote_rtp = Some(local[0].rtp);
     rig.relay.command(MediaCommand::Apply { id: MediaId(1), plan: plan.into() }).unwrap();
     rig.until(|s| s.own_addresses == 1);

@@ -119,6 +119,19 @@ pub struct LadderRecord {
     pub start_line: String,
 }
 
+/// Datagrams of T.38 fax of one leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FaxRecord {
+    /// Received from the leg.
+    pub received_packets: u64,
+    /// Octets of those.
+    pub received_bytes: u64,
+    /// Sent to the leg.
+    pub sent_packets: u64,
+    /// Octets of those.
+    pub sent_bytes: u64,
+}
+
 /// Quality of one leg over the whole call.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct QualityRecord {
@@ -171,6 +184,9 @@ pub struct QualityRecord {
     pub mos: Option<f64>,
     /// The intervals. When there are too many, neighbours are merged in pairs.
     pub intervals: Vec<IntervalRecord>,
+    /// Datagrams of T.38 fax (UDPTL); `None` for a leg that never had any.
+    #[serde(default)]
+    pub fax: Option<FaxRecord>,
 }
 
 /// Quality of one leg in one interval.

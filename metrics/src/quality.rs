@@ -1,6 +1,6 @@
 //! What one leg's reports add up to.
 
-use crate::call_record::{IntervalRecord, QualityRecord};
+use crate::call_record::{FaxRecord, IntervalRecord, QualityRecord};
 use crate::live::LiveQuality;
 use model::{Codec, Instant, LossCounts, Mos, QualityReport, ReportKind};
 use std::time::Duration;
@@ -139,6 +139,12 @@ impl LegQuality {
             rtt_max_us: self.rtt_max.map(micros),
             mos: report.mos.map(|m| rounded(m.value())),
             intervals: self.series.clone(),
+            fax: report.fax.map(|fax| FaxRecord {
+                received_packets: fax.received_packets,
+                received_bytes: fax.received_bytes,
+                sent_packets: fax.sent_packets,
+                sent_bytes: fax.sent_bytes,
+            }),
         })
     }
 

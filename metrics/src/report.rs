@@ -79,6 +79,7 @@ fn header(out: &mut String, record: &CallRecord, findings: &[Finding]) {
         ("Course", course(record)),
         ("Ended", ending(record)),
         ("Transfer", transfer(record)),
+        ("Fax", fax(record)),
         ("Identity", identity(record)),
     ];
     for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -98,6 +99,14 @@ fn identity(record: &CallRecord) -> String {
         verdict => verdict.replacen('_', ": ", 1),
     });
     verified.into_iter().chain(signed).collect::<Vec<_>>().join("; ")
+}
+
+fn fax(record: &CallRecord) -> String {
+    let told = |leg: usize| {
+        let fax = record.quality[leg].as_ref()?.fax?;
+        Some(format!("{} T.38 datagrams from the {}", fax.received_packets, side_name(record, leg)))
+    };
+    [told(0), told(1)].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn transfer(record: &CallRecord) -> String {

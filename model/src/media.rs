@@ -107,8 +107,28 @@ pub enum AllocationFailure {
 /// How one stream is forwarded, compiled from the offer and answer of both legs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MediaPlan {
+    /// What passes.
+    pub kind: StreamKind,
     /// The plan for leg A and for leg B, see [`LegSide::index`].
     pub legs: [LegPlan; 2],
+}
+
+impl MediaPlan {
+    /// A plan for a stream of RTP.
+    pub const fn rtp(legs: [LegPlan; 2]) -> Self {
+        MediaPlan { kind: StreamKind::Rtp, legs }
+    }
+}
+
+/// What a stream carries.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum StreamKind {
+    /// RTP and RTCP, measured.
+    #[default]
+    Rtp,
+    /// UDPTL (T.38 fax): datagrams that are counted and not read. Formats, RTCP and security of the
+    /// legs' plans count for nothing.
+    Udptl,
 }
 
 /// One leg's part of a [`MediaPlan`].

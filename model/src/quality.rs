@@ -92,6 +92,8 @@ pub struct QualityReport {
     pub mos: Option<Mos>,
     /// The same for the interval alone.
     pub interval_mos: Option<Mos>,
+    /// Of a stream that has carried T.38 fax.
+    pub fax: Option<FaxView>,
 }
 
 /// The formats on a leg.
@@ -148,6 +150,19 @@ pub struct SentView {
     pub rtcp_bytes: u64,
     /// Datagrams that the operating system did not take, dropped.
     pub dropped: u64,
+}
+
+/// Datagrams of T.38 fax (UDPTL) of one leg, without UDP and IP.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct FaxView {
+    /// Received from the leg.
+    pub received_packets: u64,
+    /// Octets of those.
+    pub received_bytes: u64,
+    /// Sent to the leg.
+    pub sent_packets: u64,
+    /// Octets of those.
+    pub sent_bytes: u64,
 }
 
 /// What a leg reported about what it received from us, with the loss that already happened before

@@ -21,6 +21,7 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     }
     out.push(reading(&definitions::RELAY_PACKETS, "rtp", relay.rtp_packets));
     out.push(reading(&definitions::RELAY_PACKETS, "rtcp", relay.rtcp_packets));
+    out.push(reading(&definitions::RELAY_PACKETS, "udptl", relay.udptl_packets));
     for reason in DropReason::ALL {
         let dropped = relay.dropped(reason);
         out.push(reading(&definitions::RELAY_DROPPED, reason.name(), dropped));

@@ -70,7 +70,7 @@ fn open(
             _ => {}
         }
     };
-    let plan = MediaPlan { legs };
+    let plan = MediaPlan::rtp(legs);
     relay.command(MediaCommand::Apply { id, plan: Box::new(plan) })?;
     Ok(format!("ok {} {}", local[0].rtp, local[1].rtp))
 }

@@ -15,7 +15,7 @@ fn main() {
     let ends: [SocketAddr; 2] = [([192, 0, 2, 1], 4_000).into(), ([198, 51, 100, 1], 5_000).into()];
     let id = TransactionId::from_random(1);
     let mut session = RtpSession::new(MediaId(1), id, Instant::ZERO, LearningPolicy::default());
-    session.apply(&MediaPlan { legs: ends.map(leg) }, Instant::ZERO);
+    session.apply(&MediaPlan::rtp(ends.map(leg)), Instant::ZERO);
     let mut packet = [0_u8; 172];
     let mut sent = 0;
     for number in 0..times {

@@ -25,6 +25,8 @@ pub enum PacketKind {
     Rtp,
     /// RTCP.
     Rtcp,
+    /// Of a stream that carries T.38 fax.
+    Udptl,
 }
 
 /// What to do with a datagram.
@@ -153,6 +155,9 @@ impl RtpSession {
         arrival: Instant,
     ) -> Decision {
         let len = len.min(buffer.len());
+        if self.rare.as_ref().is_some_and(|rare| rare.is_fax) {
+            return self.forward_datagram(from, socket, source, len, arrival);
+        }
         let kind = match (demultiplex(buffer.get(..len).unwrap_or_default()), socket) {
             (DatagramKind::Rtp, MediaSocket::Rtp) => PacketKind::Rtp,
             (DatagramKind::Rtcp, _) => PacketKind::Rtcp,
@@ -171,7 +176,9 @@ impl RtpSession {
         };
         let to = from.other();
         let outcome = match kind {
-            PacketKind::Rtp => self.forward_rtp(from, source, buffer, len, arrival),
+            PacketKind::Rtp | PacketKind::Udptl => {
+                self.forward_rtp(from, source, buffer, len, arrival)
+            }
             PacketKind::Rtcp => self.forward_rtcp(from, socket, source, buffer, len, arrival),
         };
         let outcome = outcome.and_then(|(socket, destination, len)| {
@@ -308,10 +315,10 @@ impl RtpSession {
     }
 
     fn ice_of(&self, leg: LegSide) -> Option<&IcePlan> {
-        self.ice.as_ref()?[leg.index()].as_ref()
+        self.rare.as_ref()?.ice[leg.index()].as_ref()
     }
 
-    fn refuse(&mut self, from: LegSide, reason: DropReason) -> Decision {
+    pub(crate) fn refuse(&mut self, from: LegSide, reason: DropReason) -> Decision {
         let stream = &mut self.legs[from.index()].stream;
         match reason {
             DropReason::WrongSource => {
@@ -338,7 +345,7 @@ impl RtpSession {
     }
 }
 
-fn pair(legs: &mut [Leg; 2], from: LegSide) -> (&mut Leg, &mut Leg) {
+pub(crate) fn pair(legs: &mut [Leg; 2], from: LegSide) -> (&mut Leg, &mut Leg) {
     let [a, b] = legs;
     match from {
         LegSide::A => (a, b),
@@ -347,7 +354,7 @@ fn pair(legs: &mut [Leg; 2], from: LegSide) -> (&mut Leg, &mut Leg) {
 }
 
 #[inline]
-fn admit(verdict: Verdict) -> Result<(), DropReason> {
+pub(crate) fn admit(verdict: Verdict) -> Result<(), DropReason> {
     match verdict {
         Verdict::Accepted => Ok(()),
         Verdict::Learning => Err(DropReason::Learning),

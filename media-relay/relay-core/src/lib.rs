@@ -10,6 +10,7 @@
 //! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`].
 #![forbid(unsafe_code)]
 
+mod datagrams;
 mod forward;
 mod ice;
 mod latch;

@@ -20,6 +20,7 @@ impl RtpSession {
         };
         // What a leg receives from us is in the format that the other leg sends.
         let codecs = LegSide::BOTH.map(|leg| self.legs[leg.index()].stream.format.map(|f| f.codec));
+        let fax = self.fax_counts();
         LegSide::BOTH.map(|leg| {
             let forbidden = !self.legs[leg.index()].was_allowed;
             let stream = &mut self.legs[leg.index()].stream;
@@ -43,6 +44,7 @@ impl RtpSession {
                 },
                 mos: scores.stream,
                 interval_mos: scores.interval,
+                fax: fax.map(|counts| counts[leg.index()]),
             }
         })
     }

@@ -5,7 +5,9 @@ use crate::latch::{Latch, LearningPolicy};
 use crate::plan::{CompiledLeg, expectations};
 use crate::security::StreamSecurity;
 use crate::stream::LegStream;
-use model::{IcePlan, Instant, LegSide, MediaId, MediaPlan, SdesKeys, TransactionId};
+use model::{
+    FaxView, IcePlan, Instant, LegSide, MediaId, MediaPlan, SdesKeys, StreamKind, TransactionId,
+};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,8 +19,19 @@ pub struct RtpSession {
     pub(crate) policy: LearningPolicy,
     pub(crate) legs: [Leg; 2],
     pub(crate) security: StreamSecurity,
-    /// Of the legs that have ICE; one pointer while none has.
-    pub(crate) ice: Option<Box<[Option<IcePlan>; 2]>>,
+    /// What few streams have; one pointer while this one has nothing of it.
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// What few streams have.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
+    /// Of the legs that have ICE.
+    pub(crate) ice: [Option<IcePlan>; 2],
+    /// The plan in force carries fax.
+    pub(crate) is_fax: bool,
+    /// Of a stream that has ever carried fax.
+    pub(crate) fax: Option<[FaxView; 2]>,
 }
 
 #[derive(Debug)]
@@ -53,7 +66,7 @@ impl RtpSession {
             was_allowed: false,
         };
         let security = StreamSecurity::default();
-        RtpSession { id, transaction_id, policy, legs: [leg(), leg()], security, ice: None }
+        RtpSession { id, transaction_id, policy, legs: [leg(), leg()], security, rare: None }
     }
 
     /// Swaps the whole plan. What was measured and, without `relearn`, what was latched stays; so do
@@ -62,9 +75,7 @@ impl RtpSession {
         for (side, plan) in LegSide::BOTH.into_iter().zip(&plan.legs) {
             self.security.apply(side, &plan.security, now);
         }
-        let has_ice = plan.legs.iter().any(|leg| leg.ice.is_some());
-        self.ice =
-            has_ice.then(|| Box::new(plan.legs.each_ref().map(|leg| leg.ice.as_deref().cloned())));
+        self.apply_rare(plan);
         for (leg, plan) in self.legs.iter_mut().zip(&plan.legs) {
             let [rtp, rtcp] = expectations(plan);
             let relearn = plan.relearn || leg.plan.is_none();
@@ -78,6 +89,14 @@ impl RtpSession {
             }
             leg.plan = Some(CompiledLeg::new(plan));
         }
+    }
+
+    fn apply_rare(&mut self, plan: &MediaPlan) {
+        let is_fax = plan.kind == StreamKind::Udptl;
+        let fax = self.fax_counts().or(is_fax.then(Default::default));
+        let has_ice = plan.legs.iter().any(|leg| leg.ice.is_some());
+        let ice = plan.legs.each_ref().map(|leg| leg.ice.as_deref().cloned());
+        self.rare = (has_ice || fax.is_some()).then(|| Box::new(Rare { ice, is_fax, fax }));
     }
 
     /// Puts the keys of a finished handshake with `leg` into force.
@@ -97,9 +116,10 @@ impl RtpSession {
         self.id
     }
 
-    /// Whether RTP came from either leg.
+    /// Whether media came from either leg.
     pub fn has_media(&self) -> bool {
         self.legs.iter().any(|leg| leg.stream.rtp_packets > 0)
+            || self.fax_counts().iter().flatten().any(|leg| leg.received_packets > 0)
     }
 
     /// The source that a leg's RTP is locked to.
@@ -111,7 +131,11 @@ impl RtpSession {
     /// did not take.
     #[cold]
     pub fn send_failed(&mut self, to: LegSide, kind: PacketKind, len: usize) {
-        self.legs[to.index()].stream.send_failed(kind, len);
+        if kind == PacketKind::Udptl {
+            self.fax_send_failed(to, len);
+        } else {
+            self.legs[to.index()].stream.send_failed(kind, len);
+        }
     }
 
     /// Counts a datagram on a leg's socket that could not even be read whole.

@@ -139,7 +139,7 @@ impl StreamSecurity {
             return if self.has_handshake(leg) { Err(DropReason::NoKeys) } else { Ok(len) };
         };
         let sealed = match kind {
-            PacketKind::Rtp => contexts.send.protect_rtp(buffer, len),
+            PacketKind::Rtp | PacketKind::Udptl => contexts.send.protect_rtp(buffer, len),
             PacketKind::Rtcp => contexts.send.protect_rtcp(buffer, len),
         };
         sealed.map_err(|error| match error {
@@ -195,7 +195,7 @@ fn open(
     packet: &mut [u8],
 ) -> Result<usize, SrtpError> {
     match kind {
-        PacketKind::Rtp => receiver.unprotect_rtp(packet),
+        PacketKind::Rtp | PacketKind::Udptl => receiver.unprotect_rtp(packet),
         PacketKind::Rtcp => receiver.unprotect_rtcp(packet),
     }
 }

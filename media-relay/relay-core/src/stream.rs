@@ -152,7 +152,9 @@ impl LegStream {
     #[inline]
     fn sent_counters(&mut self, kind: PacketKind) -> (&mut u64, &mut u64) {
         match kind {
-            PacketKind::Rtp => (&mut self.sent.rtp_packets, &mut self.sent.rtp_bytes),
+            PacketKind::Rtp | PacketKind::Udptl => {
+                (&mut self.sent.rtp_packets, &mut self.sent.rtp_bytes)
+            }
             PacketKind::Rtcp => (&mut self.sent.rtcp_packets, &mut self.sent.rtcp_bytes),
         }
     }

@@ -76,7 +76,7 @@ fn session_with(security: [LegSecurity; 2]) -> RtpSession {
     for (leg, security) in legs.iter_mut().zip(security) {
         leg.security = security;
     }
-    session.apply(&MediaPlan { legs }, Instant::ZERO);
+    session.apply(&MediaPlan::rtp(legs), Instant::ZERO);
     session
 }
 

@@ -105,6 +105,7 @@ pub(super) fn report(leg: LegSide, at: u64, kind: ReportKind) -> QualityReport {
         rtt: Some(Duration::from_micros(base + 20)),
         mos: Some(Mos::new(4.5)),
         interval_mos: Some(Mos::new(4.1)),
+        fax: None,
     }
 }
 

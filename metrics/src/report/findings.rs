@@ -350,7 +350,8 @@ impl Findings {
 
 /// Nothing came though something was to be expected.
 fn is_mute(quality: &QualityRecord) -> bool {
-    quality.received_packets == 0 && !quality.forbidden
+    let fax = quality.fax.is_some_and(|fax| fax.received_packets > 0);
+    quality.received_packets == 0 && !quality.forbidden && !fax
 }
 
 fn percent(lost: i64, of: u64) -> f64 {

@@ -50,6 +50,7 @@ fn good_side() -> QualityRecord {
         rtt_max_us: Some(24_000),
         mos: Some(4.37),
         intervals: vec![interval, interval],
+        fax: None,
     }
 }
 

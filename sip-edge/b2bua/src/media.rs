@@ -2,6 +2,7 @@
 
 use model::{
     Fingerprint, IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan, Refusal,
+    StreamKind,
 };
 use sdp::{
     AnchorOptions, AudioStream, Encryption, Limits, OriginState, Role, SdpError,
@@ -295,7 +296,10 @@ impl CallMedia {
             plan
         };
         let legs = [plan(LegSide::A), plan(LegSide::B)];
-        Some(MediaCommand::Apply { id, plan: Box::new(MediaPlan { legs }) })
+        let is_fax = |stream: &AudioStream| stream.profile.is_fax();
+        let fax = self.legs.iter().filter_map(|leg| leg.received.as_ref()).any(is_fax);
+        let kind = if fax { StreamKind::Udptl } else { StreamKind::Rtp };
+        Some(MediaCommand::Apply { id, plan: Box::new(MediaPlan { kind, legs }) })
     }
 }
 

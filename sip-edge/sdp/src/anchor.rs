@@ -219,18 +219,23 @@ fn offered_media<'a>(
 ) -> Result<Vec<WrittenMedia<'a>>, SdpError> {
     let audio = received.audio_ref().ok_or(SdpError::NoAudio)?;
     audio.check_address()?;
-    let last = origin.last_audio.as_ref();
-    let protection = origin.crypto.offer(audio.profile, last, draw);
-    let protection = protection.ok_or(SdpError::NoCertificate)?;
+    let is_fax = audio.profile.is_fax();
+    // Fax says nothing of how audio is protected, nor where its line stands.
+    let last = origin.last_audio.as_ref().filter(|last| !is_fax && !last.profile.is_fax());
+    let protection = match is_fax {
+        true => Protection::none(audio.profile),
+        false => origin.crypto.offer(audio.profile, last, draw).ok_or(SdpError::NoCertificate)?,
+    };
     // A line keeps its place for the life of a session (RFC 3264 section 8). At first it is the
     // first audio line's: there are answerers that look no further.
     let place = last.map(|last| last.index).or_else(|| received.first_audio_line());
+    let place = place.filter(|_| !is_fax);
     let transport = Transport {
         local,
         direction: audio.direction,
-        rtcp_mux: audio.rtcp_mux || protection.dtls.is_some(),
+        rtcp_mux: (audio.rtcp_mux && !is_fax) || protection.dtls.is_some(),
         // The fallback if the answerer does not multiplex (RFC 5761 section 5.1.1).
-        rtcp_port: true,
+        rtcp_port: !is_fax,
         protection,
     };
     let proto = transport.protection.profile.name();
@@ -255,7 +260,10 @@ fn answered_media<'a>(
 ) -> Result<Vec<WrittenMedia<'a>>, SdpError> {
     let pair = match to.audio_ref() {
         Some(offered) => {
-            answering_stream(received, at.unwrap_or(offered.index)).map(|answer| (offered, answer))
+            // Fax answers fax, and audio answers audio.
+            answering_stream(received, at.unwrap_or(offered.index))
+                .filter(|answer| answer.profile.is_fax() == offered.profile.is_fax())
+                .map(|answer| (offered, answer))
         }
         None => None,
     };
@@ -273,8 +281,8 @@ fn answered_media<'a>(
             local,
             direction: Direction::answer(offered.direction, answer.direction),
             // Each leg multiplexes or not by itself: the relay can do either.
-            rtcp_mux: offered.rtcp_mux,
-            rtcp_port: !offered.rtcp_mux,
+            rtcp_mux: offered.rtcp_mux && !offered.profile.is_fax(),
+            rtcp_port: !offered.rtcp_mux && !offered.profile.is_fax(),
             protection: protection.take()?,
         };
         // RFC 3264 section 6: the transport protocol of the answer is that of the offer.
@@ -326,6 +334,9 @@ fn relayed<'a>(
         }
         // Writing into a String cannot fail.
         let _ = write!(formats, "{payload_type}");
+    }
+    if transport.protection.profile.is_fax() {
+        media.fmt.trim().clone_into(&mut formats);
     }
     let local = transport.local;
     let default_rtcp = local.rtp.port().checked_add(1).map(|p| SocketAddr::new(local.rtp.ip(), p));

@@ -11,7 +11,8 @@ use sdp_types::{Attribute, Media, Session};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// An audio stream over RTP or SRTP, as its sender describes it.
+/// The stream that is relayed, as its sender describes it: audio over RTP or SRTP, or T.38 fax in
+/// its place.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AudioStream {
     /// The `m=` line, counted from 0.
@@ -92,10 +93,13 @@ impl AudioStream {
         let (crypto, dtls, ice) = if profile.is_dtls() {
             (Vec::new(), Some(told.dtls.attributes()?), told.dtls.ice.attributes())
         } else {
-            (told.crypto.clone(), None, None)
+            // Nothing protects fax: keys beside it are no keys.
+            let crypto = if profile.is_fax() { Vec::new() } else { told.crypto.clone() };
+            (crypto, None, None)
         };
-        let codecs = codecs(line.formats, told);
-        if codecs.is_empty() || (profile.is_sdes() && crypto.is_empty()) {
+        let codecs = if profile.is_fax() { Vec::new() } else { codecs(line.formats, told) };
+        let is_readable = profile.is_fax() || !codecs.is_empty();
+        if !is_readable || (profile.is_sdes() && crypto.is_empty()) {
             return None;
         }
         let mut address = address();
@@ -110,7 +114,7 @@ impl AudioStream {
             remote_rtp,
             remote_rtcp: remote_rtcp(told.rtcp, remote_rtp),
             direction,
-            rtcp_mux: told.rtcp_mux,
+            rtcp_mux: told.rtcp_mux && !profile.is_fax(),
             telephone_event: telephone_event(&codecs),
             codecs,
             ip_family: address.family,
@@ -161,8 +165,16 @@ pub(crate) fn rtcp_host(value: &str) -> Option<&str> {
 impl MediaLine<'_> {
     /// The profile of a stream that the relay can carry.
     fn relayed_profile(&self) -> Option<RtpProfile> {
-        let offered = self.media.eq_ignore_ascii_case("audio") && self.port != 0;
-        RtpProfile::parse(self.proto).filter(|_| offered)
+        if self.port == 0 {
+            return None;
+        }
+        let is = |text: &str, name: &str| text.eq_ignore_ascii_case(name);
+        let fax = is(self.proto, RtpProfile::Udptl.name())
+            && self.formats.split_ascii_whitespace().any(|format| is(format, "t38"));
+        if is(self.media, "image") {
+            return fax.then_some(RtpProfile::Udptl);
+        }
+        RtpProfile::parse(self.proto).filter(|_| is(self.media, "audio"))
     }
 }
 

@@ -35,6 +35,13 @@ pub(crate) struct Protection {
     pub(crate) dtls: Option<LocalDtls>,
 }
 
+impl Protection {
+    /// For a stream that cannot be protected.
+    pub(crate) const fn none(profile: RtpProfile) -> Self {
+        Protection { profile, crypto: Vec::new(), dtls: None }
+    }
+}
+
 impl LegCrypto {
     pub(crate) const fn new(encryption: Encryption, fingerprint: Option<Fingerprint>) -> Self {
         LegCrypto { encryption, keys: Vec::new(), peer: None, dtls: LegDtls::new(fingerprint) }

@@ -18,6 +18,8 @@ pub enum RtpProfile {
     DtlsSavp,
     /// `UDP/TLS/RTP/SAVPF`: the same with early feedback.
     DtlsSavpf,
+    /// `udptl`: no RTP at all, but T.38 fax (ITU-T T.38 Annex D), in an `m=image` line.
+    Udptl,
 }
 
 impl RtpProfile {
@@ -30,7 +32,7 @@ impl RtpProfile {
         RtpProfile::DtlsSavpf,
     ];
 
-    /// Reads the protocol of an `m=` line, in any case; `None` when it is no RTP over UDP.
+    /// Reads the protocol of an `m=audio` line, in any case; `None` when it is no RTP over UDP.
     pub fn parse(proto: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|profile| profile.name().eq_ignore_ascii_case(proto))
     }
@@ -44,12 +46,18 @@ impl RtpProfile {
             RtpProfile::Savpf => "RTP/SAVPF",
             RtpProfile::DtlsSavp => "UDP/TLS/RTP/SAVP",
             RtpProfile::DtlsSavpf => "UDP/TLS/RTP/SAVPF",
+            RtpProfile::Udptl => "udptl",
         }
     }
 
     /// Whether the stream must be SRTP with keys from the description.
     pub const fn is_sdes(self) -> bool {
         matches!(self, RtpProfile::Savp | RtpProfile::Savpf)
+    }
+
+    /// Whether the stream is fax and no RTP.
+    pub const fn is_fax(self) -> bool {
+        matches!(self, RtpProfile::Udptl)
     }
 
     /// Whether the keys come from a handshake on the media path.
@@ -60,6 +68,9 @@ impl RtpProfile {
     /// The plain profile, or one of SRTP, with the same feedback. Whoever agrees keys by DTLS always
     /// says that it has feedback, which many plain trunks refuse: it is not passed on.
     pub(crate) const fn offered_under(self, encryption: Encryption) -> Self {
+        if self.is_fax() {
+            return self;
+        }
         let feedback = matches!(self, RtpProfile::Avpf | RtpProfile::Savpf);
         match (encryption, feedback) {
             (Encryption::Off | Encryption::Mirror | Encryption::Optional, false) => RtpProfile::Avp,

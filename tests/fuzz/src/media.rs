@@ -171,7 +171,7 @@ fn plan(choice: u8, secured: u8) -> MediaPlan {
         security: security(secured, [0x20, 0x40][side]),
         ice: None,
     };
-    MediaPlan { legs: [leg(0, choice & 15), leg(1, choice >> 4)] }
+    MediaPlan::rtp([leg(0, choice & 15), leg(1, choice >> 4)])
 }
 
 fn report(stream: &mut RtpSession, now: Instant) {

@@ -37,7 +37,7 @@ fn leg(remote: &str) -> LegPlan {
 }
 
 fn plan() -> MediaPlan {
-    MediaPlan { legs: [leg(A), leg(B)] }
+    MediaPlan::rtp([leg(A), leg(B)])
 }
 
 fn session(plan: &MediaPlan) -> RtpSession {

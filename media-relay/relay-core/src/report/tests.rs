@@ -29,7 +29,7 @@ fn session() -> RtpSession {
         Instant::ZERO,
         LearningPolicy::default(),
     );
-    session.apply(&MediaPlan { legs: [leg(4_000), leg(5_000)] }, Instant::ZERO);
+    session.apply(&MediaPlan::rtp([leg(4_000), leg(5_000)]), Instant::ZERO);
     session
 }
 
@@ -165,11 +165,11 @@ fn a_leg_that_may_not_send_is_told_from_one_that_does_not() {
         security: model::LegSecurity::Plain,
         ice: None,
     };
-    held.apply(&MediaPlan { legs: [leg(true), leg(false)] }, Instant::ZERO);
+    held.apply(&MediaPlan::rtp([leg(true), leg(false)]), Instant::ZERO);
     let [a, b] = forbidden(&mut held);
     assert_eq!((a.received.forbidden, b.received.forbidden), (false, true));
     // Once allowed, silence counts again.
-    held.apply(&MediaPlan { legs: [leg(true), leg(true)] }, Instant::ZERO);
-    held.apply(&MediaPlan { legs: [leg(true), leg(false)] }, Instant::ZERO);
+    held.apply(&MediaPlan::rtp([leg(true), leg(true)]), Instant::ZERO);
+    held.apply(&MediaPlan::rtp([leg(true), leg(false)]), Instant::ZERO);
     assert!(!forbidden(&mut held)[1].received.forbidden);
 }

@@ -62,7 +62,7 @@ impl Rig {
     }
 
     fn apply(&mut self, a: model::LegSecurity, b: model::LegSecurity) {
-        self.session.apply(&MediaPlan { legs: [leg(A, a), leg(B, b)] }, self.now);
+        self.session.apply(&MediaPlan::rtp([leg(A, a), leg(B, b)]), self.now);
     }
 
     fn forward_from(

@@ -47,7 +47,7 @@ impl Rig {
     }
 
     fn apply(&self, legs: [LegPlan; 2]) {
-        let plan = Box::new(MediaPlan { legs });
+        let plan = Box::new(MediaPlan::rtp(legs));
         self.relay.command(MediaCommand::Apply { id: MediaId(1), plan }).unwrap();
     }
 }

@@ -121,3 +121,24 @@ fn not_answered(status: u16, cause: &str, ended_by: &str) -> CallRecord {
         EndRecord { status, cause: cause.to_owned(), ended_by: ended_by.to_owned(), refusal: None };
     call
 }
+
+#[test]
+fn a_fax_is_no_mute_call() {
+    let mut record = good_call();
+    for side in record.quality.iter_mut().flatten() {
+        side.received_packets = 0;
+        side.sent_packets = 0;
+        side.expected_packets = 0;
+        side.mos = None;
+        let (received_packets, sent_packets) = (412, 398);
+        side.fax = Some(crate::FaxRecord {
+            received_packets,
+            received_bytes: 40_000,
+            sent_packets,
+            sent_bytes: 39_000,
+        });
+    }
+    let text = explain(&record);
+    assert!(text.contains("412 T.38 datagrams from the customer"), "{text}");
+    assert!(!text.contains("One-way audio") && !text.contains("No audio"), "{text}");
+}

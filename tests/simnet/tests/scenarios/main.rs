@@ -3,6 +3,7 @@
 //! identifiers of the other side on its way out.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod attended;
 mod authentication;
 mod bodies;
 mod caller;
@@ -13,6 +14,7 @@ mod dialogs;
 mod dtls;
 mod emergency;
 mod encryption;
+mod fax;
 mod forking;
 mod fraud;
 mod groups;

@@ -1,0 +1,189 @@
+//! Attended transfers, calls that replace a leg, and transfers that are passed on.
+
+use crate::transfer::{TARGET, expect_notify, part, take_offer, transfers};
+use directory::Refer;
+use simnet::{CARRIER, CARRIER_2, PBX, Ua, World, config, connector, directory};
+use sip_proto::HeaderName;
+use std::time::Duration;
+
+/// The PBX talks to one carrier, then to another.
+fn two_calls(w: &mut World) -> [(Ua, Ua); 2] {
+    let first = Ua::establish(w);
+    let mut pbx = w.caller(PBX, "+12065550124");
+    let offer = pbx.sdp(31_000);
+    pbx.invite(w, Some(&offer));
+    let mut pstn = w.callee(CARRIER);
+    let body = pstn.sdp_with(43_000, 1, "sendrecv");
+    pstn.reply(w, 200, Some(&body));
+    pstn.expect(w, "ACK");
+    pbx.expect(w, "200");
+    pbx.ack(w, None);
+    [first, (pbx, pstn)]
+}
+
+/// What a transferor puts into Refer-To for its own other dialog.
+fn consulted(of: &Ua) -> String {
+    format!(
+        "<sip:+12065550124@x.example?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>",
+        of.call_id.replace('@', "%40"),
+        of.remote_tag(),
+        of.tag
+    )
+}
+
+#[test]
+fn an_attended_transfer_joins_both_far_ends() {
+    let mut w = World::new();
+    let [(mut first, mut one), (mut second, mut two)] = two_calls(&mut w);
+    let target = consulted(&second);
+    first.request(&mut w, "REFER", &[("Refer-To", &target)], None);
+    first.expect(&mut w, "202");
+    expect_notify(&mut w, &mut first, "SIP/2.0 100 Trying");
+    take_offer(&mut w, &mut one, 42_000);
+    let confirmed = take_offer(&mut w, &mut two, 43_000);
+    let body = String::from_utf8_lossy(confirmed.body_bytes()).into_owned();
+    assert!(body.contains("a=sendrecv"), "{body}");
+    expect_notify(&mut w, &mut first, "SIP/2.0 200 OK");
+    for ua in [&mut first, &mut second] {
+        ua.expect(&mut w, "BYE");
+        ua.ok(&mut w);
+    }
+    let remotes = w.plan().legs.clone().map(|leg| leg.remote_rtp.unwrap().port());
+    assert_eq!(remotes, [42_000, 43_000]);
+    part(&mut w, &mut one, &mut two);
+    assert_eq!(transfers(&w).0.len(), 1);
+    w.finish();
+}
+
+#[test]
+fn an_attended_transfer_waits_for_a_busy_leg() {
+    let mut w = World::new();
+    let [(mut first, mut one), (mut second, mut two)] = two_calls(&mut w);
+    // The far end is just changing its media.
+    let change = one.sdp_with(40_000, 3, "sendrecv");
+    one.target = "sip:tandem@203.0.113.1:5060".to_owned();
+    one.invite(&mut w, Some(&change));
+    first.expect(&mut w, "INVITE");
+    let target = consulted(&second);
+    first.request(&mut w, "REFER", &[("Refer-To", &target)], None);
+    first.expect(&mut w, "202");
+    expect_notify(&mut w, &mut first, "SIP/2.0 100 Trying");
+    let body = first.sdp_with(30_000, 3, "sendrecv");
+    first.reply(&mut w, 200, Some(&body));
+    first.expect(&mut w, "ACK");
+    one.expect(&mut w, "200");
+    one.ack(&mut w, None);
+    one.expect_silence(&mut w);
+    w.advance(Duration::from_millis(500));
+    take_offer(&mut w, &mut one, 42_000);
+    take_offer(&mut w, &mut two, 43_000);
+    expect_notify(&mut w, &mut first, "SIP/2.0 200 OK");
+    for ua in [&mut first, &mut second] {
+        ua.expect(&mut w, "BYE");
+        ua.ok(&mut w);
+    }
+    part(&mut w, &mut one, &mut two);
+    w.finish();
+}
+
+#[test]
+fn an_attended_transfer_whose_target_hangs_up_leaves_the_first_call() {
+    let mut w = World::new();
+    let [(mut first, mut one), (mut second, mut two)] = two_calls(&mut w);
+    let change = one.sdp_with(40_000, 3, "sendrecv");
+    one.target = "sip:tandem@203.0.113.1:5060".to_owned();
+    one.invite(&mut w, Some(&change));
+    first.expect(&mut w, "INVITE");
+    let target = consulted(&second);
+    first.request(&mut w, "REFER", &[("Refer-To", &target)], None);
+    first.expect(&mut w, "202");
+    expect_notify(&mut w, &mut first, "SIP/2.0 100 Trying");
+    two.target = "sip:tandem@203.0.113.1:5060".to_owned();
+    two.hang_up(&mut w, &mut second);
+    expect_notify(&mut w, &mut first, "SIP/2.0 480 Temporarily Unavailable");
+    let body = first.sdp_with(30_000, 3, "sendrecv");
+    first.reply(&mut w, 200, Some(&body));
+    first.expect(&mut w, "ACK");
+    one.expect(&mut w, "200");
+    one.ack(&mut w, None);
+    first.hang_up(&mut w, &mut one);
+    w.finish();
+}
+
+#[test]
+fn an_invite_with_replaces_takes_over_the_leg() {
+    let mut w = World::new();
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    let replaces = format!("{};to-tag={};from-tag={}", pbx.call_id, pbx.remote_tag(), pbx.tag);
+    let mut other = w.caller(PBX, "+12065550100");
+    other.target = "sip:tandem@203.0.113.1:5060".to_owned();
+    let offer = other.sdp(33_000);
+    other.invite_with(&mut w, &[("Replaces", &replaces)], Some(&offer));
+    other.expect(&mut w, "200");
+    other.ack(&mut w, None);
+    take_offer(&mut w, &mut pstn, 42_000);
+    pbx.expect(&mut w, "BYE");
+    pbx.ok(&mut w);
+    let remotes = w.plan().legs.clone().map(|leg| leg.remote_rtp.unwrap().port());
+    assert_eq!(remotes, [33_000, 42_000]);
+    part(&mut w, &mut other, &mut pstn);
+    w.finish();
+}
+
+#[test]
+fn replaces_needs_a_dialog_of_ours_and_its_owner() {
+    let mut w = World::new();
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    let named = |tag: &str| format!("{};to-tag={};from-tag={tag}", pbx.call_id, pbx.remote_tag());
+    let (right, wrong) = (named(&pbx.tag), named("other"));
+    for (from, replaces, status) in [
+        (PBX, wrong.as_str(), "481"),
+        (PBX, "nonsense", "400"),
+        (PBX, &*format!("{right};early-only"), "486"),
+        (CARRIER_2, right.as_str(), "403"),
+    ] {
+        let mut other = w.caller(from, "+12065550100");
+        let offer = other.sdp(33_000);
+        other.invite_with(&mut w, &[("Replaces", replaces)], Some(&offer));
+        other.expect(&mut w, status);
+        other.ack_failure(&mut w);
+    }
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+}
+
+#[test]
+fn a_refer_is_passed_in_terms_that_the_far_end_knows() {
+    let mut resources = directory();
+    let mut passing = connector();
+    passing.refer = Refer::Pass;
+    resources.voice_connectors = vec![passing];
+    let mut w = World::with(config(), resources);
+    let [(mut first, mut one), (mut second, mut two)] = two_calls(&mut w);
+    first.request(&mut w, "REFER", &[("Refer-To", TARGET), ("Refer-Sub", "true")], None);
+    let passed = one.expect(&mut w, "REFER");
+    let refer_to = passed.header(HeaderName::ReferTo).unwrap();
+    assert_eq!(refer_to, format!("<sip:+12065550177@{CARRIER}>"));
+    one.refuse(&mut w, 202, &[]);
+    first.expect(&mut w, "202");
+    let headers = [("Event", "refer"), ("Subscription-State", "active;expires=60")];
+    one.target = "sip:tandem@203.0.113.1:5060".to_owned();
+    let fragment = "SIP/2.0 100 Trying\r\nVia: SIP/2.0/UDP 198.51.100.20\r\n";
+    one.request(&mut w, "NOTIFY", &headers, Some(("message/sipfrag", fragment)));
+    let notify = first.expect(&mut w, "NOTIFY");
+    assert_eq!(notify.body_bytes(), b"SIP/2.0 100 Trying\r\n");
+    assert_eq!(notify.header(HeaderName::Event), Some("refer"));
+    first.ok(&mut w);
+    one.expect(&mut w, "200");
+    // The other call's dialog, as the carrier knows it.
+    let target = consulted(&second);
+    first.request(&mut w, "REFER", &[("Refer-To", &target)], None);
+    let passed = one.expect(&mut w, "REFER");
+    let refer_to = passed.header(HeaderName::ReferTo).unwrap();
+    assert!(refer_to.contains(&two.call_id) && refer_to.contains(&two.tag), "{refer_to}");
+    one.refuse(&mut w, 503, &[]);
+    first.expect(&mut w, "500");
+    first.hang_up(&mut w, &mut one);
+    second.hang_up(&mut w, &mut two);
+    w.finish();
+}
