@@ -15,12 +15,12 @@ use crate::spending::Spending;
 use crate::statistics::EdgeStatistics;
 use crate::target_health::TargetHealth;
 use crate::transfer::Order;
-use directory::Snapshot;
+use directory::{Snapshot, VoiceConnector};
 use model::{
-    CallEvent, CallEventKind, ConnectionId, Flow, Instant, IpFamily, LegSide, MediaId,
-    TransactionId, TransportProtocol, UnixTime,
+    CallEvent, CallEventKind, ConnectionId, Flow, Instant, IpFamily, LegSide, MediaId, Refusal,
+    RefusalEvent, SipObservation, TransactionId, TransportProtocol, UnixTime,
 };
-use sip_proto::{ClientKey, Endpoint, OwnerTag, Random, ServerKey};
+use sip_proto::{ClientKey, Endpoint, Message, OwnerTag, Random, ServerKey};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -160,6 +160,27 @@ impl Context {
     /// Whether an address is one that we listen on.
     pub(crate) fn is_own_address(&self, address: &SocketAddr) -> bool {
         self.config.listeners.iter().any(|l| l.local == *address || l.advertised == *address)
+    }
+
+    /// Counts a refused request and has it recorded with its first line.
+    pub(crate) fn note_refusal(
+        &mut self,
+        now: Instant,
+        request: &Message,
+        flow: Flow,
+        refusal: Refusal,
+        connector: Option<&VoiceConnector>,
+    ) {
+        self.statistics.refusals += 1;
+        let mut start_line = request.start_line();
+        start_line.truncate(200);
+        self.outputs.push_back(Output::Sip(SipObservation::Refused(RefusalEvent {
+            refusal,
+            at: now,
+            source: flow.remote,
+            voice_connector: connector.map(|connector| connector.id.clone()),
+            start_line,
+        })));
     }
 
     pub(crate) fn event(&mut self, id: TransactionId, at: Instant, kind: CallEventKind) {

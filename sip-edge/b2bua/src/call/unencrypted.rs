@@ -2,10 +2,9 @@
 
 use super::Call;
 use crate::context::Context;
-use crate::edge::Output;
 use crate::encryption;
 use crate::media::BodyFault;
-use model::{Flow, Instant, LegSide, Refusal, RefusalEvent, Side, SipObservation};
+use model::{Flow, Instant, LegSide, Refusal, Side};
 use sip_proto::{Message, ServerKey};
 
 impl Call {
@@ -61,15 +60,7 @@ impl Call {
         encryption::explain(&mut composer, refusal);
         let bytes = composer.finish();
         context.respond(now, server, status, bytes);
-        let mut start_line = request.start_line();
-        start_line.truncate(200);
-        context.statistics.refusals += 1;
-        context.outputs.push_back(Output::Sip(SipObservation::Refused(RefusalEvent {
-            refusal,
-            at: now,
-            source: self.legs[from.index()].flow.remote,
-            voice_connector: Some(self.voice_connector.id.clone()),
-            start_line,
-        })));
+        let flow = self.legs[from.index()].flow;
+        context.note_refusal(now, request, flow, refusal, Some(&self.voice_connector));
     }
 }

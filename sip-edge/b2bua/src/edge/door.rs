@@ -1,6 +1,6 @@
 //! Who comes in: requests that belong to no call yet, admitted or refused.
 
-use super::{Edge, Output};
+use super::Edge;
 use crate::admission::{self, Admission, Denied, Registered};
 use crate::call::Call;
 use crate::config::UnknownSources;
@@ -10,7 +10,7 @@ use crate::policing::Policing;
 use crate::secure;
 use bytes::Bytes;
 use directory::VoiceConnector;
-use model::{CallDirection, Flow, Instant, Refusal, RefusalEvent, SipObservation};
+use model::{CallDirection, Flow, Instant, Refusal};
 use sip_proto::{HeaderName, Message, ServerKey};
 use std::sync::Arc;
 
@@ -182,16 +182,7 @@ impl Edge {
         refusal: Refusal,
         connector: Option<&VoiceConnector>,
     ) {
-        self.context.statistics.refusals += 1;
-        let mut start_line = request.start_line();
-        start_line.truncate(200);
-        self.context.outputs.push_back(Output::Sip(SipObservation::Refused(RefusalEvent {
-            refusal,
-            at: now,
-            source: flow.remote,
-            voice_connector: connector.map(|connector| connector.id.clone()),
-            start_line,
-        })));
+        self.context.note_refusal(now, request, flow, refusal, connector);
     }
 
     /// Requests outside every dialog from a source that nobody has configured cost no transaction:
