@@ -3,16 +3,18 @@
 
 mod authenticate;
 mod door;
+mod events;
+mod observe;
 mod register;
 mod transfer;
 
 use crate::authentication::Authentication;
-use crate::call::{Call, NoResponse};
+use crate::call::Call;
 use crate::config::EdgeConfig;
 use crate::context::{CallKey, Context};
 use crate::health::Health;
 use crate::identity::ExpectedPeer;
-use crate::leg::{ALLOW, OPTION_TAGS, SUPPORTED};
+use crate::leg::OPTION_TAGS;
 use crate::over_mtu::StreamRefusals;
 use crate::peer_certificate::{self, PeerCertificate};
 use crate::policing::Policing;
@@ -23,14 +25,13 @@ use crate::target_health::TargetHealth;
 use bytes::Bytes;
 use directory::Snapshot;
 use model::{
-    CallEvent, ConnectionId, Flow, Instant, LegSide, MediaCommand, MediaEvent, MessageDirection,
-    PeerIdentity, Refusal, SipMessageEvent, SipObservation, TerminationHealth, TransportProtocol,
-    UnixTime, VoiceConnectorId,
+    CallEvent, ConnectionId, Flow, Instant, MediaCommand, MediaEvent, MessageDirection,
+    PeerIdentity, SipObservation, TerminationHealth, TransportProtocol, UnixTime, VoiceConnectorId,
 };
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{
-    ClientKey, Composer, Endpoint, HeaderName, Message, Method, OwnerTag, Random, ServerKey,
-    TimerWheel, TransactionConfig, TransactionEvent, Transmit,
+    ClientKey, Composer, Endpoint, HeaderName, Message, OwnerTag, Random, ServerKey, TimerWheel,
+    TransactionConfig, Transmit,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -331,157 +332,6 @@ impl Edge {
             .min()
     }
 
-    fn process_events(&mut self, now: Instant, flow: Flow) {
-        while let Some(event) = self.context.endpoint.poll_event() {
-            self.handle_event(now, flow, event);
-        }
-        self.observe_transmits(now);
-    }
-
-    fn handle_event(&mut self, now: Instant, flow: Flow, event: TransactionEvent) {
-        match event {
-            TransactionEvent::Request { key, message, flow } => {
-                self.handle_request(now, key, message, flow);
-            }
-            TransactionEvent::Ack { message, flow: _ } => {
-                if let Some((call, side)) = self.context.dialog_of(&message) {
-                    self.with_call(now, call, |call, context| {
-                        call.handle_ack(context, now, side, &message);
-                    });
-                }
-            }
-            TransactionEvent::Cancelled { invite, message: _ } => {
-                if let Some((call, side)) = self.context.invites.get(&invite).copied() {
-                    self.with_call(now, call, |call, context| {
-                        call.handle_cancelled(context, now, side);
-                    });
-                }
-            }
-            TransactionEvent::Response { key, message, request } => {
-                self.handle_response(now, key, &message, request.as_ref(), flow);
-            }
-            TransactionEvent::ClientTimeout { key } => {
-                self.handle_no_response(now, key, NoResponse::Timeout);
-            }
-            TransactionEvent::FellBack { key: _, refused } => {
-                self.context.stream_refusals.refused(now, refused);
-            }
-            TransactionEvent::ClientUnreachable { key } => {
-                self.handle_no_response(now, key, NoResponse::Unreachable);
-            }
-            TransactionEvent::ServerDone { key, acked: _ } => {
-                if let Some((call, _)) = self.context.invites.get(&key).copied() {
-                    self.with_call(now, call, |call, context| call.close_invite(context, key));
-                }
-            }
-            TransactionEvent::ClientDone { key } => {
-                if let Some((call, _)) = self.context.clients.get(&key).copied() {
-                    self.with_call(now, call, |call, context| call.close_client(context, key));
-                }
-            }
-            TransactionEvent::StrayResponse { message, flow } => {
-                self.handle_stray_answer(now, &message, flow);
-            }
-        }
-    }
-
-    fn handle_response(
-        &mut self,
-        now: Instant,
-        key: ClientKey,
-        response: &Message,
-        request: Option<&Bytes>,
-        flow: Flow,
-    ) {
-        let Some((call, purpose)) = self.context.clients.get(&key).copied() else {
-            if self.context.take_ping_response(now, key, response)
-                || self.context.take_registration_response(now, key, response, request, flow)
-            {
-                return;
-            }
-            // Of a call that is gone: an answer to its INVITE must still be hung up.
-            if is_invite_success(response) {
-                self.context.hang_up_late_answer(now, response, flow);
-            }
-            return;
-        };
-        self.with_call(now, call, |call, context| {
-            call.handle_response(context, now, key, purpose, response, request, flow);
-        });
-    }
-
-    fn handle_no_response(&mut self, now: Instant, key: ClientKey, failure: NoResponse) {
-        let Some((call, purpose)) = self.context.clients.get(&key).copied() else {
-            if !self.context.take_registration_failure(now, key, failure.status()) {
-                self.context.take_ping_failure(now, key, failure.cause());
-            }
-            return;
-        };
-        self.with_call(now, call, |call, context| {
-            call.close_client(context, key);
-            call.handle_no_response(context, now, purpose, failure);
-        });
-    }
-
-    /// A 2xx whose transaction is gone: the call that asked for it decides, and one that nobody
-    /// asked for any more is hung up.
-    fn handle_stray_answer(&mut self, now: Instant, response: &Message, flow: Flow) {
-        self.context.statistics.stray_responses += 1;
-        let dialog = response
-            .from()
-            .ok()
-            .and_then(|from| from.tag())
-            .and_then(|tag| self.context.dialogs.get(tag).copied());
-        let of_a_call = dialog.is_some_and(|(call, side)| {
-            self.with_call(now, call, |call, context| {
-                call.handle_other_answer(context, now, side, response, flow);
-            })
-        });
-        if !of_a_call {
-            self.context.hang_up_late_answer(now, response, flow);
-        }
-    }
-
-    fn handle_request(&mut self, now: Instant, key: ServerKey, request: Message, flow: Flow) {
-        let in_dialog = request.to().ok().and_then(|to| to.tag()).is_some();
-        if in_dialog {
-            match self.context.dialog_of(&request) {
-                Some((call, side)) => {
-                    self.with_call(now, call, |call, context| {
-                        call.handle_request(context, now, side, key, &request, flow);
-                    });
-                }
-                None => {
-                    self.context.statistics.unknown_dialogs += 1;
-                    self.context.answer_outside(now, key, &request, 481, |_| {});
-                }
-            }
-            return;
-        }
-        match request.method() {
-            Some(Method::Invite) => self.handle_new_call(now, key, request, flow),
-            Some(Method::Options) => {
-                self.context.note_customer_ping(now, &request, &flow);
-                self.context.answer_outside(now, key, &request, 200, |c| {
-                    c.header(HeaderName::Allow, ALLOW)
-                        .header(HeaderName::Supported, SUPPORTED)
-                        .header(HeaderName::Accept, "application/sdp");
-                });
-            }
-            Some(Method::Register) => self.handle_register(now, key, &request, flow),
-            // A BYE, INFO or UPDATE outside a dialog has lost its dialog.
-            Some(Method::Bye | Method::Info | Method::Update | Method::Prack) => {
-                self.context.answer_outside(now, key, &request, 481, |_| {});
-            }
-            _ => {
-                self.note_refusal(now, &request, flow, Refusal::MethodNotAllowed, None);
-                self.context.answer_outside(now, key, &request, 405, |c| {
-                    c.header(HeaderName::Allow, ALLOW);
-                });
-            }
-        }
-    }
-
     /// Runs `work` on a call, then lets it settle. `false` when there is no such call.
     fn with_call(
         &mut self,
@@ -524,49 +374,6 @@ impl Edge {
         }
         self.observe_transmits(now);
     }
-
-    /// Moves what the endpoint wants sent into the outputs, noting each message for the record.
-    fn observe_transmits(&mut self, now: Instant) {
-        while let Some(transmit) = self.context.endpoint.poll_transmit() {
-            let of = self.context.call_of(&transmit.payload);
-            let (flow, payload) = (transmit.flow, transmit.payload.clone());
-            self.context.outputs.push_back(Output::Transmit(transmit));
-            if let Some(event) = self.observation(now, flow, &payload, MessageDirection::Sent, of) {
-                self.context.outputs.push_back(Output::Sip(SipObservation::Message(event)));
-            }
-        }
-    }
-
-    fn observation(
-        &self,
-        at: Instant,
-        flow: Flow,
-        raw: &Bytes,
-        direction: MessageDirection,
-        of: Option<(CallKey, LegSide)>,
-    ) -> Option<SipMessageEvent> {
-        let line = sip_proto::start_line_of(raw);
-        if line.is_empty() {
-            return None;
-        }
-        let status = line
-            .strip_prefix(b"SIP/2.0 ")
-            .and_then(|rest| std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok());
-        let call = of.and_then(|(key, leg)| Some((self.calls.get(key)?, leg)));
-        let start_line = raw.slice_ref(&line[..line.len().min(200)]);
-        let logged = call.as_ref().is_some_and(|(call, _)| call.parties.log_sip_messages);
-        Some(SipMessageEvent {
-            transaction_id: call.as_ref().map(|(call, _)| call.id),
-            voice_connector: call.as_ref().map(|(call, _)| call.parties.voice_connector.clone()),
-            leg: call.as_ref().map(|(_, leg)| *leg),
-            at,
-            direction,
-            flow,
-            status,
-            message: logged.then(|| raw.clone()),
-            start_line,
-        })
-    }
 }
 
 /// For events that come from no message.
@@ -579,16 +386,6 @@ const NO_FLOW: Flow = Flow {
 };
 
 impl Context {
-    /// The call that a message on the wire belongs to, by its Call-ID.
-    fn call_of(&self, raw: &[u8]) -> Option<(CallKey, LegSide)> {
-        self.call_ids.get(sip_proto::call_id_of(raw)?).copied()
-    }
-
-    /// The dialog that a request of a peer names by our tag; the leg checks the rest.
-    fn dialog_of(&self, request: &Message) -> Option<(CallKey, LegSide)> {
-        self.dialogs.get(request.to().ok()?.tag()?).copied()
-    }
-
     /// Answers a request that belongs to no call.
     fn answer_outside(
         &mut self,
@@ -605,9 +402,4 @@ impl Context {
         headers(&mut composer);
         self.respond(now, server, status, composer.finish());
     }
-}
-
-fn is_invite_success(response: &Message) -> bool {
-    response.status().is_some_and(|status| (200..300).contains(&status))
-        && response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite)
 }

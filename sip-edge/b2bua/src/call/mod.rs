@@ -1,6 +1,7 @@
 //! One call: two legs and the sub-machines that run it. This file only routes what happens to the
 //! sub-machine that it belongs to; each of those is in a file of its own.
 
+mod allocate;
 mod answer;
 mod attempt;
 mod authentication;
@@ -20,10 +21,12 @@ mod reliable;
 mod renegotiated;
 mod renegotiation;
 mod replacement;
+mod request;
 mod setup;
 mod takeover;
 mod target;
 mod teardown;
+mod transactions;
 mod transfer;
 mod unencrypted;
 mod update;
@@ -41,84 +44,21 @@ use crate::secure;
 use crate::spending::Running;
 use bytes::Bytes;
 use directory::{Target, VoiceConnector, country_of};
-use model::{
-    CallDirection, CallParties, Flow, HealthCause, Instant, LegSide, MediaEvent, Side,
-    TransactionId,
-};
+use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side, TransactionId};
 use realign::Realign;
 use referral::Referral;
 use reliable::ReliableProvisionals;
 use renegotiation::Renegotiation;
+use request::MAX_REQUESTS_PER_SECOND;
 use setup::{PendingSetup, SetupState};
-use sip_proto::{ClientKey, HeaderName, Message, Method, ServerKey, TimerId};
+use sip_proto::{ClientKey, Message, Method, TimerId};
 use std::sync::Arc;
 use takeover::Takeover;
 use teardown::TeardownState;
+use transactions::OpenTransaction;
 
 pub(crate) use authentication::LegAuthentication;
-
-/// Which request of ours a response belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum ClientPurpose {
-    /// The INVITE to leg B, of the given attempt.
-    Setup { attempt: u32 },
-    /// A re-INVITE forwarded to a leg.
-    Renegotiation(LegSide),
-    /// The acknowledgement of leg B's reliable provisional response.
-    Prack,
-    /// The re-INVITE that tells leg A the description of the fork that answered.
-    Realign,
-    /// A session refresh on a leg.
-    Refresh(LegSide),
-    /// An INFO forwarded to a leg; the key is the asking leg's transaction.
-    Info { to: LegSide, server: ServerKey },
-    /// A BYE on a leg.
-    Bye(LegSide),
-    /// A REFER or NOTIFY forwarded to a leg; the key is the asking leg's transaction.
-    Pass { to: LegSide, server: ServerKey },
-    /// A NOTIFY of ours about a transfer, to the leg that asked for it.
-    Notify(LegSide),
-    /// A re-INVITE of ours that brings a leg together with its new far end.
-    Join(LegSide),
-}
-
-/// How one of our requests failed without a response.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum NoResponse {
-    /// Timer B or F.
-    Timeout,
-    /// The transport could not reach the peer.
-    Unreachable,
-}
-
-impl NoResponse {
-    /// The status that it counts as.
-    pub(crate) const fn status(self) -> u16 {
-        match self {
-            NoResponse::Timeout => 408,
-            NoResponse::Unreachable => 503,
-        }
-    }
-
-    /// What it says of the peer.
-    pub(crate) const fn cause(self) -> HealthCause {
-        match self {
-            NoResponse::Timeout => HealthCause::Timeout,
-            NoResponse::Unreachable => HealthCause::Unreachable,
-        }
-    }
-}
-
-/// A transaction that the call waits for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum OpenTransaction {
-    /// A request of ours without a final response.
-    Client(ClientKey),
-    /// An INVITE of ours with its 2xx, which may come again.
-    Answered(ClientKey),
-    /// A peer's INVITE.
-    Invite(ServerKey),
-}
+pub(crate) use transactions::{ClientPurpose, NoResponse};
 
 /// What a leg that we called holds until its end.
 #[derive(Default)]
@@ -247,56 +187,6 @@ impl Call {
         &self.voice_connector
     }
 
-    /// A request inside one of the call's dialogs, other than ACK.
-    pub(crate) fn handle_request(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        from: LegSide,
-        server: ServerKey,
-        request: &Message,
-        flow: Flow,
-    ) {
-        let Some(method) = request.method() else { return };
-        let other_fork = self.is_from_other_fork(from, request);
-        // A leg must always be able to hang up.
-        if method != Method::Bye
-            && (other_fork || self.legs[from.index()].is_from_peer(request))
-            && !self.requests.take(MAX_REQUESTS_PER_SECOND, now)
-        {
-            self.refuse_flood(context, now, from, server, request);
-            return;
-        }
-        if other_fork {
-            self.answer_other_fork(context, now, server, request);
-            return;
-        }
-        if !self.legs[from.index()].is_from_peer(request) {
-            context.statistics.unknown_dialogs += 1;
-            self.legs[from.index()].answer(context, now, server, request, 481);
-            return;
-        }
-        if !self.accept_signalling(context, now, from, server, request, flow) {
-            return;
-        }
-        if !self.accept_sequence(context, now, from, server, request) {
-            return;
-        }
-        self.follow_flow(from, flow);
-        match method {
-            Method::Bye => self.handle_bye(context, now, from, server, request),
-            Method::Invite | Method::Update => {
-                self.handle_offer_request(context, now, from, server, request);
-            }
-            Method::Prack => self.handle_prack(context, now, from, server, request),
-            Method::Info => self.forward_info(context, now, from, server, request),
-            Method::Options => self.answer_options(context, now, from, server, request),
-            Method::Refer => self.handle_refer(context, now, from, server, request),
-            Method::Notify => self.handle_notify(context, now, from, server, request),
-            _ => self.refuse_method(context, now, from, server, request),
-        }
-    }
-
     /// An ACK inside one of the call's dialogs.
     pub(crate) fn handle_ack(
         &mut self,
@@ -418,47 +308,6 @@ impl Call {
         }
     }
 
-    /// Waits for the outcome of one of our requests.
-    fn open_client(&mut self, context: &mut Context, client: ClientKey, purpose: ClientPurpose) {
-        context.clients.insert(client, (self.key, purpose));
-        self.open.push(OpenTransaction::Client(client));
-    }
-
-    /// Waits for the end of a peer's INVITE, to hear of its CANCEL.
-    fn open_invite(&mut self, context: &mut Context, server: ServerKey, from: LegSide) {
-        if server == ServerKey::NONE {
-            return;
-        }
-        context.invites.insert(server, (self.key, from));
-        self.open.push(OpenTransaction::Invite(server));
-    }
-
-    /// One of our requests is over.
-    pub(crate) fn close_client(&mut self, context: &mut Context, client: ClientKey) {
-        context.clients.remove(&client);
-        self.open.retain(|open| {
-            !matches!(open, OpenTransaction::Client(c) | OpenTransaction::Answered(c) if *c == client)
-        });
-    }
-
-    /// One of our INVITEs has its 2xx. Copies may come for 64 × T1, but a call that ends does not
-    /// wait for them: it would fill the table long after its BYE. Once it is gone,
-    /// [`Context::hang_up_late_answer`] deals with the rare one. (An answer that came after the end
-    /// is waited for, because there copies are likely.)
-    fn answered_client(&mut self, client: ClientKey) {
-        for open in &mut self.open {
-            if *open == OpenTransaction::Client(client) {
-                *open = OpenTransaction::Answered(client);
-            }
-        }
-    }
-
-    /// A peer's INVITE is over.
-    pub(crate) fn close_invite(&mut self, context: &mut Context, server: ServerKey) {
-        context.invites.remove(&server);
-        self.open.retain(|open| *open != OpenTransaction::Invite(server));
-    }
-
     /// A leg withdrew its INVITE; the CANCEL itself has been answered.
     pub(crate) fn handle_cancelled(&mut self, context: &mut Context, now: Instant, from: LegSide) {
         if from == LegSide::A && self.pending.is_some() {
@@ -557,50 +406,6 @@ impl Call {
         }
     }
 
-    /// CSeq must grow within a dialog (RFC 3261 section 12.2.2: 500 otherwise).
-    fn accept_sequence(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        from: LegSide,
-        server: ServerKey,
-        request: &Message,
-    ) -> bool {
-        let leg = &mut self.legs[from.index()];
-        let number = request.cseq().map(|cseq| cseq.number).unwrap_or_default();
-        let accepted = match &mut leg.dialog {
-            Some(dialog) => dialog.check_remote_cseq(number).is_ok(),
-            None => true,
-        };
-        if !accepted {
-            self.legs[from.index()].answer(context, now, server, request, 500);
-        }
-        accepted
-    }
-
-    /// More requests than any use of a call needs: 500 with Retry-After (RFC 3261 section 21.5.1),
-    /// which costs the call nothing.
-    fn refuse_flood(
-        &self,
-        context: &mut Context,
-        now: Instant,
-        from: LegSide,
-        server: ServerKey,
-        request: &Message,
-    ) {
-        let mut composer = self.legs[from.index()].response(context, request, 500);
-        composer.header(HeaderName::RetryAfter, "1");
-        context.respond(now, server, 500, composer.finish());
-    }
-
-    /// A peer that opened a new connection is answered and asked on that one from now on.
-    fn follow_flow(&mut self, side: LegSide, flow: Flow) {
-        let leg = &mut self.legs[side.index()];
-        if flow.protocol == leg.flow.protocol && flow.protocol.is_reliable() {
-            leg.flow = Flow { identity: flow.identity.or(leg.flow.identity), ..flow };
-        }
-    }
-
     /// The connection of a leg closed: the next request opens a new one.
     pub(crate) fn handle_connection_closed(&mut self, connection: model::ConnectionId) {
         for leg in &mut self.legs {
@@ -610,10 +415,6 @@ impl Call {
         }
     }
 }
-
-/// Requests inside the dialogs of one call, both legs together; dialled digits by INFO come at ten a
-/// second.
-const MAX_REQUESTS_PER_SECOND: u32 = 50;
 
 fn is_invite(response: &Message) -> bool {
     response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite)

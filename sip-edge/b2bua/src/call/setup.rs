@@ -16,10 +16,7 @@ use crate::registrar::Binding;
 use crate::secure;
 use crate::session_timer::seconds;
 use directory::{Host, Route};
-use model::{
-    AllocationFailure, CallDirection, CallEventKind, EndedBy, Instant, IpFamily, LegSide,
-    LocalMedia, MediaCommand, MediaId, Refusal, Side,
-};
+use model::{CallDirection, CallEventKind, EndedBy, Instant, LegSide, Refusal, Side};
 use sdp::SessionDescription;
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{ClientKey, HeaderName, Message, ServerKey};
@@ -409,101 +406,6 @@ impl Call {
             self.note_route_unresolved(context, now);
         }
         self.next_route(context, now);
-    }
-
-    /// Makes sure that the relay has ports of the right families, then calls.
-    pub(super) fn place(&mut self, context: &mut Context, now: Instant, target: Target) {
-        let address = target.address;
-        if context.is_own_address(&address) {
-            // A name with an address of ours among others is no loop unless it is the only one.
-            if self.pending.as_ref().is_some_and(|pending| !pending.targets.is_empty()) {
-                self.next_route(context, now);
-                return;
-            }
-            self.fail(
-                context,
-                now,
-                482,
-                "the route leads back to us",
-                EndedBy::Edge,
-                Some(Refusal::Loop),
-            );
-            return;
-        }
-        let Some(pending) = self.pending.as_mut() else { return };
-        pending.destination = Some(target);
-        let leg_a_family = match pending.offer.as_ref().and_then(SessionDescription::audio_ref) {
-            Some(audio) => audio.ip_family,
-            None => IpFamily::of(&self.legs[LegSide::A.index()].flow.remote),
-        };
-        let families = [leg_a_family, IpFamily::of(&address)];
-        if self.media.fits(families) && self.media.is_allocated() {
-            self.call_leg_b(context, now);
-            return;
-        }
-        self.release_media(context);
-        self.media_serial = self.media_serial.wrapping_add(1);
-        let id = self.key.media_id(self.media_serial);
-        self.media.requested(id, families);
-        self.setup.go(SetupState::Allocating);
-        context.outputs.push_back(Output::Media(MediaCommand::Allocate {
-            id,
-            transaction_id: self.id,
-            families,
-        }));
-    }
-
-    pub(super) fn media_allocated(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        id: MediaId,
-        local: [LocalMedia; 2],
-    ) {
-        if self.media.id() != Some(id) || self.setup.state() != SetupState::Allocating {
-            // Of a route that is no longer tried, or of a call that has ended meanwhile.
-            context.outputs.push_back(Output::Media(MediaCommand::Release { id }));
-            return;
-        }
-        self.media.allocated(local);
-        context.own_media.extend(local.iter().map(|media| media.rtp));
-        context.event(self.id, now, CallEventKind::MediaAllocated { media: id });
-        if self.takeover.is_replacement() {
-            self.answer_replacement(context, now);
-            return;
-        }
-        self.call_leg_b(context, now);
-    }
-
-    pub(super) fn media_refused(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        id: MediaId,
-        reason: AllocationFailure,
-    ) {
-        if self.media.id() != Some(id) || self.setup.state() != SetupState::Allocating {
-            return;
-        }
-        self.media.release();
-        match reason {
-            AllocationFailure::NoAddress(_) => {
-                self.fail(
-                    context,
-                    now,
-                    488,
-                    "no media address of the needed family",
-                    EndedBy::Edge,
-                    Some(Refusal::NotAcceptable),
-                );
-            }
-            AllocationFailure::PortsExhausted => {
-                self.refuse_overload(context, now, Refusal::PortsExhausted);
-            }
-            AllocationFailure::Socket | AllocationFailure::Overloaded => {
-                self.refuse_overload(context, now, Refusal::Overloaded);
-            }
-        }
     }
 
     pub(super) fn refuse_overload(

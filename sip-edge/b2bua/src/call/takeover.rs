@@ -4,7 +4,8 @@
 
 use super::backoff::glare_wait;
 use super::setup::SetupState;
-use super::{Call, ClientPurpose, OpenTransaction};
+use super::transactions::exchange_transactions;
+use super::{Call, ClientPurpose};
 use crate::context::{CallKey, Context};
 use crate::deadline::Deadline;
 use crate::leg::{ALLOW, IN_DIALOG_SUPPORTED};
@@ -424,88 +425,5 @@ impl Call {
     fn join_is_impossible(&mut self, context: &mut Context, now: Instant) {
         self.bye_reason = Some("SIP;cause=488;text=\"Transfer: no common media\"");
         self.end_both(context, now, "the transferred legs have no common media", 200);
-    }
-}
-
-/// Responses that are still to come concern the leg, wherever it is.
-fn exchange_transactions(
-    context: &mut Context,
-    one: &mut Call,
-    near: LegSide,
-    other: &mut Call,
-    leg: LegSide,
-) {
-    let leaving = one.take_transactions(context, near);
-    let coming = other.take_transactions(context, leg);
-    one.put_transactions(context, near, coming);
-    other.put_transactions(context, leg, leaving);
-}
-
-impl Call {
-    fn take_transactions(&mut self, context: &Context, side: LegSide) -> Vec<OpenTransaction> {
-        let of_leg = |open: &mut OpenTransaction| match open {
-            OpenTransaction::Client(client) | OpenTransaction::Answered(client) => {
-                context.clients.get(client).is_some_and(|(_, purpose)| purpose.leg() == Some(side))
-            }
-            OpenTransaction::Invite(server) => {
-                context.invites.get(server).is_some_and(|(_, from)| *from == side)
-            }
-        };
-        self.open.extract_if(.., of_leg).collect()
-    }
-
-    fn put_transactions(
-        &mut self,
-        context: &mut Context,
-        side: LegSide,
-        transactions: Vec<OpenTransaction>,
-    ) {
-        for open in &transactions {
-            match open {
-                OpenTransaction::Client(client) | OpenTransaction::Answered(client) => {
-                    if let Some((key, purpose)) = context.clients.get_mut(client) {
-                        *key = self.key;
-                        *purpose = purpose.on(side);
-                    }
-                }
-                OpenTransaction::Invite(server) => {
-                    context.invites.insert(*server, (self.key, side));
-                }
-            }
-        }
-        self.open.extend(transactions);
-    }
-}
-
-impl ClientPurpose {
-    /// The leg that the request went to.
-    pub(super) fn leg(self) -> Option<LegSide> {
-        match self {
-            ClientPurpose::Setup { .. } | ClientPurpose::Prack => Some(LegSide::B),
-            ClientPurpose::Realign => Some(LegSide::A),
-            ClientPurpose::Renegotiation(leg)
-            | ClientPurpose::Refresh(leg)
-            | ClientPurpose::Bye(leg)
-            | ClientPurpose::Notify(leg)
-            | ClientPurpose::Join(leg) => Some(leg),
-            ClientPurpose::Info { to, .. } | ClientPurpose::Pass { to, .. } => Some(to),
-        }
-    }
-
-    /// The same of a leg that has moved. An INVITE has its answer by then, and only copies of that
-    /// may come.
-    fn on(self, leg: LegSide) -> Self {
-        match self {
-            ClientPurpose::Setup { .. }
-            | ClientPurpose::Renegotiation(_)
-            | ClientPurpose::Realign
-            | ClientPurpose::Join(_) => ClientPurpose::Join(leg),
-            ClientPurpose::Prack => ClientPurpose::Prack,
-            ClientPurpose::Refresh(_) => ClientPurpose::Refresh(leg),
-            ClientPurpose::Bye(_) => ClientPurpose::Bye(leg),
-            ClientPurpose::Notify(_) => ClientPurpose::Notify(leg),
-            ClientPurpose::Info { server, .. } => ClientPurpose::Info { to: leg, server },
-            ClientPurpose::Pass { server, .. } => ClientPurpose::Pass { to: leg, server },
-        }
     }
 }

@@ -1,0 +1,58 @@
+//! Messages as the record shows them: which call each belongs to, and in what order they went.
+
+use super::{Edge, Output};
+use crate::context::{CallKey, Context};
+use bytes::Bytes;
+use model::{Flow, Instant, LegSide, MessageDirection, SipMessageEvent, SipObservation};
+
+impl Edge {
+    /// Moves what the endpoint wants sent into the outputs, noting each message for the record.
+    pub(super) fn observe_transmits(&mut self, now: Instant) {
+        while let Some(transmit) = self.context.endpoint.poll_transmit() {
+            let of = self.context.call_of(&transmit.payload);
+            let (flow, payload) = (transmit.flow, transmit.payload.clone());
+            self.context.outputs.push_back(Output::Transmit(transmit));
+            if let Some(event) = self.observation(now, flow, &payload, MessageDirection::Sent, of) {
+                self.context.outputs.push_back(Output::Sip(SipObservation::Message(event)));
+            }
+        }
+    }
+
+    pub(super) fn observation(
+        &self,
+        at: Instant,
+        flow: Flow,
+        raw: &Bytes,
+        direction: MessageDirection,
+        of: Option<(CallKey, LegSide)>,
+    ) -> Option<SipMessageEvent> {
+        let line = sip_proto::start_line_of(raw);
+        if line.is_empty() {
+            return None;
+        }
+        let status = line
+            .strip_prefix(b"SIP/2.0 ")
+            .and_then(|rest| std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok());
+        let call = of.and_then(|(key, leg)| Some((self.calls.get(key)?, leg)));
+        let start_line = raw.slice_ref(&line[..line.len().min(200)]);
+        let logged = call.as_ref().is_some_and(|(call, _)| call.parties.log_sip_messages);
+        Some(SipMessageEvent {
+            transaction_id: call.as_ref().map(|(call, _)| call.id),
+            voice_connector: call.as_ref().map(|(call, _)| call.parties.voice_connector.clone()),
+            leg: call.as_ref().map(|(_, leg)| *leg),
+            at,
+            direction,
+            flow,
+            status,
+            message: logged.then(|| raw.clone()),
+            start_line,
+        })
+    }
+}
+
+impl Context {
+    /// The call that a message on the wire belongs to, by its Call-ID.
+    pub(super) fn call_of(&self, raw: &[u8]) -> Option<(CallKey, LegSide)> {
+        self.call_ids.get(sip_proto::call_id_of(raw)?).copied()
+    }
+}
