@@ -66,8 +66,8 @@ pub struct VoiceConnector {
 pub struct RegistrationPolicy {
     /// The shortest time that is granted; less is refused (423).
     pub min_expires: Duration,
-    /// The longest: a system that asks for more gets this. No registration outlives a restart of the
-    /// node, so this is also how long a customer may be unreachable after one.
+    /// The longest: a system that asks for more gets this. A connection ends with the node, so this is
+    /// also how long a system that is late to notice may be unreachable after a restart.
     pub max_expires: Duration,
     /// Contacts at once; a further one is refused.
     pub max_bindings: usize,

@@ -287,6 +287,7 @@ impl Rung {
 /// `passed_A`, `failed_stale`, `no_identity`.
 fn verdict(verification: CallerVerification) -> String {
     match verification {
+        CallerVerification::Passed { attestation: "" } => "passed".to_owned(),
         CallerVerification::Passed { attestation } => format!("passed_{attestation}"),
         CallerVerification::Failed(why) => format!("failed_{why}"),
         CallerVerification::Missing => "no_identity".to_owned(),

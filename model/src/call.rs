@@ -199,7 +199,7 @@ pub enum CallEventKind {
 pub enum CallerVerification {
     /// The signature is right.
     Passed {
-        /// `A`, `B` or `C` (RFC 8588).
+        /// `A`, `B` or `C` (RFC 8588); empty when the signer says nothing of that.
         attestation: &'static str,
     },
     /// It proves nothing; why, in a word.

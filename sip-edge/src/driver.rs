@@ -2,7 +2,7 @@
 //! whatever comes next.
 
 use crate::clock::Clock;
-use crate::handle::{Shared, ShellStatistics, WorkerInput, overloaded};
+use crate::handle::{Bindings, Shared, ShellStatistics, WorkerInput, overloaded};
 use crate::logic::CallLogic;
 use crate::ports::Ports;
 use crate::resolver::{Resolver, ResolverInput};
@@ -80,6 +80,7 @@ pub(crate) struct State {
     more: bool,
     draining: bool,
     published_calls: usize,
+    bindings: Bindings,
 }
 
 impl<L: CallLogic> Driver<L> {
@@ -127,6 +128,13 @@ impl<L: CallLogic> Driver<L> {
         if let Some(directory) = asked.directory {
             self.logic.set_directory(directory);
         }
+        if let Some(stir) = asked.stir {
+            self.logic.set_stir(stir);
+        }
+        if asked.bindings && self.logic.bindings_revision() != self.state.bindings.revision {
+            let (revision, list) = (self.logic.bindings_revision(), self.logic.bindings(now));
+            self.state.bindings = Bindings { revision, list: list.into() };
+        }
         if asked.drain {
             self.state.draining = true;
             self.logic.drain(now);
@@ -138,7 +146,7 @@ impl<L: CallLogic> Driver<L> {
             self.logic.handle_media_event(now, overloaded(id));
         }
         self.carry_out(now);
-        if asked.statistics || asked.drain {
+        if asked.statistics || asked.bindings || asked.drain {
             self.publish();
         }
         if asked.stop {
@@ -370,6 +378,9 @@ impl<L: CallLogic> Driver<L> {
             media_events_lost: self.shared.media_events_lost.load(Ordering::Relaxed),
             media_commands_lost: self.state.media_commands_lost,
         };
-        self.shared.publish(|published| published.statistics = statistics);
+        self.shared.publish(|published| {
+            published.statistics = statistics;
+            published.bindings = self.state.bindings.clone();
+        });
     }
 }

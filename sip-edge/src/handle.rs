@@ -4,7 +4,7 @@ use crate::resolver::ResolverCounters;
 use crate::tls::CertificateStatus;
 use crate::tls_thread::TlsThread;
 use crate::transport::TransportCounters;
-use b2bua::EdgeStatistics;
+use b2bua::{EdgeStatistics, SavedBinding, Stir};
 use directory::Snapshot;
 use model::{AllocationFailure, MediaEvent, MediaId, TransportProtocol};
 use std::collections::VecDeque;
@@ -44,6 +44,16 @@ pub struct ShellStatistics {
     pub media_commands_lost: u64,
 }
 
+/// The registrations of customers' systems that outlive a restart
+/// ([`b2bua::EdgeConfig::bindings`]).
+#[derive(Clone, Default, Debug)]
+pub struct Bindings {
+    /// Another one than before when something has changed since.
+    pub revision: u64,
+    /// The bindings, the oldest first.
+    pub list: Arc<[SavedBinding]>,
+}
+
 /// How a drain ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Drained {
@@ -65,6 +75,8 @@ pub(crate) struct Requests {
     pub(crate) drain: bool,
     pub(crate) end_all: bool,
     pub(crate) statistics: bool,
+    pub(crate) bindings: bool,
+    pub(crate) stir: Option<Stir>,
     pub(crate) stop: bool,
     /// Streams to be failed as overloaded.
     pub(crate) failed_streams: VecDeque<MediaId>,
@@ -74,6 +86,7 @@ pub(crate) struct Requests {
 #[derive(Default)]
 pub(crate) struct Published {
     pub(crate) statistics: ShellStatistics,
+    pub(crate) bindings: Bindings,
     /// Grows with each publication.
     pub(crate) version: u64,
     /// The worker has ended; nothing more is published.
@@ -204,6 +217,20 @@ impl SipEdge {
         let before = self.version();
         self.request(|requests| requests.statistics = true);
         self.shared.wait(STATISTICS_PATIENCE, |published| published.version > before)
+    }
+
+    /// The registrations of customers' systems that outlive a restart.
+    pub fn bindings(&self) -> Bindings {
+        let before = self.version();
+        self.request(|requests| requests.bindings = true);
+        self.shared.wait(STATISTICS_PATIENCE, |published| published.version > before);
+        let published = self.shared.published.lock().unwrap_or_else(PoisonError::into_inner);
+        published.bindings.clone()
+    }
+
+    /// Signs and verifies callers by other keys and certificates from now on.
+    pub fn set_stir(&self, stir: Stir) {
+        self.request(|requests| requests.stir = Some(stir));
     }
 
     /// The TLS certificates that are in use, with their ends.

@@ -20,7 +20,7 @@ mod transport;
 
 pub use clock::Clock;
 pub use error::StartError;
-pub use handle::{Drained, MediaEventSender, ShellStatistics, SipEdge};
+pub use handle::{Bindings, Drained, MediaEventSender, ShellStatistics, SipEdge};
 pub use ports::Ports;
 pub use resolver::{Located, ResolverCounters, ResolverLimits, locate};
 pub use start::{ShellConfig, start};

@@ -1,7 +1,7 @@
 //! The call logic as the driver sees it, so that the driver can be tested with a scripted one.
 
 use crate::clock::unix_time;
-use b2bua::{EdgeStatistics, Output, PeerCertificate, ResolveId};
+use b2bua::{EdgeStatistics, Output, PeerCertificate, ResolveId, SavedBinding, Stir};
 use bytes::Bytes;
 use directory::Snapshot;
 use model::{ConnectionId, Flow, Instant, MediaEvent};
@@ -25,6 +25,9 @@ pub(crate) trait CallLogic {
     fn end_all(&mut self, now: Instant);
     fn active_calls(&self) -> usize;
     fn statistics(&self) -> EdgeStatistics;
+    fn bindings(&mut self, now: Instant) -> Vec<SavedBinding>;
+    fn bindings_revision(&self) -> u64;
+    fn set_stir(&mut self, stir: Stir);
     fn poll_output(&mut self) -> Option<Output>;
     fn poll_timeout(&self) -> Option<Instant>;
 }
@@ -70,6 +73,16 @@ impl CallLogic for b2bua::Edge {
     }
     fn statistics(&self) -> EdgeStatistics {
         self.statistics()
+    }
+    fn bindings(&mut self, now: Instant) -> Vec<SavedBinding> {
+        self.set_calendar(now, unix_time());
+        b2bua::Edge::bindings(self, now)
+    }
+    fn bindings_revision(&self) -> u64 {
+        self.bindings_revision()
+    }
+    fn set_stir(&mut self, stir: Stir) {
+        self.set_stir(stir);
     }
     fn poll_output(&mut self) -> Option<Output> {
         self.poll_output()

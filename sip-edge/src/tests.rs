@@ -13,7 +13,7 @@ use crate::resolver::{Lookup, Reply, ResolverLimits};
 use crate::start::{ShellConfig, start_with};
 use crate::transport::TcpLimits;
 use crate::{Clock, StartError};
-use b2bua::{EdgeConfig, EdgeStatistics, Output, PeerCertificate, ResolveId};
+use b2bua::{EdgeConfig, EdgeStatistics, Output, PeerCertificate, ResolveId, SavedBinding, Stir};
 use bytes::Bytes;
 use directory::{Resources, Snapshot};
 use model::TransportProtocol;
@@ -107,6 +107,13 @@ impl CallLogic for Scripted {
     fn statistics(&self) -> EdgeStatistics {
         EdgeStatistics::default()
     }
+    fn bindings(&mut self, _: Instant) -> Vec<SavedBinding> {
+        Vec::new()
+    }
+    fn bindings_revision(&self) -> u64 {
+        0
+    }
+    fn set_stir(&mut self, _: Stir) {}
     fn poll_output(&mut self) -> Option<Output> {
         self.outputs.try_recv().ok()
     }

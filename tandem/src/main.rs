@@ -1,5 +1,6 @@
 //! The `tandem` binary: configuration, wiring, command line, drain. No domain logic.
 
+mod bindings;
 mod clock;
 mod commands;
 mod config;
@@ -7,6 +8,7 @@ mod control;
 mod doctor;
 mod http;
 mod identity;
+mod kept;
 mod node;
 mod readings;
 mod user_agent;

@@ -2,6 +2,7 @@
 
 use crate::clock::Origin;
 use crate::config::Config;
+use crate::kept::Kept;
 use crate::readings;
 use b2bua::{EdgeConfig, Listener};
 use call_metrics::{
@@ -32,13 +33,14 @@ pub(crate) struct Node {
     recorder: RecorderHandle,
     sink: FileSink,
     config: Config,
+    kept: Kept,
     /// Held while the node runs, so that no second one writes into the same directory.
     _lock: File,
 }
 
 /// Why a node does not start.
 #[derive(Debug)]
-pub(crate) struct StartError(String);
+pub(crate) struct StartError(pub(crate) String);
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,13 +73,12 @@ impl Node {
             StartError(format!("cannot make the certificate of DTLS-SRTP: {error}"))
         })?;
         let mut shell = shell_config(&config, clock, origin.calendar, identity.fingerprint());
-        shell.edge.stir =
-            crate::identity::load(&config.stir, origin.calendar).map_err(StartError)?;
+        let kept = Kept::start(&config, origin, &mut shell.edge)?;
         let relay = start_relay(&config, origin, identity, &observations, &events)?;
         let relay = Arc::new(relay);
         let edge = start_edge(&config, shell, &observations, &relay)?;
         let _ = events.set(edge.media_events());
-        let node = Node { edge: Arc::new(edge), relay, recorder, sink, config, _lock: lock };
+        let node = Node { edge: Arc::new(edge), relay, recorder, sink, config, kept, _lock: lock };
         node.publish_readings();
         Ok(node)
     }
@@ -101,6 +102,11 @@ impl Node {
         !self.edge.has_ended()
     }
 
+    /// Does what is to be done every second.
+    pub(crate) fn tick(&mut self) {
+        self.kept.tick(&self.edge);
+    }
+
     /// Puts another configuration into force as far as that is possible without touching calls:
     /// carriers and voice connectors. Returns the sections that differ and need a restart.
     pub(crate) fn reload(&mut self, config: Config) -> Vec<&'static str> {
@@ -120,6 +126,8 @@ impl Node {
             }
         }
         self.edge.reload(Arc::clone(&config.directory));
+        self.kept.follow(&config.stir, &self.edge);
+        self.config.stir = config.stir;
         self.config.directory = config.directory;
         self.config.drain = config.drain;
         restart
@@ -127,8 +135,9 @@ impl Node {
 
     /// Takes no new calls, lets the running ones finish within the limit, then stops everything in
     /// the order in which it feeds the next.
-    pub(crate) fn stop(self) -> Drained {
+    pub(crate) fn stop(mut self) -> Drained {
         let drained = self.edge.drain(self.config.drain.timeout);
+        self.kept.keep_bindings(&self.edge);
         // The page's readings hold the edge and the relay as well; a weak reference each.
         if let Ok(edge) = Arc::try_unwrap(self.edge) {
             edge.stop();
@@ -144,6 +153,7 @@ impl Node {
     fn publish_readings(&self) {
         let (edge, relay) = (Arc::downgrade(&self.edge), Arc::downgrade(&self.relay));
         let sink = self.sink.sender();
+        let identities = self.kept.certificate_ends();
         self.view().set_readings(move |out| {
             if let Some(relay) = relay.upgrade() {
                 readings::of_relay(&relay.statistics(), out);
@@ -152,6 +162,7 @@ impl Node {
                 readings::of_edge(&edge.statistics(), out);
                 readings::of_certificates(&edge.certificates(), out);
             }
+            readings::of_identity(&identities.load(), Origin::now().calendar, out);
             readings::of_sink(&sink.statistics(), out);
         });
     }
@@ -289,6 +300,7 @@ fn shell_config(
             health: config.health,
             origin: calendar,
             authentication: config.authentication,
+            udp_keep_alive: sip.udp_keep_alive,
             dtls_fingerprint: Some(fingerprint),
             listeners,
             ..EdgeConfig::default()

@@ -1,7 +1,9 @@
 //! Counters of the relay, the edge and the sink, as the Prometheus page names them.
 
+use crate::identity::CertificateEnd;
 use call_metrics::{Definition, Reading, definitions};
 use media_relay::{DropReason, RelayStatistics};
+use model::UnixTime;
 use outbox::SinkStatistics;
 use sip_edge::ShellStatistics;
 use sip_edge::tls::{CertificateStatus, HandshakeFailure};
@@ -88,6 +90,7 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
         out.push(reading(&definitions::ROUTES_SKIPPED, reason, count));
     }
     out.push(reading(&definitions::PINGS, "", logic.pings));
+    out.push(reading(&definitions::KEEP_ALIVES, "", logic.keep_alives));
     for (reason, count) in [
         ("stranger", logic.strangers_dropped),
         ("malformed", logic.malformed),
@@ -120,6 +123,17 @@ pub(crate) fn of_certificates(certificates: &[CertificateStatus], out: &mut Vec<
             definition: &definitions::TLS_CERTIFICATE_LEFT,
             label: certificate.name.to_string().into(),
             value: left.unsigned_abs(),
+        });
+    }
+}
+
+/// How long the certificates of `[stir]` are still valid.
+pub(crate) fn of_identity(ends: &[CertificateEnd], now: UnixTime, out: &mut Vec<Reading>) {
+    for end in ends {
+        out.push(Reading {
+            definition: &definitions::STIR_CERTIFICATE_LEFT,
+            label: end.file.display().to_string().into(),
+            value: end.seconds_left(now).max(0).unsigned_abs(),
         });
     }
 }

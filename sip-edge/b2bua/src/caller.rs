@@ -9,7 +9,7 @@ use directory::{
 };
 use model::{CallDirection, CallerVerification, Instant, Refusal, TransactionId};
 use sip_proto::{Composer, HeaderName, Message, NameAddr};
-use stir::{Attestation, Claims, Failure, canonical_number};
+use stir::{Attestation, CallFacts, Claims, Failure, canonical_number};
 
 /// The caller of one call.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -238,13 +238,15 @@ impl Context {
             (Some(verifier), Some(unix)) => {
                 let orig = claimed_number(invite).unwrap_or_default();
                 let values = invite.values(HeaderName::Identity);
-                verifier.verify(values, &orig, &admission.called, unix)
+                let date = invite.header(HeaderName::Date);
+                let call = CallFacts { orig: &orig, dest: &admission.called, date };
+                verifier.verify(values, call, unix)
             }
             _ => Err(Failure::UnknownCertificate),
         };
         match verified {
             Ok(verified) => {
-                let attestation = verified.attestation.as_str();
+                let attestation = verified.attestation.map_or("", Attestation::as_str);
                 Ok(Some(CallerVerification::Passed { attestation }))
             }
             Err(failure) if carrier.verify == Verify::Require => Err(refusal_of(failure)),

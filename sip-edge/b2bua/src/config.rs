@@ -2,6 +2,7 @@
 
 use crate::authentication::AuthenticationConfig;
 use crate::health::HealthConfig;
+use crate::registrar::SavedBinding;
 use model::{Fingerprint, TransportProtocol, UnixTime};
 use sip_proto::{Limits, TimerConfig};
 use std::net::SocketAddr;
@@ -68,6 +69,11 @@ pub struct EdgeConfig {
     pub authentication: AuthenticationConfig,
     /// How callers are signed and verified (RFC 8224).
     pub stir: Stir,
+    /// How often a way over UDP to a registered system, or to a carrier that we are registered at, is
+    /// used at the least, so that NATs and firewalls keep it open; `None` leaves that to the peers.
+    pub udp_keep_alive: Option<Duration>,
+    /// Registrations of customers' systems from before a restart ([`crate::Edge::bindings`]).
+    pub bindings: Arc<[SavedBinding]>,
     /// Of the relay's certificate for DTLS-SRTP; without one such offers are refused with 488.
     pub dtls_fingerprint: Option<Fingerprint>,
 }
@@ -115,6 +121,8 @@ impl Default for EdgeConfig {
             origin: UnixTime::default(),
             authentication: AuthenticationConfig::default(),
             stir: Stir::default(),
+            udp_keep_alive: None,
+            bindings: Arc::default(),
             dtls_fingerprint: None,
         }
     }

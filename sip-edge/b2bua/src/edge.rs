@@ -18,6 +18,8 @@ use crate::leg::OPTION_TAGS;
 use crate::over_mtu::StreamRefusals;
 use crate::peer_certificate::{self, PeerCertificate};
 use crate::policing::Policing;
+use crate::registrar::Registrar;
+use crate::registration::Registrations;
 use crate::slab::Calls;
 use crate::statistics::EdgeStatistics;
 use crate::strangers::Strangers;
@@ -102,8 +104,8 @@ impl Edge {
             context: Context {
                 endpoint: Endpoint::new(transactions),
                 health: Health::new(config.health, &directory),
-                registrations: Default::default(),
-                registrar: Default::default(),
+                registrations: Registrations::new(config.udp_keep_alive),
+                registrar: Registrar::restored(&config, &directory),
                 config,
                 random,
                 outputs: VecDeque::new(),
@@ -215,7 +217,7 @@ impl Edge {
         self.process_events(now, NO_FLOW);
         self.context.run_health(now);
         self.context.run_registrations(now);
-        self.context.registrar.handle_timeout(now);
+        self.context.run_registrar(now);
         self.observe_transmits(now);
         while let Some(key) = self.wheel.pop(now) {
             self.with_call(now, key, |call, context| {
@@ -319,16 +321,14 @@ impl Edge {
 
     /// When to call [`Edge::handle_timeout`] at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let transactions = self.context.endpoint.poll_timeout();
-        let calls = self.wheel.next_deadline();
-        let pings = self.context.health.probes.poll_timeout();
-        let registrations = self.context.registrations.poll_timeout();
+        let context = &self.context;
+        let transactions = context.endpoint.poll_timeout();
         transactions
             .into_iter()
-            .chain(calls)
-            .chain(pings)
-            .chain(registrations)
-            .chain(self.context.registrar.poll_timeout())
+            .chain(self.wheel.next_deadline())
+            .chain(context.health.probes.poll_timeout())
+            .chain(context.registrations.poll_timeout())
+            .chain(context.registrar.poll_timeout())
             .min()
     }
 

@@ -1,11 +1,21 @@
 //! The bindings of customers' systems whose addresses change (RFC 3261 section 10.3).
 //!
 //! A voice connector has the Contacts that its systems registered with its credentials; none of them
-//! outlives its time, its connection or a restart of the node. While one is held, the address that
-//! it was registered from may call as the voice connector. Pure.
+//! outlives its time or its connection. While one is held, the address that it was registered from
+//! may call as the voice connector. Pure.
 
+mod keep_alive;
+mod saved;
+
+#[cfg(test)]
+mod tests;
+
+pub use saved::SavedBinding;
+
+use crate::preference::{HIGHEST, preference};
 use directory::{RegistrationPolicy, Snapshot};
-use model::{ConnectionId, Flow, Instant, VoiceConnectorId};
+use keep_alive::KeepAlives;
+use model::{ConnectionId, Flow, Instant, TransportProtocol, VoiceConnectorId};
 use sip_proto::{HeaderName, Message, NameAddr, Uri};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -21,6 +31,8 @@ pub(crate) struct Binding {
     pub(crate) path: Vec<Box<str>>,
     /// The way that the registration came, and that calls go back (RFC 3581, RFC 5626).
     pub(crate) flow: Flow,
+    /// Its q value in thousandths: the higher, the sooner it is called.
+    q: u16,
     call_id: Box<str>,
     cseq: u32,
     until: Instant,
@@ -58,12 +70,16 @@ pub(crate) struct Registrar {
     /// An entry for each binding.
     sources: HashMap<IpAddr, Vec<VoiceConnectorId>>,
     ends: BTreeMap<(Instant, u64), VoiceConnectorId>,
+    keep_alives: KeepAlives,
     next_serial: u64,
+    /// Grows with every change.
+    revision: u64,
 }
 
 /// What one Contact of a REGISTER asks for.
 struct Asked<'a> {
     uri: &'a str,
+    q: u16,
     seconds: u32,
 }
 
@@ -112,11 +128,13 @@ impl Registrar {
             if contact.seconds > 0 {
                 self.next_serial += 1;
                 self.bind(
+                    Some(now),
                     connector,
                     Binding {
                         uri: contact.uri.into(),
                         path: path.clone(),
                         flow,
+                        q: contact.q,
                         call_id: call_id.into(),
                         cseq,
                         until: now + Duration::from_secs(contact.seconds.into()),
@@ -128,10 +146,11 @@ impl Registrar {
         Ok(())
     }
 
-    /// The bindings of a voice connector, the newest first.
+    /// The bindings of a voice connector in the order in which they are called: the preferred ones
+    /// first (RFC 3261 section 16.6), of equal ones the newest.
     pub(crate) fn bindings(&self, connector: &VoiceConnectorId) -> Vec<Arc<Binding>> {
         let mut bindings = self.bindings.get(connector).cloned().unwrap_or_default();
-        bindings.sort_unstable_by_key(|binding| std::cmp::Reverse(binding.serial));
+        bindings.sort_unstable_by_key(|binding| std::cmp::Reverse((binding.q, binding.serial)));
         bindings
     }
 
@@ -150,9 +169,10 @@ impl Registrar {
         self.ends.len()
     }
 
-    /// When the next binding ends.
+    /// When the next binding ends, or is to be kept reachable.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.ends.keys().next().map(|(at, _)| *at)
+        let end = self.ends.keys().next().map(|(at, _)| *at);
+        end.into_iter().chain(self.keep_alives.poll_timeout()).min()
     }
 
     /// Forgets what has ended.
@@ -183,7 +203,12 @@ impl Registrar {
         }
     }
 
-    fn bind(&mut self, connector: &VoiceConnectorId, binding: Binding) {
+    /// `now` is when its way was last used; `None` for one of an earlier run.
+    fn bind(&mut self, now: Option<Instant>, connector: &VoiceConnectorId, binding: Binding) {
+        self.revision += 1;
+        if binding.flow.protocol == TransportProtocol::Udp {
+            self.keep_alives.add(now, binding.serial, connector);
+        }
         self.ends.insert((binding.until, binding.serial), connector.clone());
         let source = binding.flow.remote.ip().to_canonical();
         self.sources.entry(source).or_default().push(connector.clone());
@@ -205,6 +230,8 @@ impl Registrar {
     fn forget(&mut self, connector: &VoiceConnectorId, is_gone: impl Fn(&Binding) -> bool) {
         let Some(bindings) = self.bindings.get_mut(connector) else { return };
         for gone in bindings.extract_if(.., |binding| is_gone(binding)) {
+            self.revision += 1;
+            self.keep_alives.remove(gone.serial);
             self.ends.remove(&(gone.until, gone.serial));
             let source = gone.flow.remote.ip().to_canonical();
             if let Some(connectors) = self.sources.get_mut(&source) {
@@ -226,6 +253,11 @@ impl Binding {
     /// Seconds that are left of it, at least 1.
     pub(crate) fn seconds_left(&self, now: Instant) -> u64 {
         self.until.saturating_since(now).as_secs().max(1)
+    }
+
+    /// The q value as it was registered; `None` for the highest, which needs no saying.
+    pub(crate) fn preference(&self) -> Option<String> {
+        (self.q < HIGHEST).then(|| format!("0.{:03}", self.q))
     }
 }
 
@@ -260,7 +292,8 @@ fn asked<'a>(
             return Err(RegisterFault::Malformed);
         }
         if !asked.iter().any(|known| same_uri(known.uri, contact.uri_text)) {
-            asked.push(Asked { uri: contact.uri_text, seconds: wanted.min(most) });
+            let q = preference(contact.params.get("q"));
+            asked.push(Asked { uri: contact.uri_text, q, seconds: wanted.min(most) });
         }
     }
     Ok(Some(asked))
@@ -272,134 +305,4 @@ const MOST_CONTACTS: usize = 32;
 fn same_uri(one: &str, two: &str) -> bool {
     one == two
         || matches!((Uri::parse(one), Uri::parse(two)), (Ok(one), Ok(two)) if one.equivalent(&two))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::Bytes;
-    use model::TransportProtocol;
-    use sip_proto::Limits;
-
-    const POLICY: RegistrationPolicy = RegistrationPolicy {
-        min_expires: Duration::from_secs(60),
-        max_expires: Duration::from_secs(600),
-        max_bindings: 2,
-    };
-
-    struct Desk {
-        registrar: Registrar,
-        id: VoiceConnectorId,
-        cseq: u32,
-    }
-
-    impl Desk {
-        fn new() -> Self {
-            let id = VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap();
-            Desk { registrar: Registrar::default(), id, cseq: 0 }
-        }
-
-        fn send(&mut self, at: u64, headers: &str) -> Result<(), RegisterFault> {
-            self.cseq += 1;
-            let text = format!(
-                "REGISTER sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKb\r\nFrom: <sip:a@h>;tag=1\r\n\
-                 To: <sip:a@h>\r\nCall-ID: c\r\nCSeq: {} REGISTER\r\n{headers}Content-Length: 0\r\n\r\n",
-                self.cseq
-            );
-            let request = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
-            let (now, flow) = (Instant::from_millis(at * 1_000), flow(None));
-            self.registrar.register(now, &self.id, &POLICY, &request, flow)
-        }
-
-        fn held(&self, at: u64) -> Vec<(String, u64)> {
-            let now = Instant::from_millis(at * 1_000);
-            let bindings = self.registrar.bindings(&self.id);
-            bindings.iter().map(|b| (b.uri.to_string(), b.seconds_left(now))).collect()
-        }
-    }
-
-    fn flow(connection: Option<u64>) -> Flow {
-        let at = |text: &str| text.parse().unwrap();
-        Flow {
-            connection: connection.map(ConnectionId),
-            ..Flow::new(TransportProtocol::Udp, at("203.0.113.1:5060"), at("192.0.2.9:41000"))
-        }
-    }
-
-    #[test]
-    fn a_contact_is_bound_for_its_time_and_its_source_with_it() {
-        let mut desk = Desk::new();
-        let source: IpAddr = "192.0.2.9".parse().unwrap();
-        assert_eq!(desk.send(0, "Contact: <sip:pbx@10.0.0.1:5060>;expires=120\r\n"), Ok(()));
-        assert_eq!(desk.held(0), [("sip:pbx@10.0.0.1:5060".to_owned(), 120)]);
-        assert_eq!(desk.registrar.connectors_at(source), [desk.id.clone()]);
-        assert_eq!(desk.send(100, "Expires: 300\r\nContact: <sip:pbx@10.0.0.1:5060>\r\n"), Ok(()));
-        assert_eq!(desk.registrar.len(), 1, "a refresh is no other binding");
-        desk.registrar.handle_timeout(Instant::from_millis(399_999));
-        assert_eq!(desk.registrar.len(), 1);
-        assert_eq!(desk.registrar.poll_timeout(), Some(Instant::from_millis(400_000)));
-        desk.registrar.handle_timeout(Instant::from_millis(400_000));
-        assert_eq!((desk.registrar.len(), desk.registrar.knows(source)), (0, false));
-        assert!(desk.registrar.bindings.is_empty() && desk.registrar.poll_timeout().is_none());
-    }
-
-    #[test]
-    fn times_have_bounds() {
-        let mut desk = Desk::new();
-        let brief = desk.send(0, "Contact: <sip:a@h>;expires=59\r\n");
-        assert_eq!(brief, Err(RegisterFault::TooBrief { min_seconds: 60 }));
-        assert_eq!(desk.send(0, "Contact: <sip:a@h>;expires=99999\r\n"), Ok(()));
-        assert_eq!(desk.held(0)[0].1, 600);
-        assert_eq!(desk.send(0, "Contact: <sip:b@h>\r\n"), Ok(()));
-        assert_eq!(desk.held(0)[0].1, 600, "without a wish, the longest");
-        let wrong = desk.send(0, "Contact: <sip:a@h>;expires=soon\r\n");
-        assert_eq!(wrong, Err(RegisterFault::Malformed));
-    }
-
-    #[test]
-    fn bindings_are_bounded_and_removed_one_by_one_or_all() {
-        let mut desk = Desk::new();
-        for user in ["a", "b"] {
-            assert_eq!(desk.send(0, &format!("Contact: <sip:{user}@h>\r\n")), Ok(()));
-        }
-        assert_eq!(desk.send(0, "Contact: <sip:c@h>\r\n"), Err(RegisterFault::TooMany));
-        assert_eq!(desk.send(0, "Contact: <sip:b@h>\r\n"), Ok(()), "a known one is refreshed");
-        assert_eq!(desk.send(0, "Contact: <sip:a@h>;expires=0\r\n"), Ok(()));
-        assert_eq!(desk.send(0, "Contact: <sip:c@h>\r\n"), Ok(()));
-        assert_eq!(desk.send(0, "Contact: *\r\n"), Err(RegisterFault::Malformed));
-        assert_eq!(desk.send(0, "Contact: *\r\nExpires: 0\r\n"), Ok(()));
-        assert_eq!(desk.registrar.len(), 0);
-        assert_eq!(desk.send(0, ""), Ok(()), "a question");
-    }
-
-    #[test]
-    fn what_is_older_than_the_binding_changes_nothing() {
-        let mut desk = Desk::new();
-        desk.cseq = 10;
-        assert_eq!(desk.send(0, "Contact: <sip:a@h>\r\n"), Ok(()));
-        for cseq in [0, 9, 10] {
-            desk.cseq = cseq;
-            for headers in ["Contact: <sip:a@h>;expires=0\r\n", "Contact: *\r\nExpires: 0\r\n"] {
-                desk.cseq = cseq;
-                assert_eq!(desk.send(0, headers), Err(RegisterFault::OutOfOrder), "{cseq}");
-            }
-        }
-        desk.cseq = 11;
-        assert_eq!(desk.send(0, "Contact: <sip:a@h>;expires=0\r\n"), Ok(()));
-    }
-
-    #[test]
-    fn a_binding_ends_with_its_connection() {
-        let mut desk = Desk::new();
-        assert_eq!(desk.send(0, "Contact: <sip:a@h>\r\n"), Ok(()));
-        let mut binding = (*desk.registrar.bindings(&desk.id)[0]).clone();
-        binding.flow = flow(Some(7));
-        binding.serial = 99;
-        let id = desk.id.clone();
-        desk.registrar.bind(&id, binding);
-        desk.registrar.handle_connection_closed(ConnectionId(7));
-        assert_eq!(desk.registrar.len(), 1);
-        desk.registrar.handle_connection_closed(ConnectionId(8));
-        assert_eq!(desk.registrar.len(), 1);
-    }
 }

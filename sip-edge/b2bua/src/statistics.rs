@@ -32,6 +32,9 @@ pub struct EdgeStatistics {
     pub routes_over_rate: u64,
     /// OPTIONS sent to carriers and routes.
     pub pings: u64,
+    /// Times that a way over UDP was used only to be kept open, towards registered systems and
+    /// carriers that we are registered at.
+    pub keep_alives: u64,
     /// Refusals that a dry run left undone.
     pub would_refuse: u64,
     /// Inputs that were neither a SIP message nor a keep-alive, or broke a bound.

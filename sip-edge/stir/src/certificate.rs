@@ -127,6 +127,19 @@ pub(crate) fn roots(text: &str) -> Result<Vec<CertificateDer<'static>>, Certific
     }
 }
 
+/// When the first of the certificates in PEM ends that ends at all.
+pub(crate) fn not_after(text: &str) -> Result<UnixTime, CertificateError> {
+    let blocks = pem::blocks(text, "CERTIFICATE").ok_or(CertificateError::NotPem)?;
+    let ends = blocks.into_iter().map(|block| {
+        let der: CertificateDer<'static> = block.into();
+        let seconds = parsed(&der)?.validity().not_after.timestamp();
+        u64::try_from(seconds).ok()
+    });
+    let ends = ends.collect::<Option<Vec<u64>>>().ok_or(CertificateError::NotPem)?;
+    let first = ends.into_iter().min().ok_or(CertificateError::NotPem)?;
+    Ok(UnixTime::from_millis(first.saturating_mul(1_000)))
+}
+
 /// The public key of the first certificate in PEM, to compare with a private key's.
 pub(crate) fn public_key_of(chain: &str) -> Result<Vec<u8>, CertificateError> {
     let blocks = pem::blocks(chain, "CERTIFICATE").ok_or(CertificateError::NotPem)?;

@@ -12,6 +12,7 @@
 
 mod base64url;
 mod certificate;
+mod date;
 mod header;
 mod number;
 mod passport;
@@ -23,7 +24,7 @@ pub use certificate::{CertificateError, TnAuthorization};
 pub use number::canonical_number;
 pub use passport::{Attestation, Claims};
 pub use signer::{KeyError, Signer};
-pub use verifier::{Failure, Verified, Verifier};
+pub use verifier::{CallFacts, Failure, Verified, Verifier};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
-//! PASSporT (RFC 8225) with the claims of SHAKEN (RFC 8588).
+//! PASSporT (RFC 8225), alone and with the claims of SHAKEN (RFC 8588).
 
 use crate::base64url;
 use crate::canonical_number;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// How well the signer knows the caller (RFC 8588 section 4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -64,6 +65,10 @@ pub(crate) fn signing_input(claims: &Claims, x5u: &str) -> String {
         "orig": { "tn": claims.orig },
         "origid": claims.origid,
     });
+    serialised(&header, &payload)
+}
+
+fn serialised(header: &Value, payload: &Value) -> String {
     let mut input = String::with_capacity(512);
     base64url::push_encoded(&mut input, header.to_string().as_bytes());
     input.push('.');
@@ -74,22 +79,46 @@ pub(crate) fn signing_input(claims: &Claims, x5u: &str) -> String {
 /// What a token says, its signature not looked at.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Unverified<'a> {
-    pub(crate) signed: &'a str,
+    pub(crate) signed: Cow<'a, str>,
     pub(crate) signature: Vec<u8>,
     pub(crate) x5u: String,
-    pub(crate) claims: Claims,
+    pub(crate) orig: String,
+    pub(crate) dest: Vec<String>,
+    pub(crate) issued_at: u64,
+    /// Level and origin, of a token with the extension of RFC 8588.
+    pub(crate) shaken: Option<(Attestation, String)>,
+}
+
+/// What a request says of the claims that every PASSporT has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Told<'a> {
+    /// Canonical.
+    pub(crate) orig: &'a str,
+    /// Canonical.
+    pub(crate) dest: &'a str,
+    /// Seconds since 1970, of the Date header.
+    pub(crate) date: u64,
 }
 
 /// Why a token cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TokenFault {
-    /// Not a token in full form, or claims that are missing or of the wrong kind.
+    /// Not a token, or claims that are missing or of the wrong kind.
     Malformed,
-    /// Another algorithm, type or extension than ES256, passport and shaken.
+    /// Another algorithm or type than ES256 and passport, or an extension other than shaken.
     Unsupported,
 }
 
+/// How a token in compact form begins (RFC 8225 section 7).
+const COMPACT: &str = "..";
+
 impl<'a> Unverified<'a> {
+    /// Whether a token leaves its header and claims to the request.
+    pub(crate) fn is_compact(token: &str) -> bool {
+        token.starts_with(COMPACT)
+    }
+
+    /// Reads a token in full form.
     pub(crate) fn parse(token: &'a str) -> Result<Self, TokenFault> {
         use TokenFault::{Malformed, Unsupported};
         if token.len() > MAX_TOKEN {
@@ -100,7 +129,8 @@ impl<'a> Unverified<'a> {
         let header = object(header).ok_or(Malformed)?;
         // The algorithm is ours to choose, never the token's: "none" and the like end here.
         let is = |name: &str, value: &str| text(&header, name) == Some(value);
-        if !is("alg", "ES256") || !is("typ", "passport") || !is("ppt", "shaken") {
+        let extended = header.contains_key("ppt");
+        if !is("alg", "ES256") || !is("typ", "passport") || (extended && !is("ppt", "shaken")) {
             return Err(Unsupported);
         }
         // RFC 7515 section 4.1.11: extensions that must be understood, and are not.
@@ -108,10 +138,42 @@ impl<'a> Unverified<'a> {
             return Err(Unsupported);
         }
         let x5u = text(&header, "x5u").ok_or(Malformed)?.to_owned();
-        let signature = base64url::decoded(signature).filter(|s| s.len() == 64).ok_or(Malformed)?;
-        let claims = claims(&object(payload).ok_or(Malformed)?).ok_or(Malformed)?;
-        Ok(Unverified { signed, signature, x5u, claims })
+        let signature = signature_of(signature)?;
+        let payload = object(payload).ok_or(Malformed)?;
+        let mut token = claims(&payload).ok_or(Malformed)?;
+        if extended {
+            token.shaken = Some(shaken(&payload).ok_or(Malformed)?);
+        }
+        Ok(Unverified { signed: signed.into(), signature, x5u, ..token })
     }
+
+    /// Puts a token in compact form together again, of what the request says (RFC 8224 section 4).
+    /// It has the claims that every PASSporT has and no others: those of an extension stand nowhere
+    /// in a request.
+    pub(crate) fn rebuild(token: &str, x5u: &str, told: Told<'_>) -> Result<Self, TokenFault> {
+        let signature = token.strip_prefix(COMPACT).ok_or(TokenFault::Malformed)?;
+        let header = serde_json::json!({ "alg": "ES256", "typ": "passport", "x5u": x5u });
+        let payload = serde_json::json!({
+            "dest": { "tn": [told.dest] },
+            "iat": told.date,
+            "orig": { "tn": told.orig },
+        });
+        Ok(Unverified {
+            signed: serialised(&header, &payload).into(),
+            signature: signature_of(signature)?,
+            x5u: x5u.to_owned(),
+            orig: told.orig.to_owned(),
+            dest: vec![told.dest.to_owned()],
+            issued_at: told.date,
+            shaken: None,
+        })
+    }
+}
+
+fn signature_of(part: &str) -> Result<Vec<u8>, TokenFault> {
+    let is_short = part.len() <= MAX_TOKEN;
+    let signature = is_short.then(|| base64url::decoded(part)).flatten();
+    signature.filter(|signature| signature.len() == 64).ok_or(TokenFault::Malformed)
 }
 
 fn object(part: &str) -> Option<Map<String, Value>> {
@@ -125,17 +187,26 @@ fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     object.get(name)?.as_str()
 }
 
-fn claims(payload: &Map<String, Value>) -> Option<Claims> {
+/// The claims that every PASSporT has.
+fn claims(payload: &Map<String, Value>) -> Option<Unverified<'static>> {
     let number = |value: &Value| canonical_number(value.as_str()?);
     let dest = payload.get("dest")?.get("tn")?.as_array()?;
     if dest.is_empty() || dest.len() > MAX_DEST {
         return None;
     }
-    Some(Claims {
-        attestation: Attestation::parse(text(payload, "attest")?)?,
+    Some(Unverified {
         orig: number(payload.get("orig")?.get("tn")?)?,
         dest: dest.iter().map(number).collect::<Option<_>>()?,
         issued_at: payload.get("iat")?.as_u64()?,
-        origid: text(payload, "origid")?.to_owned(),
+        signed: Cow::default(),
+        signature: Vec::new(),
+        x5u: String::new(),
+        shaken: None,
     })
+}
+
+/// The claims of SHAKEN.
+fn shaken(payload: &Map<String, Value>) -> Option<(Attestation, String)> {
+    let level = Attestation::parse(text(payload, "attest")?)?;
+    Some((level, text(payload, "origid")?.to_owned()))
 }

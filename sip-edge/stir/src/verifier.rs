@@ -2,8 +2,8 @@
 
 use crate::certificate::{CertificateError, SignerCertificate, roots};
 use crate::header::IdentityHeader;
-use crate::passport::{Attestation, TokenFault, Unverified};
-use crate::{canonical_number, certificate};
+use crate::passport::{Attestation, TokenFault, Told, Unverified};
+use crate::{canonical_number, certificate, date};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use model::UnixTime;
 use rustls_pki_types::CertificateDer;
@@ -51,12 +51,24 @@ impl Failure {
 /// What an Identity header proves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verified {
-    /// How well the signer knows the caller.
-    pub attestation: Attestation,
-    /// Where the signer says that the call came from.
-    pub origid: String,
+    /// How well the signer knows the caller; `None` for a PASSporT without that claim of SHAKEN, which
+    /// vouches for the number alone.
+    pub attestation: Option<Attestation>,
+    /// Where the signer says that the call came from; a claim of SHAKEN as well.
+    pub origid: Option<String>,
     /// Who signed: the certificate's subject.
     pub signer: String,
+}
+
+/// What a request says about its call beside its Identity headers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CallFacts<'a> {
+    /// The calling number.
+    pub orig: &'a str,
+    /// The called number.
+    pub dest: &'a str,
+    /// The Date header; what is signed in compact form is dated by it.
+    pub date: Option<&'a str>,
 }
 
 /// Roots and the certificates that they vouch for, by the address under which headers name them.
@@ -103,21 +115,28 @@ impl Verifier {
         Ok(certificate::public_key_of(chain)? == public_key)
     }
 
-    /// What the Identity headers of a request prove about a call from `orig` to `dest`. The first
-    /// one that verifies counts; of several failures, the last one's.
+    /// When the certificates of a PEM text are over: the end of the one that ends first.
+    ///
+    /// # Errors
+    /// When there is no readable certificate.
+    pub fn end_of(pem: &str) -> Result<UnixTime, CertificateError> {
+        certificate::not_after(pem)
+    }
+
+    /// What the Identity headers of a request prove about its call. The first one that verifies
+    /// counts; of several failures, the last one's.
     ///
     /// # Errors
     /// [`Failure`], with the SIP status that says so.
     pub fn verify<'a>(
         &self,
         values: impl IntoIterator<Item = &'a str>,
-        orig: &str,
-        dest: &str,
+        call: CallFacts<'_>,
         now: UnixTime,
     ) -> Result<Verified, Failure> {
         let mut failure = Failure::Missing;
         for value in values.into_iter().take(MAX_HEADERS) {
-            match self.verify_one(value, orig, dest, now) {
+            match self.verify_one(value, call, now) {
                 Ok(verified) => return Ok(verified),
                 Err(fault) => failure = fault,
             }
@@ -128,29 +147,17 @@ impl Verifier {
     fn verify_one(
         &self,
         value: &str,
-        orig: &str,
-        dest: &str,
+        call: CallFacts<'_>,
         now: UnixTime,
     ) -> Result<Verified, Failure> {
         let header = IdentityHeader::parse(value).ok_or(Failure::Invalid)?;
-        let right = |given: Option<&str>, ours: &str| given.is_none_or(|given| given == ours);
-        if !right(header.alg, "ES256") || !right(header.ppt, "shaken") {
+        let orig = canonical_number(call.orig).ok_or(Failure::Invalid)?;
+        let dest = canonical_number(call.dest).ok_or(Failure::Invalid)?;
+        let token = read(&header, &orig, &dest, call.date)?;
+        if token.orig != orig || !token.dest.contains(&dest) {
             return Err(Failure::Invalid);
         }
-        let token = Unverified::parse(header.token).map_err(|fault| match fault {
-            TokenFault::Malformed | TokenFault::Unsupported => Failure::Invalid,
-        })?;
-        // RFC 8224 section 6.2 step 3: both name the same certificate.
-        if header.info != Some(token.x5u.as_str()) {
-            return Err(Failure::Invalid);
-        }
-        let claims = &token.claims;
-        let orig = canonical_number(orig).ok_or(Failure::Invalid)?;
-        let dest = canonical_number(dest).ok_or(Failure::Invalid)?;
-        if claims.orig != orig || !claims.dest.contains(&dest) {
-            return Err(Failure::Invalid);
-        }
-        if now.as_secs().abs_diff(claims.issued_at) > Self::FRESH_SECONDS {
+        if now.as_secs().abs_diff(token.issued_at) > Self::FRESH_SECONDS {
             return Err(Failure::Stale);
         }
         let certificate = self.certificates.get(&token.x5u).ok_or(Failure::UnknownCertificate)?;
@@ -161,11 +168,35 @@ impl Verifier {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &certificate.public_key)
             .verify(token.signed.as_bytes(), &token.signature)
             .map_err(|_| Failure::Invalid)?;
-        Ok(Verified {
-            attestation: claims.attestation,
-            origid: claims.origid.clone(),
-            signer: certificate.subject.clone(),
-        })
+        let (attestation, origid) = token.shaken.unzip();
+        Ok(Verified { attestation, origid, signer: certificate.subject.clone() })
+    }
+}
+
+/// The token of a header, rebuilt where it is in compact form.
+fn read<'a>(
+    header: &IdentityHeader<'a>,
+    orig: &str,
+    dest: &str,
+    date: Option<&str>,
+) -> Result<Unverified<'a>, Failure> {
+    let invalid = |_: TokenFault| Failure::Invalid;
+    if header.alg.is_some_and(|alg| alg != "ES256") {
+        return Err(Failure::Invalid);
+    }
+    if Unverified::is_compact(header.token) {
+        // What SHAKEN claims beside the numbers stands in no other header: it has no compact form.
+        let (Some(x5u), None) = (header.info, header.ppt) else { return Err(Failure::Invalid) };
+        let date = date.and_then(date::seconds_of).ok_or(Failure::Invalid)?;
+        return Unverified::rebuild(header.token, x5u, Told { orig, dest, date }).map_err(invalid);
+    }
+    let token = Unverified::parse(header.token).map_err(invalid)?;
+    // RFC 8224 section 6.2 step 3: both name the same certificate.
+    let is_named = header.info == Some(token.x5u.as_str());
+    let ppt = token.shaken.as_ref().map(|_| "shaken");
+    match is_named && header.ppt.is_none_or(|given| Some(given) == ppt) {
+        true => Ok(token),
+        false => Err(Failure::Invalid),
     }
 }
 

@@ -12,8 +12,7 @@ pub(crate) fn check(path: &Path) -> ExitCode {
     if !tls_files_are_fine(path, &config) {
         return ExitCode::FAILURE;
     }
-    if let Err(error) = crate::identity::load(&config.stir, Origin::now().calendar) {
-        complain(format_args!("{}: {error}", path.display()));
+    if !identity_files_are_fine(path, &config) {
         return ExitCode::FAILURE;
     }
     let directory = &config.directory;
@@ -42,6 +41,30 @@ fn tls_files_are_fine(path: &Path, config: &Config) -> bool {
                 fine = false;
             }
         }
+    }
+    fine
+}
+
+/// The same for the files of `[stir]`.
+fn identity_files_are_fine(path: &Path, config: &Config) -> bool {
+    let now = Origin::now().calendar;
+    let loaded = match crate::identity::load(&config.stir, now) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            complain(format_args!("{}: {error}", path.display()));
+            return false;
+        }
+    };
+    for text in &loaded.refused {
+        complain(format_args!("{}: {text}", path.display()));
+    }
+    let mut fine = loaded.refused.is_empty();
+    for end in &loaded.ends {
+        let Some(warning) = end.warning(now) else { continue };
+        let expired = end.seconds_left(now) <= 0;
+        let kind = if expired { "" } else { "warning: " };
+        complain(format_args!("{kind}{}: {warning}", path.display()));
+        fine &= !expired;
     }
     fine
 }

@@ -62,7 +62,12 @@ pub(crate) fn run(path: &Path, prove: bool) -> ExitCode {
                 _ = terminate.recv() => return Why::Asked("SIGTERM"),
                 _ = interrupt.recv() => return Why::Asked("Ctrl-C"),
                 _ = reload.recv() => read_again(&mut node, path),
-                _ = health.tick() => if !node.is_well() { return Why::Broken },
+                _ = health.tick() => {
+                    if !node.is_well() {
+                        return Why::Broken;
+                    }
+                    node.tick();
+                }
             }
         }
     });

@@ -25,6 +25,9 @@ pub(crate) struct Sip {
     /// How long nothing may pass on a connection of ours before a keep-alive (RFC 5626), 5 s to
     /// 1 h; none by default.
     pub(crate) keep_alive: Option<Duration>,
+    /// How often a way over UDP to a registered system, or to a carrier that we are registered at, is
+    /// used at the least, 5 s to 1 h; default 25 s, `None` for "off".
+    pub(crate) udp_keep_alive: Option<Duration>,
     /// Calls at once on this node, 1 to 1,000,000; default 20,000.
     pub(crate) max_calls: usize,
     /// Emergency calls over `max_calls` that are still taken, 0 to 100,000; default 64.
@@ -81,6 +84,7 @@ pub(super) fn read(mut table: Table<'_>) -> Sip {
         tls_hosts: table.tables("tls_host", tls::read_host),
         tls_poll: table.or("tls_poll", 10 * SECOND, |v| value::duration_within(v, SECOND, HOUR)),
         keep_alive: table.optional("keep_alive", |v| value::duration_within(v, 5 * SECOND, HOUR)),
+        udp_keep_alive: table.or("udp_keep_alive", Some(25 * SECOND), udp_keep_alive),
         dns_servers: table.one_or_list("dns_servers", value::name_server).unwrap_or_default(),
         path_mtu: table.optional("path_mtu", |v| value::within(value::integer(v)?, 576..=65_535)),
         max_calls: table
@@ -113,6 +117,14 @@ pub(super) fn read(mut table: Table<'_>) -> Sip {
     check(&table, &sip);
     table.finish();
     sip
+}
+
+fn udp_keep_alive(value: &toml::de::DeValue<'_>) -> Result<Option<Duration>, String> {
+    if value.as_str() == Some("off") {
+        return Ok(None);
+    }
+    let interval = value::duration_within(value, 5 * SECOND, HOUR);
+    interval.map(Some).map_err(|error| format!("{error}, or \"off\""))
 }
 
 fn check(table: &Table<'_>, sip: &Sip) {

@@ -472,6 +472,11 @@ fn listeners_and_tls_files_are_consistent() {
         "keep_alive = \"2h\"",
         "t.toml:4: keep_alive: the string \"2h\" is out of range; use \"5s\" to \"1h\"",
     );
+    accepts("udp_keep_alive = \"off\"");
+    refuses(
+        "udp_keep_alive = \"1s\"",
+        "t.toml:4: udp_keep_alive: the string \"1s\" is out of range; use \"5s\" to \"1h\", or \"off\"",
+    );
     assert_eq!(
         errors("[sip]\ndomain = \"example.com\"\n"),
         "t.toml:1: [sip] listens nowhere; add a line such as udp = [\"127.0.0.1:5060\"]"

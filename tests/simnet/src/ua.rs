@@ -19,6 +19,8 @@ pub struct Ua {
     pub record_routes: Vec<String>,
     /// Its Contact, without angle brackets.
     pub contact: String,
+    /// Parameters of its Contact, with their semicolons.
+    pub contact_params: &'static str,
     /// Its tag.
     pub tag: String,
     /// Number of its last request.
@@ -75,6 +77,7 @@ impl Ua {
             routes: Vec::new(),
             record_routes: Vec::new(),
             contact: format!("sip:inner@{at}"),
+            contact_params: "",
             tag,
             cseq: 100 * serial,
             transport: "UDP",
@@ -337,7 +340,8 @@ impl Ua {
             .header_args(HeaderName::CSeq, format_args!("{cseq} {method}"))
             .header(HeaderName::UserAgent, user_agent(self.at));
         if !matches!(method, "ACK" | "BYE" | "CANCEL") {
-            composer.header_args(HeaderName::Contact, format_args!("<{}>", self.contact));
+            let (contact, params) = (&self.contact, self.contact_params);
+            composer.header_args(HeaderName::Contact, format_args!("<{contact}>{params}"));
         }
         self.end(composer, headers, body)
     }

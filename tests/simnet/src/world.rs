@@ -43,6 +43,8 @@ pub struct World {
     pub unreachable: Vec<SocketAddr>,
     /// Connections that the edge opened.
     pub opened: Vec<SocketAddr>,
+    /// Whom bare CRLFs were sent to, and when.
+    pub keep_alives: Vec<(Instant, SocketAddr)>,
     now: Instant,
     inboxes: HashMap<SocketAddr, VecDeque<Message>>,
     connections: HashMap<SocketAddr, ConnectionId>,
@@ -74,6 +76,7 @@ impl World {
             lost_streams: Vec::new(),
             unreachable: Vec::new(),
             opened: Vec::new(),
+            keep_alives: Vec::new(),
             now: Instant::from_millis(1_000),
             inboxes: HashMap::new(),
             connections: HashMap::new(),
@@ -287,6 +290,10 @@ impl World {
 
     fn deliver(&mut self, transmit: Transmit) {
         let Transmit { flow, payload, client } = transmit;
+        if payload.iter().all(u8::is_ascii_whitespace) {
+            self.keep_alives.push((self.now, flow.remote));
+            return;
+        }
         self.note(flow.remote, false, &payload);
         let stream = flow.protocol.is_reliable();
         if stream && self.lost_streams.contains(&flow.remote) {

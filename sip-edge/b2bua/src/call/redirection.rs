@@ -4,6 +4,7 @@
 use super::Call;
 use crate::admission::refusal_of;
 use crate::context::Context;
+use crate::preference::preference;
 use crate::redirect;
 use directory::{Host, RedirectPolicy, Route, parse_e164};
 use model::{CallDirection, TransportProtocol};
@@ -126,31 +127,5 @@ impl Call {
         let refused = self.parties.direction == CallDirection::Outbound
             && refusal_of(&context.directory, &self.voice_connector, number).is_some();
         (!refused).then(|| number.into())
-    }
-}
-
-/// A q value in thousandths.
-fn preference(q: Option<Option<&str>>) -> u16 {
-    let Some(Some(q)) = q else { return 1000 };
-    let (whole, fraction) = q.split_once('.').unwrap_or((q, ""));
-    let thousandths: String = fraction.chars().chain("000".chars()).take(3).collect();
-    match (whole, thousandths.parse::<u16>()) {
-        ("1", _) => 1000,
-        ("0" | "", Ok(thousandths)) => thousandths,
-        _ => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::preference;
-
-    #[test]
-    fn q_values_order_as_numbers_and_a_missing_one_is_the_highest() {
-        let values = [None, Some("1.0"), Some("0.75"), Some("0.7"), Some("0.07"), Some("0")];
-        let read: Vec<_> = values.into_iter().map(|q| preference(q.map(Some))).collect();
-        assert_eq!(read, [1000, 1000, 750, 700, 70, 0]);
-        assert_eq!(preference(Some(Some("x"))), 0);
-        assert_eq!(preference(Some(None)), 1000);
     }
 }

@@ -2,10 +2,11 @@
 
 use super::Edge;
 use crate::authentication::Decision;
+use crate::config::Stir;
 use crate::encryption;
-use crate::registrar::RegisterFault;
+use crate::registrar::{RegisterFault, SavedBinding};
 use directory::{Carrier, VoiceConnector};
-use model::{Flow, Instant, Refusal};
+use model::{Flow, Instant, Refusal, UnixTime};
 use sip_proto::{HeaderName, Host, Message, ServerKey, Uri};
 use std::sync::Arc;
 
@@ -131,11 +132,33 @@ impl Edge {
             for binding in &bindings {
                 let seconds = binding.seconds_left(now);
                 let uri = &binding.uri;
+                let q = binding.preference().map(|q| [";q=", &q].concat()).unwrap_or_default();
                 composer
-                    .header_args(HeaderName::Contact, format_args!("<{uri}>;expires={seconds}"));
+                    .header_args(HeaderName::Contact, format_args!("<{uri}>;expires={seconds}{q}"));
             }
             composer.copy_all(request, HeaderName::Path);
         });
+    }
+
+    /// The bindings that outlive a restart of the node, for [`crate::EdgeConfig::bindings`].
+    pub fn bindings(&self, now: Instant) -> Vec<SavedBinding> {
+        let unix = self.context.unix_time(now).unwrap_or_else(|| {
+            let since_origin = now.saturating_since(Instant::ZERO).as_millis();
+            let millis = u64::try_from(since_origin).unwrap_or(u64::MAX);
+            UnixTime::from_millis(self.context.config.origin.as_millis().saturating_add(millis))
+        });
+        self.context.registrar.saved(now, unix)
+    }
+
+    /// Grows whenever [`Edge::bindings`] may have changed.
+    pub const fn bindings_revision(&self) -> u64 {
+        self.context.registrar.revision()
+    }
+
+    /// Takes other keys and certificates for callers' identities. Calls under way keep what they
+    /// were verified by.
+    pub fn set_stir(&mut self, stir: Stir) {
+        self.context.config.stir = stir;
     }
 
     /// Whether a request may come from somebody that only a registration makes known: a customer's

@@ -38,6 +38,7 @@ impl Context {
                     let client = self.send_register(now, id);
                     self.registrations.sent(now, id, client, self.random.as_mut());
                 }
+                Action::KeepAlive { id } => self.keep_registration_alive(id),
             }
         }
         while let Some(event) = self.registrations.poll_news() {

@@ -85,6 +85,8 @@ pub(crate) struct Registration {
     pub(super) until: Option<Instant>,
     /// When the state is to be left.
     pub(super) due: Option<Instant>,
+    /// When something is to pass to where it is held.
+    pub(super) keep_alive_at: Option<Instant>,
     pub(super) armed: Option<Instant>,
     pub(super) failures: u32,
     pub(super) brief_refusals: u8,
@@ -111,6 +113,7 @@ impl Registration {
             serial: 0,
             until: None,
             due: None,
+            keep_alive_at: None,
             armed: None,
             failures: 0,
             brief_refusals: 0,

@@ -8,6 +8,8 @@
 
 mod ask;
 mod entry;
+mod keep_alive;
+mod spread;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,7 @@ use entry::{Registration, RegistrationState};
 use model::{ConnectionId, Flow, Instant, RegistrationEvent, RegistrationNews};
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{ClientKey, Random};
+use spread::{half_jittered, jittered, refresh_after};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,6 +39,8 @@ pub(crate) enum Action {
     Resolve { id: RegistrationId, serial: u8, wanted: Wanted },
     /// Send a REGISTER to its target; [`Registrations::sent`] follows.
     Send { id: RegistrationId },
+    /// Let something pass to where it is registered.
+    KeepAlive { id: RegistrationId },
 }
 
 /// How long the resolver may take, and a carrier's address without a response.
@@ -63,9 +68,16 @@ pub(crate) struct Registrations {
     news: VecDeque<RegistrationEvent>,
     next_id: u32,
     stopped: bool,
+    /// How often something passes over UDP to where we are registered.
+    keep_alive: Option<Duration>,
 }
 
 impl Registrations {
+    /// None yet. Something passes over UDP at least every `keep_alive` to where we are registered.
+    pub(crate) fn new(keep_alive: Option<Duration>) -> Self {
+        Registrations { keep_alive, ..Registrations::default() }
+    }
+
     /// Registers at the carriers of this directory that want it, and nowhere else any more.
     pub(crate) fn follow(&mut self, directory: &Snapshot, new_token: &mut dyn FnMut() -> Arc<str>) {
         if self.stopped {
@@ -178,6 +190,7 @@ impl Registrations {
             entry.until = None;
             self.tell(now, id, RegistrationNews::Lost);
         }
+        self.keep_alive_passed(now, id);
         let Some(entry) = self.all.get_mut(&id) else { return };
         if entry.due.is_none_or(|due| due > now) {
             return;
@@ -258,6 +271,7 @@ impl Registrations {
         let first = entry.until.is_none();
         let lifetime = Duration::from_secs(seconds.into());
         entry.until = Some(now + lifetime);
+        entry.keep_alive(now, self.keep_alive);
         entry.due = Some(now + refresh_after(lifetime, random));
         entry.failures = 0;
         entry.brief_refusals = 0;
@@ -463,7 +477,7 @@ impl Registrations {
 
     fn arm(&mut self, id: RegistrationId) {
         let Some(entry) = self.all.get_mut(&id) else { return };
-        let wanted = entry.due.into_iter().chain(entry.until).min();
+        let wanted = entry.due.into_iter().chain(entry.until).chain(entry.keep_alive_at).min();
         if entry.armed == wanted {
             return;
         }
@@ -474,21 +488,4 @@ impl Registrations {
             self.deadlines.insert((at, id));
         }
     }
-}
-
-/// When to refresh: from 75 to 85 % of the time, so that a lost refresh can be repeated in time.
-fn refresh_after(lifetime: Duration, random: &mut dyn Random) -> Duration {
-    lifetime * 3 / 4 + jittered(lifetime / 10, random)
-}
-
-/// From nothing to the whole of `span`.
-fn jittered(span: Duration, random: &mut dyn Random) -> Duration {
-    let share = u128::from(random.next_u64() >> 32);
-    let nanos = (span.as_nanos() * share) >> 32;
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-}
-
-/// From half of `span` to the whole.
-fn half_jittered(span: Duration, random: &mut dyn Random) -> Duration {
-    span / 2 + jittered(span / 2, random)
 }

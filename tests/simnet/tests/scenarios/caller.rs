@@ -151,6 +151,16 @@ fn trusted(resources: Resources) -> World {
     w
 }
 
+fn verified_by<'a>(
+    values: impl IntoIterator<Item = &'a str>,
+    orig: &str,
+    dest: &str,
+    seconds: u64,
+) -> stir::Verified {
+    let call = stir::CallFacts { orig, dest, date: None };
+    verifier().verify(values, call, at(seconds)).unwrap()
+}
+
 #[test]
 fn calls_are_signed_as_well_as_the_caller_is_known() {
     let foreign = [("P-Asserted-Identity", FOREIGN), ("Identity", "not;info=<https://x>")];
@@ -165,15 +175,15 @@ fn calls_are_signed_as_well_as_the_caller_is_known() {
         let invite = callee.invited.clone().unwrap();
         let values: Vec<_> = invite.header_lines(HeaderName::Identity).collect();
         assert_eq!(values.len(), 1, "only ours");
-        let verified = verifier().verify(values, orig, "+12065550123", at(NOW + 5)).unwrap();
-        assert_eq!(verified.attestation, attestation);
+        let verified = verified_by(values, orig, "+12065550123", NOW + 5);
+        assert_eq!(verified.attestation, Some(attestation));
         let signed = w.audit.events.iter().find_map(|event| match event.kind {
             CallEventKind::CallerSigned { attestation } => Some((attestation, event)),
             _ => None,
         });
         let (level, event) = signed.unwrap();
         assert_eq!(level, attestation.as_str());
-        assert_eq!(verified.origid, event.transaction_id.to_string());
+        assert_eq!(verified.origid, Some(event.transaction_id.to_string()));
         callee.reply(&mut w, 486, None);
         caller.expect(&mut w, "486");
         caller.ack_failure(&mut w);
@@ -225,8 +235,8 @@ fn a_transferred_call_is_signed_as_from_a_gateway() {
     let mut target = w.callee(CARRIER);
     let invite = target.invited.clone().unwrap();
     let values = invite.header_lines(HeaderName::Identity);
-    let verified = verifier().verify(values, "+442079460000", "+12065550177", at(NOW)).unwrap();
-    assert_eq!(verified.attestation, Attestation::C);
+    let verified = verified_by(values, "+442079460000", "+12065550177", NOW);
+    assert_eq!(verified.attestation, Some(Attestation::C));
     target.reply(&mut w, 486, None);
     target.expect(&mut w, "ACK");
     pbx.expect(&mut w, "NOTIFY");
@@ -333,4 +343,27 @@ fn without_the_time_nothing_verifies() {
     let good = identity(OWN, 0);
     let invite = inbound(World::with(settings, resources), &[("Identity", &good)]);
     assert_eq!(invite.header_named("X-Verstat"), Some("TN-Validation-Failed"));
+}
+
+#[test]
+fn other_certificates_count_from_the_next_call_on() {
+    let good = identity(OWN, 0);
+    let mut w = verifying(Verify::Require);
+    for (known, status) in [(false, "436"), (true, "486")] {
+        let verifier = if known { verifier() } else { Verifier::default() };
+        let stir = b2bua::Stir { signer: None, verifier: Some(Arc::new(verifier)) };
+        w.command(|edge, _| edge.set_stir(stir));
+        let mut caller = w.caller(CARRIER, OWN);
+        let offer = caller.sdp(30_000);
+        caller.invite_with(&mut w, &[("Identity", &good)], Some(&offer));
+        if known {
+            let mut pbx = w.callee(PBX);
+            pbx.reply(&mut w, 486, None);
+            pbx.expect(&mut w, "ACK");
+        }
+        caller.expect(&mut w, status);
+        caller.ack_failure(&mut w);
+    }
+    assert_eq!(w.refusals(), [Refusal::IdentityUnknown]);
+    w.finish();
 }

@@ -22,6 +22,7 @@ mod headers;
 mod health;
 mod hostile;
 mod hunting;
+mod kept_registrations;
 mod keys;
 mod over_mtu;
 mod policing;
