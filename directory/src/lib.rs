@@ -39,5 +39,6 @@ pub use tls::{ClientCertificate, ClientCertificatePolicy, KeyPairFiles, TlsPolic
 pub use validate::limits;
 pub use voice_connector::{
     CallerPolicy, DEFAULT_CONCURRENT_CALLS, EarlyMedia, ForeignCaller, Logging, Origination,
-    OriginationRoute, Refer, RegistrationPolicy, Streaming, Termination, VoiceConnector,
+    OriginationRoute, PassedRequests, Refer, RegistrationPolicy, Streaming, Termination,
+    VoiceConnector,
 };

@@ -47,6 +47,8 @@ pub struct VoiceConnector {
     pub early_media: EarlyMedia,
     /// What becomes of a REFER inside its calls.
     pub refer: Refer,
+    /// Which requests pass from leg to leg inside its calls.
+    pub passed_requests: PassedRequests,
     /// Where its emergency calls go; `None` without emergency calling.
     pub emergency: Option<EmergencyCalling>,
     /// What its outbound calls may cost at the most.
@@ -132,6 +134,22 @@ pub enum Refer {
     Refuse,
 }
 
+/// Which requests that mean nothing to us pass from leg to leg inside a call, where the other leg
+/// takes them. The others get 405.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PassedRequests {
+    /// INFO (RFC 6086); dialled digits travel in it as well.
+    pub info: bool,
+    /// MESSAGE (RFC 3428).
+    pub message: bool,
+}
+
+impl Default for PassedRequests {
+    fn default() -> Self {
+        PassedRequests { info: true, message: true }
+    }
+}
+
 impl VoiceConnector {
     /// A voice connector with every default: neither outbound nor inbound calls until they are
     /// configured.
@@ -151,6 +169,7 @@ impl VoiceConnector {
             no_answer_timeout: Carrier::DEFAULT_NO_ANSWER_TIMEOUT,
             early_media: EarlyMedia::default(),
             refer: Refer::default(),
+            passed_requests: PassedRequests::default(),
             emergency: None,
             caps: Caps::default(),
             dry_run: false,

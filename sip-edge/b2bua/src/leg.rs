@@ -18,7 +18,14 @@ use std::time::Duration;
 
 /// The methods that a dialog of ours takes, as an Allow header.
 pub(crate) const ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY";
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, UPDATE, PRACK, REFER, NOTIFY";
+
+/// The Allow header of a 405 (RFC 3261 section 21.4.6): what is taken instead of `refused`.
+pub(crate) fn allow_without(refused: &str) -> String {
+    let others: Vec<_> = ALLOW.split(", ").filter(|method| *method != refused).collect();
+    others.join(", ")
+}
+
 /// The option tags that we understand, as a Supported header.
 pub(crate) const SUPPORTED: &str = "timer, 100rel, replaces, norefersub";
 /// The same, each by itself.
@@ -81,6 +88,10 @@ pub(crate) struct Leg {
     pub(crate) session: SessionTimer,
     /// The peer's Allow names UPDATE.
     pub(crate) takes_update: bool,
+    /// The peer has sent an Allow that does not name INFO.
+    pub(crate) refuses_info: bool,
+    /// The peer has sent an Allow that does not name MESSAGE.
+    pub(crate) refuses_message: bool,
     /// A session refresh of ours is under way as a re-INVITE: no other INVITE may overlap it
     /// (RFC 3261 section 14.1).
     pub(crate) refreshing: bool,
@@ -112,6 +123,8 @@ impl Leg {
             sent_ack: None,
             session: SessionTimer::default(),
             takes_update: false,
+            refuses_info: false,
+            refuses_message: false,
             refreshing: false,
             bye_after_ack: false,
             gone: false,
@@ -161,7 +174,10 @@ impl Leg {
     /// Notes what the peer's message says about its abilities.
     pub(crate) fn note_abilities(&mut self, message: &Message) {
         if message.header(HeaderName::Allow).is_some() {
-            self.takes_update = message.has_option_tag(HeaderName::Allow, "UPDATE");
+            let names = |method| message.has_option_tag(HeaderName::Allow, method);
+            self.takes_update = names("UPDATE");
+            self.refuses_info = !names("INFO");
+            self.refuses_message = !names("MESSAGE");
         }
     }
 

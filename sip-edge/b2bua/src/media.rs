@@ -74,6 +74,7 @@ pub(crate) fn description_in(message: &Message) -> Result<Option<SessionDescript
 }
 
 /// One leg's descriptions.
+#[derive(Clone)]
 pub(crate) struct LegMedia {
     /// With what we last described to the leg.
     origin: OriginState,
@@ -250,6 +251,16 @@ impl CallMedia {
         // The relay counts anew there: no key of ours may protect the same packet number twice.
         mine.origin.renew_keys();
         theirs.origin.renew_keys();
+    }
+
+    /// A leg's descriptions, for [`CallMedia::put_back`].
+    pub(crate) fn kept(&self, leg: LegSide) -> LegMedia {
+        self.legs[leg.index()].clone()
+    }
+
+    /// A leg is back on the ports that it never knew to have left: what the relay has is still true.
+    pub(crate) fn put_back(&mut self, leg: LegSide, kept: LegMedia) {
+        self.legs[leg.index()] = kept;
     }
 
     /// What a rejected offer to `leg` must put back.

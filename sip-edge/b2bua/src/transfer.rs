@@ -2,7 +2,7 @@
 
 use crate::admission::user_of;
 use crate::context::{CallKey, Context};
-use model::LegSide;
+use model::{LegSide, TransactionId};
 use sip_proto::{HeaderName, Message, NameAddr, ServerKey, Uri};
 use std::borrow::Cow;
 
@@ -24,6 +24,10 @@ pub(crate) enum Order {
     Report { to: CallKey, outcome: Outcome },
     /// `taker` wants `leg` of `giver` in the place of its own leg `near`.
     Join { giver: CallKey, leg: LegSide, taker: CallKey, near: LegSide },
+    /// The leg that came from `giver` has been told of its new far end, `taker`, with this outcome.
+    Joined { giver: CallKey, taker: TransactionId, status: u16 },
+    /// The leg that `taker` took refuses the media of its new far end and goes back.
+    GiveBack { taker: CallKey, status: u16 },
     /// The transfer is off: `target` is to end, or to stay as it was.
     Withdraw { target: CallKey },
 }

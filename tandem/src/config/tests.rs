@@ -62,6 +62,23 @@ fn a_voice_connector_says_what_becomes_of_refer() {
 }
 
 #[test]
+fn a_voice_connector_says_which_requests_pass() {
+    let passed = |line: &str| {
+        let text = format!("[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n{line}");
+        let passed = accepts(&text).directory.voice_connectors().next().unwrap().passed_requests;
+        (passed.info, passed.message)
+    };
+    assert_eq!(passed(""), (true, true));
+    assert_eq!(passed("pass_requests = []"), (false, false));
+    assert_eq!(passed("pass_requests = [\"INFO\"]"), (true, false));
+    assert_eq!(passed("pass_requests = [\"MESSAGE\", \"INFO\"]"), (true, true));
+    refuses(
+        "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\npass_requests = [\"BYE\"]",
+        "t.toml:6: pass_requests: \"BYE\" is unknown; use \"INFO\" or \"MESSAGE\"",
+    );
+}
+
+#[test]
 fn the_development_file_says_what_the_design_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/dev.toml");
     let config = load(&path).unwrap();

@@ -7,7 +7,7 @@ use super::sip::Sip;
 use super::{tls, value};
 use directory::{
     CallerPolicy, Credential, EarlyMedia, ForeignCaller, Host, Logging, Origination,
-    OriginationRoute, Refer, Srtp, Streaming, Termination, VoiceConnector,
+    OriginationRoute, PassedRequests, Refer, Srtp, Streaming, Termination, VoiceConnector,
 };
 use model::{TransportProtocol, VoiceConnectorId};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let early_media = table.or("early_media", EarlyMedia::default(), read_early_media);
     let caller = read_caller(&mut table, &numbers);
     let refer = table.or("refer", Refer::default(), read_refer);
+    let passed_requests = read_passed_requests(&mut table);
     let termination = table.table("termination");
     let termination = termination.is_present().then(|| read_termination(termination));
     let disabled = table.or("origination_disabled", false, value::boolean);
@@ -67,6 +68,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
         redirects,
         early_media,
         refer,
+        passed_requests,
         caller,
         numbers,
         termination,
@@ -120,6 +122,17 @@ fn read_refer(value: &DeValue<'_>) -> Result<Refer, String> {
         "refuse" => Ok(Refer::Refuse),
         other => Err(format!("{other:?} is unknown; use \"handle\", \"pass\" or \"refuse\"")),
     }
+}
+
+fn read_passed_requests(table: &mut Table<'_>) -> PassedRequests {
+    let listed = table.list("pass_requests", |v| match value::text(v)? {
+        method @ ("INFO" | "MESSAGE") => Ok(method.to_owned()),
+        other => Err(format!("{other:?} is unknown; use \"INFO\" or \"MESSAGE\"")),
+    });
+    listed.map_or_else(PassedRequests::default, |methods| PassedRequests {
+        info: methods.iter().any(|method| method == "INFO"),
+        message: methods.iter().any(|method| method == "MESSAGE"),
+    })
 }
 
 fn read_termination(mut table: Table<'_>) -> Termination {

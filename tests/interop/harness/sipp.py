@@ -16,7 +16,7 @@ class Sipp:
     """One sipp process."""
 
     def __init__(self, scenario, directory, ip, *arguments, transport="udp", calls=1, port=None,
-                 hertz=440, talk_ms=3_000, name=None, moved=""):
+                 hertz=440, talk_ms=3_000, name=None, moved="", outcome=""):
         self.name = name or scenario
         self.port = port or places.free_port(ip)
         self._stem = Path(directory) / f"sipp-{self.name}-{self.port}"
@@ -27,7 +27,10 @@ class Sipp:
             text = text.replace("IN IP4 [local_ip]", "IN IP6 [media_ip]")
             text = text.replace("IN IP4 [media_ip]", "IN IP6 [media_ip]")
         file = self._stem / "scenario.xml"
-        file.write_text(text.replace("@AUDIO@", str(audio)).replace("@TALK@", str(talk_ms)).replace("@MOVED@", moved))
+        for mark, value in [("AUDIO", audio), ("TALK", talk_ms), ("MOVED", moved),
+                            ("OUTCOME", outcome)]:
+            text = text.replace(f"@{mark}@", str(value))
+        file.write_text(text)
         command = [
             "sipp", "-sf", str(file), "-i", ip, "-p", str(self.port), "-mi", ip,
             "-m", str(calls), "-l", str(max(calls, 1)), "-nostdin",

@@ -2,7 +2,8 @@
 //!
 //! Two ways to drive it share the fixture, the relay and the checks:
 //! - [`World`] with [`Ua`]: a test sends and expects one message after the other, over a network
-//!   that loses nothing. Time passes only when the test says so.
+//!   that loses nothing, or one message that the test names. Time passes only when the test says so,
+//!   or while it waits for what was lost.
 //! - [`Simulation`]: endpoints of their own mind on both sides, over a network that loses, delays,
 //!   reorders and repeats, all from one seed.
 //!
@@ -20,6 +21,7 @@ mod audit;
 mod early;
 mod endpoint;
 mod fixture;
+mod losing;
 mod network;
 mod relay;
 mod simulation;

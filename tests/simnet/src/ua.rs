@@ -56,8 +56,9 @@ impl Ua {
     }
 
     pub(crate) fn callee(w: &mut World, at: SocketAddr) -> Ua {
-        let invite =
-            w.take(at, None).unwrap_or_else(|| panic!("no INVITE at {at}\n{}", w.ladder()));
+        let invite = w
+            .take_expected(at, None, "INVITE")
+            .unwrap_or_else(|| panic!("no INVITE at {at}\n{}", w.ladder()));
         assert_eq!(word(&invite), "INVITE", "\n{}", w.ladder());
         let serial = w.next_serial();
         let mut ua = Ua::blank(w, at, serial);
@@ -223,13 +224,20 @@ impl Ua {
 
     /// Takes the next message, which must be this method or status, and learns from it.
     pub fn expect(&mut self, w: &mut World, what: &str) -> Message {
-        let Some(message) = w.take(self.at, Some(&self.call_id)) else {
+        let Some(message) = w.take_expected(self.at, Some(&self.call_id), what) else {
             panic!("nothing came to {} instead of {what}\n{}", self.at, w.ladder());
         };
         let text = String::from_utf8_lossy(message.raw()).into_owned();
         assert_eq!(word(&message), what, "at {}\n{}\n{text}", self.at, w.ladder());
         self.learn(&message);
         message
+    }
+
+    /// Takes a message if there is one, and learns from it.
+    pub fn poll(&mut self, w: &mut World) -> Option<Message> {
+        let message = w.take(self.at, Some(&self.call_id))?;
+        self.learn(&message);
+        Some(message)
     }
 
     /// Takes the next message, whatever it is.

@@ -2,6 +2,7 @@
 
 use crate::audit::Audit;
 use crate::fixture::{EDGE, EDGE_TCP, EDGE_TLS, config, directory, snapshot};
+use crate::losing::{Losing, may_be_lost_for_good};
 use crate::network::Rng;
 use crate::relay::FakeRelay;
 use crate::ua::Ua;
@@ -53,6 +54,7 @@ pub struct World {
     identities: HashMap<PeerIdentity, ExpectedPeer>,
     ladder: Vec<String>,
     serial: u32,
+    losing: Option<Losing>,
 }
 
 impl World {
@@ -84,6 +86,7 @@ impl World {
             identities: HashMap::new(),
             ladder: Vec::new(),
             serial: 0,
+            losing: None,
         }
     }
 
@@ -100,7 +103,16 @@ impl World {
     /// Sends bytes to the edge.
     pub fn send(&mut self, from: SocketAddr, raw: impl Into<Bytes>) {
         let raw = raw.into();
-        self.note(from, true, &raw);
+        let now = self.now;
+        if self.losing.as_mut().is_none_or(|losing| losing.leaves(now, from, &raw)) {
+            self.hand_in(from, raw);
+        } else {
+            self.note(from, "-x", &raw);
+        }
+    }
+
+    fn hand_in(&mut self, from: SocketAddr, raw: Bytes) {
+        self.note(from, "->", &raw);
         let flow = self.flow(from);
         self.edge.handle_input(self.now, flow, raw);
         self.pump();
@@ -180,12 +192,32 @@ impl World {
     /// Lets time pass, with everything that is due in it.
     pub fn advance(&mut self, span: Duration) {
         let end = self.now + span;
-        while let Some(at) = self.edge.poll_timeout().filter(|at| *at <= end) {
+        while let Some(at) = self.next_due().filter(|at| *at <= end) {
             self.now = self.now.max(at);
+            while let Some((from, raw)) = self.losing.as_mut().and_then(|l| l.pop(self.now)) {
+                self.hand_in(from, raw);
+            }
             self.edge.handle_timeout(self.now);
             self.pump();
         }
         self.now = end;
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let again = self.losing.as_ref().and_then(Losing::next);
+        self.edge.poll_timeout().into_iter().chain(again).min()
+    }
+
+    /// From now on loses the datagram with this number, or none, counted from 0 and without
+    /// repetitions; endpoints repeat what they sent as RFC 3261 wants it, and wait for what does not
+    /// come at once. Nobody waits for unreliable provisional responses: they do not come.
+    pub fn lose(&mut self, number: Option<usize>) {
+        self.losing = Some(Losing::new(number));
+    }
+
+    /// How many datagrams there were since [`World::lose`].
+    pub fn counted(&self) -> usize {
+        self.losing.as_ref().map_or(0, Losing::counted)
     }
 
     /// The virtual clock.
@@ -201,11 +233,41 @@ impl World {
 
     /// Takes the first message to `at`, of `call_id` if that is given. 100 Trying is passed over.
     pub fn take(&mut self, at: SocketAddr, call_id: Option<&str>) -> Option<Message> {
-        let inbox = self.inboxes.entry(at).or_default();
-        inbox.retain(|message| message.status() != Some(100));
-        let position = inbox.iter().position(|message| {
+        self.take_where(at, |message| {
             call_id.is_none_or(|call_id| message.call_id().is_ok_and(|id| id == call_id))
-        })?;
+        })
+    }
+
+    /// Takes the message that an endpoint waits for. Where one is lost, others may overtake it.
+    pub(crate) fn take_expected(
+        &mut self,
+        at: SocketAddr,
+        call_id: Option<&str>,
+        what: &str,
+    ) -> Option<Message> {
+        if self.losing.is_none() {
+            return self.take(at, call_id);
+        }
+        for _ in 0..MAX_WAITS {
+            let found = self.take_where(at, |message| {
+                let same = call_id.is_none_or(|id| message.call_id().is_ok_and(|own| own == id));
+                same && word(message) == what
+            });
+            if found.is_some() {
+                return found;
+            }
+            self.advance(WAIT);
+        }
+        None
+    }
+
+    fn take_where(&mut self, at: SocketAddr, wanted: impl Fn(&Message) -> bool) -> Option<Message> {
+        let loses = self.losing.is_some();
+        let inbox = self.inboxes.entry(at).or_default();
+        inbox.retain(|message| {
+            message.status() != Some(100) && !(loses && may_be_lost_for_good(message))
+        });
+        let position = inbox.iter().position(wanted)?;
         inbox.remove(position)
     }
 
@@ -294,7 +356,7 @@ impl World {
             self.keep_alives.push((self.now, flow.remote));
             return;
         }
-        self.note(flow.remote, false, &payload);
+        self.note(flow.remote, "<-", &payload);
         let stream = flow.protocol.is_reliable();
         if stream && self.lost_streams.contains(&flow.remote) {
             return;
@@ -322,15 +384,22 @@ impl World {
             }
         }
         let message = self.audit.check_message(flow.remote, &payload);
+        if self.losing.as_mut().is_some_and(|l| !l.arrives(self.now, flow.remote, &message)) {
+            self.note(flow.remote, "x-", &payload);
+            return;
+        }
         self.inboxes.entry(flow.remote).or_default().push_back(message);
     }
 
-    fn note(&mut self, peer: SocketAddr, to_edge: bool, raw: &Bytes) {
+    fn note(&mut self, peer: SocketAddr, arrow: &str, raw: &Bytes) {
         let line = String::from_utf8_lossy(sip_proto::start_line_of(raw)).into_owned();
-        let arrow = if to_edge { "->" } else { "<-" };
         self.ladder.push(format!("{:?} {peer} {arrow} {line}", self.now));
     }
 }
+
+/// How long an endpoint waits for a message that may have been lost: longer than any transaction.
+const WAIT: Duration = Duration::from_millis(50);
+const MAX_WAITS: usize = 800;
 
 impl Default for World {
     fn default() -> Self {

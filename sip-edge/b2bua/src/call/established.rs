@@ -1,8 +1,7 @@
-//! What an established call does besides changing its media: INFO, OPTIONS, session refreshes.
+//! What an established call does besides changing its media: OPTIONS, session refreshes.
 
 use super::backoff::glare_wait;
-use super::{Call, ClientPurpose, NoResponse};
-use crate::carry;
+use super::{Call, ClientPurpose};
 use crate::context::Context;
 use crate::leg::{ALLOW, IN_DIALOG_SUPPORTED, SUPPORTED};
 use crate::session_timer::seconds;
@@ -10,85 +9,6 @@ use model::{Instant, LegSide};
 use sip_proto::{HeaderName, Message, Method, ServerKey};
 
 impl Call {
-    /// INFO (RFC 6086) passes end to end with its body; so does its response.
-    pub(super) fn forward_info(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        from: LegSide,
-        server: ServerKey,
-        request: &Message,
-    ) {
-        let to = from.other();
-        if !self.is_live() || self.legs[to.index()].dialog.is_none() {
-            self.legs[from.index()].answer(context, now, server, request, 481);
-            return;
-        }
-        let leg = &mut self.legs[to.index()];
-        let cseq = leg.next_cseq();
-        let Some((mut composer, branch, flow)) = leg.request(context, Method::Info, cseq) else {
-            return;
-        };
-        carry::carry_in_dialog(&mut composer, request);
-        composer.copy_all(request, HeaderName::ContentDisposition);
-        let bytes = composer.body(request.header(HeaderName::ContentType), request.body_bytes());
-        match context.send(now, flow, &branch, Method::Info, bytes) {
-            Some(client) => {
-                self.open_client(context, client, ClientPurpose::Info { to, server });
-            }
-            None => self.legs[from.index()].answer(context, now, server, request, 503),
-        }
-    }
-
-    pub(super) fn return_info_response(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        server: ServerKey,
-        response: &Message,
-    ) {
-        let status = response.status().unwrap_or(500);
-        let told = if status >= 300 { crate::redirect::status_for_caller(status) } else { status };
-        self.respond_to_info(context, now, server, told, Some(response));
-    }
-
-    /// A timeout here is one for the asking leg as well, at the same moment: a response would come
-    /// too late to be of use (RFC 4320 section 4.2).
-    pub(super) fn fail_info(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        server: ServerKey,
-        failure: NoResponse,
-    ) {
-        match failure {
-            NoResponse::Timeout => {}
-            NoResponse::Unreachable => self.respond_to_info(context, now, server, 500, None),
-        }
-    }
-
-    fn respond_to_info(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        server: ServerKey,
-        status: u16,
-        response: Option<&Message>,
-    ) {
-        let Some(request) = context.endpoint.request_of(server).cloned() else { return };
-        let reason = sip_proto::default_reason(status);
-        let mut composer = sip_proto::Composer::response_to(&request, status, reason, None);
-        composer.header(HeaderName::Server, &context.config.product);
-        let bytes = match response {
-            Some(response) => {
-                carry::carry_in_dialog(&mut composer, response);
-                composer.body(response.header(HeaderName::ContentType), response.body_bytes())
-            }
-            None => composer.finish(),
-        };
-        context.respond(now, server, status, bytes);
-    }
-
     pub(super) fn answer_options(
         &mut self,
         context: &mut Context,

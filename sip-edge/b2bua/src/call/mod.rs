@@ -9,6 +9,7 @@ mod backoff;
 mod choose;
 mod established;
 mod forks;
+mod information;
 mod notify;
 mod pass;
 mod prack;
@@ -28,6 +29,7 @@ mod target;
 mod teardown;
 mod transactions;
 mod transfer;
+mod trial;
 mod unencrypted;
 mod update;
 
@@ -254,7 +256,7 @@ impl Call {
                 self.handle_refresh_response(context, now, leg, response);
             }
             ClientPurpose::Info { server, .. } if is_final => {
-                self.return_info_response(context, now, server, response);
+                self.return_information_response(context, now, server, response);
             }
             ClientPurpose::Notify(_) if is_final => self.notify_answered(context, now, status),
             ClientPurpose::Join(leg) if is_final => {
@@ -298,7 +300,9 @@ impl Call {
                 self.legs[LegSide::A.index()].refreshing = false;
                 self.end_unreachable(context, now);
             }
-            ClientPurpose::Info { server, .. } => self.fail_info(context, now, server, failure),
+            ClientPurpose::Info { server, .. } => {
+                self.fail_information(context, now, server, failure)
+            }
             ClientPurpose::Pass { to, server } => {
                 self.return_passed(context, now, to, server, None);
             }

@@ -19,6 +19,8 @@ pub(crate) enum ReferralState {
     Trying,
     /// It failed; the transferor is still to hear of it.
     Failing,
+    /// The far end is with the other call, which asks whether it agrees to the media there.
+    Leaving,
     /// The far end has left; the transferor is still to hear of it, and then to be hung up.
     Left,
 }
@@ -27,10 +29,13 @@ impl State for ReferralState {
     const INITIAL: Self = ReferralState::Idle;
     const EDGES: &'static [(Self, Self)] = &[
         (ReferralState::Idle, ReferralState::Trying),
-        (ReferralState::Idle, ReferralState::Left),
+        (ReferralState::Idle, ReferralState::Leaving),
         (ReferralState::Trying, ReferralState::Failing),
         (ReferralState::Trying, ReferralState::Idle),
-        (ReferralState::Trying, ReferralState::Left),
+        (ReferralState::Trying, ReferralState::Leaving),
+        (ReferralState::Leaving, ReferralState::Left),
+        (ReferralState::Leaving, ReferralState::Failing),
+        (ReferralState::Leaving, ReferralState::Idle),
         (ReferralState::Failing, ReferralState::Idle),
     ];
 }
@@ -46,11 +51,18 @@ pub(crate) struct Referral {
     pub(super) subscription: Option<super::notify::Subscription>,
     /// A REFER came before in this call: the next subscription needs an id (RFC 3515 section 2.4.6).
     repeated: bool,
+    /// The call that the far end leaves for.
+    leaving_for: Option<TransactionId>,
 }
 
 impl Referral {
     pub(super) fn is_busy(&self) -> bool {
         self.machine.state() != ReferralState::Idle
+    }
+
+    /// Whether the far end is with another call, on trial: none is here to negotiate with.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.machine.state() == ReferralState::Leaving
     }
 }
 
@@ -143,14 +155,41 @@ impl Call {
         self.referral_told(context, now);
     }
 
-    /// The far end has left for the call `to`.
-    pub(crate) fn leg_left(&mut self, context: &mut Context, now: Instant, to: TransactionId) {
+    /// The far end leaves for the call `to`, if it agrees.
+    pub(super) fn leg_leaves(&mut self, to: TransactionId) {
         self.referral.target = None;
+        self.referral.machine.go(ReferralState::Leaving);
+        self.referral.leaving_for = Some(to);
+    }
+
+    /// The far end has left for the call `to`, which joined it (200) or lost it.
+    pub(crate) fn leg_joined(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        to: TransactionId,
+        status: u16,
+    ) {
+        if !self.is_live() || !self.referral.is_leaving() {
+            return;
+        }
         self.referral.machine.go(ReferralState::Left);
         self.release_media(context);
         context.event(self.id, now, CallEventKind::Transferred { to });
-        self.notify(context, now, 200);
+        self.notify(context, now, status);
         self.referral_told(context, now);
+    }
+
+    /// The far end did not agree and is back.
+    pub(super) fn leg_returned(&mut self, context: &mut Context, now: Instant, status: u16) {
+        if self.referral.transferor.is_some() {
+            self.transfer_failed(context, now, status);
+        } else {
+            self.referral.machine.go(ReferralState::Idle);
+        }
+        if self.legs.iter().any(|leg| leg.gone) {
+            self.end_both(context, now, "a leg hung up during its transfer", 200);
+        }
     }
 
     /// Called when the subscription may be over: nothing is left to tell the transferor.
@@ -161,15 +200,18 @@ impl Call {
         match self.referral.machine.state() {
             ReferralState::Failing => self.referral.machine.go(ReferralState::Idle),
             ReferralState::Left => self.end_both(context, now, "transferred", 200),
-            ReferralState::Idle | ReferralState::Trying => {}
+            ReferralState::Idle | ReferralState::Trying | ReferralState::Leaving => {}
         }
     }
 
     /// Whether the call goes on without `from`, which hangs up: RFC 5589 section 6.1 lets the
     /// transferor leave as soon as its REFER is accepted.
     pub(super) fn outlives(&self, from: LegSide) -> bool {
-        self.referral.machine.state() == ReferralState::Trying
-            && self.referral.transferor == Some(from)
+        match self.referral.machine.state() {
+            ReferralState::Trying => self.referral.transferor == Some(from),
+            ReferralState::Leaving => true,
+            ReferralState::Idle | ReferralState::Failing | ReferralState::Left => false,
+        }
     }
 
     pub(super) fn lose_transferor(&mut self, from: LegSide) {
@@ -198,10 +240,18 @@ impl Call {
             self.referral.machine.go(ReferralState::Failing);
             self.notify(context, now, 487);
         }
+        if state == ReferralState::Leaving {
+            self.referral.machine.go(ReferralState::Left);
+            if let Some(to) = self.referral.leaving_for {
+                context.event(self.id, now, CallEventKind::Transferred { to });
+            }
+            self.notify(context, now, 487);
+        }
         // A target that hangs up before the leg has come was there, and is not any more.
         let failure = if end.status < 300 { 480 } else { end.status };
         self.report_target(context, Outcome::Failed(failure));
-        if state == ReferralState::Left {
+        self.end_trial(context, now, failure);
+        if matches!(state, ReferralState::Leaving | ReferralState::Left) {
             return CallEnd { cause: "transferred", ..end };
         }
         end

@@ -160,7 +160,8 @@ impl Call {
         if self.setup.state() != SetupState::Established {
             return Some(if from == LegSide::A { 500 } else { 491 });
         }
-        if self.is_waiting_alone() || self.takeover.is_joining() {
+        let moving = self.takeover.is_joining() || self.referral.is_leaving();
+        if self.is_waiting_alone() || moving {
             return Some(491);
         }
         match &self.renegotiation.exchange {

@@ -53,7 +53,9 @@ impl Call {
                 self.handle_offer_request(context, now, from, server, request);
             }
             Method::Prack => self.handle_prack(context, now, from, server, request),
-            Method::Info => self.forward_info(context, now, from, server, request),
+            Method::Info | Method::Message => {
+                self.forward_information(context, now, from, server, request);
+            }
             Method::Options => self.answer_options(context, now, from, server, request),
             Method::Refer => self.handle_refer(context, now, from, server, request),
             Method::Notify => self.handle_notify(context, now, from, server, request),

@@ -5,6 +5,7 @@
 use super::backoff::glare_wait;
 use super::setup::SetupState;
 use super::transactions::exchange_transactions;
+use super::trial::Trial;
 use super::{Call, ClientPurpose};
 use crate::context::{CallKey, Context};
 use crate::deadline::Deadline;
@@ -73,6 +74,8 @@ pub(crate) struct Takeover {
     is_confirming: bool,
     offer: Option<Offer>,
     tries: u8,
+    /// What came before the leg that is asked now, until it agrees.
+    pub(super) trial: Option<Box<Trial>>,
 }
 
 /// The offer under way.
@@ -243,6 +246,30 @@ impl Call {
     ) {
         self.drop_realign();
         giver.drop_realign();
+        self.takeover.trial = Some(Box::new(Trial::of(self, near, giver, leg)));
+        self.exchange_legs(context, now, near, giver, leg);
+        self.share_lifetime(giver);
+        giver.leg_leaves(self.id);
+        self.takeover.wanted = None;
+        self.takeover.tries = 0;
+        self.takeover.is_confirming = false;
+        let far = near.other();
+        let sent = self.media.last_sent(near).map(<[u8]>::to_vec);
+        match self.media.renewed(far, sent.as_deref()) {
+            Ok(description) => self.offer_to(context, now, near, description),
+            Err(_) => self.join_is_refused(context, now, 488),
+        }
+    }
+
+    /// Exchanges two legs with all that belongs to them.
+    pub(super) fn exchange_legs(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        near: LegSide,
+        giver: &mut Call,
+        leg: LegSide,
+    ) {
         self.forget_leg(context, &self.legs[near.index()]);
         giver.forget_leg(context, &giver.legs[leg.index()]);
         std::mem::swap(&mut self.legs[near.index()], &mut giver.legs[leg.index()]);
@@ -255,18 +282,6 @@ impl Call {
         for (call, side) in [(&mut *self, near), (&mut *giver, leg)] {
             call.legs[side.index()].session.arm(&mut call.deadlines, side, now);
         }
-        self.share_lifetime(giver);
-        context.event(self.id, now, CallEventKind::TookOver { from: giver.id });
-        giver.leg_left(context, now, self.id);
-        self.takeover.wanted = None;
-        self.takeover.tries = 0;
-        self.takeover.is_confirming = false;
-        let far = near.other();
-        let sent = self.media.last_sent(near).map(<[u8]>::to_vec);
-        match self.media.renewed(far, sent.as_deref()) {
-            Ok(description) => self.offer_to(context, now, near, description),
-            Err(_) => self.join_is_impossible(context, now),
-        }
     }
 
     /// Offers `description`, which is the other leg's, to a leg.
@@ -278,7 +293,7 @@ impl Call {
         description: SessionDescription,
     ) {
         let Ok(body) = self.media.write_offer(context.random.as_mut(), side, &description) else {
-            self.join_is_impossible(context, now);
+            self.join_is_refused(context, now, 488);
             return;
         };
         let confirming = self.takeover.is_confirming;
@@ -291,7 +306,7 @@ impl Call {
         let cseq = leg.next_cseq();
         self.takeover.offer = Some(Offer { to: side, cseq, description });
         let Some((mut composer, branch, flow)) = leg.request(context, Method::Invite, cseq) else {
-            self.join_is_impossible(context, now);
+            self.join_is_refused(context, now, 481);
             return;
         };
         composer
@@ -308,7 +323,7 @@ impl Call {
                 self.legs[side.index()].refreshing = true;
                 self.open_client(context, client, ClientPurpose::Join(side));
             }
-            None => self.join_is_impossible(context, now),
+            None => self.join_is_refused(context, now, 503),
         }
     }
 
@@ -381,6 +396,7 @@ impl Call {
         self.media.note_received(side.other(), &offer.description);
         self.apply_media(context);
         self.takeover.tries = 0;
+        self.end_trial(context, now, 200);
         if std::mem::take(&mut self.takeover.confirm) {
             self.takeover.is_confirming = true;
             self.offer_to(context, now, side.other(), answer);
@@ -418,11 +434,28 @@ impl Call {
                 self.takeover.offer = None;
                 self.takeover.machine.go(TakeoverState::Idle);
             }
-            _ => self.join_is_impossible(context, now),
+            _ => self.join_is_refused(context, now, status),
         }
     }
 
-    fn join_is_impossible(&mut self, context: &mut Context, now: Instant) {
+    /// The leg that came cannot be joined: it goes back to where it was.
+    fn join_is_refused(&mut self, context: &mut Context, now: Instant, status: u16) {
+        self.takeover.offer = None;
+        if self.takeover.trial.is_none() {
+            self.join_is_impossible(context, now);
+            return;
+        }
+        context.orders.push_back(Order::GiveBack { taker: self.key, status: status.max(400) });
+    }
+
+    /// The leg is where it came from again.
+    pub(super) fn join_is_undone(&mut self) {
+        self.takeover.machine.go(TakeoverState::Idle);
+        self.takeover.confirm = false;
+        self.deadlines.clear(Deadline::Transfer);
+    }
+
+    pub(crate) fn join_is_impossible(&mut self, context: &mut Context, now: Instant) {
         self.bye_reason = Some("SIP;cause=488;text=\"Transfer: no common media\"");
         self.end_both(context, now, "the transferred legs have no common media", 200);
     }

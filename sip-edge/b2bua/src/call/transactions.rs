@@ -19,7 +19,7 @@ pub(crate) enum ClientPurpose {
     Realign,
     /// A session refresh on a leg.
     Refresh(LegSide),
-    /// An INFO forwarded to a leg; the key is the asking leg's transaction.
+    /// An INFO or MESSAGE forwarded to a leg; the key is the asking leg's transaction.
     Info { to: LegSide, server: ServerKey },
     /// A BYE on a leg.
     Bye(LegSide),

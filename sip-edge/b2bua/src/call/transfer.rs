@@ -5,7 +5,7 @@ use super::answer::host_of;
 use super::setup::SetupState;
 use crate::admission::Admission;
 use crate::context::Context;
-use crate::leg::{ALLOW, via};
+use crate::leg::{allow_without, via};
 use crate::transfer::{Order, Replaces};
 use directory::Refer;
 use model::{CallDirection, Flow, Instant, LegSide, Side};
@@ -70,7 +70,8 @@ impl Call {
     ) {
         let leg = &self.legs[from.index()];
         let mut composer = leg.response(context, request, 405);
-        composer.header(HeaderName::Allow, ALLOW);
+        let refused = request.method().map_or("", Method::as_str);
+        composer.header(HeaderName::Allow, allow_without(refused));
         context.respond(now, server, 405, composer.finish());
     }
 }

@@ -3,7 +3,7 @@
 use super::Edge;
 use crate::call::NoResponse;
 use crate::context::{CallKey, Context};
-use crate::leg::{ALLOW, SUPPORTED};
+use crate::leg::{ALLOW, SUPPORTED, allow_without};
 use bytes::Bytes;
 use model::{Flow, Instant, LegSide, Refusal};
 use sip_proto::{ClientKey, HeaderName, Message, Method, ServerKey, TransactionEvent};
@@ -151,10 +151,20 @@ impl Edge {
             Some(Method::Bye | Method::Info | Method::Update | Method::Prack) => {
                 self.context.answer_outside(now, key, &request, 481, |_| {});
             }
-            _ => {
+            // RFC 3515 section 2 lets a REFER come outside a dialog, and asks for approval by policy.
+            // Ours is to bring nobody anywhere but the far end of a call there is, so that whoever
+            // can reach us cannot have us call at a customer's cost. Not 405 nor 501, for inside a
+            // call we take it; not 603, which would speak for everybody whom the URI means.
+            Some(Method::Refer) => {
+                self.note_refusal(now, &request, flow, Refusal::MethodNotAllowed, None);
+                self.context.answer_outside(now, key, &request, 403, |_| {});
+            }
+            // MESSAGE among them: outside a call it belongs to nobody whom we serve.
+            other => {
+                let refused = other.map_or("", Method::as_str);
                 self.note_refusal(now, &request, flow, Refusal::MethodNotAllowed, None);
                 self.context.answer_outside(now, key, &request, 405, |c| {
-                    c.header(HeaderName::Allow, ALLOW);
+                    c.header(HeaderName::Allow, allow_without(refused));
                 });
             }
         }

@@ -25,6 +25,12 @@ impl Edge {
                     });
                 }
                 Order::Join { giver, leg, taker, near } => self.join(now, giver, leg, taker, near),
+                Order::Joined { giver, taker, status } => {
+                    self.with_call(now, giver, |call, context| {
+                        call.leg_joined(context, now, taker, status);
+                    });
+                }
+                Order::GiveBack { taker, status } => self.give_back(now, taker, status),
                 Order::Withdraw { target } => {
                     self.with_call(now, target, |call, context| call.withdraw(context, now));
                 }
@@ -298,6 +304,21 @@ impl Edge {
             taker.join_later(&mut self.context, now);
         }
         self.settle_call(now, giver_key, giver);
+        self.put_back(now, taker_key, taker);
+    }
+
+    /// A join that the leg refused is undone, where both calls are still there.
+    fn give_back(&mut self, now: Instant, taker_key: CallKey, status: u16) {
+        let Some(mut taker) = self.calls.take(taker_key) else { return };
+        let giver_key = taker.trial_of().filter(|_| taker.is_live());
+        let giver_key = giver_key.filter(|key| self.calls.get(*key).is_some_and(Call::is_live));
+        match giver_key.and_then(|key| Some((key, self.calls.take(key)?))) {
+            Some((key, mut giver)) => {
+                taker.return_leg(&mut self.context, now, &mut giver, status);
+                self.settle_call(now, key, giver);
+            }
+            None => taker.join_is_impossible(&mut self.context, now),
+        }
         self.put_back(now, taker_key, taker);
     }
 }

@@ -1,13 +1,14 @@
 //! Attended transfers, calls that replace a leg, and transfers that are passed on.
 
-use crate::transfer::{TARGET, expect_notify, part, take_offer, transfers};
+use crate::authentication as customer;
+use crate::transfer::{TARGET, expect_notify, part, released, take_offer, transfers};
 use directory::Refer;
 use simnet::{CARRIER, CARRIER_2, PBX, Ua, World, config, connector, directory};
 use sip_proto::HeaderName;
 use std::time::Duration;
 
 /// The PBX talks to one carrier, then to another.
-fn two_calls(w: &mut World) -> [(Ua, Ua); 2] {
+pub(super) fn two_calls(w: &mut World) -> [(Ua, Ua); 2] {
     let first = Ua::establish(w);
     let mut pbx = w.caller(PBX, "+12065550124");
     let offer = pbx.sdp(31_000);
@@ -22,7 +23,7 @@ fn two_calls(w: &mut World) -> [(Ua, Ua); 2] {
 }
 
 /// What a transferor puts into Refer-To for its own other dialog.
-fn consulted(of: &Ua) -> String {
+pub(super) fn consulted(of: &Ua) -> String {
     format!(
         "<sip:+12065550124@x.example?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>",
         of.call_id.replace('@', "%40"),
@@ -31,23 +32,25 @@ fn consulted(of: &Ua) -> String {
     )
 }
 
+/// Asks for a transfer to the far end of another call of its own.
+pub(super) fn refer_to(w: &mut World, by: &mut Ua, other: &Ua) {
+    by.request(w, "REFER", &[("Refer-To", &consulted(other))], None);
+    by.expect(w, "202");
+    expect_notify(w, by, "SIP/2.0 100 Trying");
+}
+
 #[test]
 fn an_attended_transfer_joins_both_far_ends() {
     let mut w = World::new();
     let [(mut first, mut one), (mut second, mut two)] = two_calls(&mut w);
-    let target = consulted(&second);
-    first.request(&mut w, "REFER", &[("Refer-To", &target)], None);
-    first.expect(&mut w, "202");
-    expect_notify(&mut w, &mut first, "SIP/2.0 100 Trying");
+    refer_to(&mut w, &mut first, &second);
     take_offer(&mut w, &mut one, 42_000);
     let confirmed = take_offer(&mut w, &mut two, 43_000);
     let body = String::from_utf8_lossy(confirmed.body_bytes()).into_owned();
     assert!(body.contains("a=sendrecv"), "{body}");
-    expect_notify(&mut w, &mut first, "SIP/2.0 200 OK");
-    for ua in [&mut first, &mut second] {
-        ua.expect(&mut w, "BYE");
-        ua.ok(&mut w);
-    }
+    released(&mut w, &mut first);
+    second.expect(&mut w, "BYE");
+    second.ok(&mut w);
     let remotes = w.plan().legs.clone().map(|leg| leg.remote_rtp.unwrap().port());
     assert_eq!(remotes, [42_000, 43_000]);
     part(&mut w, &mut one, &mut two);
@@ -64,10 +67,7 @@ fn an_attended_transfer_waits_for_a_busy_leg() {
     one.target = "sip:tandem@203.0.113.1:5060".to_owned();
     one.invite(&mut w, Some(&change));
     first.expect(&mut w, "INVITE");
-    let target = consulted(&second);
-    first.request(&mut w, "REFER", &[("Refer-To", &target)], None);
-    first.expect(&mut w, "202");
-    expect_notify(&mut w, &mut first, "SIP/2.0 100 Trying");
+    refer_to(&mut w, &mut first, &second);
     let body = first.sdp_with(30_000, 3, "sendrecv");
     first.reply(&mut w, 200, Some(&body));
     first.expect(&mut w, "ACK");
@@ -77,11 +77,9 @@ fn an_attended_transfer_waits_for_a_busy_leg() {
     w.advance(Duration::from_millis(500));
     take_offer(&mut w, &mut one, 42_000);
     take_offer(&mut w, &mut two, 43_000);
-    expect_notify(&mut w, &mut first, "SIP/2.0 200 OK");
-    for ua in [&mut first, &mut second] {
-        ua.expect(&mut w, "BYE");
-        ua.ok(&mut w);
-    }
+    released(&mut w, &mut first);
+    second.expect(&mut w, "BYE");
+    second.ok(&mut w);
     part(&mut w, &mut one, &mut two);
     w.finish();
 }
@@ -94,10 +92,7 @@ fn an_attended_transfer_whose_target_hangs_up_leaves_the_first_call() {
     one.target = "sip:tandem@203.0.113.1:5060".to_owned();
     one.invite(&mut w, Some(&change));
     first.expect(&mut w, "INVITE");
-    let target = consulted(&second);
-    first.request(&mut w, "REFER", &[("Refer-To", &target)], None);
-    first.expect(&mut w, "202");
-    expect_notify(&mut w, &mut first, "SIP/2.0 100 Trying");
+    refer_to(&mut w, &mut first, &second);
     two.target = "sip:tandem@203.0.113.1:5060".to_owned();
     two.hang_up(&mut w, &mut second);
     expect_notify(&mut w, &mut first, "SIP/2.0 480 Temporarily Unavailable");
@@ -126,6 +121,50 @@ fn an_invite_with_replaces_takes_over_the_leg() {
     pbx.ok(&mut w);
     let remotes = w.plan().legs.clone().map(|leg| leg.remote_rtp.unwrap().port());
     assert_eq!(remotes, [33_000, 42_000]);
+    part(&mut w, &mut other, &mut pstn);
+    w.finish();
+}
+
+/// Whoever knows a dialog must prove the password as for any other call.
+#[test]
+fn replaces_is_asked_for_credentials_first() {
+    let mut w = customer::world();
+    let (mut pbx, answerer) = customer::challenged(&mut w);
+    let proof = customer::proof(&pbx, &answerer, customer::PASSWORD);
+    customer::again(&mut w, &mut pbx, &proof);
+    let mut pstn = w.callee(CARRIER);
+    let answer = pstn.sdp(40_000);
+    pstn.reply(&mut w, 200, Some(&answer));
+    pstn.expect(&mut w, "ACK");
+    pbx.expect(&mut w, "200");
+    pbx.ack(&mut w, None);
+
+    let replaces = format!("{};to-tag={};from-tag={}", pbx.call_id, pbx.remote_tag(), pbx.tag);
+    let mut other = w.caller(PBX, "+12065550100");
+    let offer = other.sdp(33_000);
+    other.invite_with(&mut w, &[("Replaces", &replaces)], Some(&offer));
+    let asked = other.expect(&mut w, "401");
+    other.ack_failure(&mut w);
+    let answerer = customer::challenge(&asked);
+    for (password, status) in [("a guess", "401"), (customer::PASSWORD, "200")] {
+        // Before the proof nothing happens to the call.
+        assert_eq!(w.edge.statistics().calls, 1);
+        pstn.expect_silence(&mut w);
+        pbx.expect_silence(&mut w);
+        let proof = customer::proof(&other, &answerer, password);
+        other.start_over();
+        let headers = [("Replaces", &*replaces), ("Authorization", &*proof)];
+        other.invite_with(&mut w, &headers, Some(&offer));
+        other.expect(&mut w, status);
+        if status == "401" {
+            other.ack_failure(&mut w);
+            w.advance(Duration::from_secs(5));
+        }
+    }
+    other.ack(&mut w, None);
+    take_offer(&mut w, &mut pstn, 42_000);
+    pbx.expect(&mut w, "BYE");
+    pbx.ok(&mut w);
     part(&mut w, &mut other, &mut pstn);
     w.finish();
 }

@@ -8,9 +8,9 @@ use sip_proto::auth::{Answerer, Challenge, ChallengedBy};
 use sip_proto::{HeaderName, Message, StepRandom};
 use std::time::Duration;
 
-const PASSWORD: &str = "correct horse";
+pub(super) const PASSWORD: &str = "correct horse";
 
-fn with_credentials() -> Resources {
+pub(super) fn with_credentials() -> Resources {
     let mut resources = directory();
     let termination = resources.voice_connectors[0].termination.as_mut().unwrap();
     let credential = |user: &str, password: &str| Credential {
@@ -21,21 +21,21 @@ fn with_credentials() -> Resources {
     resources
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     World::with(config(), with_credentials())
 }
 
-fn challenge(asked: &Message) -> Answerer {
+pub(super) fn challenge(asked: &Message) -> Answerer {
     let (by, challenge) = Challenge::of_response(asked).remove(0);
     Answerer::new(by, challenge, &mut StepRandom::new(3))
 }
 
-fn proof(ua: &Ua, answerer: &Answerer, password: &str) -> String {
+pub(super) fn proof(ua: &Ua, answerer: &Answerer, password: &str) -> String {
     answerer.answer("INVITE", &ua.target, b"", "pbx", password).1
 }
 
 /// Sends an INVITE and takes the challenge that comes back.
-fn challenged(w: &mut World) -> (Ua, Answerer) {
+pub(super) fn challenged(w: &mut World) -> (Ua, Answerer) {
     let mut pbx = w.caller(PBX, "+12065550123");
     let offer = pbx.sdp(30_000);
     pbx.invite(w, Some(&offer));
@@ -45,7 +45,7 @@ fn challenged(w: &mut World) -> (Ua, Answerer) {
     (pbx, challenge(&asked))
 }
 
-fn again(w: &mut World, pbx: &mut Ua, authorization: &str) {
+pub(super) fn again(w: &mut World, pbx: &mut Ua, authorization: &str) {
     pbx.start_over();
     let offer = pbx.sdp(30_000);
     pbx.invite_with(w, &[("Authorization", authorization)], Some(&offer));

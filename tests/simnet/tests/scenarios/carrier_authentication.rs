@@ -17,15 +17,15 @@ fn resources() -> Resources {
     resources
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     World::with(config(), resources())
 }
 
-fn digest(realm: &str, nonce: &str, more: &str) -> String {
+pub(super) fn digest(realm: &str, nonce: &str, more: &str) -> String {
     format!("Digest realm=\"{realm}\", nonce=\"{nonce}\"{more}")
 }
 
-const QOP: &str = ", qop=\"auth\", algorithm=SHA-256";
+pub(super) const QOP: &str = ", qop=\"auth\", algorithm=SHA-256";
 
 /// The credentials of a request, which must prove our password and hold this nonce and count.
 fn proven(request: &Message, header: HeaderName, nonce: &str, count: Option<u32>) {
@@ -49,7 +49,7 @@ fn proven(request: &Message, header: HeaderName, nonce: &str, count: Option<u32>
     assert_eq!(digest_response(&input, PASSWORD), shown.response);
 }
 
-fn calling(w: &mut World) -> Ua {
+pub(super) fn calling(w: &mut World) -> Ua {
     let mut pbx = w.caller(PBX, "+12065550123");
     let offer = pbx.sdp(30_000);
     pbx.invite(w, Some(&offer));
@@ -57,14 +57,14 @@ fn calling(w: &mut World) -> Ua {
 }
 
 /// The carrier asks for credentials; then the INVITE with them has come.
-fn ask(w: &mut World, pstn: &mut Ua, status: u16, challenge: &str) -> Message {
+pub(super) fn ask(w: &mut World, pstn: &mut Ua, status: u16, challenge: &str) -> Message {
     let header = if status == 401 { "WWW-Authenticate" } else { "Proxy-Authenticate" };
     pstn.reply_with(w, status, &[(header, challenge)], None);
     pstn.expect(w, "ACK");
     pstn.expect(w, "INVITE")
 }
 
-fn answers(w: &mut World, pbx: &mut Ua, pstn: &mut Ua) -> Message {
+pub(super) fn answers(w: &mut World, pbx: &mut Ua, pstn: &mut Ua) -> Message {
     let answer = pstn.sdp(40_000);
     pstn.reply(w, 200, Some(&answer));
     let ack = pstn.expect(w, "ACK");

@@ -152,17 +152,21 @@ fn options_is_answered_in_and_out_of_a_dialog() {
 fn messages_and_registrations_are_refused() {
     let mut w = World::new();
     let (mut pbx, mut pstn) = Ua::establish(&mut w);
-    for method in ["MESSAGE", "SUBSCRIBE", "FOO"] {
+    for method in ["PUBLISH", "SUBSCRIBE", "FOO"] {
         pbx.request(&mut w, method, &[], None);
         let refused = pbx.expect(&mut w, "405");
         assert!(refused.has_option_tag(HeaderName::Allow, "INFO"), "{method}");
         pstn.expect_silence(&mut w);
     }
     pbx.hang_up(&mut w, &mut pstn);
-    for method in ["REGISTER", "MESSAGE", "SUBSCRIBE", "REFER"] {
+    for (method, status) in
+        [("REGISTER", "405"), ("MESSAGE", "405"), ("SUBSCRIBE", "405"), ("REFER", "403")]
+    {
         let mut other = w.caller(PBX, "+12065550123");
         other.request(&mut w, method, &[], None);
-        other.expect(&mut w, "405");
+        let refused = other.expect(&mut w, status);
+        assert!(!refused.has_option_tag(HeaderName::Allow, method), "{method}");
+        assert_eq!(refused.has_option_tag(HeaderName::Allow, "INVITE"), status == "405");
     }
     w.finish();
 }

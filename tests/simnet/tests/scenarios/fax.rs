@@ -37,12 +37,12 @@ fn assert_fax(message: &Message, media: &[&str]) {
     assert!(body.contains("203.0.113.1") && !body.contains("a=rtcp"), "{body}");
 }
 
-fn ports(w: &World) -> [u16; 2] {
+pub(super) fn ports(w: &World) -> [u16; 2] {
     w.plan().legs.clone().map(|leg| leg.remote_rtp.unwrap().port())
 }
 
 /// The far end asks for fax, and the near end takes it.
-fn switch(w: &mut World, asking: &mut Ua, other: &mut Ua, before: &str, media: &[&str]) {
+pub(super) fn switch(w: &mut World, asking: &mut Ua, other: &mut Ua, before: &str, media: &[&str]) {
     let offer = fax(asking, 47_000, 2, before);
     asking.target = "sip:tandem@203.0.113.1:5060".to_owned();
     asking.invite(w, Some(&offer));

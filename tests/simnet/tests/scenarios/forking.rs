@@ -1,16 +1,13 @@
 //! Leg B forks: several early dialogs, of which leg A sees one.
 
-use crate::support::{prack, ring_reliably};
+use crate::support::{self, prack, ring_reliably};
 use simnet::{CARRIER, PBX, Ua, World, config, connector, directory};
 use sip_proto::HeaderName;
 use std::time::Duration;
 
 fn calling(headers: &[(&str, &str)]) -> (World, Ua, Ua) {
     let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite_with(&mut w, headers, Some(&offer));
-    let pstn = w.callee(CARRIER);
+    let (pbx, pstn) = support::calling(&mut w, headers, true);
     (w, pbx, pstn)
 }
 

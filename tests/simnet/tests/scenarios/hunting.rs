@@ -307,7 +307,7 @@ fn the_answer_to_an_old_question_is_not_taken_for_the_present_one() {
 }
 
 /// The first carrier's redirects are followed `limit` times, to itself and to the second one.
-fn following(limit: u8) -> World {
+pub(super) fn following(limit: u8) -> World {
     let mut resources = directory();
     resources.carriers[0].redirects =
         ::directory::RedirectPolicy { limit, hosts: vec![::directory::Host::Ip(CARRIER_2.ip())] };

@@ -1,20 +1,16 @@
 //! Reliable provisional responses (RFC 3262), per leg and mapped.
 
-use crate::support::{prack, rack_of, ring_reliably};
-use simnet::{CARRIER, CARRIER_2, PBX, Ua, World};
+use crate::support::{self, prack, rack_of, ring_reliably};
+use simnet::{CARRIER_2, PBX, Ua, World};
 use sip_proto::HeaderName;
 use std::time::Duration;
 
 const SUPPORTED: [(&str, &str); 1] = [("Supported", "100rel")];
 const REQUIRED: [(&str, &str); 1] = [("Require", "100rel")];
 
-/// A call of which leg B has the INVITE.
 fn calling(headers: &[(&str, &str)], offers: bool) -> (World, Ua, Ua) {
     let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite_with(&mut w, headers, offers.then_some(&*offer));
-    let pstn = w.callee(CARRIER);
+    let (pbx, pstn) = support::calling(&mut w, headers, offers);
     (w, pbx, pstn)
 }
 

@@ -1,7 +1,16 @@
 //! What several scenarios do.
 
-use simnet::{Ua, World};
+use simnet::{CARRIER, PBX, Ua, World};
 use sip_proto::Message;
+
+/// A call of which leg B has the INVITE.
+pub(crate) fn calling(w: &mut World, headers: &[(&str, &str)], offers: bool) -> (Ua, Ua) {
+    let mut pbx = w.caller(PBX, "+12065550123");
+    let offer = pbx.sdp(30_000);
+    pbx.invite_with(w, headers, offers.then_some(&*offer));
+    let pstn = w.callee(CARRIER);
+    (pbx, pstn)
+}
 
 /// The numbers that a PRACK of this response names.
 pub(crate) fn rack_of(response: &Message) -> [u32; 2] {

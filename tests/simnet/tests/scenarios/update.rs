@@ -5,14 +5,14 @@ use simnet::{CARRIER, PBX, Ua, World};
 use sip_proto::{HeaderName, Message};
 use std::time::Duration;
 
-const ALLOW: (&str, &str) = ("Allow", "INVITE, ACK, BYE, CANCEL, UPDATE, PRACK");
+pub(super) const ALLOW: (&str, &str) = ("Allow", "INVITE, ACK, BYE, CANCEL, UPDATE, PRACK");
 
 fn has(message: &Message, line: &str) -> bool {
     String::from_utf8_lossy(message.body_bytes()).lines().any(|found| found == line)
 }
 
 /// A call whose legs have agreed on media before the answer. Both take UPDATE.
-fn early(w: &mut World) -> (Ua, Ua) {
+pub(super) fn early(w: &mut World) -> (Ua, Ua) {
     let mut pbx = w.caller(PBX, "+12065550123");
     let offer = pbx.sdp(30_000);
     pbx.invite_with(w, &[("Supported", "100rel"), ALLOW], Some(&offer));
