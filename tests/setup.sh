@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # sipp plays scripted callers and callees; baresip is a real user agent; kamailio is a carrier's proxy.
-packages=(sip-tester baresip-core kamailio python3-venv openssl)
+packages=(sip-tester baresip-core kamailio kamailio-tls-modules python3-venv openssl)
 
 installed() {
     [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]

@@ -2,6 +2,7 @@
 
 mod edge;
 mod handle;
+mod returning;
 mod tcp;
 mod tls;
 mod udp;

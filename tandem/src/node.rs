@@ -292,6 +292,8 @@ fn shell_config(
             max_call_duration: sip.max_call_duration,
             session_expires: sip.session_expires,
             min_se: sip.min_se,
+            max_targets: sip.max_targets,
+            targets_timeout: sip.targets_timeout,
             max_datagram_request: sip.path_mtu.map_or(1_300, |mtu| mtu - 200),
             stranger_answers_per_second: limits.stranger_answers_per_second,
             stranger_answers_per_source: limits.stranger_answers_per_source,

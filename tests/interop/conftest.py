@@ -15,7 +15,7 @@ from harness.kamailio import Kamailio  # noqa: E402
 from harness.message import sdp  # noqa: E402
 from harness.pjsua import Pjsua  # noqa: E402
 from harness.rtp import RtpEndpoint  # noqa: E402
-from harness.sip import OutgoingCall, Peer  # noqa: E402
+from harness.sip import OutgoingCall, Peer, TlsListener  # noqa: E402
 
 
 def pytest_sessionstart(session):
@@ -73,6 +73,12 @@ class Stage:
     def tls_peer(self, ip, edge, port, pair=None):
         """A scripted peer on a TLS connection to the edge, showing `pair`."""
         peer = Peer(ip, transport="tls", edge=(edge.address[0], port), pair=pair)
+        self._keep(_Closing(peer.close))
+        return peer
+
+    def tls_listener(self, ip, pair):
+        """A scripted peer that the edge connects to over TLS."""
+        peer = TlsListener(ip, pair)
         self._keep(_Closing(peer.close))
         return peer
 

@@ -168,6 +168,21 @@ def test_a_big_request_takes_tcp_where_the_carrier_does(stage):
         stage.edge.wait_records(1)
 
 
+def test_tandem_call_finds_servers_as_the_node_does(stage, names):
+    """NAPTR leads to TCP, SRV to the port."""
+    names.add("edge.test", "NAPTR", 60, (10, 10, "s", "SIP+D2T", "_sip._tcp.edge.test"))
+    names.srv("_sip._tcp.edge.test", 60, (1, 1, stage.configuration.sip_port, places.EDGE))
+    edge = stage.start_edge()
+    done = subprocess.run(
+        [BINARY, "call", f"sip:{places.US_NUMBER}@edge.test", "--local", places.PBX, "--dns-server",
+         names.address, "--json"], capture_output=True, text=True, timeout=30)
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and told["status"] == 500, "its carrier's name is not known"
+    edge.wait_records(1)
+    assert any("SIP/2.0/TCP" in json.dumps(line) for line in edge.sip_log())
+    assert ("NAPTR", "edge.test") in names.asked and ("SRV", "_sip._tcp.edge.test") in names.asked
+
+
 def test_doctor_shows_every_step_to_the_servers(stage, names):
     """`tandem doctor` asks the name servers of the configuration as the edge would, and tells what
     it found and what to change."""

@@ -190,6 +190,28 @@ def test_what_is_not_encrypted_is_refused_where_it_must_be(stage, encrypted):
     edge.wait_idle()
 
 
+def test_an_inbound_call_is_not_answered_without_keys_where_they_are_required(stage, encrypted):
+    """The customer's system takes the call over TLS and answers plain media: it is hung up on, and
+    the caller hears a failure. One that can be reached over plain transports alone is no route."""
+    port, authority = encrypted
+    pair = authority.issue("pbx.test", f"IP:{places.PBX}")
+    pbx = stage.tls_listener(places.PBX, pair)
+    stage.configuration.origination[0].update(
+        host=places.PBX, port=pbx.port, protocol="tls", tls_ca=str(authority.certificate))
+    gateway = stage.carrier_peer()
+    edge = stage.start_edge()
+    call = OutgoingCall(gateway, edge, places.NUMBER, sdp(places.CARRIER, 40_000))
+    invite = pbx.expect_request("INVITE")
+    assert invite["via"].startswith("SIP/2.0/TLS ") and b"RTP/SAVP" in invite.body, invite
+    pbx.reply(invite, 200, "OK", sdp(places.PBX, 40_002))
+    pbx.expect_request("ACK")
+    bye = pbx.expect_request("BYE")
+    assert "cause=488" in bye["reason"] and "SRTP" in bye["reason"], bye
+    pbx.reply(bye, 200, "OK")
+    assert call.final().status == 502
+    edge.wait_idle()
+
+
 def test_tandems_own_agent_talks_srtp(stage):
     port = places.free_port(places.CARRIER)
     stage.configuration.carriers[0].update(port=port, srtp="required")

@@ -10,8 +10,8 @@ import pytest
 
 from harness import places, tls
 from harness.edge import BINARY
-from harness.message import sdp
-from harness.sip import OutgoingCall
+from harness.message import compose, sdp
+from harness.sip import OutgoingCall, send_bye_from_called_side
 from harness.sipp import is_bound
 from harness.talk import Talk
 from harness.tones import assert_hears
@@ -184,6 +184,81 @@ def test_a_new_certificate_is_shown_and_calls_go_on(stage, port, tmp_path):
     talk.end()
 
 
+def test_openssl_gets_the_certificate_of_the_name_it_asks_for(stage, port, tmp_path):
+    """Each host name has its own (SNI); one is renewed while a call is on, the others stay."""
+    authority = tls.Authority(tmp_path)
+    default, renewed = authority.issue("edge.test"), authority.issue("new.other.test")
+    used = tls.Pair(tmp_path / "used.pem", tmp_path / "used.key")
+    used.become(authority.issue("sip.other.test"))
+    stage.configuration.sip.update(
+        tls_certificate=str(default.certificate), tls_key=str(default.key), tls_poll="1s",
+        tls_host=[{"name": "*.other.test", "certificate": str(used.certificate),
+                   "key": str(used.key)}])
+    talk = Talk(stage)
+    held = subprocess.Popen(
+        ["openssl", "s_client", "-connect", f"{places.EDGE}:{port}", "-quiet", "-servername",
+         "sip.other.test", "-CAfile", authority.certificate, "-verify_return_error"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        exchange(held, "one")
+        names = lambda: [presented(port, authority, name)
+                         for name in ("edge.test", "sip.other.test", "elsewhere.test")]
+        assert names() == ["edge.test", "sip.other.test", "edge.test"]
+        used.become(renewed)
+        wait_until(lambda: names() == ["edge.test", "new.other.test", "edge.test"], 15,
+                   "the renewed certificate is shown for its name alone")
+        # Neither the connection from before nor the call has noticed.
+        exchange(held, "two")
+        talk.goes_on()
+        talk.end()
+    finally:
+        held.kill()
+        held.wait(10)
+        held.stdin.close()
+        held.stdout.close()
+
+
+def exchange(client, name):
+    """An OPTIONS request typed into a running s_client, and its response."""
+    client.stdin.write(compose(f"OPTIONS sip:{places.EDGE} SIP/2.0", [
+        ("Via", f"SIP/2.0/TLS {places.EDGE};branch=z9hG4bK{name}"), ("Max-Forwards", "70"),
+        ("From", "<sip:openssl@peer.test>;tag=1"), ("To", f"<sip:{places.EDGE}>"),
+        ("Call-ID", name), ("CSeq", "1 OPTIONS")]))
+    client.stdin.flush()
+    answer = client.stdout.readline()
+    assert answer.startswith(b"SIP/2.0 "), answer
+    head = list(iter(client.stdout.readline, b"\r\n"))
+    assert any(line.strip().endswith(b"z9hG4bK" + name.encode()) or name.encode() in line
+               for line in head), head
+
+
+def presented(port, authority, name):
+    """The name in the certificate that `openssl s_client` is shown when it asks for `name`."""
+    said = s_client(port, "-servername", name, "-CAfile", authority.certificate)
+    assert "Verify return code: 0 (ok)" in said, said
+    return re.search(r"subject=CN ?= ?(\S+)", said).group(1)
+
+
+def test_a_certificate_with_a_common_name_alone_counts_for_it(stage, port, tmp_path):
+    """RFC 5922 section 7.1; with alternative names the common name means nothing."""
+    authority = tls.Authority(tmp_path)
+    bare = authority.issue_bare("pbx.test")
+    other = authority.issue("other.test", common_name="pbx.test")
+    stage.configuration.termination.update(
+        client_certificate="required", client_certificate_names=["pbx.test"],
+        client_certificate_ca=str(authority.certificate))
+    carrier = stage.carrier_peer()
+    edge = stage.start_edge()
+    refused = OutgoingCall(stage.tls_peer(places.PBX, edge, port, other), edge,
+                           places.US_NUMBER, sdp(places.PBX, 40_000))
+    assert refused.final().status == 403
+    taken = OutgoingCall(stage.tls_peer(places.PBX, edge, port, bare), edge,
+                         places.US_NUMBER, sdp(places.PBX, 40_000))
+    carrier.reply(carrier.expect_request("INVITE"), 486, "Busy Here")
+    assert taken.final().status == 486
+    edge.wait_idle()
+
+
 def test_a_required_certificate_opens_the_door(stage, port, tmp_path):
     authority = tls.Authority(tmp_path)
     right, wrong = authority.issue("pbx.test"), authority.issue("other.test")
@@ -221,6 +296,82 @@ def test_check_names_the_line_of_a_bad_file(configuration, tmp_path):
     file.write_text(configuration.text())
     done = subprocess.run([BINARY, "check", "--config", file], capture_output=True, text=True)
     assert done.returncode == 0 and "expires in" in done.stderr, done.stderr
+
+
+# Lost connections ----------------------------------------------------------------------------
+
+
+def lose(stage, call):
+    """The customer's connection closes while its call is on."""
+    call.peer.close()
+    wait_until(lambda: stage.edge.metric("tandem_sip_connections") == 0, 5, "the edge notices")
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_customer_that_connects_again_is_found_in_its_dialog(stage, port, tmp_path, shown):
+    """As a PBX behind a NAT: nobody can connect to it. The carrier's BYE waits for it."""
+    authority = tls.Authority(tmp_path)
+    pair = authority.issue("pbx.test") if shown else None
+    if shown:
+        stage.configuration.termination.update(
+            client_certificate="required", client_certificate_names=["pbx.test"],
+            client_certificate_ca=str(authority.certificate))
+    carrier = stage.carrier_peer()
+    edge = stage.start_edge()
+    call, invite = stage.established(stage.tls_peer(places.PBX, edge, port, pair), carrier)
+    lose(stage, call)
+    send_bye_from_called_side(carrier, invite, edge)
+    assert carrier.expect_final("BYE").status == 200
+    back = stage.tls_peer(places.PBX, edge, port, pair)
+    back.reply(back.expect_request("BYE"), 200, "OK")
+    edge.wait_records(1)
+    edge.wait_idle()
+
+
+def test_an_answer_reaches_a_customer_that_connects_again(stage, port):
+    carrier = stage.carrier_peer()
+    edge = stage.start_edge()
+    call = OutgoingCall(stage.tls_peer(places.PBX, edge, port), edge, places.US_NUMBER,
+                        sdp(places.PBX, 40_000))
+    invite = carrier.expect_request("INVITE")
+    carrier.reply(invite, 180, "Ringing")
+    call.status(180)
+    lose(stage, call)
+    call.peer = stage.tls_peer(places.PBX, edge, port)
+    carrier.reply(invite, 200, "OK", sdp(places.CARRIER, 40_002))
+    call.answered()
+    carrier.expect_request("ACK")
+    stage.hang_up(call, carrier)
+    edge.wait_records(1)
+    edge.wait_idle()
+
+
+@pytest.mark.parametrize("name, reached", [("pbx.test", True), ("elsewhere.test", False)])
+def test_a_customer_that_listens_is_connected_to_and_verified(stage, port, tmp_path, name, reached):
+    """The new connection goes to the dialog's Contact and must lead to the route's name."""
+    authority = tls.Authority(tmp_path)
+    listener = stage.tls_listener(places.PBX, authority.issue(name))
+    stage.configuration.origination[0].update(
+        host="pbx.test", port=listener.port, protocol="tls", tls_ca=str(authority.certificate))
+    carrier = stage.carrier_peer()
+    edge = stage.start_edge()
+    caller = stage.tls_peer(places.PBX, edge, port)
+    caller.contact = listener.contact
+    call, invite = stage.established(caller, carrier)
+    lose(stage, call)
+    send_bye_from_called_side(carrier, invite, edge)
+    assert carrier.expect_final("BYE").status == 200
+    if reached:
+        listener.reply(listener.expect_request("BYE"), 200, "OK")
+    else:
+        with pytest.raises(ssl.SSLError):
+            listener.receive(5)
+            listener.receive(5)
+        edge.wait_metric("tandem_tls_handshakes_total", 1, result="wrong_name")
+        back = stage.tls_peer(places.PBX, edge, port)
+        back.reply(back.expect_request("BYE"), 200, "OK")
+    edge.wait_records(1)
+    edge.wait_idle()
 
 
 # Hostile -------------------------------------------------------------------------------------

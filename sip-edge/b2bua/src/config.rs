@@ -41,6 +41,11 @@ pub struct EdgeConfig {
     pub max_calls: usize,
     /// From the INVITE to leg B to its final answer. Then 480 and the next route is not tried.
     pub no_answer_timeout: Duration,
+    /// Servers of one route's name that are tried before the next route is; those that failed lately
+    /// are the first to be left out.
+    pub max_targets: usize,
+    /// From a route's first server on: after this none of its further ones is tried.
+    pub targets_timeout: Duration,
     /// The longest that a call may live, from its INVITE.
     pub max_call_duration: Duration,
     /// Session-Expires that we offer (RFC 4028); at least `min_se`.
@@ -109,6 +114,8 @@ impl Default for EdgeConfig {
             max_transactions: 200_000,
             max_calls: 20_000,
             no_answer_timeout: Duration::from_secs(180),
+            max_targets: 4,
+            targets_timeout: Duration::from_secs(15),
             max_call_duration: Duration::from_secs(12 * 3600),
             session_expires: Duration::from_secs(1800),
             min_se: Duration::from_secs(90),

@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::edge::Output;
 use directory::{Host, TlsPolicy};
-use model::PeerIdentity;
-use std::collections::HashMap;
+use model::{Flow, PeerIdentity};
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -26,6 +26,18 @@ pub struct ExpectedPeer {
 #[derive(Default)]
 pub(crate) struct Identities {
     known: HashMap<ExpectedPeer, PeerIdentity>,
+    /// Those to which we show a certificate.
+    shown_ours: HashSet<PeerIdentity>,
+}
+
+impl Identities {
+    /// What the Via of a request over `flow` says besides: the offer of its connection for the peer's
+    /// own requests (RFC 5923 section 5), where the peer sees our certificate and so knows that the
+    /// connection leads to us.
+    pub(crate) fn alias(&self, flow: &Flow) -> &'static str {
+        let offers = flow.identity.is_some_and(|identity| self.shown_ours.contains(&identity));
+        if offers { ";alias" } else { "" }
+    }
 }
 
 impl Context {
@@ -46,6 +58,9 @@ impl Context {
         let number = u32::try_from(self.identities.known.len()).ok()?.checked_add(1)?;
         let identity = PeerIdentity(NonZeroU32::new(number)?);
         self.identities.known.insert(expected.clone(), identity);
+        if policy.certificate.is_some() {
+            self.identities.shown_ours.insert(identity);
+        }
         self.outputs.push_back(Output::Identity { identity, expected });
         Some(identity)
     }

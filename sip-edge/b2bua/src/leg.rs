@@ -80,6 +80,8 @@ pub(crate) struct Leg {
     /// Number of our last request.
     pub(crate) cseq: u32,
     pub(crate) flow: Flow,
+    /// The connection in `flow` has closed. The transport still knows by it who the peer was.
+    pub(crate) disconnected: bool,
     pub(crate) listener: Listener,
     /// The dialog is a `sips` one: everything of it goes over TLS (RFC 3261 section 12.1).
     pub(crate) secure: bool,
@@ -117,6 +119,7 @@ impl Leg {
             next_hop: NextHop::default(),
             cseq: 0,
             flow,
+            disconnected: false,
             listener,
             secure: false,
             unacknowledged: None,
@@ -131,6 +134,12 @@ impl Leg {
             anonymous: false,
             authentication: None,
         }
+    }
+
+    /// Goes on over a connection that is open.
+    pub(crate) fn follow(&mut self, flow: Flow) {
+        self.flow = flow;
+        self.disconnected = false;
     }
 
     /// Our Contact on this leg.
@@ -193,7 +202,7 @@ impl Leg {
         let flow = self.flow_to(target.next_hop());
         let branch = context.new_branch();
         let mut composer = Composer::request(method.as_str(), target.request_uri());
-        via(&mut composer, &self.listener, &branch);
+        via(&mut composer, &self.listener, &branch, context.identities.alias(&flow));
         composer.header(HeaderName::MaxForwards, "70");
         for route in target.routes() {
             composer.header(HeaderName::Route, route);
@@ -259,10 +268,13 @@ impl Leg {
     /// A stream goes back over the connection that the dialog already uses. A datagram, or a stream
     /// whose connection has closed, goes where the route set or the peer's Contact says, by number
     /// or by a name that has been resolved; one that has not, and a private address behind a public
-    /// one, which is a NAT, go to where the dialog's messages come from.
+    /// one, which is a NAT, go to where the dialog's messages come from; so does what is for a
+    /// Contact that is reached over its own connection alone (`ob`, RFC 5626 section 4.3), and waits
+    /// for that peer to connect again.
     fn flow_to(&self, next_hop: &str) -> Flow {
         let reliable = self.flow.protocol.is_reliable();
-        if reliable && self.flow.connection.is_some() {
+        let connected = self.flow.connection.is_some() && !self.disconnected;
+        if reliable && (connected || is_outbound(next_hop)) {
             return self.flow;
         }
         let known = literal_address(next_hop, self.flow.protocol);
@@ -323,12 +335,13 @@ impl Context {
     }
 }
 
-/// Writes our Via, asking for the response on the port it leaves from (RFC 3581).
-pub(crate) fn via(composer: &mut Composer, listener: &Listener, branch: &str) {
+/// Writes our Via, asking for the response on the port it leaves from (RFC 3581). `alias` is what
+/// [`Identities::alias`](crate::identity::Identities::alias) says of its flow.
+pub(crate) fn via(composer: &mut Composer, listener: &Listener, branch: &str, alias: &str) {
     let mut sent_by = String::with_capacity(ADDRESS_CHARS);
     push_address(&mut sent_by, listener.advertised);
     let protocol = listener.protocol.via_token();
-    let pieces = ["SIP/2.0/", protocol, " ", &sent_by, ";branch=", branch, ";rport"];
+    let pieces = ["SIP/2.0/", protocol, " ", &sent_by, ";branch=", branch, ";rport", alias];
     composer.header_pieces(HeaderName::Via, &pieces);
 }
 
@@ -374,6 +387,11 @@ fn without_tag(address: &NameAddr<'_>) -> String {
         Some(name) => [name, " <", address.uri_text, ">"].concat(),
         None => ["<", address.uri_text, ">"].concat(),
     }
+}
+
+/// Whether a URI can be reached over connections of its owner's making only.
+fn is_outbound(uri: &str) -> bool {
+    Uri::parse(uri).is_ok_and(|uri| uri.params.get("ob").is_some())
 }
 
 /// The address that a URI names by number.

@@ -4,9 +4,10 @@
 use crate::admission::Admission;
 use crate::context::Context;
 use crate::leg::Leg;
-use directory::{Host, Route};
+use directory::{Host, OriginationRoute, Route, TlsPolicy, VoiceConnector};
 use model::{Flow, PeerIdentity, Refusal, TransportProtocol};
 use sip_proto::{Composer, HeaderName, Message, Uri};
+use std::sync::Arc;
 
 /// Whether a request asks that every hop is under TLS.
 pub(crate) fn asks_for_sips(request: &Message) -> bool {
@@ -47,15 +48,33 @@ pub(crate) fn expected(
     }
 }
 
-/// Lets requests to a carrier that called us find it again when its connection has closed: a new
-/// one must lead to the carrier's name, although its Contact is most often an address.
+/// Lets messages to a caller find it again when its connection has closed: a new one must lead to
+/// the name that the configuration has for it, whatever address its Contact or Via gives.
 pub(crate) fn expect_caller(context: &mut Context, leg: &mut Leg, admission: &Admission) {
-    if let Some(carrier) = admission.carrier.as_ref()
-        && leg.flow.protocol == TransportProtocol::Tls
-        && leg.flow.identity.is_none()
-    {
-        leg.flow.identity = context.identity_of(&carrier.host, &carrier.tls);
+    if leg.flow.protocol != TransportProtocol::Tls || leg.flow.identity.is_some() {
+        return;
     }
+    leg.flow.identity = match &admission.carrier {
+        Some(carrier) => context.identity_of(&carrier.host, &carrier.tls),
+        None => customer_name(&admission.voice_connector)
+            .and_then(|(name, policy)| context.identity_of(&name, &policy)),
+    };
+}
+
+/// The name of a customer's system: that of its first route over TLS, else what its certificate must
+/// show. One that neither names can only connect to us. What its own messages say is no name that
+/// could be verified: whoever sent them chose it.
+fn customer_name(connector: &VoiceConnector) -> Option<(Host, Arc<TlsPolicy>)> {
+    let over_tls =
+        |route: &&OriginationRoute| route.protocol == TransportProtocol::Tls && !route.registered;
+    let routes = connector.origination.routes.iter();
+    if let Some(route) = routes.filter(over_tls).min_by_key(|route| route.priority) {
+        return Some((route.host.clone(), Arc::clone(&route.tls)));
+    }
+    let asked = &connector.termination.as_ref()?.client_certificate;
+    let name = Host::parse(asked.names.first()?).ok()?;
+    let policy = TlsPolicy { ca: asked.ca.clone(), ..TlsPolicy::default() };
+    Some((name, Arc::new(policy)))
 }
 
 /// The scheme of our URIs, with its colon.

@@ -388,7 +388,8 @@ impl Transactions {
         self.len() == (0, 0)
     }
 
-    /// The flow that responses to a request follow.
+    /// The flow that responses to a request follow. When the request's connection has closed it
+    /// leads to the address of the top Via and still names that connection.
     pub fn server_flow(&self, key: ServerKey) -> Option<Flow> {
         self.servers.get(key.0).map(ServerTransaction::response_flow)
     }

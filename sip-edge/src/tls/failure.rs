@@ -97,8 +97,9 @@ impl HandshakeFailure {
                  certificate"
             }
             HandshakeFailure::OurCertificateRefused => {
-                "give the peer the authority of our certificate, or set [sip] tls_certificate to a \
-                 full chain for the name that the peer uses"
+                "give the peer the authority of our certificate, or set tls_certificate to a full \
+                 chain: that of [sip], for the name that the peer uses, or where we connect to a \
+                 carrier or route that of its own"
             }
             HandshakeFailure::PeerAlert => "see the peer's log",
             HandshakeFailure::UnknownAuthority => {

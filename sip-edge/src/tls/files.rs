@@ -168,13 +168,24 @@ pub(crate) fn read_roots(path: Option<&Path>) -> Result<Arc<RootCertStore>, TlsF
 pub(crate) fn facts(certificate: &CertificateDer<'_>) -> Option<CertificateFacts> {
     let (_, parsed) = x509_parser::certificate::X509Certificate::from_der(certificate).ok()?;
     let not_after = parsed.validity().not_after.timestamp();
-    let mut names = Vec::new();
-    if let Ok(Some(alternatives)) = parsed.subject_alternative_name() {
-        for name in &alternatives.value.general_names {
-            names.extend(name_of(name));
+    let names = match parsed.subject_alternative_name() {
+        Ok(Some(alternatives)) => {
+            alternatives.value.general_names.iter().filter_map(name_of).collect()
         }
-    }
+        // RFC 5922 section 7.1: a certificate without alternative names stands for its common name.
+        Ok(None) => common_name(&parsed).into_iter().collect(),
+        Err(_) => Vec::new(),
+    };
     Some(CertificateFacts { not_after, names })
+}
+
+/// The last common name of the subject, if it is a host name.
+fn common_name(certificate: &x509_parser::certificate::X509Certificate<'_>) -> Option<Box<str>> {
+    let name = certificate.subject().iter_common_name().last()?.as_str().ok()?;
+    match directory::Host::parse(name) {
+        Ok(directory::Host::Name(name)) => Some(name.to_ascii_lowercase().into()),
+        _ => None,
+    }
 }
 
 /// RFC 5922 section 7.1: DNS names, and SIP URIs without a user part, stand for domains.

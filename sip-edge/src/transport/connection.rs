@@ -4,6 +4,7 @@
 use super::layer::{Layer, Taken};
 use super::tcp::StreamInput;
 use crate::clock::Clock;
+use crate::tls::HandshakeFailure;
 use bytes::Bytes;
 use model::{ConnectionId, Flow, Instant};
 use sip_proto::{Frame, FramingError, Limits, StreamFramer, default_reason, salvage};
@@ -103,6 +104,8 @@ pub(crate) enum Ended {
     NoPong,
     /// What came is not valid TLS.
     BrokenTls,
+    /// The peer refuses our certificate, or misses one; over TLS 1.3 it says so after the handshake.
+    CertificateRefused,
 }
 
 /// What the task and the driver both see of a connection.
@@ -335,7 +338,10 @@ impl Connection {
     ) -> Result<(), ReadEnd> {
         let taken = taken.map_err(|error| {
             tracing::debug!(remote = %self.flow.remote, %error, "TLS failed on a connection");
-            ReadEnd::Ended(Ended::BrokenTls)
+            ReadEnd::Ended(match HandshakeFailure::of(&error) {
+                HandshakeFailure::OurCertificateRefused => Ended::CertificateRefused,
+                _ => Ended::BrokenTls,
+            })
         })?;
         if taken.must_write {
             let nothing = Write::Octets(Bytes::new());

@@ -1,9 +1,13 @@
 //! Sockets: datagrams in batches, streams with one task per connection. No policy beyond limits.
 
+mod accept;
 mod admission;
 mod batch;
 mod connection;
+mod entry;
 mod layer;
+mod open;
+mod returning;
 mod tcp;
 mod tls;
 mod udp;

@@ -1,23 +1,26 @@
 //! The table of stream connections: accepted within limits, opened on demand, reused.
 
-use super::admission::{Admission, Admitted};
-use super::connection::{Activity, Connection, Ended, Write};
+use super::accept::Acceptor;
+use super::admission::Admission;
+use super::connection::{Activity, Connection, Ended};
+use super::entry::{Entry, PoolKey};
 use super::layer::Layer;
+use super::open::open_and_run;
+use super::returning::{Caller, Former, Parked, Returning};
 use super::tls::{self, TlsAcceptor};
 use super::{Feedback, FeedbackQueue, TcpLimits, TransportCounters};
 use crate::clock::Clock;
-use crate::tls::{Tls, TlsCounters};
+use crate::tls::{HandshakeFailure, Tls, TlsCounters};
 use b2bua::{ExpectedPeer, PeerCertificate};
 use bytes::Bytes;
 use model::{ConnectionId, Flow, Instant, PeerIdentity, TransportProtocol};
-use sip_proto::{ClientKey, Transmit};
+use sip_proto::Transmit;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -50,80 +53,6 @@ pub(crate) enum FromStream {
     Certificate(ConnectionId, PeerCertificate),
 }
 
-/// What a connection may be used for again: never for another transport, and over TLS never for
-/// another identity.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct PoolKey {
-    protocol: TransportProtocol,
-    remote: SocketAddr,
-    identity: Option<PeerIdentity>,
-}
-
-impl PoolKey {
-    const fn of(flow: &Flow) -> PoolKey {
-        PoolKey { protocol: flow.protocol, remote: flow.remote, identity: flow.identity }
-    }
-}
-
-/// Client transactions whose failure is reported when their connection breaks before the peer said
-/// anything more. Older ones are left to their timers.
-const UNANSWERED: usize = 256;
-
-pub(super) struct Entry {
-    key: PoolKey,
-    /// What a peer that connected to us has proved.
-    certificate: Option<PeerCertificate>,
-    /// Where the peer asked to be reached over this connection (RFC 5923).
-    alias: Option<SocketAddr>,
-    /// A first message came.
-    spoke: bool,
-    writes: mpsc::Sender<Write>,
-    activity: Arc<Activity>,
-    task: AbortHandle,
-    /// Not while it is being opened.
-    established: bool,
-    /// The call logic has seen its id.
-    known: bool,
-    /// Requests sent since the peer last said something.
-    unanswered: Vec<ClientKey>,
-}
-
-impl Entry {
-    /// Of a connection that a peer opened.
-    pub(super) fn accepted(
-        flow: Flow,
-        writes: mpsc::Sender<Write>,
-        activity: Arc<Activity>,
-        task: AbortHandle,
-        certificate: Option<PeerCertificate>,
-    ) -> Entry {
-        Entry {
-            key: PoolKey::of(&flow),
-            certificate,
-            alias: None,
-            spoke: false,
-            writes,
-            activity,
-            task,
-            established: true,
-            known: false,
-            unanswered: Vec::new(),
-        }
-    }
-
-    /// `false` when the write queue has no room for `payload`. One message always fits.
-    fn queue(&self, now: Instant, payload: Bytes, limits: &TcpLimits) -> bool {
-        let queued = self.activity.queued_bytes.load(Ordering::Relaxed);
-        let length = payload.len();
-        if queued > 0 && queued.saturating_add(length) > limits.queued_bytes {
-            return false;
-        }
-        self.activity.note(now, &payload);
-        self.activity.queued_bytes.fetch_add(length, Ordering::Relaxed);
-        self.writes.try_send(Write::Octets(payload)).is_ok()
-    }
-}
-
 /// Every stream connection of a worker.
 pub(crate) struct Streams {
     limits: Arc<TcpLimits>,
@@ -139,6 +68,8 @@ pub(crate) struct Streams {
     /// With the runtime of its thread.
     tls: Option<(Arc<Tls>, Handle)>,
     listeners: Vec<AbortHandle>,
+    /// Peers whose connection has ended.
+    returning: Returning,
 }
 
 impl Streams {
@@ -158,6 +89,7 @@ impl Streams {
             identities: HashMap::new(),
             tls: None,
             listeners: Vec::new(),
+            returning: Returning::default(),
         }
     }
 
@@ -236,8 +168,31 @@ impl Streams {
         (named && certificate.trusted_by.contains(&expected.policy.ca)).then_some(*id)
     }
 
+    /// The connection that the peer of one that has ended uses now: the one that proves the same
+    /// by its certificate; of peers that prove nothing, the only one that has come from their address
+    /// since. Several could be different systems behind one NAT.
+    fn successor(&self, former: ConnectionId) -> Option<ConnectionId> {
+        let Former { caller, later } = self.returning.former(former)?;
+        let of_peer = self.table.iter().filter(|(_, entry)| entry.is_of(caller));
+        let found = of_peer.map(|(id, _)| *id);
+        match caller.certificate {
+            Some(_) => found.max(),
+            None => {
+                let mut since = found.filter(|id| id >= later);
+                since.next().filter(|_| since.next().is_none())
+            }
+        }
+    }
+
+    /// Whether a message may take the connection of a peer that has come back before a new one to its
+    /// name was tried: that of a peer which proves nothing only where no name is known.
+    fn may_precede(&self, id: ConnectionId, flow: &Flow) -> bool {
+        flow.identity.is_none() || self.table.get(&id).is_some_and(|e| e.certificate.is_some())
+    }
+
     /// Queues a message: on the connection of its flow, else on one to the same peer, else on a new
-    /// one.
+    /// one. When none can be opened to a peer whose connection has ended, the message waits for that
+    /// peer to connect again.
     pub(crate) fn transmit(
         &mut self,
         now: Instant,
@@ -249,21 +204,26 @@ impl Streams {
         let usable = |id: &ConnectionId| {
             self.table.get(id).is_some_and(|entry| entry.key.protocol == flow.protocol)
         };
+        let former = flow.connection.filter(|id| self.returning.former(*id).is_some());
         let id = flow
             .connection
             .filter(usable)
             .or_else(|| self.pool.get(&PoolKey::of(&flow)).copied())
             .or_else(|| self.aliased(&flow))
-            .or_else(|| self.open(now, flow, counters));
-        let found = id.and_then(|id| Some((id, self.table.get_mut(&id)?)));
-        let Some((id, entry)) = found else {
-            feedback.extend(client.map(Feedback::Unreachable));
+            .or_else(|| self.successor(former?).filter(|id| self.may_precede(*id, &flow)));
+        let Some(id) = id.or_else(|| self.open(now, flow, counters)) else {
+            match former {
+                Some(former) => self.park(now, Parked { former, payload, client }, feedback),
+                None => feedback.extend(client.map(Feedback::Unreachable)),
+            }
             return;
         };
-        if entry.queue(now, payload, &self.limits) {
+        let Some(entry) = self.table.get_mut(&id) else { return };
+        if entry.queue(now, payload.clone(), &self.limits) {
             counters.tcp_sent += 1;
-            if let Some(client) = client.filter(|_| entry.unanswered.len() < UNANSWERED) {
-                entry.unanswered.push(client);
+            match former.filter(|_| !entry.established) {
+                Some(former) => entry.unsent.push(Parked { former, payload, client }),
+                None => entry.await_answer(client),
             }
             return;
         }
@@ -274,6 +234,46 @@ impl Streams {
             self.ended(id, Ended::WriteStalled, counters, feedback);
         } else {
             counters.tcp_connect_queue_full += 1;
+        }
+    }
+
+    /// Takes a message that could not be sent on a connection of ours: its peer may have connected
+    /// meanwhile.
+    fn send_on_return(
+        &mut self,
+        parked: Parked,
+        counters: &mut TransportCounters,
+        feedback: &mut FeedbackQueue,
+    ) {
+        let now = self.clock.now();
+        match self.successor(parked.former).and_then(|id| self.table.get_mut(&id)) {
+            Some(entry) if entry.queue(now, parked.payload.clone(), &self.limits) => {
+                counters.tcp_sent += 1;
+                entry.await_answer(parked.client);
+            }
+            _ => self.park(now, parked, feedback),
+        }
+    }
+
+    /// Keeps a message for a peer that must connect first.
+    fn park(&mut self, now: Instant, parked: Parked, feedback: &mut FeedbackQueue) {
+        tracing::debug!(connection = parked.former.0, "a message waits for its peer to connect");
+        if let Err(parked) = self.returning.park(now, parked) {
+            feedback.extend(parked.client.map(Feedback::Unreachable));
+        }
+    }
+
+    /// Sends what waits for a peer that has connected, if that is known to be the one.
+    fn welcome(
+        &mut self,
+        caller: &Caller,
+        counters: &mut TransportCounters,
+        feedback: &mut FeedbackQueue,
+    ) {
+        if self.returning.is_waiting() {
+            for parked in self.returning.take(self.clock.now(), caller) {
+                self.send_on_return(parked, counters, feedback);
+            }
         }
     }
 
@@ -292,16 +292,22 @@ impl Streams {
                 if flow.protocol == TransportProtocol::Tcp {
                     self.pool.insert(entry.key, id);
                 }
-                let certificate = entry.certificate.clone();
+                let (certificate, caller) = (entry.certificate.clone(), entry.caller());
                 entry.known |= certificate.is_some();
                 self.table.insert(id, entry);
                 counters.tcp_connections = self.table.len() as u64;
+                if let Some(caller) = caller {
+                    self.welcome(&caller, counters, feedback);
+                }
                 return certificate.map(|certificate| FromStream::Certificate(id, certificate));
             }
             StreamInput::Refused => counters.tcp_refused += 1,
             StreamInput::Connected { id } => {
                 if let Some(entry) = self.table.get_mut(&id) {
                     entry.established = true;
+                    for parked in std::mem::take(&mut entry.unsent) {
+                        entry.await_answer(parked.client);
+                    }
                 }
                 tracing::debug!(connection = id.0, "opened a connection");
             }
@@ -309,12 +315,7 @@ impl Streams {
                 // What a connection sent before it was closed here is no longer wanted.
                 let id = flow.connection?;
                 let entry = self.table.get_mut(&id)?;
-                if entry.certificate.is_some() && !std::mem::replace(&mut entry.spoke, true) {
-                    entry.alias = offered_alias(entry, &flow, &raw);
-                    self.aliases.extend(entry.alias.map(|alias| (alias, id)));
-                }
-                entry.known = true;
-                entry.unanswered.clear();
+                self.aliases.extend(entry.heard(&flow, &raw).map(|alias| (alias, id)));
                 counters.tcp_received += 1;
                 return Some(FromStream::Message(at, flow, raw));
             }
@@ -341,6 +342,7 @@ impl Streams {
             Ended::WriteStalled => counters.tcp_write_stalled += 1,
             Ended::NoPong => counters.tcp_no_pong += 1,
             Ended::BrokenTls => counters.tls_broken += 1,
+            Ended::CertificateRefused => self.note_refused_certificate(&entry),
         }
         tracing::debug!(connection = id.0, ?reason, "a connection ended");
         if self.pool.get(&entry.key) == Some(&id) {
@@ -349,10 +351,25 @@ impl Streams {
         if let Some(alias) = entry.alias.filter(|alias| self.aliases.get(alias) == Some(&id)) {
             self.aliases.remove(&alias);
         }
+        if let Some(caller) = entry.caller().filter(|_| entry.known) {
+            let later = ConnectionId(self.next_id.load(Ordering::Relaxed));
+            self.returning.remember(id, Former { caller, later });
+        }
         feedback.extend(entry.unanswered.into_iter().map(Feedback::Unreachable));
+        for parked in entry.unsent {
+            self.send_on_return(parked, counters, feedback);
+        }
         if entry.known {
             feedback.push_back(Feedback::ConnectionClosed(id));
         }
+    }
+
+    /// Counts and tells that a peer did not take our certificate.
+    fn note_refused_certificate(&self, entry: &Entry) {
+        let Some((tls, _)) = &self.tls else { return };
+        let expected = entry.key.identity.and_then(|identity| self.identities.get(&identity));
+        let failure = HandshakeFailure::OurCertificateRefused;
+        tls.complain(entry.key.remote, expected.map(|e| &**e), failure, "after the handshake");
     }
 
     /// Starts opening a connection for `flow`; what is queued meanwhile is bounded like any write
@@ -400,8 +417,7 @@ impl Streams {
             None => tokio::spawn(open_and_run(connection, queue)),
         };
         let task = task.abort_handle();
-        let entry =
-            Entry { established: false, ..Entry::accepted(flow, writes, activity, task, None) };
+        let entry = Entry::opening(flow, writes, activity, task);
         self.pool.insert(entry.key, id);
         self.table.insert(id, entry);
         counters.tcp_connections = self.table.len() as u64;
@@ -414,120 +430,5 @@ impl Drop for Streams {
         for task in self.listeners.iter().chain(self.table.values().map(|entry| &entry.task)) {
             task.abort();
         }
-    }
-}
-
-async fn open_and_run(connection: Connection, queue: mpsc::Receiver<Write>) {
-    let id = connection.id;
-    let connecting = connect(connection.flow.local, connection.flow.remote);
-    match tokio::time::timeout(connection.limits.connect_timeout, connecting).await {
-        Ok(Ok(stream)) => {
-            let _ = connection.inputs.send(StreamInput::Connected { id }).await;
-            connection.run(stream, queue).await;
-        }
-        outcome => {
-            let error = outcome.map_or_else(io::Error::from, |connected| match connected {
-                Ok(_) => io::ErrorKind::Other.into(),
-                Err(error) => error,
-            });
-            tracing::debug!(remote = %connection.flow.remote, %error, "cannot open a connection");
-            peer_closed(&connection, Ended::ConnectFailed).await;
-        }
-    }
-}
-
-/// Tells the driver that a connection is over before it was served.
-pub(super) async fn peer_closed(connection: &Connection, reason: Ended) {
-    let ended = StreamInput::Ended { id: connection.id, reason };
-    let _ = connection.inputs.send(ended).await;
-}
-
-/// Where a peer asks to be reached over its own connection: at the port of its Via, when that says
-/// `alias` (RFC 5923 section 5) and the peer has shown a certificate.
-fn offered_alias(entry: &Entry, flow: &Flow, raw: &Bytes) -> Option<SocketAddr> {
-    entry.certificate.as_ref()?;
-    let message = sip_proto::Message::parse(raw.clone(), &sip_proto::Limits::default()).ok()?;
-    let via = message.is_request().then(|| message.top_via().ok()).flatten()?;
-    via.params.get("alias")?;
-    let port = via.sent_by_port.unwrap_or(flow.protocol.default_port());
-    Some(SocketAddr::new(flow.remote.ip(), port))
-}
-
-/// Connects from `local`'s address, so that the peer sees the address it has allowed; the port is
-/// the operating system's choice.
-pub(super) async fn connect(local: SocketAddr, remote: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if remote.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if !local.ip().is_unspecified() && local.is_ipv4() == remote.is_ipv4() {
-        socket.bind(SocketAddr::new(local.ip(), 0))?;
-    }
-    let stream = socket.connect(remote).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-struct Acceptor {
-    listener: TcpListener,
-    admission: Arc<Admission>,
-    limits: Arc<TcpLimits>,
-    clock: Clock,
-    inputs: mpsc::Sender<StreamInput>,
-    next_id: Arc<AtomicU64>,
-}
-
-impl Acceptor {
-    async fn run(self) {
-        /// Out of descriptors, most likely: let some be closed before asking again.
-        const PAUSE: Duration = Duration::from_millis(100);
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, remote)) => {
-                    // Room in the driver's queue first: its entry must be there before the
-                    // connection says anything.
-                    let Ok(room) = self.inputs.reserve().await else { return };
-                    room.send(match Admission::admit(&self.admission, remote.ip()) {
-                        Some(admitted) => self.start(stream, remote, admitted),
-                        None => StreamInput::Refused,
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection; check the limit of open files");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn start(&self, stream: TcpStream, remote: SocketAddr, admitted: Admitted) -> StreamInput {
-        let id = ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let local = stream.local_addr().or_else(|_| self.listener.local_addr()).unwrap_or(remote);
-        // Without it a small response may wait for the ACK of the one before.
-        let _ = stream.set_nodelay(true);
-        let flow = Flow {
-            protocol: TransportProtocol::Tcp,
-            local,
-            remote,
-            connection: Some(id),
-            identity: None,
-        };
-        let (writes, queue) = mpsc::channel(self.limits.queued_messages.max(1));
-        let activity = Activity::new(self.clock.now());
-        let connection = Connection {
-            id,
-            flow,
-            limits: Arc::clone(&self.limits),
-            clock: self.clock,
-            activity: Arc::clone(&activity),
-            inputs: self.inputs.clone(),
-            writes: writes.clone(),
-            layer: Layer::Plain,
-            opened_by_us: false,
-        };
-        let serving = async move {
-            let _admitted = admitted;
-            connection.run(stream, queue).await;
-        };
-        let task = tokio::spawn(serving).abort_handle();
-        let entry = Entry::accepted(flow, writes, activity, task, None);
-        StreamInput::Accepted(Box::new(Accepted { flow, id, entry }))
     }
 }

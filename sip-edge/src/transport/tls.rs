@@ -3,8 +3,10 @@
 use super::TcpLimits;
 use super::admission::{Admission, Admitted};
 use super::connection::{Activity, Connection, Ended, Write};
+use super::entry::Entry;
 use super::layer::Layer;
-use super::tcp::{Accepted, Entry, StreamInput, connect, peer_closed};
+use super::open::{connect, peer_closed};
+use super::tcp::{Accepted, StreamInput};
 use crate::clock::Clock;
 use crate::tls::{self, HandshakeFailure, Secured, Tls};
 use b2bua::ExpectedPeer;

@@ -45,6 +45,11 @@ pub(crate) struct Sip {
     pub(crate) session_expires: Duration,
     /// Name servers to ask instead of those of `/etc/resolv.conf`; at most 8.
     pub(crate) dns_servers: Vec<SocketAddr>,
+    /// Servers of one route's name that a call tries before its next route, 1 to 16; default 4.
+    pub(crate) max_targets: usize,
+    /// From a route's first server on: after this none of its further ones is tried, 1 s to 5 min;
+    /// default 15 s.
+    pub(crate) targets_timeout: Duration,
     /// The path MTU to every peer in octets, 576 to 65,535; a request within 200 of it takes TCP.
     /// Default unknown: a request over 1,300 does (RFC 3261 section 18.1.1).
     pub(crate) path_mtu: Option<usize>,
@@ -86,6 +91,9 @@ pub(super) fn read(mut table: Table<'_>) -> Sip {
         keep_alive: table.optional("keep_alive", |v| value::duration_within(v, 5 * SECOND, HOUR)),
         udp_keep_alive: table.or("udp_keep_alive", Some(25 * SECOND), udp_keep_alive),
         dns_servers: table.one_or_list("dns_servers", value::name_server).unwrap_or_default(),
+        max_targets: table.or("max_targets", 4, |v| value::within(value::integer(v)?, 1..=16)),
+        targets_timeout: table
+            .or("targets_timeout", 15 * SECOND, |v| value::duration_within(v, SECOND, 5 * MINUTE)),
         path_mtu: table.optional("path_mtu", |v| value::within(value::integer(v)?, 576..=65_535)),
         max_calls: table
             .or("max_calls", 20_000, |v| value::within(value::integer(v)?, 1..=1_000_000)),

@@ -246,5 +246,5 @@ fn hop(uri: &str, fallback: TransportProtocol) -> Option<(TransportProtocol, Soc
     let uri = Uri::parse(uri).ok()?;
     let told = uri.param("transport").flatten().and_then(TransportProtocol::parse);
     let protocol = told.unwrap_or(fallback);
-    Some((protocol, next_hop(&uri, protocol, None).ok()?))
+    next_hop(&uri, Some(protocol), None, &[]).ok()
 }

@@ -51,6 +51,9 @@ pub(crate) struct CallArgs {
     /// Call from this address of this host
     #[arg(long, value_name = "IP")]
     pub(crate) local: Option<IpAddr>,
+    /// Ask this name server for the target's servers [default: the system's]
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) dns_server: Vec<SocketAddr>,
     /// Print the outcome as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -102,6 +105,7 @@ pub(crate) fn run_call(args: &CallArgs) -> ExitCode {
         srtp: args.srtp,
         seconds: args.seconds,
         local: args.local,
+        dns_servers: args.dns_server.clone(),
         setup_timeout: Duration::from_secs(args.patience),
         stop,
     };

@@ -25,6 +25,8 @@ pub(crate) struct CallOptions {
     pub(crate) seconds: u32,
     /// The address to call from. Default: what the operating system would take.
     pub(crate) local: Option<IpAddr>,
+    /// Name servers to ask for the target's host. Default: the system's.
+    pub(crate) dns_servers: Vec<SocketAddr>,
     /// How long to wait for the answer.
     pub(crate) setup_timeout: Duration,
     /// Set it to end the call early; noticed within 50 ms.
@@ -42,6 +44,7 @@ impl CallOptions {
             srtp: false,
             seconds: 5,
             local: None,
+            dns_servers: Vec::new(),
             setup_timeout: Duration::from_secs(30),
             stop: Arc::default(),
         }

@@ -1,10 +1,11 @@
 //! Whom to call and how to get there.
 
 use super::error::CallError;
-use model::TransportProtocol;
+use model::{IpFamily, TransportProtocol};
 use rustls::pki_types::ServerName;
+use sip_proto::locate::{Abilities, Wanted};
 use sip_proto::{Host, Scheme, Uri};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 /// A checked call target.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,12 +23,13 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Reads and resolves a SIP URI. `protocol` wins over its `transport` parameter; `local`
-    /// prefers addresses of its own family.
+    /// Reads and resolves a SIP URI. `protocol` wins over its `transport` parameter; with `local`
+    /// only addresses of its family count.
     pub(super) fn resolve(
         text: &str,
         protocol: Option<TransportProtocol>,
         local: Option<IpAddr>,
+        dns_servers: &[SocketAddr],
     ) -> Result<Target, CallError> {
         let wrong = |reason: String| CallError::Target { target: text.to_owned(), reason };
         let uri = Uri::parse(text)
@@ -46,14 +48,13 @@ impl Target {
             None => None,
         };
         let secure = uri.scheme == Scheme::Sips;
-        let default = if secure { TransportProtocol::Tls } else { TransportProtocol::Udp };
         // `sips:…;transport=tcp` is TLS over TCP (RFC 3261 section 26.2.2).
         let asked = asked.filter(|asked| !secure || *asked == TransportProtocol::Udp);
-        let protocol = protocol.or(asked).unwrap_or(default);
-        if secure && protocol != TransportProtocol::Tls {
+        let wish = protocol.or(asked);
+        if secure && wish.is_some_and(|wish| wish != TransportProtocol::Tls) {
             return Err(wrong("a sips: URI is called over tls".to_owned()));
         }
-        let address = next_hop(&uri, protocol, local)?;
+        let (protocol, address) = next_hop(&uri, wish, local, dns_servers)?;
         let user = uri.user.map(|user| format!("{user}@")).unwrap_or_default();
         let scheme = if secure { "sips" } else { "sip" };
         let to = format!("{scheme}:{user}{}", uri.host_port());
@@ -68,24 +69,47 @@ impl Target {
     }
 }
 
-/// The address behind a URI: RFC 3263 without NAPTR and SRV, for a numeric address or a host name.
+/// The first server behind a URI as the node would find it (RFC 3263), over `protocol` or, without
+/// one, over what its domain prefers.
 pub(super) fn next_hop(
     uri: &Uri<'_>,
-    protocol: TransportProtocol,
+    protocol: Option<TransportProtocol>,
     local: Option<IpAddr>,
-) -> Result<SocketAddr, CallError> {
-    let port = uri.port.unwrap_or(protocol.default_port());
-    let host = match uri.host {
-        Host::Ip(ip) => return Ok(SocketAddr::new(ip, port)),
+    dns_servers: &[SocketAddr],
+) -> Result<(TransportProtocol, SocketAddr), CallError> {
+    let secure = uri.scheme == Scheme::Sips;
+    let default = if secure { TransportProtocol::Tls } else { TransportProtocol::Udp };
+    let name = match uri.host {
+        Host::Ip(ip) => {
+            let protocol = protocol.unwrap_or(default);
+            let port = uri.port.unwrap_or(protocol.default_port());
+            return Ok((protocol, SocketAddr::new(ip, port)));
+        }
         Host::Name(name) => name,
     };
-    let failed = |reason: String| CallError::Unresolvable { host: host.to_owned(), reason };
-    let found: Vec<SocketAddr> =
-        (host, port).to_socket_addrs().map_err(|error| failed(error.to_string()))?.collect();
-    let fits = |address: &&SocketAddr| local.is_none_or(|ip| ip.is_ipv4() == address.is_ipv4());
-    // Without a wish IPv4 goes first: a carrier's IPv6 is often half-configured.
-    let first = found.iter().filter(fits).min_by_key(|address| address.is_ipv6());
-    first.copied().ok_or_else(|| failed("it has no address of the local family".to_owned()))
+    let failed = |reason: String| CallError::Unresolvable { host: name.to_owned(), reason };
+    let wanted = Wanted { host: name.into(), port: uri.port, transport: protocol, secure };
+    let located = sip_edge::locate(wanted, abilities(local), dns_servers);
+    let targets = located.map_err(|error| failed(error.to_string()))?.outcome;
+    let targets = targets.map_err(|failure| failed(failure.to_string()))?;
+    let first = targets.first().ok_or_else(|| failed("it has no address".to_owned()))?;
+    Ok((first.transport, first.address))
+}
+
+/// What we can send over: UDP rather than TCP rather than TLS where a domain leaves the choice, and
+/// without a wish IPv4 rather than IPv6: a carrier's IPv6 is often half-configured.
+fn abilities(local: Option<IpAddr>) -> Abilities {
+    let families: &[IpFamily] = match local {
+        Some(IpAddr::V4(_)) => &[IpFamily::V4],
+        Some(IpAddr::V6(_)) => &[IpFamily::V6],
+        None => &[IpFamily::V4, IpFamily::V6],
+    };
+    let transports = [TransportProtocol::Udp, TransportProtocol::Tcp, TransportProtocol::Tls];
+    Abilities::new(
+        transports
+            .into_iter()
+            .flat_map(|transport| families.iter().map(move |family| (transport, *family))),
+    )
 }
 
 /// The address that the operating system would send from. Nothing is sent.
@@ -106,7 +130,7 @@ mod tests {
     use super::*;
 
     fn resolve(text: &str) -> Result<Target, CallError> {
-        Target::resolve(text, None, None)
+        Target::resolve(text, None, None, &[])
     }
 
     #[test]

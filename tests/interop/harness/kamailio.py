@@ -1,6 +1,7 @@
 """Debian's kamailio as a carrier's edge: it asks for credentials, records its route, passes calls on
 to a gateway, and the gateway's calls to whoever is registered."""
 
+import socket
 import subprocess
 from pathlib import Path
 
@@ -12,11 +13,9 @@ _CONFIG = """\
 #!KAMAILIO
 debug=2
 log_stderror=yes
-fork=no
 children=1
-disable_tcp=yes
 alias="kamailio.test"
-listen=udp:{ip}:{port}
+{transports}
 loadmodule "sl.so"
 loadmodule "tm.so"
 loadmodule "rr.so"
@@ -28,6 +27,7 @@ loadmodule "maxfwd.so"
 loadmodule "auth.so"
 loadmodule "usrloc.so"
 loadmodule "registrar.so"
+{modules}
 modparam("auth", "qop", "auth")
 modparam("auth", "nonce_count", 1)
 modparam("auth", "nonce_expire", {expire})
@@ -42,6 +42,7 @@ request_route {{
         if (t_check_trans()) t_relay();
         exit;
     }}
+    if ($si == "{edge}") xlog("L_WARN", "over $proto: $rm\\n");
     if ($si == "{edge}" && !is_method("ACK")) {{
         if (!pv_proxy_authenticate("kamailio.test", "{password}", "0")) {{
             xlog("L_WARN", "asked: $rm\\n");
@@ -80,25 +81,65 @@ request_route {{
 """
 
 
+# One process serves its first address.
+_UDP = "fork=no\ndisable_tcp=yes\nlisten=udp:{ip}:{port}"
+# The gateway is spoken to over UDP, the edge over TLS; a connection may be used for requests both
+# ways where the edge's Via says so (RFC 5923).
+_TLS = """\
+enable_tls=yes
+tcp_children=1
+tcp_accept_aliases=yes
+listen=udp:{ip}:{port}
+listen=tls:{ip}:{port}"""
+_TLS_MODULES = """\
+loadmodule "tls.so"
+modparam("tls", "config", "{file}")
+"""
+# Both ends must show a certificate of the authority.
+_TLS_FILE = """\
+[server:default]
+method = TLSv1.2+
+verify_certificate = yes
+require_certificate = yes
+certificate = {pair.certificate}
+private_key = {pair.key}
+ca_list = {authority}
+[client:default]
+method = TLSv1.2+
+verify_certificate = yes
+require_certificate = yes
+certificate = {pair.certificate}
+private_key = {pair.key}
+ca_list = {authority}
+"""
+
+
 class Kamailio:
-    """A running kamailio between the edge and `gateway` ("ip:port")."""
+    """A running kamailio between the edge and `gateway` ("ip:port"); with `pair` and `authority` it
+    takes TLS, from holders of a certificate alone."""
 
     def __init__(self, directory, ip, gateway, username, password, expire=300,
-                 granted=60):
-        self.port = places.free_port(ip)
+                 granted=60, pair=None, authority=None):
+        self.ip, self.port = ip, places.free_port(ip)
         self._stem = Path(directory) / f"kamailio-{self.port}"
         self._stem.mkdir()
+        transports, modules = _UDP, ""
+        if pair:
+            tls_file = self._stem / "tls.cfg"
+            tls_file.write_text(_TLS_FILE.format(pair=pair, authority=authority))
+            transports, modules = _TLS, _TLS_MODULES.format(file=tls_file)
         file = self._stem / "kamailio.cfg"
-        file.write_text(_CONFIG.format(ip=ip, port=self.port, gateway=gateway, username=username,
+        file.write_text(_CONFIG.format(transports=transports.format(ip=ip, port=self.port),
+                                       modules=modules, ip=ip, gateway=gateway, username=username,
                                        password=password, edge=places.EDGE, expire=expire,
                                        granted=granted, gateway_ip=gateway.split(":")[0]))
         self._log = (self._stem / "log").open("w")
-        # Without a fork it serves its first address in this one process.
         self._process = subprocess.Popen(
-            ["kamailio", "-DD", "-E", "-f", str(file), "-Y", str(self._stem), "-m", "32", "-M", "8",
+            ["kamailio", "-DD", "-E", "-f", str(file), "-Y", str(self._stem), "-m", "64", "-M", "8",
              "-P", str(self._stem / "pid")],
             cwd=self._stem, stdout=self._log, stderr=subprocess.STDOUT)
-        wait_until(lambda: is_bound("udp", ip, self.port) or self._process.poll() is not None, 15,
+        bound = lambda: all(is_bound(kind, ip, self.port) for kind in (["udp", "tcp"] if pair else ["udp"]))
+        wait_until(lambda: bound() or self._process.poll() is not None, 15,
                    lambda: f"kamailio listens: {self.log()[-2_000:]}")
         assert self._process.poll() is None, self.log()[-2_000:]
 
@@ -108,6 +149,13 @@ class Kamailio:
     def count(self, what):
         """How often it said that it asked, or that something was proved."""
         return self.log().count(what)
+
+    def connections(self):
+        """How many connections it has to the edge, by the kernel's table, whoever opened them."""
+        here, edge = (int.from_bytes(socket.inet_aton(ip), "little") for ip in (self.ip, places.EDGE))
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(row[1].startswith(f"{here:08X}:") and row[2].startswith(f"{edge:08X}:")
+                   and row[3] == "01" for row in rows)
 
     def stop(self):
         if self._process.poll() is None:

@@ -139,6 +139,32 @@ class Peer:
         return raw
 
 
+class TlsListener(Peer):
+    """A peer that waits for the edge to connect over TLS, and shows `pair`."""
+
+    def __init__(self, ip, pair):
+        self.ip, self.port, self.transport = ip, places.free_port(ip), "tls"
+        self.received, self._passed, self._seen, self._buffer = [], [], set(), b""
+        self._context = tls.server_context(pair)
+        self._listener = socket.create_server((ip, self.port))
+        self._socket = None
+
+    def receive(self, seconds):
+        if self._socket is None:
+            self._listener.settimeout(max(seconds, 0.001))
+            try:
+                plain, _ = self._listener.accept()
+            except TimeoutError:
+                return None
+            self._socket = self._context.wrap_socket(plain, server_side=True)
+        return super().receive(seconds)
+
+    def close(self):
+        self._listener.close()
+        if self._socket:
+            self._socket.close()
+
+
 class OutgoingCall:
     """A dialog that this peer began."""
 

@@ -29,21 +29,28 @@ class Pair:
 class Authority:
     """Signs certificates that are valid for ten days."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, name="test"):
         self._directory = Path(directory)
         self.certificate = self._directory / "ca.pem"
         self._key = self._directory / "ca.key"
-        _openssl("req", "-x509", *_key_options(self._key), "-days", "10", "-subj", "/CN=test",
+        _openssl("req", "-x509", *_key_options(self._key), "-days", "10", "-subj", f"/CN={name}",
                  "-out", self.certificate, "-addext", "basicConstraints=critical,CA:TRUE")
 
-    def issue(self, name, *more):
+    def issue(self, name, *more, common_name=None):
         """For a DNS name; `more` are further names such as `IP:127.0.0.3`."""
-        stem = self._directory / name
+        names = ",".join([f"DNS:{name}", *more])
+        return self._sign(name, common_name or name, ["-addext", f"subjectAltName={names}"])
+
+    def issue_bare(self, name):
+        """With a common name and no alternative ones, as they were before 2000."""
+        return self._sign(f"bare.{name}", name, [])
+
+    def _sign(self, file, name, extensions):
+        stem = self._directory / file
         pair = Pair(stem.with_suffix(".leaf.pem"), stem.with_suffix(".leaf.key"))
         _openssl("req", "-x509", *_key_options(pair.key), "-days", "10", "-subj", f"/CN={name}",
                  "-CA", self.certificate, "-CAkey", self._key, "-out", pair.certificate,
-                 "-addext", "subjectAltName=" + ",".join([f"DNS:{name}", *more]),
-                 "-addext", "basicConstraints=critical,CA:FALSE")
+                 *extensions, "-addext", "basicConstraints=critical,CA:FALSE")
         return pair
 
 
@@ -64,6 +71,12 @@ def context(pair=None):
     return made
 
 
+def server_context(pair):
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(pair.certificate, pair.key)
+    return made
+
+
 def connect(ip, port, pair=None, source=places.PBX, source_port=0):
     plain = socket.create_connection((ip, port), 10, (source, source_port))
     return context(pair).wrap_socket(plain)
@@ -74,8 +87,7 @@ class Server:
 
     def __init__(self, ip, pair):
         self.port = places.free_port(ip)
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(pair.certificate, pair.key)
+        self._context = server_context(pair)
         self._listener = socket.create_server((ip, self.port))
         self._kept = []
         threading.Thread(target=self._serve, daemon=True).start()

@@ -25,6 +25,7 @@ mod losing;
 mod network;
 mod relay;
 mod simulation;
+mod streams;
 mod transferring;
 mod ua;
 mod world;

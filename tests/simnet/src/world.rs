@@ -5,6 +5,7 @@ use crate::fixture::{EDGE, EDGE_TCP, EDGE_TLS, config, directory, snapshot};
 use crate::losing::{Losing, may_be_lost_for_good};
 use crate::network::Rng;
 use crate::relay::FakeRelay;
+use crate::streams::Streams;
 use crate::ua::Ua;
 use b2bua::{Edge, EdgeConfig, ExpectedPeer, Output, ResolveId};
 use bytes::Bytes;
@@ -49,6 +50,7 @@ pub struct World {
     now: Instant,
     inboxes: HashMap<SocketAddr, VecDeque<Message>>,
     connections: HashMap<SocketAddr, ConnectionId>,
+    streams: Streams,
     /// Connections under TLS, with whom those that the edge opened must lead to.
     secure: HashMap<SocketAddr, Option<PeerIdentity>>,
     identities: HashMap<PeerIdentity, ExpectedPeer>,
@@ -82,6 +84,7 @@ impl World {
             now: Instant::from_millis(1_000),
             inboxes: HashMap::new(),
             connections: HashMap::new(),
+            streams: Streams::default(),
             secure: HashMap::new(),
             identities: HashMap::new(),
             ladder: Vec::new(),
@@ -150,6 +153,10 @@ impl World {
         self.serial += 1;
         let id = ConnectionId(u64::from(self.serial));
         self.connections.insert(peer, id);
+        for payload in self.streams.come_back(peer) {
+            let message = self.audit.check_message(peer, &payload);
+            self.inboxes.entry(peer).or_default().push_back(message);
+        }
         id
     }
 
@@ -169,6 +176,7 @@ impl World {
     pub fn disconnect(&mut self, peer: SocketAddr) {
         self.secure.remove(&peer);
         if let Some(id) = self.connections.remove(&peer) {
+            self.streams.close(id, peer);
             self.edge.handle_connection_closed(self.now, id);
             self.pump();
         }
@@ -369,7 +377,11 @@ impl World {
             return;
         }
         if flow.protocol.is_reliable() {
-            match (flow.connection, self.connections.get(&flow.remote)) {
+            if self.streams.waits(&flow, &payload) {
+                return;
+            }
+            let open = flow.connection.filter(|id| !self.streams.is_closed(*id));
+            match (open, self.connections.get(&flow.remote)) {
                 (Some(asked), known) => assert_eq!(Some(&asked), known, "a connection is reused"),
                 (None, Some(_)) => {}
                 (None, None) => {

@@ -45,8 +45,12 @@ impl Call {
                 }
             }
             Ok(body) => self.answer_leg_a(context, now, response, body.as_deref()),
-            Err(_) => {
+            Err(fault) => {
                 self.setup.go(SetupState::Proceeding);
+                self.bye_reason = Some(match fault {
+                    BodyFault::Plain => "SIP;cause=488;text=\"SRTP required\"",
+                    _ => "SIP;cause=488;text=\"The answer cannot be used\"",
+                });
                 self.send_bye(context, now, LegSide::B, None);
                 self.fail(context, now, 502, "the answer cannot be used", EndedBy::Edge, None);
             }

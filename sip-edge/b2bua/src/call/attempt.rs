@@ -125,7 +125,7 @@ impl Call {
         let supported = if takes_reliable { leg::SUPPORTED } else { leg::IN_DIALOG_SUPPORTED };
         let branch = context.new_branch();
         let mut composer = Composer::request("INVITE", &uri);
-        via(&mut composer, &leg.listener, &branch);
+        via(&mut composer, &leg.listener, &branch, context.identities.alias(&leg.flow));
         let hops = pending.invite.max_forwards().ok().flatten().unwrap_or(70).min(255);
         composer
             .header_number(HeaderName::MaxForwards, hops.saturating_sub(1))
@@ -281,6 +281,7 @@ impl Call {
         }
         // A target that is dead or has no time (RFC 3263 section 4.3) says nothing about the others
         // of its name; any other failure speaks for all of them.
+        pending.targets.expire(now);
         if response.is_some() && status != 503 {
             pending.targets.clear();
             pending.bindings.clear();

@@ -26,6 +26,7 @@ mod request;
 mod setup;
 mod takeover;
 mod target;
+mod targets;
 mod teardown;
 mod transactions;
 mod transfer;
@@ -413,9 +414,7 @@ impl Call {
     /// The connection of a leg closed: the next request opens a new one.
     pub(crate) fn handle_connection_closed(&mut self, connection: model::ConnectionId) {
         for leg in &mut self.legs {
-            if leg.flow.connection == Some(connection) {
-                leg.flow.connection = None;
-            }
+            leg.disconnected |= leg.flow.connection == Some(connection);
         }
     }
 }

@@ -103,7 +103,7 @@ impl Call {
     fn follow_flow(&mut self, side: LegSide, flow: Flow) {
         let leg = &mut self.legs[side.index()];
         if flow.protocol == leg.flow.protocol && flow.protocol.is_reliable() {
-            leg.flow = Flow { identity: flow.identity.or(leg.flow.identity), ..flow };
+            leg.follow(Flow { identity: flow.identity.or(leg.flow.identity), ..flow });
         }
     }
 }

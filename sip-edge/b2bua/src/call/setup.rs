@@ -3,6 +3,7 @@
 use super::Call;
 use super::forks::Forks;
 use super::redirection::Redirections;
+use super::targets::Targets;
 use crate::admission::Admission;
 use crate::caller::Caller;
 use crate::context::Context;
@@ -109,7 +110,7 @@ pub(crate) struct PendingSetup {
     pub(super) hunt: Hunt,
     pub(super) route: Option<Route>,
     /// Targets of the present route that are still to be tried (RFC 3263 section 4.3).
-    pub(super) targets: VecDeque<Target>,
+    pub(super) targets: Targets,
     /// Bindings of the present route that are still to be tried, and the one that is.
     pub(super) bindings: VecDeque<Arc<Binding>>,
     pub(super) binding: Option<Arc<Binding>>,
@@ -154,6 +155,8 @@ impl Call {
         self.adopt_caller(&invite);
         self.register_leg(context, LegSide::A);
         self.open_invite(context, server, LegSide::A);
+        let identity = self.legs[LegSide::A.index()].flow.identity;
+        context.endpoint.expect_peer(server, identity);
         let body = description_in(&invite).and_then(|offer| match offer {
             Some(offer) if offer.audio_ref().is_none() => Err(BodyFault::NotAcceptable),
             Some(offer) => self
@@ -183,7 +186,7 @@ impl Call {
             invite_cseq: 0,
             hunt: Hunt::new(routes.alive, routes.dead),
             route: None,
-            targets: VecDeque::new(),
+            targets: Targets::default(),
             bindings: VecDeque::new(),
             binding: None,
             destination: None,
@@ -379,33 +382,6 @@ impl Call {
                 self.fail(context, now, refusal.status(), "no route", EndedBy::Edge, Some(refusal));
             }
         }
-    }
-
-    /// The resolver answered for the present route, or for a next hop.
-    pub(crate) fn handle_resolved(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        id: ResolveId,
-        mut targets: Vec<Target>,
-    ) {
-        if self.legs.iter_mut().any(|leg| leg.next_hop.resolved(id, &targets)) {
-            return;
-        }
-        let Some(pending) = self.pending.as_mut() else { return };
-        // An answer for a route that was given up meanwhile must not be taken for this one's.
-        if self.setup.state() != SetupState::Resolving || pending.resolving != Some(id) {
-            return;
-        }
-        pending.resolving = None;
-        self.deadlines.clear(Deadline::NoResponse);
-        context.target_health.order(now, &mut targets);
-        pending.targets = targets.into();
-        if pending.targets.is_empty() {
-            pending.hunt.note(503);
-            self.note_route_unresolved(context, now);
-        }
-        self.next_route(context, now);
     }
 
     pub(super) fn refuse_overload(

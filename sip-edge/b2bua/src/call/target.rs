@@ -39,10 +39,10 @@ impl Call {
     pub(super) fn follow_answer(&mut self, context: &Context, flow: Flow) {
         let leg = &mut self.legs[LegSide::B.index()];
         if flow.protocol == leg.flow.protocol {
-            leg.flow.connection = flow.connection;
+            leg.follow(Flow { connection: flow.connection, ..leg.flow });
         } else if flow.protocol.is_reliable() && flow.remote == leg.flow.remote {
             leg.listener = context.listener_of(&flow);
-            leg.flow = Flow { identity: leg.flow.identity, ..flow };
+            leg.follow(Flow { identity: leg.flow.identity, ..flow });
         }
     }
 }

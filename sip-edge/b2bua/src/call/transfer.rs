@@ -143,7 +143,7 @@ impl Call {
         let target = format!("sip:{}@{host}", admission.called);
         let mut composer = Composer::request("INVITE", &target);
         let branch = context.new_branch();
-        via(&mut composer, &leg.listener, &branch);
+        via(&mut composer, &leg.listener, &branch, "");
         composer
             .header(HeaderName::MaxForwards, "70")
             .header_pieces(HeaderName::From, &[&leg.remote_party, ";tag=", &context.new_token()])

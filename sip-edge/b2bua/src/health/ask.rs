@@ -121,6 +121,11 @@ impl Context {
     ) -> Option<ClientKey> {
         let protocol = destination.protocol;
         let listener = self.listener_for(protocol, &address)?;
+        let identity = match protocol {
+            TransportProtocol::Tls => Some(self.identity_of(&destination.host, &destination.tls)?),
+            TransportProtocol::Udp | TransportProtocol::Tcp => None,
+        };
+        let flow = Flow { identity, ..Flow::new(protocol, listener.local, address) };
         let mut uri = "sip:".to_owned();
         match &destination.host {
             Host::Ip(_) => push_address(&mut uri, address),
@@ -137,7 +142,7 @@ impl Context {
         let [call_id, tag] = [self.new_token(), self.new_token()];
         let branch = self.new_branch();
         let mut composer = Composer::request("OPTIONS", &uri);
-        via(&mut composer, &listener, &branch);
+        via(&mut composer, &listener, &branch, self.identities.alias(&flow));
         composer
             .header(HeaderName::MaxForwards, "70")
             .header_pieces(HeaderName::From, &["<sip:tandem@", &ours, ">;tag=", &tag])
@@ -147,11 +152,6 @@ impl Context {
             .header(HeaderName::Contact, contact_of(&listener, false))
             .header(HeaderName::Accept, "application/sdp")
             .header(HeaderName::UserAgent, &self.config.product);
-        let identity = match protocol {
-            TransportProtocol::Tls => Some(self.identity_of(&destination.host, &destination.tls)?),
-            TransportProtocol::Udp | TransportProtocol::Tcp => None,
-        };
-        let flow = Flow { identity, ..Flow::new(protocol, listener.local, address) };
         self.send(now, flow, &branch, Method::Options, composer.finish())
     }
 }

@@ -88,7 +88,7 @@ impl Context {
         let [call_id, tag] = [self.new_token(), self.new_token()];
         let branch = self.new_branch();
         let mut composer = Composer::request("OPTIONS", &binding.uri);
-        via(&mut composer, &listener, &branch);
+        via(&mut composer, &listener, &branch, self.identities.alias(&binding.flow));
         for hop in &binding.path {
             composer.header(HeaderName::Route, hop);
         }

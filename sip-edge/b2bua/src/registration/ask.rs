@@ -149,6 +149,7 @@ impl Context {
             identity,
             ..Flow::new(target.transport, listener.local, target.address)
         };
+        let alias = self.identities.alias(&flow);
         let entry = self.registrations.get_mut(id)?;
         entry.cseq = entry.cseq.wrapping_add(1) & 0x7fff_ffff;
         let expires = if entry.is_removal() { 0 } else { entry.expires };
@@ -161,7 +162,7 @@ impl Context {
         contact.push_str(transport_parameter(listener.protocol));
         let _ = write!(contact, ">;expires={expires}");
         let mut composer = Composer::request("REGISTER", &uri);
-        via(&mut composer, &listener, &branch);
+        via(&mut composer, &listener, &branch, alias);
         composer
             .header(HeaderName::MaxForwards, "70")
             .header_pieces(HeaderName::From, &["<", &address_of_record, ">;tag=", &entry.tag])

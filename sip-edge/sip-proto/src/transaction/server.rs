@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{Flow, Instant};
+use model::{Flow, Instant, PeerIdentity};
 
 use super::action::ServerAction;
 use super::slab::Handle;
@@ -29,6 +29,8 @@ pub(crate) struct ServerTransaction {
     /// Kept until the final response.
     request: Option<Message>,
     flow: Flow,
+    /// The request's connection has closed. The transport still knows by it who the peer was.
+    disconnected: bool,
     /// Where responses go without a connection.
     response_address: SocketAddr,
     last_response: Option<Bytes>,
@@ -51,8 +53,8 @@ impl ServerTransaction {
     /// Over the request's connection; without one, where the top Via says.
     pub(super) fn response_flow(&self) -> Flow {
         match self.flow.connection {
-            Some(_) => self.flow,
-            None => Flow { remote: self.response_address, ..self.flow },
+            Some(_) if !self.disconnected => self.flow,
+            _ => Flow { remote: self.response_address, ..self.flow },
         }
     }
 }
@@ -235,9 +237,17 @@ impl Transactions {
         self.step_server(now, handle, ServerInput::Fired(timer), Material::None);
     }
 
+    /// Says whom a TLS connection must lead to that is opened for responses to a request whose own has
+    /// closed (RFC 3261 section 18.2.2).
+    pub fn expect_peer(&mut self, key: ServerKey, identity: Option<PeerIdentity>) {
+        if let Some(transaction) = self.servers.get_mut(key.0) {
+            transaction.flow.identity = transaction.flow.identity.or(identity);
+        }
+    }
+
     pub(super) fn server_disconnected(&mut self, handle: Handle) {
         if let Some(transaction) = self.servers.get_mut(handle) {
-            transaction.flow.connection = None;
+            transaction.disconnected = true;
         }
     }
 
@@ -319,6 +329,7 @@ impl Transactions {
             quiet,
             request: Some(message),
             flow,
+            disconnected: false,
             response_address,
             last_response: None,
             retransmission: None,

@@ -260,3 +260,33 @@ fn a_next_hop_that_is_resolved_late_or_never() {
         w.finish();
     }
 }
+
+#[test]
+fn a_name_whose_servers_are_all_silent_holds_the_call_for_a_bounded_time() {
+    // Of six servers four are tried, five seconds each but within fifteen.
+    let servers: Vec<_> = (1..=6).map(address).collect();
+    let mut w = named(&servers);
+    let mut pbx = calling(&mut w);
+    w.advance(Duration::from_millis(15_100));
+    for (server, tried) in [(1, true), (2, true), (3, true), (4, false), (5, false)] {
+        assert_eq!(w.take(address(server), None).is_some(), tried, "{server}");
+    }
+    let mut second = w.callee(CARRIER_2);
+    answers(&mut w, &mut pbx, &mut second);
+    w.finish();
+}
+
+#[test]
+fn no_more_servers_of_a_name_are_tried_than_the_settings_allow() {
+    let servers: Vec<_> = (1..=6).map(address).collect();
+    let mut w = named(&servers);
+    w.unreachable.extend(&servers);
+    let mut pbx = calling(&mut w);
+    let mut second = w.callee(CARRIER_2);
+    assert_eq!(w.edge.statistics().target_failures, 4);
+    answers(&mut w, &mut pbx, &mut second);
+    // The next call that takes this route begins with those that have not failed.
+    w.unreachable = vec![CARRIER_2];
+    tries_first(&mut w, address(5));
+    w.finish();
+}

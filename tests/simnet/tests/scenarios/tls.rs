@@ -1,11 +1,15 @@
 //! Calls over TLS: whom connections must lead to, `sips`, and callers that must show a certificate.
 
 use b2bua::PeerCertificate;
-use directory::{ClientCertificate, ClientCertificatePolicy, Host, Resources};
+use directory::{
+    ClientCertificate, ClientCertificatePolicy, Host, KeyPairFiles, Resources, TlsPolicy,
+};
 use model::{Refusal, TransportProtocol};
 use simnet::{CARRIER, CARRIER_2, PBX, PBX_TCP, Ua, World, carrier, config, directory};
-use sip_proto::HeaderName;
+use sip_proto::{HeaderName, Message};
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 
 const NAME: &str = "sbc.carrier.example";
 
@@ -229,4 +233,118 @@ fn a_carrier_that_must_show_a_certificate_is_not_listened_to_without_it() {
     assert_eq!(w.expected_at(CARRIER).as_deref(), Some(NAME));
     pstn.ok(&mut w);
     w.finish();
+}
+
+/// A call of the PBX over TLS whose connection has closed; both sides.
+fn lost(resources: Resources) -> (World, Ua, Ua) {
+    let mut w = world(resources);
+    let mut pbx = over_tls(&mut w);
+    let offer = pbx.sdp(30_000);
+    pbx.invite(&mut w, Some(&offer));
+    let pstn = answered(&mut w, &mut pbx);
+    w.disconnect(PBX_TCP);
+    (w, pbx, pstn)
+}
+
+fn carrier_hangs_up(w: &mut World, pbx: &mut Ua, pstn: &mut Ua) {
+    pstn.bye(w);
+    pstn.expect(w, "200");
+    pbx.expect(w, "BYE");
+    pbx.ok(w);
+}
+
+#[test]
+fn a_customer_whose_connection_closed_is_reached_under_its_configured_name() {
+    let mut by_route = resources();
+    let route = &mut by_route.voice_connectors[0].origination.routes[0];
+    route.protocol = TransportProtocol::Tls;
+    route.host = Host::parse("pbx.example.com").unwrap();
+    let mut by_certificate = resources();
+    let termination = by_certificate.voice_connectors[0].termination.as_mut().unwrap();
+    let demand = ClientCertificate::Optional;
+    termination.client_certificate =
+        ClientCertificatePolicy { demand, ..required("pbx.example.com") };
+    for resources in [by_route, by_certificate] {
+        let (mut w, mut pbx, mut pstn) = lost(resources);
+        carrier_hangs_up(&mut w, &mut pbx, &mut pstn);
+        assert_eq!(w.opened, [CARRIER, PBX_TCP]);
+        assert_eq!(w.expected_at(PBX_TCP).as_deref(), Some("pbx.example.com"));
+        w.finish();
+    }
+}
+
+#[test]
+fn a_customer_without_a_name_is_reached_when_it_connects_again() {
+    let (mut w, mut pbx, mut pstn) = lost(resources());
+    pstn.bye(&mut w);
+    pstn.expect(&mut w, "200");
+    pbx.expect_silence(&mut w);
+    w.connect_tls(PBX_TCP);
+    pbx.expect(&mut w, "BYE");
+    pbx.ok(&mut w);
+    assert_eq!(w.opened, [CARRIER]);
+    w.finish();
+
+    // So is one that lost its connection while it waited for the answer.
+    let mut w = world(resources());
+    let mut pbx = over_tls(&mut w);
+    let offer = pbx.sdp(30_000);
+    pbx.invite(&mut w, Some(&offer));
+    let mut pstn = w.callee(CARRIER);
+    pstn.transport = "TLS";
+    w.disconnect(PBX_TCP);
+    let answer = pstn.sdp(40_000);
+    pstn.reply(&mut w, 200, Some(&answer));
+    pstn.expect(&mut w, "ACK");
+    w.connect_tls(PBX_TCP);
+    pbx.expect(&mut w, "200");
+    pbx.ack(&mut w, None);
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+
+    // One that never comes back ends all the same.
+    let (mut w, _, mut pstn) = lost(resources());
+    pstn.bye(&mut w);
+    pstn.expect(&mut w, "200");
+    w.finish();
+}
+
+#[test]
+fn a_contact_that_takes_only_its_own_connection_is_not_called_up() {
+    let mut named = resources();
+    let route = &mut named.voice_connectors[0].origination.routes[0];
+    route.protocol = TransportProtocol::Tls;
+    let mut w = world(named);
+    let mut pbx = over_tls(&mut w);
+    pbx.contact = "sip:line@192.0.2.99:5061;transport=tls;ob".to_owned();
+    let offer = pbx.sdp(30_000);
+    pbx.invite(&mut w, Some(&offer));
+    let mut pstn = answered(&mut w, &mut pbx);
+    w.disconnect(PBX_TCP);
+    carrier_hangs_up(&mut w, &mut pbx, &mut pstn);
+    assert_eq!(w.opened, [CARRIER, PBX_TCP], "not to the address of its Contact");
+    w.finish();
+}
+
+#[test]
+fn a_peer_that_sees_our_certificate_is_offered_the_connection() {
+    for shown in [true, false] {
+        let mut resources = resources();
+        let pair =
+            KeyPairFiles { certificate: Path::new("a.pem").into(), key: Path::new("a.key").into() };
+        let certificate = shown.then_some(pair);
+        resources.carriers[0].tls = Arc::new(TlsPolicy { certificate, ..TlsPolicy::default() });
+        let mut w = world(resources);
+        let mut pbx = w.caller(PBX, "+12065550123");
+        let offer = pbx.sdp(30_000);
+        pbx.invite(&mut w, Some(&offer));
+        let mut pstn = answered(&mut w, &mut pbx);
+        let offered = |request: &Message| request.top_via().unwrap().params.get("alias").is_some();
+        assert_eq!(offered(pstn.invited.as_ref().unwrap()), shown);
+        pbx.bye(&mut w);
+        pbx.expect(&mut w, "200");
+        assert_eq!(offered(&pstn.expect(&mut w, "BYE")), shown);
+        pstn.ok(&mut w);
+        w.finish();
+    }
 }

@@ -153,7 +153,7 @@ fn after_its_connection_closed_a_response_asks_for_a_new_one() {
     assert_eq!(f.endpoint.server_flow(f.last_request()), Some(over));
     f.endpoint.handle_connection_closed(f.now, ConnectionId(7));
     f.respond(200);
-    let expected = Flow { remote: "192.0.2.9:5070".parse().unwrap(), connection: None, ..over };
+    let expected = Flow { remote: "192.0.2.9:5070".parse().unwrap(), ..over };
     assert_eq!(f.sent.last().unwrap().flow, expected);
 }
 
