@@ -1,5 +1,7 @@
 //! Emergency calling: what a customer dials in distress, and where that goes.
 
+mod dialled;
+
 use model::CarrierId;
 use std::sync::Arc;
 
@@ -42,14 +44,12 @@ pub struct EmergencyMatch {
 impl EmergencyDnis {
     /// With the numbers that are dialled in `calling_country`.
     pub fn new(emergency_phone_number: &str, calling_country: &'static str) -> Self {
-        let (dialled, test) = dialled_in(calling_country);
-        let owned = |numbers: &[&str]| numbers.iter().map(|number| Arc::from(*number)).collect();
         EmergencyDnis {
             emergency_phone_number: emergency_phone_number.into(),
             test_phone_number: None,
             calling_country,
-            dialled: owned(dialled),
-            dialled_for_test: owned(test),
+            dialled: dialled::in_distress(calling_country).map(Arc::from).collect(),
+            dialled_for_test: dialled::for_a_test(calling_country).map(Arc::from).collect(),
         }
     }
 
@@ -74,30 +74,5 @@ impl EmergencyCalling {
     pub fn find(&self, called: &str, caller_country: Option<&str>) -> Option<EmergencyMatch> {
         let own = self.dnis.iter().filter(|dnis| Some(dnis.calling_country) == caller_country);
         own.chain(&self.dnis).find_map(|dnis| dnis.matches(called))
-    }
-}
-
-/// What is dialled in a country: in distress, and for a test call. From the countries' numbering
-/// plans; 112 is common to the European Union (Directive (EU) 2018/1972, article 109), and 933 is
-/// what North American emergency routing services answer for tests.
-fn dialled_in(country: &str) -> (&'static [&'static str], &'static [&'static str]) {
-    match country {
-        "US" | "CA" | "PR" | "VI" | "GU" => (&["911"], &["933"]),
-        "GB" | "IE" => (&["999", "112"], &[]),
-        "AU" => (&["000", "112"], &[]),
-        "NZ" => (&["111"], &[]),
-        "JP" => (&["110", "118", "119"], &[]),
-        "KR" => (&["112", "119"], &[]),
-        "SG" => (&["999", "995"], &[]),
-        "HK" => (&["999", "112"], &[]),
-        "IN" => (&["112", "100", "101", "108"], &[]),
-        "BR" => (&["190", "192", "193"], &[]),
-        "MX" => (&["911"], &[]),
-        "ZA" => (&["10111", "10177", "112"], &[]),
-        "CH" => (&["112", "117", "118", "144"], &[]),
-        "NO" => (&["112", "110", "113"], &[]),
-        "DE" => (&["112", "110"], &[]),
-        "FR" => (&["112", "15", "17", "18"], &[]),
-        _ => (&["112"], &[]),
     }
 }

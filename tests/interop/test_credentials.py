@@ -1,9 +1,14 @@
 """Digest credentials both ways, with clients and a proxy of other make."""
 
+import hashlib
+import re
+
 import pytest
 
 from harness import places
 from harness.configuration import CONNECTOR_HOST, carrier as carrier_table
+from harness.message import sdp
+from harness.sip import OutgoingCall
 from harness.waiting import wait_until
 
 USER, PASSWORD = "pbx", "correct horse"
@@ -151,4 +156,64 @@ def test_a_password_that_the_carrier_refuses_is_told_and_the_next_carrier_called
     wait_until(lambda: any("pstn-1" in line and "correct the carrier's username and password" in line
                            for line in edge.lines), 5, "the log names the carrier and the setting")
     assert_unseen(edge, "shut sesame")
+    edge.wait_idle()
+
+
+def parameters(value):
+    """Of a challenge or of credentials."""
+    return {name: quoted or plain
+            for name, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', value)}
+
+
+def test_guessing_is_slowed_and_counted(stage):
+    """Ten wrong answers from one source are told so; after them it is not listened to."""
+    ask_customers(stage)
+    carrier = stage.carrier_peer()
+    edge = stage.start_edge()
+    guesser = stage.peer(places.PBX)
+
+    def attempt(*headers):
+        call = OutgoingCall(guesser, edge, places.US_NUMBER, sdp(guesser.ip, 40_000),
+                            headers=headers)
+        return call, call.final()
+
+    call, asked = attempt()
+    challenge = parameters(asked["www-authenticate"])
+    statuses = []
+    for guess in range(12):
+        proof = (f'Digest username="{USER}", realm="{challenge["realm"]}", uri="{call.uri}", '
+                 f'nonce="{challenge["nonce"]}", algorithm={challenge["algorithm"]}, qop=auth, '
+                 f'nc={guess + 1:08x}, cnonce="c", response="{guess:064x}"')
+        statuses.append(attempt(("Authorization", proof))[1].status)
+    assert statuses == [401] * 10 + [403] * 2
+    outcomes(edge, challenged=1, wrong=10, blocked=2, accepted=0)
+    assert edge.metric("tandem_sip_authentication_failing_sources") == 1
+    assert carrier.receive(0.2) is None
+    edge.wait_idle()
+
+
+@pytest.mark.parametrize("algorithm, name", [("MD5", "md5"), ("SHA-256", "sha256")])
+def test_a_carrier_is_answered_by_the_algorithm_that_it_asks_for(stage, algorithm, name):
+    """With the arithmetic of another library."""
+    carrier = stage.carrier_peer(username="tandem", password="open sesame")
+    edge = stage.start_edge()
+    caller = stage.peer(places.PBX)
+    call = OutgoingCall(caller, edge, places.US_NUMBER, sdp(caller.ip, 40_000))
+    invite = carrier.expect_request("INVITE")
+    carrier.reply(invite, 401, "Unauthorized", headers=[
+        ("WWW-Authenticate",
+         f'Digest realm="pstn", nonce="n1", qop="auth", algorithm={algorithm}')])
+    proven = carrier.expect(lambda m: m.status is None and m.method == "INVITE"
+                            and m.get("authorization"))
+    given = parameters(proven["authorization"])
+
+    def digest(*parts):
+        return hashlib.new(name, ":".join(parts).encode()).hexdigest()
+
+    expected = digest(digest("tandem", "pstn", "open sesame"), "n1", given["nc"], given["cnonce"],
+                      "auth", digest("INVITE", given["uri"]))
+    assert (given["response"], given["algorithm"]) == (expected, algorithm)
+    carrier.reply(proven, 486, "Busy Here")
+    assert call.final().status == 486
+    assert_unseen(edge, "open sesame")
     edge.wait_idle()

@@ -2,8 +2,10 @@
 //! run: `digest-cost [REQUESTS]`.
 //!
 //! A verification is everything between a parsed INVITE and the verdict: reading the header, the
-//! nonce's keyed hash, the three hashes of the response, the comparison and the nonce count. Rounds
-//! are interleaved and the fastest counts, so that other work on the machine hurts less.
+//! nonce's keyed hash, the three hashes of the response, the comparison and the nonce count. The
+//! hash function of the challenge is only in the response, so that part is told apart: the same
+//! credentials from another source end at the nonce. Rounds are interleaved and the fastest counts,
+//! so that other work on the machine hurts less.
 #![expect(clippy::print_stdout, reason = "a program for a terminal")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
@@ -23,30 +25,46 @@ const URI: &str = "sip:+12065550123@abcdef1ghij2klmno3pqr4.voiceconnector.tandem
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Nanoseconds for one request.
+#[derive(Clone, Copy)]
 struct Cost {
     verify: f64,
+    /// Of `verify`: what comes before the response, the same for every hash function.
+    before: f64,
     parse: f64,
 }
+
+impl Cost {
+    const fn of_each(self, other: Cost) -> Cost {
+        Cost {
+            verify: self.verify.min(other.verify),
+            before: self.before.min(other.before),
+            parse: self.parse.min(other.parse),
+        }
+    }
+}
+
+const FUNCTIONS: [(&str, HashFunction); 3] = [
+    ("MD5", HashFunction::Md5),
+    ("SHA-256", HashFunction::Sha256),
+    ("SHA-512-256", HashFunction::Sha512_256),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let count = std::env::args().nth(1).map_or(Ok(20_000), |n| n.parse::<usize>())?;
     println!("digest, one core (x parsing the same INVITE in this run)");
-    for (name, hash) in [
-        ("MD5", HashFunction::Md5),
-        ("SHA-256", HashFunction::Sha256),
-        ("SHA-512-256", HashFunction::Sha512_256),
-    ] {
-        let mut least = Cost { verify: f64::MAX, parse: f64::MAX };
-        for _ in 0..ROUNDS {
-            let cost = measure(hash, count)?;
-            least.verify = least.verify.min(cost.verify);
-            least.parse = least.parse.min(cost.parse);
+    let mut least = [Cost { verify: f64::MAX, before: f64::MAX, parse: f64::MAX }; FUNCTIONS.len()];
+    for _ in 0..ROUNDS {
+        for ((_, hash), least) in FUNCTIONS.iter().zip(&mut least) {
+            *least = least.of_each(measure(*hash, count)?);
         }
+    }
+    for ((name, _), cost) in FUNCTIONS.iter().zip(least) {
+        let Cost { verify, before, parse } = cost;
         println!(
-            "{name:12}{:>12.0} verifications/s{:>8.0} ns ({:.2}x)",
-            1e9 / least.verify,
-            least.verify,
-            least.verify / least.parse
+            "{name:12}{:>12.0} verifications/s{verify:>8.0} ns ({:.2}x), of it the response{:>8.0} ns",
+            1e9 / verify,
+            verify / parse,
+            verify - before,
         );
     }
     Ok(())
@@ -80,7 +98,16 @@ fn measure(hash: HashFunction, count: usize) -> Result<Cost, Box<dyn Error>> {
             return Err(format!("{verdict:?}").into());
         }
     }
-    Ok(Cost { verify: nanos(begin.elapsed(), count), parse })
+    let verify = nanos(begin.elapsed(), count);
+    let elsewhere = Protected { source: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 11)), ..protected };
+    let begin = Instant::now();
+    for request in &parsed {
+        let verdict = verifier.verify(now, &elsewhere, black_box(request), |_| None);
+        if verdict != Verdict::Stale {
+            return Err(format!("{verdict:?}").into());
+        }
+    }
+    Ok(Cost { verify, before: nanos(begin.elapsed(), count), parse })
 }
 
 fn invite(answerer: &Answerer) -> Bytes {

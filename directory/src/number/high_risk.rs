@@ -122,6 +122,10 @@ mod tests {
             ("+442071234567", None),
             ("+81312345678", None),
             ("+493012345678", None),
+            ("+35315240000", None),
+            ("+27901234567", Some(RiskClass::Premium)),
+            ("+3523701234", None),
+            ("+41878123456", Some(RiskClass::Personal)),
         ] {
             assert_eq!(shipped().class_of(number), class, "{number}");
         }

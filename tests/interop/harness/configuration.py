@@ -26,6 +26,7 @@ class Configuration:
         self.limits = {}
         self.drain = {"timeout": "20s"}
         self.health = {}
+        self.stir = {}
         self.carriers = [carrier()]
         self.numbers = [places.NUMBER]
         self.termination = {
@@ -50,6 +51,7 @@ class Configuration:
             _table("[limits]", **self.limits),
             _table("[drain]", **self.drain),
             _table("[health]", **self.health),
+            _table("[stir]", **self.stir),
         ]
         parts += [_table("[[carrier]]", **each) for each in self.carriers]
         parts.append(_table("[[voice_connector]]", id=CONNECTOR, name="test", numbers=self.numbers,
