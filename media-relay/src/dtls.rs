@@ -14,6 +14,7 @@ use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,12 @@ const LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// How long to wait before a flight is repeated. RFC 6347 section 4.2.4.1 says a second, and less
 /// where less is known to do: a caller who hears nothing for a second hangs up.
 const FLIGHT_INTERVAL: Duration = Duration::from_millis(300);
+/// How long a handshake is tried before it counts as failed: as long as an INVITE's answer may be under
+/// way. The library gives a flight up after seven repetitions, so we begin anew until then.
+const PATIENCE: Duration = Duration::from_secs(32);
+/// How long the active side waits for more of what the library has begun to read, for which it keeps
+/// no timer, before it begins anew.
+const STALL: Duration = Duration::from_secs(2);
 /// In the order of our preference. The three whose suite SDES has too, and AES-256 in GCM.
 const PROFILES: [SrtpProtectionProfile; 4] = [
     SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
@@ -126,9 +133,16 @@ pub(crate) struct Handshake {
     endpoint: Endpoint,
     config: Arc<HandshakeConfig>,
     plan: DtlsPlan,
+    local: SocketAddr,
+    /// When the first message was sent or came.
+    begun: Option<Instant>,
     /// Whom the handshake is with, once it is known.
     peer: Option<SocketAddr>,
     done: bool,
+    /// What came of the leg's messages, as long as we are active.
+    seen: Seen,
+    /// When to begin anew: the library waits without a timer.
+    stalled: Option<Instant>,
     /// What the library did not like last. By itself it ends nothing: anybody can send such.
     disliked: Option<String>,
 }
@@ -151,14 +165,16 @@ impl Handshake {
         local: SocketAddr,
     ) -> Result<Handshake, DtlsError> {
         let config = identity.handshake(plan.role)?;
-        let server = (plan.role == DtlsRole::Passive).then(|| Arc::clone(&config));
-        let endpoint = Endpoint::new(local, TransportProtocol::UDP, server);
         Ok(Handshake {
-            endpoint,
+            endpoint: endpoint(local, plan.role, &config),
             config,
             plan: plan.clone(),
+            local,
+            begun: None,
             peer: None,
             done: false,
+            seen: Seen::default(),
+            stalled: None,
             disliked: None,
         })
     }
@@ -169,6 +185,7 @@ impl Handshake {
             return Ok(());
         }
         self.peer = Some(peer);
+        self.begun = Some(now);
         let config = Arc::clone(&self.config);
         self.endpoint.connect(now, peer, config, None).map_err(DtlsError::of)
     }
@@ -186,6 +203,13 @@ impl Handshake {
         if *self.peer.get_or_insert(from) != from {
             return Ok(None);
         }
+        self.begun.get_or_insert(now);
+        // A repeated message would stop the library's timer, and our lost answer would never be
+        // repeated. On the passive side it is what makes the library repeat its answer.
+        let active = self.plan.role == DtlsRole::Active && !self.done;
+        if active && self.seen.is_repeated(datagram) {
+            return Ok(None);
+        }
         let events = match self.endpoint.read(now, from, None, BytesMut::from(datagram)) {
             Ok(events) => events,
             Err(error) => {
@@ -196,8 +220,11 @@ impl Handshake {
         let complete = events.iter().any(|event| matches!(event, EndpointEvent::HandshakeComplete));
         if complete && !self.done {
             self.done = true;
+            self.stalled = None;
             return self.keys(from).map(Some);
         }
+        let waits = active && !self.done && self.endpoint.poll_timeout(&from).is_none();
+        self.stalled = waits.then(|| now + STALL);
         Ok(None)
     }
 
@@ -209,15 +236,35 @@ impl Handshake {
 
     /// When to call [`Handshake::handle_timeout`]; `None` when nothing waits.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.peer.and_then(|peer| self.endpoint.poll_timeout(&peer))
+        self.peer.and_then(|peer| self.endpoint.poll_timeout(&peer)).or(self.stalled)
     }
 
     /// Repeats what was not answered.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsError> {
         let Some(peer) = self.peer else { return Ok(()) };
-        self.endpoint.handle_timeout(peer, now).map_err(|error| {
-            DtlsError::Handshake(self.disliked.take().unwrap_or_else(|| error.to_string()))
-        })
+        let outcome = match self.endpoint.poll_timeout(&peer) {
+            Some(_) => self.endpoint.handle_timeout(peer, now).map_err(DtlsError::of),
+            None if self.stalled.is_some_and(|at| at <= now) => {
+                Err(DtlsError::Handshake("the leg did not finish its messages".to_owned()))
+            }
+            None => Ok(()),
+        };
+        let Err(error) = outcome else { return Ok(()) };
+        if let Some(disliked) = self.disliked.take() {
+            return Err(DtlsError::Handshake(disliked));
+        }
+        if self.begun.is_none_or(|begun| now.saturating_duration_since(begun) >= PATIENCE) {
+            return Err(error);
+        }
+        (self.seen, self.stalled) = (Seen::default(), None);
+        self.endpoint = endpoint(self.local, self.plan.role, &self.config);
+        match self.plan.role {
+            DtlsRole::Active => {
+                let config = Arc::clone(&self.config);
+                self.endpoint.connect(now, peer, config, None).map_err(DtlsError::of)
+            }
+            DtlsRole::Passive => Ok(()),
+        }
     }
 
     /// The keys of RFC 5764 section 4.2, if the leg is who it should be.
@@ -234,6 +281,48 @@ impl Handshake {
             state.export_keying_material(LABEL, &[], 2 * (key + salt)).map_err(DtlsError::of)?;
         split(suite, secret.as_ref(), self.plan.role).ok_or(DtlsError::NoCommonProfile)
     }
+}
+
+/// Which messages came before keys were changed, by their content. Fixed in size; what does not fit
+/// counts as new.
+#[derive(Default)]
+struct Seen(Vec<u64>);
+
+impl Seen {
+    /// A handshake takes less than half of these.
+    const AT_MOST: usize = 64;
+
+    /// Whether a datagram holds what came before. Records have fresh numbers when they are repeated
+    /// (RFC 6347 section 4.2.4), and what is encrypted looks new each time.
+    fn is_repeated(&mut self, datagram: &[u8]) -> bool {
+        let mut hasher = DefaultHasher::new();
+        let mut rest = datagram;
+        // Type, version, epoch, sequence number, length (section 4.1).
+        while let Some((&[kind, major, minor, 0, 0, _, _, _, _, _, _, high, low], behind)) =
+            rest.split_first_chunk::<13>()
+        {
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            let Some((body, behind)) = behind.split_at_checked(length) else { return false };
+            (kind, major, minor, body).hash(&mut hasher);
+            rest = behind;
+        }
+        let hash = hasher.finish();
+        if !rest.is_empty() {
+            return false;
+        }
+        if self.0.contains(&hash) {
+            return true;
+        }
+        if self.0.len() < Self::AT_MOST {
+            self.0.push(hash);
+        }
+        false
+    }
+}
+
+fn endpoint(local: SocketAddr, role: DtlsRole, config: &Arc<HandshakeConfig>) -> Endpoint {
+    let server = (role == DtlsRole::Passive).then(|| Arc::clone(config));
+    Endpoint::new(local, TransportProtocol::UDP, server)
 }
 
 /// Both keys, then both salts; of each pair the client's first. The active side is the client.

@@ -1,17 +1,19 @@
 //! The way from signalling to a worker: bounded, never blocking, in order.
 
 use crate::sys::EventFd;
-use model::MediaCommand;
+use model::{LegSide, MediaCommand, MediaId};
+use relay_core::LegContexts;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A command was not queued because the worker's queue is full.
 ///
 /// The limits are staggered so that work in progress is not lost to new work: with room for `n`
 /// streams, an `Allocate` is refused from `n` waiting commands on, an `Apply` from `2n`, a `Release`
-/// from `4n`. A sender that releases each stream once cannot meet the last one.
+/// from `4n`; a `MoveLeg` is as an `Apply`. A sender that releases each stream once cannot meet the
+/// last one.
 #[derive(Clone, Debug)]
 pub struct Overloaded {
     /// What was not queued.
@@ -26,11 +28,36 @@ impl fmt::Display for Overloaded {
 
 impl std::error::Error for Overloaded {}
 
+/// What waits for a worker.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Signalling's.
+    Command(MediaCommand),
+    /// Another worker's: what it remembered of a leg that comes to a stream here.
+    Adopt {
+        /// The stream, and which leg of it.
+        to: (MediaId, LegSide),
+        contexts: Box<LegContexts>,
+    },
+}
+
+/// The queues of all workers.
+#[derive(Clone, Debug)]
+pub(crate) struct Queues(pub(crate) Arc<[Arc<CommandQueue>]>);
+
+impl Queues {
+    /// The queue of the worker that owns a stream.
+    pub(crate) fn of(&self, id: MediaId) -> Option<&Arc<CommandQueue>> {
+        let index = id.0.checked_rem(self.0.len() as u64)?;
+        self.0.get(index as usize)
+    }
+}
+
 /// One worker's queue.
 #[derive(Debug)]
 pub(crate) struct CommandQueue {
     streams: usize,
-    waiting: Mutex<VecDeque<MediaCommand>>,
+    waiting: Mutex<VecDeque<Order>>,
     wake: EventFd,
 }
 
@@ -48,24 +75,47 @@ impl CommandQueue {
     pub(crate) fn push(&self, command: MediaCommand) -> Result<(), Overloaded> {
         let limit = match command {
             MediaCommand::Allocate { .. } => self.streams,
-            MediaCommand::Apply { .. } => self.streams.saturating_mul(2),
+            MediaCommand::Apply { .. } | MediaCommand::MoveLeg { .. } => {
+                self.streams.saturating_mul(2)
+            }
             MediaCommand::Release { .. } => self.streams.saturating_mul(4),
         };
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() >= limit {
-            return Err(Overloaded { command: Box::new(command) });
+        match self.waiting_below(limit) {
+            Some(waiting) => {
+                self.add(waiting, Order::Command(command));
+                Ok(())
+            }
+            None => Err(Overloaded { command: Box::new(command) }),
         }
+    }
+
+    /// Queues what another worker remembered of a leg; whether there was room, as for a plan.
+    pub(crate) fn push_contexts(&self, to: (MediaId, LegSide), contexts: Box<LegContexts>) -> bool {
+        let waiting = self.waiting_below(self.streams.saturating_mul(2));
+        let has_room = waiting.is_some();
+        if let Some(waiting) = waiting {
+            self.add(waiting, Order::Adopt { to, contexts });
+        }
+        has_room
+    }
+
+    /// What waits, if that is less than `limit`.
+    fn waiting_below(&self, limit: usize) -> Option<MutexGuard<'_, VecDeque<Order>>> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        (waiting.len() < limit).then_some(waiting)
+    }
+
+    fn add(&self, mut waiting: MutexGuard<'_, VecDeque<Order>>, order: Order) {
         let was_empty = waiting.is_empty();
-        waiting.push_back(command);
+        waiting.push_back(order);
         drop(waiting);
         if was_empty {
             self.wake.signal();
         }
-        Ok(())
     }
 
-    /// Moves up to `limit` commands to `into`; whether more wait.
-    pub(crate) fn take(&self, limit: usize, into: &mut Vec<MediaCommand>) -> bool {
+    /// Moves up to `limit` orders to `into`; whether more wait.
+    pub(crate) fn take(&self, limit: usize, into: &mut Vec<Order>) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let count = limit.min(waiting.len());
         into.extend(waiting.drain(..count));

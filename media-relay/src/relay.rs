@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::counters::{RelayStatistics, WorkerCounters};
 use crate::dtls::DtlsIdentity;
 use crate::ports::PortPool;
-use crate::queue::{CommandQueue, Overloaded};
+use crate::queue::{CommandQueue, Overloaded, Queues};
 use crate::sys;
 use crate::worker::{Worker, WorkerParts};
 use model::{IpFamily, MediaCommand, MediaEvent, MediaId};
@@ -144,14 +144,16 @@ impl Relay {
         };
         let streams = config.streams();
         let config = Arc::new(config);
-        for number in 0..config.workers.max(1) {
-            let queue = Arc::new(CommandQueue::new(streams)?);
+        let queues = (0..config.workers.max(1)).map(|_| CommandQueue::new(streams).map(Arc::new));
+        let queues = Queues(queues.collect::<io::Result<_>>()?);
+        for (number, queue) in queues.0.iter().enumerate() {
             let counters = Arc::new(WorkerCounters::default());
             let parts = WorkerParts {
                 config: Arc::clone(&config),
                 clock,
                 ports: Arc::clone(&relay.ports),
-                queue: Arc::clone(&queue),
+                queue: Arc::clone(queue),
+                queues: queues.clone(),
                 counters: Arc::clone(&counters),
                 events: Arc::clone(&events),
                 stop: Arc::clone(&relay.stop),
@@ -160,6 +162,7 @@ impl Relay {
             let thread = std::thread::Builder::new()
                 .name(format!("relay-{number}"))
                 .spawn(move || worker.run())?;
+            let queue = Arc::clone(queue);
             relay.workers.push(RunningWorker { queue, counters, thread: Some(thread) });
         }
         Ok(relay)
@@ -174,6 +177,7 @@ impl Relay {
         let id = match &command {
             MediaCommand::Allocate { id, .. }
             | MediaCommand::Apply { id, .. }
+            | MediaCommand::MoveLeg { from: (id, _), .. }
             | MediaCommand::Release { id } => *id,
         };
         self.worker_of(id).queue.push(command)

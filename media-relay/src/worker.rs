@@ -2,6 +2,7 @@
 
 mod control;
 mod life;
+mod orders;
 mod reports;
 mod streams;
 mod timers;
@@ -10,11 +11,11 @@ use crate::batch::{BATCH, Batch};
 use crate::clock::Clock;
 use crate::counters::WorkerCounters;
 use crate::ports::PortPool;
-use crate::queue::CommandQueue;
+use crate::queue::{CommandQueue, Order, Queues};
 use crate::relay::{EventSink, RelayConfig};
 use crate::sys::{self, Epoll};
 use control::Surroundings;
-use model::{LegSide, MediaCommand, MediaEvent, ReportKind};
+use model::{LegSide, MediaEvent, ReportKind};
 use relay_core::{Decision, PacketKind};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,8 @@ pub(crate) struct WorkerParts {
     pub(crate) clock: Clock,
     pub(crate) ports: Arc<Mutex<PortPool>>,
     pub(crate) queue: Arc<CommandQueue>,
+    /// All workers', this one's too.
+    pub(crate) queues: Queues,
     pub(crate) counters: Arc<WorkerCounters>,
     pub(crate) events: EventSink,
     pub(crate) stop: Arc<AtomicBool>,
@@ -47,7 +50,7 @@ pub(crate) struct Worker {
     epoll: Epoll,
     streams: Streams,
     timers: Timers,
-    commands: Vec<MediaCommand>,
+    orders: Vec<Order>,
     /// Sockets that had more than a batch waiting; epoll does not name them again.
     unfinished: Vec<Token>,
 }
@@ -61,7 +64,7 @@ impl Worker {
             epoll,
             streams: Streams::default(),
             timers: Timers::default(),
-            commands: Vec::with_capacity(COMMANDS_PER_TURN),
+            orders: Vec::with_capacity(COMMANDS_PER_TURN),
             unfinished: Vec::new(),
         })
     }
@@ -163,22 +166,12 @@ impl Worker {
 
     /// Serves some commands; whether more wait.
     fn serve_commands(&mut self) -> bool {
-        let mut commands = std::mem::take(&mut self.commands);
-        let more = self.parts.queue.take(COMMANDS_PER_TURN, &mut commands);
-        for command in commands.drain(..) {
-            match command {
-                MediaCommand::Allocate { id, transaction_id, families } => {
-                    let event = match self.allocate(id, transaction_id, families) {
-                        Ok(local) => MediaEvent::Allocated { id, local },
-                        Err(reason) => MediaEvent::AllocationFailed { id, reason },
-                    };
-                    self.emit(event);
-                }
-                MediaCommand::Apply { id, plan } => self.apply(id, *plan),
-                MediaCommand::Release { id } => self.release(id),
-            }
+        let mut orders = std::mem::take(&mut self.orders);
+        let more = self.parts.queue.take(COMMANDS_PER_TURN, &mut orders);
+        for order in orders.drain(..) {
+            self.serve(order);
         }
-        self.commands = commands;
+        self.orders = orders;
         more
     }
 

@@ -239,6 +239,47 @@ fn srtp_on_one_leg_becomes_rtp_on_the_other_and_failures_are_counted() {
 }
 
 #[test]
+fn a_leg_that_goes_over_to_another_workers_stream_takes_its_srtp_along() {
+    for workers in [1, 2] {
+        let rig = Rig::new("127.0.0.1", 20_850..=20_899, |config| config.workers = workers);
+        let local = [rig.allocate(1).unwrap(), rig.allocate(2).unwrap()];
+        let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+        let key = |fill| SrtpKey::new(SrtpSuite::AesCm128HmacSha1_80, &[fill; 30]).unwrap();
+        let apply = |id: u64, send: u8| {
+            let mut legs = [a.plan(), b.plan()];
+            let keys = SdesKeys { receive: key(1), send: key(send) };
+            legs[0].security = model::LegSecurity::Sdes(Box::new(keys));
+            let plan = Box::new(MediaPlan::rtp(legs));
+            rig.relay.command(MediaCommand::Apply { id: MediaId(id), plan }).unwrap();
+        };
+        let mut sender = SrtpSender::new(&key(1));
+        let mut send = |sequence: u16, to: SocketAddr| {
+            let mut packet = rtp(sequence);
+            packet.resize(172 + LONGEST_GROWTH, 0);
+            let len = sender.protect_rtp(&mut packet, 172).unwrap();
+            a.rtp.send_to(&packet[..len], to).unwrap();
+            packet[..len].to_vec()
+        };
+        apply(1, 2);
+        let mut last = Vec::new();
+        for sequence in [0, 0x4000, 0x8000, 0xc000, 0, 0x4000] {
+            last = send(sequence, local[0][0].rtp);
+            assert_eq!(b.receive().0, rtp(sequence));
+        }
+        let (from, to) = ((MediaId(1), LegSide::A), (MediaId(2), LegSide::A));
+        rig.relay.command(MediaCommand::MoveLeg { from, to }).unwrap();
+        rig.release(1);
+        // It is handed over by the worker that released, and so before what follows.
+        apply(2, 3);
+        a.rtp.send_to(&last, local[1][0].rtp).unwrap();
+        rig.until(|s| s.dropped(DropReason::SrtpReplayed) == 1);
+        send(0x4001, local[1][0].rtp);
+        assert_eq!(b.receive().0, rtp(0x4001));
+        rig.release(2);
+    }
+}
+
+#[test]
 fn exhaustion_fails_the_allocation_and_a_pair_returns_after_its_quarantine() {
     let rig = Rig::new("127.0.0.1", 20_100..=20_107, |config| {
         config.quarantine = Duration::from_millis(50);

@@ -164,6 +164,9 @@ pub struct QualityRecord {
     pub wrong_source: u64,
     /// Datagrams that were no media, dropped.
     pub malformed: u64,
+    /// Packets that the leg's SRTP key did not prove, dropped.
+    #[serde(default)]
+    pub unauthentic: u64,
     /// RTP to the leg.
     pub sent_packets: u64,
     /// Octets of RTP to the leg.

@@ -129,6 +129,7 @@ impl LegQuality {
             forbidden: received.forbidden,
             wrong_source: received.wrong_source,
             malformed: received.malformed,
+            unauthentic: received.unauthentic,
             sent_packets: report.sent.rtp_packets,
             sent_bytes: report.sent.rtp_bytes,
             sent_rtcp_packets: report.sent.rtcp_packets,

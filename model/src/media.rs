@@ -24,8 +24,8 @@ impl IpFamily {
     }
 }
 
-/// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`, one
-/// `Release`.
+/// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply` and of
+/// `MoveLeg`, one `Release`.
 #[derive(Clone, Debug)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -43,6 +43,15 @@ pub enum MediaCommand {
         id: MediaId,
         /// The new plan.
         plan: Box<MediaPlan>,
+    },
+    /// A leg goes over to another stream, where its peer may keep its key: what SRTP remembers of
+    /// the leg (roll-over counters, replay windows, what was sent) is copied there. Before the
+    /// release of the stream that it leaves.
+    MoveLeg {
+        /// The stream that the leg leaves, and which leg of that one it is.
+        from: (MediaId, LegSide),
+        /// The stream that it comes to, and which leg of that one it will be.
+        to: (MediaId, LegSide),
     },
     /// End the stream, send its final reports and quarantine its ports.
     Release {

@@ -135,6 +135,9 @@ pub struct ReceivedView {
     pub wrong_source: u64,
     /// Datagrams that were neither RTP nor RTCP nor anything known, dropped.
     pub malformed: u64,
+    /// Packets on a leg with SRTP that its key does not prove, dropped: plain RTP, another key, or
+    /// forged.
+    pub unauthentic: u64,
 }
 
 /// What we sent to a leg.

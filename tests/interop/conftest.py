@@ -88,6 +88,11 @@ class Stage:
     def rtp(self, ip, hertz, **options):
         return self._keep(RtpEndpoint(ip, hertz, **options))
 
+    def webrtc(self, ip, hertz):
+        from harness.webrtc import WebRtc
+
+        return self._keep(WebRtc(ip, hertz))
+
     def stop(self):
         for party in reversed(self._parties):
             party.stop()

@@ -75,7 +75,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const CORE: &[(&str, &[&str])] = &[
     ("model", &["bytes", "zeroize"]),
     ("sip-proto", &["bytes", "bytestring", "memchr", "md-5", "sha2"]),
-    ("sdp", &["sdp-types"]),
+    ("sdp", &["sdp-types", "zeroize"]),
     ("directory", &["ipnet"]),
     // Signatures and certificates; bytes in, bytes out. The nonce of a signature is the library's.
     ("stir", &["aws-lc-rs", "rustls-pki-types", "rustls-webpki", "serde_json", "x509-parser"]),

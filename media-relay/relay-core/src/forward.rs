@@ -330,12 +330,14 @@ impl RtpSession {
             | DropReason::SrtpMalformed => {
                 stream.malformed = stream.malformed.saturating_add(1);
             }
+            DropReason::SrtpAuthentication => {
+                self.security.count_unauthentic(from);
+            }
             DropReason::NoPlan
             | DropReason::Learning
             | DropReason::NotAccepted
             | DropReason::NotWanted
             | DropReason::NoDestination
-            | DropReason::SrtpAuthentication
             | DropReason::SrtpReplayed
             | DropReason::SrtpRepeated
             | DropReason::SrtpExhausted

@@ -6,7 +6,8 @@
 //!
 //! - `handle` inputs: [`RtpSession::forward`] for every datagram, [`RtpSession::send_failed`] and
 //!   [`RtpSession::count_malformed`] for what only the sockets know;
-//! - command: [`RtpSession::apply`] swaps the plan;
+//! - commands: [`RtpSession::apply`] swaps the plan, [`RtpSession::copy_contexts`] and
+//!   [`RtpSession::adopt_contexts`] move a leg's SRTP to another stream;
 //! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`].
 #![forbid(unsafe_code)]
 
@@ -27,4 +28,4 @@ pub use latch::{Expectation, Latch, LearningPolicy, Verdict};
 pub use plan::{CompiledLeg, Format};
 pub use rtp_proto::stun::LONGEST_RESPONSE;
 pub use rtp_session::RtpSession;
-pub use security::GROWTH;
+pub use security::{GROWTH, LegContexts};

@@ -23,6 +23,7 @@ impl RtpSession {
         let fax = self.fax_counts();
         LegSide::BOTH.map(|leg| {
             let forbidden = !self.legs[leg.index()].was_allowed;
+            let unauthentic = self.security.unauthentic(leg);
             let stream = &mut self.legs[leg.index()].stream;
             let from = codecs[leg.index()];
             let towards = codecs[leg.other().index()];
@@ -35,7 +36,11 @@ impl RtpSession {
                 at: now,
                 kind,
                 codecs: Codecs { received: from },
-                received: received_view(stream, &interval, forbidden),
+                received: ReceivedView {
+                    forbidden,
+                    unauthentic,
+                    ..received_view(stream, &interval)
+                },
                 sent: stream.sent,
                 peer: stream.peer.view(),
                 rtt: match reader {
@@ -104,11 +109,7 @@ fn worse(one: Option<Mos>, other: Option<Mos>) -> Option<Mos> {
     }
 }
 
-fn received_view(
-    stream: &LegStream,
-    interval: &IntervalReception,
-    forbidden: bool,
-) -> ReceivedView {
+fn received_view(stream: &LegStream, interval: &IntervalReception) -> ReceivedView {
     let reception = &stream.reception;
     ReceivedView {
         rtp_packets: stream.rtp_packets,
@@ -124,7 +125,7 @@ fn received_view(
         burst_ratio: reception.burst_ratio(),
         wrong_source: u64::from(stream.wrong_source),
         malformed: u64::from(stream.malformed),
-        forbidden,
+        ..ReceivedView::default()
     }
 }
 

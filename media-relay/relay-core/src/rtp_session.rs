@@ -3,7 +3,7 @@
 use crate::forward::PacketKind;
 use crate::latch::{Latch, LearningPolicy};
 use crate::plan::{CompiledLeg, expectations};
-use crate::security::StreamSecurity;
+use crate::security::{LegContexts, StreamSecurity};
 use crate::stream::LegStream;
 use model::{
     FaxView, IcePlan, Instant, LegSide, MediaId, MediaPlan, SdesKeys, StreamKind, TransactionId,
@@ -72,8 +72,11 @@ impl RtpSession {
     /// Swaps the whole plan. What was measured and, without `relearn`, what was latched stays; so do
     /// roll-over counters and replay windows of SRTP.
     pub fn apply(&mut self, plan: &MediaPlan, now: Instant) {
-        for (side, plan) in LegSide::BOTH.into_iter().zip(&plan.legs) {
-            self.security.apply(side, &plan.security, now);
+        // Fax is not protected, and leaves the keys of the audio that comes back as they are.
+        if plan.kind != StreamKind::Udptl {
+            for (side, plan) in LegSide::BOTH.into_iter().zip(&plan.legs) {
+                self.security.apply(side, &plan.security, now);
+            }
         }
         self.apply_rare(plan);
         for (leg, plan) in self.legs.iter_mut().zip(&plan.legs) {
@@ -104,6 +107,17 @@ impl RtpSession {
         if self.security.has_handshake(leg) {
             self.security.install(leg, keys, now);
         }
+    }
+
+    /// A copy of what SRTP remembers of a leg that goes over to another stream; `None` when it never
+    /// had SRTP.
+    pub fn copy_contexts(&self, leg: LegSide) -> Option<LegContexts> {
+        self.security.copy_contexts(leg)
+    }
+
+    /// Takes what SRTP remembers of a leg that comes from another stream.
+    pub fn adopt_contexts(&mut self, leg: LegSide, contexts: LegContexts) {
+        self.security.adopt(leg, contexts);
     }
 
     /// Where media of a leg goes: where it comes from, else where its description says.

@@ -25,8 +25,19 @@ struct LegSecurity {
     /// Those of a leg whose last plan is plain: a plan with the same key finds them again, and no
     /// keystream is used twice.
     laid_by: Option<Box<Contexts>>,
+    /// Those of the stream that the leg comes from, until its first keys here.
+    arrived: Option<Box<LegContexts>>,
     /// The handshake that gives the keys (DTLS-SRTP); nothing passes before it is done.
     handshake: Option<Box<DtlsPlan>>,
+    /// Packets that the leg's key did not prove.
+    unauthentic: u64,
+}
+
+/// What SRTP remembers of a leg, on its way from one stream to another.
+#[derive(Debug)]
+pub struct LegContexts {
+    receive: SrtpReceiver,
+    send: SrtpSender,
 }
 
 #[derive(Debug)]
@@ -74,9 +85,52 @@ impl StreamSecurity {
     pub(crate) fn install(&mut self, leg: LegSide, keys: &SdesKeys, now: Instant) {
         let leg = &mut self.0.get_or_insert_default()[leg.index()];
         let contexts = leg.in_force.take().or_else(|| leg.laid_by.take());
-        let mut contexts = contexts.unwrap_or_else(|| Box::new(Contexts::new(keys)));
+        let mut contexts = contexts
+            .or_else(|| leg.arrived.take().map(|arrived| Box::new(arrived.under(keys))))
+            .unwrap_or_else(|| Box::new(Contexts::new(keys)));
         contexts.rekey(keys, now);
         leg.in_force = Some(contexts);
+    }
+
+    /// A copy of what is remembered of a leg; `None` when it never had SRTP.
+    pub(crate) fn copy_contexts(&self, leg: LegSide) -> Option<LegContexts> {
+        let leg = &self.0.as_ref()?[leg.index()];
+        if let Some(contexts) = leg.in_force.as_ref().or(leg.laid_by.as_ref()) {
+            let (receive, send) = (contexts.receive.copy(), contexts.send.copy());
+            return Some(LegContexts { receive, send });
+        }
+        let arrived = leg.arrived.as_ref()?;
+        Some(LegContexts { receive: arrived.receive.copy(), send: arrived.send.copy() })
+    }
+
+    /// Takes what another stream remembers of the leg. Where keys are in force already, what they
+    /// remember themselves counts.
+    pub(crate) fn adopt(&mut self, leg: LegSide, contexts: LegContexts) {
+        let leg = &mut self.0.get_or_insert_default()[leg.index()];
+        let Some(in_force) = &mut leg.in_force else {
+            leg.arrived = Some(Box::new(contexts));
+            return;
+        };
+        if in_force.receive.key() == contexts.receive.key() {
+            in_force.receive.learn(&contexts.receive);
+        }
+        if in_force.send.key() == contexts.send.key() {
+            in_force.send.learn(&contexts.send);
+        }
+    }
+
+    /// Counts a packet that the leg's key does not prove.
+    #[cold]
+    pub(crate) fn count_unauthentic(&mut self, leg: LegSide) {
+        if let Some(legs) = &mut self.0 {
+            let count = &mut legs[leg.index()].unauthentic;
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// How many those are.
+    pub(crate) fn unauthentic(&self, leg: LegSide) -> u64 {
+        self.0.as_ref().map_or(0, |legs| legs[leg.index()].unauthentic)
     }
 
     /// Whether the leg's keys come from a handshake, done or not.
@@ -153,6 +207,22 @@ impl StreamSecurity {
 impl LegSecurity {
     fn lay_by(&mut self) {
         self.laid_by = self.in_force.take().or_else(|| self.laid_by.take());
+    }
+}
+
+impl LegContexts {
+    /// The contexts under the leg's first keys at another address. The peer's key may be the one
+    /// that it had; ours is a new one, and its roll-over counters begin at 0 (RFC 4568 section
+    /// 7.1.4), unless it is the same against that rule: then no keystream is used twice.
+    fn under(self, keys: &SdesKeys) -> Contexts {
+        let LegContexts { mut receive, mut send } = self;
+        if *receive.key() != keys.receive {
+            receive = receive.successor(&keys.receive);
+        }
+        if *send.key() != keys.send {
+            send = SrtpSender::new(&keys.send);
+        }
+        Contexts { receive, former_receive: None, send, former_send: None }
     }
 }
 

@@ -34,7 +34,7 @@ impl Path {
         self.active.begin(self.now, address(2))?;
         let mut keys = [None, None];
         let mut sent = 0;
-        for _ in 0..200 {
+        for _ in 0..300 {
             let mut quiet = true;
             while let Some((to, datagram)) = self.active.poll_transmit() {
                 assert_eq!(to, address(2));
@@ -63,7 +63,11 @@ impl Path {
                 self.passive.handle_timeout(self.now)?;
             }
         }
-        panic!("neither keys nor an error after {sent} datagrams");
+        panic!(
+            "neither keys nor an error after {sent} datagrams: {:?}, timers {:?}",
+            keys.map(|keys| keys.is_some()),
+            [self.active.poll_timeout(), self.passive.poll_timeout()].map(|at| at.is_some()),
+        );
     }
 }
 
@@ -89,6 +93,28 @@ fn a_lost_datagram_is_sent_again() {
     for lost in 0..6 {
         let keys = path(a.fingerprint(), &a, &b).run(|position| position == lost);
         assert_joined(&keys.unwrap_or_else(|error| panic!("datagram {lost} lost: {error}")));
+    }
+}
+
+/// Whole flights are lost, and every third datagram of a bad path: the timers do their work.
+#[test]
+fn lost_flights_and_a_bad_path_cost_time_and_nothing_else() {
+    let (a, b) = (DtlsIdentity::generate().unwrap(), DtlsIdentity::generate().unwrap());
+    for flights in [2, 6, 12, 60] {
+        let keys = path(a.fingerprint(), &a, &b).run(|position| position < flights);
+        assert_joined(&keys.unwrap_or_else(|error| panic!("the first {flights} lost: {error}")));
+    }
+    let never = path(a.fingerprint(), &a, &b).run(|_| true);
+    assert!(matches!(never, Err(DtlsError::Handshake(_))), "{never:?}");
+    for seed in 0..40_usize {
+        let mut path = path(a.fingerprint(), &a, &b);
+        let begun = path.now;
+        let lost = |position: usize| {
+            (position + 1).wrapping_mul(2_654_435_761).wrapping_add(seed * 40_503) >> 7 & 3 == 0
+        };
+        let keys = path.run(lost);
+        assert_joined(&keys.unwrap_or_else(|error| panic!("path {seed}: {error}")));
+        assert!(path.now - begun < Duration::from_secs(20), "path {seed}: {:?}", path.now - begun);
     }
 }
 

@@ -6,7 +6,7 @@ use super::streams::{Stream, StreamKey};
 use crate::clock::Clock;
 use crate::counters::WorkerCounters;
 use crate::dtls::{DtlsError, DtlsIdentity, Handshake};
-use model::{DtlsPlan, Instant, LegSide, MediaPlan};
+use model::{DtlsPlan, Instant, LegSide, MediaPlan, StreamKind};
 use relay_core::{DropReason, LONGEST_RESPONSE};
 use std::net::SocketAddr;
 
@@ -34,6 +34,10 @@ impl Stream {
         identity: Option<&DtlsIdentity>,
         around: Surroundings<'_>,
     ) {
+        // Fax is not protected, and leaves the association of the audio that comes back.
+        if plan.kind == StreamKind::Udptl {
+            return;
+        }
         for (side, leg) in LegSide::BOTH.into_iter().zip(&plan.legs) {
             let model::LegSecurity::Dtls(wanted) = &leg.security else {
                 if let Some(handshakes) = &mut self.handshakes {

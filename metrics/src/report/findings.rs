@@ -37,6 +37,10 @@ const ROUND_TRIP_US: [u64; 2] = [300_000, 800_000];
 /// ITU-T G.107 annex B: below 3.6 many users are dissatisfied, below 3.1 nearly all.
 const MOS: [f64; 2] = [3.6, 3.1];
 const SETUP_MS: [u64; 2] = [4_000, 10_000];
+/// Behind a number of packets, of a leg without any that its key proves.
+const WRONG_KEY: &str = "packets came that the SRTP key of its own session description does not \
+    prove, and were dropped: it sends plain RTP, or under another key or suite than it says. Look at \
+    its SRTP settings, and whether it changed its key in a re-INVITE.";
 
 /// What a call's record tells, worst first.
 pub fn findings(record: &CallRecord) -> Vec<Finding> {
@@ -179,7 +183,9 @@ impl Findings {
         if !is_mute(quality) {
             return;
         }
-        let hint = if quality.wrong_source > 0 {
+        let hint = if quality.unauthentic > 0 {
+            format!("{} {}", quality.unauthentic, WRONG_KEY)
+        } else if quality.wrong_source > 0 {
             format!(
                 "{} packets came from an address that its session description did not name and \
                  were dropped: look for a NAT or a second media address.",
@@ -272,7 +278,26 @@ impl Findings {
         self.oddities(name, q);
     }
 
+    /// Packets that the leg's key does not prove. Some are to be expected while keys change; with
+    /// none of its own that it does, the one-way finding has said it.
+    fn wrong_keys(&mut self, name: &str, q: &QualityRecord) {
+        if q.unauthentic == 0 || is_mute(q) {
+            return;
+        }
+        let many = q.unauthentic.saturating_mul(100) > q.received_packets;
+        let severity = if many { Severity::Fair } else { Severity::Note };
+        let text = format!(
+            "{} packets from the {name} were not under the SRTP key of its session description and \
+             were dropped. A few are usual while keys change; if there are many, compare its SRTP \
+             settings with its descriptions in the SIP log, most of all after a re-INVITE or a \
+             transfer.",
+            q.unauthentic
+        );
+        self.add(severity, text);
+    }
+
     fn oddities(&mut self, name: &str, q: &QualityRecord) {
+        self.wrong_keys(name, q);
         let notes = [
             (
                 // Without any packet of its own, the one-way finding has said it.

@@ -40,6 +40,7 @@ fn good_side() -> QualityRecord {
         forbidden: false,
         wrong_source: 0,
         malformed: 0,
+        unauthentic: 0,
         sent_packets: 3_618,
         sent_bytes: 622_296,
         sent_rtcp_packets: 14,
@@ -158,7 +159,7 @@ fn arrows_point_from_the_sender_to_the_receiver() {
 
 #[test]
 fn what_was_bad_is_said_with_its_numbers() {
-    let cases: [(CallRecord, Severity, &str); 8] = [
+    let cases: [(CallRecord, Severity, &str); 10] = [
         (
             with_leg_a(|q| {
                 q.lost_packets = 362;
@@ -188,6 +189,19 @@ fn what_was_bad_is_said_with_its_numbers() {
             "One-way audio: no audio came from the customer (0 RTP packets in 1 min 12 s; the carrier sent 3620). 3000 packets came from an address",
         ),
         (
+            with_leg_a(|q| {
+                q.received_packets = 0;
+                q.unauthentic = 3_590;
+            }),
+            Severity::Bad,
+            "One-way audio: no audio came from the customer (0 RTP packets in 1 min 12 s; the carrier sent 3620). 3590 packets came that the SRTP key of its own session description does not prove",
+        ),
+        (
+            with_leg_a(|q| q.unauthentic = 400),
+            Severity::Fair,
+            "400 packets from the customer were not under the SRTP key of its session description",
+        ),
+        (
             with_leg_a(|q| q.codec = Some("PCMA".to_owned())),
             Severity::Fair,
             "different codecs (customer: PCMA, carrier: PCMU)",
@@ -198,6 +212,10 @@ fn what_was_bad_is_said_with_its_numbers() {
             "100 of the customer's 3620 packets came out of order",
         ),
     ];
+    // A few are packets under way while a key changes.
+    let call = with_leg_a(|q| q.unauthentic = 5);
+    assert!(explain(&call).contains("5 packets from the customer were not under the SRTP key"));
+    assert_eq!(worst(&call).0, Severity::Note);
     for (call, severity, part) in cases {
         let found = worst(&call);
         assert_eq!(found.0, severity, "{}", found.1);

@@ -1,8 +1,8 @@
 //! The media of one call: what each leg described, what we wrote to it, and the relay's plan.
 
 use model::{
-    Fingerprint, IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan, Refusal,
-    StreamKind,
+    Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia, MediaCommand, MediaId,
+    MediaPlan, Refusal, StreamKind,
 };
 use sdp::{
     AnchorOptions, AudioStream, Encryption, Limits, OriginState, Role, SdpError,
@@ -243,14 +243,23 @@ impl CallMedia {
     }
 
     /// Exchanges one leg's descriptions with another call's. What the relay was told of either is
-    /// not true of its new ports.
-    pub(crate) fn swap_leg(&mut self, side: LegSide, other: &mut CallMedia, theirs: LegSide) {
+    /// not true of its new ports; what SRTP remembers of the leg that comes is to come with it.
+    pub(crate) fn swap_leg(
+        &mut self,
+        side: LegSide,
+        other: &mut CallMedia,
+        theirs: LegSide,
+    ) -> Option<MediaCommand> {
+        let has_srtp = |plan: &LegPlan| plan.security != LegSecurity::Plain;
+        let moved = other.legs[theirs.index()].plan.as_ref().is_some_and(has_srtp);
+        let (from, to) = (other.id.zip(Some(theirs)), self.id.zip(Some(side)));
         let (mine, theirs) = (&mut self.legs[side.index()], &mut other.legs[theirs.index()]);
         std::mem::swap(mine, theirs);
         (mine.plan, theirs.plan) = (None, None);
         // The relay counts anew there: no key of ours may protect the same packet number twice.
         mine.origin.renew_keys();
         theirs.origin.renew_keys();
+        from.zip(to).filter(|_| moved).map(|(from, to)| MediaCommand::MoveLeg { from, to })
     }
 
     /// A leg's descriptions, for [`CallMedia::put_back`].
@@ -280,13 +289,16 @@ impl CallMedia {
         media.received_body = Some(description.text().clone());
     }
 
-    /// Whether `leg` describes exactly what it described before.
+    /// Whether `leg` describes exactly what it described before, and what we told it last answers
+    /// that: an offer of ours with several keys, or one that leaves a choice, does not.
     pub(crate) fn is_unchanged(&self, leg: LegSide, description: &SessionDescription) -> bool {
-        let Some(before) = &self.legs[leg.index()].received_body else { return false };
+        let leg = &self.legs[leg.index()];
+        let Some(before) = &leg.received_body else { return false };
         // The same in other words, as line ends, is the same.
-        *before == *description.text()
+        let same = *before == *description.text()
             || SessionDescription::parse(before, &Limits::default())
-                .is_ok_and(|before| before.write() == description.write())
+                .is_ok_and(|before| before.write() == description.write());
+        same && leg.origin.last_answers(&seen_under(leg.origin.encryption(), description))
     }
 
     /// The last description that we wrote to `leg`.

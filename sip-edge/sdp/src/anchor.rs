@@ -1,8 +1,10 @@
 //! The description for one leg, made from the description that the other leg sent.
 
 use crate::audio::{AudioStream, payload_types};
+use crate::crypto::CryptoAttribute;
 use crate::description::SessionDescription;
 use crate::direction::Direction;
+use crate::dtls::Setup;
 use crate::error::SdpError;
 use crate::leg_crypto::{LegCrypto, Protection};
 use crate::profile::Encryption;
@@ -34,6 +36,8 @@ pub struct OriginState {
     crypto: LegCrypto,
     last: Option<Arc<[u8]>>,
     last_audio: Option<AudioStream>,
+    /// The last that was RTP: fax in between says nothing of how audio is protected.
+    last_rtp: Option<AudioStream>,
 }
 
 impl fmt::Debug for OriginState {
@@ -51,6 +55,7 @@ impl OriginState {
             crypto: LegCrypto::new(Encryption::Off, None),
             last: None,
             last_audio: None,
+            last_rtp: None,
         }
     }
 
@@ -70,7 +75,7 @@ impl OriginState {
     /// forgotten.
     pub fn start_leg(&mut self, encryption: Encryption) {
         self.crypto = LegCrypto::new(encryption, self.crypto.fingerprint());
-        self.last_audio = None;
+        (self.last_audio, self.last_rtp) = (None, None);
     }
 
     /// From the next description on our keys are others, for the same lines, and handshakes and
@@ -109,21 +114,45 @@ impl OriginState {
         self.last_audio.as_ref()
     }
 
+    /// Whether what was last written may answer `offer`, as far as protection goes: RFC 4568 section
+    /// 5.1.2 wants one line of the offer's, with its tag, and none where none was offered.
+    pub fn last_answers(&self, offer: &SessionDescription) -> bool {
+        let (Some(ours), Some(theirs)) = (self.last_audio.as_ref(), offer.audio_ref()) else {
+            return true;
+        };
+        let names = |line: &CryptoAttribute| (line.tag(), line.suite());
+        let answers_keys = match ours.crypto.as_slice() {
+            [] => theirs.crypto.is_empty() || !theirs.profile.is_sdes(),
+            [ours] => theirs.crypto.iter().any(|theirs| names(theirs) == names(ours)),
+            _ => false,
+        };
+        let setup = |stream: &AudioStream| stream.dtls.and_then(|dtls| dtls.setup);
+        answers_keys && setup(ours) != Some(Setup::Actpass)
+    }
+
     /// Writes `description` under this identity.
     fn stamp(&mut self, description: &Written<'_>) -> Vec<u8> {
         let mut body = description.to_bytes(self.origin.version);
         if let Some(last) = &self.last {
             if **last == *body {
                 // Forgotten when the leg began anew.
-                self.last_audio = self.last_audio.take().or_else(|| description.audio());
+                let audio = self.last_audio.take().or_else(|| description.audio());
+                self.note_audio(audio);
                 return body;
             }
             self.origin.version = self.origin.version.wrapping_add(1);
             body = description.to_bytes(self.origin.version);
         }
         self.last = Some(body.as_slice().into());
-        self.last_audio = description.audio();
+        self.note_audio(description.audio());
         body
+    }
+
+    fn note_audio(&mut self, audio: Option<AudioStream>) {
+        if let Some(rtp) = audio.as_ref().filter(|audio| !audio.profile.is_fax()) {
+            self.last_rtp = Some(rtp.clone());
+        }
+        self.last_audio = audio;
     }
 }
 
@@ -220,11 +249,14 @@ fn offered_media<'a>(
     let audio = received.audio_ref().ok_or(SdpError::NoAudio)?;
     audio.check_address()?;
     let is_fax = audio.profile.is_fax();
-    // Fax says nothing of how audio is protected, nor where its line stands.
+    // Fax does not say where the line of audio stands.
     let last = origin.last_audio.as_ref().filter(|last| !is_fax && !last.profile.is_fax());
     let protection = match is_fax {
         true => Protection::none(audio.profile),
-        false => origin.crypto.offer(audio.profile, last, draw).ok_or(SdpError::NoCertificate)?,
+        false => origin
+            .crypto
+            .offer(audio.profile, origin.last_rtp.as_ref(), draw)
+            .ok_or(SdpError::NoCertificate)?,
     };
     // A line keeps its place for the life of a session (RFC 3264 section 8). At first it is the
     // first audio line's: there are answerers that look no further.

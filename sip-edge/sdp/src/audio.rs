@@ -75,7 +75,7 @@ impl AudioStream {
         let mut told = Told::default();
         told.take_media(&media.attributes);
         told.take_session(&description.attributes);
-        if line.relayed_profile().is_some_and(RtpProfile::is_dtls) {
+        if line.relayed_profile().is_some_and(|profile| profile.may_have_handshake()) {
             told.dtls.take_level(&media.attributes);
             told.dtls.take_level(&description.attributes);
         }
@@ -90,7 +90,11 @@ impl AudioStream {
         address: impl FnOnce() -> Address,
     ) -> Option<Self> {
         let profile = line.relayed_profile()?;
-        let (crypto, dtls, ice) = if profile.is_dtls() {
+        // RTP/SAVP with a fingerprint and no key is how DTLS-SRTP was offered before RFC 5764
+        // section 8 named a profile for it.
+        let by_handshake =
+            profile.is_dtls() || (profile.may_have_handshake() && told.crypto.is_empty());
+        let (crypto, dtls, ice) = if by_handshake {
             (Vec::new(), Some(told.dtls.attributes()?), told.dtls.ice.attributes())
         } else {
             // Nothing protects fax: keys beside it are no keys.
@@ -99,7 +103,7 @@ impl AudioStream {
         };
         let codecs = if profile.is_fax() { Vec::new() } else { codecs(line.formats, told) };
         let is_readable = profile.is_fax() || !codecs.is_empty();
-        if !is_readable || (profile.is_sdes() && crypto.is_empty()) {
+        if !is_readable {
             return None;
         }
         let mut address = address();

@@ -6,6 +6,7 @@ use crate::dtls::{LocalDtls, dtls_security};
 use crate::leg_dtls::LegDtls;
 use crate::profile::{Encryption, RtpProfile};
 use model::{Fingerprint, LegPlan, LegSecurity, SdesKeys, SrtpKey, SrtpSuite};
+use zeroize::Zeroizing;
 
 /// The suites of an offer, the best first. Those with a 32-bit tag or without AEAD stand at the
 /// end for peers that have nothing else; AES_256_CM with a 32-bit tag is left out, because every
@@ -83,7 +84,7 @@ impl LegCrypto {
     ) -> Option<Protection> {
         let profile =
             last.map_or_else(|| received.offered_under(self.encryption), |last| last.profile);
-        if profile.is_dtls() {
+        if last.map_or(profile.is_dtls(), |last| last.dtls.is_some()) {
             let dtls = Some(self.dtls.offer(draw)?);
             return Some(Protection { profile, crypto: Vec::new(), dtls });
         }
@@ -109,7 +110,7 @@ impl LegCrypto {
         draw: &mut dyn FnMut() -> u64,
     ) -> Option<Protection> {
         let profile = offered.profile;
-        if profile.is_dtls() {
+        if offered.dtls.is_some() {
             let dtls = Some(self.dtls.answer(offered, draw)?);
             return Some(Protection { profile, crypto: Vec::new(), dtls });
         }
@@ -138,7 +139,7 @@ impl LegCrypto {
         if let Some(key) = self.keys.iter().find(|key| key.suite() == suite) {
             return key.clone();
         }
-        let mut material = [0_u8; 48];
+        let mut material = Zeroizing::new([0_u8; 48]);
         for word in material.chunks_exact_mut(8) {
             word.copy_from_slice(&draw().to_ne_bytes());
         }

@@ -26,7 +26,13 @@ pub fn media_plan_leg(
 ) -> LegPlan {
     let rtcp_mux = matches!((received, sent), (Some(r), Some(s)) if r.rtcp_mux && s.rtcp_mux);
     let remote_rtp = received.and_then(|r| r.remote_rtp);
-    let remote_rtcp = if rtcp_mux { remote_rtp } else { received.and_then(|r| r.remote_rtcp) };
+    // Without rtcp-mux RTCP has an association and keys of its own (RFC 5764 section 4.1.2), which
+    // we do not make.
+    let by_handshake = received.is_some_and(|r| r.dtls.is_some());
+    let remote_rtcp = match rtcp_mux {
+        true => remote_rtp,
+        false => received.filter(|_| !by_handshake).and_then(|r| r.remote_rtcp),
+    };
     // From the leg's point of view.
     let direction = match (received, sent) {
         (Some(r), Some(s)) => r.direction.intersect(s.direction.reversed()),

@@ -55,6 +55,11 @@ impl RtpProfile {
         matches!(self, RtpProfile::Savp | RtpProfile::Savpf)
     }
 
+    /// Whether the keys come from a handshake when the description has none itself.
+    pub(crate) const fn may_have_handshake(self) -> bool {
+        self.is_dtls() || self.is_sdes()
+    }
+
     /// Whether the stream is fax and no RTP.
     pub const fn is_fax(self) -> bool {
         matches!(self, RtpProfile::Udptl)

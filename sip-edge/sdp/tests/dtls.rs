@@ -265,6 +265,46 @@ fn credentials_and_roles_stay_until_the_leg_restarts() {
     assert_ne!(value(&moved, "ice-ufrag"), value(&restarted, "ice-ufrag"));
 }
 
+/// As it was written before RFC 5764 named a profile: a fingerprint and no key in RTP/SAVP(F).
+#[test]
+fn the_former_profiles_of_dtls_srtp_are_answered_in_kind() {
+    for proto in ["RTP/SAVP", "RTP/SAVPF"] {
+        let theirs = format!("a=fingerprint:{THEIRS}\na=setup:actpass\n");
+        let offer = body("", proto, &format!("{theirs}a=rtcp-mux\n"));
+        let mut leg = Leg::new(Encryption::Required);
+        let answer = leg.answer(&offer);
+        assert!(answer.contains(&format!("m=audio 20000 {proto} 0\n")), "{answer}");
+        assert_eq!(value(&answer, "setup"), Some("passive"));
+        assert!(value(&answer, "fingerprint").is_some() && value(&answer, "crypto").is_none());
+        let plan = media_plan_leg(offer.audio().as_ref(), leg.origin.last_audio(), None, None);
+        assert!(matches!(plan.security, LegSecurity::Dtls(_)), "{plan:?}");
+        let again = leg.offer();
+        assert!(again.contains(proto) && value(&again, "crypto").is_none(), "{again}");
+        assert_eq!(offer.clone().for_leg(Encryption::Off).audio(), None);
+
+        // Keys in the description go before a handshake.
+        let key = "1 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd";
+        let both = body("", proto, &format!("a=crypto:{key}\n{theirs}"));
+        let answer = Leg::new(Encryption::Mirror).answer(&both);
+        assert!(value(&answer, "crypto").is_some() && value(&answer, "fingerprint").is_none());
+        assert_eq!(body("", proto, "a=setup:actpass\n").audio(), None);
+    }
+}
+
+#[test]
+fn without_rtcp_mux_no_rtcp_goes_to_a_leg_with_a_handshake() {
+    for (mux, rtcp) in [("", None), ("a=rtcp-mux\n", Some(4000))] {
+        let theirs = format!("a=fingerprint:{THEIRS}\na=setup:actpass\n{mux}");
+        let offer = body("", "UDP/TLS/RTP/SAVP", &theirs);
+        let mut leg = Leg::new(Encryption::Mirror);
+        let answer = leg.answer(&offer);
+        assert_eq!(answer.contains("a=rtcp-mux"), rtcp.is_some(), "{answer}");
+        let plan = media_plan_leg(offer.audio().as_ref(), leg.origin.last_audio(), None, None);
+        assert_eq!(plan.remote_rtcp.map(|at| at.port()), rtcp);
+        assert!(plan.accepts_from && plan.remote_rtp.is_some());
+    }
+}
+
 #[test]
 fn who_was_active_stays_active() {
     let mut leg = Leg::new(Encryption::Mirror);

@@ -227,7 +227,7 @@ impl World {
                 let local = [local(port), local(port + 2)];
                 self.edge.handle_media_event(self.now, MediaEvent::Allocated { id: *id, local });
             }
-            MediaCommand::Apply { id, .. } => {
+            MediaCommand::Apply { id, .. } | MediaCommand::MoveLeg { from: (id, _), .. } => {
                 assert!(self.media.contains(id), "a plan is for media that exists");
             }
             MediaCommand::Release { id } => {

@@ -55,22 +55,25 @@ def _modules(dtls, ice):
 
 class Baresip:
     """A user agent. `answer` is `auto` or `manual`; with `srtp` it talks SRTP or not at all, with `dtls`
-    its media is DTLS-SRTP with rtcp-mux, and with `ice` it checks its paths."""
+    its media is DTLS-SRTP with rtcp-mux, and with `ice` it checks its paths. With `transport="tls"` it
+    shows `pair`, a certificate that `authority` vouches for, and takes TLS on `tls_port`."""
 
     def __init__(self, directory, ip, name, hertz, user="+12065550111", transport="udp",
                  answer="auto", srtp=False, dtls=False, ice=False, domain=None,
-                 account=";regint=0"):
+                 account=";regint=0", pair=None, authority=None):
         self.name = name
         self.port = places.free_port(ip)
+        self.tls_port = self.port + 1
         control = places.free_port("127.0.0.1")
         self._home = Path(directory) / name
         self._recordings = self._home / "recordings"
         self._recordings.mkdir(parents=True)
+        more = _modules(dtls, ice) + self._tls(pair, authority)
         (self._home / "config").write_text(_CONFIG.format(
             ip=ip, port=self.port, control=control, modules=_MODULES,
             source=tones.write_wav(self._home / "tone.wav", hertz, _TONE_SECONDS),
             player=self._home / "played.wav", recordings=self._recordings,
-            mux="yes" if dtls else "no", more=_modules(dtls, ice)))
+            mux="yes" if dtls else "no", more=more))
         (self._home / "accounts").write_text(
             f"<sip:{user}@{domain or f'{ip}:{self.port}'};transport={transport}>"
             f"{account};answermode={answer};audio_codecs=pcmu"
@@ -86,6 +89,14 @@ class Baresip:
         self._socket = wait_until(lambda: self._connect(control), 15,
                                   lambda: f"baresip's control port: {self.output()}")
         threading.Thread(target=self._read, daemon=True).start()
+
+    def _tls(self, pair, authority):
+        """Lines of the configuration; it wants certificate and key in one file."""
+        if not pair:
+            return ""
+        file = self._home / "certificate.pem"
+        file.write_bytes(pair.key.read_bytes() + pair.certificate.read_bytes())
+        return f"sip_certificate {file}\nsip_cafile {authority}\n"
 
     def _connect(self, port):
         assert self._process.poll() is None, f"baresip ended: {self.output()}"

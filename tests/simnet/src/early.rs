@@ -58,7 +58,7 @@ impl Actor {
             .header_args(HeaderName::Contact, format_args!("<sip:inner@{}>", self.at))
             .header(HeaderName::Require, "100rel")
             .header_args(HeaderName::RSeq, format_args!("{number}"));
-        match body {
+        match body.map(|body| self.secured_response(invite, body)) {
             Some(body) => composer.body(Some("application/sdp"), body.as_bytes()),
             None => composer.finish(),
         }

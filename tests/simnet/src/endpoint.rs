@@ -3,8 +3,9 @@
 mod requested;
 
 use crate::early::ReliableRing;
-use crate::fixture::{connector_host, sdp};
+use crate::fixture::connector_host;
 use crate::network::Rng;
+use crate::secured::Habit;
 use bytes::Bytes;
 use model::{Flow, Instant, TransportProtocol};
 use sip_proto::{
@@ -39,7 +40,7 @@ pub(crate) struct OwnCall {
     /// The early dialog that a provisional response to our INVITE made.
     pub(crate) early: Option<Dialog>,
     cseq: u32,
-    version: u32,
+    pub(crate) version: u32,
     /// Our reliable provisional responses, as far as they are not acknowledged.
     pub(crate) reliable: ReliableRing,
     /// The numbers of the other side's that we acknowledged.
@@ -58,6 +59,8 @@ pub(crate) struct OwnCall {
     pub(crate) over: bool,
     /// A header of the next request only.
     pub(crate) next_header: Option<(HeaderName, String)>,
+    /// The last description that came.
+    pub(crate) heard: String,
 }
 
 /// The endpoint.
@@ -65,6 +68,7 @@ pub(crate) struct Actor {
     pub(crate) at: SocketAddr,
     edge: SocketAddr,
     pub(crate) rng: Rng,
+    pub(crate) habit: Habit,
     pub(crate) endpoint: Endpoint,
     pub(crate) calls: Vec<OwnCall>,
     clients: HashMap<ClientKey, usize>,
@@ -82,6 +86,7 @@ impl Actor {
             at,
             edge,
             rng,
+            habit: Habit::default(),
             endpoint: Endpoint::new(config),
             calls: Vec::new(),
             clients: HashMap::new(),
@@ -165,6 +170,7 @@ impl Actor {
             cancelled: false,
             over: false,
             next_header: None,
+            heard: String::new(),
         });
         self.calls.len() - 1
     }
@@ -190,6 +196,7 @@ impl Actor {
                 }
                 TransactionEvent::Response { key, message, .. } => {
                     if let Some(index) = self.clients.get(&key).copied() {
+                        self.hear(index, &message);
                         self.answered(now, index, &message);
                     }
                 }
@@ -228,11 +235,6 @@ impl Actor {
     ) {
         let raw = self.response(tag, request, status, body.as_deref());
         let _ = self.endpoint.respond(now, key, status, raw);
-    }
-
-    pub(crate) fn description(&mut self, index: usize, direction: &str) -> String {
-        let version = self.calls[index].version;
-        sdp(self.at, 30_000 + 2 * index as u16, version, direction)
     }
 
     /// Sends the final or provisional response to the INVITE that waits for one.

@@ -24,6 +24,7 @@ mod fixture;
 mod losing;
 mod network;
 mod relay;
+mod secured;
 mod simulation;
 mod streams;
 mod transferring;

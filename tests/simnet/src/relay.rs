@@ -1,7 +1,7 @@
 //! A media relay without packets: it hands out ports and remembers what it was told.
 
 use crate::fixture::EDGE;
-use model::{AllocationFailure, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaPlan};
+use model::{AllocationFailure, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaPlan};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -23,6 +23,8 @@ pub struct FakeRelay {
     pub mode: RelayMode,
     /// Every plan that was applied, oldest first.
     pub plans: Vec<MediaPlan>,
+    /// Every leg that went over from one stream to another, with its SRTP, oldest first.
+    pub moves: Vec<[(MediaId, LegSide); 2]>,
     open: HashMap<MediaId, [LocalMedia; 2]>,
     held: Vec<MediaId>,
     next_port: u16,
@@ -34,6 +36,7 @@ impl FakeRelay {
         FakeRelay {
             mode: RelayMode::Answers,
             plans: Vec::new(),
+            moves: Vec::new(),
             open: HashMap::new(),
             held: Vec::new(),
             next_port: 20_000,
@@ -54,6 +57,12 @@ impl FakeRelay {
             MediaCommand::Apply { id, plan } => {
                 assert!(self.open.contains_key(&id), "a plan for {id:?}, which has no ports");
                 self.plans.push(*plan);
+                None
+            }
+            MediaCommand::MoveLeg { from, to } => {
+                let both = self.open.contains_key(&from.0) && self.open.contains_key(&to.0);
+                assert!(both, "a leg goes from {from:?} to {to:?}, and one has no ports");
+                self.moves.push([from, to]);
                 None
             }
             MediaCommand::Release { id } => {

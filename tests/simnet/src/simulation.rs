@@ -5,6 +5,7 @@ use crate::endpoint::Actor;
 use crate::fixture::{CARRIER, CARRIER_2, EDGE, PBX, config, directory, snapshot};
 use crate::network::{Conditions, Rng};
 use crate::relay::{FakeRelay, RelayMode};
+use crate::secured::{self, KeyWatch};
 use crate::world::over_udp;
 use b2bua::{Edge, Output, ResolveId};
 use bytes::Bytes;
@@ -24,6 +25,8 @@ pub struct Outcome {
     pub answered: usize,
     /// Legs that went over to another call.
     pub transferred: usize,
+    /// Answers of the edge with a key.
+    pub secured: usize,
     /// Messages that the edge sent.
     pub sent: usize,
 }
@@ -43,6 +46,7 @@ pub struct Simulation {
     edge: Edge,
     relay: FakeRelay,
     audit: Audit,
+    keys: KeyWatch,
     actors: Vec<Actor>,
     rng: Rng,
     conditions: Conditions,
@@ -71,11 +75,16 @@ impl Simulation {
         if rng.percent(30) {
             resources.carriers[0].host = directory::Host::parse("sip.first.example").unwrap();
         }
+        // By dice of its own: runs without SRTP stay what they were.
+        let habits = secured::choose(&mut Rng::new(!seed), &mut resources);
         let mut audit = Audit::default();
         let actors = [PBX, CARRIER, CARRIER_2].into_iter().zip(100..).map(|(at, node)| {
             audit.keep_secret(at, &at.ip().to_string());
             audit.keep_secret(at, &format!("inner-{}.example", at.port()));
-            Actor::new(at, EDGE, node, Rng::new(rng.next()))
+            audit.keep_secret(at, &secured::key_mark(at));
+            let mut actor = Actor::new(at, EDGE, node, Rng::new(rng.next()));
+            actor.habit = habits.of(at);
+            actor
         });
         let actors: Vec<Actor> = actors.collect();
         let conditions = Conditions::draw(&mut rng);
@@ -84,6 +93,7 @@ impl Simulation {
             edge: Edge::new(settings, snapshot(resources), random),
             relay: FakeRelay::new(),
             audit,
+            keys: KeyWatch::new(&habits),
             actors,
             conditions,
             rng,
@@ -114,6 +124,7 @@ impl Simulation {
         assert_eq!(self.edge.active_calls(), 0);
         assert_eq!(self.relay.open(), 0, "ports are left");
         self.audit.check_records();
+        self.outcome.secured = self.keys.answers;
         for event in &self.audit.events {
             match event.kind {
                 CallEventKind::Attempted { .. } => self.outcome.attempted += 1,
@@ -200,7 +211,8 @@ impl Simulation {
             match output {
                 Output::Transmit(transmit) => {
                     let (to, raw) = (transmit.flow.remote, transmit.payload);
-                    self.audit.check_message(to, &raw);
+                    let message = self.audit.check_message(to, &raw);
+                    self.keys.check(to, &message);
                     self.outcome.sent += 1;
                     self.note(to, "<-", &raw);
                     if transmit.flow.protocol.is_reliable() {
@@ -230,6 +242,7 @@ impl Simulation {
             while let Some(transmit) = self.actors[index].poll_transmit() {
                 let from = self.actors[index].at;
                 self.note(from, "->", &transmit.payload);
+                self.keys.note(&transmit.payload);
                 for delay in self.conditions.delays(&mut self.rng) {
                     let raw = transmit.payload.clone();
                     self.arrive(self.now + delay, Arrival::AtEdge { from, raw });
@@ -253,6 +266,9 @@ impl Simulation {
             0 => RelayMode::Fails(AllocationFailure::PortsExhausted),
             _ => RelayMode::Answers,
         };
+        if let model::MediaCommand::Apply { plan, .. } = &command {
+            self.keys.check_plan(plan);
+        }
         if let Some(event) = self.relay.handle(command) {
             let at = self.now + self.rng.millis(0, 1_500);
             self.arrive(at, Arrival::Media(event));

@@ -23,7 +23,7 @@ impl Actor {
         if status == 200 && request.session_expires().is_ok_and(|s| s.is_some()) {
             composer.header(HeaderName::SessionExpires, "100;refresher=uac");
         }
-        match body {
+        match body.map(|body| self.secured_response(request, body)) {
             Some(body) => composer.body(Some("application/sdp"), body.as_bytes()),
             None => composer.finish(),
         }
@@ -73,9 +73,14 @@ impl Actor {
         if let Some((name, value)) = header {
             composer.header_named(name, value);
         }
-        let kind = if method == "INFO" { "application/dtmf-relay" } else { "application/sdp" };
         match body {
-            Some(body) => composer.body(Some(kind), body.as_bytes()),
+            Some(body) if method == "INFO" => {
+                composer.body(Some("application/dtmf-relay"), body.as_bytes())
+            }
+            Some(body) => {
+                let body = self.secured_request(index, method, cseq, body);
+                composer.body(Some("application/sdp"), body.as_bytes())
+            }
             None => composer.finish(),
         }
     }

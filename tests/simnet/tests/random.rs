@@ -20,6 +20,7 @@ fn whatever_the_endpoints_and_the_network_do_nothing_is_left_behind() {
                 total.attempted += outcome.attempted;
                 total.answered += outcome.answered;
                 total.transferred += outcome.transferred;
+                total.secured += outcome.secured;
                 total.sent += outcome.sent;
             }
             Err(_) => {
@@ -35,6 +36,7 @@ fn whatever_the_endpoints_and_the_network_do_nothing_is_left_behind() {
     assert!(failed.is_empty(), "failed seeds: {failed:?}");
     if last - first >= 100 {
         assert!(total.answered * 4 > total.attempted, "too few calls are answered: {total:?}");
+        assert!(total.secured > 10, "too little SRTP: {total:?}");
         assert!(total.transferred * 40 > total.attempted, "too few transfers: {total:?}");
     }
 }

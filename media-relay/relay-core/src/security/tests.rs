@@ -166,6 +166,7 @@ fn what_is_not_authentic_moves_no_latch_and_counts_as_nothing_received() {
     assert_eq!(rig.session.latched(LegSide::A), None);
     let [a, _] = rig.session.poll_report(rig.now, ReportKind::Interval);
     assert_eq!((a.received.rtp_packets, a.received.loss.expected), (0, 0));
+    assert_eq!((a.received.unauthentic, a.received.malformed), (1, 1));
     // A forger on the leg's address, from another port: nothing is learned.
     for sequence in 0..20 {
         rig.later(20);
@@ -279,4 +280,97 @@ fn plans_make_room_for_more_sources() {
     assert_eq!(rig.forward(A, &packet), Err(DropReason::SrtpExhausted));
     rig.apply(sdes(SUITE, 1), model::LegSecurity::Plain);
     assert!(rig.forward(A, &packet).is_ok());
+}
+
+/// The leg's SRTP, `rolls` times around, is at A; the rig that it moves to has nothing yet.
+fn moved(suite: SrtpSuite, rolls: u32) -> (Rig, SrtpSender, Option<LegContexts>) {
+    let mut rig = Rig::new(sdes(suite, 1), model::LegSecurity::Plain);
+    let mut sender = SrtpSender::new(&key(suite, 1));
+    for index in (0..rolls << 16).step_by(0x4000) {
+        let packet = protect(&mut sender, &rtp(7, index as u16));
+        assert!(rig.forward(A, &packet).is_ok());
+    }
+    let contexts = rig.session.copy_contexts(LegSide::A);
+    (rig, sender, contexts)
+}
+
+/// A leg whose peer keeps its key, while ours is a new one, as RFC 4568 section 7.1.4 wants.
+fn same_key_of_theirs(suite: SrtpSuite) -> model::LegSecurity {
+    let keys = SdesKeys { receive: key(suite, 1), send: key(suite, 99) };
+    model::LegSecurity::Sdes(Box::new(keys))
+}
+
+#[test]
+fn a_leg_that_moves_after_a_day_is_heard_at_once_and_replays_are_not() {
+    for suite in SrtpSuite::ALL {
+        // Twice what the search for roll-over counters covers.
+        let (_, mut sender, contexts) = moved(suite, 256);
+        let mut rig = Rig::new(model::LegSecurity::Plain, model::LegSecurity::Plain);
+        rig.session.adopt_contexts(LegSide::A, contexts.unwrap());
+        assert!(rig.session.copy_contexts(LegSide::A).is_some(), "it may move on at once");
+        rig.apply(same_key_of_theirs(suite), model::LegSecurity::Plain);
+        let packet = protect(&mut sender, &rtp(7, 1));
+        assert_eq!(rig.forward(A, &packet), Ok(rtp(7, 1)));
+        assert_eq!(rig.forward(A, &packet), Err(DropReason::SrtpReplayed));
+        // Ours begins again at 0.
+        let back = rig.forward(B, &rtp(9, 1)).unwrap();
+        assert_eq!(unprotect(&mut SrtpReceiver::new(&key(suite, 99)), back), rtp(9, 1));
+    }
+}
+
+#[test]
+fn a_leg_whose_context_was_lost_on_the_way_or_comes_late_is_heard_all_the_same() {
+    let (_, mut sender, contexts) = moved(SUITE, 40);
+    let old = protect(&mut SrtpSender::new(&key(SUITE, 1)), &rtp(7, 0xc000));
+    let mut rig = Rig::new(same_key_of_theirs(SUITE), model::LegSecurity::Plain);
+    let heard = (1..=32).find(|&n| rig.forward(A, &protect(&mut sender, &rtp(7, n))).is_ok());
+    assert!(heard.is_some(), "found by trying");
+    rig.session.adopt_contexts(LegSide::A, contexts.unwrap());
+    assert_eq!(rig.forward(A, &protect(&mut sender, &rtp(7, 33))), Ok(rtp(7, 33)));
+    assert_eq!(rig.forward(A, &old), Err(DropReason::SrtpReplayed), "older than the window");
+}
+
+#[test]
+fn a_leg_that_moves_and_changes_its_key_may_go_on_or_begin_again() {
+    let (_, old, contexts) = moved(SUITE, 3);
+    for mut sender in [old.successor(&key(SUITE, 5)), SrtpSender::new(&key(SUITE, 5))] {
+        let mut rig = Rig::new(model::LegSecurity::Plain, model::LegSecurity::Plain);
+        let contexts = contexts.as_ref().unwrap();
+        let copy = LegContexts { receive: contexts.receive.copy(), send: contexts.send.copy() };
+        rig.session.adopt_contexts(LegSide::A, copy);
+        rig.apply(sdes(SUITE, 5), model::LegSecurity::Plain);
+        assert_eq!(rig.forward(A, &protect(&mut sender, &rtp(7, 1))), Ok(rtp(7, 1)));
+    }
+}
+
+#[test]
+fn our_key_that_was_kept_against_the_rule_uses_no_keystream_twice() {
+    let mut first = Rig::new(sdes(SUITE, 1), model::LegSecurity::Plain);
+    assert!(first.forward(B, &rtp(9, 5)).is_ok());
+    for applied_first in [false, true] {
+        let contexts = first.session.copy_contexts(LegSide::A).unwrap();
+        let mut rig = Rig::new(model::LegSecurity::Plain, model::LegSecurity::Plain);
+        if applied_first {
+            rig.apply(sdes(SUITE, 1), model::LegSecurity::Plain);
+            rig.session.adopt_contexts(LegSide::A, contexts);
+        } else {
+            rig.session.adopt_contexts(LegSide::A, contexts);
+            rig.apply(sdes(SUITE, 1), model::LegSecurity::Plain);
+        }
+        assert_eq!(rig.forward(B, &rtp(9, 5)), Err(DropReason::SrtpRepeated));
+        assert!(rig.forward(B, &rtp(9, 6)).is_ok());
+    }
+}
+
+#[test]
+fn fax_in_between_leaves_the_keys_of_the_audio() {
+    let mut rig = Rig::new(sdes(SUITE, 1), model::LegSecurity::Plain);
+    let mut sender = SrtpSender::new(&key(SUITE, 1));
+    roll_over(&mut rig, &mut sender, 300);
+    let legs = [leg(A, model::LegSecurity::Plain), leg(B, model::LegSecurity::Plain)];
+    let fax = MediaPlan { kind: model::StreamKind::Udptl, legs };
+    rig.session.apply(&fax, rig.now);
+    assert!(rig.forward(A, &[0, 1, 2, 3]).is_ok(), "fax is not protected");
+    rig.apply(sdes(SUITE, 1), model::LegSecurity::Plain);
+    assert_eq!(rig.forward(A, &protect(&mut sender, &rtp(7, 400))), Ok(rtp(7, 400)));
 }

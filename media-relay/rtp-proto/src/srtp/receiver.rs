@@ -8,8 +8,13 @@ use crate::wire::{u16_at, u32_at};
 use model::SrtpKey;
 use std::fmt;
 
-/// Octets of a packet that is tried with two roll-over counters; a longer one is tried with one.
+/// Octets of a packet that is tried with several roll-over counters; a longer one is tried with one.
 const LONGEST_TRIAL: usize = 2048;
+/// Roll-over counters beside 0 that one packet of an unknown SSRC is tried with: what anybody who
+/// sends rubbish can make us compute.
+const TRIED_AT_ONCE: u64 = 4;
+/// Packets in a row that between them try every roll-over counter of the search.
+const SEARCHING_PACKETS: u64 = 32;
 
 /// Unprotects what a peer sends under one master key.
 pub struct SrtpReceiver {
@@ -49,8 +54,28 @@ impl SrtpReceiver {
         self.rtcp.make_room();
     }
 
+    /// The same context once more, for a stream to which the peer's media moves under its key.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let (rtp, rtcp) = (self.rtp.copy(), self.rtcp.copy());
+        SrtpReceiver { rtp, rtcp, ..SrtpReceiver::new(&self.key) }
+    }
+
+    /// Learns the SSRCs that `other`, a context of the same key, knows and this one does not, as far
+    /// as there is room; may allocate.
+    pub fn learn(&mut self, other: &SrtpReceiver) {
+        self.rtp.learn(&other.rtp);
+        self.rtcp.learn(&other.rtcp);
+    }
+
     /// Authenticates and decrypts an SRTP packet in place; the length of the RTP packet, which
     /// begins where the SRTP packet did.
+    ///
+    /// An SSRC that was not met before may be one whose first 65,536 packets went elsewhere, and
+    /// nothing in SDP tells its roll-over counter (RFC 3711 section 3.3.1 leaves that to key
+    /// management). So its packets are tried with 0 and with four others of 1 to 128, which its
+    /// sequence number picks: 32 packets in a row try all, and no packet that is not authentic
+    /// leaves a trace.
     ///
     /// # Errors
     /// [`SrtpError`]; nothing is remembered then, and the octets are undefined.
@@ -66,7 +91,10 @@ impl SrtpReceiver {
         source.check(index)?;
         let facts = Packet { ssrc, index, header, len: front.len() };
         let (len, index) = if source.is_inherited() {
-            open_either(&self.transform, facts, u64::from(sequence), front, tag)?
+            let from_zero = std::iter::once(u64::from(sequence));
+            open_any(&self.transform, facts, from_zero, front, tag)?
+        } else if source.is_new() {
+            open_any(&self.transform, facts, late_indices(sequence), front, tag)?
         } else {
             (self.transform.open_rtp(&facts, front, tag)?, index)
         };
@@ -121,28 +149,38 @@ impl SrtpReceiver {
     }
 }
 
-/// Opens the first packet of an SSRC under a new key: with the roll-over counter continued, else
-/// from 0. Its length, and the index that was right.
+/// The indices beside the first cycle's that a packet of an unknown SSRC may have.
+fn late_indices(sequence: u16) -> impl Iterator<Item = u64> {
+    let sequence = u64::from(sequence);
+    let first = 1 + sequence % SEARCHING_PACKETS * TRIED_AT_ONCE;
+    (first..first + TRIED_AT_ONCE).map(move |roll_over_counter| roll_over_counter << 16 | sequence)
+}
+
+/// Opens a packet whose roll-over counter is not certain: with the most probable index, else with
+/// `others`. Its length, and the index that was right.
 #[cold]
-fn open_either(
+fn open_any(
     transform: &Transform,
     facts: Packet,
-    from_zero: u64,
+    others: impl Iterator<Item = u64>,
     front: &mut [u8],
     tag: &[u8],
 ) -> Result<(usize, u64), SrtpError> {
     let mut copy = [0; LONGEST_TRIAL];
-    let copy = copy.get_mut(..front.len());
-    let Some(copy) = copy.filter(|_| facts.index != from_zero) else {
+    let Some(copy) = copy.get_mut(..front.len()) else {
         return Ok((transform.open_rtp(&facts, front, tag)?, facts.index));
     };
     copy.copy_from_slice(front);
-    if let Ok(len) = transform.open_rtp(&facts, front, tag) {
-        return Ok((len, facts.index));
+    let mut opened = transform.open_rtp(&facts, front, tag).map(|len| (len, facts.index));
+    for index in others {
+        if opened.is_ok() {
+            break;
+        }
+        // A failed attempt may have destroyed it.
+        front.copy_from_slice(copy);
+        opened = transform.open_rtp(&Packet { index, ..facts }, front, tag).map(|len| (len, index));
     }
-    front.copy_from_slice(copy);
-    let facts = Packet { index: from_zero, ..facts };
-    Ok((transform.open_rtp(&facts, front, tag)?, from_zero))
+    opened
 }
 
 impl fmt::Debug for SrtpReceiver {

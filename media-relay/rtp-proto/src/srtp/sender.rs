@@ -45,6 +45,21 @@ impl SrtpSender {
         }
     }
 
+    /// The same context once more, for a stream to which our media moves under its key. Only one of
+    /// the two may go on to send.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let next_rtcp_index = self.next_rtcp_index;
+        SrtpSender { rtp: self.rtp.copy(), next_rtcp_index, ..SrtpSender::new(&self.key) }
+    }
+
+    /// Learns what `other`, a context of the same key, has sent, as far as there is room; may
+    /// allocate.
+    pub fn learn(&mut self, other: &SrtpSender) {
+        self.rtp.learn(&other.rtp);
+        self.next_rtcp_index = self.next_rtcp_index.max(other.next_rtcp_index);
+    }
+
     /// The master key.
     pub fn key(&self) -> &SrtpKey {
         &self.key

@@ -32,7 +32,7 @@ impl Source {
     #[inline]
     pub(super) fn rtp_index(&self, sequence: u16) -> Result<u64, SrtpError> {
         let sequence = u64::from(sequence);
-        if self.seen == 0 && self.highest == 0 {
+        if self.is_new() {
             return Ok(sequence);
         }
         let (cycle, highest) = (self.highest & !0xffff, self.highest & 0xffff);
@@ -53,6 +53,12 @@ impl Source {
     #[inline]
     pub(super) fn is_inherited(&self) -> bool {
         self.seen == 0 && self.highest > 0
+    }
+
+    /// Whether nothing is known of the SSRC.
+    #[inline]
+    pub(super) fn is_new(&self) -> bool {
+        self.seen == 0 && self.highest == 0
     }
 
     /// Refuses an index that was noted, or that the window no longer tells about.
@@ -97,11 +103,27 @@ impl Sources {
 
     /// The same SSRCs and roll-over counters under a new key, of which nothing was seen.
     pub(super) fn inherited(&self) -> Self {
-        let mut known = Vec::with_capacity(self.known.capacity());
-        known.extend(self.known.iter().map(|source| Source { seen: 0, ..*source }));
-        let mut sources = Sources { known, recent: 0 };
+        let mut sources = self.copy();
+        sources.known.iter_mut().for_each(|source| source.seen = 0);
         sources.make_room();
         sources
+    }
+
+    /// The same once more, with the same room.
+    pub(super) fn copy(&self) -> Self {
+        let mut known = Vec::with_capacity(self.known.capacity());
+        known.extend_from_slice(&self.known);
+        Sources { known, recent: 0 }
+    }
+
+    /// Takes the SSRCs of `other` that are not known, while there is room.
+    pub(super) fn learn(&mut self, other: &Sources) {
+        for source in &other.known {
+            self.make_room();
+            if self.find(source.ssrc).is_none() && self.set(*source).is_err() {
+                return;
+            }
+        }
     }
 
     /// Doubles the room, up to 256, when more than half is used.

@@ -368,3 +368,84 @@ proptest! {
         let _ = sender.protect_rtcp(&mut buffer, noise.len());
     }
 }
+
+/// A sender under `key` whose packets of SSRC 7 have this roll-over counter already.
+fn sender_at(key: &SrtpKey, roll_over_counter: u64) -> SrtpSender {
+    let mut sender = SrtpSender::new(key);
+    for index in (0..=roll_over_counter << 16).step_by(0x4000) {
+        protect(&mut sender, &rtp(7, index as u16)).unwrap();
+    }
+    sender
+}
+
+#[test]
+fn the_roll_over_counter_of_a_stream_that_is_met_late_is_found_in_32_packets() {
+    for suite in SrtpSuite::ALL {
+        let key = key(suite, &[]);
+        for (counter, first) in [(1, 3), (2, 100), (64, 31), (127, 0), (128, 29)] {
+            let mut sender = sender_at(&key, counter);
+            let mut receiver = SrtpReceiver::new(&key);
+            let (mut missed, mut found) = (0, 0);
+            for sequence in (first + 1)..=(first + 64) {
+                let packet = protect(&mut sender, &rtp(7, sequence)).unwrap();
+                match unprotect(&mut receiver, &packet) {
+                    Ok(plain) => {
+                        assert_eq!(plain, rtp(7, sequence));
+                        assert_eq!(unprotect(&mut receiver, &packet), Err(SrtpError::Replayed));
+                        found += 1;
+                    }
+                    Err(error) => {
+                        assert_eq!((error, found), (SrtpError::Authentication, 0), "{suite}");
+                        missed += 1;
+                    }
+                }
+            }
+            assert!(missed < 32, "{suite}: {missed} packets with counter {counter}");
+        }
+    }
+}
+
+#[test]
+fn beyond_the_search_a_late_stream_stays_unheard_and_no_trial_leaves_a_trace() {
+    let key = key(SrtpSuite::AesCm128HmacSha1_80, &[]);
+    let mut sender = sender_at(&key, 129);
+    let mut receiver = SrtpReceiver::new(&key);
+    for sequence in 1..100 {
+        let packet = protect(&mut sender, &rtp(7, sequence)).unwrap();
+        assert_eq!(unprotect(&mut receiver, &packet), Err(SrtpError::Authentication));
+    }
+    let mut fresh = SrtpSender::new(&key);
+    let packet = protect(&mut fresh, &rtp(7, 5)).unwrap();
+    assert_eq!(unprotect(&mut receiver, &packet), Ok(rtp(7, 5)));
+    // Once the SSRC is known, nothing else is tried.
+    let other = protect(&mut sender_at(&key, 1), &rtp(7, 6)).unwrap();
+    assert_eq!(unprotect(&mut receiver, &other), Err(SrtpError::Authentication));
+}
+
+#[test]
+fn a_copy_knows_what_was_seen_and_what_was_sent() {
+    for suite in SrtpSuite::ALL {
+        let (mut sender, mut receiver) = pair(suite, &[]);
+        let mut last = Vec::new();
+        for index in (0..0x8_0010_u32).step_by(0x2000) {
+            last = protect(&mut sender, &rtp(7, index as u16)).unwrap();
+            assert!(unprotect(&mut receiver, &last).is_ok());
+        }
+        let report = protect_rtcp(&mut sender, &rtcp(7));
+        assert!(unprotect_rtcp(&mut receiver, &report).is_ok());
+        let mut learned = SrtpReceiver::new(receiver.key());
+        learned.learn(&receiver);
+        for mut copy in [receiver.copy(), learned] {
+            assert_eq!(unprotect(&mut copy, &last), Err(SrtpError::Replayed));
+            assert_eq!(unprotect_rtcp(&mut copy, &report), Err(SrtpError::Replayed));
+            let next = protect(&mut sender.copy(), &rtp(7, 1)).unwrap();
+            assert_eq!(unprotect(&mut copy, &next), Ok(rtp(7, 1)));
+        }
+        let mut learned = SrtpSender::new(sender.key());
+        learned.learn(&sender);
+        for mut copy in [sender.copy(), learned] {
+            assert_eq!(protect(&mut copy, &rtp(7, 0)), Err(SrtpError::Replayed));
+            assert_ne!(protect_rtcp(&mut copy, &rtcp(7)), report);
+        }
+    }
+}

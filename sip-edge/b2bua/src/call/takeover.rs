@@ -275,7 +275,8 @@ impl Call {
         std::mem::swap(&mut self.legs[near.index()], &mut giver.legs[leg.index()]);
         std::mem::swap(&mut self.sides[near.index()], &mut giver.sides[leg.index()]);
         std::mem::swap(&mut self.held[near.index()], &mut giver.held[leg.index()]);
-        self.media.swap_leg(near, &mut giver.media, leg);
+        let moved = self.media.swap_leg(near, &mut giver.media, leg);
+        context.outputs.extend(moved.map(crate::edge::Output::Media));
         self.register_leg(context, near);
         giver.register_leg(context, leg);
         exchange_transactions(context, self, near, giver, leg);

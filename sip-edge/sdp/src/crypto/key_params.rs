@@ -4,6 +4,7 @@ use super::{CryptoFault, base64};
 use model::{SrtpKey, SrtpSuite};
 use std::fmt;
 use std::fmt::Write as _;
+use zeroize::Zeroizing;
 
 /// More keys in one line than this are no crypto attribute.
 const MAX_KEYS: usize = 16;
@@ -37,6 +38,7 @@ impl InlineKey {
         }
         let mut parts = info.split('|');
         let material = base64::bytes(parts.next().unwrap_or_default())
+            .map(Zeroizing::new)
             .ok_or(malformed("the key of a=crypto is not Base64"))?;
         let key = SrtpKey::new(suite, &material)
             .ok_or(malformed("the key of a=crypto has not its suite's length"))?;
@@ -86,7 +88,8 @@ impl InlineKey {
 
     pub(super) fn push(&self, out: &mut String) {
         out.push_str("inline:");
-        base64::push(out, &[self.key.master_key(), self.key.master_salt()].concat());
+        let material = [self.key.master_key(), self.key.master_salt()].concat();
+        base64::push(out, &Zeroizing::new(material));
         // Writing into a String cannot fail.
         match self.lifetime {
             Some(packets) if packets.is_power_of_two() => {

@@ -296,3 +296,38 @@ fn srtp_offered_where_it_is_off_is_refused() {
     assert_eq!(w.end().refusal, Some(Refusal::NotAcceptable));
     w.finish();
 }
+
+/// The callee refreshes with the description that answered our offer of several keys. What answers it
+/// has one line (RFC 4568 section 5.1.2), not our offer once more.
+#[test]
+fn a_refresh_by_who_answered_is_answered_with_the_line_in_force() {
+    let mut w = World::with(config(), with_carriers(Srtp::Required));
+    let mut pbx = w.caller(PBX, "+12065550123");
+    let offer = pbx.sdp(30_000);
+    pbx.invite(&mut w, Some(&offer));
+    let mut pstn = w.callee(CARRIER);
+    let described = secure(&mut w, CARRIER, 1, &one(4, KEY));
+    pstn.reply(&mut w, 200, Some(&described));
+    pstn.expect(&mut w, "ACK");
+    pbx.expect(&mut w, "200");
+    pbx.ack(&mut w, None);
+    let before = keys(&w, LegSide::B);
+
+    pstn.target = "sip:tandem@203.0.113.1:5060".to_owned();
+    pstn.invite(&mut w, Some(&described));
+    pbx.expect(&mut w, "INVITE");
+    let answer = pbx.sdp_with(30_000, 2, "sendrecv");
+    pbx.reply(&mut w, 200, Some(&answer));
+    pbx.expect(&mut w, "ACK");
+    let answered = crypto_of(&pstn.expect(&mut w, "200"));
+    pstn.ack(&mut w, None);
+    assert_eq!((answered.len(), answered[0].tag()), (1, 4));
+    assert_eq!((keys(&w, LegSide::B), answered[0].usable()), (before.clone(), Ok(&before.1)));
+
+    // From now on it is a refresh like any other, and the other leg hears nothing of it.
+    pstn.invite(&mut w, Some(&described));
+    assert_eq!(crypto_of(&pstn.expect(&mut w, "200")), answered);
+    pstn.ack(&mut w, None);
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+}

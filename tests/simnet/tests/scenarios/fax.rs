@@ -1,7 +1,8 @@
 //! T.38: a call becomes fax and audio again.
 
+use crate::keys::{KEY, crypto_of, keys, one, secure};
 use directory::Srtp;
-use model::StreamKind;
+use model::{LegSide, StreamKind};
 use simnet::{CARRIER, PBX, Ua, World, config, directory};
 use sip_proto::Message;
 
@@ -84,6 +85,37 @@ fn a_call_becomes_fax_and_audio_again() {
         pbx.hang_up(&mut w, &mut pstn);
         w.finish();
     }
+}
+
+/// The carrier ends the fax; what the customer is offered then is what its audio was before.
+#[test]
+fn audio_with_srtp_comes_back_with_the_keys_it_had() {
+    let mut w = World::new();
+    let mut pbx = w.caller(PBX, "+12065550123");
+    let offer = secure(&mut w, PBX, 1, &one(4, KEY));
+    pbx.invite(&mut w, Some(&offer));
+    let mut pstn = w.callee(CARRIER);
+    let answer = pstn.sdp(40_000);
+    pstn.reply(&mut w, 200, Some(&answer));
+    pstn.expect(&mut w, "ACK");
+    let ours = crypto_of(&pbx.expect(&mut w, "200"));
+    pbx.ack(&mut w, None);
+    let before = keys(&w, LegSide::A);
+    switch(&mut w, &mut pstn, &mut pbx, "", &["m=image ours udptl t38"]);
+
+    let audio = pstn.sdp_with(40_000, 3, "sendrecv");
+    pstn.invite(&mut w, Some(&audio));
+    let asked = pbx.expect(&mut w, "INVITE");
+    assert!(text(&asked).contains(" RTP/SAVP 0"), "{}", text(&asked));
+    assert_eq!(crypto_of(&asked), ours, "the line that answered it, with the key in force");
+    let answer = secure(&mut w, PBX, 3, &one(4, KEY));
+    pbx.reply(&mut w, 200, Some(&answer));
+    pbx.expect(&mut w, "ACK");
+    assert!(!text(&pstn.expect(&mut w, "200")).contains("SAVP"));
+    pstn.ack(&mut w, None);
+    assert_eq!((w.plan().kind, keys(&w, LegSide::A)), (StreamKind::Rtp, before));
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
 }
 
 #[test]

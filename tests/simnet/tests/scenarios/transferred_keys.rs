@@ -54,6 +54,10 @@ fn a_blind_transfer_of_an_srtp_leg_to_an_srtp_target() {
     pbx.ok(&mut w);
 
     let [a, b] = [LegSide::A, LegSide::B].map(|leg| keys(&w, leg));
+    let [[(before, LegSide::B), (after, LegSide::A)]] = w.relay.moves[..] else {
+        panic!("the roll-over counters went with the leg, once: {:?}", w.relay.moves)
+    };
+    assert_ne!(before, after);
     assert_eq!(a, (key(&one(4, KEY)), ours[3].usable().unwrap().clone()));
     assert_eq!(b, (key(&one(4, KEY_2)), offered[3].usable().unwrap().clone()));
     pstn.hang_up(&mut w, &mut target);

@@ -1,0 +1,52 @@
+//! What a worker does when it is told to: signalling's commands, and legs that go over from one stream
+//! to another, which may be another worker's.
+
+use super::Worker;
+use crate::queue::Order;
+use model::{LegSide, MediaCommand, MediaEvent, MediaId};
+use relay_core::LegContexts;
+use std::sync::Arc;
+
+impl Worker {
+    /// Copies what SRTP remembers of a leg of ours to the stream that the leg goes over to. A leg
+    /// without SRTP has nothing to copy.
+    fn move_leg(&mut self, from: (MediaId, LegSide), to: (MediaId, LegSide)) {
+        let Some(stream) = self.streams.find(from.0) else {
+            self.parts.counters.unknown_streams.add(1);
+            return;
+        };
+        let Some(contexts) = stream.session.copy_contexts(from.1) else { return };
+        let Some(queue) = self.parts.queues.of(to.0) else { return };
+        if Arc::ptr_eq(queue, &self.parts.queue) {
+            self.adopt(to, contexts);
+        } else if !queue.push_contexts(to, Box::new(contexts)) {
+            // The new stream finds the roll-over counters by trying.
+            tracing::debug!(media = to.0.0, "what SRTP remembered of a leg was not handed over");
+        }
+    }
+
+    /// Takes what another stream remembered of a leg.
+    fn adopt(&mut self, to: (MediaId, LegSide), contexts: LegContexts) {
+        match self.streams.find(to.0) {
+            Some(stream) => stream.session.adopt_contexts(to.1, contexts),
+            None => self.parts.counters.unknown_streams.add(1),
+        }
+    }
+
+    /// Serves one order.
+    pub(super) fn serve(&mut self, order: Order) {
+        match order {
+            Order::Command(MediaCommand::Allocate { id, transaction_id, families }) => {
+                let event = match self.allocate(id, transaction_id, families) {
+                    Ok(local) => MediaEvent::Allocated { id, local },
+                    Err(reason) => MediaEvent::AllocationFailed { id, reason },
+                };
+                self.emit(event);
+            }
+            Order::Command(MediaCommand::Apply { id, plan }) => self.apply(id, *plan),
+            Order::Command(MediaCommand::MoveLeg { from, to }) => self.move_leg(from, to),
+            Order::Command(MediaCommand::Release { id }) => self.release(id),
+            Order::Adopt { to, contexts } => self.adopt(to, *contexts),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+"""baresip over TLS with SRTP, by keys in descriptions and by handshake, where encryption is required:
+it calls a plain carrier and is called by one, and both hear the right tone."""
+
+import pytest
+
+from harness import places, tls
+from harness.tones import assert_hears
+
+BARESIP_HERTZ, PJSUA_HERTZ = 440, 1_000
+LISTEN = 1.5
+KINDS = {"sdes": {"srtp": True}, "dtls": {"dtls": True}, "dtls_ice": {"dtls": True, "ice": True}}
+
+
+@pytest.fixture(params=KINDS)
+def encrypted(stage, tmp_path, request):
+    """(The edge's TLS port, what baresip is started with, the kind of SRTP)."""
+    port = places.free_port(places.EDGE)
+    authority = tls.Authority(tmp_path)
+    edge = authority.issue("edge.test", f"IP:{places.EDGE}")
+    pair = authority.issue("pbx.test", f"IP:{places.BARESIP}")
+    stage.configuration.sip.update(tls=[f"{places.EDGE}:{port}"],
+                                   tls_certificate=str(edge.certificate), tls_key=str(edge.key))
+    stage.configuration.connector["require_encryption"] = True
+    options = {"transport": "tls", "pair": pair, "authority": authority.certificate,
+               **KINDS[request.param]}
+    return port, options, request.param
+
+
+def origination(stage, pbx, options, kind):
+    stage.configuration.origination[0].update(
+        host=places.BARESIP, port=pbx.tls_port, protocol="tls", tls_ca=str(options["authority"]),
+        srtp="dtls" if kind.startswith("dtls") else "required")
+
+
+def plain_carrier(stage, **options):
+    carrier = stage.pjsua(places.CARRIER, "carrier", PJSUA_HERTZ, **options)
+    stage.configuration.carriers[0].update(port=carrier.port)
+    return carrier
+
+
+def assert_both_hear(baresip, pjsua):
+    assert_hears(*pjsua.wait_heard(LISTEN), BARESIP_HERTZ, PJSUA_HERTZ)
+    assert_hears(*baresip.wait_heard(LISTEN), PJSUA_HERTZ, BARESIP_HERTZ)
+
+
+def assert_was_encrypted(edge, kind):
+    """Each description to and from baresip is one of SRTP, and the log shows no key."""
+    log = [str(entry) for entry in edge.sip_log()]
+    profile = "UDP/TLS/RTP/SAVP" if kind.startswith("dtls") else " RTP/SAVP"
+    means = "a=fingerprint" if kind.startswith("dtls") else "a=crypto"
+    assert any(profile in entry and means in entry for entry in log), log
+    assert edge.metric("tandem_relay_handshakes_failed_total") == 0
+    dropped = edge.metric("tandem_relay_dropped_packets_total", reason="srtp_authentication")
+    assert dropped == 0
+
+
+def test_baresip_over_tls_calls_a_plain_carrier(stage, encrypted):
+    port, options, kind = encrypted
+    carrier = plain_carrier(stage)
+    pbx = stage.baresip(places.BARESIP, "pbx", BARESIP_HERTZ, **options)
+    origination(stage, pbx, options, kind)
+    edge = stage.start_edge()
+    pbx.do("dial", f"sip:{places.US_NUMBER}@{places.EDGE}:{port};transport=tls")
+    pbx.wait("CALL_ESTABLISHED")
+    offer = carrier.wait("incoming")["request"]
+    assert " RTP/AVP " in offer and "SIP/2.0/UDP" in offer, offer
+    assert_both_hear(pbx, carrier)
+    pbx.do("hangup")
+    carrier.wait("state", state="DISCONNECTED")
+    record, = edge.wait_records(1)
+    assert record["end"]["status"] == 200
+    edge.wait_idle()
+    assert_was_encrypted(edge, kind)
+
+
+def test_a_plain_carrier_calls_baresip_over_tls(stage, encrypted):
+    _, options, kind = encrypted
+    pbx = stage.baresip(places.BARESIP, "pbx", BARESIP_HERTZ, user=places.NUMBER, **options)
+    origination(stage, pbx, options, kind)
+    carrier = plain_carrier(stage, user=places.JP_NUMBER)
+    edge = stage.start_edge()
+    carrier.do("call", uri=f"sip:{places.NUMBER}@{places.EDGE}:{edge.port}")
+    carrier.wait("state", state="CONFIRMED")
+    assert_both_hear(pbx, carrier)
+    carrier.do("hangup")
+    pbx.wait("CALL_CLOSED")
+    edge.wait_idle()
+    assert_was_encrypted(edge, kind)
