@@ -1,5 +1,7 @@
 """What real clients see of the call logic beyond plain calls: PRACK, UPDATE, forks, redirects."""
 
+import pytest
+
 from harness import places
 
 CALLS = 5
@@ -81,3 +83,28 @@ def test_a_redirect_that_nobody_allowed_is_told_to_the_caller(stage):
     record, = edge.wait_records(1)
     assert record["end"]["status"] == 302
     server.stop()
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_messages_between_telephones(stage, passed):
+    """MESSAGE passes inside a call, unless the connector keeps it out; then the sender hears so."""
+    if not passed:
+        stage.configuration.connector["pass_requests"] = ["INFO"]
+    callee = stage.pjsua(places.CARRIER, "callee", 1_000)
+    stage.configuration.carriers[0].update(host=places.CARRIER, port=callee.port)
+    stage.start_edge()
+    caller = stage.pjsua(places.PBX, "caller", 440)
+    caller.do("call", uri=f"sip:{places.US_NUMBER}@{places.EDGE}:{stage.edge.port}")
+    for phone in (callee, caller):
+        phone.wait("state", state="CONFIRMED")
+    for sender, receiver in ((caller, callee), (callee, caller)):
+        text = f"from {sender.name}: gr\u00fc\u00dfe"
+        sender.do("message", text=text)
+        sender.wait("message_answered", status=200 if passed else 405)
+        if passed:
+            assert receiver.wait("message")["body"] == text
+        else:
+            assert not [event for event in receiver.events if event["event"] == "message"]
+    caller.do("hangup")
+    callee.wait("state", state="DISCONNECTED")
+    stage.edge.wait_idle()

@@ -43,6 +43,12 @@ class Call(pj.Call):
                 self.agent.tone.startTransmit(audio)
                 audio.startTransmit(self.agent.recorder)
 
+    def onInstantMessage(self, prm):
+        emit("message", body=prm.msgBody, type=prm.contentType)
+
+    def onInstantMessageStatus(self, prm):
+        emit("message_answered", status=prm.code)
+
     def onDtmfDigit(self, prm):
         emit("dtmf", digit=prm.digit)
 
@@ -161,6 +167,10 @@ class Agent:
             self.call.xfer(command["uri"], pj.CallOpParam(True))
         elif name == "transfer_to_newest":
             self.others[-1].xferReplaces(self.call, pj.CallOpParam(True))
+        elif name == "message":
+            prm = pj.SendInstantMessageParam()
+            prm.contentType, prm.content = "text/plain", command["text"]
+            self.call.sendInstantMessage(prm)
         elif name == "dtmf":
             self.call.dialDtmf(command["digits"])
         elif name == "unregister":

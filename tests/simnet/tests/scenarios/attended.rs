@@ -1,10 +1,8 @@
-//! Attended transfers, calls that replace a leg, and transfers that are passed on.
+//! Attended transfers, and calls that replace a leg.
 
 use crate::authentication as customer;
-use crate::transfer::{TARGET, expect_notify, part, released, take_offer, transfers};
-use directory::Refer;
-use simnet::{CARRIER, CARRIER_2, PBX, Ua, World, config, connector, directory};
-use sip_proto::HeaderName;
+use crate::transfer::{expect_notify, part, released, take_offer, transfers};
+use simnet::{CARRIER, CARRIER_2, PBX, Ua, World};
 use std::time::Duration;
 
 /// The PBX talks to one carrier, then to another.
@@ -188,41 +186,5 @@ fn replaces_needs_a_dialog_of_ours_and_its_owner() {
         other.ack_failure(&mut w);
     }
     pbx.hang_up(&mut w, &mut pstn);
-    w.finish();
-}
-
-#[test]
-fn a_refer_is_passed_in_terms_that_the_far_end_knows() {
-    let mut resources = directory();
-    let mut passing = connector();
-    passing.refer = Refer::Pass;
-    resources.voice_connectors = vec![passing];
-    let mut w = World::with(config(), resources);
-    let [(mut first, mut one), (mut second, mut two)] = two_calls(&mut w);
-    first.request(&mut w, "REFER", &[("Refer-To", TARGET), ("Refer-Sub", "true")], None);
-    let passed = one.expect(&mut w, "REFER");
-    let refer_to = passed.header(HeaderName::ReferTo).unwrap();
-    assert_eq!(refer_to, format!("<sip:+12065550177@{CARRIER}>"));
-    one.refuse(&mut w, 202, &[]);
-    first.expect(&mut w, "202");
-    let headers = [("Event", "refer"), ("Subscription-State", "active;expires=60")];
-    one.target = "sip:tandem@203.0.113.1:5060".to_owned();
-    let fragment = "SIP/2.0 100 Trying\r\nVia: SIP/2.0/UDP 198.51.100.20\r\n";
-    one.request(&mut w, "NOTIFY", &headers, Some(("message/sipfrag", fragment)));
-    let notify = first.expect(&mut w, "NOTIFY");
-    assert_eq!(notify.body_bytes(), b"SIP/2.0 100 Trying\r\n");
-    assert_eq!(notify.header(HeaderName::Event), Some("refer"));
-    first.ok(&mut w);
-    one.expect(&mut w, "200");
-    // The other call's dialog, as the carrier knows it.
-    let target = consulted(&second);
-    first.request(&mut w, "REFER", &[("Refer-To", &target)], None);
-    let passed = one.expect(&mut w, "REFER");
-    let refer_to = passed.header(HeaderName::ReferTo).unwrap();
-    assert!(refer_to.contains(&two.call_id) && refer_to.contains(&two.tag), "{refer_to}");
-    one.refuse(&mut w, 503, &[]);
-    first.expect(&mut w, "500");
-    first.hang_up(&mut w, &mut one);
-    second.hang_up(&mut w, &mut two);
     w.finish();
 }

@@ -243,6 +243,96 @@ fn of_a_redirect_that_is_followed() {
     );
 }
 
+/// Leg A refuses the realignment once, because it is just about to ask for something itself.
+#[test]
+fn of_a_realignment_that_meets_another_offer() {
+    lose_each(World::new, |w| {
+        let (mut pbx, mut first) = calling(w, RELIABLE, true);
+        let mut second = first.fork(w, "second");
+        let body = first.sdp(40_000);
+        ring_reliably(w, &mut first, 183, 1, Some(&body));
+        let early = pbx.expect(w, "183");
+        prack(w, &mut pbx, &early, None);
+        pbx.expect(w, "200");
+        first.expect(w, "PRACK");
+        first.ok(w);
+        let other = second.sdp(42_000).replace("0 101", "0");
+        answer(w, &mut pbx, &mut second, Some(&other));
+        for (status, body) in [(491, None), (200, Some(pbx.sdp_with(30_000, 2, "sendrecv")))] {
+            pbx.expect(w, "INVITE");
+            pbx.reply(w, status, body.as_deref());
+            pbx.expect(w, "ACK");
+        }
+        hang_up(w, pbx, second)
+    });
+}
+
+/// The answer overtakes a reliable ringing, whose PRACK comes late.
+#[test]
+fn of_a_ringing_that_the_answer_overtakes() {
+    lose_each(World::new, |w| {
+        let (mut pbx, mut pstn) = calling(w, &[("Require", "100rel")], true);
+        pstn.reply(w, 180, None);
+        rest(w);
+        let ringing = pbx.poll(w);
+        let body = pstn.sdp(40_000);
+        answer(w, &mut pbx, &mut pstn, Some(&body));
+        rest(w);
+        // None came if the carrier's was lost, which nobody repeats.
+        if let Some(ringing) = ringing {
+            prack(w, &mut pbx, &ringing, None);
+            pbx.expect(w, "200");
+        }
+        hang_up(w, pbx, pstn)
+    });
+}
+
+/// The caller gives up while the answer waits for its PRACK.
+#[test]
+fn of_an_answer_that_is_withheld_and_cancelled() {
+    lose_each(World::new, |w| {
+        let (mut pbx, mut pstn) = calling(w, RELIABLE, true);
+        let body = pstn.sdp(40_000);
+        ring_reliably(w, &mut pstn, 183, 5, Some(&body));
+        pbx.expect(w, "183");
+        pstn.reply(w, 200, Some(&body));
+        pstn.expect(w, "ACK");
+        pbx.cancel(w);
+        pbx.expect(w, "200");
+        pbx.expect(w, "487");
+        pbx.ack_failure(w);
+        pstn.expect(w, "BYE");
+        pstn.ok(w);
+        rest(w);
+        format!("{} left", w.edge.active_calls())
+    });
+}
+
+/// The caller gives up while the callee rings.
+#[test]
+fn of_a_call_that_is_cancelled() {
+    lose_each(World::new, |w| {
+        let (mut pbx, mut pstn) = calling(w, RELIABLE, true);
+        ring_reliably(w, &mut pstn, 180, 1, None);
+        let ringing = pbx.expect(w, "180");
+        prack(w, &mut pbx, &ringing, None);
+        pbx.expect(w, "200");
+        pstn.expect(w, "PRACK");
+        pstn.ok(w);
+        rest(w);
+        pbx.cancel(w);
+        pbx.expect(w, "200");
+        pstn.expect(w, "CANCEL");
+        pstn.ok(w);
+        pstn.reply(w, 487, None);
+        pstn.expect(w, "ACK");
+        pbx.expect(w, "487");
+        pbx.ack_failure(w);
+        rest(w);
+        format!("{} left", w.edge.active_calls())
+    });
+}
+
 #[test]
 fn of_a_customers_credentials() {
     lose_each(customer::world, |w| {

@@ -130,6 +130,43 @@ fn of_a_refresher_that_changes() {
     });
 }
 
+/// We refresh leg B by re-INVITE, because it takes no UPDATE.
+#[test]
+fn of_refreshes_by_re_invite() {
+    const AGREED: [(&str, &str); 3] = [
+        ("Session-Expires", "200;refresher=uac"),
+        ("Require", "timer"),
+        ("Allow", "INVITE, ACK, BYE"),
+    ];
+    lose_each(World::new, |w| {
+        let (pbx, mut pstn) = Ua::establish_with(w, &[], &AGREED);
+        for _ in 0..2 {
+            w.advance(Duration::from_secs(99));
+            pstn.expect(w, "INVITE");
+            let same = pstn.sdp(40_000);
+            pstn.reply_with(w, 200, &AGREED, Some(&same));
+            pstn.expect(w, "ACK");
+        }
+        w.advance(Duration::from_secs(60));
+        hang_up(w, pbx, pstn)
+    });
+}
+
+#[test]
+fn of_what_passes_beside_the_call() {
+    lose_each(World::new, |w| {
+        let (mut pbx, mut pstn) = Ua::establish(w);
+        rest(w);
+        for method in ["INFO", "MESSAGE"] {
+            pbx.request(w, method, &[], Some(("text/plain", "1")));
+            pstn.expect(w, method);
+            pstn.ok(w);
+            pbx.expect(w, "200");
+        }
+        hang_up(w, pbx, pstn)
+    });
+}
+
 /// One side of a glare: asks for a change until it is taken, and refuses the other's while it waits
 /// (RFC 3261 section 14.1).
 struct Contender {

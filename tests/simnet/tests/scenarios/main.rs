@@ -29,6 +29,7 @@ mod loss;
 mod loss_of_dialogs;
 mod loss_of_transfers;
 mod over_mtu;
+mod passed;
 mod policing;
 mod registration;
 mod reliable;
