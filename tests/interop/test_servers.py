@@ -9,11 +9,12 @@ import time
 import pytest
 
 from harness import places
+from harness.configuration import carrier
 from harness.dns import NameServer
 from harness.edge import BINARY
 from harness.message import Message, compose, sdp
 from harness.sip import OutgoingCall
-from harness.waiting import Deadline
+from harness.waiting import Deadline, wait_until
 
 OFFER = sdp(places.PBX, 40_000)
 NAME = "sip.carrier.test"
@@ -103,6 +104,49 @@ def test_a_dead_server_is_followed_by_the_next_and_avoided_for_a_while(stage, na
     calls(stage, caller, gateway)
     assert time.monotonic() - began < 1.5, "the dead one was not waited for"
     stage.edge.wait_records(2)
+
+
+def test_silent_servers_hold_a_call_for_a_bounded_time(stage, names):
+    """Of three silent servers two are tried, then the next carrier."""
+    caller, second = stage.peer(places.PBX), stage.peer(places.STRANGER)
+    silent = [stage.peer(places.SECOND_CARRIER) for _ in range(3)]
+    names.zone[NAME] = []
+    names.srv(SRV, 60, *((n, 1, each.port, each.ip) for n, each in enumerate(silent)))
+    stage.configuration.sip["max_targets"] = 2
+    stage.configuration.carriers[0]["no_response_timeout"] = "1s"
+    stage.configuration.carriers.append(carrier("pstn-2", second.ip, second.port, priority=2))
+    stage.start_edge()
+    calls(stage, caller, second)
+    tried = [each.receive(0.1) is not None for each in silent]
+    assert tried == [True, True, False], tried
+    stage.edge.wait_records(1)
+
+
+def test_a_request_in_a_dialog_goes_on_to_the_next_server(stage, names):
+    """Nothing listens at the first server of the recorded route's name."""
+    caller, gateway, proxy = (stage.peer(ip) for ip in
+                              (places.PBX, places.CARRIER, places.SECOND_CARRIER))
+    names.zone[NAME], names.zone["proxy.test"] = [], []
+    names.srv(SRV, 60, (1, 1, gateway.port, gateway.ip))
+    closed = places.free_port(proxy.ip)
+    names.srv("_sip._udp.proxy.test", 60, (1, 1, closed, proxy.ip), (2, 1, proxy.port, proxy.ip))
+    stage.start_edge()
+    call = OutgoingCall(caller, stage.edge, places.US_NUMBER, OFFER)
+    invite, recorded = gateway.expect_request("INVITE"), [("Record-Route", "<sip:proxy.test;lr>")]
+    gateway.reply(invite, 180, "Ringing", headers=recorded)
+    call.status(180)
+    # The name is looked up as soon as it is known.
+    addresses = lambda: sum(kind == "A" and name.endswith(".proxy.test") for kind, name in names.asked)
+    wait_until(lambda: addresses() == 2, 5, "the servers of the recorded route are looked up")
+    gateway.reply(invite, 200, "OK", sdp(gateway.ip, 40_002), recorded)
+    call.answered()
+    call.request("BYE")
+    bye = proxy.expect_request("BYE")
+    assert bye["route"] == "<sip:proxy.test;lr>"
+    proxy.reply(bye, 200, "OK")
+    assert call.final("BYE").status == 200
+    stage.edge.wait_records(1)
+    stage.edge.wait_idle()
 
 
 @pytest.mark.parametrize("silent", [False, True])

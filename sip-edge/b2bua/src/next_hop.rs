@@ -7,6 +7,7 @@ use crate::edge::ResolveId;
 use model::{Instant, TransportProtocol};
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{Dialog, Host, NameAddr, Scheme, Uri};
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
@@ -17,7 +18,9 @@ pub(crate) struct NextHop {
     /// Tells the present next hop from an earlier one.
     seen: Option<u64>,
     asked: Option<ResolveId>,
-    target: Option<Target>,
+    /// Its servers, the one that is used at the front. One that fails is taken out if others are
+    /// left, until the name is asked for again.
+    targets: VecDeque<Target>,
 }
 
 impl NextHop {
@@ -42,7 +45,7 @@ impl NextHop {
         text.hash(&mut hasher);
         let seen = hasher.finish();
         let fresh = |target: &Target| target.until.is_none_or(|until| until > now);
-        if self.seen == Some(seen) && self.target.as_ref().is_none_or(fresh) {
+        if self.seen == Some(seen) && self.targets.front().is_none_or(fresh) {
             return None;
         }
         if self.seen != Some(seen) {
@@ -73,20 +76,28 @@ impl NextHop {
             return false;
         }
         self.asked = None;
-        match targets.first() {
-            Some(target) => self.target = Some(target.clone()),
+        if targets.is_empty() {
             // Asked again when the next hop changes, not with every message.
-            None => {
-                if let Some(target) = &mut self.target {
-                    target.until = None;
-                }
+            if let Some(target) = self.targets.front_mut() {
+                target.until = None;
             }
+        } else {
+            self.targets = targets.iter().cloned().collect();
         }
         true
     }
 
+    /// Goes on to the next server if `failed` is the present one; `false` when there is no other.
+    pub(crate) fn give_up(&mut self, failed: SocketAddr) -> bool {
+        let present = self.address() == Some(failed) && self.targets.len() > 1;
+        if present {
+            self.targets.pop_front();
+        }
+        present
+    }
+
     /// The address, if the name has been resolved.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.target.as_ref().map(|target| target.address)
+        self.targets.front().map(|target| target.address)
     }
 }

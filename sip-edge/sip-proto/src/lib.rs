@@ -40,6 +40,6 @@ pub use random::{Random, StepRandom};
 pub use text::{push_address, push_ip, push_number};
 pub use transaction::{
     ClientKey, Full, Gone, Overflow, ServerKey, TimerConfig, TransactionConfig,
-    TransactionCounters, TransactionEvent, Transactions, Transmit,
+    TransactionCounters, TransactionEvent, Transactions, Transmit, with_branch,
 };
 pub use wheel::{TimerId, TimerWheel};

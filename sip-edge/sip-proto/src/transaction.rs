@@ -40,6 +40,7 @@ use crate::owner::{MAGIC_COOKIE, OwnerTag, RANDOM_CHARS, push_base32};
 use crate::random::Random;
 use crate::wheel::TimerWheel;
 
+pub use build::with_branch;
 use client::ClientTransaction;
 pub use counters::TransactionCounters;
 use server::ServerTransaction;
@@ -119,6 +120,8 @@ pub enum TransactionEvent {
     ClientUnreachable {
         /// The request's transaction.
         key: ClientKey,
+        /// What was to be sent; it may go elsewhere, see [`with_branch`](crate::with_branch).
+        request: Bytes,
     },
     /// A request went to its fallback ([`Transactions::send_request_or`]): the peer refused the
     /// connection, or was silent on it. The transaction goes on.

@@ -455,7 +455,9 @@ impl Switchboard {
             while let Some(event) = self.agent.poll_event() {
                 match event {
                     TransactionEvent::Response { key, .. }
-                    | TransactionEvent::ClientUnreachable { key } => byes.retain(|bye| *bye != key),
+                    | TransactionEvent::ClientUnreachable { key, .. } => {
+                        byes.retain(|bye| *bye != key)
+                    }
                     TransactionEvent::Request { key, message, .. } => {
                         self.agent.respond(key, &message, 481, None);
                     }

@@ -183,7 +183,7 @@ impl<'a> OutgoingCall<'a> {
                 let waited = self.agent.clock.now().saturating_since(self.sent_at);
                 Err(CallError::NoResponse { to, protocol, waited })
             }
-            TransactionEvent::ClientUnreachable { key } if key == self.invite => {
+            TransactionEvent::ClientUnreachable { key, .. } if key == self.invite => {
                 let error = self.agent.send_error.take();
                 Err(CallError::Unreachable { to, protocol, error })
             }

@@ -201,7 +201,7 @@ impl Actor {
                     }
                 }
                 TransactionEvent::ClientTimeout { key }
-                | TransactionEvent::ClientUnreachable { key } => {
+                | TransactionEvent::ClientUnreachable { key, .. } => {
                     if let Some(index) = self.clients.get(&key).copied() {
                         self.calls[index].inviting = None;
                     }

@@ -239,8 +239,9 @@ impl Call {
         true
     }
 
-    /// Whether the outcome of the request still matters: a withdrawn INVITE is not sent again.
-    fn is_still_wanted(&self, purpose: ClientPurpose, response: &Message) -> bool {
+    /// Whether the outcome of the request still matters: a withdrawn INVITE is not sent again. The
+    /// request itself may stand for its response.
+    pub(super) fn is_still_wanted(&self, purpose: ClientPurpose, response: &Message) -> bool {
         match purpose {
             ClientPurpose::Setup { attempt } => {
                 matches!(self.setup.state(), SetupState::Calling | SetupState::Proceeding)

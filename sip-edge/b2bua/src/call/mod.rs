@@ -10,6 +10,7 @@ mod choose;
 mod established;
 mod forks;
 mod information;
+mod next_server;
 mod notify;
 mod pass;
 mod prack;

@@ -51,6 +51,9 @@ impl Call {
         id: ResolveId,
         mut targets: Vec<Target>,
     ) {
+        // Those that failed lately come last, and so are the ones that are left out.
+        context.target_health.order(now, &mut targets);
+        targets.truncate(context.config.max_targets);
         if self.legs.iter_mut().any(|leg| leg.next_hop.resolved(id, &targets)) {
             return;
         }
@@ -61,9 +64,6 @@ impl Call {
         }
         pending.resolving = None;
         self.deadlines.clear(Deadline::NoResponse);
-        // Those that failed lately come last, and so are the ones that are left out.
-        context.target_health.order(now, &mut targets);
-        targets.truncate(context.config.max_targets);
         let until = now + context.config.targets_timeout;
         pending.targets = Targets { left: targets.into(), until };
         if pending.targets.is_empty() {

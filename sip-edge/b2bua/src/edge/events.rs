@@ -39,13 +39,13 @@ impl Edge {
                 self.handle_response(now, key, &message, request.as_ref(), flow);
             }
             TransactionEvent::ClientTimeout { key } => {
-                self.handle_no_response(now, key, NoResponse::Timeout);
+                self.handle_no_response(now, key, NoResponse::Timeout, None);
             }
             TransactionEvent::FellBack { key: _, refused } => {
                 self.context.stream_refusals.refused(now, refused);
             }
-            TransactionEvent::ClientUnreachable { key } => {
-                self.handle_no_response(now, key, NoResponse::Unreachable);
+            TransactionEvent::ClientUnreachable { key, request } => {
+                self.handle_no_response(now, key, NoResponse::Unreachable, Some(&request));
             }
             TransactionEvent::ServerDone { key, acked: _ } => {
                 if let Some((call, _)) = self.context.invites.get(&key).copied() {
@@ -88,7 +88,13 @@ impl Edge {
         });
     }
 
-    fn handle_no_response(&mut self, now: Instant, key: ClientKey, failure: NoResponse) {
+    fn handle_no_response(
+        &mut self,
+        now: Instant,
+        key: ClientKey,
+        failure: NoResponse,
+        request: Option<&Bytes>,
+    ) {
         let Some((call, purpose)) = self.context.clients.get(&key).copied() else {
             if !self.context.take_registration_failure(now, key, failure.status()) {
                 self.context.take_ping_failure(now, key, failure.cause());
@@ -97,7 +103,10 @@ impl Edge {
         };
         self.with_call(now, call, |call, context| {
             call.close_client(context, key);
-            call.handle_no_response(context, now, purpose, failure);
+            let moved = request.is_some_and(|r| call.ask_next_server(context, now, purpose, r));
+            if !moved {
+                call.handle_no_response(context, now, purpose, failure);
+            }
         });
     }
 

@@ -1,8 +1,10 @@
-//! The two requests that the layer writes itself, built from the bytes of the request they follow.
+//! Requests that are built from the bytes of the request they follow: the two that the layer writes
+//! itself, and one that goes elsewhere.
 
 use bytes::Bytes;
 
 use crate::head::{self, RawHeader};
+use crate::message::{Composer, HeaderName, Message};
 
 /// The ACK of a non-2xx final response (RFC 3261 section 17.1.1.3): Request-URI, top Via, Route,
 /// From, Call-ID and CSeq number of the INVITE, To of the response. Credentials come along, for a
@@ -58,4 +60,42 @@ fn is_kept(header: &RawHeader<'_>, method: &str) -> bool {
         || header.is("Route", None)
         || (method == "ACK"
             && (header.is("Authorization", None) || header.is("Proxy-Authorization", None)))
+}
+
+/// `request`, which we sent, for another server of the same name (RFC 3263 section 4.3): in a new
+/// transaction, so with another branch, and everything else as it was. `None` when it is no request
+/// with a Via of ours.
+pub fn with_branch(request: &Message, branch: &str) -> Option<Bytes> {
+    let mut composer = Composer::request(request.method()?.as_str(), request.request_uri()?);
+    let old_branch = request.top_via().ok()?.branch?;
+    for line in request.headers() {
+        if line.name == HeaderName::Via {
+            composer.header(HeaderName::Via, line.value.replacen(old_branch, branch, 1));
+        } else {
+            composer.copy_line(&line);
+        }
+    }
+    Some(composer.body(None, request.body_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Limits;
+
+    #[test]
+    fn only_the_branch_changes() {
+        let text = |branch: &str| {
+            format!(
+                "INFO sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1:5060;branch={branch};rport\r\n\
+                 Route: <sip:p.example;lr>\r\nCSeq: 4 INFO\r\nAuthorization: Digest a=\"b\"\r\n\
+                 Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi"
+            )
+        };
+        let parse = |raw| Message::parse(raw, &Limits::default()).unwrap();
+        let moved = with_branch(&parse(text("z9hG4bK1").into()), "z9hG4bK2").unwrap();
+        assert_eq!(moved, text("z9hG4bK2"));
+        let response = parse("SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP a;branch=x\r\n\r\n".into());
+        assert_eq!(with_branch(&response, "y"), None);
+    }
 }

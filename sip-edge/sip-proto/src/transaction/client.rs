@@ -396,7 +396,8 @@ impl Transactions {
                 self.report_client(handle, TransactionEvent::ClientTimeout { key });
             }
             ClientAction::ReportUnreachable => {
-                self.report_client(handle, TransactionEvent::ClientUnreachable { key });
+                let request = transaction.payload.clone();
+                self.report_client(handle, TransactionEvent::ClientUnreachable { key, request });
             }
             ClientAction::StopTimers => {
                 let timers = [transaction.retransmission.take(), transaction.lifetime.take()];

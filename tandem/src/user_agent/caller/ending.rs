@@ -91,7 +91,7 @@ impl OutgoingCall<'_> {
                         return;
                     }
                     TransactionEvent::ClientTimeout { key }
-                    | TransactionEvent::ClientUnreachable { key }
+                    | TransactionEvent::ClientUnreachable { key, .. }
                         if key == bye =>
                     {
                         return;

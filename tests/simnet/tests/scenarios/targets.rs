@@ -290,3 +290,51 @@ fn no_more_servers_of_a_name_are_tried_than_the_settings_allow() {
     tries_first(&mut w, address(5));
     w.finish();
 }
+
+#[test]
+fn requests_inside_a_dialog_go_on_to_the_next_server_of_a_named_next_hop() {
+    let mut w = World::new();
+    let (dead, refusing, alive) = (address(71), address(72), address(73));
+    w.names.insert("proxy.carrier.example", vec![dead, refusing, alive]);
+    w.unreachable.extend([dead, refusing]);
+    let mut pbx = calling(&mut w);
+    let mut pstn = w.callee(CARRIER);
+    pstn.record_routes = vec!["<sip:proxy.carrier.example;lr>".to_owned()];
+    let answer = pstn.sdp(40_000);
+    pstn.reply(&mut w, 200, Some(&answer));
+    pbx.expect(&mut w, "200");
+    pbx.ack(&mut w, None);
+    // A re-INVITE keeps its number, so that its answer and its ACK are those of the first one.
+    pstn.at = alive;
+    let hold = pbx.sdp_with(30_000, 2, "sendonly");
+    pbx.invite(&mut w, Some(&hold));
+    let invite = pstn.expect(&mut w, "INVITE");
+    assert_eq!(invite.cseq().unwrap().number, 2);
+    let held = pstn.sdp_with(40_000, 2, "recvonly");
+    pstn.reply(&mut w, 200, Some(&held));
+    pstn.expect(&mut w, "ACK");
+    pbx.expect(&mut w, "200");
+    pbx.ack(&mut w, None);
+    assert_eq!(w.edge.statistics().target_failovers, 2);
+    // The next request begins where the last one got through.
+    pbx.hang_up(&mut w, &mut pstn);
+    assert_eq!(w.edge.statistics().target_failovers, 2);
+    w.finish();
+}
+
+#[test]
+fn a_next_hop_without_a_server_that_can_be_reached_ends_the_call_as_before() {
+    let mut w = World::new();
+    w.names.insert("proxy.carrier.example", vec![address(71), address(72)]);
+    w.unreachable.extend([address(71), address(72)]);
+    let mut pbx = calling(&mut w);
+    let mut pstn = w.callee(CARRIER);
+    pstn.record_routes = vec!["<sip:proxy.carrier.example;lr>".to_owned()];
+    let answer = pstn.sdp(40_000);
+    pstn.reply(&mut w, 200, Some(&answer));
+    pbx.expect(&mut w, "200");
+    pbx.ack(&mut w, None);
+    pbx.bye(&mut w);
+    pbx.expect(&mut w, "200");
+    w.finish();
+}
