@@ -2,7 +2,7 @@
 
 mod dialled;
 
-use model::CarrierId;
+use model::{CarrierId, EmergencyKind};
 use std::sync::Arc;
 
 /// A voice connector's emergency calling configuration (AWS:
@@ -15,6 +15,9 @@ pub struct EmergencyCalling {
     /// The carrier that takes these calls before any other; `None` for the carriers that are
     /// declared for emergencies.
     pub carrier: Option<CarrierId>,
+    /// The voice connector's `require_encryption` holds for emergency calls too. By default a call
+    /// for help is let through without, and recorded as such.
+    pub require_encryption: bool,
 }
 
 /// Where emergency calls of one calling country go.
@@ -54,21 +57,33 @@ impl EmergencyDnis {
     }
 
     fn matches(&self, called: &str) -> Option<EmergencyMatch> {
+        match EmergencyKind::of_service_urn(called) {
+            Some(EmergencyKind::Emergency) => return Some(self.emergency()),
+            Some(EmergencyKind::Test) => return self.test(),
+            None => {}
+        }
         // Some PBXes put a plus before everything that they send.
         let short = called.strip_prefix('+').unwrap_or(called);
         let is_one_of = |numbers: &[Arc<str>]| numbers.iter().any(|number| **number == *short);
         if is_one_of(&self.dialled) || *called == *self.emergency_phone_number {
-            let number = self.emergency_phone_number.clone();
-            return Some(EmergencyMatch { number, is_test: false });
+            return Some(self.emergency());
         }
-        let test = self.test_phone_number.as_ref()?;
-        (is_one_of(&self.dialled_for_test) || *called == **test)
-            .then(|| EmergencyMatch { number: test.clone(), is_test: true })
+        self.test().filter(|test| is_one_of(&self.dialled_for_test) || *called == *test.number)
+    }
+
+    fn emergency(&self) -> EmergencyMatch {
+        EmergencyMatch { number: self.emergency_phone_number.clone(), is_test: false }
+    }
+
+    fn test(&self) -> Option<EmergencyMatch> {
+        let number = self.test_phone_number.clone()?;
+        Some(EmergencyMatch { number, is_test: true })
     }
 }
 
 impl EmergencyCalling {
-    /// Whether `called` is an emergency or test number here, and where it goes. The entry of the
+    /// Whether `called` is an emergency or test number here, or the URN of the service
+    /// (`urn:service:sos`, RFC 5031), and where it goes. The entry of the
     /// caller's country decides, if that is known and has one; otherwise the first that fits: a
     /// strange calling number is no reason to lose an emergency call.
     pub fn find(&self, called: &str, caller_country: Option<&str>) -> Option<EmergencyMatch> {

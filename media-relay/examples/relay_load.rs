@@ -41,7 +41,9 @@ fn main() {
         let id = MediaId(id);
         let transaction_id = TransactionId::from_random(u128::from(id.0));
         let families = [IpFamily::V4; 2];
-        relay.command(MediaCommand::Allocate { id, transaction_id, families }).unwrap();
+        relay
+            .command(MediaCommand::Allocate { id, transaction_id, families, emergency: false })
+            .unwrap();
         let MediaEvent::Allocated { local, .. } = events.recv().unwrap() else {
             panic!("no ports: raise ulimit -n");
         };

@@ -14,6 +14,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct PortPool {
     quarantine: Duration,
+    /// Free pairs on each address that only emergency calls get.
+    kept: usize,
     random: u64,
     addresses: Vec<AddressPorts>,
 }
@@ -39,17 +41,21 @@ pub(crate) struct PortCounts {
 }
 
 impl PortPool {
-    /// All pairs of `range` on each of `addresses`. `seed` makes the order unpredictable.
+    /// All pairs of `range` on each of `addresses`. `seed` makes the order unpredictable. The last
+    /// free pairs are kept for `emergency_calls` such calls, two for each, but not more than a
+    /// twentieth of the range.
     pub(crate) fn new(
         addresses: &[IpAddr],
         range: &RangeInclusive<u16>,
         quarantine: Duration,
+        emergency_calls: usize,
         seed: u64,
     ) -> Self {
         let pairs: Vec<u16> = range
             .clone()
             .filter(|port| port % 2 == 0 && *port != 0 && *port < *range.end())
             .collect();
+        let kept = emergency_calls.saturating_mul(2).min(pairs.len() / 20);
         let addresses = addresses
             .iter()
             .map(|ip| AddressPorts {
@@ -60,14 +66,25 @@ impl PortPool {
                 used: 0,
             })
             .collect();
-        PortPool { quarantine, random: seed, addresses }
+        PortPool { quarantine, kept, random: seed, addresses }
     }
 
-    /// Takes a pair on `ip` at random; the RTP port. `None` when none is free.
-    pub(crate) fn take(&mut self, ip: IpAddr, now: Instant) -> Option<u16> {
-        let draw = self.draw();
+    /// Takes a pair on `ip` at random; the RTP port. `None` when none is free. An emergency call has
+    /// the kept ones too, and after them the pair that has rested the longest.
+    pub(crate) fn take(&mut self, ip: IpAddr, now: Instant, emergency: bool) -> Option<u16> {
+        let (draw, kept) = (self.draw(), self.kept);
         let ports = self.addresses.iter_mut().find(|a| a.ip == ip)?;
         ports.end_quarantines(now);
+        if !emergency && ports.free.len() <= kept {
+            return None;
+        }
+        if ports.free.is_empty()
+            && emergency
+            && let Some((_, port)) = ports.quarantined.pop_front()
+        {
+            ports.mark(port, true);
+            return Some(port);
+        }
         let choices = u64::try_from(ports.free.len()).ok().filter(|n| *n > 0)?;
         let port = ports.free.swap_remove(usize::try_from(draw % choices).ok()?);
         ports.mark(port, true);
@@ -149,42 +166,42 @@ mod tests {
     const REST: Duration = Duration::from_secs(5);
 
     fn pool(range: RangeInclusive<u16>) -> PortPool {
-        PortPool::new(&[IP], &range, REST, 7)
+        PortPool::new(&[IP], &range, REST, 0, 7)
     }
 
     #[test]
     fn pairs_are_even_complete_and_never_given_twice() {
         let mut pool = pool(4001..=4010);
         let mut seen = HashSet::new();
-        while let Some(port) = pool.take(IP, Instant::ZERO) {
+        while let Some(port) = pool.take(IP, Instant::ZERO, false) {
             assert_eq!(port % 2, 0);
             assert!((4002..4010).contains(&port), "{port} and {} lie in the range", port + 1);
             assert!(seen.insert(port));
         }
         assert_eq!(seen.len(), 4);
-        assert_eq!(pool.take(IP, Instant::ZERO), None);
+        assert_eq!(pool.take(IP, Instant::ZERO, false), None);
     }
 
     #[test]
     fn an_end_of_65535_is_used_and_does_not_overflow() {
         let mut pool = pool(65_534..=65_535);
-        assert_eq!(pool.take(IP, Instant::ZERO), Some(65_534));
+        assert_eq!(pool.take(IP, Instant::ZERO, false), Some(65_534));
         assert!(pool.is_used(IP, 65_535));
     }
 
     #[test]
     fn a_released_pair_rests_for_exactly_the_quarantine() {
         let mut pool = pool(4000..=4001);
-        let port = pool.take(IP, Instant::ZERO).unwrap();
+        let port = pool.take(IP, Instant::ZERO, false).unwrap();
         pool.release(IP, port, Instant::ZERO);
-        assert_eq!(pool.take(IP, Instant::ZERO + REST - Duration::from_nanos(1)), None);
-        assert_eq!(pool.take(IP, Instant::ZERO + REST), Some(port));
+        assert_eq!(pool.take(IP, Instant::ZERO + REST - Duration::from_nanos(1), false), None);
+        assert_eq!(pool.take(IP, Instant::ZERO + REST, false), Some(port));
     }
 
     #[test]
     fn a_second_release_does_not_duplicate_the_pair() {
         let mut pool = pool(4000..=4003);
-        let port = pool.take(IP, Instant::ZERO).unwrap();
+        let port = pool.take(IP, Instant::ZERO, false).unwrap();
         pool.release(IP, port, Instant::ZERO);
         pool.release(IP, port, Instant::ZERO);
         let later = Instant::ZERO + REST;
@@ -194,9 +211,25 @@ mod tests {
     #[test]
     fn seeds_give_different_orders() {
         let order = |seed| {
-            let mut pool = PortPool::new(&[IP], &(4000..=4099), REST, seed);
-            std::iter::from_fn(move || pool.take(IP, Instant::ZERO)).collect::<Vec<_>>()
+            let mut pool = PortPool::new(&[IP], &(4000..=4099), REST, 0, seed);
+            std::iter::from_fn(move || pool.take(IP, Instant::ZERO, false)).collect::<Vec<_>>()
         };
         assert_ne!(order(1), order(2));
+    }
+
+    #[test]
+    fn the_last_pairs_are_for_emergency_calls_and_then_those_that_rest() {
+        let mut pool = PortPool::new(&[IP], &(4000..=4079), REST, 64, 7);
+        let take = |pool: &mut PortPool, emergency| pool.take(IP, Instant::ZERO, emergency);
+        let ordinary: Vec<u16> = std::iter::from_fn(|| take(&mut pool, false)).collect();
+        assert_eq!(ordinary.len(), 38, "a twentieth of 40 is kept, however many calls it is for");
+        assert!(take(&mut pool, true).is_some() && take(&mut pool, true).is_some());
+        assert_eq!(take(&mut pool, true), None);
+        pool.release(IP, ordinary[3], Instant::ZERO);
+        pool.release(IP, ordinary[5], Instant::ZERO);
+        assert_eq!(take(&mut pool, false), None);
+        assert_eq!(take(&mut pool, true), Some(ordinary[3]), "it has rested the longest");
+        let counts = pool.counts(Instant::ZERO);
+        assert_eq!(counts, PortCounts { free: 0, used: 39, quarantined: 1 });
     }
 }

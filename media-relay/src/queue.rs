@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A command was not queued because the worker's queue is full.
 ///
 /// The limits are staggered so that work in progress is not lost to new work: with room for `n`
-/// streams, an `Allocate` is refused from `n` waiting commands on, an `Apply` from `2n`, a `Release`
-/// from `4n`; a `MoveLeg` is as an `Apply`. A sender that releases each stream once cannot meet the
-/// last one.
+/// streams, an `Allocate` is refused from `n` waiting commands on, an `Apply`, a `MoveLeg` and the
+/// `Allocate` of an emergency call from `2n`, a `Release` from `4n`. A sender that releases each
+/// stream once cannot meet the last one.
 #[derive(Clone, Debug)]
 pub struct Overloaded {
     /// What was not queued.
@@ -74,10 +74,10 @@ impl CommandQueue {
     /// Queues a command and wakes the worker.
     pub(crate) fn push(&self, command: MediaCommand) -> Result<(), Overloaded> {
         let limit = match command {
-            MediaCommand::Allocate { .. } => self.streams,
-            MediaCommand::Apply { .. } | MediaCommand::MoveLeg { .. } => {
-                self.streams.saturating_mul(2)
-            }
+            MediaCommand::Allocate { emergency: false, .. } => self.streams,
+            MediaCommand::Allocate { .. }
+            | MediaCommand::Apply { .. }
+            | MediaCommand::MoveLeg { .. } => self.streams.saturating_mul(2),
             MediaCommand::Release { .. } => self.streams.saturating_mul(4),
         };
         match self.waiting_below(limit) {
@@ -138,6 +138,7 @@ mod tests {
             id: MediaId(1),
             transaction_id: TransactionId::from_random(1),
             families: [IpFamily::V4; 2],
+            emergency: false,
         }
     }
 

@@ -46,6 +46,8 @@ pub struct RelayConfig {
     /// While packets come often, how long a worker lets them gather before it looks again: fewer
     /// wake-ups for that much delay. Zero, the default, is never to wait.
     pub gather: Duration,
+    /// For how many emergency calls the last free ports are kept, a twentieth of them at most.
+    pub emergency_calls: usize,
     /// Makes the order of ports unpredictable: any random number.
     pub port_seed: u64,
     /// The certificate for legs that agree their keys on the media path; without one their calls
@@ -67,6 +69,7 @@ impl RelayConfig {
             silence_after: Duration::from_secs(30),
             learning: LearningPolicy::default(),
             gather: Duration::ZERO,
+            emergency_calls: 0,
             port_seed: 0,
             dtls: None,
         }
@@ -135,7 +138,8 @@ impl Relay {
         tracing::debug!(open_files, "media relay starts");
         let mut bound = config.bind.clone();
         bound.dedup();
-        let ports = PortPool::new(&bound, &config.ports, config.quarantine, config.port_seed);
+        let (kept, seed) = (config.emergency_calls, config.port_seed);
+        let ports = PortPool::new(&bound, &config.ports, config.quarantine, kept, seed);
         let mut relay = Relay {
             clock,
             ports: Arc::new(Mutex::new(ports)),

@@ -49,7 +49,9 @@ impl Rig {
         let families = [IpFamily::of(&SocketAddr::new(self.ip, 0)); 2];
         let transaction_id = TransactionId::from_random(u128::from(id));
         let id = MediaId(id);
-        self.relay.command(MediaCommand::Allocate { id, transaction_id, families }).unwrap();
+        self.relay
+            .command(MediaCommand::Allocate { id, transaction_id, families, emergency: false })
+            .unwrap();
         match self.event() {
             MediaEvent::Allocated { id: allocated, local } if allocated == id => Ok(local),
             MediaEvent::AllocationFailed { id: failed, reason } if failed == id => Err(reason),
@@ -314,7 +316,9 @@ fn half_a_stream_is_not_left_behind_when_the_second_leg_fails() {
     let id = MediaId(1);
     let transaction_id = TransactionId::from_random(1);
     let families = [IpFamily::V4, IpFamily::V6];
-    rig.relay.command(MediaCommand::Allocate { id, transaction_id, families }).unwrap();
+    rig.relay
+        .command(MediaCommand::Allocate { id, transaction_id, families, emergency: false })
+        .unwrap();
     assert!(matches!(
         rig.event(),
         MediaEvent::AllocationFailed { reason: AllocationFailure::NoAddress(IpFamily::V6), .. }

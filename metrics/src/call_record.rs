@@ -45,6 +45,10 @@ pub struct CallRecord {
     /// `emergency` or `test`; `None` for other calls.
     #[serde(default)]
     pub emergency: Option<String>,
+    /// Rules that would have refused it and were set aside because it is an emergency call, by the
+    /// names of refusals.
+    #[serde(default)]
+    pub excused: Vec<String>,
     /// Where leg A's INVITE came from.
     pub source: String,
     /// When it began, rang, was answered and ended.

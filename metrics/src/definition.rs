@@ -122,6 +122,7 @@ pub mod definitions {
         RELAY_REFUSED, Counter, None, "tandem_relay_refused_total", ["reason"], "Media streams that could not be allocated";
         RELAY_HANDSHAKES_FAILED, Counter, None, "tandem_relay_handshakes_failed_total", [], "DTLS handshakes for SRTP keys that failed: that leg has no audio, the log says why";
         SIP_TRANSACTIONS, Gauge, None, "tandem_sip_transactions", ["side"], "Live SIP transactions";
+        SIP_OVERLOAD, Counter, None, "tandem_sip_overload_refusals_total", ["reason"], "Requests that got 503 because the transaction table, or their source's share of it, was full";
         SIP_CONNECTIONS, Gauge, None, "tandem_sip_connections", [], "Open SIP stream connections";
         TLS_HANDSHAKES, Counter, None, "tandem_tls_handshakes_total", ["result"], "TLS handshakes, both ways: ok, or why they failed";
         TLS_CERTIFICATE_LEFT, Gauge, Seconds, "tandem_tls_certificate_left_seconds", ["certificate"], "Time until a TLS certificate of ours ends; 0 when it has";

@@ -6,7 +6,7 @@ use crate::refusal_log::RefusalLog;
 use crate::registration_log;
 use crate::{Page, Reading, Recorder};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
-use model::{CallEvent, Instant, QualityReport, ReportKind, SipObservation};
+use model::{CallEvent, CallEventKind, Instant, QualityReport, ReportKind, SipObservation};
 use outbox::FileSender;
 use std::fmt;
 use std::io;
@@ -251,6 +251,9 @@ impl Worker {
 fn log(refusals: &mut RefusalLog, observation: &Observation) {
     match observation {
         Observation::Sip(SipObservation::Refused(event)) => refusals.note(event),
+        Observation::Call(CallEvent { transaction_id, at, kind: CallEventKind::Excused(rule) }) => {
+            refusals.note_excuse(*at, *transaction_id, *rule);
+        }
         Observation::Sip(SipObservation::WouldRefuse(event)) => refusals.note_dry_run(event),
         Observation::Sip(SipObservation::Registration(event)) => registration_log::log(event),
         Observation::Sip(SipObservation::CarrierCredential(event)) => {

@@ -1,6 +1,6 @@
 //! Refusals in the node's own log, so that an operator sees who was turned away and why.
 
-use model::{CarrierCredentialEvent, Instant, RefusalEvent};
+use model::{CarrierCredentialEvent, Instant, Refusal, RefusalEvent, TransactionId};
 
 /// Lines a second; a flood of refused requests must not become a flood of lines. What is beyond
 /// is counted on the page all the same.
@@ -40,6 +40,17 @@ impl RefusalLog {
             voice_connector = event.voice_connector.as_ref().map(tracing::field::display),
             omitted,
             "would refuse a call without dry_run"
+        );
+    }
+
+    /// The same of a rule that was set aside for an emergency call.
+    pub(crate) fn note_excuse(&mut self, at: Instant, call: TransactionId, rule: Refusal) {
+        let Some(omitted) = self.admit(at) else { return };
+        tracing::warn!(
+            reason = rule.name(),
+            transaction_id = %call,
+            omitted,
+            "an emergency call was let through that would be refused otherwise"
         );
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct TrackedCall {
     pub(crate) verification: Option<CallerVerification>,
     /// Of the signature that the last carrier got.
     pub(crate) attestation: Option<&'static str>,
+    /// Rules that were set aside for it, each once.
+    excused: Vec<Refusal>,
     pub(crate) transferred_to: Option<TransactionId>,
     pub(crate) transferred_from: Option<TransactionId>,
     /// By [`LegSide::index`].
@@ -96,6 +98,7 @@ impl TrackedCall {
             attestation: None,
             transferred_to: None,
             transferred_from: None,
+            excused: Vec::new(),
             legs: Default::default(),
             attempted: None,
             routes: Vec::new(),
@@ -111,6 +114,12 @@ impl TrackedCall {
     pub(crate) fn attempt(&mut self, at: Instant, parties: Arc<CallParties>) {
         self.attempted = Some(at);
         self.parties = Some(parties);
+    }
+
+    pub(crate) fn excuse(&mut self, rule: Refusal) {
+        if !self.excused.contains(&rule) {
+            self.excused.push(rule);
+        }
     }
 
     pub(crate) fn route(
@@ -217,6 +226,7 @@ impl TrackedCall {
             transferred_to: self.transferred_to,
             transferred_from: self.transferred_from,
             emergency: parties.emergency.map(EmergencyKind::name),
+            excused: self.excused.iter().map(|rule| rule.name()).collect(),
             source: parties.source,
             times: Times {
                 attempted: unix(began),

@@ -28,6 +28,7 @@ pub(crate) struct WrittenCall<'a> {
     #[serde(serialize_with = "optional_text")]
     pub(crate) transferred_from: Option<TransactionId>,
     pub(crate) emergency: Option<&'static str>,
+    pub(crate) excused: Vec<&'static str>,
     pub(crate) source: SocketAddr,
     pub(crate) times: Times,
     pub(crate) routes: Vec<WrittenRoute<'a>>,

@@ -126,6 +126,28 @@ impl EmergencyKind {
             EmergencyKind::Test => "test",
         }
     }
+
+    /// What a service URN asks for: `urn:service:sos` and its sub-services (RFC 5031 section 4.2), or
+    /// a test of one, `urn:service:test.sos` (RFC 6881 section 15). In any case; `None` for every
+    /// other text.
+    pub fn of_service_urn(uri: &str) -> Option<Self> {
+        const PREFIX: &str = "urn:service:";
+        let (prefix, service) = uri.split_at_checked(PREFIX.len())?;
+        let is_label = |label: &str| {
+            !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        if !prefix.eq_ignore_ascii_case(PREFIX) || !service.split('.').all(is_label) {
+            return None;
+        }
+        let mut labels = service.split('.');
+        let top = labels.next()?;
+        if top.eq_ignore_ascii_case("sos") {
+            return Some(EmergencyKind::Emergency);
+        }
+        let is_test = top.eq_ignore_ascii_case("test")
+            && labels.next().is_some_and(|label| label.eq_ignore_ascii_case("sos"));
+        is_test.then_some(EmergencyKind::Test)
+    }
 }
 
 /// Something that happened to a call, for records, logs and metrics.
@@ -180,6 +202,8 @@ pub enum CallEventKind {
         /// `A`, `B` or `C` (RFC 8588).
         attestation: &'static str,
     },
+    /// The rule would have refused an emergency call, and was set aside for it.
+    Excused(Refusal),
     /// One of its legs went over to another call, and this one ends (RFC 5589, RFC 3891).
     Transferred {
         /// The call that goes on with the leg.
@@ -356,4 +380,33 @@ pub struct RefusalEvent {
     pub voice_connector: Option<VoiceConnectorId>,
     /// The start line, cut to 200 characters.
     pub start_line: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EmergencyKind::{self, Emergency, Test};
+
+    #[test]
+    fn service_urns_of_rfc_5031_and_tests_of_rfc_6881() {
+        for (uri, kind) in [
+            ("urn:service:sos", Some(Emergency)),
+            ("URN:Service:SOS", Some(Emergency)),
+            ("urn:service:sos.fire", Some(Emergency)),
+            ("urn:service:sos.animal-control", Some(Emergency)),
+            ("urn:service:test.sos", Some(Test)),
+            ("urn:service:test.sos.fire", Some(Test)),
+            ("urn:service:test", None),
+            ("urn:service:test.counseling", None),
+            ("urn:service:counseling", None),
+            ("urn:service:sosa", None),
+            ("urn:service:sos.", None),
+            ("urn:service:", None),
+            ("urn:service:sos;x", None),
+            ("sip:sos@example.com", None),
+            ("ürn:service:sos", None),
+            ("", None),
+        ] {
+            assert_eq!(EmergencyKind::of_service_urn(uri), kind, "{uri}");
+        }
+    }
 }

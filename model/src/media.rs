@@ -36,6 +36,8 @@ pub enum MediaCommand {
         transaction_id: TransactionId,
         /// The address family of leg A and of leg B.
         families: [IpFamily; 2],
+        /// For an emergency call: it may have the ports that are kept for those.
+        emergency: bool,
     },
     /// Replace the whole forwarding plan between two batches of packets.
     Apply {

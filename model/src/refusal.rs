@@ -71,11 +71,13 @@ pub enum Refusal {
     PlainSignalling,
     /// SRTP is required and the session description offers plain RTP only.
     PlainMedia,
+    /// A call to `urn:service:sos` of a voice connector without an emergency calling configuration.
+    NoEmergencyNumber,
 }
 
 impl Refusal {
     /// Every refusal, in the order of their declaration.
-    pub const ALL: [Refusal; 33] = [
+    pub const ALL: [Refusal; 34] = [
         Refusal::UnknownSource,
         Refusal::SourceNotAllowed,
         Refusal::WrongCredentials,
@@ -109,6 +111,7 @@ impl Refusal {
         Refusal::SipsNotAllowed,
         Refusal::PlainSignalling,
         Refusal::PlainMedia,
+        Refusal::NoEmergencyNumber,
     ];
 
     /// The name in logs and metrics.
@@ -147,6 +150,7 @@ impl Refusal {
             Refusal::SipsNotAllowed => "sips_not_allowed",
             Refusal::PlainSignalling => "plain_signalling",
             Refusal::PlainMedia => "plain_media",
+            Refusal::NoEmergencyNumber => "no_emergency_number",
         }
     }
 
@@ -170,7 +174,8 @@ impl Refusal {
             Refusal::NotE164
             | Refusal::NoRoute
             | Refusal::UnknownNumber
-            | Refusal::NoOrigination => 404,
+            | Refusal::NoOrigination
+            | Refusal::NoEmergencyNumber => 404,
             Refusal::MethodNotAllowed => 405,
             Refusal::IdentityMissing => 428,
             Refusal::IdentityUnknown => 436,
@@ -198,6 +203,7 @@ impl Refusal {
                 | Refusal::HighRisk
                 | Refusal::DailyMinutesCap
                 | Refusal::DailySpendCap
+                | Refusal::NoEmergencyNumber
         )
     }
 

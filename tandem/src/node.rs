@@ -213,6 +213,7 @@ fn start_relay(
         report_interval: media.report_interval,
         live_interval: media.live_interval,
         silence_after: media.silence_after,
+        emergency_calls: config.sip.emergency_headroom,
         port_seed: u64::from_ne_bytes(seed),
         dtls: Some(Arc::new(identity)),
         ..RelayConfig::new(media.bind.clone(), media.ports.clone())
@@ -287,6 +288,7 @@ fn shell_config(
             timers: TimerConfig { t1: sip.t1, ..TimerConfig::default() },
             limits: limits.message.clone(),
             max_transactions: limits.max_transactions,
+            max_transactions_per_source: limits.transactions_per_source,
             max_calls: sip.max_calls,
             no_answer_timeout: sip.no_answer_timeout,
             max_call_duration: sip.max_call_duration,

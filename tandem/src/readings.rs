@@ -47,6 +47,8 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
     let (logic, transport) = (&edge.edge, &edge.transport);
     out.push(reading(&definitions::SIP_TRANSACTIONS, "server", logic.server_transactions));
     out.push(reading(&definitions::SIP_TRANSACTIONS, "client", logic.client_transactions));
+    out.push(reading(&definitions::SIP_OVERLOAD, "table", logic.table_refusals));
+    out.push(reading(&definitions::SIP_OVERLOAD, "source_share", logic.share_refusals));
     out.push(reading(&definitions::SIP_CONNECTIONS, "", transport.tcp_connections));
     out.push(reading(&definitions::TLS_HANDSHAKES, "ok", transport.tls.handshakes));
     for kind in HandshakeFailure::ALL {

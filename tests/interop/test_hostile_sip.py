@@ -194,9 +194,10 @@ def test_flood_from_a_stranger(stage, talk):
 
 
 def test_flood_from_a_customer(stage):
-    """CVE-2021-41145: whoever is configured may fill the table of transactions up to its bound and
-    no more; the call that runs goes on and can be hung up."""
-    stage.configuration.limits["max_transactions"] = 1_000
+    """CVE-2021-41145: whoever is configured may fill its share of the table of transactions and no
+    more; the call that runs goes on and can be hung up."""
+    stage.configuration.limits["max_transactions"] = 2_000
+    stage.configuration.limits["transactions_per_source"] = 800
     talk = Talk(stage)
     edge = talk.edge
     before = edge.rss_kib()
@@ -212,6 +213,7 @@ def test_flood_from_a_customer(stage):
                 assert edge.metric("tandem_sip_transactions") <= 1_000
     assert len(edge.calls()) == 1
     assert 500 < edge.metric("tandem_sip_transactions") <= 1_000
+    assert edge.metric("tandem_sip_overload_refusals_total", reason="source_share") > 1_000
     assert edge.metric("tandem_sip_responses_total", direction="sent", **{"class": "5xx"}) > 1_000
     assert edge.rss_kib() - before < GROWTH_KIB
     talk.goes_on()

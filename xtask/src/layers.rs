@@ -112,6 +112,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("bench/src/ends.rs", "recvmmsg and sendmmsg of the load generator"),
     ("bench/src/network.rs", "thread pinning and timers of the load generator"),
     ("sip-edge/sip-proto/tests/allocations.rs", "an allocator that counts"),
+    ("tests/simnet/tests/memory.rs", "an allocator that counts"),
     ("media-relay/relay-core/tests/zero_allocation.rs", "an allocator that counts"),
 ];
 

@@ -60,6 +60,7 @@ fn open(
         id,
         transaction_id: TransactionId::from_random(u128::from(id.0)),
         families: [IpFamily::V4; 2],
+        emergency: false,
     })?;
     let local = loop {
         match events.recv()? {

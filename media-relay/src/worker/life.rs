@@ -32,13 +32,14 @@ impl Worker {
         id: MediaId,
         transaction_id: TransactionId,
         families: [IpFamily; 2],
+        emergency: bool,
     ) -> Result<[LocalMedia; 2], AllocationFailure> {
         if let Some(stream) = self.streams.find(id) {
             return Ok(stream.local);
         }
         let now = self.parts.clock.now();
-        let (leg_a, local_a) = self.open_leg(families[0], now)?;
-        let (leg_b, local_b) = match self.open_leg(families[1], now) {
+        let (leg_a, local_a) = self.open_leg(families[0], now, emergency)?;
+        let (leg_b, local_b) = match self.open_leg(families[1], now, emergency) {
             Ok(opened) => opened,
             Err(reason) => {
                 self.close_leg(leg_a, now);
@@ -122,11 +123,12 @@ impl Worker {
         &self,
         family: IpFamily,
         now: Instant,
+        emergency: bool,
     ) -> Result<(LegSockets, LocalMedia), AllocationFailure> {
         let (ip, advertised) =
             self.parts.config.address(family).ok_or(AllocationFailure::NoAddress(family))?;
         for _ in 0..BIND_ATTEMPTS {
-            let Some(port) = self.ports().take(ip, now) else {
+            let Some(port) = self.ports().take(ip, now, emergency) else {
                 self.parts.counters.ports_exhausted.add(1);
                 return Err(AllocationFailure::PortsExhausted);
             };

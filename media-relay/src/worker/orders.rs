@@ -36,8 +36,8 @@ impl Worker {
     /// Serves one order.
     pub(super) fn serve(&mut self, order: Order) {
         match order {
-            Order::Command(MediaCommand::Allocate { id, transaction_id, families }) => {
-                let event = match self.allocate(id, transaction_id, families) {
+            Order::Command(MediaCommand::Allocate { id, transaction_id, families, emergency }) => {
+                let event = match self.allocate(id, transaction_id, families, emergency) {
                     Ok(local) => MediaEvent::Allocated { id, local },
                     Err(reason) => MediaEvent::AllocationFailed { id, reason },
                 };

@@ -1,13 +1,12 @@
 use super::*;
+use crate::CallRecord;
 use crate::report::explain;
-use crate::{CallRecord, LiveState};
 use bytes::Bytes;
 use model::{
     CallDirection, CallParties, CarrierId, Codec, Codecs, Flow, LossCounts, MediaId,
     MessageDirection, Mos, PeerView, ReceivedView, Refusal, RefusalEvent, ReportKind, SentView,
     TransportProtocol, VoiceConnectorId,
 };
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const VC: &str = "abcdef1ghij2klmno3pqr4";
@@ -351,79 +350,6 @@ fn the_message_log_is_masked_and_the_ladder_bounded() {
 }
 
 #[test]
-fn live_calls_are_listed_until_they_end() {
-    let mut recorder = recorder();
-    begin(&mut recorder, CallDirection::Outbound);
-    assert_eq!(recorder.calls(ms(10))[0].state, LiveState::Calling);
-    happen(&mut recorder, 100, CallEventKind::Ringing);
-    assert_eq!(recorder.calls(ms(110))[0].state, LiveState::Ringing);
-    happen(&mut recorder, 1_000, CallEventKind::Answered);
-    recorder.handle_quality(report(LegSide::A, 2_000, ReportKind::Interval));
-    let call = recorder.calls(ms(3_000)).remove(0);
-    assert_eq!((call.state, call.age_ms, call.talk_ms), (LiveState::Answered, 3_000, Some(2_000)));
-    assert_eq!(call.customer.unwrap().received_packets, 101);
-    assert_eq!(call.remote, None);
-    happen(&mut recorder, 4_000, bye(EndedBy::LegA));
-    assert!(recorder.calls(ms(4_000)).is_empty());
-}
-
-#[test]
-fn forgotten_and_fatherless_calls_go_and_leave_a_record_if_they_began() {
-    let mut recorder = recorder();
-    recorder.handle_sip(message(0, LegSide::A, MessageDirection::Received, "INVITE sip:a SIP/2.0"));
-    records(&mut recorder);
-    recorder.handle_timeout(ms(59_999));
-    assert_eq!(recorder.calls.len(), 1);
-    recorder.handle_timeout(ms(70_000));
-    assert_eq!((recorder.calls.len(), recorder.orphans), (0, 0));
-    assert!(records(&mut recorder).is_empty());
-
-    begin(&mut recorder, CallDirection::Outbound);
-    recorder.handle_timeout(Instant::ZERO + Duration::from_secs(7 * 3_600));
-    assert!(recorder.calls.is_empty());
-    let records = records(&mut recorder);
-    assert_eq!(lines_in(&records, "CDRs").len(), 1);
-    assert_eq!(lines_in(&records, "calls/").len(), 1);
-    assert!(recorder.encode().contains("direction=\"outbound\"} 0\n"), "no call is active");
-}
-
-#[test]
-fn a_full_table_records_no_new_call_and_says_so() {
-    let config = RecorderConfig { max_calls: 1, ..recorder().config };
-    let mut recorder = Recorder::new(config);
-    for number in 1..=2 {
-        recorder.handle_call_event(CallEvent {
-            transaction_id: TransactionId::from_random(number),
-            at: ms(0),
-            kind: CallEventKind::Attempted { parties: parties(CallDirection::Outbound) },
-        });
-    }
-    assert_eq!(recorder.calls(ms(0)).len(), 1);
-    assert!(
-        recorder.encode().contains("tandem_recorder_dropped_total{what=\"call_table_full\"} 1")
-    );
-}
-
-#[test]
-fn a_shutdown_leaves_a_record_of_every_running_call() {
-    let mut recorder = recorder();
-    for number in 0..3_000 {
-        recorder.handle_call_event(CallEvent {
-            transaction_id: TransactionId::from_random(number),
-            at: ms(0),
-            kind: CallEventKind::Attempted { parties: parties(CallDirection::Outbound) },
-        });
-    }
-    let mut written = Vec::new();
-    while recorder.handle_shutdown(ms(1)) {
-        written.extend(records(&mut recorder));
-    }
-    written.extend(records(&mut recorder));
-    assert_eq!(lines_in(&written, "calls/").len(), 3_000);
-    assert_eq!(lines_in(&written, "CDRs").len(), 3_000);
-}
-
-#[test]
 fn the_page_counts_calls_codes_refusals_and_media() {
     let mut recorder = recorder();
     begin(&mut recorder, CallDirection::Outbound);
@@ -470,70 +396,4 @@ fn the_page_counts_calls_codes_refusals_and_media() {
     assert!(!page.contains(UUID), "no label names a call");
 }
 
-fn any_event() -> impl Strategy<Value = (u8, u64, u8, u32)> {
-    (0..12u8, 0..8u64, any::<u8>(), 0..400_000u32)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    /// Whatever comes in whatever order, nothing panics, tables keep their bounds, and when all
-    /// is over nothing is left.
-    #[test]
-    fn any_order_of_events_is_survived(events in prop::collection::vec(any_event(), 0..400)) {
-        let config = RecorderConfig {
-            max_calls: 4, max_orphans: 2, ladder_messages: 4, intervals: 4, max_records: 50,
-            ..recorder().config
-        };
-        let mut recorder = Recorder::new(config);
-        for (what, call, detail, at) in events {
-            let transaction_id = TransactionId::from_random(u128::from(call));
-            let leg = if detail % 2 == 0 { LegSide::A } else { LegSide::B };
-            let kind = match what {
-                0 | 1 => CallEventKind::Attempted { parties: parties(CallDirection::Inbound) },
-                2 => CallEventKind::MediaAllocated { media: MediaId(1) },
-                3 => CallEventKind::Ringing,
-                4 => CallEventKind::Answered,
-                5 => bye(EndedBy::Edge),
-                6 | 7 => {
-                    let kind = match detail {
-                        0..50 => ReportKind::Final,
-                        50..100 => ReportKind::Live,
-                        _ => ReportKind::Interval,
-                    };
-                    let mut report = report(leg, at.into(), kind);
-                    report.transaction_id = transaction_id;
-                    report.received.burst_ratio = f64::NAN;
-                    report.received.rtp_packets = u64::from(detail);
-                    recorder.handle_quality(report);
-                    continue;
-                }
-                8 | 9 => {
-                    let mut sip = message(at.into(), leg, MessageDirection::Sent, "\u{0}");
-                    if let SipObservation::Message(event) = &mut sip {
-                        event.transaction_id = Some(transaction_id);
-                    }
-                    recorder.handle_sip(sip);
-                    continue;
-                }
-                _ => {
-                    recorder.handle_timeout(ms(at.into()));
-                    continue;
-                }
-            };
-            recorder.handle_call_event(CallEvent { transaction_id, at: ms(at.into()), kind });
-            prop_assert!(recorder.calls.len() <= 4);
-            prop_assert!(recorder.orphans <= 4);
-            prop_assert!(recorder.records.len() <= 50);
-            prop_assert!(recorder.unpaired.len() <= 8);
-        }
-        while recorder.handle_shutdown(ms(1_000_000)) {}
-        prop_assert_eq!((recorder.calls.len(), recorder.orphans), (0, 0));
-        for record in records(&mut recorder) {
-            if record.path.as_str().starts_with("calls/") {
-                let call: CallRecord = serde_json::from_slice(&record.body).unwrap();
-                prop_assert!(explain(&call).contains("Why"));
-            }
-        }
-    }
-}
+mod upkeep;

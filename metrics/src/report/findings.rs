@@ -448,6 +448,10 @@ fn refusal_advice(refusal: &str) -> &'static str {
             "SRTP is required and only plain RTP was offered. Switch SRTP (SDES) on in the system \
              that called."
         }
+        "no_emergency_number" => {
+            "the call was for the emergency service (urn:service:sos) and the voice connector has no \
+             number for it. Add [voice_connector.emergency] with a dnis."
+        }
         _ => "see the refusal's name.",
     }
 }

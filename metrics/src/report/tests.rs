@@ -72,6 +72,7 @@ fn good_call() -> CallRecord {
         attestation: None,
         transferred_to: None,
         transferred_from: None,
+        excused: Vec::new(),
         emergency: None,
         source: "127.0.0.3:5070".to_owned(),
         times: Times {

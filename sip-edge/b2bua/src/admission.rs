@@ -2,9 +2,13 @@
 
 use crate::{carry, encryption};
 use directory::{Carrier, Snapshot, VoiceConnector, country_of, parse_e164};
-use model::{CallDirection, CallerVerification, EmergencyKind, Flow, Refusal, VoiceConnectorId};
-use sip_proto::{Host, Message, Uri};
+use model::{
+    CallDirection, CallerVerification, EmergencyKind, Flow, Refusal, TransportProtocol,
+    VoiceConnectorId,
+};
+use sip_proto::{HeaderName, Host, Message, Uri};
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A request that belongs to somebody.
@@ -78,11 +82,13 @@ pub(crate) fn admit(
         return admit_inbound(directory, carrier.clone(), called.as_deref());
     }
     let connector = outbound_connector(directory, registered, flow, invite)?;
-    if !encryption::allows_signalling(&connector, flow.protocol) {
+    let caller = carry::caller_user(invite);
+    let admission = admit_outbound(directory, &connector, called.as_deref(), country_of(&caller));
+    let emergency = admission.as_ref().ok().and_then(|admission| admission.emergency);
+    if flow.protocol != TransportProtocol::Tls && encryption::is_required(&connector, emergency) {
         return Err(Denied::of(Refusal::PlainSignalling, &connector));
     }
-    let caller = carry::caller_user(invite);
-    admit_outbound(directory, &connector, called.as_deref(), country_of(&caller))
+    admission
 }
 
 fn admit_inbound(
@@ -157,8 +163,11 @@ pub(crate) fn admit_outbound(
         let kind = if found.is_test { EmergencyKind::Test } else { EmergencyKind::Emergency };
         return Ok(admission(&found.number, Some(kind), None));
     }
-    let number =
-        called.and_then(parse_e164).ok_or_else(|| Denied::of(Refusal::NotE164, connector))?;
+    let number = called.and_then(parse_e164).ok_or_else(|| {
+        let for_help = called.is_some_and(|c| EmergencyKind::of_service_urn(c).is_some());
+        let refusal = if for_help { Refusal::NoEmergencyNumber } else { Refusal::NotE164 };
+        Denied::of(refusal, connector)
+    })?;
     match refusal_of(directory, connector, number) {
         Some(refusal) if !connector.dry_run => Err(Denied::of(refusal, connector)),
         would_refuse => Ok(admission(number, None, would_refuse)),
@@ -191,11 +200,14 @@ fn outbound_connector(
     invite: &Message,
 ) -> Result<Arc<VoiceConnector>, Denied> {
     let source = flow.remote.ip().to_canonical();
-    let named = named_host(invite.request_uri().unwrap_or_default())
-        .and_then(|host| directory.voice_connector_by_host(host))
-        .or_else(|| {
-            let to = invite.to().ok()?;
-            directory.voice_connector_by_host(named_host(to.uri_text)?)
+    let by_host = |uri: &str| directory.voice_connector_by_host(named_host(uri)?);
+    let uri = invite.request_uri().unwrap_or_default();
+    let for_help = EmergencyKind::of_service_urn(uri).is_some();
+    let named =
+        by_host(uri).or_else(|| by_host(invite.to().ok()?.uri_text)).or_else(|| match for_help {
+            // Where the URI names a service, Route says who is to find it (RFC 6881).
+            true => by_host(invite.addresses(HeaderName::Route).next()?.ok()?.uri_text),
+            false => None,
         });
     if let Some(connector) = named {
         let listed = directory.voice_connectors_by_source(source).any(|c| c.id == connector.id)
@@ -215,8 +227,23 @@ fn outbound_connector(
         {
             Ok(first.clone())
         }
+        // Any of them is better than none.
+        (Some(_), Some(_)) if for_help => by_any(directory, registered, source),
         _ => Err(Denied::stranger(Refusal::UnknownSource)),
     }
+}
+
+/// Of several voice connectors at a source that could place an emergency call, the first that is
+/// configured to.
+fn by_any(
+    directory: &Snapshot,
+    registered: &Registered<'_>,
+    source: IpAddr,
+) -> Result<Arc<VoiceConnector>, Denied> {
+    let by_binding = registered.connectors.iter().filter_map(|id| directory.voice_connector(id));
+    let mut all = directory.voice_connectors_by_source(source).chain(by_binding);
+    let found = all.find(|connector| connector.emergency.is_some());
+    found.cloned().ok_or(Denied::stranger(Refusal::NoEmergencyNumber))
 }
 
 fn named_host(uri: &str) -> Option<&str> {
@@ -237,8 +264,12 @@ fn to_number(invite: &Message) -> Option<String> {
     user_of(invite.to().ok()?.uri_text)
 }
 
-/// The user part of a URI, unescaped and without parameters.
+/// The user part of a URI, unescaped and without parameters; the URN of an emergency service as it
+/// is.
 pub(crate) fn user_of(uri: &str) -> Option<String> {
+    if EmergencyKind::of_service_urn(uri).is_some() {
+        return Some(uri.to_owned());
+    }
     let uri = Uri::parse(uri).ok()?;
     let user: Cow<'_, str> = uri.user_unescaped();
     let number = user.split(';').next().unwrap_or_default();

@@ -37,6 +37,9 @@ pub struct EdgeConfig {
     pub limits: Limits,
     /// Bound on SIP transactions; a request over it gets 503.
     pub max_transactions: usize,
+    /// Of these, how many one source may have; see
+    /// [`TransactionConfig`](sip_proto::TransactionConfig).
+    pub max_transactions_per_source: usize,
     /// Bound on calls, live or ending; an INVITE over it gets 503.
     pub max_calls: usize,
     /// From the INVITE to leg B to its final answer. Then 480 and the next route is not tried.
@@ -64,7 +67,8 @@ pub struct EdgeConfig {
     pub stranger_answers_per_source: u32,
     /// What requests from such sources get.
     pub unknown_sources: UnknownSources,
-    /// Emergency calls over `max_calls` that are still taken.
+    /// Emergency calls over `max_calls` that are still taken, and for which transactions are kept over
+    /// `max_transactions`.
     pub emergency_headroom: usize,
     /// When a carrier or route counts as dead.
     pub health: HealthConfig,
@@ -112,6 +116,7 @@ impl Default for EdgeConfig {
             timers: TimerConfig::default(),
             limits: Limits::default(),
             max_transactions: 200_000,
+            max_transactions_per_source: 50_000,
             max_calls: 20_000,
             no_answer_timeout: Duration::from_secs(180),
             max_targets: 4,

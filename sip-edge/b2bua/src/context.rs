@@ -20,7 +20,7 @@ use model::{
     CallEvent, CallEventKind, ConnectionId, Flow, Instant, IpFamily, LegSide, MediaId, Refusal,
     RefusalEvent, SipObservation, TransactionId, TransportProtocol, UnixTime,
 };
-use sip_proto::{ClientKey, Endpoint, Message, OwnerTag, Random, ServerKey};
+use sip_proto::{ClientKey, Endpoint, Message, OwnerTag, Precedence, Random, ServerKey};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -76,6 +76,10 @@ pub(crate) struct Context {
     pub(crate) registrar: Registrar,
     pub(crate) statistics: EdgeStatistics,
     pub(crate) draining: bool,
+    /// The drain is over: not even emergency calls are taken.
+    pub(crate) closed: bool,
+    /// Of the call that is being worked on.
+    pub(crate) precedence: Precedence,
     pub(crate) target_health: TargetHealth,
     /// Who takes no stream.
     pub(crate) stream_refusals: StreamRefusals,

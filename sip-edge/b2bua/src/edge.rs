@@ -3,6 +3,7 @@
 
 mod authenticate;
 mod door;
+mod emergency;
 mod events;
 mod observe;
 mod register;
@@ -32,8 +33,8 @@ use model::{
 };
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{
-    ClientKey, Composer, Endpoint, HeaderName, Message, OwnerTag, Random, ServerKey, TimerWheel,
-    TransactionConfig, Transmit,
+    ClientKey, Composer, Endpoint, HeaderName, Message, OwnerTag, Precedence, Random, ServerKey,
+    TimerWheel, TransactionConfig, Transmit,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -90,6 +91,8 @@ impl Edge {
         let transactions = TransactionConfig {
             timers: config.timers.clone(),
             max_transactions: config.max_transactions,
+            max_transactions_per_source: config.max_transactions_per_source,
+            emergency_reserve: config.emergency_headroom.saturating_mul(TRANSACTIONS_A_CALL),
             limits: config.limits.clone(),
             hash_seed: random.next_u64(),
             supported: OPTION_TAGS.to_vec(),
@@ -113,6 +116,8 @@ impl Edge {
                 spending: Default::default(),
                 statistics: EdgeStatistics::default(),
                 draining: false,
+                closed: false,
+                precedence: Precedence::Ordinary,
                 target_health: TargetHealth::default(),
                 stream_refusals: StreamRefusals::default(),
                 clients: Default::default(),
@@ -143,7 +148,8 @@ impl Edge {
         let call_of = |context: &Context| context.call_ids.get(call_id?).copied();
         let before = call_of(&self.context);
         let place = self.context.outputs.len();
-        self.context.endpoint.handle_input(now, flow, raw.clone());
+        let precedence = self.precedence_of(&flow, &raw);
+        self.context.endpoint.handle_input_with(now, flow, raw.clone(), precedence);
         self.process_events(now, flow);
         let of = before.or_else(|| call_of(&self.context));
         // The record shows the message before what came of it.
@@ -245,7 +251,7 @@ impl Edge {
         self.context.calendar = Some((now, unix));
     }
 
-    /// Takes no new calls from now on; running ones go on.
+    /// Takes no new calls from now on but those for help; running ones go on.
     pub fn drain(&mut self, now: Instant) {
         self.context.draining = true;
         self.context.health.probes.stop();
@@ -254,8 +260,9 @@ impl Edge {
         self.observe_transmits(now);
     }
 
-    /// Ends every call: the limit of a drain is reached.
+    /// Ends every call, and takes none any more: the limit of a drain is reached.
     pub fn end_all(&mut self, now: Instant) {
+        self.context.closed = true;
         for key in self.calls.keys() {
             self.with_call(now, key, |call, context| call.end_by_operator(context, now));
         }
@@ -275,6 +282,7 @@ impl Edge {
     pub fn statistics(&self) -> EdgeStatistics {
         let (servers, clients) = self.context.endpoint.len();
         let counters = self.context.endpoint.counters();
+        let transactions = self.context.endpoint.transaction_counters();
         EdgeStatistics {
             calls: self.calls.len() as u64,
             server_transactions: servers as u64,
@@ -287,7 +295,9 @@ impl Edge {
             stray_responses: counters.foreign_responses + counters.extra_via_responses,
             target_failures: self.context.target_health.failures,
             target_recoveries: self.context.target_health.recoveries,
-            stream_fallbacks: self.context.endpoint.transaction_counters().fallbacks,
+            stream_fallbacks: transactions.fallbacks,
+            table_refusals: transactions.refused_requests - transactions.share_refusals,
+            share_refusals: transactions.share_refusals,
             authentication: self.authentication.counters(),
             bindings: self.context.registrar.len() as u64,
             registrations_wanted: self.context.registrations.counts().0,
@@ -340,7 +350,9 @@ impl Edge {
         work: impl FnOnce(&mut Call, &mut Context),
     ) -> bool {
         let Some(mut call) = self.calls.take(key) else { return false };
+        self.context.precedence = call.precedence();
         work(&mut call, &mut self.context);
+        self.context.precedence = Precedence::Ordinary;
         self.put_back(now, key, call);
         true
     }
@@ -375,6 +387,10 @@ impl Edge {
         self.observe_transmits(now);
     }
 }
+
+/// Transactions that are kept for each emergency call of the headroom, on either side: its INVITE,
+/// those of its dialogs, and what lingers of the call before it.
+const TRANSACTIONS_A_CALL: usize = 8;
 
 /// For events that come from no message.
 const NO_FLOW: Flow = Flow {

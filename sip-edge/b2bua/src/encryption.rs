@@ -1,16 +1,20 @@
 //! Which leg is encrypted, by whose wish, and what a peer hears that does not do it.
 
 use directory::{Carrier, Route, Srtp, VoiceConnector};
-use model::{CallDirection, Refusal, TransportProtocol};
+use model::{CallDirection, EmergencyKind, Refusal, TransportProtocol};
 use sdp::Encryption;
 use sip_proto::{Composer, HeaderName};
 
 /// The media of leg A: the carrier's wish for its own calls, and the voice connector's for the
 /// customer's. A customer who is free to choose gets what the call offers.
-pub(crate) fn of_caller(connector: &VoiceConnector, carrier: Option<&Carrier>) -> Encryption {
+pub(crate) fn of_caller(
+    connector: &VoiceConnector,
+    carrier: Option<&Carrier>,
+    emergency: Option<EmergencyKind>,
+) -> Encryption {
     match carrier {
         Some(carrier) => of(carrier.srtp),
-        None if connector.require_encryption => Encryption::Required,
+        None if is_required(connector, emergency) => Encryption::Required,
         None => Encryption::Mirror,
     }
 }
@@ -36,6 +40,15 @@ fn of(srtp: Srtp) -> Encryption {
         Srtp::Required => Encryption::Required,
         Srtp::Dtls => Encryption::Dtls,
     }
+}
+
+/// Whether a call of `connector` must be encrypted on the customer's side. One for help is let
+/// through without, unless the emergency calling configuration says otherwise: an open call that is
+/// answered is better than a safe one that is refused (RFC 6881 wants TLS, and no TLS rather than no
+/// call).
+pub(crate) fn is_required(connector: &VoiceConnector, emergency: Option<EmergencyKind>) -> bool {
+    let excuses = || connector.emergency.as_ref().is_none_or(|rules| !rules.require_encryption);
+    connector.require_encryption && !(emergency.is_some() && excuses())
 }
 
 /// Whether the customer of `connector` may send over `protocol`.

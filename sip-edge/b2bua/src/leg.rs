@@ -9,8 +9,8 @@ use crate::session_timer::SessionTimer;
 use bytes::Bytes;
 use model::{Flow, Instant, TransportProtocol};
 use sip_proto::{
-    ClientKey, Composer, Dialog, HeaderName, Host, Message, Method, NameAddr, ServerKey, Uri,
-    push_address,
+    ClientKey, Composer, Dialog, HeaderName, Host, Message, Method, NameAddr, SendOptions,
+    ServerKey, Uri, push_address,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -324,14 +324,16 @@ impl Context {
         method: Method<'_>,
         bytes: Bytes,
     ) -> Option<ClientKey> {
-        let switched = self.switch_to_stream(now, flow, &bytes);
-        let Some((stream, rewritten)) = switched else {
-            return self.endpoint.send_request(now, flow, branch, method, bytes).ok();
+        let precedence = self.precedence;
+        let (flow, bytes, fallback) = match self.switch_to_stream(now, flow, &bytes) {
+            None => (flow, bytes, None),
+            Some((stream, rewritten)) => {
+                self.statistics.stream_switches += 1;
+                (stream, rewritten, Some((flow, bytes)))
+            }
         };
-        self.statistics.stream_switches += 1;
-        let fallback = Some((flow, bytes));
-        let sent = self.endpoint.send_request_or(now, stream, branch, method, rewritten, fallback);
-        sent.ok()
+        let options = SendOptions { fallback, precedence };
+        self.endpoint.send_request_with(now, flow, branch, method, bytes, options).ok()
     }
 }
 

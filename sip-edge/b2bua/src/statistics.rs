@@ -59,6 +59,10 @@ pub struct EdgeStatistics {
     pub registrations_wanted: u64,
     /// Carriers where we are registered now.
     pub registrations: u64,
+    /// Requests that got 503 because the table of transactions was full.
+    pub table_refusals: u64,
+    /// Requests that got 503 because their source had its share of the table.
+    pub share_refusals: u64,
     /// How customers proved who they are.
     pub authentication: AuthenticationCounters,
 }

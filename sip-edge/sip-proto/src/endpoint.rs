@@ -8,7 +8,7 @@ use model::{Flow, Instant};
 use crate::message::{Composer, HeaderName, Message, Method, Via, default_reason, salvage};
 use crate::owner;
 use crate::stamp;
-use crate::transaction::{Overflow, TransactionConfig, Transactions};
+use crate::transaction::{Overflow, Precedence, TransactionConfig, Transactions};
 use crate::validate::{Violation, validate_request, validate_response};
 
 /// The SIP side of one worker: everything between the transport and the core.
@@ -44,7 +44,8 @@ pub struct EndpointCounters {
     pub foreign_responses: u64,
     /// Responses with more than one Via; dropped (section 8.1.3.3).
     pub extra_via_responses: u64,
-    /// Requests that found the transaction table full and were answered 503.
+    /// Requests that found the transaction table, or their source's share of it, full and were
+    /// answered 503.
     pub overflows: u64,
 }
 
@@ -79,6 +80,17 @@ impl Endpoint {
     /// A request that is wrong gets its status without a transaction; a response that is wrong or
     /// not ours is dropped. Both are counted.
     pub fn handle_input(&mut self, now: Instant, flow: Flow, raw: Bytes) {
+        self.handle_input_with(now, flow, raw, Precedence::Ordinary);
+    }
+
+    /// [`handle_input`](Self::handle_input) for a message of this precedence.
+    pub fn handle_input_with(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        raw: Bytes,
+        precedence: Precedence,
+    ) {
         if raw.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0)) {
             self.counters.keep_alives += 1;
         } else if owner::is_response(&raw) {
@@ -86,7 +98,7 @@ impl Endpoint {
             self.take_response(now, flow, raw);
         } else {
             self.counters.requests += 1;
-            self.take_request(now, flow, raw);
+            self.take_request(now, flow, raw, precedence);
         }
     }
 
@@ -117,7 +129,7 @@ impl Endpoint {
         &self.counters
     }
 
-    fn take_request(&mut self, now: Instant, flow: Flow, raw: Bytes) {
+    fn take_request(&mut self, now: Instant, flow: Flow, raw: Bytes, precedence: Precedence) {
         let raw = stamp::stamp_request(raw, flow.remote);
         let config = self.transactions.config();
         let message = match Message::parse(raw.clone(), &config.limits) {
@@ -145,7 +157,8 @@ impl Endpoint {
                 return;
             }
         }
-        if let Err(overflow) = self.transactions.handle_message(now, flow, message) {
+        let taken = self.transactions.handle_message_with(now, flow, message, precedence);
+        if let Err(overflow) = taken {
             self.counters.overflows += 1;
             self.answer_overflow(&overflow);
         }

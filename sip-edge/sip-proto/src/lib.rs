@@ -39,7 +39,7 @@ pub use owner::{
 pub use random::{Random, StepRandom};
 pub use text::{push_address, push_ip, push_number};
 pub use transaction::{
-    ClientKey, Full, Gone, Overflow, ServerKey, TimerConfig, TransactionConfig,
-    TransactionCounters, TransactionEvent, Transactions, Transmit, with_branch,
+    ClientKey, Full, Gone, Overflow, Precedence, SendOptions, ServerKey, TimerConfig,
+    TransactionConfig, TransactionCounters, TransactionEvent, Transactions, Transmit, with_branch,
 };
 pub use wheel::{TimerId, TimerWheel};

@@ -22,6 +22,7 @@ mod key;
 pub(crate) mod machine;
 mod non_invite_client;
 mod non_invite_server;
+mod room;
 mod server;
 mod slab;
 mod timers;
@@ -43,6 +44,8 @@ use crate::wheel::TimerWheel;
 pub use build::with_branch;
 use client::ClientTransaction;
 pub use counters::TransactionCounters;
+use room::Room;
+pub use room::{Precedence, SendOptions};
 use server::ServerTransaction;
 use slab::{Handle, Slab};
 use timers::Timer;
@@ -165,6 +168,13 @@ pub struct TransactionConfig {
     /// The last fifth is kept for requests inside dialogs, CANCELs and our own ones: a new call is
     /// refused before a running one fails to hang up.
     pub max_transactions: usize,
+    /// How many of the server transactions one source (an IPv4 address or an IPv6 /64) may have.
+    /// Requests inside dialogs and INVITEs that were accepted do not count: what is left is what a
+    /// flood is made of. Default 50,000.
+    pub max_transactions_per_source: usize,
+    /// How many server transactions, and how many client transactions, are kept over all these
+    /// bounds for emergency calls ([`Precedence::Emergency`]). Default 512.
+    pub emergency_reserve: usize,
     /// The parser's bounds.
     pub limits: Limits,
     /// The start of our branches: the magic cookie, then the [`OwnerTag`] of this worker. What
@@ -186,6 +196,8 @@ impl TransactionConfig {
         TransactionConfig {
             timers: TimerConfig::default(),
             max_transactions: 200_000,
+            max_transactions_per_source: 50_000,
+            emergency_reserve: 512,
             limits: Limits::default(),
             branch_prefix: owner.branch_prefix(),
             hash_seed: 0,
@@ -248,6 +260,7 @@ pub struct Transactions {
     clients_by_key: HashMap<Arc<str>, Handle>,
     by_connection: BTreeSet<(ConnectionId, Owner)>,
     wheel: TimerWheel<(Owner, Timer)>,
+    room: Room,
     events: VecDeque<TransactionEvent>,
     transmits: VecDeque<Transmit>,
     counters: TransactionCounters,
@@ -276,6 +289,7 @@ impl Transactions {
             clients_by_key: HashMap::new(),
             by_connection: BTreeSet::new(),
             wheel: TimerWheel::new(),
+            room: Room::default(),
             events: VecDeque::new(),
             transmits: VecDeque::new(),
             counters: TransactionCounters::default(),
@@ -296,10 +310,24 @@ impl Transactions {
         flow: Flow,
         message: Message,
     ) -> Result<(), Box<Overflow>> {
+        self.handle_message_with(now, flow, message, Precedence::Ordinary)
+    }
+
+    /// [`handle_message`](Self::handle_message) for a message of this precedence.
+    ///
+    /// # Errors
+    /// As [`handle_message`](Self::handle_message).
+    pub fn handle_message_with(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        message: Message,
+        precedence: Precedence,
+    ) -> Result<(), Box<Overflow>> {
         match message.method() {
             None => self.handle_response(now, flow, message),
             Some(Method::Ack) => self.handle_ack(now, flow, message),
-            Some(_) => return self.handle_request(now, flow, message),
+            Some(_) => return self.handle_request(now, flow, message, precedence),
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::message::{HeaderName, Message, Method, Scheme, Uri};
+use model::EmergencyKind;
 
 /// A request that parses and must be refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +127,8 @@ fn check_cseq(message: &Message, method: Method<'_>) -> Result<(), Violation> {
 fn check_request_uri(message: &Message) -> Result<(), Violation> {
     let uri = Uri::parse(message.request_uri().unwrap_or_default())
         .map_err(|_| Violation::new(400, "Bad Request-URI"))?;
-    if uri.scheme == Scheme::Other {
+    // RFC 5031: an emergency call may name the service alone.
+    if uri.scheme == Scheme::Other && EmergencyKind::of_service_urn(uri.text()).is_none() {
         return Err(Violation::new(416, "Unsupported URI Scheme"));
     }
     // RFC 3261 section 19.1.1, table 1: headers are not allowed in a Request-URI.

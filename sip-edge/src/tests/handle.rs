@@ -82,6 +82,7 @@ fn allocate(id: u64) -> Output {
         id: MediaId(id),
         transaction_id: TransactionId::from_random(1),
         families: [IpFamily::V4; 2],
+        emergency: false,
     })
 }
 

@@ -12,6 +12,9 @@ pub(crate) struct Limits {
     pub(crate) message: sip_proto::Limits,
     /// SIP transactions at once, 100 to 10,000,000; default 200,000.
     pub(crate) max_transactions: usize,
+    /// Of these, how many one source may have beside those of its calls, 10 to 10,000,000; default a
+    /// quarter.
+    pub(crate) transactions_per_source: usize,
     /// Answers a second to sources that nobody configured, 0 to 100,000; default 100.
     pub(crate) stranger_answers_per_second: u32,
     /// Of those, answers a second to one source, 0 to 100,000; default 10.
@@ -48,10 +51,13 @@ pub(super) fn read_limits(mut table: Table<'_>) -> Limits {
             value::within(value::integer(v)?, 1_024..=1_048_576)
         }),
     };
+    let max_transactions = table
+        .or("max_transactions", 200_000, |v| value::within(value::integer(v)?, 100..=10_000_000));
     let limits = Limits {
         message,
-        max_transactions: table.or("max_transactions", 200_000, |v| {
-            value::within(value::integer(v)?, 100..=10_000_000)
+        max_transactions,
+        transactions_per_source: table.or("transactions_per_source", max_transactions / 4, |v| {
+            value::within(value::integer(v)?, 10..=10_000_000)
         }),
         stranger_answers_per_second: table.or("stranger_answers_per_second", 100, |v| {
             value::within(value::integer(v)?, 0..=100_000)

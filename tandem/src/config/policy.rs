@@ -33,8 +33,9 @@ pub(super) fn read_emergency(mut table: Table<'_>) -> Option<EmergencyCalling> {
     let carrier = table.optional("carrier", |v| {
         CarrierId::new(value::text(v)?).map_err(|error| error.to_string())
     });
+    let require_encryption = table.or("require_encryption", false, value::boolean);
     table.finish();
-    Some(EmergencyCalling { dnis, carrier })
+    Some(EmergencyCalling { dnis, carrier, require_encryption })
 }
 
 fn read_dnis(mut table: Table<'_>) -> Option<EmergencyDnis> {

@@ -30,7 +30,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let termination = table.table("termination");
     let termination = termination.is_present().then(|| read_termination(termination));
     let disabled = table.or("origination_disabled", false, value::boolean);
-    let routes = table.tables("origination", |table| read_route(table, sip));
+    let routes = table.tables("origination", |table| read_route(table, sip, require_encryption));
     let dry_run = table.or("dry_run", false, value::boolean);
     let caps = policy::read_caps(table.table("caps"));
     let emergency = policy::read_emergency(table.table("emergency"));
@@ -52,6 +52,9 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     if routes.iter().any(|route| route.registered) && registration.is_none() {
         let message = "host = \"registered\" needs [voice_connector.registration]";
         table.error_at("origination", message);
+    }
+    if require_encryption {
+        warn_without_tls(&table, sip);
     }
     if dry_run {
         let message = "countries, risks, rates and caps are only watched, not enforced";
@@ -81,6 +84,16 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
         dry_run,
         ..connector
     })
+}
+
+/// Every call of a customer that must use TLS is refused where none is served. (A route over plain
+/// signalling is an error: the directory finds it.)
+fn warn_without_tls(table: &Table<'_>, sip: &Sip) {
+    if !sip.listeners.iter().any(|listener| listener.protocol == TransportProtocol::Tls) {
+        let message =
+            "[sip] has no tls address, so that every call is refused; add one, or set false";
+        table.warn_at("require_encryption", message);
+    }
 }
 
 fn read_early_media(value: &DeValue<'_>) -> Result<EarlyMedia, String> {
@@ -177,7 +190,11 @@ fn read_termination(mut table: Table<'_>) -> Termination {
     termination
 }
 
-fn read_route(mut table: Table<'_>, sip: &Sip) -> Option<OriginationRoute> {
+fn read_route(
+    mut table: Table<'_>,
+    sip: &Sip,
+    require_encryption: bool,
+) -> Option<OriginationRoute> {
     let host = table.required("host", "host = \"192.0.2.20\"", value::host);
     let registered = host == Some(Host::Name("registered".into()));
     let port = table.optional("port", value::integer);
@@ -185,6 +202,11 @@ fn read_route(mut table: Table<'_>, sip: &Sip) -> Option<OriginationRoute> {
     let protocol = chosen.unwrap_or(TransportProtocol::Udp);
     let udp_only = table.or("udp_only", false, value::boolean);
     let srtp = table.or("srtp", Srtp::Off, value::srtp);
+    if require_encryption && srtp == Srtp::Off && table.has("srtp") {
+        let message = "\"off\" is never used: require_encryption asks for SRTP on every route; write \
+                       \"required\" or \"dtls\", or remove it";
+        table.warn_at("srtp", message);
+    }
     let priority = table.or("priority", 1, value::integer);
     let weight = table.or("weight", 1, value::integer);
     let options_ping = table.optional("options_ping", value::duration);

@@ -14,6 +14,8 @@ pub enum RelayMode {
     Holds,
     /// With a failure.
     Fails(AllocationFailure),
+    /// With ports for emergency calls; it has no others.
+    HelpsOnly,
 }
 
 /// The relay.
@@ -46,7 +48,12 @@ impl FakeRelay {
     /// Takes a command; returns what the relay says to it.
     pub fn handle(&mut self, command: MediaCommand) -> Option<MediaEvent> {
         match command {
-            MediaCommand::Allocate { id, .. } => match self.mode {
+            MediaCommand::Allocate { id, emergency, .. } => match self.mode {
+                RelayMode::HelpsOnly if emergency => Some(self.allocate(id)),
+                RelayMode::HelpsOnly => {
+                    let reason = AllocationFailure::PortsExhausted;
+                    Some(MediaEvent::AllocationFailed { id, reason })
+                }
                 RelayMode::Answers => Some(self.allocate(id)),
                 RelayMode::Holds => {
                     self.held.push(id);

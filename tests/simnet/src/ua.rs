@@ -93,6 +93,12 @@ impl Ua {
         }
     }
 
+    /// Calls a URI that names no host of ours, in Request-URI and To.
+    pub fn call_uri(&mut self, uri: &str) {
+        self.target = uri.to_owned();
+        self.remote = format!("<{uri}>");
+    }
+
     /// Calls under another number than +12065550100.
     pub fn set_caller(&mut self, number: &str) {
         self.local = self.local.replace("+12065550100", number);

@@ -39,7 +39,14 @@ impl Rig {
         let relay = Relay::start(config, Clock::new(now()), sink).unwrap();
         let transaction_id = TransactionId::from_random(1);
         let families = [IpFamily::V4; 2];
-        relay.command(MediaCommand::Allocate { id: MediaId(1), transaction_id, families }).unwrap();
+        relay
+            .command(MediaCommand::Allocate {
+                id: MediaId(1),
+                transaction_id,
+                families,
+                emergency: false,
+            })
+            .unwrap();
         let Ok(MediaEvent::Allocated { local, .. }) = events.recv_timeout(DEADLINE) else {
             panic!("no ports")
         };

@@ -47,11 +47,7 @@ impl Call {
         let id = self.key.media_id(self.media_serial);
         self.media.requested(id, families);
         self.setup.go(SetupState::Allocating);
-        context.outputs.push_back(Output::Media(MediaCommand::Allocate {
-            id,
-            transaction_id: self.id,
-            families,
-        }));
+        self.allocate(context, id, families);
     }
 
     pub(super) fn media_allocated(

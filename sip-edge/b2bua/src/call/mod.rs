@@ -7,6 +7,7 @@ mod attempt;
 mod authentication;
 mod backoff;
 mod choose;
+mod emergency;
 mod established;
 mod forks;
 mod information;
@@ -146,7 +147,8 @@ impl Call {
         let leg_b = Leg::new(flow, listener, [context.new_token(), context.new_token()]);
         let origins = [context.random.next_u64(), context.random.next_u64()];
         let mut media = CallMedia::new(origins, context.config.dtls_fingerprint);
-        let encryption = encryption::of_caller(connector, admission.carrier.as_deref());
+        let encryption =
+            encryption::of_caller(connector, carrier.map(|c| &**c), admission.emergency);
         media.start_leg(LegSide::A, encryption);
         Call {
             key,

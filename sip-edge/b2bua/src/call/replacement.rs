@@ -5,9 +5,8 @@ use super::Call;
 use super::answer::{number, success_headers};
 use super::setup::SetupState;
 use crate::context::Context;
-use crate::edge::Output;
 use crate::media::BodyFault;
-use model::{CallEventKind, Instant, IpFamily, LegSide, MediaCommand};
+use model::{CallEventKind, Instant, IpFamily, LegSide};
 use sdp::SessionDescription;
 
 impl Call {
@@ -26,8 +25,7 @@ impl Call {
         let id = self.key.media_id(self.media_serial);
         self.media.requested(id, families);
         self.setup.go(SetupState::Allocating);
-        let allocate = MediaCommand::Allocate { id, transaction_id: self.id, families };
-        context.outputs.push_back(Output::Media(allocate));
+        self.allocate(context, id, families);
     }
 
     pub(super) fn answer_replacement(&mut self, context: &mut Context, now: Instant) {

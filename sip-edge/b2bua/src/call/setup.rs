@@ -170,6 +170,7 @@ impl Call {
             Ok(offer) => (offer, None),
             Err(fault) => (None, Some(fault)),
         };
+        self.note_excuses(context, now, offer.as_ref());
         self.pending = Some(Box::new(PendingSetup {
             server,
             invite,

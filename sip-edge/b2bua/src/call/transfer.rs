@@ -122,7 +122,7 @@ impl Call {
             calls_per_second: u32::MAX,
             concurrent_calls: u32::MAX,
             alternates: Vec::new(),
-            emergency: None,
+            emergency: self.parties.emergency,
             would_refuse: None,
             sip_auth_user: self.parties.sip_auth_user.clone(),
             verification: None,

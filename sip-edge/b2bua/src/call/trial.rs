@@ -5,12 +5,13 @@ use super::Call;
 use crate::context::{CallKey, Context};
 use crate::media::LegMedia;
 use crate::transfer::Order;
-use model::{CallEventKind, Instant, LegSide, TransactionId};
+use model::{CallEventKind, EmergencyKind, Instant, LegSide, TransactionId};
 
 /// What a refusal puts back.
 pub(super) struct Trial {
     giver: CallKey,
     giver_id: TransactionId,
+    emergency: Option<EmergencyKind>,
     /// Where the leg came from, and where it is.
     leg: LegSide,
     near: LegSide,
@@ -21,7 +22,8 @@ pub(super) struct Trial {
 impl Trial {
     pub(super) fn of(taker: &Call, near: LegSide, giver: &Call, leg: LegSide) -> Self {
         let media = [taker.media.kept(near), giver.media.kept(leg)];
-        Trial { giver: giver.key, giver_id: giver.id, leg, near, media }
+        let emergency = giver.parties.emergency;
+        Trial { giver: giver.key, giver_id: giver.id, emergency, leg, near, media }
     }
 }
 
@@ -34,6 +36,7 @@ impl Call {
     /// The leg has agreed (200), or this call ends before it could: there is no way back.
     pub(super) fn end_trial(&mut self, context: &mut Context, now: Instant, status: u16) {
         let Some(trial) = self.takeover.trial.take() else { return };
+        self.inherit(context, now, trial.emergency);
         context.event(self.id, now, CallEventKind::TookOver { from: trial.giver_id });
         let joined = Order::Joined { giver: trial.giver, taker: self.id, status };
         context.orders.push_back(joined);

@@ -4,7 +4,7 @@ use super::Call;
 use crate::context::Context;
 use crate::encryption;
 use crate::media::BodyFault;
-use model::{Flow, Instant, LegSide, Refusal, Side};
+use model::{Flow, Instant, LegSide, Refusal, Side, TransportProtocol};
 use sip_proto::{Message, ServerKey};
 
 impl Call {
@@ -19,7 +19,8 @@ impl Call {
         flow: Flow,
     ) -> bool {
         let is_customer = self.sides[from.index()] == Side::Customer;
-        if !is_customer || encryption::allows_signalling(&self.voice_connector, flow.protocol) {
+        let is_open = flow.protocol != TransportProtocol::Tls;
+        if !is_customer || !is_open || !self.requires_encryption() {
             return true;
         }
         self.refuse_in_dialog(context, now, from, server, request, 403, Refusal::PlainSignalling);

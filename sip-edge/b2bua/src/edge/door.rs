@@ -60,11 +60,10 @@ impl Edge {
         };
         self.note_dry_run(now, &admission, flow);
         let key = self.calls.reserve();
-        let mut call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
+        let call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
         self.context.statistics.attempts += 1;
         self.context.statistics.active_calls += 1;
-        call.start(&mut self.context, now, server, invite, &admission);
-        self.put_back(now, key, call);
+        self.begin(now, key, call, server, invite, &admission);
     }
 
     /// `None` when the sender was asked for credentials.
@@ -76,19 +75,14 @@ impl Edge {
         flow: Flow,
     ) -> Result<Option<Admission>, Denied> {
         let denied = |refusal| Denied { refusal, voice_connector: None };
-        if self.context.draining {
-            return Err(denied(Refusal::Draining));
-        }
-        if self.calls.is_full() {
-            return Err(denied(Refusal::Overloaded));
-        }
+        let for_help = self.is_call_for_help(&flow, &invite.start_line());
+        self.has_place(for_help).map_err(denied)?;
         if self.context.is_own_address(&flow.remote) {
             return Err(denied(Refusal::Loop));
         }
         if !secure::may_pass(&flow, invite) {
             return Err(denied(Refusal::SipsNotAllowed));
         }
-        let has_room = self.has_ordinary_room();
         let registered = Registered {
             carrier: self.calling_carrier(invite, &flow),
             is_contact: self.is_to_registered_contact(invite),
@@ -96,7 +90,10 @@ impl Edge {
         };
         let mut admission = admission::admit(&self.context.directory, &registered, &flow, invite)?;
         let connector = &admission.voice_connector;
-        if admission.carrier.is_none() && !self.context.is_proved_customer(&flow, connector) {
+        if admission.carrier.is_none()
+            && admission.emergency.is_none()
+            && !self.context.is_proved_customer(&flow, connector)
+        {
             let voice_connector = Some(connector.clone());
             return Err(Denied { refusal: Refusal::CertificateRequired, voice_connector });
         }
@@ -109,10 +106,8 @@ impl Edge {
             self.context.policing.count_in(now, &admission.voice_connector);
             return Ok(Some(admission));
         }
-        // The last places are for emergency calls.
-        if !has_room {
-            return Err(denied(Refusal::Overloaded));
-        }
+        // The number may be an emergency number of another customer at the same source.
+        self.has_place(false).map_err(denied)?;
         if !self.authenticate(now, server, invite, flow, &mut admission)? {
             return Ok(None);
         }
@@ -122,11 +117,6 @@ impl Edge {
                 Err(Denied { refusal, voice_connector: Some(admission.voice_connector) })
             }
         }
-    }
-
-    /// Whether a call that is no emergency has a place: the last ones are kept for those.
-    pub(super) fn has_ordinary_room(&self) -> bool {
-        self.calls.len() < self.context.config.max_calls
     }
 
     /// Counts a call in by the limits that hold for it; a dry run only notes them.
@@ -199,7 +189,9 @@ impl Edge {
                 return false;
             }
             Refusal::UnknownSource
-        } else if !self.context.is_proved_source(flow) {
+        } else if !self.context.is_proved_source(flow)
+            && !self.is_call_for_help(flow, sip_proto::start_line_of(raw))
+        {
             if raw.starts_with(b"ACK ") {
                 // Of our refusal, which was stateless: nothing waits for it.
                 return true;

@@ -106,8 +106,9 @@ impl Edge {
         let leg = transferor.other();
         let flow = referrer.flow_of(leg);
         let source = referrer.flow_of(transferor);
-        let connector = referrer.voice_connector().id.clone();
-        let admission = self.admit_referred(now, &connector, &refer_to.number);
+        let (connector, from_emergency) =
+            (referrer.voice_connector().id.clone(), referrer.is_emergency());
+        let admission = self.admit_referred(now, &connector, &refer_to.number, from_emergency);
         let admission = admission.map_err(|refusal| {
             self.note_refusal(now, request, source, refusal, None);
             refusal.status()
@@ -129,8 +130,7 @@ impl Edge {
         self.with_call(now, from, |call, context| {
             call.accept_refer(context, now, transferor, server, request, key);
         });
-        call.start(&mut self.context, now, ServerKey::NONE, invite, &admission);
-        self.put_back(now, key, call);
+        self.begin(now, key, call, ServerKey::NONE, invite, &admission);
         Ok(())
     }
 
@@ -139,19 +139,17 @@ impl Edge {
         now: Instant,
         connector: &model::VoiceConnectorId,
         number: &str,
+        from_emergency: bool,
     ) -> Result<admission::Admission, Refusal> {
-        if self.context.draining {
-            return Err(Refusal::Draining);
-        }
-        if !self.has_ordinary_room() {
-            return Err(Refusal::Overloaded);
-        }
         let connector =
             self.context.directory.voice_connector(connector).ok_or(Refusal::Disabled)?;
         let directory = self.context.directory.clone();
         let mut admission = admission::admit_outbound(&directory, connector, Some(number), None)
             .map_err(|denied| denied.refusal)?;
-        if admission.emergency.is_some() {
+        // Whom an emergency call is transferred to is under the rules on numbers, and no others.
+        let is_free = from_emergency || admission.emergency.is_some();
+        self.has_place(is_free)?;
+        if is_free {
             self.context.policing.count_in(now, &admission.voice_connector);
         } else {
             self.police(now, &mut admission)?;
@@ -210,12 +208,13 @@ impl Edge {
     ) -> Option<Result<(CallKey, LegSide), u16>> {
         let value = invite.header(HeaderName::Replaces)?;
         let found = || {
-            if !self.has_ordinary_room() {
-                return Err(503);
-            }
             let replaces = Replaces::parse(value).ok_or(400_u16)?;
             let (key, side) = self.replaced(&replaces).ok_or(481_u16)?;
             let call = self.calls.get(key).ok_or(481_u16)?;
+            // A drain lets running calls go on, and this is one of them.
+            if !self.has_room(call.is_emergency()) {
+                return Err(503);
+            }
             if !secure::may_pass(flow, invite) || !self.owns_leg(flow, call, side) {
                 return Err(403);
             }
@@ -238,15 +237,23 @@ impl Edge {
                 let peer = call.flow_of(side).remote.ip().to_canonical();
                 directory.carrier_by_source(peer).is_some_and(|of_leg| of_leg.id == carrier.id)
             }
-            (Side::Customer, None) => {
-                directory.voice_connectors_by_source(source).any(|connector| {
-                    connector.id == call.voice_connector().id
-                        && self.context.is_proved_customer(flow, connector)
-                        && encryption::allows_signalling(connector, flow.protocol)
-                })
-            }
+            (Side::Customer, None) => self.is_customer(flow, call),
             _ => false,
         }
+    }
+
+    /// Whether a source is the call's customer, by its list or by a registration.
+    fn is_customer(&self, flow: &Flow, call: &Call) -> bool {
+        let (source, id) = (flow.remote.ip().to_canonical(), &call.voice_connector().id);
+        let directory = &self.context.directory;
+        let is_known = directory.voice_connectors_by_source(source).any(|c| c.id == *id)
+            || self.context.registrar.connectors_at(source).contains(id);
+        let Some(connector) = directory.voice_connector(id).filter(|_| is_known) else {
+            return false;
+        };
+        call.is_emergency()
+            || (self.context.is_proved_customer(flow, connector)
+                && encryption::allows_signalling(connector, flow.protocol))
     }
 
     /// Begins the call that replaces a leg.
@@ -260,7 +267,11 @@ impl Edge {
     ) {
         let Some(old) = self.calls.get(replaced) else { return };
         let mut admission = old.admission_of_replacement(side);
-        match self.authenticate(now, server, &invite, flow, &mut admission) {
+        let proved = match admission.emergency {
+            Some(_) => Ok(true),
+            None => self.authenticate(now, server, &invite, flow, &mut admission),
+        };
+        match proved {
             Ok(true) => {}
             Ok(false) => return,
             Err(denied) => {
@@ -278,8 +289,7 @@ impl Edge {
         if let Some(old) = self.calls.get(replaced) {
             call.become_replacement(old, side.other());
         }
-        call.start(&mut self.context, now, server, invite, &admission);
-        self.put_back(now, key, call);
+        self.begin(now, key, call, server, invite, &admission);
     }
 
     fn join(

@@ -97,20 +97,24 @@ impl Context {
         self.carry_out_health(now);
     }
 
-    /// The voice connector that the request names, else the only one that lists its source.
+    /// The voice connector that the request names, else the only one that lists its source or has a
+    /// registration from there.
     fn customer_of(&self, request: &Message, flow: &Flow) -> Option<VoiceConnectorId> {
         let source = flow.remote.ip().to_canonical();
-        let mut listed = self.directory.voice_connectors_by_source(source);
+        let bound = self.registrar.connectors_at(source).iter();
+        let mut listed = self
+            .directory
+            .voice_connectors_by_source(source)
+            .chain(bound.filter_map(|id| self.directory.voice_connector(id)));
         let uri = Uri::parse(request.request_uri().unwrap_or_default()).ok();
         if let Some(sip_proto::Host::Name(name)) = uri.map(|uri| uri.host)
             && let Some(named) = self.directory.voice_connector_by_host(name)
         {
             return listed.find(|vc| vc.id == named.id).map(|vc| vc.id.clone());
         }
-        match (listed.next(), listed.next()) {
-            (Some(only), None) => Some(only.id.clone()),
-            _ => None,
-        }
+        let first = listed.next()?;
+        // One that is both listed and registered, or registered twice, is still only one.
+        listed.all(|other| other.id == first.id).then(|| first.id.clone())
     }
 
     fn send_options(

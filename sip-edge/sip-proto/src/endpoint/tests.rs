@@ -112,7 +112,7 @@ fn every_counter_has_a_name_of_its_own() {
         .chain(endpoint.transaction_counters().iter())
         .map(|(name, _)| name)
         .collect();
-    assert_eq!(names.len(), 23);
+    assert_eq!(names.len(), 24);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use model::{Flow, Instant, TransportProtocol};
 
 use super::action::ClientAction;
+use super::room::{Precedence, SendOptions};
 use super::slab::Handle;
 use super::timers::Timer;
 use super::{
@@ -157,7 +158,25 @@ impl Transactions {
         request: Bytes,
         fallback: Option<(Flow, Bytes)>,
     ) -> Result<ClientKey, Full> {
-        if self.clients.len() >= self.config.max_transactions {
+        let options = SendOptions { fallback, precedence: Precedence::Ordinary };
+        self.send_request_with(now, flow, branch, method, request, options)
+    }
+
+    /// [`send_request_or`](Self::send_request_or) with everything that may be said.
+    ///
+    /// # Errors
+    /// As [`send_request`](Self::send_request); a request of an emergency call has the reserve.
+    pub fn send_request_with(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        branch: &str,
+        method: Method<'_>,
+        request: Bytes,
+        options: SendOptions,
+    ) -> Result<ClientKey, Full> {
+        let SendOptions { fallback, precedence } = options;
+        if self.clients.len() >= precedence.client_limit(&self.config) {
             return Err(Full);
         }
         let handle = self.start_client(now, flow, branch, method, request, false)?;

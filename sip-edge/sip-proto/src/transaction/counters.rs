@@ -17,6 +17,8 @@ pub struct TransactionCounters {
     pub unmatched_cancels: u64,
     /// New requests that found the table full.
     pub refused_requests: u64,
+    /// Of these, the ones whose source had its share of the table while there was room for others.
+    pub share_refusals: u64,
     /// Responses without a transaction that were dropped: not a 2xx to INVITE.
     pub unmatched_responses: u64,
     /// Requests of ours that got no (final) response in time.
@@ -40,6 +42,7 @@ impl TransactionCounters {
             ("merged_requests", self.merged_requests),
             ("unmatched_cancels", self.unmatched_cancels),
             ("refused_requests", self.refused_requests),
+            ("share_refusals", self.share_refusals),
             ("unmatched_responses", self.unmatched_responses),
             ("timeouts", self.timeouts),
             ("fallbacks", self.fallbacks),

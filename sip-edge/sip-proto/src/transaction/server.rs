@@ -1,5 +1,7 @@
 //! The server side of the layer: what the server machines' actions mean, and who matches whom.
 
+mod matching;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use bytes::Bytes;
 use model::{Flow, Instant, PeerIdentity};
 
 use super::action::ServerAction;
+use super::room::{NoPlace, Place, Precedence};
 use super::slab::Handle;
 use super::timers::Timer;
 use super::{
@@ -26,6 +29,7 @@ pub(crate) struct ServerTransaction {
     machine: ServerMachine,
     /// The core knows nothing of this one: a CANCEL, a merged request.
     quiet: bool,
+    place: Place,
     /// Kept until the final response.
     request: Option<Message>,
     flow: Flow,
@@ -44,6 +48,14 @@ pub(crate) struct ServerTransaction {
 impl ServerTransaction {
     pub(super) const fn request(&self) -> Option<&Message> {
         self.request.as_ref()
+    }
+
+    /// Keeps what copies of the request are answered with. What a flood is answered with is kept to
+    /// size, without the room that it was written in.
+    fn keep_response(&mut self, response: &Bytes) {
+        let is_refused = matches!(self.place, Place::Share(_)) && self.request.is_none();
+        let kept = if is_refused { Bytes::copy_from_slice(response) } else { response.clone() };
+        self.last_response = Some(kept);
     }
 
     pub(super) fn last_response(&self) -> Option<Bytes> {
@@ -80,6 +92,7 @@ enum ServerInput {
 struct Arrival {
     flow: Flow,
     response_address: SocketAddr,
+    place: Place,
 }
 
 /// What an input brings along for the actions.
@@ -168,6 +181,7 @@ impl Transactions {
         now: Instant,
         flow: Flow,
         message: Message,
+        precedence: Precedence,
     ) -> Result<(), Box<Overflow>> {
         let (Some(method), Ok(via)) = (message.method(), message.top_via()) else { return Ok(()) };
         let (is_invite, is_cancel) = (method == Method::Invite, method == Method::Cancel);
@@ -178,14 +192,19 @@ impl Transactions {
             return Ok(());
         }
         let in_dialog = message.to().is_ok_and(|to| to.tag().is_some());
-        let limit = self.config.max_transactions;
-        let reserve = if in_dialog || is_cancel { 0 } else { limit.div_ceil(5) };
-        if self.servers.len() + reserve >= limit {
-            self.counters.refused_requests += 1;
-            return Err(Box::new(Overflow { message, flow }));
-        }
+        let (used, source) = (self.servers.len(), flow.remote.ip());
+        let inside = in_dialog || is_cancel;
+        let place = match self.room.take(&self.config, used, source, inside, precedence) {
+            Ok(place) => place,
+            Err(why) => {
+                self.counters.refused_requests += 1;
+                self.counters.share_refusals += u64::from(why == NoPlace::Share);
+                return Err(Box::new(Overflow { message, flow }));
+            }
+        };
         let key: Arc<str> = Arc::from(self.scratch.as_str());
-        let arrival = Arrival { flow, response_address: stamp::response_address(flow, &via) };
+        let response_address = stamp::response_address(flow, &via);
+        let arrival = Arrival { flow, response_address, place };
         if is_cancel {
             self.handle_cancel(now, arrival, message, key);
             return Ok(());
@@ -274,37 +293,6 @@ impl Transactions {
         }
     }
 
-    /// The INVITE that an ACK or a CANCEL means: by branch and sent-by, else (a NAT can change the
-    /// sent-by between the two) by branch, Call-ID, CSeq number and From tag. An ACK with a branch
-    /// of its own means an INVITE that was answered 2xx.
-    fn find_invite(&mut self, message: &Message) -> Option<Handle> {
-        let via = message.top_via().ok()?;
-        key::server_key(message, &via, Method::Invite, &mut self.scratch);
-        if let Some(&handle) = self.servers_by_key.get(self.scratch.as_str()) {
-            return Some(handle);
-        }
-        key::origin_key(message, Method::Invite, &mut self.scratch);
-        let &handle = self.servers_by_origin.get(&self.hash(&self.scratch))?;
-        let transaction = self.servers.get(handle)?;
-        let same_branch = via.has_magic_cookie()
-            && via.branch.is_some_and(|branch| key::has_branch(&transaction.key, branch));
-        let acknowledged = message.method() == Some(Method::Ack)
-            && transaction.machine == ServerMachine::Invite(invite_server::State::Accepted);
-        (same_branch || acknowledged).then_some(handle)
-    }
-
-    /// RFC 3261 section 17.2.3: without the magic cookie, an ACK must carry the To tag of our
-    /// response.
-    fn ack_fits(&self, handle: Handle, ack: &Message) -> bool {
-        let Some(transaction) = self.servers.get(handle) else { return false };
-        if !key::is_rfc_2543(&transaction.key) {
-            return true;
-        }
-        let ours = transaction.last_response.as_deref().and_then(head::to_tag);
-        let theirs = ack.to().ok().and_then(|to| to.tag()).map(str::as_bytes);
-        ours.is_none() || ours == theirs
-    }
-
     fn start_server(
         &mut self,
         now: Instant,
@@ -321,12 +309,13 @@ impl Transactions {
                 (ServerMachine::NonInvite(state), non_invite_server::ENTRY)
             }
         };
-        let Arrival { flow, response_address } = arrival;
+        let Arrival { flow, response_address, place } = arrival;
         let handle = self.servers.insert(ServerTransaction {
             key: Arc::clone(&key),
             origin,
             machine,
             quiet,
+            place,
             request: Some(message),
             flow,
             disconnected: false,
@@ -387,6 +376,13 @@ impl Transactions {
             if matches!(input, ServerInput::Success | ServerInput::Failure) {
                 transaction.request = None;
             }
+            if input == ServerInput::Success
+                && matches!(transaction.machine, ServerMachine::Invite(_))
+                && matches!(transaction.place, Place::Share(_))
+            {
+                // An accepted call is work, and bounded as calls are.
+                self.room.give_back(std::mem::replace(&mut transaction.place, Place::Table));
+            }
             for &action in actions {
                 // A timer of no length fires here and now.
                 next = self.server_action(now, handle, action, material).or(next);
@@ -409,7 +405,7 @@ impl Transactions {
         match action {
             ServerAction::Send => {
                 let response = material.response()?;
-                transaction.last_response = Some(response.clone());
+                transaction.keep_response(&response);
                 self.transmit_server(handle, response);
             }
             ServerAction::SendLast => {
@@ -479,6 +475,7 @@ impl Transactions {
     fn remove_server(&mut self, handle: Handle) {
         let Some(transaction) = self.servers.remove(handle) else { return };
         self.servers_by_key.remove(&transaction.key);
+        self.room.give_back(transaction.place);
         if let Some(origin) = transaction.origin
             && self.servers_by_origin.get(&origin) == Some(&handle)
         {

@@ -102,6 +102,10 @@ fn emergency_calling_has_real_numbers_and_carriers() {
     let rules = vc.emergency.as_ref().unwrap();
     assert_eq!(*rules.find("911", None).unwrap().number, *"+13125550911");
     assert_eq!(rules.find("933", None), None, "no test number is configured");
+    assert!(!rules.require_encryption);
+    let config = accepts(&emergency(&format!("require_encryption = true\n{dnis}")));
+    let vc = config.directory.voice_connectors().next().unwrap();
+    assert!(vc.emergency.as_ref().unwrap().require_encryption);
     refuses(
         &emergency(&format!("carrier = \"b\"\n{dnis}")),
         "t.toml:14: carrier: there is no [[carrier]] with id = \"b\"; add it or correct the id",

@@ -6,10 +6,10 @@ use simnet::{CARRIER, PBX, Ua, World, carrier, config, directory};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-const ROUTER: SocketAddr =
+pub(super) const ROUTER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 18, 0, 20)), 5060);
 
-fn prepared() -> Resources {
+pub(super) fn prepared() -> Resources {
     let mut resources = directory();
     let mut router = carrier("router", ROUTER, "+", 1);
     router.prefixes.clear();
@@ -20,15 +20,33 @@ fn prepared() -> Resources {
         ..EmergencyDnis::new("+13125550911", "US")
     };
     resources.voice_connectors[0].emergency =
-        Some(EmergencyCalling { dnis: vec![us], carrier: None });
+        Some(EmergencyCalling { dnis: vec![us], ..EmergencyCalling::default() });
     resources
 }
 
-fn call(w: &mut World, number: &str) -> Ua {
+pub(super) fn call(w: &mut World, number: &str) -> Ua {
     let mut ua = w.caller(PBX, number);
     let offer = ua.sdp(30_000);
     ua.invite(w, Some(&offer));
     ua
+}
+
+/// A call for help that is answered.
+pub(super) fn helped_by(w: &mut World, dialled: &str) -> (Ua, Ua) {
+    let mut ua = call(w, dialled);
+    let router = answered(w, &mut ua);
+    (ua, router)
+}
+
+/// The router answers the call of `ua`.
+pub(super) fn answered(w: &mut World, ua: &mut Ua) -> Ua {
+    let mut router = w.callee(ROUTER);
+    let answer = router.sdp(40_000);
+    router.reply(w, 200, Some(&answer));
+    router.expect(w, "ACK");
+    ua.expect(w, "200");
+    ua.ack(w, None);
+    router
 }
 
 #[track_caller]
@@ -102,14 +120,7 @@ fn it_is_not_throttled_by_rate_number_cap_or_a_full_node() {
     assert_eq!(w.refusals(), [Refusal::Overloaded]);
     let mut helped: Vec<(Ua, Ua)> = Vec::new();
     for _ in 0..2 {
-        let mut ua = call(&mut w, "911");
-        let mut router = w.callee(ROUTER);
-        let answer = router.sdp(40_000);
-        router.reply(&mut w, 200, Some(&answer));
-        router.expect(&mut w, "ACK");
-        ua.expect(&mut w, "200");
-        ua.ack(&mut w, None);
-        helped.push((ua, router));
+        helped.push(helped_by(&mut w, "911"));
     }
     // Everything has an end.
     let mut third = call(&mut w, "911");

@@ -13,6 +13,7 @@ mod descriptions;
 mod dialogs;
 mod dtls;
 mod emergency;
+mod emergency_room;
 mod encryption;
 mod fax;
 mod forking;

@@ -1,9 +1,10 @@
 //! Registrations both ways: ours at a carrier, and those of customers whose addresses change.
 
+use crate::transfer::{part, take_offer};
 use directory::{
     CarrierRegistration, Credential, Host, OriginationRoute, RegistrationPolicy, Resources,
 };
-use model::{CredentialProblem, Refusal, RegistrationNews};
+use model::{CredentialProblem, Refusal, RegistrationNews, VoiceConnectorId};
 use simnet::{CARRIER, CARRIER_2, PBX, STRANGER, Ua, World, config, directory};
 use sip_proto::auth::{Answerer, Challenge, Credentials};
 use sip_proto::{HeaderName, Message, Method, StepRandom};
@@ -310,6 +311,59 @@ fn a_system_that_registers_is_called_and_may_call_from_where_it_is() {
     let mut pstn = call_in(&mut w);
     pstn.expect(&mut w, "480");
     pstn.ack_failure(&mut w);
+    w.finish();
+}
+
+#[test]
+fn a_registered_system_is_the_customer_for_health_and_for_replacing_its_calls() {
+    let mut w = World::with(config(), registrar());
+    let id = VoiceConnectorId::new(simnet::CONNECTOR).unwrap();
+    let mut ping = w.caller(ROAMER, "+12065550199");
+    ping.request(&mut w, "OPTIONS", &[], None);
+    ping.expect(&mut w, "403");
+    assert!(w.edge.termination_health(&id).is_none());
+    let mut roamer = w.caller(ROAMER, "+12065550199");
+    register(&mut w, &mut roamer, &[], "200");
+    // Named by the request or known by the binding alone.
+    for uri in [None, Some("sip:203.0.113.1")] {
+        w.advance(SECOND);
+        let mut ping = w.caller(ROAMER, "+12065550199");
+        if let Some(uri) = uri {
+            ping.call_uri(uri);
+        }
+        ping.request(&mut w, "OPTIONS", &[], None);
+        ping.expect(&mut w, "200");
+        let health = w.edge.termination_health(&id).unwrap();
+        assert_eq!((health.source, health.at), (ROAMER, w.now()));
+    }
+    let mut pstn = call_in(&mut w);
+    let mut pbx = w.callee(ROAMER);
+    let answer = pbx.sdp(40_000);
+    pbx.reply(&mut w, 200, Some(&answer));
+    pbx.expect(&mut w, "ACK");
+    pstn.expect(&mut w, "200");
+    pstn.ack(&mut w, None);
+    let replaces = format!("{};to-tag={};from-tag={}", pbx.call_id, pbx.remote_tag(), pbx.tag);
+    let mut stranger = w.caller(STRANGER, "+12065550100");
+    stranger.invite_with(&mut w, &[("Replaces", &replaces)], None);
+    stranger.expect(&mut w, "403");
+    let mut other = w.caller(ROAMER, "+12065550100");
+    other.target = "sip:tandem@203.0.113.1:5060".to_owned();
+    let offer = other.sdp(33_000);
+    other.invite_with(&mut w, &[("Replaces", &replaces)], Some(&offer));
+    let asked = other.expect(&mut w, "401");
+    other.ack_failure(&mut w);
+    other.start_over();
+    let authorization = proof(&other, &asked, "INVITE", "open sesame");
+    let headers = [("Replaces", replaces.as_str()), ("Authorization", &authorization)];
+    other.invite_with(&mut w, &headers, Some(&offer));
+    other.expect(&mut w, "200");
+    other.ack(&mut w, None);
+    take_offer(&mut w, &mut pstn, 42_000);
+    pbx.expect(&mut w, "BYE");
+    pbx.ok(&mut w);
+    part(&mut w, &mut other, &mut pstn);
+    register(&mut w, &mut roamer, &[("Expires", "0")], "200");
     w.finish();
 }
 

@@ -1,0 +1,163 @@
+//! What carriers and voice connectors say of credentials, registrations, transfers, early media and
+//! redirects.
+
+use super::{Config, accepts, errors, refuses, with};
+use directory::DigestAlgorithm;
+use model::VoiceConnectorId;
+use std::time::Duration;
+
+#[test]
+fn a_voice_connector_says_what_becomes_of_refer() {
+    let connector = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\nrefer = ";
+    for (text, refer) in [
+        ("\"handle\"", directory::Refer::Handle),
+        ("\"pass\"", directory::Refer::Pass),
+        ("\"refuse\"", directory::Refer::Refuse),
+    ] {
+        let config = accepts(&format!("{connector}{text}"));
+        assert_eq!(config.directory.voice_connectors().next().unwrap().refer, refer);
+    }
+    refuses(
+        &format!("{connector}\"deflect\""),
+        "t.toml:6: refer: \"deflect\" is unknown; use \"handle\", \"pass\" or \
+         \"refuse\"",
+    );
+}
+
+#[test]
+fn a_voice_connector_says_which_requests_pass() {
+    let passed = |line: &str| {
+        let text = format!("[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n{line}");
+        let passed = accepts(&text).directory.voice_connectors().next().unwrap().passed_requests;
+        (passed.info, passed.message)
+    };
+    assert_eq!(passed(""), (true, true));
+    assert_eq!(passed("pass_requests = []"), (false, false));
+    assert_eq!(passed("pass_requests = [\"INFO\"]"), (true, false));
+    assert_eq!(passed("pass_requests = [\"MESSAGE\", \"INFO\"]"), (true, true));
+    refuses(
+        "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\npass_requests = [\"BYE\"]",
+        "t.toml:6: pass_requests: \"BYE\" is unknown; use \"INFO\" or \"MESSAGE\"",
+    );
+}
+
+#[test]
+fn credentials_are_read_and_their_faults_told_without_the_password() {
+    let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
+    let vc =
+        "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n[voice_connector.termination]\n";
+    let secret = "open-sesame";
+    for (lines, line, word) in [
+        (format!("{carrier}password = \"{secret}\""), 8, "both or neither"),
+        (format!("{carrier}username = \"u\""), 8, "both or neither"),
+        (format!("{carrier}username = \"u\"\npassword = [\"{secret}\"]"), 9, "in quotes"),
+        (format!("{vc}credentials = [{{ username = \"u\" }}]"), 7, "needs `password`"),
+        (
+            format!(
+                "{vc}credentials = [{{ username = \"u\", password = \"{secret}\" }}, \
+                 {{ username = \"u\", password = \"{secret}2\" }}]"
+            ),
+            7,
+            "listed twice",
+        ),
+        (format!("{vc}digest_algorithms = [\"SHA-1\"]"), 7, "unknown"),
+        (format!("{vc}digest_algorithms = []"), 7, "empty"),
+        ("[authentication]\nnonce_lifetime = \"9s\"".to_owned(), 5, "out of range"),
+        ("[authentication]\nfailures = 0".to_owned(), 5, "out of range"),
+    ] {
+        let errors = errors(&with(&lines));
+        let there = format!("t.toml:{line}: ");
+        assert!(errors.lines().any(|told| told.starts_with(&there)), "{lines}: {errors}");
+        assert!(errors.contains(word) && !errors.contains(secret), "{lines}: {errors}");
+    }
+    let text = with(&format!(
+        "{carrier}username = \"u\"\npassword = \"{secret}\"\nrealm = \"r\"\n{vc}\
+         credentials = [{{ username = \"pbx\", password = \"{secret}\" }}]\n\
+         digest_algorithms = [\"md5\", \"SHA-256\"]\n\
+         [authentication]\nnonce_lifetime = \"1m\"\nfailures = 3\nfailure_interval = \"10s\""
+    ));
+    let config = Config::parse(&text, "t.toml").unwrap();
+    let carrier = config.directory.carriers().next().unwrap();
+    assert_eq!(carrier.credential.as_ref().map(|c| &*c.password), Some(secret));
+    assert_eq!(carrier.realm.as_deref(), Some("r"));
+    let connector = config.directory.voice_connectors().next().unwrap();
+    let termination = connector.termination.as_ref().unwrap();
+    assert_eq!(&*termination.credentials[0].username, "pbx");
+    assert_eq!(termination.digest_algorithms, [DigestAlgorithm::Md5, DigestAlgorithm::Sha256]);
+    assert_eq!(config.authentication.failures, 3);
+    assert!(!format!("{config:?}").contains(secret));
+}
+
+#[test]
+fn registrations_need_what_makes_them_safe() {
+    let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\n";
+    let proved = "username = \"u\"\npassword = \"p\"\n";
+    let vc = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
+    let asked = "[voice_connector.termination]\n\
+                 credentials = [{ username = \"u\", password = \"p\" }]\n";
+    let origination = "[[voice_connector.origination]]\nhost = \"registered\"\n";
+    for (lines, word) in [
+        (format!("{carrier}register = true"), "needs username and password"),
+        (format!("{carrier}{proved}register = true\nregister_expires = \"59s\""), "out of range"),
+        (format!("{vc}[voice_connector.registration]"), "needs credentials"),
+        (format!("{vc}{asked}{origination}"), "needs [voice_connector.registration]"),
+        (
+            format!("{vc}{asked}{origination}port = 5060\n[voice_connector.registration]"),
+            "remove port",
+        ),
+        (
+            format!("{vc}{asked}[voice_connector.registration]\nmin_expires = \"1h\""),
+            "must not be longer",
+        ),
+    ] {
+        let errors = errors(&with(&lines));
+        assert!(errors.contains(word), "{lines}\n{errors}");
+    }
+    let config = accepts(&format!(
+        "{carrier}{proved}register = true\nregister_expires = \"10m\"\n{vc}{asked}{origination}\
+         [voice_connector.registration]\nmax_bindings = 3"
+    ));
+    let carrier = config.directory.carriers().next().unwrap();
+    assert_eq!(carrier.registration.map(|r| r.expires), Some(Duration::from_secs(600)));
+    let connector = config.directory.voice_connectors().next().unwrap();
+    assert_eq!(connector.registration.map(|r| r.max_bindings), Some(3));
+    assert!(connector.origination.routes[0].registered);
+    let off = accepts(&format!("{vc}{asked}[voice_connector.registration]\nenabled = false"));
+    assert_eq!(off.directory.voice_connectors().next().unwrap().registration, None);
+}
+
+#[test]
+fn early_media_passes_unless_the_connector_prefers_ringback() {
+    let vc = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
+    let read = |lines: &str| {
+        let config = accepts(&format!("{vc}{lines}"));
+        config
+            .directory
+            .voice_connector(&VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap())
+            .map(|vc| vc.early_media)
+    };
+    assert_eq!(read(""), Some(directory::EarlyMedia::Pass));
+    assert_eq!(read("early_media = \"pass\""), Some(directory::EarlyMedia::Pass));
+    assert_eq!(read("early_media = \"ringback\""), Some(directory::EarlyMedia::Ringback));
+    refuses(
+        &format!("{vc}early_media = \"none\""),
+        "t.toml:6: early_media: expected \"pass\" or \"ringback\", found \"none\"",
+    );
+}
+
+#[test]
+fn redirects_are_followed_only_as_often_and_where_the_operator_says() {
+    let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
+    let policy = |lines: &str| {
+        let config = accepts(&format!("{carrier}{lines}"));
+        let route = config.directory.outbound_routes("+12065550100", &mut || 0).remove(0);
+        route.carrier.unwrap().redirects.clone()
+    };
+    assert_eq!(policy("").limit, 0);
+    let most = policy("follow_redirects = 5\nredirect_hosts = [\"192.0.2.2\", \"b.example\"]");
+    assert_eq!((most.limit, most.hosts.len()), (5, 2));
+    refuses(
+        &format!("{carrier}follow_redirects = 6"),
+        "t.toml:8: follow_redirects: 6 is out of range; use 0 to 5",
+    );
+}
