@@ -100,3 +100,46 @@ fn a_replacement_with_srtp_joins_a_far_end_with_srtp() {
     other.hang_up(&mut w, &mut pstn);
     w.finish();
 }
+
+/// A leg that refuses its new far end is back on the ports it had, and its old keys hold.
+#[test]
+fn a_leg_that_comes_back_has_its_old_keys() {
+    let mut w = World::with(config(), with_carriers(Srtp::Required));
+    let mut pbx = w.caller(PBX, "+12065550123");
+    let offer = pbx.sdp(30_000);
+    pbx.invite(&mut w, Some(&offer));
+    let mut pstn = w.callee(CARRIER);
+    let answer = secure(&mut w, CARRIER, 1, &one(4, KEY));
+    pstn.reply(&mut w, 200, Some(&answer));
+    pstn.expect(&mut w, "ACK");
+    pbx.expect(&mut w, "200");
+    pbx.ack(&mut w, None);
+    let before = keys(&w, LegSide::B);
+
+    pbx.request(&mut w, "REFER", &[("Refer-To", TARGET)], None);
+    pbx.expect(&mut w, "202");
+    take_notifies(&mut w, &mut pbx, 1);
+    let mut target = w.callee(CARRIER);
+    let answer = secure(&mut w, CARRIER, 1, &one(4, KEY_2)).replace("40000", "41000");
+    target.reply(&mut w, 200, Some(&answer));
+    target.expect(&mut w, "ACK");
+    pstn.expect(&mut w, "INVITE");
+    pstn.reply(&mut w, 488, None);
+    pstn.expect(&mut w, "ACK");
+    target.expect(&mut w, "BYE");
+    target.ok(&mut w);
+    take_notifies(&mut w, &mut pbx, 1);
+
+    let hold = pbx.sdp_with(30_000, 2, "sendonly");
+    pbx.invite(&mut w, Some(&hold));
+    let asked = pstn.expect(&mut w, "INVITE");
+    assert!(crypto_of(&asked).iter().any(|line| *line.usable().unwrap() == before.1));
+    let answer = secure(&mut w, CARRIER, 2, &one(4, KEY)).replace("a=sendrecv", "a=recvonly");
+    pstn.reply(&mut w, 200, Some(&answer));
+    pstn.expect(&mut w, "ACK");
+    pbx.expect(&mut w, "200");
+    pbx.ack(&mut w, None);
+    assert_eq!(keys(&w, LegSide::B), before);
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+}
