@@ -1,5 +1,6 @@
 """Signatures of callers (STIR/SHAKEN), with PyJWT on the other side."""
 
+import subprocess
 import time
 from email.utils import formatdate
 
@@ -9,6 +10,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from harness import places, tls
 from harness.configuration import carrier as carrier_table
+from harness.edge import BINARY
 from harness.message import sdp
 from harness.sip import OutgoingCall
 from harness.waiting import wait_until
@@ -69,6 +71,26 @@ def test_another_library_verifies_what_we_sign_also_after_a_renewal(stage, pairs
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(renewed, before, algorithms=["ES256"])
     edge.wait_idle()
+
+
+def test_check_looks_at_the_files(stage, pairs, tmp_path):
+    _, ours, theirs = pairs
+    file = tmp_path / "checked.toml"
+    file.write_text(stage.configuration.text())
+
+    def check():
+        done = subprocess.run([BINARY, "check", "--config", file], capture_output=True, text=True,
+                              timeout=20)
+        return done.returncode, done.stdout + done.stderr
+
+    status, said = check()
+    assert status == 0 and "warning:" in said and "ours.leaf.pem\": expires in" in said, said
+    ours.key.write_bytes(theirs.key.read_bytes())
+    status, said = check()
+    assert status == 1 and "ours.leaf.pem\": it is not the certificate of key" in said, said
+    ours.key.write_text("nothing")
+    status, said = check()
+    assert status == 1 and "[stir] key" in said and "no block PRIVATE KEY" in said, said
 
 
 def identity(pair, orig, shaken=True, compact=False, issued_at=None):

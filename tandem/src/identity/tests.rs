@@ -99,6 +99,20 @@ fn changed_files_are_taken_when_they_are_good() {
     fs::remove_dir_all(directory).unwrap();
 }
 
+#[test]
+fn another_section_is_followed_and_a_removed_one_too() {
+    let (mut files, _) = IdentityFiles::start(Stir::default(), NOW).unwrap();
+    assert!(files.look(NOW).is_none() && files.follow(Stir::default(), NOW).is_none());
+    assert!(files.follow(signer("absent.key", "provider.pem"), NOW).is_none(), "not readable");
+    let own = signer("provider.key", "provider.pem");
+    assert!(files.follow(own.clone(), NOW).unwrap().signer.is_some());
+    assert!(files.follow(own, NOW).is_none(), "nothing is new");
+    assert_eq!(files.ends().load().len(), 1);
+    let none = files.follow(Stir::default(), NOW).unwrap();
+    assert!(none.signer.is_none() && none.verifier.is_none());
+    assert_eq!(files.ends().load().len(), 0);
+}
+
 fn tempdir(name: &str) -> PathBuf {
     let directory = std::env::temp_dir().join(format!("tandem-{name}-{}", std::process::id()));
     fs::create_dir_all(&directory).unwrap();
