@@ -84,10 +84,20 @@ impl StreamSecurity {
     /// Puts keys into force. A key that is in force, or was just before, keeps its context.
     pub(crate) fn install(&mut self, leg: LegSide, keys: &SdesKeys, now: Instant) {
         let leg = &mut self.0.get_or_insert_default()[leg.index()];
-        let contexts = leg.in_force.take().or_else(|| leg.laid_by.take());
-        let mut contexts = contexts
-            .or_else(|| leg.arrived.take().map(|arrived| Box::new(arrived.under(keys))))
-            .unwrap_or_else(|| Box::new(Contexts::new(keys)));
+        let own = leg.in_force.take().or_else(|| leg.laid_by.take());
+        let mut contexts = match (own, leg.arrived.take()) {
+            // What was here belongs to the peer whose place the leg has taken.
+            (Some(own), Some(arrived)) if *own.receive.key() != keys.receive => {
+                let mut contexts = Box::new(arrived.under(keys));
+                if *own.send.key() == keys.send {
+                    contexts.send = own.send;
+                }
+                contexts
+            }
+            (Some(own), _) => own,
+            (None, Some(arrived)) => Box::new(arrived.under(keys)),
+            (None, None) => Box::new(Contexts::new(keys)),
+        };
         contexts.rekey(keys, now);
         leg.in_force = Some(contexts);
     }
@@ -103,19 +113,18 @@ impl StreamSecurity {
         Some(LegContexts { receive: arrived.receive.copy(), send: arrived.send.copy() })
     }
 
-    /// Takes what another stream remembers of the leg. Where keys are in force already, what they
-    /// remember themselves counts.
+    /// Takes what another stream remembers of the leg. Where its key is in force already, what was
+    /// seen here counts; else it waits for the next keys.
     pub(crate) fn adopt(&mut self, leg: LegSide, contexts: LegContexts) {
         let leg = &mut self.0.get_or_insert_default()[leg.index()];
-        let Some(in_force) = &mut leg.in_force else {
-            leg.arrived = Some(Box::new(contexts));
-            return;
-        };
-        if in_force.receive.key() == contexts.receive.key() {
-            in_force.receive.learn(&contexts.receive);
-        }
-        if in_force.send.key() == contexts.send.key() {
-            in_force.send.learn(&contexts.send);
+        match &mut leg.in_force {
+            Some(in_force) if in_force.receive.key() == contexts.receive.key() => {
+                in_force.receive.learn(&contexts.receive);
+                if in_force.send.key() == contexts.send.key() {
+                    in_force.send.learn(&contexts.send);
+                }
+            }
+            _ => leg.arrived = Some(Box::new(contexts)),
         }
     }
 

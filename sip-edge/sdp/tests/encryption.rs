@@ -135,6 +135,8 @@ fn srtp_is_answered_with_the_offers_profile_and_the_chosen_lines_tag() {
                 &format!(
                     "a=crypto:4 F8_128_HMAC_SHA1_80 {KEY}\n\
                      a=crypto:7 AES_CM_128_HMAC_SHA1_80 {KEY} UNENCRYPTED_SRTP\n\
+                     a=crypto:5 AES_CM_128_HMAC_SHA1_80 {KEY}|1:4;{KEY}|2:4\n\
+                     a=crypto:6 AES_CM_128_HMAC_SHA1_80 {KEY}|2^20|1:128\n\
                      a=crypto:9 AES_CM_128_HMAC_SHA1_32 {KEY}|2^31|1:4\n\
                      a=crypto:2 AES_CM_128_HMAC_SHA1_80 {KEY}\n"
                 ),

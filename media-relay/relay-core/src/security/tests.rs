@@ -374,3 +374,33 @@ fn fax_in_between_leaves_the_keys_of_the_audio() {
     rig.apply(sdes(SUITE, 1), model::LegSecurity::Plain);
     assert_eq!(rig.forward(A, &protect(&mut sender, &rtp(7, 400))), Ok(rtp(7, 400)));
 }
+
+#[test]
+fn a_leg_that_takes_the_place_of_another_with_srtp_is_heard_at_once() {
+    for suite in SrtpSuite::ALL {
+        let (_, mut sender, contexts) = moved(suite, 200);
+        // The taker's own leg, under keys of its own.
+        let mut rig = Rig::new(sdes(suite, 21), model::LegSecurity::Plain);
+        let mut other = SrtpSender::new(&key(suite, 21));
+        assert!(rig.forward(A, &protect(&mut other, &rtp(8, 1))).is_ok());
+        rig.session.adopt_contexts(LegSide::A, contexts.unwrap());
+        assert!(rig.forward(A, &protect(&mut other, &rtp(8, 2))).is_ok(), "until it has left");
+        rig.apply(same_key_of_theirs(suite), model::LegSecurity::Plain);
+        let packet = protect(&mut sender, &rtp(7, 1));
+        assert_eq!(rig.forward(A, &packet), Ok(rtp(7, 1)));
+        assert_eq!(rig.forward(A, &packet), Err(DropReason::SrtpReplayed));
+        let late = rig.forward(A, &protect(&mut other, &rtp(8, 3)));
+        assert_eq!(late, Err(DropReason::SrtpAuthentication), "it is another call's");
+    }
+}
+
+#[test]
+fn a_leg_that_did_not_stay_leaves_the_keys_of_the_one_that_was_there() {
+    let (_, _, contexts) = moved(SUITE, 2);
+    let mut rig = Rig::new(sdes(SUITE, 21), model::LegSecurity::Plain);
+    let mut own = SrtpSender::new(&key(SUITE, 21));
+    roll_over(&mut rig, &mut own, 300);
+    rig.session.adopt_contexts(LegSide::A, contexts.unwrap());
+    rig.apply(sdes(SUITE, 21), model::LegSecurity::Plain);
+    assert_eq!(rig.forward(A, &protect(&mut own, &rtp(7, 400))), Ok(rtp(7, 400)));
+}

@@ -123,3 +123,27 @@ impl fmt::Debug for SrtpSender {
         f.debug_struct("SrtpSender").field("key", &self.key).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::SrtpSuite;
+
+    /// RFC 3711 section 9.2: SRTCP ends first, and SRTP goes on.
+    #[test]
+    fn a_key_protects_2_to_the_31_rtcp_packets_and_no_more() {
+        let key = SrtpKey::new(SrtpSuite::AesCm128HmacSha1_80, &[7; 30]).unwrap();
+        let mut sender = SrtpSender::new(&key);
+        sender.next_rtcp_index = LAST_RTCP_INDEX;
+        let mut buffer = [0; 64];
+        buffer[..8].copy_from_slice(&[0x80, 201, 0, 1, 0, 0, 0, 9]);
+        assert!(sender.protect_rtcp(&mut buffer, 8).is_ok());
+        buffer[..8].copy_from_slice(&[0x80, 201, 0, 1, 0, 0, 0, 9]);
+        for mut sender in [sender.copy(), sender] {
+            assert_eq!(sender.protect_rtcp(&mut buffer, 8), Err(SrtpError::KeyExhausted));
+            let mut packet = [0; 64];
+            packet[0] = 0x80;
+            assert!(sender.protect_rtp(&mut packet, 32).is_ok());
+        }
+    }
+}
