@@ -54,6 +54,14 @@ impl Ends {
         Ends::bind([network.relay; 2])
     }
 
+    /// Two sockets on the host behind the relay's, for packets that the kernel routes there.
+    ///
+    /// # Errors
+    /// When a socket cannot be had.
+    pub fn open_behind(network: &Network) -> io::Result<Ends> {
+        network.at_the_host_behind(|| Ends::bind(network.behind))
+    }
+
     fn bind(ips: [Ipv4Addr; 2]) -> io::Result<Ends> {
         let sockets = [bind(ips[0])?, bind(ips[1])?];
         let addresses = [sockets[0].local_addr()?, sockets[1].local_addr()?];

@@ -38,16 +38,16 @@ pub struct Tandem {
 }
 
 impl Tandem {
-    /// Starts `relay-host` from beside this program.
+    /// Starts `relay-host` from beside this program; for `path` see there.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(network: &Network, gather: Duration, srtp: Option<Srtp>) -> io::Result<Tandem> {
+    pub fn start(network: &Network, path: &str, srtp: Option<Srtp>) -> io::Result<Tandem> {
         let host = std::env::current_exe()?.with_file_name("relay-host");
         let mut child = pinned(&host.to_string_lossy())
             .arg(network.relay.to_string())
             .arg(format!("{}-{}", PORTS.0, PORTS.1))
-            .arg(gather.as_micros().to_string())
+            .arg(path)
             .args(srtp.map(|srtp| srtp.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

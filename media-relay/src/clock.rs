@@ -1,5 +1,6 @@
 //! The only place of the relay that reads the clock.
 
+use crate::sys;
 use model::Instant;
 
 /// The node's monotonic clock (CLOCK_MONOTONIC), counted from an origin that the whole process
@@ -20,6 +21,11 @@ impl Clock {
     pub fn now(&self) -> Instant {
         let nanos = self.origin.elapsed().as_nanos();
         Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// CLOCK_MONOTONIC, in nanoseconds, at this clock's origin.
+    pub(crate) fn monotonic_origin(&self) -> u64 {
+        sys::monotonic_nanos().saturating_sub(self.now().as_nanos())
     }
 
     /// The same moment for a library that counts by the standard library's clock.

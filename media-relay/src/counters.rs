@@ -1,5 +1,6 @@
 //! What the workers count, and the sum that others read.
 
+use crate::fast_path::Counted;
 use relay_core::{DropReason, PacketKind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,6 +43,14 @@ pub struct RelayStatistics {
     pub own_addresses: u64,
     /// Handshakes for SRTP keys that came to nothing: that leg has no audio.
     pub handshake_failures: u64,
+    /// Interfaces whose packets the kernel can forward by itself now.
+    pub fast_interfaces: u64,
+    /// Directions of streams that the kernel forwards by itself now.
+    pub fast_streams: u64,
+    /// RTP packets that it forwarded; they count in `rtp_packets` too.
+    pub fast_packets: u64,
+    /// RTP packets that it forwarded and that could not be measured.
+    pub unmeasured_packets: u64,
     /// Dropped datagrams, see [`RelayStatistics::dropped`].
     pub(crate) drops: [u64; DropReason::ALL.len()],
 }
@@ -70,6 +79,9 @@ impl RelayStatistics {
         self.unknown_streams += read(&counters.unknown_streams);
         self.own_addresses += read(&counters.own_addresses);
         self.handshake_failures += read(&counters.handshake_failures);
+        self.fast_streams += read(&counters.fast_streams);
+        self.fast_packets += read(&counters.fast_packets);
+        self.unmeasured_packets += read(&counters.unmeasured_packets);
         for (sum, counter) in self.drops.iter_mut().zip(&counters.drops) {
             *sum += read(counter);
         }
@@ -112,6 +124,9 @@ pub(crate) struct WorkerCounters {
     pub(crate) unknown_streams: Counter,
     pub(crate) own_addresses: Counter,
     pub(crate) handshake_failures: Counter,
+    pub(crate) fast_streams: Counter,
+    fast_packets: Counter,
+    unmeasured_packets: Counter,
     drops: [Counter; DropReason::ALL.len()],
 }
 
@@ -125,6 +140,14 @@ impl WorkerCounters {
         };
         packets.add(1);
         octets.add(bytes as u64);
+    }
+
+    /// Counts what the kernel has forwarded.
+    pub(crate) fn forwarded_fast(&self, counted: Counted) {
+        self.rtp_packets.add(counted.packets + counted.unmeasured);
+        self.rtp_bytes.add(counted.octets);
+        self.fast_packets.add(counted.packets + counted.unmeasured);
+        self.unmeasured_packets.add(counted.unmeasured);
     }
 
     #[cold]

@@ -119,6 +119,15 @@ pub(crate) fn use_precise_timers() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000_u64, 0_u64, 0_u64, 0_u64) };
 }
 
+/// The kernel's monotonic clock in nanoseconds, as its programs see it.
+pub(crate) fn monotonic_nanos() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for writing.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let [seconds, nanos] = [time.tv_sec, time.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
+    seconds * 1_000_000_000 + nanos
+}
+
 /// Octets of kernel memory that the datagrams waiting on a socket take; 0 when the system does not
 /// tell. A voice packet takes about 800.
 pub(crate) fn queued_octets(fd: BorrowedFd<'_>) -> u32 {

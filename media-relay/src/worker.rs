@@ -1,6 +1,7 @@
 //! One worker thread: waits for packets, commands and deadlines, and serves them in that order.
 
 mod control;
+mod fast;
 mod life;
 mod orders;
 mod reports;
@@ -10,18 +11,19 @@ mod timers;
 use crate::batch::{BATCH, Batch};
 use crate::clock::Clock;
 use crate::counters::WorkerCounters;
+use crate::fast_path::Lane;
 use crate::ports::PortPool;
 use crate::queue::{CommandQueue, Order, Queues};
 use crate::relay::{EventSink, RelayConfig};
 use crate::sys::{self, Epoll};
 use control::Surroundings;
-use model::{LegSide, MediaEvent, ReportKind};
+use model::{Instant, LegSide, MediaEvent, ReportKind};
 use relay_core::{Decision, PacketKind};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use streams::{Streams, Token};
+use streams::{StreamKey, Streams, Token};
 use timers::Timers;
 
 /// Commands served between two rounds of packets: an allocation costs four sockets, and audio must
@@ -53,10 +55,18 @@ pub(crate) struct Worker {
     orders: Vec<Order>,
     /// Sockets that had more than a batch waiting; epoll does not name them again.
     unfinished: Vec<Token>,
+    /// What the kernel forwards by itself; `None` where all goes through sockets.
+    lane: Option<Lane>,
+    /// The streams whose sockets are read, where there is a lane.
+    fast_members: Vec<StreamKey>,
+    next_fast_turn: Instant,
+    next_watch: Instant,
+    /// One worker looks after what all share.
+    is_first: bool,
 }
 
 impl Worker {
-    pub(crate) fn new(parts: WorkerParts) -> io::Result<Self> {
+    pub(crate) fn new(parts: WorkerParts, lane: Option<Lane>, is_first: bool) -> io::Result<Self> {
         let epoll = Epoll::new()?;
         epoll.add(parts.queue.wake().fd(), Token::WAKE.0)?;
         Ok(Worker {
@@ -66,6 +76,11 @@ impl Worker {
             timers: Timers::default(),
             orders: Vec::with_capacity(COMMANDS_PER_TURN),
             unfinished: Vec::new(),
+            lane,
+            fast_members: Vec::new(),
+            next_fast_turn: Instant::ZERO,
+            next_watch: Instant::ZERO,
+            is_first,
         })
     }
 
@@ -76,7 +91,7 @@ impl Worker {
         let mut more = true;
         while !self.parts.stop.load(Ordering::Acquire) {
             let timeout =
-                if more { Some(Duration::ZERO) } else { self.timers.wait(self.parts.clock.now()) };
+                if more { Some(Duration::ZERO) } else { self.wait(self.parts.clock.now()) };
             let events = self.epoll.wait(timeout);
             let mut unfinished = std::mem::take(&mut self.unfinished);
             for token in unfinished.drain(..) {
@@ -94,6 +109,7 @@ impl Worker {
             }
             more = (woken || more) && self.serve_commands();
             more |= self.serve_deadlines() || !self.unfinished.is_empty();
+            self.serve_fast_path();
             if events >= GATHER_FROM && !more {
                 self.gather();
             }
@@ -114,6 +130,10 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(token.key()) else { return };
         let counters = &self.parts.counters;
         let (from, socket) = (token.leg(), token.socket());
+        if let Some(lane) = &self.lane {
+            // What the kernel forwarded came before what it left for us.
+            stream.count_fast_path(lane, counters, self.parts.clock.now());
+        }
         let received = match batch.receive(stream.sockets[from.index()].fd(socket)) {
             Ok(received) => received,
             Err(_) => {
@@ -156,6 +176,11 @@ impl Worker {
             counters.send_failed(kind, len);
             stream.session.send_failed(to, kind, len);
         });
+        if let Some(lane) = &mut self.lane
+            && stream.fast.is_some()
+        {
+            stream.review_fast_path(lane, counters, arrival);
+        }
         if received == BATCH {
             self.unfinished.push(token);
         }
@@ -187,6 +212,9 @@ impl Worker {
             if stream.handshakes.is_some() {
                 let (clock, counters) = (self.parts.clock, &self.parts.counters);
                 stream.handshake_timeouts(Surroundings { clock, counters, now });
+            }
+            if let Some(lane) = &self.lane {
+                stream.count_fast_path(lane, &self.parts.counters, now);
             }
             let id = stream.session.id();
             let due = stream.reports.due(now);

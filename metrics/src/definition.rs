@@ -121,6 +121,9 @@ pub mod definitions {
         RELAY_DROPPED, Counter, Packets, "tandem_relay_dropped_packets_total", ["reason"], "Datagrams that the media relay dropped";
         RELAY_REFUSED, Counter, None, "tandem_relay_refused_total", ["reason"], "Media streams that could not be allocated";
         RELAY_HANDSHAKES_FAILED, Counter, None, "tandem_relay_handshakes_failed_total", [], "DTLS handshakes for SRTP keys that failed: that leg has no audio, the log says why";
+        RELAY_FAST_STREAMS, Gauge, None, "tandem_relay_fast_streams", [], "Directions of media streams, two a call, that the kernel forwards by itself";
+        RELAY_FAST_INTERFACES, Gauge, None, "tandem_relay_fast_interfaces", [], "Network interfaces whose media the kernel can forward by itself; 0: all media goes through sockets";
+        RELAY_FAST_PACKETS, Counter, Packets, "tandem_relay_fast_packets_total", ["state"], "RTP packets that the kernel forwarded by itself: measured, or not (unmeasured)";
         SIP_TRANSACTIONS, Gauge, None, "tandem_sip_transactions", ["side"], "Live SIP transactions";
         SIP_OVERLOAD, Counter, None, "tandem_sip_overload_refusals_total", ["reason"], "Requests that got 503 because the transaction table, or their source's share of it, was full";
         SIP_CONNECTIONS, Gauge, None, "tandem_sip_connections", [], "Open SIP stream connections";

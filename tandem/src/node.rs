@@ -214,6 +214,9 @@ fn start_relay(
         live_interval: media.live_interval,
         silence_after: media.silence_after,
         emergency_calls: config.sip.emergency_headroom,
+        fast_path: media.fast_path,
+        fast_path_capacity: media.fast_path_capacity,
+        dscp: media.dscp,
         port_seed: u64::from_ne_bytes(seed),
         dtls: Some(Arc::new(identity)),
         ..RelayConfig::new(media.bind.clone(), media.ports.clone())

@@ -41,6 +41,11 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
         out.push(reading(&definitions::RELAY_REFUSED, reason, count));
     }
     out.push(reading(&definitions::RELAY_HANDSHAKES_FAILED, "", relay.handshake_failures));
+    out.push(reading(&definitions::RELAY_FAST_STREAMS, "", relay.fast_streams));
+    out.push(reading(&definitions::RELAY_FAST_INTERFACES, "", relay.fast_interfaces));
+    let measured = relay.fast_packets - relay.unmeasured_packets;
+    out.push(reading(&definitions::RELAY_FAST_PACKETS, "measured", measured));
+    out.push(reading(&definitions::RELAY_FAST_PACKETS, "unmeasured", relay.unmeasured_packets));
 }
 
 pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {

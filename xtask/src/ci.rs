@@ -34,9 +34,21 @@ pub(crate) fn run(root: &Path, quick: bool) -> bool {
         });
         step("tests", &|| in_cargo(root, &["test", "--workspace", "--no-fail-fast"], None));
     }
+    if !quick {
+        step("ebpf", &|| ebpf(root));
+    }
     let mutations = if quick { "200" } else { "3000" };
     step("fuzz-smoke", &|| fuzz_smoke(&["--mutations".into(), mutations.into()]));
     print_table(&rows)
+}
+
+/// Whether the relay's eBPF object is what its source makes.
+fn ebpf(root: &Path) -> bool {
+    if Command::new("clang-14").arg("--version").output().is_err() {
+        println!("skipped: clang-14 is not installed (tests/setup.sh does it)");
+        return true;
+    }
+    run_command(Command::new(root.join("media-relay/ebpf/build.sh")).arg("--check"))
 }
 
 fn in_cargo(root: &Path, arguments: &[&str], variable: Option<(&str, &str)>) -> bool {

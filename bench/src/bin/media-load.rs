@@ -1,5 +1,5 @@
 //! Relays compared under the same load: `media-load [--rates PPS,…] [--seconds N] [--rounds N]
-//! [--relays direct,rtpengine,tandem[:GATHER_MICROS],…] [--srtp SUITE[:both]] [--loopback]
+//! [--relays direct,kernel,rtpengine,tandem[:ebpf|:GATHER_MICROS],…] [--srtp SUITE[:both]] [--loopback]
 //! [--output FILE]`.
 //!
 //! See `bench/README.md` for what the columns mean.
@@ -106,13 +106,11 @@ fn measure(
 ) -> Result<Measured, Box<dyn Error>> {
     let calls = (rate / PACKETS_A_SECOND / 2).max(1) as usize;
     let ends = Ends::open(network)?;
-    let mut relay: Option<Box<dyn Relay>> = match name.split_once(':').unwrap_or((name, "0")) {
-        ("direct", _) => None,
+    let mut relay: Option<Box<dyn Relay>> = match name.split_once(':').unwrap_or((name, "sockets"))
+    {
+        ("direct" | "kernel", _) => None,
         ("rtpengine", _) => Some(Box::new(Rtpengine::start(network, options.srtp)?)),
-        ("tandem", gather) => {
-            let gather = Duration::from_micros(gather.parse()?);
-            Some(Box::new(Tandem::start(network, gather, options.srtp)?))
-        }
+        ("tandem", path) => Some(Box::new(Tandem::start(network, path, options.srtp)?)),
         (other, _) => return Err(format!("no relay is called {other:?}").into()),
     };
     let mut bytes_per_call = None;
@@ -125,7 +123,10 @@ fn measure(
         bytes_per_call = Some(grown * 1024 / calls as u64);
         (None, destinations)
     } else {
-        let sink = Ends::open_at_the_relay(network)?;
+        let sink = match name {
+            "kernel" => Ends::open_behind(network)?,
+            _ => Ends::open_at_the_relay(network)?,
+        };
         let destinations = vec![sink.addresses; calls];
         (Some(sink), destinations)
     };
@@ -237,7 +238,9 @@ fn options() -> Result<Options, Box<dyn Error>> {
         rates: vec![10_000, 50_000, 100_000],
         seconds: 5,
         rounds: 1,
-        relays: ["direct", "rtpengine", "tandem"].map(str::to_owned).to_vec(),
+        relays: ["direct", "kernel", "rtpengine", "tandem", "tandem:ebpf"]
+            .map(str::to_owned)
+            .to_vec(),
         loopback: false,
         srtp: None,
         output: None,

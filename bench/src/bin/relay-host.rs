@@ -1,11 +1,11 @@
 //! Tandem's relay alone in a process, driven over standard input:
 //! `open ID CALLER CALLEE` is answered by `ok FOR_CALLER FOR_CALLEE`; the end of input ends it.
 //!
-//! `relay-host ADDRESS FIRST-LAST GATHER_MICROS`
+//! `relay-host ADDRESS FIRST-LAST sockets|ebpf|GATHER_MICROS [SRTP]`
 #![expect(clippy::print_stdout, reason = "the protocol's other direction")]
 
 use edge_bench::srtp::Srtp;
-use media_relay::{Clock, Relay, RelayConfig};
+use media_relay::{Clock, FastPathMode, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, IpFamily, LegPlan, MediaCommand, MediaEvent, MediaId, MediaPlan,
     TransactionId,
@@ -20,12 +20,18 @@ use std::time::{Duration, Instant};
 #[expect(clippy::disallowed_methods, reason = "the process's origin of time")]
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().ok_or("relay-host ADDRESS FIRST-LAST GATHER_MICROS [SRTP]");
+    let mut next = || {
+        arguments.next().ok_or("relay-host ADDRESS FIRST-LAST sockets|ebpf|GATHER_MICROS [SRTP]")
+    };
     let bind: IpAddr = next()?.parse()?;
     let range = next()?;
     let (first, last) = range.split_once('-').ok_or("ports are FIRST-LAST")?;
     let mut config = RelayConfig::new(vec![bind], first.parse()?..=last.parse()?);
-    config.gather = Duration::from_micros(next()?.parse()?);
+    match next()?.as_str() {
+        "sockets" => {}
+        "ebpf" => config.fast_path = FastPathMode::Required,
+        gather => config.gather = Duration::from_micros(gather.parse()?),
+    }
     let srtp: Option<Srtp> = next().ok().map(|text| text.parse()).transpose()?;
     let (sender, events) = sync_channel(65_536);
     let sink = Arc::new(move |event| {

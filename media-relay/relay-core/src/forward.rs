@@ -3,6 +3,7 @@
 use crate::ice::{CheckOutcome, answer_check};
 use crate::latch::Verdict;
 use crate::rtp_session::{Leg, RtpSession};
+use crate::stream::HeaderView;
 use model::{IcePlan, Instant, LegSide};
 use rtp_proto::rtcp::{RtcpPacket, parse_compound};
 use rtp_proto::stun::{LONGEST_RESPONSE, StunError};
@@ -225,7 +226,7 @@ impl RtpSession {
             let destination = other.rtp.destination().ok_or(DropReason::NoDestination);
             destination.map(|destination| (MediaSocket::Rtp, destination, packet.len()))
         };
-        leg.stream.received_rtp(plan, &rtp, octets, arrival, way.is_ok());
+        leg.stream.received_rtp(plan, &HeaderView::from(&rtp), octets, arrival, way.is_ok());
         leg.note_heard(arrival);
         way
     }

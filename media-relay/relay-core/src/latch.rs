@@ -176,6 +176,11 @@ impl Latch {
         self.locked
     }
 
+    /// The source that is locked and that no packet can move: the learning window is over.
+    pub fn settled(&self, now: Instant) -> Option<SocketAddr> {
+        self.locked.filter(|_| !self.window_is_open(now))
+    }
+
     /// Where to send: the locked source, else the described address.
     #[inline]
     pub fn destination(&self) -> Option<SocketAddr> {

@@ -4,7 +4,8 @@
 //! (RFC 7667 section 3.2.1): RTP and RTCP pass with their SSRCs, sequence numbers and reports
 //! unchanged, and are measured on the way. What each method is for:
 //!
-//! - `handle` inputs: [`RtpSession::forward`] for every datagram, [`RtpSession::send_failed`] and
+//! - `handle` inputs: [`RtpSession::forward`] for every datagram, [`RtpSession::forwarded`] for what
+//!   the kernel has forwarded by itself, [`RtpSession::send_failed`] and
 //!   [`RtpSession::count_malformed`] for what only the sockets know;
 //! - commands: [`RtpSession::apply`] swaps the plan, [`RtpSession::copy_contexts`] and
 //!   [`RtpSession::adopt_contexts`] move a leg's SRTP to another stream;
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod datagrams;
+mod fast_path;
 mod forward;
 mod ice;
 mod latch;
@@ -22,6 +24,7 @@ mod rtp_session;
 mod security;
 mod stream;
 
+pub use fast_path::{FastForward, ForwardedPacket};
 pub use forward::{Decision, DropReason, MediaSocket, PacketKind};
 pub use ice::{CheckOutcome, answer_check};
 pub use latch::{Expectation, Latch, LearningPolicy, Verdict};

@@ -34,6 +34,32 @@ pub(crate) struct LegStream {
     peer_at_report: [PeerAtReport; 2],
 }
 
+/// What measuring needs of an RTP packet, whoever has read it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct HeaderView {
+    pub(crate) ssrc: u32,
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+    pub(crate) payload_type: u8,
+    pub(crate) marker: bool,
+    /// Without padding.
+    pub(crate) payload_bytes: usize,
+}
+
+impl From<&RtpPacket<'_>> for HeaderView {
+    #[inline]
+    fn from(packet: &RtpPacket<'_>) -> Self {
+        HeaderView {
+            ssrc: packet.ssrc(),
+            sequence: packet.sequence(),
+            timestamp: packet.timestamp(),
+            payload_type: packet.payload_type(),
+            marker: packet.marker(),
+            payload_bytes: packet.payload().len(),
+        }
+    }
+}
+
 /// What was known when the last report was made, to take differences from.
 #[derive(Clone, Copy, Default, Debug)]
 struct PeerAtReport {
@@ -48,7 +74,7 @@ impl LegStream {
     pub(crate) fn received_rtp(
         &mut self,
         plan: &CompiledLeg,
-        packet: &RtpPacket<'_>,
+        packet: &HeaderView,
         octets: usize,
         arrival: Instant,
         forwarded: bool,
@@ -56,8 +82,8 @@ impl LegStream {
         self.rtp_packets += 1;
         self.rtp_bytes += octets as u64;
         self.withheld += u64::from(!forwarded);
-        let format = plan.format(packet.payload_type());
-        let kind = if plan.is_telephone_event(packet.payload_type()) {
+        let format = plan.format(packet.payload_type);
+        let kind = if plan.is_telephone_event(packet.payload_type) {
             quality::PacketKind::TelephoneEvent
         } else if format.codec == Codec::ComfortNoise {
             quality::PacketKind::ComfortNoise
@@ -66,15 +92,15 @@ impl LegStream {
             quality::PacketKind::Audio
         };
         let facts = PacketFacts {
-            sequence: packet.sequence(),
-            timestamp: packet.timestamp(),
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
             arrival,
             clock_rate: format.clock_rate,
-            payload_bytes: packet.payload().len(),
-            marker: packet.marker(),
+            payload_bytes: packet.payload_bytes,
+            marker: packet.marker,
             kind,
         };
-        self.reception.on_packet(packet.ssrc(), &facts);
+        self.reception.on_packet(packet.ssrc, &facts);
     }
 
     pub(crate) fn received_rtcp(&mut self, len: usize) {

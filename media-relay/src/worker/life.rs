@@ -52,8 +52,16 @@ impl Worker {
         let session = RtpSession::new(id, transaction_id, now, self.parts.config.learning);
         let reports = Reports::begin(id, now, &self.parts.config);
         let deadline = reports.next();
-        let stream =
-            Stream { session, sockets, local, reports, watched: false, deadline, handshakes: None };
+        let stream = Stream {
+            session,
+            sockets,
+            local,
+            reports,
+            watched: false,
+            deadline,
+            handshakes: None,
+            fast: None,
+        };
         self.streams.fill(key, id, Box::new(stream));
         self.timers.set(deadline, key);
         self.parts.counters.streams.add(1);
@@ -70,6 +78,9 @@ impl Worker {
             tracing::debug!(media = id.0, "a plan for a stream that does not exist");
             return;
         };
+        if let Some(lane) = &mut self.lane {
+            stream.leave_fast_path(lane, &self.parts.counters, now);
+        }
         stream.session.apply(&plan, now);
         let (clock, counters) = (self.parts.clock, &self.parts.counters);
         let identity = self.parts.config.dtls.as_deref();
@@ -88,6 +99,9 @@ impl Worker {
         }
         if let Some(key) = self.streams.key_of(id) {
             self.schedule_handshakes(key);
+            if first && self.lane.is_some() {
+                self.fast_members.push(key);
+            }
         }
     }
 
@@ -99,6 +113,9 @@ impl Worker {
             return;
         };
         self.parts.counters.streams.subtract(1);
+        if let Some(lane) = &mut self.lane {
+            stream.release_fast_path(lane, &self.parts.counters, now);
+        }
         let reports = stream.session.poll_report(now, ReportKind::Final);
         for leg in stream.sockets {
             self.close_leg(leg, now);
@@ -132,7 +149,7 @@ impl Worker {
                 self.parts.counters.ports_exhausted.add(1);
                 return Err(AllocationFailure::PortsExhausted);
             };
-            match open_pair(ip, port) {
+            match open_pair(ip, port, self.parts.config.dscp) {
                 Ok(sockets) => {
                     let local = LocalMedia {
                         rtp: SocketAddr::new(advertised, port),
@@ -224,11 +241,11 @@ impl Worker {
     }
 }
 
-fn open_pair(ip: IpAddr, port: u16) -> io::Result<LegSockets> {
+fn open_pair(ip: IpAddr, port: u16, dscp: u8) -> io::Result<LegSockets> {
     Ok(LegSockets {
         ip,
         port,
-        rtp: sockets::open(ip, port)?,
-        rtcp: sockets::open(ip, port.saturating_add(1))?,
+        rtp: sockets::open(ip, port, dscp)?,
+        rtcp: sockets::open(ip, port.saturating_add(1), dscp)?,
     })
 }

@@ -2,6 +2,7 @@
 
 use super::control::LegHandshake;
 use super::reports::Reports;
+use crate::fast_path::FastLeg;
 use model::{Instant, LegSide, LocalMedia, MediaId};
 use relay_core::{MediaSocket, RtpSession};
 use std::collections::HashMap;
@@ -82,6 +83,8 @@ pub(super) struct Stream {
     pub(super) deadline: Instant,
     /// Only where a leg agrees its keys on the media path.
     pub(super) handshakes: Option<Box<[Option<LegHandshake>; 2]>>,
+    /// By leg, what the kernel forwards; `None` while it has never forwarded anything.
+    pub(super) fast: Option<Box<[Option<FastLeg>; 2]>>,
 }
 
 /// All streams of a worker; bounded by the ports that they hold.

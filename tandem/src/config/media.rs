@@ -3,6 +3,7 @@
 use super::reader::Table;
 use super::sip::{HOUR, MINUTE, SECOND};
 use super::value;
+use media_relay::FastPathMode;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -27,13 +28,18 @@ pub(crate) struct Media {
     pub(crate) live_interval: Duration,
     /// A leg that sent nothing for so long is reported silent, 1 s to 1 h; default 60 s.
     pub(crate) silence_after: Duration,
+    /// Whether the kernel forwards what needs no decision; default [`FastPathMode::Auto`].
+    pub(crate) fast_path: FastPathMode,
+    /// Directions of streams, two a call, that it can forward at once, 2 to 262,144; default 8,192.
+    pub(crate) fast_path_capacity: u32,
+    /// Differentiated services code point of media, 0 to 63; default 46.
+    pub(crate) dscp: u8,
 }
 
 pub(super) fn read(mut table: Table<'_>) -> Media {
     let loopback = IpAddr::from([127, 0, 0, 1]);
     let bind = table.one_or_list("bind", value::ip_address).unwrap_or_else(|| vec![loopback]);
     let advertise = table.one_or_list("advertise", value::ip_address);
-    table.optional("fast_path", check_fast_path);
     check_addresses(&table, &bind, advertise.as_deref());
     let media = Media {
         advertise: advertise.unwrap_or_else(|| bind.clone()),
@@ -49,18 +55,20 @@ pub(super) fn read(mut table: Table<'_>) -> Media {
             .or("live_interval", 5 * SECOND, |v| value::duration_within(v, SECOND, HOUR)),
         silence_after: table
             .or("silence_after", MINUTE, |v| value::duration_within(v, SECOND, HOUR)),
+        fast_path: table.or("fast_path", FastPathMode::Auto, fast_path),
+        fast_path_capacity: table
+            .or("fast_path_capacity", 8_192, |v| value::within(value::integer(v)?, 2..=262_144)),
+        dscp: table.or("dscp", 46, |v| value::within(value::integer(v)?, 0..=63)),
     };
     table.finish();
     media
 }
 
-/// The portable path is the only one, so "auto" and "off" mean the same.
-fn check_fast_path(value: &DeValue<'_>) -> Result<(), String> {
+fn fast_path(value: &DeValue<'_>) -> Result<FastPathMode, String> {
     match value::text(value)? {
-        "auto" | "off" => Ok(()),
-        "ebpf" => {
-            Err("\"ebpf\" is not served yet by this version; use \"auto\" or \"off\"".to_owned())
-        }
+        "auto" => Ok(FastPathMode::Auto),
+        "off" => Ok(FastPathMode::Off),
+        "ebpf" => Ok(FastPathMode::Required),
         other => Err(format!("{other:?} is unknown; use \"auto\", \"off\" or \"ebpf\"")),
     }
 }

@@ -187,7 +187,6 @@ fn what_is_not_served_yet_is_refused_rather_than_ignored() {
     let vc = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
     for (lines, line) in [
         (format!("{vc}[voice_connector.streaming]\nenabled = true"), 7),
-        ("[media]\nfast_path = \"ebpf\"".to_owned(), 5),
         ("[sinks]\nkind = \"aws\"".to_owned(), 5),
         ("[sinks]\ncloudwatch = { kind = \"aws\" }".to_owned(), 5),
     ] {
@@ -205,6 +204,7 @@ fn what_is_not_served_yet_is_refused_rather_than_ignored() {
         format!("{vc}[[voice_connector.origination]]\nhost = \"a.b\"\nsrtp = \"required\""),
         "[sinks]\nkind = \"file\"\nlogs = { kind = \"file\" }".to_owned(),
         "[media]\nfast_path = \"off\"".to_owned(),
+        "[media]\nfast_path = \"ebpf\"\nfast_path_capacity = 2\ndscp = 0".to_owned(),
     ] {
         accepts(&fine);
     }

@@ -2,7 +2,8 @@
 
 use super::finding::Finding;
 use super::system;
-use crate::config::Config;
+use crate::config::{Config, Media};
+use media_relay::FastPathMode;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -30,6 +31,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(
         system::kernel_number("net.netfilter.nf_conntrack_max").map(|max| tracking(max, calls)),
     );
+    findings.push(fast_path(&config.media));
     findings.push(clock(system::clock_is_synchronized()));
     findings.push(data_directory(&config.node.data_dir));
     for listener in &config.sip.listeners {
@@ -51,6 +53,29 @@ fn open_files(limit: u64, calls: u64) -> Finding {
         limit.saturating_sub(FILES_BESIDE) / FILES_A_CALL
     );
     Finding::warning("open files", found, advice)
+}
+
+/// Whether the kernel can forward media by itself, see `docs/fast-path.md`.
+fn fast_path(media: &Media) -> Finding {
+    if media.fast_path == FastPathMode::Off {
+        let found = "off by [media] fast_path; the sockets carry all media".to_owned();
+        return Finding::fine("media fast path", found);
+    }
+    let on_loopback = media.bind.iter().all(IpAddr::is_loopback);
+    match media_relay::probe_fast_path(&media.bind) {
+        Ok(interfaces) => {
+            Finding::fine("media fast path", format!("the kernel can forward media ({interfaces})"))
+        }
+        Err(reason) if on_loopback && media.fast_path == FastPathMode::Auto => {
+            Finding::fine("media fast path", format!("not on this address: {reason}"))
+        }
+        Err(reason) => Finding::warning(
+            "media fast path",
+            format!("the sockets carry all media: {reason}"),
+            "a call then costs about ten times the CPU; change what the reason names, or set \
+             [media] fast_path = \"off\"",
+        ),
+    }
 }
 
 fn receive_buffer(max: u64) -> Finding {

@@ -1,0 +1,303 @@
+/* The media relay's fast path: forwards settled RTP streams in the kernel, before sockets.
+ *
+ * Attached to the ingress of an interface (TCX). A packet that belongs to a stream of the map is
+ * rewritten, noted and sent out; everything else goes on as if this program were not there, to the
+ * relay's sockets or to whoever it is for. That is also what becomes of whatever user space has to
+ * see: RTCP, STUN, DTLS, other sources than the stream's, odd headers, fragments, options, VLANs.
+ *
+ * Nothing is measured here. Each forwarded packet leaves a note (what a receiver would know of it
+ * and when it came) in its stream's ring; user space reads the notes and does the arithmetic, the
+ * same as for packets that it forwards itself. A full ring sends packets to user space too.
+ *
+ * It uses only what the kernel promises to keep (the UAPI of __sk_buff and of the helpers), so that
+ * one object runs on every kernel from 6.6 on, and no header of the build host, so that the object
+ * is the same wherever it is made. Structures here have their twins in src/fast_path/layout.rs.
+ */
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#define SECTION(name) __attribute__((section(name), used))
+#define INLINE static inline __attribute__((always_inline))
+
+/* linux/bpf.h */
+struct __sk_buff {
+	u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto;
+	u32 priority, ingress_ifindex, ifindex, tc_index, cb[5], hash, tc_classid;
+	u32 data, data_end;
+	u32 napi_id, family, remote_ip4, local_ip4, remote_ip6[4], local_ip6[4];
+	u32 remote_port, local_port, data_meta;
+	u64 flow_keys;
+	u64 tstamp;
+	u32 wire_len, gso_segs;
+	u64 sk;
+	u32 gso_size;
+};
+
+/* struct bpf_redir_neigh */
+struct next_hop {
+	u32 family;
+	u8 address[16];
+};
+
+enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2, BPF_F_MMAPABLE = 1 << 10 };
+enum { BPF_F_PSEUDO_HDR = 1 << 4, BPF_F_MARK_MANGLED_0 = 1 << 5 };
+enum { TCX_NEXT = -1 };
+
+static void *(*const map_lookup_elem)(void *map, const void *key) = (void *)1;
+static u64 (*const ktime_get_ns)(void) = (void *)5;
+static long (*const l4_csum_replace)(struct __sk_buff *, u32 offset, u64 from, u64 to, u64 flags) =
+	(void *)11;
+static long (*const skb_pull_data)(struct __sk_buff *, u32 len) = (void *)39;
+static long (*const redirect_neigh)(u32 ifindex, struct next_hop *, int size, u64 flags) =
+	(void *)152;
+
+/* Network byte order, made at compile time. */
+#define NET16(value) ((u16)__builtin_bswap16(value))
+
+enum { PACKET_HOST = 0, IPPROTO_UDP = 17, AF_INET = 2, AF_INET6 = 10 };
+enum { ETH_LENGTH = 14, IPV4_LENGTH = 20, IPV6_LENGTH = 40, UDP_LENGTH = 8, RTP_LENGTH = 12 };
+enum { HEADERS = ETH_LENGTH + IPV6_LENGTH + UDP_LENGTH + RTP_LENGTH };
+/* RFC 1122 3.2.1.7 and what Linux gives its own packets. */
+enum { HOP_LIMIT = 64 };
+
+struct ethernet {
+	u8 destination[6], source[6];
+	u16 protocol;
+};
+
+struct ipv4 {
+	u8 version_length, tos;
+	u16 total_length, identification, fragment;
+	u8 ttl, protocol;
+	u16 checksum;
+	u32 source, destination;
+};
+
+struct ipv6 {
+	u8 version_class, class_flow;
+	u16 flow;
+	u16 payload_length;
+	u8 next_header, hop_limit;
+	u32 source[4], destination[4];
+};
+
+struct udp {
+	u16 source, destination, length, checksum;
+};
+
+struct rtp {
+	u8 first, second;
+	u16 sequence;
+	u32 timestamp, ssrc;
+};
+
+/* Where a packet came to. Addresses of IPv4 stand in the first word, zeroes behind. */
+struct key {
+	u32 address[4];
+	u16 port, family;
+};
+
+/* What becomes of it. Addresses and ports in network byte order. */
+struct stream {
+	u32 source[4];
+	u32 new_source[4];
+	u32 new_destination[4];
+	u16 source_port, new_source_port, new_destination_port;
+	u8 tos, reserved;
+	/* By how much the addresses, and the ports, change the UDP checksum. */
+	u32 addresses_difference, ports_difference;
+	u32 slot;
+	u32 ifindex;
+	struct next_hop next_hop;
+};
+
+/* What user space learns of a forwarded packet. */
+struct note {
+	/* The low half of the note's number plus one, then the packet's sequence number. Written last:
+	 * a note that is not whole yet has another number. */
+	u32 number_sequence;
+	/* Of the UDP payload, octets. */
+	u16 length;
+	u8 payload_type_marker, reserved;
+	u32 ssrc, timestamp;
+	/* CLOCK_MONOTONIC, nanoseconds. */
+	u64 arrival;
+};
+
+/* Notes in a ring, and how many of them stay free for packets that other processors handle between
+ * the look and the taking. */
+enum { NOTES = 64, MARGIN = 8 };
+
+struct slot {
+	/* Notes taken by packets, notes read by user space; both wrap. */
+	u32 head, tail;
+	struct note notes[NOTES];
+};
+
+struct {
+	int (*type)[BPF_MAP_TYPE_HASH];
+	int (*max_entries)[1];
+	struct key *key;
+	struct stream *value;
+} streams SECTION(".maps");
+
+struct {
+	int (*type)[BPF_MAP_TYPE_ARRAY];
+	int (*map_flags)[BPF_F_MMAPABLE];
+	int (*max_entries)[1];
+	u32 *key;
+	struct slot *value;
+} slots SECTION(".maps");
+
+INLINE int is_plain_rtp(const struct rtp *rtp)
+{
+	/* Version 2 without padding, extension and contributing sources; RTCP's types are 64 to 95
+	 * here (RFC 5761 section 4). */
+	u8 type = rtp->second & 0x7f;
+	return rtp->first == 0x80 && (type < 64 || type > 95);
+}
+
+INLINE int take_note(struct slot *slot, const struct rtp *rtp, u32 length)
+{
+	if (slot->head - slot->tail >= NOTES - MARGIN)
+		return 0;
+	u32 number = __sync_fetch_and_add(&slot->head, 1);
+	struct note *note = &slot->notes[number & (NOTES - 1)];
+	note->length = length;
+	note->payload_type_marker = rtp->second;
+	note->ssrc = __builtin_bswap32(rtp->ssrc);
+	note->timestamp = __builtin_bswap32(rtp->timestamp);
+	note->arrival = ktime_get_ns();
+	/* An exchange, so that it is seen after the rest. */
+	__sync_lock_test_and_set(&note->number_sequence,
+				 (number + 1) << 16 | __builtin_bswap16(rtp->sequence));
+	return 1;
+}
+
+/* The checks that both families share, behind the IP header; the slot, or null. */
+INLINE struct slot *admit(const struct stream *stream, const struct udp *udp, u32 ip_payload)
+{
+	u32 length = NET16(udp->length);
+	if (length != ip_payload || length < UDP_LENGTH + RTP_LENGTH)
+		return 0;
+	const struct rtp *rtp = (const void *)(udp + 1);
+	if (udp->source != stream->source_port || !is_plain_rtp(rtp))
+		return 0;
+	struct slot *slot = map_lookup_elem(&slots, &stream->slot);
+	if (!slot || !take_note(slot, rtp, length - UDP_LENGTH))
+		return 0;
+	return slot;
+}
+
+INLINE int send(struct __sk_buff *skb, struct stream *stream, u32 checksum_at, int has_checksum)
+{
+	if (has_checksum) {
+		u64 flags = BPF_F_MARK_MANGLED_0;
+		l4_csum_replace(skb, checksum_at, 0, stream->addresses_difference,
+				flags | BPF_F_PSEUDO_HDR);
+		l4_csum_replace(skb, checksum_at, 0, stream->ports_difference, flags);
+	}
+	struct next_hop hop = stream->next_hop;
+	return redirect_neigh(stream->ifindex, &hop, sizeof(hop), 0);
+}
+
+INLINE u16 ipv4_checksum(const struct ipv4 *ip)
+{
+	const u16 *word = (const void *)ip;
+	u32 sum = 0;
+#pragma unroll
+	for (int i = 0; i < IPV4_LENGTH / 2; i++)
+		sum += word[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (u16)~sum;
+}
+
+INLINE int forward_ipv4(struct __sk_buff *skb, void *data, void *end)
+{
+	struct ipv4 *ip = data + ETH_LENGTH;
+	struct udp *udp = (void *)(ip + 1);
+	if ((void *)(udp + 1) + RTP_LENGTH > end)
+		return TCX_NEXT;
+	/* No options, no fragment. */
+	if (ip->version_length != 0x45 || ip->protocol != IPPROTO_UDP ||
+	    ip->fragment & NET16(0x3fff))
+		return TCX_NEXT;
+	struct key key = { .port = udp->destination, .family = AF_INET };
+	key.address[0] = ip->destination;
+	struct stream *stream = map_lookup_elem(&streams, &key);
+	if (!stream || ip->source != stream->source[0])
+		return TCX_NEXT;
+	if (!admit(stream, udp, NET16(ip->total_length) - IPV4_LENGTH))
+		return TCX_NEXT;
+	ip->source = stream->new_source[0];
+	ip->destination = stream->new_destination[0];
+	ip->tos = stream->tos;
+	ip->ttl = HOP_LIMIT;
+	ip->checksum = 0;
+	ip->checksum = ipv4_checksum(ip);
+	udp->source = stream->new_source_port;
+	udp->destination = stream->new_destination_port;
+	/* 0 means none (RFC 768). */
+	int has_checksum = udp->checksum != 0;
+	return send(skb, stream, ETH_LENGTH + IPV4_LENGTH + 6, has_checksum);
+}
+
+INLINE int is_same(const u32 *one, const u32 *other)
+{
+	return one[0] == other[0] && one[1] == other[1] && one[2] == other[2] && one[3] == other[3];
+}
+
+INLINE int forward_ipv6(struct __sk_buff *skb, void *data, void *end)
+{
+	struct ipv6 *ip = data + ETH_LENGTH;
+	struct udp *udp = (void *)(ip + 1);
+	if ((void *)(udp + 1) + RTP_LENGTH > end)
+		return TCX_NEXT;
+	/* No extension headers, so no fragment either. */
+	if (ip->next_header != IPPROTO_UDP || udp->checksum == 0)
+		return TCX_NEXT;
+	struct key key = { .port = udp->destination, .family = AF_INET6 };
+	__builtin_memcpy(key.address, ip->destination, sizeof(key.address));
+	struct stream *stream = map_lookup_elem(&streams, &key);
+	if (!stream || !is_same(ip->source, stream->source))
+		return TCX_NEXT;
+	if (!admit(stream, udp, NET16(ip->payload_length)))
+		return TCX_NEXT;
+	__builtin_memcpy(ip->source, stream->new_source, sizeof(ip->source));
+	__builtin_memcpy(ip->destination, stream->new_destination, sizeof(ip->destination));
+	/* Traffic class over two octets, flow label 0: ours, and we label no flows (RFC 6437). */
+	ip->version_class = 0x60 | stream->tos >> 4;
+	ip->class_flow = stream->tos << 4;
+	ip->flow = 0;
+	ip->hop_limit = HOP_LIMIT;
+	udp->source = stream->new_source_port;
+	udp->destination = stream->new_destination_port;
+	return send(skb, stream, ETH_LENGTH + IPV6_LENGTH + 6, 1);
+}
+
+SECTION("classifier")
+int relay(struct __sk_buff *skb)
+{
+	/* For others, tagged, or several datagrams in one. */
+	if (skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
+		return TCX_NEXT;
+	u32 protocol = skb->protocol;
+	if (protocol != NET16(0x0800) && protocol != NET16(0x86dd))
+		return TCX_NEXT;
+	/* Brings the headers into the linear part, where they nearly always are. */
+	u32 headers = skb->len < HEADERS ? skb->len : HEADERS;
+	if ((void *)(u64)skb->data + headers > (void *)(u64)skb->data_end)
+		skb_pull_data(skb, headers);
+	void *data = (void *)(u64)skb->data;
+	void *end = (void *)(u64)skb->data_end;
+	if (protocol == NET16(0x0800))
+		return forward_ipv4(skb, data, end);
+	return forward_ipv6(skb, data, end);
+}
+
+/* No helper here asks for the GPL. */
+char terms[] SECTION("license") = "Apache-2.0";

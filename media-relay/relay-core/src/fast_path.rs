@@ -1,0 +1,86 @@
+//! What the kernel may forward by itself, and how what it forwarded is counted.
+//!
+//! The kernel does nothing but rewrite addresses. It may do so for a direction of a stream in which
+//! every packet's fate is known beforehand: plain RTP on both legs, from a source that is locked and
+//! whose learning window is over. It notes what it forwarded, and [`RtpSession::forwarded`] takes
+//! each note through the arithmetic of [`RtpSession::forward`], so that a stream that changes
+//! between the two paths shows no seam.
+
+use crate::forward::{PacketKind, pair};
+use crate::rtp_session::RtpSession;
+use crate::stream::HeaderView;
+use model::{Instant, LegSide};
+use std::net::SocketAddr;
+
+/// Octets of an RTP header without contributing sources and extension; the only one that the kernel
+/// forwards.
+const RTP_HEADER: usize = 12;
+
+/// One direction of a stream that needs no decisions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FastForward {
+    /// Whose RTP.
+    pub source: SocketAddr,
+    /// Where to.
+    pub destination: SocketAddr,
+}
+
+/// What the kernel notes of an RTP packet that it has forwarded. The packet had neither
+/// contributing sources nor an extension nor padding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ForwardedPacket {
+    /// Synchronisation source.
+    pub ssrc: u32,
+    /// Sequence number.
+    pub sequence: u16,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// Payload type, 0 to 127.
+    pub payload_type: u8,
+    /// Marker bit.
+    pub marker: bool,
+    /// Octets of the UDP payload.
+    pub octets: usize,
+    /// When it came.
+    pub arrival: Instant,
+}
+
+impl RtpSession {
+    /// How RTP from leg `from` can be forwarded without asking [`RtpSession::forward`]; `None` when
+    /// it must be asked. To be asked again after every input.
+    pub fn fast_forward(&self, from: LegSide, now: Instant) -> Option<FastForward> {
+        let (leg, other) = (&self.legs[from.index()], &self.legs[from.other().index()]);
+        let (plan, other_plan) = (leg.plan.as_ref()?, other.plan.as_ref()?);
+        let is_plain = self.rare.is_none()
+            && self.security.is_plain(from)
+            && self.security.is_plain(from.other());
+        if !is_plain || !plan.accepts_from || !other_plan.sends_to {
+            return None;
+        }
+        let source = leg.rtp.settled(now)?;
+        let destination = other.rtp.destination()?;
+        (source.is_ipv4() == destination.is_ipv4()).then_some(FastForward { source, destination })
+    }
+
+    /// Counts a packet of leg `from` that was forwarded by [`RtpSession::fast_forward`]'s answer, in
+    /// order of arrival.
+    #[inline]
+    pub fn forwarded(&mut self, from: LegSide, packet: &ForwardedPacket) {
+        let (leg, other) = pair(&mut self.legs, from);
+        let Some(plan) = &leg.plan else { return };
+        let header = HeaderView {
+            ssrc: packet.ssrc,
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
+            payload_type: packet.payload_type,
+            marker: packet.marker,
+            payload_bytes: packet.octets.saturating_sub(RTP_HEADER),
+        };
+        leg.stream.received_rtp(plan, &header, packet.octets, packet.arrival, true);
+        other.stream.sent(PacketKind::Rtp, packet.octets);
+        leg.note_heard(packet.arrival);
+    }
+}
+
+#[cfg(test)]
+mod tests;
