@@ -103,6 +103,8 @@ const NOT_IN_CORE: &[&str] = &[
 /// The files that may use `unsafe`, and what for.
 const UNSAFE_FILES: &[(&str, &str)] = &[
     ("media-relay/src/batch.rs", "recvmmsg and sendmmsg"),
+    ("media-relay/src/fast_path/notes.rs", "memory shared with the kernel's program"),
+    ("media-relay/tests/fast_path/world.rs", "network namespaces of a test"),
     ("media-relay/src/sys.rs", "system calls of the relay's workers"),
     ("sip-edge/src/transport/batch.rs", "recvmmsg and sendmmsg"),
     ("tandem/src/user_agent/wait.rs", "ppoll"),
