@@ -59,6 +59,8 @@ static long (*const redirect_neigh)(u32 ifindex, struct next_hop *, int size, u6
 
 enum { PACKET_HOST = 0, IPPROTO_UDP = 17, AF_INET = 2, AF_INET6 = 10 };
 enum { ETH_LENGTH = 14, IPV4_LENGTH = 20, IPV6_LENGTH = 40, UDP_LENGTH = 8, RTP_LENGTH = 12 };
+/* Of IPv6 (RFC 8200 section 5); no link that carries calls has less. */
+enum { LEAST_MTU = 1280 };
 enum { HEADERS = ETH_LENGTH + IPV6_LENGTH + UDP_LENGTH + RTP_LENGTH };
 /* RFC 1122 3.2.1.7 and what Linux gives its own packets. */
 enum { HOP_LIMIT = 64 };
@@ -282,8 +284,10 @@ INLINE int forward_ipv6(struct __sk_buff *skb, void *data, void *end)
 SECTION("classifier")
 int relay(struct __sk_buff *skb)
 {
-	/* For others, tagged, or several datagrams in one. */
-	if (skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
+	/* For others, tagged, several datagrams in one, or perhaps too long for the way out, where the
+	 * sockets' packets would be cut in fragments. */
+	if (skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size ||
+	    skb->len > ETH_LENGTH + LEAST_MTU)
 		return TCX_NEXT;
 	u32 protocol = skb->protocol;
 	if (protocol != NET16(0x0800) && protocol != NET16(0x86dd))
