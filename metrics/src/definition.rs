@@ -129,7 +129,7 @@ pub mod definitions {
         SIP_CONNECTIONS, Gauge, None, "tandem_sip_connections", [], "Open SIP stream connections";
         TLS_HANDSHAKES, Counter, None, "tandem_tls_handshakes_total", ["result"], "TLS handshakes, both ways: ok, or why they failed";
         TLS_CERTIFICATE_LEFT, Gauge, Seconds, "tandem_tls_certificate_left_seconds", ["certificate"], "Time until a TLS certificate of ours ends; 0 when it has";
-        STIR_CERTIFICATE_LEFT, Gauge, Seconds, "tandem_stir_certificate_left_seconds", ["file"], "Time until a file of [stir] has a certificate that ended; 0 when it has";
+        STIR_CERTIFICATE_LEFT, Gauge, Seconds, "tandem_stir_certificate_left_seconds", ["file"], "Time until a certificate of `[stir]` ends; 0 when it has";
         SIP_TARGETS, Counter, None, "tandem_sip_targets_total", ["event"], "Targets of named carriers and routes: failed, failover (another one tried), recovered";
         SIP_OVERSIZE, Counter, None, "tandem_sip_oversize_requests_total", ["event"], "Requests too big for UDP: switched to TCP, and of these fallback to UDP because TCP was refused";
         DNS, Counter, None, "tandem_dns_total", ["event"], "DNS: query sent, unanswered question, not_found host";
