@@ -5,6 +5,10 @@
     reason = "test helpers outside of #[test] functions"
 )]
 
+mod impaired;
+#[path = "loopback/impairments.rs"]
+mod impairments;
+
 use media_relay::{Clock, DropReason, EventSink, Relay, RelayConfig, RelayStatistics};
 use model::{
     AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand,

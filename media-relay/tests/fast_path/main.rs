@@ -7,6 +7,9 @@
     reason = "test helpers outside of #[test] functions"
 )]
 
+#[path = "../impaired/mod.rs"]
+mod impaired;
+mod impairments;
 mod world;
 
 use media_relay::{Clock, DropReason, EventSink, FastPathMode, Relay, RelayConfig};
