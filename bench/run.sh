@@ -36,6 +36,15 @@ install_missing() {
     return $status
 }
 
+# The picture of the media bench; the table says the same.
+plot() {
+    [ -x "$here/.venv/bin/python" ] || python3 -m venv "$here/.venv"
+    "$here/.venv/bin/python" -c 'import matplotlib' 2>/dev/null \
+        || "$here/.venv/bin/python" -m pip install --quiet --disable-pip-version-check 'matplotlib==3.10.*'
+    "$here/.venv/bin/python" "$here/plot.py" "$results/media.json" "$results/media.png"
+    echo "drawn: $results/media.png"
+}
+
 for part in $parts; do
     case $part in
         signalling) install_missing kamailio:kamailio rtpengine:rtpengine-daemon sipp:sip-tester \
@@ -43,7 +52,8 @@ for part in $parts; do
         tls) install_missing kamailio:kamailio sipp:sip-tester python3:python3 openssl:openssl
             dpkg-query -s kamailio-tls-modules >/dev/null 2>&1 \
                 || install_missing no-such-command:kamailio-tls-modules ;;
-        media) install_missing rtpengine:rtpengine-daemon taskset:util-linux ip:iproute2 ;;
+        media) install_missing rtpengine:rtpengine-daemon taskset:util-linux ip:iproute2 python3:python3
+            python3 -c 'import ensurepip' 2>/dev/null || install_missing no-such-command:python3-venv ;;
         micro) install_missing valgrind:valgrind python3:python3 ;;
         *) echo "$part: there are signalling, tls, media and micro" >&2; exit 2 ;;
     esac
@@ -78,6 +88,7 @@ for part in $parts; do
             # shellcheck disable=SC2086
             $sudo "$target/release/media-load" --output "$results/media.json" $network \
                 --rounds "${ROUNDS:-3}" ${quick:+--seconds 3 --rounds 1 --rates 50000}
+            plot
             for suite in AES_CM_128_HMAC_SHA1_80 AEAD_AES_128_GCM; do
                 # shellcheck disable=SC2086
                 $sudo "$target/release/media-load" --output "$results/media-$suite.json" $network \
