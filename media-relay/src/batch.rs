@@ -65,6 +65,16 @@ impl Batch {
 
     /// Receives what waits on `socket`, at most [`BATCH`] datagrams; 0 when nothing does.
     pub(crate) fn receive(&mut self, socket: RawFd) -> io::Result<usize> {
+        match self.receive_once(socket) {
+            // An ICMP message about what was sent over a connected socket; asking takes it away.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                self.receive_once(socket)
+            }
+            received => received,
+        }
+    }
+
+    fn receive_once(&mut self, socket: RawFd) -> io::Result<usize> {
         // SAFETY: every header points to a buffer and a name of the stated lengths inside boxes
         // that `self` owns, so they outlive the call and nobody else uses them during it.
         let count = unsafe {
@@ -98,7 +108,14 @@ impl Batch {
     }
 
     /// Queues the first `len` octets of datagram `index` to be sent; once per received datagram.
-    pub(crate) fn queue(&mut self, index: usize, len: usize, socket: RawFd, to: SocketAddr) {
+    /// A connected socket needs no address.
+    pub(crate) fn queue(
+        &mut self,
+        index: usize,
+        len: usize,
+        socket: RawFd,
+        to: Option<SocketAddr>,
+    ) {
         if self.queued == BATCH || index >= BATCH {
             return;
         }
@@ -107,8 +124,13 @@ impl Batch {
             iov_base: self.buffers[index].as_mut_ptr().cast(),
             iov_len: len.min(BUFFER),
         };
-        let length = write_name(&mut self.outgoing.names[slot], to);
-        self.outgoing.headers[slot].msg_hdr.msg_namelen = length;
+        let length = to.map_or(0, |to| write_name(&mut self.outgoing.names[slot], to));
+        let header = &mut self.outgoing.headers[slot].msg_hdr;
+        header.msg_namelen = length;
+        header.msg_name = match length {
+            0 => std::ptr::null_mut(),
+            _ => (&raw mut self.outgoing.names[slot]).cast(),
+        };
         self.sockets[slot] = socket;
         self.queued += 1;
     }
@@ -122,6 +144,8 @@ impl Batch {
             let socket = self.sockets[next];
             let end = (next..queued).find(|i| self.sockets[*i] != socket).unwrap_or(queued);
             match self.send_run(socket, next, end) {
+                // The error may be that of a datagram before (ICMP); asking took it away.
+                0 if is_refused() && self.send_run(socket, next, next + 1) == 1 => next += 1,
                 0 => {
                     failed(next);
                     next += 1;
@@ -161,6 +185,10 @@ impl Batch {
         };
         usize::try_from(sent).unwrap_or(0)
     }
+}
+
+fn is_refused() -> bool {
+    io::Error::last_os_error().kind() == io::ErrorKind::ConnectionRefused
 }
 
 const NAME_CAPACITY: libc::socklen_t = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
@@ -248,7 +276,7 @@ mod tests {
                 continue;
             };
             assert_eq!(source, sender.local_addr().unwrap());
-            batch.queue(index, len, middle.as_raw_fd(), sink.local_addr().unwrap());
+            batch.queue(index, len, middle.as_raw_fd(), Some(sink.local_addr().unwrap()));
         }
         batch.flush(|_| panic!("loopback takes everything"));
         let mut buffer = [0; 4096];
@@ -270,7 +298,7 @@ mod tests {
         // An IPv6 destination on an IPv4 socket.
         let bad: SocketAddr = "[2001:db8::1]:9".parse().unwrap();
         for (index, to) in [good, bad, good].into_iter().enumerate() {
-            batch.queue(index, 10, middle.as_raw_fd(), to);
+            batch.queue(index, 10, middle.as_raw_fd(), Some(to));
         }
         let mut failed = Vec::new();
         batch.flush(|position| failed.push(position));

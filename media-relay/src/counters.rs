@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct RelayStatistics {
     /// Streams now.
     pub streams: u64,
+    /// Legs whose RTP has a connected socket now.
+    pub connected_legs: u64,
     /// Port pairs (RTP and RTCP) in use now; a stream has two.
     pub port_pairs_used: u64,
     /// Port pairs in quarantine now.
@@ -65,6 +67,7 @@ impl RelayStatistics {
     pub(crate) fn add(&mut self, counters: &WorkerCounters) {
         let read = |c: &Counter| c.0.load(Ordering::Relaxed);
         self.streams += read(&counters.streams);
+        self.connected_legs += read(&counters.connected_legs);
         self.rtp_packets += read(&counters.rtp_packets);
         self.rtp_bytes += read(&counters.rtp_bytes);
         self.rtcp_packets += read(&counters.rtcp_packets);
@@ -110,6 +113,7 @@ impl Counter {
 #[repr(align(128))]
 pub(crate) struct WorkerCounters {
     pub(crate) streams: Counter,
+    pub(crate) connected_legs: Counter,
     rtp_packets: Counter,
     rtp_bytes: Counter,
     rtcp_packets: Counter,

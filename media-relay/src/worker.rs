@@ -1,5 +1,6 @@
 //! One worker thread: waits for packets, commands and deadlines, and serves them in that order.
 
+mod connect;
 mod control;
 mod fast;
 mod life;
@@ -65,6 +66,14 @@ pub(crate) struct Worker {
     is_first: bool,
 }
 
+/// What one batch from a socket was.
+struct Heard {
+    received: usize,
+    arrival: Instant,
+    /// Handshakes or checks were among it.
+    has_control: bool,
+}
+
 impl Worker {
     pub(crate) fn new(parts: WorkerParts, lane: Option<Lane>, is_first: bool) -> io::Result<Self> {
         let epoll = Epoll::new()?;
@@ -127,18 +136,42 @@ impl Worker {
     }
 
     fn serve_socket(&mut self, token: Token, batch: &mut Batch) {
-        let Some(stream) = self.streams.get_mut(token.key()) else { return };
+        let Some(heard) = self.hear(token, batch) else { return };
+        if heard.received == BATCH {
+            self.unfinished.push(token);
+        }
+        let (key, from) = (token.key(), token.leg());
+        if heard.has_control {
+            self.schedule_handshakes(key);
+        }
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        if let Some(lane) = &mut self.lane
+            && stream.fast.is_some()
+        {
+            stream.review_fast_path(lane, &self.parts.counters, heard.arrival);
+        }
+        if stream.wants_connection(from, heard.arrival) {
+            self.connect(key, from, batch);
+        }
+    }
+
+    /// Reads one batch from a socket and sends on what is to be sent on; `None` when nothing could
+    /// be read.
+    fn hear(&mut self, token: Token, batch: &mut Batch) -> Option<Heard> {
+        let stream = self.streams.get_mut(token.key())?;
         let counters = &self.parts.counters;
         let (from, socket) = (token.leg(), token.socket());
         if let Some(lane) = &self.lane {
             // What the kernel forwarded came before what it left for us.
             stream.count_fast_path(lane, counters, self.parts.clock.now());
         }
-        let received = match batch.receive(stream.sockets[from.index()].fd(socket)) {
+        let fd = stream.sockets[from.index()].fd(socket)?;
+        let socket = socket.media();
+        let received = match batch.receive(fd) {
             Ok(received) => received,
             Err(_) => {
                 counters.receive_failures.add(1);
-                return;
+                return None;
             }
         };
         let arrival = self.parts.clock.now();
@@ -153,7 +186,8 @@ impl Worker {
             };
             match stream.session.forward(from, socket, source, buffer, len, arrival) {
                 Decision::Send { to, socket, destination, len, kind } => {
-                    batch.queue(index, len, stream.sockets[to.index()].fd(socket), destination);
+                    let (fd, to_address) = stream.sockets[to.index()].way_to(socket, destination);
+                    batch.queue(index, len, fd, to_address);
                     counters.sent(kind, len);
                     queued[count] = (to, kind, len);
                     count += 1;
@@ -176,17 +210,7 @@ impl Worker {
             counters.send_failed(kind, len);
             stream.session.send_failed(to, kind, len);
         });
-        if let Some(lane) = &mut self.lane
-            && stream.fast.is_some()
-        {
-            stream.review_fast_path(lane, counters, arrival);
-        }
-        if received == BATCH {
-            self.unfinished.push(token);
-        }
-        if has_control {
-            self.schedule_handshakes(token.key());
-        }
+        Some(Heard { received, arrival, has_control })
     }
 
     /// Serves some commands; whether more wait.

@@ -141,6 +141,16 @@ impl RtpSession {
         self.legs[leg.index()].rtp.locked()
     }
 
+    /// The same once no packet can move it any more: the learning window is over.
+    pub fn settled(&self, leg: LegSide, now: Instant) -> Option<SocketAddr> {
+        self.legs[leg.index()].rtp.settled(now)
+    }
+
+    /// RTP packets that came from a leg's own source.
+    pub fn rtp_packets(&self, leg: LegSide) -> u64 {
+        self.legs[leg.index()].stream.rtp_packets
+    }
+
     /// Takes back a packet that [`RtpSession::forward`] sent to `to` and that the operating system
     /// did not take.
     #[cold]

@@ -3,14 +3,14 @@
 use super::Worker;
 use super::control::Surroundings;
 use super::reports::Reports;
-use super::streams::{LegSockets, Stream, Token};
+use super::streams::{Connection, LegSocket, LegSockets, Stream, Token};
 use crate::ports::PortPool;
 use crate::{sockets, sys};
 use model::{
     AllocationFailure, Instant, IpFamily, LegSide, LocalMedia, MediaEvent, MediaId, MediaPlan,
     ReportKind, TransactionId,
 };
-use relay_core::{DropReason, MediaSocket, RtpSession};
+use relay_core::{DropReason, RtpSession};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
@@ -178,6 +178,7 @@ impl Worker {
 
     fn close_leg(&self, leg: LegSockets, now: Instant) {
         let (ip, port) = (leg.ip, leg.port);
+        self.parts.counters.connected_legs.subtract(u64::from(leg.connected.remote().is_some()));
         // Closed before the port can be taken again.
         drop(leg);
         self.ports().release(ip, port, now);
@@ -200,8 +201,8 @@ impl Worker {
                 }
             }
             let added =
-                self.epoll.add(rtp, Token::new(key, side, MediaSocket::Rtp).0).and_then(|()| {
-                    let token = Token::new(key, side, MediaSocket::Rtcp).0;
+                self.epoll.add(rtp, Token::new(key, side, LegSocket::Rtp).0).and_then(|()| {
+                    let token = Token::new(key, side, LegSocket::Rtcp).0;
                     self.epoll.add(leg.rtcp.as_fd(), token)
                 });
             if let Err(error) = added {
@@ -247,5 +248,6 @@ fn open_pair(ip: IpAddr, port: u16, dscp: u8) -> io::Result<LegSockets> {
         port,
         rtp: sockets::open(ip, port, dscp)?,
         rtcp: sockets::open(ip, port.saturating_add(1), dscp)?,
+        connected: Connection::None,
     })
 }

@@ -6,11 +6,30 @@ use crate::fast_path::FastLeg;
 use model::{Instant, LegSide, LocalMedia, MediaId};
 use relay_core::{MediaSocket, RtpSession};
 use std::collections::HashMap;
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 
-/// What epoll returns for a socket: the stream's position and generation, the leg, and whether it
-/// is the RTCP socket.
+/// Which of a leg's sockets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LegSocket {
+    Rtp,
+    Rtcp,
+    /// RTP from the leg's own address, see [`Connected`].
+    Connected,
+}
+
+impl LegSocket {
+    /// What it is to the packets.
+    pub(super) fn media(self) -> MediaSocket {
+        match self {
+            LegSocket::Rtp | LegSocket::Connected => MediaSocket::Rtp,
+            LegSocket::Rtcp => MediaSocket::Rtcp,
+        }
+    }
+}
+
+/// What epoll returns for a socket: the stream's position and generation, the leg, and which of its
+/// sockets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Token(pub(super) u64);
 
@@ -18,29 +37,39 @@ impl Token {
     /// The token of the command queue's wake.
     pub(super) const WAKE: Token = Token(u64::MAX);
 
-    pub(super) fn new(key: StreamKey, leg: LegSide, socket: MediaSocket) -> Self {
-        let low = (leg.index() as u64) << 1 | u64::from(socket == MediaSocket::Rtcp);
-        Token(u64::from(key.position) << 32 | u64::from(key.generation) << 2 | low)
+    pub(super) fn new(key: StreamKey, leg: LegSide, socket: LegSocket) -> Self {
+        let socket = match socket {
+            LegSocket::Rtp => 0,
+            LegSocket::Rtcp => 1,
+            LegSocket::Connected => 2,
+        };
+        let low = socket << 1 | leg.index() as u64;
+        Token(u64::from(key.position) << 32 | u64::from(key.generation) << LOW_BITS | low)
     }
 
     pub(super) fn key(self) -> StreamKey {
         StreamKey {
             position: (self.0 >> 32) as u32,
-            generation: (self.0 as u32 >> 2) & GENERATION_MASK,
+            generation: (self.0 as u32 >> LOW_BITS) & GENERATION_MASK,
         }
     }
 
     pub(super) fn leg(self) -> LegSide {
-        if self.0 & 2 == 0 { LegSide::A } else { LegSide::B }
+        if self.0 & 1 == 0 { LegSide::A } else { LegSide::B }
     }
 
-    pub(super) fn socket(self) -> MediaSocket {
-        if self.0 & 1 == 0 { MediaSocket::Rtp } else { MediaSocket::Rtcp }
+    pub(super) fn socket(self) -> LegSocket {
+        match self.0 >> 1 & 3 {
+            0 => LegSocket::Rtp,
+            1 => LegSocket::Rtcp,
+            _ => LegSocket::Connected,
+        }
     }
 }
 
-/// Generations leave the low two bits of a token's half to leg and socket.
-const GENERATION_MASK: u32 = u32::MAX >> 2;
+/// The low bits of a token's half, for leg and socket; generations have the others.
+const LOW_BITS: u32 = 3;
+const GENERATION_MASK: u32 = u32::MAX >> LOW_BITS;
 
 /// A place in the table, and which of its tenants is meant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -58,13 +87,56 @@ pub(super) struct LegSockets {
     pub(super) port: u16,
     pub(super) rtp: UdpSocket,
     pub(super) rtcp: UdpSocket,
+    pub(super) connected: Connection,
+}
+
+/// A second RTP socket for what the leg's locked source sends, and what goes there.
+#[derive(Debug, Default)]
+pub(super) enum Connection {
+    /// Not yet: most of what rings is never answered, and most of what is short stays cheap.
+    #[default]
+    None,
+    /// The system refused one; not asked again for this leg.
+    Refused,
+    Open {
+        socket: UdpSocket,
+        remote: SocketAddr,
+    },
+}
+
+impl Connection {
+    /// The address that it is connected to.
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        match self {
+            Connection::Open { remote, .. } => Some(*remote),
+            Connection::None | Connection::Refused => None,
+        }
+    }
 }
 
 impl LegSockets {
-    pub(super) fn fd(&self, socket: MediaSocket) -> RawFd {
-        match socket {
-            MediaSocket::Rtp => self.rtp.as_raw_fd(),
-            MediaSocket::Rtcp => self.rtcp.as_raw_fd(),
+    /// The descriptor to read; `None` for one that is closed by now.
+    pub(super) fn fd(&self, socket: LegSocket) -> Option<RawFd> {
+        match (socket, &self.connected) {
+            (LegSocket::Rtp, _) => Some(self.rtp.as_raw_fd()),
+            (LegSocket::Rtcp, _) => Some(self.rtcp.as_raw_fd()),
+            (LegSocket::Connected, Connection::Open { socket, .. }) => Some(socket.as_raw_fd()),
+            (LegSocket::Connected, _) => None,
+        }
+    }
+
+    /// The descriptor to send from, and the address where it needs one.
+    pub(super) fn way_to(
+        &self,
+        socket: MediaSocket,
+        destination: SocketAddr,
+    ) -> (RawFd, Option<SocketAddr>) {
+        match (socket, &self.connected) {
+            (MediaSocket::Rtp, Connection::Open { socket, remote }) if *remote == destination => {
+                (socket.as_raw_fd(), None)
+            }
+            (MediaSocket::Rtp, _) => (self.rtp.as_raw_fd(), Some(destination)),
+            (MediaSocket::Rtcp, _) => (self.rtcp.as_raw_fd(), Some(destination)),
         }
     }
 }
@@ -166,7 +238,7 @@ mod tests {
     fn a_token_keeps_all_its_parts() {
         for generation in [0, 1, GENERATION_MASK] {
             for leg in LegSide::BOTH {
-                for socket in [MediaSocket::Rtp, MediaSocket::Rtcp] {
+                for socket in [LegSocket::Rtp, LegSocket::Rtcp, LegSocket::Connected] {
                     let key = StreamKey { position: 70_000, generation };
                     let token = Token::new(key, leg, socket);
                     assert_eq!((token.key(), token.leg(), token.socket()), (key, leg, socket));

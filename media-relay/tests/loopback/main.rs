@@ -5,155 +5,24 @@
     reason = "test helpers outside of #[test] functions"
 )]
 
+mod connected;
+#[path = "../impaired/mod.rs"]
 mod impaired;
-#[path = "loopback/impairments.rs"]
 mod impairments;
+mod rig;
 
-use media_relay::{Clock, DropReason, EventSink, Relay, RelayConfig, RelayStatistics};
+use media_relay::{Clock, DropReason, Relay, RelayConfig};
 use model::{
-    AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand,
-    MediaEvent, MediaId, MediaPlan, QualityReport, ReportKind, SdesKeys, SrtpKey, SrtpSuite,
-    TransactionId,
+    AllocationFailure, IpFamily, LegSide, MediaCommand, MediaEvent, MediaId, MediaPlan, ReportKind,
+    SdesKeys, SrtpKey, SrtpSuite, TransactionId,
 };
-use rtp_proto::RtpHeader;
+use rig::{Endpoint, Rig, receive, rtp};
 use rtp_proto::rtcp::write_receiver_report;
 use rtp_proto::srtp::{LONGEST_GROWTH, SrtpReceiver, SrtpSender};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
-
-const DEADLINE: Duration = Duration::from_secs(10);
-
-struct Rig {
-    relay: Relay,
-    events: Receiver<MediaEvent>,
-    ip: IpAddr,
-}
-
-impl Rig {
-    fn new(ip: &str, ports: RangeInclusive<u16>, change: impl FnOnce(&mut RelayConfig)) -> Rig {
-        let ip: IpAddr = ip.parse().unwrap();
-        let mut config = RelayConfig::new(vec![ip], ports);
-        change(&mut config);
-        let (sender, events) = sync_channel(10_000);
-        let sink: EventSink = Arc::new(move |event| sender.send(event).unwrap());
-        #[expect(clippy::disallowed_methods, reason = "a test is a shell and chooses the origin")]
-        let origin = std::time::Instant::now();
-        let relay = Relay::start(config, Clock::new(origin), sink).unwrap();
-        Rig { relay, events, ip }
-    }
-
-    fn event(&self) -> MediaEvent {
-        self.events.recv_timeout(DEADLINE).expect("the relay answers in time")
-    }
-
-    fn allocate(&self, id: u64) -> Result<[LocalMedia; 2], AllocationFailure> {
-        let families = [IpFamily::of(&SocketAddr::new(self.ip, 0)); 2];
-        let transaction_id = TransactionId::from_random(u128::from(id));
-        let id = MediaId(id);
-        self.relay
-            .command(MediaCommand::Allocate { id, transaction_id, families, emergency: false })
-            .unwrap();
-        match self.event() {
-            MediaEvent::Allocated { id: allocated, local } if allocated == id => Ok(local),
-            MediaEvent::AllocationFailed { id: failed, reason } if failed == id => Err(reason),
-            other => panic!("not an answer to the allocation: {other:?}"),
-        }
-    }
-
-    fn release(&self, id: u64) -> [QualityReport; 2] {
-        self.relay.command(MediaCommand::Release { id: MediaId(id) }).unwrap();
-        [self.report(), self.report()]
-    }
-
-    fn report(&self) -> QualityReport {
-        loop {
-            if let MediaEvent::Report(report) = self.event() {
-                return *report;
-            }
-        }
-    }
-
-    fn apply(&self, id: u64, legs: [&Endpoint; 2]) {
-        let plan = MediaPlan::rtp(legs.map(Endpoint::plan));
-        self.relay.command(MediaCommand::Apply { id: MediaId(id), plan: plan.into() }).unwrap();
-    }
-
-    fn until(&self, reached: impl Fn(&RelayStatistics) -> bool) -> RelayStatistics {
-        // A counter has no event to wait for: look again as long as the deadline lasts.
-        let wait = UdpSocket::bind((self.ip, 0)).unwrap();
-        wait.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
-        for _ in 0..5_000 {
-            let now = self.relay.statistics();
-            if reached(&now) {
-                return now;
-            }
-            let _ = wait.recv(&mut [0]);
-        }
-        panic!("not reached: {:?}", self.relay.statistics());
-    }
-}
-
-struct Endpoint {
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
-}
-
-impl Endpoint {
-    fn new(ip: IpAddr) -> Endpoint {
-        let socket = || {
-            let socket = UdpSocket::bind((ip, 0)).unwrap();
-            socket.set_read_timeout(Some(DEADLINE)).unwrap();
-            socket
-        };
-        Endpoint { rtp: socket(), rtcp: socket() }
-    }
-
-    fn plan(&self) -> LegPlan {
-        LegPlan {
-            remote_rtp: Some(self.rtp.local_addr().unwrap()),
-            remote_rtcp: Some(self.rtcp.local_addr().unwrap()),
-            signalling_source: None,
-            rtcp_mux: false,
-            accepts_from: true,
-            sends_to: true,
-            relearn: true,
-            codecs: vec![CodecMapping {
-                payload_type: 0,
-                codec: Codec::Pcmu,
-                clock_rate: 8_000,
-                packet_duration: Duration::from_millis(20),
-            }],
-            telephone_event: Some(101),
-            security: model::LegSecurity::Plain,
-            ice: None,
-        }
-    }
-
-    fn send(&self, to: SocketAddr, sequence: u16) {
-        self.rtp.send_to(&rtp(sequence), to).unwrap();
-    }
-
-    fn receive(&self) -> (Vec<u8>, SocketAddr) {
-        receive(&self.rtp)
-    }
-}
-
-fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
-    let mut buffer = [0; 2048];
-    let (len, from) = socket.recv_from(&mut buffer).expect("the relay forwards in time");
-    (buffer[..len].to_vec(), from)
-}
-
-fn rtp(sequence: u16) -> Vec<u8> {
-    let timestamp = u32::from(sequence) * 160;
-    let header = RtpHeader { payload_type: 0, marker: false, sequence, timestamp, ssrc: 5 };
-    let mut packet = header.to_bytes().to_vec();
-    packet.resize(172, sequence as u8);
-    packet
-}
 
 fn passes_both_ways(ip: &str, ports: RangeInclusive<u16>) {
     let rig = Rig::new(ip, ports, |_| {});
