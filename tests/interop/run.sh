@@ -27,7 +27,7 @@ ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"
 
 cd "$here"
 status=0
-timeout --kill-after=20 "$limit" "$python" -m pytest -q -p no:cacheprovider --tb=short \
+timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider --tb=short \
     --durations=5 "$@" || status=$?
 case $status in
     0) echo "interop: passed" ;;
