@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("b2bua", &["model", "sip-proto", "sdp", "stir", "directory"]),
     ("sip-edge", &["model", "b2bua", "sip-proto", "directory"]),
     ("rtp-proto", &["model"]),
+    ("codecs", &["model", "rtp-proto"]),
     ("relay-core", &["model", "rtp-proto"]),
     ("media-relay", &["model", "relay-core"]),
     ("outbox", &["model"]),
@@ -52,7 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "fuzz-targets",
-        &["model", "b2bua", "sip-proto", "sdp", "directory", "relay-core", "rtp-proto"],
+        &["model", "b2bua", "sip-proto", "sdp", "directory", "relay-core", "rtp-proto", "codecs"],
     ),
     (
         "edge-bench",
@@ -82,6 +83,8 @@ const CORE: &[(&str, &[&str])] = &[
     ("b2bua", &["bytes"]),
     // Ciphers for SRTP; bytes in, bytes out.
     ("rtp-proto", &["aes", "aws-lc-rs", "sha1", "zeroize"]),
+    // Opus; octets and samples.
+    ("codecs", &["opus-rs"]),
     ("relay-core", &[]),
 ];
 
@@ -115,6 +118,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("bench/src/network.rs", "thread pinning and timers of the load generator"),
     ("sip-edge/sip-proto/tests/allocations.rs", "an allocator that counts"),
     ("tests/simnet/tests/memory.rs", "an allocator that counts"),
+    ("media-relay/codecs/tests/zero_allocation.rs", "an allocator that counts"),
     ("media-relay/relay-core/tests/zero_allocation.rs", "an allocator that counts"),
 ];
 

@@ -15,6 +15,7 @@ pub mod seeds;
 mod session_description;
 mod sip;
 mod srtp;
+mod transcoder;
 
 pub use edge::edge;
 pub use endpoint::sip_endpoint;
@@ -22,6 +23,7 @@ pub use media::{rtcp, rtp, rtp_session};
 pub use session_description::sdp;
 pub use sip::{sip_message, sip_stream};
 pub use srtp::srtp;
+pub use transcoder::transcoder;
 
 /// Longer inputs are cut: twice the largest UDP datagram.
 pub const MAX_INPUT: usize = 128 * 1024;
@@ -67,6 +69,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rtcp", run: rtcp, shared_seeds: &[], words: &[] },
     Target { name: "rtp_session", run: rtp_session, shared_seeds: &[], words: &[] },
     Target { name: "srtp", run: srtp, shared_seeds: &[], words: &[] },
+    Target { name: "transcoder", run: transcoder, shared_seeds: &[], words: &[] },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
 

@@ -18,6 +18,7 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "rtp" => vec![("zeros", vec![0x80; 65_535])],
         "rtcp" => rtcp(),
         "srtp" => crate::srtp::seeds(),
+        "transcoder" => crate::transcoder::seeds(),
         "rtp_session" => vec![("flood", flood())],
         _ => Vec::new(),
     }

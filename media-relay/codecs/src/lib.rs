@@ -1,0 +1,27 @@
+//! Audio between formats: decoding, resampling, concealment and encoding of one direction of a
+//! stream.
+//!
+//! Pure: octets and samples in, octets and samples out. What needs memory takes it when it is made;
+//! no packet allocates. Payloads are hostile: a bad one is an error value, and the audio goes on as
+//! if it had been lost.
+//!
+//! [`Transcoder`] is the whole way of a packet. Its parts stand alone as well: [`AudioDecoder`] and
+//! [`AudioEncoder`], [`Resampler`], [`Concealment`], [`ComfortNoise`].
+#![forbid(unsafe_code)]
+
+mod comfort_noise;
+mod concealment;
+mod error;
+mod format;
+pub mod g722;
+pub mod opus;
+mod pcm;
+mod resample;
+mod transcoder;
+
+pub use comfort_noise::ComfortNoise;
+pub use concealment::Concealment;
+pub use error::{DecodeError, EncodeError};
+pub use format::{AudioDecoder, AudioEncoder, AudioFormat, Decoder, Encoder};
+pub use resample::Resampler;
+pub use transcoder::{Outgoing, Received, Taken, Transcoder};

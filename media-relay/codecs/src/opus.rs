@@ -1,0 +1,149 @@
+//! Opus by the crate `opus-rs`, one channel (docs/decisions/0043).
+
+use crate::error::{DecodeError, EncodeError};
+use opus_rs::{Application, OpusDecoder, OpusEncoder};
+use std::fmt;
+
+/// The longest packet is of 120 ms (RFC 6716 section 3.2.5).
+const LONGEST_PACKET: usize = 5_760;
+/// Bits a second: the sweet spots of RFC 7587 section 3.1.1 for narrowband, wideband and fullband
+/// speech.
+const BITRATES: [(u32, i32); 3] = [(8_000, 12_000), (16_000, 20_000), (48_000, 40_000)];
+
+/// Decodes Opus to one channel.
+pub struct OpusReader {
+    decoder: OpusDecoder,
+    sample_rate: u32,
+    /// What the library writes.
+    scratch: [f32; LONGEST_PACKET],
+    /// Samples of the last packet, for what is lost after it.
+    last: usize,
+}
+
+impl fmt::Debug for OpusReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpusReader").field("sample_rate", &self.sample_rate).finish_non_exhaustive()
+    }
+}
+
+impl OpusReader {
+    /// For samples of 8,000, 16,000 or 48,000 a second; `None` for other rates.
+    pub fn new(sample_rate: u32) -> Option<Self> {
+        bitrate(sample_rate)?;
+        let decoder = OpusDecoder::new(i32::try_from(sample_rate).ok()?, 1).ok()?;
+        let last = (sample_rate / 50) as usize;
+        Some(OpusReader { decoder, sample_rate, scratch: [0.0; LONGEST_PACKET], last })
+    }
+
+    /// Samples in a second.
+    pub const fn sample_rate(&self) -> u32 {
+        self.sample_rate
+    }
+
+    /// Decodes a packet; the samples written.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(&mut self, packet: &[u8], out: &mut [i16]) -> Result<usize, DecodeError> {
+        let samples = packet_samples(packet, self.sample_rate).ok_or(DecodeError::Malformed)?;
+        let out = out.get_mut(..samples).ok_or(DecodeError::NoRoom)?;
+        let scratch = self.scratch.get_mut(..samples).ok_or(DecodeError::Malformed)?;
+        match self.decoder.decode(packet, samples, scratch) {
+            Ok(decoded) if decoded == samples => {}
+            _ => return Err(DecodeError::Malformed),
+        }
+        convert(scratch, out);
+        self.last = samples;
+        Ok(samples)
+    }
+
+    /// Writes what most likely stood in a lost packet; `false` when the decoder cannot tell.
+    pub fn conceal(&mut self, out: &mut [i16]) -> bool {
+        for out in out.chunks_mut(self.last) {
+            let whole = self.last;
+            let Some(scratch) = self.scratch.get_mut(..whole) else { return false };
+            if self.decoder.decode(&[], whole, scratch).is_err() {
+                return false;
+            }
+            convert(scratch, out);
+        }
+        true
+    }
+}
+
+/// The audio in a packet by its first octets (RFC 6716 section 3.1), in samples of `sample_rate`;
+/// `None` when there are none or it is over 120 ms.
+pub fn packet_samples(packet: &[u8], sample_rate: u32) -> Option<usize> {
+    let first = *packet.first()?;
+    let configuration = first >> 3;
+    // In 1/400 s, the shortest frame.
+    let frame: u32 = match configuration {
+        // SILK, 10 to 60 ms.
+        0..=11 => [4, 8, 16, 24][usize::from(configuration & 3)],
+        // Hybrid, 10 and 20 ms.
+        12..=15 => [4, 8][usize::from(configuration & 1)],
+        // CELT, 2.5 to 20 ms.
+        _ => 1 << (configuration & 3),
+    };
+    let frames = match first & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => u32::from(*packet.get(1)? & 0x3f),
+    };
+    let duration = frame * frames;
+    if duration == 0 || duration > 48 {
+        return None;
+    }
+    usize::try_from(duration * (sample_rate / 400)).ok()
+}
+
+fn convert(from: &[f32], to: &mut [i16]) {
+    for (sample, value) in to.iter_mut().zip(from) {
+        // A cast saturates, and makes 0 of what is no number.
+        *sample = (value * 32_768.0).round() as i16;
+    }
+}
+
+fn bitrate(sample_rate: u32) -> Option<i32> {
+    BITRATES.iter().find(|(rate, _)| *rate == sample_rate).map(|(_, bitrate)| *bitrate)
+}
+
+/// Encodes one channel to Opus.
+pub struct OpusWriter {
+    encoder: OpusEncoder,
+    sample_rate: u32,
+}
+
+impl fmt::Debug for OpusWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpusWriter").field("sample_rate", &self.sample_rate).finish_non_exhaustive()
+    }
+}
+
+impl OpusWriter {
+    /// For samples of 8,000, 16,000 or 48,000 a second; `None` for other rates.
+    pub fn new(sample_rate: u32) -> Option<Self> {
+        let bitrate = bitrate(sample_rate)?;
+        let rate = i32::try_from(sample_rate).ok()?;
+        let mut encoder = OpusEncoder::new(rate, 1, Application::Voip).ok()?;
+        encoder.bitrate_bps = bitrate;
+        Some(OpusWriter { encoder, sample_rate })
+    }
+
+    /// Samples in a second.
+    pub const fn sample_rate(&self) -> u32 {
+        self.sample_rate
+    }
+
+    /// Encodes 10, 20, 40 or 60 ms into one packet; the octets written.
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    pub fn encode(&mut self, samples: &[i16], out: &mut [u8]) -> Result<usize, EncodeError> {
+        let ten_ms = (self.sample_rate / 100) as usize;
+        if ![1, 2, 4, 6].iter().any(|count| samples.len() == count * ten_ms) {
+            return Err(EncodeError::FrameLength);
+        }
+        self.encoder.encode_i16(samples, samples.len(), out).map_err(|_| EncodeError::NoRoom)
+    }
+}
