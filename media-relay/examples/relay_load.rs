@@ -113,6 +113,7 @@ fn plan(remote: SocketAddr) -> LegPlan {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: None,
+        xr: model::XrWishes::default(),
         security: model::LegSecurity::Plain,
         ice: None,
     }

@@ -2,6 +2,7 @@
 
 use crate::sys;
 use model::Instant;
+use relay_core::NtpTime;
 
 /// The node's monotonic clock (CLOCK_MONOTONIC), counted from an origin that the whole process
 /// shares, so that instants of signalling and of media can be compared.
@@ -21,6 +22,14 @@ impl Clock {
     pub fn now(&self) -> Instant {
         let nanos = self.origin.elapsed().as_nanos();
         Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// The wall clock as RTCP carries it. It may be set while the node runs: only differences within
+    /// one peer's answer count, and those are taken by [`Clock::now`].
+    #[expect(clippy::disallowed_methods, reason = "a shell's clock.rs")]
+    pub(crate) fn ntp(&self) -> NtpTime {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        NtpTime::from_unix(since.unwrap_or_default())
     }
 
     /// CLOCK_MONOTONIC, in nanoseconds, at this clock's origin.

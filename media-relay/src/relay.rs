@@ -9,7 +9,7 @@ use crate::queue::{CommandQueue, Overloaded, Queues};
 use crate::sys;
 use crate::worker::{Worker, WorkerParts};
 use model::{IpFamily, MediaCommand, MediaEvent, MediaId};
-use relay_core::LearningPolicy;
+use relay_core::{LearningPolicy, REPORT_INTERVAL, RtcpStyle};
 use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -57,6 +57,10 @@ pub struct RelayConfig {
     /// Differentiated services code point of all media, 0 to 63 (RFC 2474); 46 is expedited
     /// forwarding (RFC 3246).
     pub dscp: u8,
+    /// Who speaks RTCP with the legs.
+    pub rtcp: RtcpStyle,
+    /// The mean time between two of our own RTCP reports on a leg.
+    pub rtcp_interval: Duration,
     /// Makes the order of ports unpredictable: any random number.
     pub port_seed: u64,
     /// The certificate for legs that agree their keys on the media path; without one their calls
@@ -82,6 +86,8 @@ impl RelayConfig {
             fast_path: FastPathMode::Off,
             fast_path_capacity: 8_192,
             dscp: 46,
+            rtcp: RtcpStyle::Auto,
+            rtcp_interval: REPORT_INTERVAL,
             port_seed: 0,
             dtls: None,
         }

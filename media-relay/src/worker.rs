@@ -6,6 +6,7 @@ mod fast;
 mod life;
 mod orders;
 mod reports;
+mod rtcp;
 mod streams;
 mod timers;
 
@@ -20,6 +21,7 @@ use crate::sys::{self, Epoll};
 use control::Surroundings;
 use model::{Instant, LegSide, MediaEvent, ReportKind};
 use relay_core::{Decision, PacketKind};
+use rtcp::ReportBuffer;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -56,6 +58,7 @@ pub(crate) struct Worker {
     orders: Vec<Order>,
     /// Sockets that had more than a batch waiting; epoll does not name them again.
     unfinished: Vec<Token>,
+    report: ReportBuffer,
     /// What the kernel forwards by itself; `None` where all goes through sockets.
     lane: Option<Lane>,
     /// The streams whose sockets are read, where there is a lane.
@@ -72,6 +75,8 @@ struct Heard {
     arrival: Instant,
     /// Handshakes or checks were among it.
     has_control: bool,
+    /// RTCP ended here.
+    has_rtcp: bool,
 }
 
 impl Worker {
@@ -85,6 +90,7 @@ impl Worker {
             timers: Timers::default(),
             orders: Vec::with_capacity(COMMANDS_PER_TURN),
             unfinished: Vec::new(),
+            report: ReportBuffer::new(),
             lane,
             fast_members: Vec::new(),
             next_fast_turn: Instant::ZERO,
@@ -144,6 +150,9 @@ impl Worker {
         if heard.has_control {
             self.schedule_handshakes(key);
         }
+        if heard.has_rtcp {
+            self.schedule_reports(key);
+        }
         let Some(stream) = self.streams.get_mut(key) else { return };
         if let Some(lane) = &mut self.lane
             && stream.fast.is_some()
@@ -177,7 +186,7 @@ impl Worker {
         let arrival = self.parts.clock.now();
         let mut queued = [(LegSide::A, PacketKind::Rtp, 0); BATCH];
         let mut count = 0;
-        let mut has_control = false;
+        let (mut has_control, mut has_rtcp) = (false, false);
         for index in 0..received {
             let Some((source, buffer, len)) = batch.datagram(index) else {
                 counters.oversized.add(1);
@@ -193,6 +202,7 @@ impl Worker {
                     count += 1;
                 }
                 Decision::Drop(reason) => counters.dropped(reason),
+                Decision::Taken => has_rtcp = true,
                 control => {
                     has_control = true;
                     let around = Surroundings { clock: self.parts.clock, counters, now: arrival };
@@ -210,7 +220,7 @@ impl Worker {
             counters.send_failed(kind, len);
             stream.session.send_failed(to, kind, len);
         });
-        Some(Heard { received, arrival, has_control })
+        Some(Heard { received, arrival, has_control, has_rtcp })
     }
 
     /// Serves some commands; whether more wait.
@@ -240,6 +250,8 @@ impl Worker {
             if let Some(lane) = &self.lane {
                 stream.count_fast_path(lane, &self.parts.counters, now);
             }
+            let (clock, counters) = (self.parts.clock, &self.parts.counters);
+            stream.send_reports(clock, counters, &mut self.report, now);
             let id = stream.session.id();
             let due = stream.reports.due(now);
             // Nothing is to be seen live before the first packet.
@@ -249,10 +261,11 @@ impl Worker {
             let silence_after = self.parts.config.silence_after;
             let silent = LegSide::BOTH
                 .map(|leg| stream.session.poll_silence(leg, now, silence_after).then_some(leg));
-            let next = stream
-                .session
-                .silence_deadline(silence_after)
-                .map_or(stream.reports.next(), |at| at.min(stream.reports.next()));
+            let silence = stream.session.silence_deadline(silence_after);
+            let next = [silence, stream.session.rtcp_deadline()]
+                .into_iter()
+                .flatten()
+                .fold(stream.reports.next(), Instant::min);
             let handshakes = stream.handshake_deadline(self.parts.clock);
             let next = handshakes.map_or(next, |at| at.min(next));
             stream.deadline = next.max(now + Duration::from_millis(1));

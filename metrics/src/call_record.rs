@@ -183,6 +183,9 @@ pub struct QualityRecord {
     pub peer_lost_packets: Option<i64>,
     /// Jitter that the leg reported, µs.
     pub peer_jitter_us: Option<u64>,
+    /// What the leg's extended reports said of what it received; `None` without them.
+    #[serde(default)]
+    pub peer_metrics: Option<PeerMetricsRecord>,
     /// Round trip between us and the leg, last known, µs.
     pub rtt_us: Option<u64>,
     /// The largest round trip of any interval, µs.
@@ -194,6 +197,38 @@ pub struct QualityRecord {
     /// Datagrams of T.38 fax (UDPTL); `None` for a leg that never had any.
     #[serde(default)]
     pub fax: Option<FaxRecord>,
+}
+
+/// What a leg said of the audio that it received and of itself, in VoIP metrics (RFC 3611 section
+/// 4.7): end to end, and as it said it.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PeerMetricsRecord {
+    /// Share lost in the network, 0 to 1.
+    pub loss_ratio: f64,
+    /// Share that came too late for its jitter buffer, 0 to 1.
+    pub discard_ratio: f64,
+    /// Share lost or discarded within bursts, 0 to 1.
+    pub burst_density: f64,
+    /// Mean length of a burst, ms.
+    pub burst_ms: u64,
+    /// Share lost or discarded between bursts, 0 to 1.
+    pub gap_density: f64,
+    /// Mean length from burst to burst, ms.
+    pub gap_ms: u64,
+    /// Round trip that it measured, ms.
+    pub round_trip_ms: Option<u64>,
+    /// Delay within its own system, ms.
+    pub end_system_delay_ms: Option<u64>,
+    /// R factor, 0 to 100.
+    pub r_factor: Option<u8>,
+    /// MOS for listening quality, 1.0 to 5.0.
+    pub mos_lq: Option<f64>,
+    /// MOS for conversational quality, 1.0 to 5.0.
+    pub mos_cq: Option<f64>,
+    /// Nominal delay of its jitter buffer, ms.
+    pub jitter_buffer_ms: Option<u64>,
+    /// The largest delay of its jitter buffer, ms.
+    pub jitter_buffer_max_ms: Option<u64>,
 }
 
 /// Quality of one leg in one interval.

@@ -28,8 +28,8 @@ mod tracked;
 mod written;
 
 pub use call_record::{
-    CallRecord, EndRecord, FaxRecord, IntervalRecord, LadderRecord, QualityRecord, RouteRecord,
-    Times,
+    CallRecord, EndRecord, FaxRecord, IntervalRecord, LadderRecord, PeerMetricsRecord,
+    QualityRecord, RouteRecord, Times,
 };
 pub use definition::{Definition, Kind, Reading, Unit, definitions};
 pub use feed::{Observation, ObservationSender, RecorderHandle, RecorderView, spawn};

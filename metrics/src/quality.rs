@@ -1,8 +1,8 @@
 //! What one leg's reports add up to.
 
-use crate::call_record::{FaxRecord, IntervalRecord, QualityRecord};
+use crate::call_record::{FaxRecord, IntervalRecord, PeerMetricsRecord, QualityRecord};
 use crate::live::LiveQuality;
-use model::{Codec, Instant, LossCounts, Mos, QualityReport, ReportKind};
+use model::{Codec, Instant, LossCounts, Mos, PeerVoipMetrics, QualityReport, ReportKind};
 use std::time::Duration;
 
 /// One leg of one call: the newest report, what is still to be logged, and the series.
@@ -136,6 +136,7 @@ impl LegQuality {
             send_dropped: report.sent.dropped,
             peer_lost_packets: report.peer.map(|p| p.packets_lost),
             peer_jitter_us: report.peer.map(|p| micros(p.jitter)),
+            peer_metrics: report.peer_metrics.as_ref().map(peer_metrics),
             rtt_us: self.rtt_last.map(micros),
             rtt_max_us: self.rtt_max.map(micros),
             mos: report.mos.map(|m| rounded(m.value())),
@@ -182,6 +183,26 @@ impl LegQuality {
             rtt_us: report.rtt.map(micros),
             mos: report.interval_mos.map(|m| rounded(m.value())),
         });
+    }
+}
+
+fn peer_metrics(told: &PeerVoipMetrics) -> PeerMetricsRecord {
+    // Three decimals: the wire has 1/256.
+    let ratio = |ratio: f64| (ratio * 1_000.0).round() / 1_000.0;
+    PeerMetricsRecord {
+        loss_ratio: ratio(told.loss_ratio),
+        discard_ratio: ratio(told.discard_ratio),
+        burst_density: ratio(told.burst_density),
+        burst_ms: millis(told.burst_duration),
+        gap_density: ratio(told.gap_density),
+        gap_ms: millis(told.gap_duration),
+        round_trip_ms: told.round_trip.map(millis),
+        end_system_delay_ms: told.end_system_delay.map(millis),
+        r_factor: told.r_factor,
+        mos_lq: told.mos_listening.map(rounded),
+        mos_cq: told.mos_conversational.map(rounded),
+        jitter_buffer_ms: told.jitter_buffer.map(millis),
+        jitter_buffer_max_ms: told.jitter_buffer_max.map(millis),
     }
 }
 

@@ -26,11 +26,11 @@ pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};
 pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
 pub use media::{
     AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand,
-    MediaEvent, MediaPlan, StreamKind,
+    MediaEvent, MediaPlan, StreamKind, XrWishes,
 };
 pub use quality::{
-    Codecs, FaxView, Jitter, LossCounts, Mos, PeerView, QualityReport, ReceivedView, ReportKind,
-    SentView,
+    Codecs, FaxView, Jitter, LossCounts, Mos, PeerView, PeerVoipMetrics, QualityReport,
+    ReceivedView, ReportKind, SentView,
 };
 pub use refusal::Refusal;
 pub use registration::{RegistrationEvent, RegistrationNews};

@@ -167,10 +167,32 @@ pub struct LegPlan {
     pub codecs: Vec<CodecMapping>,
     /// The payload type of telephone-event (RFC 4733), if agreed.
     pub telephone_event: Option<u8>,
+    /// The extended reports that the leg asks for.
+    pub xr: XrWishes,
     /// How the media between us and the leg is protected.
     pub security: LegSecurity,
     /// The leg checks the path by ICE and decides where its media comes from; `None` without ICE.
     pub ice: Option<Box<IcePlan>>,
+}
+
+/// The extended reports (RFC 3611 section 5) that a leg's description asks for with `a=rtcp-xr`, as
+/// far as they are made here.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct XrWishes {
+    /// `voip-metrics`: of what we received from the leg.
+    pub voip_metrics: bool,
+    /// `rcvr-rtt`: the leg answers a receiver's reference time, and asks for answers to its own.
+    pub receiver_rtt: bool,
+}
+
+impl XrWishes {
+    /// Those that are not among `others`.
+    pub const fn without(self, others: XrWishes) -> XrWishes {
+        XrWishes {
+            voip_metrics: self.voip_metrics && !others.voip_metrics,
+            receiver_rtt: self.receiver_rtt && !others.receiver_rtt,
+        }
+    }
 }
 
 /// An RTP payload type and what it stands for.

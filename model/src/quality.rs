@@ -84,6 +84,8 @@ pub struct QualityReport {
     pub sent: SentView,
     /// What the leg's RTCP said about what it received from us; `None` while it has said nothing.
     pub peer: Option<PeerView>,
+    /// What the leg's extended reports said of the same; `None` while there were none.
+    pub peer_metrics: Option<PeerVoipMetrics>,
     /// Round-trip time between us and the leg, from LSR and DLSR; `None` when no report allowed it.
     /// Mean over the interval; in a live report the last measurement.
     pub rtt: Option<Duration>,
@@ -178,4 +180,36 @@ pub struct PeerView {
     pub jitter: Jitter,
     /// Reports that were counted.
     pub reports: u64,
+}
+
+/// What a leg says of the audio that it received and of itself (RFC 3611 section 4.7), as it says it:
+/// end to end, and not checked beyond what can be.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub struct PeerVoipMetrics {
+    /// Share lost in the network, 0 to 1.
+    pub loss_ratio: f64,
+    /// Share that came too late for its jitter buffer, 0 to 1.
+    pub discard_ratio: f64,
+    /// Share lost or discarded within bursts, 0 to 1.
+    pub burst_density: f64,
+    /// Share lost or discarded between bursts, 0 to 1.
+    pub gap_density: f64,
+    /// Mean length of a burst.
+    pub burst_duration: Duration,
+    /// Mean length from burst to burst.
+    pub gap_duration: Duration,
+    /// The round trip that it measured; `None` when it says none.
+    pub round_trip: Option<Duration>,
+    /// Delay within the leg's own system.
+    pub end_system_delay: Option<Duration>,
+    /// R factor, 0 to 100.
+    pub r_factor: Option<u8>,
+    /// MOS for listening quality, 1.0 to 5.0.
+    pub mos_listening: Option<f64>,
+    /// MOS for conversational quality, 1.0 to 5.0.
+    pub mos_conversational: Option<f64>,
+    /// Nominal delay of its jitter buffer.
+    pub jitter_buffer: Option<Duration>,
+    /// The largest delay of its jitter buffer now.
+    pub jitter_buffer_max: Option<Duration>,
 }

@@ -217,6 +217,7 @@ fn start_relay(
         fast_path: media.fast_path,
         fast_path_capacity: media.fast_path_capacity,
         dscp: media.dscp,
+        rtcp: media.rtcp,
         port_seed: u64::from_ne_bytes(seed),
         dtls: Some(Arc::new(identity)),
         ..RelayConfig::new(media.bind.clone(), media.ports.clone())

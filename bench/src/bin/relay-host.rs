@@ -98,6 +98,7 @@ fn leg(remote: SocketAddr) -> LegPlan {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: None,
+        xr: model::XrWishes::default(),
         security: model::LegSecurity::Plain,
         ice: None,
     }

@@ -54,6 +54,8 @@ impl RtpSession {
         let is_plain = self.rare.is_none()
             && self.security.is_plain(from)
             && self.security.is_plain(from.other());
+        // The kernel passes sources as they are.
+        let is_plain = is_plain && other.ssrc_mask == 0;
         if !is_plain || !plan.accepts_from || !other_plan.sends_to {
             return None;
         }

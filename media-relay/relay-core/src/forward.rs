@@ -2,6 +2,7 @@
 
 use crate::ice::{CheckOutcome, answer_check};
 use crate::latch::Verdict;
+use crate::own_rtcp::note_report;
 use crate::rtp_session::{Leg, RtpSession};
 use crate::stream::HeaderView;
 use model::{IcePlan, Instant, LegSide};
@@ -52,6 +53,8 @@ pub enum Decision {
     Check,
     /// A message of the leg's DTLS handshake, from a plausible source.
     Handshake,
+    /// RTCP that ends here, taken in; [`RtpSession::rtcp_deadline`] may have come nearer.
+    Taken,
 }
 
 /// Why a datagram went no further.
@@ -180,9 +183,15 @@ impl RtpSession {
             PacketKind::Rtp | PacketKind::Udptl => {
                 self.forward_rtp(from, source, buffer, len, arrival)
             }
-            PacketKind::Rtcp => self.forward_rtcp(from, socket, source, buffer, len, arrival),
+            PacketKind::Rtcp => {
+                match self.forward_rtcp(from, socket, source, buffer, len, arrival).transpose() {
+                    Some(outcome) => outcome,
+                    None => return Decision::Taken,
+                }
+            }
         };
         let outcome = outcome.and_then(|(socket, destination, len)| {
+            self.mask_source(to, kind, buffer);
             Ok((socket, destination, self.security.protect(to, kind, buffer, len)?))
         });
         match outcome {
@@ -191,6 +200,18 @@ impl RtpSession {
                 Decision::Send { to, socket, destination, len, kind }
             }
             Err(reason) => self.refuse(from, reason),
+        }
+    }
+
+    /// Gives media the source that it has on leg `to`, in the header's third word.
+    #[inline]
+    fn mask_source(&self, to: LegSide, kind: PacketKind, buffer: &mut [u8]) {
+        let mask = self.legs[to.index()].ssrc_mask;
+        if mask == 0 || kind != PacketKind::Rtp {
+            return;
+        }
+        if let Some(source) = buffer.get_mut(8..12).and_then(|word| word.first_chunk_mut()) {
+            *source = (u32::from_be_bytes(*source) ^ mask).to_be_bytes();
         }
     }
 
@@ -231,7 +252,7 @@ impl RtpSession {
         way
     }
 
-    /// Where the compound goes, and its length without SRTCP. RTCP flows whatever the direction of
+    /// Where the compound goes, and its length without SRTCP; `None` when it ends here. RTCP flows whatever the direction of
     /// the media (RFC 3264 section 5.1).
     fn forward_rtcp(
         &mut self,
@@ -241,11 +262,12 @@ impl RtpSession {
         buffer: &mut [u8],
         octets: usize,
         arrival: Instant,
-    ) -> Result<(MediaSocket, SocketAddr, usize), DropReason> {
+    ) -> Result<Option<(MediaSocket, SocketAddr, usize)>, DropReason> {
+        let ends_here = self.terminates_rtcp();
         let (leg, other) = pair(&mut self.legs, from);
-        let (Some(_), Some(other_plan)) = (&leg.plan, &other.plan) else {
+        if leg.plan.is_none() || other.plan.is_none() {
             return Err(DropReason::NoPlan);
-        };
+        }
         let (latch, companion) = match socket {
             MediaSocket::Rtp => (&mut leg.rtp, None),
             MediaSocket::Rtcp => {
@@ -266,30 +288,22 @@ impl RtpSession {
         };
         let sender = check_compound(packet)?;
         admit(latch.observe(source, sender, arrival, policy, companion))?;
-        let way = if other_plan.rtcp_mux {
-            other.rtp.destination().map(|destination| (MediaSocket::Rtp, destination))
-        } else {
-            rtcp_destination(other).map(|destination| (MediaSocket::Rtcp, destination))
-        };
+        let way = if ends_here { None } else { rtcp_way(other) };
         leg.stream.received_rtcp(octets);
+        let mut goodbye = false;
         for reported in parse_compound(packet).flatten() {
-            let blocks = match reported {
-                RtcpPacket::SenderReport(report) => {
-                    if way.is_some() {
-                        other.stream.note_sender_report(report.info.ntp.mid(), arrival);
-                    }
-                    report.blocks
-                }
-                RtcpPacket::ReceiverReport(report) => report.blocks,
-                _ => continue,
-            };
-            for block in blocks.iter() {
-                leg.stream.note_report_block(&block, &other.stream, arrival);
-            }
+            goodbye |= note_report(leg, other, &reported, way.is_some(), arrival);
         }
         leg.note_heard(arrival);
+        let len = packet.len();
+        if ends_here {
+            if goodbye {
+                self.pass_goodbye(from, arrival);
+            }
+            return Ok(None);
+        }
         let (socket, destination) = way.ok_or(DropReason::NoDestination)?;
-        Ok((socket, destination, packet.len()))
+        Ok(Some((socket, destination, len)))
     }
 
     /// Answers a check that came to the RTP socket of leg `from`; the response is written to `out`.
@@ -377,6 +391,15 @@ fn check_compound(packet: &[u8]) -> Result<u32, DropReason> {
         }
     }
     Ok(sender.unwrap_or_default())
+}
+
+/// Where a leg gets RTCP, and from which socket.
+pub(crate) fn rtcp_way(leg: &Leg) -> Option<(MediaSocket, SocketAddr)> {
+    if leg.plan.as_ref()?.rtcp_mux {
+        leg.rtp.destination().map(|destination| (MediaSocket::Rtp, destination))
+    } else {
+        rtcp_destination(leg).map(|destination| (MediaSocket::Rtcp, destination))
+    }
 }
 
 /// Where a leg without rtcp-mux gets RTCP: where its own came from, else where its description

@@ -1,15 +1,17 @@
 //! The RTP relay's pure core: latching, forwarding plans and quality arithmetic.
 //!
 //! An [`RtpSession`] is one relayed stream with its two legs. It is a *transport translator*
-//! (RFC 7667 section 3.2.1): RTP and RTCP pass with their SSRCs, sequence numbers and reports
-//! unchanged, and are measured on the way. What each method is for:
+//! (RFC 7667 section 3.2.1) unless told otherwise ([`RtcpStyle`]): RTP and RTCP pass with their
+//! SSRCs, sequence numbers and reports unchanged, and are measured on the way. What each method is
+//! for:
 //!
 //! - `handle` inputs: [`RtpSession::forward`] for every datagram, [`RtpSession::forwarded`] for what
 //!   the kernel has forwarded by itself, [`RtpSession::send_failed`] and
 //!   [`RtpSession::count_malformed`] for what only the sockets know;
 //! - commands: [`RtpSession::apply`] swaps the plan, [`RtpSession::copy_contexts`] and
 //!   [`RtpSession::adopt_contexts`] move a leg's SRTP to another stream;
-//! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`].
+//! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`], [`RtpSession::poll_rtcp`] and, at
+//!   the end, [`RtpSession::poll_goodbye`].
 #![forbid(unsafe_code)]
 
 mod datagrams;
@@ -17,6 +19,7 @@ mod fast_path;
 mod forward;
 mod ice;
 mod latch;
+mod own_rtcp;
 mod plan;
 pub mod quality;
 mod report;
@@ -28,7 +31,9 @@ pub use fast_path::{FastForward, ForwardedPacket};
 pub use forward::{Decision, DropReason, MediaSocket, PacketKind};
 pub use ice::{CheckOutcome, answer_check};
 pub use latch::{Expectation, Latch, LearningPolicy, Verdict};
+pub use own_rtcp::{LONGEST_REPORT, OwnReport, REPORT_INTERVAL, RtcpStyle};
 pub use plan::{CompiledLeg, Format};
+pub use rtp_proto::NtpTime;
 pub use rtp_proto::stun::LONGEST_RESPONSE;
 pub use rtp_session::RtpSession;
 pub use security::{GROWTH, LegContexts};

@@ -1,12 +1,13 @@
 //! Compiles a [`model::MediaPlan`] into fixed-size tables, so that a packet never searches.
 
 use crate::latch::Expectation;
-use model::{Codec, CodecMapping, LegPlan};
+use model::{Codec, CodecMapping, LegPlan, XrWishes};
 
 /// Formats of one leg that get a clock of their own; more are forwarded all the same and count with
 /// the first one's clock.
 const FORMATS: usize = 16;
 const DEFAULT_CLOCK_RATE: u32 = 8_000;
+const PACKET_MS: u16 = 20;
 
 /// What a payload type stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +33,10 @@ pub struct CompiledLeg {
     pub sends_to: bool,
     /// See [`LegPlan::rtcp_mux`].
     pub rtcp_mux: bool,
+    /// See [`LegPlan::xr`].
+    pub xr: XrWishes,
+    /// Of the first format, ms, never 0.
+    pub packet_ms: u16,
     formats: [Format; FORMATS],
     /// Position in `formats` for each payload type; 0, the first format, for those not agreed.
     by_payload_type: [u8; 128],
@@ -53,6 +58,13 @@ impl CompiledLeg {
             accepts_from: plan.accepts_from,
             sends_to: plan.sends_to,
             rtcp_mux: plan.rtcp_mux,
+            xr: plan.xr,
+            packet_ms: plan
+                .codecs
+                .first()
+                .and_then(|first| u16::try_from(first.packet_duration.as_millis()).ok())
+                .filter(|millis| *millis > 0)
+                .unwrap_or(PACKET_MS),
             formats,
             by_payload_type,
             telephone_event: plan.telephone_event,
@@ -108,6 +120,7 @@ mod tests {
             relearn: true,
             codecs,
             telephone_event: Some(101),
+            xr: XrWishes::default(),
             security: model::LegSecurity::Plain,
             ice: None,
         }

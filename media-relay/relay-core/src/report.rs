@@ -43,6 +43,7 @@ impl RtpSession {
                 },
                 sent: stream.sent,
                 peer: stream.peer.view(),
+                peer_metrics: stream.heard.voip_metrics.as_ref().map(quality::told),
                 rtt: match reader {
                     IntervalReader::Record => stream.round_trips.take_interval(),
                     IntervalReader::Live => stream.round_trips.last(),

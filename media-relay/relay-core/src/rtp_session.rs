@@ -2,6 +2,7 @@
 
 use crate::forward::PacketKind;
 use crate::latch::{Latch, LearningPolicy};
+use crate::own_rtcp::OwnRtcp;
 use crate::plan::{CompiledLeg, expectations};
 use crate::security::{LegContexts, StreamSecurity};
 use crate::stream::LegStream;
@@ -19,6 +20,8 @@ pub struct RtpSession {
     pub(crate) policy: LearningPolicy,
     pub(crate) legs: [Leg; 2],
     pub(crate) security: StreamSecurity,
+    /// `None` where none of the RTCP is ours.
+    pub(crate) own_rtcp: Option<Box<OwnRtcp>>,
     /// What few streams have; one pointer while this one has nothing of it.
     pub(crate) rare: Option<Box<Rare>>,
 }
@@ -46,6 +49,9 @@ pub(crate) struct Leg {
     silence_said: bool,
     /// A plan has let the leg send.
     pub(crate) was_allowed: bool,
+    /// The difference between the sources of media towards the leg and as the other leg has them;
+    /// 0 where they pass unchanged. It makes different sources of different ones.
+    pub(crate) ssrc_mask: u32,
 }
 
 impl RtpSession {
@@ -64,9 +70,11 @@ impl RtpSession {
             heard: now,
             silence_said: false,
             was_allowed: false,
+            ssrc_mask: 0,
         };
         let security = StreamSecurity::default();
-        RtpSession { id, transaction_id, policy, legs: [leg(), leg()], security, rare: None }
+        let legs = [leg(), leg()];
+        RtpSession { id, transaction_id, policy, legs, security, own_rtcp: None, rare: None }
     }
 
     /// Swaps the whole plan. What was measured and, without `relearn`, what was latched stays; so do
@@ -79,6 +87,7 @@ impl RtpSession {
             }
         }
         self.apply_rare(plan);
+        self.begin_rtcp(now);
         for (leg, plan) in self.legs.iter_mut().zip(&plan.legs) {
             let [rtp, rtcp] = expectations(plan);
             let relearn = plan.relearn || leg.plan.is_none();

@@ -1,6 +1,7 @@
 //! The numbers of one leg: what came from it, what went to it, and what it said about that.
 
 use crate::forward::PacketKind;
+use crate::own_rtcp::Heard;
 use crate::plan::{CompiledLeg, Format};
 use crate::quality::{
     self, IntervalReader, PacketFacts, PeerReports, RoundTrips, SenderReportMemory, StreamTotals,
@@ -26,10 +27,14 @@ pub(crate) struct LegStream {
     pub(crate) reception: StreamTotals,
     /// The format of the last audio packet.
     pub(crate) format: Option<Format>,
+    /// Timestamp and arrival of the last audio packet.
+    pub(crate) last_rtp: Option<(u32, Instant)>,
+    /// What its RTCP told. Beside the rest, which every packet touches.
+    pub(crate) heard: Box<Heard>,
     pub(crate) peer: PeerReports,
     pub(crate) round_trips: RoundTrips,
-    /// The reports of the other leg's sender that were forwarded to this leg.
-    sender_reports: SenderReportMemory,
+    /// The reports of the other leg's sender that were forwarded to this leg, and ours.
+    sender_reports: Box<SenderReportMemory>,
     /// By [`quality::IntervalReader`].
     peer_at_report: [PeerAtReport; 2],
 }
@@ -89,6 +94,7 @@ impl LegStream {
             quality::PacketKind::ComfortNoise
         } else {
             self.format = Some(format);
+            self.last_rtp = Some((packet.timestamp, arrival));
             quality::PacketKind::Audio
         };
         let facts = PacketFacts {
@@ -122,8 +128,8 @@ impl LegStream {
         self.sent.dropped += 1;
     }
 
-    /// Remembers that a sender report goes to this leg at `now`, so that the leg's answer to it
-    /// tells the round trip.
+    /// Remembers that a sender report, or a receiver's reference time, goes to this leg at `now`, so
+    /// that the leg's answer to it tells the round trip.
     pub(crate) fn note_sender_report(&mut self, ntp: NtpMid, now: Instant) {
         self.sender_reports.on_forwarded(ntp, now);
     }
@@ -144,7 +150,12 @@ impl LegStream {
         let clock_rate = other.format.unwrap_or_default().clock_rate;
         self.peer.on_report_block(block, upstream, clock_rate);
         let (lsr, dlsr) = (block.last_sender_report, block.delay_since_last_sender_report);
-        if let Some(rtt) = self.sender_reports.round_trip_time(now, lsr, dlsr) {
+        self.note_answer(lsr, dlsr, now);
+    }
+
+    /// Takes the leg's answer to a time that went to it; `delay` in 1/65,536 s.
+    pub(crate) fn note_answer(&mut self, quoted: NtpMid, delay: u32, now: Instant) {
+        if let Some(rtt) = self.sender_reports.round_trip_time(now, quoted, delay) {
             self.round_trips.on_sample(rtt);
         }
     }

@@ -108,6 +108,7 @@ fn leg(remote: &str) -> LegPlan {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: None,
+        xr: model::XrWishes::default(),
         security: LegSecurity::Plain,
         ice: None,
     }

@@ -3,11 +3,16 @@
 
 use model::{
     Codec, CodecMapping, Instant, LegPlan, LegSecurity, LegSide, MediaId, MediaPlan, ReportKind,
-    SdesKeys, SrtpKey, SrtpSuite, TransactionId,
+    SdesKeys, SrtpKey, SrtpSuite, TransactionId, XrWishes,
 };
-use relay_core::{Decision, DropReason, GROWTH, LearningPolicy, MediaSocket, RtpSession};
+use relay_core::{
+    Decision, DropReason, GROWTH, LONGEST_REPORT, LearningPolicy, MediaSocket, NtpTime,
+    REPORT_INTERVAL, RtcpStyle, RtpSession,
+};
 use rtp_proto::RtpHeader;
-use rtp_proto::rtcp::{ReportBlock, SenderInfo, write_sender_report};
+use rtp_proto::rtcp::{
+    ReportBlock, SenderInfo, write_bye, write_receiver_reference_time, write_sender_report,
+};
 use rtp_proto::srtp::SrtpSender;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -47,8 +52,8 @@ fn session() -> RtpSession {
     session_with([LegSecurity::Plain, LegSecurity::Plain])
 }
 
-fn session_with(security: [LegSecurity; 2]) -> RtpSession {
-    let leg = |port| LegPlan {
+fn leg(port: u16) -> LegPlan {
+    LegPlan {
         remote_rtp: Some(([192, 0, 2, 1], port).into()),
         remote_rtcp: Some(([192, 0, 2, 1], port + 1).into()),
         signalling_source: None,
@@ -63,9 +68,13 @@ fn session_with(security: [LegSecurity; 2]) -> RtpSession {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: Some(101),
+        xr: XrWishes::default(),
         security: LegSecurity::Plain,
         ice: None,
-    };
+    }
+}
+
+fn session_with(security: [LegSecurity; 2]) -> RtpSession {
     let mut session = RtpSession::new(
         MediaId(1),
         TransactionId::from_random(1),
@@ -92,7 +101,7 @@ fn forwarding_allocates_nothing_in_any_outcome() {
     let stranger: SocketAddr = ([203, 0, 113, 9], 4_000).into();
     let mut rtp = [0_u8; 172];
     let mut rtcp = Vec::new();
-    let info = SenderInfo { ntp: rtp_proto::NtpTime(7 << 16), ..SenderInfo::default() };
+    let info = SenderInfo { ntp: NtpTime(7 << 16), ..SenderInfo::default() };
     write_sender_report(&mut rtcp, 1, &info, &[ReportBlock { ssrc: 2, ..Default::default() }]);
     let mut lying = rtcp.clone();
     lying[3] = 99;
@@ -180,6 +189,52 @@ fn reports_allocate_nothing_either() {
         }),
         0
     );
+}
+
+#[test]
+fn reports_of_our_own_and_media_with_our_sources_allocate_nothing() {
+    for style in [RtcpStyle::Auto, RtcpStyle::BackToBack] {
+        let mut session = RtpSession::new(
+            MediaId(1),
+            TransactionId::from_random(1),
+            Instant::ZERO,
+            LearningPolicy::default(),
+        );
+        session.set_rtcp(style, REPORT_INTERVAL, &mut || 7);
+        let mut legs = [leg(4_000), leg(5_000)];
+        for leg in &mut legs {
+            leg.xr = XrWishes { voip_metrics: true, receiver_rtt: true };
+        }
+        session.apply(&MediaPlan::rtp(legs), Instant::ZERO);
+        let (mut out, mut sent) = (Vec::with_capacity(LONGEST_REPORT), 0);
+        let mut report = Vec::new();
+        write_sender_report(&mut report, 1, &SenderInfo::default(), &[]);
+        write_receiver_reference_time(&mut report, 1, NtpTime(7 << 32));
+        write_bye(&mut report, 1, b"");
+        let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+        let allocations = allocations_of(|| {
+            let mut rtp = [0_u8; 172];
+            for number in 0..5_000_u32 {
+                let now = Instant::from_millis(u64::from(number) * 20);
+                let header = RtpHeader { sequence: number as u16, ssrc: 1, ..RtpHeader::default() };
+                header.write_header(&mut rtp);
+                session.forward(LegSide::A, MediaSocket::Rtp, from, &mut rtp, 172, now);
+                if number == 10 {
+                    let len = report.len();
+                    session.forward(LegSide::A, MediaSocket::Rtp, from, &mut report, len, now);
+                }
+                for to in LegSide::BOTH {
+                    let ntp = NtpTime(u64::from(number) << 27);
+                    sent += u32::from(session.poll_rtcp(to, now, ntp, 500, &mut out).is_some());
+                    if number == 4_999 {
+                        session.poll_goodbye(to, now, ntp, &mut out);
+                    }
+                }
+            }
+        });
+        assert_eq!(allocations, 0, "{style:?}");
+        assert!(sent > 30, "{style:?}: {sent}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::control::Surroundings;
 use super::reports::Reports;
 use super::streams::{Connection, LegSocket, LegSockets, Stream, Token};
 use crate::ports::PortPool;
+use crate::random::draw;
 use crate::{sockets, sys};
 use model::{
     AllocationFailure, Instant, IpFamily, LegSide, LocalMedia, MediaEvent, MediaId, MediaPlan,
@@ -49,7 +50,8 @@ impl Worker {
         let key = self.streams.vacancy();
         let sockets = [leg_a, leg_b];
         let local = [local_a, local_b];
-        let session = RtpSession::new(id, transaction_id, now, self.parts.config.learning);
+        let mut session = RtpSession::new(id, transaction_id, now, self.parts.config.learning);
+        session.set_rtcp(self.parts.config.rtcp, self.parts.config.rtcp_interval, &mut draw);
         let reports = Reports::begin(id, now, &self.parts.config);
         let deadline = reports.next();
         let stream = Stream {
@@ -99,6 +101,7 @@ impl Worker {
         }
         if let Some(key) = self.streams.key_of(id) {
             self.schedule_handshakes(key);
+            self.schedule_reports(key);
             if first && self.lane.is_some() {
                 self.fast_members.push(key);
             }
@@ -116,6 +119,7 @@ impl Worker {
         if let Some(lane) = &mut self.lane {
             stream.release_fast_path(lane, &self.parts.counters, now);
         }
+        stream.send_goodbyes(self.parts.clock, &self.parts.counters, &mut self.report, now);
         let reports = stream.session.poll_report(now, ReportKind::Final);
         for leg in stream.sockets {
             self.close_leg(leg, now);

@@ -184,6 +184,7 @@ fn leg(remote: SocketAddr) -> LegPlan {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: Some(101),
+        xr: model::XrWishes::default(),
         security: model::LegSecurity::Plain,
         ice: None,
     }

@@ -119,6 +119,7 @@ impl Endpoint {
                 packet_duration: Duration::from_millis(20),
             }],
             telephone_event: Some(101),
+            xr: model::XrWishes::default(),
             security: model::LegSecurity::Plain,
             ice: None,
         }

@@ -4,8 +4,8 @@ use crate::report::explain;
 use bytes::Bytes;
 use model::{
     CallDirection, CallParties, CarrierId, Codec, Codecs, Flow, LossCounts, MediaId,
-    MessageDirection, Mos, PeerView, ReceivedView, Refusal, RefusalEvent, ReportKind, SentView,
-    TransportProtocol, VoiceConnectorId,
+    MessageDirection, Mos, PeerView, PeerVoipMetrics, ReceivedView, Refusal, RefusalEvent,
+    ReportKind, SentView, TransportProtocol, VoiceConnectorId,
 };
 use serde_json::{Value, json};
 
@@ -100,6 +100,13 @@ pub(super) fn report(leg: LegSide, at: u64, kind: ReportKind) -> QualityReport {
             packets_lost: base as i64 + 15,
             jitter: Duration::from_micros(base + 16),
             reports: 2,
+        }),
+        peer_metrics: (leg == LegSide::A).then(|| PeerVoipMetrics {
+            discard_ratio: 0.25,
+            r_factor: Some(80),
+            mos_conversational: Some(3.9),
+            jitter_buffer: Some(Duration::from_millis(60)),
+            ..PeerVoipMetrics::default()
         }),
         rtt: Some(Duration::from_micros(base + 20)),
         mos: Some(Mos::new(4.5)),

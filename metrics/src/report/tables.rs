@@ -1,7 +1,7 @@
 //! The quality of both sides as a table.
 
 use super::{is_outbound, ms};
-use crate::call_record::{CallRecord, QualityRecord};
+use crate::call_record::{CallRecord, PeerMetricsRecord, QualityRecord};
 use std::fmt::Write as _;
 
 pub(super) fn quality(out: &mut String, record: &CallRecord) {
@@ -32,8 +32,37 @@ pub(super) fn quality(out: &mut String, record: &CallRecord) {
         let [a, b] = sides.map(|side| side.and_then(read).unwrap_or_else(|| "-".to_owned()));
         let _ = writeln!(out, "{name:<22}{a:>35}   {b:>35}");
     }
+    peer_metrics(out, sides);
     by_interval(out, sides);
 }
+
+/// What the legs' extended reports say of the audio to them, where one has sent any.
+fn peer_metrics(out: &mut String, sides: [Option<&QualityRecord>; 2]) {
+    let told = sides.map(|side| side.and_then(|side| side.peer_metrics.as_ref()));
+    if told.iter().all(Option::is_none) {
+        return;
+    }
+    for (name, read) in TOLD {
+        let [a, b] = told.map(|told| told.and_then(read).unwrap_or_else(|| "-".to_owned()));
+        let _ = writeln!(out, "{name:<22}{a:>35}   {b:>35}");
+    }
+}
+
+type ReadTold = dyn Fn(&PeerMetricsRecord) -> Option<String> + Sync;
+
+const TOLD: [(&str, &ReadTold); 4] = [
+    ("MOS (LQ / CQ) it says", &|m| {
+        let score =
+            |mos: Option<f64>| mos.map_or_else(|| "-".to_owned(), |mos| format!("{mos:.1}"));
+        (m.mos_lq.or(m.mos_cq)).map(|_| format!("{} / {}", score(m.mos_lq), score(m.mos_cq)))
+    }),
+    ("R factor it says", &|m| m.r_factor.map(|r| r.to_string())),
+    ("lost/discarded it says", &|m| {
+        let percent = |ratio: f64| format!("{:.1} %", ratio * 100.0);
+        Some(format!("{} / {}", percent(m.loss_ratio), percent(m.discard_ratio)))
+    }),
+    ("its jitter buffer", &|m| m.jitter_buffer_ms.map(|span| format!("{span} ms"))),
+];
 
 type Read = dyn Fn(&QualityRecord) -> Option<String> + Sync;
 

@@ -47,6 +47,7 @@ fn good_side() -> QualityRecord {
         send_dropped: 0,
         peer_lost_packets: Some(0),
         peer_jitter_us: Some(900),
+        peer_metrics: None,
         rtt_us: Some(21_400),
         rtt_max_us: Some(24_000),
         mos: Some(4.37),
@@ -392,4 +393,37 @@ fn nothing_of_a_peer_commands_the_terminal() {
     let text = explain(&call);
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     assert!(!text.contains('\u{202e}') && !text.lines().any(|l| l.starts_with("FORGED")), "{text}");
+}
+
+#[test]
+fn what_an_endpoint_says_of_itself_is_shown_where_it_said_it() {
+    let mut call = good_call();
+    assert!(!explain(&call).contains("it says"));
+    let told = crate::PeerMetricsRecord {
+        loss_ratio: 0.01,
+        discard_ratio: 0.25,
+        burst_density: 0.0,
+        burst_ms: 0,
+        gap_density: 0.0,
+        gap_ms: 0,
+        round_trip_ms: None,
+        end_system_delay_ms: None,
+        r_factor: Some(80),
+        mos_lq: None,
+        mos_cq: Some(3.9),
+        jitter_buffer_ms: Some(60),
+        jitter_buffer_max_ms: None,
+    };
+    for side in call.quality.iter_mut().flatten().take(1) {
+        side.peer_metrics = Some(told);
+    }
+    let text = explain(&call);
+    let line = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("MOS (LQ"), "MOS (LQ / CQ) it says - / 3.9 -");
+    assert_eq!(line("R factor"), "R factor it says 80 -");
+    assert_eq!(line("lost/discarded"), "lost/discarded it says 1.0 % / 25.0 % -");
+    assert_eq!(line("its jitter buffer"), "its jitter buffer 60 ms -");
 }

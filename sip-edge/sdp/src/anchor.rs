@@ -6,12 +6,13 @@ use crate::description::SessionDescription;
 use crate::direction::Direction;
 use crate::dtls::Setup;
 use crate::error::SdpError;
+use crate::extended_reports;
 use crate::leg_crypto::{LegCrypto, Protection};
 use crate::profile::Encryption;
 use crate::scrub::InnerHosts;
 use crate::write::{Written, WrittenMedia, WrittenTransport};
-use model::{Fingerprint, LegPlan, LegSecurity, LocalMedia};
-use sdp_types::Media;
+use model::{Fingerprint, LegPlan, LegSecurity, LocalMedia, XrWishes};
+use sdp_types::{Attribute, Media};
 use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
@@ -268,6 +269,8 @@ fn offered_media<'a>(
         rtcp_mux: (audio.rtcp_mux && !is_fax) || protection.dtls.is_some(),
         // The fallback if the answerer does not multiplex (RFC 5761 section 5.1.1).
         rtcp_port: !is_fax,
+        // What the far end asks for passes.
+        xr: XrWishes::default(),
         protection,
     };
     let proto = transport.protection.profile.name();
@@ -315,6 +318,7 @@ fn answered_media<'a>(
             // Each leg multiplexes or not by itself: the relay can do either.
             rtcp_mux: offered.rtcp_mux && !offered.profile.is_fax(),
             rtcp_port: !offered.rtcp_mux && !offered.profile.is_fax(),
+            xr: offered.xr.without(answer.xr),
             protection: protection.take()?,
         };
         // RFC 3264 section 6: the transport protocol of the answer is that of the offer.
@@ -350,6 +354,8 @@ struct Transport<'a> {
     rtcp_mux: bool,
     /// Say where RTCP goes if that is not the port after RTP's.
     rtcp_port: bool,
+    /// The extended reports that the leg asks for and that the other side does not speak of.
+    xr: XrWishes,
     protection: Protection,
 }
 
@@ -373,16 +379,24 @@ fn relayed<'a>(
     let local = transport.local;
     let default_rtcp = local.rtp.port().checked_add(1).map(|p| SocketAddr::new(local.rtp.ip(), p));
     let says_rtcp = transport.rtcp_port && default_rtcp != Some(local.rtcp);
+    let is_xr = |a: &Attribute| a.attribute.trim().eq_ignore_ascii_case(extended_reports::NAME);
+    let mut attributes = hosts.passable(&media.attributes);
+    let told = attributes.iter().find(|a| is_xr(a)).map(|a| a.value.as_deref().unwrap_or_default());
+    let xr = extended_reports::answered(transport.xr, told);
+    if xr.is_some() {
+        attributes.retain(|a| !is_xr(a));
+    }
     WrittenMedia {
         media: &media.media,
         port: local.rtp.port(),
         proto,
         formats,
         bandwidths: hosts.passable_bandwidths(&media.bandwidths),
-        attributes: hosts.passable(&media.attributes),
+        attributes,
         transport: Some(WrittenTransport {
             rtcp: says_rtcp.then(|| rtcp_value(local)),
             rtcp_mux: transport.rtcp_mux,
+            xr,
             direction: transport.direction,
             crypto: transport.protection.crypto,
             dtls: transport.protection.dtls,

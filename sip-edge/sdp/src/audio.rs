@@ -4,9 +4,10 @@ use crate::crypto::CryptoAttribute;
 use crate::direction::Direction;
 use crate::dtls::{DtlsAttributes, DtlsTold};
 use crate::error::SdpError;
+use crate::extended_reports;
 use crate::ice::IceAttributes;
 use crate::profile::RtpProfile;
-use model::{Codec, CodecMapping, IpFamily};
+use model::{Codec, CodecMapping, IpFamily, XrWishes};
 use sdp_types::{Attribute, Media, Session};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct AudioStream {
     /// The payload type of telephone-event (RFC 4733); with several, the one whose clock is that
     /// of the first other format.
     pub telephone_event: Option<u8>,
+    /// The extended reports that it asks for: `a=rtcp-xr` (RFC 3611 section 5).
+    pub xr: XrWishes,
     /// The family of its address; IPv4 for a host name without one.
     pub ip_family: IpFamily,
     /// It is on hold by address: 0.0.0.0 (RFC 3264 section 8.4), `::`, or a name in `.invalid`
@@ -121,6 +124,7 @@ impl AudioStream {
             rtcp_mux: told.rtcp_mux && !profile.is_fax(),
             telephone_event: telephone_event(&codecs),
             codecs,
+            xr: told.xr.filter(|_| !profile.is_fax()).unwrap_or_default(),
             ip_family: address.family,
             held: address.held,
             profile,
@@ -192,6 +196,8 @@ pub(crate) struct Told<'a> {
     /// The value of `a=rtcp`.
     pub(crate) rtcp: Option<&'a str>,
     pub(crate) rtcp_mux: bool,
+    /// What `a=rtcp-xr` asks for.
+    pub(crate) xr: Option<XrWishes>,
     /// The lines of `a=crypto` that can be taken.
     pub(crate) crypto: Vec<CryptoAttribute>,
     /// Read only for streams that have it by their protocol.
@@ -209,6 +215,7 @@ impl Default for Told<'_> {
             direction: None,
             rtcp: None,
             rtcp_mux: false,
+            xr: None,
             crypto: Vec::new(),
             dtls: DtlsTold::default(),
         }
@@ -256,6 +263,9 @@ impl<'a> Told<'a> {
             }
             (5, Some(value)) if name.eq_ignore_ascii_case("ptime") => {
                 self.packet_duration = self.packet_duration.or_else(|| packet_duration(value));
+            }
+            (7, _) if name.eq_ignore_ascii_case(extended_reports::NAME) => {
+                self.xr.get_or_insert_with(|| extended_reports::wishes(value.unwrap_or_default()));
             }
             (8, _) if self.direction.is_none() => {
                 self.direction = Direction::from_attribute(name);

@@ -23,6 +23,7 @@ mod description;
 mod direction;
 mod dtls;
 mod error;
+mod extended_reports;
 mod ice;
 mod leg_crypto;
 mod leg_dtls;

@@ -55,6 +55,7 @@ pub fn media_plan_leg(
         relearn: received.is_some_and(|r| relearn(r, remote_rtcp, rtcp_mux, previous)),
         codecs,
         telephone_event,
+        xr: received.map(|r| r.xr).unwrap_or_default(),
         security: security.unwrap_or_default(),
         ice: ice_plan(received, sent),
     }

@@ -5,6 +5,7 @@ use crate::audio::{Address, AudioStream, MediaLine, Told};
 use crate::crypto::CryptoAttribute;
 use crate::direction::Direction;
 use crate::dtls::{DtlsTold, LocalDtls};
+use crate::extended_reports;
 use crate::ice::candidate_value;
 use sdp_types::{Attribute, Bandwidth, Repeat, Time};
 use std::io::Write as _;
@@ -39,6 +40,8 @@ pub(crate) struct WrittenTransport {
     /// The value of `a=rtcp`, if that line is needed.
     pub(crate) rtcp: Option<String>,
     pub(crate) rtcp_mux: bool,
+    /// The value of `a=rtcp-xr`, where it is not among the attributes that pass.
+    pub(crate) xr: Option<String>,
     pub(crate) direction: Direction,
     pub(crate) crypto: Vec<CryptoAttribute>,
     pub(crate) dtls: Option<LocalDtls>,
@@ -84,6 +87,7 @@ impl Written<'_> {
                 told.direction = Some(transport.direction);
                 told.rtcp = transport.rtcp.as_deref();
                 told.rtcp_mux = transport.rtcp_mux;
+                told.xr = transport.xr.as_deref().map(extended_reports::wishes).or(told.xr);
                 told.crypto = transport.crypto.clone();
                 told.dtls = transport.dtls.as_ref().map(DtlsTold::of).unwrap_or_default();
             }
@@ -134,6 +138,9 @@ impl WrittenMedia<'_> {
         }
         if transport.rtcp_mux {
             push_attribute(out, "rtcp-mux", None);
+        }
+        if let Some(xr) = &transport.xr {
+            push_attribute(out, extended_reports::NAME, Some(xr));
         }
         push_attribute(out, transport.direction.as_str(), None);
     }

@@ -112,3 +112,28 @@ fn the_signalling_source_is_handed_on() {
     let source = "203.0.113.4".parse().ok();
     assert_eq!(media_plan_leg(Some(&stream("")), None, source, None).signalling_source, source);
 }
+
+#[test]
+fn extended_reports_go_to_a_leg_that_asks_and_the_answer_announces_ours() {
+    use sdp::Role;
+    let asks = "a=rtcp-xr:pkt-loss-rle voip-metrics rcvr-rtt=all\n";
+    let offer = audio(V4, asks);
+    let all = model::XrWishes { voip_metrics: true, receiver_rtt: true };
+    let plan_of = |received: &AudioStream| plan(received, &stream(""), None).xr;
+    assert_eq!(plan_of(&stream(asks)), all);
+    assert_eq!(plan_of(&stream("")), model::XrWishes::default());
+    // The far end is asked as it is; it says nothing of them in its answer.
+    let to_b = support::anchored(&offer, &support::towards_b(), Role::Offer).expect("an offer");
+    assert_eq!(to_b.audio().map(|audio| audio.xr), Some(all));
+    for (told, expected) in [("", all), ("a=rtcp-xr:pkt-dup-rle\n", all), (asks, all)] {
+        let answer = audio(V4, told);
+        let role = Role::Answer { to: &offer, at: None };
+        let to_a = support::anchored(&answer, &support::towards_a(), role).expect("an answer");
+        assert_eq!(to_a.audio().map(|audio| audio.xr), Some(expected), "{told}");
+    }
+    // Nobody is answered what was not asked.
+    let plain = audio(V4, "");
+    let role = Role::Answer { to: &plain, at: None };
+    let to_a = support::anchored(&plain, &support::towards_a(), role).expect("an answer");
+    assert_eq!(to_a.audio().map(|audio| audio.xr), Some(model::XrWishes::default()));
+}

@@ -3,7 +3,7 @@
 use super::reader::Table;
 use super::sip::{HOUR, MINUTE, SECOND};
 use super::value;
-use media_relay::FastPathMode;
+use media_relay::{FastPathMode, RtcpStyle};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub(crate) struct Media {
     pub(crate) fast_path: FastPathMode,
     /// Directions of streams, two a call, that it can forward at once, 2 to 262,144; default 8,192.
     pub(crate) fast_path_capacity: u32,
+    /// Who speaks RTCP with the legs; default [`RtcpStyle::Auto`].
+    pub(crate) rtcp: RtcpStyle,
     /// Differentiated services code point of media, 0 to 63; default 46.
     pub(crate) dscp: u8,
 }
@@ -58,6 +60,7 @@ pub(super) fn read(mut table: Table<'_>) -> Media {
         fast_path: table.or("fast_path", FastPathMode::Auto, fast_path),
         fast_path_capacity: table
             .or("fast_path_capacity", 8_192, |v| value::within(value::integer(v)?, 2..=262_144)),
+        rtcp: table.or("rtcp", RtcpStyle::Auto, rtcp),
         dscp: table.or("dscp", 46, |v| value::within(value::integer(v)?, 0..=63)),
     };
     table.finish();
@@ -70,6 +73,17 @@ fn fast_path(value: &DeValue<'_>) -> Result<FastPathMode, String> {
         "off" => Ok(FastPathMode::Off),
         "ebpf" => Ok(FastPathMode::Required),
         other => Err(format!("{other:?} is unknown; use \"auto\", \"off\" or \"ebpf\"")),
+    }
+}
+
+fn rtcp(value: &DeValue<'_>) -> Result<RtcpStyle, String> {
+    match value::text(value)? {
+        "auto" => Ok(RtcpStyle::Auto),
+        "translator" => Ok(RtcpStyle::Translator),
+        "back-to-back" => Ok(RtcpStyle::BackToBack),
+        other => {
+            Err(format!("{other:?} is unknown; use \"auto\", \"translator\" or \"back-to-back\""))
+        }
     }
 }
 

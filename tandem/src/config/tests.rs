@@ -204,6 +204,9 @@ fn what_is_not_served_yet_is_refused_rather_than_ignored() {
         format!("{vc}[[voice_connector.origination]]\nhost = \"a.b\"\nsrtp = \"required\""),
         "[sinks]\nkind = \"file\"\nlogs = { kind = \"file\" }".to_owned(),
         "[media]\nfast_path = \"off\"".to_owned(),
+        "[media]\nrtcp = \"auto\"".to_owned(),
+        "[media]\nrtcp = \"translator\"".to_owned(),
+        "[media]\nrtcp = \"back-to-back\"".to_owned(),
         "[media]\nfast_path = \"ebpf\"\nfast_path_capacity = 2\ndscp = 0".to_owned(),
     ] {
         accepts(&fine);
@@ -214,6 +217,10 @@ fn what_is_not_served_yet_is_refused_rather_than_ignored() {
 fn unknown_keys_suggest_the_nearest_or_list_what_is_known() {
     refuses("dp = \"127.0.0.1:1\"", "t.toml:4: unknown key `dp` in [sip]; did you mean `udp`?");
     refuses("max_call = 1", "t.toml:4: unknown key `max_call` in [sip]; did you mean `max_calls`?");
+    refuses(
+        "[media]\nrtcp = \"both\"",
+        "t.toml:5: rtcp: \"both\" is unknown; use \"auto\", \"translator\" or \"back-to-back\"",
+    );
     refuses("[mdia]", "t.toml:4: unknown key `mdia`; did you mean `media`?");
     refuses(
         "[drain]\nxylophone_quartet = 1",

@@ -3,10 +3,13 @@
 use crate::{bounded, parts};
 use model::{
     Codec, CodecMapping, Instant, LegPlan, LegSecurity, LegSide, MediaId, MediaPlan, ReportKind,
-    SdesKeys, SrtpKey, SrtpSuite, TransactionId,
+    SdesKeys, SrtpKey, SrtpSuite, TransactionId, XrWishes,
 };
-use relay_core::{Decision, GROWTH, LearningPolicy, MediaSocket, RtpSession};
-use rtp_proto::rtcp::{RtcpPacket, XrBlock, parse_compound, validate_compound};
+use relay_core::{
+    Decision, GROWTH, LONGEST_REPORT, LearningPolicy, MediaSocket, NtpTime, REPORT_INTERVAL,
+    RtcpStyle, RtpSession,
+};
+use rtp_proto::rtcp::{FeedbackMessage, RtcpPacket, XrBlock, parse_compound, validate_compound};
 use rtp_proto::{ExtendedSequence, RtpPacket, TelephoneEvent, demultiplex};
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -68,12 +71,36 @@ fn walk(packet: &RtcpPacket<'_>) {
         }
         RtcpPacket::ExtendedReport(report) => {
             for block in report.blocks {
-                if let XrBlock::Dlrr(reports) = block {
-                    black_box(reports.iter().count());
+                match block {
+                    XrBlock::Dlrr(reports) => {
+                        black_box(reports.iter().count());
+                    }
+                    XrBlock::LossRuns(runs) | XrBlock::DuplicateRuns(runs) => {
+                        let (ones, zeros) = runs.ones_and_zeros();
+                        assert!(ones + zeros <= u32::from(runs.range.packets()), "{runs:?}");
+                    }
+                    XrBlock::ReceiptTimes(times) => {
+                        black_box(times.times().count());
+                    }
+                    XrBlock::VoipMetrics(metrics) => {
+                        let scores = [metrics.known_mos_lq(), metrics.known_mos_cq()];
+                        assert!(scores.iter().flatten().all(|mos| (10..=50).contains(mos)));
+                        assert!(metrics.known_r_factor().is_none_or(|r| r <= 100));
+                    }
+                    _ => {}
                 }
             }
         }
-        RtcpPacket::Application(_) | RtcpPacket::Feedback(_) | RtcpPacket::Unknown { .. } => {
+        RtcpPacket::Feedback(feedback) => match feedback.message() {
+            FeedbackMessage::Nack(nacks) => {
+                assert!(nacks.iter().all(|nack| nack.packets().count() <= 17));
+            }
+            FeedbackMessage::FullIntraRequest(requests) => {
+                black_box(requests.iter().count());
+            }
+            FeedbackMessage::PictureLoss | FeedbackMessage::Other => {}
+        },
+        RtcpPacket::Application(_) | RtcpPacket::Unknown { .. } => {
             black_box(packet);
         }
     }
@@ -89,6 +116,12 @@ pub fn rtp_session(data: &[u8]) {
     let mut now = Instant::from_millis(1);
     let transaction = TransactionId::from_random(1);
     let mut stream = RtpSession::new(MediaId(1), transaction, now, LearningPolicy::default());
+    let style = match data.last().map(|last| last % 3) {
+        Some(1) => RtcpStyle::BackToBack,
+        Some(2) => RtcpStyle::Translator,
+        _ => RtcpStyle::Auto,
+    };
+    stream.set_rtcp(style, REPORT_INTERVAL, &mut || 0x0123_4567_89ab_cdef);
     let mut srtp = false;
     for (index, part) in parts(bounded(data), MOST_PARTS).enumerate() {
         let Some((&act, datagram)) = part.split_first() else { continue };
@@ -119,8 +152,25 @@ pub fn rtp_session(data: &[u8]) {
         }
         black_box(stream.poll_silence(from, now, Duration::from_secs(30)));
         black_box(stream.silence_deadline(Duration::from_secs(30)));
+        own_reports(&mut stream, now, srtp, act);
     }
     report(&mut stream, now);
+}
+
+/// What the relay says itself is sound RTCP, to where the leg's RTCP goes.
+fn own_reports(stream: &mut RtpSession, now: Instant, srtp: bool, act: u8) {
+    let mut out = Vec::new();
+    for to in LegSide::BOTH {
+        let ntp = NtpTime(now.as_nanos());
+        let report = match act & 0xc0 {
+            0xc0 => stream.poll_goodbye(to, now, ntp, &mut out),
+            _ => stream.poll_rtcp(to, now, ntp, u64::from(act), &mut out),
+        };
+        let Some(report) = report else { continue };
+        assert!(SOURCES.contains(&report.destination) || REMOTES.contains(&report.destination));
+        assert!(report.len <= LONGEST_REPORT && report.len <= out.len(), "{report:?}");
+        assert!(srtp || validate_compound(&out[..report.len]), "{out:?}");
+    }
 }
 
 const fn address(last: u8, port: u16) -> SocketAddr {
@@ -168,6 +218,7 @@ fn plan(choice: u8, secured: u8) -> MediaPlan {
             })
             .to_vec(),
         telephone_event: Some(101),
+        xr: XrWishes { voip_metrics: bits & 1 != 0, receiver_rtt: bits & 2 != 0 },
         security: security(secured, [0x20, 0x40][side]),
         ice: None,
     };

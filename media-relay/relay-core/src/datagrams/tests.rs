@@ -22,6 +22,7 @@ fn leg(remote: &str) -> LegPlan {
         relearn: true,
         codecs: Vec::new(),
         telephone_event: None,
+        xr: model::XrWishes::default(),
         security: LegSecurity::Plain,
         ice: None,
     }

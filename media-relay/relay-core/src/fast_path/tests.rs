@@ -35,6 +35,7 @@ fn leg(remote: Option<&str>) -> LegPlan {
         relearn: true,
         codecs: vec![mapping(0, Codec::Pcmu), mapping(13, Codec::ComfortNoise)],
         telephone_event: Some(101),
+        xr: model::XrWishes::default(),
         security: LegSecurity::Plain,
         ice: None,
     }

@@ -31,6 +31,7 @@ fn leg(remote: &str) -> LegPlan {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: Some(101),
+        xr: model::XrWishes::default(),
         security: model::LegSecurity::Plain,
         ice: None,
     }

@@ -109,6 +109,13 @@ impl LossPattern {
         ratio(closed.lost - closed.burst_lost, packets - closed.burst_packets)
     }
 
+    /// Mean packets from burst to burst; 0 without packets.
+    pub fn mean_gap_packets(&self) -> f64 {
+        let closed = self.closed();
+        let packets = closed.received + closed.lost;
+        ratio(packets.saturating_sub(closed.burst_packets), closed.bursts + 1)
+    }
+
     /// BurstR (ITU-T G.107 clause 7.5): the mean length of loss runs over the mean that random
     /// loss of the same share p would have, 1 / (1 - p). At least 1.0: G.107 defines no credit for
     /// losses that are spread more evenly than chance.

@@ -8,7 +8,7 @@ use super::codec_impairment::{Band, Impairment};
 /// R of an undisturbed wideband connection (G.107.1 clause 7.7).
 pub const WIDEBAND_R: f64 = 129.0;
 /// G.107.1 annex A: the wideband scale divided by this enters the narrowband mapping.
-const WIDEBAND_SCALE: f64 = 1.29;
+pub(super) const WIDEBAND_SCALE: f64 = 1.29;
 
 /// The planning parameters of G.107 table 3. The default is its default column: R = 93.2.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -21,7 +21,7 @@ pub(super) fn counts(expected: u64, received: u64) -> LossCounts {
 }
 
 /// What was added to `before` to make `now`.
-pub(super) fn since(now: LossCounts, before: LossCounts) -> LossCounts {
+pub(crate) fn since(now: LossCounts, before: LossCounts) -> LossCounts {
     LossCounts {
         expected: now.expected.saturating_sub(before.expected),
         lost: now.lost.saturating_sub(before.lost),

@@ -15,12 +15,15 @@ mod peer;
 mod reception;
 mod rtt;
 mod totals;
+mod voip_metrics;
 
 pub use burst::LossPattern;
 pub use jitter::{InterarrivalJitter, jitter_duration};
 pub use loss::fraction_lost;
-pub use mos::{UNKNOWN_NETWORK_DELAY, estimate, mouth_to_ear_delay, network_delay};
+pub(crate) use loss::since;
+pub use mos::{UNKNOWN_NETWORK_DELAY, estimate, mouth_to_ear_delay, network_delay, r_factor};
 pub use peer::PeerReports;
 pub use reception::{Arrival, PacketFacts, PacketKind, Reception};
 pub use rtt::{RoundTrips, SenderReportMemory, round_trip_time};
 pub use totals::{IntervalReader, IntervalReception, StreamTotals};
+pub(crate) use voip_metrics::{measured, told};

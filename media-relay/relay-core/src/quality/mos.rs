@@ -1,7 +1,7 @@
 //! From measured loss, delay and jitter to a score.
 
-use super::codec_impairment::impairment;
-use super::emodel::{PacketLoss, Transmission, mean_opinion_score};
+use super::codec_impairment::{Band, impairment};
+use super::emodel::{PacketLoss, Transmission, WIDEBAND_SCALE, mean_opinion_score};
 use model::{Codec, Mos};
 use std::time::Duration;
 
@@ -32,13 +32,37 @@ pub fn estimate(
     network_delay: Duration,
     jitter: Duration,
 ) -> Mos {
+    let (rating, band) = rated(codec, loss_ratio, burst_ratio, network_delay, jitter);
+    Mos::new(mean_opinion_score(rating, band))
+}
+
+/// The R factor behind [`estimate`], 0 to 100; wideband's scale is brought down to that
+/// (G.107.1 annex A).
+pub fn r_factor(
+    codec: Codec,
+    loss_ratio: f64,
+    burst_ratio: f64,
+    network_delay: Duration,
+    jitter: Duration,
+) -> f64 {
+    let (rating, band) = rated(codec, loss_ratio, burst_ratio, network_delay, jitter);
+    let scale = if band == Band::Wide { WIDEBAND_SCALE } else { 1.0 };
+    (rating / scale).clamp(0.0, 100.0)
+}
+
+fn rated(
+    codec: Codec,
+    loss_ratio: f64,
+    burst_ratio: f64,
+    network_delay: Duration,
+    jitter: Duration,
+) -> (f64, Band) {
     let impairment = impairment(codec);
     let lost = if loss_ratio.is_nan() { 0.0 } else { loss_ratio.clamp(0.0, 1.0) };
     let loss = PacketLoss { ratio: lost + (1.0 - lost) * late_ratio(jitter), burst_ratio };
     let delay_ms = mouth_to_ear_delay(network_delay, jitter).as_secs_f64() * 1_000.0;
     let transmission = Transmission { delay_ms, ..Transmission::default() };
-    let rating = transmission.rating(&impairment, loss);
-    Mos::new(mean_opinion_score(rating, impairment.band))
+    (transmission.rating(&impairment, loss), impairment.band)
 }
 
 /// One-way network delay: half of the round trip, or [`UNKNOWN_NETWORK_DELAY`].

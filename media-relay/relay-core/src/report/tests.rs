@@ -20,6 +20,7 @@ fn session() -> RtpSession {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: None,
+        xr: model::XrWishes::default(),
         security: model::LegSecurity::Plain,
         ice: None,
     };
@@ -162,6 +163,7 @@ fn a_leg_that_may_not_send_is_told_from_one_that_does_not() {
         relearn: true,
         codecs: Vec::new(),
         telephone_event: None,
+        xr: model::XrWishes::default(),
         security: model::LegSecurity::Plain,
         ice: None,
     };

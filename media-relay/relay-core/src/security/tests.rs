@@ -38,6 +38,7 @@ fn leg(remote: &str, security: model::LegSecurity) -> LegPlan {
             packet_duration: Duration::from_millis(20),
         }],
         telephone_event: None,
+        xr: model::XrWishes::default(),
         ice: None,
         security,
     }

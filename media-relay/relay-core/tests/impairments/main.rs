@@ -121,6 +121,7 @@ fn leg(remote: &str, speech: Speech) -> LegPlan {
         relearn: true,
         codecs: vec![CodecMapping { payload_type, codec, clock_rate, packet_duration: PACKET }],
         telephone_event: None,
+        xr: model::XrWishes::default(),
         security: LegSecurity::Plain,
         ice: None,
     }

@@ -1,6 +1,6 @@
 //! Application-defined packets (RFC 3550 section 6.7).
 
-use super::{Frame, RtcpError};
+use super::{Frame, RtcpError, packet_type, write_packet};
 use crate::wire::u32_at;
 
 /// An application-defined packet over borrowed bytes.
@@ -23,4 +23,13 @@ impl<'a> App<'a> {
         let data = frame.body.get(8..).unwrap_or_default();
         Ok(App { subtype: frame.count, ssrc, name, data })
     }
+}
+
+/// Appends an application-defined packet. Data that does not end on a word is filled up with zeros.
+pub fn write_app(out: &mut Vec<u8>, app: &App<'_>) {
+    write_packet(out, packet_type::APPLICATION, app.subtype, |out| {
+        out.extend_from_slice(&app.ssrc.to_be_bytes());
+        out.extend_from_slice(&app.name);
+        out.extend_from_slice(app.data);
+    });
 }

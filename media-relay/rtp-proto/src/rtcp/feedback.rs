@@ -1,7 +1,14 @@
-//! Feedback messages (RFC 4585 section 6.1): the frame; the messages pass through uninterpreted.
+//! Feedback messages (RFC 4585 section 6.1): generic NACK, picture loss and full intra requests; all
+//! others (REMB, transport-wide congestion control) pass through uninterpreted.
 
-use super::{Frame, RtcpError};
-use crate::wire::u32_at;
+use super::{Frame, RtcpError, packet_type, write_packet};
+use crate::wire::{u16_at, u32_at};
+
+const GENERIC_NACK: u8 = 1;
+const PICTURE_LOSS: u8 = 1;
+const FULL_INTRA_REQUEST: u8 = 4;
+const NACK_BYTES: usize = 4;
+const FIR_BYTES: usize = 8;
 
 /// Which of the two feedback packet types.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -27,6 +34,49 @@ pub struct Feedback<'a> {
     pub control: &'a [u8],
 }
 
+/// What a feedback message asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FeedbackMessage<'a> {
+    /// Packets to send again (RFC 4585 section 6.2.1).
+    Nack(Nacks<'a>),
+    /// A picture was lost (RFC 4585 section 6.3.1).
+    PictureLoss,
+    /// A whole picture is asked of each of these sources (RFC 5104 section 4.3.1).
+    FullIntraRequest(FullIntraRequests<'a>),
+    /// Any other, and what does not fit its format.
+    Other,
+}
+
+/// The entries of a generic NACK.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Nacks<'a> {
+    entries: &'a [u8],
+}
+
+/// One entry of a generic NACK: a lost packet and a bit for each of the 16 after it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Nack {
+    /// PID: the sequence number of a lost packet.
+    pub packet: u16,
+    /// BLP: bit n stands for the packet n + 1 after it.
+    pub following: u16,
+}
+
+/// The entries of a full intra request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FullIntraRequests<'a> {
+    entries: &'a [u8],
+}
+
+/// One entry of a full intra request.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct FullIntraRequest {
+    /// Which source is to send one.
+    pub ssrc: u32,
+    /// Counts requests: the same number is the same request again.
+    pub sequence: u8,
+}
+
 impl<'a> Feedback<'a> {
     pub(crate) fn parse(frame: &Frame<'a>, kind: FeedbackKind) -> Result<Self, RtcpError> {
         Ok(Feedback {
@@ -37,4 +87,100 @@ impl<'a> Feedback<'a> {
             control: frame.body.get(8..).unwrap_or_default(),
         })
     }
+
+    /// What it asks for.
+    pub fn message(&self) -> FeedbackMessage<'a> {
+        let whole = |bytes: usize| {
+            (!self.control.is_empty() && self.control.len().is_multiple_of(bytes))
+                .then_some(self.control)
+        };
+        let known = match (self.kind, self.format) {
+            (FeedbackKind::Transport, GENERIC_NACK) => {
+                whole(NACK_BYTES).map(|entries| FeedbackMessage::Nack(Nacks { entries }))
+            }
+            (FeedbackKind::PayloadSpecific, PICTURE_LOSS) => {
+                self.control.is_empty().then_some(FeedbackMessage::PictureLoss)
+            }
+            (FeedbackKind::PayloadSpecific, FULL_INTRA_REQUEST) => whole(FIR_BYTES)
+                .map(|entries| FeedbackMessage::FullIntraRequest(FullIntraRequests { entries })),
+            _ => None,
+        };
+        known.unwrap_or(FeedbackMessage::Other)
+    }
+}
+
+impl<'a> Nacks<'a> {
+    /// The entries in wire order.
+    pub fn iter(&self) -> impl Iterator<Item = Nack> + use<'a> {
+        self.entries.chunks_exact(NACK_BYTES).filter_map(|bytes| {
+            Some(Nack { packet: u16_at(bytes, 0)?, following: u16_at(bytes, 2)? })
+        })
+    }
+}
+
+impl Nack {
+    /// The sequence numbers that it names, at most 17.
+    pub fn packets(self) -> impl Iterator<Item = u16> {
+        let following = (0..16).filter(move |bit| self.following >> bit & 1 == 1);
+        std::iter::once(self.packet)
+            .chain(following.map(move |bit| self.packet.wrapping_add(bit + 1)))
+    }
+}
+
+impl<'a> FullIntraRequests<'a> {
+    /// The entries in wire order.
+    pub fn iter(&self) -> impl Iterator<Item = FullIntraRequest> + use<'a> {
+        self.entries.chunks_exact(FIR_BYTES).filter_map(|bytes| {
+            Some(FullIntraRequest { ssrc: u32_at(bytes, 0)?, sequence: *bytes.get(4)? })
+        })
+    }
+}
+
+/// Appends a feedback message. Control information that does not end on a word is filled up with
+/// zeros.
+pub fn write_feedback(out: &mut Vec<u8>, feedback: &Feedback<'_>) {
+    let packet_type = match feedback.kind {
+        FeedbackKind::Transport => packet_type::TRANSPORT_FEEDBACK,
+        FeedbackKind::PayloadSpecific => packet_type::PAYLOAD_FEEDBACK,
+    };
+    write_packet(out, packet_type, feedback.format, |out| {
+        out.extend_from_slice(&feedback.sender_ssrc.to_be_bytes());
+        out.extend_from_slice(&feedback.media_ssrc.to_be_bytes());
+        out.extend_from_slice(feedback.control);
+    });
+}
+
+/// Appends a generic NACK.
+pub fn write_nack(out: &mut Vec<u8>, sender_ssrc: u32, media_ssrc: u32, nacks: &[Nack]) {
+    write_packet(out, packet_type::TRANSPORT_FEEDBACK, GENERIC_NACK, |out| {
+        out.extend_from_slice(&sender_ssrc.to_be_bytes());
+        out.extend_from_slice(&media_ssrc.to_be_bytes());
+        for nack in nacks {
+            out.extend_from_slice(&nack.packet.to_be_bytes());
+            out.extend_from_slice(&nack.following.to_be_bytes());
+        }
+    });
+}
+
+/// Appends a picture loss indication.
+pub fn write_picture_loss(out: &mut Vec<u8>, sender_ssrc: u32, media_ssrc: u32) {
+    let kind = FeedbackKind::PayloadSpecific;
+    let message = Feedback { kind, format: PICTURE_LOSS, sender_ssrc, media_ssrc, control: &[] };
+    write_feedback(out, &message);
+}
+
+/// Appends a full intra request. Its sources stand in the entries alone (RFC 5104 section 4.3.1.2).
+pub fn write_full_intra_request(
+    out: &mut Vec<u8>,
+    sender_ssrc: u32,
+    requests: &[FullIntraRequest],
+) {
+    write_packet(out, packet_type::PAYLOAD_FEEDBACK, FULL_INTRA_REQUEST, |out| {
+        out.extend_from_slice(&sender_ssrc.to_be_bytes());
+        out.extend_from_slice(&[0; 4]);
+        for request in requests {
+            out.extend_from_slice(&request.ssrc.to_be_bytes());
+            out.extend_from_slice(&[request.sequence, 0, 0, 0]);
+        }
+    });
 }

@@ -12,18 +12,22 @@ mod sdes;
 mod sr;
 mod xr;
 
-pub use app::App;
+pub use app::{App, write_app};
 pub use bye::{Bye, write_bye};
-pub use feedback::{Feedback, FeedbackKind};
+pub use feedback::{
+    Feedback, FeedbackKind, FeedbackMessage, FullIntraRequest, FullIntraRequests, Nack, Nacks,
+    write_feedback, write_full_intra_request, write_nack, write_picture_loss,
+};
 pub use rr::{
     CUMULATIVE_LOST_MAX, CUMULATIVE_LOST_MIN, ReceiverReport, ReportBlock, ReportBlocks,
     clamp_cumulative_lost, write_receiver_report,
 };
-pub use sdes::{Sdes, SdesChunk, SdesItem, SdesKind, write_cname};
+pub use sdes::{Sdes, SdesChunk, SdesItem, SdesKind, write_cname, write_source_description};
 pub use sr::{SenderInfo, SenderReport, write_sender_report};
 pub use xr::{
-    DlrrReport, DlrrReports, ExtendedReport, VoipMetrics, XrBlock, XrBlocks, write_dlrr,
-    write_receiver_reference_time, write_voip_metrics,
+    DlrrReport, DlrrReports, ExtendedReport, OwnExtendedReport, PacketRange, ReceiptTimes,
+    RunLengths, StatisticsSummary, VoipMetrics, XrBlock, XrBlocks, write_dlrr,
+    write_extended_report, write_receiver_reference_time, write_voip_metrics,
 };
 
 use crate::wire::u16_at;

@@ -110,6 +110,20 @@ fn split_item(bytes: &[u8]) -> Option<(SdesItem<'_>, &[u8])> {
 }
 
 impl SdesKind {
+    const fn to_wire(self) -> u8 {
+        match self {
+            SdesKind::Cname => 1,
+            SdesKind::Name => 2,
+            SdesKind::Email => 3,
+            SdesKind::Phone => 4,
+            SdesKind::Location => 5,
+            SdesKind::Tool => 6,
+            SdesKind::Note => 7,
+            SdesKind::Private => 8,
+            SdesKind::Other(other) => other,
+        }
+    }
+
     const fn from_wire(kind: u8) -> Self {
         match kind {
             1 => SdesKind::Cname,
@@ -127,11 +141,19 @@ impl SdesKind {
 
 /// Appends a source description that gives `ssrc` its canonical name, cut after 255 octets.
 pub fn write_cname(out: &mut Vec<u8>, ssrc: u32, cname: &[u8]) {
-    let cname = cname.get(..255).unwrap_or(cname);
+    write_source_description(out, ssrc, &[SdesItem { kind: SdesKind::Cname, text: cname }]);
+}
+
+/// Appends a source description of one source; each item is cut after 255 octets. An item of type 0
+/// would be the end of the list and is left out.
+pub fn write_source_description(out: &mut Vec<u8>, ssrc: u32, items: &[SdesItem<'_>]) {
     write_packet(out, packet_type::SOURCE_DESCRIPTION, 1, |out| {
         out.extend_from_slice(&ssrc.to_be_bytes());
-        out.extend_from_slice(&[1, cname.len() as u8]);
-        out.extend_from_slice(cname);
+        for item in items.iter().filter(|item| item.kind.to_wire() != 0) {
+            let text = item.text.get(..255).unwrap_or(item.text);
+            out.extend_from_slice(&[item.kind.to_wire(), text.len() as u8]);
+            out.extend_from_slice(text);
+        }
         // The list must end with a zero octet even when it ends on a word.
         out.push(0);
     });

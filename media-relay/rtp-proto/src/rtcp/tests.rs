@@ -261,6 +261,65 @@ fn extended_report_blocks_with_lying_lengths_are_refused() {
     assert_eq!(xr(&[5, 0, 0, 1, 0, 0, 0, 0]), refused);
     assert_eq!(xr(&[7, 0, 0, 1, 0, 0, 0, 0]), refused);
     assert_eq!(xr(&[5, 0, 0, 0]), Ok(()));
+    // Those of packets name a source and a range at least.
+    for block_type in [1, 2, 3, 6] {
+        assert_eq!(xr(&[block_type, 0, 0, 1, 0, 0, 0, 1]), refused);
+    }
+}
+
+#[test]
+fn what_a_peer_cannot_have_measured_is_not_known() {
+    let told = |value| VoipMetrics { r_factor: value, mos_lq: value, mos_cq: value, ..metrics() };
+    let known = |value| {
+        let metrics = told(value);
+        (metrics.known_r_factor(), metrics.known_mos_lq(), metrics.known_mos_cq())
+    };
+    assert_eq!(known(127), (None, None, None));
+    assert_eq!(known(44), (Some(44), Some(44), Some(44)));
+    assert_eq!(known(9), (Some(9), None, None));
+    assert_eq!(known(51), (Some(51), None, None));
+    assert_eq!(known(101), (None, None, None));
+    let unknown = VoipMetrics::unknown(1);
+    assert_eq!((unknown.known_r_factor(), unknown.known_mos_cq()), (None, None));
+}
+
+#[test]
+fn applications_feedback_and_descriptions_of_ours_are_read_as_written() {
+    let app = App { subtype: 5, ssrc: 1, name: *b"name", data: &[1, 2, 3, 4] };
+    let kind = FeedbackKind::PayloadSpecific;
+    // REMB (format 15) and the like pass as they are.
+    let control = b"REMB\x01\x02\x03\x04";
+    let remb = Feedback { kind, format: 15, sender_ssrc: 1, media_ssrc: 0, control };
+    let items = [
+        SdesItem { kind: SdesKind::Cname, text: b"a@b" },
+        SdesItem { kind: SdesKind::Tool, text: b"tandem" },
+        SdesItem { kind: SdesKind::Other(0), text: b"would end the list" },
+    ];
+    let mut bytes = Vec::new();
+    write_app(&mut bytes, &app);
+    write_feedback(&mut bytes, &remb);
+    write_source_description(&mut bytes, 9, &items);
+    let read: Result<Vec<_>, _> = parse_compound(&bytes).collect();
+    let read = read.unwrap();
+    assert_eq!(read[..2], [RtcpPacket::Application(app), RtcpPacket::Feedback(remb)]);
+    assert_eq!(remb.message(), FeedbackMessage::Other);
+    let RtcpPacket::SourceDescription(sdes) = read[2] else { panic!("{read:?}") };
+    let chunk = sdes.chunks().next().unwrap();
+    assert_eq!((chunk.ssrc, chunk.items().collect::<Vec<_>>()), (9, items[..2].to_vec()));
+}
+
+#[test]
+fn a_nack_names_a_packet_and_those_that_follow_it() {
+    // RFC 4585 section 6.2.1: the lowest bit of BLP stands for PID + 1.
+    let nack = Nack { packet: 65_534, following: 0b1000_0000_0000_0011 };
+    assert_eq!(nack.packets().collect::<Vec<_>>(), [65_534, 65_535, 0, 14]);
+    let mut bytes = Vec::new();
+    write_nack(&mut bytes, 1, 2, &[nack]);
+    assert_eq!(bytes, [0x81, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0xfe, 0x80, 0x03]);
+    // What does not fit its format is opaque, not an error: it passes.
+    let kind = FeedbackKind::Transport;
+    let cut = Feedback { kind, format: 1, sender_ssrc: 1, media_ssrc: 2, control: &[0; 6] };
+    assert_eq!(cut.message(), FeedbackMessage::Other);
 }
 
 /// Reads everything that a view offers.
@@ -278,6 +337,12 @@ fn exhaust(bytes: &[u8]) -> usize {
                 .blocks
                 .map(|block| match block {
                     XrBlock::Dlrr(reports) => reports.iter().count(),
+                    XrBlock::ReceiptTimes(times) => times.times().count(),
+                    XrBlock::LossRuns(runs) | XrBlock::DuplicateRuns(runs) => {
+                        let (ones, zeros) = runs.ones_and_zeros();
+                        assert!(ones + zeros <= u32::from(runs.range.packets()));
+                        1
+                    }
                     _ => 1,
                 })
                 .sum(),

@@ -1,15 +1,26 @@
-//! Extended reports (RFC 3611): receiver reference time, DLRR and VoIP metrics.
+//! Extended reports (RFC 3611): all seven kinds of blocks are read; receiver reference time, DLRR and
+//! VoIP metrics are written too.
+
+mod packets;
+mod voip_metrics;
+
+pub use packets::{PacketRange, ReceiptTimes, RunLengths, StatisticsSummary};
+pub use voip_metrics::VoipMetrics;
 
 use super::{Frame, RtcpError, packet_type, write_packet};
 use crate::wire::{u16_at, u32_at, u64_at};
 use crate::{NtpMid, NtpTime};
+use voip_metrics::VOIP_METRICS_BYTES;
 
 const BLOCK_HEADER: usize = 4;
+const LOSS_RUNS: u8 = 1;
+const DUPLICATE_RUNS: u8 = 2;
+const RECEIPT_TIMES: u8 = 3;
 const RECEIVER_REFERENCE_TIME: u8 = 4;
 const DLRR: u8 = 5;
+const STATISTICS_SUMMARY: u8 = 6;
 const VOIP_METRICS: u8 = 7;
 const DLRR_BYTES: usize = 12;
-const VOIP_METRICS_BYTES: usize = 32;
 
 /// An extended report over borrowed bytes; all its blocks were checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,10 +40,18 @@ pub struct XrBlocks<'a> {
 /// One report block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum XrBlock<'a> {
+    /// Which packets were lost (section 4.1): a 1 for each that came.
+    LossRuns(RunLengths<'a>),
+    /// Which packets came twice (section 4.2): a 0 for each that did.
+    DuplicateRuns(RunLengths<'a>),
+    /// When packets came (section 4.3).
+    ReceiptTimes(ReceiptTimes<'a>),
     /// Receiver reference time (section 4.4): a receiver's clock, answered by DLRR.
     ReceiverReferenceTime(NtpTime),
     /// Delay since the last receiver reference time (section 4.5).
     Dlrr(DlrrReports<'a>),
+    /// Statistics summary (section 4.6).
+    StatisticsSummary(StatisticsSummary),
     /// VoIP metrics (section 4.7).
     VoipMetrics(VoipMetrics),
     /// Any other block.
@@ -61,54 +80,6 @@ pub struct DlrrReport {
     pub last_receiver_report: NtpMid,
     /// DLRR: delay since then in 1/65,536 s.
     pub delay: u32,
-}
-
-/// What an endpoint measured of a call (section 4.7). Values as on the wire; 127 stands for
-/// "unavailable" in levels, RERL, R and MOS.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct VoipMetrics {
-    /// The source that it speaks of.
-    pub ssrc: u32,
-    /// Packets lost in the network, in 1/256.
-    pub loss_rate: u8,
-    /// Packets discarded by the jitter buffer, in 1/256.
-    pub discard_rate: u8,
-    /// Share lost or discarded within bursts, in 1/256.
-    pub burst_density: u8,
-    /// Share lost or discarded within gaps, in 1/256.
-    pub gap_density: u8,
-    /// Mean length of a burst, ms.
-    pub burst_duration: u16,
-    /// Mean length of a gap, ms.
-    pub gap_duration: u16,
-    /// Round-trip time, ms; 0 when unknown.
-    pub round_trip_delay: u16,
-    /// Delay inside the reporting endpoint, ms.
-    pub end_system_delay: u16,
-    /// Signal level, dBm0.
-    pub signal_level: i8,
-    /// Noise level, dBm0.
-    pub noise_level: i8,
-    /// Residual echo return loss, dB.
-    pub residual_echo_return_loss: u8,
-    /// Gmin: received packets that end a burst; 16 is recommended.
-    pub gap_threshold: u8,
-    /// R factor, 0 to 100.
-    pub r_factor: u8,
-    /// R factor of a segment in another network.
-    pub external_r_factor: u8,
-    /// MOS for listening quality, times 10.
-    pub mos_lq: u8,
-    /// MOS for conversational quality, times 10.
-    pub mos_cq: u8,
-    /// Packet loss concealment and jitter buffer kind.
-    pub receiver_configuration: u8,
-    /// Nominal jitter buffer delay, ms.
-    pub jitter_buffer_nominal: u16,
-    /// Largest jitter buffer delay now, ms.
-    pub jitter_buffer_maximum: u16,
-    /// Largest jitter buffer delay possible, ms.
-    pub jitter_buffer_absolute_maximum: u16,
 }
 
 impl<'a> ExtendedReport<'a> {
@@ -162,88 +133,70 @@ fn split_block(bytes: &[u8]) -> Option<(XrBlock<'_>, &[u8])> {
             XrBlock::VoipMetrics(VoipMetrics::parse(content)?)
         }
         RECEIVER_REFERENCE_TIME | DLRR | VOIP_METRICS => return None,
+        LOSS_RUNS => XrBlock::LossRuns(RunLengths::parse(specific, content)?),
+        DUPLICATE_RUNS => XrBlock::DuplicateRuns(RunLengths::parse(specific, content)?),
+        RECEIPT_TIMES => XrBlock::ReceiptTimes(ReceiptTimes::parse(specific, content)?),
+        STATISTICS_SUMMARY => {
+            XrBlock::StatisticsSummary(StatisticsSummary::parse(specific, content)?)
+        }
         block_type => XrBlock::Other { block_type, specific, content },
     };
     Some((block, rest))
 }
 
-impl VoipMetrics {
-    fn parse(content: &[u8]) -> Option<Self> {
-        let octet = |at: usize| content.get(at).copied();
-        let half = |at: usize| u16_at(content, at);
-        Some(VoipMetrics {
-            ssrc: u32_at(content, 0)?,
-            loss_rate: octet(4)?,
-            discard_rate: octet(5)?,
-            burst_density: octet(6)?,
-            gap_density: octet(7)?,
-            burst_duration: half(8)?,
-            gap_duration: half(10)?,
-            round_trip_delay: half(12)?,
-            end_system_delay: half(14)?,
-            signal_level: octet(16)? as i8,
-            noise_level: octet(17)? as i8,
-            residual_echo_return_loss: octet(18)?,
-            gap_threshold: octet(19)?,
-            r_factor: octet(20)?,
-            external_r_factor: octet(21)?,
-            mos_lq: octet(22)?,
-            mos_cq: octet(23)?,
-            receiver_configuration: octet(24)?,
-            jitter_buffer_nominal: half(26)?,
-            jitter_buffer_maximum: half(28)?,
-            jitter_buffer_absolute_maximum: half(30)?,
-        })
-    }
+/// What an extended report of ours says; one packet for all of it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct OwnExtendedReport {
+    /// Our clock, which the peer answers with DLRR.
+    pub reference_time: Option<NtpTime>,
+    /// The answer to the peer's clock.
+    pub dlrr: Option<DlrrReport>,
+    /// What we measured of a source.
+    pub voip_metrics: Option<VoipMetrics>,
+}
 
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.ssrc.to_be_bytes());
-        out.extend_from_slice(&[self.loss_rate, self.discard_rate]);
-        out.extend_from_slice(&[self.burst_density, self.gap_density]);
-        for half in
-            [self.burst_duration, self.gap_duration, self.round_trip_delay, self.end_system_delay]
-        {
-            out.extend_from_slice(&half.to_be_bytes());
-        }
-        out.extend_from_slice(&[self.signal_level as u8, self.noise_level as u8]);
-        out.extend_from_slice(&[self.residual_echo_return_loss, self.gap_threshold]);
-        out.extend_from_slice(&[self.r_factor, self.external_r_factor, self.mos_lq, self.mos_cq]);
-        out.extend_from_slice(&[self.receiver_configuration, 0]);
-        for half in [
-            self.jitter_buffer_nominal,
-            self.jitter_buffer_maximum,
-            self.jitter_buffer_absolute_maximum,
-        ] {
-            out.extend_from_slice(&half.to_be_bytes());
-        }
+impl OwnExtendedReport {
+    /// Whether it says nothing, and need not be sent.
+    pub fn is_empty(&self) -> bool {
+        *self == OwnExtendedReport::default()
     }
+}
+
+/// Appends an extended report with the blocks that `report` has.
+pub fn write_extended_report(out: &mut Vec<u8>, ssrc: u32, report: &OwnExtendedReport) {
+    write_packet(out, packet_type::EXTENDED_REPORT, 0, |out| {
+        out.extend_from_slice(&ssrc.to_be_bytes());
+        if let Some(now) = report.reference_time {
+            out.extend_from_slice(&[RECEIVER_REFERENCE_TIME, 0, 0, 2]);
+            out.extend_from_slice(&now.0.to_be_bytes());
+        }
+        if let Some(dlrr) = &report.dlrr {
+            out.extend_from_slice(&[DLRR, 0, 0, 3]);
+            for word in [dlrr.ssrc, dlrr.last_receiver_report.0, dlrr.delay] {
+                out.extend_from_slice(&word.to_be_bytes());
+            }
+        }
+        if let Some(metrics) = &report.voip_metrics {
+            out.extend_from_slice(&[VOIP_METRICS, 0, 0, (VOIP_METRICS_BYTES / 4) as u8]);
+            metrics.write(out);
+        }
+    });
 }
 
 /// Appends an extended report with our clock, which the peer answers with DLRR.
 pub fn write_receiver_reference_time(out: &mut Vec<u8>, ssrc: u32, now: NtpTime) {
-    write_packet(out, packet_type::EXTENDED_REPORT, 0, |out| {
-        out.extend_from_slice(&ssrc.to_be_bytes());
-        out.extend_from_slice(&[RECEIVER_REFERENCE_TIME, 0, 0, 2]);
-        out.extend_from_slice(&now.0.to_be_bytes());
-    });
+    let report = OwnExtendedReport { reference_time: Some(now), ..OwnExtendedReport::default() };
+    write_extended_report(out, ssrc, &report);
 }
 
 /// Appends an extended report that answers one receiver's reference time.
 pub fn write_dlrr(out: &mut Vec<u8>, ssrc: u32, report: &DlrrReport) {
-    write_packet(out, packet_type::EXTENDED_REPORT, 0, |out| {
-        out.extend_from_slice(&ssrc.to_be_bytes());
-        out.extend_from_slice(&[DLRR, 0, 0, 3]);
-        for word in [report.ssrc, report.last_receiver_report.0, report.delay] {
-            out.extend_from_slice(&word.to_be_bytes());
-        }
-    });
+    let report = OwnExtendedReport { dlrr: Some(*report), ..OwnExtendedReport::default() };
+    write_extended_report(out, ssrc, &report);
 }
 
 /// Appends an extended report with one VoIP metrics block.
 pub fn write_voip_metrics(out: &mut Vec<u8>, ssrc: u32, metrics: &VoipMetrics) {
-    write_packet(out, packet_type::EXTENDED_REPORT, 0, |out| {
-        out.extend_from_slice(&ssrc.to_be_bytes());
-        out.extend_from_slice(&[VOIP_METRICS, 0, 0, (VOIP_METRICS_BYTES / 4) as u8]);
-        metrics.write(out);
-    });
+    let report = OwnExtendedReport { voip_metrics: Some(*metrics), ..OwnExtendedReport::default() };
+    write_extended_report(out, ssrc, &report);
 }

@@ -76,6 +76,7 @@ fn plan(remote: Option<SocketAddr>, security: LegSecurity, ice: Option<IcePlan>)
         relearn: true,
         codecs: Vec::new(),
         telephone_event: None,
+        xr: model::XrWishes::default(),
         security,
         ice: ice.map(Box::new),
     }

@@ -1,0 +1,268 @@
+//! RTCP that we send ourselves.
+//!
+//! Three styles ([`RtcpStyle`]). As a *transport translator* nothing is added. In *back-to-back RTP
+//! sessions* RTCP ends here and every report is ours. Between them, the default watches which legs
+//! speak RTCP: towards a leg whose other side is silent we report in that side's place, so that the
+//! leg has somebody to answer and both directions are measured.
+//!
+//! The source of what we say towards a leg is that of the media which we send there (for a
+//! translator the other side's own SSRC), because receivers tie sender reports to the media by it.
+
+mod compose;
+mod heard;
+
+pub(crate) use heard::{Heard, note_report};
+
+use crate::forward::{MediaSocket, PacketKind, rtcp_way};
+use crate::rtp_session::RtpSession;
+use crate::security::GROWTH;
+use compose::Compound;
+use model::{Instant, LegSide};
+use rtp_proto::NtpTime;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Octets that the buffer for a report of ours should hold, so that building it allocates nothing.
+pub const LONGEST_REPORT: usize = 512;
+
+/// RFC 3550 section 6.2: the mean time between two reports.
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Who speaks RTCP with the legs (RFC 7667).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum RtcpStyle {
+    /// RTCP passes; towards a leg whose other side has been silent for two intervals we report, and
+    /// so we do where a leg asks for VoIP metrics that the other side does not send.
+    #[default]
+    Auto,
+    /// RTCP passes and nothing is added: a transport translator (section 3.2.1).
+    Translator,
+    /// RTCP ends here: sources, reports and goodbyes are ours (section 3.1).
+    BackToBack,
+}
+
+/// A report that is ready to be sent; its octets are in the buffer that was given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OwnReport {
+    /// The socket of the leg to send it from.
+    pub socket: MediaSocket,
+    /// Where to.
+    pub destination: SocketAddr,
+    /// Octets to send.
+    pub len: usize,
+}
+
+/// What we say of ourselves, and when.
+#[derive(Debug)]
+pub(crate) struct OwnRtcp {
+    style: RtcpStyle,
+    interval: Duration,
+    /// When the first plan came; `None` before.
+    begun: Option<Instant>,
+    towards: [Towards; 2],
+}
+
+/// Towards one leg.
+#[derive(Debug)]
+pub(crate) struct Towards {
+    /// Our source while there is no media that we send to the leg.
+    ssrc: u32,
+    /// Sixteen hexadecimal digits (RFC 7022 section 4.2: short-term, without an address in it).
+    cname: [u8; 16],
+    /// When to look whether a report is due.
+    next: Instant,
+    /// What the last report said of the leg's source.
+    reported: Option<compose::Reported>,
+    /// RTP packets sent to the leg at the last two reports, the older one first.
+    sent: [u64; 2],
+    /// The last report spoke for the media that goes to the leg, and no goodbye followed.
+    speaks: bool,
+    /// The other side has said goodbye, and the leg is to know.
+    pass_goodbye: bool,
+}
+
+/// How much to say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Share {
+    Nothing,
+    /// Extended reports that nobody else sends.
+    Metrics,
+    Everything,
+}
+
+impl RtpSession {
+    /// Chooses who speaks RTCP, before the first plan. `interval` is the mean time between reports,
+    /// [`REPORT_INTERVAL`] on a real network. `draw` gives unguessable numbers.
+    pub fn set_rtcp(
+        &mut self,
+        style: RtcpStyle,
+        interval: Duration,
+        draw: &mut dyn FnMut() -> u64,
+    ) {
+        for leg in &mut self.legs {
+            // Any other than 0: the sources on both legs are never the same.
+            leg.ssrc_mask = if style == RtcpStyle::BackToBack { draw() as u32 | 1 } else { 0 };
+        }
+        let towards = LegSide::BOTH.map(|_| Towards::new(draw));
+        let own = OwnRtcp { style, interval, begun: None, towards };
+        self.own_rtcp = (style != RtcpStyle::Translator).then(|| Box::new(own));
+    }
+
+    /// The first plan came: the first report is due after half of an interval (RFC 3550 section
+    /// 6.2).
+    pub(crate) fn begin_rtcp(&mut self, now: Instant) {
+        let Some(own) = self.own_rtcp.as_deref_mut() else { return };
+        if own.begun.is_none() {
+            own.begun = Some(now);
+            for towards in &mut own.towards {
+                towards.next = now + own.interval / 2;
+            }
+        }
+    }
+
+    /// Whether RTCP of the legs ends here.
+    pub(crate) fn terminates_rtcp(&self) -> bool {
+        self.own_rtcp.as_ref().is_some_and(|own| own.style == RtcpStyle::BackToBack)
+    }
+
+    /// When [`RtpSession::poll_rtcp`] is to be asked for both legs; `None` for never.
+    pub fn rtcp_deadline(&self) -> Option<Instant> {
+        let own = self.own_rtcp.as_ref().filter(|own| own.begun.is_some())?;
+        own.towards.iter().map(|towards| towards.next).min()
+    }
+
+    /// Writes the report that is due towards leg `to` into `out`, and counts it as sent; `None` when
+    /// none is. `ntp` is the wall clock at `now`, `random` any number that peers cannot guess.
+    pub fn poll_rtcp(
+        &mut self,
+        to: LegSide,
+        now: Instant,
+        ntp: NtpTime,
+        random: u64,
+        out: &mut Vec<u8>,
+    ) -> Option<OwnReport> {
+        let own = self.own_rtcp.as_deref()?;
+        own.begun.filter(|_| own.towards[to.index()].next <= now)?;
+        let share = self.share(own, to, now);
+        let next = self.next_look(own, to, share, now, random);
+        let own = self.own_rtcp.as_deref_mut()?;
+        let towards = &mut own.towards[to.index()];
+        towards.next = next;
+        let goodbye = std::mem::take(&mut towards.pass_goodbye);
+        match share {
+            Share::Nothing => {
+                towards.speaks = false;
+                None
+            }
+            Share::Metrics => self.send_rtcp(to, now, ntp, Compound::Metrics, out),
+            Share::Everything => self.send_rtcp(to, now, ntp, Compound::Report { goodbye }, out),
+        }
+    }
+
+    /// Writes our goodbye towards leg `to`, at the end of the stream; `None` where the leg knows
+    /// nothing of us (RFC 3550 section 6.3.7).
+    pub fn poll_goodbye(
+        &mut self,
+        to: LegSide,
+        now: Instant,
+        ntp: NtpTime,
+        out: &mut Vec<u8>,
+    ) -> Option<OwnReport> {
+        self.own_rtcp.as_deref().filter(|own| own.towards[to.index()].speaks)?;
+        self.send_rtcp(to, now, ntp, Compound::Report { goodbye: true }, out)
+    }
+
+    /// A leg said goodbye where its RTCP ends: the other is told at once.
+    pub(crate) fn pass_goodbye(&mut self, from: LegSide, now: Instant) {
+        if let Some(own) = self.own_rtcp.as_deref_mut() {
+            let towards = &mut own.towards[from.other().index()];
+            if towards.speaks && !towards.pass_goodbye {
+                towards.pass_goodbye = true;
+                towards.next = now;
+            }
+        }
+    }
+
+    fn share(&self, own: &OwnRtcp, to: LegSide, now: Instant) -> Share {
+        let is_fax = self.rare.as_ref().is_some_and(|rare| rare.is_fax);
+        if is_fax || !self.has_media() {
+            return Share::Nothing;
+        }
+        let (heard, metrics) = self.spoke(own, to);
+        let silent = |since: Instant| now - since >= own.interval * 2;
+        let wishes = self.legs[to.index()].plan.as_ref().is_some_and(|plan| plan.xr.voip_metrics);
+        match own.style {
+            RtcpStyle::Translator => Share::Nothing,
+            RtcpStyle::BackToBack => Share::Everything,
+            RtcpStyle::Auto if silent(heard) => Share::Everything,
+            RtcpStyle::Auto if wishes && silent(metrics) => Share::Metrics,
+            RtcpStyle::Auto => Share::Nothing,
+        }
+    }
+
+    /// When the other side last sent reports, and VoIP metrics, that `to` got.
+    fn spoke(&self, own: &OwnRtcp, to: LegSide) -> (Instant, Instant) {
+        let begun = own.begun.unwrap_or(Instant::ZERO);
+        let heard = &self.legs[to.other().index()].stream.heard;
+        (heard.report_at.unwrap_or(begun), heard.metrics_at.unwrap_or(begun))
+    }
+
+    /// RFC 3550 section 6.3.1 without its compensation for timer reconsideration, which two
+    /// participants do not need.
+    fn next_look(
+        &self,
+        own: &OwnRtcp,
+        to: LegSide,
+        share: Share,
+        now: Instant,
+        random: u64,
+    ) -> Instant {
+        let thousandths = 500 + (random % 1_001) as u32;
+        let next = now + own.interval * thousandths / 1_000;
+        if own.style == RtcpStyle::Auto && share == Share::Nothing {
+            // Not before the other side can have been silent for long enough.
+            let (heard, _) = self.spoke(own, to);
+            return (heard + own.interval * 2).max(now + own.interval / 2);
+        }
+        next
+    }
+
+    fn send_rtcp(
+        &mut self,
+        to: LegSide,
+        now: Instant,
+        ntp: NtpTime,
+        compound: Compound,
+        out: &mut Vec<u8>,
+    ) -> Option<OwnReport> {
+        let (socket, destination) = rtcp_way(&self.legs[to.index()])?;
+        self.compose(to, now, ntp, compound, out)?;
+        let plain = out.len();
+        out.resize(plain + GROWTH, 0);
+        let len = self.security.protect(to, PacketKind::Rtcp, out, plain).ok()?;
+        self.legs[to.index()].stream.sent(PacketKind::Rtcp, len);
+        Some(OwnReport { socket, destination, len })
+    }
+}
+
+impl Towards {
+    fn new(draw: &mut dyn FnMut() -> u64) -> Self {
+        let mut name = draw();
+        let cname = [0; 16].map(|_: u8| {
+            name = name.rotate_left(4);
+            b"0123456789abcdef"[(name & 15) as usize]
+        });
+        Towards {
+            ssrc: draw() as u32,
+            cname,
+            next: Instant::ZERO,
+            reported: None,
+            sent: [0; 2],
+            speaks: false,
+            pass_goodbye: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What a leg's RTCP told us, for the reports that we send and make.
+
+use crate::rtp_session::Leg;
+use model::Instant;
+use rtp_proto::NtpMid;
+use rtp_proto::rtcp::{ReportBlock, RtcpPacket, VoipMetrics, XrBlock};
+
+/// What was heard of a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Heard {
+    /// When its last sender or receiver report came.
+    pub(crate) report_at: Option<Instant>,
+    /// When its last VoIP metrics came.
+    pub(crate) metrics_at: Option<Instant>,
+    /// Its last sender report, which a report block of ours quotes.
+    pub(crate) sender_report: Option<Stamp>,
+    /// Its last receiver reference time, which a DLRR block of ours quotes.
+    pub(crate) reference_time: Option<Stamp>,
+    /// What it last said of the audio that we send to it.
+    pub(crate) voip_metrics: Option<VoipMetrics>,
+}
+
+/// A time by a leg's clock, and when it came by ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) ssrc: u32,
+    pub(crate) ntp: NtpMid,
+    pub(crate) at: Instant,
+}
+
+/// Takes one packet of a compound of `leg`; `passes` when it goes on to `other`. Whether it says
+/// goodbye.
+pub(crate) fn note_report(
+    leg: &mut Leg,
+    other: &mut Leg,
+    packet: &RtcpPacket<'_>,
+    passes: bool,
+    arrival: Instant,
+) -> bool {
+    let blocks = match packet {
+        RtcpPacket::SenderReport(report) => {
+            let ntp = report.info.ntp.mid();
+            if passes {
+                other.stream.note_sender_report(ntp, arrival);
+            }
+            leg.stream.heard.sender_report = Some(Stamp { ssrc: report.ssrc, ntp, at: arrival });
+            report.blocks
+        }
+        RtcpPacket::ReceiverReport(report) => report.blocks,
+        RtcpPacket::ExtendedReport(report) => {
+            for block in report.blocks {
+                note_extended(leg, other, report.ssrc, &block, arrival);
+            }
+            return false;
+        }
+        RtcpPacket::Goodbye(_) => return true,
+        _ => return false,
+    };
+    leg.stream.heard.report_at = Some(arrival);
+    for block in blocks.iter() {
+        // The leg knows our source, the numbers are kept by the other's.
+        let block = ReportBlock { ssrc: block.ssrc ^ leg.ssrc_mask, ..block };
+        leg.stream.note_report_block(&block, &other.stream, arrival);
+    }
+    false
+}
+
+fn note_extended(leg: &mut Leg, other: &Leg, reporter: u32, block: &XrBlock<'_>, arrival: Instant) {
+    match block {
+        XrBlock::ReceiverReferenceTime(time) => {
+            let stamp = Stamp { ssrc: reporter, ntp: time.mid(), at: arrival };
+            leg.stream.heard.reference_time = Some(stamp);
+        }
+        XrBlock::Dlrr(reports) => {
+            for report in reports.iter() {
+                leg.stream.note_answer(report.last_receiver_report, report.delay, arrival);
+            }
+        }
+        XrBlock::VoipMetrics(metrics)
+            if other.stream.reception.ssrc() == Some(metrics.ssrc ^ leg.ssrc_mask) =>
+        {
+            leg.stream.heard.metrics_at = Some(arrival);
+            leg.stream.heard.voip_metrics = Some(*metrics);
+        }
+        _ => {}
+    }
+}
