@@ -61,6 +61,10 @@ pub struct RelayConfig {
     pub rtcp: RtcpStyle,
     /// The mean time between two of our own RTCP reports on a leg.
     pub rtcp_interval: Duration,
+    /// Packets a second that a leg may send, RTP and RTCP together, and as many at once; more are
+    /// dropped ([`DropReason::RateExceeded`]). 0 is no bound. A bound below 600 does not hold for what
+    /// the kernel forwards.
+    pub max_packets_per_second: u32,
     /// Makes the order of ports unpredictable: any random number.
     pub port_seed: u64,
     /// The certificate for legs that agree their keys on the media path; without one their calls
@@ -88,6 +92,7 @@ impl RelayConfig {
             dscp: 46,
             rtcp: RtcpStyle::Auto,
             rtcp_interval: REPORT_INTERVAL,
+            max_packets_per_second: 2_000,
             port_seed: 0,
             dtls: None,
         }

@@ -218,6 +218,7 @@ fn start_relay(
         fast_path_capacity: media.fast_path_capacity,
         dscp: media.dscp,
         rtcp: media.rtcp,
+        max_packets_per_second: media.max_packets_per_second,
         port_seed: u64::from_ne_bytes(seed),
         dtls: Some(Arc::new(identity)),
         ..RelayConfig::new(media.bind.clone(), media.ports.clone())

@@ -52,6 +52,7 @@ impl RtpSession {
         let verdict = leg.rtp.observe(source, NO_SSRC, arrival, &self.policy, None);
         crate::forward::admit(verdict)?;
         leg.note_heard(arrival);
+        let has_room = !(accepts && wants) || leg.bucket.take(self.rate, arrival);
         let destination = other.rtp.destination();
         if let Some(counts) = self.fax_counts_of(from) {
             counts.received_packets = counts.received_packets.saturating_add(1);
@@ -62,6 +63,9 @@ impl RtpSession {
         }
         if !wants {
             return Err(DropReason::NotWanted);
+        }
+        if !has_room {
+            return Err(DropReason::RateExceeded);
         }
         destination.ok_or(DropReason::NoDestination)
     }

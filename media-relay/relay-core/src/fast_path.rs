@@ -80,6 +80,8 @@ impl RtpSession {
         };
         leg.stream.received_rtp(plan, &header, packet.octets, packet.arrival, true);
         other.stream.sent(PacketKind::Rtp, packet.octets);
+        // It has gone; what comes through the sockets beside it has that much less room.
+        leg.bucket.take(self.rate, packet.arrival);
         leg.note_heard(packet.arrival);
     }
 }

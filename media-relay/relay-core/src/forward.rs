@@ -91,11 +91,13 @@ pub enum DropReason {
     SrtpExhausted,
     /// The handshake that gives the keys is not done yet.
     NoKeys,
+    /// The leg sent more packets than a leg may, see [`RtpSession::limit_rate`].
+    RateExceeded,
 }
 
 impl DropReason {
     /// Every reason, in the order of their declaration.
-    pub const ALL: [DropReason; 15] = [
+    pub const ALL: [DropReason; 16] = [
         DropReason::NoPlan,
         DropReason::NotMedia,
         DropReason::MalformedRtp,
@@ -111,6 +113,7 @@ impl DropReason {
         DropReason::SrtpRepeated,
         DropReason::SrtpExhausted,
         DropReason::NoKeys,
+        DropReason::RateExceeded,
     ];
 
     /// The position in [`DropReason::ALL`].
@@ -137,6 +140,7 @@ impl DropReason {
             DropReason::SrtpRepeated => "srtp_repeated",
             DropReason::SrtpExhausted => "srtp_exhausted",
             DropReason::NoKeys => "no_keys",
+            DropReason::RateExceeded => "rate_exceeded",
         }
     }
 }
@@ -243,6 +247,8 @@ impl RtpSession {
             Err(DropReason::NotAccepted)
         } else if other.plan.as_ref().is_some_and(|p| !p.sends_to) {
             Err(DropReason::NotWanted)
+        } else if !leg.bucket.take(self.rate, arrival) {
+            Err(DropReason::RateExceeded)
         } else {
             let destination = other.rtp.destination().ok_or(DropReason::NoDestination);
             destination.map(|destination| (MediaSocket::Rtp, destination, packet.len()))
@@ -288,6 +294,9 @@ impl RtpSession {
         };
         let sender = check_compound(packet)?;
         admit(latch.observe(source, sender, arrival, policy, companion))?;
+        if !leg.bucket.take(self.rate, arrival) {
+            return Err(DropReason::RateExceeded);
+        }
         let way = if ends_here { None } else { rtcp_way(other) };
         leg.stream.received_rtcp(octets);
         let mut goodbye = false;
@@ -356,7 +365,8 @@ impl RtpSession {
             | DropReason::SrtpReplayed
             | DropReason::SrtpRepeated
             | DropReason::SrtpExhausted
-            | DropReason::NoKeys => {}
+            | DropReason::NoKeys
+            | DropReason::RateExceeded => {}
         }
         Decision::Drop(reason)
     }

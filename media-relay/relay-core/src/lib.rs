@@ -22,6 +22,7 @@ mod latch;
 mod own_rtcp;
 mod plan;
 pub mod quality;
+mod rate;
 mod report;
 mod rtp_session;
 mod security;

@@ -4,6 +4,7 @@ use crate::forward::PacketKind;
 use crate::latch::{Latch, LearningPolicy};
 use crate::own_rtcp::OwnRtcp;
 use crate::plan::{CompiledLeg, expectations};
+use crate::rate::{PacketBucket, PacketRate};
 use crate::security::{LegContexts, StreamSecurity};
 use crate::stream::LegStream;
 use model::{
@@ -18,6 +19,8 @@ pub struct RtpSession {
     pub(crate) id: MediaId,
     pub(crate) transaction_id: TransactionId,
     pub(crate) policy: LearningPolicy,
+    /// What either leg may send.
+    pub(crate) rate: PacketRate,
     pub(crate) legs: [Leg; 2],
     pub(crate) security: StreamSecurity,
     /// `None` where none of the RTCP is ours.
@@ -43,6 +46,8 @@ pub(crate) struct Leg {
     pub(crate) plan: Option<CompiledLeg>,
     pub(crate) rtp: Latch,
     pub(crate) rtcp: Latch,
+    /// Of everything that comes from the leg itself.
+    pub(crate) bucket: PacketBucket,
     pub(crate) stream: LegStream,
     /// When the leg was last heard, or last began to be one that should send.
     heard: Instant,
@@ -66,6 +71,7 @@ impl RtpSession {
             plan: None,
             rtp: Latch::default(),
             rtcp: Latch::default(),
+            bucket: PacketBucket::default(),
             stream: LegStream::default(),
             heard: now,
             silence_said: false,
@@ -73,8 +79,23 @@ impl RtpSession {
             ssrc_mask: 0,
         };
         let security = StreamSecurity::default();
-        let legs = [leg(), leg()];
-        RtpSession { id, transaction_id, policy, legs, security, own_rtcp: None, rare: None }
+        RtpSession {
+            id,
+            transaction_id,
+            policy,
+            rate: PacketRate::default(),
+            legs: [leg(), leg()],
+            security,
+            own_rtcp: None,
+            rare: None,
+        }
+    }
+
+    /// From now on each leg may send so many packets a second, RTP and RTCP together, and as many at
+    /// once; more are dropped as [`crate::DropReason::RateExceeded`]. 0, as in the beginning, is no
+    /// bound.
+    pub fn limit_rate(&mut self, packets_per_second: u32) {
+        self.rate = PacketRate::per_second(packets_per_second);
     }
 
     /// Swaps the whole plan. What was measured and, without `relearn`, what was latched stays; so do

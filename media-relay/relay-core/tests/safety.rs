@@ -286,6 +286,56 @@ fn wild_numbers_are_passed_on_and_counted_within_reason() {
     }
 }
 
+#[test]
+fn a_leg_over_its_rate_loses_the_excess_alone() {
+    let mut call = Call::new();
+    call.session.limit_rate(2_000);
+    let mut dropped = 0;
+    // Ten seconds at 4,000 packets a second, and a stranger's spray beside them.
+    for number in 0..40_000 {
+        call.now += Duration::from_micros(250);
+        let strange = call.send(LegSide::A, STRANGER, packet(7, number));
+        assert_eq!(strange, Decision::Drop(DropReason::WrongSource), "takes nothing of the leg's");
+        match call.send(LegSide::A, A, packet(7, number)) {
+            Decision::Send { .. } => {}
+            decision => {
+                assert_eq!(decision, Decision::Drop(DropReason::RateExceeded));
+                dropped += 1;
+            }
+        }
+        if number % 80 == 0 {
+            let now = call.now;
+            call.genuine(LegSide::B, packet(9, number / 80));
+            call.now = now;
+        }
+    }
+    assert!((17_990..=18_010).contains(&dropped), "{dropped}: half, but for the burst before");
+    let [a, b] = call.reports();
+    // It was received, and not passed on; nobody lost it.
+    assert_eq!((a.received.rtp_packets, a.received.loss.lost), (40_000, 0));
+    assert_eq!(b.sent.rtp_packets, 40_000 - dropped);
+    assert_eq!((b.received.rtp_packets, b.received.loss.lost), (500, 0));
+}
+
+#[test]
+fn what_the_kernel_forwards_counts_for_the_rate() {
+    let mut call = Call::new();
+    call.session.limit_rate(600);
+    call.genuine(LegSide::A, packet(7, 0));
+    let now = call.now;
+    for number in 1..600 {
+        call.by_the_kernel(packet(7, number));
+        call.now = now;
+    }
+    let mut passed = 0;
+    for number in 600..700 {
+        let decision = call.send(LegSide::A, A, packet(7, number));
+        passed += u32::from(matches!(decision, Decision::Send { .. }));
+    }
+    // Twelve packets' time has passed since the first.
+    assert!(passed <= 13, "{passed}");
+}
+
 proptest! {
     /// Whatever comes, from whomever: only the leg's own packets go on, and only to the other leg.
     #[test]

@@ -52,6 +52,7 @@ impl Worker {
         let local = [local_a, local_b];
         let mut session = RtpSession::new(id, transaction_id, now, self.parts.config.learning);
         session.set_rtcp(self.parts.config.rtcp, self.parts.config.rtcp_interval, &mut draw);
+        session.limit_rate(self.parts.config.max_packets_per_second);
         let reports = Reports::begin(id, now, &self.parts.config);
         let deadline = reports.next();
         let stream = Stream {

@@ -55,6 +55,8 @@ impl Rig {
         config.advertise = vec![End::Caller.addresses(v6).1];
         config.fast_path = FastPathMode::Required;
         config.fast_path_capacity = 64;
+        // Tests send as fast as packets pass.
+        config.max_packets_per_second = 0;
         let (sender, events) = sync_channel(10_000);
         let sink: EventSink = Arc::new(move |event| sender.send(event).unwrap());
         let started = world.at_the_relay(|| Relay::start(config, Clock::new(now()), sink));

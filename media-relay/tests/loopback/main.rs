@@ -9,6 +9,7 @@ mod connected;
 #[path = "../impaired/mod.rs"]
 mod impaired;
 mod impairments;
+mod rate;
 mod rig;
 
 use media_relay::{Clock, DropReason, Relay, RelayConfig};

@@ -28,6 +28,8 @@ impl Rig {
     ) -> Rig {
         let ip: IpAddr = ip.parse().unwrap();
         let mut config = RelayConfig::new(vec![ip], ports);
+        // Tests send as fast as packets pass.
+        config.max_packets_per_second = 0;
         change(&mut config);
         let (sender, events) = sync_channel(10_000);
         let sink: EventSink = Arc::new(move |event| sender.send(event).unwrap());

@@ -36,6 +36,9 @@ pub(crate) struct Media {
     pub(crate) rtcp: RtcpStyle,
     /// Differentiated services code point of media, 0 to 63; default 46.
     pub(crate) dscp: u8,
+    /// Packets a second that a leg may send, 600 to 1,000,000; default 2,000. The kernel's path takes
+    /// up to 560 of a stream by itself, so that less could not be kept.
+    pub(crate) max_packets_per_second: u32,
 }
 
 pub(super) fn read(mut table: Table<'_>) -> Media {
@@ -62,6 +65,9 @@ pub(super) fn read(mut table: Table<'_>) -> Media {
             .or("fast_path_capacity", 8_192, |v| value::within(value::integer(v)?, 2..=262_144)),
         rtcp: table.or("rtcp", RtcpStyle::Auto, rtcp),
         dscp: table.or("dscp", 46, |v| value::within(value::integer(v)?, 0..=63)),
+        max_packets_per_second: table.or("max_packets_per_second", 2_000, |v| {
+            value::within(value::integer(v)?, 600..=1_000_000)
+        }),
     };
     table.finish();
     media
