@@ -77,7 +77,8 @@ impl CommandQueue {
             MediaCommand::Allocate { emergency: false, .. } => self.streams,
             MediaCommand::Allocate { .. }
             | MediaCommand::Apply { .. }
-            | MediaCommand::MoveLeg { .. } => self.streams.saturating_mul(2),
+            | MediaCommand::MoveLeg { .. }
+            | MediaCommand::Report { .. } => self.streams.saturating_mul(2),
             MediaCommand::Release { .. } => self.streams.saturating_mul(4),
         };
         match self.waiting_below(limit) {

@@ -214,6 +214,7 @@ impl Relay {
             MediaCommand::Allocate { id, .. }
             | MediaCommand::Apply { id, .. }
             | MediaCommand::MoveLeg { from: (id, _), .. }
+            | MediaCommand::Report { id }
             | MediaCommand::Release { id } => *id,
         };
         self.worker_of(id).queue.push(command)

@@ -24,8 +24,8 @@ impl IpFamily {
     }
 }
 
-/// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply` and of
-/// `MoveLeg`, one `Release`.
+/// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
+/// `MoveLeg` and `Report`, one `Release`.
 #[derive(Clone, Debug)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -54,6 +54,11 @@ pub enum MediaCommand {
         from: (MediaId, LegSide),
         /// The stream that it comes to, and which leg of that one it will be.
         to: (MediaId, LegSide),
+    },
+    /// Report at once what was measured so far, as [`ReportKind::Live`](crate::ReportKind::Live).
+    Report {
+        /// The stream.
+        id: MediaId,
     },
     /// End the stream, send its final reports and quarantine its ports.
     Release {
@@ -122,12 +127,14 @@ pub struct MediaPlan {
     pub kind: StreamKind,
     /// The plan for leg A and for leg B, see [`LegSide::index`].
     pub legs: [LegPlan; 2],
+    /// Whether telephone events (RFC 4733) from leg A and from leg B are counted and not passed on.
+    pub blocked_events: [bool; 2],
 }
 
 impl MediaPlan {
     /// A plan for a stream of RTP.
     pub const fn rtp(legs: [LegPlan; 2]) -> Self {
-        MediaPlan { kind: StreamKind::Rtp, legs }
+        MediaPlan { kind: StreamKind::Rtp, legs, blocked_events: [false; 2] }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What was measured of one leg's media. Every number says who measured it and over what.
 
 use crate::{Codec, Instant, LegSide, MediaId, TransactionId};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Mean opinion score, conversational quality, estimated by the E-model (ITU-T G.107 and G.107.1),
@@ -130,6 +131,10 @@ pub struct ReceivedView {
     pub duplicated: u64,
     /// Burst ratio (ITU-T G.107 clause B): 1.0 for random loss, larger for bursts.
     pub burst_ratio: f64,
+    /// The source of the last RTP packet (RFC 3550 section 3); `None` before the first.
+    pub ssrc: Option<u32>,
+    /// The address that its RTP is accepted from; `None` until it is learned.
+    pub source: Option<SocketAddr>,
     /// No plan has let the leg send so far (recvonly, inactive, or not answered): nothing was to
     /// be expected from it.
     pub forbidden: bool,

@@ -60,6 +60,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Only the media relay, driven over rtpengine's ng protocol by a Kamailio or OpenSIPS.
+    Relay(commands::relay::RelayArgs),
     /// Place a test call and print its quality.
     Call(user_agent::CallArgs),
     /// Answer calls as a stand-in PBX or carrier, with speech-like audio.
@@ -110,6 +112,7 @@ fn main() -> ExitCode {
             let path = file.or(config).unwrap_or_else(|| "configs/dev.toml".into());
             doctor::doctor(&path, connector.as_deref(), json)
         }
+        Command::Relay(args) => commands::relay::run(&args),
         Command::Call(args) => user_agent::run_call(&args),
         Command::Answer(args) => user_agent::run_answer(&args),
         Command::Calls { file, watch, json } => commands::calls::calls(&file.path, watch, json),

@@ -325,7 +325,7 @@ fn node_number(name: &str) -> u16 {
     (hash ^ hash >> 16) as u16
 }
 
-fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64))
 }
 

@@ -25,6 +25,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("codecs", &["model", "rtp-proto"]),
     ("relay-core", &["model", "rtp-proto"]),
     ("media-relay", &["model", "relay-core"]),
+    // Rewrites session descriptions as our own edge does.
+    ("ng-control", &["model", "sdp"]),
     ("outbox", &["model"]),
     ("call-metrics", &["model", "outbox"]),
     (
@@ -33,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "model",
             "sip-edge",
             "media-relay",
+            "ng-control",
             "directory",
             "call-metrics",
             "outbox",
@@ -53,7 +56,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "fuzz-targets",
-        &["model", "b2bua", "sip-proto", "sdp", "directory", "relay-core", "rtp-proto", "codecs"],
+        &[
+            "model",
+            "b2bua",
+            "sip-proto",
+            "sdp",
+            "directory",
+            "relay-core",
+            "rtp-proto",
+            "codecs",
+            "ng-control",
+        ],
     ),
     (
         "edge-bench",
@@ -86,6 +99,7 @@ const CORE: &[(&str, &[&str])] = &[
     // Opus; octets and samples.
     ("codecs", &["opus-rs"]),
     ("relay-core", &[]),
+    ("ng-control", &["serde_json"]),
 ];
 
 /// Words that have no place in the source of a core crate.

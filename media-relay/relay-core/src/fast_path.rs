@@ -55,7 +55,7 @@ impl RtpSession {
             && self.security.is_plain(from)
             && self.security.is_plain(from.other());
         // The kernel passes sources as they are.
-        let is_plain = is_plain && other.ssrc_mask == 0;
+        let is_plain = is_plain && other.ssrc_mask == 0 && !plan.blocks_events;
         if !is_plain || !plan.accepts_from || !other_plan.sends_to {
             return None;
         }

@@ -243,7 +243,8 @@ impl RtpSession {
         };
         let rtp = RtpPacket::parse(packet).map_err(|_| DropReason::MalformedRtp)?;
         admit(leg.rtp.observe(source, rtp.ssrc(), arrival, policy, None))?;
-        let way = if !plan.accepts_from {
+        let is_blocked = plan.blocks_events && plan.is_telephone_event(rtp.payload_type());
+        let way = if !plan.accepts_from || is_blocked {
             Err(DropReason::NotAccepted)
         } else if other.plan.as_ref().is_some_and(|p| !p.sends_to) {
             Err(DropReason::NotWanted)

@@ -37,6 +37,8 @@ pub struct CompiledLeg {
     pub xr: XrWishes,
     /// Of the first format, ms, never 0.
     pub packet_ms: u16,
+    /// See [`model::MediaPlan::blocked_events`].
+    pub blocks_events: bool,
     formats: [Format; FORMATS],
     /// Position in `formats` for each payload type; 0, the first format, for those not agreed.
     by_payload_type: [u8; 128],
@@ -65,6 +67,7 @@ impl CompiledLeg {
                 .and_then(|first| u16::try_from(first.packet_duration.as_millis()).ok())
                 .filter(|millis| *millis > 0)
                 .unwrap_or(PACKET_MS),
+            blocks_events: false,
             formats,
             by_payload_type,
             telephone_event: plan.telephone_event,

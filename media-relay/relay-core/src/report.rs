@@ -24,6 +24,7 @@ impl RtpSession {
         LegSide::BOTH.map(|leg| {
             let forbidden = !self.legs[leg.index()].was_allowed;
             let unauthentic = self.security.unauthentic(leg);
+            let source = self.legs[leg.index()].rtp.locked();
             let stream = &mut self.legs[leg.index()].stream;
             let from = codecs[leg.index()];
             let towards = codecs[leg.other().index()];
@@ -39,6 +40,7 @@ impl RtpSession {
                 received: ReceivedView {
                     forbidden,
                     unauthentic,
+                    source,
                     ..received_view(stream, &interval)
                 },
                 sent: stream.sent,
@@ -124,6 +126,7 @@ fn received_view(stream: &LegStream, interval: &IntervalReception) -> ReceivedVi
         reordered: reception.reordered(),
         duplicated: reception.duplicated(),
         burst_ratio: reception.burst_ratio(),
+        ssrc: reception.ssrc(),
         wrong_source: u64::from(stream.wrong_source),
         malformed: u64::from(stream.malformed),
         ..ReceivedView::default()

@@ -109,7 +109,9 @@ impl RtpSession {
         }
         self.apply_rare(plan);
         self.begin_rtcp(now);
-        for (leg, plan) in self.legs.iter_mut().zip(&plan.legs) {
+        for ((leg, blocks_events), plan) in
+            self.legs.iter_mut().zip(plan.blocked_events).zip(&plan.legs)
+        {
             let [rtp, rtcp] = expectations(plan);
             let relearn = plan.relearn || leg.plan.is_none();
             leg.rtp.expect(rtp, relearn);
@@ -120,7 +122,9 @@ impl RtpSession {
                 leg.heard = now;
                 leg.silence_said = false;
             }
-            leg.plan = Some(CompiledLeg::new(plan));
+            let mut compiled = CompiledLeg::new(plan);
+            compiled.blocks_events = blocks_events;
+            leg.plan = Some(compiled);
         }
     }
 

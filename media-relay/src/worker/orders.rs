@@ -3,7 +3,7 @@
 
 use super::Worker;
 use crate::queue::Order;
-use model::{LegSide, MediaCommand, MediaEvent, MediaId};
+use model::{LegSide, MediaCommand, MediaEvent, MediaId, ReportKind};
 use relay_core::LegContexts;
 use std::sync::Arc;
 
@@ -33,6 +33,21 @@ impl Worker {
         }
     }
 
+    /// Reports what a stream has measured so far.
+    fn report(&mut self, id: MediaId) {
+        let now = self.parts.clock.now();
+        let Some(stream) = self.streams.find(id) else {
+            self.parts.counters.unknown_streams.add(1);
+            return;
+        };
+        if let Some(lane) = &self.lane {
+            stream.count_fast_path(lane, &self.parts.counters, now);
+        }
+        for report in stream.session.poll_report(now, ReportKind::Live) {
+            self.emit(MediaEvent::Report(Box::new(report)));
+        }
+    }
+
     /// Serves one order.
     pub(super) fn serve(&mut self, order: Order) {
         match order {
@@ -45,6 +60,7 @@ impl Worker {
             }
             Order::Command(MediaCommand::Apply { id, plan }) => self.apply(id, *plan),
             Order::Command(MediaCommand::MoveLeg { from, to }) => self.move_leg(from, to),
+            Order::Command(MediaCommand::Report { id }) => self.report(id),
             Order::Command(MediaCommand::Release { id }) => self.release(id),
             Order::Adopt { to, contexts } => self.adopt(to, *contexts),
         }

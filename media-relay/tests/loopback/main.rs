@@ -280,6 +280,23 @@ fn interval_reports_and_silence_come_without_packets() {
 }
 
 #[test]
+fn a_report_comes_when_it_is_asked_for() {
+    let rig = Rig::new("127.0.0.1", 20_290..=20_293, |_| {});
+    let local = rig.allocate(1).unwrap();
+    let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    rig.apply(1, [&a, &b]);
+    a.send(local[0].rtp, 0);
+    b.receive();
+    rig.relay.command(MediaCommand::Report { id: MediaId(1) }).unwrap();
+    let [leg_a, leg_b] = [rig.report(), rig.report()];
+    assert_eq!((leg_a.kind, leg_a.received.rtp_packets), (ReportKind::Live, 1));
+    assert_eq!(leg_a.received.source, Some(a.rtp.local_addr().unwrap()));
+    assert_eq!((leg_b.leg, leg_b.sent.rtp_packets), (LegSide::B, 1));
+    rig.relay.command(MediaCommand::Report { id: MediaId(2) }).unwrap();
+    rig.until(|s| s.unknown_streams == 1);
+}
+
+#[test]
 fn live_reports_come_once_there_is_media() {
     let rig = Rig::new("127.0.0.1", 20_154..=20_157, |config| {
         config.live_interval = Duration::from_millis(20);

@@ -322,7 +322,7 @@ impl CallMedia {
         let is_fax = |stream: &AudioStream| stream.profile.is_fax();
         let fax = self.legs.iter().filter_map(|leg| leg.received.as_ref()).any(is_fax);
         let kind = if fax { StreamKind::Udptl } else { StreamKind::Rtp };
-        Some(MediaCommand::Apply { id, plan: Box::new(MediaPlan { kind, legs }) })
+        Some(MediaCommand::Apply { id, plan: Box::new(MediaPlan { kind, ..MediaPlan::rtp(legs) }) })
     }
 }
 

@@ -158,7 +158,7 @@ fn read_again(node: &mut Node, path: &Path) {
 const DEFAULT_LOG: &str = "warn,tandem=info,media_relay::fast_path=info";
 
 /// The log goes to standard error; `TANDEM_LOG` chooses what is in it, `info` by default.
-fn start_log() {
+pub(super) fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TANDEM_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DEFAULT_LOG));
     tracing_subscriber::fmt()

@@ -86,6 +86,21 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigErrors> {
     }
 }
 
+/// Reads and checks `[media]` of the file at `path`, and nothing else of it; its defaults without a
+/// file.
+///
+/// # Errors
+/// That the file cannot be read, or what is wrong in the section.
+pub(crate) fn load_media(path: Option<&Path>) -> Result<Media, ConfigErrors> {
+    let name = path.map_or_else(String::new, |path| path.display().to_string());
+    let text = path.map_or_else(|| Ok(String::new()), std::fs::read_to_string);
+    let text = text.map_err(|error| ConfigErrors::unreadable(&name, &error))?;
+    let document = Document::parse(&text, &name)?;
+    let media = media::read(document.root().table("media"));
+    document.into_warnings()?;
+    Ok(media)
+}
+
 impl Config {
     /// Reads and checks `text`; `file_name` is only for the messages.
     ///

@@ -227,7 +227,9 @@ impl World {
                 let local = [local(port), local(port + 2)];
                 self.edge.handle_media_event(self.now, MediaEvent::Allocated { id: *id, local });
             }
-            MediaCommand::Apply { id, .. } | MediaCommand::MoveLeg { from: (id, _), .. } => {
+            MediaCommand::Apply { id, .. }
+            | MediaCommand::MoveLeg { from: (id, _), .. }
+            | MediaCommand::Report { id } => {
                 assert!(self.media.contains(id), "a plan is for media that exists");
             }
             MediaCommand::Release { id } => {

@@ -11,6 +11,7 @@ mod edge;
 mod endpoint;
 mod media;
 pub mod mutate;
+mod ng;
 pub mod seeds;
 mod session_description;
 mod sip;
@@ -20,6 +21,7 @@ mod transcoder;
 pub use edge::edge;
 pub use endpoint::sip_endpoint;
 pub use media::{rtcp, rtp, rtp_session};
+pub use ng::ng;
 pub use session_description::sdp;
 pub use sip::{sip_message, sip_stream};
 pub use srtp::srtp;
@@ -70,6 +72,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rtp_session", run: rtp_session, shared_seeds: &[], words: &[] },
     Target { name: "srtp", run: srtp, shared_seeds: &[], words: &[] },
     Target { name: "transcoder", run: transcoder, shared_seeds: &[], words: &[] },
+    Target { name: "ng", run: ng, shared_seeds: &[], words: NG_WORDS },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
 
@@ -111,6 +114,27 @@ const SIP_WORDS: &[&str] = &[
     "CANCEL",
     "ACK",
     "UPDATE",
+];
+
+const NG_WORDS: &[&str] = &[
+    "\u{1e}",
+    "\u{1e}1 d7:command",
+    "\u{1}\u{1}",
+    "\u{2}",
+    "6:delete",
+    "5:query",
+    "9:via-branch1:",
+    "6:to-tag1:b",
+    "8:from-tag1:a",
+    "7:call-id1:d",
+    "5:flagsl3:alle",
+    "12:delete-delayi1e",
+    "18:transport-protocol8:RTP/SAVP",
+    "18:transport-protocol17:UDP/TLS/RTP/SAVPF",
+    "99999999999999999999:",
+    "i-0e",
+    "llllllllllllllllllll",
+    "m=audio 0 RTP/AVP 0\r\n",
 ];
 
 const SDP_WORDS: &[&str] = &[

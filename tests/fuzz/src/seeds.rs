@@ -19,6 +19,10 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "rtcp" => rtcp(),
         "srtp" => crate::srtp::seeds(),
         "transcoder" => crate::transcoder::seeds(),
+        "ng" => vec![
+            ("nested", [b"1 ".as_slice(), &b"l".repeat(100_000)].concat()),
+            ("many", format!("1 d1:al{}ee", "0:".repeat(40_000)).into_bytes()),
+        ],
         "rtp_session" => vec![("flood", flood())],
         _ => Vec::new(),
     }

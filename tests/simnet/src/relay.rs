@@ -72,6 +72,10 @@ impl FakeRelay {
                 self.moves.push([from, to]);
                 None
             }
+            MediaCommand::Report { id } => {
+                assert!(self.open.contains_key(&id), "a report of {id:?}, which has no ports");
+                None
+            }
             MediaCommand::Release { id } => {
                 assert!(self.open.remove(&id).is_some(), "{id:?} was released without ports");
                 None

@@ -29,7 +29,7 @@ fn leg(remote: &str) -> LegPlan {
 }
 
 fn fax() -> MediaPlan {
-    MediaPlan { kind: StreamKind::Udptl, legs: [leg(A), leg(B)] }
+    MediaPlan { kind: StreamKind::Udptl, ..MediaPlan::rtp([leg(A), leg(B)]) }
 }
 
 fn session(plan: &MediaPlan) -> RtpSession {

@@ -116,13 +116,15 @@ fn whatever_needs_a_decision_is_not_fast() {
     let other_family =
         |plan: &mut MediaPlan| plan.legs[1].remote_rtp = Some(at("[2001:db8::1]:6000"));
     let relearn = |plan: &mut MediaPlan| plan.legs[0].relearn = true;
+    let blocked = |plan: &mut MediaPlan| plan.blocked_events = [true, false];
     let same = |_: &mut MediaPlan| {};
     type Change = dyn Fn(&mut MediaPlan);
-    let cases: [(&str, &Change, bool); 7] = [
+    let cases: [(&str, &Change, bool); 8] = [
         ("the same plan", &same, true),
         ("the leg must not send", &hold, false),
         ("the other leg wants nothing", &deaf, false),
         ("fax", &fax, false),
+        ("telephone events are looked for", &blocked, false),
         ("no destination", &lost, false),
         ("a destination of another family", &other_family, false),
         ("the source is learned again", &relearn, false),

@@ -286,6 +286,25 @@ fn unknown_payload_types_and_telephone_events_pass() {
 }
 
 #[test]
+fn blocked_telephone_events_of_one_leg_are_counted_and_stay() {
+    let mut plan = plan();
+    plan.blocked_events = [true, false];
+    let mut session = session(&plan);
+    let blocked = send(&mut session, LegSide::A, A, &rtp_of_type(101, 1, 0));
+    assert_eq!(blocked, Decision::Drop(DropReason::NotAccepted));
+    let audio = send(&mut session, LegSide::A, A, &rtp(1, 1));
+    assert_eq!(audio, sent(LegSide::B, MediaSocket::Rtp, B, 172));
+    let other = send(&mut session, LegSide::B, B, &rtp_of_type(101, 2, 0));
+    assert_eq!(other, sent(LegSide::A, MediaSocket::Rtp, A, 172));
+    let received = reports(&mut session, 0)[0].received;
+    assert_eq!((received.rtp_packets, received.loss.lost), (2, 0));
+    plan.blocked_events = [false, false];
+    session.apply(&plan, Instant::ZERO);
+    let passed = send(&mut session, LegSide::A, A, &rtp_of_type(101, 1, 2));
+    assert_eq!(passed, sent(LegSide::B, MediaSocket::Rtp, B, 172));
+}
+
+#[test]
 fn the_round_trip_is_measured_between_us_and_the_leg_that_answers() {
     let mut session = session(&plan());
     send(&mut session, LegSide::A, A, &rtp(1, 0));

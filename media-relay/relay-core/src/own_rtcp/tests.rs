@@ -266,7 +266,7 @@ fn nothing_is_sent_before_media_nor_during_fax() {
     call.run(30_000, &[]);
     assert_eq!(call.own, []);
     call.run(100, &[A]);
-    let fax = MediaPlan { kind: model::StreamKind::Udptl, legs: [leg(A), leg(B)] };
+    let fax = MediaPlan { kind: model::StreamKind::Udptl, ..MediaPlan::rtp([leg(A), leg(B)]) };
     call.session.apply(&fax, call.at());
     call.run(30_000, &[]);
     assert_eq!(call.own, []);

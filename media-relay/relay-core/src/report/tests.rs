@@ -67,6 +67,9 @@ fn a_clean_stream_scores_well_and_loss_costs() {
     let [a, b] = session.poll_report(Instant::from_millis(10_000), ReportKind::Interval);
     assert!(a.mos.unwrap().value() > 4.2, "{:?}", a.mos);
     assert_eq!(b.mos, None);
+    assert_eq!(a.received.ssrc, Some(1));
+    assert_eq!(a.received.source, Some(([192, 0, 2, 1], 4_000).into()));
+    assert_eq!((b.received.ssrc, b.received.source), (None, None));
     from_a(&mut session, (500..1_000).filter(|n| n % 10 != 3));
     let [lossy, _] = session.poll_report(Instant::from_millis(20_000), ReportKind::Interval);
     // G.107 with G.711 and concealment: 10 % gives about 3.4, 5 % about 3.9.

@@ -369,7 +369,7 @@ fn fax_in_between_leaves_the_keys_of_the_audio() {
     let mut sender = SrtpSender::new(&key(SUITE, 1));
     roll_over(&mut rig, &mut sender, 300);
     let legs = [leg(A, model::LegSecurity::Plain), leg(B, model::LegSecurity::Plain)];
-    let fax = MediaPlan { kind: model::StreamKind::Udptl, legs };
+    let fax = MediaPlan { kind: model::StreamKind::Udptl, ..MediaPlan::rtp(legs) };
     rig.session.apply(&fax, rig.now);
     assert!(rig.forward(A, &[0, 1, 2, 3]).is_ok(), "fax is not protected");
     rig.apply(sdes(SUITE, 1), model::LegSecurity::Plain);

@@ -1,0 +1,329 @@
+//! The whole of the protocol: requests and media events in, replies and media commands out.
+
+use crate::call::Call;
+use crate::cookies::{Cookies, Seen};
+use crate::query::Question;
+use crate::request::{Command, Request};
+use crate::statistics::{Relayed, Totals};
+use crate::value::Dictionary;
+use crate::wire::{self, Format, Packet};
+use model::{
+    Fingerprint, Instant, LegSide, MediaCommand, MediaEvent, MediaId, QualityReport, UnixTime,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Unknown names that are remembered as said; when there are more, the rest is ignored in silence.
+const MAX_SAID: usize = 256;
+/// How often calls are looked at for their timeouts.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Who asked, and where the reply goes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Asker {
+    /// A datagram.
+    Udp {
+        /// Which of our sockets it came to.
+        listener: usize,
+        /// Where it came from.
+        from: SocketAddr,
+    },
+    /// A connection, by a number of its own.
+    Tcp(u64),
+}
+
+/// How the protocol is served.
+#[derive(Clone, Debug)]
+pub struct ControlConfig {
+    /// Calls at a time, at least 1; offers of more are refused.
+    pub max_calls: usize,
+    /// How long a call goes on after its `delete`, unless that says otherwise.
+    pub delete_delay: Duration,
+    /// A call without a packet for so long is deleted.
+    pub timeout: Duration,
+    /// The same for one whose parties are not to send (hold), and for one that is not answered.
+    pub silent_timeout: Duration,
+    /// Of the relay's certificate; without one no leg can agree its keys by DTLS.
+    pub fingerprint: Option<Fingerprint>,
+    /// What the calendar said at [`Instant::ZERO`].
+    pub origin: UnixTime,
+}
+
+impl Default for ControlConfig {
+    fn default() -> Self {
+        ControlConfig {
+            max_calls: 20_000,
+            delete_delay: Duration::ZERO,
+            timeout: Duration::from_secs(60),
+            silent_timeout: Duration::from_secs(3_600),
+            fingerprint: None,
+            origin: UnixTime::from_millis(0),
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Send these octets.
+    Reply {
+        /// Whom to.
+        to: Asker,
+        /// Cookie and dictionary.
+        octets: Vec<u8>,
+    },
+    /// Give this to the relay. If it cannot take it, tell [`Control::handle_refusal`].
+    Media(MediaCommand),
+    /// Tell the operator.
+    Notice(Notice),
+}
+
+/// What an operator may want to know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// A name in a request means nothing here; said once for each name.
+    Ignored(String),
+    /// A request failed.
+    Failed {
+        /// The Call-ID, or nothing.
+        call_id: String,
+        /// The reply's reason.
+        reason: String,
+    },
+    /// A call was deleted because nothing came for long.
+    TimedOut {
+        /// The Call-ID.
+        call_id: String,
+    },
+}
+
+/// Serves the protocol.
+#[derive(Debug)]
+pub struct Control {
+    pub(crate) config: ControlConfig,
+    pub(crate) calls: BTreeMap<String, Call>,
+    /// The call that each stream belongs to.
+    pub(crate) streams: BTreeMap<MediaId, String>,
+    /// Queries and deletions that wait for reports.
+    pub(crate) questions: Vec<Question>,
+    /// When delayed deletions are due; one for each stream at most.
+    pub(crate) doomed: BTreeMap<MediaId, Instant>,
+    pub(crate) totals: Totals,
+    next_media: u64,
+    next_sweep: Option<Instant>,
+    cookies: Cookies,
+    said: BTreeSet<String>,
+    outputs: VecDeque<Output>,
+}
+
+/// A request that is owed a reply.
+#[derive(Clone, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) asker: Asker,
+    cookie: Vec<u8>,
+    format: Format,
+    /// What else there is to say.
+    pub(crate) warning: Option<&'static str>,
+}
+
+/// The result of a request that can be answered at once; `None` when the reply comes later.
+pub(crate) type Served = Result<Option<Dictionary>, String>;
+
+impl Control {
+    /// Serves nobody so far.
+    pub fn new(config: ControlConfig) -> Self {
+        Control {
+            config,
+            calls: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            questions: Vec::new(),
+            doomed: BTreeMap::new(),
+            totals: Totals::default(),
+            next_media: 0,
+            next_sweep: None,
+            cookies: Cookies::default(),
+            said: BTreeSet::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes a message. One that is not even a cookie and a dictionary is ignored. `draw` gives 64
+    /// random bits that nobody can guess.
+    pub fn handle_request(
+        &mut self,
+        now: Instant,
+        asker: Asker,
+        message: &[u8],
+        draw: &mut dyn FnMut() -> u64,
+    ) {
+        let Some(packet) = Packet::split(message) else { return };
+        match self.cookies.begin(now, asker, packet.cookie) {
+            Seen::New => {}
+            Seen::BeingServed => return,
+            Seen::Answered(octets) => {
+                return self.outputs.push_back(Output::Reply { to: asker, octets });
+            }
+        }
+        let (cookie, format) = (packet.cookie.to_vec(), packet.format);
+        let ticket = Ticket { asker, cookie, format, warning: None };
+        let request = packet.dictionary().and_then(|dictionary| Request::read(&dictionary));
+        match request {
+            Ok(request) => self.serve(now, ticket, request, draw),
+            Err(reason) => self.fail(&ticket, "", reason),
+        }
+        if self.next_sweep.is_none() && !self.calls.is_empty() {
+            self.next_sweep = Some(now + SWEEP);
+        }
+    }
+
+    fn serve(
+        &mut self,
+        now: Instant,
+        ticket: Ticket,
+        request: Request,
+        draw: &mut dyn FnMut() -> u64,
+    ) {
+        for name in &request.flags.unknown {
+            self.ignore(name);
+        }
+        let (served, call_id) = match request.command {
+            Command::Offer => return self.serve_offer(now, ticket, request, draw),
+            Command::Ping => (Ok(Some(result("pong"))), String::new()),
+            Command::List => (self.serve_list(&request), String::new()),
+            Command::Statistics => (Ok(Some(self.serve_statistics(now))), String::new()),
+            Command::Unserved(reason) => (Err(reason.to_owned()), request.call_id),
+            Command::Answer => {
+                let served = self.serve_answer(now, &request, draw);
+                (served, request.call_id)
+            }
+            Command::Mute(muting) => {
+                let served = self.serve_muting(now, &request, muting);
+                (served, request.call_id)
+            }
+            Command::Query => (self.serve_query(now, &ticket, &request), request.call_id),
+            Command::Delete => (self.serve_delete(now, &ticket, &request), request.call_id),
+        };
+        match served {
+            Ok(Some(reply)) => self.reply(&ticket, reply),
+            Ok(None) => {}
+            Err(reason) => self.fail(&ticket, &call_id, reason),
+        }
+    }
+
+    /// Takes what the relay says.
+    pub fn handle_media_event(
+        &mut self,
+        now: Instant,
+        event: MediaEvent,
+        draw: &mut dyn FnMut() -> u64,
+    ) {
+        match event {
+            MediaEvent::Allocated { id, local } => self.allocated(now, id, local, draw),
+            MediaEvent::AllocationFailed { id, reason } => self.allocation_failed(id, reason),
+            MediaEvent::Report(report) => self.note_report(&report),
+            // Timeouts are counted here, over both legs.
+            MediaEvent::Silent { .. } => {}
+        }
+    }
+
+    /// Takes a command back that the relay had no room for.
+    pub fn handle_refusal(&mut self, command: &MediaCommand) {
+        if let MediaCommand::Allocate { id, .. } = command {
+            self.allocation_failed(*id, model::AllocationFailure::Overloaded);
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.next_sweep.is_some_and(|at| at <= now) {
+            self.sweep(now);
+            self.next_sweep = (!self.calls.is_empty()).then(|| now + SWEEP);
+        }
+        self.answer_due_questions(now);
+    }
+
+    /// When [`Control::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let questions = self.questions.iter().map(|question| question.deadline).min();
+        [questions, self.next_sweep].into_iter().flatten().min()
+    }
+
+    /// What is to be done next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// What the relay has forwarded in all, for `statistics`.
+    pub fn note_relayed(&mut self, relayed: Relayed) {
+        self.totals.relayed = relayed;
+    }
+
+    /// Calls now.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub(crate) fn new_media(&mut self, call_id: &str) -> MediaId {
+        self.next_media += 1;
+        let id = MediaId(self.next_media);
+        self.streams.insert(id, call_id.to_owned());
+        id
+    }
+
+    pub(crate) fn order(&mut self, command: MediaCommand) {
+        self.outputs.push_back(Output::Media(command));
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+
+    pub(crate) fn reply(&mut self, ticket: &Ticket, mut reply: Dictionary) {
+        if let Some(warning) = ticket.warning {
+            reply.set("warning", warning);
+        }
+        let mut octets = wire::reply(&ticket.cookie, ticket.format, reply);
+        if octets.len() > wire::MAX_MESSAGE {
+            let reason = "The reply is longer than a datagram; ask for one call or a smaller limit";
+            octets = wire::reply(&ticket.cookie, ticket.format, error(reason));
+        }
+        self.cookies.finish(ticket.asker, &ticket.cookie, &octets);
+        self.outputs.push_back(Output::Reply { to: ticket.asker, octets });
+    }
+
+    pub(crate) fn fail(&mut self, ticket: &Ticket, call_id: &str, reason: String) {
+        let reply = error(&reason);
+        self.notice(Notice::Failed { call_id: call_id.to_owned(), reason });
+        let ticket = Ticket { warning: None, ..ticket.clone() };
+        self.reply(&ticket, reply);
+    }
+
+    fn ignore(&mut self, name: &str) {
+        if self.said.len() < MAX_SAID && self.said.insert(name.to_owned()) {
+            self.notice(Notice::Ignored(name.to_owned()));
+        }
+    }
+
+    fn note_report(&mut self, report: &QualityReport) {
+        if let Some(call) = self.streams.get(&report.id).and_then(|id| self.calls.get_mut(id))
+            && let Some(dialogue) = call.dialogues.iter_mut().find(|d| d.media == report.id)
+        {
+            dialogue.party_mut(report.leg).quality.note(report);
+        }
+        self.note_awaited(report, report.leg == LegSide::B);
+    }
+}
+
+/// A reply that says how it went.
+pub(crate) fn result(word: &str) -> Dictionary {
+    let mut reply = Dictionary::new();
+    reply.set("result", word);
+    reply
+}
+
+fn error(reason: &str) -> Dictionary {
+    let mut reply = result("error");
+    reply.set("error-reason", reason);
+    reply
+}

@@ -1,0 +1,178 @@
+//! What one offer or answer does to a dialogue: the description for the other side, and the plan.
+
+use crate::dialogue::Dialogue;
+use crate::request::Request;
+use crate::text::{with_feedback_of, with_rtcp_mux, without_rtcp_mux};
+use model::{IpFamily, LegSide, LocalMedia};
+use sdp::{
+    AnchorOptions, AudioStream, Encryption, Limits, Role, RtpProfile, SdpError, SessionDescription,
+    anchor,
+};
+use std::sync::Arc;
+
+/// An offer, read.
+pub(crate) struct Offered {
+    /// As the offerer will find it answered.
+    theirs: SessionDescription,
+    /// As it goes to the other side.
+    towards: SessionDescription,
+}
+
+impl Offered {
+    /// Reads an offer under the policy of the leg that makes it.
+    pub(crate) fn read(request: &Request, encryption: Encryption) -> Result<Self, SdpError> {
+        let flags = &request.flags;
+        let mut text = flags.formats.apply(&request.sdp);
+        if flags.rtcp_mux.reject {
+            text = without_rtcp_mux(&text);
+        }
+        let theirs = parse(&text)?.for_leg(encryption);
+        let towards = match (flags.rtcp_mux.offer, flags.rtcp_mux.demux) {
+            (true, _) => parse(&with_rtcp_mux(&text))?.for_leg(encryption),
+            (false, true) => parse(&without_rtcp_mux(&text))?.for_leg(encryption),
+            (false, false) => theirs.clone(),
+        };
+        Ok(Offered { theirs, towards })
+    }
+
+    /// The address families of both legs: the offerer's own, and the one asked for.
+    pub(crate) fn families(&self, request: &Request) -> Result<[IpFamily; 2], SdpError> {
+        let own = self.theirs.audio_ref().ok_or(SdpError::NoAudio)?.ip_family;
+        Ok([own, request.flags.family.unwrap_or(own)])
+    }
+}
+
+fn parse(text: &[u8]) -> Result<SessionDescription, SdpError> {
+    SessionDescription::parse(text, &Limits::default())
+}
+
+/// How the leg that gets an offer is to be protected. Without a word of the proxy as the offer is.
+fn encryption_towards(request: &Request, audio: &AudioStream) -> Encryption {
+    let flags = &request.flags;
+    let by_handshake = !flags.dtls_off && (flags.sdes_off || flags.ice);
+    let of_profile = |profile: RtpProfile, has_handshake: bool| match profile {
+        RtpProfile::DtlsSavp | RtpProfile::DtlsSavpf => Encryption::Dtls,
+        // The name that browsers' streams had before UDP/TLS/RTP/SAVPF, and some still ask for.
+        RtpProfile::Savp | RtpProfile::Savpf if has_handshake => Encryption::Dtls,
+        RtpProfile::Savp | RtpProfile::Savpf => Encryption::Required,
+        RtpProfile::Avp | RtpProfile::Avpf | RtpProfile::Udptl => Encryption::Off,
+    };
+    match flags.profile {
+        Some(profile) => of_profile(profile, by_handshake),
+        None => match of_profile(audio.profile, audio.dtls.is_some()) {
+            // RFC 8643 passes as such.
+            Encryption::Off if !audio.crypto.is_empty() => Encryption::Optional,
+            encryption => encryption,
+        },
+    }
+}
+
+impl Dialogue {
+    /// Takes an offer of `side`; the description for the other side.
+    pub(crate) fn take_offer(
+        &mut self,
+        side: LegSide,
+        request: &Request,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Result<Vec<u8>, String> {
+        let encryption = self.party(side).origin.encryption();
+        let offered = Offered::read(request, encryption).map_err(|fault| fault.to_string())?;
+        let audio = offered.towards.audio_ref().ok_or_else(|| SdpError::NoAudio.to_string())?;
+        let target = side.other();
+        if self.party(target).origin.last().is_none() {
+            let encryption = encryption_towards(request, audio);
+            self.party_mut(target).origin.start_leg(encryption);
+        }
+        let local = self.local_of(target, request)?;
+        let text = write(self, target, &offered.towards, &local, Role::Offer, draw)?;
+        let text = match request.flags.profile {
+            Some(profile) => with_feedback_of(text, profile),
+            None => text,
+        };
+        self.note_signalling(side, request);
+        if !self.answered {
+            // Media may come before the answer does.
+            self.note_received(side, &offered.theirs);
+        }
+        self.offer = Some((side, Arc::new(offered.theirs)));
+        Ok(text)
+    }
+
+    /// Takes an answer of `side`; the description for the offerer.
+    pub(crate) fn take_answer(
+        &mut self,
+        side: LegSide,
+        request: &Request,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Result<Vec<u8>, String> {
+        let (offerer, offer) = match &self.offer {
+            Some((offerer, offer)) if *offerer == side.other() => (*offerer, Arc::clone(offer)),
+            _ => return Err("There is no offer to answer".to_owned()),
+        };
+        let text = request.flags.formats.apply_to_answer(&request.sdp);
+        let encryption = self.party(side).origin.encryption();
+        let answer = parse(&text).map_err(|fault| fault.to_string())?;
+        // One that declines the audio passes as such; keys that are missing decline nothing.
+        let has_audio = answer.clone().for_leg(Encryption::Mirror).audio_ref().is_some();
+        let answer = answer.for_leg(encryption);
+        if has_audio && answer.audio_ref().is_none() {
+            return Err("The answer is not protected as the offer to it was".to_owned());
+        }
+        let local = self.local_of(offerer, request)?;
+        let ours = self.party(side).origin.last_audio().map(|ours| ours.index);
+        let role = Role::Answer { to: &offer, at: ours };
+        let text = write(self, offerer, &answer, &local, role, draw)?;
+        self.note_signalling(side, request);
+        if let Some(tag) = &request.to_tag {
+            self.party_mut(side).tag = Some(tag.clone());
+        }
+        self.note_received(offerer, &offer);
+        self.note_received(side, &answer);
+        self.answered = true;
+        Ok(text)
+    }
+
+    fn local_of(&self, target: LegSide, request: &Request) -> Result<LocalMedia, String> {
+        let mut local = self.local.ok_or("There are no ports yet")?[target.index()];
+        if let Some(address) = request.flags.media_address {
+            local.rtp.set_ip(address);
+            local.rtcp.set_ip(address);
+        }
+        Ok(local)
+    }
+
+    fn note_received(&mut self, side: LegSide, description: &SessionDescription) {
+        let party = self.party_mut(side);
+        party.received = description.audio();
+        if let (true, Some(source), Some(audio)) =
+            (party.at_source, party.source, &mut party.received)
+        {
+            for remote in [&mut audio.remote_rtp, &mut audio.remote_rtcp].into_iter().flatten() {
+                remote.set_ip(source);
+            }
+        }
+        party.advertised = description.audio_ref().and_then(|audio| audio.remote_rtp);
+    }
+
+    fn note_signalling(&mut self, side: LegSide, request: &Request) {
+        let party = self.party_mut(side);
+        party.source = request.flags.received_from.or(party.source);
+        party.at_source = request.flags.sip_source_address;
+        if request.label.is_some() {
+            party.label.clone_from(&request.label);
+        }
+    }
+}
+
+fn write(
+    dialogue: &mut Dialogue,
+    target: LegSide,
+    received: &SessionDescription,
+    local: &LocalMedia,
+    role: Role<'_>,
+    draw: &mut dyn FnMut() -> u64,
+) -> Result<Vec<u8>, String> {
+    let origin = &mut dialogue.party_mut(target).origin;
+    anchor(received, local, origin, role, &AnchorOptions::default(), draw)
+        .map_err(|fault| fault.to_string())
+}

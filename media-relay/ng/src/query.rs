@@ -1,0 +1,336 @@
+//! `query` and `list`, and what the reply to `delete` says.
+
+use crate::call::Call;
+use crate::control::{Control, Served, Ticket, result};
+use crate::dialogue::{Dialogue, Party};
+use crate::quality::unix_seconds;
+use crate::request::Request;
+use crate::value::{Dictionary, Value};
+use model::{
+    Instant, LegSecurity, LegSide, MediaCommand, MediaId, QualityReport, ReportKind, UnixTime,
+};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long a reply waits for the relay's numbers; then it is made of those of a second ago.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Replies that wait for reports.
+const MAX_QUESTIONS: usize = 4_096;
+/// Calls of a list, and the most that may be asked for.
+const LISTED: i64 = 32;
+const MAX_LISTED: i64 = 1_000;
+
+/// A reply that waits for the relay's reports.
+#[derive(Debug)]
+pub(crate) struct Question {
+    ticket: Ticket,
+    call_id: String,
+    /// Tags that were asked for.
+    tags: Vec<String>,
+    /// Streams whose report has not come.
+    awaited: Vec<MediaId>,
+    kind: ReportKind,
+    /// Of a call that is gone, so that nobody else keeps it.
+    gone: Option<Box<Call>>,
+    pub(crate) deadline: Instant,
+}
+
+impl Question {
+    pub(crate) fn of_deleted(now: Instant, ticket: Ticket, gone: Call) -> Self {
+        Question {
+            ticket,
+            call_id: String::new(),
+            tags: Vec::new(),
+            awaited: media_of(&gone),
+            kind: ReportKind::Final,
+            gone: Some(Box::new(gone)),
+            deadline: now + PATIENCE,
+        }
+    }
+}
+
+/// Streams that report.
+fn media_of(call: &Call) -> Vec<MediaId> {
+    call.dialogues.iter().filter(|d| d.local.is_some()).map(|d| d.media).collect()
+}
+
+impl Control {
+    pub(crate) fn serve_query(
+        &mut self,
+        now: Instant,
+        ticket: &Ticket,
+        request: &Request,
+    ) -> Served {
+        let call = self.calls.get(&request.call_id).ok_or("Unknown call-id")?;
+        let named = media_of(call);
+        self.ask(now, ticket, request, &named)
+    }
+
+    /// Asks the relay for the numbers of streams; the reply comes with them.
+    pub(crate) fn ask(
+        &mut self,
+        now: Instant,
+        ticket: &Ticket,
+        request: &Request,
+        named: &[MediaId],
+    ) -> Served {
+        for id in named {
+            self.order(MediaCommand::Report { id: *id });
+        }
+        self.let_wait(Question {
+            ticket: ticket.clone(),
+            call_id: request.call_id.clone(),
+            tags: request.from_tag.iter().chain(&request.to_tag).cloned().collect(),
+            awaited: named.to_vec(),
+            kind: ReportKind::Live,
+            gone: None,
+            deadline: now + PATIENCE,
+        });
+        if named.is_empty() {
+            self.answer_complete_questions();
+        }
+        Ok(None)
+    }
+
+    /// Lets a reply wait. When too many wait, the one that waited longest goes out with what is known.
+    pub(crate) fn let_wait(&mut self, question: Question) {
+        if self.questions.len() >= MAX_QUESTIONS {
+            let oldest = self.questions.remove(0);
+            self.answer_question(oldest);
+        }
+        self.questions.push(question);
+    }
+
+    /// A report came; `last` of its stream's two.
+    pub(crate) fn note_awaited(&mut self, report: &QualityReport, last: bool) {
+        for question in &mut self.questions {
+            if let Some(call) = &mut question.gone
+                && let Some(dialogue) = call.dialogues.iter_mut().find(|d| d.media == report.id)
+            {
+                dialogue.party_mut(report.leg).quality.note(report);
+            }
+            // A final report says all that a live one would.
+            if last && (report.kind == question.kind || report.kind == ReportKind::Final) {
+                question.awaited.retain(|media| *media != report.id);
+            }
+        }
+        if last {
+            self.answer_complete_questions();
+        }
+    }
+
+    pub(crate) fn answer_complete_questions(&mut self) {
+        self.answer_questions(|question| question.awaited.is_empty());
+    }
+
+    pub(crate) fn answer_due_questions(&mut self, now: Instant) {
+        self.answer_questions(|question| question.deadline <= now);
+    }
+
+    fn answer_questions(&mut self, is_ready: impl Fn(&Question) -> bool) {
+        let all = std::mem::take(&mut self.questions);
+        let (ready, waiting) = all.into_iter().partition(is_ready);
+        self.questions = waiting;
+        let ready: Vec<Question> = ready;
+        for question in ready {
+            self.answer_question(question);
+        }
+    }
+
+    fn answer_question(&mut self, question: Question) {
+        let origin = self.config.origin;
+        let call = question.gone.as_deref().or_else(|| self.calls.get(&question.call_id));
+        match call.map(|call| describe(call, &question.tags, origin)) {
+            Some(reply) => self.reply(&question.ticket, reply),
+            None => self.fail(&question.ticket, &question.call_id, "Unknown call-id".into()),
+        }
+    }
+
+    pub(crate) fn serve_list(&self, request: &Request) -> Served {
+        let limit = request.limit.unwrap_or(LISTED);
+        if limit <= 0 {
+            return Err("invalid limit, must be > 0".to_owned());
+        }
+        let limit = usize::try_from(limit.min(MAX_LISTED)).unwrap_or_default();
+        let calls: Vec<Value> =
+            self.calls.keys().take(limit).map(|id| Value::from(id.as_str())).collect();
+        let mut reply = result("ok");
+        reply.set("calls", calls);
+        Ok(Some(reply))
+    }
+}
+
+/// Everything about a call, or about the dialogues of some tags.
+fn describe(call: &Call, tags: &[String], origin: UnixTime) -> Dictionary {
+    let has_tag = |d: &&Dialogue| tags.iter().any(|tag| d.side_of(tag).is_some());
+    // A tag that nobody has asks for nothing in particular.
+    let by_tag = call.dialogues.iter().any(|d| has_tag(&d));
+    let (mut sources, mut by_name) = (Dictionary::new(), Dictionary::new());
+    let mut totals = [Count::default(); 2];
+    for dialogue in call.dialogues.iter().filter(|d| !by_tag || has_tag(d)) {
+        for side in LegSide::BOTH {
+            let party = dialogue.party(side);
+            party.quality.write_sources(origin, &mut sources);
+            let counts = counts(party);
+            totals.iter_mut().zip(counts).for_each(|(total, count)| total.add(count));
+            let name = party.tag.clone().unwrap_or_default();
+            by_name.set(name, describe_party(dialogue, side, origin));
+        }
+    }
+    let mut sums = Dictionary::new();
+    sums.set("RTP", totals[0].written()).set("RTCP", totals[1].written());
+    let mut reply = result("ok");
+    let created = origin.as_millis().saturating_add(call.created.as_millis());
+    reply
+        .set("created", unix_seconds(origin, call.created))
+        .set("created_us", created % 1_000 * 1_000)
+        .set("last signal", unix_seconds(origin, call.last_signal))
+        .set("SSRC", sources)
+        .set("tags", by_name)
+        .set("totals", sums);
+    reply
+}
+
+fn describe_party(dialogue: &Dialogue, side: LegSide, origin: UnixTime) -> Dictionary {
+    let party = dialogue.party(side);
+    let mut out = Dictionary::new();
+    out.set("tag", party.tag.clone().unwrap_or_default());
+    out.set("created", unix_seconds(origin, party.created));
+    if let Some(label) = &party.label {
+        out.set("label", label.as_str());
+    }
+    if let Some(branch) = &dialogue.branch {
+        out.set("via-branch", branch.as_str());
+    }
+    if let Some(other) = &dialogue.party(side.other()).tag {
+        out.set("in dialogue with", other.as_str());
+        // The same in the words of rtpengine since 10.
+        let mut subscription = Dictionary::new();
+        subscription.set("tag", other.as_str()).set("type", "offer/answer");
+        let subscriptions = vec![Value::from(subscription)];
+        out.set("subscribers", subscriptions.clone()).set("subscriptions", subscriptions);
+    }
+    out.set("medias", vec![Value::from(describe_media(dialogue, side, origin))]);
+    out
+}
+
+fn describe_media(dialogue: &Dialogue, side: LegSide, origin: UnixTime) -> Dictionary {
+    let party = dialogue.party(side);
+    let profile = party.received.as_ref().or(party.origin.last_audio()).map(|a| a.profile);
+    let security = party.plan.as_ref().map(|plan| &plan.security);
+    let has_mux = party.plan.as_ref().is_some_and(|plan| plan.rtcp_mux);
+    let mut flags = vec!["initialized"];
+    flags.extend(has_mux.then_some("rtcp-mux"));
+    match security {
+        Some(LegSecurity::Sdes(_)) => flags.push("SDES"),
+        Some(LegSecurity::Dtls(_)) => flags.push("DTLS-SRTP"),
+        Some(LegSecurity::Plain) | None => {}
+    }
+    flags.extend(party.plan.as_ref().and_then(|plan| plan.ice.as_ref()).map(|_| "ICE"));
+    let mut out = Dictionary::new();
+    out.set("index", 1_i64);
+    let is_fax = profile.is_some_and(|profile| profile.is_fax());
+    out.set("type", if is_fax { "image" } else { "audio" });
+    if let Some(profile) = profile {
+        out.set("protocol", profile.name());
+    }
+    out.set("flags", texts(&flags));
+    let mut streams = vec![Value::from(describe_stream(dialogue, side, Port::Rtp, origin))];
+    if !has_mux && !is_fax {
+        streams.push(describe_stream(dialogue, side, Port::Rtcp, origin).into());
+    }
+    out.set("streams", streams);
+    out
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Rtp,
+    Rtcp,
+}
+
+fn describe_stream(dialogue: &Dialogue, side: LegSide, port: Port, at: UnixTime) -> Dictionary {
+    let party = dialogue.party(side);
+    let mut out = Dictionary::new();
+    let (number, flag) = match port {
+        Port::Rtp => (0, "RTP"),
+        Port::Rtcp => (1, "RTCP"),
+    };
+    if let Some(local) = dialogue.local.map(|local| local[side.index()]) {
+        let address = if port == Port::Rtp { local.rtp } else { local.rtcp };
+        out.set("local port", u64::from(address.port()));
+        out.set("local address", address.ip().to_string());
+    }
+    let plan = party.plan.as_ref();
+    let told = match port {
+        Port::Rtp => plan.and_then(|plan| plan.remote_rtp).or(party.advertised),
+        Port::Rtcp => plan.and_then(|plan| plan.remote_rtcp),
+    };
+    let source = party.quality.source().filter(|_| port == Port::Rtp);
+    if let Some(endpoint) = source.or(told) {
+        out.set("endpoint", written_address(endpoint));
+    }
+    if let Some(told) = told {
+        out.set("advertised endpoint", written_address(told));
+    }
+    if let Some(LegSecurity::Sdes(keys)) = plan.map(|plan| &plan.security) {
+        out.set("crypto suite", keys.receive.suite().name());
+    }
+    if let Some(heard) = party.quality.heard[number] {
+        out.set("last packet", unix_seconds(at, heard));
+    }
+    if let Some(ssrc) = party.quality.received.ssrc {
+        out.set("SSRC", u64::from(ssrc));
+    }
+    let mut flags = vec![flag];
+    flags.extend(told.map(|_| "filled"));
+    flags.extend(source.map(|_| "confirmed"));
+    out.set("flags", texts(&flags));
+    out.set("stats", counts(party)[number].written());
+    out
+}
+
+fn texts(words: &[&str]) -> Vec<Value> {
+    words.iter().map(|&word| Value::from(word)).collect()
+}
+
+fn written_address(address: SocketAddr) -> Dictionary {
+    let mut out = Dictionary::new();
+    out.set("family", if address.is_ipv4() { "IPv4" } else { "IPv6" })
+        .set("address", address.ip().to_string())
+        .set("port", u64::from(address.port()));
+    out
+}
+
+/// What came from a party.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    packets: u64,
+    octets: u64,
+    errors: u64,
+}
+
+impl Count {
+    fn add(&mut self, other: Count) {
+        self.packets += other.packets;
+        self.octets += other.octets;
+        self.errors += other.errors;
+    }
+
+    fn written(self) -> Dictionary {
+        let mut out = Dictionary::new();
+        out.set("packets", self.packets).set("bytes", self.octets).set("errors", self.errors);
+        out
+    }
+}
+
+/// RTP and RTCP from a party. Errors are datagrams that were no media, proved by no key, or not the
+/// party's.
+fn counts(party: &Party) -> [Count; 2] {
+    let view = &party.quality.received;
+    let errors = view.wrong_source.saturating_add(view.malformed).saturating_add(view.unauthentic);
+    [
+        Count { packets: view.rtp_packets, octets: view.rtp_bytes, errors },
+        Count { packets: view.rtcp_packets, octets: view.rtcp_bytes, errors: 0 },
+    ]
+}

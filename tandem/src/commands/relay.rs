@@ -1,0 +1,294 @@
+//! `tandem relay`: only the media relay, driven over rtpengine's ng protocol.
+
+use super::{complain, say};
+use crate::clock::Origin;
+use crate::config::{self, Media};
+use listeners::{Connections, Input, Listeners};
+use media_relay::{Clock, DtlsIdentity, EventSink, Relay, RelayConfig};
+use model::{MediaEvent, ReportKind};
+use ng_control::{Control, ControlConfig, Notice, Output, Relayed};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+mod listeners;
+
+/// Requests that wait; when there are more, datagrams wait in the socket and connections are not
+/// read.
+const REQUESTS: usize = 4_096;
+/// Events of the relay that wait; when there are more, reports are lost, and offers get an error after
+/// their patience.
+const EVENTS: usize = 65_536;
+/// Time between two measurements of a stream, as its MOS progression has them.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// How soon a silent stream is noticed.
+const LIVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What `tandem relay` is told.
+#[derive(clap::Args)]
+pub(crate) struct RelayArgs {
+    /// Serve the ng protocol here, over UDP and TCP; may be given more than once. Whoever reaches
+    /// it commands the relay: keep it off networks that you do not trust.
+    #[arg(long, value_name = "ADDRESS:PORT", required = true)]
+    ng: Vec<SocketAddr>,
+    /// Take [media] of this file; its other sections do not count.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Addresses for media, instead of [media] bind.
+    #[arg(long, value_name = "IP")]
+    bind: Vec<IpAddr>,
+    /// What descriptions say instead, one for each of --bind.
+    #[arg(long, value_name = "IP", requires = "bind")]
+    advertise: Vec<IpAddr>,
+    /// Ports for media, instead of [media] ports.
+    #[arg(long, value_name = "FIRST-LAST", value_parser = ports)]
+    ports: Option<RangeInclusive<u16>>,
+    /// Delete a call after so many seconds without a packet.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds)]
+    timeout: u64,
+    /// The same for a call on hold or not answered.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600, value_parser = seconds)]
+    silent_timeout: u64,
+    /// Let media pass for so many seconds after `delete`.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    delete_delay: u64,
+    /// Refuse offers of more calls than this.
+    #[arg(long, value_name = "CALLS", default_value_t = 20_000, value_parser = calls)]
+    max_calls: usize,
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|s| (1..=604_800).contains(s)).ok_or("give 1 to 604800".to_owned())
+}
+
+fn calls(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|c| (1..=1_000_000).contains(c)).ok_or("give 1 to 1000000".to_owned())
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let range = text.split_once('-').and_then(|(first, last)| {
+        let range = first.trim().parse().ok()?..=last.trim().parse().ok()?;
+        (*range.start() > 0 && range.start() < range.end()).then_some(range)
+    });
+    range.ok_or_else(|| "give two ports, such as 30000-39999".to_owned())
+}
+
+pub(crate) fn run(args: &RelayArgs) -> ExitCode {
+    super::run::start_log();
+    match serve(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: &RelayArgs) -> Result<(), String> {
+    let media = media(args)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    let origin = Origin::now();
+    let clock = Clock::new(origin.monotonic);
+    let identity = DtlsIdentity::generate()
+        .map_err(|error| format!("cannot make the certificate of DTLS-SRTP: {error}"))?;
+    let control = Control::new(ControlConfig {
+        max_calls: args.max_calls,
+        delete_delay: Duration::from_secs(args.delete_delay),
+        timeout: Duration::from_secs(args.timeout),
+        silent_timeout: Duration::from_secs(args.silent_timeout),
+        fingerprint: Some(identity.fingerprint()),
+        origin: origin.calendar,
+    });
+    let (sender, events) = mpsc::channel(EVENTS);
+    let relay = start_relay(&media, clock, identity, sender)?;
+    runtime.block_on(async {
+        let (requests, inputs) = mpsc::channel(REQUESTS);
+        let listeners = Listeners::open(&args.ng, &requests).await?;
+        let mut server =
+            Server { control, relay, clock, listeners, connections: Connections::new() };
+        server.introduce(args, &media);
+        server.run(inputs, events).await?;
+        server.relay.shutdown();
+        Ok(())
+    })
+}
+
+/// `[media]`, with what the command line says instead.
+fn media(args: &RelayArgs) -> Result<Media, String> {
+    let mut media = config::load_media(args.config.as_deref()).map_err(|e| e.to_string())?;
+    if !args.bind.is_empty() {
+        media.bind.clone_from(&args.bind);
+        media.advertise.clone_from(&args.bind);
+    }
+    if !args.advertise.is_empty() {
+        if args.advertise.len() != args.bind.len() {
+            return Err("--advertise must be given once for each --bind".to_owned());
+        }
+        media.advertise.clone_from(&args.advertise);
+    }
+    if let Some(ports) = &args.ports {
+        media.ports = ports.clone();
+    }
+    Ok(media)
+}
+
+fn start_relay(
+    media: &Media,
+    clock: Clock,
+    identity: DtlsIdentity,
+    events: mpsc::Sender<MediaEvent>,
+) -> Result<Relay, String> {
+    let config = RelayConfig {
+        advertise: media.advertise.clone(),
+        workers: media.workers.unwrap_or_else(crate::node::cores),
+        quarantine: media.quarantine,
+        report_interval: REPORT_INTERVAL,
+        live_interval: LIVE_INTERVAL,
+        silence_after: media.silence_after,
+        fast_path: media.fast_path,
+        fast_path_capacity: media.fast_path_capacity,
+        dscp: media.dscp,
+        port_seed: Random::check()?.draw(),
+        dtls: Some(Arc::new(identity)),
+        ..RelayConfig::new(media.bind.clone(), media.ports.clone())
+    };
+    let sink: EventSink = Arc::new(move |event| {
+        let is_final = matches!(&event, MediaEvent::Report(r) if r.kind == ReportKind::Final);
+        if events.try_send(event).is_err() && is_final {
+            tracing::debug!("a final report was lost: the ng protocol is behind");
+        }
+    });
+    Relay::start(config, clock, sink).map_err(|error| error.to_string())
+}
+
+/// Everything that runs.
+struct Server {
+    control: Control,
+    relay: Relay,
+    clock: Clock,
+    listeners: Listeners,
+    connections: Connections,
+}
+
+impl Server {
+    fn introduce(&self, args: &RelayArgs, media: &Media) {
+        for address in self.listeners.addresses() {
+            say(format_args!("ng           udp and tcp {address}"));
+            if !address.ip().is_loopback() {
+                let warning = "warning: whoever reaches this address commands the relay";
+                complain(format_args!("{warning}: {address}"));
+            }
+        }
+        let (first, last) = (media.ports.start(), media.ports.end());
+        for (bind, advertise) in media.bind.iter().zip(&media.advertise) {
+            say(format_args!("media        {bind} as {advertise}, ports {first}-{last}"));
+        }
+        let timeout = args.timeout;
+        say(format_args!("calls        up to {}, timeout {timeout} s", args.max_calls));
+        say("ready");
+    }
+
+    /// Serves until SIGTERM or Ctrl-C.
+    async fn run(
+        &mut self,
+        mut inputs: mpsc::Receiver<Input>,
+        mut events: mpsc::Receiver<MediaEvent>,
+    ) -> Result<(), String> {
+        let caught = |kind| signal(kind).map_err(|e| format!("cannot catch signals: {e}"));
+        let mut terminate = caught(SignalKind::terminate())?;
+        let mut interrupt = caught(SignalKind::interrupt())?;
+        loop {
+            let deadline = self.control.poll_timeout().map(|at| {
+                let wait = at.saturating_since(self.clock.now());
+                tokio::time::sleep(wait)
+            });
+            tokio::select! {
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                Some(event) = events.recv() => {
+                    let now = self.clock.now();
+                    self.control.handle_media_event(now, event, &mut || Random.draw());
+                }
+                Some(input) = inputs.recv() => self.take(input),
+                () = async { match deadline {
+                    Some(sleep) => sleep.await,
+                    None => std::future::pending().await,
+                } } => {
+                    self.note_relayed();
+                    self.control.handle_timeout(self.clock.now());
+                }
+            }
+            self.serve_outputs();
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Request { asker, message } => {
+                let now = self.clock.now();
+                self.control.handle_request(now, asker, &message, &mut || Random.draw());
+            }
+            Input::Opened { id, replies } => self.connections.add(id, replies),
+            Input::Closed { id } => self.connections.remove(id),
+        }
+    }
+
+    fn serve_outputs(&mut self) {
+        while let Some(output) = self.control.poll_output() {
+            match output {
+                Output::Reply { to, octets } => {
+                    self.listeners.reply(&mut self.connections, to, octets);
+                }
+                Output::Media(command) => {
+                    if let Err(refused) = self.relay.command(command) {
+                        self.control.handle_refusal(&refused.command);
+                    }
+                }
+                Output::Notice(notice) => log(&notice),
+            }
+        }
+    }
+
+    fn note_relayed(&mut self) {
+        let numbers = self.relay.statistics();
+        self.control.note_relayed(Relayed {
+            packets: numbers.rtp_packets + numbers.rtcp_packets,
+            octets: numbers.rtp_bytes + numbers.rtcp_bytes,
+            errors: numbers.send_failures + numbers.receive_failures,
+        });
+    }
+}
+
+fn log(notice: &Notice) {
+    match notice {
+        Notice::Ignored(name) => {
+            tracing::warn!(name, "ng: this name in a request means nothing here and is ignored");
+        }
+        Notice::Failed { call_id, reason } => tracing::warn!(call_id, reason, "ng: not served"),
+        Notice::TimedOut { call_id } => {
+            tracing::info!(call_id, "ng: a call without media for long was deleted");
+        }
+    }
+}
+
+/// Random numbers of the system, which were there at the start.
+#[derive(Clone, Copy)]
+struct Random;
+
+impl Random {
+    fn check() -> Result<Self, String> {
+        getrandom::u64().map_err(|error| format!("no random numbers from the system: {error}"))?;
+        Ok(Random)
+    }
+
+    fn draw(self) -> u64 {
+        #[expect(clippy::expect_used, reason = "it worked at the start; keys need real ones")]
+        getrandom::u64().expect("the system's random numbers do not end")
+    }
+}
