@@ -62,7 +62,7 @@ pub struct RelayConfig {
     /// The mean time between two of our own RTCP reports on a leg.
     pub rtcp_interval: Duration,
     /// Packets a second that a leg may send, RTP and RTCP together, and as many at once; more are
-    /// dropped ([`DropReason::RateExceeded`]). 0 is no bound. A bound below 600 does not hold for what
+    /// dropped ([`relay_core::DropReason::RateExceeded`]). 0 is no bound. A bound below 600 does not hold for what
     /// the kernel forwards.
     pub max_packets_per_second: u32,
     /// Makes the order of ports unpredictable: any random number.

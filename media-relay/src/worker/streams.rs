@@ -14,7 +14,7 @@ use std::os::fd::{AsRawFd, RawFd};
 pub(super) enum LegSocket {
     Rtp,
     Rtcp,
-    /// RTP from the leg's own address, see [`Connected`].
+    /// RTP from the leg's own address, see [`Connection`].
     Connected,
 }
 

@@ -391,6 +391,42 @@ proptest! {
     }
 
     #[test]
+    fn applications_feedback_and_metrics_survive_the_round_trip(
+        subtype in 0u8..32, format in 0u8..32, ssrc: u32, media: u32, name: [u8; 4], payload: bool,
+        words in prop::collection::vec(any::<[u8; 4]>(), 0..20), octets: [u8; 8], spans: [u16; 7],
+    ) {
+        let data = words.concat();
+        let app = App { subtype, ssrc, name, data: &data };
+        let kind = if payload { FeedbackKind::PayloadSpecific } else { FeedbackKind::Transport };
+        let feedback =
+            Feedback { kind, format, sender_ssrc: ssrc, media_ssrc: media, control: &data };
+        let told = VoipMetrics {
+            ssrc: media,
+            loss_rate: octets[0],
+            discard_rate: octets[1],
+            signal_level: octets[2] as i8,
+            r_factor: octets[3],
+            mos_cq: octets[4],
+            burst_duration: spans[0],
+            gap_duration: spans[1],
+            jitter_buffer_nominal: spans[2],
+            jitter_buffer_absolute_maximum: spans[3],
+            ..metrics()
+        };
+        let mut bytes = Vec::new();
+        write_app(&mut bytes, &app);
+        write_feedback(&mut bytes, &feedback);
+        write_voip_metrics(&mut bytes, ssrc, &told);
+        let read: Result<Vec<_>, _> = parse_compound(&bytes).collect();
+        let read = read.unwrap();
+        prop_assert_eq!(read.len(), 3);
+        prop_assert_eq!(read[0], RtcpPacket::Application(app));
+        prop_assert_eq!(read[1], RtcpPacket::Feedback(feedback));
+        let RtcpPacket::ExtendedReport(report) = read[2] else { panic!("{read:?}") };
+        prop_assert_eq!(report.blocks.collect::<Vec<_>>(), [XrBlock::VoipMetrics(told)]);
+    }
+
+    #[test]
     fn report_blocks_survive_the_round_trip(
         ssrc: u32, fraction_lost: u8, lost in CUMULATIVE_LOST_MIN..=CUMULATIVE_LOST_MAX,
         highest_sequence: u32, jitter: u32, lsr: u32, dlsr: u32,
