@@ -7,7 +7,7 @@ use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
-use model::{TransportProtocol, VoiceConnectorId};
+use model::{MediaTimeouts, TransportProtocol, VoiceConnectorId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ pub struct VoiceConnector {
     pub redirects: RedirectPolicy,
     /// Who its outbound calls come from.
     pub caller: CallerPolicy,
+    /// Silence that ends its calls; by default 5 minutes on both sides. Emergency calls go on.
+    pub media_timeouts: MediaTimeouts,
 }
 
 /// Registrations of the customer's systems, for those whose addresses change (RFC 3261 section 10).
@@ -175,6 +177,7 @@ impl VoiceConnector {
             dry_run: false,
             redirects: RedirectPolicy::default(),
             caller: CallerPolicy::default(),
+            media_timeouts: MediaTimeouts { one: None, both: Some(Duration::from_secs(300)) },
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::relay::{EventSink, RelayConfig};
 use crate::sys::{self, Epoll};
 use control::Surroundings;
 use model::{Instant, LegSide, MediaEvent, ReportKind};
-use relay_core::{Decision, PacketKind};
+use relay_core::{Decision, PacketKind, TimedOut};
 use rtcp::ReportBuffer;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -261,17 +261,21 @@ impl Worker {
             let silence_after = self.parts.config.silence_after;
             let silent = LegSide::BOTH
                 .map(|leg| stream.session.poll_silence(leg, now, silence_after).then_some(leg));
-            let silence = stream.session.silence_deadline(silence_after);
-            let next = [silence, stream.session.rtcp_deadline()]
-                .into_iter()
-                .flatten()
-                .fold(stream.reports.next(), Instant::min);
-            let handshakes = stream.handshake_deadline(self.parts.clock);
-            let next = handshakes.map_or(next, |at| at.min(next));
+            let timed_out = stream.session.poll_timeout(now);
+            let deadlines = [
+                stream.session.silence_deadline(silence_after),
+                stream.session.rtcp_deadline(),
+                stream.session.timeout_deadline(),
+                stream.handshake_deadline(self.parts.clock),
+            ];
+            let next = deadlines.into_iter().flatten().fold(stream.reports.next(), Instant::min);
             stream.deadline = next.max(now + Duration::from_millis(1));
             self.timers.set(stream.deadline, key);
             for report in reports.into_iter().flatten().flatten() {
                 self.emit(MediaEvent::Report(Box::new(report)));
+            }
+            if let Some(TimedOut { leg, silent_for }) = timed_out {
+                self.emit(MediaEvent::TimedOut { id, leg, silent_for });
             }
             for leg in silent.into_iter().flatten() {
                 self.emit(MediaEvent::Silent { id, leg, at: now });

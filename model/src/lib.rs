@@ -26,7 +26,7 @@ pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};
 pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
 pub use media::{
     AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand,
-    MediaEvent, MediaPlan, StreamKind, XrWishes,
+    MediaEvent, MediaPlan, MediaTimeouts, StreamKind, XrWishes,
 };
 pub use quality::{
     Codecs, FaxView, Jitter, LossCounts, Mos, PeerView, PeerVoipMetrics, QualityReport,

@@ -94,6 +94,16 @@ pub enum MediaEvent {
         /// When it was noticed.
         at: Instant,
     },
+    /// No packet came from the legs that should send for as long as [`MediaPlan::timeouts`] says;
+    /// said again every few seconds until one comes or the stream ends.
+    TimedOut {
+        /// The stream.
+        id: MediaId,
+        /// The silent leg; `None` when every leg that should send is silent.
+        leg: Option<LegSide>,
+        /// For how long.
+        silent_for: Duration,
+    },
     /// What one leg measured in an interval, or over the whole stream at its end.
     Report(Box<QualityReport>),
 }
@@ -129,12 +139,25 @@ pub struct MediaPlan {
     pub legs: [LegPlan; 2],
     /// Whether telephone events (RFC 4733) from leg A and from leg B are counted and not passed on.
     pub blocked_events: [bool; 2],
+    /// When silence is to be told.
+    pub timeouts: MediaTimeouts,
+}
+
+/// For how long legs that should send may be silent (neither RTP nor RTCP). A leg on hold, or one
+/// that is to listen only, should not send.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct MediaTimeouts {
+    /// Any one of them; `None` for ever.
+    pub one: Option<Duration>,
+    /// All of them; `None` for ever.
+    pub both: Option<Duration>,
 }
 
 impl MediaPlan {
     /// A plan for a stream of RTP.
     pub const fn rtp(legs: [LegPlan; 2]) -> Self {
-        MediaPlan { kind: StreamKind::Rtp, legs, blocked_events: [false; 2] }
+        let timeouts = MediaTimeouts { one: None, both: None };
+        MediaPlan { kind: StreamKind::Rtp, legs, blocked_events: [false; 2], timeouts }
     }
 }
 

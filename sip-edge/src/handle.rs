@@ -127,7 +127,8 @@ impl Shared {
 
 /// Brings the relay's events to the signalling worker, from any thread, without ever blocking.
 ///
-/// The queue holds 16,384 events. When it is full, `Silent` is dropped and counted. `Allocated` and
+/// The queue holds 16,384 events. When it is full, `Silent` and `TimedOut` (which is said again) are
+/// dropped and counted. `Allocated` and
 /// `AllocationFailed` become `AllocationFailed` with [`AllocationFailure::Overloaded`] through a
 /// second list of 65,536 stream ids; past that they are dropped and counted, and the call ends by
 /// its own setup timer. `Report` is for the recorders and never queued here.
@@ -142,7 +143,7 @@ impl MediaEventSender {
     pub fn send(&self, event: MediaEvent) {
         let overloaded = match &event {
             MediaEvent::Allocated { id, .. } | MediaEvent::AllocationFailed { id, .. } => Some(*id),
-            MediaEvent::Silent { .. } => None,
+            MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } => None,
             MediaEvent::Report(_) => return,
         };
         if self.inputs.try_send(WorkerInput::Media(event)).is_ok() {

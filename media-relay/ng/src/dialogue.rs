@@ -122,7 +122,7 @@ impl Dialogue {
         let kind =
             if self.parties.iter().any(is_fax) { StreamKind::Udptl } else { StreamKind::Rtp };
         let blocked_events = self.parties.each_ref().map(|party| party.blocks_events);
-        let plan = Box::new(MediaPlan { kind, legs, blocked_events });
+        let plan = Box::new(MediaPlan { kind, blocked_events, ..MediaPlan::rtp(legs) });
         MediaCommand::Apply { id: self.media, plan }
     }
 

@@ -10,8 +10,8 @@
 //!   [`RtpSession::count_malformed`] for what only the sockets know;
 //! - commands: [`RtpSession::apply`] swaps the plan, [`RtpSession::copy_contexts`] and
 //!   [`RtpSession::adopt_contexts`] move a leg's SRTP to another stream;
-//! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`], [`RtpSession::poll_rtcp`] and, at
-//!   the end, [`RtpSession::poll_goodbye`].
+//! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`], [`RtpSession::poll_timeout`],
+//!   [`RtpSession::poll_rtcp`] and, at the end, [`RtpSession::poll_goodbye`].
 #![forbid(unsafe_code)]
 
 mod datagrams;
@@ -27,6 +27,7 @@ mod report;
 mod rtp_session;
 mod security;
 mod stream;
+mod timeout;
 
 pub use fast_path::{FastForward, ForwardedPacket};
 pub use forward::{Decision, DropReason, MediaSocket, PacketKind};
@@ -38,3 +39,4 @@ pub use rtp_proto::NtpTime;
 pub use rtp_proto::stun::LONGEST_RESPONSE;
 pub use rtp_session::RtpSession;
 pub use security::{GROWTH, LegContexts};
+pub use timeout::TimedOut;

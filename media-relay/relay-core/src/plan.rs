@@ -5,7 +5,7 @@ use model::{Codec, CodecMapping, LegPlan, XrWishes};
 
 /// Formats of one leg that get a clock of their own; more are forwarded all the same and count with
 /// the first one's clock.
-const FORMATS: usize = 16;
+const FORMATS: usize = 12;
 const DEFAULT_CLOCK_RATE: u32 = 8_000;
 const PACKET_MS: u16 = 20;
 
@@ -78,7 +78,7 @@ impl CompiledLeg {
     #[inline]
     pub fn format(&self, payload_type: u8) -> Format {
         let position = self.by_payload_type[usize::from(payload_type & 0x7f)];
-        self.formats[usize::from(position) % FORMATS]
+        self.formats.get(usize::from(position)).copied().unwrap_or_default()
     }
 
     /// Whether the payload type carries RFC 4733 events.

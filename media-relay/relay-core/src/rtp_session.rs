@@ -7,6 +7,7 @@ use crate::plan::{CompiledLeg, expectations};
 use crate::rate::{PacketBucket, PacketRate};
 use crate::security::{LegContexts, StreamSecurity};
 use crate::stream::LegStream;
+use crate::timeout::Timeouts;
 use model::{
     FaxView, IcePlan, Instant, LegSide, MediaId, MediaPlan, SdesKeys, StreamKind, TransactionId,
 };
@@ -25,6 +26,7 @@ pub struct RtpSession {
     pub(crate) security: StreamSecurity,
     /// `None` where none of the RTCP is ours.
     pub(crate) own_rtcp: Option<Box<OwnRtcp>>,
+    pub(crate) timeouts: Timeouts,
     /// What few streams have; one pointer while this one has nothing of it.
     pub(crate) rare: Option<Box<Rare>>,
 }
@@ -50,7 +52,7 @@ pub(crate) struct Leg {
     pub(crate) bucket: PacketBucket,
     pub(crate) stream: LegStream,
     /// When the leg was last heard, or last began to be one that should send.
-    heard: Instant,
+    pub(crate) heard: Instant,
     silence_said: bool,
     /// A plan has let the leg send.
     pub(crate) was_allowed: bool,
@@ -79,14 +81,16 @@ impl RtpSession {
             ssrc_mask: 0,
         };
         let security = StreamSecurity::default();
+        let (legs, timeouts) = ([leg(), leg()], Timeouts::default());
         RtpSession {
             id,
             transaction_id,
             policy,
             rate: PacketRate::default(),
-            legs: [leg(), leg()],
+            legs,
             security,
             own_rtcp: None,
+            timeouts,
             rare: None,
         }
     }
@@ -109,6 +113,7 @@ impl RtpSession {
         }
         self.apply_rare(plan);
         self.begin_rtcp(now);
+        self.timeouts.apply(plan.timeouts, now);
         for ((leg, blocks_events), plan) in
             self.legs.iter_mut().zip(plan.blocked_events).zip(&plan.legs)
         {

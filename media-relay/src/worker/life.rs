@@ -89,7 +89,9 @@ impl Worker {
         let identity = self.parts.config.dtls.as_deref();
         stream.plan_handshakes(&plan, identity, Surroundings { clock, counters, now });
         let first = !std::mem::replace(&mut stream.watched, true);
-        if let Some(at) = stream.session.silence_deadline(silence_after)
+        let silences =
+            [stream.session.silence_deadline(silence_after), stream.session.timeout_deadline()];
+        if let Some(at) = silences.into_iter().flatten().min()
             && at < stream.deadline
         {
             stream.deadline = at;

@@ -14,8 +14,8 @@ mod rig;
 
 use media_relay::{Clock, DropReason, Relay, RelayConfig};
 use model::{
-    AllocationFailure, IpFamily, LegSide, MediaCommand, MediaEvent, MediaId, MediaPlan, ReportKind,
-    SdesKeys, SrtpKey, SrtpSuite, TransactionId,
+    AllocationFailure, IpFamily, LegSide, MediaCommand, MediaEvent, MediaId, MediaPlan,
+    MediaTimeouts, ReportKind, SdesKeys, SrtpKey, SrtpSuite, TransactionId,
 };
 use rig::{Endpoint, Rig, receive, rtp};
 use rtp_proto::rtcp::write_receiver_report;
@@ -294,6 +294,24 @@ fn a_report_comes_when_it_is_asked_for() {
     assert_eq!((leg_b.leg, leg_b.sent.rtp_packets), (LegSide::B, 1));
     rig.relay.command(MediaCommand::Report { id: MediaId(2) }).unwrap();
     rig.until(|s| s.unknown_streams == 1);
+}
+
+#[test]
+fn a_stream_without_media_is_told_when_the_plan_says_so() {
+    let rig = Rig::new("127.0.0.1", 20_138..=20_141, |_| {});
+    rig.allocate(1).unwrap();
+    let ends = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    let after = Duration::from_millis(50);
+    let timeouts = MediaTimeouts { one: None, both: Some(after) };
+    let plan = MediaPlan { timeouts, ..MediaPlan::rtp(ends.each_ref().map(Endpoint::plan)) };
+    rig.relay.command(MediaCommand::Apply { id: MediaId(1), plan: plan.into() }).unwrap();
+    match rig.event() {
+        MediaEvent::TimedOut { id, leg, silent_for } => {
+            assert_eq!((id, leg), (MediaId(1), None));
+            assert!(silent_for >= after, "{silent_for:?}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -163,7 +163,8 @@ impl Edge {
         let id = match &event {
             MediaEvent::Allocated { id, .. }
             | MediaEvent::AllocationFailed { id, .. }
-            | MediaEvent::Silent { id, .. } => *id,
+            | MediaEvent::Silent { id, .. }
+            | MediaEvent::TimedOut { id, .. } => *id,
             MediaEvent::Report(_) => return,
         };
         let key = CallKey::of_media(id);

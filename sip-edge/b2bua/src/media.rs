@@ -2,7 +2,7 @@
 
 use model::{
     Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia, MediaCommand, MediaId,
-    MediaPlan, Refusal, StreamKind,
+    MediaPlan, MediaTimeouts, Refusal, StreamKind,
 };
 use sdp::{
     AnchorOptions, AudioStream, Encryption, Limits, OriginState, Role, SdpError,
@@ -307,7 +307,11 @@ impl CallMedia {
     }
 
     /// The command that puts both legs' present descriptions into force.
-    pub(crate) fn apply(&mut self, signalling_sources: [IpAddr; 2]) -> Option<MediaCommand> {
+    pub(crate) fn apply(
+        &mut self,
+        signalling_sources: [IpAddr; 2],
+        timeouts: MediaTimeouts,
+    ) -> Option<MediaCommand> {
         let id = self.id?;
         let mut plan = |side: LegSide| {
             let leg = &mut self.legs[side.index()];
@@ -322,7 +326,8 @@ impl CallMedia {
         let is_fax = |stream: &AudioStream| stream.profile.is_fax();
         let fax = self.legs.iter().filter_map(|leg| leg.received.as_ref()).any(is_fax);
         let kind = if fax { StreamKind::Udptl } else { StreamKind::Rtp };
-        Some(MediaCommand::Apply { id, plan: Box::new(MediaPlan { kind, ..MediaPlan::rtp(legs) }) })
+        let plan = MediaPlan { kind, timeouts, ..MediaPlan::rtp(legs) };
+        Some(MediaCommand::Apply { id, plan: Box::new(plan) })
     }
 }
 

@@ -4,6 +4,7 @@ use super::reader::Table;
 use super::sip::{HOUR, MINUTE, SECOND};
 use super::value;
 use media_relay::{FastPathMode, RtcpStyle};
+use model::MediaTimeouts;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -71,6 +72,25 @@ pub(super) fn read(mut table: Table<'_>) -> Media {
     };
     table.finish();
     media
+}
+
+/// `[voice_connector.media]`: silence that ends calls.
+pub(super) fn read_timeouts(mut table: Table<'_>) -> MediaTimeouts {
+    let default = Some(5 * MINUTE);
+    let timeouts = MediaTimeouts {
+        one: table.or("one_silent", None, silence),
+        both: table.or("both_silent", default, silence),
+    };
+    table.finish();
+    timeouts
+}
+
+/// Shorter would take the pauses of a caller who listens for a broken path.
+fn silence(value: &DeValue<'_>) -> Result<Option<Duration>, String> {
+    if value::text(value)? == "off" {
+        return Ok(None);
+    }
+    value::duration_within(value, 10 * SECOND, 24 * HOUR).map(Some)
 }
 
 fn fast_path(value: &DeValue<'_>) -> Result<FastPathMode, String> {

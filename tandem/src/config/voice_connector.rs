@@ -37,6 +37,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let registration = super::registration::of_voice_connector(table.table("registration"));
     let logging = read_logging(table.table("logging"));
     let streaming = read_streaming(table.table("streaming"));
+    let media_timeouts = super::media::read_timeouts(table.table("media"));
 
     let redirects = super::redirects::read(&mut table);
     if !numbers.is_empty() && routes.is_empty() && !disabled {
@@ -82,6 +83,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
         emergency,
         caps,
         dry_run,
+        media_timeouts,
         ..connector
     })
 }

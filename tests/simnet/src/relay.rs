@@ -4,6 +4,7 @@ use crate::fixture::EDGE;
 use model::{AllocationFailure, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaPlan};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// How the relay answers a wish for ports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,6 +87,12 @@ impl FakeRelay {
     /// Gives ports to everything that waits for them.
     pub fn answer_held(&mut self) -> Vec<MediaEvent> {
         std::mem::take(&mut self.held).into_iter().map(|id| self.allocate(id)).collect()
+    }
+
+    /// What it says when it has heard nothing of `leg` (of any leg) for too long.
+    pub fn time_out(&self, leg: Option<LegSide>) -> Vec<MediaEvent> {
+        let silent_for = Duration::from_secs(300);
+        self.open.keys().map(|id| MediaEvent::TimedOut { id: *id, leg, silent_for }).collect()
     }
 
     /// Streams that have ports or wait for them.

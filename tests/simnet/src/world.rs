@@ -11,7 +11,8 @@ use b2bua::{Edge, EdgeConfig, ExpectedPeer, Output, ResolveId};
 use bytes::Bytes;
 use directory::Resources;
 use model::{
-    CallEnd, ConnectionId, Flow, Instant, MediaPlan, PeerIdentity, Refusal, TransportProtocol,
+    CallEnd, ConnectionId, Flow, Instant, LegSide, MediaPlan, PeerIdentity, Refusal,
+    TransportProtocol,
 };
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{Message, Transmit};
@@ -185,6 +186,14 @@ impl World {
     /// The relay gives the ports that it held back.
     pub fn answer_relay(&mut self) {
         for event in self.relay.answer_held() {
+            self.edge.handle_media_event(self.now, event);
+        }
+        self.pump();
+    }
+
+    /// The relay has heard nothing of `leg` (of any leg) for too long, on every call.
+    pub fn fall_silent(&mut self, leg: Option<LegSide>) {
+        for event in self.relay.time_out(leg) {
             self.edge.handle_media_event(self.now, event);
         }
         self.pump();

@@ -10,7 +10,7 @@ use crate::leg::{ALLOW, IN_DIALOG_SUPPORTED, Leg, SentAck, Unacknowledged, addre
 use crate::media::{BodyFault, description_in, refuse_own_address};
 use crate::session_timer::SessionAnswer;
 use bytes::Bytes;
-use model::{CallEventKind, EndedBy, Flow, Instant, LegSide};
+use model::{CallEventKind, EndedBy, Flow, Instant, LegSide, MediaTimeouts};
 use sdp::SessionDescription;
 use sip_proto::{Composer, HeaderName, Message, Method, Refresher, ServerKey, push_ip};
 
@@ -235,9 +235,20 @@ impl Call {
         Ok(body)
     }
 
+    /// Puts both legs' descriptions into force at the relay.
     pub(super) fn apply_media(&mut self, context: &mut Context) {
+        let timeouts = self.media_timeouts();
+        self.apply_media_with(context, timeouts);
+    }
+
+    /// The same before the answer, where silence means nothing.
+    pub(super) fn apply_early_media(&mut self, context: &mut Context) {
+        self.apply_media_with(context, MediaTimeouts::default());
+    }
+
+    fn apply_media_with(&mut self, context: &mut Context, timeouts: MediaTimeouts) {
         let sources = [0, 1].map(|index: usize| self.legs[index].flow.remote.ip());
-        if let Some(command) = self.media.apply(sources) {
+        if let Some(command) = self.media.apply(sources, timeouts) {
             context.outputs.push_back(crate::edge::Output::Media(command));
         }
     }

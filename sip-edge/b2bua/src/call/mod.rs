@@ -26,6 +26,7 @@ mod renegotiation;
 mod replacement;
 mod request;
 mod setup;
+mod silence;
 mod takeover;
 mod target;
 mod targets;
@@ -339,7 +340,8 @@ impl Call {
             MediaEvent::AllocationFailed { id, reason } => {
                 self.media_refused(context, now, *id, *reason);
             }
-            // Silence is for the record; ending a silent call is a policy that nobody asked for.
+            MediaEvent::TimedOut { leg, .. } => self.media_timed_out(context, now, *leg),
+            // Silence alone is for the record.
             MediaEvent::Silent { .. } | MediaEvent::Report(_) => {}
         }
     }

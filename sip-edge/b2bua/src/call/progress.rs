@@ -160,7 +160,7 @@ impl Call {
         if pending.told.as_ref() != Some(&body) {
             self.media.undo(undo);
         }
-        self.apply_media(context);
+        self.apply_early_media(context);
         let role = if told.is_some() { BodyRole::Answer } else { BodyRole::Nothing };
         Some((told, role))
     }

@@ -3,7 +3,7 @@
 
 use super::{Config, accepts, errors, refuses, with};
 use directory::DigestAlgorithm;
-use model::VoiceConnectorId;
+use model::{MediaTimeouts, VoiceConnectorId};
 use std::time::Duration;
 
 #[test]
@@ -38,6 +38,24 @@ fn a_voice_connector_says_which_requests_pass() {
     refuses(
         "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\npass_requests = [\"BYE\"]",
         "t.toml:6: pass_requests: \"BYE\" is unknown; use \"INFO\" or \"MESSAGE\"",
+    );
+}
+
+#[test]
+fn a_voice_connector_says_what_silence_ends_its_calls() {
+    let connector = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
+    let timeouts = |lines: &str| {
+        let text = format!("{connector}[voice_connector.media]\n{lines}");
+        accepts(&text).directory.voice_connectors().next().unwrap().media_timeouts
+    };
+    let seconds = |count| Some(Duration::from_secs(count));
+    assert_eq!(timeouts(""), MediaTimeouts { one: None, both: seconds(300) });
+    assert_eq!(timeouts("both_silent = \"off\""), MediaTimeouts::default());
+    let both = timeouts("one_silent = \"30m\"\nboth_silent = \"10s\"");
+    assert_eq!(both, MediaTimeouts { one: seconds(1800), both: seconds(10) });
+    refuses(
+        &format!("{connector}[voice_connector.media]\none_silent = \"9s\""),
+        "t.toml:7: one_silent: the string \"9s\" is out of range; use \"10s\" to \"1d\"",
     );
 }
 

@@ -37,6 +37,7 @@ mod reliable;
 mod renegotiation;
 mod required_encryption;
 mod setup;
+mod silence;
 mod streams;
 mod support;
 mod targets;

@@ -1,0 +1,42 @@
+//! Calls that nobody speaks on any more.
+
+use super::Call;
+use super::setup::SetupState;
+use crate::context::Context;
+use model::{Instant, LegSide, MediaTimeouts};
+
+impl Call {
+    /// What the voice connector says of silence. Whoever called for help may be unable to speak.
+    pub(super) fn media_timeouts(&self) -> MediaTimeouts {
+        if self.is_emergency() {
+            return MediaTimeouts::default();
+        }
+        self.voice_connector.media_timeouts
+    }
+
+    /// The relay has heard nothing for that long: of a leg, or of all that should send.
+    pub(super) fn media_timed_out(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        leg: Option<LegSide>,
+    ) {
+        let is_answered =
+            matches!(self.setup.state(), SetupState::Answered | SetupState::Established);
+        if !is_answered || self.media_timeouts() == MediaTimeouts::default() {
+            return;
+        }
+        // Q.850 cause 102: recovery on timer expiry.
+        self.bye_reason = Some("Q.850;cause=102;text=\"Media timeout\"");
+        let cause = match leg {
+            None => "no media from either side for media.both_silent of the voice connector",
+            Some(LegSide::A) => {
+                "no media from the caller for media.one_silent of the voice connector"
+            }
+            Some(LegSide::B) => {
+                "no media from the callee for media.one_silent of the voice connector"
+            }
+        };
+        self.end_both(context, now, cause, 200);
+    }
+}

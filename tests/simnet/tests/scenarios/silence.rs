@@ -1,0 +1,85 @@
+//! Calls that nobody speaks on any more.
+
+use crate::emergency::{helped_by, prepared};
+use model::{LegSide, MediaTimeouts};
+use simnet::{PBX, Ua, World, config, directory};
+use sip_proto::HeaderName;
+use std::time::Duration;
+
+const DEFAULT: MediaTimeouts = MediaTimeouts { one: None, both: Some(Duration::from_secs(300)) };
+
+fn ends_on_both_legs(leg: Option<LegSide>, cause: &str) {
+    let mut w = World::new();
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    w.fall_silent(leg);
+    for ua in [&mut pbx, &mut pstn] {
+        let bye = ua.expect(&mut w, "BYE");
+        let reason = bye.header(HeaderName::Reason).unwrap();
+        assert!(reason.contains("cause=102") && reason.contains("Media timeout"), "{reason}");
+        ua.ok(&mut w);
+    }
+    assert!(w.end().cause.contains(cause), "{}", w.end().cause);
+    w.finish();
+}
+
+#[test]
+fn a_call_ends_on_both_legs_when_the_relay_has_heard_nothing_for_too_long() {
+    ends_on_both_legs(None, "both_silent");
+    ends_on_both_legs(Some(LegSide::A), "from the caller");
+    ends_on_both_legs(Some(LegSide::B), "from the callee");
+}
+
+#[test]
+fn the_relay_is_told_what_the_voice_connector_says_of_silence() {
+    let mut w = World::new();
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    assert_eq!(w.plan().timeouts, DEFAULT);
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+}
+
+#[test]
+fn without_limits_a_call_outlasts_every_silence() {
+    let mut resources = directory();
+    resources.voice_connectors[0].media_timeouts = MediaTimeouts::default();
+    let mut w = World::with(config(), resources);
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    assert_eq!(w.plan().timeouts, MediaTimeouts::default());
+    // Said under limits that held until just now.
+    w.fall_silent(None);
+    pbx.expect_silence(&mut w);
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+}
+
+#[test]
+fn silence_before_the_answer_means_nothing() {
+    let mut w = World::new();
+    let mut pbx = w.caller(PBX, "+12065550123");
+    let offer = pbx.sdp(30_000);
+    pbx.invite(&mut w, Some(&offer));
+    let mut pstn = w.callee(simnet::CARRIER);
+    let early = pstn.sdp(40_000);
+    pstn.reply(&mut w, 183, Some(&early));
+    pbx.expect(&mut w, "183");
+    assert_eq!(w.plan().timeouts, MediaTimeouts::default());
+    w.fall_silent(None);
+    pstn.reply(&mut w, 200, Some(&early));
+    pstn.expect(&mut w, "ACK");
+    pbx.expect(&mut w, "200");
+    pbx.ack(&mut w, None);
+    assert_eq!(w.plan().timeouts, DEFAULT);
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+}
+
+#[test]
+fn whoever_called_for_help_may_be_unable_to_speak() {
+    let mut w = World::with(config(), prepared());
+    let (mut ua, mut router) = helped_by(&mut w, "911");
+    assert_eq!(w.plan().timeouts, MediaTimeouts::default());
+    w.fall_silent(None);
+    ua.expect_silence(&mut w);
+    ua.hang_up(&mut w, &mut router);
+    w.finish();
+}
