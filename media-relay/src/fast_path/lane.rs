@@ -140,7 +140,9 @@ impl Lane {
         now: Instant,
     ) -> Counted {
         let mut counted = Counted::default();
-        if now < leg.settles {
+        // Of a full ring the notes are older than what the sockets have: by now that is not what
+        // came before the first note, but what the ring did not take any more.
+        if now < leg.settles && !self.path.slots.is_full(leg.slot) {
             return counted;
         }
         let drained = self.path.slots.drain(leg.slot, |note| {

@@ -5,6 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Notes in a stream's ring; a power of two.
 pub(super) const NOTES: usize = 64;
+/// How many of them stay free for packets that several processors handle at once; a ring with no
+/// others left is full.
+pub(super) const MARGIN: usize = 8;
 /// The program's values of the address families.
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;

@@ -1,7 +1,7 @@
 //! The rings of notes, in memory that user space and the kernel's program share.
 #![expect(unsafe_code, reason = "shared memory; every block states why it is sound")]
 
-use super::layout::{Entry, Key, NOTES, Note, Slot};
+use super::layout::{Entry, Key, MARGIN, NOTES, Note, Slot};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
@@ -64,6 +64,15 @@ impl Slots {
         if let Some(slot) = self.slot(slot) {
             slot.tail.store(slot.head.load(Ordering::Acquire), Ordering::Release);
         }
+    }
+
+    /// Whether a slot takes no more notes, so that the sockets get what comes now.
+    pub(super) fn is_full(&self, slot: u32) -> bool {
+        self.slot(slot).is_some_and(|slot| {
+            let (head, tail) =
+                (slot.head.load(Ordering::Acquire), slot.tail.load(Ordering::Relaxed));
+            head.wrapping_sub(tail) >= (NOTES - MARGIN) as u32
+        })
     }
 
     /// Hands out the notes of a slot that have come since the last time, oldest first.

@@ -52,3 +52,23 @@ fn bursts_duplicates_and_order_are_reported_exactly_over_both_paths_at_once() {
 fn jitter_of_a_paced_stream_is_that_of_its_arrivals() {
     through(PACED, 100, 1, false, true);
 }
+
+#[test]
+fn a_stream_that_is_too_fast_for_its_ring_goes_over_to_the_kernel_without_a_seam() {
+    let Some(rig) = Rig::new(false) else { return };
+    let way = Way {
+        sender: rig.end(End::Caller),
+        relay: rig.relay_at(End::Caller),
+        receiver: rig.end(End::Callee),
+    };
+    // Thousands a second, from the first packet on and through the handover.
+    let mut stream = Impaired::default();
+    rig.until("the kernel forwards some of it", || {
+        stream.unharmed_at_once(way);
+        rig.fast_packets() > 200
+    });
+    let passage = HARM.pass(400, 5);
+    stream.hurry(way, &passage);
+    let [report, _] = rig.release();
+    stream.agrees(&report, &passage);
+}

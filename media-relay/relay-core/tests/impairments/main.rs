@@ -157,6 +157,9 @@ fn is_as_the_hop_made_it(hop: Hop, seed: u64) {
         for path in [Path::Sockets, Path::Kernel] {
             agrees(&passage, speech, equipment, path, &format!("{hop:?} seed {seed} {path:?}"));
         }
+        let [sockets, kernel] =
+            [Path::Sockets, Path::Kernel].map(|path| received(&passage, speech, path));
+        assert_eq!(sockets, kernel, "both paths are one truth");
     }
 }
 
