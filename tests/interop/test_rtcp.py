@@ -120,3 +120,28 @@ def test_who_asks_for_voip_metrics_gets_them_and_its_own_are_kept(stage):
     assert (kept["r_factor"], kept["mos_lq"], kept["mos_cq"]) == (80, None, 3.9), kept
     assert (kept["jitter_buffer_ms"], kept["end_system_delay_ms"]) == (60, 30), kept
     assert kept["discard_ratio"] == pytest.approx(26 / 256, abs=0.001), kept
+
+
+def test_a_webrtc_endpoint_gets_reports_on_its_one_port_under_its_keys(stage):
+    """DTLS-SRTP and rtcp-mux: SRTCP of ours beside the media that a plain carrier sends."""
+    gateway = stage.carrier_peer()
+    edge = stage.start_edge()
+    web = stage.webrtc(places.PBX, 440)
+    plain = stage.rtp(places.CARRIER, 1_000)
+    caller = stage.peer(places.PBX)
+    call = OutgoingCall(caller, edge, places.US_NUMBER, web.offer())
+    invite = gateway.expect_request("INVITE")
+    gateway.reply(invite, 200, "OK", sdp(plain.ip, plain.port))
+    web.take(call.answered().body)
+    gateway.expect_request("ACK")
+    plain.start(invite.media())
+    web.wait_connected()
+    wait_until(lambda: (edge.calls()[0]["customer"] or {}).get("rtt_us") is not None, 40,
+               lambda: f"a round trip of the customer: {edge.calls()}")
+    stage.hang_up(call, gateway)
+    record, = edge.wait_records(1)
+    edge.wait_idle()
+    near, far = record["quality"]
+    assert near["rtt_us"] < 500_000 and near["peer_lost_packets"] == 0, near
+    assert near["sent_rtcp_packets"] >= 1 and near["unauthentic"] == 0, near
+    assert far["received_rtcp_packets"] == 0 and far["rtt_us"] is None, far
