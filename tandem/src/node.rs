@@ -1,7 +1,7 @@
 //! The running node: which part is started with what, and how they are joined. No domain logic.
 
 use crate::clock::Origin;
-use crate::config::Config;
+use crate::config::{Config, Media};
 use crate::kept::Kept;
 use crate::readings;
 use b2bua::{EdgeConfig, Listener};
@@ -207,21 +207,8 @@ fn start_relay(
     getrandom::fill(&mut seed)
         .map_err(|error| StartError(format!("no random numbers from the system: {error}")))?;
     let relay = RelayConfig {
-        advertise: media.advertise.clone(),
-        workers: media.workers.unwrap_or_else(cores),
-        quarantine: media.quarantine,
-        report_interval: media.report_interval,
-        live_interval: media.live_interval,
-        silence_after: media.silence_after,
         emergency_calls: config.sip.emergency_headroom,
-        fast_path: media.fast_path,
-        fast_path_capacity: media.fast_path_capacity,
-        dscp: media.dscp,
-        rtcp: media.rtcp,
-        max_packets_per_second: media.max_packets_per_second,
-        port_seed: u64::from_ne_bytes(seed),
-        dtls: Some(Arc::new(identity)),
-        ..RelayConfig::new(media.bind.clone(), media.ports.clone())
+        ..relay_config(media, u64::from_ne_bytes(seed), identity)
     };
     let (observations, edge) = (observations.clone(), Arc::clone(edge));
     let sink: EventSink = Arc::new(move |event| match event {
@@ -234,6 +221,26 @@ fn start_relay(
     });
     Relay::start(relay, media_relay::Clock::new(origin.monotonic), sink)
         .map_err(|error| StartError(error.to_string()))
+}
+
+/// What `[media]` makes of a relay. `port_seed` is any random number.
+pub(crate) fn relay_config(media: &Media, port_seed: u64, identity: DtlsIdentity) -> RelayConfig {
+    RelayConfig {
+        advertise: media.advertise.clone(),
+        workers: media.workers.unwrap_or_else(cores),
+        quarantine: media.quarantine,
+        report_interval: media.report_interval,
+        live_interval: media.live_interval,
+        silence_after: media.silence_after,
+        fast_path: media.fast_path,
+        fast_path_capacity: media.fast_path_capacity,
+        dscp: media.dscp,
+        rtcp: media.rtcp,
+        max_packets_per_second: media.max_packets_per_second,
+        port_seed,
+        dtls: Some(Arc::new(identity)),
+        ..RelayConfig::new(media.bind.clone(), media.ports.clone())
+    }
 }
 
 fn start_edge(
@@ -325,7 +332,7 @@ fn node_number(name: &str) -> u16 {
     (hash ^ hash >> 16) as u16
 }
 
-pub(crate) fn cores() -> usize {
+fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64))
 }
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from harness import places
+from harness.message import sdp as audio_alone
 from harness.ng import RELAY, NgClient, NgRelay, Rtpengine, RtpengineProxy
 from harness.tones import assert_hears
 from harness.waiting import wait_until
@@ -112,6 +113,27 @@ def test_a_burst_of_calls_leaves_nothing(stage):
     assert totals["rejectedsessions"] == totals["timeoutsessions"] == 0, totals
     # 300 packets each way; sipp is late now and then on a busy machine.
     assert totals["relayedpackets"] > BURST * 2 * 300 * 0.8, totals
+
+
+@pytest.mark.parametrize("end", ["busy", "cancelled"])
+def test_a_call_that_comes_to_nothing_leaves_nothing(stage, end):
+    relay = relay_of("tandem", stage)
+    called = stage.peer(places.CARRIER)
+    proxy = proxy_between(stage, relay, called.port)
+    caller = stage.pjsua(places.PBX, "caller", CALLER_HERTZ)
+    caller.do("call", uri=f"sip:{places.US_NUMBER}@{PROXY}:{proxy.port}")
+    invite = called.expect_request("INVITE")
+    assert f"c=IN IP4 {RELAY}".encode() in invite.body and len(relay.media_ports()) == 4
+    called.reply(invite, 180, "Ringing")
+    caller.wait("state", state="EARLY")
+    if end == "busy":
+        called.reply(invite, 486, "Busy Here")
+    else:
+        caller.do("hangup")
+        called.reply(called.expect_request("CANCEL"), 200, "OK")
+        called.reply(invite, 487, "Request Terminated")
+    caller.wait("state", state="DISCONNECTED")
+    wait_no_ports(relay)
 
 
 def test_srtp_on_one_side(stage):
@@ -238,3 +260,81 @@ def test_bounds_and_delays(stage):
     assert offer("one")["result"] == "ok"
     assert offer("two")["error-reason"] == "Too many calls"
     assert offer("two", supports=["load limit"])["result"] == "load limit"
+
+
+def parties_by_tag(client, call):
+    reply = client.ok("query", call_id=call)
+    party = {tag: value["medias"][0]["streams"][0] for tag, value in reply["tags"].items()}
+    return reply, party
+
+
+def test_quality_is_what_was_lost(stage):
+    """Every tenth packet from one side is lost before the relay, none from the other."""
+    relay = relay_of("tandem", stage)
+    client = client_of(stage, relay)
+    near = stage.rtp(places.PBX, CALLER_HERTZ, drop=lambda number: number % 10 == 5)
+    far = stage.rtp(places.CARRIER, CALLED_HERTZ)
+    offer = client.ok("offer", call_id="c", from_tag="a", sdp=sdp(near.ip, near.port))
+    answer = client.ok("answer", call_id="c", from_tag="a", to_tag="b", sdp=sdp(far.ip, far.port))
+    near.start((RELAY, port_of(answer["sdp"])), limit=300)
+    far.start((RELAY, port_of(offer["sdp"])), limit=300)
+    wait_until(lambda: near.counted == 300 == far.counted, 15, lambda: "all is sent")
+
+    def all_counted():
+        _, streams = parties_by_tag(client, "c")
+        counts = [streams[tag]["stats"]["packets"] for tag in ("a", "b")]
+        return counts == [near.sent, far.sent]
+
+    wait_until(all_counted, 5, lambda: parties_by_tag(client, "c")[1])
+    reply = client.ok("delete", call_id="c", from_tag="a", to_tag="b")
+    lossy, clean = (reply["SSRC"][str(end.ssrc)] for end in (near, far))
+    # From the first packet to the last, which is not one of those that were lost.
+    assert lossy["cumulative loss"] == 300 - near.sent == 30
+    assert lossy["average MOS"]["packet loss"] == 10 and clean["average MOS"]["packet loss"] == 0
+    assert clean["cumulative loss"] == 0 and clean["lowest MOS"]["MOS"] >= 43, clean
+    assert 20 <= lossy["average MOS"]["MOS"] <= 35, lossy
+    assert lossy["lowest MOS"]["MOS"] <= lossy["average MOS"]["MOS"] <= lossy["highest MOS"]["MOS"]
+    assert "round-trip time" not in lossy["average MOS"], "nobody measured it"
+    assert reply["totals"]["RTP"] == {"packets": near.sent + far.sent, "errors": 0,
+                                      "bytes": 172 * (near.sent + far.sent)}
+
+
+def assert_hears_plainly(rtp, expected, unexpected):
+    samples, rate = rtp.heard()
+    assert_hears(samples[-rate:], rate, expected, unexpected)
+
+
+def test_a_browser_offers_to_a_plain_side(stage):
+    """DTLS-SRTP and ICE on one side, RTP/AVP on the other."""
+    relay = relay_of("tandem", stage)
+    client = client_of(stage, relay)
+    web, plain = stage.webrtc(places.PBX, CALLER_HERTZ), stage.rtp(places.CARRIER, CALLED_HERTZ)
+    offer = client.ok("offer", call_id="c", from_tag="a", sdp=web.offer(),
+                      transport_protocol="RTP/AVP", ICE="remove")["sdp"]
+    assert " RTP/AVP 0" in offer and "fingerprint" not in offer and "candidate" not in offer, offer
+    answer = client.ok("answer", call_id="c", from_tag="a", to_tag="b",
+                       sdp=audio_alone(plain.ip, plain.port), ICE="force")["sdp"]
+    assert "UDP/TLS/RTP/SAVPF" in answer and "a=ice-lite" in answer, answer
+    plain.start((RELAY, port_of(offer)))
+    web.take(answer.encode())
+    web.wait_connected()
+    assert_hears(*web.wait_heard(1.5), CALLED_HERTZ, CALLER_HERTZ)
+    assert_hears_plainly(plain, CALLER_HERTZ, CALLED_HERTZ)
+    reply = client.ok("query", call_id="c")
+    assert {"DTLS-SRTP", "ICE"} <= set(reply["tags"]["a"]["medias"][0]["flags"]), reply
+
+
+def test_a_plain_side_offers_to_a_browser(stage):
+    relay = relay_of("tandem", stage)
+    client = client_of(stage, relay)
+    web, plain = stage.webrtc(places.CARRIER, CALLED_HERTZ), stage.rtp(places.PBX, CALLER_HERTZ)
+    offer = client.ok("offer", call_id="c", from_tag="a", sdp=audio_alone(plain.ip, plain.port),
+                      transport_protocol="UDP/TLS/RTP/SAVPF", ICE="force")["sdp"]
+    assert "a=setup:actpass" in offer and "a=rtcp-mux" in offer, offer
+    answer = client.ok("answer", call_id="c", from_tag="a", to_tag="b",
+                       sdp=web.answer(offer.encode()))["sdp"]
+    assert " RTP/AVP 0" in answer and "fingerprint" not in answer, answer
+    plain.start((RELAY, port_of(answer)))
+    web.wait_connected()
+    assert_hears(*web.wait_heard(1.5), CALLER_HERTZ, CALLED_HERTZ)
+    assert_hears_plainly(plain, CALLED_HERTZ, CALLER_HERTZ)

@@ -145,18 +145,9 @@ fn start_relay(
     events: mpsc::Sender<MediaEvent>,
 ) -> Result<Relay, String> {
     let config = RelayConfig {
-        advertise: media.advertise.clone(),
-        workers: media.workers.unwrap_or_else(crate::node::cores),
-        quarantine: media.quarantine,
         report_interval: REPORT_INTERVAL,
         live_interval: LIVE_INTERVAL,
-        silence_after: media.silence_after,
-        fast_path: media.fast_path,
-        fast_path_capacity: media.fast_path_capacity,
-        dscp: media.dscp,
-        port_seed: Random::check()?.draw(),
-        dtls: Some(Arc::new(identity)),
-        ..RelayConfig::new(media.bind.clone(), media.ports.clone())
+        ..crate::node::relay_config(media, Random::check()?.draw(), identity)
     };
     let sink: EventSink = Arc::new(move |event| {
         let is_final = matches!(&event, MediaEvent::Report(r) if r.kind == ReportKind::Final);
@@ -290,5 +281,64 @@ impl Random {
     fn draw(self) -> u64 {
         #[expect(clippy::expect_used, reason = "it worked at the start; keys need real ones")]
         getrandom::u64().expect("the system's random numbers do not end")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: RelayArgs,
+    }
+
+    fn read(line: &str) -> Result<RelayArgs, String> {
+        let words = std::iter::once("relay").chain(line.split_ascii_whitespace());
+        Line::try_parse_from(words).map(|line| line.args).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_says_what_the_file_does_not() {
+        let line = "--ng 127.0.0.1:22222 --bind 192.0.2.1 --bind 2001:db8::1 --ports 30000-30999";
+        let media = media(&read(line).unwrap()).unwrap();
+        assert_eq!(media.bind, media.advertise);
+        assert_eq!((media.bind.len(), media.ports), (2, 30_000..=30_999));
+        let line = "--ng 127.0.0.1:1 --bind 192.0.2.1 --advertise 203.0.113.1";
+        let media = super::media(&read(line).unwrap()).unwrap();
+        assert_eq!(media.advertise, [IpAddr::from([203, 0, 113, 1])]);
+        assert_eq!(media.ports, 10_000..=60_000);
+    }
+
+    #[test]
+    fn of_a_file_only_the_media_counts() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/dev.toml");
+        let line = format!("--ng 127.0.0.1:1 --config {file} --ports 20000-20099");
+        let media = media(&read(&line).unwrap()).unwrap();
+        let whole = config::load(std::path::Path::new(file)).unwrap().media;
+        assert_eq!(media.bind, whole.bind);
+        assert_eq!(media.ports, 20_000..=20_099);
+        let missing = super::media(&read("--ng 127.0.0.1:1 --config no/such.toml").unwrap());
+        assert!(missing.unwrap_err().contains("no/such.toml"));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for line in [
+            "",
+            "--ng 127.0.0.1",
+            "--ng 127.0.0.1:1 --ports 30000",
+            "--ng 127.0.0.1:1 --ports 30001-30000",
+            "--ng 127.0.0.1:1 --ports 0-100",
+            "--ng 127.0.0.1:1 --timeout 0",
+            "--ng 127.0.0.1:1 --max-calls 0",
+            "--ng 127.0.0.1:1 --advertise 203.0.113.1",
+        ] {
+            assert!(read(line).is_err(), "{line}");
+        }
+        let line = "--ng 127.0.0.1:1 --bind 192.0.2.1 --bind 192.0.2.2 --advertise 203.0.113.1";
+        assert!(media(&read(line).unwrap()).unwrap_err().contains("--advertise"));
     }
 }
