@@ -192,7 +192,8 @@ pub struct LegPlan {
     pub sends_to: bool,
     /// Its description changed: open the learning window for its source address again.
     pub relearn: bool,
-    /// The agreed formats. A payload type that is not listed is forwarded all the same, and counts
+    /// The agreed formats. Of several payload types for one format the first is the one that the leg
+    /// wants to get it under. A payload type that is not listed is forwarded all the same, and counts
     /// with the first format's clock.
     pub codecs: Vec<CodecMapping>,
     /// The payload type of telephone-event (RFC 4733), if agreed.

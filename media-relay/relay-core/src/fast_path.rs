@@ -51,6 +51,7 @@ impl RtpSession {
     pub fn fast_forward(&self, from: LegSide, now: Instant) -> Option<FastForward> {
         let (leg, other) = (&self.legs[from.index()], &self.legs[from.other().index()]);
         let (plan, other_plan) = (leg.plan.as_ref()?, other.plan.as_ref()?);
+        // ICE, fax, and payload types that change.
         let is_plain = self.rare.is_none()
             && self.security.is_plain(from)
             && self.security.is_plain(from.other());

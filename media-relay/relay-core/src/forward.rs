@@ -3,6 +3,7 @@
 use crate::ice::{CheckOutcome, answer_check};
 use crate::latch::Verdict;
 use crate::own_rtcp::note_report;
+use crate::renumbering::Renumbering;
 use crate::rtp_session::{Leg, RtpSession};
 use crate::stream::HeaderView;
 use model::{IcePlan, Instant, LegSide};
@@ -149,9 +150,9 @@ impl RtpSession {
     /// Judges the datagram in the first `len` octets of `buffer`, which came to `socket` of leg
     /// `from`; counts it, and says where it goes.
     ///
-    /// Both legs see the same SSRCs, sequence numbers and reports. Only where a leg has SRTP do the
-    /// octets change: they are unprotected and protected in place, for which `buffer` needs
-    /// [`crate::GROWTH`] octets of room behind `len`.
+    /// Both legs see the same SSRCs, sequence numbers and reports. Octets change only where a leg has
+    /// SRTP, to be unprotected and protected in place, for which `buffer` needs [`crate::GROWTH`]
+    /// octets of room behind `len`; and the payload type, where the legs number a format differently.
     #[inline]
     pub fn forward(
         &mut self,
@@ -196,6 +197,11 @@ impl RtpSession {
         };
         let outcome = outcome.and_then(|(socket, destination, len)| {
             self.mask_source(to, kind, buffer);
+            if kind == PacketKind::Rtp
+                && let Some(renumbering) = self.renumbering_of(from)
+            {
+                renumbering.rewrite(buffer);
+            }
             Ok((socket, destination, self.security.protect(to, kind, buffer, len)?))
         });
         match outcome {
@@ -341,6 +347,11 @@ impl RtpSession {
 
     fn ice_of(&self, leg: LegSide) -> Option<&IcePlan> {
         self.rare.as_ref()?.ice[leg.index()].as_ref()
+    }
+
+    #[inline]
+    fn renumbering_of(&self, from: LegSide) -> Option<&Renumbering> {
+        self.rare.as_ref()?.renumbering[from.index()].as_ref()
     }
 
     pub(crate) fn refuse(&mut self, from: LegSide, reason: DropReason) -> Decision {

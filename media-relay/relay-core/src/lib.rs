@@ -23,6 +23,7 @@ mod own_rtcp;
 mod plan;
 pub mod quality;
 mod rate;
+mod renumbering;
 mod report;
 mod rtp_session;
 mod security;

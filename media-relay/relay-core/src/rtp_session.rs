@@ -5,6 +5,7 @@ use crate::latch::{Latch, LearningPolicy};
 use crate::own_rtcp::OwnRtcp;
 use crate::plan::{CompiledLeg, expectations};
 use crate::rate::{PacketBucket, PacketRate};
+use crate::renumbering::Renumbering;
 use crate::security::{LegContexts, StreamSecurity};
 use crate::stream::LegStream;
 use crate::timeout::Timeouts;
@@ -40,6 +41,8 @@ pub(crate) struct Rare {
     pub(crate) is_fax: bool,
     /// Of a stream that has ever carried fax.
     pub(crate) fax: Option<[FaxView; 2]>,
+    /// For packets of the legs whose payload types are other ones to the other leg.
+    pub(crate) renumbering: [Option<Renumbering>; 2],
 }
 
 #[derive(Debug)]
@@ -138,7 +141,11 @@ impl RtpSession {
         let fax = self.fax_counts().or(is_fax.then(Default::default));
         let has_ice = plan.legs.iter().any(|leg| leg.ice.is_some());
         let ice = plan.legs.each_ref().map(|leg| leg.ice.as_deref().cloned());
-        self.rare = (has_ice || fax.is_some()).then(|| Box::new(Rare { ice, is_fax, fax }));
+        let [a, b] = &plan.legs;
+        let renumbering = [Renumbering::between(a, b), Renumbering::between(b, a)];
+        let renumbers = renumbering.iter().any(Option::is_some) && !is_fax;
+        self.rare = (has_ice || fax.is_some() || renumbers)
+            .then(|| Box::new(Rare { ice, is_fax, fax, renumbering }));
     }
 
     /// Puts the keys of a finished handshake with `leg` into force.

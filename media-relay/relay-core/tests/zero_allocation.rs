@@ -136,6 +136,31 @@ fn forwarding_allocates_nothing_in_any_outcome() {
     assert_eq!(allocations, 0);
 }
 
+#[test]
+fn other_payload_types_allocate_nothing() {
+    let legs = [(4_000, 96), (5_000, 111)].map(|(port, payload_type)| {
+        let mut leg = leg(port);
+        leg.codecs.iter_mut().for_each(|mapping| {
+            (mapping.payload_type, mapping.codec) = (payload_type, Codec::Opus);
+        });
+        leg
+    });
+    let mut session = session();
+    session.apply(&MediaPlan::rtp(legs), Instant::ZERO);
+    let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+    let mut packet = [0_u8; 172];
+    let allocations = allocations_of(|| {
+        for sequence in 0..2_000 {
+            let header = RtpHeader { payload_type: 96, sequence, ..RtpHeader::default() };
+            header.write_header(&mut packet);
+            let now = Instant::from_millis(u64::from(sequence) * 20);
+            session.forward(LegSide::A, MediaSocket::Rtp, from, &mut packet, 172, now);
+            assert_eq!(packet[1], 111);
+        }
+    });
+    assert_eq!(allocations, 0);
+}
+
 #[expect(clippy::expect_used, reason = "a test's helper")]
 fn key(suite: SrtpSuite, fill: u8) -> SrtpKey {
     SrtpKey::new(suite, &vec![fill; suite.key_len() + suite.salt_len()]).expect("the right length")
