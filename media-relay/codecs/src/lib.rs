@@ -6,11 +6,13 @@
 //! if it had been lost.
 //!
 //! [`Transcoder`] is the whole way of a packet. Its parts stand alone as well: [`AudioDecoder`] and
-//! [`AudioEncoder`], [`Resampler`], [`Concealment`], [`ComfortNoise`].
+//! [`AudioEncoder`], [`Resampler`], [`Concealment`], [`ComfortNoise`]. [`dtmf`] has the keys of a
+//! telephone.
 #![forbid(unsafe_code)]
 
 mod comfort_noise;
 mod concealment;
+pub mod dtmf;
 mod error;
 mod format;
 pub mod g722;

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "a global allocator that counts")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+use codecs::dtmf::{ToneDetector, ToneGenerator};
 use codecs::{AudioFormat, Outgoing, Received, Transcoder};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -93,4 +94,19 @@ fn no_packet_of_any_pair_allocates() {
             assert!(packets > 40, "{from:?} to {to:?}: {packets} packets");
         }
     }
+}
+
+#[test]
+fn no_key_allocates() {
+    let mut tones = ToneGenerator::new(5, 8_000).unwrap();
+    let mut detector = ToneDetector::default();
+    let (mut samples, mut steps) = ([0; 800], 0);
+    let before = ALLOCATIONS.with(Cell::get);
+    for _ in 0..10 {
+        tones.generate(&mut samples);
+        detector.take(&samples, |_| steps += 1);
+        detector.take(&[0; 800], |_| steps += 1);
+    }
+    assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
+    assert_eq!(steps, 20);
 }
