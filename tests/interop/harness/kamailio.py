@@ -1,6 +1,7 @@
 """Debian's kamailio as a carrier's edge: it asks for credentials, records its route, passes calls on
 to a gateway, and the gateway's calls to whoever is registered."""
 
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -151,11 +152,28 @@ class Kamailio:
         return self.log().count(what)
 
     def connections(self):
-        """How many connections it has to the edge, by the kernel's table, whoever opened them."""
+        """How many connections its processes have to the edge, by the kernel's table, whoever opened
+        them. Other programs of the test may have some between the same addresses."""
         here, edge = (int.from_bytes(socket.inet_aton(ip), "little") for ip in (self.ip, places.EDGE))
         rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        own = self._sockets()
         return sum(row[1].startswith(f"{here:08X}:") and row[2].startswith(f"{edge:08X}:")
-                   and row[3] == "01" for row in rows)
+                   and row[3] == "01" and row[9] in own for row in rows)
+
+    def _sockets(self):
+        """The inodes of the sockets of all its processes: the first, and those it has forked."""
+        main, inodes = str(self._process.pid), set()
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                # pid (name) state parent …, and a name may have anything in it (proc(5)).
+                parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+                if main not in (process.name, parent):
+                    continue
+                links = [os.readlink(link) for link in (process / "fd").iterdir()]
+            except OSError:
+                continue  # it has ended meanwhile
+            inodes |= {link[8:-1] for link in links if link.startswith("socket:[")}
+        return inodes
 
     def stop(self):
         if self._process.poll() is None:
