@@ -170,7 +170,9 @@ impl Worker {
         let stream = self.streams.get_mut(token.key())?;
         let counters = &self.parts.counters;
         let (from, socket) = (token.leg(), token.socket());
-        if let Some(lane) = &self.lane {
+        if let Some(lane) = &self.lane
+            && stream.fast.is_some()
+        {
             // What the kernel forwarded came before what it left for us.
             stream.count_fast_path(lane, counters, self.parts.clock.now());
         }
