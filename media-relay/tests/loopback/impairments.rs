@@ -3,7 +3,6 @@
 use super::impaired::hop::Hop;
 use super::impaired::{HARM, Impaired, PACED, Way};
 use super::{Endpoint, Rig};
-use model::{MediaCommand, MediaId, QualityReport, ReportKind};
 
 /// Runs a stream from A to B.
 fn through(hop: Hop, packets: u64, seed: u64, ports: u16, is_paced: bool) {
@@ -20,23 +19,12 @@ fn through(hop: Hop, packets: u64, seed: u64, ports: u16, is_paced: bool) {
     } else {
         stream.hurry(way, &passage);
     }
-    rig.relay.command(MediaCommand::Release { id: MediaId(1) }).unwrap();
-    let [report, other] = [last_report(&rig), last_report(&rig)];
+    let [report, other] = rig.release(1);
     stream.agrees(&report, &passage);
     if is_paced {
         stream.scores(&report, &passage);
     }
     assert_eq!(other.sent.rtp_packets, stream.sent);
-}
-
-/// Passes over the live ones.
-fn last_report(rig: &Rig) -> QualityReport {
-    loop {
-        let report = rig.report();
-        if report.kind == ReportKind::Final {
-            return report;
-        }
-    }
 }
 
 #[test]

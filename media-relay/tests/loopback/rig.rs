@@ -3,7 +3,7 @@
 use media_relay::{Clock, EventSink, Relay, RelayConfig, RelayStatistics};
 use model::{
     AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand,
-    MediaEvent, MediaId, MediaPlan, QualityReport, TransactionId,
+    MediaEvent, MediaId, MediaPlan, QualityReport, ReportKind, TransactionId,
 };
 use rtp_proto::RtpHeader;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -59,7 +59,14 @@ impl Rig {
 
     pub(crate) fn release(&self, id: u64) -> [QualityReport; 2] {
         self.relay.command(MediaCommand::Release { id: MediaId(id) }).unwrap();
-        [self.report(), self.report()]
+        // Live reports of before may still be in the queue.
+        let last = || loop {
+            let report = self.report();
+            if report.kind == ReportKind::Final {
+                return report;
+            }
+        };
+        [last(), last()]
     }
 
     pub(crate) fn report(&self) -> QualityReport {
