@@ -45,6 +45,11 @@ pub struct RelayStatistics {
     pub own_addresses: u64,
     /// Handshakes for SRTP keys that came to nothing: that leg has no audio.
     pub handshake_failures: u64,
+    /// RTP packets that were made here; they count in `rtp_packets` too.
+    pub made_packets: u64,
+    /// Keys (RFC 4733) that were not sent: the leg was on hold, had not agreed to them, or too many
+    /// waited.
+    pub unsent_keys: u64,
     /// Interfaces whose packets the kernel can forward by itself now.
     pub fast_interfaces: u64,
     /// Directions of streams that the kernel forwards by itself now.
@@ -82,6 +87,8 @@ impl RelayStatistics {
         self.unknown_streams += read(&counters.unknown_streams);
         self.own_addresses += read(&counters.own_addresses);
         self.handshake_failures += read(&counters.handshake_failures);
+        self.made_packets += read(&counters.made_packets);
+        self.unsent_keys += read(&counters.unsent_keys);
         self.fast_streams += read(&counters.fast_streams);
         self.fast_packets += read(&counters.fast_packets);
         self.unmeasured_packets += read(&counters.unmeasured_packets);
@@ -128,6 +135,8 @@ pub(crate) struct WorkerCounters {
     pub(crate) unknown_streams: Counter,
     pub(crate) own_addresses: Counter,
     pub(crate) handshake_failures: Counter,
+    pub(crate) made_packets: Counter,
+    pub(crate) unsent_keys: Counter,
     pub(crate) fast_streams: Counter,
     fast_packets: Counter,
     unmeasured_packets: Counter,

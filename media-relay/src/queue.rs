@@ -78,6 +78,7 @@ impl CommandQueue {
             MediaCommand::Allocate { .. }
             | MediaCommand::Apply { .. }
             | MediaCommand::MoveLeg { .. }
+            | MediaCommand::SendEvent { .. }
             | MediaCommand::Report { .. } => self.streams.saturating_mul(2),
             MediaCommand::Release { .. } => self.streams.saturating_mul(4),
         };

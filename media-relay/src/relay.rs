@@ -214,6 +214,7 @@ impl Relay {
             MediaCommand::Allocate { id, .. }
             | MediaCommand::Apply { id, .. }
             | MediaCommand::MoveLeg { from: (id, _), .. }
+            | MediaCommand::SendEvent { id, .. }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => *id,
         };

@@ -4,6 +4,7 @@ mod connect;
 mod control;
 mod fast;
 mod life;
+mod made;
 mod orders;
 mod reports;
 mod rtcp;
@@ -19,6 +20,7 @@ use crate::queue::{CommandQueue, Order, Queues};
 use crate::relay::{EventSink, RelayConfig};
 use crate::sys::{self, Epoll};
 use control::Surroundings;
+use made::MadeBuffer;
 use model::{Instant, LegSide, MediaEvent, ReportKind};
 use relay_core::{Decision, PacketKind, TimedOut};
 use rtcp::ReportBuffer;
@@ -59,6 +61,7 @@ pub(crate) struct Worker {
     /// Sockets that had more than a batch waiting; epoll does not name them again.
     unfinished: Vec<Token>,
     report: ReportBuffer,
+    made: MadeBuffer,
     /// What the kernel forwards by itself; `None` where all goes through sockets.
     lane: Option<Lane>,
     /// The streams whose sockets are read, where there is a lane.
@@ -91,6 +94,7 @@ impl Worker {
             orders: Vec::with_capacity(COMMANDS_PER_TURN),
             unfinished: Vec::new(),
             report: ReportBuffer::new(),
+            made: MadeBuffer::default(),
             lane,
             fast_members: Vec::new(),
             next_fast_turn: Instant::ZERO,
@@ -254,6 +258,7 @@ impl Worker {
             }
             let (clock, counters) = (self.parts.clock, &self.parts.counters);
             stream.send_reports(clock, counters, &mut self.report, now);
+            stream.send_made(counters, &mut self.made, now);
             let id = stream.session.id();
             let due = stream.reports.due(now);
             // Nothing is to be seen live before the first packet.
@@ -268,6 +273,7 @@ impl Worker {
                 stream.session.silence_deadline(silence_after),
                 stream.session.rtcp_deadline(),
                 stream.session.timeout_deadline(),
+                stream.session.made_deadline(),
                 stream.handshake_deadline(self.parts.clock),
             ];
             let next = deadlines.into_iter().flatten().fold(stream.reports.next(), Instant::min);

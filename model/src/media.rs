@@ -25,7 +25,7 @@ impl IpFamily {
 }
 
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
-/// `MoveLeg` and `Report`, one `Release`.
+/// `MoveLeg`, `SendEvent` and `Report`, one `Release`.
 #[derive(Clone, Debug)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -54,6 +54,18 @@ pub enum MediaCommand {
         from: (MediaId, LegSide),
         /// The stream that it comes to, and which leg of that one it will be.
         to: (MediaId, LegSide),
+    },
+    /// Send the leg a key as telephone events (RFC 4733), after those that wait. What cannot be sent
+    /// (the leg is on hold, has not agreed to telephone-event, 32 keys wait) is counted and forgotten.
+    SendEvent {
+        /// The stream.
+        id: MediaId,
+        /// The leg that gets it.
+        leg: LegSide,
+        /// 0 to 9, 10 for `*`, 11 for `#`, 12 to 15 for A to D.
+        event: u8,
+        /// For how long; 40 ms at least and 6 s at most are sent.
+        duration: Duration,
     },
     /// Report at once what was measured so far, as [`ReportKind::Live`](crate::ReportKind::Live).
     Report {

@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sip-edge", &["model", "b2bua", "sip-proto", "directory"]),
     ("rtp-proto", &["model"]),
     ("codecs", &["model", "rtp-proto"]),
-    ("relay-core", &["model", "rtp-proto"]),
+    ("relay-core", &["model", "rtp-proto", "codecs"]),
     ("media-relay", &["model", "relay-core"]),
     // Rewrites session descriptions as our own edge does.
     ("ng-control", &["model", "sdp"]),

@@ -55,8 +55,9 @@ impl RtpSession {
         let is_plain = self.rare.is_none()
             && self.security.is_plain(from)
             && self.security.is_plain(from.other());
-        // The kernel passes sources as they are.
-        let is_plain = is_plain && other.ssrc_mask == 0 && !plan.blocks_events;
+        // The kernel passes sources and numbers as they are.
+        let is_plain = is_plain && other.ssrc_mask == 0 && other.made.is_none();
+        let is_plain = is_plain && !plan.blocks_events;
         if !is_plain || !plan.accepts_from || !other_plan.sends_to {
             return None;
         }

@@ -196,7 +196,13 @@ impl RtpSession {
             }
         };
         let outcome = outcome.and_then(|(socket, destination, len)| {
-            self.mask_source(to, kind, buffer);
+            if kind == PacketKind::Rtp {
+                if self.legs[to.index()].made.is_some() {
+                    self.join_outbound(to, buffer, arrival);
+                } else {
+                    self.mask_source(to, buffer);
+                }
+            }
             if kind == PacketKind::Rtp
                 && let Some(renumbering) = self.renumbering_of(from)
             {
@@ -215,9 +221,9 @@ impl RtpSession {
 
     /// Gives media the source that it has on leg `to`, in the header's third word.
     #[inline]
-    fn mask_source(&self, to: LegSide, kind: PacketKind, buffer: &mut [u8]) {
+    fn mask_source(&self, to: LegSide, buffer: &mut [u8]) {
         let mask = self.legs[to.index()].ssrc_mask;
-        if mask == 0 || kind != PacketKind::Rtp {
+        if mask == 0 {
             return;
         }
         if let Some(source) = buffer.get_mut(8..12).and_then(|word| word.first_chunk_mut()) {

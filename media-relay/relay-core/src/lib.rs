@@ -9,16 +9,21 @@
 //!   the kernel has forwarded by itself, [`RtpSession::send_failed`] and
 //!   [`RtpSession::count_malformed`] for what only the sockets know;
 //! - commands: [`RtpSession::apply`] swaps the plan, [`RtpSession::copy_contexts`] and
-//!   [`RtpSession::adopt_contexts`] move a leg's SRTP to another stream;
+//!   [`RtpSession::adopt_contexts`] move a leg's SRTP to another stream, [`RtpSession::send_event`]
+//!   sends a leg a key;
 //! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`], [`RtpSession::poll_timeout`],
-//!   [`RtpSession::poll_rtcp`] and, at the end, [`RtpSession::poll_goodbye`].
+//!   [`RtpSession::poll_rtcp`], [`RtpSession::poll_made`] and, at the end,
+//!   [`RtpSession::poll_goodbye`].
 #![forbid(unsafe_code)]
 
 mod datagrams;
+mod events;
 mod fast_path;
 mod forward;
 mod ice;
 mod latch;
+mod made;
+mod outbound;
 mod own_rtcp;
 mod plan;
 pub mod quality;
@@ -34,6 +39,7 @@ pub use fast_path::{FastForward, ForwardedPacket};
 pub use forward::{Decision, DropReason, MediaSocket, PacketKind};
 pub use ice::{CheckOutcome, answer_check};
 pub use latch::{Expectation, Latch, LearningPolicy, Verdict};
+pub use made::{LONGEST_MADE, MadePacket, MakeError};
 pub use own_rtcp::{LONGEST_REPORT, OwnReport, REPORT_INTERVAL, RtcpStyle};
 pub use plan::{CompiledLeg, Format};
 pub use rtp_proto::NtpTime;

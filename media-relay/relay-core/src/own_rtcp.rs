@@ -105,7 +105,7 @@ impl RtpSession {
         }
         let towards = LegSide::BOTH.map(|_| Towards::new(draw));
         let own = OwnRtcp { style, interval, begun: None, towards };
-        self.own_rtcp = (style != RtcpStyle::Translator).then(|| Box::new(own));
+        self.own_rtcp = Some(Box::new(own));
     }
 
     /// The first plan came: the first report is due after half of an interval (RFC 3550 section
@@ -125,9 +125,23 @@ impl RtpSession {
         self.own_rtcp.as_ref().is_some_and(|own| own.style == RtcpStyle::BackToBack)
     }
 
+    /// RTCP ends here for the rest of the stream, because the legs' reports no longer fit what the
+    /// other is sent.
+    pub(crate) fn begin_own_reports(&mut self, now: Instant) {
+        let own = self.own_rtcp.as_deref_mut();
+        let Some(own) = own.filter(|own| own.style != RtcpStyle::BackToBack) else { return };
+        own.style = RtcpStyle::BackToBack;
+        for towards in &mut own.towards {
+            towards.next = now + own.interval / 2;
+        }
+    }
+
     /// When [`RtpSession::poll_rtcp`] is to be asked for both legs; `None` for never.
     pub fn rtcp_deadline(&self) -> Option<Instant> {
         let own = self.own_rtcp.as_ref().filter(|own| own.begun.is_some())?;
+        if own.style == RtcpStyle::Translator {
+            return None;
+        }
         own.towards.iter().map(|towards| towards.next).min()
     }
 
@@ -142,7 +156,8 @@ impl RtpSession {
         out: &mut Vec<u8>,
     ) -> Option<OwnReport> {
         let own = self.own_rtcp.as_deref()?;
-        own.begun.filter(|_| own.towards[to.index()].next <= now)?;
+        let waits = own.towards[to.index()].next > now || own.style == RtcpStyle::Translator;
+        own.begun.filter(|_| !waits)?;
         let share = self.share(own, to, now);
         let next = self.next_look(own, to, share, now, random);
         let own = self.own_rtcp.as_deref_mut()?;
@@ -185,7 +200,8 @@ impl RtpSession {
 
     fn share(&self, own: &OwnRtcp, to: LegSide, now: Instant) -> Share {
         let is_fax = self.rare.as_ref().is_some_and(|rare| rare.is_fax);
-        if is_fax || !self.has_media() {
+        let has_media = self.has_media() || self.legs.iter().any(|leg| leg.made.is_some());
+        if is_fax || !has_media {
             return Share::Nothing;
         }
         let (heard, metrics) = self.spoke(own, to);

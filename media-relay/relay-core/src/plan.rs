@@ -81,6 +81,16 @@ impl CompiledLeg {
         self.formats.get(usize::from(position)).copied().unwrap_or_default()
     }
 
+    /// The clock rate of the first format, in Hz.
+    pub fn clock_rate(&self) -> u32 {
+        self.formats[0].clock_rate
+    }
+
+    /// The payload type of telephone events, if agreed, and its format.
+    pub fn telephone_event(&self) -> Option<(u8, Format)> {
+        self.telephone_event.map(|number| (number, self.format(number)))
+    }
+
     /// Whether the payload type carries RFC 4733 events.
     #[inline]
     pub fn is_telephone_event(&self, payload_type: u8) -> bool {

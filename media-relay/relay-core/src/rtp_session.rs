@@ -2,6 +2,7 @@
 
 use crate::forward::PacketKind;
 use crate::latch::{Latch, LearningPolicy};
+use crate::made::Made;
 use crate::own_rtcp::OwnRtcp;
 use crate::plan::{CompiledLeg, expectations};
 use crate::rate::{PacketBucket, PacketRate};
@@ -25,7 +26,7 @@ pub struct RtpSession {
     pub(crate) rate: PacketRate,
     pub(crate) legs: [Leg; 2],
     pub(crate) security: StreamSecurity,
-    /// `None` where none of the RTCP is ours.
+    /// `None` before [`RtpSession::set_rtcp`].
     pub(crate) own_rtcp: Option<Box<OwnRtcp>>,
     pub(crate) timeouts: Timeouts,
     /// What few streams have; one pointer while this one has nothing of it.
@@ -59,6 +60,8 @@ pub(crate) struct Leg {
     silence_said: bool,
     /// A plan has let the leg send.
     pub(crate) was_allowed: bool,
+    /// `None` while nothing has been made for the leg.
+    pub(crate) made: Option<Box<Made>>,
     /// The difference between the sources of media towards the leg and as the other leg has them;
     /// 0 where they pass unchanged. It makes different sources of different ones.
     pub(crate) ssrc_mask: u32,
@@ -81,6 +84,7 @@ impl RtpSession {
             heard: now,
             silence_said: false,
             was_allowed: false,
+            made: None,
             ssrc_mask: 0,
         };
         let security = StreamSecurity::default();

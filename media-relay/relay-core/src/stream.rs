@@ -1,6 +1,7 @@
 //! The numbers of one leg: what came from it, what went to it, and what it said about that.
 
 use crate::forward::PacketKind;
+use crate::outbound::Numbers;
 use crate::own_rtcp::Heard;
 use crate::plan::{CompiledLeg, Format};
 use crate::quality::{
@@ -107,6 +108,14 @@ impl LegStream {
             kind,
         };
         self.reception.on_packet(packet.ssrc, &facts);
+    }
+
+    /// Where what came stands, by its highest sequence number; `None` before the first audio.
+    pub(crate) fn passed(&self) -> Option<(Numbers, Instant)> {
+        let (timestamp, at) = self.last_rtp?;
+        let ssrc = self.reception.ssrc()?;
+        let sequence = self.reception.current()?.highest_sequence()? as u16;
+        Some((Numbers { ssrc, sequence, timestamp }, at))
     }
 
     pub(crate) fn received_rtcp(&mut self, len: usize) {

@@ -6,8 +6,8 @@ use model::{
     SdesKeys, SrtpKey, SrtpSuite, TransactionId, XrWishes,
 };
 use relay_core::{
-    Decision, DropReason, GROWTH, LONGEST_REPORT, LearningPolicy, MediaSocket, NtpTime,
-    REPORT_INTERVAL, RtcpStyle, RtpSession,
+    Decision, DropReason, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket,
+    NtpTime, REPORT_INTERVAL, RtcpStyle, RtpSession,
 };
 use rtp_proto::RtpHeader;
 use rtp_proto::rtcp::{
@@ -159,6 +159,35 @@ fn other_payload_types_allocate_nothing() {
         }
     });
     assert_eq!(allocations, 0);
+}
+
+#[test]
+fn packets_made_among_those_that_pass_allocate_nothing() {
+    let mut session = session();
+    let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+    let mut packet = [0_u8; 172];
+    let order = |session: &mut RtpSession, now| {
+        let key = Duration::from_millis(100);
+        assert_eq!(session.send_event(LegSide::B, 5, key, now, &mut || 7), Ok(()));
+    };
+    order(&mut session, Instant::ZERO);
+    let mut made = 0;
+    let allocations = allocations_of(|| {
+        for sequence in 0..2_000 {
+            let header = RtpHeader { sequence, ..RtpHeader::default() };
+            header.write_header(&mut packet);
+            let now = Instant::from_millis(u64::from(sequence) * 20);
+            session.forward(LegSide::A, MediaSocket::Rtp, from, &mut packet, 172, now);
+            if sequence % 50 == 0 {
+                order(&mut session, now);
+            }
+            let mut buffer = [0; LONGEST_MADE];
+            while session.poll_made(now, &mut buffer).is_some() {
+                made += 1;
+            }
+        }
+    });
+    assert_eq!((allocations, made), (0, 41 * 7));
 }
 
 #[expect(clippy::expect_used, reason = "a test's helper")]

@@ -60,6 +60,9 @@ impl Worker {
             }
             Order::Command(MediaCommand::Apply { id, plan }) => self.apply(id, *plan),
             Order::Command(MediaCommand::MoveLeg { from, to }) => self.move_leg(from, to),
+            Order::Command(MediaCommand::SendEvent { id, leg, event, duration }) => {
+                self.send_event(id, leg, event, duration);
+            }
             Order::Command(MediaCommand::Report { id }) => self.report(id),
             Order::Command(MediaCommand::Release { id }) => self.release(id),
             Order::Adopt { to, contexts } => self.adopt(to, *contexts),

@@ -9,6 +9,7 @@ mod connected;
 #[path = "../impaired/mod.rs"]
 mod impaired;
 mod impairments;
+mod made;
 mod rate;
 mod rig;
 

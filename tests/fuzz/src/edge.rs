@@ -228,6 +228,7 @@ impl World {
                 self.edge.handle_media_event(self.now, MediaEvent::Allocated { id: *id, local });
             }
             MediaCommand::Apply { id, .. }
+            | MediaCommand::SendEvent { id, .. }
             | MediaCommand::MoveLeg { from: (id, _), .. }
             | MediaCommand::Report { id } => {
                 assert!(self.media.contains(id), "a plan is for media that exists");

@@ -130,6 +130,7 @@ impl Script {
                 self.tell(MediaEvent::AllocationFailed { id, reason });
             }
             MediaCommand::Apply { id, .. }
+            | MediaCommand::SendEvent { id, .. }
             | MediaCommand::Report { id }
             | MediaCommand::MoveLeg { from: (id, _), .. } => {
                 assert!(self.open.contains(&id), "a command is for a stream that exists");

@@ -73,6 +73,10 @@ impl FakeRelay {
                 self.moves.push([from, to]);
                 None
             }
+            MediaCommand::SendEvent { id, .. } => {
+                assert!(self.open.contains_key(&id), "a key for {id:?}, which has no ports");
+                None
+            }
             MediaCommand::Report { id } => {
                 assert!(self.open.contains_key(&id), "a report of {id:?}, which has no ports");
                 None

@@ -126,7 +126,9 @@ impl World {
                 assert!(self.open.remove(&id.0).is_some(), "released without ports");
                 self.report(id, ReportKind::Final);
             }
-            MediaCommand::MoveLeg { .. } => panic!("no leg moves here"),
+            MediaCommand::MoveLeg { .. } | MediaCommand::SendEvent { .. } => {
+                panic!("nothing orders this")
+            }
         }
     }
 

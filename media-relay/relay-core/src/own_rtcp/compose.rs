@@ -9,7 +9,7 @@ use rtp_proto::rtcp::{
     DlrrReport, OwnExtendedReport, ReportBlock, SenderInfo, clamp_cumulative_lost, write_bye,
     write_cname, write_extended_report, write_receiver_report, write_sender_report,
 };
-use rtp_proto::{NtpMid, NtpTime, dlsr_from_duration};
+use rtp_proto::{NtpMid, NtpTime, RtpHeader, dlsr_from_duration};
 
 /// What a report of ours holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +50,8 @@ impl RtpSession {
         };
         let own: &mut OwnRtcp = self.own_rtcp.as_deref_mut()?;
         let towards = &mut own.towards[to.index()];
-        let media = other.stream.reception.ssrc().map(|ssrc| ssrc ^ leg.ssrc_mask);
+        let passing = other.stream.reception.ssrc().map(|ssrc| ssrc ^ leg.ssrc_mask);
+        let media = leg.made.as_deref().map(|made| made.outbound.ssrc()).or(passing);
         let mut ssrc = towards.ssrc;
         if let Compound::Report { .. } = compound {
             ssrc = media.unwrap_or(ssrc);
@@ -117,6 +118,17 @@ fn block(
 
 /// What we say of the other side's media that goes to the leg; `None` while there is none.
 fn sender_info(leg: &Leg, other: &Leg, now: Instant, ntp: NtpTime) -> Option<SenderInfo> {
+    if let Some(made) = leg.made.as_deref() {
+        let packets = leg.stream.sent.rtp_packets;
+        let headers = packets.saturating_mul(RtpHeader::BYTES as u64);
+        return Some(SenderInfo {
+            ntp,
+            rtp_timestamp: made.outbound.timestamp_at(now),
+            packet_count: packets as u32,
+            // Of SRTP with its tags: it tells a receiver how much to expect, no more (section 6.4.1).
+            octet_count: leg.stream.sent.rtp_bytes.saturating_sub(headers) as u32,
+        });
+    }
     let (reception, (timestamp, at)) = (other.stream.reception.current()?, other.stream.last_rtp?);
     let clock_rate = u64::from(other.stream.format.unwrap_or_default().clock_rate);
     let gone = u128::from((now - at).as_nanos() as u64) * u128::from(clock_rate);

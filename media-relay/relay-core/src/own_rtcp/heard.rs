@@ -59,10 +59,18 @@ pub(crate) fn note_report(
     leg.stream.heard.report_at = Some(arrival);
     for block in blocks.iter() {
         // The leg knows our source, the numbers are kept by the other's.
-        let block = ReportBlock { ssrc: block.ssrc ^ leg.ssrc_mask, ..block };
+        let block = ReportBlock { ssrc: passed_as(leg, other, block.ssrc), ..block };
         leg.stream.note_report_block(&block, &other.stream, arrival);
     }
     false
+}
+
+/// The other leg's source of what `leg` knows as `ssrc`.
+fn passed_as(leg: &Leg, other: &Leg, ssrc: u32) -> u32 {
+    match (leg.made.as_deref(), other.stream.reception.ssrc()) {
+        (Some(made), Some(passing)) if made.outbound.ssrc() == ssrc => passing,
+        _ => ssrc ^ leg.ssrc_mask,
+    }
 }
 
 fn note_extended(leg: &mut Leg, other: &Leg, reporter: u32, block: &XrBlock<'_>, arrival: Instant) {
@@ -77,7 +85,7 @@ fn note_extended(leg: &mut Leg, other: &Leg, reporter: u32, block: &XrBlock<'_>,
             }
         }
         XrBlock::VoipMetrics(metrics)
-            if other.stream.reception.ssrc() == Some(metrics.ssrc ^ leg.ssrc_mask) =>
+            if other.stream.reception.ssrc() == Some(passed_as(leg, other, metrics.ssrc)) =>
         {
             leg.stream.heard.metrics_at = Some(arrival);
             leg.stream.heard.voip_metrics = Some(*metrics);

@@ -1,0 +1,199 @@
+//! Packets that are made here for a leg, and their place among those that pass.
+//!
+//! [`RtpSession::send_event`] orders one, [`RtpSession::poll_made`] gives the next that is due, ready
+//! to be sent, [`RtpSession::made_deadline`] says when to ask. A leg that has ever got one has one
+//! continuous source for the rest of the stream, see `outbound.rs`.
+
+use crate::events::EventQueue;
+use crate::forward::PacketKind;
+use crate::outbound::{Numbers, Outbound, Sent};
+use crate::plan::CompiledLeg;
+use crate::rtp_session::RtpSession;
+use crate::security::GROWTH;
+use model::{Instant, LegSide};
+use rtp_proto::{RtpHeader, TelephoneEvent};
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Octets that the buffer for [`RtpSession::poll_made`] should hold.
+pub const LONGEST_MADE: usize = RtpHeader::BYTES + TelephoneEvent::BYTES + GROWTH;
+
+/// A packet that is ready to be sent from a leg's RTP socket; its octets are in the buffer that was
+/// given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MadePacket {
+    /// The leg that gets it.
+    pub to: LegSide,
+    /// Where to.
+    pub destination: SocketAddr,
+    /// Octets to send.
+    pub len: usize,
+}
+
+/// Why nothing is made for a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MakeError {
+    /// The stream has no plan yet, or the leg wants no media (on hold).
+    NotWanted,
+    /// The leg has not agreed to the format.
+    NoFormat,
+    /// As much as is kept waits already.
+    Full,
+    /// No such event: DTMF has 0 to 15.
+    NoSuchEvent,
+}
+
+impl fmt::Display for MakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MakeError::NotWanted => "the leg wants no media now",
+            MakeError::NoFormat => "the leg has not agreed to telephone-event",
+            MakeError::Full => "too many keys wait already",
+            MakeError::NoSuchEvent => "no such key: events 0 to 15 are known",
+        })
+    }
+}
+
+impl std::error::Error for MakeError {}
+
+/// What a leg has for which packets are, or were, made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) outbound: Outbound,
+    events: EventQueue,
+}
+
+impl RtpSession {
+    /// Sends leg `to` a key (RFC 4733, events 0 to 15) for `duration`, at least 40 ms and at most
+    /// 6 s, after those that wait. `draw` gives unguessable numbers. The worker is to look at
+    /// [`RtpSession::made_deadline`] then.
+    ///
+    /// # Errors
+    /// [`MakeError`]; nothing is sent then.
+    pub fn send_event(
+        &mut self,
+        to: LegSide,
+        event: u8,
+        duration: Duration,
+        now: Instant,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Result<(), MakeError> {
+        if event > LAST_DTMF {
+            return Err(MakeError::NoSuchEvent);
+        }
+        let plan = self.legs[to.index()].plan.as_ref().filter(|plan| plan.sends_to);
+        plan.ok_or(MakeError::NotWanted)?.telephone_event().ok_or(MakeError::NoFormat)?;
+        self.make_for(to, now, draw).events.push(event, duration, now).ok_or(MakeError::Full)
+    }
+
+    /// When [`RtpSession::poll_made`] has something to send; `None` for never.
+    pub fn made_deadline(&self) -> Option<Instant> {
+        let made = self.legs.iter().filter_map(|leg| leg.made.as_deref());
+        made.filter_map(|made| made.events.deadline()).min()
+    }
+
+    /// Writes the next packet that is due to the front of `buffer` and counts it as sent; `None` when
+    /// none is. To be called until it gives `None`.
+    pub fn poll_made(&mut self, now: Instant, buffer: &mut [u8]) -> Option<MadePacket> {
+        LegSide::BOTH.into_iter().find_map(|to| self.poll_event(to, now, buffer))
+    }
+
+    fn poll_event(&mut self, to: LegSide, now: Instant, buffer: &mut [u8]) -> Option<MadePacket> {
+        loop {
+            let leg = &mut self.legs[to.index()];
+            let made = leg.made.as_deref_mut()?;
+            let format = leg.plan.as_ref().filter(|plan| plan.sends_to);
+            let Some((payload_type, format)) = format.and_then(CompiledLeg::telephone_event) else {
+                // The plan changed: what was pressed before is of the past.
+                made.events.clear();
+                return None;
+            };
+            let begin = made.outbound.timestamp_at(now);
+            let packet = made.events.poll(now, begin, format.clock_rate)?;
+            let header = RtpHeader {
+                payload_type,
+                marker: packet.marker,
+                sequence: made.outbound.insert(),
+                timestamp: packet.timestamp,
+                ssrc: made.outbound.ssrc(),
+            };
+            let payload = packet.event.to_bytes();
+            if let Some(sent) = self.send_made(to, &header, &payload, buffer) {
+                return Some(sent);
+            }
+        }
+    }
+
+    /// Writes a packet to the front of `buffer` and protects it; `None` when it cannot be sent, and
+    /// its number is lost.
+    fn send_made(
+        &mut self,
+        to: LegSide,
+        header: &RtpHeader,
+        payload: &[u8],
+        buffer: &mut [u8],
+    ) -> Option<MadePacket> {
+        let destination = self.destination(to)?;
+        let len = header.write_header(buffer)? + payload.len();
+        buffer.get_mut(RtpHeader::BYTES..len)?.copy_from_slice(payload);
+        let len = self.security.protect(to, PacketKind::Rtp, buffer, len).ok()?;
+        self.legs[to.index()].stream.sent(PacketKind::Rtp, len);
+        Some(MadePacket { to, destination, len })
+    }
+
+    /// From now on leg `to` has one continuous source, and RTCP ends here.
+    pub(crate) fn make_for(
+        &mut self,
+        to: LegSide,
+        now: Instant,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> &mut Made {
+        let begin = self.legs[to.index()].made.is_none();
+        if begin {
+            self.begin_own_reports(now);
+        }
+        let (other, leg) = crate::forward::pair(&mut self.legs, to.other());
+        let clock_rate = leg.plan.as_ref().map_or(8_000, CompiledLeg::clock_rate);
+        let mask = leg.ssrc_mask;
+        leg.made.get_or_insert_with(|| {
+            let (audio, sent) = (&other.stream, leg.stream.sent.rtp_packets);
+            let passed = audio.passed().filter(|_| sent > 0);
+            let outbound = match passed {
+                Some((passed, at)) => Outbound::after(passed.ssrc ^ mask, passed, at, clock_rate),
+                None => {
+                    let numbers = draw();
+                    let (sequence, timestamp) = (numbers as u16, (numbers >> 32) as u32);
+                    let last = Sent { sequence, timestamp, at: now, clock_rate };
+                    Outbound::new(draw() as u32, last)
+                }
+            };
+            Box::new(Made { outbound, events: EventQueue::default() })
+        })
+    }
+
+    /// Gives a packet that passes to `to` its numbers there. `buffer` holds an RTP packet.
+    #[inline]
+    pub(crate) fn join_outbound(&mut self, to: LegSide, buffer: &mut [u8], at: Instant) {
+        let (from, leg) = crate::forward::pair(&mut self.legs, to.other());
+        let Some(made) = leg.made.as_deref_mut() else { return };
+        let Some(header) = buffer.first_chunk_mut::<{ RtpHeader::BYTES }>() else { return };
+        let [_, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *header;
+        let passing = Numbers {
+            ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
+            sequence: u16::from_be_bytes([s0, s1]),
+            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
+        };
+        let clock_rate = from.plan.as_ref().map_or(8_000, |plan| plan.format(second).clock_rate);
+        let Numbers { ssrc, sequence, timestamp } = made.outbound.pass(passing, clock_rate, at);
+        header[2..4].copy_from_slice(&sequence.to_be_bytes());
+        header[4..8].copy_from_slice(&timestamp.to_be_bytes());
+        header[8..12].copy_from_slice(&ssrc.to_be_bytes());
+    }
+}
+
+/// The key D.
+const LAST_DTMF: u8 = 15;
+
+#[cfg(test)]
+mod tests;

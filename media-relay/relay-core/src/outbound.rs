@@ -1,0 +1,167 @@
+//! The numbers of what goes to a leg as one source although not all of it comes from the other leg.
+//!
+//! A translator passes sequence numbers and sources as they are. That ends with the first packet that
+//! is made here and put among those that pass: from then on the leg gets one continuous source
+//! (RFC 3550 section 5.1), whatever the other leg begins, and RTCP ends here (RFC 7667 section 3.1).
+
+use model::Instant;
+
+/// Insertions that a late packet can be told to be before: those of a pressed key come every 20 ms.
+const STEPS: usize = 16;
+/// A packet that is this far behind is none that was late: the source started over. The bound of
+/// RFC 3550 appendix A.1 and some room for long jitter.
+const MISORDER: u16 = 1_000;
+
+/// A place in the numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Sent {
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+    pub(crate) at: Instant,
+    /// Of its format, in Hz.
+    pub(crate) clock_rate: u32,
+}
+
+/// The numbers of a packet that passes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Numbers {
+    pub(crate) ssrc: u32,
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+}
+
+/// One continuous source towards a leg.
+#[derive(Clone, Debug)]
+pub(crate) struct Outbound {
+    ssrc: u32,
+    last: Sent,
+    passing: Option<Passing>,
+}
+
+/// The other leg's source whose packets pass, and how its numbers are changed.
+#[derive(Clone, Debug)]
+struct Passing {
+    ssrc: u32,
+    /// The highest of its own sequence numbers that came.
+    highest: u16,
+    timestamp_offset: u32,
+    /// The newest last.
+    steps: [Step; STEPS],
+}
+
+/// From which of the source's own sequence numbers on what is added to them.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    after: u16,
+    offset: u16,
+}
+
+impl Outbound {
+    /// Begins with numbers that the leg has not seen; `sequence` and `timestamp` are drawn at random.
+    pub(crate) fn new(ssrc: u32, last: Sent) -> Self {
+        Outbound { ssrc, last, passing: None }
+    }
+
+    /// Goes on where `passed`, the last packet of the other leg, stands: the leg knows that one as
+    /// `ssrc` with the same numbers.
+    pub(crate) fn after(ssrc: u32, passed: Numbers, at: Instant, clock_rate: u32) -> Self {
+        let Numbers { sequence, timestamp, .. } = passed;
+        let step = Step { after: sequence, offset: 0 };
+        let passing = Passing {
+            ssrc: passed.ssrc,
+            highest: sequence,
+            timestamp_offset: 0,
+            steps: [step; STEPS],
+        };
+        let last = Sent { sequence, timestamp, at, clock_rate };
+        Outbound { ssrc, last, passing: Some(passing) }
+    }
+
+    /// The source that the leg knows.
+    pub(crate) const fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// The timestamp of what is made at `now`.
+    pub(crate) fn timestamp_at(&self, now: Instant) -> u32 {
+        let gone = u128::from((now - self.last.at).as_nanos() as u64);
+        let ticks = gone * u128::from(self.last.clock_rate) / 1_000_000_000;
+        self.last.timestamp.wrapping_add(ticks as u32)
+    }
+
+    /// The sequence number of a packet that is made and sent now. What still arrives of before it
+    /// keeps the numbers that it had.
+    pub(crate) fn insert(&mut self) -> u16 {
+        self.last.sequence = self.last.sequence.wrapping_add(1);
+        if let Some(passing) = &mut self.passing {
+            let [.., newest] = passing.steps;
+            let step = Step { after: passing.highest, offset: newest.offset.wrapping_add(1) };
+            if newest.after == step.after {
+                passing.steps[STEPS - 1] = step;
+            } else {
+                passing.steps.rotate_left(1);
+                passing.steps[STEPS - 1] = step;
+            }
+        }
+        self.last.sequence
+    }
+
+    /// What a packet of the other leg is to the leg.
+    #[inline]
+    pub(crate) fn pass(&mut self, numbers: Numbers, clock_rate: u32, at: Instant) -> Numbers {
+        let known = self.passing.as_ref().is_some_and(|passing| passing.goes_on_with(&numbers));
+        if !known {
+            self.begin(numbers, at);
+        }
+        let Some(passing) = &mut self.passing else { return numbers };
+        let sequence = numbers.sequence.wrapping_add(passing.offset(numbers.sequence));
+        let timestamp = numbers.timestamp.wrapping_add(passing.timestamp_offset);
+        if is_after(numbers.sequence, passing.highest) {
+            passing.highest = numbers.sequence;
+        }
+        if !known || is_after(sequence, self.last.sequence) {
+            self.last = Sent { sequence, timestamp, at, clock_rate };
+        }
+        Numbers { ssrc: self.ssrc, sequence, timestamp }
+    }
+
+    /// Another source passes from now on; its first packet follows what went before.
+    fn begin(&mut self, first: Numbers, at: Instant) {
+        let sequence = self.last.sequence.wrapping_add(1);
+        let before = first.sequence.wrapping_sub(1);
+        let step = Step { after: before, offset: sequence.wrapping_sub(first.sequence) };
+        self.passing = Some(Passing {
+            ssrc: first.ssrc,
+            highest: before,
+            timestamp_offset: self.timestamp_at(at).wrapping_sub(first.timestamp),
+            steps: [step; STEPS],
+        });
+    }
+}
+
+impl Passing {
+    /// Neither another source nor one that started over.
+    #[inline]
+    fn goes_on_with(&self, numbers: &Numbers) -> bool {
+        self.ssrc == numbers.ssrc
+            && (is_after(numbers.sequence, self.highest)
+                || self.highest.wrapping_sub(numbers.sequence) < MISORDER)
+    }
+
+    /// What is added to a sequence number: the newest step's that it is behind, the oldest one's when
+    /// it is older than all.
+    #[inline]
+    fn offset(&self, sequence: u16) -> u16 {
+        let step = self.steps.iter().rev().find(|step| is_after(sequence, step.after));
+        step.unwrap_or(&self.steps[0]).offset
+    }
+}
+
+/// Serial arithmetic (RFC 1982).
+#[inline]
+fn is_after(sequence: u16, other: u16) -> bool {
+    sequence.wrapping_sub(other).wrapping_sub(1) < 0x7fff
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+use super::*;
+use proptest::prelude::*;
+use std::collections::HashSet;
+
+const OTHER: u32 = 0xaaaa_0001;
+const TOWARDS: u32 = 0xbbbb_0002;
+
+fn at(millis: u64) -> Instant {
+    Instant::from_millis(millis)
+}
+
+fn numbers(sequence: u16) -> Numbers {
+    Numbers { ssrc: OTHER, sequence, timestamp: u32::from(sequence).wrapping_mul(160) }
+}
+
+/// After packet 100 at 2 s.
+fn outbound() -> Outbound {
+    Outbound::after(TOWARDS, numbers(100), at(2_000), 8_000)
+}
+
+#[test]
+fn what_passes_makes_room_for_what_was_inserted() {
+    let mut outbound = outbound();
+    assert_eq!(outbound.insert(), 101);
+    assert_eq!(outbound.insert(), 102);
+    let next = outbound.pass(numbers(101), 8_000, at(2_020));
+    assert_eq!(next, Numbers { ssrc: TOWARDS, sequence: 103, timestamp: 101 * 160 });
+    assert_eq!(outbound.insert(), 104);
+    assert_eq!(outbound.pass(numbers(102), 8_000, at(2_040)).sequence, 105);
+}
+
+#[test]
+fn what_comes_late_keeps_the_number_that_it_had() {
+    let mut outbound = outbound();
+    outbound.insert();
+    // 103 overtakes 102, and a packet is inserted between them.
+    assert_eq!(outbound.pass(numbers(101), 8_000, at(2_020)).sequence, 102);
+    assert_eq!(outbound.pass(numbers(103), 8_000, at(2_040)).sequence, 104);
+    assert_eq!(outbound.insert(), 105);
+    assert_eq!(outbound.pass(numbers(102), 8_000, at(2_041)).sequence, 103);
+    assert_eq!(outbound.pass(numbers(99), 8_000, at(2_042)).sequence, 99);
+    assert_eq!(outbound.pass(numbers(104), 8_000, at(2_060)).sequence, 106);
+}
+
+#[test]
+fn a_gap_passes_as_the_gap_that_it_is() {
+    let mut outbound = outbound();
+    outbound.insert();
+    assert_eq!(outbound.pass(numbers(105), 8_000, at(2_100)).sequence, 106);
+}
+
+#[test]
+fn another_source_goes_on_where_the_last_one_stood() {
+    let mut outbound = outbound();
+    outbound.insert();
+    let first = Numbers { ssrc: 7, sequence: 60_000, timestamp: 5 };
+    let passed = outbound.pass(first, 8_000, at(2_500));
+    // Half a second after the last packet.
+    assert_eq!(passed, Numbers { ssrc: TOWARDS, sequence: 102, timestamp: 16_000 + 4_000 });
+    let second = Numbers { sequence: 60_001, timestamp: 165, ..first };
+    assert_eq!(outbound.pass(second, 8_000, at(2_520)).timestamp, 20_160);
+}
+
+#[test]
+fn a_source_that_starts_over_goes_on_too() {
+    let mut outbound = Outbound::after(TOWARDS, numbers(30_000), at(2_000), 8_000);
+    outbound.insert();
+    assert_eq!(outbound.pass(numbers(3), 8_000, at(2_020)).sequence, 30_002);
+    assert_eq!(outbound.pass(numbers(4), 8_000, at(2_040)).sequence, 30_003);
+}
+
+#[test]
+fn before_anything_has_passed_the_numbers_are_those_that_were_drawn() {
+    let last = Sent { sequence: u16::MAX, timestamp: 10, at: at(0), clock_rate: 48_000 };
+    let mut outbound = Outbound::new(TOWARDS, last);
+    assert_eq!(outbound.insert(), 0);
+    assert_eq!(outbound.timestamp_at(at(20)), 970);
+    assert_eq!(outbound.pass(numbers(7), 48_000, at(40)).sequence, 1);
+}
+
+proptest! {
+    /// Whatever is lost, comes late or is inserted in between: the leg never sees a number twice.
+    #[test]
+    fn no_number_is_given_twice(
+        begin: u16,
+        steps in prop::collection::vec((0_u16..4, any::<bool>(), any::<bool>()), 1..200),
+    ) {
+        let mut outbound = Outbound::after(TOWARDS, numbers(begin), at(0), 8_000);
+        let mut given = HashSet::from([begin]);
+        let (mut sequence, mut late) = (begin, None);
+        for (lost, insert, reorder) in steps {
+            sequence = sequence.wrapping_add(lost + 1);
+            if insert {
+                prop_assert!(given.insert(outbound.insert()));
+            }
+            if reorder && late.is_none() {
+                late = Some(sequence);
+                continue;
+            }
+            prop_assert!(given.insert(outbound.pass(numbers(sequence), 8_000, at(0)).sequence));
+            if let Some(late) = late.take() {
+                prop_assert!(given.insert(outbound.pass(numbers(late), 8_000, at(0)).sequence));
+            }
+        }
+    }
+
+    /// Any packets at all: no panic.
+    #[test]
+    fn anything_passes(packets in prop::collection::vec((0_u32..3, any::<u16>(), any::<u32>()), 0..100)) {
+        let mut outbound = outbound();
+        for (ssrc, sequence, timestamp) in packets {
+            let numbers = Numbers { ssrc, sequence, timestamp };
+            prop_assert_eq!(outbound.pass(numbers, timestamp, at(u64::from(sequence))).ssrc, TOWARDS);
+            outbound.insert();
+        }
+    }
+}

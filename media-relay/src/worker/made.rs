@@ -1,0 +1,75 @@
+//! Sends the packets that are made here.
+
+use super::Worker;
+use super::streams::Stream;
+use crate::counters::WorkerCounters;
+use crate::random::draw;
+use model::{Instant, LegSide, MediaId};
+use relay_core::{LONGEST_MADE, MadePacket, PacketKind};
+use std::io;
+use std::time::Duration;
+
+/// A worker's buffer for one packet.
+#[derive(Debug)]
+pub(super) struct MadeBuffer([u8; LONGEST_MADE]);
+
+impl Default for MadeBuffer {
+    fn default() -> Self {
+        MadeBuffer([0; LONGEST_MADE])
+    }
+}
+
+impl Stream {
+    /// Sends the packets that are due.
+    pub(super) fn send_made(
+        &mut self,
+        counters: &WorkerCounters,
+        buffer: &mut MadeBuffer,
+        now: Instant,
+    ) {
+        if self.session.made_deadline().is_none_or(|at| now < at) {
+            return;
+        }
+        while let Some(packet) = self.session.poll_made(now, &mut buffer.0) {
+            let MadePacket { to, destination, len } = packet;
+            counters.sent(PacketKind::Rtp, len);
+            counters.made_packets.add(1);
+            let sent = match buffer.0.get(..len) {
+                Some(octets) => self.sockets[to.index()].rtp.send_to(octets, destination),
+                None => Err(io::ErrorKind::InvalidInput.into()),
+            };
+            if sent.is_err() {
+                counters.send_failed(PacketKind::Rtp, len);
+                self.session.send_failed(to, PacketKind::Rtp, len);
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Orders a key for a leg.
+    pub(super) fn send_event(&mut self, id: MediaId, leg: LegSide, event: u8, duration: Duration) {
+        let now = self.parts.clock.now();
+        let counters = &self.parts.counters;
+        let (Some(key), Some(stream)) = (self.streams.key_of(id), self.streams.find(id)) else {
+            counters.unknown_streams.add(1);
+            return;
+        };
+        if let Some(lane) = &mut self.lane {
+            // What the kernel forwards has numbers that no longer fit.
+            stream.leave_fast_path(lane, counters, now);
+        }
+        if let Err(error) = stream.session.send_event(leg, event, duration, now, &mut draw) {
+            counters.unsent_keys.add(1);
+            tracing::debug!(media = id.0, ?leg, %error, "a key is not sent");
+            return;
+        }
+        let deadlines = [stream.session.made_deadline(), stream.session.rtcp_deadline()];
+        if let Some(at) = deadlines.into_iter().flatten().min()
+            && at < stream.deadline
+        {
+            stream.deadline = at;
+            self.timers.set(at, key);
+        }
+    }
+}
