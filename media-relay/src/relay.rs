@@ -210,15 +210,7 @@ impl Relay {
     /// [`Overloaded`] gives the command back: a refused `Allocate` is to be treated as
     /// [`model::AllocationFailure::Overloaded`]; see there about the others.
     pub fn command(&self, command: MediaCommand) -> Result<(), Overloaded> {
-        let id = match &command {
-            MediaCommand::Allocate { id, .. }
-            | MediaCommand::Apply { id, .. }
-            | MediaCommand::MoveLeg { from: (id, _), .. }
-            | MediaCommand::SendEvent { id, .. }
-            | MediaCommand::Report { id }
-            | MediaCommand::Release { id } => *id,
-        };
-        self.worker_of(id).queue.push(command)
+        self.worker_of(command.id()).queue.push(command)
     }
 
     /// The numbers now, summed over the workers.

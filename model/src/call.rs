@@ -5,11 +5,12 @@ use crate::{
     TransportProtocol, VoiceConnectorId,
 };
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The two sides of a call object: leg A called us, leg B is called by us.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum LegSide {
     /// The side that called.
     A,
@@ -39,7 +40,7 @@ impl LegSide {
 }
 
 /// Which way a call goes through Tandem.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum CallDirection {
     /// Customer to carrier (AWS: termination).
     Outbound,
@@ -48,7 +49,7 @@ pub enum CallDirection {
 }
 
 /// The two sides of the world: the voice connector's customer and the carriers.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Side {
     /// The PBX.
     Customer,
@@ -110,7 +111,7 @@ pub struct CallParties {
 }
 
 /// What kind of emergency call it is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum EmergencyKind {
     /// Somebody may be in distress.
     Emergency,

@@ -1,6 +1,7 @@
 //! Keys that the two ends of a media path agree between themselves (DTLS-SRTP, RFC 5763 and
 //! RFC 5764), and how they find their way to each other (ICE, RFC 8445).
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ const LONGEST_DIGEST: usize = 64;
 
 /// A hash function of `a=fingerprint` (RFC 8122 section 5). MD5 and SHA-1 are not among them: they
 /// prove nothing any more.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum FingerprintHash {
     /// SHA-256.
     Sha256,
@@ -113,7 +114,7 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// Who begins the handshake (`a=setup`, RFC 5763 section 5).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum DtlsRole {
     /// We send the first message.
     Active,
@@ -122,7 +123,7 @@ pub enum DtlsRole {
 }
 
 /// How the keys between us and a leg are agreed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DtlsPlan {
     /// Our part.
     pub role: DtlsRole,
@@ -132,7 +133,7 @@ pub struct DtlsPlan {
 
 /// What an ICE-lite agent knows of a leg (RFC 8445 section 2.5). We send no checks: media goes where
 /// the leg's checks come from.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IcePlan {
     /// Our user name fragment, `a=ice-ufrag` of our description.
     pub local_fragment: Arc<str>,

@@ -1,14 +1,17 @@
 //! Identities. Each is its own type, so that one cannot stand in for another.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
 /// The identity of a voice connector: 21 or 22 characters of `[a-z0-9]`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct VoiceConnectorId(Arc<str>);
 
 /// The identity of a carrier: 1 to 64 characters of `[A-Za-z0-9_.-]`, chosen by the operator.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct CarrierId(Arc<str>);
 
 /// Why a text is not an identity of its kind.
@@ -105,7 +108,7 @@ impl fmt::Debug for CarrierId {
 }
 
 /// The identity of a call in every log, event, metric and record: a UUID (RFC 9562, version 4).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TransactionId(u128);
 
 impl TransactionId {
@@ -175,7 +178,7 @@ impl fmt::Debug for TransactionId {
 ///
 /// Signalling makes it; the media relay finds the stream by it and spreads streams over its
 /// workers by its low bits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct MediaId(pub u64);
 
 #[cfg(test)]

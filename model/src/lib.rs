@@ -5,10 +5,12 @@
 #![forbid(unsafe_code)]
 
 mod call;
+mod coded;
 mod dtls;
 mod health;
 mod id;
 mod media;
+mod media_ids;
 mod quality;
 mod refusal;
 mod registration;

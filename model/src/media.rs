@@ -2,11 +2,12 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{IcePlan, Instant, LegSecurity, LegSide, MediaId, QualityReport, TransactionId};
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// The address family of one side's media.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum IpFamily {
     /// IPv4.
     V4,
@@ -26,7 +27,7 @@ impl IpFamily {
 
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
 /// `MoveLeg`, `SendEvent` and `Report`, one `Release`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
     Allocate {
@@ -80,7 +81,7 @@ pub enum MediaCommand {
 }
 
 /// The relay to signalling and to the recorders.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaEvent {
     /// Ports are reserved and their sockets open.
     Allocated {
@@ -116,12 +117,18 @@ pub enum MediaEvent {
         /// For how long.
         silent_for: Duration,
     },
+    /// The relay has lost the stream, which nobody released: it was started anew, or gave the stream
+    /// up while its edge was away. No final report comes.
+    Lost {
+        /// The stream.
+        id: MediaId,
+    },
     /// What one leg measured in an interval, or over the whole stream at its end.
     Report(Box<QualityReport>),
 }
 
 /// The relay's addresses towards one leg, as its session description states them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LocalMedia {
     /// Where the leg sends RTP (the advertised address when one is configured).
     pub rtp: SocketAddr,
@@ -130,7 +137,7 @@ pub struct LocalMedia {
 }
 
 /// Why no ports were reserved.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum AllocationFailure {
     /// Every port of `[media] ports` is in use or in quarantine.
     PortsExhausted,
@@ -140,10 +147,12 @@ pub enum AllocationFailure {
     Socket,
     /// The relay's command queue is full.
     Overloaded,
+    /// No relay of its own process is connected, or it did not answer in time.
+    Unavailable,
 }
 
 /// How one stream is forwarded, compiled from the offer and answer of both legs.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MediaPlan {
     /// What passes.
     pub kind: StreamKind,
@@ -157,7 +166,7 @@ pub struct MediaPlan {
 
 /// For how long legs that should send may be silent (neither RTP nor RTCP). A leg on hold, or one
 /// that is to listen only, should not send.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
 pub struct MediaTimeouts {
     /// Any one of them; `None` for ever.
     pub one: Option<Duration>,
@@ -174,7 +183,7 @@ impl MediaPlan {
 }
 
 /// What a stream carries.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
 pub enum StreamKind {
     /// RTP and RTCP, measured.
     #[default]
@@ -185,7 +194,7 @@ pub enum StreamKind {
 }
 
 /// One leg's part of a [`MediaPlan`].
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LegPlan {
     /// Where its session description wants RTP; `None` before it is known, or when the description
     /// gives no usable address (0.0.0.0, port 0). Then only latching finds it.
@@ -220,7 +229,7 @@ pub struct LegPlan {
 
 /// The extended reports (RFC 3611 section 5) that a leg's description asks for with `a=rtcp-xr`, as
 /// far as they are made here.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
 pub struct XrWishes {
     /// `voip-metrics`: of what we received from the leg.
     pub voip_metrics: bool,
@@ -239,7 +248,7 @@ impl XrWishes {
 }
 
 /// An RTP payload type and what it stands for.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CodecMapping {
     /// RTP payload type, 0 to 127.
     pub payload_type: u8,
@@ -253,7 +262,7 @@ pub struct CodecMapping {
 }
 
 /// The formats whose quality model or payload Tandem knows.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Codec {
     /// G.711 µ-law.
     Pcmu,

@@ -1,13 +1,27 @@
 //! What was measured of one leg's media. Every number says who measured it and over what.
 
 use crate::{Codec, Instant, LegSide, MediaId, TransactionId};
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Mean opinion score, conversational quality, estimated by the E-model (ITU-T G.107 and G.107.1),
 /// within 1.0 to 4.5.
-#[derive(Clone, Copy, PartialEq, PartialOrd, Debug)]
+#[derive(Clone, Copy, PartialEq, PartialOrd, Debug, Serialize, Deserialize)]
+#[serde(from = "f64", into = "f64")]
 pub struct Mos(f32);
+
+impl From<f64> for Mos {
+    fn from(value: f64) -> Self {
+        Mos::new(value)
+    }
+}
+
+impl From<Mos> for f64 {
+    fn from(mos: Mos) -> Self {
+        mos.value()
+    }
+}
 
 impl Mos {
     /// Keeps `value` within 1.0 to 4.5; a value that is no number becomes 1.0.
@@ -30,7 +44,7 @@ impl Mos {
 pub type Jitter = Duration;
 
 /// Packet counts behind a loss figure (RFC 3550 appendix A.3).
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct LossCounts {
     /// Packets that the sequence numbers say were sent.
     pub expected: u64,
@@ -49,7 +63,7 @@ impl LossCounts {
 }
 
 /// What a report is for: the records of a minute, those of the whole stream, or the eyes only.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum ReportKind {
     /// A periodic report; more follow.
     Interval,
@@ -65,7 +79,7 @@ pub enum ReportKind {
 /// what it reported having received from us (`vc2cust` or `vc2rem`).
 ///
 /// Counters are cumulative since the stream began unless their name says `interval`.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct QualityReport {
     /// The stream.
     pub id: MediaId,
@@ -100,14 +114,14 @@ pub struct QualityReport {
 }
 
 /// The formats on a leg.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Codecs {
     /// The format of the last audio packet from the leg; `None` before the first.
     pub received: Option<Codec>,
 }
 
 /// Our own measurement of what came from a leg.
-#[derive(Clone, Copy, PartialEq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct ReceivedView {
     /// RTP packets.
     pub rtp_packets: u64,
@@ -148,7 +162,7 @@ pub struct ReceivedView {
 }
 
 /// What we sent to a leg.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct SentView {
     /// RTP packets.
     pub rtp_packets: u64,
@@ -163,7 +177,7 @@ pub struct SentView {
 }
 
 /// Datagrams of T.38 fax (UDPTL) of one leg, without UDP and IP.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct FaxView {
     /// Received from the leg.
     pub received_packets: u64,
@@ -177,7 +191,7 @@ pub struct FaxView {
 
 /// What a leg reported about what it received from us, with the loss that already happened before
 /// us taken out, so that it speaks of this leg alone.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct PeerView {
     /// Cumulative loss that the leg reported less what we had lost on the other leg; not below 0.
     pub packets_lost: i64,
@@ -189,7 +203,7 @@ pub struct PeerView {
 
 /// What a leg says of the audio that it received and of itself (RFC 3611 section 4.7), as it says it:
 /// end to end, and not checked beyond what can be.
-#[derive(Clone, Copy, PartialEq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct PeerVoipMetrics {
     /// Share lost in the network, 0 to 1.
     pub loss_ratio: f64,

@@ -37,6 +37,8 @@ pub enum Refusal {
     Overloaded,
     /// The media port range is used up.
     PortsExhausted,
+    /// The media relay, a process of its own, is not connected or does not answer.
+    RelayUnavailable,
     /// The session description offers nothing that can be relayed.
     NotAcceptable,
     /// The called number is in a high-risk range and `allow_high_risk` is not set.
@@ -77,7 +79,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of their declaration.
-    pub const ALL: [Refusal; 34] = [
+    pub const ALL: [Refusal; 35] = [
         Refusal::UnknownSource,
         Refusal::SourceNotAllowed,
         Refusal::WrongCredentials,
@@ -94,6 +96,7 @@ impl Refusal {
         Refusal::Draining,
         Refusal::Overloaded,
         Refusal::PortsExhausted,
+        Refusal::RelayUnavailable,
         Refusal::NotAcceptable,
         Refusal::HighRisk,
         Refusal::DailyMinutesCap,
@@ -133,6 +136,7 @@ impl Refusal {
             Refusal::Draining => "draining",
             Refusal::Overloaded => "overloaded",
             Refusal::PortsExhausted => "ports_exhausted",
+            Refusal::RelayUnavailable => "relay_unavailable",
             Refusal::NotAcceptable => "not_acceptable",
             Refusal::HighRisk => "high_risk",
             Refusal::DailyMinutesCap => "daily_minutes_cap",
@@ -190,6 +194,7 @@ impl Refusal {
             | Refusal::Draining
             | Refusal::Overloaded
             | Refusal::PortsExhausted
+            | Refusal::RelayUnavailable
             | Refusal::RoutesFull => 503,
         }
     }

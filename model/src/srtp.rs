@@ -2,17 +2,18 @@
 //! out.
 
 use crate::DtlsPlan;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use zeroize::Zeroize;
 
 /// The longest master key and salt of any suite, in bytes.
-const LONGEST_MATERIAL: usize = 46;
+pub(crate) const LONGEST_MATERIAL: usize = 46;
 /// The longest master key identifier, in bytes. RFC 4568 section 6.1 allows 128; what peers send
 /// has 1 to 4.
 const LONGEST_MKI: usize = 16;
 
 /// A cipher and an authentication for SRTP and SRTCP, by the name that `a=crypto` gives it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum SrtpSuite {
     /// AES-128 in counter mode, HMAC-SHA1 of 80 bits (RFC 4568 section 6.2.1).
     AesCm128HmacSha1_80,
@@ -143,7 +144,7 @@ impl fmt::Debug for SrtpKey {
 }
 
 /// How the media between Tandem and one leg is protected.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub enum LegSecurity {
     /// RTP as it is.
     #[default]
@@ -155,7 +156,7 @@ pub enum LegSecurity {
 }
 
 /// The keys of one leg, one for each direction.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SdesKeys {
     /// With which the leg protects what it sends to us: from its `a=crypto`.
     pub receive: SrtpKey,

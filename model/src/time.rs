@@ -1,6 +1,7 @@
 //! Two clocks that cannot be confused: a monotonic one for timers and arrivals, and the calendar
 //! for what people read.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 /// A point on the node's monotonic clock: nanoseconds since the process chose its origin.
 ///
 /// Cores receive it as an argument and never read a clock. It lasts 584 years.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Instant(u64);
 
 impl Instant {
@@ -78,7 +79,9 @@ impl fmt::Debug for Instant {
 }
 
 /// A calendar time: milliseconds since 1970-01-01T00:00:00Z, the unit of AWS's event timestamps.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize,
+)]
 pub struct UnixTime(u64);
 
 impl UnixTime {

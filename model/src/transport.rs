@@ -1,10 +1,11 @@
 //! Where a SIP message came from and how an answer gets back.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
 
 /// The transports of RFC 3261 section 18 that Tandem speaks.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum TransportProtocol {
     /// Datagrams; retransmission is the transaction layer's work.
     Udp,

@@ -128,8 +128,8 @@ impl Shared {
 /// Brings the relay's events to the signalling worker, from any thread, without ever blocking.
 ///
 /// The queue holds 16,384 events. When it is full, `Silent` and `TimedOut` (which is said again) are
-/// dropped and counted. `Allocated` and
-/// `AllocationFailed` become `AllocationFailed` with [`AllocationFailure::Overloaded`] through a
+/// dropped and counted. `Allocated`, `AllocationFailed`
+/// and `Lost` become `AllocationFailed` with [`AllocationFailure::Overloaded`] through a
 /// second list of 65,536 stream ids; past that they are dropped and counted, and the call ends by
 /// its own setup timer. `Report` is for the recorders and never queued here.
 #[derive(Clone)]
@@ -142,7 +142,9 @@ impl MediaEventSender {
     /// Queues `event` and wakes the worker.
     pub fn send(&self, event: MediaEvent) {
         let overloaded = match &event {
-            MediaEvent::Allocated { id, .. } | MediaEvent::AllocationFailed { id, .. } => Some(*id),
+            MediaEvent::Allocated { id, .. }
+            | MediaEvent::AllocationFailed { id, .. }
+            | MediaEvent::Lost { id } => Some(*id),
             MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } => None,
             MediaEvent::Report(_) => return,
         };

@@ -223,7 +223,7 @@ impl Control {
             MediaEvent::AllocationFailed { id, reason } => self.allocation_failed(id, reason),
             MediaEvent::Report(report) => self.note_report(&report),
             // Timeouts are counted here, over both legs.
-            MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } => {}
+            MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } | MediaEvent::Lost { .. } => {}
         }
     }
 

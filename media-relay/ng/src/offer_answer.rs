@@ -192,6 +192,7 @@ impl Control {
             }
             AllocationFailure::Socket => "No socket: raise the limit of open files".to_owned(),
             AllocationFailure::Overloaded => "The relay is overloaded".to_owned(),
+            AllocationFailure::Unavailable => "The relay is not there".to_owned(),
         };
         self.totals.rejected += 1;
         self.abandon(id, &reason);

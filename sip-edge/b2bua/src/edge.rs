@@ -164,7 +164,8 @@ impl Edge {
             MediaEvent::Allocated { id, .. }
             | MediaEvent::AllocationFailed { id, .. }
             | MediaEvent::Silent { id, .. }
-            | MediaEvent::TimedOut { id, .. } => *id,
+            | MediaEvent::TimedOut { id, .. }
+            | MediaEvent::Lost { id } => *id,
             MediaEvent::Report(_) => return,
         };
         let key = CallKey::of_media(id);

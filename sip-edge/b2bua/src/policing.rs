@@ -68,7 +68,10 @@ impl Policing {
     pub(crate) fn retry_after(refusal: Refusal) -> Option<u32> {
         match refusal {
             Refusal::CallRateLimit => Some(1),
-            Refusal::ConcurrentCallLimit | Refusal::PortsExhausted | Refusal::RoutesFull => Some(5),
+            Refusal::ConcurrentCallLimit
+            | Refusal::PortsExhausted
+            | Refusal::RelayUnavailable
+            | Refusal::RoutesFull => Some(5),
             Refusal::Overloaded => Some(10),
             Refusal::Draining => Some(60),
             _ => None,

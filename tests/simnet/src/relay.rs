@@ -99,6 +99,11 @@ impl FakeRelay {
         self.open.keys().map(|id| MediaEvent::TimedOut { id: *id, leg, silent_for }).collect()
     }
 
+    /// It was started anew, and knows no stream any more.
+    pub fn forget(&mut self) -> Vec<MediaEvent> {
+        self.open.drain().map(|(id, _)| MediaEvent::Lost { id }).collect()
+    }
+
     /// Streams that have ports or wait for them.
     pub fn open(&self) -> usize {
         self.open.len() + self.held.len()

@@ -199,6 +199,14 @@ impl World {
         self.pump();
     }
 
+    /// The relay has lost every stream.
+    pub fn lose_media(&mut self) {
+        for event in self.relay.forget() {
+            self.edge.handle_media_event(self.now, event);
+        }
+        self.pump();
+    }
+
     /// The resolver answers the oldest question.
     pub fn answer_question(&mut self, addresses: &[SocketAddr]) {
         let (id, _) = self.questions.remove(0);

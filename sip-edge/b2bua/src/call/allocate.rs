@@ -79,8 +79,12 @@ impl Call {
         id: MediaId,
         reason: AllocationFailure,
     ) {
-        if self.media.id() != Some(id) || self.setup.state() != SetupState::Allocating {
+        if self.media.id() != Some(id) {
             return;
+        }
+        if self.setup.state() != SetupState::Allocating {
+            // It stands for news of this stream that found a queue full.
+            return self.media_lost(context, now, id);
         }
         self.media.release();
         match reason {
@@ -96,6 +100,9 @@ impl Call {
             }
             AllocationFailure::PortsExhausted => {
                 self.refuse_overload(context, now, Refusal::PortsExhausted);
+            }
+            AllocationFailure::Unavailable => {
+                self.refuse_overload(context, now, Refusal::RelayUnavailable);
             }
             AllocationFailure::Socket | AllocationFailure::Overloaded => {
                 self.refuse_overload(context, now, Refusal::Overloaded);

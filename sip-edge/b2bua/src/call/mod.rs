@@ -341,6 +341,7 @@ impl Call {
                 self.media_refused(context, now, *id, *reason);
             }
             MediaEvent::TimedOut { leg, .. } => self.media_timed_out(context, now, *leg),
+            MediaEvent::Lost { id } => self.media_lost(context, now, *id),
             // Silence alone is for the record.
             MediaEvent::Silent { .. } | MediaEvent::Report(_) => {}
         }

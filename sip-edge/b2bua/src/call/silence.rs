@@ -1,9 +1,9 @@
-//! Calls that nobody speaks on any more.
+//! Calls that nobody speaks on any more, and those that lost their way to speak.
 
 use super::Call;
 use super::setup::SetupState;
 use crate::context::Context;
-use model::{Instant, LegSide, MediaTimeouts};
+use model::{EndedBy, Instant, LegSide, MediaId, MediaTimeouts, Refusal};
 
 impl Call {
     /// What the voice connector says of silence. Whoever called for help may be unable to speak.
@@ -38,5 +38,24 @@ impl Call {
             }
         };
         self.end_both(context, now, cause, 200);
+    }
+
+    /// The relay has the call's stream no more: nobody hears anything.
+    pub(super) fn media_lost(&mut self, context: &mut Context, now: Instant, id: MediaId) {
+        if self.media.id() != Some(id) || !self.is_live() {
+            return;
+        }
+        // There is nothing to be released.
+        self.forget_media(context);
+        if matches!(self.setup.state(), SetupState::Answered | SetupState::Established) {
+            // Q.850 cause 41: temporary failure.
+            self.bye_reason = Some("Q.850;cause=41;text=\"Media relay lost\"");
+            self.end_both(context, now, "the media relay lost the call", 200);
+            return;
+        }
+        self.abandon_attempt(context, now);
+        let cause = "the media relay lost the call";
+        let refusal = Some(Refusal::RelayUnavailable);
+        self.fail(context, now, 503, cause, EndedBy::Edge, refusal);
     }
 }

@@ -9,7 +9,7 @@ use crate::deadline::Deadline;
 use crate::edge::Output;
 use crate::machine::State;
 use crate::{carry, redirect};
-use model::{CallEnd, CallEventKind, EndedBy, Instant, LegSide, MediaCommand, Refusal};
+use model::{CallEnd, CallEventKind, EndedBy, Instant, LegSide, MediaCommand, MediaId, Refusal};
 use sip_proto::{Composer, HeaderName, Message, ServerKey};
 
 /// Whether and how far a call has ended.
@@ -290,18 +290,21 @@ impl Call {
     }
 
     pub(super) fn release_media(&mut self, context: &mut Context) {
-        if let Some(local) = self.media.local() {
-            for media in local {
-                context.own_media.remove(&media.rtp);
-            }
-        }
         // Ports that are asked for but not yet reserved are released when the relay's answer
         // finds nobody waiting.
         let reserved = self.media.is_allocated();
-        if let Some(id) = self.media.release()
+        if let Some(id) = self.forget_media(context)
             && reserved
         {
             context.outputs.push_back(Output::Media(MediaCommand::Release { id }));
         }
+    }
+
+    /// Forgets the relay's ports; returns the stream that they were of.
+    pub(super) fn forget_media(&mut self, context: &mut Context) -> Option<MediaId> {
+        for media in self.media.local().into_iter().flatten() {
+            context.own_media.remove(&media.rtp);
+        }
+        self.media.release()
     }
 }

@@ -179,6 +179,7 @@ fn without_ports_the_caller_is_told_to_come_back() {
         AllocationFailure::PortsExhausted,
         AllocationFailure::Socket,
         AllocationFailure::Overloaded,
+        AllocationFailure::Unavailable,
     ] {
         let mut w = World::new();
         w.relay.mode = RelayMode::Fails(reason);

@@ -83,3 +83,37 @@ fn whoever_called_for_help_may_be_unable_to_speak() {
     ua.hang_up(&mut w, &mut router);
     w.finish();
 }
+
+#[test]
+fn a_call_whose_stream_the_relay_has_lost_ends_on_both_legs() {
+    let mut w = World::new();
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    w.lose_media();
+    for ua in [&mut pbx, &mut pstn] {
+        let bye = ua.expect(&mut w, "BYE");
+        let reason = bye.header(HeaderName::Reason).unwrap();
+        assert!(reason.contains("cause=41") && reason.contains("Media relay lost"), "{reason}");
+        ua.ok(&mut w);
+    }
+    assert!(w.end().cause.contains("relay lost"), "{}", w.end().cause);
+    w.finish();
+}
+
+#[test]
+fn a_call_that_rings_while_the_relay_loses_its_stream_is_refused() {
+    let mut w = World::new();
+    let mut pbx = w.caller(PBX, "+12065550123");
+    let offer = pbx.sdp(30_000);
+    pbx.invite(&mut w, Some(&offer));
+    let mut pstn = w.callee(simnet::CARRIER);
+    pstn.reply(&mut w, 180, None);
+    pbx.expect(&mut w, "180");
+    w.lose_media();
+    pstn.expect(&mut w, "CANCEL");
+    pstn.ok(&mut w);
+    pstn.reply(&mut w, 487, None);
+    pbx.expect(&mut w, "503");
+    pbx.ack_failure(&mut w);
+    assert_eq!(w.end().refusal, Some(model::Refusal::RelayUnavailable));
+    w.finish();
+}

@@ -1,0 +1,55 @@
+//! Which stream a command or an event is about.
+
+use crate::{MediaCommand, MediaEvent, MediaId};
+
+impl MediaCommand {
+    /// The stream that it is about; of [`MediaCommand::MoveLeg`] the one that the leg leaves.
+    pub const fn id(&self) -> MediaId {
+        match self {
+            MediaCommand::Allocate { id, .. }
+            | MediaCommand::Apply { id, .. }
+            | MediaCommand::MoveLeg { from: (id, _), .. }
+            | MediaCommand::SendEvent { id, .. }
+            | MediaCommand::Report { id }
+            | MediaCommand::Release { id } => *id,
+        }
+    }
+
+    /// Every id in it, to be replaced by the ones that another process knows the streams by.
+    pub fn ids_mut(&mut self) -> [Option<&mut MediaId>; 2] {
+        match self {
+            MediaCommand::MoveLeg { from: (from, _), to: (to, _) } => [Some(from), Some(to)],
+            MediaCommand::Allocate { id, .. }
+            | MediaCommand::Apply { id, .. }
+            | MediaCommand::SendEvent { id, .. }
+            | MediaCommand::Report { id }
+            | MediaCommand::Release { id } => [Some(id), None],
+        }
+    }
+}
+
+impl MediaEvent {
+    /// The stream that it is about.
+    pub fn id(&self) -> MediaId {
+        match self {
+            MediaEvent::Allocated { id, .. }
+            | MediaEvent::AllocationFailed { id, .. }
+            | MediaEvent::Silent { id, .. }
+            | MediaEvent::TimedOut { id, .. }
+            | MediaEvent::Lost { id } => *id,
+            MediaEvent::Report(report) => report.id,
+        }
+    }
+
+    /// The same, to be replaced.
+    pub fn id_mut(&mut self) -> &mut MediaId {
+        match self {
+            MediaEvent::Allocated { id, .. }
+            | MediaEvent::AllocationFailed { id, .. }
+            | MediaEvent::Silent { id, .. }
+            | MediaEvent::TimedOut { id, .. }
+            | MediaEvent::Lost { id } => id,
+            MediaEvent::Report(report) => &mut report.id,
+        }
+    }
+}
