@@ -8,11 +8,28 @@ import sys
 import time
 from pathlib import Path
 
+
+
+def machine() -> dict:
+    def field(path: str, name: str, separator: str) -> str:
+        lines = Path(path).read_text().splitlines()
+        found = (line.split(separator, 1)[1] for line in lines if line.startswith(name))
+        return next(found, "unknown").strip().strip('"')
+
+    return {
+        "processor": field("/proc/cpuinfo", "model name", ":"),
+        "cores": os.cpu_count(),
+        "memory": field("/proc/meminfo", "MemTotal", ":"),
+        "kernel": platform.release(),
+        "system": field("/etc/os-release", "PRETTY_NAME", "="),
+        "virtual": "hypervisor" in Path("/proc/cpuinfo").read_text(),
+    }
+
+
 directory = Path(sys.argv[1])
 latest = {
     "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    "cores": os.cpu_count(),
-    "kernel": platform.release(),
+    "machine": machine(),
 }
 for part in ("signalling", "tls", "media", "media-AES_CM_128_HMAC_SHA1_80", "media-AEAD_AES_128_GCM", "micro"):
     path = directory / f"{part}.json"

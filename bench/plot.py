@@ -24,10 +24,16 @@ PANELS = [
 
 
 def main() -> None:
-    rows = json.loads(Path(sys.argv[1]).read_text())
+    every = json.loads(Path(sys.argv[1]).read_text())
+    rows = [row for row in every if "rate" in row]
+    clean = {row["relay"]: row for row in every if "highest_clean" in row}
     relays = [name for name in COLOURS if any(row["relay"] == name for row in rows)]
     rates = sorted({row["rate"] for row in rows})
-    figure, panels = pyplot.subplots(1, len(PANELS), figsize=(13, 4), constrained_layout=True)
+    columns = len(PANELS) + bool(clean)
+    figure, panels = pyplot.subplots(1, columns, figsize=(4.3 * columns, 4), constrained_layout=True)
+    if clean:
+        draw_clean(panels[-1], clean, relays)
+    panels = panels[: len(PANELS)]
     for panel, (key, unit, title) in zip(panels, PANELS):
         draw(panel, rows, relays, rates, key, unit)
         panel.set_title(title, fontsize=10)
@@ -39,6 +45,20 @@ def main() -> None:
     figure.legend(handles, labels, fontsize=9, ncols=len(labels), loc="outside lower center")
     figure.suptitle("Relaying 172-octet RTP, fully metered (kernel: routed only)", fontsize=11)
     figure.savefig(sys.argv[2], dpi=110)
+
+
+def draw_clean(panel, clean, relays) -> None:
+    relays = [relay for relay in relays if relay in clean]
+    heights = [clean[relay]["highest_clean"] / 1000 for relay in relays]
+    labels = [
+        f"{height:.0f}" + ("+" if clean[relay]["is_generators_end"] else "")
+        for relay, height in zip(relays, heights)
+    ]
+    bars = panel.bar(range(len(relays)), heights, 0.6, color=[COLOURS[relay] for relay in relays])
+    panel.bar_label(bars, labels, fontsize=8)
+    panel.set_xticks(range(len(relays)), relays, fontsize=8)
+    panel.set_title("highest clean rate, 1,000 packets/s (+: the generator's end)", fontsize=10)
+    panel.spines[["top", "right"]].set_visible(False)
 
 
 def written(value: float) -> str:

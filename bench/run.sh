@@ -82,12 +82,13 @@ for part in $parts; do
             ;;
         media)
             network=
-            :
+            climb=--climb
+            [ -z "$quick" ] || climb=
             $sudo ip netns add tandem-bench 2>/dev/null || network=--loopback
             [ -n "$network" ] || $sudo ip netns del tandem-bench
             # shellcheck disable=SC2086
             $sudo "$target/release/media-load" --output "$results/media.json" $network \
-                --rounds "${ROUNDS:-3}" ${quick:+--seconds 3 --rounds 1 --rates 50000}
+                --rounds "${ROUNDS:-3}" ${quick:+--seconds 3 --rounds 1 --rates 50000} $climb
             plot
             for suite in AES_CM_128_HMAC_SHA1_80 AEAD_AES_128_GCM; do
                 # shellcheck disable=SC2086

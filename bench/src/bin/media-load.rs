@@ -1,6 +1,6 @@
 //! Relays compared under the same load: `media-load [--rates PPS,…] [--seconds N] [--rounds N]
 //! [--relays direct,kernel,rtpengine,tandem[:ebpf|:GATHER_MICROS],…] [--srtp SUITE[:both]] [--loopback]
-//! [--output FILE]`.
+//! [--climb] [--output FILE]`.
 //!
 //! See `bench/README.md` for what the columns mean.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
@@ -21,13 +21,22 @@ use std::time::Duration;
 const WARM_UP: Duration = Duration::from_secs(3);
 /// For packets that are still under way at the end.
 const DRAIN: Duration = Duration::from_millis(300);
+/// Where the search for the highest clean rate begins, and how close it comes.
+const CLIMB: [u64; 2] = [25_000, 5_000];
+/// What is clean: at most so much lost, so late (µs, of 99 % of the packets), and so little less sent
+/// than offered. A queue that only grows loses nothing for a while; its delay tells.
+const CLEAN_LOSS: f64 = 0.001;
+const CLEAN_P99: usize = 20_000;
+const CLEAN_SENT: f64 = 0.98;
 
+#[derive(Clone)]
 struct Options {
     rates: Vec<u64>,
     seconds: u64,
     rounds: usize,
     relays: Vec<String>,
     loopback: bool,
+    climb: bool,
     srtp: Option<Srtp>,
     output: Option<String>,
 }
@@ -86,16 +95,51 @@ fn main() -> Result<(), Box<dyn Error>> {
                 measured.push(result);
             }
         }
-        rows.extend(summarise(&options.relays, rate, &measured));
+        rows.extend(summarise(&options.relays, rate, options.seconds, &measured));
     }
     if let Some(srtp) = &options.srtp {
         println!("SRTP: {srtp}");
     }
     print_table(&rows);
+    if options.climb {
+        rows.extend(climb(&network, &options)?);
+    }
     if let Some(path) = &options.output {
         std::fs::write(path, serde_json::to_string_pretty(&rows)? + "\n")?;
     }
     Ok(())
+}
+
+/// The highest rate that each relay carries cleanly, one row a relay.
+fn climb(network: &Network, options: &Options) -> Result<Vec<Value>, Box<dyn Error>> {
+    println!("Highest clean rate (99 % within 20 ms, at most 0.1 % lost)");
+    let mut rows = Vec::new();
+    for relay in options.relays.iter().filter(|relay| *relay != "direct") {
+        let [begin, step] = CLIMB;
+        let (mut clean, mut foul, mut rate) = (0, None, begin);
+        let mut starved = false;
+        while foul.is_none_or(|foul| foul - clean > step) {
+            let result = measure(network, relay, rate, &Options { seconds: 2, ..options.clone() })?;
+            let share = result.sent as f64 / (rate * 2) as f64;
+            let loss = 1.0 - result.received.packets as f64 / result.sent.max(1) as f64;
+            let is_clean = loss <= CLEAN_LOSS && result.received.delay(990) <= CLEAN_P99;
+            eprintln!(
+                "  {relay} @{rate}: {loss:.4} lost, {share:.2} of it sent, clean: {is_clean}"
+            );
+            if is_clean && share >= CLEAN_SENT {
+                clean = rate;
+            } else {
+                // What was sent was carried: the end is the generator's.
+                starved = is_clean;
+                foul = Some(rate);
+            }
+            rate = foul.map_or(rate * 2, |foul| clean + (foul - clean) / 2);
+        }
+        let bound = if starved { " or more: the generator has no core left" } else { "" };
+        println!("{clean:>9} {relay}{bound}");
+        rows.push(json!({ "relay": relay, "highest_clean": clean, "is_generators_end": starved }));
+    }
+    Ok(rows)
 }
 
 fn measure(
@@ -171,7 +215,8 @@ impl Load<'_> {
 }
 
 /// One row a relay: the medians over the rounds.
-fn summarise(relays: &[String], rate: u64, measured: &[Measured]) -> Vec<Value> {
+fn summarise(relays: &[String], rate: u64, seconds: u64, measured: &[Measured]) -> Vec<Value> {
+    let seconds = seconds.max(1) as f64;
     let of = |relay: &str, value: &dyn Fn(&Measured) -> f64| {
         median(measured.iter().filter(|m| m.relay == relay).map(value).collect())
     };
@@ -188,6 +233,8 @@ fn summarise(relays: &[String], rate: u64, measured: &[Measured]) -> Vec<Value> 
         rows.push(json!({
             "relay": relay,
             "rate": rate,
+            "streams": rate / PACKETS_A_SECOND,
+            "net_cores": net(relay) * of(relay, &|m| m.sent as f64) / seconds / 1e9,
             "sent": of(relay, &|m| m.sent as f64),
             "net_ns_per_packet": net(relay),
             "net_ratio": peer.then(|| net(relay) / net("rtpengine")),
@@ -211,8 +258,16 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn print_table(rows: &[Value]) {
     println!("Relaying 172-byte RTP, CPU per packet and added delay (x rtpengine in this run)");
     println!(
-        "{:>8} {:16} {:>18} {:>18} {:>9} {:>20} {:>10}",
-        "packets/s", "relay", "net ns", "process ns", "lost", "added p50/p99 µs", "KiB/call"
+        "{:>8} {:>7} {:14} {:>9} {:>16} {:>16} {:>8} {:>18} {:>8}",
+        "packets/s",
+        "streams",
+        "relay",
+        "net cores",
+        "net ns",
+        "process ns",
+        "lost",
+        "added p50/p99 µs",
+        "KiB/call"
     );
     for row in rows {
         let number = |key: &str| row[key].as_f64().unwrap_or(0.0);
@@ -221,9 +276,11 @@ fn print_table(rows: &[Value]) {
             None => format!("{:.0}", number(value)),
         };
         println!(
-            "{:>9} {:16} {:>18} {:>18} {:>8.3}% {:>20} {:>10.1}",
+            "{:>9} {:>7} {:14} {:>9.2} {:>16} {:>16} {:>7.3}% {:>18} {:>8.1}",
             number("rate"),
+            number("streams"),
             row["relay"].as_str().unwrap_or_default(),
+            number("net_cores"),
             with_ratio("net_ns_per_packet", "net_ratio"),
             with_ratio("process_ns_per_packet", "process_ratio"),
             number("loss") * 100.0,
@@ -240,21 +297,29 @@ fn needs_namespaces(relay: &str) -> bool {
 
 fn options() -> Result<Options, Box<dyn Error>> {
     let mut options = Options {
-        rates: vec![50_000, 100_000, 200_000],
+        rates: vec![25_000, 50_000, 100_000, 200_000],
         seconds: 5,
         rounds: 1,
         relays: ["direct", "kernel", "rtpengine", "tandem", "tandem:ebpf"]
             .map(str::to_owned)
             .to_vec(),
         loopback: false,
+        climb: false,
         srtp: None,
         output: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
-        if name == "--loopback" {
-            options.loopback = true;
-            continue;
+        match name.as_str() {
+            "--loopback" => {
+                options.loopback = true;
+                continue;
+            }
+            "--climb" => {
+                options.climb = true;
+                continue;
+            }
+            _ => {}
         }
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
         match name.as_str() {
