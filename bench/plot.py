@@ -57,7 +57,7 @@ def draw_clean(panel, clean, relays) -> None:
     bars = panel.bar(range(len(relays)), heights, 0.6, color=[COLOURS[relay] for relay in relays])
     panel.bar_label(bars, labels, fontsize=8)
     panel.set_xticks(range(len(relays)), relays, fontsize=8)
-    panel.set_title("highest clean rate, 1,000 packets/s (+: the generator's end)", fontsize=10)
+    panel.set_title("highest clean rate, k packets/s", fontsize=10)
     panel.spines[["top", "right"]].set_visible(False)
 
 

@@ -67,6 +67,7 @@ pub(crate) struct Worker {
     /// The streams whose sockets are read, where there is a lane.
     fast_members: Vec<StreamKey>,
     next_fast_turn: Instant,
+    fast_turns: u32,
     next_watch: Instant,
     /// One worker looks after what all share.
     is_first: bool,
@@ -98,6 +99,7 @@ impl Worker {
             lane,
             fast_members: Vec::new(),
             next_fast_turn: Instant::ZERO,
+            fast_turns: 0,
             next_watch: Instant::ZERO,
             is_first,
         })

@@ -131,6 +131,11 @@ impl Lane {
         }
     }
 
+    /// How many packets [`Lane::count`] would find.
+    pub(crate) fn waiting(&self, leg: &FastLeg) -> u32 {
+        self.path.slots.waiting(leg.slot)
+    }
+
     /// Counts what the kernel has forwarded from `from` since the last time.
     pub(crate) fn count(
         &self,

@@ -66,13 +66,18 @@ impl Slots {
         }
     }
 
-    /// Whether a slot takes no more notes, so that the sockets get what comes now.
-    pub(super) fn is_full(&self, slot: u32) -> bool {
-        self.slot(slot).is_some_and(|slot| {
+    /// Notes that wait in a slot.
+    pub(super) fn waiting(&self, slot: u32) -> u32 {
+        self.slot(slot).map_or(0, |slot| {
             let (head, tail) =
                 (slot.head.load(Ordering::Acquire), slot.tail.load(Ordering::Relaxed));
-            head.wrapping_sub(tail) >= (NOTES - MARGIN) as u32
+            head.wrapping_sub(tail)
         })
+    }
+
+    /// Whether a slot takes no more notes, so that the sockets get what comes now.
+    pub(super) fn is_full(&self, slot: u32) -> bool {
+        self.waiting(slot) >= (NOTES - MARGIN) as u32
     }
 
     /// Hands out the notes of a slot that have come since the last time, oldest first.
