@@ -16,8 +16,18 @@ pub(crate) struct PortPool {
     quarantine: Duration,
     /// Free pairs on each address that only emergency calls get.
     kept: usize,
-    random: u64,
+    draw: Draw,
     addresses: Vec<AddressPorts>,
+}
+
+/// Where random numbers come from. In the relay from the operating system for every pair: whoever has
+/// seen the ports of many calls of his own still cannot tell the next one (RFC 6056 section 3.1).
+pub(crate) struct Draw(pub(crate) Box<dyn FnMut() -> u64 + Send>);
+
+impl std::fmt::Debug for Draw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Draw")
+    }
 }
 
 #[derive(Debug)]
@@ -41,15 +51,14 @@ pub(crate) struct PortCounts {
 }
 
 impl PortPool {
-    /// All pairs of `range` on each of `addresses`. `seed` makes the order unpredictable. The last
-    /// free pairs are kept for `emergency_calls` such calls, two for each, but not more than a
+    /// All pairs of `range` on each of `addresses`, given out as `draw` says. The last free pairs are kept for `emergency_calls` such calls, two for each, but not more than a
     /// twentieth of the range.
     pub(crate) fn new(
         addresses: &[IpAddr],
         range: &RangeInclusive<u16>,
         quarantine: Duration,
         emergency_calls: usize,
-        seed: u64,
+        draw: Draw,
     ) -> Self {
         let pairs: Vec<u16> = range
             .clone()
@@ -66,13 +75,13 @@ impl PortPool {
                 used: 0,
             })
             .collect();
-        PortPool { quarantine, kept, random: seed, addresses }
+        PortPool { quarantine, kept, draw, addresses }
     }
 
     /// Takes a pair on `ip` at random; the RTP port. `None` when none is free. An emergency call has
     /// the kept ones too, and after them the pair that has rested the longest.
     pub(crate) fn take(&mut self, ip: IpAddr, now: Instant, emergency: bool) -> Option<u16> {
-        let (draw, kept) = (self.draw(), self.kept);
+        let (draw, kept) = ((self.draw.0)(), self.kept);
         let ports = self.addresses.iter_mut().find(|a| a.ip == ip)?;
         ports.end_quarantines(now);
         if !emergency && ports.free.len() <= kept {
@@ -117,15 +126,6 @@ impl PortPool {
         }
         counts
     }
-
-    /// SplitMix64. It spreads the ports; latching, not secrecy of ports, keeps strangers out.
-    fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
 }
 
 impl AddressPorts {
@@ -159,6 +159,18 @@ impl AddressPorts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// SplitMix64.
+    fn numbers(seed: u64) -> Draw {
+        let mut state = seed;
+        Draw(Box::new(move || {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ (z >> 31)
+        }))
+    }
     use std::collections::HashSet;
     use std::net::Ipv4Addr;
 
@@ -166,7 +178,7 @@ mod tests {
     const REST: Duration = Duration::from_secs(5);
 
     fn pool(range: RangeInclusive<u16>) -> PortPool {
-        PortPool::new(&[IP], &range, REST, 0, 7)
+        PortPool::new(&[IP], &range, REST, 0, numbers(7))
     }
 
     #[test]
@@ -209,9 +221,9 @@ mod tests {
     }
 
     #[test]
-    fn seeds_give_different_orders() {
+    fn other_numbers_give_other_orders() {
         let order = |seed| {
-            let mut pool = PortPool::new(&[IP], &(4000..=4099), REST, 0, seed);
+            let mut pool = PortPool::new(&[IP], &(4000..=4099), REST, 0, numbers(seed));
             std::iter::from_fn(move || pool.take(IP, Instant::ZERO, false)).collect::<Vec<_>>()
         };
         assert_ne!(order(1), order(2));
@@ -219,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_last_pairs_are_for_emergency_calls_and_then_those_that_rest() {
-        let mut pool = PortPool::new(&[IP], &(4000..=4079), REST, 64, 7);
+        let mut pool = PortPool::new(&[IP], &(4000..=4079), REST, 64, numbers(7));
         let take = |pool: &mut PortPool, emergency| pool.take(IP, Instant::ZERO, emergency);
         let ordinary: Vec<u16> = std::iter::from_fn(|| take(&mut pool, false)).collect();
         assert_eq!(ordinary.len(), 38, "a twentieth of 40 is kept, however many calls it is for");
@@ -246,7 +258,7 @@ mod tests {
         const PAIRS: usize = 64;
         let (mut firsts, mut steps) = ([0; PAIRS], [0; PAIRS]);
         for seed in 0..20_000 {
-            let mut pool = PortPool::new(&[IP], &(4_000..=4_127), REST, 0, seed);
+            let mut pool = PortPool::new(&[IP], &(4_000..=4_127), REST, 0, numbers(seed));
             let mut take = || usize::from(pool.take(IP, Instant::ZERO, false).unwrap() - 4_000) / 2;
             let (first, second) = (take(), take());
             firsts[first] += 1;
@@ -263,7 +275,7 @@ mod tests {
     fn the_port_of_a_call_says_nothing_about_the_next_calls() {
         // One pool over its life: calls come and go, ports rest and return.
         const PAIRS: usize = 64;
-        let mut pool = PortPool::new(&[IP], &(4_000..=4_127), REST, 0, 99);
+        let mut pool = PortPool::new(&[IP], &(4_000..=4_127), REST, 0, numbers(99));
         let (mut now, mut steps, mut last) = (Instant::ZERO, [0; PAIRS], 0);
         for _ in 0..20_000 {
             let port = pool.take(IP, now, false).unwrap();

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::counters::{RelayStatistics, WorkerCounters};
 use crate::dtls::DtlsIdentity;
 use crate::fast_path::{self, FastPath, FastPathMode, Lane};
-use crate::ports::PortPool;
+use crate::ports::{Draw, PortPool};
 use crate::queue::{CommandQueue, Overloaded, Queues};
 use crate::sys;
 use crate::worker::{Worker, WorkerParts};
@@ -65,8 +65,6 @@ pub struct RelayConfig {
     /// dropped ([`relay_core::DropReason::RateExceeded`]). 0 is no bound. A bound below 600 does not hold for what
     /// the kernel forwards.
     pub max_packets_per_second: u32,
-    /// Makes the order of ports unpredictable: any random number.
-    pub port_seed: u64,
     /// The certificate for legs that agree their keys on the media path; without one their calls
     /// have no audio.
     pub dtls: Option<Arc<DtlsIdentity>>,
@@ -93,7 +91,6 @@ impl RelayConfig {
             rtcp: RtcpStyle::Auto,
             rtcp_interval: REPORT_INTERVAL,
             max_packets_per_second: 2_000,
-            port_seed: 0,
             dtls: None,
         }
     }
@@ -162,8 +159,8 @@ impl Relay {
         tracing::debug!(open_files, "media relay starts");
         let mut bound = config.bind.clone();
         bound.dedup();
-        let (kept, seed) = (config.emergency_calls, config.port_seed);
-        let ports = PortPool::new(&bound, &config.ports, config.quarantine, kept, seed);
+        let (kept, draw) = (config.emergency_calls, Draw(Box::new(crate::random::draw)));
+        let ports = PortPool::new(&bound, &config.ports, config.quarantine, kept, draw);
         let mut relay = Relay {
             clock,
             ports: Arc::new(Mutex::new(ports)),

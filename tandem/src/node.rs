@@ -203,12 +203,12 @@ fn start_relay(
     edge: &Arc<OnceLock<sip_edge::MediaEventSender>>,
 ) -> Result<Relay, StartError> {
     let media = &config.media;
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed)
+    // Ports and keys are drawn from them.
+    getrandom::u64()
         .map_err(|error| StartError(format!("no random numbers from the system: {error}")))?;
     let relay = RelayConfig {
         emergency_calls: config.sip.emergency_headroom,
-        ..relay_config(media, u64::from_ne_bytes(seed), identity)
+        ..relay_config(media, identity)
     };
     let (observations, edge) = (observations.clone(), Arc::clone(edge));
     let sink: EventSink = Arc::new(move |event| match event {
@@ -223,8 +223,8 @@ fn start_relay(
         .map_err(|error| StartError(error.to_string()))
 }
 
-/// What `[media]` makes of a relay. `port_seed` is any random number.
-pub(crate) fn relay_config(media: &Media, port_seed: u64, identity: DtlsIdentity) -> RelayConfig {
+/// What `[media]` makes of a relay.
+pub(crate) fn relay_config(media: &Media, identity: DtlsIdentity) -> RelayConfig {
     RelayConfig {
         advertise: media.advertise.clone(),
         workers: media.workers.unwrap_or_else(cores),
@@ -237,7 +237,6 @@ pub(crate) fn relay_config(media: &Media, port_seed: u64, identity: DtlsIdentity
         dscp: media.dscp,
         rtcp: media.rtcp,
         max_packets_per_second: media.max_packets_per_second,
-        port_seed,
         dtls: Some(Arc::new(identity)),
         ..RelayConfig::new(media.bind.clone(), media.ports.clone())
     }

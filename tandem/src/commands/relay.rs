@@ -144,10 +144,11 @@ fn start_relay(
     identity: DtlsIdentity,
     events: mpsc::Sender<MediaEvent>,
 ) -> Result<Relay, String> {
+    Random::check()?;
     let config = RelayConfig {
         report_interval: REPORT_INTERVAL,
         live_interval: LIVE_INTERVAL,
-        ..crate::node::relay_config(media, Random::check()?.draw(), identity)
+        ..crate::node::relay_config(media, identity)
     };
     let sink: EventSink = Arc::new(move |event| {
         let is_final = matches!(&event, MediaEvent::Report(r) if r.kind == ReportKind::Final);
@@ -273,9 +274,10 @@ fn log(notice: &Notice) {
 struct Random;
 
 impl Random {
-    fn check() -> Result<Self, String> {
-        getrandom::u64().map_err(|error| format!("no random numbers from the system: {error}"))?;
-        Ok(Random)
+    fn check() -> Result<(), String> {
+        getrandom::u64()
+            .map(|_| ())
+            .map_err(|error| format!("no random numbers from the system: {error}"))
     }
 
     fn draw(self) -> u64 {
