@@ -54,14 +54,14 @@ pub struct Definition {
 }
 
 /// A value that another part of the node keeps itself, read when the page is asked for.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Reading {
     /// Which metric; a counter or a gauge.
     pub definition: &'static Definition,
     /// The value of its label; ignored when it has none.
     pub label: Cow<'static, str>,
-    /// The value.
-    pub value: u64,
+    /// The value; of a counter a whole number.
+    pub value: f64,
 }
 
 macro_rules! define {
@@ -126,6 +126,12 @@ pub mod definitions {
         RELAY_FAST_STREAMS, Gauge, None, "tandem_relay_fast_streams", [], "Directions of media streams, two a call, that the kernel forwards by itself";
         RELAY_FAST_INTERFACES, Gauge, None, "tandem_relay_fast_interfaces", [], "Network interfaces whose media the kernel can forward by itself; 0: all media goes through sockets";
         RELAY_FAST_PACKETS, Counter, Packets, "tandem_relay_fast_packets_total", ["state"], "RTP packets that the kernel forwarded by itself: measured, or not (unmeasured)";
+        RELAY_LINK_UP, Gauge, None, "tandem_relay_link_up", ["relay"], "Whether a relay in a process of its own can be given calls, 1 or 0; on a relay, whether an edge is connected, by its name";
+        RELAY_LINK_LOSSES, Counter, None, "tandem_relay_link_losses_total", ["relay"], "Connections between an edge and a relay that broke";
+        RELAY_LINK_ROUND_TRIP, Gauge, Seconds, "tandem_relay_link_round_trip_seconds", ["relay"], "Round trip of the last heartbeat; absent while there is no connection";
+        RELAY_LINK_STREAMS, Gauge, None, "tandem_relay_link_streams", ["relay"], "Media streams of the edge at the relay";
+        RELAY_LINK_WAITING, Gauge, None, "tandem_relay_link_waiting_messages", ["relay"], "Messages that the other side is not known to have";
+        RELAY_LINK_LOST, Counter, None, "tandem_relay_link_lost_messages_total", ["what"], "Commands and events that a relay lost because too many waited";
         SIP_TRANSACTIONS, Gauge, None, "tandem_sip_transactions", ["side"], "Live SIP transactions";
         SIP_OVERLOAD, Counter, None, "tandem_sip_overload_refusals_total", ["reason"], "Requests that got 503 because the transaction table, or their source's share of it, was full";
         SIP_CONNECTIONS, Gauge, None, "tandem_sip_connections", [], "Open SIP stream connections";

@@ -415,11 +415,14 @@ impl Collector for ReadingCollector {
     }
 }
 
-fn encode_value(kind: Kind, value: u64, encoder: MetricEncoder<'_>) -> fmt::Result {
+fn encode_value(kind: Kind, value: f64, encoder: MetricEncoder<'_>) -> fmt::Result {
+    // Saturates, which no count reaches.
     if kind == Kind::Counter {
-        ConstCounter::new(value).encode(encoder)
+        ConstCounter::new(value as u64).encode(encoder)
+    } else if value.fract() == 0.0 {
+        ConstGauge::new(value as i64).encode(encoder)
     } else {
-        ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)
+        ConstGauge::new(value).encode(encoder)
     }
 }
 

@@ -131,6 +131,9 @@ impl<L: CallLogic> Driver<L> {
         if let Some(stir) = asked.stir {
             self.logic.set_stir(stir);
         }
+        if let Some(fingerprint) = asked.fingerprint {
+            self.logic.set_dtls_fingerprint(fingerprint);
+        }
         if asked.bindings && self.logic.bindings_revision() != self.state.bindings.revision {
             let (revision, list) = (self.logic.bindings_revision(), self.logic.bindings(now));
             self.state.bindings = Bindings { revision, list: list.into() };

@@ -6,7 +6,7 @@ use crate::tls_thread::TlsThread;
 use crate::transport::TransportCounters;
 use b2bua::{EdgeStatistics, SavedBinding, Stir};
 use directory::Snapshot;
-use model::{AllocationFailure, MediaEvent, MediaId, TransportProtocol};
+use model::{AllocationFailure, Fingerprint, MediaEvent, MediaId, TransportProtocol};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,6 +77,8 @@ pub(crate) struct Requests {
     pub(crate) statistics: bool,
     pub(crate) bindings: bool,
     pub(crate) stir: Option<Stir>,
+    /// Another certificate, or none.
+    pub(crate) fingerprint: Option<Option<Fingerprint>>,
     pub(crate) stop: bool,
     /// Streams to be failed as overloaded.
     pub(crate) failed_streams: VecDeque<MediaId>,
@@ -234,6 +236,11 @@ impl SipEdge {
     /// Signs and verifies callers by other keys and certificates from now on.
     pub fn set_stir(&self, stir: Stir) {
         self.request(|requests| requests.stir = Some(stir));
+    }
+
+    /// Descriptions vouch for this certificate of the relay from now on.
+    pub fn set_dtls_fingerprint(&self, fingerprint: Option<Fingerprint>) {
+        self.request(|requests| requests.fingerprint = Some(fingerprint));
     }
 
     /// The TLS certificates that are in use, with their ends.

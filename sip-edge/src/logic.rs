@@ -4,7 +4,7 @@ use crate::clock::unix_time;
 use b2bua::{EdgeStatistics, Output, PeerCertificate, ResolveId, SavedBinding, Stir};
 use bytes::Bytes;
 use directory::Snapshot;
-use model::{ConnectionId, Flow, Instant, MediaEvent};
+use model::{ConnectionId, Fingerprint, Flow, Instant, MediaEvent};
 use sip_proto::ClientKey;
 use sip_proto::locate::Target;
 use std::net::SocketAddr;
@@ -28,6 +28,7 @@ pub(crate) trait CallLogic {
     fn bindings(&mut self, now: Instant) -> Vec<SavedBinding>;
     fn bindings_revision(&self) -> u64;
     fn set_stir(&mut self, stir: Stir);
+    fn set_dtls_fingerprint(&mut self, fingerprint: Option<Fingerprint>);
     fn poll_output(&mut self) -> Option<Output>;
     fn poll_timeout(&self) -> Option<Instant>;
 }
@@ -83,6 +84,9 @@ impl CallLogic for b2bua::Edge {
     }
     fn set_stir(&mut self, stir: Stir) {
         self.set_stir(stir);
+    }
+    fn set_dtls_fingerprint(&mut self, fingerprint: Option<Fingerprint>) {
+        self.set_dtls_fingerprint(fingerprint);
     }
     fn poll_output(&mut self) -> Option<Output> {
         self.poll_output()

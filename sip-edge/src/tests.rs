@@ -114,6 +114,7 @@ impl CallLogic for Scripted {
     fn bindings_revision(&self) -> u64 {
         0
     }
+    fn set_dtls_fingerprint(&mut self, _: Option<model::Fingerprint>) {}
     fn set_stir(&mut self, _: Stir) {}
     fn poll_output(&mut self) -> Option<Output> {
         self.outputs.try_recv().ok()

@@ -9,8 +9,11 @@ mod doctor;
 mod http;
 mod identity;
 mod kept;
+mod media_plane;
 mod node;
 mod readings;
+mod relay_node;
+mod role;
 mod user_agent;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +39,10 @@ enum Command {
     Run {
         #[command(flatten)]
         file: ConfigFile,
+        /// The whole node, or one half of it: the edge without a relay, or the relay alone, as
+        /// [relay_control] says.
+        #[arg(long, value_enum, default_value_t = role::Role::All)]
+        role: role::Role,
         /// After the start, place one measured test call through the edge and print its quality.
         #[arg(long)]
         prove: bool,
@@ -106,7 +113,7 @@ struct ConfigFile {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Run { file, prove } => commands::run::run(&file.path, prove),
+        Command::Run { file, role, prove } => commands::run::run(&file.path, role, prove),
         Command::Check { file } => commands::check::check(&file.path),
         Command::Doctor { file, config, connector, json } => {
             let path = file.or(config).unwrap_or_else(|| "configs/dev.toml".into());

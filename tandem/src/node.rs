@@ -3,7 +3,9 @@
 use crate::clock::Origin;
 use crate::config::{Config, Media};
 use crate::kept::Kept;
+use crate::media_plane::MediaPlane;
 use crate::readings;
+use crate::role::Role;
 use b2bua::{EdgeConfig, Listener};
 use call_metrics::{
     Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle, RecorderView,
@@ -29,10 +31,11 @@ const RECORDER_QUEUE: usize = 65_536;
 /// A running node.
 pub(crate) struct Node {
     edge: Arc<SipEdge>,
-    relay: Arc<Relay>,
+    media: Arc<MediaPlane>,
     recorder: RecorderHandle,
     sink: FileSink,
     config: Config,
+    role: Role,
     kept: Kept,
     /// Held while the node runs, so that no second one writes into the same directory.
     _lock: File,
@@ -49,8 +52,8 @@ impl fmt::Display for StartError {
 }
 
 impl Node {
-    /// Starts everything that `config` asks for.
-    pub(crate) fn start(config: Config, origin: Origin) -> Result<Node, StartError> {
+    /// Starts everything that `config` asks for, with or without a relay in this process.
+    pub(crate) fn start(config: Config, origin: Origin, role: Role) -> Result<Node, StartError> {
         let data_dir = &config.node.data_dir;
         let lock = claim(data_dir)?;
         let sink = FileSink::start(FileSinkConfig::new(data_dir)).map_err(|error| {
@@ -72,13 +75,20 @@ impl Node {
         let identity = DtlsIdentity::generate().map_err(|error| {
             StartError(format!("cannot make the certificate of DTLS-SRTP: {error}"))
         })?;
-        let mut shell = shell_config(&config, clock, origin.calendar, identity.fingerprint());
+        // Relays of their own say theirs when they are connected.
+        let fingerprint = (role == Role::All).then(|| identity.fingerprint());
+        let mut shell = shell_config(&config, clock, origin.calendar, fingerprint);
         let kept = Kept::start(&config, origin, &mut shell.edge)?;
-        let relay = start_relay(&config, origin, identity, &observations, &events)?;
-        let relay = Arc::new(relay);
-        let edge = start_edge(&config, shell, &observations, &relay)?;
+        let media = Arc::new(match role {
+            Role::All => {
+                MediaPlane::Local(start_relay(&config, origin, identity, &observations, &events)?)
+            }
+            Role::Edge | Role::Relay => MediaPlane::remote(),
+        });
+        let edge = Arc::new(start_edge(&config, shell, &observations, &media)?);
         let _ = events.set(edge.media_events());
-        let node = Node { edge: Arc::new(edge), relay, recorder, sink, config, kept, _lock: lock };
+        media.connect(&config, clock, &edge, &observations)?;
+        let node = Node { edge, media, recorder, sink, config, role, kept, _lock: lock };
         node.publish_readings();
         Ok(node)
     }
@@ -91,6 +101,11 @@ impl Node {
     /// Where SIP is served.
     pub(crate) fn addresses(&self) -> &[(TransportProtocol, std::net::SocketAddr)] {
         self.edge.addresses()
+    }
+
+    /// Which half of a node this is.
+    pub(crate) const fn role(&self) -> Role {
+        self.role
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -116,6 +131,7 @@ impl Node {
             ("[node]", old.node == config.node),
             ("[sip]", old.sip == config.sip),
             ("[media]", old.media == config.media),
+            ("[relay_control]", old.relay_control == config.relay_control),
             ("[prometheus]", old.prometheus == config.prometheus),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
@@ -142,8 +158,8 @@ impl Node {
         if let Ok(edge) = Arc::try_unwrap(self.edge) {
             edge.stop();
         }
-        if let Ok(relay) = Arc::try_unwrap(self.relay) {
-            relay.shutdown();
+        if let Ok(media) = Arc::try_unwrap(self.media) {
+            media.stop();
         }
         self.recorder.stop();
         self.sink.flush_and_close();
@@ -151,12 +167,12 @@ impl Node {
     }
 
     fn publish_readings(&self) {
-        let (edge, relay) = (Arc::downgrade(&self.edge), Arc::downgrade(&self.relay));
+        let (edge, media) = (Arc::downgrade(&self.edge), Arc::downgrade(&self.media));
         let sink = self.sink.sender();
         let identities = self.kept.certificate_ends();
         self.view().set_readings(move |out| {
-            if let Some(relay) = relay.upgrade() {
-                readings::of_relay(&relay.statistics(), out);
+            if let Some(media) = media.upgrade() {
+                media.read(out);
             }
             if let Some(edge) = edge.upgrade() {
                 readings::of_edge(&edge.statistics(), out);
@@ -169,7 +185,7 @@ impl Node {
 }
 
 /// Makes the directory and takes it for this process alone.
-fn claim(data_dir: &Path) -> Result<File, StartError> {
+pub(crate) fn claim(data_dir: &Path) -> Result<File, StartError> {
     let at = |error: io::Error| {
         StartError(format!(
             "[node] data_dir \"{}\": {error}; give a directory that this user may write",
@@ -246,15 +262,13 @@ fn start_edge(
     config: &Config,
     shell: ShellConfig,
     observations: &ObservationSender,
-    relay: &Arc<Relay>,
+    plane: &Arc<MediaPlane>,
 ) -> Result<SipEdge, StartError> {
-    let relay = Arc::clone(relay);
+    let plane = Arc::clone(plane);
     let (calls, sip) = (observations.clone(), observations.clone());
     let ports = Ports {
         directory: Arc::clone(&config.directory),
-        media: Box::new(move |command: MediaCommand| {
-            relay.command(command).map_err(|refused| *refused.command)
-        }),
+        media: Box::new(move |command: MediaCommand| plane.command(command)),
         calls: Box::new(move |event| calls.send(Observation::Call(event))),
         sip: Box::new(move |event| sip.send(Observation::Sip(event))),
     };
@@ -265,7 +279,7 @@ fn shell_config(
     config: &Config,
     clock: Clock,
     calendar: UnixTime,
-    fingerprint: Fingerprint,
+    fingerprint: Option<Fingerprint>,
 ) -> ShellConfig {
     let (sip, limits) = (&config.sip, &config.limits);
     let listeners: Vec<Listener> = sip
@@ -316,7 +330,7 @@ fn shell_config(
             origin: calendar,
             authentication: config.authentication,
             udp_keep_alive: sip.udp_keep_alive,
-            dtls_fingerprint: Some(fingerprint),
+            dtls_fingerprint: fingerprint,
             listeners,
             ..EdgeConfig::default()
         },

@@ -7,9 +7,10 @@ use model::UnixTime;
 use outbox::SinkStatistics;
 use sip_edge::ShellStatistics;
 use sip_edge::tls::{CertificateStatus, HandshakeFailure};
+use std::time::Duration;
 
 fn reading(definition: &'static Definition, label: &'static str, value: u64) -> Reading {
-    Reading { definition, label: label.into(), value }
+    Reading { definition, label: label.into(), value: value as f64 }
 }
 
 pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
@@ -131,7 +132,7 @@ pub(crate) fn of_certificates(certificates: &[CertificateStatus], out: &mut Vec<
         out.push(Reading {
             definition: &definitions::TLS_CERTIFICATE_LEFT,
             label: certificate.name.to_string().into(),
-            value: left.unsigned_abs(),
+            value: left as f64,
         });
     }
 }
@@ -142,9 +143,42 @@ pub(crate) fn of_identity(ends: &[CertificateEnd], now: UnixTime, out: &mut Vec<
         out.push(Reading {
             definition: &definitions::STIR_CERTIFICATE_LEFT,
             label: end.file.display().to_string().into(),
-            value: end.seconds_left(now).max(0).unsigned_abs(),
+            value: end.seconds_left(now).max(0) as f64,
         });
     }
+}
+
+/// What links an edge and its relays, on either side.
+pub(crate) struct LinkReading {
+    /// The relay's address, or the edge's name.
+    pub(crate) name: String,
+    pub(crate) is_up: bool,
+    pub(crate) losses: u64,
+    pub(crate) round_trip: Option<Duration>,
+    pub(crate) streams: u64,
+    pub(crate) waiting: u64,
+}
+
+pub(crate) fn of_links(links: impl Iterator<Item = LinkReading>, out: &mut Vec<Reading>) {
+    for link in links {
+        let round_trip = link.round_trip.map(|time| time.as_secs_f64());
+        for (definition, value) in [
+            (&definitions::RELAY_LINK_UP, Some(f64::from(u8::from(link.is_up)))),
+            (&definitions::RELAY_LINK_LOSSES, Some(link.losses as f64)),
+            (&definitions::RELAY_LINK_ROUND_TRIP, round_trip),
+            (&definitions::RELAY_LINK_STREAMS, Some(link.streams as f64)),
+            (&definitions::RELAY_LINK_WAITING, Some(link.waiting as f64)),
+        ] {
+            let label = link.name.clone().into();
+            out.extend(value.map(|value| Reading { definition, label, value }));
+        }
+    }
+}
+
+/// What a relay lost of its edges' messages.
+pub(crate) fn of_lost((commands, events): (u64, u64), out: &mut Vec<Reading>) {
+    out.push(reading(&definitions::RELAY_LINK_LOST, "command", commands));
+    out.push(reading(&definitions::RELAY_LINK_LOST, "event", events));
 }
 
 pub(crate) fn of_sink(sink: &SinkStatistics, out: &mut Vec<Reading>) {

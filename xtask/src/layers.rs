@@ -27,6 +27,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("media-relay", &["model", "relay-core"]),
     // Rewrites session descriptions as our own edge does.
     ("ng-control", &["model", "sdp"]),
+    // Both ends of the channel; the binary joins them to an edge and to a relay.
+    ("relay-control", &["model"]),
     ("outbox", &["model"]),
     ("call-metrics", &["model", "outbox"]),
     (
@@ -36,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sip-edge",
             "media-relay",
             "ng-control",
+            "relay-control",
             "directory",
             "call-metrics",
             "outbox",
@@ -66,6 +69,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "rtp-proto",
             "codecs",
             "ng-control",
+            "relay-control",
         ],
     ),
     (

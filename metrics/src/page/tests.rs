@@ -4,13 +4,13 @@ use super::*;
 fn every_line_of_the_page_belongs_to_a_defined_metric() {
     let page = Page::new(10, "0.1.0");
     page.set_readings(|out| {
-        out.push(Reading { definition: &d::RELAY_PORTS, label: "free".into(), value: 7 });
-        out.push(Reading { definition: &d::RELAY_STREAMS, label: "".into(), value: 3 });
-        out.push(Reading { definition: &d::RELAY_PORTS, label: "used".into(), value: 2 });
+        out.push(Reading { definition: &d::RELAY_PORTS, label: "free".into(), value: 7.0 });
+        out.push(Reading { definition: &d::RELAY_STREAMS, label: "".into(), value: 3.0 });
+        out.push(Reading { definition: &d::RELAY_PORTS, label: "used".into(), value: 2.0 });
         out.push(Reading {
             definition: &d::RELAY_PACKETS,
             label: "received".into(),
-            value: u64::MAX,
+            value: u64::MAX as f64,
         });
     });
     let text = page.encode();

@@ -408,6 +408,9 @@ fn refusal_advice(refusal: &str) -> &'static str {
         "loop" => "the request went round in a circle. Look at which system sends it back.",
         "draining" => "this node was being stopped.",
         "overloaded" => "a table of this node was full.",
+        "relay_unavailable" => {
+            "no media relay was there, or it lost the call. Start it, and see docs/split.md."
+        }
         "ports_exhausted" => "all of [media] ports was in use. Widen the range.",
         "not_acceptable" => "the session description offered nothing that can be relayed.",
         "certificate_required" => {

@@ -28,8 +28,9 @@ use crate::target_health::TargetHealth;
 use bytes::Bytes;
 use directory::Snapshot;
 use model::{
-    CallEvent, ConnectionId, Flow, Instant, MediaCommand, MediaEvent, MessageDirection,
-    PeerIdentity, SipObservation, TerminationHealth, TransportProtocol, UnixTime, VoiceConnectorId,
+    CallEvent, ConnectionId, Fingerprint, Flow, Instant, MediaCommand, MediaEvent,
+    MessageDirection, PeerIdentity, SipObservation, TerminationHealth, TransportProtocol, UnixTime,
+    VoiceConnectorId,
 };
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{
@@ -251,6 +252,11 @@ impl Edge {
     /// verifies.
     pub fn set_calendar(&mut self, now: Instant, unix: UnixTime) {
         self.context.calendar = Some((now, unix));
+    }
+
+    /// Descriptions vouch for this certificate from now on; calls under way keep what they began with.
+    pub fn set_dtls_fingerprint(&mut self, fingerprint: Option<Fingerprint>) {
+        self.context.config.dtls_fingerprint = fingerprint;
     }
 
     /// Takes no new calls from now on but those for help; running ones go on.

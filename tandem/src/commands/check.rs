@@ -3,6 +3,7 @@
 use super::{complain, load, say};
 use crate::clock::Origin;
 use crate::config::{Config, Finding, TlsFileKind, TlsFiles};
+use relay_control::fingerprint_text;
 use sip_edge::tls;
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,6 +15,18 @@ pub(crate) fn check(path: &Path) -> ExitCode {
     }
     if !identity_files_are_fine(path, &config) {
         return ExitCode::FAILURE;
+    }
+    if let Some(control) = &config.relay_control {
+        match control.credentials.fingerprint() {
+            Ok(ours) => say(format_args!(
+                "[relay_control] fingerprints of the other side must name {}",
+                fingerprint_text(&ours)
+            )),
+            Err(error) => {
+                complain(format_args!("{}: [relay_control] {error}", path.display()));
+                return ExitCode::FAILURE;
+            }
+        }
     }
     let directory = &config.directory;
     let numbers: usize =

@@ -2,8 +2,9 @@
 
 use super::{complain, load, say};
 use crate::clock::Origin;
-use crate::config;
+use crate::config::{self, Media};
 use crate::node::{HEALTH_INTERVAL, Node};
+use crate::role::Role;
 use crate::{control, http};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -11,10 +12,14 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 mod prove;
+mod relay;
 
-pub(crate) fn run(path: &Path, prove: bool) -> ExitCode {
+pub(crate) fn run(path: &Path, role: Role, prove: bool) -> ExitCode {
     start_log();
     let Some(config) = load(path) else { return ExitCode::FAILURE };
+    if role == Role::Relay {
+        return relay::run(&config);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -32,7 +37,8 @@ pub(crate) fn run(path: &Path, prove: bool) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut node = match Node::start(config, Origin::now()).map_err(|error| error.to_string()) {
+    let mut node = match Node::start(config, Origin::now(), role).map_err(|error| error.to_string())
+    {
         Ok(node) => node,
         Err(error) => {
             complain(error);
@@ -99,9 +105,9 @@ enum Why {
     Broken,
 }
 
-type Signals = tokio::signal::unix::Signal;
+pub(super) type Signals = tokio::signal::unix::Signal;
 
-fn signals() -> std::io::Result<(Signals, Signals, Signals)> {
+pub(super) fn signals() -> std::io::Result<(Signals, Signals, Signals)> {
     Ok((
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -115,10 +121,13 @@ fn open_doors(node: &Node) -> Result<(), String> {
     for (protocol, address) in node.addresses() {
         say(format_args!("SIP          {protocol} {address}"));
     }
-    let media = &config.media;
-    let bind: Vec<String> = media.bind.iter().map(ToString::to_string).collect();
-    let (first, last) = (media.ports.start(), media.ports.end());
-    say(format_args!("media        udp {} ports {first}-{last}", bind.join(", ")));
+    match (node.role(), &config.relay_control) {
+        (Role::Edge, Some(control)) => {
+            let relays: Vec<String> = control.relays.iter().map(ToString::to_string).collect();
+            say(format_args!("media        relays {}", relays.join(", ")));
+        }
+        _ => say_media(&config.media),
+    }
     if let Some(listen) = config.prometheus {
         let address = http::serve(listen, node.view()).map_err(|error| {
             format!("[prometheus] listen \"{listen}\": {error}; choose a free address")
@@ -131,6 +140,12 @@ fn open_doors(node: &Node) -> Result<(), String> {
     say(format_args!("control      {}", socket.display()));
     say(format_args!("records      {}", config.node.data_dir.display()));
     Ok(())
+}
+
+fn say_media(media: &Media) {
+    let bind: Vec<String> = media.bind.iter().map(ToString::to_string).collect();
+    let (first, last) = (media.ports.start(), media.ports.end());
+    say(format_args!("media        udp {} ports {first}-{last}", bind.join(", ")));
 }
 
 /// SIGHUP: a good file replaces carriers and voice connectors, a bad one changes nothing.
@@ -155,7 +170,7 @@ fn read_again(node: &mut Node, path: &Path) {
 }
 
 /// Warnings, what this binary tells, and which path media takes.
-const DEFAULT_LOG: &str = "warn,tandem=info,media_relay::fast_path=info";
+const DEFAULT_LOG: &str = "warn,tandem=info,relay_control=info,media_relay::fast_path=info";
 
 /// The log goes to standard error; `TANDEM_LOG` chooses what is in it, `info` by default.
 pub(super) fn start_log() {

@@ -18,6 +18,7 @@ mod policy;
 mod reader;
 mod redirects;
 mod registration;
+mod relay_control;
 mod sinks;
 mod sip;
 mod stir;
@@ -32,6 +33,7 @@ pub(crate) use error::{ConfigErrors, Finding};
 pub(crate) use limits::{Drain, Limits};
 pub(crate) use media::Media;
 pub(crate) use node::Node;
+pub(crate) use relay_control::RelayControl;
 pub(crate) use sip::Sip;
 #[cfg(test)]
 pub(crate) use stir::SignerFiles;
@@ -54,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) sip: Sip,
     /// The media relay.
     pub(crate) media: Media,
+    /// The channel to relays, or to edges, in processes of their own; `None` when the section is absent.
+    pub(crate) relay_control: Option<RelayControl>,
     /// Where the Prometheus page is served; `None` when the section is absent.
     pub(crate) prometheus: Option<SocketAddr>,
     /// Bounds on messages and tables.
@@ -112,6 +116,7 @@ impl Config {
         let node = node::read(root.table("node"));
         let sip = sip::read(root.table("sip"));
         let media = media::read(root.table("media"));
+        let relay_control = relay_control::read(root.table("relay_control"));
         node::check_api(root.table("api"));
         let prometheus = node::read_prometheus(root.table("prometheus"));
         sinks::check(root.table("sinks"));
@@ -131,6 +136,7 @@ impl Config {
             node,
             sip,
             media,
+            relay_control,
             prometheus,
             limits,
             health,

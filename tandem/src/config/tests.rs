@@ -314,3 +314,4 @@ mod encryption;
 mod listeners;
 mod parsing;
 mod policy;
+mod relay_control;

@@ -7,6 +7,7 @@
 mod finding;
 mod host;
 mod media;
+mod relays;
 mod system;
 mod trunk;
 
@@ -77,6 +78,9 @@ fn examine(config: &Config, connector: Option<&VoiceConnector>, file: &str) -> V
         findings.extend(of("host", host::examine(config)));
     }
     findings.extend(of("media", media::examine(config, trunk::any_public(&trunks))));
+    if connector.is_none() {
+        findings.extend(of("relay control", relays::examine(config)));
+    }
     // Trunks wait for the network, not for each other.
     for some in trunks.chunks(AT_ONCE) {
         findings.extend(std::thread::scope(|scope| {

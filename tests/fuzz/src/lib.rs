@@ -12,6 +12,7 @@ mod endpoint;
 mod media;
 pub mod mutate;
 mod ng;
+mod relay_control;
 pub mod seeds;
 mod session_description;
 mod sip;
@@ -22,6 +23,7 @@ pub use edge::edge;
 pub use endpoint::sip_endpoint;
 pub use media::{rtcp, rtp, rtp_session};
 pub use ng::ng;
+pub use relay_control::relay_control;
 pub use session_description::sdp;
 pub use sip::{sip_message, sip_stream};
 pub use srtp::srtp;
@@ -73,6 +75,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "srtp", run: srtp, shared_seeds: &[], words: &[] },
     Target { name: "transcoder", run: transcoder, shared_seeds: &[], words: &[] },
     Target { name: "ng", run: ng, shared_seeds: &[], words: NG_WORDS },
+    Target { name: "relay_control", run: relay_control, shared_seeds: &[], words: &["TDMRELAY"] },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
 

@@ -18,6 +18,7 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "rtp" => vec![("zeros", vec![0x80; 65_535])],
         "rtcp" => rtcp(),
         "srtp" => crate::srtp::seeds(),
+        "relay_control" => crate::relay_control::seeds(),
         "transcoder" => crate::transcoder::seeds(),
         "ng" => vec![
             ("nested", [b"1 ".as_slice(), &b"l".repeat(100_000)].concat()),

@@ -18,6 +18,7 @@ class Configuration:
 
     def __init__(self, data_dir):
         self.data_dir = data_dir
+        self.name = "edge-t"
         self.host = places.EDGE
         self.sip_port = places.free_port(places.EDGE)
         self.prometheus_port = places.free_port(places.EDGE)
@@ -26,6 +27,7 @@ class Configuration:
         self.limits = {}
         self.drain = {"timeout": "20s"}
         self.health = {}
+        self.relay_control = None
         self.stir = {}
         self.carriers = [carrier()]
         self.numbers = [places.NUMBER]
@@ -42,7 +44,7 @@ class Configuration:
         listen = places.authority(self.host, self.sip_port)
         first, last = places.MEDIA_PORTS
         parts = [
-            _table("[node]", name="edge-t", region="us-east-1", account_id="111122223333",
+            _table("[node]", name=self.name, region="us-east-1", account_id="111122223333",
                    data_dir=str(self.data_dir)),
             _table("[sip]", domain=DOMAIN, udp=[listen], tcp=[listen], **self.sip),
             _table("[media]", bind=self.host, ports=f"{first}-{last}", **self.media),
@@ -53,6 +55,8 @@ class Configuration:
             _table("[health]", **self.health),
             _table("[stir]", **self.stir),
         ]
+        if self.relay_control is not None:
+            parts.append(_table("[relay_control]", **self.relay_control))
         parts += [_table("[[carrier]]", **each) for each in self.carriers]
         parts.append(_table("[[voice_connector]]", id=CONNECTOR, name="test", numbers=self.numbers,
                             **self.connector))

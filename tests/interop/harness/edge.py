@@ -20,16 +20,16 @@ BINARY = Path(os.environ.get("TANDEM_BIN", _ROOT / "target/debug/tandem"))
 class Edge:
     """A running edge. Its output is kept, for assertions and for the report of a failed test."""
 
-    def __init__(self, configuration, directory):
+    def __init__(self, configuration, directory, role="all"):
         self.configuration = configuration
         self.data_dir = Path(configuration.data_dir)
-        self.file = Path(directory) / "tandem.toml"
+        self.file = Path(directory) / ("relay.toml" if role == "relay" else "tandem.toml")
         self.file.write_text(configuration.text())
         self.port = configuration.sip_port
         self.address = (configuration.host, self.port)
         self.lines = []
         self._process = subprocess.Popen(
-            [BINARY, "run", "--config", self.file], stdout=subprocess.PIPE,
+            [BINARY, "run", "--config", self.file, "--role", role], stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, env={**os.environ, "RUST_BACKTRACE": "1"})
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

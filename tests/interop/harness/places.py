@@ -7,6 +7,7 @@ CARRIER = "127.0.0.2"
 PBX = "127.0.0.3"
 SECOND_CARRIER = "127.0.0.4"
 STRANGER = "127.0.0.9"
+RELAY = "127.0.0.6"
 # IPv6 has one loopback address: there the parties differ by their ports alone.
 IPV6 = "::1"
 # baresip sends RTP and TCP from whatever address the system picks: to the edge, the edge's own.

@@ -1,0 +1,132 @@
+//! The media relay as the edge holds it: in this process, or in processes of their own.
+
+use crate::config::Config;
+use crate::node::StartError;
+use crate::readings::{self, LinkReading};
+use call_metrics::{Observation, ObservationSender, Reading};
+use media_relay::Relay;
+use model::{MediaCommand, MediaEvent};
+use relay_control::{ClientConfig, Connected, RelaysConfig};
+use sip_edge::{Clock, SipEdge};
+use std::sync::{Arc, OnceLock};
+
+pub(crate) enum MediaPlane {
+    /// In this process.
+    Local(Relay),
+    /// Elsewhere, over `[relay_control]`; not before the edge runs.
+    Remote(OnceLock<Connected>),
+}
+
+impl MediaPlane {
+    /// Relays elsewhere; [`MediaPlane::connect`] is to follow.
+    pub(crate) const fn remote() -> MediaPlane {
+        MediaPlane::Remote(OnceLock::new())
+    }
+
+    /// Begins to connect to relays elsewhere.
+    pub(crate) fn connect(
+        &self,
+        config: &Config,
+        clock: Clock,
+        edge: &Arc<SipEdge>,
+        observations: &ObservationSender,
+    ) -> Result<(), StartError> {
+        let MediaPlane::Remote(connected) = self else { return Ok(()) };
+        let client = client(config, clock, edge, observations)?;
+        let begun = relay_control::connect(client)
+            .map_err(|error| StartError(format!("[relay_control]: {error}")))?;
+        let _ = connected.set(begun);
+        Ok(())
+    }
+
+    /// Takes a command, or gives it back when there is no room.
+    pub(crate) fn command(&self, command: MediaCommand) -> Result<(), MediaCommand> {
+        match self {
+            MediaPlane::Local(relay) => relay.command(command).map_err(|refused| *refused.command),
+            MediaPlane::Remote(connected) => match connected.get() {
+                Some(relays) => relays.command(command),
+                None => Err(command),
+            },
+        }
+    }
+
+    /// Its numbers for the Prometheus page.
+    pub(crate) fn read(&self, out: &mut Vec<Reading>) {
+        match self {
+            MediaPlane::Local(relay) => readings::of_relay(&relay.statistics(), out),
+            MediaPlane::Remote(connected) => {
+                let links = connected.get().map(Connected::status).unwrap_or_default();
+                let links = links.into_iter().map(|link| LinkReading {
+                    name: link.address.to_string(),
+                    is_up: link.is_up,
+                    losses: link.losses,
+                    round_trip: link.round_trip,
+                    streams: link.streams,
+                    waiting: link.waiting,
+                });
+                readings::of_links(links, out);
+            }
+        }
+    }
+
+    /// Stops after the last reports.
+    pub(crate) fn stop(self) {
+        match self {
+            MediaPlane::Local(relay) => relay.shutdown(),
+            MediaPlane::Remote(connected) => {
+                if let Some(relays) = connected.into_inner() {
+                    relays.stop();
+                }
+            }
+        }
+    }
+}
+
+fn client(
+    config: &Config,
+    clock: Clock,
+    edge: &Arc<SipEdge>,
+    observations: &ObservationSender,
+) -> Result<ClientConfig, StartError> {
+    let wanted = config.relay_control.as_ref().filter(|control| !control.relays.is_empty());
+    let control = wanted.ok_or_else(|| {
+        StartError(
+            "--role edge needs relays: add [relay_control] with a line such as \
+             relays = [\"192.0.2.2:5090\"]"
+                .to_owned(),
+        )
+    })?;
+    let tls = control.credentials.client();
+    let tls = tls.map_err(|error| StartError(format!("[relay_control] {error}")))?;
+    let (sender, observations) = (edge.media_events(), observations.clone());
+    let told = Arc::downgrade(edge);
+    Ok(ClientConfig {
+        relays: RelaysConfig {
+            node: config.node.name.clone(),
+            incarnation: incarnation()?,
+            addresses: control.relays.clone(),
+            allocation_timeout: control.allocation_timeout,
+        },
+        claims: Vec::new(),
+        tls,
+        name: control.name.clone(),
+        heartbeat: control.heartbeat,
+        clock: Arc::new(move || clock.now()),
+        events: Arc::new(move |event| match event {
+            MediaEvent::Report(report) => observations.send(Observation::Quality(report)),
+            other => sender.send(other),
+        }),
+        fingerprint: Box::new(move |fingerprint| {
+            if let Some(edge) = told.upgrade() {
+                edge.set_dtls_fingerprint(fingerprint);
+            }
+        }),
+    })
+}
+
+/// Another number at each start, and never 0.
+pub(crate) fn incarnation() -> Result<u64, StartError> {
+    let drawn = getrandom::u64()
+        .map_err(|error| StartError(format!("no random numbers from the system: {error}")))?;
+    Ok(drawn | 1)
+}

@@ -1,0 +1,168 @@
+//! `tandem run --role relay`: a media relay for edges in processes of their own.
+
+use crate::clock::Origin;
+use crate::config::{Config, RelayControl};
+use crate::media_plane::incarnation;
+use crate::node::{StartError, claim, relay_config};
+use crate::readings::{self, LinkReading};
+use call_metrics::{Recorder, RecorderConfig, RecorderHandle, RecorderView};
+use media_relay::{DtlsIdentity, EventSink, Relay};
+use outbox::{FileSink, FileSinkConfig};
+use relay_control::{EdgesConfig, Served, ServerConfig};
+use std::fs::File;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+/// A running relay.
+pub(crate) struct RelayNode {
+    served: Arc<OnceLock<Served>>,
+    relay: Arc<Relay>,
+    /// Records nothing: calls are the edges'. The Prometheus page is its.
+    recorder: RecorderHandle,
+    sink: FileSink,
+    address: SocketAddr,
+    _lock: File,
+}
+
+impl RelayNode {
+    /// Starts the relay and listens for edges.
+    pub(crate) fn start(config: &Config, origin: Origin) -> Result<RelayNode, StartError> {
+        let (control, listen) = wanted(config)?;
+        let data_dir = &config.node.data_dir;
+        let lock = claim(data_dir)?;
+        let sink = FileSink::start(FileSinkConfig::new(data_dir)).map_err(|error| {
+            StartError(format!("[node] data_dir \"{}\": {error}", data_dir.display()))
+        })?;
+        let clock = media_relay::Clock::new(origin.monotonic);
+        let node = &config.node;
+        let recorder =
+            RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar);
+        let (_, recorder) =
+            call_metrics::spawn(Recorder::new(recorder), 4, sink.sender(), move || clock.now())
+                .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;
+        let identity = DtlsIdentity::generate().map_err(|error| {
+            StartError(format!("cannot make the certificate of DTLS-SRTP: {error}"))
+        })?;
+        let fingerprint = identity.fingerprint();
+        let tls = control.credentials.server();
+        let tls = tls.map_err(|error| StartError(format!("[relay_control] {error}")))?;
+        let served = Arc::new(OnceLock::new());
+        let relay = Arc::new(start_relay(config, clock, identity, &served)?);
+        let workers = Arc::downgrade(&relay);
+        let server = relay_control::serve(ServerConfig {
+            listen,
+            tls,
+            edges: EdgesConfig {
+                node: node.name.clone(),
+                incarnation: incarnation()?,
+                fingerprint: Some(fingerprint),
+                orphan_timeout: control.orphan_timeout,
+                live_interval: config.media.live_interval,
+            },
+            heartbeat: control.heartbeat,
+            clock: Arc::new(move || clock.now()),
+            commands: Box::new(move |command| match workers.upgrade() {
+                Some(workers) => workers.command(command).map_err(|refused| *refused.command),
+                // The end: what is said now has nobody to do it.
+                None => Ok(()),
+            }),
+        });
+        let server = server.map_err(|error| {
+            StartError(format!(
+                "[relay_control] listen \"{listen}\": {error}; choose a free address of this host"
+            ))
+        })?;
+        let address = server.address();
+        let _ = served.set(server);
+        let node = RelayNode { served, relay, recorder, sink, address, _lock: lock };
+        node.publish_readings();
+        Ok(node)
+    }
+
+    /// The Prometheus page.
+    pub(crate) fn view(&self) -> RecorderView {
+        self.recorder.view()
+    }
+
+    /// Where edges connect.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Streams now.
+    pub(crate) fn streams(&self) -> u64 {
+        self.relay.statistics().streams
+    }
+
+    /// Takes no new streams from now on.
+    pub(crate) fn drain(&self) {
+        if let Some(served) = self.served.get() {
+            served.drain();
+        }
+    }
+
+    /// Ends every stream with its last reports, and tells the edges.
+    pub(crate) fn stop(self) {
+        if let Some(relay) = Arc::into_inner(self.relay) {
+            relay.shutdown();
+        }
+        if let Some(served) = self.served.get() {
+            served.lose_all();
+        }
+        self.recorder.stop();
+        self.sink.flush_and_close();
+    }
+
+    fn publish_readings(&self) {
+        let (relay, served) = (Arc::downgrade(&self.relay), Arc::downgrade(&self.served));
+        self.view().set_readings(move |out| {
+            if let Some(relay) = relay.upgrade() {
+                readings::of_relay(&relay.statistics(), out);
+            }
+            let served = served.upgrade();
+            if let Some(served) = served.as_ref().and_then(|served| served.get()) {
+                let links = served.status().into_iter().map(|edge| LinkReading {
+                    name: edge.node,
+                    is_up: edge.is_connected,
+                    losses: edge.losses,
+                    round_trip: None,
+                    streams: edge.streams,
+                    waiting: edge.waiting,
+                });
+                readings::of_links(links, out);
+                readings::of_lost(served.lost(), out);
+            }
+        });
+    }
+}
+
+fn wanted(config: &Config) -> Result<(&RelayControl, SocketAddr), StartError> {
+    let control = config.relay_control.as_ref();
+    control.and_then(|control| Some((control, control.listen?))).ok_or_else(|| {
+        StartError(
+            "--role relay needs an address for edges: add [relay_control] with a line such as \
+             listen = \"192.0.2.2:5090\""
+                .to_owned(),
+        )
+    })
+}
+
+fn start_relay(
+    config: &Config,
+    clock: media_relay::Clock,
+    identity: DtlsIdentity,
+    served: &Arc<OnceLock<Served>>,
+) -> Result<Relay, StartError> {
+    let relay = media_relay::RelayConfig {
+        emergency_calls: config.sip.emergency_headroom,
+        ..relay_config(&config.media, incarnation()?, identity)
+    };
+    let served = Arc::downgrade(served);
+    let sink: EventSink = Arc::new(move |event| {
+        let served = served.upgrade();
+        if let Some(served) = served.as_ref().and_then(|served| served.get()) {
+            served.deliver(event);
+        }
+    });
+    Relay::start(relay, clock, sink).map_err(|error| StartError(error.to_string()))
+}
