@@ -155,7 +155,7 @@ fn start_relay(
 ) -> Result<Relay, StartError> {
     let relay = media_relay::RelayConfig {
         emergency_calls: config.sip.emergency_headroom,
-        ..relay_config(&config.media, incarnation()?, identity)
+        ..relay_config(&config.media, identity)
     };
     let served = Arc::downgrade(served);
     let sink: EventSink = Arc::new(move |event| {
