@@ -7,7 +7,7 @@ use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
-use model::{MediaTimeouts, TransportProtocol, VoiceConnectorId};
+use model::{MediaTimeouts, TranscodableFormat, TransportProtocol, VoiceConnectorId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +62,9 @@ pub struct VoiceConnector {
     pub caller: CallerPolicy,
     /// Silence that ends its calls; by default 5 minutes on both sides. Emergency calls go on.
     pub media_timeouts: MediaTimeouts,
+    /// What its calls' legs are offered beside the formats of each other, so that audio can be
+    /// transcoded where they have none in common; empty, the default, where it never is.
+    pub transcoding: Arc<[TranscodableFormat]>,
 }
 
 /// Registrations of the customer's systems, for those whose addresses change (RFC 3261 section 10).
@@ -178,6 +181,7 @@ impl VoiceConnector {
             redirects: RedirectPolicy::default(),
             caller: CallerPolicy::default(),
             media_timeouts: MediaTimeouts { one: None, both: Some(Duration::from_secs(300)) },
+            transcoding: Arc::default(),
         }
     }
 }

@@ -50,6 +50,8 @@ pub struct RelayStatistics {
     /// Keys (RFC 4733) that were not sent: the leg was on hold, had not agreed to them, or too many
     /// waited.
     pub unsent_keys: u64,
+    /// Streams with audio that is transcoded now.
+    pub transcoded_streams: u64,
     /// Interfaces whose packets the kernel can forward by itself now.
     pub fast_interfaces: u64,
     /// Directions of streams that the kernel forwards by itself now.
@@ -89,6 +91,7 @@ impl RelayStatistics {
         self.handshake_failures += read(&counters.handshake_failures);
         self.made_packets += read(&counters.made_packets);
         self.unsent_keys += read(&counters.unsent_keys);
+        self.transcoded_streams += read(&counters.transcoded_streams);
         self.fast_streams += read(&counters.fast_streams);
         self.fast_packets += read(&counters.fast_packets);
         self.unmeasured_packets += read(&counters.unmeasured_packets);
@@ -137,6 +140,7 @@ pub(crate) struct WorkerCounters {
     pub(crate) handshake_failures: Counter,
     pub(crate) made_packets: Counter,
     pub(crate) unsent_keys: Counter,
+    pub(crate) transcoded_streams: Counter,
     pub(crate) fast_streams: Counter,
     fast_packets: Counter,
     unmeasured_packets: Counter,

@@ -159,6 +159,7 @@ impl Worker {
         if heard.has_rtcp {
             self.schedule_reports(key);
         }
+        self.send_what_waits(key, heard.arrival);
         let Some(stream) = self.streams.get_mut(key) else { return };
         if let Some(lane) = &mut self.lane
             && stream.fast.is_some()
@@ -211,6 +212,7 @@ impl Worker {
                 }
                 Decision::Drop(reason) => counters.dropped(reason),
                 Decision::Taken => has_rtcp = true,
+                Decision::Kept => {}
                 control => {
                     has_control = true;
                     let around = Surroundings { clock: self.parts.clock, counters, now: arrival };

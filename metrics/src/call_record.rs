@@ -141,6 +141,9 @@ pub struct FaxRecord {
 pub struct QualityRecord {
     /// Encoding name of the last audio packet.
     pub codec: Option<String>,
+    /// Encoding name of what the leg got, where the other leg's audio was transcoded to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcoded: Option<String>,
     /// RTP from the leg: packets, octets.
     pub received_packets: u64,
     /// Octets of RTP from the leg.

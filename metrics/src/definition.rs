@@ -123,6 +123,7 @@ pub mod definitions {
         RELAY_HANDSHAKES_FAILED, Counter, None, "tandem_relay_handshakes_failed_total", [], "DTLS handshakes for SRTP keys that failed: that leg has no audio, the log says why";
         RELAY_MADE, Counter, Packets, "tandem_relay_made_packets_total", [], "RTP packets that the media relay made itself: keys, and what it plays";
         RELAY_UNSENT_KEYS, Counter, None, "tandem_relay_unsent_keys_total", [], "Telephone keys (RFC 4733) that a leg was to get and did not: on hold, not agreed to, or too many at once";
+        RELAY_TRANSCODED_STREAMS, Gauge, None, "tandem_relay_transcoded_streams", [], "Media streams with audio that is transcoded";
         RELAY_FAST_STREAMS, Gauge, None, "tandem_relay_fast_streams", [], "Directions of media streams, two a call, that the kernel forwards by itself";
         RELAY_FAST_INTERFACES, Gauge, None, "tandem_relay_fast_interfaces", [], "Network interfaces whose media the kernel can forward by itself; 0: all media goes through sockets";
         RELAY_FAST_PACKETS, Counter, Packets, "tandem_relay_fast_packets_total", ["state"], "RTP packets that the kernel forwarded by itself: measured, or not (unmeasured)";

@@ -111,6 +111,7 @@ impl LegQuality {
         let received = &report.received;
         Some(QualityRecord {
             codec: report.codecs.received.map(|c| c.name().to_owned()),
+            transcoded: report.codecs.transcoded.map(|c| c.name().to_owned()),
             received_packets: received.rtp_packets,
             received_bytes: received.rtp_bytes,
             received_rtcp_packets: received.rtcp_packets,

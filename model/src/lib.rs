@@ -16,6 +16,7 @@ mod refusal;
 mod registration;
 mod srtp;
 mod time;
+mod transcoding;
 mod transport;
 
 pub use call::{
@@ -38,4 +39,5 @@ pub use refusal::Refusal;
 pub use registration::{RegistrationEvent, RegistrationNews};
 pub use srtp::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};
 pub use time::{Instant, UnixTime};
+pub use transcoding::{TranscodableFormat, Transcoding};
 pub use transport::{ConnectionId, Flow, PeerIdentity, TransportProtocol};

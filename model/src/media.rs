@@ -1,7 +1,9 @@
 //! What signalling asks of the media relay and what the relay answers. Nothing else passes between
 //! them, so that the relay can run as a process of its own on another host.
 
-use crate::{IcePlan, Instant, LegSecurity, LegSide, MediaId, QualityReport, TransactionId};
+use crate::{
+    IcePlan, Instant, LegSecurity, LegSide, MediaId, QualityReport, TransactionId, Transcoding,
+};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -162,6 +164,8 @@ pub struct MediaPlan {
     pub blocked_events: [bool; 2],
     /// When silence is to be told.
     pub timeouts: MediaTimeouts,
+    /// For audio from leg A and from leg B; `None` where all of it passes as it is.
+    pub transcoding: [Option<Box<Transcoding>>; 2],
 }
 
 /// For how long legs that should send may be silent (neither RTP nor RTCP). A leg on hold, or one
@@ -178,7 +182,13 @@ impl MediaPlan {
     /// A plan for a stream of RTP.
     pub const fn rtp(legs: [LegPlan; 2]) -> Self {
         let timeouts = MediaTimeouts { one: None, both: None };
-        MediaPlan { kind: StreamKind::Rtp, legs, blocked_events: [false; 2], timeouts }
+        MediaPlan {
+            kind: StreamKind::Rtp,
+            legs,
+            blocked_events: [false; 2],
+            timeouts,
+            transcoding: [None, None],
+        }
     }
 }
 

@@ -118,6 +118,8 @@ pub struct QualityReport {
 pub struct Codecs {
     /// The format of the last audio packet from the leg; `None` before the first.
     pub received: Option<Codec>,
+    /// The format that it gets what the other leg sends in, where that is transcoded.
+    pub transcoded: Option<Codec>,
 }
 
 /// Our own measurement of what came from a leg.

@@ -44,6 +44,7 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     out.push(reading(&definitions::RELAY_HANDSHAKES_FAILED, "", relay.handshake_failures));
     out.push(reading(&definitions::RELAY_MADE, "", relay.made_packets));
     out.push(reading(&definitions::RELAY_UNSENT_KEYS, "", relay.unsent_keys));
+    out.push(reading(&definitions::RELAY_TRANSCODED_STREAMS, "", relay.transcoded_streams));
     out.push(reading(&definitions::RELAY_FAST_STREAMS, "", relay.fast_streams));
     out.push(reading(&definitions::RELAY_FAST_INTERFACES, "", relay.fast_interfaces));
     let measured = relay.fast_packets - relay.unmeasured_packets;

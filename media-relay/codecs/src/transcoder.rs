@@ -189,6 +189,28 @@ impl Transcoder {
         self.is_silent
     }
 
+    /// Whether [`Transcoder::poll_packet`] has a packet.
+    #[inline]
+    pub const fn is_ready(&self) -> bool {
+        self.waiting >= self.frame
+    }
+
+    /// Whether the sender said that it is silent, and nothing came since.
+    pub const fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
+    /// Audio in each outgoing packet, in ms.
+    pub const fn packet_ms(&self) -> u32 {
+        self.out.packet_ms
+    }
+
+    /// Forgets what came: what comes next is a beginning, and follows what was sent last.
+    pub fn begin_again(&mut self) {
+        (self.source, self.is_silent, self.waiting, self.event) = (None, false, 0, None);
+        self.marker = true;
+    }
+
     /// Writes the next packet, with its RTP header, to the beginning of `out`; its octets, `None`
     /// while there is not enough audio for one. A packet that `out` is too short for is lost: 60 ms
     /// of the widest format, L16 at 48,000 Hz, take 5,772 octets.

@@ -43,7 +43,7 @@ pub(super) fn report(id: u64, of: u64, kind: ReportKind, packets: u64) -> MediaE
         leg: LegSide::A,
         at: Instant::from_millis(500),
         kind,
-        codecs: Codecs { received: None },
+        codecs: Codecs { received: None, transcoded: None },
         received: ReceivedView { rtp_packets: packets, ..ReceivedView::default() },
         sent: SentView::default(),
         peer: None,

@@ -6,6 +6,7 @@ use crate::own_rtcp::note_report;
 use crate::renumbering::Renumbering;
 use crate::rtp_session::{Leg, RtpSession};
 use crate::stream::HeaderView;
+use crate::transcoding::Made;
 use model::{IcePlan, Instant, LegSide};
 use rtp_proto::rtcp::{RtcpPacket, parse_compound};
 use rtp_proto::stun::{LONGEST_RESPONSE, StunError};
@@ -54,6 +55,9 @@ pub enum Decision {
     Check,
     /// A message of the leg's DTLS handshake, from a plausible source.
     Handshake,
+    /// Audio that is transcoded: the other leg gets nothing for it now. Like after `Send`,
+    /// [`RtpSession::made_deadline`] may have come nearer.
+    Kept,
     /// RTCP that ends here, taken in; [`RtpSession::rtcp_deadline`] may have come nearer.
     Taken,
 }
@@ -196,27 +200,51 @@ impl RtpSession {
             }
         };
         let outcome = outcome.and_then(|(socket, destination, len)| {
-            if kind == PacketKind::Rtp {
-                if self.legs[to.index()].made.is_some() {
-                    self.join_outbound(to, buffer, arrival);
-                } else {
-                    self.mask_source(to, buffer);
-                }
-            }
-            if kind == PacketKind::Rtp
-                && let Some(renumbering) = self.renumbering_of(from)
-            {
-                renumbering.rewrite(buffer);
-            }
-            Ok((socket, destination, self.security.protect(to, kind, buffer, len)?))
+            let len = match kind {
+                PacketKind::Rtp => self.pass_on(from, buffer, len, arrival),
+                PacketKind::Rtcp | PacketKind::Udptl => Some(len),
+            };
+            let Some(len) = len else { return Ok(None) };
+            Ok(Some((socket, destination, self.security.protect(to, kind, buffer, len)?)))
         });
         match outcome {
-            Ok((socket, destination, len)) => {
+            Ok(Some((socket, destination, len))) => {
                 self.legs[to.index()].stream.sent(kind, len);
                 Decision::Send { to, socket, destination, len, kind }
             }
+            Ok(None) => Decision::Kept,
             Err(reason) => self.refuse(from, reason),
         }
+    }
+
+    /// Makes of the RTP packet in the first `len` octets of `buffer` what the other leg gets; its
+    /// octets, `None` when it gets nothing for it, or not yet.
+    #[inline]
+    fn pass_on(
+        &mut self,
+        from: LegSide,
+        buffer: &mut [u8],
+        len: usize,
+        arrival: Instant,
+    ) -> Option<usize> {
+        let to = from.other();
+        if self.rare.is_some() {
+            match self.transcode(from, buffer, len, arrival) {
+                Made::Passes => {}
+                Made::Packet(len) => return Some(len),
+                Made::Nothing => return None,
+            }
+        }
+        if self.legs[to.index()].made.is_some() {
+            let clock_rate = self.clock_rate_of(from, buffer);
+            self.join_outbound(to, buffer, clock_rate, arrival);
+        } else {
+            self.mask_source(to, buffer);
+        }
+        if let Some(renumbering) = self.renumbering_of(from) {
+            renumbering.rewrite(buffer);
+        }
+        Some(len)
     }
 
     /// Gives media the source that it has on leg `to`, in the header's third word.

@@ -8,9 +8,9 @@
 //! - `handle` inputs: [`RtpSession::forward`] for every datagram, [`RtpSession::forwarded`] for what
 //!   the kernel has forwarded by itself, [`RtpSession::send_failed`] and
 //!   [`RtpSession::count_malformed`] for what only the sockets know;
-//! - commands: [`RtpSession::apply`] swaps the plan, [`RtpSession::copy_contexts`] and
-//!   [`RtpSession::adopt_contexts`] move a leg's SRTP to another stream, [`RtpSession::send_event`]
-//!   sends a leg a key;
+//! - commands: [`RtpSession::apply`] swaps the plan, [`RtpSession::begin_transcoding`] follows it,
+//!   [`RtpSession::copy_contexts`] and [`RtpSession::adopt_contexts`] move a leg's SRTP to another
+//!   stream, [`RtpSession::send_event`] sends a leg a key;
 //! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`], [`RtpSession::poll_timeout`],
 //!   [`RtpSession::poll_rtcp`], [`RtpSession::poll_made`] and, at the end,
 //!   [`RtpSession::poll_goodbye`].
@@ -34,6 +34,7 @@ mod rtp_session;
 mod security;
 mod stream;
 mod timeout;
+mod transcoding;
 
 pub use fast_path::{FastForward, ForwardedPacket};
 pub use forward::{Decision, DropReason, MediaSocket, PacketKind};

@@ -10,14 +10,15 @@ use crate::outbound::{Numbers, Outbound, Sent};
 use crate::plan::CompiledLeg;
 use crate::rtp_session::RtpSession;
 use crate::security::GROWTH;
+use crate::transcoding::LONGEST_PAYLOAD;
 use model::{Instant, LegSide};
-use rtp_proto::{RtpHeader, TelephoneEvent};
+use rtp_proto::RtpHeader;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Octets that the buffer for [`RtpSession::poll_made`] should hold.
-pub const LONGEST_MADE: usize = RtpHeader::BYTES + TelephoneEvent::BYTES + GROWTH;
+pub const LONGEST_MADE: usize = RtpHeader::BYTES + LONGEST_PAYLOAD + GROWTH;
 
 /// A packet that is ready to be sent from a leg's RTP socket; its octets are in the buffer that was
 /// given.
@@ -90,13 +91,17 @@ impl RtpSession {
     /// When [`RtpSession::poll_made`] has something to send; `None` for never.
     pub fn made_deadline(&self) -> Option<Instant> {
         let made = self.legs.iter().filter_map(|leg| leg.made.as_deref());
-        made.filter_map(|made| made.events.deadline()).min()
+        let events = made.filter_map(|made| made.events.deadline()).min();
+        [events, self.transcoded_deadline()].into_iter().flatten().min()
     }
 
     /// Writes the next packet that is due to the front of `buffer` and counts it as sent; `None` when
     /// none is. To be called until it gives `None`.
     pub fn poll_made(&mut self, now: Instant, buffer: &mut [u8]) -> Option<MadePacket> {
-        LegSide::BOTH.into_iter().find_map(|to| self.poll_event(to, now, buffer))
+        LegSide::BOTH.into_iter().find_map(|to| {
+            let transcoded = self.poll_transcoded(to, now, buffer);
+            transcoded.or_else(|| self.poll_event(to, now, buffer))
+        })
     }
 
     fn poll_event(&mut self, to: LegSide, now: Instant, buffer: &mut [u8]) -> Option<MadePacket> {
@@ -134,9 +139,20 @@ impl RtpSession {
         payload: &[u8],
         buffer: &mut [u8],
     ) -> Option<MadePacket> {
-        let destination = self.destination(to)?;
         let len = header.write_header(buffer)? + payload.len();
         buffer.get_mut(RtpHeader::BYTES..len)?.copy_from_slice(payload);
+        self.send_protected(to, len, buffer)
+    }
+
+    /// Protects the packet in the first `len` octets of `buffer` and counts it as sent; `None` when it
+    /// cannot be sent.
+    pub(crate) fn send_protected(
+        &mut self,
+        to: LegSide,
+        len: usize,
+        buffer: &mut [u8],
+    ) -> Option<MadePacket> {
+        let destination = self.destination(to)?;
         let len = self.security.protect(to, PacketKind::Rtp, buffer, len).ok()?;
         self.legs[to.index()].stream.sent(PacketKind::Rtp, len);
         Some(MadePacket { to, destination, len })
@@ -172,19 +188,32 @@ impl RtpSession {
         })
     }
 
-    /// Gives a packet that passes to `to` its numbers there. `buffer` holds an RTP packet.
+    /// The clock rate, in Hz, of an RTP packet of leg `from`.
     #[inline]
-    pub(crate) fn join_outbound(&mut self, to: LegSide, buffer: &mut [u8], at: Instant) {
-        let (from, leg) = crate::forward::pair(&mut self.legs, to.other());
-        let Some(made) = leg.made.as_deref_mut() else { return };
+    pub(crate) fn clock_rate_of(&self, from: LegSide, packet: &[u8]) -> u32 {
+        let plan = self.legs[from.index()].plan.as_ref();
+        let number = packet.get(1).copied().unwrap_or_default();
+        plan.map_or(8_000, |plan| plan.format(number).clock_rate)
+    }
+
+    /// Gives a packet that passes to `to` its numbers there. `buffer` holds an RTP packet, of
+    /// `clock_rate` in Hz.
+    #[inline]
+    pub(crate) fn join_outbound(
+        &mut self,
+        to: LegSide,
+        buffer: &mut [u8],
+        clock_rate: u32,
+        at: Instant,
+    ) {
+        let Some(made) = self.legs[to.index()].made.as_deref_mut() else { return };
         let Some(header) = buffer.first_chunk_mut::<{ RtpHeader::BYTES }>() else { return };
-        let [_, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *header;
+        let [_, _, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *header;
         let passing = Numbers {
             ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
             sequence: u16::from_be_bytes([s0, s1]),
             timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
         };
-        let clock_rate = from.plan.as_ref().map_or(8_000, |plan| plan.format(second).clock_rate);
         let Numbers { ssrc, sequence, timestamp } = made.outbound.pass(passing, clock_rate, at);
         header[2..4].copy_from_slice(&sequence.to_be_bytes());
         header[4..8].copy_from_slice(&timestamp.to_be_bytes());

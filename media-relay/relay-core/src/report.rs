@@ -18,8 +18,9 @@ impl RtpSession {
             ReportKind::Interval | ReportKind::Final => IntervalReader::Record,
             ReportKind::Live => IntervalReader::Live,
         };
-        // What a leg receives from us is in the format that the other leg sends.
+        // What a leg receives from us is in the format that the other leg sends, or made from it.
         let codecs = LegSide::BOTH.map(|leg| self.legs[leg.index()].stream.format.map(|f| f.codec));
+        let made = LegSide::BOTH.map(|leg| self.transcodes(leg.other()).map(|[_, to]| to));
         let fax = self.fax_counts();
         LegSide::BOTH.map(|leg| {
             let forbidden = !self.legs[leg.index()].was_allowed;
@@ -27,7 +28,8 @@ impl RtpSession {
             let source = self.legs[leg.index()].rtp.locked();
             let stream = &mut self.legs[leg.index()].stream;
             let from = codecs[leg.index()];
-            let towards = codecs[leg.other().index()];
+            let transcoded = made[leg.index()].filter(|_| codecs[leg.other().index()].is_some());
+            let towards = transcoded.or(codecs[leg.other().index()]);
             let interval = stream.reception.take_interval(reader);
             let scores = scores(stream, &interval, reader, from, towards);
             QualityReport {
@@ -36,7 +38,7 @@ impl RtpSession {
                 leg,
                 at: now,
                 kind,
-                codecs: Codecs { received: from },
+                codecs: Codecs { received: from, transcoded },
                 received: ReceivedView {
                     forbidden,
                     unauthentic,

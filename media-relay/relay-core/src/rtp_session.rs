@@ -10,6 +10,7 @@ use crate::renumbering::Renumbering;
 use crate::security::{LegContexts, StreamSecurity};
 use crate::stream::LegStream;
 use crate::timeout::Timeouts;
+use crate::transcoding::Stage;
 use model::{
     FaxView, IcePlan, Instant, LegSide, MediaId, MediaPlan, SdesKeys, StreamKind, TransactionId,
 };
@@ -44,6 +45,10 @@ pub(crate) struct Rare {
     pub(crate) fax: Option<[FaxView; 2]>,
     /// For packets of the legs whose payload types are other ones to the other leg.
     pub(crate) renumbering: [Option<Renumbering>; 2],
+    /// For packets of the legs whose formats the other leg does not have.
+    pub(crate) transcoding: [Option<Box<Stage>>; 2],
+    /// Of stages that have been made.
+    pub(crate) stages: u32,
 }
 
 #[derive(Debug)]
@@ -148,8 +153,10 @@ impl RtpSession {
         let [a, b] = &plan.legs;
         let renumbering = [Renumbering::between(a, b), Renumbering::between(b, a)];
         let renumbers = renumbering.iter().any(Option::is_some) && !is_fax;
-        self.rare = (has_ice || fax.is_some() || renumbers)
-            .then(|| Box::new(Rare { ice, is_fax, fax, renumbering }));
+        let (transcoding, stages) = self.stages_for(plan);
+        let transcodes = transcoding.iter().any(Option::is_some);
+        self.rare = (has_ice || fax.is_some() || renumbers || transcodes || stages > 0)
+            .then(|| Box::new(Rare { ice, is_fax, fax, renumbering, transcoding, stages }));
     }
 
     /// Puts the keys of a finished handshake with `leg` into force.

@@ -36,8 +36,20 @@ pub(crate) struct LegStream {
     pub(crate) round_trips: RoundTrips,
     /// The reports of the other leg's sender that were forwarded to this leg, and ours.
     sender_reports: Box<SenderReportMemory>,
+    /// Of audio to the leg that is transcoded.
+    made_anew: Option<MadeAnew>,
     /// By [`quality::IntervalReader`].
     peer_at_report: [PeerAtReport; 2],
+}
+
+/// Audio to a leg whose numbers are not the other leg's.
+#[derive(Clone, Copy, Debug)]
+struct MadeAnew {
+    /// In Hz.
+    clock_rate: u32,
+    /// What of the other leg's had not come before: it is among what this leg lacks. What is lost
+    /// later was made up.
+    upstream: i64,
 }
 
 /// What measuring needs of an RTP packet, whoever has read it.
@@ -154,12 +166,30 @@ impl LegStream {
         if other.reception.ssrc() != Some(block.ssrc) {
             return;
         }
-        let withheld = i64::try_from(other.withheld).unwrap_or(i64::MAX);
-        let upstream = other.reception.cumulative().lost.saturating_add(withheld);
-        let clock_rate = other.format.unwrap_or_default().clock_rate;
+        let (upstream, clock_rate) = match self.made_anew {
+            Some(made) => (made.upstream, made.clock_rate),
+            None => (other.not_sent_on(), other.format.unwrap_or_default().clock_rate),
+        };
         self.peer.on_report_block(block, upstream, clock_rate);
         let (lsr, dlsr) = (block.last_sender_report, block.delay_since_last_sender_report);
         self.note_answer(lsr, dlsr, now);
+    }
+
+    /// Audio to the leg is made from what `other` sends, in a format of `clock_rate` in Hz.
+    #[inline]
+    pub(crate) fn number_anew(&mut self, other: &LegStream, clock_rate: u32) {
+        match &mut self.made_anew {
+            Some(made) => made.clock_rate = clock_rate,
+            None => {
+                self.made_anew = Some(MadeAnew { clock_rate, upstream: other.not_sent_on() });
+            }
+        }
+    }
+
+    /// What of the leg's packets never went to the other.
+    fn not_sent_on(&self) -> i64 {
+        let withheld = i64::try_from(self.withheld).unwrap_or(i64::MAX);
+        self.reception.cumulative().lost.saturating_add(withheld)
     }
 
     /// Takes the leg's answer to a time that went to it; `delay` in 1/65,536 s.

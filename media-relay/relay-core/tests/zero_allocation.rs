@@ -3,7 +3,7 @@
 
 use model::{
     Codec, CodecMapping, Instant, LegPlan, LegSecurity, LegSide, MediaId, MediaPlan, ReportKind,
-    SdesKeys, SrtpKey, SrtpSuite, TransactionId, XrWishes,
+    SdesKeys, SrtpKey, SrtpSuite, TransactionId, TranscodableFormat, Transcoding, XrWishes,
 };
 use relay_core::{
     Decision, DropReason, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket,
@@ -188,6 +188,59 @@ fn packets_made_among_those_that_pass_allocate_nothing() {
         }
     });
     assert_eq!((allocations, made), (0, 41 * 7));
+}
+
+#[test]
+fn transcoded_audio_allocates_nothing() {
+    let formats = TranscodableFormat::ALL.map(|format| CodecMapping {
+        payload_type: 96,
+        codec: format.codec,
+        clock_rate: format.clock_rate,
+        packet_duration: Duration::from_millis(20),
+    });
+    let noise = CodecMapping { payload_type: 13, codec: Codec::ComfortNoise, ..formats[0].clone() };
+    for (a, b) in formats.iter().flat_map(|a| formats.iter().map(move |b| (a, b))) {
+        if a == b {
+            continue;
+        }
+        let mut legs = [leg(4_000), leg(5_000)];
+        legs[0].codecs = vec![a.clone(), noise.clone()];
+        legs[1].codecs = vec![b.clone()];
+        let stage = |from: &CodecMapping, to: &CodecMapping| {
+            Some(Box::new(Transcoding { from: vec![from.clone()], to: to.clone() }))
+        };
+        let mut session = session();
+        let plan = MediaPlan { transcoding: [stage(a, b), stage(b, a)], ..MediaPlan::rtp(legs) };
+        session.apply(&plan, Instant::ZERO);
+        session.begin_transcoding(Instant::ZERO, &mut || 7);
+        let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+        let mut sent = 0;
+        let allocations = allocations_of(|| {
+            for sequence in 0..100_u16 {
+                // Some are lost, some are spoilt, and sometimes the sender falls silent.
+                if sequence % 9 == 4 {
+                    continue;
+                }
+                let payload_type = if sequence % 17 == 8 { 13 } else { 96 };
+                let mut packet = [sequence as u8; 2_048 + GROWTH];
+                let timestamp = u32::from(sequence) * a.clock_rate / 50;
+                let header =
+                    RtpHeader { payload_type, sequence, timestamp, ..RtpHeader::default() };
+                header.write_header(&mut packet);
+                let len = if sequence % 13 == 6 { 13 } else { 12 + 160 };
+                let now = Instant::from_millis(u64::from(sequence) * 20);
+                let decision =
+                    session.forward(LegSide::A, MediaSocket::Rtp, from, &mut packet, len, now);
+                sent += u32::from(matches!(decision, Decision::Send { .. }));
+                let mut buffer = [0; LONGEST_MADE];
+                while session.poll_made(now, &mut buffer).is_some() {
+                    sent += 1;
+                }
+            }
+        });
+        assert_eq!(allocations, 0, "{a:?} to {b:?}");
+        assert!(sent > 10, "{a:?} to {b:?}: {sent}");
+    }
 }
 
 #[expect(clippy::expect_used, reason = "a test's helper")]

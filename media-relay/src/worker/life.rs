@@ -63,6 +63,7 @@ impl Worker {
             watched: false,
             deadline,
             handshakes: None,
+            is_transcoded: false,
             fast: None,
         };
         self.streams.fill(key, id, Box::new(stream));
@@ -85,6 +86,8 @@ impl Worker {
             stream.leave_fast_path(lane, &self.parts.counters, now);
         }
         stream.session.apply(&plan, now);
+        stream.session.begin_transcoding(now, &mut draw);
+        stream.count_transcoding(&self.parts.counters);
         let (clock, counters) = (self.parts.clock, &self.parts.counters);
         let identity = self.parts.config.dtls.as_deref();
         stream.plan_handshakes(&plan, identity, Surroundings { clock, counters, now });
@@ -119,6 +122,7 @@ impl Worker {
             return;
         };
         self.parts.counters.streams.subtract(1);
+        self.parts.counters.transcoded_streams.subtract(u64::from(stream.is_transcoded));
         if let Some(lane) = &mut self.lane {
             stream.release_fast_path(lane, &self.parts.counters, now);
         }

@@ -1,7 +1,7 @@
 //! Sends the packets that are made here.
 
 use super::Worker;
-use super::streams::Stream;
+use super::streams::{Stream, StreamKey};
 use crate::counters::WorkerCounters;
 use crate::random::draw;
 use model::{Instant, LegSide, MediaId};
@@ -44,9 +44,32 @@ impl Stream {
             }
         }
     }
+
+    /// After a new plan.
+    pub(super) fn count_transcoding(&mut self, counters: &WorkerCounters) {
+        let after = self.session.has_transcoding();
+        let before = std::mem::replace(&mut self.is_transcoded, after);
+        counters.transcoded_streams.add(u64::from(after && !before));
+        counters.transcoded_streams.subtract(u64::from(before && !after));
+    }
 }
 
 impl Worker {
+    /// Sends what packets that came have left waiting, and arms the timer for what is due later.
+    pub(super) fn send_what_waits(&mut self, key: StreamKey, now: Instant) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        if stream.session.made_deadline().is_none() {
+            return;
+        }
+        stream.send_made(&self.parts.counters, &mut self.made, now);
+        if let Some(at) = stream.session.made_deadline()
+            && at < stream.deadline
+        {
+            stream.deadline = at;
+            self.timers.set(at, key);
+        }
+    }
+
     /// Orders a key for a leg.
     pub(super) fn send_event(&mut self, id: MediaId, leg: LegSide, event: u8, duration: Duration) {
         let now = self.parts.clock.now();

@@ -155,6 +155,8 @@ pub(super) struct Stream {
     pub(super) deadline: Instant,
     /// Only where a leg agrees its keys on the media path.
     pub(super) handshakes: Option<Box<[Option<LegHandshake>; 2]>>,
+    /// Counted among the streams that are transcoded.
+    pub(super) is_transcoded: bool,
     /// By leg, what the kernel forwards; `None` while it has never forwarded anything.
     pub(super) fast: Option<Box<[Option<FastLeg>; 2]>>,
 }

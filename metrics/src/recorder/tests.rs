@@ -76,7 +76,7 @@ pub(super) fn report(leg: LegSide, at: u64, kind: ReportKind) -> QualityReport {
         leg,
         at: ms(at),
         kind,
-        codecs: Codecs { received: Some(Codec::Pcmu) },
+        codecs: Codecs { received: Some(Codec::Pcmu), transcoded: None },
         received: ReceivedView {
             rtp_packets: base + 1,
             rtp_bytes: base + 2,

@@ -2,6 +2,7 @@
 
 use super::{ms, side_name, span, talk_ms};
 use crate::call_record::{CallRecord, QualityRecord};
+use crate::printable_line;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -333,13 +334,24 @@ impl Findings {
     fn codecs(&mut self, record: &CallRecord) {
         let [Some(a), Some(b)] = &record.quality else { return };
         let (Some(codec_a), Some(codec_b)) = (&a.codec, &b.codec) else { return };
-        if codec_a != codec_b {
-            let (name_a, name_b) = (side_name(record, 0), side_name(record, 1));
+        let (name_a, name_b) = (side_name(record, 0), side_name(record, 1));
+        for (name, quality, got, sent) in
+            [(name_a, b, &a.transcoded, codec_b), (name_b, a, &b.transcoded, codec_a)]
+        {
+            if let Some(got) = got.as_ref().filter(|_| quality.received_packets > 0) {
+                let [got, sent] = [got, sent].map(|codec| printable_line(codec));
+                let text = format!("The {name} got {got}, transcoded from {sent}.");
+                self.add(Severity::Note, text);
+            }
+        }
+        let passed = a.transcoded.is_none() && b.transcoded.is_none();
+        if codec_a != codec_b && passed {
             self.add(
                 Severity::Fair,
                 format!(
-                    "The sides sent different codecs ({name_a}: {codec_a}, {name_b}: {codec_b}); \
-                     Tandem does not convert, so each must play the other's."
+                    "The sides sent different codecs ({name_a}: {codec_a}, {name_b}: {codec_b}), and \
+                     Tandem did not transcode: each must play the other's. transcode = \"needed\" \
+                     in [voice_connector.media] would."
                 ),
             );
         }

@@ -26,6 +26,7 @@ fn good_side() -> QualityRecord {
         mos: Some(4.38),
     };
     QualityRecord {
+        transcoded: None,
         codec: Some("PCMU".to_owned()),
         received_packets: 3_620,
         received_bytes: 622_640,
@@ -161,7 +162,7 @@ fn arrows_point_from_the_sender_to_the_receiver() {
 
 #[test]
 fn what_was_bad_is_said_with_its_numbers() {
-    let cases: [(CallRecord, Severity, &str); 10] = [
+    let cases: [(CallRecord, Severity, &str); 11] = [
         (
             with_leg_a(|q| {
                 q.lost_packets = 362;
@@ -206,7 +207,15 @@ fn what_was_bad_is_said_with_its_numbers() {
         (
             with_leg_a(|q| q.codec = Some("PCMA".to_owned())),
             Severity::Fair,
-            "different codecs (customer: PCMA, carrier: PCMU)",
+            "different codecs (customer: PCMA, carrier: PCMU), and Tandem did not transcode",
+        ),
+        (
+            with_leg_a(|q| {
+                q.codec = Some("opus".to_owned());
+                q.transcoded = q.codec.clone();
+            }),
+            Severity::Note,
+            "The customer got opus, transcoded from PCMU.",
         ),
         (
             with_leg_a(|q| q.reordered = 100),

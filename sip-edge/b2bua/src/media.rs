@@ -2,7 +2,7 @@
 
 use model::{
     Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia, MediaCommand, MediaId,
-    MediaPlan, MediaTimeouts, Refusal, StreamKind,
+    MediaPlan, MediaTimeouts, Refusal, StreamKind, TranscodableFormat,
 };
 use sdp::{
     AnchorOptions, AudioStream, Encryption, Limits, OriginState, Role, SdpError,
@@ -91,6 +91,9 @@ pub(crate) struct CallMedia {
     families: [IpFamily; 2],
     local: Option<[LocalMedia; 2]>,
     legs: [LegMedia; 2],
+    /// The formats that we offer beside those of the other leg, because audio may be transcoded;
+    /// empty where it may not.
+    transcodes: Arc<[TranscodableFormat]>,
 }
 
 /// A rejected offer puts this back (RFC 3264 section 8: the session stays as it was).
@@ -109,7 +112,19 @@ impl CallMedia {
             received_body: None,
             plan: None,
         };
-        CallMedia { id: None, families: [IpFamily::V4; 2], local: None, legs: origin_ids.map(leg) }
+        CallMedia {
+            id: None,
+            families: [IpFamily::V4; 2],
+            local: None,
+            legs: origin_ids.map(leg),
+            transcodes: Arc::default(),
+        }
+    }
+
+    /// From now on audio may be transcoded where the legs have no format in common, and `formats` are
+    /// offered for that; with none it may not.
+    pub(crate) fn transcode(&mut self, formats: Arc<[TranscodableFormat]>) {
+        self.transcodes = formats;
     }
 
     pub(crate) fn id(&self) -> Option<MediaId> {
@@ -186,7 +201,12 @@ impl CallMedia {
     ) -> Result<Vec<u8>, BodyFault> {
         self.check(target.other(), offer)?;
         let offer = seen_under(self.encryption(target.other()), offer);
-        self.write(random, target, &offer, Role::Offer)
+        let told = self.legs[target.index()].origin.last_audio();
+        let widened = match sdp::with_formats(&offer, &self.transcodes, told) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(widened) => Some(widened),
+        };
+        self.write(random, target, widened.as_ref().unwrap_or(&offer), Role::Offer)
     }
 
     /// Writes towards `target`, which made `offer`, what the other leg answered. An answer whose
@@ -211,7 +231,11 @@ impl CallMedia {
             // It answers in the place of another leg, which has not been asked yet.
             (None, answer) => answer.map(|answer| answer.index),
         };
-        self.write(random, target, &answer, Role::Answer { to: &offer, at })
+        let narrowed = match self.transcodes.is_empty() {
+            true => Cow::Borrowed(&*answer),
+            false => sdp::in_formats_of(&answer, &offer),
+        };
+        self.write(random, target, &narrowed, Role::Answer { to: &offer, at })
     }
 
     fn write(
@@ -326,7 +350,13 @@ impl CallMedia {
         let is_fax = |stream: &AudioStream| stream.profile.is_fax();
         let fax = self.legs.iter().filter_map(|leg| leg.received.as_ref()).any(is_fax);
         let kind = if fax { StreamKind::Udptl } else { StreamKind::Rtp };
-        let plan = MediaPlan { kind, timeouts, ..MediaPlan::rtp(legs) };
+        // Before both legs have described themselves nobody knows what they will agree on.
+        let described = self.legs.iter().all(|leg| leg.received.is_some());
+        let transcoding = match described && !fax && !self.transcodes.is_empty() {
+            true => sdp::transcoding(legs.each_ref()),
+            false => [None, None],
+        };
+        let plan = MediaPlan { kind, timeouts, transcoding, ..MediaPlan::rtp(legs) };
         Some(MediaCommand::Apply { id, plan: Box::new(plan) })
     }
 }

@@ -395,6 +395,8 @@ fn rtpmap(value: &str) -> Option<(u8, Codec, u32)> {
         Codec::Other if name.get(..4).is_some_and(|n| n.eq_ignore_ascii_case("G729")) => {
             Codec::G729
         }
+        // Of several channels it is not what the name alone stands for.
+        Codec::L16 if parts.next().is_some_and(|channels| channels.trim() != "1") => Codec::Other,
         codec => codec,
     };
     Some((payload_type, codec, clock_rate))

@@ -138,6 +138,11 @@ impl SessionDescription {
         }
     }
 
+    /// Reads the relayed stream anew, after its `m=` line `index` was changed.
+    pub(crate) fn read_audio_again(&mut self, index: usize) {
+        self.audio = AudioStream::read(&self.inner, index).filter(|s| self.encryption.accepts(s));
+    }
+
     /// The first audio `m=` line that asks for anything.
     pub(crate) fn first_audio_line(&self) -> Option<usize> {
         let wanted = |line: &Media| line.port != 0 && line.media.eq_ignore_ascii_case("audio");

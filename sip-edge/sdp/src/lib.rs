@@ -1,8 +1,8 @@
 //! Session descriptions (RFC 8866) and what a back-to-back user agent does with them: it anchors
 //! one audio stream of an offer or answer (RFC 3264) at its own media relay and declines the rest.
 //!
-//! Nothing here opens a socket, reads a clock or draws a random number. Codecs pass end to end, so
-//! the description that one leg receives is the description that the other leg sent, with origin,
+//! Nothing here opens a socket, reads a clock or draws a random number. Codecs pass end to end,
+//! unless audio is transcoded, so the description that one leg receives is the description that the other leg sent, with origin,
 //! addresses and ports replaced and everything that would reveal the other network taken out.
 //!
 //! - [`SessionDescription`] reads and writes a body; [`extract_sdp`] finds it in a multipart body.
@@ -13,6 +13,8 @@
 //!   [`leg_security`] what two descriptions agreed on.
 //! - [`DtlsAttributes`] and [`IceAttributes`] are what a description says of keys from a handshake
 //!   (RFC 5763) and of connectivity checks (RFC 8839).
+//! - [`with_formats`] offers formats that the relay can make, [`in_formats_of`] answers in those that
+//!   were offered, and [`transcoding`] is what the relay is to do then.
 //! - [`media_plan_leg`] turns both descriptions of a leg into the relay's [`model::LegPlan`].
 #![forbid(unsafe_code)]
 
@@ -32,6 +34,7 @@ mod plan;
 mod profile;
 mod renew;
 mod scrub;
+mod transcoding;
 mod write;
 
 pub use anchor::{AnchorOptions, Origin, OriginState, Role, anchor};
@@ -47,3 +50,4 @@ pub use multipart::{extract_sdp, with_sdp};
 pub use plan::media_plan_leg;
 pub use profile::{Encryption, RtpProfile};
 pub use renew::renewed;
+pub use transcoding::{in_formats_of, transcoding, with_formats};

@@ -4,9 +4,10 @@ use super::reader::Table;
 use super::sip::{HOUR, MINUTE, SECOND};
 use super::value;
 use media_relay::{FastPathMode, RtcpStyle};
-use model::MediaTimeouts;
+use model::{MediaTimeouts, TranscodableFormat};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -74,15 +75,18 @@ pub(super) fn read(mut table: Table<'_>) -> Media {
     media
 }
 
-/// `[voice_connector.media]`: silence that ends calls.
-pub(super) fn read_timeouts(mut table: Table<'_>) -> MediaTimeouts {
+/// `[voice_connector.media]`: silence that ends calls, and whether audio is transcoded.
+pub(super) fn read_of_connector(
+    mut table: Table<'_>,
+) -> (MediaTimeouts, Arc<[TranscodableFormat]>) {
     let default = Some(5 * MINUTE);
     let timeouts = MediaTimeouts {
         one: table.or("one_silent", None, silence),
         both: table.or("both_silent", default, silence),
     };
+    let transcoding = super::transcoding::read(&mut table);
     table.finish();
-    timeouts
+    (timeouts, transcoding)
 }
 
 /// Shorter would take the pauses of a caller who listens for a broken path.

@@ -23,6 +23,7 @@ mod sinks;
 mod sip;
 mod stir;
 mod tls;
+mod transcoding;
 mod value;
 mod voice_connector;
 

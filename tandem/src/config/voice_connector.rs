@@ -37,7 +37,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let registration = super::registration::of_voice_connector(table.table("registration"));
     let logging = read_logging(table.table("logging"));
     let streaming = read_streaming(table.table("streaming"));
-    let media_timeouts = super::media::read_timeouts(table.table("media"));
+    let (media_timeouts, transcoding) = super::media::read_of_connector(table.table("media"));
 
     let redirects = super::redirects::read(&mut table);
     if !numbers.is_empty() && routes.is_empty() && !disabled {
@@ -84,6 +84,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
         caps,
         dry_run,
         media_timeouts,
+        transcoding,
         ..connector
     })
 }

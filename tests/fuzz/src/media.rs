@@ -3,11 +3,11 @@
 use crate::{bounded, parts};
 use model::{
     Codec, CodecMapping, Instant, LegPlan, LegSecurity, LegSide, MediaId, MediaPlan, ReportKind,
-    SdesKeys, SrtpKey, SrtpSuite, TransactionId, XrWishes,
+    SdesKeys, SrtpKey, SrtpSuite, TransactionId, Transcoding, XrWishes,
 };
 use relay_core::{
-    Decision, GROWTH, LONGEST_REPORT, LearningPolicy, MediaSocket, NtpTime, REPORT_INTERVAL,
-    RtcpStyle, RtpSession,
+    Decision, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket, NtpTime,
+    REPORT_INTERVAL, RtcpStyle, RtpSession,
 };
 use rtp_proto::rtcp::{FeedbackMessage, RtcpPacket, XrBlock, parse_compound, validate_compound};
 use rtp_proto::{ExtendedSequence, RtpPacket, TelephoneEvent, demultiplex};
@@ -130,22 +130,31 @@ pub fn rtp_session(data: &[u8]) {
             let choice = datagram.first().copied().unwrap_or_default();
             let secured = datagram.get(1).copied().unwrap_or_default();
             stream.apply(&plan(choice, secured), now);
+            stream.begin_transcoding(now, &mut || 0x0123_4567_89ab_cdef);
             srtp = secured & SECURE != 0;
         }
         let from = LegSide::BOTH[usize::from(act & 1)];
         let socket = if act & 2 == 0 { MediaSocket::Rtp } else { MediaSocket::Rtcp };
         let source = SOURCES[usize::from(act >> 2 & 3)];
         let mut packet = datagram.to_vec();
-        packet.resize(datagram.len() + GROWTH, 0);
+        packet.resize(datagram.len().max(LONGEST_MADE) + GROWTH, 0);
         let decision = stream.forward(from, socket, source, &mut packet, datagram.len(), now);
         if let Decision::Send { to, destination, len, kind, .. } = decision {
             assert!(to == from.other(), "{decision:?}");
-            let changed = if srtp { GROWTH } else { 0 };
+            let changed = match stream.has_transcoding() {
+                true => usize::MAX,
+                false if srtp => GROWTH,
+                false => 0,
+            };
             assert!(len.abs_diff(datagram.len()) <= changed, "{decision:?}");
             assert!(SOURCES.contains(&destination) || REMOTES.contains(&destination));
             if act & 8 != 0 {
                 stream.send_failed(to, kind, len);
             }
+        }
+        let mut made = [0; LONGEST_MADE];
+        while let Some(packet) = stream.poll_made(now, &mut made) {
+            assert!(SOURCES.contains(&packet.destination) && packet.len <= LONGEST_MADE);
         }
         if act & 0x80 != 0 {
             report(&mut stream, now);
@@ -185,6 +194,8 @@ const REMOTES: [SocketAddr; 2] = [address(1, 4001), address(2, 6001)];
 
 /// The bits of [`plan`]'s `secured` that give leg A and leg B keys.
 const SECURE: u8 = 0x60;
+/// The bit that has audio transcoded.
+const TRANSCODED: u8 = 0x10;
 
 /// The security of a leg, with one of two keys of every suite.
 fn security(secured: u8, bit: u8) -> LegSecurity {
@@ -222,7 +233,21 @@ fn plan(choice: u8, secured: u8) -> MediaPlan {
         security: security(secured, [0x20, 0x40][side]),
         ice: None,
     };
-    MediaPlan::rtp([leg(0, choice & 15), leg(1, choice >> 4)])
+    let mut legs = [leg(0, choice & 15), leg(1, choice >> 4)];
+    if secured & TRANSCODED == 0 {
+        return MediaPlan::rtp(legs);
+    }
+    for mapping in &mut legs[1].codecs {
+        if mapping.codec == Codec::Opus {
+            (mapping.codec, mapping.clock_rate) = (Codec::L16, 16_000);
+        }
+    }
+    let stage = |from: &LegPlan, to: &LegPlan, shared: usize| {
+        let from = from.codecs.iter().take(2).skip(shared).cloned().collect();
+        Some(Box::new(Transcoding { from, to: to.codecs[1 - shared].clone() }))
+    };
+    let transcoding = [stage(&legs[0], &legs[1], 0), stage(&legs[1], &legs[0], 1)];
+    MediaPlan { transcoding, ..MediaPlan::rtp(legs) }
 }
 
 fn report(stream: &mut RtpSession, now: Instant) {

@@ -11,6 +11,8 @@ from .waiting import wait_until
 
 _MODULES = "/usr/lib/baresip/modules"
 
+_CODEC_MODULES = {"pcmu": "g711", "pcma": "g711", "g722": "g722", "opus": "opus", "L16": "l16"}
+
 # The source is read once; no test talks longer.
 _TONE_SECONDS = 120
 
@@ -18,7 +20,7 @@ _CONFIG = """\
 sip_listen {ip}:{port}
 net_interface {ip}
 module_path {modules}
-module g711.so
+module {codec}.so
 module srtp.so
 module aufile.so
 module sndfile.so
@@ -36,8 +38,8 @@ ringback_aufile none
 busy_aufile none
 notfound_aufile none
 error_aufile none
-ausrc_srate 8000
-auplay_srate 8000
+ausrc_srate {rate}
+auplay_srate {rate}
 ausrc_channels 1
 auplay_channels 1
 rtp_ports 30000-31999
@@ -56,11 +58,12 @@ def _modules(dtls, ice):
 class Baresip:
     """A user agent. `answer` is `auto` or `manual`; with `srtp` it talks SRTP or not at all, with `dtls`
     its media is DTLS-SRTP with rtcp-mux, and with `ice` it checks its paths. With `transport="tls"` it
-    shows `pair`, a certificate that `authority` vouches for, and takes TLS on `tls_port`."""
+    shows `pair`, a certificate that `authority` vouches for, and takes TLS on `tls_port`. `codec` is its
+    only format, as baresip names it."""
 
     def __init__(self, directory, ip, name, hertz, user="+12065550111", transport="udp",
                  answer="auto", srtp=False, dtls=False, ice=False, domain=None,
-                 account=";regint=0", pair=None, authority=None):
+                 account=";regint=0", pair=None, authority=None, codec="pcmu"):
         self.name = name
         self.port = places.free_port(ip)
         self.tls_port = self.port + 1
@@ -69,14 +72,17 @@ class Baresip:
         self._recordings = self._home / "recordings"
         self._recordings.mkdir(parents=True)
         more = _modules(dtls, ice) + self._tls(pair, authority)
+        # It does not resample: source and player have the codec's rate.
+        rate = {"opus/48000/2": 48_000, "g722": 16_000, "L16/16000/1": 16_000}.get(codec, tones.RATE)
         (self._home / "config").write_text(_CONFIG.format(
-            ip=ip, port=self.port, control=control, modules=_MODULES,
-            source=tones.write_wav(self._home / "tone.wav", hertz, _TONE_SECONDS),
+            codec=_CODEC_MODULES[codec.split("/")[0]], ip=ip, port=self.port, control=control, modules=_MODULES,
+            rate=rate,
+            source=tones.write_wav(self._home / "tone.wav", hertz, _TONE_SECONDS, rate),
             player=self._home / "played.wav", recordings=self._recordings,
             mux="yes" if dtls else "no", more=more))
         (self._home / "accounts").write_text(
             f"<sip:{user}@{domain or f'{ip}:{self.port}'};transport={transport}>"
-            f"{account};answermode={answer};audio_codecs=pcmu"
+            f"{account};answermode={answer};audio_codecs={codec}"
             f"{';mediaenc=srtp-mand' if srtp else ''}"
             f"{';mediaenc=dtls_srtp' if dtls else ''}{';medianat=ice' if ice else ''}\n")
         (self._home / "contacts").write_text("")

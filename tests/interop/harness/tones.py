@@ -7,8 +7,8 @@ import numpy as np
 RATE = 8_000
 
 
-def sine(hertz, seconds, amplitude=8_000):
-    time = np.arange(int(RATE * seconds)) / RATE
+def sine(hertz, seconds, amplitude=8_000, rate=RATE):
+    time = np.arange(int(rate * seconds)) / rate
     return (amplitude * np.sin(2 * np.pi * hertz * time)).astype(np.int16)
 
 
@@ -35,25 +35,26 @@ def write_ulaw(path, hertz, seconds=1):
     return path
 
 
-def write_wav(path, hertz, seconds):
+def write_wav(path, hertz, seconds, rate=RATE):
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(sine(hertz, seconds).tobytes())
+        file.setframerate(rate)
+        file.writeframes(sine(hertz, seconds, rate=rate).tobytes())
     return path
 
 
 def read_wav(path):
-    """(samples, rate) of a 16-bit mono WAV, also of one that is still being written."""
+    """(samples, rate) of a 16-bit WAV's first channel, also of one that is still being written."""
     data = path.read_bytes()
     try:
         with wave.open(str(path)) as file:
-            rate = file.getframerate()
+            channels, rate = file.getnchannels(), file.getframerate()
     except (wave.Error, EOFError):
+        channels = int.from_bytes(data[22:24], "little") or 1
         rate = int.from_bytes(data[24:28], "little") or RATE
     body = data[44:]
-    return np.frombuffer(body[: len(body) // 2 * 2], np.int16), rate
+    return np.frombuffer(body[: len(body) // 2 * 2], np.int16)[::channels], rate
 
 
 def level(samples, rate, hertz):

@@ -163,7 +163,7 @@ fn report(id: MediaId, leg: LegSide, kind: ReportKind, at: Instant, packets: u64
         leg,
         at,
         kind,
-        codecs: Codecs { received: Some(Codec::Pcmu) },
+        codecs: Codecs { received: Some(Codec::Pcmu), transcoded: None },
         received: ReceivedView {
             rtp_packets: packets,
             rtp_bytes: packets * 172,

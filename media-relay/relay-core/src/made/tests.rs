@@ -4,9 +4,9 @@ use model::{
     Codec, CodecMapping, LegPlan, LegSecurity, MediaId, MediaPlan, ReportKind, SdesKeys, SrtpKey,
     SrtpSuite, TransactionId, XrWishes,
 };
-use rtp_proto::RtpPacket;
 use rtp_proto::rtcp::{ReportBlock, RtcpPacket, parse_compound, write_receiver_report};
 use rtp_proto::srtp::SrtpReceiver;
+use rtp_proto::{RtpPacket, TelephoneEvent};
 
 const A: LegSide = LegSide::A;
 const B: LegSide = LegSide::B;

@@ -151,6 +151,7 @@ impl Call {
         let encryption =
             encryption::of_caller(connector, carrier.map(|c| &**c), admission.emergency);
         media.start_leg(LegSide::A, encryption);
+        media.transcode(connector.transcoding.clone());
         Call {
             key,
             id: context.new_transaction_id(),

@@ -60,6 +60,33 @@ fn a_voice_connector_says_what_silence_ends_its_calls() {
 }
 
 #[test]
+fn a_voice_connector_says_whether_audio_is_transcoded() {
+    let connector = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
+    let formats = |lines: &str| {
+        let text = format!("{connector}[voice_connector.media]\n{lines}");
+        let transcoding =
+            accepts(&text).directory.voice_connectors().next().unwrap().transcoding.clone();
+        transcoding.iter().map(|format| format.name()).collect::<Vec<_>>()
+    };
+    assert!(formats("").is_empty());
+    assert!(formats("transcode = \"off\"").is_empty());
+    assert_eq!(formats("transcode = \"needed\""), ["PCMU", "PCMA", "G722", "opus"]);
+    let named = "transcode = \"needed\"\ntranscode_formats = [\"pcmu\", \"L16/16000\", \"PCMU\"]";
+    assert_eq!(formats(named), ["PCMU", "L16/16000"]);
+    for (line, message) in [
+        ("transcode = \"always\"", "transcode: \"always\" is unknown; use \"off\" or \"needed\""),
+        (
+            "transcode_formats = [\"G729\"]",
+            "transcode_formats: \"G729\" cannot be transcoded; use \"PCMU\", \"PCMA\", \"G722\", \
+             \"opus\", \"L16/8000\", \"L16/16000\", \"L16/48000\"",
+        ),
+    ] {
+        let text = format!("{connector}[voice_connector.media]\n{line}");
+        refuses(&text, &format!("t.toml:7: {message}"));
+    }
+}
+
+#[test]
 fn credentials_are_read_and_their_faults_told_without_the_password() {
     let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
     let vc =

@@ -44,6 +44,7 @@ mod targets;
 mod teardown;
 mod timers;
 mod tls;
+mod transcoding;
 mod transfer;
 mod transfer_refused;
 mod transferred_keys;
