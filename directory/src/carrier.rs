@@ -72,6 +72,8 @@ pub struct Carrier {
     pub verify: Verify,
     /// Whether its P-Asserted-Identity is passed on (RFC 3325: only from inside the trust domain).
     pub trust_identity: bool,
+    /// The WAV file that the customer hears while the carrier's side holds; `None` for none.
+    pub hold_music: Option<Arc<str>>,
 }
 
 impl Carrier {
@@ -108,6 +110,7 @@ impl Carrier {
             cps_limit: None,
             emergency: false,
             redirects: RedirectPolicy::default(),
+            hold_music: None,
             caller_id: CallerId::default(),
             sign_calls: false,
             verify: Verify::default(),

@@ -65,6 +65,8 @@ pub struct VoiceConnector {
     /// What its calls' legs are offered beside the formats of each other, so that audio can be
     /// transcoded where they have none in common; empty, the default, where it never is.
     pub transcoding: Arc<[TranscodableFormat]>,
+    /// The WAV file that the far end hears while the customer's side holds; `None` for none.
+    pub hold_music: Option<Arc<str>>,
 }
 
 /// Registrations of the customer's systems, for those whose addresses change (RFC 3261 section 10).
@@ -182,6 +184,7 @@ impl VoiceConnector {
             caller: CallerPolicy::default(),
             media_timeouts: MediaTimeouts { one: None, both: Some(Duration::from_secs(300)) },
             transcoding: Arc::default(),
+            hold_music: None,
         }
     }
 }

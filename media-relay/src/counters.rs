@@ -52,6 +52,16 @@ pub struct RelayStatistics {
     pub unsent_keys: u64,
     /// Streams with audio that is transcoded now.
     pub transcoded_streams: u64,
+    /// Legs that something is played to now.
+    pub played_legs: u64,
+    /// Plays that came to nothing: no such file, none that can be played, or no format for it.
+    pub play_failures: u64,
+    /// Audio files of the configuration in memory.
+    pub audio_files: u64,
+    /// What was made of them and of others, ready to be sent: one for each format in use.
+    pub audio_clips: u64,
+    /// Octets that those take.
+    pub audio_bytes: u64,
     /// Interfaces whose packets the kernel can forward by itself now.
     pub fast_interfaces: u64,
     /// Directions of streams that the kernel forwards by itself now.
@@ -89,6 +99,8 @@ impl RelayStatistics {
         self.unknown_streams += read(&counters.unknown_streams);
         self.own_addresses += read(&counters.own_addresses);
         self.handshake_failures += read(&counters.handshake_failures);
+        self.played_legs += read(&counters.played_legs);
+        self.play_failures += read(&counters.play_failures);
         self.made_packets += read(&counters.made_packets);
         self.unsent_keys += read(&counters.unsent_keys);
         self.transcoded_streams += read(&counters.transcoded_streams);
@@ -138,6 +150,8 @@ pub(crate) struct WorkerCounters {
     pub(crate) unknown_streams: Counter,
     pub(crate) own_addresses: Counter,
     pub(crate) handshake_failures: Counter,
+    pub(crate) played_legs: Counter,
+    pub(crate) play_failures: Counter,
     pub(crate) made_packets: Counter,
     pub(crate) unsent_keys: Counter,
     pub(crate) transcoded_streams: Counter,

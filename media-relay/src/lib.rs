@@ -5,6 +5,7 @@
 //! for its whole life, so that the packet path takes no lock. Signalling sends
 //! [`model::MediaCommand`]s, the relay answers with [`model::MediaEvent`]s.
 
+mod audio;
 mod batch;
 mod clock;
 mod counters;
@@ -18,6 +19,7 @@ mod sockets;
 mod sys;
 mod worker;
 
+pub use audio::{AudioFileError, check_audio_file};
 pub use clock::Clock;
 pub use counters::RelayStatistics;
 pub use dtls::{DtlsError, DtlsIdentity};

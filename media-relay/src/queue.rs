@@ -1,7 +1,8 @@
 //! The way from signalling to a worker: bounded, never blocking, in order.
 
 use crate::sys::EventFd;
-use model::{LegSide, MediaCommand, MediaId};
+use codecs::Clip;
+use model::{LegSide, MediaCommand, MediaId, PlayFailure};
 use relay_core::LegContexts;
 use std::collections::VecDeque;
 use std::fmt;
@@ -38,6 +39,14 @@ pub(crate) enum Order {
         /// The stream, and which leg of it.
         to: (MediaId, LegSide),
         contexts: Box<LegContexts>,
+    },
+    /// The audio library's: what is to be played, or why it cannot be.
+    Clip {
+        /// Where it is wanted.
+        to: (MediaId, LegSide),
+        /// The number of the wish.
+        ticket: u64,
+        clip: Result<Arc<Clip>, PlayFailure>,
     },
 }
 
@@ -79,8 +88,11 @@ impl CommandQueue {
             | MediaCommand::Apply { .. }
             | MediaCommand::MoveLeg { .. }
             | MediaCommand::SendEvent { .. }
+            | MediaCommand::Play { .. }
             | MediaCommand::Report { .. } => self.streams.saturating_mul(2),
-            MediaCommand::Release { .. } => self.streams.saturating_mul(4),
+            MediaCommand::StopPlaying { .. } | MediaCommand::Release { .. } => {
+                self.streams.saturating_mul(4)
+            }
         };
         match self.waiting_below(limit) {
             Some(waiting) => {
@@ -99,6 +111,17 @@ impl CommandQueue {
             self.add(waiting, Order::Adopt { to, contexts });
         }
         has_room
+    }
+
+    /// Queues what the audio library has made. There is one at most for each wish that it had room for.
+    pub(crate) fn push_clip(
+        &self,
+        to: (MediaId, LegSide),
+        ticket: u64,
+        clip: Result<Arc<Clip>, PlayFailure>,
+    ) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.add(waiting, Order::Clip { to, ticket, clip });
     }
 
     /// What waits, if that is less than `limit`.

@@ -1,5 +1,6 @@
 //! The handle: starts the workers, hands them commands, reads their numbers, stops them.
 
+use crate::audio::{AudioFileError, AudioLibrary};
 use crate::clock::Clock;
 use crate::counters::{RelayStatistics, WorkerCounters};
 use crate::dtls::DtlsIdentity;
@@ -13,6 +14,7 @@ use relay_core::{LearningPolicy, REPORT_INTERVAL, RtcpStyle};
 use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -68,6 +70,10 @@ pub struct RelayConfig {
     /// The certificate for legs that agree their keys on the media path; without one their calls
     /// have no audio.
     pub dtls: Option<Arc<DtlsIdentity>>,
+    /// WAV files that may be played, by their paths; read at the start.
+    pub audio_files: Vec<Arc<str>>,
+    /// The directory that any other file that is played must be in; `None` for no other file.
+    pub audio_directory: Option<PathBuf>,
 }
 
 impl RelayConfig {
@@ -92,6 +98,8 @@ impl RelayConfig {
             rtcp_interval: REPORT_INTERVAL,
             max_packets_per_second: 2_000,
             dtls: None,
+            audio_files: Vec::new(),
+            audio_directory: None,
         }
     }
 
@@ -137,6 +145,7 @@ pub struct Relay {
     ports: Arc<Mutex<PortPool>>,
     stop: Arc<AtomicBool>,
     fast_path: Option<Arc<FastPath>>,
+    audio: Arc<AudioLibrary>,
     workers: Vec<RunningWorker>,
 }
 
@@ -159,6 +168,7 @@ impl Relay {
         tracing::debug!(open_files, "media relay starts");
         let mut bound = config.bind.clone();
         bound.dedup();
+        let audio = AudioLibrary::start(&config.audio_files, config.audio_directory.as_deref())?;
         let (kept, draw) = (config.emergency_calls, Draw(Box::new(crate::random::draw)));
         let ports = PortPool::new(&bound, &config.ports, config.quarantine, kept, draw);
         let mut relay = Relay {
@@ -166,6 +176,7 @@ impl Relay {
             ports: Arc::new(Mutex::new(ports)),
             stop: Arc::new(AtomicBool::new(false)),
             fast_path: None,
+            audio: Arc::new(audio),
             workers: Vec::new(),
         };
         let streams = config.streams();
@@ -189,6 +200,7 @@ impl Relay {
                 queues: queues.clone(),
                 counters: Arc::clone(&counters),
                 events: Arc::clone(&events),
+                audio: Arc::clone(&relay.audio),
                 stop: Arc::clone(&relay.stop),
             };
             let mut worker = Worker::new(parts, lane, number == 0)?;
@@ -221,8 +233,19 @@ impl Relay {
         sum.port_pairs_used = counts.used as u64;
         sum.port_pairs_quarantined = counts.quarantined as u64;
         sum.port_pairs_free = counts.free as u64;
+        let audio = self.audio.counts();
+        (sum.audio_files, sum.audio_clips) = (audio.files as u64, audio.clips as u64);
+        sum.audio_bytes = audio.octets as u64;
         sum.fast_interfaces = self.fast_path.as_ref().map_or(0, |path| path.attached() as u64);
         sum
+    }
+
+    /// Reads the files of a new configuration. Calls that hear one go on as they began.
+    ///
+    /// # Errors
+    /// The first file that cannot be played; then everything stays as it was.
+    pub fn reload_audio(&self, files: &[Arc<str>]) -> Result<(), AudioFileError> {
+        self.audio.reload(files)
     }
 
     /// Stops: every stream that is left is released with its final reports.

@@ -6,11 +6,13 @@ mod fast;
 mod life;
 mod made;
 mod orders;
+mod play;
 mod reports;
 mod rtcp;
 mod streams;
 mod timers;
 
+use crate::audio::AudioLibrary;
 use crate::batch::{BATCH, Batch};
 use crate::clock::Clock;
 use crate::counters::WorkerCounters;
@@ -21,7 +23,7 @@ use crate::relay::{EventSink, RelayConfig};
 use crate::sys::{self, Epoll};
 use control::Surroundings;
 use made::MadeBuffer;
-use model::{Instant, LegSide, MediaEvent, ReportKind};
+use model::{Instant, LegSide, MediaEvent, PlayOutcome, ReportKind};
 use relay_core::{Decision, PacketKind, TimedOut};
 use rtcp::ReportBuffer;
 use std::io;
@@ -49,6 +51,7 @@ pub(crate) struct WorkerParts {
     pub(crate) queues: Queues,
     pub(crate) counters: Arc<WorkerCounters>,
     pub(crate) events: EventSink,
+    pub(crate) audio: Arc<AudioLibrary>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -62,6 +65,8 @@ pub(crate) struct Worker {
     unfinished: Vec<Token>,
     report: ReportBuffer,
     made: MadeBuffer,
+    /// Counts the wishes for what is to be played.
+    tickets: u64,
     /// What the kernel forwards by itself; `None` where all goes through sockets.
     lane: Option<Lane>,
     /// The streams whose sockets are read, where there is a lane.
@@ -96,6 +101,7 @@ impl Worker {
             unfinished: Vec::new(),
             report: ReportBuffer::new(),
             made: MadeBuffer::default(),
+            tickets: 0,
             lane,
             fast_members: Vec::new(),
             next_fast_turn: Instant::ZERO,
@@ -264,6 +270,7 @@ impl Worker {
             stream.send_reports(clock, counters, &mut self.report, now);
             stream.send_made(counters, &mut self.made, now);
             let id = stream.session.id();
+            let finished = stream.note_played(counters);
             let due = stream.reports.due(now);
             // Nothing is to be seen live before the first packet.
             let live = due.live && stream.session.has_media();
@@ -291,6 +298,9 @@ impl Worker {
             }
             for leg in silent.into_iter().flatten() {
                 self.emit(MediaEvent::Silent { id, leg, at: now });
+            }
+            for leg in finished.into_iter().flatten() {
+                self.emit(MediaEvent::Played { id, leg, outcome: PlayOutcome::Finished });
             }
         }
         true

@@ -122,6 +122,11 @@ pub mod definitions {
         RELAY_REFUSED, Counter, None, "tandem_relay_refused_total", ["reason"], "Media streams that could not be allocated";
         RELAY_HANDSHAKES_FAILED, Counter, None, "tandem_relay_handshakes_failed_total", [], "DTLS handshakes for SRTP keys that failed: that leg has no audio, the log says why";
         RELAY_MADE, Counter, Packets, "tandem_relay_made_packets_total", [], "RTP packets that the media relay made itself: keys, and what it plays";
+        RELAY_PLAYED_LEGS, Gauge, None, "tandem_relay_played_legs", [], "Legs that the media relay plays something to: hold music, ringback, a file";
+        RELAY_PLAY_FAILURES, Counter, None, "tandem_relay_play_failures_total", [], "What was to be played and was not: no such file, none that can be played, or no format for it";
+        RELAY_AUDIO_FILES, Gauge, None, "tandem_relay_audio_files", [], "Audio files of the configuration in memory";
+        RELAY_AUDIO_CLIPS, Gauge, None, "tandem_relay_audio_clips", [], "Audio ready to be played, one for each file, format and packet duration in use";
+        RELAY_AUDIO_BYTES, Gauge, Bytes, "tandem_relay_audio_bytes", [], "Memory that audio ready to be played takes";
         RELAY_UNSENT_KEYS, Counter, None, "tandem_relay_unsent_keys_total", [], "Telephone keys (RFC 4733) that a leg was to get and did not: on hold, not agreed to, or too many at once";
         RELAY_TRANSCODED_STREAMS, Gauge, None, "tandem_relay_transcoded_streams", [], "Media streams with audio that is transcoded";
         RELAY_FAST_STREAMS, Gauge, None, "tandem_relay_fast_streams", [], "Directions of media streams, two a call, that the kernel forwards by itself";

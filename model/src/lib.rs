@@ -11,6 +11,7 @@ mod health;
 mod id;
 mod media;
 mod media_ids;
+mod playing;
 mod quality;
 mod refusal;
 mod registration;
@@ -31,6 +32,7 @@ pub use media::{
     AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand,
     MediaEvent, MediaPlan, MediaTimeouts, StreamKind, XrWishes,
 };
+pub use playing::{AudioSource, OtherMedia, PlayFailure, PlayOutcome, Playing, Ringback};
 pub use quality::{
     Codecs, FaxView, Jitter, LossCounts, Mos, PeerView, PeerVoipMetrics, QualityReport,
     ReceivedView, ReportKind, SentView,

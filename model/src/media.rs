@@ -2,7 +2,8 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    IcePlan, Instant, LegSecurity, LegSide, MediaId, QualityReport, TransactionId, Transcoding,
+    IcePlan, Instant, LegSecurity, LegSide, MediaId, PlayOutcome, Playing, QualityReport,
+    TransactionId, Transcoding,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -28,7 +29,7 @@ impl IpFamily {
 }
 
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
-/// `MoveLeg`, `SendEvent` and `Report`, one `Release`.
+/// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying` and `Report`, one `Release`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -69,6 +70,23 @@ pub enum MediaCommand {
         event: u8,
         /// For how long; 40 ms at least and 6 s at most are sent.
         duration: Duration,
+    },
+    /// Play something to a leg, in the place of what it is played now. [`MediaEvent::Played`] tells
+    /// when it ends by itself.
+    Play {
+        /// The stream.
+        id: MediaId,
+        /// The leg that is to hear it.
+        leg: LegSide,
+        /// What.
+        playing: Playing,
+    },
+    /// Play nothing more to a leg.
+    StopPlaying {
+        /// The stream.
+        id: MediaId,
+        /// The leg that hears it.
+        leg: LegSide,
     },
     /// Report at once what was measured so far, as [`ReportKind::Live`](crate::ReportKind::Live).
     Report {
@@ -124,6 +142,24 @@ pub enum MediaEvent {
     Lost {
         /// The stream.
         id: MediaId,
+    },
+    /// What was played to a leg has begun.
+    Plays {
+        /// The stream.
+        id: MediaId,
+        /// The leg that hears it.
+        leg: LegSide,
+        /// How long one round lasts.
+        duration: Duration,
+    },
+    /// What was played to a leg, or was to be, has ended by itself.
+    Played {
+        /// The stream.
+        id: MediaId,
+        /// The leg that heard it.
+        leg: LegSide,
+        /// How.
+        outcome: PlayOutcome,
     },
     /// What one leg measured in an interval, or over the whole stream at its end.
     Report(Box<QualityReport>),

@@ -10,6 +10,8 @@ impl MediaCommand {
             | MediaCommand::Apply { id, .. }
             | MediaCommand::MoveLeg { from: (id, _), .. }
             | MediaCommand::SendEvent { id, .. }
+            | MediaCommand::Play { id, .. }
+            | MediaCommand::StopPlaying { id, .. }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => *id,
         }
@@ -22,6 +24,8 @@ impl MediaCommand {
             MediaCommand::Allocate { id, .. }
             | MediaCommand::Apply { id, .. }
             | MediaCommand::SendEvent { id, .. }
+            | MediaCommand::Play { id, .. }
+            | MediaCommand::StopPlaying { id, .. }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => [Some(id), None],
         }
@@ -36,6 +40,8 @@ impl MediaEvent {
             | MediaEvent::AllocationFailed { id, .. }
             | MediaEvent::Silent { id, .. }
             | MediaEvent::TimedOut { id, .. }
+            | MediaEvent::Plays { id, .. }
+            | MediaEvent::Played { id, .. }
             | MediaEvent::Lost { id } => *id,
             MediaEvent::Report(report) => report.id,
         }
@@ -48,6 +54,8 @@ impl MediaEvent {
             | MediaEvent::AllocationFailed { id, .. }
             | MediaEvent::Silent { id, .. }
             | MediaEvent::TimedOut { id, .. }
+            | MediaEvent::Plays { id, .. }
+            | MediaEvent::Played { id, .. }
             | MediaEvent::Lost { id } => id,
             MediaEvent::Report(report) => &mut report.id,
         }

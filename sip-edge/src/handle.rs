@@ -133,7 +133,8 @@ impl Shared {
 /// dropped and counted. `Allocated`, `AllocationFailed`
 /// and `Lost` become `AllocationFailed` with [`AllocationFailure::Overloaded`] through a
 /// second list of 65,536 stream ids; past that they are dropped and counted, and the call ends by
-/// its own setup timer. `Report` is for the recorders and never queued here.
+/// its own setup timer. `Report` is for the recorders and never queued here, `Plays` and `Played` are for
+/// nobody.
 #[derive(Clone)]
 pub struct MediaEventSender {
     pub(crate) shared: Arc<Shared>,
@@ -148,7 +149,8 @@ impl MediaEventSender {
             | MediaEvent::AllocationFailed { id, .. }
             | MediaEvent::Lost { id } => Some(*id),
             MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } => None,
-            MediaEvent::Report(_) => return,
+            // Nothing follows from the others.
+            MediaEvent::Report(_) | MediaEvent::Plays { .. } | MediaEvent::Played { .. } => return,
         };
         if self.inputs.try_send(WorkerInput::Media(event)).is_ok() {
             return;

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::node::StartError;
 use crate::readings::{self, LinkReading};
 use call_metrics::{Observation, ObservationSender, Reading};
-use media_relay::Relay;
+use media_relay::{AudioFileError, Relay};
 use model::{MediaCommand, MediaEvent};
 use relay_control::{ClientConfig, Connected, RelaysConfig};
 use sip_edge::{Clock, SipEdge};
@@ -47,6 +47,14 @@ impl MediaPlane {
                 Some(relays) => relays.command(command),
                 None => Err(command),
             },
+        }
+    }
+
+    /// Reads what is to be played anew; relays elsewhere have files of their own.
+    pub(crate) fn reload_audio(&self, files: &[Arc<str>]) -> Result<(), AudioFileError> {
+        match self {
+            MediaPlane::Local(relay) => relay.reload_audio(files),
+            MediaPlane::Remote(_) => Ok(()),
         }
     }
 

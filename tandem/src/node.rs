@@ -10,7 +10,7 @@ use b2bua::{EdgeConfig, Listener};
 use call_metrics::{
     Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle, RecorderView,
 };
-use media_relay::{DtlsIdentity, EventSink, Relay, RelayConfig};
+use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSink, FileSinkConfig};
 use sip_edge::tls::TlsSettings;
@@ -123,14 +123,22 @@ impl Node {
     }
 
     /// Puts another configuration into force as far as that is possible without touching calls:
-    /// carriers and voice connectors. Returns the sections that differ and need a restart.
-    pub(crate) fn reload(&mut self, config: Config) -> Vec<&'static str> {
+    /// carriers and voice connectors, and the audio files that they name. Returns the sections that
+    /// differ and need a restart.
+    ///
+    /// # Errors
+    /// An audio file that cannot be played; then nothing is taken.
+    pub(crate) fn reload(&mut self, config: Config) -> Result<Vec<&'static str>, AudioFileError> {
+        self.media.reload_audio(&config.audio_paths())?;
         let old = &self.config;
+        // Which music is played by default is in every voice connector and carrier.
+        let hold_music = old.media.hold_music.clone();
+        let media = Media { hold_music, ..config.media.clone() };
         let mut restart = Vec::new();
         for (section, same) in [
             ("[node]", old.node == config.node),
             ("[sip]", old.sip == config.sip),
-            ("[media]", old.media == config.media),
+            ("[media]", old.media == media),
             ("[relay_control]", old.relay_control == config.relay_control),
             ("[prometheus]", old.prometheus == config.prometheus),
             ("[limits]", old.limits == config.limits),
@@ -146,7 +154,7 @@ impl Node {
         self.config.stir = config.stir;
         self.config.directory = config.directory;
         self.config.drain = config.drain;
-        restart
+        Ok(restart)
     }
 
     /// Takes no new calls, lets the running ones finish within the limit, then stops everything in
@@ -224,6 +232,7 @@ fn start_relay(
         .map_err(|error| StartError(format!("no random numbers from the system: {error}")))?;
     let relay = RelayConfig {
         emergency_calls: config.sip.emergency_headroom,
+        audio_files: config.audio_paths(),
         ..relay_config(media, identity)
     };
     let (observations, edge) = (observations.clone(), Arc::clone(edge));
@@ -331,6 +340,8 @@ fn shell_config(
             authentication: config.authentication,
             udp_keep_alive: sip.udp_keep_alive,
             dtls_fingerprint: fingerprint,
+            hold_music_when: config.media.hold_music_when,
+            ringback: config.media.ringback,
             listeners,
             ..EdgeConfig::default()
         },

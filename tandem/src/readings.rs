@@ -45,6 +45,15 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     out.push(reading(&definitions::RELAY_MADE, "", relay.made_packets));
     out.push(reading(&definitions::RELAY_UNSENT_KEYS, "", relay.unsent_keys));
     out.push(reading(&definitions::RELAY_TRANSCODED_STREAMS, "", relay.transcoded_streams));
+    for (definition, value) in [
+        (&definitions::RELAY_PLAYED_LEGS, relay.played_legs),
+        (&definitions::RELAY_PLAY_FAILURES, relay.play_failures),
+        (&definitions::RELAY_AUDIO_FILES, relay.audio_files),
+        (&definitions::RELAY_AUDIO_CLIPS, relay.audio_clips),
+        (&definitions::RELAY_AUDIO_BYTES, relay.audio_bytes),
+    ] {
+        out.push(reading(definition, "", value));
+    }
     out.push(reading(&definitions::RELAY_FAST_STREAMS, "", relay.fast_streams));
     out.push(reading(&definitions::RELAY_FAST_INTERFACES, "", relay.fast_interfaces));
     let measured = relay.fast_packets - relay.unmeasured_packets;

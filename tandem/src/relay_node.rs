@@ -155,6 +155,7 @@ fn start_relay(
 ) -> Result<Relay, StartError> {
     let relay = media_relay::RelayConfig {
         emergency_calls: config.sip.emergency_headroom,
+        audio_files: config.audio_paths(),
         ..relay_config(&config.media, identity)
     };
     let served = Arc::downgrade(served);

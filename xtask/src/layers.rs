@@ -24,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rtp-proto", &["model"]),
     ("codecs", &["model", "rtp-proto"]),
     ("relay-core", &["model", "rtp-proto", "codecs"]),
-    ("media-relay", &["model", "relay-core"]),
+    ("media-relay", &["model", "relay-core", "codecs"]),
     // Rewrites session descriptions as our own edge does.
     ("ng-control", &["model", "sdp"]),
     // Both ends of the channel; the binary joins them to an edge and to a relay.

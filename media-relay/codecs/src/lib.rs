@@ -7,9 +7,10 @@
 //!
 //! [`Transcoder`] is the whole way of a packet. Its parts stand alone as well: [`AudioDecoder`] and
 //! [`AudioEncoder`], [`Resampler`], [`Concealment`], [`ComfortNoise`]. [`dtmf`] has the keys of a
-//! telephone.
+//! telephone. A [`Recording`] is audio to be played, a [`Clip`] the same in packets of one format.
 #![forbid(unsafe_code)]
 
+mod clip;
 mod comfort_noise;
 mod concealment;
 pub mod dtmf;
@@ -18,12 +19,16 @@ mod format;
 pub mod g722;
 pub mod opus;
 mod pcm;
+mod recording;
 mod resample;
+mod ringback;
 mod transcoder;
 
+pub use clip::{Clip, LONGEST_PAYLOAD};
 pub use comfort_noise::ComfortNoise;
 pub use concealment::Concealment;
 pub use error::{DecodeError, EncodeError};
 pub use format::{AudioDecoder, AudioEncoder, AudioFormat, Decoder, Encoder};
+pub use recording::{LONGEST_FILE, LONGEST_RECORDING_SECONDS, Recording, RecordingError};
 pub use resample::Resampler;
 pub use transcoder::{Outgoing, Received, Taken, Transcoder};

@@ -613,6 +613,9 @@ fn must_be_told(event: &MediaEvent) -> bool {
         | MediaEvent::AllocationFailed { .. }
         | MediaEvent::Lost { .. } => true,
         MediaEvent::Report(_) => is_for_records(event),
-        MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } => false,
+        MediaEvent::Silent { .. }
+        | MediaEvent::TimedOut { .. }
+        | MediaEvent::Plays { .. }
+        | MediaEvent::Played { .. } => false,
     }
 }

@@ -241,7 +241,11 @@ impl Relays {
             MediaEvent::AllocationFailed { .. } if !self.streams.contains_key(&id) => return,
             MediaEvent::AllocationFailed { .. } | MediaEvent::Lost { .. } => self.forget(id),
             MediaEvent::Report(report) if report.kind == ReportKind::Final => self.reports += 1,
-            MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } | MediaEvent::Report(_) => {}
+            MediaEvent::Silent { .. }
+            | MediaEvent::TimedOut { .. }
+            | MediaEvent::Plays { .. }
+            | MediaEvent::Played { .. }
+            | MediaEvent::Report(_) => {}
         }
         self.emit(event);
     }
@@ -389,6 +393,8 @@ fn adjust(event: &mut MediaEvent, now: Instant, then: Instant) {
         MediaEvent::Allocated { .. }
         | MediaEvent::AllocationFailed { .. }
         | MediaEvent::TimedOut { .. }
+        | MediaEvent::Plays { .. }
+        | MediaEvent::Played { .. }
         | MediaEvent::Lost { .. } => {}
     }
 }

@@ -98,11 +98,13 @@ pub enum DropReason {
     NoKeys,
     /// The leg sent more packets than a leg may, see [`RtpSession::limit_rate`].
     RateExceeded,
+    /// Something is played to the other leg in its place, see [`RtpSession::play`].
+    Replaced,
 }
 
 impl DropReason {
     /// Every reason, in the order of their declaration.
-    pub const ALL: [DropReason; 16] = [
+    pub const ALL: [DropReason; 17] = [
         DropReason::NoPlan,
         DropReason::NotMedia,
         DropReason::MalformedRtp,
@@ -119,6 +121,7 @@ impl DropReason {
         DropReason::SrtpExhausted,
         DropReason::NoKeys,
         DropReason::RateExceeded,
+        DropReason::Replaced,
     ];
 
     /// The position in [`DropReason::ALL`].
@@ -146,6 +149,7 @@ impl DropReason {
             DropReason::SrtpExhausted => "srtp_exhausted",
             DropReason::NoKeys => "no_keys",
             DropReason::RateExceeded => "rate_exceeded",
+            DropReason::Replaced => "replaced",
         }
     }
 }
@@ -288,6 +292,8 @@ impl RtpSession {
             Err(DropReason::NotAccepted)
         } else if other.plan.as_ref().is_some_and(|p| !p.sends_to) {
             Err(DropReason::NotWanted)
+        } else if other.replaces(plan, &rtp, arrival) {
+            Err(DropReason::Replaced)
         } else if !leg.bucket.take(self.rate, arrival) {
             Err(DropReason::RateExceeded)
         } else {
@@ -412,7 +418,8 @@ impl RtpSession {
             | DropReason::SrtpRepeated
             | DropReason::SrtpExhausted
             | DropReason::NoKeys
-            | DropReason::RateExceeded => {}
+            | DropReason::RateExceeded
+            | DropReason::Replaced => {}
         }
         Decision::Drop(reason)
     }

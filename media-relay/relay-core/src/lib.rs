@@ -10,13 +10,15 @@
 //!   [`RtpSession::count_malformed`] for what only the sockets know;
 //! - commands: [`RtpSession::apply`] swaps the plan, [`RtpSession::begin_transcoding`] follows it,
 //!   [`RtpSession::copy_contexts`] and [`RtpSession::adopt_contexts`] move a leg's SRTP to another
-//!   stream, [`RtpSession::send_event`] sends a leg a key;
+//!   stream, [`RtpSession::send_event`] sends a leg a key, [`RtpSession::play`] and
+//!   [`RtpSession::stop_playing`] play it something;
 //! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`], [`RtpSession::poll_timeout`],
-//!   [`RtpSession::poll_rtcp`], [`RtpSession::poll_made`] and, at the end,
-//!   [`RtpSession::poll_goodbye`].
+//!   [`RtpSession::poll_rtcp`], [`RtpSession::poll_made`], [`RtpSession::poll_played`] and, at the
+//!   end, [`RtpSession::poll_goodbye`].
 #![forbid(unsafe_code)]
 
 mod datagrams;
+mod ear;
 mod events;
 mod fast_path;
 mod forward;
@@ -26,6 +28,7 @@ mod made;
 mod outbound;
 mod own_rtcp;
 mod plan;
+mod player;
 pub mod quality;
 mod rate;
 mod renumbering;
@@ -43,6 +46,7 @@ pub use latch::{Expectation, Latch, LearningPolicy, Verdict};
 pub use made::{LONGEST_MADE, MadePacket, MakeError};
 pub use own_rtcp::{LONGEST_REPORT, OwnReport, REPORT_INTERVAL, RtcpStyle};
 pub use plan::{CompiledLeg, Format};
+pub use player::{PlayableFormat, Track};
 pub use rtp_proto::NtpTime;
 pub use rtp_proto::stun::LONGEST_RESPONSE;
 pub use rtp_session::RtpSession;

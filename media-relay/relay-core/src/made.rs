@@ -8,9 +8,9 @@ use crate::events::EventQueue;
 use crate::forward::PacketKind;
 use crate::outbound::{Numbers, Outbound, Sent};
 use crate::plan::CompiledLeg;
-use crate::rtp_session::RtpSession;
+use crate::player::Player;
+use crate::rtp_session::{Leg, RtpSession};
 use crate::security::GROWTH;
-use crate::transcoding::LONGEST_PAYLOAD;
 use model::{Instant, LegSide};
 use rtp_proto::RtpHeader;
 use std::fmt;
@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Octets that the buffer for [`RtpSession::poll_made`] should hold.
-pub const LONGEST_MADE: usize = RtpHeader::BYTES + LONGEST_PAYLOAD + GROWTH;
+pub const LONGEST_MADE: usize = RtpHeader::BYTES + codecs::LONGEST_PAYLOAD + GROWTH;
 
 /// A packet that is ready to be sent from a leg's RTP socket; its octets are in the buffer that was
 /// given.
@@ -63,6 +63,9 @@ impl std::error::Error for MakeError {}
 pub(crate) struct Made {
     pub(crate) outbound: Outbound,
     events: EventQueue,
+    pub(crate) player: Option<Player>,
+    /// All of what was to be played was, and nobody has been told.
+    pub(crate) played: bool,
 }
 
 impl RtpSession {
@@ -91,8 +94,9 @@ impl RtpSession {
     /// When [`RtpSession::poll_made`] has something to send; `None` for never.
     pub fn made_deadline(&self) -> Option<Instant> {
         let made = self.legs.iter().filter_map(|leg| leg.made.as_deref());
-        let events = made.filter_map(|made| made.events.deadline()).min();
-        [events, self.transcoded_deadline()].into_iter().flatten().min()
+        let events = made.filter_map(|made| made.events.deadline());
+        let played = self.legs.iter().filter_map(Leg::player_deadline);
+        events.chain(played).chain(self.transcoded_deadline()).min()
     }
 
     /// Writes the next packet that is due to the front of `buffer` and counts it as sent; `None` when
@@ -100,7 +104,8 @@ impl RtpSession {
     pub fn poll_made(&mut self, now: Instant, buffer: &mut [u8]) -> Option<MadePacket> {
         LegSide::BOTH.into_iter().find_map(|to| {
             let transcoded = self.poll_transcoded(to, now, buffer);
-            transcoded.or_else(|| self.poll_event(to, now, buffer))
+            let event = transcoded.or_else(|| self.poll_event(to, now, buffer));
+            event.or_else(|| self.poll_player(to, now, buffer))
         })
     }
 
@@ -132,7 +137,7 @@ impl RtpSession {
 
     /// Writes a packet to the front of `buffer` and protects it; `None` when it cannot be sent, and
     /// its number is lost.
-    fn send_made(
+    pub(crate) fn send_made(
         &mut self,
         to: LegSide,
         header: &RtpHeader,
@@ -184,7 +189,8 @@ impl RtpSession {
                     Outbound::new(draw() as u32, last)
                 }
             };
-            Box::new(Made { outbound, events: EventQueue::default() })
+            let events = EventQueue::default();
+            Box::new(Made { outbound, events, player: None, played: false })
         })
     }
 
@@ -206,7 +212,9 @@ impl RtpSession {
         clock_rate: u32,
         at: Instant,
     ) {
-        let Some(made) = self.legs[to.index()].made.as_deref_mut() else { return };
+        let (from, leg) = crate::forward::pair(&mut self.legs, to.other());
+        let Some(made) = leg.made.as_deref_mut() else { return };
+        from.stream.show_losses();
         let Some(header) = buffer.first_chunk_mut::<{ RtpHeader::BYTES }>() else { return };
         let [_, _, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *header;
         let passing = Numbers {

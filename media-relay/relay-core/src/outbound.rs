@@ -106,6 +106,16 @@ impl Outbound {
         self.last.sequence
     }
 
+    /// A made packet has moved the source's time to `timestamp`, which is due at `at`.
+    pub(crate) fn advance(&mut self, timestamp: u32, clock_rate: u32, at: Instant) {
+        self.last = Sent { timestamp, clock_rate, at, ..self.last };
+    }
+
+    /// The next packet of the other leg, even of the source that it had, follows what was made.
+    pub(crate) fn part(&mut self) {
+        self.passing = None;
+    }
+
     /// What a packet of the other leg is to the leg.
     #[inline]
     pub(crate) fn pass(&mut self, numbers: Numbers, clock_rate: u32, at: Instant) -> Numbers {

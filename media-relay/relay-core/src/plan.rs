@@ -42,6 +42,9 @@ pub struct CompiledLeg {
     formats: [Format; FORMATS],
     /// Position in `formats` for each payload type; 0, the first format, for those not agreed.
     by_payload_type: [u8; 128],
+    /// The payload types of `formats`; the first `listed` count.
+    payload_types: [u8; FORMATS],
+    listed: usize,
     telephone_event: Option<u8>,
 }
 
@@ -50,8 +53,10 @@ impl CompiledLeg {
     pub fn new(plan: &LegPlan) -> Self {
         let mut formats = [Format::default(); FORMATS];
         let mut by_payload_type = [0_u8; 128];
+        let mut payload_types = [0_u8; FORMATS];
         for (position, mapping) in plan.codecs.iter().enumerate().take(FORMATS).rev() {
             formats[position] = format_of(mapping);
+            payload_types[position] = mapping.payload_type;
             if let Some(entry) = by_payload_type.get_mut(usize::from(mapping.payload_type)) {
                 *entry = position as u8;
             }
@@ -70,6 +75,8 @@ impl CompiledLeg {
             blocks_events: false,
             formats,
             by_payload_type,
+            payload_types,
+            listed: plan.codecs.len().min(FORMATS),
             telephone_event: plan.telephone_event,
         }
     }
@@ -79,6 +86,13 @@ impl CompiledLeg {
     pub fn format(&self, payload_type: u8) -> Format {
         let position = self.by_payload_type[usize::from(payload_type & 0x7f)];
         self.formats.get(usize::from(position)).copied().unwrap_or_default()
+    }
+
+    /// The formats in the leg's order, each with the payload type that the leg has for it; of several
+    /// the first.
+    pub fn numbered(&self) -> impl Iterator<Item = (u8, Format)> + '_ {
+        let listed = self.payload_types.iter().zip(&self.formats).take(self.listed);
+        listed.map(|(number, format)| (*number, *format)).filter(|(number, _)| *number < 128)
     }
 
     /// The clock rate of the first format, in Hz.

@@ -228,8 +228,8 @@ impl RtpSession {
 
     /// Whether `leg` should send and has not been heard for `after`; said once per silence.
     pub fn poll_silence(&mut self, leg: LegSide, now: Instant, after: Duration) -> bool {
-        let leg = &mut self.legs[leg.index()];
-        let silent = leg.should_speak() && now - leg.heard >= after;
+        let (leg, other) = crate::forward::pair(&mut self.legs, leg);
+        let silent = leg.should_speak(other) && now - leg.heard >= after;
         if silent {
             leg.silence_said = true;
         }
@@ -238,13 +238,17 @@ impl RtpSession {
 
     /// When [`RtpSession::poll_silence`] can first say something if nothing more arrives.
     pub fn silence_deadline(&self, after: Duration) -> Option<Instant> {
-        self.legs.iter().filter(|leg| leg.should_speak()).map(|leg| leg.heard + after).min()
+        let [a, b] = &self.legs;
+        let pairs = [(a, b), (b, a)].into_iter();
+        pairs.filter(|(leg, other)| leg.should_speak(other)).map(|(leg, _)| leg.heard + after).min()
     }
 }
 
 impl Leg {
-    fn should_speak(&self) -> bool {
-        !self.silence_said && self.plan.as_ref().is_some_and(|plan| plan.accepts_from)
+    /// What is played to the other leg speaks for this one.
+    fn should_speak(&self, other: &Leg) -> bool {
+        let may_speak = self.plan.as_ref().is_some_and(|plan| plan.accepts_from);
+        !self.silence_said && may_speak && !other.is_played_to()
     }
 
     #[inline]

@@ -24,6 +24,11 @@ pub(crate) struct LegStream {
     pub(crate) malformed: u32,
     /// Packets that were received and, by the media's direction, not sent on.
     withheld: u64,
+    /// Of what was lost or withheld, what left no gap in what the other leg got: something was
+    /// played there meanwhile.
+    hidden: i64,
+    /// What was lost and withheld when that began.
+    hidden_from: Option<i64>,
     pub(crate) sent: SentView,
     pub(crate) reception: StreamTotals,
     /// The format of the last audio packet.
@@ -130,6 +135,21 @@ impl LegStream {
         Some((Numbers { ssrc, sequence, timestamp }, at))
     }
 
+    /// What is missing from now on leaves no gap in what the other leg gets.
+    pub(crate) fn hide_losses(&mut self) {
+        if self.hidden_from.is_none() {
+            self.hidden_from = Some(self.not_sent_on());
+        }
+    }
+
+    /// The opposite.
+    #[inline]
+    pub(crate) fn show_losses(&mut self) {
+        if let Some(from) = self.hidden_from.take() {
+            self.hidden = self.hidden.saturating_add(self.not_sent_on().saturating_sub(from));
+        }
+    }
+
     pub(crate) fn received_rtcp(&mut self, len: usize) {
         self.rtcp_packets += 1;
         self.rtcp_bytes += len as u64;
@@ -168,7 +188,7 @@ impl LegStream {
         }
         let (upstream, clock_rate) = match self.made_anew {
             Some(made) => (made.upstream, made.clock_rate),
-            None => (other.not_sent_on(), other.format.unwrap_or_default().clock_rate),
+            None => (other.gaps(), other.format.unwrap_or_default().clock_rate),
         };
         self.peer.on_report_block(block, upstream, clock_rate);
         let (lsr, dlsr) = (block.last_sender_report, block.delay_since_last_sender_report);
@@ -190,6 +210,13 @@ impl LegStream {
     fn not_sent_on(&self) -> i64 {
         let withheld = i64::try_from(self.withheld).unwrap_or(i64::MAX);
         self.reception.cumulative().lost.saturating_add(withheld)
+    }
+
+    /// The same, but for what left no gap in what the other leg got.
+    fn gaps(&self) -> i64 {
+        let missing = self.not_sent_on();
+        let hidden = self.hidden_from.map_or(0, |from| missing.saturating_sub(from));
+        missing.saturating_sub(self.hidden).saturating_sub(hidden)
     }
 
     /// Takes the leg's answer to a time that went to it; `delay` in 1/65,536 s.

@@ -66,7 +66,8 @@ impl RtpSession {
     fn expected(&self) -> impl Iterator<Item = (LegSide, Instant)> {
         LegSide::BOTH.into_iter().filter_map(|side| {
             let leg = &self.legs[side.index()];
-            let should_send = leg.plan.as_ref().is_some_and(|plan| plan.accepts_from);
+            let should_send = leg.plan.as_ref().is_some_and(|plan| plan.accepts_from)
+                && !self.legs[side.other().index()].is_played_to();
             should_send.then_some((side, leg.heard.max(self.timeouts.since)))
         })
     }

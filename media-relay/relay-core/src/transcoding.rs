@@ -17,8 +17,6 @@ use std::time::Duration;
 
 /// Formats of one leg that are transcoded; more pass as they are.
 const WAYS: usize = 4;
-/// The most octets of audio in a packet that is made: what fits a path of 1,500 octets.
-pub(crate) const LONGEST_PAYLOAD: usize = 1_400;
 /// For how long noise is made after a sender said that it is silent, without another word of it.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 /// The sources that transcoders number their packets by; no leg sees them.
@@ -324,14 +322,15 @@ impl RtpSession {
         buffer: &mut [u8],
     ) -> Option<MadePacket> {
         let wants = |leg: &Leg| leg.plan.as_ref().is_some_and(|plan| plan.sends_to);
-        let wanted = wants(&self.legs[to.index()]) && self.legs[to.index()].made.is_some();
+        let leg = &self.legs[to.index()];
+        let wanted = wants(leg) && leg.made.is_some() && !leg.hears_player();
         let stage = self.rare.as_deref_mut()?.transcoding[to.other().index()].as_deref_mut()?;
         stage.deadline().filter(|due| *due <= now)?;
         let room = buffer.len().saturating_sub(GROWTH);
         let made = stage.poll_due(now, buffer.get_mut(..room)?);
         let clock_rate = stage.clock_rate();
         if !wanted {
-            // On hold: what was under way is of the past.
+            // On hold, or something is played: what was under way is of the past.
             stage.forget();
             return None;
         }
@@ -364,7 +363,7 @@ fn outgoing(to: &CodecMapping, format: AudioFormat, source: u32) -> Outgoing {
     let asked = u32::try_from(to.packet_duration.as_millis()).unwrap_or(u32::MAX);
     let longest = match format {
         AudioFormat::L16 { sample_rate } => {
-            LONGEST_PAYLOAD as u32 / (2 * sample_rate / 1_000).max(1)
+            codecs::LONGEST_PAYLOAD as u32 / (2 * sample_rate / 1_000).max(1)
         }
         _ => u32::MAX,
     };

@@ -1,13 +1,15 @@
 //! The packet path allocates nothing: every allocation of this process is counted.
 #![expect(unsafe_code, reason = "a global allocator that counts")]
 
+use codecs::{Clip, Recording};
 use model::{
-    Codec, CodecMapping, Instant, LegPlan, LegSecurity, LegSide, MediaId, MediaPlan, ReportKind,
-    SdesKeys, SrtpKey, SrtpSuite, TransactionId, TranscodableFormat, Transcoding, XrWishes,
+    Codec, CodecMapping, Instant, LegPlan, LegSecurity, LegSide, MediaId, MediaPlan, OtherMedia,
+    ReportKind, SdesKeys, SrtpKey, SrtpSuite, TransactionId, TranscodableFormat, Transcoding,
+    XrWishes,
 };
 use relay_core::{
     Decision, DropReason, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket,
-    NtpTime, REPORT_INTERVAL, RtcpStyle, RtpSession,
+    NtpTime, REPORT_INTERVAL, RtcpStyle, RtpSession, Track,
 };
 use rtp_proto::RtpHeader;
 use rtp_proto::rtcp::{
@@ -17,6 +19,7 @@ use rtp_proto::srtp::SrtpSender;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 struct Counting;
@@ -241,6 +244,41 @@ fn transcoded_audio_allocates_nothing() {
         assert_eq!(allocations, 0, "{a:?} to {b:?}");
         assert!(sent > 10, "{a:?} to {b:?}: {sent}");
     }
+}
+
+#[test]
+fn what_is_played_allocates_nothing() {
+    let mut session = session();
+    let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+    let mut packet = [0_u8; 172];
+    let playable = session.playable(LegSide::B).expect("PCMU");
+    let recording = Recording::ringback(model::Ringback::Europe);
+    let clip = Clip::encode(&recording, playable.format, playable.packet_ms).expect("it is made");
+    let payload_type = playable.payload_type;
+    let track = Track { clip: Arc::new(clip), payload_type, rounds: None, with: OtherMedia::Wins };
+    session.play(LegSide::B, track, Instant::ZERO, &mut || 7);
+    let (mut made, mut passed) = (0, 0);
+    let allocations = allocations_of(|| {
+        for millis in 0..60_000_u64 {
+            let now = Instant::from_millis(millis);
+            // The other leg speaks now and then, and is let through.
+            if millis % 10_000 < 1_000 && millis % 20 == 0 {
+                let sequence = (millis / 20) as u16;
+                let header = RtpHeader { sequence, ..RtpHeader::default() };
+                header.write_header(&mut packet);
+                let way =
+                    session.forward(LegSide::A, MediaSocket::Rtp, from, &mut packet, 172, now);
+                passed += u32::from(matches!(way, Decision::Send { .. }));
+            }
+            let mut buffer = [0; LONGEST_MADE];
+            while session.poll_made(now, &mut buffer).is_some() {
+                made += 1;
+            }
+        }
+    });
+    assert_eq!((allocations, passed), (0, 300));
+    // In each ten seconds one is the other leg's, and 180 ms pass before it is thought silent.
+    assert!((2_600..2_700).contains(&made), "{made}");
 }
 
 #[expect(clippy::expect_used, reason = "a test's helper")]

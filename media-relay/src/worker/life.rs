@@ -65,6 +65,7 @@ impl Worker {
             handshakes: None,
             is_transcoded: false,
             fast: None,
+            playing: None,
         };
         self.streams.fill(key, id, Box::new(stream));
         self.timers.set(deadline, key);
@@ -108,6 +109,7 @@ impl Worker {
         if let Some(key) = self.streams.key_of(id) {
             self.schedule_handshakes(key);
             self.schedule_reports(key);
+            self.play_again(key);
             if first && self.lane.is_some() {
                 self.fast_members.push(key);
             }
@@ -123,6 +125,7 @@ impl Worker {
         };
         self.parts.counters.streams.subtract(1);
         self.parts.counters.transcoded_streams.subtract(u64::from(stream.is_transcoded));
+        stream.forget_playing(&self.parts.counters);
         if let Some(lane) = &mut self.lane {
             stream.release_fast_path(lane, &self.parts.counters, now);
         }

@@ -87,6 +87,12 @@ impl Worker {
             tracing::debug!(media = id.0, ?leg, %error, "a key is not sent");
             return;
         }
+        self.schedule_made(key);
+    }
+
+    /// Arms the stream's timer for what is made here.
+    pub(super) fn schedule_made(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
         let deadlines = [stream.session.made_deadline(), stream.session.rtcp_deadline()];
         if let Some(at) = deadlines.into_iter().flatten().min()
             && at < stream.deadline

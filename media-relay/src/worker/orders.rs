@@ -63,8 +63,11 @@ impl Worker {
             Order::Command(MediaCommand::SendEvent { id, leg, event, duration }) => {
                 self.send_event(id, leg, event, duration);
             }
+            Order::Command(MediaCommand::Play { id, leg, playing }) => self.play(id, leg, playing),
+            Order::Command(MediaCommand::StopPlaying { id, leg }) => self.stop_playing(id, leg),
             Order::Command(MediaCommand::Report { id }) => self.report(id),
             Order::Command(MediaCommand::Release { id }) => self.release(id),
+            Order::Clip { to, ticket, clip } => self.take_clip(to, ticket, clip),
             Order::Adopt { to, contexts } => self.adopt(to, *contexts),
         }
     }

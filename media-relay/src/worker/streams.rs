@@ -1,6 +1,7 @@
 //! The streams of one worker, found by their id (commands) or by their position (packets).
 
 use super::control::LegHandshake;
+use super::play::LegPlaying;
 use super::reports::Reports;
 use crate::fast_path::FastLeg;
 use model::{Instant, LegSide, LocalMedia, MediaId};
@@ -159,6 +160,8 @@ pub(super) struct Stream {
     pub(super) is_transcoded: bool,
     /// By leg, what the kernel forwards; `None` while it has never forwarded anything.
     pub(super) fast: Option<Box<[Option<FastLeg>; 2]>>,
+    /// By leg, what is played to it, or is to be; `None` while nothing ever was.
+    pub(super) playing: Option<Box<[Option<LegPlaying>; 2]>>,
 }
 
 /// All streams of a worker; bounded by the ports that they hold.

@@ -10,6 +10,7 @@ mod connected;
 mod impaired;
 mod impairments;
 mod made;
+mod play;
 mod rate;
 mod rig;
 

@@ -3,7 +3,7 @@
 use crate::authentication::AuthenticationConfig;
 use crate::health::HealthConfig;
 use crate::registrar::SavedBinding;
-use model::{Fingerprint, TransportProtocol, UnixTime};
+use model::{Fingerprint, Ringback, TransportProtocol, UnixTime};
 use sip_proto::{Limits, TimerConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -85,6 +85,20 @@ pub struct EdgeConfig {
     pub bindings: Arc<[SavedBinding]>,
     /// Of the relay's certificate for DTLS-SRTP; without one such offers are refused with 488.
     pub dtls_fingerprint: Option<Fingerprint>,
+    /// Whether hold music is heard over what the holder sends.
+    pub hold_music_when: HoldMusicWhen,
+    /// What a transferred party hears while the target rings; `None` for nothing of ours.
+    pub ringback: Option<Ringback>,
+}
+
+/// When who is put on hold hears our music, where there is any for it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum HoldMusicWhen {
+    /// While the holder sends nothing: its own music wins.
+    #[default]
+    Silent,
+    /// Always; what the holder sends is dropped.
+    Always,
 }
 
 /// What a request gets whose source nobody has configured.
@@ -136,6 +150,8 @@ impl Default for EdgeConfig {
             udp_keep_alive: None,
             bindings: Arc::default(),
             dtls_fingerprint: None,
+            hold_music_when: HoldMusicWhen::default(),
+            ringback: Some(Ringback::default()),
         }
     }
 }

@@ -166,6 +166,8 @@ impl Edge {
             | MediaEvent::AllocationFailed { id, .. }
             | MediaEvent::Silent { id, .. }
             | MediaEvent::TimedOut { id, .. }
+            | MediaEvent::Plays { id, .. }
+            | MediaEvent::Played { id, .. }
             | MediaEvent::Lost { id } => *id,
             MediaEvent::Report(_) => return,
         };

@@ -49,7 +49,7 @@ mod target_health;
 mod transfer;
 
 pub use authentication::{AuthenticationConfig, AuthenticationCounters};
-pub use config::{EdgeConfig, Listener, Stir, UnknownSources};
+pub use config::{EdgeConfig, HoldMusicWhen, Listener, Stir, UnknownSources};
 pub use edge::{Edge, Output, ResolveId};
 pub use health::HealthConfig;
 pub use identity::ExpectedPeer;

@@ -83,6 +83,10 @@ pub(crate) struct LegMedia {
     /// As it came, to recognise a refresh that changes nothing.
     received_body: Option<Arc<[u8]>>,
     plan: Option<LegPlan>,
+    /// What the other leg hears while this one holds.
+    hold_music: Option<Arc<str>>,
+    /// It has wanted media before: what does not any more is a hold.
+    has_listened: bool,
 }
 
 /// The media of a call.
@@ -111,6 +115,8 @@ impl CallMedia {
             received: None,
             received_body: None,
             plan: None,
+            hold_music: None,
+            has_listened: false,
         };
         CallMedia {
             id: None,
@@ -168,6 +174,24 @@ impl CallMedia {
     /// Begins the leg's media under a policy: what another peer was told on it is forgotten.
     pub(crate) fn start_leg(&mut self, leg: LegSide, encryption: Encryption) {
         self.legs[leg.index()].origin.start_leg(encryption);
+    }
+
+    /// What the other leg is to hear while `leg` holds.
+    pub(crate) fn set_hold_music(&mut self, leg: LegSide, music: Option<Arc<str>>) {
+        let media = &mut self.legs[leg.index()];
+        (media.hold_music, media.has_listened) = (music, false);
+    }
+
+    /// The music of a leg that holds (RFC 3264 section 8.4); `None` of one that does not, or has none.
+    pub(crate) fn hold_music_of(&self, leg: LegSide) -> Option<Arc<str>> {
+        let media = &self.legs[leg.index()];
+        let holds = media.has_listened && !media.received.as_ref()?.direction.receives();
+        media.hold_music.clone().filter(|_| holds)
+    }
+
+    /// Whether the relay may send a leg media.
+    pub(crate) fn wants_media(&self, leg: LegSide) -> bool {
+        self.legs[leg.index()].plan.as_ref().is_some_and(|plan| plan.sends_to)
     }
 
     /// Refuses the audio that `leg` describes if its policy does: plain where SRTP is required, and
@@ -246,6 +270,10 @@ impl CallMedia {
         role: Role<'_>,
     ) -> Result<Vec<u8>, BodyFault> {
         let local = self.local.as_ref().ok_or(BodyFault::NotAcceptable)?;
+        let holder = &self.legs[target.other().index()];
+        let with_music = (holder.has_listened && holder.hold_music.is_some())
+            .then(|| received.clone().sending_on_hold());
+        let received = with_music.as_ref().unwrap_or(received);
         let leg = &mut self.legs[target.index()];
         let options = AnchorOptions::default();
         let mut draw = || random.next_u64();
@@ -310,6 +338,7 @@ impl CallMedia {
     pub(crate) fn note_received(&mut self, leg: LegSide, description: &SessionDescription) {
         let media = &mut self.legs[leg.index()];
         media.received = seen_under(media.origin.encryption(), description).audio();
+        media.has_listened |= media.received.as_ref().is_some_and(|r| r.direction.receives());
         media.received_body = Some(description.text().clone());
     }
 

@@ -1,6 +1,7 @@
 //! One session description, read and written.
 
 use crate::audio::AudioStream;
+use crate::direction::Direction;
 use crate::error::{Malformed, SdpError};
 use crate::profile::Encryption;
 use sdp_types::{Media, ParserError, Session};
@@ -91,6 +92,19 @@ impl SessionDescription {
         if encryption != self.encryption {
             self.audio = choose(&self.inner, encryption);
             self.encryption = encryption;
+        }
+        self
+    }
+
+    /// The same description by somebody who has something to send while on hold: where its audio
+    /// neither sends nor receives, [`anchor`](crate::anchor) writes that it sends.
+    #[must_use]
+    pub fn sending_on_hold(mut self) -> Self {
+        if let Some(audio) = &mut self.audio
+            && audio.direction == Direction::Inactive
+            && !audio.profile.is_fax()
+        {
+            audio.direction = Direction::SendOnly;
         }
         self
     }

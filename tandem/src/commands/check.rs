@@ -2,7 +2,7 @@
 
 use super::{complain, load, say};
 use crate::clock::Origin;
-use crate::config::{Config, Finding, TlsFileKind, TlsFiles};
+use crate::config::{AudioFile, Config, Finding, TlsFileKind, TlsFiles};
 use relay_control::fingerprint_text;
 use sip_edge::tls;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub(crate) fn check(path: &Path) -> ExitCode {
     if !tls_files_are_fine(path, &config) {
         return ExitCode::FAILURE;
     }
-    if !identity_files_are_fine(path, &config) {
+    if !identity_files_are_fine(path, &config) || !audio_files_are_fine(path, &config) {
         return ExitCode::FAILURE;
     }
     if let Some(control) = &config.relay_control {
@@ -53,6 +53,18 @@ fn tls_files_are_fine(path: &Path, config: &Config) -> bool {
                 complain(error.in_file(&file));
                 fine = false;
             }
+        }
+    }
+    fine
+}
+
+/// The same for what is to be played. All of them together may still be too much for a node's memory.
+fn audio_files_are_fine(path: &Path, config: &Config) -> bool {
+    let mut fine = true;
+    for AudioFile { line, path: audio } in &config.audio_files {
+        if let Err(error) = media_relay::check_audio_file(audio) {
+            complain(format_args!("{}:{line}: hold_music: {error}", path.display()));
+            fine = false;
         }
     }
     fine

@@ -152,7 +152,10 @@ fn say_media(media: &Media) {
 fn read_again(node: &mut Node, path: &Path) {
     match config::load(path) {
         Ok(config) => {
-            let restart = node.reload(config);
+            let restart = match node.reload(config) {
+                Ok(restart) => restart,
+                Err(error) => return not_taken(path, &error),
+            };
             say(format_args!("{}: read again", path.display()));
             if !restart.is_empty() {
                 complain(format_args!(
@@ -162,11 +165,13 @@ fn read_again(node: &mut Node, path: &Path) {
                 ));
             }
         }
-        Err(errors) => {
-            complain(errors);
-            complain(format_args!("{}: not taken; the old one stays in force", path.display()));
-        }
+        Err(errors) => not_taken(path, &errors),
     }
+}
+
+fn not_taken(path: &Path, why: &dyn std::fmt::Display) {
+    complain(why);
+    complain(format_args!("{}: not taken; the old one stays in force", path.display()));
 }
 
 /// Warnings, what this binary tells, and which path media takes.

@@ -1,6 +1,7 @@
 //! `[[carrier]]`.
 
 use super::credential;
+use super::media::Media;
 use super::reader::Table;
 use super::sip::Sip;
 use super::stir::Stir;
@@ -8,7 +9,7 @@ use super::{tls, value};
 use directory::{CallerId, Carrier, DEFAULT_HUNT_FINAL_CODES, Srtp, Verify};
 use model::{CarrierId, TransportProtocol};
 
-pub(super) fn read(mut table: Table<'_>, sip: &Sip, stir: &Stir) -> Option<Carrier> {
+pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media, stir: &Stir) -> Option<Carrier> {
     let id = table.required("id", "id = \"pstn-1\"", |v| {
         CarrierId::new(value::text(v)?).map_err(|error| error.to_string())
     });
@@ -69,6 +70,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, stir: &Stir) -> Option<Carri
         table.warn_at(&format!("inbound_cidrs[{n}]"), message);
     }
     let redirects = super::redirects::read(&mut table);
+    let hold_music = super::hold_music::read_hold_music(&mut table, media.hold_music.as_ref());
     table.finish();
     Some(Carrier {
         port,
@@ -97,6 +99,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, stir: &Stir) -> Option<Carri
         cps_limit,
         emergency,
         redirects,
+        hold_music,
         ..Carrier::new(id?, host?)
     })
 }

@@ -1,10 +1,12 @@
 //! `[media]`.
 
+use super::hold_music;
 use super::reader::Table;
 use super::sip::{HOUR, MINUTE, SECOND};
 use super::value;
+use b2bua::HoldMusicWhen;
 use media_relay::{FastPathMode, RtcpStyle};
-use model::{MediaTimeouts, TranscodableFormat};
+use model::{MediaTimeouts, Ringback, TranscodableFormat};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -41,9 +43,16 @@ pub(crate) struct Media {
     /// Packets a second that a leg may send, 600 to 1,000,000; default 2,000. The kernel's path takes
     /// up to 560 of a stream by itself, so that less could not be kept.
     pub(crate) max_packets_per_second: u32,
+    /// The WAV file that who is put on hold hears, where nothing else is said; default none.
+    pub(crate) hold_music: Option<Arc<str>>,
+    /// Whether it is heard over what the holder sends; default [`HoldMusicWhen::Silent`].
+    pub(crate) hold_music_when: HoldMusicWhen,
+    /// What a transferred party hears while the target rings; default North America's.
+    pub(crate) ringback: Option<Ringback>,
 }
 
 pub(super) fn read(mut table: Table<'_>) -> Media {
+    let hold_music = hold_music::read_hold_music(&mut table, None);
     let loopback = IpAddr::from([127, 0, 0, 1]);
     let bind = table.one_or_list("bind", value::ip_address).unwrap_or_else(|| vec![loopback]);
     let advertise = table.one_or_list("advertise", value::ip_address);
@@ -70,23 +79,47 @@ pub(super) fn read(mut table: Table<'_>) -> Media {
         max_packets_per_second: table.or("max_packets_per_second", 2_000, |v| {
             value::within(value::integer(v)?, 600..=1_000_000)
         }),
+        hold_music,
+        hold_music_when: table.or(
+            "hold_music_when",
+            HoldMusicWhen::default(),
+            hold_music::read_when,
+        ),
+        ringback: table.or("ringback", Some(Ringback::default()), hold_music::read_ringback),
     };
     table.finish();
     media
 }
 
-/// `[voice_connector.media]`: silence that ends calls, and whether audio is transcoded.
+/// `[voice_connector.media]`.
+pub(super) struct ConnectorMedia {
+    /// Silence that ends calls.
+    pub(super) timeouts: MediaTimeouts,
+    /// Whether audio is transcoded.
+    pub(super) transcoding: Arc<[TranscodableFormat]>,
+    pub(super) hold_music: Option<Arc<str>>,
+}
+
+/// `default` is the hold music where the section says none.
 pub(super) fn read_of_connector(
     mut table: Table<'_>,
-) -> (MediaTimeouts, Arc<[TranscodableFormat]>) {
+    default: Option<&Arc<str>>,
+) -> ConnectorMedia {
+    let media = ConnectorMedia {
+        hold_music: hold_music::read_hold_music(&mut table, default),
+        timeouts: read_timeouts(&mut table),
+        transcoding: super::transcoding::read(&mut table),
+    };
+    table.finish();
+    media
+}
+
+fn read_timeouts(table: &mut Table<'_>) -> MediaTimeouts {
     let default = Some(5 * MINUTE);
-    let timeouts = MediaTimeouts {
+    MediaTimeouts {
         one: table.or("one_silent", None, silence),
         both: table.or("both_silent", default, silence),
-    };
-    let transcoding = super::transcoding::read(&mut table);
-    table.finish();
-    (timeouts, transcoding)
+    }
 }
 
 /// Shorter would take the pauses of a caller who listens for a broken path.

@@ -11,6 +11,7 @@ mod credential;
 mod error;
 mod group;
 mod health;
+mod hold_music;
 mod limits;
 mod media;
 mod node;
@@ -31,6 +32,7 @@ mod voice_connector;
 mod tests;
 
 pub(crate) use error::{ConfigErrors, Finding};
+pub(crate) use hold_music::AudioFile;
 pub(crate) use limits::{Drain, Limits};
 pub(crate) use media::Media;
 pub(crate) use node::Node;
@@ -75,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) directory: Arc<Snapshot>,
     /// The files of TLS, to be looked at.
     pub(crate) tls_files: Vec<TlsFiles>,
+    /// The audio files that it names, to be read; each as often as it is named.
+    pub(crate) audio_files: Vec<AudioFile>,
     /// What is fine but probably not meant.
     pub(crate) warnings: Vec<Finding>,
 }
@@ -126,9 +130,10 @@ impl Config {
         let authentication = authentication::read(root.table("authentication"));
         let drain = limits::read_drain(root.table("drain"));
         let stir = stir::read(root.table("stir"));
-        let directory = read_directory(&mut root, &sip, &stir);
+        let directory = read_directory(&mut root, &sip, &media, &stir);
         root.finish();
         let tls_files = document.take_tls_files();
+        let audio_files = document.take_audio_files();
         // A value that could not be read has its error already; the stand-ins never get out.
         let warnings = document.into_warnings()?;
         let directory = directory.ok_or_else(|| ConfigErrors::unexplained(file_name))?;
@@ -146,15 +151,24 @@ impl Config {
             drain,
             directory,
             tls_files,
+            audio_files,
             warnings,
         })
     }
+
+    /// The audio files that the relay is to read, each once.
+    pub(crate) fn audio_paths(&self) -> Vec<Arc<str>> {
+        let mut paths: Vec<_> = self.audio_files.iter().map(|file| file.path.clone()).collect();
+        paths.sort();
+        paths.dedup();
+        paths
+    }
 }
 
-fn read_directory(root: &mut Table<'_>, sip: &Sip, stir: &Stir) -> Option<Snapshot> {
-    let carriers = root.tables("carrier", |table| carrier::read(table, sip, stir));
+fn read_directory(root: &mut Table<'_>, sip: &Sip, media: &Media, stir: &Stir) -> Option<Snapshot> {
+    let carriers = root.tables("carrier", |table| carrier::read(table, sip, media, stir));
     let voice_connectors =
-        root.tables("voice_connector", |table| voice_connector::read(table, sip));
+        root.tables("voice_connector", |table| voice_connector::read(table, sip, media));
     let groups = root.tables("voice_connector_group", group::read);
     let high_risk_prefixes = policy::read_fraud(root.table("fraud"));
     let domain = sip.domain.clone();

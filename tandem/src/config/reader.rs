@@ -1,11 +1,13 @@
 //! Walks a parsed TOML document and collects everything that is wrong on the way.
 
 use super::error::{ConfigErrors, Finding};
+use super::hold_music::AudioFile;
 use super::tls::{TlsFileKind, TlsFiles};
 use super::value;
 use directory::Problem;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -26,6 +28,7 @@ struct Notes {
     /// the paths of [`Problem`] do.
     places: BTreeMap<String, usize>,
     tls_files: Vec<TlsFiles>,
+    audio_files: Vec<AudioFile>,
 }
 
 impl<'a> Document<'a> {
@@ -88,6 +91,11 @@ impl<'a> Document<'a> {
     /// The files of TLS that were named, in the order of lines.
     pub(super) fn take_tls_files(&self) -> Vec<TlsFiles> {
         std::mem::take(&mut self.notes.borrow_mut().tls_files)
+    }
+
+    /// The audio files that were named, in the order of lines.
+    pub(super) fn take_audio_files(&self) -> Vec<AudioFile> {
+        std::mem::take(&mut self.notes.borrow_mut().audio_files)
     }
 
     fn error(&self, offset: usize, message: String) {
@@ -156,6 +164,13 @@ impl<'a> Table<'a> {
     pub(super) fn note_tls_file(&self, key: &str, kind: TlsFileKind) {
         let line = self.document.line(self.document.place(&self.path_of(key)));
         self.document.notes.borrow_mut().tls_files.push(TlsFiles { line, kind });
+    }
+
+    /// The same for audio.
+    pub(super) fn note_audio_file(&self, key: &str, path: &Arc<str>) {
+        let line = self.document.line(self.document.place(&self.path_of(key)));
+        let file = AudioFile { line, path: Arc::clone(path) };
+        self.document.notes.borrow_mut().audio_files.push(file);
     }
 
     /// Whether the key is there.

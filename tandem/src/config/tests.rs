@@ -313,5 +313,6 @@ mod connectors;
 mod encryption;
 mod listeners;
 mod parsing;
+mod playing;
 mod policy;
 mod relay_control;

@@ -1,6 +1,7 @@
 //! `[[voice_connector]]` and its sections.
 
 use super::credential;
+use super::media::{ConnectorMedia, Media};
 use super::policy;
 use super::reader::Table;
 use super::sip::Sip;
@@ -13,7 +14,7 @@ use model::{TransportProtocol, VoiceConnectorId};
 use std::sync::Arc;
 use toml::de::DeValue;
 
-pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
+pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<VoiceConnector> {
     let id = table.required("id", "id = \"abcdef1ghij2klmno3pqr4\"", |v| {
         VoiceConnectorId::new(value::text(v)?).map_err(|error| error.to_string())
     });
@@ -37,7 +38,8 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
     let registration = super::registration::of_voice_connector(table.table("registration"));
     let logging = read_logging(table.table("logging"));
     let streaming = read_streaming(table.table("streaming"));
-    let (media_timeouts, transcoding) = super::media::read_of_connector(table.table("media"));
+    let ConnectorMedia { timeouts: media_timeouts, transcoding, hold_music } =
+        super::media::read_of_connector(table.table("media"), media.hold_music.as_ref());
 
     let redirects = super::redirects::read(&mut table);
     if !numbers.is_empty() && routes.is_empty() && !disabled {
@@ -85,6 +87,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<VoiceConnector> {
         dry_run,
         media_timeouts,
         transcoding,
+        hold_music,
         ..connector
     })
 }

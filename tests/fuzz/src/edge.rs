@@ -229,6 +229,8 @@ impl World {
             }
             MediaCommand::Apply { id, .. }
             | MediaCommand::SendEvent { id, .. }
+            | MediaCommand::Play { id, .. }
+            | MediaCommand::StopPlaying { id, .. }
             | MediaCommand::MoveLeg { from: (id, _), .. }
             | MediaCommand::Report { id } => {
                 assert!(self.media.contains(id), "a plan is for media that exists");

@@ -12,6 +12,7 @@ mod endpoint;
 mod media;
 pub mod mutate;
 mod ng;
+mod recording;
 mod relay_control;
 pub mod seeds;
 mod session_description;
@@ -23,6 +24,7 @@ pub use edge::edge;
 pub use endpoint::sip_endpoint;
 pub use media::{rtcp, rtp, rtp_session};
 pub use ng::ng;
+pub use recording::recording;
 pub use relay_control::relay_control;
 pub use session_description::sdp;
 pub use sip::{sip_message, sip_stream};
@@ -74,10 +76,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rtp_session", run: rtp_session, shared_seeds: &[], words: &[] },
     Target { name: "srtp", run: srtp, shared_seeds: &[], words: &[] },
     Target { name: "transcoder", run: transcoder, shared_seeds: &[], words: &[] },
+    Target { name: "recording", run: recording, shared_seeds: &[], words: WAV_WORDS },
     Target { name: "ng", run: ng, shared_seeds: &[], words: NG_WORDS },
     Target { name: "relay_control", run: relay_control, shared_seeds: &[], words: &["TDMRELAY"] },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
+
+const WAV_WORDS: &[&str] = &["RIFF", "WAVE", "fmt ", "data", "LIST"];
 
 const SIP_WORDS: &[&str] = &[
     "\r\n",

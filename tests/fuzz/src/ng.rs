@@ -131,6 +131,8 @@ impl Script {
             }
             MediaCommand::Apply { id, .. }
             | MediaCommand::SendEvent { id, .. }
+            | MediaCommand::Play { id, .. }
+            | MediaCommand::StopPlaying { id, .. }
             | MediaCommand::Report { id }
             | MediaCommand::MoveLeg { from: (id, _), .. } => {
                 assert!(self.open.contains(&id), "a command is for a stream that exists");

@@ -20,6 +20,10 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "srtp" => crate::srtp::seeds(),
         "relay_control" => crate::relay_control::seeds(),
         "transcoder" => crate::transcoder::seeds(),
+        "recording" => vec![(
+            "chunks",
+            [b"RIFF\0\0\0\0WAVE".as_slice(), &b"LIST\0\0\0\0".repeat(10_000)].concat(),
+        )],
         "ng" => vec![
             ("nested", [b"1 ".as_slice(), &b"l".repeat(100_000)].concat()),
             ("many", format!("1 d1:al{}ee", "0:".repeat(40_000)).into_bytes()),

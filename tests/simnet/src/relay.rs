@@ -1,7 +1,9 @@
 //! A media relay without packets: it hands out ports and remembers what it was told.
 
 use crate::fixture::EDGE;
-use model::{AllocationFailure, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaPlan};
+use model::{
+    AllocationFailure, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaPlan, Playing,
+};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,6 +30,8 @@ pub struct FakeRelay {
     pub plans: Vec<MediaPlan>,
     /// Every leg that went over from one stream to another, with its SRTP, oldest first.
     pub moves: Vec<[(MediaId, LegSide); 2]>,
+    /// What each leg hears that the other one does not say.
+    pub playing: HashMap<(MediaId, LegSide), Playing>,
     open: HashMap<MediaId, [LocalMedia; 2]>,
     held: Vec<MediaId>,
     next_port: u16,
@@ -40,6 +44,7 @@ impl FakeRelay {
             mode: RelayMode::Answers,
             plans: Vec::new(),
             moves: Vec::new(),
+            playing: HashMap::new(),
             open: HashMap::new(),
             held: Vec::new(),
             next_port: 20_000,
@@ -77,12 +82,23 @@ impl FakeRelay {
                 assert!(self.open.contains_key(&id), "a key for {id:?}, which has no ports");
                 None
             }
+            MediaCommand::Play { id, leg, playing } => {
+                assert!(self.open.contains_key(&id), "{id:?} plays, and has no ports");
+                self.playing.insert((id, leg), playing);
+                None
+            }
+            MediaCommand::StopPlaying { id, leg } => {
+                let played = self.playing.remove(&(id, leg));
+                assert!(played.is_some(), "nothing was played to {leg:?} of {id:?}");
+                None
+            }
             MediaCommand::Report { id } => {
                 assert!(self.open.contains_key(&id), "a report of {id:?}, which has no ports");
                 None
             }
             MediaCommand::Release { id } => {
                 assert!(self.open.remove(&id).is_some(), "{id:?} was released without ports");
+                self.playing.retain(|(on, _), _| *on != id);
                 None
             }
         }
@@ -101,6 +117,7 @@ impl FakeRelay {
 
     /// It was started anew, and knows no stream any more.
     pub fn forget(&mut self) -> Vec<MediaEvent> {
+        self.playing.clear();
         self.open.drain().map(|(id, _)| MediaEvent::Lost { id }).collect()
     }
 

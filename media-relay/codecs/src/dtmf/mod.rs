@@ -21,4 +21,4 @@ const COLUMNS: [f32; 4] = [1_209.0, 1_336.0, 1_477.0, 1_633.0];
 /// The event at each row and column: 10 is `*`, 11 is `#`, 12 to 15 are A to D.
 const EVENTS: [[u8; 4]; 4] = [[1, 2, 3, 12], [4, 5, 6, 13], [7, 8, 9, 14], [10, 0, 11, 15]];
 /// The amplitude of a sine of 0 dBm0, in 16-bit samples: 3.17 dB below full scale.
-const ZERO_DBM0: f32 = 22_300.0;
+pub(crate) const ZERO_DBM0: f32 = 22_300.0;

@@ -126,7 +126,10 @@ impl World {
                 assert!(self.open.remove(&id.0).is_some(), "released without ports");
                 self.report(id, ReportKind::Final);
             }
-            MediaCommand::MoveLeg { .. } | MediaCommand::SendEvent { .. } => {
+            MediaCommand::MoveLeg { .. }
+            | MediaCommand::SendEvent { .. }
+            | MediaCommand::Play { .. }
+            | MediaCommand::StopPlaying { .. } => {
                 panic!("nothing orders this")
             }
         }

@@ -267,7 +267,7 @@ fn no_packet_is_too_long_for_its_path() {
         let mut call = Call::new(&plan(vec![pcmu()], vec![to.clone()]));
         let heard = call.second(PCMU, 0);
         assert!(heard.len() > 10, "{to:?}");
-        assert!(heard.iter().all(|got| got.payload.len() <= super::LONGEST_PAYLOAD), "{to:?}");
+        assert!(heard.iter().all(|got| got.payload.len() <= codecs::LONGEST_PAYLOAD), "{to:?}");
     }
 }
 

@@ -251,6 +251,7 @@ impl Call {
         if let Some(command) = self.media.apply(sources, timeouts) {
             context.outputs.push_back(crate::edge::Output::Media(command));
         }
+        self.review_playing(context);
     }
 
     /// A 2xx to an INVITE of ours that nothing waits for: a copy, the answer of a second fork, or

@@ -58,6 +58,11 @@ impl Call {
         };
         let encryption = encryption::of_route(&self.voice_connector, self.parties.direction, route);
         self.media.start_leg(LegSide::B, encryption);
+        let music = match &route.carrier {
+            Some(carrier) => &carrier.hold_music,
+            None => &self.voice_connector.hold_music,
+        };
+        self.media.set_hold_music(LegSide::B, music.clone());
         pending.attempt += 1;
         pending.early_answer = None;
         pending.forks = Forks::default();

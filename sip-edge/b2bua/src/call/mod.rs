@@ -14,6 +14,7 @@ mod information;
 mod next_server;
 mod notify;
 mod pass;
+mod playing;
 mod prack;
 mod progress;
 mod realign;
@@ -51,6 +52,7 @@ use crate::spending::Running;
 use bytes::Bytes;
 use directory::{Target, VoiceConnector, country_of};
 use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side, TransactionId};
+use playing::Played;
 use realign::Realign;
 use referral::Referral;
 use reliable::ReliableProvisionals;
@@ -108,6 +110,8 @@ pub(crate) struct Call {
     hung_up: Vec<SentAck>,
     /// What each leg holds of others; it moves with the leg when the call is transferred.
     held: [Held; 2],
+    /// What the relay plays to the legs.
+    played: Played,
     /// Counted in policing and in the active calls.
     pub(crate) counted: bool,
 }
@@ -152,6 +156,8 @@ impl Call {
             encryption::of_caller(connector, carrier.map(|c| &**c), admission.emergency);
         media.start_leg(LegSide::A, encryption);
         media.transcode(connector.transcoding.clone());
+        let music = carrier.map_or(&connector.hold_music, |carrier| &carrier.hold_music);
+        media.set_hold_music(LegSide::A, music.clone());
         Call {
             key,
             id: context.new_transaction_id(),
@@ -176,6 +182,7 @@ impl Call {
             requests: TokenBucket::full(MAX_REQUESTS_PER_SECOND, Instant::ZERO),
             hung_up: Vec::new(),
             held: Default::default(),
+            played: Played::default(),
             counted: true,
         }
     }
@@ -345,6 +352,8 @@ impl Call {
             MediaEvent::Lost { id } => self.media_lost(context, now, *id),
             // Silence alone is for the record.
             MediaEvent::Silent { .. } | MediaEvent::Report(_) => {}
+            // The relay logs and counts what it cannot play; the call goes on without.
+            MediaEvent::Plays { .. } | MediaEvent::Played { .. } => {}
         }
     }
 

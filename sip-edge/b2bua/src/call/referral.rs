@@ -51,6 +51,8 @@ pub(crate) struct Referral {
     pub(super) subscription: Option<super::notify::Subscription>,
     /// A REFER came before in this call: the next subscription needs an id (RFC 3515 section 2.4.6).
     repeated: bool,
+    /// The target rings, or is called again elsewhere.
+    rings: bool,
     /// The call that the far end leaves for.
     leaving_for: Option<TransactionId>,
 }
@@ -58,6 +60,12 @@ pub(crate) struct Referral {
 impl Referral {
     pub(super) fn is_busy(&self) -> bool {
         self.machine.state() != ReferralState::Idle
+    }
+
+    /// Whether `leg` waits for a target that rings.
+    pub(super) fn rings_for(&self, leg: LegSide) -> bool {
+        let waits = self.machine.state() == ReferralState::Trying;
+        waits && self.rings && self.transferor == Some(leg.other())
     }
 
     /// Whether the far end is with another call, on trial: none is here to negotiate with.
@@ -112,6 +120,7 @@ impl Call {
         let id = std::mem::replace(&mut self.referral.repeated, true).then_some(number);
         self.referral.machine.go(ReferralState::Trying);
         self.referral.transferor = Some(transferor);
+        self.referral.rings = false;
         self.referral.target = Some(target);
         if wanted {
             self.subscribe(context, now, transferor, id);
@@ -137,7 +146,11 @@ impl Call {
             return;
         }
         match outcome {
-            Outcome::Progress(status) => self.notify(context, now, status),
+            Outcome::Progress(status) => {
+                self.referral.rings = true;
+                self.review_playing(context);
+                self.notify(context, now, status);
+            }
             Outcome::Failed(status) => self.transfer_failed(context, now, status),
         }
     }
@@ -147,6 +160,7 @@ impl Call {
         let transferor = self.referral.transferor.take();
         self.referral.target = None;
         self.referral.machine.go(ReferralState::Failing);
+        self.review_playing(context);
         self.notify(context, now, status);
         if transferor.is_some_and(|side| self.legs[side.index()].gone) {
             self.bye_reason = Some("SIP;cause=480;text=\"Transfer failed\"");

@@ -21,6 +21,7 @@ mod fraud;
 mod groups;
 mod headers;
 mod health;
+mod hold_music;
 mod hostile;
 mod hunting;
 mod information;

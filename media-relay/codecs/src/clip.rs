@@ -1,0 +1,113 @@
+//! A recording in one format, packet by packet, ready to be sent as often as somebody is to hear it.
+
+use crate::format::{AudioEncoder, AudioFormat, Encoder};
+use crate::recording::Recording;
+use crate::resample::Resampler;
+use std::time::Duration;
+
+/// Packet durations that a clip may have, in ms, the longest first. Opus has none of 30 ms.
+const PACKET_MS: [u32; 5] = [60, 40, 30, 20, 10];
+const DEFAULT_PACKET_MS: u32 = 20;
+/// Octets of the longest payload: with all headers it fits a path of 1,500 octets.
+pub const LONGEST_PAYLOAD: usize = 1_400;
+
+/// The payloads of a recording. Read only: all calls share one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Clip {
+    format: AudioFormat,
+    packet_ms: u32,
+    octets: Box<[u8]>,
+    /// Where each payload ends.
+    ends: Box<[u32]>,
+}
+
+impl Clip {
+    /// Encodes `recording` in packets of `packet_ms`, which [`Clip::packet_ms_for`] gives. The last
+    /// packet ends in silence. `None` when the format has no packets of that duration, or the
+    /// recording no samples.
+    pub fn encode(recording: &Recording, format: AudioFormat, packet_ms: u32) -> Option<Self> {
+        if Self::packet_ms_for(format, packet_ms) != packet_ms {
+            return None;
+        }
+        let from = recording.sample_rate();
+        let to = match format {
+            // It takes what the recording has.
+            AudioFormat::Opus => from,
+            format => format.sample_rate(),
+        };
+        let mut encoder = AudioEncoder::new(format, to)?;
+        let mut resampler = Resampler::new(from, to)?;
+        let frame = (from / 1_000 * packet_ms) as usize;
+        let mut samples = vec![0; frame];
+        let mut resampled = vec![0; resampler.output_of(frame)];
+        let mut payload = [0; LONGEST_PAYLOAD];
+        let (mut octets, mut ends) = (Vec::new(), Vec::new());
+        for piece in recording.samples().chunks(frame) {
+            samples.fill(0);
+            samples.get_mut(..piece.len())?.copy_from_slice(piece);
+            let count = resampler.resample(&samples, &mut resampled);
+            let len = encoder.encode(resampled.get(..count)?, &mut payload).ok()?;
+            octets.extend_from_slice(payload.get(..len)?);
+            ends.push(u32::try_from(octets.len()).ok()?);
+        }
+        if ends.is_empty() {
+            return None;
+        }
+        Some(Clip { format, packet_ms, octets: octets.into(), ends: ends.into() })
+    }
+
+    /// The packet duration for a leg that asks for `wanted` ms: that, where the format has such
+    /// packets, else 20 ms; 10 ms where longer ones would be longer than [`LONGEST_PAYLOAD`].
+    pub fn packet_ms_for(format: AudioFormat, wanted: u32) -> u32 {
+        let exists = |ms: u32| PACKET_MS.contains(&ms) && (ms != 30 || format != AudioFormat::Opus);
+        let wanted = if exists(wanted) { wanted } else { DEFAULT_PACKET_MS };
+        let octets = match format {
+            AudioFormat::L16 { sample_rate } => sample_rate / 1_000 * 2,
+            _ => 8,
+        };
+        let fits = |ms: &u32| *ms <= wanted && (ms * octets) as usize <= LONGEST_PAYLOAD;
+        PACKET_MS.into_iter().filter(|ms| exists(*ms)).find(fits).unwrap_or(DEFAULT_PACKET_MS)
+    }
+
+    /// Its format.
+    pub const fn format(&self) -> AudioFormat {
+        self.format
+    }
+
+    /// Packets in it, at least one.
+    pub fn packets(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The payload of a packet; nothing beyond the last.
+    #[inline]
+    pub fn payload(&self, packet: usize) -> &[u8] {
+        let end = self.ends.get(packet).map_or(0, |end| *end as usize);
+        let before = packet.checked_sub(1).and_then(|before| self.ends.get(before));
+        let begin = before.map_or(0, |begin| *begin as usize);
+        self.octets.get(begin..end).unwrap_or_default()
+    }
+
+    /// The audio in each packet.
+    pub const fn packet_duration(&self) -> Duration {
+        Duration::from_millis(self.packet_ms as u64)
+    }
+
+    /// Ticks of the RTP timestamp in each packet.
+    pub const fn packet_ticks(&self) -> u32 {
+        self.format.clock_rate() / 1_000 * self.packet_ms
+    }
+
+    /// How long all of it lasts.
+    pub fn duration(&self) -> Duration {
+        self.packet_duration() * self.ends.len() as u32
+    }
+
+    /// Octets of memory that it takes.
+    pub fn memory(&self) -> usize {
+        self.octets.len() + self.ends.len() * size_of::<u32>()
+    }
+}
+
+#[cfg(test)]
+mod tests;
