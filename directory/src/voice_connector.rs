@@ -7,7 +7,7 @@ use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
-use model::{MediaTimeouts, TranscodableFormat, TransportProtocol, VoiceConnectorId};
+use model::{MediaTimeouts, RelayedLines, TranscodableFormat, TransportProtocol, VoiceConnectorId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +67,8 @@ pub struct VoiceConnector {
     pub transcoding: Arc<[TranscodableFormat]>,
     /// The WAV file that the far end hears while the customer's side holds; `None` for none.
     pub hold_music: Option<Arc<str>>,
+    /// Which lines of its calls are relayed beside the audio; by default all but further audio.
+    pub lines: RelayedLines,
 }
 
 /// Registrations of the customer's systems, for those whose addresses change (RFC 3261 section 10).
@@ -185,6 +187,7 @@ impl VoiceConnector {
             media_timeouts: MediaTimeouts { one: None, both: Some(Duration::from_secs(300)) },
             transcoding: Arc::default(),
             hold_music: None,
+            lines: RelayedLines::default(),
         }
     }
 }

@@ -42,7 +42,13 @@ fn main() {
         let transaction_id = TransactionId::from_random(u128::from(id.0));
         let families = [IpFamily::V4; 2];
         relay
-            .command(MediaCommand::Allocate { id, transaction_id, families, emergency: false })
+            .command(MediaCommand::Allocate {
+                id,
+                transaction_id,
+                families,
+                emergency: false,
+                line: Default::default(),
+            })
             .unwrap();
         let MediaEvent::Allocated { local, .. } = events.recv().unwrap() else {
             panic!("no ports: raise ulimit -n");

@@ -164,6 +164,7 @@ mod tests {
             transaction_id: TransactionId::from_random(1),
             families: [IpFamily::V4; 2],
             emergency: false,
+            line: Default::default(),
         }
     }
 

@@ -67,6 +67,8 @@ pub struct RelayConfig {
     /// dropped ([`relay_core::DropReason::RateExceeded`]). 0 is no bound. A bound below 600 does not hold for what
     /// the kernel forwards.
     pub max_packets_per_second: u32,
+    /// The same for a leg's video.
+    pub max_video_packets_per_second: u32,
     /// The certificate for legs that agree their keys on the media path; without one their calls
     /// have no audio.
     pub dtls: Option<Arc<DtlsIdentity>>,
@@ -97,6 +99,7 @@ impl RelayConfig {
             rtcp: RtcpStyle::Auto,
             rtcp_interval: REPORT_INTERVAL,
             max_packets_per_second: 2_000,
+            max_video_packets_per_second: 5_000,
             dtls: None,
             audio_files: Vec::new(),
             audio_directory: None,

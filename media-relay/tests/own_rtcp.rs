@@ -101,6 +101,7 @@ impl Call {
             transaction_id: TransactionId::from_random(1),
             families: [IpFamily::V4; 2],
             emergency: false,
+            line: Default::default(),
         };
         relay.command(command).unwrap();
         let event = events.recv_timeout(DEADLINE).unwrap();

@@ -1,6 +1,7 @@
 //! Our own record of a call, one JSON line in `calls/YYYY-MM-DD.jsonl`: everything that
 //! `tandem report` tells.
 
+use crate::lines::LineRecord;
 use serde::{Deserialize, Serialize};
 
 /// One finished call. Times called `…_ms` are milliseconds; offsets count from `times.attempted`.
@@ -63,6 +64,9 @@ pub struct CallRecord {
     pub ladder_omitted: u64,
     /// Quality of leg A and of leg B; `None` for a leg that never reported.
     pub quality: [Option<QualityRecord>; 2],
+    /// The lines beside the audio.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<LineRecord>,
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.

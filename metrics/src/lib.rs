@@ -12,6 +12,7 @@ mod cdr;
 mod definition;
 mod feed;
 mod health;
+mod lines;
 mod live;
 mod lookup;
 mod masking;
@@ -34,6 +35,7 @@ pub use call_record::{
 pub use definition::{Definition, Kind, Reading, Unit, definitions};
 pub use feed::{Observation, ObservationSender, RecorderHandle, RecorderView, spawn};
 pub use health::{LiveTarget, LiveTermination, PeerHealth};
+pub use lines::{LineRecord, LiveLine};
 pub use live::{LiveCall, LiveQuality, LiveState};
 pub use lookup::{find_call_record, find_call_record_by_call_id};
 pub use masking::masked;

@@ -1,5 +1,6 @@
 //! The live calls, as `tandem calls` shows them.
 
+use crate::lines::LiveLine;
 use serde::{Deserialize, Serialize};
 
 /// One call that is not over.
@@ -31,6 +32,9 @@ pub struct LiveCall {
     pub customer: Option<LiveQuality>,
     /// Quality on the carrier's side, from the last report.
     pub remote: Option<LiveQuality>,
+    /// The lines beside the audio.
+    #[serde(default)]
+    pub lines: Vec<LiveLine>,
 }
 
 /// How far a live call is.

@@ -1,5 +1,6 @@
 //! The recorder: events in, records out.
 
+mod lines;
 use crate::calendar;
 use crate::cdr::Billed;
 use crate::health::{HealthTable, PeerHealth};
@@ -245,6 +246,9 @@ impl Recorder {
         let (leg, at) = (report.leg, report.at);
         let side = parties.direction.side_of(leg);
         call.last_seen = call.last_seen.max(at);
+        if !report.line.is_main() {
+            return self.handle_line(&parties, report);
+        }
         if report.kind == ReportKind::Live {
             return call.leg_mut(leg).watch(&report);
         }
@@ -486,6 +490,8 @@ fn unlogged_since(call: &TrackedCall, since: Instant) -> bool {
         .any(|leg| leg.unlogged && leg.latest().is_some_and(|report| report.at <= since))
 }
 
+#[cfg(test)]
+mod lines_tests;
 #[cfg(test)]
 mod live_tests;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod findings;
 mod ladder;
+mod lines;
 mod tables;
 
 use crate::CallRecord;
@@ -20,6 +21,7 @@ pub fn explain(record: &CallRecord) -> String {
     header(&mut out, record, &findings);
     ladder::draw(&mut out, record);
     tables::quality(&mut out, record);
+    lines::tables(&mut out, record);
     conclusion(&mut out, &findings);
     // Lines are kept apart where they are made; this is for all that is left.
     match crate::printable(&out) {

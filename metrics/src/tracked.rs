@@ -1,13 +1,14 @@
 //! One call while it is being recorded.
 
 use crate::call_record::Times;
+use crate::lines::TrackedLines;
 use crate::live::{LiveCall, LiveState};
 use crate::quality::{LegQuality, millis};
 use crate::written::{WrittenCall, WrittenEnd, WrittenRoute, WrittenRung};
 use model::{
-    CallEnd, CallParties, CallerVerification, CarrierId, EmergencyKind, EndedBy, Instant, LegSide,
-    MediaId, MessageDirection, Refusal, Side, SipMessageEvent, TransactionId, TransportProtocol,
-    UnixTime,
+    CallDirection, CallEnd, CallParties, CallerVerification, CarrierId, EmergencyKind, EndedBy,
+    Instant, LegSide, MediaId, MessageDirection, Refusal, Side, SipMessageEvent, TransactionId,
+    TransportProtocol, UnixTime,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -39,6 +40,7 @@ pub(crate) struct TrackedCall {
     pub(crate) transferred_from: Option<TransactionId>,
     /// By [`LegSide::index`].
     pub(crate) legs: [LegQuality; 2],
+    pub(crate) lines: TrackedLines,
     attempted: Option<Instant>,
     routes: Vec<Route>,
     ladder: Ladder,
@@ -100,6 +102,7 @@ impl TrackedCall {
             transferred_from: None,
             excused: Vec::new(),
             legs: Default::default(),
+            lines: TrackedLines::default(),
             attempted: None,
             routes: Vec::new(),
             ladder: Ladder { rungs: VecDeque::new(), limit: ladder_limit.max(4), omitted: 0 },
@@ -194,6 +197,10 @@ impl TrackedCall {
             talk_ms: self.talk(now).map(millis),
             customer: self.leg_on(Side::Customer).live(),
             remote: self.leg_on(Side::Remote).live(),
+            lines: self.lines.live(match parties.direction {
+                CallDirection::Outbound => LegSide::A,
+                CallDirection::Inbound => LegSide::B,
+            }),
         })
     }
 
@@ -244,6 +251,7 @@ impl TrackedCall {
             ladder: self.ladder.rungs.iter().map(|rung| rung.written(began)).collect(),
             ladder_omitted: self.ladder.omitted,
             quality: [leg_a.record(), leg_b.record()],
+            lines: self.lines.records(),
         };
         let mut body = Vec::with_capacity(2_048 + 192 * record.ladder.len());
         // Serialising plain fields into memory cannot fail.

@@ -2,6 +2,7 @@
 //! borrowed, so that a call's record needs no copy of every text in it.
 
 use crate::call_record::{QualityRecord, Times};
+use crate::lines::LineRecord;
 use model::{TransactionId, TransportProtocol};
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -36,6 +37,8 @@ pub(crate) struct WrittenCall<'a> {
     pub(crate) ladder: Vec<WrittenRung<'a>>,
     pub(crate) ladder_omitted: u64,
     pub(crate) quality: [Option<QualityRecord>; 2],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lines: Vec<LineRecord>,
 }
 
 #[derive(Serialize)]

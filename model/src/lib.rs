@@ -9,6 +9,7 @@ mod coded;
 mod dtls;
 mod health;
 mod id;
+mod line;
 mod media;
 mod media_ids;
 mod playing;
@@ -28,6 +29,7 @@ pub use call::{
 pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};
 pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};
 pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
+pub use line::{MAX_CALL_LINES, MediaLine, MediaType, RelayedLines};
 pub use media::{
     AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand,
     MediaEvent, MediaPlan, MediaTimeouts, StreamKind, XrWishes,

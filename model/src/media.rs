@@ -2,8 +2,8 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    IcePlan, Instant, LegSecurity, LegSide, MediaId, PlayOutcome, Playing, QualityReport,
-    TransactionId, Transcoding,
+    IcePlan, Instant, LegSecurity, LegSide, MediaId, MediaLine, PlayOutcome, Playing,
+    QualityReport, TransactionId, Transcoding,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -42,6 +42,8 @@ pub enum MediaCommand {
         families: [IpFamily; 2],
         /// For an emergency call: it may have the ports that are kept for those.
         emergency: bool,
+        /// Which of the call's streams it is.
+        line: MediaLine,
     },
     /// Replace the whole forwarding plan between two batches of packets.
     Apply {
@@ -237,6 +239,15 @@ pub enum StreamKind {
     /// UDPTL (T.38 fax): datagrams that are counted and not read. Formats, RTCP and security of the
     /// legs' plans count for nothing.
     Udptl,
+    /// BFCP over UDP (RFC 8855): datagrams like those.
+    Bfcp,
+}
+
+impl StreamKind {
+    /// Whether its packets are not read.
+    pub const fn is_datagrams(self) -> bool {
+        matches!(self, StreamKind::Udptl | StreamKind::Bfcp)
+    }
 }
 
 /// One leg's part of a [`MediaPlan`].
@@ -334,6 +345,27 @@ pub enum Codec {
     ComfortNoise,
     /// Telephone events (RFC 4733).
     TelephoneEvent,
+    /// H.261 video.
+    H261,
+    /// H.263 video, also H.263-1998 and H.263-2000.
+    H263,
+    /// H.264 video.
+    H264,
+    /// H.265 video.
+    H265,
+    /// VP8 video.
+    Vp8,
+    /// VP9 video.
+    Vp9,
+    /// AV1 video.
+    Av1,
+    /// Far end camera control (RFC 4573).
+    H224,
+    /// Real-time text (RFC 4103).
+    T140,
+    /// What repairs another format's losses: retransmissions (RFC 4588) and forward error
+    /// correction. It passes, and has no part in measuring what it repairs.
+    Repair,
     /// Anything else; relayed, and rated as G.711.
     Other,
 }
@@ -354,13 +386,23 @@ impl Codec {
             Codec::L16 => "L16",
             Codec::ComfortNoise => "CN",
             Codec::TelephoneEvent => "telephone-event",
+            Codec::H261 => "H261",
+            Codec::H263 => "H263",
+            Codec::H264 => "H264",
+            Codec::H265 => "H265",
+            Codec::Vp8 => "VP8",
+            Codec::Vp9 => "VP9",
+            Codec::Av1 => "AV1",
+            Codec::H224 => "H224",
+            Codec::T140 => "t140",
+            Codec::Repair => "rtx",
             Codec::Other => "other",
         }
     }
 
     /// Reads an encoding name of `a=rtpmap`, in any case.
     pub fn from_encoding_name(name: &str) -> Self {
-        const NAMED: [Codec; 12] = [
+        const NAMED: [Codec; 22] = [
             Codec::Pcmu,
             Codec::Pcma,
             Codec::G722,
@@ -373,7 +415,29 @@ impl Codec {
             Codec::L16,
             Codec::ComfortNoise,
             Codec::TelephoneEvent,
+            Codec::H261,
+            Codec::H263,
+            Codec::H264,
+            Codec::H265,
+            Codec::Vp8,
+            Codec::Vp9,
+            Codec::Av1,
+            Codec::H224,
+            Codec::T140,
+            Codec::Repair,
         ];
-        NAMED.into_iter().find(|c| c.name().eq_ignore_ascii_case(name)).unwrap_or(Codec::Other)
+        const ALIASES: [(&str, Codec); 5] = [
+            ("H263-1998", Codec::H263),
+            ("H263-2000", Codec::H263),
+            ("ulpfec", Codec::Repair),
+            ("flexfec", Codec::Repair),
+            ("flexfec-03", Codec::Repair),
+        ];
+        let alias = || ALIASES.into_iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name));
+        NAMED
+            .into_iter()
+            .find(|c| c.name().eq_ignore_ascii_case(name))
+            .or_else(|| alias().map(|(_, codec)| codec))
+            .unwrap_or(Codec::Other)
     }
 }

@@ -1,6 +1,6 @@
 //! What was measured of one leg's media. Every number says who measured it and over what.
 
-use crate::{Codec, Instant, LegSide, MediaId, TransactionId};
+use crate::{Codec, Instant, LegSide, MediaId, MediaLine, TransactionId};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -85,6 +85,8 @@ pub struct QualityReport {
     pub id: MediaId,
     /// The call.
     pub transaction_id: TransactionId,
+    /// Which of the call's streams it is.
+    pub line: MediaLine,
     /// The leg that was measured.
     pub leg: LegSide,
     /// When the report was made.
@@ -105,11 +107,11 @@ pub struct QualityReport {
     /// Mean over the interval; in a live report the last measurement.
     pub rtt: Option<Duration>,
     /// Estimated quality between us and the leg over the whole stream: the worse of both
-    /// directions where both are known. `None` before the first packet.
+    /// directions where both are known. `None` before the first packet, and for what is no audio.
     pub mos: Option<Mos>,
     /// The same for the interval alone.
     pub interval_mos: Option<Mos>,
-    /// Of a stream that has carried T.38 fax.
+    /// Of a stream that has carried datagrams other than RTP: T.38 fax or BFCP.
     pub fax: Option<FaxView>,
 }
 

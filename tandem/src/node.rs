@@ -262,6 +262,7 @@ pub(crate) fn relay_config(media: &Media, identity: DtlsIdentity) -> RelayConfig
         dscp: media.dscp,
         rtcp: media.rtcp,
         max_packets_per_second: media.max_packets_per_second,
+        max_video_packets_per_second: media.max_video_packets_per_second,
         dtls: Some(Arc::new(identity)),
         ..RelayConfig::new(media.bind.clone(), media.ports.clone())
     }

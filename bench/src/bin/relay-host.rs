@@ -67,6 +67,7 @@ fn open(
         transaction_id: TransactionId::from_random(u128::from(id.0)),
         families: [IpFamily::V4; 2],
         emergency: false,
+        line: Default::default(),
     })?;
     let local = loop {
         match events.recv()? {

@@ -3,8 +3,8 @@
 use crate::link::{Link, LinkState, LinkStatus, WAITING_MAX};
 use crate::message::{Claim, EdgeHello, Frame, Malformed, RelayBody, RelayHello, decode};
 use model::{
-    AllocationFailure, Fingerprint, Instant, MediaCommand, MediaEvent, MediaId, MediaPlan,
-    ReportKind, TransactionId,
+    AllocationFailure, Fingerprint, Instant, MediaCommand, MediaEvent, MediaId, MediaLine,
+    MediaPlan, ReportKind, TransactionId,
 };
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -42,6 +42,8 @@ struct Assigned {
     link: usize,
     /// Its ports are there.
     is_open: bool,
+    /// The call that it was asked for; `None` of a stream from before.
+    call: Option<TransactionId>,
 }
 
 struct PendingClaim {
@@ -91,8 +93,8 @@ impl Relays {
     /// The command, when too much waits for that relay.
     pub fn command(&mut self, now: Instant, command: MediaCommand) -> Result<(), MediaCommand> {
         let id = command.id();
-        if let MediaCommand::Allocate { .. } = command {
-            return self.allocate(now, id, command);
+        if let MediaCommand::Allocate { transaction_id, line, .. } = command {
+            return self.allocate(now, id, (transaction_id, line), command);
         }
         let Some(assigned) = self.streams.get(&id).copied() else {
             self.note_for_claim(id, command);
@@ -117,9 +119,18 @@ impl Relays {
         &mut self,
         now: Instant,
         id: MediaId,
+        (call, line): (TransactionId, MediaLine),
         command: MediaCommand,
     ) -> Result<(), MediaCommand> {
-        let up = self.links.iter_mut().enumerate().filter(|(_, link)| link.is_up());
+        // One description has one address: all lines of a call are on the relay of its main one.
+        let of_call = |assigned: &&Assigned| assigned.call == Some(call);
+        let main = match line {
+            MediaLine::Main => None,
+            MediaLine::Further { .. } => self.streams.values().find(of_call).map(|main| main.link),
+        };
+        let fits = |index: usize| main.is_none_or(|main| main == index);
+        let up = self.links.iter_mut().enumerate();
+        let up = up.filter(|(index, link)| link.is_up() && fits(*index));
         // Ours are known at once, all only as of the last heartbeat.
         let Some((index, link)) = up.min_by_key(|(_, link)| (link.streams, link.load)) else {
             self.fail_allocation(id);
@@ -127,7 +138,7 @@ impl Relays {
         };
         link.push(command)?;
         link.streams += 1;
-        self.streams.insert(id, Assigned { link: index, is_open: false });
+        self.streams.insert(id, Assigned { link: index, is_open: false, call: Some(call) });
         self.asked.push_back((now + self.config.allocation_timeout, id));
         Ok(())
     }
@@ -257,7 +268,7 @@ impl Relays {
         let (Some(claimed), Some(known)) = (ours, self.links.get_mut(link)) else { return };
         known.claims.push(claimed.ids);
         known.streams += 1;
-        self.streams.insert(claimed.ids.new, Assigned { link, is_open: true });
+        self.streams.insert(claimed.ids.new, Assigned { link, is_open: true, call: None });
     }
 
     /// What calls wanted done with their streams while these were not found.

@@ -8,7 +8,7 @@ use crate::frame::Frames;
 use crate::message::{Claim, Greeting};
 use crate::relays::{Claimed, Relays, RelaysConfig};
 use model::{
-    Codecs, Instant, IpFamily, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId,
+    Codecs, Instant, IpFamily, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine,
     QualityReport, ReceivedView, ReportKind, SentView, TransactionId,
 };
 use std::time::Duration;
@@ -25,6 +25,7 @@ pub(super) fn allocate(id: u64) -> MediaCommand {
         transaction_id: call(id),
         families: [IpFamily::V4; 2],
         emergency: false,
+        line: MediaLine::Main,
     }
 }
 
@@ -40,6 +41,7 @@ pub(super) fn report(id: u64, of: u64, kind: ReportKind, packets: u64) -> MediaE
     MediaEvent::Report(Box::new(QualityReport {
         id: MediaId(id),
         transaction_id: call(of),
+        line: MediaLine::Main,
         leg: LegSide::A,
         at: Instant::from_millis(500),
         kind,
@@ -182,13 +184,16 @@ impl Pair {
 }
 
 pub(super) fn edge(incarnation: u64, claims: Vec<Claimed>, now: Instant) -> Relays {
-    let config = RelaysConfig {
+    Relays::new(edge_config(incarnation), claims, now)
+}
+
+pub(super) fn edge_config(incarnation: u64) -> RelaysConfig {
+    RelaysConfig {
         node: "edge-1".to_owned(),
         incarnation,
         addresses: vec![([192, 0, 2, 1], 5090).into()],
         allocation_timeout: 2 * SECOND,
-    };
-    Relays::new(config, claims, now)
+    }
 }
 
 pub(super) fn relay(incarnation: u64) -> Edges {

@@ -55,7 +55,9 @@ fn encryption_towards(request: &Request, audio: &AudioStream) -> Encryption {
         // The name that browsers' streams had before UDP/TLS/RTP/SAVPF, and some still ask for.
         RtpProfile::Savp | RtpProfile::Savpf if has_handshake => Encryption::Dtls,
         RtpProfile::Savp | RtpProfile::Savpf => Encryption::Required,
-        RtpProfile::Avp | RtpProfile::Avpf | RtpProfile::Udptl => Encryption::Off,
+        RtpProfile::Avp | RtpProfile::Avpf | RtpProfile::Bfcp | RtpProfile::Udptl => {
+            Encryption::Off
+        }
     };
     match flags.profile {
         Some(profile) => of_profile(profile, by_handshake),

@@ -6,7 +6,9 @@ use crate::dialogue::{Dialogue, Party, Waiting};
 use crate::negotiation::Offered;
 use crate::request::Request;
 use crate::value::Dictionary;
-use model::{AllocationFailure, Instant, LocalMedia, MediaCommand, MediaId, TransactionId};
+use model::{
+    AllocationFailure, Instant, LocalMedia, MediaCommand, MediaId, MediaLine, TransactionId,
+};
 use sdp::{Encryption, OriginState};
 use std::time::Duration;
 
@@ -106,7 +108,8 @@ impl Control {
         });
         let (at, transaction_id) = (call.dialogues.len() - 1, call.transaction_id);
         let emergency = false;
-        self.order(MediaCommand::Allocate { id: media, transaction_id, families, emergency });
+        let line = MediaLine::Main;
+        self.order(MediaCommand::Allocate { id: media, transaction_id, families, emergency, line });
         Ok(at)
     }
 

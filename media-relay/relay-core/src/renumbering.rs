@@ -73,6 +73,17 @@ const fn is_told_by_name(codec: Codec) -> bool {
         | Codec::ComfortNoise
         | Codec::TelephoneEvent => true,
         Codec::Ilbc | Codec::Amr | Codec::AmrWb | Codec::L16 | Codec::Other => false,
+        // Profiles, packetisation modes, the format that is repaired.
+        Codec::H261
+        | Codec::H263
+        | Codec::H264
+        | Codec::H265
+        | Codec::Vp8
+        | Codec::Vp9
+        | Codec::Av1
+        | Codec::H224
+        | Codec::T140
+        | Codec::Repair => false,
     }
 }
 

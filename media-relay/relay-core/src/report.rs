@@ -4,8 +4,8 @@ use crate::quality::{self, IntervalReader, IntervalReception, network_delay};
 use crate::rtp_session::RtpSession;
 use crate::stream::LegStream;
 use model::{
-    Codec, Codecs, Instant, Jitter, LegSide, LossCounts, Mos, QualityReport, ReceivedView,
-    ReportKind,
+    Codec, Codecs, Instant, Jitter, LegSide, LossCounts, MediaType, Mos, QualityReport,
+    ReceivedView, ReportKind,
 };
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ impl RtpSession {
     /// One report for each leg. It ends the interval: the next report's interval begins here. Live
     /// reports have intervals of their own and leave those of the others alone.
     pub fn poll_report(&mut self, now: Instant, kind: ReportKind) -> [QualityReport; 2] {
-        let (id, transaction_id) = (self.id, self.transaction_id);
+        let (id, transaction_id, line) = (self.id, self.transaction_id, self.line);
         let reader = match kind {
             ReportKind::Interval | ReportKind::Final => IntervalReader::Record,
             ReportKind::Live => IntervalReader::Live,
@@ -31,10 +31,17 @@ impl RtpSession {
             let transcoded = made[leg.index()].filter(|_| codecs[leg.other().index()].is_some());
             let towards = transcoded.or(codecs[leg.other().index()]);
             let interval = stream.reception.take_interval(reader);
-            let scores = scores(stream, &interval, reader, from, towards);
+            let scores = match line.media() {
+                MediaType::Audio => scores(stream, &interval, reader, from, towards),
+                // The E-model knows nothing of pictures and text.
+                MediaType::Video | MediaType::Text | MediaType::Application => {
+                    unscored(stream, reader)
+                }
+            };
             QualityReport {
                 id,
                 transaction_id,
+                line,
                 leg,
                 at: now,
                 kind,
@@ -63,6 +70,12 @@ impl RtpSession {
 struct Scores {
     stream: Option<Mos>,
     interval: Option<Mos>,
+}
+
+/// The peer's interval ends all the same.
+fn unscored(stream: &mut LegStream, reader: IntervalReader) -> Scores {
+    let _ = stream.take_peer_interval(reader);
+    Scores { stream: None, interval: None }
 }
 
 /// The score of each direction where it is known, and the worse of them.

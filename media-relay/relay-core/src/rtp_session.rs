@@ -12,7 +12,7 @@ use crate::stream::LegStream;
 use crate::timeout::Timeouts;
 use crate::transcoding::Stage;
 use model::{
-    FaxView, IcePlan, Instant, LegSide, MediaId, MediaPlan, SdesKeys, StreamKind, TransactionId,
+    FaxView, IcePlan, Instant, LegSide, MediaId, MediaLine, MediaPlan, SdesKeys, TransactionId,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub struct RtpSession {
     pub(crate) id: MediaId,
     pub(crate) transaction_id: TransactionId,
     pub(crate) policy: LearningPolicy,
+    /// Which of the call's streams it is.
+    pub(crate) line: MediaLine,
     /// What either leg may send.
     pub(crate) rate: PacketRate,
     pub(crate) legs: [Leg; 2],
@@ -39,9 +41,9 @@ pub struct RtpSession {
 pub(crate) struct Rare {
     /// Of the legs that have ICE.
     pub(crate) ice: [Option<IcePlan>; 2],
-    /// The plan in force carries fax.
+    /// The plan in force carries fax, or other datagrams that are not read.
     pub(crate) is_fax: bool,
-    /// Of a stream that has ever carried fax.
+    /// Of a stream that has ever carried such.
     pub(crate) fax: Option<[FaxView; 2]>,
     /// For packets of the legs whose payload types are other ones to the other leg.
     pub(crate) renumbering: [Option<Renumbering>; 2],
@@ -98,6 +100,7 @@ impl RtpSession {
             id,
             transaction_id,
             policy,
+            line: MediaLine::Main,
             rate: PacketRate::default(),
             legs,
             security,
@@ -105,6 +108,12 @@ impl RtpSession {
             timeouts,
             rare: None,
         }
+    }
+
+    /// Which of the call's streams it is, before the first plan; the main one unless told. Only audio
+    /// is scored.
+    pub fn set_line(&mut self, line: MediaLine) {
+        self.line = line;
     }
 
     /// From now on each leg may send so many packets a second, RTP and RTCP together, and as many at
@@ -118,7 +127,7 @@ impl RtpSession {
     /// roll-over counters and replay windows of SRTP.
     pub fn apply(&mut self, plan: &MediaPlan, now: Instant) {
         // Fax is not protected, and leaves the keys of the audio that comes back as they are.
-        if plan.kind != StreamKind::Udptl {
+        if !plan.kind.is_datagrams() {
             for (side, plan) in LegSide::BOTH.into_iter().zip(&plan.legs) {
                 self.security.apply(side, &plan.security, now);
             }
@@ -146,7 +155,7 @@ impl RtpSession {
     }
 
     fn apply_rare(&mut self, plan: &MediaPlan) {
-        let is_fax = plan.kind == StreamKind::Udptl;
+        let is_fax = plan.kind.is_datagrams();
         let fax = self.fax_counts().or(is_fax.then(Default::default));
         let has_ice = plan.legs.iter().any(|leg| leg.ice.is_some());
         let ice = plan.legs.each_ref().map(|leg| leg.ice.as_deref().cloned());

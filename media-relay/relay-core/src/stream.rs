@@ -106,6 +106,10 @@ impl LegStream {
         self.rtp_bytes += octets as u64;
         self.withheld += u64::from(!forwarded);
         let format = plan.format(packet.payload_type);
+        if format.codec == Codec::Repair {
+            // With a source and numbers of its own, or out of turn under those that it repairs.
+            return;
+        }
         let kind = if plan.is_telephone_event(packet.payload_type) {
             quality::PacketKind::TelephoneEvent
         } else if format.codec == Codec::ComfortNoise {

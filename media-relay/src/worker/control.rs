@@ -6,7 +6,7 @@ use super::streams::{Stream, StreamKey};
 use crate::clock::Clock;
 use crate::counters::WorkerCounters;
 use crate::dtls::{DtlsError, DtlsIdentity, Handshake};
-use model::{DtlsPlan, Instant, LegSide, MediaPlan, StreamKind};
+use model::{DtlsPlan, Instant, LegSide, MediaPlan};
 use relay_core::{DropReason, LONGEST_RESPONSE};
 use std::net::SocketAddr;
 
@@ -35,7 +35,7 @@ impl Stream {
         around: Surroundings<'_>,
     ) {
         // Fax is not protected, and leaves the association of the audio that comes back.
-        if plan.kind == StreamKind::Udptl {
+        if plan.kind.is_datagrams() {
             return;
         }
         for (side, leg) in LegSide::BOTH.into_iter().zip(&plan.legs) {

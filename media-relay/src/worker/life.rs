@@ -8,10 +8,10 @@ use crate::ports::PortPool;
 use crate::random::draw;
 use crate::{sockets, sys};
 use model::{
-    AllocationFailure, Instant, IpFamily, LegSide, LocalMedia, MediaEvent, MediaId, MediaPlan,
-    ReportKind, TransactionId,
+    AllocationFailure, Instant, IpFamily, LegSide, LocalMedia, MediaEvent, MediaId, MediaLine,
+    MediaPlan, MediaType, ReportKind, TransactionId,
 };
-use relay_core::{DropReason, RtpSession};
+use relay_core::{DropReason, RtcpStyle, RtpSession};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
@@ -25,19 +25,26 @@ const STALE_QUEUE: u32 = 12 * 1024;
 /// More than a socket's buffer holds.
 const DISCARDS: usize = 4_096;
 
+/// What signalling wants of a new stream.
+pub(super) struct Wanted {
+    pub(super) transaction_id: TransactionId,
+    pub(super) families: [IpFamily; 2],
+    pub(super) emergency: bool,
+    pub(super) line: MediaLine,
+}
+
 impl Worker {
     /// Reserves ports and opens the sockets of a stream. A repeated request for a living stream
     /// gets the same answer again.
     pub(super) fn allocate(
         &mut self,
         id: MediaId,
-        transaction_id: TransactionId,
-        families: [IpFamily; 2],
-        emergency: bool,
+        wanted: &Wanted,
     ) -> Result<[LocalMedia; 2], AllocationFailure> {
         if let Some(stream) = self.streams.find(id) {
             return Ok(stream.local);
         }
+        let &Wanted { transaction_id, families, emergency, line } = wanted;
         let now = self.parts.clock.now();
         let (leg_a, local_a) = self.open_leg(families[0], now, emergency)?;
         let (leg_b, local_b) = match self.open_leg(families[1], now, emergency) {
@@ -51,8 +58,19 @@ impl Worker {
         let sockets = [leg_a, leg_b];
         let local = [local_a, local_b];
         let mut session = RtpSession::new(id, transaction_id, now, self.parts.config.learning);
-        session.set_rtcp(self.parts.config.rtcp, self.parts.config.rtcp_interval, &mut draw);
-        session.limit_rate(self.parts.config.max_packets_per_second);
+        session.set_line(line);
+        let config = &self.parts.config;
+        // Feedback about pictures must reach whoever sends them: their RTCP never ends here.
+        let rtcp = match line.media() {
+            MediaType::Audio => config.rtcp,
+            _ if config.rtcp == RtcpStyle::BackToBack => RtcpStyle::Auto,
+            _ => config.rtcp,
+        };
+        session.set_rtcp(rtcp, config.rtcp_interval, &mut draw);
+        session.limit_rate(match line.media() {
+            MediaType::Video => config.max_video_packets_per_second,
+            _ => config.max_packets_per_second,
+        });
         let reports = Reports::begin(id, now, &self.parts.config);
         let deadline = reports.next();
         let stream = Stream {

@@ -2,6 +2,7 @@
 //! to another, which may be another worker's.
 
 use super::Worker;
+use super::life::Wanted;
 use crate::queue::Order;
 use model::{LegSide, MediaCommand, MediaEvent, MediaId, ReportKind};
 use relay_core::LegContexts;
@@ -51,8 +52,15 @@ impl Worker {
     /// Serves one order.
     pub(super) fn serve(&mut self, order: Order) {
         match order {
-            Order::Command(MediaCommand::Allocate { id, transaction_id, families, emergency }) => {
-                let event = match self.allocate(id, transaction_id, families, emergency) {
+            Order::Command(MediaCommand::Allocate {
+                id,
+                transaction_id,
+                families,
+                emergency,
+                line,
+            }) => {
+                let wanted = Wanted { transaction_id, families, emergency, line };
+                let event = match self.allocate(id, &wanted) {
                     Ok(local) => MediaEvent::Allocated { id, local },
                     Err(reason) => MediaEvent::AllocationFailed { id, reason },
                 };

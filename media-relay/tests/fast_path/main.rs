@@ -71,7 +71,13 @@ impl Rig {
         let families = [if v6 { IpFamily::V6 } else { IpFamily::V4 }; 2];
         let transaction_id = TransactionId::from_random(1);
         relay
-            .command(MediaCommand::Allocate { id: ID, transaction_id, families, emergency: false })
+            .command(MediaCommand::Allocate {
+                id: ID,
+                transaction_id,
+                families,
+                emergency: false,
+                line: Default::default(),
+            })
             .unwrap();
         let MediaEvent::Allocated { local, .. } = events.recv_timeout(DEADLINE).unwrap() else {
             panic!("no ports");

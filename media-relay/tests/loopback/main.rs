@@ -193,7 +193,13 @@ fn half_a_stream_is_not_left_behind_when_the_second_leg_fails() {
     let transaction_id = TransactionId::from_random(1);
     let families = [IpFamily::V4, IpFamily::V6];
     rig.relay
-        .command(MediaCommand::Allocate { id, transaction_id, families, emergency: false })
+        .command(MediaCommand::Allocate {
+            id,
+            transaction_id,
+            families,
+            emergency: false,
+            line: Default::default(),
+        })
         .unwrap();
     assert!(matches!(
         rig.event(),

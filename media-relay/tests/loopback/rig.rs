@@ -48,7 +48,13 @@ impl Rig {
         let transaction_id = TransactionId::from_random(u128::from(id));
         let id = MediaId(id);
         self.relay
-            .command(MediaCommand::Allocate { id, transaction_id, families, emergency: false })
+            .command(MediaCommand::Allocate {
+                id,
+                transaction_id,
+                families,
+                emergency: false,
+                line: Default::default(),
+            })
             .unwrap();
         match self.event() {
             MediaEvent::Allocated { id: allocated, local } if allocated == id => Ok(local),

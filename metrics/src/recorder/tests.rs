@@ -73,6 +73,7 @@ pub(super) fn report(leg: LegSide, at: u64, kind: ReportKind) -> QualityReport {
     QualityReport {
         id: MediaId(1),
         transaction_id: id(),
+        line: Default::default(),
         leg,
         at: ms(at),
         kind,

@@ -56,6 +56,7 @@ pub fn findings(record: &CallRecord) -> Vec<Finding> {
             }
         }
         list.codecs(record);
+        list.0.append(&mut super::lines::findings(record));
     }
     list.finish(record)
 }

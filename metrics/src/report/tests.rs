@@ -119,6 +119,7 @@ fn good_call() -> CallRecord {
         ],
         ladder_omitted: 0,
         quality: [Some(good_side()), Some(good_side())],
+        lines: Vec::new(),
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Deadline {
     /// When to try again to join two legs of a transfer, or to offer the joined leg its new media
     /// (RFC 3261 section 14.1).
     Transfer,
+    /// When to stop waiting for the relay's ports for lines beside the main one.
+    Lines,
     /// When to end the call because it has lived as long as any call may.
     Lifetime,
     /// When to end the call because its voice connector's calls may last no longer.
@@ -34,7 +36,7 @@ pub(crate) enum Deadline {
     Linger,
 }
 
-const SLOTS: usize = 15;
+const SLOTS: usize = 16;
 
 impl Deadline {
     const ALL: [Deadline; SLOTS] = [
@@ -53,6 +55,7 @@ impl Deadline {
         Deadline::Provisional,
         Deadline::Realign,
         Deadline::Transfer,
+        Deadline::Lines,
     ];
 
     fn slot(self) -> usize {
@@ -69,6 +72,7 @@ impl Deadline {
             Deadline::Provisional => 12,
             Deadline::Realign => 13,
             Deadline::Transfer => 14,
+            Deadline::Lines => 15,
         }
     }
 }

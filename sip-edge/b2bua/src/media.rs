@@ -1,12 +1,15 @@
 //! The media of one call: what each leg described, what we wrote to it, and the relay's plan.
 
+mod lines;
+
+use lines::{CallLine, LegLines};
 use model::{
     Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia, MediaCommand, MediaId,
     MediaPlan, MediaTimeouts, Refusal, StreamKind, TranscodableFormat,
 };
 use sdp::{
     AnchorOptions, AudioStream, Encryption, Limits, OriginState, Role, SdpError,
-    SessionDescription, anchor, extract_sdp, leg_security, media_plan_leg,
+    SessionDescription, anchor_lines, extract_sdp, leg_security, media_plan_leg,
 };
 use sip_proto::{HeaderName, Message, Random};
 use std::borrow::Cow;
@@ -87,6 +90,7 @@ pub(crate) struct LegMedia {
     hold_music: Option<Arc<str>>,
     /// It has wanted media before: what does not any more is a hold.
     has_listened: bool,
+    lines: LegLines,
 }
 
 /// The media of a call.
@@ -98,6 +102,8 @@ pub(crate) struct CallMedia {
     /// The formats that we offer beside those of the other leg, because audio may be transcoded;
     /// empty where it may not.
     transcodes: Arc<[TranscodableFormat]>,
+    /// Beside the main line; at most [`model::MAX_CALL_LINES`] less that one.
+    lines: Vec<CallLine>,
 }
 
 /// A rejected offer puts this back (RFC 3264 section 8: the session stays as it was).
@@ -117,6 +123,7 @@ impl CallMedia {
             plan: None,
             hold_music: None,
             has_listened: false,
+            lines: LegLines::default(),
         };
         CallMedia {
             id: None,
@@ -124,6 +131,7 @@ impl CallMedia {
             local: None,
             legs: origin_ids.map(leg),
             transcodes: Arc::default(),
+            lines: Vec::new(),
         }
     }
 
@@ -135,6 +143,11 @@ impl CallMedia {
 
     pub(crate) fn id(&self) -> Option<MediaId> {
         self.id
+    }
+
+    /// The families of the legs' addresses, while ports of those are reserved.
+    pub(crate) fn families(&self) -> Option<[IpFamily; 2]> {
+        self.local.map(|_| self.families)
     }
 
     pub(crate) fn is_allocated(&self) -> bool {
@@ -269,6 +282,7 @@ impl CallMedia {
         received: &SessionDescription,
         role: Role<'_>,
     ) -> Result<Vec<u8>, BodyFault> {
+        let further = self.further_lines(target, received, role);
         let local = self.local.as_ref().ok_or(BodyFault::NotAcceptable)?;
         let holder = &self.legs[target.other().index()];
         let with_music = (holder.has_listened && holder.hold_music.is_some())
@@ -278,7 +292,8 @@ impl CallMedia {
         let options = AnchorOptions::default();
         let mut draw = || random.next_u64();
         let local = &local[target.index()];
-        Ok(anchor(received, local, &mut leg.origin, role, &options, &mut draw)?)
+        let origin = &mut leg.origin;
+        Ok(anchor_lines(received, local, &further, origin, role, &options, &mut draw)?)
     }
 
     /// What `leg` last described, as the offer to another far end that last got `previous`.
@@ -301,17 +316,22 @@ impl CallMedia {
         side: LegSide,
         other: &mut CallMedia,
         theirs: LegSide,
-    ) -> Option<MediaCommand> {
+    ) -> Vec<MediaCommand> {
+        let mut moves = self.moved_lines(side, other, theirs);
         let has_srtp = |plan: &LegPlan| plan.security != LegSecurity::Plain;
         let moved = other.legs[theirs.index()].plan.as_ref().is_some_and(has_srtp);
         let (from, to) = (other.id.zip(Some(theirs)), self.id.zip(Some(side)));
         let (mine, theirs) = (&mut self.legs[side.index()], &mut other.legs[theirs.index()]);
         std::mem::swap(mine, theirs);
         (mine.plan, theirs.plan) = (None, None);
+        mine.lines.forget_plans();
+        theirs.lines.forget_plans();
         // The relay counts anew there: no key of ours may protect the same packet number twice.
         mine.origin.renew_keys();
         theirs.origin.renew_keys();
-        from.zip(to).filter(|_| moved).map(|(from, to)| MediaCommand::MoveLeg { from, to })
+        let main = from.zip(to).filter(|_| moved);
+        moves.extend(main.map(|(from, to)| MediaCommand::MoveLeg { from, to }));
+        moves
     }
 
     /// A leg's descriptions, for [`CallMedia::put_back`].
@@ -337,7 +357,9 @@ impl CallMedia {
     /// Notes what `leg` described, once it is agreed (an answer, or an offer that was answered).
     pub(crate) fn note_received(&mut self, leg: LegSide, description: &SessionDescription) {
         let media = &mut self.legs[leg.index()];
-        media.received = seen_under(media.origin.encryption(), description).audio();
+        let seen = seen_under(media.origin.encryption(), description);
+        media.received = seen.audio();
+        media.lines.note_received(&seen);
         media.has_listened |= media.received.as_ref().is_some_and(|r| r.direction.receives());
         media.received_body = Some(description.text().clone());
     }

@@ -1,13 +1,12 @@
 //! The description for one leg, made from the description that the other leg sent.
 
 use crate::audio::{AudioStream, payload_types};
-use crate::crypto::CryptoAttribute;
 use crate::description::SessionDescription;
 use crate::direction::Direction;
-use crate::dtls::Setup;
 use crate::error::SdpError;
 use crate::extended_reports;
 use crate::leg_crypto::{LegCrypto, Protection};
+use crate::lines::{FurtherLine, LineStates, may_answer};
 use crate::profile::Encryption;
 use crate::scrub::InnerHosts;
 use crate::write::{Written, WrittenMedia, WrittenTransport};
@@ -34,11 +33,13 @@ pub struct Origin {
 #[derive(Clone)]
 pub struct OriginState {
     origin: Origin,
-    crypto: LegCrypto,
+    pub(crate) crypto: LegCrypto,
     last: Option<Arc<[u8]>>,
     last_audio: Option<AudioStream>,
     /// The last that was RTP: fax in between says nothing of how audio is protected.
     last_rtp: Option<AudioStream>,
+    /// Of the lines beside the main one.
+    pub(crate) lines: LineStates,
 }
 
 impl fmt::Debug for OriginState {
@@ -50,13 +51,14 @@ impl fmt::Debug for OriginState {
 
 impl OriginState {
     /// For a new leg without encryption; `session_id` is drawn at random. Versions begin at 1.
-    pub const fn new(session_id: u64) -> Self {
+    pub fn new(session_id: u64) -> Self {
         OriginState {
             origin: Origin { session_id, version: 1 },
             crypto: LegCrypto::new(Encryption::Off, None),
             last: None,
             last_audio: None,
             last_rtp: None,
+            lines: LineStates::default(),
         }
     }
 
@@ -77,12 +79,14 @@ impl OriginState {
     pub fn start_leg(&mut self, encryption: Encryption) {
         self.crypto = LegCrypto::new(encryption, self.crypto.fingerprint());
         (self.last_audio, self.last_rtp) = (None, None);
+        self.lines.clear();
     }
 
     /// From the next description on our keys are others, for the same lines, and handshakes and
     /// connectivity checks begin anew: where they are used, packets are counted anew.
     pub fn renew_keys(&mut self) {
         self.crypto.renew();
+        self.lines.renew();
     }
 
     /// The policy of the leg.
@@ -118,21 +122,29 @@ impl OriginState {
     /// Whether what was last written may answer `offer`, as far as protection goes: RFC 4568 section
     /// 5.1.2 wants one line of the offer's, with its tag, and none where none was offered.
     pub fn last_answers(&self, offer: &SessionDescription) -> bool {
-        let (Some(ours), Some(theirs)) = (self.last_audio.as_ref(), offer.audio_ref()) else {
-            return true;
+        let main = match (self.last_audio.as_ref(), offer.audio_ref()) {
+            (Some(ours), Some(theirs)) => may_answer(ours, theirs),
+            _ => true,
         };
-        let names = |line: &CryptoAttribute| (line.tag(), line.suite());
-        let answers_keys = match ours.crypto.as_slice() {
-            [] => theirs.crypto.is_empty() || !theirs.profile.is_sdes(),
-            [ours] => theirs.crypto.iter().any(|theirs| names(theirs) == names(ours)),
-            _ => false,
-        };
-        let setup = |stream: &AudioStream| stream.dtls.and_then(|dtls| dtls.setup);
-        answers_keys && setup(ours) != Some(Setup::Actpass)
+        main && self.lines.answer(offer)
+    }
+
+    /// Where the main line of `offer`, which is `main`, stands in an offer to this leg: a line keeps
+    /// its place for the life of a session (RFC 3264 section 8). At first it is the first audio
+    /// line's: there are answerers that look no further. Fax does not say where the line of audio
+    /// stands.
+    pub(crate) fn place_of(&self, offer: &SessionDescription, main: &AudioStream) -> usize {
+        if main.profile.is_fax() {
+            return main.index;
+        }
+        let last = self.last_audio.as_ref().filter(|last| !last.profile.is_fax());
+        let place = last.map(|last| last.index).or_else(|| offer.first_audio_line());
+        place.filter(|&place| place < offer.media_count()).unwrap_or(main.index)
     }
 
     /// Writes `description` under this identity.
     fn stamp(&mut self, description: &Written<'_>) -> Vec<u8> {
+        self.lines.note(description);
         let mut body = description.to_bytes(self.origin.version);
         if let Some(last) = &self.last {
             if **last == *body {
@@ -190,7 +202,8 @@ impl Default for AnchorOptions {
 /// Formats, their parameters, packet durations, bandwidths and attributes that are not known pass
 /// in their order. Origin, addresses and ports are ours. Attributes that concern the other leg's
 /// transport, keys or software, or that hold an address or one of its host names, are left out.
-/// `m=` lines other than the audio stream are declined with port 0. The direction passes, so that
+/// `m=` lines other than the audio stream are declined with port 0, unless [`anchor_lines`] is told
+/// of them. The direction passes, so that
 /// hold and resume reach the far end; an answer's direction is narrowed to what its offer allows
 /// (RFC 3264 section 6.1), and a hold by the address 0.0.0.0 becomes one by direction.
 ///
@@ -215,19 +228,42 @@ pub fn anchor(
     options: &AnchorOptions,
     draw: &mut dyn FnMut() -> u64,
 ) -> Result<Vec<u8>, SdpError> {
+    anchor_lines(received, local, &[], origin, role, options, draw)
+}
+
+/// The same with further lines, each with our addresses for it. A line of `further` that either side
+/// does not have, or whose addresses are not those of the main one, is declined; so is one that
+/// cannot be protected as the leg's policy wants.
+///
+/// # Errors
+/// As for [`anchor`]; further lines cause none.
+pub fn anchor_lines(
+    received: &SessionDescription,
+    local: &LocalMedia,
+    further: &[FurtherLine],
+    origin: &mut OriginState,
+    role: Role<'_>,
+    options: &AnchorOptions,
+    draw: &mut dyn FnMut() -> u64,
+) -> Result<Vec<u8>, SdpError> {
     let hosts = InnerHosts::of(&received.inner);
-    let (medias, times) = match role {
-        Role::Offer => {
-            (offered_media(received, local, origin, &hosts, draw)?, &received.inner.times)
-        }
+    let mut work = Work { received, local, hosts: &hosts, draw };
+    let ((main, mut medias), times) = match role {
+        Role::Offer => (work.offered_media(origin)?, &received.inner.times),
         // RFC 3264 section 6: the answer repeats the offer's t= line.
         Role::Answer { to, at } => {
-            let mut answer = |offered: &AudioStream| {
-                origin.crypto.answer(offered, draw).ok_or(SdpError::NoCertificate)
-            };
-            (answered_media(received, (to, at), local, &hosts, &mut answer)?, &to.inner.times)
+            (work.answered_media((to, at), &mut origin.crypto)?, &to.inner.times)
         }
     };
+    for line in further.iter().filter(|line| Some(line.written) != main) {
+        let written = match role {
+            Role::Offer => work.offered_line(line, origin),
+            Role::Answer { to, .. } => work.answered_line(line, to, origin),
+        };
+        if let (Some(written), Some(slot)) = (written, medias.get_mut(line.written)) {
+            *slot = written;
+        }
+    }
     let session_id = origin.origin.session_id;
     Ok(origin.stamp(&Written {
         session_id,
@@ -236,101 +272,72 @@ pub fn anchor(
         bandwidths: hosts.passable_bandwidths(&received.inner.bandwidths),
         times,
         attributes: hosts.passable(&received.inner.attributes),
+        main,
         medias,
     }))
 }
 
-fn offered_media<'a>(
-    received: &'a SessionDescription,
-    local: &LocalMedia,
-    origin: &mut OriginState,
-    hosts: &InnerHosts,
-    draw: &mut dyn FnMut() -> u64,
-) -> Result<Vec<WrittenMedia<'a>>, SdpError> {
-    let audio = received.audio_ref().ok_or(SdpError::NoAudio)?;
-    audio.check_address()?;
-    let is_fax = audio.profile.is_fax();
-    // Fax does not say where the line of audio stands.
-    let last = origin.last_audio.as_ref().filter(|last| !is_fax && !last.profile.is_fax());
-    let protection = match is_fax {
-        true => Protection::none(audio.profile),
-        false => origin
-            .crypto
-            .offer(audio.profile, origin.last_rtp.as_ref(), draw)
-            .ok_or(SdpError::NoCertificate)?,
-    };
-    // A line keeps its place for the life of a session (RFC 3264 section 8). At first it is the
-    // first audio line's: there are answerers that look no further.
-    let place = last.map(|last| last.index).or_else(|| received.first_audio_line());
-    let place = place.filter(|_| !is_fax);
-    let transport = Transport {
-        local,
-        direction: audio.direction,
-        rtcp_mux: (audio.rtcp_mux && !is_fax) || protection.dtls.is_some(),
-        // The fallback if the answerer does not multiplex (RFC 5761 section 5.1.1).
-        rtcp_port: !is_fax,
-        // What the far end asks for passes.
-        xr: XrWishes::default(),
-        protection,
-    };
-    let proto = transport.protection.profile.name();
-    let mut medias: Vec<WrittenMedia<'a>> = received.inner.medias.iter().map(declined).collect();
-    if let Some(media) = received.inner.medias.get(audio.index)
-        && let Some(slot) = medias.get_mut(audio.index)
-    {
-        *slot = relayed(media, proto, transport, hosts);
-    }
-    if let Some(place) = place.filter(|&place| place < medias.len()) {
-        medias.swap(place, audio.index);
-    }
-    Ok(medias)
+/// What a description is made from.
+pub(crate) struct Work<'a, 'h> {
+    pub(crate) received: &'a SessionDescription,
+    pub(crate) local: &'h LocalMedia,
+    pub(crate) hosts: &'h InnerHosts,
+    pub(crate) draw: &'h mut dyn FnMut() -> u64,
 }
 
-fn answered_media<'a>(
-    received: &'a SessionDescription,
-    (to, at): (&'a SessionDescription, Option<usize>),
-    local: &LocalMedia,
-    hosts: &InnerHosts,
-    protect: &mut dyn FnMut(&AudioStream) -> Result<Protection, SdpError>,
-) -> Result<Vec<WrittenMedia<'a>>, SdpError> {
-    let pair = match to.audio_ref() {
-        Some(offered) => {
-            // Fax answers fax, and audio answers audio.
-            answering_stream(received, at.unwrap_or(offered.index))
-                .filter(|answer| answer.profile.is_fax() == offered.profile.is_fax())
-                .map(|answer| (offered, answer))
-        }
-        None => None,
-    };
-    let mut protection = match &pair {
-        Some((offered, answer)) => {
-            answer.check_address()?;
-            Some(protect(offered)?)
-        }
-        None => None,
-    };
-    let mut answer_to = |index: usize, offer: &'a Media| {
-        let (offered, answer) = pair.as_ref().filter(|(offered, _)| offered.index == index)?;
-        let media = received.inner.medias.get(answer.index)?;
-        let transport = Transport {
-            local,
-            direction: Direction::answer(offered.direction, answer.direction),
-            // Each leg multiplexes or not by itself: the relay can do either.
-            rtcp_mux: offered.rtcp_mux && !offered.profile.is_fax(),
-            rtcp_port: !offered.rtcp_mux && !offered.profile.is_fax(),
-            xr: offered.xr.without(answer.xr),
-            protection: protection.take()?,
+/// The place of the main line, if there is one, and all lines.
+type Medias<'a> = (Option<usize>, Vec<WrittenMedia<'a>>);
+
+impl<'a> Work<'a, '_> {
+    fn offered_media(&mut self, origin: &mut OriginState) -> Result<Medias<'a>, SdpError> {
+        let received = self.received;
+        let audio = received.audio_ref().ok_or(SdpError::NoAudio)?;
+        audio.check_address()?;
+        let is_fax = audio.profile.is_fax();
+        let place = origin.place_of(received, audio);
+        let protection = match is_fax {
+            true => Protection::none(audio.profile),
+            false => origin
+                .crypto
+                .offer(audio.profile, origin.last_rtp.as_ref(), self.draw)
+                .ok_or(SdpError::NoCertificate)?,
         };
-        // RFC 3264 section 6: the transport protocol of the answer is that of the offer.
-        Some(relayed(media, &offer.proto, transport, hosts))
-    };
-    Ok(to
-        .inner
-        .medias
-        .iter()
-        .enumerate()
-        .map(|(index, offer)| answer_to(index, offer).unwrap_or_else(|| declined(offer)))
-        .collect())
+        let transport = Transport::offering(audio, self.local, protection);
+        let mut medias: Vec<WrittenMedia<'a>> =
+            received.inner.medias.iter().map(declined).collect();
+        if let Some(media) = received.inner.medias.get(audio.index)
+            && let Some(slot) = medias.get_mut(audio.index)
+        {
+            *slot = relayed(media, transport, self.hosts);
+        }
+        if place < medias.len() {
+            medias.swap(place, audio.index);
+        }
+        Ok((Some(place), medias))
+    }
+
+    fn answered_media(
+        &mut self,
+        (to, at): (&'a SessionDescription, Option<usize>),
+        crypto: &mut LegCrypto,
+    ) -> Result<Medias<'a>, SdpError> {
+        let received = self.received;
+        let mut medias: Vec<WrittenMedia<'a>> = to.inner.medias.iter().map(declined).collect();
+        let Some(offered) = to.audio_ref() else { return Ok((None, medias)) };
+        // Fax answers fax, and audio answers audio.
+        let answer = answering_stream(received, at.unwrap_or(offered.index))
+            .filter(|answer| answer.profile.is_fax() == offered.profile.is_fax());
+        let Some(answer) = answer else { return Ok((None, medias)) };
+        answer.check_address()?;
+        let protection = crypto.answer(offered, self.draw).ok_or(SdpError::NoCertificate)?;
+        let transport = Transport::answering(offered, &answer, self.local, protection);
+        if let (Some(media), Some(slot)) =
+            (received.inner.medias.get(answer.index), medias.get_mut(offered.index))
+        {
+            *slot = relayed(media, transport, self.hosts).under(slot.proto);
+        }
+        Ok((Some(offered.index), medias))
+    }
 }
 
 /// The stream that answers `m=` line `index`. An answerer that lost or reordered lines is
@@ -348,7 +355,7 @@ fn answering_stream(received: &SessionDescription, index: usize) -> Option<Cow<'
 }
 
 /// What of an `m=` section is ours to say.
-struct Transport<'a> {
+pub(crate) struct Transport<'a> {
     local: &'a LocalMedia,
     direction: Direction,
     rtcp_mux: bool,
@@ -359,12 +366,52 @@ struct Transport<'a> {
     protection: Protection,
 }
 
-fn relayed<'a>(
+impl<'a> Transport<'a> {
+    /// Of an offer that passes on `offered`.
+    pub(crate) fn offering(
+        offered: &AudioStream,
+        local: &'a LocalMedia,
+        protection: Protection,
+    ) -> Self {
+        let is_rtp = offered.profile.is_rtp();
+        Transport {
+            local,
+            direction: offered.direction,
+            rtcp_mux: (offered.rtcp_mux && is_rtp) || protection.dtls.is_some(),
+            // The fallback if the answerer does not multiplex (RFC 5761 section 5.1.1).
+            rtcp_port: is_rtp,
+            // What the far end asks for passes.
+            xr: XrWishes::default(),
+            protection,
+        }
+    }
+
+    /// Of the answer to `offered` that passes on `answer`.
+    pub(crate) fn answering(
+        offered: &AudioStream,
+        answer: &AudioStream,
+        local: &'a LocalMedia,
+        protection: Protection,
+    ) -> Self {
+        let is_rtp = offered.profile.is_rtp();
+        Transport {
+            local,
+            direction: Direction::answer(offered.direction, answer.direction),
+            // Each leg multiplexes or not by itself: the relay can do either.
+            rtcp_mux: offered.rtcp_mux && is_rtp,
+            rtcp_port: !offered.rtcp_mux && is_rtp,
+            xr: offered.xr.without(answer.xr),
+            protection,
+        }
+    }
+}
+
+pub(crate) fn relayed<'a>(
     media: &'a Media,
-    proto: &'a str,
     transport: Transport<'_>,
     hosts: &InnerHosts,
 ) -> WrittenMedia<'a> {
+    let profile = transport.protection.profile;
     let mut formats = String::with_capacity(media.fmt.len());
     for payload_type in payload_types(&media.fmt) {
         if !formats.is_empty() {
@@ -373,7 +420,7 @@ fn relayed<'a>(
         // Writing into a String cannot fail.
         let _ = write!(formats, "{payload_type}");
     }
-    if transport.protection.profile.is_fax() {
+    if !profile.is_rtp() {
         media.fmt.trim().clone_into(&mut formats);
     }
     let local = transport.local;
@@ -389,7 +436,7 @@ fn relayed<'a>(
     WrittenMedia {
         media: &media.media,
         port: local.rtp.port(),
-        proto,
+        proto: profile.name(),
         formats,
         bandwidths: hosts.passable_bandwidths(&media.bandwidths),
         attributes,

@@ -6,8 +6,9 @@ use crate::dtls::{DtlsAttributes, DtlsTold};
 use crate::error::SdpError;
 use crate::extended_reports;
 use crate::ice::IceAttributes;
+use crate::lines::LineStream;
 use crate::profile::RtpProfile;
-use model::{Codec, CodecMapping, IpFamily, XrWishes};
+use model::{Codec, CodecMapping, IpFamily, MediaType, XrWishes};
 use sdp_types::{Attribute, Media, Session};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub struct AudioStream {
 pub(crate) struct MediaLine<'a> {
     /// Which one, counted from 0.
     pub(crate) index: usize,
+    /// Its media, when it is read as a line beside the main one.
+    pub(crate) further: Option<MediaType>,
     pub(crate) media: &'a str,
     pub(crate) port: u16,
     pub(crate) proto: &'a str,
@@ -66,9 +69,14 @@ impl AudioStream {
     /// Reads `m=` line `index`; `None` when it is not audio over RTP, is rejected, has no payload
     /// type, or is SRTP without keys or a fingerprint that can be taken.
     pub(crate) fn read(description: &Session, index: usize) -> Option<Self> {
+        Self::read_as(description, index, None)
+    }
+
+    fn read_as(description: &Session, index: usize, further: Option<MediaType>) -> Option<Self> {
         let media = description.medias.get(index)?;
         let line = MediaLine {
             index,
+            further,
             media: &media.media,
             port: media.port,
             proto: &media.proto,
@@ -83,6 +91,14 @@ impl AudioStream {
             told.dtls.take_level(&description.attributes);
         }
         Self::of(&line, &told, || Address::read(description, media))
+    }
+
+    /// Reads `m=` line `index` as one beside the main one; `None` as for [`read`](AudioStream::read).
+    pub(crate) fn read_further(description: &Session, index: usize) -> Option<LineStream> {
+        let media = description.medias.get(index)?;
+        let kind = MediaType::parse(&media.media)?;
+        let stream = Self::read_as(description, index, Some(kind))?;
+        Some(LineStream { media: kind, stream })
     }
 
     /// What an `m=` line, the attributes and an address say; `None` as for
@@ -101,11 +117,13 @@ impl AudioStream {
             (Vec::new(), Some(told.dtls.attributes()?), told.dtls.ice.attributes())
         } else {
             // Nothing protects fax: keys beside it are no keys.
-            let crypto = if profile.is_fax() { Vec::new() } else { told.crypto.clone() };
+            let crypto = if profile.is_rtp() { told.crypto.clone() } else { Vec::new() };
             (crypto, None, None)
         };
-        let codecs = if profile.is_fax() { Vec::new() } else { codecs(line.formats, told) };
-        let is_readable = profile.is_fax() || !codecs.is_empty();
+        let clock_rate = line.default_clock_rate();
+        let codecs =
+            if profile.is_rtp() { codecs(line.formats, told, clock_rate) } else { Vec::new() };
+        let is_readable = !profile.is_rtp() || !codecs.is_empty();
         if !is_readable {
             return None;
         }
@@ -121,10 +139,10 @@ impl AudioStream {
             remote_rtp,
             remote_rtcp: remote_rtcp(told.rtcp, remote_rtp),
             direction,
-            rtcp_mux: told.rtcp_mux && !profile.is_fax(),
+            rtcp_mux: told.rtcp_mux && profile.is_rtp(),
             telephone_event: telephone_event(&codecs),
             codecs,
-            xr: told.xr.filter(|_| !profile.is_fax()).unwrap_or_default(),
+            xr: line.wishes(told.xr.filter(|_| profile.is_rtp()).unwrap_or_default()),
             ip_family: address.family,
             held: address.held,
             profile,
@@ -177,12 +195,30 @@ impl MediaLine<'_> {
             return None;
         }
         let is = |text: &str, name: &str| text.eq_ignore_ascii_case(name);
+        match self.further {
+            Some(MediaType::Application) if is(self.proto, RtpProfile::Bfcp.name()) => {
+                return Some(RtpProfile::Bfcp);
+            }
+            Some(_) => return RtpProfile::parse(self.proto),
+            None => {}
+        }
         let fax = is(self.proto, RtpProfile::Udptl.name())
             && self.formats.split_ascii_whitespace().any(|format| is(format, "t38"));
         if is(self.media, "image") {
             return fax.then_some(RtpProfile::Udptl);
         }
         RtpProfile::parse(self.proto).filter(|_| is(self.media, "audio"))
+    }
+
+    /// Of a payload type that nothing says the clock of, in Hz.
+    fn default_clock_rate(&self) -> u32 {
+        if self.further == Some(MediaType::Video) { 90_000 } else { 8_000 }
+    }
+
+    /// VoIP metrics are about speech.
+    fn wishes(&self, told: XrWishes) -> XrWishes {
+        let is_audio = self.further.is_none_or(|media| media == MediaType::Audio);
+        XrWishes { voip_metrics: told.voip_metrics && is_audio, ..told }
     }
 }
 
@@ -359,7 +395,7 @@ fn remote_rtcp(told: Option<&str>, rtp: Option<SocketAddr>) -> Option<SocketAddr
     sendable.then(|| SocketAddr::new(ip, port))
 }
 
-fn codecs(formats: &str, told: &Told<'_>) -> Vec<CodecMapping> {
+fn codecs(formats: &str, told: &Told<'_>, default_clock_rate: u32) -> Vec<CodecMapping> {
     let packet_duration = told.packet_duration.unwrap_or(Duration::from_millis(20));
     let mut seen = [false; 128];
     let mut codecs = Vec::with_capacity(formats.len().min(16));
@@ -373,7 +409,7 @@ fn codecs(formats: &str, told: &Told<'_>) -> Vec<CodecMapping> {
             .get(slot)
             .copied()
             .flatten()
-            .unwrap_or_else(|| static_mapping(payload_type));
+            .unwrap_or_else(|| static_mapping(payload_type, default_clock_rate));
         codecs.push(CodecMapping { payload_type, codec, clock_rate, packet_duration });
     }
     codecs
@@ -402,9 +438,9 @@ fn rtpmap(value: &str) -> Option<(u8, Codec, u32)> {
     Some((payload_type, codec, clock_rate))
 }
 
-/// Payload types with a fixed meaning (RFC 3551 section 6); any other without `a=rtpmap` counts
-/// with a clock of 8,000 Hz.
-fn static_mapping(payload_type: u8) -> (Codec, u32) {
+/// Payload types with a fixed meaning (RFC 3551 section 6), and what any other without `a=rtpmap`
+/// counts with.
+fn static_mapping(payload_type: u8, default_clock_rate: u32) -> (Codec, u32) {
     match payload_type {
         0 => (Codec::Pcmu, 8000),
         3 => (Codec::Gsm, 8000),
@@ -414,10 +450,12 @@ fn static_mapping(payload_type: u8) -> (Codec, u32) {
         13 => (Codec::ComfortNoise, 8000),
         18 => (Codec::G729, 8000),
         6 => (Codec::Other, 16_000),
-        14 => (Codec::Other, 90_000),
+        31 => (Codec::H261, 90_000),
+        34 => (Codec::H263, 90_000),
+        14 | 25 | 26 | 28 | 32 | 33 => (Codec::Other, 90_000),
         16 => (Codec::Other, 11_025),
         17 => (Codec::Other, 22_050),
-        _ => (Codec::Other, 8000),
+        _ => (Codec::Other, default_clock_rate),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Session descriptions (RFC 8866) and what a back-to-back user agent does with them: it anchors
-//! one audio stream of an offer or answer (RFC 3264) at its own media relay and declines the rest.
+//! the audio stream of an offer or answer (RFC 3264), and the lines beside it that it is told of, at
+//! its own media relay and declines the rest.
 //!
 //! Nothing here opens a socket, reads a clock or draws a random number. Codecs pass end to end,
 //! unless audio is transcoded, so the description that one leg receives is the description that the other leg sent, with origin,
@@ -7,7 +8,8 @@
 //!
 //! - [`SessionDescription`] reads and writes a body; [`extract_sdp`] finds it in a multipart body.
 //! - [`AudioStream`] is what a description says about the stream that is relayed.
-//! - [`anchor`] writes the description for the other leg; [`OriginState`] keeps its `o=` version.
+//! - [`SessionDescription::lines`] are those beside it: video, text, floor control.
+//! - [`anchor`] and [`anchor_lines`] write the description for the other leg; [`OriginState`] keeps its `o=` version.
 //! - [`renewed`] makes a leg's description the offer to another far end.
 //! - [`Encryption`] is a leg's policy, [`CryptoAttribute`] a line of keys (RFC 4568), and
 //!   [`leg_security`] what two descriptions agreed on.
@@ -29,6 +31,7 @@ mod extended_reports;
 mod ice;
 mod leg_crypto;
 mod leg_dtls;
+mod lines;
 mod multipart;
 mod plan;
 mod profile;
@@ -37,7 +40,7 @@ mod scrub;
 mod transcoding;
 mod write;
 
-pub use anchor::{AnchorOptions, Origin, OriginState, Role, anchor};
+pub use anchor::{AnchorOptions, Origin, OriginState, Role, anchor, anchor_lines};
 pub use audio::AudioStream;
 pub use crypto::{CryptoAttribute, CryptoFault, FecOrder, SessionParameter};
 pub use description::{Limits, SessionDescription, same_media};
@@ -46,6 +49,7 @@ pub use dtls::{DtlsAttributes, Setup};
 pub use error::{Malformed, SdpError};
 pub use ice::IceAttributes;
 pub use leg_crypto::leg_security;
+pub use lines::{FurtherLine, LinePair, LineStream, line_pairs};
 pub use multipart::{extract_sdp, with_sdp};
 pub use plan::media_plan_leg;
 pub use profile::{Encryption, RtpProfile};

@@ -18,6 +18,8 @@ pub enum RtpProfile {
     DtlsSavp,
     /// `UDP/TLS/RTP/SAVPF`: the same with early feedback.
     DtlsSavpf,
+    /// `UDP/BFCP`: no RTP either, but floor control (RFC 8856), in an `m=application` line.
+    Bfcp,
     /// `udptl`: no RTP at all, but T.38 fax (ITU-T T.38 Annex D), in an `m=image` line.
     Udptl,
 }
@@ -46,6 +48,7 @@ impl RtpProfile {
             RtpProfile::Savpf => "RTP/SAVPF",
             RtpProfile::DtlsSavp => "UDP/TLS/RTP/SAVP",
             RtpProfile::DtlsSavpf => "UDP/TLS/RTP/SAVPF",
+            RtpProfile::Bfcp => "UDP/BFCP",
             RtpProfile::Udptl => "udptl",
         }
     }
@@ -58,6 +61,11 @@ impl RtpProfile {
     /// Whether the keys come from a handshake when the description has none itself.
     pub(crate) const fn may_have_handshake(self) -> bool {
         self.is_dtls() || self.is_sdes()
+    }
+
+    /// Whether the stream is RTP, plain or secure.
+    pub const fn is_rtp(self) -> bool {
+        !matches!(self, RtpProfile::Bfcp | RtpProfile::Udptl)
     }
 
     /// Whether the stream is fax and no RTP.
@@ -73,7 +81,7 @@ impl RtpProfile {
     /// The plain profile, or one of SRTP, with the same feedback. Whoever agrees keys by DTLS always
     /// says that it has feedback, which many plain trunks refuse: it is not passed on.
     pub(crate) const fn offered_under(self, encryption: Encryption) -> Self {
-        if self.is_fax() {
+        if !self.is_rtp() {
             return self;
         }
         let feedback = matches!(self, RtpProfile::Avpf | RtpProfile::Savpf);
@@ -106,6 +114,11 @@ pub enum Encryption {
 }
 
 impl Encryption {
+    /// Whether plain media is refused.
+    pub(crate) const fn is_required(self) -> bool {
+        matches!(self, Encryption::Required | Encryption::Dtls)
+    }
+
     /// Whether `stream` is one that a leg under this policy may have.
     pub(crate) fn accepts(self, stream: &AudioStream) -> bool {
         match self {

@@ -7,6 +7,7 @@ use crate::direction::Direction;
 use crate::dtls::{DtlsTold, LocalDtls};
 use crate::extended_reports;
 use crate::ice::candidate_value;
+use model::MediaType;
 use sdp_types::{Attribute, Bandwidth, Repeat, Time};
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +21,8 @@ pub(crate) struct Written<'a> {
     pub(crate) bandwidths: Vec<&'a Bandwidth>,
     pub(crate) times: &'a [Time],
     pub(crate) attributes: Vec<&'a Attribute>,
+    /// The place of the line that the call is about; `None` when it is declined.
+    pub(crate) main: Option<usize>,
     pub(crate) medias: Vec<WrittenMedia<'a>>,
 }
 
@@ -80,27 +83,37 @@ impl Written<'_> {
 
     /// What [`crate::SessionDescription::audio`] finds in the text.
     pub(crate) fn audio(&self) -> Option<AudioStream> {
-        self.medias.iter().enumerate().find_map(|(index, media)| {
-            let mut told = Told::default();
-            told.take_media(media.attributes.iter().copied());
-            if let Some(transport) = &media.transport {
-                told.direction = Some(transport.direction);
-                told.rtcp = transport.rtcp.as_deref();
-                told.rtcp_mux = transport.rtcp_mux;
-                told.xr = transport.xr.as_deref().map(extended_reports::wishes).or(told.xr);
-                told.crypto = transport.crypto.clone();
-                told.dtls = transport.dtls.as_ref().map(DtlsTold::of).unwrap_or_default();
-            }
-            told.take_session(self.attributes.iter().copied());
-            let line = MediaLine {
-                index,
-                media: media.media,
-                port: media.port,
-                proto: media.proto,
-                formats: &media.formats,
-            };
-            AudioStream::of(&line, &told, || Address::of_ip(self.ip))
-        })
+        self.stream(self.main?, None)
+    }
+
+    /// What is found in it at line `index` beside the main one.
+    pub(crate) fn line(&self, index: usize) -> Option<AudioStream> {
+        let media = self.medias.get(index).filter(|_| self.main != Some(index))?;
+        self.stream(index, Some(MediaType::parse(media.media)?))
+    }
+
+    fn stream(&self, index: usize, further: Option<MediaType>) -> Option<AudioStream> {
+        let media = self.medias.get(index)?;
+        let mut told = Told::default();
+        told.take_media(media.attributes.iter().copied());
+        if let Some(transport) = &media.transport {
+            told.direction = Some(transport.direction);
+            told.rtcp = transport.rtcp.as_deref();
+            told.rtcp_mux = transport.rtcp_mux;
+            told.xr = transport.xr.as_deref().map(extended_reports::wishes).or(told.xr);
+            told.crypto = transport.crypto.clone();
+            told.dtls = transport.dtls.as_ref().map(DtlsTold::of).unwrap_or_default();
+        }
+        told.take_session(self.attributes.iter().copied());
+        let line = MediaLine {
+            index,
+            further,
+            media: media.media,
+            port: media.port,
+            proto: media.proto,
+            formats: &media.formats,
+        };
+        AudioStream::of(&line, &told, || Address::of_ip(self.ip))
     }
 
     /// What `o=` and `c=` lines end with.
@@ -110,6 +123,14 @@ impl Written<'_> {
         // Writing into a Vec cannot fail.
         let _ = write!(line, "{}\r\n", self.ip);
         line
+    }
+}
+
+impl<'a> WrittenMedia<'a> {
+    /// RFC 3264 section 6: the transport protocol of an answer is that of the offer.
+    pub(crate) fn under(mut self, proto: &'a str) -> Self {
+        self.proto = proto;
+        self
     }
 }
 
@@ -320,6 +341,7 @@ mod tests {
                 bandwidths: vec![&bandwidth],
                 times,
                 attributes: attributes.iter().collect(),
+                main: None,
                 medias: vec![media],
             };
             for version in [0, 9, 10, u64::MAX] {

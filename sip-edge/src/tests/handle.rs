@@ -83,6 +83,7 @@ fn allocate(id: u64) -> Output {
         transaction_id: TransactionId::from_random(1),
         families: [IpFamily::V4; 2],
         emergency: false,
+        line: Default::default(),
     })
 }
 

@@ -69,6 +69,12 @@ fn table(calls: &[LiveCall]) -> String {
             quality(call.customer.as_ref()),
             quality(call.remote.as_ref()),
         );
+        for line in &call.lines {
+            let what = format!("+ {}", printable_line(&line.media));
+            let sides =
+                [&line.customer, &line.remote].map(|side| further(&line.media, side.as_ref()));
+            let _ = writeln!(text, "{what:>102}  {:<26}  {:<26}", sides[0], sides[1]);
+        }
     }
     text
 }
@@ -82,6 +88,18 @@ fn quality(quality: Option<&LiveQuality>) -> String {
     let mos = quality.mos.map_or_else(|| "-".to_owned(), |mos| format!("{mos:.2}"));
     let jitter = quality.jitter_us as f64 / 1000.0;
     format!("MOS {mos} lost {} jit {jitter:.1} ms", quality.lost_packets)
+}
+
+/// `H264 lost 0 jit 3.1 ms` of a line beside the audio.
+fn further(media: &str, quality: Option<&LiveQuality>) -> String {
+    let Some(quality) = quality else { return "-".to_owned() };
+    if quality.received_packets == 0 {
+        // Floor control is no RTP.
+        return if media == "application" { "-" } else { "no RTP came" }.to_owned();
+    }
+    let codec = printable_line(quality.codec.as_deref().unwrap_or("other"));
+    let jitter = quality.jitter_us as f64 / 1000.0;
+    format!("{codec} lost {} jit {jitter:.1} ms", quality.lost_packets)
 }
 
 fn clock(seconds: u64) -> String {
@@ -124,6 +142,7 @@ mod tests {
             talk_ms: None,
             customer: None,
             remote: None,
+            lines: Vec::new(),
         };
         let text = table(&[call]);
         assert_eq!(text.lines().count(), 2, "{text:?}");

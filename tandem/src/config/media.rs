@@ -6,7 +6,7 @@ use super::sip::{HOUR, MINUTE, SECOND};
 use super::value;
 use b2bua::HoldMusicWhen;
 use media_relay::{FastPathMode, RtcpStyle};
-use model::{MediaTimeouts, Ringback, TranscodableFormat};
+use model::{MediaTimeouts, RelayedLines, Ringback, TranscodableFormat};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -49,6 +49,8 @@ pub(crate) struct Media {
     pub(crate) hold_music_when: HoldMusicWhen,
     /// What a transferred party hears while the target rings; default North America's.
     pub(crate) ringback: Option<Ringback>,
+    /// The same for its video, 600 to 1,000,000; default 5,000: 50 Mbit/s in packets of 1,200 octets.
+    pub(crate) max_video_packets_per_second: u32,
 }
 
 pub(super) fn read(mut table: Table<'_>) -> Media {
@@ -76,9 +78,8 @@ pub(super) fn read(mut table: Table<'_>) -> Media {
             .or("fast_path_capacity", 8_192, |v| value::within(value::integer(v)?, 2..=262_144)),
         rtcp: table.or("rtcp", RtcpStyle::Auto, rtcp),
         dscp: table.or("dscp", 46, |v| value::within(value::integer(v)?, 0..=63)),
-        max_packets_per_second: table.or("max_packets_per_second", 2_000, |v| {
-            value::within(value::integer(v)?, 600..=1_000_000)
-        }),
+        max_packets_per_second: table.or("max_packets_per_second", 2_000, packet_rate),
+        max_video_packets_per_second: table.or("max_video_packets_per_second", 5_000, packet_rate),
         hold_music,
         hold_music_when: table.or(
             "hold_music_when",
@@ -91,6 +92,10 @@ pub(super) fn read(mut table: Table<'_>) -> Media {
     media
 }
 
+fn packet_rate(value: &DeValue<'_>) -> Result<u32, String> {
+    value::within(value::integer(value)?, 600..=1_000_000)
+}
+
 /// `[voice_connector.media]`.
 pub(super) struct ConnectorMedia {
     /// Silence that ends calls.
@@ -98,6 +103,8 @@ pub(super) struct ConnectorMedia {
     /// Whether audio is transcoded.
     pub(super) transcoding: Arc<[TranscodableFormat]>,
     pub(super) hold_music: Option<Arc<str>>,
+    /// What is relayed beside the audio.
+    pub(super) lines: RelayedLines,
 }
 
 /// `default` is the hold music where the section says none.
@@ -109,9 +116,20 @@ pub(super) fn read_of_connector(
         hold_music: hold_music::read_hold_music(&mut table, default),
         timeouts: read_timeouts(&mut table),
         transcoding: super::transcoding::read(&mut table),
+        lines: read_lines(&mut table),
     };
     table.finish();
     media
+}
+
+fn read_lines(table: &mut Table<'_>) -> RelayedLines {
+    let usual = RelayedLines::default();
+    RelayedLines {
+        video: table.or("video", usual.video, value::boolean),
+        audio: table.or("more_audio", usual.audio, value::boolean),
+        text: table.or("text", usual.text, value::boolean),
+        application: table.or("application", usual.application, value::boolean),
+    }
 }
 
 fn read_timeouts(table: &mut Table<'_>) -> MediaTimeouts {

@@ -208,7 +208,7 @@ fn what_is_not_served_yet_is_refused_rather_than_ignored() {
         "[media]\nrtcp = \"translator\"".to_owned(),
         "[media]\nrtcp = \"back-to-back\"".to_owned(),
         "[media]\nfast_path = \"ebpf\"\nfast_path_capacity = 2\ndscp = 0".to_owned(),
-        "[media]\nmax_packets_per_second = 600".to_owned(),
+        "[media]\nmax_packets_per_second = 600\nmax_video_packets_per_second = 1000000".to_owned(),
     ] {
         accepts(&fine);
     }

@@ -102,6 +102,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         transaction_id: TransactionId::from_random(9),
         families: [model::IpFamily::V4; 2],
         emergency: false,
+        line: model::MediaLine::Main,
     };
     let claim = Claim { old: MediaId(5), new: MediaId(6) };
     let mut up = Vec::new();

@@ -2,7 +2,8 @@
 
 use crate::fixture::EDGE;
 use model::{
-    AllocationFailure, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaPlan, Playing,
+    AllocationFailure, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine,
+    MediaPlan, Playing,
 };
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,6 +18,8 @@ pub enum RelayMode {
     Holds,
     /// With a failure.
     Fails(AllocationFailure),
+    /// With ports for main lines; it has none for others.
+    AudioOnly,
     /// With ports for emergency calls; it has no others.
     HelpsOnly,
 }
@@ -26,8 +29,11 @@ pub enum RelayMode {
 pub struct FakeRelay {
     /// How it answers from now on.
     pub mode: RelayMode,
-    /// Every plan that was applied, oldest first.
+    /// Every plan that was applied to a main line, oldest first.
     pub plans: Vec<MediaPlan>,
+    /// Every plan that was applied to another, oldest first.
+    pub further: Vec<(MediaLine, MediaPlan)>,
+    lines: HashMap<MediaId, MediaLine>,
     /// Every leg that went over from one stream to another, with its SRTP, oldest first.
     pub moves: Vec<[(MediaId, LegSide); 2]>,
     /// What each leg hears that the other one does not say.
@@ -43,6 +49,8 @@ impl FakeRelay {
         FakeRelay {
             mode: RelayMode::Answers,
             plans: Vec::new(),
+            further: Vec::new(),
+            lines: HashMap::new(),
             moves: Vec::new(),
             playing: HashMap::new(),
             open: HashMap::new(),
@@ -54,22 +62,16 @@ impl FakeRelay {
     /// Takes a command; returns what the relay says to it.
     pub fn handle(&mut self, command: MediaCommand) -> Option<MediaEvent> {
         match command {
-            MediaCommand::Allocate { id, emergency, .. } => match self.mode {
-                RelayMode::HelpsOnly if emergency => Some(self.allocate(id)),
-                RelayMode::HelpsOnly => {
-                    let reason = AllocationFailure::PortsExhausted;
-                    Some(MediaEvent::AllocationFailed { id, reason })
-                }
-                RelayMode::Answers => Some(self.allocate(id)),
-                RelayMode::Holds => {
-                    self.held.push(id);
-                    None
-                }
-                RelayMode::Fails(reason) => Some(MediaEvent::AllocationFailed { id, reason }),
-            },
+            MediaCommand::Allocate { id, emergency, line, .. } => {
+                self.lines.insert(id, line);
+                self.answer(id, emergency)
+            }
             MediaCommand::Apply { id, plan } => {
                 assert!(self.open.contains_key(&id), "a plan for {id:?}, which has no ports");
-                self.plans.push(*plan);
+                match self.lines[&id] {
+                    MediaLine::Main => self.plans.push(*plan),
+                    line => self.further.push((line, *plan)),
+                }
                 None
             }
             MediaCommand::MoveLeg { from, to } => {
@@ -102,6 +104,38 @@ impl FakeRelay {
                 None
             }
         }
+    }
+
+    fn answer(&mut self, id: MediaId, emergency: bool) -> Option<MediaEvent> {
+        let reason = AllocationFailure::PortsExhausted;
+        match self.mode {
+            RelayMode::HelpsOnly if emergency => Some(self.allocate(id)),
+            RelayMode::AudioOnly if self.lines[&id].is_main() => Some(self.allocate(id)),
+            RelayMode::HelpsOnly | RelayMode::AudioOnly => {
+                Some(MediaEvent::AllocationFailed { id, reason })
+            }
+            RelayMode::Answers => Some(self.allocate(id)),
+            RelayMode::Holds => {
+                self.held.push(id);
+                None
+            }
+            RelayMode::Fails(reason) => Some(MediaEvent::AllocationFailed { id, reason }),
+        }
+    }
+
+    /// The lines beside main ones that have ports, in order.
+    pub fn open_lines(&self) -> Vec<MediaLine> {
+        let mut lines: Vec<_> = self.open.keys().map(|id| self.lines[id]).collect();
+        lines.retain(|line| !line.is_main());
+        lines.sort();
+        lines
+    }
+
+    /// The ports of the only stream of a line.
+    pub fn local_of(&self, line: MediaLine) -> [LocalMedia; 2] {
+        let mut found = self.open.iter().filter(|(id, _)| self.lines[id] == line);
+        let (Some((_, local)), None) = (found.next(), found.next()) else { panic!("{line:?}") };
+        *local
     }
 
     /// Gives ports to everything that waits for them.

@@ -76,7 +76,15 @@ pub(crate) fn key_mark(at: SocketAddr) -> String {
 impl Actor {
     pub(crate) fn description(&mut self, index: usize, direction: &str) -> String {
         let version = self.calls[index].version;
-        sdp(self.at, 30_000 + 2 * index as u16, version, direction)
+        let port = 30_000 + 2 * index as u16;
+        let audio = sdp(self.at, port, version, direction);
+        // Some have a camera, which is switched on and off; who answers does not always count the
+        // lines of the offer.
+        match (port / 2 + version as u16) % 4 {
+            0 => audio + &format!("m=video {} RTP/AVP 31\r\n", port + 10_000),
+            1 if port.is_multiple_of(4) => audio + "m=video 0 RTP/AVP 31\r\n",
+            _ => audio,
+        }
     }
 
     /// The last description that came, for what answers it in an ACK or PRACK.
@@ -117,7 +125,7 @@ impl Actor {
             let lines = (1..).zip(SUITES);
             let lines =
                 lines.map(|(tag, suite)| format!("a=crypto:{tag} {suite} {}\r\n", key(suite)));
-            return body.replace("RTP/AVP", proto) + &lines.collect::<String>();
+            return in_each_section(&body.replace("RTP/AVP", proto), &lines.collect::<String>());
         };
         let known = Secured::of(offer).lines.into_iter();
         let mut known: Vec<_> =
@@ -127,7 +135,8 @@ impl Actor {
         }
         let (tag, suite, _) = known.swap_remove(call_id.len() % known.len());
         let proto = if offer.contains(" RTP/SAVP ") { "RTP/SAVP" } else { "RTP/AVP" };
-        body.replace("RTP/AVP", proto) + &format!("a=crypto:{tag} {suite} {}\r\n", key(&suite))
+        let line = format!("a=crypto:{tag} {suite} {}\r\n", key(&suite));
+        in_each_section(&body.replace("RTP/AVP", proto), &line)
     }
 
     /// 40 symbols of Base64: 30 octets.
@@ -138,6 +147,21 @@ impl Actor {
         let rest = 40 - mark.len();
         format!("inline:{mark}{hash:0>rest$x}")
     }
+}
+
+/// A description whose every media section ends with `lines`.
+fn in_each_section(body: &str, lines: &str) -> String {
+    let mut sections = body.split_inclusive("\r\n").peekable();
+    let mut out = String::new();
+    let mut in_media = false;
+    while let Some(line) = sections.next() {
+        in_media |= line.starts_with("m=");
+        out.push_str(line);
+        if in_media && sections.peek().is_none_or(|next| next.starts_with("m=")) {
+            out.push_str(lines);
+        }
+    }
+    out
 }
 
 /// What a description says of its audio stream's protection.
@@ -154,7 +178,9 @@ impl Secured {
     fn of(body: &str) -> Self {
         let audio = body.lines().find(|line| line.starts_with("m=audio "));
         let audio = audio.filter(|line| !line.starts_with("m=audio 0 "));
-        let lines = body.lines().filter_map(|line| {
+        let others = ["m=video", "m=image"];
+        let main = body.lines().take_while(|line| !others.iter().any(|m| line.starts_with(m)));
+        let lines = main.filter_map(|line| {
             let mut words = line.strip_prefix("a=crypto:")?.split(' ').map(str::to_owned);
             Some((words.next()?, words.next()?, words.next()?))
         });
@@ -203,6 +229,12 @@ impl KeyWatch {
     /// SRTP is told of plain RTP.
     pub(crate) fn check(&mut self, to: SocketAddr, message: &Message) {
         let body = text(message);
+        let keys = body.split("inline:").skip(1).map(|key| key.lines().next());
+        let mut keys: Vec<_> = keys.collect();
+        let count = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), count, "a key of ours stands twice, to {to}:\n{body}");
         let said = Secured::of(&body);
         let identity = identity(message);
         for (_, _, key) in &said.lines {

@@ -1,8 +1,12 @@
 //! What both ends make of lost connections and of each other's restarts.
 
-use super::{Pair, SECOND, allocate, call, edge, local, relay, report};
+use super::{Pair, SECOND, allocate, call, edge, edge_config, local, relay, report};
+use crate::Relays;
+use crate::frame::Frames;
 use crate::message::{Greeting, RelayBody};
-use model::{AllocationFailure, Instant, MediaCommand, MediaEvent, MediaId, ReportKind};
+use model::{
+    AllocationFailure, Instant, MediaCommand, MediaEvent, MediaId, MediaLine, MediaType, ReportKind,
+};
 
 fn is_failure(event: &MediaEvent, of: u64) -> bool {
     let reason = AllocationFailure::Unavailable;
@@ -286,4 +290,53 @@ fn relays_speak_relays_words_only() {
     frames.push(&out);
     let frame = frames.next_frame().unwrap().unwrap();
     assert!(crate::decode::<crate::Frame<RelayBody>>(frame).is_err());
+}
+
+/// One description has one address.
+#[test]
+fn all_lines_of_a_call_are_on_one_relay() {
+    let now = Instant::from_millis(1_000);
+    let mut config = edge_config(1);
+    config.addresses.push(([192, 0, 2, 2], 5090).into());
+    let mut edge = Relays::new(config, Vec::new(), now);
+    let mut relays = Vec::new();
+    for link in 0..2 {
+        let hello = edge.hello(link).expect("a link");
+        let mut known = relay(7);
+        let (greeting, place) = known.greet(now, 1, hello);
+        let Greeting::Welcome(welcome) = greeting else { panic!("{greeting:?}") };
+        edge.connected(link, &welcome);
+        relays.push(known);
+        let (Some(known), Some(place)) = (relays.last_mut(), place) else { panic!("no place") };
+        let mut down = Vec::new();
+        while known.poll_transmit(now, place, &mut down) {}
+        let mut frames = Frames::default();
+        frames.push(&down);
+        while let Some(frame) = frames.next_frame().expect("ours") {
+            edge.handle(now, link, frame).expect("ours");
+        }
+        while edge.poll_transmit(link, &mut down) {}
+    }
+    let mut asked = |command: MediaCommand| {
+        edge.command(now, command).expect("room");
+        [0, 1].map(|link| {
+            let mut octets = Vec::new();
+            while edge.poll_transmit(link, &mut octets) {}
+            !octets.is_empty()
+        })
+    };
+    let line = |id: u64, of: u64| match allocate(id) {
+        MediaCommand::Allocate { id, families, emergency, .. } => {
+            let line = MediaLine::Further { index: 1, media: MediaType::Video };
+            MediaCommand::Allocate { id, transaction_id: call(of), families, emergency, line }
+        }
+        other => other,
+    };
+    let first = asked(allocate(70));
+    let second = asked(allocate(71));
+    assert_ne!(first, second, "calls are spread");
+    for id in 80..84 {
+        assert_eq!(asked(line(id, 70)), first);
+        assert_eq!(asked(line(id + 10, 71)), second);
+    }
 }

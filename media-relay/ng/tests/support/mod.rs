@@ -163,6 +163,7 @@ fn report(id: MediaId, leg: LegSide, kind: ReportKind, at: Instant, packets: u64
     QualityReport {
         id,
         transaction_id: TransactionId::from_random(0),
+        line: Default::default(),
         leg,
         at,
         kind,

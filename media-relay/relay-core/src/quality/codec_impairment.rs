@@ -44,6 +44,17 @@ pub const fn impairment(codec: Codec) -> Impairment {
         | Codec::ComfortNoise
         | Codec::TelephoneEvent
         | Codec::Other => narrow(0.0, 25.1),
+        // No speech: never asked for.
+        Codec::H261
+        | Codec::H263
+        | Codec::H264
+        | Codec::H265
+        | Codec::Vp8
+        | Codec::Vp9
+        | Codec::Av1
+        | Codec::H224
+        | Codec::T140
+        | Codec::Repair => narrow(0.0, 25.1),
         Codec::G729 => narrow(11.0, 19.0),
         Codec::Gsm => narrow(26.0, 43.0),
         Codec::Amr => narrow(5.0, 10.0),

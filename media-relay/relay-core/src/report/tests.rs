@@ -1,11 +1,11 @@
 use super::*;
 use crate::{LearningPolicy, MediaSocket};
-use model::{CodecMapping, LegPlan, MediaId, MediaPlan, TransactionId};
+use model::{CodecMapping, LegPlan, MediaId, MediaLine, MediaPlan, MediaType, TransactionId};
 use rtp_proto::RtpHeader;
 use rtp_proto::rtcp::{ReportBlock, write_receiver_report};
 
-fn session() -> RtpSession {
-    let leg = |port| LegPlan {
+fn leg(port: u16) -> LegPlan {
+    LegPlan {
         remote_rtp: Some(([192, 0, 2, 1], port).into()),
         remote_rtcp: None,
         signalling_source: None,
@@ -23,15 +23,36 @@ fn session() -> RtpSession {
         xr: model::XrWishes::default(),
         security: model::LegSecurity::Plain,
         ice: None,
-    };
-    let mut session = RtpSession::new(
+    }
+}
+
+fn fresh_session() -> RtpSession {
+    RtpSession::new(
         MediaId(7),
         TransactionId::from_random(7),
         Instant::ZERO,
         LearningPolicy::default(),
-    );
+    )
+}
+
+fn session() -> RtpSession {
+    let mut session = fresh_session();
     session.apply(&MediaPlan::rtp([leg(4_000), leg(5_000)]), Instant::ZERO);
     session
+}
+
+/// From leg A: payload type, source, sequence number and timestamp.
+fn send(
+    session: &mut RtpSession,
+    (payload_type, ssrc, sequence, timestamp): (u8, u32, u16, u32),
+    at_ms: u64,
+) {
+    let header = RtpHeader { payload_type, marker: false, sequence, timestamp, ssrc };
+    let mut packet = [0; 172];
+    header.write_header(&mut packet).unwrap();
+    let source = ([192, 0, 2, 1], 4_000).into();
+    let at = Instant::from_millis(at_ms);
+    session.forward(LegSide::A, MediaSocket::Rtp, source, &mut packet, 172, at);
 }
 
 fn from_a(session: &mut RtpSession, sequences: impl Iterator<Item = u16>) {
@@ -48,6 +69,92 @@ fn from_a(session: &mut RtpSession, sequences: impl Iterator<Item = u16>) {
         let arrival = Instant::from_millis(u64::from(sequence) * 20);
         let source = ([192, 0, 2, 1], 4_000).into();
         session.forward(LegSide::A, MediaSocket::Rtp, source, &mut packet, 172, arrival);
+    }
+}
+
+/// RFC 3550 A.8 over packets of three a picture at 90 kHz, with a retransmission in between that has
+/// a source of its own: neither loss nor jitter knows of it, and nothing has a score.
+#[test]
+fn video_is_measured_at_90_khz_and_not_scored() {
+    let leg = |port| LegPlan {
+        codecs: [(96, Codec::H264), (97, Codec::Repair)]
+            .map(|(payload_type, codec)| CodecMapping {
+                payload_type,
+                codec,
+                clock_rate: 90_000,
+                packet_duration: Duration::from_millis(20),
+            })
+            .to_vec(),
+        ..leg(port)
+    };
+    let mut session = fresh_session();
+    session.set_line(MediaLine::Further { index: 1, media: MediaType::Video });
+    session.apply(&MediaPlan::rtp([leg(4_000), leg(5_000)]), Instant::ZERO);
+    let mut jitter = 0.0_f64;
+    let mut last: Option<(f64, f64)> = None;
+    let mut sent = 0;
+    for picture in 0..50_u64 {
+        for part in 0..3_u64 {
+            // Each part a millisecond after the one before; pictures every 40 ms.
+            let at_ms = picture * 40 + part;
+            let timestamp = picture * 3_600;
+            if (picture, part) != (20, 1) {
+                let sequence = (picture * 3 + part) as u16;
+                send(&mut session, (96, 1, sequence, timestamp as u32), at_ms);
+                sent += 1;
+                let (arrival, stamp) = (at_ms as f64 * 90.0, timestamp as f64);
+                if let Some((before, stamped)) = last {
+                    let d = ((arrival - before) - (stamp - stamped)).abs();
+                    jitter += (d - jitter) / 16.0;
+                }
+                last = Some((arrival, stamp));
+            }
+            if part == 2 && picture % 10 == 0 {
+                send(&mut session, (97, 2, 7_000 + picture as u16 * 9, 1), at_ms);
+                sent += 1;
+            }
+        }
+    }
+    let [video, _] = session.poll_report(Instant::from_millis(2_000), ReportKind::Final);
+    assert_eq!(video.line.media(), MediaType::Video);
+    assert_eq!((video.mos, video.interval_mos), (None, None));
+    assert_eq!(video.codecs.received, Some(Codec::H264));
+    assert_eq!(video.received.rtp_packets, sent);
+    assert_eq!(video.received.loss, LossCounts { expected: 150, lost: 1 });
+    assert_eq!(video.received.ssrc, Some(1));
+    let expected = jitter / 90.0;
+    let measured = video.received.jitter.as_secs_f64() * 1_000.0;
+    assert!((measured - expected).abs() < 0.02, "{measured} ms, not {expected} ms");
+}
+
+/// NACK and PLI (RFC 4585), FIR (RFC 5104), REMB and transport-wide feedback, compound and reduced
+/// size (RFC 5506).
+#[test]
+fn feedback_about_pictures_passes_as_it_is() {
+    let mut session = session();
+    let feedback: [&[u8]; 5] = [
+        &[0x81, 205, 0, 3, 0, 0, 0, 9, 0, 0, 0, 1, 0, 7, 0, 1],
+        &[0x81, 206, 0, 2, 0, 0, 0, 9, 0, 0, 0, 1],
+        &[0x84, 206, 0, 4, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 5, 0, 0, 0],
+        &[0x8f, 206, 0, 5, 0, 0, 0, 9, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 8, 0, 1, 0, 0, 0, 1],
+        &[0x8f, 205, 0, 5, 0, 0, 0, 9, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0x20, 1, 4, 0],
+    ];
+    for (number, packet) in feedback.into_iter().enumerate() {
+        let mut buffer = [0; 64];
+        buffer[..packet.len()].copy_from_slice(packet);
+        let source = ([192, 0, 2, 1], 5_000).into();
+        let decision = session.forward(
+            LegSide::B,
+            MediaSocket::Rtp,
+            source,
+            &mut buffer,
+            packet.len(),
+            Instant::from_millis(number as u64),
+        );
+        let crate::Decision::Send { to: LegSide::A, len, .. } = decision else {
+            panic!("{number}: {decision:?}")
+        };
+        assert_eq!(&buffer[..len], packet);
     }
 }
 

@@ -45,6 +45,7 @@ impl Rig {
                 transaction_id,
                 families,
                 emergency: false,
+                line: Default::default(),
             })
             .unwrap();
         let Ok(MediaEvent::Allocated { local, .. }) = events.recv_timeout(DEADLINE) else {

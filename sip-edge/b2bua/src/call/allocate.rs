@@ -43,11 +43,11 @@ impl Call {
             return;
         }
         self.release_media(context);
-        self.media_serial = self.media_serial.wrapping_add(1);
-        let id = self.key.media_id(self.media_serial);
+        let id = self.next_media_id();
         self.media.requested(id, families);
         self.setup.go(SetupState::Allocating);
         self.allocate(context, id, families);
+        self.allocate_offered_lines(context, families);
     }
 
     pub(super) fn media_allocated(
@@ -57,6 +57,9 @@ impl Call {
         id: MediaId,
         local: [LocalMedia; 2],
     ) {
+        if self.media.has_line(id) {
+            return self.line_allocated(context, now, id, local);
+        }
         if self.media.id() != Some(id) || self.setup.state() != SetupState::Allocating {
             // Of a route that is no longer tried, or of a call that has ended meanwhile.
             context.outputs.push_back(Output::Media(MediaCommand::Release { id }));
@@ -65,6 +68,15 @@ impl Call {
         self.media.allocated(local);
         context.own_media.extend(local.iter().map(|media| media.rtp));
         context.event(self.id, now, CallEventKind::MediaAllocated { media: id });
+        self.media_ready(context, now);
+    }
+
+    /// Calls, or answers, once the relay has said of every stream whether it has ports.
+    pub(super) fn media_ready(&mut self, context: &mut Context, now: Instant) {
+        let is_ready = self.media.is_allocated() && !self.media.waits_for_lines();
+        if !is_ready || self.setup.state() != SetupState::Allocating {
+            return;
+        }
         if self.takeover.is_replacement() {
             self.answer_replacement(context, now);
             return;
@@ -79,6 +91,9 @@ impl Call {
         id: MediaId,
         reason: AllocationFailure,
     ) {
+        if self.media.has_line(id) {
+            return self.line_refused(context, now, id);
+        }
         if self.media.id() != Some(id) {
             return;
         }
@@ -86,6 +101,7 @@ impl Call {
             // It stands for news of this stream that found a queue full.
             return self.media_lost(context, now, id);
         }
+        self.release_lines(context);
         self.media.release();
         match reason {
             AllocationFailure::NoAddress(_) => {

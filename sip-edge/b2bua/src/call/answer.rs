@@ -239,6 +239,10 @@ impl Call {
     pub(super) fn apply_media(&mut self, context: &mut Context) {
         let timeouts = self.media_timeouts();
         self.apply_media_with(context, timeouts);
+        // A leg that is still to learn of the answer may learn of a line.
+        if self.pending.as_ref().is_none_or(|pending| pending.realign.is_none()) {
+            self.release_unused_lines(context);
+        }
     }
 
     /// The same before the answer, where silence means nothing.
@@ -252,6 +256,8 @@ impl Call {
             context.outputs.push_back(crate::edge::Output::Media(command));
         }
         self.review_playing(context);
+        let lines = self.media.apply_lines(sources);
+        context.outputs.extend(lines.into_iter().map(crate::edge::Output::Media));
     }
 
     /// A 2xx to an INVITE of ours that nothing waits for: a copy, the answer of a second fork, or

@@ -213,6 +213,13 @@ impl Call {
             }
             return;
         }
+        let is_offer = self.pending.as_ref().is_some_and(|pending| pending.offer.is_none());
+        if is_offer && (101..300).contains(&status) {
+            let purpose = (ClientPurpose::Setup { attempt }, LegSide::B);
+            if self.response_waits(context, now, purpose, response, flow) {
+                return;
+            }
+        }
         self.note_target_response(context, now, status, response);
         self.follow_answer(context, flow);
         if (101..300).contains(&status) {

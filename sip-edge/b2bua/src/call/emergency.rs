@@ -7,7 +7,7 @@ use crate::edge::Output;
 use crate::encryption;
 use model::{
     CallEventKind, CallParties, EmergencyKind, Instant, IpFamily, LegSide, MediaCommand, MediaId,
-    Refusal, Side, TransportProtocol,
+    MediaLine, Refusal, Side, TransportProtocol,
 };
 use sdp::SessionDescription;
 use sip_proto::Precedence;
@@ -60,7 +60,13 @@ impl Call {
     /// Asks the relay for ports, those that are kept for emergency calls if it is one.
     pub(super) fn allocate(&self, context: &mut Context, id: MediaId, families: [IpFamily; 2]) {
         let (transaction_id, emergency) = (self.id, self.is_emergency());
-        let allocate = MediaCommand::Allocate { id, transaction_id, families, emergency };
+        let allocate = MediaCommand::Allocate {
+            id,
+            transaction_id,
+            families,
+            emergency,
+            line: MediaLine::Main,
+        };
         context.outputs.push_back(Output::Media(allocate));
     }
 

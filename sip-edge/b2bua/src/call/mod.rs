@@ -11,6 +11,7 @@ mod emergency;
 mod established;
 mod forks;
 mod information;
+mod lines;
 mod next_server;
 mod notify;
 mod pass;
@@ -51,6 +52,7 @@ use crate::secure;
 use crate::spending::Running;
 use bytes::Bytes;
 use directory::{Target, VoiceConnector, country_of};
+use lines::WaitingInput;
 use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side, TransactionId};
 use playing::Played;
 use realign::Realign;
@@ -88,6 +90,10 @@ pub(crate) struct Call {
     sides: [Side; 2],
     media: CallMedia,
     media_serial: u8,
+    /// What waits for ports of its lines.
+    waiting: Option<Box<WaitingInput>>,
+    /// It is being taken now, with the ports that there are.
+    lines_tried: bool,
     setup: Machine<SetupState>,
     /// What only the setup needs; dropped when leg A has acknowledged.
     pending: Option<Box<PendingSetup>>,
@@ -167,6 +173,8 @@ impl Call {
             sides: LegSide::BOTH.map(|leg| admission.direction.side_of(leg)),
             media,
             media_serial: 0,
+            waiting: None,
+            lines_tried: false,
             setup: Machine::default(),
             pending: None,
             reliable: ReliableProvisionals::default(),
@@ -210,6 +218,7 @@ impl Call {
         from: LegSide,
         ack: &Message,
     ) {
+        self.end_wait(context, now);
         let leg = &mut self.legs[from.index()];
         let number = ack.cseq().map(|cseq| cseq.number).unwrap_or_default();
         // A repeated ACK, one for a 2xx that we never sent, or another fork's.
@@ -241,6 +250,7 @@ impl Call {
         request: Option<&Bytes>,
         flow: Flow,
     ) {
+        self.end_wait(context, now);
         let status = response.status().unwrap_or_default();
         let is_final = status >= 200;
         // An INVITE's 2xx may come again (RFC 6026), so its key stays until the transaction ends.
@@ -298,6 +308,7 @@ impl Call {
         purpose: ClientPurpose,
         failure: NoResponse,
     ) {
+        self.end_wait(context, now);
         match purpose {
             ClientPurpose::Setup { attempt } => {
                 self.handle_setup_failure(context, now, attempt, failure);
@@ -327,6 +338,7 @@ impl Call {
 
     /// A leg withdrew its INVITE; the CANCEL itself has been answered.
     pub(crate) fn handle_cancelled(&mut self, context: &mut Context, now: Instant, from: LegSide) {
+        self.end_wait(context, now);
         if from == LegSide::A && self.pending.is_some() {
             self.cancel_setup(context, now);
         } else {
@@ -348,10 +360,12 @@ impl Call {
             MediaEvent::AllocationFailed { id, reason } => {
                 self.media_refused(context, now, *id, *reason);
             }
-            MediaEvent::TimedOut { leg, .. } => self.media_timed_out(context, now, *leg),
+            MediaEvent::TimedOut { id, leg, .. } if self.media.id() == Some(*id) => {
+                self.media_timed_out(context, now, *leg);
+            }
             MediaEvent::Lost { id } => self.media_lost(context, now, *id),
             // Silence alone is for the record.
-            MediaEvent::Silent { .. } | MediaEvent::Report(_) => {}
+            MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } | MediaEvent::Report(_) => {}
             // The relay logs and counts what it cannot play; the call goes on without.
             MediaEvent::Plays { .. } | MediaEvent::Played { .. } => {}
         }
@@ -360,7 +374,10 @@ impl Call {
     /// Something that the call waited for has not come in time.
     pub(crate) fn handle_timeout(&mut self, context: &mut Context, now: Instant) {
         while let Some(deadline) = self.deadlines.pop_passed(now) {
+            self.end_wait(context, now);
             match deadline {
+                // That was all.
+                Deadline::Lines => {}
                 Deadline::NoResponse => self.route_silent(context, now),
                 Deadline::NoAnswer => self.not_answered(context, now),
                 Deadline::Retransmit(leg) => self.retransmit_answer(context, now, leg),

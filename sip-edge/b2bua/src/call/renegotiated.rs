@@ -1,10 +1,10 @@
 //! What comes of a change of media: the other leg's answer or refusal, its withdrawal, its ACK.
 
-use super::Call;
 use super::answer::{host_of, number, success_headers};
 use super::is_invite;
 use super::renegotiation::{Exchange, RenegotiationState};
 use super::setup::SetupState;
+use super::{Call, ClientPurpose};
 use crate::body::with_body;
 use crate::context::Context;
 use crate::deadline::Deadline;
@@ -39,7 +39,14 @@ impl Call {
         let expected =
             current && self.renegotiation.machine.state() == RenegotiationState::Forwarded;
         match (success, expected) {
-            (true, true) => self.forward_renegotiated(context, now, to, response),
+            (true, true) => {
+                let is_offer =
+                    self.renegotiation.exchange.as_ref().is_some_and(|e| e.offer.is_none());
+                let purpose = (ClientPurpose::Renegotiation(to), to);
+                if !(is_offer && self.response_waits(context, now, purpose, response, flow)) {
+                    self.forward_renegotiated(context, now, to, response);
+                }
+            }
             (true, false) => self.renegotiated_late(context, now, to, response, flow),
             (false, true) => self.renegotiation_refused(context, now, status, Some(response)),
             (false, false) => {}
@@ -204,6 +211,9 @@ impl Call {
         let Some(exchange) = self.renegotiation.finish() else { return };
         let Exchange { from, server, request, undo, .. } = *exchange;
         self.media.undo(undo);
+        if self.setup.state() == SetupState::Established {
+            self.release_unused_lines(context);
+        }
         let told = match status {
             491 => 491,
             _ => redirect::status_for_caller(status),

@@ -127,6 +127,11 @@ impl Call {
                 return;
             }
         };
+        if let Some(offer) = &offer
+            && self.request_waits(context, now, from, server, request, offer)
+        {
+            return;
+        }
         let session = if early {
             None
         } else {
@@ -285,6 +290,7 @@ impl Call {
         });
         if let Err(status) = self.send_exchange(context, now, &mut exchange) {
             self.media.undo(exchange.undo);
+            self.release_unused_lines(context);
             self.legs[from.index()].answer(context, now, server, request, status);
             return;
         }

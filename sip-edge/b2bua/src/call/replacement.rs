@@ -21,8 +21,7 @@ impl Call {
             return;
         };
         let families: [IpFamily; 2] = [ours, theirs];
-        self.media_serial = self.media_serial.wrapping_add(1);
-        let id = self.key.media_id(self.media_serial);
+        let id = self.next_media_id();
         self.media.requested(id, families);
         self.setup.go(SetupState::Allocating);
         self.allocate(context, id, families);

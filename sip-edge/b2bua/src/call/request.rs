@@ -22,6 +22,7 @@ impl Call {
         flow: Flow,
     ) {
         let Some(method) = request.method() else { return };
+        self.end_wait(context, now);
         let other_fork = self.is_from_other_fork(from, request);
         // A leg must always be able to hang up.
         if method != Method::Bye

@@ -42,11 +42,17 @@ impl Call {
 
     /// The relay has the call's stream no more: nobody hears anything.
     pub(super) fn media_lost(&mut self, context: &mut Context, now: Instant, id: MediaId) {
+        if self.media.has_line(id) {
+            // The call goes on with the others.
+            self.media.forget_line(id);
+            return;
+        }
         if self.media.id() != Some(id) || !self.is_live() {
             return;
         }
-        // There is nothing to be released.
+        // There is nothing to be released; the other lines were there too.
         self.forget_media(context);
+        let _ = self.media.release_lines();
         if matches!(self.setup.state(), SetupState::Answered | SetupState::Established) {
             // Q.850 cause 41: temporary failure.
             self.bye_reason = Some("Q.850;cause=41;text=\"Media relay lost\"");

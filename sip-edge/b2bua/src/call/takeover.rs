@@ -205,6 +205,7 @@ impl Call {
         let leg = &self.legs[side.index()];
         self.is_live()
             && !self.renegotiation.is_busy()
+            && self.waiting.is_none()
             && !leg.refreshing
             && leg.unacknowledged.is_none()
             && !matches!(
@@ -276,7 +277,7 @@ impl Call {
         std::mem::swap(&mut self.sides[near.index()], &mut giver.sides[leg.index()]);
         std::mem::swap(&mut self.held[near.index()], &mut giver.held[leg.index()]);
         let moved = self.media.swap_leg(near, &mut giver.media, leg);
-        context.outputs.extend(moved.map(crate::edge::Output::Media));
+        context.outputs.extend(moved.into_iter().map(crate::edge::Output::Media));
         self.register_leg(context, near);
         giver.register_leg(context, leg);
         exchange_transactions(context, self, near, giver, leg);

@@ -263,6 +263,7 @@ impl Call {
         }
         let end = self.end_transfers(context, now, end);
         self.teardown.go(TeardownState::Ending);
+        self.end_wait(context, now);
         self.abort_renegotiation(context, now);
         self.drop_realign();
         self.withdraw_invites(context, now);
@@ -290,6 +291,8 @@ impl Call {
     }
 
     pub(super) fn release_media(&mut self, context: &mut Context) {
+        // Before the main one: their last reports are then there when its own closes the record.
+        self.release_lines(context);
         // Ports that are asked for but not yet reserved are released when the relay's answer
         // finds nobody waiting.
         let reserved = self.media.is_allocated();

@@ -3,7 +3,7 @@
 
 use super::{Config, accepts, errors, refuses, with};
 use directory::DigestAlgorithm;
-use model::{MediaTimeouts, VoiceConnectorId};
+use model::{MediaTimeouts, RelayedLines, VoiceConnectorId};
 use std::time::Duration;
 
 #[test]
@@ -84,6 +84,29 @@ fn a_voice_connector_says_whether_audio_is_transcoded() {
         let text = format!("{connector}[voice_connector.media]\n{line}");
         refuses(&text, &format!("t.toml:7: {message}"));
     }
+}
+
+#[test]
+fn a_voice_connector_says_which_lines_are_relayed_beside_the_audio() {
+    let connector = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
+    let relayed = |lines: &str| {
+        let text = format!("{connector}[voice_connector.media]\n{lines}");
+        accepts(&text).directory.voice_connectors().next().unwrap().lines
+    };
+    let usual = RelayedLines { video: true, audio: false, text: true, application: true };
+    assert_eq!(relayed(""), usual);
+    assert_eq!(relayed("video = false"), RelayedLines { video: false, ..usual });
+    let none = "video = false\ntext = false\napplication = false\nmore_audio = false";
+    assert_eq!(relayed(none), RelayedLines::NONE);
+    assert_eq!(relayed("more_audio = true"), RelayedLines { audio: true, ..usual });
+    refuses(
+        &format!("{connector}[voice_connector.media]\nvideo = \"on\""),
+        "t.toml:7: video: expected true or false, found the string \"on\"",
+    );
+    refuses(
+        "[media]\nmax_video_packets_per_second = 599",
+        "t.toml:5: max_video_packets_per_second: 599 is out of range; use 600 to 1000000",
+    );
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod hunting;
 mod information;
 mod kept_registrations;
 mod keys;
+mod lines;
 mod loss;
 mod loss_of_dialogs;
 mod loss_of_transfers;
