@@ -6,9 +6,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # sipp plays scripted callers and callees; baresip is a real user agent; kamailio is a carrier's proxy.
 # ffmpeg is a second opinion on audio formats.
+# sngrep collects copies (HEP), tshark reads what it got.
 # iproute2 makes network namespaces; clang makes the relay's eBPF object again, to compare.
 packages=(sip-tester baresip-core kamailio kamailio-tls-modules python3-venv openssl
-    iproute2 clang-14 llvm-14 ffmpeg)
+    iproute2 clang-14 llvm-14 ffmpeg sngrep tshark)
 
 installed() {
     [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]

@@ -328,6 +328,9 @@ pub struct Logging {
     pub sip_messages: bool,
     /// Media quality, a line per call and minute.
     pub media_metrics: bool,
+    /// The share of calls that a HEP collector gets copies of, in 1/10,000; `None` for what is said
+    /// for all.
+    pub hep_share: Option<u16>,
 }
 
 /// Audio streaming of a voice connector's calls.

@@ -112,6 +112,7 @@ pub mod definitions {
         JITTER, Histogram, Seconds, "tandem_jitter_seconds", ["side"], "Largest interarrival jitter of an interval";
         ROUND_TRIP, Histogram, Seconds, "tandem_round_trip_seconds", ["side"], "Round trip between Tandem and the side, per interval";
         MOS, Histogram, None, "tandem_mos", ["side"], "Estimated mean opinion score of an interval, 1.0 to 4.5";
+        HEP_PACKETS, Counter, Packets, "tandem_hep_packets_total", ["result"], "HEP packets for the collector: sent, or failed (the system did not take them)";
         RECORDER_DROPPED, Counter, None, "tandem_recorder_dropped_total", ["what"], "Events that the recorder lost because its queue or a table was full";
         SINK_RECORDS, Counter, None, "tandem_sink_records_total", ["outcome"], "Records handed to the file sink";
         SINK_QUEUE, Gauge, None, "tandem_sink_queued_records", [], "Records that wait to be written";

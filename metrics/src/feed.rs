@@ -1,5 +1,6 @@
 //! The recorder's thread and the bounded queue in front of it.
 
+use crate::copies::CopySender;
 use crate::health::{self, PeerHealth};
 use crate::live::LiveCall;
 use crate::refusal_log::RefusalLog;
@@ -59,7 +60,7 @@ pub struct RecorderHandle {
 /// `sink`; `clock` is the node's monotonic clock.
 ///
 /// # Errors
-/// When no thread can be started.
+/// When no thread can be started, or no socket opened for the copies.
 pub fn spawn(
     recorder: Recorder,
     queue_length: usize,
@@ -73,7 +74,8 @@ pub fn spawn(
         page: Arc::clone(&page),
         clock: Arc::new(clock),
     };
-    let worker = Worker { view: view.clone(), sink, refusals: RefusalLog::default() };
+    let copies = view.lock().config.hep.as_ref().map(CopySender::new).transpose()?;
+    let worker = Worker { view: view.clone(), sink, copies, refusals: RefusalLog::default() };
     let thread =
         thread::Builder::new().name("recorder".into()).spawn(move || worker.run(&receiver))?;
     let sender =
@@ -196,6 +198,7 @@ const BATCH: usize = 256;
 struct Worker {
     view: RecorderView,
     sink: FileSender,
+    copies: Option<CopySender>,
     refusals: RefusalLog,
 }
 
@@ -243,6 +246,10 @@ impl Worker {
         while let Some(record) = recorder.poll_record() {
             // The sink counts and logs what it cannot take.
             let _ = self.sink.send(record);
+        }
+        while let Some(packet) = recorder.poll_copy() {
+            let sent = self.copies.as_ref().is_some_and(|copies| copies.send(&packet));
+            recorder.page().copied(sent);
         }
     }
 }

@@ -9,9 +9,11 @@
 mod calendar;
 mod call_record;
 mod cdr;
+mod copies;
 mod definition;
 mod feed;
 mod health;
+mod hep;
 mod lines;
 mod live;
 mod lookup;
@@ -35,6 +37,7 @@ pub use call_record::{
 pub use definition::{Definition, Kind, Reading, Unit, definitions};
 pub use feed::{Observation, ObservationSender, RecorderHandle, RecorderView, spawn};
 pub use health::{LiveTarget, LiveTermination, PeerHealth};
+pub use hep::HepConfig;
 pub use lines::{LineRecord, LiveLine};
 pub use live::{LiveCall, LiveQuality, LiveState};
 pub use lookup::{find_call_record, find_call_record_by_call_id};

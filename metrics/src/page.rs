@@ -59,6 +59,7 @@ pub struct Page {
     round_trip: Histograms,
     mos: Histograms,
     dropped: Family<[Label; 1], Counter>,
+    copies: Family<[Label; 1], Counter>,
 }
 
 type Label = (&'static str, &'static str);
@@ -106,6 +107,7 @@ impl Page {
             round_trip: histograms(r, &d::ROUND_TRIP, &ROUND_TRIP_BUCKETS),
             mos: histograms(r, &d::MOS, &MOS_BUCKETS),
             dropped: registered(r, &d::RECORDER_DROPPED),
+            copies: registered(r, &d::HEP_PACKETS),
             registry: Registry::default(),
         };
         for refusal in Refusal::ALL {
@@ -266,6 +268,12 @@ impl Page {
         if let Some(mos) = report.interval_mos {
             self.mos.get_or_create(&labels).observe(mos.value());
         }
+    }
+
+    /// Counts a packet for a collector of copies.
+    pub(crate) fn copied(&self, sent: bool) {
+        let result = if sent { "sent" } else { "failed" };
+        self.copies.get_or_create(&[("result", result)]).inc();
     }
 
     /// Counts what the recorder lost.

@@ -4,14 +4,14 @@ mod lines;
 use crate::calendar;
 use crate::cdr::Billed;
 use crate::health::{HealthTable, PeerHealth};
+use crate::hep::HepConfig;
 use crate::live::LiveCall;
 use crate::media_log::{self, Place};
 use crate::page::Page;
-use crate::sip_log;
 use crate::tracked::{Node, TrackedCall};
 use model::{
     CallEnd, CallEvent, CallEventKind, EndedBy, Instant, LegSide, QualityReport, ReportKind,
-    SipMessageEvent, SipObservation, TransactionId, UnixTime,
+    SipObservation, TransactionId, UnixTime,
 };
 use outbox::{Record, RecordKind, RecordPath};
 use std::collections::hash_map::Entry;
@@ -54,6 +54,8 @@ pub struct RecorderConfig {
     pub orphan_after: Duration,
     /// A call of which nothing was heard for this time is closed: its end was lost.
     pub idle_after: Duration,
+    /// A collector that gets copies; `None` for none.
+    pub hep: Option<HepConfig>,
 }
 
 impl RecorderConfig {
@@ -76,6 +78,7 @@ impl RecorderConfig {
             final_wait: Duration::from_secs(5),
             orphan_after: Duration::from_secs(60),
             idle_after: Duration::from_secs(6 * 3_600),
+            hep: None,
         }
     }
 }
@@ -86,9 +89,9 @@ impl RecorderConfig {
 /// [`Recorder::handle_timeout`] a few times a second.
 #[derive(Debug)]
 pub struct Recorder {
-    config: RecorderConfig,
-    page: Arc<Page>,
-    calls: HashMap<TransactionId, TrackedCall>,
+    pub(crate) config: RecorderConfig,
+    pub(crate) page: Arc<Page>,
+    pub(crate) calls: HashMap<TransactionId, TrackedCall>,
     orphans: usize,
     /// Ended calls in the order of their ends: the only ones that need frequent looks.
     ended: VecDeque<TransactionId>,
@@ -96,6 +99,8 @@ pub struct Recorder {
     unpaired: VecDeque<(Instant, TransactionId)>,
     swept: Instant,
     records: VecDeque<Record>,
+    /// Packets for the collector.
+    pub(crate) copies: VecDeque<Vec<u8>>,
     health: HealthTable,
 }
 
@@ -126,6 +131,7 @@ impl Recorder {
             unpaired: VecDeque::new(),
             swept: Instant::ZERO,
             records: VecDeque::new(),
+            copies: VecDeque::new(),
             health: HealthTable::default(),
         }
     }
@@ -231,6 +237,7 @@ impl Recorder {
                     call.message(&event);
                 }
                 self.log_message(&event);
+                self.copy_message(&event);
             }
         }
     }
@@ -238,6 +245,7 @@ impl Recorder {
     /// Takes in a leg's quality; live reports go into [`Recorder::calls`] alone. A report of a call that is not recorded is counted and dropped.
     pub fn handle_quality(&mut self, report: QualityReport) {
         let id = report.transaction_id;
+        self.copy_quality(&report);
         let intervals = self.config.intervals;
         let Some(call) = self.calls.get_mut(&id).filter(|c| c.parties.is_some()) else {
             return self.page.dropped("quality_without_call");
@@ -463,15 +471,7 @@ impl Recorder {
         self.write(path, body, RecordKind::AppendLine);
     }
 
-    fn log_message(&mut self, event: &SipMessageEvent) {
-        let (Some(vc), Some(message)) = (&event.voice_connector, &event.message) else { return };
-        let at = self.node().unix(event.at);
-        let body =
-            sip_log::line(vc.as_str(), &self.config.region, at, event.transaction_id, message);
-        self.write(sip_log::path(vc.as_str()), body, RecordKind::AppendLine);
-    }
-
-    fn write(&mut self, path: String, body: Vec<u8>, kind: RecordKind) {
+    pub(crate) fn write(&mut self, path: String, body: Vec<u8>, kind: RecordKind) {
         if self.records.len() >= self.config.max_records {
             return self.page.dropped("record");
         }

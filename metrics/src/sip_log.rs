@@ -1,17 +1,31 @@
 //! The SIP message log: every message of a voice connector that asks for it.
 
+use crate::Recorder;
 use crate::masking::masked;
-use model::{TransactionId, UnixTime};
+use model::{SipMessageEvent, TransactionId, UnixTime};
+use outbox::RecordKind;
 use serde::Serialize;
 use std::borrow::Cow;
 
 /// The path of a voice connector's log.
-pub(crate) fn path(voice_connector: &str) -> String {
+fn path(voice_connector: &str) -> String {
     format!("logs/aws/ChimeVoiceConnectorSipMessages/{voice_connector}.jsonl")
 }
 
+impl Recorder {
+    pub(crate) fn log_message(&mut self, event: &SipMessageEvent) {
+        let (Some(vc), Some(message)) = (&event.voice_connector, &event.message) else { return };
+        if event.is_logged {
+            let at = self.node().unix(event.at);
+            let region = &self.config.region;
+            let body = line(vc.as_str(), region, at, event.transaction_id, message);
+            self.write(path(vc.as_str()), body, RecordKind::AppendLine);
+        }
+    }
+}
+
 /// Composes a line. Octets that are no UTF-8 are replaced by U+FFFD.
-pub(crate) fn line(
+fn line(
     voice_connector: &str,
     region: &str,
     at: UnixTime,

@@ -352,9 +352,11 @@ pub struct SipMessageEvent {
     pub flow: Flow,
     /// Status of a response; `None` for requests.
     pub status: Option<u16>,
-    /// The whole message, credentials not yet masked; `None` unless the voice connector logs SIP
-    /// messages.
+    /// The whole message, credentials not yet masked; `None` unless somebody wants it: the voice
+    /// connector's log, or a collector of copies.
     pub message: Option<Bytes>,
+    /// The voice connector logs SIP messages.
+    pub is_logged: bool,
     /// Start line, for the ladder.
     pub start_line: Bytes,
 }

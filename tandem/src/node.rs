@@ -8,7 +8,8 @@ use crate::readings;
 use crate::role::Role;
 use b2bua::{EdgeConfig, Listener};
 use call_metrics::{
-    Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle, RecorderView,
+    HepConfig, Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle,
+    RecorderView,
 };
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
@@ -61,8 +62,10 @@ impl Node {
         })?;
         let clock = Clock::new(origin.monotonic);
         let node = &config.node;
-        let recorder =
-            RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar);
+        let recorder = RecorderConfig {
+            hep: hep_config(&config),
+            ..RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar)
+        };
         let (observations, recorder) = call_metrics::spawn(
             Recorder::new(recorder),
             RECORDER_QUEUE,
@@ -248,6 +251,15 @@ fn start_relay(
         .map_err(|error| StartError(error.to_string()))
 }
 
+/// `[hep]`, with the shares of the voice connectors that have their own.
+fn hep_config(config: &Config) -> Option<HepConfig> {
+    let connectors = config.directory.voice_connectors();
+    let shares = connectors
+        .filter_map(|connector| Some((connector.id.clone(), connector.logging.hep_share?)))
+        .collect();
+    config.hep.clone().map(|hep| HepConfig { shares, ..hep })
+}
+
 /// What `[media]` makes of a relay.
 pub(crate) fn relay_config(media: &Media, identity: DtlsIdentity) -> RelayConfig {
     RelayConfig {
@@ -340,6 +352,7 @@ fn shell_config(
             origin: calendar,
             authentication: config.authentication,
             udp_keep_alive: sip.udp_keep_alive,
+            whole_messages: config.hep.as_ref().is_some_and(|hep| hep.messages),
             dtls_fingerprint: fingerprint,
             hold_music_when: config.media.hold_music_when,
             ringback: config.media.ringback,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use model::{
     CallDirection, CallParties, CarrierId, Codec, Codecs, Flow, LossCounts, MediaId,
     MessageDirection, Mos, PeerView, PeerVoipMetrics, ReceivedView, Refusal, RefusalEvent,
-    ReportKind, SentView, TransportProtocol, VoiceConnectorId,
+    ReportKind, SentView, SipMessageEvent, TransportProtocol, VoiceConnectorId,
 };
 use serde_json::{Value, json};
 
@@ -152,6 +152,7 @@ pub(super) fn message(
         message: Some(Bytes::from(format!(
             "{line}\r\nAuthorization: Digest username=\"pbx\", response=\"0123\"\r\n\r\n"
         ))),
+        is_logged: true,
         start_line: Bytes::copy_from_slice(line.as_bytes()),
     })
 }

@@ -83,6 +83,8 @@ pub struct EdgeConfig {
     pub udp_keep_alive: Option<Duration>,
     /// Registrations of customers' systems from before a restart ([`crate::Edge::bindings`]).
     pub bindings: Arc<[SavedBinding]>,
+    /// Somebody else than the voice connectors' logs wants whole messages, of all calls and others.
+    pub whole_messages: bool,
     /// Of the relay's certificate for DTLS-SRTP; without one such offers are refused with 488.
     pub dtls_fingerprint: Option<Fingerprint>,
     /// Whether hold music is heard over what the holder sends.
@@ -149,6 +151,7 @@ impl Default for EdgeConfig {
             stir: Stir::default(),
             udp_keep_alive: None,
             bindings: Arc::default(),
+            whole_messages: false,
             dtls_fingerprint: None,
             hold_music_when: HoldMusicWhen::default(),
             ringback: Some(Ringback::default()),

@@ -11,6 +11,7 @@ mod credential;
 mod error;
 mod group;
 mod health;
+mod hep;
 mod hold_music;
 mod limits;
 mod media;
@@ -44,6 +45,7 @@ pub(crate) use stir::Stir;
 pub(crate) use tls::{TlsFileKind, TlsFiles};
 
 use b2bua::{AuthenticationConfig, HealthConfig};
+use call_metrics::HepConfig;
 use directory::{Resources, Snapshot};
 use reader::{Document, Table};
 use std::net::SocketAddr;
@@ -71,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) authentication: AuthenticationConfig,
     /// How callers are signed and verified.
     pub(crate) stir: Stir,
+    /// A collector that gets copies; `None` for none.
+    pub(crate) hep: Option<HepConfig>,
     /// How the node stops.
     pub(crate) drain: Drain,
     /// Carriers and voice connectors, ready for call routing.
@@ -129,6 +133,7 @@ impl Config {
         let health = health::read(root.table("health"));
         let authentication = authentication::read(root.table("authentication"));
         let drain = limits::read_drain(root.table("drain"));
+        let hep = hep::read(root.table("hep"));
         let stir = stir::read(root.table("stir"));
         let directory = read_directory(&mut root, &sip, &media, &stir);
         root.finish();
@@ -148,6 +153,7 @@ impl Config {
             health,
             authentication,
             stir,
+            hep,
             drain,
             directory,
             tls_files,

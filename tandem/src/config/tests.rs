@@ -311,6 +311,7 @@ fn what_is_probably_not_meant_is_a_warning() {
 
 mod connectors;
 mod encryption;
+mod hep;
 mod listeners;
 mod parsing;
 mod playing;

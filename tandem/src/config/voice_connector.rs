@@ -246,6 +246,7 @@ fn read_logging(mut table: Table<'_>) -> Logging {
     let logging = Logging {
         sip_messages: table.or("sip_messages", false, value::boolean),
         media_metrics: table.or("media_metrics", false, value::boolean),
+        hep_share: table.optional("hep_sample", super::hep::share),
     };
     table.finish();
     logging

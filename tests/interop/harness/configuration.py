@@ -29,6 +29,8 @@ class Configuration:
         self.health = {}
         self.relay_control = None
         self.stir = {}
+        self.hep = {}
+        self.logging = {"sip_messages": True, "media_metrics": True}
         self.carriers = [carrier()]
         self.numbers = [places.NUMBER]
         self.termination = {
@@ -55,6 +57,8 @@ class Configuration:
             _table("[health]", **self.health),
             _table("[stir]", **self.stir),
         ]
+        if self.hep:
+            parts.append(_table("[hep]", **self.hep))
         if self.relay_control is not None:
             parts.append(_table("[relay_control]", **self.relay_control))
         parts += [_table("[[carrier]]", **each) for each in self.carriers]
@@ -64,7 +68,7 @@ class Configuration:
         if self.registration is not None:
             parts.append(_table("[voice_connector.registration]", **self.registration))
         parts += [_table("[[voice_connector.origination]]", **each) for each in self.origination]
-        parts.append(_table("[voice_connector.logging]", sip_messages=True, media_metrics=True))
+        parts.append(_table("[voice_connector.logging]", **self.logging))
         return "\n".join(parts)
 
 

@@ -44,7 +44,8 @@ impl Edge {
             direction,
             flow,
             status,
-            message: logged.then(|| raw.clone()),
+            message: (logged || self.context.config.whole_messages).then(|| raw.clone()),
+            is_logged: logged,
             start_line,
         })
     }
