@@ -18,7 +18,7 @@ class RtpEndpoint:
     """RTP on an even port and RTCP on the next; `drop(n)` says which packets are lost on the way."""
 
     def __init__(self, ip, hertz, drop=lambda number: False, ssrc=None):
-        self.rtp, self.rtcp = _port_pair(ip)
+        self.rtp, self.rtcp = port_pair(ip)
         self.ip, self.port = self.rtp.getsockname()
         self.ssrc = ssrc or random.getrandbits(32)
         self.sent = 0
@@ -85,7 +85,7 @@ class RtpEndpoint:
         self.stop()
 
 
-def _port_pair(ip):
+def port_pair(ip):
     for _ in range(100):
         rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -212,7 +212,7 @@ fn instants_are_moved_to_the_clock_of_the_edge() {
     pair.relay.deliver(pair.now, report(ours, 1, ReportKind::Interval, 1));
     let mut out = Vec::new();
     assert!(pair.relay.poll_transmit(Instant::from_millis(2_500), place, &mut out));
-    let mut frames = crate::Frames::default();
+    let mut frames = Frames::default();
     frames.push(&out);
     let frame = frames.next_frame().unwrap().unwrap().to_vec();
     pair.edge.handle(Instant::from_millis(60_000), 0, &frame).unwrap();
@@ -268,7 +268,7 @@ fn a_heartbeat_measures_the_round_trip() {
     let mut out = Vec::new();
     assert!(pair.edge.poll_transmit(0, &mut out));
     let (place, _) = pair.place.unwrap();
-    let mut frames = crate::Frames::default();
+    let mut frames = Frames::default();
     frames.push(&out);
     let ping = frames.next_frame().unwrap().unwrap().to_vec();
     pair.relay.handle(pair.now, place, &ping).unwrap();
@@ -286,7 +286,7 @@ fn relays_speak_relays_words_only() {
     let mut out = Vec::new();
     let claimed = crate::Frame::Message { number: 1, acknowledged: 0, body: 9_u8 };
     assert!(crate::encode(&claimed, &mut out));
-    let mut frames = crate::Frames::default();
+    let mut frames = Frames::default();
     frames.push(&out);
     let frame = frames.next_frame().unwrap().unwrap();
     assert!(crate::decode::<crate::Frame<RelayBody>>(frame).is_err());

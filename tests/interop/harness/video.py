@@ -1,0 +1,87 @@
+"""An RTP endpoint that sends H.264 pictures at 90 kHz in real time, and keeps what comes."""
+
+import random
+import struct
+import threading
+import time
+
+from .rtp import port_pair
+
+_PICTURES = 30
+_PARTS = 3
+_PAYLOAD = 900
+
+
+class VideoEndpoint:
+    """Pictures of three fragments (RFC 6184 section 5.8); `drop(n)` says which packets are lost."""
+
+    def __init__(self, ip, drop=lambda number: False):
+        self.rtp, self.rtcp = port_pair(ip)
+        self.ip, self.port = self.rtp.getsockname()
+        self.ssrc = random.getrandbits(32)
+        self.sent = []
+        self.received = []
+        self.feedback = []
+        self.done = False
+        self._drop = drop
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._listen, args=(self.rtp, self.received), daemon=True),
+            threading.Thread(target=self._listen, args=(self.rtcp, self.feedback), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def line(self):
+        """Its `m=` section."""
+        return (f"m=video {self.port} RTP/AVP 96\r\nb=TIAS:800000\r\n"
+                "a=rtpmap:96 H264/90000\r\na=fmtp:96 profile-level-id=42e01f;packetization-mode=1\r\n"
+                "a=rtcp-fb:96 nack pli\r\na=content:main\r\na=sendrecv\r\n").encode()
+
+    def start(self, to, pictures):
+        sender = threading.Thread(target=self._send, args=(to, pictures), daemon=True)
+        self._threads.append(sender)
+        sender.start()
+
+    def ask_for_a_picture(self, to):
+        """PLI (RFC 4585 section 6.3.1) by itself, without a report before it (RFC 5506)."""
+        packet = struct.pack("!BBHII", 0x81, 206, 2, self.ssrc, 7)
+        self.rtcp.sendto(packet, (to[0], to[1] + 1))
+        return packet
+
+    def _send(self, to, pictures):
+        sequence, stamp = random.getrandbits(15), random.getrandbits(31)
+        due, number = time.monotonic(), 0
+        for picture in range(pictures):
+            for part in range(_PARTS):
+                marker = 0x80 if part == _PARTS - 1 else 0
+                start = (0x80 if part == 0 else 0) | (0x40 if marker else 0)
+                header = struct.pack("!BBHIIBB", 0x80, marker | 96, (sequence + number) & 0xFFFF,
+                                     (stamp + picture * 90_000 // _PICTURES) & 0xFFFFFFFF,
+                                     self.ssrc, 0x7C, start | 5)
+                packet = header + random.randbytes(_PAYLOAD)
+                if not self._drop(number):
+                    self.rtp.sendto(packet, to)
+                    self.sent.append(packet)
+                number += 1
+            due += 1 / _PICTURES
+            if self._stop.wait(max(0.0, due - time.monotonic())):
+                return
+        self.done = True
+
+    def _listen(self, endpoint, into):
+        endpoint.settimeout(0.1)
+        while not self._stop.is_set():
+            try:
+                into.append(endpoint.recv(2_048))
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+
+    def stop(self):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(2)
+        self.rtp.close()
+        self.rtcp.close()
