@@ -1,5 +1,6 @@
 //! Carriers: the SIP trunks on the remote side.
 
+use crate::dtmf::Dtmf;
 use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
@@ -29,6 +30,8 @@ pub struct Carrier {
     pub udp_only: bool,
     /// Whether its media is encrypted.
     pub srtp: Srtp,
+    /// How it says that a key was pressed.
+    pub dtmf: Dtmf,
     /// How we connect to it over TLS.
     pub tls: Arc<TlsPolicy>,
     /// What it must show when it connects to us.
@@ -93,6 +96,7 @@ impl Carrier {
             choose_transport: false,
             udp_only: false,
             srtp: Srtp::Off,
+            dtmf: Dtmf::default(),
             tls: Arc::default(),
             client_certificate: ClientCertificatePolicy::default(),
             prefixes: Vec::new(),

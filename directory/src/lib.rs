@@ -9,6 +9,7 @@
 mod caps;
 mod carrier;
 mod cidr;
+mod dtmf;
 mod emergency;
 mod group;
 pub mod number;
@@ -27,6 +28,7 @@ pub use caps::{Caps, Money, Price};
 pub use carrier::{
     CallerId, Carrier, CarrierRegistration, Credential, DigestAlgorithm, Srtp, Verify,
 };
+pub use dtmf::Dtmf;
 pub use emergency::{EmergencyCalling, EmergencyDnis, EmergencyMatch};
 pub use group::{GroupMember, VoiceConnectorGroup};
 pub use number::{RiskClass, country_code, country_of, parse_e164};

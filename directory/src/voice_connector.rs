@@ -2,6 +2,7 @@
 
 use crate::caps::Caps;
 use crate::carrier::{Carrier, Credential, DigestAlgorithm, Srtp};
+use crate::dtmf::Dtmf;
 use crate::emergency::EmergencyCalling;
 use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
@@ -49,6 +50,8 @@ pub struct VoiceConnector {
     pub refer: Refer,
     /// Which requests pass from leg to leg inside its calls.
     pub passed_requests: PassedRequests,
+    /// How the customer's systems say that a key was pressed.
+    pub dtmf: Dtmf,
     /// Where its emergency calls go; `None` without emergency calling.
     pub emergency: Option<EmergencyCalling>,
     /// What its outbound calls may cost at the most.
@@ -179,6 +182,7 @@ impl VoiceConnector {
             early_media: EarlyMedia::default(),
             refer: Refer::default(),
             passed_requests: PassedRequests::default(),
+            dtmf: Dtmf::default(),
             emergency: None,
             caps: Caps::default(),
             dry_run: false,

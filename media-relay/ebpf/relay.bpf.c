@@ -3,7 +3,8 @@
  * Attached to the ingress of an interface (TCX). A packet that belongs to a stream of the map is
  * rewritten, noted and sent out; everything else goes on as if this program were not there, to the
  * relay's sockets or to whoever it is for. That is also what becomes of whatever user space has to
- * see: RTCP, STUN, DTLS, other sources than the stream's, odd headers, fragments, options, VLANs.
+ * see: RTCP, STUN, DTLS, other sources than the stream's, odd headers, fragments, options, VLANs,
+ * and events (RFC 4733) where they are converted or kept back.
  *
  * Nothing is measured here. Each forwarded packet leaves a note (what a receiver would know of it
  * and when it came) in its stream's ring; user space reads the notes and does the arithmetic, the
@@ -108,7 +109,9 @@ struct stream {
 	u32 new_source[4];
 	u32 new_destination[4];
 	u16 source_port, new_source_port, new_destination_port;
-	u8 tos, reserved;
+	u8 tos;
+	/* The payload type that is left to the sockets; 255, which no packet has, for none. */
+	u8 withheld;
 	/* By how much the addresses, and the ports, change the UDP checksum. */
 	u32 addresses_difference, ports_difference;
 	u32 slot;
@@ -186,7 +189,8 @@ INLINE struct slot *admit(const struct stream *stream, const struct udp *udp, u3
 	if (length != ip_payload || length < UDP_LENGTH + RTP_LENGTH)
 		return 0;
 	const struct rtp *rtp = (const void *)(udp + 1);
-	if (udp->source != stream->source_port || !is_plain_rtp(rtp))
+	if (udp->source != stream->source_port || !is_plain_rtp(rtp) ||
+	    (rtp->second & 0x7f) == stream->withheld)
 		return 0;
 	struct slot *slot = map_lookup_elem(&slots, &stream->slot);
 	if (!slot || !take_note(slot, rtp, length - UDP_LENGTH))

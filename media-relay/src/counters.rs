@@ -43,6 +43,12 @@ pub struct RelayStatistics {
     pub unknown_streams: u64,
     /// Plans that named one of the relay's own ports as a leg's address, which would loop.
     pub own_addresses: u64,
+    /// Keys (DTMF) of one leg, as events, that the other leg got as tones.
+    pub events_to_tones: u64,
+    /// Keys of one leg, as tones, that the other leg got as events.
+    pub tones_to_events: u64,
+    /// Keys that were forgotten: too many at once, or the other leg could not get them.
+    pub lost_keys: u64,
     /// Handshakes for SRTP keys that came to nothing: that leg has no audio.
     pub handshake_failures: u64,
     /// RTP packets that were made here; they count in `rtp_packets` too.
@@ -98,6 +104,9 @@ impl RelayStatistics {
         self.socket_failures += read(&counters.socket_failures);
         self.unknown_streams += read(&counters.unknown_streams);
         self.own_addresses += read(&counters.own_addresses);
+        self.events_to_tones += read(&counters.events_to_tones);
+        self.tones_to_events += read(&counters.tones_to_events);
+        self.lost_keys += read(&counters.lost_keys);
         self.handshake_failures += read(&counters.handshake_failures);
         self.played_legs += read(&counters.played_legs);
         self.play_failures += read(&counters.play_failures);
@@ -149,6 +158,9 @@ pub(crate) struct WorkerCounters {
     pub(crate) socket_failures: Counter,
     pub(crate) unknown_streams: Counter,
     pub(crate) own_addresses: Counter,
+    pub(crate) events_to_tones: Counter,
+    pub(crate) tones_to_events: Counter,
+    pub(crate) lost_keys: Counter,
     pub(crate) handshake_failures: Counter,
     pub(crate) played_legs: Counter,
     pub(crate) play_failures: Counter,

@@ -2,6 +2,7 @@
 
 mod connect;
 mod control;
+mod dtmf;
 mod fast;
 mod life;
 mod made;
@@ -86,6 +87,8 @@ struct Heard {
     has_control: bool,
     /// RTCP ended here.
     has_rtcp: bool,
+    /// Keys that are converted were pressed or let go.
+    has_keys: bool,
 }
 
 impl Worker {
@@ -166,6 +169,9 @@ impl Worker {
             self.schedule_reports(key);
         }
         self.send_what_waits(key, heard.arrival);
+        if heard.has_keys {
+            self.serve_dtmf(key);
+        }
         let Some(stream) = self.streams.get_mut(key) else { return };
         if let Some(lane) = &mut self.lane
             && stream.fast.is_some()
@@ -236,7 +242,8 @@ impl Worker {
             counters.send_failed(kind, len);
             stream.session.send_failed(to, kind, len);
         });
-        Some(Heard { received, arrival, has_control, has_rtcp })
+        let has_keys = stream.session.has_dtmf_news();
+        Some(Heard { received, arrival, has_control, has_rtcp, has_keys })
     }
 
     /// Serves some commands; whether more wait.
@@ -269,6 +276,7 @@ impl Worker {
             let (clock, counters) = (self.parts.clock, &self.parts.counters);
             stream.send_reports(clock, counters, &mut self.report, now);
             stream.send_made(counters, &mut self.made, now);
+            let has_keys = stream.session.dtmf_deadline().is_some_and(|at| at <= now);
             let id = stream.session.id();
             let finished = stream.note_played(counters);
             let due = stream.reports.due(now);
@@ -285,6 +293,7 @@ impl Worker {
                 stream.session.rtcp_deadline(),
                 stream.session.timeout_deadline(),
                 stream.session.made_deadline(),
+                stream.session.dtmf_deadline(),
                 stream.handshake_deadline(self.parts.clock),
             ];
             let next = deadlines.into_iter().flatten().fold(stream.reports.next(), Instant::min);
@@ -301,6 +310,9 @@ impl Worker {
             }
             for leg in finished.into_iter().flatten() {
                 self.emit(MediaEvent::Played { id, leg, outcome: PlayOutcome::Finished });
+            }
+            if has_keys {
+                self.serve_dtmf(key);
             }
         }
         true

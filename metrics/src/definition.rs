@@ -130,6 +130,8 @@ pub mod definitions {
         RELAY_AUDIO_BYTES, Gauge, Bytes, "tandem_relay_audio_bytes", [], "Memory that audio ready to be played takes";
         RELAY_UNSENT_KEYS, Counter, None, "tandem_relay_unsent_keys_total", [], "Telephone keys (RFC 4733) that a leg was to get and did not: on hold, not agreed to, or too many at once";
         RELAY_TRANSCODED_STREAMS, Gauge, None, "tandem_relay_transcoded_streams", [], "Media streams with audio that is transcoded";
+        DTMF_CONVERTED, Counter, None, "tandem_dtmf_converted_total", ["kind"], "Telephone keys that a leg said in one form and the other leg got in another: RFC 4733 events, INFO, or tones in the audio (inband)";
+        DTMF_LOST, Counter, None, "tandem_dtmf_lost_total", ["reason"], "Telephone keys that were to be converted and were not: info_failed and info_dropped towards a peer that takes INFO, malformed INFO of a peer, relay: too many at once";
         RELAY_FAST_STREAMS, Gauge, None, "tandem_relay_fast_streams", [], "Directions of media streams, two a call, that the kernel forwards by itself";
         RELAY_FAST_INTERFACES, Gauge, None, "tandem_relay_fast_interfaces", [], "Network interfaces whose media the kernel can forward by itself; 0: all media goes through sockets";
         RELAY_FAST_PACKETS, Counter, Packets, "tandem_relay_fast_packets_total", ["state"], "RTP packets that the kernel forwarded by itself: measured, or not (unmeasured)";

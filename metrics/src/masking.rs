@@ -11,16 +11,27 @@ const SHOWN: [&[u8]; 6] = [b"username", b"realm", b"uri", b"algorithm", b"qop", 
 
 /// `message` with its credentials hidden: values of Authorization, Proxy-Authorization and
 /// (Proxy-)Authentication-Info, passwords in SIP URIs (RFC 3261 section 19.1.1), SDES keys
-/// (`inline:`, RFC 4568), `k=` and `a=key-mgmt` lines.
+/// (`inline:`, RFC 4568), `k=` and `a=key-mgmt` lines; and bodies that tell of telephone keys, which
+/// may be a PIN or the number of a card.
 ///
 /// One pass; borrows when there is nothing to hide. Lines are looked at wherever they stand, so
 /// that messages inside bodies are covered.
 pub fn masked(message: &[u8]) -> Cow<'_, [u8]> {
     let mut mask = Masking { message, copied: 0, out: Vec::new() };
     let mut at = 0;
+    let mut has_keys = false;
     while at < message.len() {
         let end = line_end(message, at);
-        at = mask.line(at, end);
+        let line = mask.slice(at, end);
+        if matches!(line.first(), Some(b'C' | b'c')) {
+            has_keys |= is_type_of_keys(mask.slice(at, mask.folded_end(end)));
+        }
+        if has_keys && line.trim_ascii().is_empty() {
+            at = mask.keys(end);
+            has_keys = false;
+        } else {
+            at = mask.line(at, end);
+        }
     }
     mask.finish()
 }
@@ -51,6 +62,17 @@ impl<'a> Masking<'a> {
                 self.uri_passwords(start, end);
             }
         }
+        end
+    }
+
+    /// Hides a body of keys, to its end or that of its part (RFC 2046 section 5.1.1); gives back
+    /// where that is.
+    fn keys(&mut self, start: usize) -> usize {
+        let mut end = start;
+        while end < self.message.len() && !self.slice(end, end + 2).starts_with(b"--") {
+            end = line_end(self.message, end);
+        }
+        self.hide(start, trimmed_end(self.message, start, end));
         end
     }
 
@@ -160,6 +182,23 @@ impl<'a> Masking<'a> {
             }
         }
     }
+}
+
+/// Whether the line says that the body is one of telephone keys.
+fn is_type_of_keys(line: &[u8]) -> bool {
+    const NAMES: [&[u8]; 2] = [b"content-type", b"c"];
+    const TYPES: [&[u8]; 5] = [
+        b"application/dtmf",
+        b"application/vnd.nortelnetworks.digits",
+        b"application/kpml-",
+        b"audio/telephone-event",
+        b"audio/tone",
+    ];
+    let Some(colon) = line.iter().position(|b| *b == b':') else { return false };
+    let (name, value) = line.split_at(colon);
+    let value = value.get(1..).unwrap_or_default().trim_ascii();
+    NAMES.iter().any(|n| name.trim_ascii_end().eq_ignore_ascii_case(n))
+        && TYPES.iter().any(|t| starts_with(value, t))
 }
 
 /// Where the value begins, if the line is a header with credentials.

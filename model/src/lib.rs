@@ -7,6 +7,7 @@
 mod call;
 mod coded;
 mod dtls;
+mod dtmf;
 mod health;
 mod id;
 mod line;
@@ -27,6 +28,7 @@ pub use call::{
     RefusalEvent, Side, SipMessageEvent, SipObservation,
 };
 pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};
+pub use dtmf::{DtmfConversion, DtmfKey, DtmfPress};
 pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};
 pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
 pub use line::{MAX_CALL_LINES, MediaLine, MediaType, RelayedLines};

@@ -2,8 +2,8 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    IcePlan, Instant, LegSecurity, LegSide, MediaId, MediaLine, PlayOutcome, Playing,
-    QualityReport, TransactionId, Transcoding,
+    DtmfConversion, DtmfPress, IcePlan, Instant, LegSecurity, LegSide, MediaId, MediaLine,
+    PlayOutcome, Playing, QualityReport, TransactionId, Transcoding,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -163,6 +163,16 @@ pub enum MediaEvent {
         /// How.
         outcome: PlayOutcome,
     },
+    /// A key of a leg whose keys signalling is to hear of, see [`MediaPlan::dtmf`]; said when it is
+    /// let go, each key once, at most 20 a second after a burst of as many.
+    Dtmf {
+        /// The stream.
+        id: MediaId,
+        /// The leg that pressed it.
+        leg: LegSide,
+        /// The key.
+        press: DtmfPress,
+    },
     /// What one leg measured in an interval, or over the whole stream at its end.
     Report(Box<QualityReport>),
 }
@@ -200,6 +210,8 @@ pub struct MediaPlan {
     pub legs: [LegPlan; 2],
     /// Whether telephone events (RFC 4733) from leg A and from leg B are counted and not passed on.
     pub blocked_events: [bool; 2],
+    /// What becomes of keys from leg A and from leg B.
+    pub dtmf: [DtmfConversion; 2],
     /// When silence is to be told.
     pub timeouts: MediaTimeouts,
     /// For audio from leg A and from leg B; `None` where all of it passes as it is.
@@ -224,6 +236,7 @@ impl MediaPlan {
             kind: StreamKind::Rtp,
             legs,
             blocked_events: [false; 2],
+            dtmf: [DtmfConversion::None; 2],
             timeouts,
             transcoding: [None, None],
         }

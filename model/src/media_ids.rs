@@ -42,6 +42,7 @@ impl MediaEvent {
             | MediaEvent::TimedOut { id, .. }
             | MediaEvent::Plays { id, .. }
             | MediaEvent::Played { id, .. }
+            | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,
             MediaEvent::Report(report) => report.id,
         }
@@ -56,6 +57,7 @@ impl MediaEvent {
             | MediaEvent::TimedOut { id, .. }
             | MediaEvent::Plays { id, .. }
             | MediaEvent::Played { id, .. }
+            | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => id,
             MediaEvent::Report(report) => &mut report.id,
         }

@@ -1,6 +1,7 @@
 //! Counters of the relay, the edge and the sink, as the Prometheus page names them.
 
 use crate::identity::CertificateEnd;
+use b2bua::DtmfCounters;
 use call_metrics::{Definition, Reading, definitions};
 use media_relay::{DropReason, RelayStatistics};
 use model::UnixTime;
@@ -54,6 +55,12 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     ] {
         out.push(reading(definition, "", value));
     }
+    for (kind, count) in
+        [("rfc4733_to_inband", relay.events_to_tones), ("inband_to_rfc4733", relay.tones_to_events)]
+    {
+        out.push(reading(&definitions::DTMF_CONVERTED, kind, count));
+    }
+    out.push(reading(&definitions::DTMF_LOST, "relay", relay.lost_keys));
     out.push(reading(&definitions::RELAY_FAST_STREAMS, "", relay.fast_streams));
     out.push(reading(&definitions::RELAY_FAST_INTERFACES, "", relay.fast_interfaces));
     let measured = relay.fast_packets - relay.unmeasured_packets;
@@ -61,8 +68,27 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     out.push(reading(&definitions::RELAY_FAST_PACKETS, "unmeasured", relay.unmeasured_packets));
 }
 
+fn of_keys(dtmf: &DtmfCounters, out: &mut Vec<Reading>) {
+    for (kind, count) in [
+        ("rfc4733_to_info", dtmf.events_to_info),
+        ("inband_to_info", dtmf.tones_to_info),
+        ("info_to_rfc4733", dtmf.info_to_events),
+        ("info_to_inband", dtmf.info_to_tones),
+    ] {
+        out.push(reading(&definitions::DTMF_CONVERTED, kind, count));
+    }
+    for (reason, count) in [
+        ("info_failed", dtmf.info_failed),
+        ("info_dropped", dtmf.dropped),
+        ("malformed", dtmf.malformed),
+    ] {
+        out.push(reading(&definitions::DTMF_LOST, reason, count));
+    }
+}
+
 pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
     let (logic, transport) = (&edge.edge, &edge.transport);
+    of_keys(&logic.dtmf, out);
     out.push(reading(&definitions::SIP_TRANSACTIONS, "server", logic.server_transactions));
     out.push(reading(&definitions::SIP_TRANSACTIONS, "client", logic.client_transactions));
     out.push(reading(&definitions::SIP_OVERLOAD, "table", logic.table_refusals));

@@ -615,6 +615,7 @@ fn must_be_told(event: &MediaEvent) -> bool {
         MediaEvent::Report(_) => is_for_records(event),
         MediaEvent::Silent { .. }
         | MediaEvent::TimedOut { .. }
+        | MediaEvent::Dtmf { .. }
         | MediaEvent::Plays { .. }
         | MediaEvent::Played { .. } => false,
     }

@@ -256,6 +256,7 @@ impl Relays {
             | MediaEvent::TimedOut { .. }
             | MediaEvent::Plays { .. }
             | MediaEvent::Played { .. }
+            | MediaEvent::Dtmf { .. }
             | MediaEvent::Report(_) => {}
         }
         self.emit(event);
@@ -406,6 +407,7 @@ fn adjust(event: &mut MediaEvent, now: Instant, then: Instant) {
         | MediaEvent::TimedOut { .. }
         | MediaEvent::Plays { .. }
         | MediaEvent::Played { .. }
+        | MediaEvent::Dtmf { .. }
         | MediaEvent::Lost { .. } => {}
     }
 }

@@ -224,7 +224,7 @@ impl Control {
             MediaEvent::Report(report) => self.note_report(&report),
             // Timeouts are counted here, over both legs.
             MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } | MediaEvent::Lost { .. } => {}
-            MediaEvent::Plays { .. } | MediaEvent::Played { .. } => {}
+            MediaEvent::Plays { .. } | MediaEvent::Played { .. } | MediaEvent::Dtmf { .. } => {}
         }
     }
 

@@ -9,7 +9,7 @@
 use crate::forward::{PacketKind, pair};
 use crate::rtp_session::RtpSession;
 use crate::stream::HeaderView;
-use model::{Instant, LegSide};
+use model::{DtmfConversion, Instant, LegSide};
 use std::net::SocketAddr;
 
 /// Octets of an RTP header without contributing sources and extension; the only one that the kernel
@@ -23,6 +23,8 @@ pub struct FastForward {
     pub source: SocketAddr,
     /// Where to.
     pub destination: SocketAddr,
+    /// The payload type that is not forwarded so: events (RFC 4733) that are converted or kept back.
+    pub withheld: Option<u8>,
 }
 
 /// What the kernel notes of an RTP packet that it has forwarded. The packet had neither
@@ -57,13 +59,22 @@ impl RtpSession {
             && self.security.is_plain(from.other());
         // The kernel passes sources and numbers as they are.
         let is_plain = is_plain && other.ssrc_mask == 0 && other.made.is_none();
-        let is_plain = is_plain && !plan.blocks_events;
+        let conversion = self.dtmf.as_deref().map(|dtmf| dtmf.conversion(from)).unwrap_or_default();
+        let withholds = plan.blocks_events || conversion.reads_events();
+        let (events, withheld) = if withholds { plan.events() } else { (0, None) };
+        // The kernel tells one payload type from the others, and nothing else; what is made for the
+        // other leg needs its numbers.
+        let is_plain = is_plain
+            && events <= 1
+            && !conversion.searches_audio()
+            && conversion != DtmfConversion::EventsToTones;
         if !is_plain || !plan.accepts_from || !other_plan.sends_to {
             return None;
         }
         let source = leg.rtp.settled(now)?;
         let destination = other.rtp.destination()?;
-        (source.is_ipv4() == destination.is_ipv4()).then_some(FastForward { source, destination })
+        let is_same_family = source.is_ipv4() == destination.is_ipv4();
+        is_same_family.then_some(FastForward { source, destination, withheld })
     }
 
     /// Counts a packet of leg `from` that was forwarded by [`RtpSession::fast_forward`]'s answer, in

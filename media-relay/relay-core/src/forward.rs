@@ -1,5 +1,6 @@
 //! The hot path: what happens to one datagram. Nothing here allocates, locks, logs or formats.
 
+use crate::dtmf::is_replaced;
 use crate::ice::{CheckOutcome, answer_check};
 use crate::latch::Verdict;
 use crate::own_rtcp::note_report;
@@ -98,7 +99,8 @@ pub enum DropReason {
     NoKeys,
     /// The leg sent more packets than a leg may, see [`RtpSession::limit_rate`].
     RateExceeded,
-    /// Something is played to the other leg in its place, see [`RtpSession::play`].
+    /// Something is played to the other leg in its place, see [`RtpSession::play`]: also tones of a
+    /// key; or it is an event (RFC 4733) that the other leg gets in another form.
     Replaced,
 }
 
@@ -232,7 +234,8 @@ impl RtpSession {
         arrival: Instant,
     ) -> Option<usize> {
         let to = from.other();
-        if self.rare.is_some() {
+        let (len, is_event) = self.find_tones(from, buffer, len, arrival);
+        if self.rare.is_some() && !is_event {
             match self.transcode(from, buffer, len, arrival) {
                 Made::Passes => {}
                 Made::Packet(len) => return Some(len),
@@ -245,7 +248,8 @@ impl RtpSession {
         } else {
             self.mask_source(to, buffer);
         }
-        if let Some(renumbering) = self.renumbering_of(from) {
+        // An event of ours has the number of the leg that gets it.
+        if let Some(renumbering) = self.renumbering_of(from).filter(|_| !is_event) {
             renumbering.rewrite(buffer);
         }
         Some(len)
@@ -296,6 +300,12 @@ impl RtpSession {
             Err(DropReason::Replaced)
         } else if !leg.bucket.take(self.rate, arrival) {
             Err(DropReason::RateExceeded)
+        } else if is_replaced(&mut self.dtmf, from, plan, &rtp, other.made.as_deref(), arrival) {
+            // What is transcoded has numbers of its own.
+            if self.rare.as_ref().is_none_or(|rare| rare.transcoding[from.index()].is_none()) {
+                other.skip_outbound(&rtp, arrival);
+            }
+            Err(DropReason::Replaced)
         } else {
             let destination = other.rtp.destination().ok_or(DropReason::NoDestination);
             destination.map(|destination| (MediaSocket::Rtp, destination, packet.len()))

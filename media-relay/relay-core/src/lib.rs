@@ -13,11 +13,12 @@
 //!   stream, [`RtpSession::send_event`] sends a leg a key, [`RtpSession::play`] and
 //!   [`RtpSession::stop_playing`] play it something;
 //! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`], [`RtpSession::poll_timeout`],
-//!   [`RtpSession::poll_rtcp`], [`RtpSession::poll_made`], [`RtpSession::poll_played`] and, at the
-//!   end, [`RtpSession::poll_goodbye`].
+//!   [`RtpSession::poll_rtcp`], [`RtpSession::poll_dtmf`], [`RtpSession::poll_made`],
+//!   [`RtpSession::poll_played`] and, at the end, [`RtpSession::poll_goodbye`].
 #![forbid(unsafe_code)]
 
 mod datagrams;
+mod dtmf;
 mod ear;
 mod events;
 mod fast_path;
@@ -37,8 +38,10 @@ mod rtp_session;
 mod security;
 mod stream;
 mod timeout;
+mod tones;
 mod transcoding;
 
+pub use dtmf::DtmfNews;
 pub use fast_path::{FastForward, ForwardedPacket};
 pub use forward::{Decision, DropReason, MediaSocket, PacketKind};
 pub use ice::{CheckOutcome, answer_check};

@@ -11,14 +11,16 @@ use crate::plan::CompiledLeg;
 use crate::player::Player;
 use crate::rtp_session::{Leg, RtpSession};
 use crate::security::GROWTH;
-use model::{Instant, LegSide};
-use rtp_proto::RtpHeader;
+use crate::tones::{SAMPLES, ToneQueue};
+use model::{DtmfKey, DtmfPress, Instant, LegSide};
+use rtp_proto::{RtpHeader, RtpPacket};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Octets that the buffer for [`RtpSession::poll_made`] should hold.
 pub const LONGEST_MADE: usize = RtpHeader::BYTES + codecs::LONGEST_PAYLOAD + GROWTH;
+const _: () = assert!(SAMPLES <= codecs::LONGEST_PAYLOAD);
 
 /// A packet that is ready to be sent from a leg's RTP socket; its octets are in the buffer that was
 /// given.
@@ -49,7 +51,7 @@ impl fmt::Display for MakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             MakeError::NotWanted => "the leg wants no media now",
-            MakeError::NoFormat => "the leg has not agreed to telephone-event",
+            MakeError::NoFormat => "the leg has neither telephone-event nor PCMU or PCMA",
             MakeError::Full => "too many keys wait already",
             MakeError::NoSuchEvent => "no such key: events 0 to 15 are known",
         })
@@ -66,11 +68,41 @@ pub(crate) struct Made {
     pub(crate) player: Option<Player>,
     /// All of what was to be played was, and nobody has been told.
     pub(crate) played: bool,
+    /// `None` before the first key that goes to the leg as tones.
+    tones: Option<Box<ToneQueue>>,
+}
+
+impl Made {
+    /// Whether the leg hears tones of ours now, instead of the other leg.
+    #[inline]
+    pub(crate) fn plays_tones(&self) -> bool {
+        self.tones.as_deref().is_some_and(ToneQueue::is_playing)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let tones = self.tones.as_deref().and_then(ToneQueue::deadline);
+        self.events.deadline().into_iter().chain(tones).min()
+    }
+}
+
+impl Leg {
+    /// Notes a packet of the other leg that does not go to this one: its numbers leave no gap there.
+    #[inline]
+    pub(crate) fn skip_outbound(&mut self, packet: &RtpPacket<'_>, at: Instant) {
+        let Some(made) = self.made.as_deref_mut() else { return };
+        let numbers = Numbers {
+            ssrc: packet.ssrc(),
+            sequence: packet.sequence(),
+            timestamp: packet.timestamp(),
+        };
+        made.outbound.skip(numbers, at);
+    }
 }
 
 impl RtpSession {
     /// Sends leg `to` a key (RFC 4733, events 0 to 15) for `duration`, at least 40 ms and at most
-    /// 6 s, after those that wait. `draw` gives unguessable numbers. The worker is to look at
+    /// 6 s, after those that wait: as an event, or as tones in PCMU or PCMA if the leg has not agreed
+    /// to events. `draw` gives unguessable numbers. The worker is to look at
     /// [`RtpSession::made_deadline`] then.
     ///
     /// # Errors
@@ -87,16 +119,54 @@ impl RtpSession {
             return Err(MakeError::NoSuchEvent);
         }
         let plan = self.legs[to.index()].plan.as_ref().filter(|plan| plan.sends_to);
-        plan.ok_or(MakeError::NotWanted)?.telephone_event().ok_or(MakeError::NoFormat)?;
+        let plan = plan.ok_or(MakeError::NotWanted)?;
+        if plan.telephone_event().is_none() {
+            return self.push_tones(to, event, Some(duration), now, draw);
+        }
         self.make_for(to, now, draw).events.push(event, duration, now).ok_or(MakeError::Full)
+    }
+
+    /// Begins the tones of a key that is held on leg `to`.
+    pub(crate) fn begin_tones(
+        &mut self,
+        to: LegSide,
+        key: DtmfKey,
+        now: Instant,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Result<(), MakeError> {
+        let plan = self.legs[to.index()].plan.as_ref().filter(|plan| plan.sends_to);
+        plan.ok_or(MakeError::NotWanted)?;
+        self.push_tones(to, key.event(), None, now, draw)
+    }
+
+    /// The key that is held was let go.
+    pub(crate) fn end_tones(&mut self, to: LegSide, press: DtmfPress) {
+        let made = self.legs[to.index()].made.as_deref_mut();
+        if let Some(tones) = made.and_then(|made| made.tones.as_deref_mut()) {
+            tones.release(press.duration);
+        }
+    }
+
+    fn push_tones(
+        &mut self,
+        to: LegSide,
+        event: u8,
+        duration: Option<Duration>,
+        now: Instant,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Result<(), MakeError> {
+        let format = self.legs[to.index()].plan.as_ref().and_then(CompiledLeg::tones);
+        format.ok_or(MakeError::NoFormat)?;
+        let tones = self.make_for(to, now, draw).tones.get_or_insert_default();
+        tones.push(event, duration, now).ok_or(MakeError::Full)
     }
 
     /// When [`RtpSession::poll_made`] has something to send; `None` for never.
     pub fn made_deadline(&self) -> Option<Instant> {
         let made = self.legs.iter().filter_map(|leg| leg.made.as_deref());
-        let events = made.filter_map(|made| made.events.deadline());
+        let keys = made.filter_map(Made::deadline);
         let played = self.legs.iter().filter_map(Leg::player_deadline);
-        events.chain(played).chain(self.transcoded_deadline()).min()
+        keys.chain(played).chain(self.transcoded_deadline()).min()
     }
 
     /// Writes the next packet that is due to the front of `buffer` and counts it as sent; `None` when
@@ -105,7 +175,8 @@ impl RtpSession {
         LegSide::BOTH.into_iter().find_map(|to| {
             let transcoded = self.poll_transcoded(to, now, buffer);
             let event = transcoded.or_else(|| self.poll_event(to, now, buffer));
-            event.or_else(|| self.poll_player(to, now, buffer))
+            let key = event.or_else(|| self.poll_tones(to, now, buffer));
+            key.or_else(|| self.poll_player(to, now, buffer))
         })
     }
 
@@ -130,6 +201,30 @@ impl RtpSession {
             };
             let payload = packet.event.to_bytes();
             if let Some(sent) = self.send_made(to, &header, &payload, buffer) {
+                return Some(sent);
+            }
+        }
+    }
+
+    fn poll_tones(&mut self, to: LegSide, now: Instant, buffer: &mut [u8]) -> Option<MadePacket> {
+        loop {
+            let leg = &mut self.legs[to.index()];
+            let made = leg.made.as_deref_mut()?;
+            let tones = made.tones.as_deref_mut()?;
+            let format = leg.plan.as_ref().filter(|plan| plan.sends_to);
+            let Some((payload_type, codec)) = format.and_then(CompiledLeg::tones) else {
+                tones.clear();
+                return None;
+            };
+            let packet = tones.poll(now, made.outbound.timestamp_at(now), codec)?;
+            let header = RtpHeader {
+                payload_type,
+                marker: packet.marker,
+                sequence: made.outbound.insert(),
+                timestamp: packet.timestamp,
+                ssrc: made.outbound.ssrc(),
+            };
+            if let Some(sent) = self.send_made(to, &header, &packet.payload, buffer) {
                 return Some(sent);
             }
         }
@@ -190,7 +285,7 @@ impl RtpSession {
                 }
             };
             let events = EventQueue::default();
-            Box::new(Made { outbound, events, player: None, played: false })
+            Box::new(Made { outbound, events, player: None, played: false, tones: None })
         })
     }
 

@@ -95,13 +95,7 @@ impl Outbound {
         self.last.sequence = self.last.sequence.wrapping_add(1);
         if let Some(passing) = &mut self.passing {
             let [.., newest] = passing.steps;
-            let step = Step { after: passing.highest, offset: newest.offset.wrapping_add(1) };
-            if newest.after == step.after {
-                passing.steps[STEPS - 1] = step;
-            } else {
-                passing.steps.rotate_left(1);
-                passing.steps[STEPS - 1] = step;
-            }
+            passing.add(Step { after: passing.highest, offset: newest.offset.wrapping_add(1) });
         }
         self.last.sequence
     }
@@ -135,6 +129,22 @@ impl Outbound {
         Numbers { ssrc: self.ssrc, sequence, timestamp }
     }
 
+    /// Notes a packet of the other leg that the leg does not get: what follows it leaves no gap.
+    #[inline]
+    pub(crate) fn skip(&mut self, numbers: Numbers, at: Instant) {
+        if !self.passing.as_ref().is_some_and(|passing| passing.goes_on_with(&numbers)) {
+            self.begin(numbers, at);
+        }
+        let Some(passing) = &mut self.passing else { return };
+        // A late one's place was left free when what follows it passed.
+        if !is_after(numbers.sequence, passing.highest) {
+            return;
+        }
+        let offset = passing.offset(numbers.sequence).wrapping_sub(1);
+        passing.highest = numbers.sequence;
+        passing.add(Step { after: numbers.sequence, offset });
+    }
+
     /// Another source passes from now on; its first packet follows what went before.
     fn begin(&mut self, first: Numbers, at: Instant) {
         let sequence = self.last.sequence.wrapping_add(1);
@@ -150,6 +160,15 @@ impl Outbound {
 }
 
 impl Passing {
+    /// Adds the newest step; it takes the place of one that begins where it does.
+    fn add(&mut self, step: Step) {
+        let [.., newest] = self.steps;
+        if newest.after != step.after {
+            self.steps.rotate_left(1);
+        }
+        self.steps[STEPS - 1] = step;
+    }
+
     /// Neither another source nor one that started over.
     #[inline]
     fn goes_on_with(&self, numbers: &Numbers) -> bool {

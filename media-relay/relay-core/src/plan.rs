@@ -46,6 +46,11 @@ pub struct CompiledLeg {
     payload_types: [u8; FORMATS],
     listed: usize,
     telephone_event: Option<u8>,
+    /// How many payload types are events, and the first of them.
+    events: (u8, Option<u8>),
+    /// The payload type of the first format, if that is speech of 8,000 samples a second which is
+    /// read and written here.
+    tones: Option<u8>,
 }
 
 impl CompiledLeg {
@@ -61,7 +66,7 @@ impl CompiledLeg {
                 *entry = position as u8;
             }
         }
-        CompiledLeg {
+        let mut compiled = CompiledLeg {
             accepts_from: plan.accepts_from,
             sends_to: plan.sends_to,
             rtcp_mux: plan.rtcp_mux,
@@ -78,7 +83,26 @@ impl CompiledLeg {
             payload_types,
             listed: plan.codecs.len().min(FORMATS),
             telephone_event: plan.telephone_event,
-        }
+            events: (0, None),
+            tones: plan
+                .codecs
+                .first()
+                .filter(|first| matches!(first.codec, Codec::Pcmu | Codec::Pcma))
+                .map(|first| first.payload_type),
+        };
+        let events = (0..=127).filter(|number| compiled.is_telephone_event(*number));
+        compiled.events = (events.clone().count() as u8, events.clone().next());
+        compiled
+    }
+
+    /// How many payload types are events, and the first of them.
+    pub fn events(&self) -> (u8, Option<u8>) {
+        self.events
+    }
+
+    /// The payload type and the format of tones in the audio; `None` when there can be none.
+    pub fn tones(&self) -> Option<(u8, Codec)> {
+        self.tones.map(|number| (number, self.formats[0].codec))
     }
 
     /// What a payload type (its low seven bits) stands for.

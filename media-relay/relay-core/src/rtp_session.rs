@@ -1,5 +1,6 @@
 //! One relayed stream: two legs, each with its plan, its latches and its numbers.
 
+use crate::dtmf::Dtmf;
 use crate::forward::PacketKind;
 use crate::latch::{Latch, LearningPolicy};
 use crate::made::Made;
@@ -32,6 +33,8 @@ pub struct RtpSession {
     /// `None` before [`RtpSession::set_rtcp`].
     pub(crate) own_rtcp: Option<Box<OwnRtcp>>,
     pub(crate) timeouts: Timeouts,
+    /// `None` while no keys are converted.
+    pub(crate) dtmf: Option<Box<Dtmf>>,
     /// What few streams have; one pointer while this one has nothing of it.
     pub(crate) rare: Option<Box<Rare>>,
 }
@@ -106,6 +109,7 @@ impl RtpSession {
             security,
             own_rtcp: None,
             timeouts,
+            dtmf: None,
             rare: None,
         }
     }
@@ -133,6 +137,7 @@ impl RtpSession {
             }
         }
         self.apply_rare(plan);
+        self.apply_dtmf(plan);
         self.begin_rtcp(now);
         self.timeouts.apply(plan.timeouts, now);
         for ((leg, blocks_events), plan) in

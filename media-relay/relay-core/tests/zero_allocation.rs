@@ -1,11 +1,12 @@
 //! The packet path allocates nothing: every allocation of this process is counted.
 #![expect(unsafe_code, reason = "a global allocator that counts")]
 
+use codecs::dtmf::ToneGenerator;
 use codecs::{Clip, Recording};
 use model::{
-    Codec, CodecMapping, Instant, LegPlan, LegSecurity, LegSide, MediaId, MediaPlan, OtherMedia,
-    ReportKind, SdesKeys, SrtpKey, SrtpSuite, TransactionId, TranscodableFormat, Transcoding,
-    XrWishes,
+    Codec, CodecMapping, DtmfConversion, Instant, LegPlan, LegSecurity, LegSide, MediaId,
+    MediaPlan, OtherMedia, ReportKind, SdesKeys, SrtpKey, SrtpSuite, TransactionId,
+    TranscodableFormat, Transcoding, XrWishes,
 };
 use relay_core::{
     Decision, DropReason, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket,
@@ -279,6 +280,70 @@ fn what_is_played_allocates_nothing() {
     assert_eq!((allocations, passed), (0, 300));
     // In each ten seconds one is the other leg's, and 180 ms pass before it is thought silent.
     assert!((2_600..2_700).contains(&made), "{made}");
+}
+
+#[test]
+fn keys_that_are_converted_allocate_nothing() {
+    for conversion in [
+        DtmfConversion::EventsToSignalling,
+        DtmfConversion::EventsToTones,
+        DtmfConversion::TonesToSignalling,
+        DtmfConversion::TonesToEvents,
+    ] {
+        let mut legs = [leg(4_000), leg(5_000)];
+        legs[1].telephone_event.take_if(|_| conversion != DtmfConversion::TonesToEvents);
+        let mut session = session();
+        let mut plan = MediaPlan::rtp(legs);
+        plan.dtmf[0] = conversion;
+        session.apply(&plan, Instant::ZERO);
+        let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+        let mut told = 0;
+        let mut turn = |sequence: u16, told: &mut u32| {
+            let now = Instant::from_millis(u64::from(sequence) * 20);
+            let mut generator = ToneGenerator::new(5, 8_000);
+            let mut packet = [0_u8; 172];
+            // Five packets of a key, five without.
+            let is_key = sequence % 10 < 5;
+            let reads = conversion.reads_events();
+            let header = RtpHeader {
+                payload_type: if is_key && reads { 101 } else { 0 },
+                sequence,
+                timestamp: u32::from(if is_key && reads { sequence / 10 } else { sequence }) * 160,
+                ..RtpHeader::default()
+            };
+            header.write_header(&mut packet);
+            if is_key && reads {
+                packet[12..16].copy_from_slice(&[
+                    5,
+                    if sequence % 10 == 4 { 0x80 } else { 0 },
+                    3,
+                    0,
+                ]);
+            } else if let Some(generator) = generator.as_mut().filter(|_| is_key) {
+                let mut samples = [0; 800];
+                generator.generate(&mut samples);
+                let begin = usize::from(sequence % 10) * 160;
+                for (octet, sample) in packet[12..].iter_mut().zip(&samples[begin..begin + 160]) {
+                    *octet = rtp_proto::codecs::g711::encode_mu_law(*sample);
+                }
+            } else {
+                packet[12..].fill(0xff);
+            }
+            session.forward(LegSide::A, MediaSocket::Rtp, from, &mut packet, 172, now);
+            while session.poll_dtmf(now, &mut || 7).is_some() {
+                *told += 1;
+            }
+            let mut buffer = [0; LONGEST_MADE];
+            while session.poll_made(now, &mut buffer).is_some() {}
+        };
+        // What is made for a leg gets its room with the first key.
+        (0..20).for_each(|sequence| turn(sequence, &mut told));
+        told = 0;
+        let allocations = allocations_of(|| {
+            (20..1_000).for_each(|sequence| turn(sequence, &mut told));
+        });
+        assert_eq!((allocations, told), (0, 98), "{conversion:?}");
+    }
 }
 
 #[expect(clippy::expect_used, reason = "a test's helper")]

@@ -54,7 +54,8 @@ pub(crate) struct FastLeg {
 impl FastLeg {
     fn forward(&self) -> Option<FastForward> {
         let way = self.installed?;
-        Some(FastForward { source: way.source, destination: way.new_destination })
+        let (source, destination) = (way.source, way.new_destination);
+        Some(FastForward { source, destination, withheld: way.withheld })
     }
 
     /// The kernel forwards this direction now.
@@ -248,6 +249,7 @@ impl Lane {
             local: SocketAddr::new(back, towards.port()),
             new_source: SocketAddr::new(new_source, onwards.port()),
             new_destination: forward.destination,
+            withheld: forward.withheld,
             interface: out.interface,
             next_hop: out.next_hop,
         })

@@ -8,6 +8,8 @@ pub(super) const NOTES: usize = 64;
 /// How many of them stay free for packets that several processors handle at once; a ring with no
 /// others left is full.
 pub(super) const MARGIN: usize = 8;
+/// No packet has it: payload types have seven bits.
+const NO_TYPE: u8 = 0xff;
 /// The program's values of the address families.
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -32,7 +34,8 @@ pub(super) struct Entry {
     new_source_port: [u8; 2],
     new_destination_port: [u8; 2],
     tos: u8,
-    reserved: u8,
+    /// The payload type that is left to the sockets; [`NO_TYPE`] for none.
+    withheld: u8,
     addresses_difference: u32,
     ports_difference: u32,
     slot: u32,
@@ -77,6 +80,8 @@ pub(super) struct Way {
     /// The relay's address towards the other leg, and that leg's.
     pub(super) new_source: SocketAddr,
     pub(super) new_destination: SocketAddr,
+    /// The payload type that is left to the sockets.
+    pub(super) withheld: Option<u8>,
     /// The interface to send from, and the neighbour to send to.
     pub(super) interface: u32,
     pub(super) next_hop: IpAddr,
@@ -103,7 +108,7 @@ impl Entry {
             new_source_port: ports[2],
             new_destination_port: ports[3],
             tos: dscp << 2,
-            reserved: 0,
+            withheld: way.withheld.unwrap_or(NO_TYPE),
             addresses_difference: difference(&ips[..2], &ips[2..]),
             ports_difference: difference(&ports[..2], &ports[2..]),
             slot,
@@ -164,6 +169,7 @@ mod tests {
             local: at("198.51.100.1:10000"),
             new_source: at("198.51.100.1:10002"),
             new_destination: at("203.0.113.7:6000"),
+            withheld: None,
             interface: 3,
             next_hop: "198.51.100.254".parse().unwrap(),
         }
@@ -214,6 +220,9 @@ mod tests {
         assert_eq!(entry.new_destination[..5], [203, 0, 113, 7, 0]);
         assert_eq!(entry.new_destination_port, [0x17, 0x70]);
         assert_eq!((entry.tos, entry.slot, entry.interface), (0xb8, 9, 3));
+        assert_eq!(entry.withheld, 0xff, "no payload type");
+        let events = Way { withheld: Some(101), ..way() };
+        assert_eq!(Entry::new(&events, 9, 46).withheld, 101);
         let key = Key::new(at("[2001:db8::1]:10000"));
         assert_eq!((key.address[..4].to_vec(), key.port), (vec![0x20, 1, 0xd, 0xb8], [0x27, 0x10]));
         assert_eq!(key.family, AF_INET6);

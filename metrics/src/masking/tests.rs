@@ -75,3 +75,30 @@ proptest! {
         let _ = masked(&message);
     }
 }
+
+#[test]
+fn bodies_of_telephone_keys_are_hidden() {
+    for (message, expected) in [
+        (
+            "INFO sip:a@b SIP/2.0\r\nContent-Type: application/dtmf-relay\r\nX: y\r\n\r\nSignal=5\r\nDuration=160\r\n",
+            "INFO sip:a@b SIP/2.0\r\nContent-Type: application/dtmf-relay\r\nX: y\r\n\r\n***\r\n",
+        ),
+        ("c:APPLICATION/dtmf;x=y\n\n7", "c:APPLICATION/dtmf;x=y\n\n***"),
+        (
+            "Content-Type :\r\n application/dtmf\r\n\r\n7",
+            "Content-Type :\r\n application/dtmf\r\n\r\n***",
+        ),
+        (
+            "Content-Type: application/kpml-response+xml\r\n\r\n<r digits=\"1234\"/>",
+            "Content-Type: application/kpml-response+xml\r\n\r\n***",
+        ),
+        (
+            "Content-Type: multipart/mixed;boundary=b\r\n\r\n--b\r\nContent-Type: application/dtmf\r\n\r\n7\r\n--b\r\nContent-Type: text/plain\r\n\r\n8\r\n--b--\r\n",
+            "Content-Type: multipart/mixed;boundary=b\r\n\r\n--b\r\nContent-Type: application/dtmf\r\n\r\n***\r\n--b\r\nContent-Type: text/plain\r\n\r\n8\r\n--b--\r\n",
+        ),
+        ("Content-Type: text/plain\r\n\r\nSignal=5", "Content-Type: text/plain\r\n\r\nSignal=5"),
+        ("Content-Type: application/dtmf\r\n\r\n", "Content-Type: application/dtmf\r\n\r\n"),
+    ] {
+        assert_eq!(text(message), expected);
+    }
+}

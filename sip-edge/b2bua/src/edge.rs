@@ -168,6 +168,7 @@ impl Edge {
             | MediaEvent::TimedOut { id, .. }
             | MediaEvent::Plays { id, .. }
             | MediaEvent::Played { id, .. }
+            | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,
             MediaEvent::Report(_) => return,
         };

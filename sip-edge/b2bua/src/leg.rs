@@ -1,6 +1,7 @@
 //! One side of a call: its dialog, its path to the peer, and what it owes that peer.
 
 use crate::call::LegAuthentication;
+use crate::call::SentKeys;
 use crate::carry;
 use crate::config::Listener;
 use crate::context::Context;
@@ -94,6 +95,8 @@ pub(crate) struct Leg {
     pub(crate) refuses_info: bool,
     /// The peer has sent an Allow that does not name MESSAGE.
     pub(crate) refuses_message: bool,
+    /// The keys that the peer is told by INFO.
+    pub(crate) keys: SentKeys,
     /// A session refresh of ours is under way as a re-INVITE: no other INVITE may overlap it
     /// (RFC 3261 section 14.1).
     pub(crate) refreshing: bool,
@@ -128,6 +131,7 @@ impl Leg {
             takes_update: false,
             refuses_info: false,
             refuses_message: false,
+            keys: SentKeys::default(),
             refreshing: false,
             bye_after_ack: false,
             gone: false,

@@ -2,10 +2,12 @@
 
 mod lines;
 
+use crate::dtmf::{self, InfoBecomes};
+use directory::Dtmf;
 use lines::{CallLine, LegLines};
 use model::{
-    Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia, MediaCommand, MediaId,
-    MediaPlan, MediaTimeouts, Refusal, StreamKind, TranscodableFormat,
+    DtmfConversion, Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia, MediaCommand,
+    MediaId, MediaPlan, MediaTimeouts, Refusal, StreamKind, TranscodableFormat,
 };
 use sdp::{
     AnchorOptions, AudioStream, Encryption, Limits, OriginState, Role, SdpError,
@@ -91,6 +93,8 @@ pub(crate) struct LegMedia {
     /// It has wanted media before: what does not any more is a hold.
     has_listened: bool,
     lines: LegLines,
+    /// How its side says that a key was pressed.
+    dtmf: Dtmf,
 }
 
 /// The media of a call.
@@ -124,6 +128,7 @@ impl CallMedia {
             hold_music: None,
             has_listened: false,
             lines: LegLines::default(),
+            dtmf: Dtmf::default(),
         };
         CallMedia {
             id: None,
@@ -184,9 +189,34 @@ impl CallMedia {
         self.legs[leg.index()].origin.encryption()
     }
 
-    /// Begins the leg's media under a policy: what another peer was told on it is forgotten.
-    pub(crate) fn start_leg(&mut self, leg: LegSide, encryption: Encryption) {
-        self.legs[leg.index()].origin.start_leg(encryption);
+    pub(crate) fn dtmf(&self, leg: LegSide) -> Dtmf {
+        self.legs[leg.index()].dtmf
+    }
+
+    /// Begins the leg's media under its side's policies: what another peer was told on it is
+    /// forgotten.
+    pub(crate) fn start_leg(&mut self, leg: LegSide, encryption: Encryption, dtmf: Dtmf) {
+        let leg = &mut self.legs[leg.index()];
+        leg.origin.start_leg(encryption);
+        leg.dtmf = dtmf;
+    }
+
+    /// What becomes of keys that come from `leg` as media, by the plan in force.
+    pub(crate) fn conversion(&self, leg: LegSide) -> DtmfConversion {
+        let plans = self.legs.each_ref().map(|leg| leg.plan.as_ref());
+        let [Some(a), Some(b)] = plans else { return DtmfConversion::None };
+        let settings = self.legs.each_ref().map(|leg| leg.dtmf);
+        dtmf::conversions(settings, [a, b])[leg.index()]
+    }
+
+    /// What a key in an INFO from `leg` becomes for the other one, by the plan in force; `None` when
+    /// such an INFO passes like any other.
+    pub(crate) fn info_becomes(&self, leg: LegSide) -> Option<InfoBecomes> {
+        let side = |leg: LegSide| {
+            let media = &self.legs[leg.index()];
+            Some((media.dtmf, media.plan.as_ref()?))
+        };
+        dtmf::info_becomes(side(leg)?, side(leg.other())?)
     }
 
     /// What the other leg is to hear while `leg` holds.
@@ -238,12 +268,14 @@ impl CallMedia {
     ) -> Result<Vec<u8>, BodyFault> {
         self.check(target.other(), offer)?;
         let offer = seen_under(self.encryption(target.other()), offer);
-        let told = self.legs[target.index()].origin.last_audio();
-        let widened = match sdp::with_formats(&offer, &self.transcodes, told) {
+        let last = self.legs[target.index()].origin.last_audio();
+        let widened = sdp::with_formats(&offer, &self.transcodes, last);
+        let told = dtmf::offer_for(self.dtmf(target), self.dtmf(target.other()), last, widened);
+        let changed = match told {
             Cow::Borrowed(_) => None,
-            Cow::Owned(widened) => Some(widened),
+            Cow::Owned(changed) => Some(changed),
         };
-        self.write(random, target, widened.as_ref().unwrap_or(&offer), Role::Offer)
+        self.write(random, target, changed.as_ref().unwrap_or(&offer), Role::Offer)
     }
 
     /// Writes towards `target`, which made `offer`, what the other leg answered. An answer whose
@@ -272,7 +304,9 @@ impl CallMedia {
             true => Cow::Borrowed(&*answer),
             false => sdp::in_formats_of(&answer, &offer),
         };
-        self.write(random, target, &narrowed, Role::Answer { to: &offer, at })
+        let [told, heard] = [target, target.other()].map(|leg| self.dtmf(leg));
+        let answer = dtmf::answer_for(told, heard, &offer, narrowed);
+        self.write(random, target, &answer, Role::Answer { to: &offer, at })
     }
 
     fn write(
@@ -401,13 +435,18 @@ impl CallMedia {
         let is_fax = |stream: &AudioStream| stream.profile.is_fax();
         let fax = self.legs.iter().filter_map(|leg| leg.received.as_ref()).any(is_fax);
         let kind = if fax { StreamKind::Udptl } else { StreamKind::Rtp };
+        let settings = self.legs.each_ref().map(|leg| leg.dtmf);
+        let dtmf = match kind {
+            StreamKind::Rtp => dtmf::conversions(settings, legs.each_ref()),
+            StreamKind::Udptl | StreamKind::Bfcp => Default::default(),
+        };
         // Before both legs have described themselves nobody knows what they will agree on.
         let described = self.legs.iter().all(|leg| leg.received.is_some());
         let transcoding = match described && !fax && !self.transcodes.is_empty() {
             true => sdp::transcoding(legs.each_ref()),
             false => [None, None],
         };
-        let plan = MediaPlan { kind, timeouts, transcoding, ..MediaPlan::rtp(legs) };
+        let plan = MediaPlan { kind, timeouts, dtmf, transcoding, ..MediaPlan::rtp(legs) };
         Some(MediaCommand::Apply { id, plan: Box::new(plan) })
     }
 }

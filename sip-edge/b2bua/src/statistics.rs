@@ -2,6 +2,25 @@
 
 use crate::authentication::AuthenticationCounters;
 
+/// Keys of telephones that went from a leg to the other in another form, and those that did not.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct DtmfCounters {
+    /// Events (RFC 4733) that became INFO.
+    pub events_to_info: u64,
+    /// Tones in the audio that became INFO.
+    pub tones_to_info: u64,
+    /// INFO that became events.
+    pub info_to_events: u64,
+    /// INFO that became tones in the audio.
+    pub info_to_tones: u64,
+    /// INFO of a peer whose body was not what its type says.
+    pub malformed: u64,
+    /// INFO of ours that the peer refused or did not answer.
+    pub info_failed: u64,
+    /// Keys that were not sent as INFO: too many waited, they were too old, or the peer takes none.
+    pub dropped: u64,
+}
+
 /// What a worker has done and holds. All counts are since its start unless they name a present
 /// state.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -63,6 +82,8 @@ pub struct EdgeStatistics {
     pub table_refusals: u64,
     /// Requests that got 503 because their source had its share of the table.
     pub share_refusals: u64,
+    /// Keys that were converted.
+    pub dtmf: DtmfCounters,
     /// How customers proved who they are.
     pub authentication: AuthenticationCounters,
 }

@@ -109,6 +109,12 @@ impl SessionDescription {
         self
     }
 
+    /// The same with other content, its stream chosen anew. [`text`](Self::text) stays what came.
+    pub(crate) fn changed(&self, inner: Session) -> Self {
+        let (encryption, text) = (self.encryption, self.text.clone());
+        SessionDescription { audio: choose(&inner, encryption), inner, text, encryption }
+    }
+
     /// The policy that its stream was chosen under; [`Encryption::Off`] until
     /// [`for_leg`](Self::for_leg).
     pub const fn encryption(&self) -> Encryption {

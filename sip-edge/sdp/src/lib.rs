@@ -11,6 +11,8 @@
 //! - [`SessionDescription::lines`] are those beside it: video, text, floor control.
 //! - [`anchor`] and [`anchor_lines`] write the description for the other leg; [`OriginState`] keeps its `o=` version.
 //! - [`renewed`] makes a leg's description the offer to another far end.
+//! - [`SessionDescription::with_events`] and [`SessionDescription::without_events`] are for legs that
+//!   say in different ways that a key was pressed.
 //! - [`Encryption`] is a leg's policy, [`CryptoAttribute`] a line of keys (RFC 4568), and
 //!   [`leg_security`] what two descriptions agreed on.
 //! - [`DtlsAttributes`] and [`IceAttributes`] are what a description says of keys from a handshake
@@ -27,6 +29,7 @@ mod description;
 mod direction;
 mod dtls;
 mod error;
+mod events;
 mod extended_reports;
 mod ice;
 mod leg_crypto;

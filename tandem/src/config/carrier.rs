@@ -6,7 +6,7 @@ use super::reader::Table;
 use super::sip::Sip;
 use super::stir::Stir;
 use super::{tls, value};
-use directory::{CallerId, Carrier, DEFAULT_HUNT_FINAL_CODES, Srtp, Verify};
+use directory::{CallerId, Carrier, DEFAULT_HUNT_FINAL_CODES, Dtmf, Srtp, Verify};
 use model::{CarrierId, TransportProtocol};
 
 pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media, stir: &Stir) -> Option<Carrier> {
@@ -19,6 +19,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media, stir: &Stir) 
     let transport = chosen.unwrap_or(TransportProtocol::Udp);
     let udp_only = table.or("udp_only", false, value::boolean);
     let srtp = table.or("srtp", Srtp::Off, value::srtp);
+    let dtmf = table.or("dtmf", Dtmf::default(), value::dtmf);
     let prefixes = table.list("prefixes", value::shared_text).unwrap_or_default();
     let priority = table.or("priority", 1, value::integer);
     let weight = table.or("weight", 1, value::integer);
@@ -78,6 +79,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media, stir: &Stir) 
         choose_transport: chosen.is_none(),
         udp_only,
         srtp,
+        dtmf,
         caller_id,
         sign_calls,
         verify,

@@ -2,7 +2,7 @@
 
 use super::policy::parse_money;
 use super::reader::kind;
-use directory::{Host, Money, Srtp};
+use directory::{Dtmf, Host, Money, Srtp};
 use ipnet::IpNet;
 use model::TransportProtocol;
 use std::fmt::Display;
@@ -184,6 +184,19 @@ pub(super) fn srtp(value: &DeValue<'_>) -> Result<Srtp> {
         "dtls" => Ok(Srtp::Dtls),
         other => Err(format!(
             "{other:?} is unknown; use \"off\", \"optional\", \"required\" or \"dtls\""
+        )),
+    }
+}
+
+pub(super) fn dtmf(value: &DeValue<'_>) -> Result<Dtmf> {
+    match text(value)? {
+        "rfc4733" => Ok(Dtmf::Rfc4733),
+        "auto" => Ok(Dtmf::Auto),
+        "info" => Ok(Dtmf::Info),
+        "inband" => Ok(Dtmf::Inband),
+        "pass" => Ok(Dtmf::Pass),
+        other => Err(format!(
+            "{other:?} is unknown; use \"rfc4733\", \"auto\", \"info\", \"inband\" or \"pass\""
         )),
     }
 }

@@ -7,7 +7,7 @@ use super::reader::Table;
 use super::sip::Sip;
 use super::{tls, value};
 use directory::{
-    CallerPolicy, Credential, EarlyMedia, ForeignCaller, Host, Logging, Origination,
+    CallerPolicy, Credential, Dtmf, EarlyMedia, ForeignCaller, Host, Logging, Origination,
     OriginationRoute, PassedRequests, Refer, Srtp, Streaming, Termination, VoiceConnector,
 };
 use model::{TransportProtocol, VoiceConnectorId};
@@ -28,6 +28,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
     let caller = read_caller(&mut table, &numbers);
     let refer = table.or("refer", Refer::default(), read_refer);
     let passed_requests = read_passed_requests(&mut table);
+    let dtmf = table.or("dtmf", Dtmf::default(), value::dtmf);
     let termination = table.table("termination");
     let termination = termination.is_present().then(|| read_termination(termination));
     let disabled = table.or("origination_disabled", false, value::boolean);
@@ -75,6 +76,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
         early_media,
         refer,
         passed_requests,
+        dtmf,
         caller,
         numbers,
         termination,

@@ -2,8 +2,8 @@
 
 use crate::{bounded, parts};
 use model::{
-    Codec, CodecMapping, Instant, LegPlan, LegSecurity, LegSide, MediaId, MediaPlan, ReportKind,
-    SdesKeys, SrtpKey, SrtpSuite, TransactionId, Transcoding, XrWishes,
+    Codec, CodecMapping, DtmfConversion, Instant, LegPlan, LegSecurity, LegSide, MediaId,
+    MediaPlan, ReportKind, SdesKeys, SrtpKey, SrtpSuite, TransactionId, Transcoding, XrWishes,
 };
 use relay_core::{
     Decision, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket, NtpTime,
@@ -122,7 +122,7 @@ pub fn rtp_session(data: &[u8]) {
         _ => RtcpStyle::Auto,
     };
     stream.set_rtcp(style, REPORT_INTERVAL, &mut || 0x0123_4567_89ab_cdef);
-    let mut srtp = false;
+    let (mut srtp, mut converts) = (false, false);
     for (index, part) in parts(bounded(data), MOST_PARTS).enumerate() {
         let Some((&act, datagram)) = part.split_first() else { continue };
         now += Duration::from_millis([0, 1, 20, 30_000][usize::from(act >> 4 & 3)]);
@@ -132,6 +132,7 @@ pub fn rtp_session(data: &[u8]) {
             stream.apply(&plan(choice, secured), now);
             stream.begin_transcoding(now, &mut || 0x0123_4567_89ab_cdef);
             srtp = secured & SECURE != 0;
+            converts |= secured & CONVERT != 0;
         }
         let from = LegSide::BOTH[usize::from(act & 1)];
         let socket = if act & 2 == 0 { MediaSocket::Rtp } else { MediaSocket::Rtcp };
@@ -146,7 +147,9 @@ pub fn rtp_session(data: &[u8]) {
                 false if srtp => GROWTH,
                 false => 0,
             };
-            assert!(len.abs_diff(datagram.len()) <= changed, "{decision:?}");
+            // An event may stand in the place of audio.
+            let is_whole = len.abs_diff(datagram.len()) <= changed;
+            assert!(is_whole || (converts && len <= datagram.len() + changed), "{decision:?}");
             assert!(SOURCES.contains(&destination) || REMOTES.contains(&destination));
             if act & 8 != 0 {
                 stream.send_failed(to, kind, len);
@@ -162,6 +165,7 @@ pub fn rtp_session(data: &[u8]) {
         black_box(stream.poll_silence(from, now, Duration::from_secs(30)));
         black_box(stream.silence_deadline(Duration::from_secs(30)));
         own_reports(&mut stream, now, srtp, act);
+        keys(&mut stream, now, act);
     }
     report(&mut stream, now);
 }
@@ -182,6 +186,31 @@ fn own_reports(stream: &mut RtpSession, now: Instant, srtp: bool, act: u8) {
     }
 }
 
+/// Keys are told and made in bounds, and go where the leg's media goes.
+fn keys(stream: &mut RtpSession, now: Instant, act: u8) {
+    let mut draw = || 0x0123_4567_89ab_cdef;
+    let told = std::iter::from_fn(|| stream.poll_dtmf(now, &mut draw)).count();
+    assert!(told <= 2 * 33, "{told} at once");
+    if act & 0x30 == 0x30 {
+        black_box(stream.send_event(
+            LegSide::B,
+            act & 15,
+            Duration::from_millis(90),
+            now,
+            &mut draw,
+        ))
+        .ok();
+    }
+    let mut buffer = [0; LONGEST_MADE];
+    for _ in 0..4 {
+        let Some(packet) = stream.poll_made(now, &mut buffer) else { break };
+        assert!(packet.len <= LONGEST_MADE, "{packet:?}");
+        let known = SOURCES.contains(&packet.destination) || REMOTES.contains(&packet.destination);
+        assert!(known, "{packet:?}");
+    }
+    black_box((stream.dtmf_deadline(), stream.made_deadline(), stream.has_dtmf_news()));
+}
+
 const fn address(last: u8, port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)), port)
 }
@@ -197,6 +226,15 @@ const SECURE: u8 = 0x60;
 /// The bit that has audio transcoded.
 const TRANSCODED: u8 = 0x10;
 
+/// The bit that asks for keys to be converted.
+const CONVERT: u8 = 0x80;
+const CONVERSIONS: [DtmfConversion; 4] = [
+    DtmfConversion::EventsToSignalling,
+    DtmfConversion::EventsToTones,
+    DtmfConversion::TonesToSignalling,
+    DtmfConversion::TonesToEvents,
+];
+
 /// The security of a leg, with one of two keys of every suite.
 fn security(secured: u8, bit: u8) -> LegSecurity {
     let suite = SrtpSuite::ALL[usize::from(secured & 7) % SrtpSuite::ALL.len()];
@@ -210,7 +248,8 @@ fn security(secured: u8, bit: u8) -> LegSecurity {
     }
 }
 
-/// Two legs; `choice` turns their features on and off, `secured` gives them keys.
+/// Two legs; `choice` turns their features on and off, `secured` gives them keys, and keys of
+/// telephones that are converted.
 fn plan(choice: u8, secured: u8) -> MediaPlan {
     let leg = |side: usize, bits: u8| LegPlan {
         remote_rtp: (bits & 8 == 0).then_some(SOURCES[side]),
@@ -234,8 +273,12 @@ fn plan(choice: u8, secured: u8) -> MediaPlan {
         ice: None,
     };
     let mut legs = [leg(0, choice & 15), leg(1, choice >> 4)];
+    let mut dtmf = [DtmfConversion::None; 2];
+    if secured & CONVERT != 0 {
+        dtmf = [choice & 3, choice >> 4 & 3].map(|at| CONVERSIONS[usize::from(at)]);
+    }
     if secured & TRANSCODED == 0 {
-        return MediaPlan::rtp(legs);
+        return MediaPlan { dtmf, ..MediaPlan::rtp(legs) };
     }
     for mapping in &mut legs[1].codecs {
         if mapping.codec == Codec::Opus {
@@ -247,7 +290,7 @@ fn plan(choice: u8, secured: u8) -> MediaPlan {
         Some(Box::new(Transcoding { from, to: to.codecs[1 - shared].clone() }))
     };
     let transcoding = [stage(&legs[0], &legs[1], 0), stage(&legs[1], &legs[0], 1)];
-    MediaPlan { transcoding, ..MediaPlan::rtp(legs) }
+    MediaPlan { dtmf, transcoding, ..MediaPlan::rtp(legs) }
 }
 
 fn report(stream: &mut RtpSession, now: Instant) {

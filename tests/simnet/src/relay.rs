@@ -2,8 +2,8 @@
 
 use crate::fixture::EDGE;
 use model::{
-    AllocationFailure, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine,
-    MediaPlan, Playing,
+    AllocationFailure, DtmfPress, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId,
+    MediaLine, MediaPlan, Playing,
 };
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -38,6 +38,8 @@ pub struct FakeRelay {
     pub moves: Vec<[(MediaId, LegSide); 2]>,
     /// What each leg hears that the other one does not say.
     pub playing: HashMap<(MediaId, LegSide), Playing>,
+    /// Every key that it was to send, oldest first: to which leg, the event, for how long.
+    pub keys: Vec<(LegSide, u8, Duration)>,
     open: HashMap<MediaId, [LocalMedia; 2]>,
     held: Vec<MediaId>,
     next_port: u16,
@@ -53,6 +55,7 @@ impl FakeRelay {
             lines: HashMap::new(),
             moves: Vec::new(),
             playing: HashMap::new(),
+            keys: Vec::new(),
             open: HashMap::new(),
             held: Vec::new(),
             next_port: 20_000,
@@ -80,8 +83,9 @@ impl FakeRelay {
                 self.moves.push([from, to]);
                 None
             }
-            MediaCommand::SendEvent { id, .. } => {
+            MediaCommand::SendEvent { id, leg, event, duration } => {
                 assert!(self.open.contains_key(&id), "a key for {id:?}, which has no ports");
+                self.keys.push((leg, event, duration));
                 None
             }
             MediaCommand::Play { id, leg, playing } => {
@@ -153,6 +157,11 @@ impl FakeRelay {
     pub fn forget(&mut self) -> Vec<MediaEvent> {
         self.playing.clear();
         self.open.drain().map(|(id, _)| MediaEvent::Lost { id }).collect()
+    }
+
+    /// What it says when it has heard a key of `leg`.
+    pub fn hear(&self, leg: LegSide, press: DtmfPress) -> Vec<MediaEvent> {
+        self.open.keys().map(|id| MediaEvent::Dtmf { id: *id, leg, press }).collect()
     }
 
     /// Streams that have ports or wait for them.

@@ -11,7 +11,7 @@ use b2bua::{Edge, EdgeConfig, ExpectedPeer, Output, ResolveId};
 use bytes::Bytes;
 use directory::Resources;
 use model::{
-    CallEnd, ConnectionId, Flow, Instant, LegSide, MediaPlan, PeerIdentity, Refusal,
+    CallEnd, ConnectionId, DtmfPress, Flow, Instant, LegSide, MediaPlan, PeerIdentity, Refusal,
     TransportProtocol,
 };
 use sip_proto::locate::{Target, Wanted};
@@ -202,6 +202,14 @@ impl World {
     /// The relay has lost every stream.
     pub fn lose_media(&mut self) {
         for event in self.relay.forget() {
+            self.edge.handle_media_event(self.now, event);
+        }
+        self.pump();
+    }
+
+    /// The relay has heard a key of `leg`, on every call.
+    pub fn press(&mut self, leg: LegSide, press: DtmfPress) {
+        for event in self.relay.hear(leg, press) {
             self.edge.handle_media_event(self.now, event);
         }
         self.pump();

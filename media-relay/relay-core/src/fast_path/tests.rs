@@ -88,7 +88,7 @@ fn a_stream_is_fast_from_its_first_packet_on_when_it_comes_from_the_described_ad
     let mut session = session(&plan());
     assert_eq!(session.fast_forward(LegSide::A, millis(0)), None);
     speak(&mut session, A);
-    let expected = FastForward { source: at(A), destination: at(B) };
+    let expected = FastForward { source: at(A), destination: at(B), withheld: None };
     assert_eq!(session.fast_forward(LegSide::A, millis(1)), Some(expected));
     assert_eq!(session.fast_forward(LegSide::B, millis(1)), None, "B has not spoken");
 }
@@ -116,15 +116,17 @@ fn whatever_needs_a_decision_is_not_fast() {
     let other_family =
         |plan: &mut MediaPlan| plan.legs[1].remote_rtp = Some(at("[2001:db8::1]:6000"));
     let relearn = |plan: &mut MediaPlan| plan.legs[0].relearn = true;
-    let blocked = |plan: &mut MediaPlan| plan.blocked_events = [true, false];
     let same = |_: &mut MediaPlan| {};
     type Change = dyn Fn(&mut MediaPlan);
-    let cases: [(&str, &Change, bool); 8] = [
+    let tones = |plan: &mut MediaPlan| plan.dtmf[0] = DtmfConversion::EventsToTones;
+    let searched = |plan: &mut MediaPlan| plan.dtmf[0] = DtmfConversion::TonesToSignalling;
+    let cases: [(&str, &Change, bool); 9] = [
         ("the same plan", &same, true),
         ("the leg must not send", &hold, false),
         ("the other leg wants nothing", &deaf, false),
         ("fax", &fax, false),
-        ("telephone events are looked for", &blocked, false),
+        ("keys become tones", &tones, false),
+        ("tones are looked for", &searched, false),
         ("no destination", &lost, false),
         ("a destination of another family", &other_family, false),
         ("the source is learned again", &relearn, false),
@@ -229,4 +231,35 @@ fn what_the_kernel_forwards_is_not_silence() {
     session.forwarded(LegSide::A, &ForwardedPacket { arrival: millis(29_000), ..packet(1) });
     assert!(!session.poll_silence(LegSide::A, millis(30_000), Duration::from_secs(30)));
     assert!(session.poll_silence(LegSide::A, millis(59_000), Duration::from_secs(30)));
+}
+
+#[test]
+fn events_that_are_looked_for_are_left_to_the_sockets_and_nothing_else() {
+    type Change = fn(&mut MediaPlan);
+    let cases: [(Change, Option<u8>); 3] = [
+        (|plan| plan.dtmf[0] = DtmfConversion::EventsToSignalling, Some(101)),
+        (|plan| plan.blocked_events = [true, false], Some(101)),
+        (|plan| plan.dtmf[1] = DtmfConversion::EventsToSignalling, None),
+    ];
+    for (change, withheld) in cases {
+        let mut plan = plan();
+        change(&mut plan);
+        let mut session = session(&plan);
+        speak(&mut session, A);
+        let expected = FastForward { source: at(A), destination: at(B), withheld };
+        assert_eq!(session.fast_forward(LegSide::A, millis(1)), Some(expected));
+    }
+    // Two payload types are more than the kernel tells apart.
+    let mut plan = plan();
+    plan.blocked_events = [true, false];
+    let event = |payload_type| CodecMapping {
+        payload_type,
+        codec: Codec::TelephoneEvent,
+        clock_rate: 8_000,
+        packet_duration: Duration::from_millis(20),
+    };
+    plan.legs[0].codecs.extend([event(101), event(97)]);
+    let mut session = session(&plan);
+    speak(&mut session, A);
+    assert_eq!(session.fast_forward(LegSide::A, millis(1)), None);
 }

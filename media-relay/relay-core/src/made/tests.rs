@@ -195,7 +195,7 @@ fn the_kernel_forwards_no_more_to_a_leg_that_got_what_was_made() {
 fn what_cannot_be_sent_is_refused_or_forgotten() {
     let mut session = session(RtcpStyle::Auto, |legs| {
         legs[0].telephone_event = None;
-        legs[0].codecs.truncate(1);
+        legs[0].codecs = vec![mapping(18, Codec::G729)];
     });
     let order = |session: &mut RtpSession, leg, event| {
         session.send_event(leg, event, KEY, at(0), &mut draw())

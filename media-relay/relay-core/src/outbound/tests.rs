@@ -115,3 +115,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_left_out_leaves_no_gap() {
+    let mut outbound = outbound();
+    outbound.skip(numbers(101), at(2_020));
+    outbound.skip(numbers(102), at(2_040));
+    assert_eq!(outbound.pass(numbers(103), 8_000, at(2_060)).sequence, 101);
+    // What the network lost stays lost.
+    outbound.skip(numbers(105), at(2_100));
+    assert_eq!(outbound.pass(numbers(106), 8_000, at(2_120)).sequence, 103);
+}
+
+#[test]
+fn inserted_in_the_place_of_what_is_left_out_keeps_the_count() {
+    let mut outbound = outbound();
+    for number in 0..500_u16 {
+        assert_eq!(outbound.insert(), 101 + number);
+        outbound.skip(numbers(101 + number), at(2_020 + u64::from(number) * 20));
+    }
+    assert_eq!(outbound.pass(numbers(601), 8_000, at(20_000)).sequence, 601);
+    // One that comes late has nothing to leave free any more.
+    outbound.skip(numbers(600), at(20_001));
+    assert_eq!(outbound.pass(numbers(602), 8_000, at(20_020)).sequence, 602);
+}

@@ -57,7 +57,8 @@ impl Call {
             }
         };
         let encryption = encryption::of_route(&self.voice_connector, self.parties.direction, route);
-        self.media.start_leg(LegSide::B, encryption);
+        let dtmf = route.carrier.as_ref().map_or(self.voice_connector.dtmf, |c| c.dtmf);
+        self.media.start_leg(LegSide::B, encryption, dtmf);
         let music = match &route.carrier {
             Some(carrier) => &carrier.hold_music,
             None => &self.voice_connector.hold_music,

@@ -234,6 +234,7 @@ impl Call {
             | ClientPurpose::Info { .. }
             | ClientPurpose::Pass { .. }
             | ClientPurpose::Notify(_)
+            | ClientPurpose::Key(_)
             | ClientPurpose::Bye(_) => {}
         }
         true
@@ -261,7 +262,8 @@ impl Call {
             | ClientPurpose::Refresh(_)
             | ClientPurpose::Info { .. }
             | ClientPurpose::Pass { .. }
-            | ClientPurpose::Notify(_) => self.is_live(),
+            | ClientPurpose::Notify(_)
+            | ClientPurpose::Key(_) => self.is_live(),
             ClientPurpose::Bye(_) => true,
         }
     }

@@ -1,4 +1,5 @@
-//! INFO and MESSAGE inside a call: what one leg tells the other beside the call.
+//! INFO and MESSAGE inside a call: what one leg tells the other beside the call. (Keys in INFO that the
+//! other leg gets in another form are `dtmf.rs`'s.)
 
 use super::{Call, ClientPurpose, NoResponse};
 use crate::carry;
@@ -22,6 +23,9 @@ impl Call {
         let Some(method) = request.method().and_then(Method::known) else { return };
         if !self.is_live() || self.legs[to.index()].dialog.is_none() {
             self.legs[from.index()].answer(context, now, server, request, 481);
+            return;
+        }
+        if method == Method::Info && self.take_key(context, now, from, server, request) {
             return;
         }
         if !self.passes(method, to) {

@@ -7,6 +7,7 @@ mod attempt;
 mod authentication;
 mod backoff;
 mod choose;
+mod dtmf;
 mod emergency;
 mod established;
 mod forks;
@@ -68,6 +69,7 @@ use teardown::TeardownState;
 use transactions::OpenTransaction;
 
 pub(crate) use authentication::LegAuthentication;
+pub(crate) use dtmf::SentKeys;
 pub(crate) use transactions::{ClientPurpose, NoResponse};
 
 /// What a leg that we called holds until its end.
@@ -160,7 +162,8 @@ impl Call {
         let mut media = CallMedia::new(origins, context.config.dtls_fingerprint);
         let encryption =
             encryption::of_caller(connector, carrier.map(|c| &**c), admission.emergency);
-        media.start_leg(LegSide::A, encryption);
+        let dtmf = carrier.map_or(connector.dtmf, |carrier| carrier.dtmf);
+        media.start_leg(LegSide::A, encryption, dtmf);
         media.transcode(connector.transcoding.clone());
         let music = carrier.map_or(&connector.hold_music, |carrier| &carrier.hold_music);
         media.set_hold_music(LegSide::A, music.clone());
@@ -282,6 +285,7 @@ impl Call {
                 self.return_information_response(context, now, server, response);
             }
             ClientPurpose::Notify(_) if is_final => self.notify_answered(context, now, status),
+            ClientPurpose::Key(leg) if is_final => self.key_answered(context, now, leg, status),
             ClientPurpose::Join(leg) if is_final => {
                 self.handle_join_response(context, now, leg, response)
             }
@@ -296,6 +300,7 @@ impl Call {
             | ClientPurpose::Info { .. }
             | ClientPurpose::Bye(_)
             | ClientPurpose::Notify(_)
+            | ClientPurpose::Key(_)
             | ClientPurpose::Join(_) => {}
         }
     }
@@ -331,6 +336,7 @@ impl Call {
                 self.return_passed(context, now, to, server, None);
             }
             ClientPurpose::Notify(_) => self.notify_answered(context, now, 408),
+            ClientPurpose::Key(leg) => self.key_answered(context, now, leg, failure.status()),
             ClientPurpose::Join(leg) => self.join_failed(context, now, leg, 408),
             ClientPurpose::Prack | ClientPurpose::Bye(_) => {}
         }
@@ -364,6 +370,9 @@ impl Call {
                 self.media_timed_out(context, now, *leg);
             }
             MediaEvent::Lost { id } => self.media_lost(context, now, *id),
+            MediaEvent::Dtmf { id, leg, press } => {
+                self.key_pressed(context, now, *id, *leg, *press)
+            }
             // Silence alone is for the record.
             MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } | MediaEvent::Report(_) => {}
             // The relay logs and counts what it cannot play; the call goes on without.

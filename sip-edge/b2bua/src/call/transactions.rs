@@ -21,6 +21,8 @@ pub(crate) enum ClientPurpose {
     Refresh(LegSide),
     /// An INFO or MESSAGE forwarded to a leg; the key is the asking leg's transaction.
     Info { to: LegSide, server: ServerKey },
+    /// A key told to a leg by INFO.
+    Key(LegSide),
     /// A BYE on a leg.
     Bye(LegSide),
     /// A REFER or NOTIFY forwarded to a leg; the key is the asking leg's transaction.
@@ -177,6 +179,7 @@ impl ClientPurpose {
             | ClientPurpose::Refresh(leg)
             | ClientPurpose::Bye(leg)
             | ClientPurpose::Notify(leg)
+            | ClientPurpose::Key(leg)
             | ClientPurpose::Join(leg) => Some(leg),
             ClientPurpose::Info { to, .. } | ClientPurpose::Pass { to, .. } => Some(to),
         }
@@ -194,6 +197,7 @@ impl ClientPurpose {
             ClientPurpose::Refresh(_) => ClientPurpose::Refresh(leg),
             ClientPurpose::Bye(_) => ClientPurpose::Bye(leg),
             ClientPurpose::Notify(_) => ClientPurpose::Notify(leg),
+            ClientPurpose::Key(_) => ClientPurpose::Key(leg),
             ClientPurpose::Info { server, .. } => ClientPurpose::Info { to: leg, server },
             ClientPurpose::Pass { server, .. } => ClientPurpose::Pass { to: leg, server },
         }

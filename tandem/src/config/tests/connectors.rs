@@ -42,6 +42,37 @@ fn a_voice_connector_says_which_requests_pass() {
 }
 
 #[test]
+fn both_sides_say_how_they_tell_of_keys() {
+    use directory::Dtmf;
+    let connector = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
+    let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
+    let both = |line: &str| {
+        let directory = accepts(&format!("{connector}{line}\n{carrier}{line}")).directory;
+        let connector = directory.voice_connectors().next().unwrap().dtmf;
+        (connector, directory.carriers().next().unwrap().dtmf)
+    };
+    assert_eq!(both(""), (Dtmf::Rfc4733, Dtmf::Rfc4733));
+    for (name, dtmf) in [
+        ("rfc4733", Dtmf::Rfc4733),
+        ("auto", Dtmf::Auto),
+        ("info", Dtmf::Info),
+        ("inband", Dtmf::Inband),
+        ("pass", Dtmf::Pass),
+    ] {
+        assert_eq!(both(&format!("dtmf = \"{name}\"")), (dtmf, dtmf));
+    }
+    for (table, line) in [(connector, 6), (carrier, 8)] {
+        refuses(
+            &format!("{table}dtmf = \"rfc2833\""),
+            &format!(
+                "t.toml:{line}: dtmf: \"rfc2833\" is unknown; use \"rfc4733\", \"auto\", \"info\", \
+                 \"inband\" or \"pass\""
+            ),
+        );
+    }
+}
+
+#[test]
 fn a_voice_connector_says_what_silence_ends_its_calls() {
     let connector = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
     let timeouts = |lines: &str| {

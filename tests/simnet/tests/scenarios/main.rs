@@ -12,6 +12,7 @@ mod carrier_authentication;
 mod descriptions;
 mod dialogs;
 mod dtls;
+mod dtmf;
 mod emergency;
 mod emergency_room;
 mod encryption;
