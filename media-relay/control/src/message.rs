@@ -108,7 +108,7 @@ pub enum Frame<B> {
         sent: u64,
         /// The last message that the sender has.
         acknowledged: u64,
-        /// Streams that the relay has in all; [`DRAINING`] when it takes no more.
+        /// Streams that the relay has in all; all bits set when it takes no more.
         streams: u64,
     },
     /// A message.
