@@ -99,6 +99,7 @@ for part in $parts; do
         micro)
             python3 "$here/micro.py" --binaries "$target/release" --output "$results/micro.json"
             "$target/release/srtp-cost"
+            "$target/release/transcoding-cost"
             "$target/release/digest-cost"
             ;;
     esac

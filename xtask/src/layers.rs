@@ -83,6 +83,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "media-relay",
             "relay-core",
             "rtp-proto",
+            "codecs",
         ],
     ),
     ("xtask", &[]),

@@ -85,10 +85,12 @@ impl AudioFormat {
     }
 
     /// The sample rates to decode and to encode at, between this format and `other`, so that as
-    /// little as possible is resampled: Opus takes the other's.
+    /// little as possible is resampled: Opus takes the other's, but is read at 16,000 or more. Its decoder
+    /// folds what is above 4,000 Hz into what it writes at 8,000.
     pub const fn rates_with(self, other: AudioFormat) -> [u32; 2] {
         match (self, other) {
             (AudioFormat::Opus, AudioFormat::Opus) => [48_000; 2],
+            (AudioFormat::Opus, other) if other.sample_rate() == 8_000 => [16_000, 8_000],
             (AudioFormat::Opus, other) => [other.sample_rate(); 2],
             (this, AudioFormat::Opus) => [this.sample_rate(); 2],
             (this, other) => [this.sample_rate(), other.sample_rate()],

@@ -22,6 +22,8 @@ pub(crate) struct Dialogue {
     pub(crate) offer: Option<(LegSide, Arc<SessionDescription>)>,
     /// An answer has come.
     pub(crate) answered: bool,
+    /// The proxy has asked for formats that the offerer does not have, or hid some that it has.
+    pub(crate) transcodes: bool,
     pub(crate) last_signal: Instant,
 }
 
@@ -122,7 +124,13 @@ impl Dialogue {
         let kind =
             if self.parties.iter().any(is_fax) { StreamKind::Udptl } else { StreamKind::Rtp };
         let blocked_events = self.parties.each_ref().map(|party| party.blocks_events);
-        let plan = Box::new(MediaPlan { kind, blocked_events, ..MediaPlan::rtp(legs) });
+        let described = self.parties.iter().all(|party| party.received.is_some());
+        let transcoding = match self.transcodes && described && kind == StreamKind::Rtp {
+            true => sdp::transcoding(legs.each_ref()),
+            false => [None, None],
+        };
+        let plan =
+            Box::new(MediaPlan { kind, blocked_events, transcoding, ..MediaPlan::rtp(legs) });
         MediaCommand::Apply { id: self.media, plan }
     }
 

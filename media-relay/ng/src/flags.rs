@@ -2,7 +2,7 @@
 
 use crate::formats::FormatRules;
 use crate::value::{Dictionary, Value};
-use model::IpFamily;
+use model::{IpFamily, TranscodableFormat};
 use sdp::RtpProfile;
 use std::net::IpAddr;
 
@@ -182,11 +182,35 @@ impl Flags {
             "strip" => &mut self.formats.strip,
             "except" => &mut self.formats.except,
             "offer" => &mut self.formats.offer,
-            // These need transcoding.
+            // What is accepted here is transcoded to it where the sides have nothing in common.
+            "mask" | "consume" => &mut self.formats.mask,
+            "transcode" => return self.read_transcoding(name),
+            // Everything that can be transcoded is accepted already.
+            "accept" => return,
             _ => return self.note_unknown(&format!("codec-{rule}")),
         };
         if names.len() < FormatRules::MAX_NAMES {
             names.push(name.to_owned());
+        }
+    }
+
+    fn read_transcoding(&mut self, name: &str) {
+        let mut parts = name.split('/');
+        let (codec, clock) = (parts.next().unwrap_or_default(), parts.next());
+        let fits = |format: &TranscodableFormat| {
+            format.codec.name().eq_ignore_ascii_case(codec)
+                && clock.is_none_or(|clock| clock.parse() == Ok(format.clock_rate))
+        };
+        // Telephone events follow the audio by themselves.
+        if codec.eq_ignore_ascii_case("telephone-event") {
+            return;
+        }
+        match TranscodableFormat::ALL.into_iter().find(fits) {
+            Some(format) if !self.formats.transcode.contains(&format) => {
+                self.formats.transcode.push(format);
+            }
+            Some(_) => {}
+            None => self.note_unknown(&format!("codec-transcode-{name}")),
         }
     }
 
@@ -288,12 +312,17 @@ mod tests {
     #[test]
     fn flags_stand_for_entries_and_unknown_ones_are_named() {
         let flags = read(
-            r#"{"flags":["codec-strip-opus","codec-transcode-PCMA","SDES-off","fatal",
+            r#"{"flags":["codec-strip-opus","codec-transcode-PCMA","codec-transcode-L16/16000",
+            "codec-transcode-AMR","codec-mask-G722","codec-set-opus","SDES-off","fatal",
             "moon phase","SIP source address","all"],"delete delay":"5","direction":["a","b"],
             "record call":"yes","media address":"[2001:db8::1]"}"#,
         );
         assert_eq!(flags.formats.strip, ["opus"]);
-        assert_eq!(flags.unknown, ["direction", "codec-transcode", "moon-phase"]);
+        let transcoded: Vec<_> = flags.formats.transcode.iter().map(|f| f.name()).collect();
+        assert_eq!(transcoded, ["PCMA", "L16/16000"]);
+        assert_eq!(flags.formats.mask, ["g722"]);
+        let unknown = ["direction", "codec-transcode-amr", "codec-set", "moon-phase"];
+        assert_eq!(flags.unknown, unknown);
         assert!(flags.sdes_off && flags.fatal && flags.sip_source_address && flags.all);
         assert!(flags.record);
         assert_eq!(flags.delete_delay, Some(5));

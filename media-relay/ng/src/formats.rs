@@ -1,6 +1,7 @@
 //! Formats that are taken out of a description, or put first.
 
 use crate::text::{joined, lines};
+use model::TranscodableFormat;
 
 /// What is asked of the formats. Names are those of `a=rtpmap`, with clock rate and channels if
 /// those matter, or payload types.
@@ -14,6 +15,11 @@ pub(crate) struct FormatRules {
     pub(crate) offer: Vec<String>,
     /// Of an answer only the first one.
     pub(crate) single: bool,
+    /// Not shown to the other side, but the offerer may have them: what the other side takes is
+    /// transcoded to them. Named as `strip`.
+    pub(crate) mask: Vec<String>,
+    /// Offered to the other side whether the offerer has them or not.
+    pub(crate) transcode: Vec<TranscodableFormat>,
 }
 
 impl FormatRules {
@@ -39,6 +45,25 @@ impl FormatRules {
             });
             kept.into_iter().map(|format| format.payload_type).collect()
         })
+    }
+
+    /// Whether the sides may end with different formats.
+    pub(crate) fn may_transcode(&self) -> bool {
+        !self.mask.is_empty() || !self.transcode.is_empty()
+    }
+
+    /// An offer, as `apply` left it, without what the other side is not to see.
+    pub(crate) fn masked(&self, text: &[u8]) -> Vec<u8> {
+        let shown = self.transcode.iter().map(|format| {
+            let mapping = (format.codec.name(), format.clock_rate);
+            format!("{}/{}", mapping.0, mapping.1)
+        });
+        let rules = FormatRules {
+            strip: self.mask.clone(),
+            except: self.except.iter().cloned().chain(shown).collect(),
+            ..FormatRules::default()
+        };
+        rules.apply(text)
     }
 
     /// An answer with one format, and telephone events, if `single` is set.
@@ -170,7 +195,7 @@ mod tests {
             strip: owned(strip),
             except: owned(except),
             offer: owned(offer),
-            single: false,
+            ..FormatRules::default()
         }
     }
 

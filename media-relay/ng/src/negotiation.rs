@@ -6,8 +6,9 @@ use crate::text::{with_feedback_of, with_rtcp_mux, without_rtcp_mux};
 use model::{IpFamily, LegSide, LocalMedia};
 use sdp::{
     AnchorOptions, AudioStream, Encryption, Limits, Role, RtpProfile, SdpError, SessionDescription,
-    anchor,
+    anchor, in_formats_of, with_formats,
 };
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// An offer, read.
@@ -81,12 +82,14 @@ impl Dialogue {
         let offered = Offered::read(request, encryption).map_err(|fault| fault.to_string())?;
         let audio = offered.towards.audio_ref().ok_or_else(|| SdpError::NoAudio.to_string())?;
         let target = side.other();
+        self.transcodes |= request.flags.formats.may_transcode();
         if self.party(target).origin.last().is_none() {
             let encryption = encryption_towards(request, audio);
             self.party_mut(target).origin.start_leg(encryption);
         }
         let local = self.local_of(target, request)?;
-        let text = write(self, target, &offered.towards, &local, Role::Offer, draw)?;
+        let towards = self.shown_to(target, &offered.towards, request)?;
+        let text = write(self, target, &towards, &local, Role::Offer, draw)?;
         let text = match request.flags.profile {
             Some(profile) => with_feedback_of(text, profile),
             None => text,
@@ -123,7 +126,11 @@ impl Dialogue {
         let local = self.local_of(offerer, request)?;
         let ours = self.party(side).origin.last_audio().map(|ours| ours.index);
         let role = Role::Answer { to: &offer, at: ours };
-        let text = write(self, offerer, &answer, &local, role, draw)?;
+        let told = match self.transcodes {
+            true => in_formats_of(&answer, &offer),
+            false => Cow::Borrowed(&answer),
+        };
+        let text = write(self, offerer, &told, &local, role, draw)?;
         self.note_signalling(side, request);
         if let Some(tag) = &request.to_tag {
             self.party_mut(side).tag = Some(tag.clone());
@@ -132,6 +139,23 @@ impl Dialogue {
         self.note_received(side, &answer);
         self.answered = true;
         Ok(text)
+    }
+
+    /// An offer as `target` is to see it: with formats of ours, without those that are hidden from it.
+    fn shown_to<'a>(
+        &self,
+        target: LegSide,
+        offer: &'a SessionDescription,
+        request: &Request,
+    ) -> Result<Cow<'a, SessionDescription>, String> {
+        let formats = &request.flags.formats;
+        if !formats.may_transcode() {
+            return Ok(Cow::Borrowed(offer));
+        }
+        let told = self.party(target).origin.last_audio();
+        let widened = with_formats(offer, &formats.transcode, told);
+        let masked = parse(&formats.masked(&widened.write())).map_err(|fault| fault.to_string())?;
+        Ok(Cow::Owned(masked.for_leg(offer.encryption())))
     }
 
     fn local_of(&self, target: LegSide, request: &Request) -> Result<LocalMedia, String> {

@@ -104,6 +104,7 @@ impl Control {
             waiting: Vec::new(),
             offer: None,
             answered: false,
+            transcodes: false,
             last_signal: now,
         });
         let (at, transaction_id) = (call.dialogues.len() - 1, call.transaction_id);

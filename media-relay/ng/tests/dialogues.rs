@@ -47,6 +47,11 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
          a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\r\n",
     ),
     (
+        "WIDEBAND",
+        "v=0\r\no=bob 9 9 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n\
+         m=audio 5000 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 telephone-event/48000\r\n",
+    ),
+    (
         "MUXED",
         "v=0\r\no=alice 7 7 IN IP4 10.0.0.1\r\ns=call\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n\
          m=audio 4000 RTP/AVP 96 0\r\na=rtpmap:96 opus/48000/2\r\na=rtcp-mux\r\n",
@@ -163,6 +168,11 @@ fn in_words(plan: &MediaPlan) -> String {
         out.push_str("; ");
     }
     out.push_str(if plan.kind == StreamKind::Rtp { "rtp" } else { "udptl" });
+    for (name, stage) in ["a", "b"].into_iter().zip(&plan.transcoding) {
+        let Some(stage) = stage else { continue };
+        let from: Vec<_> = stage.from.iter().map(|mapping| mapping.codec.name()).collect();
+        write!(out, "; {name} from {} to {}", from.join(" "), stage.to.codec.name()).unwrap();
+    }
     out
 }
 
