@@ -213,6 +213,48 @@ def test_hold_leaves_the_kernel_and_resume_comes_back(hosts, stage):
     assert hosts.metric("tandem_relay_fast_packets_total", state="unmeasured") == 0
 
 
+def test_music_leaves_the_kernel_and_what_is_counted_goes_on(hosts, stage, tmp_path):
+    music = tones.write_wav(tmp_path / "music.wav", 620, 2)
+    stage.configuration.media["hold_music"] = str(music)
+    edge = hosts.start_edge()
+    proxy = [f"sip:{EDGE}:{edge.port};lr"]
+    with hosts.network.at("callee"):
+        callee = stage.pjsua(CALLEE, "callee", FAR_HERTZ)
+    stage.configuration.carriers[0]["port"] = callee.port
+    edge.file.write_text(stage.configuration.text())
+    edge.reload()
+    with hosts.network.at("caller"):
+        caller = stage.pjsua(CALLER, "caller", NEAR_HERTZ, proxies=proxy)
+    caller.do("call", uri=edge.uri(places.US_NUMBER))
+    caller.wait("media", status=ACTIVE)
+    hosts.streams(2)
+    hosts.grows()
+    caller.do("hold")
+    caller.wait("media", status=LOCAL_HOLD)
+    hosts.streams(0)
+    callee.wait_heard(1.5)
+    assert_hears(*callee.wait_heard(1), 620, FAR_HERTZ)
+    caller.do("resume")
+    caller.wait("media", status=ACTIVE)
+    # The way to who was held has numbers of ours now; the other one is the kernel's again.
+    hosts.streams(1)
+    hosts.grows()
+    callee.wait_heard(1)
+    assert_hears(*caller.wait_heard(1), FAR_HERTZ, NEAR_HERTZ)
+    assert_hears(*callee.wait_heard(1), NEAR_HERTZ, FAR_HERTZ)
+    received = callee.statistics()
+    assert received["lost"] == 0, received
+    caller.do("hangup")
+    record, = edge.wait_records(1)
+    with hosts.network.at("edge"):
+        edge.wait_idle()
+    for quality in record["quality"]:
+        assert quality["lost_packets"] == 0 and quality["mos"] >= 4.3, record["quality"]
+    assert hosts.metric("tandem_relay_fast_packets_total", state="unmeasured") == 0
+    made = hosts.metric("tandem_relay_made_packets_total")
+    assert made > 40, made
+
+
 class Spray:
     """Forged RTP at both legs of a call, as the legs' own streams look, from a stranger's address
     (and one that takes everything that comes back)."""

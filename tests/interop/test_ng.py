@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from harness import places
+from harness import places, tones
 from harness.message import sdp as audio_alone
 from harness.ng import RELAY, NgClient, NgRelay, Rtpengine, RtpengineProxy
 from harness.tones import assert_hears
@@ -225,6 +225,52 @@ def test_blocked_media_and_events_stay_out_and_come_back(stage):
     count_until(far, 5)
     near.rtp.sendto(event, (RELAY, port_of(answer["sdp"])))
     wait_until(lambda: any(map(is_event, far.received[seen:])), 5, lambda: "the event passes")
+
+
+def test_media_and_keys_that_a_proxy_orders(stage, tmp_path):
+    folder = tmp_path / "media"
+    folder.mkdir()
+    tones.write_wav(folder / "tone.wav", 620, 1)
+    (folder / "none.wav").write_bytes(b"RIFF")
+    tones.write_wav(tmp_path / "outside.wav", 900, 1)
+    relay = stage._keep(NgRelay(stage.directory, media_dir=folder))
+    client = client_of(stage, relay)
+    near, far = stage.rtp(places.PBX, CALLER_HERTZ), stage.rtp(places.CARRIER, CALLED_HERTZ)
+    offer = client.ok("offer", call_id="c", from_tag="a", sdp=sdp(near.ip, near.port))
+    answer = client.ok("answer", call_id="c", from_tag="a", to_tag="b", sdp=sdp(far.ip, far.port))
+    near.start((RELAY, port_of(answer["sdp"])))
+    far.start((RELAY, port_of(offer["sdp"])))
+    wait_until(lambda: len(near.received) > 20 and len(far.received) > 20, 10, lambda: "media")
+
+    def heard_by(endpoint, packets=40):
+        start = len(endpoint.received) + 5
+        wait_until(lambda: len(endpoint.received) >= start + packets, 10, lambda: "media goes on")
+        return tones.from_ulaw(b"".join(p[12:] for p in endpoint.received[start:start + packets]))
+
+    reply = client.ok("play media", call_id="c", from_tag="b", file="tone.wav", repeat_times=100)
+    assert reply["duration"] == 1_000
+    assert_hears(heard_by(far), tones.RATE, 620, CALLER_HERTZ)
+    assert_hears(heard_by(near), tones.RATE, CALLED_HERTZ, 620)
+    client.ok("stop media", call_id="c", from_tag="b")
+    assert_hears(heard_by(far), tones.RATE, CALLER_HERTZ, 620)
+    client.ok("play media", call_id="c", all="all", blob=(folder / "tone.wav").read_bytes(),
+              repeat_times="2")
+    assert_hears(heard_by(near), tones.RATE, 620, CALLED_HERTZ)
+    # It ends by itself.
+    wait_until(lambda: tones.level(heard_by(near), tones.RATE, 620) < 50, 10, lambda: "it ends")
+    assert_hears(heard_by(far), tones.RATE, CALLER_HERTZ, 620)
+    for file in ("none.wav", "missing.wav", "../outside.wav", "/etc/passwd", str(tmp_path / "outside.wav")):
+        reply = client.ask("play media", call_id="c", from_tag="b", file=file)
+        assert reply["result"] == "error" and "cannot be played" in reply["error-reason"], reply
+    seen = len(far.received)
+    client.ok("play DTMF", call_id="c", from_tag="a", code="7", duration=120)
+    events = lambda: [p for p in far.received[seen:] if p[1] & 0x7F == 101]
+    wait_until(lambda: any(p[13] & 0x80 for p in events()), 5, lambda: "the key ends")
+    assert {p[12] for p in events()} == {7}
+    assert len(far.ssrcs()) == 1 and len(near.ssrcs()) == 1
+    sequences = [int.from_bytes(p[2:4], "big") for p in far.received]
+    assert all(b == (a + 1) & 0xFFFF for a, b in zip(sequences, sequences[1:])), "no number is missing"
+    client.ok("delete", call_id="c", from_tag="a")
 
 
 def test_a_call_without_media_is_deleted(stage):

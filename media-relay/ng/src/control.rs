@@ -2,13 +2,15 @@
 
 use crate::call::Call;
 use crate::cookies::{Cookies, Seen};
+use crate::playing::{Beginning, Played};
 use crate::query::Question;
 use crate::request::{Command, Request};
 use crate::statistics::{Relayed, Totals};
 use crate::value::Dictionary;
 use crate::wire::{self, Format, Packet};
 use model::{
-    Fingerprint, Instant, LegSide, MediaCommand, MediaEvent, MediaId, QualityReport, UnixTime,
+    Fingerprint, Instant, LegSide, MediaCommand, MediaEvent, MediaId, PlayFailure, PlayOutcome,
+    QualityReport, UnixTime,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -44,6 +46,8 @@ pub struct ControlConfig {
     pub timeout: Duration,
     /// The same for one whose parties are not to send (hold), and for one that is not answered.
     pub silent_timeout: Duration,
+    /// Whether the relay has a directory of files that may be played.
+    pub plays_files: bool,
     /// Of the relay's certificate; without one no leg can agree its keys by DTLS.
     pub fingerprint: Option<Fingerprint>,
     /// What the calendar said at [`Instant::ZERO`].
@@ -57,6 +61,7 @@ impl Default for ControlConfig {
             delete_delay: Duration::ZERO,
             timeout: Duration::from_secs(60),
             silent_timeout: Duration::from_secs(3_600),
+            plays_files: false,
             fingerprint: None,
             origin: UnixTime::from_millis(0),
         }
@@ -107,6 +112,8 @@ pub struct Control {
     pub(crate) streams: BTreeMap<MediaId, String>,
     /// Queries and deletions that wait for reports.
     pub(crate) questions: Vec<Question>,
+    /// Replies that wait until what is played begins.
+    pub(crate) beginnings: Vec<Beginning>,
     /// When delayed deletions are due; one for each stream at most.
     pub(crate) doomed: BTreeMap<MediaId, Instant>,
     pub(crate) totals: Totals,
@@ -138,6 +145,7 @@ impl Control {
             calls: BTreeMap::new(),
             streams: BTreeMap::new(),
             questions: Vec::new(),
+            beginnings: Vec::new(),
             doomed: BTreeMap::new(),
             totals: Totals::default(),
             next_media: 0,
@@ -201,6 +209,18 @@ impl Control {
                 let served = self.serve_muting(now, &request, muting);
                 (served, request.call_id)
             }
+            Command::Play => {
+                let served = match request.played.clone() {
+                    Some(Played::Media(source, rounds)) => {
+                        self.serve_playing(now, &ticket, &request, source, rounds)
+                    }
+                    Some(Played::Key(event, duration)) => {
+                        self.serve_key(now, &request, event, duration)
+                    }
+                    None => self.serve_stopping(now, &request),
+                };
+                (served, request.call_id)
+            }
             Command::Query => (self.serve_query(now, &ticket, &request), request.call_id),
             Command::Delete => (self.serve_delete(now, &ticket, &request), request.call_id),
         };
@@ -224,7 +244,8 @@ impl Control {
             MediaEvent::Report(report) => self.note_report(&report),
             // Timeouts are counted here, over both legs.
             MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } | MediaEvent::Lost { .. } => {}
-            MediaEvent::Plays { .. } | MediaEvent::Played { .. } | MediaEvent::Dtmf { .. } => {}
+            MediaEvent::Plays { .. } | MediaEvent::Played { .. } => self.note_playing(&event),
+            MediaEvent::Dtmf { .. } => {}
         }
     }
 
@@ -232,6 +253,10 @@ impl Control {
     pub fn handle_refusal(&mut self, command: &MediaCommand) {
         if let MediaCommand::Allocate { id, .. } = command {
             self.allocation_failed(*id, model::AllocationFailure::Overloaded);
+        }
+        if let MediaCommand::Play { id, leg, .. } = command {
+            let outcome = PlayOutcome::Failed(PlayFailure::Overloaded);
+            self.note_playing(&MediaEvent::Played { id: *id, leg: *leg, outcome });
         }
     }
 
@@ -242,12 +267,14 @@ impl Control {
             self.next_sweep = (!self.calls.is_empty()).then(|| now + SWEEP);
         }
         self.answer_due_questions(now);
+        self.answer_due_beginnings(now);
     }
 
     /// When [`Control::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let questions = self.questions.iter().map(|question| question.deadline).min();
-        [questions, self.next_sweep].into_iter().flatten().min()
+        let beginnings = self.beginnings.iter().map(|beginning| beginning.deadline).min();
+        [questions, beginnings, self.next_sweep].into_iter().flatten().min()
     }
 
     /// What is to be done next.

@@ -24,6 +24,7 @@ pub mod json;
 mod muting;
 mod negotiation;
 mod offer_answer;
+mod playing;
 mod quality;
 mod query;
 mod request;

@@ -1,6 +1,7 @@
 //! A request's command, and the call and parties that it names.
 
 use crate::flags::{Flags, normal};
+use crate::playing::Played;
 use crate::value::{Dictionary, Value};
 use std::net::IpAddr;
 
@@ -19,6 +20,8 @@ pub(crate) enum Command {
     Statistics,
     /// Media or telephone events of a party, passed on or not.
     Mute(Muting),
+    /// Media or a key to be played ([`Request::played`]), or media to be played no more.
+    Play,
     /// One that rtpengine has and this relay has not; why not.
     Unserved(&'static str),
 }
@@ -39,7 +42,6 @@ pub(crate) enum Muted {
 }
 
 const NO_RECORDING: &str = "Recording is not served by this relay";
-const NO_PLAYER: &str = "This relay plays no media; let an announcement server answer the call";
 const NO_SUBSCRIPTION: &str = "Subscriptions are not served by this relay";
 
 impl Command {
@@ -61,7 +63,7 @@ impl Command {
             "unblock-dtmf" => mute(Muted::Events, false),
             "start-recording" | "stop-recording" | "pause-recording" | "start-forwarding"
             | "stop-forwarding" => Some(Command::Unserved(NO_RECORDING)),
-            "play-media" | "stop-media" | "play-dtmf" => Some(Command::Unserved(NO_PLAYER)),
+            "play-media" | "stop-media" | "play-dtmf" => Some(Command::Play),
             "publish" | "subscribe-request" | "subscribe-answer" | "unsubscribe" => {
                 Some(Command::Unserved(NO_SUBSCRIPTION))
             }
@@ -85,6 +87,8 @@ pub(crate) struct Request {
     pub(crate) sdp: Vec<u8>,
     /// How many a list is to have.
     pub(crate) limit: Option<i64>,
+    /// What is to be played.
+    pub(crate) played: Option<Played>,
     pub(crate) flags: Flags,
 }
 
@@ -122,6 +126,11 @@ impl Request {
             address: named(dictionary, "address")?.and_then(|text| text.parse().ok()),
             sdp,
             limit: dictionary.get("limit").and_then(Value::integer),
+            played: match name.as_str() {
+                "play-media" => Some(Played::media(dictionary)?),
+                "play-dtmf" => Some(Played::key(dictionary)?),
+                _ => None,
+            },
             flags: Flags::read(dictionary),
         };
         match command {

@@ -57,6 +57,9 @@ pub(crate) struct RelayArgs {
     /// Let media pass for so many seconds after `delete`.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     delete_delay: u64,
+    /// Play files of this directory (`play media`), and no others.
+    #[arg(long, value_name = "DIR")]
+    media_dir: Option<PathBuf>,
     /// Refuse offers of more calls than this.
     #[arg(long, value_name = "CALLS", default_value_t = 20_000, value_parser = calls)]
     max_calls: usize,
@@ -102,11 +105,12 @@ fn serve(args: &RelayArgs) -> Result<(), String> {
         delete_delay: Duration::from_secs(args.delete_delay),
         timeout: Duration::from_secs(args.timeout),
         silent_timeout: Duration::from_secs(args.silent_timeout),
+        plays_files: args.media_dir.is_some(),
         fingerprint: Some(identity.fingerprint()),
         origin: origin.calendar,
     });
     let (sender, events) = mpsc::channel(EVENTS);
-    let relay = start_relay(&media, clock, identity, sender)?;
+    let relay = start_relay(&media, args.media_dir.clone(), clock, identity, sender)?;
     runtime.block_on(async {
         let (requests, inputs) = mpsc::channel(REQUESTS);
         let listeners = Listeners::open(&args.ng, &requests).await?;
@@ -140,6 +144,7 @@ fn media(args: &RelayArgs) -> Result<Media, String> {
 
 fn start_relay(
     media: &Media,
+    media_dir: Option<PathBuf>,
     clock: Clock,
     identity: DtlsIdentity,
     events: mpsc::Sender<MediaEvent>,
@@ -148,6 +153,7 @@ fn start_relay(
     let config = RelayConfig {
         report_interval: REPORT_INTERVAL,
         live_interval: LIVE_INTERVAL,
+        audio_directory: media_dir,
         ..crate::node::relay_config(media, identity)
     };
     let sink: EventSink = Arc::new(move |event| {

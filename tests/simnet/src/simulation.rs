@@ -75,6 +75,11 @@ impl Simulation {
         if rng.percent(30) {
             resources.carriers[0].host = directory::Host::parse("sip.first.example").unwrap();
         }
+        if seed.is_multiple_of(2) {
+            resources.carriers.iter_mut().for_each(|c| c.hold_music = Some("carrier.wav".into()));
+            let connectors = &mut resources.voice_connectors;
+            connectors.iter_mut().for_each(|c| c.hold_music = Some("customer.wav".into()));
+        }
         // By dice of its own: runs without SRTP stay what they were.
         let habits = secured::choose(&mut Rng::new(!seed), &mut resources);
         let mut audit = Audit::default();

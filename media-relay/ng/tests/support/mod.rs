@@ -15,6 +15,10 @@ pub(crate) struct World {
     pub(crate) plans: BTreeMap<u64, MediaPlan>,
     pub(crate) open: BTreeMap<u64, [LocalMedia; 2]>,
     pub(crate) notices: Vec<Notice>,
+    /// What was ordered to be played or sent.
+    pub(crate) ordered: Vec<MediaCommand>,
+    /// What the relay says when the last party is to hear something.
+    pub(crate) says_of_plays: Vec<MediaEvent>,
     /// Whether the relay gives ports.
     pub(crate) has_ports: bool,
     /// Packets that each leg A has sent; each leg B sends half as many.
@@ -41,6 +45,8 @@ impl World {
             plans: BTreeMap::new(),
             open: BTreeMap::new(),
             notices: Vec::new(),
+            ordered: Vec::new(),
+            says_of_plays: Vec::new(),
             has_ports: true,
             packets: 0,
             replies: VecDeque::new(),
@@ -126,12 +132,18 @@ impl World {
                 assert!(self.open.remove(&id.0).is_some(), "released without ports");
                 self.report(id, ReportKind::Final);
             }
-            MediaCommand::MoveLeg { .. }
-            | MediaCommand::SendEvent { .. }
-            | MediaCommand::Play { .. }
-            | MediaCommand::StopPlaying { .. } => {
-                panic!("nothing orders this")
+            MediaCommand::SendEvent { id, .. }
+            | MediaCommand::Play { id, .. }
+            | MediaCommand::StopPlaying { id, .. } => {
+                assert!(self.open.contains_key(&id.0), "an order for a stream without ports");
+                let plays = matches!(command, MediaCommand::Play { .. });
+                self.ordered.push(command);
+                if plays && !self.says_of_plays.is_empty() {
+                    let said = self.says_of_plays.remove(0);
+                    self.tell(said);
+                }
             }
+            MediaCommand::MoveLeg { .. } => panic!("nothing orders this"),
         }
     }
 

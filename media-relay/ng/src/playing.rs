@@ -1,0 +1,222 @@
+//! `play media`, `stop media` and `play DTMF`.
+
+use crate::control::{Control, Served, Ticket, result};
+use crate::request::Request;
+use crate::value::{Dictionary, Value};
+use model::{
+    AudioSource, Instant, LegSide, MediaCommand, MediaEvent, MediaId, OtherMedia, PlayFailure,
+    PlayOutcome, Playing,
+};
+use std::time::Duration;
+
+/// How long a reply waits until what is played begins; then it says nothing of its duration.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Replies that wait; when there are more, the one that waited longest goes out.
+const MAX_WAITING: usize = 1_024;
+/// What rtpengine does with a key.
+const KEY: Duration = Duration::from_millis(250);
+const KEYS: [u64; 2] = [100, 5_000];
+
+/// What is to be played, or to be sent as a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Played {
+    /// Audio, so often.
+    Media(AudioSource, u32),
+    /// A key (RFC 4733), for so long.
+    Key(u8, Duration),
+}
+
+impl Played {
+    /// Reads `play media`.
+    ///
+    /// # Errors
+    /// Words for the reply.
+    pub(crate) fn media(request: &Dictionary) -> Result<Self, &'static str> {
+        let rounds = named(request, "repeat-times").and_then(Value::integer).unwrap_or(1);
+        let rounds = u32::try_from(rounds.max(1)).unwrap_or(u32::MAX);
+        let source = if let Some(octets) = named(request, "blob").and_then(Value::text) {
+            AudioSource::Octets(octets.into())
+        } else if let Some(file) = named(request, "file").and_then(Value::text) {
+            let file = std::str::from_utf8(file).ok().filter(|file| !file.is_empty());
+            AudioSource::File(file.ok_or("The file's name is no text")?.into())
+        } else if named(request, "db-id").is_some() {
+            return Err("Media from a database is not served by this relay");
+        } else {
+            return Err("No media file specified");
+        };
+        Ok(Played::Media(source, rounds))
+    }
+
+    /// Reads `play DTMF`.
+    ///
+    /// # Errors
+    /// Words for the reply.
+    pub(crate) fn key(request: &Dictionary) -> Result<Self, &'static str> {
+        let code = named(request, "code").or_else(|| named(request, "digit"));
+        let key = code.and_then(key_of).ok_or("Out of range 'code' specified")?;
+        let millis = named(request, "duration").and_then(Value::integer);
+        let [shortest, longest] = KEYS;
+        let clamped = |millis: i64| millis.max(0).unsigned_abs().clamp(shortest, longest);
+        let duration = millis.map_or(KEY, |millis| Duration::from_millis(clamped(millis)));
+        Ok(Played::Key(key, duration))
+    }
+}
+
+/// A reply that waits until what is played begins.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    ticket: Ticket,
+    call_id: String,
+    /// Parties that do not hear it yet.
+    awaited: Vec<(MediaId, LegSide)>,
+    duration: Option<Duration>,
+    failure: Option<PlayFailure>,
+    pub(crate) deadline: Instant,
+}
+
+impl Control {
+    /// Plays something to the parties that the request names.
+    pub(crate) fn serve_playing(
+        &mut self,
+        now: Instant,
+        ticket: &Ticket,
+        request: &Request,
+        source: AudioSource,
+        rounds: u32,
+    ) -> Served {
+        if matches!(source, AudioSource::File(_)) && !self.config.plays_files {
+            return Err("This relay plays no files; start it with --media-dir".to_owned());
+        }
+        let parties = self.parties(now, request)?;
+        for (id, leg) in &parties {
+            let (source, with) = (source.clone(), OtherMedia::Yields);
+            let playing = Playing { source, rounds: Some(rounds), with };
+            self.order(MediaCommand::Play { id: *id, leg: *leg, playing });
+        }
+        if self.beginnings.len() >= MAX_WAITING {
+            let oldest = self.beginnings.remove(0);
+            self.answer_beginning(oldest);
+        }
+        self.beginnings.push(Beginning {
+            ticket: ticket.clone(),
+            call_id: request.call_id.clone(),
+            awaited: parties,
+            duration: None,
+            failure: None,
+            deadline: now + PATIENCE,
+        });
+        Ok(None)
+    }
+
+    /// Plays nothing more to the parties that the request names.
+    pub(crate) fn serve_stopping(&mut self, now: Instant, request: &Request) -> Served {
+        for (id, leg) in self.parties(now, request)? {
+            self.order(MediaCommand::StopPlaying { id, leg });
+        }
+        Ok(Some(result("ok")))
+    }
+
+    /// Sends a key to whom the named parties talk to.
+    pub(crate) fn serve_key(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        event: u8,
+        duration: Duration,
+    ) -> Served {
+        for (id, from) in self.parties(now, request)? {
+            let leg = from.other();
+            self.order(MediaCommand::SendEvent { id, leg, event, duration });
+        }
+        Ok(Some(result("ok")))
+    }
+
+    /// The streams and legs of the parties that a request names; it must name some.
+    fn parties(
+        &mut self,
+        now: Instant,
+        request: &Request,
+    ) -> Result<Vec<(MediaId, LegSide)>, String> {
+        let call = self.calls.get_mut(&request.call_id).ok_or("Unknown call-id")?;
+        let all = |at| LegSide::BOTH.map(|side| (at, side));
+        let named = match call.named_parties(request)? {
+            Some(named) => named,
+            None if request.flags.all => (0..call.dialogues.len()).flat_map(all).collect(),
+            None => return Err("No participant party specified".to_owned()),
+        };
+        call.last_signal = now;
+        let dialogues = &call.dialogues;
+        let found: Vec<_> = named
+            .into_iter()
+            .filter(|(at, _)| dialogues.get(*at).is_some_and(|d| d.local.is_some()))
+            .filter_map(|(at, side)| Some((dialogues.get(at)?.media, side)))
+            .collect();
+        if found.is_empty() { Err("The party has no media".to_owned()) } else { Ok(found) }
+    }
+
+    /// Takes what the relay says of what it plays.
+    pub(crate) fn note_playing(&mut self, event: &MediaEvent) {
+        let (party, begun) = match event {
+            MediaEvent::Plays { id, leg, duration } => ((*id, *leg), Ok(*duration)),
+            MediaEvent::Played { id, leg, outcome: PlayOutcome::Failed(failure) } => {
+                ((*id, *leg), Err(*failure))
+            }
+            _ => return,
+        };
+        let waiting = self.beginnings.iter_mut().find(|b| b.awaited.contains(&party));
+        let Some(waiting) = waiting else { return };
+        waiting.awaited.retain(|awaited| *awaited != party);
+        match begun {
+            Ok(duration) => waiting.duration = Some(duration),
+            Err(failure) => waiting.failure = Some(failure),
+        }
+        self.answer_beginnings(|beginning| beginning.awaited.is_empty());
+    }
+
+    pub(crate) fn answer_due_beginnings(&mut self, now: Instant) {
+        self.answer_beginnings(|beginning| beginning.deadline <= now);
+    }
+
+    fn answer_beginnings(&mut self, is_ready: impl Fn(&Beginning) -> bool) {
+        while let Some(at) = self.beginnings.iter().position(&is_ready) {
+            let beginning = self.beginnings.remove(at);
+            self.answer_beginning(beginning);
+        }
+    }
+
+    /// It went well when anybody hears it.
+    fn answer_beginning(&mut self, beginning: Beginning) {
+        let Beginning { ticket, call_id, duration, failure, .. } = beginning;
+        match (duration, failure) {
+            (None, Some(failure)) => self.fail(&ticket, &call_id, failure.to_string()),
+            (duration, _) => {
+                let mut reply = result("ok");
+                if let Some(duration) = duration {
+                    reply.set("duration", duration.as_millis() as u64);
+                }
+                self.reply(&ticket, reply);
+            }
+        }
+    }
+}
+
+/// The event of a key: a number, or a character of a telephone's keys.
+fn key_of(code: &Value) -> Option<u8> {
+    const KEYS: &[u8; 16] = b"0123456789*#ABCD";
+    match code {
+        Value::Text(text) => match text[..] {
+            [key] => {
+                let position = KEYS.iter().position(|known| *known == key.to_ascii_uppercase());
+                position.map(|position| position as u8)
+            }
+            _ => code.integer().and_then(|number| number.try_into().ok()),
+        },
+        _ => code.integer().and_then(|number| number.try_into().ok()),
+    }
+    .filter(|event| usize::from(*event) < KEYS.len())
+}
+
+/// A value by name, with hyphens or spaces in it.
+fn named<'a>(request: &'a Dictionary, name: &str) -> Option<&'a Value> {
+    request.get(name).or_else(|| request.get(name.replace('-', " ")))
+}

@@ -1,0 +1,146 @@
+//! Media and keys that a proxy orders for the parties of a call.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test helpers")]
+
+mod support;
+
+use model::{
+    AudioSource, LegSide, MediaCommand, MediaEvent, MediaId, OtherMedia, PlayFailure, PlayOutcome,
+    Playing,
+};
+use ng_control::{ControlConfig, Dictionary, Value};
+use std::time::Duration;
+use support::World;
+
+const ID: MediaId = MediaId(1);
+
+fn sdp(port: u16) -> String {
+    format!(
+        "v=0\\r\\no=- 1 1 IN IP4 192.0.2.1\\r\\ns=-\\r\\nc=IN IP4 192.0.2.1\\r\\nt=0 0\\r\\n\
+         m=audio {port} RTP/AVP 0 101\\r\\na=rtpmap:101 telephone-event/8000\\r\\n"
+    )
+}
+
+/// A call between tags `a` and `b`.
+fn answered(plays_files: bool) -> World {
+    let mut world = World::new(ControlConfig { plays_files, ..ControlConfig::default() });
+    let (one, other) = (sdp(4_000), sdp(5_000));
+    let offer = format!(r#"{{"command":"offer","call-id":"c","from-tag":"a","sdp":"{one}"}}"#);
+    assert_eq!(world.ask(&offer).get("result"), Some(&Value::from("ok")));
+    let answer = format!(
+        r#"{{"command":"answer","call-id":"c","from-tag":"a","to-tag":"b","sdp":"{other}"}}"#
+    );
+    assert_eq!(world.ask(&answer).get("result"), Some(&Value::from("ok")));
+    world
+}
+
+fn ask(world: &mut World, command: &str, more: &str) -> Dictionary {
+    world.ask(&format!(r#"{{"command":"{command}","call-id":"c",{more}}}"#))
+}
+
+fn reason(reply: &Dictionary) -> String {
+    assert_eq!(reply.get("result"), Some(&Value::from("error")));
+    String::from_utf8(reply.get("error-reason").unwrap().text().unwrap().to_vec()).unwrap()
+}
+
+fn is_ok(reply: &Dictionary) {
+    assert_eq!(reply.get("result"), Some(&Value::from("ok")), "{reply:?}");
+}
+
+fn begins(leg: LegSide) -> MediaEvent {
+    MediaEvent::Plays { id: ID, leg, duration: Duration::from_millis(1_500) }
+}
+
+#[test]
+fn a_file_is_played_to_the_party_that_is_named() {
+    let mut world = answered(true);
+    world.says_of_plays = vec![begins(LegSide::B)];
+    let reply =
+        ask(&mut world, "play media", r#""from-tag":"b","file":"a.wav","repeat-times":"3""#);
+    is_ok(&reply);
+    assert_eq!(reply.get("duration"), Some(&Value::Integer(1_500)));
+    let [MediaCommand::Play { id: ID, leg: LegSide::B, playing }] = &world.ordered[..] else {
+        panic!("{:?}", world.ordered)
+    };
+    let source = AudioSource::File("a.wav".into());
+    let expected = Playing { source, rounds: Some(3), with: OtherMedia::Yields };
+    assert_eq!(*playing, expected);
+    world.ordered.clear();
+    is_ok(&ask(&mut world, "stop media", r#""from-tag":"b""#));
+    assert!(matches!(world.ordered[..], [MediaCommand::StopPlaying { id: ID, leg: LegSide::B }]));
+}
+
+#[test]
+fn all_parties_hear_it_when_all_are_to() {
+    let mut world = answered(true);
+    world.says_of_plays = vec![begins(LegSide::A), begins(LegSide::B)];
+    is_ok(&ask(&mut world, "play media", r#""all":"all","blob":"RIFF""#));
+    let legs = world.ordered.iter().map(|command| match command {
+        MediaCommand::Play { leg, playing, .. } => (*leg, playing.source.clone()),
+        other => panic!("{other:?}"),
+    });
+    let source = AudioSource::Octets(b"RIFF".as_slice().into());
+    assert_eq!(legs.collect::<Vec<_>>(), [(LegSide::A, source.clone()), (LegSide::B, source)]);
+}
+
+#[test]
+fn what_cannot_be_played_is_an_error_with_its_reason() {
+    let mut world = answered(true);
+    for (more, why) in [
+        (r#""file":"a.wav""#, "No participant"),
+        (r#""from-tag":"x","file":"a.wav""#, "no such tag"),
+        (r#""from-tag":"a""#, "No media file"),
+        (r#""from-tag":"a","db-id":7"#, "database"),
+        (r#""from-tag":"a","file":"""#, "no text"),
+    ] {
+        let found = reason(&ask(&mut world, "play media", more));
+        assert!(found.contains(why), "{more}: {found}");
+    }
+    let unknown = r#"{"command":"play media","call-id":"x","from-tag":"a","file":"a.wav"}"#;
+    assert!(reason(&world.ask(unknown)).contains("Unknown call-id"));
+    assert!(world.ordered.is_empty());
+    let outcome = PlayOutcome::Failed(PlayFailure::File);
+    world.says_of_plays = vec![MediaEvent::Played { id: ID, leg: LegSide::A, outcome }];
+    let found = reason(&ask(&mut world, "play media", r#""from-tag":"a","file":"a.wav""#));
+    assert!(found.contains("cannot be played"), "{found}");
+    let mut without = answered(false);
+    let found = reason(&ask(&mut without, "play media", r#""from-tag":"a","file":"a.wav""#));
+    assert!(found.contains("--media-dir"), "{found}");
+}
+
+#[test]
+fn a_reply_waits_for_no_more_than_its_patience() {
+    let mut world = answered(true);
+    let request = br#"9 {"command":"play media","call-id":"c","from-tag":"a","file":"a.wav"}"#;
+    assert_eq!(world.send(request), None);
+    world.advance(Duration::from_secs(3));
+    let reply = world.send(request).expect("the kept reply");
+    assert_eq!(reply, br#"9 {"result":"ok"}"#);
+    assert_eq!(world.ordered.len(), 1, "the request that came again did nothing");
+}
+
+#[test]
+fn keys_go_to_the_other_side_of_who_presses_them() {
+    let mut world = answered(false);
+    for (code, event, duration, millis) in [
+        (r#""5""#, 5, "", 250),
+        ("11", 11, r#","duration":500"#, 500),
+        (r##""#""##, 11, r#","duration":"1""#, 100),
+        (r#""*""#, 10, r#","duration":999999"#, 5_000),
+        (r#""d""#, 15, "", 250),
+        (r#""15""#, 15, "", 250),
+    ] {
+        world.ordered.clear();
+        let more = format!(r#""from-tag":"a","code":{code}{duration}"#);
+        is_ok(&ask(&mut world, "play DTMF", &more));
+        let [MediaCommand::SendEvent { id: ID, leg: LegSide::B, event: sent, duration }] =
+            world.ordered[..]
+        else {
+            panic!("{:?}", world.ordered)
+        };
+        assert_eq!((sent, duration), (event, Duration::from_millis(millis)));
+    }
+    for code in [r#""x""#, "16", "-1", r#""""#, "[]"] {
+        let more = format!(r#""from-tag":"a","digit":{code}"#);
+        assert!(reason(&ask(&mut world, "play DTMF", &more)).contains("code"), "{code}");
+    }
+}
