@@ -2,8 +2,9 @@
 //! and go no further, tones in the audio are found, silenced and, where the other leg takes events,
 //! said as such. What is to be done about them off the packet path is in [`RtpSession::poll_dtmf`].
 //!
-//! A tone is known some 40 ms after its beginning. What has passed by then stays: less than the 40 ms
-//! that make a key (ITU-T Q.24), so that nobody behind us takes it for one.
+//! A key is known some 40 ms after its beginning, and silenced from the first packet on in which it
+//! stands out: less than 20 ms of it pass, which ITU-T Q.24 does not call a key and which a listener's
+//! concealment does not make one of. The price is a packet of silence where a voice sounds like one.
 
 use crate::made::Made;
 use crate::plan::CompiledLeg;
@@ -368,7 +369,7 @@ impl RtpSession {
             let len = write_event(buffer, begin, payload_type, &made);
             return (len.unwrap_or(len_of(begin)), true);
         }
-        if search.detector.pressed().is_some()
+        if search.detector.suspects()
             && let Some(payload) = buffer.get_mut(begin..begin + octets)
         {
             payload.fill(law.silence());

@@ -14,8 +14,8 @@ mod world;
 
 use media_relay::{Clock, DropReason, EventSink, FastPathMode, Relay, RelayConfig};
 use model::{
-    Codec, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand, MediaEvent, MediaId,
-    MediaPlan, QualityReport, ReportKind, TransactionId,
+    Codec, CodecMapping, DtmfConversion, IpFamily, LegPlan, LocalMedia, MediaCommand, MediaEvent,
+    MediaId, MediaPlan, QualityReport, ReportKind, TransactionId,
 };
 use rtp_proto::RtpHeader;
 use rtp_proto::rtcp::write_receiver_report;
@@ -294,6 +294,28 @@ fn what_user_space_must_see_reaches_it_while_the_stream_is_fast() {
     let [a, _] = rig.release();
     assert_eq!(a.received.wrong_source, 20);
     assert_eq!(a.received.rtcp_packets, 1);
+}
+
+#[test]
+fn events_that_are_converted_reach_user_space_and_the_audio_beside_them_stays_fast() {
+    let Some(mut rig) = Rig::new(false) else { return };
+    rig.plan.dtmf[0] = DtmfConversion::EventsToSignalling;
+    rig.apply();
+    rig.become_fast();
+    let sent = u64::from(rig.sequence);
+    rig.until("all before is counted", || rig.relay.statistics().rtp_packets == sent);
+    let before = rig.fast_packets();
+    for flags in [0, 0, 0x80, 0x80, 0x80] {
+        let mut event = rig.packet();
+        event.truncate(12);
+        event[1] = 101;
+        event.extend([5, flags, 3, 0]);
+        rig.end(End::Caller).send_to(&event, rig.relay_at(End::Caller)).unwrap();
+    }
+    rig.until("they are taken", || rig.relay.statistics().dropped(DropReason::Replaced) == 5);
+    // The next packet at the callee is audio.
+    rig.pass(End::Caller, End::Callee);
+    rig.until_counted(before + 1);
 }
 
 #[test]

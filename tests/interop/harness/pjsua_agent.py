@@ -50,7 +50,7 @@ class Call(pj.Call):
         emit("message_answered", status=prm.code)
 
     def onDtmfDigit(self, prm):
-        emit("dtmf", digit=prm.digit)
+        emit("dtmf", digit=prm.digit, info=prm.method == pj.PJSUA_DTMF_METHOD_SIP_INFO)
 
 
 class Account(pj.Account):
@@ -173,12 +173,28 @@ class Agent:
             self.call.sendInstantMessage(prm)
         elif name == "dtmf":
             self.call.dialDtmf(command["digits"])
+        elif name == "info":
+            prm = pj.CallSendDtmfParam()
+            prm.method, prm.duration, prm.digits = pj.PJSUA_DTMF_METHOD_SIP_INFO, 160, command["digits"]
+            self.call.sendDtmf(prm)
+        elif name == "tones":
+            self._play(command["digits"], command["on"], command["off"])
         elif name == "unregister":
             self.account.setRegistration(False)
         elif name == "statistics":
             self._statistics()
         else:
             raise ValueError(name)
+
+    def _play(self, digits, on, off):
+        """Keys as tones in the audio, instead of the tone."""
+        self.tone.stop()
+        played = pj.ToneDigitVector()
+        for digit in digits:
+            one = pj.ToneDigit()
+            one.digit, one.on_msec, one.off_msec, one.volume = digit, on, off, 0
+            played.append(one)
+        self.tone.playDigits(played)
 
     def _statistics(self):
         rtcp = self.call.getStreamStat(0).rtcp

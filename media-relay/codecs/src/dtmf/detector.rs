@@ -126,6 +126,12 @@ impl ToneDetector {
         self.pressed
     }
 
+    /// Whether the last window held the tones of a key, if not for as long as makes one: what is to be
+    /// kept from somebody else's detector is kept back from here on.
+    pub const fn suspects(&self) -> bool {
+        self.pressed.is_some() || self.candidate.is_some()
+    }
+
     fn judge(&mut self) -> Option<ToneStep> {
         let mut measured = measure(&self.window);
         let event = measured.as_mut().and_then(|now| self.event_of(now));

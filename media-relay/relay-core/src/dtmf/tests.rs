@@ -396,7 +396,7 @@ fn no_more_of_a_tone_passes_than_q24_calls_too_short() {
             longest = longest.max(loud / 8);
         }
     }
-    assert!(longest < 40, "{longest} ms");
+    assert!(longest < 20, "{longest} ms");
 }
 
 #[test]
