@@ -327,7 +327,7 @@ pub struct CodecMapping {
     /// RTP clock rate in Hz. For G.722 it is 8,000, though the audio has 16,000 samples a second
     /// (RFC 3551 section 4.5.2).
     pub clock_rate: u32,
-    /// Packet duration from `a=ptime`; 20 ms when not given.
+    /// Packet duration from `a=ptime`, no longer than `a=maxptime`; 20 ms when not given.
     pub packet_duration: Duration,
 }
 

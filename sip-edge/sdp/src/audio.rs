@@ -228,6 +228,7 @@ pub(crate) struct Told<'a> {
     /// `a=rtpmap`, by payload type.
     mapped: [Option<(Codec, u32)>; 128],
     packet_duration: Option<Duration>,
+    longest_packet: Option<Duration>,
     pub(crate) direction: Option<Direction>,
     /// The value of `a=rtcp`.
     pub(crate) rtcp: Option<&'a str>,
@@ -248,6 +249,7 @@ impl Default for Told<'_> {
         Told {
             mapped: [None; 128],
             packet_duration: None,
+            longest_packet: None,
             direction: None,
             rtcp: None,
             rtcp_mux: false,
@@ -299,6 +301,9 @@ impl<'a> Told<'a> {
             }
             (5, Some(value)) if name.eq_ignore_ascii_case("ptime") => {
                 self.packet_duration = self.packet_duration.or_else(|| packet_duration(value));
+            }
+            (8, Some(value)) if name.eq_ignore_ascii_case("maxptime") => {
+                self.longest_packet = self.longest_packet.or_else(|| packet_duration(value));
             }
             (7, _) if name.eq_ignore_ascii_case(extended_reports::NAME) => {
                 self.xr.get_or_insert_with(|| extended_reports::wishes(value.unwrap_or_default()));
@@ -397,6 +402,8 @@ fn remote_rtcp(told: Option<&str>, rtp: Option<SocketAddr>) -> Option<SocketAddr
 
 fn codecs(formats: &str, told: &Told<'_>, default_clock_rate: u32) -> Vec<CodecMapping> {
     let packet_duration = told.packet_duration.unwrap_or(Duration::from_millis(20));
+    // RFC 8866 section 6.4: a receiver takes no longer ones, whatever it prefers.
+    let packet_duration = packet_duration.min(told.longest_packet.unwrap_or(packet_duration));
     let mut seen = [false; 128];
     let mut codecs = Vec::with_capacity(formats.len().min(16));
     for payload_type in payload_types(formats) {

@@ -144,6 +144,20 @@ fn the_relay_is_told_what_each_leg_lacks() {
     assert_eq!(transcoding([&plan("18", ""), &plan("0", "")]), [None, None]);
 }
 
+#[test]
+fn packets_are_as_long_as_the_leg_wants_them() {
+    let millis = |lines: &str| {
+        let [a_to_b, _] = transcoding([&leg(&audio("0", "")), &leg(&audio("8", lines))]);
+        a_to_b.unwrap().to.packet_duration.as_millis()
+    };
+    assert_eq!(millis(""), 20);
+    assert_eq!(millis("a=ptime:40\n"), 40);
+    assert_eq!(millis("a=maxptime:60\n"), 20);
+    assert_eq!(millis("a=maxptime:10\n"), 10);
+    assert_eq!(millis("a=ptime:60\na=maxptime:30\n"), 30);
+    assert_eq!(millis("a=ptime:60\na=maxptime:no\n"), 60);
+}
+
 fn leg(described: &SessionDescription) -> LegPlan {
     media_plan_leg(described.audio_ref(), None, None, None)
 }
