@@ -261,6 +261,7 @@ impl<L: CallLogic> Driver<L> {
                 Output::Transmit(transmit) => self.transmit(now, transmit),
                 Output::Media(command) => self.command_media(now, command),
                 Output::Call(event) => (self.ports.calls)(event),
+                Output::Kept(kept) => (self.ports.kept)(kept),
                 Output::Sip(observation) => (self.ports.sip)(observation),
                 Output::Identity { identity, expected } => self.streams.learn(identity, expected),
                 Output::Resolve { id, wanted } => {

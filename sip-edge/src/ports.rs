@@ -1,5 +1,6 @@
 //! What the edge is given and where its news go.
 
+use b2bua::Kept;
 use directory::Snapshot;
 use model::{CallEvent, MediaCommand, SipObservation};
 use std::sync::Arc;
@@ -13,6 +14,8 @@ pub struct Ports {
     pub media: Box<dyn Fn(MediaCommand) -> Result<(), MediaCommand> + Send>,
     /// Takes what happened to a call.
     pub calls: Box<dyn Fn(CallEvent) + Send>,
+    /// Takes what is to be kept over a restart; never called unless [`b2bua::EdgeConfig::keep_calls`].
+    pub kept: Box<dyn Fn(Kept) + Send>,
     /// Takes messages and refusals, for counters and logs.
     pub sip: Box<dyn Fn(SipObservation) + Send>,
 }

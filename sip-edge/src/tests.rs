@@ -180,6 +180,7 @@ impl Rig {
                 })
             }),
             calls: Box::new(|_| {}),
+            kept: Box::new(|_| {}),
             sip: Box::new(|_| {}),
         };
         let edge = start_with(config, ports, lookup, move |_, _| scripted)?;

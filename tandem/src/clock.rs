@@ -13,6 +13,16 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    /// The same moment told from an earlier one, so that what happened after that, before the process
+    /// began, has its instant; this one when the clock does not go back so far.
+    pub(crate) fn back_to(self, calendar: UnixTime) -> Self {
+        let millis = self.calendar.as_millis().saturating_sub(calendar.as_millis());
+        match self.monotonic.checked_sub(std::time::Duration::from_millis(millis)) {
+            Some(monotonic) if millis > 0 => Origin { monotonic, calendar },
+            _ => self,
+        }
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the one reading that all instants count from")]
     pub(crate) fn now() -> Self {
         let since_epoch =

@@ -9,6 +9,7 @@ mod doctor;
 mod http;
 mod identity;
 mod kept;
+mod kept_calls;
 mod media_plane;
 mod node;
 mod readings;

@@ -6,7 +6,7 @@ use crate::readings::{self, LinkReading};
 use call_metrics::{Observation, ObservationSender, Reading};
 use media_relay::{AudioFileError, Relay};
 use model::{MediaCommand, MediaEvent};
-use relay_control::{ClientConfig, Connected, RelaysConfig};
+use relay_control::{Claimed, ClientConfig, Connected, RelaysConfig};
 use sip_edge::{Clock, SipEdge};
 use std::sync::{Arc, OnceLock};
 
@@ -30,9 +30,10 @@ impl MediaPlane {
         clock: Clock,
         edge: &Arc<SipEdge>,
         observations: &ObservationSender,
+        claims: Vec<Claimed>,
     ) -> Result<(), StartError> {
         let MediaPlane::Remote(connected) = self else { return Ok(()) };
-        let client = client(config, clock, edge, observations)?;
+        let client = ClientConfig { claims, ..client(config, clock, edge, observations)? };
         let begun = relay_control::connect(client)
             .map_err(|error| StartError(format!("[relay_control]: {error}")))?;
         let _ = connected.set(begun);

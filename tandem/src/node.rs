@@ -3,10 +3,11 @@
 use crate::clock::Origin;
 use crate::config::{Config, Media};
 use crate::kept::Kept;
+use crate::kept_calls::{self, Keeper, KeptCalls, Left};
 use crate::media_plane::MediaPlane;
 use crate::readings;
 use crate::role::Role;
-use b2bua::{EdgeConfig, Listener};
+use b2bua::{EdgeConfig, Listener, SavedCall};
 use call_metrics::{
     HepConfig, Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle,
     RecorderView,
@@ -14,6 +15,7 @@ use call_metrics::{
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSink, FileSinkConfig};
+use relay_control::{Claim, Claimed};
 use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
 use sip_proto::TimerConfig;
@@ -38,6 +40,8 @@ pub(crate) struct Node {
     config: Config,
     role: Role,
     kept: Kept,
+    /// Only of an edge whose media outlives it.
+    kept_calls: Option<KeptCalls>,
     /// Held while the node runs, so that no second one writes into the same directory.
     _lock: File,
 }
@@ -60,6 +64,13 @@ impl Node {
         let sink = FileSink::start(FileSinkConfig::new(data_dir)).map_err(|error| {
             StartError(format!("[node] data_dir \"{}\": {error}", data_dir.display()))
         })?;
+        let left = match role {
+            Role::Edge => kept_calls::read(data_dir),
+            Role::All | Role::Relay => Vec::new(),
+        };
+        // What happened to calls of the last run keeps its time.
+        let began = left.iter().map(Left::began).min().map(UnixTime::from_millis);
+        let origin = began.map_or(origin, |began| origin.back_to(began));
         let clock = Clock::new(origin.monotonic);
         let node = &config.node;
         let recorder = RecorderConfig {
@@ -82,16 +93,29 @@ impl Node {
         let fingerprint = (role == Role::All).then(|| identity.fingerprint());
         let mut shell = shell_config(&config, clock, origin.calendar, fingerprint);
         let kept = Kept::start(&config, origin, &mut shell.edge)?;
+        let kept_calls = match role {
+            Role::Edge => Some(take_up(&config, origin, left, &mut shell.edge, &observations)?),
+            Role::All | Role::Relay => None,
+        };
+        let claims = shell.edge.calls.iter().map(claim_of).collect();
+        shell.edge.begun = clock.now();
         let media = Arc::new(match role {
             Role::All => {
                 MediaPlane::Local(start_relay(&config, origin, identity, &observations, &events)?)
             }
             Role::Edge | Role::Relay => MediaPlane::remote(),
         });
-        let edge = Arc::new(start_edge(&config, shell, &observations, &media)?);
+        let edge = Arc::new(start_edge(
+            &config,
+            shell,
+            &observations,
+            &media,
+            kept_calls.as_ref().and_then(KeptCalls::keeper),
+        )?);
         let _ = events.set(edge.media_events());
-        media.connect(&config, clock, &edge, &observations)?;
-        let node = Node { edge, media, recorder, sink, config, role, kept, _lock: lock };
+        media.connect(&config, clock, &edge, &observations, claims)?;
+        let node =
+            Node { edge, media, recorder, sink, config, role, kept, kept_calls, _lock: lock };
         node.publish_readings();
         Ok(node)
     }
@@ -169,6 +193,7 @@ impl Node {
         if let Ok(edge) = Arc::try_unwrap(self.edge) {
             edge.stop();
         }
+        drop(self.kept_calls.take());
         if let Ok(media) = Arc::try_unwrap(self.media) {
             media.stop();
         }
@@ -280,18 +305,60 @@ pub(crate) fn relay_config(media: &Media, identity: DtlsIdentity) -> RelayConfig
     }
 }
 
+/// Has the edge take up what the last run left, and the recorder know of it.
+fn take_up(
+    config: &Config,
+    origin: Origin,
+    left: Vec<Left>,
+    edge: &mut EdgeConfig,
+    observations: &ObservationSender,
+) -> Result<KeptCalls, StartError> {
+    edge.keep_calls = true;
+    edge.calls = left.iter().map(|left| left.call.clone()).collect();
+    for left in &left {
+        let connector = config.directory.voice_connector(&left.call.voice_connector);
+        let logging = connector.map(|connector| &connector.logging);
+        let logs = logging.map_or([false; 2], |logs| [logs.sip_messages, logs.media_metrics]);
+        for event in left.events(origin, logs) {
+            observations.send(Observation::Call(event));
+        }
+    }
+    if !left.is_empty() {
+        tracing::info!(calls = left.len(), "calls of the last run are taken up");
+    }
+    KeptCalls::start(&config.node.data_dir, origin, left).map_err(StartError)
+}
+
+/// A call is where it was, and its stream has the same id.
+fn claim_of(call: &SavedCall) -> Claimed {
+    let ids = Claim { old: call.media, new: call.media };
+    Claimed { ids, transaction_id: call.transaction_id }
+}
+
 fn start_edge(
     config: &Config,
     shell: ShellConfig,
     observations: &ObservationSender,
     plane: &Arc<MediaPlane>,
+    keeper: Option<Keeper>,
 ) -> Result<SipEdge, StartError> {
     let plane = Arc::clone(plane);
+    let noting = keeper.clone();
     let (calls, sip) = (observations.clone(), observations.clone());
     let ports = Ports {
         directory: Arc::clone(&config.directory),
         media: Box::new(move |command: MediaCommand| plane.command(command)),
-        calls: Box::new(move |event| calls.send(Observation::Call(event))),
+        calls: Box::new(move |event| {
+            if let Some(keeper) = &noting {
+                keeper.note(&event);
+            }
+            calls.send(Observation::Call(event));
+        }),
+        kept: Box::new(move |kept| {
+            if let Some(keeper) = &keeper {
+                keeper.keep(kept);
+            }
+        }),
         sip: Box::new(move |event| sip.send(Observation::Sip(event))),
     };
     sip_edge::start(shell, ports).map_err(|error| StartError(error.to_string()))

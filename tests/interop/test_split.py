@@ -9,7 +9,7 @@ import pytest
 from harness import places, split
 from harness.edge import BINARY
 from harness.message import sdp
-from harness.sip import OutgoingCall
+from harness.sip import OutgoingCall, send_bye_from_called_side
 from harness.talk import Talk
 from harness.waiting import wait_until
 
@@ -79,14 +79,93 @@ def test_without_a_relay_calls_are_refused_and_with_one_they_go_through(stage, h
     halves.relay.stop()
 
 
-def test_media_goes_on_while_the_edge_is_gone(stage, halves):
+@pytest.mark.parametrize("first", ["caller", "gateway"])
+def test_a_call_outlives_its_edge(stage, halves, first):
+    """Killed, away for two seconds, started again: nobody hears it, and either side hangs up."""
     talk = Talk(stage)
+    before, = stage.edge.calls()
+    began = time.time()
     stage.edge.kill()
     time.sleep(2)
     talk.goes_on()
-    assert lost(talk.near) == 0 and lost(talk.far) == 0
     assert halves.relay_ports() == 4
     assert halves.relay.metric("tandem_relay_link_up") == 0
+    sent_before = talk.near.sent
+    edge = halves.start_edge()
+    halves.wait_connected()
+    assert edge.said("calls of the last run are taken up")
+    talk.goes_on()
+    found, = edge.calls()
+    assert found["transaction_id"] == before["transaction_id"]
+    assert lost(talk.near) == 0 and lost(talk.far) == 0
+    if first == "caller":
+        stage.hang_up(talk.call, talk.gateway)
+    else:
+        send_bye_from_called_side(talk.gateway, talk.invite, edge)
+        talk.caller.reply(talk.caller.expect_request("BYE"), 200, "OK")
+        assert talk.gateway.expect(lambda m: m.status == 200 and m.method == "BYE")
+    record, = edge.wait_records(1)
+    assert record["end"]["ended_by"] == ("leg_a" if first == "caller" else "leg_b")
+    for quality in record["quality"]:
+        assert quality["received_packets"] >= sent_before, "of the whole call"
+        assert quality["lost_packets"] == 0
+    billed, = edge.detail_records()
+    assert billed["StartTimeEpochSeconds"] <= began + 1, "it began before the edge did"
+    halves.wait_free()
+    edge.wait_metric("tandem_relay_link_streams", 0)
+    edge.stop()
+    halves.relay.stop()
+
+
+def test_a_call_that_was_taken_up_can_be_changed(stage, halves):
+    talk = Talk(stage)
+    stage.edge.kill()
+    edge = halves.start_edge()
+    halves.wait_connected()
+    talk.call.request("INVITE", sdp(places.PBX, talk.near.port, "sendonly", 2),
+                      [("Contact", talk.caller.contact())])
+    held = talk.gateway.expect_request("INVITE")
+    assert b"a=sendonly" in held.body
+    talk.gateway.reply(held, 200, "OK", sdp(places.CARRIER, talk.far.port, "recvonly", 2))
+    talk.call.answered()
+    stage.hang_up(talk.call, talk.gateway)
+    halves.wait_free()
+    edge.stop()
+
+
+def test_what_nobody_takes_up_ends(stage, halves):
+    """Of an edge that has lost its file, and of one whose call was being set up."""
+    talk = Talk(stage)
+    offer = sdp(places.PBX, 40_100)
+    OutgoingCall(talk.caller, stage.edge, places.US_NUMBER, offer)
+    ringing = talk.gateway.expect_request("INVITE")
+    talk.gateway.reply(ringing, 180, "Ringing")
+    wait_until(lambda: halves.relay_ports() == 8, 5, "ports of both calls")
+    stage.edge.kill()
+    halves.start_edge()
+    halves.wait_connected()
+    wait_until(lambda: halves.relay_ports() == 4, 5, "the call that rang has no ports any more")
+    talk.goes_on()
+    stage.edge.kill()
+    (stage.edge.data_dir / "kept-calls.jsonl").unlink()
+    halves.start_edge()
+    halves.wait_connected()
+    halves.wait_free()
+
+
+def test_a_call_whose_relay_is_lost_too_ends(stage, halves):
+    talk = Talk(stage)
+    stage.edge.kill()
+    halves.relay.kill()
+    halves.start_relay()
+    edge = halves.start_edge()
+    for side in (talk.caller, talk.gateway):
+        bye = side.expect_request("BYE", 15)
+        assert "Media relay lost" in bye["reason"]
+        side.reply(bye, 200, "OK")
+    record, = edge.wait_records(1)
+    assert "relay lost" in record["end"]["cause"]
+    edge.stop()
 
 
 def test_calls_end_when_the_relay_is_lost_and_new_ones_use_the_next(stage, halves):

@@ -94,12 +94,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const CORE: &[(&str, &[&str])] = &[
     // What passes between processes is written down by serde; no I/O.
     ("model", &["bytes", "serde", "zeroize"]),
-    ("sip-proto", &["bytes", "bytestring", "memchr", "md-5", "sha2"]),
+    // Dialogs outlive their process as serde writes them.
+    ("sip-proto", &["bytes", "bytestring", "memchr", "md-5", "serde", "sha2"]),
     ("sdp", &["sdp-types", "zeroize"]),
     ("directory", &["ipnet"]),
     // Signatures and certificates; bytes in, bytes out. The nonce of a signature is the library's.
     ("stir", &["aws-lc-rs", "rustls-pki-types", "rustls-webpki", "serde_json", "x509-parser"]),
-    ("b2bua", &["bytes"]),
+    ("b2bua", &["bytes", "serde"]),
     // Ciphers for SRTP; bytes in, bytes out.
     ("rtp-proto", &["aes", "aws-lc-rs", "sha1", "zeroize"]),
     // Opus; octets and samples.

@@ -2,8 +2,9 @@
 
 use crate::authentication::AuthenticationConfig;
 use crate::health::HealthConfig;
+use crate::kept::SavedCall;
 use crate::registrar::SavedBinding;
-use model::{Fingerprint, Ringback, TransportProtocol, UnixTime};
+use model::{Fingerprint, Instant, Ringback, TransportProtocol, UnixTime};
 use sip_proto::{Limits, TimerConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -85,6 +86,12 @@ pub struct EdgeConfig {
     pub bindings: Arc<[SavedBinding]>,
     /// Somebody else than the voice connectors' logs wants whole messages, of all calls and others.
     pub whole_messages: bool,
+    /// Whether calls are told as they are to be kept over a restart ([`crate::Output::Kept`]).
+    pub keep_calls: bool,
+    /// Calls from before a restart whose media has gone on.
+    pub calls: Arc<[SavedCall]>,
+    /// When the worker begins: not [`model::Instant::ZERO`] when calls are older.
+    pub begun: Instant,
     /// Of the relay's certificate for DTLS-SRTP; without one such offers are refused with 488.
     pub dtls_fingerprint: Option<Fingerprint>,
     /// Whether hold music is heard over what the holder sends.
@@ -152,6 +159,9 @@ impl Default for EdgeConfig {
             udp_keep_alive: None,
             bindings: Arc::default(),
             whole_messages: false,
+            keep_calls: false,
+            calls: Arc::default(),
+            begun: Instant::ZERO,
             dtls_fingerprint: None,
             hold_music_when: HoldMusicWhen::default(),
             ringback: Some(Ringback::default()),

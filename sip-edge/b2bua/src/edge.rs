@@ -5,6 +5,7 @@ mod authenticate;
 mod door;
 mod emergency;
 mod events;
+mod kept;
 mod observe;
 mod register;
 mod transfer;
@@ -15,6 +16,7 @@ use crate::config::EdgeConfig;
 use crate::context::{CallKey, Context};
 use crate::health::Health;
 use crate::identity::ExpectedPeer;
+use crate::kept::Kept;
 use crate::leg::OPTION_TAGS;
 use crate::over_mtu::StreamRefusals;
 use crate::peer_certificate::{self, PeerCertificate};
@@ -52,6 +54,8 @@ pub enum Output {
     Call(CallEvent),
     /// Record a message or a refusal.
     Sip(SipObservation),
+    /// Write down, or forget, what a call needs to go on after a restart.
+    Kept(Kept),
     /// Find the servers of a name (RFC 3263); answer with [`Edge::handle_resolved`].
     Resolve {
         /// To be given back.
@@ -135,6 +139,7 @@ impl Edge {
             },
         };
         edge.context.follow_registrations();
+        edge.restore_calls();
         edge
     }
 
@@ -377,6 +382,7 @@ impl Edge {
     fn settle_call(&mut self, now: Instant, key: CallKey, mut call: Box<Call>) {
         call.settle();
         call.locate_next_hops(&mut self.context, now);
+        self.context.keep(&mut call);
         if call.counted && !call.is_live() {
             call.counted = false;
             self.context.policing.release(&call.voice_connector().id);

@@ -24,6 +24,11 @@ impl<S: State> Default for Machine<S> {
 }
 
 impl<S: State> Machine<S> {
+    /// A machine that came to `state` before this process began.
+    pub(crate) const fn at(state: S) -> Self {
+        Machine { state }
+    }
+
     pub(crate) fn state(&self) -> S {
         self.state
     }

@@ -3,6 +3,7 @@
 mod lines;
 
 use crate::dtmf::{self, InfoBecomes};
+use crate::kept::{self, SavedMedia};
 use directory::Dtmf;
 use lines::{CallLine, LegLines};
 use model::{
@@ -97,6 +98,49 @@ pub(crate) struct LegMedia {
     dtmf: Dtmf,
 }
 
+impl LegMedia {
+    fn saved(&self) -> Option<SavedMedia> {
+        let is_plain = |plan: &LegPlan| plan.security == LegSecurity::Plain && plan.ice.is_none();
+        self.plan.as_ref().filter(|plan| is_plain(plan))?;
+        let text = |body: &[u8]| String::from_utf8(body.to_vec()).ok();
+        Some(SavedMedia {
+            encryption: kept::policy_code(self.origin.encryption())?,
+            sent: text(self.origin.last()?)?,
+            received: text(self.received_body.as_ref()?)?,
+            hold_music: self.hold_music.clone(),
+            has_listened: self.has_listened,
+            dtmf: kept::dtmf_code(self.dtmf),
+        })
+    }
+
+    fn restored(saved: &SavedMedia, fingerprint: Option<Fingerprint>) -> Option<Self> {
+        let encryption = kept::policy_of(saved.encryption)?;
+        let origin = OriginState::restored(saved.sent.as_bytes(), encryption, fingerprint)?;
+        let mut leg = LegMedia {
+            origin,
+            received: None,
+            received_body: None,
+            plan: None,
+            hold_music: saved.hold_music.clone(),
+            has_listened: saved.has_listened,
+            lines: LegLines::default(),
+            dtmf: kept::dtmf_of(saved.dtmf)?,
+        };
+        let received =
+            SessionDescription::parse(saved.received.as_bytes(), &Limits::default()).ok()?;
+        leg.note_received(&received.for_leg(Encryption::Optional));
+        Some(leg)
+    }
+
+    fn note_received(&mut self, description: &SessionDescription) {
+        let seen = seen_under(self.origin.encryption(), description);
+        self.received = seen.audio();
+        self.lines.note_received(&seen);
+        self.has_listened |= self.received.as_ref().is_some_and(|r| r.direction.receives());
+        self.received_body = Some(description.text().clone());
+    }
+}
+
 /// The media of a call.
 pub(crate) struct CallMedia {
     id: Option<MediaId>,
@@ -144,6 +188,32 @@ impl CallMedia {
     /// offered for that; with none it may not.
     pub(crate) fn transcode(&mut self, formats: Arc<[TranscodableFormat]>) {
         self.transcodes = formats;
+    }
+
+    /// What a plain call needs to go on after a restart: our address, and for each leg its policy and
+    /// the last description either way. `None` while it has no ports, and of a call with keys, which
+    /// are not to lie on a disk, and of one with further lines.
+    pub(crate) fn saved(&self) -> Option<([LocalMedia; 2], [SavedMedia; 2])> {
+        let [a, b] = &self.legs;
+        if !self.lines.is_empty() {
+            return None;
+        }
+        Some((self.local?, [a.saved()?, b.saved()?]))
+    }
+
+    /// The media of a call that began before this process; `None` when it was not saved by us.
+    pub(crate) fn restored(
+        id: MediaId,
+        local: [LocalMedia; 2],
+        legs: [&SavedMedia; 2],
+        fingerprint: Option<Fingerprint>,
+    ) -> Option<Self> {
+        let families = local.map(|media| IpFamily::of(&media.rtp));
+        let [a, b] = legs;
+        let legs = [LegMedia::restored(a, fingerprint)?, LegMedia::restored(b, fingerprint)?];
+        let (id, local) = (Some(id), Some(local));
+        let (transcodes, lines) = (Arc::default(), Vec::new());
+        Some(CallMedia { id, families, local, legs, transcodes, lines })
     }
 
     pub(crate) fn id(&self) -> Option<MediaId> {
@@ -390,12 +460,7 @@ impl CallMedia {
 
     /// Notes what `leg` described, once it is agreed (an answer, or an offer that was answered).
     pub(crate) fn note_received(&mut self, leg: LegSide, description: &SessionDescription) {
-        let media = &mut self.legs[leg.index()];
-        let seen = seen_under(media.origin.encryption(), description);
-        media.received = seen.audio();
-        media.lines.note_received(&seen);
-        media.has_listened |= media.received.as_ref().is_some_and(|r| r.direction.receives());
-        media.received_body = Some(description.text().clone());
+        self.legs[leg.index()].note_received(description);
     }
 
     /// Whether `leg` describes exactly what it described before, and what we told it last answers

@@ -33,6 +33,18 @@ pub(crate) struct IntervalTooSmall {
 }
 
 impl SessionTimer {
+    /// As it was agreed before this process began: the interval in seconds, and whether we refresh.
+    pub(crate) fn restored(agreed: Option<(u32, bool)>, min_se_seconds: u32) -> Self {
+        let interval = agreed.map(|(seconds, _)| Duration::from_secs(seconds.into()));
+        let we_refresh = agreed.is_some_and(|(_, we_refresh)| we_refresh);
+        SessionTimer { interval, we_refresh, min_se_seconds }
+    }
+
+    /// What [`SessionTimer::restored`] takes.
+    pub(crate) fn agreed(&self) -> Option<(u32, bool)> {
+        self.interval_seconds().map(|seconds| (seconds, self.we_refresh))
+    }
+
     /// For a new request to a peer that has asked for at least this Min-SE before; 0 when it has
     /// not.
     pub(crate) fn asking_for(min_se_seconds: u32) -> Self {

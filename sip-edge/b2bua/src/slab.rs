@@ -46,6 +46,37 @@ impl Calls {
         CallKey { index, generation: self.slots[index as usize].generation }
     }
 
+    /// Puts calls where they were before this process began; those whose place is taken or beyond the
+    /// limit are given back. For an empty table; returns the handles of the others too.
+    pub(crate) fn restore(
+        &mut self,
+        calls: Vec<(CallKey, Box<Call>)>,
+    ) -> (Vec<CallKey>, Vec<Box<Call>>) {
+        let (mut keys, mut refused) = (Vec::new(), Vec::new());
+        for (key, call) in calls {
+            let index = key.index as usize;
+            if index >= self.limit {
+                refused.push(call);
+                continue;
+            }
+            while self.slots.len() <= index {
+                self.slots.push(Slot { generation: 0, call: None });
+            }
+            let slot = &mut self.slots[index];
+            if slot.call.is_none() {
+                *slot = Slot { generation: key.generation, call: Some(call) };
+                keys.push(key);
+            } else {
+                refused.push(call);
+            }
+        }
+        self.used = keys.len();
+        let vacant = |(_, slot): &(usize, &Slot)| slot.call.is_none();
+        let vacant = self.slots.iter().enumerate().filter(vacant);
+        self.free = vacant.map(|(index, _)| index as u32).collect();
+        (keys, refused)
+    }
+
     /// Takes a call out to work on it; [`Calls::put`] or [`Calls::remove`] follows.
     pub(crate) fn take(&mut self, key: CallKey) -> Option<Box<Call>> {
         self.slot(key)?.call.take()

@@ -62,6 +62,25 @@ impl OriginState {
         }
     }
 
+    /// For a leg that was told `last` before this process began. `None` when it is not one of ours.
+    pub fn restored(
+        last: &[u8],
+        encryption: Encryption,
+        fingerprint: Option<Fingerprint>,
+    ) -> Option<Self> {
+        let told =
+            SessionDescription::parse(last, &crate::Limits::default()).ok()?.for_leg(encryption);
+        let written = &told.inner.origin;
+        let origin =
+            Origin { session_id: written.sess_id.parse().ok()?, version: written.sess_version };
+        let crypto = LegCrypto::new(encryption, fingerprint);
+        let (last, last_audio) = (Some(last.into()), None);
+        let lines = Default::default();
+        let mut state = OriginState { origin, crypto, last, last_audio, last_rtp: None, lines };
+        state.note_audio(told.audio());
+        Some(state)
+    }
+
     /// Legs may agree keys by DTLS from now on, with the certificate of this fingerprint.
     #[must_use]
     pub fn with_fingerprint(mut self, fingerprint: Option<Fingerprint>) -> Self {

@@ -1,5 +1,6 @@
 //! Dialogs: RFC 3261 section 12, and the routes of its requests.
 
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -18,7 +19,7 @@ pub struct DialogId {
 }
 
 /// One dialog with a peer.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Dialog {
     state: DialogState,
     call_id: String,
@@ -34,7 +35,7 @@ pub struct Dialog {
 }
 
 /// How far a dialog has come.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum DialogState {
     /// Made by a provisional response.
     Early,

@@ -12,6 +12,7 @@ fn edge() -> SipEdge {
         directory: empty_directory(),
         media: Box::new(Err),
         calls: Box::new(|_| {}),
+        kept: Box::new(|_| {}),
         sip: Box::new(|_| {}),
     };
     start(config(&["127.0.0.1:0"], &["127.0.0.1:0"], TcpLimits::default()), ports).unwrap()

@@ -7,12 +7,12 @@ use crate::network::Rng;
 use crate::relay::FakeRelay;
 use crate::streams::Streams;
 use crate::ua::Ua;
-use b2bua::{Edge, EdgeConfig, ExpectedPeer, Output, ResolveId};
+use b2bua::{Edge, EdgeConfig, ExpectedPeer, Kept, Output, ResolveId, SavedCall};
 use bytes::Bytes;
 use directory::Resources;
 use model::{
     CallEnd, ConnectionId, DtmfPress, Flow, Instant, LegSide, MediaPlan, PeerIdentity, Refusal,
-    TransportProtocol,
+    TransactionId, TransportProtocol,
 };
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{Message, Transmit};
@@ -48,6 +48,8 @@ pub struct World {
     pub opened: Vec<SocketAddr>,
     /// Whom bare CRLFs were sent to, and when.
     pub keep_alives: Vec<(Instant, SocketAddr)>,
+    /// What is kept of calls.
+    pub kept: HashMap<TransactionId, SavedCall>,
     now: Instant,
     inboxes: HashMap<SocketAddr, VecDeque<Message>>,
     connections: HashMap<SocketAddr, ConnectionId>,
@@ -82,6 +84,7 @@ impl World {
             unreachable: Vec::new(),
             opened: Vec::new(),
             keep_alives: Vec::new(),
+            kept: HashMap::new(),
             now: Instant::from_millis(1_000),
             inboxes: HashMap::new(),
             connections: HashMap::new(),
@@ -196,6 +199,15 @@ impl World {
         for event in self.relay.time_out(leg) {
             self.edge.handle_media_event(self.now, event);
         }
+        self.pump();
+    }
+
+    /// The edge is started anew with what was kept of its calls; the relay goes on.
+    pub fn restart(&mut self, config: EdgeConfig, resources: Resources) {
+        let calls = std::mem::take(&mut self.kept).into_values().collect();
+        let config = EdgeConfig { calls, begun: self.now, ..config };
+        let random = Box::new(Rng::new(43));
+        self.edge = Edge::new(config, snapshot(resources), random);
         self.pump();
     }
 
@@ -359,6 +371,12 @@ impl World {
                 }
                 Output::Call(event) => self.audit.events.push(event),
                 Output::Sip(observation) => self.audit.note_observation(observation),
+                Output::Kept(Kept::Is(call)) => {
+                    self.kept.insert(call.transaction_id, *call);
+                }
+                Output::Kept(Kept::Ended(id)) => {
+                    self.kept.remove(&id);
+                }
                 Output::Identity { identity, expected } => {
                     let before = self.identities.insert(identity, expected);
                     assert_eq!(before, None, "an identity is told once");

@@ -56,6 +56,11 @@ impl LegAuthentication {
         }))
     }
 
+    /// Whose credentials they are.
+    pub(crate) fn carrier_id(&self) -> &model::CarrierId {
+        &self.carrier.id
+    }
+
     /// Writes what the carrier asked for earlier in the dialog, so that it need not ask again.
     pub(crate) fn write(&self, composer: &mut Composer, method: Method<'_>, uri: &str, flow: Flow) {
         if !self.is_carrier(flow.remote.ip()) {

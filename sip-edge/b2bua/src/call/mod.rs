@@ -12,6 +12,7 @@ mod emergency;
 mod established;
 mod forks;
 mod information;
+mod kept;
 mod lines;
 mod next_server;
 mod notify;
@@ -91,7 +92,7 @@ pub(crate) struct Call {
     /// Which world each leg is in: a transfer may join two of the same.
     sides: [Side; 2],
     media: CallMedia,
-    media_serial: u8,
+    pub(crate) media_serial: u8,
     /// What waits for ports of its lines.
     waiting: Option<Box<WaitingInput>>,
     /// It is being taken now, with the ports that there are.
@@ -122,6 +123,8 @@ pub(crate) struct Call {
     played: Played,
     /// Counted in policing and in the active calls.
     pub(crate) counted: bool,
+    /// It has been told as it is to be kept over a restart.
+    pub(crate) kept: bool,
 }
 
 impl Call {
@@ -195,6 +198,7 @@ impl Call {
             held: Default::default(),
             played: Played::default(),
             counted: true,
+            kept: false,
         }
     }
 
@@ -206,6 +210,11 @@ impl Call {
     /// Whether the call has not begun to end.
     pub(crate) fn is_live(&self) -> bool {
         self.teardown.state() == TeardownState::Live
+    }
+
+    /// The relay's addresses towards its legs.
+    pub(crate) fn media_addresses(&self) -> impl Iterator<Item = std::net::SocketAddr> {
+        self.media.local().copied().into_iter().flatten().map(|media| media.rtp)
     }
 
     /// The voice connector that the call is counted for.

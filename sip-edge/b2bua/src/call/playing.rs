@@ -38,6 +38,15 @@ impl Call {
         }
     }
 
+    /// The relay plays already what each leg is to hear: the call began before this process.
+    pub(super) fn assume_playing(&mut self, context: &Context) {
+        let Some(id) = self.media.id() else { return };
+        for leg in LegSide::BOTH {
+            let wanted = self.to_be_played(context, leg);
+            self.played.0[leg.index()] = wanted.map(|playing| (id, playing));
+        }
+    }
+
     fn to_be_played(&self, context: &Context, leg: LegSide) -> Option<Playing> {
         if self.setup.state() != SetupState::Established || !self.media.wants_media(leg) {
             return None;

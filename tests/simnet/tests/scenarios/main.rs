@@ -26,6 +26,7 @@ mod hold_music;
 mod hostile;
 mod hunting;
 mod information;
+mod kept_calls;
 mod kept_registrations;
 mod keys;
 mod lines;

@@ -1,0 +1,196 @@
+//! A call over a restart of the process: as it is written down, and taken up again.
+
+use super::setup::SetupState;
+use super::{Call, LegAuthentication};
+use crate::context::{CallKey, Context};
+use crate::deadline::{Deadline, Deadlines};
+use crate::kept::{SavedCall, SavedLeg, SavedMedia};
+use crate::leg::Leg;
+use crate::machine::Machine;
+use crate::media::CallMedia;
+use crate::policing::TokenBucket;
+use crate::session_timer::SessionTimer;
+use directory::VoiceConnector;
+use model::{Flow, Instant, LegSide, TransportProtocol, UnixTime};
+use std::sync::Arc;
+
+impl Call {
+    /// Whether nothing of the call is under way: what it is now may be kept.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.is_live()
+            && self.setup.state() == SetupState::Established
+            && self.waiting.is_none()
+            && !self.renegotiation.is_busy()
+            && !self.referral.is_busy()
+            && !self.takeover.is_busy()
+            && self.deadlines.at(Deadline::Realign).is_none()
+    }
+
+    /// What is to be kept of a steady call; `None` of one that cannot be taken up again.
+    pub(crate) fn saved(&self, origin: UnixTime) -> Option<SavedCall> {
+        let (local, [media_a, media_b]) = self.media.saved()?;
+        let [a, b] = &self.legs;
+        let timers = |side| {
+            [Deadline::Refresh(side), Deadline::SessionExpiry(side)]
+                .map(|deadline| self.deadlines.at(deadline).map(|at| unix_of(origin, at)))
+        };
+        let parties = &self.parties;
+        Some(SavedCall {
+            transaction_id: self.id,
+            direction: parties.direction,
+            voice_connector: parties.voice_connector.clone(),
+            from_user: parties.from_user.clone(),
+            to_user: parties.to_user.clone(),
+            call_id: parties.call_id.clone(),
+            carrier: parties.carrier.clone(),
+            emergency: parties.emergency,
+            source: parties.source,
+            sip_auth_user: parties.sip_auth_user.clone(),
+            sides: self.sides,
+            media: self.media.id()?,
+            local,
+            legs: [a.saved(media_a, timers(LegSide::A))?, b.saved(media_b, timers(LegSide::B))?],
+            lifetime: self.deadlines.at(Deadline::Lifetime).map(|at| unix_of(origin, at)),
+            duration_cap: self.deadlines.at(Deadline::DurationCap).map(|at| unix_of(origin, at)),
+        })
+    }
+
+    /// A call from before this process; `None` when it cannot be taken up.
+    pub(crate) fn restored(
+        context: &Context,
+        saved: &SavedCall,
+        connector: &Arc<VoiceConnector>,
+    ) -> Option<Self> {
+        let origin = context.config.origin;
+        let [a, b] = &saved.legs;
+        let media = CallMedia::restored(
+            saved.media,
+            saved.local,
+            [&a.media, &b.media],
+            context.config.dtls_fingerprint,
+        )?;
+        let logging = &connector.logging;
+        let mut deadlines = Deadlines::default();
+        for (deadline, at) in [
+            (Deadline::Lifetime, saved.lifetime),
+            (Deadline::DurationCap, saved.duration_cap),
+            (Deadline::Refresh(LegSide::A), a.refresh),
+            (Deadline::Refresh(LegSide::B), b.refresh),
+            (Deadline::SessionExpiry(LegSide::A), a.expiry),
+            (Deadline::SessionExpiry(LegSide::B), b.expiry),
+        ] {
+            if let Some(at) = at {
+                deadlines.set(deadline, instant_of(origin, at));
+            }
+        }
+        let mut call = Call {
+            key: CallKey::of_media(saved.media),
+            id: saved.transaction_id,
+            parties: Arc::new(saved.parties([logging.sip_messages, logging.media_metrics])),
+            voice_connector: connector.clone(),
+            legs: [Leg::restored(context, a)?, Leg::restored(context, b)?],
+            sides: saved.sides,
+            media,
+            media_serial: (saved.media.0 >> 56) as u8,
+            waiting: None,
+            lines_tried: false,
+            setup: Machine::at(SetupState::Established),
+            pending: None,
+            reliable: Default::default(),
+            renegotiation: Default::default(),
+            realign: Default::default(),
+            referral: Default::default(),
+            takeover: Default::default(),
+            teardown: Machine::default(),
+            deadlines,
+            armed: None,
+            open: Vec::new(),
+            bye_reason: None,
+            requests: TokenBucket::full(super::MAX_REQUESTS_PER_SECOND, Instant::ZERO),
+            hung_up: Vec::new(),
+            held: Default::default(),
+            played: Default::default(),
+            counted: true,
+            kept: true,
+        };
+        // The relay has this plan; the next one is compared with it.
+        let sources = LegSide::BOTH.map(|side| call.legs[side.index()].flow.remote.ip());
+        let timeouts = call.media_timeouts();
+        call.media.transcode(connector.transcoding.clone());
+        let _ = call.media.apply(sources, timeouts);
+        call.assume_playing(context);
+        Some(call)
+    }
+}
+
+impl Leg {
+    fn saved(&self, media: SavedMedia, timers: [Option<UnixTime>; 2]) -> Option<SavedLeg> {
+        let [refresh, expiry] = timers;
+        if self.gone || self.secure || self.flow.protocol == TransportProtocol::Tls {
+            return None;
+        }
+        Some(SavedLeg {
+            dialog: self.dialog.clone()?,
+            call_id: self.call_id.clone(),
+            local_tag: self.local_tag.clone(),
+            local_party: self.local_party.clone(),
+            remote_party: self.remote_party.clone(),
+            cseq: self.cseq,
+            protocol: self.flow.protocol,
+            local: self.flow.local,
+            remote: self.flow.remote,
+            session: self.session.agreed(),
+            min_se_seconds: self.session.min_se_seconds,
+            refresh,
+            expiry,
+            takes_update: self.takes_update,
+            refuses_info: self.refuses_info,
+            refuses_message: self.refuses_message,
+            anonymous: self.anonymous,
+            credentials: self.authentication.as_ref().map(|of| of.carrier_id().clone()),
+            media,
+        })
+    }
+
+    fn restored(context: &Context, saved: &SavedLeg) -> Option<Self> {
+        let flow = Flow::new(saved.protocol, saved.local, saved.remote);
+        let is_ours = |l: &crate::Listener| l.protocol == flow.protocol && l.local == flow.local;
+        // The address that the peer knows is ours no more.
+        if !context.config.listeners.iter().any(is_ours) || saved.protocol == TransportProtocol::Tls
+        {
+            return None;
+        }
+        let ids = [saved.call_id.clone(), saved.local_tag.clone()];
+        let carrier = saved.credentials.as_ref();
+        let carrier = carrier
+            .and_then(|id| context.directory.carriers().find(|carrier| carrier.id == *id).cloned());
+        Some(Leg {
+            local_party: saved.local_party.clone(),
+            remote_party: saved.remote_party.clone(),
+            dialog: Some(saved.dialog.clone()),
+            // Requests of the last moments may not have been written down.
+            cseq: saved.cseq.wrapping_add(CSEQ_GAP) & 0x7fff_ffff,
+            disconnected: saved.protocol.is_reliable(),
+            session: SessionTimer::restored(saved.session, saved.min_se_seconds),
+            takes_update: saved.takes_update,
+            refuses_info: saved.refuses_info,
+            refuses_message: saved.refuses_message,
+            anonymous: saved.anonymous,
+            authentication: carrier
+                .and_then(|carrier| LegAuthentication::of(&carrier, saved.remote.ip())),
+            ..Leg::new(flow, context.listener_of(&flow), ids)
+        })
+    }
+}
+
+/// Our CSeq numbers go on so far beyond the last one that is known (RFC 3261 section 12.2.1.1 asks
+/// only that they grow).
+const CSEQ_GAP: u32 = 100;
+
+fn unix_of(origin: UnixTime, at: Instant) -> UnixTime {
+    UnixTime::from_millis(origin.as_millis().saturating_add(at.as_millis()))
+}
+
+fn instant_of(origin: UnixTime, at: UnixTime) -> Instant {
+    Instant::from_millis(at.as_millis().saturating_sub(origin.as_millis()))
+}

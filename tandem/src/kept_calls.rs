@@ -1,0 +1,391 @@
+//! Established calls in a file of `data_dir`, so that an edge that is started anew takes them up while
+//! their media goes on in a relay of its own process.
+//!
+//! A line is a call as it is now, or the end of one; the last line about a call counts. Lines are
+//! written on a thread of its own, so that signalling never waits: what a process has said outlives
+//! its death at once, and that of the host after a second. The file holds numbers, addresses and
+//! session descriptions without keys.
+
+use crate::clock::Origin;
+use b2bua::{Kept, SavedCall};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use model::{CallEvent, CallEventKind, CarrierId, Instant, TransactionId, TransportProtocol};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The file's name.
+const NAME: &str = "kept-calls.jsonl";
+/// A larger file is not one of ours: 20,000 calls take some 100 MiB.
+const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Notes that wait for the thread. When there are more, the call that they are about is not taken up,
+/// or as it was before; counted, and said once.
+const WAITING_MAX: usize = 65_536;
+/// How often what was written is made safe against the end of the host.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+/// The file is written anew when it has grown to twice what counts in it, and by this much.
+const SLACK: u64 = 4 * 1024 * 1024;
+
+/// A call of a run before this one.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Left {
+    pub(crate) call: SavedCall,
+    past: Past,
+}
+
+/// What the record of a call needs from before: milliseconds since 1970.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
+struct Past {
+    attempted: u64,
+    routed: Option<(u64, Option<CarrierId>, SocketAddr, TransportProtocol, u32)>,
+    ringing: Option<u64>,
+    answered: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Line {
+    Call(Box<Left>),
+    Ended(TransactionId),
+}
+
+enum Note {
+    Happened(TransactionId, Instant, Step),
+    Kept(Kept),
+    /// Write what waits, and end.
+    Stop,
+}
+
+enum Step {
+    Attempted,
+    Routed(Option<CarrierId>, SocketAddr, TransportProtocol, u32),
+    Ringing,
+    Answered,
+    Ended,
+}
+
+/// Keeps the file. Dropping it writes what waits.
+pub(crate) struct KeptCalls {
+    notes: Option<Sender<Note>>,
+    lost: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The way to the file for one who tells it.
+#[derive(Clone)]
+pub(crate) struct Keeper {
+    notes: Sender<Note>,
+    lost: Arc<AtomicU64>,
+}
+
+/// What the last run left in `data_dir`; what cannot be read is warned of and left out.
+pub(crate) fn read(data_dir: &Path) -> Vec<Left> {
+    let path = data_dir.join(NAME);
+    match read_lines(&path) {
+        Ok(left) => left.into_values().collect(),
+        Err(error) => {
+            tracing::warn!("{}: {error}; its calls are not taken up", path.display());
+            Vec::new()
+        }
+    }
+}
+
+fn read_lines(path: &Path) -> Result<HashMap<TransactionId, Left>, String> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut left = HashMap::new();
+    for line in BufReader::new(file.take(FILE_BYTES_MAX)).split(b'\n') {
+        let line = line.map_err(|error| error.to_string())?;
+        match serde_json::from_slice(&line) {
+            Ok(Line::Call(call)) => {
+                left.insert(call.call.transaction_id, *call);
+            }
+            Ok(Line::Ended(id)) => {
+                left.remove(&id);
+            }
+            // The process died while it wrote, or the form is another version's.
+            Err(error) => tracing::warn!("{}: a line is left out: {error}", path.display()),
+        }
+    }
+    Ok(left)
+}
+
+impl Left {
+    /// When the call began, in milliseconds since 1970.
+    pub(crate) const fn began(&self) -> u64 {
+        self.past.attempted
+    }
+
+    /// What the recorder is to be told, as it was told before.
+    pub(crate) fn events(&self, origin: Origin, logs: [bool; 2]) -> Vec<CallEvent> {
+        let past = &self.past;
+        let media = CallEventKind::MediaAllocated { media: self.call.media };
+        let parties = Arc::new(self.call.parties(logs));
+        let routed = past.routed.clone().map(|(at, carrier, destination, protocol, attempt)| {
+            (at, CallEventKind::Routed { carrier, destination, protocol, attempt })
+        });
+        let all = [
+            Some((past.attempted, CallEventKind::Attempted { parties })),
+            Some((past.attempted, media)),
+            routed,
+            past.ringing.map(|at| (at, CallEventKind::Ringing)),
+            past.answered.map(|at| (at, CallEventKind::Answered)),
+        ];
+        let event = |(at, kind): (u64, CallEventKind)| CallEvent {
+            transaction_id: self.call.transaction_id,
+            at: Instant::from_millis(at.saturating_sub(origin.calendar.as_millis())),
+            kind,
+        };
+        all.into_iter().flatten().map(event).collect()
+    }
+}
+
+impl KeptCalls {
+    /// Goes on with the file in `data_dir`, which then holds `left` alone.
+    ///
+    /// # Errors
+    /// In words, when the file or the thread cannot be had.
+    pub(crate) fn start(data_dir: &Path, origin: Origin, left: Vec<Left>) -> Result<Self, String> {
+        let path = data_dir.join(NAME);
+        let mut book = Book::open(path.clone(), origin, left)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let (notes, waiting) = bounded(WAITING_MAX);
+        let thread = std::thread::Builder::new()
+            .name("kept-calls".into())
+            .spawn(move || book.run(&waiting))
+            .map_err(|error| format!("no thread: {error}"))?;
+        let lost = Arc::new(AtomicU64::new(0));
+        Ok(KeptCalls { notes: Some(notes), lost, thread: Some(thread) })
+    }
+
+    /// The way to it.
+    pub(crate) fn keeper(&self) -> Option<Keeper> {
+        Some(Keeper { notes: self.notes.clone()?, lost: Arc::clone(&self.lost) })
+    }
+}
+
+impl Drop for KeptCalls {
+    fn drop(&mut self) {
+        if let Some(notes) = self.notes.take() {
+            let _ = notes.send_timeout(Note::Stop, SYNC_INTERVAL);
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that keeps calls ended by a panic");
+        }
+    }
+}
+
+impl Keeper {
+    /// Notes what the record of a call will need. Never waits.
+    pub(crate) fn note(&self, event: &CallEvent) {
+        let step = match &event.kind {
+            CallEventKind::Attempted { .. } => Step::Attempted,
+            CallEventKind::Routed { carrier, destination, protocol, attempt } => {
+                Step::Routed(carrier.clone(), *destination, *protocol, *attempt)
+            }
+            CallEventKind::Ringing => Step::Ringing,
+            CallEventKind::Answered => Step::Answered,
+            CallEventKind::Ended(_) => Step::Ended,
+            _ => return,
+        };
+        self.send(Note::Happened(event.transaction_id, event.at, step));
+    }
+
+    /// Notes a call as it is now, or its end. Never waits.
+    pub(crate) fn keep(&self, kept: Kept) {
+        self.send(Note::Kept(kept));
+    }
+
+    fn send(&self, note: Note) {
+        if let Err(TrySendError::Full(_)) = self.notes.try_send(note)
+            && self.lost.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            tracing::warn!("{NAME}: the disk is too slow; some calls will not outlive a restart");
+        }
+    }
+}
+
+/// The file and what counts in it.
+struct Book {
+    path: PathBuf,
+    file: File,
+    origin: Origin,
+    /// The line of each call that is kept.
+    lines: HashMap<TransactionId, Vec<u8>>,
+    pasts: HashMap<TransactionId, Past>,
+    /// Octets in the file, and in the lines that count.
+    written: u64,
+    counting: u64,
+    buffer: Vec<u8>,
+    failing: bool,
+}
+
+impl Book {
+    fn open(path: PathBuf, origin: Origin, left: Vec<Left>) -> io::Result<Book> {
+        let file = create(&path.with_extension("jsonl.new"))?;
+        let mut book = Book {
+            path,
+            file,
+            origin,
+            lines: HashMap::new(),
+            pasts: HashMap::new(),
+            written: 0,
+            counting: 0,
+            buffer: Vec::new(),
+            failing: false,
+        };
+        for left in left {
+            let id = left.call.transaction_id;
+            book.pasts.insert(id, left.past.clone());
+            book.put(id, Some(&Line::Call(Box::new(left))));
+        }
+        book.compact()?;
+        Ok(book)
+    }
+
+    fn run(&mut self, waiting: &Receiver<Note>) {
+        let mut dirty = false;
+        loop {
+            match waiting.recv_timeout(SYNC_INTERVAL) {
+                Ok(Note::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(note) => self.take(note),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let mut stop = false;
+            while self.buffer.len() < 64 * 1024
+                && let Ok(note) = waiting.try_recv()
+            {
+                stop |= matches!(note, Note::Stop);
+                self.take(note);
+            }
+            if stop {
+                break;
+            }
+            if self.buffer.is_empty() {
+                if std::mem::take(&mut dirty) {
+                    self.report(self.file.sync_data());
+                }
+                continue;
+            }
+            dirty = true;
+            let done = self.write();
+            self.report(done);
+        }
+        let done = self.write().and_then(|()| self.file.sync_data());
+        self.report(done);
+    }
+
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Happened(id, at, step) => self.happened(id, at, step),
+            Note::Kept(Kept::Is(call)) => {
+                let id = call.transaction_id;
+                let past = self.pasts.get(&id).cloned().unwrap_or_default();
+                self.put(id, Some(&Line::Call(Box::new(Left { call: *call, past }))));
+            }
+            Note::Kept(Kept::Ended(id)) => self.put(id, None),
+            Note::Stop => {}
+        }
+    }
+
+    fn happened(&mut self, id: TransactionId, at: Instant, step: Step) {
+        let at = self.origin.calendar.as_millis().saturating_add(at.as_millis());
+        if let Step::Ended = step {
+            self.pasts.remove(&id);
+            return;
+        }
+        let past = self.pasts.entry(id).or_default();
+        match step {
+            Step::Attempted => past.attempted = at,
+            Step::Routed(carrier, destination, protocol, attempt) => {
+                past.routed = Some((at, carrier, destination, protocol, attempt));
+            }
+            Step::Ringing => past.ringing = Some(at),
+            Step::Answered => past.answered = Some(at),
+            Step::Ended => {}
+        }
+    }
+
+    /// Adds a line for a call, unless it is the one that counts already; `None` is its end.
+    fn put(&mut self, id: TransactionId, line: Option<&Line>) {
+        let octets = line.and_then(|line| serde_json::to_vec(line).ok());
+        if octets.as_ref() == self.lines.get(&id) {
+            return;
+        }
+        let before = self.lines.remove(&id).map_or(0, |line| line.len() as u64);
+        self.counting -= before;
+        match octets {
+            Some(octets) => {
+                self.counting += octets.len() as u64;
+                self.buffer.extend_from_slice(&octets);
+                self.lines.insert(id, octets);
+            }
+            None => {
+                let ended = serde_json::to_vec(&Line::Ended(id)).unwrap_or_default();
+                self.buffer.extend_from_slice(&ended);
+            }
+        }
+        self.buffer.push(b'\n');
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if self.written > self.counting * 2 + SLACK || self.failing {
+            return self.compact();
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        self.file.write_all(&buffer)?;
+        self.written += buffer.len() as u64;
+        Ok(())
+    }
+
+    /// In place of the old file at once, or not at all.
+    fn compact(&mut self) -> io::Result<()> {
+        let fresh = self.path.with_extension("jsonl.new");
+        let mut file = create(&fresh)?;
+        let mut written = 0;
+        for line in self.lines.values() {
+            file.write_all(line)?;
+            file.write_all(b"\n")?;
+            written += line.len() as u64 + 1;
+        }
+        file.sync_all()?;
+        fs::rename(&fresh, &self.path)?;
+        self.buffer.clear();
+        self.written = written;
+        self.file = file;
+        Ok(())
+    }
+
+    /// What fails is warned of once, and the whole file is written anew the next time.
+    fn report(&mut self, done: io::Result<()>) {
+        match done {
+            Ok(()) => self.failing = false,
+            Err(error) if !self.failing => {
+                self.failing = true;
+                let path = self.path.display();
+                tracing::warn!("{path}: {error}; calls will not outlive a restart of the edge");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+use super::*;
+use model::{CallDirection, CallEnd, EndedBy, UnixTime};
+use std::os::unix::fs::PermissionsExt;
+
+fn directory(name: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("tandem-{name}-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+/// A call as JSON, so that this test sees what the file looks like.
+fn call(number: u8) -> SavedCall {
+    let leg = |party: &str, port: u16| {
+        serde_json::json!({
+            "dialog": {
+                "state": "Confirmed", "call_id": "c@h", "local_tag": "l", "remote_tag": "r",
+                "local_uri": "sip:a@h", "remote_uri": "sip:b@h", "remote_target": "sip:b@192.0.2.1",
+                "route_set": ["<sip:192.0.2.9;lr>"], "local_cseq": 1, "remote_cseq": 7,
+                "secure": false
+            },
+            "call_id": "c@h", "local_tag": "l", "local_party": party, "remote_party": "<sip:b@h>",
+            "cseq": 3, "protocol": "Udp", "local": "192.0.2.100:5060",
+            "remote": format!("192.0.2.1:{port}"), "session": [1800, true], "min_se_seconds": 0,
+            "refresh": 1_893_456_900_000_u64, "expiry": null, "takes_update": true,
+            "refuses_info": false, "refuses_message": false, "anonymous": false,
+            "credentials": null,
+            "media": {
+                "encryption": 0, "sent": "v=0\r\n", "received": "v=0\r\n", "hold_music": null,
+                "has_listened": true, "dtmf": 0
+            }
+        })
+    };
+    let addresses = |port: u16| {
+        serde_json::json!({
+            "rtp": format!("192.0.2.2:{port}"), "rtcp": format!("192.0.2.2:{}", port + 1)
+        })
+    };
+    let id = TransactionId::from_random(u128::from(number) << 100 | u128::from(u64::MAX));
+    let text = serde_json::json!({
+        "transaction_id": 0, "direction": "Outbound",
+        "voice_connector": "abcdef1ghij2klmno3pqr4", "from_user": "+12065550100",
+        "to_user": "+81312345678", "call_id": "c@h", "carrier": "pstn-1", "emergency": null,
+        "source": "192.0.2.1:5060", "sip_auth_user": null, "sides": ["Customer", "Remote"],
+        "media": 5, "local": [addresses(10_000), addresses(10_002)],
+        "legs": [leg("<sip:a@h>", 5060), leg("<sip:c@h>", 5070)],
+        "lifetime": 1_893_500_000_000_u64, "duration_cap": null
+    })
+    .to_string();
+    // A value of this library has no room for 128 bits.
+    let id = serde_json::to_string(&id).unwrap();
+    let text = text.replace("\"transaction_id\":0", &format!("\"transaction_id\":{id}"));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn origin() -> Origin {
+    Origin { calendar: UnixTime::from_millis(1_893_456_000_000), ..Origin::now() }
+}
+
+/// Does `work` with a keeper of a directory, and waits for it to be written.
+fn keep(data_dir: &Path, left: Vec<Left>, work: impl FnOnce(&Keeper)) {
+    let kept = KeptCalls::start(data_dir, origin(), left).unwrap();
+    work(&kept.keeper().unwrap());
+}
+
+fn event(call: &SavedCall, millis: u64, kind: CallEventKind) -> CallEvent {
+    let at = Instant::from_millis(millis);
+    CallEvent { transaction_id: call.transaction_id, at, kind }
+}
+
+#[test]
+fn what_was_kept_comes_back_with_its_past_and_only_for_its_owner() {
+    let data_dir = directory("kept-calls");
+    let (first, second) = (call(1), call(2));
+    keep(&data_dir, Vec::new(), |keeper| {
+        let parties = Arc::new(first.parties([true; 2]));
+        keeper.note(&event(&first, 10, CallEventKind::Attempted { parties }));
+        keeper.note(&event(&first, 30, CallEventKind::Ringing));
+        keeper.note(&event(&first, 50, CallEventKind::Answered));
+        keeper.keep(Kept::Is(Box::new(first.clone())));
+        keeper.keep(Kept::Is(Box::new(second.clone())));
+        keeper.keep(Kept::Ended(second.transaction_id));
+    });
+    let path = data_dir.join(NAME);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let left = read(&data_dir);
+    let [one] = &left[..] else { panic!("{left:?}") };
+    assert_eq!(one.call, first);
+    assert_eq!(one.began(), 1_893_456_000_010);
+    // The next run counts from when the call began.
+    let later = Origin { calendar: UnixTime::from_millis(one.began()), ..origin() };
+    let events = one.events(later, [true, false]);
+    let at: Vec<_> = events.iter().map(|event| event.at.as_millis()).collect();
+    assert_eq!(at, [0, 0, 20, 40]);
+    let CallEventKind::Attempted { parties } = &events[0].kind else { panic!("{events:?}") };
+    assert_eq!((parties.direction, parties.from_country), (CallDirection::Outbound, "US"));
+    assert_eq!((parties.to_country, parties.log_media_metrics), ("JP", false));
+    fs::remove_dir_all(data_dir).unwrap();
+}
+
+#[test]
+fn a_run_goes_on_with_what_the_last_one_left() {
+    let data_dir = directory("kept-calls-again");
+    keep(&data_dir, Vec::new(), |keeper| {
+        for number in 1..4 {
+            keeper.keep(Kept::Is(Box::new(call(number))));
+        }
+    });
+    let left = read(&data_dir);
+    assert_eq!(left.len(), 3);
+    keep(&data_dir, left, |keeper| {
+        let end = CallEnd { status: 200, cause: "", ended_by: EndedBy::LegA, refusal: None };
+        keeper.note(&event(&call(1), 9, CallEventKind::Ended(end)));
+        keeper.keep(Kept::Ended(call(1).transaction_id));
+    });
+    let mut left: Vec<_> = read(&data_dir).into_iter().map(|left| left.call).collect();
+    left.sort_unstable_by_key(|call| call.transaction_id);
+    assert_eq!(left, [call(2), call(3)]);
+    fs::remove_dir_all(data_dir).unwrap();
+}
+
+#[test]
+fn a_line_that_was_cut_costs_its_own_call_alone() {
+    let data_dir = directory("kept-calls-cut");
+    keep(&data_dir, Vec::new(), |keeper| {
+        keeper.keep(Kept::Is(Box::new(call(1))));
+        keeper.keep(Kept::Is(Box::new(call(2))));
+    });
+    let path = data_dir.join(NAME);
+    let text = fs::read(&path).unwrap();
+    fs::write(&path, &text[..text.len() - 40]).unwrap();
+    assert_eq!(read(&data_dir).len(), 1);
+    for rubbish in [&b"\0\xff\n{}\n"[..], b"{\"call\":{}}\n", b""] {
+        fs::write(&path, rubbish).unwrap();
+        assert!(read(&data_dir).is_empty());
+    }
+    fs::remove_dir_all(data_dir).unwrap();
+}
+
+#[test]
+fn the_file_stays_about_as_large_as_what_counts_in_it() {
+    let data_dir = directory("kept-calls-compact");
+    let rounds = SLACK / 1_000;
+    keep(&data_dir, Vec::new(), |keeper| {
+        for round in 0..rounds {
+            let mut changed = call(1);
+            changed.legs[0].cseq = u32::try_from(round).unwrap();
+            // The queue is bounded: a test that is faster than the disk waits for it.
+            while keeper.notes.len() > WAITING_MAX / 2 {
+                std::thread::yield_now();
+            }
+            keeper.keep(Kept::Is(Box::new(changed)));
+        }
+    });
+    let size = fs::metadata(data_dir.join(NAME)).unwrap().len();
+    assert!(size < SLACK + 512 * 1024, "{size} octets");
+    assert_eq!(read(&data_dir)[0].call.legs[0].cseq, u32::try_from(rounds - 1).unwrap());
+    fs::remove_dir_all(data_dir).unwrap();
+}
