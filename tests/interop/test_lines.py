@@ -101,6 +101,43 @@ def test_video_passes_and_is_measured_beside_audio(stage, cameras):
     assert "Line 2: video (H264)" in report, report
 
 
+@pytest.mark.parametrize("kind", [{}, {"srtp": True}, {"dtls": True}, {"dtls": True, "ice": True}],
+                         ids=["plain", "sdes", "dtls", "dtls_ice"])
+def test_baresip_is_seen_by_a_plain_carrier(stage, kind):
+    """Each line of baresip's has keys, handshake and checks of its own."""
+    carrier = stage.carrier_peer()
+    pbx = stage.baresip(places.BARESIP, "pbx", 440, video=True, **kind)
+    edge = stage.start_edge()
+    camera, far = VideoEndpoint(places.CARRIER), stage.rtp(places.CARRIER, 1_000)
+    pbx.do("dial", f"sip:{places.US_NUMBER}@{places.EDGE}:{edge.port}")
+    invite = carrier.expect_request("INVITE")
+    assert len(ports(invite)) == 2 and all(ports(invite)), repr(invite)
+    assert "VP8/90000" in invite.body.decode() and "crypto" not in invite.body.decode()
+    video = camera.line().split(b"a=rtpmap")[0] + b"a=rtpmap:96 VP8/90000\r\n"
+    number = next(line.split()[3] for line in invite.body.decode().split("\r\n")
+                  if line.startswith("m=video")).encode()
+    carrier.reply(invite, 200, "OK", sdp(places.CARRIER, far.port) + video.replace(b"96", number))
+    carrier.expect_request("ACK")
+    far.start(invite.media())
+    wait_until(lambda: len(camera.received) >= 30, 20, lambda: f"pictures; {pbx.output()}")
+    wait_until(lambda: len(far.received) >= 50, 10, "audio")
+    # In the clear and whole: its payload type, one source, no gap.
+    assert {packet[1] & 0x7F for packet in camera.received} == {int(number)}
+    numbers = [int.from_bytes(packet[2:4], "big") for packet in camera.received]
+    assert numbers == [(numbers[0] + n) & 0xFFFF for n in range(len(numbers))]
+    pbx.do("hangup")
+    bye = carrier.expect_request("BYE")
+    carrier.reply(bye, 200, "OK")
+    record, = edge.wait_records(1)
+    camera.stop()
+    line, = record["lines"]
+    from_pbx, _ = line["quality"]
+    assert (from_pbx["codec"], from_pbx["mos"], from_pbx["lost_packets"]) == ("VP8", None, 0)
+    assert from_pbx["received_packets"] >= len(camera.received)
+    assert record["quality"][0]["lost_packets"] == 0
+    edge.wait_idle()
+
+
 def test_audio_goes_on_when_video_is_declined(stage, cameras):
     near, _ = cameras
     call = LinesCall(stage, near.line(), b"m=video 0 RTP/AVP 96\r\n")
