@@ -5,8 +5,8 @@ use codecs::dtmf::ToneGenerator;
 use codecs::{Clip, Recording};
 use model::{
     Codec, CodecMapping, DtmfConversion, Instant, LegPlan, LegSecurity, LegSide, MediaId,
-    MediaPlan, OtherMedia, ReportKind, SdesKeys, SrtpKey, SrtpSuite, TransactionId,
-    TranscodableFormat, Transcoding, XrWishes,
+    MediaLine, MediaPlan, MediaType, OtherMedia, ReportKind, SdesKeys, SrtpKey, SrtpSuite,
+    TransactionId, TranscodableFormat, Transcoding, XrWishes,
 };
 use relay_core::{
     Decision, DropReason, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket,
@@ -138,6 +138,40 @@ fn forwarding_allocates_nothing_in_any_outcome() {
         }
     });
     assert_eq!(allocations, 0);
+}
+
+#[test]
+fn video_and_what_repairs_it_allocate_nothing() {
+    let legs = [4_000, 5_000].map(|port| {
+        let mut leg = leg(port);
+        leg.codecs = [(96, Codec::H264), (97, Codec::Repair)]
+            .map(|(payload_type, codec)| CodecMapping {
+                payload_type,
+                codec,
+                clock_rate: 90_000,
+                packet_duration: Duration::from_millis(20),
+            })
+            .to_vec();
+        leg
+    });
+    let mut session = session();
+    session.set_line(MediaLine::Further { index: 1, media: MediaType::Video });
+    session.limit_rate(5_000);
+    session.apply(&MediaPlan::rtp(legs), Instant::ZERO);
+    let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+    let mut packet = [0_u8; 1_200];
+    let allocations = allocations_of(|| {
+        for sequence in 0..2_000_u16 {
+            let payload_type = if sequence % 100 == 7 { 97 } else { 96 };
+            let timestamp = u32::from(sequence / 3) * 3_000;
+            let header = RtpHeader { payload_type, sequence, timestamp, ..RtpHeader::default() };
+            header.write_header(&mut packet);
+            let now = Instant::from_millis(u64::from(sequence) * 11);
+            session.forward(LegSide::A, MediaSocket::Rtp, from, &mut packet, 1_200, now);
+        }
+    });
+    assert_eq!(allocations, 0);
+    assert_eq!(session.rtp_packets(LegSide::A), 2_000);
 }
 
 #[test]

@@ -263,3 +263,58 @@ fn events_that_are_looked_for_are_left_to_the_sockets_and_nothing_else() {
     speak(&mut session, A);
     assert_eq!(session.fast_forward(LegSide::A, millis(1)), None);
 }
+
+/// Pictures of three packets, those of every other picture through the kernel: no seam, and what
+/// repairs them has no part in it.
+#[test]
+fn video_is_fast_too_and_shows_no_seam() {
+    let leg = |remote| LegPlan {
+        codecs: [(96, Codec::H264), (97, Codec::Repair)]
+            .map(|(payload_type, codec)| CodecMapping {
+                payload_type,
+                codec,
+                clock_rate: 90_000,
+                packet_duration: Duration::from_millis(20),
+            })
+            .to_vec(),
+        telephone_event: None,
+        ..leg(Some(remote))
+    };
+    let plan = MediaPlan::rtp([leg(A), leg(B)]);
+    let video = |number: u64| ForwardedPacket {
+        ssrc: 7,
+        sequence: number as u16,
+        timestamp: (number / 3 * 3_000) as u32,
+        payload_type: 96,
+        marker: number % 3 == 2,
+        octets: 1_200,
+        arrival: Instant::from_nanos(number / 3 * 33_333_333 + number % 3 * 900_000),
+    };
+    let [mut mixed, mut plain] = [session(&plan), session(&plan)];
+    for session in [&mut mixed, &mut plain] {
+        let further = model::MediaLine::Further { index: 1, media: model::MediaType::Video };
+        session.set_line(further);
+    }
+    for number in (0..300).filter(|number| number % 50 != 20) {
+        let packet = video(number);
+        through_sockets(&mut plain, A, &packet);
+        let fast = mixed.fast_forward(LegSide::A, packet.arrival).is_some();
+        assert!(fast || number == 0);
+        if fast && number / 3 % 2 == 1 {
+            mixed.forwarded(LegSide::A, &packet);
+        } else {
+            through_sockets(&mut mixed, A, &packet);
+        }
+        if number % 60 == 5 {
+            let repair = ForwardedPacket { payload_type: 97, ssrc: 8, sequence: 9, ..packet };
+            mixed.forwarded(LegSide::A, &repair);
+            through_sockets(&mut plain, A, &repair);
+        }
+    }
+    let end = millis(4_000);
+    let [one, other] =
+        [mixed, plain].map(|mut session| session.poll_report(end, ReportKind::Final));
+    assert_eq!(one, other);
+    assert_eq!((one[0].received.loss.lost, one[0].received.rtp_packets), (6, 299));
+    assert_eq!((one[0].mos, one[0].received.ssrc), (None, Some(7)));
+}
