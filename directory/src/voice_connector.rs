@@ -68,6 +68,8 @@ pub struct VoiceConnector {
     /// What its calls' legs are offered beside the formats of each other, so that audio can be
     /// transcoded where they have none in common; empty, the default, where it never is.
     pub transcoding: Arc<[TranscodableFormat]>,
+    /// Packets are made anew where its calls' legs ask for other durations of them (`a=ptime`).
+    pub repacketise: bool,
     /// The WAV file that the far end hears while the customer's side holds; `None` for none.
     pub hold_music: Option<Arc<str>>,
     /// Which lines of its calls are relayed beside the audio; by default all but further audio.
@@ -190,6 +192,7 @@ impl VoiceConnector {
             caller: CallerPolicy::default(),
             media_timeouts: MediaTimeouts { one: None, both: Some(Duration::from_secs(300)) },
             transcoding: Arc::default(),
+            repacketise: false,
             hold_music: None,
             lines: RelayedLines::default(),
         }

@@ -3,6 +3,8 @@
 import pytest
 
 from harness import places
+from harness.message import sdp
+from harness.sip import OutgoingCall
 from harness.tones import assert_hears
 from harness.waiting import wait_until
 
@@ -78,3 +80,29 @@ def test_clients_without_a_common_format_hear_each_other(stage, near, far, codec
     for quality in record["quality"]:
         assert quality["lost_packets"] == 0, quality
     wait_until(lambda: edge.metric("tandem_relay_transcoded_streams") == 0, 5, "the stream's end")
+
+
+def test_each_leg_gets_packets_of_the_duration_that_it_asks_for(stage):
+    """A carrier that wants 40 ms and sends 20 all the same, with a customer that wants 20."""
+    stage.configuration.connector["media"] = {"repacketise": True}
+    carrier = stage.carrier_peer()
+    edge = stage.start_edge()
+    caller = stage.peer(places.PBX)
+    near, far = stage.rtp(places.PBX, PBX_HERTZ), stage.rtp(places.CARRIER, CARRIER_HERTZ)
+    call = OutgoingCall(caller, edge, places.US_NUMBER, sdp(caller.ip, near.port))
+    invite = carrier.expect_request("INVITE")
+    answer = sdp(carrier.ip, far.port).replace(b"a=ptime:20", b"a=ptime:40")
+    carrier.reply(invite, 200, "OK", answer)
+    call.answered()
+    carrier.expect_request("ACK")
+    near.start(call.answer.media(), 100)
+    far.start(invite.media(), 100)
+    wait_until(lambda: len(far.received) == 50 and len(near.received) == 100, 10,
+               lambda: f"{len(far.received)} and {len(near.received)} packets")
+    assert {len(packet) for packet in far.received} == {12 + 320}
+    assert_hears(*far.heard(), PBX_HERTZ, CARRIER_HERTZ)
+    assert_hears(*near.heard(), CARRIER_HERTZ, PBX_HERTZ)
+    stage.hang_up(call, carrier)
+    record, = edge.wait_records(1)
+    edge.wait_idle()
+    assert [side["lost_packets"] for side in record["quality"]] == [0, 0]

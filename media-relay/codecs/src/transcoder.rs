@@ -13,8 +13,11 @@ const LONGEST_PACKET_MS: usize = 120;
 const LONGEST_CONCEALMENT_MS: usize = 60;
 /// A packet that is older than this is no late one: the sender began anew.
 const LATEST_MS: u32 = 1_000;
-/// Packet durations that every format has a frame for, in ms.
-const PACKET_MS: [u32; 4] = [10, 20, 40, 60];
+/// Packet durations that Opus has a frame for (RFC 6716 section 2.1.4), in ms.
+const OPUS_MS: [u32; 4] = [10, 20, 40, 60];
+/// What others can be cut into, and the longest packet, in ms.
+const STEP_MS: u32 = 10;
+const LONGEST_MADE_MS: u32 = 60;
 
 /// What the transcoder needs of a packet that came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,7 +57,8 @@ pub struct Outgoing {
     pub sequence: u16,
     /// See `sequence`.
     pub timestamp: u32,
-    /// Audio in a packet, in ms; rounded down to 10, 20, 40 or 60.
+    /// Audio in a packet, in ms; rounded down to a multiple of 10, at most 60; for Opus to 10, 20,
+    /// 40 or 60.
     pub packet_ms: u32,
 }
 
@@ -111,8 +115,7 @@ impl Transcoder {
     pub fn new(from: AudioFormat, to: AudioFormat, out: Outgoing) -> Option<Self> {
         let [read_at, write_at] = from.rates_with(to);
         let per_ms = |rate: u32| (rate / 1_000) as usize;
-        let packet_ms = PACKET_MS.into_iter().rev().find(|ms| *ms <= out.packet_ms);
-        let packet_ms = packet_ms.unwrap_or(PACKET_MS[0]);
+        let packet_ms = packet_ms(to, out.packet_ms);
         let room = 2 * LONGEST_PACKET_MS * per_ms(write_at);
         Some(Transcoder {
             decoder: AudioDecoder::new(from, read_at)?,
@@ -377,6 +380,15 @@ impl Transcoder {
     fn to_clock(&self, ticks: i32) -> i32 {
         let ticks = i64::from(ticks) * i64::from(self.to.clock_rate());
         (ticks / i64::from(self.from.clock_rate())) as i32
+    }
+}
+
+/// The duration of a packet of `format` when `asked` for, in ms.
+fn packet_ms(format: AudioFormat, asked: u32) -> u32 {
+    let longest = asked.clamp(STEP_MS, LONGEST_MADE_MS);
+    match format {
+        AudioFormat::Opus => OPUS_MS.into_iter().rev().find(|ms| *ms <= longest).unwrap_or(STEP_MS),
+        _ => longest / STEP_MS * STEP_MS,
     }
 }
 

@@ -3,9 +3,12 @@
 use crate::quality::PartyQuality;
 use crate::request::Request;
 use model::{Instant, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan, StreamKind};
-use sdp::{AudioStream, OriginState, SessionDescription, media_plan_leg};
+use sdp::{AudioStream, Making, OriginState, SessionDescription, media_plan_leg};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+
+/// Formats alone: the protocol has a flag of its own for packets.
+const MAKING: Making = Making { formats: true, packets: false };
 
 /// One stream: leg A made its first offer, leg B is who that went to.
 #[derive(Debug)]
@@ -126,7 +129,7 @@ impl Dialogue {
         let blocked_events = self.parties.each_ref().map(|party| party.blocks_events);
         let described = self.parties.iter().all(|party| party.received.is_some());
         let transcoding = match self.transcodes && described && kind == StreamKind::Rtp {
-            true => sdp::transcoding(legs.each_ref()),
+            true => sdp::transcoding(legs.each_ref(), MAKING),
             false => [None, None],
         };
         let plan =

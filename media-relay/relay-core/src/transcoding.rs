@@ -253,11 +253,13 @@ impl RtpSession {
         LegSide::BOTH.into_iter().any(|from| self.stage_of(from).is_some())
     }
 
-    /// What is transcoded of leg `from` at present, and to what; `None` where its audio passes.
+    /// What is transcoded of leg `from` at present, and to what; `None` where its audio passes, or
+    /// only its packets are made anew.
     pub fn transcodes(&self, from: LegSide) -> Option<[Codec; 2]> {
         let stage = self.rare.as_ref()?.transcoding[from.index()].as_deref()?;
         let way = stage.ways.get(stage.active?)?;
-        Some([way.codec, stage.plan.to.codec])
+        let is_other = Some(way.format) != format_of(&stage.plan.to);
+        is_other.then_some([way.codec, stage.plan.to.codec])
     }
 
     /// The stages of a new plan, and how many were made so far. What goes on as it was keeps its

@@ -11,7 +11,7 @@ use model::{
     MediaId, MediaPlan, MediaTimeouts, Refusal, StreamKind, TranscodableFormat,
 };
 use sdp::{
-    AnchorOptions, AudioStream, Encryption, Limits, OriginState, Role, SdpError,
+    AnchorOptions, AudioStream, Encryption, Limits, Making, OriginState, Role, SdpError,
     SessionDescription, anchor_lines, extract_sdp, leg_security, media_plan_leg,
 };
 use sip_proto::{HeaderName, Message, Random};
@@ -150,6 +150,8 @@ pub(crate) struct CallMedia {
     /// The formats that we offer beside those of the other leg, because audio may be transcoded;
     /// empty where it may not.
     transcodes: Arc<[TranscodableFormat]>,
+    /// Packets are made anew where the legs want other durations of them.
+    repacketises: bool,
     /// Beside the main line; at most [`model::MAX_CALL_LINES`] less that one.
     lines: Vec<CallLine>,
 }
@@ -180,14 +182,16 @@ impl CallMedia {
             local: None,
             legs: origin_ids.map(leg),
             transcodes: Arc::default(),
+            repacketises: false,
             lines: Vec::new(),
         }
     }
 
     /// From now on audio may be transcoded where the legs have no format in common, and `formats` are
-    /// offered for that; with none it may not.
-    pub(crate) fn transcode(&mut self, formats: Arc<[TranscodableFormat]>) {
-        self.transcodes = formats;
+    /// offered for that; with none it may not. And packets are made anew, if `packets` says so, where
+    /// the legs want other durations of them.
+    pub(crate) fn transcode(&mut self, formats: Arc<[TranscodableFormat]>, packets: bool) {
+        (self.transcodes, self.repacketises) = (formats, packets);
     }
 
     /// What a plain call needs to go on after a restart: our address, and for each leg its policy and
@@ -212,8 +216,8 @@ impl CallMedia {
         let [a, b] = legs;
         let legs = [LegMedia::restored(a, fingerprint)?, LegMedia::restored(b, fingerprint)?];
         let (id, local) = (Some(id), Some(local));
-        let (transcodes, lines) = (Arc::default(), Vec::new());
-        Some(CallMedia { id, families, local, legs, transcodes, lines })
+        let (transcodes, repacketises, lines) = (Arc::default(), false, Vec::new());
+        Some(CallMedia { id, families, local, legs, transcodes, repacketises, lines })
     }
 
     pub(crate) fn id(&self) -> Option<MediaId> {
@@ -507,8 +511,9 @@ impl CallMedia {
         };
         // Before both legs have described themselves nobody knows what they will agree on.
         let described = self.legs.iter().all(|leg| leg.received.is_some());
-        let transcoding = match described && !fax && !self.transcodes.is_empty() {
-            true => sdp::transcoding(legs.each_ref()),
+        let making = Making { formats: !self.transcodes.is_empty(), packets: self.repacketises };
+        let transcoding = match described && !fax {
+            true => sdp::transcoding(legs.each_ref(), making),
             false => [None, None],
         };
         let plan = MediaPlan { kind, timeouts, dtmf, transcoding, ..MediaPlan::rtp(legs) };

@@ -57,4 +57,4 @@ pub use multipart::{extract_sdp, with_sdp};
 pub use plan::media_plan_leg;
 pub use profile::{Encryption, RtpProfile};
 pub use renew::renewed;
-pub use transcoding::{in_formats_of, transcoding, with_formats};
+pub use transcoding::{Making, in_formats_of, transcoding, with_formats};

@@ -116,20 +116,39 @@ pub fn in_formats_of<'a>(
     }))
 }
 
-/// What the relay does with audio from leg A and from leg B, so that each gets only formats that it
-/// has agreed to; `None` where all that may come passes.
-pub fn transcoding(legs: [&LegPlan; 2]) -> [Option<Box<Transcoding>>; 2] {
-    let [a, b] = legs;
-    [direction(a, b), direction(b, a)]
+/// What may be made of audio on its way from one leg to the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Making {
+    /// Other formats, where a leg has not agreed to what may come.
+    pub formats: bool,
+    /// Other packets, where the legs ask for different durations (`a=ptime`, `a=maxptime`) and the
+    /// format loses nothing by it: PCMU, PCMA and L16.
+    pub packets: bool,
 }
 
-fn direction(from: &LegPlan, to: &LegPlan) -> Option<Box<Transcoding>> {
+/// What the relay does with audio from leg A and from leg B, so that each gets only formats, and
+/// packets, that it has agreed to; `None` where all that may come passes.
+pub fn transcoding(legs: [&LegPlan; 2], making: Making) -> [Option<Box<Transcoding>>; 2] {
+    let [a, b] = legs;
+    [direction(a, b, making), direction(b, a, making)]
+}
+
+fn direction(from: &LegPlan, to: &LegPlan, making: Making) -> Option<Box<Transcoding>> {
     let first = to.codecs.iter().find(|mapping| is_transcodable(mapping))?;
-    let is_foreign = |mapping: &&CodecMapping| {
-        is_transcodable(mapping) && !to.codecs.iter().any(|other| is_same(mapping, other))
+    let is_foreign = |mapping: &CodecMapping| {
+        making.formats
+            && is_transcodable(mapping)
+            && !to.codecs.iter().any(|other| is_same(mapping, other))
     };
-    let foreign: Vec<CodecMapping> = from.codecs.iter().filter(is_foreign).cloned().collect();
-    (!foreign.is_empty()).then(|| Box::new(Transcoding { from: foreign, to: first.clone() }))
+    let is_repacketised = |mapping: &CodecMapping| {
+        making.packets
+            && matches!(mapping.codec, Codec::Pcmu | Codec::Pcma | Codec::L16)
+            && is_same(mapping, first)
+            && mapping.packet_duration != first.packet_duration
+    };
+    let is_made = |mapping: &&CodecMapping| is_foreign(mapping) || is_repacketised(mapping);
+    let made: Vec<CodecMapping> = from.codecs.iter().filter(is_made).cloned().collect();
+    (!made.is_empty()).then(|| Box::new(Transcoding { from: made, to: first.clone() }))
 }
 
 /// The offer's events with the clock of `audio`, else its first.

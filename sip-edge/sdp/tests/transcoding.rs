@@ -9,7 +9,9 @@ mod support;
 
 use model::{Codec, LegPlan, TranscodableFormat};
 use proptest::prelude::*;
-use sdp::{SessionDescription, in_formats_of, media_plan_leg, transcoding, with_formats};
+use sdp::{Making, SessionDescription, in_formats_of, media_plan_leg, transcoding, with_formats};
+
+const FORMATS: Making = Making { formats: true, packets: false };
 use support::{description, text};
 
 const USUAL: &[TranscodableFormat] = &TranscodableFormat::USUAL;
@@ -126,28 +128,51 @@ fn an_answer_that_cannot_be_transcoded_passes_as_it_is() {
 fn the_relay_is_told_what_each_leg_lacks() {
     let plan = |formats: &str, lines: &str| leg(&audio(formats, lines));
     let [a_to_b, b_to_a] =
-        transcoding([&plan("0 101", KEYS), &plan("111 101", &[OPUS, KEYS].concat())]);
+        transcoding([&plan("0 101", KEYS), &plan("111 101", &[OPUS, KEYS].concat())], FORMATS);
     let (a_to_b, b_to_a) = (a_to_b.unwrap(), b_to_a.unwrap());
     assert_eq!((a_to_b.from.len(), a_to_b.from[0].codec), (1, Codec::Pcmu));
     assert_eq!((a_to_b.to.codec, a_to_b.to.payload_type), (Codec::Opus, 111));
     assert_eq!((b_to_a.from[0].codec, b_to_a.to.codec), (Codec::Opus, Codec::Pcmu));
-    assert_eq!(transcoding([&plan("0 8", ""), &plan("8 0", "")]), [None, None]);
+    assert_eq!(transcoding([&plan("0 8", ""), &plan("8 0", "")], FORMATS), [None, None]);
     // B may send what A has not, though they have one in common.
-    let [a_to_b, b_to_a] = transcoding([&plan("0", ""), &plan("111 0", OPUS)]);
+    let [a_to_b, b_to_a] = transcoding([&plan("0", ""), &plan("111 0", OPUS)], FORMATS);
     assert_eq!(a_to_b, None);
     assert_eq!(
         (b_to_a.clone().unwrap().from[0].codec, b_to_a.unwrap().to.codec),
         (Codec::Opus, Codec::Pcmu)
     );
     // What nobody can read stays.
-    assert_eq!(transcoding([&plan("18", ""), &plan("18", "")]), [None, None]);
-    assert_eq!(transcoding([&plan("18", ""), &plan("0", "")]), [None, None]);
+    assert_eq!(transcoding([&plan("18", ""), &plan("18", "")], FORMATS), [None, None]);
+    assert_eq!(transcoding([&plan("18", ""), &plan("0", "")], FORMATS), [None, None]);
+}
+
+#[test]
+fn packets_are_made_anew_where_the_legs_want_other_durations() {
+    let packets = Making { formats: false, packets: true };
+    let made = |formats: &str, lines: [&str; 2]| {
+        let legs = lines.map(|lines| leg(&audio(formats, lines)));
+        transcoding(legs.each_ref(), packets).map(|made| {
+            made.map(|made| {
+                (made.from[0].codec, made.to.codec, made.to.packet_duration.as_millis())
+            })
+        })
+    };
+    let pcmu = |millis| Some((Codec::Pcmu, Codec::Pcmu, millis));
+    assert_eq!(made("0 8", ["a=ptime:30\n", "a=ptime:20\n"]), [pcmu(20), pcmu(30)]);
+    assert_eq!(made("0", ["", "a=maxptime:10\n"]), [pcmu(10), pcmu(20)]);
+    assert_eq!(made("0", ["a=ptime:20\n", ""]), [None, None]);
+    // Formats that would lose by it, and formats that differ.
+    assert_eq!(made("9", ["a=ptime:30\n", ""]), [None, None]);
+    let legs = [leg(&audio("0", "a=ptime:30\n")), leg(&audio("8", ""))];
+    assert_eq!(transcoding(legs.each_ref(), packets), [None, None]);
+    let legs = [leg(&audio("0", "a=ptime:30\n")), leg(&audio("0", ""))];
+    assert_eq!(transcoding(legs.each_ref(), FORMATS), [None, None]);
 }
 
 #[test]
 fn packets_are_as_long_as_the_leg_wants_them() {
     let millis = |lines: &str| {
-        let [a_to_b, _] = transcoding([&leg(&audio("0", "")), &leg(&audio("8", lines))]);
+        let [a_to_b, _] = transcoding([&leg(&audio("0", "")), &leg(&audio("8", lines))], FORMATS);
         a_to_b.unwrap().to.packet_duration.as_millis()
     };
     assert_eq!(millis(""), 20);
@@ -225,7 +250,7 @@ proptest! {
         prop_assert!(told.codecs.iter().any(|mapping| is_audio(mapping.codec)));
         let a = media_plan_leg(Some(&offer), Some(&told), None, None);
         let b = media_plan_leg(answer.audio_ref(), widened.audio_ref(), None, None);
-        let [a_to_b, b_to_a] = transcoding([&a, &b]);
+        let [a_to_b, b_to_a] = transcoding([&a, &b], FORMATS);
         for (from, to, stage) in [(&a, &b, a_to_b), (&b, &a, b_to_a)] {
             for mapping in from.codecs.iter().filter(|mapping| is_audio(mapping.codec)) {
                 let passes = to.codecs.iter().any(|other| {

@@ -102,6 +102,8 @@ pub(super) struct ConnectorMedia {
     pub(super) timeouts: MediaTimeouts,
     /// Whether audio is transcoded.
     pub(super) transcoding: Arc<[TranscodableFormat]>,
+    /// Whether packets get the duration that each leg asks for; default false.
+    pub(super) repacketise: bool,
     pub(super) hold_music: Option<Arc<str>>,
     /// What is relayed beside the audio.
     pub(super) lines: RelayedLines,
@@ -116,6 +118,7 @@ pub(super) fn read_of_connector(
         hold_music: hold_music::read_hold_music(&mut table, default),
         timeouts: read_timeouts(&mut table),
         transcoding: super::transcoding::read(&mut table),
+        repacketise: table.or("repacketise", false, value::boolean),
         lines: read_lines(&mut table),
     };
     table.finish();

@@ -39,7 +39,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
     let registration = super::registration::of_voice_connector(table.table("registration"));
     let logging = read_logging(table.table("logging"));
     let streaming = read_streaming(table.table("streaming"));
-    let ConnectorMedia { timeouts: media_timeouts, transcoding, hold_music, lines } =
+    let ConnectorMedia { timeouts: media_timeouts, transcoding, repacketise, hold_music, lines } =
         super::media::read_of_connector(table.table("media"), media.hold_music.as_ref());
 
     let redirects = super::redirects::read(&mut table);
@@ -89,6 +89,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
         dry_run,
         media_timeouts,
         transcoding,
+        repacketise,
         hold_music,
         lines,
         ..connector

@@ -55,7 +55,7 @@ fn packets_are_ours_and_in_sequence_over_both_wraps() {
 #[test]
 fn packet_durations_change() {
     for (each_ms, packet_ms, expected) in
-        [(10, 20, 3), (20, 60, 2), (60, 20, 18), (30, 20, 9), (20, 30, 6), (20, 7, 12)]
+        [(10, 20, 3), (20, 60, 2), (60, 20, 18), (30, 20, 9), (20, 30, 4), (20, 7, 12), (20, 90, 2)]
     {
         let mut transcoder = transcoder(AudioFormat::Pcmu, AudioFormat::Pcmu, packet_ms);
         let mut packets = Vec::new();
@@ -70,6 +70,14 @@ fn packet_durations_change() {
             assert_eq!(ticks, pair[0].3, "{each_ms} to {packet_ms}");
         }
     }
+}
+
+#[test]
+fn opus_has_no_frame_of_30_ms() {
+    let mut transcoder = transcoder(AudioFormat::Pcmu, AudioFormat::Opus, 30);
+    assert_eq!(transcoder.packet_ms(), 20);
+    transcoder.take(&packet(0, 0, &[0x55; 240]));
+    assert_eq!(polled(&mut transcoder).len(), 1);
 }
 
 #[test]

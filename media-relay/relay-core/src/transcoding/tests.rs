@@ -1,3 +1,5 @@
+mod repacketising;
+
 use crate::made::{LONGEST_MADE, MadePacket};
 use crate::{
     Decision, LearningPolicy, MediaSocket, NtpTime, PacketKind, REPORT_INTERVAL, RtcpStyle,

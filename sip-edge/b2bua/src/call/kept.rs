@@ -116,7 +116,7 @@ impl Call {
         // The relay has this plan; the next one is compared with it.
         let sources = LegSide::BOTH.map(|side| call.legs[side.index()].flow.remote.ip());
         let timeouts = call.media_timeouts();
-        call.media.transcode(connector.transcoding.clone());
+        call.media.transcode(connector.transcoding.clone(), connector.repacketise);
         let _ = call.media.apply(sources, timeouts);
         call.assume_playing(context);
         Some(call)

@@ -167,7 +167,7 @@ impl Call {
             encryption::of_caller(connector, carrier.map(|c| &**c), admission.emergency);
         let dtmf = carrier.map_or(connector.dtmf, |carrier| carrier.dtmf);
         media.start_leg(LegSide::A, encryption, dtmf);
-        media.transcode(connector.transcoding.clone());
+        media.transcode(connector.transcoding.clone(), connector.repacketise);
         let music = carrier.map_or(&connector.hold_music, |carrier| &carrier.hold_music);
         media.set_hold_music(LegSide::A, music.clone());
         Call {

@@ -102,6 +102,8 @@ fn a_voice_connector_says_whether_audio_is_transcoded() {
     assert!(formats("").is_empty());
     assert!(formats("transcode = \"off\"").is_empty());
     assert_eq!(formats("transcode = \"needed\""), ["PCMU", "PCMA", "G722", "opus"]);
+    let text = format!("{connector}[voice_connector.media]\nrepacketise = true");
+    assert!(accepts(&text).directory.voice_connectors().next().unwrap().repacketise);
     let named = "transcode = \"needed\"\ntranscode_formats = [\"pcmu\", \"L16/16000\", \"PCMU\"]";
     assert_eq!(formats(named), ["PCMU", "L16/16000"]);
     for (line, message) in [
