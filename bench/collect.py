@@ -20,7 +20,7 @@ def machine() -> dict:
         "processor": field("/proc/cpuinfo", "model name", ":"),
         "cores": os.cpu_count(),
         "memory": field("/proc/meminfo", "MemTotal", ":"),
-        "kernel": platform.release(),
+        "kernel": platform.release().split("-")[0],
         "system": field("/etc/os-release", "PRETTY_NAME", "="),
         "virtual": "hypervisor" in Path("/proc/cpuinfo").read_text(),
     }
