@@ -89,6 +89,8 @@ struct Heard {
     has_rtcp: bool,
     /// Keys that are converted were pressed or let go.
     has_keys: bool,
+    /// Something is made here for a leg, now or later.
+    has_made: bool,
 }
 
 impl Worker {
@@ -168,7 +170,9 @@ impl Worker {
         if heard.has_rtcp {
             self.schedule_reports(key);
         }
-        self.send_what_waits(key, heard.arrival);
+        if heard.has_made {
+            self.send_what_waits(key, heard.arrival);
+        }
         if heard.has_keys {
             self.serve_dtmf(key);
         }
@@ -243,7 +247,8 @@ impl Worker {
             stream.session.send_failed(to, kind, len);
         });
         let has_keys = stream.session.has_dtmf_news();
-        Some(Heard { received, arrival, has_control, has_rtcp, has_keys })
+        let has_made = stream.session.made_deadline().is_some();
+        Some(Heard { received, arrival, has_control, has_rtcp, has_keys, has_made })
     }
 
     /// Serves some commands; whether more wait.

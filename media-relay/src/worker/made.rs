@@ -58,9 +58,6 @@ impl Worker {
     /// Sends what packets that came have left waiting, and arms the timer for what is due later.
     pub(super) fn send_what_waits(&mut self, key: StreamKey, now: Instant) {
         let Some(stream) = self.streams.get_mut(key) else { return };
-        if stream.session.made_deadline().is_none() {
-            return;
-        }
         stream.send_made(&self.parts.counters, &mut self.made, now);
         if let Some(at) = stream.session.made_deadline()
             && at < stream.deadline
