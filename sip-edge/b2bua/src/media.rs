@@ -1,83 +1,25 @@
 //! The media of one call: what each leg described, what we wrote to it, and the relay's plan.
 
+mod body;
 mod lines;
+mod saved;
+mod writing;
+
+pub(crate) use body::{BodyFault, description_in, refuse_own_address};
 
 use crate::dtmf::{self, InfoBecomes};
-use crate::kept::{self, SavedMedia};
+use body::seen_under;
 use directory::Dtmf;
 use lines::{CallLine, LegLines};
 use model::{
     DtmfConversion, Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia, MediaCommand,
-    MediaId, MediaPlan, MediaTimeouts, Refusal, StreamKind, TranscodableFormat,
+    MediaId, MediaPlan, MediaTimeouts, StreamKind, TranscodableFormat,
 };
 use sdp::{
-    AnchorOptions, AudioStream, Encryption, Limits, Making, OriginState, Role, SdpError,
-    SessionDescription, anchor_lines, extract_sdp, leg_security, media_plan_leg,
+    AudioStream, Encryption, Limits, Making, OriginState, SessionDescription, media_plan_leg,
 };
-use sip_proto::{HeaderName, Message, Random};
-use std::borrow::Cow;
-use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
-
-/// Why a body is no description that we can work with, and the status that says so.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum BodyFault {
-    /// Not SDP at all: 415.
-    UnsupportedType,
-    /// SDP that cannot be read: 400.
-    Malformed,
-    /// SDP without anything that we relay, or to an address that we refuse: 488.
-    NotAcceptable,
-    /// SDP without encryption where it is required: 488.
-    Plain,
-}
-
-impl BodyFault {
-    pub(crate) fn status(self) -> u16 {
-        match self {
-            BodyFault::UnsupportedType => 415,
-            BodyFault::Malformed => 400,
-            BodyFault::NotAcceptable | BodyFault::Plain => 488,
-        }
-    }
-
-    /// Under which name it is counted, when it is a refusal by policy.
-    pub(crate) fn refusal(self) -> Option<Refusal> {
-        match self {
-            BodyFault::NotAcceptable => Some(Refusal::NotAcceptable),
-            BodyFault::Plain => Some(Refusal::PlainMedia),
-            BodyFault::UnsupportedType | BodyFault::Malformed => None,
-        }
-    }
-}
-
-impl From<SdpError> for BodyFault {
-    fn from(error: SdpError) -> Self {
-        match error {
-            SdpError::NoAudio | SdpError::NoCertificate | SdpError::UnsuitableAddress(_) => {
-                BodyFault::NotAcceptable
-            }
-            SdpError::Malformed(_) | SdpError::OverLimit { .. } => BodyFault::Malformed,
-        }
-    }
-}
-
-/// Reads the description that a message carries, if it carries a body.
-pub(crate) fn description_in(message: &Message) -> Result<Option<SessionDescription>, BodyFault> {
-    let body = message.body_bytes();
-    if body.is_empty() {
-        return Ok(None);
-    }
-    let content_type = message.header(HeaderName::ContentType).unwrap_or_default();
-    let Some(sdp) = extract_sdp(content_type, body) else {
-        let ignorable = crate::body::is_optional(message);
-        return if ignorable { Ok(None) } else { Err(BodyFault::UnsupportedType) };
-    };
-    // Which of several streams a leg has is for its policy to say; here any will do.
-    let description = SessionDescription::parse(sdp, &Limits::default())?;
-    Ok(Some(description.for_leg(Encryption::Optional)))
-}
 
 /// One leg's descriptions.
 #[derive(Clone)]
@@ -99,39 +41,6 @@ pub(crate) struct LegMedia {
 }
 
 impl LegMedia {
-    fn saved(&self) -> Option<SavedMedia> {
-        let is_plain = |plan: &LegPlan| plan.security == LegSecurity::Plain && plan.ice.is_none();
-        self.plan.as_ref().filter(|plan| is_plain(plan))?;
-        let text = |body: &[u8]| String::from_utf8(body.to_vec()).ok();
-        Some(SavedMedia {
-            encryption: kept::policy_code(self.origin.encryption())?,
-            sent: text(self.origin.last()?)?,
-            received: text(self.received_body.as_ref()?)?,
-            hold_music: self.hold_music.clone(),
-            has_listened: self.has_listened,
-            dtmf: kept::dtmf_code(self.dtmf),
-        })
-    }
-
-    fn restored(saved: &SavedMedia, fingerprint: Option<Fingerprint>) -> Option<Self> {
-        let encryption = kept::policy_of(saved.encryption)?;
-        let origin = OriginState::restored(saved.sent.as_bytes(), encryption, fingerprint)?;
-        let mut leg = LegMedia {
-            origin,
-            received: None,
-            received_body: None,
-            plan: None,
-            hold_music: saved.hold_music.clone(),
-            has_listened: saved.has_listened,
-            lines: LegLines::default(),
-            dtmf: kept::dtmf_of(saved.dtmf)?,
-        };
-        let received =
-            SessionDescription::parse(saved.received.as_bytes(), &Limits::default()).ok()?;
-        leg.note_received(&received.for_leg(Encryption::Optional));
-        Some(leg)
-    }
-
     fn note_received(&mut self, description: &SessionDescription) {
         let seen = seen_under(self.origin.encryption(), description);
         self.received = seen.audio();
@@ -192,32 +101,6 @@ impl CallMedia {
     /// the legs want other durations of them.
     pub(crate) fn transcode(&mut self, formats: Arc<[TranscodableFormat]>, packets: bool) {
         (self.transcodes, self.repacketises) = (formats, packets);
-    }
-
-    /// What a plain call needs to go on after a restart: our address, and for each leg its policy and
-    /// the last description either way. `None` while it has no ports, and of a call with keys, which
-    /// are not to lie on a disk, and of one with further lines.
-    pub(crate) fn saved(&self) -> Option<([LocalMedia; 2], [SavedMedia; 2])> {
-        let [a, b] = &self.legs;
-        if !self.lines.is_empty() {
-            return None;
-        }
-        Some((self.local?, [a.saved()?, b.saved()?]))
-    }
-
-    /// The media of a call that began before this process; `None` when it was not saved by us.
-    pub(crate) fn restored(
-        id: MediaId,
-        local: [LocalMedia; 2],
-        legs: [&SavedMedia; 2],
-        fingerprint: Option<Fingerprint>,
-    ) -> Option<Self> {
-        let families = local.map(|media| IpFamily::of(&media.rtp));
-        let [a, b] = legs;
-        let legs = [LegMedia::restored(a, fingerprint)?, LegMedia::restored(b, fingerprint)?];
-        let (id, local) = (Some(id), Some(local));
-        let (transcodes, repacketises, lines) = (Arc::default(), false, Vec::new());
-        Some(CallMedia { id, families, local, legs, transcodes, repacketises, lines })
     }
 
     pub(crate) fn id(&self) -> Option<MediaId> {
@@ -309,112 +192,6 @@ impl CallMedia {
     /// Whether the relay may send a leg media.
     pub(crate) fn wants_media(&self, leg: LegSide) -> bool {
         self.legs[leg.index()].plan.as_ref().is_some_and(|plan| plan.sends_to)
-    }
-
-    /// Refuses the audio that `leg` describes if its policy does: plain where SRTP is required, and
-    /// SRTP where there is to be none; and a handshake when we have no certificate for one.
-    pub(crate) fn check(
-        &self,
-        leg: LegSide,
-        description: &SessionDescription,
-    ) -> Result<(), BodyFault> {
-        let encryption = self.encryption(leg);
-        let origin = &self.legs[leg.index()].origin;
-        let handshake = description.audio_ref().is_some_and(|audio| audio.dtls.is_some());
-        if handshake && !origin.has_fingerprint() {
-            return Err(BodyFault::NotAcceptable);
-        }
-        let refused = description.audio_ref().is_some()
-            && seen_under(encryption, description).audio_ref().is_none();
-        match (refused, encryption) {
-            (false, _) => Ok(()),
-            (true, Encryption::Required | Encryption::Dtls) => Err(BodyFault::Plain),
-            (true, _) => Err(BodyFault::NotAcceptable),
-        }
-    }
-
-    /// Writes towards `target` what the other leg offered. `random` gives new keys.
-    pub(crate) fn write_offer(
-        &mut self,
-        random: &mut dyn Random,
-        target: LegSide,
-        offer: &SessionDescription,
-    ) -> Result<Vec<u8>, BodyFault> {
-        self.check(target.other(), offer)?;
-        let offer = seen_under(self.encryption(target.other()), offer);
-        let last = self.legs[target.index()].origin.last_audio();
-        let widened = sdp::with_formats(&offer, &self.transcodes, last);
-        let told = dtmf::offer_for(self.dtmf(target), self.dtmf(target.other()), last, widened);
-        let changed = match told {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(changed) => Some(changed),
-        };
-        self.write(random, target, changed.as_ref().unwrap_or(&offer), Role::Offer)
-    }
-
-    /// Writes towards `target`, which made `offer`, what the other leg answered. An answer whose
-    /// keys do not fit our offer is refused: its media could not be read.
-    pub(crate) fn write_answer(
-        &mut self,
-        random: &mut dyn Random,
-        target: LegSide,
-        offer: &SessionDescription,
-        answer: &SessionDescription,
-    ) -> Result<Vec<u8>, BodyFault> {
-        self.check(target.other(), answer)?;
-        let offer = seen_under(self.encryption(target), offer);
-        let answer = seen_under(self.encryption(target.other()), answer);
-        let ours = self.legs[target.other().index()].origin.last_audio();
-        let at = match (ours, answer.audio_ref()) {
-            (Some(ours), Some(answer)) => {
-                leg_security(Some(answer), Some(ours)).ok_or(BodyFault::NotAcceptable)?;
-                Some(ours.index)
-            }
-            (Some(ours), None) => Some(ours.index),
-            // It answers in the place of another leg, which has not been asked yet.
-            (None, answer) => answer.map(|answer| answer.index),
-        };
-        let narrowed = match self.transcodes.is_empty() {
-            true => Cow::Borrowed(&*answer),
-            false => sdp::in_formats_of(&answer, &offer),
-        };
-        let [told, heard] = [target, target.other()].map(|leg| self.dtmf(leg));
-        let answer = dtmf::answer_for(told, heard, &offer, narrowed);
-        self.write(random, target, &answer, Role::Answer { to: &offer, at })
-    }
-
-    fn write(
-        &mut self,
-        random: &mut dyn Random,
-        target: LegSide,
-        received: &SessionDescription,
-        role: Role<'_>,
-    ) -> Result<Vec<u8>, BodyFault> {
-        let further = self.further_lines(target, received, role);
-        let local = self.local.as_ref().ok_or(BodyFault::NotAcceptable)?;
-        let holder = &self.legs[target.other().index()];
-        let with_music = (holder.has_listened && holder.hold_music.is_some())
-            .then(|| received.clone().sending_on_hold());
-        let received = with_music.as_ref().unwrap_or(received);
-        let leg = &mut self.legs[target.index()];
-        let options = AnchorOptions::default();
-        let mut draw = || random.next_u64();
-        let local = &local[target.index()];
-        let origin = &mut leg.origin;
-        Ok(anchor_lines(received, local, &further, origin, role, &options, &mut draw)?)
-    }
-
-    /// What `leg` last described, as the offer to another far end that last got `previous`.
-    pub(crate) fn renewed(
-        &self,
-        leg: LegSide,
-        previous: Option<&[u8]>,
-    ) -> Result<SessionDescription, BodyFault> {
-        let limits = Limits::default();
-        let body = self.legs[leg.index()].received_body.as_ref().ok_or(BodyFault::NotAcceptable)?;
-        let described = SessionDescription::parse(body, &limits)?;
-        let previous = previous.and_then(|sent| SessionDescription::parse(sent, &limits).ok());
-        Ok(sdp::renewed(&described, previous.as_ref())?.for_leg(Encryption::Optional))
     }
 
     /// Exchanges one leg's descriptions with another call's. What the relay was told of either is
@@ -521,52 +298,5 @@ impl CallMedia {
     }
 }
 
-/// A description with the stream that a leg under `encryption` has. One without keys is the same
-/// under every policy that does not require them.
-fn seen_under(
-    encryption: Encryption,
-    description: &SessionDescription,
-) -> Cow<'_, SessionDescription> {
-    let has_keys = description.audio_ref().is_some_and(AudioStream::has_keys);
-    if !has_keys && !matches!(encryption, Encryption::Required | Encryption::Dtls) {
-        return Cow::Borrowed(description);
-    }
-    Cow::Owned(description.clone().for_leg(encryption))
-}
-
-/// Refuses a description whose media would come straight back to a port that our relay has open.
-pub(crate) fn refuse_own_address(
-    description: &SessionDescription,
-    own: &HashSet<SocketAddr>,
-) -> Result<(), BodyFault> {
-    let remote = description.audio_ref().and_then(|audio| audio.remote_rtp);
-    match remote {
-        Some(remote) if own.contains(&remote) => Err(BodyFault::NotAcceptable),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn description(text: &str) -> SessionDescription {
-        SessionDescription::parse(text.as_bytes(), &Limits::default()).expect("valid SDP")
-    }
-
-    #[test]
-    fn a_description_repeated_with_other_line_ends_is_unchanged() {
-        let text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
-                    m=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n";
-        let mut media = CallMedia::new([1, 2], None);
-        assert!(!media.is_unchanged(LegSide::A, &description(text)), "nothing came before");
-        media.note_received(LegSide::A, &description(text));
-        assert!(media.is_unchanged(LegSide::A, &description(text)));
-        assert!(media.is_unchanged(LegSide::A, &description(&text.replace("\r\n", "\n"))));
-        assert!(
-            !media.is_unchanged(LegSide::A, &description(&text.replace("sendrecv", "sendonly")))
-        );
-        assert!(!media.is_unchanged(LegSide::A, &description(&text.replace("- 1 1", "- 1 2"))));
-        assert!(!media.is_unchanged(LegSide::B, &description(text)), "the other leg's");
-    }
-}
+mod tests;

@@ -1,7 +1,8 @@
 //! The lines of a call beside its main one. Each is a stream of its own at the relay, asked for when
 //! a leg offers it and released when the legs have agreed without it.
 
-use super::{CallMedia, LegMedia, seen_under};
+use super::body::seen_under;
+use super::{CallMedia, LegMedia};
 use model::{
     LegPlan, LegSecurity, LegSide, LocalMedia, MAX_CALL_LINES, MediaCommand, MediaId, MediaLine,
     MediaPlan, MediaType, RelayedLines, StreamKind,
