@@ -70,6 +70,9 @@ pub struct VoiceConnector {
     pub transcoding: Arc<[TranscodableFormat]>,
     /// Packets are made anew where its calls' legs ask for other durations of them (`a=ptime`).
     pub repacketise: bool,
+    /// Comfort noise (RFC 3389) takes the place of silence towards legs that agreed to it, where their
+    /// audio is made anew.
+    pub sends_comfort_noise: bool,
     /// The WAV file that the far end hears while the customer's side holds; `None` for none.
     pub hold_music: Option<Arc<str>>,
     /// Which lines of its calls are relayed beside the audio; by default all but further audio.
@@ -193,6 +196,7 @@ impl VoiceConnector {
             media_timeouts: MediaTimeouts { one: None, both: Some(Duration::from_secs(300)) },
             transcoding: Arc::default(),
             repacketise: false,
+            sends_comfort_noise: false,
             hold_music: None,
             lines: RelayedLines::default(),
         }

@@ -45,5 +45,5 @@ pub use refusal::Refusal;
 pub use registration::{RegistrationEvent, RegistrationNews};
 pub use srtp::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};
 pub use time::{Instant, UnixTime};
-pub use transcoding::{TranscodableFormat, Transcoding};
+pub use transcoding::{ComfortNoise, TranscodableFormat, Transcoding};
 pub use transport::{ConnectionId, Flow, PeerIdentity, TransportProtocol};

@@ -78,6 +78,17 @@ pub struct Transcoding {
     pub from: Vec<CodecMapping>,
     /// What the other leg gets instead, in packets of its `packet_duration`.
     pub to: CodecMapping,
+    /// Comfort noise that the other leg takes beside that; `None` where it gets audible noise.
+    pub comfort_noise: Option<ComfortNoise>,
+}
+
+/// Comfort noise towards a leg (RFC 3389).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ComfortNoise {
+    /// Its payload type, with the clock of the audio.
+    pub payload_type: u8,
+    /// Silence that is found in the audio becomes such noise too, not only what comes as such.
+    pub in_place_of_silence: bool,
 }
 
 #[cfg(test)]

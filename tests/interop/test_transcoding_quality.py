@@ -75,3 +75,53 @@ def test_transcoded_speech_sounds_as_good_as_its_formats_allow(stage, one, other
         worst = min(worst, mos)
     print("\n".join(scores))
     assert worst >= 4.0, scores
+
+
+def test_silence_becomes_comfort_noise_and_no_speech_is_cut(stage):
+    """PCMU to PCMA, both with comfort noise: a quarter of the packets are saved, and none that speech is in."""
+    near_form, far_form = speech.FORMATS["PCMU"], speech.FORMATS["PCMA"]
+    stage.configuration.connector["media"] = {"transcode": "needed", "comfort_noise": "send"}
+    gateway = stage.carrier_peer()
+    edge = stage.start_edge()
+    caller = stage.peer(places.PBX)
+    near, far = stage.rtp(places.PBX, 440), stage.rtp(places.CARRIER, 440)
+
+    def with_noise(endpoint, form):
+        return sdp(endpoint.ip, endpoint.port,
+                   payloads=((form.payload_type, form.rtpmap), (13, "CN/8000")))
+
+    call = OutgoingCall(caller, edge, places.US_NUMBER, with_noise(near, near_form))
+    invite = gateway.expect_request("INVITE")
+    gateway.reply(invite, 200, "OK", with_noise(far, far_form))
+    call.answered()
+    assert b"m=audio" in call.answer.body and b" 0 13\r\n" in call.answer.body
+    gateway.expect(lambda m: m.status is None and m.method == "ACK")
+
+    samples, rate = speech.spoken(before=2.5, pause=1.0)
+    payloads = speech.coded(samples, rate, near_form)
+    speaker = speech.Speaker(near, call.answer.media(), near_form, payloads)
+    speaker.start()
+    speaker.join()
+    stage.hang_up(call, gateway)
+    edge.wait_idle()
+
+    packets = [(struct.unpack("!I", packet[4:8])[0], packet[1] & 0x7F, packet[12:], packet[1] >> 7)
+               for packet in list(far.received)]
+    audio = [packet for packet in packets if packet[1] == far_form.payload_type]
+    noise = [packet for packet in packets if packet[1] == 13]
+    assert len(audio) + len(noise) == len(packets) and len(noise) >= 5, "comfort noise"
+    assert len(audio) < 0.75 * len(payloads), f"{len(audio)} of {len(payloads)} packets"
+    begin = packets[0][0]
+    sent = {((stamp - begin) & 0xFFFFFFFF) // 160 for stamp, _, _, _ in audio}
+    # Louder than the room by 10 dB.
+    heard, frame = speech.resampled(samples, rate, 8_000).astype(float), 160
+    spoken = {at for at in range(len(payloads))
+              if (heard[at * frame:(at + 1) * frame] ** 2).mean() > 190 ** 2}
+    assert len(spoken) > 100 and not spoken - sent, sorted(spoken - sent)
+    spurts = [at for at in sorted(sent) if at - 1 not in sent]
+    marked = [((stamp - begin) & 0xFFFFFFFF) // 160 for stamp, _, _, marker in audio if marker]
+    assert len(spurts) > 3 and marked == spurts, "each talk spurt begins with a marker"
+    mos = speech.score((samples, rate), speech.with_noise([each[:3] for each in packets], far_form, 13), False)
+    print(f"PESQ narrowband {mos:.2f}, {len(audio)} of {len(payloads)} packets, {len(noise)} of noise")
+    # The noise is as loud as the room's, and another.
+    assert mos >= 3.9

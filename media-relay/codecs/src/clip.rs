@@ -1,15 +1,9 @@
 //! A recording in one format, packet by packet, ready to be sent as often as somebody is to hear it.
 
-use crate::format::{AudioEncoder, AudioFormat, Encoder};
+use crate::format::{AudioEncoder, AudioFormat, Encoder, LONGEST_PAYLOAD};
 use crate::recording::Recording;
 use crate::resample::Resampler;
 use std::time::Duration;
-
-/// Packet durations that a clip may have, in ms, the longest first. Opus has none of 30 ms.
-const PACKET_MS: [u32; 5] = [60, 40, 30, 20, 10];
-const DEFAULT_PACKET_MS: u32 = 20;
-/// Octets of the longest payload: with all headers it fits a path of 1,500 octets.
-pub const LONGEST_PAYLOAD: usize = 1_400;
 
 /// The payloads of a recording. Read only: all calls share one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,11 +16,11 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// Encodes `recording` in packets of `packet_ms`, which [`Clip::packet_ms_for`] gives. The last
+    /// Encodes `recording` in packets of `packet_ms`, which [`AudioFormat::packet_ms`] gives. The last
     /// packet ends in silence. `None` when the format has no packets of that duration, or the
     /// recording no samples.
     pub fn encode(recording: &Recording, format: AudioFormat, packet_ms: u32) -> Option<Self> {
-        if Self::packet_ms_for(format, packet_ms) != packet_ms {
+        if format.packet_ms(packet_ms) != packet_ms {
             return None;
         }
         let from = recording.sample_rate();
@@ -54,19 +48,6 @@ impl Clip {
             return None;
         }
         Some(Clip { format, packet_ms, octets: octets.into(), ends: ends.into() })
-    }
-
-    /// The packet duration for a leg that asks for `wanted` ms: that, where the format has such
-    /// packets, else 20 ms; 10 ms where longer ones would be longer than [`LONGEST_PAYLOAD`].
-    pub fn packet_ms_for(format: AudioFormat, wanted: u32) -> u32 {
-        let exists = |ms: u32| PACKET_MS.contains(&ms) && (ms != 30 || format != AudioFormat::Opus);
-        let wanted = if exists(wanted) { wanted } else { DEFAULT_PACKET_MS };
-        let octets = match format {
-            AudioFormat::L16 { sample_rate } => sample_rate / 1_000 * 2,
-            _ => 8,
-        };
-        let fits = |ms: &u32| *ms <= wanted && (ms * octets) as usize <= LONGEST_PAYLOAD;
-        PACKET_MS.into_iter().filter(|ms| exists(*ms)).find(fits).unwrap_or(DEFAULT_PACKET_MS)
     }
 
     /// Its format.

@@ -1,7 +1,7 @@
 //! Comfort noise (RFC 3389): what a sender that falls silent says of the noise around it.
 
 /// Reflection coefficients that are used; more are ignored, as RFC 3389 section 3 lets a receiver.
-const MAX_ORDER: usize = 10;
+pub(crate) const MAX_ORDER: usize = 10;
 /// The quietest level, in -dBov.
 const QUIETEST: u8 = 127;
 /// Seeds the noise. Any but 0; the noise need not be unpredictable.
@@ -48,6 +48,11 @@ impl ComfortNoise {
         }
         // The filter raises the power by the inverse of this product.
         self.excitation = power * gain.max(0.0).sqrt();
+    }
+
+    /// A reflection coefficient, between -1 and 1, as a payload says it (RFC 3389 section 3.2).
+    pub(crate) fn quantised(reflection: f32) -> u8 {
+        ((reflection * 32_768.0 / 258.0).round() + 127.0).clamp(0.0, 254.0) as u8
     }
 
     /// Fills `out` with noise.

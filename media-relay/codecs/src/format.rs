@@ -7,6 +7,13 @@ use crate::pcm;
 use model::Codec;
 use rtp_proto::codecs::g711;
 
+/// Octets of the longest payload that is made: with all headers it fits a path of 1,500 octets.
+pub const LONGEST_PAYLOAD: usize = 1_400;
+/// Durations of packets that are made, in ms, the longest first.
+const PACKET_MS: [u32; 6] = [60, 50, 40, 30, 20, 10];
+/// Those that Opus has a frame for (RFC 6716 section 2.1.4).
+const OPUS_MS: [u32; 4] = [60, 40, 20, 10];
+
 /// Turns payloads into samples. No implementation allocates while it decodes.
 pub trait Decoder {
     /// Samples in a second of what is written.
@@ -84,6 +91,21 @@ impl AudioFormat {
         }
     }
 
+    /// The duration of packets that are made for who asks for `asked` ms, in ms: the longest that is
+    /// not longer, has a frame in the format and a payload within [`LONGEST_PAYLOAD`]; else 10.
+    pub fn packet_ms(self, asked: u32) -> u32 {
+        let durations = match self {
+            AudioFormat::Opus => OPUS_MS.as_slice(),
+            _ => PACKET_MS.as_slice(),
+        };
+        let octets_in_ms = match self {
+            AudioFormat::L16 { sample_rate } => sample_rate / 1_000 * 2,
+            _ => 8,
+        };
+        let fits = |ms: &u32| *ms <= asked && (ms * octets_in_ms) as usize <= LONGEST_PAYLOAD;
+        durations.iter().copied().find(fits).unwrap_or(10)
+    }
+
     /// The sample rates to decode and to encode at, between this format and `other`, so that as
     /// little as possible is resampled: Opus takes the other's, but is read at 16,000 or more. Its decoder
     /// folds what is above 4,000 Hz into what it writes at 8,000.
@@ -111,6 +133,8 @@ pub enum AudioDecoder {
     L16(u32),
     /// Opus.
     Opus(Box<OpusReader>),
+    /// G.722 as it is: each octet a sample of 8,000 a second, for packets of another duration.
+    Octets,
 }
 
 impl AudioDecoder {
@@ -134,7 +158,8 @@ impl AudioDecoder {
             AudioDecoder::Pcmu
             | AudioDecoder::Pcma
             | AudioDecoder::G722(_)
-            | AudioDecoder::L16(_) => false,
+            | AudioDecoder::L16(_)
+            | AudioDecoder::Octets => false,
         }
     }
 }
@@ -142,7 +167,7 @@ impl AudioDecoder {
 impl Decoder for AudioDecoder {
     fn sample_rate(&self) -> u32 {
         match self {
-            AudioDecoder::Pcmu | AudioDecoder::Pcma => 8_000,
+            AudioDecoder::Pcmu | AudioDecoder::Pcma | AudioDecoder::Octets => 8_000,
             AudioDecoder::G722(_) => g722::SAMPLE_RATE,
             AudioDecoder::L16(sample_rate) => *sample_rate,
             AudioDecoder::Opus(opus) => opus.sample_rate(),
@@ -156,6 +181,7 @@ impl Decoder for AudioDecoder {
             AudioDecoder::G722(g722) => g722.decode(payload, out),
             AudioDecoder::L16(_) => pcm::read_l16(payload, out),
             AudioDecoder::Opus(opus) => opus.decode(payload, out),
+            AudioDecoder::Octets => pcm::expand(payload, out, i16::from),
         }
     }
 }
@@ -173,6 +199,8 @@ pub enum AudioEncoder {
     L16(u32),
     /// Opus.
     Opus(Box<OpusWriter>),
+    /// What [`AudioDecoder::Octets`] read.
+    Octets,
 }
 
 impl AudioEncoder {
@@ -192,7 +220,7 @@ impl AudioEncoder {
 impl Encoder for AudioEncoder {
     fn sample_rate(&self) -> u32 {
         match self {
-            AudioEncoder::Pcmu | AudioEncoder::Pcma => 8_000,
+            AudioEncoder::Pcmu | AudioEncoder::Pcma | AudioEncoder::Octets => 8_000,
             AudioEncoder::G722(_) => g722::SAMPLE_RATE,
             AudioEncoder::L16(sample_rate) => *sample_rate,
             AudioEncoder::Opus(opus) => opus.sample_rate(),
@@ -206,6 +234,7 @@ impl Encoder for AudioEncoder {
             AudioEncoder::G722(g722) => g722.encode(samples, out),
             AudioEncoder::L16(_) => pcm::write_l16(samples, out),
             AudioEncoder::Opus(opus) => opus.encode(samples, out),
+            AudioEncoder::Octets => pcm::compress(samples, out, |sample| sample as u8),
         }
     }
 }

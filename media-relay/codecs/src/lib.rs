@@ -22,13 +22,14 @@ mod pcm;
 mod recording;
 mod resample;
 mod ringback;
+mod silence;
 mod transcoder;
 
-pub use clip::{Clip, LONGEST_PAYLOAD};
+pub use clip::Clip;
 pub use comfort_noise::ComfortNoise;
 pub use concealment::Concealment;
 pub use error::{DecodeError, EncodeError};
-pub use format::{AudioDecoder, AudioEncoder, AudioFormat, Decoder, Encoder};
+pub use format::{AudioDecoder, AudioEncoder, AudioFormat, Decoder, Encoder, LONGEST_PAYLOAD};
 pub use recording::{LONGEST_FILE, LONGEST_RECORDING_SECONDS, Recording, RecordingError};
 pub use resample::Resampler;
 pub use transcoder::{Outgoing, Received, Taken, Transcoder};

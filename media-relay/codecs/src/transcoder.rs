@@ -1,10 +1,14 @@
 //! The way of one direction's audio from a format to another: packets in, packets out.
 
+mod quiet;
+
 use crate::comfort_noise::ComfortNoise;
 use crate::concealment::Concealment;
 use crate::error::DecodeError;
 use crate::format::{AudioDecoder, AudioEncoder, AudioFormat, Decoder, Encoder};
 use crate::resample::Resampler;
+use crate::silence::Heard;
+use quiet::Quiet;
 use rtp_proto::{RtpHeader, TelephoneEvent};
 
 /// The most audio that one packet may hold, and the most that a format's silence may ask for.
@@ -13,12 +17,6 @@ const LONGEST_PACKET_MS: usize = 120;
 const LONGEST_CONCEALMENT_MS: usize = 60;
 /// A packet that is older than this is no late one: the sender began anew.
 const LATEST_MS: u32 = 1_000;
-/// Packet durations that Opus has a frame for (RFC 6716 section 2.1.4), in ms.
-const OPUS_MS: [u32; 4] = [10, 20, 40, 60];
-/// What others can be cut into, and the longest packet, in ms.
-const STEP_MS: u32 = 10;
-const LONGEST_MADE_MS: u32 = 60;
-
 /// What the transcoder needs of a packet that came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Received<'a> {
@@ -57,8 +55,7 @@ pub struct Outgoing {
     pub sequence: u16,
     /// See `sequence`.
     pub timestamp: u32,
-    /// Audio in a packet, in ms; rounded down to a multiple of 10, at most 60; for Opus to 10, 20,
-    /// 40 or 60.
+    /// Audio in a packet, in ms; [`AudioFormat::packet_ms`] is what it becomes.
     pub packet_ms: u32,
 }
 
@@ -91,6 +88,7 @@ pub struct Transcoder {
     out: Outgoing,
     marker: bool,
     event: Option<EventClock>,
+    quiet: Option<Quiet>,
 }
 
 /// Where the sender stands.
@@ -113,13 +111,19 @@ impl Transcoder {
     /// From one format to another, or to the same with another packet duration. `None` when no
     /// whole factor lies between their sample rates.
     pub fn new(from: AudioFormat, to: AudioFormat, out: Outgoing) -> Option<Self> {
-        let [read_at, write_at] = from.rates_with(to);
+        // G.722 would be coded a second time for other packets, and loses by it.
+        let passes_octets = (from, to) == (AudioFormat::G722, AudioFormat::G722);
+        let [read_at, write_at] = if passes_octets { [8_000; 2] } else { from.rates_with(to) };
+        let (decoder, encoder) = match passes_octets {
+            true => (AudioDecoder::Octets, AudioEncoder::Octets),
+            false => (AudioDecoder::new(from, read_at)?, AudioEncoder::new(to, write_at)?),
+        };
         let per_ms = |rate: u32| (rate / 1_000) as usize;
-        let packet_ms = packet_ms(to, out.packet_ms);
+        let packet_ms = to.packet_ms(out.packet_ms);
         let room = 2 * LONGEST_PACKET_MS * per_ms(write_at);
         Some(Transcoder {
-            decoder: AudioDecoder::new(from, read_at)?,
-            encoder: AudioEncoder::new(to, write_at)?,
+            decoder,
+            encoder,
             resampler: Resampler::new(read_at, write_at)?,
             concealment: Concealment::new(read_at),
             noise: ComfortNoise::default(),
@@ -134,14 +138,21 @@ impl Transcoder {
             out: Outgoing { packet_ms, ..out },
             marker: true,
             event: None,
+            quiet: None,
         })
     }
 
     /// Takes a packet of the first format. What was lost before it is made up, up to 60 ms of it.
     pub fn take(&mut self, packet: &Received<'_>) -> Taken {
+        let paused = self.quiet.as_mut().is_some_and(|quiet| std::mem::take(&mut quiet.paused));
         let decoded = match self.place(packet) {
             Place::TooLate => return Taken::TooLate,
             Place::Next => self.decode(packet.payload, 0),
+            // What was lost among descriptions of noise was not speech.
+            Place::Lost(ticks) if paused => {
+                self.jump(ticks);
+                self.decode(packet.payload, 0)
+            }
             Place::Lost(ticks) => self.decode(packet.payload, ticks),
             Place::Jump(ticks) => {
                 self.jump(ticks);
@@ -168,16 +179,6 @@ impl Transcoder {
         Taken::Audio { concealed_ms }
     }
 
-    /// Takes a comfort noise packet (RFC 3389): the sender falls silent over noise like this. A
-    /// packet of such noise waits then, and [`Transcoder::fill_silence`] makes more.
-    pub fn take_comfort_noise(&mut self, packet: &Received<'_>) {
-        self.noise.describe(packet.payload);
-        self.is_silent = true;
-        // Where speech goes on says nothing: the noise is ours.
-        self.source = None;
-        self.fill_silence();
-    }
-
     /// Makes a packet of noise while the sender is silent, for formats without comfort noise; to be
     /// called once in each packet duration. Whether it is silent.
     pub fn fill_silence(&mut self) -> bool {
@@ -194,8 +195,8 @@ impl Transcoder {
 
     /// Whether [`Transcoder::poll_packet`] has a packet.
     #[inline]
-    pub const fn is_ready(&self) -> bool {
-        self.waiting >= self.frame
+    pub fn is_ready(&self) -> bool {
+        self.waiting >= self.frame || self.quiet.as_ref().is_some_and(|quiet| quiet.told.is_some())
     }
 
     /// Whether the sender said that it is silent, and nothing came since.
@@ -212,27 +213,56 @@ impl Transcoder {
     pub fn begin_again(&mut self) {
         (self.source, self.is_silent, self.waiting, self.event) = (None, false, 0, None);
         self.marker = true;
+        if let Some(quiet) = &mut self.quiet {
+            (quiet.told, quiet.paused) = (None, false);
+            if let Some(detector) = &mut quiet.detector {
+                detector.begin_again();
+            }
+        }
     }
 
     /// Writes the next packet, with its RTP header, to the beginning of `out`; its octets, `None`
-    /// while there is not enough audio for one. A packet that `out` is too short for is lost: 60 ms
-    /// of the widest format, L16 at 48,000 Hz, take 5,772 octets.
+    /// while there is not enough audio for one. A packet that `out` is too short for is lost: none
+    /// has more than [`crate::LONGEST_PAYLOAD`] octets of payload.
     pub fn poll_packet(&mut self, out: &mut [u8]) -> Option<usize> {
-        if self.waiting < self.frame {
-            return None;
+        while self.is_ready() {
+            if let Some(written) = self.next_packet(out) {
+                return Some(written);
+            }
         }
-        let payload = out.get_mut(RtpHeader::BYTES..)?;
-        let samples = self.queue.get(..self.frame)?;
-        let encoded = self.encoder.encode(samples, payload);
-        self.queue.copy_within(self.frame..self.waiting, 0);
-        self.waiting -= self.frame;
+        None
+    }
+
+    /// Takes one packet from what waits; `None` when nothing goes out for it.
+    fn next_packet(&mut self, out: &mut [u8]) -> Option<usize> {
+        if let Some(told) = self.quiet.as_mut().and_then(|quiet| quiet.told.take()) {
+            return self.write_noise(told, self.out.timestamp, out);
+        }
         let timestamp = self.out.timestamp;
         let ticks = self.out.packet_ms * (self.to.clock_rate() / 1_000);
+        let samples = self.queue.get(..self.frame)?;
+        let detector = self.quiet.as_mut().and_then(|quiet| quiet.detector.as_deref_mut());
+        let heard = detector.map_or(Heard::Speech, |detector| detector.judge(samples));
+        let encoded = match heard {
+            Heard::Speech => {
+                let payload = out.get_mut(RtpHeader::BYTES..).unwrap_or_default();
+                self.encoder.encode(samples, payload).ok()
+            }
+            Heard::Noise | Heard::NewNoise => None,
+        };
+        self.queue.copy_within(self.frame..self.waiting, 0);
+        self.waiting -= self.frame;
         self.out.timestamp = timestamp.wrapping_add(ticks);
-        let octets = encoded.ok()?;
-        let marker = std::mem::take(&mut self.marker);
-        self.write_header(self.out.payload_type, marker, timestamp, out)?;
-        Some(RtpHeader::BYTES + octets)
+        if heard == Heard::Speech {
+            let octets = encoded?;
+            let marker = std::mem::take(&mut self.marker);
+            self.write_header(self.out.payload_type, marker, timestamp, out)?;
+            return Some(RtpHeader::BYTES + octets);
+        }
+        // The next talk spurt begins with it (RFC 3551 section 4.1).
+        self.marker = true;
+        let described = (heard == Heard::NewNoise).then(|| self.describe())??;
+        self.write_noise(described, timestamp, out)
     }
 
     /// Passes a telephone-event packet (RFC 4733) among the audio: its timestamp and duration in
@@ -324,13 +354,19 @@ impl Transcoder {
     /// samples, and the ms that were made up.
     fn decode(&mut self, payload: &[u8], lost: u32) -> Result<(usize, u32), DecodeError> {
         let lost_ms = lost / (self.from.clock_rate() / 1_000);
-        let concealed_ms = lost_ms.min(LONGEST_CONCEALMENT_MS as u32);
+        let concealed_ms = match self.decoder {
+            // Octets are made up by who decodes them.
+            AudioDecoder::Octets => 0,
+            _ => lost_ms.min(LONGEST_CONCEALMENT_MS as u32),
+        };
         self.conceal(concealed_ms as usize);
         if lost_ms > concealed_ms {
             self.jump(lost - concealed_ms * (self.from.clock_rate() / 1_000));
         }
         let samples = self.decoder.decode(payload, &mut self.decoded)?;
-        if let Some(samples) = self.decoded.get_mut(..samples) {
+        if let Some(samples) = self.decoded.get_mut(..samples)
+            && !matches!(self.decoder, AudioDecoder::Octets)
+        {
             self.concealment.received(samples);
         }
         self.enqueue(samples);
@@ -380,15 +416,6 @@ impl Transcoder {
     fn to_clock(&self, ticks: i32) -> i32 {
         let ticks = i64::from(ticks) * i64::from(self.to.clock_rate());
         (ticks / i64::from(self.from.clock_rate())) as i32
-    }
-}
-
-/// The duration of a packet of `format` when `asked` for, in ms.
-fn packet_ms(format: AudioFormat, asked: u32) -> u32 {
-    let longest = asked.clamp(STEP_MS, LONGEST_MADE_MS);
-    match format {
-        AudioFormat::Opus => OPUS_MS.into_iter().rev().find(|ms| *ms <= longest).unwrap_or(STEP_MS),
-        _ => longest / STEP_MS * STEP_MS,
     }
 }
 

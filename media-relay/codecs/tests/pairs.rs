@@ -40,7 +40,7 @@ fn outgoing() -> Outgoing {
     Outgoing { payload_type: 96, ssrc: 1, sequence: 0, timestamp: 0, packet_ms: 20 }
 }
 
-/// Payloads of `format` in packets of 20 ms.
+/// Payloads of `format` in packets of 20 ms, of 10 where that is too long.
 fn payloads(format: AudioFormat, samples: &[i16]) -> Vec<Vec<u8>> {
     let l16 = AudioFormat::L16 { sample_rate: 48_000 };
     let mut sender = Transcoder::new(l16, format, outgoing()).unwrap();
@@ -49,14 +49,14 @@ fn payloads(format: AudioFormat, samples: &[i16]) -> Vec<Vec<u8>> {
 
 fn l16_payloads(samples: &[i16]) -> Vec<Vec<u8>> {
     let octets = |frame: &[i16]| frame.iter().flat_map(|sample| sample.to_be_bytes()).collect();
-    samples.chunks(960).map(octets).collect()
+    samples.chunks(480).map(octets).collect()
 }
 
 fn through(transcoder: &mut Transcoder, from: AudioFormat, payloads: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut out = [0; 6_000];
     let mut all = Vec::new();
     for (n, payload) in payloads.iter().enumerate() {
-        let timestamp = n as u32 * from.clock_rate() / 50;
+        let timestamp = n as u32 * from.packet_ms(20) * (from.clock_rate() / 1_000);
         let packet = Received { ssrc: 9, sequence: n as u16, timestamp, payload };
         assert_eq!(transcoder.take(&packet), Taken::Audio { concealed_ms: 0 });
         while let Some(octets) = transcoder.poll_packet(&mut out) {
@@ -153,7 +153,7 @@ fn lost_packets_cost_little_energy() {
         let mut concealed = 0;
         // Every tenth is lost.
         for (n, payload) in encoded.iter().enumerate().filter(|(n, _)| n % 10 != 5) {
-            let timestamp = n as u32 * from.clock_rate() / 50;
+            let timestamp = n as u32 * from.packet_ms(20) * (from.clock_rate() / 1_000);
             let packet = Received { ssrc: 9, sequence: n as u16, timestamp, payload };
             let Taken::Audio { concealed_ms } = transcoder.take(&packet) else {
                 panic!("{from:?}: packet {n} was not taken")
@@ -164,14 +164,17 @@ fn lost_packets_cost_little_energy() {
                 got.extend(decoded(l16, &[payload]));
             }
         }
-        assert_eq!(concealed as usize, encoded.len() / 10 * 20, "{from:?}");
+        let each = from.packet_ms(20) as usize;
+        assert_eq!(concealed as usize, encoded.len() / 10 * each, "{from:?}");
         let (got, whole) = (&got[48_000..96_000], &whole[48_000..96_000]);
         let error: Vec<i16> = got.iter().zip(whole).map(|(a, b)| a.saturating_sub(*b)).collect();
         let ratio = 10.0 * (energy(whole) / energy(&error)).log10();
         // Had nothing been put into the gaps, the error would be what was in them.
-        let gaps: Vec<i16> = (0..whole.len() / 960)
-            .filter(|packet| packet % 10 == 5)
-            .flat_map(|packet| whole[packet * 960..(packet + 1) * 960].to_vec())
+        let gaps: Vec<i16> = whole
+            .chunks(48 * each)
+            .enumerate()
+            .filter(|(packet, _)| packet % 10 == 5)
+            .flat_map(|(_, samples)| samples.to_vec())
             .collect();
         let silent = 10.0 * (energy(whole) / energy(&gaps)).log10();
         let share = energy(got) / energy(whole);

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Formats alone: the protocol has a flag of its own for packets.
-const MAKING: Making = Making { formats: true, packets: false };
+const MAKING: Making = Making { formats: true, noise: false, packets: false };
 
 /// One stream: leg A made its first offer, leg B is who that went to.
 #[derive(Debug)]

@@ -127,7 +127,7 @@ impl Dialogue {
         let ours = self.party(side).origin.last_audio().map(|ours| ours.index);
         let role = Role::Answer { to: &offer, at: ours };
         let told = match self.transcodes {
-            true => in_formats_of(&answer, &offer),
+            true => in_formats_of(&answer, &offer, false),
             false => Cow::Borrowed(&answer),
         };
         let text = write(self, offerer, &told, &local, role, draw)?;

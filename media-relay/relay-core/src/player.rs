@@ -30,7 +30,7 @@ pub struct PlayableFormat {
     pub payload_type: u8,
     /// The format.
     pub format: AudioFormat,
-    /// Audio in a packet, in ms; as [`Clip::packet_ms_for`] gives it.
+    /// Audio in a packet, in ms; as [`AudioFormat::packet_ms`] gives it.
     pub packet_ms: u32,
 }
 
@@ -78,7 +78,7 @@ impl RtpSession {
         let all = || plan.numbered().filter_map(of);
         let chosen = all().find(|(_, format, _)| Some(*format) == passing).or_else(|| all().next());
         let (payload_type, _, format) = chosen?;
-        let packet_ms = Clip::packet_ms_for(format, plan.packet_ms.into());
+        let packet_ms = format.packet_ms(plan.packet_ms.into());
         Some(PlayableFormat { payload_type, format, packet_ms })
     }
 

@@ -92,8 +92,12 @@ impl Stage {
                     let source = number
                         .wrapping_mul(WAYS as u32)
                         .wrapping_add(FIRST_SOURCE + ways.len() as u32);
-                    let out = outgoing(&plan.to, format, source);
-                    let transcoder = Transcoder::new(read, format, out)?;
+                    let out = outgoing(&plan.to, source);
+                    let mut transcoder = Transcoder::new(read, format, out)?;
+                    if let Some(noise) = plan.comfort_noise {
+                        let detects = noise.in_place_of_silence;
+                        transcoder = transcoder.with_comfort_noise(noise.payload_type, detects);
+                    }
                     ways.push(Way { codec: mapping.codec, format: read, transcoder });
                     ways.len() - 1
                 }
@@ -173,7 +177,9 @@ impl Stage {
         if from.format(number).codec == Codec::ComfortNoise {
             transcoder.take_comfort_noise(&received);
             let due = now + pace(transcoder);
-            self.noise = Some(Noise { due, until: now + LONGEST_SILENCE });
+            let until = now + LONGEST_SILENCE;
+            // Where it passes there is nothing to be made.
+            self.noise = transcoder.is_silent().then_some(Noise { due, until });
             return self.poll(now, buffer).map_or(Made::Nothing, Made::Packet);
         }
         if !self.some_passes {
@@ -361,20 +367,13 @@ fn events_of(leg: &LegPlan, clock_rate: u32) -> Option<CodecMapping> {
     events.find(|mapping| mapping.clock_rate == clock_rate).or(first).cloned()
 }
 
-fn outgoing(to: &CodecMapping, format: AudioFormat, source: u32) -> Outgoing {
-    let asked = u32::try_from(to.packet_duration.as_millis()).unwrap_or(u32::MAX);
-    let longest = match format {
-        AudioFormat::L16 { sample_rate } => {
-            codecs::LONGEST_PAYLOAD as u32 / (2 * sample_rate / 1_000).max(1)
-        }
-        _ => u32::MAX,
-    };
+fn outgoing(to: &CodecMapping, source: u32) -> Outgoing {
     Outgoing {
         payload_type: to.payload_type,
         ssrc: source,
         sequence: 0,
         timestamp: 0,
-        packet_ms: asked.min(longest),
+        packet_ms: u32::try_from(to.packet_duration.as_millis()).unwrap_or(u32::MAX),
     }
 }
 

@@ -245,7 +245,13 @@ fn transcoded_audio_allocates_nothing() {
         legs[0].codecs = vec![a.clone(), noise.clone()];
         legs[1].codecs = vec![b.clone()];
         let stage = |from: &CodecMapping, to: &CodecMapping| {
-            Some(Box::new(Transcoding { from: vec![from.clone()], to: to.clone() }))
+            Some(Box::new(Transcoding {
+                from: vec![from.clone()],
+                to: to.clone(),
+                // Towards formats of one octet a sample comfort noise takes the place of silence.
+                comfort_noise: matches!(to.codec, Codec::Pcmu | Codec::Pcma)
+                    .then_some(model::ComfortNoise { payload_type: 13, in_place_of_silence: true }),
+            }))
         };
         let mut session = session();
         let plan = MediaPlan { transcoding: [stage(a, b), stage(b, a)], ..MediaPlan::rtp(legs) };
@@ -260,7 +266,8 @@ fn transcoded_audio_allocates_nothing() {
                     continue;
                 }
                 let payload_type = if sequence % 17 == 8 { 13 } else { 96 };
-                let mut packet = [sequence as u8; 2_048 + GROWTH];
+                let fill = if sequence > 40 { 0xff } else { sequence as u8 };
+                let mut packet = [fill; 2_048 + GROWTH];
                 let timestamp = u32::from(sequence) * a.clock_rate / 50;
                 let header =
                     RtpHeader { payload_type, sequence, timestamp, ..RtpHeader::default() };

@@ -61,6 +61,8 @@ pub(crate) struct CallMedia {
     transcodes: Arc<[TranscodableFormat]>,
     /// Packets are made anew where the legs want other durations of them.
     repacketises: bool,
+    /// Comfort noise takes the place of silence where audio is made anew.
+    sends_noise: bool,
     /// Beside the main line; at most [`model::MAX_CALL_LINES`] less that one.
     lines: Vec<CallLine>,
 }
@@ -92,15 +94,22 @@ impl CallMedia {
             legs: origin_ids.map(leg),
             transcodes: Arc::default(),
             repacketises: false,
+            sends_noise: false,
             lines: Vec::new(),
         }
     }
 
     /// From now on audio may be transcoded where the legs have no format in common, and `formats` are
     /// offered for that; with none it may not. And packets are made anew, if `packets` says so, where
-    /// the legs want other durations of them.
-    pub(crate) fn transcode(&mut self, formats: Arc<[TranscodableFormat]>, packets: bool) {
-        (self.transcodes, self.repacketises) = (formats, packets);
+    /// the legs want other durations of them; comfort noise takes the place of silence then, if `noise`
+    /// says so.
+    pub(crate) fn transcode(
+        &mut self,
+        formats: Arc<[TranscodableFormat]>,
+        packets: bool,
+        noise: bool,
+    ) {
+        (self.transcodes, self.repacketises, self.sends_noise) = (formats, packets, noise);
     }
 
     pub(crate) fn id(&self) -> Option<MediaId> {
@@ -288,7 +297,11 @@ impl CallMedia {
         };
         // Before both legs have described themselves nobody knows what they will agree on.
         let described = self.legs.iter().all(|leg| leg.received.is_some());
-        let making = Making { formats: !self.transcodes.is_empty(), packets: self.repacketises };
+        let making = Making {
+            formats: !self.transcodes.is_empty(),
+            noise: self.sends_noise,
+            packets: self.repacketises,
+        };
         let transcoding = match described && !fax {
             true => sdp::transcoding(legs.each_ref(), making),
             false => [None, None],

@@ -453,7 +453,9 @@ fn static_mapping(payload_type: u8, default_clock_rate: u32) -> (Codec, u32) {
         3 => (Codec::Gsm, 8000),
         8 => (Codec::Pcma, 8000),
         9 => (Codec::G722, 8000),
-        10 | 11 => (Codec::L16, 44_100),
+        // Of two channels it is another format.
+        10 => (Codec::Other, 44_100),
+        11 => (Codec::L16, 44_100),
         13 => (Codec::ComfortNoise, 8000),
         18 => (Codec::G729, 8000),
         6 => (Codec::Other, 16_000),

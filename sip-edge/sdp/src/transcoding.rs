@@ -3,7 +3,7 @@
 
 use crate::audio::AudioStream;
 use crate::description::SessionDescription;
-use model::{Codec, CodecMapping, LegPlan, TranscodableFormat, Transcoding};
+use model::{Codec, CodecMapping, ComfortNoise, LegPlan, TranscodableFormat, Transcoding};
 use sdp_types::{Attribute, Media};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -70,10 +70,12 @@ pub fn with_formats<'a>(
 
 /// `answer` as the answer to `offer`, which has fewer formats than the offer that `answer` was made
 /// to. What both have stays; where that is nothing that the relay can make of the answer's other
-/// formats, the first of the offer that it can make stands there too.
+/// formats, the first of the offer that it can make stands there too, and with it the offer's comfort noise if
+/// the answer has some, or `sends_noise` says that we make it.
 pub fn in_formats_of<'a>(
     answer: &'a SessionDescription,
     offer: &SessionDescription,
+    sends_noise: bool,
 ) -> Cow<'a, SessionDescription> {
     let (Some(answered), Some(offered)) = (answer.audio_ref(), offer.audio_ref()) else {
         return Cow::Borrowed(answer);
@@ -99,6 +101,13 @@ pub fn in_formats_of<'a>(
         _ => None,
     };
     added.extend(events);
+    let has_noise = |mapping: &CodecMapping| mapping.codec == Codec::ComfortNoise;
+    let takes_noise = sends_noise || answered.codecs.iter().any(has_noise);
+    let stays = |mapping: &CodecMapping| {
+        shares_audio && answered.codecs.iter().any(|other| is_same(mapping, other))
+    };
+    let noise = chosen.filter(|_| takes_noise).and_then(|c| noise_beside(c, &offered.codecs));
+    added.extend(noise.filter(|noise| !stays(noise)).map(|noise| noise.payload_type));
     let is_dropped = |mapping: &&CodecMapping| !shares_audio || foreign(mapping);
     let dropped = answered.codecs.iter().filter(is_dropped);
     let dropped: Vec<u8> = dropped.map(|mapping| mapping.payload_type).collect();
@@ -121,8 +130,10 @@ pub fn in_formats_of<'a>(
 pub struct Making {
     /// Other formats, where a leg has not agreed to what may come.
     pub formats: bool,
+    /// Comfort noise in the place of silence, for legs that have agreed to it (RFC 3389).
+    pub noise: bool,
     /// Other packets, where the legs ask for different durations (`a=ptime`, `a=maxptime`) and the
-    /// format loses nothing by it: PCMU, PCMA and L16.
+    /// format loses nothing by it: PCMU, PCMA, G.722 and L16.
     pub packets: bool,
 }
 
@@ -142,13 +153,18 @@ fn direction(from: &LegPlan, to: &LegPlan, making: Making) -> Option<Box<Transco
     };
     let is_repacketised = |mapping: &CodecMapping| {
         making.packets
-            && matches!(mapping.codec, Codec::Pcmu | Codec::Pcma | Codec::L16)
+            && matches!(mapping.codec, Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::L16)
             && is_same(mapping, first)
             && mapping.packet_duration != first.packet_duration
     };
     let is_made = |mapping: &&CodecMapping| is_foreign(mapping) || is_repacketised(mapping);
     let made: Vec<CodecMapping> = from.codecs.iter().filter(is_made).cloned().collect();
-    (!made.is_empty()).then(|| Box::new(Transcoding { from: made, to: first.clone() }))
+    let noise = noise_beside(first, &to.codecs).map(|mapping| ComfortNoise {
+        payload_type: mapping.payload_type,
+        in_place_of_silence: making.noise,
+    });
+    let transcoding = Transcoding { from: made, to: first.clone(), comfort_noise: noise };
+    (!transcoding.from.is_empty()).then(|| Box::new(transcoding))
 }
 
 /// The offer's events with the clock of `audio`, else its first.
@@ -157,6 +173,14 @@ fn events_beside(audio: &CodecMapping, offered: &AudioStream) -> Option<u8> {
     let first = events.clone().next();
     let same_clock = events.find(|mapping| mapping.clock_rate == audio.clock_rate);
     same_clock.or(first).map(|mapping| mapping.payload_type)
+}
+
+/// The comfort noise that can stand among `audio`: with its clock (RFC 3389 section 4). Opus has a
+/// way of its own.
+fn noise_beside<'a>(audio: &CodecMapping, among: &'a [CodecMapping]) -> Option<&'a CodecMapping> {
+    among.iter().find(|mapping| {
+        mapping.codec == Codec::ComfortNoise && mapping.clock_rate == audio.clock_rate
+    })
 }
 
 fn is_same(a: &CodecMapping, b: &CodecMapping) -> bool {

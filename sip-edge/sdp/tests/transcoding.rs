@@ -11,7 +11,7 @@ use model::{Codec, LegPlan, TranscodableFormat};
 use proptest::prelude::*;
 use sdp::{Making, SessionDescription, in_formats_of, media_plan_leg, transcoding, with_formats};
 
-const FORMATS: Making = Making { formats: true, packets: false };
+const FORMATS: Making = Making { formats: true, noise: false, packets: false };
 use support::{description, text};
 
 const USUAL: &[TranscodableFormat] = &TranscodableFormat::USUAL;
@@ -93,13 +93,13 @@ fn an_answer_in_our_format_becomes_one_in_the_offers_first() {
     );
     let answer = audio("111 97", &lines);
     assert_eq!(
-        media(&in_formats_of(&answer, &offer)),
+        media(&in_formats_of(&answer, &offer, false)),
         "m=audio 4000 RTP/AVP 0 101\na=ptime:40\na=x-kept:1\n\
          a=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16\n"
     );
     // Without keys on one side there are none on the other.
     let answer = audio("111", OPUS);
-    assert_eq!(media(&in_formats_of(&answer, &offer)), "m=audio 4000 RTP/AVP 0\n");
+    assert_eq!(media(&in_formats_of(&answer, &offer, false)), "m=audio 4000 RTP/AVP 0\n");
 }
 
 #[test]
@@ -107,21 +107,21 @@ fn what_both_have_stays_and_nothing_else() {
     let offer = audio("0 8 101", KEYS);
     let answer = audio("111 8 101", &format!("{OPUS}{KEYS}a=sendrecv\n"));
     assert_eq!(
-        media(&in_formats_of(&answer, &offer)),
+        media(&in_formats_of(&answer, &offer, false)),
         format!("m=audio 4000 RTP/AVP 8 101\n{KEYS}a=sendrecv\n")
     );
     let same = audio("8 101", KEYS);
-    assert_eq!(media(&in_formats_of(&same, &offer)), media(&same));
+    assert_eq!(media(&in_formats_of(&same, &offer, false)), media(&same));
 }
 
 #[test]
 fn an_answer_that_cannot_be_transcoded_passes_as_it_is() {
     let offer = audio("0", "");
     let answer = audio("18", "a=fmtp:18 annexb=no\n");
-    assert_eq!(media(&in_formats_of(&answer, &offer)), media(&answer));
+    assert_eq!(media(&in_formats_of(&answer, &offer, false)), media(&answer));
     // Numbers that name nothing are not judged.
     let answer = audio("0 77", "");
-    assert_eq!(media(&in_formats_of(&answer, &offer)), media(&answer));
+    assert_eq!(media(&in_formats_of(&answer, &offer, false)), media(&answer));
 }
 
 #[test]
@@ -147,8 +147,46 @@ fn the_relay_is_told_what_each_leg_lacks() {
 }
 
 #[test]
+fn comfort_noise_stays_where_it_can_be_served() {
+    let offer = audio("0 13 101", KEYS);
+    let told = |answer: &SessionDescription, sends: bool| {
+        media(&in_formats_of(answer, &offer, sends)).lines().next().unwrap().to_owned()
+    };
+    // Both have it; or we make it.
+    assert_eq!(told(&audio("8 13", ""), false), "m=audio 4000 RTP/AVP 0 13");
+    assert_eq!(told(&audio("8", ""), true), "m=audio 4000 RTP/AVP 0 13");
+    assert_eq!(told(&audio("8", ""), false), "m=audio 4000 RTP/AVP 0");
+    // Without transcoding it is for the answerer to say.
+    assert_eq!(told(&audio("0", ""), true), "m=audio 4000 RTP/AVP 0");
+    assert_eq!(told(&audio("0 13", ""), true), "m=audio 4000 RTP/AVP 0 13");
+    // Of another clock than the audio's it stands for nothing.
+    let offer = audio("111 13", OPUS);
+    let answer = audio("0 13", "");
+    assert_eq!(
+        media(&in_formats_of(&answer, &offer, true)).lines().next().unwrap(),
+        "m=audio 4000 RTP/AVP 111"
+    );
+}
+
+#[test]
+fn the_relay_is_told_who_takes_comfort_noise() {
+    let noise = |a: &str, b: &str, noise: bool| {
+        let legs = [leg(&audio(a, OPUS)), leg(&audio(b, "a=rtpmap:98 CN/8000\n"))];
+        transcoding(legs.each_ref(), Making { noise, ..FORMATS })
+            .map(|made| made.unwrap().comfort_noise)
+    };
+    let towards = |payload_type, in_place_of_silence| {
+        Some(model::ComfortNoise { payload_type, in_place_of_silence })
+    };
+    assert_eq!(noise("0 13", "8 98", true), [towards(98, true), towards(13, true)]);
+    assert_eq!(noise("0 13", "8", false), [None, towards(13, false)]);
+    // Opus has its own.
+    assert_eq!(noise("111 13", "8 98", true), [towards(98, true), None]);
+}
+
+#[test]
 fn packets_are_made_anew_where_the_legs_want_other_durations() {
-    let packets = Making { formats: false, packets: true };
+    let packets = Making { formats: false, noise: false, packets: true };
     let made = |formats: &str, lines: [&str; 2]| {
         let legs = lines.map(|lines| leg(&audio(formats, lines)));
         transcoding(legs.each_ref(), packets).map(|made| {
@@ -161,8 +199,11 @@ fn packets_are_made_anew_where_the_legs_want_other_durations() {
     assert_eq!(made("0 8", ["a=ptime:30\n", "a=ptime:20\n"]), [pcmu(20), pcmu(30)]);
     assert_eq!(made("0", ["", "a=maxptime:10\n"]), [pcmu(10), pcmu(20)]);
     assert_eq!(made("0", ["a=ptime:20\n", ""]), [None, None]);
-    // Formats that would lose by it, and formats that differ.
-    assert_eq!(made("9", ["a=ptime:30\n", ""]), [None, None]);
+    // G.722 octet for octet; Opus would be encoded a second time.
+    let g722 = |millis| Some((Codec::G722, Codec::G722, millis));
+    assert_eq!(made("9", ["a=ptime:30\n", ""]), [g722(20), g722(30)]);
+    assert_eq!(made("111", [&[OPUS, "a=ptime:40\n"].concat(), OPUS]), [None, None]);
+    // Formats that differ.
     let legs = [leg(&audio("0", "a=ptime:30\n")), leg(&audio("8", ""))];
     assert_eq!(transcoding(legs.each_ref(), packets), [None, None]);
     let legs = [leg(&audio("0", "a=ptime:30\n")), leg(&audio("0", ""))];
@@ -239,7 +280,7 @@ proptest! {
             .map(|line| format!("{line}\n"))
             .collect();
         let answer = audio(&numbers.join(" "), &lines);
-        let told = in_formats_of(&answer, &offer).into_owned();
+        let told = in_formats_of(&answer, &offer, false).into_owned();
         let (offer, told) = (offer.audio().unwrap(), told.audio().unwrap());
         for mapping in &told.codecs {
             let has = offer.codecs.iter().any(|m| {

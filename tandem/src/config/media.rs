@@ -104,6 +104,8 @@ pub(super) struct ConnectorMedia {
     pub(super) transcoding: Arc<[TranscodableFormat]>,
     /// Whether packets get the duration that each leg asks for; default false.
     pub(super) repacketise: bool,
+    /// Whether comfort noise takes the place of silence; default false.
+    pub(super) sends_comfort_noise: bool,
     pub(super) hold_music: Option<Arc<str>>,
     /// What is relayed beside the audio.
     pub(super) lines: RelayedLines,
@@ -119,10 +121,19 @@ pub(super) fn read_of_connector(
         timeouts: read_timeouts(&mut table),
         transcoding: super::transcoding::read(&mut table),
         repacketise: table.or("repacketise", false, value::boolean),
+        sends_comfort_noise: table.or("comfort_noise", false, comfort_noise),
         lines: read_lines(&mut table),
     };
     table.finish();
     media
+}
+
+fn comfort_noise(value: &DeValue<'_>) -> Result<bool, String> {
+    match value::text(value)? {
+        "off" => Ok(false),
+        "send" => Ok(true),
+        other => Err(format!("{other:?} is unknown; use \"off\" or \"send\"")),
+    }
 }
 
 fn read_lines(table: &mut Table<'_>) -> RelayedLines {

@@ -1,7 +1,7 @@
 //! `[[voice_connector]]` and its sections.
 
 use super::credential;
-use super::media::{ConnectorMedia, Media};
+use super::media::Media;
 use super::policy;
 use super::reader::Table;
 use super::sip::Sip;
@@ -39,8 +39,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
     let registration = super::registration::of_voice_connector(table.table("registration"));
     let logging = read_logging(table.table("logging"));
     let streaming = read_streaming(table.table("streaming"));
-    let ConnectorMedia { timeouts: media_timeouts, transcoding, repacketise, hold_music, lines } =
-        super::media::read_of_connector(table.table("media"), media.hold_music.as_ref());
+    let media = super::media::read_of_connector(table.table("media"), media.hold_music.as_ref());
 
     let redirects = super::redirects::read(&mut table);
     if !numbers.is_empty() && routes.is_empty() && !disabled {
@@ -87,11 +86,12 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
         emergency,
         caps,
         dry_run,
-        media_timeouts,
-        transcoding,
-        repacketise,
-        hold_music,
-        lines,
+        media_timeouts: media.timeouts,
+        transcoding: media.transcoding,
+        repacketise: media.repacketise,
+        sends_comfort_noise: media.sends_comfort_noise,
+        hold_music: media.hold_music,
+        lines: media.lines,
         ..connector
     })
 }

@@ -2,8 +2,9 @@
 
 use crate::{bounded, parts};
 use model::{
-    Codec, CodecMapping, DtmfConversion, Instant, LegPlan, LegSecurity, LegSide, MediaId,
-    MediaPlan, ReportKind, SdesKeys, SrtpKey, SrtpSuite, TransactionId, Transcoding, XrWishes,
+    Codec, CodecMapping, ComfortNoise, DtmfConversion, Instant, LegPlan, LegSecurity, LegSide,
+    MediaId, MediaPlan, ReportKind, SdesKeys, SrtpKey, SrtpSuite, TransactionId, Transcoding,
+    XrWishes,
 };
 use relay_core::{
     Decision, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket, NtpTime,
@@ -285,9 +286,11 @@ fn plan(choice: u8, secured: u8) -> MediaPlan {
             (mapping.codec, mapping.clock_rate) = (Codec::L16, 16_000);
         }
     }
+    let noise = ComfortNoise { payload_type: 13, in_place_of_silence: choice & 1 != 0 };
+    let comfort_noise = (choice & 2 != 0).then_some(noise);
     let stage = |from: &LegPlan, to: &LegPlan, shared: usize| {
         let from = from.codecs.iter().take(2).skip(shared).cloned().collect();
-        Some(Box::new(Transcoding { from, to: to.codecs[1 - shared].clone() }))
+        Some(Box::new(Transcoding { from, to: to.codecs[1 - shared].clone(), comfort_noise }))
     };
     let transcoding = [stage(&legs[0], &legs[1], 0), stage(&legs[1], &legs[0], 1)];
     MediaPlan { dtmf, transcoding, ..MediaPlan::rtp(legs) }

@@ -26,6 +26,9 @@ pub fn transcoder(data: &[u8]) {
     let (Some(from), Some(to)) = (pick(choice), pick(choice >> 4)) else { return };
     let out = Outgoing { payload_type: 96, ssrc: 1, sequence: 0, timestamp: 0, packet_ms: 10 };
     let Some(mut transcoder) = Transcoder::new(from, to, out) else { return };
+    if choice & 0x80 != 0 {
+        transcoder = transcoder.with_comfort_noise(13, true);
+    }
     let (mut sequence, mut timestamp) = (0_u16, 0_u32);
     let mut buffer = [0; LONGEST];
     for part in parts(data, MOST_PARTS) {

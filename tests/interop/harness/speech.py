@@ -39,13 +39,15 @@ FORMATS = {each.name: each for each in (
 )}
 
 
-def spoken():
-    """Some seconds of speech in a quiet room; (samples, rate)."""
+def spoken(before=0.0, pause=0.25):
+    """Some seconds of speech in a quiet room, which is heard alone for `before` s, and for `pause` s behind
+    each phrase; (samples, rate)."""
     parts = []
     for word in _WORDS:
         with wave.open(str(_RECORDINGS / f"{word}.wav")) as file:
             samples, rate = np.frombuffer(file.readframes(file.getnframes()), np.int16), file.getframerate()
-            parts += [samples[::file.getnchannels()], np.zeros(rate // 4, np.int16)]
+            parts += [samples[::file.getnchannels()], np.zeros(int(rate * pause), np.int16)]
+    parts.insert(0, np.zeros(int(rate * before), np.int16))
     samples = np.concatenate(parts)
     room = np.random.default_rng(1).normal(0, _ROOM, len(samples))
     return (samples + room).clip(-32_768, 32_767).astype(np.int16), rate
@@ -92,6 +94,24 @@ def decoded(payloads, form):
         for frame in codec.decode(av.Packet(payload)):
             parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
     return np.concatenate(parts) if parts else np.zeros(0, np.int16), form.rate
+
+
+def with_noise(packets, form, noise_type):
+    """What a telephone makes of RTP packets of `form`, a format of one octet a sample, and of comfort noise
+    (RFC 3389) between them, each a (timestamp, payload type, payload) in order; (samples, rate)."""
+    begin, draw = packets[0][0], np.random.default_rng(2)
+    parts, at, level = [], 0, None
+    for timestamp, payload_type, payload in packets:
+        gap = ((timestamp - begin) & 0xFFFFFFFF) - at
+        assert gap >= 0 and (gap == 0 or level is not None), "a gap that no comfort noise was announced for"
+        if gap:
+            parts.append(draw.normal(0, level, gap).astype(np.int16))
+        if payload_type == noise_type:
+            level, at = 32_768 * 10 ** (-(payload[0] & 0x7F) / 20), at + gap
+            continue
+        parts.append(decoded([payload], form)[0])
+        at, level = at + gap + len(payload), None
+    return np.concatenate(parts), form.rate
 
 
 class Speaker(threading.Thread):

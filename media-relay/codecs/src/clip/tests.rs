@@ -43,7 +43,7 @@ fn every_format_plays_every_rate_of_file() {
     for format in formats {
         for rate in [8_000, 16_000, 48_000] {
             for wanted in [10, 20, 40, 60] {
-                let packet_ms = Clip::packet_ms_for(format, wanted);
+                let packet_ms = format.packet_ms(wanted);
                 let clip = Clip::encode(&sine(rate, 440.0, 1_200), format, packet_ms).unwrap();
                 assert_eq!(clip.packets(), 1_200 / packet_ms as usize, "{format:?} {wanted}");
                 assert_eq!(clip.packet_ticks(), format.clock_rate() / 1_000 * packet_ms);
@@ -84,12 +84,12 @@ fn the_last_packet_is_filled_with_silence() {
 
 #[test]
 fn only_durations_that_the_format_has_are_taken() {
-    assert_eq!(Clip::packet_ms_for(AudioFormat::Pcma, 30), 30);
-    assert_eq!(Clip::packet_ms_for(AudioFormat::Opus, 30), 20);
-    assert_eq!(Clip::packet_ms_for(AudioFormat::L16 { sample_rate: 48_000 }, 20), 10);
-    assert_eq!(Clip::packet_ms_for(AudioFormat::L16 { sample_rate: 16_000 }, 60), 40);
-    for odd in [0, 5, 25, 100, u32::MAX] {
-        assert_eq!(Clip::packet_ms_for(AudioFormat::Pcmu, odd), 20);
+    assert_eq!(AudioFormat::Pcma.packet_ms(30), 30);
+    assert_eq!(AudioFormat::Opus.packet_ms(30), 20);
+    assert_eq!(AudioFormat::L16 { sample_rate: 48_000 }.packet_ms(20), 10);
+    assert_eq!(AudioFormat::L16 { sample_rate: 16_000 }.packet_ms(60), 40);
+    for (odd, given) in [(0, 10), (5, 10), (25, 20), (100, 60), (u32::MAX, 60)] {
+        assert_eq!(AudioFormat::Pcmu.packet_ms(odd), given);
         assert_eq!(Clip::encode(&sine(8_000, 400.0, 25), AudioFormat::Pcmu, odd), None);
     }
 }

@@ -116,7 +116,11 @@ impl Call {
         // The relay has this plan; the next one is compared with it.
         let sources = LegSide::BOTH.map(|side| call.legs[side.index()].flow.remote.ip());
         let timeouts = call.media_timeouts();
-        call.media.transcode(connector.transcoding.clone(), connector.repacketise);
+        call.media.transcode(
+            connector.transcoding.clone(),
+            connector.repacketise,
+            connector.sends_comfort_noise,
+        );
         let _ = call.media.apply(sources, timeouts);
         call.assume_playing(context);
         Some(call)

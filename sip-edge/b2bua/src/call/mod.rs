@@ -167,7 +167,11 @@ impl Call {
             encryption::of_caller(connector, carrier.map(|c| &**c), admission.emergency);
         let dtmf = carrier.map_or(connector.dtmf, |carrier| carrier.dtmf);
         media.start_leg(LegSide::A, encryption, dtmf);
-        media.transcode(connector.transcoding.clone(), connector.repacketise);
+        media.transcode(
+            connector.transcoding.clone(),
+            connector.repacketise,
+            connector.sends_comfort_noise,
+        );
         let music = carrier.map_or(&connector.hold_music, |carrier| &carrier.hold_music);
         media.set_hold_music(LegSide::A, music.clone());
         Call {

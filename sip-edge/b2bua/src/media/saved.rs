@@ -65,7 +65,8 @@ impl CallMedia {
         let [a, b] = legs;
         let legs = [LegMedia::restored(a, fingerprint)?, LegMedia::restored(b, fingerprint)?];
         let (id, local) = (Some(id), Some(local));
-        let (transcodes, repacketises, lines) = (Arc::default(), false, Vec::new());
-        Some(CallMedia { id, families, local, legs, transcodes, repacketises, lines })
+        let (transcodes, lines) = (Arc::default(), Vec::new());
+        let (repacketises, sends_noise) = (false, false);
+        Some(CallMedia { id, families, local, legs, transcodes, repacketises, sends_noise, lines })
     }
 }

@@ -76,7 +76,7 @@ impl CallMedia {
         };
         let narrowed = match self.transcodes.is_empty() {
             true => Cow::Borrowed(&*answer),
-            false => sdp::in_formats_of(&answer, &offer),
+            false => sdp::in_formats_of(&answer, &offer, self.sends_noise),
         };
         let [told, heard] = [target, target.other()].map(|leg| self.dtmf(leg));
         let answer = dtmf::answer_for(told, heard, &offer, narrowed);

@@ -104,10 +104,17 @@ fn a_voice_connector_says_whether_audio_is_transcoded() {
     assert_eq!(formats("transcode = \"needed\""), ["PCMU", "PCMA", "G722", "opus"]);
     let text = format!("{connector}[voice_connector.media]\nrepacketise = true");
     assert!(accepts(&text).directory.voice_connectors().next().unwrap().repacketise);
+    let noise = |value: &str| {
+        let text = format!("{connector}[voice_connector.media]\ncomfort_noise = \"{value}\"");
+        accepts(&text).directory.voice_connectors().next().unwrap().sends_comfort_noise
+    };
+    assert!(noise("send") && !noise("off"));
     let named = "transcode = \"needed\"\ntranscode_formats = [\"pcmu\", \"L16/16000\", \"PCMU\"]";
     assert_eq!(formats(named), ["PCMU", "L16/16000"]);
     for (line, message) in [
         ("transcode = \"always\"", "transcode: \"always\" is unknown; use \"off\" or \"needed\""),
+        ("comfort_noise = true", "comfort_noise: expected a string in quotes, found true"),
+        ("comfort_noise = \"on\"", "comfort_noise: \"on\" is unknown; use \"off\" or \"send\""),
         (
             "transcode_formats = [\"G729\"]",
             "transcode_formats: \"G729\" cannot be transcoded; use \"PCMU\", \"PCMA\", \"G722\", \

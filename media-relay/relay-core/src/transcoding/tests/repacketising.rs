@@ -11,7 +11,11 @@ fn plan_of(mapping: &CodecMapping, millis: [u64; 2]) -> MediaPlan {
     let [a, b] = millis.map(|millis| lasting(mapping.clone(), millis));
     let legs = [leg(A, vec![a.clone()]), leg(B, vec![b.clone()])];
     let towards = |from: &CodecMapping, to: &CodecMapping| {
-        Some(Box::new(Transcoding { from: vec![from.clone()], to: to.clone() }))
+        Some(Box::new(Transcoding {
+            from: vec![from.clone()],
+            to: to.clone(),
+            comfort_noise: None,
+        }))
     };
     let transcoding = [towards(&a, &b), towards(&b, &a)];
     MediaPlan { transcoding, ..MediaPlan::rtp(legs) }
@@ -26,7 +30,8 @@ fn octets(count: usize) -> Vec<u8> {
 #[test]
 fn every_octet_arrives_in_packets_of_the_other_legs_duration() {
     let l16 = format(OPUS, Codec::L16, 8_000);
-    for (mapping, octets_a_ms) in [(pcmu(), 8), (pcma(), 8), (l16, 16)] {
+    let g722 = format(9, Codec::G722, 8_000);
+    for (mapping, octets_a_ms) in [(pcmu(), 8), (pcma(), 8), (g722, 8), (l16, 16)] {
         for [from, to] in [[30_u64, 20], [20, 30], [20, 60], [60, 10], [20, 40]] {
             let mut call = Call::new(&plan_of(&mapping, [from, to]));
             let (step, ticks) = (from as usize * octets_a_ms, from as u32 * 8);
@@ -46,6 +51,23 @@ fn every_octet_arrives_in_packets_of_the_other_legs_duration() {
             assert_eq!(call.session.transcodes(A), None, "the format is the same");
         }
     }
+}
+
+#[test]
+fn octets_of_g722_are_made_up_by_the_leg_that_decodes_them() {
+    let g722 = format(9, Codec::G722, 8_000);
+    let mut call = Call::new(&plan_of(&g722, [20, 40]));
+    let sent = |sequence: u16| packet(9, sequence, u32::from(sequence) * 160, &[0x5a; 160]);
+    let mut heard = Vec::new();
+    for sequence in [0, 1, 2, 3, 5, 6, 7, 8] {
+        heard.extend(call.send(A, &sent(sequence)));
+        call.now += 20;
+    }
+    assert_eq!(heard.len(), 4);
+    let steps: Vec<u32> =
+        heard.windows(2).map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp)).collect();
+    assert_eq!(steps, [320, 480, 320], "a gap of 20 ms");
+    assert!(heard.iter().all(|got| got.payload == [0x5a; 320]));
 }
 
 #[test]
