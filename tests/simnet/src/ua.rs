@@ -375,6 +375,24 @@ impl Ua {
         }
     }
 
+    /// A call from the PBX with the offer that `describe` makes; the carrier has its INVITE.
+    pub fn offering(w: &mut World, describe: impl FnOnce(&Ua) -> String) -> (Ua, Ua) {
+        let mut caller = w.caller(crate::PBX, "+12065550123");
+        let offer = describe(&caller);
+        caller.invite(w, Some(&offer));
+        let callee = w.callee(crate::CARRIER);
+        (caller, callee)
+    }
+
+    /// Answers the INVITE of `asking` with `body`; both acknowledge. Returns the answer that it got.
+    pub fn answer(&mut self, w: &mut World, asking: &mut Ua, body: &str) -> Message {
+        self.reply(w, 200, Some(body));
+        self.expect(w, "ACK");
+        let answer = asking.expect(w, "200");
+        asking.ack(w, None);
+        answer
+    }
+
     /// A whole outbound call up to its ACK: the PBX, then the carrier.
     pub fn establish(w: &mut World) -> (Ua, Ua) {
         Ua::establish_with(w, &[], &[])

@@ -35,6 +35,15 @@ pub(super) enum WaitingInput {
         /// How it came.
         flow: Flow,
     },
+    /// Leg A's PRACK with a further offer; what it acknowledges is settled.
+    Prack {
+        /// Its transaction.
+        server: ServerKey,
+        /// Itself.
+        prack: Message,
+        /// The early dialog of leg B whose PRACK waits for it.
+        owed: Option<Box<str>>,
+    },
 }
 
 /// How long the relay may take.
@@ -62,6 +71,24 @@ impl Call {
         let offer = self.pending.as_ref().and_then(|pending| pending.offer.as_ref());
         let Some(offer) = offer else { return };
         let wanted = self.media.lines_wanted(LegSide::B, offer, self.voice_connector.lines);
+        self.allocate_lines(context, LegSide::B, wanted, families);
+    }
+
+    /// Asks for the ports of the lines that both the offer and `described` have: the leg that it is
+    /// to have as its far end is not asked before it comes.
+    pub(super) fn allocate_replaced_lines(
+        &mut self,
+        context: &mut Context,
+        families: [IpFamily; 2],
+    ) {
+        let offer = self.pending.as_ref().and_then(|pending| pending.offer.as_ref());
+        let (Some(offer), Some(described)) = (offer, self.takeover.described.as_deref()) else {
+            return;
+        };
+        let mut wanted = self.media.lines_wanted(LegSide::B, offer, self.voice_connector.lines);
+        wanted.retain(|pair| {
+            described.line_at(pair.written).is_some_and(|line| line.media == pair.media)
+        });
         self.allocate_lines(context, LegSide::B, wanted, families);
     }
 
@@ -128,6 +155,24 @@ impl Call {
             response: response.clone(),
             flow,
         })
+    }
+
+    /// The same of leg A's PRACK, while the call is not answered: its 2xx waits for nothing.
+    pub(super) fn prack_waits(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        server: ServerKey,
+        prack: &Message,
+        offer: &SessionDescription,
+        owed: Option<&str>,
+    ) -> bool {
+        self.setup.state() == SetupState::Proceeding
+            && self.waits_for_lines(context, now, LegSide::B, offer, || WaitingInput::Prack {
+                server,
+                prack: prack.clone(),
+                owed: owed.map(Box::from),
+            })
     }
 
     /// All of them in one step, with the ports that are not kept for emergencies: help needs a voice
@@ -212,6 +257,11 @@ impl Call {
                 // No other waits.
                 _ => {}
             },
+            WaitingInput::Prack { server, prack, owed } => {
+                if let Ok(Some(offer)) = description_in(&prack) {
+                    self.prack_offer(context, now, server, &prack, offer, owed.as_deref());
+                }
+            }
         }
         self.lines_tried = false;
     }
@@ -224,6 +274,12 @@ impl Call {
     /// Gives back the ports of every line.
     pub(super) fn release_lines(&mut self, context: &mut Context) {
         let released = self.media.release_lines();
+        release(context, released);
+    }
+
+    /// Gives back the ports of the lines that `leg` was not told of.
+    pub(super) fn release_untold_lines(&mut self, context: &mut Context, leg: LegSide) {
+        let released = self.media.release_untold_lines(leg);
         release(context, released);
     }
 

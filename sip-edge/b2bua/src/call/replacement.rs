@@ -25,18 +25,19 @@ impl Call {
         self.media.requested(id, families);
         self.setup.go(SetupState::Allocating);
         self.allocate(context, id, families);
+        self.allocate_replaced_lines(context, families);
     }
 
     pub(super) fn answer_replacement(&mut self, context: &mut Context, now: Instant) {
-        let body = self.replacement_answer(context);
-        let Some(pending) = self.pending.as_ref() else { return };
-        let body = match body {
+        let body = match self.replacement_answer(context) {
             Ok(body) => body,
             Err(fault) => {
                 self.refuse_body(context, now, fault);
                 return;
             }
         };
+        self.release_untold_lines(context, LegSide::A);
+        let Some(pending) = self.pending.as_ref() else { return };
         let leg = &self.legs[LegSide::A.index()];
         let mut composer = leg.response(context, &pending.invite, 200);
         success_headers(&mut composer, pending.session_answer);

@@ -73,6 +73,9 @@ impl Call {
             && offer.audio_ref().is_some()
             && refuse_own_address(&offer, &context.own_media).is_ok();
         let free = !self.renegotiation.is_busy();
+        if usable && free && self.prack_waits(context, now, server, prack, &offer, owed) {
+            return;
+        }
         if usable && free && with_prack {
             let method = Method::Prack;
             self.forward_offer(context, now, LegSide::A, server, prack, Some(offer), None, method);

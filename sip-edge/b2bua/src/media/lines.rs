@@ -139,6 +139,12 @@ impl CallMedia {
         })
     }
 
+    /// Forgets the lines that `leg` was not told of; returns the streams to release.
+    pub(crate) fn release_untold_lines(&mut self, leg: LegSide) -> Vec<MediaId> {
+        let at = leg.index();
+        self.take_lines(|legs, line| legs[at].agreed(line.at[at]).is_none())
+    }
+
     /// The lines of a description for `target`, made from what the other leg sent.
     pub(super) fn further_lines(
         &self,
@@ -158,6 +164,10 @@ impl CallMedia {
             Role::Offer => pairs
                 .iter()
                 .any(|pair| (pair.received, pair.written) == (line.at[from], line.at[to])),
+            // In the place of a leg that has not been asked yet: what that one has.
+            Role::Answer { .. } if self.legs[from].origin.last_audio().is_none() => {
+                received.line_at(line.at[from]).is_some()
+            }
             // What we offered there, and keys that fit.
             Role::Answer { .. } => {
                 let ours = self.legs[from].origin.last_line(line.at[from]);

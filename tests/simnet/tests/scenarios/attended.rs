@@ -13,10 +13,7 @@ pub(super) fn two_calls(w: &mut World) -> [(Ua, Ua); 2] {
     pbx.invite(w, Some(&offer));
     let mut pstn = w.callee(CARRIER);
     let body = pstn.sdp_with(43_000, 1, "sendrecv");
-    pstn.reply(w, 200, Some(&body));
-    pstn.expect(w, "ACK");
-    pbx.expect(w, "200");
-    pbx.ack(w, None);
+    pstn.answer(w, &mut pbx, &body);
     [first, (pbx, pstn)]
 }
 
@@ -67,10 +64,7 @@ fn an_attended_transfer_waits_for_a_busy_leg() {
     first.expect(&mut w, "INVITE");
     refer_to(&mut w, &mut first, &second);
     let body = first.sdp_with(30_000, 3, "sendrecv");
-    first.reply(&mut w, 200, Some(&body));
-    first.expect(&mut w, "ACK");
-    one.expect(&mut w, "200");
-    one.ack(&mut w, None);
+    first.answer(&mut w, &mut one, &body);
     one.expect_silence(&mut w);
     w.advance(Duration::from_millis(500));
     take_offer(&mut w, &mut one, 42_000);
@@ -95,10 +89,7 @@ fn an_attended_transfer_whose_target_hangs_up_leaves_the_first_call() {
     two.hang_up(&mut w, &mut second);
     expect_notify(&mut w, &mut first, "SIP/2.0 480 Temporarily Unavailable");
     let body = first.sdp_with(30_000, 3, "sendrecv");
-    first.reply(&mut w, 200, Some(&body));
-    first.expect(&mut w, "ACK");
-    one.expect(&mut w, "200");
-    one.ack(&mut w, None);
+    first.answer(&mut w, &mut one, &body);
     first.hang_up(&mut w, &mut one);
     w.finish();
 }
@@ -132,10 +123,7 @@ fn replaces_is_asked_for_credentials_first() {
     customer::again(&mut w, &mut pbx, &proof);
     let mut pstn = w.callee(CARRIER);
     let answer = pstn.sdp(40_000);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
 
     let replaces = format!("{};to-tag={};from-tag={}", pbx.call_id, pbx.remote_tag(), pbx.tag);
     let mut other = w.caller(PBX, "+12065550100");

@@ -55,10 +55,7 @@ fn completes(w: &mut World, pbx: &mut Ua) {
     let mut pstn = w.callee(CARRIER);
     assert_eq!(pstn.invited.as_ref().unwrap().header(HeaderName::Authorization), None);
     let answer = pstn.sdp(40_000);
-    pstn.reply(w, 200, Some(&answer));
-    pstn.expect(w, "ACK");
-    pbx.expect(w, "200");
-    pbx.ack(w, None);
+    pstn.answer(w, pbx, &answer);
     // Requests inside the dialog are not asked.
     pbx.hang_up(w, &mut pstn);
 }

@@ -224,10 +224,7 @@ fn a_transferred_call_is_signed_as_from_a_gateway() {
     pstn.invite(&mut w, Some(&offer));
     let mut pbx = w.callee(PBX);
     let answer = pbx.sdp(30_000);
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    pstn.expect(&mut w, "200");
-    pstn.ack(&mut w, None);
+    pbx.answer(&mut w, &mut pstn, &answer);
     pbx.request(&mut w, "REFER", &[("Refer-To", "<sip:+12065550177@x.example>")], None);
     pbx.expect(&mut w, "202");
     pbx.expect(&mut w, "NOTIFY");
@@ -327,10 +324,7 @@ fn a_carrier_that_must_prove_its_callers_is_refused_without() {
     });
     assert_eq!(told, Some(CallerVerification::Passed { attestation: "B" }));
     let answer = callee.sdp(40_000);
-    callee.reply(&mut w, 200, Some(&answer));
-    callee.expect(&mut w, "ACK");
-    caller.expect(&mut w, "200");
-    caller.ack(&mut w, None);
+    callee.answer(&mut w, &mut caller, &answer);
     caller.hang_up(&mut w, &mut callee);
     w.finish();
 }

@@ -291,10 +291,7 @@ fn changes_of_media_and_hang_ups_are_asked_as_well() {
     assert_eq!(second.to().unwrap().tag(), first.to().unwrap().tag());
     assert_eq!(second.cseq().unwrap().number, first.cseq().unwrap().number + 1);
     let held = pstn.sdp_with(40_000, 2, "recvonly");
-    pstn.reply(&mut w, 200, Some(&held));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &held);
     pbx.request(&mut w, "INFO", &[], Some(("application/dtmf-relay", "Signal=1\r\n")));
     let info = pstn.expect(&mut w, "INFO");
     proven(&info, HeaderName::ProxyAuthorization, "n1", Some(2));

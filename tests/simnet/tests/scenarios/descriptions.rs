@@ -50,10 +50,7 @@ fn of_ten_streams_video_and_the_first_audio_are_relayed_and_the_others_declined(
         format!("{}m=video 0 RTP/AVP 96\r\n", HEAD.replace("192.0.2.10", "198.51.100.20"));
     answer.push_str("m=audio 40000 RTP/AVP 0\r\n");
     answer.push_str(&"m=audio 0 RTP/AVP 0\r\n".repeat(8));
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     assert_eq!(w.plan().legs[0].remote_rtp.unwrap().port(), 5002);
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
@@ -67,10 +64,7 @@ fn an_offer_on_hold_by_address_is_a_call_on_hold() {
     pbx.invite(&mut w, Some(&offer));
     let mut pstn = w.callee(CARRIER);
     let answer = sdp(CARRIER, 40_000, 1, "recvonly");
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     let leg = &w.plan().legs[0];
     assert_eq!((leg.remote_rtp, leg.sends_to, leg.accepts_from), (None, false, true));
     pbx.hang_up(&mut w, &mut pstn);

@@ -77,10 +77,7 @@ fn a_private_contact_behind_a_public_address_is_reached_where_it_comes_from() {
     pbx.invite(&mut w, Some(&offer));
     let mut pstn = w.callee(CARRIER);
     let answer = pstn.sdp(40_000);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     pstn.bye(&mut w);
     pstn.expect(&mut w, "200");
     let bye = pbx.expect(&mut w, "BYE");

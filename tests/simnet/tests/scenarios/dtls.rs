@@ -57,10 +57,7 @@ fn established(w: &mut World) -> (Ua, Ua, Message) {
         assert_eq!(attribute(&told, name), None);
     }
     let answer = pstn.sdp(40_000);
-    pstn.reply(w, 200, Some(&answer));
-    pstn.expect(w, "ACK");
-    let answered = pbx.expect(w, "200");
-    pbx.ack(w, None);
+    let answered = pstn.answer(w, &mut pbx, &answer);
     (pbx, pstn, answered)
 }
 
@@ -84,20 +81,14 @@ fn a_customers_dtls_meets_a_plain_carrier_and_a_hold_changes_no_key() {
         assert_eq!(attribute(&asked, name), attribute(&answered, name), "{name}");
     }
     let answer = secure(&mut w, &pbx, 2, "active", ICE).replace("a=sendrecv", "a=recvonly");
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    pstn.expect(&mut w, "200");
-    pstn.ack(&mut w, None);
+    pbx.answer(&mut w, &mut pstn, &answer);
     assert_eq!((dtls(&w, LegSide::A), ice(&w, LegSide::A)), (plan.clone(), Some(checks.clone())));
     // The PBX restarts ICE: other credentials of ours, the same keys.
     let restart = secure(&mut w, &pbx, 3, "actpass", &ICE.replace("h3Fs", "n3xt"));
     pbx.invite(&mut w, Some(&restart));
     pstn.expect(&mut w, "INVITE");
     let answer = pstn.sdp_with(40_000, 3, "sendrecv");
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     let restarted = ice(&w, LegSide::A).unwrap();
     assert_ne!(restarted.local_password, checks.local_password);
     assert_eq!((&*restarted.remote_fragment, dtls(&w, LegSide::A)), ("n3xt", plan));
@@ -109,10 +100,7 @@ fn a_customers_dtls_meets_a_plain_carrier_and_a_hold_changes_no_key() {
 fn a_carrier_with_dtls_is_offered_it_and_must_answer_it() {
     for keeps_to_it in [true, false] {
         let mut w = world(with_carriers(Srtp::Dtls));
-        let mut pbx = w.caller(PBX, "+12065550123");
-        let offer = pbx.sdp(30_000);
-        pbx.invite(&mut w, Some(&offer));
-        let mut pstn = w.callee(CARRIER);
+        let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
         let told = pstn.invited.clone().unwrap();
         assert!(media_lines(&told)[0].contains("UDP/TLS/RTP/SAVP "), "{:?}", media_lines(&told));
         assert_eq!(attribute(&told, "setup").as_deref(), Some("actpass"));
@@ -157,10 +145,7 @@ fn required_encryption_is_content_with_dtls() {
         }
         let mut pstn = w.callee(CARRIER);
         let answer = pstn.sdp(40_000);
-        pstn.reply(w, 200, Some(&answer));
-        pstn.expect(w, "ACK");
-        pbx.expect(w, "200");
-        pbx.ack(w, None);
+        pstn.answer(w, &mut pbx, &answer);
         assert_eq!(dtls(w, LegSide::A).role, DtlsRole::Passive);
         pbx.hang_up(w, &mut pstn);
     }

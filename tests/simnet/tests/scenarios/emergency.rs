@@ -42,10 +42,7 @@ pub(super) fn helped_by(w: &mut World, dialled: &str) -> (Ua, Ua) {
 pub(super) fn answered(w: &mut World, ua: &mut Ua) -> Ua {
     let mut router = w.callee(ROUTER);
     let answer = router.sdp(40_000);
-    router.reply(w, 200, Some(&answer));
-    router.expect(w, "ACK");
-    ua.expect(w, "200");
-    ua.ack(w, None);
+    router.answer(w, ua, &answer);
     router
 }
 

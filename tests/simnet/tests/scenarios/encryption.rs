@@ -22,10 +22,7 @@ fn srtp_to_rtp(w: &mut World) -> (Ua, Ua, Message) {
     );
     assert!(crypto_of(&invite).is_empty());
     let answer = pstn.sdp(40_000);
-    pstn.reply(w, 200, Some(&answer));
-    pstn.expect(w, "ACK");
-    let answered = pbx.expect(w, "200");
-    pbx.ack(w, None);
+    let answered = pstn.answer(w, &mut pbx, &answer);
     (pbx, pstn, answered)
 }
 
@@ -49,10 +46,7 @@ fn a_customers_srtp_meets_a_plain_carrier() {
 #[test]
 fn a_plain_customer_reaches_a_carrier_that_requires_srtp() {
     let mut w = World::with(config(), with_carriers(Srtp::Required));
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
     let invite = pstn.invited.clone().unwrap();
     assert!(media_lines(&invite)[0].contains("RTP/SAVP"));
     let offered = crypto_of(&invite);
@@ -75,10 +69,7 @@ fn a_plain_customer_reaches_a_carrier_that_requires_srtp() {
 fn an_optional_offer_is_answered_either_way() {
     for secure_answer in [false, true] {
         let mut w = World::with(config(), with_carriers(Srtp::Optional));
-        let mut pbx = w.caller(PBX, "+12065550123");
-        let offer = pbx.sdp(30_000);
-        pbx.invite(&mut w, Some(&offer));
-        let mut pstn = w.callee(CARRIER);
+        let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
         let invite = pstn.invited.clone().unwrap();
         assert!(media_lines(&invite)[0].contains("RTP/AVP"), "RFC 8643");
         assert_eq!(crypto_of(&invite).len(), 5);
@@ -87,10 +78,7 @@ fn an_optional_offer_is_answered_either_way() {
         } else {
             pstn.sdp(40_000)
         };
-        pstn.reply(&mut w, 200, Some(&answer));
-        pstn.expect(&mut w, "ACK");
-        pbx.expect(&mut w, "200");
-        pbx.ack(&mut w, None);
+        pstn.answer(&mut w, &mut pbx, &answer);
         assert_eq!(is_plain(&w, LegSide::B), !secure_answer);
         pbx.hang_up(&mut w, &mut pstn);
         w.finish();
@@ -102,10 +90,7 @@ fn a_carrier_that_answers_plain_or_with_foreign_keys_where_srtp_is_required_is_h
     let long = format!("{KEY}HR4fICEiIyQlJicoKSorLA==");
     for crypto in [None, Some(format!("1 AES_256_CM_HMAC_SHA1_32 {long}"))] {
         let mut w = World::with(config(), with_carriers(Srtp::Required));
-        let mut pbx = w.caller(PBX, "+12065550123");
-        let offer = pbx.sdp(30_000);
-        pbx.invite(&mut w, Some(&offer));
-        let mut pstn = w.callee(CARRIER);
+        let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
         let answer = match &crypto {
             Some(crypto) => secure(&mut w, CARRIER, 1, crypto),
             None => pstn.sdp(40_000),
@@ -174,10 +159,7 @@ fn a_hold_keeps_the_keys_and_a_new_key_of_the_peer_changes_both() {
         pbx.invite(w, Some(&offer));
         assert!(crypto_of(&pstn.expect(w, "INVITE")).is_empty());
         let answer = pstn.sdp_with(40_000, version, other);
-        pstn.reply(w, 200, Some(&answer));
-        pstn.expect(w, "ACK");
-        pbx.expect(w, "200");
-        pbx.ack(w, None);
+        pstn.answer(w, &mut pbx, &answer);
         keys(w, LegSide::A)
     };
     assert_eq!(change(&mut w, 2, KEY, "a=sendonly", "recvonly"), before, "hold");
@@ -201,10 +183,7 @@ fn the_other_legs_hold_offers_the_keys_in_force() {
     assert_eq!(crypto_of(&asked), crypto_of(&answered), "the line in force, alone");
     // A device may choose another key of its own in each answer.
     let answer = secure(&mut w, PBX, 2, &one(5, KEY_3)).replace("a=sendrecv", "a=recvonly");
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    pstn.expect(&mut w, "200");
-    pstn.ack(&mut w, None);
+    pbx.answer(&mut w, &mut pstn, &answer);
     assert_eq!(keys(&w, LegSide::A), (key(&one(5, KEY_3)), before.1));
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
@@ -238,10 +217,7 @@ fn a_refused_rekey_leaves_the_old_keys() {
 #[test]
 fn forks_have_their_own_keys() {
     let mut w = World::with(config(), with_carriers(Srtp::Required));
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
     let offered = crypto_of(&pstn.invited.clone().unwrap());
     let ours = |tag: usize| offered[tag - 1].usable().unwrap().clone();
     let early = secure(&mut w, CARRIER, 1, &one(4, KEY));
@@ -250,10 +226,7 @@ fn forks_have_their_own_keys() {
     assert_eq!(keys(&w, LegSide::B), (key(&one(4, KEY)), ours(4)));
     pstn.tag = "inner-fork-2".to_owned();
     let answer = secure(&mut w, CARRIER, 1, &format!("5 AES_CM_128_HMAC_SHA1_32 {KEY_2}"));
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     let fork = key(&format!("5 AES_CM_128_HMAC_SHA1_32 {KEY_2}"));
     assert_eq!(keys(&w, LegSide::B), (fork, ours(5)));
     pbx.hang_up(&mut w, &mut pstn);
@@ -263,10 +236,7 @@ fn forks_have_their_own_keys() {
 #[test]
 fn each_route_gets_keys_of_its_own() {
     let mut w = World::with(config(), with_carriers(Srtp::Required));
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite(&mut w, Some(&offer));
-    let mut first = w.callee(CARRIER);
+    let (mut pbx, mut first) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
     let told_first = crypto_of(&first.invited.clone().unwrap());
     first.reply(&mut w, 503, None);
     first.expect(&mut w, "ACK");
@@ -276,10 +246,7 @@ fn each_route_gets_keys_of_its_own() {
         assert_ne!(a.usable().unwrap(), b.usable().unwrap());
     }
     let answer = secure(&mut w, CARRIER_2, 1, &one(4, KEY));
-    second.reply(&mut w, 200, Some(&answer));
-    second.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    second.answer(&mut w, &mut pbx, &answer);
     assert_eq!(keys(&w, LegSide::B).1, told_second[3].usable().unwrap().clone());
     pbx.hang_up(&mut w, &mut second);
     w.finish();
@@ -302,25 +269,16 @@ fn srtp_offered_where_it_is_off_is_refused() {
 #[test]
 fn a_refresh_by_who_answered_is_answered_with_the_line_in_force() {
     let mut w = World::with(config(), with_carriers(Srtp::Required));
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
     let described = secure(&mut w, CARRIER, 1, &one(4, KEY));
-    pstn.reply(&mut w, 200, Some(&described));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &described);
     let before = keys(&w, LegSide::B);
 
     pstn.target = "sip:tandem@203.0.113.1:5060".to_owned();
     pstn.invite(&mut w, Some(&described));
     pbx.expect(&mut w, "INVITE");
     let answer = pbx.sdp_with(30_000, 2, "sendrecv");
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    let answered = crypto_of(&pstn.expect(&mut w, "200"));
-    pstn.ack(&mut w, None);
+    let answered = crypto_of(&pbx.answer(&mut w, &mut pstn, &answer));
     assert_eq!((answered.len(), answered[0].tag()), (1, 4));
     assert_eq!((keys(&w, LegSide::B), answered[0].usable()), (before.clone(), Ok(&before.1)));
 

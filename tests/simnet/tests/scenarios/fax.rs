@@ -49,10 +49,7 @@ pub(super) fn switch(w: &mut World, asking: &mut Ua, other: &mut Ua, before: &st
     asking.invite(w, Some(&offer));
     assert_fax(&other.expect(w, "INVITE"), media);
     let answer = fax(other, 37_000, 2, before);
-    other.reply(w, 200, Some(&answer));
-    other.expect(w, "ACK");
-    assert_fax(&asking.expect(w, "200"), media);
-    asking.ack(w, None);
+    assert_fax(&other.answer(w, asking, &answer), media);
     assert_eq!(w.plan().kind, StreamKind::Udptl);
 }
 
@@ -77,10 +74,7 @@ fn a_call_becomes_fax_and_audio_again() {
         let first = offer.lines().find(|line| line.starts_with("m=")).unwrap();
         assert!(first.starts_with("m=audio 2") && first.ends_with("RTP/AVP 0 101"), "{offer}");
         let answer = format!("{}{extra}", pstn.sdp_with(40_000, 3, "sendrecv"));
-        pstn.reply(&mut w, 200, Some(&answer));
-        pstn.expect(&mut w, "ACK");
-        pbx.expect(&mut w, "200");
-        pbx.ack(&mut w, None);
+        pstn.answer(&mut w, &mut pbx, &answer);
         assert_eq!((w.plan().kind, ports(&w)), (StreamKind::Rtp, [30_000, 40_000]));
         pbx.hang_up(&mut w, &mut pstn);
         w.finish();
@@ -96,10 +90,7 @@ fn audio_with_srtp_comes_back_with_the_keys_it_had() {
     pbx.invite(&mut w, Some(&offer));
     let mut pstn = w.callee(CARRIER);
     let answer = pstn.sdp(40_000);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    let ours = crypto_of(&pbx.expect(&mut w, "200"));
-    pbx.ack(&mut w, None);
+    let ours = crypto_of(&pstn.answer(&mut w, &mut pbx, &answer));
     let before = keys(&w, LegSide::A);
     switch(&mut w, &mut pstn, &mut pbx, "", &["m=image ours udptl t38"]);
 
@@ -109,10 +100,7 @@ fn audio_with_srtp_comes_back_with_the_keys_it_had() {
     assert!(text(&asked).contains(" RTP/SAVP 0"), "{}", text(&asked));
     assert_eq!(crypto_of(&asked), ours, "the line that answered it, with the key in force");
     let answer = secure(&mut w, PBX, 3, &one(4, KEY));
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    assert!(!text(&pstn.expect(&mut w, "200")).contains("SAVP"));
-    pstn.ack(&mut w, None);
+    assert!(!text(&pbx.answer(&mut w, &mut pstn, &answer)).contains("SAVP"));
     assert_eq!((w.plan().kind, keys(&w, LegSide::A)), (StreamKind::Rtp, before));
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
@@ -145,10 +133,7 @@ fn audio_is_taken_where_both_are_offered() {
     let told = text(&pstn.expect(&mut w, "INVITE"));
     assert!(told.contains("m=image 0 udptl t38") && !told.contains("m=audio 0"), "{told}");
     let answer = format!("{}m=image 0 udptl t38\r\n", pstn.sdp_with(40_000, 2, "sendrecv"));
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     assert_eq!(w.plan().kind, StreamKind::Rtp);
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
@@ -157,16 +142,10 @@ fn audio_is_taken_where_both_are_offered() {
 #[test]
 fn a_call_may_begin_as_fax() {
     let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = fax(&pbx, 37_000, 1, "");
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| fax(ua, 37_000, 1, ""));
     assert_fax(pstn.invited.as_ref().unwrap(), &["m=image ours udptl t38"]);
     let answer = fax(&pstn, 47_000, 1, "");
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    assert_fax(&pbx.expect(&mut w, "200"), &["m=image ours udptl t38"]);
-    pbx.ack(&mut w, None);
+    assert_fax(&pstn.answer(&mut w, &mut pbx, &answer), &["m=image ours udptl t38"]);
     assert_eq!((w.plan().kind, ports(&w)), (StreamKind::Udptl, [37_000, 47_000]));
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
@@ -175,10 +154,7 @@ fn a_call_may_begin_as_fax() {
 #[test]
 fn an_answer_of_another_kind_than_the_offer_is_none() {
     let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = fax(&pbx, 37_000, 1, "");
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| fax(ua, 37_000, 1, ""));
     let answer = pstn.sdp(40_000);
     pstn.reply(&mut w, 200, Some(&answer));
     pstn.expect(&mut w, "ACK");

@@ -107,10 +107,7 @@ fn a_realignment_that_nobody_answers_ends_the_call() {
     first.reply(&mut w, 183, Some(&body));
     pbx.expect(&mut w, "183");
     let other = second.sdp(42_000).replace("a=sendrecv", "a=sendonly");
-    second.reply(&mut w, 200, Some(&other));
-    second.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    second.answer(&mut w, &mut pbx, &other);
     pbx.expect(&mut w, "INVITE");
     w.advance(Duration::from_secs(33));
     assert_eq!(w.edge.active_calls(), 0);
@@ -176,10 +173,7 @@ fn a_fork_that_does_not_lead_may_not_change_media() {
     nobody.request(&mut w, "UPDATE", &[], None);
     nobody.expect(&mut w, "481");
     first.cseq += 10;
-    first.reply(&mut w, 200, Some(&body));
-    first.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    first.answer(&mut w, &mut pbx, &body);
     pbx.hang_up(&mut w, &mut first);
     w.finish();
 }
@@ -222,10 +216,7 @@ fn more_forks_than_anybody_has_telephones_are_not_followed_but_may_answer() {
         while w.take(PBX, None).is_some() {}
     }
     let body = last.sdp(40_000);
-    last.reply(&mut w, 200, Some(&body));
-    last.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    last.answer(&mut w, &mut pbx, &body);
     // The PRACKs that nobody answered run out.
     w.advance(Duration::from_secs(40));
     while w.take(CARRIER, None).is_some() {}
@@ -259,10 +250,7 @@ fn a_connector_may_prefer_the_callers_own_ringback_tone() {
     resources.voice_connectors = vec![with];
     for reliable in [false, true] {
         let mut w = World::with(config(), resources.clone());
-        let mut pbx = w.caller(PBX, "+12065550123");
-        let offer = pbx.sdp(30_000);
-        pbx.invite(&mut w, Some(&offer));
-        let mut pstn = w.callee(CARRIER);
+        let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
         let answer = pstn.sdp(40_000);
         if reliable {
             ring_reliably(&mut w, &mut pstn, 183, 1, Some(&answer));

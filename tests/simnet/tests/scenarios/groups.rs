@@ -49,10 +49,7 @@ fn establish(w: &mut World, at: SocketAddr) -> (Ua, Ua) {
 
 fn take(w: &mut World, pstn: &mut Ua, pbx: &mut Ua) {
     let answer = pbx.sdp(40_000);
-    pbx.reply(w, 200, Some(&answer));
-    pbx.expect(w, "ACK");
-    pstn.expect(w, "200");
-    pstn.ack(w, None);
+    pbx.answer(w, pstn, &answer);
 }
 
 fn limited(mut resources: Resources, limits: [u32; 2]) -> Resources {

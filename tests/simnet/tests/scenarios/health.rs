@@ -17,10 +17,7 @@ fn calling(w: &mut World) -> Ua {
 
 fn answers(w: &mut World, pbx: &mut Ua, pstn: &mut Ua) {
     let answer = pstn.sdp(40_000);
-    pstn.reply(w, 200, Some(&answer));
-    pstn.expect(w, "ACK");
-    pbx.expect(w, "200");
-    pbx.ack(w, None);
+    pstn.answer(w, pbx, &answer);
 }
 
 fn give_up(w: &mut World, pbx: &mut Ua, pstn: &mut Ua) {

@@ -4,7 +4,7 @@ use crate::transfer::{expect_notify, join, part, referred, released};
 use b2bua::HoldMusicWhen;
 use directory::Resources;
 use model::{AudioSource, LegSide, OtherMedia, Playing, Ringback};
-use simnet::{CARRIER, CARRIER_2, PBX, Ua, World, config, directory, sdp};
+use simnet::{CARRIER_2, Ua, World, config, directory, sdp};
 use sip_proto::Message;
 
 const CUSTOMERS: &str = "customer.wav";
@@ -54,10 +54,7 @@ fn renegotiate(w: &mut World, asker: &mut Ua, other: &mut Ua, offer: &str) -> [S
         _ => "sendrecv",
     };
     let body = other.sdp_with(41_000, 9, answer);
-    other.reply(w, 200, Some(&body));
-    other.expect(w, "ACK");
-    let answered = direction(&asker.expect(w, "200"));
-    asker.ack(w, None);
+    let answered = direction(&other.answer(w, asker, &body));
     [seen, answered]
 }
 
@@ -136,20 +133,14 @@ fn who_holds_back_hears_nothing_and_neither_does_the_first() {
     pstn.invite(&mut w, Some(&hold));
     assert_eq!(direction(&pbx.expect(&mut w, "INVITE")), "a=sendonly", "there is music for it");
     let answer = pbx.sdp_with(31_000, 3, "inactive");
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    assert_eq!(direction(&pstn.expect(&mut w, "200")), "a=inactive");
-    pstn.ack(&mut w, None);
+    assert_eq!(direction(&pbx.answer(&mut w, &mut pstn, &answer)), "a=inactive");
     assert_eq!(playing(&w), [None, None]);
     // It resumes, and is held still.
     let resume = sdp(pstn.at, 41_000, 11, "sendrecv");
     pstn.invite(&mut w, Some(&resume));
     pbx.expect(&mut w, "INVITE");
     let answer = pbx.sdp_with(31_000, 4, "inactive");
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    assert_eq!(direction(&pstn.expect(&mut w, "200")), "a=sendonly", "music comes");
-    pstn.ack(&mut w, None);
+    assert_eq!(direction(&pbx.answer(&mut w, &mut pstn, &answer)), "a=sendonly", "music comes");
     assert_eq!(playing(&w), [None, music(CUSTOMERS, OtherMedia::Wins)]);
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
@@ -196,16 +187,10 @@ fn a_refused_hold_plays_nothing_and_an_unchanged_one_goes_on() {
 #[test]
 fn a_call_that_begins_on_hold_is_none() {
     let mut w = World::with(config(), musical());
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = sdp(pbx.at, 30_000, 1, "inactive");
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| sdp(ua.at, 30_000, 1, "inactive"));
     assert_eq!(direction(pstn.invited.as_ref().unwrap()), "a=inactive");
     let answer = pstn.sdp_with(40_000, 1, "inactive");
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     assert_eq!(playing(&w), [None, None]);
     // A third party joins both: from now on there is something to hold.
     let offer = sdp(pbx.at, 30_000, 2, "sendrecv");

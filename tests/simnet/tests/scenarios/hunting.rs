@@ -14,10 +14,7 @@ fn calling(w: &mut World) -> Ua {
 
 fn answers(w: &mut World, pbx: &mut Ua, pstn: &mut Ua) {
     let answer = pstn.sdp(40_000);
-    pstn.reply(w, 200, Some(&answer));
-    pstn.expect(w, "ACK");
-    pbx.expect(w, "200");
-    pbx.ack(w, None);
+    pstn.answer(w, pbx, &answer);
     pbx.hang_up(w, pstn);
 }
 
@@ -368,10 +365,7 @@ fn a_followed_redirect_that_answers_is_a_call_like_any_other() {
     first.expect(&mut w, "ACK");
     let mut second = w.callee(CARRIER_2);
     let answer = second.sdp(40_000);
-    second.reply(&mut w, 200, Some(&answer));
-    second.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    second.answer(&mut w, &mut pbx, &answer);
     pbx.hang_up(&mut w, &mut second);
     w.finish();
 }

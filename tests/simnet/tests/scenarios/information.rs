@@ -54,10 +54,7 @@ fn a_leg_is_sent_what_its_allow_names() {
     pstn.invite_with(&mut w, &[("Allow", "INVITE, ACK, BYE, INFO")], Some(&hold));
     pbx.expect(&mut w, "INVITE");
     let held = pbx.sdp_with(30_000, 2, "recvonly");
-    pbx.reply(&mut w, 200, Some(&held));
-    pbx.expect(&mut w, "ACK");
-    pstn.expect(&mut w, "200");
-    pstn.ack(&mut w, None);
+    pbx.answer(&mut w, &mut pstn, &held);
     pbx.request(&mut w, "MESSAGE", &[], Some(TEXT));
     pbx.expect(&mut w, "405");
     pbx.request(&mut w, "INFO", &[], Some(("application/dtmf-relay", "Signal=1\r\n")));

@@ -2,7 +2,7 @@
 
 use b2bua::EdgeConfig;
 use model::UnixTime;
-use simnet::{CARRIER, PBX, Ua, World, config, directory};
+use simnet::{Ua, World, config, directory};
 use sip_proto::HeaderName;
 use std::time::Duration;
 
@@ -29,10 +29,7 @@ fn what_is_kept_of_a_call_goes_with_it() {
 #[test]
 fn a_call_that_is_not_answered_is_not_kept() {
     let mut w = world();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
     pstn.reply(&mut w, 180, None);
     pbx.expect(&mut w, "180");
     assert!(w.kept.is_empty());
@@ -74,10 +71,7 @@ fn a_call_that_was_taken_up_changes_its_media_on_the_ports_that_it_has() {
     let reinvite = pstn.expect(&mut w, "INVITE");
     assert!(reinvite.header(HeaderName::Contact).is_some());
     let answer = pstn.sdp(41_000);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     let after = w.plan();
     assert_eq!(after.legs[0].remote_rtp.map(|remote| remote.port()), Some(31_000));
     assert_eq!(after.legs[1].codecs, before.legs[1].codecs);

@@ -1,12 +1,8 @@
 //! Calls of more than one media line: each a stream of its own, and the call lives with its audio.
 
 use crate::keys::{KEY, KEY_2, described, key, keys, media_lines, one, secure, with_carriers};
-use crate::support::{prack, ring_reliably};
-use crate::transfer::{expect_notify, refer};
 use directory::Srtp;
-use model::{
-    AllocationFailure, LegSecurity, LegSide, MediaLine, MediaType, RelayedLines, StreamKind,
-};
+use model::{LegSecurity, LegSide, MediaLine, MediaType, RelayedLines, StreamKind};
 use simnet::{CARRIER, PBX, RelayMode, Ua, World, config, directory};
 use sip_proto::Message;
 
@@ -24,7 +20,7 @@ pub(crate) fn h264(port: u16) -> String {
 }
 
 /// A description of audio and video.
-fn with_video(ua: &Ua, port: u16, version: u32) -> String {
+pub(crate) fn with_video(ua: &Ua, port: u16, version: u32) -> String {
     ua.sdp_with(port, version, "sendrecv") + &h264(port + 2)
 }
 
@@ -38,20 +34,14 @@ pub(crate) fn on(message: &Message) -> Vec<bool> {
 }
 
 /// An established call with video on both legs.
-fn video_call(w: &mut World) -> (Ua, Ua) {
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = with_video(&pbx, 30_000, 1);
-    pbx.invite(w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+pub(crate) fn video_call(w: &mut World) -> (Ua, Ua) {
+    let (mut pbx, mut pstn) = Ua::offering(w, |ua| with_video(ua, 30_000, 1));
     let answer = with_video(&pstn, 40_000, 1);
-    pstn.reply(w, 200, Some(&answer));
-    pstn.expect(w, "ACK");
-    pbx.expect(w, "200");
-    pbx.ack(w, None);
+    pstn.answer(w, &mut pbx, &answer);
     (pbx, pstn)
 }
 
-fn video_ports(w: &World) -> [u16; 2] {
+pub(crate) fn video_ports(w: &World) -> [u16; 2] {
     let (line, plan) = w.relay.further.last().unwrap();
     assert_eq!(*line, VIDEO);
     plan.legs.clone().map(|leg| leg.remote_rtp.unwrap().port())
@@ -60,10 +50,7 @@ fn video_ports(w: &World) -> [u16; 2] {
 #[test]
 fn video_is_a_stream_of_its_own_on_ports_of_its_own() {
     let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = with_video(&pbx, 30_000, 1);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| with_video(ua, 30_000, 1));
     let ours = w.relay.local_of(VIDEO);
     let invited = text(pstn.invited.as_ref().unwrap());
     assert!(invited.contains(&format!("m=video {} RTP/AVP 96\r\n", ours[1].rtp.port())));
@@ -91,10 +78,7 @@ fn a_declined_line_gives_its_ports_back_and_audio_goes_on() {
     let mut pstn = w.callee(CARRIER);
     assert_eq!(w.relay.open_lines(), [VIDEO]);
     let answer = pstn.sdp(40_000) + &h264(0);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    assert_eq!(on(&pbx.expect(&mut w, "200")), [true, false]);
-    pbx.ack(&mut w, None);
+    assert_eq!(on(&pstn.answer(&mut w, &mut pbx, &answer)), [true, false]);
     assert_eq!(w.relay.open_lines(), []);
     assert!(w.relay.further.is_empty() && w.relay.open() == 1);
     // A session refresh repeats the offer: nothing is asked for.
@@ -115,24 +99,15 @@ fn without_ports_for_a_line_it_is_declined_and_the_call_goes_on() {
         }
         let mut w = World::with(config(), resources);
         w.relay.mode = lines;
-        let mut pbx = w.caller(PBX, "+12065550123");
-        let offer = with_video(&pbx, 30_000, 1);
-        pbx.invite(&mut w, Some(&offer));
-        let mut pstn = w.callee(CARRIER);
+        let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| with_video(ua, 30_000, 1));
         assert_eq!(on(pstn.invited.as_ref().unwrap()), [true, false]);
         let answer = pstn.sdp(40_000) + &h264(0);
-        pstn.reply(&mut w, 200, Some(&answer));
-        pstn.expect(&mut w, "ACK");
-        assert_eq!(on(&pbx.expect(&mut w, "200")), [true, false]);
-        pbx.ack(&mut w, None);
+        assert_eq!(on(&pstn.answer(&mut w, &mut pbx, &answer)), [true, false]);
         // Nor in a re-INVITE.
         let again = with_video(&pbx, 31_000, 2);
         pbx.invite(&mut w, Some(&again));
         assert_eq!(on(&pstn.expect(&mut w, "INVITE")), [true, false]);
-        pstn.reply(&mut w, 200, Some(&answer));
-        pstn.expect(&mut w, "ACK");
-        assert_eq!(on(&pbx.expect(&mut w, "200")), [true, false]);
-        pbx.ack(&mut w, None);
+        assert_eq!(on(&pstn.answer(&mut w, &mut pbx, &answer)), [true, false]);
         pbx.hang_up(&mut w, &mut pstn);
         w.finish();
     }
@@ -247,213 +222,6 @@ fn the_far_ends_offer_has_its_lines_too() {
 }
 
 #[test]
-fn an_offer_in_a_reliable_provisional_response_has_its_lines() {
-    let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    pbx.invite_with(&mut w, &[("Supported", "100rel")], None);
-    let mut pstn = w.callee(CARRIER);
-    let offer = with_video(&pstn, 40_000, 1);
-    ring_reliably(&mut w, &mut pstn, 183, 1, Some(&offer));
-    let told = pbx.expect(&mut w, "183");
-    assert_eq!(on(&told), [true, true]);
-    let answer = with_video(&pbx, 30_000, 1);
-    prack(&mut w, &mut pbx, &told, Some(&answer));
-    assert_eq!(on(&pstn.expect(&mut w, "PRACK")), [true, true]);
-    pstn.ok(&mut w);
-    pbx.expect(&mut w, "200");
-    pstn.reply(&mut w, 200, None);
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
-    assert_eq!(w.relay.open_lines(), [VIDEO]);
-    pbx.hang_up(&mut w, &mut pstn);
-    w.finish();
-}
-
-/// A re-INVITE that adds video waits for its ports.
-fn waiting() -> (World, Ua, Ua) {
-    let mut w = World::new();
-    let (mut pbx, pstn) = Ua::establish(&mut w);
-    w.relay.mode = RelayMode::Holds;
-    let offer = with_video(&pbx, 30_000, 2);
-    pbx.invite(&mut w, Some(&offer));
-    pstn.expect_silence(&mut w);
-    (w, pbx, pstn)
-}
-
-#[test]
-fn a_re_invite_waits_for_its_ports() {
-    let (mut w, mut pbx, mut pstn) = waiting();
-    w.answer_relay();
-    assert_eq!(on(&pstn.expect(&mut w, "INVITE")), [true, true]);
-    let answer = with_video(&pstn, 40_000, 2);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
-    pbx.hang_up(&mut w, &mut pstn);
-    w.finish();
-}
-
-#[test]
-fn what_waits_for_ports_goes_without_them_when_something_else_comes() {
-    // A digit from the other side.
-    let (mut w, mut pbx, mut pstn) = waiting();
-    pstn.target = "sip:tandem@203.0.113.1:5060".to_owned();
-    pstn.request(&mut w, "INFO", &[], None);
-    assert_eq!(on(&pstn.expect(&mut w, "INVITE")), [true, false]);
-    pbx.expect(&mut w, "INFO");
-    pbx.ok(&mut w);
-    pstn.expect(&mut w, "200");
-    w.answer_relay();
-    let answer = pstn.sdp_with(40_000, 2, "sendrecv") + &h264(0);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    assert_eq!(on(&pbx.expect(&mut w, "200")), [true, false]);
-    pbx.ack(&mut w, None);
-    assert_eq!(w.relay.open(), 1);
-    pbx.hang_up(&mut w, &mut pstn);
-    w.finish();
-}
-
-#[test]
-fn a_relay_that_says_nothing_costs_the_line_alone() {
-    let (mut w, mut pbx, mut pstn) = waiting();
-    w.advance(std::time::Duration::from_millis(2_100));
-    assert_eq!(on(&pstn.expect(&mut w, "INVITE")), [true, false]);
-    pstn.reply(&mut w, 488, None);
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "488");
-    pbx.ack_failure(&mut w);
-    w.answer_relay();
-    pbx.hang_up(&mut w, &mut pstn);
-    w.finish();
-}
-
-#[test]
-fn a_call_may_end_while_an_offer_waits_for_ports() {
-    let (mut w, mut pbx, mut pstn) = waiting();
-    pbx.cancel(&mut w);
-    pbx.expect(&mut w, "200");
-    pbx.expect(&mut w, "487");
-    pbx.ack_failure(&mut w);
-    pstn.expect(&mut w, "INVITE");
-    pstn.reply(&mut w, 100, None);
-    pstn.expect(&mut w, "CANCEL");
-    pstn.ok(&mut w);
-    pstn.reply(&mut w, 487, None);
-    pstn.expect(&mut w, "ACK");
-    w.answer_relay();
-    pbx.hang_up(&mut w, &mut pstn);
-    w.finish();
-
-    let (mut w, mut pbx, mut pstn) = waiting();
-    w.command(|edge, now| edge.end_all(now));
-    w.answer_relay();
-    for ua in [&mut pbx, &mut pstn] {
-        ua.expect(&mut w, "BYE");
-        ua.ok(&mut w);
-    }
-    pbx.expect(&mut w, "481");
-    pbx.ack_failure(&mut w);
-    w.finish();
-}
-
-#[test]
-fn the_ports_of_all_lines_are_asked_for_at_once_and_come_together_or_not() {
-    let mut w = World::new();
-    w.relay.mode = RelayMode::Holds;
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = with_video(&pbx, 30_000, 1);
-    pbx.invite(&mut w, Some(&offer));
-    assert_eq!(w.relay.open(), 2);
-    pbx.expect_silence(&mut w);
-    // The caller gives up meanwhile.
-    pbx.cancel(&mut w);
-    pbx.expect(&mut w, "200");
-    pbx.expect(&mut w, "487");
-    pbx.ack_failure(&mut w);
-    w.answer_relay();
-    assert_eq!(w.relay.open(), 0);
-    // No ports at all refuse the call as ever.
-    w.relay.mode = RelayMode::Fails(AllocationFailure::PortsExhausted);
-    let mut other = w.caller(PBX, "+12065550124");
-    other.invite(&mut w, Some(&offer));
-    other.expect(&mut w, "503");
-    other.ack_failure(&mut w);
-    w.finish();
-}
-
-#[test]
-fn a_lost_route_takes_its_lines_along_to_the_next() {
-    let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = with_video(&pbx, 30_000, 1);
-    pbx.invite(&mut w, Some(&offer));
-    let mut first = w.callee(CARRIER);
-    let early = with_video(&first, 40_000, 1);
-    first.reply(&mut w, 183, Some(&early));
-    pbx.expect(&mut w, "183");
-    first.reply(&mut w, 503, None);
-    first.expect(&mut w, "ACK");
-    let mut second = w.callee(simnet::CARRIER_2);
-    assert_eq!(on(second.invited.as_ref().unwrap()), [true, true]);
-    let answer = with_video(&second, 50_000, 1);
-    second.reply(&mut w, 200, Some(&answer));
-    second.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
-    assert_eq!(video_ports(&w), [30_002, 50_002]);
-    pbx.hang_up(&mut w, &mut second);
-    w.finish();
-}
-
-#[test]
-fn video_of_the_fork_that_answers_counts() {
-    let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = with_video(&pbx, 30_000, 1);
-    pbx.invite(&mut w, Some(&offer));
-    let mut desk = w.callee(CARRIER);
-    let mut mobile = desk.fork(&mut w, "mobile");
-    desk.reply(&mut w, 180, None);
-    mobile.reply(&mut w, 180, None);
-    pbx.expect(&mut w, "180");
-    pbx.expect(&mut w, "180");
-    let answer = with_video(&mobile, 42_000, 1);
-    mobile.reply(&mut w, 200, Some(&answer));
-    mobile.expect(&mut w, "ACK");
-    assert_eq!(on(&pbx.expect(&mut w, "200")), [true, true]);
-    pbx.ack(&mut w, None);
-    assert_eq!(video_ports(&w), [30_002, 42_002]);
-    pbx.hang_up(&mut w, &mut mobile);
-    w.finish();
-}
-
-#[test]
-fn a_transfer_takes_video_to_the_new_far_end() {
-    let mut w = World::new();
-    let (mut pbx, mut pstn) = video_call(&mut w);
-    let mut target = refer(&mut w, &mut pbx);
-    assert_eq!(on(target.invited.as_ref().unwrap()), [true, true]);
-    let answer = with_video(&target, 41_000, 1);
-    target.reply(&mut w, 200, Some(&answer));
-    target.expect(&mut w, "ACK");
-    assert_eq!(on(&pstn.expect(&mut w, "INVITE")), [true, true]);
-    let answer = with_video(&pstn, 42_000, 7);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    expect_notify(&mut w, &mut pbx, "SIP/2.0 200 OK");
-    pbx.expect(&mut w, "BYE");
-    pbx.ok(&mut w);
-    let ports = w.relay.further.last().unwrap().1.legs.clone().map(|leg| leg.remote_rtp);
-    assert_eq!(ports.map(|at| at.unwrap().port()), [42_002, 41_002]);
-    target.target = "sip:tandem@203.0.113.1:5060".to_owned();
-    pstn.hang_up(&mut w, &mut target);
-    w.finish();
-}
-
-#[test]
 fn a_room_device_has_all_its_lines_but_those_over_tcp() {
     let mut w = World::new();
     let mut pbx = w.caller(PBX, "+12065550123");
@@ -476,10 +244,7 @@ fn a_room_device_has_all_its_lines_but_those_over_tcp() {
     assert_eq!(on(&invited), [true, true, false, true, true, true]);
     assert!(text(&invited).contains("UDP/BFCP *\r\na=floorctrl:c-s\r\na=confid:1\r\n"));
     let answer = room(&pstn, 40_000, 0);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    assert_eq!(on(&pbx.expect(&mut w, "200")), [true, true, false, true, true, true]);
-    pbx.ack(&mut w, None);
+    assert_eq!(on(&pstn.answer(&mut w, &mut pbx, &answer)), [true, true, false, true, true, true]);
     let kind_of = |index: u8| {
         let found =
             w.relay.further.iter().rev().find(
@@ -507,10 +272,7 @@ fn of_many_lines_six_are_relayed() {
     assert_eq!(on(pstn.invited.as_ref().unwrap()), six);
     // One that answers what was declined gets nothing for it.
     let answer = lines(&pstn, 40_000);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    assert_eq!(on(&pbx.expect(&mut w, "200")), six);
-    pbx.ack(&mut w, None);
+    assert_eq!(on(&pstn.answer(&mut w, &mut pbx, &answer)), six);
     assert_eq!(w.relay.open(), 6);
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
@@ -519,10 +281,7 @@ fn of_many_lines_six_are_relayed() {
 #[test]
 fn each_line_has_keys_of_its_own_on_each_leg() {
     let mut w = World::with(config(), with_carriers(Srtp::Required));
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = with_video(&pbx, 30_000, 1);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| with_video(ua, 30_000, 1));
     let invited = described(pstn.invited.as_ref().unwrap());
     let video = invited.line_at(1).unwrap().stream;
     assert_eq!(video.profile.name(), "RTP/SAVP");
@@ -564,19 +323,15 @@ fn each_line_has_keys_of_its_own_on_each_leg() {
 #[test]
 fn a_line_without_keys_is_declined_where_they_are_required() {
     let mut w = World::with(config(), with_carriers(Srtp::Required));
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000) + "m=application 30004 UDP/BFCP *\r\n" + &h264(30_002);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| {
+        ua.sdp(30_000) + "m=application 30004 UDP/BFCP *\r\n" + &h264(30_002)
+    });
     // Nothing protects floor control.
     assert_eq!(on(pstn.invited.as_ref().unwrap()), [true, false, true]);
     let answer = secure(&mut w, CARRIER, 1, &one(4, KEY))
         + "m=application 40004 UDP/BFCP *\r\n"
         + &h264(40_002);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    assert_eq!(on(&pbx.expect(&mut w, "200")), [true, false, false]);
-    pbx.ack(&mut w, None);
+    assert_eq!(on(&pstn.answer(&mut w, &mut pbx, &answer)), [true, false, false]);
     assert!(w.relay.further.is_empty() && w.relay.open_lines().is_empty());
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();

@@ -30,6 +30,8 @@ mod kept_calls;
 mod kept_registrations;
 mod keys;
 mod lines;
+mod lines_joined;
+mod lines_ports;
 mod loss;
 mod loss_of_dialogs;
 mod loss_of_transfers;

@@ -40,10 +40,7 @@ fn callee(w: &mut World, transport: &'static str) -> (Ua, Message) {
 
 fn answers(w: &mut World, pbx: &mut Ua, pstn: &mut Ua) {
     let answer = pstn.sdp(40_000);
-    pstn.reply(w, 200, Some(&answer));
-    pstn.expect(w, "ACK");
-    pbx.expect(w, "200");
-    pbx.ack(w, None);
+    pstn.answer(w, pbx, &answer);
 }
 
 #[test]
@@ -178,10 +175,7 @@ fn a_big_request_inside_a_dialog_takes_tcp_alone() {
     assert_eq!(again.top_via().unwrap().protocol, "TCP");
     pstn.transport = "TCP";
     let answer = pstn.sdp_with(40_000, 2, "sendrecv");
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     pbx.bye(&mut w);
     pbx.expect(&mut w, "200");
     assert_eq!(pstn.expect(&mut w, "BYE").top_via().unwrap().protocol, "UDP");

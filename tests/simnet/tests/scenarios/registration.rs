@@ -283,10 +283,7 @@ fn a_system_that_registers_is_called_and_may_call_from_where_it_is() {
     assert_eq!(invite.header(HeaderName::Route), Some(path));
     assert!(invite.header_named("P-Called-Party-ID").unwrap().contains("+12065550100"));
     let answer = pbx.sdp(40_000);
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    pstn.expect(&mut w, "200");
-    pstn.ack(&mut w, None);
+    pbx.answer(&mut w, &mut pstn, &answer);
     pstn.hang_up(&mut w, &mut pbx);
     // It calls, with its password.
     let mut caller = w.caller(ROAMER, "+12065550123");
@@ -339,10 +336,7 @@ fn a_registered_system_is_the_customer_for_health_and_for_replacing_its_calls() 
     let mut pstn = call_in(&mut w);
     let mut pbx = w.callee(ROAMER);
     let answer = pbx.sdp(40_000);
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    pstn.expect(&mut w, "200");
-    pstn.ack(&mut w, None);
+    pbx.answer(&mut w, &mut pstn, &answer);
     let replaces = format!("{};to-tag={};from-tag={}", pbx.call_id, pbx.remote_tag(), pbx.tag);
     let mut stranger = w.caller(STRANGER, "+12065550100");
     stranger.invite_with(&mut w, &[("Replaces", &replaces)], None);

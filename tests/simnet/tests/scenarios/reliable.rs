@@ -100,10 +100,7 @@ fn a_leg_b_without_100rel_rings_unreliably_unless_leg_a_insists() {
     prack(&mut w, &mut pbx, &early, None);
     pbx.expect(&mut w, "200");
     pbx.expect_silence(&mut w);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    assert!(pbx.expect(&mut w, "200").body_bytes().is_empty());
-    pbx.ack(&mut w, None);
+    assert!(pstn.answer(&mut w, &mut pbx, &answer).body_bytes().is_empty());
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
 }
@@ -189,10 +186,7 @@ fn a_2xx_overtakes_a_ringing_that_is_not_acknowledged_and_its_prack_comes_late()
     pstn.reply(&mut w, 180, None);
     let ringing = pbx.expect(&mut w, "180");
     let answer = pstn.sdp(40_000);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    assert!(!pbx.expect(&mut w, "200").body_bytes().is_empty());
-    pbx.ack(&mut w, None);
+    assert!(!pstn.answer(&mut w, &mut pbx, &answer).body_bytes().is_empty());
     w.advance(Duration::from_secs(2));
     pbx.expect_silence(&mut w);
     prack(&mut w, &mut pbx, &ringing, None);
@@ -264,10 +258,7 @@ fn reliable_responses_out_of_order_wait_for_their_predecessor() {
     pstn.expect(&mut w, "PRACK");
     pstn.refuse(&mut w, 481, &[]);
     let answer = pstn.sdp(40_000);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
 }
@@ -361,10 +352,7 @@ fn the_next_route_after_a_reliable_answer_is_made_known_by_a_re_invite() {
     pstn.expect_silence(&mut w);
     let mut second = w.callee(CARRIER_2);
     let other = second.sdp(50_000).replace("a=sendrecv", "a=sendonly");
-    second.reply(&mut w, 200, Some(&other));
-    second.expect(&mut w, "ACK");
-    assert!(pbx.expect(&mut w, "200").body_bytes().is_empty());
-    pbx.ack(&mut w, None);
+    assert!(second.answer(&mut w, &mut pbx, &other).body_bytes().is_empty());
     let told = pbx.expect(&mut w, "INVITE");
     assert!(String::from_utf8_lossy(told.body_bytes()).contains("a=sendonly"));
     let again = pbx.sdp_with(30_000, 2, "recvonly");

@@ -88,10 +88,7 @@ fn hold_by_address_becomes_hold_by_direction() {
     assert_eq!(direction(&seen), "a=sendonly");
     assert!(!String::from_utf8_lossy(seen.body_bytes()).contains("0.0.0.0\r\n"));
     let answer = pstn.sdp_with(40_000, 2, "recvonly");
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     assert!(!w.plan().legs[0].sends_to);
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
@@ -154,10 +151,7 @@ fn crossing_re_invites_get_491_and_overlapping_ones_500() {
     overlapping.ack_failure(&mut w);
     // The first exchange goes on.
     let answer = pstn.sdp_with(40_000, 2, "recvonly");
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     pbx.cseq += 10;
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();

@@ -69,10 +69,7 @@ fn an_encrypted_call_is_never_made_plain() {
     pbx.invite(&mut w, Some(&offer));
     let mut pstn = w.callee(CARRIER);
     let answer = pstn.sdp(40_000);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     let before = keys(&w, LegSide::A);
     let plain = pbx.sdp_with(30_000, 2, "sendrecv");
     pbx.invite(&mut w, Some(&plain));

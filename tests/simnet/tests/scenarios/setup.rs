@@ -25,10 +25,7 @@ fn an_outbound_call_rings_is_answered_and_hung_up() {
     assert_eq!(ringing.contact().unwrap().unwrap().uri_text, format!("sip:tandem@{EDGE}"));
 
     let answer = pstn.sdp(40_000);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     assert_eq!(w.edge.active_calls(), 1);
 
     let plan = w.plan();
@@ -56,10 +53,7 @@ fn an_inbound_call_reaches_the_pbx_and_names_its_carrier() {
     assert_eq!(parties.direction, CallDirection::Inbound);
     assert_eq!(parties.carrier.as_ref().unwrap().as_str(), "first");
     let answer = pbx.sdp(30_000);
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    pstn.expect(&mut w, "200");
-    pstn.ack(&mut w, None);
+    pbx.answer(&mut w, &mut pstn, &answer);
     pbx.hang_up(&mut w, &mut pstn);
     assert_eq!(w.end().ended_by, EndedBy::LegB);
     w.finish();
@@ -68,10 +62,7 @@ fn an_inbound_call_reaches_the_pbx_and_names_its_carrier() {
 #[test]
 fn early_media_opens_both_directions_before_the_answer() {
     let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
     let answer = pstn.sdp(40_000);
     pstn.reply(&mut w, 183, Some(&answer));
     let progress = pbx.expect(&mut w, "183");
@@ -136,10 +127,7 @@ fn a_delayed_offer_that_is_not_answered_ends_both_legs() {
 #[test]
 fn an_answer_without_media_is_hung_up_and_the_caller_gets_502() {
     let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
     pstn.reply(&mut w, 200, None);
     pstn.expect(&mut w, "ACK");
     pstn.expect(&mut w, "BYE");
@@ -191,10 +179,7 @@ fn a_second_fork_that_answers_is_acknowledged_and_hung_up_once() {
 #[test]
 fn a_repeated_invite_gets_the_last_response_again() {
     let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
     pstn.reply(&mut w, 486, None);
     pstn.expect(&mut w, "ACK");
     pbx.expect(&mut w, "486");

@@ -2,7 +2,7 @@
 
 use crate::emergency::{helped_by, prepared};
 use model::{LegSide, MediaTimeouts};
-use simnet::{PBX, Ua, World, config, directory};
+use simnet::{Ua, World, config, directory};
 use sip_proto::HeaderName;
 use std::time::Duration;
 
@@ -55,19 +55,13 @@ fn without_limits_a_call_outlasts_every_silence() {
 #[test]
 fn silence_before_the_answer_means_nothing() {
     let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(simnet::CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
     let early = pstn.sdp(40_000);
     pstn.reply(&mut w, 183, Some(&early));
     pbx.expect(&mut w, "183");
     assert_eq!(w.plan().timeouts, MediaTimeouts::default());
     w.fall_silent(None);
-    pstn.reply(&mut w, 200, Some(&early));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &early);
     assert_eq!(w.plan().timeouts, DEFAULT);
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
@@ -102,10 +96,7 @@ fn a_call_whose_stream_the_relay_has_lost_ends_on_both_legs() {
 #[test]
 fn a_call_that_rings_while_the_relay_loses_its_stream_is_refused() {
     let mut w = World::new();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(simnet::CARRIER);
+    let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
     pstn.reply(&mut w, 180, None);
     pbx.expect(&mut w, "180");
     w.lose_media();

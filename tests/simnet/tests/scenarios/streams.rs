@@ -17,10 +17,7 @@ fn establish(w: &mut World) -> (Ua, Ua) {
     let mut pstn = w.callee(CARRIER_TCP);
     assert_eq!(w.opened, [CARRIER_TCP]);
     let answer = pstn.sdp(40_000);
-    pstn.reply(w, 200, Some(&answer));
-    pstn.expect(w, "ACK");
-    pbx.expect(w, "200");
-    pbx.ack(w, None);
+    pstn.answer(w, &mut pbx, &answer);
     (pbx, pstn)
 }
 
@@ -37,10 +34,7 @@ fn requests_go_over_the_accepted_connection_whatever_the_contact_says() {
     assert_eq!(invite.top_via().unwrap().protocol, "TCP");
     assert!(invite.contact().unwrap().unwrap().uri_text.ends_with(";transport=tcp"));
     let answer = pstn.sdp(40_000);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     pstn.bye(&mut w);
     pstn.expect(&mut w, "200");
     let bye = pbx.expect(&mut w, "BYE");

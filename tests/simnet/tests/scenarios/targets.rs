@@ -30,10 +30,7 @@ fn calling(w: &mut World) -> Ua {
 
 fn answers(w: &mut World, pbx: &mut Ua, pstn: &mut Ua) {
     let answer = pstn.sdp(40_000);
-    pstn.reply(w, 200, Some(&answer));
-    pstn.expect(w, "ACK");
-    pbx.expect(w, "200");
-    pbx.ack(w, None);
+    pstn.answer(w, pbx, &answer);
     pbx.hang_up(w, pstn);
 }
 
@@ -240,10 +237,7 @@ fn a_next_hop_that_is_resolved_late_or_never() {
         let mut pstn = w.callee(CARRIER);
         pstn.contact = "sip:gw@gateway.carrier.example".to_owned();
         let answer = pstn.sdp(40_000);
-        pstn.reply(&mut w, 200, Some(&answer));
-        pstn.expect(&mut w, "ACK");
-        pbx.expect(&mut w, "200");
-        pbx.ack(&mut w, None);
+        pstn.answer(&mut w, &mut pbx, &answer);
         let gateway = address(99);
         w.answer_question(if found { std::slice::from_ref(&gateway) } else { &[] });
         if found {
@@ -311,10 +305,7 @@ fn requests_inside_a_dialog_go_on_to_the_next_server_of_a_named_next_hop() {
     let invite = pstn.expect(&mut w, "INVITE");
     assert_eq!(invite.cseq().unwrap().number, 2);
     let held = pstn.sdp_with(40_000, 2, "recvonly");
-    pstn.reply(&mut w, 200, Some(&held));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &held);
     assert_eq!(w.edge.statistics().target_failovers, 2);
     // The next request begins where the last one got through.
     pbx.hang_up(&mut w, &mut pstn);

@@ -39,10 +39,7 @@ fn answered(w: &mut World, pbx: &mut Ua) -> Ua {
     let mut pstn = w.callee(CARRIER);
     pstn.transport = "TLS";
     let answer = pstn.sdp(40_000);
-    pstn.reply(w, 200, Some(&answer));
-    pstn.expect(w, "ACK");
-    pbx.expect(w, "200");
-    pbx.ack(w, None);
+    pstn.answer(w, pbx, &answer);
     pstn
 }
 
@@ -95,10 +92,7 @@ fn a_carrier_that_fails_the_handshake_is_followed_by_the_next() {
     pbx.invite(&mut w, Some(&offer));
     let mut second = w.callee(CARRIER_2);
     let answer = second.sdp(40_000);
-    second.reply(&mut w, 200, Some(&answer));
-    second.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    second.answer(&mut w, &mut pbx, &answer);
     pbx.hang_up(&mut w, &mut second);
     w.finish();
 }
@@ -221,10 +215,7 @@ fn a_carrier_that_must_show_a_certificate_is_not_listened_to_without_it() {
     pstn.invite(&mut w, Some(&offer));
     let mut pbx = w.callee(PBX);
     let answer = pbx.sdp(30_000);
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    pstn.expect(&mut w, "200");
-    pstn.ack(&mut w, None);
+    pbx.answer(&mut w, &mut pstn, &answer);
     // Its connection closes, and the call goes on over a new one to its name.
     w.disconnect(CARRIER);
     pbx.bye(&mut w);

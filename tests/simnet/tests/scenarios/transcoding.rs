@@ -62,10 +62,7 @@ fn call(w: &mut World, offer: &[(&str, &str)], answer: &[(&str, &str)]) -> (Ua, 
     let mut pstn = w.callee(CARRIER);
     let offered = formats(pstn.invited.as_ref().unwrap());
     let body = described(&pstn, 40_000, 1, answer);
-    pstn.reply(w, 200, Some(&body));
-    pstn.expect(w, "ACK");
-    let answered = formats(&pbx.expect(w, "200"));
-    pbx.ack(w, None);
+    let answered = formats(&pstn.answer(w, &mut pbx, &body));
     (pbx, pstn, [offered, answered])
 }
 
@@ -126,10 +123,7 @@ fn changes_of_the_call_keep_each_legs_formats() {
     let offer = pstn.expect(&mut w, "INVITE");
     assert_eq!(formats(&offer), "0 8 9 96");
     let held = described(&pstn, 40_000, 2, &[OUR_OPUS]).replace("sendrecv", "recvonly");
-    pstn.reply(&mut w, 200, Some(&held));
-    pstn.expect(&mut w, "ACK");
-    assert_eq!(formats(&pbx.expect(&mut w, "200")), "0");
-    pbx.ack(&mut w, None);
+    assert_eq!(formats(&pstn.answer(&mut w, &mut pbx, &held)), "0");
     assert_eq!(stages(&w), both(Codec::Pcmu, Codec::Opus));
     // The carrier resumes: the PBX is offered what it has had all the time too.
     let resume = described(&pstn, 40_000, 3, &[OUR_OPUS]);
@@ -137,10 +131,7 @@ fn changes_of_the_call_keep_each_legs_formats() {
     let offer = pbx.expect(&mut w, "INVITE");
     assert_eq!(formats(&offer), "96 0 8 9");
     let body = described(&pbx, 30_000, 3, &[PCMU]);
-    pbx.reply(&mut w, 200, Some(&body));
-    pbx.expect(&mut w, "ACK");
-    assert_eq!(formats(&pstn.expect(&mut w, "200")), "96");
-    pstn.ack(&mut w, None);
+    assert_eq!(formats(&pbx.answer(&mut w, &mut pstn, &body)), "96");
     assert_eq!(stages(&w), both(Codec::Pcmu, Codec::Opus));
     // It changes to what the PBX has: nothing is left to transcode.
     let plain = described(&pstn, 40_000, 4, &[PCMU]);

@@ -136,10 +136,7 @@ fn a_transferee_on_hold_is_offered_a_stream_both_ways() {
     pbx.invite(&mut w, Some(&hold));
     pstn.expect(&mut w, "INVITE");
     let held = pstn.sdp_with(40_000, 2, "recvonly");
-    pstn.reply(&mut w, 200, Some(&held));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &held);
     let mut target = refer(&mut w, &mut pbx);
     let invite = target.invited.clone().unwrap();
     assert!(String::from_utf8_lossy(invite.body_bytes()).contains("a=sendrecv"));
@@ -353,10 +350,7 @@ fn an_inbound_caller_is_transferred_out_again() {
     pstn.invite(&mut w, Some(&offer));
     let mut pbx = w.callee(PBX);
     let answer = pbx.sdp(30_000);
-    pbx.reply(&mut w, 200, Some(&answer));
-    pbx.expect(&mut w, "ACK");
-    pstn.expect(&mut w, "200");
-    pstn.ack(&mut w, None);
+    pbx.answer(&mut w, &mut pstn, &answer);
     let mut target = refer(&mut w, &mut pbx);
     join(&mut w, &mut target, &mut pstn);
     released(&mut w, &mut pbx);

@@ -34,10 +34,7 @@ fn still_changes(w: &mut World, one: &mut Ua, other: &mut Ua) {
     one.invite(w, Some(&offer));
     other.expect(w, "INVITE");
     let answer = other.sdp_with(44_000, 8, "recvonly");
-    other.reply(w, 200, Some(&answer));
-    other.expect(w, "ACK");
-    one.expect(w, "200");
-    one.ack(w, None);
+    other.answer(w, one, &answer);
     let remotes = w.plan().legs.clone().map(|leg| leg.remote_rtp.unwrap().port());
     assert_eq!(remotes, [34_000, 44_000]);
 }

@@ -26,10 +26,7 @@ fn a_blind_transfer_of_an_srtp_leg_to_an_srtp_target() {
     pbx.invite(&mut w, Some(&offer));
     let mut pstn = w.callee(CARRIER);
     let answer = secure(&mut w, CARRIER, 1, &one(4, KEY));
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     let before = keys(&w, LegSide::B);
 
     pbx.request(&mut w, "REFER", &[("Refer-To", TARGET)], None);
@@ -73,10 +70,7 @@ fn a_replacement_with_srtp_joins_a_far_end_with_srtp() {
     pbx.invite(&mut w, Some(&offer));
     let mut pstn = w.callee(CARRIER);
     let answer = secure(&mut w, CARRIER, 1, &one(4, KEY));
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    let answered = pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    let answered = pstn.answer(&mut w, &mut pbx, &answer);
     let before = keys(&w, LegSide::B);
 
     let to_tag = answered.to().unwrap().tag().unwrap().to_owned();
@@ -110,10 +104,7 @@ fn a_leg_that_comes_back_has_its_old_keys() {
     pbx.invite(&mut w, Some(&offer));
     let mut pstn = w.callee(CARRIER);
     let answer = secure(&mut w, CARRIER, 1, &one(4, KEY));
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     let before = keys(&w, LegSide::B);
 
     pbx.request(&mut w, "REFER", &[("Refer-To", TARGET)], None);
@@ -135,10 +126,7 @@ fn a_leg_that_comes_back_has_its_old_keys() {
     let asked = pstn.expect(&mut w, "INVITE");
     assert!(crypto_of(&asked).iter().any(|line| *line.usable().unwrap() == before.1));
     let answer = secure(&mut w, CARRIER, 2, &one(4, KEY)).replace("a=sendrecv", "a=recvonly");
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pbx.expect(&mut w, "200");
-    pbx.ack(&mut w, None);
+    pstn.answer(&mut w, &mut pbx, &answer);
     assert_eq!(keys(&w, LegSide::B), before);
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
