@@ -56,6 +56,9 @@ pub struct RelayStatistics {
     /// Keys (RFC 4733) that were not sent: the leg was on hold, had not agreed to them, or too many
     /// waited.
     pub unsent_keys: u64,
+    /// Feedback and extended reports of a leg whose RTCP ends here that could not be told the other
+    /// leg.
+    pub untold_rtcp: u64,
     /// Streams with audio that is transcoded now.
     pub transcoded_streams: u64,
     /// Legs that something is played to now.
@@ -112,6 +115,7 @@ impl RelayStatistics {
         self.play_failures += read(&counters.play_failures);
         self.made_packets += read(&counters.made_packets);
         self.unsent_keys += read(&counters.unsent_keys);
+        self.untold_rtcp += read(&counters.untold_rtcp);
         self.transcoded_streams += read(&counters.transcoded_streams);
         self.fast_streams += read(&counters.fast_streams);
         self.fast_packets += read(&counters.fast_packets);
@@ -166,6 +170,7 @@ pub(crate) struct WorkerCounters {
     pub(crate) play_failures: Counter,
     pub(crate) made_packets: Counter,
     pub(crate) unsent_keys: Counter,
+    pub(crate) untold_rtcp: Counter,
     pub(crate) transcoded_streams: Counter,
     pub(crate) fast_streams: Counter,
     fast_packets: Counter,

@@ -246,6 +246,9 @@ impl Worker {
             counters.send_failed(kind, len);
             stream.session.send_failed(to, kind, len);
         });
+        if has_rtcp {
+            counters.untold_rtcp.add(stream.session.take_unpassed_feedback().into());
+        }
         let has_keys = stream.session.has_dtmf_news();
         let has_made = stream.session.made_deadline().is_some();
         Some(Heard { received, arrival, has_control, has_rtcp, has_keys, has_made })

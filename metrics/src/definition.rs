@@ -128,6 +128,7 @@ pub mod definitions {
         RELAY_AUDIO_FILES, Gauge, None, "tandem_relay_audio_files", [], "Audio files of the configuration in memory";
         RELAY_AUDIO_CLIPS, Gauge, None, "tandem_relay_audio_clips", [], "Audio ready to be played, one for each file, format and packet duration in use";
         RELAY_AUDIO_BYTES, Gauge, Bytes, "tandem_relay_audio_bytes", [], "Memory that audio ready to be played takes";
+        RELAY_UNTOLD_RTCP, Counter, None, "tandem_relay_untold_rtcp_total", [], "Feedback (NACK, PLI, REMB and the like) and extended reports of a leg whose RTCP ends here that could not be told the other leg";
         RELAY_UNSENT_KEYS, Counter, None, "tandem_relay_unsent_keys_total", [], "Telephone keys (RFC 4733) that a leg was to get and did not: on hold, not agreed to, or too many at once";
         RELAY_TRANSCODED_STREAMS, Gauge, None, "tandem_relay_transcoded_streams", [], "Media streams with audio that is transcoded";
         DTMF_CONVERTED, Counter, None, "tandem_dtmf_converted_total", ["kind"], "Telephone keys that a leg said in one form and the other leg got in another: RFC 4733 events, INFO, or tones in the audio (inband)";

@@ -2,7 +2,7 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    DtmfConversion, DtmfPress, IcePlan, Instant, LegSecurity, LegSide, MediaId, MediaLine,
+    DtmfConversion, DtmfKey, DtmfPress, IcePlan, Instant, LegSecurity, LegSide, MediaId, MediaLine,
     PlayOutcome, Playing, QualityReport, TransactionId, Transcoding,
 };
 use serde::{Deserialize, Serialize};
@@ -68,8 +68,8 @@ pub enum MediaCommand {
         id: MediaId,
         /// The leg that gets it.
         leg: LegSide,
-        /// 0 to 9, 10 for `*`, 11 for `#`, 12 to 15 for A to D.
-        event: u8,
+        /// Which.
+        key: DtmfKey,
         /// For how long; 40 ms at least and 6 s at most are sent.
         duration: Duration,
     },

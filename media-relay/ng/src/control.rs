@@ -214,8 +214,8 @@ impl Control {
                     Some(Played::Media(source, rounds)) => {
                         self.serve_playing(now, &ticket, &request, source, rounds)
                     }
-                    Some(Played::Key(event, duration)) => {
-                        self.serve_key(now, &request, event, duration)
+                    Some(Played::Key(key, duration)) => {
+                        self.serve_key(now, &request, key, duration)
                     }
                     None => self.serve_stopping(now, &request),
                 };

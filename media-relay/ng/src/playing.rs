@@ -4,8 +4,8 @@ use crate::control::{Control, Served, Ticket, result};
 use crate::request::Request;
 use crate::value::{Dictionary, Value};
 use model::{
-    AudioSource, Instant, LegSide, MediaCommand, MediaEvent, MediaId, OtherMedia, PlayFailure,
-    PlayOutcome, Playing,
+    AudioSource, DtmfKey, Instant, LegSide, MediaCommand, MediaEvent, MediaId, OtherMedia,
+    PlayFailure, PlayOutcome, Playing,
 };
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) enum Played {
     /// Audio, so often.
     Media(AudioSource, u32),
     /// A key (RFC 4733), for so long.
-    Key(u8, Duration),
+    Key(DtmfKey, Duration),
 }
 
 impl Played {
@@ -121,12 +121,12 @@ impl Control {
         &mut self,
         now: Instant,
         request: &Request,
-        event: u8,
+        key: DtmfKey,
         duration: Duration,
     ) -> Served {
         for (id, from) in self.parties(now, request)? {
             let leg = from.other();
-            self.order(MediaCommand::SendEvent { id, leg, event, duration });
+            self.order(MediaCommand::SendEvent { id, leg, key, duration });
         }
         Ok(Some(result("ok")))
     }
@@ -200,20 +200,14 @@ impl Control {
     }
 }
 
-/// The event of a key: a number, or a character of a telephone's keys.
-fn key_of(code: &Value) -> Option<u8> {
-    const KEYS: &[u8; 16] = b"0123456789*#ABCD";
-    match code {
-        Value::Text(text) => match text[..] {
-            [key] => {
-                let position = KEYS.iter().position(|known| *known == key.to_ascii_uppercase());
-                position.map(|position| position as u8)
-            }
-            _ => code.integer().and_then(|number| number.try_into().ok()),
-        },
-        _ => code.integer().and_then(|number| number.try_into().ok()),
+/// A key: the number of its event, or a character of a telephone's keys.
+fn key_of(code: &Value) -> Option<DtmfKey> {
+    if let Value::Text(text) = code
+        && let [symbol] = text[..]
+    {
+        return DtmfKey::from_symbol(char::from(symbol));
     }
-    .filter(|event| usize::from(*event) < KEYS.len())
+    DtmfKey::from_event(code.integer().and_then(|number| number.try_into().ok())?)
 }
 
 /// A value by name, with hyphens or spaces in it.

@@ -132,12 +132,12 @@ fn keys_go_to_the_other_side_of_who_presses_them() {
         world.ordered.clear();
         let more = format!(r#""from-tag":"a","code":{code}{duration}"#);
         is_ok(&ask(&mut world, "play DTMF", &more));
-        let [MediaCommand::SendEvent { id: ID, leg: LegSide::B, event: sent, duration }] =
+        let [MediaCommand::SendEvent { id: ID, leg: LegSide::B, key: sent, duration }] =
             world.ordered[..]
         else {
             panic!("{:?}", world.ordered)
         };
-        assert_eq!((sent, duration), (event, Duration::from_millis(millis)));
+        assert_eq!((sent.event(), duration), (event, Duration::from_millis(millis)));
     }
     for code in [r#""x""#, "16", "-1", r#""""#, "[]"] {
         let more = format!(r#""from-tag":"a","digit":{code}"#);

@@ -359,6 +359,10 @@ impl RtpSession {
         let mut goodbye = false;
         for reported in parse_compound(packet).flatten() {
             goodbye |= note_report(leg, other, &reported, way.is_some(), arrival);
+            if let (true, Some(own)) = (ends_here, self.own_rtcp.as_deref_mut()) {
+                let rare = self.rare.as_deref();
+                own.pass_feedback((from, leg, other), rare, &reported, arrival);
+            }
         }
         leg.note_heard(arrival);
         let len = packet.len();

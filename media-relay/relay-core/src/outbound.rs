@@ -145,6 +145,24 @@ impl Outbound {
         passing.add(Step { after: numbers.sequence, offset });
     }
 
+    /// The number that a packet of source `ssrc` of the other leg had, which the leg knows as
+    /// `sequence`; `None` where it was made here, is none of that source's, or long gone. What was made
+    /// in the place of a packet that was skipped leads back to that one.
+    pub(crate) fn original(&self, ssrc: u32, sequence: u16) -> Option<u16> {
+        let passing = self.passing.as_ref().filter(|passing| passing.ssrc == ssrc)?;
+        let mut until = passing.highest;
+        let own = passing.steps.iter().rev().find_map(|step| {
+            let own = sequence.wrapping_sub(step.offset);
+            let is_of_step = is_after(own, step.after) && !is_after(own, until);
+            until = step.after;
+            is_of_step.then_some(own)
+        });
+        // What is older than all steps.
+        let before = sequence.wrapping_sub(passing.steps[0].offset);
+        let own = own.or((!is_after(before, until)).then_some(before))?;
+        (passing.highest.wrapping_sub(own) < MISORDER).then_some(own)
+    }
+
     /// Another source passes from now on; its first packet follows what went before.
     fn begin(&mut self, first: Numbers, at: Instant) {
         let sequence = self.last.sequence.wrapping_add(1);

@@ -9,12 +9,13 @@
 //! translator the other side's own SSRC), because receivers tie sender reports to the media by it.
 
 mod compose;
+mod feedback;
 mod heard;
 
 pub(crate) use heard::{Heard, note_report};
 
 use crate::forward::{MediaSocket, PacketKind, rtcp_way};
-use crate::rtp_session::RtpSession;
+use crate::rtp_session::{Leg, RtpSession};
 use crate::security::GROWTH;
 use compose::Compound;
 use model::{Instant, LegSide};
@@ -23,7 +24,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Octets that the buffer for a report of ours should hold, so that building it allocates nothing.
-pub const LONGEST_REPORT: usize = 512;
+pub const LONGEST_REPORT: usize = 512 + feedback::ROOM;
 
 /// RFC 3550 section 6.2: the mean time between two reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(5);
@@ -37,7 +38,8 @@ pub enum RtcpStyle {
     Auto,
     /// RTCP passes and nothing is added: a transport translator (section 3.2.1).
     Translator,
-    /// RTCP ends here: sources, reports and goodbyes are ours (section 3.1).
+    /// RTCP ends here: sources, reports and goodbyes are ours (section 3.1); feedback goes on to
+    /// whoever sends the media.
     BackToBack,
 }
 
@@ -60,6 +62,8 @@ pub(crate) struct OwnRtcp {
     /// When the first plan came; `None` before.
     begun: Option<Instant>,
     towards: [Towards; 2],
+    /// Messages that could not be told the other leg. Saturates.
+    unpassed: u32,
 }
 
 /// Towards one leg.
@@ -79,6 +83,8 @@ pub(crate) struct Towards {
     speaks: bool,
     /// The other side has said goodbye, and the leg is to know.
     pass_goodbye: bool,
+    /// Feedback of the other side; `None` where RTCP passes.
+    feedback: Option<Box<feedback::Waiting>>,
 }
 
 /// How much to say.
@@ -103,8 +109,11 @@ impl RtpSession {
             // Any other than 0: the sources on both legs are never the same.
             leg.ssrc_mask = if style == RtcpStyle::BackToBack { draw() as u32 | 1 } else { 0 };
         }
-        let towards = LegSide::BOTH.map(|_| Towards::new(draw));
-        let own = OwnRtcp { style, interval, begun: None, towards };
+        let mut towards = LegSide::BOTH.map(|_| Towards::new(draw));
+        if style == RtcpStyle::BackToBack {
+            towards.iter_mut().for_each(Towards::keep_feedback);
+        }
+        let own = OwnRtcp { style, interval, begun: None, towards, unpassed: 0 };
         self.own_rtcp = Some(Box::new(own));
     }
 
@@ -133,6 +142,7 @@ impl RtpSession {
         own.style = RtcpStyle::BackToBack;
         for towards in &mut own.towards {
             towards.next = now + own.interval / 2;
+            towards.keep_feedback();
         }
     }
 
@@ -142,7 +152,7 @@ impl RtpSession {
         if own.style == RtcpStyle::Translator {
             return None;
         }
-        own.towards.iter().map(|towards| towards.next).min()
+        own.towards.iter().map(Towards::deadline).min()
     }
 
     /// Writes the report that is due towards leg `to` into `out`, and counts it as sent; `None` when
@@ -156,8 +166,15 @@ impl RtpSession {
         out: &mut Vec<u8>,
     ) -> Option<OwnReport> {
         let own = self.own_rtcp.as_deref()?;
-        let waits = own.towards[to.index()].next > now || own.style == RtcpStyle::Translator;
+        let towards = &own.towards[to.index()];
+        let waits = towards.deadline() > now || own.style == RtcpStyle::Translator;
         own.begun.filter(|_| !waits)?;
+        if towards.has_feedback() {
+            let sent = self.send_rtcp(to, now, ntp, Compound::Feedback, out);
+            // Also where the leg cannot be reached.
+            self.forget_feedback(to);
+            return sent;
+        }
         let share = self.share(own, to, now);
         let next = self.next_look(own, to, share, now, random);
         let own = self.own_rtcp.as_deref_mut()?;
@@ -276,8 +293,34 @@ impl Towards {
             sent: [0; 2],
             speaks: false,
             pass_goodbye: false,
+            feedback: None,
         }
     }
+
+    /// From now on feedback of the other side is taken for the leg.
+    fn keep_feedback(&mut self) {
+        self.feedback.get_or_insert_with(feedback::Waiting::new);
+    }
+
+    fn has_feedback(&self) -> bool {
+        self.feedback.as_deref().is_some_and(|waiting| waiting.since.is_some())
+    }
+
+    fn deadline(&self) -> Instant {
+        let feedback = self.feedback.as_deref().and_then(|waiting| waiting.since);
+        feedback.map_or(self.next, |since| since.min(self.next))
+    }
+
+    /// Our source towards the leg `leg`: that of the media which goes there from `other`, if any does.
+    fn source(&self, leg: &Leg, other: &Leg) -> u32 {
+        media_source(leg, other).unwrap_or(self.ssrc)
+    }
+}
+
+/// The source of the media that `leg` gets from `other`, as it knows it.
+fn media_source(leg: &Leg, other: &Leg) -> Option<u32> {
+    let passing = other.stream.reception.ssrc().map(|ssrc| ssrc ^ leg.ssrc_mask);
+    leg.made.as_deref().map(|made| made.outbound.ssrc()).or(passing)
 }
 
 #[cfg(test)]

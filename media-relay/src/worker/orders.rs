@@ -68,8 +68,8 @@ impl Worker {
             }
             Order::Command(MediaCommand::Apply { id, plan }) => self.apply(id, *plan),
             Order::Command(MediaCommand::MoveLeg { from, to }) => self.move_leg(from, to),
-            Order::Command(MediaCommand::SendEvent { id, leg, event, duration }) => {
-                self.send_event(id, leg, event, duration);
+            Order::Command(MediaCommand::SendEvent { id, leg, key, duration }) => {
+                self.send_event(id, leg, key.event(), duration);
             }
             Order::Command(MediaCommand::Play { id, leg, playing }) => self.play(id, leg, playing),
             Order::Command(MediaCommand::StopPlaying { id, leg }) => self.stop_playing(id, leg),

@@ -1,7 +1,7 @@
 //! Packets that the relay makes itself, over sockets.
 
 use super::rig::{Endpoint, Rig, rtp};
-use model::{LegSide, MediaCommand, MediaId};
+use model::{DtmfKey, LegSide, MediaCommand, MediaId};
 use rtp_proto::{RtpPacket, TelephoneEvent};
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ fn keys_come_to_a_leg_in_their_order_among_its_audio() {
     a.send(local[0].rtp, 0);
     assert_eq!(b.receive(), (rtp(0), local[1].rtp));
     for event in [1, 12] {
+        let key = DtmfKey::from_event(event).unwrap();
         let (id, leg, duration) = (MediaId(1), LegSide::B, Duration::from_millis(40));
-        rig.relay.command(MediaCommand::SendEvent { id, leg, event, duration }).unwrap();
+        rig.relay.command(MediaCommand::SendEvent { id, leg, key, duration }).unwrap();
     }
     let mut keys = Vec::new();
     for sequence in 1..=8 {
@@ -36,14 +37,16 @@ fn keys_come_to_a_leg_in_their_order_among_its_audio() {
     let (packet, _) = b.receive();
     let packet = RtpPacket::parse(&packet).unwrap();
     assert_eq!((packet.sequence(), packet.timestamp()), (9, 160));
-    // What is no key is counted.
-    let key = MediaCommand::SendEvent {
-        id: MediaId(1),
-        leg: LegSide::B,
-        event: 99,
-        duration: Duration::ZERO,
-    };
-    rig.relay.command(key).unwrap();
+    // What a leg without a plan does not get is counted.
+    rig.allocate(2).unwrap();
+    rig.relay
+        .command(MediaCommand::SendEvent {
+            id: MediaId(2),
+            leg: LegSide::B,
+            key: DtmfKey::from_event(9).unwrap(),
+            duration: Duration::ZERO,
+        })
+        .unwrap();
     let statistics = rig.until(|s| s.unsent_keys == 1);
     assert_eq!(statistics.made_packets, 8);
     let [_, leg_b] = rig.release(1);

@@ -83,9 +83,9 @@ impl FakeRelay {
                 self.moves.push([from, to]);
                 None
             }
-            MediaCommand::SendEvent { id, leg, event, duration } => {
+            MediaCommand::SendEvent { id, leg, key, duration } => {
                 assert!(self.open.contains_key(&id), "a key for {id:?}, which has no ports");
-                self.keys.push((leg, event, duration));
+                self.keys.push((leg, key.event(), duration));
                 None
             }
             MediaCommand::Play { id, leg, playing } => {

@@ -139,3 +139,34 @@ fn inserted_in_the_place_of_what_is_left_out_keeps_the_count() {
     outbound.skip(numbers(600), at(20_001));
     assert_eq!(outbound.pass(numbers(602), 8_000, at(20_020)).sequence, 602);
 }
+
+proptest! {
+    /// Whatever was inserted, a number that the leg saw leads back to the packet that had it.
+    #[test]
+    fn a_number_leads_back_to_the_packet_that_had_it(steps in proptest::collection::vec(0_u8..5, 1..200)) {
+        let mut outbound = outbound();
+        let (mut next, mut seen, mut made, mut skipped) =
+            (101_u16, Vec::new(), Vec::new(), HashSet::new());
+        for (index, step) in steps.into_iter().enumerate() {
+            match step {
+                0 => made.push((index, outbound.insert())),
+                1 => {
+                    outbound.skip(numbers(next), at(2_000));
+                    skipped.insert(next);
+                }
+                _ => seen.push((index, next, outbound.pass(numbers(next), 8_000, at(2_000)).sequence)),
+            }
+            next += u16::from(step != 0);
+            // As far back as the changes are remembered.
+            let recent = |then: usize| index - then < STEPS;
+            for (_, own, told) in seen.iter().filter(|seen| recent(seen.0)) {
+                prop_assert_eq!(outbound.original(OTHER, *told), Some(*own));
+            }
+            for (_, told) in made.iter().filter(|made| recent(made.0)) {
+                let original = outbound.original(OTHER, *told);
+                prop_assert!(original.is_none_or(|own| skipped.contains(&own)));
+            }
+        }
+        prop_assert_eq!(outbound.original(OTHER + 1, 101), None);
+    }
+}

@@ -1,6 +1,6 @@
 //! Writes our reports.
 
-use super::OwnRtcp;
+use super::{OwnRtcp, media_source};
 use crate::quality::{self, fraction_lost, since};
 use crate::rtp_session::{Leg, RtpSession};
 use crate::stream::LegStream;
@@ -22,6 +22,8 @@ pub(super) enum Compound {
     /// XR, behind an RR of a source of our own that says nothing: who reports on the media is
     /// another.
     Metrics,
+    /// What the other side says of the leg's media, behind an RR that says nothing and our SDES.
+    Feedback,
 }
 
 /// What was said last of a leg's source.
@@ -50,8 +52,7 @@ impl RtpSession {
         };
         let own: &mut OwnRtcp = self.own_rtcp.as_deref_mut()?;
         let towards = &mut own.towards[to.index()];
-        let passing = other.stream.reception.ssrc().map(|ssrc| ssrc ^ leg.ssrc_mask);
-        let media = leg.made.as_deref().map(|made| made.outbound.ssrc()).or(passing);
+        let media = media_source(leg, other);
         let mut ssrc = towards.ssrc;
         if let Compound::Report { .. } = compound {
             ssrc = media.unwrap_or(ssrc);
@@ -70,9 +71,16 @@ impl RtpSession {
                 None => write_receiver_report(out, ssrc, block),
             }
         } else {
+            if compound == Compound::Feedback {
+                ssrc = media.unwrap_or(ssrc);
+            }
             write_receiver_report(out, ssrc, &[]);
         }
         write_cname(out, ssrc, &towards.cname);
+        if compound == Compound::Feedback {
+            out.extend_from_slice(&towards.feedback.as_deref()?.packets);
+            return Some(());
+        }
         let extended = extended(leg, now, ntp);
         if !extended.is_empty() {
             write_extended_report(out, ssrc, &extended);

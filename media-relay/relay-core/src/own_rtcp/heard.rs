@@ -66,7 +66,7 @@ pub(crate) fn note_report(
 }
 
 /// The other leg's source of what `leg` knows as `ssrc`.
-fn passed_as(leg: &Leg, other: &Leg, ssrc: u32) -> u32 {
+pub(super) fn passed_as(leg: &Leg, other: &Leg, ssrc: u32) -> u32 {
     match (leg.made.as_deref(), other.stream.reception.ssrc()) {
         (Some(made), Some(passing)) if made.outbound.ssrc() == ssrc => passing,
         _ => ssrc ^ leg.ssrc_mask,

@@ -1,4 +1,5 @@
 mod extended;
+mod feedback;
 
 use super::*;
 use crate::{Decision, ForwardedPacket, LearningPolicy};

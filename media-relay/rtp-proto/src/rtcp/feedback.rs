@@ -5,8 +5,23 @@ use super::{Frame, RtcpError, packet_type, write_packet};
 use crate::wire::{u16_at, u32_at};
 
 const GENERIC_NACK: u8 = 1;
+/// Temporary maximum media stream bit rate, asked for and answered (RFC 5104 section 4.2).
+const MAX_BIT_RATE: [u8; 2] = [3, 4];
+/// Transport-wide congestion control (draft-holmer-rmcat-transport-wide-cc-extensions-01): its
+/// numbers stand in a header extension.
+const TRANSPORT_WIDE: u8 = 15;
 const PICTURE_LOSS: u8 = 1;
+const SLICE_LOSS: u8 = 2;
+const REFERENCE_PICTURE: u8 = 3;
 const FULL_INTRA_REQUEST: u8 = 4;
+/// Temporal and spatial trade-off, asked for and answered (RFC 5104 sections 4.3.2 and 4.3.3).
+const TRADE_OFF: [u8; 2] = [5, 6];
+/// Application layer feedback (RFC 4585 section 6.4).
+const APPLICATION_LAYER: u8 = 15;
+/// Receiver estimated maximum bit rate (draft-alvestrand-rmcat-remb-03): before its sources stand its
+/// name, their number and the rate.
+const REMB: &[u8; 4] = b"REMB";
+const REMB_SOURCES: usize = 8;
 const NACK_BYTES: usize = 4;
 const FIR_BYTES: usize = 8;
 
@@ -45,6 +60,25 @@ pub enum FeedbackMessage<'a> {
     FullIntraRequest(FullIntraRequests<'a>),
     /// Any other, and what does not fit its format.
     Other,
+}
+
+/// Of what the control information of a message speaks, for whoever passes it on where sources or
+/// numbers are other ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FeedbackSubject<'a> {
+    /// Of nothing that is named there: the header says of which source.
+    Header,
+    /// Of packets, by their sequence numbers.
+    Packets(Nacks<'a>),
+    /// Of sources: one stands every `every` octets, from octet `first` on, to the end.
+    Sources {
+        /// Octets before the first one.
+        first: usize,
+        /// Octets from one to the next.
+        every: usize,
+    },
+    /// Of a payload type, and packets or pictures of it.
+    PayloadType,
 }
 
 /// The entries of a generic NACK.
@@ -86,6 +120,47 @@ impl<'a> Feedback<'a> {
             media_ssrc: u32_at(frame.body, 4).ok_or(frame.inner_error())?,
             control: frame.body.get(8..).unwrap_or_default(),
         })
+    }
+
+    /// Of what its control information speaks; `None` for a message that is not known, and for one
+    /// that does not fit its format.
+    pub fn subject(&self) -> Option<FeedbackSubject<'a>> {
+        let sources = |first: usize, every: usize| {
+            let entries = self.control.len().checked_sub(first)?;
+            let fits = entries > 0 && entries.is_multiple_of(every);
+            fits.then_some(FeedbackSubject::Sources { first, every })
+        };
+        match (self.kind, self.format) {
+            (FeedbackKind::Transport, GENERIC_NACK) => match self.message() {
+                FeedbackMessage::Nack(nacks) => Some(FeedbackSubject::Packets(nacks)),
+                _ => None,
+            },
+            (FeedbackKind::Transport, format) if MAX_BIT_RATE.contains(&format) => {
+                // A notification may name nobody (RFC 5104 section 4.2.2.1).
+                if self.control.is_empty() && format == MAX_BIT_RATE[1] {
+                    return Some(FeedbackSubject::Header);
+                }
+                sources(0, FIR_BYTES)
+            }
+            (FeedbackKind::Transport, TRANSPORT_WIDE)
+            | (FeedbackKind::PayloadSpecific, PICTURE_LOSS | SLICE_LOSS) => {
+                Some(FeedbackSubject::Header)
+            }
+            (FeedbackKind::PayloadSpecific, REFERENCE_PICTURE) => {
+                Some(FeedbackSubject::PayloadType)
+            }
+            (FeedbackKind::PayloadSpecific, format)
+                if format == FULL_INTRA_REQUEST || TRADE_OFF.contains(&format) =>
+            {
+                sources(0, FIR_BYTES)
+            }
+            (FeedbackKind::PayloadSpecific, APPLICATION_LAYER)
+                if self.control.first_chunk() == Some(REMB) =>
+            {
+                sources(REMB_SOURCES, 4)
+            }
+            _ => None,
+        }
     }
 
     /// What it asks for.

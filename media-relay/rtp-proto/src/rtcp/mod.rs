@@ -15,8 +15,8 @@ mod xr;
 pub use app::{App, write_app};
 pub use bye::{Bye, write_bye};
 pub use feedback::{
-    Feedback, FeedbackKind, FeedbackMessage, FullIntraRequest, FullIntraRequests, Nack, Nacks,
-    write_feedback, write_full_intra_request, write_nack, write_picture_loss,
+    Feedback, FeedbackKind, FeedbackMessage, FeedbackSubject, FullIntraRequest, FullIntraRequests,
+    Nack, Nacks, write_feedback, write_full_intra_request, write_nack, write_picture_loss,
 };
 pub use rr::{
     CUMULATIVE_LOST_MAX, CUMULATIVE_LOST_MIN, ReceiverReport, ReportBlock, ReportBlocks,
@@ -27,7 +27,7 @@ pub use sr::{SenderInfo, SenderReport, write_sender_report};
 pub use xr::{
     DlrrReport, DlrrReports, ExtendedReport, OwnExtendedReport, PacketRange, ReceiptTimes,
     RunLengths, StatisticsSummary, VoipMetrics, XrBlock, XrBlocks, write_dlrr,
-    write_extended_report, write_receiver_reference_time, write_voip_metrics,
+    write_extended_report, write_packet_blocks, write_receiver_reference_time, write_voip_metrics,
 };
 
 use crate::wire::u16_at;

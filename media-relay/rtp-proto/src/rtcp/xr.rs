@@ -95,6 +95,45 @@ impl<'a> ExtendedReport<'a> {
     }
 }
 
+impl<'a> ExtendedReport<'a> {
+    /// The blocks that tell packet by packet, or as a sum over packets, what came (sections 4.1 to 4.3
+    /// and 4.6): the source of which each speaks, and its octets with the block's header.
+    pub fn packet_blocks(&self) -> impl Iterator<Item = (u32, &'a [u8])> + use<'a> {
+        let mut rest = self.blocks.rest;
+        let blocks = std::iter::from_fn(move || {
+            let (_, after) = split_block(rest)?;
+            let (block, _) = rest.split_at_checked(rest.len() - after.len())?;
+            rest = after;
+            Some(block)
+        });
+        blocks.filter_map(|block| {
+            let tells = matches!(
+                block.first(),
+                Some(&(LOSS_RUNS | DUPLICATE_RUNS | RECEIPT_TIMES | STATISTICS_SUMMARY))
+            );
+            Some((u32_at(block, BLOCK_HEADER).filter(|_| tells)?, block))
+        })
+    }
+}
+
+/// Appends an extended report with blocks of [`ExtendedReport::packet_blocks`], each about the source
+/// that stands beside it.
+pub fn write_packet_blocks<'a>(
+    out: &mut Vec<u8>,
+    ssrc: u32,
+    blocks: impl Iterator<Item = (u32, &'a [u8])>,
+) {
+    write_packet(out, packet_type::EXTENDED_REPORT, 0, |out| {
+        out.extend_from_slice(&ssrc.to_be_bytes());
+        for (source, block) in blocks {
+            let (header, content) = block.split_at(block.len().min(BLOCK_HEADER));
+            out.extend_from_slice(header);
+            out.extend_from_slice(&source.to_be_bytes());
+            out.extend_from_slice(content.get(size_of::<u32>()..).unwrap_or_default());
+        }
+    });
+}
+
 impl<'a> Iterator for XrBlocks<'a> {
     type Item = XrBlock<'a>;
 

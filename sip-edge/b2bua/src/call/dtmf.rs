@@ -73,8 +73,8 @@ impl Call {
             }
         };
         if let Ok(DtmfPress { key, duration }) = found {
-            let (leg, event) = (from.other(), key.event());
-            let command = MediaCommand::SendEvent { id, leg, event, duration };
+            let leg = from.other();
+            let command = MediaCommand::SendEvent { id, leg, key, duration };
             context.outputs.push_back(Output::Media(command));
         }
         let mut composer = self.legs[from.index()].response(context, request, status);
