@@ -32,6 +32,13 @@ impl Clock {
         NtpTime::from_unix(since.unwrap_or_default())
     }
 
+    /// The calendar, in nanoseconds since 1970.
+    #[expect(clippy::disallowed_methods, reason = "a shell's clock.rs")]
+    pub(crate) fn unix_nanos(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// CLOCK_MONOTONIC, in nanoseconds, at this clock's origin.
     pub(crate) fn monotonic_origin(&self) -> u64 {
         sys::monotonic_nanos().saturating_sub(self.now().as_nanos())

@@ -71,6 +71,14 @@ pub struct RelayStatistics {
     pub audio_clips: u64,
     /// Octets that those take.
     pub audio_bytes: u64,
+    /// Recordings that are written now.
+    pub recordings: u64,
+    /// Packets in recordings.
+    pub recorded_packets: u64,
+    /// Packets that a recording lacks: the disk was too slow or full, or the file as long as it may be.
+    pub unrecorded_packets: u64,
+    /// Recordings that could not begin, go on or be finished, and streams that were refused one.
+    pub recording_failures: u64,
     /// Interfaces whose packets the kernel can forward by itself now.
     pub fast_interfaces: u64,
     /// Directions of streams that the kernel forwards by itself now.
@@ -113,6 +121,7 @@ impl RelayStatistics {
         self.handshake_failures += read(&counters.handshake_failures);
         self.played_legs += read(&counters.played_legs);
         self.play_failures += read(&counters.play_failures);
+        self.recording_failures += read(&counters.recording_failures);
         self.made_packets += read(&counters.made_packets);
         self.unsent_keys += read(&counters.unsent_keys);
         self.untold_rtcp += read(&counters.untold_rtcp);
@@ -168,6 +177,7 @@ pub(crate) struct WorkerCounters {
     pub(crate) handshake_failures: Counter,
     pub(crate) played_legs: Counter,
     pub(crate) play_failures: Counter,
+    pub(crate) recording_failures: Counter,
     pub(crate) made_packets: Counter,
     pub(crate) unsent_keys: Counter,
     pub(crate) untold_rtcp: Counter,

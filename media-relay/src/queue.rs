@@ -89,10 +89,11 @@ impl CommandQueue {
             | MediaCommand::MoveLeg { .. }
             | MediaCommand::SendEvent { .. }
             | MediaCommand::Play { .. }
+            | MediaCommand::Record { .. }
             | MediaCommand::Report { .. } => self.streams.saturating_mul(2),
-            MediaCommand::StopPlaying { .. } | MediaCommand::Release { .. } => {
-                self.streams.saturating_mul(4)
-            }
+            MediaCommand::StopPlaying { .. }
+            | MediaCommand::StopRecording { .. }
+            | MediaCommand::Release { .. } => self.streams.saturating_mul(4),
         };
         match self.waiting_below(limit) {
             Some(waiting) => {

@@ -7,6 +7,7 @@ use crate::dtls::DtlsIdentity;
 use crate::fast_path::{self, FastPath, FastPathMode, Lane};
 use crate::ports::{Draw, PortPool};
 use crate::queue::{CommandQueue, Overloaded, Queues};
+use crate::recording::{Recorder, RecordingConfig};
 use crate::sys;
 use crate::worker::{Worker, WorkerParts};
 use model::{IpFamily, MediaCommand, MediaEvent, MediaId};
@@ -76,6 +77,8 @@ pub struct RelayConfig {
     pub audio_files: Vec<Arc<str>>,
     /// The directory that any other file that is played must be in; `None` for no other file.
     pub audio_directory: Option<PathBuf>,
+    /// Where recordings go; `None` for none.
+    pub recording: Option<RecordingConfig>,
 }
 
 impl RelayConfig {
@@ -103,6 +106,7 @@ impl RelayConfig {
             dtls: None,
             audio_files: Vec::new(),
             audio_directory: None,
+            recording: None,
         }
     }
 
@@ -149,6 +153,7 @@ pub struct Relay {
     stop: Arc<AtomicBool>,
     fast_path: Option<Arc<FastPath>>,
     audio: Arc<AudioLibrary>,
+    recorder: Option<Arc<Recorder>>,
     workers: Vec<RunningWorker>,
 }
 
@@ -172,6 +177,8 @@ impl Relay {
         let mut bound = config.bind.clone();
         bound.dedup();
         let audio = AudioLibrary::start(&config.audio_files, config.audio_directory.as_deref())?;
+        let recorder = config.recording.as_ref().map(|config| Recorder::start(config, clock));
+        let recorder = recorder.transpose()?.map(Arc::new);
         let (kept, draw) = (config.emergency_calls, Draw(Box::new(crate::random::draw)));
         let ports = PortPool::new(&bound, &config.ports, config.quarantine, kept, draw);
         let mut relay = Relay {
@@ -180,6 +187,7 @@ impl Relay {
             stop: Arc::new(AtomicBool::new(false)),
             fast_path: None,
             audio: Arc::new(audio),
+            recorder,
             workers: Vec::new(),
         };
         let streams = config.streams();
@@ -204,6 +212,7 @@ impl Relay {
                 counters: Arc::clone(&counters),
                 events: Arc::clone(&events),
                 audio: Arc::clone(&relay.audio),
+                recorder: relay.recorder.clone(),
                 stop: Arc::clone(&relay.stop),
             };
             let mut worker = Worker::new(parts, lane, number == 0)?;
@@ -239,6 +248,10 @@ impl Relay {
         let audio = self.audio.counts();
         (sum.audio_files, sum.audio_clips) = (audio.files as u64, audio.clips as u64);
         sum.audio_bytes = audio.octets as u64;
+        let recorded = self.recorder.as_ref().map(|recorder| recorder.counts()).unwrap_or_default();
+        (sum.recordings, sum.recorded_packets) = (recorded.open, recorded.packets);
+        sum.unrecorded_packets = recorded.lost;
+        sum.recording_failures += recorded.failures;
         sum.fast_interfaces = self.fast_path.as_ref().map_or(0, |path| path.attached() as u64);
         sum
     }

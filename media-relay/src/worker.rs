@@ -8,6 +8,7 @@ mod life;
 mod made;
 mod orders;
 mod play;
+mod record;
 mod reports;
 mod rtcp;
 mod streams;
@@ -20,6 +21,7 @@ use crate::counters::WorkerCounters;
 use crate::fast_path::Lane;
 use crate::ports::PortPool;
 use crate::queue::{CommandQueue, Order, Queues};
+use crate::recording::Recorder;
 use crate::relay::{EventSink, RelayConfig};
 use crate::sys::{self, Epoll};
 use control::Surroundings;
@@ -53,6 +55,7 @@ pub(crate) struct WorkerParts {
     pub(crate) counters: Arc<WorkerCounters>,
     pub(crate) events: EventSink,
     pub(crate) audio: Arc<AudioLibrary>,
+    pub(crate) recorder: Option<Arc<Recorder>>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 

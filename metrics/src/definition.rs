@@ -129,6 +129,9 @@ pub mod definitions {
         RELAY_AUDIO_CLIPS, Gauge, None, "tandem_relay_audio_clips", [], "Audio ready to be played, one for each file, format and packet duration in use";
         RELAY_AUDIO_BYTES, Gauge, Bytes, "tandem_relay_audio_bytes", [], "Memory that audio ready to be played takes";
         RELAY_UNTOLD_RTCP, Counter, None, "tandem_relay_untold_rtcp_total", [], "Feedback (NACK, PLI, REMB and the like) and extended reports of a leg whose RTCP ends here that could not be told the other leg";
+        RELAY_RECORDINGS, Gauge, None, "tandem_relay_recordings", [], "Recordings that the media relay writes";
+        RELAY_RECORDED, Counter, Packets, "tandem_relay_recorded_packets_total", ["outcome"], "Packets of recorded legs: written, or lost because the disk was too slow or full, or the file as long as it may be";
+        RELAY_RECORDING_FAILURES, Counter, None, "tandem_relay_recording_failures_total", [], "Recordings that could not begin, go on or be finished; the log says why";
         RELAY_UNSENT_KEYS, Counter, None, "tandem_relay_unsent_keys_total", [], "Telephone keys (RFC 4733) that a leg was to get and did not: on hold, not agreed to, or too many at once";
         RELAY_TRANSCODED_STREAMS, Gauge, None, "tandem_relay_transcoded_streams", [], "Media streams with audio that is transcoded";
         DTMF_CONVERTED, Counter, None, "tandem_dtmf_converted_total", ["kind"], "Telephone keys that a leg said in one form and the other leg got in another: RFC 4733 events, INFO, or tones in the audio (inband)";

@@ -15,6 +15,7 @@ mod media;
 mod media_ids;
 mod playing;
 mod quality;
+mod recording;
 mod refusal;
 mod registration;
 mod srtp;
@@ -41,6 +42,7 @@ pub use quality::{
     Codecs, FaxView, Jitter, LossCounts, Mos, PeerView, PeerVoipMetrics, QualityReport,
     ReceivedView, ReportKind, SentView,
 };
+pub use recording::Recording;
 pub use refusal::Refusal;
 pub use registration::{RegistrationEvent, RegistrationNews};
 pub use srtp::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};

@@ -3,7 +3,7 @@
 
 use crate::{
     DtmfConversion, DtmfKey, DtmfPress, IcePlan, Instant, LegSecurity, LegSide, MediaId, MediaLine,
-    PlayOutcome, Playing, QualityReport, TransactionId, Transcoding,
+    PlayOutcome, Playing, QualityReport, Recording, TransactionId, Transcoding,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -29,7 +29,7 @@ impl IpFamily {
 }
 
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
-/// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying` and `Report`, one `Release`.
+/// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying`, `Record`, `StopRecording` and `Report`, one `Release`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -89,6 +89,22 @@ pub enum MediaCommand {
         id: MediaId,
         /// The leg that hears it.
         leg: LegSide,
+    },
+    /// Copy what passes from legs of the stream to a recording, decrypted and before anything is made
+    /// of it here. Said again for the same recording it only changes the legs; none of them is a
+    /// pause, in which the file stays open. Another recording takes the place of the one before.
+    Record {
+        /// The stream.
+        id: MediaId,
+        /// Where to.
+        recording: Recording,
+        /// Of leg A, of leg B.
+        legs: [bool; 2],
+    },
+    /// Copy nothing more. A recording that no stream writes to any more is complete.
+    StopRecording {
+        /// The stream.
+        id: MediaId,
     },
     /// Report at once what was measured so far, as [`ReportKind::Live`](crate::ReportKind::Live).
     Report {

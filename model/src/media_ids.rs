@@ -12,6 +12,8 @@ impl MediaCommand {
             | MediaCommand::SendEvent { id, .. }
             | MediaCommand::Play { id, .. }
             | MediaCommand::StopPlaying { id, .. }
+            | MediaCommand::Record { id, .. }
+            | MediaCommand::StopRecording { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => *id,
         }
@@ -26,6 +28,8 @@ impl MediaCommand {
             | MediaCommand::SendEvent { id, .. }
             | MediaCommand::Play { id, .. }
             | MediaCommand::StopPlaying { id, .. }
+            | MediaCommand::Record { id, .. }
+            | MediaCommand::StopRecording { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => [Some(id), None],
         }

@@ -56,6 +56,10 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     ] {
         out.push(reading(definition, "", value));
     }
+    out.push(reading(&definitions::RELAY_RECORDINGS, "", relay.recordings));
+    out.push(reading(&definitions::RELAY_RECORDED, "written", relay.recorded_packets));
+    out.push(reading(&definitions::RELAY_RECORDED, "lost", relay.unrecorded_packets));
+    out.push(reading(&definitions::RELAY_RECORDING_FAILURES, "", relay.recording_failures));
     for (kind, count) in
         [("rfc4733_to_inband", relay.events_to_tones), ("inband_to_rfc4733", relay.tones_to_events)]
     {

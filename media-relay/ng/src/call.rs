@@ -1,6 +1,7 @@
 //! One call: what shares a Call-ID.
 
 use crate::dialogue::Dialogue;
+use crate::recording::CallRecording;
 use crate::request::Request;
 use model::{Instant, LegSide, MediaId, TransactionId};
 
@@ -13,6 +14,8 @@ pub(crate) struct Call {
     pub(crate) created: Instant,
     pub(crate) last_signal: Instant,
     pub(crate) dialogues: Vec<Dialogue>,
+    /// What is recorded of it.
+    pub(crate) recording: Option<CallRecording>,
 }
 
 impl Call {

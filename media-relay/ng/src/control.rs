@@ -48,6 +48,8 @@ pub struct ControlConfig {
     pub silent_timeout: Duration,
     /// Whether the relay has a directory of files that may be played.
     pub plays_files: bool,
+    /// Whether it has one for recordings.
+    pub records: bool,
     /// Of the relay's certificate; without one no leg can agree its keys by DTLS.
     pub fingerprint: Option<Fingerprint>,
     /// What the calendar said at [`Instant::ZERO`].
@@ -62,6 +64,7 @@ impl Default for ControlConfig {
             timeout: Duration::from_secs(60),
             silent_timeout: Duration::from_secs(3_600),
             plays_files: false,
+            records: false,
             fingerprint: None,
             origin: UnixTime::from_millis(0),
         }
@@ -209,6 +212,10 @@ impl Control {
                 let served = self.serve_muting(now, &request, muting);
                 (served, request.call_id)
             }
+            Command::Record(order) => {
+                let served = self.serve_recording(now, &request, order, draw);
+                (served, request.call_id)
+            }
             Command::Play => {
                 let served = match request.played.clone() {
                     Some(Played::Media(source, rounds)) => {
@@ -240,7 +247,7 @@ impl Control {
     ) {
         match event {
             MediaEvent::Allocated { id, local } => self.allocated(now, id, local, draw),
-            MediaEvent::AllocationFailed { id, reason } => self.allocation_failed(id, reason),
+            MediaEvent::AllocationFailed { id, reason } => self.allocation_failed(id, reason, draw),
             MediaEvent::Report(report) => self.note_report(&report),
             // Timeouts are counted here, over both legs.
             MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } | MediaEvent::Lost { .. } => {}
@@ -250,9 +257,9 @@ impl Control {
     }
 
     /// Takes a command back that the relay had no room for.
-    pub fn handle_refusal(&mut self, command: &MediaCommand) {
+    pub fn handle_refusal(&mut self, command: &MediaCommand, draw: &mut dyn FnMut() -> u64) {
         if let MediaCommand::Allocate { id, .. } = command {
-            self.allocation_failed(*id, model::AllocationFailure::Overloaded);
+            self.allocation_failed(*id, model::AllocationFailure::Overloaded, draw);
         }
         if let MediaCommand::Play { id, leg, .. } = command {
             let outcome = PlayOutcome::Failed(PlayFailure::Overloaded);
@@ -261,9 +268,9 @@ impl Control {
     }
 
     /// Does what is due.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    pub fn handle_timeout(&mut self, now: Instant, draw: &mut dyn FnMut() -> u64) {
         if self.next_sweep.is_some_and(|at| at <= now) {
-            self.sweep(now);
+            self.sweep(now, draw);
             self.next_sweep = (!self.calls.is_empty()).then(|| now + SWEEP);
         }
         self.answer_due_questions(now);
@@ -334,10 +341,12 @@ impl Control {
     }
 
     fn note_report(&mut self, report: &QualityReport) {
-        if let Some(call) = self.streams.get(&report.id).and_then(|id| self.calls.get_mut(id))
-            && let Some(dialogue) = call.dialogues.iter_mut().find(|d| d.media == report.id)
+        let call = self.streams.get(&report.id).and_then(|id| self.calls.get_mut(id));
+        let dialogues = call.into_iter().flat_map(|call| &mut call.dialogues);
+        if let Some(quality) =
+            dialogues.into_iter().find_map(|d| d.quality_mut(report.id, report.leg))
         {
-            dialogue.party_mut(report.leg).quality.note(report);
+            quality.note(report);
         }
         self.note_awaited(report, report.leg == LegSide::B);
     }

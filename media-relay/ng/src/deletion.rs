@@ -50,16 +50,20 @@ impl Control {
         let (gone, kept): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|dialogue| named.contains(&dialogue.media));
         let (transaction_id, created) = (call.transaction_id, call.created);
-        let last_signal = call.last_signal;
+        let (last_signal, recording) = (call.last_signal, call.recording.clone());
         call.dialogues = kept;
         if call.dialogues.is_empty() {
             self.calls.remove(call_id);
         }
-        let mut gone = Call { transaction_id, created, last_signal, dialogues: gone };
+        let mut gone = Call { transaction_id, created, last_signal, dialogues: gone, recording };
         for dialogue in &mut gone.dialogues {
             self.streams.remove(&dialogue.media);
             self.doomed.remove(&dialogue.media);
             self.order(MediaCommand::Release { id: dialogue.media });
+            for line in dialogue.lines.iter().filter(|line| line.local.is_some()) {
+                self.streams.remove(&line.media);
+                self.order(MediaCommand::Release { id: line.media });
+            }
             for waiting in std::mem::take(&mut dialogue.waiting) {
                 self.fail(&waiting.ticket, call_id, "The call was deleted".to_owned());
             }
@@ -68,8 +72,8 @@ impl Control {
     }
 
     /// Deletes what is due or silent for too long.
-    pub(crate) fn sweep(&mut self, now: Instant) {
-        self.abandon_overdue(now);
+    pub(crate) fn sweep(&mut self, now: Instant, draw: &mut dyn FnMut() -> u64) {
+        self.abandon_overdue(now, draw);
         let due: Vec<MediaId> =
             self.doomed.iter().filter(|(_, at)| **at <= now).map(|(media, _)| *media).collect();
         for media in due {

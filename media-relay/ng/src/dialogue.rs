@@ -1,24 +1,29 @@
-//! One stream between two parties, as their descriptions left it.
+//! What two parties have between them, as their descriptions left it.
 
+use crate::lines::{Line, PartyLines};
 use crate::quality::PartyQuality;
 use crate::request::Request;
-use model::{Instant, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan, StreamKind};
+use model::{
+    Instant, IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan, StreamKind,
+};
 use sdp::{AudioStream, Making, OriginState, SessionDescription, media_plan_leg};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// Formats alone: the protocol has a flag of its own for packets.
-const MAKING: Making = Making { formats: true, noise: false, packets: false };
-
-/// One stream: leg A made its first offer, leg B is who that went to.
+/// One dialogue: leg A made its first offer, leg B is who that went to.
 #[derive(Debug)]
 pub(crate) struct Dialogue {
+    /// The main line's stream.
     pub(crate) media: MediaId,
+    /// Of the addresses towards the legs.
+    pub(crate) families: [IpFamily; 2],
     /// The Via branch of the first offer, when proxies tell forks apart by it.
     pub(crate) branch: Option<String>,
     pub(crate) parties: [Party; 2],
     /// `None` until the relay has ports for it.
     pub(crate) local: Option<[LocalMedia; 2]>,
+    /// Those beside the main one.
+    pub(crate) lines: Vec<Line>,
     /// Offers that wait for ports.
     pub(crate) waiting: Vec<Waiting>,
     /// The last offer and who made it. Forked answers may each be to it.
@@ -27,6 +32,8 @@ pub(crate) struct Dialogue {
     pub(crate) answered: bool,
     /// The proxy has asked for formats that the offerer does not have, or hid some that it has.
     pub(crate) transcodes: bool,
+    /// The proxy has asked for packets of another duration than a party has.
+    pub(crate) repacketizes: bool,
     pub(crate) last_signal: Instant,
 }
 
@@ -38,7 +45,7 @@ pub(crate) struct Waiting {
     pub(crate) since: Instant,
 }
 
-/// One side of a stream.
+/// One side of a dialogue.
 #[derive(Debug)]
 pub(crate) struct Party {
     /// `None` until its first answer.
@@ -48,6 +55,8 @@ pub(crate) struct Party {
     pub(crate) origin: OriginState,
     /// What it described when that was last agreed.
     pub(crate) received: Option<AudioStream>,
+    /// The same of the lines beside.
+    pub(crate) lines: PartyLines,
     /// What it described last.
     pub(crate) advertised: Option<SocketAddr>,
     pub(crate) source: Option<IpAddr>,
@@ -55,6 +64,8 @@ pub(crate) struct Party {
     pub(crate) at_source: bool,
     pub(crate) plan: Option<LegPlan>,
     pub(crate) blocks_media: bool,
+    /// The other party hears silence in the place of its media.
+    pub(crate) is_silenced: bool,
     pub(crate) blocks_events: bool,
     pub(crate) quality: PartyQuality,
 }
@@ -67,14 +78,21 @@ impl Party {
             created: now,
             origin,
             received: None,
+            lines: PartyLines::default(),
             advertised: None,
             source: None,
             at_source: false,
             plan: None,
             blocks_media: false,
+            is_silenced: false,
             blocks_events: false,
             quality: PartyQuality::default(),
         }
+    }
+
+    /// Whether its media passes.
+    pub(crate) const fn passes(&self) -> bool {
+        !self.blocks_media && !self.is_silenced
     }
 
     /// Whether it has this tag.
@@ -121,15 +139,17 @@ impl Dialogue {
 
     fn command(&self, mut legs: [LegPlan; 2]) -> MediaCommand {
         for (leg, party) in legs.iter_mut().zip(&self.parties) {
-            leg.accepts_from &= !party.blocks_media;
+            leg.accepts_from &= party.passes();
         }
         let is_fax = |party: &Party| party.received.as_ref().is_some_and(|s| s.profile.is_fax());
         let kind =
             if self.parties.iter().any(is_fax) { StreamKind::Udptl } else { StreamKind::Rtp };
         let blocked_events = self.parties.each_ref().map(|party| party.blocks_events);
         let described = self.parties.iter().all(|party| party.received.is_some());
-        let transcoding = match self.transcodes && described && kind == StreamKind::Rtp {
-            true => sdp::transcoding(legs.each_ref(), MAKING),
+        let making = Making { formats: self.transcodes, noise: false, packets: self.repacketizes };
+        let makes = making.formats || making.packets;
+        let transcoding = match makes && described && kind == StreamKind::Rtp {
+            true => sdp::transcoding(legs.each_ref(), making),
             false => [None, None],
         };
         let plan =
@@ -139,7 +159,9 @@ impl Dialogue {
 
     /// When a packet of either party was last noticed, or a request came.
     pub(crate) fn last_sign_of_life(&self) -> Instant {
-        let heard = self.parties.iter().flat_map(|party| party.quality.heard).flatten();
+        let main = self.parties.iter().map(|party| &party.quality);
+        let lines = self.lines.iter().flat_map(|line| &line.quality);
+        let heard = main.chain(lines).flat_map(|quality| quality.heard).flatten();
         heard.max().unwrap_or(Instant::ZERO).max(self.last_signal)
     }
 

@@ -9,6 +9,8 @@ use std::net::IpAddr;
 /// Names of one request that are reported as unknown, and their length: a peer fills no log.
 const MAX_UNKNOWN: usize = 16;
 const MAX_UNKNOWN_LENGTH: usize = 48;
+/// Durations of packets that may be asked for, ms.
+const PACKETS: std::ops::RangeInclusive<u16> = 10..=120;
 
 /// What may be asked of `a=rtcp-mux` (RFC 5761).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -50,8 +52,10 @@ pub(crate) struct Flags {
     pub(crate) all: bool,
     /// Seconds.
     pub(crate) delete_delay: Option<u64>,
-    /// Recording was asked for, which this relay does not do.
-    pub(crate) record: bool,
+    /// The call is to be recorded, or no longer.
+    pub(crate) record: Option<bool>,
+    /// Packets towards the other side are to be so long, ms.
+    pub(crate) ptime: Option<u16>,
     /// Names that mean nothing here.
     pub(crate) unknown: Vec<String>,
 }
@@ -72,7 +76,7 @@ impl Flags {
             // Read by others, or of no meaning to a relay.
             "command" | "call-id" | "from-tag" | "to-tag" | "via-branch" | "sdp" | "label"
             | "from-label" | "set-label" | "address" | "limit" | "cookie" | "file" | "blob"
-            | "db-id" | "repeat-times" | "code" | "digit" | "duration" => {}
+            | "db-id" | "repeat-times" | "code" | "digit" | "duration" | "metadata" => {}
             // What this relay always does: origin, addresses and version are its own.
             "replace" => self.read_replace(value),
             "flags" => words(value).for_each(|flag| self.read_flag(&flag)),
@@ -97,7 +101,13 @@ impl Flags {
                 self.delete_delay = value.integer().and_then(|seconds| seconds.try_into().ok());
             }
             "all" => self.all |= word() == "all",
-            "record-call" => self.record |= matches!(word().as_str(), "yes" | "on"),
+            "record-call" => match word().as_str() {
+                "yes" | "on" | "1" | "true" => self.record = Some(true),
+                "no" | "off" | "0" | "false" => self.record = Some(false),
+                other => self.note_unknown(&format!("record-call={other}")),
+            },
+            // What OpenSIPS calls it.
+            "ptime" | "repacketize" => self.read_ptime(value.integer()),
             // The interfaces of one relay are one: descriptions name its addresses by family.
             _ => self.note_unknown(name),
         }
@@ -117,7 +127,7 @@ impl Flags {
             "fatal" => self.fatal = true,
             "all" => self.all = true,
             "single-codec" => self.formats.single = true,
-            "record-call" => self.record = true,
+            "record-call" => self.record = Some(true),
             _ => self.read_compound_flag(flag),
         }
     }
@@ -136,10 +146,21 @@ impl Flags {
         if let Some(word) = flag.strip_prefix("rtcp-mux-") {
             return self.read_rtcp_mux(word);
         }
+        if let Some(millis) = flag.strip_prefix("ptime-") {
+            return self.read_ptime(millis.parse().ok());
+        }
         if let Some(word) = flag.strip_prefix("sdes-") {
             return self.read_sdes(word);
         }
         self.note_unknown(flag);
+    }
+
+    fn read_ptime(&mut self, millis: Option<i64>) {
+        let millis = millis.and_then(|millis| u16::try_from(millis).ok());
+        match millis.filter(|millis| PACKETS.contains(millis)) {
+            Some(millis) => self.ptime = Some(millis),
+            None => self.note_unknown("ptime-out-of-range"),
+        }
     }
 
     fn read_replace(&mut self, value: &Value) {
@@ -325,7 +346,7 @@ mod tests {
         let unknown = ["direction", "codec-transcode-amr", "codec-set", "moon-phase"];
         assert_eq!(flags.unknown, unknown);
         assert!(flags.sdes_off && flags.fatal && flags.sip_source_address && flags.all);
-        assert!(flags.record);
+        assert_eq!(flags.record, Some(true));
         assert_eq!(flags.delete_delay, Some(5));
         assert_eq!(flags.media_address.map(|ip| ip.to_string()).as_deref(), Some("2001:db8::1"));
     }

@@ -1,9 +1,15 @@
-//! `block media`, `block DTMF` and their opposites.
+//! `block media`, `silence media`, `block DTMF` and their opposites.
 
 use crate::control::{Control, Served, result};
 use crate::dialogue::Party;
 use crate::request::{Muted, Muting, Request};
-use model::{Instant, LegSide};
+use model::{
+    AudioSource, Instant, LegSide, MediaCommand, MediaEvent, MediaId, OtherMedia, PlayOutcome,
+    Playing,
+};
+
+/// Samples of silence that are played over and over: a fifth of a second.
+const SILENCE: u32 = 1_600;
 
 impl Control {
     pub(crate) fn serve_muting(
@@ -21,24 +27,70 @@ impl Control {
         for (at, side) in &named {
             set(call.dialogues[*at].party_mut(*side), muting);
         }
+        let heard: Vec<(MediaId, LegSide)> = named
+            .iter()
+            .map(|(at, side)| (&call.dialogues[*at], *side))
+            .filter(|(dialogue, _)| muting.what == Muted::Silence && dialogue.local.is_some())
+            .map(|(dialogue, side)| (dialogue.media, side.other()))
+            .collect();
         let mut changed: Vec<usize> = named.into_iter().map(|(at, _)| at).collect();
         changed.dedup();
-        let plans: Vec<_> =
-            changed.into_iter().filter_map(|at| call.dialogues[at].plan_again()).collect();
+        let plans: Vec<_> = changed
+            .into_iter()
+            .flat_map(|at| {
+                let dialogue = &call.dialogues[at];
+                dialogue.plan_again().into_iter().chain(dialogue.plan_lines_again())
+            })
+            .collect();
         for plan in plans {
             self.order(plan);
         }
-        let mut reply = result("ok");
-        if muting.what == Muted::Silence && muting.on {
-            reply.set("warning", "Media is blocked; this relay does not make silence of it");
+        for (id, leg) in heard {
+            self.order(match muting.on {
+                true => silence(id, leg),
+                false => MediaCommand::StopPlaying { id, leg },
+            });
         }
-        Ok(Some(reply))
+        Ok(Some(result("ok")))
     }
+
+    /// Whether a leg hears silence while nothing is played to it.
+    pub(crate) fn hears_silence(&self, id: MediaId, leg: LegSide) -> bool {
+        let call = self.streams.get(&id).and_then(|call_id| self.calls.get(call_id));
+        let dialogue = call.and_then(|call| call.dialogues.iter().find(|d| d.media == id));
+        dialogue.is_some_and(|dialogue| dialogue.party(leg.other()).is_silenced)
+    }
+
+    /// What was played to a leg has ended: silence comes back.
+    pub(crate) fn restore_silence(&mut self, event: &MediaEvent) {
+        if let MediaEvent::Played { id, leg, outcome: PlayOutcome::Finished } = event
+            && self.hears_silence(*id, *leg)
+        {
+            self.order(silence(*id, *leg));
+        }
+    }
+}
+
+/// The order to play silence. Where the leg has no format for it, it hears nothing at all: the media
+/// of the other one does not pass in any case.
+pub(crate) fn silence(id: MediaId, leg: LegSide) -> MediaCommand {
+    let mut wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+    let octets = SILENCE * 2;
+    for word in [8_000_u32, 16_000, 0x0010_0002] {
+        wav.extend_from_slice(&word.to_le_bytes());
+    }
+    wav.extend_from_slice(b"data");
+    wav.extend_from_slice(&octets.to_le_bytes());
+    wav.resize(wav.len() + octets as usize, 0);
+    let source = AudioSource::Octets(wav.into());
+    let playing = Playing { source, rounds: None, with: OtherMedia::Yields };
+    MediaCommand::Play { id, leg, playing }
 }
 
 fn set(party: &mut Party, muting: Muting) {
     match muting.what {
-        Muted::Media | Muted::Silence => party.blocks_media = muting.on,
+        Muted::Media => party.blocks_media = muting.on,
+        Muted::Silence => party.is_silenced = muting.on,
         Muted::Events => party.blocks_events = muting.on,
     }
 }

@@ -1,12 +1,13 @@
 //! What one offer or answer does to a dialogue: the description for the other side, and the plan.
 
 use crate::dialogue::Dialogue;
+use crate::lines::{PartyLines, move_to};
 use crate::request::Request;
-use crate::text::{with_feedback_of, with_rtcp_mux, without_rtcp_mux};
+use crate::text::{with_feedback_of, with_ptime, with_rtcp_mux, without_rtcp_mux};
 use model::{IpFamily, LegSide, LocalMedia};
 use sdp::{
     AnchorOptions, AudioStream, Encryption, Limits, Role, RtpProfile, SdpError, SessionDescription,
-    anchor, in_formats_of, with_formats,
+    anchor_lines, in_formats_of, with_formats,
 };
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub(crate) struct Offered {
     /// As the offerer will find it answered.
     theirs: SessionDescription,
     /// As it goes to the other side.
-    towards: SessionDescription,
+    pub(crate) towards: SessionDescription,
 }
 
 impl Offered {
@@ -28,10 +29,17 @@ impl Offered {
             text = without_rtcp_mux(&text);
         }
         let theirs = parse(&text)?.for_leg(encryption);
-        let towards = match (flags.rtcp_mux.offer, flags.rtcp_mux.demux) {
-            (true, _) => parse(&with_rtcp_mux(&text))?.for_leg(encryption),
-            (false, true) => parse(&without_rtcp_mux(&text))?.for_leg(encryption),
-            (false, false) => theirs.clone(),
+        let mut shown = match (flags.rtcp_mux.offer, flags.rtcp_mux.demux) {
+            (true, _) => Some(with_rtcp_mux(&text)),
+            (false, true) => Some(without_rtcp_mux(&text)),
+            (false, false) => None,
+        };
+        if let Some(millis) = flags.ptime {
+            shown = Some(with_ptime(shown.as_ref().unwrap_or(&text), millis));
+        }
+        let towards = match shown {
+            Some(text) => parse(&text)?.for_leg(encryption),
+            None => theirs.clone(),
         };
         Ok(Offered { theirs, towards })
     }
@@ -80,16 +88,12 @@ impl Dialogue {
     ) -> Result<Vec<u8>, String> {
         let encryption = self.party(side).origin.encryption();
         let offered = Offered::read(request, encryption).map_err(|fault| fault.to_string())?;
-        let audio = offered.towards.audio_ref().ok_or_else(|| SdpError::NoAudio.to_string())?;
         let target = side.other();
         self.transcodes |= request.flags.formats.may_transcode();
-        if self.party(target).origin.last().is_none() {
-            let encryption = encryption_towards(request, audio);
-            self.party_mut(target).origin.start_leg(encryption);
-        }
-        let local = self.local_of(target, request)?;
+        self.repacketizes |= request.flags.ptime.is_some();
+        self.begin_target(target, &offered, request).map_err(|fault| fault.to_string())?;
         let towards = self.shown_to(target, &offered.towards, request)?;
-        let text = write(self, target, &towards, &local, Role::Offer, draw)?;
+        let text = self.write(target, &towards, request, Role::Offer, draw)?;
         let text = match request.flags.profile {
             Some(profile) => with_feedback_of(text, profile),
             None => text,
@@ -123,14 +127,22 @@ impl Dialogue {
         if has_audio && answer.audio_ref().is_none() {
             return Err("The answer is not protected as the offer to it was".to_owned());
         }
-        let local = self.local_of(offerer, request)?;
         let ours = self.party(side).origin.last_audio().map(|ours| ours.index);
         let role = Role::Answer { to: &offer, at: ours };
         let told = match self.transcodes {
             true => in_formats_of(&answer, &offer, false),
             false => Cow::Borrowed(&answer),
         };
-        let text = write(self, offerer, &told, &local, role, draw)?;
+        let told = match request.flags.ptime {
+            Some(millis) => {
+                self.repacketizes = true;
+                let text = with_ptime(&told.write(), millis);
+                let told = parse(&text).map_err(|fault| fault.to_string())?;
+                Cow::Owned(told.for_leg(encryption))
+            }
+            None => told,
+        };
+        let text = self.write(offerer, &told, request, role, draw)?;
         self.note_signalling(side, request);
         if let Some(tag) = &request.to_tag {
             self.party_mut(side).tag = Some(tag.clone());
@@ -139,6 +151,21 @@ impl Dialogue {
         self.note_received(side, &answer);
         self.answered = true;
         Ok(text)
+    }
+
+    /// Begins the leg of the party that gets an offer, unless it has got one before.
+    pub(crate) fn begin_target(
+        &mut self,
+        target: LegSide,
+        offered: &Offered,
+        request: &Request,
+    ) -> Result<(), SdpError> {
+        let audio = offered.towards.audio_ref().ok_or(SdpError::NoAudio)?;
+        if self.party(target).origin.last().is_none() {
+            let encryption = encryption_towards(request, audio);
+            self.party_mut(target).origin.start_leg(encryption);
+        }
+        Ok(())
     }
 
     /// An offer as `target` is to see it: with formats of ours, without those that are hidden from it.
@@ -170,11 +197,11 @@ impl Dialogue {
     fn note_received(&mut self, side: LegSide, description: &SessionDescription) {
         let party = self.party_mut(side);
         party.received = description.audio();
-        if let (true, Some(source), Some(audio)) =
-            (party.at_source, party.source, &mut party.received)
-        {
-            for remote in [&mut audio.remote_rtp, &mut audio.remote_rtcp].into_iter().flatten() {
-                remote.set_ip(source);
+        party.lines = PartyLines::of(description);
+        if let (true, Some(source)) = (party.at_source, party.source) {
+            party.lines.move_to(source);
+            if let Some(audio) = &mut party.received {
+                move_to(audio, source);
             }
         }
         party.advertised = description.audio_ref().and_then(|audio| audio.remote_rtp);
@@ -188,17 +215,20 @@ impl Dialogue {
             party.label.clone_from(&request.label);
         }
     }
-}
 
-fn write(
-    dialogue: &mut Dialogue,
-    target: LegSide,
-    received: &SessionDescription,
-    local: &LocalMedia,
-    role: Role<'_>,
-    draw: &mut dyn FnMut() -> u64,
-) -> Result<Vec<u8>, String> {
-    let origin = &mut dialogue.party_mut(target).origin;
-    anchor(received, local, origin, role, &AnchorOptions::default(), draw)
-        .map_err(|fault| fault.to_string())
+    /// The description for `target`, made from what the other party sent.
+    fn write(
+        &mut self,
+        target: LegSide,
+        received: &SessionDescription,
+        request: &Request,
+        role: Role<'_>,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Result<Vec<u8>, String> {
+        let local = self.local_of(target, request)?;
+        let lines = self.further_lines(target, received, role, request.flags.media_address);
+        let origin = &mut self.party_mut(target).origin;
+        anchor_lines(received, &local, &lines, origin, role, &AnchorOptions::default(), draw)
+            .map_err(|fault| fault.to_string())
+    }
 }

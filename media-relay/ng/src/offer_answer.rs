@@ -7,7 +7,8 @@ use crate::negotiation::Offered;
 use crate::request::Request;
 use crate::value::Dictionary;
 use model::{
-    AllocationFailure, Instant, LocalMedia, MediaCommand, MediaId, MediaLine, TransactionId,
+    AllocationFailure, Instant, LegSide, LocalMedia, MediaCommand, MediaId, MediaLine,
+    TransactionId,
 };
 use sdp::{Encryption, OriginState};
 use std::time::Duration;
@@ -25,11 +26,8 @@ impl Control {
         request: Request,
         draw: &mut dyn FnMut() -> u64,
     ) {
-        if request.flags.record {
-            ticket.warning = Some("Recording is not served by this relay");
-        }
-        let at = match self.dialogue_of_offer(now, &request, draw) {
-            Ok(at) => at,
+        let (at, side) = match self.dialogue_of_offer(now, &request, draw) {
+            Ok(found) => found,
             Err(Refusal::Overloaded(reason)) if request.flags.load_limit => {
                 let mut reply = result("load limit");
                 reply.set("message", reason);
@@ -40,12 +38,14 @@ impl Control {
             }
             Err(Refusal::Fault(reason)) => return self.fail(&ticket, &request.call_id, reason),
         };
+        ticket.warning = self.heed_record_call(&request, draw);
+        self.request_lines(&request, at, side);
         let Some(call) = self.calls.get_mut(&request.call_id) else { return };
         call.last_signal = now;
         let dialogue = &mut call.dialogues[at];
         dialogue.last_signal = now;
         let media = dialogue.media;
-        if dialogue.local.is_none() {
+        if dialogue.waits_for_ports() {
             if dialogue.waiting.len() >= MAX_WAITING {
                 let reason = "Too many offers wait for ports".to_owned();
                 return self.fail(&ticket, &request.call_id, reason);
@@ -57,16 +57,17 @@ impl Control {
         self.finish_offer(&ticket, &request, media, draw);
     }
 
-    /// The place of the offer's dialogue in its call; both are made where there is none.
+    /// The place of the offer's dialogue in its call, and who offers; both are made where there is
+    /// none.
     fn dialogue_of_offer(
         &mut self,
         now: Instant,
         request: &Request,
         draw: &mut dyn FnMut() -> u64,
-    ) -> Result<usize, Refusal> {
+    ) -> Result<(usize, LegSide), Refusal> {
         let known = self.calls.get(&request.call_id);
-        if let Some((at, _)) = known.and_then(|call| call.for_offer(request)) {
-            return Ok(at);
+        if let Some(found) = known.and_then(|call| call.for_offer(request)) {
+            return Ok(found);
         }
         if known.is_none() && self.calls.len() >= self.config.max_calls {
             self.totals.rejected += 1;
@@ -85,7 +86,8 @@ impl Control {
             self.totals.managed += 1;
             let bits = u128::from(draw()) << 64 | u128::from(draw());
             let transaction_id = TransactionId::from_random(bits);
-            Call { transaction_id, created: now, last_signal: now, dialogues: Vec::new() }
+            let (dialogues, recording) = (Vec::new(), None);
+            Call { transaction_id, created: now, last_signal: now, dialogues, recording }
         });
         let mut origin = || {
             // Some devices keep sess-id in 63 bits.
@@ -98,23 +100,26 @@ impl Control {
         parties[0].origin.start_leg(Encryption::Mirror);
         call.dialogues.push(Dialogue {
             media,
+            families,
             branch: request.via_branch.clone(),
             parties,
             local: None,
+            lines: Vec::new(),
             waiting: Vec::new(),
             offer: None,
             answered: false,
             transcodes: false,
+            repacketizes: false,
             last_signal: now,
         });
         let (at, transaction_id) = (call.dialogues.len() - 1, call.transaction_id);
         let emergency = false;
         let line = MediaLine::Main;
         self.order(MediaCommand::Allocate { id: media, transaction_id, families, emergency, line });
-        Ok(at)
+        Ok((at, LegSide::A))
     }
 
-    /// Rewrites an offer whose stream has ports, and answers the proxy.
+    /// Rewrites an offer whose streams have ports, and answers the proxy.
     fn finish_offer(
         &mut self,
         ticket: &Ticket,
@@ -143,6 +148,9 @@ impl Control {
             Err(reason) => {
                 if dialogue.offer.is_none() {
                     self.remove(&request.call_id, &[media]);
+                } else {
+                    let gone = dialogue.take_unoffered_lines(side.other());
+                    self.release_lines(gone);
                 }
                 self.fail(ticket, &request.call_id, reason);
             }
@@ -162,8 +170,17 @@ impl Control {
         dialogue.last_signal = now;
         let text = dialogue.take_answer(side, request, draw)?;
         let plan = dialogue.plan();
+        let lines = dialogue.plan_lines();
+        let unused = dialogue.take_unused_lines();
         self.order(plan);
-        Ok(Some(with_sdp(text)))
+        lines.into_iter().for_each(|plan| self.order(plan));
+        self.release_lines(unused);
+        let warning = self.heed_record_call(request, draw);
+        let mut reply = with_sdp(text);
+        if let Some(warning) = warning {
+            reply.set("warning", warning);
+        }
+        Ok(Some(reply))
     }
 
     /// The relay has ports for a stream.
@@ -174,21 +191,55 @@ impl Control {
         local: [LocalMedia; 2],
         draw: &mut dyn FnMut() -> u64,
     ) {
-        let found = self.streams.get(&id).and_then(|call_id| self.calls.get_mut(call_id));
-        let dialogue = found.and_then(|call| call.dialogues.iter_mut().find(|d| d.media == id));
-        let Some(dialogue) = dialogue else {
-            // Deleted meanwhile, which releases it.
+        let Some((call_id, at)) = self.place_of(id) else {
+            // A line that was given up; what was deleted meanwhile is released by that.
+            if self.streams.remove(&id).is_some() {
+                self.order(MediaCommand::Release { id });
+            }
             return;
         };
-        dialogue.local = Some(local);
+        let Some(call) = self.calls.get_mut(&call_id) else { return };
+        let dialogue = &mut call.dialogues[at];
         dialogue.last_signal = now;
+        match dialogue.lines.iter_mut().find(|line| line.media == id) {
+            Some(line) => line.local = Some(local),
+            None => dialogue.local = Some(local),
+        }
+        let media = dialogue.media;
+        self.record_stream(&call_id, id);
+        self.finish_waiting(&call_id, media, draw);
+    }
+
+    /// Goes on with the offers of a dialogue once the relay has answered for all of its streams.
+    pub(crate) fn finish_waiting(
+        &mut self,
+        call_id: &str,
+        media: MediaId,
+        draw: &mut dyn FnMut() -> u64,
+    ) {
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        let dialogue = call.dialogues.iter_mut().find(|d| d.media == media);
+        let Some(dialogue) = dialogue.filter(|d| !d.waits_for_ports()) else { return };
+        dialogue.lines.iter_mut().for_each(|line| line.fresh = false);
         for waiting in std::mem::take(&mut dialogue.waiting) {
-            self.finish_offer(&waiting.ticket, &waiting.request, id, draw);
+            self.finish_offer(&waiting.ticket, &waiting.request, media, draw);
         }
     }
 
     /// The relay has no ports for a stream.
-    pub(crate) fn allocation_failed(&mut self, id: MediaId, reason: AllocationFailure) {
+    pub(crate) fn allocation_failed(
+        &mut self,
+        id: MediaId,
+        reason: AllocationFailure,
+        draw: &mut dyn FnMut() -> u64,
+    ) {
+        let place = self.place_of(id);
+        let dialogue = place.and_then(|(call_id, at)| self.calls.get(&call_id)?.dialogues.get(at));
+        if dialogue.is_none_or(|dialogue| dialogue.media != id) {
+            self.line_refused(id, draw);
+            self.streams.remove(&id);
+            return;
+        }
         let reason = match reason {
             AllocationFailure::PortsExhausted => "Ran out of ports: widen [media] ports".to_owned(),
             AllocationFailure::NoAddress(family) => {
@@ -207,26 +258,35 @@ impl Control {
         let Some(call_id) = self.streams.remove(&id) else { return };
         let Some(call) = self.calls.get_mut(&call_id) else { return };
         let at = call.dialogues.iter().position(|d| d.media == id);
-        let dialogue = at.map(|at| call.dialogues.remove(at));
+        let mut dialogue = at.map(|at| call.dialogues.remove(at));
+        let lines = dialogue.as_mut().map(|d| std::mem::take(&mut d.lines)).unwrap_or_default();
         if call.dialogues.is_empty() {
             self.calls.remove(&call_id);
         }
         for waiting in dialogue.into_iter().flat_map(|dialogue| dialogue.waiting) {
             self.fail(&waiting.ticket, &call_id, reason.to_owned());
         }
+        self.release_lines(lines);
     }
 
     /// Gives up streams that the relay does not answer for.
-    pub(crate) fn abandon_overdue(&mut self, now: Instant) {
+    pub(crate) fn abandon_overdue(&mut self, now: Instant, draw: &mut dyn FnMut() -> u64) {
         let is_overdue = |d: &Dialogue| {
             d.waiting.first().is_some_and(|first| now.saturating_since(first.since) >= PATIENCE)
         };
-        let overdue: Vec<MediaId> = self
+        let overdue: Vec<(String, MediaId, bool)> = self
             .calls
-            .values()
-            .flat_map(|call| call.dialogues.iter().filter(|d| is_overdue(d)).map(|d| d.media))
+            .iter()
+            .flat_map(|(call_id, call)| {
+                let overdue = call.dialogues.iter().filter(|d| is_overdue(d));
+                overdue.map(|d| (call_id.clone(), d.media, d.local.is_some()))
+            })
             .collect();
-        for id in overdue {
+        for (call_id, id, has_main) in overdue {
+            if has_main {
+                self.give_up_lines(&call_id, id, draw);
+                continue;
+            }
             self.totals.rejected += 1;
             self.abandon(id, "The relay is overloaded");
             // It may still come.

@@ -1,6 +1,7 @@
 //! `play media`, `stop media` and `play DTMF`.
 
 use crate::control::{Control, Served, Ticket, result};
+use crate::muting::silence;
 use crate::request::Request;
 use crate::value::{Dictionary, Value};
 use model::{
@@ -111,7 +112,10 @@ impl Control {
     /// Plays nothing more to the parties that the request names.
     pub(crate) fn serve_stopping(&mut self, now: Instant, request: &Request) -> Served {
         for (id, leg) in self.parties(now, request)? {
-            self.order(MediaCommand::StopPlaying { id, leg });
+            self.order(match self.hears_silence(id, leg) {
+                true => silence(id, leg),
+                false => MediaCommand::StopPlaying { id, leg },
+            });
         }
         Ok(Some(result("ok")))
     }
@@ -124,7 +128,18 @@ impl Control {
         key: DtmfKey,
         duration: Duration,
     ) -> Served {
-        for (id, from) in self.parties(now, request)? {
+        let parties = self.parties(now, request)?;
+        let call = self.calls.get(&request.call_id).ok_or("Unknown call-id")?;
+        let takes_events = |(id, from): &(MediaId, LegSide)| {
+            let dialogue = call.dialogues.iter().find(|d| d.media == *id);
+            let plan = dialogue.and_then(|d| d.party(from.other()).plan.as_ref());
+            plan.is_some_and(|plan| plan.telephone_event.is_some() && plan.sends_to)
+        };
+        let takers: Vec<_> = parties.into_iter().filter(takes_events).collect();
+        if takers.is_empty() {
+            return Err("The other party takes no telephone events, or is on hold".to_owned());
+        }
+        for (id, from) in takers {
             let leg = from.other();
             self.order(MediaCommand::SendEvent { id, leg, key, duration });
         }
@@ -156,6 +171,7 @@ impl Control {
 
     /// Takes what the relay says of what it plays.
     pub(crate) fn note_playing(&mut self, event: &MediaEvent) {
+        self.restore_silence(event);
         let (party, begun) = match event {
             MediaEvent::Plays { id, leg, duration } => ((*id, *leg), Ok(*duration)),
             MediaEvent::Played { id, leg, outcome: PlayOutcome::Failed(failure) } => {

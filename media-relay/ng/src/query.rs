@@ -3,12 +3,15 @@
 use crate::call::Call;
 use crate::control::{Control, Served, Ticket, result};
 use crate::dialogue::{Dialogue, Party};
-use crate::quality::unix_seconds;
+use crate::lines::Line;
+use crate::quality::{PartyQuality, unix_seconds};
 use crate::request::Request;
 use crate::value::{Dictionary, Value};
 use model::{
-    Instant, LegSecurity, LegSide, MediaCommand, MediaId, QualityReport, ReportKind, UnixTime,
+    Instant, LegPlan, LegSecurity, LegSide, LocalMedia, MediaCommand, MediaId, QualityReport,
+    ReportKind, UnixTime,
 };
+use sdp::RtpProfile;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -51,7 +54,7 @@ impl Question {
 
 /// Streams that report.
 fn media_of(call: &Call) -> Vec<MediaId> {
-    call.dialogues.iter().filter(|d| d.local.is_some()).map(|d| d.media).collect()
+    call.dialogues.iter().flat_map(Dialogue::open_streams).collect()
 }
 
 impl Control {
@@ -105,9 +108,10 @@ impl Control {
     pub(crate) fn note_awaited(&mut self, report: &QualityReport, last: bool) {
         for question in &mut self.questions {
             if let Some(call) = &mut question.gone
-                && let Some(dialogue) = call.dialogues.iter_mut().find(|d| d.media == report.id)
+                && let Some(quality) =
+                    call.dialogues.iter_mut().find_map(|d| d.quality_mut(report.id, report.leg))
             {
-                dialogue.party_mut(report.leg).quality.note(report);
+                quality.note(report);
             }
             // A final report says all that a live one would.
             if last && (report.kind == question.kind || report.kind == ReportKind::Final) {
@@ -170,9 +174,12 @@ fn describe(call: &Call, tags: &[String], origin: UnixTime) -> Dictionary {
     for dialogue in call.dialogues.iter().filter(|d| !by_tag || has_tag(d)) {
         for side in LegSide::BOTH {
             let party = dialogue.party(side);
-            party.quality.write_sources(origin, &mut sources);
-            let counts = counts(party);
-            totals.iter_mut().zip(counts).for_each(|(total, count)| total.add(count));
+            let lines = dialogue.lines.iter().map(|line| &line.quality[side.index()]);
+            for quality in std::iter::once(&party.quality).chain(lines) {
+                quality.write_sources(origin, &mut sources);
+                let counts = counts(quality);
+                totals.iter_mut().zip(counts).for_each(|(total, count)| total.add(count));
+            }
             let name = party.tag.clone().unwrap_or_default();
             by_name.set(name, describe_party(dialogue, side, origin));
         }
@@ -188,6 +195,9 @@ fn describe(call: &Call, tags: &[String], origin: UnixTime) -> Dictionary {
         .set("SSRC", sources)
         .set("tags", by_name)
         .set("totals", sums);
+    if let Some(recording) = &call.recording {
+        reply.set("recording", recording.file());
+    }
     reply
 }
 
@@ -210,84 +220,126 @@ fn describe_party(dialogue: &Dialogue, side: LegSide, origin: UnixTime) -> Dicti
         let subscriptions = vec![Value::from(subscription)];
         out.set("subscribers", subscriptions.clone()).set("subscriptions", subscriptions);
     }
-    out.set("medias", vec![Value::from(describe_media(dialogue, side, origin))]);
+    let mut views: Vec<MediaView<'_>> = vec![MediaView::main(dialogue, side)];
+    views.extend(dialogue.lines.iter().map(|line| MediaView::of_line(line, party, side)));
+    views.sort_by_key(|view| view.index);
+    let medias = views.iter().map(|view| Value::from(view.described(origin))).collect::<Vec<_>>();
+    out.set("medias", medias);
     out
 }
 
-fn describe_media(dialogue: &Dialogue, side: LegSide, origin: UnixTime) -> Dictionary {
-    let party = dialogue.party(side);
-    let profile = party.received.as_ref().or(party.origin.last_audio()).map(|a| a.profile);
-    let security = party.plan.as_ref().map(|plan| &plan.security);
-    let has_mux = party.plan.as_ref().is_some_and(|plan| plan.rtcp_mux);
-    let mut flags = vec!["initialized"];
-    flags.extend(has_mux.then_some("rtcp-mux"));
-    match security {
-        Some(LegSecurity::Sdes(_)) => flags.push("SDES"),
-        Some(LegSecurity::Dtls(_)) => flags.push("DTLS-SRTP"),
-        Some(LegSecurity::Plain) | None => {}
+/// What is said of one line of a party.
+struct MediaView<'a> {
+    /// Its place in the party's descriptions, from 0.
+    index: usize,
+    kind: &'static str,
+    profile: Option<RtpProfile>,
+    plan: Option<&'a LegPlan>,
+    local: Option<LocalMedia>,
+    /// What its description says, where there is no plan.
+    advertised: Option<SocketAddr>,
+    quality: &'a PartyQuality,
+}
+
+impl<'a> MediaView<'a> {
+    fn main(dialogue: &'a Dialogue, side: LegSide) -> Self {
+        let party = dialogue.party(side);
+        let stream = party.received.as_ref().or(party.origin.last_audio());
+        let profile = stream.map(|stream| stream.profile);
+        MediaView {
+            index: stream.map_or(0, |stream| stream.index),
+            kind: if profile.is_some_and(|profile| profile.is_fax()) { "image" } else { "audio" },
+            profile,
+            plan: party.plan.as_ref(),
+            local: dialogue.local.map(|local| local[side.index()]),
+            advertised: party.advertised,
+            quality: &party.quality,
+        }
     }
-    flags.extend(party.plan.as_ref().and_then(|plan| plan.ice.as_ref()).map(|_| "ICE"));
-    let mut out = Dictionary::new();
-    out.set("index", 1_i64);
-    let is_fax = profile.is_some_and(|profile| profile.is_fax());
-    out.set("type", if is_fax { "image" } else { "audio" });
-    if let Some(profile) = profile {
-        out.set("protocol", profile.name());
+
+    fn of_line(line: &'a Line, party: &'a Party, side: LegSide) -> Self {
+        let index = line.at[side.index()];
+        let stream = party.lines.at(index).or(party.origin.last_line(index));
+        MediaView {
+            index,
+            kind: line.kind.name(),
+            profile: stream.map(|stream| stream.profile),
+            plan: line.plans[side.index()].as_ref(),
+            local: line.local.map(|local| local[side.index()]),
+            advertised: party.lines.at(index).and_then(|stream| stream.remote_rtp),
+            quality: &line.quality[side.index()],
+        }
     }
-    out.set("flags", texts(&flags));
-    let mut streams = vec![Value::from(describe_stream(dialogue, side, Port::Rtp, origin))];
-    if !has_mux && !is_fax {
-        streams.push(describe_stream(dialogue, side, Port::Rtcp, origin).into());
+
+    fn described(&self, origin: UnixTime) -> Dictionary {
+        let has_mux = self.plan.is_some_and(|plan| plan.rtcp_mux);
+        let mut flags = vec!["initialized"];
+        flags.extend(has_mux.then_some("rtcp-mux"));
+        match self.plan.map(|plan| &plan.security) {
+            Some(LegSecurity::Sdes(_)) => flags.push("SDES"),
+            Some(LegSecurity::Dtls(_)) => flags.push("DTLS-SRTP"),
+            Some(LegSecurity::Plain) | None => {}
+        }
+        flags.extend(self.plan.and_then(|plan| plan.ice.as_ref()).map(|_| "ICE"));
+        let mut out = Dictionary::new();
+        out.set("index", self.index as u64 + 1);
+        out.set("type", self.kind);
+        if let Some(profile) = self.profile {
+            out.set("protocol", profile.name());
+        }
+        out.set("flags", texts(&flags));
+        let mut streams = vec![Value::from(self.stream(Port::Rtp, origin))];
+        if !has_mux && self.profile.is_none_or(|profile| profile.is_rtp()) {
+            streams.push(self.stream(Port::Rtcp, origin).into());
+        }
+        out.set("streams", streams);
+        out
     }
-    out.set("streams", streams);
-    out
+
+    fn stream(&self, port: Port, at: UnixTime) -> Dictionary {
+        let mut out = Dictionary::new();
+        let (number, flag) = match port {
+            Port::Rtp => (0, "RTP"),
+            Port::Rtcp => (1, "RTCP"),
+        };
+        if let Some(local) = self.local {
+            let address = if port == Port::Rtp { local.rtp } else { local.rtcp };
+            out.set("local port", u64::from(address.port()));
+            out.set("local address", address.ip().to_string());
+        }
+        let told = match port {
+            Port::Rtp => self.plan.and_then(|plan| plan.remote_rtp).or(self.advertised),
+            Port::Rtcp => self.plan.and_then(|plan| plan.remote_rtcp),
+        };
+        let source = self.quality.source().filter(|_| port == Port::Rtp);
+        if let Some(endpoint) = source.or(told) {
+            out.set("endpoint", written_address(endpoint));
+        }
+        if let Some(told) = told {
+            out.set("advertised endpoint", written_address(told));
+        }
+        if let Some(LegSecurity::Sdes(keys)) = self.plan.map(|plan| &plan.security) {
+            out.set("crypto suite", keys.receive.suite().name());
+        }
+        if let Some(heard) = self.quality.heard[number] {
+            out.set("last packet", unix_seconds(at, heard));
+        }
+        if let Some(ssrc) = self.quality.received.ssrc {
+            out.set("SSRC", u64::from(ssrc));
+        }
+        let mut flags = vec![flag];
+        flags.extend(told.map(|_| "filled"));
+        flags.extend(source.map(|_| "confirmed"));
+        out.set("flags", texts(&flags));
+        out.set("stats", counts(self.quality)[number].written());
+        out
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Port {
     Rtp,
     Rtcp,
-}
-
-fn describe_stream(dialogue: &Dialogue, side: LegSide, port: Port, at: UnixTime) -> Dictionary {
-    let party = dialogue.party(side);
-    let mut out = Dictionary::new();
-    let (number, flag) = match port {
-        Port::Rtp => (0, "RTP"),
-        Port::Rtcp => (1, "RTCP"),
-    };
-    if let Some(local) = dialogue.local.map(|local| local[side.index()]) {
-        let address = if port == Port::Rtp { local.rtp } else { local.rtcp };
-        out.set("local port", u64::from(address.port()));
-        out.set("local address", address.ip().to_string());
-    }
-    let plan = party.plan.as_ref();
-    let told = match port {
-        Port::Rtp => plan.and_then(|plan| plan.remote_rtp).or(party.advertised),
-        Port::Rtcp => plan.and_then(|plan| plan.remote_rtcp),
-    };
-    let source = party.quality.source().filter(|_| port == Port::Rtp);
-    if let Some(endpoint) = source.or(told) {
-        out.set("endpoint", written_address(endpoint));
-    }
-    if let Some(told) = told {
-        out.set("advertised endpoint", written_address(told));
-    }
-    if let Some(LegSecurity::Sdes(keys)) = plan.map(|plan| &plan.security) {
-        out.set("crypto suite", keys.receive.suite().name());
-    }
-    if let Some(heard) = party.quality.heard[number] {
-        out.set("last packet", unix_seconds(at, heard));
-    }
-    if let Some(ssrc) = party.quality.received.ssrc {
-        out.set("SSRC", u64::from(ssrc));
-    }
-    let mut flags = vec![flag];
-    flags.extend(told.map(|_| "filled"));
-    flags.extend(source.map(|_| "confirmed"));
-    out.set("flags", texts(&flags));
-    out.set("stats", counts(party)[number].written());
-    out
 }
 
 fn texts(words: &[&str]) -> Vec<Value> {
@@ -326,8 +378,8 @@ impl Count {
 
 /// RTP and RTCP from a party. Errors are datagrams that were no media, proved by no key, or not the
 /// party's.
-fn counts(party: &Party) -> [Count; 2] {
-    let view = &party.quality.received;
+fn counts(quality: &PartyQuality) -> [Count; 2] {
+    let view = &quality.received;
     let errors = view.wrong_source.saturating_add(view.malformed).saturating_add(view.unauthentic);
     [
         Count { packets: view.rtp_packets, octets: view.rtp_bytes, errors },

@@ -5,7 +5,7 @@ use crate::playing::Played;
 use crate::value::{Dictionary, Value};
 use std::net::IpAddr;
 
-/// Octets of a Call-ID, tag, branch or label: longer than any proxy takes.
+/// Octets of a Call-ID, tag, branch, label or a recording's metadata: longer than any proxy takes.
 const MAX_NAME: usize = 1_024;
 
 /// What is asked for.
@@ -22,8 +22,19 @@ pub(crate) enum Command {
     Mute(Muting),
     /// Media or a key to be played ([`Request::played`]), or media to be played no more.
     Play,
+    /// A recording of the call begins, ends or pauses.
+    Record(RecordingOrder),
     /// One that rtpengine has and this relay has not; why not.
     Unserved(&'static str),
+}
+
+/// What is to become of the recording of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RecordingOrder {
+    /// Begin, or go on after a pause.
+    Start,
+    Stop,
+    Pause,
 }
 
 /// What is blocked or let through.
@@ -36,12 +47,12 @@ pub(crate) struct Muting {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Muted {
     Media,
-    /// Media, which rtpengine would replace by silence.
+    /// Media, in whose place the other party hears silence.
     Silence,
     Events,
 }
 
-const NO_RECORDING: &str = "Recording is not served by this relay";
+const NO_FORWARDING: &str = "Forwarding of media is not served by this relay";
 const NO_SUBSCRIPTION: &str = "Subscriptions are not served by this relay";
 
 impl Command {
@@ -61,8 +72,10 @@ impl Command {
             "unsilence-media" => mute(Muted::Silence, false),
             "block-dtmf" => mute(Muted::Events, true),
             "unblock-dtmf" => mute(Muted::Events, false),
-            "start-recording" | "stop-recording" | "pause-recording" | "start-forwarding"
-            | "stop-forwarding" => Some(Command::Unserved(NO_RECORDING)),
+            "start-recording" => Some(Command::Record(RecordingOrder::Start)),
+            "stop-recording" => Some(Command::Record(RecordingOrder::Stop)),
+            "pause-recording" => Some(Command::Record(RecordingOrder::Pause)),
+            "start-forwarding" | "stop-forwarding" => Some(Command::Unserved(NO_FORWARDING)),
             "play-media" | "stop-media" | "play-dtmf" => Some(Command::Play),
             "publish" | "subscribe-request" | "subscribe-answer" | "unsubscribe" => {
                 Some(Command::Unserved(NO_SUBSCRIPTION))
@@ -85,6 +98,8 @@ pub(crate) struct Request {
     /// A party's address in its description.
     pub(crate) address: Option<IpAddr>,
     pub(crate) sdp: Vec<u8>,
+    /// What is to be written beside a recording.
+    pub(crate) metadata: Option<String>,
     /// How many a list is to have.
     pub(crate) limit: Option<i64>,
     /// What is to be played.
@@ -125,6 +140,7 @@ impl Request {
             },
             address: named(dictionary, "address")?.and_then(|text| text.parse().ok()),
             sdp,
+            metadata: named(dictionary, "metadata")?,
             limit: dictionary.get("limit").and_then(Value::integer),
             played: match name.as_str() {
                 "play-media" => Some(Played::media(dictionary)?),

@@ -13,6 +13,12 @@ pub struct Relayed {
     pub octets: u64,
     /// Datagrams that were dropped or not sent.
     pub errors: u64,
+    /// Streams that are transcoded now.
+    pub transcoded: u64,
+    /// Recordings that are written now.
+    pub recordings: u64,
+    /// Packets in recordings, and those that they lack.
+    pub recorded: [u64; 2],
 }
 
 /// Counts since the start.
@@ -31,7 +37,8 @@ impl Control {
         let calls = self.calls.len() as u64;
         let mut current = Dictionary::new();
         current.set("sessionsown", calls).set("sessionsforeign", 0_u64);
-        current.set("sessionstotal", calls).set("transcodedmedia", 0_u64);
+        current.set("sessionstotal", calls).set("transcodedmedia", self.totals.relayed.transcoded);
+        current.set("recordings", self.totals.relayed.recordings);
         let totals = self.totals;
         let mut total = Dictionary::new();
         total
@@ -42,7 +49,9 @@ impl Control {
             .set("regularterminatedsessions", totals.regular)
             .set("relayedpackets", totals.relayed.packets)
             .set("relayedbytes", totals.relayed.octets)
-            .set("relayedpacketerrors", totals.relayed.errors);
+            .set("relayedpacketerrors", totals.relayed.errors)
+            .set("recordedpackets", totals.relayed.recorded[0])
+            .set("unrecordedpackets", totals.relayed.recorded[1]);
         let mut statistics = Dictionary::new();
         statistics.set("currentstatistics", current).set("totalstatistics", total);
         let mut reply = result("ok");

@@ -24,21 +24,53 @@ pub(crate) fn without_rtcp_mux(text: &[u8]) -> Vec<u8> {
     joined(lines(text).filter(|line| !is_rtcp_mux(line)))
 }
 
-/// The description with `a=rtcp-mux` in each audio section.
+/// The description with `a=rtcp-mux` in each section of RTP.
 pub(crate) fn with_rtcp_mux(text: &[u8]) -> Vec<u8> {
     let mut out: Vec<&[u8]> = Vec::new();
-    let mut in_audio = false;
+    let mut in_rtp = false;
     for line in lines(text).filter(|line| !is_rtcp_mux(line)) {
-        if line.starts_with(b"m=") && std::mem::take(&mut in_audio) {
+        if line.starts_with(b"m=") && std::mem::take(&mut in_rtp) {
             out.push(b"a=rtcp-mux");
         }
-        in_audio |= line.starts_with(b"m=audio");
+        in_rtp |= is_rtp_section(line);
         out.push(line);
     }
-    if in_audio {
+    if in_rtp {
         out.push(b"a=rtcp-mux");
     }
     joined(out)
+}
+
+/// The description with packets of `millis` in its audio.
+pub(crate) fn with_ptime(text: &[u8], millis: u16) -> Vec<u8> {
+    let said = format!("a=ptime:{millis}");
+    let mut out: Vec<&[u8]> = Vec::new();
+    let mut in_audio = false;
+    for line in lines(text) {
+        if line.starts_with(b"m=") {
+            if in_audio {
+                out.push(said.as_bytes());
+            }
+            in_audio = line.starts_with(b"m=audio ");
+        }
+        if !(in_audio && line.starts_with(b"a=ptime:")) {
+            out.push(line);
+        }
+    }
+    if in_audio {
+        out.push(said.as_bytes());
+    }
+    joined(out)
+}
+
+fn is_rtp_section(line: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.split(' ');
+    let is_media = words.next().is_some_and(|word| word.starts_with("m="));
+    let is_on = words.next().is_some_and(|port| port != "0");
+    is_media
+        && is_on
+        && words.next().is_some_and(|proto| proto.split('/').any(|part| part == "RTP"))
 }
 
 fn is_rtcp_mux(line: &[u8]) -> bool {
@@ -60,7 +92,9 @@ pub(crate) fn with_feedback_of(text: Vec<u8>, wanted: RtpProfile) -> Vec<u8> {
     joined(lines(&text).map(|line| {
         let as_text = std::str::from_utf8(line).unwrap_or_default();
         // Port 0 is a stream that was declined, under the name that it was offered by.
-        if as_text.starts_with("m=audio ") && !as_text.starts_with("m=audio 0 ") {
+        let mut words = as_text.split(' ');
+        let is_media = words.next().is_some_and(|word| word.starts_with("m="));
+        if is_media && words.next().is_some_and(|port| port != "0") {
             as_text.replacen(&from, &to, 1).into_bytes()
         } else {
             line.to_vec()
@@ -82,6 +116,27 @@ mod tests {
         assert_eq!(with_rtcp_mux(TEXT.as_bytes()), TEXT.as_bytes());
         let last = with_rtcp_mux(b"v=0\nm=audio 4000 RTP/AVP 0");
         assert_eq!(last, b"v=0\r\nm=audio 4000 RTP/AVP 0\r\na=rtcp-mux\r\n");
+    }
+
+    #[test]
+    fn packets_of_audio_are_as_long_as_wanted() {
+        let text = "v=0\r\nm=audio 4000 RTP/AVP 0\r\na=ptime:20\r\na=sendrecv\r\n\
+            m=video 5000 RTP/AVP 96\r\na=ptime:7\r\n";
+        let expected = "v=0\r\nm=audio 4000 RTP/AVP 0\r\na=sendrecv\r\na=ptime:40\r\n\
+            m=video 5000 RTP/AVP 96\r\na=ptime:7\r\n";
+        assert_eq!(with_ptime(text.as_bytes(), 40), expected.as_bytes());
+        let last = with_ptime(b"m=audio 4000 RTP/AVP 0\r\n", 30);
+        assert_eq!(last, b"m=audio 4000 RTP/AVP 0\r\na=ptime:30\r\n");
+    }
+
+    #[test]
+    fn rtcp_is_beside_every_line_of_rtp() {
+        let text = b"m=audio 4000 RTP/AVP 0\r\nm=video 5000 UDP/TLS/RTP/SAVPF 96\r\n\
+            m=application 6000 UDP/BFCP *\r\n";
+        let with = String::from_utf8(with_rtcp_mux(text)).unwrap();
+        assert_eq!(with.matches("a=rtcp-mux").count(), 2, "{with}");
+        assert!(with.ends_with("m=application 6000 UDP/BFCP *\r\n"));
+        assert_eq!(without_rtcp_mux(with.as_bytes()), text);
     }
 
     #[test]

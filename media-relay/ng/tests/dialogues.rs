@@ -5,7 +5,7 @@
 
 mod support;
 
-use model::{MediaPlan, StreamKind};
+use model::{MediaCommand, MediaPlan, StreamKind};
 use ng_control::{ControlConfig, Dictionary, Value};
 use std::fmt::Write as _;
 use std::fs;
@@ -56,6 +56,43 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
         "v=0\r\no=alice 7 7 IN IP4 10.0.0.1\r\ns=call\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n\
          m=audio 4000 RTP/AVP 96 0\r\na=rtpmap:96 opus/48000/2\r\na=rtcp-mux\r\n",
     ),
+    (
+        "ROOM",
+        "v=0\r\no=alice 7 7 IN IP4 192.0.2.1\r\ns=call\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+         a=group:BUNDLE 0 1\r\nm=audio 4000 RTP/AVP 0\r\na=mid:0\r\n\
+         m=video 4002 RTP/AVPF 96 97\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 H264/90000\r\n\
+         a=rtcp-fb:96 nack pli\r\na=mid:1\r\n\
+         m=text 4004 RTP/AVP 98\r\na=rtpmap:98 t140/1000\r\n\
+         m=application 4006 UDP/BFCP *\r\na=floorctrl:c-s\r\n\
+         m=application 4008 UDP/DTLS/SCTP webrtc-datachannel\r\na=sctp-port:5000\r\n",
+    ),
+    (
+        "SCREEN",
+        "v=0\r\no=bob 9 9 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n\
+         m=audio 5000 RTP/AVP 0\r\nm=video 5002 RTP/AVPF 96\r\na=rtpmap:96 VP8/90000\r\n\
+         m=text 0 RTP/AVP 98\r\nm=application 5006 UDP/BFCP *\r\na=floorctrl:s-only\r\n\
+         m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n",
+    ),
+    (
+        "CAMERA_OFF",
+        "v=0\r\no=alice 7 8 IN IP4 192.0.2.1\r\ns=call\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+         m=audio 4000 RTP/AVP 0\r\nm=video 0 RTP/AVPF 96\r\na=rtpmap:96 VP8/90000\r\n",
+    ),
+    (
+        "CAMERA_OFF_TOO",
+        "v=0\r\no=bob 9 10 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n\
+         m=audio 5000 RTP/AVP 0\r\nm=video 0 RTP/AVPF 96\r\n",
+    ),
+    (
+        "CAMERA_ON",
+        "v=0\r\no=alice 7 9 IN IP4 192.0.2.1\r\ns=call\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+         m=audio 4000 RTP/AVP 0\r\nm=video 4012 RTP/AVPF 96\r\na=rtpmap:96 VP8/90000\r\n",
+    ),
+    (
+        "CAMERA_ON_TOO",
+        "v=0\r\no=bob 9 11 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n\
+         m=audio 5000 RTP/AVP 0\r\nm=video 5012 RTP/AVPF 96\r\na=rtpmap:96 VP8/90000\r\n",
+    ),
 ];
 
 #[test]
@@ -80,7 +117,8 @@ fn dialogues_lead_to_what_is_written() {
 }
 
 fn play(dialogue: &str) -> String {
-    let mut world = World::new(ControlConfig::default());
+    let records = dialogue.starts_with("# Recordings");
+    let mut world = World::new(ControlConfig { records, ..ControlConfig::default() });
     let mut out = String::new();
     for line in dialogue.lines().map(str::trim).filter(|line| !line.is_empty()) {
         writeln!(out, "{line}").unwrap();
@@ -89,6 +127,8 @@ fn play(dialogue: &str) -> String {
         }
         if let Some(seconds) = line.strip_prefix("wait ") {
             world.advance(Duration::from_secs(seconds.parse().expect("seconds")));
+        } else if let Some(more) = line.strip_prefix("ports for ") {
+            world.ports_left = more.parse().expect("streams");
         } else if let Some(packets) = line.strip_prefix("packets ") {
             world.packets = packets.parse().expect("packets");
         } else {
@@ -100,6 +140,9 @@ fn play(dialogue: &str) -> String {
             let before = world.plans.clone();
             let reply = world.ask(&request);
             show(&reply, 1, &mut out);
+            for command in world.ordered.drain(..) {
+                writeln!(out, "    order {}", order_in_words(&command)).unwrap();
+            }
             for (media, plan) in &world.plans {
                 if before.get(media) != Some(plan) {
                     writeln!(out, "    plan {media}: {}", in_words(plan)).unwrap();
@@ -112,6 +155,20 @@ fn play(dialogue: &str) -> String {
         writeln!(out, "    streams {:?}", world.open.keys().collect::<Vec<_>>()).unwrap();
     }
     out
+}
+
+fn order_in_words(command: &MediaCommand) -> String {
+    match command {
+        MediaCommand::Record { id, recording, legs } => {
+            format!("record {} to {} from {legs:?}: {}", id.0, recording.name, recording.about)
+        }
+        MediaCommand::StopRecording { id } => format!("record {} no more", id.0),
+        MediaCommand::Play { id, leg, playing } => {
+            format!("play {} leg {leg:?} {:?} rounds", id.0, playing.rounds)
+        }
+        MediaCommand::StopPlaying { id, leg } => format!("play {} leg {leg:?} nothing", id.0),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn show(dictionary: &Dictionary, depth: usize, out: &mut String) {
@@ -167,7 +224,11 @@ fn in_words(plan: &MediaPlan) -> String {
         }
         out.push_str("; ");
     }
-    out.push_str(if plan.kind == StreamKind::Rtp { "rtp" } else { "udptl" });
+    out.push_str(match plan.kind {
+        StreamKind::Rtp => "rtp",
+        StreamKind::Udptl => "udptl",
+        StreamKind::Bfcp => "bfcp",
+    });
     for (name, stage) in ["a", "b"].into_iter().zip(&plan.transcoding) {
         let Some(stage) = stage else { continue };
         let from: Vec<_> = stage.from.iter().map(|mapping| mapping.codec.name()).collect();
@@ -213,7 +274,7 @@ fn branches_of_one_call_are_bounded() {
 #[test]
 fn a_relay_without_ports_is_no_call() {
     let mut world = World::new(ControlConfig::default());
-    world.has_ports = false;
+    world.ports_left = 0;
     let reply = world.ask(&offer(1));
     assert_eq!(reply.get("result"), Some(&Value::from("error")));
     assert_eq!(calls(&mut world), 0);

@@ -4,6 +4,7 @@
 
 use crate::forward::{Decision, DropReason, MediaSocket, PacketKind};
 use crate::rtp_session::RtpSession;
+use crate::tap::{Tap, Tapped};
 use model::{FaxView, Instant, LegSide};
 use std::net::SocketAddr;
 
@@ -18,9 +19,10 @@ impl RtpSession {
         from: LegSide,
         socket: MediaSocket,
         source: SocketAddr,
-        len: usize,
+        datagram: &[u8],
         arrival: Instant,
     ) -> Decision {
+        let len = datagram.len();
         // UDPTL has no companion on the next port; what still comes there is of the audio before.
         if socket != MediaSocket::Rtp || len == 0 {
             return self.refuse(from, DropReason::NotMedia);
@@ -28,6 +30,8 @@ impl RtpSession {
         match self.way_of_datagram(from, source, len, arrival) {
             Ok(destination) => {
                 let (to, kind) = (from.other(), PacketKind::Udptl);
+                let tapped = Tapped { from, socket, kind, source, arrival };
+                Tap::copy(&mut self.tap, tapped, datagram);
                 if let Some(counts) = self.fax_counts_of(to) {
                     counts.sent_packets = counts.sent_packets.saturating_add(1);
                     counts.sent_bytes = counts.sent_bytes.saturating_add(len as u64);

@@ -59,6 +59,7 @@ impl RtpSession {
             && self.security.is_plain(from.other());
         // The kernel passes sources and numbers as they are.
         let is_plain = is_plain && other.ssrc_mask == 0 && other.made.is_none();
+        let is_plain = is_plain && !self.is_tapped(from);
         let conversion = self.dtmf.as_deref().map(|dtmf| dtmf.conversion(from)).unwrap_or_default();
         let withholds = plan.blocks_events || conversion.reads_events();
         let (events, withheld) = if withholds { plan.events() } else { (0, None) };

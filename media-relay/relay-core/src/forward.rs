@@ -7,6 +7,7 @@ use crate::own_rtcp::note_report;
 use crate::renumbering::Renumbering;
 use crate::rtp_session::{Leg, RtpSession};
 use crate::stream::HeaderView;
+use crate::tap::{Tap, Tapped};
 use crate::transcoding::Made;
 use model::{IcePlan, Instant, LegSide};
 use rtp_proto::rtcp::{RtcpPacket, parse_compound};
@@ -175,7 +176,8 @@ impl RtpSession {
     ) -> Decision {
         let len = len.min(buffer.len());
         if self.rare.as_ref().is_some_and(|rare| rare.is_fax) {
-            return self.forward_datagram(from, socket, source, len, arrival);
+            let datagram = buffer.get(..len).unwrap_or_default();
+            return self.forward_datagram(from, socket, source, datagram, arrival);
         }
         let kind = match (demultiplex(buffer.get(..len).unwrap_or_default()), socket) {
             (DatagramKind::Rtp, MediaSocket::Rtp) => PacketKind::Rtp,
@@ -312,6 +314,9 @@ impl RtpSession {
         };
         leg.stream.received_rtp(plan, &HeaderView::from(&rtp), octets, arrival, way.is_ok());
         leg.note_heard(arrival);
+        if way.is_ok() {
+            Tap::copy(&mut self.tap, Tapped::rtp(from, source, arrival), packet);
+        }
         way
     }
 
@@ -366,6 +371,7 @@ impl RtpSession {
         }
         leg.note_heard(arrival);
         let len = packet.len();
+        Tap::copy(&mut self.tap, Tapped::rtcp(from, socket, source, arrival), packet);
         if ends_here {
             if goodbye {
                 self.pass_goodbye(from, arrival);

@@ -11,7 +11,8 @@
 //! - commands: [`RtpSession::apply`] swaps the plan, [`RtpSession::begin_transcoding`] follows it,
 //!   [`RtpSession::copy_contexts`] and [`RtpSession::adopt_contexts`] move a leg's SRTP to another
 //!   stream, [`RtpSession::send_event`] sends a leg a key, [`RtpSession::play`] and
-//!   [`RtpSession::stop_playing`] play it something;
+//!   [`RtpSession::stop_playing`] play it something, [`RtpSession::tap`], [`RtpSession::retap`] and
+//!   [`RtpSession::untap`] copy its packets for somebody else;
 //! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`], [`RtpSession::poll_timeout`],
 //!   [`RtpSession::poll_rtcp`], [`RtpSession::poll_dtmf`], [`RtpSession::poll_made`],
 //!   [`RtpSession::poll_played`] and, at the end, [`RtpSession::poll_goodbye`].
@@ -37,6 +38,7 @@ mod report;
 mod rtp_session;
 mod security;
 mod stream;
+mod tap;
 mod timeout;
 mod tones;
 mod transcoding;
@@ -54,4 +56,5 @@ pub use rtp_proto::NtpTime;
 pub use rtp_proto::stun::LONGEST_RESPONSE;
 pub use rtp_session::RtpSession;
 pub use security::{GROWTH, LegContexts};
+pub use tap::{TapReader, TapWriter, Tapped, ring};
 pub use timeout::TimedOut;

@@ -10,6 +10,7 @@ use crate::rate::{PacketBucket, PacketRate};
 use crate::renumbering::Renumbering;
 use crate::security::{LegContexts, StreamSecurity};
 use crate::stream::LegStream;
+use crate::tap::Tap;
 use crate::timeout::Timeouts;
 use crate::transcoding::Stage;
 use model::{
@@ -37,6 +38,8 @@ pub struct RtpSession {
     pub(crate) dtmf: Option<Box<Dtmf>>,
     /// What few streams have; one pointer while this one has nothing of it.
     pub(crate) rare: Option<Box<Rare>>,
+    /// `None` while nobody listens.
+    pub(crate) tap: Option<Box<Tap>>,
 }
 
 /// What few streams have.
@@ -111,6 +114,7 @@ impl RtpSession {
             timeouts,
             dtmf: None,
             rare: None,
+            tap: None,
         }
     }
 
@@ -118,6 +122,11 @@ impl RtpSession {
     /// is scored.
     pub fn set_line(&mut self, line: MediaLine) {
         self.line = line;
+    }
+
+    /// Which of the call's streams it is.
+    pub fn line(&self) -> MediaLine {
+        self.line
     }
 
     /// From now on each leg may send so many packets a second, RTP and RTCP together, and as many at

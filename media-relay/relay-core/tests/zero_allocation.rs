@@ -10,7 +10,7 @@ use model::{
 };
 use relay_core::{
     Decision, DropReason, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket,
-    NtpTime, REPORT_INTERVAL, RtcpStyle, RtpSession, Track,
+    NtpTime, REPORT_INTERVAL, RtcpStyle, RtpSession, Track, ring,
 };
 use rtp_proto::RtpHeader;
 use rtp_proto::rtcp::{
@@ -392,12 +392,15 @@ fn key(suite: SrtpSuite, fill: u8) -> SrtpKey {
     SrtpKey::new(suite, &vec![fill; suite.key_len() + suite.salt_len()]).expect("the right length")
 }
 
+/// Also while the packets are copied, be there room or not.
 #[test]
 fn srtp_allocates_nothing_either_way() {
     for suite in SrtpSuite::ALL {
         let keys = |fill| SdesKeys { receive: key(suite, fill), send: key(suite, fill + 1) };
         let security = [1, 3].map(|fill| LegSecurity::Sdes(Box::new(keys(fill))));
         let mut session = session_with(security);
+        let (writer, mut copies) = ring(64 * 1024);
+        session.tap(writer, [true; 2]);
         let mut peer = SrtpSender::new(&key(suite, 1));
         let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
         let mut buffer = [0_u8; 172 + 2 * GROWTH];
@@ -428,6 +431,11 @@ fn srtp_allocates_nothing_either_way() {
             }
         });
         assert_eq!(allocations, 0, "{suite}");
+        // Copies are plain: all of the audio was zeroes.
+        let mut copy = Vec::new();
+        assert!(copies.read(&mut copy).is_some() && copies.lost() > 3_000);
+        assert!(copy.len() == 172 && copy[12..].iter().all(|octet| *octet == 0));
+        assert!(copies.read(&mut copy).is_some() && copy == [0x80, 201, 0, 1, 0, 0, 0, 0]);
     }
 }
 

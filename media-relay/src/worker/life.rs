@@ -84,6 +84,7 @@ impl Worker {
             is_transcoded: false,
             fast: None,
             playing: None,
+            recording: None,
         };
         self.streams.fill(key, id, Box::new(stream));
         self.timers.set(deadline, key);

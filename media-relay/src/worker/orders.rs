@@ -73,6 +73,10 @@ impl Worker {
             }
             Order::Command(MediaCommand::Play { id, leg, playing }) => self.play(id, leg, playing),
             Order::Command(MediaCommand::StopPlaying { id, leg }) => self.stop_playing(id, leg),
+            Order::Command(MediaCommand::Record { id, recording, legs }) => {
+                self.record(id, recording, legs);
+            }
+            Order::Command(MediaCommand::StopRecording { id }) => self.stop_recording(id),
             Order::Command(MediaCommand::Report { id }) => self.report(id),
             Order::Command(MediaCommand::Release { id }) => self.release(id),
             Order::Clip { to, ticket, clip } => self.take_clip(to, ticket, clip),

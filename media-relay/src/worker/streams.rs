@@ -9,6 +9,7 @@ use relay_core::{MediaSocket, RtpSession};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 
 /// Which of a leg's sockets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -162,6 +163,8 @@ pub(super) struct Stream {
     pub(super) fast: Option<Box<[Option<FastLeg>; 2]>>,
     /// By leg, what is played to it, or is to be; `None` while nothing ever was.
     pub(super) playing: Option<Box<[Option<LegPlaying>; 2]>>,
+    /// The name of the recording that it writes to.
+    pub(super) recording: Option<Arc<str>>,
 }
 
 /// All streams of a worker; bounded by the ports that they hold.

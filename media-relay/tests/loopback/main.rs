@@ -12,6 +12,7 @@ mod impairments;
 mod made;
 mod play;
 mod rate;
+mod record;
 mod rig;
 
 use media_relay::{Clock, DropReason, Relay, RelayConfig};

@@ -4,7 +4,7 @@ use super::{complain, say};
 use crate::clock::Origin;
 use crate::config::{self, Media};
 use listeners::{Connections, Input, Listeners};
-use media_relay::{Clock, DtlsIdentity, EventSink, Relay, RelayConfig};
+use media_relay::{Clock, DtlsIdentity, EventSink, RecordingConfig, Relay, RelayConfig};
 use model::{MediaEvent, ReportKind};
 use ng_control::{Control, ControlConfig, Notice, Output, Relayed};
 use std::net::{IpAddr, SocketAddr};
@@ -60,6 +60,13 @@ pub(crate) struct RelayArgs {
     /// Play files of this directory (`play media`), and no others.
     #[arg(long, value_name = "DIR")]
     media_dir: Option<PathBuf>,
+    /// Write recordings (`start recording`) below this directory: a capture file and a file of notes a
+    /// call, which nobody else may read.
+    #[arg(long, value_name = "DIR")]
+    recording_dir: Option<PathBuf>,
+    /// End a recording's file at so many megabytes.
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 1_024, value_parser = megabytes)]
+    max_recording: u64,
     /// Refuse offers of more calls than this.
     #[arg(long, value_name = "CALLS", default_value_t = 20_000, value_parser = calls)]
     max_calls: usize,
@@ -67,6 +74,10 @@ pub(crate) struct RelayArgs {
 
 fn seconds(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|s| (1..=604_800).contains(s)).ok_or("give 1 to 604800".to_owned())
+}
+
+fn megabytes(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|m| (1..=1_000_000).contains(m)).ok_or("give 1 to 1000000".to_owned())
 }
 
 fn calls(text: &str) -> Result<usize, String> {
@@ -106,11 +117,12 @@ fn serve(args: &RelayArgs) -> Result<(), String> {
         timeout: Duration::from_secs(args.timeout),
         silent_timeout: Duration::from_secs(args.silent_timeout),
         plays_files: args.media_dir.is_some(),
+        records: args.recording_dir.is_some(),
         fingerprint: Some(identity.fingerprint()),
         origin: origin.calendar,
     });
     let (sender, events) = mpsc::channel(EVENTS);
-    let relay = start_relay(&media, args.media_dir.clone(), clock, identity, sender)?;
+    let relay = start_relay(&media, args, clock, identity, sender)?;
     runtime.block_on(async {
         let (requests, inputs) = mpsc::channel(REQUESTS);
         let listeners = Listeners::open(&args.ng, &requests).await?;
@@ -144,7 +156,7 @@ fn media(args: &RelayArgs) -> Result<Media, String> {
 
 fn start_relay(
     media: &Media,
-    media_dir: Option<PathBuf>,
+    args: &RelayArgs,
     clock: Clock,
     identity: DtlsIdentity,
     events: mpsc::Sender<MediaEvent>,
@@ -153,7 +165,11 @@ fn start_relay(
     let config = RelayConfig {
         report_interval: REPORT_INTERVAL,
         live_interval: LIVE_INTERVAL,
-        audio_directory: media_dir,
+        audio_directory: args.media_dir.clone(),
+        recording: args.recording_dir.clone().map(|directory| RecordingConfig {
+            directory,
+            max_octets: args.max_recording * 1_000_000,
+        }),
         ..crate::node::relay_config(media, identity)
     };
     let sink: EventSink = Arc::new(move |event| {
@@ -189,6 +205,10 @@ impl Server {
         }
         let timeout = args.timeout;
         say(format_args!("calls        up to {}, timeout {timeout} s", args.max_calls));
+        if let Some(directory) = &args.recording_dir {
+            let (directory, size) = (directory.display(), args.max_recording);
+            say(format_args!("recordings   {directory}, up to {size} MB each"));
+        }
         say("ready");
     }
 
@@ -219,7 +239,7 @@ impl Server {
                     None => std::future::pending().await,
                 } } => {
                     self.note_relayed();
-                    self.control.handle_timeout(self.clock.now());
+                    self.control.handle_timeout(self.clock.now(), &mut || Random.draw());
                 }
             }
             self.serve_outputs();
@@ -245,7 +265,7 @@ impl Server {
                 }
                 Output::Media(command) => {
                     if let Err(refused) = self.relay.command(command) {
-                        self.control.handle_refusal(&refused.command);
+                        self.control.handle_refusal(&refused.command, &mut || Random.draw());
                     }
                 }
                 Output::Notice(notice) => log(&notice),
@@ -259,6 +279,9 @@ impl Server {
             packets: numbers.rtp_packets + numbers.rtcp_packets,
             octets: numbers.rtp_bytes + numbers.rtcp_bytes,
             errors: numbers.send_failures + numbers.receive_failures,
+            transcoded: numbers.transcoded_streams,
+            recordings: numbers.recordings,
+            recorded: [numbers.recorded_packets, numbers.unrecorded_packets],
         });
     }
 }

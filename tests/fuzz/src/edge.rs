@@ -231,6 +231,8 @@ impl World {
             | MediaCommand::SendEvent { id, .. }
             | MediaCommand::Play { id, .. }
             | MediaCommand::StopPlaying { id, .. }
+            | MediaCommand::Record { id, .. }
+            | MediaCommand::StopRecording { id }
             | MediaCommand::MoveLeg { from: (id, _), .. }
             | MediaCommand::Report { id } => {
                 assert!(self.media.contains(id), "a plan is for media that exists");

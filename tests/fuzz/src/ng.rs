@@ -63,7 +63,7 @@ struct Script {
 
 impl Script {
     fn new() -> Self {
-        let config = ControlConfig { max_calls: 8, ..ControlConfig::default() };
+        let config = ControlConfig { max_calls: 8, records: true, ..ControlConfig::default() };
         Script {
             control: Control::new(config),
             now: Instant::from_millis(1),
@@ -88,7 +88,12 @@ impl Script {
         // A sweep a second is much for an hour of a fuzz input.
         while let Some(at) = self.control.poll_timeout().filter(|at| *at <= end) {
             self.now = at.max(self.now) + time / 64;
-            self.control.handle_timeout(self.now);
+            let mut drawn = self.drawn;
+            self.control.handle_timeout(self.now, &mut || {
+                drawn += 1;
+                drawn
+            });
+            self.drawn = drawn;
             self.settle();
         }
         self.now = end.max(self.now);
@@ -133,6 +138,8 @@ impl Script {
             | MediaCommand::SendEvent { id, .. }
             | MediaCommand::Play { id, .. }
             | MediaCommand::StopPlaying { id, .. }
+            | MediaCommand::Record { id, .. }
+            | MediaCommand::StopRecording { id }
             | MediaCommand::Report { id }
             | MediaCommand::MoveLeg { from: (id, _), .. } => {
                 assert!(self.open.contains(&id), "a command is for a stream that exists");

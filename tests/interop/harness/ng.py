@@ -147,6 +147,9 @@ class Rtpengine(_Served):
         return shutil.which("rtpengine") or shutil.which("rtpengine", path="/usr/sbin")
 
 
+# A block of a script may not be empty.
+_NOTHING = "$avp(nothing) = 1;"
+
 # What an installation with rtpengine has; only the address of `rtpengine_sock` is ever changed.
 _PROXY = """\
 #!KAMAILIO
@@ -171,6 +174,10 @@ modparam("rtpengine", "mos_average_pv", "$avp(mos_average)")
 modparam("rtpengine", "mos_average_packetloss_pv", "$avp(mos_loss)")
 modparam("rtpengine", "mos_average_jitter_pv", "$avp(mos_jitter)")
 modparam("rtpengine", "mos_average_samples_pv", "$avp(mos_samples)")
+modparam("rtpengine", "mos_A_label_pv", "$avp(label_a)")
+modparam("rtpengine", "mos_B_label_pv", "$avp(label_b)")
+modparam("rtpengine", "mos_average_A_pv", "$avp(mos_near)")
+modparam("rtpengine", "mos_average_B_pv", "$avp(mos_far)")
 
 request_route {{
     mf_process_maxfwd_header("10");
@@ -181,8 +188,12 @@ request_route {{
     }}
     if (has_totag()) {{
         loose_route();
+        $avp(label_a) = "near";
+        $avp(label_b) = "far";
+        if (is_method("BYE")) {{ {ended} }}
         rtpengine_manage("trust-address replace-origin replace-session-connection ICE=remove");
         if (is_method("BYE")) xlog("L_WARN", "mos $avp(mos_average) loss $avp(mos_loss) jitter $avp(mos_jitter) samples $avp(mos_samples) at relay\\n");
+        if (is_method("BYE")) xlog("L_WARN", "sides near $avp(mos_near) far $avp(mos_far) at relay\\n");
         t_on_reply("MEDIA");
         t_relay();
         exit;
@@ -197,8 +208,10 @@ request_route {{
     t_relay();
 }}
 onreply_route[MEDIA] {{
-    if (has_body("application/sdp"))
+    if (has_body("application/sdp")) {{
         rtpengine_manage("trust-address replace-origin replace-session-connection ICE=remove{answer}");
+        if ($rs == "200") {{ {answered} }}
+    }}
 }}
 failure_route[FAILED] {{
     rtpengine_manage();
@@ -209,14 +222,16 @@ failure_route[FAILED] {{
 class RtpengineProxy:
     """Debian's kamailio as a stateful proxy to `gateway` ("ip:port"), with its media at `relay`."""
 
-    def __init__(self, directory, ip, relay, gateway, offer="", answer=""):
+    def __init__(self, directory, ip, relay, gateway, offer="", answer="", answered=_NOTHING,
+                 ended=_NOTHING):
         self.ip, self.port = ip, places.free_port(ip)
         self.address = (ip, self.port)
         self._stem = Path(directory) / f"proxy-{self.port}"
         self._stem.mkdir()
         file = self._stem / "kamailio.cfg"
         file.write_text(_PROXY.format(ip=ip, port=self.port, relay="%s:%d" % relay.address,
-                                      gateway=gateway, offer=offer, answer=answer))
+                                      gateway=gateway, offer=offer, answer=answer,
+                                      answered=answered, ended=ended))
         self._log = (self._stem / "log").open("w")
         self._process = subprocess.Popen(
             ["kamailio", "-DD", "-E", "-f", str(file), "-Y", str(self._stem), "-m", "64", "-M", "8",

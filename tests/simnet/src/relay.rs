@@ -98,6 +98,10 @@ impl FakeRelay {
                 assert!(played.is_some(), "nothing was played to {leg:?} of {id:?}");
                 None
             }
+            MediaCommand::Record { id, .. } | MediaCommand::StopRecording { id } => {
+                assert!(self.open.contains_key(&id), "a recording of {id:?}, which has no ports");
+                None
+            }
             MediaCommand::Report { id } => {
                 assert!(self.open.contains_key(&id), "a report of {id:?}, which has no ports");
                 None

@@ -19,8 +19,8 @@ pub(crate) struct World {
     pub(crate) ordered: Vec<MediaCommand>,
     /// What the relay says when the last party is to hear something.
     pub(crate) says_of_plays: Vec<MediaEvent>,
-    /// Whether the relay gives ports.
-    pub(crate) has_ports: bool,
+    /// Streams that the relay gives ports for.
+    pub(crate) ports_left: usize,
     /// Packets that each leg A has sent; each leg B sends half as many.
     pub(crate) packets: u64,
     replies: VecDeque<Vec<u8>>,
@@ -47,7 +47,7 @@ impl World {
             notices: Vec::new(),
             ordered: Vec::new(),
             says_of_plays: Vec::new(),
-            has_ports: true,
+            ports_left: usize::MAX,
             packets: 0,
             replies: VecDeque::new(),
             cookies: 0,
@@ -85,7 +85,12 @@ impl World {
         let end = self.now + time;
         while let Some(at) = self.control.poll_timeout().filter(|at| *at <= end) {
             self.now = at.max(self.now);
-            self.control.handle_timeout(self.now);
+            let mut drawn = self.drawn;
+            self.control.handle_timeout(self.now, &mut || {
+                drawn += 1;
+                drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            });
+            self.drawn = drawn;
             self.settle();
         }
         self.now = end;
@@ -106,7 +111,8 @@ impl World {
 
     fn obey(&mut self, command: MediaCommand) {
         match command {
-            MediaCommand::Allocate { id, families, .. } if self.has_ports => {
+            MediaCommand::Allocate { id, families, .. } if self.ports_left > 0 => {
+                self.ports_left -= 1;
                 let local = families.map(|family| {
                     let ip = match family {
                         model::IpFamily::V4 => "198.51.100.1",
@@ -133,6 +139,8 @@ impl World {
                 self.report(id, ReportKind::Final);
             }
             MediaCommand::SendEvent { id, .. }
+            | MediaCommand::Record { id, .. }
+            | MediaCommand::StopRecording { id }
             | MediaCommand::Play { id, .. }
             | MediaCommand::StopPlaying { id, .. } => {
                 assert!(self.open.contains_key(&id.0), "an order for a stream without ports");
