@@ -1,6 +1,6 @@
 /* The media relay's fast path: forwards settled RTP streams in the kernel, before sockets.
  *
- * Attached to the ingress of an interface (TCX). A packet that belongs to a stream of the map is
+ * Attached to the ingress of an interface (TCX). A packet that belongs to a direction of a stream is
  * rewritten, noted and sent out; everything else goes on as if this program were not there, to the
  * relay's sockets or to whoever it is for. That is also what becomes of whatever user space has to
  * see: RTCP, STUN, DTLS, other sources than the stream's, odd headers, fragments, options, VLANs,
@@ -43,7 +43,7 @@ struct next_hop {
 	u8 address[16];
 };
 
-enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2, BPF_F_MMAPABLE = 1 << 10 };
+enum { BPF_MAP_TYPE_ARRAY = 2, BPF_F_MMAPABLE = 1 << 10 };
 enum { BPF_F_PSEUDO_HDR = 1 << 4, BPF_F_MARK_MANGLED_0 = 1 << 5 };
 enum { TCX_NEXT = -1 };
 
@@ -97,38 +97,15 @@ struct rtp {
 	u32 timestamp, ssrc;
 };
 
-/* Where a packet came to. Addresses of IPv4 stand in the first word, zeroes behind. */
-struct key {
-	u32 address[4];
-	u16 port, family;
-};
-
-/* What becomes of it. Addresses and ports in network byte order. */
-struct stream {
-	u32 source[4];
-	u32 new_source[4];
-	u32 new_destination[4];
-	u16 source_port, new_source_port, new_destination_port;
-	u8 tos;
-	/* The payload type that is left to the sockets; 255, which no packet has, for none. */
-	u8 withheld;
-	/* By how much the addresses, and the ports, change the UDP checksum. */
-	u32 addresses_difference, ports_difference;
-	u32 slot;
-	u32 ifindex;
-	struct next_hop next_hop;
-};
-
-/* What user space learns of a forwarded packet. */
+/* What user space learns of a forwarded packet, besides the source that its slot is for. Each half is
+ * written at once and says which note it is of, so that one that is not whole yet is known without
+ * a barrier, which would have this processor wait for the line. */
 struct note {
-	/* The low half of the note's number plus one, then the packet's sequence number. Written last:
-	 * a note that is not whole yet has another number. */
-	u32 number_sequence;
-	/* Of the UDP payload, octets. */
-	u16 length;
-	u8 payload_type_marker, reserved;
-	u32 ssrc, timestamp;
-	/* CLOCK_MONOTONIC, nanoseconds. */
+	/* From the low bits up: timestamp (32 bits), sequence number (16), number plus one (16). */
+	u64 position;
+	/* From the low bits up: arrival (32 bits), length of the UDP payload in octets (16), payload
+	 * type and marker (8), number plus one (8). The arrival is CLOCK_MONOTONIC in units of 1,024 ns,
+	 * and wraps within 73 minutes. */
 	u64 arrival;
 };
 
@@ -136,18 +113,62 @@ struct note {
  * the look and the taking. */
 enum { NOTES = 64, MARGIN = 8 };
 
-struct slot {
-	/* Notes taken by packets, notes read by user space; both wrap. */
-	u32 head, tail;
+struct ring {
 	struct note notes[NOTES];
 };
 
+/* A direction of a stream: where its packets come from and to, what becomes of them, and how many
+ * notes were taken. Addresses (of IPv4) and ports in network byte order. User space writes it only
+ * while no port leads to it, and none has for long enough that no packet is on its way through; but
+ * for tail.
+ *
+ * What a packet needs of all this is one cache line here and one of the ring. The lines of many
+ * streams share pages: to look up where a page is costs as much as the rest of this program. */
+struct slot {
+	u32 source, local, new_source, new_destination;
+	u32 next_hop;
+	u16 source_port, new_source_port, new_destination_port;
+	u8 tos;
+	/* The payload type that is left to the sockets; 255, which no packet has, for none. */
+	u8 withheld;
+	u32 ssrc;
+	/* By how much the addresses, and the ports, change the UDP checksum. */
+	u32 addresses_difference, ports_difference;
+	u32 ifindex;
+	u32 next_hop_family;
+	/* Notes taken by packets, notes read by user space; both wrap. */
+	u32 head, tail;
+	u32 reserved[2];
+};
+
+/* The addresses of one of IPv6. */
+struct wide {
+	u32 source[4], local[4];
+	u32 new_source[4], new_destination[4];
+	u32 next_hop[4];
+	u32 reserved[12];
+};
+
+_Static_assert(sizeof(struct slot) == 64 && sizeof(struct wide) == 128, "whole cache lines");
+_Static_assert(sizeof(struct note) == 16, "a cache line has four");
+
+/* The slots of 16 ports, plus one; 0 for a port that has none. */
+enum { GROUP = 16, PORTS = 1 << 16 };
+
+struct group {
+	u32 slots[GROUP];
+};
+
+/* By family and local port: half for IPv4, half for IPv6. A hash of addresses and ports would cost
+ * two cache lines more. Two addresses of a family cannot both have a slot for the same port; the
+ * second has to do without. */
 struct {
-	int (*type)[BPF_MAP_TYPE_HASH];
-	int (*max_entries)[1];
-	struct key *key;
-	struct stream *value;
-} streams SECTION(".maps");
+	int (*type)[BPF_MAP_TYPE_ARRAY];
+	int (*map_flags)[BPF_F_MMAPABLE];
+	int (*max_entries)[2 * PORTS / GROUP];
+	u32 *key;
+	struct group *value;
+} ports SECTION(".maps");
 
 struct {
 	int (*type)[BPF_MAP_TYPE_ARRAY];
@@ -157,6 +178,32 @@ struct {
 	struct slot *value;
 } slots SECTION(".maps");
 
+/* Of the slot with the same number, as the next. */
+struct {
+	int (*type)[BPF_MAP_TYPE_ARRAY];
+	int (*map_flags)[BPF_F_MMAPABLE];
+	int (*max_entries)[1];
+	u32 *key;
+	struct wide *value;
+} wides SECTION(".maps");
+
+struct {
+	int (*type)[BPF_MAP_TYPE_ARRAY];
+	int (*map_flags)[BPF_F_MMAPABLE];
+	int (*max_entries)[1];
+	u32 *key;
+	struct ring *value;
+} rings SECTION(".maps");
+
+/* The number of the slot, plus one, of a port in network byte order; 0 for none. */
+INLINE u32 find(u16 port, u32 first)
+{
+	u32 index = first + __builtin_bswap16(port);
+	u32 number = index / GROUP;
+	struct group *group = map_lookup_elem(&ports, &number);
+	return group ? group->slots[index % GROUP] : 0;
+}
+
 INLINE int is_plain_rtp(const struct rtp *rtp)
 {
 	/* Version 2 without padding, extension and contributing sources; RTCP's types are 64 to 95
@@ -165,49 +212,44 @@ INLINE int is_plain_rtp(const struct rtp *rtp)
 	return rtp->first == 0x80 && (type < 64 || type > 95);
 }
 
-INLINE int take_note(struct slot *slot, const struct rtp *rtp, u32 length)
+INLINE int take_note(struct slot *slot, u32 index, const struct rtp *rtp, u32 length)
 {
-	if (slot->head - slot->tail >= NOTES - MARGIN)
+	struct ring *ring = map_lookup_elem(&rings, &index);
+	if (!ring || slot->head - slot->tail >= NOTES - MARGIN)
 		return 0;
-	u32 number = __sync_fetch_and_add(&slot->head, 1);
-	struct note *note = &slot->notes[number & (NOTES - 1)];
-	note->length = length;
-	note->payload_type_marker = rtp->second;
-	note->ssrc = __builtin_bswap32(rtp->ssrc);
-	note->timestamp = __builtin_bswap32(rtp->timestamp);
-	note->arrival = ktime_get_ns();
-	/* An exchange, so that it is seen after the rest. */
-	__sync_lock_test_and_set(&note->number_sequence,
-				 (number + 1) << 16 | __builtin_bswap16(rtp->sequence));
+	u64 number = __sync_fetch_and_add(&slot->head, 1);
+	/* Only one of each is stored, whatever the compiler would like. */
+	volatile struct note *note = &ring->notes[number & (NOTES - 1)];
+	number++;
+	note->position = number << 48 | (u64)__builtin_bswap16(rtp->sequence) << 32 |
+			 __builtin_bswap32(rtp->timestamp);
+	note->arrival = number << 56 | (u64)rtp->second << 48 | (u64)(u16)length << 32 |
+			(u32)(ktime_get_ns() >> 10);
 	return 1;
 }
 
-/* The checks that both families share, behind the IP header; the slot, or null. */
-INLINE struct slot *admit(const struct stream *stream, const struct udp *udp, u32 ip_payload)
+/* The checks that both families share, behind the IP header, and the note. */
+INLINE int admit(struct slot *slot, u32 index, const struct udp *udp, u32 ip_payload)
 {
 	u32 length = NET16(udp->length);
 	if (length != ip_payload || length < UDP_LENGTH + RTP_LENGTH)
 		return 0;
 	const struct rtp *rtp = (const void *)(udp + 1);
-	if (udp->source != stream->source_port || !is_plain_rtp(rtp) ||
-	    (rtp->second & 0x7f) == stream->withheld)
-		return 0;
-	struct slot *slot = map_lookup_elem(&slots, &stream->slot);
-	if (!slot || !take_note(slot, rtp, length - UDP_LENGTH))
-		return 0;
-	return slot;
+	return udp->source == slot->source_port && is_plain_rtp(rtp) && rtp->ssrc == slot->ssrc &&
+	       (rtp->second & 0x7f) != slot->withheld && take_note(slot, index, rtp, length - UDP_LENGTH);
 }
 
-INLINE int send(struct __sk_buff *skb, struct stream *stream, u32 checksum_at, int has_checksum)
+INLINE int send(struct __sk_buff *skb, struct slot *slot, struct next_hop *hop, u32 checksum_at,
+		int has_checksum)
 {
 	if (has_checksum) {
 		u64 flags = BPF_F_MARK_MANGLED_0;
-		l4_csum_replace(skb, checksum_at, 0, stream->addresses_difference,
+		l4_csum_replace(skb, checksum_at, 0, slot->addresses_difference,
 				flags | BPF_F_PSEUDO_HDR);
-		l4_csum_replace(skb, checksum_at, 0, stream->ports_difference, flags);
+		l4_csum_replace(skb, checksum_at, 0, slot->ports_difference, flags);
 	}
-	struct next_hop hop = stream->next_hop;
-	return redirect_neigh(stream->ifindex, &hop, sizeof(hop), 0);
+	hop->family = slot->next_hop_family;
+	return redirect_neigh(slot->ifindex, hop, sizeof(*hop), 0);
 }
 
 INLINE u16 ipv4_checksum(const struct ipv4 *ip)
@@ -232,24 +274,34 @@ INLINE int forward_ipv4(struct __sk_buff *skb, void *data, void *end)
 	if (ip->version_length != 0x45 || ip->protocol != IPPROTO_UDP ||
 	    ip->fragment & NET16(0x3fff))
 		return TCX_NEXT;
-	struct key key = { .port = udp->destination, .family = AF_INET };
-	key.address[0] = ip->destination;
-	struct stream *stream = map_lookup_elem(&streams, &key);
-	if (!stream || ip->source != stream->source[0])
+	u32 index = find(udp->destination, 0);
+	if (!index--)
 		return TCX_NEXT;
-	if (!admit(stream, udp, NET16(ip->total_length) - IPV4_LENGTH))
+	struct slot *slot = map_lookup_elem(&slots, &index);
+	if (!slot || ip->destination != slot->local || ip->source != slot->source)
 		return TCX_NEXT;
-	ip->source = stream->new_source[0];
-	ip->destination = stream->new_destination[0];
-	ip->tos = stream->tos;
+	if (!admit(slot, index, udp, NET16(ip->total_length) - IPV4_LENGTH))
+		return TCX_NEXT;
+	ip->source = slot->new_source;
+	ip->destination = slot->new_destination;
+	ip->tos = slot->tos;
 	ip->ttl = HOP_LIMIT;
 	ip->checksum = 0;
 	ip->checksum = ipv4_checksum(ip);
-	udp->source = stream->new_source_port;
-	udp->destination = stream->new_destination_port;
+	udp->source = slot->new_source_port;
+	udp->destination = slot->new_destination_port;
 	/* 0 means none (RFC 768). */
 	int has_checksum = udp->checksum != 0;
-	return send(skb, stream, ETH_LENGTH + IPV4_LENGTH + 6, has_checksum);
+	struct next_hop hop = { 0 };
+	if (slot->next_hop_family == AF_INET) {
+		__builtin_memcpy(hop.address, &slot->next_hop, sizeof(slot->next_hop));
+	} else {
+		/* A gateway of IPv6 (RFC 8950). */
+		struct wide *wide = map_lookup_elem(&wides, &index);
+		if (wide)
+			__builtin_memcpy(hop.address, wide->next_hop, sizeof(hop.address));
+	}
+	return send(skb, slot, &hop, ETH_LENGTH + IPV4_LENGTH + 6, has_checksum);
 }
 
 INLINE int is_same(const u32 *one, const u32 *other)
@@ -266,23 +318,28 @@ INLINE int forward_ipv6(struct __sk_buff *skb, void *data, void *end)
 	/* No extension headers, so no fragment either. */
 	if (ip->next_header != IPPROTO_UDP || udp->checksum == 0)
 		return TCX_NEXT;
-	struct key key = { .port = udp->destination, .family = AF_INET6 };
-	__builtin_memcpy(key.address, ip->destination, sizeof(key.address));
-	struct stream *stream = map_lookup_elem(&streams, &key);
-	if (!stream || !is_same(ip->source, stream->source))
+	u32 index = find(udp->destination, PORTS);
+	if (!index--)
 		return TCX_NEXT;
-	if (!admit(stream, udp, NET16(ip->payload_length)))
+	struct slot *slot = map_lookup_elem(&slots, &index);
+	struct wide *wide = map_lookup_elem(&wides, &index);
+	if (!slot || !wide || !is_same(ip->destination, wide->local) ||
+	    !is_same(ip->source, wide->source))
 		return TCX_NEXT;
-	__builtin_memcpy(ip->source, stream->new_source, sizeof(ip->source));
-	__builtin_memcpy(ip->destination, stream->new_destination, sizeof(ip->destination));
+	if (!admit(slot, index, udp, NET16(ip->payload_length)))
+		return TCX_NEXT;
+	__builtin_memcpy(ip->source, wide->new_source, sizeof(ip->source));
+	__builtin_memcpy(ip->destination, wide->new_destination, sizeof(ip->destination));
 	/* Traffic class over two octets, flow label 0: ours, and we label no flows (RFC 6437). */
-	ip->version_class = 0x60 | stream->tos >> 4;
-	ip->class_flow = stream->tos << 4;
+	ip->version_class = 0x60 | slot->tos >> 4;
+	ip->class_flow = slot->tos << 4;
 	ip->flow = 0;
 	ip->hop_limit = HOP_LIMIT;
-	udp->source = stream->new_source_port;
-	udp->destination = stream->new_destination_port;
-	return send(skb, stream, ETH_LENGTH + IPV6_LENGTH + 6, 1);
+	udp->source = slot->new_source_port;
+	udp->destination = slot->new_destination_port;
+	struct next_hop hop = { 0 };
+	__builtin_memcpy(hop.address, wide->next_hop, sizeof(hop.address));
+	return send(skb, slot, &hop, ETH_LENGTH + IPV6_LENGTH + 6, 1);
 }
 
 SECTION("classifier")

@@ -33,7 +33,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use streams::{StreamKey, Streams, Token};
+use streams::{Streams, Token};
 use timers::Timers;
 
 /// Commands served between two rounds of packets: an allocation costs four sockets, and audio must
@@ -73,11 +73,8 @@ pub(crate) struct Worker {
     tickets: u64,
     /// What the kernel forwards by itself; `None` where all goes through sockets.
     lane: Option<Lane>,
-    /// The streams whose sockets are read, where there is a lane.
-    fast_members: Vec<StreamKey>,
-    next_fast_turn: Instant,
-    fast_turns: u32,
-    next_watch: Instant,
+    /// Of streams whose sockets are read, where there is a lane.
+    visits: fast::Visits,
     /// One worker looks after what all share.
     is_first: bool,
 }
@@ -111,10 +108,7 @@ impl Worker {
             made: MadeBuffer::default(),
             tickets: 0,
             lane,
-            fast_members: Vec::new(),
-            next_fast_turn: Instant::ZERO,
-            fast_turns: 0,
-            next_watch: Instant::ZERO,
+            visits: fast::Visits::default(),
             is_first,
         })
     }

@@ -21,6 +21,8 @@ const RTP_HEADER: usize = 12;
 pub struct FastForward {
     /// Whose RTP.
     pub source: SocketAddr,
+    /// And its synchronisation source. Another one is a decision (RFC 3550 section 8.2).
+    pub ssrc: u32,
     /// Where to.
     pub destination: SocketAddr,
     /// The payload type that is not forwarded so: events (RFC 4733) that are converted or kept back.
@@ -73,9 +75,10 @@ impl RtpSession {
             return None;
         }
         let source = leg.rtp.settled(now)?;
+        let ssrc = leg.stream.ssrc()?;
         let destination = other.rtp.destination()?;
         let is_same_family = source.is_ipv4() == destination.is_ipv4();
-        is_same_family.then_some(FastForward { source, destination, withheld })
+        is_same_family.then_some(FastForward { source, ssrc, destination, withheld })
     }
 
     /// Counts a packet of leg `from` that was forwarded by [`RtpSession::fast_forward`]'s answer, in

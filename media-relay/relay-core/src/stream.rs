@@ -139,6 +139,11 @@ impl LegStream {
         Some((Numbers { ssrc, sequence, timestamp }, at))
     }
 
+    /// The synchronisation source that is heard; `None` before the first packet.
+    pub(crate) fn ssrc(&self) -> Option<u32> {
+        self.reception.ssrc()
+    }
+
     /// What is missing from now on leaves no gap in what the other leg gets.
     pub(crate) fn hide_losses(&mut self) {
         if self.hidden_from.is_none() {

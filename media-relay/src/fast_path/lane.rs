@@ -1,9 +1,8 @@
 //! What one worker has of the fast path: its share of the rings, and the ways of its streams.
 
 use super::FastPath;
-use super::layout::{Entry, Key, Way};
+use super::layout::{Entry, Way};
 use super::network::{Network, Route};
-use aya::maps::{HashMap as BpfMap, Map, MapData};
 use model::{Instant, LegSide};
 use relay_core::{FastForward, ForwardedPacket, RtpSession};
 use std::collections::{HashMap, VecDeque};
@@ -18,15 +17,14 @@ const ROUTE_LIFETIME: Duration = Duration::from_secs(5);
 const ROUTES: usize = 4_096;
 /// How long after an entry came into force packets may still wait in the socket's queue.
 const SETTLING: Duration = Duration::from_millis(50);
-/// How long a slot rests after use: no packet that began before its entry was deleted is still on
-/// its way through the program then.
+/// How long a slot rests before it is written again: no packet that began while a port led to it is
+/// still on its way through the program then.
 const REST: Duration = Duration::from_millis(100);
 
 /// A worker's part of the fast path.
 #[derive(Debug)]
 pub(crate) struct Lane {
     path: Arc<FastPath>,
-    streams: BpfMap<MapData, Key, Entry>,
     network: Network,
     routes: HashMap<(IpAddr, IpAddr), (Instant, Option<Route>)>,
     vacant: Vec<u32>,
@@ -42,8 +40,14 @@ pub(crate) struct Lane {
 #[derive(Debug)]
 pub(crate) struct FastLeg {
     slot: u32,
-    /// What is in the program's map.
-    installed: Option<Way>,
+    /// Notes taken of the slot when it was last asked how many.
+    taken: u32,
+    /// What the slot says.
+    written: Option<Way>,
+    /// Its port leads to the slot.
+    is_installed: bool,
+    /// From then on no packet is on its way through the program with what the slot says.
+    rested: Instant,
     /// Until then the sockets' queues may hold packets that came before the first note.
     settles: Instant,
     /// When the route is to be looked at again, at the latest.
@@ -53,14 +57,14 @@ pub(crate) struct FastLeg {
 
 impl FastLeg {
     fn forward(&self) -> Option<FastForward> {
-        let way = self.installed?;
-        let (source, destination) = (way.source, way.new_destination);
-        Some(FastForward { source, destination, withheld: way.withheld })
+        let way = self.written.filter(|_| self.is_installed)?;
+        let Way { source, ssrc, withheld, new_destination: destination, .. } = way;
+        Some(FastForward { source, ssrc, destination, withheld })
     }
 
     /// The kernel forwards this direction now.
     pub(crate) fn is_installed(&self) -> bool {
-        self.installed.is_some()
+        self.is_installed
     }
 }
 
@@ -87,13 +91,9 @@ impl Lane {
         workers: usize,
         origin: u64,
     ) -> std::io::Result<Self> {
-        let other = |error: aya::maps::MapError| std::io::Error::other(error.to_string());
-        let data = MapData::from_fd(path.streams.try_clone()?).map_err(other)?;
-        let streams = BpfMap::try_from(Map::HashMap(data)).map_err(other)?;
         let vacant = (0..path.capacity).filter(|slot| *slot as usize % workers == number).collect();
         Ok(Lane {
             path,
-            streams,
             network: Network::open()?,
             routes: HashMap::new(),
             vacant,
@@ -128,13 +128,14 @@ impl Lane {
         }
         match wanted.and_then(|forward| self.way(forward, from, local, now)) {
             Some(way) => self.install(leg, way, now),
-            None => self.withdraw(leg),
+            None => self.withdraw(leg, now),
         }
     }
 
-    /// How many packets [`Lane::count`] would find.
-    pub(crate) fn waiting(&self, leg: &FastLeg) -> u32 {
-        self.path.slots.waiting(leg.slot)
+    /// How many packets the kernel has forwarded since this was last asked.
+    pub(crate) fn packets_since(&self, leg: &mut FastLeg) -> u32 {
+        let taken = self.path.slots.taken(leg.slot);
+        taken.wrapping_sub(std::mem::replace(&mut leg.taken, taken))
     }
 
     /// Counts what the kernel has forwarded from `from` since the last time.
@@ -151,15 +152,18 @@ impl Lane {
         if now < leg.settles && !self.path.slots.is_full(leg.slot) {
             return counted;
         }
+        let Some(Way { ssrc, .. }) = leg.written else { return counted };
+        let monotonic = self.origin + now.as_nanos();
         let drained = self.path.slots.drain(leg.slot, |note| {
+            let arrival = note.arrival(monotonic).saturating_sub(self.origin);
             let packet = ForwardedPacket {
-                ssrc: note.ssrc,
-                sequence: note.number_sequence as u16,
+                ssrc,
+                sequence: note.sequence,
                 timestamp: note.timestamp,
-                payload_type: note.payload_type_marker & 0x7f,
-                marker: note.payload_type_marker & 0x80 != 0,
-                octets: usize::from(note.length),
-                arrival: Instant::from_nanos(note.arrival.saturating_sub(self.origin)),
+                payload_type: note.payload_type,
+                marker: note.marker,
+                octets: usize::from(note.octets),
+                arrival: Instant::from_nanos(arrival),
             };
             counted.octets += packet.octets as u64;
             session.forwarded(from, &packet);
@@ -170,11 +174,12 @@ impl Lane {
     }
 
     /// Takes a direction out of the kernel's hands; its ring stays until [`Lane::release`].
-    pub(crate) fn withdraw(&mut self, leg: &mut Option<FastLeg>) {
+    pub(crate) fn withdraw(&mut self, leg: &mut Option<FastLeg>, now: Instant) {
         let Some(leg) = leg else { return };
-        if let Some(way) = leg.installed.take() {
-            // It cannot be missing: nobody else deletes from this map.
-            let _ = self.streams.remove(&Key::new(way.local));
+        if let Some(way) = leg.written.filter(|_| leg.is_installed) {
+            self.path.slots.part(way.local);
+            leg.is_installed = false;
+            leg.rested = now + REST;
             // What it noted just now is older than what the sockets get from here on.
             leg.settles = Instant::ZERO;
         }
@@ -182,39 +187,43 @@ impl Lane {
 
     /// Gives back a direction's ring, after the last [`Lane::count`].
     pub(crate) fn release(&mut self, leg: &mut Option<FastLeg>, now: Instant) {
-        self.withdraw(leg);
+        self.withdraw(leg, now);
         if let Some(leg) = leg.take() {
             self.resting.push_back((now + REST, leg.slot));
         }
     }
 
     fn install(&mut self, leg: &mut Option<FastLeg>, way: Way, now: Instant) {
-        if leg.as_ref().is_some_and(|leg| leg.installed.is_some_and(|old| old.local != way.local)) {
-            self.withdraw(leg);
+        if leg.as_ref().is_some_and(|leg| leg.written.is_some_and(|old| old != way)) {
+            self.withdraw(leg, now);
         }
         if leg.is_none() {
-            let Some(slot) = self.take_slot(now) else { return };
-            self.path.slots.reset(slot);
-            let epoch = self.epoch;
-            *leg = Some(FastLeg { slot, installed: None, settles: now, route_due: now, epoch });
+            *leg = self.take_slot(now).map(|slot| FastLeg {
+                slot,
+                taken: self.path.slots.taken(slot),
+                written: None,
+                is_installed: false,
+                rested: now,
+                settles: now,
+                route_due: now,
+                epoch: self.epoch,
+            });
         }
-        let Some(current) = leg else { return };
-        current.route_due = now + ROUTE_LIFETIME;
-        current.epoch = self.epoch;
-        if current.installed == Some(way) {
-            return;
+        let Some(leg) = leg else { return };
+        leg.route_due = now + ROUTE_LIFETIME;
+        leg.epoch = self.epoch;
+        let slots = &self.path.slots;
+        if leg.written != Some(way) {
+            // The next turn finds it rested and its last notes read.
+            if now < leg.rested || !slots.is_empty(leg.slot) {
+                return;
+            }
+            slots.write(leg.slot, &Entry::new(&way, self.path.dscp));
+            leg.written = Some(way);
         }
-        let entry = Entry::new(&way, current.slot, self.path.dscp);
-        match self.streams.insert(Key::new(way.local), entry, 0) {
-            Ok(()) => {
-                if current.installed.replace(way).is_none() {
-                    current.settles = now + SETTLING;
-                }
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the fast path took no stream");
-                self.withdraw(leg);
-            }
+        if !leg.is_installed {
+            leg.is_installed = slots.lead(way.local, leg.slot);
+            leg.settles = now + SETTLING;
         }
     }
 
@@ -223,6 +232,7 @@ impl Lane {
             && until <= now
         {
             self.resting.pop_front();
+            self.path.slots.reset(slot);
             self.vacant.push(slot);
         }
         self.vacant.pop()
@@ -250,6 +260,7 @@ impl Lane {
             new_source: SocketAddr::new(new_source, onwards.port()),
             new_destination: forward.destination,
             withheld: forward.withheld,
+            ssrc: forward.ssrc,
             interface: out.interface,
             next_hop: out.next_hop,
         })

@@ -2,7 +2,7 @@
 //! ingress (TCX), before it becomes a socket's (decision 0045).
 //!
 //! User space decides which direction of which stream that is ([`relay_core::RtpSession`]), puts
-//! its addresses into the program's map, and reads back a note for each packet. Every other packet
+//! its addresses where the program finds them, and reads back a note for each packet. Every other packet
 //! reaches the sockets as if there were no program; so does every packet when the program is gone,
 //! when a ring of notes is full, or when this process hangs.
 
@@ -14,6 +14,7 @@ mod notes;
 
 pub use error::FastPathError;
 pub(crate) use lane::{Counted, FastLeg, Lane};
+pub(crate) use notes::ROOM;
 
 use crate::relay::RelayConfig;
 use aya::programs::links::LinkOrder;
@@ -21,7 +22,7 @@ use aya::programs::tc::TcAttachOptions;
 use aya::programs::{SchedClassifier, TcAttachType};
 use aya::{Ebpf, EbpfLoader};
 use network::{Interface, Network};
-use notes::Slots;
+use notes::{Arrays, Slots};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -48,8 +49,6 @@ pub enum FastPathMode {
 pub(crate) struct FastPath {
     program: Mutex<Program>,
     slots: Slots,
-    /// The program's map of streams.
-    streams: OwnedFd,
     capacity: u32,
     dscp: u8,
     /// Interfaces that it is attached to now.
@@ -79,13 +78,19 @@ impl FastPath {
         let interfaces = media_interfaces(&config.bind)?;
         let capacity = config.fast_path_capacity.max(1);
         let mut object = EbpfLoader::new()
-            .map_max_entries("streams", capacity)
             .map_max_entries("slots", capacity)
+            .map_max_entries("wides", capacity)
+            .map_max_entries("rings", capacity)
             .load(aya::include_bytes_aligned!("../../ebpf/relay.bpf.o"))
             .map_err(|error| FastPathError::of(&error))?;
-        let [streams, slots] = ["streams", "slots"].map(|name| map_descriptor(&object, name));
-        let (streams, slots) = (streams?, slots?);
-        let slots = Slots::map(slots.as_fd(), capacity).map_err(|e| FastPathError::of(&e))?;
+        let array = |name| array(&object, name);
+        let arrays = Arrays {
+            slots: array("slots")?,
+            wides: array("wides")?,
+            rings: array("rings")?,
+            ports: array("ports")?,
+        };
+        let slots = Slots::map(&arrays, capacity).map_err(|error| FastPathError::of(&error))?;
         classifier(&mut object)?.load().map_err(|error| FastPathError::of(&error))?;
         let interfaces = interfaces
             .into_iter()
@@ -98,7 +103,6 @@ impl FastPath {
         Ok(FastPath {
             program,
             slots,
-            streams,
             capacity,
             dscp: config.dscp,
             attached,
@@ -193,10 +197,10 @@ fn classifier(object: &mut Ebpf) -> Result<&mut SchedClassifier, FastPathError> 
     program.ok_or_else(|| FastPathError::Refused("the object holds no program".to_owned()))
 }
 
-fn map_descriptor(object: &Ebpf, name: &str) -> Result<OwnedFd, FastPathError> {
+fn array(object: &Ebpf, name: &str) -> Result<OwnedFd, FastPathError> {
     let data = match object.map(name) {
-        Some(aya::maps::Map::HashMap(data) | aya::maps::Map::Array(data)) => data,
-        _ => return Err(FastPathError::Refused(format!("the object holds no map {name}"))),
+        Some(aya::maps::Map::Array(data)) => data,
+        _ => return Err(FastPathError::Refused(format!("the object holds no array {name}"))),
     };
     data.fd().as_fd().try_clone_to_owned().map_err(|error| FastPathError::of(&error))
 }

@@ -2,75 +2,144 @@
 //! line with what the streams have become.
 
 use super::Worker;
-use super::streams::Stream;
+use super::streams::{Stream, StreamKey};
 use crate::counters::WorkerCounters;
-use crate::fast_path::{FastLeg, Lane};
+use crate::fast_path::{FastLeg, Lane, ROOM};
 use model::{Instant, LegSide};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Between two turns over all streams. A ring holds more than ten times the packets that a stream
-/// of 20 ms has in it.
+/// Between two turns.
 const TURN: Duration = Duration::from_millis(100);
-/// Notes from which on a turn reads a ring. A stream's numbers take a dozen cache lines, which are
-/// worth fetching for some packets and not for one.
-const WORTHWHILE: u32 = 12;
-/// Every so many turns all is read and looked at.
-const WHOLE: u32 = 5;
+/// So many turns visit every stream. What a visit fetches from memory, some two dozen cache lines,
+/// costs as much as the arithmetic of many packets; those of half a second share it.
+const CYCLE: usize = 5;
+/// Packets since the last visit, a cycle ago, from which on a stream is visited each turn, so that
+/// its ring does not fill.
+const MANY_A_CYCLE: u32 = 40;
+/// The same, a turn ago. A stream of 20 ms has five.
+const MANY_A_TURN: u32 = 8;
+const _: () = assert!(MANY_A_CYCLE < ROOM && MANY_A_TURN * (CYCLE as u32) < ROOM);
 /// Between two looks at whether the program is still attached.
 const WATCH: Duration = Duration::from_secs(1);
 /// Streams that one turn may hand over to the kernel: each costs two or three system calls, and
 /// audio in sockets must not wait for a thousand of them.
 const HANDOVERS: usize = 512;
 
+/// The streams whose sockets are read, by how often they are visited.
+#[derive(Default)]
+pub(super) struct Visits {
+    /// Each turn: new ones, those that the kernel has nothing of yet, and those of many packets.
+    often: Vec<StreamKey>,
+    /// One list each turn.
+    seldom: [Vec<StreamKey>; CYCLE],
+    turns: usize,
+    /// The list that the next stream goes to; in turns, so that all are of one length.
+    next_list: usize,
+    next_turn: Instant,
+    next_watch: Instant,
+}
+
+/// When a stream is visited again.
+enum Visit {
+    Often,
+    Seldom,
+    /// It has ended.
+    Never,
+}
+
+impl Visits {
+    /// Takes in a new stream.
+    pub(super) fn add(&mut self, key: StreamKey) {
+        self.often.push(key);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.often.is_empty() && self.seldom.iter().all(Vec::is_empty)
+    }
+
+    /// Takes a turn. `visit` gets each stream that is due, and how many packets since the last time
+    /// are many.
+    fn turn(&mut self, mut visit: impl FnMut(StreamKey, u32) -> Visit) {
+        self.turns = self.turns.wrapping_add(1);
+        let mut often = std::mem::take(&mut self.often);
+        if let Some(list) = self.seldom.get_mut(self.turns % CYCLE) {
+            list.retain(|key| match visit(*key, MANY_A_CYCLE) {
+                Visit::Often => {
+                    self.often.push(*key);
+                    false
+                }
+                Visit::Seldom => true,
+                Visit::Never => false,
+            });
+        }
+        often.retain(|key| match visit(*key, MANY_A_TURN) {
+            Visit::Often => true,
+            Visit::Seldom => {
+                self.next_list = (self.next_list + 1) % CYCLE;
+                if let Some(list) = self.seldom.get_mut(self.next_list) {
+                    list.push(*key);
+                }
+                false
+            }
+            Visit::Never => false,
+        });
+        self.often.append(&mut often);
+    }
+}
+
 impl Worker {
     /// How long to wait for packets.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
         let wait = self.timers.wait(now);
-        if self.fast_members.is_empty() {
+        if self.visits.is_empty() {
             return wait;
         }
-        let turn = self.next_fast_turn.saturating_since(now);
+        let turn = self.visits.next_turn.saturating_since(now);
         Some(wait.map_or(turn, |wait| wait.min(turn)))
     }
 
-    /// Takes a turn over all streams when it is due.
+    /// Takes a turn over the streams when it is due.
     pub(super) fn serve_fast_path(&mut self) {
         let Some(lane) = &mut self.lane else { return };
         let now = self.parts.clock.now();
-        if now < self.next_fast_turn {
+        if now < self.visits.next_turn {
             return;
         }
-        self.next_fast_turn = now + TURN;
-        self.fast_turns = self.fast_turns.wrapping_add(1);
-        let is_whole = self.fast_turns.is_multiple_of(WHOLE);
+        self.visits.next_turn = now + TURN;
         let counters = &self.parts.counters;
         let (streams, mut handovers) = (&mut self.streams, 0);
-        self.fast_members.retain(|key| {
-            let Some(stream) = streams.get_mut(*key) else { return false };
-            if is_whole || stream.is_worth_counting(lane) {
-                stream.count_fast_path(lane, counters, now);
+        self.visits.turn(|key, many| {
+            let Some(stream) = streams.get_mut(key) else { return Visit::Never };
+            if stream.fast.is_none() && handovers >= HANDOVERS {
+                return Visit::Often;
             }
-            let is_due = match stream.fast {
-                Some(_) => is_whole,
-                None => handovers < HANDOVERS,
-            };
-            if is_due {
-                handovers += usize::from(stream.review_fast_path(lane, counters, now));
+            let is_new = stream.visit(lane, counters, now);
+            handovers += usize::from(is_new);
+            match stream.packets_since(lane) {
+                Some(packets) if !is_new && packets < many => Visit::Seldom,
+                _ => Visit::Often,
             }
-            true
         });
-        if self.is_first && now >= self.next_watch {
-            self.next_watch = now + WATCH;
+        if self.is_first && now >= self.visits.next_watch {
+            self.visits.next_watch = now + WATCH;
             lane.watch();
         }
     }
 }
 
 impl Stream {
-    fn is_worth_counting(&self, lane: &Lane) -> bool {
-        let legs = self.fast.iter().flat_map(|legs| legs.iter().flatten());
-        legs.into_iter().any(|leg| lane.waiting(leg) >= WORTHWHILE)
+    /// Counts what the kernel has forwarded, and looks what it may go on with; whether that is new.
+    fn visit(&mut self, lane: &mut Lane, counters: &WorkerCounters, now: Instant) -> bool {
+        self.count_fast_path(lane, counters, now);
+        self.review_fast_path(lane, counters, now)
+    }
+
+    /// Packets of the busier direction that the kernel has forwarded since the last visit; `None`
+    /// when it has not got the stream yet.
+    fn packets_since(&mut self, lane: &Lane) -> Option<u32> {
+        let legs = self.fast.as_mut()?.iter_mut().flatten();
+        legs.map(|leg| lane.packets_since(leg)).max()
     }
 
     /// Counts what the kernel has forwarded.
@@ -119,7 +188,7 @@ impl Stream {
         let Some(legs) = &mut self.fast else { return };
         for leg in legs.iter_mut() {
             counters.fast_streams.subtract(u64::from(is_installed(leg)));
-            lane.withdraw(leg);
+            lane.withdraw(leg, now);
         }
         self.count_fast_path(lane, counters, now);
     }

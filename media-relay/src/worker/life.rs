@@ -130,7 +130,7 @@ impl Worker {
             self.schedule_reports(key);
             self.play_again(key);
             if first && self.lane.is_some() {
-                self.fast_members.push(key);
+                self.visits.add(key);
             }
         }
     }

@@ -26,6 +26,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 use world::{End, World};
 
+const SSRC: u32 = 7;
 const DEADLINE: Duration = Duration::from_secs(20);
 const ID: MediaId = MediaId(1);
 
@@ -38,6 +39,7 @@ struct Rig {
     local: [LocalMedia; 2],
     ends: [UdpSocket; 2],
     sequence: u16,
+    ssrc: u32,
 }
 
 impl Rig {
@@ -85,7 +87,7 @@ impl Rig {
         let ends = [End::Caller, End::Callee]
             .map(|end| world.socket(end, &SocketAddr::new(end.addresses(v6).0, 0).to_string()));
         let plan = MediaPlan::rtp(ends.each_ref().map(|end| leg(end.local_addr().unwrap())));
-        let rig = Rig { world, relay, events, plan, local, ends, sequence: 0 };
+        let rig = Rig { world, relay, events, plan, local, ends, sequence: 0, ssrc: SSRC };
         rig.apply();
         Some(rig)
     }
@@ -122,7 +124,7 @@ impl Rig {
 
     fn packet(&mut self) -> Vec<u8> {
         self.sequence = self.sequence.wrapping_add(1);
-        rtp(self.sequence)
+        rtp(self.sequence, self.ssrc)
     }
 
     /// Passes packets both ways until the kernel forwards them.
@@ -198,9 +200,9 @@ fn leg(remote: SocketAddr) -> LegPlan {
     }
 }
 
-fn rtp(sequence: u16) -> Vec<u8> {
+fn rtp(sequence: u16, ssrc: u32) -> Vec<u8> {
     let timestamp = u32::from(sequence) * 160;
-    let header = RtpHeader { payload_type: 0, marker: false, sequence, timestamp, ssrc: 7 };
+    let header = RtpHeader { payload_type: 0, marker: false, sequence, timestamp, ssrc };
     let mut packet = header.to_bytes().to_vec();
     // An odd length: the last octet of a checksum stands alone.
     packet.resize(171, sequence as u8);
@@ -360,6 +362,23 @@ fn hold_stops_the_kernel_and_resume_starts_it_again_without_a_seam() {
 }
 
 #[test]
+fn another_synchronisation_source_is_seen_by_user_space_first() {
+    let Some(mut rig) = Rig::new(false) else { return };
+    rig.become_fast();
+    rig.ssrc = 8;
+    rig.pass(End::Caller, End::Callee);
+    rig.until("the sockets carry it", || rig.relay.statistics().fast_streams == 1);
+    rig.become_fast();
+    let before = rig.fast_packets();
+    rig.pass(End::Caller, End::Callee);
+    rig.until_counted(before + 1);
+    let sent = u64::from(rig.sequence);
+    let reports = rig.release();
+    let received = reports.map(|report| report.received.rtp_packets);
+    assert_eq!(received[0] + received[1], sent);
+}
+
+#[test]
 fn a_burst_beyond_the_ring_goes_through_the_sockets_and_all_of_it_is_counted() {
     let Some(mut rig) = Rig::new(false) else { return };
     rig.become_fast();
@@ -396,7 +415,7 @@ fn processors_that_handle_one_stream_at_once_lose_no_count() {
                 let begin = first + (round * senders + sender) * each;
                 scope.spawn(move || {
                     for sequence in begin..begin + each {
-                        socket.send_to(&rtp(sequence), to).unwrap();
+                        socket.send_to(&rtp(sequence, SSRC), to).unwrap();
                     }
                 });
             }

@@ -88,7 +88,7 @@ fn a_stream_is_fast_from_its_first_packet_on_when_it_comes_from_the_described_ad
     let mut session = session(&plan());
     assert_eq!(session.fast_forward(LegSide::A, millis(0)), None);
     speak(&mut session, A);
-    let expected = FastForward { source: at(A), destination: at(B), withheld: None };
+    let expected = FastForward { source: at(A), ssrc: 7, destination: at(B), withheld: None };
     assert_eq!(session.fast_forward(LegSide::A, millis(1)), Some(expected));
     assert_eq!(session.fast_forward(LegSide::B, millis(1)), None, "B has not spoken");
 }
@@ -246,7 +246,7 @@ fn events_that_are_looked_for_are_left_to_the_sockets_and_nothing_else() {
         change(&mut plan);
         let mut session = session(&plan);
         speak(&mut session, A);
-        let expected = FastForward { source: at(A), destination: at(B), withheld };
+        let expected = FastForward { source: at(A), ssrc: 7, destination: at(B), withheld };
         assert_eq!(session.fast_forward(LegSide::A, millis(1)), Some(expected));
     }
     // Two payload types are more than the kernel tells apart.
