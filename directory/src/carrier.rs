@@ -5,7 +5,7 @@ use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
-use model::{CarrierId, TransportProtocol};
+use model::{CarrierId, RtcpStyle, TransportProtocol};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub struct Carrier {
     pub srtp: Srtp,
     /// How it says that a key was pressed.
     pub dtmf: Dtmf,
+    /// Who speaks RTCP in its calls; `None` for the node's way.
+    pub rtcp: Option<RtcpStyle>,
     /// How we connect to it over TLS.
     pub tls: Arc<TlsPolicy>,
     /// What it must show when it connects to us.
@@ -97,6 +99,7 @@ impl Carrier {
             udp_only: false,
             srtp: Srtp::Off,
             dtmf: Dtmf::default(),
+            rtcp: None,
             tls: Arc::default(),
             client_certificate: ClientCertificatePolicy::default(),
             prefixes: Vec::new(),

@@ -8,7 +8,9 @@ use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
-use model::{MediaTimeouts, RelayedLines, TranscodableFormat, TransportProtocol, VoiceConnectorId};
+use model::{
+    MediaTimeouts, RelayedLines, RtcpStyle, TranscodableFormat, TransportProtocol, VoiceConnectorId,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +54,8 @@ pub struct VoiceConnector {
     pub passed_requests: PassedRequests,
     /// How the customer's systems say that a key was pressed.
     pub dtmf: Dtmf,
+    /// Who speaks RTCP in its calls; `None` for the node's way.
+    pub rtcp: Option<RtcpStyle>,
     /// Where its emergency calls go; `None` without emergency calling.
     pub emergency: Option<EmergencyCalling>,
     /// What its outbound calls may cost at the most.
@@ -188,6 +192,7 @@ impl VoiceConnector {
             refer: Refer::default(),
             passed_requests: PassedRequests::default(),
             dtmf: Dtmf::default(),
+            rtcp: None,
             emergency: None,
             caps: Caps::default(),
             dry_run: false,

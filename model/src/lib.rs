@@ -35,7 +35,7 @@ pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
 pub use line::{MAX_CALL_LINES, MediaLine, MediaType, RelayedLines};
 pub use media::{
     AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand,
-    MediaEvent, MediaPlan, MediaTimeouts, StreamKind, XrWishes,
+    MediaEvent, MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, XrWishes,
 };
 pub use playing::{AudioSource, OtherMedia, PlayFailure, PlayOutcome, Playing, Ringback};
 pub use quality::{

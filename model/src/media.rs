@@ -232,6 +232,9 @@ pub struct MediaPlan {
     pub timeouts: MediaTimeouts,
     /// For audio from leg A and from leg B; `None` where all of it passes as it is.
     pub transcoding: [Option<Box<Transcoding>>; 2],
+    /// Who speaks RTCP with the legs; `None` for what the relay does by itself. Taken from the first
+    /// plan of a stream: later it would give media other sources.
+    pub rtcp: Option<RtcpStyle>,
 }
 
 /// For how long legs that should send may be silent (neither RTP nor RTCP). A leg on hold, or one
@@ -255,8 +258,26 @@ impl MediaPlan {
             dtmf: [DtmfConversion::None; 2],
             timeouts,
             transcoding: [None, None],
+            rtcp: None,
         }
     }
+}
+
+/// Who speaks RTCP with the legs (RFC 7667). In their order: where the two sides of a call ask for
+/// different ones, the greater counts.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize,
+)]
+pub enum RtcpStyle {
+    /// RTCP passes; towards a leg whose other side has been silent for two intervals the relay
+    /// reports, and so it does where a leg asks for VoIP metrics that the other side does not send.
+    #[default]
+    Auto,
+    /// RTCP passes and nothing is added: a transport translator (section 3.2.1).
+    Translator,
+    /// RTCP ends at the relay: sources, reports and goodbyes are the relay's (section 3.1); feedback
+    /// goes on to whoever sends the media.
+    BackToBack,
 }
 
 /// What a stream carries.

@@ -18,7 +18,7 @@ use crate::forward::{MediaSocket, PacketKind, rtcp_way};
 use crate::rtp_session::{Leg, RtpSession};
 use crate::security::GROWTH;
 use compose::Compound;
-use model::{Instant, LegSide};
+use model::{Instant, LegSide, RtcpStyle};
 use rtp_proto::NtpTime;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,20 +28,6 @@ pub const LONGEST_REPORT: usize = 512 + feedback::ROOM;
 
 /// RFC 3550 section 6.2: the mean time between two reports.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Who speaks RTCP with the legs (RFC 7667).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-pub enum RtcpStyle {
-    /// RTCP passes; towards a leg whose other side has been silent for two intervals we report, and
-    /// so we do where a leg asks for VoIP metrics that the other side does not send.
-    #[default]
-    Auto,
-    /// RTCP passes and nothing is added: a transport translator (section 3.2.1).
-    Translator,
-    /// RTCP ends here: sources, reports and goodbyes are ours (section 3.1); feedback goes on to
-    /// whoever sends the media.
-    BackToBack,
-}
 
 /// A report that is ready to be sent; its octets are in the buffer that was given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +44,8 @@ pub struct OwnReport {
 #[derive(Debug)]
 pub(crate) struct OwnRtcp {
     style: RtcpStyle,
+    /// What makes the sources of media towards each leg ours, where they are to be.
+    masks: [u32; 2],
     interval: Duration,
     /// When the first plan came; `None` before.
     begun: Option<Instant>,
@@ -105,16 +93,26 @@ impl RtpSession {
         interval: Duration,
         draw: &mut dyn FnMut() -> u64,
     ) {
-        for leg in &mut self.legs {
-            // Any other than 0: the sources on both legs are never the same.
-            leg.ssrc_mask = if style == RtcpStyle::BackToBack { draw() as u32 | 1 } else { 0 };
-        }
-        let mut towards = LegSide::BOTH.map(|_| Towards::new(draw));
-        if style == RtcpStyle::BackToBack {
-            towards.iter_mut().for_each(Towards::keep_feedback);
-        }
-        let own = OwnRtcp { style, interval, begun: None, towards, unpassed: 0 };
+        // Any other than 0: the sources on both legs are never the same.
+        let masks = LegSide::BOTH.map(|_| draw() as u32 | 1);
+        let towards = LegSide::BOTH.map(|_| Towards::new(draw));
+        let own = OwnRtcp { style, masks, interval, begun: None, towards, unpassed: 0 };
         self.own_rtcp = Some(Box::new(own));
+        self.choose_rtcp(style);
+    }
+
+    /// The same of a stream that has had no plan yet, when its first one asks for a style.
+    pub(crate) fn choose_rtcp(&mut self, style: RtcpStyle) {
+        let own = self.own_rtcp.as_deref_mut().filter(|own| own.begun.is_none());
+        let Some(own) = own else { return };
+        own.style = style;
+        let is_ours = style == RtcpStyle::BackToBack;
+        for (leg, mask) in self.legs.iter_mut().zip(own.masks) {
+            leg.ssrc_mask = if is_ours { mask } else { 0 };
+        }
+        if is_ours {
+            own.towards.iter_mut().for_each(Towards::keep_feedback);
+        }
     }
 
     /// The first plan came: the first report is due after half of an interval (RFC 3550 section

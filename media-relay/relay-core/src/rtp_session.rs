@@ -147,6 +147,9 @@ impl RtpSession {
         }
         self.apply_rare(plan);
         self.apply_dtmf(plan);
+        if let Some(style) = plan.rtcp {
+            self.choose_rtcp(style);
+        }
         self.begin_rtcp(now);
         self.timeouts.apply(plan.timeouts, now);
         for ((leg, blocks_events), plan) in

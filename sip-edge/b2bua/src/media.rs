@@ -13,7 +13,7 @@ use directory::Dtmf;
 use lines::{CallLine, LegLines};
 use model::{
     DtmfConversion, Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia, MediaCommand,
-    MediaId, MediaPlan, MediaTimeouts, StreamKind, TranscodableFormat,
+    MediaId, MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, TranscodableFormat,
 };
 use sdp::{
     AudioStream, Encryption, Limits, Making, OriginState, SessionDescription, media_plan_leg,
@@ -38,6 +38,8 @@ pub(crate) struct LegMedia {
     lines: LegLines,
     /// How its side says that a key was pressed.
     dtmf: Dtmf,
+    /// Who is to speak RTCP in its side's calls; `None` for what the node does.
+    rtcp: Option<RtcpStyle>,
 }
 
 impl LegMedia {
@@ -86,6 +88,7 @@ impl CallMedia {
             has_listened: false,
             lines: LegLines::default(),
             dtmf: Dtmf::default(),
+            rtcp: None,
         };
         CallMedia {
             id: None,
@@ -159,12 +162,28 @@ impl CallMedia {
         self.legs[leg.index()].dtmf
     }
 
+    /// How the leg's side says that a key was pressed, and who is to speak RTCP in its calls.
+    pub(crate) fn habits(&self, leg: LegSide) -> (Dtmf, Option<RtcpStyle>) {
+        let leg = &self.legs[leg.index()];
+        (leg.dtmf, leg.rtcp)
+    }
+
+    /// Who is to speak RTCP: what either side asks for, and of two the greater.
+    fn rtcp(&self) -> Option<RtcpStyle> {
+        self.legs.iter().filter_map(|leg| leg.rtcp).max()
+    }
+
     /// Begins the leg's media under its side's policies: what another peer was told on it is
     /// forgotten.
-    pub(crate) fn start_leg(&mut self, leg: LegSide, encryption: Encryption, dtmf: Dtmf) {
+    pub(crate) fn start_leg(
+        &mut self,
+        leg: LegSide,
+        encryption: Encryption,
+        (dtmf, rtcp): (Dtmf, Option<RtcpStyle>),
+    ) {
         let leg = &mut self.legs[leg.index()];
         leg.origin.start_leg(encryption);
-        leg.dtmf = dtmf;
+        (leg.dtmf, leg.rtcp) = (dtmf, rtcp);
     }
 
     /// What becomes of keys that come from `leg` as media, by the plan in force.
@@ -306,7 +325,8 @@ impl CallMedia {
             true => sdp::transcoding(legs.each_ref(), making),
             false => [None, None],
         };
-        let plan = MediaPlan { kind, timeouts, dtmf, transcoding, ..MediaPlan::rtp(legs) };
+        let rtcp = self.rtcp();
+        let plan = MediaPlan { kind, timeouts, dtmf, transcoding, rtcp, ..MediaPlan::rtp(legs) };
         Some(MediaCommand::Apply { id, plan: Box::new(plan) })
     }
 }

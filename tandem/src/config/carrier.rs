@@ -1,7 +1,7 @@
 //! `[[carrier]]`.
 
 use super::credential;
-use super::media::Media;
+use super::media::{self, Media};
 use super::reader::Table;
 use super::sip::Sip;
 use super::stir::Stir;
@@ -20,6 +20,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media, stir: &Stir) 
     let udp_only = table.or("udp_only", false, value::boolean);
     let srtp = table.or("srtp", Srtp::Off, value::srtp);
     let dtmf = table.or("dtmf", Dtmf::default(), value::dtmf);
+    let rtcp = table.or("rtcp", None, |value| media::rtcp(value).map(Some));
     let prefixes = table.list("prefixes", value::shared_text).unwrap_or_default();
     let priority = table.or("priority", 1, value::integer);
     let weight = table.or("weight", 1, value::integer);
@@ -80,6 +81,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media, stir: &Stir) 
         udp_only,
         srtp,
         dtmf,
+        rtcp,
         caller_id,
         sign_calls,
         verify,

@@ -171,7 +171,7 @@ fn fast_path(value: &DeValue<'_>) -> Result<FastPathMode, String> {
     }
 }
 
-fn rtcp(value: &DeValue<'_>) -> Result<RtcpStyle, String> {
+pub(super) fn rtcp(value: &DeValue<'_>) -> Result<RtcpStyle, String> {
     match value::text(value)? {
         "auto" => Ok(RtcpStyle::Auto),
         "translator" => Ok(RtcpStyle::Translator),

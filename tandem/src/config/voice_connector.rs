@@ -1,7 +1,7 @@
 //! `[[voice_connector]]` and its sections.
 
 use super::credential;
-use super::media::Media;
+use super::media::{self, Media};
 use super::policy;
 use super::reader::Table;
 use super::sip::Sip;
@@ -29,6 +29,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
     let refer = table.or("refer", Refer::default(), read_refer);
     let passed_requests = read_passed_requests(&mut table);
     let dtmf = table.or("dtmf", Dtmf::default(), value::dtmf);
+    let rtcp = table.or("rtcp", None, |value| media::rtcp(value).map(Some));
     let termination = table.table("termination");
     let termination = termination.is_present().then(|| read_termination(termination));
     let disabled = table.or("origination_disabled", false, value::boolean);
@@ -39,7 +40,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
     let registration = super::registration::of_voice_connector(table.table("registration"));
     let logging = read_logging(table.table("logging"));
     let streaming = read_streaming(table.table("streaming"));
-    let media = super::media::read_of_connector(table.table("media"), media.hold_music.as_ref());
+    let media = media::read_of_connector(table.table("media"), media.hold_music.as_ref());
 
     let redirects = super::redirects::read(&mut table);
     if !numbers.is_empty() && routes.is_empty() && !disabled {
@@ -76,6 +77,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
         refer,
         passed_requests,
         dtmf,
+        rtcp,
         caller,
         numbers,
         termination,

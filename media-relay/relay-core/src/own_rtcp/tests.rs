@@ -442,3 +442,27 @@ fn what_the_kernel_forwarded_is_in_our_reports() {
     let RtcpPacket::ReceiverReport(report) = to_a[0] else { panic!("{to_a:?}") };
     assert_eq!(report.blocks.iter().next().unwrap().highest_sequence, 500);
 }
+
+#[test]
+fn the_first_plan_chooses_the_style_for_the_whole_stream() {
+    let plan = |style| MediaPlan { rtcp: style, ..MediaPlan::rtp([leg(A), leg(B)]) };
+    let source = |packet: &[u8]| u32::from_be_bytes(packet[8..12].try_into().unwrap());
+    for (node, first, is_ours) in [
+        (RtcpStyle::Auto, Some(RtcpStyle::BackToBack), true),
+        (RtcpStyle::BackToBack, Some(RtcpStyle::Translator), false),
+        (RtcpStyle::BackToBack, None, true),
+    ] {
+        let id = TransactionId::from_random(1);
+        let mut session = RtpSession::new(MediaId(1), id, Instant::ZERO, LearningPolicy::default());
+        session.set_rtcp(node, REPORT_INTERVAL, &mut || 0x1234_5678);
+        session.apply(&plan(first), Instant::ZERO);
+        let mut call = Call { session, now: 0, sequence: 0, own: Vec::new(), draws: 1 };
+        for style in [first, Some(RtcpStyle::Auto), Some(RtcpStyle::BackToBack)] {
+            call.session.apply(&plan(style), call.at());
+            call.sequence += 1;
+            assert_eq!(source(&call.audio(A)) != SSRCS[0], is_ours, "{node:?} {first:?}");
+            let taken = call.rtcp(A, &empty_report(SSRCS[0])) == Decision::Taken;
+            assert_eq!(taken, is_ours, "{node:?} {first:?}");
+        }
+    }
+}

@@ -57,8 +57,9 @@ impl Call {
             }
         };
         let encryption = encryption::of_route(&self.voice_connector, self.parties.direction, route);
-        let dtmf = route.carrier.as_ref().map_or(self.voice_connector.dtmf, |c| c.dtmf);
-        self.media.start_leg(LegSide::B, encryption, dtmf);
+        let of_customer = (self.voice_connector.dtmf, self.voice_connector.rtcp);
+        let habits = route.carrier.as_ref().map_or(of_customer, |c| (c.dtmf, c.rtcp));
+        self.media.start_leg(LegSide::B, encryption, habits);
         let music = match &route.carrier {
             Some(carrier) => &carrier.hold_music,
             None => &self.voice_connector.hold_music,

@@ -165,8 +165,9 @@ impl Call {
         let mut media = CallMedia::new(origins, context.config.dtls_fingerprint);
         let encryption =
             encryption::of_caller(connector, carrier.map(|c| &**c), admission.emergency);
-        let dtmf = carrier.map_or(connector.dtmf, |carrier| carrier.dtmf);
-        media.start_leg(LegSide::A, encryption, dtmf);
+        let of_customer = (connector.dtmf, connector.rtcp);
+        let habits = carrier.map_or(of_customer, |carrier| (carrier.dtmf, carrier.rtcp));
+        media.start_leg(LegSide::A, encryption, habits);
         media.transcode(
             connector.transcoding.clone(),
             connector.repacketise,

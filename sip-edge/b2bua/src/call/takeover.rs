@@ -120,7 +120,7 @@ impl Call {
     /// the call that `leg` comes from.
     pub(crate) fn become_target(&mut self, giver: &Call, leg: LegSide) {
         self.takeover.machine.go(TakeoverState::Target);
-        self.media.start_leg(LegSide::A, giver.media.encryption(leg), giver.media.dtmf(leg));
+        self.media.start_leg(LegSide::A, giver.media.encryption(leg), giver.media.habits(leg));
         self.takeover.wanted = Some((giver.key, leg, LegSide::A));
         self.sides[LegSide::A.index()] = giver.sides[leg.index()];
         self.share_lifetime(giver);
@@ -129,7 +129,7 @@ impl Call {
     /// Makes this the call that replaces a leg; [`Call::start`] follows.
     pub(crate) fn become_replacement(&mut self, giver: &Call, leg: LegSide) {
         self.takeover.machine.go(TakeoverState::Replacement);
-        self.media.start_leg(LegSide::B, giver.media.encryption(leg), giver.media.dtmf(leg));
+        self.media.start_leg(LegSide::B, giver.media.encryption(leg), giver.media.habits(leg));
         self.takeover.described = giver.media.renewed(leg, None).ok().map(Box::new);
         self.takeover.wanted = Some((giver.key, leg, LegSide::B));
         self.share_lifetime(giver);

@@ -5,7 +5,7 @@ use super::body::seen_under;
 use super::{CallMedia, LegMedia};
 use model::{
     LegPlan, LegSecurity, LegSide, LocalMedia, MAX_CALL_LINES, MediaCommand, MediaId, MediaLine,
-    MediaPlan, MediaType, RelayedLines, StreamKind,
+    MediaPlan, MediaType, RelayedLines, RtcpStyle, StreamKind,
 };
 use sdp::{
     AudioStream, FurtherLine, LinePair, LineStream, Role, RtpProfile, SessionDescription,
@@ -187,6 +187,11 @@ impl CallMedia {
 
     /// The commands that put both legs' present descriptions of the lines into force.
     pub(crate) fn apply_lines(&mut self, signalling_sources: [IpAddr; 2]) -> Vec<MediaCommand> {
+        // Only audio has sources of ours: a picture has several, and their reports are for its sender.
+        let rtcp = match self.rtcp() {
+            Some(RtcpStyle::BackToBack) => Some(RtcpStyle::Auto),
+            other => other,
+        };
         let CallMedia { lines, legs, .. } = self;
         let mut commands = Vec::new();
         for line in lines.iter().filter(|line| line.local.is_some()) {
@@ -210,7 +215,7 @@ impl CallMedia {
                 leg.lines.plans.push((at, plan.clone()));
             }
             // Who turns a camera off says nothing for long, and the call goes on.
-            let plan = MediaPlan { kind, ..MediaPlan::rtp([a, b]) };
+            let plan = MediaPlan { kind, rtcp, ..MediaPlan::rtp([a, b]) };
             commands.push(MediaCommand::Apply { id: line.id, plan: Box::new(plan) });
         }
         commands

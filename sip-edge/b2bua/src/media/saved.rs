@@ -34,6 +34,8 @@ impl LegMedia {
             has_listened: saved.has_listened,
             lines: LegLines::default(),
             dtmf: kept::dtmf_of(saved.dtmf)?,
+            // Its stream has had its first plan.
+            rtcp: None,
         };
         let received =
             SessionDescription::parse(saved.received.as_bytes(), &Limits::default()).ok()?;

@@ -73,6 +73,35 @@ fn both_sides_say_how_they_tell_of_keys() {
 }
 
 #[test]
+fn both_sides_say_who_speaks_rtcp_in_their_calls() {
+    use media_relay::RtcpStyle;
+    let connector = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
+    let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
+    let both = |line: &str| {
+        let directory = accepts(&format!("{connector}{line}\n{carrier}{line}")).directory;
+        let connector = directory.voice_connectors().next().unwrap().rtcp;
+        (connector, directory.carriers().next().unwrap().rtcp)
+    };
+    assert_eq!(both(""), (None, None));
+    for (name, style) in [
+        ("auto", RtcpStyle::Auto),
+        ("translator", RtcpStyle::Translator),
+        ("back-to-back", RtcpStyle::BackToBack),
+    ] {
+        assert_eq!(both(&format!("rtcp = \"{name}\"")), (Some(style), Some(style)));
+    }
+    for (table, line) in [(connector, 6), (carrier, 8)] {
+        refuses(
+            &format!("{table}rtcp = \"off\""),
+            &format!(
+                "t.toml:{line}: rtcp: \"off\" is unknown; use \"auto\", \"translator\" or \
+                 \"back-to-back\""
+            ),
+        );
+    }
+}
+
+#[test]
 fn a_voice_connector_says_what_silence_ends_its_calls() {
     let connector = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
     let timeouts = |lines: &str| {

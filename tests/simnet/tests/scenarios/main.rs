@@ -42,6 +42,7 @@ mod registration;
 mod reliable;
 mod renegotiation;
 mod required_encryption;
+mod rtcp_style;
 mod setup;
 mod silence;
 mod streams;
