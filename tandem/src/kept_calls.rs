@@ -4,12 +4,17 @@
 //! A line is a call as it is now, or the end of one; the last line about a call counts. Lines are
 //! written on a thread of its own, so that signalling never waits: what a process has said outlives
 //! its death at once, and that of the host after a second. The file holds numbers, addresses and
-//! session descriptions without keys.
+//! session descriptions; those with keys are sealed ([`seal`]).
+
+mod seal;
 
 use crate::clock::Origin;
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN};
 use b2bua::{Kept, SavedCall};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use model::{CallEvent, CallEventKind, CarrierId, Instant, TransactionId, TransportProtocol};
+use relay_control::SealKey;
+use seal::{Sealed, Sealer};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -39,6 +44,9 @@ const SLACK: u64 = 4 * 1024 * 1024;
 pub(crate) struct Left {
     pub(crate) call: SavedCall,
     past: Past,
+    /// The descriptions, which `call` is without then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<Sealed>,
 }
 
 /// What the record of a call needs from before: milliseconds since 1970.
@@ -121,7 +129,48 @@ fn read_lines(path: &Path) -> Result<HashMap<TransactionId, Left>, String> {
     Ok(left)
 }
 
+/// Opens what is sealed under one of `keys`; returns how many calls are sealed still.
+pub(crate) fn open(left: &mut [Left], keys: &[SealKey]) -> usize {
+    left.iter_mut().filter_map(|left| (!left.open(keys)).then_some(())).count()
+}
+
 impl Left {
+    fn new(call: SavedCall, past: Past) -> Self {
+        Left { call, past, sealed: None }
+    }
+
+    /// Whether its descriptions are sealed.
+    pub(crate) const fn is_sealed(&self) -> bool {
+        self.sealed.is_some()
+    }
+
+    /// Seals its descriptions if they hold secrets; `false` when that fails.
+    fn seal(&mut self, sealer: &mut Sealer) -> bool {
+        if self.is_sealed() || !self.call.has_secrets() {
+            return true;
+        }
+        let place = self.place();
+        let content = serde_json::to_vec(&self.call.take_descriptions()).ok();
+        self.sealed = content.and_then(|content| sealer.seal(&place, content));
+        self.is_sealed()
+    }
+
+    fn open(&mut self, keys: &[SealKey]) -> bool {
+        let Some(sealed) = &self.sealed else { return true };
+        let content = sealed.open(&self.place(), keys);
+        let Some(read) = content.and_then(|content| serde_json::from_slice(&content).ok()) else {
+            return false;
+        };
+        self.call.put_descriptions(read);
+        self.sealed = None;
+        true
+    }
+
+    /// A sealed part is of no use beside another call.
+    fn place(&self) -> Vec<u8> {
+        self.call.transaction_id.to_string().into_bytes()
+    }
+
     /// When the call began, in milliseconds since 1970.
     pub(crate) const fn began(&self) -> u64 {
         self.past.attempted
@@ -152,13 +201,18 @@ impl Left {
 }
 
 impl KeptCalls {
-    /// Goes on with the file in `data_dir`, which then holds `left` alone.
+    /// Goes on with the file in `data_dir`, which then holds `left` alone, its secrets under `seal`.
     ///
     /// # Errors
     /// In words, when the file or the thread cannot be had.
-    pub(crate) fn start(data_dir: &Path, origin: Origin, left: Vec<Left>) -> Result<Self, String> {
+    pub(crate) fn start(
+        data_dir: &Path,
+        origin: Origin,
+        left: Vec<Left>,
+        seal: &SealKey,
+    ) -> Result<Self, String> {
         let path = data_dir.join(NAME);
-        let mut book = Book::open(path.clone(), origin, left)
+        let mut book = Book::open(path.clone(), origin, left, Sealer::new(seal))
             .map_err(|error| format!("{}: {error}", path.display()))?;
         let (notes, waiting) = bounded(WAITING_MAX);
         let thread = std::thread::Builder::new()
@@ -218,13 +272,21 @@ impl Keeper {
     }
 }
 
+/// A line as it is in the file, and what tells it from another that says something else: sealed twice
+/// the same looks different.
+struct KeptLine {
+    octets: Vec<u8>,
+    said: [u8; SHA256_OUTPUT_LEN],
+}
+
 /// The file and what counts in it.
 struct Book {
     path: PathBuf,
     file: File,
     origin: Origin,
+    sealer: Sealer,
     /// The line of each call that is kept.
-    lines: HashMap<TransactionId, Vec<u8>>,
+    lines: HashMap<TransactionId, KeptLine>,
     pasts: HashMap<TransactionId, Past>,
     /// Octets in the file, and in the lines that count.
     written: u64,
@@ -234,12 +296,13 @@ struct Book {
 }
 
 impl Book {
-    fn open(path: PathBuf, origin: Origin, left: Vec<Left>) -> io::Result<Book> {
+    fn open(path: PathBuf, origin: Origin, left: Vec<Left>, sealer: Sealer) -> io::Result<Book> {
         let file = create(&path.with_extension("jsonl.new"))?;
         let mut book = Book {
             path,
             file,
             origin,
+            sealer,
             lines: HashMap::new(),
             pasts: HashMap::new(),
             written: 0,
@@ -250,7 +313,7 @@ impl Book {
         for left in left {
             let id = left.call.transaction_id;
             book.pasts.insert(id, left.past.clone());
-            book.put(id, Some(&Line::Call(Box::new(left))));
+            book.put(id, Some(left));
         }
         book.compact()?;
         Ok(book)
@@ -294,7 +357,7 @@ impl Book {
             Note::Kept(Kept::Is(call)) => {
                 let id = call.transaction_id;
                 let past = self.pasts.get(&id).cloned().unwrap_or_default();
-                self.put(id, Some(&Line::Call(Box::new(Left { call: *call, past }))));
+                self.put(id, Some(Left::new(*call, past)));
             }
             Note::Kept(Kept::Ended(id)) => self.put(id, None),
             Note::Stop => {}
@@ -320,18 +383,22 @@ impl Book {
     }
 
     /// Adds a line for a call, unless it is the one that counts already; `None` is its end.
-    fn put(&mut self, id: TransactionId, line: Option<&Line>) {
-        let octets = line.and_then(|line| serde_json::to_vec(line).ok());
-        if octets.as_ref() == self.lines.get(&id) {
+    fn put(&mut self, id: TransactionId, left: Option<Left>) {
+        let said = left.as_ref().and_then(|left| serde_json::to_vec(left).ok());
+        let said = said.map(|said| digest(&said));
+        if said == self.lines.get(&id).map(|line| line.said) {
             return;
         }
-        let before = self.lines.remove(&id).map_or(0, |line| line.len() as u64);
+        let before = self.lines.remove(&id).map_or(0, |line| line.octets.len() as u64);
         self.counting -= before;
-        match octets {
-            Some(octets) => {
+        // Rather no line than one with a key in it.
+        let sealed = left.and_then(|mut left| left.seal(&mut self.sealer).then_some(left));
+        let octets = sealed.and_then(|left| serde_json::to_vec(&Line::Call(Box::new(left))).ok());
+        match octets.zip(said) {
+            Some((octets, said)) => {
                 self.counting += octets.len() as u64;
                 self.buffer.extend_from_slice(&octets);
-                self.lines.insert(id, octets);
+                self.lines.insert(id, KeptLine { octets, said });
             }
             None => {
                 let ended = serde_json::to_vec(&Line::Ended(id)).unwrap_or_default();
@@ -357,9 +424,9 @@ impl Book {
         let mut file = create(&fresh)?;
         let mut written = 0;
         for line in self.lines.values() {
-            file.write_all(line)?;
+            file.write_all(&line.octets)?;
             file.write_all(b"\n")?;
-            written += line.len() as u64 + 1;
+            written += line.octets.len() as u64 + 1;
         }
         file.sync_all()?;
         fs::rename(&fresh, &self.path)?;
@@ -381,6 +448,12 @@ impl Book {
             Err(_) => {}
         }
     }
+}
+
+fn digest(octets: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
+    let mut digest = [0; SHA256_OUTPUT_LEN];
+    digest.copy_from_slice(aws_lc_rs::digest::digest(&SHA256, octets).as_ref());
+    digest
 }
 
 fn create(path: &Path) -> io::Result<File> {

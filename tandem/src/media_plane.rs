@@ -1,14 +1,16 @@
 //! The media relay as the edge holds it: in this process, or in processes of their own.
 
 use crate::config::Config;
+use crate::kept_calls::{self, Left};
 use crate::node::StartError;
 use crate::readings::{self, LinkReading};
 use call_metrics::{Observation, ObservationSender, Reading};
 use media_relay::{AudioFileError, Relay};
 use model::{MediaCommand, MediaEvent};
-use relay_control::{Claimed, ClientConfig, Connected, RelaysConfig};
+use relay_control::{AskConfig, Claimed, ClientConfig, Connected, RelaysConfig, SealKey};
 use sip_edge::{Clock, SipEdge};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 pub(crate) enum MediaPlane {
     /// In this process.
@@ -30,10 +32,11 @@ impl MediaPlane {
         clock: Clock,
         edge: &Arc<SipEdge>,
         observations: &ObservationSender,
+        start: &Start,
         claims: Vec<Claimed>,
     ) -> Result<(), StartError> {
         let MediaPlane::Remote(connected) = self else { return Ok(()) };
-        let client = ClientConfig { claims, ..client(config, clock, edge, observations)? };
+        let client = ClientConfig { claims, ..client(config, clock, edge, observations, start)? };
         let begun = relay_control::connect(client)
             .map_err(|error| StartError(format!("[relay_control]: {error}")))?;
         let _ = connected.set(begun);
@@ -96,6 +99,7 @@ fn client(
     clock: Clock,
     edge: &Arc<SipEdge>,
     observations: &ObservationSender,
+    start: &Start,
 ) -> Result<ClientConfig, StartError> {
     let wanted = config.relay_control.as_ref().filter(|control| !control.relays.is_empty());
     let control = wanted.ok_or_else(|| {
@@ -112,7 +116,8 @@ fn client(
     Ok(ClientConfig {
         relays: RelaysConfig {
             node: config.node.name.clone(),
-            incarnation: incarnation()?,
+            incarnation: start.incarnation,
+            seal: start.seal.clone(),
             addresses: control.relays.clone(),
             allocation_timeout: control.allocation_timeout,
         },
@@ -132,6 +137,54 @@ fn client(
         }),
     })
 }
+
+/// What tells one start of a process from another.
+pub(crate) struct Start {
+    incarnation: u64,
+    pub(crate) seal: SealKey,
+}
+
+impl Start {
+    pub(crate) fn draw() -> Result<Start, StartError> {
+        let mut bits = [0; 32];
+        getrandom::fill(&mut bits)
+            .map_err(|error| StartError(format!("no random numbers from the system: {error}")))?;
+        Ok(Start { incarnation: incarnation()?, seal: SealKey::new(bits) })
+    }
+
+    /// Opens what the last run has sealed, with the keys that the relays kept. Waits for them as long
+    /// as they may take to notice that the last run is gone.
+    pub(crate) fn open(&self, config: &Config, left: &mut [Left]) -> Result<(), StartError> {
+        let Some(control) =
+            config.relay_control.as_ref().filter(|_| left.iter().any(Left::is_sealed))
+        else {
+            return Ok(());
+        };
+        let failed = |error: String| StartError(format!("[relay_control] {error}"));
+        let ask = AskConfig {
+            addresses: control.relays.clone(),
+            node: config.node.name.clone(),
+            incarnation: self.incarnation,
+            seal: self.seal.clone(),
+            tls: control.credentials.client().map_err(|error| failed(error.to_string()))?,
+            name: control.name.clone(),
+            patience: control.heartbeat.timeout + RELAYS_PATIENCE,
+        };
+        let keys = relay_control::ask_seals(ask, |keys| kept_calls::open(left, keys) == 0);
+        let sealed = kept_calls::open(left, &keys.map_err(failed)?);
+        if sealed > 0 {
+            tracing::warn!(
+                calls = sealed,
+                "encrypted calls of the last run end: no relay in [relay_control] relays has the \
+                 key that they were written down under"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// How long relays are waited for beyond their heartbeat, before calls are given up.
+const RELAYS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Another number at each start, and never 0.
 pub(crate) fn incarnation() -> Result<u64, StartError> {

@@ -4,7 +4,7 @@ use crate::clock::Origin;
 use crate::config::{Config, Media};
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, Left};
-use crate::media_plane::MediaPlane;
+use crate::media_plane::{MediaPlane, Start};
 use crate::readings;
 use crate::role::Role;
 use b2bua::{EdgeConfig, Listener, SavedCall};
@@ -15,7 +15,7 @@ use call_metrics::{
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSink, FileSinkConfig};
-use relay_control::{Claim, Claimed};
+use relay_control::{Claim, Claimed, SealKey};
 use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
 use sip_proto::TimerConfig;
@@ -64,10 +64,12 @@ impl Node {
         let sink = FileSink::start(FileSinkConfig::new(data_dir)).map_err(|error| {
             StartError(format!("[node] data_dir \"{}\": {error}", data_dir.display()))
         })?;
-        let left = match role {
+        let start = Start::draw()?;
+        let mut left = match role {
             Role::Edge => kept_calls::read(data_dir),
             Role::All | Role::Relay => Vec::new(),
         };
+        start.open(&config, &mut left)?;
         // What happened to calls of the last run keeps its time.
         let began = left.iter().map(Left::began).min().map(UnixTime::from_millis);
         let origin = began.map_or(origin, |began| origin.back_to(began));
@@ -94,10 +96,13 @@ impl Node {
         let mut shell = shell_config(&config, clock, origin.calendar, fingerprint);
         let kept = Kept::start(&config, origin, &mut shell.edge)?;
         let kept_calls = match role {
-            Role::Edge => Some(take_up(&config, origin, left, &mut shell.edge, &observations)?),
+            Role::Edge => {
+                let seal = &start.seal;
+                Some(take_up(&config, (origin, seal), left, &mut shell.edge, &observations)?)
+            }
             Role::All | Role::Relay => None,
         };
-        let claims = shell.edge.calls.iter().map(claim_of).collect();
+        let claims = shell.edge.calls.iter().flat_map(claims_of).collect();
         shell.edge.begun = clock.now();
         let media = Arc::new(match role {
             Role::All => {
@@ -113,7 +118,7 @@ impl Node {
             kept_calls.as_ref().and_then(KeptCalls::keeper),
         )?);
         let _ = events.set(edge.media_events());
-        media.connect(&config, clock, &edge, &observations, claims)?;
+        media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let node =
             Node { edge, media, recorder, sink, config, role, kept, kept_calls, _lock: lock };
         node.publish_readings();
@@ -308,7 +313,7 @@ pub(crate) fn relay_config(media: &Media, identity: DtlsIdentity) -> RelayConfig
 /// Has the edge take up what the last run left, and the recorder know of it.
 fn take_up(
     config: &Config,
-    origin: Origin,
+    (origin, seal): (Origin, &SealKey),
     left: Vec<Left>,
     edge: &mut EdgeConfig,
     observations: &ObservationSender,
@@ -326,13 +331,13 @@ fn take_up(
     if !left.is_empty() {
         tracing::info!(calls = left.len(), "calls of the last run are taken up");
     }
-    KeptCalls::start(&config.node.data_dir, origin, left).map_err(StartError)
+    KeptCalls::start(&config.node.data_dir, origin, left, seal).map_err(StartError)
 }
 
-/// A call is where it was, and its stream has the same id.
-fn claim_of(call: &SavedCall) -> Claimed {
-    let ids = Claim { old: call.media, new: call.media };
-    Claimed { ids, transaction_id: call.transaction_id }
+/// A call is where it was, and its streams have the same ids.
+fn claims_of(call: &SavedCall) -> impl Iterator<Item = Claimed> {
+    let transaction_id = call.transaction_id;
+    call.streams().map(move |id| Claimed { ids: Claim { old: id, new: id }, transaction_id })
 }
 
 fn start_edge(

@@ -8,7 +8,7 @@ use crate::readings::{self, LinkReading};
 use call_metrics::{Recorder, RecorderConfig, RecorderHandle, RecorderView};
 use media_relay::{DtlsIdentity, EventSink, Relay};
 use outbox::{FileSink, FileSinkConfig};
-use relay_control::{EdgesConfig, Served, ServerConfig};
+use relay_control::{EdgesConfig, Served, ServerConfig, Trust};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -52,6 +52,7 @@ impl RelayNode {
         let server = relay_control::serve(ServerConfig {
             listen,
             tls,
+            by_authority: matches!(control.credentials.trust, Trust::Authority(_)),
             edges: EdgesConfig {
                 node: node.name.clone(),
                 incarnation: incarnation()?,

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import places, sipp, tls  # noqa: E402
+from harness import places, sipp, split, tls  # noqa: E402
 from harness.baresip import Baresip  # noqa: E402
 from harness.configuration import Configuration  # noqa: E402
 from harness.edge import BINARY, Edge  # noqa: E402
@@ -154,6 +154,22 @@ def stage(tmp_path, configuration):
         stage.stop()
         if stage.edge:
             stage.edge.kill()
+
+
+@pytest.fixture
+def halves(stage):
+    """Edge and relay as two processes, in place of the stage's one."""
+    halves = split.Split(stage)
+    try:
+        yield halves
+    finally:
+        stage.stop()
+        if stage.edge:
+            stage.edge.kill()
+            # Its end is asserted by each test, where there is a clean one.
+            stage.edge = None
+        if halves.relay:
+            halves.relay.kill()
 
 
 @pytest.hookimpl(hookwrapper=True)

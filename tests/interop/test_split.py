@@ -1,6 +1,5 @@
 """`tandem run --role edge` and `--role relay`: what goes on when one of them is gone."""
 
-import struct
 import subprocess
 import time
 
@@ -9,32 +8,10 @@ import pytest
 from harness import places, split
 from harness.edge import BINARY
 from harness.message import sdp
+from harness.rtp import lost
 from harness.sip import OutgoingCall, send_bye_from_called_side
 from harness.talk import Talk
 from harness.waiting import wait_until
-
-
-@pytest.fixture
-def halves(stage):
-    halves = split.Split(stage)
-    try:
-        yield halves
-    finally:
-        stage.stop()
-        if stage.edge:
-            stage.edge.kill()
-            # Its end is asserted by each test, where there is a clean one.
-            stage.edge = None
-        if halves.relay:
-            halves.relay.kill()
-
-
-def lost(endpoint):
-    """How many packets did not come, by their sequence numbers."""
-    numbers = [struct.unpack("!H", packet[2:4])[0] for packet in list(endpoint.received)]
-    first = numbers[0]
-    seen = {(number - first) & 0xFFFF for number in numbers}
-    return max(seen) + 1 - len(seen)
 
 
 def doctor(edge):

@@ -1,35 +1,17 @@
 //! What a relay holds: the edges that it serves, whose stream is whose, and what they are still to
 //! be told.
 
+mod greeting;
+mod orders;
+mod telling;
+
 use crate::delivery::{Inbound, Outbound};
-use crate::message::{
-    Claim, DRAINING, EdgeBody, EdgeHello, Frame, Greeting, HELD_MAX, Malformed, RelayBody,
-    RelayHello, decode, encode,
-};
-use model::{
-    AllocationFailure, Fingerprint, Instant, MediaCommand, MediaEvent, MediaId, ReportKind,
-    TransactionId,
-};
+use crate::message::{Claim, EdgeBody, EdgeHello, Frame, Malformed, decode};
+use crate::seal::SealKey;
+use crate::tls::PeerName;
+use model::{Fingerprint, Instant, MediaCommand, MediaEvent, MediaId, TransactionId};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
-
-/// Edges that are known at once, with or without a connection.
-const EDGES_MAX: usize = 64;
-/// Events that wait for one edge. Live reports and what is said again are kept only for an edge that is
-/// connected. When there are more, whatever is not a final report goes first, the oldest first; then
-/// the oldest final report.
-const EVENTS_MAX: usize = 65_536;
-/// Commands that wait for the relay's workers. Beyond it a command is dropped and counted; an
-/// `Allocate` never waits.
-const COMMANDS_MAX: usize = 65_536;
-/// How long an edge without streams is remembered, for what it is still to be told.
-const FORGET_AFTER: Duration = Duration::from_secs(3_600);
-/// Without its edge a stream counts as silent after so many live reports without a new packet, and
-/// after this time at least.
-const SILENT_REPORTS: u32 = 3;
-const SILENT_AFTER: Duration = Duration::from_secs(15);
-/// How long after its release a stream may still send reports.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How a relay serves edges.
 #[derive(Clone, Debug)]
@@ -66,6 +48,10 @@ type Local = u64;
 
 struct Edge {
     hello: EdgeHello,
+    /// Who has the name, until the edge is forgotten.
+    owner: PeerName,
+    /// What opens the secrets that its incarnations have written down; the newest at the end.
+    seals: VecDeque<SealKey>,
     /// The connection that counts.
     connection: Option<u64>,
     gone_since: Instant,
@@ -129,138 +115,6 @@ impl Edges {
         }
     }
 
-    /// What to say to an edge over a new `connection`, and its place here; `None` for one that only
-    /// looks, or is refused.
-    pub fn greet(
-        &mut self,
-        now: Instant,
-        connection: u64,
-        hello: EdgeHello,
-    ) -> (Greeting, Option<usize>) {
-        if !hello.is_plausible() {
-            return (Greeting::Refused("give the edge another [node] name".to_owned()), None);
-        }
-        if hello.probe {
-            return (self.welcome(false, 0), None);
-        }
-        match self.place_of(now, connection, &hello) {
-            Ok((place, resumed)) => {
-                let received = self.edge(place).map_or(0, |edge| edge.inbound.last());
-                (self.welcome(resumed, received), Some(place))
-            }
-            Err(reason) => (Greeting::Refused(reason), None),
-        }
-    }
-
-    fn welcome(&self, resumed: bool, received: u64) -> Greeting {
-        let orphans = self.config.orphan_timeout.as_millis();
-        Greeting::Welcome(RelayHello {
-            node: self.config.node.clone(),
-            incarnation: self.config.incarnation,
-            resumed,
-            received,
-            fingerprint: self.config.fingerprint,
-            orphan_timeout_ms: u64::try_from(orphans).unwrap_or(u64::MAX),
-        })
-    }
-
-    fn place_of(
-        &mut self,
-        now: Instant,
-        connection: u64,
-        hello: &EdgeHello,
-    ) -> Result<(usize, bool), String> {
-        let named = |edge: &Option<Edge>| edge.as_ref().is_some_and(|e| e.hello.node == hello.node);
-        let Some(place) = self.edges.iter().position(named) else {
-            return self.take_in(now, connection, hello).map(|place| (place, false));
-        };
-        let incarnation = self.config.incarnation;
-        let Some(edge) = self.edge(place) else { return Err("gone".to_owned()) };
-        let same = edge.hello.incarnation == hello.incarnation;
-        if !same && edge.connection.is_some() {
-            return Err(format!(
-                "an edge with the name \"{}\" is connected already: give each edge its own [node] \
-                 name",
-                hello.node
-            ));
-        }
-        edge.connection = Some(connection);
-        edge.pings.clear();
-        edge.hello.clone_from(hello);
-        if same {
-            if hello.relay == incarnation {
-                edge.outbound.acknowledge(hello.received);
-            }
-            edge.outbound.rewind();
-        } else {
-            self.begin_again(now, place);
-        }
-        Ok((place, same))
-    }
-
-    fn take_in(
-        &mut self,
-        now: Instant,
-        connection: u64,
-        hello: &EdgeHello,
-    ) -> Result<usize, String> {
-        let free = self.edges.iter().position(Option::is_none);
-        let place = free.unwrap_or(self.edges.len());
-        if place >= EDGES_MAX {
-            return Err(format!("this relay serves {EDGES_MAX} edges already"));
-        }
-        let mut edge = Edge {
-            hello: hello.clone(),
-            connection: Some(connection),
-            gone_since: now,
-            outbound: Outbound::default(),
-            inbound: Inbound::default(),
-            streams: HashMap::new(),
-            held: HashMap::new(),
-            claimed: HashMap::new(),
-            left_over: VecDeque::new(),
-            pings: VecDeque::new(),
-            acknowledge: false,
-            losses: 0,
-        };
-        edge.outbound.push(MediaEventOrList::Held { streams: Vec::new(), last: true });
-        match self.edges.get_mut(place) {
-            Some(vacant) => *vacant = Some(edge),
-            None => self.edges.push(Some(edge)),
-        }
-        Ok(place)
-    }
-
-    /// The edge was started anew: it is told what is held for it.
-    fn begin_again(&mut self, now: Instant, place: usize) {
-        let mut nobodys = Vec::new();
-        let Edges { edges, streams, .. } = self;
-        let Some(edge) = edges.get_mut(place).and_then(Option::as_mut) else { return };
-        edge.inbound = Inbound::default();
-        let again: Vec<_> = edge.streams.drain().collect();
-        for (id, local) in again {
-            // Of an incarnation that ended before it had claimed anything.
-            nobodys.extend(edge.held.insert(id, local));
-        }
-        for item in edge.outbound.restart() {
-            if let MediaEventOrList::Event(event) = item
-                && is_for_records(&event)
-            {
-                edge.left_over.push_back(*event);
-            }
-        }
-        let call_of = |local: &Local| streams.get(local).map(|stream| stream.transaction_id);
-        let held = edge.held.iter().filter_map(|(id, local)| Some((*id, call_of(local)?)));
-        let held: Vec<_> = held.collect();
-        for some in held.chunks(HELD_MAX) {
-            edge.outbound.push(MediaEventOrList::Held { streams: some.to_vec(), last: false });
-        }
-        edge.outbound.push(MediaEventOrList::Held { streams: Vec::new(), last: true });
-        for local in nobodys {
-            self.release(now, local);
-        }
-    }
-
     /// Takes a frame of an edge.
     ///
     /// # Errors
@@ -313,6 +167,9 @@ impl Edges {
     /// What nobody claimed ends; what the edge missed is told.
     fn finish_claims(&mut self, now: Instant, place: usize) {
         let Some(edge) = self.edge(place) else { return };
+        // What it has written down before is written anew, or given up.
+        let present = &edge.hello.seal;
+        edge.seals.retain(|seal| seal == present);
         let claimed = std::mem::take(&mut edge.claimed);
         for mut event in std::mem::take(&mut edge.left_over) {
             if let Some(new) = claimed.get(&event.id()) {
@@ -348,124 +205,6 @@ impl Edges {
         connected.map(|edge| edge.outbound.len()).sum()
     }
 
-    fn take_command(&mut self, now: Instant, place: usize, mut command: MediaCommand) {
-        let id = command.id();
-        if self.draining && matches!(command, MediaCommand::Allocate { .. }) {
-            let reason = AllocationFailure::Unavailable;
-            return self.tell(place, MediaEvent::AllocationFailed { id, reason });
-        }
-        if let MediaCommand::Allocate { transaction_id, .. } = command {
-            self.begin_stream(now, place, id, transaction_id);
-        }
-        let Some(edge) = self.edge(place) else { return };
-        for id in command.ids_mut().into_iter().flatten() {
-            // Of a stream that has ended here, which the edge has been or will be told.
-            let Some(local) = edge.streams.get(id) else { return };
-            *id = MediaId(*local);
-        }
-        if let MediaCommand::Release { id: MediaId(local) } = command {
-            edge.streams.remove(&id);
-            return self.release(now, local);
-        }
-        self.order(command);
-    }
-
-    fn begin_stream(
-        &mut self,
-        now: Instant,
-        place: usize,
-        id: MediaId,
-        transaction_id: TransactionId,
-    ) {
-        let local = self.next;
-        let Some(edge) = self.edge(place) else { return };
-        if edge.streams.contains_key(&id) {
-            return;
-        }
-        edge.streams.insert(id, local);
-        let stream = Stream {
-            edge: place,
-            id,
-            transaction_id,
-            packets: [0; 2],
-            last_media: now,
-            ended: None,
-        };
-        self.streams.insert(local, stream);
-        self.next += 1;
-    }
-
-    fn release(&mut self, now: Instant, local: Local) {
-        if let Some(stream) = self.streams.get_mut(&local) {
-            stream.ended = Some(now);
-            self.order(MediaCommand::Release { id: MediaId(local) });
-        }
-    }
-
-    fn order(&mut self, command: MediaCommand) {
-        if self.commands.len() < COMMANDS_MAX {
-            self.commands.push_back(command);
-        } else {
-            self.commands_lost += 1;
-        }
-    }
-
-    /// The next command for the relay's workers.
-    pub fn poll_command(&mut self) -> Option<MediaCommand> {
-        self.commands.pop_front()
-    }
-
-    /// The workers have no room for a command: an `Allocate` fails, others are to come again.
-    /// Whether it is to be tried again.
-    pub fn refused(&mut self, now: Instant, command: MediaCommand) -> bool {
-        if let MediaCommand::Allocate { id, .. } = command {
-            let reason = AllocationFailure::Overloaded;
-            self.deliver(now, MediaEvent::AllocationFailed { id, reason });
-            return false;
-        }
-        self.commands.push_front(command);
-        true
-    }
-
-    /// Takes an event of the relay's workers for the edge whose stream it is about.
-    pub fn deliver(&mut self, now: Instant, mut event: MediaEvent) {
-        let local = event.id().0;
-        let Some(stream) = self.streams.get_mut(&local) else { return };
-        stream.note(now, &event);
-        *event.id_mut() = stream.id;
-        let (place, id) = (stream.edge, stream.id);
-        let failed = matches!(event, MediaEvent::AllocationFailed { .. });
-        if failed {
-            self.streams.remove(&local);
-        }
-        let Some(edge) = self.edge(place) else { return };
-        if failed && edge.streams.get(&id) == Some(&local) {
-            edge.streams.remove(&id);
-        }
-        if edge.connection.is_none() && !must_be_told(&event) {
-            return;
-        }
-        self.tell(place, event);
-    }
-
-    fn tell(&mut self, place: usize, event: MediaEvent) {
-        let Some(edge) = self.edge(place) else { return };
-        let mut lost = 0;
-        while edge.outbound.len() >= EVENTS_MAX {
-            lost += 1;
-            let ordinary = |item: &MediaEventOrList| match item {
-                MediaEventOrList::Event(event) => !is_final(event),
-                MediaEventOrList::Held { .. } => false,
-            };
-            let any = |item: &MediaEventOrList| matches!(item, MediaEventOrList::Event(_));
-            if !edge.outbound.give_up(ordinary) && !edge.outbound.give_up(any) {
-                break;
-            }
-        }
-        edge.outbound.push(MediaEventOrList::Event(Box::new(event)));
-        self.events_lost += lost;
-    }
-
     /// A connection broke; whether it was one that counted.
     pub fn disconnected(&mut self, now: Instant, place: usize, connection: u64) -> bool {
         let Some(edge) = self.edge(place) else { return false };
@@ -481,70 +220,6 @@ impl Edges {
     /// Whether a connection is still the one that counts for its edge.
     pub fn is_current(&mut self, place: usize, connection: u64) -> bool {
         self.edge(place).is_some_and(|edge| edge.connection == Some(connection))
-    }
-
-    /// Ends streams that have been without their edge for too long and are silent, and forgets edges
-    /// that are gone for good. To be called every second or more often.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.streams.retain(|_, stream| {
-            stream.ended.is_none_or(|at| now.saturating_since(at) < LAST_WORDS)
-        });
-        let silent_after = (self.config.live_interval * SILENT_REPORTS).max(SILENT_AFTER);
-        for place in 0..self.edges.len() {
-            let orphan_timeout = self.config.orphan_timeout;
-            let Some(edge) = self.edge(place) else { continue };
-            let gone = now.saturating_since(edge.gone_since);
-            if edge.connection.is_some() || gone < orphan_timeout {
-                continue;
-            }
-            let all = edge.streams.iter().chain(&edge.held);
-            let all: Vec<_> = all.map(|(id, local)| (*id, *local)).collect();
-            if all.is_empty() && gone >= FORGET_AFTER.max(orphan_timeout) {
-                if let Some(place) = self.edges.get_mut(place) {
-                    *place = None;
-                }
-                continue;
-            }
-            for (id, local) in all {
-                let silent = self
-                    .streams
-                    .get(&local)
-                    .is_none_or(|stream| now.saturating_since(stream.last_media) >= silent_after);
-                if !silent {
-                    continue;
-                }
-                self.release(now, local);
-                let Some(edge) = self.edge(place) else { continue };
-                edge.held.remove(&id);
-                if edge.streams.remove(&id).is_some() {
-                    self.tell(place, MediaEvent::Lost { id });
-                }
-            }
-        }
-    }
-
-    /// Writes the next frame for an edge; `false` when there is none.
-    pub fn poll_transmit(&mut self, now: Instant, place: usize, out: &mut Vec<u8>) -> bool {
-        let streams = if self.draining { DRAINING } else { self.streams.len() as u64 };
-        let Some(edge) = self.edge(place) else { return false };
-        let acknowledged = edge.inbound.last();
-        if let Some(sent) = edge.pings.pop_front() {
-            edge.acknowledge = false;
-            return encode(&Frame::<RelayBody>::Pong { sent, acknowledged, streams }, out);
-        }
-        while let Some((number, item)) = edge.outbound.next() {
-            edge.acknowledge = false;
-            let body = item.written(now);
-            if encode(&Frame::Message { number, acknowledged, body }, out) {
-                return true;
-            }
-            tracing::error!("an event for an edge is too long for a frame, and is not sent");
-        }
-        if std::mem::take(&mut edge.acknowledge) {
-            let sent = now.as_nanos();
-            return encode(&Frame::<RelayBody>::Ping { sent, acknowledged }, out);
-        }
-        false
     }
 
     /// How the edges are.
@@ -571,52 +246,5 @@ impl Edges {
 
     fn edge(&mut self, place: usize) -> Option<&mut Edge> {
         self.edges.get_mut(place)?.as_mut()
-    }
-}
-
-impl Stream {
-    fn note(&mut self, now: Instant, event: &MediaEvent) {
-        let MediaEvent::Report(report) = event else { return };
-        if let Some(packets) = self.packets.get_mut(report.leg.index())
-            && *packets < report.received.rtp_packets
-        {
-            *packets = report.received.rtp_packets;
-            self.last_media = now;
-        }
-    }
-}
-
-impl MediaEventOrList {
-    fn written(&self, now: Instant) -> RelayBody {
-        match self {
-            MediaEventOrList::Event(event) => RelayBody::Event { event: event.clone(), now },
-            MediaEventOrList::Held { streams, last } => {
-                RelayBody::Held { streams: streams.clone(), last: *last }
-            }
-        }
-    }
-}
-
-fn is_final(event: &MediaEvent) -> bool {
-    matches!(event, MediaEvent::Report(report) if report.kind == ReportKind::Final)
-}
-
-/// What the record of a call needs.
-fn is_for_records(event: &MediaEvent) -> bool {
-    matches!(event, MediaEvent::Report(report) if report.kind != ReportKind::Live)
-}
-
-/// What waits for an edge that is away.
-fn must_be_told(event: &MediaEvent) -> bool {
-    match event {
-        MediaEvent::Allocated { .. }
-        | MediaEvent::AllocationFailed { .. }
-        | MediaEvent::Lost { .. } => true,
-        MediaEvent::Report(_) => is_for_records(event),
-        MediaEvent::Silent { .. }
-        | MediaEvent::TimedOut { .. }
-        | MediaEvent::Dtmf { .. }
-        | MediaEvent::Plays { .. }
-        | MediaEvent::Played { .. } => false,
     }
 }

@@ -11,6 +11,7 @@ mod frame;
 mod link;
 mod message;
 mod relays;
+mod seal;
 mod shell;
 mod tls;
 
@@ -21,9 +22,13 @@ pub use edges::{EdgeStatus, Edges, EdgesConfig};
 pub use frame::{FRAME_MAX, FrameError, Frames};
 pub use link::LinkStatus;
 pub use message::{
-    Claim, EdgeBody, EdgeHello, Frame, Greeting, HELD_MAX, Malformed, RelayBody, RelayHello,
-    VERSION, decode, decode_opening, encode, encode_opening,
+    Claim, EdgeBody, EdgeHello, Frame, Greeting, HELD_MAX, Malformed, Purpose, RelayBody,
+    RelayHello, VERSION, decode, decode_opening, encode, encode_opening,
 };
 pub use relays::{Claimed, Relays, RelaysConfig};
-pub use shell::{ClientConfig, Connected, Heartbeat, Served, ServerConfig, connect, probe, serve};
-pub use tls::{Credentials, Trust, TrustError, fingerprint_text, parse_fingerprint};
+pub use seal::SealKey;
+pub use shell::{
+    AskConfig, ClientConfig, Connected, Heartbeat, Served, ServerConfig, ask_seals, connect, probe,
+    serve,
+};
+pub use tls::{Credentials, PeerName, Trust, TrustError, fingerprint_text, parse_fingerprint};

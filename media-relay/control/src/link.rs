@@ -1,7 +1,8 @@
 //! One relay, as an edge knows it.
 
 use crate::delivery::{Inbound, Outbound};
-use crate::message::{Claim, DRAINING, EdgeBody, EdgeHello, Frame, RelayHello, encode};
+use crate::message::{Claim, DRAINING, EdgeBody, EdgeHello, Frame, Purpose, RelayHello, encode};
+use crate::seal::SealKey;
 use model::{Fingerprint, Instant, MediaCommand};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -91,9 +92,10 @@ impl Link {
         }
     }
 
-    pub(crate) fn hello(&self, node: &str, incarnation: u64) -> EdgeHello {
+    pub(crate) fn hello(&self, node: &str, incarnation: u64, seal: SealKey) -> EdgeHello {
         let (received, relay) = (self.inbound.last(), self.relay);
-        EdgeHello { node: node.to_owned(), incarnation, received, relay, probe: false }
+        let (node, purpose) = (node.to_owned(), Purpose::Serve);
+        EdgeHello { node, incarnation, received, relay, purpose, seal }
     }
 
     /// The relay's first word; `false` when it knows nothing of what was said before.

@@ -5,6 +5,7 @@
 //! Values are written by serde in postcard's form; within a version it never changes.
 
 use crate::frame;
+use crate::seal::SealKey;
 use model::{Fingerprint, Instant, MediaCommand, MediaEvent, MediaId, TransactionId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -62,8 +63,22 @@ pub struct EdgeHello {
     pub received: u64,
     /// The relay's incarnation that it spoke with last; 0 for none.
     pub relay: u64,
+    /// What it wants.
+    pub purpose: Purpose,
+    /// Drawn at its start: what it writes down of secrets is sealed with it, and a relay keeps it
+    /// for the next incarnation.
+    pub seal: SealKey,
+}
+
+/// Why an edge connects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Purpose {
     /// It only looks whether the relay is there, and takes nothing over.
-    pub probe: bool,
+    Look,
+    /// It is being started: it asks for the keys of incarnations before it, and leaves its own.
+    Ask,
+    /// It wants streams.
+    Serve,
 }
 
 /// The first word of a relay.
@@ -90,6 +105,8 @@ pub struct RelayHello {
     pub fingerprint: Option<Fingerprint>,
     /// For how long it keeps streams without their edge, in milliseconds.
     pub orphan_timeout_ms: u64,
+    /// For [`Purpose::Ask`]: the keys of the edge's incarnations before this one.
+    pub seals: Vec<SealKey>,
 }
 
 /// Every further frame; `B` is what the sender says.

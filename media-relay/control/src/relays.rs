@@ -2,6 +2,7 @@
 
 use crate::link::{Link, LinkState, LinkStatus, WAITING_MAX};
 use crate::message::{Claim, EdgeHello, Frame, Malformed, RelayBody, RelayHello, decode};
+use crate::seal::SealKey;
 use model::{
     AllocationFailure, Fingerprint, Instant, MediaCommand, MediaEvent, MediaId, MediaLine,
     MediaPlan, ReportKind, TransactionId,
@@ -22,6 +23,8 @@ pub struct RelaysConfig {
     pub node: String,
     /// Any random number but 0, another one at each start.
     pub incarnation: u64,
+    /// Drawn at each start too, for the relays to keep.
+    pub seal: SealKey,
     /// Where the relays listen, at least one.
     pub addresses: Vec<SocketAddr>,
     /// How long a relay may take to reserve ports.
@@ -42,8 +45,8 @@ struct Assigned {
     link: usize,
     /// Its ports are there.
     is_open: bool,
-    /// The call that it was asked for; `None` of a stream from before.
-    call: Option<TransactionId>,
+    /// Its call.
+    call: TransactionId,
 }
 
 struct PendingClaim {
@@ -123,7 +126,7 @@ impl Relays {
         command: MediaCommand,
     ) -> Result<(), MediaCommand> {
         // One description has one address: all lines of a call are on the relay of its main one.
-        let of_call = |assigned: &&Assigned| assigned.call == Some(call);
+        let of_call = |assigned: &&Assigned| assigned.call == call;
         let main = match line {
             MediaLine::Main => None,
             MediaLine::Further { .. } => self.streams.values().find(of_call).map(|main| main.link),
@@ -138,7 +141,7 @@ impl Relays {
         };
         link.push(command)?;
         link.streams += 1;
-        self.streams.insert(id, Assigned { link: index, is_open: false, call: Some(call) });
+        self.streams.insert(id, Assigned { link: index, is_open: false, call });
         self.asked.push_back((now + self.config.allocation_timeout, id));
         Ok(())
     }
@@ -173,7 +176,8 @@ impl Relays {
 
     /// What to say first over a new connection to a relay.
     pub fn hello(&self, link: usize) -> Option<EdgeHello> {
-        Some(self.links.get(link)?.hello(&self.config.node, self.config.incarnation))
+        let RelaysConfig { node, incarnation, seal, .. } = &self.config;
+        Some(self.links.get(link)?.hello(node, *incarnation, seal.clone()))
     }
 
     /// A relay has taken the connection.
@@ -269,7 +273,8 @@ impl Relays {
         let (Some(claimed), Some(known)) = (ours, self.links.get_mut(link)) else { return };
         known.claims.push(claimed.ids);
         known.streams += 1;
-        self.streams.insert(claimed.ids.new, Assigned { link, is_open: true, call: None });
+        self.streams
+            .insert(claimed.ids.new, Assigned { link, is_open: true, call: transaction_id });
     }
 
     /// What calls wanted done with their streams while these were not found.

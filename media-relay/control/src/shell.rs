@@ -1,10 +1,12 @@
 //! Sockets, TLS and threads around [`Relays`](crate::Relays) and [`Edges`](crate::Edges).
 
+mod ask;
 mod client;
 mod connection;
 mod server;
 
-pub use client::{ClientConfig, Connected, connect, probe};
+pub use ask::{AskConfig, ask_seals, probe};
+pub use client::{ClientConfig, Connected, connect};
 pub use server::{Served, ServerConfig, serve};
 
 use std::time::Duration;

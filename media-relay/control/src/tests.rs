@@ -1,12 +1,15 @@
 //! Both ends joined without sockets.
 
 mod channel;
+mod names;
 mod wire;
 
 use crate::edges::{Edges, EdgesConfig};
 use crate::frame::Frames;
 use crate::message::{Claim, Greeting};
 use crate::relays::{Claimed, Relays, RelaysConfig};
+use crate::seal::SealKey;
+use crate::tls::PeerName;
 use model::{
     Codecs, Instant, IpFamily, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine,
     QualityReport, ReceivedView, ReportKind, SentView, TransactionId,
@@ -86,7 +89,7 @@ impl Pair {
     pub(super) fn connect(&mut self) {
         self.connections += 1;
         let hello = self.edge.hello(0).expect("a link");
-        let (greeting, place) = self.relay.greet(self.now, self.connections, hello);
+        let (greeting, place) = self.relay.greet(self.now, self.connections, owner(), hello);
         let Greeting::Welcome(welcome) = greeting else { panic!("{greeting:?}") };
         self.place = place.map(|place| (place, self.connections));
         self.edge.connected(0, &welcome);
@@ -183,6 +186,11 @@ impl Pair {
     }
 }
 
+/// Whom the edge's certificate shows.
+pub(super) fn owner() -> PeerName {
+    PeerName::of(b"a certificate", false)
+}
+
 pub(super) fn edge(incarnation: u64, claims: Vec<Claimed>, now: Instant) -> Relays {
     Relays::new(edge_config(incarnation), claims, now)
 }
@@ -191,9 +199,15 @@ pub(super) fn edge_config(incarnation: u64) -> RelaysConfig {
     RelaysConfig {
         node: "edge-1".to_owned(),
         incarnation,
+        seal: seal(incarnation),
         addresses: vec![([192, 0, 2, 1], 5090).into()],
         allocation_timeout: 2 * SECOND,
     }
+}
+
+/// That of an incarnation.
+pub(super) fn seal(incarnation: u64) -> SealKey {
+    SealKey::new([incarnation as u8; 32])
 }
 
 pub(super) fn relay(incarnation: u64) -> Edges {

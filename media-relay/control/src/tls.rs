@@ -36,6 +36,31 @@ pub struct Credentials {
     pub trust: Trust,
 }
 
+/// Whom a certificate shows, for the name that an edge calls itself: where an authority vouches, the
+/// DNS names of it, which stay when it is renewed; where it is known by its fingerprint, or has no
+/// such names, itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PeerName([u8; 32]);
+
+impl PeerName {
+    /// Of the certificate in `der`.
+    pub fn of(der: &[u8], by_authority: bool) -> Self {
+        let certificate = CertificateDer::from(der);
+        let parsed = webpki::EndEntityCert::try_from(&certificate).ok().filter(|_| by_authority);
+        let mut names: Vec<String> = parsed
+            .iter()
+            .flat_map(|parsed| parsed.valid_dns_names())
+            .map(str::to_ascii_lowercase)
+            .collect();
+        if names.is_empty() {
+            return PeerName(Sha256::digest(der).into());
+        }
+        names.sort_unstable();
+        // No DNS name has a line feed.
+        PeerName(Sha256::digest(names.join("\n")).into())
+    }
+}
+
 /// A file that cannot be used, and what to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrustError(String);

@@ -26,6 +26,8 @@ pub struct ExpectedPeer {
 #[derive(Default)]
 pub(crate) struct Identities {
     known: HashMap<ExpectedPeer, PeerIdentity>,
+    /// The same in the order of their numbers, from 1.
+    in_order: Vec<ExpectedPeer>,
     /// Those to which we show a certificate.
     shown_ours: HashSet<PeerIdentity>,
 }
@@ -37,6 +39,11 @@ impl Identities {
     pub(crate) fn alias(&self, flow: &Flow) -> &'static str {
         let offers = flow.identity.is_some_and(|identity| self.shown_ours.contains(&identity));
         if offers { ";alias" } else { "" }
+    }
+
+    /// Whom a short name stands for.
+    pub(crate) fn expected(&self, identity: PeerIdentity) -> Option<&ExpectedPeer> {
+        self.in_order.get(usize::try_from(identity.0.get()).ok()?.checked_sub(1)?)
     }
 }
 
@@ -58,6 +65,7 @@ impl Context {
         let number = u32::try_from(self.identities.known.len()).ok()?.checked_add(1)?;
         let identity = PeerIdentity(NonZeroU32::new(number)?);
         self.identities.known.insert(expected.clone(), identity);
+        self.identities.in_order.push(expected.clone());
         if policy.certificate.is_some() {
             self.identities.shown_ours.insert(identity);
         }

@@ -1,18 +1,21 @@
 //! What is written down of an established call, so that it goes on after a restart of the process:
-//! plain data, and nothing secret.
+//! plain data. Secret in it are session descriptions alone, which may hold keys: whoever writes them
+//! down takes those out ([`SavedCall::take_descriptions`]) and sees to it that nobody reads them.
 //!
-//! Kept are calls whose setup and last change are complete, over UDP or TCP and with plain media:
-//! keys are not to lie on a disk, and a TLS connection proves who the peer is only while it lasts.
+//! Kept are calls whose setup and last change are complete. Of a leg over TLS the name is kept that
+//! its peer must prove on a new connection.
 
 use directory::Dtmf;
 use model::{
-    CallDirection, CallParties, CarrierId, EmergencyKind, LocalMedia, MediaId, Side, TransactionId,
-    TransportProtocol, UnixTime, VoiceConnectorId,
+    CallDirection, CallParties, CarrierId, EmergencyKind, LocalMedia, MediaId, MediaType, Side,
+    TransactionId, TransportProtocol, UnixTime, VoiceConnectorId,
 };
 use sdp::Encryption;
 use serde::{Deserialize, Serialize};
 use sip_proto::Dialog;
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// News of what is to be kept.
@@ -55,6 +58,9 @@ pub struct SavedCall {
     pub local: [LocalMedia; 2],
     /// Both legs.
     pub legs: [SavedLeg; 2],
+    /// Its lines beside the main one.
+    #[serde(default)]
+    pub lines: Vec<SavedLine>,
     /// When it ends at the latest.
     pub lifetime: Option<UnixTime>,
     /// The same by the voice connector's cap.
@@ -82,6 +88,18 @@ pub struct SavedLeg {
     pub local: SocketAddr,
     /// At which of its.
     pub remote: SocketAddr,
+    /// Over TLS: whom a new connection must lead to; `None` when only the peer can open one.
+    #[serde(default)]
+    pub identity: Option<SavedIdentity>,
+    /// The dialog is a `sips` one.
+    #[serde(default)]
+    pub secure: bool,
+    /// The target among whose calls it counts.
+    #[serde(default)]
+    pub target: Option<Arc<str>>,
+    /// It costs its voice connector something since then, so many millionths of the currency a minute.
+    #[serde(default)]
+    pub talk: Option<(UnixTime, u64)>,
     /// The session interval in seconds, and whether we refresh.
     pub session: Option<(u32, bool)>,
     /// The largest Min-SE of the peer, in seconds.
@@ -104,8 +122,34 @@ pub struct SavedLeg {
     pub media: SavedMedia,
 }
 
+/// Whom a connection must lead to, and how it is made: an [`ExpectedPeer`](crate::ExpectedPeer).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SavedIdentity {
+    /// A host name or an address.
+    pub name: String,
+    /// Whether the peer must prove it.
+    pub verify: bool,
+    /// PEM file of the authorities that may vouch for it; `None` means the system's.
+    pub ca: Option<PathBuf>,
+    /// PEM files of the certificate and the key that we show.
+    pub certificate: Option<[PathBuf; 2]>,
+}
+
+/// A line beside the main one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SavedLine {
+    /// The relay's stream.
+    pub id: MediaId,
+    /// Its media.
+    pub media: MediaType,
+    /// Its place among the `m=` lines of leg A's descriptions and of leg B's, from 0.
+    pub at: [usize; 2],
+    /// The relay's addresses towards both legs.
+    pub local: [LocalMedia; 2],
+}
+
 /// The descriptions of one leg.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedMedia {
     /// Its policy on encryption.
     pub encryption: u8,
@@ -121,7 +165,41 @@ pub struct SavedMedia {
     pub dtmf: u8,
 }
 
+/// The descriptions are not shown: they may hold keys.
+impl fmt::Debug for SavedMedia {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SavedMedia").field("encryption", &self.encryption).finish_non_exhaustive()
+    }
+}
+
 impl SavedCall {
+    /// Whether a description of it holds a key or a password, in force or not.
+    pub fn has_secrets(&self) -> bool {
+        let media = self.legs.iter().map(|leg| &leg.media);
+        media.flat_map(|media| [&media.sent, &media.received]).any(|text| holds_secret(text))
+    }
+
+    /// Takes the descriptions of both legs out, each leg's sent and received one.
+    pub fn take_descriptions(&mut self) -> [[String; 2]; 2] {
+        let take = |SavedMedia { sent, received, .. }: &mut SavedMedia| {
+            [sent, received].map(std::mem::take)
+        };
+        let [a, b] = &mut self.legs;
+        [take(&mut a.media), take(&mut b.media)]
+    }
+
+    /// Puts back what was taken.
+    pub fn put_descriptions(&mut self, descriptions: [[String; 2]; 2]) {
+        for (leg, [sent, received]) in self.legs.iter_mut().zip(descriptions) {
+            (leg.media.sent, leg.media.received) = (sent, received);
+        }
+    }
+
+    /// Its streams at the relay.
+    pub fn streams(&self) -> impl Iterator<Item = MediaId> {
+        std::iter::once(self.media).chain(self.lines.iter().map(|line| line.id))
+    }
+
     /// Who is in it, for records. What the voice connector logs is told by `logs`: SIP messages and
     /// media metrics.
     pub fn parties(&self, logs: [bool; 2]) -> CallParties {
@@ -145,13 +223,27 @@ impl SavedCall {
     }
 }
 
-/// How a policy is written; `None` for those whose calls have keys.
-pub(crate) const fn policy_code(policy: Encryption) -> Option<u8> {
+/// Whether a description holds a key (RFC 4568, RFC 4567, RFC 8866 section 5.12) or a password
+/// (RFC 8839 section 5.4).
+fn holds_secret(description: &str) -> bool {
+    let begins = |line: &str, with: &str| {
+        line.as_bytes().get(..with.len()).is_some_and(|b| b.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    let is_secret = |line: &str| {
+        ["a=crypto", "a=key-mgmt", "a=ice-pwd", "k="].iter().any(|name| begins(line, name))
+            || line.to_ascii_lowercase().contains("inline:")
+    };
+    description.split(['\r', '\n']).map(str::trim_start).any(is_secret)
+}
+
+/// How a policy is written.
+pub(crate) const fn policy_code(policy: Encryption) -> u8 {
     match policy {
-        Encryption::Off => Some(0),
-        Encryption::Mirror => Some(1),
-        Encryption::Optional => Some(2),
-        Encryption::Required | Encryption::Dtls => None,
+        Encryption::Off => 0,
+        Encryption::Mirror => 1,
+        Encryption::Optional => 2,
+        Encryption::Required => 3,
+        Encryption::Dtls => 4,
     }
 }
 
@@ -161,6 +253,8 @@ pub(crate) const fn policy_of(code: u8) -> Option<Encryption> {
         0 => Some(Encryption::Off),
         1 => Some(Encryption::Mirror),
         2 => Some(Encryption::Optional),
+        3 => Some(Encryption::Required),
+        4 => Some(Encryption::Dtls),
         _ => None,
     }
 }

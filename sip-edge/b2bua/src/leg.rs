@@ -240,6 +240,13 @@ impl Leg {
             remote_tag.map(|remote_tag| SentAck { cseq, local_tag, remote_tag, flow, bytes });
     }
 
+    /// Sends the ACK of a 2xx to an INVITE that is not remembered, with nothing in it.
+    pub(crate) fn acknowledge_only(&self, context: &mut Context, cseq: u32) {
+        if let Some((composer, _, flow)) = self.request(context, Method::Ack, cseq) {
+            context.endpoint.send_directly(flow, composer.finish());
+        }
+    }
+
     /// Sends the kept ACK again if `response` is a copy of the 2xx that it answered.
     pub(crate) fn acknowledge_again(&self, context: &mut Context, response: &Message) -> bool {
         let Some(sent) = &self.sent_ack else { return false };

@@ -55,7 +55,7 @@ pub use config::{EdgeConfig, HoldMusicWhen, Listener, Stir, UnknownSources};
 pub use edge::{Edge, Output, ResolveId};
 pub use health::HealthConfig;
 pub use identity::ExpectedPeer;
-pub use kept::{Kept, SavedCall, SavedLeg, SavedMedia};
+pub use kept::{Kept, SavedCall, SavedIdentity, SavedLeg, SavedLine, SavedMedia};
 pub use peer_certificate::PeerCertificate;
 pub use registrar::SavedBinding;
 pub use statistics::{DtmfCounters, EdgeStatistics};

@@ -4,7 +4,8 @@
 //! a cap holds while they run. The sums of the running calls' beginnings are kept, not a list of
 //! them: asking costs the same for one call and for ten thousand.
 //!
-//! The counters live as long as the worker: a reload keeps them, a restart begins the day anew.
+//! The counters live as long as the worker: a reload keeps them. A restart begins the day anew, but for
+//! calls that go on over it.
 
 use directory::{Caps, VoiceConnector};
 use model::{Instant, Refusal, UnixTime, VoiceConnectorId};
@@ -19,9 +20,9 @@ pub(crate) struct Spending {
 /// A running call that costs something; to be given back at its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Running {
-    since: Instant,
+    pub(crate) since: Instant,
     /// Millionths of the currency a minute.
-    price: u64,
+    pub(crate) price: u64,
 }
 
 /// All times in nanoseconds of the node's clock, all costs in millionths × nanoseconds / minute.
@@ -87,6 +88,28 @@ impl Spending {
         used.since += u128::from(now.as_nanos());
         used.priced_since += u128::from(price) * u128::from(now.as_nanos());
         Some(Running { since: now, price })
+    }
+
+    /// A call from before the worker's start goes on; `None` when its connector's days are not
+    /// limited.
+    pub(crate) fn resume(
+        &mut self,
+        now: Instant,
+        origin: UnixTime,
+        connector: &VoiceConnector,
+        call: Running,
+    ) -> Option<Running> {
+        if !connector.caps.limits_a_day() {
+            return None;
+        }
+        let used = self.connectors.entry(connector.id.clone()).or_default();
+        used.turn(now, origin);
+        let since = u128::from(call.since.max(used.begin(origin)).as_nanos());
+        used.running += 1;
+        used.running_price += u128::from(call.price);
+        used.since += since;
+        used.priced_since += u128::from(call.price) * since;
+        Some(call)
     }
 
     /// A call is over.
@@ -227,6 +250,20 @@ mod tests {
         assert_eq!(spending.connectors[&vc.id].ended_talk, 60_000_000_000);
         spending.retain(|_| false);
         assert!(spending.connectors.is_empty());
+    }
+
+    #[test]
+    fn a_call_that_goes_on_over_a_restart_counts_from_its_beginning_or_midnight() {
+        let (mut spending, vc) = (Spending::default(), connector(Some(10), None));
+        let call = Running { since: at(43_100), price: 1 };
+        let (begun, midnight) = (at(43_300), 43_200);
+        let call = spending.resume(begun, ORIGIN, &vc, call).unwrap();
+        assert_eq!(spending.check(at(midnight + 599), ORIGIN, &vc), Ok(()));
+        assert!(spending.check(at(midnight + 600), ORIGIN, &vc).is_err());
+        spending.ended(at(midnight + 600), ORIGIN, &vc.id, call);
+        let used = spending.connectors[&vc.id];
+        assert_eq!((used.running, used.since, used.priced_since), (0, 0, 0));
+        assert_eq!(used.ended_talk, 600_000_000_000);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The description for one leg, made from the description that the other leg sent.
 
+mod restored;
+
 use crate::audio::{AudioStream, payload_types};
 use crate::description::SessionDescription;
 use crate::direction::Direction;
@@ -60,25 +62,6 @@ impl OriginState {
             last_rtp: None,
             lines: LineStates::default(),
         }
-    }
-
-    /// For a leg that was told `last` before this process began. `None` when it is not one of ours.
-    pub fn restored(
-        last: &[u8],
-        encryption: Encryption,
-        fingerprint: Option<Fingerprint>,
-    ) -> Option<Self> {
-        let told =
-            SessionDescription::parse(last, &crate::Limits::default()).ok()?.for_leg(encryption);
-        let written = &told.inner.origin;
-        let origin =
-            Origin { session_id: written.sess_id.parse().ok()?, version: written.sess_version };
-        let crypto = LegCrypto::new(encryption, fingerprint);
-        let (last, last_audio) = (Some(last.into()), None);
-        let lines = Default::default();
-        let mut state = OriginState { origin, crypto, last, last_audio, last_rtp: None, lines };
-        state.note_audio(told.audio());
-        Some(state)
     }
 
     /// Legs may agree keys by DTLS from now on, with the certificate of this fingerprint.

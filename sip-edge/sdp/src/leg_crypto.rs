@@ -48,6 +48,23 @@ impl LegCrypto {
         LegCrypto { encryption, keys: Vec::new(), peer: None, dtls: LegDtls::new(fingerprint) }
     }
 
+    /// With the keys, credentials and certificate that the leg was told in `told` before this process
+    /// began.
+    pub(crate) fn restored(
+        encryption: Encryption,
+        fingerprint: Option<Fingerprint>,
+        told: Option<&AudioStream>,
+    ) -> Self {
+        let certificate = told.and_then(|told| told.dtls).map(|dtls| dtls.fingerprint);
+        let mut crypto = LegCrypto::new(encryption, certificate.or(fingerprint));
+        if let Some(told) = told {
+            let ours = told.crypto.iter().filter_map(|line| line.usable().ok());
+            crypto.keys = ours.cloned().collect();
+            crypto.dtls.restore(told.ice.clone());
+        }
+        crypto
+    }
+
     /// Of our certificate for handshakes.
     pub(crate) const fn fingerprint(&self) -> Option<Fingerprint> {
         self.dtls.ours

@@ -24,6 +24,11 @@ impl LegDtls {
         LegDtls { ours, agreed: None, credentials: None, beside: None }
     }
 
+    /// The credentials are those that the leg was told before this process began.
+    pub(crate) fn restore(&mut self, credentials: Option<IceAttributes>) {
+        self.credentials = credentials;
+    }
+
     /// The next description is for another path: a new handshake, and other credentials.
     pub(crate) fn renew(&mut self) {
         *self = LegDtls::new(self.ours);

@@ -154,6 +154,19 @@ pub(crate) struct LineState {
 pub(crate) struct LineStates(Vec<LineState>);
 
 impl LineStates {
+    /// Those that a leg was told of in `told` before this process began.
+    pub(crate) fn restored(
+        told: &SessionDescription,
+        (encryption, fingerprint): (Encryption, Option<Fingerprint>),
+    ) -> Self {
+        let state = |LineStream { stream, .. }: LineStream| LineState {
+            index: stream.index,
+            crypto: LegCrypto::restored(encryption, fingerprint, Some(&stream)),
+            sent: Some(stream),
+        };
+        LineStates(told.lines().into_iter().map(state).collect())
+    }
+
     pub(crate) fn get(&self, index: usize) -> Option<&LineState> {
         self.0.iter().find(|state| state.index == index)
     }

@@ -56,9 +56,13 @@ fn origin() -> Origin {
     Origin { calendar: UnixTime::from_millis(1_893_456_000_000), ..Origin::now() }
 }
 
+fn key(octet: u8) -> SealKey {
+    SealKey::new([octet; 32])
+}
+
 /// Does `work` with a keeper of a directory, and waits for it to be written.
 fn keep(data_dir: &Path, left: Vec<Left>, work: impl FnOnce(&Keeper)) {
-    let kept = KeptCalls::start(data_dir, origin(), left).unwrap();
+    let kept = KeptCalls::start(data_dir, origin(), left, &key(0)).unwrap();
     work(&kept.keeper().unwrap());
 }
 
@@ -155,4 +159,43 @@ fn the_file_stays_about_as_large_as_what_counts_in_it() {
     assert!(size < SLACK + 512 * 1024, "{size} octets");
     assert_eq!(read(&data_dir)[0].call.legs[0].cseq, u32::try_from(rounds - 1).unwrap());
     fs::remove_dir_all(data_dir).unwrap();
+}
+
+#[test]
+fn descriptions_with_keys_are_sealed_and_opened_under_the_right_key_for_their_call_alone() {
+    const INLINE: &str = "inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd";
+    let data_dir = directory("kept-sealed");
+    let (mut secret, plain) = (call(1), call(2));
+    secret.legs[1].media.sent = format!("v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 {INLINE}\r\n");
+    let path = data_dir.join(NAME);
+    keep(&data_dir, Vec::new(), |keeper| {
+        for _ in 0..2 {
+            keeper.keep(Kept::Is(Box::new(secret.clone())));
+            keeper.keep(Kept::Is(Box::new(plain.clone())));
+        }
+    });
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("crypto") && !text.contains("inline"), "{text}");
+    assert_eq!(text.lines().count(), 2, "said twice, written once");
+    let mut left = read(&data_dir);
+    assert_eq!(left.iter().filter(|left| left.is_sealed()).count(), 1);
+    assert_eq!(open(&mut left, &[]), 1);
+    assert_eq!(open(&mut left, &[key(7)]), 1, "another key");
+    let mut moved = left.clone();
+    for left in &mut moved {
+        left.call.transaction_id = TransactionId::from_random(9 << 100);
+    }
+    assert_eq!(open(&mut moved, &[key(0)]), 1, "of another call");
+    // One that no key opens stays as it is, until the edge says that it has ended.
+    keep(&data_dir, left.clone(), |_| {});
+    assert_eq!(open(&mut read(&data_dir), &[key(1), key(0)]), 0);
+    assert_eq!(open(&mut left, &[key(7), key(0)]), 0);
+    let calls: Vec<_> = left.iter().map(|left| &left.call).collect();
+    assert!(calls.contains(&&secret) && calls.contains(&&plain));
+    // What is opened is sealed under the next key.
+    drop(KeptCalls::start(&data_dir, origin(), left, &key(5)).unwrap());
+    let mut again = read(&data_dir);
+    assert_eq!(open(&mut again, &[key(0)]), 1);
+    assert_eq!(open(&mut again, &[key(5)]), 0);
+    fs::remove_dir_all(&data_dir).unwrap();
 }

@@ -3,8 +3,8 @@
 use crate::{MAX_INPUT, bounded};
 use model::{Instant, MediaCommand, MediaEvent, MediaId, TransactionId};
 use relay_control::{
-    Claim, EdgeBody, EdgeHello, Edges, EdgesConfig, Frame, Frames, Greeting, Relays, RelaysConfig,
-    decode, decode_opening, encode, encode_opening,
+    Claim, EdgeBody, EdgeHello, Edges, EdgesConfig, Frame, Frames, Greeting, PeerName, Purpose,
+    Relays, RelaysConfig, SealKey, decode, decode_opening, encode, encode_opening,
 };
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ pub fn relay_control(data: &[u8]) {
     frames.push(bounded(data));
     let (mut relay, mut edge) = (relay(), edge());
     let mut now = Instant::from_millis(1_000);
-    let (_, place) = relay.greet(now, 1, hello("edge"));
+    let (_, place) = relay.greet(now, 1, owner(), hello("edge"));
     let mut connection = 1;
     let (mut said, mut asked) = (0, 0);
     while let Ok(Some(frame)) = frames.next_frame() {
         now += Duration::from_millis(700);
         if let Ok(opening) = decode_opening::<EdgeHello>(frame) {
             connection += 1;
-            let (greeting, _) = relay.greet(now, connection, opening);
+            let (greeting, _) = relay.greet(now, connection, owner(), opening);
             let mut out = Vec::new();
             assert!(encode_opening(&greeting, &mut out), "a greeting is short");
         }
@@ -84,6 +84,7 @@ fn edge() -> Relays {
     let config = RelaysConfig {
         node: "edge".to_owned(),
         incarnation: 3,
+        seal: SealKey::new([5; 32]),
         addresses: vec![([192, 0, 2, 1], 5090).into()],
         allocation_timeout: Duration::from_secs(2),
     };
@@ -91,7 +92,18 @@ fn edge() -> Relays {
 }
 
 fn hello(node: &str) -> EdgeHello {
-    EdgeHello { node: node.to_owned(), incarnation: 3, received: 0, relay: 0, probe: false }
+    EdgeHello {
+        node: node.to_owned(),
+        incarnation: 3,
+        received: 0,
+        relay: 0,
+        purpose: Purpose::Serve,
+        seal: SealKey::new([5; 32]),
+    }
+}
+
+fn owner() -> PeerName {
+    PeerName::of(b"a certificate", false)
 }
 
 /// A short conversation of each side.
@@ -118,10 +130,10 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         encode(&frame, &mut up);
     }
     let mut down = Vec::new();
-    let (greeting, place) = relay().greet(Instant::ZERO, 1, hello("edge"));
+    let (greeting, place) = relay().greet(Instant::ZERO, 1, owner(), hello("edge"));
     encode_opening(&greeting, &mut down);
     let mut relay = relay();
-    relay.greet(Instant::ZERO, 1, hello("edge"));
+    relay.greet(Instant::ZERO, 1, owner(), hello("edge"));
     while place.is_some_and(|place| relay.poll_transmit(Instant::ZERO, place, &mut down)) {}
     vec![("edge", up), ("relay", down)]
 }

@@ -85,6 +85,14 @@ class RtpEndpoint:
         self.stop()
 
 
+def lost(endpoint):
+    """How many packets did not come, by their sequence numbers."""
+    numbers = [struct.unpack("!H", packet[2:4])[0] for packet in list(endpoint.received)]
+    first = numbers[0]
+    seen = {(number - first) & 0xFFFF for number in numbers}
+    return max(seen) + 1 - len(seen)
+
+
 def port_pair(ip):
     for _ in range(100):
         rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -202,8 +202,14 @@ impl World {
         self.pump();
     }
 
-    /// The edge is started anew with what was kept of its calls; the relay goes on.
+    /// The edge is started anew with what was kept of its calls; the relay goes on. Connections have
+    /// ended with the edge before.
     pub fn restart(&mut self, config: EdgeConfig, resources: Resources) {
+        for (peer, id) in std::mem::take(&mut self.connections) {
+            self.streams.close(id, peer);
+        }
+        self.secure.clear();
+        self.identities.clear();
         let calls = std::mem::take(&mut self.kept).into_values().collect();
         let config = EdgeConfig { calls, begun: self.now, ..config };
         let random = Box::new(Rng::new(43));

@@ -113,30 +113,6 @@ pub fn connect(config: ClientConfig) -> io::Result<Connected> {
     Ok(Connected { shared, thread: Some(thread) })
 }
 
-/// Asks whether a relay is there and takes us, and disturbs nothing.
-///
-/// # Errors
-/// In words, why not.
-pub fn probe(
-    address: SocketAddr,
-    node: &str,
-    tls: Arc<rustls::ClientConfig>,
-    name: Option<String>,
-) -> Result<(RelayHello, Duration), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let name = name.map(ServerName::try_from).transpose().map_err(|error| error.to_string())?;
-    let hello =
-        EdgeHello { node: node.to_owned(), incarnation: 0, received: 0, relay: 0, probe: true };
-    runtime.block_on(async {
-        let mut began = interval(Duration::from_secs(3_600));
-        let before = began.tick().await;
-        let opened = open(address, &TlsConnector::from(tls), name, &hello).await;
-        let (_, _, hello) = opened.map_err(|ended| explain(&ended))?;
-        Ok((hello, before.elapsed()))
-    })
-}
-
 impl Connected {
     /// Hands a command to its stream's relay. Never waits.
     ///
@@ -279,7 +255,7 @@ async fn serve(
 }
 
 /// Connects, up to the relay's first word.
-async fn open(
+pub(super) async fn open(
     address: SocketAddr,
     tls: &TlsConnector,
     name: Option<ServerName<'static>>,
@@ -305,7 +281,7 @@ async fn open(
 }
 
 /// In words, with what to do where that is not plain.
-fn explain(ended: &Ended) -> String {
+pub(super) fn explain(ended: &Ended) -> String {
     let Ended::Io(error) = ended else { return ended.to_string() };
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match (inner, error.kind()) {

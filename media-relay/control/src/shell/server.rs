@@ -5,6 +5,7 @@ use super::connection::{Ended, Party, read_opening, run};
 use crate::edges::{EdgeStatus, Edges, EdgesConfig};
 use crate::frame::Frames;
 use crate::message::{EdgeHello, Greeting, Malformed, decode_opening, encode_opening};
+use crate::tls::PeerName;
 use model::{Instant, MediaCommand, MediaEvent};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -36,6 +37,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// From [`Credentials::server`](crate::Credentials::server).
     pub tls: Arc<rustls::ServerConfig>,
+    /// An authority vouches for edges; otherwise they are known by their certificates.
+    pub by_authority: bool,
     /// What edges are told.
     pub edges: EdgesConfig,
     /// When an edge counts as gone.
@@ -62,6 +65,7 @@ struct Shared {
     clock: Arc<dyn Fn() -> Instant + Send + Sync>,
     commands: Box<dyn Fn(MediaCommand) -> Result<(), MediaCommand> + Send + Sync>,
     heartbeat: Heartbeat,
+    by_authority: bool,
     lost: AtomicU64,
 }
 
@@ -79,6 +83,7 @@ pub fn serve(config: ServerConfig) -> io::Result<Served> {
         clock: config.clock,
         commands: config.commands,
         heartbeat: config.heartbeat,
+        by_authority: config.by_authority,
         lost: AtomicU64::new(0),
     });
     let (events, waiting) = mpsc::channel(EVENTS_MAX);
@@ -267,7 +272,10 @@ async fn greet(
         }
     };
     let node = hello.node.clone();
-    let (greeting, place) = shared.edges().greet(shared.now(), connection, hello);
+    // The handshake ended with one.
+    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let owner = PeerName::of(shown.ok_or(Ended::Closed)?, shared.by_authority);
+    let (greeting, place) = shared.edges().greet(shared.now(), connection, owner, hello);
     encode_opening(&greeting, &mut out);
     stream.write_all(&out).await?;
     stream.flush().await?;

@@ -1,9 +1,9 @@
 //! What both ends make of lost connections and of each other's restarts.
 
-use super::{Pair, SECOND, allocate, call, edge, edge_config, local, relay, report};
+use super::{Pair, SECOND, allocate, call, edge, edge_config, local, owner, relay, report};
 use crate::Relays;
 use crate::frame::Frames;
-use crate::message::{Greeting, RelayBody};
+use crate::message::{Greeting, Purpose, RelayBody};
 use model::{
     AllocationFailure, Instant, MediaCommand, MediaEvent, MediaId, MediaLine, MediaType, ReportKind,
 };
@@ -181,11 +181,11 @@ fn two_edges_may_not_have_one_name_and_a_probe_disturbs_nobody() {
     pair.open(1);
     let second = edge(2, Vec::new(), pair.now);
     let hello = second.hello(0).unwrap();
-    let (greeting, place) = pair.relay.greet(pair.now, 99, hello.clone());
+    let (greeting, place) = pair.relay.greet(pair.now, 99, owner(), hello.clone());
     assert!(matches!(greeting, Greeting::Refused(text) if text.contains("[node] name")));
     assert_eq!(place, None);
-    let probe = crate::EdgeHello { probe: true, ..hello };
-    let (greeting, place) = pair.relay.greet(pair.now, 100, probe);
+    let probe = crate::EdgeHello { purpose: Purpose::Look, ..hello };
+    let (greeting, place) = pair.relay.greet(pair.now, 100, owner(), probe);
     assert!(matches!(greeting, Greeting::Welcome(_)) && place.is_none());
     pair.command(MediaCommand::Release { id: MediaId(1) });
     assert_eq!(pair.released().len(), 1);
@@ -303,7 +303,7 @@ fn all_lines_of_a_call_are_on_one_relay() {
     for link in 0..2 {
         let hello = edge.hello(link).expect("a link");
         let mut known = relay(7);
-        let (greeting, place) = known.greet(now, 1, hello);
+        let (greeting, place) = known.greet(now, 1, owner(), hello);
         let Greeting::Welcome(welcome) = greeting else { panic!("{greeting:?}") };
         edge.connected(link, &welcome);
         relays.push(known);

@@ -3,16 +3,24 @@
 use super::allocate;
 use crate::frame::{FRAME_MAX, FrameError, Frames};
 use crate::message::{
-    EdgeBody, EdgeHello, Frame, Malformed, RelayBody, VERSION, decode, decode_opening, encode,
-    encode_opening,
+    EdgeBody, EdgeHello, Frame, Malformed, Purpose, RelayBody, VERSION, decode, decode_opening,
+    encode, encode_opening,
 };
+use crate::seal::SealKey;
 use crate::tls::{fingerprint_text, parse_fingerprint};
 use model::{LegSecurity, MediaCommand, MediaId, MediaPlan, SdesKeys, SrtpKey, SrtpSuite};
 use proptest::prelude::*;
 use std::sync::Arc;
 
 fn hello() -> EdgeHello {
-    EdgeHello { node: "edge-1".to_owned(), incarnation: 3, received: 4, relay: 5, probe: false }
+    EdgeHello {
+        node: "edge-1".to_owned(),
+        incarnation: 3,
+        received: 4,
+        relay: 5,
+        purpose: Purpose::Serve,
+        seal: SealKey::new([6; 32]),
+    }
 }
 
 fn content(out: &[u8]) -> Vec<u8> {

@@ -275,6 +275,12 @@ impl Call {
         if repeated || self.owes_ack(side, response) {
             return;
         }
+        let leg = &self.legs[side.index()];
+        if self.setup.state() == SetupState::Established && leg.is_of_dialog(response) {
+            // To an INVITE from before a restart of the process: the session stays as it was.
+            leg.acknowledge_only(context, number(response));
+            return;
+        }
         self.hang_up_other_answer(context, now, response, flow);
     }
 

@@ -4,14 +4,16 @@ use super::setup::SetupState;
 use super::{Call, LegAuthentication};
 use crate::context::{CallKey, Context};
 use crate::deadline::{Deadline, Deadlines};
-use crate::kept::{SavedCall, SavedLeg, SavedMedia};
+use crate::identity::ExpectedPeer;
+use crate::kept::{SavedCall, SavedIdentity, SavedLeg, SavedMedia};
 use crate::leg::Leg;
 use crate::machine::Machine;
 use crate::media::CallMedia;
 use crate::policing::TokenBucket;
 use crate::session_timer::SessionTimer;
-use directory::VoiceConnector;
-use model::{Flow, Instant, LegSide, TransportProtocol, UnixTime};
+use crate::spending::Running;
+use directory::{Host, KeyPairFiles, TlsPolicy, VoiceConnector};
+use model::{Flow, Instant, LegSide, UnixTime};
 use std::sync::Arc;
 
 impl Call {
@@ -27,12 +29,20 @@ impl Call {
     }
 
     /// What is to be kept of a steady call; `None` of one that cannot be taken up again.
-    pub(crate) fn saved(&self, origin: UnixTime) -> Option<SavedCall> {
-        let (local, [media_a, media_b]) = self.media.saved()?;
-        let [a, b] = &self.legs;
-        let timers = |side| {
-            [Deadline::Refresh(side), Deadline::SessionExpiry(side)]
-                .map(|deadline| self.deadlines.at(deadline).map(|at| unix_of(origin, at)))
+    pub(crate) fn saved(&self, context: &Context) -> Option<SavedCall> {
+        let origin = context.config.origin;
+        let media = self.media.saved()?;
+        let [media_a, media_b] = media.legs;
+        let [a, b] = [LegSide::A, LegSide::B].map(|side| (side, &self.legs[side.index()]));
+        let leg = |(side, leg): (LegSide, &Leg), media| {
+            let timers = [Deadline::Refresh(side), Deadline::SessionExpiry(side)]
+                .map(|deadline| self.deadlines.at(deadline).map(|at| unix_of(origin, at)));
+            let held = &self.held[side.index()];
+            Some(SavedLeg {
+                target: held.target.as_ref().map(|target| target.key.clone()),
+                talk: held.talk.map(|talk| (unix_of(origin, talk.since), talk.price)),
+                ..leg.saved(context, media, timers)?
+            })
         };
         let parties = &self.parties;
         Some(SavedCall {
@@ -47,9 +57,10 @@ impl Call {
             source: parties.source,
             sip_auth_user: parties.sip_auth_user.clone(),
             sides: self.sides,
-            media: self.media.id()?,
-            local,
-            legs: [a.saved(media_a, timers(LegSide::A))?, b.saved(media_b, timers(LegSide::B))?],
+            media: media.id,
+            local: media.local,
+            legs: [leg(a, media_a)?, leg(b, media_b)?],
+            lines: media.lines,
             lifetime: self.deadlines.at(Deadline::Lifetime).map(|at| unix_of(origin, at)),
             duration_cap: self.deadlines.at(Deadline::DurationCap).map(|at| unix_of(origin, at)),
         })
@@ -57,18 +68,13 @@ impl Call {
 
     /// A call from before this process; `None` when it cannot be taken up.
     pub(crate) fn restored(
-        context: &Context,
+        context: &mut Context,
         saved: &SavedCall,
         connector: &Arc<VoiceConnector>,
     ) -> Option<Self> {
         let origin = context.config.origin;
         let [a, b] = &saved.legs;
-        let media = CallMedia::restored(
-            saved.media,
-            saved.local,
-            [&a.media, &b.media],
-            context.config.dtls_fingerprint,
-        )?;
+        let media = CallMedia::restored(saved, context.config.dtls_fingerprint)?;
         let logging = &connector.logging;
         let mut deadlines = Deadlines::default();
         for (deadline, at) in [
@@ -122,17 +128,43 @@ impl Call {
             connector.sends_comfort_noise,
         );
         let _ = call.media.apply(sources, timeouts);
+        let _ = call.media.apply_lines(sources);
         call.assume_playing(context);
         Some(call)
+    }
+
+    /// Counts a call from before this process wherever one of this process is counted.
+    pub(crate) fn count_in(&mut self, context: &mut Context, saved: &SavedCall) {
+        let (begun, origin) = (context.config.begun, context.config.origin);
+        context.policing.count_in(begun, &self.voice_connector);
+        context.statistics.active_calls += 1;
+        for (held, leg) in self.held.iter_mut().zip(&saved.legs) {
+            let key = leg.target.as_deref();
+            let target = context.directory.targets().find(|target| Some(&*target.key) == key);
+            held.target = target.cloned();
+            if let Some(target) = &held.target {
+                context.health.occupy_anyway(begun, target);
+            }
+            held.talk = leg.talk.and_then(|(since, price)| {
+                let running = Running { since: instant_of(origin, since), price };
+                context.spending.resume(begun, origin, &self.voice_connector, running)
+            });
+        }
     }
 }
 
 impl Leg {
-    fn saved(&self, media: SavedMedia, timers: [Option<UnixTime>; 2]) -> Option<SavedLeg> {
+    fn saved(
+        &self,
+        context: &Context,
+        media: SavedMedia,
+        timers: [Option<UnixTime>; 2],
+    ) -> Option<SavedLeg> {
         let [refresh, expiry] = timers;
-        if self.gone || self.secure || self.flow.protocol == TransportProtocol::Tls {
+        if self.gone {
             return None;
         }
+        let identity = self.flow.identity.and_then(|of| context.identities.expected(of));
         Some(SavedLeg {
             dialog: self.dialog.clone()?,
             call_id: self.call_id.clone(),
@@ -143,6 +175,10 @@ impl Leg {
             protocol: self.flow.protocol,
             local: self.flow.local,
             remote: self.flow.remote,
+            identity: identity.map(SavedIdentity::of),
+            secure: self.secure,
+            target: None,
+            talk: None,
             session: self.session.agreed(),
             min_se_seconds: self.session.min_se_seconds,
             refresh,
@@ -156,13 +192,17 @@ impl Leg {
         })
     }
 
-    fn restored(context: &Context, saved: &SavedLeg) -> Option<Self> {
-        let flow = Flow::new(saved.protocol, saved.local, saved.remote);
+    fn restored(context: &mut Context, saved: &SavedLeg) -> Option<Self> {
+        let mut flow = Flow::new(saved.protocol, saved.local, saved.remote);
         let is_ours = |l: &crate::Listener| l.protocol == flow.protocol && l.local == flow.local;
         // The address that the peer knows is ours no more.
-        if !context.config.listeners.iter().any(is_ours) || saved.protocol == TransportProtocol::Tls
-        {
+        if !context.config.listeners.iter().any(is_ours) {
             return None;
+        }
+        if let Some(ExpectedPeer { name, policy }) =
+            saved.identity.as_ref().and_then(|of| of.peer())
+        {
+            flow.identity = context.identity_of(&name, &policy);
         }
         let ids = [saved.call_id.clone(), saved.local_tag.clone()];
         let carrier = saved.credentials.as_ref();
@@ -174,6 +214,7 @@ impl Leg {
             dialog: Some(saved.dialog.clone()),
             // Requests of the last moments may not have been written down.
             cseq: saved.cseq.wrapping_add(CSEQ_GAP) & 0x7fff_ffff,
+            secure: saved.secure,
             disconnected: saved.protocol.is_reliable(),
             session: SessionTimer::restored(saved.session, saved.min_se_seconds),
             takes_update: saved.takes_update,
@@ -184,6 +225,30 @@ impl Leg {
                 .and_then(|carrier| LegAuthentication::of(&carrier, saved.remote.ip())),
             ..Leg::new(flow, context.listener_of(&flow), ids)
         })
+    }
+}
+
+impl SavedIdentity {
+    fn of(expected: &ExpectedPeer) -> Self {
+        let ExpectedPeer { name, policy } = expected;
+        let shown = policy.certificate.as_ref();
+        SavedIdentity {
+            name: name.to_string(),
+            verify: policy.verify,
+            ca: policy.ca.as_ref().map(|path| path.to_path_buf()),
+            certificate: shown.map(|of| [&of.certificate, &of.key].map(|path| path.to_path_buf())),
+        }
+    }
+
+    /// `None` when the name is none.
+    fn peer(&self) -> Option<ExpectedPeer> {
+        let shown = self.certificate.as_ref().map(|[certificate, key]| KeyPairFiles {
+            certificate: certificate.as_path().into(),
+            key: key.as_path().into(),
+        });
+        let ca = self.ca.as_ref().map(|path| path.as_path().into());
+        let policy = TlsPolicy { verify: self.verify, ca, certificate: shown };
+        Some(ExpectedPeer { name: Host::parse(&self.name).ok()?, policy: Arc::new(policy) })
     }
 }
 

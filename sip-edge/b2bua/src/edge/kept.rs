@@ -3,8 +3,9 @@
 use super::{Edge, Output};
 use crate::call::Call;
 use crate::context::Context;
-use crate::kept::Kept;
-use model::{CallEnd, CallEventKind, EndedBy, LegSide, MediaCommand, MediaId, TransactionId};
+use crate::kept::{Kept, SavedCall};
+use model::{CallEnd, CallEventKind, EndedBy, LegSide, MediaCommand};
+use std::collections::HashMap;
 
 impl Context {
     /// Tells what is to be kept of a call after something has happened to it.
@@ -12,7 +13,7 @@ impl Context {
         if !self.config.keep_calls {
             return;
         }
-        let saved = call.is_steady().then(|| call.saved(self.config.origin));
+        let saved = call.is_steady().then(|| call.saved(self));
         if let Some(Some(saved)) = saved {
             call.kept = true;
             self.outputs.push_back(Output::Kept(Kept::Is(Box::new(saved))));
@@ -32,34 +33,40 @@ impl Edge {
         for saved in calls.iter() {
             let connector = self.context.directory.voice_connector(&saved.voice_connector);
             let connector = connector.cloned();
-            let call =
-                connector.and_then(|connector| Call::restored(&self.context, saved, &connector));
+            let call = connector
+                .and_then(|connector| Call::restored(&mut self.context, saved, &connector));
             match call {
                 Some(call) => restored.push((call.key, Box::new(call))),
-                None => self.give_up(saved.transaction_id, saved.media),
+                None => self.give_up(saved),
             }
         }
         let (keys, refused) = self.calls.restore(restored);
         for call in refused {
-            self.give_up(call.id, call.key.media_id(call.media_serial));
+            if let Some(saved) = calls.iter().find(|saved| saved.transaction_id == call.id) {
+                self.give_up(saved);
+            }
         }
+        let saved: HashMap<_, _> =
+            calls.iter().map(|saved| (saved.transaction_id, saved)).collect();
         for key in keys {
-            let Some(call) = self.calls.take(key) else { continue };
+            let Some(mut call) = self.calls.take(key) else { continue };
             for side in LegSide::BOTH {
                 call.register_leg(&mut self.context, side);
             }
             self.context.own_media.extend(call.media_addresses());
-            self.context.policing.count_in(begun, call.voice_connector());
-            self.context.statistics.active_calls += 1;
+            if let Some(saved) = saved.get(&call.id) {
+                call.count_in(&mut self.context, saved);
+            }
             self.put_back(begun, key, call);
         }
     }
 
     /// A call that cannot be taken up: its peers are told nothing, and its stream ends.
-    fn give_up(&mut self, id: TransactionId, media: MediaId) {
-        let begun = self.context.config.begun;
+    fn give_up(&mut self, saved: &SavedCall) {
+        let (begun, id) = (self.context.config.begun, saved.transaction_id);
         self.context.outputs.push_back(Output::Kept(Kept::Ended(id)));
-        self.context.outputs.push_back(Output::Media(MediaCommand::Release { id: media }));
+        let release = |id| Output::Media(MediaCommand::Release { id });
+        self.context.outputs.extend(saved.streams().map(release));
         let cause = "the edge was started anew and could not take it up";
         let end = CallEnd { status: 200, cause, ended_by: EndedBy::Edge, refusal: None };
         self.context.event(id, begun, CallEventKind::Ended(end));

@@ -3,6 +3,7 @@
 
 use super::body::seen_under;
 use super::{CallMedia, LegMedia};
+use crate::kept::SavedLine;
 use model::{
     LegPlan, LegSecurity, LegSide, LocalMedia, MAX_CALL_LINES, MediaCommand, MediaId, MediaLine,
     MediaPlan, MediaType, RelayedLines, RtcpStyle, StreamKind,
@@ -24,6 +25,19 @@ pub(super) struct CallLine {
     local: Option<[LocalMedia; 2]>,
     /// Asked for together with what is still asked for.
     fresh: bool,
+}
+
+impl CallLine {
+    /// As it is written down; `None` while it has no ports.
+    pub(super) fn saved(&self) -> Option<SavedLine> {
+        Some(SavedLine { id: self.id, media: self.media, at: self.at, local: self.local? })
+    }
+
+    /// One that has ports since before this process.
+    pub(super) fn restored(saved: &SavedLine) -> Self {
+        let SavedLine { id, media, at, local } = *saved;
+        CallLine { id, media, at, local: Some(local), fresh: false }
+    }
 }
 
 /// What one leg has of them.

@@ -1,19 +1,18 @@
 //! What is kept of a call's media over a restart of the process, and made of it then.
 
-use super::lines::LegLines;
+use super::lines::{CallLine, LegLines};
 use super::{CallMedia, LegMedia};
-use crate::kept::{self, SavedMedia};
-use model::{Fingerprint, IpFamily, LegPlan, LegSecurity, LocalMedia, MediaId};
+use crate::kept::{self, SavedCall, SavedLine, SavedMedia};
+use model::{Fingerprint, IpFamily, LocalMedia, MediaId};
 use sdp::{Encryption, Limits, OriginState, SessionDescription};
 use std::sync::Arc;
 
 impl LegMedia {
     fn saved(&self) -> Option<SavedMedia> {
-        let is_plain = |plan: &LegPlan| plan.security == LegSecurity::Plain && plan.ice.is_none();
-        self.plan.as_ref().filter(|plan| is_plain(plan))?;
+        self.plan.as_ref()?;
         let text = |body: &[u8]| String::from_utf8(body.to_vec()).ok();
         Some(SavedMedia {
-            encryption: kept::policy_code(self.origin.encryption())?,
+            encryption: kept::policy_code(self.origin.encryption()),
             sent: text(self.origin.last()?)?,
             received: text(self.received_body.as_ref()?)?,
             hold_music: self.hold_music.clone(),
@@ -44,31 +43,39 @@ impl LegMedia {
     }
 }
 
+/// The media of a call as it is written down.
+pub(crate) struct Parts {
+    pub(crate) id: MediaId,
+    pub(crate) local: [LocalMedia; 2],
+    pub(crate) legs: [SavedMedia; 2],
+    pub(crate) lines: Vec<SavedLine>,
+}
+
 impl CallMedia {
-    /// What a plain call needs to go on after a restart: our address, and for each leg its policy and
-    /// the last description either way. `None` while it has no ports, and of a call with keys, which
-    /// are not to lie on a disk, and of one with further lines.
-    pub(crate) fn saved(&self) -> Option<([LocalMedia; 2], [SavedMedia; 2])> {
+    /// What a call needs to go on after a restart: its streams with our addresses, and for each leg its
+    /// policy and the last description either way. `None` while it has no ports.
+    pub(crate) fn saved(&self) -> Option<Parts> {
         let [a, b] = &self.legs;
-        if !self.lines.is_empty() {
-            return None;
-        }
-        Some((self.local?, [a.saved()?, b.saved()?]))
+        Some(Parts {
+            id: self.id?,
+            local: self.local?,
+            legs: [a.saved()?, b.saved()?],
+            lines: self.lines.iter().filter_map(CallLine::saved).collect(),
+        })
     }
 
     /// The media of a call that began before this process; `None` when it was not saved by us.
-    pub(crate) fn restored(
-        id: MediaId,
-        local: [LocalMedia; 2],
-        legs: [&SavedMedia; 2],
-        fingerprint: Option<Fingerprint>,
-    ) -> Option<Self> {
-        let families = local.map(|media| IpFamily::of(&media.rtp));
-        let [a, b] = legs;
-        let legs = [LegMedia::restored(a, fingerprint)?, LegMedia::restored(b, fingerprint)?];
-        let (id, local) = (Some(id), Some(local));
-        let (transcodes, lines) = (Arc::default(), Vec::new());
-        let (repacketises, sends_noise) = (false, false);
+    pub(crate) fn restored(saved: &SavedCall, fingerprint: Option<Fingerprint>) -> Option<Self> {
+        let families = saved.local.map(|media| IpFamily::of(&media.rtp));
+        let [a, b] = &saved.legs;
+        let legs = [
+            LegMedia::restored(&a.media, fingerprint)?,
+            LegMedia::restored(&b.media, fingerprint)?,
+        ];
+        let (id, local) = (Some(saved.media), Some(saved.local));
+        let (transcodes, repacketises, sends_noise) = (Arc::default(), false, false);
+        let lines = saved.lines.iter().take(model::MAX_CALL_LINES - 1).map(CallLine::restored);
+        let lines = lines.collect();
         Some(CallMedia { id, families, local, legs, transcodes, repacketises, sends_noise, lines })
     }
 }

@@ -27,6 +27,7 @@ mod hostile;
 mod hunting;
 mod information;
 mod kept_calls;
+mod kept_encrypted_calls;
 mod kept_registrations;
 mod keys;
 mod lines;
