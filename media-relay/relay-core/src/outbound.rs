@@ -5,6 +5,7 @@
 //! (RFC 3550 section 5.1), whatever the other leg begins, and RTCP ends here (RFC 7667 section 3.1).
 
 use model::Instant;
+use rtp_proto::MAX_DROPOUT;
 
 /// Insertions that a late packet can be told to be before: those of a pressed key come every 20 ms.
 const STEPS: usize = 16;
@@ -187,12 +188,12 @@ impl Passing {
         self.steps[STEPS - 1] = step;
     }
 
-    /// Neither another source nor one that started over.
+    /// Neither another source nor one that started over, forwards (RFC 3550 appendix A.1) or
+    /// backwards.
     #[inline]
     fn goes_on_with(&self, numbers: &Numbers) -> bool {
-        self.ssrc == numbers.ssrc
-            && (is_after(numbers.sequence, self.highest)
-                || self.highest.wrapping_sub(numbers.sequence) < MISORDER)
+        let ahead = numbers.sequence.wrapping_sub(self.highest);
+        self.ssrc == numbers.ssrc && (ahead < MAX_DROPOUT || ahead.wrapping_neg() < MISORDER)
     }
 
     /// What is added to a sequence number: the newest step's that it is behind, the oldest one's when

@@ -140,6 +140,29 @@ fn inserted_in_the_place_of_what_is_left_out_keeps_the_count() {
     assert_eq!(outbound.pass(numbers(602), 8_000, at(20_020)).sequence, 602);
 }
 
+/// RFC 3550 appendix A.1: so far ahead is no gap but a source that started over.
+#[test]
+fn a_jump_of_the_sequence_leaves_no_gap_and_a_gap_stays_one() {
+    for (ahead, told) in [(2_999, 100 + 2_999), (3_000, 101), (20_000, 101), (40_000, 101)] {
+        let mut outbound = outbound();
+        let first = outbound.pass(numbers(100_u16.wrapping_add(ahead)), 8_000, at(2_020));
+        assert_eq!((first.ssrc, first.sequence), (TOWARDS, told), "{ahead}");
+        let next = outbound.pass(numbers(101_u16.wrapping_add(ahead)), 8_000, at(2_040));
+        assert_eq!(next.sequence, told + 1);
+        assert_eq!(next.timestamp.wrapping_sub(first.timestamp), 160, "{ahead}");
+    }
+}
+
+/// A clock that is set leaves numbers and source as they are: the leg sees the jump that there was.
+#[test]
+fn a_timestamp_that_is_reset_passes_as_it_is() {
+    let mut outbound = outbound();
+    let reset = Numbers { timestamp: 7, ..numbers(101) };
+    assert_eq!(outbound.pass(reset, 8_000, at(2_020)), Numbers { ssrc: TOWARDS, ..reset });
+    let next = Numbers { timestamp: 167, ..numbers(102) };
+    assert_eq!(outbound.pass(next, 8_000, at(2_040)).timestamp, 167);
+}
+
 proptest! {
     /// Whatever was inserted, a number that the leg saw leads back to the packet that had it.
     #[test]

@@ -1,5 +1,6 @@
 mod extended;
 mod feedback;
+mod sources;
 
 use super::*;
 use crate::{Decision, ForwardedPacket, LearningPolicy};
