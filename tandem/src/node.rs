@@ -14,7 +14,7 @@ use call_metrics::{
 };
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
-use outbox::{FileSink, FileSinkConfig};
+use outbox::{FileSink, FileSinkConfig, Outbox};
 use relay_control::{Claim, Claimed, SealKey};
 use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
@@ -31,12 +31,17 @@ use std::time::Duration;
 /// counted ([`ObservationSender`]).
 const RECORDER_QUEUE: usize = 65_536;
 
+/// How long what waits in the outbox is still delivered when the node stops; the rest stays on disk.
+const OUTBOX_LIMIT: Duration = Duration::from_secs(5);
+
 /// A running node.
 pub(crate) struct Node {
     edge: Arc<SipEdge>,
     media: Arc<MediaPlane>,
     recorder: RecorderHandle,
     sink: FileSink,
+    /// The queues to services; none without a sink that has one.
+    outbox: Outbox,
     config: Config,
     role: Role,
     kept: Kept,
@@ -64,6 +69,7 @@ impl Node {
         let sink = FileSink::start(FileSinkConfig::new(data_dir)).map_err(|error| {
             StartError(format!("[node] data_dir \"{}\": {error}", data_dir.display()))
         })?;
+        let outbox = Outbox::new(config.outbox.to_config(data_dir));
         let start = Start::draw()?;
         let mut left = match role {
             Role::Edge => kept_calls::read(data_dir),
@@ -119,8 +125,18 @@ impl Node {
         )?);
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
-        let node =
-            Node { edge, media, recorder, sink, config, role, kept, kept_calls, _lock: lock };
+        let node = Node {
+            edge,
+            media,
+            recorder,
+            sink,
+            outbox,
+            config,
+            role,
+            kept,
+            kept_calls,
+            _lock: lock,
+        };
         node.publish_readings();
         Ok(node)
     }
@@ -173,6 +189,7 @@ impl Node {
             ("[media]", old.media == media),
             ("[relay_control]", old.relay_control == config.relay_control),
             ("[prometheus]", old.prometheus == config.prometheus),
+            ("[outbox]", old.outbox == config.outbox),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -203,13 +220,14 @@ impl Node {
             media.stop();
         }
         self.recorder.stop();
+        self.outbox.stop(OUTBOX_LIMIT);
         self.sink.flush_and_close();
         drained
     }
 
     fn publish_readings(&self) {
         let (edge, media) = (Arc::downgrade(&self.edge), Arc::downgrade(&self.media));
-        let sink = self.sink.sender();
+        let (sink, outbox) = (self.sink.sender(), self.outbox.view());
         let identities = self.kept.certificate_ends();
         self.view().set_readings(move |out| {
             if let Some(media) = media.upgrade() {
@@ -219,7 +237,9 @@ impl Node {
                 readings::of_edge(&edge.statistics(), out);
                 readings::of_certificates(&edge.certificates(), out);
             }
-            readings::of_identity(&identities.load(), Origin::now().calendar, out);
+            let now = Origin::now().calendar;
+            readings::of_identity(&identities.load(), now, out);
+            readings::of_outbox(&outbox.statistics(), now, out);
             readings::of_sink(&sink.statistics(), out);
         });
     }

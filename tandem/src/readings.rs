@@ -5,7 +5,7 @@ use b2bua::DtmfCounters;
 use call_metrics::{Definition, Reading, definitions};
 use media_relay::{DropReason, RelayStatistics};
 use model::UnixTime;
-use outbox::SinkStatistics;
+use outbox::{OutboxStatistics, SinkStatistics};
 use sip_edge::ShellStatistics;
 use sip_edge::tls::{CertificateStatus, HandshakeFailure};
 use std::time::Duration;
@@ -231,4 +231,63 @@ pub(crate) fn of_sink(sink: &SinkStatistics, out: &mut Vec<Reading>) {
         out.push(reading(&definitions::SINK_RECORDS, outcome, count));
     }
     out.push(reading(&definitions::SINK_QUEUE, "", sink.queued_records));
+}
+
+/// The queues to services; at most as many as sinks can be configured.
+pub(crate) fn of_outbox(queues: &[OutboxStatistics], now: UnixTime, out: &mut Vec<Reading>) {
+    for queue in queues {
+        let error = queue.last_error.as_ref().map(|error| error.at.as_millis() as f64 / 1_000.0);
+        for (definition, value) in [
+            (&definitions::OUTBOX_ENTRIES, Some(queue.depth_entries as f64)),
+            (&definitions::OUTBOX_BYTES, Some(queue.depth_bytes as f64)),
+            (&definitions::OUTBOX_UNWRITTEN, Some(queue.unwritten as f64)),
+            (&definitions::OUTBOX_AGE, Some(queue.age(now).as_secs_f64())),
+            (&definitions::OUTBOX_ACCEPTED, Some(queue.accepted as f64)),
+            (&definitions::OUTBOX_DELIVERED, Some(queue.delivered as f64)),
+            (&definitions::OUTBOX_REFUSED, Some(queue.refused as f64)),
+            (&definitions::OUTBOX_DROPPED, Some(queue.dropped as f64)),
+            (&definitions::OUTBOX_NOT_ACCEPTED, Some(queue.not_accepted as f64)),
+            (&definitions::OUTBOX_DAMAGED, Some(queue.damaged as f64)),
+            (&definitions::OUTBOX_TORN, Some(queue.torn as f64)),
+            (&definitions::OUTBOX_FAILED_WRITES, Some(queue.failed_writes as f64)),
+            (&definitions::OUTBOX_AGAIN, Some(queue.again as f64)),
+            (&definitions::OUTBOX_FAILURES, Some(f64::from(queue.failures_in_a_row))),
+            (&definitions::OUTBOX_LAST_ERROR, error),
+        ] {
+            let label = queue.destination.clone().into();
+            out.extend(value.map(|value| Reading { definition, label, value }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use outbox::DeliveryError;
+
+    #[test]
+    fn a_queue_tells_its_depth_its_age_and_its_last_error() {
+        let quiet = OutboxStatistics { destination: "s3".to_owned(), ..Default::default() };
+        let failing = OutboxStatistics {
+            destination: "logs".to_owned(),
+            depth_entries: 3,
+            oldest: Some(UnixTime::from_millis(10_000)),
+            last_error: Some(DeliveryError {
+                at: UnixTime::from_millis(12_500),
+                reason: "refused".to_owned(),
+            }),
+            ..quiet.clone()
+        };
+        let mut out = Vec::new();
+        of_outbox(&[quiet, failing], UnixTime::from_millis(70_000), &mut out);
+        let value = |definition: &Definition, label: &str| {
+            let found = out.iter().find(|r| r.definition == definition && r.label == label);
+            found.map(|reading| reading.value)
+        };
+        assert_eq!(value(&definitions::OUTBOX_ENTRIES, "logs"), Some(3.0));
+        assert_eq!(value(&definitions::OUTBOX_AGE, "logs"), Some(60.0));
+        assert_eq!(value(&definitions::OUTBOX_LAST_ERROR, "logs"), Some(12.5));
+        assert_eq!(value(&definitions::OUTBOX_AGE, "s3"), Some(0.0));
+        assert_eq!(value(&definitions::OUTBOX_LAST_ERROR, "s3"), None);
+    }
 }

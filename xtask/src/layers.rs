@@ -70,6 +70,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "codecs",
             "ng-control",
             "relay-control",
+            "outbox",
         ],
     ),
     (
@@ -84,6 +85,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "relay-core",
             "rtp-proto",
             "codecs",
+            "outbox",
         ],
     ),
     ("xtask", &[]),

@@ -16,6 +16,7 @@ mod hold_music;
 mod limits;
 mod media;
 mod node;
+mod outbox;
 mod policy;
 mod reader;
 mod redirects;
@@ -37,6 +38,7 @@ pub(crate) use hold_music::AudioFile;
 pub(crate) use limits::{Drain, Limits};
 pub(crate) use media::Media;
 pub(crate) use node::Node;
+pub(crate) use outbox::Outbox;
 pub(crate) use relay_control::RelayControl;
 pub(crate) use sip::Sip;
 #[cfg(test)]
@@ -65,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) relay_control: Option<RelayControl>,
     /// Where the Prometheus page is served; `None` when the section is absent.
     pub(crate) prometheus: Option<SocketAddr>,
+    /// The queues of what is to be delivered to services.
+    pub(crate) outbox: Outbox,
     /// Bounds on messages and tables.
     pub(crate) limits: Limits,
     /// When a carrier or route counts as dead.
@@ -129,6 +133,7 @@ impl Config {
         node::check_api(root.table("api"));
         let prometheus = node::read_prometheus(root.table("prometheus"));
         sinks::check(root.table("sinks"));
+        let outbox = outbox::read(root.table("outbox"));
         let limits = limits::read_limits(root.table("limits"));
         let health = health::read(root.table("health"));
         let authentication = authentication::read(root.table("authentication"));
@@ -149,6 +154,7 @@ impl Config {
             media,
             relay_control,
             prometheus,
+            outbox,
             limits,
             health,
             authentication,

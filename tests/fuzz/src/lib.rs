@@ -12,6 +12,7 @@ mod endpoint;
 mod media;
 pub mod mutate;
 mod ng;
+mod outbox;
 mod recording;
 mod relay_control;
 pub mod seeds;
@@ -24,6 +25,7 @@ pub use edge::edge;
 pub use endpoint::sip_endpoint;
 pub use media::{rtcp, rtp, rtp_session};
 pub use ng::ng;
+pub use outbox::outbox;
 pub use recording::recording;
 pub use relay_control::relay_control;
 pub use session_description::sdp;
@@ -79,6 +81,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "recording", run: recording, shared_seeds: &[], words: WAV_WORDS },
     Target { name: "ng", run: ng, shared_seeds: &[], words: NG_WORDS },
     Target { name: "relay_control", run: relay_control, shared_seeds: &[], words: &["TDMRELAY"] },
+    Target { name: "outbox", run: outbox, shared_seeds: &[], words: &["TDMOBX01", "tObE"] },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
 
