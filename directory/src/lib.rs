@@ -41,6 +41,6 @@ pub use tls::{ClientCertificate, ClientCertificatePolicy, KeyPairFiles, TlsPolic
 pub use validate::limits;
 pub use voice_connector::{
     CallerPolicy, DEFAULT_CONCURRENT_CALLS, EarlyMedia, ForeignCaller, Logging, Origination,
-    OriginationRoute, PassedRequests, Refer, RegistrationPolicy, Streaming, Termination,
+    OriginationRoute, PassedRequests, Refer, RegistrationPolicy, Streaming, Termination, Unheard,
     VoiceConnector,
 };

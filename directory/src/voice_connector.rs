@@ -69,6 +69,8 @@ pub struct VoiceConnector {
     pub caller: CallerPolicy,
     /// Silence that ends its calls; by default 5 minutes on both sides. Emergency calls go on.
     pub media_timeouts: MediaTimeouts,
+    /// What becomes of a call in which a leg sends audio and is never heard; `None` where nobody listens.
+    pub unheard: Option<Unheard>,
     /// What its calls' legs are offered beside the formats of each other, so that audio can be
     /// transcoded where they have none in common; empty, the default, where it never is.
     pub transcoding: Arc<[TranscodableFormat]>,
@@ -104,6 +106,15 @@ impl Default for RegistrationPolicy {
             max_bindings: 10,
         }
     }
+}
+
+/// A leg that sends audio in which nothing is ever heard but silence: one-way audio.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unheard {
+    /// For how long.
+    pub after: Duration,
+    /// The call ends then; otherwise it is only told, in the log and in the call's record.
+    pub ends_call: bool,
 }
 
 /// What a caller hears before the answer.
@@ -199,6 +210,7 @@ impl VoiceConnector {
             redirects: RedirectPolicy::default(),
             caller: CallerPolicy::default(),
             media_timeouts: MediaTimeouts { one: None, both: Some(Duration::from_secs(300)) },
+            unheard: None,
             transcoding: Arc::default(),
             repacketise: false,
             sends_comfort_noise: false,

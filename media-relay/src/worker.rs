@@ -293,10 +293,12 @@ impl Worker {
             let silent = LegSide::BOTH
                 .map(|leg| stream.session.poll_silence(leg, now, silence_after).then_some(leg));
             let timed_out = stream.session.poll_timeout(now);
+            let unheard = LegSide::BOTH.map(|_| stream.session.poll_unheard(now));
             let deadlines = [
                 stream.session.silence_deadline(silence_after),
                 stream.session.rtcp_deadline(),
                 stream.session.timeout_deadline(),
+                stream.session.unheard_deadline(),
                 stream.session.made_deadline(),
                 stream.session.dtmf_deadline(),
                 stream.handshake_deadline(self.parts.clock),
@@ -309,6 +311,9 @@ impl Worker {
             }
             if let Some(TimedOut { leg, silent_for }) = timed_out {
                 self.emit(MediaEvent::TimedOut { id, leg, silent_for });
+            }
+            for (leg, lasted) in unheard.into_iter().flatten() {
+                self.emit(MediaEvent::Unheard { id, leg, lasted });
             }
             for leg in silent.into_iter().flatten() {
                 self.emit(MediaEvent::Silent { id, leg, at: now });

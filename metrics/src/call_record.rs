@@ -50,6 +50,10 @@ pub struct CallRecord {
     /// names of refusals.
     #[serde(default)]
     pub excused: Vec<String>,
+    /// The legs, `A` and `B`, in whose audio nothing was heard but silence from its first packet on, for as
+    /// long as `media.unheard_after` of the voice connector says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unheard: Vec<String>,
     /// Where leg A's INVITE came from.
     pub source: String,
     /// When it began, rang, was answered and ended.

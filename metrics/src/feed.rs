@@ -261,6 +261,18 @@ fn log(refusals: &mut RefusalLog, observation: &Observation) {
         Observation::Call(CallEvent { transaction_id, at, kind: CallEventKind::Excused(rule) }) => {
             refusals.note_excuse(*at, *transaction_id, *rule);
         }
+        Observation::Call(CallEvent {
+            transaction_id,
+            kind: CallEventKind::Unheard { leg },
+            ..
+        }) => {
+            let leg = if leg.index() == 0 { "A" } else { "B" };
+            tracing::warn!(
+                %transaction_id,
+                leg,
+                "one-way audio: this leg sends RTP, and nothing but silence was heard in it yet"
+            );
+        }
         Observation::Sip(SipObservation::WouldRefuse(event)) => refusals.note_dry_run(event),
         Observation::Sip(SipObservation::Registration(event)) => registration_log::log(event),
         Observation::Sip(SipObservation::CarrierCredential(event)) => {

@@ -207,6 +207,7 @@ impl Recorder {
             CallEventKind::CallerVerified(verification) => call.verification = Some(verification),
             CallEventKind::CallerSigned { attestation } => call.attestation = Some(attestation),
             CallEventKind::Excused(rule) => call.excuse(rule),
+            CallEventKind::Unheard { leg } => call.unheard[leg.index()] = true,
             CallEventKind::Transferred { to } => call.transferred_to = Some(to),
             CallEventKind::TookOver { from } => call.transferred_from = Some(from),
             CallEventKind::Ended(end) => self.end(id, at, end),

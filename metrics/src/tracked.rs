@@ -34,6 +34,8 @@ pub(crate) struct TrackedCall {
     pub(crate) verification: Option<CallerVerification>,
     /// Of the signature that the last carrier got.
     pub(crate) attestation: Option<&'static str>,
+    /// Legs in whose audio nothing was ever heard, by [`LegSide::index`].
+    pub(crate) unheard: [bool; 2],
     /// Rules that were set aside for it, each once.
     excused: Vec<Refusal>,
     pub(crate) transferred_to: Option<TransactionId>,
@@ -100,6 +102,7 @@ impl TrackedCall {
             attestation: None,
             transferred_to: None,
             transferred_from: None,
+            unheard: [false; 2],
             excused: Vec::new(),
             legs: Default::default(),
             lines: TrackedLines::default(),
@@ -233,6 +236,12 @@ impl TrackedCall {
             transferred_to: self.transferred_to,
             transferred_from: self.transferred_from,
             emergency: parties.emergency.map(EmergencyKind::name),
+            unheard: ["A", "B"]
+                .into_iter()
+                .zip(self.unheard)
+                .filter(|(_, is)| *is)
+                .map(|(leg, _)| leg)
+                .collect(),
             excused: self.excused.iter().map(|rule| rule.name()).collect(),
             source: parties.source,
             times: Times {

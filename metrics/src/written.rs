@@ -30,6 +30,8 @@ pub(crate) struct WrittenCall<'a> {
     pub(crate) transferred_from: Option<TransactionId>,
     pub(crate) emergency: Option<&'static str>,
     pub(crate) excused: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unheard: Vec<&'static str>,
     pub(crate) source: SocketAddr,
     pub(crate) times: Times,
     pub(crate) routes: Vec<WrittenRoute<'a>>,

@@ -205,6 +205,11 @@ pub enum CallEventKind {
     },
     /// The rule would have refused an emergency call, and was set aside for it.
     Excused(Refusal),
+    /// A leg has sent audio since the answer, and nothing was ever heard in it but silence.
+    Unheard {
+        /// Whom the other one does not hear.
+        leg: LegSide,
+    },
     /// One of its legs went over to another call, and this one ends (RFC 5589, RFC 3891).
     Transferred {
         /// The call that goes on with the leg.

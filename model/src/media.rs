@@ -155,6 +155,16 @@ pub enum MediaEvent {
         /// For how long.
         silent_for: Duration,
     },
+    /// A leg has sent audio for as long as [`MediaPlan::unheard_after`] says, and nothing was ever heard
+    /// in it but silence and comfort noise; said once.
+    Unheard {
+        /// The stream.
+        id: MediaId,
+        /// Whom nobody hears.
+        leg: LegSide,
+        /// For how long.
+        lasted: Duration,
+    },
     /// The relay has lost the stream, which nobody released: it was started anew, or gave the stream
     /// up while its edge was away. No final report comes.
     Lost {
@@ -230,6 +240,9 @@ pub struct MediaPlan {
     pub dtmf: [DtmfConversion; 2],
     /// When silence is to be told.
     pub timeouts: MediaTimeouts,
+    /// When it is to be told that a leg has sent audio for so long in which nothing was ever heard but
+    /// silence; `None` for never.
+    pub unheard_after: Option<Duration>,
     /// For audio from leg A and from leg B; `None` where all of it passes as it is.
     pub transcoding: [Option<Box<Transcoding>>; 2],
     /// Who speaks RTCP with the legs; `None` for what the relay does by itself. Taken from the first
@@ -257,6 +270,7 @@ impl MediaPlan {
             blocked_events: [false; 2],
             dtmf: [DtmfConversion::None; 2],
             timeouts,
+            unheard_after: None,
             transcoding: [None, None],
             rtcp: None,
         }

@@ -44,6 +44,7 @@ impl MediaEvent {
             | MediaEvent::AllocationFailed { id, .. }
             | MediaEvent::Silent { id, .. }
             | MediaEvent::TimedOut { id, .. }
+            | MediaEvent::Unheard { id, .. }
             | MediaEvent::Plays { id, .. }
             | MediaEvent::Played { id, .. }
             | MediaEvent::Dtmf { id, .. }
@@ -59,6 +60,7 @@ impl MediaEvent {
             | MediaEvent::AllocationFailed { id, .. }
             | MediaEvent::Silent { id, .. }
             | MediaEvent::TimedOut { id, .. }
+            | MediaEvent::Unheard { id, .. }
             | MediaEvent::Plays { id, .. }
             | MediaEvent::Played { id, .. }
             | MediaEvent::Dtmf { id, .. }

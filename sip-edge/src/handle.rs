@@ -129,8 +129,8 @@ impl Shared {
 
 /// Brings the relay's events to the signalling worker, from any thread, without ever blocking.
 ///
-/// The queue holds 16,384 events. When it is full, `Silent`, `Dtmf` and `TimedOut` (which is said
-/// again) are dropped and counted. `Allocated`, `AllocationFailed`
+/// The queue holds 16,384 events. When it is full, `Silent`, `Unheard`, `Dtmf` and `TimedOut` (which is
+/// said again) are dropped and counted. `Allocated`, `AllocationFailed`
 /// and `Lost` become `AllocationFailed` with [`AllocationFailure::Overloaded`] through a
 /// second list of 65,536 stream ids; past that they are dropped and counted, and the call ends by
 /// its own setup timer. `Report` is for the recorders and never queued here, `Plays` and `Played` are for
@@ -148,9 +148,10 @@ impl MediaEventSender {
             MediaEvent::Allocated { id, .. }
             | MediaEvent::AllocationFailed { id, .. }
             | MediaEvent::Lost { id } => Some(*id),
-            MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } | MediaEvent::Dtmf { .. } => {
-                None
-            }
+            MediaEvent::Silent { .. }
+            | MediaEvent::TimedOut { .. }
+            | MediaEvent::Unheard { .. }
+            | MediaEvent::Dtmf { .. } => None,
             // Nothing follows from the others.
             MediaEvent::Report(_) | MediaEvent::Plays { .. } | MediaEvent::Played { .. } => return,
         };

@@ -258,6 +258,7 @@ impl Relays {
             MediaEvent::Report(report) if report.kind == ReportKind::Final => self.reports += 1,
             MediaEvent::Silent { .. }
             | MediaEvent::TimedOut { .. }
+            | MediaEvent::Unheard { .. }
             | MediaEvent::Plays { .. }
             | MediaEvent::Played { .. }
             | MediaEvent::Dtmf { .. }
@@ -410,6 +411,7 @@ fn adjust(event: &mut MediaEvent, now: Instant, then: Instant) {
         MediaEvent::Allocated { .. }
         | MediaEvent::AllocationFailed { .. }
         | MediaEvent::TimedOut { .. }
+        | MediaEvent::Unheard { .. }
         | MediaEvent::Plays { .. }
         | MediaEvent::Played { .. }
         | MediaEvent::Dtmf { .. }

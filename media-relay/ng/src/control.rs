@@ -250,7 +250,10 @@ impl Control {
             MediaEvent::AllocationFailed { id, reason } => self.allocation_failed(id, reason, draw),
             MediaEvent::Report(report) => self.note_report(&report),
             // Timeouts are counted here, over both legs.
-            MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } | MediaEvent::Lost { .. } => {}
+            MediaEvent::Silent { .. }
+            | MediaEvent::TimedOut { .. }
+            | MediaEvent::Unheard { .. }
+            | MediaEvent::Lost { .. } => {}
             MediaEvent::Plays { .. } | MediaEvent::Played { .. } => self.note_playing(&event),
             MediaEvent::Dtmf { .. } => {}
         }

@@ -21,6 +21,11 @@ impl Ear {
         Some(Ear { format, decoder: AudioDecoder::new(format, 8_000)? })
     }
 
+    /// Whether it understands `format`.
+    pub(crate) fn reads(&self, format: Option<AudioFormat>) -> bool {
+        format == Some(self.format)
+    }
+
     /// Whether a packet of `format` holds nothing but silence; `false` when it cannot be told.
     pub(crate) fn is_silent(&mut self, format: Option<AudioFormat>, payload: &[u8]) -> bool {
         if format != Some(self.format) {

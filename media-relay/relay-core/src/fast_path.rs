@@ -55,8 +55,9 @@ impl RtpSession {
     pub fn fast_forward(&self, from: LegSide, now: Instant) -> Option<FastForward> {
         let (leg, other) = (&self.legs[from.index()], &self.legs[from.other().index()]);
         let (plan, other_plan) = (leg.plan.as_ref()?, other.plan.as_ref()?);
-        // ICE, fax, and payload types that change.
+        // ICE, fax, and payload types that change; and who has not been heard yet.
         let is_plain = self.rare.is_none()
+            && !self.is_listening(from)
             && self.security.is_plain(from)
             && self.security.is_plain(from.other());
         // The kernel passes sources and numbers as they are.

@@ -312,6 +312,9 @@ impl RtpSession {
             let destination = other.rtp.destination().ok_or(DropReason::NoDestination);
             destination.map(|destination| (MediaSocket::Rtp, destination, packet.len()))
         };
+        if let Some(unheard) = self.unheard.as_deref_mut() {
+            unheard.listen(from, plan, &rtp, arrival);
+        }
         leg.stream.received_rtp(plan, &HeaderView::from(&rtp), octets, arrival, way.is_ok());
         leg.note_heard(arrival);
         if way.is_ok() {

@@ -42,6 +42,7 @@ mod tap;
 mod timeout;
 mod tones;
 mod transcoding;
+mod unheard;
 
 pub use dtmf::DtmfNews;
 pub use fast_path::{FastForward, ForwardedPacket};

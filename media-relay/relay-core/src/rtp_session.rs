@@ -13,6 +13,7 @@ use crate::stream::LegStream;
 use crate::tap::Tap;
 use crate::timeout::Timeouts;
 use crate::transcoding::Stage;
+use crate::unheard::Unheard;
 use model::{
     FaxView, IcePlan, Instant, LegSide, MediaId, MediaLine, MediaPlan, SdesKeys, TransactionId,
 };
@@ -36,6 +37,8 @@ pub struct RtpSession {
     pub(crate) timeouts: Timeouts,
     /// `None` while no keys are converted.
     pub(crate) dtmf: Option<Box<Dtmf>>,
+    /// `None` while nobody is listened to.
+    pub(crate) unheard: Option<Box<Unheard>>,
     /// What few streams have; one pointer while this one has nothing of it.
     pub(crate) rare: Option<Box<Rare>>,
     /// `None` while nobody listens.
@@ -113,6 +116,7 @@ impl RtpSession {
             own_rtcp: None,
             timeouts,
             dtmf: None,
+            unheard: None,
             rare: None,
             tap: None,
         }
@@ -150,6 +154,7 @@ impl RtpSession {
         if let Some(style) = plan.rtcp {
             self.choose_rtcp(style);
         }
+        self.apply_unheard(plan);
         self.begin_rtcp(now);
         self.timeouts.apply(plan.timeouts, now);
         for ((leg, blocks_events), plan) in

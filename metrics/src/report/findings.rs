@@ -153,6 +153,7 @@ impl Findings {
                 for (leg, quality, other) in [(0, a, b), (1, b, a)] {
                     self.not_received(record, leg, [quality, other], severity, &talked);
                     self.not_sent(record, leg, [quality, other], severity);
+                    self.not_heard(record, leg, quality, severity);
                 }
             }
             [a, _] => {
@@ -207,6 +208,30 @@ impl Findings {
             format!(
                 "One-way audio: no audio came from the {silent} (0 RTP packets in {talked}{other}). \
                  {hint}"
+            ),
+        );
+    }
+
+    /// A leg whose audio was but silence, where the voice connector has that looked for.
+    fn not_heard(
+        &mut self,
+        record: &CallRecord,
+        leg: usize,
+        quality: &QualityRecord,
+        severity: Severity,
+    ) {
+        let letter = if leg == 0 { "A" } else { "B" };
+        if !record.unheard.iter().any(|unheard| unheard == letter) {
+            return;
+        }
+        let name = side_name(record, leg);
+        self.add(
+            severity,
+            format!(
+                "One-way audio: {} RTP packets came from the {name}, and from the first on nothing \
+                 was heard in them but silence, for as long as media.unheard_after says. Look at its microphone, and at what is behind it: a gateway \
+                 that has lost its far end goes on sending silence.",
+                quality.received_packets
             ),
         );
     }

@@ -75,6 +75,7 @@ fn good_call() -> CallRecord {
         transferred_to: None,
         transferred_from: None,
         excused: Vec::new(),
+        unheard: Vec::new(),
         emergency: None,
         source: "127.0.0.3:5070".to_owned(),
         times: Times {
@@ -163,7 +164,7 @@ fn arrows_point_from_the_sender_to_the_receiver() {
 
 #[test]
 fn what_was_bad_is_said_with_its_numbers() {
-    let cases: [(CallRecord, Severity, &str); 11] = [
+    let cases: [(CallRecord, Severity, &str); 12] = [
         (
             with_leg_a(|q| {
                 q.lost_packets = 362;
@@ -199,6 +200,11 @@ fn what_was_bad_is_said_with_its_numbers() {
             }),
             Severity::Bad,
             "One-way audio: no audio came from the customer (0 RTP packets in 1 min 12 s; the carrier sent 3620). 3590 packets came that the SRTP key of its own session description does not prove",
+        ),
+        (
+            CallRecord { unheard: vec!["B".to_owned()], ..good_call() },
+            Severity::Bad,
+            "One-way audio: 3620 RTP packets came from the carrier, and from the first on nothing was heard in them but silence",
         ),
         (
             with_leg_a(|q| q.unauthentic = 400),

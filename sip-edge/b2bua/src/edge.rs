@@ -171,6 +171,7 @@ impl Edge {
             | MediaEvent::AllocationFailed { id, .. }
             | MediaEvent::Silent { id, .. }
             | MediaEvent::TimedOut { id, .. }
+            | MediaEvent::Unheard { id, .. }
             | MediaEvent::Plays { id, .. }
             | MediaEvent::Played { id, .. }
             | MediaEvent::Dtmf { id, .. }

@@ -20,6 +20,7 @@ use sdp::{
 };
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One leg's descriptions.
 #[derive(Clone)]
@@ -65,6 +66,8 @@ pub(crate) struct CallMedia {
     repacketises: bool,
     /// Comfort noise takes the place of silence where audio is made anew.
     sends_noise: bool,
+    /// When the relay is to tell that a leg's audio is but silence.
+    unheard_after: Option<Duration>,
     /// Beside the main line; at most [`model::MAX_CALL_LINES`] less that one.
     lines: Vec<CallLine>,
 }
@@ -98,8 +101,14 @@ impl CallMedia {
             transcodes: Arc::default(),
             repacketises: false,
             sends_noise: false,
+            unheard_after: None,
             lines: Vec::new(),
         }
+    }
+
+    /// Whether the relay is to tell of a leg whose audio is but silence for so long, from the next plan on.
+    pub(crate) fn listen(&mut self, unheard_after: Option<Duration>) {
+        self.unheard_after = unheard_after;
     }
 
     /// From now on audio may be transcoded where the legs have no format in common, and `formats` are
@@ -326,7 +335,9 @@ impl CallMedia {
             false => [None, None],
         };
         let rtcp = self.rtcp();
-        let plan = MediaPlan { kind, timeouts, dtmf, transcoding, rtcp, ..MediaPlan::rtp(legs) };
+        let unheard_after = self.unheard_after.filter(|_| kind == StreamKind::Rtp);
+        let rest = MediaPlan::rtp(legs);
+        let plan = MediaPlan { kind, timeouts, unheard_after, dtmf, transcoding, rtcp, ..rest };
         Some(MediaCommand::Apply { id, plan: Box::new(plan) })
     }
 }

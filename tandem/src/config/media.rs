@@ -5,6 +5,7 @@ use super::reader::Table;
 use super::sip::{HOUR, MINUTE, SECOND};
 use super::value;
 use b2bua::HoldMusicWhen;
+use directory::Unheard;
 use media_relay::{FastPathMode, RtcpStyle};
 use model::{MediaTimeouts, RelayedLines, Ringback, TranscodableFormat};
 use std::net::IpAddr;
@@ -100,6 +101,8 @@ fn packet_rate(value: &DeValue<'_>) -> Result<u32, String> {
 pub(super) struct ConnectorMedia {
     /// Silence that ends calls.
     pub(super) timeouts: MediaTimeouts,
+    /// Legs that send audio and are never heard.
+    pub(super) unheard: Option<Unheard>,
     /// Whether audio is transcoded.
     pub(super) transcoding: Arc<[TranscodableFormat]>,
     /// Whether packets get the duration that each leg asks for; default false.
@@ -119,6 +122,7 @@ pub(super) fn read_of_connector(
     let media = ConnectorMedia {
         hold_music: hold_music::read_hold_music(&mut table, default),
         timeouts: read_timeouts(&mut table),
+        unheard: read_unheard(&mut table),
         transcoding: super::transcoding::read(&mut table),
         repacketise: table.or("repacketise", false, value::boolean),
         sends_comfort_noise: table.or("comfort_noise", false, comfort_noise),
@@ -152,6 +156,19 @@ fn read_timeouts(table: &mut Table<'_>) -> MediaTimeouts {
         one: table.or("one_silent", None, silence),
         both: table.or("both_silent", default, silence),
     }
+}
+
+fn read_unheard(table: &mut Table<'_>) -> Option<Unheard> {
+    let after = table.or("unheard_after", None, silence);
+    let ends_call = table.optional("unheard", |value| match value::text(value)? {
+        "report" => Ok(false),
+        "end" => Ok(true),
+        other => Err(format!("{other:?} is unknown; use \"report\" or \"end\"")),
+    });
+    if ends_call.is_some() && after.is_none() {
+        table.warn_at("unheard", "counts only with unheard_after");
+    }
+    Some(Unheard { after: after?, ends_call: ends_call.unwrap_or(false) })
 }
 
 /// Shorter would take the pauses of a caller who listens for a broken path.

@@ -89,6 +89,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
         caps,
         dry_run,
         media_timeouts: media.timeouts,
+        unheard: media.unheard,
         transcoding: media.transcoding,
         repacketise: media.repacketise,
         sends_comfort_noise: media.sends_comfort_noise,

@@ -157,6 +157,12 @@ impl FakeRelay {
         self.open.keys().map(|id| MediaEvent::TimedOut { id: *id, leg, silent_for }).collect()
     }
 
+    /// What it says when a leg has sent but silence for too long.
+    pub fn hear_nothing_of(&self, leg: LegSide) -> Vec<MediaEvent> {
+        let lasted = Duration::from_secs(30);
+        self.open.keys().map(|id| MediaEvent::Unheard { id: *id, leg, lasted }).collect()
+    }
+
     /// It was started anew, and knows no stream any more.
     pub fn forget(&mut self) -> Vec<MediaEvent> {
         self.playing.clear();

@@ -202,6 +202,14 @@ impl World {
         self.pump();
     }
 
+    /// The relay has heard nothing but silence in what `leg` sends, on every call.
+    pub fn hear_nothing_of(&mut self, leg: LegSide) {
+        for event in self.relay.hear_nothing_of(leg) {
+            self.edge.handle_media_event(self.now, event);
+        }
+        self.pump();
+    }
+
     /// The edge is started anew with what was kept of its calls; the relay goes on. Connections have
     /// ended with the edge before.
     pub fn restart(&mut self, config: EdgeConfig, resources: Resources) {

@@ -164,6 +164,7 @@ fn must_be_told(event: &MediaEvent) -> bool {
         MediaEvent::Report(_) => is_for_records(event),
         MediaEvent::Silent { .. }
         | MediaEvent::TimedOut { .. }
+        | MediaEvent::Unheard { .. }
         | MediaEvent::Dtmf { .. }
         | MediaEvent::Plays { .. }
         | MediaEvent::Played { .. } => false,

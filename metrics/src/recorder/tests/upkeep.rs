@@ -146,6 +146,19 @@ proptest! {
 }
 
 #[test]
+fn a_leg_that_was_never_heard_is_in_the_record() {
+    let mut recorder = recorder();
+    begin(&mut recorder, CallDirection::Outbound);
+    for _ in 0..2 {
+        happen(&mut recorder, 4, CallEventKind::Unheard { leg: LegSide::B });
+    }
+    happen(&mut recorder, 9, bye(EndedBy::LegA));
+    while recorder.handle_shutdown(ms(10)) {}
+    let written = lines_in(&records(&mut recorder), "calls/");
+    assert_eq!(written[0]["unheard"], json!(["B"]));
+}
+
+#[test]
 fn rules_that_were_set_aside_for_an_emergency_call_are_in_its_record() {
     let mut recorder = recorder();
     begin(&mut recorder, CallDirection::Outbound);

@@ -238,6 +238,7 @@ impl Call {
     /// Puts both legs' descriptions into force at the relay.
     pub(super) fn apply_media(&mut self, context: &mut Context) {
         let timeouts = self.media_timeouts();
+        self.media.listen(self.unheard_after());
         self.apply_media_with(context, timeouts);
         // A leg that is still to learn of the answer may learn of a line.
         if self.pending.as_ref().is_none_or(|pending| pending.realign.is_none()) {
@@ -247,6 +248,7 @@ impl Call {
 
     /// The same before the answer, where silence means nothing.
     pub(super) fn apply_early_media(&mut self, context: &mut Context) {
+        self.media.listen(None);
         self.apply_media_with(context, MediaTimeouts::default());
     }
 

@@ -122,6 +122,7 @@ impl Call {
         // The relay has this plan; the next one is compared with it.
         let sources = LegSide::BOTH.map(|side| call.legs[side.index()].flow.remote.ip());
         let timeouts = call.media_timeouts();
+        call.media.listen(call.unheard_after());
         call.media.transcode(
             connector.transcoding.clone(),
             connector.repacketise,

@@ -383,12 +383,18 @@ impl Call {
             MediaEvent::TimedOut { id, leg, .. } if self.media.id() == Some(*id) => {
                 self.media_timed_out(context, now, *leg);
             }
+            MediaEvent::Unheard { id, leg, .. } if self.media.id() == Some(*id) => {
+                self.leg_unheard(context, now, *leg);
+            }
             MediaEvent::Lost { id } => self.media_lost(context, now, *id),
             MediaEvent::Dtmf { id, leg, press } => {
                 self.key_pressed(context, now, *id, *leg, *press)
             }
             // Silence alone is for the record.
-            MediaEvent::Silent { .. } | MediaEvent::TimedOut { .. } | MediaEvent::Report(_) => {}
+            MediaEvent::Silent { .. }
+            | MediaEvent::TimedOut { .. }
+            | MediaEvent::Unheard { .. }
+            | MediaEvent::Report(_) => {}
             // The relay logs and counts what it cannot play; the call goes on without.
             MediaEvent::Plays { .. } | MediaEvent::Played { .. } => {}
         }

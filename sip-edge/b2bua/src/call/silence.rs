@@ -3,7 +3,8 @@
 use super::Call;
 use super::setup::SetupState;
 use crate::context::Context;
-use model::{EndedBy, Instant, LegSide, MediaId, MediaTimeouts, Refusal};
+use model::{CallEventKind, EndedBy, Instant, LegSide, MediaId, MediaTimeouts, Refusal};
+use std::time::Duration;
 
 impl Call {
     /// What the voice connector says of silence. Whoever called for help may be unable to speak.
@@ -36,6 +37,32 @@ impl Call {
             Some(LegSide::B) => {
                 "no media from the callee for media.one_silent of the voice connector"
             }
+        };
+        self.end_both(context, now, cause, 200);
+    }
+
+    /// For how long a leg may send audio without ever being heard.
+    pub(super) fn unheard_after(&self) -> Option<Duration> {
+        let unheard = self.voice_connector.unheard.filter(|_| !self.is_emergency())?;
+        Some(unheard.after)
+    }
+
+    /// The relay has heard nothing but silence in the audio of a leg.
+    pub(super) fn leg_unheard(&mut self, context: &mut Context, now: Instant, leg: LegSide) {
+        let is_answered =
+            matches!(self.setup.state(), SetupState::Answered | SetupState::Established);
+        let Some(policy) = self.voice_connector.unheard else { return };
+        if !is_answered || self.is_emergency() {
+            return;
+        }
+        context.event(self.id, now, CallEventKind::Unheard { leg });
+        if !policy.ends_call {
+            return;
+        }
+        self.bye_reason = Some("Q.850;cause=102;text=\"No audio\"");
+        let cause = match leg {
+            LegSide::A => "one-way audio: only silence from the caller for media.unheard_after",
+            LegSide::B => "one-way audio: only silence from the callee for media.unheard_after",
         };
         self.end_both(context, now, cause, 200);
     }

@@ -76,6 +76,17 @@ impl CallMedia {
         let (transcodes, repacketises, sends_noise) = (Arc::default(), false, false);
         let lines = saved.lines.iter().take(model::MAX_CALL_LINES - 1).map(CallLine::restored);
         let lines = lines.collect();
-        Some(CallMedia { id, families, local, legs, transcodes, repacketises, sends_noise, lines })
+        let unheard_after = None;
+        Some(CallMedia {
+            id,
+            families,
+            local,
+            legs,
+            transcodes,
+            repacketises,
+            sends_noise,
+            unheard_after,
+            lines,
+        })
     }
 }

@@ -2,7 +2,7 @@
 //! redirects.
 
 use super::{Config, accepts, errors, refuses, with};
-use directory::DigestAlgorithm;
+use directory::{DigestAlgorithm, Unheard};
 use model::{MediaTimeouts, RelayedLines, VoiceConnectorId};
 use std::time::Duration;
 
@@ -116,6 +116,30 @@ fn a_voice_connector_says_what_silence_ends_its_calls() {
     refuses(
         &format!("{connector}[voice_connector.media]\none_silent = \"9s\""),
         "t.toml:7: one_silent: the string \"9s\" is out of range; use \"10s\" to \"1d\"",
+    );
+}
+
+#[test]
+fn a_voice_connector_says_what_becomes_of_legs_that_are_never_heard() {
+    let connector =
+        "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n[voice_connector.media]\n";
+    let unheard = |lines: &str| {
+        let text = format!("{connector}{lines}");
+        accepts(&text).directory.voice_connectors().next().unwrap().unheard
+    };
+    let after = Duration::from_secs(10);
+    assert_eq!(unheard(""), None);
+    assert_eq!(unheard("unheard_after = \"off\""), None);
+    assert_eq!(unheard("unheard_after = \"10s\""), Some(Unheard { after, ends_call: false }));
+    let ends = "unheard_after = \"10s\"\nunheard = \"end\"";
+    assert_eq!(unheard(ends), Some(Unheard { after, ends_call: true }));
+    refuses(
+        &format!("{connector}unheard_after = \"9s\""),
+        "t.toml:7: unheard_after: the string \"9s\" is out of range; use \"10s\" to \"1d\"",
+    );
+    refuses(
+        &format!("{connector}unheard_after = \"1m\"\nunheard = \"warn\""),
+        "t.toml:7: unheard: \"warn\" is unknown; use \"report\" or \"end\"",
     );
 }
 

@@ -1,7 +1,8 @@
 //! Calls that nobody speaks on any more.
 
 use crate::emergency::{helped_by, prepared};
-use model::{LegSide, MediaTimeouts};
+use directory::Unheard;
+use model::{CallEventKind, LegSide, MediaTimeouts};
 use simnet::{Ua, World, config, directory};
 use sip_proto::HeaderName;
 use std::time::Duration;
@@ -63,6 +64,56 @@ fn silence_before_the_answer_means_nothing() {
     w.fall_silent(None);
     pstn.answer(&mut w, &mut pbx, &early);
     assert_eq!(w.plan().timeouts, DEFAULT);
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+}
+
+fn listening(ends_call: bool) -> World {
+    let mut resources = directory();
+    let after = Duration::from_secs(30);
+    resources.voice_connectors[0].unheard = Some(Unheard { after, ends_call });
+    World::with(config(), resources)
+}
+
+#[test]
+fn a_leg_that_is_never_heard_is_told_and_the_call_goes_on() {
+    let mut w = listening(false);
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    assert_eq!(w.plan().unheard_after, Some(Duration::from_secs(30)));
+    w.hear_nothing_of(LegSide::B);
+    pbx.expect_silence(&mut w);
+    let told = |event: &&model::CallEvent| {
+        matches!(event.kind, CallEventKind::Unheard { leg: LegSide::B })
+    };
+    assert_eq!(w.audit.events.iter().filter(told).count(), 1);
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+}
+
+#[test]
+fn a_leg_that_is_never_heard_ends_the_call_where_the_voice_connector_wants_it() {
+    for (leg, cause) in [(LegSide::A, "from the caller"), (LegSide::B, "from the callee")] {
+        let mut w = listening(true);
+        let (mut pbx, mut pstn) = Ua::establish(&mut w);
+        w.hear_nothing_of(leg);
+        for ua in [&mut pbx, &mut pstn] {
+            let bye = ua.expect(&mut w, "BYE");
+            let reason = bye.header(HeaderName::Reason).unwrap();
+            assert!(reason.contains("cause=102") && reason.contains("No audio"), "{reason}");
+            ua.ok(&mut w);
+        }
+        let end = w.end().cause;
+        assert!(end.contains("one-way audio") && end.contains(cause), "{end}");
+        w.finish();
+    }
+}
+
+#[test]
+fn nobody_is_listened_to_before_the_answer_or_unasked() {
+    let mut w = World::new();
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    assert_eq!(w.plan().unheard_after, None);
+    w.hear_nothing_of(LegSide::A);
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
 }
