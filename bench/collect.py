@@ -31,7 +31,7 @@ latest = {
     "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     "machine": machine(),
 }
-for part in ("signalling", "tls", "media", "media-AES_CM_128_HMAC_SHA1_80", "media-AEAD_AES_128_GCM", "micro"):
+for part in ("signalling", "tls", "media", "media-AES_CM_128_HMAC_SHA1_80", "media-AEAD_AES_128_GCM", "micro", "outbox"):
     path = directory / f"{part}.json"
     if path.exists():
         latest[part] = json.loads(path.read_text())

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The side-by-side benches: `bench/run.sh [signalling|tls|media|micro]...`, everything without arguments.
+# The side-by-side benches: `bench/run.sh [signalling|tls|media|micro|outbox]...`, everything without arguments.
 # About fifteen minutes on two cores. QUICK=1 takes a third of that and is only good for a look.
 set -eu
 
@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 target=${CARGO_TARGET_DIR:-$root/target}
 results=$here/results
-parts=${*:-signalling tls media micro}
+parts=${*:-signalling tls media micro outbox}
 
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
@@ -55,7 +55,8 @@ for part in $parts; do
         media) install_missing rtpengine:rtpengine-daemon taskset:util-linux ip:iproute2 python3:python3
             python3 -c 'import ensurepip' 2>/dev/null || install_missing no-such-command:python3-venv ;;
         micro) install_missing valgrind:valgrind python3:python3 ;;
-        *) echo "$part: there are signalling, tls, media and micro" >&2; exit 2 ;;
+        outbox) ;;
+        *) echo "$part: there are signalling, tls, media, micro and outbox" >&2; exit 2 ;;
     esac
 done
 
@@ -101,6 +102,12 @@ for part in $parts; do
             "$target/release/srtp-cost"
             "$target/release/transcoding-cost"
             "$target/release/digest-cost"
+            ;;
+        outbox)
+            # Below the results: a disk, where the system's temporary directory may be memory.
+            "$target/release/outbox-rate" --directory "$results/outbox-rate.tmp" \
+                --output "$results/outbox.json" --rounds "${ROUNDS:-3}" ${quick:+--records 20000 --rounds 1}
+            rm -rf "$results/outbox-rate.tmp"
             ;;
     esac
 done

@@ -303,6 +303,3 @@ async fn attempt<D: Destination>(destination: &mut D, batch: &[Entry], limit: Du
         .await
         .unwrap_or_else(|_| unavailable(format!("no answer within {seconds:.1} s")))
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,7 @@ use crate::queue::ledger::Segment;
 use crate::segment::{HEADER_BYTES, MAX_ENTRY_BYTES, SegmentHeader, write_entry};
 use model::UnixTime;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub(crate) struct Appender {
     disk: Box<dyn Disk>,
     active: Option<Active>,
     buffer: Vec<u8>,
+    /// Octets to write in one go: fewer while the disk is nearly full, so that what fits goes in.
+    chunk: usize,
     unsynced: bool,
 }
 
@@ -34,7 +36,7 @@ struct Active {
 impl Appender {
     pub(super) fn new(ledger: Arc<Ledger>, config: QueueConfig, disk: Box<dyn Disk>) -> Self {
         let buffer = Vec::with_capacity(CHUNK / 8);
-        Appender { ledger, config, disk, active: None, buffer, unsynced: false }
+        Appender { ledger, config, disk, active: None, buffer, chunk: CHUNK, unsynced: false }
     }
 
     /// Writes the records in order, as the fsync policy says; `draw` gives random numbers and `now`
@@ -52,8 +54,16 @@ impl Appender {
         let mut accepted = 0;
         while let Some(rest) = records.get(accepted..).filter(|rest| !rest.is_empty()) {
             match self.append_some(rest, now, draw) {
-                Ok(count) => accepted += count,
-                Err(error) => return (accepted, Err(error)),
+                Ok(count) => {
+                    accepted += count;
+                    self.chunk = (self.chunk.max(1) * 2).min(CHUNK);
+                }
+                Err(_) if self.chunk > 1 => self.chunk /= 8,
+                Err(error) => {
+                    // The next call begins with all again.
+                    self.chunk = CHUNK;
+                    return (accepted, Err(error));
+                }
             }
         }
         (accepted, Ok(()))
@@ -103,7 +113,7 @@ impl Appender {
         }
         let Some(active) = &mut self.active else { return Ok(0) };
         let room = usize::try_from(self.config.segment_bytes.saturating_sub(active.bytes));
-        let room = room.unwrap_or(usize::MAX).min(CHUNK);
+        let room = room.unwrap_or(usize::MAX).min(self.chunk);
         let next = self.ledger.lock().next;
         self.buffer.clear();
         let mut count = 0;
@@ -130,7 +140,7 @@ impl Appender {
                 self.publish(records.get(..count).unwrap_or_default());
             }
             Err(error) => {
-                self.give_up_segment();
+                self.cut_off();
                 return Err(error);
             }
         }
@@ -159,14 +169,17 @@ impl Appender {
         }
     }
 
-    /// What a failed write left is cut off, and nothing more is written behind it.
-    fn give_up_segment(&mut self) {
-        if let Some(active) = &self.active {
-            // If this fails too, the other end knows where the sound part ends, and a restart that
-            // entries behind it have numbers of the next segment.
-            let _ = active.file.set_len(active.bytes);
+    /// What a failed write left is cut off. Where that fails too, or the fsync did, nothing more is
+    /// written behind it: the other end knows where the sound part ends, and a restart that entries
+    /// behind it have numbers of the next segment.
+    fn cut_off(&mut self) {
+        let Some(active) = &self.active else { return };
+        let mut file = &active.file;
+        let cut =
+            file.set_len(active.bytes).and_then(|()| file.seek(SeekFrom::Start(active.bytes)));
+        if cut.is_err() || self.config.fsync == Fsync::Always {
+            self.seal();
         }
-        self.seal();
     }
 
     fn begin(&mut self, now: UnixTime, id: u64) -> io::Result<()> {
