@@ -199,7 +199,8 @@ mod tests {
     fn markdown() -> String {
         let mut text = "# Metrics\n\n\
             What `http://<[prometheus] listen>/metrics` tells, in OpenMetrics text. Written from\n\
-            `metrics/src/definition.rs` by `UPDATE_DOCS=1 cargo test -p call-metrics docs`; do not edit.\n\n\
+            `metrics/src/definition.rs` by `UPDATE_DOCS=1 cargo test -p call-metrics docs`; do not edit.\n\
+            What CloudWatch gets stands below.\n\n\
             Counters begin at 0 when the node starts. No label names a call, a number or a peer; a\n\
             `voice_connector` beyond the first thousand counts under `other`.\n\n\
             | Name | Kind | Unit | Labels | What it tells |\n|---|---|---|---|---|\n"
@@ -218,6 +219,33 @@ mod tests {
             let labels = labels.join(", ");
             let row = format!("| `{name}` | {kind} | {unit} | {labels} | {help} |");
             writeln!(text, "{}", row.replace("|  |", "| |").replace("|  |", "| |")).unwrap();
+        }
+        text + &cloudwatch_markdown()
+    }
+
+    fn cloudwatch_markdown() -> String {
+        let mut text = "\n## CloudWatch\n\n\
+            What `cloudwatch/metrics.jsonl` tells, in a line for each minute (more when one call of\n\
+            PutMetricData could not take it). `[sinks] cloudwatch` names the namespace,\n\
+            `Tandem/VoiceConnector` unless it says otherwise, and the form: `format = \"emf\"` writes\n\
+            log events in Embedded Metric Format to `logs/aws/ChimeVoiceConnectorMetrics.jsonl` instead.\n\n\
+            Each metric has the dimensions `VoiceConnectorId` and `Region` together, each alone, and none.\n\
+            `Timestamp` is the minute's beginning; a report of media counts in the minute that its interval\n\
+            ended in. A gauge has a value for each second. It is written every minute, of a voice connector\n\
+            until nothing was heard of it for an hour. Counts are written, also at 0, of minutes in which\n\
+            something happened; distributions when there is a value. They are exact up to 600 distinct values\n\
+            a minute; beyond, values are rounded by at most 0.4, 1.2, 2.8 or 6 %, as little as it takes. Scores\n\
+            have the unit `None`.\n\n\
+            | Name | Kind | Unit | What it tells |\n|---|---|---|---|\n"
+            .to_owned();
+        for definition in crate::CLOUDWATCH_METRICS {
+            let kind = match definition.kind {
+                crate::CloudWatchKind::Count => "count",
+                crate::CloudWatchKind::Gauge => "gauge",
+                crate::CloudWatchKind::Distribution => "distribution",
+            };
+            let (name, unit, help) = (definition.name, definition.unit.name(), definition.help);
+            writeln!(text, "| `{name}` | {kind} | {unit} | {help} |").unwrap();
         }
         text
     }

@@ -1,5 +1,5 @@
 //! What is left behind of every call: media quality log, SIP message log, call detail record, our
-//! own call record, the table of live calls and the Prometheus page.
+//! own call record, the table of live calls, the Prometheus page and CloudWatch's minutes.
 //!
 //! [`Recorder`] is pure: it is fed events that carry their own time and yields
 //! [`outbox::Record`]s. [`spawn`] puts it on a thread behind a bounded queue that the call path
@@ -9,6 +9,7 @@
 mod calendar;
 mod call_record;
 mod cdr;
+mod cloudwatch;
 mod copies;
 mod definition;
 mod feed;
@@ -33,6 +34,10 @@ mod written;
 pub use call_record::{
     CallRecord, EndRecord, FaxRecord, IntervalRecord, LadderRecord, PeerMetricsRecord,
     QualityRecord, RouteRecord, Times,
+};
+pub use cloudwatch::{
+    CLOUDWATCH_METRICS, CloudWatchConfig, CloudWatchDefinition, CloudWatchFormat, CloudWatchKind,
+    CloudWatchMetric, CloudWatchUnit, DEFAULT_NAMESPACE, EMBEDDED_METRICS_PATH, METRIC_DATA_PATH,
 };
 pub use definition::{Definition, Kind, Reading, Unit, definitions};
 pub use feed::{Observation, ObservationSender, RecorderHandle, RecorderView, spawn};

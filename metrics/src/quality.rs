@@ -56,6 +56,12 @@ pub(crate) struct Growth {
     pub(crate) sent_packets: u64,
     pub(crate) sent_bytes: u64,
     pub(crate) sent_lost: u64,
+    pub(crate) received_rtcp_packets: u64,
+    pub(crate) received_rtcp_bytes: u64,
+    pub(crate) sent_rtcp_packets: u64,
+    pub(crate) sent_rtcp_bytes: u64,
+    /// Reports of the peer on what it received.
+    pub(crate) peer_reports: u64,
 }
 
 impl LegQuality {
@@ -164,6 +170,11 @@ impl LegQuality {
             sent_packets: since(&|r| r.sent.rtp_packets),
             sent_bytes: since(&|r| r.sent.rtp_bytes),
             sent_lost: since(&peer_lost),
+            received_rtcp_packets: since(&|r| r.received.rtcp_packets),
+            received_rtcp_bytes: since(&|r| r.received.rtcp_bytes),
+            sent_rtcp_packets: since(&|r| r.sent.rtcp_packets),
+            sent_rtcp_bytes: since(&|r| r.sent.rtcp_bytes),
+            peer_reports: since(&|r| r.peer.map_or(0, |p| p.reports)),
         }
     }
 

@@ -1,17 +1,19 @@
 //! The recorder: events in, records out.
 
+mod closing;
 mod lines;
-use crate::calendar;
-use crate::cdr::Billed;
+
+use crate::cloudwatch::{CloudWatchConfig, Minutes};
 use crate::health::{HealthTable, PeerHealth};
 use crate::hep::HepConfig;
 use crate::live::LiveCall;
 use crate::media_log::{self, Place};
 use crate::page::Page;
+use crate::quality::Growth;
 use crate::tracked::{Node, TrackedCall};
 use model::{
-    CallEnd, CallEvent, CallEventKind, EndedBy, Instant, LegSide, QualityReport, ReportKind,
-    SipObservation, TransactionId, UnixTime,
+    CallEvent, CallEventKind, Instant, LegSide, QualityReport, Refusal, ReportKind, SipObservation,
+    TransactionId, UnixTime, VoiceConnectorId,
 };
 use outbox::{Record, RecordKind, RecordPath};
 use std::collections::hash_map::Entry;
@@ -56,6 +58,11 @@ pub struct RecorderConfig {
     pub idle_after: Duration,
     /// A collector that gets copies; `None` for none.
     pub hep: Option<HepConfig>,
+    /// What CloudWatch gets; `None` for nothing. Voice connectors beyond `max_voice_connectors`
+    /// count as `other`.
+    pub cloudwatch: Option<CloudWatchConfig>,
+    /// When this run began: calls from before it count as active, not as attempts.
+    pub begun: Instant,
 }
 
 impl RecorderConfig {
@@ -79,6 +86,8 @@ impl RecorderConfig {
             orphan_after: Duration::from_secs(60),
             idle_after: Duration::from_secs(6 * 3_600),
             hep: None,
+            cloudwatch: Some(CloudWatchConfig::default()),
+            begun: Instant::ZERO,
         }
     }
 }
@@ -102,6 +111,7 @@ pub struct Recorder {
     /// Packets for the collector.
     pub(crate) copies: VecDeque<Vec<u8>>,
     health: HealthTable,
+    pub(crate) minutes: Minutes,
 }
 
 /// Whether an event of an unknown call makes an entry for it.
@@ -122,8 +132,10 @@ impl Recorder {
     /// A recorder of no calls yet.
     pub fn new(config: RecorderConfig) -> Self {
         let page = Arc::new(Page::new(config.max_voice_connectors, &config.version));
+        let minutes = Minutes::new(config.origin, config.begun, config.max_voice_connectors);
         Recorder {
             config,
+            minutes,
             page,
             calls: HashMap::new(),
             orphans: 0,
@@ -181,12 +193,14 @@ impl Recorder {
                 call.attempt(at, Arc::clone(&parties));
                 self.orphans = self.orphans.saturating_sub(1);
                 self.page.call_began(&parties.voice_connector, parties.direction);
+                self.minutes.call_began(at, &parties.voice_connector, parties.direction);
             }
             CallEventKind::Moved { parties } => {
                 let Some(present) = call.parties.as_mut() else { return };
                 let old = std::mem::replace(present, Arc::clone(&parties));
                 let moved = [&old.voice_connector, &parties.voice_connector];
                 self.page.call_moved(moved, parties.direction);
+                self.minutes.call_moved(at, moved, parties.direction);
             }
             CallEventKind::Routed { carrier, destination, protocol, attempt } => {
                 call.route(at, carrier, destination, protocol, attempt);
@@ -218,7 +232,7 @@ impl Recorder {
     pub fn handle_sip(&mut self, observation: SipObservation) {
         match observation {
             SipObservation::Refused(event) => {
-                self.page.refused(event.refusal, event.voice_connector.as_ref());
+                self.count_refusal(event.at, event.refusal, event.voice_connector.as_ref());
             }
             SipObservation::WouldRefuse(event) => self.page.would_refuse(event.refusal),
             SipObservation::Health(event) => {
@@ -232,6 +246,9 @@ impl Recorder {
             SipObservation::CarrierCredential(event) => self.page.credential(event.problem),
             SipObservation::Message(event) => {
                 self.page.sip_message(event.direction, event.status, &event.start_line);
+                if let Some(status) = event.status {
+                    self.minutes.response(event.at, event.voice_connector.as_ref(), status);
+                }
                 if let Some(id) = event.transaction_id
                     && let Some(call) = self.call(id, event.at, Begin::Orphan)
                 {
@@ -268,9 +285,15 @@ impl Recorder {
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
         let began = call.began();
+        // What a call of an earlier run had sent by then, that run has told.
+        let is_told = self.minutes.is_earlier(began) && call.leg_mut(leg).latest().is_none();
         let growth = call.leg_mut(leg).take(Box::new(report), began, intervals);
         let paired = call.legs.iter().all(|leg| leg.unlogged);
         self.page.media_grew(&parties.voice_connector, side, growth);
+        if let Some(report) = call.leg_mut(leg).latest() {
+            let growth = if is_told { Growth::default() } else { growth };
+            self.minutes.media(&parties.voice_connector, side, report, &growth);
+        }
         if paired {
             self.log_quality(id);
         } else if self.unpaired.len() < self.config.max_calls.saturating_mul(2) {
@@ -296,6 +319,8 @@ impl Recorder {
             self.swept = now;
             self.sweep(now);
         }
+        self.minutes.close_until(now);
+        self.write_minutes();
     }
 
     /// Closes calls, also those that still run: the node stops. True while calls remain: take the
@@ -304,6 +329,10 @@ impl Recorder {
         let ids: Vec<_> = self.calls.keys().copied().take(CLOSED_AT_ONCE).collect();
         for id in ids {
             self.close_lost(id, now, "the node stopped while the call was running");
+        }
+        if self.calls.is_empty() {
+            self.minutes.close_all(now);
+            self.write_minutes();
         }
         !self.calls.is_empty()
     }
@@ -336,122 +365,26 @@ impl Recorder {
     }
 
     fn count_progress(&self, id: TransactionId, at: Instant) {
-        if let Some((call, parties)) = self.with_parties(id) {
+        let Some(call) = self.calls.get(&id) else { return };
+        if let Some(parties) = call.parties.as_deref() {
             self.page.call_progressed(parties.direction, at.saturating_since(call.began()));
         }
     }
 
-    fn count_answer(&self, id: TransactionId, at: Instant) {
-        if let Some((call, parties)) = self.with_parties(id) {
-            self.page.call_answered(&parties.voice_connector, parties.direction);
-            if call.ringing.is_none() {
-                self.page.call_progressed(parties.direction, at.saturating_since(call.began()));
-            }
-        }
-    }
-
-    fn with_parties(&self, id: TransactionId) -> Option<(&TrackedCall, &model::CallParties)> {
-        let call = self.calls.get(&id)?;
-        Some((call, call.parties.as_deref()?))
-    }
-
-    fn end(&mut self, id: TransactionId, at: Instant, end: CallEnd) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(parties) = call.parties.clone().filter(|_| call.ended.is_none()) else { return };
-        // 487: the caller gave up, and nobody failed (RFC 3261 section 15.1.2).
-        let failed = call.answered.is_none() && end.status != 487;
-        if let Some(refusal) = end.refusal {
-            self.page.refused(refusal, Some(&parties.voice_connector));
-        }
-        let billed = Billed {
-            account_id: &self.config.account_id,
-            region: &self.config.region,
-            transaction_id: id,
-            parties: &parties,
-            began: UnixTime::default(),
-            ended: UnixTime::default(),
-            talk: call.answered.map(|answered| at.saturating_since(answered)),
-            status: end.status,
-            cause: end.cause,
-        };
-        let node = Node {
-            name: &self.config.node,
-            region: &self.config.region,
-            origin: self.config.origin,
-        };
-        let billed = Billed { began: node.unix(call.began()), ended: node.unix(at), ..billed };
-        self.page.call_ended(&parties.voice_connector, parties.direction, billed.talk, failed);
-        let (path, body) = (billed.path(), billed.body());
-        call.ended = Some((at, end));
-        self.ended.push_back(id);
-        self.write(path, body, RecordKind::WholeFile);
-    }
-
-    /// Writes the records of calls that ended and have all they wait for.
-    fn close_ended(&mut self, now: Instant) {
-        let (linger, final_wait) = (self.config.linger, self.config.final_wait);
-        let calls = &self.calls;
-        let mut due = Vec::new();
-        self.ended.retain(|id| {
-            let Some(call) = calls.get(id) else { return false };
-            let Some((at, _)) = &call.ended else { return false };
-            let waited = now.saturating_since(*at);
-            let complete = call.media.is_none() || call.legs.iter().all(|leg| leg.is_final);
-            let is_due = due.len() < CLOSED_AT_ONCE
-                && (waited >= final_wait || (complete && waited >= linger));
-            if is_due {
-                due.push(*id);
-            }
-            !is_due
-        });
-        for id in due {
-            self.close(id);
-        }
-    }
-
-    /// Finds calls whose beginning or end was lost.
-    fn sweep(&mut self, now: Instant) {
-        let (orphan_after, idle_after) = (self.config.orphan_after, self.config.idle_after);
-        let lost: Vec<_> = self
-            .calls
-            .iter()
-            .filter(|(_, call)| {
-                let limit = if call.parties.is_none() { orphan_after } else { idle_after };
-                now.saturating_since(call.last_seen) >= limit
-            })
-            .map(|(id, _)| *id)
-            .take(CLOSED_AT_ONCE)
-            .collect();
-        for id in lost {
-            self.close_lost(id, now, "nothing was heard of the call any more");
-        }
-    }
-
-    fn close_lost(&mut self, id: TransactionId, now: Instant, cause: &'static str) {
+    fn count_answer(&mut self, id: TransactionId, at: Instant) {
         let Some(call) = self.calls.get(&id) else { return };
-        if call.parties.is_none() {
-            self.calls.remove(&id);
-            self.orphans = self.orphans.saturating_sub(1);
-            return;
+        let Some(parties) = call.parties.as_deref() else { return };
+        self.page.call_answered(&parties.voice_connector, parties.direction);
+        self.minutes.call_answered(at, &parties.voice_connector, parties.direction);
+        if call.ringing.is_none() {
+            self.page.call_progressed(parties.direction, at.saturating_since(call.began()));
         }
-        if call.ended.is_none() {
-            let status = if call.answered.is_some() { 200 } else { 0 };
-            let end = CallEnd { status, cause, ended_by: EndedBy::Edge, refusal: None };
-            self.end(id, now, end);
-        }
-        self.close(id);
     }
 
-    fn close(&mut self, id: TransactionId) {
-        if self.calls.get(&id).is_some_and(|c| c.legs.iter().any(|leg| leg.unlogged)) {
-            self.log_quality(id);
-        }
-        let Some(call) = self.calls.remove(&id) else { return };
-        let Some((at, end)) = &call.ended else { return };
-        let node = self.node();
-        let path = format!("calls/{}.jsonl", calendar::day(node.unix(*at)));
-        if let Some(body) = call.record(id, &node, *at, end) {
-            self.write(path, body, RecordKind::AppendLine);
+    fn count_refusal(&mut self, at: Instant, refusal: Refusal, vc: Option<&VoiceConnectorId>) {
+        self.page.refused(refusal, vc);
+        if refusal.is_throttle() {
+            self.minutes.throttled(at, vc);
         }
     }
 
@@ -496,6 +429,6 @@ mod lines_tests;
 #[cfg(test)]
 mod live_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod written_tests;

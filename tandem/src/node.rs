@@ -83,6 +83,8 @@ impl Node {
         let node = &config.node;
         let recorder = RecorderConfig {
             hep: hep_config(&config),
+            cloudwatch: Some(config.cloudwatch.clone()),
+            begun: clock.now(),
             ..RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar)
         };
         let (observations, recorder) = call_metrics::spawn(
@@ -193,6 +195,7 @@ impl Node {
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
+            ("[sinks]", old.cloudwatch == config.cloudwatch),
         ] {
             if !same {
                 restart.push(section);

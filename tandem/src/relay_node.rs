@@ -35,8 +35,11 @@ impl RelayNode {
         })?;
         let clock = media_relay::Clock::new(origin.monotonic);
         let node = &config.node;
-        let recorder =
-            RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar);
+        // It knows of no calls; its edges tell CloudWatch of them.
+        let recorder = RecorderConfig {
+            cloudwatch: None,
+            ..RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar)
+        };
         let (_, recorder) =
             call_metrics::spawn(Recorder::new(recorder), 4, sink.sender(), move || clock.now())
                 .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;

@@ -4,6 +4,7 @@ use super::tests::{begin, id, lines_in, ms, recorder, records, report};
 use super::*;
 use crate::CallRecord;
 use model::{CallDirection, Codec, Codecs, FaxView, MediaId, MediaLine, MediaType};
+use model::{CallEnd, EndedBy};
 
 fn video(leg: LegSide, stream: u64, at: u64, kind: ReportKind) -> QualityReport {
     QualityReport {

@@ -3,8 +3,8 @@ use crate::CallRecord;
 use crate::report::explain;
 use bytes::Bytes;
 use model::{
-    CallDirection, CallParties, CarrierId, Codec, Codecs, Flow, LossCounts, MediaId,
-    MessageDirection, Mos, PeerView, PeerVoipMetrics, ReceivedView, Refusal, RefusalEvent,
+    CallDirection, CallEnd, CallParties, CarrierId, Codec, Codecs, EndedBy, Flow, LossCounts,
+    MediaId, MessageDirection, Mos, PeerView, PeerVoipMetrics, ReceivedView, Refusal, RefusalEvent,
     ReportKind, SentView, SipMessageEvent, TransportProtocol, VoiceConnectorId,
 };
 use serde_json::{Value, json};
@@ -14,15 +14,15 @@ const UUID: &str = "00000000-0000-4000-8000-000000000007";
 /// 2019-03-01 17:10:00.020 UTC.
 const ORIGIN: UnixTime = UnixTime::from_millis(1_551_460_200_020);
 
-pub(super) fn recorder() -> Recorder {
+pub(crate) fn recorder() -> Recorder {
     Recorder::new(RecorderConfig::new("edge-1", "us-east-1", "111122223333", ORIGIN))
 }
 
-pub(super) fn id() -> TransactionId {
+pub(crate) fn id() -> TransactionId {
     TransactionId::from_random(7)
 }
 
-pub(super) fn ms(millis: u64) -> Instant {
+pub(crate) fn ms(millis: u64) -> Instant {
     Instant::from_millis(millis)
 }
 
@@ -44,11 +44,18 @@ fn parties(direction: CallDirection) -> Arc<CallParties> {
     })
 }
 
+/// Of an outbound call of the voice connector with this number.
+pub(crate) fn parties_of(connector: usize) -> Arc<CallParties> {
+    let id = format!("abcdef1ghij2klmno3p{connector:03}");
+    let voice_connector = VoiceConnectorId::new(&id).unwrap();
+    Arc::new(CallParties { voice_connector, ..(*parties(CallDirection::Outbound)).clone() })
+}
+
 fn happen(recorder: &mut Recorder, at: u64, kind: CallEventKind) {
     recorder.handle_call_event(CallEvent { transaction_id: id(), at: ms(at), kind });
 }
 
-pub(super) fn begin(recorder: &mut Recorder, direction: CallDirection) {
+pub(crate) fn begin(recorder: &mut Recorder, direction: CallDirection) {
     happen(recorder, 0, CallEventKind::Attempted { parties: parties(direction) });
     happen(recorder, 2, CallEventKind::MediaAllocated { media: MediaId(1) });
     happen(
@@ -68,7 +75,7 @@ fn bye(by: EndedBy) -> CallEventKind {
 }
 
 /// A report whose numbers differ by leg: leg A counts from 100, leg B from 200.
-pub(super) fn report(leg: LegSide, at: u64, kind: ReportKind) -> QualityReport {
+pub(crate) fn report(leg: LegSide, at: u64, kind: ReportKind) -> QualityReport {
     let base = 100 * (leg.index() as u64 + 1);
     QualityReport {
         id: MediaId(1),
@@ -116,11 +123,13 @@ pub(super) fn report(leg: LegSide, at: u64, kind: ReportKind) -> QualityReport {
     }
 }
 
-pub(super) fn records(recorder: &mut Recorder) -> Vec<Record> {
-    std::iter::from_fn(|| recorder.poll_record()).collect()
+/// Without the minutes for CloudWatch.
+pub(crate) fn records(recorder: &mut Recorder) -> Vec<Record> {
+    let is_of_calls = |record: &Record| record.path.as_str() != crate::METRIC_DATA_PATH;
+    std::iter::from_fn(|| recorder.poll_record()).filter(is_of_calls).collect()
 }
 
-pub(super) fn lines_in(records: &[Record], part: &str) -> Vec<Value> {
+pub(crate) fn lines_in(records: &[Record], part: &str) -> Vec<Value> {
     records
         .iter()
         .filter(|r| r.path.as_str().contains(part))
@@ -128,7 +137,7 @@ pub(super) fn lines_in(records: &[Record], part: &str) -> Vec<Value> {
         .collect()
 }
 
-pub(super) fn message(
+pub(crate) fn message(
     at: u64,
     leg: LegSide,
     direction: MessageDirection,

@@ -4,6 +4,7 @@ use super::tests::{begin, id, message, ms, recorder, records, report};
 use super::*;
 use crate::CallRecord;
 use model::{CallDirection, MessageDirection};
+use model::{CallEnd, EndedBy};
 
 #[test]
 fn a_record_that_is_read_and_written_again_is_the_same_text() {

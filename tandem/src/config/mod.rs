@@ -47,7 +47,7 @@ pub(crate) use stir::Stir;
 pub(crate) use tls::{TlsFileKind, TlsFiles};
 
 use b2bua::{AuthenticationConfig, HealthConfig};
-use call_metrics::HepConfig;
+use call_metrics::{CloudWatchConfig, HepConfig};
 use directory::{Resources, Snapshot};
 use reader::{Document, Table};
 use std::net::SocketAddr;
@@ -79,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) stir: Stir,
     /// A collector that gets copies; `None` for none.
     pub(crate) hep: Option<HepConfig>,
+    /// What CloudWatch gets.
+    pub(crate) cloudwatch: CloudWatchConfig,
     /// How the node stops.
     pub(crate) drain: Drain,
     /// Carriers and voice connectors, ready for call routing.
@@ -132,7 +134,7 @@ impl Config {
         let relay_control = relay_control::read(root.table("relay_control"));
         node::check_api(root.table("api"));
         let prometheus = node::read_prometheus(root.table("prometheus"));
-        sinks::check(root.table("sinks"));
+        let cloudwatch = sinks::read(root.table("sinks"));
         let outbox = outbox::read(root.table("outbox"));
         let limits = limits::read_limits(root.table("limits"));
         let health = health::read(root.table("health"));
@@ -160,6 +162,7 @@ impl Config {
             authentication,
             stir,
             hep,
+            cloudwatch,
             drain,
             directory,
             tls_files,

@@ -317,3 +317,4 @@ mod parsing;
 mod playing;
 mod policy;
 mod relay_control;
+mod sinks;

@@ -30,6 +30,7 @@ class Configuration:
         self.relay_control = None
         self.stir = {}
         self.hep = {}
+        self.sinks = {"kind": "file"}
         self.logging = {"sip_messages": True, "media_metrics": True}
         self.carriers = [carrier()]
         self.numbers = [places.NUMBER]
@@ -51,7 +52,7 @@ class Configuration:
             _table("[sip]", domain=DOMAIN, udp=[listen], tcp=[listen], **self.sip),
             _table("[media]", bind=self.host, ports=f"{first}-{last}", **self.media),
             _table("[prometheus]", listen=f"{places.EDGE}:{self.prometheus_port}"),
-            _table("[sinks]", kind="file"),
+            _table("[sinks]", **self.sinks),
             _table("[limits]", **self.limits),
             _table("[drain]", **self.drain),
             _table("[health]", **self.health),

@@ -129,6 +129,14 @@ class Edge:
     def sip_log(self):
         return _lines(self.data_dir / f"logs/aws/ChimeVoiceConnectorSipMessages/{CONNECTOR}.jsonl")
 
+    def metric_data(self):
+        """The lines for CloudWatch: bodies of PutMetricData."""
+        return _lines(self.data_dir / "cloudwatch/metrics.jsonl")
+
+    def embedded_metrics(self):
+        """The log events in Embedded Metric Format."""
+        return _lines(self.data_dir / "logs/aws/ChimeVoiceConnectorMetrics.jsonl")
+
     def call_records(self):
         return [record for file in sorted(self.data_dir.glob("calls/*.jsonl"))
                 for record in _lines(file)]
