@@ -139,7 +139,7 @@ fn a_voice_connector_says_what_becomes_of_legs_that_are_never_heard() {
     );
     refuses(
         &format!("{connector}unheard_after = \"1m\"\nunheard = \"warn\""),
-        "t.toml:7: unheard: \"warn\" is unknown; use \"report\" or \"end\"",
+        "t.toml:8: unheard: \"warn\" is unknown; use \"report\" or \"end\"",
     );
 }
 
