@@ -114,6 +114,8 @@ pub mod definitions {
         MOS, Histogram, None, "tandem_mos", ["side"], "Estimated mean opinion score of an interval, 1.0 to 4.5";
         HEP_PACKETS, Counter, Packets, "tandem_hep_packets_total", ["result"], "HEP packets for the collector: sent, or failed (the system did not take them)";
         RECORDER_DROPPED, Counter, None, "tandem_recorder_dropped_total", ["what"], "Events that the recorder lost because its queue or a table was full";
+        HISTORY_RECORDS, Counter, None, "tandem_history_records_total", ["event"], "Records of finished calls in the history: taken in, removed because of their age, or damaged (lines that are no record)";
+        HISTORY_FAILURES, Counter, None, "tandem_history_failures_total", [], "Turns in which the history could not follow the files of records; it goes on when this is over";
         SINK_RECORDS, Counter, None, "tandem_sink_records_total", ["outcome"], "Records handed to the file sink";
         SINK_QUEUE, Gauge, None, "tandem_sink_queued_records", [], "Records that wait to be written";
         OUTBOX_ENTRIES, Gauge, None, "tandem_outbox_entries", ["destination"], "Records on disk that are still to be delivered";

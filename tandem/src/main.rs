@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod control;
 mod doctor;
+mod history;
 mod http;
 mod identity;
 mod kept;
@@ -74,12 +75,15 @@ enum Command {
     Call(user_agent::CallArgs),
     /// Answer calls as a stand-in PBX or carrier, with speech-like audio.
     Answer(user_agent::AnswerArgs),
-    /// List the calls of the running node, with their quality.
+    /// List the calls of the running node, with their quality; with --since or another filter,
+    /// those that are over.
     Calls {
         #[command(flatten)]
         file: ConfigFile,
+        #[command(flatten)]
+        filter: commands::history::Filter,
         /// Show the list again every second until Ctrl-C.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "filter")]
         watch: bool,
         /// One JSON array instead of a table.
         #[arg(long)]
@@ -123,7 +127,10 @@ fn main() -> ExitCode {
         Command::Relay(args) => commands::relay::run(&args),
         Command::Call(args) => user_agent::run_call(&args),
         Command::Answer(args) => user_agent::run_answer(&args),
-        Command::Calls { file, watch, json } => commands::calls::calls(&file.path, watch, json),
+        Command::Calls { file, filter, watch, json } => match filter.is_given() {
+            true => commands::history::history(&file.path, &filter, json),
+            false => commands::calls::calls(&file.path, watch, json),
+        },
         Command::Health { file, json } => commands::health::health(&file.path, json),
         Command::Report { transaction_id, file, json } => {
             commands::report::report(&file.path, &transaction_id, json)

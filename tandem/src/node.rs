@@ -2,6 +2,7 @@
 
 use crate::clock::Origin;
 use crate::config::{Config, Media};
+use crate::history::HistoryFollower;
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, Left};
 use crate::media_plane::{MediaPlane, Start};
@@ -42,6 +43,7 @@ pub(crate) struct Node {
     sink: FileSink,
     /// The queues to services; none without a sink that has one.
     outbox: Outbox,
+    history: HistoryFollower,
     config: Config,
     role: Role,
     kept: Kept,
@@ -71,6 +73,9 @@ impl Node {
         })?;
         let outbox = Outbox::new(config.outbox.to_config(data_dir));
         let start = Start::draw()?;
+        let history =
+            HistoryFollower::start(data_dir, config.history.keep, || Origin::now().calendar)
+                .map_err(|error| StartError(format!("cannot start the history: {error}")))?;
         let mut left = match role {
             Role::Edge => kept_calls::read(data_dir),
             Role::All | Role::Relay => Vec::new(),
@@ -133,6 +138,7 @@ impl Node {
             recorder,
             sink,
             outbox,
+            history,
             config,
             role,
             kept,
@@ -225,12 +231,14 @@ impl Node {
         self.recorder.stop();
         self.outbox.stop(OUTBOX_LIMIT);
         self.sink.flush_and_close();
+        drop(self.history);
         drained
     }
 
     fn publish_readings(&self) {
         let (edge, media) = (Arc::downgrade(&self.edge), Arc::downgrade(&self.media));
         let (sink, outbox) = (self.sink.sender(), self.outbox.view());
+        let history = self.history.counters();
         let identities = self.kept.certificate_ends();
         self.view().set_readings(move |out| {
             if let Some(media) = media.upgrade() {
@@ -244,6 +252,7 @@ impl Node {
             readings::of_identity(&identities.load(), now, out);
             readings::of_outbox(&outbox.statistics(), now, out);
             readings::of_sink(&sink.statistics(), out);
+            readings::of_history(&history, out);
         });
     }
 }

@@ -1,5 +1,6 @@
 //! Counters of the relay, the edge and the sink, as the Prometheus page names them.
 
+use crate::history::HistoryCounters;
 use crate::identity::CertificateEnd;
 use b2bua::DtmfCounters;
 use call_metrics::{Definition, Reading, definitions};
@@ -8,6 +9,7 @@ use model::UnixTime;
 use outbox::{OutboxStatistics, SinkStatistics};
 use sip_edge::ShellStatistics;
 use sip_edge::tls::{CertificateStatus, HandshakeFailure};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 fn reading(definition: &'static Definition, label: &'static str, value: u64) -> Reading {
@@ -220,6 +222,16 @@ pub(crate) fn of_links(links: impl Iterator<Item = LinkReading>, out: &mut Vec<R
 pub(crate) fn of_lost((commands, events): (u64, u64), out: &mut Vec<Reading>) {
     out.push(reading(&definitions::RELAY_LINK_LOST, "command", commands));
     out.push(reading(&definitions::RELAY_LINK_LOST, "event", events));
+}
+
+pub(crate) fn of_history(history: &HistoryCounters, out: &mut Vec<Reading>) {
+    for (event, count) in
+        [("taken", &history.calls), ("removed", &history.removed), ("damaged", &history.damaged)]
+    {
+        out.push(reading(&definitions::HISTORY_RECORDS, event, count.load(Ordering::Relaxed)));
+    }
+    let failures = history.failures.load(Ordering::Relaxed);
+    out.push(reading(&definitions::HISTORY_FAILURES, "", failures));
 }
 
 pub(crate) fn of_sink(sink: &SinkStatistics, out: &mut Vec<Reading>) {

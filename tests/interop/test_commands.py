@@ -46,6 +46,38 @@ def test_call_calls_report(stage):
                                       str(edge.file), "--json"))
     assert as_json["transaction_id"] == record["transaction_id"]
     assert edge.command("calls", "--config", str(edge.file)).strip() == "no calls"
+    check_history(stage, edge, record)
+
+
+def check_history(stage, edge, record):
+    """The call is found by what it was, also after the node was killed and its database damaged."""
+    def found(*filters):
+        answer = edge.command("calls", "--config", str(edge.file), "--json", *filters)
+        return [call["transaction_id"] for call in json.loads(answer)]
+
+    wait_until(lambda: found("--since", "1h") == [record["transaction_id"]], 10,
+               "the call is in the history")
+    for filters in (["--number", "5550111"], ["--connector", CONNECTOR], ["--status", "2xx"],
+                    ["--mos-below", "4.5"], ["--carrier", record["routes"][0]["carrier"]]):
+        assert found(*filters) == [record["transaction_id"]], filters
+    for filters in (["--number", "5550112"], ["--status", "failed"], ["--mos-below", "3"],
+                    ["--until", "1h"]):
+        assert found(*filters) == [], filters
+    shown = edge.command("calls", "--config", str(edge.file), "--since", "1h")
+    assert record["transaction_id"] in shown and "+12065550111" in shown, shown
+    wrong = run("calls", "--config", edge.file, "--since", "soon")
+    assert wrong.returncode == 2 and "write 30m" in wrong.stderr
+    edge.kill()
+    database = edge.data_dir / "calls.sqlite"
+    assert database.stat().st_mode & 0o777 == 0o600
+    assert found("--since", "1h") == [record["transaction_id"]], "without a node too"
+    for file in edge.data_dir.glob("calls.sqlite*"):
+        file.write_bytes(b"damaged" * 1000)
+    edge = stage.start_edge()
+    wait_until(lambda: edge.said("history of calls is damaged"), 10, "it is looked at")
+    wait_until(lambda: run("calls", "--config", edge.file, "--json", "--since",
+                           "1h").stdout.count(record["transaction_id"]) == 1, 10,
+               "it is made anew from the files")
 
 
 def run(*arguments):

@@ -31,6 +31,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("relay-control", &["model"]),
     ("outbox", &["model"]),
     ("call-metrics", &["model", "outbox"]),
+    // Reads the files of records that the recorder's sink writes.
+    ("call-history", &["model", "call-metrics"]),
     (
         "tandem",
         &[
@@ -41,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "relay-control",
             "directory",
             "call-metrics",
+            "call-history",
             "outbox",
             // The worker's settings.
             "b2bua",
@@ -86,6 +89,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "rtp-proto",
             "codecs",
             "outbox",
+            "call-history",
         ],
     ),
     ("xtask", &[]),

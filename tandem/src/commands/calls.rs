@@ -102,11 +102,11 @@ fn further(media: &str, quality: Option<&LiveQuality>) -> String {
     format!("{codec} lost {} jit {jitter:.1} ms", quality.lost_packets)
 }
 
-fn clock(seconds: u64) -> String {
+pub(super) fn clock(seconds: u64) -> String {
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-fn shorten(text: &str, most: usize) -> String {
+pub(super) fn shorten(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }

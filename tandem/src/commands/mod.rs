@@ -3,6 +3,7 @@
 pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod health;
+pub(crate) mod history;
 pub(crate) mod relay;
 pub(crate) mod report;
 pub(crate) mod run;

@@ -12,6 +12,7 @@ mod error;
 mod group;
 mod health;
 mod hep;
+mod history;
 mod hold_music;
 mod limits;
 mod media;
@@ -34,6 +35,7 @@ mod voice_connector;
 mod tests;
 
 pub(crate) use error::{ConfigErrors, Finding};
+pub(crate) use history::HistoryConfig;
 pub(crate) use hold_music::AudioFile;
 pub(crate) use limits::{Drain, Limits};
 pub(crate) use media::Media;
@@ -81,6 +83,8 @@ pub(crate) struct Config {
     pub(crate) hep: Option<HepConfig>,
     /// What CloudWatch gets.
     pub(crate) cloudwatch: CloudWatchConfig,
+    /// How long finished calls are kept.
+    pub(crate) history: HistoryConfig,
     /// How the node stops.
     pub(crate) drain: Drain,
     /// Carriers and voice connectors, ready for call routing.
@@ -141,6 +145,7 @@ impl Config {
         let authentication = authentication::read(root.table("authentication"));
         let drain = limits::read_drain(root.table("drain"));
         let hep = hep::read(root.table("hep"));
+        let history = history::read(root.table("history"));
         let stir = stir::read(root.table("stir"));
         let directory = read_directory(&mut root, &sip, &media, &stir);
         root.finish();
@@ -163,6 +168,7 @@ impl Config {
             stir,
             hep,
             cloudwatch,
+            history,
             drain,
             directory,
             tls_files,
