@@ -38,11 +38,11 @@ impl fmt::Display for Malformed {
         match self {
             Malformed::Mark => f.write_str("no relay control is spoken there; check the address"),
             Malformed::Version(theirs) => {
-                let older = if *theirs < VERSION { "other side" } else { "this side" };
+                let older = if *theirs < VERSION { "the other side" } else { "this side" };
                 write!(
                     f,
                     "the other side speaks version {theirs} of relay control and this one \
-                     {VERSION}: bring the {older} up to date, so that both run the same Tandem"
+                     {VERSION}: bring {older} up to date, so that both run the same Tandem"
                 )
             }
             Malformed::Content => f.write_str("a frame that cannot be read"),

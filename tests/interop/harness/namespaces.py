@@ -14,9 +14,11 @@ _PREFIX = "198.18.0"  # RFC 2544
 EDGE = f"{_PREFIX}.1"
 CALLER = f"{_PREFIX}.2"
 CALLEE = f"{_PREFIX}.3"
+RELAY = f"{_PREFIX}.4"
 # On the caller's host, too, and no part of any call.
 STRANGER = f"{_PREFIX}.9"
-_HOSTS = {"edge": [EDGE], "caller": [CALLER, STRANGER], "callee": [CALLEE]}
+_HOSTS = {"edge": [EDGE], "caller": [CALLER, STRANGER], "callee": [CALLEE],
+          "relay": [RELAY]}
 
 _CLONE_NEWNET = 0x4000_0000
 _BPF_SYSTEM_CALL = {"x86_64": 321, "aarch64": 280}
@@ -31,7 +33,7 @@ class Unavailable(Exception):
 
 
 class Network:
-    """An edge, a caller and a callee with one interface (`eth0`) each."""
+    """An edge, a caller, a callee and a relay with one interface (`eth0`) each."""
 
     def __init__(self):
         self._name = f"ti{os.getpid() % 10_000}"

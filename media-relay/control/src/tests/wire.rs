@@ -120,12 +120,12 @@ fn another_version_is_named_and_who_is_to_be_brought_up_to_date() {
     encode_opening(&hello(), &mut out);
     assert_eq!(decode_opening::<EdgeHello>(&content(&out)), Ok(hello()));
     let at = 4 + 8;
-    for (other, who) in [(VERSION + 1, "this side"), (0, "other side")] {
+    for (other, who) in [(VERSION + 1, "this side"), (0, "the other side")] {
         out[at..at + 2].copy_from_slice(&other.to_be_bytes());
         let error = decode_opening::<EdgeHello>(&content(&out)).unwrap_err();
         assert_eq!(error, Malformed::Version(other));
         let text = error.to_string();
-        assert!(text.contains(&format!("bring the {who} up to date")), "{text}");
+        assert!(text.contains(&format!("bring {who} up to date")), "{text}");
     }
     let foreign = decode_opening::<EdgeHello>(b"HTTP/1.1 400 Bad Request");
     assert_eq!(foreign, Err(Malformed::Mark));
