@@ -119,6 +119,8 @@ pub struct Control {
     pub(crate) beginnings: Vec<Beginning>,
     /// When delayed deletions are due; one for each stream at most.
     pub(crate) doomed: BTreeMap<MediaId, Instant>,
+    /// When what is played to a leg is to end, one for each leg at most.
+    pub(crate) ends: Vec<(Instant, (MediaId, LegSide))>,
     pub(crate) totals: Totals,
     next_media: u64,
     next_sweep: Option<Instant>,
@@ -150,6 +152,7 @@ impl Control {
             questions: Vec::new(),
             beginnings: Vec::new(),
             doomed: BTreeMap::new(),
+            ends: Vec::new(),
             totals: Totals::default(),
             next_media: 0,
             next_sweep: None,
@@ -278,13 +281,15 @@ impl Control {
         }
         self.answer_due_questions(now);
         self.answer_due_beginnings(now);
+        self.end_due_playing(now);
     }
 
     /// When [`Control::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let questions = self.questions.iter().map(|question| question.deadline).min();
         let beginnings = self.beginnings.iter().map(|beginning| beginning.deadline).min();
-        [questions, beginnings, self.next_sweep].into_iter().flatten().min()
+        let ends = self.ends.iter().map(|(at, _)| *at).min();
+        [questions, beginnings, ends, self.next_sweep].into_iter().flatten().min()
     }
 
     /// What is to be done next.

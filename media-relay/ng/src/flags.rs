@@ -76,7 +76,8 @@ impl Flags {
             // Read by others, or of no meaning to a relay.
             "command" | "call-id" | "from-tag" | "to-tag" | "via-branch" | "sdp" | "label"
             | "from-label" | "set-label" | "address" | "limit" | "cookie" | "file" | "blob"
-            | "db-id" | "repeat-times" | "code" | "digit" | "duration" | "metadata" => {}
+            | "db-id" | "repeat-times" | "repeat-duration" | "code" | "digit" | "duration"
+            | "metadata" => {}
             // What this relay always does: origin, addresses and version are its own.
             "replace" => self.read_replace(value),
             "flags" => words(value).for_each(|flag| self.read_flag(&flag)),

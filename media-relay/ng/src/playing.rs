@@ -17,14 +17,24 @@ const MAX_WAITING: usize = 1_024;
 /// What rtpengine does with a key.
 const KEY: Duration = Duration::from_millis(250);
 const KEYS: [u64; 2] = [100, 5_000];
+/// The longest `repeat-duration`.
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// What is to be played, or to be sent as a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Played {
-    /// Audio, so often.
-    Media(AudioSource, u32),
+    /// Audio, so often, and for so long at most.
+    Media(AudioSource, Rounds),
     /// A key (RFC 4733), for so long.
     Key(DtmfKey, Duration),
+}
+
+/// How often something is played, and for how long at most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Rounds {
+    /// `None` for ever.
+    pub(crate) rounds: Option<u32>,
+    pub(crate) at_most: Option<Duration>,
 }
 
 impl Played {
@@ -33,8 +43,13 @@ impl Played {
     /// # Errors
     /// Words for the reply.
     pub(crate) fn media(request: &Dictionary) -> Result<Self, &'static str> {
-        let rounds = named(request, "repeat-times").and_then(Value::integer).unwrap_or(1);
-        let rounds = u32::try_from(rounds.max(1)).unwrap_or(u32::MAX);
+        let times = named(request, "repeat-times").and_then(Value::integer);
+        let times = times.map(|times| u32::try_from(times.max(1)).unwrap_or(u32::MAX));
+        let millis = named(request, "repeat-duration").and_then(Value::integer);
+        let millis = millis.and_then(|millis| u64::try_from(millis).ok()).filter(|ms| *ms > 0);
+        let at_most = millis.map(|millis| Duration::from_millis(millis).min(LONGEST));
+        // What is repeated for a while needs no number of times.
+        let rounds = Rounds { rounds: times.or((at_most.is_none()).then_some(1)), at_most };
         let source = if let Some(octets) = named(request, "blob").and_then(Value::text) {
             AudioSource::Octets(octets.into())
         } else if let Some(file) = named(request, "file").and_then(Value::text) {
@@ -83,7 +98,7 @@ impl Control {
         ticket: &Ticket,
         request: &Request,
         source: AudioSource,
-        rounds: u32,
+        Rounds { rounds, at_most }: Rounds,
     ) -> Served {
         if matches!(source, AudioSource::File(_)) && !self.config.plays_files {
             return Err("This relay plays no files; start it with --media-dir".to_owned());
@@ -91,8 +106,12 @@ impl Control {
         let parties = self.parties(now, request)?;
         for (id, leg) in &parties {
             let (source, with) = (source.clone(), OtherMedia::Yields);
-            let playing = Playing { source, rounds: Some(rounds), with };
+            let playing = Playing { source, rounds, with };
             self.order(MediaCommand::Play { id: *id, leg: *leg, playing });
+            self.forget_end((*id, *leg));
+            if let Some(at_most) = at_most {
+                self.ends.push((now + at_most, (*id, *leg)));
+            }
         }
         if self.beginnings.len() >= MAX_WAITING {
             let oldest = self.beginnings.remove(0);
@@ -111,13 +130,32 @@ impl Control {
 
     /// Plays nothing more to the parties that the request names.
     pub(crate) fn serve_stopping(&mut self, now: Instant, request: &Request) -> Served {
-        for (id, leg) in self.parties(now, request)? {
-            self.order(match self.hears_silence(id, leg) {
-                true => silence(id, leg),
-                false => MediaCommand::StopPlaying { id, leg },
-            });
+        for party in self.parties(now, request)? {
+            self.end_playing(party);
         }
         Ok(Some(result("ok")))
+    }
+
+    /// Ends what has been played for as long as it was to be.
+    pub(crate) fn end_due_playing(&mut self, now: Instant) {
+        while let Some(at) = self.ends.iter().position(|(at, _)| *at <= now) {
+            let (_, party) = self.ends.swap_remove(at);
+            if self.place_of(party.0).is_some() {
+                self.end_playing(party);
+            }
+        }
+    }
+
+    fn end_playing(&mut self, (id, leg): (MediaId, LegSide)) {
+        self.forget_end((id, leg));
+        self.order(match self.hears_silence(id, leg) {
+            true => silence(id, leg),
+            false => MediaCommand::StopPlaying { id, leg },
+        });
+    }
+
+    fn forget_end(&mut self, party: (MediaId, LegSide)) {
+        self.ends.retain(|(_, other)| *other != party);
     }
 
     /// Sends a key to whom the named parties talk to.
@@ -172,6 +210,9 @@ impl Control {
     /// Takes what the relay says of what it plays.
     pub(crate) fn note_playing(&mut self, event: &MediaEvent) {
         self.restore_silence(event);
+        if let MediaEvent::Played { id, leg, .. } = event {
+            self.forget_end((*id, *leg));
+        }
         let (party, begun) = match event {
             MediaEvent::Plays { id, leg, duration } => ((*id, *leg), Ok(*duration)),
             MediaEvent::Played { id, leg, outcome: PlayOutcome::Failed(failure) } => {

@@ -144,3 +144,74 @@ fn keys_go_to_the_other_side_of_who_presses_them() {
         assert!(reason(&ask(&mut world, "play DTMF", &more)).contains("code"), "{code}");
     }
 }
+
+#[test]
+fn what_is_repeated_for_a_while_ends_then() {
+    let mut world = answered(true);
+    world.says_of_plays = vec![begins(LegSide::B)];
+    let more = r#""from-tag":"b","file":"a.wav","repeat-duration":2500"#;
+    is_ok(&ask(&mut world, "play media", more));
+    let rounds = |command: &MediaCommand| match command {
+        MediaCommand::Play { leg: LegSide::B, playing, .. } => Some(playing.rounds),
+        _ => None,
+    };
+    assert_eq!(world.ordered.iter().find_map(rounds), Some(None), "{:?}", world.ordered);
+    world.ordered.clear();
+    world.advance(Duration::from_millis(2_499));
+    assert!(world.ordered.is_empty());
+    world.advance(Duration::from_millis(1));
+    assert!(matches!(world.ordered[..], [MediaCommand::StopPlaying { id: ID, leg: LegSide::B }]));
+    // Stopped before, and deleted before: nothing is left to end.
+    world.says_of_plays = vec![begins(LegSide::B), begins(LegSide::B)];
+    is_ok(&ask(&mut world, "play media", more));
+    is_ok(&ask(&mut world, "stop media", r#""from-tag":"b""#));
+    is_ok(&ask(&mut world, "play media", more));
+    is_ok(&ask(&mut world, "delete", r#""from-tag":"a""#));
+    world.ordered.clear();
+    world.advance(Duration::from_secs(60));
+    assert!(world.ordered.is_empty());
+}
+
+#[test]
+fn silence_comes_back_after_what_is_played() {
+    let mut world = answered(true);
+    is_ok(&ask(&mut world, "silence media", r#""from-tag":"a""#));
+    let is_silence = |command: &MediaCommand| {
+        matches!(command, MediaCommand::Play { leg: LegSide::B, playing, .. }
+            if matches!(playing.source, AudioSource::Octets(_)) && playing.rounds.is_none())
+    };
+    assert!(world.ordered.drain(..).all(|command| is_silence(&command)));
+    assert!(!world.plans[&1].legs[0].accepts_from && world.plans[&1].legs[1].accepts_from);
+    world.says_of_plays = vec![begins(LegSide::B)];
+    is_ok(&ask(&mut world, "play media", r#""from-tag":"b","file":"a.wav""#));
+    assert!(!is_silence(world.ordered.last().unwrap()));
+    // What is played to the leg now ends by itself.
+    let outcome = PlayOutcome::Finished;
+    world.says_of_plays = vec![MediaEvent::Played { id: ID, leg: LegSide::B, outcome }];
+    world.ordered.clear();
+    is_ok(&ask(&mut world, "silence media", r#""from-tag":"a""#));
+    assert!(world.ordered.len() == 2 && world.ordered.iter().all(is_silence));
+    is_ok(&ask(&mut world, "stop media", r#""from-tag":"b""#));
+    assert!(world.ordered.last().is_some_and(is_silence));
+    is_ok(&ask(&mut world, "unsilence media", r#""from-tag":"a""#));
+    assert!(matches!(
+        world.ordered.last(),
+        Some(MediaCommand::StopPlaying { leg: LegSide::B, .. })
+    ));
+    assert!(world.plans[&1].legs[0].accepts_from);
+}
+
+#[test]
+fn a_party_without_events_gets_no_key() {
+    let mut world = answered(true);
+    let held = sdp(5_000).replace(" 101", "").replace("a=rtpmap:101 telephone-event/8000", "a=x");
+    let offer =
+        format!(r#"{{"command":"offer","call-id":"d","from-tag":"a","sdp":"{}"}}"#, sdp(4_000));
+    is_ok(&world.ask(&offer));
+    let answer = format!(
+        r#"{{"command":"answer","call-id":"d","from-tag":"a","to-tag":"b","sdp":"{held}"}}"#
+    );
+    is_ok(&world.ask(&answer));
+    let key = r#"{"command":"play DTMF","call-id":"d","from-tag":"a","code":"7"}"#;
+    assert!(reason(&world.ask(key)).contains("takes no telephone events"));
+}
