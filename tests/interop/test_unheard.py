@@ -42,7 +42,7 @@ def test_a_leg_that_sends_but_silence_is_reported(stage):
 def test_such_a_call_ends_where_the_voice_connector_wants_it(stage):
     call, carrier = established(stage, {"unheard_after": "10s", "unheard": "end"})
     bye = carrier.expect(lambda m: m.status is None and m.method == "BYE", 25)
-    assert "No audio" in bye.get("Reason")
+    assert "No audio" in bye.get("reason")
     carrier.reply(bye, 200, "OK")
     record, = stage.edge.wait_records(1)
     assert record["unheard"] == ["B"] and "one-way audio" in record["end"]["cause"]
