@@ -238,6 +238,15 @@ mod tests {
             something happened; distributions when there is a value. They are exact up to 600 distinct values\n\
             a minute; beyond, values are rounded by at most 0.4, 1.2, 2.8 or 6 %, as little as it takes. Scores\n\
             have the unit `None`.\n\n\
+            `configs/dashboards/` has a dashboard and alarms of these metrics, for the voice connector of\n\
+            `configs/dev.toml` in `us-east-1`; the dashboard lets you choose others:\n\n\
+            ```\n\
+            aws cloudwatch put-dashboard --dashboard-name tandem \\\n    \
+            --dashboard-body file://configs/dashboards/cloudwatch-dashboard.json\n\
+            jq -c '.[]' configs/dashboards/cloudwatch-alarms.json | while read -r alarm; do\n    \
+            aws cloudwatch put-metric-alarm --cli-input-json \"$alarm\"\n\
+            done\n\
+            ```\n\n\
             | Name | Kind | Unit | What it tells |\n|---|---|---|---|\n"
             .to_owned();
         for definition in crate::CLOUDWATCH_METRICS {

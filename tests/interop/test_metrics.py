@@ -1,5 +1,11 @@
 """What CloudWatch gets, minute by minute, adds up to what the page and the records say."""
 
+import json
+from pathlib import Path
+
+import boto3
+from moto.server import ThreadedMotoServer
+
 from harness import places
 from harness.configuration import CONNECTOR, carrier
 from harness.message import sdp
@@ -8,6 +14,7 @@ from harness.waiting import wait_until
 
 PATHS = {"CustomerToVc": "cust2vc", "VcToCustomer": "vc2cust",
          "RemoteToVc": "rem2vc", "VcToRemote": "vc2rem"}
+DASHBOARDS = Path(__file__).resolve().parents[2] / "configs/dashboards"
 OWN = {"VoiceConnectorId": CONNECTOR, "Region": "us-east-1"}
 
 
@@ -146,3 +153,31 @@ def test_embedded_metrics_tell_the_same(stage):
     assert packets == {(("VoiceConnectorId", "Region"), ("VoiceConnectorId",)): page,
                        (("Region",), ()): page}
     assert samples > 0
+
+
+def test_cloudwatch_takes_the_dashboard_the_alarms_and_the_lines(stage):
+    """As an operator would put them; moto stands in for CloudWatch and takes a little more than it."""
+    server = ThreadedMotoServer(port=0)
+    edge, _ = play_calls(stage, talk_ms=2_000)
+    edge.stop()
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        cloudwatch = boto3.client(
+            "cloudwatch", region_name="us-east-1", endpoint_url=f"http://{host}:{port}",
+            aws_access_key_id="a", aws_secret_access_key="b")
+        body = (DASHBOARDS / "cloudwatch-dashboard.json").read_text()
+        answer = cloudwatch.put_dashboard(DashboardName="tandem", DashboardBody=body)
+        assert not answer.get("DashboardValidationMessages")
+        alarms = json.loads((DASHBOARDS / "cloudwatch-alarms.json").read_text())
+        for alarm in alarms:
+            cloudwatch.put_metric_alarm(**alarm)
+        put = cloudwatch.describe_alarms()["MetricAlarms"]
+        assert {each["AlarmName"] for each in put} == {each["AlarmName"] for each in alarms}
+        for line in edge.metric_data():
+            cloudwatch.put_metric_data(**line)
+        told = cloudwatch.list_metrics(Namespace="Tandem/VoiceConnector")["Metrics"]
+        assert {"Throttles", "CustomerToVcJitter", "MOSBetweenVcAndRemote"} <= {
+            each["MetricName"] for each in told}
+    finally:
+        server.stop()

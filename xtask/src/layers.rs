@@ -90,6 +90,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "codecs",
             "outbox",
             "call-history",
+            "call-metrics",
         ],
     ),
     ("xtask", &[]),

@@ -8,6 +8,7 @@ use model::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+mod dashboards;
 mod embedded_tests;
 mod limits;
 
