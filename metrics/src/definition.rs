@@ -60,7 +60,7 @@ pub struct Reading {
     pub definition: &'static Definition,
     /// The value of its label; ignored when it has none.
     pub label: Cow<'static, str>,
-    /// The value; of a counter a whole number.
+    /// The value; of a counter a whole number, but for seconds.
     pub value: f64,
 }
 
@@ -94,6 +94,9 @@ pub mod definitions {
         CALL_SETUP, Histogram, Seconds, "tandem_call_setup_seconds", ["direction"], "Time from the attempt to the first ringing or answer";
         CALL_DURATION, Histogram, Seconds, "tandem_call_duration_seconds", ["direction"], "Time from the answer to the end";
         REFUSALS, Counter, None, "tandem_refusals_total", ["reason"], "Requests and calls that policy refused";
+        CARRIER_CALLS, Counter, None, "tandem_carrier_calls_total", ["carrier", "direction"], "Calls that were sent to a carrier (outbound; each carrier of a hunt counts) or came from it (inbound)";
+        CARRIER_ANSWERED, Counter, None, "tandem_carrier_answered_total", ["carrier", "direction"], "Calls of a carrier that were answered";
+        CARRIER_FAILURES, Counter, None, "tandem_carrier_failures_total", ["carrier", "class"], "Outbound calls that a carrier did not connect, by the class of its last final response; none: it gave no final response. Calls that the caller gave up are not among them";
         CARRIER_CREDENTIALS, Counter, None, "tandem_carrier_credential_problems_total", ["problem"], "Challenges of carriers that were answered in vain or not at all";
         CARRIER_REGISTERED, Gauge, None, "tandem_carrier_registered", ["carrier"], "Whether Tandem is registered at the carrier, 1 or 0";
         REGISTERED_CONTACTS, Gauge, None, "tandem_registered_contacts", [], "Contacts of customers' systems that are registered here";
@@ -173,6 +176,12 @@ pub mod definitions {
         DNS, Counter, None, "tandem_dns_total", ["event"], "DNS: query sent, unanswered question, not_found host";
         KEEP_ALIVES, Counter, None, "tandem_udp_keep_alives_total", [], "Times that a way over UDP to a registered system, or to a carrier that we are registered at, was used only to be kept open";
         SIP_DROPPED, Counter, None, "tandem_sip_dropped_total", ["reason"], "SIP messages dropped without a call seeing them";
+        PROCESS_CPU, Counter, Seconds, "process_cpu_seconds_total", [], "Processor time of the process, user and system";
+        PROCESS_RESIDENT, Gauge, Bytes, "process_resident_memory_bytes", [], "Memory of the process that is in use";
+        PROCESS_OPEN_FILES, Gauge, None, "process_open_fds", [], "Open files and sockets of the process; a call with audio takes up to eight";
+        PROCESS_MAX_FILES, Gauge, None, "process_max_fds", [], "How many files the process may open (RLIMIT_NOFILE); absent without a limit";
+        PROCESS_START, Gauge, Seconds, "process_start_time_seconds", [], "When the process started, in seconds since 1970";
+        THREAD_CPU, Counter, Seconds, "tandem_thread_cpu_seconds_total", ["thread"], "Processor time of the threads that carry signalling (sip-0), media (relay-N) and records; one at 1 a second can do no more";
     }
 }
 
@@ -267,7 +276,8 @@ mod tests {
         for definition in definitions::ALL {
             let name = definition.name;
             assert!(names.insert(name), "{name} twice");
-            assert!(name.starts_with("tandem_"), "{name}");
+            // What every program says of its process has names of its own.
+            assert!(name.starts_with("tandem_") || name.starts_with("process_"), "{name}");
             let base = name.strip_suffix("_total");
             assert_eq!(base.is_some(), definition.kind == Kind::Counter, "{name}");
             assert!(base.unwrap_or(name).ends_with(definition.unit.suffix()), "{name}");

@@ -6,8 +6,8 @@ use self::handles::{Connector, Messages, once};
 use crate::definition::{Definition, Kind, Reading, Unit, definitions as d};
 use crate::quality::Growth;
 use model::{
-    CallDirection, CredentialProblem, HealthEvent, MessageDirection, QualityReport, Refusal,
-    RegistrationEvent, RegistrationNews, Side, VoiceConnectorId,
+    CallDirection, CarrierId, CredentialProblem, HealthEvent, MessageDirection, QualityReport,
+    Refusal, RegistrationEvent, RegistrationNews, Side, VoiceConnectorId,
 };
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
@@ -45,6 +45,9 @@ pub struct Page {
     call_setup: Histograms,
     call_duration: Histograms,
     refusals: Family<[Label; 1], Counter>,
+    carrier_calls: Family<CallLabels, Counter>,
+    carrier_answered: Family<CallLabels, Counter>,
+    carrier_failures: Family<CallLabels, Counter>,
     credentials: Family<[Label; 1], Counter>,
     registered: Family<[(&'static str, Arc<str>); 1], Gauge>,
     throttles: Family<[(&'static str, Arc<str>); 1], Counter>,
@@ -93,6 +96,9 @@ impl Page {
             call_setup: histograms(r, &d::CALL_SETUP, &SETUP_BUCKETS),
             call_duration: histograms(r, &d::CALL_DURATION, &DURATION_BUCKETS),
             refusals: registered(r, &d::REFUSALS),
+            carrier_calls: registered(r, &d::CARRIER_CALLS),
+            carrier_answered: registered(r, &d::CARRIER_ANSWERED),
+            carrier_failures: registered(r, &d::CARRIER_FAILURES),
             credentials: registered(r, &d::CARRIER_CREDENTIALS),
             registered: registered(r, &d::CARRIER_REGISTERED),
             throttles: registered(r, &d::THROTTLES),
@@ -216,6 +222,23 @@ impl Page {
             // An earlier registration may still be in force.
             RegistrationNews::Failed { .. } => {}
         }
+    }
+
+    pub(crate) fn carrier_call(&self, carrier: &CarrierId, direction: CallDirection) {
+        let labels = carrier_labels(carrier, ("direction", direction_label(direction)));
+        self.carrier_calls.get_or_create_owned(&labels).inc();
+    }
+
+    pub(crate) fn carrier_answered(&self, carrier: &CarrierId, direction: CallDirection) {
+        let labels = carrier_labels(carrier, ("direction", direction_label(direction)));
+        self.carrier_answered.get_or_create_owned(&labels).inc();
+    }
+
+    /// `status` is the final response of the carrier, if it gave one.
+    pub(crate) fn carrier_failed(&self, carrier: &CarrierId, status: Option<u16>) {
+        let class = status.map_or("none", handles::class);
+        let labels = carrier_labels(carrier, ("class", class));
+        self.carrier_failures.get_or_create_owned(&labels).inc();
     }
 
     pub(crate) fn credential(&self, problem: CredentialProblem) {
@@ -363,6 +386,11 @@ fn direction_label(direction: CallDirection) -> &'static str {
     }
 }
 
+/// Carriers are named by the configuration: there are as many labels as it ever had.
+fn carrier_labels(carrier: &CarrierId, more: Label) -> CallLabels {
+    ([("carrier", Arc::from(carrier.as_str()))], [more])
+}
+
 fn side_label(side: Side) -> &'static str {
     match side {
         Side::Customer => "customer",
@@ -425,7 +453,9 @@ impl Collector for ReadingCollector {
 
 fn encode_value(kind: Kind, value: f64, encoder: MetricEncoder<'_>) -> fmt::Result {
     // Saturates, which no count reaches.
-    if kind == Kind::Counter {
+    if kind == Kind::Counter && value.fract() != 0.0 {
+        ConstCounter::new(value).encode(encoder)
+    } else if kind == Kind::Counter {
         ConstCounter::new(value as u64).encode(encoder)
     } else if value.fract() == 0.0 {
         ConstGauge::new(value as i64).encode(encoder)

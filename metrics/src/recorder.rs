@@ -1,6 +1,7 @@
 //! The recorder: events in, records out.
 
 mod closing;
+mod counts;
 mod lines;
 
 use crate::cloudwatch::{CloudWatchConfig, Minutes};
@@ -194,6 +195,9 @@ impl Recorder {
                 self.orphans = self.orphans.saturating_sub(1);
                 self.page.call_began(&parties.voice_connector, parties.direction);
                 self.minutes.call_began(at, &parties.voice_connector, parties.direction);
+                if let Some(carrier) = &parties.carrier {
+                    self.page.carrier_call(carrier, parties.direction);
+                }
             }
             CallEventKind::Moved { parties } => {
                 let Some(present) = call.parties.as_mut() else { return };
@@ -203,7 +207,12 @@ impl Recorder {
                 self.minutes.call_moved(at, moved, parties.direction);
             }
             CallEventKind::Routed { carrier, destination, protocol, attempt } => {
-                call.route(at, carrier, destination, protocol, attempt);
+                if let Some(call) = self.calls.get(&id) {
+                    self.count_route(call, carrier.as_ref());
+                }
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.route(at, carrier, destination, protocol, attempt);
+                }
             }
             CallEventKind::MediaAllocated { media } => call.media = Some(media),
             CallEventKind::Ringing => {
@@ -252,6 +261,7 @@ impl Recorder {
                 if let Some(id) = event.transaction_id
                     && let Some(call) = self.call(id, event.at, Begin::Orphan)
                 {
+                    call.final_response = counts::failure(&event).or(call.final_response);
                     call.message(&event);
                 }
                 self.log_message(&event);
@@ -379,6 +389,7 @@ impl Recorder {
         if call.ringing.is_none() {
             self.page.call_progressed(parties.direction, at.saturating_since(call.began()));
         }
+        self.count_carrier_answer(call);
     }
 
     fn count_refusal(&mut self, at: Instant, refusal: Refusal, vc: Option<&VoiceConnectorId>) {
@@ -424,6 +435,8 @@ fn unlogged_since(call: &TrackedCall, since: Instant) -> bool {
         .any(|leg| leg.unlogged && leg.latest().is_some_and(|report| report.at <= since))
 }
 
+#[cfg(test)]
+mod counts_tests;
 #[cfg(test)]
 mod lines_tests;
 #[cfg(test)]

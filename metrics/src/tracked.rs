@@ -38,6 +38,8 @@ pub(crate) struct TrackedCall {
     pub(crate) unheard: [bool; 2],
     /// Rules that were set aside for it, each once.
     excused: Vec<Refusal>,
+    /// Of leg B's peer since the last route, when it did not connect the call.
+    pub(crate) final_response: Option<u16>,
     pub(crate) transferred_to: Option<TransactionId>,
     pub(crate) transferred_from: Option<TransactionId>,
     /// By [`LegSide::index`].
@@ -104,6 +106,7 @@ impl TrackedCall {
             transferred_from: None,
             unheard: [false; 2],
             excused: Vec::new(),
+            final_response: None,
             legs: Default::default(),
             lines: TrackedLines::default(),
             attempted: None,
@@ -136,9 +139,15 @@ impl TrackedCall {
         protocol: TransportProtocol,
         attempt: u32,
     ) {
+        self.final_response = None;
         if self.routes.len() < ROUTE_LIMIT {
             self.routes.push(Route { at, carrier, destination, protocol, attempt });
         }
+    }
+
+    /// The carrier that was tried last; none when the last route leads to a customer.
+    pub(crate) fn carrier(&self) -> Option<&CarrierId> {
+        self.routes.last()?.carrier.as_ref()
     }
 
     pub(crate) fn message(&mut self, event: &SipMessageEvent) {

@@ -229,6 +229,14 @@ impl SipEdge {
         self.shared.wait(STATISTICS_PATIENCE, |published| published.version > before)
     }
 
+    /// Whether the worker answers a question within a second: false when it has ended or hangs.
+    pub fn is_responsive(&self) -> bool {
+        let before = self.version();
+        self.request(|requests| requests.statistics = true);
+        self.shared.wait(STATISTICS_PATIENCE, |published| published.version > before);
+        self.version() > before && !self.has_ended()
+    }
+
     /// The registrations of customers' systems that outlive a restart.
     pub fn bindings(&self) -> Bindings {
         let before = self.version();

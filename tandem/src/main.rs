@@ -13,6 +13,8 @@ mod kept;
 mod kept_calls;
 mod media_plane;
 mod node;
+mod process;
+mod readiness;
 mod readings;
 mod relay_node;
 mod role;

@@ -5,7 +5,7 @@ use crate::kept_calls::{self, Left};
 use crate::node::StartError;
 use crate::readings::{self, LinkReading};
 use call_metrics::{Observation, ObservationSender, Reading};
-use media_relay::{AudioFileError, Relay};
+use media_relay::{AudioFileError, Relay, RelayStatistics};
 use model::{MediaCommand, MediaEvent};
 use relay_control::{AskConfig, Claimed, ClientConfig, Connected, RelaysConfig, SealKey};
 use sip_edge::{Clock, SipEdge};
@@ -81,6 +81,21 @@ impl MediaPlane {
         }
     }
 
+    /// Why no new call gets ports, in words; nothing when it would.
+    pub(crate) fn lacks(&self) -> Option<String> {
+        match self {
+            MediaPlane::Local(relay) => lacks_ports(&relay.statistics()),
+            MediaPlane::Remote(connected) => {
+                let links = connected.get().map(Connected::status).unwrap_or_default();
+                if links.iter().any(|link| link.is_up) {
+                    return None;
+                }
+                let relays: Vec<_> = links.iter().map(|link| link.address.to_string()).collect();
+                Some(format!("no relay is connected: {}", relays.join(", ")))
+            }
+        }
+    }
+
     /// Stops after the last reports.
     pub(crate) fn stop(self) {
         match self {
@@ -92,6 +107,13 @@ impl MediaPlane {
             }
         }
     }
+}
+
+/// Why a relay gives no new stream its ports.
+pub(crate) fn lacks_ports(relay: &RelayStatistics) -> Option<String> {
+    // Those in quarantine are free again within it.
+    (relay.port_pairs_free == 0)
+        .then(|| "no media port is free: give [media] ports a wider range".to_owned())
 }
 
 fn client(

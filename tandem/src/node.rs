@@ -6,8 +6,9 @@ use crate::history::HistoryFollower;
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, Left};
 use crate::media_plane::{MediaPlane, Start};
-use crate::readings;
+use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
+use crate::{process, readings};
 use b2bua::{EdgeConfig, Listener, SavedCall};
 use call_metrics::{
     HepConfig, Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle,
@@ -49,6 +50,8 @@ pub(crate) struct Node {
     kept: Kept,
     /// Only of an edge whose media outlives it.
     kept_calls: Option<KeptCalls>,
+    readiness: Readiness,
+    draining: Draining,
     /// Held while the node runs, so that no second one writes into the same directory.
     _lock: File,
 }
@@ -132,6 +135,7 @@ impl Node {
         )?);
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
+        let (readiness, draining) = readiness::of_node(&edge, &media);
         let node = Node {
             edge,
             media,
@@ -143,6 +147,8 @@ impl Node {
             role,
             kept,
             kept_calls,
+            readiness,
+            draining,
             _lock: lock,
         };
         node.publish_readings();
@@ -152,6 +158,11 @@ impl Node {
     /// What is recorded: live calls and the Prometheus page.
     pub(crate) fn view(&self) -> RecorderView {
         self.recorder.view()
+    }
+
+    /// Whether the node is alive and takes new calls.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.readiness.clone()
     }
 
     /// Where SIP is served.
@@ -218,6 +229,7 @@ impl Node {
     /// Takes no new calls, lets the running ones finish within the limit, then stops everything in
     /// the order in which it feeds the next.
     pub(crate) fn stop(mut self) -> Drained {
+        self.draining.begin();
         let drained = self.edge.drain(self.config.drain.timeout);
         self.kept.keep_bindings(&self.edge);
         // The page's readings hold the edge and the relay as well; a weak reference each.
@@ -253,6 +265,7 @@ impl Node {
             readings::of_outbox(&outbox.statistics(), now, out);
             readings::of_sink(&sink.statistics(), out);
             readings::of_history(&history, out);
+            process::read(out);
         });
     }
 }

@@ -4,6 +4,8 @@ use crate::clock::Origin;
 use crate::config::{Config, RelayControl};
 use crate::media_plane::incarnation;
 use crate::node::{StartError, claim, relay_config};
+use crate::process;
+use crate::readiness::{self, Draining, Readiness};
 use crate::readings::{self, LinkReading};
 use call_metrics::{Recorder, RecorderConfig, RecorderHandle, RecorderView};
 use media_relay::{DtlsIdentity, EventSink, Relay};
@@ -21,6 +23,8 @@ pub(crate) struct RelayNode {
     recorder: RecorderHandle,
     sink: FileSink,
     address: SocketAddr,
+    readiness: Readiness,
+    draining: Draining,
     _lock: File,
 }
 
@@ -78,7 +82,9 @@ impl RelayNode {
         })?;
         let address = server.address();
         let _ = served.set(server);
-        let node = RelayNode { served, relay, recorder, sink, address, _lock: lock };
+        let (readiness, draining) = readiness::of_relay(&relay);
+        let node =
+            RelayNode { served, relay, recorder, sink, address, readiness, draining, _lock: lock };
         node.publish_readings();
         Ok(node)
     }
@@ -86,6 +92,11 @@ impl RelayNode {
     /// The Prometheus page.
     pub(crate) fn view(&self) -> RecorderView {
         self.recorder.view()
+    }
+
+    /// Whether the relay takes new streams. It does so without an edge, too: one may come.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.readiness.clone()
     }
 
     /// Where edges connect.
@@ -100,6 +111,7 @@ impl RelayNode {
 
     /// Takes no new streams from now on.
     pub(crate) fn drain(&self) {
+        self.draining.begin();
         if let Some(served) = self.served.get() {
             served.drain();
         }
@@ -120,6 +132,7 @@ impl RelayNode {
     fn publish_readings(&self) {
         let (relay, served) = (Arc::downgrade(&self.relay), Arc::downgrade(&self.served));
         self.view().set_readings(move |out| {
+            process::read(out);
             if let Some(relay) = relay.upgrade() {
                 readings::of_relay(&relay.statistics(), out);
             }

@@ -105,6 +105,12 @@ impl Messages {
     }
 }
 
+/// The class of a status.
+pub(super) fn class(status: u16) -> &'static str {
+    let known = usize::from(status / 100).checked_sub(1);
+    known.and_then(|at| CLASSES.get(at)).copied().unwrap_or(OTHER)
+}
+
 fn of<T>(direction: MessageDirection, [received, sent]: &[T; 2]) -> &T {
     match direction {
         MessageDirection::Received => received,

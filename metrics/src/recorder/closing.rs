@@ -38,6 +38,9 @@ impl Recorder {
         if let Some(refusal) = refusal {
             self.count_refusal(at, refusal, Some(&parties.voice_connector));
         }
+        if failed && let Some(call) = self.calls.get(&id) {
+            self.count_carrier_failure(call);
+        }
         self.ended.push_back(id);
         self.write(path, body, RecordKind::WholeFile);
     }

@@ -171,3 +171,15 @@ fn names_are_asked_once_and_literals_never() {
     ];
     assert_eq!(*asked.lock().unwrap(), expected.map(|(name, kind)| (name.to_owned(), kind)));
 }
+
+#[test]
+fn a_worker_that_hangs_is_told_from_one_that_answers() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    assert!(rig.edge.is_responsive());
+    // The worker cannot learn its next deadline; it may answer once before it asks for it.
+    let held = rig.timeout.lock().unwrap();
+    rig.edge.is_responsive();
+    assert!(!rig.edge.is_responsive());
+    drop(held);
+    assert!(rig.edge.is_responsive());
+}

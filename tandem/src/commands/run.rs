@@ -129,7 +129,7 @@ fn open_doors(node: &Node) -> Result<(), String> {
         _ => say_media(&config.media),
     }
     if let Some(listen) = config.prometheus {
-        let address = http::serve(listen, node.view()).map_err(|error| {
+        let address = http::serve(listen, node.view(), node.readiness()).map_err(|error| {
             format!("[prometheus] listen \"{listen}\": {error}; choose a free address")
         })?;
         say(format_args!("Prometheus   http://{address}/metrics"));

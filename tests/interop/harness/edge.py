@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -112,6 +113,16 @@ class Edge:
             parsed = dict(re.findall(r'(\w+)="([^"]*)"', labels))
             found.setdefault(name, []).append((parsed, float(value)))
         return found
+
+    def asked(self, page):
+        """What a page of the Prometheus listener says: (status, JSON)."""
+        url = f"http://{places.EDGE}:{self.configuration.prometheus_port}/{page}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, json.load(refused)
 
     def metric(self, name, **labels):
         """The sum of a metric's samples that have all of `labels`; 0 when there is none."""

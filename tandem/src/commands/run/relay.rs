@@ -64,7 +64,7 @@ fn introduce(node: &RelayNode, config: &Config) -> Result<(), String> {
         say(format_args!("fingerprint  {}", fingerprint_text(&ours)));
     }
     if let Some(listen) = config.prometheus {
-        let address = http::serve(listen, node.view()).map_err(|error| {
+        let address = http::serve(listen, node.view(), node.readiness()).map_err(|error| {
             format!("[prometheus] listen \"{listen}\": {error}; choose a free address")
         })?;
         say(format_args!("Prometheus   http://{address}/metrics"));
