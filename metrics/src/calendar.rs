@@ -18,6 +18,11 @@ pub(crate) fn readable(time: UnixTime) -> String {
     text("%Y-%m-%d %H:%M:%S%.3f UTC", time)
 }
 
+/// `HH:MM:SS`.
+pub(crate) fn clock(time: UnixTime) -> String {
+    text("%H:%M:%S", time)
+}
+
 fn text(format: &str, time: UnixTime) -> String {
     // jiff ends with the year 9999; a time beyond it can only come of a broken clock.
     let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);

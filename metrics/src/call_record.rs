@@ -1,7 +1,9 @@
 //! Our own record of a call, one JSON line in `calls/YYYY-MM-DD.jsonl`: everything that
 //! `tandem report` tells.
 
+use crate::description::DescriptionRecord;
 use crate::lines::LineRecord;
+use crate::spells::SpellRecord;
 use serde::{Deserialize, Serialize};
 
 /// One finished call. Times called `…_ms` are milliseconds; offsets count from `times.attempted`.
@@ -129,6 +131,13 @@ pub struct LadderRecord {
     pub peer: String,
     /// The start line, control characters replaced, cut to 160 characters.
     pub start_line: String,
+    /// Its session description in short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<DescriptionRecord>,
+    /// What its Reason or Warning header says, cut to 120 characters; of BYE, CANCEL and responses
+    /// from 300 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Datagrams of T.38 fax of one leg.
@@ -205,6 +214,9 @@ pub struct QualityRecord {
     pub mos: Option<f64>,
     /// The intervals. When there are too many, neighbours are merged in pairs.
     pub intervals: Vec<IntervalRecord>,
+    /// When it lost packets, at most 16 times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loss_spells: Vec<SpellRecord>,
     /// Datagrams of T.38 fax (UDPTL); `None` for a leg that never had any.
     #[serde(default)]
     pub fax: Option<FaxRecord>,

@@ -12,6 +12,7 @@ mod cdr;
 mod cloudwatch;
 mod copies;
 mod definition;
+mod description;
 mod feed;
 mod health;
 mod hep;
@@ -28,6 +29,7 @@ mod refusal_log;
 mod registration_log;
 mod report;
 mod sip_log;
+mod spells;
 mod tracked;
 mod written;
 
@@ -40,6 +42,7 @@ pub use cloudwatch::{
     CloudWatchMetric, CloudWatchUnit, DEFAULT_NAMESPACE, EMBEDDED_METRICS_PATH, METRIC_DATA_PATH,
 };
 pub use definition::{Definition, Kind, Reading, Unit, definitions};
+pub use description::DescriptionRecord;
 pub use feed::{Observation, ObservationSender, RecorderHandle, RecorderView, spawn};
 pub use health::{LiveTarget, LiveTermination, PeerHealth};
 pub use hep::HepConfig;
@@ -50,4 +53,5 @@ pub use masking::masked;
 pub use page::{CONTENT_TYPE, Page};
 pub use printable::{printable, printable_line};
 pub use recorder::{Recorder, RecorderConfig};
-pub use report::{Finding, Severity, explain, findings};
+pub use report::{Because, Cause, Finding, Severity, because, explain, findings};
+pub use spells::SpellRecord;

@@ -73,7 +73,7 @@ impl TrackedLines {
         let [a, b] = &mut line.legs;
         let leg = if report.leg == LegSide::A { a } else { b };
         if report.kind == ReportKind::Live {
-            leg.watch(&report);
+            leg.watch(&report, began);
         } else {
             leg.take(Box::new(report), began, series_limit);
         }

@@ -2,6 +2,7 @@
 
 use crate::call_record::{FaxRecord, IntervalRecord, PeerMetricsRecord, QualityRecord};
 use crate::live::LiveQuality;
+use crate::spells::Spells;
 use model::{Codec, Instant, LossCounts, Mos, PeerVoipMetrics, QualityReport, ReportKind};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub(crate) struct LegQuality {
     rtt_last: Option<Duration>,
     rtt_max: Option<Duration>,
     series: Vec<IntervalRecord>,
+    spells: Spells,
 }
 
 /// What a live report tells, kept small: it is there for every call.
@@ -88,6 +90,7 @@ impl LegQuality {
         self.rtt_last = report.rtt.or(self.rtt_last);
         self.rtt_max = self.rtt_max.max(report.rtt);
         self.push_interval(&report, began, series_limit);
+        self.note_loss(&report, began);
         self.unlogged = true;
         self.is_final |= report.kind == ReportKind::Final;
         self.latest = Some(report);
@@ -95,8 +98,9 @@ impl LegQuality {
     }
 
     /// Takes a live report in: it changes nothing but what is shown of a running call.
-    pub(crate) fn watch(&mut self, report: &QualityReport) {
+    pub(crate) fn watch(&mut self, report: &QualityReport, began: Instant) {
         self.watched = Some(Watched::of(report));
+        self.note_loss(report, began);
     }
 
     pub(crate) fn live(&self) -> Option<LiveQuality> {
@@ -148,6 +152,7 @@ impl LegQuality {
             rtt_max_us: self.rtt_max.map(micros),
             mos: report.mos.map(|m| rounded(m.value())),
             intervals: self.series.clone(),
+            loss_spells: self.spells.records(),
             fax: report.fax.map(|fax| FaxRecord {
                 received_packets: fax.received_packets,
                 received_bytes: fax.received_bytes,
@@ -155,6 +160,10 @@ impl LegQuality {
                 sent_bytes: fax.sent_bytes,
             }),
         })
+    }
+
+    fn note_loss(&mut self, report: &QualityReport, began: Instant) {
+        self.spells.take(millis(report.at.saturating_since(began)), report.received.loss);
     }
 
     fn growth_to(&self, new: &QualityReport) -> Growth {

@@ -286,7 +286,8 @@ impl Recorder {
             return self.handle_line(&parties, report);
         }
         if report.kind == ReportKind::Live {
-            return call.leg_mut(leg).watch(&report);
+            let began = call.began();
+            return call.leg_mut(leg).watch(&report, began);
         }
         self.page.quality(side, &report);
         // The other leg's report of this leg's previous interval never came.

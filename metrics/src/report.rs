@@ -1,8 +1,11 @@
 //! The text of `tandem report`: what happened in a call, how good it was, and why.
 
+mod because;
+mod facts;
 mod findings;
 mod ladder;
 mod lines;
+mod minutes;
 mod tables;
 
 use crate::CallRecord;
@@ -11,6 +14,7 @@ use model::UnixTime;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+pub use because::{Because, Cause, because};
 pub use findings::{Finding, Severity, findings};
 
 /// Tells a call in text of at most 100 columns: header, ladder, quality, and in words why it was
@@ -21,6 +25,7 @@ pub fn explain(record: &CallRecord) -> String {
     header(&mut out, record, &findings);
     ladder::draw(&mut out, record);
     tables::quality(&mut out, record);
+    minutes::table(&mut out, record);
     lines::tables(&mut out, record);
     conclusion(&mut out, &findings);
     // Lines are kept apart where they are made; this is for all that is left.
@@ -66,6 +71,7 @@ fn header(out: &mut String, record: &CallRecord, findings: &[Finding]) {
     let _ = writeln!(out, "{rule}\n{title}{:gap$}{verdict}\n{rule}", "");
     let country = |c: &str| if c.is_empty() { String::new() } else { format!(" ({c})") };
     let rows = [
+        ("In short", because(record).text),
         ("Direction", format!("{}, {}", record.direction.to_lowercase(), path(record))),
         (
             "From",

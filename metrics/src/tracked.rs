@@ -1,6 +1,7 @@
 //! One call while it is being recorded.
 
 use crate::call_record::Times;
+use crate::description::{self, DescriptionRecord};
 use crate::lines::TrackedLines;
 use crate::live::{LiveCall, LiveState};
 use crate::quality::{LegQuality, millis};
@@ -75,6 +76,8 @@ struct Rung {
     protocol: TransportProtocol,
     peer: SocketAddr,
     start_line: Box<str>,
+    description: Option<Box<DescriptionRecord>>,
+    reason: Option<Box<str>>,
 }
 
 /// The node's names in a record.
@@ -151,6 +154,7 @@ impl TrackedCall {
     }
 
     pub(crate) fn message(&mut self, event: &SipMessageEvent) {
+        let message = event.message.as_deref();
         self.ladder.push(Rung {
             at: event.at,
             leg: event.leg,
@@ -158,6 +162,8 @@ impl TrackedCall {
             protocol: event.flow.protocol,
             peer: event.flow.remote,
             start_line: printable(&event.start_line),
+            description: message.and_then(description::of_message).map(Box::new),
+            reason: message.filter(|_| gives_reasons(event)).and_then(reason_of),
         });
     }
 
@@ -316,8 +322,22 @@ impl Rung {
             protocol: self.protocol,
             peer: self.peer,
             start_line: &self.start_line,
+            description: self.description.as_deref(),
+            reason: self.reason.as_deref(),
         }
     }
+}
+
+/// Whether why it was sent is worth knowing.
+fn gives_reasons(event: &SipMessageEvent) -> bool {
+    let line = &event.start_line;
+    event.status.is_some_and(|status| status >= 300)
+        || line.starts_with(b"BYE ")
+        || line.starts_with(b"CANCEL ")
+}
+
+fn reason_of(message: &[u8]) -> Option<Box<str>> {
+    description::reason_of(message).map(String::into_boxed_str)
 }
 
 /// `passed_A`, `failed_stale`, `no_identity`.

@@ -2,6 +2,7 @@
 //! borrowed, so that a call's record needs no copy of every text in it.
 
 use crate::call_record::{QualityRecord, Times};
+use crate::description::DescriptionRecord;
 use crate::lines::LineRecord;
 use model::{TransactionId, TransportProtocol};
 use serde::{Serialize, Serializer};
@@ -70,6 +71,10 @@ pub(crate) struct WrittenRung<'a> {
     pub(crate) protocol: TransportProtocol,
     pub(crate) peer: SocketAddr,
     pub(crate) start_line: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<&'a DescriptionRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<&'a str>,
 }
 
 fn optional_text<S: Serializer>(

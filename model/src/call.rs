@@ -358,7 +358,8 @@ pub struct SipMessageEvent {
     /// Status of a response; `None` for requests.
     pub status: Option<u16>,
     /// The whole message, credentials not yet masked; `None` unless somebody wants it: the voice
-    /// connector's log, or a collector of copies.
+    /// connector's log, a collector of copies, or the call's record, which keeps a description in
+    /// short and why a call was ended or refused.
     pub message: Option<Bytes>,
     /// The voice connector logs SIP messages.
     pub is_logged: bool,

@@ -412,16 +412,16 @@ impl Findings {
 }
 
 /// Nothing came though something was to be expected.
-fn is_mute(quality: &QualityRecord) -> bool {
+pub(super) fn is_mute(quality: &QualityRecord) -> bool {
     let fax = quality.fax.is_some_and(|fax| fax.received_packets > 0);
     quality.received_packets == 0 && !quality.forbidden && !fax
 }
 
-fn percent(lost: i64, of: u64) -> f64 {
+pub(super) fn percent(lost: i64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { lost.max(0) as f64 * 100.0 / of as f64 }
 }
 
-fn refusal_advice(refusal: &str) -> &'static str {
+pub(super) fn refusal_advice(refusal: &str) -> &'static str {
     match refusal {
         "unknown_source" => {
             "no voice connector and no carrier owns the source address. Add it to a cidr_allowed_list or to inbound_cidrs."

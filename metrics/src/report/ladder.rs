@@ -1,6 +1,7 @@
 //! The message ladder: leg A's peer, Tandem, leg B's peer.
 
-use super::{side_name, span};
+use super::{minutes, side_name, span, wrapped};
+use crate::DescriptionRecord;
 use crate::call_record::{CallRecord, LadderRecord};
 use std::fmt::Write as _;
 
@@ -22,8 +23,13 @@ pub(super) fn draw(out: &mut String, record: &CallRecord) {
         [0, 1].map(|leg| format!("{} (leg {})", side_name(record, leg), ["A", "B"][leg.min(1)]));
     let _ = writeln!(out, "{}", columns(&heads[0], "tandem", &heads[1]));
     name_peers(out, &peers);
+    let mut remarks = minutes::remarks(record).into_iter().peekable();
+    let mut known = Known::default();
     let mut before = 0;
     for (rung, again) in record.ladder.iter().zip(repeated(&record.ladder)) {
+        while let Some((_, remark)) = remarks.next_if(|(at, _)| *at <= rung.offset_ms) {
+            note(out, &remark);
+        }
         let pause = rung.offset_ms.saturating_sub(before);
         if before > 0 && pause >= PAUSE_MS {
             let label = format!(" {} ", span(pause));
@@ -31,7 +37,11 @@ pub(super) fn draw(out: &mut String, record: &CallRecord) {
         }
         before = rung.offset_ms.max(before);
         draw_rung(out, rung, again, &mut peers);
+        for text in known.told(rung, again) {
+            note(out, &text);
+        }
     }
+    remarks.for_each(|(_, remark)| note(out, &remark));
     if record.ladder_omitted > 0 {
         let _ =
             writeln!(out, "         {} messages in between were not kept", record.ladder_omitted);
@@ -85,6 +95,71 @@ fn separates(line: &str, between: &str, between_is_repeated: bool) -> bool {
 /// A response's status and reason.
 fn status(start_line: &str) -> Option<&str> {
     start_line.strip_prefix("SIP/2.0 ").map(str::trim)
+}
+
+/// Rows across both legs.
+fn note(out: &mut String, text: &str) {
+    for line in wrapped(&crate::printable_line(text), 2 * WIDTH - 1) {
+        let line: String = line.chars().take(2 * WIDTH - 1).collect();
+        let _ = writeln!(out, "{:>8} : {line:<1$}:", "", 2 * WIDTH);
+    }
+}
+
+/// The newest description of each leg and direction.
+#[derive(Default)]
+pub(super) struct Known<'a>([[Option<&'a DescriptionRecord>; 2]; 2]);
+
+impl<'a> Known<'a> {
+    /// What a message says beside its start line: its description, or what of it is new, and why it
+    /// was sent.
+    pub(super) fn told(&mut self, rung: &'a LadderRecord, again: bool) -> Vec<String> {
+        let mut told = Vec::new();
+        let leg = usize::from(rung.leg == "B");
+        let way = usize::from(rung.direction == "sent");
+        if let Some(new) = &rung.description {
+            let old = self.0[leg][way].replace(new);
+            if !again {
+                told.push(old.map_or_else(|| whole(new), |old| difference(old, new)));
+            }
+        }
+        told.extend(rung.reason.iter().filter(|_| !again).map(|reason| format!("why: {reason}")));
+        told
+    }
+}
+
+fn whole(new: &DescriptionRecord) -> String {
+    let DescriptionRecord { codecs, profile, direction, address, others } = new;
+    let others: String = others.iter().map(|media| format!(" + {media}")).collect();
+    format!("SDP: {address} {direction} {profile} {}{others}", codecs.join(" "))
+}
+
+/// What a new description of the same leg changes.
+fn difference(old: &DescriptionRecord, new: &DescriptionRecord) -> String {
+    let mut parts = Vec::new();
+    if old.address != new.address {
+        parts.push(format!("to {}", new.address));
+    }
+    if old.direction != new.direction {
+        parts.push(format!("{} -> {}", old.direction, new.direction));
+    }
+    if old.profile != new.profile {
+        parts.push(format!("{} -> {}", old.profile, new.profile));
+    }
+    if old.others != new.others {
+        parts.push(format!(
+            "beside audio [{}] -> [{}]",
+            old.others.join(" "),
+            new.others.join(" ")
+        ));
+    }
+    if old.codecs != new.codecs {
+        parts.push(format!("codecs {} -> {}", old.codecs.join(" "), new.codecs.join(" ")));
+    }
+    if parts.is_empty() {
+        "SDP: as before".to_owned()
+    } else {
+        format!("SDP: {}", parts.join(", "))
+    }
 }
 
 fn draw_rung(out: &mut String, rung: &LadderRecord, again: bool, peers: &mut [String; 2]) {

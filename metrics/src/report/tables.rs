@@ -33,7 +33,6 @@ pub(super) fn quality(out: &mut String, record: &CallRecord) {
         let _ = writeln!(out, "{name:<22}{a:>35}   {b:>35}");
     }
     peer_metrics(out, sides);
-    by_interval(out, sides);
 }
 
 /// What the legs' extended reports say of the audio to them, where one has sent any.
@@ -106,22 +105,4 @@ fn share(lost: i64, of: u64) -> String {
         return lost.to_string();
     }
     format!("{lost} ({:.2} %)", lost as f64 * 100.0 / of as f64)
-}
-
-/// MOS of each interval, when there is more than one.
-fn by_interval(out: &mut String, sides: [Option<&QualityRecord>; 2]) {
-    const SHOWN: usize = 14;
-    for (name, side) in ["customer", "carrier"].into_iter().zip(sides) {
-        let Some(side) = side.filter(|s| s.intervals.len() > 1) else { continue };
-        let scores: Vec<_> = side
-            .intervals
-            .iter()
-            .take(SHOWN)
-            .map(|i| i.mos.map_or_else(|| " -  ".to_owned(), |mos| format!("{mos:.2}")))
-            .collect();
-        let more = side.intervals.len().saturating_sub(SHOWN);
-        let more = if more > 0 { format!("  and {more} more") } else { String::new() };
-        let title = format!("MOS over time, {name}");
-        let _ = writeln!(out, "{title:<24}{}{more}", scores.join(" "));
-    }
 }

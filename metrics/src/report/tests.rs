@@ -5,7 +5,7 @@ use crate::call_record::{
     EndRecord, IntervalRecord, LadderRecord, QualityRecord, RouteRecord, Times,
 };
 
-fn rung(offset_ms: u64, leg: &str, direction: &str, start_line: &str) -> LadderRecord {
+pub(super) fn rung(offset_ms: u64, leg: &str, direction: &str, start_line: &str) -> LadderRecord {
     LadderRecord {
         offset_ms,
         leg: leg.to_owned(),
@@ -13,6 +13,8 @@ fn rung(offset_ms: u64, leg: &str, direction: &str, start_line: &str) -> LadderR
         protocol: "udp".to_owned(),
         peer: if leg == "A" { "127.0.0.3:5070" } else { "127.0.0.2:5080" }.to_owned(),
         start_line: start_line.to_owned(),
+        description: None,
+        reason: None,
     }
 }
 
@@ -52,12 +54,13 @@ fn good_side() -> QualityRecord {
         rtt_us: Some(21_400),
         rtt_max_us: Some(24_000),
         mos: Some(4.37),
-        intervals: vec![interval, interval],
+        intervals: vec![interval, IntervalRecord { offset_ms: 75_690, expected: 620, ..interval }],
+        loss_spells: Vec::new(),
         fax: None,
     }
 }
 
-fn good_call() -> CallRecord {
+pub(super) fn good_call() -> CallRecord {
     CallRecord {
         transaction_id: "00000000-0000-4000-8000-000000000007".to_owned(),
         node: "edge-1".to_owned(),

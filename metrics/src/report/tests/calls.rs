@@ -25,6 +25,8 @@ fn a_call_that_lost_packets_in_bursts() {
         q.jitter_us = 12_800;
         q.reordered = 12;
         q.mos = Some(2.86);
+        q.intervals[0].lost = 281;
+        q.intervals[1].lost = 9;
         q.intervals[1].mos = Some(2.31);
     });
     if let Some(b) = &mut call.quality[1] {
@@ -141,4 +143,33 @@ fn a_fax_is_no_mute_call() {
     let text = explain(&record);
     assert!(text.contains("412 T.38 datagrams from the customer"), "{text}");
     assert!(!text.contains("One-way audio") && !text.contains("No audio"), "{text}");
+}
+
+#[test]
+fn a_call_that_was_held_at_another_address() {
+    let mut call = good_call();
+    let first = crate::DescriptionRecord {
+        codecs: ["PCMU", "PCMA"].map(str::to_owned).to_vec(),
+        profile: "RTP/AVP".to_owned(),
+        direction: "sendrecv".to_owned(),
+        address: "192.0.2.4:4000".to_owned(),
+        others: Vec::new(),
+    };
+    let held = crate::DescriptionRecord {
+        codecs: vec!["PCMU".to_owned()],
+        direction: "sendonly".to_owned(),
+        address: "192.0.2.5:4002".to_owned(),
+        others: vec!["video".to_owned()],
+        ..first.clone()
+    };
+    let mut invite = rung(20_000, "A", "received", "INVITE sip:tandem@127.0.0.1:5060 SIP/2.0");
+    invite.description = Some(held.clone());
+    let mut again = rung(20_500, "A", "received", "INVITE sip:tandem@127.0.0.1:5060 SIP/2.0");
+    again.description = Some(held);
+    let mut refusal = rung(20_600, "A", "sent", "SIP/2.0 488 Not Acceptable Here");
+    refusal.reason = Some("SIP;cause=488".to_owned());
+    call.ladder[0].description = Some(first.clone());
+    call.ladder[5].description = Some(first);
+    call.ladder.splice(10..10, [invite, again, refusal]);
+    told("held_call", &call);
 }

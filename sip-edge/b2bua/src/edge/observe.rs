@@ -44,11 +44,23 @@ impl Edge {
             direction,
             flow,
             status,
-            message: (logged || self.context.config.whole_messages).then(|| raw.clone()),
+            message: (logged
+                || self.context.config.whole_messages
+                || tells_more(line, raw, status))
+            .then(|| raw.clone()),
             is_logged: logged,
             start_line,
         })
     }
+}
+
+/// Whether the record needs more of a message than its start line: a description, or why it was
+/// sent. A message that has no body ends with its head.
+fn tells_more(line: &[u8], raw: &[u8], status: Option<u16>) -> bool {
+    !raw.ends_with(b"\r\n\r\n")
+        || status.is_some_and(|status| status >= 300)
+        || line.starts_with(b"BYE ")
+        || line.starts_with(b"CANCEL ")
 }
 
 impl Context {

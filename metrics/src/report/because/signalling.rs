@@ -1,0 +1,146 @@
+//! Causes that end calls before and after the answer: what Tandem itself says of the end.
+
+use super::{Cause, Look, Told};
+use crate::CallRecord;
+use crate::report::facts::{clock, lasted_ms, refused_by_b, status_line};
+use crate::report::{side_name, span};
+
+pub(super) const CAUSES: &[Look] =
+    &[incomplete, relay_lost, unusable_answer, node_stopped, too_long];
+
+fn incomplete(record: &CallRecord) -> Option<Told> {
+    let lost = matches!(
+        record.end.cause.as_str(),
+        "the node stopped while the call was running" | "nothing was heard of the call any more"
+    );
+    (lost || record.end.status == 0).then_some(())?;
+    let text = format!(
+        "The record was closed at {} without the call's end: {}.",
+        clock(record, lasted_ms(record)),
+        record.end.cause
+    );
+    Told::new(950, Cause::Incomplete, text)
+}
+
+fn relay_lost(record: &CallRecord) -> Option<Told> {
+    (record.end.cause == "the media relay lost the call").then_some(())?;
+    let text = format!(
+        "The media relay lost the call at {}, {} after it began: it was stopped, or its connection \
+         broke.",
+        clock(record, lasted_ms(record)),
+        span(lasted_ms(record))
+    );
+    Told::new(1_100, Cause::RelayLost, text)
+}
+
+fn unusable_answer(record: &CallRecord) -> Option<Told> {
+    matches!(
+        record.end.cause.as_str(),
+        "the answer cannot be used"
+            | "the PRACK has no usable answer"
+            | "the answer's dialog cannot be read"
+            | "the legs disagree on the media"
+    )
+    .then_some(())?;
+    let text = format!(
+        "Tandem ended the call at {}: {} (a session description that does not fit its offer).",
+        clock(record, lasted_ms(record)),
+        record.end.cause
+    );
+    Told::new(920, Cause::UnusableAnswer, text)
+}
+
+fn node_stopped(record: &CallRecord) -> Option<Told> {
+    (record.end.cause == "the node stops").then_some(())?;
+    let text = format!(
+        "Node {} was stopped at {} and ended the call after {}.",
+        record.node,
+        clock(record, lasted_ms(record)),
+        span(lasted_ms(record))
+    );
+    Told::new(1_010, Cause::NodeStopped, text)
+}
+
+fn too_long(record: &CallRecord) -> Option<Told> {
+    let limit = match record.end.cause.as_str() {
+        "the call's lifetime is over" => "Tandem's longest lifetime of a call",
+        "the voice connector's max_call_duration is over" => {
+            "the voice connector's max_call_duration"
+        }
+        _ => return None,
+    };
+    let text = format!(
+        "The call was cut at {} after {}: {limit} was over.",
+        clock(record, lasted_ms(record)),
+        span(lasted_ms(record))
+    );
+    Told::new(700, Cause::TooLong, text)
+}
+
+/// Behind the causes that only an answered call can have; they end it, so they stand with these.
+pub(super) fn ended_by_signalling(record: &CallRecord) -> Option<Told> {
+    let (rank, cause, why) = match record.end.cause.as_str() {
+        "the 2xx was not acknowledged" => {
+            (900, Cause::NoAck, "no ACK came for the 200 that answered the call")
+        }
+        "a leg does not answer" => (890, Cause::PeerGone, "a side answered no request any more"),
+        "a leg's session was not refreshed" => {
+            (880, Cause::NotRefreshed, "a side let its session timer (RFC 4028) run out")
+        }
+        "the transfer failed"
+        | "a leg hung up during its transfer"
+        | "the transferred leg refused the media"
+        | "the transferred leg stayed busy"
+        | "the transferred legs have no common media" => {
+            (870, Cause::TransferFailed, record.end.cause.as_str())
+        }
+        _ => return None,
+    };
+    let who = match cause {
+        Cause::NoAck => unacknowledged(record),
+        _ => String::new(),
+    };
+    let text = format!(
+        "Tandem ended the call at {} after {}: {why}{who}.",
+        clock(record, lasted_ms(record)),
+        span(lasted_ms(record))
+    );
+    Told::new(rank, cause, text)
+}
+
+fn unacknowledged(record: &CallRecord) -> String {
+    let answers = record
+        .ladder
+        .iter()
+        .filter(|rung| rung.leg == "A" && rung.direction == "sent")
+        .filter(|rung| rung.start_line.starts_with("SIP/2.0 200"))
+        .count();
+    format!(
+        " (it was sent to the {} {answers} times; look at the Contact that it was given, at NAT and \
+         firewall)",
+        side_name(record, 0)
+    )
+}
+
+/// A re-INVITE or UPDATE of an answered call that was refused, but for what mends itself: a
+/// challenge, or glare (491).
+pub(super) fn change_refused(record: &CallRecord) -> Option<Told> {
+    let answered = record.times.answered?.saturating_sub(record.times.attempted);
+    let refusal = refused_by_b(record).filter(|rung| rung.offset_ms > answered).or_else(|| {
+        record.ladder.iter().rev().find(|rung| {
+            rung.offset_ms > answered
+                && rung.leg == "A"
+                && rung.direction == "received"
+                && crate::report::facts::status_of(rung).is_some_and(|s| s >= 300)
+        })
+    })?;
+    let status = crate::report::facts::status_of(refusal)?;
+    matches!(status, 400 | 415 | 420 | 488 | 500..=699).then_some(())?;
+    let side = side_name(record, usize::from(refusal.leg == "B"));
+    let text = format!(
+        "The {side} refused a change of the call's media at {} with {}.",
+        clock(record, refusal.offset_ms),
+        status_line(refusal)
+    );
+    Told::new(430, Cause::ChangeRefused, text)
+}
