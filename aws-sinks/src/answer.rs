@@ -1,0 +1,116 @@
+//! What a service answered to a request that it did not take.
+
+use serde_json::Value;
+use std::time::Duration;
+
+/// Octets of an answer that are read; AWS's are a few hundred.
+pub(crate) const MOST_BYTES: usize = 262_144;
+/// Octets of a service's message that are put into a log line.
+const MOST_MESSAGE: usize = 400;
+
+/// An answer of a service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<Duration>,
+    /// The header `x-amzn-errortype`.
+    pub(crate) error_type: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// An error as a service names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ServiceError {
+    pub(crate) status: u16,
+    /// Without a namespace, for example `ThrottlingException`; empty when nothing names it.
+    pub(crate) code: String,
+    /// Printable, cut off at [`MOST_MESSAGE`] octets; may be empty.
+    pub(crate) message: String,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Answer {
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The error of an answer that is no success: from the header, JSON (`__type`, `code`) or XML.
+    pub(crate) fn error(&self) -> ServiceError {
+        let json: Option<Value> = serde_json::from_slice(&self.body).ok();
+        let text = String::from_utf8_lossy(&self.body);
+        let of_json = |names: [&str; 2]| {
+            let json = json.as_ref()?;
+            names.iter().find_map(|name| Some(json.get(name)?.as_str()?.to_owned()))
+        };
+        let code = self.error_type.clone();
+        let code = code.or_else(|| of_json(["__type", "code"]));
+        let code = code.or_else(|| element(&text, "Code")).unwrap_or_default();
+        let message = of_json(["message", "Message"]).or_else(|| element(&text, "Message"));
+        ServiceError {
+            status: self.status,
+            code: plain_code(&code).to_owned(),
+            message: printable(&message.unwrap_or_default()),
+            retry_after: self.retry_after,
+        }
+    }
+}
+
+/// `com.amazonaws.logs#ThrottlingException:http://…` names a `ThrottlingException`.
+fn plain_code(code: &str) -> &str {
+    let code = code.split(':').next().unwrap_or_default();
+    code.rsplit('#').next().unwrap_or_default().trim()
+}
+
+/// The text of the first XML element of this name.
+fn element(text: &str, name: &str) -> Option<String> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    let (inner, _) = rest.split_once(&format!("</{name}>"))?;
+    Some(inner.to_owned())
+}
+
+fn printable(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if out.len() + c.len_utf8() > MOST_MESSAGE {
+            out.push('…');
+            break;
+        }
+        out.push(if c.is_control() { ' ' } else { c });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(error_type: Option<&str>, body: &str) -> ServiceError {
+        let error_type = error_type.map(str::to_owned);
+        Answer { status: 400, retry_after: None, error_type, body: body.into() }.error()
+    }
+
+    #[test]
+    fn errors_of_every_protocol_are_named() {
+        let json = answer(
+            None,
+            r#"{"__type":"com.amazonaws.logs#InvalidParameterException","message":"m"}"#,
+        );
+        assert_eq!((json.code.as_str(), json.message.as_str()), ("InvalidParameterException", "m"));
+        let header = answer(Some("ThrottlingException:http://internal/"), "{}");
+        assert_eq!(header.code, "ThrottlingException");
+        let xml = answer(
+            None,
+            "<?xml version=\"1.0\"?><Error><Code>NoSuchBucket</Code><Message>The bucket</Message></Error>",
+        );
+        assert_eq!((xml.code.as_str(), xml.message.as_str()), ("NoSuchBucket", "The bucket"));
+        let page = answer(None, "<html>Bad gateway");
+        assert_eq!((page.code.as_str(), page.message.as_str()), ("", ""));
+    }
+
+    #[test]
+    fn a_message_fits_a_log_line() {
+        let long = answer(None, &format!("{{\"message\":\"a\\nb{}\"}}", "ü".repeat(1_000)));
+        assert!(long.message.starts_with("a b"));
+        assert!(long.message.len() <= MOST_MESSAGE + '…'.len_utf8());
+    }
+}

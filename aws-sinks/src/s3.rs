@@ -1,0 +1,235 @@
+//! S3.
+
+use crate::answer::ServiceError;
+use crate::connection::{Connection, Protocol, Request, Sender};
+use crate::fault::{self, Fault, Waiting, Words};
+use crate::tally::{Item, Sent, Tally};
+use crate::{Access, Endpoint};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use outbox::{BatchRules, Destination, Entry, OutboxRecord, Outcome};
+use sha2::{Digest, Sha256};
+
+const WORDS: Words = Words { table: "s3", action: "s3:PutObject" };
+/// Objects that are put at once.
+const AT_ONCE: usize = 16;
+/// Octets of an object's key.
+const MAX_KEY: usize = 1_024;
+/// The attribute of a record that holds its object's key.
+pub(crate) const KEY: &str = "key";
+
+/// What encrypts objects in the bucket.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Encryption {
+    /// Keys of S3 (`AES256`).
+    S3,
+    /// A key of KMS: the bucket's or account's default one, or this one.
+    Kms(Option<String>),
+}
+
+/// Where objects go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct S3Config {
+    /// The bucket; it is not made.
+    pub bucket: String,
+    /// What each key begins with; may be empty.
+    pub prefix: String,
+    /// What is asked for; `None` leaves it to the bucket.
+    pub encryption: Option<Encryption>,
+}
+
+/// Puts each record into an object of its own, whose key is `prefix` and the record's attribute
+/// `key`. Putting one twice leaves one.
+#[derive(Debug)]
+pub struct S3 {
+    base: String,
+    connection: Connection,
+    config: S3Config,
+}
+
+#[derive(Clone, Copy)]
+struct Object(usize);
+
+impl Item for Object {
+    fn entry(&self) -> usize {
+        self.0
+    }
+
+    fn name(&self) -> String {
+        String::new()
+    }
+}
+
+impl S3 {
+    /// Puts objects as `config` says. With an endpoint of its own the bucket is in the path, at AWS
+    /// in the host's name.
+    pub fn new(access: &Access, config: S3Config) -> Self {
+        let bucket = encoded(&config.bucket);
+        let aws = || Endpoint::of_aws("s3", &access.region);
+        let base = match &access.endpoint {
+            Some(endpoint) => format!("{endpoint}/{bucket}"),
+            // A certificate's wildcard covers no dots.
+            None if bucket.contains('.') => format!("{}/{bucket}", aws()),
+            None => Endpoint::of_aws(&format!("{bucket}.s3"), &access.region).to_string(),
+        };
+        let protocol = Protocol { signing_name: "s3", is_s3: true };
+        S3 { base, connection: Connection::new(&access.region, protocol), config }
+    }
+
+    async fn put(&self, sender: &Sender, record: &OutboxRecord) -> Sent {
+        let Some(key) = record.attribute(KEY) else {
+            return Sent::Failed(Fault::Invalid("it has no key".to_owned()));
+        };
+        let key = format!("{}{key}", self.config.prefix);
+        if key.len() > MAX_KEY {
+            return Sent::Failed(Fault::Invalid(format!(
+                "its key is longer than {MAX_KEY} octets"
+            )));
+        }
+        let checksum = STANDARD.encode(Sha256::digest(&record.body));
+        let mut headers =
+            vec![("content-type", "application/json"), ("x-amz-checksum-sha256", &checksum)];
+        match &self.config.encryption {
+            Some(Encryption::S3) => headers.push(("x-amz-server-side-encryption", "AES256")),
+            Some(Encryption::Kms(key)) => {
+                headers.push(("x-amz-server-side-encryption", "aws:kms"));
+                let id = "x-amz-server-side-encryption-aws-kms-key-id";
+                headers.extend(key.as_deref().map(|key| (id, key)));
+            }
+            None => {}
+        }
+        let url = format!("{}/{}", self.base, encoded(&key));
+        let body = record.body.clone();
+        match sender.send(Request { method: "PUT", url, headers, body }).await {
+            Ok(answer) if answer.is_success() => Sent::Except(Vec::new()),
+            Ok(answer) => Sent::Failed(fault_of(&answer.error(), &self.config.bucket)),
+            Err(no_answer) => Sent::Failed(Fault::Wait(no_answer.into())),
+        }
+    }
+}
+
+impl Destination for S3 {
+    fn rules(&self) -> BatchRules {
+        BatchRules {
+            max_entries: AT_ONCE,
+            max_bytes: AT_ONCE * OutboxRecord::MAX_BODY_BYTES,
+            overhead_bytes: 0,
+            one_stream: false,
+            max_span: None,
+        }
+    }
+
+    async fn deliver(&mut self, batch: &[Entry]) -> Outcome {
+        let mut tally = Tally::new(batch.len());
+        let objects: Vec<_> = (0..batch.len()).map(Object).collect();
+        tally.expect(&objects);
+        let sent = match self.connection.prepare().await {
+            Ok(sender) => {
+                let puts = batch.iter().map(|entry| self.put(&sender, &entry.record));
+                futures_util::future::join_all(puts).await
+            }
+            Err(no_answer) => vec![Sent::Failed(Fault::Wait(no_answer.into()))],
+        };
+        for (object, sent) in objects.iter().zip(sent) {
+            tally.take(std::slice::from_ref(object), sent);
+        }
+        if tally.renews() {
+            self.connection.forget_credentials();
+        }
+        tally.outcome()
+    }
+}
+
+/// A key as a path: everything but unreserved characters (RFC 3986 section 2.3) and `/` in per cent.
+fn encoded(key: &str) -> String {
+    let mut out = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// What an error of PutObject means.
+fn fault_of(error: &ServiceError, bucket: &str) -> Fault {
+    let told = fault::told(error);
+    let wait = |advice: String| Fault::Wait(Waiting::because(format!("{told}: {advice}")));
+    match error.code.as_str() {
+        "NoSuchBucket" => {
+            wait(format!("make the bucket {bucket}, or correct bucket of [sinks] s3; objects wait"))
+        }
+        "InvalidBucketName" => wait("correct bucket of [sinks] s3".to_owned()),
+        "KMS.DisabledException"
+        | "KMS.NotFoundException"
+        | "KMS.KMSInvalidStateException"
+        | "InvalidEncryptionAlgorithmError"
+        | "ServerSideEncryptionConfigurationNotFoundError" => {
+            wait("correct encryption of [sinks] s3, or the state of its key".to_owned())
+        }
+        "BadDigest"
+        | "XAmzContentSHA256Mismatch"
+        | "IncompleteBody"
+        | "RequestTimeout"
+        | "OperationAborted"
+        | "ConditionalRequestConflict" => {
+            Fault::Again(Waiting { after: error.retry_after, ..Waiting::because(told) })
+        }
+        "KeyTooLongError" | "EntityTooLarge" | "InvalidURI" | "InvalidObjectName"
+        | "InvalidRequest" | "InvalidArgument" | "MetadataTooLarge" => Fault::Invalid(told),
+        _ if error.status == 413 => Fault::Invalid(told),
+        _ => fault::common(error, WORDS).unwrap_or_else(|| Fault::Wait(Waiting::because(told))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(endpoint: Option<&str>, bucket: &str) -> String {
+        let endpoint = endpoint.map(|text| Endpoint::parse(text).unwrap());
+        let access = Access { region: "eu-west-1".to_owned(), endpoint };
+        let config =
+            S3Config { bucket: bucket.to_owned(), prefix: String::new(), encryption: None };
+        S3::new(&access, config).base
+    }
+
+    #[test]
+    fn the_bucket_is_in_the_host_at_aws_and_in_the_path_elsewhere() {
+        assert_eq!(base(None, "records"), "https://records.s3.eu-west-1.amazonaws.com");
+        assert_eq!(base(None, "a.b"), "https://s3.eu-west-1.amazonaws.com/a.b");
+        assert_eq!(
+            base(Some("http://127.0.0.1:5000/"), "records"),
+            "http://127.0.0.1:5000/records"
+        );
+    }
+
+    #[test]
+    fn a_key_is_a_path() {
+        assert_eq!(encoded("CDRs/json/a-b_c/03.04"), "CDRs/json/a-b_c/03.04");
+        assert_eq!(encoded("a b+ü?#%"), "a%20b%2B%C3%BC%3F%23%25");
+    }
+
+    #[test]
+    fn a_setting_waits_and_an_object_is_refused() {
+        let fault = |status, code: &str| {
+            let (code, message) = (code.to_owned(), String::new());
+            fault_of(&ServiceError { status, code, message, retry_after: None }, "records")
+        };
+        for (status, code) in [
+            (404, "NoSuchBucket"),
+            (403, "AccessDenied"),
+            (503, "SlowDown"),
+            (500, "InternalError"),
+            (400, "KMS.DisabledException"),
+            (301, "PermanentRedirect"),
+            (400, "SomethingNew"),
+        ] {
+            assert!(matches!(fault(status, code), Fault::Wait(_)), "{code}");
+        }
+        assert!(matches!(fault(400, "KeyTooLongError"), Fault::Invalid(_)));
+        assert!(matches!(fault(400, "BadDigest"), Fault::Again(_)));
+    }
+}
