@@ -22,7 +22,7 @@ pub(crate) struct Answer {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ServiceError {
     pub(crate) status: u16,
-    /// Without a namespace, for example `ThrottlingException`; empty when nothing names it.
+    /// Without a namespace, for example `ThrottlingException`; printable; empty when nothing names it.
     pub(crate) code: String,
     /// Printable, cut off at [`MOST_MESSAGE`] octets; may be empty.
     pub(crate) message: String,
@@ -48,7 +48,7 @@ impl Answer {
         let message = of_json(["message", "Message"]).or_else(|| element(&text, "Message"));
         ServiceError {
             status: self.status,
-            code: plain_code(&code).to_owned(),
+            code: printable(plain_code(&code)),
             message: printable(&message.unwrap_or_default()),
             retry_after: self.retry_after,
         }
@@ -112,5 +112,18 @@ mod tests {
         let long = answer(None, &format!("{{\"message\":\"a\\nb{}\"}}", "ü".repeat(1_000)));
         assert!(long.message.starts_with("a b"));
         assert!(long.message.len() <= MOST_MESSAGE + '…'.len_utf8());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_is_beyond_understanding(
+            status in 0u16..600,
+            error_type in proptest::option::of(".{0,40}"),
+            body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600),
+        ) {
+            let error = Answer { status, retry_after: None, error_type, body }.error();
+            proptest::prop_assert!(error.message.len() <= MOST_MESSAGE + '…'.len_utf8());
+            proptest::prop_assert!(!error.message.chars().chain(error.code.chars()).any(char::is_control));
+        }
     }
 }

@@ -66,14 +66,24 @@ pub fn log_stream(node: &str, time: UnixTime) -> String {
     format!("{node}/{}", time.strftime("%Y/%m/%d"))
 }
 
+/// What tells an event's time, in milliseconds; in Embedded Metric Format its `_aws` does.
 #[derive(Deserialize)]
 struct Event {
-    event_timestamp: u64,
+    event_timestamp: Option<u64>,
+    #[serde(rename = "_aws")]
+    embedded: Option<Embedded>,
+}
+
+#[derive(Deserialize)]
+struct Embedded {
+    #[serde(rename = "Timestamp")]
+    timestamp: u64,
 }
 
 fn event_time(body: &[u8]) -> Option<UnixTime> {
     let event: Event = serde_json::from_slice(body).ok()?;
-    Some(UnixTime::from_millis(event.event_timestamp))
+    let embedded = event.embedded.map(|embedded| embedded.timestamp);
+    event.event_timestamp.or(embedded).map(UnixTime::from_millis)
 }
 
 #[cfg(test)]
@@ -98,6 +108,10 @@ mod tests {
         let out = routed("logs/aws/ChimeVoiceConnectorSipMessages/abc.jsonl", body);
         assert_eq!(out.stream, "/aws/ChimeVoiceConnectorSipMessages/abc:edge-1/2026/01/02");
         assert_eq!(out.time, UnixTime::from_millis(1_767_323_045_678));
+        let metrics = r#"{"_aws":{"Timestamp":1767323040000,"CloudWatchMetrics":[]},"Sum":1}"#;
+        let out = routed("logs/aws/ChimeVoiceConnectorMetrics.jsonl", metrics);
+        assert_eq!(out.stream, "/aws/ChimeVoiceConnectorMetrics:edge-1/2026/01/02");
+        assert_eq!(out.time, UnixTime::from_millis(1_767_323_040_000));
         assert_eq!(routed("logs/aws/a/b.jsonl", "text").time, UnixTime::from_millis(1_000));
     }
 

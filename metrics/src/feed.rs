@@ -8,7 +8,7 @@ use crate::registration_log;
 use crate::{Page, Reading, Recorder};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use model::{CallEvent, CallEventKind, Instant, QualityReport, ReportKind, SipObservation};
-use outbox::FileSender;
+use outbox::{FileSender, Record};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,6 +56,18 @@ pub struct RecorderHandle {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Takes the recorder's records, on its thread: it must not wait, and counts what it cannot take.
+pub trait RecordSink: Send + 'static {
+    /// Takes a record.
+    fn write(&self, record: Record);
+}
+
+impl RecordSink for FileSender {
+    fn write(&self, record: Record) {
+        let _ = self.send(record);
+    }
+}
+
 /// Starts the recorder's thread behind a queue of `queue_length` observations. Records go to
 /// `sink`; `clock` is the node's monotonic clock.
 ///
@@ -64,7 +76,7 @@ pub struct RecorderHandle {
 pub fn spawn(
     recorder: Recorder,
     queue_length: usize,
-    sink: FileSender,
+    sink: impl RecordSink,
     clock: impl Fn() -> Instant + Send + Sync + 'static,
 ) -> io::Result<(ObservationSender, RecorderHandle)> {
     let (queue, receiver) = bounded(queue_length.max(4));
@@ -195,14 +207,14 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Observations taken in before the lock is given up for readers.
 const BATCH: usize = 256;
 
-struct Worker {
+struct Worker<S> {
     view: RecorderView,
-    sink: FileSender,
+    sink: S,
     copies: Option<CopySender>,
     refusals: RefusalLog,
 }
 
-impl Worker {
+impl<S: RecordSink> Worker<S> {
     fn run(mut self, queue: &Receiver<Job>) {
         let mut due = (self.view.clock)();
         loop {
@@ -244,8 +256,7 @@ impl Worker {
 
     fn write(&self, recorder: &mut Recorder) {
         while let Some(record) = recorder.poll_record() {
-            // The sink counts and logs what it cannot take.
-            let _ = self.sink.send(record);
+            self.sink.write(record);
         }
         while let Some(packet) = recorder.poll_copy() {
             let sent = self.copies.as_ref().is_some_and(|copies| copies.send(&packet));

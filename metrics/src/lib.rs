@@ -43,7 +43,7 @@ pub use cloudwatch::{
 };
 pub use definition::{Definition, Kind, Reading, Unit, definitions};
 pub use description::DescriptionRecord;
-pub use feed::{Observation, ObservationSender, RecorderHandle, RecorderView, spawn};
+pub use feed::{Observation, ObservationSender, RecordSink, RecorderHandle, RecorderView, spawn};
 pub use health::{LiveTarget, LiveTermination, PeerHealth};
 pub use hep::HepConfig;
 pub use lines::{LineRecord, LiveLine};

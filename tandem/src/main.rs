@@ -18,6 +18,7 @@ mod readiness;
 mod readings;
 mod relay_node;
 mod role;
+mod sinks;
 mod user_agent;
 
 use clap::{Parser, Subcommand};

@@ -8,6 +8,7 @@ use crate::kept_calls::{self, Keeper, KeptCalls, Left};
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
+use crate::sinks::Routes;
 use crate::{process, readings};
 use b2bua::{EdgeConfig, Listener, SavedCall};
 use call_metrics::{
@@ -74,7 +75,8 @@ impl Node {
         let sink = FileSink::start(FileSinkConfig::new(data_dir)).map_err(|error| {
             StartError(format!("[node] data_dir \"{}\": {error}", data_dir.display()))
         })?;
-        let outbox = Outbox::new(config.outbox.to_config(data_dir));
+        let mut outbox = Outbox::new(config.outbox.to_config(data_dir));
+        let routes = Routes::start(&config, sink.sender(), &mut outbox)?;
         let start = Start::draw()?;
         let history =
             HistoryFollower::start(data_dir, config.history.keep, || Origin::now().calendar)
@@ -95,13 +97,11 @@ impl Node {
             begun: clock.now(),
             ..RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar)
         };
-        let (observations, recorder) = call_metrics::spawn(
-            Recorder::new(recorder),
-            RECORDER_QUEUE,
-            sink.sender(),
-            move || clock.now(),
-        )
-        .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;
+        let (observations, recorder) =
+            call_metrics::spawn(Recorder::new(recorder), RECORDER_QUEUE, routes, move || {
+                clock.now()
+            })
+            .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;
         let events = Arc::new(OnceLock::new());
         // A certificate of its own at each start: session descriptions vouch for it.
         let identity = DtlsIdentity::generate().map_err(|error| {
@@ -212,7 +212,7 @@ impl Node {
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
-            ("[sinks]", old.cloudwatch == config.cloudwatch),
+            ("[sinks]", old.sinks == config.sinks && old.cloudwatch == config.cloudwatch),
         ] {
             if !same {
                 restart.push(section);

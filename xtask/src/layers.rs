@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Both ends of the channel; the binary joins them to an edge and to a relay.
     ("relay-control", &["model"]),
     ("outbox", &["model"]),
+    ("aws-sinks", &["model", "outbox"]),
     ("call-metrics", &["model", "outbox"]),
     // Reads the files of records that the recorder's sink writes.
     ("call-history", &["model", "call-metrics"]),
@@ -45,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "call-metrics",
             "call-history",
             "outbox",
+            "aws-sinks",
             // The worker's settings.
             "b2bua",
             // The user agent of `tandem call` speaks for itself.

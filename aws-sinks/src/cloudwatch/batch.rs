@@ -122,18 +122,16 @@ fn checked(datum: &Value, time: UnixTime, now: UnixTime) -> Result<(String, Vec<
         None | Some(Value::Null) => time.as_millis(),
         Some(value) => millis(value).ok_or_else(|| wrong("Timestamp is no time"))?,
     };
-    check_age(millis, now).map_err(|reason| wrong(reason))?;
+    check_age(millis, now).map_err(wrong)?;
     // Seconds, as JSON 1.0 has it; whole minutes and seconds stay whole numbers.
     let seconds = match millis % 1_000 {
         0 => Value::from(millis / 1_000),
         _ => Value::from(millis as f64 / 1_000.0),
     };
     datum.insert("Timestamp".to_owned(), seconds);
-    check_numbers(&datum).map_err(|reason| wrong(reason))?;
-    let parts = split_values(datum).map_err(|reason| wrong(reason))?;
-    // Longer than any datum within the limits: names and values of 30 dimensions, 150 values.
-    let name = name.to_owned();
-    Ok((name, parts))
+    check_numbers(&datum).map_err(wrong)?;
+    let parts = split_values(datum).map_err(wrong)?;
+    Ok((name.to_owned(), parts))
 }
 
 fn is_name(text: &str, most: usize) -> bool {

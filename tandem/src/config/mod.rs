@@ -42,6 +42,7 @@ pub(crate) use media::Media;
 pub(crate) use node::Node;
 pub(crate) use outbox::Outbox;
 pub(crate) use relay_control::RelayControl;
+pub(crate) use sinks::Sinks;
 pub(crate) use sip::Sip;
 #[cfg(test)]
 pub(crate) use stir::SignerFiles;
@@ -69,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) relay_control: Option<RelayControl>,
     /// Where the Prometheus page is served; `None` when the section is absent.
     pub(crate) prometheus: Option<SocketAddr>,
+    /// Which records go to services.
+    pub(crate) sinks: Sinks,
     /// The queues of what is to be delivered to services.
     pub(crate) outbox: Outbox,
     /// Bounds on messages and tables.
@@ -138,7 +141,7 @@ impl Config {
         let relay_control = relay_control::read(root.table("relay_control"));
         node::check_api(root.table("api"));
         let prometheus = node::read_prometheus(root.table("prometheus"));
-        let cloudwatch = sinks::read(root.table("sinks"));
+        let (sinks, cloudwatch) = sinks::read(root.table("sinks"), &node.region);
         let outbox = outbox::read(root.table("outbox"));
         let limits = limits::read_limits(root.table("limits"));
         let health = health::read(root.table("health"));
@@ -161,6 +164,7 @@ impl Config {
             media,
             relay_control,
             prometheus,
+            sinks,
             outbox,
             limits,
             health,

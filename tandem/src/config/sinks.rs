@@ -1,30 +1,187 @@
-//! `[sinks]`: only files are served so far; what CloudWatch gets can be chosen, the rest is checked.
+//! `[sinks]`: which records go to files and which to AWS.
 
 use super::reader::Table;
 use super::value;
-use call_metrics::{CloudWatchConfig, CloudWatchFormat};
+use aws_sinks::{Access, Encryption, Endpoint, RETENTION_DAYS, S3Config};
+use call_metrics::{CloudWatchConfig, CloudWatchFormat, DEFAULT_NAMESPACE};
 use toml::de::DeValue;
 
-/// The kinds of record that can have a sink of their own: metrics, media quality and SIP message
-/// logs, events, audio, call detail records, control API calls.
-const OWN_SINKS: [&str; 6] = ["cloudwatch", "logs", "events", "kinesis_video", "s3", "audit"];
+/// The kinds of record that have only files: events, audio, control API calls.
+const FILES_ONLY: [&str; 3] = ["events", "kinesis_video", "audit"];
 
-/// What CloudWatch gets.
-pub(super) fn read(mut table: Table<'_>) -> CloudWatchConfig {
-    let mut cloudwatch = CloudWatchConfig::default();
-    table.optional("kind", check_kind);
-    for key in OWN_SINKS {
+/// What goes to AWS; what is `None` goes into files.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Sinks {
+    /// Metrics.
+    pub(crate) cloudwatch: Option<CloudWatchSink>,
+    /// Media quality and SIP message logs.
+    pub(crate) logs: Option<LogsSink>,
+    /// Call detail records.
+    pub(crate) s3: Option<S3Sink>,
+}
+
+/// `cloudwatch` of kind `aws`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct CloudWatchSink {
+    pub(crate) access: Access,
+    /// Whether files are written as well; default false, for each service.
+    pub(crate) also_file: bool,
+}
+
+/// `logs` of kind `aws`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct LogsSink {
+    pub(crate) access: Access,
+    /// Of groups that are made; `None` keeps events without an end.
+    pub(crate) retention_days: Option<u16>,
+    pub(crate) also_file: bool,
+}
+
+/// `s3` of kind `aws`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct S3Sink {
+    pub(crate) access: Access,
+    pub(crate) config: S3Config,
+    pub(crate) also_file: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Aws,
+}
+
+/// What holds for every service that does not say otherwise.
+struct Defaults {
+    kind: Kind,
+    region: String,
+    endpoint: Option<Endpoint>,
+}
+
+/// `region` is the node's own, where neither the section nor a service names one.
+pub(super) fn read(mut table: Table<'_>, region: &str) -> (Sinks, CloudWatchConfig) {
+    let defaults = Defaults {
+        kind: table.or("kind", Kind::File, kind),
+        region: table.or("region", region.to_owned(), region_name),
+        endpoint: table.optional("endpoint_url", endpoint),
+    };
+    for key in FILES_ONLY {
         let mut own = table.table(key);
-        own.optional("kind", check_kind);
-        own.optional("endpoint_url", check_url);
-        if key == "cloudwatch" {
-            cloudwatch.namespace = own.or("namespace", cloudwatch.namespace, namespace);
-            cloudwatch.format = own.or("format", cloudwatch.format, format);
-        }
+        own.optional("kind", file_only);
         own.finish();
     }
+    let logs = logs(table.table("logs"), &defaults);
+    let (cloudwatch, config) = cloudwatch(table.table("cloudwatch"), &defaults, logs.is_some());
+    let sinks = Sinks { cloudwatch, logs, s3: s3(table.table("s3"), &defaults) };
     table.finish();
-    cloudwatch
+    (sinks, config)
+}
+
+fn cloudwatch(
+    mut table: Table<'_>,
+    defaults: &Defaults,
+    has_logs: bool,
+) -> (Option<CloudWatchSink>, CloudWatchConfig) {
+    let access = access(&mut table, defaults);
+    let CloudWatchConfig { namespace, format } = CloudWatchConfig::default();
+    let namespace = table.or("namespace", namespace, self::namespace);
+    let format = table.or("format", format, self::format);
+    let also_file = table.or("also_file", false, value::boolean);
+    let is_aws_s_own = access.as_ref().is_some_and(|access| access.endpoint.is_none());
+    if is_aws_s_own && namespace.starts_with("AWS/") {
+        let message = format!(
+            "CloudWatch at AWS refuses namespaces that begin with AWS/; leave it out ({DEFAULT_NAMESPACE}), \
+             or set endpoint_url to a backend that takes it"
+        );
+        table.warn_at("namespace", message);
+    }
+    if format == CloudWatchFormat::Embedded && access.is_some() && !has_logs {
+        let message =
+            "with \"emf\" metrics go where logs go, into files: set kind = \"aws\" for logs";
+        table.warn_at("format", message);
+    }
+    warn_unused(&table, access.is_none(), &[]);
+    table.finish();
+    (
+        access.map(|access| CloudWatchSink { access, also_file }),
+        CloudWatchConfig { namespace, format },
+    )
+}
+
+fn logs(mut table: Table<'_>, defaults: &Defaults) -> Option<LogsSink> {
+    let access = access(&mut table, defaults);
+    let retention_days = table.optional("retention_days", retention_days);
+    let also_file = table.or("also_file", false, value::boolean);
+    warn_unused(&table, access.is_none(), &["retention_days"]);
+    table.finish();
+    Some(LogsSink { access: access?, retention_days, also_file })
+}
+
+fn s3(mut table: Table<'_>, defaults: &Defaults) -> Option<S3Sink> {
+    let access = access(&mut table, defaults);
+    let bucket = match access {
+        Some(_) => table.required("bucket", "bucket = \"voice-records\"", bucket),
+        None => table.optional("bucket", bucket),
+    };
+    let prefix = table.or("prefix", String::new(), prefix);
+    let key = table.optional("kms_key", value::string);
+    let encryption = table.optional("encryption", encryption);
+    let also_file = table.or("also_file", false, value::boolean);
+    if key.is_some() && !matches!(encryption, Some(Encryption::Kms(_))) {
+        table.error_at("kms_key", "is used only with encryption = \"kms\"");
+    }
+    let encryption = encryption.map(|encryption| match encryption {
+        Encryption::Kms(_) => Encryption::Kms(key),
+        Encryption::S3 => Encryption::S3,
+    });
+    warn_unused(&table, access.is_none(), &["bucket", "prefix", "encryption"]);
+    table.finish();
+    let config = S3Config { bucket: bucket?, prefix, encryption };
+    Some(S3Sink { access: access?, config, also_file })
+}
+
+/// Where the service is; `None` when its records go into files.
+fn access(table: &mut Table<'_>, defaults: &Defaults) -> Option<Access> {
+    let kind = table.or("kind", defaults.kind, kind);
+    let endpoint = table.optional("endpoint_url", endpoint).or_else(|| defaults.endpoint.clone());
+    let region = table.or("region", defaults.region.clone(), region_name);
+    (kind == Kind::Aws).then_some(Access { region, endpoint })
+}
+
+fn warn_unused(table: &Table<'_>, is_file: bool, keys: &[&str]) {
+    let common = ["endpoint_url", "region", "also_file"];
+    for key in common.iter().chain(keys).filter(|key| is_file && table.has(key)) {
+        table.warn_at(key, "is not used: kind is \"file\"");
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> Result<Kind, String> {
+    match value::text(value)? {
+        "file" => Ok(Kind::File),
+        "aws" => Ok(Kind::Aws),
+        other => Err(format!("{other:?} is unknown; use \"file\" or \"aws\"")),
+    }
+}
+
+fn file_only(value: &DeValue<'_>) -> Result<(), String> {
+    match kind(value)? {
+        Kind::File => Ok(()),
+        Kind::Aws => Err("\"aws\" is not served yet by this version; use \"file\"".to_owned()),
+    }
+}
+
+fn endpoint(value: &DeValue<'_>) -> Result<Endpoint, String> {
+    Endpoint::parse(value::text(value)?).map_err(|error| error.to_string())
+}
+
+fn region_name(value: &DeValue<'_>) -> Result<String, String> {
+    let text = value::text(value)?;
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if (1..=32).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is not a region; write one such as \"eu-central-1\""))
+    }
 }
 
 /// As PutMetricData takes it.
@@ -49,20 +206,41 @@ fn format(value: &DeValue<'_>) -> Result<CloudWatchFormat, String> {
     }
 }
 
-fn check_kind(value: &DeValue<'_>) -> Result<(), String> {
-    match value::text(value)? {
-        "file" => Ok(()),
-        "aws" => Err("\"aws\" is not served yet by this version; use \"file\"".to_owned()),
-        other => Err(format!("{other:?} is unknown; use \"file\"")),
+fn retention_days(value: &DeValue<'_>) -> Result<u16, String> {
+    let days: u16 = value::integer(value)?;
+    if RETENTION_DAYS.contains(&days) {
+        return Ok(days);
+    }
+    let all: Vec<_> = RETENTION_DAYS.iter().map(u16::to_string).collect();
+    Err(format!("CloudWatch Logs has no retention of {days} days; use one of {}", all.join(", ")))
+}
+
+fn bucket(value: &DeValue<'_>) -> Result<String, String> {
+    let text = value::text(value)?;
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
+    if (3..=63).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is not a bucket's name; it has 3 to 63 of a-z, 0-9, - and ."))
     }
 }
 
-fn check_url(value: &DeValue<'_>) -> Result<(), String> {
-    let text = value::string(value)?;
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    if rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace)) {
-        Ok(())
+fn prefix(value: &DeValue<'_>) -> Result<String, String> {
+    let text = value::text(value)?;
+    if text.len() <= 256 && !text.starts_with('/') && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
     } else {
-        Err(format!("{text:?} is not a URL; write one such as \"http://127.0.0.1:5000\""))
+        Err(format!("{text:?} is not a prefix; write up to 256 octets such as \"records/\""))
     }
 }
+
+fn encryption(value: &DeValue<'_>) -> Result<Encryption, String> {
+    match value::text(value)? {
+        "s3" => Ok(Encryption::S3),
+        "kms" => Ok(Encryption::Kms(None)),
+        other => Err(format!("{other:?} is unknown; use \"s3\" or \"kms\"")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+use super::super::tests::{accepts, refuses};
+use super::*;
+
+fn warnings(lines: &str) -> Vec<String> {
+    accepts(lines).warnings.into_iter().map(|finding| finding.message).collect()
+}
+
+#[test]
+fn files_are_the_default() {
+    for lines in ["", "[sinks]\nkind = \"file\"", "[sinks]\nlogs = { kind = \"file\" }"] {
+        assert_eq!(accepts(lines).sinks, Sinks::default(), "{lines}");
+    }
+}
+
+#[test]
+fn a_service_has_the_section_s_values_unless_it_has_its_own() {
+    let sinks = accepts(
+        "[sinks]\nkind = \"aws\"\nregion = \"eu-west-1\"\nendpoint_url = \"http://127.0.0.1:5000\"\n\
+         cloudwatch = { region = \"us-west-2\", namespace = \"AWS/ChimeVoiceConnector\" }\n\
+         logs = { kind = \"file\" }\n\
+         s3 = { bucket = \"records\", prefix = \"a/\", endpoint_url = \"https://s3.example\", \
+         encryption = \"kms\", kms_key = \"alias/voice\", also_file = true }",
+    )
+    .sinks;
+    let endpoint = |text| Some(Endpoint::parse(text).unwrap());
+    let cloudwatch = sinks.cloudwatch.unwrap();
+    assert_eq!(cloudwatch.access.region, "us-west-2");
+    assert_eq!(cloudwatch.access.endpoint, endpoint("http://127.0.0.1:5000"));
+    assert!(!cloudwatch.also_file);
+    assert_eq!(sinks.logs, None);
+    let s3 = sinks.s3.unwrap();
+    assert_eq!(s3.access.region, "eu-west-1");
+    assert_eq!(s3.access.endpoint, endpoint("https://s3.example"));
+    let encryption = Some(Encryption::Kms(Some("alias/voice".to_owned())));
+    let (bucket, prefix) = ("records".to_owned(), "a/".to_owned());
+    assert_eq!(s3.config, S3Config { bucket, prefix, encryption });
+    assert!(s3.also_file);
+}
+
+#[test]
+fn without_a_region_the_node_s_counts() {
+    let sinks = accepts("[sinks]\nlogs = { kind = \"aws\", retention_days = 30 }").sinks;
+    let logs = sinks.logs.unwrap();
+    assert_eq!((logs.access.region.as_str(), logs.retention_days), ("us-east-1", Some(30)));
+    assert_eq!(sinks.cloudwatch, None);
+}
+
+#[test]
+fn a_namespace_that_aws_refuses_is_warned_about() {
+    let aws = "[sinks]\ncloudwatch = { kind = \"aws\", namespace = \"AWS/ChimeVoiceConnector\"";
+    let told = warnings(&format!("{aws} }}"));
+    assert!(told.iter().any(|warning| warning.contains("refuses namespaces")), "{told:?}");
+    let told = warnings(&format!("{aws}, endpoint_url = \"http://127.0.0.1:5000\" }}"));
+    assert!(!told.iter().any(|warning| warning.contains("refuses namespaces")), "{told:?}");
+    let told = warnings("[sinks]\ncloudwatch = { kind = \"aws\" }");
+    assert!(!told.iter().any(|warning| warning.contains("refuses namespaces")), "{told:?}");
+}
+
+#[test]
+fn embedded_metrics_go_where_logs_go() {
+    let emf = "[sinks]\ncloudwatch = { kind = \"aws\", format = \"emf\" }";
+    let told = warnings(emf);
+    assert!(told.iter().any(|warning| warning.contains("where logs go")), "{told:?}");
+    let told = warnings(&format!("{emf}\nlogs = {{ kind = \"aws\" }}"));
+    assert!(!told.iter().any(|warning| warning.contains("where logs go")), "{told:?}");
+}
+
+#[test]
+fn what_a_file_has_no_use_for_is_warned_about() {
+    let told = warnings("[sinks]\ns3 = { bucket = \"records\" }");
+    assert!(told.contains(&"bucket: is not used: kind is \"file\"".to_owned()), "{told:?}");
+}
+
+#[test]
+fn wrong_values_are_named_with_their_lines() {
+    for (line, expected) in [
+        ("kind = \"s3\"", "kind: \"s3\" is unknown; use \"file\" or \"aws\""),
+        (
+            "kinesis_video = { kind = \"aws\" }",
+            "kind: \"aws\" is not served yet by this version; use \"file\"",
+        ),
+        (
+            "logs = { endpoint_url = \"localhost\" }",
+            "endpoint_url: \"localhost\" is not a URL; write one such as \"http://127.0.0.1:5000\"",
+        ),
+        (
+            "logs = { kind = \"aws\", retention_days = 2 }",
+            "retention_days: CloudWatch Logs has no retention of 2 days; use one of 1, 3, 5, 7, 14, \
+             30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653",
+        ),
+        (
+            "s3 = { bucket = \"Records\" }",
+            "bucket: \"Records\" is not a bucket's name; it has 3 to 63 of a-z, 0-9, - and .",
+        ),
+        (
+            "s3 = { kind = \"aws\", bucket = \"records\", kms_key = \"k\" }",
+            "kms_key: is used only with encryption = \"kms\"",
+        ),
+        (
+            "region = \"Frankfurt\"",
+            "region: \"Frankfurt\" is not a region; write one such as \"eu-central-1\"",
+        ),
+    ] {
+        refuses(&format!("[sinks]\n{line}"), &format!("t.toml:5: {expected}"));
+    }
+}
+
+#[test]
+fn objects_need_a_bucket() {
+    let text = super::super::tests::with("[sinks]\nkind = \"aws\"");
+    let errors = super::super::Config::parse(&text, "t.toml").unwrap_err().to_string();
+    assert!(errors.contains("bucket = \"voice-records\""), "{errors}");
+}
