@@ -178,7 +178,7 @@ pub mod definitions {
         SIP_DROPPED, Counter, None, "tandem_sip_dropped_total", ["reason"], "SIP messages dropped without a call seeing them";
         PROCESS_CPU, Counter, Seconds, "process_cpu_seconds_total", [], "Processor time of the process, user and system";
         PROCESS_RESIDENT, Gauge, Bytes, "process_resident_memory_bytes", [], "Memory of the process that is in use";
-        PROCESS_OPEN_FILES, Gauge, None, "process_open_fds", [], "Open files and sockets of the process; a call with audio takes up to eight";
+        PROCESS_OPEN_FILES, Gauge, None, "process_open_fds", [], "Open files and sockets of the process";
         PROCESS_MAX_FILES, Gauge, None, "process_max_fds", [], "How many files the process may open (RLIMIT_NOFILE); absent without a limit";
         PROCESS_START, Gauge, Seconds, "process_start_time_seconds", [], "When the process started, in seconds since 1970";
         THREAD_CPU, Counter, Seconds, "tandem_thread_cpu_seconds_total", ["thread"], "Processor time of the threads that carry signalling (sip-0), media (relay-N) and records; one at 1 a second can do no more";

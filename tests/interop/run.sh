@@ -16,7 +16,7 @@ if [ ! -x "$python" ]; then
     echo "tests/.venv is missing: run tests/setup.sh" >&2
     exit 2
 fi
-for tool in sipp baresip kamailio; do
+for tool in sipp baresip kamailio prometheus promtool; do
     if ! command -v "$tool" >/dev/null; then
         echo "$tool is missing: run tests/setup.sh" >&2
         exit 2
