@@ -8,6 +8,7 @@
 
 mod calendar;
 mod call_record;
+mod capture;
 mod cdr;
 mod cloudwatch;
 mod copies;
@@ -37,6 +38,7 @@ pub use call_record::{
     CallRecord, EndRecord, FaxRecord, IntervalRecord, LadderRecord, PeerMetricsRecord,
     QualityRecord, RouteRecord, Times,
 };
+pub use capture::{signalling_capture, sip_log_of};
 pub use cloudwatch::{
     CLOUDWATCH_METRICS, CloudWatchConfig, CloudWatchDefinition, CloudWatchFormat, CloudWatchKind,
     CloudWatchMetric, CloudWatchUnit, DEFAULT_NAMESPACE, EMBEDDED_METRICS_PATH, METRIC_DATA_PATH,
@@ -53,5 +55,5 @@ pub use masking::masked;
 pub use page::{CONTENT_TYPE, Page};
 pub use printable::{printable, printable_line};
 pub use recorder::{Recorder, RecorderConfig};
-pub use report::{Because, Cause, Finding, Severity, because, explain, findings};
+pub use report::{Because, Cause, Finding, Severity, because, explain, explain_html, findings};
 pub use spells::SpellRecord;

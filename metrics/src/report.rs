@@ -3,6 +3,7 @@
 mod because;
 mod facts;
 mod findings;
+mod html;
 mod ladder;
 mod lines;
 mod minutes;
@@ -16,6 +17,7 @@ use std::fmt::Write as _;
 
 pub use because::{Because, Cause, because};
 pub use findings::{Finding, Severity, findings};
+pub use html::explain_html;
 
 /// Tells a call in text of at most 100 columns: header, ladder, quality, and in words why it was
 /// good or bad.

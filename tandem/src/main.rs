@@ -109,6 +109,12 @@ enum Command {
         /// The record itself as JSON.
         #[arg(long)]
         json: bool,
+        /// Write the report as one page of HTML, with plots.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+        /// Write the call's SIP messages as a capture file; the voice connector must log them.
+        #[arg(long, value_name = "FILE")]
+        pcap: Option<PathBuf>,
     },
 }
 
@@ -135,8 +141,9 @@ fn main() -> ExitCode {
             false => commands::calls::calls(&file.path, watch, json),
         },
         Command::Health { file, json } => commands::health::health(&file.path, json),
-        Command::Report { transaction_id, file, json } => {
-            commands::report::report(&file.path, &transaction_id, json)
+        Command::Report { transaction_id, file, json, html, pcap } => {
+            let files = commands::report::Files { html, pcap };
+            commands::report::report(&file.path, &transaction_id, json, &files)
         }
     }
 }

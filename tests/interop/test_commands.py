@@ -42,6 +42,17 @@ def test_call_calls_report(stage):
     told = edge.command("report", record["transaction_id"], "--config", str(edge.file))
     for text in ("INVITE", "200 OK", "BYE", "PCMU", record["transaction_id"]):
         assert text in told, told
+    page, capture = edge.data_dir / "call.html", edge.data_dir / "call.pcap"
+    edge.command("report", record["transaction_id"], "--config", str(edge.file),
+                 "--html", str(page), "--pcap", str(capture))
+    assert record["transaction_id"] in page.read_text() and "<svg" in page.read_text()
+    methods = subprocess.run(
+        ["tshark", "-r", capture, "-Y", "sip", "-T", "fields", "-e", "sip.CSeq.method", "-e",
+         "sip.Status-Code", "-e", "sdp.media", "-e", "ip.src"],
+        capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(methods) == len(record["ladder"]), methods
+    assert methods[0].startswith("INVITE\t\taudio") and methods[0].endswith(places.PBX), methods
+    assert any(line.startswith("BYE\t200") for line in methods), methods
     as_json = json.loads(edge.command("report", record["transaction_id"], "--config",
                                       str(edge.file), "--json"))
     assert as_json["transaction_id"] == record["transaction_id"]

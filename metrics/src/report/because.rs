@@ -179,6 +179,6 @@ fn nothing_wrong(record: &CallRecord) -> String {
 }
 
 #[cfg(test)]
-mod faults;
+pub(super) mod faults;
 #[cfg(test)]
 mod tests;

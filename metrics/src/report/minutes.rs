@@ -66,13 +66,19 @@ pub(super) fn table(out: &mut String, record: &CallRecord) {
 }
 
 fn cells(side: &Option<IntervalRecord>) -> String {
+    let [lost, jitter, trip, mos] = texts(side);
+    format!("{lost:>9} {jitter:>12} {trip:>10} {mos:>9}")
+}
+
+/// Loss, largest jitter, round trip and MOS.
+pub(super) fn texts(side: &Option<IntervalRecord>) -> [String; 4] {
     let none = || "-".to_owned();
     let heard = side.as_ref().filter(|interval| interval.expected > 0);
     let lost = heard.map_or_else(none, |i| format!("{:.1} %", percent(i.lost, i.expected)));
     let jitter = heard.map_or_else(none, |i| ms(i.jitter_max_us));
     let trip = side.as_ref().and_then(|i| i.rtt_us).map_or_else(none, ms);
     let mos = side.as_ref().and_then(|i| i.mos).map_or_else(none, |mos| format!("{mos:.2}"));
-    format!("{lost:>9} {jitter:>12} {trip:>10} {mos:>9}")
+    [lost, jitter, trip, mos]
 }
 
 /// Whether somebody will have noticed.

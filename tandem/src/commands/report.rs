@@ -4,11 +4,19 @@ use super::{complain, load, say, say_data};
 use call_history::History;
 use call_metrics::CallRecord;
 use model::TransactionId;
-use std::io;
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(crate) fn report(path: &Path, transaction_id: &str, json: bool) -> ExitCode {
+/// What is to be written beside, or in place of, the text.
+pub(crate) struct Files {
+    pub(crate) html: Option<PathBuf>,
+    pub(crate) pcap: Option<PathBuf>,
+}
+
+pub(crate) fn report(path: &Path, transaction_id: &str, json: bool, files: &Files) -> ExitCode {
     let id = match TransactionId::parse(transaction_id) {
         Ok(id) => id,
         Err(error) => {
@@ -19,6 +27,15 @@ pub(crate) fn report(path: &Path, transaction_id: &str, json: bool) -> ExitCode 
     let Some(config) = load(path) else { return ExitCode::FAILURE };
     let data_dir = &config.node.data_dir;
     match find(data_dir, id) {
+        Ok(Some(record)) if files.html.is_some() || files.pcap.is_some() => {
+            match write(data_dir, &record, files) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    complain(error);
+                    ExitCode::FAILURE
+                }
+            }
+        }
         Ok(Some(record)) if json => match serde_json::to_string(&record) {
             Ok(text) => {
                 say_data(&text);
@@ -46,6 +63,42 @@ pub(crate) fn report(path: &Path, transaction_id: &str, json: bool) -> ExitCode 
             ExitCode::FAILURE
         }
     }
+}
+
+fn write(data_dir: &Path, record: &CallRecord, files: &Files) -> Result<(), String> {
+    if let Some(path) = &files.html {
+        write_file(path, call_metrics::explain_html(record).as_bytes())?;
+    }
+    if let Some(path) = &files.pcap {
+        let log = call_metrics::sip_log_of(data_dir, record);
+        let capture = call_metrics::signalling_capture(data_dir, record)
+            .map_err(|error| format!("{}: {error}", log.display()))?;
+        let capture = capture.ok_or_else(|| {
+            format!(
+                "{} has no messages of call {}: set sip_messages = true in \
+                 [voice_connector.logging] of {}, and calls from then on have them",
+                log.display(),
+                record.transaction_id,
+                record.voice_connector_id
+            )
+        })?;
+        write_file(path, &capture)?;
+    }
+    Ok(())
+}
+
+/// Numbers and messages are nobody else's business: mode 0600.
+fn write_file(path: &Path, octets: &[u8]) -> Result<(), String> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(octets))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    say(format_args!("written: {}", path.display()));
+    Ok(())
 }
 
 /// The history knows where a record stands; what it has not taken in yet is in the newest files.

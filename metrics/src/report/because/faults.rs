@@ -7,7 +7,7 @@ use crate::report::tests::{good_call, rung};
 use crate::{DescriptionRecord, SpellRecord};
 
 /// `SplitMix64`: the same seed makes the same call.
-pub(super) struct Dice(pub(super) u64);
+pub(in crate::report) struct Dice(pub(in crate::report) u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -35,10 +35,10 @@ impl Dice {
     }
 }
 
-pub(super) type Inject = fn(&mut Dice, &mut CallRecord);
+pub(in crate::report) type Inject = fn(&mut Dice, &mut CallRecord);
 
 /// A call that nothing is wrong with, with what is usual on good days.
-pub(super) fn clean(dice: &mut Dice) -> CallRecord {
+pub(in crate::report) fn clean(dice: &mut Dice) -> CallRecord {
     let mut call = good_call();
     if dice.chance(40) {
         call.direction = "Inbound".to_owned();
@@ -232,7 +232,7 @@ fn route_before(call: &mut CallRecord, answer: Option<&str>) {
 }
 
 /// One way for each cause to come about, several where it has several faces.
-pub(super) const FAULTS: &[(Cause, Inject)] = &[
+pub(in crate::report) const FAULTS: &[(Cause, Inject)] = &[
     (Cause::Good, |_, _| {}),
     (Cause::Credentials, |d, c| {
         refuse(d, c, &["wrong_credentials", "unknown_source", "identity_stale"])
