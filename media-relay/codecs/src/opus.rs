@@ -6,6 +6,9 @@ use std::fmt;
 
 /// The longest packet is of 120 ms (RFC 6716 section 3.2.5).
 const LONGEST_PACKET: usize = 5_760;
+/// Octets of a packet with one frame of the longest (RFC 6716 section 3.2.1). More, in several frames,
+/// would be over 250 kbit/s, which no speech has; the library miscounts in a longer frame.
+const MOST_OCTETS: usize = 1_276;
 /// Bits a second: the sweet spots of RFC 7587 section 3.1.1 for narrowband, wideband and fullband
 /// speech.
 const BITRATES: [(u32, i32); 3] = [(8_000, 12_000), (16_000, 20_000), (48_000, 40_000)];
@@ -45,6 +48,9 @@ impl OpusReader {
     /// # Errors
     /// [`DecodeError`].
     pub fn decode(&mut self, packet: &[u8], out: &mut [i16]) -> Result<usize, DecodeError> {
+        if packet.len() > MOST_OCTETS {
+            return Err(DecodeError::Malformed);
+        }
         let samples = packet_samples(packet, self.sample_rate).ok_or(DecodeError::Malformed)?;
         let out = out.get_mut(..samples).ok_or(DecodeError::NoRoom)?;
         let scratch = self.scratch.get_mut(..samples).ok_or(DecodeError::Malformed)?;

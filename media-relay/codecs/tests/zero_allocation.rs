@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "a global allocator that counts")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
-use codecs::dtmf::{ToneDetector, ToneGenerator};
+use codecs::dtmf::{Listener, ToneDetector, ToneGenerator};
 use codecs::{AudioFormat, Outgoing, Received, Transcoder};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -117,4 +117,23 @@ fn no_key_allocates() {
     }
     assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
     assert_eq!(steps, 20);
+}
+
+#[test]
+fn no_payload_that_is_listened_to_or_silenced_allocates() {
+    for format in FORMATS {
+        let payloads = payloads(format);
+        let mut listener = Listener::new(format).unwrap();
+        let (mut heard, mut silenced, mut buffer) = (0, 0, [0; 1_400]);
+        let before = ALLOCATIONS.with(Cell::get);
+        for (n, payload) in payloads.iter().enumerate() {
+            heard += listener.listen(payload).len();
+            buffer[..payload.len()].copy_from_slice(payload);
+            if n % 5 > 1 {
+                silenced += u32::from(listener.silence(&mut buffer, payload.len()).is_some());
+            }
+        }
+        assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0, "{format:?}");
+        assert!(heard > 7_000 && silenced > 25, "{format:?}: {heard} {silenced}");
+    }
 }

@@ -10,9 +10,10 @@ use crate::made::Made;
 use crate::plan::CompiledLeg;
 use crate::rate::{PacketBucket, PacketRate};
 use crate::rtp_session::RtpSession;
-use codecs::dtmf::{EventReceiver, EventSender, EventStep, ToneDetector, ToneStep};
-use model::{Codec, DtmfConversion, DtmfKey, DtmfPress, Instant, LegSide, MediaPlan};
-use rtp_proto::codecs::g711::{decode_a_law, decode_mu_law};
+use crate::security::GROWTH;
+use codecs::AudioFormat;
+use codecs::dtmf::{EventReceiver, EventSender, EventStep, Listener, ToneDetector, ToneStep};
+use model::{DtmfConversion, DtmfKey, DtmfPress, Instant, LegPlan, LegSide, MediaPlan};
 use rtp_proto::{RtpPacket, TelephoneEvent};
 use std::time::Duration;
 
@@ -25,8 +26,12 @@ const WAITING: usize = 32;
 /// An event of which nothing more has come for so long is over: its last packets were lost. They come
 /// every 20 to 50 ms (RFC 4733 section 2.5.1.2).
 const LOST_AFTER: Duration = Duration::from_millis(250);
-/// Samples that are decoded at a time.
+/// Samples that are searched at a time: 20 ms.
 const CHUNK: usize = 160;
+/// Of what is searched, in a second.
+const SAMPLE_RATE: u32 = 8_000;
+/// Formats of one leg that are searched; audio in more passes.
+const LISTENERS: usize = 4;
 
 /// What has become of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +84,8 @@ struct Events {
 /// Audio that is searched.
 #[derive(Debug)]
 struct Search {
+    /// One for each format that the leg may send.
+    listeners: Vec<Listener>,
     detector: ToneDetector,
     /// The event that a tone becomes.
     sender: EventSender,
@@ -190,19 +197,26 @@ impl LegKeys {
         self.events.pressed.map(|at| at + LOST_AFTER)
     }
 
-    /// Searches the payload of a packet in a format of 8,000 samples a second.
-    fn search(&mut self, payload: &[u8], law: Law, timestamp: u32, rate: PacketRate, now: Instant) {
-        let Some(mut search) = self.search.take() else { return };
+    /// Searches the payload of a packet, and says which of the listeners heard it; `None` where none
+    /// knows `format`. `events` is the clock rate, in Hz, of what a tone becomes.
+    fn search(
+        &mut self,
+        payload: &[u8],
+        format: AudioFormat,
+        events: u32,
+        timestamp: u32,
+        (rate, now): (PacketRate, Instant),
+    ) -> Option<usize> {
+        let mut search = self.search.take()?;
+        let Search { listeners, detector, sender } = &mut *search;
+        let heard_by = listeners.iter().position(|listener| listener.format() == format);
+        let samples = heard_by.and_then(|at| Some(listeners.get_mut(at)?.listen(payload)));
+        let samples = samples.unwrap_or_default();
         let mut found = [None; 2];
-        for octets in payload.chunks(CHUNK) {
-            let mut samples = [0; CHUNK];
-            for (sample, octet) in samples.iter_mut().zip(octets) {
-                *sample = law.decode(*octet);
-            }
-            let samples = samples.get(..octets.len()).unwrap_or_default();
+        for chunk in samples.chunks(CHUNK) {
             // A key lasts three windows of 10 ms, so that a chunk of 20 ms has two steps at most.
             let mut places = found.iter_mut();
-            search.detector.take(samples, |step| {
+            detector.take(chunk, |step| {
                 if let Some(place) = places.next() {
                     *place = Some(step);
                 }
@@ -214,51 +228,45 @@ impl LegKeys {
                             && self.conversion == DtmfConversion::TonesToEvents
                             && !self.is_transcoded
                         {
-                            let interval = u16::try_from(payload.len()).unwrap_or(u16::MAX);
-                            search.sender = EventSender::new(interval);
-                            search.sender.press(event, volume, timestamp, None);
+                            let ticks = samples.len() as u64 * u64::from(events);
+                            let interval = ticks / u64::from(SAMPLE_RATE);
+                            *sender = EventSender::new(interval.try_into().unwrap_or(u16::MAX));
+                            sender.press(event, volume, timestamp, None);
                         }
                     }
                     ToneStep::Released { event, millis } => {
-                        search.sender.release();
+                        sender.release();
                         self.released(event, Duration::from_millis(millis.into()));
                     }
                 }
             }
         }
         self.search = Some(search);
+        heard_by
     }
 }
 
-/// The two forms of G.711.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Law {
-    Mu,
-    A,
-}
-
-impl Law {
-    fn of(codec: Codec) -> Option<Self> {
-        match codec {
-            Codec::Pcmu => Some(Law::Mu),
-            Codec::Pcma => Some(Law::A),
-            _ => None,
+impl Search {
+    /// For what `leg` may send, with the listeners of `before` where they know it.
+    fn new(leg: &LegPlan, before: Option<Box<Search>>) -> Box<Self> {
+        let (mut old, detector, sender) = match before {
+            Some(search) => (search.listeners, search.detector, search.sender),
+            None => (Vec::new(), ToneDetector::default(), EventSender::new(0)),
+        };
+        let mut listeners: Vec<Listener> = Vec::with_capacity(LISTENERS);
+        let formats = leg.codecs.iter().filter_map(|m| AudioFormat::new(m.codec, m.clock_rate));
+        for format in formats {
+            if listeners.len() == LISTENERS {
+                break;
+            }
+            if listeners.iter().any(|listener| listener.format() == format) {
+                continue;
+            }
+            let kept = old.iter().position(|listener| listener.format() == format);
+            let kept = kept.map(|at| old.swap_remove(at));
+            listeners.extend(kept.or_else(|| Listener::new(format)));
         }
-    }
-
-    fn decode(self, octet: u8) -> i16 {
-        match self {
-            Law::Mu => decode_mu_law(octet),
-            Law::A => decode_a_law(octet),
-        }
-    }
-
-    /// The octet of silence.
-    const fn silence(self) -> u8 {
-        match self {
-            Law::Mu => 0xff,
-            Law::A => 0xd5,
-        }
+        Box::new(Search { listeners, detector, sender })
     }
 }
 
@@ -271,23 +279,15 @@ impl Dtmf {
         let rate = PacketRate::per_second(KEYS_PER_SECOND);
         let mut dtmf = before.unwrap_or_else(|| Box::new(Dtmf { legs: Default::default(), rate }));
         let transcoded = plan.transcoding.each_ref().map(Option::is_some);
-        for ((leg, conversion), is_transcoded) in
-            dtmf.legs.iter_mut().zip(plan.dtmf).zip(transcoded)
-        {
-            if (leg.conversion, leg.is_transcoded) == (conversion, is_transcoded) {
-                continue;
+        for (at, leg) in dtmf.legs.iter_mut().enumerate() {
+            let (conversion, is_transcoded) = (plan.dtmf[at], transcoded[at]);
+            if (leg.conversion, leg.is_transcoded) != (conversion, is_transcoded) {
+                let bucket = leg.bucket;
+                *leg = LegKeys { conversion, is_transcoded, bucket, ..LegKeys::default() };
             }
-            let search = || {
-                Box::new(Search { detector: ToneDetector::default(), sender: EventSender::new(0) })
-            };
-            let bucket = leg.bucket;
-            *leg = LegKeys {
-                conversion,
-                is_transcoded,
-                search: conversion.searches_audio().then(search),
-                bucket,
-                ..LegKeys::default()
-            };
+            if conversion.searches_audio() {
+                leg.search = Some(Search::new(&plan.legs[at], leg.search.take()));
+            }
         }
         Some(dtmf)
     }
@@ -354,27 +354,35 @@ impl RtpSession {
         let Ok(packet) = RtpPacket::parse(buffer.get(..len).unwrap_or_default()) else {
             return (len, false);
         };
-        let Some(law) = Law::of(plan.format(packet.payload_type()).codec) else {
+        let format = plan.format(packet.payload_type());
+        let Some(format) = AudioFormat::new(format.codec, format.clock_rate) else {
             return (len, false);
         };
         let (rate, keys) = (dtmf.rate, &mut dtmf.legs[from.index()]);
-        keys.search(packet.payload(), law, packet.timestamp(), rate, now);
-        let (begin, octets) = (packet.header_bytes(), packet.payload().len());
-        let Some(search) = keys.search.as_deref_mut() else { return (len, false) };
+        let events = other.telephone_event();
+        let clock = events.map_or(SAMPLE_RATE, |(_, format)| format.clock_rate);
+        let (payload, timestamp) = (packet.payload(), packet.timestamp());
+        let heard_by = keys.search(payload, format, clock, timestamp, (rate, now));
+        let (begin, octets) = (packet.header_bytes(), payload.len());
+        let (Some(search), Some(heard_by)) = (keys.search.as_deref_mut(), heard_by) else {
+            return (len, false);
+        };
         if search.sender.is_active()
             && octets >= TelephoneEvent::BYTES
-            && let Some((payload_type, _)) = other.telephone_event()
+            && let Some((payload_type, _)) = events
             && let Some(made) = search.sender.poll_packet()
         {
             let len = write_event(buffer, begin, payload_type, &made);
             return (len.unwrap_or(len_of(begin)), true);
         }
-        if search.detector.suspects()
-            && let Some(payload) = buffer.get_mut(begin..begin + octets)
-        {
-            payload.fill(law.silence());
+        if !search.detector.suspects() {
+            return (len, false);
         }
-        (len, false)
+        let listener = search.listeners.get_mut(heard_by);
+        (
+            listener.map_or(len, |listener| write_silence(listener, buffer, begin, octets, len)),
+            false,
+        )
     }
 
     /// What has become of a key that was pressed; `None` when there is no more to tell. To be called
@@ -465,6 +473,31 @@ fn write_event(
     fixed[1] = payload_type & !MARKER | if made.marker { MARKER } else { 0 };
     fixed[4..].copy_from_slice(&made.timestamp.to_be_bytes());
     Some(len)
+}
+
+/// Puts silence in the place of the payload of `octets` behind `header` octets, in a packet of `len`;
+/// its length then.
+fn write_silence(
+    listener: &mut Listener,
+    buffer: &mut [u8],
+    header: usize,
+    octets: usize,
+    len: usize,
+) -> usize {
+    // What protects the packet needs its room.
+    let end = buffer.len().saturating_sub(GROWTH).max(len);
+    let Some(payload) = buffer.get_mut(header..end) else { return len };
+    match listener.silence(payload, octets) {
+        Some(written) if written == octets => len,
+        Some(written) => {
+            // No padding is left.
+            if let Some(first) = buffer.first_mut() {
+                *first &= !PADDING;
+            }
+            header + written
+        }
+        None => len,
+    }
 }
 
 const PADDING: u8 = 0x20;

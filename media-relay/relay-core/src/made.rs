@@ -11,7 +11,7 @@ use crate::plan::CompiledLeg;
 use crate::player::Player;
 use crate::rtp_session::{Leg, RtpSession};
 use crate::security::GROWTH;
-use crate::tones::{SAMPLES, ToneQueue};
+use crate::tones::ToneQueue;
 use model::{DtmfKey, DtmfPress, Instant, LegSide};
 use rtp_proto::{RtpHeader, RtpPacket};
 use std::fmt;
@@ -20,7 +20,6 @@ use std::time::Duration;
 
 /// Octets that the buffer for [`RtpSession::poll_made`] should hold.
 pub const LONGEST_MADE: usize = RtpHeader::BYTES + codecs::LONGEST_PAYLOAD + GROWTH;
-const _: () = assert!(SAMPLES <= codecs::LONGEST_PAYLOAD);
 
 /// A packet that is ready to be sent from a leg's RTP socket; its octets are in the buffer that was
 /// given.
@@ -51,7 +50,9 @@ impl fmt::Display for MakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             MakeError::NotWanted => "the leg wants no media now",
-            MakeError::NoFormat => "the leg has neither telephone-event nor PCMU or PCMA",
+            MakeError::NoFormat => {
+                "the leg has neither telephone-event nor a format that tones can be made in"
+            }
             MakeError::Full => "too many keys wait already",
             MakeError::NoSuchEvent => "no such key: events 0 to 15 are known",
         })
@@ -79,6 +80,13 @@ impl Made {
         self.tones.as_deref().is_some_and(ToneQueue::is_playing)
     }
 
+    /// Keys go on in what the leg has now.
+    pub(crate) fn speak(&mut self, plan: &CompiledLeg) {
+        if let (Some(tones), Some((_, format))) = (self.tones.as_deref_mut(), plan.tones()) {
+            tones.speak(format);
+        }
+    }
+
     fn deadline(&self) -> Option<Instant> {
         let tones = self.tones.as_deref().and_then(ToneQueue::deadline);
         self.events.deadline().into_iter().chain(tones).min()
@@ -101,7 +109,7 @@ impl Leg {
 
 impl RtpSession {
     /// Sends leg `to` a key (RFC 4733, events 0 to 15) for `duration`, at least 40 ms and at most
-    /// 6 s, after those that wait: as an event, or as tones in PCMU or PCMA if the leg has not agreed
+    /// 6 s, after those that wait: as an event, or as tones in its first format if the leg has not agreed
     /// to events. `draw` gives unguessable numbers. The worker is to look at
     /// [`RtpSession::made_deadline`] then.
     ///
@@ -156,8 +164,13 @@ impl RtpSession {
         draw: &mut dyn FnMut() -> u64,
     ) -> Result<(), MakeError> {
         let format = self.legs[to.index()].plan.as_ref().and_then(CompiledLeg::tones);
-        format.ok_or(MakeError::NoFormat)?;
-        let tones = self.make_for(to, now, draw).tones.get_or_insert_default();
+        let (_, format) = format.ok_or(MakeError::NoFormat)?;
+        let made = self.make_for(to, now, draw);
+        if made.tones.is_none() {
+            made.tones = ToneQueue::new(format).map(Box::new);
+        }
+        let tones = made.tones.as_deref_mut().ok_or(MakeError::NoFormat)?;
+        tones.speak(format);
         tones.push(event, duration, now).ok_or(MakeError::Full)
     }
 
@@ -212,11 +225,15 @@ impl RtpSession {
             let made = leg.made.as_deref_mut()?;
             let tones = made.tones.as_deref_mut()?;
             let format = leg.plan.as_ref().filter(|plan| plan.sends_to);
-            let Some((payload_type, codec)) = format.and_then(CompiledLeg::tones) else {
+            let tone_format = format.and_then(CompiledLeg::tones);
+            let Some((payload_type, _)) = tone_format.filter(|(_, now)| *now == tones.format())
+            else {
                 tones.clear();
                 return None;
             };
-            let packet = tones.poll(now, made.outbound.timestamp_at(now), codec)?;
+            let mut payload = [0; codecs::LONGEST_PAYLOAD];
+            let packet = tones.poll(now, made.outbound.timestamp_at(now), &mut payload)?;
+            let payload = payload.get(..packet.len)?;
             let header = RtpHeader {
                 payload_type,
                 marker: packet.marker,
@@ -224,7 +241,7 @@ impl RtpSession {
                 timestamp: packet.timestamp,
                 ssrc: made.outbound.ssrc(),
             };
-            if let Some(sent) = self.send_made(to, &header, &packet.payload, buffer) {
+            if let Some(sent) = self.send_made(to, &header, payload, buffer) {
                 return Some(sent);
             }
         }

@@ -1,6 +1,7 @@
 //! Compiles a [`model::MediaPlan`] into fixed-size tables, so that a packet never searches.
 
 use crate::latch::Expectation;
+use codecs::AudioFormat;
 use model::{Codec, CodecMapping, LegPlan, XrWishes};
 
 /// Formats of one leg that get a clock of their own; more are forwarded all the same and count with
@@ -48,9 +49,8 @@ pub struct CompiledLeg {
     telephone_event: Option<u8>,
     /// How many payload types are events, and the first of them.
     events: (u8, Option<u8>),
-    /// The payload type of the first format, if that is speech of 8,000 samples a second which is
-    /// read and written here.
-    tones: Option<u8>,
+    /// The payload type of the first format, and what that is, if it is read and written here.
+    tones: Option<(u8, AudioFormat)>,
 }
 
 impl CompiledLeg {
@@ -84,11 +84,9 @@ impl CompiledLeg {
             listed: plan.codecs.len().min(FORMATS),
             telephone_event: plan.telephone_event,
             events: (0, None),
-            tones: plan
-                .codecs
-                .first()
-                .filter(|first| matches!(first.codec, Codec::Pcmu | Codec::Pcma))
-                .map(|first| first.payload_type),
+            tones: plan.codecs.first().and_then(|first| {
+                Some((first.payload_type, AudioFormat::new(first.codec, first.clock_rate)?))
+            }),
         };
         let events = (0..=127).filter(|number| compiled.is_telephone_event(*number));
         compiled.events = (events.clone().count() as u8, events.clone().next());
@@ -101,8 +99,8 @@ impl CompiledLeg {
     }
 
     /// The payload type and the format of tones in the audio; `None` when there can be none.
-    pub fn tones(&self) -> Option<(u8, Codec)> {
-        self.tones.map(|number| (number, self.formats[0].codec))
+    pub fn tones(&self) -> Option<(u8, AudioFormat)> {
+        self.tones
     }
 
     /// What a payload type (its low seven bits) stands for.

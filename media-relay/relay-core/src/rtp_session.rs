@@ -172,6 +172,9 @@ impl RtpSession {
             }
             let mut compiled = CompiledLeg::new(plan);
             compiled.blocks_events = blocks_events;
+            if let Some(made) = leg.made.as_deref_mut() {
+                made.speak(&compiled);
+            }
             leg.plan = Some(compiled);
         }
     }

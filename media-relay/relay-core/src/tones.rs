@@ -1,25 +1,31 @@
 //! Keys that wait to be sent to a leg as tones in its audio (ITU-T Q.23), one after the other.
 
 use codecs::dtmf::ToneGenerator;
-use model::{Codec, Instant};
-use rtp_proto::codecs::g711::{encode_a_law, encode_mu_law};
+use codecs::{AudioEncoder, AudioFormat, Encoder, LONGEST_PAYLOAD};
+use model::Instant;
 use std::time::Duration;
 
 /// Keys that wait behind the one that is heard; more are refused, and who asked is told.
 const WAITING: usize = 32;
-/// One packet.
-const INTERVAL: Duration = Duration::from_millis(20);
-/// Samples, and octets of G.711, of one packet.
-pub(crate) const SAMPLES: usize = 160;
-const SAMPLE_RATE: u32 = 8_000;
+/// One packet, in ms; less in a format whose octets would be too many.
+const PACKET_MS: u32 = 20;
+/// Of Opus, in samples a second: at lower rates its encoder takes tones for a voice and bends them.
+const OPUS_RATE: u32 = 48_000;
+/// Samples of the longest packet.
+const SAMPLES: usize = (OPUS_RATE / 1_000 * PACKET_MS) as usize;
 /// After a key: receivers tell two equal ones apart by it (ITU-T Q.24 has 40 ms). What else is said on
 /// the leg passes.
 const PAUSE: Duration = Duration::from_millis(60);
 /// Shorter keys are not heard everywhere (Q.24 has 40 ms), longer ones help nobody.
 const DURATIONS: [Duration; 2] = [Duration::from_millis(60), Duration::from_secs(6)];
+/// Packets of silence before a key in G.722: its decoder stands where the other leg's audio left it, and
+/// needs so long to follow ours. A tone would come to it broken in two.
+const LEAD: u8 = 2;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ToneQueue {
+    format: AudioFormat,
+    encoder: AudioEncoder,
     keys: [Key; WAITING],
     first: usize,
     len: usize,
@@ -41,19 +47,53 @@ struct Current {
     /// `None` while it is held.
     duration: Option<Duration>,
     sent: Duration,
+    /// Packets of silence that are still to come before it.
+    lead: u8,
+    is_new: bool,
     timestamp: u32,
 }
 
 /// One packet of tones, or of the silence that ends one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TonePacket {
-    pub(crate) payload: [u8; SAMPLES],
+    /// Octets of the payload.
+    pub(crate) len: usize,
     pub(crate) timestamp: u32,
     /// The first of a key.
     pub(crate) marker: bool,
 }
 
 impl ToneQueue {
+    /// For a leg that hears `format`; it and [`ToneQueue::speak`] alone take memory.
+    pub(crate) fn new(format: AudioFormat) -> Option<Self> {
+        Some(ToneQueue {
+            format,
+            encoder: encoder(format)?,
+            keys: [Key::default(); WAITING],
+            first: 0,
+            len: 0,
+            current: None,
+            next: Instant::ZERO,
+        })
+    }
+
+    /// What the tones are encoded in.
+    pub(crate) const fn format(&self) -> AudioFormat {
+        self.format
+    }
+
+    /// The leg hears `format` from now on. The key that sounds ends where that has other samples.
+    pub(crate) fn speak(&mut self, format: AudioFormat) {
+        if format == self.format {
+            return;
+        }
+        let Some(encoder) = encoder(format) else { return };
+        if encoder.sample_rate() != self.encoder.sample_rate() {
+            self.current = None;
+        }
+        (self.format, self.encoder) = (format, encoder);
+    }
+
     /// A key of known duration, or one that is held until [`ToneQueue::release`]; `None` when there is
     /// no room.
     pub(crate) fn push(
@@ -106,53 +146,67 @@ impl ToneQueue {
         (self.len > 0 || self.current.is_some()).then_some(self.next)
     }
 
-    /// The packet that is due at `now`, in G.711's form `codec`; a key that begins does so at
-    /// `timestamp`.
+    /// Writes the packet that is due at `now` to the beginning of `payload`; a key that begins does so
+    /// at `timestamp`.
     pub(crate) fn poll(
         &mut self,
         now: Instant,
         timestamp: u32,
-        codec: Codec,
+        payload: &mut [u8; LONGEST_PAYLOAD],
     ) -> Option<TonePacket> {
         self.deadline().filter(|due| *due <= now)?;
         if self.current.is_none() {
             self.current = self.begin(timestamp);
         }
         let current = self.current.as_mut()?;
-        let marker = current.sent.is_zero();
+        let marker = std::mem::take(&mut current.is_new);
+        let packet_ms = self.format.packet_ms(PACKET_MS);
+        let interval = Duration::from_millis(packet_ms.into());
+        let in_ms = (self.encoder.sample_rate() / 1_000) as usize;
         let mut samples = [0; SAMPLES];
+        let samples = samples.get_mut(..packet_ms as usize * in_ms)?;
         let [_, longest] = DURATIONS;
         let until = current.duration.unwrap_or(longest).saturating_sub(current.sent);
-        let count = (until.as_millis() as usize * (SAMPLE_RATE as usize / 1_000)).min(SAMPLES);
-        current.generator.generate(samples.get_mut(..count)?);
-        let encode = if codec == Codec::Pcma { encode_a_law } else { encode_mu_law };
-        let packet =
-            TonePacket { payload: samples.map(encode), timestamp: current.timestamp, marker };
-        current.sent += INTERVAL;
-        current.timestamp = current.timestamp.wrapping_add(SAMPLES as u32);
+        let count = (until.as_millis() as usize * in_ms).min(samples.len());
+        match current.lead.checked_sub(1) {
+            Some(lead) => current.lead = lead,
+            None => {
+                current.generator.generate(samples.get_mut(..count)?);
+                current.sent += interval;
+            }
+        }
+        let len = self.encoder.encode(samples, payload).ok();
+        let packet = len.map(|len| TonePacket { len, timestamp: current.timestamp, marker });
+        let ticks = self.format.clock_rate() / 1_000 * packet_ms;
+        current.timestamp = current.timestamp.wrapping_add(ticks);
         let goes_on = current.sent < current.duration.unwrap_or(longest);
         // The last packet lasts as well.
-        let pace = if goes_on { INTERVAL } else { INTERVAL + PAUSE };
+        let pace = if goes_on { interval } else { interval + PAUSE };
         if !goes_on {
             self.current = None;
         }
         // Late by more than a packet: what was missed is not made up for in a burst.
         let due = self.next + pace;
         self.next = if due <= now { now + pace } else { due };
-        Some(packet)
+        packet
     }
 
     fn begin(&mut self, timestamp: u32) -> Option<Current> {
         while self.len > 0 {
             let key = *self.keys.get(self.first)?;
             (self.first, self.len) = ((self.first + 1) % WAITING, self.len - 1);
-            if let Some(generator) = ToneGenerator::new(key.event, SAMPLE_RATE) {
+            if let Some(generator) = ToneGenerator::new(key.event, self.encoder.sample_rate()) {
+                let lead = if self.format == AudioFormat::G722 { LEAD } else { 0 };
                 let (duration, sent) = (key.duration, Duration::ZERO);
-                return Some(Current { generator, duration, sent, timestamp });
+                return Some(Current { generator, duration, sent, lead, is_new: true, timestamp });
             }
         }
         None
     }
+}
+
+fn encoder(format: AudioFormat) -> Option<AudioEncoder> {
+    AudioEncoder::new(format, OPUS_RATE)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! of it, and keys in the bodies of INFO.
 
 use directory::Dtmf;
-use model::{Codec, DtmfConversion, DtmfKey, DtmfPress, LegPlan};
+use model::{CodecMapping, DtmfConversion, DtmfKey, DtmfPress, LegPlan, TranscodableFormat};
 use sdp::{AudioStream, SessionDescription};
 use sip_proto::{HeaderName, Message};
 use std::borrow::Cow;
@@ -36,15 +36,15 @@ fn spoken(setting: Dtmf, leg: &LegPlan) -> Spoken {
         Dtmf::Rfc4733 => Spoken::Unknown,
         Dtmf::Auto | Dtmf::Inband => {
             let speech = leg.codecs.first();
-            let has_tones = speech.is_some_and(|mapping| carries_tones(mapping.codec));
+            let has_tones = speech.is_some_and(carries_tones);
             if has_tones { Spoken::Tones } else { Spoken::Unknown }
         }
     }
 }
 
 /// Formats that the relay searches for tones and writes tones in.
-const fn carries_tones(codec: Codec) -> bool {
-    matches!(codec, Codec::Pcmu | Codec::Pcma)
+fn carries_tones(mapping: &CodecMapping) -> bool {
+    TranscodableFormat::of(mapping).is_some()
 }
 
 /// What becomes of keys from leg A and from leg B.
@@ -91,7 +91,7 @@ pub(crate) fn offer_for<'a>(
     if target.has_no_events() {
         return Cow::Owned(offer.without_events());
     }
-    let has_tones = |audio: &AudioStream| audio.codecs.iter().any(|c| carries_tones(c.codec));
+    let has_tones = |audio: &AudioStream| audio.codecs.iter().any(carries_tones);
     let converts = target.is_offered_events(other)
         && (other == Dtmf::Info || offer.audio_ref().is_some_and(has_tones));
     let added = converts.then(|| offer.with_events(last)).flatten();
@@ -116,7 +116,7 @@ pub(crate) fn answer_for<'a>(
     }
     let first = answer.audio_ref().and_then(|audio| audio.codecs.first());
     let converts = target.is_offered_events(other)
-        && (other == Dtmf::Info || first.is_some_and(|first| carries_tones(first.codec)));
+        && (other == Dtmf::Info || first.is_some_and(carries_tones));
     let added = converts.then(|| answer.with_events_of(offer)).flatten();
     added.map_or(answer, Cow::Owned)
 }

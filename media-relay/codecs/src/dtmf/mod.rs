@@ -1,15 +1,17 @@
 //! Keys of a telephone: as two tones (ITU-T Q.23) and as events (RFC 4733).
 //!
 //! [`ToneDetector`] and [`ToneGenerator`] are for tones in the audio, [`EventReceiver`] and
-//! [`EventSender`] for events. A key is named by its event, 0 to 15
+//! [`EventSender`] for events; a [`Listener`] reads audio of any format for the detector. A key is named by its event, 0 to 15
 //! ([`rtp_proto::TelephoneEvent::digit`]).
 
 mod detector;
+mod listener;
 mod receiver;
 mod sender;
 mod tone;
 
 pub use detector::{ToneDetector, ToneStep};
+pub use listener::Listener;
 pub use receiver::{EventReceiver, EventStep};
 pub use sender::{EventPacket, EventSender};
 pub use tone::ToneGenerator;

@@ -33,6 +33,12 @@ impl Default for G722Encoder {
 }
 
 impl G722Encoder {
+    /// One whose octets follow, for a decoder that stands where `decoder` does, what that has decoded.
+    pub fn behind(decoder: &G722Decoder) -> Self {
+        let (lower, higher) = (decoder.lower.clone(), decoder.higher.clone());
+        G722Encoder { filter: Analysis::default(), lower, higher }
+    }
+
     /// Writes an octet for every two samples of 16,000 a second; the octets written.
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 use super::*;
 use crate::{Decision, DropReason, GROWTH, LONGEST_MADE, LearningPolicy, MediaSocket, RtcpStyle};
 use codecs::dtmf::ToneGenerator;
-use model::{CodecMapping, LegPlan, LegSecurity, MediaId, TransactionId, XrWishes};
+use model::{Codec, CodecMapping, LegPlan, LegSecurity, MediaId, TransactionId, XrWishes};
 use rtp_proto::RtpHeader;
-use rtp_proto::codecs::g711::{encode_a_law, encode_mu_law};
+use rtp_proto::codecs::g711::{decode_mu_law, encode_a_law, encode_mu_law};
 use std::net::SocketAddr;
+
+mod formats;
 
 const A: LegSide = LegSide::A;
 const B: LegSide = LegSide::B;

@@ -1,5 +1,5 @@
 use super::*;
-use model::{CodecMapping, LegSecurity, XrWishes};
+use model::{Codec, CodecMapping, LegSecurity, XrWishes};
 use proptest::prelude::*;
 use sdp::Limits;
 use sip_proto::Limits as MessageLimits;
@@ -75,6 +75,11 @@ fn legs_that_speak_differently_are_converted_both_ways() {
 fn tones_need_a_format_that_can_be_read() {
     let plans = [plan(Codec::G729, None), plan(Codec::G729, Some(101))];
     assert_eq!(conversions([Dtmf::Inband, Dtmf::Rfc4733], plans.each_ref()), NONE);
+    for codec in [Codec::Pcma, Codec::G722] {
+        let plans = [plan(codec, None), plan(codec, Some(101))];
+        let wanted = [DtmfConversion::TonesToEvents, DtmfConversion::EventsToTones];
+        assert_eq!(conversions([Dtmf::Inband, Dtmf::Rfc4733], plans.each_ref()), wanted);
+    }
     let info = (Dtmf::Info, &plans[0]);
     assert_eq!(info_becomes(info, (Dtmf::Inband, &plans[0])), None);
     assert_eq!(info_becomes(info, (Dtmf::Rfc4733, &plans[1])), Some(InfoBecomes::Event));
