@@ -23,6 +23,27 @@ def pytest_sessionstart(session):
         pytest.exit(f"{BINARY} is missing: run `cargo build -p tandem`, or set TANDEM_BIN", 2)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--half", choices=("1", "2"),
+                     help="only the tests of one half of the files, as run.sh divides them")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Files stay whole; the longest first, each to the half that has less."""
+    half = config.getoption("--half")
+    if half is None:
+        return
+    files = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    halves = {"1": [], "2": []}
+    for tests in sorted(files.values(), key=lambda tests: (-len(tests), tests[0].path)):
+        min(halves.values(), key=len).extend(tests)
+    wanted = set(halves[half])
+    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+    items[:] = [item for item in items if item in wanted]
+
+
 @pytest.fixture
 def configuration(tmp_path):
     return Configuration(tmp_path / "data")

@@ -26,9 +26,30 @@ done
 ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"
 
 cd "$here"
+interop() {
+    timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider --tb=short \
+        --durations=5 "$@"
+}
+
+# Most tests wait for their clients most of the time, so two halves of them run at once. Both use the
+# same addresses and ports: the second half has a network namespace of its own, with an address that
+# is no loopback as ICE wants one.
 status=0
-timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider --tb=short \
-    --durations=5 "$@" || status=$?
+if [ $# = 0 ] && [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null; then
+    second=$(mktemp)
+    trap 'rm -f "$second"' EXIT
+    unshare --net sh -c 'ip link set lo up && ip link add half type veth peer name other \
+        && ip address add 192.0.2.2/24 dev half && ip link set half up && ip link set other up \
+        && ip route add default via 192.0.2.1 && exec "$@"' sh \
+        timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider \
+        --tb=short --durations=5 --half 2 >"$second" 2>&1 &
+    other=$!
+    interop --half 1 || status=$?
+    wait "$other" || status=$?
+    cat "$second"
+else
+    interop "$@" || status=$?
+fi
 case $status in
     0) echo "interop: passed" ;;
     124 | 137) echo "interop: not done within $limit s" >&2 ;;
