@@ -33,14 +33,14 @@ interop() {
 
 # Most tests wait for their clients most of the time, so two halves of them run at once. Both use the
 # same addresses and ports: the second half has a network namespace of its own, with an address that
-# is no loopback as ICE wants one.
+# is no loopback as ICE wants one, and no way to anywhere: a lookup fails at once.
 status=0
 if [ $# = 0 ] && [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null; then
     second=$(mktemp)
     trap 'rm -f "$second"' EXIT
     unshare --net sh -c 'ip link set lo up && ip link add half type veth peer name other \
         && ip address add 192.0.2.2/24 dev half && ip link set half up && ip link set other up \
-        && ip route add default via 192.0.2.1 && exec "$@"' sh \
+        && exec "$@"' sh \
         timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider \
         --tb=short --durations=5 --half 2 >"$second" 2>&1 &
     other=$!
