@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import places, sipp, split, tls  # noqa: E402
+from harness import namespaces, places, sipp, split, tls  # noqa: E402
 from harness.baresip import Baresip  # noqa: E402
 from harness.configuration import Configuration  # noqa: E402
 from harness.edge import BINARY, Edge  # noqa: E402
@@ -200,3 +200,34 @@ def pytest_runtest_makereport(item, call):
     stage = getattr(item, "funcargs", {}).get("stage")
     if report.failed and stage and stage.edge:
         report.sections.append(("the edge", "\n".join(stage.edge.lines[-60:])))
+
+
+@pytest.fixture
+def network():
+    try:
+        network = namespaces.Network()
+    except namespaces.Unavailable as reason:
+        pytest.skip(f"no network namespaces here: {reason}")
+    try:
+        yield network
+    finally:
+        network.remove()
+
+
+# How baresip is told to encrypt.
+KINDS = {"sdes": {"srtp": True}, "dtls": {"dtls": True}, "dtls_ice": {"dtls": True, "ice": True}}
+
+
+@pytest.fixture(params=KINDS)
+def encrypted(stage, tmp_path, request):
+    """(The edge's TLS port, what baresip is started with, the kind of SRTP)."""
+    port = places.free_port(places.EDGE)
+    authority = tls.Authority(tmp_path)
+    edge = authority.issue("edge.test", f"IP:{places.EDGE}")
+    pair = authority.issue("pbx.test", f"IP:{places.BARESIP}")
+    stage.configuration.sip.update(tls=[f"{places.EDGE}:{port}"],
+                                   tls_certificate=str(edge.certificate), tls_key=str(edge.key))
+    stage.configuration.connector["require_encryption"] = True
+    options = {"transport": "tls", "pair": pair, "authority": authority.certificate,
+               **KINDS[request.param]}
+    return port, options, request.param

@@ -3,27 +3,11 @@ it calls a plain carrier and is called by one, and both hear the right tone."""
 
 import pytest
 
-from harness import places, tls
+from harness import places
 from harness.tones import assert_hears
 
 BARESIP_HERTZ, PJSUA_HERTZ = 440, 1_000
 LISTEN = 1.5
-KINDS = {"sdes": {"srtp": True}, "dtls": {"dtls": True}, "dtls_ice": {"dtls": True, "ice": True}}
-
-
-@pytest.fixture(params=KINDS)
-def encrypted(stage, tmp_path, request):
-    """(The edge's TLS port, what baresip is started with, the kind of SRTP)."""
-    port = places.free_port(places.EDGE)
-    authority = tls.Authority(tmp_path)
-    edge = authority.issue("edge.test", f"IP:{places.EDGE}")
-    pair = authority.issue("pbx.test", f"IP:{places.BARESIP}")
-    stage.configuration.sip.update(tls=[f"{places.EDGE}:{port}"],
-                                   tls_certificate=str(edge.certificate), tls_key=str(edge.key))
-    stage.configuration.connector["require_encryption"] = True
-    options = {"transport": "tls", "pair": pair, "authority": authority.certificate,
-               **KINDS[request.param]}
-    return port, options, request.param
 
 
 def origination(stage, pbx, options, kind):

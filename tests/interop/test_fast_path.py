@@ -27,18 +27,6 @@ ACTIVE, LOCAL_HOLD = 1, 2
 
 
 @pytest.fixture
-def network():
-    try:
-        network = namespaces.Network()
-    except namespaces.Unavailable as reason:
-        pytest.skip(f"no network namespaces here: {reason}")
-    try:
-        yield network
-    finally:
-        network.remove()
-
-
-@pytest.fixture
 def hosts(network, stage):
     """The stage's edge is to run on its own host. The hosts outlive the stage's parties."""
     configuration = stage.configuration

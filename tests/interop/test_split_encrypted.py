@@ -15,7 +15,6 @@ from harness.waiting import wait_until
 
 PBX_HERTZ, CARRIER_HERTZ = 440, 1_000
 LISTEN = 1.5
-KINDS = {"sdes": {"srtp": True}, "dtls": {"dtls": True}, "dtls_ice": {"dtls": True, "ice": True}}
 
 
 def kept(edge):
@@ -74,21 +73,6 @@ def assert_whole(edge):
         assert quality["received_packets"] > 200 and quality["lost_packets"] == 0, quality
         assert quality["unauthentic"] <= 1, quality
     return record
-
-
-@pytest.fixture(params=KINDS)
-def encrypted(stage, tmp_path, request):
-    """(The edge's TLS port, what baresip is started with, the kind of SRTP)."""
-    port = places.free_port(places.EDGE)
-    authority = tls.Authority(tmp_path)
-    edge = authority.issue("edge.test", f"IP:{places.EDGE}")
-    pair = authority.issue("pbx.test", f"IP:{places.BARESIP}")
-    stage.configuration.sip.update(tls=[f"{places.EDGE}:{port}"],
-                                   tls_certificate=str(edge.certificate), tls_key=str(edge.key))
-    stage.configuration.connector["require_encryption"] = True
-    options = {"transport": "tls", "pair": pair, "authority": authority.certificate,
-               **KINDS[request.param]}
-    return port, options, request.param
 
 
 @pytest.mark.parametrize("first", ["pbx", "carrier"])

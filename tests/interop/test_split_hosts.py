@@ -6,8 +6,6 @@ import ssl
 import struct
 import threading
 
-import pytest
-
 from harness import namespaces, places, split, tls
 from harness.message import sdp
 from harness.namespaces import CALLEE, CALLER, EDGE, RELAY
@@ -17,18 +15,6 @@ from harness.waiting import wait_until
 
 MARK = b"TDMRELAY"
 OTHER_VERSION = 60_000
-
-
-@pytest.fixture
-def network():
-    try:
-        network = namespaces.Network()
-    except namespaces.Unavailable as reason:
-        pytest.skip(f"no network namespaces here: {reason}")
-    try:
-        yield network
-    finally:
-        network.remove()
 
 
 def test_a_call_outlives_its_edge_on_another_host(network, stage, halves):
