@@ -197,7 +197,7 @@ def test_hold_leaves_the_kernel_and_resume_comes_back(hosts, stage):
     with hosts.network.at("edge"):
         edge.wait_idle()
     for quality in record["quality"]:
-        assert quality["lost_packets"] == 0 and quality["mos"] >= 4.3, record["quality"]
+        assert quality["lost_packets"] == 0 and quality["mos"] >= 4.3, json.dumps(record["quality"])
     assert hosts.metric("tandem_relay_fast_packets_total", state="unmeasured") == 0
 
 
@@ -237,7 +237,7 @@ def test_music_leaves_the_kernel_and_what_is_counted_goes_on(hosts, stage, tmp_p
     with hosts.network.at("edge"):
         edge.wait_idle()
     for quality in record["quality"]:
-        assert quality["lost_packets"] == 0 and quality["mos"] >= 4.3, record["quality"]
+        assert quality["lost_packets"] == 0 and quality["mos"] >= 4.3, json.dumps(record["quality"])
     assert hosts.metric("tandem_relay_fast_packets_total", state="unmeasured") == 0
     made = hosts.metric("tandem_relay_made_packets_total")
     assert made > 40, made
