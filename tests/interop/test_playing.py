@@ -13,6 +13,7 @@ from harness import places, tones
 from harness.configuration import carrier as carrier_table
 from harness.edge import BINARY
 from harness.message import sdp
+from harness.quality import assert_none_lost
 from harness.tones import assert_hears, level
 from harness.waiting import wait_until
 
@@ -76,7 +77,7 @@ def test_who_is_held_hears_the_music_and_then_the_call_again(stage, music, codec
     record, = edge.wait_records(1)
     assert record["end"]["status"] == 200
     for quality in record["quality"]:
-        assert quality["lost_packets"] == 0, record["quality"]
+        assert_none_lost(quality)
     edge.wait_idle()
 
 
