@@ -136,6 +136,11 @@ pub mod definitions {
         OUTBOX_AGAIN, Counter, None, "tandem_outbox_again_total", ["destination"], "Attempts for a record that have to be made again";
         OUTBOX_FAILURES, Gauge, None, "tandem_outbox_failures_in_a_row", ["destination"], "Attempts in a row that found the destination unavailable";
         OUTBOX_LAST_ERROR, Gauge, Seconds, "tandem_outbox_last_error_timestamp_seconds", ["destination"], "When an attempt to deliver last failed, in seconds since 1970; absent when none has";
+        TRACES_QUEUED, Gauge, None, "tandem_traces_queued", [], "Finished calls whose traces wait to be sent";
+        TRACES_DROPPED, Counter, None, "tandem_traces_dropped_total", [], "Finished calls whose traces were dropped: too many waited, or the node stopped";
+        TRACE_SPANS, Counter, None, "tandem_trace_spans_total", ["outcome"], "Spans: exported, rejected by the collector within a request that it took, or failed (refused, or the collector was away for too long)";
+        TRACE_EXPORTS, Counter, None, "tandem_trace_exports_total", ["result"], "Requests to the collector of traces: taken, again (to be repeated), or refused for good";
+        TRACE_LAST_ERROR, Gauge, Seconds, "tandem_trace_last_error_timestamp_seconds", [], "When a request to the collector of traces last failed, in seconds since 1970; absent when none has";
         RELAY_STREAMS, Gauge, None, "tandem_relay_streams", [], "Media streams that are relayed";
         RELAY_PORTS, Gauge, None, "tandem_relay_ports", ["state"], "Media ports by state";
         RELAY_PACKETS, Counter, Packets, "tandem_relay_packets_total", ["direction"], "Datagrams that the media relay received and sent";

@@ -5,7 +5,7 @@ use crate::health::{self, PeerHealth};
 use crate::live::LiveCall;
 use crate::refusal_log::RefusalLog;
 use crate::registration_log;
-use crate::{Page, Reading, Recorder};
+use crate::{CallTrace, Page, Reading, Recorder};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use model::{CallEvent, CallEventKind, Instant, QualityReport, ReportKind, SipObservation};
 use outbox::{FileSender, Record};
@@ -60,6 +60,11 @@ pub struct RecorderHandle {
 pub trait RecordSink: Send + 'static {
     /// Takes a record.
     fn write(&self, record: Record);
+
+    /// Takes the trace of a finished call. Nobody wants it unless somebody says so.
+    fn trace(&self, trace: CallTrace) {
+        drop(trace);
+    }
 }
 
 impl RecordSink for FileSender {
@@ -261,6 +266,9 @@ impl<S: RecordSink> Worker<S> {
         while let Some(packet) = recorder.poll_copy() {
             let sent = self.copies.as_ref().is_some_and(|copies| copies.send(&packet));
             recorder.page().copied(sent);
+        }
+        while let Some(trace) = recorder.poll_trace() {
+            self.sink.trace(trace);
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What is left behind of every call: media quality log, SIP message log, call detail record, our
-//! own call record, the table of live calls, the Prometheus page and CloudWatch's minutes.
+//! own call record, the table of live calls, the Prometheus page, CloudWatch's minutes and traces.
 //!
 //! [`Recorder`] is pure: it is fed events that carry their own time and yields
 //! [`outbox::Record`]s. [`spawn`] puts it on a thread behind a bounded queue that the call path
@@ -31,6 +31,7 @@ mod registration_log;
 mod report;
 mod sip_log;
 mod spells;
+mod traces;
 mod tracked;
 mod written;
 
@@ -57,3 +58,7 @@ pub use printable::{printable, printable_line};
 pub use recorder::{Recorder, RecorderConfig};
 pub use report::{Because, Cause, Finding, Severity, because, explain, explain_html, findings};
 pub use spells::SpellRecord;
+pub use traces::{
+    AttributeValue, Attributes, CallTrace, NumberForm, Span, SpanEvent, SpanKind, SpanLink,
+    TraceConfig, call_span_id,
+};

@@ -11,10 +11,11 @@ use crate::live::LiveCall;
 use crate::media_log::{self, Place};
 use crate::page::Page;
 use crate::quality::Growth;
+use crate::traces::{self, CallTrace, TraceConfig};
 use crate::tracked::{Node, TrackedCall};
 use model::{
-    CallEvent, CallEventKind, Instant, LegSide, QualityReport, Refusal, ReportKind, SipObservation,
-    TransactionId, UnixTime, VoiceConnectorId,
+    CallEvent, CallEventKind, Instant, LegSide, QualityReport, Refusal, ReportKind,
+    SipMessageEvent, SipObservation, TransactionId, UnixTime, VoiceConnectorId,
 };
 use outbox::{Record, RecordKind, RecordPath};
 use std::collections::hash_map::Entry;
@@ -59,6 +60,8 @@ pub struct RecorderConfig {
     pub idle_after: Duration,
     /// A collector that gets copies; `None` for none.
     pub hep: Option<HepConfig>,
+    /// What is traced; `None` for nothing.
+    pub traces: Option<TraceConfig>,
     /// What CloudWatch gets; `None` for nothing. Voice connectors beyond `max_voice_connectors`
     /// count as `other`.
     pub cloudwatch: Option<CloudWatchConfig>,
@@ -87,6 +90,7 @@ impl RecorderConfig {
             orphan_after: Duration::from_secs(60),
             idle_after: Duration::from_secs(6 * 3_600),
             hep: None,
+            traces: None,
             cloudwatch: Some(CloudWatchConfig::default()),
             begun: Instant::ZERO,
         }
@@ -111,6 +115,11 @@ pub struct Recorder {
     records: VecDeque<Record>,
     /// Packets for the collector.
     pub(crate) copies: VecDeque<Vec<u8>>,
+    pub(crate) traces: VecDeque<CallTrace>,
+    /// Of calls that ended: whose transaction a last answer is of.
+    pub(crate) awaited: HashMap<traces::Key, TransactionId>,
+    /// Answers that name no call.
+    pub(crate) unclaimed: VecDeque<(traces::Key, SipMessageEvent)>,
     health: HealthTable,
     pub(crate) minutes: Minutes,
 }
@@ -145,6 +154,9 @@ impl Recorder {
             swept: Instant::ZERO,
             records: VecDeque::new(),
             copies: VecDeque::new(),
+            traces: VecDeque::new(),
+            awaited: HashMap::new(),
+            unclaimed: VecDeque::new(),
             health: HealthTable::default(),
         }
     }
@@ -264,6 +276,7 @@ impl Recorder {
                     call.final_response = counts::failure(&event).or(call.final_response);
                     call.message(&event);
                 }
+                self.trace_message(&event);
                 self.log_message(&event);
                 self.copy_message(&event);
             }
@@ -368,7 +381,9 @@ impl Recorder {
             }
             Entry::Vacant(entry) => {
                 self.orphans += 1;
-                entry.insert(TrackedCall::new(at, self.config.ladder_messages))
+                let call = entry.insert(TrackedCall::new(at, self.config.ladder_messages));
+                call.transactions = self.config.traces.and_then(|traces| traces.begin(id));
+                call
             }
         };
         call.last_seen = call.last_seen.max(at);

@@ -5,6 +5,7 @@ use crate::description::{self, DescriptionRecord};
 use crate::lines::TrackedLines;
 use crate::live::{LiveCall, LiveState};
 use crate::quality::{LegQuality, millis};
+use crate::traces::Transactions;
 use crate::written::{WrittenCall, WrittenEnd, WrittenRoute, WrittenRung};
 use model::{
     CallDirection, CallEnd, CallParties, CallerVerification, CarrierId, EmergencyKind, EndedBy,
@@ -46,18 +47,20 @@ pub(crate) struct TrackedCall {
     /// By [`LegSide::index`].
     pub(crate) legs: [LegQuality; 2],
     pub(crate) lines: TrackedLines,
+    /// Of a call that is traced.
+    pub(crate) transactions: Option<Box<Transactions>>,
+    pub(crate) routes: Vec<Route>,
     attempted: Option<Instant>,
-    routes: Vec<Route>,
     ladder: Ladder,
 }
 
 #[derive(Debug)]
-struct Route {
-    at: Instant,
-    carrier: Option<CarrierId>,
-    destination: SocketAddr,
-    protocol: TransportProtocol,
-    attempt: u32,
+pub(crate) struct Route {
+    pub(crate) at: Instant,
+    pub(crate) carrier: Option<CarrierId>,
+    pub(crate) destination: SocketAddr,
+    pub(crate) protocol: TransportProtocol,
+    pub(crate) attempt: u32,
 }
 
 /// Messages of a call: the first three quarters of the limit stay, of the rest the newest.
@@ -112,8 +115,9 @@ impl TrackedCall {
             final_response: None,
             legs: Default::default(),
             lines: TrackedLines::default(),
-            attempted: None,
+            transactions: None,
             routes: Vec::new(),
+            attempted: None,
             ladder: Ladder { rungs: VecDeque::new(), limit: ladder_limit.max(4), omitted: 0 },
         }
     }
@@ -165,6 +169,11 @@ impl TrackedCall {
             description: message.and_then(description::of_message).map(Box::new),
             reason: message.filter(|_| gives_reasons(event)).and_then(reason_of),
         });
+    }
+
+    /// Its record is written.
+    pub(crate) fn forget_ladder(&mut self) {
+        self.ladder.rungs = VecDeque::new();
     }
 
     /// Time from the answer to the end (or to `now`).
@@ -350,7 +359,7 @@ fn verdict(verification: CallerVerification) -> String {
     }
 }
 
-fn ended_by(who: EndedBy) -> &'static str {
+pub(crate) fn ended_by(who: EndedBy) -> &'static str {
     match who {
         EndedBy::LegA => "leg_a",
         EndedBy::LegB => "leg_b",

@@ -19,6 +19,7 @@ mod readings;
 mod relay_node;
 mod role;
 mod sinks;
+mod traces;
 mod user_agent;
 
 use clap::{Parser, Subcommand};

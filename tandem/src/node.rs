@@ -9,6 +9,7 @@ use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
 use crate::sinks::Routes;
+use crate::traces::{self, Traces};
 use crate::{process, readings};
 use b2bua::{EdgeConfig, Listener, SavedCall};
 use call_metrics::{
@@ -45,6 +46,7 @@ pub(crate) struct Node {
     sink: FileSink,
     /// The queues to services; none without a sink that has one.
     outbox: Outbox,
+    traces: Traces,
     history: HistoryFollower,
     config: Config,
     role: Role,
@@ -76,7 +78,8 @@ impl Node {
             StartError(format!("[node] data_dir \"{}\": {error}", data_dir.display()))
         })?;
         let mut outbox = Outbox::new(config.outbox.to_config(data_dir));
-        let routes = Routes::start(&config, sink.sender(), &mut outbox)?;
+        let traces = Traces::start(&config)?;
+        let routes = Routes::start(&config, sink.sender(), &mut outbox, traces.sender())?;
         let start = Start::draw()?;
         let history =
             HistoryFollower::start(data_dir, config.history.keep, || Origin::now().calendar)
@@ -93,6 +96,7 @@ impl Node {
         let node = &config.node;
         let recorder = RecorderConfig {
             hep: hep_config(&config),
+            traces: traces.config(),
             cloudwatch: Some(config.cloudwatch.clone()),
             begun: clock.now(),
             ..RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar)
@@ -142,6 +146,7 @@ impl Node {
             recorder,
             sink,
             outbox,
+            traces,
             history,
             config,
             role,
@@ -209,6 +214,7 @@ impl Node {
             ("[relay_control]", old.relay_control == config.relay_control),
             ("[prometheus]", old.prometheus == config.prometheus),
             ("[outbox]", old.outbox == config.outbox),
+            ("[traces]", old.traces == config.traces),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -241,6 +247,7 @@ impl Node {
             media.stop();
         }
         self.recorder.stop();
+        self.traces.stop();
         self.outbox.stop(OUTBOX_LIMIT);
         self.sink.flush_and_close();
         drop(self.history);
@@ -251,6 +258,7 @@ impl Node {
         let (edge, media) = (Arc::downgrade(&self.edge), Arc::downgrade(&self.media));
         let (sink, outbox) = (self.sink.sender(), self.outbox.view());
         let history = self.history.counters();
+        let traces = self.traces.sender();
         let identities = self.kept.certificate_ends();
         self.view().set_readings(move |out| {
             if let Some(media) = media.upgrade() {
@@ -265,6 +273,7 @@ impl Node {
             readings::of_outbox(&outbox.statistics(), now, out);
             readings::of_sink(&sink.statistics(), out);
             readings::of_history(&history, out);
+            traces::read(traces.as_ref(), out);
             process::read(out);
         });
     }
@@ -469,7 +478,8 @@ fn shell_config(
             origin: calendar,
             authentication: config.authentication,
             udp_keep_alive: sip.udp_keep_alive,
-            whole_messages: config.hep.as_ref().is_some_and(|hep| hep.messages),
+            whole_messages: config.traces.is_some()
+                || config.hep.as_ref().is_some_and(|hep| hep.messages),
             dtls_fingerprint: fingerprint,
             hold_music_when: config.media.hold_music_when,
             ringback: config.media.ringback,

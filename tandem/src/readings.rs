@@ -6,6 +6,7 @@ use b2bua::DtmfCounters;
 use call_metrics::{Definition, Reading, definitions};
 use media_relay::{DropReason, RelayStatistics};
 use model::UnixTime;
+use otlp_export::TraceStatistics;
 use outbox::{OutboxStatistics, SinkStatistics};
 use sip_edge::ShellStatistics;
 use sip_edge::tls::{CertificateStatus, HandshakeFailure};
@@ -243,6 +244,27 @@ pub(crate) fn of_sink(sink: &SinkStatistics, out: &mut Vec<Reading>) {
         out.push(reading(&definitions::SINK_RECORDS, outcome, count));
     }
     out.push(reading(&definitions::SINK_QUEUE, "", sink.queued_records));
+}
+
+/// The export of traces.
+pub(crate) fn of_traces(traces: &TraceStatistics, out: &mut Vec<Reading>) {
+    out.push(reading(&definitions::TRACES_QUEUED, "", traces.queued));
+    out.push(reading(&definitions::TRACES_DROPPED, "", traces.dropped));
+    for (definition, label, count) in [
+        (&definitions::TRACE_SPANS, "exported", traces.exported),
+        (&definitions::TRACE_SPANS, "rejected", traces.rejected),
+        (&definitions::TRACE_SPANS, "failed", traces.failed),
+        (&definitions::TRACE_EXPORTS, "taken", traces.taken),
+        (&definitions::TRACE_EXPORTS, "again", traces.again),
+        (&definitions::TRACE_EXPORTS, "refused", traces.refused),
+    ] {
+        out.push(reading(definition, label, count));
+    }
+    out.extend(traces.last_error.as_ref().map(|error| Reading {
+        definition: &definitions::TRACE_LAST_ERROR,
+        label: "".into(),
+        value: error.at.as_millis() as f64 / 1_000.0,
+    }));
 }
 
 /// The queues to services; at most as many as sinks can be configured.

@@ -4,7 +4,8 @@ use crate::clock::Origin;
 use crate::config::Config;
 use crate::node::StartError;
 use aws_sinks::{CloudWatch, Logs, S3, Service, outbox_record};
-use call_metrics::RecordSink;
+use call_metrics::{CallTrace, RecordSink};
+use otlp_export::TraceSender;
 use outbox::{Destination, DestinationName, FileSender, Outbox, OutboxSender, Record};
 
 /// The ways of a node's records.
@@ -13,6 +14,7 @@ pub(crate) struct Routes {
     queues: Vec<Queue>,
     /// The node's name, which log streams have.
     node: String,
+    traces: Option<TraceSender>,
 }
 
 struct Queue {
@@ -30,6 +32,7 @@ impl Routes {
         config: &Config,
         file: FileSender,
         outbox: &mut Outbox,
+        traces: Option<TraceSender>,
     ) -> Result<Self, StartError> {
         let sinks = &config.sinks;
         let mut queues = Vec::new();
@@ -45,12 +48,18 @@ impl Routes {
             let destination = S3::new(&sink.access, sink.config.clone());
             queues.push(queue(outbox, Service::S3, sink.also_file, destination)?);
         }
-        Ok(Routes { file, queues, node: config.node.name.clone() })
+        Ok(Routes { file, queues, node: config.node.name.clone(), traces })
     }
 }
 
 impl RecordSink for Routes {
-    // Either sink counts and logs what it cannot take.
+    // Each sink counts and logs what it cannot take.
+    fn trace(&self, trace: CallTrace) {
+        if let Some(traces) = &self.traces {
+            traces.send(trace);
+        }
+    }
+
     fn write(&self, record: Record) {
         let service = Service::of(&record);
         let queue = self.queues.iter().find(|queue| Some(queue.service) == service);

@@ -34,6 +34,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("call-metrics", &["model", "outbox"]),
     // Reads the files of records that the recorder's sink writes.
     ("call-history", &["model", "call-metrics"]),
+    // Pauses between attempts are the outbox's.
+    ("otlp-export", &["model", "call-metrics", "outbox"]),
     (
         "tandem",
         &[
@@ -47,6 +49,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "call-history",
             "outbox",
             "aws-sinks",
+            "otlp-export",
             // The worker's settings.
             "b2bua",
             // The user agent of `tandem call` speaks for itself.

@@ -42,6 +42,7 @@ impl Recorder {
             self.count_carrier_failure(call);
         }
         self.ended.push_back(id);
+        self.trace_end(id);
         self.write(path, body, RecordKind::WholeFile);
     }
 
@@ -63,7 +64,7 @@ impl Recorder {
             !is_due
         });
         for id in due {
-            self.close(id);
+            self.close(id, now);
         }
     }
 
@@ -97,10 +98,10 @@ impl Recorder {
             let end = CallEnd { status, cause, ended_by: EndedBy::Edge, refusal: None };
             self.end(id, now, end);
         }
-        self.close(id);
+        self.close(id, now);
     }
 
-    fn close(&mut self, id: TransactionId) {
+    fn close(&mut self, id: TransactionId, now: Instant) {
         if self.calls.get(&id).is_some_and(|c| c.legs.iter().any(|leg| leg.unlogged)) {
             self.log_quality(id);
         }
@@ -109,6 +110,9 @@ impl Recorder {
         let node = self.node();
         let path = format!("calls/{}.jsonl", calendar::day(node.unix(*at)));
         if let Some(body) = call.record(id, &node, *at, end) {
+            if call.transactions.is_some() {
+                self.trace_close(id, call, now, body.clone());
+            }
             self.write(path, body, RecordKind::AppendLine);
         }
     }

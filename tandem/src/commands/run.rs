@@ -134,9 +134,10 @@ fn open_doors(node: &Node) -> Result<(), String> {
         })?;
         say(format_args!("Prometheus   http://{address}/metrics"));
     }
-    let socket = control::serve(&config.node.data_dir, node.view()).map_err(|error| {
-        format!("[node] data_dir \"{}\": {error}", config.node.data_dir.display())
-    })?;
+    let socket =
+        control::serve(&config.node.data_dir, node.view()).map_err(|error| {
+            format!("[node] data_dir \"{}\": {error}", config.node.data_dir.display())
+        })?;
     say(format_args!("control      {}", socket.display()));
     say(format_args!("records      {}", config.node.data_dir.display()));
     Ok(())
@@ -174,8 +175,9 @@ fn not_taken(path: &Path, why: &dyn std::fmt::Display) {
     complain(format_args!("{}: not taken; the old one stays in force", path.display()));
 }
 
-/// Warnings, what this binary tells, and which path media takes.
-const DEFAULT_LOG: &str = "warn,tandem=info,relay_control=info,media_relay::fast_path=info";
+/// Warnings, what this binary tells, which path media takes, and when a collector is back.
+const DEFAULT_LOG: &str =
+    "warn,tandem=info,relay_control=info,media_relay::fast_path=info,otlp_export=info";
 
 /// The log goes to standard error; `TANDEM_LOG` chooses what is in it, `info` by default.
 pub(super) fn start_log() {

@@ -27,12 +27,15 @@ mod sinks;
 mod sip;
 mod stir;
 mod tls;
+mod traces;
 mod transcoding;
 mod value;
 mod voice_connector;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::accepts;
 
 pub(crate) use error::{ConfigErrors, Finding};
 pub(crate) use history::HistoryConfig;
@@ -48,6 +51,7 @@ pub(crate) use sip::Sip;
 pub(crate) use stir::SignerFiles;
 pub(crate) use stir::Stir;
 pub(crate) use tls::{TlsFileKind, TlsFiles};
+pub(crate) use traces::Traces;
 
 use b2bua::{AuthenticationConfig, HealthConfig};
 use call_metrics::{CloudWatchConfig, HepConfig};
@@ -84,6 +88,8 @@ pub(crate) struct Config {
     pub(crate) stir: Stir,
     /// A collector that gets copies; `None` for none.
     pub(crate) hep: Option<HepConfig>,
+    /// Where traces of calls go; `None` for nowhere.
+    pub(crate) traces: Option<Traces>,
     /// What CloudWatch gets.
     pub(crate) cloudwatch: CloudWatchConfig,
     /// How long finished calls are kept.
@@ -148,6 +154,7 @@ impl Config {
         let authentication = authentication::read(root.table("authentication"));
         let drain = limits::read_drain(root.table("drain"));
         let hep = hep::read(root.table("hep"));
+        let traces = traces::read(root.table("traces"), &node);
         let history = history::read(root.table("history"));
         let stir = stir::read(root.table("stir"));
         let directory = read_directory(&mut root, &sip, &media, &stir);
@@ -171,6 +178,7 @@ impl Config {
             authentication,
             stir,
             hep,
+            traces,
             cloudwatch,
             history,
             drain,

@@ -252,6 +252,30 @@ impl<'a> Table<'a> {
         Some(values)
     }
 
+    /// A table whose keys are the user's own: names and texts. What `check` refuses is left out.
+    pub(super) fn texts(
+        &mut self,
+        key: &'static str,
+        check: fn(&str, &str) -> Result<(), String>,
+    ) -> Vec<(String, String)> {
+        let table = self.table(key);
+        let mut texts = Vec::new();
+        for (name, value) in table.source.into_iter().flat_map(|source| source.iter()) {
+            let (key, value): (&str, _) = (name.get_ref(), value.get_ref());
+            let text = match value {
+                DeValue::Table(_) => Err(format!("names with dots stand in quotes: \"{key}.…\"")),
+                value => value::text(value),
+            };
+            match text.and_then(|text| check(key, text).map(|()| text)) {
+                Ok(text) => texts.push((key.to_owned(), text.to_owned())),
+                Err(message) => {
+                    self.document.error(name.span().start, format!("{key}: {message}"));
+                }
+            }
+        }
+        texts
+    }
+
     pub(super) fn table(&mut self, key: &'static str) -> Table<'a> {
         let path = self.path_of(key);
         let (source, offset) = match self.get(key) {

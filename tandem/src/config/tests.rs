@@ -18,7 +18,7 @@ pub(super) fn with(lines: &str) -> String {
 }
 
 #[track_caller]
-pub(super) fn accepts(lines: &str) -> Config {
+pub(crate) fn accepts(lines: &str) -> Config {
     Config::parse(&with(lines), "t.toml").unwrap_or_else(|errors| panic!("{lines}\n{errors}"))
 }
 
@@ -317,3 +317,4 @@ mod playing;
 mod policy;
 mod relay_control;
 mod sinks;
+mod traces;

@@ -9,6 +9,7 @@ mod host;
 mod media;
 mod relays;
 mod system;
+mod traces;
 mod trunk;
 
 use crate::commands::{complain, say, say_data};
@@ -80,6 +81,8 @@ fn examine(config: &Config, connector: Option<&VoiceConnector>, file: &str) -> V
     findings.extend(of("media", media::examine(config, trunk::any_public(&trunks))));
     if connector.is_none() {
         findings.extend(of("relay control", relays::examine(config)));
+        let collector = config.traces.iter().map(traces::examine).collect();
+        findings.extend(of("traces", collector));
     }
     // Trunks wait for the network, not for each other.
     for some in trunks.chunks(AT_ONCE) {

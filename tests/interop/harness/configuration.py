@@ -30,6 +30,7 @@ class Configuration:
         self.relay_control = None
         self.stir = {}
         self.hep = {}
+        self.traces = {}
         self.sinks = {"kind": "file"}
         self.logging = {"sip_messages": True, "media_metrics": True}
         self.carriers = [carrier()]
@@ -60,6 +61,8 @@ class Configuration:
         ]
         if self.hep:
             parts.append(_table("[hep]", **self.hep))
+        if self.traces:
+            parts.append(_table("[traces]", **self.traces))
         if self.relay_control is not None:
             parts.append(_table("[relay_control]", **self.relay_control))
         parts += [_table("[[carrier]]", **each) for each in self.carriers]
@@ -78,13 +81,17 @@ def _table(heading, **fields):
     return "\n".join(lines) + "\n"
 
 
+def _key(key):
+    return f'"{key}"' if "." in key else key
+
+
 def _value(value):
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_value(each)}" for key, each in value.items()) + " }"
+        return "{ " + ", ".join(f"{_key(key)} = {_value(each)}" for key, each in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(_value(each) for each in value) + "]"
     return f'"{value}"'
