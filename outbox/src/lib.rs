@@ -28,6 +28,7 @@ mod directories;
 mod entry;
 mod file_sink;
 mod files;
+mod inspect;
 mod intake;
 pub mod marks;
 mod outbox;
@@ -45,6 +46,7 @@ pub use destination::{
 };
 pub use entry::{Entry, OutboxRecord, TooLarge};
 pub use file_sink::{FileSender, FileSink, FileSinkConfig, NotAccepted, SinkStatistics};
+pub use inspect::{QueueInspection, RefusedInspection, Waiting, inspect};
 pub use intake::{NotTaken, OutboxSender};
 pub use outbox::{Outbox, OutboxConfig, OutboxView};
 pub use queue::Fsync;

@@ -2,7 +2,9 @@
 //! Only the node's own user may open it.
 
 use call_metrics::{LiveCall, PeerHealth, RecorderView};
+use outbox::{OutboxStatistics, OutboxView};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -18,9 +20,43 @@ const LONGEST_QUESTION: u64 = 4_096;
 /// An asker that does not take its answer in this time loses it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What a running node knows of a queue of the outbox and its files do not tell.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Debug)]
+pub(crate) struct QueueNow {
+    /// The destination.
+    pub(crate) destination: String,
+    /// The last attempt that failed since the node started.
+    pub(crate) last_error: Option<ErrorNow>,
+    /// Attempts in a row that met a service that took nothing at all.
+    pub(crate) failures_in_a_row: u32,
+}
+
+/// An attempt to deliver that failed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Debug)]
+pub(crate) struct ErrorNow {
+    /// When, in milliseconds since 1970.
+    pub(crate) at_ms: u64,
+    /// What the service, or the way to it, said.
+    pub(crate) reason: String,
+}
+
+impl From<OutboxStatistics> for QueueNow {
+    fn from(queue: OutboxStatistics) -> Self {
+        let last_error = queue
+            .last_error
+            .map(|error| ErrorNow { at_ms: error.at.as_millis(), reason: error.reason });
+        let failures_in_a_row = queue.failures_in_a_row;
+        QueueNow { destination: queue.destination, last_error, failures_in_a_row }
+    }
+}
+
 /// Answers questions until the process ends. The socket of an earlier run is replaced: the lock of
 /// the directory has made sure that nobody serves it.
-pub(crate) fn serve(data_dir: &Path, view: RecorderView) -> io::Result<PathBuf> {
+pub(crate) fn serve(
+    data_dir: &Path,
+    view: RecorderView,
+    outbox: OutboxView,
+) -> io::Result<PathBuf> {
     let path = data_dir.join(SOCKET);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -31,7 +67,7 @@ pub(crate) fn serve(data_dir: &Path, view: RecorderView) -> io::Result<PathBuf> 
     thread::Builder::new().name("control".into()).spawn(move || {
         for stream in listener.incoming().flatten() {
             // One asker at a time: each is bounded by PATIENCE, and askers are few.
-            if let Err(error) = answer(stream, &view) {
+            if let Err(error) = answer(stream, &view, &outbox) {
                 tracing::debug!(%error, "a control question was not answered");
             }
         }
@@ -39,7 +75,7 @@ pub(crate) fn serve(data_dir: &Path, view: RecorderView) -> io::Result<PathBuf> 
     Ok(path)
 }
 
-fn answer(mut stream: UnixStream, view: &RecorderView) -> io::Result<()> {
+fn answer(mut stream: UnixStream, view: &RecorderView, outbox: &OutboxView) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut question = String::new();
@@ -47,6 +83,10 @@ fn answer(mut stream: UnixStream, view: &RecorderView) -> io::Result<()> {
     let mut reply = match question.trim() {
         "calls" => serde_json::to_vec(&view.calls())?,
         "health" => serde_json::to_vec(&view.health())?,
+        "outbox" => {
+            let queues = outbox.statistics().into_iter().map(QueueNow::from);
+            serde_json::to_vec(&queues.collect::<Vec<_>>())?
+        }
         other => serde_json::to_vec(&serde_json::json!({ "error": format!("unknown: {other}") }))?,
     };
     reply.push(b'\n');
@@ -67,6 +107,14 @@ pub(crate) fn live_calls(data_dir: &Path) -> Result<Vec<LiveCall>, String> {
 /// With what to do, when no node answers there.
 pub(crate) fn peer_health(data_dir: &Path) -> Result<PeerHealth, String> {
     ask(data_dir, "health")
+}
+
+/// Asks the node that runs on `data_dir` for the queues that it delivers.
+///
+/// # Errors
+/// With what to do, when no node answers there.
+pub(crate) fn queues(data_dir: &Path) -> Result<Vec<QueueNow>, String> {
+    ask(data_dir, "outbox")
 }
 
 fn ask<T: DeserializeOwned>(data_dir: &Path, question: &str) -> Result<T, String> {

@@ -18,7 +18,7 @@ use call_metrics::{
 };
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
-use outbox::{FileSink, FileSinkConfig, Outbox};
+use outbox::{FileSink, FileSinkConfig, Outbox, OutboxView};
 use relay_control::{Claim, Claimed, SealKey};
 use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
@@ -163,6 +163,11 @@ impl Node {
     /// What is recorded: live calls and the Prometheus page.
     pub(crate) fn view(&self) -> RecorderView {
         self.recorder.view()
+    }
+
+    /// The queues to services.
+    pub(crate) fn outbox(&self) -> OutboxView {
+        self.outbox.view()
     }
 
     /// Whether the node is alive and takes new calls.

@@ -4,11 +4,14 @@ After each outage the books must balance: a call is in S3 once, and each of its 
 CloudWatch Logs once, or marked where it is there again.
 """
 
+import json
+import subprocess
+
 import pytest
 
 from harness import aws, places
 from harness.configuration import CONNECTOR
-from harness.edge import Edge
+from harness.edge import BINARY, Edge
 from harness.waiting import wait_until
 
 BUCKET = "voice-records"
@@ -149,3 +152,30 @@ def test_what_cannot_be_delivered_says_why(stage, cloud):
     caller.drained()
     assert len(cloud.objects("not-there")) == 1
     caller.edge.stop()
+
+
+def test_the_doctor_tells_what_waits_and_why(stage, cloud):
+    def asked(caller):
+        told = subprocess.run([BINARY, "doctor", "--config", caller.edge.file, "--json"],
+                              capture_output=True, text=True, timeout=60)
+        return {(f["area"], f["subject"]): f for f in json.loads(told.stdout)
+                if f["area"].startswith("outbox ")}
+
+    caller = Caller(stage)
+    caller.call()
+    caller.drained()
+    cloud.refuse()
+    caller.call()
+    caller.accepted()
+    wait_until(lambda: caller.edge.metric("tandem_outbox_failures_in_a_row", destination="s3") > 0,
+               30, "an attempt failed")
+    found = asked(caller)
+    assert found["outbox s3", "waiting"]["found"].startswith("1 record(s), the oldest of ")
+    assert found["outbox logs", "waiting"]["state"] == "fine", "it waits for its turn"
+    error = found["outbox s3", "last error"]
+    assert error["state"] == "warning" and cloud.url in error["found"], error
+    assert "in a row failed" in error["advice"]
+    caller.edge.stop()
+    found = asked(caller)
+    assert ("outbox s3", "last error") not in found, "nobody runs who could tell"
+    assert found["outbox s3", "waiting"]["found"].startswith("1 record(s)")

@@ -7,11 +7,13 @@
 mod finding;
 mod host;
 mod media;
+mod outbox;
 mod relays;
 mod system;
 mod traces;
 mod trunk;
 
+use crate::clock::Origin;
 use crate::commands::{complain, say, say_data};
 use crate::config::{self, Config};
 use directory::VoiceConnector;
@@ -81,6 +83,7 @@ fn examine(config: &Config, connector: Option<&VoiceConnector>, file: &str) -> V
     findings.extend(of("media", media::examine(config, trunk::any_public(&trunks))));
     if connector.is_none() {
         findings.extend(of("relay control", relays::examine(config)));
+        findings.extend(outbox::examine(config, Origin::now().calendar));
         let collector = config.traces.iter().map(traces::examine).collect();
         findings.extend(of("traces", collector));
     }
