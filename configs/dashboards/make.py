@@ -40,13 +40,20 @@ def share_below(bound, metric, by):
     return ratio(low, rate(f"{metric}_count", by=by))
 
 
-def graph(title, unit, targets, note, width=12, stacked=False, smallest=0):
-    """Values over time; `targets` are (query, legend)."""
+def graph(title, unit, targets, note, width=12, stacked=False, smallest=0, largest=None, limits=None):
+    """Values over time; `targets` are (query, legend), `limits` are drawn as lines: see `figure`."""
     custom = {"drawStyle": "line", "fillOpacity": 10, "showPoints": "never",
               "stacking": {"mode": "normal" if stacked else "none"}}
     defaults = {"unit": unit, "custom": custom}
     if smallest is not None:
         defaults["min"] = smallest
+    if largest is not None:
+        defaults["max"] = largest
+    # Without limits there are no colours: Grafana's own default paints all beyond 80 red.
+    steps = limits or [(None, "green")]
+    defaults["thresholds"] = {"mode": "absolute",
+                              "steps": [{"color": colour, "value": at} for at, colour in steps]}
+    custom["thresholdsStyle"] = {"mode": "dashed" if limits else "off"}
     return {"type": "timeseries", "title": title, "description": note, "targets": targets,
             "fieldConfig": {"defaults": defaults, "overrides": []}, "size": (width, 8),
             "options": {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
@@ -92,7 +99,8 @@ OVERVIEW = [
     graph("Time to ring or answer", "s",
           [(quantile(0.5, "tandem_call_setup_seconds", "direction"), "{{direction}} median"),
            (quantile(0.95, "tandem_call_setup_seconds", "direction"), "{{direction}} 95 %")],
-          "From the attempt to the first ringing or answer (post-dial delay)."),
+          "From the attempt to the first ringing or answer (post-dial delay). From 4 s on callers doubt "
+          "that it goes through.", limits=_GOOD_LOW(4, 10)),
     graph("Refused by policy", "cps", [(f'{rate("tandem_refusals_total", by="reason")} > 0', "{{reason}}")],
           "Calls and requests that a rule of yours refused; docs/hostile-input.md tells the rules."),
     graph("Calls by voice connector", "none",
@@ -132,7 +140,7 @@ CONNECTOR = [
           [(ratio(rate("tandem_rtp_lost_packets_total", _CONNECTOR, "path"),
                   rate("tandem_rtp_packets_total", _CONNECTOR, "path")), "{{path}}")],
           "cust2vc and rem2vc: lost on the way to us. vc2cust and vc2rem: lost on the way from us, as "
-          "the peer reports."),
+          "the peer reports.", limits=_GOOD_LOW(0.01, 0.05)),
     graph("Audio by path", "bps",
           [(f'8 * {rate("tandem_rtp_bytes_total", _CONNECTOR, "path")}', "{{path}}")],
           "RTP, header and payload. A path at 0 beside others that are not is one-way audio."),
@@ -174,7 +182,7 @@ QUALITY = [
           [(quantile(0.5, "tandem_mos", "side"), "{{side}} median"),
            (quantile(0.05, "tandem_mos", "side"), "{{side}} worst 5 %")],
           "Estimated mean opinion score of an interval. Above 4 nobody complains, below 3.6 many do.",
-          smallest=1),
+          smallest=1, largest=4.5, limits=_GOOD_HIGH(3.1, 3.6)),
     graph("Intervals with MOS up to 3.6", "percentunit",
           [(share_below("3.6", "tandem_mos", "side"), "{{side}}")],
           "`tandem calls --since 1h --mos-below 3.6` lists the calls, `tandem report TRANSACTION_ID` "
@@ -182,16 +190,18 @@ QUALITY = [
     graph("Lost packets", "percentunit",
           [(ratio(rate("tandem_rtp_lost_packets_total", by="path"),
                   rate("tandem_rtp_packets_total", by="path")), "{{path}}")],
-          "cust2vc and rem2vc are measured here, vc2cust and vc2rem are what the peers report."),
+          "cust2vc and rem2vc are measured here, vc2cust and vc2rem are what the peers report. From "
+          "1 % on one hears it.", limits=_GOOD_LOW(0.01, 0.05)),
     graph("Jitter", "s",
           [(quantile(0.5, "tandem_jitter_seconds", "side"), "{{side}} median"),
            (quantile(0.95, "tandem_jitter_seconds", "side"), "{{side}} 95 %")],
-          "Largest interarrival jitter of an interval, of what came from the side."),
+          "Largest interarrival jitter of an interval, of what came from the side. Usual buffers hold "
+          "30 to 60 ms.", limits=_GOOD_LOW(0.03, 0.08)),
     graph("Round trip", "s",
           [(quantile(0.5, "tandem_round_trip_seconds", "side"), "{{side}} median"),
            (quantile(0.95, "tandem_round_trip_seconds", "side"), "{{side}} 95 %")],
           "Between Tandem and the side, by RTCP; empty without RTCP. Above 300 ms people talk over each "
-          "other."),
+          "other.", limits=_GOOD_LOW(0.3, 0.8)),
     graph("Packets by path", "pps", [(rate("tandem_rtp_packets_total", by="path"), "{{path}}")],
           "RTP packets."),
     graph("Dropped by the relay", "pps",
@@ -218,7 +228,8 @@ EDGE = [
            "Records that wait to be written.", _GOOD_LOW(1_000, 10_000), width=4),
     graph("Busy threads", "percentunit",
           [(rate("tandem_thread_cpu_seconds_total", by="instance, thread"), "{{thread}} {{instance}}")],
-          "sip-0 carries all signalling of a node: at 100 % it can do no more."),
+          "sip-0 carries all signalling of a node: at 100 % it can do no more.",
+          limits=_GOOD_LOW(0.7, 0.9)),
     graph("Processor time", "percentunit",
           [(rate("process_cpu_seconds_total", by="instance"), "{{instance}}")],
           "100 % is one processor."),

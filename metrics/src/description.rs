@@ -28,8 +28,15 @@ pub struct DescriptionRecord {
     pub others: Vec<String>,
 }
 
-/// The description in a SIP message; `None` when it carries none. Text of peers is made printable
-/// and cut.
+impl DescriptionRecord {
+    /// The description in a SIP message; `None` when it carries none. Text of peers is made
+    /// printable and cut.
+    pub fn of_message(message: &[u8]) -> Option<Self> {
+        of_message(message)
+    }
+}
+
+/// [`DescriptionRecord::of_message`].
 pub(crate) fn of_message(message: &[u8]) -> Option<DescriptionRecord> {
     let split = message.windows(4).position(|end| end == b"\r\n\r\n")?;
     let body = String::from_utf8_lossy(message.get(split..)?);

@@ -39,7 +39,7 @@ pub use call_record::{
     CallRecord, EndRecord, FaxRecord, IntervalRecord, LadderRecord, PeerMetricsRecord,
     QualityRecord, RouteRecord, Times,
 };
-pub use capture::{signalling_capture, sip_log_of};
+pub use capture::{capture_from, signalling_capture, sip_log_of};
 pub use cloudwatch::{
     CLOUDWATCH_METRICS, CloudWatchConfig, CloudWatchDefinition, CloudWatchFormat, CloudWatchKind,
     CloudWatchMetric, CloudWatchUnit, DEFAULT_NAMESPACE, EMBEDDED_METRICS_PATH, METRIC_DATA_PATH,
@@ -51,7 +51,7 @@ pub use health::{LiveTarget, LiveTermination, PeerHealth};
 pub use hep::HepConfig;
 pub use lines::{LineRecord, LiveLine};
 pub use live::{LiveCall, LiveQuality, LiveState};
-pub use lookup::{find_call_record, find_call_record_by_call_id};
+pub use lookup::{call_record_in, find_call_record, find_call_record_by_call_id};
 pub use masking::masked;
 pub use page::{CONTENT_TYPE, Page};
 pub use printable::{printable, printable_line};

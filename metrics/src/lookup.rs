@@ -3,64 +3,94 @@
 use crate::CallRecord;
 use model::TransactionId;
 use std::fs;
-use std::io::{self, BufRead as _, BufReader};
-use std::path::Path;
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+/// Octets of one line that are read: a record of the most messages and intervals has fewer.
+const LINE: u64 = 16 << 20;
 
 /// The record of a call under `data_dir/calls`, newest day first; `None` when there is none.
 ///
 /// # Errors
 /// When the directory or a file in it cannot be read, or when the record's line is damaged.
 pub fn find_call_record(data_dir: &Path, id: TransactionId) -> io::Result<Option<CallRecord>> {
+    for day in days(data_dir)? {
+        let found = call_record_in(BufReader::new(fs::File::open(day)?), id)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// The record of a call in one file of records.
+///
+/// # Errors
+/// When the file cannot be read, or when all that it has of the call is damaged.
+pub fn call_record_in(records: impl BufRead, id: TransactionId) -> io::Result<Option<CallRecord>> {
     let start = format!("{{\"transaction_id\":\"{id}\"");
-    let found = |line: &[u8]| line.starts_with(start.as_bytes());
-    find(data_dir, found, |_| true)
+    let mut damage = None;
+    let found = find(records, |line| {
+        let record = line.starts_with(start.as_bytes()).then(|| serde_json::from_slice(line))?;
+        record.map_err(|error| damage = Some(error)).ok()
+    })?;
+    match (found, damage) {
+        (None, Some(error)) => Err(error.into()),
+        (found, _) => Ok(found),
+    }
 }
 
 /// The same by the Call-ID of the leg that called; the first of the newest day, should it have
-/// been used twice.
+/// been used twice. Damaged lines are passed over: whose they are cannot be told.
 ///
 /// # Errors
-/// As [`find_call_record`].
+/// When the directory or a file in it cannot be read.
 pub fn find_call_record_by_call_id(
     data_dir: &Path,
     call_id: &str,
 ) -> io::Result<Option<CallRecord>> {
-    find(data_dir, |_| true, |record| record.call_id == call_id)
+    for day in days(data_dir)? {
+        let found = find(BufReader::new(fs::File::open(day)?), |line| {
+            let record: Option<CallRecord> = serde_json::from_slice(line).ok();
+            record.filter(|record| record.call_id == call_id)
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
-/// The first record whose line and then whose content is wanted. The line is looked at first,
-/// because most need not be read in full.
-fn find(
-    data_dir: &Path,
-    line_wanted: impl Fn(&[u8]) -> bool,
-    wanted: impl Fn(&CallRecord) -> bool,
-) -> io::Result<Option<CallRecord>> {
+/// The files of records, newest first.
+fn days(data_dir: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(data_dir.join("calls")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
     let mut days = entries.map(|e| Ok(e?.path())).collect::<io::Result<Vec<_>>>()?;
     days.retain(|path| path.extension().is_some_and(|e| e == "jsonl"));
-    days.sort_unstable();
+    days.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(days)
+}
+
+/// The first record that is made of a whole line.
+fn find(
+    mut records: impl BufRead,
+    mut wanted: impl FnMut(&[u8]) -> Option<CallRecord>,
+) -> io::Result<Option<CallRecord>> {
     let mut line = Vec::new();
-    for day in days.iter().rev() {
-        let mut reader = BufReader::new(fs::File::open(day)?);
-        loop {
-            line.clear();
-            if reader.read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
-            // The last line may still be being written.
-            if !line.ends_with(b"\n") || !line_wanted(&line) {
-                continue;
-            }
-            let record: CallRecord = serde_json::from_slice(&line)?;
-            if wanted(&record) {
-                return Ok(Some(record));
-            }
+    loop {
+        line.clear();
+        if (&mut records).take(LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
+        }
+        // The last line may still be being written, and a longer one is no record of ours.
+        if line.ends_with(b"\n")
+            && let Some(record) = wanted(&line)
+        {
+            return Ok(Some(record));
         }
     }
-    Ok(None)
 }
 
 #[cfg(test)]

@@ -71,9 +71,20 @@ fn header(out: &mut String, record: &CallRecord, findings: &[Finding]) {
     let gap = 96usize.saturating_sub(title.len() + verdict.len());
     // Writing into a String cannot fail, here and below.
     let _ = writeln!(out, "{rule}\n{title}{:gap$}{verdict}\n{rule}", "");
+    let short = ("In short", because(record).text);
+    for (name, value) in [short].into_iter().chain(header_rows(record)) {
+        let value = crate::printable_line(&value);
+        for (number, line) in wrapped(&value, 85).iter().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            let _ = writeln!(out, "{name:<11}{line}");
+        }
+    }
+}
+
+/// Who called whom, over what, when and how it ended; what a call has not is left out.
+fn header_rows(record: &CallRecord) -> impl Iterator<Item = (&'static str, String)> {
     let country = |c: &str| if c.is_empty() { String::new() } else { format!(" ({c})") };
     let rows = [
-        ("In short", because(record).text),
         ("Direction", format!("{}, {}", record.direction.to_lowercase(), path(record))),
         (
             "From",
@@ -92,13 +103,7 @@ fn header(out: &mut String, record: &CallRecord, findings: &[Finding]) {
         ("Fax", fax(record)),
         ("Identity", identity(record)),
     ];
-    for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
-        let value = crate::printable_line(&value);
-        for (number, line) in wrapped(&value, 85).iter().enumerate() {
-            let name = if number == 0 { name } else { "" };
-            let _ = writeln!(out, "{name:<11}{line}");
-        }
-    }
+    rows.into_iter().filter(|(_, value)| !value.is_empty())
 }
 
 fn identity(record: &CallRecord) -> String {
@@ -218,4 +223,4 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -163,6 +163,48 @@ def test_a_dashboard_is_what_grafana_reads(name):
     assert len(ids) == len(told["panels"])
 
 
+# Where a panel has a number from which on it is bad, the panel shows it.
+JUDGED = {"MOS", "Mean MOS", "Lost packets", "Lost packets by path", "Jitter", "Round trip", "Failed",
+          "Answered", "Connected", "Free media ports", "Open files", "First certificate ends in",
+          "Records waiting", "Busy threads", "Time to ring or answer"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_panel_tells_what_it_shows(name):
+    """Unit, legend, description and thresholds of each."""
+    for panel in board(name)["panels"]:
+        told = f"{name}: {panel['title']}"
+        defaults, options = panel["fieldConfig"]["defaults"], panel["options"]
+        assert re.fullmatch(r"[A-Z`a-z0-9].{5,}\.", panel["description"], re.S), told
+        steps = defaults["thresholds"]["steps"]
+        values = [step["value"] for step in steps]
+        assert values[0] is None and values[1:] == sorted(values[1:]), told
+        judged = panel["title"] in JUDGED and not (name == "carrier" and panel["type"] == "timeseries")
+        assert (len(steps) == 3) == judged or panel["title"] == "Alive", (told, steps)
+        if panel["type"] == "stat":
+            assert options["reduceOptions"]["calcs"] == ["lastNotNull"] and len(panel["targets"]) == 1
+            continue
+        drawn = defaults["custom"]["thresholdsStyle"]["mode"]
+        assert drawn == ("dashed" if judged else "off"), told
+        assert options["legend"]["showLegend"] and defaults["min"] is not None, told
+        legends = [target["legendFormat"] for target in panel["targets"]]
+        assert all(legends) and len(set(legends)) == len(legends), told
+        for target in panel["targets"]:
+            check_legend(told, target["expr"], target["legendFormat"])
+
+
+def check_legend(panel, query, legend):
+    """It names every label that the query keeps, so that no two lines have one name."""
+    kept = [set(re.findall(r"\w+", labels)) for labels in re.findall(r" by \(([^)]*)\)", query)]
+    shown = set(re.findall(r"\{\{(\w+)\}\}", legend))
+    if kept:
+        labels = set.intersection(*kept) - {"le"}
+        assert shown == labels, f"{panel}: {legend} of {labels}"
+    else:
+        own = set.union(*(documented()[name] for name, _ in selectors(query))) | {"instance"}
+        assert shown and shown <= own, f"{panel}: {legend} of {own}"
+
+
 def lost(told, again, path=""):
     """Paths of `told` that `again` does not have, or has otherwise."""
     if isinstance(told, dict):

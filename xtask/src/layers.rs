@@ -79,6 +79,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "ng-control",
             "relay-control",
             "outbox",
+            "call-metrics",
         ],
     ),
     (

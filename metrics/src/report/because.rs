@@ -5,6 +5,7 @@
 //! what it sends above the loss that its peer reports.
 
 mod failed;
+mod next;
 mod signalling;
 mod talked;
 
@@ -155,7 +156,11 @@ pub fn because(record: &CallRecord) -> Because {
     // Of equals the first.
     let worst = found.reduce(|best, next| if next.rank > best.rank { next } else { best });
     match worst {
-        Some(Told { cause, text, .. }) => {
+        Some(Told { cause, mut text, .. }) => {
+            if let Some(step) = next::step(cause) {
+                text.truncate(text.trim_end_matches('.').len());
+                text = format!("{text}; {step}.");
+            }
             Because { cause, text: crate::printable_line(&text).into_owned() }
         }
         None => Because { cause: Cause::Good, text: nothing_wrong(record) },

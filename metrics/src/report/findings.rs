@@ -1,8 +1,14 @@
 //! In words: why a call was good or bad, each time with the numbers that say so.
 
+mod advice;
+mod audio;
+
 use super::{ms, side_name, span, talk_ms};
 use crate::call_record::{CallRecord, QualityRecord};
 use crate::printable_line;
+use advice::status_advice;
+
+pub(super) use advice::refusal_advice;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -26,9 +32,6 @@ pub struct Finding {
     pub text: String,
 }
 
-/// Calls shorter than these may end before the first packet, and before latching has found both
-/// sides.
-const SHORT_MS: [u64; 2] = [300, 1_000];
 /// Loss that G.711 with concealment hides, and that nothing hides, in per cent.
 const LOSS_PERCENT: [f64; 2] = [1.0, 5.0];
 /// Jitter that usual jitter buffers absorb, and do not.
@@ -38,11 +41,6 @@ const ROUND_TRIP_US: [u64; 2] = [300_000, 800_000];
 /// ITU-T G.107 annex B: below 3.6 many users are dissatisfied, below 3.1 nearly all.
 const MOS: [f64; 2] = [3.6, 3.1];
 const SETUP_MS: [u64; 2] = [4_000, 10_000];
-/// Behind a number of packets, of a leg without any that its key proves.
-const WRONG_KEY: &str = "packets came that the SRTP key of its own session description does not \
-    prove, and were dropped: it sends plain RTP, or under another key or suite than it says. Look at \
-    its SRTP settings, and whether it changed its key in a re-INVITE.";
-
 /// What a call's record tells, worst first.
 pub fn findings(record: &CallRecord) -> Vec<Finding> {
     let mut list = Findings(Vec::new());
@@ -128,135 +126,6 @@ impl Findings {
                 ),
             );
         }
-    }
-
-    fn audio(&mut self, record: &CallRecord, talk: u64) {
-        if talk < SHORT_MS[0] {
-            return;
-        }
-        let severity = if talk < SHORT_MS[1] { Severity::Fair } else { Severity::Bad };
-        let talked = span(talk);
-        match record.quality.each_ref().map(Option::as_ref) {
-            [None, None] => self.add(
-                Severity::Fair,
-                "No media was measured: the relay reported nothing of this call.".to_owned(),
-            ),
-            [Some(a), Some(b)] if is_mute(a) && is_mute(b) => self.add(
-                severity,
-                format!(
-                    "No audio at all: no audio came from the customer and none from the carrier \
-                     (0 RTP packets each in {talked}). Check that both can reach Tandem's media \
-                     ports and that [media] advertise is the address that they see."
-                ),
-            ),
-            [Some(a), Some(b)] => {
-                for (leg, quality, other) in [(0, a, b), (1, b, a)] {
-                    self.not_received(record, leg, [quality, other], severity, &talked);
-                    self.not_sent(record, leg, [quality, other], severity);
-                    self.not_heard(record, leg, quality, severity);
-                }
-            }
-            [a, _] => {
-                let name = side_name(record, usize::from(a.is_some()));
-                let text = format!("The media of the {name}'s side was not reported.");
-                self.add(Severity::Fair, text);
-            }
-        }
-    }
-
-    /// A leg that should have sent and did not.
-    fn not_received(
-        &mut self,
-        record: &CallRecord,
-        leg: usize,
-        [quality, other]: [&QualityRecord; 2],
-        severity: Severity,
-        talked: &str,
-    ) {
-        let (silent, heard) = (side_name(record, leg), side_name(record, 1 - leg));
-        if quality.forbidden && quality.received_packets == 0 {
-            return self.add(
-                Severity::Note,
-                format!(
-                    "No audio was to come from the {silent}: its session descriptions said so \
-                     (recvonly or inactive)."
-                ),
-            );
-        }
-        if !is_mute(quality) {
-            return;
-        }
-        let hint = if quality.unauthentic > 0 {
-            format!("{} {}", quality.unauthentic, WRONG_KEY)
-        } else if quality.wrong_source > 0 {
-            format!(
-                "{} packets came from an address that its session description did not name and \
-                 were dropped: look for a NAT or a second media address.",
-                quality.wrong_source
-            )
-        } else {
-            "Its packets do not reach Tandem: look at its firewall, its NAT and the media address \
-             it was given."
-                .to_owned()
-        };
-        let other = match other.received_packets {
-            0 => String::new(),
-            packets => format!("; the {heard} sent {packets}"),
-        };
-        self.add(
-            severity,
-            format!(
-                "One-way audio: no audio came from the {silent} (0 RTP packets in {talked}{other}). \
-                 {hint}"
-            ),
-        );
-    }
-
-    /// A leg whose audio was but silence, where the voice connector has that looked for.
-    fn not_heard(
-        &mut self,
-        record: &CallRecord,
-        leg: usize,
-        quality: &QualityRecord,
-        severity: Severity,
-    ) {
-        let letter = if leg == 0 { "A" } else { "B" };
-        if !record.unheard.iter().any(|unheard| unheard == letter) {
-            return;
-        }
-        let name = side_name(record, leg);
-        self.add(
-            severity,
-            format!(
-                "One-way audio: {} RTP packets came from the {name}, and from the first on nothing \
-                 was heard in them but silence, for as long as media.unheard_after says. Look at its microphone, and at what is behind it: a gateway \
-                 that has lost its far end goes on sending silence.",
-                quality.received_packets
-            ),
-        );
-    }
-
-    /// A leg that got nothing of what the other one sent.
-    fn not_sent(
-        &mut self,
-        record: &CallRecord,
-        leg: usize,
-        [quality, other]: [&QualityRecord; 2],
-        severity: Severity,
-    ) {
-        if quality.sent_packets > 0 || other.received_packets == 0 || other.forbidden {
-            return;
-        }
-        let (deaf, heard) = (side_name(record, leg), side_name(record, 1 - leg));
-        self.add(
-            severity,
-            format!(
-                "One-way audio: nothing was sent to the {deaf}, though {} RTP packets came from \
-                 the {heard}. The {deaf}'s session description did not want audio or named no \
-                 usable address, and no packet of its own told where it is.",
-                other.received_packets
-            ),
-        );
     }
 
     fn side(&mut self, name: &str, q: &QualityRecord) {
@@ -419,99 +288,4 @@ pub(super) fn is_mute(quality: &QualityRecord) -> bool {
 
 pub(super) fn percent(lost: i64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { lost.max(0) as f64 * 100.0 / of as f64 }
-}
-
-pub(super) fn refusal_advice(refusal: &str) -> &'static str {
-    match refusal {
-        "unknown_source" => {
-            "no voice connector and no carrier owns the source address. Add it to a cidr_allowed_list or to inbound_cidrs."
-        }
-        "source_not_allowed" => {
-            "the source address is not in the voice connector's cidr_allowed_list."
-        }
-        "wrong_credentials" => {
-            "the user name or password is none of the voice connector's credentials."
-        }
-        "too_many_failures" => {
-            "the source gave wrong credentials too often. Correct its password and wait half a minute."
-        }
-        "not_e164" => "the called number is not '+' and 7 to 15 digits. Let the PBX send E.164.",
-        "region_not_allowed" => "the called country is not in calling_regions.",
-        "call_rate_limit" => "the voice connector's cps_limit is used up.",
-        "concurrent_call_limit" => "the voice connector's concurrent_calls_limit is used up.",
-        "no_route" => "no carrier has a prefix of the called number.",
-        "unknown_number" => "no voice connector has the called number.",
-        "no_origination" => "the voice connector has no origination route.",
-        "disabled" => "termination or origination is switched off for the voice connector.",
-        "loop" => "the request went round in a circle. Look at which system sends it back.",
-        "draining" => "this node was being stopped.",
-        "overloaded" => "a table of this node was full.",
-        "relay_unavailable" => {
-            "no media relay was there, or it lost the call. Start it, and see docs/split.md."
-        }
-        "ports_exhausted" => "all of [media] ports was in use. Widen the range.",
-        "not_acceptable" => "the session description offered nothing that can be relayed.",
-        "certificate_required" => {
-            "the caller showed no certificate that client_certificate_ca vouches for with one of \
-             client_certificate_names."
-        }
-        "sips_not_allowed" => {
-            "the call was for a sips: URI, and came without TLS or has no route over TLS."
-        }
-        "high_risk" => {
-            "the called number is in a high-risk range and the connector has no allow_high_risk."
-        }
-        "daily_minutes_cap" => "the voice connector's minutes_per_day were used up.",
-        "daily_spend_cap" => "the voice connector's spend_per_day was used up.",
-        "call_duration_cap" => "the voice connector's caps.max_call_duration was over.",
-        "routes_full" => "every route had its max_calls or cps_limit. Raise them or add a carrier.",
-        "caller_not_allowed" => {
-            "the calling number is not one of the voice connector's. Add it to numbers, or change \
-             caller_policy."
-        }
-        "identity_missing" => "the carrier did not sign the call, and its verify is \"require\".",
-        "identity_stale" => {
-            "the carrier's signature was more than a minute off. Compare both clocks."
-        }
-        "identity_unknown" => {
-            "the signature names a certificate that is not in [stir] certificates. Add it there."
-        }
-        "identity_credential" => {
-            "the certificate is expired, or may not speak for the calling number."
-        }
-        "identity_invalid" => "the signature does not fit the call.",
-        "method_not_allowed" => "the method is not served here.",
-        "plain_signalling" => {
-            "the voice connector requires encryption and the request came without TLS. Let the \
-             customer's system use TLS."
-        }
-        "plain_media" => {
-            "SRTP is required and only plain RTP was offered. Switch SRTP (SDES) on in the system \
-             that called."
-        }
-        "no_emergency_number" => {
-            "the call was for the emergency service (urn:service:sos) and the voice connector has no \
-             number for it. Add [voice_connector.emergency] with a dnis."
-        }
-        _ => "see the refusal's name.",
-    }
-}
-
-fn status_advice(status: u16) -> &'static str {
-    match status {
-        0 => "The record was closed without the call's end.",
-        401 | 407 => {
-            "The called side asked for credentials: check username and password of the route."
-        }
-        403 => "The called side forbids it: check what it allows for this number and source.",
-        404 | 484 | 604 => "The called side does not know the number.",
-        408 => "Nobody answered Tandem's INVITE in time: the peer is down or a firewall drops SIP.",
-        415 | 488 | 606 => "The sides have no codec or media security in common.",
-        480 => "The called party was not available.",
-        486 | 600 => "The called party was busy.",
-        487 => "The caller gave up.",
-        603 => "The called party declined.",
-        500..=599 => "A server on the way failed or was overloaded.",
-        _ => "",
-    }
 }

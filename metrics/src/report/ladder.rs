@@ -8,9 +8,11 @@ use std::fmt::Write as _;
 /// Columns between two lifelines.
 const WIDTH: usize = 38;
 /// A silence this long gets a row of its own.
-const PAUSE_MS: u64 = 1_000;
+pub(super) const PAUSE_MS: u64 = 1_000;
 /// RFC 3261's timers B, F and H: nothing is retransmitted for longer.
 const AGAIN_MS: u64 = 32_000;
+/// Messages before one that it may be a repetition of.
+const AGAIN_MESSAGES: usize = 256;
 
 pub(super) fn draw(out: &mut String, record: &CallRecord) {
     if record.ladder.is_empty() {
@@ -26,7 +28,10 @@ pub(super) fn draw(out: &mut String, record: &CallRecord) {
     let mut remarks = minutes::remarks(record).into_iter().peekable();
     let mut known = Known::default();
     let mut before = 0;
-    for (rung, again) in record.ladder.iter().zip(repeated(&record.ladder)) {
+    for (at, (rung, again)) in record.ladder.iter().zip(repeated(&record.ladder)).enumerate() {
+        if kept_from(record) == Some(at) {
+            note(out, &format!("{} messages were not kept here", record.ladder_omitted));
+        }
         while let Some((_, remark)) = remarks.next_if(|(at, _)| *at <= rung.offset_ms) {
             note(out, &remark);
         }
@@ -42,10 +47,12 @@ pub(super) fn draw(out: &mut String, record: &CallRecord) {
         }
     }
     remarks.for_each(|(_, remark)| note(out, &remark));
-    if record.ladder_omitted > 0 {
-        let _ =
-            writeln!(out, "         {} messages in between were not kept", record.ladder_omitted);
-    }
+}
+
+/// The first message behind those that were not kept: of a long ladder the first three quarters
+/// stay, and the newest.
+pub(super) fn kept_from(record: &CallRecord) -> Option<usize> {
+    (record.ladder_omitted > 0).then_some(record.ladder.len() * 3 / 4)
 }
 
 /// Under the lifelines where they fit, else one below the other.
@@ -61,13 +68,14 @@ fn name_peers(out: &mut String, [a, b]: &[String; 2]) {
 /// [`AGAIN_MS`], and what would have made it a new one did not happen in between. For a response
 /// that is a new request from the other side; for a request, its final response. The ladder knows
 /// no CSeq, so this is a good guess and no proof.
-fn repeated(ladder: &[LadderRecord]) -> Vec<bool> {
+pub(super) fn repeated(ladder: &[LadderRecord]) -> Vec<bool> {
     let mut again: Vec<bool> = Vec::with_capacity(ladder.len());
     for (position, rung) in ladder.iter().enumerate() {
         let repeats = ladder[..position]
             .iter()
             .zip(&again)
             .rev()
+            .take(AGAIN_MESSAGES)
             .take_while(|(earlier, _)| rung.offset_ms.saturating_sub(earlier.offset_ms) <= AGAIN_MS)
             .filter(|(earlier, _)| earlier.leg == rung.leg && earlier.peer == rung.peer)
             .map_while(|(earlier, again)| {
@@ -194,15 +202,15 @@ fn arrow(label: &str, rightwards: bool) -> String {
     }
 }
 
-/// A response's status and reason; a request's method, and its user for an INVITE. Cut to fit its
-/// arrow, and marked when it was sent before.
+/// A message's name, cut to fit its arrow, and marked when it was sent before.
 fn label(start_line: &str, again: bool) -> String {
     let mark = if again { " (again)" } else { "" };
     let text: String = name(start_line).chars().take(WIDTH - 8 - mark.len()).collect();
     text + mark
 }
 
-fn name(start_line: &str) -> String {
+/// A response's status and reason; a request's method, and its user for an INVITE.
+pub(super) fn name(start_line: &str) -> String {
     if let Some(status) = status(start_line) {
         return status.to_owned();
     }
@@ -221,7 +229,7 @@ fn first_peer(record: &CallRecord, leg: &str) -> String {
     record.ladder.iter().find(on_leg).map_or_else(|| "-".to_owned(), peer_name)
 }
 
-fn peer_name(rung: &LadderRecord) -> String {
+pub(super) fn peer_name(rung: &LadderRecord) -> String {
     format!("{} {}", rung.peer, rung.protocol)
 }
 

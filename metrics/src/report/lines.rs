@@ -1,6 +1,7 @@
 //! The lines beside the audio: a short table of each, and what is wrong with them.
 
 use super::findings::{Finding, Severity};
+use super::tables::{Cells, Paired};
 use super::{is_outbound, ms, side_name};
 use crate::call_record::{CallRecord, QualityRecord};
 use crate::lines::LineRecord;
@@ -11,19 +12,16 @@ const VISIBLE_LOSS: f64 = 2.0;
 
 pub(super) fn tables(out: &mut String, record: &CallRecord) {
     for line in &record.lines {
-        let [a, b] = &line.quality;
-        let (customer, carrier) = if is_outbound(record) { (a, b) } else { (b, a) };
         let _ = writeln!(out, "\n{}", title(line));
-        let sides = [customer.as_ref(), carrier.as_ref()];
-        for (name, from, to) in ROWS {
-            let cells = sides.map(|side| {
-                let cell = |read: &Read| side.and_then(read).unwrap_or_else(|| "-".to_owned());
-                (cell(from), cell(to))
-            });
-            let [(a, b), (c, d)] = cells;
-            let _ = writeln!(out, "{name:<22}{a:>17} {b:>17}   {c:>17} {d:>17}");
-        }
+        super::tables::write(out, &rows(record, line));
     }
+}
+
+/// The rows of a line by their names.
+pub(super) fn rows(record: &CallRecord, line: &LineRecord) -> Vec<(&'static str, Cells)> {
+    let [a, b] = &line.quality;
+    let (customer, carrier) = if is_outbound(record) { (a, b) } else { (b, a) };
+    super::tables::paired(&ROWS, [customer.as_ref(), carrier.as_ref()])
 }
 
 /// What was wrong with a line; nothing where all is well.
@@ -49,22 +47,18 @@ pub(super) fn findings(record: &CallRecord) -> Vec<Finding> {
     found
 }
 
-fn title(line: &LineRecord) -> String {
+pub(super) fn title(line: &LineRecord) -> String {
     let codec = line.quality.iter().flatten().find_map(|side| side.codec.as_deref());
     let codec = codec.map(|codec| format!(" ({})", crate::printable_line(codec)));
     let media = crate::printable_line(&line.media);
     format!("Line {}: {media}{}", u32::from(line.index) + 1, codec.unwrap_or_default())
 }
 
-type Read = dyn Fn(&QualityRecord) -> Option<String> + Sync;
-
-const ROWS: [(&str, &Read, &Read); 5] = [
+const ROWS: [Paired; 5] = [
     ("packets", &|q| Some(received(q).to_string()), &|q| Some(sent(q).to_string())),
-    (
-        "bytes",
-        &|q| Some((q.received_bytes + q.fax.map_or(0, |d| d.received_bytes)).to_string()),
-        &|q| Some((q.sent_bytes + q.fax.map_or(0, |d| d.sent_bytes)).to_string()),
-    ),
+    ("bytes", &|q| some(q.received_bytes, q.fax.map_or(0, |fax| fax.received_bytes)), &|q| {
+        some(q.sent_bytes, q.fax.map_or(0, |fax| fax.sent_bytes))
+    }),
     ("lost", &|q| came(q).map(|q| q.lost_packets.max(0).to_string()), &|q| {
         q.peer_lost_packets.map(|lost| lost.to_string())
     }),
@@ -72,12 +66,18 @@ const ROWS: [(&str, &Read, &Read); 5] = [
     ("round trip", &|q| q.rtt_us.map(ms), &|_| None),
 ];
 
+fn some(own: u64, fax: u64) -> Option<String> {
+    Some(own.saturating_add(fax).to_string())
+}
+
 fn received(quality: &QualityRecord) -> u64 {
-    quality.received_packets + quality.fax.map_or(0, |datagrams| datagrams.received_packets)
+    let fax = quality.fax.map_or(0, |datagrams| datagrams.received_packets);
+    quality.received_packets.saturating_add(fax)
 }
 
 fn sent(quality: &QualityRecord) -> u64 {
-    quality.sent_packets + quality.fax.map_or(0, |datagrams| datagrams.sent_packets)
+    let fax = quality.fax.map_or(0, |datagrams| datagrams.sent_packets);
+    quality.sent_packets.saturating_add(fax)
 }
 
 /// Only RTP is measured.

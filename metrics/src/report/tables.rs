@@ -4,14 +4,62 @@ use super::{is_outbound, ms};
 use crate::call_record::{CallRecord, PeerMetricsRecord, QualityRecord};
 use std::fmt::Write as _;
 
-pub(super) fn quality(out: &mut String, record: &CallRecord) {
+/// A row's cells, customer before carrier.
+pub(super) enum Cells {
+    /// What came from each side, and what went to it.
+    FromAndTo([[String; 2]; 2]),
+    /// One value of each side.
+    OfSide([String; 2]),
+}
+
+/// The rows by their names; none for a call without measured media.
+pub(super) fn rows(record: &CallRecord) -> Vec<(&'static str, Cells)> {
     let [a, b] = &record.quality;
     let (customer, carrier) = if is_outbound(record) { (a, b) } else { (b, a) };
     if customer.is_none() && carrier.is_none() {
+        return Vec::new();
+    }
+    let sides = [customer.as_ref(), carrier.as_ref()];
+    let mut rows = paired(&PAIRED, sides);
+    for (name, read) in SINGLE {
+        let cells = sides.map(|side| side.and_then(read).unwrap_or_else(none));
+        rows.push((name, Cells::OfSide(cells)));
+    }
+    // What the legs' extended reports say of the audio to them, where one has sent any.
+    let told = sides.map(|side| side.and_then(|side| side.peer_metrics.as_ref()));
+    if told.iter().any(Option::is_some) {
+        for (name, read) in TOLD {
+            let cells = told.map(|told| told.and_then(read).unwrap_or_else(none));
+            rows.push((name, Cells::OfSide(cells)));
+        }
+    }
+    rows
+}
+
+/// A row's name, and how it reads what came from a side and what went to it.
+pub(super) type Paired = (&'static str, &'static Read, &'static Read);
+
+/// Rows of what came from each side and what went to it.
+pub(super) fn paired(
+    rows: &[Paired],
+    sides: [Option<&QualityRecord>; 2],
+) -> Vec<(&'static str, Cells)> {
+    let cells = |from: &Read, to: &Read| {
+        sides.map(|side| [from, to].map(|read| side.and_then(read).unwrap_or_else(none)))
+    };
+    rows.iter().map(|(name, from, to)| (*name, Cells::FromAndTo(cells(from, to)))).collect()
+}
+
+fn none() -> String {
+    "-".to_owned()
+}
+
+pub(super) fn quality(out: &mut String, record: &CallRecord) {
+    let rows = rows(record);
+    if rows.is_empty() {
         let _ = writeln!(out, "\nQuality\n  the call had no measured media");
         return;
     }
-    let sides = [customer.as_ref(), carrier.as_ref()];
     let _ = writeln!(out, "\nQuality");
     let _ = writeln!(out, "{:<22}{:^36}  {:>21}", "", "customer", "carrier");
     let _ = writeln!(
@@ -20,30 +68,18 @@ pub(super) fn quality(out: &mut String, record: &CallRecord) {
         "", "from (cust2vc)", "to (vc2cust)", "from (rem2vc)", "to (vc2rem)"
     );
     let _ = writeln!(out, "{:<22}{}  {}", "", "-".repeat(36), "-".repeat(36));
-    for (name, from, to) in PAIRED {
-        let cells = sides.map(|side| {
-            let cell = |read: &Read| side.and_then(read).unwrap_or_else(|| "-".to_owned());
-            (cell(from), cell(to))
-        });
-        let [(a, b), (c, d)] = cells;
-        let _ = writeln!(out, "{name:<22}{a:>17} {b:>17}   {c:>17} {d:>17}");
-    }
-    for (name, read) in SINGLE {
-        let [a, b] = sides.map(|side| side.and_then(read).unwrap_or_else(|| "-".to_owned()));
-        let _ = writeln!(out, "{name:<22}{a:>35}   {b:>35}");
-    }
-    peer_metrics(out, sides);
+    write(out, &rows);
 }
 
-/// What the legs' extended reports say of the audio to them, where one has sent any.
-fn peer_metrics(out: &mut String, sides: [Option<&QualityRecord>; 2]) {
-    let told = sides.map(|side| side.and_then(|side| side.peer_metrics.as_ref()));
-    if told.iter().all(Option::is_none) {
-        return;
-    }
-    for (name, read) in TOLD {
-        let [a, b] = told.map(|told| told.and_then(read).unwrap_or_else(|| "-".to_owned()));
-        let _ = writeln!(out, "{name:<22}{a:>35}   {b:>35}");
+/// The rows as text.
+pub(super) fn write(out: &mut String, rows: &[(&str, Cells)]) {
+    for (name, cells) in rows {
+        let _ = match cells {
+            Cells::FromAndTo([[a, b], [c, d]]) => {
+                writeln!(out, "{name:<22}{a:>17} {b:>17}   {c:>17} {d:>17}")
+            }
+            Cells::OfSide([a, b]) => writeln!(out, "{name:<22}{a:>35}   {b:>35}"),
+        };
     }
 }
 
@@ -63,9 +99,10 @@ const TOLD: [(&str, &ReadTold); 4] = [
     ("its jitter buffer", &|m| m.jitter_buffer_ms.map(|span| format!("{span} ms"))),
 ];
 
-type Read = dyn Fn(&QualityRecord) -> Option<String> + Sync;
+/// Reads a cell; `None` where there is nothing to tell.
+pub(super) type Read = dyn Fn(&QualityRecord) -> Option<String> + Sync;
 
-const PAIRED: [(&str, &Read, &Read); 5] = [
+const PAIRED: [Paired; 5] = [
     ("RTP packets", &|q| some(q.received_packets), &|q| some(q.sent_packets)),
     ("RTP bytes", &|q| some(q.received_bytes), &|q| some(q.sent_bytes)),
     ("RTCP packets", &|q| some(q.received_rtcp_packets), &|q| some(q.sent_rtcp_packets)),

@@ -5,7 +5,7 @@ use crate::call_record::{
     EndRecord, IntervalRecord, LadderRecord, QualityRecord, RouteRecord, Times,
 };
 
-pub(super) fn rung(offset_ms: u64, leg: &str, direction: &str, start_line: &str) -> LadderRecord {
+pub(crate) fn rung(offset_ms: u64, leg: &str, direction: &str, start_line: &str) -> LadderRecord {
     LadderRecord {
         offset_ms,
         leg: leg.to_owned(),
@@ -60,7 +60,7 @@ fn good_side() -> QualityRecord {
     }
 }
 
-pub(super) fn good_call() -> CallRecord {
+pub(crate) fn good_call() -> CallRecord {
     CallRecord {
         transaction_id: "00000000-0000-4000-8000-000000000007".to_owned(),
         node: "edge-1".to_owned(),

@@ -15,6 +15,7 @@ mod ng;
 mod outbox;
 mod recording;
 mod relay_control;
+mod report;
 pub mod seeds;
 mod session_description;
 mod sip;
@@ -28,6 +29,7 @@ pub use ng::ng;
 pub use outbox::outbox;
 pub use recording::recording;
 pub use relay_control::relay_control;
+pub use report::report;
 pub use session_description::sdp;
 pub use sip::{sip_message, sip_stream};
 pub use srtp::srtp;
@@ -82,7 +84,26 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ng", run: ng, shared_seeds: &[], words: NG_WORDS },
     Target { name: "relay_control", run: relay_control, shared_seeds: &[], words: &["TDMRELAY"] },
     Target { name: "outbox", run: outbox, shared_seeds: &[], words: &["TDMOBX01", "tObE"] },
+    Target { name: "report", run: report, shared_seeds: &[], words: REPORT_WORDS },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
+];
+
+const REPORT_WORDS: &[&str] = &[
+    "18446744073709551615",
+    "-9223372036854775808",
+    "1e308",
+    "-0.0",
+    "null",
+    "[]",
+    "<script>",
+    "\\u001b[2J",
+    "\\u202e",
+    "SIP/2.0 ",
+    "SIP/2.0 999 ",
+    "SIP/2.0/TLS [::1]",
+    "Content-Length: 18446744073709551615\\r\\n",
+    "\\r\\n\\r\\n",
+    "\n",
 ];
 
 const WAV_WORDS: &[&str] = &["RIFF", "WAVE", "fmt ", "data", "LIST"];

@@ -58,8 +58,11 @@ fn refused(record: &CallRecord) -> Option<Told> {
         _ => String::new(),
     };
     let text = format!(
-        "Tandem refused the {}'s call at {} with {} ({refusal}{offered}): {}",
+        "Tandem refused the {}'s call from {} ({}) to {} at {} with {} ({refusal}{offered}): {}",
         side_name(record, 0),
+        record.from_user,
+        record.source,
+        record.to_user,
         clock(record, lasted_ms(record)),
         record.end.status,
         one_sentence(refusal_advice(refusal))
@@ -106,7 +109,11 @@ fn gave_up(record: &CallRecord) -> Option<Told> {
         ),
         None => format!("after {}, before it rang", span(lasted_ms(record))),
     };
-    let text = format!("The caller hung up at {} {heard}.", clock(record, lasted_ms(record)));
+    let text = format!(
+        "The caller on the {}'s side hung up at {} {heard}.",
+        side_name(record, 0),
+        clock(record, lasted_ms(record))
+    );
     Told::new(800, Cause::CallerGaveUp, text)
 }
 
@@ -123,7 +130,8 @@ fn never_rang(record: &CallRecord) -> Option<Told> {
         None => format!("{} had answered nothing", called(record)),
     };
     let text = format!(
-        "The caller gave up at {} after {} in which it never rang; {said}.",
+        "The caller on the {}'s side gave up at {} after {} in which it never rang; {said}.",
+        side_name(record, 0),
         clock(record, waited),
         span(waited)
     );
@@ -147,7 +155,14 @@ fn routes_failed(record: &CallRecord) -> Option<Told> {
             format!("{} {}", route_name(route), outcome(record, route, until))
         })
         .collect();
-    let text = format!("All {} routes failed: {}.", tried.len(), tried.join(", "));
+    let text = format!(
+        "All {} routes to the {} failed by {}, {} after the call came: {}.",
+        tried.len(),
+        side_name(record, 1),
+        clock(record, lasted_ms(record)),
+        span(lasted_ms(record)),
+        tried.join(", ")
+    );
     Told::new(900, Cause::RoutesFailed, text)
 }
 
@@ -178,12 +193,12 @@ fn unreachable(record: &CallRecord) -> Option<Told> {
         _ => format!(" (INVITE sent {sent} times)"),
     };
     let text = format!(
-        "Nothing came back from {} at {} over {} in {}{sent}: it is down, or something between drops \
-         SIP.",
+        "Nothing came back from {} at {} over {} in {} until {}{sent}.",
         called(record),
         route.destination,
         route.protocol,
-        span(lasted_ms(record).saturating_sub(route.offset_ms))
+        span(lasted_ms(record).saturating_sub(route.offset_ms)),
+        clock(record, lasted_ms(record))
     );
     Told::new(880, Cause::Unreachable, text)
 }
@@ -212,6 +227,16 @@ fn offered(record: &CallRecord, leg: &str, direction: &str) -> String {
         .map_or_else(String::new, |offer| format!("; offered {}", codecs(offer)))
 }
 
+/// `pstn-1 said it at 14:02:10`.
+fn said_at(record: &CallRecord, rung: &LadderRecord) -> String {
+    let who = record.routes.last().map_or_else(|| rung.peer.clone(), route_name);
+    format!(
+        "{who} said it at {}, {} after the call came",
+        clock(record, rung.offset_ms),
+        span(rung.offset_ms)
+    )
+}
+
 fn because_of_media(record: &CallRecord) -> Option<&LadderRecord> {
     matches!(record.end.status, 415 | 488 | 606).then_some(())?;
     refused_by_b(record)
@@ -234,11 +259,11 @@ fn media_security(record: &CallRecord) -> Option<Told> {
         None => format!("; it says {}", rung.reason.as_deref().unwrap_or_default()),
     };
     let text = format!(
-        "{} from {} at {}: the sides do not agree on encrypting the audio (offered {}{wants}).",
+        "{} from the {}: the sides do not agree on encrypting the audio (offered {}{wants}); {}.",
         record.end.status,
-        called(record),
-        clock(record, rung.offset_ms),
-        offer.profile
+        side_name(record, 1),
+        offer.profile,
+        said_at(record, rung)
     );
     Told::new(865, Cause::MediaSecurity, text)
 }
@@ -254,10 +279,10 @@ fn no_common_codec(record: &CallRecord) -> Option<Told> {
         _ => String::new(),
     };
     let text = format!(
-        "{} from {} at {}: no common codec{evidence}.",
+        "{} from the {}: no common codec{evidence}; {}.",
         record.end.status,
-        called(record),
-        clock(record, rung.offset_ms)
+        side_name(record, 1),
+        said_at(record, rung)
     );
     Told::new(860, Cause::NoCommonCodec, text)
 }
@@ -265,13 +290,8 @@ fn no_common_codec(record: &CallRecord) -> Option<Told> {
 fn by_status(record: &CallRecord) -> Option<Told> {
     let status = record.end.status;
     let (cause, means) = match status {
-        401 | 407 => (
-            Cause::RouteCredentials,
-            "it wants credentials, or other ones: check username and password of the route",
-        ),
-        403 => {
-            (Cause::Forbidden, "it forbids the call; check what it allows for number and source")
-        }
+        401 | 407 => (Cause::RouteCredentials, "it wants credentials, or other ones"),
+        403 => (Cause::Forbidden, "it forbids the call"),
         404 | 410 | 484 | 604 => (Cause::UnknownNumber, "it does not know the number"),
         480 => (Cause::Unavailable, "the called party was not available"),
         486 | 600 => (Cause::Busy, "the called party was busy"),
@@ -288,10 +308,12 @@ fn other_status(record: &CallRecord) -> Option<Told> {
     let text = match refused_by_b(record) {
         Some(rung) => from_called(record, rung, means),
         None => format!(
-            "The call was not answered: {} ({}) at {}.",
+            "The call to {} was not answered: {} ({}) at {}, {} after it came.",
+            called(record),
             record.end.status,
             record.end.cause,
-            clock(record, lasted_ms(record))
+            clock(record, lasted_ms(record)),
+            span(lasted_ms(record))
         ),
     };
     Told::new(10, Cause::OtherStatus, text)
@@ -305,9 +327,10 @@ fn from_called(record: &CallRecord, rung: &LadderRecord, means: &str) -> String 
         false => String::new(),
     };
     format!(
-        "{} from {} at {}: {means}{number}{reason}.",
+        "{} from {} at {}, {} after the call came: {means}{number}{reason}.",
         status_line(rung),
         called(record),
-        clock(record, rung.offset_ms)
+        clock(record, rung.offset_ms),
+        span(rung.offset_ms)
     )
 }

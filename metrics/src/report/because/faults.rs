@@ -340,9 +340,17 @@ pub(in crate::report) const FAULTS: &[(Cause, Inject)] = &[
         )
     }),
     (Cause::NoAck, |d, c| cut_by_edge(d, c, &["the 2xx was not acknowledged"])),
-    (Cause::PeerGone, |d, c| cut_by_edge(d, c, &["a leg does not answer"])),
+    (Cause::PeerGone, |d, c| {
+        let leg = d.pick(&["A", "B"]);
+        for again in 0..d.between(1, 7) {
+            c.ladder.push(rung(60_000 + 500 * again, leg, "sent", "UPDATE sip:x@t SIP/2.0"));
+        }
+        cut_by_edge(d, c, &["a leg does not answer"]);
+    }),
     (Cause::NotRefreshed, |d, c| cut_by_edge(d, c, &["a leg's session was not refreshed"])),
     (Cause::TransferFailed, |d, c| {
+        let leg = d.pick(&["A", "B"]);
+        c.ladder.push(rung(60_000, leg, "received", "REFER sip:x@t SIP/2.0"));
         cut_by_edge(d, c, &["the transfer failed", "the transferred leg stayed busy"])
     }),
     (Cause::ChangeRefused, |d, c| {

@@ -2,7 +2,8 @@
 
 use super::{Cause, Look, Told};
 use crate::CallRecord;
-use crate::report::facts::{clock, lasted_ms, refused_by_b, status_line};
+use crate::call_record::LadderRecord;
+use crate::report::facts::{called, clock, lasted_ms, refused_by_b, status_line};
 use crate::report::{side_name, span};
 
 pub(super) const CAUSES: &[Look] =
@@ -15,8 +16,10 @@ fn incomplete(record: &CallRecord) -> Option<Told> {
     );
     (lost || record.end.status == 0).then_some(())?;
     let text = format!(
-        "The record was closed at {} without the call's end: {}.",
+        "Node {} closed the record at {}, {} after the call began, without the call's end: {}.",
+        record.node,
         clock(record, lasted_ms(record)),
+        span(lasted_ms(record)),
         record.end.cause
     );
     Told::new(950, Cause::Incomplete, text)
@@ -25,8 +28,7 @@ fn incomplete(record: &CallRecord) -> Option<Told> {
 fn relay_lost(record: &CallRecord) -> Option<Told> {
     (record.end.cause == "the media relay lost the call").then_some(())?;
     let text = format!(
-        "The media relay lost the call at {}, {} after it began: it was stopped, or its connection \
-         broke.",
+        "The media relay lost the call at {}, {} after it began.",
         clock(record, lasted_ms(record)),
         span(lasted_ms(record))
     );
@@ -43,9 +45,13 @@ fn unusable_answer(record: &CallRecord) -> Option<Told> {
     )
     .then_some(())?;
     let text = format!(
-        "Tandem ended the call at {}: {} (a session description that does not fit its offer).",
+        "Tandem ended the call at {} after {}: {} (a session description of {} or of the {} that does \
+         not fit its offer).",
         clock(record, lasted_ms(record)),
-        record.end.cause
+        span(lasted_ms(record)),
+        record.end.cause,
+        called(record),
+        side_name(record, 0)
     );
     Told::new(920, Cause::UnusableAnswer, text)
 }
@@ -70,7 +76,8 @@ fn too_long(record: &CallRecord) -> Option<Told> {
         _ => return None,
     };
     let text = format!(
-        "The call was cut at {} after {}: {limit} was over.",
+        "The {}'s call was cut at {} after {}: {limit} was over.",
+        side_name(record, 0),
         clock(record, lasted_ms(record)),
         span(lasted_ms(record))
     );
@@ -83,10 +90,12 @@ pub(super) fn ended_by_signalling(record: &CallRecord) -> Option<Told> {
         "the 2xx was not acknowledged" => {
             (900, Cause::NoAck, "no ACK came for the 200 that answered the call")
         }
-        "a leg does not answer" => (890, Cause::PeerGone, "a side answered no request any more"),
-        "a leg's session was not refreshed" => {
-            (880, Cause::NotRefreshed, "a side let its session timer (RFC 4028) run out")
-        }
+        "a leg does not answer" => (890, Cause::PeerGone, "a side answered no more requests"),
+        "a leg's session was not refreshed" => (
+            880,
+            Cause::NotRefreshed,
+            "neither the customer nor the carrier refreshed its session timer (RFC 4028)",
+        ),
         "the transfer failed"
         | "a leg hung up during its transfer"
         | "the transferred leg refused the media"
@@ -98,6 +107,8 @@ pub(super) fn ended_by_signalling(record: &CallRecord) -> Option<Told> {
     };
     let who = match cause {
         Cause::NoAck => unacknowledged(record),
+        Cause::PeerGone => unanswered(record),
+        Cause::TransferFailed => asked_for(record),
         _ => String::new(),
     };
     let text = format!(
@@ -115,11 +126,40 @@ fn unacknowledged(record: &CallRecord) -> String {
         .filter(|rung| rung.leg == "A" && rung.direction == "sent")
         .filter(|rung| rung.start_line.starts_with("SIP/2.0 200"))
         .count();
-    format!(
-        " (it was sent to the {} {answers} times; look at the Contact that it was given, at NAT and \
-         firewall)",
-        side_name(record, 0)
-    )
+    format!(" (it was sent to the {} {answers} times)", side_name(record, 0))
+}
+
+/// Who wanted the transfer.
+fn asked_for(record: &CallRecord) -> String {
+    let refer = |rung: &&LadderRecord| {
+        rung.direction == "received" && rung.start_line.starts_with("REFER ")
+    };
+    record.ladder.iter().rev().find(refer).map_or_else(String::new, |rung| {
+        let side = side_name(record, usize::from(rung.leg == "B"));
+        format!(" (the {side} asked for it at {})", clock(record, rung.offset_ms))
+    })
+}
+
+/// Whose, and for how long: the leg whose last requests stand in the ladder without an answer.
+fn unanswered(record: &CallRecord) -> String {
+    let of_leg = |letter: &'static str| {
+        let open = |rung: &&LadderRecord| {
+            rung.direction == "sent"
+                && !rung.start_line.starts_with("SIP/2.0 ")
+                && !rung.start_line.starts_with("ACK ")
+        };
+        let newest = record.ladder.iter().rev().filter(|rung| rung.leg == letter);
+        let tries: Vec<_> =
+            newest.take_while(|rung| rung.direction == "sent").filter(open).collect();
+        let first = tries.last()?.offset_ms;
+        Some((tries.len(), first, usize::from(letter == "B")))
+    };
+    let [a, b] = ["A", "B"].map(of_leg);
+    // A BYE that nobody waits for stands last on the other leg.
+    let Some((tries, from, leg)) = a.into_iter().chain(b).max_by_key(|(tries, ..)| *tries) else {
+        return String::new();
+    };
+    format!(" (the {}: {tries} requests from {} on)", side_name(record, leg), clock(record, from))
 }
 
 /// A re-INVITE or UPDATE of an answered call that was refused, but for what mends itself: a
@@ -138,8 +178,9 @@ pub(super) fn change_refused(record: &CallRecord) -> Option<Told> {
     matches!(status, 400 | 415 | 420 | 488 | 500..=699).then_some(())?;
     let side = side_name(record, usize::from(refusal.leg == "B"));
     let text = format!(
-        "The {side} refused a change of the call's media at {} with {}.",
+        "The {side} refused a change of the call's media at {}, {} into the call, with {}.",
         clock(record, refusal.offset_ms),
+        span(refusal.offset_ms),
         status_line(refusal)
     );
     Told::new(430, Cause::ChangeRefused, text)

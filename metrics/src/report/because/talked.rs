@@ -1,7 +1,7 @@
 //! Why an answered call was bad.
 
 use super::{Cause, Look, LookAtLeg, Told, signalling};
-use crate::call_record::{CallRecord, QualityRecord};
+use crate::call_record::{CallRecord, IntervalRecord, QualityRecord};
 use crate::report::facts::clock;
 use crate::report::findings::{is_mute, percent};
 use crate::report::{ms, side_name, span, talk_ms};
@@ -76,8 +76,7 @@ fn no_audio(record: &CallRecord) -> Option<Told> {
     let [Some(a), Some(b)] = &record.quality else { return None };
     (is_mute(a) && is_mute(b)).then_some(())?;
     let text = format!(
-        "No audio either way: 0 RTP packets from the customer and 0 from the carrier in {}; check \
-         that both reach Tandem's media ports at the address of [media] advertise.",
+        "No audio either way: 0 RTP packets from the customer and 0 from the carrier in {}.",
         span(talk)
     );
     Told::new(1_000, Cause::NoAudio, text)
@@ -90,14 +89,34 @@ fn media_stopped(record: &CallRecord) -> Option<Told> {
         "no media from either side for media.both_silent of the voice connector" => None,
         _ => return None,
     };
-    let who = leg.map_or("both sides", |leg| side_name(record, leg));
+    let who = leg.map_or("customer and the carrier", |leg| side_name(record, leg));
     let setting = if leg.is_some() { "media.one_silent" } else { "media.both_silent" };
     let text = format!(
-        "Audio from {}{who} stopped while the call went on, and Tandem ended it at {} after {setting}.",
-        if leg.is_some() { "the " } else { "" },
+        "Audio from the {who} stopped while the call went on ({} came), and Tandem ended it at {} after \
+         {setting}.",
+        came(record, leg),
         clock(record, record.times.ended.saturating_sub(record.times.attempted)),
     );
     Told::new(860, Cause::MediaStopped, text)
+}
+
+/// `3620 RTP packets` of a leg or of both.
+fn came(record: &CallRecord, leg: Option<usize>) -> String {
+    let legs = record.quality.iter().enumerate().filter(|(at, _)| leg.is_none_or(|leg| leg == *at));
+    let packets = legs.filter_map(|(_, quality)| Some(quality.as_ref()?.received_packets));
+    format!("{} RTP packets", packets.fold(0, u64::saturating_add))
+}
+
+/// ` in the minute before 14:03:10`, of the worst interval; nothing where there is but one.
+fn at_worst(
+    record: &CallRecord,
+    quality: &QualityRecord,
+    worst: Option<&IntervalRecord>,
+) -> String {
+    worst.filter(|_| quality.intervals.len() > 1).map_or_else(
+        || talk_ms(record).map_or_else(String::new, |talk| format!(" in {}", span(talk))),
+        |interval| format!(" in the minute before {}", clock(record, interval.offset_ms)),
+    )
 }
 
 /// `0 RTP packets in 1 min 12 s; the carrier sent 3620`.
@@ -123,10 +142,12 @@ fn wrong_key(record: &CallRecord, leg: usize) -> Option<Told> {
         return Told::new(1_040, Cause::WrongKey, text);
     }
     (dropped.saturating_mul(100) > side.own.received_packets).then_some(())?;
-    let share = percent(i64::try_from(dropped).ok()?, dropped + side.own.received_packets);
+    let all = dropped.saturating_add(side.own.received_packets);
+    let share = percent(i64::try_from(dropped).ok()?, all);
     let text = format!(
-        "{share:.1} % of the {name}'s packets ({dropped}) were dropped, because the SRTP key of its \
-         session description does not prove them."
+        "{share:.1} % of the {name}'s packets ({dropped} in {}) were dropped, because the SRTP key of \
+         its session description does not prove them.",
+        span(talk(record)?)
     );
     Told::new(760, Cause::WrongKey, text)
 }
@@ -138,7 +159,7 @@ fn wrong_source(record: &CallRecord, leg: usize) -> Option<Told> {
     let evidence = mute(record, &side)?;
     let text = format!(
         "No audio came from the {name} ({evidence}): {dropped} packets came from an address that its \
-         session description does not name; look for a NAT or a second media address."
+         session description does not name."
     );
     Told::new(1_030, Cause::WrongSource, text)
 }
@@ -148,9 +169,12 @@ fn nothing_sent(record: &CallRecord, leg: usize) -> Option<Told> {
     let other = side.other?;
     (side.own.sent_packets == 0 && other.received_packets > 0 && !other.forbidden).then_some(())?;
     let text = format!(
-        "The {} heard nothing: 0 of the {}'s {} RTP packets were sent to it, because its session \
+        "The {} heard nothing in {}: 0 of the {}'s {} RTP packets were sent to it, because its session \
          description did not want audio or names no usable address.",
-        side.name, side.other_name, other.received_packets
+        side.name,
+        span(talk(record)?),
+        side.other_name,
+        other.received_packets
     );
     // A side that sends nothing either is told first: that is why no address of it was learnt.
     Told::new(985, Cause::NothingSent, text)
@@ -159,11 +183,7 @@ fn nothing_sent(record: &CallRecord, leg: usize) -> Option<Told> {
 fn nothing_came(record: &CallRecord, leg: usize) -> Option<Told> {
     let side = side(record, leg)?;
     let evidence = mute(record, &side)?;
-    let text = format!(
-        "No audio came from the {} ({evidence}): look at its firewall, its NAT and the media address \
-         it was given.",
-        side.name
-    );
+    let text = format!("No audio came from the {} ({evidence}).", side.name);
     Told::new(990, Cause::NothingCame, text)
 }
 
@@ -172,9 +192,11 @@ fn only_silence(record: &CallRecord, leg: usize) -> Option<Told> {
     let letter = if leg == 0 { "A" } else { "B" };
     record.unheard.iter().any(|unheard| unheard == letter).then_some(())?;
     let text = format!(
-        "The {} was never heard: its {} RTP packets carried nothing but silence from the first on; \
-         look at its microphone, and at what is behind it.",
-        side.name, side.own.received_packets
+        "The {} was never heard: its {} RTP packets in {} carried nothing but silence from the first \
+         on.",
+        side.name,
+        side.own.received_packets,
+        span(talk(record)?)
     );
     Told::new(975, Cause::OnlySilence, text)
 }
@@ -185,9 +207,10 @@ fn host_drops(record: &CallRecord, leg: usize) -> Option<Told> {
     let lost = percent(i64::try_from(own.send_dropped).ok()?, all);
     (lost >= LOSS).then_some(())?;
     let text = format!(
-        "This host's network stack refused {lost:.1} % of the packets to the {name} ({} of {all}): it \
-         is overloaded or has no route.",
-        own.send_dropped
+        "This host's network stack refused {lost:.1} % of the packets to the {name} ({} of {all}) in \
+         {}.",
+        own.send_dropped,
+        span(talk(record)?)
     );
     Told::new(780, Cause::HostDrops, text)
 }
@@ -209,12 +232,12 @@ fn uplink_loss(record: &CallRecord, leg: usize) -> Option<Told> {
         false => (Cause::UplinkLoss, "spread out"),
     };
     let text = format!(
-        "The {}'s uplink lost {lost:.1} % {how} {} ({} of {} packets); {}.",
+        "The {}'s uplink lost {lost:.1} % {how} {}; {} ({} of {} packets were lost).",
         side.name,
         when(record, own),
+        of_the_other(&side),
         own.lost_packets,
-        own.expected_packets,
-        of_the_other(&side)
+        own.expected_packets
     );
     Told::new(rank(10.0 + lost * 12.0), cause, text)
 }
@@ -225,7 +248,8 @@ fn when(record: &CallRecord, quality: &QualityRecord) -> String {
     let told = |(from, to, _): (u64, u64, u64)| {
         format!("from {} to {}", clock(record, from), clock(record, to))
     };
-    let covered: u64 = spells.iter().map(|(from, to, _)| to.saturating_sub(*from)).sum();
+    let lasted = spells.iter().map(|(from, to, _)| to.saturating_sub(*from));
+    let covered = lasted.fold(0, u64::saturating_add);
     let whole = covered.saturating_mul(10) >= talk_ms(record).unwrap_or(0).saturating_mul(9);
     match spells.as_slice() {
         [] => "over the whole call".to_owned(),
@@ -250,7 +274,7 @@ fn lossy_spells(record: &CallRecord, quality: &QualityRecord) -> Vec<(u64, u64, 
         let lost = interval.lost.max(0) as u64;
         if percent(interval.lost, interval.expected) >= LOSS {
             match spells.last_mut().filter(|(_, to, _)| *to == from) {
-                Some((_, to, sum)) => (*to, *sum) = (interval.offset_ms, *sum + lost),
+                Some((_, to, sum)) => (*to, *sum) = (interval.offset_ms, sum.saturating_add(lost)),
                 None => spells.push((from, interval.offset_ms, lost)),
             }
         }
@@ -280,8 +304,9 @@ fn downlink_loss(record: &CallRecord, leg: usize) -> Option<Told> {
     (lost >= LOSS).then_some(())?;
     let text = format!(
         "The {name}'s downlink lost {lost:.1} % by its own report ({peer_lost} of {} packets from \
-         Tandem).",
-        own.sent_packets
+         Tandem in {}).",
+        own.sent_packets,
+        span(talk(record)?)
     );
     Told::new(rank(9.0 + lost * 12.0), Cause::DownlinkLoss, text)
 }
@@ -291,9 +316,7 @@ fn jitter(record: &CallRecord, leg: usize) -> Option<Told> {
     let own = side.own;
     (own.received_packets > 0 && own.jitter_max_us >= JITTER_US).then_some(())?;
     let worst = own.intervals.iter().max_by_key(|interval| interval.jitter_max_us);
-    let at = worst.filter(|_| own.intervals.len() > 1).map_or_else(String::new, |interval| {
-        format!(" in the minute before {}", clock(record, interval.offset_ms))
-    });
+    let at = at_worst(record, own, worst);
     let text = format!(
         "Jitter of the {}'s uplink rose to {}{at}, more than usual jitter buffers hold (30 to 60 ms); \
          {}.",
@@ -314,8 +337,9 @@ fn late_for_buffer(record: &CallRecord, leg: usize) -> Option<Told> {
         .jitter_buffer_ms
         .map_or_else(String::new, |span| format!(" (its jitter buffer holds {span} ms)"));
     let text = format!(
-        "{late:.1} % of the audio came too late for the {name}'s jitter buffer, by its own \
-         report{buffer}."
+        "{late:.1} % of the audio in {} came too late for the {name}'s jitter buffer, by its own \
+         report{buffer}.",
+        span(talk(record)?)
     );
     Told::new(rank(8.0 + late * 12.0), Cause::LateForBuffer, text)
 }
@@ -323,10 +347,12 @@ fn late_for_buffer(record: &CallRecord, leg: usize) -> Option<Told> {
 fn delay(record: &CallRecord, leg: usize) -> Option<Told> {
     let Side { name, own, .. } = side(record, leg)?;
     let rtt = own.rtt_max_us.filter(|rtt| *rtt >= ROUND_TRIP_US)?;
+    let worst = own.intervals.iter().max_by_key(|interval| interval.rtt_us);
     let text = format!(
-        "The round trip between Tandem and the {name} rose to {}: above 300 ms people talk over each \
-         other.",
-        ms(rtt)
+        "The round trip between Tandem and the {name} rose to {}{}: above 300 ms people talk over \
+         each other.",
+        ms(rtt),
+        at_worst(record, own, worst)
     );
     Told::new(rank(rtt as f64 / 20_000.0), Cause::Delay, text)
 }
@@ -336,9 +362,11 @@ fn reordering(record: &CallRecord, leg: usize) -> Option<Told> {
     let share = percent(i64::try_from(own.reordered).ok()?, own.received_packets);
     (share >= 1.0).then_some(())?;
     let text = format!(
-        "{share:.1} % of the {name}'s packets came out of order ({} of {}); small jitter buffers drop \
-         such packets.",
-        own.reordered, own.received_packets
+        "{share:.1} % of the {name}'s packets came out of order ({} of {} in {}): small jitter buffers \
+         drop such packets.",
+        own.reordered,
+        own.received_packets,
+        span(talk(record)?)
     );
     Told::new(460, Cause::Reordering, text)
 }
@@ -349,10 +377,11 @@ fn codec_mismatch(record: &CallRecord) -> Option<Told> {
     let (codec_a, codec_b) = (a.codec.as_ref()?, b.codec.as_ref()?);
     (codec_a != codec_b && a.transcoded.is_none() && b.transcoded.is_none()).then_some(())?;
     let text = format!(
-        "The {} sent {codec_a} and the {} {codec_b}, and Tandem did not transcode: a side that cannot \
-         play the other's codec hears nothing.",
+        "The {} sent {codec_a} and the {} {codec_b} for {}, and Tandem did not transcode: a side that \
+         cannot play the other's codec hears nothing.",
         side_name(record, 0),
-        side_name(record, 1)
+        side_name(record, 1),
+        span(talk(record)?)
     );
     Told::new(440, Cause::CodecMismatch, text)
 }
@@ -362,8 +391,9 @@ fn low_score(record: &CallRecord, leg: usize) -> Option<Told> {
     let mos = own.mos.filter(|mos| *mos <= MOS)?;
     let codec = own.codec.as_ref().map_or_else(String::new, |codec| format!(" with {codec}"));
     let text = format!(
-        "MOS on the {name}'s side was {mos:.2}{codec}, though loss, jitter and delay each stayed \
-         within bounds."
+        "MOS on the {name}'s side was {mos:.2}{codec} over {}, though loss, jitter and delay each \
+         stayed within bounds.",
+        span(talk(record)?)
     );
     Told::new(420, Cause::LowScore, text)
 }
@@ -378,7 +408,8 @@ fn slow_setup(record: &CallRecord) -> Option<Told> {
         routes => format!("; {routes} routes were tried"),
     };
     let text = format!(
-        "The caller heard nothing for {}, until {}{tried}.",
+        "The caller on the {}'s side heard nothing for {}, until {}{tried}.",
+        side_name(record, 0),
         span(waited),
         clock(record, waited)
     );

@@ -1,0 +1,95 @@
+"""A page in headless Chromium, driven over a pipe (DevTools protocol)."""
+
+import base64
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+
+FOUND = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Chromium:
+    """One browser with one page."""
+
+    def __init__(self, directory):
+        to_browser, commands = os.pipe()
+        answers, from_browser = os.pipe()
+        # Beyond 3 and 4, on which the browser reads its commands and answers.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (to_browser, from_browser)]
+        self._process = subprocess.Popen(
+            [FOUND, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+             "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
+             f"--user-data-dir={directory}", "--remote-debugging-pipe"],
+            close_fds=False, preexec_fn=lambda: [os.dup2(end, n) for n, end in enumerate(ends, 3)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for end in (to_browser, from_browser, *ends):
+            os.close(end)
+        self._commands = os.fdopen(commands, "wb", buffering=0)
+        self._answers = os.fdopen(answers, "rb")
+        self._rest, self._number, self._page = b"", 0, None
+        self.requests, self.complaints = [], []
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self._page = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Log", "Runtime"):
+            self.ask(f"{domain}.enable")
+
+    def _next(self):
+        while b"\0" not in self._rest:
+            more = os.read(self._answers.fileno(), 1 << 20)
+            assert more, "the browser has ended"
+            self._rest += more
+        message, self._rest = self._rest.split(b"\0", 1)
+        message = json.loads(message)
+        method, params = message.get("method"), message.get("params")
+        if method == "Network.requestWillBeSent":
+            self.requests.append(params["request"]["url"])
+        elif method == "Log.entryAdded":
+            self.complaints.append(params["entry"]["text"])
+        return message
+
+    def ask(self, method, **params):
+        self._number += 1
+        order = {"id": self._number, "method": method, "params": params}
+        if self._page and not method.startswith("Target."):
+            order["sessionId"] = self._page
+        self._commands.write(json.dumps(order).encode() + b"\0")
+        while (answer := self._next()).get("id") != self._number:
+            pass
+        assert "error" not in answer, (method, answer)
+        return answer["result"]
+
+    def show(self, file, width, scheme="light", medium="screen"):
+        """Opens a file at a width, in `light` or `dark`, for `screen` or `print`."""
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900,
+                 deviceScaleFactor=1, mobile=False)
+        self.ask("Emulation.setEmulatedMedia", media=medium,
+                 features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.ask("Page.navigate", url=file.as_uri())
+        while self._next().get("method") != "Page.loadEventFired":
+            pass
+
+    def tell(self, expression):
+        """The value of an expression of JavaScript in the page."""
+        result = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"]["value"]
+
+    def picture(self, file):
+        """The whole page as a PNG."""
+        shot = self.ask("Page.captureScreenshot", captureBeyondViewport=True)
+        file.write_bytes(base64.b64decode(shot["data"]))
+
+    def paper(self):
+        """The page as a PDF."""
+        return base64.b64decode(self.ask("Page.printToPDF", printBackground=False)["data"])
+
+    def stop(self):
+        self._commands.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
+        self._answers.close()
