@@ -109,6 +109,10 @@ pub mod definitions {
         PINGS, Counter, None, "tandem_pings_total", [], "OPTIONS sent to carriers and origination routes";
         SIP_REQUESTS, Counter, None, "tandem_sip_requests_total", ["method", "direction"], "SIP requests on the wire";
         SIP_RESPONSES, Counter, None, "tandem_sip_responses_total", ["class", "direction"], "SIP responses on the wire, by class of status";
+        UNHEARD_LEGS, Counter, None, "tandem_unheard_legs_total", ["voice_connector", "side"], "Legs of that side in whose audio nothing was heard but silence, for as long as media.unheard_after says";
+        UNHEARD_LEGS_NOW, Gauge, None, "tandem_unheard_legs", ["voice_connector", "side"], "The same, of calls that are not over";
+        CARRIER_UNHEARD_LEGS, Counter, None, "tandem_carrier_unheard_legs_total", ["carrier", "side"], "The same of calls over a carrier: remote is its side, customer the other";
+        CARRIER_UNHEARD_LEGS_NOW, Gauge, None, "tandem_carrier_unheard_legs", ["carrier", "side"], "The same, of calls that are not over";
         RTP_PACKETS, Counter, Packets, "tandem_rtp_packets_total", ["voice_connector", "path"], "RTP packets; cust2vc and rem2vc came, vc2cust and vc2rem were sent";
         RTP_BYTES, Counter, Bytes, "tandem_rtp_bytes_total", ["voice_connector", "path"], "RTP octets, header and payload";
         RTP_LOST, Counter, Packets, "tandem_rtp_lost_packets_total", ["voice_connector", "path"], "RTP packets lost; on vc2cust and vc2rem as the peer reported";
@@ -154,6 +158,7 @@ pub mod definitions {
         RELAY_AUDIO_CLIPS, Gauge, None, "tandem_relay_audio_clips", [], "Audio ready to be played, one for each file, format and packet duration in use";
         RELAY_AUDIO_BYTES, Gauge, Bytes, "tandem_relay_audio_bytes", [], "Memory that audio ready to be played takes";
         RELAY_UNTOLD_RTCP, Counter, None, "tandem_relay_untold_rtcp_total", [], "Feedback (NACK, PLI, REMB and the like) and extended reports of a leg whose RTCP ends here that could not be told the other leg";
+        RELAY_SOURCE_CONFLICTS, Counter, None, "tandem_relay_source_conflicts_total", ["kind"], "Legs whose packets carried the relay's own SSRC, where RTCP ends here: collision (the relay took another), or loop (the relay's packets come back)";
         RELAY_RECORDINGS, Gauge, None, "tandem_relay_recordings", [], "Recordings that the media relay writes";
         RELAY_RECORDED, Counter, Packets, "tandem_relay_recorded_packets_total", ["outcome"], "Packets of recorded legs: written, or lost because the disk was too slow or full, or the file as long as it may be";
         RELAY_RECORDING_FAILURES, Counter, None, "tandem_relay_recording_failures_total", [], "Recordings that could not begin, go on or be finished; the log says why";

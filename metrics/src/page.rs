@@ -1,8 +1,10 @@
 //! The Prometheus page.
 
 mod handles;
+mod unheard;
 
 use self::handles::{Connector, Messages, once};
+use self::unheard::UnheardLegs;
 use crate::definition::{Definition, Kind, Reading, Unit, definitions as d};
 use crate::quality::Growth;
 use model::{
@@ -55,6 +57,7 @@ pub struct Page {
     target_up: Family<[(&'static str, Arc<str>); 1], Gauge>,
     sip_requests: Family<[Label; 2], Counter>,
     sip_responses: Family<[Label; 2], Counter>,
+    unheard: UnheardLegs,
     rtp_packets: Family<CallLabels, Counter>,
     rtp_bytes: Family<CallLabels, Counter>,
     rtp_lost: Family<CallLabels, Counter>,
@@ -106,6 +109,7 @@ impl Page {
             target_up: registered(r, &d::TARGET_UP),
             sip_requests: registered(r, &d::SIP_REQUESTS),
             sip_responses: registered(r, &d::SIP_RESPONSES),
+            unheard: UnheardLegs::new(r),
             rtp_packets: registered(r, &d::RTP_PACKETS),
             rtp_bytes: registered(r, &d::RTP_BYTES),
             rtp_lost: registered(r, &d::RTP_LOST),
@@ -239,6 +243,31 @@ impl Page {
         let class = status.map_or("none", handles::class);
         let labels = carrier_labels(carrier, ("class", class));
         self.carrier_failures.get_or_create_owned(&labels).inc();
+    }
+
+    /// A leg on `side` sends audio in which nothing is heard.
+    pub(crate) fn leg_unheard(
+        &self,
+        vc: &VoiceConnectorId,
+        carrier: Option<&CarrierId>,
+        side: Side,
+    ) {
+        self.unheard.begin(Arc::clone(&self.connector(vc).label), carrier, side);
+    }
+
+    /// The call of such a leg is over.
+    pub(crate) fn unheard_over(
+        &self,
+        vc: &VoiceConnectorId,
+        carrier: Option<&CarrierId>,
+        side: Side,
+    ) {
+        self.unheard.end(Arc::clone(&self.connector(vc).label), carrier, side);
+    }
+
+    /// The call of such a leg counts for another voice connector.
+    pub(crate) fn unheard_moved(&self, moved: [&VoiceConnectorId; 2], side: Side) {
+        self.unheard.move_on(moved.map(|vc| Arc::clone(&self.connector(vc).label)), side);
     }
 
     pub(crate) fn credential(&self, problem: CredentialProblem) {

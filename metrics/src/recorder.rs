@@ -215,6 +215,12 @@ impl Recorder {
                 let Some(present) = call.parties.as_mut() else { return };
                 let old = std::mem::replace(present, Arc::clone(&parties));
                 let moved = [&old.voice_connector, &parties.voice_connector];
+                let unheard = call.counted_unheard.each_ref().map(Option::is_some);
+                for leg in LegSide::BOTH {
+                    if unheard[leg.index()] {
+                        self.page.unheard_moved(moved, parties.direction.side_of(leg));
+                    }
+                }
                 self.page.call_moved(moved, parties.direction);
                 self.minutes.call_moved(at, moved, parties.direction);
             }
@@ -242,7 +248,10 @@ impl Recorder {
             CallEventKind::CallerVerified(verification) => call.verification = Some(verification),
             CallEventKind::CallerSigned { attestation } => call.attestation = Some(attestation),
             CallEventKind::Excused(rule) => call.excuse(rule),
-            CallEventKind::Unheard { leg } => call.unheard[leg.index()] = true,
+            CallEventKind::Unheard { leg } => {
+                call.unheard[leg.index()] = true;
+                self.count_unheard(id, leg);
+            }
             CallEventKind::Transferred { to } => call.transferred_to = Some(to),
             CallEventKind::TookOver { from } => call.transferred_from = Some(from),
             CallEventKind::Ended(end) => self.end(id, at, end),

@@ -38,6 +38,8 @@ pub(crate) struct TrackedCall {
     pub(crate) attestation: Option<&'static str>,
     /// Legs in whose audio nothing was ever heard, by [`LegSide::index`].
     pub(crate) unheard: [bool; 2],
+    /// Those of them that the page counts now.
+    pub(crate) counted_unheard: [Option<CountedUnheard>; 2],
     /// Rules that were set aside for it, each once.
     excused: Vec<Refusal>,
     /// Of leg B's peer since the last route, when it did not connect the call.
@@ -52,6 +54,12 @@ pub(crate) struct TrackedCall {
     pub(crate) routes: Vec<Route>,
     attempted: Option<Instant>,
     ladder: Ladder,
+}
+
+/// A leg that nobody hears, as the page counts it.
+#[derive(Debug)]
+pub(crate) struct CountedUnheard {
+    pub(crate) carrier: Option<CarrierId>,
 }
 
 #[derive(Debug)]
@@ -111,6 +119,7 @@ impl TrackedCall {
             transferred_to: None,
             transferred_from: None,
             unheard: [false; 2],
+            counted_unheard: [None, None],
             excused: Vec::new(),
             final_response: None,
             legs: Default::default(),

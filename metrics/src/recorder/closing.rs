@@ -35,6 +35,7 @@ impl Recorder {
         let (path, body) = (billed.path(), billed.body());
         let refusal = end.refusal;
         call.ended = Some((at, end));
+        Self::count_unheard_over(&self.page, call, &parties);
         if let Some(refusal) = refusal {
             self.count_refusal(at, refusal, Some(&parties.voice_connector));
         }

@@ -1,8 +1,12 @@
 //! What becomes of the calls of each carrier.
 
 use super::Recorder;
-use crate::tracked::TrackedCall;
-use model::{CallDirection, CarrierId, LegSide, MessageDirection, SipMessageEvent};
+use crate::page::Page;
+use crate::tracked::{CountedUnheard, TrackedCall};
+use model::{
+    CallDirection, CallParties, CarrierId, LegSide, MessageDirection, SipMessageEvent,
+    TransactionId,
+};
 
 impl Recorder {
     /// The hunt goes on to `carrier`: the one before it did not connect the call.
@@ -17,12 +21,33 @@ impl Recorder {
 
     pub(super) fn count_carrier_answer(&self, call: &TrackedCall) {
         let Some(parties) = &call.parties else { return };
-        let carrier = match parties.direction {
-            CallDirection::Outbound => call.carrier(),
-            CallDirection::Inbound => parties.carrier.as_ref(),
-        };
-        if let Some(carrier) = carrier {
+        if let Some(carrier) = carrier_of(call, parties) {
             self.page.carrier_answered(carrier, parties.direction);
+        }
+    }
+
+    /// In the audio of a leg nothing was heard.
+    pub(super) fn count_unheard(&mut self, id: TransactionId, leg: LegSide) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.ended.is_none()) else {
+            return;
+        };
+        let Some(parties) = call.parties.clone() else { return };
+        if call.counted_unheard[leg.index()].is_some() {
+            return;
+        }
+        let carrier = carrier_of(call, &parties).cloned();
+        let side = parties.direction.side_of(leg);
+        self.page.leg_unheard(&parties.voice_connector, carrier.as_ref(), side);
+        call.counted_unheard[leg.index()] = Some(CountedUnheard { carrier });
+    }
+
+    /// The call is over, and its legs with it.
+    pub(super) fn count_unheard_over(page: &Page, call: &mut TrackedCall, parties: &CallParties) {
+        for leg in LegSide::BOTH {
+            if let Some(counted) = call.counted_unheard[leg.index()].take() {
+                let (carrier, side) = (counted.carrier.as_ref(), parties.direction.side_of(leg));
+                page.unheard_over(&parties.voice_connector, carrier, side);
+            }
         }
     }
 
@@ -31,6 +56,14 @@ impl Recorder {
         if let Some(carrier) = call.carrier() {
             self.page.carrier_failed(carrier, call.final_response);
         }
+    }
+}
+
+/// The carrier that the call is over now.
+fn carrier_of<'a>(call: &'a TrackedCall, parties: &'a CallParties) -> Option<&'a CarrierId> {
+    match parties.direction {
+        CallDirection::Outbound => call.carrier(),
+        CallDirection::Inbound => parties.carrier.as_ref(),
     }
 }
 

@@ -170,3 +170,38 @@ fn rules_that_were_set_aside_for_an_emergency_call_are_in_its_record() {
     let written = lines_in(&records(&mut recorder), "calls/");
     assert_eq!(written[0]["excused"], json!(["plain_signalling", "plain_media"]));
 }
+
+#[test]
+fn a_leg_that_was_never_heard_is_counted_by_connector_and_carrier_and_stands_until_the_end() {
+    let mut recorder = recorder();
+    begin(&mut recorder, CallDirection::Outbound);
+    let lines = |recorder: &Recorder, connector: &str, now: u8| {
+        let text = recorder.encode();
+        let labels = [format!("voice_connector=\"{connector}\""), "carrier=\"pstn-1\"".to_owned()];
+        for (name, labels) in ["", "carrier_"].into_iter().zip(labels) {
+            let labels = format!("{{{labels},side=\"remote\"}}");
+            for line in [
+                format!("tandem_{name}unheard_legs_total{labels} 1"),
+                format!("tandem_{name}unheard_legs{labels} {now}"),
+            ] {
+                let total = connector != VC && name.is_empty() && line.contains("_total");
+                assert!(total || text.lines().any(|l| l == line), "{line}\nis not in\n{text}");
+            }
+        }
+    };
+    for _ in 0..2 {
+        happen(&mut recorder, 4, CallEventKind::Unheard { leg: LegSide::B });
+        lines(&recorder, VC, 1);
+    }
+    let moved = parties_of(7);
+    let other = moved.voice_connector.as_str().to_owned();
+    happen(&mut recorder, 5, CallEventKind::Moved { parties: moved });
+    lines(&recorder, &other, 1);
+    happen(&mut recorder, 9, bye(EndedBy::LegA));
+    for connector in [VC, &other] {
+        lines(&recorder, connector, 0);
+    }
+    // What comes behind the end counts no more.
+    happen(&mut recorder, 10, CallEventKind::Unheard { leg: LegSide::A });
+    assert!(!recorder.encode().contains("side=\"customer\"} 1"));
+}
