@@ -59,6 +59,10 @@ pub struct RelayStatistics {
     /// Feedback and extended reports of a leg whose RTCP ends here that could not be told the other
     /// leg.
     pub untold_rtcp: u64,
+    /// Sources of ours that a leg used too, for which we took another (RFC 3550 section 8.2).
+    pub source_collisions: u64,
+    /// Times that our own packets were seen to come back from a leg.
+    pub source_loops: u64,
     /// Streams with audio that is transcoded now.
     pub transcoded_streams: u64,
     /// Legs that something is played to now.
@@ -125,6 +129,8 @@ impl RelayStatistics {
         self.made_packets += read(&counters.made_packets);
         self.unsent_keys += read(&counters.unsent_keys);
         self.untold_rtcp += read(&counters.untold_rtcp);
+        self.source_collisions += read(&counters.source_collisions);
+        self.source_loops += read(&counters.source_loops);
         self.transcoded_streams += read(&counters.transcoded_streams);
         self.fast_streams += read(&counters.fast_streams);
         self.fast_packets += read(&counters.fast_packets);
@@ -181,6 +187,8 @@ pub(crate) struct WorkerCounters {
     pub(crate) made_packets: Counter,
     pub(crate) unsent_keys: Counter,
     pub(crate) untold_rtcp: Counter,
+    pub(crate) source_collisions: Counter,
+    pub(crate) source_loops: Counter,
     pub(crate) transcoded_streams: Counter,
     pub(crate) fast_streams: Counter,
     fast_packets: Counter,

@@ -85,7 +85,7 @@ struct Heard {
     arrival: Instant,
     /// Handshakes or checks were among it.
     has_control: bool,
-    /// RTCP ended here.
+    /// RTCP ended here, or what came makes a report due.
     has_rtcp: bool,
     /// Keys that are converted were pressed or let go.
     has_keys: bool,
@@ -246,6 +246,7 @@ impl Worker {
         if has_rtcp {
             counters.untold_rtcp.add(stream.session.take_unpassed_feedback().into());
         }
+        has_rtcp |= stream.session.take_rtcp_is_nearer();
         let has_keys = stream.session.has_dtmf_news();
         let has_made = stream.session.made_deadline().is_some();
         Some(Heard { received, arrival, has_control, has_rtcp, has_keys, has_made })

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod call;
+mod codec;
 mod coded;
 mod dtls;
 mod dtmf;
@@ -28,14 +29,15 @@ pub use call::{
     CarrierCredentialEvent, CredentialProblem, EmergencyKind, EndedBy, LegSide, MessageDirection,
     RefusalEvent, Side, SipMessageEvent, SipObservation,
 };
+pub use codec::Codec;
 pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};
 pub use dtmf::{DtmfConversion, DtmfKey, DtmfPress};
 pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};
 pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
 pub use line::{MAX_CALL_LINES, MediaLine, MediaType, RelayedLines};
 pub use media::{
-    AllocationFailure, Codec, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand,
-    MediaEvent, MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, XrWishes,
+    AllocationFailure, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand, MediaEvent,
+    MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, XrWishes,
 };
 pub use playing::{AudioSource, OtherMedia, PlayFailure, PlayOutcome, Playing, Ringback};
 pub use quality::{

@@ -48,6 +48,9 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     out.push(reading(&definitions::RELAY_HANDSHAKES_FAILED, "", relay.handshake_failures));
     out.push(reading(&definitions::RELAY_MADE, "", relay.made_packets));
     out.push(reading(&definitions::RELAY_UNTOLD_RTCP, "", relay.untold_rtcp));
+    let conflicts = &definitions::RELAY_SOURCE_CONFLICTS;
+    out.push(reading(conflicts, "collision", relay.source_collisions));
+    out.push(reading(conflicts, "loop", relay.source_loops));
     out.push(reading(&definitions::RELAY_UNSENT_KEYS, "", relay.unsent_keys));
     out.push(reading(&definitions::RELAY_TRANSCODED_STREAMS, "", relay.transcoded_streams));
     for (definition, value) in [

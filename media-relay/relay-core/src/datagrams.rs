@@ -2,7 +2,7 @@
 //! Annex D). They pass from where a leg was latched to where the other one is, under the same rules
 //! as RTP, and are counted apart from it.
 
-use crate::forward::{Decision, DropReason, MediaSocket, PacketKind};
+use crate::decision::{Decision, DropReason, MediaSocket, PacketKind};
 use crate::rtp_session::RtpSession;
 use crate::tap::{Tap, Tapped};
 use model::{FaxView, Instant, LegSide};

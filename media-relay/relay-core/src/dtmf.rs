@@ -6,23 +6,24 @@
 //! stands out: less than 20 ms of it pass, which ITU-T Q.24 does not call a key and which a listener's
 //! concealment does not make one of. The price is a packet of silence where a voice sounds like one.
 
+mod rewriting;
+mod steps;
+
 use crate::made::Made;
 use crate::plan::CompiledLeg;
 use crate::rate::{PacketBucket, PacketRate};
 use crate::rtp_session::RtpSession;
-use crate::security::GROWTH;
 use codecs::AudioFormat;
 use codecs::dtmf::{EventReceiver, EventSender, EventStep, Listener, ToneDetector, ToneStep};
 use model::{DtmfConversion, DtmfKey, DtmfPress, Instant, LegPlan, LegSide, MediaPlan};
+use rewriting::{len_of, write_event, write_silence};
 use rtp_proto::{RtpPacket, TelephoneEvent};
 use std::time::Duration;
+use steps::{Step, Steps};
 
 /// Keys a second that a leg may press, and as many at once: nobody types faster. More are counted
 /// and forgotten.
 const KEYS_PER_SECOND: u32 = 20;
-/// Steps that wait for [`RtpSession::poll_dtmf`], which is asked after each batch of packets. More
-/// are counted and forgotten.
-const WAITING: usize = 32;
 /// An event of which nothing more has come for so long is over: its last packets were lost. They come
 /// every 20 to 50 ms (RFC 4733 section 2.5.1.2).
 const LOST_AFTER: Duration = Duration::from_millis(250);
@@ -89,47 +90,6 @@ struct Search {
     detector: ToneDetector,
     /// The event that a tone becomes.
     sender: EventSender,
-}
-
-/// What happened to a key.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Pressed(DtmfKey),
-    Released(DtmfPress),
-    Converted,
-    Lost,
-}
-
-/// Steps in their order; the newest are lost when there is no room.
-#[derive(Debug, Default)]
-struct Steps {
-    ring: [Option<Step>; WAITING],
-    first: usize,
-    len: usize,
-    /// The key that is pressed was taken, so that its end counts too.
-    taken: bool,
-    overflowed: bool,
-}
-
-impl Steps {
-    fn push(&mut self, step: Step) {
-        match self.ring.get_mut((self.first + self.len) % WAITING).filter(|_| self.len < WAITING) {
-            Some(place) => {
-                *place = Some(step);
-                self.len += 1;
-            }
-            None => self.overflowed = true,
-        }
-    }
-
-    fn pop(&mut self) -> Option<Step> {
-        if self.len == 0 {
-            return std::mem::take(&mut self.overflowed).then_some(Step::Lost);
-        }
-        let step = self.ring.get_mut(self.first)?.take();
-        (self.first, self.len) = ((self.first + 1) % WAITING, self.len - 1);
-        step
-    }
 }
 
 impl LegKeys {
@@ -301,7 +261,7 @@ impl Dtmf {
     }
 
     fn has_steps(&self) -> bool {
-        self.legs.iter().any(|leg| leg.steps.len > 0 || leg.steps.overflowed)
+        self.legs.iter().any(|leg| leg.steps.has_any())
     }
 }
 
@@ -452,56 +412,6 @@ impl RtpSession {
         self.dtmf.as_deref().and_then(Dtmf::deadline)
     }
 }
-
-/// Octets of a packet that ends in one event.
-const fn len_of(header: usize) -> usize {
-    header + TelephoneEvent::BYTES
-}
-
-/// Makes the packet in `buffer`, whose header has `header` octets, one of an event.
-fn write_event(
-    buffer: &mut [u8],
-    header: usize,
-    payload_type: u8,
-    made: &codecs::dtmf::EventPacket,
-) -> Option<usize> {
-    let len = len_of(header);
-    buffer.get_mut(header..len)?.copy_from_slice(&made.event.to_bytes());
-    let fixed = buffer.first_chunk_mut::<8>()?;
-    // No padding is left.
-    fixed[0] &= !PADDING;
-    fixed[1] = payload_type & !MARKER | if made.marker { MARKER } else { 0 };
-    fixed[4..].copy_from_slice(&made.timestamp.to_be_bytes());
-    Some(len)
-}
-
-/// Puts silence in the place of the payload of `octets` behind `header` octets, in a packet of `len`;
-/// its length then.
-fn write_silence(
-    listener: &mut Listener,
-    buffer: &mut [u8],
-    header: usize,
-    octets: usize,
-    len: usize,
-) -> usize {
-    // What protects the packet needs its room.
-    let end = buffer.len().saturating_sub(GROWTH).max(len);
-    let Some(payload) = buffer.get_mut(header..end) else { return len };
-    match listener.silence(payload, octets) {
-        Some(written) if written == octets => len,
-        Some(written) => {
-            // No padding is left.
-            if let Some(first) = buffer.first_mut() {
-                *first &= !PADDING;
-            }
-            header + written
-        }
-        None => len,
-    }
-}
-
-const PADDING: u8 = 0x20;
-const MARKER: u8 = 0x80;
 
 fn of_ticks(ticks: u32, clock_rate: u32) -> Duration {
     Duration::from_millis(u64::from(ticks) * 1_000 / u64::from(clock_rate.max(1)))

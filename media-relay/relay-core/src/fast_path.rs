@@ -6,7 +6,8 @@
 //! each note through the arithmetic of [`RtpSession::forward`], so that a stream that changes
 //! between the two paths shows no seam.
 
-use crate::forward::{PacketKind, pair};
+use crate::decision::PacketKind;
+use crate::forward::pair;
 use crate::rtp_session::RtpSession;
 use crate::stream::HeaderView;
 use model::{DtmfConversion, Instant, LegSide};

@@ -1,5 +1,6 @@
 //! The hot path: what happens to one datagram. Nothing here allocates, locks, logs or formats.
 
+use crate::decision::{Decision, DropReason, MediaSocket, PacketKind};
 use crate::dtmf::is_replaced;
 use crate::ice::{CheckOutcome, answer_check};
 use crate::latch::Verdict;
@@ -15,155 +16,14 @@ use rtp_proto::stun::{LONGEST_RESPONSE, StunError};
 use rtp_proto::{DatagramKind, RtpPacket, demultiplex};
 use std::net::SocketAddr;
 
-/// One of a leg's two sockets.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum MediaSocket {
-    /// The even port; RTCP too when it is multiplexed (RFC 5761).
-    Rtp,
-    /// The odd port.
-    Rtcp,
-}
-
-/// What a datagram is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum PacketKind {
-    /// RTP.
-    Rtp,
-    /// RTCP.
-    Rtcp,
-    /// Of a stream that carries T.38 fax.
-    Udptl,
-}
-
-/// What to do with a datagram.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Decision {
-    /// Send its first `len` octets on.
-    Send {
-        /// The leg that gets it.
-        to: LegSide,
-        /// The socket of that leg to send it from.
-        socket: MediaSocket,
-        /// The address to send it to.
-        destination: SocketAddr,
-        /// Octets to send.
-        len: usize,
-        /// What it is.
-        kind: PacketKind,
-    },
-    /// Forget it; it is counted.
-    Drop(DropReason),
-    /// A connectivity check of a leg that has ICE: give it to [`RtpSession::answer_check`].
-    Check,
-    /// A message of the leg's DTLS handshake, from a plausible source.
-    Handshake,
-    /// Audio that is transcoded: the other leg gets nothing for it now. Like after `Send`,
-    /// [`RtpSession::made_deadline`] may have come nearer.
-    Kept,
-    /// RTCP that ends here, taken in; [`RtpSession::rtcp_deadline`] may have come nearer.
-    Taken,
-}
-
-/// Why a datagram went no further.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum DropReason {
-    /// It came before the stream's first plan.
-    NoPlan,
-    /// Neither RTP nor RTCP: STUN, DTLS or noise (RFC 7983), or RTP on the RTCP port.
-    NotMedia,
-    /// An RTP header that does not fit its packet.
-    MalformedRtp,
-    /// An RTCP compound whose lengths lie.
-    MalformedRtcp,
-    /// It did not come from the leg.
-    WrongSource,
-    /// It came from a plausible source that has not proven itself yet.
-    Learning,
-    /// The leg is not to send (on hold, recvonly or inactive).
-    NotAccepted,
-    /// The other leg wants no media (sendonly or inactive).
-    NotWanted,
-    /// The other leg's address is not known yet.
-    NoDestination,
-    /// Too short for SRTP, on a leg that has it.
-    SrtpMalformed,
-    /// Not authentic: plain RTP, another key, or forged.
-    SrtpAuthentication,
-    /// Its SRTP index was seen before, or is too old to tell.
-    SrtpReplayed,
-    /// The sequence number was protected before, or is too old to tell: protecting it again would
-    /// use a keystream twice.
-    SrtpRepeated,
-    /// More SSRCs, or more packets, than one SRTP key may serve.
-    SrtpExhausted,
-    /// The handshake that gives the keys is not done yet.
-    NoKeys,
-    /// The leg sent more packets than a leg may, see [`RtpSession::limit_rate`].
-    RateExceeded,
-    /// Something is played to the other leg in its place, see [`RtpSession::play`]: also tones of a
-    /// key; or it is an event (RFC 4733) that the other leg gets in another form.
-    Replaced,
-}
-
-impl DropReason {
-    /// Every reason, in the order of their declaration.
-    pub const ALL: [DropReason; 17] = [
-        DropReason::NoPlan,
-        DropReason::NotMedia,
-        DropReason::MalformedRtp,
-        DropReason::MalformedRtcp,
-        DropReason::WrongSource,
-        DropReason::Learning,
-        DropReason::NotAccepted,
-        DropReason::NotWanted,
-        DropReason::NoDestination,
-        DropReason::SrtpMalformed,
-        DropReason::SrtpAuthentication,
-        DropReason::SrtpReplayed,
-        DropReason::SrtpRepeated,
-        DropReason::SrtpExhausted,
-        DropReason::NoKeys,
-        DropReason::RateExceeded,
-        DropReason::Replaced,
-    ];
-
-    /// The position in [`DropReason::ALL`].
-    #[inline]
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-
-    /// The name in metrics and logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            DropReason::NoPlan => "no_plan",
-            DropReason::NotMedia => "not_media",
-            DropReason::MalformedRtp => "malformed_rtp",
-            DropReason::MalformedRtcp => "malformed_rtcp",
-            DropReason::WrongSource => "wrong_source",
-            DropReason::Learning => "learning",
-            DropReason::NotAccepted => "not_accepted",
-            DropReason::NotWanted => "not_wanted",
-            DropReason::NoDestination => "no_destination",
-            DropReason::SrtpMalformed => "srtp_malformed",
-            DropReason::SrtpAuthentication => "srtp_authentication",
-            DropReason::SrtpReplayed => "srtp_replayed",
-            DropReason::SrtpRepeated => "srtp_repeated",
-            DropReason::SrtpExhausted => "srtp_exhausted",
-            DropReason::NoKeys => "no_keys",
-            DropReason::RateExceeded => "rate_exceeded",
-            DropReason::Replaced => "replaced",
-        }
-    }
-}
-
 impl RtpSession {
     /// Judges the datagram in the first `len` octets of `buffer`, which came to `socket` of leg
     /// `from`; counts it, and says where it goes.
     ///
     /// Both legs see the same SSRCs, sequence numbers and reports. Octets change only where a leg has
     /// SRTP, to be unprotected and protected in place, for which `buffer` needs [`crate::GROWTH`]
-    /// octets of room behind `len`; and the payload type, where the legs number a format differently.
+    /// octets of room behind `len`; the payload type, where the legs number a format differently; and
+    /// sources and numbers from the first packet on that is made here or that SRTP would take twice.
     #[inline]
     pub fn forward(
         &mut self,
@@ -213,7 +73,14 @@ impl RtpSession {
                 PacketKind::Rtcp | PacketKind::Udptl => Some(len),
             };
             let Some(len) = len else { return Ok(None) };
-            Ok(Some((socket, destination, self.security.protect(to, kind, buffer, len)?)))
+            let len = match self.security.protect(to, kind, buffer, len) {
+                Ok(len) => len,
+                Err(reason) if kind == PacketKind::Rtp => {
+                    self.send_restarted(from, buffer, len, arrival).ok_or(reason)?
+                }
+                Err(reason) => return Err(reason),
+            };
+            Ok(Some((socket, destination, len)))
         });
         match outcome {
             Ok(Some((socket, destination, len))) => {
@@ -315,10 +182,14 @@ impl RtpSession {
         if let Some(unheard) = self.unheard.as_deref_mut() {
             unheard.listen(from, plan, &rtp, arrival);
         }
+        let is_new_source = leg.stream.ssrc() != Some(rtp.ssrc());
         leg.stream.received_rtp(plan, &HeaderView::from(&rtp), octets, arrival, way.is_ok());
         leg.note_heard(arrival);
         if way.is_ok() {
             Tap::copy(&mut self.tap, Tapped::rtp(from, source, arrival), packet);
+        }
+        if is_new_source {
+            self.note_new_source(from, source.ip(), arrival);
         }
         way
     }
@@ -371,6 +242,9 @@ impl RtpSession {
                 let rare = self.rare.as_deref();
                 own.pass_feedback((from, leg, other), rare, &reported, arrival);
             }
+        }
+        if let (true, Some(own)) = (ends_here, self.own_rtcp.as_deref_mut()) {
+            own.check_source(from, (leg, other), sender, source.ip(), arrival);
         }
         leg.note_heard(arrival);
         let len = packet.len();

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod datagrams;
+mod decision;
 mod dtmf;
 mod ear;
 mod events;
@@ -35,6 +36,7 @@ pub mod quality;
 mod rate;
 mod renumbering;
 mod report;
+mod restart;
 mod rtp_session;
 mod security;
 mod stream;
@@ -44,14 +46,14 @@ mod tones;
 mod transcoding;
 mod unheard;
 
+pub use decision::{Decision, DropReason, MediaSocket, PacketKind};
 pub use dtmf::DtmfNews;
 pub use fast_path::{FastForward, ForwardedPacket};
-pub use forward::{Decision, DropReason, MediaSocket, PacketKind};
 pub use ice::{CheckOutcome, answer_check};
 pub use latch::{Expectation, Latch, LearningPolicy, Verdict};
 pub use made::{LONGEST_MADE, MadePacket, MakeError};
 pub use model::RtcpStyle;
-pub use own_rtcp::{LONGEST_REPORT, OwnReport, REPORT_INTERVAL};
+pub use own_rtcp::{LONGEST_REPORT, OwnReport, REPORT_INTERVAL, SourceConflicts};
 pub use plan::{CompiledLeg, Format};
 pub use player::{PlayableFormat, Track};
 pub use rtp_proto::NtpTime;

@@ -4,8 +4,8 @@
 //! to be sent, [`RtpSession::made_deadline`] says when to ask. A leg that has ever got one has one
 //! continuous source for the rest of the stream, see `outbound.rs`.
 
+use crate::decision::PacketKind;
 use crate::events::EventQueue;
-use crate::forward::PacketKind;
 use crate::outbound::{Numbers, Outbound, Sent};
 use crate::plan::CompiledLeg;
 use crate::player::Player;
@@ -74,6 +74,12 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    /// Nothing is to be sent yet but what passes.
+    pub(crate) fn new(outbound: Outbound) -> Box<Self> {
+        let events = EventQueue::default();
+        Box::new(Made { outbound, events, player: None, played: false, tones: None })
+    }
+
     /// Whether the leg hears tones of ours now, instead of the other leg.
     #[inline]
     pub(crate) fn plays_tones(&self) -> bool {
@@ -287,13 +293,23 @@ impl RtpSession {
             self.begin_own_reports(now);
         }
         let (other, leg) = crate::forward::pair(&mut self.legs, to.other());
+        let has_srtp = !self.security.is_plain(to);
+        leg.spare = None;
         let clock_rate = leg.plan.as_ref().map_or(8_000, CompiledLeg::clock_rate);
         let mask = leg.ssrc_mask;
         leg.made.get_or_insert_with(|| {
             let (audio, sent) = (&other.stream, leg.stream.sent.rtp_packets);
             let passed = audio.passed().filter(|_| sent > 0);
-            let outbound = match passed {
-                Some((passed, at)) => Outbound::after(passed.ssrc ^ mask, passed, at, clock_rate),
+            let mut outbound = match passed {
+                Some((mut passed, at)) => {
+                    let ssrc = passed.ssrc ^ mask;
+                    // What jumped may have gone further than what is measured.
+                    let sent = self.security.sent_before(to, ssrc);
+                    if let Some((_, highest)) = sent.filter(|(known, _)| *known == ssrc) {
+                        passed.sequence = highest;
+                    }
+                    Outbound::after(ssrc, passed, at, clock_rate)
+                }
                 None => {
                     let numbers = draw();
                     let (sequence, timestamp) = (numbers as u16, (numbers >> 32) as u32);
@@ -301,8 +317,8 @@ impl RtpSession {
                     Outbound::new(draw() as u32, last)
                 }
             };
-            let events = EventQueue::default();
-            Box::new(Made { outbound, events, player: None, played: false, tones: None })
+            outbound.is_for_srtp(has_srtp);
+            Made::new(outbound)
         })
     }
 
@@ -327,17 +343,9 @@ impl RtpSession {
         let (from, leg) = crate::forward::pair(&mut self.legs, to.other());
         let Some(made) = leg.made.as_deref_mut() else { return };
         from.stream.show_losses();
-        let Some(header) = buffer.first_chunk_mut::<{ RtpHeader::BYTES }>() else { return };
-        let [_, _, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *header;
-        let passing = Numbers {
-            ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
-            sequence: u16::from_be_bytes([s0, s1]),
-            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
-        };
-        let Numbers { ssrc, sequence, timestamp } = made.outbound.pass(passing, clock_rate, at);
-        header[2..4].copy_from_slice(&sequence.to_be_bytes());
-        header[4..8].copy_from_slice(&timestamp.to_be_bytes());
-        header[8..12].copy_from_slice(&ssrc.to_be_bytes());
+        if let Some(passing) = Numbers::read(buffer) {
+            made.outbound.pass(passing, clock_rate, at).write(buffer);
+        }
     }
 }
 

@@ -1,17 +1,21 @@
 //! The numbers of what goes to a leg as one source although not all of it comes from the other leg.
 //!
 //! A translator passes sequence numbers and sources as they are. That ends with the first packet that
-//! is made here and put among those that pass: from then on the leg gets one continuous source
-//! (RFC 3550 section 5.1), whatever the other leg begins, and RTCP ends here (RFC 7667 section 3.1).
+//! is made here and put among those that pass, or where SRTP would take a number twice, see
+//! `restart.rs`: from then on the leg gets one continuous source (RFC 3550 section 5.1), whatever the
+//! other leg begins, and RTCP ends here (RFC 7667 section 3.1).
 
 use model::Instant;
-use rtp_proto::MAX_DROPOUT;
+use rtp_proto::{MAX_DROPOUT, MAX_MISORDER, RtpHeader};
 
 /// Insertions that a late packet can be told to be before: those of a pressed key come every 20 ms.
 const STEPS: usize = 16;
 /// A packet that is this far behind is none that was late: the source started over. The bound of
 /// RFC 3550 appendix A.1 and some room for long jitter.
 const MISORDER: u16 = 1_000;
+/// The same towards a leg that has SRTP, whose window tells no older packet from a repeated one: the
+/// bound of RFC 3550 appendix A.1.
+pub(crate) const MISORDER_IN_SRTP: u16 = MAX_MISORDER;
 
 /// A place in the numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +41,10 @@ pub(crate) struct Outbound {
     ssrc: u32,
     last: Sent,
     passing: Option<Passing>,
+    /// What passed before a jump that nothing has confirmed yet: it may have been one stray packet.
+    before: Option<Passing>,
+    /// From so many behind on a packet is none that was late.
+    misorder: u16,
 }
 
 /// The other leg's source whose packets pass, and how its numbers are changed.
@@ -45,6 +53,8 @@ struct Passing {
     ssrc: u32,
     /// The highest of its own sequence numbers that came.
     highest: u16,
+    /// Numbers from its first to the highest. Saturates.
+    span: u16,
     timestamp_offset: u32,
     /// The newest last.
     steps: [Step; STEPS],
@@ -57,10 +67,40 @@ struct Step {
     offset: u16,
 }
 
+impl Numbers {
+    /// Of the RTP packet in `buffer`.
+    #[inline]
+    pub(crate) fn read(buffer: &[u8]) -> Option<Self> {
+        let header = buffer.first_chunk::<{ RtpHeader::BYTES }>()?;
+        let [_, _, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *header;
+        Some(Numbers {
+            ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
+            sequence: u16::from_be_bytes([s0, s1]),
+            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
+        })
+    }
+
+    /// Gives them to the RTP packet in `buffer`.
+    #[inline]
+    pub(crate) fn write(self, buffer: &mut [u8]) -> Option<()> {
+        let header = buffer.first_chunk_mut::<{ RtpHeader::BYTES }>()?;
+        header[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+        header[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
+        header[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
+        Some(())
+    }
+}
+
 impl Outbound {
+    /// Of a leg that has no numbers yet.
+    pub(crate) const fn idle() -> Self {
+        let last = Sent { sequence: 0, timestamp: 0, at: Instant::ZERO, clock_rate: 0 };
+        Outbound::new(0, last)
+    }
+
     /// Begins with numbers that the leg has not seen; `sequence` and `timestamp` are drawn at random.
-    pub(crate) fn new(ssrc: u32, last: Sent) -> Self {
-        Outbound { ssrc, last, passing: None }
+    pub(crate) const fn new(ssrc: u32, last: Sent) -> Self {
+        Outbound { ssrc, last, passing: None, before: None, misorder: MISORDER }
     }
 
     /// Goes on where `passed`, the last packet of the other leg, stands: the leg knows that one as
@@ -71,16 +111,27 @@ impl Outbound {
         let passing = Passing {
             ssrc: passed.ssrc,
             highest: sequence,
+            span: u16::MAX,
             timestamp_offset: 0,
             steps: [step; STEPS],
         };
         let last = Sent { sequence, timestamp, at, clock_rate };
-        Outbound { ssrc, last, passing: Some(passing) }
+        Outbound { passing: Some(passing), ..Outbound::new(ssrc, last) }
+    }
+
+    /// Whether the leg has SRTP, which takes no number twice.
+    pub(crate) fn is_for_srtp(&mut self, has_srtp: bool) {
+        self.misorder = if has_srtp { MISORDER_IN_SRTP } else { MISORDER };
     }
 
     /// The source that the leg knows.
     pub(crate) const fn ssrc(&self) -> u32 {
         self.ssrc
+    }
+
+    /// The leg knows what goes on as another source from now on.
+    pub(crate) fn rename(&mut self, ssrc: u32) {
+        self.ssrc = ssrc;
     }
 
     /// The timestamp of what is made at `now`.
@@ -108,22 +159,17 @@ impl Outbound {
 
     /// The next packet of the other leg, even of the source that it had, follows what was made.
     pub(crate) fn part(&mut self) {
-        self.passing = None;
+        (self.passing, self.before) = (None, None);
     }
 
     /// What a packet of the other leg is to the leg.
     #[inline]
     pub(crate) fn pass(&mut self, numbers: Numbers, clock_rate: u32, at: Instant) -> Numbers {
-        let known = self.passing.as_ref().is_some_and(|passing| passing.goes_on_with(&numbers));
-        if !known {
-            self.begin(numbers, at);
-        }
+        let known = self.follow(numbers, at);
         let Some(passing) = &mut self.passing else { return numbers };
         let sequence = numbers.sequence.wrapping_add(passing.offset(numbers.sequence));
         let timestamp = numbers.timestamp.wrapping_add(passing.timestamp_offset);
-        if is_after(numbers.sequence, passing.highest) {
-            passing.highest = numbers.sequence;
-        }
+        passing.note(numbers.sequence);
         if !known || is_after(sequence, self.last.sequence) {
             self.last = Sent { sequence, timestamp, at, clock_rate };
         }
@@ -133,16 +179,14 @@ impl Outbound {
     /// Notes a packet of the other leg that the leg does not get: what follows it leaves no gap.
     #[inline]
     pub(crate) fn skip(&mut self, numbers: Numbers, at: Instant) {
-        if !self.passing.as_ref().is_some_and(|passing| passing.goes_on_with(&numbers)) {
-            self.begin(numbers, at);
-        }
+        self.follow(numbers, at);
         let Some(passing) = &mut self.passing else { return };
         // A late one's place was left free when what follows it passed.
         if !is_after(numbers.sequence, passing.highest) {
             return;
         }
         let offset = passing.offset(numbers.sequence).wrapping_sub(1);
-        passing.highest = numbers.sequence;
+        passing.note(numbers.sequence);
         passing.add(Step { after: numbers.sequence, offset });
     }
 
@@ -164,6 +208,40 @@ impl Outbound {
         (passing.highest.wrapping_sub(own) < MISORDER).then_some(own)
     }
 
+    /// Makes `passing` what a packet belongs to; `false` when that begins with it.
+    #[inline]
+    fn follow(&mut self, numbers: Numbers, at: Instant) -> bool {
+        let misorder = self.misorder;
+        let goes_on = self.passing.as_ref().is_some_and(|p| p.goes_on_with(&numbers, misorder));
+        (goes_on && self.before.is_none()) || self.follow_jump(numbers, goes_on, at)
+    }
+
+    /// RFC 3550 appendix A.1: two packets in sequence after a jump show that the source started over;
+    /// until then what was before may go on, and the jump was a stray packet. Unlike there none of
+    /// them is left out: what is stray takes a number like one that was inserted.
+    #[cold]
+    fn follow_jump(&mut self, numbers: Numbers, goes_on: bool, at: Instant) -> bool {
+        let is_next = self.passing.as_ref().is_some_and(|p| p.is_followed_by(&numbers));
+        let misorder = self.misorder;
+        let before = self.before.take_if(|p| is_next || p.goes_on_with(&numbers, misorder));
+        if let Some(mut before) = before.filter(|_| !is_next) {
+            let offset = self.last.sequence.wrapping_sub(before.highest);
+            before.add(Step { after: before.highest, offset });
+            self.passing = Some(before);
+            return true;
+        }
+        if is_next || goes_on {
+            self.before = None;
+            return true;
+        }
+        // Another source's numbers tell nothing of this one's.
+        let passing = self.passing.take();
+        let before = self.before.take().or(passing);
+        self.before = before.filter(|before| before.ssrc == numbers.ssrc);
+        self.begin(numbers, at);
+        false
+    }
+
     /// Another source passes from now on; its first packet follows what went before.
     fn begin(&mut self, first: Numbers, at: Instant) {
         let sequence = self.last.sequence.wrapping_add(1);
@@ -172,6 +250,7 @@ impl Outbound {
         self.passing = Some(Passing {
             ssrc: first.ssrc,
             highest: before,
+            span: 0,
             timestamp_offset: self.timestamp_at(at).wrapping_sub(first.timestamp),
             steps: [step; STEPS],
         });
@@ -191,9 +270,26 @@ impl Passing {
     /// Neither another source nor one that started over, forwards (RFC 3550 appendix A.1) or
     /// backwards.
     #[inline]
-    fn goes_on_with(&self, numbers: &Numbers) -> bool {
+    fn goes_on_with(&self, numbers: &Numbers, misorder: u16) -> bool {
         let ahead = numbers.sequence.wrapping_sub(self.highest);
-        self.ssrc == numbers.ssrc && (ahead < MAX_DROPOUT || ahead.wrapping_neg() < MISORDER)
+        let behind = ahead.wrapping_neg();
+        // What is before the first of it has no place: there are the numbers of what went before.
+        let is_late = behind < misorder && behind < self.span;
+        self.ssrc == numbers.ssrc && (ahead < MAX_DROPOUT || is_late)
+    }
+
+    /// Whether a packet is the very next one.
+    fn is_followed_by(&self, numbers: &Numbers) -> bool {
+        self.ssrc == numbers.ssrc && numbers.sequence == self.highest.wrapping_add(1)
+    }
+
+    /// Takes the number of a packet.
+    #[inline]
+    fn note(&mut self, sequence: u16) {
+        if is_after(sequence, self.highest) {
+            self.span = self.span.saturating_add(sequence.wrapping_sub(self.highest));
+            self.highest = sequence;
+        }
     }
 
     /// What is added to a sequence number: the newest step's that it is behind, the oldest one's when

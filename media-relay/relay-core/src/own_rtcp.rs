@@ -8,13 +8,16 @@
 //! The source of what we say towards a leg is that of the media which we send there (for a
 //! translator the other side's own SSRC), because receivers tie sender reports to the media by it.
 
+mod collision;
 mod compose;
 mod feedback;
 mod heard;
 
+pub use collision::SourceConflicts;
 pub(crate) use heard::{Heard, note_report};
 
-use crate::forward::{MediaSocket, PacketKind, rtcp_way};
+use crate::decision::{MediaSocket, PacketKind};
+use crate::forward::rtcp_way;
 use crate::rtp_session::{Leg, RtpSession};
 use crate::security::GROWTH;
 use compose::Compound;
@@ -52,6 +55,7 @@ pub(crate) struct OwnRtcp {
     towards: [Towards; 2],
     /// Messages that could not be told the other leg. Saturates.
     unpassed: u32,
+    conflicts: SourceConflicts,
 }
 
 /// Towards one leg.
@@ -71,8 +75,12 @@ pub(crate) struct Towards {
     speaks: bool,
     /// The other side has said goodbye, and the leg is to know.
     pass_goodbye: bool,
-    /// Feedback of the other side; `None` where RTCP passes.
+    /// Feedback of the other side; `None` where RTCP passes and will.
     feedback: Option<Box<feedback::Waiting>>,
+    /// Where a source of ours came from last.
+    conflict: Option<collision::Conflict>,
+    /// A source of ours that the leg uses too; we are to take another.
+    collided: Option<u32>,
 }
 
 /// How much to say.
@@ -96,7 +104,15 @@ impl RtpSession {
         // Any other than 0: the sources on both legs are never the same.
         let masks = LegSide::BOTH.map(|_| draw() as u32 | 1);
         let towards = LegSide::BOTH.map(|_| Towards::new(draw));
-        let own = OwnRtcp { style, masks, interval, begun: None, towards, unpassed: 0 };
+        let own = OwnRtcp {
+            style,
+            masks,
+            interval,
+            begun: None,
+            towards,
+            unpassed: 0,
+            conflicts: SourceConflicts::default(),
+        };
         self.own_rtcp = Some(Box::new(own));
         self.choose_rtcp(style);
     }
@@ -144,6 +160,19 @@ impl RtpSession {
         }
     }
 
+    /// Takes the memory that [`RtpSession::begin_own_reports`] needs.
+    pub(crate) fn prepare_own_reports(&mut self) {
+        if let Some(own) = self.own_rtcp.as_deref_mut() {
+            own.towards.iter_mut().for_each(Towards::keep_feedback);
+        }
+    }
+
+    /// Whether [`RtpSession::rtcp_deadline`] may have come nearer by RTP since this was asked last.
+    #[inline]
+    pub fn take_rtcp_is_nearer(&mut self) -> bool {
+        std::mem::take(&mut self.rtcp_is_nearer)
+    }
+
     /// When [`RtpSession::poll_rtcp`] is to be asked for both legs; `None` for never.
     pub fn rtcp_deadline(&self) -> Option<Instant> {
         let own = self.own_rtcp.as_ref().filter(|own| own.begun.is_some())?;
@@ -167,6 +196,10 @@ impl RtpSession {
         let towards = &own.towards[to.index()];
         let waits = towards.deadline() > now || own.style == RtcpStyle::Translator;
         own.begun.filter(|_| !waits)?;
+        if towards.collided.is_some() {
+            let former = self.resolve_collision(to, random)?;
+            return self.send_rtcp(to, now, ntp, Compound::Goodbye(former), out);
+        }
         if towards.has_feedback() {
             let sent = self.send_rtcp(to, now, ntp, Compound::Feedback, out);
             // Also where the leg cannot be reached.
@@ -292,6 +325,8 @@ impl Towards {
             speaks: false,
             pass_goodbye: false,
             feedback: None,
+            conflict: None,
+            collided: None,
         }
     }
 
@@ -306,7 +341,8 @@ impl Towards {
 
     fn deadline(&self) -> Instant {
         let feedback = self.feedback.as_deref().and_then(|waiting| waiting.since);
-        feedback.map_or(self.next, |since| since.min(self.next))
+        let at_once = self.collided.map(|_| Instant::ZERO);
+        at_once.or(feedback.map(|since| since.min(self.next))).unwrap_or(self.next)
     }
 
     /// Our source towards the leg `leg`: that of the media which goes there from `other`, if any does.

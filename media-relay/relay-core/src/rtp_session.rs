@@ -1,7 +1,7 @@
 //! One relayed stream: two legs, each with its plan, its latches and its numbers.
 
+use crate::decision::PacketKind;
 use crate::dtmf::Dtmf;
-use crate::forward::PacketKind;
 use crate::latch::{Latch, LearningPolicy};
 use crate::made::Made;
 use crate::own_rtcp::OwnRtcp;
@@ -34,6 +34,8 @@ pub struct RtpSession {
     pub(crate) security: StreamSecurity,
     /// `None` before [`RtpSession::set_rtcp`].
     pub(crate) own_rtcp: Option<Box<OwnRtcp>>,
+    /// RTP has brought [`RtpSession::rtcp_deadline`] nearer.
+    pub(crate) rtcp_is_nearer: bool,
     pub(crate) timeouts: Timeouts,
     /// `None` while no keys are converted.
     pub(crate) dtmf: Option<Box<Dtmf>>,
@@ -78,6 +80,8 @@ pub(crate) struct Leg {
     pub(crate) was_allowed: bool,
     /// `None` while nothing has been made for the leg.
     pub(crate) made: Option<Box<Made>>,
+    /// For a leg with SRTP, should the other's source start over; `None` once `made` is there.
+    pub(crate) spare: Option<Box<Made>>,
     /// The difference between the sources of media towards the leg and as the other leg has them;
     /// 0 where they pass unchanged. It makes different sources of different ones.
     pub(crate) ssrc_mask: u32,
@@ -101,6 +105,7 @@ impl RtpSession {
             silence_said: false,
             was_allowed: false,
             made: None,
+            spare: None,
             ssrc_mask: 0,
         };
         let security = StreamSecurity::default();
@@ -114,6 +119,7 @@ impl RtpSession {
             legs,
             security,
             own_rtcp: None,
+            rtcp_is_nearer: false,
             timeouts,
             dtmf: None,
             unheard: None,
@@ -177,6 +183,7 @@ impl RtpSession {
             }
             leg.plan = Some(compiled);
         }
+        self.prepare_for_restarts();
     }
 
     fn apply_rare(&mut self, plan: &MediaPlan) {
@@ -197,6 +204,7 @@ impl RtpSession {
     pub fn install_keys(&mut self, leg: LegSide, keys: &SdesKeys, now: Instant) {
         if self.security.has_handshake(leg) {
             self.security.install(leg, keys, now);
+            self.prepare_for_restarts();
         }
     }
 

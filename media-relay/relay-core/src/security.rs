@@ -1,6 +1,6 @@
 //! The SRTP contexts of a stream: which key is in force, and what a new plan does to it.
 
-use crate::forward::{DropReason, PacketKind};
+use crate::decision::{DropReason, PacketKind};
 use model::{DtlsPlan, Instant, LegSide, SdesKeys};
 use rtp_proto::srtp::{LONGEST_GROWTH, SrtpError, SrtpReceiver, SrtpSender};
 use std::time::Duration;
@@ -187,6 +187,12 @@ impl StreamSecurity {
             }
         })?;
         packet.get(..len).ok_or(DropReason::SrtpMalformed)
+    }
+
+    /// Under which source what passes as `ssrc` can go on to a leg that has SRTP: the same one where
+    /// packets of it were sent, else that of the last packet; and its highest sequence number.
+    pub(crate) fn sent_before(&mut self, leg: LegSide, ssrc: u32) -> Option<(u32, u16)> {
+        self.contexts(leg)?.send.sent_before(ssrc)
     }
 
     /// Protects the first `len` octets for a leg in place; the length then.

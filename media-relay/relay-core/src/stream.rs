@@ -1,6 +1,6 @@
 //! The numbers of one leg: what came from it, what went to it, and what it said about that.
 
-use crate::forward::PacketKind;
+use crate::decision::PacketKind;
 use crate::outbound::Numbers;
 use crate::own_rtcp::Heard;
 use crate::plan::{CompiledLeg, Format};
@@ -35,6 +35,8 @@ pub(crate) struct LegStream {
     pub(crate) format: Option<Format>,
     /// Timestamp and arrival of the last audio packet.
     pub(crate) last_rtp: Option<(u32, Instant)>,
+    /// The same of the one before.
+    pub(crate) rtp_before: Option<(u32, Instant)>,
     /// What its RTCP told. Beside the rest, which every packet touches.
     pub(crate) heard: Box<Heard>,
     pub(crate) peer: PeerReports,
@@ -116,7 +118,7 @@ impl LegStream {
             quality::PacketKind::ComfortNoise
         } else {
             self.format = Some(format);
-            self.last_rtp = Some((packet.timestamp, arrival));
+            self.rtp_before = self.last_rtp.replace((packet.timestamp, arrival));
             quality::PacketKind::Audio
         };
         let facts = PacketFacts {
@@ -184,15 +186,16 @@ impl LegStream {
         self.sender_reports.on_forwarded(ntp, now);
     }
 
-    /// Takes what this leg says it received; `other` is the leg whose media it speaks of. A block
-    /// about a source that the other leg does not use says nothing.
+    /// Takes what this leg says it received; `other` is the leg whose media it speaks of, under a source
+    /// which is that one's `passing`. A block about one that the other leg does not use says nothing.
     pub(crate) fn note_report_block(
         &mut self,
         block: &ReportBlock,
+        passing: u32,
         other: &LegStream,
         now: Instant,
     ) {
-        if other.reception.ssrc() != Some(block.ssrc) {
+        if other.reception.ssrc() != Some(passing) {
             return;
         }
         let (upstream, clock_rate) = match self.made_anew {

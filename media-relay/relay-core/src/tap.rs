@@ -5,7 +5,7 @@
 //! counted, and goes its way to the other leg as if nobody listened. The memory of a ring is atomic
 //! words, so that neither end needs `unsafe`; a packet costs a store for each eight octets.
 
-use crate::forward::{MediaSocket, PacketKind};
+use crate::decision::{MediaSocket, PacketKind};
 use crate::rtp_session::RtpSession;
 use model::{Instant, LegSide};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

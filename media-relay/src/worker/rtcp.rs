@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::counters::WorkerCounters;
 use crate::random::draw;
 use model::{Instant, LegSide};
-use relay_core::{LONGEST_REPORT, MediaSocket, OwnReport, PacketKind};
+use relay_core::{LONGEST_REPORT, MediaSocket, OwnReport, PacketKind, SourceConflicts};
 use std::io;
 
 /// A worker's buffer for one report, so that none is allocated for each.
@@ -38,6 +38,9 @@ impl Stream {
                 self.send_report(side, report, counters, out);
             }
         }
+        let SourceConflicts { collisions, loops } = self.session.take_source_conflicts();
+        counters.source_collisions.add(collisions.into());
+        counters.source_loops.add(loops.into());
     }
 
     /// Takes leave of the legs that know us.

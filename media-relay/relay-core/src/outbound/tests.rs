@@ -193,3 +193,29 @@ proptest! {
         prop_assert_eq!(outbound.original(OTHER + 1, 101), None);
     }
 }
+
+/// RFC 3550 appendix A.1: a jump that the next packet does not confirm was a stray packet.
+#[test]
+fn what_went_on_before_a_stray_packet_goes_on_behind_it() {
+    let mut outbound = outbound();
+    for (own, told) in
+        [(101, 101), (20_000, 102), (102, 103), (60_000, 104), (40_000, 105), (105, 108)]
+    {
+        assert_eq!(outbound.pass(numbers(own), 8_000, at(2_000)).sequence, told, "{own}");
+    }
+    // What is late keeps the place that it had.
+    assert_eq!(outbound.pass(numbers(104), 8_000, at(2_000)).sequence, 107);
+    // Two in sequence are a source that started over.
+    for (own, told) in [(20_000, 109), (20_001, 110), (20_003, 112)] {
+        assert_eq!(outbound.pass(numbers(own), 8_000, at(2_000)).sequence, told, "{own}");
+    }
+}
+
+/// The numbers before a source's first are those of what passed before it.
+#[test]
+fn what_comes_late_of_before_a_sources_first_packet_takes_no_number_twice() {
+    let mut outbound = outbound();
+    for (own, told) in [(20_001, 101), (20_000, 102), (20_002, 104), (20_003, 105)] {
+        assert_eq!(outbound.pass(numbers(own), 8_000, at(2_000)).sequence, told, "{own}");
+    }
+}

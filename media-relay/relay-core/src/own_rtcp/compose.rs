@@ -24,6 +24,8 @@ pub(super) enum Compound {
     Metrics,
     /// What the other side says of the leg's media, behind an RR that says nothing and our SDES.
     Feedback,
+    /// BYE of a source that we no longer have, behind an RR and an SDES of it.
+    Goodbye(u32),
 }
 
 /// What was said last of a leg's source.
@@ -71,12 +73,18 @@ impl RtpSession {
                 None => write_receiver_report(out, ssrc, block),
             }
         } else {
-            if compound == Compound::Feedback {
-                ssrc = media.unwrap_or(ssrc);
+            match compound {
+                Compound::Feedback => ssrc = media.unwrap_or(ssrc),
+                Compound::Goodbye(former) => ssrc = former,
+                Compound::Metrics | Compound::Report { .. } => {}
             }
             write_receiver_report(out, ssrc, &[]);
         }
         write_cname(out, ssrc, &towards.cname);
+        if let Compound::Goodbye(former) = compound {
+            write_bye(out, former, b"");
+            return Some(());
+        }
         if compound == Compound::Feedback {
             out.extend_from_slice(&towards.feedback.as_deref()?.packets);
             return Some(());

@@ -3,7 +3,7 @@
 use crate::rtp_session::Leg;
 use model::Instant;
 use rtp_proto::NtpMid;
-use rtp_proto::rtcp::{ReportBlock, RtcpPacket, VoipMetrics, XrBlock};
+use rtp_proto::rtcp::{RtcpPacket, VoipMetrics, XrBlock};
 
 /// What was heard of a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -59,8 +59,8 @@ pub(crate) fn note_report(
     leg.stream.heard.report_at = Some(arrival);
     for block in blocks.iter() {
         // The leg knows our source, the numbers are kept by the other's.
-        let block = ReportBlock { ssrc: passed_as(leg, other, block.ssrc), ..block };
-        leg.stream.note_report_block(&block, &other.stream, arrival);
+        let passing = passed_as(leg, other, block.ssrc);
+        leg.stream.note_report_block(&block, passing, &other.stream, arrival);
     }
     false
 }

@@ -70,6 +70,12 @@ impl SrtpSender {
         self.rtp.make_room();
     }
 
+    /// What was sent of `ssrc`, or else of the source that was sent last: which that is, and its
+    /// highest sequence number. What was refused can go on behind it.
+    pub fn sent_before(&mut self, ssrc: u32) -> Option<(u32, u16)> {
+        self.rtp.known_or_recent(ssrc).map(|source| source.highest())
+    }
+
     /// Protects the RTP packet in the first `len` octets of `buffer` in place; the length of the
     /// SRTP packet, at most [`super::LONGEST_GROWTH`] more.
     ///
@@ -88,6 +94,10 @@ impl SrtpSender {
         let mut source = self.rtp.get(ssrc);
         let index = source.rtp_index(sequence)?;
         source.check(index)?;
+        // A receiver would look for it before the beginning (RFC 3711 appendix A).
+        if source.is_before_the_first(index) {
+            return Err(SrtpError::Replayed);
+        }
         source.note(index);
         self.rtp.set(source)?;
         let facts = Packet { ssrc, index, header, len };

@@ -57,8 +57,19 @@ impl Source {
 
     /// Whether nothing is known of the SSRC.
     #[inline]
-    pub(super) fn is_new(&self) -> bool {
+    pub(super) const fn is_new(&self) -> bool {
         self.seen == 0 && self.highest == 0
+    }
+
+    /// The SSRC, and its highest sequence number.
+    pub(super) const fn highest(&self) -> (u32, u16) {
+        (self.ssrc, self.highest as u16)
+    }
+
+    /// Whether an index stands for a number before the first cycle: nearer to the highest that way.
+    #[inline]
+    pub(super) const fn is_before_the_first(&self, index: u64) -> bool {
+        !self.is_new() && index > self.highest + 0x8000
     }
 
     /// Refuses an index that was noted, or that the window no longer tells about.
@@ -141,6 +152,12 @@ impl Sources {
             Some(source) => *source,
             None => Source::new(ssrc),
         }
+    }
+
+    /// An SSRC, or, where nothing is known of it, the one that was found last.
+    pub(super) fn known_or_recent(&mut self, ssrc: u32) -> Option<&Source> {
+        self.find(ssrc);
+        self.known.get(self.recent)
     }
 
     /// Replaces what is known of an SSRC.
