@@ -117,13 +117,13 @@ struct ring {
 	struct note notes[NOTES];
 };
 
-/* A direction of a stream: where its packets come from and to, what becomes of them, and how many
- * notes were taken. Addresses (of IPv4) and ports in network byte order. User space writes it only
- * while no port leads to it, and none has for long enough that no packet is on its way through; but
- * for tail.
+/* A port of the relay, and the direction of a stream that comes to it: where its packets come from
+ * and to, what becomes of them, and how many notes were taken. Addresses (of IPv4) and ports in network
+ * byte order. User space writes what stands before `ring` only while that is 0, and has been for long
+ * enough that no packet is on its way through; but for tail.
  *
- * What a packet needs of all this is one cache line here and one of the ring. The lines of many
- * streams share pages: to look up where a page is costs as much as the rest of this program. */
+ * What a packet needs of all this is one cache line here and one of the ring, and it waits for the
+ * first alone. */
 struct slot {
 	u32 source, local, new_source, new_destination;
 	u32 next_hop;
@@ -138,7 +138,10 @@ struct slot {
 	u32 next_hop_family;
 	/* Notes taken by packets, notes read by user space; both wrap. */
 	u32 head, tail;
-	u32 reserved[2];
+	/* The number of the ring, plus one; 0 while packets to this port are the sockets'. */
+	u32 ring;
+	/* User space's own: whose this is. */
+	u32 owner;
 };
 
 /* The addresses of one of IPv6. */
@@ -152,33 +155,20 @@ struct wide {
 _Static_assert(sizeof(struct slot) == 64 && sizeof(struct wide) == 128, "whole cache lines");
 _Static_assert(sizeof(struct note) == 16, "a cache line has four");
 
-/* The slots of 16 ports, plus one; 0 for a port that has none. */
-enum { GROUP = 16, PORTS = 1 << 16 };
+enum { PORTS = 1 << 16 };
 
-struct group {
-	u32 slots[GROUP];
-};
-
-/* By family and local port: half for IPv4, half for IPv6. A hash of addresses and ports would cost
- * two cache lines more. Two addresses of a family cannot both have a slot for the same port; the
- * second has to do without. */
+/* By family and local port: half for IPv4, half for IPv6. An index that leads from ports to fewer
+ * slots, or a hash, would have each packet wait for one or two cache lines more. Two addresses of a
+ * family cannot both have the same port here; the second has to do without. */
 struct {
 	int (*type)[BPF_MAP_TYPE_ARRAY];
 	int (*map_flags)[BPF_F_MMAPABLE];
-	int (*max_entries)[2 * PORTS / GROUP];
-	u32 *key;
-	struct group *value;
-} ports SECTION(".maps");
-
-struct {
-	int (*type)[BPF_MAP_TYPE_ARRAY];
-	int (*map_flags)[BPF_F_MMAPABLE];
-	int (*max_entries)[1];
+	int (*max_entries)[2 * PORTS];
 	u32 *key;
 	struct slot *value;
 } slots SECTION(".maps");
 
-/* Of the slot with the same number, as the next. */
+/* Of the slot that names the ring with the same number. */
 struct {
 	int (*type)[BPF_MAP_TYPE_ARRAY];
 	int (*map_flags)[BPF_F_MMAPABLE];
@@ -195,13 +185,22 @@ struct {
 	struct ring *value;
 } rings SECTION(".maps");
 
-/* The number of the slot, plus one, of a port in network byte order; 0 for none. */
-INLINE u32 find(u16 port, u32 first)
+/* The slot of a port in network byte order, and the number of its ring; null while it has none. */
+INLINE struct slot *find(u16 port, u32 first, u32 *ring)
 {
 	u32 index = first + __builtin_bswap16(port);
-	u32 number = index / GROUP;
-	struct group *group = map_lookup_elem(&ports, &number);
-	return group ? group->slots[index % GROUP] : 0;
+	struct slot *slot = map_lookup_elem(&slots, &index);
+	if (!slot)
+		return 0;
+	/* Once: user space may take it away at any moment. */
+	u64 number = *(volatile u32 *)&slot->ring;
+	if (!number)
+		return 0;
+	*ring = number - 1;
+	/* The rest was written before `ring`, and is to be read after it: an address that depends on
+	 * what was read is all that this takes, on every processor. */
+	asm volatile("%0 &= 0" : "+r"(number));
+	return (void *)slot + number;
 }
 
 INLINE int is_plain_rtp(const struct rtp *rtp)
@@ -212,9 +211,9 @@ INLINE int is_plain_rtp(const struct rtp *rtp)
 	return rtp->first == 0x80 && (type < 64 || type > 95);
 }
 
-INLINE int take_note(struct slot *slot, u32 index, const struct rtp *rtp, u32 length)
+INLINE int take_note(struct slot *slot, u32 number_of_ring, const struct rtp *rtp, u32 length)
 {
-	struct ring *ring = map_lookup_elem(&rings, &index);
+	struct ring *ring = map_lookup_elem(&rings, &number_of_ring);
 	if (!ring || slot->head - slot->tail >= NOTES - MARGIN)
 		return 0;
 	u64 number = __sync_fetch_and_add(&slot->head, 1);
@@ -229,14 +228,14 @@ INLINE int take_note(struct slot *slot, u32 index, const struct rtp *rtp, u32 le
 }
 
 /* The checks that both families share, behind the IP header, and the note. */
-INLINE int admit(struct slot *slot, u32 index, const struct udp *udp, u32 ip_payload)
+INLINE int admit(struct slot *slot, u32 ring, const struct udp *udp, u32 ip_payload)
 {
 	u32 length = NET16(udp->length);
 	if (length != ip_payload || length < UDP_LENGTH + RTP_LENGTH)
 		return 0;
 	const struct rtp *rtp = (const void *)(udp + 1);
 	return udp->source == slot->source_port && is_plain_rtp(rtp) && rtp->ssrc == slot->ssrc &&
-	       (rtp->second & 0x7f) != slot->withheld && take_note(slot, index, rtp, length - UDP_LENGTH);
+	       (rtp->second & 0x7f) != slot->withheld && take_note(slot, ring, rtp, length - UDP_LENGTH);
 }
 
 INLINE int send(struct __sk_buff *skb, struct slot *slot, struct next_hop *hop, u32 checksum_at,
@@ -252,16 +251,23 @@ INLINE int send(struct __sk_buff *skb, struct slot *slot, struct next_hop *hop, 
 	return redirect_neigh(slot->ifindex, hop, sizeof(*hop), 0);
 }
 
-INLINE u16 ipv4_checksum(const struct ipv4 *ip)
+/* What packets of a direction all get in the octets that are no addresses. */
+INLINE void rewrite_ipv4(struct ipv4 *ip, const struct slot *slot)
 {
-	const u16 *word = (const void *)ip;
-	u32 sum = 0;
-#pragma unroll
-	for (int i = 0; i < IPV4_LENGTH / 2; i++)
-		sum += word[i];
+	u16 *class = (void *)&ip->version_length, *life = (void *)&ip->ttl;
+	u16 new_class = 0x45 | slot->tos << 8, new_life = HOP_LIMIT | IPPROTO_UDP << 8;
+	/* RFC 1624, equation 3. To add up the header as it stands after the stores would have to wait
+	 * until these, and those of the note before them, have reached the cache; and it would make a
+	 * right checksum of a wrong one. */
+	u32 sum = (u16)~ip->checksum + (u16)~*class + new_class + (u16)~*life + new_life;
+	sum += slot->addresses_difference;
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
-	return (u16)~sum;
+	*class = new_class;
+	*life = new_life;
+	ip->checksum = ~sum;
+	ip->source = slot->new_source;
+	ip->destination = slot->new_destination;
 }
 
 INLINE int forward_ipv4(struct __sk_buff *skb, void *data, void *end)
@@ -274,20 +280,13 @@ INLINE int forward_ipv4(struct __sk_buff *skb, void *data, void *end)
 	if (ip->version_length != 0x45 || ip->protocol != IPPROTO_UDP ||
 	    ip->fragment & NET16(0x3fff))
 		return TCX_NEXT;
-	u32 index = find(udp->destination, 0);
-	if (!index--)
-		return TCX_NEXT;
-	struct slot *slot = map_lookup_elem(&slots, &index);
+	u32 ring;
+	struct slot *slot = find(udp->destination, 0, &ring);
 	if (!slot || ip->destination != slot->local || ip->source != slot->source)
 		return TCX_NEXT;
-	if (!admit(slot, index, udp, NET16(ip->total_length) - IPV4_LENGTH))
+	if (!admit(slot, ring, udp, NET16(ip->total_length) - IPV4_LENGTH))
 		return TCX_NEXT;
-	ip->source = slot->new_source;
-	ip->destination = slot->new_destination;
-	ip->tos = slot->tos;
-	ip->ttl = HOP_LIMIT;
-	ip->checksum = 0;
-	ip->checksum = ipv4_checksum(ip);
+	rewrite_ipv4(ip, slot);
 	udp->source = slot->new_source_port;
 	udp->destination = slot->new_destination_port;
 	/* 0 means none (RFC 768). */
@@ -297,7 +296,7 @@ INLINE int forward_ipv4(struct __sk_buff *skb, void *data, void *end)
 		__builtin_memcpy(hop.address, &slot->next_hop, sizeof(slot->next_hop));
 	} else {
 		/* A gateway of IPv6 (RFC 8950). */
-		struct wide *wide = map_lookup_elem(&wides, &index);
+		struct wide *wide = map_lookup_elem(&wides, &ring);
 		if (wide)
 			__builtin_memcpy(hop.address, wide->next_hop, sizeof(hop.address));
 	}
@@ -318,15 +317,15 @@ INLINE int forward_ipv6(struct __sk_buff *skb, void *data, void *end)
 	/* No extension headers, so no fragment either. */
 	if (ip->next_header != IPPROTO_UDP || udp->checksum == 0)
 		return TCX_NEXT;
-	u32 index = find(udp->destination, PORTS);
-	if (!index--)
+	u32 ring;
+	struct slot *slot = find(udp->destination, PORTS, &ring);
+	if (!slot)
 		return TCX_NEXT;
-	struct slot *slot = map_lookup_elem(&slots, &index);
-	struct wide *wide = map_lookup_elem(&wides, &index);
-	if (!slot || !wide || !is_same(ip->destination, wide->local) ||
+	struct wide *wide = map_lookup_elem(&wides, &ring);
+	if (!wide || !is_same(ip->destination, wide->local) ||
 	    !is_same(ip->source, wide->source))
 		return TCX_NEXT;
-	if (!admit(slot, index, udp, NET16(ip->payload_length)))
+	if (!admit(slot, ring, udp, NET16(ip->payload_length)))
 		return TCX_NEXT;
 	__builtin_memcpy(ip->source, wide->new_source, sizeof(ip->source));
 	__builtin_memcpy(ip->destination, wide->new_destination, sizeof(ip->destination));

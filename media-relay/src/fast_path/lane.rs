@@ -3,6 +3,7 @@
 use super::FastPath;
 use super::layout::{Entry, Way};
 use super::network::{Network, Route};
+use super::notes::{Tenancy, VacantRing};
 use model::{Instant, LegSide};
 use relay_core::{FastForward, ForwardedPacket, RtpSession};
 use std::collections::{HashMap, VecDeque};
@@ -17,8 +18,8 @@ const ROUTE_LIFETIME: Duration = Duration::from_secs(5);
 const ROUTES: usize = 4_096;
 /// How long after an entry came into force packets may still wait in the socket's queue.
 const SETTLING: Duration = Duration::from_millis(50);
-/// How long a slot rests before it is written again: no packet that began while a port led to it is
-/// still on its way through the program then.
+/// How long a slot rests before it is written again: no packet that was to be forwarded by what it
+/// said is still on its way through the program then.
 const REST: Duration = Duration::from_millis(100);
 
 /// A worker's part of the fast path.
@@ -27,9 +28,9 @@ pub(crate) struct Lane {
     path: Arc<FastPath>,
     network: Network,
     routes: HashMap<(IpAddr, IpAddr), (Instant, Option<Route>)>,
-    vacant: Vec<u32>,
+    vacant: Vec<VacantRing>,
     /// By the time of their release.
-    resting: VecDeque<(Instant, u32)>,
+    resting: VecDeque<(Instant, Tenancy)>,
     /// Nanoseconds of CLOCK_MONOTONIC at the origin of the relay's clock.
     origin: u64,
     /// The [`FastPath::epoch`] in which `routes` were asked for.
@@ -39,12 +40,12 @@ pub(crate) struct Lane {
 /// One direction of a stream that has a ring.
 #[derive(Debug)]
 pub(crate) struct FastLeg {
-    slot: u32,
+    tenancy: Tenancy,
     /// Notes taken of the slot when it was last asked how many.
     taken: u32,
     /// What the slot says.
     written: Option<Way>,
-    /// Its port leads to the slot.
+    /// And the program does it.
     is_installed: bool,
     /// From then on no packet is on its way through the program with what the slot says.
     rested: Instant,
@@ -91,7 +92,8 @@ impl Lane {
         workers: usize,
         origin: u64,
     ) -> std::io::Result<Self> {
-        let vacant = (0..path.capacity).filter(|slot| *slot as usize % workers == number).collect();
+        let rings = (0..path.capacity).filter(|ring| *ring as usize % workers == number);
+        let vacant = rings.map(VacantRing::unused).collect();
         Ok(Lane {
             path,
             network: Network::open()?,
@@ -134,7 +136,7 @@ impl Lane {
 
     /// How many packets the kernel has forwarded since this was last asked.
     pub(crate) fn packets_since(&self, leg: &mut FastLeg) -> u32 {
-        let taken = self.path.slots.taken(leg.slot);
+        let taken = self.path.slots.taken(leg.tenancy);
         taken.wrapping_sub(std::mem::replace(&mut leg.taken, taken))
     }
 
@@ -149,12 +151,12 @@ impl Lane {
         let mut counted = Counted::default();
         // Of a full ring the notes are older than what the sockets have: by now that is not what
         // came before the first note, but what the ring did not take any more.
-        if now < leg.settles && !self.path.slots.is_full(leg.slot) {
+        if now < leg.settles && !self.path.slots.is_full(leg.tenancy) {
             return counted;
         }
         let Some(Way { ssrc, .. }) = leg.written else { return counted };
         let monotonic = self.origin + now.as_nanos();
-        let drained = self.path.slots.drain(leg.slot, |note| {
+        let drained = self.path.slots.drain(leg.tenancy, |note| {
             let arrival = note.arrival(monotonic).saturating_sub(self.origin);
             let packet = ForwardedPacket {
                 ssrc,
@@ -176,8 +178,8 @@ impl Lane {
     /// Takes a direction out of the kernel's hands; its ring stays until [`Lane::release`].
     pub(crate) fn withdraw(&mut self, leg: &mut Option<FastLeg>, now: Instant) {
         let Some(leg) = leg else { return };
-        if let Some(way) = leg.written.filter(|_| leg.is_installed) {
-            self.path.slots.part(way.local);
+        if leg.is_installed {
+            self.path.slots.part(leg.tenancy);
             leg.is_installed = false;
             leg.rested = now + REST;
             // What it noted just now is older than what the sockets get from here on.
@@ -189,7 +191,7 @@ impl Lane {
     pub(crate) fn release(&mut self, leg: &mut Option<FastLeg>, now: Instant) {
         self.withdraw(leg, now);
         if let Some(leg) = leg.take() {
-            self.resting.push_back((now + REST, leg.slot));
+            self.resting.push_back((now + REST, leg.tenancy));
         }
     }
 
@@ -198,9 +200,9 @@ impl Lane {
             self.withdraw(leg, now);
         }
         if leg.is_none() {
-            *leg = self.take_slot(now).map(|slot| FastLeg {
-                slot,
-                taken: self.path.slots.taken(slot),
+            *leg = self.take_slot(way.local, now).map(|tenancy| FastLeg {
+                tenancy,
+                taken: self.path.slots.taken(tenancy),
                 written: None,
                 is_installed: false,
                 rested: now,
@@ -209,33 +211,36 @@ impl Lane {
                 epoch: self.epoch,
             });
         }
-        let Some(leg) = leg else { return };
+        let Some(leg) = leg.as_mut().filter(|leg| leg.tenancy.is_of(way.local)) else { return };
         leg.route_due = now + ROUTE_LIFETIME;
         leg.epoch = self.epoch;
         let slots = &self.path.slots;
         if leg.written != Some(way) {
             // The next turn finds it rested and its last notes read.
-            if now < leg.rested || !slots.is_empty(leg.slot) {
+            if now < leg.rested || !slots.is_empty(leg.tenancy) {
                 return;
             }
-            slots.write(leg.slot, &Entry::new(&way, self.path.dscp));
+            slots.write(leg.tenancy, &Entry::new(&way, self.path.dscp));
             leg.written = Some(way);
         }
         if !leg.is_installed {
-            leg.is_installed = slots.lead(way.local, leg.slot);
+            slots.lead(leg.tenancy);
+            leg.is_installed = true;
             leg.settles = now + SETTLING;
         }
     }
 
-    fn take_slot(&mut self, now: Instant) -> Option<u32> {
-        while let Some((until, slot)) = self.resting.front().copied()
+    /// The slot of `local` and a ring; `None` when another has the slot, or when there is no ring left.
+    fn take_slot(&mut self, local: SocketAddr, now: Instant) -> Option<Tenancy> {
+        while let Some((until, tenancy)) = self.resting.front().copied()
             && until <= now
         {
             self.resting.pop_front();
-            self.path.slots.reset(slot);
-            self.vacant.push(slot);
+            self.vacant.extend(self.path.slots.give_back(tenancy));
         }
-        self.vacant.pop()
+        let tenancy = self.path.slots.take(local, self.vacant.last()?)?;
+        self.vacant.pop();
+        Some(tenancy)
     }
 
     /// The way of a direction through this host; `None` when the kernel cannot go it alone.

@@ -8,18 +8,14 @@ pub(super) const NOTES: usize = 64;
 /// How many of them stay free for packets that several processors handle at once; a ring with no
 /// others left is full.
 pub(super) const MARGIN: usize = 8;
-/// Ports in a group of the index, and groups of both families.
-const GROUP: usize = 16;
 const PORTS: usize = 1 << 16;
-pub(super) const GROUPS: usize = 2 * PORTS / GROUP;
+/// Slots: the ports of both families.
+pub(super) const SLOTS: usize = 2 * PORTS;
 /// No packet has it: payload types have seven bits.
 const NO_TYPE: u8 = 0xff;
 /// The program's values of the address families.
 const AF_INET: u32 = 2;
 const AF_INET6: u32 = 10;
-
-/// The slots of some ports, plus one; 0 for none.
-pub(super) type Group = [u32; GROUP];
 
 /// Addresses of IPv6.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -105,24 +101,27 @@ impl Note {
     }
 }
 
-/// A direction: `head` is the program's, all else ours.
+/// A port and the direction that comes to it: `head` is the program's, all else ours.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Slot {
     pub(super) narrow: Narrow,
     pub(super) head: u32,
     pub(super) tail: u32,
-    reserved: [u32; 2],
+    /// The number of the ring, plus one; 0 while no packet is to be forwarded.
+    pub(super) ring: u32,
+    /// The same from when a direction takes the slot until it gives it back; the program's not.
+    pub(super) owner: u32,
 }
 
-/// The notes of a slot's packets.
+/// The notes of a direction's packets.
 pub(super) type Ring = [Halves; NOTES];
 
-const _: () = assert!(size_of::<Group>() == 64);
 const _: () = assert!(size_of::<Narrow>() == 48);
 const _: () = assert!(size_of::<Wide>() == 128);
 const _: () = assert!(size_of::<Halves>() == 16);
 const _: () = assert!(std::mem::offset_of!(Slot, head) == 48);
+const _: () = assert!(std::mem::offset_of!(Slot, ring) == 56);
 const _: () = assert!(size_of::<Slot>() == 64);
 
 /// Where packets come from and to, and what becomes of them: a slot without its notes.
@@ -149,11 +148,10 @@ pub(super) struct Way {
     pub(super) next_hop: IpAddr,
 }
 
-/// Where the index has `local`: the group, and the place in it.
-pub(super) fn place(local: SocketAddr) -> (usize, usize) {
-    let half = if local.is_ipv4() { 0 } else { PORTS };
-    let position = half + usize::from(local.port());
-    (position / GROUP, position % GROUP)
+/// The slot of the port of `local`.
+pub(super) fn slot(local: SocketAddr) -> u32 {
+    let half = if local.is_ipv4() { 0 } else { PORTS as u32 };
+    half + u32::from(local.port())
 }
 
 impl Entry {
