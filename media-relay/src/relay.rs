@@ -177,7 +177,8 @@ impl Relay {
         let mut bound = config.bind.clone();
         bound.dedup();
         let audio = AudioLibrary::start(&config.audio_files, config.audio_directory.as_deref())?;
-        let recorder = config.recording.as_ref().map(|config| Recorder::start(config, clock));
+        let recorder = config.recording.as_ref();
+        let recorder = recorder.map(|config| Recorder::start(config, clock, Arc::clone(&events)));
         let recorder = recorder.transpose()?.map(Arc::new);
         let (kept, draw) = (config.emergency_calls, Draw(Box::new(crate::random::draw)));
         let ports = PortPool::new(&bound, &config.ports, config.quarantine, kept, draw);

@@ -44,7 +44,7 @@ pub use quality::{
     Codecs, FaxView, Jitter, LossCounts, Mos, PeerView, PeerVoipMetrics, QualityReport,
     ReceivedView, ReportKind, SentView,
 };
-pub use recording::Recording;
+pub use recording::{Recording, RecordingFailure};
 pub use refusal::Refusal;
 pub use registration::{RegistrationEvent, RegistrationNews};
 pub use srtp::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};

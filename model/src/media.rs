@@ -3,7 +3,8 @@
 
 use crate::{
     Codec, DtmfConversion, DtmfKey, DtmfPress, IcePlan, Instant, LegSecurity, LegSide, MediaId,
-    MediaLine, PlayOutcome, Playing, QualityReport, Recording, TransactionId, Transcoding,
+    MediaLine, PlayOutcome, Playing, QualityReport, Recording, RecordingFailure, TransactionId,
+    Transcoding,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -179,6 +180,8 @@ pub enum MediaEvent {
         leg: LegSide,
         /// How long one round lasts.
         duration: Duration,
+        /// Samples in a second of the source, which [`Playing::start`] counts in.
+        sample_rate: u32,
     },
     /// What was played to a leg, or was to be, has ended by itself.
     Played {
@@ -188,6 +191,18 @@ pub enum MediaEvent {
         leg: LegSide,
         /// How.
         outcome: PlayOutcome,
+    },
+    /// A stream's packets go to the recording that was ordered, from now on.
+    Records {
+        /// The stream.
+        id: MediaId,
+    },
+    /// A recording that was ordered is not begun.
+    RecordingFailed {
+        /// The stream.
+        id: MediaId,
+        /// Why.
+        failure: RecordingFailure,
     },
     /// A key of a leg whose keys signalling is to hear of, see [`MediaPlan::dtmf`]; said when it is
     /// let go, each key once, at most 20 a second after a burst of as many.

@@ -47,6 +47,8 @@ impl MediaEvent {
             | MediaEvent::Unheard { id, .. }
             | MediaEvent::Plays { id, .. }
             | MediaEvent::Played { id, .. }
+            | MediaEvent::Records { id }
+            | MediaEvent::RecordingFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,
             MediaEvent::Report(report) => report.id,
@@ -63,6 +65,8 @@ impl MediaEvent {
             | MediaEvent::Unheard { id, .. }
             | MediaEvent::Plays { id, .. }
             | MediaEvent::Played { id, .. }
+            | MediaEvent::Records { id }
+            | MediaEvent::RecordingFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => id,
             MediaEvent::Report(report) => &mut report.id,

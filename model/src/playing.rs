@@ -9,6 +9,8 @@ use std::sync::Arc;
 pub struct Playing {
     /// What.
     pub source: AudioSource,
+    /// Where the first round begins, in samples of the source; later ones begin at 0.
+    pub start: u32,
     /// How often; `None` for ever.
     pub rounds: Option<u32>,
     /// What of the other leg's media.
@@ -65,6 +67,8 @@ pub enum PlayFailure {
     Overloaded,
     /// There is no such stream.
     NoStream,
+    /// It ends before [`Playing::start`].
+    PastEnd,
 }
 
 impl fmt::Display for PlayFailure {
@@ -76,6 +80,7 @@ impl fmt::Display for PlayFailure {
             }
             PlayFailure::Overloaded => "too many files wait to be read",
             PlayFailure::NoStream => "the call has no media",
+            PlayFailure::PastEnd => "the file ends before start-pos, which counts samples",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What the relay copies to a file.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::sync::Arc;
 
 /// A recording of a call. Every stream that names it writes to the same file.
@@ -23,6 +24,48 @@ impl Recording {
         (1..=Self::MAX_NAME).contains(&self.name.len())
             && self.name.bytes().all(is_plain)
             && !self.name.starts_with('.')
+    }
+}
+
+/// Why a stream is not recorded.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum RecordingFailure {
+    /// The relay was given no directory for recordings.
+    NoDirectory,
+    /// Too many streams are recorded now.
+    TooMany,
+    /// There is no such stream.
+    NoStream,
+    /// The name is none that a file may have.
+    Name,
+    /// The system refuses the file.
+    File {
+        /// Where it would be.
+        path: Arc<str>,
+        /// What the system says.
+        error: Arc<str>,
+    },
+}
+
+impl fmt::Display for RecordingFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RecordingFailure::NoDirectory => {
+                "this relay records nothing; start it with --recording-dir"
+            }
+            RecordingFailure::TooMany => {
+                "too many streams are recorded; stop a recording, or share calls out to more relays"
+            }
+            RecordingFailure::NoStream => "the call has no media",
+            RecordingFailure::Name => "the recording's name is none that a file may have",
+            RecordingFailure::File { path, error } => {
+                return write!(
+                    f,
+                    "{path} cannot be written: {error}; see that there is room and that the relay \
+                     may write there, or start it with another --recording-dir"
+                );
+            }
+        })
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Transcoding {
     pub from: Vec<CodecMapping>,
     /// What the other leg gets instead, in packets of its `packet_duration`.
     pub to: CodecMapping,
+    /// Bits a second of `to`, where that has a choice (Opus); `None` for the relay's own.
+    pub bitrate: Option<u32>,
     /// Comfort noise that the other leg takes beside that; `None` where it gets audible noise.
     pub comfort_noise: Option<ComfortNoise>,
 }

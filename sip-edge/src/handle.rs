@@ -153,7 +153,11 @@ impl MediaEventSender {
             | MediaEvent::Unheard { .. }
             | MediaEvent::Dtmf { .. } => None,
             // Nothing follows from the others.
-            MediaEvent::Report(_) | MediaEvent::Plays { .. } | MediaEvent::Played { .. } => return,
+            MediaEvent::Report(_)
+            | MediaEvent::Plays { .. }
+            | MediaEvent::Played { .. }
+            | MediaEvent::Records { .. }
+            | MediaEvent::RecordingFailed { .. } => return,
         };
         if self.inputs.try_send(WorkerInput::Media(event)).is_ok() {
             return;

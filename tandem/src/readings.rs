@@ -6,7 +6,9 @@ use b2bua::DtmfCounters;
 use call_metrics::{Definition, Reading, definitions};
 use media_relay::{DropReason, RelayStatistics};
 use model::UnixTime;
+use ng_control::ControlCounts;
 use otlp_export::TraceStatistics;
+use outbox::{OutboxStatistics, SinkStatistics};
 use outbox::{OutboxStatistics, SinkStatistics};
 use sip_edge::ShellStatistics;
 use sip_edge::tls::{CertificateStatus, HandshakeFailure};
@@ -77,6 +79,20 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     let measured = relay.fast_packets - relay.unmeasured_packets;
     out.push(reading(&definitions::RELAY_FAST_PACKETS, "measured", measured));
     out.push(reading(&definitions::RELAY_FAST_PACKETS, "unmeasured", relay.unmeasured_packets));
+}
+
+/// The ng protocol's.
+pub(crate) fn of_ng(counts: &ControlCounts, out: &mut Vec<Reading>) {
+    out.push(reading(&definitions::NG_CALLS, "", counts.calls));
+    for (outcome, count) in
+        [("deleted", counts.deleted), ("timed_out", counts.timed_out), ("refused", counts.refused)]
+    {
+        out.push(reading(&definitions::NG_ENDED, outcome, count));
+    }
+    for (command, count) in counts.requests {
+        out.push(reading(&definitions::NG_REQUESTS, command, count));
+    }
+    out.push(reading(&definitions::NG_FAILED, "", counts.failed));
 }
 
 fn of_keys(dtmf: &DtmfCounters, out: &mut Vec<Reading>) {

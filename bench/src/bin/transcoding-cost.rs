@@ -159,7 +159,12 @@ fn plan(from: TranscodableFormat, to: TranscodableFormat) -> MediaPlan {
         security: LegSecurity::Plain,
         ice: None,
     };
-    let stage = Transcoding { from: vec![mapping(from)], to: mapping(to), comfort_noise: None };
+    let stage = Transcoding {
+        from: vec![mapping(from)],
+        to: mapping(to),
+        bitrate: None,
+        comfort_noise: None,
+    };
     let transcoding = [Some(Box::new(stage)), None];
     MediaPlan { transcoding, ..MediaPlan::rtp([leg(from), leg(to)]) }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct Clip {
     format: AudioFormat,
     packet_ms: u32,
+    /// Of the recording.
+    sample_rate: u32,
     octets: Box<[u8]>,
     /// Where each payload ends.
     ends: Box<[u32]>,
@@ -47,12 +49,24 @@ impl Clip {
         if ends.is_empty() {
             return None;
         }
-        Some(Clip { format, packet_ms, octets: octets.into(), ends: ends.into() })
+        let (octets, ends) = (octets.into(), ends.into());
+        Some(Clip { format, packet_ms, sample_rate: from, octets, ends })
     }
 
     /// Its format.
     pub const fn format(&self) -> AudioFormat {
         self.format
+    }
+
+    /// Samples in a second of the recording.
+    pub const fn sample_rate(&self) -> u32 {
+        self.sample_rate
+    }
+
+    /// The packet that has a sample of the recording; `None` behind the last.
+    pub fn packet_of(&self, sample: u32) -> Option<usize> {
+        let packet = sample / (self.sample_rate / 1_000 * self.packet_ms).max(1);
+        usize::try_from(packet).ok().filter(|packet| *packet < self.packets())
     }
 
     /// Packets in it, at least one.

@@ -3,6 +3,7 @@
 use crate::error::{DecodeError, EncodeError};
 use opus_rs::{Application, OpusDecoder, OpusEncoder};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// The longest packet is of 120 ms (RFC 6716 section 3.2.5).
 const LONGEST_PACKET: usize = 5_760;
@@ -127,6 +128,10 @@ impl fmt::Debug for OpusWriter {
 }
 
 impl OpusWriter {
+    /// Bits a second that can be asked for: from the least of the format (RFC 6716 section 2.1.1) to
+    /// the most that one channel gains by (RFC 7587 section 3.1.1).
+    const CHOICE: RangeInclusive<u32> = 6_000..=128_000;
+
     /// For samples of 8,000, 16,000 or 48,000 a second; `None` for other rates.
     pub fn new(sample_rate: u32) -> Option<Self> {
         let bitrate = bitrate(sample_rate)?;
@@ -134,6 +139,12 @@ impl OpusWriter {
         let mut encoder = OpusEncoder::new(rate, 1, Application::Voip).ok()?;
         encoder.bitrate_bps = bitrate;
         Some(OpusWriter { encoder, sample_rate })
+    }
+
+    /// Writes so many bits a second from now on, at least 6,000 and at most 128,000.
+    pub fn set_bitrate(&mut self, bits: u32) {
+        let (least, most) = (*Self::CHOICE.start(), *Self::CHOICE.end());
+        self.encoder.bitrate_bps = i32::try_from(bits.clamp(least, most)).unwrap_or(i32::MAX);
     }
 
     /// Samples in a second.

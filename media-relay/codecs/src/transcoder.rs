@@ -142,6 +142,20 @@ impl Transcoder {
         })
     }
 
+    /// Writes so many bits a second, where the format written has a choice (Opus, 6,000 to 128,000).
+    #[must_use]
+    pub fn with_bitrate(mut self, bits: u32) -> Self {
+        match &mut self.encoder {
+            AudioEncoder::Opus(opus) => opus.set_bitrate(bits),
+            AudioEncoder::Pcmu
+            | AudioEncoder::Pcma
+            | AudioEncoder::G722(_)
+            | AudioEncoder::L16(_)
+            | AudioEncoder::Octets => {}
+        }
+        self
+    }
+
     /// Takes a packet of the first format. What was lost before it is made up, up to 60 ms of it.
     pub fn take(&mut self, packet: &Received<'_>) -> Taken {
         let paused = self.quiet.as_mut().is_some_and(|quiet| std::mem::take(&mut quiet.paused));

@@ -261,6 +261,8 @@ impl Relays {
             | MediaEvent::Unheard { .. }
             | MediaEvent::Plays { .. }
             | MediaEvent::Played { .. }
+            | MediaEvent::Records { .. }
+            | MediaEvent::RecordingFailed { .. }
             | MediaEvent::Dtmf { .. }
             | MediaEvent::Report(_) => {}
         }
@@ -414,6 +416,8 @@ fn adjust(event: &mut MediaEvent, now: Instant, then: Instant) {
         | MediaEvent::Unheard { .. }
         | MediaEvent::Plays { .. }
         | MediaEvent::Played { .. }
+        | MediaEvent::Records { .. }
+        | MediaEvent::RecordingFailed { .. }
         | MediaEvent::Dtmf { .. }
         | MediaEvent::Lost { .. } => {}
     }

@@ -2,15 +2,16 @@
 
 use crate::call::Call;
 use crate::cookies::{Cookies, Seen};
-use crate::playing::{Beginning, Played};
+use crate::playing::{Beginning, Played, Position};
 use crate::query::Question;
+use crate::recording::Opening;
 use crate::request::{Command, Request};
-use crate::statistics::{Relayed, Totals};
+use crate::statistics::Totals;
 use crate::value::Dictionary;
 use crate::wire::{self, Format, Packet};
 use model::{
     Fingerprint, Instant, LegSide, MediaCommand, MediaEvent, MediaId, PlayFailure, PlayOutcome,
-    QualityReport, UnixTime,
+    QualityReport, RecordingFailure, ReportKind, UnixTime,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -117,10 +118,14 @@ pub struct Control {
     pub(crate) questions: Vec<Question>,
     /// Replies that wait until what is played begins.
     pub(crate) beginnings: Vec<Beginning>,
+    /// Replies that wait until a recording's file is open.
+    pub(crate) openings: Vec<Opening>,
     /// When delayed deletions are due; one for each stream at most.
     pub(crate) doomed: BTreeMap<MediaId, Instant>,
     /// When what is played to a leg is to end, one for each leg at most.
     pub(crate) ends: Vec<(Instant, (MediaId, LegSide))>,
+    /// Where legs stand in what is played to them.
+    pub(crate) positions: BTreeMap<(MediaId, LegSide), Position>,
     pub(crate) totals: Totals,
     next_media: u64,
     next_sweep: Option<Instant>,
@@ -151,8 +156,10 @@ impl Control {
             streams: BTreeMap::new(),
             questions: Vec::new(),
             beginnings: Vec::new(),
+            openings: Vec::new(),
             doomed: BTreeMap::new(),
             ends: Vec::new(),
+            positions: BTreeMap::new(),
             totals: Totals::default(),
             next_media: 0,
             next_sweep: None,
@@ -181,7 +188,11 @@ impl Control {
         }
         let (cookie, format) = (packet.cookie.to_vec(), packet.format);
         let ticket = Ticket { asker, cookie, format, warning: None };
-        let request = packet.dictionary().and_then(|dictionary| Request::read(&dictionary));
+        let dictionary = packet.dictionary();
+        if let Ok(dictionary) = &dictionary {
+            self.totals.note_request(asker, dictionary);
+        }
+        let request = dictionary.and_then(|dictionary| Request::read(&dictionary));
         match request {
             Ok(request) => self.serve(now, ticket, request, draw),
             Err(reason) => self.fail(&ticket, "", reason),
@@ -202,6 +213,10 @@ impl Control {
             self.ignore(name);
         }
         let (served, call_id) = match request.command {
+            // Who is ICE-lite is told candidates in vain: it answers to where checks come from.
+            Command::Offer | Command::Answer if request.flags.fragment => {
+                (Ok(Some(result("ok"))), request.call_id)
+            }
             Command::Offer => return self.serve_offer(now, ticket, request, draw),
             Command::Ping => (Ok(Some(result("pong"))), String::new()),
             Command::List => (self.serve_list(&request), String::new()),
@@ -216,7 +231,7 @@ impl Control {
                 (served, request.call_id)
             }
             Command::Record(order) => {
-                let served = self.serve_recording(now, &request, order, draw);
+                let served = self.serve_recording(now, &ticket, &request, order, draw);
                 (served, request.call_id)
             }
             Command::Play => {
@@ -257,19 +272,33 @@ impl Control {
             | MediaEvent::TimedOut { .. }
             | MediaEvent::Unheard { .. }
             | MediaEvent::Lost { .. } => {}
-            MediaEvent::Plays { .. } | MediaEvent::Played { .. } => self.note_playing(&event),
+            MediaEvent::Plays { .. } | MediaEvent::Played { .. } => {
+                self.note_playing(now, &event);
+            }
+            MediaEvent::Records { .. } | MediaEvent::RecordingFailed { .. } => {
+                self.note_recording(&event);
+            }
             MediaEvent::Dtmf { .. } => {}
         }
     }
 
     /// Takes a command back that the relay had no room for.
-    pub fn handle_refusal(&mut self, command: &MediaCommand, draw: &mut dyn FnMut() -> u64) {
+    pub fn handle_refusal(
+        &mut self,
+        now: Instant,
+        command: &MediaCommand,
+        draw: &mut dyn FnMut() -> u64,
+    ) {
         if let MediaCommand::Allocate { id, .. } = command {
             self.allocation_failed(*id, model::AllocationFailure::Overloaded, draw);
         }
         if let MediaCommand::Play { id, leg, .. } = command {
             let outcome = PlayOutcome::Failed(PlayFailure::Overloaded);
-            self.note_playing(&MediaEvent::Played { id: *id, leg: *leg, outcome });
+            self.note_playing(now, &MediaEvent::Played { id: *id, leg: *leg, outcome });
+        }
+        if let MediaCommand::Record { id, .. } = command {
+            let failure = RecordingFailure::TooMany;
+            self.note_recording(&MediaEvent::RecordingFailed { id: *id, failure });
         }
     }
 
@@ -281,6 +310,7 @@ impl Control {
         }
         self.answer_due_questions(now);
         self.answer_due_beginnings(now);
+        self.answer_due_openings(now);
         self.end_due_playing(now);
     }
 
@@ -288,18 +318,14 @@ impl Control {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let questions = self.questions.iter().map(|question| question.deadline).min();
         let beginnings = self.beginnings.iter().map(|beginning| beginning.deadline).min();
+        let openings = self.openings.iter().map(|opening| opening.deadline).min();
         let ends = self.ends.iter().map(|(at, _)| *at).min();
-        [questions, beginnings, ends, self.next_sweep].into_iter().flatten().min()
+        [questions, beginnings, openings, ends, self.next_sweep].into_iter().flatten().min()
     }
 
     /// What is to be done next.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
-    }
-
-    /// What the relay has forwarded in all, for `statistics`.
-    pub fn note_relayed(&mut self, relayed: Relayed) {
-        self.totals.relayed = relayed;
     }
 
     /// Calls now.
@@ -337,6 +363,7 @@ impl Control {
 
     pub(crate) fn fail(&mut self, ticket: &Ticket, call_id: &str, reason: String) {
         let reply = error(&reason);
+        self.totals.note_error(ticket.asker);
         self.notice(Notice::Failed { call_id: call_id.to_owned(), reason });
         let ticket = Ticket { warning: None, ..ticket.clone() };
         self.reply(&ticket, reply);
@@ -349,6 +376,11 @@ impl Control {
     }
 
     fn note_report(&mut self, report: &QualityReport) {
+        if let (ReportKind::Interval | ReportKind::Final, Some(mos)) =
+            (report.kind, report.interval_mos)
+        {
+            self.totals.note_score(mos);
+        }
         let call = self.streams.get(&report.id).and_then(|id| self.calls.get_mut(id));
         let dialogues = call.into_iter().flat_map(|call| &mut call.dialogues);
         if let Some(quality) =

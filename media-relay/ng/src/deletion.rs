@@ -2,9 +2,11 @@
 
 use crate::call::Call;
 use crate::control::{Control, Notice, Served, Ticket, result};
+use crate::dialogue::Dialogue;
 use crate::query::Question;
 use crate::request::Request;
-use model::{Instant, MediaCommand, MediaId};
+use crate::statistics::Timeout;
+use model::{Instant, LegSide, MediaCommand, MediaId};
 use std::time::Duration;
 
 /// The longest delay of a deletion.
@@ -59,6 +61,7 @@ impl Control {
         for dialogue in &mut gone.dialogues {
             self.streams.remove(&dialogue.media);
             self.doomed.remove(&dialogue.media);
+            LegSide::BOTH.into_iter().for_each(|leg| self.forget_play((dialogue.media, leg)));
             self.order(MediaCommand::Release { id: dialogue.media });
             for line in dialogue.lines.iter().filter(|line| line.local.is_some()) {
                 self.streams.remove(&line.media);
@@ -77,13 +80,15 @@ impl Control {
         let due: Vec<MediaId> =
             self.doomed.iter().filter(|(_, at)| **at <= now).map(|(media, _)| *media).collect();
         for media in due {
-            if let Some(call_id) = self.streams.get(&media).cloned() {
-                self.remove(&call_id, &[media]);
+            if let Some(call_id) = self.streams.get(&media).cloned()
+                && let Some(gone) = self.remove(&call_id, &[media])
+            {
+                self.totals.note_over(now, &gone);
             }
             self.doomed.remove(&media);
         }
         let (timeout, silent) = (self.config.timeout, self.config.silent_timeout);
-        let is_silent = |dialogue: &crate::dialogue::Dialogue| {
+        let is_silent = |dialogue: &Dialogue| {
             let patience = if dialogue.answered && !dialogue.is_held() {
                 timeout
             } else {
@@ -100,9 +105,19 @@ impl Control {
             })
             .collect();
         for (call_id, media) in silent {
-            self.totals.timed_out += 1;
-            self.remove(&call_id, &[media]);
+            if let Some(gone) = self.remove(&call_id, &[media]) {
+                gone.dialogues.iter().for_each(|d| self.totals.note_timeout(timeout_of(d)));
+                self.totals.note_over(now, &gone);
+            }
             self.notice(Notice::TimedOut { call_id });
         }
+    }
+}
+
+fn timeout_of(dialogue: &Dialogue) -> Timeout {
+    match dialogue.answered {
+        false => Timeout::Offer,
+        true if dialogue.is_held() => Timeout::Hold,
+        true => Timeout::Media,
     }
 }

@@ -4,7 +4,8 @@ use crate::lines::{Line, PartyLines};
 use crate::quality::PartyQuality;
 use crate::request::Request;
 use model::{
-    Instant, IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan, StreamKind,
+    Codec, Instant, IpFamily, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan,
+    StreamKind,
 };
 use sdp::{AudioStream, Making, OriginState, SessionDescription, media_plan_leg};
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +35,8 @@ pub(crate) struct Dialogue {
     pub(crate) transcodes: bool,
     /// The proxy has asked for packets of another duration than a party has.
     pub(crate) repacketizes: bool,
+    /// Bits a second of Opus that the proxy has asked for.
+    pub(crate) opus_bitrate: Option<u32>,
     pub(crate) last_signal: Instant,
 }
 
@@ -148,10 +151,13 @@ impl Dialogue {
         let described = self.parties.iter().all(|party| party.received.is_some());
         let making = Making { formats: self.transcodes, noise: false, packets: self.repacketizes };
         let makes = making.formats || making.packets;
-        let transcoding = match makes && described && kind == StreamKind::Rtp {
+        let mut transcoding = match makes && described && kind == StreamKind::Rtp {
             true => sdp::transcoding(legs.each_ref(), making),
             false => [None, None],
         };
+        for made in transcoding.iter_mut().flatten().filter(|made| made.to.codec == Codec::Opus) {
+            made.bitrate = self.opus_bitrate;
+        }
         let plan =
             Box::new(MediaPlan { kind, blocked_events, transcoding, ..MediaPlan::rtp(legs) });
         MediaCommand::Apply { id: self.media, plan }

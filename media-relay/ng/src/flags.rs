@@ -9,6 +9,8 @@ use std::net::IpAddr;
 /// Names of one request that are reported as unknown, and their length: a peer fills no log.
 const MAX_UNKNOWN: usize = 16;
 const MAX_UNKNOWN_LENGTH: usize = 48;
+/// Bits a second of Opus that may be asked for.
+const BITS: std::ops::RangeInclusive<u32> = 6_000..=128_000;
 /// Durations of packets that may be asked for, ms.
 const PACKETS: std::ops::RangeInclusive<u16> = 10..=120;
 
@@ -48,6 +50,8 @@ pub(crate) struct Flags {
     pub(crate) fatal: bool,
     /// The proxy understands the result `load limit`.
     pub(crate) load_limit: bool,
+    /// What came is no description but a part of one: candidates of ICE (RFC 8840).
+    pub(crate) fragment: bool,
     /// The whole call, not one party.
     pub(crate) all: bool,
     /// Seconds.
@@ -76,8 +80,8 @@ impl Flags {
             // Read by others, or of no meaning to a relay.
             "command" | "call-id" | "from-tag" | "to-tag" | "via-branch" | "sdp" | "label"
             | "from-label" | "set-label" | "address" | "limit" | "cookie" | "file" | "blob"
-            | "db-id" | "repeat-times" | "repeat-duration" | "code" | "digit" | "duration"
-            | "metadata" => {}
+            | "db-id" | "repeat-times" | "repeat-duration" | "start-pos" | "code" | "digit"
+            | "duration" | "metadata" => {}
             // What this relay always does: origin, addresses and version are its own.
             "replace" => self.read_replace(value),
             "flags" => words(value).for_each(|flag| self.read_flag(&flag)),
@@ -123,9 +127,12 @@ impl Flags {
             | "port-latching"
             | "loop-protect"
             | "reuse-codecs"
-            | "no-codec-renegotiation" => {}
+            | "no-codec-renegotiation"
+            // Every call can get keys (`play DTMF`).
+            | "inject-dtmf" => {}
             "sip-source-address" => self.sip_source_address = true,
             "fatal" => self.fatal = true,
+            "fragment" => self.fragment = true,
             "all" => self.all = true,
             "single-codec" => self.formats.single = true,
             "record-call" => self.record = Some(true),
@@ -208,9 +215,10 @@ impl Flags {
             // What is accepted here is transcoded to it where the sides have nothing in common.
             "mask" | "consume" => &mut self.formats.mask,
             "transcode" => return self.read_transcoding(name),
+            "set" => return self.read_setting(name),
             // Everything that can be transcoded is accepted already.
             "accept" => return,
-            _ => return self.note_unknown(&format!("codec-{rule}")),
+            _ => return self.note_unknown(&format!("codec-{rule}-{name}")),
         };
         if names.len() < FormatRules::MAX_NAMES {
             names.push(name.to_owned());
@@ -228,13 +236,34 @@ impl Flags {
         if codec.eq_ignore_ascii_case("telephone-event") {
             return;
         }
-        match TranscodableFormat::ALL.into_iter().find(fits) {
-            Some(format) if !self.formats.transcode.contains(&format) => {
-                self.formats.transcode.push(format);
-            }
-            Some(_) => {}
-            None => self.note_unknown(&format!("codec-transcode-{name}")),
+        let Some(format) = TranscodableFormat::ALL.into_iter().find(fits) else {
+            return self.note_unknown(&format!("codec-transcode-{name}"));
+        };
+        if !self.formats.transcode.contains(&format) {
+            self.formats.transcode.push(format);
         }
+        // Channels say nothing: one is made of all.
+        let has_options = parts.skip(1).any(|part| !part.is_empty());
+        if has_options && !self.read_bitrate(name) {
+            self.note_unknown(&format!("codec-transcode-{name}"));
+        }
+    }
+
+    /// Options of a format that the offerer has: the bit rate of Opus. The others have no choice.
+    fn read_setting(&mut self, name: &str) {
+        if !self.read_bitrate(name) {
+            self.note_unknown(&format!("codec-set-{name}"));
+        }
+    }
+
+    /// `opus/CLOCK/CHANNELS/BITS`, without anything more; whether it is so.
+    fn read_bitrate(&mut self, name: &str) -> bool {
+        let mut parts = name.split('/');
+        let codec = parts.next().unwrap_or_default();
+        let bits = parts.nth(2).and_then(|bits| bits.parse().ok());
+        let bits = bits.filter(|bits| codec.eq_ignore_ascii_case("opus") && BITS.contains(bits));
+        self.formats.opus_bitrate = bits.or(self.formats.opus_bitrate);
+        bits.is_some() && parts.all(str::is_empty)
     }
 
     fn read_ice(&mut self, word: &str) {
@@ -344,12 +373,37 @@ mod tests {
         let transcoded: Vec<_> = flags.formats.transcode.iter().map(|f| f.name()).collect();
         assert_eq!(transcoded, ["PCMA", "L16/16000"]);
         assert_eq!(flags.formats.mask, ["g722"]);
-        let unknown = ["direction", "codec-transcode-amr", "codec-set", "moon-phase"];
+        let unknown = ["direction", "codec-transcode-amr", "codec-set-opus", "moon-phase"];
         assert_eq!(flags.unknown, unknown);
         assert!(flags.sdes_off && flags.fatal && flags.sip_source_address && flags.all);
         assert_eq!(flags.record, Some(true));
         assert_eq!(flags.delete_delay, Some(5));
         assert_eq!(flags.media_address.map(|ip| ip.to_string()).as_deref(), Some("2001:db8::1"));
+    }
+
+    #[test]
+    fn opus_is_given_a_bit_rate_and_what_else_is_set_is_named() {
+        let bitrate = |flags: &str| {
+            let read = read(&format!(r#"{{"flags":["{flags}"]}}"#));
+            (read.formats.opus_bitrate, read.unknown)
+        };
+        let named = |name: &str| vec![name.to_owned()];
+        assert_eq!(bitrate("codec-set-opus/48000/1/16000"), (Some(16_000), vec![]));
+        assert_eq!(bitrate("codec-transcode-opus/48000/2/32000"), (Some(32_000), vec![]));
+        assert_eq!(bitrate("codec-transcode-opus/48000/2"), (None, vec![]));
+        for wrong in ["opus/48000/2/5999", "opus/48000/2/128001", "opus/48000", "AMR/8000/1/7400"] {
+            let flag = format!("codec-set-{wrong}").to_ascii_lowercase();
+            assert_eq!(bitrate(&flag), (None, named(&flag)));
+        }
+        // What is understood of it counts, and what is not is said.
+        let more = "codec-set-opus/48000/2/24000//useinbandfec--1";
+        assert_eq!(
+            bitrate(more),
+            (Some(24_000), named(&more[..MAX_UNKNOWN_LENGTH.min(more.len())]))
+        );
+        let listed = read(r#"{"codec":{"set":["opus/48000/2/20000","PCMU/8000/1"]}}"#);
+        assert_eq!(listed.formats.opus_bitrate, Some(20_000));
+        assert_eq!(listed.unknown, ["codec-set-PCMU/8000/1"]);
     }
 
     #[test]

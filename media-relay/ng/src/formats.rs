@@ -20,6 +20,8 @@ pub(crate) struct FormatRules {
     pub(crate) mask: Vec<String>,
     /// Offered to the other side whether the offerer has them or not.
     pub(crate) transcode: Vec<TranscodableFormat>,
+    /// Bits a second of Opus where that is made here.
+    pub(crate) opus_bitrate: Option<u32>,
 }
 
 impl FormatRules {

@@ -46,6 +46,7 @@ impl Control {
             self.order(plan);
         }
         for (id, leg) in heard {
+            self.forget_play((id, leg));
             self.order(match muting.on {
                 true => silence(id, leg),
                 false => MediaCommand::StopPlaying { id, leg },
@@ -83,7 +84,7 @@ pub(crate) fn silence(id: MediaId, leg: LegSide) -> MediaCommand {
     wav.extend_from_slice(&octets.to_le_bytes());
     wav.resize(wav.len() + octets as usize, 0);
     let source = AudioSource::Octets(wav.into());
-    let playing = Playing { source, rounds: None, with: OtherMedia::Yields };
+    let playing = Playing { source, start: 0, rounds: None, with: OtherMedia::Yields };
     MediaCommand::Play { id, leg, playing }
 }
 

@@ -91,6 +91,7 @@ impl Dialogue {
         let target = side.other();
         self.transcodes |= request.flags.formats.may_transcode();
         self.repacketizes |= request.flags.ptime.is_some();
+        self.opus_bitrate = request.flags.formats.opus_bitrate.or(self.opus_bitrate);
         self.begin_target(target, &offered, request).map_err(|fault| fault.to_string())?;
         let towards = self.shown_to(target, &offered.towards, request)?;
         let text = self.write(target, &towards, request, Role::Offer, draw)?;

@@ -110,6 +110,7 @@ impl Control {
             answered: false,
             transcodes: false,
             repacketizes: false,
+            opus_bitrate: None,
             last_signal: now,
         });
         let (at, transaction_id) = (call.dialogues.len() - 1, call.transaction_id);

@@ -5,8 +5,8 @@ use crate::muting::silence;
 use crate::request::Request;
 use crate::value::{Dictionary, Value};
 use model::{
-    AudioSource, DtmfKey, Instant, LegSide, MediaCommand, MediaEvent, MediaId, OtherMedia,
-    PlayFailure, PlayOutcome, Playing,
+    AudioSource, DtmfKey, Instant, LegPlan, LegSide, MediaCommand, MediaEvent, MediaId, OtherMedia,
+    PlayFailure, PlayOutcome, Playing, TranscodableFormat,
 };
 use std::time::Duration;
 
@@ -17,21 +17,25 @@ const MAX_WAITING: usize = 1_024;
 /// What rtpengine does with a key.
 const KEY: Duration = Duration::from_millis(250);
 const KEYS: [u64; 2] = [100, 5_000];
+const NO_KEYS: &str = "The other party is on hold, or has agreed neither to telephone-event nor, \
+                       first of all, to a format for tones (PCMU, PCMA, G722, opus, L16)";
 /// The longest `repeat-duration`.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// What is to be played, or to be sent as a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Played {
-    /// Audio, so often, and for so long at most.
+    /// Audio, from where, so often, and for so long at most.
     Media(AudioSource, Rounds),
     /// A key (RFC 4733), for so long.
     Key(DtmfKey, Duration),
 }
 
-/// How often something is played, and for how long at most.
+/// Where in it something begins, how often it is played, and for how long at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Rounds {
+    /// In samples of the file.
+    pub(crate) start: u32,
     /// `None` for ever.
     pub(crate) rounds: Option<u32>,
     pub(crate) at_most: Option<Duration>,
@@ -49,7 +53,12 @@ impl Played {
         let millis = millis.and_then(|millis| u64::try_from(millis).ok()).filter(|ms| *ms > 0);
         let at_most = millis.map(|millis| Duration::from_millis(millis).min(LONGEST));
         // What is repeated for a while needs no number of times.
-        let rounds = Rounds { rounds: times.or((at_most.is_none()).then_some(1)), at_most };
+        let start = match named(request, "start-pos").map(Value::integer) {
+            Some(start) => start.and_then(|start| u32::try_from(start).ok()),
+            None => Some(0),
+        };
+        let start = start.ok_or("The start-pos is no number of samples")?;
+        let rounds = Rounds { start, rounds: times.or((at_most.is_none()).then_some(1)), at_most };
         let source = if let Some(octets) = named(request, "blob").and_then(Value::text) {
             AudioSource::Octets(octets.into())
         } else if let Some(file) = named(request, "file").and_then(Value::text) {
@@ -78,6 +87,26 @@ impl Played {
     }
 }
 
+/// Where a leg stands in what is played to it, as far as a clock can tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Position {
+    since: Instant,
+    /// Where it began, in samples of the file.
+    start: u32,
+    /// Samples in a second and in all, once it plays.
+    file: Option<(u32, u64)>,
+}
+
+impl Position {
+    /// The sample that is heard at `now`.
+    fn at(&self, now: Instant) -> Option<u64> {
+        let (rate, samples) = self.file?;
+        let heard = now.saturating_since(self.since).as_micros() as u64;
+        let heard = heard.saturating_mul(rate.into()) / 1_000_000;
+        heard.saturating_add(self.start.into()).checked_rem(samples)
+    }
+}
+
 /// A reply that waits until what is played begins.
 #[derive(Debug)]
 pub(crate) struct Beginning {
@@ -98,7 +127,7 @@ impl Control {
         ticket: &Ticket,
         request: &Request,
         source: AudioSource,
-        Rounds { rounds, at_most }: Rounds,
+        Rounds { start, rounds, at_most }: Rounds,
     ) -> Served {
         if matches!(source, AudioSource::File(_)) && !self.config.plays_files {
             return Err("This relay plays no files; start it with --media-dir".to_owned());
@@ -106,9 +135,11 @@ impl Control {
         let parties = self.parties(now, request)?;
         for (id, leg) in &parties {
             let (source, with) = (source.clone(), OtherMedia::Yields);
-            let playing = Playing { source, rounds, with };
+            let playing = Playing { source, start, rounds, with };
+            self.forget_play((*id, *leg));
+            let position = Position { since: now, start, file: None };
+            self.positions.insert((*id, *leg), position);
             self.order(MediaCommand::Play { id: *id, leg: *leg, playing });
-            self.forget_end((*id, *leg));
             if let Some(at_most) = at_most {
                 self.ends.push((now + at_most, (*id, *leg)));
             }
@@ -130,10 +161,16 @@ impl Control {
 
     /// Plays nothing more to the parties that the request names.
     pub(crate) fn serve_stopping(&mut self, now: Instant, request: &Request) -> Served {
+        let mut last = None;
         for party in self.parties(now, request)? {
+            last = last.or_else(|| self.positions.get(&party)?.at(now));
             self.end_playing(party);
         }
-        Ok(Some(result("ok")))
+        let mut reply = result("ok");
+        if let Some(last) = last {
+            reply.set("last-frame-pos", last);
+        }
+        Ok(Some(reply))
     }
 
     /// Ends what has been played for as long as it was to be.
@@ -147,15 +184,17 @@ impl Control {
     }
 
     fn end_playing(&mut self, (id, leg): (MediaId, LegSide)) {
-        self.forget_end((id, leg));
+        self.forget_play((id, leg));
         self.order(match self.hears_silence(id, leg) {
             true => silence(id, leg),
             false => MediaCommand::StopPlaying { id, leg },
         });
     }
 
-    fn forget_end(&mut self, party: (MediaId, LegSide)) {
+    /// What was played to a leg is no longer: it ended, or something else takes its place.
+    pub(crate) fn forget_play(&mut self, party: (MediaId, LegSide)) {
         self.ends.retain(|(_, other)| *other != party);
+        self.positions.remove(&party);
     }
 
     /// Sends a key to whom the named parties talk to.
@@ -168,14 +207,14 @@ impl Control {
     ) -> Served {
         let parties = self.parties(now, request)?;
         let call = self.calls.get(&request.call_id).ok_or("Unknown call-id")?;
-        let takes_events = |(id, from): &(MediaId, LegSide)| {
+        let hears_keys = |(id, from): &(MediaId, LegSide)| {
             let dialogue = call.dialogues.iter().find(|d| d.media == *id);
             let plan = dialogue.and_then(|d| d.party(from.other()).plan.as_ref());
-            plan.is_some_and(|plan| plan.telephone_event.is_some() && plan.sends_to)
+            plan.is_some_and(hears_keys)
         };
-        let takers: Vec<_> = parties.into_iter().filter(takes_events).collect();
+        let takers: Vec<_> = parties.into_iter().filter(hears_keys).collect();
         if takers.is_empty() {
-            return Err("The other party takes no telephone events, or is on hold".to_owned());
+            return Err(NO_KEYS.to_owned());
         }
         for (id, from) in takers {
             let leg = from.other();
@@ -208,14 +247,19 @@ impl Control {
     }
 
     /// Takes what the relay says of what it plays.
-    pub(crate) fn note_playing(&mut self, event: &MediaEvent) {
+    pub(crate) fn note_playing(&mut self, now: Instant, event: &MediaEvent) {
         self.restore_silence(event);
-        if let MediaEvent::Played { id, leg, .. } = event {
-            self.forget_end((*id, *leg));
-        }
         let (party, begun) = match event {
-            MediaEvent::Plays { id, leg, duration } => ((*id, *leg), Ok(*duration)),
-            MediaEvent::Played { id, leg, outcome: PlayOutcome::Failed(failure) } => {
+            MediaEvent::Plays { id, leg, duration, sample_rate } => {
+                if let Some(position) = self.positions.get_mut(&(*id, *leg)) {
+                    let samples = duration.as_millis() as u64 * u64::from(*sample_rate) / 1_000;
+                    (position.since, position.file) = (now, Some((*sample_rate, samples)));
+                }
+                ((*id, *leg), Ok(*duration))
+            }
+            MediaEvent::Played { id, leg, outcome } => {
+                self.forget_play((*id, *leg));
+                let PlayOutcome::Failed(failure) = outcome else { return };
                 ((*id, *leg), Err(*failure))
             }
             _ => return,
@@ -255,6 +299,12 @@ impl Control {
             }
         }
     }
+}
+
+/// Whether a leg is sent media, and keys as events or as tones in its audio.
+fn hears_keys(leg: &LegPlan) -> bool {
+    let has_tones = leg.codecs.first().is_some_and(|first| TranscodableFormat::of(first).is_some());
+    leg.sends_to && (leg.telephone_event.is_some() || has_tones)
 }
 
 /// A key: the number of its event, or a character of a telephone's keys.

@@ -28,8 +28,9 @@ const MAX_LISTED: i64 = 1_000;
 pub(crate) struct Question {
     ticket: Ticket,
     call_id: String,
-    /// Tags that were asked for.
+    /// Tags that were asked for, and the branch.
     tags: Vec<String>,
+    branch: Option<String>,
     /// Streams whose report has not come.
     awaited: Vec<MediaId>,
     kind: ReportKind,
@@ -44,6 +45,7 @@ impl Question {
             ticket,
             call_id: String::new(),
             tags: Vec::new(),
+            branch: None,
             awaited: media_of(&gone),
             kind: ReportKind::Final,
             gone: Some(Box::new(gone)),
@@ -84,6 +86,7 @@ impl Control {
             ticket: ticket.clone(),
             call_id: request.call_id.clone(),
             tags: request.from_tag.iter().chain(&request.to_tag).cloned().collect(),
+            branch: request.via_branch.clone(),
             awaited: named.to_vec(),
             kind: ReportKind::Live,
             gone: None,
@@ -143,8 +146,11 @@ impl Control {
 
     fn answer_question(&mut self, question: Question) {
         let origin = self.config.origin;
+        if let Some(gone) = &question.gone {
+            self.totals.note_over(question.deadline - PATIENCE, gone);
+        }
         let call = question.gone.as_deref().or_else(|| self.calls.get(&question.call_id));
-        match call.map(|call| describe(call, &question.tags, origin)) {
+        match call.map(|call| describe(call, &named(call, &question), origin)) {
             Some(reply) => self.reply(&question.ticket, reply),
             None => self.fail(&question.ticket, &question.call_id, "Unknown call-id".into()),
         }
@@ -164,14 +170,25 @@ impl Control {
     }
 }
 
-/// Everything about a call, or about the dialogues of some tags.
-fn describe(call: &Call, tags: &[String], origin: UnixTime) -> Dictionary {
-    let has_tag = |d: &&Dialogue| tags.iter().any(|tag| d.side_of(tag).is_some());
-    // A tag that nobody has asks for nothing in particular.
-    let by_tag = call.dialogues.iter().any(|d| has_tag(&d));
+/// The dialogues that a question is about: of its tags, and of its branch where one of those has it. A
+/// proxy's branch is that of the request in hand, which no dialogue may have.
+fn named<'a>(call: &'a Call, question: &Question) -> Vec<&'a Dialogue> {
+    let has_tag = |d: &&Dialogue| {
+        question.tags.is_empty() || question.tags.iter().any(|tag| d.side_of(tag).is_some())
+    };
+    let of_tags: Vec<&Dialogue> = call.dialogues.iter().filter(has_tag).collect();
+    let has_branch = |d: &Dialogue| d.branch.is_some() && d.branch == question.branch;
+    match of_tags.iter().any(|d| has_branch(d)) {
+        true => of_tags.into_iter().filter(|d| has_branch(d)).collect(),
+        false => of_tags,
+    }
+}
+
+/// Everything about some dialogues of a call.
+fn describe(call: &Call, dialogues: &[&Dialogue], origin: UnixTime) -> Dictionary {
     let (mut sources, mut by_name) = (Dictionary::new(), Dictionary::new());
     let mut totals = [Count::default(); 2];
-    for dialogue in call.dialogues.iter().filter(|d| !by_tag || has_tag(d)) {
+    for dialogue in dialogues {
         for side in LegSide::BOTH {
             let party = dialogue.party(side);
             let lines = dialogue.lines.iter().map(|line| &line.quality[side.index()]);

@@ -53,6 +53,7 @@ fn world() -> World {
         id: MediaId(1),
         leg: LegSide::A,
         duration: Duration::from_millis(1_500),
+        sample_rate: 8_000,
     }];
     world
 }

@@ -47,7 +47,8 @@ fn is_ok(reply: &Dictionary) {
 }
 
 fn begins(leg: LegSide) -> MediaEvent {
-    MediaEvent::Plays { id: ID, leg, duration: Duration::from_millis(1_500) }
+    let duration = Duration::from_millis(1_500);
+    MediaEvent::Plays { id: ID, leg, duration, sample_rate: 16_000 }
 }
 
 #[test]
@@ -62,7 +63,7 @@ fn a_file_is_played_to_the_party_that_is_named() {
         panic!("{:?}", world.ordered)
     };
     let source = AudioSource::File("a.wav".into());
-    let expected = Playing { source, rounds: Some(3), with: OtherMedia::Yields };
+    let expected = Playing { source, start: 0, rounds: Some(3), with: OtherMedia::Yields };
     assert_eq!(*playing, expected);
     world.ordered.clear();
     is_ok(&ask(&mut world, "stop media", r#""from-tag":"b""#));
@@ -201,17 +202,83 @@ fn silence_comes_back_after_what_is_played() {
     assert!(world.plans[&1].legs[0].accepts_from);
 }
 
+/// As an announcement that is taken up where it was left: `last-frame-pos` is the next `start-pos`.
 #[test]
-fn a_party_without_events_gets_no_key() {
+fn what_is_stopped_says_where_and_can_begin_there() {
     let mut world = answered(true);
-    let held = sdp(5_000).replace(" 101", "").replace("a=rtpmap:101 telephone-event/8000", "a=x");
-    let offer =
-        format!(r#"{{"command":"offer","call-id":"d","from-tag":"a","sdp":"{}"}}"#, sdp(4_000));
+    world.says_of_plays = vec![begins(LegSide::B); 2];
+    let more = r#""from-tag":"b","file":"a.wav","start-pos":"8000""#;
+    is_ok(&ask(&mut world, "play media", more));
+    let start = |command: &MediaCommand| match command {
+        MediaCommand::Play { playing, .. } => Some(playing.start),
+        _ => None,
+    };
+    assert_eq!(world.ordered.iter().find_map(start), Some(8_000));
+    world.advance(Duration::from_millis(250));
+    let reply = ask(&mut world, "stop media", r#""from-tag":"b""#);
+    assert_eq!(reply.get("last-frame-pos"), Some(&Value::Integer(12_000)));
+    // Nothing is played now, and that has no place.
+    let reply = ask(&mut world, "stop media", r#""from-tag":"b""#);
+    assert_eq!(reply.get("last-frame-pos"), None);
+    // Over its end it begins anew: 1.5 s have 24,000 samples.
+    is_ok(&ask(&mut world, "play media", more));
+    world.advance(Duration::from_millis(1_250));
+    let reply = ask(&mut world, "stop media", r#""from-tag":"b""#);
+    assert_eq!(reply.get("last-frame-pos"), Some(&Value::Integer(4_000)));
+    for wrong in [r#""x""#, "-1", "4294967296"] {
+        let more = format!(r#""from-tag":"b","file":"a.wav","start-pos":{wrong}"#);
+        assert!(reason(&ask(&mut world, "play media", &more)).contains("start-pos"), "{wrong}");
+    }
+    let outcome = PlayOutcome::Failed(PlayFailure::PastEnd);
+    world.says_of_plays = vec![MediaEvent::Played { id: ID, leg: LegSide::B, outcome }];
+    assert!(reason(&ask(&mut world, "play media", more)).contains("ends before start-pos"));
+}
+
+/// Whose description has no telephone-event hears tones, where they can be made; who has neither, an
+/// error tells.
+#[test]
+fn keys_are_tones_for_who_takes_no_events() {
+    for (formats, hears) in [("0", true), ("9 18", true), ("18 0", false), ("3", false)] {
+        let mut world = World::new(ControlConfig::default());
+        let described = sdp(5_000)
+            .replace("RTP/AVP 0 101", &format!("RTP/AVP {formats}"))
+            .replace("a=rtpmap:101 telephone-event/8000", "a=x");
+        for request in [
+            format!(r#"{{"command":"offer","call-id":"d","from-tag":"a","sdp":"{described}"}}"#),
+            format!(
+                r#"{{"command":"answer","call-id":"d","from-tag":"a","to-tag":"b","sdp":"{described}"}}"#
+            ),
+        ] {
+            is_ok(&world.ask(&request));
+        }
+        let key = r#"{"command":"play DTMF","call-id":"d","from-tag":"a","code":"7"}"#;
+        let reply = world.ask(key);
+        if hears {
+            is_ok(&reply);
+            let [MediaCommand::SendEvent { leg: LegSide::B, .. }] = world.ordered[..] else {
+                panic!("{:?}", world.ordered)
+            };
+        } else {
+            let why = reason(&reply);
+            assert!(why.contains("telephone-event") && why.contains("PCMU"), "{formats}: {why}");
+            assert!(world.ordered.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_party_on_hold_gets_no_key() {
+    let mut world = answered(true);
+    let held = sdp(5_000).replace("a=rtpmap", "a=sendonly\\r\\na=rtpmap");
+    let offer = format!(
+        r#"{{"command":"offer","call-id":"c","from-tag":"b","to-tag":"a","sdp":"{held}"}}"#
+    );
     is_ok(&world.ask(&offer));
     let answer = format!(
-        r#"{{"command":"answer","call-id":"d","from-tag":"a","to-tag":"b","sdp":"{held}"}}"#
+        r#"{{"command":"answer","call-id":"c","from-tag":"b","to-tag":"a","sdp":"{}"}}"#,
+        sdp(4_000).replace("a=rtpmap", "a=recvonly\\r\\na=rtpmap")
     );
     is_ok(&world.ask(&answer));
-    let key = r#"{"command":"play DTMF","call-id":"d","from-tag":"a","code":"7"}"#;
-    assert!(reason(&world.ask(key)).contains("takes no telephone events"));
+    let key = ask(&mut world, "play DTMF", r#""from-tag":"a","code":"7""#);
+    assert!(reason(&key).contains("on hold"));
 }

@@ -41,6 +41,8 @@ pub struct Track {
     pub clip: Arc<Clip>,
     /// Under which number the leg has the format.
     pub payload_type: u8,
+    /// The packet that the first round begins with; behind the last there is none.
+    pub first: usize,
     /// How often; `None` for ever.
     pub rounds: Option<u32>,
     /// What of the other leg's media.
@@ -100,7 +102,7 @@ impl RtpSession {
         let audible_at = other.stream.last_rtp.map_or(Instant::ZERO, |(_, at)| at);
         let made = self.make_for(to, now, draw);
         made.played = false;
-        let (next, timestamp, fresh) = (0, 0, true);
+        let (next, timestamp, fresh) = (track.first, 0, true);
         made.player = Some(Player { track, next, due, timestamp, fresh, audible_at, ear });
     }
 

@@ -94,6 +94,9 @@ impl Stage {
                         .wrapping_add(FIRST_SOURCE + ways.len() as u32);
                     let out = outgoing(&plan.to, source);
                     let mut transcoder = Transcoder::new(read, format, out)?;
+                    if let Some(bits) = plan.bitrate {
+                        transcoder = transcoder.with_bitrate(bits);
+                    }
                     if let Some(noise) = plan.comfort_noise {
                         let detects = noise.in_place_of_silence;
                         transcoder = transcoder.with_comfort_noise(noise.payload_type, detects);

@@ -1,7 +1,7 @@
 //! One recording: a capture file, and beside it what is known of it.
 
 use super::pcap;
-use model::{Instant, LocalMedia, MediaId, MediaLine, Recording};
+use model::{Instant, LocalMedia, MediaId, MediaLine, Recording, RecordingFailure};
 use relay_core::{MediaSocket, TapReader, Tapped};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -48,6 +48,8 @@ pub(super) struct OpenRecording {
     max_octets: u64,
     octets: u64,
     packets: u64,
+    /// As they were when all of it had last been given to the system.
+    written: (u64, u64),
     lost: u64,
     /// It has reached `max_octets`.
     is_cut: bool,
@@ -61,27 +63,30 @@ pub(super) struct OpenRecording {
 
 impl OpenRecording {
     /// Begins the file, which must not be there yet, and what is written beside it.
+    ///
+    /// # Errors
+    /// What the system refuses; nothing is left behind then.
     pub(super) fn create(
         directory: &Path,
         recording: Recording,
         max_octets: u64,
         (now, calendar): (Instant, u64),
-    ) -> io::Result<Self> {
+    ) -> Result<Self, RecordingFailure> {
         let capture = directory.join(format!("{}.pcap", recording.name));
         let notes = directory.join(format!("{}.json", recording.name));
-        let mut file = BufWriter::with_capacity(BUFFER, create(&capture)?);
-        file.write_all(&pcap::HEADER)?;
-        file.flush()?;
+        let octets = pcap::HEADER.len() as u64;
+        let file = begin(&capture, &pcap::HEADER)?;
         let open = OpenRecording {
             recording,
             capture,
             notes,
-            file: Some(file),
+            file: Some(BufWriter::with_capacity(BUFFER, file)),
             origin: calendar.saturating_sub(now.as_nanos()),
             began: calendar,
             max_octets,
-            octets: pcap::HEADER.len() as u64,
+            octets,
             packets: 0,
+            written: (octets, 0),
             lost: 0,
             is_cut: false,
             streams: Vec::new(),
@@ -89,7 +94,10 @@ impl OpenRecording {
             packet: Vec::new(),
             record: Vec::new(),
         };
-        create(&open.notes)?.write_all(open.described(None).as_bytes())?;
+        if let Err(failure) = begin(&open.notes, open.described(None).as_bytes()) {
+            let _ = fs::remove_file(&open.capture);
+            return Err(failure);
+        }
         Ok(open)
     }
 
@@ -131,10 +139,10 @@ impl OpenRecording {
             !ends
         });
         self.streams = streams;
-        if let Some(file) = &mut self.file
-            && let Err(error) = file.flush()
-        {
-            self.give_up(&mut turn, &error);
+        match self.file.as_mut().map(Write::flush) {
+            Some(Err(error)) => self.give_up(&mut turn, &error),
+            Some(Ok(())) => self.written = (self.octets, self.packets),
+            None => {}
         }
         turn
     }
@@ -157,6 +165,12 @@ impl OpenRecording {
         let written = self.notes.with_extension("json.new");
         create(&written)?.write_all(self.described(Some(calendar)).as_bytes())?;
         fs::rename(&written, &self.notes)
+    }
+
+    /// Writes somewhere else from now on.
+    #[cfg(test)]
+    pub(super) fn write_to(&mut self, file: File) {
+        self.file = Some(BufWriter::with_capacity(BUFFER, file));
     }
 
     fn take(&mut self, turn: &mut Turn, local: &[LocalMedia; 2], tapped: Tapped, payload: &[u8]) {
@@ -191,11 +205,24 @@ impl OpenRecording {
         self.record = record;
     }
 
+    /// The system takes no more. The file ends with the last packet that is whole for sure.
     fn give_up(&mut self, turn: &mut Turn, error: &io::Error) {
-        let file = self.capture.display();
-        tracing::error!(%error, %file, "a recording cannot be written; the rest of it is lost");
-        self.file = None;
+        let path = self.capture.display();
+        tracing::error!(%error, file = %path, "a recording cannot be written; the rest of it is lost");
         turn.failed = true;
+        let (octets, packets) = self.written;
+        let unwritten = self.packets - packets;
+        (self.octets, self.packets) = self.written;
+        self.lost += unwritten;
+        // They came in this turn: it began with nothing that was not written.
+        turn.written -= unwritten;
+        turn.lost += unwritten;
+        // What still waits is not written: into its place other packets may have gone.
+        if let Some((file, _)) = self.file.take().map(BufWriter::into_parts)
+            && let Err(error) = file.set_len(octets)
+        {
+            tracing::error!(%error, file = %path, "the end of a recording may be half a packet");
+        }
     }
 
     fn described(&self, ended: Option<u64>) -> String {
@@ -215,6 +242,20 @@ impl OpenRecording {
             self.recording.about,
         )
     }
+}
+
+/// A file that begins with `octets`; none when they cannot be written.
+fn begin(path: &Path, octets: &[u8]) -> Result<File, RecordingFailure> {
+    let refused = |error: io::Error| RecordingFailure::File {
+        path: path.display().to_string().into(),
+        error: error.to_string().into(),
+    };
+    let mut file = create(path).map_err(refused)?;
+    file.write_all(octets).map_err(|error| {
+        let _ = fs::remove_file(path);
+        refused(error)
+    })?;
+    Ok(file)
 }
 
 /// A file that nobody else may read, and that was not there before; a link is no such file.

@@ -6,9 +6,10 @@ mod file;
 mod pcap;
 
 use crate::clock::Clock;
+use crate::relay::EventSink;
 pub(crate) use file::RecordedStream;
 use file::{OpenRecording, Turn};
-use model::Recording;
+use model::{MediaEvent, MediaId, Recording, RecordingFailure};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,38 +64,58 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Begins to wait for streams.
+    /// Begins to wait for streams. `events` hears of each whether its recording begins.
     ///
     /// # Errors
     /// When the directory cannot be written to, or the system refuses a thread.
-    pub(crate) fn start(config: &RecordingConfig, clock: Clock) -> io::Result<Self> {
+    pub(crate) fn start(
+        config: &RecordingConfig,
+        clock: Clock,
+        events: EventSink,
+    ) -> io::Result<Self> {
         check_directory(&config.directory)?;
         let shared = Arc::new(Shared::default());
         let (streams, waiting) = mpsc::sync_channel(MAX_WAITING);
         let config = config.clone();
-        let mut desk =
-            Desk { config, clock, shared: Arc::clone(&shared), recordings: HashMap::new() };
+        let (of_desk, recordings) = (Arc::clone(&shared), HashMap::new());
+        let mut desk = Desk { config, clock, events, shared: of_desk, recordings };
         let thread = std::thread::Builder::new()
             .name("relay-recorder".to_owned())
             .spawn(move || desk.run(&waiting))?;
         Ok(Recorder { shared, streams: Some(streams), thread: Some(thread) })
     }
 
-    /// Takes a stream on; `false` when there are too many, or the name is none of a file.
-    pub(crate) fn record(&self, recording: Recording, stream: RecordedStream) -> bool {
-        let one_more = |streams| (streams < MAX_STREAMS).then_some(streams + 1);
-        let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
-        let taken = recording.has_plain_name()
-            && self.shared.streams.fetch_update(set, get, one_more).is_ok();
-        let sender = self.streams.as_ref().filter(|_| taken);
-        let sent = sender.is_some_and(|sender| sender.try_send((recording, stream)).is_ok());
-        if taken && !sent {
-            self.shared.streams.fetch_sub(1, Ordering::Relaxed);
-        }
-        if !sent {
+    /// Takes a stream on.
+    ///
+    /// # Errors
+    /// When there are too many, or the name is none of a file.
+    pub(crate) fn record(
+        &self,
+        recording: Recording,
+        stream: RecordedStream,
+    ) -> Result<(), RecordingFailure> {
+        let taken = self.take(recording, stream);
+        if taken.is_err() {
             self.shared.failures.fetch_add(1, Ordering::Relaxed);
         }
-        sent
+        taken
+    }
+
+    fn take(&self, recording: Recording, stream: RecordedStream) -> Result<(), RecordingFailure> {
+        if !recording.has_plain_name() {
+            return Err(RecordingFailure::Name);
+        }
+        let one_more = |streams| (streams < MAX_STREAMS).then_some(streams + 1);
+        let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
+        let taken = self.shared.streams.fetch_update(set, get, one_more);
+        taken.map_err(|_| RecordingFailure::TooMany)?;
+        let sender = self.streams.as_ref();
+        let sent = sender.is_some_and(|sender| sender.try_send((recording, stream)).is_ok());
+        if !sent {
+            self.shared.streams.fetch_sub(1, Ordering::Relaxed);
+            return Err(RecordingFailure::TooMany);
+        }
+        Ok(())
     }
 
     pub(crate) fn counts(&self) -> RecorderCounts {
@@ -123,6 +144,7 @@ impl Drop for Recorder {
 struct Desk {
     config: RecordingConfig,
     clock: Clock,
+    events: EventSink,
     shared: Arc<Shared>,
     recordings: HashMap<Arc<str>, OpenRecording>,
 }
@@ -146,23 +168,31 @@ impl Desk {
     }
 
     fn take(&mut self, recording: Recording, stream: RecordedStream) {
-        if let Some(open) = self.recordings.get_mut(&recording.name) {
-            return open.add(stream);
-        }
+        let id = stream.id;
+        let open = match self.recordings.get_mut(&recording.name) {
+            Some(open) => open,
+            None => match self.open(recording) {
+                Ok(open) => open,
+                Err(failure) => return self.cannot_begin(id, failure),
+            },
+        };
+        open.add(stream);
+        (self.events)(MediaEvent::Records { id });
+    }
+
+    fn open(&mut self, recording: Recording) -> Result<&mut OpenRecording, RecordingFailure> {
         let (name, now) = (Arc::clone(&recording.name), self.now());
         let RecordingConfig { directory, max_octets } = &self.config;
-        match OpenRecording::create(directory, recording, *max_octets, now) {
-            Ok(mut open) => {
-                open.add(stream);
-                self.recordings.insert(name, open);
-                self.shared.open.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(error) => {
-                tracing::error!(%error, %name, "a recording cannot begin");
-                self.shared.failures.fetch_add(1, Ordering::Relaxed);
-                self.shared.streams.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
+        let open = OpenRecording::create(directory, recording, *max_octets, now)?;
+        self.shared.open.fetch_add(1, Ordering::Relaxed);
+        Ok(self.recordings.entry(name).or_insert(open))
+    }
+
+    fn cannot_begin(&self, id: MediaId, failure: RecordingFailure) {
+        tracing::error!(media = id.0, %failure, "a recording cannot begin");
+        self.shared.failures.fetch_add(1, Ordering::Relaxed);
+        self.shared.streams.fetch_sub(1, Ordering::Relaxed);
+        (self.events)(MediaEvent::RecordingFailed { id, failure });
     }
 
     /// Writes what has come; at the end all of it.

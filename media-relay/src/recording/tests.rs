@@ -1,23 +1,38 @@
 use super::*;
-use model::{Instant, LegSide, LocalMedia, MediaId, MediaLine};
+use model::{Instant, LegSide, LocalMedia, MediaLine};
 use relay_core::{MediaSocket, PacketKind, TapWriter, Tapped, ring};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::Mutex;
 
-struct Folder(PathBuf);
+struct Folder(PathBuf, Arc<Mutex<Vec<MediaEvent>>>);
 
 impl Folder {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("tandem-rec-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
-        Folder(path)
+        Folder(path, Arc::default())
     }
 
     fn recorder(&self, max_octets: u64) -> Recorder {
         #[expect(clippy::disallowed_methods, reason = "a test is a shell and chooses the origin")]
         let clock = Clock::new(std::time::Instant::now());
-        Recorder::start(&RecordingConfig { directory: self.0.clone(), max_octets }, clock).unwrap()
+        let (config, said) =
+            (RecordingConfig { directory: self.0.clone(), max_octets }, Arc::clone(&self.1));
+        let events: EventSink = Arc::new(move |event| said.lock().unwrap().push(event));
+        Recorder::start(&config, clock, events).unwrap()
+    }
+
+    /// What was said of the streams: nothing, or the failure.
+    fn said(&self) -> Vec<Option<RecordingFailure>> {
+        let said = self.1.lock().unwrap();
+        let of = |event: &MediaEvent| match event {
+            MediaEvent::Records { id: MediaId(7) } => None,
+            MediaEvent::RecordingFailed { id: MediaId(7), failure } => Some(failure.clone()),
+            other => panic!("{other:?}"),
+        };
+        said.iter().map(of).collect()
     }
 
     fn read(&self, name: &str) -> Vec<u8> {
@@ -67,8 +82,8 @@ fn all_that_was_written_is_in_the_file_when_the_recorder_ends() {
     let (mut other, second) = stream(1024 * 1024);
     assert!((0..1_000).all(|number| put(&mut writer, number)));
     assert!(put(&mut other, 0));
-    assert!(recorder.record(recording("call-1"), first));
-    assert!(recorder.record(recording("call-1"), second));
+    recorder.record(recording("call-1"), first).unwrap();
+    recorder.record(recording("call-1"), second).unwrap();
     drop(recorder);
     let capture = folder.read("call-1.pcap");
     assert_eq!(capture.len(), 24 + 1_001 * PACKET);
@@ -111,7 +126,7 @@ fn what_finds_no_room_is_counted() {
     let written = (0..100).filter(|number| put(&mut writer, *number)).count();
     assert_eq!(written, 8_192 / 136);
     drop(writer);
-    assert!(recorder.record(recording("cut"), stream));
+    recorder.record(recording("cut"), stream).unwrap();
     let shared = Arc::clone(&recorder.shared);
     drop(recorder);
     assert_eq!(folder.read("cut.pcap").len(), 24 + 3 * PACKET);
@@ -131,10 +146,11 @@ fn no_file_that_is_there_is_touched() {
     for name in ["old", "link"] {
         let (mut writer, stream) = stream(8_192);
         put(&mut writer, 1);
-        assert!(recorder.record(recording(name), stream));
+        recorder.record(recording(name), stream).unwrap();
     }
     for name in ["../out", "a/b", "", ".hidden"] {
-        assert!(!recorder.record(recording(name), stream(8_192).1), "{name:?}");
+        let refused = recorder.record(recording(name), stream(8_192).1);
+        assert_eq!(refused, Err(RecordingFailure::Name), "{name:?}");
     }
     let shared = Arc::clone(&recorder.shared);
     drop(recorder);
@@ -142,6 +158,16 @@ fn no_file_that_is_there_is_touched() {
     assert_eq!(shared.streams.load(Ordering::Relaxed), 0);
     assert_eq!(folder.read("old.pcap"), b"old");
     assert!(!folder.0.join("elsewhere").exists());
+    let failures = folder.said().into_iter().flatten().map(|failure| failure.to_string());
+    for (failure, name) in failures.zip(["old", "link"]) {
+        let path = folder.0.join(format!("{name}.pcap"));
+        assert!(failure.contains(path.to_str().unwrap()), "{failure}");
+        assert!(
+            failure.contains("File exists") && failure.contains("--recording-dir"),
+            "{failure}"
+        );
+    }
+    assert_eq!(folder.said().len(), 2);
     assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2);
 }
 
@@ -151,8 +177,8 @@ fn streams_are_bounded() {
     let recorder = folder.recorder(u64::MAX);
     recorder.shared.streams.store(MAX_STREAMS - 1, Ordering::Relaxed);
     let (_first, stream_one) = stream(4_096);
-    assert!(recorder.record(recording("a"), stream_one));
-    assert!(!recorder.record(recording("b"), stream(4_096).1));
+    recorder.record(recording("a"), stream_one).unwrap();
+    assert_eq!(recorder.record(recording("b"), stream(4_096).1), Err(RecordingFailure::TooMany));
     assert_eq!(recorder.counts().failures, 1);
 }
 
@@ -165,4 +191,43 @@ fn a_directory_that_cannot_be_written_to_is_found_at_the_start() {
         assert!(error.contains("recordings cannot be kept in") && error.contains(name), "{error}");
     }
     assert!(check_directory(&folder.0).is_ok());
+}
+
+/// A directory on a file system that takes no octet is not to be had here; one that is gone is.
+#[test]
+fn what_cannot_begin_is_said_and_leaves_nothing() {
+    let folder = Folder::new("gone");
+    let recorder = folder.recorder(u64::MAX);
+    recorder.record(recording("first"), stream(4_096).1).unwrap();
+    fs::write(folder.0.join("second.json"), "").unwrap();
+    recorder.record(recording("second"), stream(4_096).1).unwrap();
+    drop(recorder);
+    let [None, Some(RecordingFailure::File { path, .. })] = &folder.said()[..] else {
+        panic!("{:?}", folder.said())
+    };
+    assert!(path.ends_with("second.json"), "{path}");
+    assert!(folder.0.join("first.pcap").exists());
+    assert!(!folder.0.join("second.pcap").exists(), "no capture without its notes");
+}
+
+/// `/dev/full` refuses every octet.
+#[test]
+fn a_file_that_takes_no_more_ends_with_a_whole_packet() {
+    let folder = Folder::new("no-room");
+    let now = (Instant::ZERO, 0);
+    let mut open = OpenRecording::create(&folder.0, recording("cut"), u64::MAX, now).unwrap();
+    let (mut writer, stream) = stream(8_192);
+    open.add(stream);
+    assert!(put(&mut writer, 1));
+    assert_eq!((open.write().written, open.is_over()), (1, false));
+    open.write_to(fs::File::options().write(true).open("/dev/full").unwrap());
+    assert!(put(&mut writer, 2) && put(&mut writer, 3));
+    let turn = open.write();
+    assert_eq!((turn.written, turn.lost, turn.failed), (0, 2, true));
+    assert!(put(&mut writer, 4));
+    let turn = open.write();
+    assert_eq!((turn.written, turn.lost, turn.failed), (0, 1, false));
+    open.finish(0).unwrap();
+    assert_eq!(folder.read("cut.pcap").len(), 24 + PACKET);
+    assert!(folder.notes("cut.json").contains("\"packets\": 1, \"lost_packets\": 3"));
 }

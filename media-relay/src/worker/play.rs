@@ -109,16 +109,19 @@ impl Worker {
         else {
             return;
         };
+        let Some(first) = clip.packet_of(wanted.playing.start) else {
+            return self.give_up_playing(key, leg, PlayFailure::PastEnd);
+        };
         if !std::mem::replace(&mut wanted.begun, true) {
             self.parts.counters.played_legs.add(1);
         }
         let Playing { rounds, with, .. } = wanted.playing;
-        let duration = clip.duration();
-        let track = Track { clip, payload_type: wanted.format.payload_type, rounds, with };
+        let (duration, sample_rate) = (clip.duration(), clip.sample_rate());
+        let track = Track { clip, payload_type: wanted.format.payload_type, first, rounds, with };
         stream.session.play(leg, track, now, &mut draw);
         let id = stream.session.id();
         self.schedule_made(key);
-        self.emit(MediaEvent::Plays { id, leg, duration });
+        self.emit(MediaEvent::Plays { id, leg, duration, sample_rate });
     }
 
     fn give_up_playing(&mut self, key: StreamKey, leg: LegSide, failure: PlayFailure) {

@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::recording::RecordedStream;
-use model::{MediaId, MediaType, Recording};
+use model::{MediaEvent, MediaId, MediaType, Recording, RecordingFailure};
 use relay_core::ring;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ impl Worker {
         let now = self.parts.clock.now();
         let Some(stream) = self.streams.find(id) else {
             self.parts.counters.unknown_streams.add(1);
-            return;
+            return self.emit(recording_failed(id, RecordingFailure::NoStream));
         };
         if let Some(lane) = &mut self.lane {
             // What the kernel forwards is seen by nobody; what needs not be seen goes back to it.
@@ -25,14 +25,14 @@ impl Worker {
         }
         let is_same = stream.recording.as_ref() == Some(&recording.name);
         if is_same && stream.session.retap(legs) {
-            return;
+            return self.emit(MediaEvent::Records { id });
         }
         stream.session.untap();
         stream.recording = None;
         let Some(recorder) = &self.parts.recorder else {
             self.parts.counters.recording_failures.add(1);
             tracing::warn!(media = id.0, "nothing is recorded: there is no directory for it");
-            return;
+            return self.emit(recording_failed(id, RecordingFailure::NoDirectory));
         };
         let line = stream.session.line();
         let (writer, reader) = ring(match line.media() {
@@ -41,11 +41,16 @@ impl Worker {
         });
         let name = Arc::clone(&recording.name);
         let recorded = RecordedStream { id, line, local: stream.local, reader };
-        if recorder.record(recording, recorded) {
-            stream.session.tap(writer, legs);
-            stream.recording = Some(name);
-        } else {
-            tracing::warn!(media = id.0, %name, "nothing is recorded: too many recordings");
+        match recorder.record(recording, recorded) {
+            // Its reader says whether the file could be opened.
+            Ok(()) => {
+                stream.session.tap(writer, legs);
+                stream.recording = Some(name);
+            }
+            Err(failure) => {
+                tracing::warn!(media = id.0, %name, %failure, "nothing is recorded");
+                self.emit(recording_failed(id, failure));
+            }
         }
     }
 
@@ -59,4 +64,8 @@ impl Worker {
             None => self.parts.counters.unknown_streams.add(1),
         }
     }
+}
+
+const fn recording_failed(id: MediaId, failure: RecordingFailure) -> MediaEvent {
+    MediaEvent::RecordingFailed { id, failure }
 }

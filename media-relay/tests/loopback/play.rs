@@ -24,7 +24,7 @@ fn numbered(packets: u8) -> AudioSource {
 }
 
 fn play(rig: &Rig, source: AudioSource, rounds: Option<u32>) {
-    let playing = Playing { source, rounds, with: OtherMedia::Yields };
+    let playing = Playing { source, start: 0, rounds, with: OtherMedia::Yields };
     rig.relay.command(MediaCommand::Play { id: ID, leg: LEG, playing }).unwrap();
 }
 
@@ -42,7 +42,7 @@ fn a_clip_is_heard_in_time_and_whole_and_then_the_call_goes_on() {
     a.send(local[0].rtp, 0);
     assert_eq!(b.receive(), (rtp(0), local[1].rtp));
     play(&rig, numbered(25), Some(2));
-    let MediaEvent::Plays { id: ID, leg: LEG, duration } = rig.event() else { panic!("plays") };
+    let MediaEvent::Plays { id: ID, leg: LEG, duration, .. } = rig.event() else { panic!("plays") };
     assert_eq!(duration, Duration::from_millis(500));
     let mut begin = None;
     let mut latest = Duration::ZERO;

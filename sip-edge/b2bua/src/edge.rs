@@ -174,6 +174,8 @@ impl Edge {
             | MediaEvent::Unheard { id, .. }
             | MediaEvent::Plays { id, .. }
             | MediaEvent::Played { id, .. }
+            | MediaEvent::Records { id }
+            | MediaEvent::RecordingFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,
             MediaEvent::Report(_) => return,

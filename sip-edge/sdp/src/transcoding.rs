@@ -163,7 +163,8 @@ fn direction(from: &LegPlan, to: &LegPlan, making: Making) -> Option<Box<Transco
         payload_type: mapping.payload_type,
         in_place_of_silence: making.noise,
     });
-    let transcoding = Transcoding { from: made, to: first.clone(), comfort_noise: noise };
+    let transcoding =
+        Transcoding { from: made, to: first.clone(), bitrate: None, comfort_noise: noise };
     (!transcoding.from.is_empty()).then(|| Box::new(transcoding))
 }
 

@@ -7,6 +7,7 @@ use listeners::{Connections, Input, Listeners};
 use media_relay::{Clock, DtlsIdentity, EventSink, RecordingConfig, Relay, RelayConfig};
 use model::{MediaEvent, ReportKind};
 use ng_control::{Control, ControlConfig, Notice, Output, Relayed};
+use pages::Pages;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 mod listeners;
+mod pages;
 
 /// Requests that wait; when there are more, datagrams wait in the socket and connections are not
 /// read.
@@ -26,6 +28,8 @@ const REQUESTS: usize = 4_096;
 const EVENTS: usize = 65_536;
 /// Time between two measurements of a stream, as its MOS progression has them.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the relay's numbers are read.
+const ROUND: Duration = Duration::from_secs(1);
 /// How soon a silent stream is noticed.
 const LIVE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -67,6 +71,10 @@ pub(crate) struct RelayArgs {
     /// End a recording's file at so many megabytes.
     #[arg(long, value_name = "MEGABYTES", default_value_t = 1_024, value_parser = megabytes)]
     max_recording: u64,
+    /// Serve /metrics (Prometheus), /healthz and /readyz here, over HTTP and without a password; a port
+    /// alone is one of 127.0.0.1. Not served without this.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = pages::address)]
+    http: Option<SocketAddr>,
     /// Refuse offers of more calls than this.
     #[arg(long, value_name = "CALLS", default_value_t = 20_000, value_parser = calls)]
     max_calls: usize,
@@ -122,15 +130,16 @@ fn serve(args: &RelayArgs) -> Result<(), String> {
         origin: origin.calendar,
     });
     let (sender, events) = mpsc::channel(EVENTS);
-    let relay = start_relay(&media, args, clock, identity, sender)?;
+    let relay = Arc::new(start_relay(&media, args, clock, identity, sender)?);
+    let pages = args.http.map(|at| Pages::open(at, &relay, origin, args.max_calls)).transpose()?;
     runtime.block_on(async {
         let (requests, inputs) = mpsc::channel(REQUESTS);
         let listeners = Listeners::open(&args.ng, &requests).await?;
         let mut server =
-            Server { control, relay, clock, listeners, connections: Connections::new() };
+            Server { control, relay, clock, listeners, connections: Connections::new(), pages };
         server.introduce(args, &media);
         server.run(inputs, events).await?;
-        server.relay.shutdown();
+        server.stop();
         Ok(())
     })
 }
@@ -184,10 +193,11 @@ fn start_relay(
 /// Everything that runs.
 struct Server {
     control: Control,
-    relay: Relay,
+    relay: Arc<Relay>,
     clock: Clock,
     listeners: Listeners,
     connections: Connections,
+    pages: Option<Pages>,
 }
 
 impl Server {
@@ -209,6 +219,14 @@ impl Server {
             let (directory, size) = (directory.display(), args.max_recording);
             say(format_args!("recordings   {directory}, up to {size} MB each"));
         }
+        if let Some(pages) = &self.pages {
+            let address = pages.address();
+            say(format_args!("Prometheus   http://{address}/metrics"));
+            if !address.ip().is_loopback() {
+                let warning = "warning: whoever reaches this address reads the relay's numbers";
+                complain(format_args!("{warning}: {address}"));
+            }
+        }
         say("ready");
     }
 
@@ -221,6 +239,8 @@ impl Server {
         let caught = |kind| signal(kind).map_err(|e| format!("cannot catch signals: {e}"));
         let mut terminate = caught(SignalKind::terminate())?;
         let mut interrupt = caught(SignalKind::interrupt())?;
+        let mut round = tokio::time::interval(ROUND);
+        round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             let deadline = self.control.poll_timeout().map(|at| {
                 let wait = at.saturating_since(self.clock.now());
@@ -234,15 +254,24 @@ impl Server {
                     self.control.handle_media_event(now, event, &mut || Random.draw());
                 }
                 Some(input) = inputs.recv() => self.take(input),
+                _ = round.tick() => self.note_relayed(),
                 () = async { match deadline {
                     Some(sleep) => sleep.await,
                     None => std::future::pending().await,
                 } } => {
-                    self.note_relayed();
                     self.control.handle_timeout(self.clock.now(), &mut || Random.draw());
                 }
             }
             self.serve_outputs();
+        }
+    }
+
+    fn stop(self) {
+        if let Some(pages) = self.pages {
+            pages.close();
+        }
+        if let Some(relay) = Arc::into_inner(self.relay) {
+            relay.shutdown();
         }
     }
 
@@ -265,7 +294,8 @@ impl Server {
                 }
                 Output::Media(command) => {
                     if let Err(refused) = self.relay.command(command) {
-                        self.control.handle_refusal(&refused.command, &mut || Random.draw());
+                        let now = self.clock.now();
+                        self.control.handle_refusal(now, &refused.command, &mut || Random.draw());
                     }
                 }
                 Output::Notice(notice) => log(&notice),
@@ -275,14 +305,22 @@ impl Server {
 
     fn note_relayed(&mut self) {
         let numbers = self.relay.statistics();
-        self.control.note_relayed(Relayed {
+        let now = self.clock.now();
+        let relayed = Relayed {
             packets: numbers.rtp_packets + numbers.rtcp_packets,
             octets: numbers.rtp_bytes + numbers.rtcp_bytes,
             errors: numbers.send_failures + numbers.receive_failures,
+            packets_by_kernel: numbers.fast_packets,
+            directions: numbers.streams * 2,
+            directions_by_kernel: numbers.fast_streams,
             transcoded: numbers.transcoded_streams,
             recordings: numbers.recordings,
             recorded: [numbers.recorded_packets, numbers.unrecorded_packets],
-        });
+        };
+        self.control.note_relayed(now, relayed);
+        if let Some(pages) = &self.pages {
+            pages.tell(now, self.control.counts());
+        }
     }
 }
 

@@ -290,7 +290,8 @@ fn plan(choice: u8, secured: u8) -> MediaPlan {
     let comfort_noise = (choice & 2 != 0).then_some(noise);
     let stage = |from: &LegPlan, to: &LegPlan, shared: usize| {
         let from = from.codecs.iter().take(2).skip(shared).cloned().collect();
-        Some(Box::new(Transcoding { from, to: to.codecs[1 - shared].clone(), comfort_noise }))
+        let to = to.codecs[1 - shared].clone();
+        Some(Box::new(Transcoding { from, to, bitrate: None, comfort_noise }))
     };
     let transcoding = [stage(&legs[0], &legs[1], 0), stage(&legs[1], &legs[0], 1)];
     MediaPlan { dtmf, transcoding, ..MediaPlan::rtp(legs) }

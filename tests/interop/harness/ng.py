@@ -1,10 +1,13 @@
 """rtpengine's ng protocol: a client of our own, the relays that serve it, and a proxy that asks for it."""
 
 import json
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 from . import places
@@ -92,6 +95,10 @@ class _Served:
                    lambda: f"{name} listens: {self.log()}")
         assert self._process.poll() is None, self.log()
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def log(self):
         return self.log_file.read_text(errors="replace")
 
@@ -117,13 +124,31 @@ class _Served:
 class NgRelay(_Served):
     """`tandem relay --ng`."""
 
-    def __init__(self, directory, first=20_000, last=20_999, **options):
-        self.address = (RELAY, places.free_port(RELAY))
+    def __init__(self, directory, first=20_000, last=20_999, host=RELAY, **options):
+        self.address = (host, places.free_port(host))
         self.first, self.last = first, last
         more = [part for name, value in options.items()
                 for part in (f"--{name.replace('_', '-')}", str(value))]
-        super().__init__([BINARY, "relay", "--ng", "%s:%d" % self.address, "--bind", RELAY,
+        super().__init__([BINARY, "relay", "--ng", "%s:%d" % self.address, "--bind", host,
                           "--ports", f"{first}-{last}", *more], directory, "ng-relay")
+
+    def asked(self, page):
+        """(status, body) of one of the pages of `--http`."""
+        at = re.search(r"Prometheus   http://(\S+)/metrics", self.log()).group(1)
+        try:
+            with urllib.request.urlopen(f"http://{at}{page}", timeout=5) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
+
+    def metric(self, name, **labels):
+        """The sum of a metric's samples that have these labels."""
+        wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        lines = (line for line in self.asked("/metrics")[1].splitlines()
+                 if re.split(r"[ {]", line, maxsplit=1)[0] == name)
+        found = [float(line.split()[-1]) for line in lines if wanted <= set(re.findall(r'\w+="[^"]*"', line))]
+        assert found, f"no {name} {labels}"
+        return sum(found)
 
     def stop(self):
         super().stop()
@@ -178,8 +203,10 @@ modparam("rtpengine", "mos_A_label_pv", "$avp(label_a)")
 modparam("rtpengine", "mos_B_label_pv", "$avp(label_b)")
 modparam("rtpengine", "mos_average_A_pv", "$avp(mos_near)")
 modparam("rtpengine", "mos_average_B_pv", "$avp(mos_far)")
+modparam("rtpengine", "media_duration", "$avp(media_duration)")
 
 request_route {{
+    {first}
     mf_process_maxfwd_header("10");
     if (is_method("CANCEL")) {{
         rtpengine_manage();
@@ -223,7 +250,7 @@ class RtpengineProxy:
     """Debian's kamailio as a stateful proxy to `gateway` ("ip:port"), with its media at `relay`."""
 
     def __init__(self, directory, ip, relay, gateway, offer="", answer="", answered=_NOTHING,
-                 ended=_NOTHING):
+                 ended=_NOTHING, first=""):
         self.ip, self.port = ip, places.free_port(ip)
         self.address = (ip, self.port)
         self._stem = Path(directory) / f"proxy-{self.port}"
@@ -231,7 +258,7 @@ class RtpengineProxy:
         file = self._stem / "kamailio.cfg"
         file.write_text(_PROXY.format(ip=ip, port=self.port, relay="%s:%d" % relay.address,
                                       gateway=gateway, offer=offer, answer=answer,
-                                      answered=answered, ended=ended))
+                                      answered=answered, ended=ended, first=first))
         self._log = (self._stem / "log").open("w")
         self._process = subprocess.Popen(
             ["kamailio", "-DD", "-E", "-f", str(file), "-Y", str(self._stem), "-m", "64", "-M", "8",

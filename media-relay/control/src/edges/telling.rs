@@ -167,6 +167,8 @@ fn must_be_told(event: &MediaEvent) -> bool {
         | MediaEvent::Unheard { .. }
         | MediaEvent::Dtmf { .. }
         | MediaEvent::Plays { .. }
-        | MediaEvent::Played { .. } => false,
+        | MediaEvent::Played { .. }
+        | MediaEvent::Records { .. }
+        | MediaEvent::RecordingFailed { .. } => false,
     }
 }

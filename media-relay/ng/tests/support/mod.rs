@@ -2,7 +2,8 @@
 
 use model::{
     Codec, Codecs, Instant, LegSide, LocalMedia, LossCounts, MediaCommand, MediaEvent, MediaId,
-    MediaPlan, Mos, QualityReport, ReceivedView, ReportKind, SentView, TransactionId, UnixTime,
+    MediaPlan, Mos, QualityReport, ReceivedView, RecordingFailure, ReportKind, SentView,
+    TransactionId, UnixTime,
 };
 use ng_control::{Asker, Control, ControlConfig, Dictionary, Notice, Output, Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -19,6 +20,10 @@ pub(crate) struct World {
     pub(crate) ordered: Vec<MediaCommand>,
     /// What the relay says when the last party is to hear something.
     pub(crate) says_of_plays: Vec<MediaEvent>,
+    /// Why no recording begins; `None` while they do.
+    pub(crate) cannot_record: Option<RecordingFailure>,
+    /// The relay says nothing of recordings.
+    pub(crate) is_mute: bool,
     /// Streams that the relay gives ports for.
     pub(crate) ports_left: usize,
     /// Packets that each leg A has sent; each leg B sends half as many.
@@ -47,6 +52,8 @@ impl World {
             notices: Vec::new(),
             ordered: Vec::new(),
             says_of_plays: Vec::new(),
+            cannot_record: None,
+            is_mute: false,
             ports_left: usize::MAX,
             packets: 0,
             replies: VecDeque::new(),
@@ -145,7 +152,14 @@ impl World {
             | MediaCommand::StopPlaying { id, .. } => {
                 assert!(self.open.contains_key(&id.0), "an order for a stream without ports");
                 let plays = matches!(command, MediaCommand::Play { .. });
+                let records = matches!(command, MediaCommand::Record { .. }) && !self.is_mute;
                 self.ordered.push(command);
+                if records {
+                    self.tell(match self.cannot_record.clone() {
+                        Some(failure) => MediaEvent::RecordingFailed { id, failure },
+                        None => MediaEvent::Records { id },
+                    });
+                }
                 if plays && !self.says_of_plays.is_empty() {
                     let said = self.says_of_plays.remove(0);
                     self.tell(said);

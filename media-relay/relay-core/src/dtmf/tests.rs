@@ -427,7 +427,8 @@ fn tones_in_audio_that_is_transcoded_become_events_when_they_end() {
     let mut plan = plan(DtmfConversion::TonesToEvents);
     plan.legs[1].codecs[0] = mapping(8, Codec::Pcma);
     let (from, to) = (vec![mapping(0, Codec::Pcmu)], mapping(8, Codec::Pcma));
-    plan.transcoding[0] = Some(Box::new(model::Transcoding { from, to, comfort_noise: None }));
+    plan.transcoding[0] =
+        Some(Box::new(model::Transcoding { from, to, bitrate: None, comfort_noise: None }));
     let mut stage = Stage::new(&plan);
     stage.session.begin_transcoding(Instant::ZERO, &mut draw());
     stage.quiet(5);

@@ -85,7 +85,7 @@ fn track(session: &RtpSession, with: OtherMedia, rounds: Option<u32>) -> Track {
     let PlayableFormat { payload_type, format, packet_ms } = session.playable(B).unwrap();
     let recording = Recording::ringback(Ringback::Europe);
     let clip = Arc::new(Clip::encode(&recording, format, packet_ms).unwrap());
-    Track { clip, payload_type, rounds, with }
+    Track { clip, payload_type, first: 0, rounds, with }
 }
 
 /// A packet of PCMU from A at `now`.

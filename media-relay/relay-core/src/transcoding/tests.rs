@@ -88,8 +88,9 @@ fn plan(a: Vec<CodecMapping>, b: Vec<CodecMapping>) -> MediaPlan {
     let direction = |from: &LegPlan, to: &LegPlan| {
         let foreign: Vec<_> = from.codecs.iter().filter(|m| lacks(to, m)).cloned().collect();
         let first = to.codecs.first().cloned()?;
-        (!foreign.is_empty())
-            .then(|| Box::new(Transcoding { from: foreign, to: first, comfort_noise: None }))
+        (!foreign.is_empty()).then(|| {
+            Box::new(Transcoding { from: foreign, to: first, bitrate: None, comfort_noise: None })
+        })
     };
     let transcoding = [direction(&legs[0], &legs[1]), direction(&legs[1], &legs[0])];
     MediaPlan { transcoding, ..MediaPlan::rtp(legs) }

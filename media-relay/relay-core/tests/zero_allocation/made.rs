@@ -52,6 +52,7 @@ fn transcoded_audio_allocates_nothing() {
                 from: vec![from.clone()],
                 to: to.clone(),
                 // Towards formats of one octet a sample comfort noise takes the place of silence.
+                bitrate: None,
                 comfort_noise: matches!(to.codec, Codec::Pcmu | Codec::Pcma)
                     .then_some(model::ComfortNoise { payload_type: 13, in_place_of_silence: true }),
             }))
@@ -100,7 +101,8 @@ fn what_is_played_allocates_nothing() {
     let recording = Recording::ringback(model::Ringback::Europe);
     let clip = Clip::encode(&recording, playable.format, playable.packet_ms).expect("it is made");
     let payload_type = playable.payload_type;
-    let track = Track { clip: Arc::new(clip), payload_type, rounds: None, with: OtherMedia::Wins };
+    let (clip, with) = (Arc::new(clip), OtherMedia::Wins);
+    let track = Track { clip, payload_type, first: 0, rounds: None, with };
     session.play(LegSide::B, track, Instant::ZERO, &mut || 7);
     let (mut made, mut passed) = (0, 0);
     let allocations = allocations_of(|| {

@@ -395,8 +395,11 @@ impl Call {
             | MediaEvent::TimedOut { .. }
             | MediaEvent::Unheard { .. }
             | MediaEvent::Report(_) => {}
-            // The relay logs and counts what it cannot play; the call goes on without.
-            MediaEvent::Plays { .. } | MediaEvent::Played { .. } => {}
+            // The relay logs and counts what it cannot do; the call goes on without.
+            MediaEvent::Plays { .. }
+            | MediaEvent::Played { .. }
+            | MediaEvent::Records { .. }
+            | MediaEvent::RecordingFailed { .. } => {}
         }
     }
 

@@ -51,7 +51,7 @@ impl Call {
         if self.setup.state() != SetupState::Established || !self.media.wants_media(leg) {
             return None;
         }
-        let for_ever = |source, with| Some(Playing { source, rounds: None, with });
+        let for_ever = |source, with| Some(Playing { source, start: 0, rounds: None, with });
         if let Some(ringback) = context.config.ringback
             && self.referral.rings_for(leg)
         {

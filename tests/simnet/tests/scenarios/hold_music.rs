@@ -32,7 +32,7 @@ fn playing(w: &World) -> [Option<Playing>; 2] {
 }
 
 fn music(file: &str, with: OtherMedia) -> Option<Playing> {
-    Some(Playing { source: AudioSource::File(file.into()), rounds: None, with })
+    Some(Playing { source: AudioSource::File(file.into()), start: 0, rounds: None, with })
 }
 
 fn direction(message: &Message) -> String {
@@ -205,7 +205,7 @@ fn a_call_that_begins_on_hold_is_none() {
 
 fn ringback() -> Option<Playing> {
     let source = AudioSource::Ringback(Ringback::NorthAmerica);
-    Some(Playing { source, rounds: None, with: OtherMedia::Yields })
+    Some(Playing { source, start: 0, rounds: None, with: OtherMedia::Yields })
 }
 
 #[test]

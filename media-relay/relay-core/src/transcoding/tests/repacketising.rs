@@ -14,6 +14,7 @@ fn plan_of(mapping: &CodecMapping, millis: [u64; 2]) -> MediaPlan {
         Some(Box::new(Transcoding {
             from: vec![from.clone()],
             to: to.clone(),
+            bitrate: None,
             comfort_noise: None,
         }))
     };
