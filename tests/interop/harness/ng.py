@@ -159,13 +159,14 @@ class NgRelay(_Served):
 class Rtpengine(_Served):
     """Debian's rtpengine-daemon, in user space."""
 
-    def __init__(self, directory, first=21_000, last=21_999):
+    def __init__(self, directory, first=21_000, last=21_999, **options):
+        more = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         self.address = (RELAY, places.free_port(RELAY))
         self.first, self.last = first, last
         super().__init__([self.binary(), f"--interface={RELAY}", "--listen-ng=%s:%d" % self.address,
                           f"--port-min={first}", f"--port-max={last}", "--foreground", "--table=-1",
                           "--log-stderr", "--log-level=5", "--delete-delay=0", "--config-file=none",
-                          f"--pidfile={directory}/rtpengine.pid"], directory, "rtpengine")
+                          f"--pidfile={directory}/rtpengine.pid", *more], directory, "rtpengine")
 
     @staticmethod
     def binary():
