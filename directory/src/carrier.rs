@@ -5,7 +5,7 @@ use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
-use model::{CarrierId, RtcpStyle, TransportProtocol};
+use model::{CarrierId, RtcpStyle, TranscodableFormat, TransportProtocol};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,10 @@ pub struct Carrier {
     pub dtmf: Dtmf,
     /// Who speaks RTCP in its calls; `None` for the node's way.
     pub rtcp: Option<RtcpStyle>,
+    /// The formats that are offered in its calls beside those of the caller, so that audio is
+    /// transcoded where the sides have none in common; empty where it never is. `None` leaves it to
+    /// the voice connector.
+    pub transcoding: Option<Arc<[TranscodableFormat]>>,
     /// How we connect to it over TLS.
     pub tls: Arc<TlsPolicy>,
     /// What it must show when it connects to us.
@@ -100,6 +104,7 @@ impl Carrier {
             srtp: Srtp::Off,
             dtmf: Dtmf::default(),
             rtcp: None,
+            transcoding: None,
             tls: Arc::default(),
             client_certificate: ClientCertificatePolicy::default(),
             prefixes: Vec::new(),

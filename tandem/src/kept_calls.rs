@@ -1,7 +1,8 @@
 //! Established calls in a file of `data_dir`, so that an edge that is started anew takes them up while
 //! their media goes on in a relay of its own process.
 //!
-//! A line is a call as it is now, or the end of one; the last line about a call counts. Lines are
+//! A line is a call as it is now, what its peers are to be told when it cannot be taken up, or its end;
+//! the last line about a call counts. Lines are
 //! written on a thread of its own, so that signalling never waits: what a process has said outlives
 //! its death at once, and that of the host after a second. The file holds numbers, addresses and
 //! session descriptions; those with keys are sealed ([`seal`]).
@@ -10,7 +11,7 @@ mod seal;
 
 use crate::clock::Origin;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN};
-use b2bua::{Kept, SavedCall};
+use b2bua::{Kept, SavedCall, SavedFarewell};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use model::{CallEvent, CallEventKind, CarrierId, Instant, TransactionId, TransportProtocol};
 use relay_control::SealKey;
@@ -58,10 +59,20 @@ struct Past {
     answered: Option<u64>,
 }
 
+/// What the last run left.
+#[derive(Default)]
+pub(crate) struct LastRun {
+    /// Calls that may be taken up.
+    pub(crate) calls: Vec<Left>,
+    /// What peers of others are to be told.
+    pub(crate) farewells: Vec<SavedFarewell>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Line {
     Call(Box<Left>),
+    Farewell(Box<SavedFarewell>),
     Ended(TransactionId),
 }
 
@@ -95,38 +106,42 @@ pub(crate) struct Keeper {
 }
 
 /// What the last run left in `data_dir`; what cannot be read is warned of and left out.
-pub(crate) fn read(data_dir: &Path) -> Vec<Left> {
+pub(crate) fn read(data_dir: &Path) -> LastRun {
     let path = data_dir.join(NAME);
-    match read_lines(&path) {
-        Ok(left) => left.into_values().collect(),
-        Err(error) => {
-            tracing::warn!("{}: {error}; its calls are not taken up", path.display());
-            Vec::new()
-        }
-    }
+    read_lines(&path).unwrap_or_else(|error| {
+        tracing::warn!("{}: {error}; its calls are not taken up", path.display());
+        LastRun::default()
+    })
 }
 
-fn read_lines(path: &Path) -> Result<HashMap<TransactionId, Left>, String> {
+fn read_lines(path: &Path) -> Result<LastRun, String> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LastRun::default()),
         Err(error) => return Err(error.to_string()),
     };
-    let mut left = HashMap::new();
+    let (mut left, mut farewells) = (HashMap::new(), HashMap::new());
     for line in BufReader::new(file.take(FILE_BYTES_MAX)).split(b'\n') {
         let line = line.map_err(|error| error.to_string())?;
         match serde_json::from_slice(&line) {
             Ok(Line::Call(call)) => {
+                farewells.remove(&call.call.transaction_id);
                 left.insert(call.call.transaction_id, *call);
+            }
+            Ok(Line::Farewell(farewell)) => {
+                left.remove(&farewell.transaction_id);
+                farewells.insert(farewell.transaction_id, *farewell);
             }
             Ok(Line::Ended(id)) => {
                 left.remove(&id);
+                farewells.remove(&id);
             }
             // The process died while it wrote, or the form is another version's.
             Err(error) => tracing::warn!("{}: a line is left out: {error}", path.display()),
         }
     }
-    Ok(left)
+    let (calls, farewells) = (left.into_values().collect(), farewells.into_values().collect());
+    Ok(LastRun { calls, farewells })
 }
 
 /// Opens what is sealed under one of `keys`; returns how many calls are sealed still.
@@ -313,7 +328,7 @@ impl Book {
         for left in left {
             let id = left.call.transaction_id;
             book.pasts.insert(id, left.past.clone());
-            book.put(id, Some(left));
+            book.put_call(id, left);
         }
         book.compact()?;
         Ok(book)
@@ -357,9 +372,15 @@ impl Book {
             Note::Kept(Kept::Is(call)) => {
                 let id = call.transaction_id;
                 let past = self.pasts.get(&id).cloned().unwrap_or_default();
-                self.put(id, Some(Left::new(*call, past)));
+                self.put_call(id, Left::new(*call, past));
             }
-            Note::Kept(Kept::Ended(id)) => self.put(id, None),
+            Note::Kept(Kept::Farewell(farewell)) => {
+                let id = farewell.transaction_id;
+                let line = serde_json::to_vec(&Line::Farewell(farewell)).ok();
+                let said = line.as_deref().map(digest);
+                self.put(id, said, |_| line);
+            }
+            Note::Kept(Kept::Ended(id)) => self.put(id, None, |_| None),
             Note::Stop => {}
         }
     }
@@ -382,18 +403,29 @@ impl Book {
         }
     }
 
-    /// Adds a line for a call, unless it is the one that counts already; `None` is its end.
-    fn put(&mut self, id: TransactionId, left: Option<Left>) {
-        let said = left.as_ref().and_then(|left| serde_json::to_vec(left).ok());
-        let said = said.map(|said| digest(&said));
+    fn put_call(&mut self, id: TransactionId, mut left: Left) {
+        let said = serde_json::to_vec(&left).ok().map(|said| digest(&said));
+        self.put(id, said, |sealer| {
+            // Rather no line than one with a key in it.
+            left.seal(sealer).then_some(())?;
+            serde_json::to_vec(&Line::Call(Box::new(left))).ok()
+        });
+    }
+
+    /// Adds a line for a call, unless it is the one that counts already; without what it says it is its
+    /// end.
+    fn put(
+        &mut self,
+        id: TransactionId,
+        said: Option<[u8; SHA256_OUTPUT_LEN]>,
+        line: impl FnOnce(&mut Sealer) -> Option<Vec<u8>>,
+    ) {
         if said == self.lines.get(&id).map(|line| line.said) {
             return;
         }
         let before = self.lines.remove(&id).map_or(0, |line| line.octets.len() as u64);
         self.counting -= before;
-        // Rather no line than one with a key in it.
-        let sealed = left.and_then(|mut left| left.seal(&mut self.sealer).then_some(left));
-        let octets = sealed.and_then(|left| serde_json::to_vec(&Line::Call(Box::new(left))).ok());
+        let octets = line(&mut self.sealer);
         match octets.zip(said) {
             Some((octets, said)) => {
                 self.counting += octets.len() as u64;

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod control;
 mod doctor;
+mod held;
 mod history;
 mod http;
 mod identity;

@@ -1,10 +1,15 @@
 //! The running node: which part is started with what, and how they are joined. No domain logic.
 
+mod claim;
+
+pub(crate) use claim::claim;
+
 use crate::clock::Origin;
 use crate::config::{Config, Media};
+use crate::held::{PAGE_LIMIT, take_back};
 use crate::history::HistoryFollower;
 use crate::kept::Kept;
-use crate::kept_calls::{self, Keeper, KeptCalls, Left};
+use crate::kept_calls::{self, Keeper, KeptCalls, LastRun, Left};
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
@@ -24,10 +29,7 @@ use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
 use sip_proto::TimerConfig;
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::fs::File;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -86,11 +88,11 @@ impl Node {
                 .map_err(|error| StartError(format!("cannot start the history: {error}")))?;
         let mut left = match role {
             Role::Edge => kept_calls::read(data_dir),
-            Role::All | Role::Relay => Vec::new(),
+            Role::All | Role::Relay => LastRun::default(),
         };
-        start.open(&config, &mut left)?;
+        start.open(&config, &mut left.calls)?;
         // What happened to calls of the last run keeps its time.
-        let began = left.iter().map(Left::began).min().map(UnixTime::from_millis);
+        let began = left.calls.iter().map(Left::began).min().map(UnixTime::from_millis);
         let origin = began.map_or(origin, |began| origin.back_to(began));
         let clock = Clock::new(origin.monotonic);
         let node = &config.node;
@@ -243,13 +245,16 @@ impl Node {
         self.draining.begin();
         let drained = self.edge.drain(self.config.drain.timeout);
         self.kept.keep_bindings(&self.edge);
-        // The page's readings hold the edge and the relay as well; a weak reference each.
-        if let Ok(edge) = Arc::try_unwrap(self.edge) {
-            edge.stop();
+        // A page that is being read holds the edge and the media for a moment. Were they dropped with
+        // it, calls would end and reports come after what records them is gone.
+        match take_back(self.edge, PAGE_LIMIT) {
+            Some(edge) => edge.stop(),
+            None => tracing::warn!("the edge is still asked for readings; it is not waited for"),
         }
         drop(self.kept_calls.take());
-        if let Ok(media) = Arc::try_unwrap(self.media) {
-            media.stop();
+        match take_back(self.media, PAGE_LIMIT) {
+            Some(media) => media.stop(),
+            None => tracing::warn!("the relay is still asked for readings; it is not waited for"),
         }
         self.recorder.stop();
         self.traces.stop();
@@ -281,33 +286,6 @@ impl Node {
             traces::read(traces.as_ref(), out);
             process::read(out);
         });
-    }
-}
-
-/// Makes the directory and takes it for this process alone.
-pub(crate) fn claim(data_dir: &Path) -> Result<File, StartError> {
-    let at = |error: io::Error| {
-        StartError(format!(
-            "[node] data_dir \"{}\": {error}; give a directory that this user may write",
-            data_dir.display()
-        ))
-    };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(at)?;
-    let lock = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(data_dir.join("tandem.lock"))
-        .map_err(at)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StartError(format!(
-            "[node] data_dir \"{}\" is in use by another Tandem: stop it, or give this one a \
-             directory of its own",
-            data_dir.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(at(error)),
     }
 }
 
@@ -373,11 +351,12 @@ pub(crate) fn relay_config(media: &Media, identity: DtlsIdentity) -> RelayConfig
 fn take_up(
     config: &Config,
     (origin, seal): (Origin, &SealKey),
-    left: Vec<Left>,
+    LastRun { calls: left, farewells }: LastRun,
     edge: &mut EdgeConfig,
     observations: &ObservationSender,
 ) -> Result<KeptCalls, StartError> {
     edge.keep_calls = true;
+    edge.farewells = farewells.into();
     edge.calls = left.iter().map(|left| left.call.clone()).collect();
     for left in &left {
         let connector = config.directory.voice_connector(&left.call.voice_connector);
@@ -508,3 +487,6 @@ fn cores() -> usize {
 
 /// How often the main thread looks whether the node is well.
 pub(crate) const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,11 @@ impl Lack {
     pub(crate) fn new(part: &'static str, why: impl Into<String>) -> Self {
         Lack { part, why: why.into() }
     }
+
+    /// Of a process that takes no new calls any more.
+    pub(crate) fn draining() -> Self {
+        Lack::new("drain", "no new calls are taken; running ones may finish")
+    }
 }
 
 /// Adds what it finds missing.
@@ -64,7 +69,7 @@ impl Readiness {
     /// What is in the way of new calls; empty when they are taken.
     pub(crate) fn lacking(&self) -> Vec<Lack> {
         if self.is_draining() {
-            return vec![Lack::new("drain", "no new calls are taken; running ones may finish")];
+            return vec![Lack::draining()];
         }
         let mut lacks: Vec<_> = (self.alive)().into_iter().collect();
         (self.lacks)(&mut lacks);

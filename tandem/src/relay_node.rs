@@ -2,6 +2,7 @@
 
 use crate::clock::Origin;
 use crate::config::{Config, RelayControl};
+use crate::held::{PAGE_LIMIT, take_back};
 use crate::media_plane::incarnation;
 use crate::node::{StartError, claim, relay_config};
 use crate::process;
@@ -119,8 +120,9 @@ impl RelayNode {
 
     /// Ends every stream with its last reports, and tells the edges.
     pub(crate) fn stop(self) {
-        if let Some(relay) = Arc::into_inner(self.relay) {
-            relay.shutdown();
+        match take_back(self.relay, PAGE_LIMIT) {
+            Some(relay) => relay.shutdown(),
+            None => tracing::warn!("the relay is still asked for readings; it is not waited for"),
         }
         if let Some(served) = self.served.get() {
             served.lose_all();

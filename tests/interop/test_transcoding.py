@@ -82,6 +82,37 @@ def test_clients_without_a_common_format_hear_each_other(stage, near, far, codec
     wait_until(lambda: edge.metric("tandem_relay_transcoded_streams") == 0, 5, "the stream's end")
 
 
+@pytest.mark.parametrize("near, far, codecs", [
+    ("pjsua:PCMU", "pjsua:PCMA", ["PCMU", "PCMA"]),
+    ("baresip:opus/48000/2", "pjsua:PCMU", ["opus", "PCMU"]),
+])
+def test_a_carrier_alone_asks_for_transcoding(stage, near, far, codecs):
+    stage.configuration.carriers[0].update(transcode="needed")
+    pbx, carrier = call(stage, near, far)
+    assert_both_hear(pbx, carrier)
+    pbx.do("hangup")
+    record, = stage.edge.wait_records(1)
+    stage.edge.wait_idle()
+    assert [quality["transcoded"] for quality in record["quality"]] == codecs
+
+
+def test_a_carrier_without_transcoding_sees_what_the_customer_offers(stage):
+    transcode(stage)
+    carrier = stage.carrier_peer()
+    stage.configuration.carriers[0].update(transcode="off")
+    edge = stage.start_edge()
+    caller = stage.peer(places.PBX)
+    call = OutgoingCall(caller, edge, places.US_NUMBER, sdp(caller.ip, 30_000))
+    invite = carrier.expect_request("INVITE")
+    assert b" RTP/AVP 0\r\n" in invite.body, invite.body
+    carrier.reply(invite, 200, "OK", sdp(carrier.ip, 40_000))
+    call.answered()
+    carrier.expect_request("ACK")
+    stage.hang_up(call, carrier)
+    edge.wait_records(1)
+    edge.wait_idle()
+
+
 def test_each_leg_gets_packets_of_the_duration_that_it_asks_for(stage):
     """A carrier that wants 40 ms and sends 20 all the same, with a customer that wants 20."""
     stage.configuration.connector["media"] = {"repacketise": True}

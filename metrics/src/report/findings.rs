@@ -246,7 +246,7 @@ impl Findings {
                 format!(
                     "The sides sent different codecs ({name_a}: {codec_a}, {name_b}: {codec_b}), and \
                      Tandem did not transcode: each must play the other's. transcode = \"needed\" \
-                     in [voice_connector.media] would."
+                     in [voice_connector.media], or of the carrier, would."
                 ),
             );
         }

@@ -2,7 +2,7 @@
 
 use crate::authentication::AuthenticationConfig;
 use crate::health::HealthConfig;
-use crate::kept::SavedCall;
+use crate::kept::{SavedCall, SavedFarewell};
 use crate::registrar::SavedBinding;
 use model::{Fingerprint, Instant, Ringback, TransportProtocol, UnixTime};
 use sip_proto::{Limits, TimerConfig};
@@ -90,6 +90,8 @@ pub struct EdgeConfig {
     pub keep_calls: bool,
     /// Calls from before a restart whose media has gone on.
     pub calls: Arc<[SavedCall]>,
+    /// What peers of calls that cannot be taken up are told.
+    pub farewells: Arc<[SavedFarewell]>,
     /// When the worker begins: not [`model::Instant::ZERO`] when calls are older.
     pub begun: Instant,
     /// Of the relay's certificate for DTLS-SRTP; without one such offers are refused with 488.
@@ -161,6 +163,7 @@ impl Default for EdgeConfig {
             whole_messages: false,
             keep_calls: false,
             calls: Arc::default(),
+            farewells: Arc::default(),
             begun: Instant::ZERO,
             dtls_fingerprint: None,
             hold_music_when: HoldMusicWhen::default(),

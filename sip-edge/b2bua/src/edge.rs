@@ -140,6 +140,7 @@ impl Edge {
         };
         edge.context.follow_registrations();
         edge.restore_calls();
+        edge.say_farewells();
         edge
     }
 
@@ -265,9 +266,13 @@ impl Edge {
         self.context.calendar = Some((now, unix));
     }
 
-    /// Descriptions vouch for this certificate from now on; calls under way keep what they began with.
+    /// Descriptions vouch for this certificate from now on. Legs that have heard of another one keep
+    /// that; calls from before this process, which began without one, learn it.
     pub fn set_dtls_fingerprint(&mut self, fingerprint: Option<Fingerprint>) {
         self.context.config.dtls_fingerprint = fingerprint;
+        if let Some(fingerprint) = fingerprint {
+            self.calls.for_each(|call| call.learn_fingerprint(fingerprint));
+        }
     }
 
     /// Takes no new calls from now on but those for help; running ones go on.

@@ -2,13 +2,14 @@
 //! plain data. Secret in it are session descriptions alone, which may hold keys: whoever writes them
 //! down takes those out ([`SavedCall::take_descriptions`]) and sees to it that nobody reads them.
 //!
-//! Kept are calls whose setup and last change are complete. Of a leg over TLS the name is kept that
+//! Kept are calls whose setup and last change are complete. Of a transfer that is under way it is kept
+//! what must be told of its end ([`SavedTransfer`], [`SavedFarewell`]). Of a leg over TLS the name is kept that
 //! its peer must prove on a new connection.
 
 use directory::Dtmf;
 use model::{
-    CallDirection, CallParties, CarrierId, EmergencyKind, LocalMedia, MediaId, MediaType, Side,
-    TransactionId, TransportProtocol, UnixTime, VoiceConnectorId,
+    CallDirection, CallParties, CarrierId, EmergencyKind, LegSide, LocalMedia, MediaId, MediaType,
+    Side, TransactionId, TranscodableFormat, TransportProtocol, UnixTime, VoiceConnectorId,
 };
 use sdp::Encryption;
 use serde::{Deserialize, Serialize};
@@ -23,8 +24,54 @@ use std::sync::Arc;
 pub enum Kept {
     /// A call as it is now, in place of what was said of it before.
     Is(Box<SavedCall>),
+    /// A call that cannot be taken up, with what its peers are to be told then. In place of what was
+    /// said of it before.
+    Farewell(Box<SavedFarewell>),
     /// It is over.
     Ended(TransactionId),
+}
+
+/// What the next process owes the peers of a call that is being transferred and cannot be taken up.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SavedFarewell {
+    /// The call.
+    pub transaction_id: TransactionId,
+    /// At most three: an INVITE, and a BYE for each leg.
+    pub requests: Vec<SavedRequest>,
+}
+
+/// A request as it goes out: a BYE, or an INVITE that is out already and is sent again to be cancelled,
+/// without its description.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SavedRequest {
+    /// How its peer is reached.
+    pub protocol: TransportProtocol,
+    /// From which of our addresses.
+    pub local: SocketAddr,
+    /// At which of its.
+    pub remote: SocketAddr,
+    /// Over TLS: whom a new connection must lead to.
+    #[serde(default)]
+    pub identity: Option<SavedIdentity>,
+    /// The message.
+    pub text: String,
+}
+
+/// A transfer that was under way in an established call.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct SavedTransfer {
+    /// The leg that asked for it; `None` where nobody did, or it has been told the outcome.
+    pub transferor: Option<LegSide>,
+    /// That leg has hung up: the call is over without the transfer.
+    pub gone: bool,
+    /// The leg that hears of the outcome.
+    pub subscriber: Option<LegSide>,
+    /// The `id` of the events that it hears of.
+    pub event_id: Option<u32>,
+    /// The target rings, which the other leg may hear.
+    pub rings: bool,
+    /// A leg that may have been told of other media than the call has.
+    pub offer_to: Option<LegSide>,
 }
 
 /// An established call.
@@ -61,6 +108,9 @@ pub struct SavedCall {
     /// Its lines beside the main one.
     #[serde(default)]
     pub lines: Vec<SavedLine>,
+    /// The transfer under way in it.
+    #[serde(default)]
+    pub transfer: Option<SavedTransfer>,
     /// When it ends at the latest.
     pub lifetime: Option<UnixTime>,
     /// The same by the voice connector's cap.
@@ -163,6 +213,9 @@ pub struct SavedMedia {
     pub has_listened: bool,
     /// How its side says that a key was pressed.
     pub dtmf: u8,
+    /// The formats that its carrier offers to transcode, by name; `None` when it says nothing.
+    #[serde(default)]
+    pub transcode: Option<Vec<String>>,
 }
 
 /// The descriptions are not shown: they may hold keys.
@@ -270,4 +323,14 @@ pub(crate) fn dtmf_code(setting: Dtmf) -> u8 {
 /// The setting that was written so.
 pub(crate) fn dtmf_of(code: u8) -> Option<Dtmf> {
     DTMF.get(usize::from(code)).copied()
+}
+
+/// How formats are written.
+pub(crate) fn names_of(formats: &[TranscodableFormat]) -> Vec<String> {
+    formats.iter().map(|format| format.name().to_owned()).collect()
+}
+
+/// The formats that were written so. One that another version of this program knew is left out.
+pub(crate) fn formats_of(names: &[String]) -> Arc<[TranscodableFormat]> {
+    names.iter().filter_map(|name| TranscodableFormat::from_name(name)).collect()
 }

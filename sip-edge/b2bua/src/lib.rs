@@ -55,7 +55,10 @@ pub use config::{EdgeConfig, HoldMusicWhen, Listener, Stir, UnknownSources};
 pub use edge::{Edge, Output, ResolveId};
 pub use health::HealthConfig;
 pub use identity::ExpectedPeer;
-pub use kept::{Kept, SavedCall, SavedIdentity, SavedLeg, SavedLine, SavedMedia};
+pub use kept::{
+    Kept, SavedCall, SavedFarewell, SavedIdentity, SavedLeg, SavedLine, SavedMedia, SavedRequest,
+    SavedTransfer,
+};
 pub use peer_certificate::PeerCertificate;
 pub use registrar::SavedBinding;
 pub use statistics::{DtmfCounters, EdgeStatistics};

@@ -1,11 +1,13 @@
 //! The media of one call: what each leg described, what we wrote to it, and the relay's plan.
 
 mod body;
+mod habits;
 mod lines;
 mod saved;
 mod writing;
 
 pub(crate) use body::{BodyFault, description_in, refuse_own_address};
+pub(crate) use habits::Habits;
 
 use crate::dtmf::{self, InfoBecomes};
 use body::seen_under;
@@ -37,10 +39,7 @@ pub(crate) struct LegMedia {
     /// It has wanted media before: what does not any more is a hold.
     has_listened: bool,
     lines: LegLines,
-    /// How its side says that a key was pressed.
-    dtmf: Dtmf,
-    /// Who is to speak RTCP in its side's calls; `None` for what the node does.
-    rtcp: Option<RtcpStyle>,
+    habits: Habits,
 }
 
 impl LegMedia {
@@ -59,8 +58,8 @@ pub(crate) struct CallMedia {
     families: [IpFamily; 2],
     local: Option<[LocalMedia; 2]>,
     legs: [LegMedia; 2],
-    /// The formats that we offer beside those of the other leg, because audio may be transcoded;
-    /// empty where it may not.
+    /// What the voice connector says of the formats that a leg is offered beside those of the other,
+    /// because audio may be transcoded; empty where it may not. A carrier's word goes before it.
     transcodes: Arc<[TranscodableFormat]>,
     /// Packets are made anew where the legs want other durations of them.
     repacketises: bool,
@@ -90,8 +89,7 @@ impl CallMedia {
             hold_music: None,
             has_listened: false,
             lines: LegLines::default(),
-            dtmf: Dtmf::default(),
-            rtcp: None,
+            habits: Habits::default(),
         };
         CallMedia {
             id: None,
@@ -112,7 +110,8 @@ impl CallMedia {
     }
 
     /// From now on audio may be transcoded where the legs have no format in common, and `formats` are
-    /// offered for that; with none it may not. And packets are made anew, if `packets` says so, where
+    /// offered for that; with none it may not. That is the voice connector's word, and a carrier may
+    /// have another ([`Habits`]). And packets are made anew, if `packets` says so, where
     /// the legs want other durations of them; comfort noise takes the place of silence then, if `noise`
     /// says so.
     pub(crate) fn transcode(
@@ -168,38 +167,31 @@ impl CallMedia {
     }
 
     pub(crate) fn dtmf(&self, leg: LegSide) -> Dtmf {
-        self.legs[leg.index()].dtmf
+        self.legs[leg.index()].habits.dtmf
     }
 
-    /// How the leg's side says that a key was pressed, and who is to speak RTCP in its calls.
-    pub(crate) fn habits(&self, leg: LegSide) -> (Dtmf, Option<RtcpStyle>) {
-        let leg = &self.legs[leg.index()];
-        (leg.dtmf, leg.rtcp)
+    pub(crate) fn habits(&self, leg: LegSide) -> Habits {
+        self.legs[leg.index()].habits.clone()
     }
 
     /// Who is to speak RTCP: what either side asks for, and of two the greater.
     fn rtcp(&self) -> Option<RtcpStyle> {
-        self.legs.iter().filter_map(|leg| leg.rtcp).max()
+        self.legs.iter().filter_map(|leg| leg.habits.rtcp).max()
     }
 
     /// Begins the leg's media under its side's policies: what another peer was told on it is
     /// forgotten.
-    pub(crate) fn start_leg(
-        &mut self,
-        leg: LegSide,
-        encryption: Encryption,
-        (dtmf, rtcp): (Dtmf, Option<RtcpStyle>),
-    ) {
+    pub(crate) fn start_leg(&mut self, leg: LegSide, encryption: Encryption, habits: Habits) {
         let leg = &mut self.legs[leg.index()];
         leg.origin.start_leg(encryption);
-        (leg.dtmf, leg.rtcp) = (dtmf, rtcp);
+        leg.habits = habits;
     }
 
     /// What becomes of keys that come from `leg` as media, by the plan in force.
     pub(crate) fn conversion(&self, leg: LegSide) -> DtmfConversion {
         let plans = self.legs.each_ref().map(|leg| leg.plan.as_ref());
         let [Some(a), Some(b)] = plans else { return DtmfConversion::None };
-        let settings = self.legs.each_ref().map(|leg| leg.dtmf);
+        let settings = self.legs.each_ref().map(|leg| leg.habits.dtmf);
         dtmf::conversions(settings, [a, b])[leg.index()]
     }
 
@@ -208,7 +200,7 @@ impl CallMedia {
     pub(crate) fn info_becomes(&self, leg: LegSide) -> Option<InfoBecomes> {
         let side = |leg: LegSide| {
             let media = &self.legs[leg.index()];
-            Some((media.dtmf, media.plan.as_ref()?))
+            Some((media.habits.dtmf, media.plan.as_ref()?))
         };
         dtmf::info_becomes(side(leg)?, side(leg.other())?)
     }
@@ -254,6 +246,18 @@ impl CallMedia {
         let main = from.zip(to).filter(|_| moved);
         moves.extend(main.map(|(from, to)| MediaCommand::MoveLeg { from, to }));
         moves
+    }
+
+    /// The leg may have been told of more than is remembered: its next description is newer than that.
+    pub(crate) fn skip_versions(&mut self, leg: LegSide) {
+        self.legs[leg.index()].origin.skip_versions();
+    }
+
+    /// The legs that have heard of no certificate of ours may be told of this one.
+    pub(crate) fn learn_fingerprint(&mut self, fingerprint: Fingerprint) {
+        for leg in &mut self.legs {
+            leg.origin.learn_fingerprint(fingerprint);
+        }
     }
 
     /// A leg's descriptions, for [`CallMedia::put_back`].
@@ -318,7 +322,7 @@ impl CallMedia {
         let is_fax = |stream: &AudioStream| stream.profile.is_fax();
         let fax = self.legs.iter().filter_map(|leg| leg.received.as_ref()).any(is_fax);
         let kind = if fax { StreamKind::Udptl } else { StreamKind::Rtp };
-        let settings = self.legs.each_ref().map(|leg| leg.dtmf);
+        let settings = self.legs.each_ref().map(|leg| leg.habits.dtmf);
         let dtmf = match kind {
             StreamKind::Rtp => dtmf::conversions(settings, legs.each_ref()),
             StreamKind::Udptl | StreamKind::Bfcp => Default::default(),
@@ -326,7 +330,7 @@ impl CallMedia {
         // Before both legs have described themselves nobody knows what they will agree on.
         let described = self.legs.iter().all(|leg| leg.received.is_some());
         let making = Making {
-            formats: !self.transcodes.is_empty(),
+            formats: self.may_transcode(),
             noise: self.sends_noise,
             packets: self.repacketises,
         };

@@ -70,6 +70,11 @@ impl LegCrypto {
         self.dtls.ours
     }
 
+    /// Takes the fingerprint where it has none.
+    pub(crate) fn learn(&mut self, fingerprint: Fingerprint) {
+        self.dtls.ours.get_or_insert(fingerprint);
+    }
+
     /// Forgets our keys; what follows gets new ones.
     pub(crate) fn renew(&mut self) {
         self.keys.clear();

@@ -198,6 +198,12 @@ impl LineStates {
         self.0.clear();
     }
 
+    pub(crate) fn learn(&mut self, fingerprint: Fingerprint) {
+        for state in &mut self.0 {
+            state.crypto.learn(fingerprint);
+        }
+    }
+
     pub(crate) fn renew(&mut self) {
         for state in &mut self.0 {
             state.crypto.renew();

@@ -59,6 +59,26 @@ pub(crate) fn headers(raw: &[u8]) -> impl Iterator<Item = RawHeader<'_>> {
     })
 }
 
+/// A message of ours without its body, and without what its head says of that; `None` for one without
+/// an empty line.
+pub fn without_body(raw: &[u8]) -> Option<Vec<u8>> {
+    let end = memchr::memmem::find(raw, b"\r\n\r\n")?;
+    let head = raw.get(..end + 2)?;
+    let mut out = start_line(head).to_vec();
+    out.extend_from_slice(b"\r\n");
+    for header in headers(head) {
+        let of_body =
+            ["Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language"];
+        let is_length = header.is("Content-Length", Some(b'l'));
+        let compact = [Some(b'c'), None, Some(b'e'), None];
+        if !is_length && !of_body.iter().zip(compact).any(|(name, short)| header.is(name, short)) {
+            out.extend_from_slice(header.wire);
+        }
+    }
+    out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
+    Some(out)
+}
+
 /// The first Via.
 pub(crate) fn via(raw: &[u8]) -> Option<RawHeader<'_>> {
     header(raw, *b"vV", |h| h.is_via())

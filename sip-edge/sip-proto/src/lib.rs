@@ -32,6 +32,7 @@ pub mod wheel;
 
 pub use dialog::{Dialog, DialogError, DialogId, DialogInput, DialogState, RequestTarget};
 pub use endpoint::{Endpoint, EndpointCounters};
+pub use head::without_body;
 pub use owner::{
     MAGIC_COOKIE, OWNER_TAG_CHARS, OwnerTag, branch_owner, call_id_hash, call_id_of, is_response,
     owner_of_message, start_line_of,

@@ -21,6 +21,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media, stir: &Stir) 
     let srtp = table.or("srtp", Srtp::Off, value::srtp);
     let dtmf = table.or("dtmf", Dtmf::default(), value::dtmf);
     let rtcp = table.or("rtcp", None, |value| media::rtcp(value).map(Some));
+    let transcoding = super::transcoding::read_optional(&mut table);
     let prefixes = table.list("prefixes", value::shared_text).unwrap_or_default();
     let priority = table.or("priority", 1, value::integer);
     let weight = table.or("weight", 1, value::integer);
@@ -82,6 +83,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media, stir: &Stir) 
         srtp,
         dtmf,
         rtcp,
+        transcoding,
         caller_id,
         sign_calls,
         verify,

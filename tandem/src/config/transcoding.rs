@@ -1,4 +1,4 @@
-//! Transcoding, in `[voice_connector.media]`.
+//! Transcoding, in `[voice_connector.media]` and of carriers.
 
 use super::reader::Table;
 use super::value;
@@ -10,19 +10,24 @@ use toml::de::DeValue;
 /// trunk works without: what one side offers, the other sees. With it every offer is longer, a call
 /// costs CPU, and its media stays out of the kernel's path.
 pub(super) fn read(table: &mut Table<'_>) -> Arc<[TranscodableFormat]> {
-    let is_on = table.or("transcode", false, mode);
+    read_optional(table).unwrap_or_default()
+}
+
+/// The same of a carrier; `None` when it leaves that to the voice connector of a call.
+pub(super) fn read_optional(table: &mut Table<'_>) -> Option<Arc<[TranscodableFormat]>> {
+    let needed = table.optional("transcode", mode);
     let formats = table.list("transcode_formats", format);
     if formats.as_ref().is_some_and(Vec::is_empty) {
         table.warn_at("transcode_formats", "names no format, so that nothing is transcoded");
     }
-    if formats.is_some() && !is_on {
+    if formats.is_some() && needed != Some(true) {
         table.warn_at("transcode_formats", "counts only with transcode = \"needed\"");
     }
-    match (is_on, formats) {
+    Some(match (needed?, formats) {
         (false, _) => Arc::default(),
         (true, Some(formats)) => without_repetition(formats).into(),
         (true, None) => TranscodableFormat::USUAL.into(),
-    }
+    })
 }
 
 fn without_repetition(formats: Vec<TranscodableFormat>) -> Vec<TranscodableFormat> {

@@ -86,7 +86,7 @@ fn what_was_kept_comes_back_with_its_past_and_only_for_its_owner() {
     });
     let path = data_dir.join(NAME);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let left = read(&data_dir);
+    let left = read(&data_dir).calls;
     let [one] = &left[..] else { panic!("{left:?}") };
     assert_eq!(one.call, first);
     assert_eq!(one.began(), 1_893_456_000_010);
@@ -109,14 +109,14 @@ fn a_run_goes_on_with_what_the_last_one_left() {
             keeper.keep(Kept::Is(Box::new(call(number))));
         }
     });
-    let left = read(&data_dir);
+    let left = read(&data_dir).calls;
     assert_eq!(left.len(), 3);
     keep(&data_dir, left, |keeper| {
         let end = CallEnd { status: 200, cause: "", ended_by: EndedBy::LegA, refusal: None };
         keeper.note(&event(&call(1), 9, CallEventKind::Ended(end)));
         keeper.keep(Kept::Ended(call(1).transaction_id));
     });
-    let mut left: Vec<_> = read(&data_dir).into_iter().map(|left| left.call).collect();
+    let mut left: Vec<_> = read(&data_dir).calls.into_iter().map(|left| left.call).collect();
     left.sort_unstable_by_key(|call| call.transaction_id);
     assert_eq!(left, [call(2), call(3)]);
     fs::remove_dir_all(data_dir).unwrap();
@@ -132,10 +132,10 @@ fn a_line_that_was_cut_costs_its_own_call_alone() {
     let path = data_dir.join(NAME);
     let text = fs::read(&path).unwrap();
     fs::write(&path, &text[..text.len() - 40]).unwrap();
-    assert_eq!(read(&data_dir).len(), 1);
+    assert_eq!(read(&data_dir).calls.len(), 1);
     for rubbish in [&b"\0\xff\n{}\n"[..], b"{\"call\":{}}\n", b""] {
         fs::write(&path, rubbish).unwrap();
-        assert!(read(&data_dir).is_empty());
+        assert!(read(&data_dir).calls.is_empty());
     }
     fs::remove_dir_all(data_dir).unwrap();
 }
@@ -157,7 +157,7 @@ fn the_file_stays_about_as_large_as_what_counts_in_it() {
     });
     let size = fs::metadata(data_dir.join(NAME)).unwrap().len();
     assert!(size < SLACK + 512 * 1024, "{size} octets");
-    assert_eq!(read(&data_dir)[0].call.legs[0].cseq, u32::try_from(rounds - 1).unwrap());
+    assert_eq!(read(&data_dir).calls[0].call.legs[0].cseq, u32::try_from(rounds - 1).unwrap());
     fs::remove_dir_all(data_dir).unwrap();
 }
 
@@ -177,7 +177,7 @@ fn descriptions_with_keys_are_sealed_and_opened_under_the_right_key_for_their_ca
     let text = fs::read_to_string(&path).unwrap();
     assert!(!text.contains("crypto") && !text.contains("inline"), "{text}");
     assert_eq!(text.lines().count(), 2, "said twice, written once");
-    let mut left = read(&data_dir);
+    let mut left = read(&data_dir).calls;
     assert_eq!(left.iter().filter(|left| left.is_sealed()).count(), 1);
     assert_eq!(open(&mut left, &[]), 1);
     assert_eq!(open(&mut left, &[key(7)]), 1, "another key");
@@ -188,14 +188,47 @@ fn descriptions_with_keys_are_sealed_and_opened_under_the_right_key_for_their_ca
     assert_eq!(open(&mut moved, &[key(0)]), 1, "of another call");
     // One that no key opens stays as it is, until the edge says that it has ended.
     keep(&data_dir, left.clone(), |_| {});
-    assert_eq!(open(&mut read(&data_dir), &[key(1), key(0)]), 0);
+    assert_eq!(open(&mut read(&data_dir).calls, &[key(1), key(0)]), 0);
     assert_eq!(open(&mut left, &[key(7), key(0)]), 0);
     let calls: Vec<_> = left.iter().map(|left| &left.call).collect();
     assert!(calls.contains(&&secret) && calls.contains(&&plain));
     // What is opened is sealed under the next key.
     drop(KeptCalls::start(&data_dir, origin(), left, &key(5)).unwrap());
-    let mut again = read(&data_dir);
+    let mut again = read(&data_dir).calls;
     assert_eq!(open(&mut again, &[key(0)]), 1);
     assert_eq!(open(&mut again, &[key(5)]), 0);
     fs::remove_dir_all(&data_dir).unwrap();
+}
+
+#[test]
+fn what_peers_are_owed_stands_in_place_of_their_call_until_it_ends() {
+    let data_dir = directory("kept-calls-farewell");
+    let (first, second) = (call(1), call(2));
+    let owed = |call: &SavedCall| SavedFarewell {
+        transaction_id: call.transaction_id,
+        requests: vec![b2bua::SavedRequest {
+            protocol: TransportProtocol::Udp,
+            local: "192.0.2.100:5060".parse().unwrap(),
+            remote: "192.0.2.1:5060".parse().unwrap(),
+            identity: None,
+            text: "BYE sip:b@192.0.2.1 SIP/2.0\r\n\r\n".to_owned(),
+        }],
+    };
+    keep(&data_dir, Vec::new(), |keeper| {
+        keeper.keep(Kept::Is(Box::new(first.clone())));
+        keeper.keep(Kept::Farewell(Box::new(owed(&first))));
+        keeper.keep(Kept::Farewell(Box::new(owed(&second))));
+        keeper.keep(Kept::Ended(second.transaction_id));
+    });
+    let left = read(&data_dir);
+    assert_eq!(left.calls, []);
+    assert_eq!(left.farewells, [owed(&first)]);
+    // It is told, or the call is one again after all.
+    keep(&data_dir, Vec::new(), |keeper| {
+        keeper.keep(Kept::Farewell(Box::new(owed(&first))));
+        keeper.keep(Kept::Is(Box::new(first.clone())));
+    });
+    let left = read(&data_dir);
+    assert_eq!((left.calls.len(), left.farewells.len()), (1, 0));
+    fs::remove_dir_all(data_dir).unwrap();
 }

@@ -5,7 +5,7 @@ use model::{
     AllocationFailure, DtmfPress, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId,
     MediaLine, MediaPlan, Playing,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -167,6 +167,12 @@ impl FakeRelay {
     pub fn forget(&mut self) -> Vec<MediaEvent> {
         self.playing.clear();
         self.open.drain().map(|(id, _)| MediaEvent::Lost { id }).collect()
+    }
+
+    /// The edge was started anew: what it does not claim ends.
+    pub fn keep_claimed(&mut self, claimed: &HashSet<MediaId>) {
+        self.open.retain(|id, _| claimed.contains(id));
+        self.held.clear();
     }
 
     /// What it says when it has heard a key of `leg`.

@@ -1,5 +1,7 @@
 //! One edge and a network that delivers at once, driven step by step.
 
+mod restart;
+
 use crate::audit::Audit;
 use crate::fixture::{EDGE, EDGE_TCP, EDGE_TLS, config, directory, snapshot};
 use crate::losing::{Losing, may_be_lost_for_good};
@@ -7,7 +9,7 @@ use crate::network::Rng;
 use crate::relay::FakeRelay;
 use crate::streams::Streams;
 use crate::ua::Ua;
-use b2bua::{Edge, EdgeConfig, ExpectedPeer, Kept, Output, ResolveId, SavedCall};
+use b2bua::{Edge, EdgeConfig, ExpectedPeer, Output, ResolveId, SavedCall, SavedFarewell};
 use bytes::Bytes;
 use directory::Resources;
 use model::{
@@ -50,6 +52,8 @@ pub struct World {
     pub keep_alives: Vec<(Instant, SocketAddr)>,
     /// What is kept of calls.
     pub kept: HashMap<TransactionId, SavedCall>,
+    /// What peers of calls that cannot be taken up are to be told.
+    pub farewells: HashMap<TransactionId, SavedFarewell>,
     now: Instant,
     inboxes: HashMap<SocketAddr, VecDeque<Message>>,
     connections: HashMap<SocketAddr, ConnectionId>,
@@ -85,6 +89,7 @@ impl World {
             opened: Vec::new(),
             keep_alives: Vec::new(),
             kept: HashMap::new(),
+            farewells: HashMap::new(),
             now: Instant::from_millis(1_000),
             inboxes: HashMap::new(),
             connections: HashMap::new(),
@@ -207,21 +212,6 @@ impl World {
         for event in self.relay.hear_nothing_of(leg) {
             self.edge.handle_media_event(self.now, event);
         }
-        self.pump();
-    }
-
-    /// The edge is started anew with what was kept of its calls; the relay goes on. Connections have
-    /// ended with the edge before.
-    pub fn restart(&mut self, config: EdgeConfig, resources: Resources) {
-        for (peer, id) in std::mem::take(&mut self.connections) {
-            self.streams.close(id, peer);
-        }
-        self.secure.clear();
-        self.identities.clear();
-        let calls = std::mem::take(&mut self.kept).into_values().collect();
-        let config = EdgeConfig { calls, begun: self.now, ..config };
-        let random = Box::new(Rng::new(43));
-        self.edge = Edge::new(config, snapshot(resources), random);
         self.pump();
     }
 
@@ -385,12 +375,7 @@ impl World {
                 }
                 Output::Call(event) => self.audit.events.push(event),
                 Output::Sip(observation) => self.audit.note_observation(observation),
-                Output::Kept(Kept::Is(call)) => {
-                    self.kept.insert(call.transaction_id, *call);
-                }
-                Output::Kept(Kept::Ended(id)) => {
-                    self.kept.remove(&id);
-                }
+                Output::Kept(kept) => self.keep(kept),
                 Output::Identity { identity, expected } => {
                     let before = self.identities.insert(identity, expected);
                     assert_eq!(before, None, "an identity is told once");

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::encryption;
 use crate::leg::{Leg, via};
+use crate::media::Habits;
 use crate::session_timer::{SessionTimer, seconds};
 use crate::{leg, secure};
 use model::{
@@ -57,8 +58,7 @@ impl Call {
             }
         };
         let encryption = encryption::of_route(&self.voice_connector, self.parties.direction, route);
-        let of_customer = (self.voice_connector.dtmf, self.voice_connector.rtcp);
-        let habits = route.carrier.as_ref().map_or(of_customer, |c| (c.dtmf, c.rtcp));
+        let habits = Habits::of(&self.voice_connector, route.carrier.as_deref());
         self.media.start_leg(LegSide::B, encryption, habits);
         let music = match &route.carrier {
             Some(carrier) => &carrier.hold_music,

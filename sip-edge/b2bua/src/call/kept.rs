@@ -13,18 +13,19 @@ use crate::policing::TokenBucket;
 use crate::session_timer::SessionTimer;
 use crate::spending::Running;
 use directory::{Host, KeyPairFiles, TlsPolicy, VoiceConnector};
-use model::{Flow, Instant, LegSide, UnixTime};
+use model::{Fingerprint, Flow, Instant, LegSide, UnixTime};
 use std::sync::Arc;
 
 impl Call {
-    /// Whether nothing of the call is under way: what it is now may be kept.
+    /// Whether nothing of the call is under way but a transfer that leaves it as it is: what it is now
+    /// may be kept.
     pub(crate) fn is_steady(&self) -> bool {
         self.is_live()
             && self.setup.state() == SetupState::Established
             && self.waiting.is_none()
             && !self.renegotiation.is_busy()
-            && !self.referral.is_busy()
-            && !self.takeover.is_busy()
+            && !self.referral.has_moved()
+            && (!self.takeover.is_busy() || self.takeover.confirms().is_some())
             && self.deadlines.at(Deadline::Realign).is_none()
     }
 
@@ -38,6 +39,10 @@ impl Call {
             let timers = [Deadline::Refresh(side), Deadline::SessionExpiry(side)]
                 .map(|deadline| self.deadlines.at(deadline).map(|at| unix_of(origin, at)));
             let held = &self.held[side.index()];
+            // Without a transferor that has left the transfer alone is left of the call.
+            if leg.gone && self.referral.transferor != Some(side) {
+                return None;
+            }
             Some(SavedLeg {
                 target: held.target.as_ref().map(|target| target.key.clone()),
                 talk: held.talk.map(|talk| (unix_of(origin, talk.since), talk.price)),
@@ -61,6 +66,7 @@ impl Call {
             local: media.local,
             legs: [leg(a, media_a)?, leg(b, media_b)?],
             lines: media.lines,
+            transfer: self.saved_transfer(),
             lifetime: self.deadlines.at(Deadline::Lifetime).map(|at| unix_of(origin, at)),
             duration_cap: self.deadlines.at(Deadline::DurationCap).map(|at| unix_of(origin, at)),
         })
@@ -118,7 +124,11 @@ impl Call {
             played: Default::default(),
             counted: true,
             kept: true,
+            owed: None,
         };
+        if let Some(transfer) = &saved.transfer {
+            call.restore_transfer(transfer);
+        }
         // The relay has this plan; the next one is compared with it.
         let sources = LegSide::BOTH.map(|side| call.legs[side.index()].flow.remote.ip());
         let timeouts = call.media_timeouts();
@@ -132,6 +142,11 @@ impl Call {
         let _ = call.media.apply_lines(sources);
         call.assume_playing(context);
         Some(call)
+    }
+
+    /// Its legs may have keys from a handshake from now on, if they could not before.
+    pub(crate) fn learn_fingerprint(&mut self, fingerprint: Fingerprint) {
+        self.media.learn_fingerprint(fingerprint);
     }
 
     /// Counts a call from before this process wherever one of this process is counted.
@@ -162,9 +177,6 @@ impl Leg {
         timers: [Option<UnixTime>; 2],
     ) -> Option<SavedLeg> {
         let [refresh, expiry] = timers;
-        if self.gone {
-            return None;
-        }
         let identity = self.flow.identity.and_then(|of| context.identities.expected(of));
         Some(SavedLeg {
             dialog: self.dialog.clone()?,
@@ -214,7 +226,7 @@ impl Leg {
             remote_party: saved.remote_party.clone(),
             dialog: Some(saved.dialog.clone()),
             // Requests of the last moments may not have been written down.
-            cseq: saved.cseq.wrapping_add(CSEQ_GAP) & 0x7fff_ffff,
+            cseq: cseq_after_restart(saved.cseq),
             secure: saved.secure,
             disconnected: saved.protocol.is_reliable(),
             session: SessionTimer::restored(saved.session, saved.min_se_seconds),
@@ -230,7 +242,7 @@ impl Leg {
 }
 
 impl SavedIdentity {
-    fn of(expected: &ExpectedPeer) -> Self {
+    pub(crate) fn of(expected: &ExpectedPeer) -> Self {
         let ExpectedPeer { name, policy } = expected;
         let shown = policy.certificate.as_ref();
         SavedIdentity {
@@ -242,7 +254,7 @@ impl SavedIdentity {
     }
 
     /// `None` when the name is none.
-    fn peer(&self) -> Option<ExpectedPeer> {
+    pub(crate) fn peer(&self) -> Option<ExpectedPeer> {
         let shown = self.certificate.as_ref().map(|[certificate, key]| KeyPairFiles {
             certificate: certificate.as_path().into(),
             key: key.as_path().into(),
@@ -256,6 +268,11 @@ impl SavedIdentity {
 /// Our CSeq numbers go on so far beyond the last one that is known (RFC 3261 section 12.2.1.1 asks
 /// only that they grow).
 const CSEQ_GAP: u32 = 100;
+
+/// The number of the first request of the next process, where ours was `cseq`.
+pub(super) const fn cseq_after_restart(cseq: u32) -> u32 {
+    cseq.wrapping_add(CSEQ_GAP) & 0x7fff_ffff
+}
 
 fn unix_of(origin: UnixTime, at: Instant) -> UnixTime {
     UnixTime::from_millis(origin.as_millis().saturating_add(at.as_millis()))

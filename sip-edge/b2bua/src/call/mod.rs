@@ -16,6 +16,7 @@ mod kept;
 mod lines;
 mod next_server;
 mod notify;
+mod open_transfer;
 mod pass;
 mod playing;
 mod prack;
@@ -48,7 +49,7 @@ use crate::deadline::{Deadline, Deadlines};
 use crate::encryption;
 use crate::leg::{Leg, SentAck};
 use crate::machine::Machine;
-use crate::media::CallMedia;
+use crate::media::{CallMedia, Habits};
 use crate::policing::TokenBucket;
 use crate::secure;
 use crate::spending::Running;
@@ -56,6 +57,7 @@ use bytes::Bytes;
 use directory::{Target, VoiceConnector, country_of};
 use lines::WaitingInput;
 use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side, TransactionId};
+use open_transfer::Owed;
 use playing::Played;
 use realign::Realign;
 use referral::Referral;
@@ -125,6 +127,8 @@ pub(crate) struct Call {
     pub(crate) counted: bool,
     /// It has been told as it is to be kept over a restart.
     pub(crate) kept: bool,
+    /// What was told that its peers are owed after a restart.
+    pub(crate) owed: Option<Owed>,
 }
 
 impl Call {
@@ -165,8 +169,7 @@ impl Call {
         let mut media = CallMedia::new(origins, context.config.dtls_fingerprint);
         let encryption =
             encryption::of_caller(connector, carrier.map(|c| &**c), admission.emergency);
-        let of_customer = (connector.dtmf, connector.rtcp);
-        let habits = carrier.map_or(of_customer, |carrier| (carrier.dtmf, carrier.rtcp));
+        let habits = Habits::of(connector, carrier.map(|c| &**c));
         media.start_leg(LegSide::A, encryption, habits);
         media.transcode(
             connector.transcoding.clone(),
@@ -204,6 +207,7 @@ impl Call {
             played: Played::default(),
             counted: true,
             kept: false,
+            owed: None,
         }
     }
 

@@ -18,6 +18,21 @@ pub(crate) struct Subscription {
     in_flight: bool,
 }
 
+impl Subscription {
+    /// Of a transfer from before this process: the leg has heard of it, and not of its end.
+    pub(super) const fn restored(leg: LegSide, id: Option<u32>) -> Self {
+        Subscription { leg, id, told: 100, next: None, in_flight: false }
+    }
+
+    pub(super) const fn leg(&self) -> LegSide {
+        self.leg
+    }
+
+    pub(super) const fn id(&self) -> Option<u32> {
+        self.id
+    }
+}
+
 impl Call {
     /// Begins a subscription with the first NOTIFY, as RFC 3515 section 2.4.4 demands.
     pub(super) fn subscribe(

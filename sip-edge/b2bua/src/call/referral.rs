@@ -2,9 +2,11 @@
 //! or is back with it.
 
 use super::Call;
+use super::notify::Subscription;
 use super::setup::SetupState;
 use crate::context::{CallKey, Context};
 use crate::deadline::Deadline;
+use crate::kept::{SavedCall, SavedTransfer};
 use crate::machine::{Machine, State};
 use crate::transfer::{Order, Outcome};
 use model::{CallEnd, CallEventKind, Instant, LegSide, TransactionId};
@@ -45,16 +47,18 @@ impl State for ReferralState {
 pub(crate) struct Referral {
     pub(super) machine: Machine<ReferralState>,
     /// The leg that asked, while a transfer is under way.
-    transferor: Option<LegSide>,
+    pub(super) transferor: Option<LegSide>,
     target: Option<CallKey>,
     /// The transferor's implicit subscription (RFC 3515 section 2.4.4).
-    pub(super) subscription: Option<super::notify::Subscription>,
+    pub(super) subscription: Option<Subscription>,
     /// A REFER came before in this call: the next subscription needs an id (RFC 3515 section 2.4.6).
     repeated: bool,
     /// The target rings, or is called again elsewhere.
     rings: bool,
     /// The call that the far end leaves for.
     leaving_for: Option<TransactionId>,
+    /// The call before a leg of it left on trial, to be kept until that has an outcome.
+    pub(super) before: Option<Box<SavedCall>>,
 }
 
 impl Referral {
@@ -66,6 +70,26 @@ impl Referral {
     pub(super) fn rings_for(&self, leg: LegSide) -> bool {
         let waits = self.machine.state() == ReferralState::Trying;
         waits && self.rings && self.transferor == Some(leg.other())
+    }
+
+    /// Whether the target is known to ring.
+    pub(super) const fn is_ringing(&self) -> bool {
+        self.rings
+    }
+
+    /// Whether a leg is with another call, on trial or for good.
+    pub(super) fn has_moved(&self) -> bool {
+        matches!(self.machine.state(), ReferralState::Leaving | ReferralState::Left)
+    }
+
+    /// Takes a transfer from before this process, whose target is not known any more.
+    pub(super) fn restore(&mut self, saved: &SavedTransfer, transferor: LegSide) {
+        self.machine.go(ReferralState::Trying);
+        self.transferor = Some(transferor);
+        self.repeated = true;
+        self.rings = saved.rings;
+        let subscriber = saved.subscriber.filter(|_| !saved.gone);
+        self.subscription = subscriber.map(|leg| Subscription::restored(leg, saved.event_id));
     }
 
     /// Whether the far end is with another call, on trial: none is here to negotiate with.
@@ -156,7 +180,7 @@ impl Call {
     }
 
     /// The far end stays where it is: with the transferor if that is still there.
-    fn transfer_failed(&mut self, context: &mut Context, now: Instant, status: u16) {
+    pub(super) fn transfer_failed(&mut self, context: &mut Context, now: Instant, status: u16) {
         let transferor = self.referral.transferor.take();
         self.referral.target = None;
         self.referral.machine.go(ReferralState::Failing);
@@ -187,6 +211,7 @@ impl Call {
         if !self.is_live() || !self.referral.is_leaving() {
             return;
         }
+        self.referral.before = None;
         self.referral.machine.go(ReferralState::Left);
         self.release_media(context);
         context.event(self.id, now, CallEventKind::Transferred { to });
@@ -196,6 +221,7 @@ impl Call {
 
     /// The far end did not agree and is back.
     pub(super) fn leg_returned(&mut self, context: &mut Context, now: Instant, status: u16) {
+        self.referral.before = None;
         if self.referral.transferor.is_some() {
             self.transfer_failed(context, now, status);
         } else {

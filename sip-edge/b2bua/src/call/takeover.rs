@@ -45,6 +45,7 @@ impl State for TakeoverState {
             (Idle, Target),
             (Idle, Replacement),
             (Idle, Ready),
+            (Idle, Confirming),
             (Target, Ready),
             (Replacement, Ready),
             (Ready, Idle),
@@ -104,6 +105,14 @@ impl Takeover {
 
     pub(super) fn is_busy(&self) -> bool {
         self.machine.state() != TakeoverState::Idle
+    }
+
+    /// The far end that hears what the leg that came has answered; it keeps what it had if it does not
+    /// agree.
+    pub(super) fn confirms(&self) -> Option<LegSide> {
+        let is_confirming = self.is_confirming && self.trial.is_none();
+        let offer = self.offer.as_ref().filter(|_| is_confirming)?;
+        Some(offer.to)
     }
 
     /// Whether an offer of ours is with a leg, or about to be.
@@ -284,6 +293,16 @@ impl Call {
         for (call, side) in [(&mut *self, near), (&mut *giver, leg)] {
             call.legs[side.index()].session.arm(&mut call.deadlines, side, now);
         }
+    }
+
+    /// Offers a leg the call's media, in case that it was told of other.
+    pub(super) fn offer_anew(&mut self, context: &mut Context, now: Instant, side: LegSide) {
+        let sent = self.media.last_sent(side).map(<[u8]>::to_vec);
+        let Ok(description) = self.media.renewed(side.other(), sent.as_deref()) else { return };
+        self.media.skip_versions(side);
+        self.takeover.is_confirming = true;
+        self.takeover.tries = 0;
+        self.offer_to(context, now, side, description);
     }
 
     /// Offers `description`, which is the other leg's, to a leg.

@@ -27,6 +27,13 @@ impl Trial {
     }
 }
 
+impl Trial {
+    /// Whether it is `side` that is on trial.
+    pub(super) fn is_at(&self, side: LegSide) -> bool {
+        self.near == side
+    }
+}
+
 impl Call {
     /// The call that a leg on trial came from.
     pub(crate) fn trial_of(&self) -> Option<CallKey> {

@@ -309,6 +309,7 @@ impl Edge {
             return;
         };
         if giver.can_move(leg) && taker.can_move(near) {
+            giver.keep_before_leaving(&mut self.context, leg);
             taker.take_leg(&mut self.context, now, near, &mut giver, leg);
         } else {
             taker.join_later(&mut self.context, now);

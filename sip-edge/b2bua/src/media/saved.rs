@@ -1,7 +1,7 @@
 //! What is kept of a call's media over a restart of the process, and made of it then.
 
 use super::lines::{CallLine, LegLines};
-use super::{CallMedia, LegMedia};
+use super::{CallMedia, Habits, LegMedia};
 use crate::kept::{self, SavedCall, SavedLine, SavedMedia};
 use model::{Fingerprint, IpFamily, LocalMedia, MediaId};
 use sdp::{Encryption, Limits, OriginState, SessionDescription};
@@ -17,7 +17,8 @@ impl LegMedia {
             received: text(self.received_body.as_ref()?)?,
             hold_music: self.hold_music.clone(),
             has_listened: self.has_listened,
-            dtmf: kept::dtmf_code(self.dtmf),
+            dtmf: kept::dtmf_code(self.habits.dtmf),
+            transcode: self.habits.transcodes.as_ref().map(|formats| kept::names_of(formats)),
         })
     }
 
@@ -32,9 +33,12 @@ impl LegMedia {
             hold_music: saved.hold_music.clone(),
             has_listened: saved.has_listened,
             lines: LegLines::default(),
-            dtmf: kept::dtmf_of(saved.dtmf)?,
-            // Its stream has had its first plan.
-            rtcp: None,
+            habits: Habits {
+                dtmf: kept::dtmf_of(saved.dtmf)?,
+                // Its stream has had its first plan.
+                rtcp: None,
+                transcodes: saved.transcode.as_deref().map(kept::formats_of),
+            },
         };
         let received =
             SessionDescription::parse(saved.received.as_bytes(), &Limits::default()).ok()?;

@@ -43,7 +43,7 @@ impl CallMedia {
         self.check(target.other(), offer)?;
         let offer = seen_under(self.encryption(target.other()), offer);
         let last = self.legs[target.index()].origin.last_audio();
-        let widened = sdp::with_formats(&offer, &self.transcodes, last);
+        let widened = sdp::with_formats(&offer, self.transcodes_to(target), last);
         let told = dtmf::offer_for(self.dtmf(target), self.dtmf(target.other()), last, widened);
         let changed = match told {
             Cow::Borrowed(_) => None,
@@ -74,9 +74,9 @@ impl CallMedia {
             // It answers in the place of another leg, which has not been asked yet.
             (None, answer) => answer.map(|answer| answer.index),
         };
-        let narrowed = match self.transcodes.is_empty() {
-            true => Cow::Borrowed(&*answer),
-            false => sdp::in_formats_of(&answer, &offer, self.sends_noise),
+        let narrowed = match self.may_transcode() {
+            false => Cow::Borrowed(&*answer),
+            true => sdp::in_formats_of(&answer, &offer, self.sends_noise),
         };
         let [told, heard] = [target, target.other()].map(|leg| self.dtmf(leg));
         let answer = dtmf::answer_for(told, heard, &offer, narrowed);

@@ -7,6 +7,9 @@ use crate::lines::LineStates;
 use crate::profile::Encryption;
 use model::Fingerprint;
 
+/// More than the descriptions of one change that was under way.
+const VERSION_GAP: u64 = 100;
+
 impl OriginState {
     /// For a leg that was told `last` before this process began. Our keys, credentials and
     /// certificate are those that it names; the relay goes on with them. `fingerprint` is that of the
@@ -32,5 +35,17 @@ impl OriginState {
         };
         state.note_audio(audio);
         Some(state)
+    }
+
+    /// The leg may have been told of descriptions that are not known any more: the next one has a
+    /// version beyond theirs (RFC 3264 section 8: another description under a known version is none).
+    pub fn skip_versions(&mut self) {
+        self.origin.version = self.origin.version.wrapping_add(VERSION_GAP);
+    }
+
+    /// A leg that has heard of no certificate of ours may hear of this one from now on.
+    pub fn learn_fingerprint(&mut self, fingerprint: Fingerprint) {
+        self.crypto.learn(fingerprint);
+        self.lines.learn(fingerprint);
     }
 }

@@ -1,5 +1,7 @@
 //! The client side of the layer: what the client machines' actions mean.
 
+mod open;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -180,6 +180,31 @@ fn a_voice_connector_says_whether_audio_is_transcoded() {
 }
 
 #[test]
+fn a_carrier_may_say_itself_whether_audio_is_transcoded() {
+    let carrier = "[[carrier]]\nid = \"a\"\nhost = \"192.0.2.1\"\nprefixes = [\"+\"]\n";
+    let formats = |lines: &str| {
+        let config = accepts(&format!("{carrier}{lines}"));
+        let said = config.directory.carriers().next().unwrap().transcoding.clone();
+        said.map(|formats| formats.iter().map(|format| format.name()).collect::<Vec<_>>())
+    };
+    assert_eq!(formats(""), None, "its voice connectors say it");
+    assert_eq!(formats("transcode = \"off\""), Some(vec![]));
+    let usual = vec!["PCMU", "PCMA", "G722", "opus"];
+    assert_eq!(formats("transcode = \"needed\""), Some(usual));
+    let named = "transcode = \"needed\"\ntranscode_formats = [\"pcma\"]";
+    assert_eq!(formats(named), Some(vec!["PCMA"]));
+    refuses(
+        &format!("{carrier}transcode = \"always\""),
+        "t.toml:8: transcode: \"always\" is unknown; use \"off\" or \"needed\"",
+    );
+    refuses(
+        &format!("{carrier}transcode = \"needed\"\ntranscode_formats = [\"G729\"]"),
+        "t.toml:9: transcode_formats: \"G729\" cannot be transcoded; use \"PCMU\", \"PCMA\", \"G722\", \
+         \"opus\", \"L16/8000\", \"L16/16000\", \"L16/48000\"",
+    );
+}
+
+#[test]
 fn a_voice_connector_says_which_lines_are_relayed_beside_the_audio() {
     let connector = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
     let relayed = |lines: &str| {

@@ -98,6 +98,36 @@ fn a_handshake_and_its_credentials_outlive_the_edge() {
     w.finish();
 }
 
+/// A browser that was reached by a call without keys asks for a handshake when it changes its media.
+#[test]
+fn a_plain_leg_has_a_handshake_once_the_certificate_is_known() {
+    let known = EdgeConfig { dtls_fingerprint: Fingerprint::parse(OURS), ..keeping() };
+    let mut w = World::with(known, directory());
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    w.restart(keeping(), directory());
+    let wanted = pbx.sdp_with(30_000, 2, "sendrecv").replace("RTP/AVP", "UDP/TLS/RTP/SAVPF")
+        + &format!(
+            "a=rtcp-mux\r\na=fingerprint:{}\r\na=setup:actpass\r\na=ice-ufrag:h3Fs\r\n\
+             a=ice-pwd:Jk8ux0pM2Yk3c9b6Zq1VtR5n\r\n",
+            OURS.replace("12:DF", "5A:0C")
+        );
+    pbx.invite(&mut w, Some(&wanted));
+    pbx.expect(&mut w, "488");
+    pbx.ack_failure(&mut w);
+    // A relay has connected.
+    w.edge.set_dtls_fingerprint(Fingerprint::parse(OURS));
+    pbx.invite(&mut w, Some(&wanted));
+    pstn.expect(&mut w, "INVITE");
+    let plain = pstn.sdp_with(40_000, 2, "sendrecv");
+    let told = answer(&mut w, &mut pstn, &plain, &mut pbx);
+    let body = String::from_utf8_lossy(told.body_bytes()).into_owned();
+    assert!(body.contains("UDP/TLS/RTP/SAVPF") && body.contains("12:DF:3E"), "{body}");
+    assert!(matches!(w.plan().legs[0].security, LegSecurity::Dtls(_)));
+    assert_eq!(w.plan().legs[1].security, LegSecurity::Plain);
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+}
+
 /// The carrier is reached over TLS by its name and takes one call.
 fn over_tls() -> Resources {
     let mut only = carrier("first", CARRIER, "+", 1);

@@ -29,6 +29,7 @@ mod information;
 mod kept_calls;
 mod kept_encrypted_calls;
 mod kept_registrations;
+mod kept_transfers;
 mod keys;
 mod lines;
 mod lines_joined;

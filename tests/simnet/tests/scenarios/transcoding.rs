@@ -2,7 +2,7 @@
 
 use crate::transfer::{expect_notify, refer};
 use model::{Codec, TranscodableFormat};
-use simnet::{CARRIER, PBX, Ua, World, config, directory};
+use simnet::{CARRIER, CARRIER_2, PBX, Ua, World, config, directory};
 use sip_proto::Message;
 
 const OPUS: (&str, &str) = ("111", "a=rtpmap:111 opus/48000/2\r\n");
@@ -100,6 +100,66 @@ fn without_the_policy_offers_and_answers_pass_as_they_are() {
     assert_eq!(seen, ["0", "0"]);
     assert_eq!(stages(&w), [None, None]);
     pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+}
+
+/// The first carrier says `carrier`, the voice connector `connector`.
+fn world_of(carrier: Option<&[TranscodableFormat]>, connector: &[TranscodableFormat]) -> World {
+    let mut resources = directory();
+    resources.carriers[0].transcoding = carrier.map(Into::into);
+    resources.voice_connectors[0].transcoding = connector.into();
+    World::with(config(), resources)
+}
+
+#[test]
+fn a_carriers_word_goes_before_the_voice_connectors() {
+    let [pcmu, pcma, _, opus] = TranscodableFormat::USUAL;
+    for (carrier, connector, offered) in [
+        (None, &[][..], "0"),
+        (None, &[opus][..], "0 96"),
+        (Some(&[][..]), &[opus][..], "0"),
+        (Some(&[pcmu, pcma][..]), &[][..], "0 8"),
+        (Some(&[pcma][..]), &[opus][..], "0 8"),
+    ] {
+        let mut w = world_of(carrier, connector);
+        let (mut pbx, mut pstn, seen) = call(&mut w, &[PCMU], &[PCMU]);
+        assert_eq!(seen, [offered, "0"], "{carrier:?}, {connector:?}");
+        pbx.hang_up(&mut w, &mut pstn);
+        w.finish();
+    }
+}
+
+#[test]
+fn a_carriers_own_calls_are_transcoded_towards_the_customer_too() {
+    let mut w = world_of(Some(&TranscodableFormat::USUAL), &[]);
+    let mut pstn = w.caller(CARRIER, "+12065550100");
+    let body = described(&pstn, 40_000, 1, &[PCMU]);
+    pstn.invite(&mut w, Some(&body));
+    let mut pbx = w.callee(PBX);
+    assert_eq!(formats(pbx.invited.as_ref().unwrap()), "0 8 9 96");
+    let body = described(&pbx, 30_000, 1, &[OUR_OPUS]);
+    assert_eq!(formats(&pbx.answer(&mut w, &mut pstn, &body)), "0");
+    assert_eq!(stages(&w), both(Codec::Pcmu, Codec::Opus));
+    pbx.hang_up(&mut w, &mut pstn);
+    w.finish();
+}
+
+#[test]
+fn the_next_carrier_is_offered_what_it_says_itself() {
+    let mut w = world_of(Some(&TranscodableFormat::USUAL), &[]);
+    let mut pbx = w.caller(PBX, "+12065550123");
+    let body = described(&pbx, 30_000, 1, &[PCMU]);
+    pbx.invite(&mut w, Some(&body));
+    let mut first = w.callee(CARRIER);
+    assert_eq!(formats(first.invited.as_ref().unwrap()), "0 8 9 96");
+    first.reply(&mut w, 503, None);
+    first.expect(&mut w, "ACK");
+    let mut second = w.callee(CARRIER_2);
+    assert_eq!(formats(second.invited.as_ref().unwrap()), "0");
+    let body = described(&second, 41_000, 1, &[PCMU]);
+    second.answer(&mut w, &mut pbx, &body);
+    assert_eq!(stages(&w), [None, None]);
+    pbx.hang_up(&mut w, &mut second);
     w.finish();
 }
 

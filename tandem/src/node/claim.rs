@@ -1,0 +1,34 @@
+//! A node's directory, for one process alone.
+
+use super::StartError;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Makes the directory and takes it for this process alone.
+pub(crate) fn claim(data_dir: &Path) -> Result<File, StartError> {
+    let at = |error: io::Error| {
+        StartError(format!(
+            "[node] data_dir \"{}\": {error}; give a directory that this user may write",
+            data_dir.display()
+        ))
+    };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(at)?;
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(data_dir.join("tandem.lock"))
+        .map_err(at)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError(format!(
+            "[node] data_dir \"{}\" is in use by another Tandem: stop it, or give this one a \
+             directory of its own",
+            data_dir.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(at(error)),
+    }
+}
