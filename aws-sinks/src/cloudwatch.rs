@@ -3,16 +3,17 @@
 pub mod batch;
 
 use crate::answer::ServiceError;
-use crate::clock;
-use crate::connection::{Connection, Protocol, Request, Sender};
+use crate::connection::{Connection, NoAnswer, Protocol, Request, Sender};
 use crate::fault::{self, Fault, Waiting, Words};
 use crate::tally::{Item, Sent, Tally, send_all};
 use crate::{Access, Endpoint};
-use batch::{Datum, MAX_BYTES};
+use batch::{Checked, Datum, MAX_BYTES, NEWEST};
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use outbox::{BatchRules, Destination, Entry, Outcome};
 use std::io::Write;
+use std::time::Duration;
 
 const WORDS: Words = Words { table: "cloudwatch", action: "cloudwatch:PutMetricData" };
 /// Documents of a batch: an hour's minutes of one node after an outage.
@@ -49,9 +50,36 @@ impl CloudWatch {
         let protocol = Protocol { signing_name: "monitoring", is_s3: false };
         CloudWatch {
             endpoint: endpoint.unwrap_or_else(|| Endpoint::of_aws("monitoring", &access.region)),
-            connection: Connection::new(&access.region, protocol),
+            connection: Connection::new(access, protocol),
             namespace: namespace.to_owned(),
         }
+    }
+
+    fn url(&self) -> String {
+        format!("{}/", self.endpoint)
+    }
+
+    /// What is to be sent, and what sends it.
+    async fn prepare(
+        &mut self,
+        entries: &[Entry],
+    ) -> Result<(Sender, Vec<Result<Checked, String>>), NoAnswer> {
+        let sender = self.connection.prepare().await?;
+        let mut checked = self.checked(entries);
+        if checked.iter().flatten().any(|checked| checked.depends_on_time) {
+            // Not by the calendar of this node alone, which may have jumped.
+            sender.learn_time(self.url()).await?;
+            checked = self.checked(entries);
+        }
+        Ok((sender, checked))
+    }
+
+    fn checked(&self, entries: &[Entry]) -> Vec<Result<Checked, String>> {
+        let now = self.connection.now();
+        let checked = |(n, Entry { record, .. }): (usize, &Entry)| {
+            batch::data(n, &record.body, record.time, now)
+        };
+        entries.iter().enumerate().map(checked).collect()
     }
 
     async fn put(&self, sender: &Sender, data: &[Datum]) -> Sent {
@@ -67,7 +95,7 @@ impl CloudWatch {
             }
             None => body,
         };
-        let url = format!("{}/", self.endpoint);
+        let (url, body) = (self.url(), Bytes::from(body));
         match sender.send(Request { method: "POST", url, headers, body }).await {
             Ok(answer) if answer.is_success() => Sent::Except(Vec::new()),
             Ok(answer) => Sent::Failed(fault_of(&answer.error(), &self.namespace)),
@@ -90,10 +118,15 @@ impl Destination for CloudWatch {
 
     async fn deliver(&mut self, entries: &[Entry]) -> Outcome {
         let mut tally = Tally::new(entries.len());
-        let (now, mut all) = (clock::unix_time(), Vec::new());
-        for (n, entry) in entries.iter().enumerate() {
-            match batch::data(n, &entry.record.body, entry.record.time, now) {
-                Ok((data, refused)) => {
+        let (sender, checked) = match self.prepare(entries).await {
+            Ok(prepared) => prepared,
+            Err(NoAnswer(reason)) => return Outcome::Unavailable { reason, after: None },
+        };
+        let mut all = Vec::new();
+        for (n, checked) in checked.into_iter().enumerate() {
+            match checked {
+                Ok(Checked { wait: Some(wait), .. }) => tally.hold(n, ahead(wait)),
+                Ok(Checked { data, refused, .. }) => {
                     all.extend(data);
                     refused.into_iter().for_each(|reason| tally.refuse(n, reason));
                 }
@@ -108,19 +141,24 @@ impl Destination for CloudWatch {
                  they count twice"
             );
         }
-        let sender = self.connection.prepare().await;
         let requests = batch::requests(all, self.namespace.len());
         let this = &*self;
-        send_all(&mut tally, requests, async |data: &[Datum]| match &sender {
-            Ok(sender) => this.put(sender, data).await,
-            Err(no_answer) => Sent::Failed(Fault::Wait(no_answer.clone().into())),
-        })
-        .await;
+        send_all(&mut tally, requests, async |data: &[Datum]| this.put(&sender, data).await).await;
         if tally.renews() {
             self.connection.forget_credentials();
         }
         tally.outcome()
     }
+}
+
+/// Why a document waits.
+fn ahead(wait: Duration) -> Waiting {
+    let hours = (wait + NEWEST).as_secs_f64() / 3_600.0;
+    let reason = format!(
+        "a minute is {hours:.1} h ahead of CloudWatch's clock, which takes 2; it waits: correct this \
+         node's clock (NTP)"
+    );
+    Waiting { after: Some(wait), ..Waiting::because(reason) }
 }
 
 /// The body in fewer octets, when it is worth it.

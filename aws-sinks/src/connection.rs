@@ -2,23 +2,29 @@
 
 use crate::Endpoint;
 use crate::answer::{Answer, MOST_BYTES};
-use crate::clock;
+use crate::authorities;
+use crate::clock::{ServiceClock, apart};
 use crate::credentials::{Chain, reasons};
+use crate::fault;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
     UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
-use std::time::Duration;
+use model::UnixTime;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// How long a service may take for one answer; less than the outbox gives to a batch.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A signature whose time is farther than this from the service's is made again with that one.
+const SKEW: Duration = Duration::from_secs(60);
 /// How long the chain of credentials may take: a metadata service that is not there.
 const CREDENTIALS_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -29,6 +35,9 @@ pub struct Access {
     pub region: String,
     /// Another backend than AWS's own of that region.
     pub endpoint: Option<Endpoint>,
+    /// A file of the authorities that its certificate is checked against, in PEM; `None` for the one
+    /// that `AWS_CA_BUNDLE` names, or else the system's.
+    pub authorities: Option<Arc<Path>>,
 }
 
 /// How a service is spoken to.
@@ -45,6 +54,8 @@ pub(crate) struct Protocol {
 pub(crate) struct Connection {
     region: String,
     protocol: Protocol,
+    authorities: Option<Arc<Path>>,
+    clock: Arc<ServiceClock>,
     chain: Chain,
     connector: Option<SharedHttpConnector>,
 }
@@ -55,7 +66,7 @@ pub(crate) struct Request<'a> {
     pub(crate) method: &'static str,
     pub(crate) url: String,
     pub(crate) headers: Vec<(&'static str, &'a str)>,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
 }
 
 /// Why there is no answer.
@@ -63,17 +74,28 @@ pub(crate) struct Request<'a> {
 pub(crate) struct NoAnswer(pub(crate) String);
 
 impl Connection {
-    pub(crate) fn new(region: &str, protocol: Protocol) -> Self {
-        let region = region.to_owned();
-        Connection { region, protocol, chain: Chain::default(), connector: None }
+    pub(crate) fn new(access: &Access, protocol: Protocol) -> Self {
+        Connection {
+            region: access.region.clone(),
+            protocol,
+            authorities: access.authorities.clone(),
+            clock: Arc::new(ServiceClock::new(protocol.signing_name)),
+            chain: Chain::default(),
+            connector: None,
+        }
+    }
+
+    /// The time that the service judges by, as far as it is known.
+    pub(crate) fn now(&self) -> UnixTime {
+        self.clock.unix_time()
     }
 
     /// Gets what requests need: credentials and a client.
     ///
     /// # Errors
-    /// [`NoAnswer`], when there are no credentials.
+    /// [`NoAnswer`], when there are no credentials, or no authorities to check a certificate with.
     pub(crate) async fn prepare(&mut self) -> Result<Sender, NoAnswer> {
-        let credentials = self.chain.credentials(&self.region);
+        let credentials = self.chain.credentials(&self.region, self.clock.now());
         let credentials = tokio::time::timeout(CREDENTIALS_PATIENCE, credentials)
             .await
             .unwrap_or_else(|_| Err("no AWS credentials: their source does not answer".to_owned()));
@@ -84,12 +106,15 @@ impl Connection {
                  the machine a role"
             ))
         })?;
-        let connector = self.connector.get_or_insert_with(|| {
-            let provider = Provider::Rustls(CryptoMode::AwsLc);
-            SharedHttpConnector::new(Connector::builder().tls_provider(provider).build())
-        });
+        let connector = match &self.connector {
+            Some(connector) => connector.clone(),
+            None => {
+                let made = authorities::connector(self.authorities.as_deref()).map_err(NoAnswer)?;
+                self.connector.insert(made).clone()
+            }
+        };
         let (region, protocol) = (self.region.clone(), self.protocol);
-        Ok(Sender { region, protocol, credentials, connector: connector.clone() })
+        Ok(Sender { region, protocol, clock: Arc::clone(&self.clock), credentials, connector })
     }
 
     /// Has credentials looked up again, after a service refused those of before.
@@ -103,24 +128,54 @@ impl Connection {
 pub(crate) struct Sender {
     region: String,
     protocol: Protocol,
+    clock: Arc<ServiceClock>,
     credentials: aws_credential_types::Credentials,
     connector: SharedHttpConnector,
 }
 
 impl Sender {
-    /// Sends a request and waits for the answer.
+    /// Sends a request and waits for the answer. One that was refused for its time is sent once more
+    /// with the service's.
     ///
     /// # Errors
     /// [`NoAnswer`], when none came in time. The request may have arrived all the same.
     pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answer, NoAnswer> {
-        let host = request.url.clone();
-        let request = self
-            .signed(request)
-            .map_err(|error| NoAnswer(format!("the request to {host} cannot be made: {error}")))?;
-        tokio::time::timeout(PATIENCE, self.exchange(request))
+        let time = self.clock.now();
+        let answer = self.send_at(&request, time).await?;
+        let now = self.clock.now();
+        let is_skewed = !answer.is_success() && fault::is_clock(&answer.error());
+        if is_skewed && apart(now, time) > SKEW {
+            return self.send_at(&request, now).await;
+        }
+        Ok(answer)
+    }
+
+    /// The time that the service judges by, as far as it is known.
+    pub(crate) fn now(&self) -> UnixTime {
+        self.clock.unix_time()
+    }
+
+    /// Has the service tell its time, by whatever it answers, where it is not known yet.
+    ///
+    /// # Errors
+    /// [`NoAnswer`], when none came.
+    pub(crate) async fn learn_time(&self, url: String) -> Result<(), NoAnswer> {
+        if self.clock.is_known() {
+            return Ok(());
+        }
+        let request = Request { method: "GET", url, headers: Vec::new(), body: Bytes::new() };
+        self.send_at(&request, self.clock.now()).await.map(|_| ())
+    }
+
+    async fn send_at(&self, request: &Request<'_>, time: SystemTime) -> Result<Answer, NoAnswer> {
+        let url = &request.url;
+        let signed = self
+            .signed(request, time)
+            .map_err(|error| NoAnswer(format!("the request to {url} cannot be made: {error}")))?;
+        tokio::time::timeout(PATIENCE, self.exchange(signed))
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
-            .map_err(|reason| NoAnswer(format!("{}: {reason}", base(&host))))
+            .map_err(|reason| NoAnswer(format!("{}: {reason}", base(url))))
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<Answer, String> {
@@ -130,12 +185,15 @@ impl Sender {
         let retry_after = header("retry-after").and_then(|text| text.trim().parse().ok());
         let retry_after = retry_after.map(Duration::from_secs);
         let error_type = header("x-amzn-errortype");
+        if let Some(date) = header("date") {
+            self.clock.note(&date);
+        }
         let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
         let body = body.map_err(|error| format!("the answer broke off: {}", reasons(&*error)))?;
         Ok(Answer { status, retry_after, error_type, body: body.to_bytes().to_vec() })
     }
 
-    fn signed(&self, request: Request<'_>) -> Result<HttpRequest, String> {
+    fn signed(&self, request: &Request<'_>, time: SystemTime) -> Result<HttpRequest, String> {
         let mut settings = SigningSettings::default();
         if self.protocol.is_s3 {
             settings.percent_encoding_mode = PercentEncodingMode::Single;
@@ -147,21 +205,22 @@ impl Sender {
             .identity(&identity)
             .region(&self.region)
             .name(self.protocol.signing_name)
-            .time(clock::system_time())
+            .time(time)
             .settings(settings)
             .build()
             .map_err(|error| error.to_string())?
             .into();
         let Request { method, url, headers, body } = request;
-        let body_of = SignableBody::Bytes(&body);
-        let signable = SignableRequest::new(method, &url, headers.iter().copied(), body_of);
+        let body_of = SignableBody::Bytes(body);
+        let signable = SignableRequest::new(method, url, headers.iter().copied(), body_of);
         let signable = signable.map_err(|error| reasons(&error))?;
         let signed = sign(signable, &params).map_err(|error| reasons(&error))?;
-        let mut builder = http::Request::builder().method(method).uri(&url);
-        for (name, value) in &headers {
+        let mut builder = http::Request::builder().method(*method).uri(url);
+        for (name, value) in headers {
             builder = builder.header(*name, *value);
         }
-        let mut out = builder.body(SdkBody::from(body)).map_err(|error| error.to_string())?;
+        let mut out =
+            builder.body(SdkBody::from(body.clone())).map_err(|error| error.to_string())?;
         signed.into_parts().0.apply_to_request_http1x(&mut out);
         HttpRequest::try_from(out).map_err(|error| reasons(&error))
     }

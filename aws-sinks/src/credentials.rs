@@ -1,6 +1,5 @@
 //! Credentials by the default chain of AWS's SDK.
 
-use crate::clock;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -20,12 +19,15 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// The credentials to sign with.
+    /// The credentials to sign with; `now` is the time that tells whether they have expired.
     ///
     /// # Errors
     /// In words, when the chain has none.
-    pub(crate) async fn credentials(&mut self, region: &str) -> Result<Credentials, String> {
-        let now = clock::system_time();
+    pub(crate) async fn credentials(
+        &mut self,
+        region: &str,
+        now: SystemTime,
+    ) -> Result<Credentials, String> {
         if let Some((credentials, _)) = self.current.as_ref().filter(|(_, until)| now < *until) {
             return Ok(credentials.clone());
         }

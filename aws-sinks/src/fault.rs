@@ -143,7 +143,7 @@ fn is_throttling(code: &str) -> bool {
 }
 
 /// A signature's time is refused with several codes; only some of them say so by their name.
-fn is_clock(error: &ServiceError) -> bool {
+pub(crate) fn is_clock(error: &ServiceError) -> bool {
     let message = &error.message;
     matches!(error.code.as_str(), "RequestTimeTooSkewed" | "RequestInTheFuture")
         || message.contains("Signature expired")

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod authorities;
 mod clock;
 pub mod cloudwatch;
 mod connection;

@@ -5,7 +5,6 @@ pub mod batch;
 use crate::Access;
 use crate::Endpoint;
 use crate::answer::{Answer, ServiceError};
-use crate::clock;
 use crate::connection::{Connection, NoAnswer, Protocol, Request, Sender};
 use crate::fault::{self, Fault, Waiting, Words};
 use crate::tally::{Exception, Item, Sent, Tally, send_all};
@@ -23,8 +22,8 @@ pub const RETENTION_DAYS: [u16; 22] = [
 
 /// Marks an event that may be in the log already.
 const MARK: &str = ",\"possible_duplicate\":true}";
-/// How far ahead an event may be.
-const AHEAD: Duration = Duration::from_secs(2 * 3_600);
+/// An event that is farther ahead of the service's clock is refused: its stream would wait too long.
+const MOST_AHEAD: Duration = Duration::from_secs(24 * 3_600);
 /// When events that the service's clock finds too new are tried again.
 const TOO_NEW_AFTER: Duration = Duration::from_secs(300);
 /// Permissions that a group's beginning needs.
@@ -75,7 +74,7 @@ impl Logs {
         let protocol = Protocol { signing_name: "logs", is_s3: false };
         Logs {
             endpoint: endpoint.unwrap_or_else(|| Endpoint::of_aws("logs", &access.region)),
-            connection: Connection::new(&access.region, protocol),
+            connection: Connection::new(access, protocol),
             retention_days,
         }
     }
@@ -166,7 +165,7 @@ impl Service<'_> {
         for is_first in [true, false] {
             let answer = match self.call(sender, "PutLogEvents", &body).await {
                 Ok(answer) if answer.is_success() => {
-                    return taken(&answer, events, clock::unix_time());
+                    return taken(&answer, events, sender.now());
                 }
                 Ok(answer) => answer.error(),
                 Err(no_answer) => return Sent::Failed(Fault::Wait(no_answer.into())),
@@ -240,7 +239,7 @@ impl Service<'_> {
         let headers =
             vec![("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
         let url = format!("{}/", self.endpoint);
-        let body = body.to_string().into_bytes();
+        let body = body.to_string().into();
         sender.send(Request { method: "POST", url, headers, body }).await
     }
 }
@@ -267,14 +266,15 @@ fn taken(answer: &Answer, events: &[Event], now: UnixTime) -> Sent {
             Exception::Refused("it is older than CloudWatch Logs takes (14 days)".to_owned())
         } else if n < new {
             continue;
-        } else if u128::from(ahead) > AHEAD.as_millis() {
-            let reason = "its time is more than 2 hours ahead of this node's clock";
+        } else if u128::from(ahead) > MOST_AHEAD.as_millis() {
+            let reason = "its time is more than a day ahead of CloudWatch Logs' clock";
             Exception::Refused(reason.to_owned())
         } else {
             Exception::Again(Waiting {
-                reason: "CloudWatch Logs finds events too new: this node's clock is ahead by more \
-                         than 2 hours; correct it (NTP)"
-                    .to_owned(),
+                reason:
+                    "CloudWatch Logs finds events too new: they are ahead of its clock by more \
+                         than 2 hours and wait; correct this node's clock (NTP)"
+                        .to_owned(),
                 after: Some(TOO_NEW_AFTER),
                 renew: false,
             })

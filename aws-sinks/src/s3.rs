@@ -39,7 +39,8 @@ pub struct S3Config {
 }
 
 /// Puts each record into an object of its own, whose key is `prefix` and the record's attribute
-/// `key`. Putting one twice leaves one.
+/// `key`. Putting one twice leaves one: what may be there already is put only if it is not, so that a
+/// bucket with versions gets no second one.
 #[derive(Debug)]
 pub struct S3 {
     base: String,
@@ -73,18 +74,35 @@ impl S3 {
             None => Endpoint::of_aws(&format!("{bucket}.s3"), &access.region).to_string(),
         };
         let protocol = Protocol { signing_name: "s3", is_s3: true };
-        S3 { base, connection: Connection::new(&access.region, protocol), config }
+        S3 { base, connection: Connection::new(access, protocol), config }
     }
 
-    async fn put(&self, sender: &Sender, record: &OutboxRecord) -> Sent {
+    async fn put(&self, sender: &Sender, entry: &Entry) -> Sent {
+        let is_repeated = entry.possible_duplicate;
+        match self.put_one(sender, &entry.record, is_repeated).await {
+            // A backend without conditional requests: the object replaces itself.
+            Err(error) if is_repeated && is_unconditional(&error) => {
+                self.put_one(sender, &entry.record, false).await
+            }
+            other => other,
+        }
+        .unwrap_or_else(|error| Sent::Failed(fault_of(&error, &self.config.bucket)))
+    }
+
+    /// Puts an object; `Err` is the service's own error.
+    async fn put_one(
+        &self,
+        sender: &Sender,
+        record: &OutboxRecord,
+        only_if_missing: bool,
+    ) -> Result<Sent, ServiceError> {
+        let invalid = |reason: String| Ok(Sent::Failed(Fault::Invalid(reason)));
         let Some(key) = record.attribute(KEY) else {
-            return Sent::Failed(Fault::Invalid("it has no key".to_owned()));
+            return invalid("it has no key".to_owned());
         };
         let key = format!("{}{key}", self.config.prefix);
         if key.len() > MAX_KEY {
-            return Sent::Failed(Fault::Invalid(format!(
-                "its key is longer than {MAX_KEY} octets"
-            )));
+            return invalid(format!("its key is longer than {MAX_KEY} octets"));
         }
         let checksum = STANDARD.encode(Sha256::digest(&record.body));
         let mut headers =
@@ -98,12 +116,16 @@ impl S3 {
             }
             None => {}
         }
+        if only_if_missing {
+            headers.push(("if-none-match", "*"));
+        }
         let url = format!("{}/{}", self.base, encoded(&key));
-        let body = record.body.clone();
+        let body = record.body.clone().into();
         match sender.send(Request { method: "PUT", url, headers, body }).await {
-            Ok(answer) if answer.is_success() => Sent::Except(Vec::new()),
-            Ok(answer) => Sent::Failed(fault_of(&answer.error(), &self.config.bucket)),
-            Err(no_answer) => Sent::Failed(Fault::Wait(no_answer.into())),
+            Ok(answer) if answer.is_success() => Ok(Sent::Except(Vec::new())),
+            Ok(answer) if only_if_missing && answer.status == 412 => Ok(Sent::Failed(Fault::Taken)),
+            Ok(answer) => Err(answer.error()),
+            Err(no_answer) => Ok(Sent::Failed(Fault::Wait(no_answer.into()))),
         }
     }
 }
@@ -125,7 +147,7 @@ impl Destination for S3 {
         tally.expect(&objects);
         let sent = match self.connection.prepare().await {
             Ok(sender) => {
-                let puts = batch.iter().map(|entry| self.put(&sender, &entry.record));
+                let puts = batch.iter().map(|entry| self.put(&sender, entry));
                 futures_util::future::join_all(puts).await
             }
             Err(no_answer) => vec![Sent::Failed(Fault::Wait(no_answer.into()))],
@@ -151,6 +173,11 @@ fn encoded(key: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a backend does not know conditional requests.
+fn is_unconditional(error: &ServiceError) -> bool {
+    error.status == 501 || matches!(error.code.as_str(), "NotImplemented" | "MethodNotAllowed")
 }
 
 /// What an error of PutObject means.
@@ -190,7 +217,7 @@ mod tests {
 
     fn base(endpoint: Option<&str>, bucket: &str) -> String {
         let endpoint = endpoint.map(|text| Endpoint::parse(text).unwrap());
-        let access = Access { region: "eu-west-1".to_owned(), endpoint };
+        let access = Access { region: "eu-west-1".to_owned(), endpoint, authorities: None };
         let config =
             S3Config { bucket: bucket.to_owned(), prefix: String::new(), encryption: None };
         S3::new(&access, config).base

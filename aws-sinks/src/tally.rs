@@ -53,6 +53,8 @@ pub(crate) struct Tally {
     states: Vec<State>,
     /// Why what is not settled waits; the service as a whole when `is_away`.
     waiting: Option<Waiting>,
+    /// Entries that are not sent yet, and why.
+    held: Vec<(usize, Waiting)>,
     is_away: bool,
     halvings: usize,
 }
@@ -61,7 +63,15 @@ impl Tally {
     /// Of a batch of so many entries.
     pub(crate) fn new(entries: usize) -> Self {
         let states = vec![State::default(); entries];
-        Tally { states, waiting: None, is_away: false, halvings: HALVINGS }
+        Tally { states, waiting: None, held: Vec::new(), is_away: false, halvings: HALVINGS }
+    }
+
+    /// Has an entry wait without being sent; others are.
+    pub(crate) fn hold(&mut self, entry: usize, waiting: Waiting) {
+        if let Some(state) = self.states.get_mut(entry) {
+            state.items += 1;
+            self.held.push((entry, waiting));
+        }
     }
 
     /// Refuses part of an entry before it was sent.
@@ -136,15 +146,21 @@ impl Tally {
         if self.is_away && none_settled {
             return Outcome::Unavailable { reason, after };
         }
-        let verdict = |state: State| match state {
-            state if !is_settled(&state) => Verdict::Again { reason: reason.clone(), after },
+        let held = self.held;
+        let verdict = |(n, state): (usize, State)| match state {
+            state if !is_settled(&state) => match held.iter().find(|(entry, _)| *entry == n) {
+                Some((_, Waiting { reason, after, .. })) => {
+                    Verdict::Again { reason: reason.clone(), after: *after }
+                }
+                None => Verdict::Again { reason: reason.clone(), after },
+            },
             State { refused: 0, .. } => Verdict::Delivered,
             State { items: 1, reason, .. } => Verdict::Refused(reason),
             State { items, delivered, refused, reason } => Verdict::Refused(format!(
                 "{refused} of its {items} parts were refused and {delivered} delivered; {reason}"
             )),
         };
-        Outcome::PerEntry(self.states.into_iter().map(verdict).collect())
+        Outcome::PerEntry(self.states.into_iter().enumerate().map(verdict).collect())
     }
 
     fn settle_delivered<T: Item>(&mut self, item: &T) {
@@ -235,6 +251,20 @@ mod tests {
             }
         }
         assert_eq!(sizes, [8, 4, 4, 2, 1, 1, 2]);
+    }
+
+    #[test]
+    fn what_is_held_waits_for_its_own_reason() {
+        let mut tally = Tally::new(2);
+        let waiting =
+            Waiting { after: Some(std::time::Duration::from_secs(9)), ..Waiting::because("early") };
+        tally.hold(1, waiting.clone());
+        let work = send_all(&mut tally, vec![vec![Part(0, true)]], async |_: &[Part]| {
+            Sent::Except(Vec::new())
+        });
+        futures_util::future::FutureExt::now_or_never(work).unwrap();
+        let early = Verdict::Again { reason: waiting.reason, after: waiting.after };
+        assert_eq!(tally.outcome(), Outcome::PerEntry(vec![Verdict::Delivered, early]));
     }
 
     #[test]

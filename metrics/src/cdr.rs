@@ -1,9 +1,33 @@
-//! Call detail records: one JSON file per call, with the names and places that AWS uses.
+//! Call detail records: one JSON file per call and form, with the names and places that AWS uses.
+
+mod business_calling;
 
 use crate::calendar;
 use model::{CallDirection, CallParties, TransactionId, UnixTime};
 use serde::Serialize;
 use std::time::Duration;
+
+/// In which of AWS's forms call detail records are written.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum CdrForm {
+    /// That of voice connectors.
+    #[default]
+    VoiceConnector,
+    /// That of Amazon Chime's Business Calling, for billing systems that read it.
+    BusinessCalling,
+    /// Each call in both forms.
+    Both,
+}
+
+impl CdrForm {
+    const fn has_voice_connector(self) -> bool {
+        matches!(self, CdrForm::VoiceConnector | CdrForm::Both)
+    }
+
+    const fn has_business_calling(self) -> bool {
+        matches!(self, CdrForm::BusinessCalling | CdrForm::Both)
+    }
+}
 
 /// What a call detail record tells of a call.
 pub(crate) struct Billed<'a> {
@@ -21,8 +45,17 @@ pub(crate) struct Billed<'a> {
 }
 
 impl Billed<'_> {
+    /// The paths and contents of the call's records.
+    pub(crate) fn documents(&self, form: CdrForm) -> Vec<(String, Vec<u8>)> {
+        let own = form.has_voice_connector().then(|| (self.path(), self.body()));
+        let business = form
+            .has_business_calling()
+            .then(|| (business_calling::path(self), business_calling::body(self)));
+        own.into_iter().chain(business).collect()
+    }
+
     /// `…/json/<vc>/YYYY/MM/DD/HH.MM.SS.mmm_<transaction id>`, by the time that the call began.
-    pub(crate) fn path(&self) -> String {
+    fn path(&self) -> String {
         format!(
             "s3/Amazon-Chime-Voice-Connector-CDRs/json/{}/{}_{}",
             self.parties.voice_connector,
@@ -32,7 +65,7 @@ impl Billed<'_> {
     }
 
     /// The file's content.
-    pub(crate) fn body(&self) -> Vec<u8> {
+    fn body(&self) -> Vec<u8> {
         let parties = self.parties;
         let seconds = self.talk.map_or(0, whole_seconds);
         let document = Document {

@@ -40,6 +40,7 @@ pub use call_record::{
     QualityRecord, RouteRecord, Times,
 };
 pub use capture::{capture_from, signalling_capture, sip_log_of};
+pub use cdr::CdrForm;
 pub use cloudwatch::{
     CLOUDWATCH_METRICS, CloudWatchConfig, CloudWatchDefinition, CloudWatchFormat, CloudWatchKind,
     CloudWatchMetric, CloudWatchUnit, DEFAULT_NAMESPACE, EMBEDDED_METRICS_PATH, METRIC_DATA_PATH,

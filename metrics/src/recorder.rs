@@ -4,6 +4,7 @@ mod closing;
 mod counts;
 mod lines;
 
+use crate::cdr::CdrForm;
 use crate::cloudwatch::{CloudWatchConfig, Minutes};
 use crate::health::{HealthTable, PeerHealth};
 use crate::hep::HepConfig;
@@ -65,6 +66,8 @@ pub struct RecorderConfig {
     /// What CloudWatch gets; `None` for nothing. Voice connectors beyond `max_voice_connectors`
     /// count as `other`.
     pub cloudwatch: Option<CloudWatchConfig>,
+    /// In which form call detail records are written.
+    pub cdr: CdrForm,
     /// When this run began: calls from before it count as active, not as attempts.
     pub begun: Instant,
 }
@@ -92,6 +95,7 @@ impl RecorderConfig {
             hep: None,
             traces: None,
             cloudwatch: Some(CloudWatchConfig::default()),
+            cdr: CdrForm::default(),
             begun: Instant::ZERO,
         }
     }

@@ -100,6 +100,7 @@ impl Node {
             hep: hep_config(&config),
             traces: traces.config(),
             cloudwatch: Some(config.cloudwatch.clone()),
+            cdr: config.sinks.cdr,
             begun: clock.now(),
             ..RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar)
         };

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import namespaces, places, sipp, split, tls  # noqa: E402
+from harness import aws, namespaces, places, sipp, split, tls  # noqa: E402
 from harness.baresip import Baresip  # noqa: E402
 from harness.configuration import Configuration  # noqa: E402
 from harness.edge import BINARY, Edge  # noqa: E402
@@ -62,8 +62,8 @@ class Stage:
         self._parties.append(party)
         return party
 
-    def start_edge(self):
-        self.edge = Edge(self.configuration, self.directory)
+    def start_edge(self, **options):
+        self.edge = Edge(self.configuration, self.directory, **options)
         return self.edge
 
     def pjsua(self, ip, name, hertz, **options):
@@ -191,6 +191,17 @@ def halves(stage):
             stage.edge = None
         if halves.relay:
             halves.relay.kill()
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    """AWS's services, and credentials for them."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws.ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.SECRET_KEY)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    cloud = aws.Aws()
+    yield cloud
+    cloud.stop()
 
 
 @pytest.hookimpl(hookwrapper=True)

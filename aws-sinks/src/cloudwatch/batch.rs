@@ -21,6 +21,9 @@ pub const MAX_VALUE: usize = 1_024;
 pub const OLDEST: Duration = Duration::from_secs(14 * 86_400);
 /// How far ahead it may be.
 pub const NEWEST: Duration = Duration::from_secs(2 * 3_600);
+/// How long data of the future are kept until the service takes them: those of a clock that was
+/// wrong by hours. What is farther ahead would hold up too much.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
 /// Octets that a request needs around its data and its namespace.
 const ENVELOPE: usize = 64;
 
@@ -35,9 +38,23 @@ pub struct Datum {
     pub json: String,
 }
 
-/// What becomes of a document `{"MetricData":[…]}` that is part of a batch as `entry`: data that
-/// may be sent, and reasons of those that may not. A datum of too many values becomes several; one
-/// without a time gets `time`, when it was recorded.
+/// What becomes of a document.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Checked {
+    /// What may be sent.
+    pub data: Vec<Datum>,
+    /// Why others never will be.
+    pub refused: Vec<String>,
+    /// When something of it lies so far in the future that the service refuses it: after which time it
+    /// takes all of it.
+    pub wait: Option<Duration>,
+    /// Whether something is refused, or waits, for its time alone.
+    pub depends_on_time: bool,
+}
+
+/// What becomes of a document `{"MetricData":[…]}` that is part of a batch as `entry`. A datum of too
+/// many values becomes several; one without a time gets `time`, when it was recorded. `now` is the
+/// service's time.
 ///
 /// # Errors
 /// In words, when the text is no such document.
@@ -46,24 +63,40 @@ pub fn data(
     document: &[u8],
     time: UnixTime,
     now: UnixTime,
-) -> Result<(Vec<Datum>, Vec<String>), String> {
+) -> Result<Checked, String> {
     let parsed: Value = serde_json::from_slice(document)
         .map_err(|error| format!("it is no JSON document: {error}"))?;
     let Some(Value::Array(list)) = parsed.get("MetricData") else {
         return Err("it has no list MetricData".to_owned());
     };
-    let (mut data, mut refused) = (Vec::with_capacity(list.len()), Vec::new());
+    let mut out = Checked { data: Vec::with_capacity(list.len()), ..Checked::default() };
     for datum in list {
-        match checked(datum, time, now) {
-            Ok((name, parts)) => data.extend(parts.into_iter().map(|part| Datum {
-                entry,
-                name: name.clone(),
-                json: Value::Object(part).to_string(),
-            })),
-            Err(reason) => refused.push(reason),
+        let (name, parts, millis) = match checked(datum, time) {
+            Ok(checked) => checked,
+            Err(reason) => {
+                out.refused.push(reason);
+                continue;
+            }
+        };
+        match age(millis, now) {
+            Age::Fits => {}
+            Age::Ahead(wait) => {
+                out.wait = out.wait.max(Some(wait));
+                out.depends_on_time = true;
+            }
+            Age::Beyond(reason) => {
+                out.refused.push(format!("{name}: {reason}"));
+                out.depends_on_time = true;
+                continue;
+            }
         }
+        out.data.extend(parts.into_iter().map(|part| Datum {
+            entry,
+            name: name.clone(),
+            json: Value::Object(part).to_string(),
+        }));
     }
-    Ok((data, refused))
+    Ok(out)
 }
 
 /// Puts data into requests to a namespace of `namespace_bytes` octets, in their order and each
@@ -108,8 +141,8 @@ pub fn body(namespace: &str, data: &[Datum]) -> String {
 
 type Part = Map<String, Value>;
 
-/// The name of a datum and what is sent of it.
-fn checked(datum: &Value, time: UnixTime, now: UnixTime) -> Result<(String, Vec<Part>), String> {
+/// The name of a datum, what is sent of it, and its time in milliseconds.
+fn checked(datum: &Value, time: UnixTime) -> Result<(String, Vec<Part>, u64), String> {
     let Value::Object(datum) = datum else { return Err("a datum is no object".to_owned()) };
     let name = datum.get("MetricName").and_then(Value::as_str).unwrap_or_default();
     let wrong = |reason: &str| format!("{name}: {reason}");
@@ -122,7 +155,6 @@ fn checked(datum: &Value, time: UnixTime, now: UnixTime) -> Result<(String, Vec<
         None | Some(Value::Null) => time.as_millis(),
         Some(value) => millis(value).ok_or_else(|| wrong("Timestamp is no time"))?,
     };
-    check_age(millis, now).map_err(wrong)?;
     // Seconds, as JSON 1.0 has it; whole minutes and seconds stay whole numbers.
     let seconds = match millis % 1_000 {
         0 => Value::from(millis / 1_000),
@@ -131,7 +163,7 @@ fn checked(datum: &Value, time: UnixTime, now: UnixTime) -> Result<(String, Vec<
     datum.insert("Timestamp".to_owned(), seconds);
     check_numbers(&datum).map_err(wrong)?;
     let parts = split_values(datum).map_err(wrong)?;
-    Ok((name.to_owned(), parts))
+    Ok((name.to_owned(), parts, millis))
 }
 
 fn is_name(text: &str, most: usize) -> bool {
@@ -161,14 +193,24 @@ fn check_dimensions(datum: &Part) -> Result<(), String> {
     Ok(())
 }
 
-fn check_age(millis: u64, now: UnixTime) -> Result<(), &'static str> {
+/// Whether the service takes a time.
+enum Age {
+    Fits,
+    /// It does after this.
+    Ahead(Duration),
+    /// It does not, and will not within reason.
+    Beyond(&'static str),
+}
+
+fn age(millis: u64, now: UnixTime) -> Age {
     let now = now.as_millis();
-    if u128::from(now.saturating_sub(millis)) > OLDEST.as_millis() {
-        Err("is older than CloudWatch takes (two weeks)")
-    } else if u128::from(millis.saturating_sub(now)) > NEWEST.as_millis() {
-        Err("is more than 2 hours ahead of this node's clock")
-    } else {
-        Ok(())
+    let since = Duration::from_millis(now.saturating_sub(millis));
+    let ahead = Duration::from_millis(millis.saturating_sub(now));
+    match ahead.saturating_sub(NEWEST) {
+        _ if since > OLDEST => Age::Beyond("is older than CloudWatch takes (two weeks)"),
+        Duration::ZERO => Age::Fits,
+        wait if wait <= LONGEST_WAIT => Age::Ahead(wait),
+        _ => Age::Beyond("is more than a day ahead of CloudWatch's clock"),
     }
 }
 

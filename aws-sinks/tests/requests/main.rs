@@ -1,6 +1,7 @@
 //! What is asked of a service, and what its answers mean for the entries of a batch.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod clocks;
 mod server;
 
 use aws_sinks::{Access, CloudWatch, Encryption, Endpoint, Logs, S3, S3Config};
@@ -30,7 +31,7 @@ fn run(test: &str, body: impl Future<Output = ()>) {
 
 fn access(server: &Server) -> Access {
     let endpoint = Some(Endpoint::parse(&server.url).unwrap());
-    Access { region: "eu-west-1".to_owned(), endpoint }
+    Access { region: "eu-west-1".to_owned(), endpoint, authorities: None }
 }
 
 fn now() -> u64 {
@@ -226,6 +227,43 @@ fn one_object_that_is_refused_holds_up_no_other() {
     });
 }
 
+#[test]
+fn what_may_be_there_is_put_only_if_it_is_not() {
+    run("what_may_be_there_is_put_only_if_it_is_not", async {
+        let server = Server::start(|seen| match seen.header("if-none-match") {
+            "*" if seen.path.ends_with("1%20a") => Reply::Answer(412, "<Error/>"),
+            "*" if seen.path.ends_with("2%20a") => {
+                Reply::Answer(501, "<Error><Code>NotImplemented</Code></Error>")
+            }
+            _ => Reply::Answer(200, ""),
+        })
+        .await;
+        let config = S3Config { bucket: "b-1".to_owned(), prefix: String::new(), encryption: None };
+        let mut sink = S3::new(&access(&server), config);
+        let mut batch: Vec<_> = (1..4).map(|n| entry(n, "", "{}")).collect();
+        batch[0].possible_duplicate = true;
+        batch[1].possible_duplicate = true;
+        let outcome = sink.deliver(&batch).await;
+        assert_eq!(outcome, Outcome::PerEntry(vec![Verdict::Delivered; 3]));
+        let mut asked: Vec<_> = server
+            .seen()
+            .iter()
+            .map(|seen| (seen.path.clone(), seen.header("if-none-match").to_owned()))
+            .collect();
+        asked.sort();
+        let asked: Vec<_> = asked.iter().map(|(path, how)| (path.as_str(), how.as_str())).collect();
+        assert_eq!(
+            asked,
+            [
+                ("/b-1/CDRs/1%20a", "*"),
+                ("/b-1/CDRs/2%20a", ""),
+                ("/b-1/CDRs/2%20a", "*"),
+                ("/b-1/CDRs/3%20a", ""),
+            ]
+        );
+    });
+}
+
 /// What the service does, what the reason tells, and the pause that it asks for, in seconds.
 type Case = (fn() -> Reply, &'static str, Option<u64>);
 
@@ -271,7 +309,7 @@ fn a_service_in_trouble_loses_nothing() {
 fn a_port_that_nobody_listens_on_is_named() {
     run("a_port_that_nobody_listens_on_is_named", async {
         let endpoint = Some(Endpoint::parse("http://127.0.0.1:9").unwrap());
-        let access = Access { region: "eu-west-1".to_owned(), endpoint };
+        let access = Access { region: "eu-west-1".to_owned(), endpoint, authorities: None };
         let outcome = CloudWatch::new(&access, "N").deliver(&[metrics(1, &["A"])]).await;
         let Outcome::Unavailable { reason, .. } = outcome else { panic!("{outcome:?}") };
         assert!(reason.starts_with("http://127.0.0.1:9: "), "{reason}");

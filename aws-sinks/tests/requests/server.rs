@@ -42,6 +42,8 @@ impl Seen {
 pub(crate) enum Reply {
     Answer(u16, &'static str),
     RetryAfter(u16, u64),
+    /// An answer with its `Date`.
+    Dated(u16, &'static str, String),
     /// Half an answer, then the end of the connection.
     Half,
     /// The end of the connection.
@@ -86,6 +88,7 @@ async fn serve(
         log.lock().unwrap().push(seen);
         let (status, body, more) = match reply {
             Reply::Answer(status, body) => (status, body, String::new()),
+            Reply::Dated(status, body, date) => (status, body, format!("date: {date}\r\n")),
             Reply::RetryAfter(status, seconds) => {
                 (status, "", format!("retry-after: {seconds}\r\n"))
             }

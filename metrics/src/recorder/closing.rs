@@ -32,7 +32,7 @@ impl Recorder {
         let billed = Billed { began: node.unix(call.began()), ended: node.unix(at), ..billed };
         self.page.call_ended(&parties.voice_connector, parties.direction, billed.talk, failed);
         self.minutes.call_ended(at, &parties.voice_connector, parties.direction, failed);
-        let (path, body) = (billed.path(), billed.body());
+        let documents = billed.documents(self.config.cdr);
         let refusal = end.refusal;
         call.ended = Some((at, end));
         Self::count_unheard_over(&self.page, call, &parties);
@@ -44,7 +44,9 @@ impl Recorder {
         }
         self.ended.push_back(id);
         self.trace_end(id);
-        self.write(path, body, RecordKind::WholeFile);
+        for (path, body) in documents {
+            self.write(path, body, RecordKind::WholeFile);
+        }
     }
 
     /// Writes the records of calls that ended and have all they wait for.

@@ -1,6 +1,6 @@
 use super::*;
-use crate::CallRecord;
 use crate::report::explain;
+use crate::{CallRecord, CdrForm};
 use bytes::Bytes;
 use model::{
     CallDirection, CallEnd, CallParties, CarrierId, Codec, Codecs, EndedBy, Flow, LossCounts,
@@ -303,6 +303,47 @@ fn a_call_that_failed_is_recorded_as_failed_and_billed_nothing() {
     assert_eq!(cdr["BillableDurationSeconds"], 0);
     assert_eq!(cdr["UsageType"], "USE1-US-JP-inbound-minutes");
     assert!(recorder.encode().contains("tandem_call_failures_total{voice_connector=\"abcdef1ghij2klmno3pqr4\",direction=\"inbound\"} 1"));
+}
+
+#[test]
+fn the_business_calling_form_has_its_place_and_every_field() {
+    let config = RecorderConfig::new("edge-1", "us-east-1", "111122223333", ORIGIN);
+    let mut recorder = Recorder::new(RecorderConfig { cdr: CdrForm::BusinessCalling, ..config });
+    begin(&mut recorder, CallDirection::Outbound);
+    happen(&mut recorder, 1_000, CallEventKind::Answered);
+    happen(&mut recorder, 25_000, bye(EndedBy::LegA));
+    let records = records(&mut recorder);
+    let record = records.first().unwrap();
+    let place = "s3/Amazon-Chime-Business-Calling-CDRs/json/111122223333/2019/03/01";
+    assert_eq!(record.path.as_str(), format!("{place}/{UUID}_2019-03-01-17.10.01.020_{UUID}"));
+    assert_eq!(record.kind, RecordKind::WholeFile);
+    let text = format!(
+        r#"{{"SchemaVersion":"2.0","CdrId":"{UUID}","ServiceCode":"AmazonChimeBusinessCalling","#
+    ) + &format!(r#""ChimeAccountId":"{VC}","AwsAccountId":"111122223333","#)
+        + &format!(r#""ConferenceId":"{UUID}","ConferencePin":"","OrganizerUserId":"","#)
+        + r#""OrganizerEmail":"","CallerPhoneNumber":"+12065550100","CallerCountry":"US","#
+        + r#""DestinationPhoneNumber":"+81312345678","DestinationCountry":"JP","#
+        + r#""ConferenceStartTimeEpochSeconds":"1551460200","#
+        + r#""ConferenceEndTimeEpochSeconds":"1551460225","StartTimeEpochSeconds":"1551460201","#
+        + r#""EndTimeEpochSeconds":"1551460225","BillableDurationSeconds":"24","#
+        + r#""BillableDurationMinutes":".4","Direction":"Outbound"}"#;
+    assert_eq!(str::from_utf8(&record.body).unwrap(), text);
+    assert!(lines_in(&records, "Voice-Connector-CDRs").is_empty());
+}
+
+#[test]
+fn both_forms_tell_of_a_call_that_nobody_answered() {
+    let config = RecorderConfig::new("edge-1", "us-east-1", "111122223333", ORIGIN);
+    let mut recorder = Recorder::new(RecorderConfig { cdr: CdrForm::Both, ..config });
+    begin(&mut recorder, CallDirection::Inbound);
+    let end = CallEnd { status: 486, cause: "Busy Here", ended_by: EndedBy::LegB, refusal: None };
+    happen(&mut recorder, 900, CallEventKind::Ended(end));
+    let records = records(&mut recorder);
+    assert_eq!(lines_in(&records, "Voice-Connector-CDRs").len(), 1);
+    let business = lines_in(&records, "Business-Calling-CDRs").remove(0);
+    assert_eq!(business["BillableDurationSeconds"], "0");
+    assert_eq!(business["BillableDurationMinutes"], "0");
+    assert_eq!(business["StartTimeEpochSeconds"], "1551460200");
 }
 
 #[test]

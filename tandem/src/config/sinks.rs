@@ -1,9 +1,11 @@
 //! `[sinks]`: which records go to files and which to AWS.
 
 use super::reader::Table;
-use super::value;
+use super::{tls, value};
 use aws_sinks::{Access, Encryption, Endpoint, RETENTION_DAYS, S3Config};
-use call_metrics::{CloudWatchConfig, CloudWatchFormat, DEFAULT_NAMESPACE};
+use call_metrics::{CdrForm, CloudWatchConfig, CloudWatchFormat, DEFAULT_NAMESPACE};
+use std::path::Path;
+use std::sync::Arc;
 use toml::de::DeValue;
 
 /// The kinds of record that have only files: events, audio, control API calls.
@@ -18,6 +20,8 @@ pub(crate) struct Sinks {
     pub(crate) logs: Option<LogsSink>,
     /// Call detail records.
     pub(crate) s3: Option<S3Sink>,
+    /// The form of call detail records, in files and in S3.
+    pub(crate) cdr: CdrForm,
 }
 
 /// `cloudwatch` of kind `aws`.
@@ -56,6 +60,7 @@ struct Defaults {
     kind: Kind,
     region: String,
     endpoint: Option<Endpoint>,
+    authorities: Option<Arc<Path>>,
 }
 
 /// `region` is the node's own, where neither the section nor a service names one.
@@ -64,7 +69,9 @@ pub(super) fn read(mut table: Table<'_>, region: &str) -> (Sinks, CloudWatchConf
         kind: table.or("kind", Kind::File, kind),
         region: table.or("region", region.to_owned(), region_name),
         endpoint: table.optional("endpoint_url", endpoint),
+        authorities: tls::authorities(&mut table, "tls_ca"),
     };
+    let cdr = table.or("cdr", CdrForm::default(), cdr_form);
     for key in FILES_ONLY {
         let mut own = table.table(key);
         own.optional("kind", file_only);
@@ -72,7 +79,7 @@ pub(super) fn read(mut table: Table<'_>, region: &str) -> (Sinks, CloudWatchConf
     }
     let logs = logs(table.table("logs"), &defaults);
     let (cloudwatch, config) = cloudwatch(table.table("cloudwatch"), &defaults, logs.is_some());
-    let sinks = Sinks { cloudwatch, logs, s3: s3(table.table("s3"), &defaults) };
+    let sinks = Sinks { cloudwatch, logs, s3: s3(table.table("s3"), &defaults), cdr };
     table.finish();
     (sinks, config)
 }
@@ -145,11 +152,12 @@ fn access(table: &mut Table<'_>, defaults: &Defaults) -> Option<Access> {
     let kind = table.or("kind", defaults.kind, kind);
     let endpoint = table.optional("endpoint_url", endpoint).or_else(|| defaults.endpoint.clone());
     let region = table.or("region", defaults.region.clone(), region_name);
-    (kind == Kind::Aws).then_some(Access { region, endpoint })
+    let authorities = tls::authorities(table, "tls_ca").or_else(|| defaults.authorities.clone());
+    (kind == Kind::Aws).then_some(Access { region, endpoint, authorities })
 }
 
 fn warn_unused(table: &Table<'_>, is_file: bool, keys: &[&str]) {
-    let common = ["endpoint_url", "region", "also_file"];
+    let common = ["endpoint_url", "region", "tls_ca", "also_file"];
     for key in common.iter().chain(keys).filter(|key| is_file && table.has(key)) {
         table.warn_at(key, "is not used: kind is \"file\"");
     }
@@ -203,6 +211,17 @@ fn format(value: &DeValue<'_>) -> Result<CloudWatchFormat, String> {
         "metric-data" => Ok(CloudWatchFormat::MetricData),
         "emf" => Ok(CloudWatchFormat::Embedded),
         other => Err(format!("{other:?} is unknown; use \"metric-data\" or \"emf\"")),
+    }
+}
+
+fn cdr_form(value: &DeValue<'_>) -> Result<CdrForm, String> {
+    match value::text(value)? {
+        "voice-connector" => Ok(CdrForm::VoiceConnector),
+        "business-calling" => Ok(CdrForm::BusinessCalling),
+        "both" => Ok(CdrForm::Both),
+        other => Err(format!(
+            "{other:?} is unknown; use \"voice-connector\", \"business-calling\" or \"both\""
+        )),
     }
 }
 

@@ -56,7 +56,8 @@ pub(super) fn need_listener(table: &Table<'_>, sip: &Sip, protocol: TransportPro
     }
 }
 
-fn authorities(table: &mut Table<'_>, key: &'static str) -> Option<Arc<Path>> {
+/// A file of authorities.
+pub(super) fn authorities(table: &mut Table<'_>, key: &'static str) -> Option<Arc<Path>> {
     let path: Arc<Path> = table.optional(key, value::path)?.into();
     table.note_tls_file(key, TlsFileKind::Authorities(Arc::clone(&path)));
     Some(path)

@@ -4,6 +4,7 @@ moto keeps groups, events, objects and metrics. The front checks signatures and 
 limit that moto lets pass, and does what an outage does.
 """
 
+import datetime
 import gzip
 import hashlib
 import hmac
@@ -18,12 +19,13 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from . import places
+from . import places, tls
 from .waiting import wait_until
 
 ACCESS_KEY = "AKIDOFTANDEMTESTS000"
 SECRET_KEY = "a-secret-of-the-tests"
 REGION = "us-east-1"
+RETRY_AFTER = 4
 _LOGS = "Logs_20140328."
 _METRICS = "GraniteServiceVersion20100801."
 
@@ -31,23 +33,40 @@ _METRICS = "GraniteServiceVersion20100801."
 class Refusal(Exception):
     """What the real service answers to a request that breaks a rule."""
 
-    def __init__(self, code, message, status=400):
+    def __init__(self, code, message, status=400, is_expected=False):
         super().__init__(message)
         self.code, self.message, self.status = code, message, status
+        # Whether the test brought it about, so that it is no fault of the request.
+        self.is_expected = is_expected
+
+
+class Skewed(Refusal):
+    """A signature's time is too far from the service's."""
 
 
 class Aws:
     """A front on a port that stays the same, and moto behind it."""
 
-    def __init__(self, ip=places.EDGE):
+    def __init__(self, ip=places.EDGE, pair=None):
+        """With the certificate of `pair` it is reached over TLS alone."""
         self.ip = ip
         self.port = places.free_port(ip)
-        self.url = f"http://{ip}:{self.port}"
-        # "refused", "slow", "error", "throttled", "half" or "unanswered": what is done to requests.
+        self._pair = pair
+        self.url = f"{'https' if pair else 'http'}://{ip}:{self.port}"
+        # What is done to requests: "refused", "slow", "error", "throttled", "told when" (the same with
+        # Retry-After), "half" (an answer), "half-closed" (the connection) or "unanswered"; "hung up"
+        # answers, and ends each connection afterwards without saying so.
         self.trouble = None
+        # The token that requests must have; others have expired.
+        self.token = None
+        # Actions that the account's policy does not allow, such as "logs:PutLogEvents".
+        self.denied = set()
         self.requests = []
+        self.arrivals = []
         self.refusals = []
         self.failed = 0
+        self.skewed = 0
+        self.expired = 0
         self._moto_port = places.free_port(ip)
         self._moto = subprocess.Popen(
             [Path(sys.executable).with_name("moto_server"), "-H", ip, "-p", str(self._moto_port)],
@@ -71,13 +90,16 @@ class Aws:
             def do_POST(self):
                 front._serve(self)
 
-            do_PUT = do_POST
+            do_PUT = do_GET = do_HEAD = do_POST
 
             def log_message(self, *_):
                 pass
 
         self._server = ThreadingHTTPServer((self.ip, self.port), Handler)
         self._server.daemon_threads = True
+        if self._pair:
+            self._server.socket = tls.server_context(self._pair).wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def refuse(self):
@@ -118,7 +140,12 @@ class Aws:
                 for group in self.client("logs").describe_log_groups()["logGroups"]}
 
     def events(self, group):
-        """Every event of a group, by stream, in the order of ingestion."""
+        """Every event of a group as the object that it is, by stream, in order."""
+        return {stream: [json.loads(message) for _, message in events]
+                for stream, events in self.messages(group).items()}
+
+    def messages(self, group):
+        """Every event of a group, by stream, in order: (time in milliseconds, text)."""
         logs = self.client("logs")
         if group not in self.groups():
             return {}
@@ -130,7 +157,7 @@ class Aws:
                 more = {"nextToken": token} if token else {}
                 page = logs.get_log_events(logGroupName=group, logStreamName=name,
                                            startFromHead=True, **more)
-                events += [json.loads(event["message"]) for event in page["events"]]
+                events += [(event["timestamp"], event["message"]) for event in page["events"]]
                 if page["nextForwardToken"] == token or not page["events"]:
                     break
                 token = page["nextForwardToken"]
@@ -149,7 +176,8 @@ class Aws:
         body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
         released = self._released
         trouble = self.trouble
-        if trouble is not None:
+        self.arrivals.append(time.monotonic())
+        if trouble not in (None, "hung up"):
             self.failed += 1
         if trouble == "unanswered":
             # Taken, but nobody hears of it.
@@ -157,7 +185,9 @@ class Aws:
         if trouble in ("refused", "unanswered"):
             handler.close_connection = True
             return
-        if trouble == "slow":
+        if trouble in ("slow", "half-closed"):
+            if trouble == "half-closed":
+                handler.connection.shutdown(socket.SHUT_WR)
             released.wait(60)
             handler.close_connection = True
             return
@@ -168,24 +198,39 @@ class Aws:
         try:
             if trouble == "error":
                 raise Refusal("InternalFailure", "trouble", 500)
-            if trouble == "throttled":
+            if trouble in ("throttled", "told when"):
                 raise Refusal("ThrottlingException", "Rate exceeded")
             self._check(handler, body)
             status, headers, answer = self._forward(handler, body)
         except Refusal as refusal:
-            if trouble is None:
+            if trouble is None and not refusal.is_expected:
                 self.refusals.append(f"{refusal.code}: {refusal.message}")
             status, headers = refusal.status, {}
+            if trouble == "told when":
+                headers["retry-after"] = str(RETRY_AFTER)
             answer = json.dumps({"__type": refusal.code, "message": refusal.message}).encode()
         handler.send_response(status)
         for name, value in headers.items():
             handler.send_header(name, value)
         handler.send_header("content-length", str(len(answer)))
         handler.end_headers()
-        handler.wfile.write(answer)
+        if handler.command != "HEAD":
+            handler.wfile.write(answer)
+        if trouble == "hung up":
+            handler.close_connection = True
 
     def _check(self, handler, body):
-        check_signature(handler, body)
+        try:
+            check_signature(handler, body)
+            check_time(handler)
+        except Skewed:
+            self.skewed += 1
+            raise
+        if self.token and handler.headers.get("x-amz-security-token") != self.token:
+            self.expired += 1
+            raise Refusal("ExpiredTokenException", "The security token included in the request is "
+                          "expired", is_expected=True)
+        self._check_permission(handler)
         target = handler.headers.get("x-amz-target", "")
         self.requests.append(target or f"{handler.command} {handler.path}")
         if handler.headers.get("content-encoding") == "gzip":
@@ -196,6 +241,18 @@ class Aws:
             check_metrics(json.loads(body), len(body))
         elif handler.command == "PUT":
             check_object(handler, body)
+
+    def _check_permission(self, handler):
+        target = handler.headers.get("x-amz-target", "")
+        service, _, operation = target.partition(".")
+        action = {f"{_LOGS}{operation}": f"logs:{operation}",
+                  f"{_METRICS}{operation}": f"cloudwatch:{operation}"}.get(target)
+        if not target:
+            action = {"PUT": "s3:PutObject", "HEAD": "s3:ListBucket"}.get(handler.command)
+        if action in self.denied:
+            code = "AccessDenied" if action.startswith("s3:") else "AccessDeniedException"
+            status = 403 if action.startswith("s3:") else 400
+            raise Refusal(code, f"not authorized to perform: {action}", status, is_expected=True)
 
     def _forward(self, handler, body):
         moto = http.client.HTTPConnection(self.ip, self._moto_port, timeout=30)
@@ -237,6 +294,21 @@ def check_signature(handler, body):
         secret = hmac.new(secret, part.encode(), hashlib.sha256).digest()
     if hmac.new(secret, text.encode(), hashlib.sha256).hexdigest() != fields["Signature"]:
         raise wrong
+
+
+def check_time(handler):
+    """Five minutes, for S3 fifteen."""
+    stamp = datetime.datetime.strptime(handler.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")
+    off = time.time() - stamp.replace(tzinfo=datetime.timezone.utc).timestamp()
+    if "/s3/" in handler.headers["authorization"]:
+        if abs(off) > 900:
+            raise Skewed("RequestTimeTooSkewed", "The difference between the request time and the "
+                         "current time is too large.", 403, is_expected=True)
+    elif off > 300:
+        raise Skewed("InvalidSignatureException", f"Signature expired: {off} s", is_expected=True)
+    elif off < -300:
+        raise Skewed("InvalidSignatureException", f"Signature not yet current: {off} s",
+                     is_expected=True)
 
 
 def check_events(request):

@@ -21,7 +21,8 @@ BINARY = Path(os.environ.get("TANDEM_BIN", _ROOT / "target/debug/tandem"))
 class Edge:
     """A running edge. Its output is kept, for assertions and for the report of a failed test."""
 
-    def __init__(self, configuration, directory, role="all"):
+    def __init__(self, configuration, directory, role="all", environment=None):
+        """`environment` is added to that of the tests."""
         self.configuration = configuration
         self.data_dir = Path(configuration.data_dir)
         self.file = Path(directory) / ("relay.toml" if role == "relay" else "tandem.toml")
@@ -31,7 +32,8 @@ class Edge:
         self.lines = []
         self._process = subprocess.Popen(
             [BINARY, "run", "--config", self.file, "--role", role], stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, env={**os.environ, "RUST_BACKTRACE": "1"})
+            stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "RUST_BACKTRACE": "1", **(environment or {})})
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         wait_until(lambda: "ready" in self.lines or self._process.poll() is not None, 20,

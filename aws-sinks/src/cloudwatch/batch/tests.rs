@@ -4,16 +4,16 @@ use serde_json::json;
 
 const NOW: UnixTime = UnixTime::from_millis(1_800_000_000_000);
 
-fn checked_data(list: Value) -> (Vec<Datum>, Vec<String>) {
+fn checked_data(list: Value) -> Checked {
     let document = json!({"Namespace": "ignored", "MetricData": list}).to_string();
     data(0, document.as_bytes(), NOW, NOW).unwrap()
 }
 
 fn of_one(datum: Value) -> Result<Vec<Value>, String> {
-    let (data, mut refused) = checked_data(json!([datum]));
-    match refused.pop() {
+    let mut checked = checked_data(json!([datum]));
+    match checked.refused.pop() {
         Some(reason) => Err(reason),
-        None => Ok(data.iter().map(|d| serde_json::from_str(&d.json).unwrap()).collect()),
+        None => Ok(checked.data.iter().map(|d| serde_json::from_str(&d.json).unwrap()).collect()),
     }
 }
 
@@ -40,7 +40,7 @@ fn each_documented_limit_of_a_datum_is_kept_on_both_sides() {
         ("Value", json!(bound), json!(bound * 1.01)),
         ("Value", json!(-bound), json!("1")),
         ("Timestamp", json!(1_800_000_000 - 14 * 86_400), json!(1_800_000_000 - 14 * 86_400 - 1)),
-        ("Timestamp", json!(1_800_000_000 + 7_200), json!(1_800_000_000 + 7_201)),
+        ("Timestamp", json!(1_800_000_000 + 7_200 + 86_400), json!(1_800_000_000 + 7_201 + 86_400)),
         ("Timestamp", json!("2027-01-15T08:00:00Z"), json!("yesterday")),
     ] {
         assert!(with(key, good.clone()).is_ok(), "{key} {good}");
@@ -70,9 +70,23 @@ fn a_datum_has_exactly_one_kind_of_value() {
 fn a_datum_without_a_time_keeps_that_of_its_record() {
     let document = json!({"MetricData": [{"MetricName": "M", "Value": 1}]}).to_string();
     let recorded = UnixTime::from_millis(NOW.as_millis() - 3_600_000);
-    let (list, _) = data(0, document.as_bytes(), recorded, NOW).unwrap();
-    let datum: Value = serde_json::from_str(&list[0].json).unwrap();
+    let checked = data(0, document.as_bytes(), recorded, NOW).unwrap();
+    let datum: Value = serde_json::from_str(&checked.data[0].json).unwrap();
     assert_eq!(datum["Timestamp"], json!(1_799_996_400));
+}
+
+#[test]
+fn what_is_ahead_of_the_service_s_clock_waits_until_it_is_taken() {
+    let at =
+        |seconds: u64| json!({"MetricName": "M", "Value": 1, "Timestamp": 1_800_000_000 + seconds});
+    let checked = checked_data(json!([at(0), at(7_200)]));
+    assert_eq!((checked.wait, checked.depends_on_time), (None, false));
+    let checked = checked_data(json!([at(7_201), at(7_260), at(0)]));
+    assert_eq!(checked.wait, Some(Duration::from_secs(60)));
+    assert_eq!((checked.data.len(), checked.refused.len()), (3, 0));
+    let checked = checked_data(json!([at(100_000)]));
+    assert_eq!((checked.wait, checked.depends_on_time), (None, true));
+    assert_eq!(checked.refused, ["M: is more than a day ahead of CloudWatch's clock"]);
 }
 
 #[test]

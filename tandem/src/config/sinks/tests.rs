@@ -46,6 +46,18 @@ fn without_a_region_the_node_s_counts() {
 }
 
 #[test]
+fn call_detail_records_have_the_form_that_is_asked_for() {
+    for (lines, form) in [
+        ("", CdrForm::VoiceConnector),
+        ("[sinks]\ncdr = \"voice-connector\"", CdrForm::VoiceConnector),
+        ("[sinks]\ncdr = \"business-calling\"", CdrForm::BusinessCalling),
+        ("[sinks]\ncdr = \"both\"", CdrForm::Both),
+    ] {
+        assert_eq!(accepts(lines).sinks.cdr, form, "{lines}");
+    }
+}
+
+#[test]
 fn a_namespace_that_aws_refuses_is_warned_about() {
     let aws = "[sinks]\ncloudwatch = { kind = \"aws\", namespace = \"AWS/ChimeVoiceConnector\"";
     let told = warnings(&format!("{aws} }}"));
@@ -99,6 +111,10 @@ fn wrong_values_are_named_with_their_lines() {
         (
             "region = \"Frankfurt\"",
             "region: \"Frankfurt\" is not a region; write one such as \"eu-central-1\"",
+        ),
+        (
+            "cdr = \"csv\"",
+            "cdr: \"csv\" is unknown; use \"voice-connector\", \"business-calling\" or \"both\"",
         ),
     ] {
         refuses(&format!("[sinks]\n{line}"), &format!("t.toml:5: {expected}"));
