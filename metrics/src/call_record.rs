@@ -29,6 +29,9 @@ pub struct CallRecord {
     pub to_user: String,
     /// Its country; empty when unknown.
     pub to_country: String,
+    /// `masked` or `hashed`, where the numbers of this record are; `None` where they are plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<String>,
     /// The carrier that an inbound call came from; `None` for outbound calls.
     #[serde(default)]
     pub carrier: Option<String>,

@@ -4,6 +4,7 @@
 //! record, and of messages that its ladder left out in their own Via. Each message is written as its
 //! transport would have carried it; of TLS, what was inside, so that a reader needs no key.
 
+mod files;
 mod log;
 mod packet;
 mod passage;
@@ -11,7 +12,6 @@ mod passage;
 use crate::CallRecord;
 use packet::Streams;
 use passage::Passages;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -33,11 +33,8 @@ pub fn sip_log_of(data_dir: &Path, record: &CallRecord) -> PathBuf {
 /// # Errors
 /// When the log cannot be read.
 pub fn signalling_capture(data_dir: &Path, record: &CallRecord) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(sip_log_of(data_dir, record)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    capture_from(BufReader::new(file), record)
+    let log = files::logs_of(&sip_log_of(data_dir, record), record)?;
+    capture_from(BufReader::new(log), record)
 }
 
 /// [`signalling_capture`] of a SIP log that is open.

@@ -2,7 +2,7 @@
 
 mod business_calling;
 
-use crate::calendar;
+use crate::{Numbers, calendar};
 use model::{CallDirection, CallParties, TransactionId, UnixTime};
 use serde::Serialize;
 use std::time::Duration;
@@ -42,6 +42,7 @@ pub(crate) struct Billed<'a> {
     /// Final status of leg A's INVITE.
     pub(crate) status: u16,
     pub(crate) cause: &'a str,
+    pub(crate) numbers: &'a Numbers,
 }
 
 impl Billed<'_> {
@@ -67,6 +68,9 @@ impl Billed<'_> {
     /// The file's content.
     fn body(&self) -> Vec<u8> {
         let parties = self.parties;
+        let (from, to) =
+            (self.numbers.user(&parties.from_user), self.numbers.user(&parties.to_user));
+        let auth_user = parties.sip_auth_user.as_deref().map(|user| self.numbers.user(user));
         let seconds = self.talk.map_or(0, whole_seconds);
         let document = Document {
             aws_account_id: self.account_id,
@@ -75,14 +79,14 @@ impl Billed<'_> {
             voice_connector_id: parties.voice_connector.as_str(),
             status: if self.talk.is_some() { "Completed" } else { "Failed" },
             status_message: self.status_message(),
-            sip_auth_user: parties.sip_auth_user.as_deref(),
+            sip_auth_user: auth_user.as_deref(),
             billable_duration_seconds: seconds,
             billable_duration_minutes: minutes(seconds),
             schema_version: "2.0",
-            source_phone_number: &parties.from_user,
+            source_phone_number: &from,
             source_phone_number_name: None,
             source_country: parties.from_country,
-            destination_phone_number: &parties.to_user,
+            destination_phone_number: &to,
             destination_phone_number_name: None,
             destination_country: parties.to_country,
             usage_type: usage_type(self.region, parties),

@@ -23,7 +23,10 @@ impl Recorder {
             Some(call) => config.has(call, event.voice_connector.as_ref()),
             None => config.others,
         };
-        if is_copied && let Some(packet) = hep::of_message(config, self.micros(event.at), event) {
+        let privacy = &self.config.privacy.hep;
+        if is_copied
+            && let Some(packet) = hep::of_message(config, privacy, self.micros(event.at), event)
+        {
             self.copy(packet);
         }
     }

@@ -123,6 +123,8 @@ pub mod definitions {
         RECORDER_DROPPED, Counter, None, "tandem_recorder_dropped_total", ["what"], "Events that the recorder lost because its queue or a table was full";
         HISTORY_RECORDS, Counter, None, "tandem_history_records_total", ["event"], "Records of finished calls in the history: taken in, removed because of their age, or damaged (lines that are no record)";
         HISTORY_FAILURES, Counter, None, "tandem_history_failures_total", [], "Turns in which the history could not follow the files of records; it goes on when this is over";
+        RETENTION_FILES, Counter, None, "tandem_retention_files_total", ["event"], "Old files: removed because of their age or all their size, compressed, or failed (tried again)";
+        RETENTION_BYTES, Counter, Bytes, "tandem_retention_removed_bytes_total", [], "Octets of the files that were removed";
         SINK_RECORDS, Counter, None, "tandem_sink_records_total", ["outcome"], "Records handed to the file sink";
         SINK_QUEUE, Gauge, None, "tandem_sink_queued_records", [], "Records that wait to be written";
         OUTBOX_ENTRIES, Gauge, None, "tandem_outbox_entries", ["destination"], "Records on disk that are still to be delivered";

@@ -92,7 +92,8 @@ pub fn spawn(
         clock: Arc::new(clock),
     };
     let copies = view.lock().config.hep.as_ref().map(CopySender::new).transpose()?;
-    let worker = Worker { view: view.clone(), sink, copies, refusals: RefusalLog::default() };
+    let refusals = RefusalLog::new(view.lock().config.privacy.log.clone());
+    let worker = Worker { view: view.clone(), sink, copies, refusals };
     let thread =
         thread::Builder::new().name("recorder".into()).spawn(move || worker.run(&receiver))?;
     let sender =

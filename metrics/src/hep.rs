@@ -4,7 +4,7 @@
 //! A packet is `HEP3`, its whole length, and chunks of vendor, type, length and value, all numbers in
 //! network byte order. The types here are the generic ones (vendor 0).
 
-use crate::masking::masked;
+use crate::MessagePrivacy;
 use model::{MessageDirection, QualityReport, SipMessageEvent, TransactionId};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -103,7 +103,12 @@ const FAMILY_V6: u8 = 10;
 
 /// A packet with a SIP message, credentials masked; `None` without the message. `at` is in µs since
 /// 1970.
-pub(crate) fn of_message(config: &HepConfig, at: u64, event: &SipMessageEvent) -> Option<Vec<u8>> {
+pub(crate) fn of_message(
+    config: &HepConfig,
+    privacy: &MessagePrivacy,
+    at: u64,
+    event: &SipMessageEvent,
+) -> Option<Vec<u8>> {
     let message = event.message.as_ref()?;
     let flow = &event.flow;
     let (source, destination) = match event.direction {
@@ -120,7 +125,7 @@ pub(crate) fn of_message(config: &HepConfig, at: u64, event: &SipMessageEvent) -
         payload: Payload::Sip,
         correlation: &correlation,
     };
-    Some(write(config, &envelope, &masked(message)))
+    Some(write(config, &envelope, &privacy.of_message(message)))
 }
 
 /// A packet with what was measured of one leg, in the form that collectors know from RTCP: the

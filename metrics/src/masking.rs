@@ -11,7 +11,7 @@ const SHOWN: [&[u8]; 6] = [b"username", b"realm", b"uri", b"algorithm", b"qop", 
 
 /// `message` with its credentials hidden: values of Authorization, Proxy-Authorization and
 /// (Proxy-)Authentication-Info, passwords in SIP URIs (RFC 3261 section 19.1.1), SDES keys
-/// (`inline:`, RFC 4568), `k=` and `a=key-mgmt` lines; and bodies that tell of telephone keys, which
+/// (`inline:`, RFC 4568), `k=`, `a=key-mgmt` and `a=ice-pwd` lines; and bodies that tell of telephone keys, which
 /// may be a PIN or the number of a card.
 ///
 /// One pass; borrows when there is nothing to hide. Lines are looked at wherever they stand, so
@@ -56,6 +56,10 @@ impl<'a> Masking<'a> {
             [b'k' | b'K', b'=', ..] => self.hide(start + 2, trimmed_end(self.message, start, end)),
             _ if starts_with(line, b"a=key-mgmt:") => {
                 self.hide(start + 11, trimmed_end(self.message, start, end));
+            }
+            // Whoever has it may answer connectivity checks in the peer's place (RFC 8839).
+            _ if starts_with(line, b"a=ice-pwd:") => {
+                self.hide(start + 10, trimmed_end(self.message, start, end));
             }
             _ => {
                 self.inline_keys(start, end);

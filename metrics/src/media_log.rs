@@ -5,6 +5,7 @@
 //! having received (`null` while it reported nothing). All counters are cumulative over the call,
 //! jitter and round trips (the mean of the newest interval that measured one) are µs, MOS is within 1.0 to 4.4.
 
+use crate::Numbers;
 use crate::quality::{micros, rounded};
 use model::{CallParties, QualityReport, Side, TransactionId, UnixTime};
 use serde::Serialize;
@@ -18,6 +19,7 @@ pub(crate) fn path(voice_connector: &str) -> String {
 pub(crate) struct Place<'a> {
     pub(crate) node: &'a str,
     pub(crate) region: &'a str,
+    pub(crate) numbers: &'a Numbers,
 }
 
 /// Composes a line of what is known of the customer's and the carrier's side.
@@ -34,9 +36,9 @@ pub(crate) fn line(
         voice_connector_id: parties.voice_connector.as_str(),
         event_timestamp: at.as_millis(),
         call_id: id.to_string(),
-        from_sip_user: &parties.from_user,
+        from_sip_user: &place.numbers.user(&parties.from_user),
         from_country: parties.from_country,
-        to_sip_user: &parties.to_user,
+        to_sip_user: &place.numbers.user(&parties.to_user),
         to_country: parties.to_country,
         endpoint_id: place.node,
         aws_region: place.region,

@@ -11,6 +11,7 @@ use crate::hep::HepConfig;
 use crate::live::LiveCall;
 use crate::media_log::{self, Place};
 use crate::page::Page;
+use crate::privacy::Privacy;
 use crate::quality::Growth;
 use crate::traces::{self, CallTrace, TraceConfig};
 use crate::tracked::{Node, TrackedCall};
@@ -70,6 +71,8 @@ pub struct RecorderConfig {
     pub cdr: CdrForm,
     /// When this run began: calls from before it count as active, not as attempts.
     pub begun: Instant,
+    /// What of people is written where; it does not touch [`Recorder::calls`], which nobody keeps.
+    pub privacy: Privacy,
 }
 
 impl RecorderConfig {
@@ -97,6 +100,7 @@ impl RecorderConfig {
             cloudwatch: Some(CloudWatchConfig::default()),
             cdr: CdrForm::default(),
             begun: Instant::ZERO,
+            privacy: Privacy::default(),
         }
     }
 }
@@ -439,7 +443,11 @@ impl Recorder {
         let newest = call.legs.iter().filter_map(|leg| leg.latest().map(|r| r.at)).max();
         let Some(newest) = newest else { return };
         let at = self.node().unix(newest);
-        let place = Place { node: &self.config.node, region: &self.config.region };
+        let place = Place {
+            node: &self.config.node,
+            region: &self.config.region,
+            numbers: &self.config.privacy.media_quality,
+        };
         let body = media_log::line(&place, id, parties, at, |side| call.leg_on(side).logged());
         let path = media_log::path(parties.voice_connector.as_str());
         self.write(path, body, RecordKind::AppendLine);
@@ -470,6 +478,8 @@ mod counts_tests;
 mod lines_tests;
 #[cfg(test)]
 mod live_tests;
+#[cfg(test)]
+mod privacy_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 #[cfg(test)]

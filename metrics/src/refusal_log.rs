@@ -1,5 +1,6 @@
 //! Refusals in the node's own log, so that an operator sees who was turned away and why.
 
+use crate::Numbers;
 use model::{CarrierCredentialEvent, Instant, Refusal, RefusalEvent, TransactionId};
 
 /// Lines a second; a flood of refused requests must not become a flood of lines. What is beyond
@@ -9,16 +10,23 @@ const LINES_PER_SECOND: u32 = 10;
 /// Writes refusals to the log.
 #[derive(Debug, Default)]
 pub(crate) struct RefusalLog {
+    numbers: Numbers,
     second: u64,
     lines: u32,
     omitted: u64,
 }
 
 impl RefusalLog {
+    /// A log that shows numbers so.
+    pub(crate) fn new(numbers: Numbers) -> Self {
+        RefusalLog { numbers, ..RefusalLog::default() }
+    }
+
     /// Writes a line, or counts it as omitted.
     pub(crate) fn note(&mut self, event: &RefusalEvent) {
         let Some(omitted) = self.admit(event.at) else { return };
         let request = String::from_utf8_lossy(&event.start_line);
+        let request = self.numbers.start_line(&request);
         tracing::warn!(
             reason = event.refusal.name(),
             status = event.refusal.status(),

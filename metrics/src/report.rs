@@ -102,6 +102,7 @@ fn header_rows(record: &CallRecord) -> impl Iterator<Item = (&'static str, Strin
         ("Transfer", transfer(record)),
         ("Fax", fax(record)),
         ("Identity", identity(record)),
+        ("Numbers", numbers(record)),
     ];
     rows.into_iter().filter(|(_, value)| !value.is_empty())
 }
@@ -114,6 +115,12 @@ fn identity(record: &CallRecord) -> String {
         verdict => verdict.replacen('_', ": ", 1),
     });
     verified.into_iter().chain(signed).collect::<Vec<_>>().join("; ")
+}
+
+/// How the numbers were hidden, if they were.
+fn numbers(record: &CallRecord) -> String {
+    let hidden = |how: &String| format!("{how} when the record was written ([privacy] history)");
+    record.numbers.as_ref().map(hidden).unwrap_or_default()
 }
 
 fn fax(record: &CallRecord) -> String {

@@ -1,7 +1,6 @@
 //! The SIP message log: every message of a voice connector that asks for it.
 
-use crate::Recorder;
-use crate::masking::masked;
+use crate::{MessagePrivacy, Recorder};
 use model::{SipMessageEvent, TransactionId, UnixTime};
 use outbox::RecordKind;
 use serde::Serialize;
@@ -18,7 +17,8 @@ impl Recorder {
         if event.is_logged {
             let at = self.node().unix(event.at);
             let region = &self.config.region;
-            let body = line(vc.as_str(), region, at, event.transaction_id, message);
+            let privacy = &self.config.privacy.sip_messages;
+            let body = line(privacy, vc.as_str(), region, at, event.transaction_id, message);
             self.write(path(vc.as_str()), body, RecordKind::AppendLine);
         }
     }
@@ -26,13 +26,14 @@ impl Recorder {
 
 /// Composes a line. Octets that are no UTF-8 are replaced by U+FFFD.
 fn line(
+    privacy: &MessagePrivacy,
     voice_connector: &str,
     region: &str,
     at: UnixTime,
     call: Option<TransactionId>,
     message: &[u8],
 ) -> Vec<u8> {
-    let message = masked(message);
+    let message = privacy.of_message(message);
     let line = Line {
         voice_connector_id: voice_connector,
         aws_region: region,

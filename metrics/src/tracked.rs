@@ -1,5 +1,6 @@
 //! One call while it is being recorded.
 
+use crate::Numbers;
 use crate::call_record::Times;
 use crate::description::{self, DescriptionRecord};
 use crate::lines::TrackedLines;
@@ -245,6 +246,7 @@ impl TrackedCall {
         &self,
         id: TransactionId,
         node: &Node<'_>,
+        numbers: &Numbers,
         ended: Instant,
         end: &CallEnd,
     ) -> Option<Vec<u8>> {
@@ -259,10 +261,11 @@ impl TrackedCall {
             voice_connector_id: parties.voice_connector.as_str(),
             direction: parties.direction.name(),
             call_id: &parties.call_id,
-            from_user: &parties.from_user,
+            from_user: numbers.user(&parties.from_user),
             from_country: parties.from_country,
-            to_user: &parties.to_user,
+            to_user: numbers.user(&parties.to_user),
             to_country: parties.to_country,
+            numbers: (*numbers != Numbers::Plain).then(|| numbers.name()),
             carrier: parties.carrier.as_ref().map(CarrierId::as_str),
             caller_verification: self.verification.map(verdict),
             attestation: self.attestation,
@@ -290,7 +293,7 @@ impl TrackedCall {
                 ended_by: ended_by(end.ended_by),
                 refusal: end.refusal.map(Refusal::name),
             },
-            ladder: self.ladder.rungs.iter().map(|rung| rung.written(began)).collect(),
+            ladder: self.ladder.rungs.iter().map(|rung| rung.written(began, numbers)).collect(),
             ladder_omitted: self.ladder.omitted,
             quality: [leg_a.record(), leg_b.record()],
             lines: self.lines.records(),
@@ -325,7 +328,7 @@ impl Route {
 }
 
 impl Rung {
-    fn written(&self, began: Instant) -> WrittenRung<'_> {
+    fn written(&self, began: Instant, numbers: &Numbers) -> WrittenRung<'_> {
         WrittenRung {
             offset_ms: millis(self.at.saturating_since(began)),
             leg: match self.leg {
@@ -339,9 +342,9 @@ impl Rung {
             },
             protocol: self.protocol,
             peer: self.peer,
-            start_line: &self.start_line,
+            start_line: numbers.start_line(&self.start_line),
             description: self.description.as_deref(),
-            reason: self.reason.as_deref(),
+            reason: self.reason.as_deref().map(|reason| numbers.reason(reason)),
         }
     }
 }

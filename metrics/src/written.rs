@@ -6,6 +6,7 @@ use crate::description::DescriptionRecord;
 use crate::lines::LineRecord;
 use model::{TransactionId, TransportProtocol};
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -18,10 +19,12 @@ pub(crate) struct WrittenCall<'a> {
     pub(crate) voice_connector_id: &'a str,
     pub(crate) direction: &'a str,
     pub(crate) call_id: &'a str,
-    pub(crate) from_user: &'a str,
+    pub(crate) from_user: Cow<'a, str>,
     pub(crate) from_country: &'a str,
-    pub(crate) to_user: &'a str,
+    pub(crate) to_user: Cow<'a, str>,
     pub(crate) to_country: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) numbers: Option<&'static str>,
     pub(crate) carrier: Option<&'a str>,
     pub(crate) caller_verification: Option<String>,
     pub(crate) attestation: Option<&'static str>,
@@ -70,11 +73,11 @@ pub(crate) struct WrittenRung<'a> {
     #[serde(serialize_with = "text")]
     pub(crate) protocol: TransportProtocol,
     pub(crate) peer: SocketAddr,
-    pub(crate) start_line: &'a str,
+    pub(crate) start_line: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<&'a DescriptionRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<&'a str>,
+    pub(crate) reason: Option<Cow<'a, str>>,
 }
 
 fn optional_text<S: Serializer>(

@@ -1,7 +1,7 @@
 //! The writer thread and the bounded queue in front of it.
 
 use crate::files::Files;
-use crate::{Record, RecordKind};
+use crate::{Record, RecordKind, Rotation};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use std::fmt;
 use std::io;
@@ -24,6 +24,8 @@ pub struct FileSinkConfig {
     pub buffer_bytes: usize,
     /// All lines are written out at least after this many records, however busy the queue is.
     pub flush_records: usize,
+    /// Which files of lines are put aside, and when; `None` for none.
+    pub rotation: Option<Rotation>,
 }
 
 impl FileSinkConfig {
@@ -35,6 +37,7 @@ impl FileSinkConfig {
             open_files: 256,
             buffer_bytes: 64 * 1_024,
             flush_records: 1_024,
+            rotation: None,
         }
     }
 }
@@ -180,6 +183,11 @@ impl FileSender {
         }
     }
 
+    /// Asks for a file to be put aside, when the queue has room: who asks, asks again.
+    pub(crate) fn put_aside(&self, path: PathBuf) {
+        let _ = self.queue.try_send(Job::PutAside(path));
+    }
+
     /// What the sink did so far.
     pub fn statistics(&self) -> SinkStatistics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -214,6 +222,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 enum Job {
     Write(Record),
     Flush(Sender<()>),
+    PutAside(PathBuf),
     Close,
 }
 
@@ -238,7 +247,8 @@ impl Writer {
     fn new(config: FileSinkConfig, counters: Arc<Counters>) -> Self {
         Writer {
             flush_records: config.flush_records.max(1),
-            files: Files::new(config.root, config.open_files, config.buffer_bytes),
+            files: Files::new(config.root, config.open_files, config.buffer_bytes)
+                .rotated(config.rotation),
             counters,
             unflushed: 0,
             failing: false,
@@ -253,6 +263,7 @@ impl Writer {
                     self.flush();
                     let _ = done.try_send(());
                 }
+                Ok(Job::PutAside(path)) => self.files.put_aside(&path),
                 Err(TryRecvError::Empty) => {
                     self.flush();
                     thread::park_timeout(PAUSE);

@@ -1,7 +1,9 @@
 //! The files themselves: opening, batching lines, noticing rotation, surviving failures.
 
-use crate::RecordPath;
+use crate::clock::unix_time;
 use crate::directories::Directories;
+use crate::rotation::{self, day_of, written_last};
+use crate::{RecordPath, Rotation};
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -34,6 +36,7 @@ pub(crate) struct Files {
     directories: Directories,
     open_limit: usize,
     buffer_bytes: usize,
+    rotation: Option<Rotation>,
     clock: u64,
     outcome: Outcome,
 }
@@ -46,8 +49,27 @@ impl Files {
             directories: Directories::new(open_limit),
             open_limit: open_limit.max(1),
             buffer_bytes: buffer_bytes.max(1),
+            rotation: None,
             clock: 0,
             outcome: Outcome::default(),
+        }
+    }
+
+    /// Puts files aside as `rotation` says.
+    pub(crate) fn rotated(self, rotation: Option<Rotation>) -> Self {
+        Files { rotation, ..self }
+    }
+
+    /// Puts a file aside, whatever its size.
+    pub(crate) fn put_aside(&mut self, path: &Path) {
+        let mut appenders = self.open.values_mut();
+        if let Some(appender) = appenders.find(|appender| appender.path == path) {
+            appender.flush(&mut self.outcome);
+            // The next line opens a new one.
+            appender.file = None;
+        }
+        if let Err(error) = rotation::put_aside(path) {
+            tracing::warn!(path = %path.display(), %error, "a file cannot be put aside");
         }
     }
 
@@ -56,7 +78,8 @@ impl Files {
         self.clock += 1;
         if !self.open.contains_key(path) {
             self.make_room();
-            self.open.insert(path.clone(), Appender::new(self.root.join(path.as_str())));
+            let limit = self.rotation.as_ref().and_then(|rotation| rotation.limit(path));
+            self.open.insert(path.clone(), Appender::new(self.root.join(path.as_str()), limit));
         }
         if let Some(appender) = self.open.get_mut(path) {
             appender.last_used = self.clock;
@@ -129,10 +152,14 @@ struct Appender {
     /// first, so that only the cut line is damaged.
     unfinished_line: bool,
     last_used: u64,
+    /// The file is put aside when it would be larger, or its last line is of another day.
+    limit: Option<u64>,
+    /// That failed the last time, and the log was told.
+    stays: bool,
 }
 
 impl Appender {
-    fn new(path: PathBuf) -> Self {
+    fn new(path: PathBuf, limit: Option<u64>) -> Self {
         Appender {
             path,
             file: None,
@@ -140,6 +167,8 @@ impl Appender {
             records: 0,
             unfinished_line: false,
             last_used: 0,
+            limit,
+            stays: false,
         }
     }
 
@@ -148,7 +177,7 @@ impl Appender {
         if self.buffer.is_empty() {
             return;
         }
-        if let Err(error) = self.reopen_if_moved() {
+        if let Err(error) = self.reopen_if_moved().and_then(|()| self.put_aside_if_due()) {
             outcome.fail(self.records, &self.path, &error);
         } else {
             self.write_out(outcome);
@@ -172,6 +201,33 @@ impl Appender {
         self.unfinished_line = !ends_with_line_feed(&mut file)?;
         self.file = Some(file);
         Ok(())
+    }
+
+    /// Puts the file aside when it is full or its day is over. Where it cannot be renamed, it goes on
+    /// growing: lines count more than sizes.
+    fn put_aside_if_due(&mut self) -> io::Result<()> {
+        let (Some(limit), Some(file)) = (self.limit, &self.file) else { return Ok(()) };
+        let metadata = file.metadata()?;
+        let is_full = metadata.len().saturating_add(self.buffer.len() as u64) > limit;
+        let is_due = is_full || day_of(written_last(&metadata)) != day_of(unix_time());
+        if metadata.len() == 0 || !is_due {
+            return Ok(());
+        }
+        match rotation::put_aside(&self.path) {
+            Ok(_) => {
+                self.file = None;
+                self.stays = false;
+                self.reopen_if_moved()
+            }
+            Err(error) => {
+                if !self.stays {
+                    let path = self.path.display();
+                    tracing::warn!(%path, %error, "a file cannot be put aside and goes on growing");
+                }
+                self.stays = true;
+                Ok(())
+            }
+        }
     }
 
     fn write_out(&mut self, outcome: &mut Outcome) {

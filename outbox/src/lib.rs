@@ -35,6 +35,8 @@ mod outbox;
 mod queue;
 mod record;
 mod refused;
+mod retention;
+mod rotation;
 #[cfg(test)]
 mod scratch;
 pub mod segment;
@@ -51,4 +53,6 @@ pub use intake::{NotTaken, OutboxSender};
 pub use outbox::{Outbox, OutboxConfig, OutboxView};
 pub use queue::Fsync;
 pub use record::{InvalidPath, Record, RecordKind, RecordPath};
+pub use retention::{Retention, RetentionConfig, RetentionCounters, WholeFiles};
+pub use rotation::{PutAside, Rotation};
 pub use statistics::{DeliveryError, OutboxStatistics};

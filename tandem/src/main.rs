@@ -14,6 +14,7 @@ mod kept;
 mod kept_calls;
 mod media_plane;
 mod node;
+mod privacy;
 mod process;
 mod readiness;
 mod readings;

@@ -13,9 +13,9 @@ use crate::kept_calls::{self, Keeper, KeptCalls, LastRun, Left};
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
-use crate::sinks::Routes;
+use crate::sinks::{self, Routes};
 use crate::traces::{self, Traces};
-use crate::{process, readings};
+use crate::{privacy, process, readings};
 use b2bua::{EdgeConfig, Listener, SavedCall};
 use call_metrics::{
     HepConfig, Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle,
@@ -23,7 +23,7 @@ use call_metrics::{
 };
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
-use outbox::{FileSink, FileSinkConfig, Outbox, OutboxView};
+use outbox::{FileSink, Outbox, OutboxView, Retention};
 use relay_control::{Claim, Claimed, SealKey};
 use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
@@ -50,6 +50,7 @@ pub(crate) struct Node {
     outbox: Outbox,
     traces: Traces,
     history: HistoryFollower,
+    retention: Retention,
     config: Config,
     role: Role,
     kept: Kept,
@@ -76,9 +77,7 @@ impl Node {
     pub(crate) fn start(config: Config, origin: Origin, role: Role) -> Result<Node, StartError> {
         let data_dir = &config.node.data_dir;
         let lock = claim(data_dir)?;
-        let sink = FileSink::start(FileSinkConfig::new(data_dir)).map_err(|error| {
-            StartError(format!("[node] data_dir \"{}\": {error}", data_dir.display()))
-        })?;
+        let (sink, retention) = sinks::start_files(&config)?;
         let mut outbox = Outbox::new(config.outbox.to_config(data_dir));
         let traces = Traces::start(&config)?;
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traces.sender())?;
@@ -102,6 +101,7 @@ impl Node {
             cloudwatch: Some(config.cloudwatch.clone()),
             cdr: config.sinks.cdr,
             begun: clock.now(),
+            privacy: privacy::prepare(&config).map_err(StartError)?,
             ..RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar)
         };
         let (observations, recorder) =
@@ -151,6 +151,7 @@ impl Node {
             outbox,
             traces,
             history,
+            retention,
             config,
             role,
             kept,
@@ -223,6 +224,8 @@ impl Node {
             ("[prometheus]", old.prometheus == config.prometheus),
             ("[outbox]", old.outbox == config.outbox),
             ("[traces]", old.traces == config.traces),
+            ("[privacy]", old.privacy == config.privacy),
+            ("[retention]", old.retention == config.retention),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -260,6 +263,7 @@ impl Node {
         self.recorder.stop();
         self.traces.stop();
         self.outbox.stop(OUTBOX_LIMIT);
+        drop(self.retention);
         self.sink.flush_and_close();
         drop(self.history);
         drained
@@ -268,7 +272,7 @@ impl Node {
     fn publish_readings(&self) {
         let (edge, media) = (Arc::downgrade(&self.edge), Arc::downgrade(&self.media));
         let (sink, outbox) = (self.sink.sender(), self.outbox.view());
-        let history = self.history.counters();
+        let (history, retention) = (self.history.counters(), self.retention.counters());
         let traces = self.traces.sender();
         let identities = self.kept.certificate_ends();
         self.view().set_readings(move |out| {
@@ -285,6 +289,7 @@ impl Node {
             readings::of_sink(&sink.statistics(), out);
             readings::of_history(&history, out);
             traces::read(traces.as_ref(), out);
+            readings::of_retention(&retention, out);
             process::read(out);
         });
     }

@@ -8,11 +8,10 @@ use media_relay::{DropReason, RelayStatistics};
 use model::UnixTime;
 use ng_control::ControlCounts;
 use otlp_export::TraceStatistics;
-use outbox::{OutboxStatistics, SinkStatistics};
-use outbox::{OutboxStatistics, SinkStatistics};
+use outbox::{OutboxStatistics, RetentionCounters, SinkStatistics};
 use sip_edge::ShellStatistics;
 use sip_edge::tls::{CertificateStatus, HandshakeFailure};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 fn reading(definition: &'static Definition, label: &'static str, value: u64) -> Reading {
@@ -252,6 +251,18 @@ pub(crate) fn of_history(history: &HistoryCounters, out: &mut Vec<Reading>) {
     }
     let failures = history.failures.load(Ordering::Relaxed);
     out.push(reading(&definitions::HISTORY_FAILURES, "", failures));
+}
+
+pub(crate) fn of_retention(retention: &RetentionCounters, out: &mut Vec<Reading>) {
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    for (event, count) in [
+        ("removed", &retention.removed_files),
+        ("compressed", &retention.compressed_files),
+        ("failed", &retention.failures),
+    ] {
+        out.push(reading(&definitions::RETENTION_FILES, event, read(count)));
+    }
+    out.push(reading(&definitions::RETENTION_BYTES, "", read(&retention.removed_bytes)));
 }
 
 pub(crate) fn of_sink(sink: &SinkStatistics, out: &mut Vec<Reading>) {

@@ -6,7 +6,27 @@ use crate::node::StartError;
 use aws_sinks::{CloudWatch, Logs, S3, Service, outbox_record};
 use call_metrics::{CallTrace, RecordSink};
 use otlp_export::TraceSender;
-use outbox::{Destination, DestinationName, FileSender, Outbox, OutboxSender, Record};
+use outbox::{
+    Destination, DestinationName, FileSender, FileSink, FileSinkConfig, Outbox, OutboxSender,
+    Record, Retention,
+};
+
+/// Starts what writes files below `data_dir`, and what removes them.
+///
+/// # Errors
+/// When the directory cannot be made or no thread can be started.
+pub(crate) fn start_files(config: &Config) -> Result<(FileSink, Retention), StartError> {
+    let data_dir = &config.node.data_dir;
+    let rotation = Some(config.retention.rotation());
+    let sink = FileSink::start(FileSinkConfig { rotation, ..FileSinkConfig::new(data_dir) });
+    let sink = sink.map_err(|error| {
+        StartError(format!("[node] data_dir \"{}\": {error}", data_dir.display()))
+    })?;
+    let retention = Retention::start(config.retention.to_config(data_dir), Some(sink.sender()));
+    let retention =
+        retention.map_err(|error| StartError(format!("cannot start the retention: {error}")))?;
+    Ok((sink, retention))
+}
 
 /// The ways of a node's records.
 pub(crate) struct Routes {

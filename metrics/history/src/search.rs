@@ -25,6 +25,9 @@ pub struct CallQuery {
     pub until: Option<UnixTime>,
     /// Calling or called number (or name), or how it ends. Of a number only the digits count.
     pub number: Option<String>,
+    /// Further ways in which the number may be written, masked or hashed: a call fits that has one of
+    /// all.
+    pub number_as: Vec<String>,
     /// The voice connector's id.
     pub voice_connector: Option<String>,
     /// The carrier's id.
@@ -83,6 +86,7 @@ impl Default for CallQuery {
             since: None,
             until: None,
             number: None,
+            number_as: Vec::new(),
             voice_connector: None,
             carrier: None,
             status: None,
@@ -118,14 +122,11 @@ impl History {
     /// [`HistoryError::Database`], [`HistoryError::TooManyNumbers`].
     pub fn search(&self, query: &CallQuery) -> Result<Vec<CallSummary>, HistoryError> {
         let Some(conditions) = self.conditions(query)? else { return Ok(Vec::new()) };
-        let Some(number) = query.number.as_deref().map(key) else {
+        if query.number.is_none() && query.number_as.is_empty() {
             return self.search_all(query, &conditions);
-        };
-        if number.is_empty() {
-            return Ok(Vec::new());
         }
         let mut found = Vec::new();
-        for key in self.keys(&number, query)? {
+        for key in self.keys_of_all(query)? {
             let mut own = Conditions::default();
             own.and("p.key = ?", key);
             for (value, column) in [(query.since, "p.ended >= ?"), (query.until, "p.ended < ?")] {
@@ -226,8 +227,22 @@ impl History {
         Ok(Some(conditions))
     }
 
+    /// The parties that end as one of the query's numbers, each once.
+    fn keys_of_all(&self, query: &CallQuery) -> Result<Vec<String>, HistoryError> {
+        let mut keys = Vec::new();
+        for number in query.number.iter().chain(&query.number_as) {
+            let end = key(number);
+            if !end.is_empty() {
+                keys.extend(self.keys(&end, number)?);
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        Ok(keys)
+    }
+
     /// The parties that end with `end`, which is backwards as they are.
-    fn keys(&self, end: &str, query: &CallQuery) -> Result<Vec<String>, HistoryError> {
+    fn keys(&self, end: &str, given: &str) -> Result<Vec<String>, HistoryError> {
         let mut next =
             self.connection.prepare_cached("SELECT min(key) FROM parties WHERE key >= ?1")?;
         let mut keys: Vec<String> = Vec::new();
@@ -237,8 +252,7 @@ impl History {
                 break;
             }
             if keys.len() == MAX_NUMBERS {
-                let given = query.number.clone().unwrap_or_default();
-                return Err(HistoryError::TooManyNumbers(TooManyNumbers(given)));
+                return Err(HistoryError::TooManyNumbers(TooManyNumbers(given.to_owned())));
             }
             // The least text behind it.
             from = format!("{key}\0");

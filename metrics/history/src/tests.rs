@@ -1,11 +1,12 @@
 use super::*;
-use call_metrics::CallRecord;
+use call_metrics::{CallRecord, KEY_LENGTH, NumberKey, Numbers};
 use model::{TransactionId, UnixTime};
 use proptest::prelude::*;
 use serde_json::json;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// 2026-01-02T00:00:00Z.
@@ -259,6 +260,43 @@ fn an_end_of_too_many_numbers_is_refused() {
 }
 
 #[test]
+fn masked_and_hashed_numbers_are_found_by_what_was_made_of_the_question() {
+    let keys = [[7; KEY_LENGTH], [8; KEY_LENGTH]].map(NumberKey::new);
+    let earlier = Numbers::Hashed(Arc::new([keys[1].clone()]));
+    let hashed = Numbers::Hashed(Arc::new(keys));
+    let masked = Numbers::Masked { shown: 4 };
+    let number = "+12065550199";
+    let of = |n: u128, numbers: &Numbers, number: &str| {
+        let from = numbers.user(number).into_owned();
+        Call { from, to: "+4930".to_owned(), ..call(n, DAY + n as u64) }
+    };
+    let calls = [
+        of(1, &Numbers::Plain, number),
+        of(2, &hashed, number),
+        of(3, &earlier, number),
+        of(4, &masked, number),
+        of(5, &masked, "+442055550199"),
+        of(6, &hashed, "+12065550198"),
+        of(7, &masked, "1001"),
+    ];
+    let (_data_dir, history) = DataDir::with(&calls);
+    let ask = |numbers: &Numbers, number: &str| {
+        let number_as = numbers.questions(number);
+        let number = Some(number.to_owned());
+        let found = found(&history, &CallQuery { number, number_as, ..CallQuery::default() });
+        let is = |call: &&Call| found.contains(&call.id().to_string());
+        calls.iter().filter(is).map(|call| call.ended - DAY).collect::<Vec<_>>()
+    };
+    assert_eq!(ask(&Numbers::Plain, number), [1]);
+    assert_eq!(ask(&hashed, number), [1, 2, 3], "the key of today and the one before");
+    assert_eq!(ask(&hashed, "001 206 555-0199"), [2, 3], "as it is dialled");
+    assert_eq!(ask(&masked, number), [1, 4, 5], "all that end so");
+    assert_eq!(ask(&masked, "50199"), [1, 4, 5]);
+    assert_eq!(ask(&masked, "1001"), [7]);
+    assert_eq!(ask(&hashed, "0199"), [1, 4, 5], "a hash has no ending");
+}
+
+#[test]
 fn old_calls_go_with_their_files_and_parties() {
     let [old, young] = [call(1, DAY - HOUR), call(2, DAY + HOUR)];
     let (data_dir, mut history) = DataDir::with(&[old, young.clone()]);
@@ -316,6 +354,7 @@ prop_compose! {
         limit in 1..40_u32,
     ) -> CallQuery {
         CallQuery {
+            number_as: Vec::new(),
             since: since.map(UnixTime::from_millis),
             until: until.map(UnixTime::from_millis),
             number,

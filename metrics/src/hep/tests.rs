@@ -1,4 +1,5 @@
 use super::*;
+use crate::MessagePrivacy;
 use bytes::Bytes;
 use model::{
     Codecs, Flow, Instant, LegSide, LossCounts, MediaId, MediaLine, Mos, PeerView, ReceivedView,
@@ -61,7 +62,7 @@ fn a_message_says_who_sent_it_to_whom_and_when() {
     (config.capture_id, config.password) = (2_001, Some("secret".to_owned()));
     let at = 1_700_000_000_123_456;
     let received = event(MessageDirection::Received, "198.51.100.7:5070");
-    let chunks = chunks(&of_message(&config, at, &received).unwrap());
+    let chunks = chunks(&of_message(&config, &MessagePrivacy::default(), at, &received).unwrap());
     assert_eq!(chunks[&1], [2]);
     assert_eq!(chunks[&2], [17]);
     assert_eq!((&chunks[&3][..], &chunks[&4][..]), (&[198, 51, 100, 7][..], &[192, 0, 2, 1][..]));
@@ -80,7 +81,7 @@ fn a_message_says_who_sent_it_to_whom_and_when() {
 fn what_was_sent_goes_the_other_way_and_ipv6_has_chunks_of_its_own() {
     let mut sent = event(MessageDirection::Sent, "[2001:db8::7]:5070");
     sent.flow.protocol = TransportProtocol::Tls;
-    let chunks = chunks(&of_message(&config(), 0, &sent).unwrap());
+    let chunks = chunks(&of_message(&config(), &MessagePrivacy::default(), 0, &sent).unwrap());
     assert_eq!((chunks[&1][0], chunks[&2][0]), (10, 6));
     assert_eq!((chunks[&5][15], chunks[&6][15]), (1, 7));
     assert!(!chunks.contains_key(&3) && !chunks.contains_key(&14));
@@ -149,5 +150,5 @@ fn a_call_is_copied_whole_or_not_at_all_and_about_as_many_as_asked_for() {
 fn a_message_that_is_too_long_is_known_by_its_packet() {
     let mut long = event(MessageDirection::Sent, "198.51.100.7:5070");
     long.message = Some(Bytes::from(vec![b'x'; 70_000]));
-    assert!(of_message(&config(), 0, &long).unwrap().len() > LONGEST);
+    assert!(of_message(&config(), &MessagePrivacy::default(), 0, &long).unwrap().len() > LONGEST);
 }

@@ -1,6 +1,7 @@
 //! Ends of calls, and their records.
 
 use super::{CLOSED_AT_ONCE, Recorder};
+use crate::Numbers;
 use crate::calendar;
 use crate::cdr::Billed;
 use crate::tracked::Node;
@@ -23,6 +24,7 @@ impl Recorder {
             talk: call.answered.map(|answered| at.saturating_since(answered)),
             status: end.status,
             cause: end.cause,
+            numbers: &self.config.privacy.cdrs,
         };
         let node = Node {
             name: &self.config.node,
@@ -112,9 +114,17 @@ impl Recorder {
         let Some((at, end)) = &call.ended else { return };
         let node = self.node();
         let path = format!("calls/{}.jsonl", calendar::day(node.unix(*at)));
-        if let Some(body) = call.record(id, &node, *at, end) {
+        let numbers = &self.config.privacy.history;
+        if let Some(body) = call.record(id, &node, numbers, *at, end) {
             if call.transactions.is_some() {
-                self.trace_close(id, call, now, body.clone());
+                // Traces have a setting of their own.
+                let whole = match *numbers {
+                    Numbers::Plain => body.clone(),
+                    Numbers::Masked { .. } | Numbers::Hashed(_) => {
+                        call.record(id, &node, &Numbers::Plain, *at, end).unwrap_or_default()
+                    }
+                };
+                self.trace_close(id, call, now, whole);
             }
             self.write(path, body, RecordKind::AppendLine);
         }

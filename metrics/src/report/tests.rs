@@ -72,6 +72,7 @@ pub(crate) fn good_call() -> CallRecord {
         from_country: "US".to_owned(),
         to_user: "+81312345678".to_owned(),
         to_country: "JP".to_owned(),
+        numbers: None,
         carrier: None,
         caller_verification: None,
         attestation: None,

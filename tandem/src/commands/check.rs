@@ -16,6 +16,10 @@ pub(crate) fn check(path: &Path) -> ExitCode {
     if !identity_files_are_fine(path, &config) || !audio_files_are_fine(path, &config) {
         return ExitCode::FAILURE;
     }
+    if let Err(error) = crate::privacy::check(&config) {
+        complain(format_args!("{}: {error}", path.display()));
+        return ExitCode::FAILURE;
+    }
     if let Some(control) = &config.relay_control {
         match control.credentials.fingerprint() {
             Ok(ours) => say(format_args!(

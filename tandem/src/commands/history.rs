@@ -3,8 +3,10 @@
 use super::calls::{clock, shorten};
 use super::{complain, load, say, say_data};
 use crate::clock::Origin;
+use crate::config::Config;
+use crate::privacy;
 use call_history::{CallQuery, CallSummary, History, StatusRange};
-use call_metrics::printable_line;
+use call_metrics::{Numbers, printable_line};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +14,9 @@ use model::UnixTime;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
+
+/// Digits of the shortest international number.
+const LEAST_WHOLE: usize = 7;
 
 /// Which finished calls; those that fit everything that is given.
 #[derive(clap::Args)]
@@ -66,6 +71,7 @@ impl Filter {
             since: time("--since", &self.since)?,
             until: time("--until", &self.until)?,
             number: self.number.clone(),
+            number_as: Vec::new(),
             voice_connector: self.connector.clone(),
             carrier: self.carrier.clone(),
             status: self.status.as_deref().map(status).transpose()?,
@@ -76,7 +82,7 @@ impl Filter {
 }
 
 pub(crate) fn history(path: &Path, filter: &Filter, json: bool) -> ExitCode {
-    let query = match filter.query(Origin::now().calendar) {
+    let mut query = match filter.query(Origin::now().calendar) {
         Ok(query) => query,
         Err(error) => {
             complain(error);
@@ -84,6 +90,10 @@ pub(crate) fn history(path: &Path, filter: &Filter, json: bool) -> ExitCode {
         }
     };
     let Some(config) = load(path) else { return ExitCode::FAILURE };
+    if let Err(error) = ask_as_written(&config, &mut query) {
+        complain(error);
+        return ExitCode::FAILURE;
+    }
     let found = History::open_to_read(&config.node.data_dir)
         .and_then(|history| history.map_or(Ok(Vec::new()), |history| history.search(&query)));
     let shown = match found {
@@ -109,12 +119,36 @@ pub(crate) fn history(path: &Path, filter: &Filter, json: bool) -> ExitCode {
     }
 }
 
+/// Has the query ask for its number as `[privacy]` writes it, and says what that cannot find.
+fn ask_as_written(config: &Config, query: &mut CallQuery) -> Result<(), String> {
+    let Some(number) = &query.number else { return Ok(()) };
+    let numbers = privacy::of_history(config)?;
+    query.number_as = numbers.questions(number);
+    let digits = number.chars().filter(char::is_ascii_digit).count();
+    match numbers {
+        Numbers::Masked { shown: 0 } => complain(
+            "numbers in the history are masked to their last digit ([privacy] shown_digits = 0): only \
+             calls from before that, and names, are found by --number",
+        ),
+        Numbers::Masked { shown } if digits > usize::from(shown) => complain(format_args!(
+            "numbers in the history are masked ([privacy]): shown are calls with any number that ends \
+             with the same {shown} digits",
+        )),
+        Numbers::Hashed(_) if (1..LEAST_WHOLE).contains(&digits) => complain(
+            "numbers in the history are hashed ([privacy]): write the whole number, as +12065550100; an \
+             ending finds only calls from before that",
+        ),
+        Numbers::Plain | Numbers::Masked { .. } | Numbers::Hashed(_) => {}
+    }
+    Ok(())
+}
+
 fn table(calls: &[CallSummary], limit: u32) -> String {
     if calls.is_empty() {
         return "no such calls; the node adds a call a second or two after its end".to_owned();
     }
     let mut text = format!(
-        "{:<19}  {:<8}  {:<16}  {:<16}  {:>6}  {:>8}  {:>4}  {:>4}  {:<12}  {:<36}\n",
+        "{:<19}  {:<8}  {:<17}  {:<17}  {:>6}  {:>8}  {:>4}  {:>4}  {:<12}  {:<36}\n",
         "ENDED (UTC)",
         "WAY",
         "FROM",
@@ -131,11 +165,11 @@ fn table(calls: &[CallSummary], limit: u32) -> String {
         let talk = call.answered.map(|answered| call.ended.saturating_sub(answered) / 1_000);
         let _ = writeln!(
             text,
-            "{:<19}  {:<8}  {:<16}  {:<16}  {:>6}  {:>8}  {:>4}  {:>4}  {:<12}  {:<36}",
+            "{:<19}  {:<8}  {:<17}  {:<17}  {:>6}  {:>8}  {:>4}  {:>4}  {:<12}  {:<36}",
             written(call.ended),
             call.direction.to_lowercase(),
-            shorten(&printable_line(&call.from_user), 16),
-            shorten(&printable_line(&call.to_user), 16),
+            shorten(&printable_line(&call.from_user), 17),
+            shorten(&printable_line(&call.to_user), 17),
             if call.status == 0 { "-".to_owned() } else { call.status.to_string() },
             talk.map_or_else(|| "-".to_owned(), clock),
             mos(call.mos_customer),

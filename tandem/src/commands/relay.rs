@@ -7,6 +7,7 @@ use listeners::{Connections, Input, Listeners};
 use media_relay::{Clock, DtlsIdentity, EventSink, RecordingConfig, Relay, RelayConfig};
 use model::{MediaEvent, ReportKind};
 use ng_control::{Control, ControlConfig, Notice, Output, Relayed};
+use outbox::{Retention, RetentionConfig, WholeFiles};
 use pages::Pages;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -75,6 +76,9 @@ pub(crate) struct RelayArgs {
     /// alone is one of 127.0.0.1. Not served without this.
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = pages::address)]
     http: Option<SocketAddr>,
+    /// Remove recordings after so many days; default: never.
+    #[arg(long, value_name = "DAYS", requires = "recording_dir", value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    recording_days: Option<u16>,
     /// Refuse offers of more calls than this.
     #[arg(long, value_name = "CALLS", default_value_t = 20_000, value_parser = calls)]
     max_calls: usize,
@@ -132,6 +136,7 @@ fn serve(args: &RelayArgs) -> Result<(), String> {
     let (sender, events) = mpsc::channel(EVENTS);
     let relay = Arc::new(start_relay(&media, args, clock, identity, sender)?);
     let pages = args.http.map(|at| Pages::open(at, &relay, origin, args.max_calls)).transpose()?;
+    let _recordings = keep_recordings(args)?;
     runtime.block_on(async {
         let (requests, inputs) = mpsc::channel(REQUESTS);
         let listeners = Listeners::open(&args.ng, &requests).await?;
@@ -190,6 +195,21 @@ fn start_relay(
     Relay::start(config, clock, sink).map_err(|error| error.to_string())
 }
 
+/// Removes recordings when they are as old as `args` says.
+fn keep_recordings(args: &RelayArgs) -> Result<Option<Retention>, String> {
+    let (Some(directory), Some(days)) = (&args.recording_dir, args.recording_days) else {
+        return Ok(None);
+    };
+    let recordings = WholeFiles {
+        below: String::new(),
+        keep: Duration::from_secs(u64::from(days) * 24 * 3_600),
+        extensions: vec!["pcap".to_owned(), "json".to_owned()],
+    };
+    let config = RetentionConfig::of_whole(directory, vec![recordings]);
+    let started = Retention::start(config, None);
+    started.map(Some).map_err(|error| format!("cannot start the removal of recordings: {error}"))
+}
+
 /// Everything that runs.
 struct Server {
     control: Control,
@@ -217,7 +237,9 @@ impl Server {
         say(format_args!("calls        up to {}, timeout {timeout} s", args.max_calls));
         if let Some(directory) = &args.recording_dir {
             let (directory, size) = (directory.display(), args.max_recording);
-            say(format_args!("recordings   {directory}, up to {size} MB each"));
+            let kept = args.recording_days.map(|days| format!(", removed after {days} days"));
+            let kept = kept.unwrap_or_default();
+            say(format_args!("recordings   {directory}, up to {size} MB each{kept}"));
         }
         if let Some(pages) = &self.pages {
             let address = pages.address();

@@ -19,10 +19,12 @@ mod media;
 mod node;
 mod outbox;
 mod policy;
+mod privacy;
 mod reader;
 mod redirects;
 mod registration;
 mod relay_control;
+mod retention;
 mod sinks;
 mod sip;
 mod stir;
@@ -44,7 +46,9 @@ pub(crate) use limits::{Drain, Limits};
 pub(crate) use media::Media;
 pub(crate) use node::Node;
 pub(crate) use outbox::Outbox;
+pub(crate) use privacy::{NumbersKind, PrivacyConfig};
 pub(crate) use relay_control::RelayControl;
+pub(crate) use retention::Retention;
 pub(crate) use sinks::Sinks;
 pub(crate) use sip::Sip;
 #[cfg(test)]
@@ -94,6 +98,10 @@ pub(crate) struct Config {
     pub(crate) cloudwatch: CloudWatchConfig,
     /// How long finished calls are kept.
     pub(crate) history: HistoryConfig,
+    /// When files are put aside, and for how long they are kept.
+    pub(crate) retention: Retention,
+    /// What of people's numbers and messages is written where.
+    pub(crate) privacy: PrivacyConfig,
     /// How the node stops.
     pub(crate) drain: Drain,
     /// Carriers and voice connectors, ready for call routing.
@@ -156,6 +164,8 @@ impl Config {
         let hep = hep::read(root.table("hep"));
         let traces = traces::read(root.table("traces"), &node);
         let history = history::read(root.table("history"));
+        let retention = retention::read(root.table("retention"));
+        let privacy = privacy::read(root.table("privacy"), hep.is_some());
         let stir = stir::read(root.table("stir"));
         let directory = read_directory(&mut root, &sip, &media, &stir);
         root.finish();
@@ -181,6 +191,8 @@ impl Config {
             traces,
             cloudwatch,
             history,
+            retention,
+            privacy,
             drain,
             directory,
             tls_files,

@@ -27,6 +27,12 @@ pub(super) fn refuses(lines: &str, expected: &str) {
     assert_eq!(errors(&with(lines)), expected);
 }
 
+#[track_caller]
+pub(super) fn warnings(lines: &str) -> Vec<String> {
+    let warnings = accepts(lines).warnings;
+    warnings.iter().map(|warning| warning.in_file("t.toml").to_string()).collect()
+}
+
 #[test]
 fn every_file_in_configs_is_valid() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
@@ -315,6 +321,7 @@ mod listeners;
 mod parsing;
 mod playing;
 mod policy;
+mod privacy;
 mod relay_control;
 mod sinks;
 mod traces;

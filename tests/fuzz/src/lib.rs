@@ -13,6 +13,7 @@ mod media;
 pub mod mutate;
 mod ng;
 mod outbox;
+mod privacy;
 mod recording;
 mod relay_control;
 mod report;
@@ -27,6 +28,7 @@ pub use endpoint::sip_endpoint;
 pub use media::{rtcp, rtp, rtp_session};
 pub use ng::ng;
 pub use outbox::outbox;
+pub use privacy::privacy;
 pub use recording::recording;
 pub use relay_control::relay_control;
 pub use report::report;
@@ -85,6 +87,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "relay_control", run: relay_control, shared_seeds: &[], words: &["TDMRELAY"] },
     Target { name: "outbox", run: outbox, shared_seeds: &[], words: &["TDMOBX01", "tObE"] },
     Target { name: "report", run: report, shared_seeds: &[], words: REPORT_WORDS },
+    Target {
+        name: "privacy",
+        run: privacy,
+        shared_seeds: &["rfc4475", "rfc5118"],
+        words: PRIVACY_WORDS,
+    },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
 
@@ -104,6 +112,30 @@ const REPORT_WORDS: &[&str] = &[
     "Content-Length: 18446744073709551615\\r\\n",
     "\\r\\n\\r\\n",
     "\n",
+];
+
+const PRIVACY_WORDS: &[&str] = &[
+    "\r\n",
+    "\r\n ",
+    "\r\n\r\n",
+    "<sip:",
+    "<tel:+",
+    "@",
+    ">",
+    ";",
+    "?",
+    "\"",
+    "\\",
+    "%31",
+    "%2b",
+    "c: application/sdp\r\n\r\n",
+    "c: message/sipfrag\r\n\r\n",
+    "c: multipart/mixed;boundary=x\r\n\r\n--x\r\n",
+    "Via: ",
+    "Identity: ",
+    "Authorization: Digest username=\"",
+    "Reason: Q.850;cause=",
+    "From: ",
 ];
 
 const WAV_WORDS: &[&str] = &["RIFF", "WAVE", "fmt ", "data", "LIST"];

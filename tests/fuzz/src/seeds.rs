@@ -22,6 +22,7 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "transcoder" => crate::transcoder::seeds(),
         "outbox" => crate::outbox::seeds(),
         "report" => crate::report::seeds(),
+        "privacy" => crate::privacy::seeds(),
         "recording" => vec![(
             "chunks",
             [b"RIFF\0\0\0\0WAVE".as_slice(), &b"LIST\0\0\0\0".repeat(10_000)].concat(),

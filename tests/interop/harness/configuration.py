@@ -31,6 +31,7 @@ class Configuration:
         self.stir = {}
         self.hep = {}
         self.traces = {}
+        self.privacy = {}
         self.sinks = {"kind": "file"}
         self.logging = {"sip_messages": True, "media_metrics": True}
         self.carriers = [carrier()]
@@ -63,6 +64,8 @@ class Configuration:
             parts.append(_table("[hep]", **self.hep))
         if self.traces:
             parts.append(_table("[traces]", **self.traces))
+        if self.privacy:
+            parts.append(_table("[privacy]", **self.privacy))
         if self.relay_control is not None:
             parts.append(_table("[relay_control]", **self.relay_control))
         parts += [_table("[[carrier]]", **each) for each in self.carriers]

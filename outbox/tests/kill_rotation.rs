@@ -1,0 +1,110 @@
+//! kill -9 while files are put aside: every line that a later one follows is in exactly one file.
+//!
+//! The child is this test's own binary: it writes numbered lines as fast as it can into a file that is
+//! put aside every few hundred octets. The parent kills it at a random time, again and again.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use outbox::{FileSink, FileSinkConfig, PutAside, Record, RecordKind, RecordPath, Rotation};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const CHILD: &str = "ROTATION_KILL_CHILD";
+const ROUNDS: u64 = 60;
+
+fn sink(directory: &Path) -> FileSink {
+    FileSink::start(FileSinkConfig {
+        rotation: Some(Rotation { below: vec!["logs".to_owned()], max_bytes: 2_000 }),
+        flush_records: 20,
+        ..FileSinkConfig::new(directory)
+    })
+    .unwrap()
+}
+
+/// The child's part; nothing without the environment.
+#[test]
+fn child() {
+    let Some(directory) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
+    let round = std::env::var("ROTATION_KILL_ROUND").unwrap();
+    let sink = sink(&directory);
+    for number in 0_u64.. {
+        let record = Record {
+            path: RecordPath::new("logs/a.jsonl").unwrap(),
+            // The full stop tells a whole line from one that was cut.
+            body: format!("{round} {number}.").into_bytes(),
+            kind: RecordKind::AppendLine,
+        };
+        sink.sender().send(record).unwrap();
+        if number.is_multiple_of(100) {
+            sink.flush();
+        }
+    }
+}
+
+#[test]
+fn whenever_it_is_killed_no_line_is_lost_or_doubled() {
+    let shared = PathBuf::from("/dev/shm");
+    let base = if shared.is_dir() { shared } else { std::env::temp_dir() };
+    let directory = base.join(format!("rotation-kill-{}", std::process::id()));
+    let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
+    for round in 0..ROUNDS {
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        run_and_kill(&directory, round, Duration::from_micros(8_000 + chance % 40_000));
+    }
+    sink(&directory).flush_and_close();
+    let (files, lines) = lines(&directory.join("logs"));
+    assert!(files > 100 && lines.len() > 2_000, "{files} files, {} lines", lines.len());
+    let mut last: Option<(u64, u64)> = None;
+    for (round, number) in lines {
+        let follows = match last {
+            Some((before, last)) if before == round => number == last + 1,
+            Some((before, _)) => round > before && number == 0,
+            None => number == 0,
+        };
+        assert!(follows, "{round} {number} after {last:?}");
+        last = Some((round, number));
+    }
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+fn run_and_kill(directory: &Path, round: u64, after: Duration) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .env(CHILD, directory)
+        .env("ROTATION_KILL_ROUND", round.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The point of the test is a moment that nothing announces.
+    std::thread::park_timeout(after);
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success(), "killed, not ended by itself");
+}
+
+/// The lines of all files in their order, without those that a kill cut.
+fn lines(directory: &Path) -> (usize, Vec<(u64, u64)>) {
+    let mut files: Vec<(Option<PutAside>, PathBuf)> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (PutAside::parse(path.file_name().unwrap().to_str().unwrap()), path))
+        .collect();
+    // The one that grows comes last.
+    files.sort_by(|a, b| (a.0.is_none(), &a.0).cmp(&(b.0.is_none(), &b.0)));
+    let mut all = Vec::new();
+    for (_, path) in &files {
+        for line in fs::read_to_string(path).unwrap().lines() {
+            if let Some((round, number)) =
+                line.strip_suffix('.').and_then(|line| line.split_once(' '))
+                && let (Ok(round), Ok(number)) = (round.parse(), number.parse())
+            {
+                all.push((round, number));
+            }
+        }
+    }
+    (files.len(), all)
+}
