@@ -1,10 +1,12 @@
-//! What the recorder copies to a HEP collector, and the socket that sends it.
+//! What the recorder copies to a HEP collector.
+
+mod sender;
 
 use crate::Recorder;
-use crate::hep::{self, HepConfig};
+use crate::hep;
 use model::{Instant, QualityReport, ReportKind, SipMessageEvent};
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+
+pub(crate) use sender::CopySender;
 
 /// Copies that wait for [`Recorder::poll_copy`]. Full policy: the newest is dropped, and counted.
 const WAITING: usize = 4_096;
@@ -57,36 +59,6 @@ impl Recorder {
             self.page.dropped("hep");
         } else {
             self.copies.push_back(packet);
-        }
-    }
-}
-
-/// The way to the collector. UDP, as HEP's senders do it: nobody waits for a collector.
-#[derive(Debug)]
-pub(crate) struct CopySender(UdpSocket);
-
-impl CopySender {
-    /// # Errors
-    /// As `bind(2)` and `connect(2)`.
-    pub(crate) fn new(config: &HepConfig) -> io::Result<Self> {
-        let any: IpAddr = match config.target {
-            std::net::SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            std::net::SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.set_nonblocking(true)?;
-        socket.connect(config.target)?;
-        Ok(CopySender(socket))
-    }
-
-    /// Whether the system took it. A collector that is not there answers one packet later (ICMP):
-    /// that error is taken away, and the packet sent.
-    pub(crate) fn send(&self, packet: &[u8]) -> bool {
-        match self.0.send(packet) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                self.0.send(packet).is_ok()
-            }
-            sent => sent.is_ok(),
         }
     }
 }

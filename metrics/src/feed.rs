@@ -265,8 +265,12 @@ impl<S: RecordSink> Worker<S> {
             self.sink.write(record);
         }
         while let Some(packet) = recorder.poll_copy() {
-            let sent = self.copies.as_ref().is_some_and(|copies| copies.send(&packet));
-            recorder.page().copied(sent);
+            if let Some(copies) = &self.copies {
+                copies.send(packet);
+            }
+        }
+        if let Some(copies) = &self.copies {
+            recorder.page().copied(copies.take_outcomes());
         }
         while let Some(trace) = recorder.poll_trace() {
             self.sink.trace(trace);

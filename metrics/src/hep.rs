@@ -14,11 +14,22 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 /// The most octets that a packet may have; what is longer cannot be sent in one datagram.
 pub(crate) const LONGEST: usize = 65_000;
 
+/// How packets get to the collector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HepTransport {
+    /// A packet is a datagram.
+    Udp,
+    /// Packets one behind the other in a connection.
+    Tcp,
+}
+
 /// What is copied, and how.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HepConfig {
-    /// Where to, over UDP.
+    /// Where to.
     pub target: SocketAddr,
+    /// Over what.
+    pub transport: HepTransport,
     /// The agent's number, which tells several nodes apart at the collector.
     pub capture_id: u32,
     /// What the collector asks for as its authentication key, in the clear; `None` for nothing.
@@ -53,6 +64,7 @@ impl HepConfig {
     pub fn new(target: SocketAddr) -> Self {
         HepConfig {
             target,
+            transport: HepTransport::Udp,
             capture_id: 1,
             password: None,
             messages: true,

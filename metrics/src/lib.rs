@@ -50,7 +50,7 @@ pub use definition::{Definition, Kind, Reading, Unit, definitions};
 pub use description::DescriptionRecord;
 pub use feed::{Observation, ObservationSender, RecordSink, RecorderHandle, RecorderView, spawn};
 pub use health::{LiveTarget, LiveTermination, PeerHealth};
-pub use hep::HepConfig;
+pub use hep::{HepConfig, HepTransport};
 pub use lines::{LineRecord, LiveLine};
 pub use live::{LiveCall, LiveQuality, LiveState};
 pub use lookup::{call_record_in, find_call_record, find_call_record_by_call_id};

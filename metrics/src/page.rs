@@ -322,10 +322,11 @@ impl Page {
         }
     }
 
-    /// Counts a packet for a collector of copies.
-    pub(crate) fn copied(&self, sent: bool) {
-        let result = if sent { "sent" } else { "failed" };
-        self.copies.get_or_create(&[("result", result)]).inc();
+    /// Counts packets for a collector of copies: sent, and failed.
+    pub(crate) fn copied(&self, [sent, failed]: [u64; 2]) {
+        for (result, count) in [("sent", sent), ("failed", failed)] {
+            self.copies.get_or_create(&[("result", result)]).inc_by(count);
+        }
     }
 
     /// Counts what the recorder lost.

@@ -33,6 +33,20 @@ class Collector:
             except TimeoutError:
                 pass
 
+    def also_over_tcp(self):
+        """Listens at the same port for one connection."""
+        listener = socket.create_server(self._socket.getsockname())
+        listener.settimeout(30)
+
+        def listen():
+            with listener, listener.accept()[0] as stream, stream.makefile("rb") as octets:
+                while head := octets.read(6):
+                    length, = struct.unpack("!H", head[4:])
+                    self.packets.append(chunks(head + octets.read(length - 6)))
+
+        self._stream = threading.Thread(target=listen, daemon=True)
+        self._stream.start()
+
     def of_kind(self, kind):
         return [packet for packet in self.packets if packet[11][0] == kind]
 
@@ -126,6 +140,20 @@ def test_reports_of_both_legs_are_rtcp_with_the_call_id(stage, collector):
     for report in reports:
         assert report[17].decode() == record["call_id"]
         assert (struct.unpack("!I", report[12]), report[14]) == ((2_001,), b"a key")
+
+
+def test_copies_over_a_connection(stage, collector):
+    collector.also_over_tcp()
+    stage.configuration.hep = {"target": collector.address, "transport": "tcp"}
+    edge, record = one_call(stage)
+    sent = edge.metric("tandem_hep_packets_total", result="sent")
+    wait_until(lambda: len(collector.packets) >= sent > 0, 10,
+               lambda: f"{sent} packets: {len(collector.packets)}")
+    assert edge.metric("tandem_hep_packets_total", result="failed") == 0
+    lines = [packet[15].split(b"\r\n")[0].decode() for packet in collector.of_kind(1)]
+    ladder = [entry["start_line"] for entry in record["ladder"]]
+    assert lines[:len(ladder)] == ladder, "in order, each whole"
+    assert collector.of_kind(5), "media reports too"
 
 
 def test_a_voice_connector_that_is_left_out_is_in_no_copy(stage, collector):

@@ -2,7 +2,7 @@
 
 use super::reader::Table;
 use super::value;
-use call_metrics::HepConfig;
+use call_metrics::{HepConfig, HepTransport};
 use toml::de::DeValue;
 
 /// The whole, in the unit of [`share`].
@@ -14,6 +14,7 @@ pub(super) fn read(mut table: Table<'_>) -> Option<HepConfig> {
         return None;
     }
     let target = table.required("target", "target = \"192.0.2.9:9060\"", value::socket_address);
+    let transport = table.or("transport", HepTransport::Udp, transport);
     let capture_id = table.or("capture_id", 1, value::integer);
     let password = table.optional("password", value::string);
     let messages = table.or("messages", true, value::boolean);
@@ -22,7 +23,24 @@ pub(super) fn read(mut table: Table<'_>) -> Option<HepConfig> {
     let sample = table.or("sample", WHOLE, share);
     table.finish();
     let config = HepConfig::new(target?);
-    Some(HepConfig { capture_id, password, messages, quality, others, share: sample, ..config })
+    Some(HepConfig {
+        transport,
+        capture_id,
+        password,
+        messages,
+        quality,
+        others,
+        share: sample,
+        ..config
+    })
+}
+
+fn transport(value: &DeValue<'_>) -> Result<HepTransport, String> {
+    match value::text(value)? {
+        "udp" => Ok(HepTransport::Udp),
+        "tcp" => Ok(HepTransport::Tcp),
+        other => Err(format!("`{other}` is neither \"udp\" nor \"tcp\"")),
+    }
 }
 
 /// A share, 0 to 1, in 1/10,000.
