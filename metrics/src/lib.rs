@@ -62,6 +62,6 @@ pub use recorder::{Recorder, RecorderConfig};
 pub use report::{Because, Cause, Finding, Severity, because, explain, explain_html, findings};
 pub use spells::SpellRecord;
 pub use traces::{
-    AttributeValue, Attributes, CallTrace, NumberForm, Span, SpanEvent, SpanKind, SpanLink,
-    TraceConfig, call_span_id,
+    AttributeValue, Attributes, CallTrace, Span, SpanEvent, SpanKind, SpanLink, TraceConfig,
+    call_span_id,
 };

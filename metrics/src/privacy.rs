@@ -29,6 +29,8 @@ pub struct Privacy {
     pub sip_messages: MessagePrivacy,
     /// Copies for a HEP collector.
     pub hep: MessagePrivacy,
+    /// Traces.
+    pub traces: Numbers,
 }
 
 /// How a place that gets whole SIP messages shows them. Credentials and keys are hidden in any case.

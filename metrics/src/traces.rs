@@ -7,19 +7,17 @@
 
 mod head;
 mod ids;
-mod numbers;
 mod span;
 mod transactions;
 mod tree;
 
 pub use ids::call_span_id;
-pub use numbers::NumberForm;
 pub use span::{AttributeValue, Attributes, Span, SpanEvent, SpanKind, SpanLink};
 pub(crate) use transactions::{Key, Transactions};
 
-use crate::Recorder;
 use crate::hep::WHOLE_SHARE;
 use crate::tracked::TrackedCall;
+use crate::{Numbers, Recorder};
 use model::{Instant, SipMessageEvent, TransactionId, UnixTime};
 
 /// Traces that wait for [`Recorder::poll_trace`]. Full policy: the newest is dropped, and counted.
@@ -36,17 +34,15 @@ const UNCLAIMED: usize = 64;
 pub struct TraceConfig {
     /// The share of calls that is traced, in 1/10,000.
     pub share: u16,
-    /// How telephone numbers are written.
-    pub numbers: NumberForm,
     /// Drawn when the process started: a call that outlives its process gets other span ids in the
     /// next one.
     pub run: u64,
 }
 
 impl TraceConfig {
-    /// Every call, numbers masked.
+    /// Every call.
     pub const fn new(run: u64) -> Self {
-        TraceConfig { share: WHOLE_SHARE, numbers: NumberForm::Masked, run }
+        TraceConfig { share: WHOLE_SHARE, run }
     }
 
     /// What is gathered of a new call, when it is traced.
@@ -67,6 +63,7 @@ pub struct CallTrace {
     id: TransactionId,
     call: Box<TrackedCall>,
     config: TraceConfig,
+    numbers: Numbers,
     origin: UnixTime,
     /// When this run of the node began.
     begun: Instant,
@@ -151,6 +148,7 @@ impl Recorder {
             id,
             call: Box::new(call),
             config,
+            numbers: self.config.privacy.traces.clone(),
             origin: self.config.origin,
             begun: self.config.begun,
             closed,

@@ -82,6 +82,7 @@ fn privacy(config: &Config, keys: &Arc<[NumberKey]>) -> Privacy {
         log: numbers(privacy.log),
         sip_messages: messages(privacy.sip_messages),
         hep: messages(privacy.hep),
+        traces: numbers(privacy.traces),
     }
 }
 

@@ -24,7 +24,7 @@ impl Traces {
         let Some(traces) = &config.traces else { return Ok(Traces(None)) };
         let run = getrandom::u64()
             .map_err(|error| StartError(format!("no random numbers from the system: {error}")))?;
-        let config = TraceConfig { share: traces.share, numbers: traces.numbers, run };
+        let config = TraceConfig { share: traces.share, run };
         let exporter = TraceExporter::start(traces.otlp.clone());
         let exporter = exporter.map_err(|error| StartError(error.to_string()))?;
         Ok(Traces(Some(Running { exporter, config })))

@@ -14,6 +14,7 @@ fn privacy(numbers: &Numbers) -> Privacy {
         media_quality: numbers.clone(),
         history: numbers.clone(),
         log: numbers.clone(),
+        traces: numbers.clone(),
         sip_messages: messages.clone(),
         hep: messages,
     }

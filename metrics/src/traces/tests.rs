@@ -1,6 +1,6 @@
 use super::*;
-use crate::RecorderConfig;
 use crate::recorder::tests::{id, ms, report};
+use crate::{KEY_LENGTH, NumberKey, Privacy, RecorderConfig};
 use bytes::Bytes;
 use model::{
     CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CarrierId, EndedBy, Flow,
@@ -28,7 +28,9 @@ impl Told {
     fn new(config: TraceConfig) -> Self {
         let origin = UnixTime::from_millis(ORIGIN_MS);
         let names = RecorderConfig::new("edge-1", "us-east-1", "111122223333", origin);
-        let recorder = Recorder::new(RecorderConfig { traces: Some(config), ..names });
+        let traces = Numbers::Masked { shown: 4 };
+        let privacy = Privacy { traces, ..Privacy::default() };
+        let recorder = Recorder::new(RecorderConfig { traces: Some(config), privacy, ..names });
         Told { recorder, id: id(), known: true }
     }
 
@@ -214,8 +216,8 @@ fn an_answered_call_is_a_tree_with_times_of_its_events() {
         ("sip.call.voice_connector", "abcdef1ghij2klmno3pqr4"),
         ("sip.call.carrier", "pstn-1"),
         ("sip.call_id", "a84b4c76e66710@pbx"),
-        ("sip.call.from", "**********00"),
-        ("sip.call.to", "**********78"),
+        ("sip.call.from", "+*******0100"),
+        ("sip.call.to", "+*******5678"),
         ("sip.call.end", "BYE"),
         ("sip.call.ended_by", "leg_a"),
     ] {
@@ -285,7 +287,7 @@ fn a_failed_call_says_why_and_hides_the_number_in_the_sentence() {
     assert_eq!((text(root, "error.type"), text(root, "sip.call.cause")), ("404", "UnknownNumber"));
     let sentence = root.error.as_deref().unwrap();
     assert_eq!(text(root, "sip.call.reason"), sentence);
-    assert!(sentence.contains("404") && sentence.contains("**********78"), "{sentence}");
+    assert!(sentence.contains("404") && sentence.contains("+*******5678"), "{sentence}");
     assert!(!sentence.contains("81312345678"), "{sentence}");
     assert_eq!(shape(&spans, "leg B"), ["Client INVITE 404"]);
     let failed: Vec<_> = spans.iter().filter(|span| span.error.is_some()).collect();
@@ -417,13 +419,22 @@ fn only_the_share_is_traced_and_nothing_without_a_configuration() {
 }
 
 #[test]
-fn numbers_are_plain_where_that_is_asked_for() {
-    let mut told = Told::new(TraceConfig { numbers: NumberForm::Plain, ..TraceConfig::new(RUN) });
-    told.begin();
-    told.end(10, 404, "refused");
-    let spans = told.spans(9_000);
-    assert_eq!(text(&spans[0], "sip.call.from"), "+12065550100");
-    assert_eq!(spans.len(), 1, "no message, no leg");
+fn numbers_are_plain_or_hashed_where_that_is_asked_for() {
+    let of = |numbers: Numbers| {
+        let mut told = Told::new(TraceConfig::new(RUN));
+        told.recorder.config.privacy.traces = numbers;
+        told.begin();
+        told.end(10, 404, "refused");
+        let spans = told.spans(9_000);
+        assert_eq!(spans.len(), 1, "no message, no leg");
+        assert_eq!(text(&spans[0], "sip.call.reason"), spans[0].error.as_deref().unwrap());
+        [text(&spans[0], "sip.call.from"), text(&spans[0], "sip.call.to")].map(str::to_owned)
+    };
+    assert_eq!(of(Numbers::Plain), ["+12065550100", "+81312345678"]);
+    let hashed = || of(Numbers::Hashed([NumberKey::new([7; KEY_LENGTH])].into()));
+    let [from, to] = hashed();
+    assert!(from.starts_with('h') && from.len() == 17 && from != to, "{from} {to}");
+    assert_eq!(hashed(), [from, to], "one number, one hash");
 }
 
 #[test]

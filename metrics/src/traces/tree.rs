@@ -143,8 +143,8 @@ impl CallTrace {
             ("sip.call.direction", direction(parties.direction).into()),
             ("sip.call.voice_connector", parties.voice_connector.as_str().into()),
             ("sip.call_id", shown(&parties.call_id).into()),
-            ("sip.call.from", shown(&self.config.numbers.of(&parties.from_user)).into()),
-            ("sip.call.to", shown(&self.config.numbers.of(&parties.to_user)).into()),
+            ("sip.call.from", shown(&self.numbers.user(&parties.from_user)).into()),
+            ("sip.call.to", shown(&self.numbers.user(&parties.to_user)).into()),
             ("sip.call.answered", call.answered.is_some().into()),
         ];
         let countries = [
@@ -194,8 +194,16 @@ impl CallTrace {
     fn because(&self, parties: &CallParties) -> Option<Because> {
         let record: CallRecord = serde_json::from_slice(&self.record).ok()?;
         let Because { cause, text } = because(&record);
-        let text = self.config.numbers.within(&text, [&parties.from_user, &parties.to_user]);
+        let text = self.hidden(&text, [&parties.from_user, &parties.to_user]);
         Some(Because { cause, text: shown(&text) })
+    }
+
+    /// A text in which the numbers are written as they may be shown.
+    fn hidden(&self, text: &str, [one, other]: [&str; 2]) -> String {
+        // The longer one first: the other may be a part of it.
+        let numbers = if one.len() >= other.len() { [one, other] } else { [other, one] };
+        let known = numbers.into_iter().filter(|number| !number.is_empty());
+        known.fold(text.to_owned(), |text, number| text.replace(number, &self.numbers.user(number)))
     }
 
     fn links(&self) -> Vec<SpanLink> {

@@ -165,7 +165,8 @@ impl Config {
         let traces = traces::read(root.table("traces"), &node);
         let history = history::read(root.table("history"));
         let retention = retention::read(root.table("retention"));
-        let privacy = privacy::read(root.table("privacy"), hep.is_some());
+        let trace_numbers = traces.as_ref().map(|traces| traces.numbers);
+        let privacy = privacy::read(root.table("privacy"), hep.is_some(), trace_numbers);
         let stir = stir::read(root.table("stir"));
         let directory = read_directory(&mut root, &sip, &media, &stir);
         root.finish();

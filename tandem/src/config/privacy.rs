@@ -30,6 +30,8 @@ pub(crate) struct PrivacyConfig {
     pub(crate) log: NumbersKind,
     pub(crate) sip_messages: (NumbersKind, Bodies),
     pub(crate) hep: (NumbersKind, Bodies),
+    /// As `[traces]` says.
+    pub(crate) traces: NumbersKind,
     /// Of a masked number, 0 to 8; default 4.
     pub(crate) shown_digits: u8,
     /// The keys of hashes; `None` for the file in `data_dir`, which is made when it is missing.
@@ -37,9 +39,9 @@ pub(crate) struct PrivacyConfig {
 }
 
 impl PrivacyConfig {
-    fn kinds(&self) -> [NumbersKind; 6] {
+    fn kinds(&self) -> [NumbersKind; 7] {
         let (sip_messages, hep) = (self.sip_messages.0, self.hep.0);
-        [self.cdrs, self.media_quality, self.history, self.log, sip_messages, hep]
+        [self.cdrs, self.media_quality, self.history, self.log, sip_messages, hep, self.traces]
     }
 
     /// Whether a place has numbers so.
@@ -56,8 +58,13 @@ impl PrivacyConfig {
     }
 }
 
-/// `has_hep`: there is a `[hep]` whose copies this is about.
-pub(super) fn read(mut table: Table<'_>, has_hep: bool) -> PrivacyConfig {
+/// `has_hep`: there is a `[hep]` whose copies this is about. `traces`: what `[traces]` says, if it is
+/// there.
+pub(super) fn read(
+    mut table: Table<'_>,
+    has_hep: bool,
+    traces: Option<NumbersKind>,
+) -> PrivacyConfig {
     let numbers = table.or("numbers", NumbersKind::Plain, numbers);
     let bodies = table.or("bodies", Bodies::Kept, bodies);
     let mut place = |key: &'static str| {
@@ -87,6 +94,7 @@ pub(super) fn read(mut table: Table<'_>, has_hep: bool) -> PrivacyConfig {
         log,
         sip_messages,
         hep,
+        traces: traces.unwrap_or_default(),
         shown_digits,
         key_file,
     };
@@ -113,7 +121,7 @@ fn warn(table: &Table<'_>, config: &PrivacyConfig, has_hep: bool) {
     }
 }
 
-fn numbers(value: &DeValue<'_>) -> Result<NumbersKind, String> {
+pub(super) fn numbers(value: &DeValue<'_>) -> Result<NumbersKind, String> {
     match value::text(value)? {
         "plain" => Ok(NumbersKind::Plain),
         "masked" => Ok(NumbersKind::Masked),

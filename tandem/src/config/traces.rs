@@ -2,9 +2,9 @@
 
 use super::hep::share;
 use super::node::Node;
+use super::privacy::{NumbersKind, numbers};
 use super::reader::Table;
 use super::value;
-use call_metrics::NumberForm;
 use otlp_export::{Endpoint, InvalidHeader, OtlpConfig, check_header};
 use std::time::Duration;
 use toml::de::DeValue;
@@ -20,7 +20,7 @@ pub(crate) struct Traces {
     /// The share of calls that is traced, in 1/10,000; default the whole.
     pub(crate) share: u16,
     /// How telephone numbers are written; default masked.
-    pub(crate) numbers: NumberForm,
+    pub(crate) numbers: NumbersKind,
 }
 
 /// `None` without the section.
@@ -31,7 +31,7 @@ pub(super) fn read(mut table: Table<'_>, node: &Node) -> Option<Traces> {
     let endpoint = table.required("endpoint", "endpoint = \"http://127.0.0.1:4318\"", endpoint);
     let headers = table.texts("headers", header);
     let share = table.or("sample", 10_000, share);
-    let numbers = table.or("numbers", NumberForm::default(), numbers);
+    let numbers = table.or("numbers", NumbersKind::Masked, numbers);
     let gzip = table.or("compression", true, compression);
     let timeout = table.or("timeout", TIMEOUT, |v| {
         value::duration_within(v, Duration::from_millis(100), Duration::from_secs(60))
@@ -81,14 +81,6 @@ fn header(name: &str, text: &str) -> Result<(), String> {
 
 fn attribute(name: &str, _text: &str) -> Result<(), String> {
     if name.is_empty() { Err("an attribute needs a name".to_owned()) } else { Ok(()) }
-}
-
-fn numbers(value: &DeValue<'_>) -> Result<NumberForm, String> {
-    match value::text(value)? {
-        "masked" => Ok(NumberForm::Masked),
-        "plain" => Ok(NumberForm::Plain),
-        other => Err(format!("{other:?} is unknown; use \"masked\" or \"plain\"")),
-    }
 }
 
 /// Whether requests are compressed.

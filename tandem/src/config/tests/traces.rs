@@ -1,5 +1,5 @@
 use super::{accepts, refuses};
-use call_metrics::NumberForm;
+use crate::config::NumbersKind;
 use std::time::Duration;
 
 #[test]
@@ -7,7 +7,7 @@ fn traces_are_off_until_an_endpoint_is_named() {
     assert_eq!(accepts("").traces, None);
     let traces = accepts("[traces]\nendpoint = \"http://127.0.0.1:4318\"").traces.unwrap();
     assert_eq!(traces.otlp.endpoint.as_str(), "http://127.0.0.1:4318/v1/traces");
-    assert_eq!((traces.share, traces.numbers), (10_000, NumberForm::Masked));
+    assert_eq!((traces.share, traces.numbers), (10_000, NumbersKind::Masked));
     assert_eq!((traces.otlp.timeout, traces.otlp.gzip), (Duration::from_secs(10), true));
     let named = |name: &str| {
         let found = traces.otlp.resource.iter().find(|(given, _)| given == name);
@@ -26,7 +26,7 @@ fn every_setting_is_taken() {
     );
     assert!(config.warnings.is_empty());
     let traces = config.traces.unwrap();
-    assert_eq!((traces.share, traces.numbers), (2_500, NumberForm::Plain));
+    assert_eq!((traces.share, traces.numbers), (2_500, NumbersKind::Plain));
     assert_eq!((traces.otlp.timeout, traces.otlp.gzip), (Duration::from_secs(60), false));
     let key = ("Authorization".to_owned(), "Bearer s3cret".to_owned());
     assert_eq!(traces.otlp.headers, [key]);
@@ -52,7 +52,10 @@ fn what_is_wrong_with_it_is_said() {
          \"http://127.0.0.1:4318\"",
     );
     wrong("sample = 1.1", "sample: a share is a number from 0 to 1, such as 0.25");
-    wrong("numbers = \"hidden\"", "numbers: \"hidden\" is unknown; use \"masked\" or \"plain\"");
+    wrong(
+        "numbers = \"hidden\"",
+        "numbers: \"hidden\" is unknown; use \"plain\", \"masked\" or \"hashed\"",
+    );
     wrong("compression = \"br\"", "compression: \"br\" is unknown; use \"gzip\" or \"none\"");
     let range = "timeout: the string \"99ms\" is out of range; use \"100ms\" to \"1m\"";
     wrong("timeout = \"99ms\"", range);
