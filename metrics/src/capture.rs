@@ -10,6 +10,7 @@ mod packet;
 mod passage;
 
 use crate::CallRecord;
+pub(crate) use log::Logged;
 use packet::Streams;
 use passage::Passages;
 use std::io::{self, BufRead, BufReader};
@@ -35,6 +36,15 @@ pub fn sip_log_of(data_dir: &Path, record: &CallRecord) -> PathBuf {
 pub fn signalling_capture(data_dir: &Path, record: &CallRecord) -> io::Result<Option<Vec<u8>>> {
     let log = files::logs_of(&sip_log_of(data_dir, record), record)?;
     capture_from(BufReader::new(log), record)
+}
+
+/// The call's messages in the log, oldest first.
+///
+/// # Errors
+/// When the log cannot be read.
+pub(crate) fn logged_messages(data_dir: &Path, record: &CallRecord) -> io::Result<Vec<Logged>> {
+    let log = files::logs_of(&sip_log_of(data_dir, record), record)?;
+    log::messages_of(BufReader::new(log), &record.transaction_id)
 }
 
 /// [`signalling_capture`] of a SIP log that is open.

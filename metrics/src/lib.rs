@@ -6,6 +6,7 @@
 //! never waits for. It reads reports; it is never called per RTP packet.
 #![forbid(unsafe_code)]
 
+mod before_restart;
 mod calendar;
 mod call_record;
 mod capture;
@@ -36,6 +37,7 @@ mod traces;
 mod tracked;
 mod written;
 
+pub use before_restart::with_whole_ladder;
 pub use call_record::{
     CallRecord, EndRecord, FaxRecord, IntervalRecord, LadderRecord, PeerMetricsRecord,
     QualityRecord, RouteRecord, Times,

@@ -1,5 +1,6 @@
 """`tandem run --role edge` and `--role relay`: what goes on when one of them is gone."""
 
+import json
 import subprocess
 import time
 
@@ -88,6 +89,14 @@ def test_a_call_outlives_its_edge(stage, halves, first):
         assert quality["lost_packets"] == 0
     billed, = edge.detail_records()
     assert billed["StartTimeEpochSeconds"] <= began + 1, "it began before the edge did"
+    assert not record["ladder"][0]["start_line"].startswith("INVITE")
+    told = edge.command("report", record["transaction_id"], "--config", str(edge.file), "--json")
+    ladder = [(rung["leg"], rung["direction"], " ".join(rung["start_line"].split()[:2]))
+              for rung in json.loads(told)["ladder"]]
+    assert ladder[0][:2] == ("A", "received") and ladder[0][2].startswith("INVITE sip:"), told
+    for leg, direction in [("B", "received"), ("A", "sent")]:
+        assert (leg, direction, "SIP/2.0 200") in ladder[:8], "of the INVITE"
+    assert any(start.startswith("BYE ") for _, _, start in ladder[6:]), "of the end"
     halves.wait_free()
     edge.wait_metric("tandem_relay_link_streams", 0)
     edge.stop()

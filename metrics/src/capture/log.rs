@@ -10,11 +10,11 @@ const LINE: u64 = 1 << 20;
 
 /// A line of the log.
 #[derive(Deserialize)]
-pub(super) struct Logged {
+pub(crate) struct Logged {
     /// Milliseconds since 1970.
-    pub(super) event_timestamp: u64,
-    call_id: Option<String>,
-    pub(super) sip_message: String,
+    pub(crate) event_timestamp: u64,
+    pub(crate) call_id: Option<String>,
+    pub(crate) sip_message: String,
 }
 
 /// The first [`MESSAGES`] of a call by its transaction id.

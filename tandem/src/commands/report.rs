@@ -26,7 +26,7 @@ pub(crate) fn report(path: &Path, transaction_id: &str, json: bool, files: &File
     };
     let Some(config) = load(path) else { return ExitCode::FAILURE };
     let data_dir = &config.node.data_dir;
-    match find(data_dir, id) {
+    match find(data_dir, id).map(|found| found.map(|record| whole(data_dir, record))) {
         Ok(Some(record)) if files.html.is_some() || files.pcap.is_some() => {
             match write(data_dir, &record, files) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -99,6 +99,15 @@ fn write_file(path: &Path, octets: &[u8]) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", path.display()))?;
     say(format_args!("written: {}", path.display()));
     Ok(())
+}
+
+/// What an edge has of a call that it took up begins with its own start.
+fn whole(data_dir: &Path, record: CallRecord) -> CallRecord {
+    call_metrics::with_whole_ladder(data_dir, record.clone()).unwrap_or_else(|error| {
+        let log = call_metrics::sip_log_of(data_dir, &record);
+        complain(format_args!("{}: {error}; what was before a restart is left out", log.display()));
+        record
+    })
 }
 
 /// The history knows where a record stands; what it has not taken in yet is in the newest files.
