@@ -41,14 +41,14 @@ pub enum Decision {
     },
     /// Forget it; it is counted.
     Drop(DropReason),
-    /// A connectivity check of a leg that has ICE: give it to [`RtpSession::answer_check`].
+    /// A connectivity check of a leg that has ICE: give it to [`crate::RtpSession::answer_check`].
     Check,
     /// A message of the leg's DTLS handshake, from a plausible source.
     Handshake,
     /// Audio that is transcoded: the other leg gets nothing for it now. Like after `Send`,
-    /// [`RtpSession::made_deadline`] may have come nearer.
+    /// [`crate::RtpSession::made_deadline`] may have come nearer.
     Kept,
-    /// RTCP that ends here, taken in; [`RtpSession::rtcp_deadline`] may have come nearer.
+    /// RTCP that ends here, taken in; [`crate::RtpSession::rtcp_deadline`] may have come nearer.
     Taken,
 }
 
@@ -86,9 +86,9 @@ pub enum DropReason {
     SrtpExhausted,
     /// The handshake that gives the keys is not done yet.
     NoKeys,
-    /// The leg sent more packets than a leg may, see [`RtpSession::limit_rate`].
+    /// The leg sent more packets than a leg may, see [`crate::RtpSession::limit_rate`].
     RateExceeded,
-    /// Something is played to the other leg in its place, see [`RtpSession::play`]: also tones of a
+    /// Something is played to the other leg in its place, see [`crate::RtpSession::play`]: also tones of a
     /// key; or it is an event (RFC 4733) that the other leg gets in another form.
     Replaced,
 }
