@@ -11,7 +11,7 @@ from harness.ng import NgClient, NgRelay
 from harness.rtp import lost
 from harness.tones import RATE, assert_hears
 from harness.waiting import wait_until
-from test_fast_path import FAR_HERTZ, NEAR_HERTZ, doctor, network  # noqa: F401
+from test_fast_path import FAR_HERTZ, NEAR_HERTZ, doctor
 from test_ng import port_of, sdp
 from test_ng_recording import finished
 
