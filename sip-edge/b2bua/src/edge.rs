@@ -153,12 +153,12 @@ impl Edge {
         // that of a last message may be gone after.
         let call_id = sip_proto::call_id_of(&raw);
         let call_of = |context: &Context| context.call_ids.get(call_id?).copied();
-        let before = call_of(&self.context);
+        let before = call_of(&self.context).and_then(|of| self.belonging(of));
         let place = self.context.outputs.len();
         let precedence = self.precedence_of(&flow, &raw);
         self.context.endpoint.handle_input_with(now, flow, raw.clone(), precedence);
         self.process_events(now, flow);
-        let of = before.or_else(|| call_of(&self.context));
+        let of = before.or_else(|| call_of(&self.context).and_then(|of| self.belonging(of)));
         // The record shows the message before what came of it.
         if let Some(event) = self.observation(now, flow, &raw, MessageDirection::Received, of) {
             self.context.outputs.insert(place, Output::Sip(SipObservation::Message(event)));

@@ -24,6 +24,8 @@ pub struct Audit {
     pub registrations: Vec<RegistrationEvent>,
     /// Which carriers asked for credentials in vain.
     pub credentials: Vec<CarrierCredentialEvent>,
+    /// The start lines of messages that were told of no call.
+    pub strays: Vec<String>,
     secrets: Vec<(IpAddr, String)>,
 }
 
@@ -66,7 +68,11 @@ impl Audit {
             SipObservation::Health(event) => self.health.push(event),
             SipObservation::Registration(event) => self.registrations.push(event),
             SipObservation::CarrierCredential(event) => self.credentials.push(event),
-            SipObservation::Message(_) => {}
+            SipObservation::Message(event) => {
+                if event.transaction_id.is_none() {
+                    self.strays.push(String::from_utf8_lossy(&event.start_line).into_owned());
+                }
+            }
         }
     }
 

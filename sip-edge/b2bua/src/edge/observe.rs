@@ -3,13 +3,24 @@
 use super::{Edge, Output};
 use crate::context::{CallKey, Context};
 use bytes::Bytes;
-use model::{Flow, Instant, LegSide, MessageDirection, SipMessageEvent, SipObservation};
+use model::{
+    Flow, Instant, LegSide, MessageDirection, SipMessageEvent, SipObservation, TransactionId,
+    VoiceConnectorId,
+};
+
+/// The call that a message belongs to.
+pub(super) struct Belonging {
+    id: TransactionId,
+    leg: LegSide,
+    voice_connector: VoiceConnectorId,
+    is_logged: bool,
+}
 
 impl Edge {
     /// Moves what the endpoint wants sent into the outputs, noting each message for the record.
     pub(super) fn observe_transmits(&mut self, now: Instant) {
         while let Some(transmit) = self.context.endpoint.poll_transmit() {
-            let of = self.context.call_of(&transmit.payload);
+            let of = self.context.call_of(&transmit.payload).and_then(|of| self.belonging(of));
             let (flow, payload) = (transmit.flow, transmit.payload.clone());
             self.context.outputs.push_back(Output::Transmit(transmit));
             if let Some(event) = self.observation(now, flow, &payload, MessageDirection::Sent, of) {
@@ -18,13 +29,22 @@ impl Edge {
         }
     }
 
+    /// What is said of a message of this call, as long as there is the call.
+    pub(super) fn belonging(&self, (key, leg): (CallKey, LegSide)) -> Option<Belonging> {
+        let call = self.calls.get(key)?;
+        let parties = &call.parties;
+        let (voice_connector, is_logged) =
+            (parties.voice_connector.clone(), parties.log_sip_messages);
+        Some(Belonging { id: call.id, leg, voice_connector, is_logged })
+    }
+
     pub(super) fn observation(
         &self,
         at: Instant,
         flow: Flow,
         raw: &Bytes,
         direction: MessageDirection,
-        of: Option<(CallKey, LegSide)>,
+        of: Option<Belonging>,
     ) -> Option<SipMessageEvent> {
         let line = sip_proto::start_line_of(raw);
         if line.is_empty() {
@@ -33,13 +53,12 @@ impl Edge {
         let status = line
             .strip_prefix(b"SIP/2.0 ")
             .and_then(|rest| std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok());
-        let call = of.and_then(|(key, leg)| Some((self.calls.get(key)?, leg)));
         let start_line = raw.slice_ref(&line[..line.len().min(200)]);
-        let logged = call.as_ref().is_some_and(|(call, _)| call.parties.log_sip_messages);
+        let logged = of.as_ref().is_some_and(|of| of.is_logged);
         Some(SipMessageEvent {
-            transaction_id: call.as_ref().map(|(call, _)| call.id),
-            voice_connector: call.as_ref().map(|(call, _)| call.parties.voice_connector.clone()),
-            leg: call.as_ref().map(|(_, leg)| *leg),
+            transaction_id: of.as_ref().map(|of| of.id),
+            leg: of.as_ref().map(|of| of.leg),
+            voice_connector: of.map(|of| of.voice_connector),
             at,
             direction,
             flow,

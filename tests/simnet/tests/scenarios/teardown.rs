@@ -24,6 +24,19 @@ fn a_bye_carries_its_reason_to_the_other_leg() {
 }
 
 #[test]
+fn every_message_of_a_call_is_told_of_it_to_the_last() {
+    let mut w = World::new();
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    pbx.request(&mut w, "BYE", &[], None);
+    pbx.expect(&mut w, "200");
+    pstn.expect(&mut w, "BYE");
+    // The call is gone when this has been dealt with.
+    pstn.ok(&mut w);
+    assert_eq!(w.audit.strays, [""; 0]);
+    w.finish();
+}
+
+#[test]
 fn a_lost_ack_has_the_answer_repeated_and_then_both_legs_hung_up() {
     let mut w = World::new();
     let mut pbx = w.caller(PBX, "+12065550123");
