@@ -31,7 +31,8 @@ latest = {
     "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     "machine": machine(),
 }
-for part in ("signalling", "tls", "media", "media-AES_CM_128_HMAC_SHA1_80", "media-AEAD_AES_128_GCM", "micro", "outbox"):
+for part in ("signalling", "tls", "media", "media-AES_CM_128_HMAC_SHA1_80", "media-AEAD_AES_128_GCM", "micro", "outbox", "minutes",
+             "audio-pcmu", "audio-g722", "audio-opus"):
     path = directory / f"{part}.json"
     if path.exists():
         latest[part] = json.loads(path.read_text())

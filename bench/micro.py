@@ -14,6 +14,9 @@ COUNTS = [
     ("INVITE, with typed values", "examples/parse_invite", ["typed"], 500, 25_000),
     ("INVITE, validated", "examples/parse_invite", ["validate"], 500, None),
     ("packet, forwarded and measured", "examples/forward_packets", [], 10_000, None),
+    ("packet to a listener's frame", "examples/hear_packets", [], 10_000, None),
+    ("the same, a clock that drifts", "examples/hear_packets", ["drift"], 10_000, None),
+    ("the same, G.722", "examples/hear_packets", ["g722"], 2_000, None),
     ("whole call through the call logic", "edge-call", [], 200, None),
 ]
 

@@ -30,7 +30,7 @@ def main() -> None:
     relays = [name for name in COLOURS if any(row["relay"] == name for row in rows)]
     rates = sorted({row["rate"] for row in rows})
     columns = len(PANELS) + bool(clean)
-    figure, panels = pyplot.subplots(1, columns, figsize=(4.3 * columns, 4), constrained_layout=True)
+    figure, panels = pyplot.subplots(1, columns, figsize=(4.8 * columns, 4), constrained_layout=True)
     if clean:
         draw_clean(panels[-1], clean, relays)
     panels = panels[: len(PANELS)]
@@ -62,7 +62,9 @@ def draw_clean(panel, clean, relays) -> None:
 
 
 def written(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    if value >= 10_000:
+        return f"{value / 1000:.0f}k"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def draw(panel, rows, relays, rates, key, unit) -> None:
@@ -72,8 +74,9 @@ def draw(panel, rows, relays, rates, key, unit) -> None:
         at = [x + (place - (len(relays) - 1) / 2) * width for x in range(len(rates))]
         heights = [max(values.get(rate, 0), 0) for rate in rates]
         bars = panel.bar(at, heights, width, label=relay, color=COLOURS[relay])
-        panel.bar_label(bars, fmt=written, fontsize=7)
-    panel.set_xticks(range(len(rates)), [f"{rate // 1000}k packets/s" for rate in rates])
+        panel.bar_label(bars, fmt=written, fontsize=6.5)
+    panel.set_xticks(range(len(rates)), [f"{rate // 1000}k" for rate in rates])
+    panel.set_xlabel("packets/s offered", fontsize=8)
     panel.spines[["top", "right"]].set_visible(False)
 
 

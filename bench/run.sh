@@ -1,5 +1,5 @@
 #!/bin/sh
-# The side-by-side benches: `bench/run.sh [signalling|tls|media|micro|outbox]...`, everything without arguments.
+# The side-by-side benches: `bench/run.sh [signalling|tls|media|micro|outbox|minutes|audio]...`, everything without arguments.
 # About fifteen minutes on two cores. QUICK=1 takes a third of that and is only good for a look.
 set -eu
 
@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 target=${CARGO_TARGET_DIR:-$root/target}
 results=$here/results
-parts=${*:-signalling tls media micro outbox}
+parts=${*:-signalling tls media micro outbox minutes audio}
 
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
@@ -55,8 +55,8 @@ for part in $parts; do
         media) install_missing rtpengine:rtpengine-daemon taskset:util-linux ip:iproute2 python3:python3
             python3 -c 'import ensurepip' 2>/dev/null || install_missing no-such-command:python3-venv ;;
         micro) install_missing valgrind:valgrind python3:python3 ;;
-        outbox) ;;
-        *) echo "$part: there are signalling, tls, media, micro and outbox" >&2; exit 2 ;;
+        outbox|minutes|audio) ;;
+        *) echo "$part: there are signalling, tls, media, micro, outbox, minutes and audio" >&2; exit 2 ;;
     esac
 done
 
@@ -65,6 +65,7 @@ echo "building with optimisation" >&2
 cargo build --quiet --release -p tandem -p edge-bench
 cargo build --quiet --release -p sip-proto --example parse_invite
 cargo build --quiet --release -p relay-core --example forward_packets
+cargo build --quiet --release -p call-audio --example hear_packets
 mkdir -p "$results"
 
 quick=${QUICK:-}
@@ -94,7 +95,7 @@ for part in $parts; do
             for suite in AES_CM_128_HMAC_SHA1_80 AEAD_AES_128_GCM; do
                 # shellcheck disable=SC2086
                 $sudo "$target/release/media-load" --output "$results/media-$suite.json" $network \
-                    --srtp $suite --rates 50000 --rounds "${ROUNDS:-3}" ${quick:+--seconds 3 --rounds 1}
+                    --srtp $suite --rates 30000 --rounds "${ROUNDS:-3}" ${quick:+--seconds 3 --rounds 1}
             done
             ;;
         micro)
@@ -108,6 +109,16 @@ for part in $parts; do
             "$target/release/outbox-rate" --directory "$results/outbox-rate.tmp" \
                 --output "$results/outbox.json" --rounds "${ROUNDS:-3}" ${quick:+--records 20000 --rounds 1}
             rm -rf "$results/outbox-rate.tmp"
+            ;;
+        minutes)
+            $sudo "$target/release/minute-flush" --output "$results/minutes.json" ${quick:+--minutes 2 --seconds 3}
+            ;;
+        audio)
+            for codec in pcmu g722 opus; do
+                # shellcheck disable=SC2086
+                "$target/release/audio-load" --codec $codec --output "$results/audio-$codec.json" \
+                    ${quick:+--seconds 3 --calls 250}
+            done
             ;;
     esac
 done

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # sipp plays scripted callers and callees; baresip is a real user agent; kamailio is a carrier's proxy.
-# ffmpeg is a second opinion on audio formats.
+# ffmpeg is a second opinion on audio formats, mkvtoolnix on Matroska.
 # sngrep collects copies (HEP), tshark reads what it got.
 # prometheus reads the page; it brings promtool.
 # alsa-utils brings recordings of a voice; gcc and python3-dev build the Python package pesq, which judges
@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # iproute2 makes network namespaces; clang makes the relay's eBPF object again, to compare.
 packages=(sip-tester baresip-core kamailio kamailio-tls-modules python3-venv openssl
     prometheus iproute2 clang-14 llvm-14 ffmpeg sngrep tshark alsa-utils gcc python3-dev
-    libfaketime)
+    libfaketime mkvtoolnix)
 
 installed() {
     [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]

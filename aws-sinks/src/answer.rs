@@ -15,23 +15,43 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// The header `x-amzn-errortype`.
     pub(crate) error_type: Option<String>,
+    /// The header `x-amz-bucket-region`, which S3 has in refusals too.
+    pub(crate) bucket_region: Option<String>,
+    /// What S3 tells of an object.
+    pub(crate) object: ObjectHeaders,
     pub(crate) body: Vec<u8>,
+}
+
+/// Header fields about an object of S3, as they came.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct ObjectHeaders {
+    pub(crate) etag: Option<String>,
+    /// `x-amz-checksum-sha256`.
+    pub(crate) checksum: Option<String>,
+    pub(crate) length: Option<u64>,
 }
 
 /// An error as a service names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct ServiceError {
-    pub(crate) status: u16,
+pub struct ServiceError {
+    /// Of HTTP.
+    pub status: u16,
     /// Without a namespace, for example `ThrottlingException`; printable; empty when nothing names it.
-    pub(crate) code: String,
-    /// Printable, cut off at [`MOST_MESSAGE`] octets; may be empty.
-    pub(crate) message: String,
-    pub(crate) retry_after: Option<Duration>,
+    pub code: String,
+    /// Printable, at most 400 octets; may be empty.
+    pub message: String,
+    /// What the service asks to wait.
+    pub retry_after: Option<Duration>,
 }
 
 impl Answer {
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// The text of the first XML element of this name, printable; `None` where there is none.
+    pub(crate) fn element(&self, name: &str) -> Option<String> {
+        element(&String::from_utf8_lossy(&self.body), name).map(|text| printable(text.trim()))
     }
 
     /// The error of an answer that is no success: from the header, JSON (`__type`, `code`) or XML.
@@ -62,13 +82,14 @@ fn plain_code(code: &str) -> &str {
 }
 
 /// The text of the first XML element of this name.
-fn element(text: &str, name: &str) -> Option<String> {
+pub(crate) fn element(text: &str, name: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (inner, _) = rest.split_once(&format!("</{name}>"))?;
     Some(inner.to_owned())
 }
 
-fn printable(text: &str) -> String {
+/// Without control characters, cut off at [`MOST_MESSAGE`] octets.
+pub(crate) fn printable(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         if out.len() + c.len_utf8() > MOST_MESSAGE {
@@ -86,7 +107,10 @@ mod tests {
 
     fn answer(error_type: Option<&str>, body: &str) -> ServiceError {
         let error_type = error_type.map(str::to_owned);
-        Answer { status: 400, retry_after: None, error_type, body: body.into() }.error()
+        let body = body.into();
+        let (status, retry_after, bucket_region) = (400, None, None);
+        let object = ObjectHeaders::default();
+        Answer { status, retry_after, error_type, bucket_region, object, body }.error()
     }
 
     #[test]
@@ -121,7 +145,9 @@ mod tests {
             error_type in proptest::option::of(".{0,40}"),
             body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600),
         ) {
-            let error = Answer { status, retry_after: None, error_type, body }.error();
+            let (retry_after, bucket_region, object) = (None, None, ObjectHeaders::default());
+            let answer = Answer { status, retry_after, error_type, bucket_region, object, body };
+            let error = answer.error();
             proptest::prop_assert!(error.message.len() <= MOST_MESSAGE + '…'.len_utf8());
             proptest::prop_assert!(!error.message.chars().chain(error.code.chars()).any(char::is_control));
         }

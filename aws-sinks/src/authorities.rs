@@ -8,6 +8,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The variable by which AWS's own tools are told of other authorities than the system's.
 const VARIABLE: &str = "AWS_CA_BUNDLE";
@@ -18,18 +19,9 @@ const VARIABLE: &str = "AWS_CA_BUNDLE";
 /// # Errors
 /// In words, when the file has no certificates.
 pub(crate) fn connector(file: Option<&Path>) -> Result<SharedHttpConnector, String> {
-    let variable = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let (file, named_by) = match (file, &variable) {
-        (Some(file), _) => (Some(file), "tls_ca of [sinks]"),
-        (None, file) => (file.as_deref(), VARIABLE),
-    };
-    let trusted = match file {
+    let trusted = match named(file)? {
         None => TrustStore::default(),
-        Some(file) => {
-            let pem = certificates(file)
-                .map_err(|why| format!("{named_by}: {}: {why}", file.display()))?;
-            TrustStore::empty().with_pem_certificate(pem)
-        }
+        Some((pem, _)) => TrustStore::empty().with_pem_certificate(pem),
     };
     let context = TlsContext::builder().with_trust_store(trusted).build();
     let context = context.map_err(|error| format!("no TLS: {error}"))?;
@@ -38,8 +30,51 @@ pub(crate) fn connector(file: Option<&Path>) -> Result<SharedHttpConnector, Stri
     Ok(SharedHttpConnector::new(builder.build()))
 }
 
+/// The settings of TLS connections, with the same authorities, for HTTP/1.1 over a connection of the
+/// caller's.
+///
+/// # Errors
+/// In words, when the file, or the system, has no certificates.
+pub(crate) fn client_config(file: Option<&Path>) -> Result<rustls::ClientConfig, String> {
+    let roots = match named(file)? {
+        Some((_, roots)) => roots,
+        None => {
+            let mut roots = RootCertStore::empty();
+            let system = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(system.certs);
+            if roots.is_empty() {
+                return Err("no TLS: the system has no authorities; install ca-certificates, or \
+                            set tls_ca of [sinks]"
+                    .to_owned());
+            }
+            roots
+        }
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("no TLS: {error}"))?;
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The authorities in `file`, else those in the file that `AWS_CA_BUNDLE` names; `None` for the
+/// system's.
+fn named(file: Option<&Path>) -> Result<Option<(Vec<u8>, RootCertStore)>, String> {
+    let variable = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let (file, named_by) = match (file, &variable) {
+        (Some(file), _) => (Some(file), "tls_ca of [sinks]"),
+        (None, file) => (file.as_deref(), VARIABLE),
+    };
+    let read = |file: &Path| {
+        certificates(file).map_err(|why| format!("{named_by}: {}: {why}", file.display()))
+    };
+    file.map(read).transpose()
+}
+
 /// A file's text, every certificate of which can be an authority: the client takes no others.
-fn certificates(file: &Path) -> Result<Vec<u8>, String> {
+fn certificates(file: &Path) -> Result<(Vec<u8>, RootCertStore), String> {
     let text = std::fs::read(file).map_err(|error| error.to_string())?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&text) {
@@ -49,7 +84,7 @@ fn certificates(file: &Path) -> Result<Vec<u8>, String> {
     if roots.is_empty() {
         return Err("has no certificate; write the authority's in PEM".to_owned());
     }
-    Ok(text)
+    Ok((text, roots))
 }
 
 #[cfg(test)]

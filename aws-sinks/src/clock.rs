@@ -72,6 +72,14 @@ impl ServiceClock {
         if apart(theirs, own) > TOLERANCE { theirs } else { own }
     }
 
+    /// How many seconds the service's clock is ahead of this node's (negative: behind it); `None`
+    /// while they agree, or while the service's is not known.
+    pub(crate) fn seconds_ahead(&self) -> Option<i64> {
+        let (theirs, own) = (self.now(), system_time());
+        let seconds = i64::try_from(apart(theirs, own).as_secs()).unwrap_or(i64::MAX);
+        (apart(theirs, own) > TOLERANCE).then_some(if theirs > own { seconds } else { -seconds })
+    }
+
     /// The same as milliseconds.
     pub(crate) fn unix_time(&self) -> UnixTime {
         let since = self.now().duration_since(SystemTime::UNIX_EPOCH);
@@ -112,6 +120,7 @@ mod tests {
     fn the_node_s_clock_counts_while_it_agrees() {
         for clock in [ServiceClock::new("test"), told(0), told(-30), told(30)] {
             assert!(apart(clock.now(), system_time()) < Duration::from_secs(1));
+            assert_eq!(clock.seconds_ahead(), None);
         }
     }
 
@@ -122,6 +131,7 @@ mod tests {
             assert!(clock.is_known());
             let far = apart(clock.now(), system_time()).as_secs();
             let expected = hours.unsigned_abs() * 3_600;
+            assert_eq!(clock.seconds_ahead().unwrap().signum(), hours.signum());
             assert!(far.abs_diff(expected) <= 2, "{far}");
         }
     }

@@ -1,6 +1,7 @@
 //! CloudWatch metrics.
 
 pub mod batch;
+mod probe;
 
 use crate::answer::ServiceError;
 use crate::connection::{Connection, NoAnswer, Protocol, Request, Sender};
@@ -177,16 +178,9 @@ fn fault_of(error: &ServiceError, namespace: &str) -> Fault {
     let told = fault::told(error);
     match error.code.as_str() {
         // The same for every datum, and one setting away.
-        "InvalidParameterValue"
-        | "InvalidParameterValueException"
-        | "ValidationError"
-        | "ValidationException"
-            if error.message.to_ascii_lowercase().contains("namespace") =>
-        {
-            Fault::Wait(Waiting::because(format!(
-                "{told}: set namespace of [sinks] cloudwatch to one that this service takes; it is \
-                 {namespace:?}, and AWS's own refuses AWS/…"
-            )))
+        _ if is_namespace(error) => {
+            let advice = namespace_advice(namespace);
+            Fault::Wait(Waiting::because(format!("{told}: {advice}")))
         }
         "InvalidParameterValue"
         | "InvalidParameterValueException"
@@ -203,6 +197,23 @@ fn fault_of(error: &ServiceError, namespace: &str) -> Fault {
         _ if error.status == 413 => Fault::Invalid(told),
         _ => fault::common(error, WORDS).unwrap_or_else(|| Fault::Wait(Waiting::because(told))),
     }
+}
+
+fn is_namespace(error: &ServiceError) -> bool {
+    let codes = [
+        "InvalidParameterValue",
+        "InvalidParameterValueException",
+        "ValidationError",
+        "ValidationException",
+    ];
+    codes.contains(&error.code.as_str()) && error.message.to_ascii_lowercase().contains("namespace")
+}
+
+fn namespace_advice(namespace: &str) -> String {
+    format!(
+        "set namespace of [sinks] cloudwatch to one that this service takes; it is {namespace:?}, and \
+         AWS's own refuses AWS/…"
+    )
 }
 
 #[cfg(test)]

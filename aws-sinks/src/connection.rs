@@ -1,10 +1,10 @@
 //! Signed requests to one service.
 
 use crate::Endpoint;
-use crate::answer::{Answer, MOST_BYTES};
+use crate::answer::{Answer, MOST_BYTES, ObjectHeaders};
 use crate::authorities;
 use crate::clock::{ServiceClock, apart};
-use crate::credentials::{Chain, reasons};
+use crate::credentials::Chain;
 use crate::fault;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
@@ -17,6 +17,7 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use model::UnixTime;
+use outbox::DeliveryError;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -117,6 +118,16 @@ impl Connection {
         Ok(Sender { region, protocol, clock: Arc::clone(&self.clock), credentials, connector })
     }
 
+    /// The region that requests are signed for.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// How many seconds the service's clock is ahead of this node's, where they are too far apart.
+    pub(crate) fn seconds_ahead(&self) -> Option<i64> {
+        self.clock.seconds_ahead()
+    }
+
     /// Has credentials looked up again, after a service refused those of before.
     pub(crate) fn forget_credentials(&mut self) {
         self.chain.forget();
@@ -140,12 +151,24 @@ impl Sender {
     /// # Errors
     /// [`NoAnswer`], when none came in time. The request may have arrived all the same.
     pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answer, NoAnswer> {
+        self.send_within(request, PATIENCE).await
+    }
+
+    /// The same for a request that may take so long: one with a large body.
+    ///
+    /// # Errors
+    /// As of [`Sender::send`].
+    pub(crate) async fn send_within(
+        &self,
+        request: Request<'_>,
+        patience: Duration,
+    ) -> Result<Answer, NoAnswer> {
         let time = self.clock.now();
-        let answer = self.send_at(&request, time).await?;
+        let answer = self.send_at(&request, time, patience).await?;
         let now = self.clock.now();
         let is_skewed = !answer.is_success() && fault::is_clock(&answer.error());
         if is_skewed && apart(now, time) > SKEW {
-            return self.send_at(&request, now).await;
+            return self.send_at(&request, now, patience).await;
         }
         Ok(answer)
     }
@@ -164,33 +187,51 @@ impl Sender {
             return Ok(());
         }
         let request = Request { method: "GET", url, headers: Vec::new(), body: Bytes::new() };
-        self.send_at(&request, self.clock.now()).await.map(|_| ())
+        self.send_at(&request, self.clock.now(), PATIENCE).await.map(|_| ())
     }
 
-    async fn send_at(&self, request: &Request<'_>, time: SystemTime) -> Result<Answer, NoAnswer> {
+    async fn send_at(
+        &self,
+        request: &Request<'_>,
+        time: SystemTime,
+        patience: Duration,
+    ) -> Result<Answer, NoAnswer> {
         let url = &request.url;
         let signed = self
             .signed(request, time)
             .map_err(|error| NoAnswer(format!("the request to {url} cannot be made: {error}")))?;
-        tokio::time::timeout(PATIENCE, self.exchange(signed))
+        tokio::time::timeout(patience, self.exchange(signed))
             .await
-            .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
+            .unwrap_or_else(|_| Err(format!("no answer within {} s", patience.as_secs())))
             .map_err(|reason| NoAnswer(format!("{}: {reason}", base(url))))
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<Answer, String> {
-        let response = self.connector.call(request).await.map_err(|error| reasons(&error))?;
+        let response = self
+            .connector
+            .call(request)
+            .await
+            .map_err(|error| DeliveryError::in_one_line(&error))?;
         let status = response.status().as_u16();
         let header = |name: &str| response.headers().get(name).map(str::to_owned);
         let retry_after = header("retry-after").and_then(|text| text.trim().parse().ok());
         let retry_after = retry_after.map(Duration::from_secs);
         let error_type = header("x-amzn-errortype");
+        let bucket_region = header("x-amz-bucket-region");
+        let object = ObjectHeaders {
+            etag: header("etag"),
+            checksum: header("x-amz-checksum-sha256"),
+            length: header("content-length").and_then(|text| text.trim().parse().ok()),
+        };
         if let Some(date) = header("date") {
             self.clock.note(&date);
         }
         let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
-        let body = body.map_err(|error| format!("the answer broke off: {}", reasons(&*error)))?;
-        Ok(Answer { status, retry_after, error_type, body: body.to_bytes().to_vec() })
+        let body = body.map_err(|error| {
+            format!("the answer broke off: {}", DeliveryError::in_one_line(&*error))
+        })?;
+        let body = body.to_bytes().to_vec();
+        Ok(Answer { status, retry_after, error_type, bucket_region, object, body })
     }
 
     fn signed(&self, request: &Request<'_>, time: SystemTime) -> Result<HttpRequest, String> {
@@ -200,6 +241,37 @@ impl Sender {
             settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         }
+        let body = SignableBody::Bytes(&request.body);
+        let signed = self.signed_as(request, settings, body, time)?;
+        HttpRequest::try_from(signed.map(SdkBody::from))
+            .map_err(|error| DeliveryError::in_one_line(&error))
+    }
+
+    /// A request whose body is made while it is sent, so that its signature does not count it: the
+    /// header `x-amz-content-sha256` says so. It is sent over a connection of the caller's.
+    ///
+    /// # Errors
+    /// In words, when the request cannot be made.
+    pub(crate) fn signed_open(&self, request: &Request<'_>) -> Result<http::Request<()>, String> {
+        let mut settings = SigningSettings::default();
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        let time = self.clock.now();
+        let signed = self.signed_as(request, settings, SignableBody::UnsignedPayload, time)?;
+        Ok(signed.map(|_| ()))
+    }
+
+    /// Notes the `Date` of an answer that came over a connection of the caller's.
+    pub(crate) fn note_date(&self, date: &str) {
+        self.clock.note(date);
+    }
+
+    fn signed_as(
+        &self,
+        request: &Request<'_>,
+        settings: SigningSettings,
+        body_of: SignableBody<'_>,
+        time: SystemTime,
+    ) -> Result<http::Request<Bytes>, String> {
         let identity = self.credentials.clone().into();
         let params = v4::SigningParams::builder()
             .identity(&identity)
@@ -211,18 +283,16 @@ impl Sender {
             .map_err(|error| error.to_string())?
             .into();
         let Request { method, url, headers, body } = request;
-        let body_of = SignableBody::Bytes(body);
         let signable = SignableRequest::new(method, url, headers.iter().copied(), body_of);
-        let signable = signable.map_err(|error| reasons(&error))?;
-        let signed = sign(signable, &params).map_err(|error| reasons(&error))?;
+        let signable = signable.map_err(|error| DeliveryError::in_one_line(&error))?;
+        let signed = sign(signable, &params).map_err(|error| DeliveryError::in_one_line(&error))?;
         let mut builder = http::Request::builder().method(*method).uri(url);
         for (name, value) in headers {
             builder = builder.header(*name, *value);
         }
-        let mut out =
-            builder.body(SdkBody::from(body.clone())).map_err(|error| error.to_string())?;
+        let mut out = builder.body(body.clone()).map_err(|error| error.to_string())?;
         signed.into_parts().0.apply_to_request_http1x(&mut out);
-        HttpRequest::try_from(out).map_err(|error| reasons(&error))
+        Ok(out)
     }
 }
 

@@ -3,6 +3,7 @@
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use outbox::DeliveryError;
 use std::time::{Duration, SystemTime};
 
 /// Credentials that expire within this time are replaced.
@@ -35,10 +36,9 @@ impl Chain {
             Some(provider) => provider.clone(),
             None => self.provider.insert(load(region).await?).clone(),
         };
-        let credentials = provider
-            .provide_credentials()
-            .await
-            .map_err(|error| format!("no AWS credentials: {}", reasons(&error)))?;
+        let credentials = provider.provide_credentials().await.map_err(|error| {
+            format!("no AWS credentials: {}", DeliveryError::in_one_line(&error))
+        })?;
         let until = credentials.expiry().map_or(now + KEPT, |expiry| {
             expiry.checked_sub(BEFORE_EXPIRY).unwrap_or(now).min(now + KEPT)
         });
@@ -56,19 +56,4 @@ async fn load(region: &str) -> Result<SharedCredentialsProvider, String> {
     let defaults = aws_config::defaults(BehaviorVersion::latest());
     let config = defaults.region(Region::new(region.to_owned())).load().await;
     config.credentials_provider().ok_or_else(|| "no AWS credentials: the chain is empty".to_owned())
-}
-
-/// An error and what it follows from, in one line.
-pub(crate) fn reasons(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let text = inner.to_string();
-        if !out.contains(&text) {
-            out.push_str(": ");
-            out.push_str(&text);
-        }
-        source = inner.source();
-    }
-    out.replace(['\n', '\r'], " ")
 }

@@ -49,8 +49,16 @@ impl Waiting {
 
 /// What every service means by an error; `None` for one that is this service's own.
 pub(crate) fn common(error: &ServiceError, words: Words) -> Option<Fault> {
+    let advice = advice(error, words)?;
+    let renew = matches!(error.status, 400 | 401 | 403) && !is_throttling(&error.code);
+    let reason = format!("{}: {advice}", told(error));
+    Some(Fault::Wait(Waiting { reason, after: error.retry_after, renew }))
+}
+
+/// What to do about an error that every service means the same by.
+pub(crate) fn advice(error: &ServiceError, words: Words) -> Option<String> {
     let Words { table, action } = words;
-    let advice = match error.code.as_str() {
+    Some(match error.code.as_str() {
         _ if is_clock(error) => {
             "its clock and this node's are too far apart; correct the node's (NTP)".to_owned()
         }
@@ -107,10 +115,7 @@ pub(crate) fn common(error: &ServiceError, words: Words) -> Option<Fault> {
             format!("endpoint_url of [sinks] {table} does not lead to this service")
         }
         _ => return None,
-    };
-    let renew = matches!(error.status, 400 | 401 | 403) && !is_throttling(&error.code);
-    let reason = format!("{}: {advice}", told(error));
-    Some(Fault::Wait(Waiting { reason, after: error.retry_after, renew }))
+    })
 }
 
 /// An error as it was told.
@@ -124,6 +129,12 @@ pub(crate) fn told(error: &ServiceError) -> String {
     }
 }
 
+impl std::fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&told(self))
+    }
+}
+
 fn is_throttling(code: &str) -> bool {
     matches!(
         code,
@@ -132,6 +143,7 @@ fn is_throttling(code: &str) -> bool {
             | "ThrottledException"
             | "RequestThrottled"
             | "RequestThrottledException"
+            | "Throttled"
             | "TooManyRequestsException"
             | "RequestLimitExceeded"
             | "BandwidthLimitExceeded"

@@ -1,6 +1,7 @@
 //! CloudWatch Logs.
 
 pub mod batch;
+mod probe;
 
 use crate::Access;
 use crate::Endpoint;

@@ -1,5 +1,7 @@
 //! S3.
 
+mod probe;
+
 use crate::answer::ServiceError;
 use crate::connection::{Connection, Protocol, Request, Sender};
 use crate::fault::{self, Fault, Waiting, Words};
@@ -11,10 +13,11 @@ use outbox::{BatchRules, Destination, Entry, OutboxRecord, Outcome};
 use sha2::{Digest, Sha256};
 
 const WORDS: Words = Words { table: "s3", action: "s3:PutObject" };
+pub(crate) const PROTOCOL: Protocol = Protocol { signing_name: "s3", is_s3: true };
 /// Objects that are put at once.
 const AT_ONCE: usize = 16;
 /// Octets of an object's key.
-const MAX_KEY: usize = 1_024;
+pub(crate) const MAX_KEY: usize = 1_024;
 /// The attribute of a record that holds its object's key.
 pub(crate) const KEY: &str = "key";
 
@@ -65,16 +68,8 @@ impl S3 {
     /// Puts objects as `config` says. With an endpoint of its own the bucket is in the path, at AWS
     /// in the host's name.
     pub fn new(access: &Access, config: S3Config) -> Self {
-        let bucket = encoded(&config.bucket);
-        let aws = || Endpoint::of_aws("s3", &access.region);
-        let base = match &access.endpoint {
-            Some(endpoint) => format!("{endpoint}/{bucket}"),
-            // A certificate's wildcard covers no dots.
-            None if bucket.contains('.') => format!("{}/{bucket}", aws()),
-            None => Endpoint::of_aws(&format!("{bucket}.s3"), &access.region).to_string(),
-        };
-        let protocol = Protocol { signing_name: "s3", is_s3: true };
-        S3 { base, connection: Connection::new(access, protocol), config }
+        let base = base(access, &config.bucket);
+        S3 { base, connection: Connection::new(access, PROTOCOL), config }
     }
 
     async fn put(&self, sender: &Sender, entry: &Entry) -> Sent {
@@ -86,7 +81,7 @@ impl S3 {
             }
             other => other,
         }
-        .unwrap_or_else(|error| Sent::Failed(fault_of(&error, &self.config.bucket)))
+        .unwrap_or_else(|error| Sent::Failed(fault_of(&error, &self.config.bucket, WORDS)))
     }
 
     /// Puts an object; `Err` is the service's own error.
@@ -107,15 +102,7 @@ impl S3 {
         let checksum = STANDARD.encode(Sha256::digest(&record.body));
         let mut headers =
             vec![("content-type", "application/json"), ("x-amz-checksum-sha256", &checksum)];
-        match &self.config.encryption {
-            Some(Encryption::S3) => headers.push(("x-amz-server-side-encryption", "AES256")),
-            Some(Encryption::Kms(key)) => {
-                headers.push(("x-amz-server-side-encryption", "aws:kms"));
-                let id = "x-amz-server-side-encryption-aws-kms-key-id";
-                headers.extend(key.as_deref().map(|key| (id, key)));
-            }
-            None => {}
-        }
+        headers.extend(encryption_headers(self.config.encryption.as_ref()));
         if only_if_missing {
             headers.push(("if-none-match", "*"));
         }
@@ -162,8 +149,34 @@ impl Destination for S3 {
     }
 }
 
+/// Where the objects of a bucket are, without a slash at the end.
+pub(crate) fn base(access: &Access, bucket: &str) -> String {
+    let bucket = encoded(bucket);
+    let aws = || Endpoint::of_aws("s3", &access.region);
+    match &access.endpoint {
+        Some(endpoint) => format!("{endpoint}/{bucket}"),
+        // A certificate's wildcard covers no dots.
+        None if bucket.contains('.') => format!("{}/{bucket}", aws()),
+        None => Endpoint::of_aws(&format!("{bucket}.s3"), &access.region).to_string(),
+    }
+}
+
+/// What asks for an object's encryption in the bucket.
+pub(crate) fn encryption_headers(
+    encryption: Option<&Encryption>,
+) -> impl Iterator<Item = (&'static str, &str)> {
+    let (algorithm, key) = match encryption {
+        Some(Encryption::S3) => (Some("AES256"), None),
+        Some(Encryption::Kms(key)) => (Some("aws:kms"), key.as_deref()),
+        None => (None, None),
+    };
+    let algorithm = algorithm.map(|name| ("x-amz-server-side-encryption", name));
+    let key = key.map(|key| ("x-amz-server-side-encryption-aws-kms-key-id", key));
+    algorithm.into_iter().chain(key)
+}
+
 /// A key as a path: everything but unreserved characters (RFC 3986 section 2.3) and `/` in per cent.
-fn encoded(key: &str) -> String {
+pub(crate) fn encoded(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
     for byte in key.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
@@ -181,20 +194,20 @@ fn is_unconditional(error: &ServiceError) -> bool {
 }
 
 /// What an error of PutObject means.
-fn fault_of(error: &ServiceError, bucket: &str) -> Fault {
-    let told = fault::told(error);
+pub(crate) fn fault_of(error: &ServiceError, bucket: &str, words: Words) -> Fault {
+    let (told, table) = (fault::told(error), words.table);
     let wait = |advice: String| Fault::Wait(Waiting::because(format!("{told}: {advice}")));
     match error.code.as_str() {
-        "NoSuchBucket" => {
-            wait(format!("make the bucket {bucket}, or correct bucket of [sinks] s3; objects wait"))
-        }
-        "InvalidBucketName" => wait("correct bucket of [sinks] s3".to_owned()),
+        "NoSuchBucket" => wait(format!(
+            "make the bucket {bucket}, or correct bucket of [sinks] {table}; objects wait"
+        )),
+        "InvalidBucketName" => wait(format!("correct bucket of [sinks] {table}")),
         "KMS.DisabledException"
         | "KMS.NotFoundException"
         | "KMS.KMSInvalidStateException"
         | "InvalidEncryptionAlgorithmError"
         | "ServerSideEncryptionConfigurationNotFoundError" => {
-            wait("correct encryption of [sinks] s3, or the state of its key".to_owned())
+            wait(format!("correct encryption of [sinks] {table}, or the state of its key"))
         }
         "BadDigest"
         | "XAmzContentSHA256Mismatch"
@@ -207,7 +220,7 @@ fn fault_of(error: &ServiceError, bucket: &str) -> Fault {
         "KeyTooLongError" | "EntityTooLarge" | "InvalidURI" | "InvalidObjectName"
         | "InvalidRequest" | "InvalidArgument" | "MetadataTooLarge" => Fault::Invalid(told),
         _ if error.status == 413 => Fault::Invalid(told),
-        _ => fault::common(error, WORDS).unwrap_or_else(|| Fault::Wait(Waiting::because(told))),
+        _ => fault::common(error, words).unwrap_or_else(|| Fault::Wait(Waiting::because(told))),
     }
 }
 
@@ -243,7 +256,8 @@ mod tests {
     fn a_setting_waits_and_an_object_is_refused() {
         let fault = |status, code: &str| {
             let (code, message) = (code.to_owned(), String::new());
-            fault_of(&ServiceError { status, code, message, retry_after: None }, "records")
+            let error = ServiceError { status, code, message, retry_after: None };
+            fault_of(&error, "records", WORDS)
         };
         for (status, code) in [
             (404, "NoSuchBucket"),

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from capture import Capture
+from collector import Collector
 from processes import Server
 from sipp import Callee, Caller
 
@@ -21,10 +22,11 @@ PEER_OF = {
     "tandem, no relay": "kamailio",
     "tandem": "kamailio + rtpengine",
     "tandem, logs on": "kamailio + rtpengine",
+    "tandem, traces on": "kamailio + rtpengine",
 }
 
 
-def setups(binaries, work):
+def setups(binaries, work, collector):
     kamailio = [
         *("kamailio", "-DD", "-m", "2048", "-M", "32", "-Y", str(work)),
         *("-f", str(HERE / "configs/kamailio.cfg")),
@@ -36,10 +38,10 @@ def setups(binaries, work):
         *("--delete-delay=0", "--log-level=2", "--log-stderr"),
     ]
 
-    def tandem(logging):
+    def tandem(logging=False, more=""):
         text = (HERE / "configs/tandem.toml").read_text()
         data = tempfile.mkdtemp(dir=work)
-        text = text.replace("@DATA@", data).replace("@LOGGING@", "true" if logging else "false")
+        text = text.replace("@DATA@", data).replace("@LOGGING@", "true" if logging else "false") + more
         path = Path(data) / "tandem.toml"
         path.write_text(text)
         return [str(binaries / "tandem"), "run", "--config", str(path)]
@@ -48,8 +50,9 @@ def setups(binaries, work):
         "kamailio": [kamailio],
         "tandem, no relay": [[str(binaries / "signalling-only")]],
         "kamailio + rtpengine": [rtpengine, [*kamailio, "-A", "WITH_RTPENGINE"]],
-        "tandem": [tandem(False)],
-        "tandem, logs on": [tandem(True)],
+        "tandem": [tandem()],
+        "tandem, logs on": [tandem(logging=True)],
+        "tandem, traces on": [tandem(more=f'\n[traces]\nendpoint = "{collector.endpoint}"\n')],
     }
 
 
@@ -180,10 +183,13 @@ def main():
     work = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
     results = []
     try:
-        for name, commands in setups(options.binaries, work).items():
-            if options.only and name not in options.only:
-                continue
-            results.append(measure(name, commands, work, options))
+        with Collector() as collector:
+            for name, commands in setups(options.binaries, work, collector).items():
+                if options.only and name not in options.only:
+                    continue
+                results.append(measure(name, commands, work, options))
+                if "traces" in name and not collector.requests():
+                    raise SystemExit("no trace was sent: the figures are of something else")
     finally:
         if os.environ.get("KEEP"):
             print(f"logs are kept in {work}", file=sys.stderr)

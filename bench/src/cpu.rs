@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// CPU time of every living thread of a process, by the scheduler's clock.
@@ -25,6 +26,37 @@ pub fn of_this_process() -> Duration {
     // SAFETY: `used` is valid for writing.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut used) };
     Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
+}
+
+/// CPU time of this thread.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn of_this_thread() -> io::Result<Duration> {
+    schedstat("/proc/thread-self/schedstat")
+}
+
+/// CPU time of this process's living threads whose names begin so.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn of_threads(prefix: &str) -> io::Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?.path();
+        // A thread may end while the list is read.
+        let Ok(name) = fs::read_to_string(task.join("comm")) else { continue };
+        if name.starts_with(prefix) {
+            sum += schedstat(task.join("schedstat")).unwrap_or_default();
+        }
+    }
+    Ok(sum)
+}
+
+fn schedstat(path: impl AsRef<Path>) -> io::Result<Duration> {
+    let line = fs::read_to_string(path)?;
+    let nanos = line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0);
+    Ok(Duration::from_nanos(nanos))
 }
 
 /// CPU time of the kernel's threads that finish what interrupts leave over.

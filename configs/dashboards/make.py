@@ -144,6 +144,15 @@ CONNECTOR = [
     graph("Audio by path", "bps",
           [(f'8 * {rate("tandem_rtp_bytes_total", _CONNECTOR, "path")}', "{{path}}")],
           "RTP, header and payload. A path at 0 beside others that are not is one-way audio."),
+    graph("Legs that nobody hears now", "none",
+          [(total("tandem_unheard_legs", _CONNECTOR, "side"), "{{side}}")],
+          "Calls under way in which that side sends packets, and nothing in them but silence, for "
+          "media.unheard_after of the connector; empty where that is off. The log names each call.",
+          stacked=True),
+    graph("New legs that nobody hears", "cps",
+          [(rate("tandem_unheard_legs_total", _CONNECTOR, "side"), "{{side}}")],
+          "Some people are muted or only listen. More than usual is one-way audio: a firewall, or a "
+          "gateway that has lost its far end."),
 ]
 
 CARRIER = [
@@ -175,6 +184,14 @@ CARRIER = [
           "By OPTIONS pings, 1 or 0."),
     graph("Routes passed over", "cps", [(rate("tandem_routes_skipped_total", by="reason"), "{{reason}}")],
           "Of all carriers: down by pings, avoided after a failure, full, or over their rate."),
+    graph("Legs that nobody hears now", "none",
+          [(total("tandem_carrier_unheard_legs", _CARRIER, "carrier, side"), "{{carrier}} {{side}}")],
+          "Calls under way in which a side sends packets, and nothing in them but silence: remote is the "
+          "carrier's side, customer the other. Empty where media.unheard_after is off."),
+    graph("New legs that nobody hears", "cps",
+          [(rate("tandem_carrier_unheard_legs_total", _CARRIER, "carrier, side"), "{{carrier}} {{side}}")],
+          "More of side remote than other carriers have is one-way audio of this one: show it the calls, "
+          "which the log names."),
 ]
 
 QUALITY = [
@@ -209,6 +226,14 @@ QUALITY = [
           "wrong_source: somebody sends to a port of a call who is not its peer."),
     graph("Transcoded streams", "none", [(total("tandem_relay_transcoded_streams"), "streams")],
           "They take processor time, and some quality."),
+    graph("Legs that nobody hears now", "none", [(total("tandem_unheard_legs", by="side"), "{{side}}")],
+          "Calls under way in which that side sends packets, and nothing in them but silence, for "
+          "media.unheard_after; empty where that is off. The log names each call.", stacked=True),
+    graph("Legs that nobody hears by voice connector", "none",
+          [(f'topk(10, {total("tandem_unheard_legs", by="voice_connector, side")})',
+            "{{voice_connector}} {{side}}")],
+          "One connector's customer alone is that customer's firewall or system; all of them is ours, or "
+          "a carrier's."),
 ]
 
 EDGE = [

@@ -17,6 +17,7 @@ mod problem;
 mod redirect_policy;
 mod route;
 mod snapshot;
+mod streaming;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -36,11 +37,12 @@ pub use problem::Problem;
 pub use redirect_policy::RedirectPolicy;
 pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};
 pub use snapshot::{Resources, Snapshot, VoiceConnectorsBySource};
+pub use streaming::Streaming;
 pub use target::{Destination, Target, TargetOwner};
 pub use tls::{ClientCertificate, ClientCertificatePolicy, KeyPairFiles, TlsPolicy};
 pub use validate::limits;
 pub use voice_connector::{
     CallerPolicy, DEFAULT_CONCURRENT_CALLS, EarlyMedia, ForeignCaller, Logging, Origination,
-    OriginationRoute, PassedRequests, Refer, RegistrationPolicy, Streaming, Termination, Unheard,
+    OriginationRoute, PassedRequests, Refer, RegistrationPolicy, Termination, Unheard,
     VoiceConnector,
 };

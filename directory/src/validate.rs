@@ -4,7 +4,9 @@ mod policy;
 
 use crate::number::parse_e164;
 use crate::route::is_domain_name;
-use crate::{Carrier, ClientCertificatePolicy, Problem, Resources, Termination, VoiceConnector};
+use crate::{
+    Carrier, ClientCertificatePolicy, Problem, Resources, Streaming, Termination, VoiceConnector,
+};
 use ipnet::IpNet;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -158,9 +160,7 @@ impl Problems {
                 self.termination(termination, &format!("{at}.termination"));
             }
             self.origination(vc, &at);
-            let retention = vc.streaming.retention_hours;
-            let path = format!("{at}.streaming.retention_hours");
-            self.in_range(retention, &limits::RETENTION_HOURS, path);
+            self.streaming(&vc.streaming, &format!("{at}.streaming"));
             self.final_codes(&vc.hunt_final_codes, &at);
             self.timeouts(vc.no_response_timeout, vc.no_answer_timeout, &at);
         }
@@ -213,6 +213,28 @@ impl Problems {
                 "{routes} origination routes; at most {} are allowed",
                 limits::ORIGINATION_ROUTES
             )
+        });
+    }
+
+    fn streaming(&mut self, streaming: &Streaming, at: &str) {
+        let (retention, path) = (streaming.retention_hours, format!("{at}.retention_hours"));
+        self.in_range(retention, &limits::RETENTION_HOURS, path);
+        for (n, prefix) in streaming.numbers.iter().enumerate() {
+            self.number_prefix(prefix, format!("{at}.numbers[{n}]"));
+        }
+        let rate = streaming.sample_rate;
+        self.check(matches!(rate, 8_000 | 16_000), format!("{at}.sample_rate"), || {
+            format!("{rate} is no sample rate of streams; use 8000 or 16000")
+        });
+        let fits = !streaming.mu_law || rate == 8_000;
+        self.check(fits, format!("{at}.mu_law"), || {
+            "µ-law has 8000 samples a second; take it out, or set sample_rate = 8000".to_owned()
+        });
+        let is_asked_for = streaming.enabled || streaming.by_header;
+        let is_heard = !is_asked_for || !streaming.listeners().is_empty();
+        self.check(is_heard, format!("{at}.kinesis_video"), || {
+            "nobody would listen to a call; set kinesis_video = true, or say who else does"
+                .to_owned()
         });
     }
 

@@ -6,6 +6,7 @@ use crate::dtmf::Dtmf;
 use crate::emergency::EmergencyCalling;
 use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
+use crate::streaming::Streaming;
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
 use model::{
@@ -359,19 +360,4 @@ pub struct Logging {
     /// The share of calls that a HEP collector gets copies of, in 1/10,000; `None` for what is said
     /// for all.
     pub hep_share: Option<u16>,
-}
-
-/// Audio streaming of a voice connector's calls.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Streaming {
-    /// Stream the audio of every call.
-    pub enabled: bool,
-    /// How long the stream keeps it, in hours.
-    pub retention_hours: u32,
-}
-
-impl Default for Streaming {
-    fn default() -> Self {
-        Streaming { enabled: false, retention_hours: 24 }
-    }
 }

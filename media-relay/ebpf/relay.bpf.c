@@ -1,9 +1,10 @@
 /* The media relay's fast path: forwards settled RTP streams in the kernel, before sockets.
  *
  * Attached to the ingress of an interface (TCX). A packet that belongs to a direction of a stream is
- * rewritten, noted and sent out; everything else goes on as if this program were not there, to the
- * relay's sockets or to whoever it is for. That is also what becomes of whatever user space has to
- * see: RTCP, STUN, DTLS, other sources than the stream's, odd headers, fragments, options, VLANs,
+ * rewritten (its numbers too, where the other leg knows them as others), noted and sent out;
+ * everything else goes on as if this program were not there, to the relay's sockets or to whoever it is
+ * for. That is also what becomes of whatever user space has to see: RTCP, STUN, DTLS, other sources than
+ * the stream's, sources that start over where the numbers change, odd headers, fragments, options, VLANs,
  * and events (RFC 4733) where they are converted or kept back.
  *
  * Nothing is measured here. Each forwarded packet leaves a note (what a receiver would know of it
@@ -117,13 +118,13 @@ struct ring {
 	struct note notes[NOTES];
 };
 
-/* A port of the relay, and the direction of a stream that comes to it: where its packets come from
- * and to, what becomes of them, and how many notes were taken. Addresses (of IPv4) and ports in network
- * byte order. User space writes what stands before `ring` only while that is 0, and has been for long
- * enough that no packet is on its way through; but for tail.
+/* A direction of a stream: where its packets come from and to, what becomes of them, and how many
+ * notes were taken. Addresses (of IPv4) and ports in network byte order. User space writes it only
+ * while no port leads to it, and none has for long enough that no packet is on its way through; but
+ * for tail.
  *
- * What a packet needs of all this is one cache line here and one of the ring, and it waits for the
- * first alone. */
+ * What a packet needs of all this is one cache line here and one of the ring. The lines of many
+ * streams share pages: to look up where a page is costs as much as the rest of this program. */
 struct slot {
 	u32 source, local, new_source, new_destination;
 	u32 next_hop;
@@ -135,40 +136,65 @@ struct slot {
 	/* By how much the addresses, and the ports, change the UDP checksum. */
 	u32 addresses_difference, ports_difference;
 	u32 ifindex;
-	u32 next_hop_family;
+	u16 next_hop_family;
+	/* Whether the numbers change, as the wide part says. */
+	u16 renumbers;
 	/* Notes taken by packets, notes read by user space; both wrap. */
 	u32 head, tail;
-	/* The number of the ring, plus one; 0 while packets to this port are the sockets'. */
-	u32 ring;
-	/* User space's own: whose this is. */
-	u32 owner;
+	u32 reserved[2];
 };
 
-/* The addresses of one of IPv6. */
+/* How packets are numbered where the other leg has one source, in which something of ours went among
+ * them before. What `first` and `span` leave out, a source that starts over, is user space's. */
+struct numbering {
+	/* In network byte order, as the other leg knows it. */
+	u32 ssrc;
+	/* What is added. */
+	u32 timestamp_offset, sequence_offset;
+	/* The first sequence number that is forwarded, which user space moves on all the time, and how far
+	 * from that on they are. */
+	u32 first, span;
+};
+
+/* The addresses of one of IPv6, and numbers that change. */
 struct wide {
 	u32 source[4], local[4];
 	u32 new_source[4], new_destination[4];
 	u32 next_hop[4];
-	u32 reserved[12];
+	struct numbering numbering;
+	u32 reserved[7];
 };
 
 _Static_assert(sizeof(struct slot) == 64 && sizeof(struct wide) == 128, "whole cache lines");
 _Static_assert(sizeof(struct note) == 16, "a cache line has four");
 
-enum { PORTS = 1 << 16 };
+/* The slots of 16 ports, plus one; 0 for a port that has none. */
+enum { GROUP = 16, PORTS = 1 << 16 };
 
-/* By family and local port: half for IPv4, half for IPv6. An index that leads from ports to fewer
- * slots, or a hash, would have each packet wait for one or two cache lines more. Two addresses of a
- * family cannot both have the same port here; the second has to do without. */
+struct group {
+	u32 slots[GROUP];
+};
+
+/* By family and local port: half for IPv4, half for IPv6. A hash of addresses and ports would cost
+ * two cache lines more. Two addresses of a family cannot both have a slot for the same port; the
+ * second has to do without. */
 struct {
 	int (*type)[BPF_MAP_TYPE_ARRAY];
 	int (*map_flags)[BPF_F_MMAPABLE];
-	int (*max_entries)[2 * PORTS];
+	int (*max_entries)[2 * PORTS / GROUP];
+	u32 *key;
+	struct group *value;
+} ports SECTION(".maps");
+
+struct {
+	int (*type)[BPF_MAP_TYPE_ARRAY];
+	int (*map_flags)[BPF_F_MMAPABLE];
+	int (*max_entries)[1];
 	u32 *key;
 	struct slot *value;
 } slots SECTION(".maps");
 
-/* Of the slot that names the ring with the same number. */
+/* Of the slot with the same number, as the next. */
 struct {
 	int (*type)[BPF_MAP_TYPE_ARRAY];
 	int (*map_flags)[BPF_F_MMAPABLE];
@@ -185,22 +211,13 @@ struct {
 	struct ring *value;
 } rings SECTION(".maps");
 
-/* The slot of a port in network byte order, and the number of its ring; null while it has none. */
-INLINE struct slot *find(u16 port, u32 first, u32 *ring)
+/* The number of the slot, plus one, of a port in network byte order; 0 for none. */
+INLINE u32 find(u16 port, u32 first)
 {
 	u32 index = first + __builtin_bswap16(port);
-	struct slot *slot = map_lookup_elem(&slots, &index);
-	if (!slot)
-		return 0;
-	/* Once: user space may take it away at any moment. */
-	u64 number = *(volatile u32 *)&slot->ring;
-	if (!number)
-		return 0;
-	*ring = number - 1;
-	/* The rest was written before `ring`, and is to be read after it: an address that depends on
-	 * what was read is all that this takes, on every processor. */
-	asm volatile("%0 &= 0" : "+r"(number));
-	return (void *)slot + number;
+	u32 number = index / GROUP;
+	struct group *group = map_lookup_elem(&ports, &number);
+	return group ? group->slots[index % GROUP] : 0;
 }
 
 INLINE int is_plain_rtp(const struct rtp *rtp)
@@ -211,9 +228,9 @@ INLINE int is_plain_rtp(const struct rtp *rtp)
 	return rtp->first == 0x80 && (type < 64 || type > 95);
 }
 
-INLINE int take_note(struct slot *slot, u32 number_of_ring, const struct rtp *rtp, u32 length)
+INLINE int take_note(struct slot *slot, u32 index, const struct rtp *rtp, u32 length)
 {
-	struct ring *ring = map_lookup_elem(&rings, &number_of_ring);
+	struct ring *ring = map_lookup_elem(&rings, &index);
 	if (!ring || slot->head - slot->tail >= NOTES - MARGIN)
 		return 0;
 	u64 number = __sync_fetch_and_add(&slot->head, 1);
@@ -227,25 +244,65 @@ INLINE int take_note(struct slot *slot, u32 number_of_ring, const struct rtp *rt
 	return 1;
 }
 
-/* The checks that both families share, behind the IP header, and the note. */
-INLINE int admit(struct slot *slot, u32 ring, const struct udp *udp, u32 ip_payload)
+/* Whether a packet goes on with what its source sent before. */
+INLINE int goes_on(const struct numbering *numbering, const struct rtp *rtp)
+{
+	u32 first = *(const volatile u32 *)&numbering->first;
+	return (u16)(__builtin_bswap16(rtp->sequence) - first) <= numbering->span;
+}
+
+/* Gives a packet its numbers on the other leg; by how much that changes the UDP checksum. */
+INLINE u32 renumber(const struct numbering *numbering, struct rtp *rtp)
+{
+	u16 sequence = __builtin_bswap16(__builtin_bswap16(rtp->sequence) + numbering->sequence_offset);
+	u32 timestamp =
+		__builtin_bswap32(__builtin_bswap32(rtp->timestamp) + numbering->timestamp_offset);
+	/* RFC 1624, equation 3, as the ports' difference; in words of 32 bits, which come to the same. */
+	u64 sum = (u64)(u16)~rtp->sequence + sequence;
+	sum += (u64)(u32)~rtp->timestamp + timestamp;
+	sum += (u64)(u32)~rtp->ssrc + numbering->ssrc;
+	rtp->sequence = sequence;
+	rtp->timestamp = timestamp;
+	rtp->ssrc = numbering->ssrc;
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	return sum;
+}
+
+/* The checks that both families share, behind the IP header, and the note. The note has the numbers that
+ * came. */
+INLINE int admit(struct slot *slot, struct wide *wide, u32 index, const struct udp *udp,
+		 u32 ip_payload)
 {
 	u32 length = NET16(udp->length);
 	if (length != ip_payload || length < UDP_LENGTH + RTP_LENGTH)
 		return 0;
 	const struct rtp *rtp = (const void *)(udp + 1);
+	if (slot->renumbers && (!wide || !goes_on(&wide->numbering, rtp)))
+		return 0;
 	return udp->source == slot->source_port && is_plain_rtp(rtp) && rtp->ssrc == slot->ssrc &&
-	       (rtp->second & 0x7f) != slot->withheld && take_note(slot, ring, rtp, length - UDP_LENGTH);
+	       (rtp->second & 0x7f) != slot->withheld && take_note(slot, index, rtp, length - UDP_LENGTH);
+}
+
+/* What becomes of an admitted packet in its UDP and RTP headers; by how much that changes the checksum. */
+INLINE u32 rewrite_udp(struct udp *udp, const struct slot *slot, const struct wide *wide)
+{
+	udp->source = slot->new_source_port;
+	udp->destination = slot->new_destination_port;
+	u32 difference = slot->ports_difference;
+	if (slot->renumbers && wide)
+		difference += renumber(&wide->numbering, (void *)(udp + 1));
+	return difference;
 }
 
 INLINE int send(struct __sk_buff *skb, struct slot *slot, struct next_hop *hop, u32 checksum_at,
-		int has_checksum)
+		int has_checksum, u32 difference)
 {
 	if (has_checksum) {
 		u64 flags = BPF_F_MARK_MANGLED_0;
 		l4_csum_replace(skb, checksum_at, 0, slot->addresses_difference,
 				flags | BPF_F_PSEUDO_HDR);
-		l4_csum_replace(skb, checksum_at, 0, slot->ports_difference, flags);
+		l4_csum_replace(skb, checksum_at, 0, difference, flags);
 	}
 	hop->family = slot->next_hop_family;
 	return redirect_neigh(slot->ifindex, hop, sizeof(*hop), 0);
@@ -280,27 +337,28 @@ INLINE int forward_ipv4(struct __sk_buff *skb, void *data, void *end)
 	if (ip->version_length != 0x45 || ip->protocol != IPPROTO_UDP ||
 	    ip->fragment & NET16(0x3fff))
 		return TCX_NEXT;
-	u32 ring;
-	struct slot *slot = find(udp->destination, 0, &ring);
+	u32 index = find(udp->destination, 0);
+	if (!index--)
+		return TCX_NEXT;
+	struct slot *slot = map_lookup_elem(&slots, &index);
 	if (!slot || ip->destination != slot->local || ip->source != slot->source)
 		return TCX_NEXT;
-	if (!admit(slot, ring, udp, NET16(ip->total_length) - IPV4_LENGTH))
+	struct wide *wide = 0;
+	if (slot->renumbers || slot->next_hop_family != AF_INET)
+		wide = map_lookup_elem(&wides, &index);
+	if (!admit(slot, wide, index, udp, NET16(ip->total_length) - IPV4_LENGTH))
 		return TCX_NEXT;
 	rewrite_ipv4(ip, slot);
-	udp->source = slot->new_source_port;
-	udp->destination = slot->new_destination_port;
+	u32 difference = rewrite_udp(udp, slot, wide);
 	/* 0 means none (RFC 768). */
 	int has_checksum = udp->checksum != 0;
 	struct next_hop hop = { 0 };
-	if (slot->next_hop_family == AF_INET) {
+	if (slot->next_hop_family == AF_INET)
 		__builtin_memcpy(hop.address, &slot->next_hop, sizeof(slot->next_hop));
-	} else {
+	else if (wide)
 		/* A gateway of IPv6 (RFC 8950). */
-		struct wide *wide = map_lookup_elem(&wides, &ring);
-		if (wide)
-			__builtin_memcpy(hop.address, wide->next_hop, sizeof(hop.address));
-	}
-	return send(skb, slot, &hop, ETH_LENGTH + IPV4_LENGTH + 6, has_checksum);
+		__builtin_memcpy(hop.address, wide->next_hop, sizeof(hop.address));
+	return send(skb, slot, &hop, ETH_LENGTH + IPV4_LENGTH + 6, has_checksum, difference);
 }
 
 INLINE int is_same(const u32 *one, const u32 *other)
@@ -317,15 +375,15 @@ INLINE int forward_ipv6(struct __sk_buff *skb, void *data, void *end)
 	/* No extension headers, so no fragment either. */
 	if (ip->next_header != IPPROTO_UDP || udp->checksum == 0)
 		return TCX_NEXT;
-	u32 ring;
-	struct slot *slot = find(udp->destination, PORTS, &ring);
-	if (!slot)
+	u32 index = find(udp->destination, PORTS);
+	if (!index--)
 		return TCX_NEXT;
-	struct wide *wide = map_lookup_elem(&wides, &ring);
-	if (!wide || !is_same(ip->destination, wide->local) ||
+	struct slot *slot = map_lookup_elem(&slots, &index);
+	struct wide *wide = map_lookup_elem(&wides, &index);
+	if (!slot || !wide || !is_same(ip->destination, wide->local) ||
 	    !is_same(ip->source, wide->source))
 		return TCX_NEXT;
-	if (!admit(slot, ring, udp, NET16(ip->payload_length)))
+	if (!admit(slot, wide, index, udp, NET16(ip->payload_length)))
 		return TCX_NEXT;
 	__builtin_memcpy(ip->source, wide->new_source, sizeof(ip->source));
 	__builtin_memcpy(ip->destination, wide->new_destination, sizeof(ip->destination));
@@ -334,11 +392,10 @@ INLINE int forward_ipv6(struct __sk_buff *skb, void *data, void *end)
 	ip->class_flow = slot->tos << 4;
 	ip->flow = 0;
 	ip->hop_limit = HOP_LIMIT;
-	udp->source = slot->new_source_port;
-	udp->destination = slot->new_destination_port;
+	u32 difference = rewrite_udp(udp, slot, wide);
 	struct next_hop hop = { 0 };
 	__builtin_memcpy(hop.address, wide->next_hop, sizeof(hop.address));
-	return send(skb, slot, &hop, ETH_LENGTH + IPV6_LENGTH + 6, 1);
+	return send(skb, slot, &hop, ETH_LENGTH + IPV6_LENGTH + 6, 1, difference);
 }
 
 SECTION("classifier")

@@ -1,5 +1,6 @@
 //! What the workers count, and the sum that others read.
 
+use crate::chains::{ChainCounters, ChainSums, TranscodedChain};
 use crate::fast_path::Counted;
 use relay_core::{DropReason, PacketKind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,6 +76,10 @@ pub struct RelayStatistics {
     pub audio_clips: u64,
     /// Octets that those take.
     pub audio_bytes: u64,
+    /// Copies of RTCP that were told.
+    pub copied_rtcp: u64,
+    /// Copies of RTCP that were lost because too many came at once.
+    pub uncopied_rtcp: u64,
     /// Recordings that are written now.
     pub recordings: u64,
     /// Packets in recordings.
@@ -83,6 +88,10 @@ pub struct RelayStatistics {
     pub unrecorded_packets: u64,
     /// Recordings that could not begin, go on or be finished, and streams that were refused one.
     pub recording_failures: u64,
+    /// Streams whose audio goes to listeners now.
+    pub listened_streams: u64,
+    /// Streams that nobody listens to though it was ordered, and changes that listeners were not told.
+    pub listen_failures: u64,
     /// Interfaces whose packets the kernel can forward by itself now.
     pub fast_interfaces: u64,
     /// Directions of streams that the kernel forwards by itself now.
@@ -93,9 +102,15 @@ pub struct RelayStatistics {
     pub unmeasured_packets: u64,
     /// Dropped datagrams, see [`RelayStatistics::dropped`].
     pub(crate) drops: [u64; DropReason::ALL.len()],
+    pub(crate) chains: ChainSums,
 }
 
 impl RelayStatistics {
+    /// What is transcoded, and ever was, by formats.
+    pub fn transcoded_chains(&self) -> impl Iterator<Item = TranscodedChain> + '_ {
+        self.chains.known()
+    }
+
     /// Datagrams dropped for `reason`.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         self.drops[reason.index()]
@@ -126,6 +141,8 @@ impl RelayStatistics {
         self.played_legs += read(&counters.played_legs);
         self.play_failures += read(&counters.play_failures);
         self.recording_failures += read(&counters.recording_failures);
+        self.listened_streams += read(&counters.listened_streams);
+        self.listen_failures += read(&counters.listen_failures);
         self.made_packets += read(&counters.made_packets);
         self.unsent_keys += read(&counters.unsent_keys);
         self.untold_rtcp += read(&counters.untold_rtcp);
@@ -135,6 +152,7 @@ impl RelayStatistics {
         self.fast_streams += read(&counters.fast_streams);
         self.fast_packets += read(&counters.fast_packets);
         self.unmeasured_packets += read(&counters.unmeasured_packets);
+        self.chains.add(&counters.chains);
         for (sum, counter) in self.drops.iter_mut().zip(&counters.drops) {
             *sum += read(counter);
         }
@@ -146,6 +164,11 @@ impl RelayStatistics {
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
+    /// As it is now, or was a moment ago.
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Adds without a locked instruction: only the owning worker writes.
     #[inline]
     pub(crate) fn add(&self, count: u64) {
@@ -184,6 +207,8 @@ pub(crate) struct WorkerCounters {
     pub(crate) played_legs: Counter,
     pub(crate) play_failures: Counter,
     pub(crate) recording_failures: Counter,
+    pub(crate) listened_streams: Counter,
+    pub(crate) listen_failures: Counter,
     pub(crate) made_packets: Counter,
     pub(crate) unsent_keys: Counter,
     pub(crate) untold_rtcp: Counter,
@@ -194,6 +219,7 @@ pub(crate) struct WorkerCounters {
     fast_packets: Counter,
     unmeasured_packets: Counter,
     drops: [Counter; DropReason::ALL.len()],
+    pub(crate) chains: ChainCounters,
 }
 
 impl WorkerCounters {

@@ -7,6 +7,7 @@
 
 mod audio;
 mod batch;
+mod chains;
 mod clock;
 mod counters;
 mod dtls;
@@ -16,15 +17,18 @@ mod queue;
 mod random;
 mod recording;
 mod relay;
+mod rtcp_copies;
 mod sockets;
 mod sys;
 mod worker;
 
 pub use audio::{AudioFileError, check_audio_file};
+pub use chains::TranscodedChain;
 pub use clock::Clock;
 pub use counters::RelayStatistics;
 pub use dtls::{DtlsError, DtlsIdentity};
 pub use fast_path::{FastPathError, FastPathMode, probe_fast_path};
+pub use ports::AddressPortCounts;
 pub use queue::Overloaded;
 pub use recording::RecordingConfig;
 pub use relay::{EventSink, Relay, RelayConfig};

@@ -42,6 +42,17 @@ struct AddressPorts {
     used: usize,
 }
 
+/// The ports of one address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddressPortCounts {
+    /// The address.
+    pub address: IpAddr,
+    /// Ports that it has in all: two a pair.
+    pub all: usize,
+    /// Those that can be given out now; the others are in use or rest after it.
+    pub free: usize,
+}
+
 /// How many pairs there are of each kind, over all addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct PortCounts {
@@ -113,6 +124,17 @@ impl PortPool {
     /// Whether `port` of `ip`, RTP or RTCP, is in use by the relay.
     pub(crate) fn is_used(&self, ip: IpAddr, port: u16) -> bool {
         self.addresses.iter().any(|a| a.ip == ip && a.is_used(port))
+    }
+
+    /// The ports of each address now.
+    pub(crate) fn by_address(&mut self, now: Instant) -> Vec<AddressPortCounts> {
+        let counted = |ports: &mut AddressPorts| {
+            ports.end_quarantines(now);
+            let free = ports.free.len();
+            let all = free + ports.used + ports.quarantined.len();
+            AddressPortCounts { address: ports.ip, all: 2 * all, free: 2 * free }
+        };
+        self.addresses.iter_mut().map(counted).collect()
     }
 
     /// The counts now.
@@ -208,6 +230,21 @@ mod tests {
         pool.release(IP, port, Instant::ZERO);
         assert_eq!(pool.take(IP, Instant::ZERO + REST - Duration::from_nanos(1), false), None);
         assert_eq!(pool.take(IP, Instant::ZERO + REST, false), Some(port));
+    }
+
+    #[test]
+    fn each_address_has_ports_of_its_own_and_those_that_rest_are_not_free() {
+        let other = IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
+        let mut pool = PortPool::new(&[IP, other], &(4000..=4007), REST, 0, numbers(7));
+        let [first, _] = [(); 2].map(|()| pool.take(IP, Instant::ZERO, false).unwrap());
+        pool.release(IP, first, Instant::ZERO);
+        let counted = |free| [(IP, free), (other, 8)];
+        for (now, free) in [(Instant::ZERO, 4), (Instant::ZERO + REST, 6)] {
+            let counts = pool.by_address(now);
+            assert!(counts.iter().all(|counts| counts.all == 8));
+            let found: Vec<_> = counts.iter().map(|counts| (counts.address, counts.free)).collect();
+            assert_eq!(found, counted(free));
+        }
     }
 
     #[test]

@@ -90,9 +90,12 @@ impl CommandQueue {
             | MediaCommand::SendEvent { .. }
             | MediaCommand::Play { .. }
             | MediaCommand::Record { .. }
+            | MediaCommand::Listen { .. }
+            | MediaCommand::UpdateListening { .. }
             | MediaCommand::Report { .. } => self.streams.saturating_mul(2),
             MediaCommand::StopPlaying { .. }
             | MediaCommand::StopRecording { .. }
+            | MediaCommand::StopListening { .. }
             | MediaCommand::Release { .. } => self.streams.saturating_mul(4),
         };
         match self.waiting_below(limit) {

@@ -5,18 +5,20 @@ use crate::clock::Clock;
 use crate::counters::{RelayStatistics, WorkerCounters};
 use crate::dtls::DtlsIdentity;
 use crate::fast_path::{self, FastPath, FastPathMode, Lane};
-use crate::ports::{Draw, PortPool};
+use crate::ports::{AddressPortCounts, Draw, PortPool};
 use crate::queue::{CommandQueue, Overloaded, Queues};
 use crate::recording::{Recorder, RecordingConfig};
+use crate::rtcp_copies::RtcpCopies;
 use crate::sys;
 use crate::worker::{Worker, WorkerParts};
 use model::{IpFamily, MediaCommand, MediaEvent, MediaId};
-use relay_core::{LearningPolicy, REPORT_INTERVAL, RtcpStyle};
+use relay_core::{LearningPolicy, ListenNews, REPORT_INTERVAL, RtcpStyle};
 use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -79,6 +81,12 @@ pub struct RelayConfig {
     pub audio_directory: Option<PathBuf>,
     /// Where recordings go; `None` for none.
     pub recording: Option<RecordingConfig>,
+    /// Where streams that are listened to go; `None` for a relay that nobody listens to. When it is
+    /// full, nobody listens to the next stream ([`MediaEvent::ListenFailed`]).
+    pub listening: Option<SyncSender<ListenNews>>,
+    /// Streams that are listened to at a time, each with a ring of 64 KiB; the workers share them evenly,
+    /// and more are refused.
+    pub max_listened_streams: usize,
 }
 
 impl RelayConfig {
@@ -107,7 +115,14 @@ impl RelayConfig {
             audio_files: Vec::new(),
             audio_directory: None,
             recording: None,
+            listening: None,
+            max_listened_streams: 4_096,
         }
+    }
+
+    /// Streams that one worker has listened to.
+    pub(crate) fn listened_by_worker(&self) -> usize {
+        self.max_listened_streams.div_ceil(self.workers.max(1))
     }
 
     /// The address to bind and the one to advertise for a family.
@@ -154,6 +169,7 @@ pub struct Relay {
     fast_path: Option<Arc<FastPath>>,
     audio: Arc<AudioLibrary>,
     recorder: Option<Arc<Recorder>>,
+    copies: Arc<RtcpCopies>,
     workers: Vec<RunningWorker>,
 }
 
@@ -180,6 +196,7 @@ impl Relay {
         let recorder = config.recording.as_ref();
         let recorder = recorder.map(|config| Recorder::start(config, clock, Arc::clone(&events)));
         let recorder = recorder.transpose()?.map(Arc::new);
+        let copies = Arc::new(RtcpCopies::start(config.workers, Arc::clone(&events))?);
         let (kept, draw) = (config.emergency_calls, Draw(Box::new(crate::random::draw)));
         let ports = PortPool::new(&bound, &config.ports, config.quarantine, kept, draw);
         let mut relay = Relay {
@@ -189,6 +206,7 @@ impl Relay {
             fast_path: None,
             audio: Arc::new(audio),
             recorder,
+            copies,
             workers: Vec::new(),
         };
         let streams = config.streams();
@@ -214,6 +232,7 @@ impl Relay {
                 events: Arc::clone(&events),
                 audio: Arc::clone(&relay.audio),
                 recorder: relay.recorder.clone(),
+                copies: Arc::clone(&relay.copies),
                 stop: Arc::clone(&relay.stop),
             };
             let mut worker = Worker::new(parts, lane, number == 0)?;
@@ -253,8 +272,15 @@ impl Relay {
         (sum.recordings, sum.recorded_packets) = (recorded.open, recorded.packets);
         sum.unrecorded_packets = recorded.lost;
         sum.recording_failures += recorded.failures;
+        [sum.copied_rtcp, sum.uncopied_rtcp] = self.copies.counts();
         sum.fast_interfaces = self.fast_path.as_ref().map_or(0, |path| path.attached() as u64);
         sum
+    }
+
+    /// The ports of each address now.
+    pub fn ports(&self) -> Vec<AddressPortCounts> {
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.by_address(self.clock.now())
     }
 
     /// Reads the files of a new configuration. Calls that hear one go on as they began.

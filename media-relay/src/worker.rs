@@ -2,15 +2,18 @@
 
 mod connect;
 mod control;
+mod copy;
 mod dtmf;
 mod fast;
 mod life;
+mod listen;
 mod made;
 mod orders;
 mod play;
 mod record;
 mod reports;
 mod rtcp;
+mod speak;
 mod streams;
 mod timers;
 
@@ -23,8 +26,10 @@ use crate::ports::PortPool;
 use crate::queue::{CommandQueue, Order, Queues};
 use crate::recording::Recorder;
 use crate::relay::{EventSink, RelayConfig};
+use crate::rtcp_copies::RtcpCopies;
 use crate::sys::{self, Epoll};
 use control::Surroundings;
+use copy::CopyDesk;
 use made::MadeBuffer;
 use model::{Instant, LegSide, MediaEvent, PlayOutcome, ReportKind};
 use relay_core::{Decision, PacketKind, TimedOut};
@@ -56,6 +61,7 @@ pub(crate) struct WorkerParts {
     pub(crate) events: EventSink,
     pub(crate) audio: Arc<AudioLibrary>,
     pub(crate) recorder: Option<Arc<Recorder>>,
+    pub(crate) copies: Arc<RtcpCopies>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -68,6 +74,7 @@ pub(crate) struct Worker {
     /// Sockets that had more than a batch waiting; epoll does not name them again.
     unfinished: Vec<Token>,
     report: ReportBuffer,
+    copies: CopyDesk,
     made: MadeBuffer,
     /// Counts the wishes for what is to be played.
     tickets: u64,
@@ -75,6 +82,8 @@ pub(crate) struct Worker {
     lane: Option<Lane>,
     /// Of streams whose sockets are read, where there is a lane.
     visits: fast::Visits,
+    /// Streams that are listened to.
+    listened: usize,
     /// One worker looks after what all share.
     is_first: bool,
 }
@@ -105,10 +114,12 @@ impl Worker {
             orders: Vec::with_capacity(COMMANDS_PER_TURN),
             unfinished: Vec::new(),
             report: ReportBuffer::new(),
+            copies: CopyDesk::default(),
             made: MadeBuffer::default(),
             tickets: 0,
             lane,
             visits: fast::Visits::default(),
+            listened: 0,
             is_first,
         })
     }
@@ -215,7 +226,11 @@ impl Worker {
                 stream.session.count_malformed(from);
                 continue;
             };
-            match stream.session.forward(from, socket, source, buffer, len, arrival) {
+            let decision = stream.session.forward(from, socket, source, buffer, len, arrival);
+            if may_be_rtcp(&decision) {
+                self.copies.take(stream);
+            }
+            match decision {
                 Decision::Send { to, socket, destination, len, kind } => {
                     let (fd, to_address) = stream.sockets[to.index()].way_to(socket, destination);
                     batch.queue(index, len, fd, to_address);
@@ -280,8 +295,15 @@ impl Worker {
                 stream.count_fast_path(lane, &self.parts.counters, now);
             }
             let (clock, counters) = (self.parts.clock, &self.parts.counters);
-            stream.send_reports(clock, counters, &mut self.report, now);
+            stream.send_reports(clock, counters, (&mut self.report, &mut self.copies), now);
             stream.send_made(counters, &mut self.made, now);
+            if let Some(lane) = &mut self.lane
+                && stream.fast.is_some()
+            {
+                // A report may have begun another source of ours.
+                stream.review_fast_path(lane, counters, now);
+            }
+            stream.count_transcoding(counters);
             let has_keys = stream.session.dtmf_deadline().is_some_and(|at| at <= now);
             let id = stream.session.id();
             let finished = stream.note_played(counters);
@@ -331,5 +353,15 @@ impl Worker {
 
     fn emit(&self, event: MediaEvent) {
         (self.parts.events)(event);
+    }
+}
+
+/// Whether what was decided on can have been RTCP that was accepted.
+#[inline]
+fn may_be_rtcp(decision: &Decision) -> bool {
+    match decision {
+        Decision::Send { kind, .. } => *kind == PacketKind::Rtcp,
+        Decision::Taken | Decision::Drop(_) => true,
+        Decision::Check | Decision::Handshake | Decision::Kept => false,
     }
 }

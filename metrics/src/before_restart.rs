@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-/// A ladder whose first message is no later than this has the whole call.
+/// A ladder that begins with an INVITE no later than this has the whole call.
 const BEGINNING_MS: u64 = 1_000;
 /// Messages that are put before a ladder at most; the newest stay.
 const RUNGS: usize = 200;
@@ -20,8 +20,9 @@ const START_LINE_CHARACTERS: usize = 160;
 /// # Errors
 /// When the log cannot be read.
 pub fn with_whole_ladder(data_dir: &Path, mut record: CallRecord) -> io::Result<CallRecord> {
-    let begins = record.ladder.first().map_or(u64::MAX, |rung| rung.offset_ms);
-    if begins <= BEGINNING_MS {
+    let first = record.ladder.first();
+    let begins = first.map_or(u64::MAX, |rung| rung.offset_ms);
+    if begins <= BEGINNING_MS && first.is_some_and(|rung| rung.start_line.starts_with("INVITE ")) {
         return Ok(record);
     }
     let messages = logged_messages(data_dir, &record)?;

@@ -6,6 +6,20 @@ use crate::lines::LineRecord;
 use crate::spells::SpellRecord;
 use serde::{Deserialize, Serialize};
 
+/// The copy of a call that takes place elsewhere (RFC 7866).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RecordedRecord {
+    /// Lines of audio that were taken, in the end.
+    pub lines: u8,
+    /// Lines that were offered in vain.
+    pub declined: u8,
+    /// The client's metadata: `read`, `missing`, or why it was not read.
+    pub metadata: String,
+    /// A label of the metadata that no line had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_label: Option<String>,
+}
+
 /// One finished call. Times called `…_ms` are milliseconds; offsets count from `times.attempted`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct CallRecord {
@@ -59,6 +73,12 @@ pub struct CallRecord {
     /// long as `media.unheard_after` of the voice connector says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unheard: Vec<String>,
+    /// `streamed` when its audio went to listeners, else why it did not; `None` when nobody was to listen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streaming: Option<String>,
+    /// What a recording client sent of it; `None` of a call that is no copy of another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<RecordedRecord>,
     /// Where leg A's INVITE came from.
     pub source: String,
     /// When it began, rang, was answered and ended.

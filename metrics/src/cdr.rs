@@ -30,6 +30,7 @@ impl CdrForm {
 }
 
 /// What a call detail record tells of a call.
+#[derive(Clone)]
 pub(crate) struct Billed<'a> {
     pub(crate) account_id: &'a str,
     pub(crate) region: &'a str,
@@ -42,6 +43,10 @@ pub(crate) struct Billed<'a> {
     /// Final status of leg A's INVITE.
     pub(crate) status: u16,
     pub(crate) cause: &'a str,
+    /// Its audio went to listeners.
+    pub(crate) streaming: bool,
+    /// It is a recording client's copy: nobody was called.
+    pub(crate) is_recorded: bool,
     pub(crate) numbers: &'a Numbers,
 }
 
@@ -89,13 +94,16 @@ impl Billed<'_> {
             destination_phone_number: &to,
             destination_phone_number_name: None,
             destination_country: parties.to_country,
-            usage_type: usage_type(self.region, parties),
+            usage_type: match self.is_recorded {
+                true => format!("{}-VC-kinesis-audio-streaming", region_code(self.region)),
+                false => usage_type(self.region, parties),
+            },
             service_code: "AmazonChimeVoiceConnector",
             direction: parties.direction.name(),
             start_time_epoch_seconds: self.began.as_secs(),
             end_time_epoch_seconds: self.ended.as_secs(),
             region: self.region,
-            streaming: false,
+            streaming: self.streaming,
         };
         let mut out = Vec::with_capacity(1_024);
         // Serialising plain fields into memory cannot fail.
@@ -139,7 +147,7 @@ fn usage_type(region: &str, parties: &CallParties) -> String {
 
 /// The short code of a region in usage types: `us-east-1` is `USE1`. A region that is not in the
 /// table (a private name) becomes its letters and digits in upper case.
-fn region_code(region: &str) -> String {
+pub fn region_code(region: &str) -> String {
     const CODES: [(&str, &str); 17] = [
         ("us-east-1", "USE1"),
         ("us-east-2", "USE2"),

@@ -4,7 +4,7 @@ mod sender;
 
 use crate::Recorder;
 use crate::hep;
-use model::{Instant, QualityReport, ReportKind, SipMessageEvent};
+use model::{Instant, QualityReport, ReportKind, RtcpCopy, SipMessageEvent};
 
 pub(crate) use sender::CopySender;
 
@@ -22,7 +22,7 @@ impl Recorder {
             return;
         };
         let is_copied = match event.transaction_id {
-            Some(call) => config.has(call, event.voice_connector.as_ref()),
+            Some(call) => config.sample.has(call, event.voice_connector.as_ref()),
             None => config.others,
         };
         let privacy = &self.config.privacy.hep;
@@ -40,10 +40,27 @@ impl Recorder {
             self.calls.get(&report.transaction_id).and_then(|call| call.parties.as_deref());
         if let Some(parties) = parties
             && report.kind != ReportKind::Live
-            && config.has(report.transaction_id, Some(&parties.voice_connector))
+            && config.sample.has(report.transaction_id, Some(&parties.voice_connector))
         {
             let at = self.micros(report.at);
             let packet = hep::of_quality(config, at, report, &parties.call_id);
+            self.copy(packet);
+        }
+    }
+
+    /// Takes in RTCP of a call. That of a call which is not recorded is counted and dropped.
+    pub fn handle_rtcp(&mut self, copy: &RtcpCopy) {
+        let Some(config) = self.config.hep.as_ref().filter(|config| config.rtcp) else { return };
+        let call = self.calls.get(&copy.transaction_id);
+        let Some(parties) = call.and_then(|call| call.parties.as_deref()) else {
+            return self.page.dropped("rtcp_without_call");
+        };
+        // A relay may have been asked by another run of the edge.
+        if !config.sample.has(copy.transaction_id, Some(&parties.voice_connector)) {
+            return;
+        }
+        let (at, numbers) = (self.micros(copy.at), &self.config.privacy.hep.numbers);
+        if let Some(packet) = hep::of_rtcp(config, numbers, at, copy, &parties.call_id) {
             self.copy(packet);
         }
     }
@@ -62,3 +79,6 @@ impl Recorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

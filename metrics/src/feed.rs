@@ -5,9 +5,12 @@ use crate::health::{self, PeerHealth};
 use crate::live::LiveCall;
 use crate::refusal_log::RefusalLog;
 use crate::registration_log;
-use crate::{CallTrace, Page, Reading, Recorder};
+use crate::{CallTrace, Page, Reach, Reading, Recorder};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
-use model::{CallEvent, CallEventKind, Instant, QualityReport, ReportKind, SipObservation};
+use model::{
+    CallEvent, CallEventKind, Instant, QualityReport, RecordedCall, RecordedMetadata, ReportKind,
+    RtcpCopy, SipObservation, TransactionId, VoiceConnectorId,
+};
 use outbox::{FileSender, Record};
 use std::fmt;
 use std::io;
@@ -24,16 +27,31 @@ pub enum Observation {
     Sip(SipObservation),
     /// A leg's quality.
     Quality(Box<QualityReport>),
+    /// RTCP of a call, for a collector.
+    Rtcp(Box<RtcpCopy>),
+    /// A recording of a call, or a part of it, has come to its end.
+    Recorded(KeptRecording),
     /// Nothing; the time has come for what is due at this instant. The thread does this by
     /// itself; tests use it.
     Tick(Instant),
 }
 
+/// What became of a recording.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptRecording {
+    /// When that was known.
+    pub at: Instant,
+    /// Whose call; `None` when nobody knows any more.
+    pub voice_connector: Option<VoiceConnectorId>,
+    /// Octets of its file; `None` when it is lost.
+    pub bytes: Option<u64>,
+}
+
 /// Hands observations to the recorder; cheap to clone, never blocks.
 ///
-/// Full policy: the newest is dropped and counted (`tandem_recorder_dropped_total`). SIP messages
-/// and live quality are shed first: they are dropped as soon as three quarters of the queue are full, so that
-/// calls and their records' quality still pass.
+/// Full policy: the newest is dropped and counted (`tandem_recorder_dropped_total`). SIP messages,
+/// RTCP and live quality are shed first: they are dropped as soon as three quarters of the queue are full, so
+/// that calls and their records' quality still pass.
 #[derive(Clone, Debug)]
 pub struct ObservationSender {
     queue: Sender<Job>,
@@ -58,8 +76,8 @@ pub struct RecorderHandle {
 
 /// Takes the recorder's records, on its thread: it must not wait, and counts what it cannot take.
 pub trait RecordSink: Send + 'static {
-    /// Takes a record.
-    fn write(&self, record: Record);
+    /// Takes a record, for no more sinks than it may reach.
+    fn write(&self, record: Record, reach: Reach);
 
     /// Takes the trace of a finished call. Nobody wants it unless somebody says so.
     fn trace(&self, trace: CallTrace) {
@@ -68,8 +86,10 @@ pub trait RecordSink: Send + 'static {
 }
 
 impl RecordSink for FileSender {
-    fn write(&self, record: Record) {
-        let _ = self.send(record);
+    fn write(&self, record: Record, reach: Reach) {
+        if reach != Reach::Services {
+            let _ = self.send(record);
+        }
     }
 }
 
@@ -107,6 +127,8 @@ impl ObservationSender {
         let (what, may_be_shed) = match &observation {
             Observation::Call(_) => ("call", false),
             Observation::Quality(report) => ("quality", report.kind == ReportKind::Live),
+            Observation::Rtcp(_) => ("rtcp", true),
+            Observation::Recorded(_) => ("recorded", false),
             Observation::Tick(_) => ("tick", false),
             // Few, and the last word on a peer must not be lost.
             Observation::Sip(SipObservation::Health(_)) => ("health", false),
@@ -261,8 +283,8 @@ impl<S: RecordSink> Worker<S> {
     }
 
     fn write(&self, recorder: &mut Recorder) {
-        while let Some(record) = recorder.poll_record() {
-            self.sink.write(record);
+        while let Some((record, reach)) = recorder.poll_record() {
+            self.sink.write(record, reach);
         }
         while let Some(packet) = recorder.poll_copy() {
             if let Some(copies) = &self.copies {
@@ -297,6 +319,18 @@ fn log(refusals: &mut RefusalLog, observation: &Observation) {
                 "one-way audio: this leg sends RTP, and nothing but silence was heard in it yet"
             );
         }
+        Observation::Call(CallEvent {
+            transaction_id,
+            kind: CallEventKind::Recorded(recorded),
+            ..
+        }) => log_recorded(*transaction_id, recorded),
+        Observation::Call(CallEvent {
+            transaction_id,
+            kind: CallEventKind::NotListenedTo(failure),
+            ..
+        }) => {
+            tracing::warn!(%transaction_id, %failure, "a call is not streamed");
+        }
         Observation::Sip(SipObservation::WouldRefuse(event)) => refusals.note_dry_run(event),
         Observation::Sip(SipObservation::Registration(event)) => registration_log::log(event),
         Observation::Sip(SipObservation::CarrierCredential(event)) => {
@@ -312,7 +346,25 @@ fn observe(recorder: &mut Recorder, observation: Observation) {
         Observation::Call(event) => recorder.handle_call_event(event),
         Observation::Sip(observation) => recorder.handle_sip(observation),
         Observation::Quality(report) => recorder.handle_quality(*report),
+        Observation::Rtcp(copy) => recorder.handle_rtcp(&copy),
+        Observation::Recorded(recorded) => recorder.handle_recorded(&recorded),
         Observation::Tick(now) => recorder.handle_timeout(now),
+    }
+}
+
+/// What is odd about what a recording client sends.
+fn log_recorded(transaction_id: TransactionId, recorded: &RecordedCall) {
+    if let RecordedMetadata::Unreadable(why) = recorded.metadata {
+        tracing::warn!(
+            %transaction_id, why, "the recording client's metadata cannot be read; the call is recorded"
+        );
+    }
+    if let Some(label) = recorded.unknown_label.as_deref() {
+        let label = crate::printable_line(label);
+        tracing::warn!(
+            %transaction_id, %label,
+            "the recording client's metadata names a label that no line has; the call is recorded"
+        );
     }
 }
 

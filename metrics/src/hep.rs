@@ -1,26 +1,62 @@
-//! HEP version 3 (the Homer Encapsulation Protocol, EEP): copies of SIP messages and of quality
+//! HEP version 3 (the Homer Encapsulation Protocol, EEP): copies of SIP messages, RTCP and quality
 //! reports for a collector such as Homer, heplify-server or sngrep.
 //!
 //! A packet is `HEP3`, its whole length, and chunks of vendor, type, length and value, all numbers in
 //! network byte order. The types here are the generic ones (vendor 0).
 
+mod rtcp;
+
+pub(crate) use rtcp::of_rtcp;
+
 use crate::MessagePrivacy;
-use model::{MessageDirection, QualityReport, SipMessageEvent, TransactionId};
+use model::{CallSample, MessageDirection, QualityReport, SipMessageEvent};
 use serde::Serialize;
-use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
 
 /// The most octets that a packet may have; what is longer cannot be sent in one datagram.
 pub(crate) const LONGEST: usize = 65_000;
 
 /// How packets get to the collector.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HepTransport {
     /// A packet is a datagram.
     Udp,
     /// Packets one behind the other in a connection.
     Tcp,
+    /// The same in a connection that nobody else can read.
+    Tls(HepTls),
+}
+
+/// Makes connections to a collector secure.
+pub trait HepLayer: Send + Sync {
+    /// Shakes hands on a connection that was just made, whose reads and writes have time limits. What is
+    /// written into what it returns is on its way when that is flushed. Dropped without an error before,
+    /// it brings what is on its way to the collector.
+    ///
+    /// # Errors
+    /// Why not, and which setting to look at.
+    fn secure(&self, stream: TcpStream) -> io::Result<Box<dyn Write + Send>>;
+}
+
+/// The layer of [`HepTransport::Tls`]; cheap to clone.
+#[derive(Clone)]
+pub struct HepTls(pub Arc<dyn HepLayer>);
+
+impl PartialEq for HepTls {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for HepTls {}
+
+impl fmt::Debug for HepTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HepTls").finish_non_exhaustive()
+    }
 }
 
 /// What is copied, and how.
@@ -36,25 +72,22 @@ pub struct HepConfig {
     pub password: Option<String>,
     /// Copy SIP messages.
     pub messages: bool,
+    /// Copy RTCP.
+    pub rtcp: bool,
     /// Copy quality reports.
     pub quality: bool,
     /// Copy messages that belong to no call (OPTIONS, REGISTER, what was refused).
     pub others: bool,
-    /// The share of calls that is copied, in 1/10,000.
-    pub share: u16,
-    /// The same for single voice connectors.
-    pub shares: HashMap<model::VoiceConnectorId, u16>,
+    /// Which calls are copied.
+    pub sample: CallSample,
 }
-
-/// The whole.
-pub(crate) const WHOLE_SHARE: u16 = 10_000;
 
 impl fmt::Debug for HepConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HepConfig")
             .field("target", &self.target)
             .field("capture_id", &self.capture_id)
-            .field("share", &self.share)
+            .field("sample", &self.sample)
             .finish_non_exhaustive()
     }
 }
@@ -68,23 +101,11 @@ impl HepConfig {
             capture_id: 1,
             password: None,
             messages: true,
+            rtcp: true,
             quality: true,
             others: true,
-            share: WHOLE_SHARE,
-            shares: HashMap::new(),
+            sample: CallSample::default(),
         }
-    }
-
-    /// Whether a call is among those that are copied: all of its messages, or none.
-    pub(crate) fn has(
-        &self,
-        call: TransactionId,
-        voice_connector: Option<&model::VoiceConnectorId>,
-    ) -> bool {
-        let own = voice_connector.and_then(|id| self.shares.get(id));
-        let share = own.copied().unwrap_or(self.share);
-        // The id is random: its low bits choose.
-        (call.as_u128() % u128::from(WHOLE_SHARE)) < u128::from(share)
     }
 }
 

@@ -23,6 +23,7 @@ mod live;
 mod lookup;
 mod masking;
 mod media_log;
+mod methods;
 mod page;
 mod printable;
 mod privacy;
@@ -40,26 +41,30 @@ mod written;
 pub use before_restart::with_whole_ladder;
 pub use call_record::{
     CallRecord, EndRecord, FaxRecord, IntervalRecord, LadderRecord, PeerMetricsRecord,
-    QualityRecord, RouteRecord, Times,
+    QualityRecord, RecordedRecord, RouteRecord, Times,
 };
 pub use capture::{capture_from, signalling_capture, sip_log_of};
-pub use cdr::CdrForm;
+pub use cdr::{CdrForm, region_code};
 pub use cloudwatch::{
     CLOUDWATCH_METRICS, CloudWatchConfig, CloudWatchDefinition, CloudWatchFormat, CloudWatchKind,
     CloudWatchMetric, CloudWatchUnit, DEFAULT_NAMESPACE, EMBEDDED_METRICS_PATH, METRIC_DATA_PATH,
 };
 pub use definition::{Definition, Kind, Reading, Unit, definitions};
 pub use description::DescriptionRecord;
-pub use feed::{Observation, ObservationSender, RecordSink, RecorderHandle, RecorderView, spawn};
+pub use feed::{
+    KeptRecording, Observation, ObservationSender, RecordSink, RecorderHandle, RecorderView, spawn,
+};
 pub use health::{LiveTarget, LiveTermination, PeerHealth};
-pub use hep::{HepConfig, HepTransport};
+pub use hep::{HepConfig, HepLayer, HepTls, HepTransport};
 pub use lines::{LineRecord, LiveLine};
 pub use live::{LiveCall, LiveQuality, LiveState};
 pub use lookup::{call_record_in, find_call_record, find_call_record_by_call_id};
 pub use masking::masked;
 pub use page::{CONTENT_TYPE, Page};
 pub use printable::{printable, printable_line};
-pub use privacy::{Bodies, KEY_LENGTH, MessagePrivacy, NumberKey, Numbers, Privacy};
+pub use privacy::{
+    Bodies, KEY_LENGTH, MessagePrivacy, NumberKey, Numbers, PerSink, Privacy, Reach,
+};
 pub use recorder::{Recorder, RecorderConfig};
 pub use report::{Because, Cause, Finding, Severity, because, explain, explain_html, findings};
 pub use spells::SpellRecord;

@@ -69,7 +69,8 @@ fn days(data_dir: &Path) -> io::Result<Vec<PathBuf>> {
     };
     let mut days = entries.map(|e| Ok(e?.path())).collect::<io::Result<Vec<_>>>()?;
     days.retain(|path| path.extension().is_some_and(|e| e == "jsonl"));
-    days.sort_unstable_by(|a, b| b.cmp(a));
+    // Of a day the last part first: without the extension its first file is the shortest name.
+    days.sort_unstable_by(|a, b| b.file_stem().cmp(&a.file_stem()));
     Ok(days)
 }
 
@@ -125,7 +126,7 @@ mod tests {
             kind: CallEventKind::Attempted { parties: parties.into() },
         });
         assert!(!recorder.handle_shutdown(Instant::ZERO));
-        let mut records = std::iter::from_fn(|| recorder.poll_record());
+        let mut records = std::iter::from_fn(|| recorder.poll_record().map(|(record, _)| record));
         let record = records.find(|record| record.path.as_str().starts_with("calls/")).unwrap();
         assert_eq!(record.path.as_str(), "calls/1970-01-01.jsonl");
         [record.body, b"\n".to_vec()].concat()

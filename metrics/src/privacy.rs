@@ -6,11 +6,14 @@ mod hash;
 mod head;
 mod message;
 mod numbers;
+mod per_sink;
 mod text;
 mod uri;
+mod xml;
 
 pub use hash::{KEY_LENGTH, NumberKey};
 pub use numbers::Numbers;
+pub use per_sink::{PerSink, Reach};
 
 use std::borrow::Cow;
 
@@ -18,19 +21,21 @@ use std::borrow::Cow;
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Privacy {
     /// Call detail records.
-    pub cdrs: Numbers,
+    pub cdrs: PerSink<Numbers>,
     /// The media quality log.
-    pub media_quality: Numbers,
+    pub media_quality: PerSink<Numbers>,
     /// The records of calls (`calls/`), and with them the history and `tandem report`.
     pub history: Numbers,
     /// The program's own log on standard error.
     pub log: Numbers,
     /// The SIP message log.
-    pub sip_messages: MessagePrivacy,
+    pub sip_messages: PerSink<MessagePrivacy>,
     /// Copies for a HEP collector.
     pub hep: MessagePrivacy,
     /// Traces.
     pub traces: Numbers,
+    /// Events of streaming.
+    pub events: PerSink<Numbers>,
 }
 
 /// How a place that gets whole SIP messages shows them. Credentials and keys are hidden in any case.

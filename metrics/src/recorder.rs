@@ -11,7 +11,7 @@ use crate::hep::HepConfig;
 use crate::live::LiveCall;
 use crate::media_log::{self, Place};
 use crate::page::Page;
-use crate::privacy::Privacy;
+use crate::privacy::{Privacy, Reach};
 use crate::quality::Growth;
 use crate::traces::{self, CallTrace, TraceConfig};
 use crate::tracked::{Node, TrackedCall};
@@ -120,7 +120,7 @@ pub struct Recorder {
     /// Calls with a report that waits for the other leg's, oldest first.
     unpaired: VecDeque<(Instant, TransactionId)>,
     swept: Instant,
-    records: VecDeque<Record>,
+    records: VecDeque<(Record, Reach)>,
     /// Packets for the collector.
     pub(crate) copies: VecDeque<Vec<u8>>,
     pub(crate) traces: VecDeque<CallTrace>,
@@ -195,8 +195,8 @@ impl Recorder {
         self.health.view()
     }
 
-    /// The next record to be written.
-    pub fn poll_record(&mut self) -> Option<Record> {
+    /// The next record to be written, and where it may go.
+    pub fn poll_record(&mut self) -> Option<(Record, Reach)> {
         self.records.pop_front()
     }
 
@@ -260,6 +260,9 @@ impl Recorder {
                 call.unheard[leg.index()] = true;
                 self.count_unheard(id, leg);
             }
+            CallEventKind::Recorded(news) => call.note_recorded(news),
+            CallEventKind::ListenedTo => call.streaming = Some(Ok(())),
+            CallEventKind::NotListenedTo(failure) => call.not_streamed(failure),
             CallEventKind::Transferred { to } => call.transferred_to = Some(to),
             CallEventKind::TookOver { from } => call.transferred_from = Some(from),
             CallEventKind::Ended(end) => self.end(id, at, end),
@@ -443,22 +446,36 @@ impl Recorder {
         let newest = call.legs.iter().filter_map(|leg| leg.latest().map(|r| r.at)).max();
         let Some(newest) = newest else { return };
         let at = self.node().unix(newest);
-        let place = Place {
-            node: &self.config.node,
-            region: &self.config.region,
-            numbers: &self.config.privacy.media_quality,
-        };
-        let body = media_log::line(&place, id, parties, at, |side| call.leg_on(side).logged());
+        let bodies = self.config.privacy.media_quality.made(|numbers| {
+            let place = Place { node: &self.config.node, region: &self.config.region, numbers };
+            media_log::line(&place, id, parties, at, |side| call.leg_on(side).logged())
+        });
         let path = media_log::path(parties.voice_connector.as_str());
-        self.write(path, body, RecordKind::AppendLine);
+        self.write_each(&path, bodies, RecordKind::AppendLine);
+    }
+
+    /// Writes a record that sinks may have differently.
+    pub(crate) fn write_each(
+        &mut self,
+        path: &str,
+        bodies: Vec<(Vec<u8>, Reach)>,
+        kind: RecordKind,
+    ) {
+        for (body, reach) in bodies {
+            self.write_to(path.to_owned(), body, kind, reach);
+        }
     }
 
     pub(crate) fn write(&mut self, path: String, body: Vec<u8>, kind: RecordKind) {
+        self.write_to(path, body, kind, Reach::Everywhere);
+    }
+
+    fn write_to(&mut self, path: String, body: Vec<u8>, kind: RecordKind, reach: Reach) {
         if self.records.len() >= self.config.max_records {
             return self.page.dropped("record");
         }
         match RecordPath::new(path) {
-            Ok(path) => self.records.push_back(Record { path, body, kind }),
+            Ok(path) => self.records.push_back((Record { path, body, kind }, reach)),
             // Every path is made of checked ids and dates, so this is not reached.
             Err(_) => self.page.dropped("record_path"),
         }

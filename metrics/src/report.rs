@@ -101,6 +101,7 @@ fn header_rows(record: &CallRecord) -> impl Iterator<Item = (&'static str, Strin
         ("Ended", ending(record)),
         ("Transfer", transfer(record)),
         ("Fax", fax(record)),
+        ("Recorded", recorded(record)),
         ("Identity", identity(record)),
         ("Numbers", numbers(record)),
     ];
@@ -121,6 +122,20 @@ fn identity(record: &CallRecord) -> String {
 fn numbers(record: &CallRecord) -> String {
     let hidden = |how: &String| format!("{how} when the record was written ([privacy] history)");
     record.numbers.as_ref().map(hidden).unwrap_or_default()
+}
+
+fn recorded(record: &CallRecord) -> String {
+    let Some(recorded) = &record.recorded else { return String::new() };
+    let metadata = match recorded.metadata.as_str() {
+        "read" => "metadata read".to_owned(),
+        "missing" => "no metadata".to_owned(),
+        why => format!("metadata not read ({why})"),
+    };
+    format!(
+        "{} of {} lines, {metadata}",
+        recorded.lines,
+        recorded.lines.saturating_add(recorded.declined)
+    )
 }
 
 fn fax(record: &CallRecord) -> String {
@@ -152,6 +167,9 @@ fn verdict(record: &CallRecord, findings: &[Finding]) -> &'static str {
 }
 
 fn path(record: &CallRecord) -> &'static str {
+    if record.recorded.is_some() {
+        return "the copy of a call that took place elsewhere (SIPREC)";
+    }
     if is_outbound(record) { "customer to carrier" } else { "carrier to customer" }
 }
 

@@ -17,9 +17,10 @@ impl Recorder {
         if event.is_logged {
             let at = self.node().unix(event.at);
             let region = &self.config.region;
-            let privacy = &self.config.privacy.sip_messages;
-            let body = line(privacy, vc.as_str(), region, at, event.transaction_id, message);
-            self.write(path(vc.as_str()), body, RecordKind::AppendLine);
+            let bodies = self.config.privacy.sip_messages.made(|privacy| {
+                line(privacy, vc.as_str(), region, at, event.transaction_id, message)
+            });
+            self.write_each(&path(vc.as_str()), bodies, RecordKind::AppendLine);
         }
     }
 }

@@ -15,10 +15,9 @@ pub use ids::call_span_id;
 pub use span::{AttributeValue, Attributes, Span, SpanEvent, SpanKind, SpanLink};
 pub(crate) use transactions::{Key, Transactions};
 
-use crate::hep::WHOLE_SHARE;
 use crate::tracked::TrackedCall;
 use crate::{Numbers, Recorder};
-use model::{Instant, SipMessageEvent, TransactionId, UnixTime};
+use model::{CallSample, Instant, SipMessageEvent, TransactionId, UnixTime};
 
 /// Traces that wait for [`Recorder::poll_trace`]. Full policy: the newest is dropped, and counted.
 const WAITING: usize = 1_024;
@@ -42,7 +41,7 @@ pub struct TraceConfig {
 impl TraceConfig {
     /// Every call.
     pub const fn new(run: u64) -> Self {
-        TraceConfig { share: WHOLE_SHARE, run }
+        TraceConfig { share: CallSample::WHOLE, run }
     }
 
     /// What is gathered of a new call, when it is traced.
@@ -53,7 +52,7 @@ impl TraceConfig {
     /// Whether a call is among those that are traced.
     pub(crate) fn has(&self, call: TransactionId) -> bool {
         // The id is random: its low bits choose.
-        (call.as_u128() % u128::from(WHOLE_SHARE)) < u128::from(self.share)
+        (call.as_u128() % u128::from(CallSample::WHOLE)) < u128::from(self.share)
     }
 }
 

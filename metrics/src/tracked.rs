@@ -1,7 +1,7 @@
 //! One call while it is being recorded.
 
 use crate::Numbers;
-use crate::call_record::Times;
+use crate::call_record::{RecordedRecord, Times};
 use crate::description::{self, DescriptionRecord};
 use crate::lines::TrackedLines;
 use crate::live::{LiveCall, LiveState};
@@ -10,8 +10,8 @@ use crate::traces::Transactions;
 use crate::written::{WrittenCall, WrittenEnd, WrittenRoute, WrittenRung};
 use model::{
     CallDirection, CallEnd, CallParties, CallerVerification, CarrierId, EmergencyKind, EndedBy,
-    Instant, LegSide, MediaId, MessageDirection, Refusal, Side, SipMessageEvent, TransactionId,
-    TransportProtocol, UnixTime,
+    Instant, LegSide, ListenFailure, MediaId, MessageDirection, RecordedCall, RecordedMetadata,
+    Refusal, Side, SipMessageEvent, TransactionId, TransportProtocol, UnixTime,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -39,6 +39,10 @@ pub(crate) struct TrackedCall {
     pub(crate) attestation: Option<&'static str>,
     /// Legs in whose audio nothing was ever heard, by [`LegSide::index`].
     pub(crate) unheard: [bool; 2],
+    /// Its audio went to listeners, or why it did not.
+    pub(crate) streaming: Option<Result<(), ListenFailure>>,
+    /// Of the copy of another call.
+    recorded: Option<RecordedCall>,
     /// Those of them that the page counts now.
     pub(crate) counted_unheard: [Option<CountedUnheard>; 2],
     /// Rules that were set aside for it, each once.
@@ -71,6 +75,10 @@ pub(crate) struct Route {
     pub(crate) protocol: TransportProtocol,
     pub(crate) attempt: u32,
 }
+
+/// Room for so many messages is taken at a time: a call that is up has had two INVITEs, with three responses
+/// and an ACK each.
+const STEP: usize = 10;
 
 /// Messages of a call: the first three quarters of the limit stay, of the rest the newest.
 #[derive(Debug)]
@@ -120,6 +128,8 @@ impl TrackedCall {
             transferred_to: None,
             transferred_from: None,
             unheard: [false; 2],
+            streaming: None,
+            recorded: None,
             counted_unheard: [None, None],
             excused: Vec::new(),
             final_response: None,
@@ -142,6 +152,27 @@ impl TrackedCall {
         self.parties = Some(parties);
     }
 
+    /// Nobody listens: a call that was listened to before is one that was streamed.
+    pub(crate) fn not_streamed(&mut self, failure: ListenFailure) {
+        if self.streaming != Some(Ok(())) {
+            self.streaming = Some(Err(failure));
+        }
+    }
+
+    /// News of the copy of another call; its metadata is that of the last document.
+    pub(crate) fn note_recorded(&mut self, mut news: RecordedCall) {
+        let before = self.recorded.take();
+        if let Some(before) = before.filter(|_| news.metadata == RecordedMetadata::Missing) {
+            news.metadata = before.metadata;
+        }
+        self.recorded = Some(news);
+    }
+
+    /// Whether it is the copy of another call.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.recorded.is_some()
+    }
+
     pub(crate) fn excuse(&mut self, rule: Refusal) {
         if !self.excused.contains(&rule) {
             self.excused.push(rule);
@@ -158,6 +189,8 @@ impl TrackedCall {
     ) {
         self.final_response = None;
         if self.routes.len() < ROUTE_LIMIT {
+            // Most calls have one.
+            self.routes.reserve_exact(1);
             self.routes.push(Route { at, carrier, destination, protocol, attempt });
         }
     }
@@ -278,7 +311,12 @@ impl TrackedCall {
                 .filter(|(_, is)| *is)
                 .map(|(leg, _)| leg)
                 .collect(),
+            streaming: self.streaming.map(|streaming| match streaming {
+                Ok(()) => "streamed".to_owned(),
+                Err(failure) => failure.to_string(),
+            }),
             excused: self.excused.iter().map(|rule| rule.name()).collect(),
+            recorded: self.recorded.as_ref().map(recorded),
             source: parties.source,
             times: Times {
                 attempted: unix(began),
@@ -295,7 +333,8 @@ impl TrackedCall {
             },
             ladder: self.ladder.rungs.iter().map(|rung| rung.written(began, numbers)).collect(),
             ladder_omitted: self.ladder.omitted,
-            quality: [leg_a.record(), leg_b.record()],
+            // Of the copy of a call there is no leg B.
+            quality: [leg_a.record(), leg_b.record().filter(|_| self.recorded.is_none())],
             lines: self.lines.records(),
         };
         let mut body = Vec::with_capacity(2_048 + 192 * record.ladder.len());
@@ -310,6 +349,9 @@ impl Ladder {
         if self.rungs.len() >= self.limit {
             self.rungs.remove(self.limit * 3 / 4);
             self.omitted += 1;
+        }
+        if self.rungs.len() == self.rungs.capacity() {
+            self.rungs.reserve_exact(STEP);
         }
         self.rungs.push_back(rung);
     }
@@ -392,4 +434,18 @@ fn printable(start_line: &[u8]) -> Box<str> {
     }
     let text = String::from_utf8_lossy(&masked);
     crate::printable_line(&text).chars().take(START_LINE_CHARACTERS).collect()
+}
+
+fn recorded(call: &RecordedCall) -> RecordedRecord {
+    let metadata = match call.metadata {
+        RecordedMetadata::Missing => "missing",
+        RecordedMetadata::Read => "read",
+        RecordedMetadata::Unreadable(why) => why,
+    };
+    RecordedRecord {
+        lines: call.lines,
+        declined: call.declined,
+        metadata: metadata.to_owned(),
+        unknown_label: call.unknown_label.as_deref().map(str::to_owned),
+    }
 }

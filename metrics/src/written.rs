@@ -1,7 +1,7 @@
 //! A [`CallRecord`](crate::CallRecord) as it is written: the same fields in the same order,
 //! borrowed, so that a call's record needs no copy of every text in it.
 
-use crate::call_record::{QualityRecord, Times};
+use crate::call_record::{QualityRecord, RecordedRecord, Times};
 use crate::description::DescriptionRecord;
 use crate::lines::LineRecord;
 use model::{TransactionId, TransportProtocol};
@@ -36,6 +36,10 @@ pub(crate) struct WrittenCall<'a> {
     pub(crate) excused: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) unheard: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) streaming: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) recorded: Option<RecordedRecord>,
     pub(crate) source: SocketAddr,
     pub(crate) times: Times,
     pub(crate) routes: Vec<WrittenRoute<'a>>,

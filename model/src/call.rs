@@ -1,8 +1,8 @@
 //! What the call logic tells the recorders.
 
 use crate::{
-    CarrierId, Flow, HealthEvent, Instant, MediaId, Refusal, RegistrationEvent, TransactionId,
-    TransportProtocol, VoiceConnectorId,
+    CarrierId, Flow, HealthEvent, Instant, ListenFailure, MediaId, Refusal, RegistrationEvent,
+    TransactionId, TransportProtocol, VoiceConnectorId,
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -205,11 +205,18 @@ pub enum CallEventKind {
     },
     /// The rule would have refused an emergency call, and was set aside for it.
     Excused(Refusal),
+    /// The call is the copy of another one, from a recording client (RFC 7866). Said at the answer, and
+    /// when the client has described it anew.
+    Recorded(RecordedCall),
     /// A leg has sent audio since the answer, and nothing was ever heard in it but silence.
     Unheard {
         /// Whom the other one does not hear.
         leg: LegSide,
     },
+    /// Its audio goes to listeners (streaming), for the first time.
+    ListenedTo,
+    /// Nobody listens to it, though somebody is to.
+    NotListenedTo(ListenFailure),
     /// One of its legs went over to another call, and this one ends (RFC 5589, RFC 3891).
     Transferred {
         /// The call that goes on with the leg.
@@ -222,6 +229,30 @@ pub enum CallEventKind {
     },
     /// The call is over.
     Ended(CallEnd),
+}
+
+/// What a recording client (RFC 7866) sends of a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordedCall {
+    /// Lines of audio that are taken.
+    pub lines: u8,
+    /// Lines that the client offered in vain.
+    pub declined: u8,
+    /// Its metadata (RFC 7865).
+    pub metadata: RecordedMetadata,
+    /// A label of the metadata that no line has: who speaks there is not known.
+    pub unknown_label: Option<Arc<str>>,
+}
+
+/// What became of a recording client's metadata.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum RecordedMetadata {
+    /// There is none, or no new one.
+    Missing,
+    /// It is read, and shown to listeners as it came.
+    Read,
+    /// It is not, why in a word, and it is shown to nobody.
+    Unreadable(&'static str),
 }
 
 /// What the Identity header of an inbound call proved.
@@ -368,7 +399,7 @@ pub struct SipMessageEvent {
 }
 
 /// Which way a message passed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum MessageDirection {
     /// To us.
     Received,

@@ -151,6 +151,11 @@ impl TransactionId {
     pub const fn as_u128(self) -> u128 {
         self.0
     }
+
+    /// The id of which [`TransactionId::as_u128`] gave these bits.
+    pub const fn from_u128(bits: u128) -> Self {
+        TransactionId(bits)
+    }
 }
 
 impl fmt::Display for TransactionId {

@@ -12,6 +12,7 @@ mod dtmf;
 mod health;
 mod id;
 mod line;
+mod listening;
 mod media;
 mod media_ids;
 mod playing;
@@ -19,6 +20,8 @@ mod quality;
 mod recording;
 mod refusal;
 mod registration;
+mod rtcp_copy;
+mod sample;
 mod srtp;
 mod time;
 mod transcoding;
@@ -27,7 +30,7 @@ mod transport;
 pub use call::{
     CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CallerVerification,
     CarrierCredentialEvent, CredentialProblem, EmergencyKind, EndedBy, LegSide, MessageDirection,
-    RefusalEvent, Side, SipMessageEvent, SipObservation,
+    RecordedCall, RecordedMetadata, RefusalEvent, Side, SipMessageEvent, SipObservation,
 };
 pub use codec::Codec;
 pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};
@@ -35,6 +38,11 @@ pub use dtmf::{DtmfConversion, DtmfKey, DtmfPress};
 pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};
 pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
 pub use line::{MAX_CALL_LINES, MediaLine, MediaType, RelayedLines};
+pub use listening::{
+    Channel, ChannelLayout, KinesisVideoListener, ListenFailure, ListenedCall, ListenedUpdate,
+    Listener, Listening, MAX_LISTENERS, NotificationTargets, RecordingFormat, RecordingListener,
+    Secret, WebSocketListener,
+};
 pub use media::{
     AllocationFailure, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand, MediaEvent,
     MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, XrWishes,
@@ -47,6 +55,8 @@ pub use quality::{
 pub use recording::{Recording, RecordingFailure};
 pub use refusal::Refusal;
 pub use registration::{RegistrationEvent, RegistrationNews};
+pub use rtcp_copy::RtcpCopy;
+pub use sample::CallSample;
 pub use srtp::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};
 pub use time::{Instant, UnixTime};
 pub use transcoding::{ComfortNoise, TranscodableFormat, Transcoding};

@@ -2,9 +2,9 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    Codec, DtmfConversion, DtmfKey, DtmfPress, IcePlan, Instant, LegSecurity, LegSide, MediaId,
-    MediaLine, PlayOutcome, Playing, QualityReport, Recording, RecordingFailure, TransactionId,
-    Transcoding,
+    Codec, DtmfConversion, DtmfKey, DtmfPress, IcePlan, Instant, LegSecurity, LegSide,
+    ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, PlayOutcome, Playing,
+    QualityReport, Recording, RecordingFailure, RtcpCopy, TransactionId, Transcoding,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -30,7 +30,8 @@ impl IpFamily {
 }
 
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
-/// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying`, `Record`, `StopRecording` and `Report`, one `Release`.
+/// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying`, `Record`, `StopRecording`, `Listen`, `UpdateListening`,
+/// `StopListening` and `Report`, one `Release`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -104,6 +105,27 @@ pub enum MediaCommand {
     },
     /// Copy nothing more. A recording that no stream writes to any more is complete.
     StopRecording {
+        /// The stream.
+        id: MediaId,
+    },
+    /// Hand audio of the stream to listeners from now on, decrypted and before anything is made of it
+    /// here. Said again, it takes the place of what was said before. The end of the stream ends it.
+    Listen {
+        /// The stream: the main audio of a call.
+        id: MediaId,
+        /// What is listened to, and by whom.
+        listening: Box<Listening>,
+    },
+    /// Tell the listeners of a stream what has changed of its call; of a stream without any, nothing.
+    UpdateListening {
+        /// The stream.
+        id: MediaId,
+        /// What has changed.
+        update: Box<ListenedUpdate>,
+    },
+    /// Hand nothing more to listeners; of a stream without any, nothing. A call that no stream is
+    /// listened to any more is over for them.
+    StopListening {
         /// The stream.
         id: MediaId,
     },
@@ -204,6 +226,19 @@ pub enum MediaEvent {
         /// Why.
         failure: RecordingFailure,
     },
+    /// A stream's audio goes to the listeners that were ordered, from now on. What becomes of it there
+    /// is not known here.
+    Listens {
+        /// The stream.
+        id: MediaId,
+    },
+    /// Nobody listens to a stream, though it was ordered.
+    ListenFailed {
+        /// The stream.
+        id: MediaId,
+        /// Why.
+        failure: ListenFailure,
+    },
     /// A key of a leg whose keys signalling is to hear of, see [`MediaPlan::dtmf`]; said when it is
     /// let go, each key once, at most 20 a second after a burst of as many.
     Dtmf {
@@ -216,6 +251,9 @@ pub enum MediaEvent {
     },
     /// What one leg measured in an interval, or over the whole stream at its end.
     Report(Box<QualityReport>),
+    /// RTCP of a stream whose plan has it copied ([`MediaPlan::copies_rtcp`]). What there is no room for is
+    /// lost, and counted.
+    Rtcp(Box<RtcpCopy>),
 }
 
 /// The relay's addresses towards one leg, as its session description states them.
@@ -263,6 +301,8 @@ pub struct MediaPlan {
     /// Who speaks RTCP with the legs; `None` for what the relay does by itself. Taken from the first
     /// plan of a stream: later it would give media other sources.
     pub rtcp: Option<RtcpStyle>,
+    /// Whether RTCP of the legs is told ([`MediaEvent::Rtcp`]).
+    pub copies_rtcp: bool,
 }
 
 /// For how long legs that should send may be silent (neither RTP nor RTCP). A leg on hold, or one
@@ -288,6 +328,7 @@ impl MediaPlan {
             unheard_after: None,
             transcoding: [None, None],
             rtcp: None,
+            copies_rtcp: false,
         }
     }
 }

@@ -14,6 +14,9 @@ impl MediaCommand {
             | MediaCommand::StopPlaying { id, .. }
             | MediaCommand::Record { id, .. }
             | MediaCommand::StopRecording { id }
+            | MediaCommand::Listen { id, .. }
+            | MediaCommand::UpdateListening { id, .. }
+            | MediaCommand::StopListening { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => *id,
         }
@@ -30,6 +33,9 @@ impl MediaCommand {
             | MediaCommand::StopPlaying { id, .. }
             | MediaCommand::Record { id, .. }
             | MediaCommand::StopRecording { id }
+            | MediaCommand::Listen { id, .. }
+            | MediaCommand::UpdateListening { id, .. }
+            | MediaCommand::StopListening { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => [Some(id), None],
         }
@@ -49,9 +55,12 @@ impl MediaEvent {
             | MediaEvent::Played { id, .. }
             | MediaEvent::Records { id }
             | MediaEvent::RecordingFailed { id, .. }
+            | MediaEvent::Listens { id }
+            | MediaEvent::ListenFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,
             MediaEvent::Report(report) => report.id,
+            MediaEvent::Rtcp(copy) => copy.id,
         }
     }
 
@@ -67,9 +76,12 @@ impl MediaEvent {
             | MediaEvent::Played { id, .. }
             | MediaEvent::Records { id }
             | MediaEvent::RecordingFailed { id, .. }
+            | MediaEvent::Listens { id }
+            | MediaEvent::ListenFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => id,
             MediaEvent::Report(report) => &mut report.id,
+            MediaEvent::Rtcp(copy) => &mut copy.id,
         }
     }
 }

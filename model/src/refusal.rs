@@ -75,11 +75,13 @@ pub enum Refusal {
     PlainMedia,
     /// A call to `urn:service:sos` of a voice connector without an emergency calling configuration.
     NoEmergencyNumber,
+    /// A recording client (SIPREC) sends a copy of a call, and the voice connector's `streaming` is off.
+    StreamingDisabled,
 }
 
 impl Refusal {
     /// Every refusal, in the order of their declaration.
-    pub const ALL: [Refusal; 35] = [
+    pub const ALL: [Refusal; 36] = [
         Refusal::UnknownSource,
         Refusal::SourceNotAllowed,
         Refusal::WrongCredentials,
@@ -115,6 +117,7 @@ impl Refusal {
         Refusal::PlainSignalling,
         Refusal::PlainMedia,
         Refusal::NoEmergencyNumber,
+        Refusal::StreamingDisabled,
     ];
 
     /// The name in logs and metrics.
@@ -155,6 +158,7 @@ impl Refusal {
             Refusal::PlainSignalling => "plain_signalling",
             Refusal::PlainMedia => "plain_media",
             Refusal::NoEmergencyNumber => "no_emergency_number",
+            Refusal::StreamingDisabled => "streaming_disabled",
         }
     }
 
@@ -174,6 +178,7 @@ impl Refusal {
             | Refusal::CallDurationCap
             | Refusal::PlainSignalling
             | Refusal::CallerNotAllowed
+            | Refusal::StreamingDisabled
             | Refusal::IdentityStale => 403,
             Refusal::NotE164
             | Refusal::NoRoute
@@ -209,6 +214,7 @@ impl Refusal {
                 | Refusal::DailyMinutesCap
                 | Refusal::DailySpendCap
                 | Refusal::NoEmergencyNumber
+                | Refusal::StreamingDisabled
         )
     }
 

@@ -1,7 +1,7 @@
 //! Requests to the collector over HTTP or HTTPS.
 
+use crate::OtlpConfig;
 use crate::answer::{Answer, MOST_BYTES, retry_after};
-use crate::{OtlpConfig, clock};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
@@ -10,6 +10,7 @@ use aws_smithy_types::body::SdkBody;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::{BodyExt as _, Limited};
+use outbox::{DeliveryError, clock};
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -82,15 +83,5 @@ impl Client {
 
 /// An error with those that it comes from, in one line.
 fn reasons(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let text = inner.to_string();
-        if !out.contains(&text) {
-            out.push_str(": ");
-            out.push_str(&text);
-        }
-        source = inner.source();
-    }
-    call_metrics::printable_line(&out).into_owned()
+    call_metrics::printable_line(&DeliveryError::in_one_line(error)).into_owned()
 }

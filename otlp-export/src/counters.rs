@@ -1,7 +1,7 @@
 //! What the exporter tells of itself.
 
-use crate::clock;
 use model::UnixTime;
+use outbox::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 

@@ -3,12 +3,12 @@
 use crate::answer::{Refused, Verdict, judge};
 use crate::batch::Batch;
 use crate::client::Client;
-use crate::clock::{self, Clock};
 use crate::counters::{Counters, add};
 use crate::{OtlpConfig, TraceStatistics, request};
 use call_metrics::CallTrace;
 use model::Instant;
 use outbox::Backoff;
+use outbox::clock::{self, Clock};
 use std::fmt;
 use std::io;
 use std::sync::Arc;

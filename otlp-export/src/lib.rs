@@ -10,7 +10,6 @@
 mod answer;
 mod batch;
 mod client;
-mod clock;
 mod counters;
 mod endpoint;
 mod exporter;

@@ -2,8 +2,8 @@
 
 use crate::answer::{Verdict, judge};
 use crate::client::Client;
-use crate::clock::Clock;
 use crate::{OtlpConfig, request};
+use outbox::clock::Clock;
 use std::time::Duration;
 
 /// What a collector says to a request without spans.

@@ -2,7 +2,7 @@
 
 use crate::clock::unix_time;
 use crate::directories::Directories;
-use crate::rotation::{self, day_of, written_last};
+use crate::rotation::{self, Limit, WhenFull, day_of, written_last};
 use crate::{RecordPath, Rotation};
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -143,6 +143,9 @@ impl Outcome {
 
 /// One file that lines are appended to, and the lines that still wait.
 struct Appender {
+    /// As the records name it.
+    base: PathBuf,
+    /// Where its lines go now: `base`, or one of the files that it goes on in.
     path: PathBuf,
     file: Option<File>,
     buffer: Vec<u8>,
@@ -152,15 +155,15 @@ struct Appender {
     /// first, so that only the cut line is damaged.
     unfinished_line: bool,
     last_used: u64,
-    /// The file is put aside when it would be larger, or its last line is of another day.
-    limit: Option<u64>,
-    /// That failed the last time, and the log was told.
+    limit: Option<Limit>,
+    /// The next file could not be begun the last time, and the log was told.
     stays: bool,
 }
 
 impl Appender {
-    fn new(path: PathBuf, limit: Option<u64>) -> Self {
+    fn new(path: PathBuf, limit: Option<Limit>) -> Self {
         Appender {
+            base: path.clone(),
             path,
             file: None,
             buffer: Vec::new(),
@@ -177,7 +180,7 @@ impl Appender {
         if self.buffer.is_empty() {
             return;
         }
-        if let Err(error) = self.reopen_if_moved().and_then(|()| self.put_aside_if_due()) {
+        if let Err(error) = self.reopen_if_moved().and_then(|()| self.begin_next_if_due()) {
             outcome.fail(self.records, &self.path, &error);
         } else {
             self.write_out(outcome);
@@ -197,32 +200,50 @@ impl Appender {
             }
             self.file = None;
         }
+        if self.limit.is_some_and(|limit| limit.then == WhenFull::Continue) {
+            // After a start, or long after the last line, others are there.
+            let last = rotation::last_part(&self.base)?;
+            self.path = rotation::part(&self.base, last).unwrap_or_else(|| self.base.clone());
+        }
+        self.open()
+    }
+
+    fn open(&mut self) -> io::Result<()> {
         let mut file = open_for_append(&self.path)?;
         self.unfinished_line = !ends_with_line_feed(&mut file)?;
         self.file = Some(file);
         Ok(())
     }
 
-    /// Puts the file aside when it is full or its day is over. Where it cannot be renamed, it goes on
-    /// growing: lines count more than sizes.
-    fn put_aside_if_due(&mut self) -> io::Result<()> {
+    /// Begins the next file when this one is full, or is to be put aside and its day is over. Where
+    /// that cannot be, it goes on growing: lines count more than sizes.
+    fn begin_next_if_due(&mut self) -> io::Result<()> {
         let (Some(limit), Some(file)) = (self.limit, &self.file) else { return Ok(()) };
         let metadata = file.metadata()?;
-        let is_full = metadata.len().saturating_add(self.buffer.len() as u64) > limit;
-        let is_due = is_full || day_of(written_last(&metadata)) != day_of(unix_time());
+        let is_full = metadata.len().saturating_add(self.buffer.len() as u64) > limit.max_bytes;
+        let is_over = || day_of(written_last(&metadata)) != day_of(unix_time());
+        let is_due = is_full || (limit.then == WhenFull::PutAside && is_over());
         if metadata.len() == 0 || !is_due {
             return Ok(());
         }
-        match rotation::put_aside(&self.path) {
-            Ok(_) => {
+        let next = match limit.then {
+            WhenFull::PutAside => rotation::put_aside(&self.path).map(|_| self.path.clone()),
+            WhenFull::Continue => rotation::last_part(&self.base).and_then(|last| {
+                let none = || io::Error::other(format!("it goes on in {last} files"));
+                rotation::part(&self.base, last + 1).ok_or_else(none)
+            }),
+        };
+        match next {
+            Ok(next) => {
+                self.path = next;
                 self.file = None;
                 self.stays = false;
-                self.reopen_if_moved()
+                self.open()
             }
             Err(error) => {
                 if !self.stays {
                     let path = self.path.display();
-                    tracing::warn!(%path, %error, "a file cannot be put aside and goes on growing");
+                    tracing::warn!(%path, %error, "no next file can be begun; this one goes on growing");
                 }
                 self.stays = true;
                 Ok(())

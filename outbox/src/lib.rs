@@ -21,7 +21,7 @@
 //!   earlier one has its verdict. Other streams do not wait for it.
 #![forbid(unsafe_code)]
 
-mod clock;
+pub mod clock;
 mod delivery;
 mod destination;
 mod directories;

@@ -2,6 +2,8 @@
 //!
 //! `x.jsonl` becomes `x.2026-11-21.0001.jsonl` with one rename: at any moment, also after `kill -9`, every
 //! line is in exactly one file. The day is the one of its last line (UTC).
+//!
+//! Files that others point into keep their names: where `x.jsonl` is full, lines go on in `x.0001.jsonl`.
 
 use crate::RecordPath;
 use jiff::Timestamp;
@@ -22,17 +24,41 @@ const MOST_A_DAY: u32 = 9_999;
 pub struct Rotation {
     /// The directories, relative to the sink's root; their files are called `….jsonl`.
     pub below: Vec<String>,
+    /// The directories whose files are not put aside: where one is full, the next one begins.
+    pub continued: Vec<String>,
     /// A file gets no more lines when it would exceed so many octets with them.
     pub max_bytes: u64,
 }
 
 impl Rotation {
-    /// The size at which the file at `path` is put aside; `None` for one that never is.
-    pub(crate) fn limit(&self, path: &RecordPath) -> Option<u64> {
+    /// When the file at `path` is full, and what then; `None` for one that never is.
+    pub(crate) fn limit(&self, path: &RecordPath) -> Option<Limit> {
         let (directory, name) = path.as_str().split_once('/')?;
-        let covers = self.below.iter().any(|below| below == directory) && name.ends_with(EXTENSION);
-        covers.then_some(self.max_bytes)
+        let is_in = |directories: &[String]| directories.iter().any(|below| below == directory);
+        let then = match (is_in(&self.below), is_in(&self.continued)) {
+            _ if !name.ends_with(EXTENSION) => return None,
+            (true, _) => WhenFull::PutAside,
+            (false, true) => WhenFull::Continue,
+            (false, false) => return None,
+        };
+        Some(Limit { max_bytes: self.max_bytes, then })
     }
+}
+
+/// When a file is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Limit {
+    pub(crate) max_bytes: u64,
+    pub(crate) then: WhenFull,
+}
+
+/// What becomes of a file that is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WhenFull {
+    /// It gets another name; at the end of its day as well.
+    PutAside,
+    /// It keeps its name and gets no more lines.
+    Continue,
 }
 
 /// A file that was put aside.
@@ -113,6 +139,46 @@ pub(crate) fn put_aside(path: &Path) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
+/// The last of the files that lines of `path` go on in: 0 for `path` itself.
+///
+/// # Errors
+/// That the directory cannot be read.
+pub(crate) fn last_part(path: &Path) -> io::Result<u32> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let mut last = 0;
+    for entry in entries {
+        let name = entry?.file_name();
+        last = last.max(name.to_str().and_then(|name| part_number(path, name)).unwrap_or(0));
+    }
+    Ok(last)
+}
+
+/// Where lines of `path` go on; `None` when that many files are there that no more are begun.
+pub(crate) fn part(path: &Path, number: u32) -> Option<PathBuf> {
+    match number {
+        0 => Some(path.to_owned()),
+        1..=MOST_A_DAY => {
+            Some(path.with_file_name(format!("{}.{number:04}{EXTENSION}", stem(path))))
+        }
+        _ => None,
+    }
+}
+
+fn part_number(path: &Path, name: &str) -> Option<u32> {
+    let number = name.strip_prefix(stem(path))?.strip_prefix('.')?.strip_suffix(EXTENSION)?;
+    let is_number = number.len() == 4 && number.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| number.parse().ok()).flatten()
+}
+
+fn stem(path: &Path) -> &str {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.strip_suffix(EXTENSION).unwrap_or(name)
+}
+
 fn is_day(text: &str) -> bool {
     text.len() == 10
         && text.bytes().enumerate().all(|(place, octet)| match place {
@@ -150,12 +216,41 @@ mod tests {
 
     #[test]
     fn only_files_of_lines_below_the_given_directories_are_put_aside() {
-        let rotation = Rotation { below: vec!["logs".into(), "cloudwatch".into()], max_bytes: 7 };
-        let limit = |path: &str| rotation.limit(&RecordPath::new(path).unwrap());
-        assert_eq!(limit("logs/aws/x.jsonl"), Some(7));
-        assert_eq!(limit("cloudwatch/metrics.jsonl"), Some(7));
-        assert_eq!(limit("calls/2026-11-21.jsonl"), None);
+        let rotation = Rotation {
+            below: vec!["logs".into(), "cloudwatch".into()],
+            continued: vec!["calls".into()],
+            max_bytes: 7,
+        };
+        let limit = |path: &str| {
+            let limit = rotation.limit(&RecordPath::new(path).unwrap())?;
+            assert_eq!(limit.max_bytes, 7);
+            Some(limit.then)
+        };
+        assert_eq!(limit("logs/aws/x.jsonl"), Some(WhenFull::PutAside));
+        assert_eq!(limit("cloudwatch/metrics.jsonl"), Some(WhenFull::PutAside));
+        assert_eq!(limit("calls/2026-11-21.jsonl"), Some(WhenFull::Continue));
+        assert_eq!(limit("s3/2026-11-21.jsonl"), None);
         assert_eq!(limit("logs/x"), None);
         assert_eq!(limit("logs.jsonl"), None);
+    }
+
+    #[test]
+    fn the_parts_of_a_file_have_numbers_and_are_no_files_put_aside() {
+        let path = Path::new("calls/2026-11-21.jsonl");
+        assert_eq!(part(path, 0).as_deref(), Some(path));
+        let second = part(path, 12).unwrap();
+        assert_eq!(second, Path::new("calls/2026-11-21.0012.jsonl"));
+        assert_eq!(PutAside::parse("2026-11-21.0012.jsonl"), None);
+        assert!(part(path, 9_999).is_some() && part(path, 10_000).is_none());
+        for (name, number) in [
+            ("2026-11-21.0012.jsonl", Some(12)),
+            ("2026-11-21.jsonl", None),
+            ("2026-11-21.012.jsonl", None),
+            ("2026-11-22.0012.jsonl", None),
+            ("2026-11-21.0012.jsonl.gz", None),
+        ] {
+            assert_eq!(part_number(path, name), number, "{name}");
+        }
+        assert_eq!(last_part(Path::new("/none/x.jsonl")).unwrap(), 0);
     }
 }

@@ -49,6 +49,23 @@ pub struct DeliveryError {
     pub reason: String,
 }
 
+impl DeliveryError {
+    /// An error and what it follows from, in one line.
+    pub fn in_one_line(error: &dyn std::error::Error) -> String {
+        let mut out = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            let text = inner.to_string();
+            if !out.contains(&text) {
+                out.push_str(": ");
+                out.push_str(&text);
+            }
+            source = inner.source();
+        }
+        out.replace(['\n', '\r'], " ")
+    }
+}
+
 impl OutboxStatistics {
     /// How old the oldest entry that waits is; zero without one, or when the clock went back.
     pub fn age(&self, now: UnixTime) -> Duration {

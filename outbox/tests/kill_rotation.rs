@@ -1,7 +1,8 @@
 //! kill -9 while files are put aside: every line that a later one follows is in exactly one file.
 //!
 //! The child is this test's own binary: it writes numbered lines as fast as it can into a file that is
-//! put aside every few hundred octets. The parent kills it at a random time, again and again.
+//! put aside, and into one that goes on in another, every few hundred octets. The parent kills it at a
+//! random time, again and again.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -13,10 +14,18 @@ use std::time::Duration;
 
 const CHILD: &str = "ROTATION_KILL_CHILD";
 const ROUNDS: u64 = 60;
+/// A machine that is busy needs more of them until enough has happened.
+const MOST_ROUNDS: u64 = 600;
+const ENOUGH_FILES: usize = 100;
+const BELOW: [&str; 2] = ["logs", "calls"];
 
 fn sink(directory: &Path) -> FileSink {
     FileSink::start(FileSinkConfig {
-        rotation: Some(Rotation { below: vec!["logs".to_owned()], max_bytes: 2_000 }),
+        rotation: Some(Rotation {
+            below: vec!["logs".to_owned()],
+            continued: vec!["calls".to_owned()],
+            max_bytes: 2_000,
+        }),
         flush_records: 20,
         ..FileSinkConfig::new(directory)
     })
@@ -30,13 +39,15 @@ fn child() {
     let round = std::env::var("ROTATION_KILL_ROUND").unwrap();
     let sink = sink(&directory);
     for number in 0_u64.. {
-        let record = Record {
-            path: RecordPath::new("logs/a.jsonl").unwrap(),
-            // The full stop tells a whole line from one that was cut.
-            body: format!("{round} {number}.").into_bytes(),
-            kind: RecordKind::AppendLine,
-        };
-        sink.sender().send(record).unwrap();
+        for path in ["logs/a.jsonl", "calls/2026-11-21.jsonl"] {
+            let record = Record {
+                path: RecordPath::new(path).unwrap(),
+                // The full stop tells a whole line from one that was cut.
+                body: format!("{round} {number}.").into_bytes(),
+                kind: RecordKind::AppendLine,
+            };
+            sink.sender().send(record).unwrap();
+        }
         if number.is_multiple_of(100) {
             sink.flush();
         }
@@ -49,15 +60,33 @@ fn whenever_it_is_killed_no_line_is_lost_or_doubled() {
     let base = if shared.is_dir() { shared } else { std::env::temp_dir() };
     let directory = base.join(format!("rotation-kill-{}", std::process::id()));
     let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
-    for round in 0..ROUNDS {
+    let has_enough = || BELOW.iter().all(|below| files_in(&directory.join(below)) > ENOUGH_FILES);
+    let mut round = 0;
+    while round < ROUNDS || (!has_enough() && round < MOST_ROUNDS) {
         chance ^= chance << 13;
         chance ^= chance >> 7;
         chance ^= chance << 17;
         run_and_kill(&directory, round, Duration::from_micros(8_000 + chance % 40_000));
+        round += 1;
     }
     sink(&directory).flush_and_close();
-    let (files, lines) = lines(&directory.join("logs"));
-    assert!(files > 100 && lines.len() > 2_000, "{files} files, {} lines", lines.len());
+    for below in BELOW {
+        let (files, lines) = lines(&directory.join(below));
+        assert!(
+            files > ENOUGH_FILES && lines.len() > 2_000,
+            "{files} files, {} lines",
+            lines.len()
+        );
+        follow_each_other(lines);
+    }
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+fn files_in(directory: &Path) -> usize {
+    fs::read_dir(directory).map_or(0, Iterator::count)
+}
+
+fn follow_each_other(lines: Vec<(u64, u64)>) {
     let mut last: Option<(u64, u64)> = None;
     for (round, number) in lines {
         let follows = match last {
@@ -68,7 +97,6 @@ fn whenever_it_is_killed_no_line_is_lost_or_doubled() {
         assert!(follows, "{round} {number} after {last:?}");
         last = Some((round, number));
     }
-    fs::remove_dir_all(&directory).unwrap();
 }
 
 fn run_and_kill(directory: &Path, round: u64, after: Duration) {
@@ -93,8 +121,9 @@ fn lines(directory: &Path) -> (usize, Vec<(u64, u64)>) {
         .map(|entry| entry.unwrap().path())
         .map(|path| (PutAside::parse(path.file_name().unwrap().to_str().unwrap()), path))
         .collect();
-    // The one that grows comes last.
-    files.sort_by(|a, b| (a.0.is_none(), &a.0).cmp(&(b.0.is_none(), &b.0)));
+    // Of those that were put aside the one that grows comes last, of parts the one with the most.
+    let stem = |path: &PathBuf| path.file_stem().map(std::ffi::OsStr::to_owned);
+    files.sort_by_key(|(aside, path)| (aside.is_none(), aside.clone(), stem(path)));
     let mut all = Vec::new();
     for (_, path) in &files {
         for line in fs::read_to_string(path).unwrap().lines() {

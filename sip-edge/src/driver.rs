@@ -200,6 +200,11 @@ impl<L: CallLogic> Driver<L> {
                 // Only after a full queue; then the list of failed streams is to be looked at.
                 self.inputs.outside.len() >= crate::handle::MEDIA_QUEUE / 2
             }
+            WorkerInput::Listening { call, wanted, reply } => {
+                // Who asked may have lost patience.
+                let _ = reply.try_send(self.logic.set_listening(now, call, wanted));
+                false
+            }
             WorkerInput::Requests => true,
         }
     }

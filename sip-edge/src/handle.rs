@@ -4,12 +4,15 @@ use crate::resolver::ResolverCounters;
 use crate::tls::CertificateStatus;
 use crate::tls_thread::TlsThread;
 use crate::transport::TransportCounters;
-use b2bua::{EdgeStatistics, SavedBinding, Stir};
+use b2bua::{EdgeStatistics, ListenRefusal, SavedBinding, Stir};
 use directory::Snapshot;
-use model::{AllocationFailure, Fingerprint, MediaEvent, MediaId, TransportProtocol};
+use model::{
+    AllocationFailure, Fingerprint, MediaEvent, MediaId, TransactionId, TransportProtocol,
+};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -64,6 +67,12 @@ pub struct Drained {
 /// What wakes the worker from outside.
 pub(crate) enum WorkerInput {
     Media(MediaEvent),
+    /// Have a call listened to, or no more, and say whether that can be.
+    Listening {
+        call: TransactionId,
+        wanted: bool,
+        reply: SyncSender<Result<(), ListenRefusal>>,
+    },
     /// Look at [`Requests`].
     Requests,
 }
@@ -129,11 +138,11 @@ impl Shared {
 
 /// Brings the relay's events to the signalling worker, from any thread, without ever blocking.
 ///
-/// The queue holds 16,384 events. When it is full, `Silent`, `Unheard`, `Dtmf` and `TimedOut` (which is
+/// The queue holds 16,384 events. When it is full, `Silent`, `Unheard`, `Dtmf`, `Listens`, `ListenFailed` and `TimedOut` (which is
 /// said again) are dropped and counted. `Allocated`, `AllocationFailed`
 /// and `Lost` become `AllocationFailed` with [`AllocationFailure::Overloaded`] through a
 /// second list of 65,536 stream ids; past that they are dropped and counted, and the call ends by
-/// its own setup timer. `Report` is for the recorders and never queued here, `Plays` and `Played` are for
+/// its own setup timer. `Report` and `Rtcp` are for the recorders and never queued here, `Plays` and `Played` are for
 /// nobody.
 #[derive(Clone)]
 pub struct MediaEventSender {
@@ -151,9 +160,12 @@ impl MediaEventSender {
             MediaEvent::Silent { .. }
             | MediaEvent::TimedOut { .. }
             | MediaEvent::Unheard { .. }
+            | MediaEvent::Listens { .. }
+            | MediaEvent::ListenFailed { .. }
             | MediaEvent::Dtmf { .. } => None,
             // Nothing follows from the others.
             MediaEvent::Report(_)
+            | MediaEvent::Rtcp(_)
             | MediaEvent::Plays { .. }
             | MediaEvent::Played { .. }
             | MediaEvent::Records { .. }
@@ -258,6 +270,18 @@ impl SipEdge {
     /// Descriptions vouch for this certificate of the relay from now on.
     pub fn set_dtls_fingerprint(&self, fingerprint: Option<Fingerprint>) {
         self.request(|requests| requests.fingerprint = Some(fingerprint));
+    }
+
+    /// Has a call listened to from now on, or no more ([`b2bua::Edge::set_listening`]); `None` when the
+    /// worker does not answer within a second, and may do so later or not at all.
+    pub fn set_listening(
+        &self,
+        call: TransactionId,
+        wanted: bool,
+    ) -> Option<Result<(), ListenRefusal>> {
+        let (reply, answer) = sync_channel(1);
+        self.inputs.try_send(WorkerInput::Listening { call, wanted, reply }).ok()?;
+        answer.recv_timeout(STATISTICS_PATIENCE).ok()
     }
 
     /// The TLS certificates that are in use, with their ends.

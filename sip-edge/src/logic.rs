@@ -1,10 +1,12 @@
 //! The call logic as the driver sees it, so that the driver can be tested with a scripted one.
 
 use crate::clock::unix_time;
-use b2bua::{EdgeStatistics, Output, PeerCertificate, ResolveId, SavedBinding, Stir};
+use b2bua::{
+    EdgeStatistics, ListenRefusal, Output, PeerCertificate, ResolveId, SavedBinding, Stir,
+};
 use bytes::Bytes;
 use directory::Snapshot;
-use model::{ConnectionId, Fingerprint, Flow, Instant, MediaEvent};
+use model::{ConnectionId, Fingerprint, Flow, Instant, MediaEvent, TransactionId};
 use sip_proto::ClientKey;
 use sip_proto::locate::Target;
 use std::net::SocketAddr;
@@ -27,6 +29,12 @@ pub(crate) trait CallLogic {
     fn statistics(&self) -> EdgeStatistics;
     fn bindings(&mut self, now: Instant) -> Vec<SavedBinding>;
     fn bindings_revision(&self) -> u64;
+    fn set_listening(
+        &mut self,
+        now: Instant,
+        call: TransactionId,
+        wanted: bool,
+    ) -> Result<(), ListenRefusal>;
     fn set_stir(&mut self, stir: Stir);
     fn set_dtls_fingerprint(&mut self, fingerprint: Option<Fingerprint>);
     fn poll_output(&mut self) -> Option<Output>;
@@ -63,6 +71,15 @@ impl CallLogic for b2bua::Edge {
     fn set_directory(&mut self, directory: Arc<Snapshot>) {
         self.set_directory(directory);
     }
+    fn set_listening(
+        &mut self,
+        now: Instant,
+        call: TransactionId,
+        wanted: bool,
+    ) -> Result<(), ListenRefusal> {
+        b2bua::Edge::set_listening(self, now, call, wanted)
+    }
+
     fn drain(&mut self, now: Instant) {
         self.drain(now);
     }

@@ -14,11 +14,16 @@ use crate::resolver::{Lookup, Reply, ResolverLimits};
 use crate::start::{ShellConfig, start_with};
 use crate::transport::TcpLimits;
 use crate::{Clock, StartError};
-use b2bua::{EdgeConfig, EdgeStatistics, Output, PeerCertificate, ResolveId, SavedBinding, Stir};
+use b2bua::{
+    EdgeConfig, EdgeStatistics, ListenRefusal, Output, PeerCertificate, ResolveId, SavedBinding,
+    Stir,
+};
 use bytes::Bytes;
 use directory::{Resources, Snapshot};
 use model::TransportProtocol;
-use model::{ConnectionId, Flow, Instant, LegSide, MediaCommand, MediaEvent, MediaId};
+use model::{
+    ConnectionId, Flow, Instant, LegSide, MediaCommand, MediaEvent, MediaId, TransactionId,
+};
 use sip_proto::locate::Target;
 use sip_proto::{
     ClientKey, Method, OwnerTag, StepRandom, TransactionConfig, Transactions, Transmit,
@@ -115,6 +120,15 @@ impl CallLogic for Scripted {
         0
     }
     fn set_dtls_fingerprint(&mut self, _: Option<model::Fingerprint>) {}
+    fn set_listening(
+        &mut self,
+        _: Instant,
+        call: TransactionId,
+        wanted: bool,
+    ) -> Result<(), ListenRefusal> {
+        let is_known = wanted && call == TransactionId::from_random(1);
+        if is_known { Ok(()) } else { Err(ListenRefusal::NoCall) }
+    }
     fn set_stir(&mut self, _: Stir) {}
     fn poll_output(&mut self) -> Option<Output> {
         self.outputs.try_recv().ok()

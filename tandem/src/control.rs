@@ -2,6 +2,7 @@
 //! Only the node's own user may open it.
 
 use call_metrics::{LiveCall, PeerHealth, RecorderView};
+use model::TransactionId;
 use outbox::{OutboxStatistics, OutboxView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -50,12 +51,19 @@ impl From<OutboxStatistics> for QueueNow {
     }
 }
 
+/// Switches a call's streaming on or off; the error says why that cannot be.
+pub(crate) type StreamSwitch = Box<dyn Fn(TransactionId, bool) -> Result<(), String> + Send>;
+
+/// How an order to switch begins; `on` or `off` and the call follow.
+const STREAM: &str = "stream ";
+
 /// Answers questions until the process ends. The socket of an earlier run is replaced: the lock of
 /// the directory has made sure that nobody serves it.
 pub(crate) fn serve(
     data_dir: &Path,
     view: RecorderView,
     outbox: OutboxView,
+    streams: StreamSwitch,
 ) -> io::Result<PathBuf> {
     let path = data_dir.join(SOCKET);
     match fs::remove_file(&path) {
@@ -67,7 +75,7 @@ pub(crate) fn serve(
     thread::Builder::new().name("control".into()).spawn(move || {
         for stream in listener.incoming().flatten() {
             // One asker at a time: each is bounded by PATIENCE, and askers are few.
-            if let Err(error) = answer(stream, &view, &outbox) {
+            if let Err(error) = answer(stream, &view, &outbox, &streams) {
                 tracing::debug!(%error, "a control question was not answered");
             }
         }
@@ -75,7 +83,12 @@ pub(crate) fn serve(
     Ok(path)
 }
 
-fn answer(mut stream: UnixStream, view: &RecorderView, outbox: &OutboxView) -> io::Result<()> {
+fn answer(
+    mut stream: UnixStream,
+    view: &RecorderView,
+    outbox: &OutboxView,
+    streams: &StreamSwitch,
+) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut question = String::new();
@@ -86,6 +99,9 @@ fn answer(mut stream: UnixStream, view: &RecorderView, outbox: &OutboxView) -> i
         "outbox" => {
             let queues = outbox.statistics().into_iter().map(QueueNow::from);
             serde_json::to_vec(&queues.collect::<Vec<_>>())?
+        }
+        question if question.starts_with(STREAM) => {
+            serde_json::to_vec(&take_order(question, streams))?
         }
         other => serde_json::to_vec(&serde_json::json!({ "error": format!("unknown: {other}") }))?,
     };
@@ -117,6 +133,29 @@ pub(crate) fn queues(data_dir: &Path) -> Result<Vec<QueueNow>, String> {
     ask(data_dir, "outbox")
 }
 
+/// Has the node that runs on `data_dir` stream a call from now on, or no more.
+///
+/// # Errors
+/// With what to do, when no node answers there, or it cannot do so.
+pub(crate) fn switch_stream(data_dir: &Path, call: TransactionId, on: bool) -> Result<(), String> {
+    let word = if on { "on" } else { "off" };
+    let done: Result<(), String> = ask(data_dir, &format!("{STREAM}{word} {call}"))?;
+    done
+}
+
+fn take_order(order: &str, streams: &StreamSwitch) -> Result<(), String> {
+    let (word, call) =
+        order.strip_prefix(STREAM).and_then(|rest| rest.split_once(' ')).unwrap_or_default();
+    let on = match word {
+        "on" => true,
+        "off" => false,
+        other => return Err(format!("{other:?} is neither \"on\" nor \"off\"")),
+    };
+    let call =
+        TransactionId::parse(call.trim()).map_err(|_| format!("{call:?} is no transaction ID"))?;
+    streams(call, on)
+}
+
 fn ask<T: DeserializeOwned>(data_dir: &Path, question: &str) -> Result<T, String> {
     let path = data_dir.join(SOCKET);
     let at = |error: io::Error| match error.kind() {
@@ -141,4 +180,34 @@ fn ask<T: DeserializeOwned>(data_dir: &Path, question: &str) -> Result<T, String
     let reply = ask().map_err(at)?;
     serde_json::from_str(&reply)
         .map_err(|error| format!("{}: the answer cannot be read: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_to_switch_a_stream_names_the_call_and_the_way() {
+        let known = TransactionId::from_random(7);
+        let streams: StreamSwitch = Box::new(move |call, on| match (call == known, on) {
+            (true, true) => Ok(()),
+            (true, false) => Err("it stays on".to_owned()),
+            (false, _) => Err(format!("no {call}")),
+        });
+        let other = TransactionId::from_random(8);
+        for (order, answer) in [
+            (format!("stream on {known}"), Ok(())),
+            (format!("stream off {known}"), Err("it stays on".to_owned())),
+            (format!("stream on {other}"), Err(format!("no {other}"))),
+            (format!("stream up {known}"), Err("\"up\" is neither".to_owned())),
+            ("stream on x".to_owned(), Err("\"x\" is no transaction ID".to_owned())),
+            ("stream on".to_owned(), Err("\"\" is neither".to_owned())),
+        ] {
+            match (take_order(&order, &streams), answer) {
+                (Ok(()), Ok(())) => {}
+                (Err(said), Err(wanted)) => assert!(said.starts_with(&wanted), "{said}"),
+                other => panic!("{order}: {other:?}"),
+            }
+        }
+    }
 }

@@ -1,25 +1,29 @@
-//! Established calls in a file of `data_dir`, so that an edge that is started anew takes them up while
-//! their media goes on in a relay of its own process.
+//! Calls in a file of `data_dir`, so that an edge that is started anew takes up the established ones, whose
+//! media goes on in a relay of its own process, and ends the others properly.
 //!
-//! A line is a call as it is now, what its peers are to be told when it cannot be taken up, or its end;
-//! the last line about a call counts. Lines are
-//! written on a thread of its own, so that signalling never waits: what a process has said outlives
-//! its death at once, and that of the host after a second. The file holds numbers, addresses and
-//! session descriptions; those with keys are sealed ([`seal`]).
+//! A line is a call as it is now, what its peers are to be told when it cannot be taken up or is being
+//! set up, or its end; the last line about a call counts. Lines are written on a thread of its own, so
+//! that signalling never waits: what a process has said outlives its death at once, and that of the
+//! host after a second. The file holds numbers, addresses and session descriptions; those with keys are
+//! sealed ([`seal`]).
 
+mod left;
 mod seal;
+
+pub(crate) use left::{LastRun, Left, LeftSetup, open, read};
 
 use crate::clock::Origin;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN};
-use b2bua::{Kept, SavedCall, SavedFarewell};
+use b2bua::{Kept, SavedFarewell};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use left::Past;
 use model::{CallEvent, CallEventKind, CarrierId, Instant, TransactionId, TransportProtocol};
 use relay_control::SealKey;
-use seal::{Sealed, Sealer};
+use seal::Sealer;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -40,40 +44,25 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// The file is written anew when it has grown to twice what counts in it, and by this much.
 const SLACK: u64 = 4 * 1024 * 1024;
 
-/// A call of a run before this one.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Left {
-    pub(crate) call: SavedCall,
-    past: Past,
-    /// The descriptions, which `call` is without then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sealed: Option<Sealed>,
-}
-
-/// What the record of a call needs from before: milliseconds since 1970.
-#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
-struct Past {
-    attempted: u64,
-    routed: Option<(u64, Option<CarrierId>, SocketAddr, TransportProtocol, u32)>,
-    ringing: Option<u64>,
-    answered: Option<u64>,
-}
-
-/// What the last run left.
-#[derive(Default)]
-pub(crate) struct LastRun {
-    /// Calls that may be taken up.
-    pub(crate) calls: Vec<Left>,
-    /// What peers of others are to be told.
-    pub(crate) farewells: Vec<SavedFarewell>,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Line {
     Call(Box<Left>),
     Farewell(Box<SavedFarewell>),
+    Setup(Box<LeftSetup>),
     Ended(TransactionId),
+}
+
+impl Line {
+    /// The call.
+    fn about(&self) -> TransactionId {
+        match self {
+            Line::Call(left) => left.call.transaction_id,
+            Line::Farewell(farewell) => farewell.transaction_id,
+            Line::Setup(left) => left.setup.transaction_id,
+            Line::Ended(id) => *id,
+        }
+    }
 }
 
 enum Note {
@@ -103,116 +92,6 @@ pub(crate) struct KeptCalls {
 pub(crate) struct Keeper {
     notes: Sender<Note>,
     lost: Arc<AtomicU64>,
-}
-
-/// What the last run left in `data_dir`; what cannot be read is warned of and left out.
-pub(crate) fn read(data_dir: &Path) -> LastRun {
-    let path = data_dir.join(NAME);
-    read_lines(&path).unwrap_or_else(|error| {
-        tracing::warn!("{}: {error}; its calls are not taken up", path.display());
-        LastRun::default()
-    })
-}
-
-fn read_lines(path: &Path) -> Result<LastRun, String> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LastRun::default()),
-        Err(error) => return Err(error.to_string()),
-    };
-    let (mut left, mut farewells) = (HashMap::new(), HashMap::new());
-    for line in BufReader::new(file.take(FILE_BYTES_MAX)).split(b'\n') {
-        let line = line.map_err(|error| error.to_string())?;
-        match serde_json::from_slice(&line) {
-            Ok(Line::Call(call)) => {
-                farewells.remove(&call.call.transaction_id);
-                left.insert(call.call.transaction_id, *call);
-            }
-            Ok(Line::Farewell(farewell)) => {
-                left.remove(&farewell.transaction_id);
-                farewells.insert(farewell.transaction_id, *farewell);
-            }
-            Ok(Line::Ended(id)) => {
-                left.remove(&id);
-                farewells.remove(&id);
-            }
-            // The process died while it wrote, or the form is another version's.
-            Err(error) => tracing::warn!("{}: a line is left out: {error}", path.display()),
-        }
-    }
-    let (calls, farewells) = (left.into_values().collect(), farewells.into_values().collect());
-    Ok(LastRun { calls, farewells })
-}
-
-/// Opens what is sealed under one of `keys`; returns how many calls are sealed still.
-pub(crate) fn open(left: &mut [Left], keys: &[SealKey]) -> usize {
-    left.iter_mut().filter_map(|left| (!left.open(keys)).then_some(())).count()
-}
-
-impl Left {
-    fn new(call: SavedCall, past: Past) -> Self {
-        Left { call, past, sealed: None }
-    }
-
-    /// Whether its descriptions are sealed.
-    pub(crate) const fn is_sealed(&self) -> bool {
-        self.sealed.is_some()
-    }
-
-    /// Seals its descriptions if they hold secrets; `false` when that fails.
-    fn seal(&mut self, sealer: &mut Sealer) -> bool {
-        if self.is_sealed() || !self.call.has_secrets() {
-            return true;
-        }
-        let place = self.place();
-        let content = serde_json::to_vec(&self.call.take_descriptions()).ok();
-        self.sealed = content.and_then(|content| sealer.seal(&place, content));
-        self.is_sealed()
-    }
-
-    fn open(&mut self, keys: &[SealKey]) -> bool {
-        let Some(sealed) = &self.sealed else { return true };
-        let content = sealed.open(&self.place(), keys);
-        let Some(read) = content.and_then(|content| serde_json::from_slice(&content).ok()) else {
-            return false;
-        };
-        self.call.put_descriptions(read);
-        self.sealed = None;
-        true
-    }
-
-    /// A sealed part is of no use beside another call.
-    fn place(&self) -> Vec<u8> {
-        self.call.transaction_id.to_string().into_bytes()
-    }
-
-    /// When the call began, in milliseconds since 1970.
-    pub(crate) const fn began(&self) -> u64 {
-        self.past.attempted
-    }
-
-    /// What the recorder is to be told, as it was told before.
-    pub(crate) fn events(&self, origin: Origin, logs: [bool; 2]) -> Vec<CallEvent> {
-        let past = &self.past;
-        let media = CallEventKind::MediaAllocated { media: self.call.media };
-        let parties = Arc::new(self.call.parties(logs));
-        let routed = past.routed.clone().map(|(at, carrier, destination, protocol, attempt)| {
-            (at, CallEventKind::Routed { carrier, destination, protocol, attempt })
-        });
-        let all = [
-            Some((past.attempted, CallEventKind::Attempted { parties })),
-            Some((past.attempted, media)),
-            routed,
-            past.ringing.map(|at| (at, CallEventKind::Ringing)),
-            past.answered.map(|at| (at, CallEventKind::Answered)),
-        ];
-        let event = |(at, kind): (u64, CallEventKind)| CallEvent {
-            transaction_id: self.call.transaction_id,
-            at: Instant::from_millis(at.saturating_sub(origin.calendar.as_millis())),
-            kind,
-        };
-        all.into_iter().flatten().map(event).collect()
-    }
 }
 
 impl KeptCalls {
@@ -327,7 +206,7 @@ impl Book {
         };
         for left in left {
             let id = left.call.transaction_id;
-            book.pasts.insert(id, left.past.clone());
+            book.pasts.insert(id, left.past());
             book.put_call(id, left);
         }
         book.compact()?;
@@ -377,6 +256,15 @@ impl Book {
             Note::Kept(Kept::Farewell(farewell)) => {
                 let id = farewell.transaction_id;
                 let line = serde_json::to_vec(&Line::Farewell(farewell)).ok();
+                let said = line.as_deref().map(digest);
+                self.put(id, said, |_| line);
+            }
+            Note::Kept(Kept::Setup(setup)) => {
+                let setup = setup.saved();
+                let id = setup.transaction_id;
+                let past = self.pasts.get(&id).cloned().unwrap_or_default();
+                let line = LeftSetup { setup, past };
+                let line = serde_json::to_vec(&Line::Setup(Box::new(line))).ok();
                 let said = line.as_deref().map(digest);
                 self.put(id, said, |_| line);
             }

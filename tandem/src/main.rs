@@ -6,7 +6,9 @@ mod commands;
 mod config;
 mod control;
 mod doctor;
+mod exposure;
 mod held;
+mod hep;
 mod history;
 mod http;
 mod identity;
@@ -18,10 +20,13 @@ mod privacy;
 mod process;
 mod readiness;
 mod readings;
+mod recordings;
 mod relay_node;
 mod role;
 mod sinks;
+mod streaming;
 mod traces;
+mod trust;
 mod user_agent;
 
 use clap::{Parser, Subcommand};
@@ -71,6 +76,12 @@ enum Command {
         /// Only what the calls of this voice connector need.
         #[arg(long, value_name = "ID")]
         connector: Option<String>,
+        /// Ask nobody outside this host: no peer, relay, collector or service.
+        #[arg(long)]
+        offline: bool,
+        /// Also send an event ("Tandem Test Event") to each of [sinks] events, sns and sqs.
+        #[arg(long, conflicts_with_all = ["offline", "connector"])]
+        send_event: bool,
         /// One JSON array instead of a page.
         #[arg(long)]
         json: bool,
@@ -94,6 +105,11 @@ enum Command {
         /// One JSON array instead of a table.
         #[arg(long)]
         json: bool,
+    },
+    /// Recordings of calls: list them, decrypt one, play one.
+    Recording {
+        #[command(subcommand)]
+        command: commands::recording::RecordingCommand,
     },
     /// What the running node knows of its peers' health: pings and customers' OPTIONS.
     Health {
@@ -119,22 +135,32 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         pcap: Option<PathBuf>,
     },
+    /// A call's audio as a stream: on and off while it lasts; streams under data_dir, written down, heard.
+    Stream {
+        #[command(subcommand)]
+        command: commands::stream::StreamCommand,
+    },
 }
 
 #[derive(clap::Args)]
-struct ConfigFile {
+pub(crate) struct ConfigFile {
     /// The configuration file.
     #[arg(long = "config", value_name = "FILE", default_value = "configs/dev.toml")]
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { file, role, prove } => commands::run::run(&file.path, role, prove),
         Command::Check { file } => commands::check::check(&file.path),
-        Command::Doctor { file, config, connector, json } => {
+        Command::Doctor { file, config, connector, offline, send_event, json } => {
             let path = file.or(config).unwrap_or_else(|| "configs/dev.toml".into());
-            doctor::doctor(&path, connector.as_deref(), json)
+            let scope = doctor::Scope {
+                connector: connector.as_deref(),
+                is_offline: offline,
+                sends_event: send_event,
+            };
+            doctor::doctor(&path, scope, json)
         }
         Command::Relay(args) => commands::relay::run(&args),
         Command::Call(args) => user_agent::run_call(&args),
@@ -143,10 +169,12 @@ fn main() -> ExitCode {
             true => commands::history::history(&file.path, &filter, json),
             false => commands::calls::calls(&file.path, watch, json),
         },
+        Command::Recording { command } => commands::recording::run(&command),
         Command::Health { file, json } => commands::health::health(&file.path, json),
         Command::Report { transaction_id, file, json, html, pcap } => {
             let files = commands::report::Files { html, pcap };
             commands::report::report(&file.path, &transaction_id, json, &files)
         }
+        Command::Stream { command } => commands::stream::run(command),
     }
 }

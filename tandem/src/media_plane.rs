@@ -150,6 +150,7 @@ fn client(
         clock: Arc::new(move || clock.now()),
         events: Arc::new(move |event| match event {
             MediaEvent::Report(report) => observations.send(Observation::Quality(report)),
+            MediaEvent::Rtcp(copy) => observations.send(Observation::Rtcp(copy)),
             other => sender.send(other),
         }),
         fingerprint: Box::new(move |fingerprint| {

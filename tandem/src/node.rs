@@ -1,49 +1,56 @@
 //! The running node: which part is started with what, and how they are joined. No domain logic.
 
 mod claim;
+mod taken_up;
 
 pub(crate) use claim::claim;
 
 use crate::clock::Origin;
 use crate::config::{Config, Media};
+use crate::control::StreamSwitch;
 use crate::held::{PAGE_LIMIT, take_back};
 use crate::history::HistoryFollower;
 use crate::kept::Kept;
-use crate::kept_calls::{self, Keeper, KeptCalls, LastRun, Left};
+use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
 use crate::sinks::{self, Routes};
+use crate::streaming::{self, Started, Streaming};
 use crate::traces::{self, Traces};
-use crate::{privacy, process, readings};
-use b2bua::{EdgeConfig, Listener, SavedCall};
+use crate::{hep, privacy, process, readings};
+use b2bua::{EdgeConfig, ListenRefusal, Listener};
 use call_metrics::{
-    HepConfig, Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle,
-    RecorderView,
+    Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle, RecorderView,
 };
+use call_recordings::Recordings;
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSink, Outbox, OutboxView, Retention};
-use relay_control::{Claim, Claimed, SealKey};
+use relay_core::ListenNews;
 use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
 use sip_proto::TimerConfig;
 use std::fmt;
 use std::fs::File;
-use std::sync::{Arc, OnceLock};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
+use taken_up::{claims_of, take_up};
 
 /// Events that may wait for the recorder; beyond it messages, then everything, is dropped and
 /// counted ([`ObservationSender`]).
 const RECORDER_QUEUE: usize = 65_536;
 
 /// How long what waits in the outbox is still delivered when the node stops; the rest stays on disk.
-const OUTBOX_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const OUTBOX_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running node.
 pub(crate) struct Node {
     edge: Arc<SipEdge>,
     media: Arc<MediaPlane>,
+    /// Where the relay is in this process.
+    streaming: Option<Arc<Streaming>>,
     recorder: RecorderHandle,
     sink: FileSink,
     /// The queues to services; none without a sink that has one.
@@ -51,6 +58,7 @@ pub(crate) struct Node {
     traces: Traces,
     history: HistoryFollower,
     retention: Retention,
+    recordings: Option<Recordings>,
     config: Config,
     role: Role,
     kept: Kept,
@@ -81,6 +89,8 @@ impl Node {
         let mut outbox = Outbox::new(config.outbox.to_config(data_dir));
         let traces = Traces::start(&config)?;
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traces.sender())?;
+        let privacy = privacy::prepare(&config).map_err(StartError)?;
+        let teller = routes.teller(&config, &privacy);
         let start = Start::draw()?;
         let history =
             HistoryFollower::start(data_dir, config.history.keep, || Origin::now().calendar)
@@ -91,17 +101,17 @@ impl Node {
         };
         start.open(&config, &mut left.calls)?;
         // What happened to calls of the last run keeps its time.
-        let began = left.calls.iter().map(Left::began).min().map(UnixTime::from_millis);
+        let began = left.began().map(UnixTime::from_millis);
         let origin = began.map_or(origin, |began| origin.back_to(began));
         let clock = Clock::new(origin.monotonic);
         let node = &config.node;
         let recorder = RecorderConfig {
-            hep: hep_config(&config),
+            hep: hep::of_config(&config)?,
             traces: traces.config(),
             cloudwatch: Some(config.cloudwatch.clone()),
             cdr: config.sinks.cdr,
             begun: clock.now(),
-            privacy: privacy::prepare(&config).map_err(StartError)?,
+            privacy,
             ..RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar)
         };
         let (observations, recorder) =
@@ -127,12 +137,19 @@ impl Node {
         };
         let claims = shell.edge.calls.iter().flat_map(claims_of).collect();
         shell.edge.begun = clock.now();
-        let media = Arc::new(match role {
+        let (media, listened) = match role {
             Role::All => {
-                MediaPlane::Local(start_relay(&config, origin, identity, &observations, &events)?)
+                let files = (sink.sender(), &mut outbox);
+                let Started { recordings, streaming, news } =
+                    streaming::start(&config, origin, teller, files, observations.clone())?;
+                let relay = relay_config(&config.media, identity, Some(news));
+                let relay = start_relay(&config, origin, relay, &observations, &events)?;
+                (MediaPlane::Local(relay), Some((recordings, Arc::new(streaming))))
             }
-            Role::Edge | Role::Relay => MediaPlane::remote(),
-        });
+            Role::Edge | Role::Relay => (MediaPlane::remote(), None),
+        };
+        let media = Arc::new(media);
+        let (recordings, streaming) = listened.unzip();
         let edge = Arc::new(start_edge(
             &config,
             shell,
@@ -146,12 +163,14 @@ impl Node {
         let node = Node {
             edge,
             media,
+            streaming,
             recorder,
             sink,
             outbox,
             traces,
             history,
             retention,
+            recordings,
             config,
             role,
             kept,
@@ -172,6 +191,25 @@ impl Node {
     /// The queues to services.
     pub(crate) fn outbox(&self) -> OutboxView {
         self.outbox.view()
+    }
+
+    /// Switches a call's streaming on or off.
+    pub(crate) fn stream_switch(&self) -> StreamSwitch {
+        let edge = Arc::downgrade(&self.edge);
+        Box::new(move |call, on| {
+            let edge = edge.upgrade().ok_or("the node stops")?;
+            match edge.set_listening(call, on) {
+                Some(Ok(())) => Ok(()),
+                Some(Err(ListenRefusal::NoCall)) => {
+                    Err(format!("no call {call} runs here; `tandem calls` shows those that do"))
+                }
+                Some(Err(ListenRefusal::NoListeners)) => Err(format!(
+                    "nobody would listen to {call}: set kinesis_video = true, or say who else does, \
+                     in [voice_connector.streaming] of its voice connector"
+                )),
+                None => Err("the node is too busy; ask again".to_owned()),
+            }
+        })
     }
 
     /// Whether the node is alive and takes new calls.
@@ -223,9 +261,12 @@ impl Node {
             ("[relay_control]", old.relay_control == config.relay_control),
             ("[prometheus]", old.prometheus == config.prometheus),
             ("[outbox]", old.outbox == config.outbox),
+            ("[hep]", old.hep == config.hep),
             ("[traces]", old.traces == config.traces),
             ("[privacy]", old.privacy == config.privacy),
+            ("[recordings]", old.recordings == config.recordings),
             ("[retention]", old.retention == config.retention),
+            ("[streaming]", old.web_socket_authorities == config.web_socket_authorities),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -260,6 +301,16 @@ impl Node {
             Some(media) => media.stop(),
             None => tracing::warn!("the relay is still asked for readings; it is not waited for"),
         }
+        if let Some(streaming) = self.streaming {
+            match take_back(streaming, PAGE_LIMIT) {
+                Some(streaming) => streaming.stop(),
+                None => tracing::warn!(
+                    "listeners are still asked for readings; they may lack their end"
+                ),
+            }
+        }
+        // Its listeners went with the hub.
+        drop(self.recordings);
         self.recorder.stop();
         self.traces.stop();
         self.outbox.stop(OUTBOX_LIMIT);
@@ -273,11 +324,16 @@ impl Node {
         let (edge, media) = (Arc::downgrade(&self.edge), Arc::downgrade(&self.media));
         let (sink, outbox) = (self.sink.sender(), self.outbox.view());
         let (history, retention) = (self.history.counters(), self.retention.counters());
+        let recordings = self.recordings.as_ref().map(Recordings::counters);
         let traces = self.traces.sender();
+        let streaming = self.streaming.as_ref().map(Arc::downgrade);
         let identities = self.kept.certificate_ends();
         self.view().set_readings(move |out| {
             if let Some(media) = media.upgrade() {
                 media.read(out);
+            }
+            if let Some(streaming) = streaming.as_ref().and_then(Weak::upgrade) {
+                streaming.read(out);
             }
             if let Some(edge) = edge.upgrade() {
                 readings::of_edge(&edge.statistics(), out);
@@ -290,6 +346,9 @@ impl Node {
             readings::of_history(&history, out);
             traces::read(traces.as_ref(), out);
             readings::of_retention(&retention, out);
+            if let Some(recordings) = &recordings {
+                readings::of_recordings(recordings, out);
+            }
             process::read(out);
         });
     }
@@ -298,22 +357,22 @@ impl Node {
 fn start_relay(
     config: &Config,
     origin: Origin,
-    identity: DtlsIdentity,
+    relay: RelayConfig,
     observations: &ObservationSender,
     edge: &Arc<OnceLock<sip_edge::MediaEventSender>>,
 ) -> Result<Relay, StartError> {
-    let media = &config.media;
     // Ports and keys are drawn from them.
     getrandom::u64()
         .map_err(|error| StartError(format!("no random numbers from the system: {error}")))?;
     let relay = RelayConfig {
         emergency_calls: config.sip.emergency_headroom,
         audio_files: config.audio_paths(),
-        ..relay_config(media, identity)
+        ..relay
     };
     let (observations, edge) = (observations.clone(), Arc::clone(edge));
     let sink: EventSink = Arc::new(move |event| match event {
         MediaEvent::Report(report) => observations.send(Observation::Quality(report)),
+        MediaEvent::Rtcp(copy) => observations.send(Observation::Rtcp(copy)),
         other => {
             if let Some(edge) = edge.get() {
                 edge.send(other);
@@ -324,17 +383,12 @@ fn start_relay(
         .map_err(|error| StartError(error.to_string()))
 }
 
-/// `[hep]`, with the shares of the voice connectors that have their own.
-fn hep_config(config: &Config) -> Option<HepConfig> {
-    let connectors = config.directory.voice_connectors();
-    let shares = connectors
-        .filter_map(|connector| Some((connector.id.clone(), connector.logging.hep_share?)))
-        .collect();
-    config.hep.clone().map(|hep| HepConfig { shares, ..hep })
-}
-
-/// What `[media]` makes of a relay.
-pub(crate) fn relay_config(media: &Media, identity: DtlsIdentity) -> RelayConfig {
+/// What `[media]` makes of a relay, whose streams are listened to by way of `listening`.
+pub(crate) fn relay_config(
+    media: &Media,
+    identity: DtlsIdentity,
+    listening: Option<SyncSender<ListenNews>>,
+) -> RelayConfig {
     RelayConfig {
         advertise: media.advertise.clone(),
         workers: media.workers.unwrap_or_else(cores),
@@ -349,39 +403,9 @@ pub(crate) fn relay_config(media: &Media, identity: DtlsIdentity) -> RelayConfig
         max_packets_per_second: media.max_packets_per_second,
         max_video_packets_per_second: media.max_video_packets_per_second,
         dtls: Some(Arc::new(identity)),
+        listening,
         ..RelayConfig::new(media.bind.clone(), media.ports.clone())
     }
-}
-
-/// Has the edge take up what the last run left, and the recorder know of it.
-fn take_up(
-    config: &Config,
-    (origin, seal): (Origin, &SealKey),
-    LastRun { calls: left, farewells }: LastRun,
-    edge: &mut EdgeConfig,
-    observations: &ObservationSender,
-) -> Result<KeptCalls, StartError> {
-    edge.keep_calls = true;
-    edge.farewells = farewells.into();
-    edge.calls = left.iter().map(|left| left.call.clone()).collect();
-    for left in &left {
-        let connector = config.directory.voice_connector(&left.call.voice_connector);
-        let logging = connector.map(|connector| &connector.logging);
-        let logs = logging.map_or([false; 2], |logs| [logs.sip_messages, logs.media_metrics]);
-        for event in left.events(origin, logs) {
-            observations.send(Observation::Call(event));
-        }
-    }
-    if !left.is_empty() {
-        tracing::info!(calls = left.len(), "calls of the last run are taken up");
-    }
-    KeptCalls::start(&config.node.data_dir, origin, left, seal).map_err(StartError)
-}
-
-/// A call is where it was, and its streams have the same ids.
-fn claims_of(call: &SavedCall) -> impl Iterator<Item = Claimed> {
-    let transaction_id = call.transaction_id;
-    call.streams().map(move |id| Claimed { ids: Claim { old: id, new: id }, transaction_id })
 }
 
 fn start_edge(
@@ -469,7 +493,8 @@ fn shell_config(
             authentication: config.authentication,
             udp_keep_alive: sip.udp_keep_alive,
             whole_messages: config.traces.is_some()
-                || config.hep.as_ref().is_some_and(|hep| hep.messages),
+                || config.hep.as_ref().is_some_and(|hep| hep.copies.messages),
+            rtcp_copies: hep::rtcp_sample(config),
             dtls_fingerprint: fingerprint,
             hold_music_when: config.media.hold_music_when,
             ringback: config.media.ringback,

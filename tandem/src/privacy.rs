@@ -1,7 +1,9 @@
 //! The keys that numbers are hashed with, and what `[privacy]` makes of them.
 
 use crate::config::{Config, NumbersKind};
-use call_metrics::{KEY_LENGTH, MessagePrivacy, NumberKey, Numbers, Privacy};
+use call_metrics::{KEY_LENGTH, MessagePrivacy, NumberKey, Numbers, PerSink, Privacy};
+use call_streaming::events::People;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -11,6 +13,23 @@ use std::sync::Arc;
 
 /// The largest file of keys that is read.
 const LARGEST: u64 = 65_536;
+
+/// People in events, as `[privacy]` says.
+pub(crate) struct Shown(pub(crate) Numbers);
+
+impl People for Shown {
+    fn number<'a>(&self, number: &'a str) -> Cow<'a, str> {
+        self.0.user(number)
+    }
+
+    fn header<'a>(&self, name: &str, value: &'a str) -> Cow<'a, str> {
+        self.0.header(name, value)
+    }
+
+    fn metadata<'a>(&self, xml: &'a str) -> Cow<'a, str> {
+        self.0.metadata(xml)
+    }
+}
 
 /// What is written where. Makes the file of keys when it is needed, missing and ours.
 ///
@@ -75,14 +94,16 @@ fn privacy(config: &Config, keys: &Arc<[NumberKey]>) -> Privacy {
         NumbersKind::Hashed => Numbers::Hashed(Arc::clone(keys)),
     };
     let messages = |(kind, bodies)| MessagePrivacy { numbers: numbers(kind), bodies };
+    let each = |kinds: &PerSink<NumbersKind>| kinds.map(|kind| numbers(*kind));
     Privacy {
-        cdrs: numbers(privacy.cdrs),
-        media_quality: numbers(privacy.media_quality),
+        cdrs: each(&privacy.cdrs),
+        media_quality: each(&privacy.media_quality),
         history: numbers(privacy.history),
         log: numbers(privacy.log),
-        sip_messages: messages(privacy.sip_messages),
+        sip_messages: privacy.sip_messages.map(|both| messages(*both)),
         hep: messages(privacy.hep),
         traces: numbers(privacy.traces),
+        events: each(&privacy.events),
     }
 }
 

@@ -4,18 +4,108 @@ use crate::history::HistoryCounters;
 use crate::identity::CertificateEnd;
 use b2bua::DtmfCounters;
 use call_metrics::{Definition, Reading, definitions};
+use call_recordings::RecordingCounters;
+use call_streaming::HubStatistics;
+use call_streaming::kinesis::{FileStreamsStatistics, KinesisStatistics};
 use media_relay::{DropReason, RelayStatistics};
 use model::UnixTime;
 use ng_control::ControlCounts;
 use otlp_export::TraceStatistics;
 use outbox::{OutboxStatistics, RetentionCounters, SinkStatistics};
+use put_media::PutMediaView;
 use sip_edge::ShellStatistics;
 use sip_edge::tls::{CertificateStatus, HandshakeFailure};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use voice_socket::SocketCounts;
 
 fn reading(definition: &'static Definition, label: &'static str, value: u64) -> Reading {
     Reading { definition, label: label.into(), value: value as f64 }
+}
+
+/// Of the threads that serve calls which are listened to.
+pub(crate) fn of_hub(hub: &HubStatistics, out: &mut Vec<Reading>) {
+    out.push(reading(&definitions::LISTENED_CALLS, "", hub.calls));
+    out.push(reading(&definitions::LISTENERS, "", hub.listeners));
+    for (reason, count) in
+        [("refused", hub.refused), ("not_opened", hub.unopened), ("failed", hub.failed_listeners)]
+    {
+        out.push(reading(&definitions::LISTENERS_LOST, reason, count));
+    }
+    for (outcome, count) in [
+        ("heard", hub.packets),
+        ("lost", hub.lost_packets),
+        ("late", hub.late_packets),
+        ("unreadable", hub.unreadable_packets),
+    ] {
+        out.push(reading(&definitions::LISTENED_PACKETS, outcome, count));
+    }
+    for (kind, count) in
+        [("given", hub.samples), ("missing", hub.missing_samples), ("corrected", hub.slid_samples)]
+    {
+        out.push(reading(&definitions::LISTENED_SAMPLES, kind, count));
+    }
+    out.push(reading(&definitions::LISTENING_OVERRUNS, "", hub.overruns));
+}
+
+/// Of files that stand for streams of Kinesis Video.
+pub(crate) fn of_kinesis_files(
+    kinesis: &KinesisStatistics,
+    files: &FileStreamsStatistics,
+    out: &mut Vec<Reading>,
+) {
+    of_kinesis(kinesis, out);
+    for (outcome, count) in [
+        ("written", files.written_fragments),
+        ("dropped", files.dropped_fragments),
+        ("failed", files.failed_fragments),
+    ] {
+        out.push(reading(&definitions::KINESIS_FRAGMENTS, outcome, count));
+    }
+}
+
+/// Of streams of Kinesis Video.
+pub(crate) fn of_kinesis_service(
+    kinesis: &KinesisStatistics,
+    service: &PutMediaView,
+    out: &mut Vec<Reading>,
+) {
+    of_kinesis(kinesis, out);
+    let counters = &service.counters;
+    for (outcome, count) in [
+        ("sent", counters.sent_fragments),
+        ("replayed", counters.replayed_fragments),
+        ("persisted", counters.persisted_fragments),
+        ("dropped", counters.dropped_fragments),
+        ("unconfirmed", counters.unconfirmed_fragments),
+        ("failed", counters.refused_fragments + counters.rejected_fragments),
+    ] {
+        out.push(reading(&definitions::KINESIS_FRAGMENTS, outcome, count));
+    }
+    for (outcome, count) in [
+        ("opened", counters.connections),
+        ("broken", counters.broken_connections),
+        ("refused", counters.refused_connections),
+        ("rotated", counters.rotations),
+    ] {
+        out.push(reading(&definitions::KINESIS_CONNECTIONS, outcome, count));
+    }
+    for (id, count) in counters.errors_by_id() {
+        let label = id.map_or_else(|| "other".to_owned(), |id| id.to_string());
+        let definition = &definitions::KINESIS_ERRORS;
+        out.push(Reading { definition, label: label.into(), value: count as f64 });
+    }
+    out.push(reading(&definitions::KINESIS_WAITING, "", service.kept_bytes as u64));
+}
+
+/// Of both.
+fn of_kinesis(kinesis: &KinesisStatistics, out: &mut Vec<Reading>) {
+    for (outcome, count) in
+        [("opened", kinesis.opened), ("not_opened", kinesis.not_opened), ("failed", kinesis.failed)]
+    {
+        out.push(reading(&definitions::KINESIS_STREAMS, outcome, count));
+    }
+    out.push(reading(&definitions::KINESIS_FRAGMENTS, "made", kinesis.fragments));
 }
 
 pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
@@ -63,6 +153,10 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     ] {
         out.push(reading(definition, "", value));
     }
+    out.push(reading(&definitions::RELAY_RTCP_COPIES, "copied", relay.copied_rtcp));
+    out.push(reading(&definitions::RELAY_RTCP_COPIES, "lost", relay.uncopied_rtcp));
+    out.push(reading(&definitions::RELAY_LISTENED, "", relay.listened_streams));
+    out.push(reading(&definitions::RELAY_LISTEN_FAILURES, "", relay.listen_failures));
     out.push(reading(&definitions::RELAY_RECORDINGS, "", relay.recordings));
     out.push(reading(&definitions::RELAY_RECORDED, "written", relay.recorded_packets));
     out.push(reading(&definitions::RELAY_RECORDED, "lost", relay.unrecorded_packets));
@@ -263,6 +357,58 @@ pub(crate) fn of_retention(retention: &RetentionCounters, out: &mut Vec<Reading>
         out.push(reading(&definitions::RETENTION_FILES, event, read(count)));
     }
     out.push(reading(&definitions::RETENTION_BYTES, "", read(&retention.removed_bytes)));
+}
+
+pub(crate) fn of_recordings(counters: &RecordingCounters, out: &mut Vec<Reading>) {
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    out.push(reading(&definitions::RECORDINGS_OPEN, "", read(&counters.recording)));
+    for (event, count) in [
+        ("saved", &counters.saved),
+        ("failed", &counters.failed),
+        ("repaired", &counters.repaired),
+        ("uploaded", &counters.uploaded),
+        ("upload_failed", &counters.upload_failures),
+        ("removed", &counters.removed),
+        ("removed_unsent", &counters.removed_unsent),
+    ] {
+        out.push(reading(&definitions::RECORDINGS, event, read(count)));
+    }
+    let bytes = &definitions::RECORDINGS_BYTES;
+    out.push(reading(bytes, "saved", read(&counters.saved_bytes)));
+    out.push(reading(bytes, "uploaded", read(&counters.uploaded_bytes)));
+    out.push(reading(&definitions::RECORDINGS_LOST, "", read(&counters.lost_samples)));
+    out.push(reading(&definitions::RECORDINGS_WAITING, "", read(&counters.waiting)));
+}
+
+pub(crate) fn of_sockets(sockets: &SocketCounts, out: &mut Vec<Reading>) {
+    out.push(reading(&definitions::SOCKETS_OPEN, "", sockets.open));
+    for (definition, outcomes) in [
+        (
+            &definitions::SOCKETS_CONNECTIONS,
+            [
+                ("opened", sockets.connections),
+                ("failed", sockets.failures),
+                ("given_up", sockets.given_up),
+                ("refused", sockets.refused),
+            ]
+            .as_slice(),
+        ),
+        (
+            &definitions::SOCKETS_MESSAGES,
+            &[("sent", sockets.sent), ("dropped", sockets.dropped), ("bad", sockets.bad_messages)],
+        ),
+        (
+            &definitions::SOCKETS_VOICE,
+            &[
+                ("received", sockets.voice_samples),
+                ("dropped", sockets.voice_dropped),
+                ("unheard", sockets.voice_unheard),
+            ],
+        ),
+    ] {
+        out.extend(outcomes.iter().map(|(outcome, count)| reading(definition, outcome, *count)));
+    }
+    out.push(reading(&definitions::SOCKETS_GAPS, "", sockets.voice_gaps));
 }
 
 pub(crate) fn of_sink(sink: &SinkStatistics, out: &mut Vec<Reading>) {

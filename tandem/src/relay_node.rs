@@ -4,13 +4,16 @@ use crate::clock::Origin;
 use crate::config::{Config, RelayControl};
 use crate::held::{PAGE_LIMIT, take_back};
 use crate::media_plane::incarnation;
-use crate::node::{StartError, claim, relay_config};
-use crate::process;
+use crate::node::{OUTBOX_LIMIT, StartError, claim, relay_config};
 use crate::readiness::{self, Draining, Readiness};
 use crate::readings::{self, LinkReading};
+use crate::sinks::Routes;
+use crate::streaming::{self, Started, Streaming};
+use crate::{privacy, process};
 use call_metrics::{Recorder, RecorderConfig, RecorderHandle, RecorderView};
+use call_recordings::Recordings;
 use media_relay::{DtlsIdentity, EventSink, Relay};
-use outbox::{FileSink, FileSinkConfig};
+use outbox::{FileSink, FileSinkConfig, Outbox};
 use relay_control::{EdgesConfig, Served, ServerConfig, Trust};
 use std::fs::File;
 use std::net::SocketAddr;
@@ -20,6 +23,10 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct RelayNode {
     served: Arc<OnceLock<Served>>,
     relay: Arc<Relay>,
+    streaming: Arc<Streaming>,
+    recordings: Recordings,
+    /// Events of streams, and notices of recordings.
+    outbox: Outbox,
     /// Records nothing: calls are the edges'. The Prometheus page is its.
     recorder: RecorderHandle,
     sink: FileSink,
@@ -45,7 +52,10 @@ impl RelayNode {
             cloudwatch: None,
             ..RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar)
         };
-        let (_, recorder) =
+        let mut outbox = Outbox::new(config.outbox.to_config(data_dir));
+        let routes = Routes::start(config, sink.sender(), &mut outbox, None)?;
+        let teller = routes.teller(config, &privacy::prepare(config).map_err(StartError)?);
+        let (observations, recorder) =
             call_metrics::spawn(Recorder::new(recorder), 4, sink.sender(), move || clock.now())
                 .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;
         let identity = DtlsIdentity::generate().map_err(|error| {
@@ -55,7 +65,11 @@ impl RelayNode {
         let tls = control.credentials.server();
         let tls = tls.map_err(|error| StartError(format!("[relay_control] {error}")))?;
         let served = Arc::new(OnceLock::new());
-        let relay = Arc::new(start_relay(config, clock, identity, &served)?);
+        let files = (sink.sender(), &mut outbox);
+        let Started { recordings, streaming, news } =
+            streaming::start(config, origin, teller, files, observations)?;
+        let relay = relay_config(&config.media, identity, Some(news));
+        let relay = Arc::new(start_relay(config, clock, relay, &served)?);
         let workers = Arc::downgrade(&relay);
         let server = relay_control::serve(ServerConfig {
             listen,
@@ -84,8 +98,19 @@ impl RelayNode {
         let address = server.address();
         let _ = served.set(server);
         let (readiness, draining) = readiness::of_relay(&relay);
-        let node =
-            RelayNode { served, relay, recorder, sink, address, readiness, draining, _lock: lock };
+        let node = RelayNode {
+            served,
+            relay,
+            streaming: Arc::new(streaming),
+            recordings,
+            outbox,
+            recorder,
+            sink,
+            address,
+            readiness,
+            draining,
+            _lock: lock,
+        };
         node.publish_readings();
         Ok(node)
     }
@@ -124,20 +149,36 @@ impl RelayNode {
             Some(relay) => relay.shutdown(),
             None => tracing::warn!("the relay is still asked for readings; it is not waited for"),
         }
+        match take_back(self.streaming, PAGE_LIMIT) {
+            Some(streaming) => streaming.stop(),
+            None => {
+                tracing::warn!("listeners are still asked for readings; they may lack their end")
+            }
+        }
         if let Some(served) = self.served.get() {
             served.lose_all();
         }
+        // Its listeners went with the hub.
+        drop(self.recordings);
         self.recorder.stop();
+        self.outbox.stop(OUTBOX_LIMIT);
         self.sink.flush_and_close();
     }
 
     fn publish_readings(&self) {
         let (relay, served) = (Arc::downgrade(&self.relay), Arc::downgrade(&self.served));
+        let streaming = Arc::downgrade(&self.streaming);
+        let (recordings, outbox) = (self.recordings.counters(), self.outbox.view());
         self.view().set_readings(move |out| {
             process::read(out);
             if let Some(relay) = relay.upgrade() {
                 readings::of_relay(&relay.statistics(), out);
             }
+            if let Some(streaming) = streaming.upgrade() {
+                streaming.read(out);
+            }
+            readings::of_recordings(&recordings, out);
+            readings::of_outbox(&outbox.statistics(), Origin::now().calendar, out);
             let served = served.upgrade();
             if let Some(served) = served.as_ref().and_then(|served| served.get()) {
                 let links = served.status().into_iter().map(|edge| LinkReading {
@@ -169,13 +210,13 @@ fn wanted(config: &Config) -> Result<(&RelayControl, SocketAddr), StartError> {
 fn start_relay(
     config: &Config,
     clock: media_relay::Clock,
-    identity: DtlsIdentity,
+    relay: media_relay::RelayConfig,
     served: &Arc<OnceLock<Served>>,
 ) -> Result<Relay, StartError> {
     let relay = media_relay::RelayConfig {
         emergency_calls: config.sip.emergency_headroom,
         audio_files: config.audio_paths(),
-        ..relay_config(&config.media, identity)
+        ..relay
     };
     let served = Arc::downgrade(served);
     let sink: EventSink = Arc::new(move |event| {

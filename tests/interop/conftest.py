@@ -15,33 +15,14 @@ from harness.kamailio import Kamailio  # noqa: E402
 from harness.message import sdp  # noqa: E402
 from harness.pjsua import Pjsua  # noqa: E402
 from harness.rtp import RtpEndpoint  # noqa: E402
-from harness.sip import OutgoingCall, Peer, TlsListener  # noqa: E402
+from harness.sip import OutgoingCall, Peer, TcpListener, TlsListener  # noqa: E402
+
+pytest_plugins = ["harness.shares"]
 
 
 def pytest_sessionstart(session):
     if not BINARY.exists():
         pytest.exit(f"{BINARY} is missing: run `cargo build -p tandem`, or set TANDEM_BIN", 2)
-
-
-def pytest_addoption(parser):
-    parser.addoption("--half", choices=("1", "2"),
-                     help="only the tests of one half of the files, as run.sh divides them")
-
-
-def pytest_collection_modifyitems(config, items):
-    """Files stay whole; the longest first, each to the half that has less."""
-    half = config.getoption("--half")
-    if half is None:
-        return
-    files = {}
-    for item in items:
-        files.setdefault(item.path, []).append(item)
-    halves = {"1": [], "2": []}
-    for tests in sorted(files.values(), key=lambda tests: (-len(tests), tests[0].path)):
-        min(halves.values(), key=len).extend(tests)
-    wanted = set(halves[half])
-    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
-    items[:] = [item for item in items if item in wanted]
 
 
 @pytest.fixture
@@ -94,6 +75,12 @@ class Stage:
     def tls_peer(self, ip, edge, port, pair=None):
         """A scripted peer on a TLS connection to the edge, showing `pair`."""
         peer = Peer(ip, transport="tls", edge=(edge.address[0], port), pair=pair)
+        self._keep(_Closing(peer.close))
+        return peer
+
+    def tcp_listener(self, ip):
+        """A scripted peer that the edge connects to over TCP."""
+        peer = TcpListener(ip)
         self._keep(_Closing(peer.close))
         return peer
 
@@ -194,12 +181,12 @@ def halves(stage):
 
 
 @pytest.fixture
-def cloud(monkeypatch):
-    """AWS's services, and credentials for them."""
+def cloud(monkeypatch, request):
+    """AWS's services, and credentials for them; a parameter names the storage of objects."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws.ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.SECRET_KEY)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    cloud = aws.Aws()
+    cloud = aws.Aws(objects=getattr(request, "param", "moto"))
     yield cloud
     cloud.stop()
 

@@ -1,16 +1,16 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Runs the end-to-end tests with real clients against the `tandem` binary and sums up.
 #
 #   tests/interop/run.sh [pytest arguments]        such as: -k hold -x
 #
 # TANDEM_BIN    the binary under test; default target/debug/tandem
-# INTEROP_LIMIT seconds for everything; default 1200
+# INTEROP_LIMIT seconds for everything; default 1500
 #
 # It needs tests/.venv and the Debian packages that tests/setup.sh installs.
-set -eu
+set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 python="$here/../.venv/bin/python"
-limit=${INTEROP_LIMIT:-1200}
+limit=${INTEROP_LIMIT:-1500}
 
 if [ ! -x "$python" ]; then
     echo "tests/.venv is missing: run tests/setup.sh" >&2
@@ -30,25 +30,41 @@ interop() {
     timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider --tb=short \
         --durations=5 "$@"
 }
+kept=$(mktemp -d)
+trap 'rm -rf "$kept"' EXIT
+mkdir "$kept/share"
+: >"$kept/failed.1"
+: >"$kept/failed.2"
 
-# Most tests wait for their clients most of the time, so two halves of them run at once. Both use the
-# same addresses and ports: the second half has a network namespace of its own, with an address that
-# is no loopback as ICE wants one, and no way to anywhere: a lookup fails at once.
+# Most tests wait for their clients most of the time, so two runs share the files. Both use the same
+# addresses and ports: the second has a network namespace of its own, with an address that is no
+# loopback as ICE wants one, and no way to anywhere: a lookup fails at once.
 status=0
 if [ $# = 0 ] && [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null; then
-    second=$(mktemp)
-    trap 'rm -f "$second"' EXIT
     unshare --net sh -c 'ip link set lo up && ip link add half type veth peer name other \
         && ip address add 192.0.2.2/24 dev half && ip link set half up && ip link set other up \
         && exec "$@"' sh \
         timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider \
-        --tb=short --durations=5 --half 2 >"$second" 2>&1 &
+        --tb=short --durations=5 --share="$kept/share" --failed-to="$kept/failed.2" \
+        >"$kept/second" 2>&1 &
     other=$!
-    interop --half 1 || status=$?
-    wait "$other" || status=$?
-    cat "$second"
+    interop --share="$kept/share" --failed-to="$kept/failed.1" || status=$?
+    second=0
+    wait "$other" || second=$?
+    cat "$kept/second"
+    # Of two different ends the worse one counts: 1 is that tests failed, all others are no end of tests.
+    [ "$second" -le "$status" ] || status=$second
 else
     interop "$@" || status=$?
+fi
+# What fails beside another run, on a machine that may be busy with others', is tried alone, once. More
+# than three are no accident. What passes now is still named: it waits for too short a time, or found
+# an error that comes seldom.
+mapfile -t failed < <(cat "$kept"/failed.[12])
+if [ "$status" = 1 ] && [ ${#failed[@]} -ge 1 ] && [ ${#failed[@]} -le 3 ]; then
+    status=0
+    interop "${failed[@]}" || status=$?
+    [ "$status" != 0 ] || printf 'interop: passed only alone: %s\n' "${failed[@]}"
 fi
 case $status in
     0) echo "interop: passed" ;;

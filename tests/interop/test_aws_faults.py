@@ -1,12 +1,9 @@
 """What else goes wrong around a node that sends its records to AWS; the books balance after each."""
 
-import contextlib
 import datetime
-import errno
 import http.server
 import json
 import os
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -16,6 +13,7 @@ import pytest
 from harness import aws, places, tls
 from harness.configuration import CONNECTOR
 from harness.delivered import BUCKET, Caller, reconcile, sinks
+from harness.disks import fill, small_disk
 from harness.waiting import wait_until
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
@@ -87,32 +85,6 @@ def test_a_calendar_that_jumps_loses_nothing(stage, cloud, tmp_path):
     assert attempts(cloud) >= 1
     refused = list(caller.edge.data_dir.glob("outbox/*/refused.jsonl"))
     assert not any(file.read_text() for file in refused), refused
-
-
-@contextlib.contextmanager
-def small_disk(directory, mebibytes):
-    """A file system that can be filled without harm."""
-    directory.mkdir(exist_ok=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=0700", "tmpfs",
-                              str(directory)], capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)
-
-
-def fill(file):
-    """Writes until there is no room."""
-    with file.open("ab", buffering=0) as ballast:
-        for size in [65_536, 4_096, 1]:
-            with contextlib.suppress(OSError):
-                while ballast.write(bytes(size)):
-                    pass
-        with pytest.raises(OSError) as full:
-            ballast.write(b"x")
-        assert full.value.errno == errno.ENOSPC
 
 
 def test_calls_go_on_while_the_disk_is_full(stage, cloud):

@@ -25,11 +25,14 @@ NAMES = ["overview", "connector", "carrier", "quality", "edge"]
 # Where nobody serves.
 DEAD = "127.0.0.5"
 
-# What the calls of this test do not bring: they use no RTCP, TLS, registration, relay or service.
+# What the calls of this test do not bring: they use no RTCP, TLS, registration, relay or service, and each
+# side of them is heard.
 ABSENT = {
     "tandem_round_trip_seconds", "tandem_tls_certificate_left_seconds", "tandem_carrier_registered",
     "tandem_stir_certificate_left_seconds", "tandem_relay_link_up", "tandem_throttles_total",
     "tandem_recorder_dropped_total", "tandem_outbox_oldest_seconds",
+    "tandem_unheard_legs", "tandem_unheard_legs_total",
+    "tandem_carrier_unheard_legs", "tandem_carrier_unheard_legs_total",
 }
 # Labels that Prometheus adds.
 ADDED = {"instance", "job", "le"}
@@ -250,3 +253,33 @@ def test_a_relay_that_is_gone_is_seen(stage, halves):
                      if rule["name"] == "TandemRelayUnconnected"]
     # It fires when this lasts.
     wait_until(lambda: state() == ["pending"], 10, state)
+
+
+def test_legs_that_nobody_hears_are_seen(stage):
+    """Packets of silence from the carrier; who is muted or listens only raises no alert."""
+    stage.configuration.connector["media"] = {"unheard_after": "10s"}
+    gateway = stage.carrier_peer()
+    edge = stage.start_edge()
+    near, far = stage.rtp(places.PBX, 440), stage.rtp(places.CARRIER, 0)
+    call, invite = stage.established(stage.peer(places.PBX), gateway, rtp=near, carrier_rtp=far)
+    near.start(call.answer.media())
+    far.start(invite.media())
+    prometheus = stage._keep(Prometheus(stage.directory, edge, RULES))
+    asked = [(panel, query) for name in NAMES for panel, query in queries(name) if "unheard" in query]
+    assert len(asked) == 6
+    named = edge.configuration.carriers[0]["id"]
+    now = lambda: {panel: [(sample["metric"].get("side"), sample["value"][1]) for sample
+                           in prometheus.query(as_asked(query, carrier=named))]
+                   for panel, query in asked if "_total" not in query}
+    wait_until(lambda: set(map(tuple, now().values())) == {(("remote", "1"),)}, 30, now)
+    share = "sum(tandem_unheard_legs) / sum(tandem_calls_active)"
+    assert prometheus.query(share)[0]["value"][1] == "1"
+    # The counter's first value is only a beginning; a second such call would be an increase.
+    for _, query in asked:
+        prometheus.query(as_asked(query, carrier=named))
+    states = {rule["name"]: (rule["health"], rule["state"]) for rule in prometheus.rules()}
+    for name in ("TandemOneWayAudio", "TandemCarrierOneWayAudio"):
+        assert states[name] == ("ok", "inactive"), "one leg is nobody's fault yet"
+    stage.hang_up(call, gateway)
+    edge.wait_records(1)
+    wait_until(lambda: {value for samples in now().values() for _, value in samples} == {"0"}, 10, now)

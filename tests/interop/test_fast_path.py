@@ -226,9 +226,10 @@ def test_music_leaves_the_kernel_and_what_is_counted_goes_on(hosts, stage, tmp_p
     assert_hears(*callee.wait_heard(1), 620, FAR_HERTZ)
     caller.do("resume")
     caller.wait("media", status=ACTIVE)
-    # The way to who was held has numbers of ours now; the other one is the kernel's again.
+    # The way to who was held has numbers of ours now, and is the kernel's again after two seconds.
     hosts.streams(1)
-    hosts.grows()
+    hosts.streams(2)
+    hosts.grows(150)
     callee.wait_heard(1)
     assert_hears(*caller.wait_heard(1), FAR_HERTZ, NEAR_HERTZ)
     assert_hears(*callee.wait_heard(1), NEAR_HERTZ, FAR_HERTZ)

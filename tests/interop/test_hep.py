@@ -2,70 +2,14 @@
 
 import json
 import signal
-import socket
 import struct
 import subprocess
-import threading
 
 import pytest
 
 from harness import places
+from harness.hep import Collector
 from harness.waiting import wait_until
-
-
-class Collector:
-    """A UDP socket that reads HEP version 3."""
-
-    def __init__(self, ip):
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((ip, 0))
-        self._socket.settimeout(0.2)
-        self.address = "{}:{}".format(*self._socket.getsockname())
-        self.packets = []
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._listen)
-        self._thread.start()
-
-    def _listen(self):
-        while not self._over.is_set():
-            try:
-                self.packets.append(chunks(self._socket.recv(65_535)))
-            except TimeoutError:
-                pass
-
-    def also_over_tcp(self):
-        """Listens at the same port for one connection."""
-        listener = socket.create_server(self._socket.getsockname())
-        listener.settimeout(30)
-
-        def listen():
-            with listener, listener.accept()[0] as stream, stream.makefile("rb") as octets:
-                while head := octets.read(6):
-                    length, = struct.unpack("!H", head[4:])
-                    self.packets.append(chunks(head + octets.read(length - 6)))
-
-        self._stream = threading.Thread(target=listen, daemon=True)
-        self._stream.start()
-
-    def of_kind(self, kind):
-        return [packet for packet in self.packets if packet[11][0] == kind]
-
-    def stop(self):
-        self._over.set()
-        self._thread.join()
-        self._socket.close()
-
-
-def chunks(packet):
-    magic, length = struct.unpack("!4sH", packet[:6])
-    assert magic == b"HEP3" and length == len(packet)
-    found, rest = {}, packet[6:]
-    while rest:
-        vendor, kind, length = struct.unpack("!HHH", rest[:6])
-        assert vendor == 0 and kind not in found
-        found[kind] = rest[6:length]
-        rest = rest[length:]
-    return found
 
 
 @pytest.fixture
@@ -101,7 +45,7 @@ def test_sngrep_shows_the_call(stage, tmp_path):
         wait_until(lambda: any(line.split()[1].endswith(listening) for line
                                in open("/proc/net/udp").read().splitlines()[1:]),
                    10, "sngrep listens")
-        stage.configuration.hep = {"target": f"{places.EDGE}:{port}", "quality": False}
+        stage.configuration.hep = {"target": f"{places.EDGE}:{port}", "quality": False, "rtcp": False}
         edge, record = one_call(stage)
         sent = edge.metric("tandem_hep_packets_total", result="sent")
 
@@ -128,7 +72,7 @@ def test_sngrep_shows_the_call(stage, tmp_path):
 
 def test_reports_of_both_legs_are_rtcp_with_the_call_id(stage, collector):
     stage.configuration.hep = {"target": collector.address, "capture_id": 2_001,
-                               "password": "a key", "messages": False}
+                               "password": "a key", "messages": False, "rtcp": False}
     edge, record = one_call(stage)
     reports = collector.of_kind(5)
     assert reports and len(reports) == len(collector.packets)

@@ -99,13 +99,16 @@ def test_a_recorded_call_leaves_the_kernel_and_comes_back(call):
     call.heard(50)
     # No counter has jumped: what was sent is what was counted, what went on is what came.
     for end in (call.near, call.far):
-        end._stop.set()
+        end.quiet()
     wait_until(lambda: [count for count, _ in call.counted()] == [call.near.sent, call.far.sent], 5,
                lambda: f"{call.counted()}, sent {call.near.sent} and {call.far.sent}")
+    wait_until(lambda: (len(call.near.received), len(call.far.received))
+               == (call.far.sent, call.near.sent), 5,
+               lambda: f"received {len(call.near.received)} and {len(call.far.received)}, "
+                       f"sent {call.far.sent} and {call.near.sent}")
     assert all(after > before for (after, _), (before, _) in zip(call.counted(), counted_before))
     assert [errors for _, errors in call.counted()] == [0, 0]
     assert lost(call.near) == lost(call.far) == 0
-    assert (len(call.near.received), len(call.far.received)) == (call.far.sent, call.near.sent)
     gone = call.client.ok("delete", call_id="c", from_tag="a", to_tag="b")
     for end in (call.near, call.far):
         told = gone["SSRC"][str(end.ssrc)]

@@ -123,3 +123,27 @@ def test_files_are_their_owner_s_alone(stage, open_umask):
             walked += 1
     assert stat.S_IMODE(os.stat(edge.data_dir).st_mode) == 0o700
     assert walked > 10, walked
+
+
+def test_an_open_directory_is_warned_of_and_stays_as_it_is(stage):
+    """What an operator set stays; the log, `check` and `doctor` say what others can read."""
+    data = stage.configuration.data_dir
+    (data / "calls").mkdir(parents=True)
+    copied = data / "calls" / "2026-01-02.jsonl"
+    copied.write_text("{}\n")
+    for path, mode in ((copied, 0o644), (data / "calls", 0o755), (data, 0o755)):
+        path.chmod(mode)
+    edge = stage.start_edge()
+    wait_until(lambda: edge.said("data_dir: "), 10, lambda: f"{edge.lines}")
+    expected = f"{data} has mode 0755: other users of this host can read {copied}"
+    assert edge.said(expected) and edge.said(f"chmod -R go= {data}"), edge.lines
+    checked = subprocess.run([BINARY, "check", "--config", edge.file], capture_output=True, text=True,
+                             timeout=30, check=True)
+    assert expected in checked.stderr, checked
+    told = subprocess.run([BINARY, "doctor", "--config", edge.file, "--json", "--offline"],
+                          capture_output=True, text=True, timeout=60)
+    found = [each for each in json.loads(told.stdout) if each["subject"] == "data_dir"]
+    assert [each["state"] for each in found] == ["fine", "warning"], found
+    assert found[1]["found"] == expected and found[1]["advice"] == f"chmod -R go= {data}"
+    assert stat.S_IMODE(os.stat(data).st_mode) == 0o755
+    edge.stop()

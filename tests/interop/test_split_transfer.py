@@ -56,7 +56,7 @@ def test_a_call_outlives_a_transfer_that_does_not(stage, halves, rings):
     if rings:
         talk.gateway.reply(invite, 180, "Ringing", tag="target")
         notified(talk, "180 Ringing")
-    edge = restarted(stage, halves, '"rings":true' if rings else "INVITE sip:")
+    edge = restarted(stage, halves, '"rings":true' if rings else f"INVITE sip:{places.JP_NUMBER}")
     notify = notified(talk, "503 Service Unavailable")
     assert notify["subscription-state"].startswith("terminated")
     withdrawn(talk, invite)

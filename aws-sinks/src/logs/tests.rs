@@ -11,7 +11,14 @@ fn events(times: &[u64]) -> Vec<Event> {
 
 fn told_of(info: &str, times: &[u64], now: u64) -> Vec<Option<Exception>> {
     let body = format!("{{\"rejectedLogEventsInfo\":{info}}}").into_bytes();
-    let answer = Answer { status: 200, retry_after: None, error_type: None, body };
+    let answer = Answer {
+        status: 200,
+        retry_after: None,
+        error_type: None,
+        bucket_region: None,
+        object: Default::default(),
+        body,
+    };
     let events = events(times);
     let Sent::Except(list) = taken(&answer, &events, UnixTime::from_millis(now)) else { panic!() };
     (0..events.len())

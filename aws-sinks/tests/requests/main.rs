@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod clocks;
+mod events;
+mod kinesis_video;
+mod probes;
 mod server;
 
 use aws_sinks::{Access, CloudWatch, Encryption, Endpoint, Logs, S3, S3Config};

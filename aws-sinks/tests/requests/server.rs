@@ -44,6 +44,10 @@ pub(crate) enum Reply {
     RetryAfter(u16, u64),
     /// An answer with its `Date`.
     Dated(u16, &'static str, String),
+    /// An answer with one more header field.
+    Headed(u16, &'static str, &'static str),
+    /// Nothing, for as long as the connection lasts.
+    Silence,
     /// Half an answer, then the end of the connection.
     Half,
     /// The end of the connection.
@@ -84,7 +88,7 @@ async fn serve(
 ) {
     let mut stream = BufReader::new(stream);
     while let Some(seen) = request(&mut stream).await {
-        let reply = script(&seen);
+        let (reply, is_head) = (script(&seen), seen.method == "HEAD");
         log.lock().unwrap().push(seen);
         let (status, body, more) = match reply {
             Reply::Answer(status, body) => (status, body, String::new()),
@@ -92,12 +96,17 @@ async fn serve(
             Reply::RetryAfter(status, seconds) => {
                 (status, "", format!("retry-after: {seconds}\r\n"))
             }
+            Reply::Headed(status, body, field) => (status, body, format!("{field}\r\n")),
+            Reply::Silence => std::future::pending().await,
             Reply::Half => (200, "{", "x-half: 1\r\n".to_owned()),
             Reply::Close => return,
         };
         let length = body.len() + if more.contains("x-half") { 100 } else { 0 };
+        // An answer to HEAD has no body, whatever it says of its length.
+        let body = if is_head { "" } else { body };
         let head = format!("HTTP/1.1 {status} x\r\n{more}content-length: {length}\r\n\r\n{body}");
-        if stream.write_all(head.as_bytes()).await.is_err() || length != body.len() {
+        let is_whole = is_head || length == body.len();
+        if stream.write_all(head.as_bytes()).await.is_err() || !is_whole {
             return;
         }
     }

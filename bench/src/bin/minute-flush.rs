@@ -110,7 +110,7 @@ impl Calls {
         self.minute += 1;
         self.recorder.handle_timeout(At::from_millis(self.minute * 60_000 + 2_000));
         let mut written = Written::default();
-        while let Some(record) = self.recorder.poll_record() {
+        while let Some((record, _)) = self.recorder.poll_record() {
             if record.path.as_str() == METRIC_DATA_PATH {
                 written.lines += 1;
                 written.octets += record.body.len();

@@ -1,7 +1,8 @@
 //! Every rule about resources, from both sides.
 
 use crate::{
-    Carrier, Host, OriginationRoute, Problem, Resources, Snapshot, Termination, VoiceConnector,
+    Carrier, Host, OriginationRoute, Problem, Resources, Snapshot, Streaming, Termination,
+    VoiceConnector,
 };
 use model::{CarrierId, VoiceConnectorId};
 use std::time::Duration;
@@ -188,6 +189,20 @@ fn ports_retention_routes_and_the_domain_are_checked() {
     vc.streaming.retention_hours = 87_601;
     let path = "voice_connector[0].streaming.retention_hours";
     one(&problems(vec![], vec![vc]), path, "use 0 to 87600");
+    let streaming = |change: fn(&mut Streaming)| {
+        let mut vc = connector();
+        change(&mut vc.streaming);
+        problems(vec![], vec![vc])
+    };
+    let path = |key| format!("voice_connector[0].streaming.{key}");
+    one(&streaming(|of| of.sample_rate = 44_100), &path("sample_rate"), "use 8000 or 16000");
+    one(&streaming(|of| of.numbers = ["1206".into()].into()), &path("numbers[0]"), "prefix");
+    let wide = streaming(|of| (of.sample_rate, of.mu_law) = (16_000, true));
+    one(&wide, &path("mu_law"), "sample_rate = 8000");
+    let deaf = streaming(|of| (of.enabled, of.kinesis_video) = (true, false));
+    one(&deaf, &path("kinesis_video"), "nobody would listen");
+    assert!(streaming(|of| of.kinesis_video = false).is_empty());
+    assert!(streaming(|of| (of.enabled, of.sample_rate) = (true, 16_000)).is_empty());
 
     let route = || OriginationRoute::new(Host::parse("192.0.2.9").unwrap());
     let mut vc = connector();

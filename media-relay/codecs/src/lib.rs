@@ -7,7 +7,8 @@
 //!
 //! [`Transcoder`] is the whole way of a packet. Its parts stand alone as well: [`AudioDecoder`] and
 //! [`AudioEncoder`], [`Resampler`], [`Concealment`], [`ComfortNoise`]. [`dtmf`] has the keys of a
-//! telephone. A [`Recording`] is audio to be played, a [`Clip`] the same in packets of one format.
+//! telephone. A [`Recording`] is audio to be played, a [`Clip`] the same in packets of one format. A
+//! [`voice_ring`] brings samples from another thread.
 #![forbid(unsafe_code)]
 
 mod clip;
@@ -24,6 +25,7 @@ mod resample;
 mod ringback;
 mod silence;
 mod transcoder;
+mod voice_ring;
 
 pub use clip::Clip;
 pub use comfort_noise::ComfortNoise;
@@ -33,3 +35,4 @@ pub use format::{AudioDecoder, AudioEncoder, AudioFormat, Decoder, Encoder, LONG
 pub use recording::{LONGEST_FILE, LONGEST_RECORDING_SECONDS, Recording, RecordingError};
 pub use resample::Resampler;
 pub use transcoder::{Outgoing, Received, Taken, Transcoder};
+pub use voice_ring::{VoiceReader, VoiceWriter, voice_ring};

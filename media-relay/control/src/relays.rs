@@ -11,7 +11,8 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Events that wait for the edge. When there are more, live reports go first, then the oldest.
+/// Events that wait for the edge. When there are more, live reports and copies of RTCP go first, then the
+/// oldest.
 const EVENTS_MAX: usize = WAITING_MAX;
 /// How long after the edge's start streams from before are waited for at least.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(60);
@@ -263,7 +264,10 @@ impl Relays {
             | MediaEvent::Played { .. }
             | MediaEvent::Records { .. }
             | MediaEvent::RecordingFailed { .. }
+            | MediaEvent::Listens { .. }
+            | MediaEvent::ListenFailed { .. }
             | MediaEvent::Dtmf { .. }
+            | MediaEvent::Rtcp(_)
             | MediaEvent::Report(_) => {}
         }
         self.emit(event);
@@ -361,9 +365,11 @@ impl Relays {
 
     fn emit(&mut self, event: MediaEvent) {
         if self.events.len() >= EVENTS_MAX {
-            let is_live =
-                |e: &MediaEvent| matches!(e, MediaEvent::Report(r) if r.kind == ReportKind::Live);
-            let first = self.events.iter().position(is_live).unwrap_or(0);
+            let may_go = |event: &MediaEvent| match event {
+                MediaEvent::Report(report) => report.kind == ReportKind::Live,
+                event => matches!(event, MediaEvent::Rtcp(_)),
+            };
+            let first = self.events.iter().position(may_go).unwrap_or(0);
             self.events.remove(first);
             self.events_lost += 1;
         }
@@ -410,6 +416,7 @@ fn adjust(event: &mut MediaEvent, now: Instant, then: Instant) {
     match event {
         MediaEvent::Silent { at, .. } => *at = ours(*at),
         MediaEvent::Report(report) => report.at = ours(report.at),
+        MediaEvent::Rtcp(copy) => copy.at = ours(copy.at),
         MediaEvent::Allocated { .. }
         | MediaEvent::AllocationFailed { .. }
         | MediaEvent::TimedOut { .. }
@@ -418,6 +425,8 @@ fn adjust(event: &mut MediaEvent, now: Instant, then: Instant) {
         | MediaEvent::Played { .. }
         | MediaEvent::Records { .. }
         | MediaEvent::RecordingFailed { .. }
+        | MediaEvent::Listens { .. }
+        | MediaEvent::ListenFailed { .. }
         | MediaEvent::Dtmf { .. }
         | MediaEvent::Lost { .. } => {}
     }

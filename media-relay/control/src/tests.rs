@@ -12,7 +12,7 @@ use crate::seal::SealKey;
 use crate::tls::PeerName;
 use model::{
     Codecs, Instant, IpFamily, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine,
-    QualityReport, ReceivedView, ReportKind, SentView, TransactionId,
+    MessageDirection, QualityReport, ReceivedView, ReportKind, RtcpCopy, SentView, TransactionId,
 };
 use std::time::Duration;
 
@@ -57,6 +57,19 @@ pub(super) fn report(id: u64, of: u64, kind: ReportKind, packets: u64) -> MediaE
         mos: None,
         interval_mos: None,
         fax: None,
+    }))
+}
+
+pub(super) fn rtcp(id: u64, of: u64) -> MediaEvent {
+    MediaEvent::Rtcp(Box::new(RtcpCopy {
+        id: MediaId(id),
+        transaction_id: call(of),
+        leg: LegSide::B,
+        direction: MessageDirection::Received,
+        local: ([192, 0, 2, 1], 10_003).into(),
+        remote: ([198, 51, 100, 7], 4_001).into(),
+        at: Instant::from_millis(500),
+        octets: vec![0x80, 201, 0, 1, 0, 0, 0, 9],
     }))
 }
 

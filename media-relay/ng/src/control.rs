@@ -6,7 +6,7 @@ use crate::playing::{Beginning, Played, Position};
 use crate::query::Question;
 use crate::recording::Opening;
 use crate::request::{Command, Request};
-use crate::statistics::Totals;
+use crate::statistics::{Asked, Totals};
 use crate::value::Dictionary;
 use crate::wire::{self, Format, Packet};
 use model::{
@@ -132,6 +132,9 @@ pub struct Control {
     cookies: Cookies,
     said: BTreeSet<String>,
     outputs: VecDeque<Output>,
+    /// For each reply among the outputs, and the last one that was given out, what it answers.
+    answers: VecDeque<Option<Asked>>,
+    answered: Option<Asked>,
 }
 
 /// A request that is owed a reply.
@@ -140,6 +143,7 @@ pub(crate) struct Ticket {
     pub(crate) asker: Asker,
     cookie: Vec<u8>,
     format: Format,
+    asked: Option<Asked>,
     /// What else there is to say.
     pub(crate) warning: Option<&'static str>,
 }
@@ -166,6 +170,8 @@ impl Control {
             cookies: Cookies::default(),
             said: BTreeSet::new(),
             outputs: VecDeque::new(),
+            answers: VecDeque::new(),
+            answered: None,
         }
     }
 
@@ -183,15 +189,15 @@ impl Control {
             Seen::New => {}
             Seen::BeingServed => return,
             Seen::Answered(octets) => {
+                self.answers.push_back(None);
                 return self.outputs.push_back(Output::Reply { to: asker, octets });
             }
         }
         let (cookie, format) = (packet.cookie.to_vec(), packet.format);
-        let ticket = Ticket { asker, cookie, format, warning: None };
         let dictionary = packet.dictionary();
-        if let Ok(dictionary) = &dictionary {
-            self.totals.note_request(asker, dictionary);
-        }
+        let read = dictionary.as_ref().ok();
+        let asked = read.and_then(|read| self.totals.note_request(now, asker, read));
+        let ticket = Ticket { asker, cookie, format, asked, warning: None };
         let request = dictionary.and_then(|dictionary| Request::read(&dictionary));
         match request {
             Ok(request) => self.serve(now, ticket, request, draw),
@@ -272,13 +278,16 @@ impl Control {
             | MediaEvent::TimedOut { .. }
             | MediaEvent::Unheard { .. }
             | MediaEvent::Lost { .. } => {}
+            // Nothing here has anybody listen.
+            MediaEvent::Listens { .. } | MediaEvent::ListenFailed { .. } => {}
             MediaEvent::Plays { .. } | MediaEvent::Played { .. } => {
                 self.note_playing(now, &event);
             }
             MediaEvent::Records { .. } | MediaEvent::RecordingFailed { .. } => {
                 self.note_recording(&event);
             }
-            MediaEvent::Dtmf { .. } => {}
+            // No plan asks for copies.
+            MediaEvent::Dtmf { .. } | MediaEvent::Rtcp(_) => {}
         }
     }
 
@@ -325,7 +334,19 @@ impl Control {
 
     /// What is to be done next.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if matches!(output, Some(Output::Reply { .. })) {
+            self.answered = self.answers.pop_front().flatten();
+        }
+        output
+    }
+
+    /// The reply that [`Control::poll_output`] gave last was sent: `statistics` tells how long requests
+    /// of each command took. May be left out.
+    pub fn note_sent(&mut self, now: Instant) {
+        if let Some(asked) = self.answered.take() {
+            self.totals.note_sent(now, asked);
+        }
     }
 
     /// Calls now.
@@ -358,6 +379,7 @@ impl Control {
             octets = wire::reply(&ticket.cookie, ticket.format, error(reason));
         }
         self.cookies.finish(ticket.asker, &ticket.cookie, &octets);
+        self.answers.push_back(ticket.asked);
         self.outputs.push_back(Output::Reply { to: ticket.asker, octets });
     }
 

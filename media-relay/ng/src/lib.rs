@@ -37,6 +37,6 @@ mod wire;
 
 pub use control::{Asker, Control, ControlConfig, Notice, Output};
 pub use framing::{FramingError, StreamFramer};
-pub use statistics::{ControlCounts, Relayed};
+pub use statistics::{ControlCounts, InterfacePorts, Relayed, TranscodedChain};
 pub use value::{Dictionary, Malformed, Value};
 pub use wire::MAX_MESSAGE;

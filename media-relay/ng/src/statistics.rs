@@ -8,6 +8,11 @@ use model::{Instant, LegSide, Mos};
 use std::net::IpAddr;
 use std::time::Duration;
 
+mod interval;
+mod media;
+
+use interval::Interval;
+
 /// Proxies that are counted apart; what others ask is in the totals alone.
 const MAX_PROXIES: usize = 32;
 /// Commands, as our metrics and as rtpengine's counters call them.
@@ -53,6 +58,42 @@ pub struct Relayed {
     pub recordings: u64,
     /// Packets in recordings, and those that they lack.
     pub recorded: [u64; 2],
+}
+
+/// The ports of one address for media.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InterfacePorts {
+    /// Where they are bound.
+    pub address: IpAddr,
+    /// The first and the last port of the range.
+    pub range: (u16, u16),
+    /// Ports that the relay can ever give out: whole pairs.
+    pub all: usize,
+    /// Those that it could give out now.
+    pub free: usize,
+}
+
+/// Audio of one format that is transcoded to another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TranscodedChain {
+    /// What comes, as `a=rtpmap` names it.
+    pub from: &'static str,
+    /// What goes out.
+    pub to: &'static str,
+    /// Directions of streams now.
+    pub directions: u64,
+    /// Packets that came, since the relay's start.
+    pub packets: u64,
+    /// Octets of their payloads.
+    pub octets: u64,
+}
+
+/// A request that waits for its reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Asked {
+    /// Its place in [`COMMANDS`].
+    command: usize,
+    at: Instant,
 }
 
 /// What the protocol has served since its start.
@@ -117,18 +158,34 @@ pub(crate) struct Totals {
     lame: [u64; 2],
     /// Scores, their sum and the sum of their squares.
     scores: (u64, f64, f64),
+    interval: Interval,
+    interfaces: Vec<InterfacePorts>,
+    chains: Vec<(TranscodedChain, [u64; 2])>,
+    chains_before: Option<Instant>,
 }
 
 impl Totals {
-    /// A request that did not come before.
-    pub(crate) fn note_request(&mut self, asker: Asker, request: &Dictionary) {
+    /// A request that did not come before; `None` for a command that nobody counts.
+    pub(crate) fn note_request(
+        &mut self,
+        now: Instant,
+        asker: Asker,
+        request: &Dictionary,
+    ) -> Option<Asked> {
         let name = request.get("command").and_then(Value::text).map(normal).unwrap_or_default();
         let name = name.replace('-', "_");
-        let Some(at) = COMMANDS.iter().position(|(command, _)| *command == name) else { return };
-        self.all.counts[at] += 1;
+        let command = COMMANDS.iter().position(|(command, _)| *command == name)?;
+        self.all.counts[command] += 1;
         if let Some(proxy) = self.proxy(asker) {
-            proxy.counts[at] += 1;
+            proxy.counts[command] += 1;
         }
+        self.interval.note_request(command);
+        Some(Asked { command, at: now })
+    }
+
+    /// A request was answered.
+    pub(crate) fn note_sent(&mut self, now: Instant, asked: Asked) {
+        self.interval.note_delay(asked.command, now.saturating_since(asked.at));
     }
 
     pub(crate) fn note_error(&mut self, asker: Asker) {
@@ -281,8 +338,11 @@ impl Control {
         statistics
             .set("currentstatistics", self.totals.current(self.calls.len() as u64))
             .set("totalstatistics", self.totals.total(now))
+            .set("intervalstatistics", self.totals.interval.told(now, self.calls.len()))
             .set("mos", self.totals.mos())
-            .set("controlstatistics", self.totals.control());
+            .set("controlstatistics", self.totals.control())
+            .set("interfaces", self.totals.interfaces())
+            .set("transcoders", self.totals.transcoders());
         let mut reply = result("ok");
         reply.set("statistics", statistics);
         reply
@@ -291,6 +351,18 @@ impl Control {
     /// What the relay has forwarded in all, for `statistics`; to be told once a second.
     pub fn note_relayed(&mut self, now: Instant, relayed: Relayed) {
         self.totals.note_relayed(now, relayed);
+        self.totals.interval.note_second(now, self.calls.len());
+    }
+
+    /// The relay's ports and what it transcodes, for `statistics`; to be told once a second.
+    pub fn note_media(
+        &mut self,
+        now: Instant,
+        interfaces: Vec<InterfacePorts>,
+        chains: &[TranscodedChain],
+    ) {
+        self.totals.interfaces = interfaces;
+        self.totals.note_chains(now, chains);
     }
 
     /// What was served so far.

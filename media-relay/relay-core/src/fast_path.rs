@@ -1,13 +1,14 @@
 //! What the kernel may forward by itself, and how what it forwarded is counted.
 //!
-//! The kernel does nothing but rewrite addresses. It may do so for a direction of a stream in which
-//! every packet's fate is known beforehand: plain RTP on both legs, from a source that is locked and
-//! whose learning window is over. It notes what it forwarded, and [`RtpSession::forwarded`] takes
-//! each note through the arithmetic of [`RtpSession::forward`], so that a stream that changes
-//! between the two paths shows no seam.
+//! The kernel does nothing but rewrite addresses and, by constants, numbers. It may do so for a
+//! direction of a stream in which every packet's fate is known beforehand: plain RTP on both legs, from a
+//! source that is locked and whose learning window is over. It notes what it forwarded, and
+//! [`RtpSession::forwarded`] takes each note through the arithmetic of [`RtpSession::forward`], so that
+//! a stream that changes between the two paths shows no seam.
 
 use crate::decision::PacketKind;
 use crate::forward::pair;
+use crate::outbound::Numbers;
 use crate::rtp_session::RtpSession;
 use crate::stream::HeaderView;
 use model::{DtmfConversion, Instant, LegSide};
@@ -28,18 +29,51 @@ pub struct FastForward {
     pub destination: SocketAddr,
     /// The payload type that is not forwarded so: events (RFC 4733) that are converted or kept back.
     pub withheld: Option<u8>,
+    /// What becomes of its numbers; `None` when nothing does.
+    pub numbers: Option<FastNumbers>,
+}
+
+/// How packets are numbered on their way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FastNumbers {
+    /// The synchronisation source that the other leg knows.
+    pub ssrc: u32,
+    /// What is added to each sequence number. Wraps.
+    pub sequence_offset: u16,
+    /// What is added to each RTP timestamp. Wraps.
+    pub timestamp_offset: u32,
+    /// A packet is forwarded so if its sequence number, less [`RtpSession::fast_numbers_from`], is no
+    /// more than this (serial arithmetic, RFC 1982); any other is a decision.
+    pub span: u16,
+}
+
+impl FastNumbers {
+    /// Only the source changes.
+    const fn of_source(ssrc: u32) -> Self {
+        FastNumbers { ssrc, sequence_offset: 0, timestamp_offset: 0, span: u16::MAX }
+    }
+
+    const fn give(&self, numbers: Numbers) -> Numbers {
+        Numbers {
+            ssrc: self.ssrc,
+            sequence: numbers.sequence.wrapping_add(self.sequence_offset),
+            timestamp: numbers.timestamp.wrapping_add(self.timestamp_offset),
+        }
+    }
 }
 
 /// What the kernel notes of an RTP packet that it has forwarded. The packet had neither
 /// contributing sources nor an extension nor padding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ForwardedPacket {
-    /// Synchronisation source.
+    /// Synchronisation source, as it came.
     pub ssrc: u32,
-    /// Sequence number.
+    /// Sequence number, as it came.
     pub sequence: u16,
-    /// RTP timestamp.
+    /// RTP timestamp, as it came.
     pub timestamp: u32,
+    /// What became of these.
+    pub numbers: Option<FastNumbers>,
     /// Payload type, 0 to 127.
     pub payload_type: u8,
     /// Marker bit.
@@ -56,14 +90,12 @@ impl RtpSession {
     pub fn fast_forward(&self, from: LegSide, now: Instant) -> Option<FastForward> {
         let (leg, other) = (&self.legs[from.index()], &self.legs[from.other().index()]);
         let (plan, other_plan) = (leg.plan.as_ref()?, other.plan.as_ref()?);
-        // ICE, fax, and payload types that change; and who has not been heard yet.
-        let is_plain = self.rare.is_none()
+        // Who has not been heard yet has to be.
+        let is_plain = !self.is_rare(from)
             && !self.is_listening(from)
             && self.security.is_plain(from)
             && self.security.is_plain(from.other());
-        // The kernel passes sources and numbers as they are.
-        let is_plain = is_plain && other.ssrc_mask == 0 && other.made.is_none();
-        let is_plain = is_plain && !self.is_tapped(from);
+        let is_plain = is_plain && !self.is_tapped(from) && !self.is_listened_to(from);
         let conversion = self.dtmf.as_deref().map(|dtmf| dtmf.conversion(from)).unwrap_or_default();
         let withholds = plan.blocks_events || conversion.reads_events();
         let (events, withheld) = if withholds { plan.events() } else { (0, None) };
@@ -78,9 +110,32 @@ impl RtpSession {
         }
         let source = leg.rtp.settled(now)?;
         let ssrc = leg.stream.ssrc()?;
+        let numbers = match other.made.as_deref() {
+            Some(made) => Some(made.steady(ssrc)?),
+            None if other.ssrc_mask == 0 => None,
+            None => Some(FastNumbers::of_source(ssrc ^ other.ssrc_mask)),
+        };
         let destination = other.rtp.destination()?;
         let is_same_family = source.is_ipv4() == destination.is_ipv4();
-        is_same_family.then_some(FastForward { source, ssrc, destination, withheld })
+        is_same_family.then_some(FastForward { source, ssrc, destination, withheld, numbers })
+    }
+
+    /// The first sequence number of leg `from` that is forwarded by [`FastForward::numbers`]; it moves on
+    /// with the stream. 0 where any is.
+    pub fn fast_numbers_from(&self, from: LegSide) -> u16 {
+        let made = self.legs[from.other().index()].made.as_deref();
+        made.and_then(|made| made.outbound.steady_from()).unwrap_or_default()
+    }
+
+    /// Whether packets of `from` need what few streams have: ICE, fax, and payload types or formats that
+    /// change.
+    fn is_rare(&self, from: LegSide) -> bool {
+        self.rare.as_deref().is_some_and(|rare| {
+            rare.is_fax
+                || rare.ice.iter().any(Option::is_some)
+                || rare.renumbering[from.index()].is_some()
+                || rare.transcoding[from.index()].is_some()
+        })
     }
 
     /// Counts a packet of leg `from` that was forwarded by [`RtpSession::fast_forward`]'s answer, in
@@ -99,6 +154,14 @@ impl RtpSession {
         };
         leg.stream.received_rtp(plan, &header, packet.octets, packet.arrival, true);
         other.stream.sent(PacketKind::Rtp, packet.octets);
+        if let Some(made) = other.made.as_deref_mut() {
+            leg.stream.show_losses();
+            let ForwardedPacket { ssrc, sequence, timestamp, .. } = *packet;
+            let numbers = Numbers { ssrc, sequence, timestamp };
+            let given = packet.numbers.map_or(numbers, |given| given.give(numbers));
+            let clock_rate = plan.format(packet.payload_type).clock_rate;
+            made.outbound.passed(numbers, given, clock_rate, packet.arrival);
+        }
         // It has gone; what comes through the sockets beside it has that much less room.
         leg.bucket.take(self.rate, packet.arrival);
         leg.note_heard(packet.arrival);

@@ -4,8 +4,10 @@ use crate::decision::{Decision, DropReason, MediaSocket, PacketKind};
 use crate::dtmf::is_replaced;
 use crate::ice::{CheckOutcome, answer_check};
 use crate::latch::Verdict;
+use crate::listening::AudioTap;
 use crate::own_rtcp::note_report;
 use crate::renumbering::Renumbering;
+use crate::rtcp_copies::{CopiedRtcp, KeptRtcp};
 use crate::rtp_session::{Leg, RtpSession};
 use crate::stream::HeaderView;
 use crate::tap::{Tap, Tapped};
@@ -103,6 +105,7 @@ impl RtpSession {
         arrival: Instant,
     ) -> Option<usize> {
         let to = from.other();
+        let is_other = self.has_restarted(to, buffer, arrival);
         let (len, is_event) = self.find_tones(from, buffer, len, arrival);
         if self.rare.is_some() && !is_event {
             match self.transcode(from, buffer, len, arrival) {
@@ -113,7 +116,7 @@ impl RtpSession {
         }
         if self.legs[to.index()].made.is_some() {
             let clock_rate = self.clock_rate_of(from, buffer);
-            self.join_outbound(to, buffer, clock_rate, arrival);
+            self.join_outbound(to, buffer, clock_rate, arrival, is_other);
         } else {
             self.mask_source(to, buffer);
         }
@@ -188,6 +191,9 @@ impl RtpSession {
         if way.is_ok() {
             Tap::copy(&mut self.tap, Tapped::rtp(from, source, arrival), packet);
         }
+        if is_said(&way) {
+            AudioTap::hear(&mut self.audio_tap, from, rtp.payload_type(), packet, arrival);
+        }
         if is_new_source {
             self.note_new_source(from, source.ip(), arrival);
         }
@@ -249,6 +255,8 @@ impl RtpSession {
         leg.note_heard(arrival);
         let len = packet.len();
         Tap::copy(&mut self.tap, Tapped::rtcp(from, socket, source, arrival), packet);
+        let copied = CopiedRtcp::received(from, socket, source, arrival, packet);
+        KeptRtcp::keep(&mut self.kept_rtcp, &copied);
         if ends_here {
             if goodbye {
                 self.pass_goodbye(from, arrival);
@@ -351,6 +359,13 @@ fn check_compound(packet: &[u8]) -> Result<u32, DropReason> {
         }
     }
     Ok(sender.unwrap_or_default())
+}
+
+/// Whether what the leg said counts among what was said in the call: it may speak, and would be heard if
+/// nothing were played in its place.
+#[inline]
+fn is_said<T>(way: &Result<T, DropReason>) -> bool {
+    matches!(way, Ok(_) | Err(DropReason::Replaced | DropReason::NoDestination))
 }
 
 /// Where a leg gets RTCP, and from which socket.

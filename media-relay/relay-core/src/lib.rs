@@ -11,11 +11,14 @@
 //! - commands: [`RtpSession::apply`] swaps the plan, [`RtpSession::begin_transcoding`] follows it,
 //!   [`RtpSession::copy_contexts`] and [`RtpSession::adopt_contexts`] move a leg's SRTP to another
 //!   stream, [`RtpSession::send_event`] sends a leg a key, [`RtpSession::play`] and
-//!   [`RtpSession::stop_playing`] play it something, [`RtpSession::tap`], [`RtpSession::retap`] and
-//!   [`RtpSession::untap`] copy its packets for somebody else;
+//!   [`RtpSession::stop_playing`] play it something, [`RtpSession::speak`] and
+//!   [`RtpSession::stop_speaking`] let somebody beside the call speak to it, [`RtpSession::tap`],
+//!   [`RtpSession::retap`] and [`RtpSession::untap`] copy its packets for somebody else,
+//!   [`RtpSession::listen`] and [`RtpSession::unlisten`] its audio for listeners;
 //! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`], [`RtpSession::poll_timeout`],
 //!   [`RtpSession::poll_rtcp`], [`RtpSession::poll_dtmf`], [`RtpSession::poll_made`],
-//!   [`RtpSession::poll_played`] and, at the end, [`RtpSession::poll_goodbye`].
+//!   [`RtpSession::poll_played`] and, at the end, [`RtpSession::poll_goodbye`]; after RTCP,
+//!   [`RtpSession::take_rtcp_copy`].
 #![forbid(unsafe_code)]
 
 mod datagrams;
@@ -27,9 +30,11 @@ mod fast_path;
 mod forward;
 mod ice;
 mod latch;
+mod listening;
 mod made;
 mod outbound;
 mod own_rtcp;
+mod packet_ring;
 mod plan;
 mod player;
 pub mod quality;
@@ -37,28 +42,38 @@ mod rate;
 mod renumbering;
 mod report;
 mod restart;
+mod rtcp_copies;
 mod rtp_session;
 mod security;
+mod stamps;
 mod stream;
 mod tap;
 mod timeout;
 mod tones;
 mod transcoding;
 mod unheard;
+mod voice;
 
+pub use codecs::{VoiceReader, VoiceWriter, voice_ring};
 pub use decision::{Decision, DropReason, MediaSocket, PacketKind};
 pub use dtmf::DtmfNews;
-pub use fast_path::{FastForward, ForwardedPacket};
+pub use fast_path::{FastForward, FastNumbers, ForwardedPacket};
 pub use ice::{CheckOutcome, answer_check};
 pub use latch::{Expectation, Latch, LearningPolicy, Verdict};
+pub use listening::{
+    LegFormats, ListenNews, ListenReader, ListenWriter, Listened, ListenedFormat, ListenedStream,
+    listen_ring,
+};
 pub use made::{LONGEST_MADE, MadePacket, MakeError};
 pub use model::RtcpStyle;
 pub use own_rtcp::{LONGEST_REPORT, OwnReport, REPORT_INTERVAL, SourceConflicts};
 pub use plan::{CompiledLeg, Format};
 pub use player::{PlayableFormat, Track};
+pub use rtcp_copies::{CopiedRtcp, CopyReader, CopyWriter, LONGEST_COPY, copy_ring};
 pub use rtp_proto::NtpTime;
 pub use rtp_proto::stun::LONGEST_RESPONSE;
 pub use rtp_session::RtpSession;
 pub use security::{GROWTH, LegContexts};
 pub use tap::{TapReader, TapWriter, Tapped, ring};
 pub use timeout::TimedOut;
+pub use transcoding::TranscodedCounts;

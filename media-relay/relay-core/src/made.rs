@@ -6,12 +6,15 @@
 
 use crate::decision::PacketKind;
 use crate::events::EventQueue;
+use crate::fast_path::FastNumbers;
 use crate::outbound::{Numbers, Outbound, Sent};
 use crate::plan::CompiledLeg;
 use crate::player::Player;
 use crate::rtp_session::{Leg, RtpSession};
 use crate::security::GROWTH;
+use crate::stamps::Stamps;
 use crate::tones::ToneQueue;
+use crate::voice::Voice;
 use model::{DtmfKey, DtmfPress, Instant, LegSide};
 use rtp_proto::{RtpHeader, RtpPacket};
 use std::fmt;
@@ -67,17 +70,22 @@ pub(crate) struct Made {
     pub(crate) outbound: Outbound,
     events: EventQueue,
     pub(crate) player: Option<Player>,
+    /// Who speaks to the leg from beside the call.
+    pub(crate) voice: Option<Box<Voice>>,
     /// All of what was to be played was, and nobody has been told.
     pub(crate) played: bool,
     /// `None` before the first key that goes to the leg as tones.
     tones: Option<Box<ToneQueue>>,
+    /// Of what passes to a leg that has SRTP, else `None`.
+    pub(crate) stamps: Option<Box<Stamps>>,
 }
 
 impl Made {
     /// Nothing is to be sent yet but what passes.
     pub(crate) fn new(outbound: Outbound) -> Box<Self> {
         let events = EventQueue::default();
-        Box::new(Made { outbound, events, player: None, played: false, tones: None })
+        let (player, voice, tones, stamps) = (None, None, None, None);
+        Box::new(Made { outbound, events, player, voice, played: false, tones, stamps })
     }
 
     /// Whether the leg hears tones of ours now, instead of the other leg.
@@ -91,6 +99,14 @@ impl Made {
         if let (Some(tones), Some((_, format))) = (self.tones.as_deref_mut(), plan.tones()) {
             tones.speak(format);
         }
+    }
+
+    /// What becomes of the numbers of the other leg's source `ssrc`; `None` while anything is, or waits
+    /// to be, put among its packets, and shortly after.
+    pub(crate) fn steady(&self, ssrc: u32) -> Option<FastNumbers> {
+        let speaks = self.player.is_some() || self.voice.is_some();
+        let waits = speaks || self.plays_tones() || self.deadline().is_some();
+        self.outbound.steady(ssrc).filter(|_| !waits)
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -185,7 +201,8 @@ impl RtpSession {
         let made = self.legs.iter().filter_map(|leg| leg.made.as_deref());
         let keys = made.filter_map(Made::deadline);
         let played = self.legs.iter().filter_map(Leg::player_deadline);
-        keys.chain(played).chain(self.transcoded_deadline()).min()
+        let said = self.legs.iter().filter_map(Leg::voice_deadline);
+        keys.chain(played).chain(said).chain(self.transcoded_deadline()).min()
     }
 
     /// Writes the next packet that is due to the front of `buffer` and counts it as sent; `None` when
@@ -195,7 +212,8 @@ impl RtpSession {
             let transcoded = self.poll_transcoded(to, now, buffer);
             let event = transcoded.or_else(|| self.poll_event(to, now, buffer));
             let key = event.or_else(|| self.poll_tones(to, now, buffer));
-            key.or_else(|| self.poll_player(to, now, buffer))
+            let played = key.or_else(|| self.poll_player(to, now, buffer));
+            played.or_else(|| self.poll_voice(to, now, buffer))
         })
     }
 
@@ -294,7 +312,7 @@ impl RtpSession {
         }
         let (other, leg) = crate::forward::pair(&mut self.legs, to.other());
         let has_srtp = !self.security.is_plain(to);
-        leg.spare = None;
+        let stamps = leg.spare.take().and_then(|spare| spare.stamps);
         let clock_rate = leg.plan.as_ref().map_or(8_000, CompiledLeg::clock_rate);
         let mask = leg.ssrc_mask;
         leg.made.get_or_insert_with(|| {
@@ -318,7 +336,9 @@ impl RtpSession {
                 }
             };
             outbound.is_for_srtp(has_srtp);
-            Made::new(outbound)
+            let mut made = Made::new(outbound);
+            made.stamps = stamps;
+            made
         })
     }
 
@@ -331,7 +351,7 @@ impl RtpSession {
     }
 
     /// Gives a packet that passes to `to` its numbers there. `buffer` holds an RTP packet, of
-    /// `clock_rate` in Hz.
+    /// `clock_rate` in Hz; `is_other` says that it repeats none that came before.
     #[inline]
     pub(crate) fn join_outbound(
         &mut self,
@@ -339,12 +359,13 @@ impl RtpSession {
         buffer: &mut [u8],
         clock_rate: u32,
         at: Instant,
+        is_other: bool,
     ) {
         let (from, leg) = crate::forward::pair(&mut self.legs, to.other());
         let Some(made) = leg.made.as_deref_mut() else { return };
         from.stream.show_losses();
         if let Some(passing) = Numbers::read(buffer) {
-            made.outbound.pass(passing, clock_rate, at).write(buffer);
+            made.outbound.pass(passing, clock_rate, at, is_other).write(buffer);
         }
     }
 }

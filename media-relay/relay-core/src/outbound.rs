@@ -5,6 +5,7 @@
 //! `restart.rs`: from then on the leg gets one continuous source (RFC 3550 section 5.1), whatever the
 //! other leg begins, and RTCP ends here (RFC 7667 section 3.1).
 
+use crate::fast_path::FastNumbers;
 use model::Instant;
 use rtp_proto::{MAX_DROPOUT, MAX_MISORDER, RtpHeader};
 
@@ -16,6 +17,19 @@ const MISORDER: u16 = 1_000;
 /// The same towards a leg that has SRTP, whose window tells no older packet from a repeated one: the
 /// bound of RFC 3550 appendix A.1.
 pub(crate) const MISORDER_IN_SRTP: u16 = MAX_MISORDER;
+/// So many packets behind the last change of its numbers a source passes steadily: what is later still is
+/// not waited for (RFC 3550 appendix A.1), and may be numbered by sockets alone.
+const STEADY: u16 = MAX_MISORDER;
+/// Sequence numbers that pass steadily: fewer than [`STEADY`] behind the highest, or no farther ahead
+/// than a gap may be.
+const STEADY_SPAN: u16 = STEADY - 1 + MAX_DROPOUT - 1;
+/// How far behind the highest number a step is at most: far enough for all that comes late, and near
+/// enough for serial arithmetic (RFC 1982) to know on which side it is.
+const OLDEST: u16 = 1 << 13;
+/// How often, in sequence numbers, steps are looked at for that.
+const AGING: u16 = 1 << 12;
+const _: () = assert!(MISORDER < OLDEST && OLDEST + AGING + MAX_DROPOUT < 1 << 15);
+const _: () = assert!(STEADY < OLDEST);
 
 /// A place in the numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -162,10 +176,18 @@ impl Outbound {
         (self.passing, self.before) = (None, None);
     }
 
-    /// What a packet of the other leg is to the leg.
+    /// What a packet of the other leg is to the leg. One that `is_other` than the packet which had its
+    /// number is not late.
     #[inline]
-    pub(crate) fn pass(&mut self, numbers: Numbers, clock_rate: u32, at: Instant) -> Numbers {
-        let known = self.follow(numbers, at);
+    pub(crate) fn pass(
+        &mut self,
+        numbers: Numbers,
+        clock_rate: u32,
+        at: Instant,
+        is_other: bool,
+    ) -> Numbers {
+        let misorder = if is_other { 0 } else { self.misorder };
+        let known = self.follow(numbers, misorder, at);
         let Some(passing) = &mut self.passing else { return numbers };
         let sequence = numbers.sequence.wrapping_add(passing.offset(numbers.sequence));
         let timestamp = numbers.timestamp.wrapping_add(passing.timestamp_offset);
@@ -179,7 +201,7 @@ impl Outbound {
     /// Notes a packet of the other leg that the leg does not get: what follows it leaves no gap.
     #[inline]
     pub(crate) fn skip(&mut self, numbers: Numbers, at: Instant) {
-        self.follow(numbers, at);
+        self.follow(numbers, self.misorder, at);
         let Some(passing) = &mut self.passing else { return };
         // A late one's place was left free when what follows it passed.
         if !is_after(numbers.sequence, passing.highest) {
@@ -188,6 +210,54 @@ impl Outbound {
         let offset = passing.offset(numbers.sequence).wrapping_sub(1);
         passing.note(numbers.sequence);
         passing.add(Step { after: numbers.sequence, offset });
+    }
+
+    /// What becomes of the numbers of the other leg's source `ssrc` while nothing is put among them;
+    /// `None` before that has been the same for [`STEADY`] packets.
+    pub(crate) fn steady(&self, ssrc: u32) -> Option<FastNumbers> {
+        let passing = self.passing.as_ref().filter(|p| p.ssrc == ssrc && self.before.is_none())?;
+        let [.., newest] = passing.steps;
+        let is_steady = passing.highest.wrapping_sub(newest.after) >= STEADY;
+        is_steady.then_some(FastNumbers {
+            ssrc: self.ssrc,
+            sequence_offset: newest.offset,
+            timestamp_offset: passing.timestamp_offset,
+            span: STEADY_SPAN,
+        })
+    }
+
+    /// The first of the sequence numbers that [`Outbound::steady`] is for.
+    pub(crate) fn steady_from(&self) -> Option<u16> {
+        self.passing.as_ref().map(|passing| passing.highest.wrapping_sub(STEADY - 1))
+    }
+
+    /// Notes a packet of the other leg that the leg got as `given` without [`Outbound::pass`]. What
+    /// passes, or is made, later follows that too, even when something changed meanwhile.
+    #[inline]
+    pub(crate) fn passed(
+        &mut self,
+        numbers: Numbers,
+        given: Numbers,
+        clock_rate: u32,
+        at: Instant,
+    ) {
+        let Numbers { sequence, timestamp, .. } = given;
+        let misorder = self.misorder;
+        let passing = self.passing.as_mut();
+        if let Some(passing) = passing.filter(|p| p.goes_on_with(&numbers, misorder)) {
+            passing.note(numbers.sequence);
+        }
+        if !is_after(sequence, self.last.sequence) {
+            return;
+        }
+        self.last = Sent { sequence, timestamp, at, clock_rate };
+        if let Some(passing) = &mut self.passing {
+            let [.., newest] = passing.steps;
+            let after = passing.highest;
+            if is_after(sequence, after.wrapping_add(newest.offset)) {
+                passing.add(Step { after, offset: sequence.wrapping_sub(after) });
+            }
+        }
     }
 
     /// The number that a packet of source `ssrc` of the other leg had, which the leg knows as
@@ -208,21 +278,25 @@ impl Outbound {
         (passing.highest.wrapping_sub(own) < MISORDER).then_some(own)
     }
 
-    /// Makes `passing` what a packet belongs to; `false` when that begins with it.
+    /// Makes `passing` what a packet belongs to, which is late less than `misorder` behind; `false`
+    /// when that begins with it.
     #[inline]
-    fn follow(&mut self, numbers: Numbers, at: Instant) -> bool {
-        let misorder = self.misorder;
+    fn follow(&mut self, numbers: Numbers, misorder: u16, at: Instant) -> bool {
         let goes_on = self.passing.as_ref().is_some_and(|p| p.goes_on_with(&numbers, misorder));
-        (goes_on && self.before.is_none()) || self.follow_jump(numbers, goes_on, at)
+        (goes_on && self.before.is_none()) || self.follow_jump(numbers, misorder, goes_on, at)
     }
 
     /// RFC 3550 appendix A.1: two packets in sequence after a jump show that the source started over;
     /// until then what was before may go on, and the jump was a stray packet. Unlike there none of
     /// them is left out: what is stray takes a number like one that was inserted.
     #[cold]
-    fn follow_jump(&mut self, numbers: Numbers, goes_on: bool, at: Instant) -> bool {
-        let is_next = self.passing.as_ref().is_some_and(|p| p.is_followed_by(&numbers));
-        let misorder = self.misorder;
+    fn follow_jump(&mut self, numbers: Numbers, misorder: u16, goes_on: bool, at: Instant) -> bool {
+        let passing = self.passing.as_ref().filter(|p| p.ssrc == numbers.ssrc);
+        if goes_on && passing.is_some_and(|p| p.highest == numbers.sequence) {
+            // What jumped, once more: that shows nothing.
+            return true;
+        }
+        let is_next = passing.is_some_and(|p| p.is_followed_by(&numbers));
         let before = self.before.take_if(|p| is_next || p.goes_on_with(&numbers, misorder));
         if let Some(mut before) = before.filter(|_| !is_next) {
             let offset = self.last.sequence.wrapping_sub(before.highest);
@@ -275,7 +349,7 @@ impl Passing {
         let behind = ahead.wrapping_neg();
         // What is before the first of it has no place: there are the numbers of what went before.
         let is_late = behind < misorder && behind < self.span;
-        self.ssrc == numbers.ssrc && (ahead < MAX_DROPOUT || is_late)
+        self.ssrc == numbers.ssrc && ((1..MAX_DROPOUT).contains(&ahead) || is_late)
     }
 
     /// Whether a packet is the very next one.
@@ -288,7 +362,22 @@ impl Passing {
     fn note(&mut self, sequence: u16) {
         if is_after(sequence, self.highest) {
             self.span = self.span.saturating_add(sequence.wrapping_sub(self.highest));
+            let is_due = sequence / AGING != self.highest / AGING;
             self.highest = sequence;
+            if is_due {
+                self.age();
+            }
+        }
+    }
+
+    /// Takes steps along that are long past: half of the numbers behind them they would seem to lie ahead.
+    #[cold]
+    fn age(&mut self) {
+        let oldest = self.highest.wrapping_sub(OLDEST);
+        for step in &mut self.steps {
+            if self.highest.wrapping_sub(step.after) > OLDEST {
+                step.after = oldest;
+            }
         }
     }
 

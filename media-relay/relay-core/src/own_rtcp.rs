@@ -18,10 +18,11 @@ pub(crate) use heard::{Heard, note_report};
 
 use crate::decision::{MediaSocket, PacketKind};
 use crate::forward::rtcp_way;
+use crate::rtcp_copies::{CopiedRtcp, KeptRtcp};
 use crate::rtp_session::{Leg, RtpSession};
 use crate::security::GROWTH;
 use compose::Compound;
-use model::{Instant, LegSide, RtcpStyle};
+use model::{Instant, LegSide, MessageDirection, RtcpStyle};
 use rtp_proto::NtpTime;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -301,9 +302,16 @@ impl RtpSession {
     ) -> Option<OwnReport> {
         let (socket, destination) = rtcp_way(&self.legs[to.index()])?;
         self.compose(to, now, ntp, compound, out)?;
+        let (direction, peer) = (MessageDirection::Sent, destination);
+        let copied = CopiedRtcp { leg: to, direction, socket, peer, at: now, octets: out };
+        KeptRtcp::keep(&mut self.kept_rtcp, &copied);
         let plain = out.len();
         out.resize(plain + GROWTH, 0);
-        let len = self.security.protect(to, PacketKind::Rtcp, out, plain).ok()?;
+        let Ok(len) = self.security.protect(to, PacketKind::Rtcp, out, plain) else {
+            // It is not sent.
+            let _ = self.take_rtcp_copy();
+            return None;
+        };
         self.legs[to.index()].stream.sent(PacketKind::Rtcp, len);
         Some(OwnReport { socket, destination, len })
     }

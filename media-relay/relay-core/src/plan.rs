@@ -6,7 +6,7 @@ use model::{Codec, CodecMapping, LegPlan, XrWishes};
 
 /// Formats of one leg that get a clock of their own; more are forwarded all the same and count with
 /// the first one's clock.
-const FORMATS: usize = 12;
+pub(crate) const FORMATS: usize = 12;
 const DEFAULT_CLOCK_RATE: u32 = 8_000;
 const PACKET_MS: u16 = 20;
 

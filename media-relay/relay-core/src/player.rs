@@ -237,8 +237,19 @@ impl Player {
     }
 }
 
-fn audio_format(format: Format) -> Option<AudioFormat> {
+pub(crate) fn audio_format(format: Format) -> Option<AudioFormat> {
     AudioFormat::new(format.codec, format.clock_rate)
+}
+
+/// Whether a packet of a leg whose plan is `plan` holds nothing but silence, as far as it can be told.
+pub(crate) fn is_silent(ear: &mut Option<Ear>, plan: &CompiledLeg, packet: &RtpPacket<'_>) -> bool {
+    let format = plan.format(packet.payload_type());
+    match ear {
+        _ if plan.is_telephone_event(packet.payload_type()) => false,
+        _ if format.codec == Codec::ComfortNoise => true,
+        Some(ear) => ear.is_silent(audio_format(format), packet.payload()),
+        None => false,
+    }
 }
 
 impl Leg {
@@ -252,10 +263,12 @@ impl Leg {
         self.plan.as_ref().is_some_and(|plan| plan.accepts_from)
     }
 
-    /// Whether it gets packets of what is played, and not the other leg's.
-    pub(crate) fn hears_player(&self) -> bool {
-        let player = self.made.as_deref().and_then(|made| made.player.as_ref());
+    /// Whether it gets packets of what is played or said to it, and not the other leg's.
+    pub(crate) fn hears_other_audio(&self, now: Instant) -> bool {
+        let Some(made) = self.made.as_deref() else { return false };
+        let player = made.player.as_ref();
         player.is_some_and(|player| player.track.with == OtherMedia::Yields || !player.fresh)
+            || made.voice.as_deref().is_some_and(|voice| voice.is_heard(now))
     }
 
     pub(crate) fn is_played_to(&self) -> bool {
@@ -263,7 +276,7 @@ impl Leg {
     }
 
     /// Whether a packet of the other leg, whose plan is `plan`, is dropped because something is played
-    /// in its place.
+    /// or said in its place.
     #[inline]
     pub(crate) fn replaces(
         &mut self,
@@ -271,17 +284,12 @@ impl Leg {
         packet: &RtpPacket<'_>,
         arrival: Instant,
     ) -> bool {
-        let player = self.made.as_deref_mut().and_then(|made| made.player.as_mut());
-        player.is_some_and(|player| {
-            let format = plan.format(packet.payload_type());
-            let is_silent = match &mut player.ear {
-                _ if plan.is_telephone_event(packet.payload_type()) => false,
-                _ if format.codec == Codec::ComfortNoise => true,
-                Some(ear) => ear.is_silent(audio_format(format), packet.payload()),
-                None => false,
-            };
-            player.replaces(is_silent, arrival)
-        })
+        let Some(made) = self.made.as_deref_mut() else { return false };
+        if let Some(player) = &mut made.player {
+            let is_silent = is_silent(&mut player.ear, plan, packet);
+            return player.replaces(is_silent, arrival);
+        }
+        made.voice.as_deref_mut().is_some_and(|voice| voice.replaces(plan, packet, arrival))
     }
 
     /// When the next packet of what is played is due; `None` while the leg wants no media.

@@ -3,11 +3,13 @@
 use crate::decision::PacketKind;
 use crate::dtmf::Dtmf;
 use crate::latch::{Latch, LearningPolicy};
+use crate::listening::AudioTap;
 use crate::made::Made;
 use crate::own_rtcp::OwnRtcp;
 use crate::plan::{CompiledLeg, expectations};
 use crate::rate::{PacketBucket, PacketRate};
 use crate::renumbering::Renumbering;
+use crate::rtcp_copies::KeptRtcp;
 use crate::security::{LegContexts, StreamSecurity};
 use crate::stream::LegStream;
 use crate::tap::Tap;
@@ -43,8 +45,12 @@ pub struct RtpSession {
     pub(crate) unheard: Option<Box<Unheard>>,
     /// What few streams have; one pointer while this one has nothing of it.
     pub(crate) rare: Option<Box<Rare>>,
-    /// `None` while nobody listens.
+    /// `None` while no packets are copied.
     pub(crate) tap: Option<Box<Tap>>,
+    /// `None` while nobody listens.
+    pub(crate) audio_tap: Option<Box<AudioTap>>,
+    /// `None` while RTCP is not copied.
+    pub(crate) kept_rtcp: Option<Box<KeptRtcp>>,
 }
 
 /// What few streams have.
@@ -125,6 +131,8 @@ impl RtpSession {
             unheard: None,
             rare: None,
             tap: None,
+            audio_tap: None,
+            kept_rtcp: None,
         }
     }
 
@@ -156,6 +164,7 @@ impl RtpSession {
             }
         }
         self.apply_rare(plan);
+        self.copy_rtcp(plan.copies_rtcp && !plan.kind.is_datagrams());
         self.apply_dtmf(plan);
         if let Some(style) = plan.rtcp {
             self.choose_rtcp(style);
@@ -183,7 +192,9 @@ impl RtpSession {
             }
             leg.plan = Some(compiled);
         }
+        self.tune_voices();
         self.prepare_for_restarts();
+        self.renew_listened(now);
     }
 
     fn apply_rare(&mut self, plan: &MediaPlan) {
@@ -227,6 +238,11 @@ impl RtpSession {
     /// The stream's identity.
     pub fn id(&self) -> MediaId {
         self.id
+    }
+
+    /// The call that it belongs to.
+    pub fn transaction_id(&self) -> TransactionId {
+        self.transaction_id
     }
 
     /// Whether media came from either leg.

@@ -47,6 +47,17 @@ struct Way {
     codec: Codec,
     format: AudioFormat,
     transcoder: Transcoder,
+    /// What came and nobody has asked for yet.
+    heard: TranscodedCounts,
+}
+
+/// Packets of one format that came to be transcoded.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct TranscodedCounts {
+    /// Packets, those included that came late or twice.
+    pub packets: u64,
+    /// Octets of their payloads.
+    pub octets: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +112,8 @@ impl Stage {
                         let detects = noise.in_place_of_silence;
                         transcoder = transcoder.with_comfort_noise(noise.payload_type, detects);
                     }
-                    ways.push(Way { codec: mapping.codec, format: read, transcoder });
+                    let heard = TranscodedCounts::default();
+                    ways.push(Way { codec: mapping.codec, format: read, transcoder, heard });
                     ways.len() - 1
                 }
             };
@@ -157,6 +169,8 @@ impl Stage {
         if let Some(way) = usize::from(way).checked_sub(1) {
             self.choose(way);
             if let Some(way) = self.ways.get_mut(way) {
+                way.heard.packets += 1;
+                way.heard.octets += received.payload.len() as u64;
                 way.transcoder.take(&received);
             }
             self.noise = None;
@@ -271,6 +285,28 @@ impl RtpSession {
         is_other.then_some([way.codec, stage.plan.to.codec])
     }
 
+    /// The formats between which audio of leg `from` is transcoded at present, as
+    /// [`RtpSession::transcodes`] has it.
+    pub fn transcoded_formats(&self, from: LegSide) -> Option<[AudioFormat; 2]> {
+        let stage = self.stage_of(from)?;
+        let way = stage.ways.get(stage.active?)?;
+        Some([way.format, format_of(&stage.plan.to)?]).filter(|[from, to]| from != to)
+    }
+
+    /// What came to be transcoded since it was last asked for, by the formats that it had and got.
+    pub fn take_transcoded(&mut self, each: &mut dyn FnMut([AudioFormat; 2], TranscodedCounts)) {
+        let Some(rare) = self.rare.as_deref_mut() else { return };
+        for stage in rare.transcoding.iter_mut().flatten() {
+            let Some(to) = format_of(&stage.plan.to) else { continue };
+            for way in stage.ways.iter_mut().filter(|way| way.format != to) {
+                let heard = std::mem::take(&mut way.heard);
+                if heard.packets > 0 {
+                    each([way.format, to], heard);
+                }
+            }
+        }
+    }
+
     /// The stages of a new plan, and how many were made so far. What goes on as it was keeps its
     /// stage.
     pub(crate) fn stages_for(&mut self, plan: &MediaPlan) -> ([Option<Box<Stage>>; 2], u32) {
@@ -313,7 +349,7 @@ impl RtpSession {
         let made = stage.take(plan, room, len, now);
         if let Made::Packet(_) = made {
             let clock_rate = stage.clock_rate();
-            self.join_outbound(to, buffer, clock_rate, now);
+            self.join_outbound(to, buffer, clock_rate, now, false);
             let (other, leg) = pair(&mut self.legs, from);
             leg.stream.number_anew(&other.stream, clock_rate);
         }
@@ -334,7 +370,7 @@ impl RtpSession {
     ) -> Option<MadePacket> {
         let wants = |leg: &Leg| leg.plan.as_ref().is_some_and(|plan| plan.sends_to);
         let leg = &self.legs[to.index()];
-        let wanted = wants(leg) && leg.made.is_some() && !leg.hears_player();
+        let wanted = wants(leg) && leg.made.is_some() && !leg.hears_other_audio(now);
         let stage = self.rare.as_deref_mut()?.transcoding[to.other().index()].as_deref_mut()?;
         stage.deadline().filter(|due| *due <= now)?;
         let room = buffer.len().saturating_sub(GROWTH);
@@ -346,7 +382,7 @@ impl RtpSession {
             return None;
         }
         let len = made?;
-        self.join_outbound(to, buffer, clock_rate, now);
+        self.join_outbound(to, buffer, clock_rate, now, false);
         self.send_protected(to, len, buffer)
     }
 

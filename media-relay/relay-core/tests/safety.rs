@@ -70,6 +70,7 @@ impl Call {
             ssrc,
             sequence,
             timestamp,
+            numbers: None,
             payload_type: 0,
             marker: false,
             octets: 172,

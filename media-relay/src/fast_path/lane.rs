@@ -3,7 +3,6 @@
 use super::FastPath;
 use super::layout::{Entry, Way};
 use super::network::{Network, Route};
-use super::notes::{Tenancy, VacantRing};
 use model::{Instant, LegSide};
 use relay_core::{FastForward, ForwardedPacket, RtpSession};
 use std::collections::{HashMap, VecDeque};
@@ -18,8 +17,8 @@ const ROUTE_LIFETIME: Duration = Duration::from_secs(5);
 const ROUTES: usize = 4_096;
 /// How long after an entry came into force packets may still wait in the socket's queue.
 const SETTLING: Duration = Duration::from_millis(50);
-/// How long a slot rests before it is written again: no packet that was to be forwarded by what it
-/// said is still on its way through the program then.
+/// How long a slot rests before it is written again: no packet that began while a port led to it is
+/// still on its way through the program then.
 const REST: Duration = Duration::from_millis(100);
 
 /// A worker's part of the fast path.
@@ -28,9 +27,9 @@ pub(crate) struct Lane {
     path: Arc<FastPath>,
     network: Network,
     routes: HashMap<(IpAddr, IpAddr), (Instant, Option<Route>)>,
-    vacant: Vec<VacantRing>,
+    vacant: Vec<u32>,
     /// By the time of their release.
-    resting: VecDeque<(Instant, Tenancy)>,
+    resting: VecDeque<(Instant, u32)>,
     /// Nanoseconds of CLOCK_MONOTONIC at the origin of the relay's clock.
     origin: u64,
     /// The [`FastPath::epoch`] in which `routes` were asked for.
@@ -40,13 +39,15 @@ pub(crate) struct Lane {
 /// One direction of a stream that has a ring.
 #[derive(Debug)]
 pub(crate) struct FastLeg {
-    tenancy: Tenancy,
+    slot: u32,
     /// Notes taken of the slot when it was last asked how many.
     taken: u32,
     /// What the slot says.
     written: Option<Way>,
-    /// And the program does it.
+    /// Its port leads to the slot.
     is_installed: bool,
+    /// The first sequence number that it was told to forward.
+    first: u16,
     /// From then on no packet is on its way through the program with what the slot says.
     rested: Instant,
     /// Until then the sockets' queues may hold packets that came before the first note.
@@ -59,8 +60,8 @@ pub(crate) struct FastLeg {
 impl FastLeg {
     fn forward(&self) -> Option<FastForward> {
         let way = self.written.filter(|_| self.is_installed)?;
-        let Way { source, ssrc, withheld, new_destination: destination, .. } = way;
-        Some(FastForward { source, ssrc, destination, withheld })
+        let Way { source, ssrc, withheld, numbers, new_destination: destination, .. } = way;
+        Some(FastForward { source, ssrc, destination, withheld, numbers })
     }
 
     /// The kernel forwards this direction now.
@@ -92,8 +93,7 @@ impl Lane {
         workers: usize,
         origin: u64,
     ) -> std::io::Result<Self> {
-        let rings = (0..path.capacity).filter(|ring| *ring as usize % workers == number);
-        let vacant = rings.map(VacantRing::unused).collect();
+        let vacant = (0..path.capacity).filter(|slot| *slot as usize % workers == number).collect();
         Ok(Lane {
             path,
             network: Network::open()?,
@@ -125,18 +125,23 @@ impl Lane {
             self.routes.clear();
         }
         let is_due = leg.as_ref().is_some_and(|leg| now >= leg.route_due || leg.epoch != epoch);
+        let first = session.fast_numbers_from(from);
         if leg.as_ref().and_then(FastLeg::forward) == wanted && !is_due {
+            if let Some(leg) = leg.as_mut().filter(|leg| leg.first != first) {
+                self.path.slots.expect_from(leg.slot, first);
+                leg.first = first;
+            }
             return;
         }
         match wanted.and_then(|forward| self.way(forward, from, local, now)) {
-            Some(way) => self.install(leg, way, now),
+            Some(way) => self.install(leg, way, first, now),
             None => self.withdraw(leg, now),
         }
     }
 
     /// How many packets the kernel has forwarded since this was last asked.
     pub(crate) fn packets_since(&self, leg: &mut FastLeg) -> u32 {
-        let taken = self.path.slots.taken(leg.tenancy);
+        let taken = self.path.slots.taken(leg.slot);
         taken.wrapping_sub(std::mem::replace(&mut leg.taken, taken))
     }
 
@@ -151,17 +156,18 @@ impl Lane {
         let mut counted = Counted::default();
         // Of a full ring the notes are older than what the sockets have: by now that is not what
         // came before the first note, but what the ring did not take any more.
-        if now < leg.settles && !self.path.slots.is_full(leg.tenancy) {
+        if now < leg.settles && !self.path.slots.is_full(leg.slot) {
             return counted;
         }
-        let Some(Way { ssrc, .. }) = leg.written else { return counted };
+        let Some(Way { ssrc, numbers, .. }) = leg.written else { return counted };
         let monotonic = self.origin + now.as_nanos();
-        let drained = self.path.slots.drain(leg.tenancy, |note| {
+        let drained = self.path.slots.drain(leg.slot, |note| {
             let arrival = note.arrival(monotonic).saturating_sub(self.origin);
             let packet = ForwardedPacket {
                 ssrc,
                 sequence: note.sequence,
                 timestamp: note.timestamp,
+                numbers,
                 payload_type: note.payload_type,
                 marker: note.marker,
                 octets: usize::from(note.octets),
@@ -178,8 +184,8 @@ impl Lane {
     /// Takes a direction out of the kernel's hands; its ring stays until [`Lane::release`].
     pub(crate) fn withdraw(&mut self, leg: &mut Option<FastLeg>, now: Instant) {
         let Some(leg) = leg else { return };
-        if leg.is_installed {
-            self.path.slots.part(leg.tenancy);
+        if let Some(way) = leg.written.filter(|_| leg.is_installed) {
+            self.path.slots.part(way.local);
             leg.is_installed = false;
             leg.rested = now + REST;
             // What it noted just now is older than what the sockets get from here on.
@@ -191,56 +197,56 @@ impl Lane {
     pub(crate) fn release(&mut self, leg: &mut Option<FastLeg>, now: Instant) {
         self.withdraw(leg, now);
         if let Some(leg) = leg.take() {
-            self.resting.push_back((now + REST, leg.tenancy));
+            self.resting.push_back((now + REST, leg.slot));
         }
     }
 
-    fn install(&mut self, leg: &mut Option<FastLeg>, way: Way, now: Instant) {
+    fn install(&mut self, leg: &mut Option<FastLeg>, way: Way, first: u16, now: Instant) {
         if leg.as_ref().is_some_and(|leg| leg.written.is_some_and(|old| old != way)) {
             self.withdraw(leg, now);
         }
         if leg.is_none() {
-            *leg = self.take_slot(way.local, now).map(|tenancy| FastLeg {
-                tenancy,
-                taken: self.path.slots.taken(tenancy),
+            *leg = self.take_slot(now).map(|slot| FastLeg {
+                slot,
+                taken: self.path.slots.taken(slot),
                 written: None,
                 is_installed: false,
+                first,
                 rested: now,
                 settles: now,
                 route_due: now,
                 epoch: self.epoch,
             });
         }
-        let Some(leg) = leg.as_mut().filter(|leg| leg.tenancy.is_of(way.local)) else { return };
+        let Some(leg) = leg else { return };
         leg.route_due = now + ROUTE_LIFETIME;
         leg.epoch = self.epoch;
         let slots = &self.path.slots;
         if leg.written != Some(way) {
             // The next turn finds it rested and its last notes read.
-            if now < leg.rested || !slots.is_empty(leg.tenancy) {
+            if now < leg.rested || !slots.is_empty(leg.slot) {
                 return;
             }
-            slots.write(leg.tenancy, &Entry::new(&way, self.path.dscp));
+            slots.write(leg.slot, &Entry::new(&way, self.path.dscp));
             leg.written = Some(way);
         }
+        slots.expect_from(leg.slot, first);
+        leg.first = first;
         if !leg.is_installed {
-            slots.lead(leg.tenancy);
-            leg.is_installed = true;
+            leg.is_installed = slots.lead(way.local, leg.slot);
             leg.settles = now + SETTLING;
         }
     }
 
-    /// The slot of `local` and a ring; `None` when another has the slot, or when there is no ring left.
-    fn take_slot(&mut self, local: SocketAddr, now: Instant) -> Option<Tenancy> {
-        while let Some((until, tenancy)) = self.resting.front().copied()
+    fn take_slot(&mut self, now: Instant) -> Option<u32> {
+        while let Some((until, slot)) = self.resting.front().copied()
             && until <= now
         {
             self.resting.pop_front();
-            self.vacant.extend(self.path.slots.give_back(tenancy));
+            self.path.slots.reset(slot);
+            self.vacant.push(slot);
         }
-        let tenancy = self.path.slots.take(local, self.vacant.last()?)?;
-        self.vacant.pop();
-        Some(tenancy)
+        self.vacant.pop()
     }
 
     /// The way of a direction through this host; `None` when the kernel cannot go it alone.
@@ -265,6 +271,7 @@ impl Lane {
             new_source: SocketAddr::new(new_source, onwards.port()),
             new_destination: forward.destination,
             withheld: forward.withheld,
+            numbers: forward.numbers,
             ssrc: forward.ssrc,
             interface: out.interface,
             next_hop: out.next_hop,

@@ -1,6 +1,7 @@
 //! What user space and the kernel's program say to each other, octet by octet: the twins of the
 //! structures in `ebpf/relay.bpf.c`.
 
+use relay_core::FastNumbers;
 use std::net::{IpAddr, SocketAddr};
 
 /// Notes in a ring; a power of two.
@@ -8,16 +9,20 @@ pub(super) const NOTES: usize = 64;
 /// How many of them stay free for packets that several processors handle at once; a ring with no
 /// others left is full.
 pub(super) const MARGIN: usize = 8;
+/// Ports in a group of the index, and groups of both families.
+const GROUP: usize = 16;
 const PORTS: usize = 1 << 16;
-/// Slots: the ports of both families.
-pub(super) const SLOTS: usize = 2 * PORTS;
+pub(super) const GROUPS: usize = 2 * PORTS / GROUP;
 /// No packet has it: payload types have seven bits.
 const NO_TYPE: u8 = 0xff;
 /// The program's values of the address families.
-const AF_INET: u32 = 2;
-const AF_INET6: u32 = 10;
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
 
-/// Addresses of IPv6.
+/// The slots of some ports, plus one; 0 for none.
+pub(super) type Group = [u32; GROUP];
+
+/// Addresses of IPv6, and numbers that change.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[repr(C)]
 pub(super) struct Wide {
@@ -26,7 +31,33 @@ pub(super) struct Wide {
     new_source: [u8; 16],
     new_destination: [u8; 16],
     next_hop: [u8; 16],
-    reserved: [u32; 12],
+    pub(super) numbering: Numbering,
+    reserved: [u32; 7],
+}
+
+/// What becomes of numbers where [`Narrow::renumbers`] says that anything does.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[repr(C)]
+pub(super) struct Numbering {
+    ssrc: [u8; 4],
+    timestamp_offset: u32,
+    sequence_offset: u32,
+    /// The first sequence number that is forwarded; written while it is in force, too.
+    pub(super) first: u32,
+    /// How far from that on they are.
+    span: u32,
+}
+
+impl Numbering {
+    fn new(numbers: &FastNumbers) -> Self {
+        Numbering {
+            ssrc: numbers.ssrc.to_be_bytes(),
+            timestamp_offset: numbers.timestamp_offset,
+            sequence_offset: numbers.sequence_offset.into(),
+            first: 0,
+            span: numbers.span.into(),
+        }
+    }
 }
 
 /// The rest of what a slot says of its packets; the addresses are those of IPv4.
@@ -48,7 +79,9 @@ pub(super) struct Narrow {
     addresses_difference: u32,
     ports_difference: u32,
     interface: u32,
-    next_hop_family: u32,
+    next_hop_family: u16,
+    /// 1 where the numbers change, else 0.
+    renumbers: u16,
 }
 
 /// What the program leaves of a packet that it has forwarded. Each half is written at once.
@@ -101,27 +134,25 @@ impl Note {
     }
 }
 
-/// A port and the direction that comes to it: `head` is the program's, all else ours.
+/// A direction: `head` is the program's, all else ours.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Slot {
     pub(super) narrow: Narrow,
     pub(super) head: u32,
     pub(super) tail: u32,
-    /// The number of the ring, plus one; 0 while no packet is to be forwarded.
-    pub(super) ring: u32,
-    /// The same from when a direction takes the slot until it gives it back; the program's not.
-    pub(super) owner: u32,
+    reserved: [u32; 2],
 }
 
-/// The notes of a direction's packets.
+/// The notes of a slot's packets.
 pub(super) type Ring = [Halves; NOTES];
 
+const _: () = assert!(size_of::<Group>() == 64);
 const _: () = assert!(size_of::<Narrow>() == 48);
 const _: () = assert!(size_of::<Wide>() == 128);
+const _: () = assert!(std::mem::offset_of!(Wide, numbering) == 80);
 const _: () = assert!(size_of::<Halves>() == 16);
 const _: () = assert!(std::mem::offset_of!(Slot, head) == 48);
-const _: () = assert!(std::mem::offset_of!(Slot, ring) == 56);
 const _: () = assert!(size_of::<Slot>() == 64);
 
 /// Where packets come from and to, and what becomes of them: a slot without its notes.
@@ -143,15 +174,18 @@ pub(super) struct Way {
     pub(super) new_destination: SocketAddr,
     /// The payload type that is left to the sockets.
     pub(super) withheld: Option<u8>,
+    /// What becomes of sequence numbers, timestamps and the source.
+    pub(super) numbers: Option<FastNumbers>,
     /// The interface to send from, and the neighbour to send to.
     pub(super) interface: u32,
     pub(super) next_hop: IpAddr,
 }
 
-/// The slot of the port of `local`.
-pub(super) fn slot(local: SocketAddr) -> u32 {
-    let half = if local.is_ipv4() { 0 } else { PORTS as u32 };
-    half + u32::from(local.port())
+/// Where the index has `local`: the group, and the place in it.
+pub(super) fn place(local: SocketAddr) -> (usize, usize) {
+    let half = if local.is_ipv4() { 0 } else { PORTS };
+    let position = half + usize::from(local.port());
+    (position / GROUP, position % GROUP)
 }
 
 impl Entry {
@@ -175,11 +209,14 @@ impl Entry {
             ports_difference: difference(&ends.map(port)),
             interface: way.interface,
             next_hop_family: if way.next_hop.is_ipv4() { AF_INET } else { AF_INET6 },
+            renumbers: way.numbers.is_some().into(),
         };
         let [source, local, new_source, new_destination] = ends.map(|end| wide(end.ip()));
         let next_hop = wide(way.next_hop);
-        let reserved = [0; 12];
-        let wide = Wide { source, local, new_source, new_destination, next_hop, reserved };
+        let numbering = way.numbers.as_ref().map(Numbering::new).unwrap_or_default();
+        let reserved = [0; 7];
+        let wide =
+            Wide { source, local, new_source, new_destination, next_hop, numbering, reserved };
         Entry { narrow, wide }
     }
 }

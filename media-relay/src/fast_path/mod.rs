@@ -78,13 +78,18 @@ impl FastPath {
         let interfaces = media_interfaces(&config.bind)?;
         let capacity = config.fast_path_capacity.max(1);
         let mut object = EbpfLoader::new()
+            .map_max_entries("slots", capacity)
             .map_max_entries("wides", capacity)
             .map_max_entries("rings", capacity)
             .load(aya::include_bytes_aligned!("../../ebpf/relay.bpf.o"))
             .map_err(|error| FastPathError::of(&error))?;
         let array = |name| array(&object, name);
-        let arrays =
-            Arrays { slots: array("slots")?, wides: array("wides")?, rings: array("rings")? };
+        let arrays = Arrays {
+            slots: array("slots")?,
+            wides: array("wides")?,
+            rings: array("rings")?,
+            ports: array("ports")?,
+        };
         let slots = Slots::map(&arrays, capacity).map_err(|error| FastPathError::of(&error))?;
         classifier(&mut object)?.load().map_err(|error| FastPathError::of(&error))?;
         let interfaces = interfaces

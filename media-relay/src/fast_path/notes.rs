@@ -1,7 +1,7 @@
 //! What the kernel's program is told and its rings of notes, in memory that user space shares with it.
 #![expect(unsafe_code, reason = "shared memory; every block states why it is sound")]
 
-use super::layout::{Entry, Halves, MARGIN, NOTES, Note, Ring, SLOTS, Slot, Wide, slot};
+use super::layout::{Entry, GROUPS, Group, Halves, MARGIN, NOTES, Note, Ring, Slot, Wide, place};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -11,43 +11,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// Packets that a ring takes between two readings; what is more goes to the sockets.
 pub(crate) const ROOM: u32 = (NOTES - MARGIN) as u32;
 
-/// The mapped slots, their rings, and the addresses of IPv6 that go with these. Both have one writer
-/// and reader: the worker that they were given to.
+/// The mapped slots, their addresses of IPv6, their rings, and the index of ports that leads to them.
+/// A slot has one writer and reader: the worker that it was given to.
 #[derive(Debug)]
 pub(super) struct Slots {
     slots: Mapping<Slot>,
     wides: Mapping<Wide>,
     rings: Mapping<Ring>,
-}
-
-/// A ring that no direction has.
-#[derive(Debug)]
-pub(super) struct VacantRing {
-    ring: u32,
-    /// The number of the next note. It goes on from one tenancy to the next, so that no note of a
-    /// former one can pass for a new one that is not written yet.
-    number: u32,
-}
-
-impl VacantRing {
-    /// Number `ring` of the program's, whose memory is zeroes.
-    pub(super) fn unused(ring: u32) -> Self {
-        VacantRing { ring, number: 0 }
-    }
-}
-
-/// A slot that was taken with a ring: what [`Slots::take`] gives and [`Slots::give_back`] ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Tenancy {
-    slot: u32,
-    ring: u32,
-}
-
-impl Tenancy {
-    /// Whether it is for packets that come to `local`.
-    pub(super) fn is_of(&self, local: SocketAddr) -> bool {
-        self.slot == slot(local)
-    }
+    ports: Mapping<Group>,
 }
 
 /// The arrays of the program.
@@ -55,6 +26,7 @@ pub(super) struct Arrays {
     pub(super) slots: OwnedFd,
     pub(super) wides: OwnedFd,
     pub(super) rings: OwnedFd,
+    pub(super) ports: OwnedFd,
 }
 
 /// An array's memory.
@@ -115,77 +87,82 @@ pub(super) struct Drained {
 }
 
 impl Slots {
-    /// Maps the arrays, which are for `count` rings.
+    /// Maps the arrays, which are for `count` slots.
     ///
     /// # Errors
     /// As `mmap(2)`.
     pub(super) fn map(arrays: &Arrays, count: u32) -> io::Result<Self> {
         let count = count as usize;
         Ok(Slots {
-            slots: Mapping::new(&arrays.slots, SLOTS)?,
+            slots: Mapping::new(&arrays.slots, count)?,
             wides: Mapping::new(&arrays.wides, count)?,
             rings: Mapping::new(&arrays.rings, count)?,
+            ports: Mapping::new(&arrays.ports, GROUPS)?,
         })
     }
 
-    /// Takes the slot of `local`'s port for a direction whose notes go to `vacant`; `None` while another
-    /// has it.
-    pub(super) fn take(&self, local: SocketAddr, vacant: &VacantRing) -> Option<Tenancy> {
-        let VacantRing { ring, number } = *vacant;
-        let index = slot(local);
-        let slot = self.slot(index)?;
-        slot.owner.compare_exchange(0, ring + 1, Ordering::Acquire, Ordering::Relaxed).ok()?;
-        slot.head.store(number, Ordering::Relaxed);
-        slot.tail.store(number, Ordering::Relaxed);
-        Some(Tenancy { slot: index, ring })
-    }
-
-    /// Says what is to become of the packets that will be forwarded. None is now, and none has been
-    /// for as long as a packet may take through the program.
-    pub(super) fn write(&self, of: Tenancy, entry: &Entry) {
-        let (Some(slot), Some(wide)) =
-            (self.slots.get(of.slot as usize), self.wides.get(of.ring as usize))
-        else {
+    /// Says what is to become of the packets that will lead to `slot`. No port leads to it, and none
+    /// has for as long as a packet may take through the program.
+    pub(super) fn write(&self, slot: u32, entry: &Entry) {
+        let index = slot as usize;
+        let (Some(slot), Some(wide)) = (self.slots.get(index), self.wides.get(index)) else {
             return;
         };
-        // SAFETY: within the mappings and aligned; nobody reads these fields while the slot names no
-        // ring, and nobody but its tenant writes them.
+        // SAFETY: within the mappings and aligned; nobody reads these fields while no port leads to
+        // the slot, and nobody else writes them.
         unsafe {
             (&raw mut (*slot).narrow).write(entry.narrow);
             wide.write(entry.wide);
         }
     }
 
-    /// Has the program forward what comes from now on.
-    pub(super) fn lead(&self, of: Tenancy) {
-        if let Some(slot) = self.slot(of.slot) {
-            slot.names.store(of.ring + 1, Ordering::Release);
+    /// Where the sequence numbers begin that are forwarded with others, of a direction of which only those
+    /// are that a source which goes on has. Whether or not a port leads to the slot.
+    pub(super) fn expect_from(&self, slot: u32, first: u16) {
+        if let Some(wide) = self.wides.get(slot as usize) {
+            // SAFETY: an aligned word of the mapping, which lives as long as `self`; while a port leads to
+            // the slot nobody accesses it but through an atomic (the kernel reads it at once).
+            let word = unsafe { AtomicU32::from_ptr(&raw mut (*wide).numbering.first) };
+            word.store(first.into(), Ordering::Relaxed);
         }
+    }
+
+    /// Makes the packets that come to `local` lead to `slot`; `false` when its port has another.
+    pub(super) fn lead(&self, local: SocketAddr, slot: u32) -> bool {
+        let Some(place) = self.place(local) else { return false };
+        place.compare_exchange(0, slot + 1, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 
     /// Ends it, for packets that come from now on.
-    pub(super) fn part(&self, of: Tenancy) {
-        if let Some(slot) = self.slot(of.slot) {
-            slot.names.store(0, Ordering::Release);
+    pub(super) fn part(&self, local: SocketAddr) {
+        if let Some(place) = self.place(local) {
+            place.store(0, Ordering::Release);
         }
     }
 
-    /// Leaves a slot to others, and gets its ring back; notes that wait are forgotten.
-    pub(super) fn give_back(&self, of: Tenancy) -> Option<VacantRing> {
-        let slot = self.slot(of.slot)?;
-        let number = slot.head.load(Ordering::Acquire);
-        slot.owner.store(0, Ordering::Release);
-        Some(VacantRing { ring: of.ring, number })
+    fn place(&self, local: SocketAddr) -> Option<&AtomicU32> {
+        let (group, position) = place(local);
+        let group = self.ports.get(group)?;
+        // SAFETY: `position` is within a group; an aligned word of the mapping, which lives as long
+        // as `self`, and which all touch as a single word.
+        Some(unsafe { AtomicU32::from_ptr((&raw mut (*group)[position]).cast()) })
     }
 
-    /// The number of the next note; what it grows by are notes that packets took. Wraps.
-    pub(super) fn taken(&self, of: Tenancy) -> u32 {
-        self.slot(of.slot).map_or(0, |slot| slot.head.load(Ordering::Relaxed))
+    /// Forgets what a slot's former tenant left in it.
+    pub(super) fn reset(&self, slot: u32) {
+        if let Some(slot) = self.slot(slot) {
+            slot.tail.store(slot.head.load(Ordering::Acquire), Ordering::Release);
+        }
+    }
+
+    /// Notes taken of a slot by packets since it was made; wraps.
+    pub(super) fn taken(&self, slot: u32) -> u32 {
+        self.slot(slot).map_or(0, |slot| slot.head.load(Ordering::Relaxed))
     }
 
     /// Notes that wait in a slot.
-    fn waiting(&self, of: Tenancy) -> u32 {
-        self.slot(of.slot).map_or(0, |slot| {
+    fn waiting(&self, slot: u32) -> u32 {
+        self.slot(slot).map_or(0, |slot| {
             let (head, tail) =
                 (slot.head.load(Ordering::Acquire), slot.tail.load(Ordering::Relaxed));
             head.wrapping_sub(tail)
@@ -193,21 +170,18 @@ impl Slots {
     }
 
     /// Whether a slot takes no more notes, so that the sockets get what comes now.
-    pub(super) fn is_full(&self, of: Tenancy) -> bool {
-        self.waiting(of) >= ROOM
+    pub(super) fn is_full(&self, slot: u32) -> bool {
+        self.waiting(slot) >= ROOM
     }
 
     /// Whether all its notes were read.
-    pub(super) fn is_empty(&self, of: Tenancy) -> bool {
-        self.waiting(of) == 0
+    pub(super) fn is_empty(&self, slot: u32) -> bool {
+        self.waiting(slot) == 0
     }
 
     /// Hands out the notes of a slot that have come since the last time, oldest first.
-    pub(super) fn drain(&self, of: Tenancy, mut each: impl FnMut(Note)) -> Drained {
-        let (Some(slot), Some(ring)) = (self.slot(of.slot), self.rings.get(of.ring as usize))
-        else {
-            return Drained::default();
-        };
+    pub(super) fn drain(&self, slot: u32, mut each: impl FnMut(Note)) -> Drained {
+        let Some(slot) = self.slot(slot) else { return Drained::default() };
         let (head, mut tail) =
             (slot.head.load(Ordering::Acquire), slot.tail.load(Ordering::Relaxed));
         if head == tail {
@@ -220,7 +194,7 @@ impl Slots {
             tail = tail.wrapping_add(excess);
         }
         while tail != head {
-            let Some(note) = note(ring, tail) else { break };
+            let Some(note) = slot.note(tail) else { break };
             each(note);
             drained.read += 1;
             tail = tail.wrapping_add(1);
@@ -231,39 +205,36 @@ impl Slots {
 
     fn slot(&self, index: u32) -> Option<SlotView<'_>> {
         let slot = self.slots.get(index as usize)?;
-        // SAFETY: the mapping lives as long as `self`, these are aligned words of it, and nobody
-        // accesses them but through atomics (the kernel's are single words too).
-        unsafe {
-            Some(SlotView {
-                head: AtomicU32::from_ptr(&raw mut (*slot).head),
-                tail: AtomicU32::from_ptr(&raw mut (*slot).tail),
-                names: AtomicU32::from_ptr(&raw mut (*slot).ring),
-                owner: AtomicU32::from_ptr(&raw mut (*slot).owner),
-            })
-        }
+        // SAFETY: the mapping lives as long as `self`, both fields are aligned words of it, and
+        // nobody accesses them but through atomics (the kernel's are single words too).
+        let (head, tail) = unsafe {
+            (AtomicU32::from_ptr(&raw mut (*slot).head), AtomicU32::from_ptr(&raw mut (*slot).tail))
+        };
+        Some(SlotView { ring: self.rings.get(index as usize)?, head, tail })
     }
 }
 
 struct SlotView<'a> {
+    ring: *mut Ring,
     head: &'a AtomicU32,
     tail: &'a AtomicU32,
-    names: &'a AtomicU32,
-    owner: &'a AtomicU32,
 }
 
-/// Note `number` of a ring of the mapping, unless it is still being written.
-fn note(ring: *mut Ring, number: u32) -> Option<Note> {
-    // SAFETY: the position is below NOTES, within the ring.
-    let note = unsafe { &raw mut (*ring)[number as usize % NOTES] };
-    // SAFETY: aligned words of the mapping, which the kernel stores at once, each.
-    let [position, arrival] = unsafe {
-        [
-            AtomicU64::from_ptr(&raw mut (*note).position),
-            AtomicU64::from_ptr(&raw mut (*note).arrival),
-        ]
+impl SlotView<'_> {
+    /// Note `number`, unless it is still being written.
+    fn note(&self, number: u32) -> Option<Note> {
+        // SAFETY: the position is below NOTES, within the ring.
+        let note = unsafe { &raw mut (*self.ring)[number as usize % NOTES] };
+        // SAFETY: aligned words of the mapping, which the kernel stores at once, each.
+        let [position, arrival] = unsafe {
+            [
+                AtomicU64::from_ptr(&raw mut (*note).position),
+                AtomicU64::from_ptr(&raw mut (*note).arrival),
+            ]
+        }
+        .map(|half| half.load(Ordering::Relaxed));
+        Note::read(number, Halves { position, arrival })
     }
-    .map(|half| half.load(Ordering::Relaxed));
-    Note::read(number, Halves { position, arrival })
 }
 
 #[cfg(test)]

@@ -157,14 +157,24 @@ impl OpenRecording {
         self.streams.len()
     }
 
-    /// Writes beside the file what became of it.
-    pub(super) fn finish(mut self, calendar: u64) -> io::Result<()> {
-        if let Some(file) = &mut self.file {
-            file.flush()?;
-        }
+    /// Writes beside the file what became of it; whether that could be done, which the log says else.
+    pub(super) fn finish(mut self, calendar: u64) -> bool {
         let written = self.notes.with_extension("json.new");
-        create(&written)?.write_all(self.described(Some(calendar)).as_bytes())?;
-        fs::rename(&written, &self.notes)
+        let flushed = self.file.as_mut().map_or(Ok(()), Write::flush);
+        let finished = flushed.and_then(|()| {
+            create(&written)?.write_all(self.described(Some(calendar)).as_bytes())?;
+            fs::rename(&written, &self.notes)
+        });
+        let Err(error) = finished else { return true };
+        let _ = fs::remove_file(&written);
+        tracing::error!(
+            %error,
+            file = %self.notes.display(),
+            packets = self.packets,
+            lost_packets = self.lost,
+            "what a recording became cannot be written beside it: this file still says that it goes on"
+        );
+        false
     }
 
     /// Writes somewhere else from now on.
@@ -208,7 +218,12 @@ impl OpenRecording {
     /// The system takes no more. The file ends with the last packet that is whole for sure.
     fn give_up(&mut self, turn: &mut Turn, error: &io::Error) {
         let path = self.capture.display();
-        tracing::error!(%error, file = %path, "a recording cannot be written; the rest of it is lost");
+        tracing::error!(
+            %error,
+            file = %path,
+            "a recording ends here: it cannot be written. Free room in its directory; after a `stop \
+             recording`, `start recording` begins another one"
+        );
         turn.failed = true;
         let (octets, packets) = self.written;
         let unwritten = self.packets - packets;

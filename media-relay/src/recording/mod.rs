@@ -219,10 +219,7 @@ impl Desk {
         for open in over.iter().filter_map(|name| self.recordings.remove(name)) {
             sum.ended += open.streams();
             self.shared.open.fetch_sub(1, Ordering::Relaxed);
-            if let Err(error) = open.finish(calendar) {
-                tracing::error!(%error, "what a recording became cannot be written");
-                failures += 1;
-            }
+            failures += u64::from(!open.finish(calendar));
         }
         self.shared.packets.fetch_add(sum.written, Ordering::Relaxed);
         self.shared.lost.fetch_add(sum.lost, Ordering::Relaxed);

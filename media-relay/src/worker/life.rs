@@ -82,9 +82,11 @@ impl Worker {
             deadline,
             handshakes: None,
             is_transcoded: false,
+            transcoded: [None; 2],
             fast: None,
             playing: None,
             recording: None,
+            listened_call: None,
         };
         self.streams.fill(key, id, Box::new(stream));
         self.timers.set(deadline, key);
@@ -96,6 +98,9 @@ impl Worker {
     pub(super) fn apply(&mut self, id: MediaId, mut plan: MediaPlan) {
         let now = self.parts.clock.now();
         self.refuse_own_addresses(id, &mut plan);
+        if plan.copies_rtcp {
+            self.prepare_copies();
+        }
         let silence_after = self.parts.config.silence_after;
         let Some(stream) = self.streams.find(id) else {
             self.parts.counters.unknown_streams.add(1);
@@ -105,6 +110,7 @@ impl Worker {
         if let Some(lane) = &mut self.lane {
             stream.leave_fast_path(lane, &self.parts.counters, now);
         }
+        stream.count_transcoding(&self.parts.counters);
         stream.session.apply(&plan, now);
         stream.session.begin_transcoding(now, &mut draw);
         stream.count_transcoding(&self.parts.counters);
@@ -143,12 +149,14 @@ impl Worker {
             return;
         };
         self.parts.counters.streams.subtract(1);
-        self.parts.counters.transcoded_streams.subtract(u64::from(stream.is_transcoded));
+        stream.forget_transcoding(&self.parts.counters);
         stream.forget_playing(&self.parts.counters);
+        self.forget_listening(stream.listened_call);
         if let Some(lane) = &mut self.lane {
             stream.release_fast_path(lane, &self.parts.counters, now);
         }
-        stream.send_goodbyes(self.parts.clock, &self.parts.counters, &mut self.report, now);
+        let buffers = (&mut self.report, &mut self.copies);
+        stream.send_goodbyes(self.parts.clock, &self.parts.counters, buffers, now);
         let reports = stream.session.poll_report(now, ReportKind::Final);
         for leg in stream.sockets {
             self.close_leg(leg, now);

@@ -4,6 +4,7 @@ use super::Worker;
 use super::streams::{Stream, StreamKey};
 use crate::counters::WorkerCounters;
 use crate::random::draw;
+use codecs::AudioFormat;
 use model::{Instant, LegSide, MediaId};
 use relay_core::{LONGEST_MADE, MadePacket, PacketKind};
 use std::io;
@@ -45,12 +46,35 @@ impl Stream {
         }
     }
 
-    /// After a new plan.
+    /// Before and after a new plan, and now and then.
     pub(super) fn count_transcoding(&mut self, counters: &WorkerCounters) {
         let after = self.session.has_transcoding();
         let before = std::mem::replace(&mut self.is_transcoded, after);
+        if !before && !after {
+            return;
+        }
         counters.transcoded_streams.add(u64::from(after && !before));
         counters.transcoded_streams.subtract(u64::from(before && !after));
+        self.session.take_transcoded(&mut |formats, heard| counters.chains.heard(formats, heard));
+        let formats = LegSide::BOTH.map(|from| self.session.transcoded_formats(from));
+        self.count_chains(formats, counters);
+    }
+
+    /// The stream ends.
+    pub(super) fn forget_transcoding(&mut self, counters: &WorkerCounters) {
+        self.count_transcoding(counters);
+        counters.transcoded_streams.subtract(u64::from(self.is_transcoded));
+        self.count_chains([None; 2], counters);
+    }
+
+    fn count_chains(&mut self, now: [Option<[AudioFormat; 2]>; 2], counters: &WorkerCounters) {
+        for (before, now) in self.transcoded.iter_mut().zip(now) {
+            if *before != now {
+                counters.chains.count_direction(*before, false);
+                counters.chains.count_direction(now, true);
+                *before = now;
+            }
+        }
     }
 }
 

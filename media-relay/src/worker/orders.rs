@@ -77,6 +77,11 @@ impl Worker {
                 self.record(id, recording, legs);
             }
             Order::Command(MediaCommand::StopRecording { id }) => self.stop_recording(id),
+            Order::Command(MediaCommand::Listen { id, listening }) => self.listen(id, *listening),
+            Order::Command(MediaCommand::UpdateListening { id, update }) => {
+                self.update_listening(id, update);
+            }
+            Order::Command(MediaCommand::StopListening { id }) => self.stop_listening(id),
             Order::Command(MediaCommand::Report { id }) => self.report(id),
             Order::Command(MediaCommand::Release { id }) => self.release(id),
             Order::Clip { to, ticket, clip } => self.take_clip(to, ticket, clip),

@@ -1,6 +1,7 @@
 //! Sends the RTCP that is ours.
 
 use super::Worker;
+use super::copy::CopyDesk;
 use super::streams::{Stream, StreamKey};
 use crate::clock::Clock;
 use crate::counters::WorkerCounters;
@@ -25,7 +26,7 @@ impl Stream {
         &mut self,
         clock: Clock,
         counters: &WorkerCounters,
-        buffer: &mut ReportBuffer,
+        (buffer, copies): (&mut ReportBuffer, &mut CopyDesk),
         now: Instant,
     ) {
         if self.session.rtcp_deadline().is_none_or(|at| now < at) {
@@ -35,7 +36,7 @@ impl Stream {
         for side in LegSide::BOTH {
             let out = &mut buffer.0;
             if let Some(report) = self.session.poll_rtcp(side, now, ntp, draw(), out) {
-                self.send_report(side, report, counters, out);
+                self.send_report(side, report, counters, (out, copies));
             }
         }
         let SourceConflicts { collisions, loops } = self.session.take_source_conflicts();
@@ -48,14 +49,14 @@ impl Stream {
         &mut self,
         clock: Clock,
         counters: &WorkerCounters,
-        buffer: &mut ReportBuffer,
+        (buffer, copies): (&mut ReportBuffer, &mut CopyDesk),
         now: Instant,
     ) {
         let ntp = clock.ntp();
         for side in LegSide::BOTH {
             let out = &mut buffer.0;
             if let Some(report) = self.session.poll_goodbye(side, now, ntp, out) {
-                self.send_report(side, report, counters, out);
+                self.send_report(side, report, counters, (out, copies));
             }
         }
     }
@@ -65,7 +66,7 @@ impl Stream {
         to: LegSide,
         report: OwnReport,
         counters: &WorkerCounters,
-        out: &[u8],
+        (out, copies): (&[u8], &mut CopyDesk),
     ) {
         let OwnReport { socket, destination, len } = report;
         counters.sent(PacketKind::Rtcp, len);
@@ -78,10 +79,13 @@ impl Stream {
             Some(octets) => socket.send_to(octets, destination),
             None => Err(io::ErrorKind::InvalidInput.into()),
         };
-        if sent.is_err() {
-            counters.send_failed(PacketKind::Rtcp, len);
-            self.session.send_failed(to, PacketKind::Rtcp, len);
+        if sent.is_ok() {
+            return copies.take(self);
         }
+        // Nobody gets it.
+        let _ = self.session.take_rtcp_copy();
+        counters.send_failed(PacketKind::Rtcp, len);
+        self.session.send_failed(to, PacketKind::Rtcp, len);
     }
 }
 

@@ -4,7 +4,8 @@ use super::control::LegHandshake;
 use super::play::LegPlaying;
 use super::reports::Reports;
 use crate::fast_path::FastLeg;
-use model::{Instant, LegSide, LocalMedia, MediaId};
+use codecs::AudioFormat;
+use model::{Instant, LegSide, LocalMedia, MediaId, TransactionId};
 use relay_core::{MediaSocket, RtpSession};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -159,12 +160,16 @@ pub(super) struct Stream {
     pub(super) handshakes: Option<Box<[Option<LegHandshake>; 2]>>,
     /// Counted among the streams that are transcoded.
     pub(super) is_transcoded: bool,
+    /// By leg that sends, as it is counted.
+    pub(super) transcoded: [Option<[AudioFormat; 2]>; 2],
     /// By leg, what the kernel forwards; `None` while it has never forwarded anything.
     pub(super) fast: Option<Box<[Option<FastLeg>; 2]>>,
     /// By leg, what is played to it, or is to be; `None` while nothing ever was.
     pub(super) playing: Option<Box<[Option<LegPlaying>; 2]>>,
     /// The name of the recording that it writes to.
     pub(super) recording: Option<Arc<str>>,
+    /// The call that listeners know it as, while anybody listens.
+    pub(super) listened_call: Option<TransactionId>,
 }
 
 /// All streams of a worker; bounded by the ports that they hold.

@@ -10,8 +10,10 @@
 #[path = "../impaired/mod.rs"]
 mod impaired;
 mod impairments;
+mod numbers;
 mod world;
 
+use impaired::receive;
 use media_relay::{Clock, DropReason, EventSink, FastPathMode, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, DtmfConversion, IpFamily, LegPlan, LocalMedia, MediaCommand, MediaEvent,
@@ -117,7 +119,7 @@ impl Rig {
         let packet = self.packet();
         self.end(from).send_to(&packet, self.relay_at(from)).unwrap();
         let mut buffer = [0; 2048];
-        let (length, source) = self.end(to).recv_from(&mut buffer).expect("the packet arrives");
+        let (length, source) = receive(self.end(to), &mut buffer).expect("the packet arrives");
         assert_eq!(&buffer[..length], packet, "nothing is changed");
         assert_eq!(source, self.relay_at(to), "it comes from the relay");
     }
@@ -271,7 +273,7 @@ fn what_user_space_must_see_reaches_it_while_the_stream_is_fast() {
     write_receiver_report(&mut report, 7, &[]);
     rig.end(End::Caller).send_to(&report, to).unwrap();
     let mut buffer = [0; 2048];
-    let (got, _) = rig.end(End::Callee).recv_from(&mut buffer).unwrap();
+    let (got, _) = receive(rig.end(End::Callee), &mut buffer).unwrap();
     assert_eq!(buffer[..got], report);
 
     // A header extension: still forwarded, by the sockets.
@@ -280,7 +282,7 @@ fn what_user_space_must_see_reaches_it_while_the_stream_is_fast() {
     extended.splice(12..12, [0xbe, 0xde, 0, 0]);
     let before = rig.relay.statistics().rtp_packets;
     rig.end(End::Caller).send_to(&extended, to).unwrap();
-    let (got, _) = rig.end(End::Callee).recv_from(&mut buffer).unwrap();
+    let (got, _) = receive(rig.end(End::Callee), &mut buffer).unwrap();
     assert_eq!(buffer[..got], extended);
     rig.until("it is counted", || rig.relay.statistics().rtp_packets > before);
 
@@ -332,7 +334,7 @@ fn what_is_too_long_for_some_way_goes_through_the_sockets() {
         let mut long = rig.packet();
         long.resize(octets, 1);
         rig.end(End::Caller).send_to(&long, rig.relay_at(End::Caller)).unwrap();
-        let (length, _) = rig.end(End::Callee).recv_from(&mut buffer).unwrap();
+        let (length, _) = receive(rig.end(End::Callee), &mut buffer).unwrap();
         assert_eq!(buffer[..length], long);
         rig.until("it is counted", || rig.relay.statistics().rtp_packets > before.rtp_packets);
         let fast = rig.fast_packets() - before.fast_packets;
@@ -390,7 +392,7 @@ fn a_burst_beyond_the_ring_goes_through_the_sockets_and_all_of_it_is_counted() {
     }
     let mut buffer = [0; 2048];
     for _ in 0..120 {
-        rig.end(End::Callee).recv_from(&mut buffer).expect("each arrives");
+        receive(rig.end(End::Callee), &mut buffer).expect("each arrives");
     }
     rig.until_counted(before + 1);
     let sent = u64::from(rig.sequence);
@@ -422,7 +424,7 @@ fn processors_that_handle_one_stream_at_once_lose_no_count() {
         });
         let mut buffer = [0; 2048];
         for _ in 0..senders * each {
-            callee.recv_from(&mut buffer).expect("each arrives");
+            receive(callee, &mut buffer).expect("each arrives");
         }
     }
     let sent = u64::from(rounds * senders * each);

@@ -14,6 +14,7 @@ use hop::{Hop, Loss, PACKET, Passage};
 use model::QualityReport;
 use reference::{Counted, G711};
 use rtp_proto::RtpHeader;
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -98,7 +99,7 @@ impl Impaired {
         let earliest = now();
         way.sender.send_to(&packet, way.relay).unwrap();
         let mut buffer = [0; 2048];
-        let (length, _) = way.receiver.recv_from(&mut buffer).expect("the packet arrives");
+        let (length, _) = receive(way.receiver, &mut buffer).expect("the packet arrives");
         let latest = now();
         assert_eq!(buffer[..length], packet, "nothing is changed, nothing is made up");
         let stamp = number as f64 * PACKET.as_secs_f64();
@@ -182,4 +183,15 @@ fn wait_for(time: Duration) {
 #[expect(clippy::disallowed_methods, reason = "the test's own clock")]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// A datagram. A wait with a limit ends when the process gets a signal, with or without `SA_RESTART`
+/// (signal(7)); that is not the limit.
+pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    loop {
+        match socket.recv_from(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
 }

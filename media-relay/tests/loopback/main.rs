@@ -6,9 +6,11 @@
 )]
 
 mod connected;
+mod copies;
 #[path = "../impaired/mod.rs"]
 mod impaired;
 mod impairments;
+mod listen;
 mod made;
 mod play;
 mod rate;

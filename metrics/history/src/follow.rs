@@ -94,7 +94,8 @@ impl History {
     }
 }
 
-/// The days with records and the octets of their files, oldest first.
+/// The files of records by their names without `.jsonl`, and their octets, oldest first: of each day
+/// `YYYY-MM-DD`, then what it goes on in, `YYYY-MM-DD.0001` and so on.
 pub(crate) fn days(calls: &Path) -> Result<Vec<(String, u64)>, HistoryError> {
     let at = |error| HistoryError::File(calls.to_owned(), error);
     let entries = match fs::read_dir(calls) {
@@ -106,12 +107,22 @@ pub(crate) fn days(calls: &Path) -> Result<Vec<(String, u64)>, HistoryError> {
         let entry = entry.map_err(at)?;
         let name = entry.file_name();
         let day = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
-        if let Some(day) = day.filter(|day| is_day(day)) {
+        if let Some(day) = day.filter(|day| is_of_day(day)) {
             days.push((day.to_owned(), entry.metadata().map_err(at)?.len()));
         }
     }
     days.sort_unstable();
     Ok(days)
+}
+
+/// `YYYY-MM-DD`, or that with the number of a part.
+fn is_of_day(text: &str) -> bool {
+    match text.split_once('.') {
+        None => is_day(text),
+        Some((day, part)) => {
+            is_day(day) && part.len() == 4 && part.bytes().all(|octet| octet.is_ascii_digit())
+        }
+    }
 }
 
 /// `YYYY-MM-DD`.

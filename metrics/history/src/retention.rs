@@ -53,7 +53,7 @@ impl History {
         Ok(removed)
     }
 
-    /// A day's file holds the calls that ended on it (UTC).
+    /// A day's files hold the calls that ended on it (UTC); those of one day go together.
     fn remove_files(&self, before: UnixTime) -> Result<u64, HistoryError> {
         let millis = i64::try_from(before.as_millis()).unwrap_or(i64::MAX);
         let limit = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);

@@ -11,7 +11,7 @@ const VERSION: i64 = 1;
 
 /// Times are milliseconds since 1970. A call stands in `calls` with where its record is; its
 /// parties in `parties`, by their characters from the last to the first, because people know the
-/// end of a number and not how it begins.
+/// end of a number and not how it begins. `day` names a file: the day, or a part of it.
 const TABLES: &str = "
     CREATE TABLE files (
         day TEXT PRIMARY KEY,

@@ -315,6 +315,32 @@ fn old_calls_go_with_their_files_and_parties() {
 }
 
 #[test]
+fn a_day_goes_on_in_parts_that_go_with_it() {
+    let calls = [1, 2, 3, 4].map(|id| call(id, DAY + id as u64));
+    let [one, two, three, young] = &calls;
+    let young = &Call { ended: DAY + 24 * HOUR, ..young.clone() };
+    let data_dir = DataDir::new();
+    let mut history = History::open(&data_dir.0).unwrap();
+    data_dir.append("2026-01-02", &one.line());
+    assert_eq!(take_all(&mut history).calls, 1);
+    data_dir.append("2026-01-02.0002", &three.line());
+    data_dir.append("2026-01-02.0001", &two.line());
+    data_dir.append("2026-01-03", &young.line());
+    data_dir.append("2026-01-02.01", &call(7, DAY).line());
+    assert_eq!(take_all(&mut history), TakenIn { calls: 3, damaged: 0, more: false });
+    assert_eq!(found(&history, &CallQuery::default()), ids(&[young, three, two, one]));
+    for call in [one, two, three, young] {
+        let record = history.record(call.id()).unwrap().unwrap();
+        assert_eq!(record.transaction_id, call.id().to_string());
+    }
+    let removed = history.remove(UnixTime::from_millis(DAY + 24 * HOUR)).unwrap();
+    assert_eq!((removed.calls, removed.files), (3, 3));
+    assert!(data_dir.file("2026-01-03").exists() && data_dir.file("2026-01-02.01").exists());
+    assert_eq!(found(&history, &CallQuery::default()), ids(&[young]));
+    assert_eq!(take_all(&mut history).calls, 0, "nothing comes back");
+}
+
+#[test]
 fn readers_look_on_and_a_damaged_database_is_known() {
     let (data_dir, _writer) = DataDir::with(&[call(1, DAY)]);
     let reader = History::open_to_read(&data_dir.0).unwrap().unwrap();

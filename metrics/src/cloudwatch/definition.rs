@@ -112,6 +112,9 @@ define! {
     RTTBetweenVcAndRemote, Distribution, Microseconds, "Round trip between Tandem and the carrier: the mean of an interval";
     MOSBetweenVcAndCustomer, Distribution, None, "Estimated mean opinion score of an interval between Tandem and the customer, 1.0 to 4.4";
     MOSBetweenVcAndRemote, Distribution, None, "Estimated mean opinion score of an interval between Tandem and the carrier, 1.0 to 4.4";
+    RecordingsSaved, Count, Count, "Files of recordings that are whole, calls' or their parts";
+    RecordingsFailed, Count, Count, "Recordings of which nothing could be written, or that were lost";
+    RecordingsSavedBytes, Count, Count, "Octets of recordings that are whole";
 }
 
 /// What is counted and measured of one way that media takes.

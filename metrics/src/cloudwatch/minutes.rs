@@ -268,6 +268,23 @@ impl Minutes {
     }
 
     /// Has something counted for the node and for the voice connector.
+    /// A file of a recording is whole, with its octets, or lost; whose it was, where that is known.
+    pub(crate) fn recorded(
+        &mut self,
+        at: Instant,
+        vc: Option<&VoiceConnectorId>,
+        bytes: Option<u64>,
+    ) {
+        let label = vc.map(|vc| self.label(at, vc));
+        self.each(at, label.as_ref(), |figures| match bytes {
+            Some(bytes) => {
+                figures.count(M::RecordingsSaved, 1);
+                figures.count(M::RecordingsSavedBytes, bytes);
+            }
+            None => figures.count(M::RecordingsFailed, 1),
+        });
+    }
+
     fn each(&mut self, at: Instant, label: Option<&Arc<str>>, mut count: impl FnMut(&mut Figures)) {
         let minute = self.open_for(at) / MINUTE;
         let Some(minute) = self.opened(minute) else { return };

@@ -29,7 +29,7 @@ fn recorder_with(cloudwatch: CloudWatchConfig) -> Recorder {
 
 /// The lines that have been written.
 fn lines(recorder: &mut Recorder) -> Vec<Value> {
-    std::iter::from_fn(|| recorder.poll_record())
+    std::iter::from_fn(|| recorder.poll_record().map(|(record, _)| record))
         .filter(|record| record.path.as_str() == METRIC_DATA_PATH)
         .map(|record| serde_json::from_slice(&record.body).unwrap())
         .collect()
@@ -299,4 +299,25 @@ fn connectors_over_the_limit_share_figures_and_none_goes_below_zero() {
     let other = data(&lines[1], &[("VoiceConnectorId", "other")]);
     assert_eq!(other["OutboundCallsActive"], [(1.0, 60)]);
     assert_eq!(data(&lines[1], &[])["OutboundCallsActive"], [(1.0, 60)]);
+}
+
+#[test]
+fn recordings_count_in_the_minute_in_which_they_are_whole_or_lost() {
+    let mut recorder = recorder();
+    let vc = model::VoiceConnectorId::new(VC).unwrap();
+    for (at, vc, bytes) in
+        [(1_000, Some(&vc), Some(64_044)), (2_000, Some(&vc), Some(1_000)), (3_000, None, None)]
+    {
+        let recorded = crate::KeptRecording { at: ms(at), voice_connector: vc.cloned(), bytes };
+        recorder.handle_recorded(&recorded);
+    }
+    recorder.handle_timeout(ms(63_000));
+    let line = lines(&mut recorder).remove(0);
+    let node = data(&line, &[("Region", "us-east-1")]);
+    let own = data(&line, &[("VoiceConnectorId", VC)]);
+    let of = |data: &BTreeMap<String, Vec<(f64, u64)>>| {
+        ["RecordingsSaved", "RecordingsFailed", "RecordingsSavedBytes"].map(|name| data[name][0].0)
+    };
+    assert_eq!(of(&node), [2.0, 1.0, 65_044.0]);
+    assert_eq!(of(&own), [2.0, 0.0, 65_044.0]);
 }

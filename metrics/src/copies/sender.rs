@@ -1,15 +1,15 @@
 //! The way to a collector of copies: nobody waits for it.
 
-use crate::hep::{HepConfig, HepTransport};
+use crate::hep::{HepConfig, HepTls, HepTransport};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Packets that wait for a TCP connection. Full policy: the newest is dropped, and counted as
+/// Packets that wait for a connection. Full policy: the newest is dropped, and counted as
 /// failed.
 const WAITING: usize = 4_096;
 /// A collector that takes nothing for so long is given up, and connected to anew.
@@ -50,20 +50,14 @@ enum Way {
 
 impl CopySender {
     /// # Errors
-    /// Over UDP as `bind(2)` and `connect(2)`; over TCP when no thread can be started: a connection is
-    /// made when there is something to send, and made again.
+    /// Over UDP as `bind(2)` and `connect(2)`; over TCP and TLS when no thread can be started: a connection
+    /// is made when there is something to send, and made again.
     pub(crate) fn new(config: &HepConfig) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let way = match config.transport {
+        let way = match &config.transport {
             HepTransport::Udp => Way::Datagrams(datagrams(config.target)?),
-            HepTransport::Tcp => {
-                let (queue, packets) = bounded(WAITING);
-                let target = config.target;
-                let stream = Stream { target, packets, shared: Arc::clone(&shared) };
-                let name = "hep".to_owned();
-                let thread = thread::Builder::new().name(name).spawn(move || stream.run())?;
-                Way::Stream(Some(queue), Some(thread))
-            }
+            HepTransport::Tcp => Way::stream(config.target, None, &shared)?,
+            HepTransport::Tls(layer) => Way::stream(config.target, Some(layer.clone()), &shared)?,
         };
         Ok(CopySender { way, shared })
     }
@@ -95,6 +89,16 @@ impl CopySender {
     }
 }
 
+impl Way {
+    fn stream(target: SocketAddr, layer: Option<HepTls>, shared: &Arc<Shared>) -> io::Result<Self> {
+        let (queue, packets) = bounded(WAITING);
+        let shared = Arc::clone(shared);
+        let stream = Stream { target, layer, packets, shared, complaint: None };
+        let thread = thread::Builder::new().name("hep".to_owned()).spawn(move || stream.run())?;
+        Ok(Way::Stream(Some(queue), Some(thread)))
+    }
+}
+
 impl Drop for CopySender {
     /// What waits is sent while there is a connection.
     fn drop(&mut self) {
@@ -120,21 +124,27 @@ fn datagrams(target: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// The thread's side of TCP.
+/// The thread's side of a connection.
 struct Stream {
     target: SocketAddr,
+    layer: Option<HepTls>,
     packets: Receiver<Vec<u8>>,
     shared: Arc<Shared>,
+    /// What the log was told last.
+    complaint: Option<String>,
 }
 
 impl Stream {
-    fn run(self) {
+    fn run(mut self) {
         let mut pause = PAUSES[0];
         let mut waiting = None;
         while let Some(packet) = waiting.take().or_else(|| self.packets.recv().ok()) {
-            match connect(self.target) {
+            match self.connect() {
                 Ok(stream) => {
                     pause = PAUSES[0];
+                    if self.complaint.take().is_some() {
+                        tracing::info!(target = %self.target, "the HEP collector takes packets again");
+                    }
                     self.serve(stream, packet);
                 }
                 Err(error) if self.shared.ends.load(Relaxed) => {
@@ -144,7 +154,7 @@ impl Stream {
                     return;
                 }
                 Err(error) => {
-                    tracing::debug!(target = %self.target, %error, "no connection to the collector");
+                    self.complain(&error);
                     waiting = Some(packet);
                     thread::park_timeout(pause);
                     pause = (pause * 2).min(PAUSES[1]);
@@ -155,23 +165,41 @@ impl Stream {
 
     /// Sends until the connection breaks, or nothing more comes. Of a connection that the collector
     /// closed, the packet that shows it may count as sent: HEP has no acknowledgement.
-    fn serve(&self, mut stream: TcpStream, first: Vec<u8>) {
+    fn serve(&self, mut stream: Box<dyn Write + Send>, first: Vec<u8>) {
         let mut next = Some(first);
         while let Some(packet) = next.take().or_else(|| self.packets.recv().ok()) {
-            let sent = stream.write_all(&packet);
+            let sent = stream.write_all(&packet).and_then(|()| stream.flush());
             self.shared.note(sent.is_ok());
             if sent.is_err() {
                 return;
             }
         }
     }
-}
 
-fn connect(target: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&target, PATIENCE)?;
-    stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    Ok(stream)
+    fn connect(&self) -> io::Result<Box<dyn Write + Send>> {
+        let stream = TcpStream::connect_timeout(&self.target, PATIENCE)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        match &self.layer {
+            Some(layer) => layer.0.secure(stream),
+            None => Ok(Box::new(stream)),
+        }
+    }
+
+    /// Says why there is no connection when that begins, and when it is something else.
+    fn complain(&mut self, error: &io::Error) {
+        let reason = error.to_string();
+        if self.complaint.as_ref() != Some(&reason) {
+            let waiting = WAITING;
+            tracing::warn!(
+                target = %self.target,
+                %error,
+                "no connection to the HEP collector of [hep] target; {waiting} packets wait at most"
+            );
+            self.complaint = Some(reason);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@ use crate::MessagePrivacy;
 use bytes::Bytes;
 use model::{
     Codecs, Flow, Instant, LegSide, LossCounts, MediaId, MediaLine, Mos, PeerView, ReceivedView,
-    ReportKind, SentView, TransportProtocol, VoiceConnectorId,
+    ReportKind, SentView, TransactionId, TransportProtocol,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-fn id() -> TransactionId {
+pub(super) fn id() -> TransactionId {
     TransactionId::from_random(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)
 }
 
@@ -37,7 +37,7 @@ fn event(direction: MessageDirection, remote: &str) -> SipMessageEvent {
     }
 }
 
-fn chunks(packet: &[u8]) -> BTreeMap<u16, Vec<u8>> {
+pub(super) fn chunks(packet: &[u8]) -> BTreeMap<u16, Vec<u8>> {
     assert_eq!(&packet[..4], b"HEP3");
     assert_eq!(usize::from(u16::from_be_bytes([packet[4], packet[5]])), packet.len());
     let mut rest = &packet[6..];
@@ -52,7 +52,7 @@ fn chunks(packet: &[u8]) -> BTreeMap<u16, Vec<u8>> {
     chunks
 }
 
-fn config() -> HepConfig {
+pub(super) fn config() -> HepConfig {
     HepConfig::new("192.0.2.9:9060".parse().unwrap())
 }
 
@@ -126,24 +126,6 @@ fn a_report_is_rtcp_as_collectors_read_it() {
     );
     assert_eq!(body["sender_information"]["packets"], 2_990);
     assert_eq!(body["rtt"], 40_000);
-}
-
-#[test]
-fn a_call_is_copied_whole_or_not_at_all_and_about_as_many_as_asked_for() {
-    let mut config = config();
-    config.share = 2_500;
-    let calls: Vec<TransactionId> = (0..20_000_u128)
-        .map(|n| {
-            TransactionId::from_random(n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
-        })
-        .collect();
-    let copied = calls.iter().filter(|call| config.has(**call, None)).count();
-    assert!((4_600..5_400).contains(&copied), "{copied} of 20,000");
-    let one = VoiceConnectorId::new("aaaaaaaaaaaaaaaaaaaaaa").unwrap();
-    config.shares.insert(one.clone(), 0);
-    assert!(calls.iter().all(|call| !config.has(*call, Some(&one))));
-    config.shares.insert(one.clone(), WHOLE_SHARE);
-    assert!(calls.iter().all(|call| config.has(*call, Some(&one))));
 }
 
 #[test]

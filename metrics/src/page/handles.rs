@@ -2,6 +2,7 @@
 //! counted several times per call.
 
 use super::{CallLabels, OTHER};
+use crate::methods;
 use model::{CallDirection, MessageDirection, Side};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -84,7 +85,7 @@ impl Connector {
 /// SIP messages by direction, then by method or class.
 #[derive(Default)]
 pub(super) struct Messages {
-    requests: [[OnceLock<Counter>; METHODS.len() + 1]; 2],
+    requests: [[OnceLock<Counter>; methods::NAMES.len() + 1]; 2],
     responses: [[OnceLock<Counter>; CLASSES.len() + 1]; 2],
 }
 
@@ -95,8 +96,8 @@ impl Messages {
     /// By the method when it is a known one: peers must not be able to make labels.
     pub(super) fn request(&self, direction: MessageDirection, start_line: &[u8]) -> Labelled<'_> {
         let method = start_line.split(|b| *b == b' ').next().unwrap_or_default();
-        let known = METHODS.iter().position(|m| m.as_bytes() == method);
-        labelled(of(direction, &self.requests), &METHODS, known)
+        let known = methods::position(method);
+        labelled(of(direction, &self.requests), &methods::NAMES, known)
     }
 
     pub(super) fn response(&self, direction: MessageDirection, status: u16) -> Labelled<'_> {
@@ -129,19 +130,3 @@ fn labelled<'a, const CELLS: usize>(
 }
 
 const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "6xx"];
-const METHODS: [&str; 14] = [
-    "INVITE",
-    "ACK",
-    "BYE",
-    "CANCEL",
-    "OPTIONS",
-    "REGISTER",
-    "INFO",
-    "PRACK",
-    "UPDATE",
-    "REFER",
-    "NOTIFY",
-    "SUBSCRIBE",
-    "MESSAGE",
-    "PUBLISH",
-];

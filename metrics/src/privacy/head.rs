@@ -151,19 +151,28 @@ pub(super) fn field(numbers: &Numbers, field: &[u8], out: &mut Vec<u8>) {
         text::coarse(name, WORDS, out);
     }
     let (value, end) = value.split_at_checked(value.trim_ascii_end().len()).unwrap_or_default();
+    if kind == Value::Token {
+        out.push(b' ');
+    }
+    value_as(numbers, kind, value, out);
+    out.extend_from_slice(end);
+}
+
+/// Writes the value of the header field `name`.
+pub(super) fn value(numbers: &Numbers, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    value_as(numbers, value_of(name), value, out);
+}
+
+fn value_as(numbers: &Numbers, kind: Value, value: &[u8], out: &mut Vec<u8>) {
     match kind {
         Value::Protocol => out.extend_from_slice(value),
         Value::Addresses => addresses(numbers, value, out),
         Value::Credentials => credentials(numbers, value, out),
         Value::Reason => text::reason(numbers, value, out),
         Value::Product => text::words(numbers, value, PRODUCTS, out),
-        Value::Token => {
-            out.push(b' ');
-            out.extend_from_slice(HIDDEN);
-        }
+        Value::Token => out.extend_from_slice(HIDDEN),
         Value::Text => text::words(numbers, value, WORDS, out),
     }
-    out.extend_from_slice(end);
 }
 
 fn value_of(name: &[u8]) -> Value {

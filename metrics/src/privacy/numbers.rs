@@ -1,7 +1,7 @@
 //! One number, or name of a user, at a time.
 
 use super::hash::NumberKey;
-use super::{head, text};
+use super::{head, text, xml};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -58,6 +58,37 @@ impl Numbers {
         }
         let mut out = Vec::with_capacity(value.len());
         text::reason(self, value.as_bytes(), &mut out);
+        Cow::Owned(lossy(out))
+    }
+
+    /// The value of a header field by its name, as in the SIP message log.
+    pub fn header<'a>(&self, name: &str, value: &'a str) -> Cow<'a, str> {
+        if *self == Numbers::Plain {
+            return Cow::Borrowed(value);
+        }
+        let mut out = Vec::with_capacity(value.len());
+        head::value(self, name.as_bytes(), value.as_bytes(), &mut out);
+        Cow::Owned(lossy(out))
+    }
+
+    /// Metadata of a recording client (RFC 7865): numbers in it, and names of people.
+    pub fn metadata<'a>(&self, xml: &'a str) -> Cow<'a, str> {
+        if *self == Numbers::Plain {
+            return Cow::Borrowed(xml);
+        }
+        let nameless = xml::without_names(xml);
+        let mut out = Vec::with_capacity(nameless.len());
+        text::words(self, nameless.as_bytes(), text::WORDS, &mut out);
+        Cow::Owned(lossy(out))
+    }
+
+    /// The name and version of a product.
+    pub(crate) fn product<'a>(&self, value: &'a str) -> Cow<'a, str> {
+        if *self == Numbers::Plain {
+            return Cow::Borrowed(value);
+        }
+        let mut out = Vec::with_capacity(value.len());
+        text::words(self, value.as_bytes(), text::PRODUCTS, &mut out);
         Cow::Owned(lossy(out))
     }
 

@@ -126,3 +126,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn header_fields_and_metadata_of_events_hide_people() {
+    let numbers = masked(4);
+    let from = "\"John\" <sip:+12065550100@192.0.2.1>;tag=a1b2c3";
+    assert_eq!(numbers.header("from", from), "\"***\" <sip:+*******0100@192.0.2.1>;tag=a1b2c3");
+    assert_eq!(numbers.header("cseq", "10100 INVITE"), "10100 INVITE");
+    assert_eq!(numbers.header("identity", "eyJ.abc"), "***");
+    assert_eq!(Numbers::Plain.header("from", from), from);
+    let xml = "<nameID aor=\"sip:+12065550100@192.0.2.1\"><name>Ann</name></nameID>";
+    let hidden = "<nameID aor=\"sip:+*******0100@192.0.2.1\"><name>***</name></nameID>";
+    assert_eq!(numbers.metadata(xml), hidden);
+    assert_eq!(Numbers::Plain.metadata(xml), xml);
+}

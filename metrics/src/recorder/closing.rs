@@ -24,7 +24,9 @@ impl Recorder {
             talk: call.answered.map(|answered| at.saturating_since(answered)),
             status: end.status,
             cause: end.cause,
-            numbers: &self.config.privacy.cdrs,
+            streaming: call.streaming == Some(Ok(())),
+            is_recorded: call.is_recorded(),
+            numbers: &self.config.privacy.cdrs.file,
         };
         let node = Node {
             name: &self.config.node,
@@ -34,7 +36,11 @@ impl Recorder {
         let billed = Billed { began: node.unix(call.began()), ended: node.unix(at), ..billed };
         self.page.call_ended(&parties.voice_connector, parties.direction, billed.talk, failed);
         self.minutes.call_ended(at, &parties.voice_connector, parties.direction, failed);
-        let documents = billed.documents(self.config.cdr);
+        let documents = self
+            .config
+            .privacy
+            .cdrs
+            .made(|numbers| Billed { numbers, ..billed.clone() }.documents(self.config.cdr));
         let refusal = end.refusal;
         call.ended = Some((at, end));
         Self::count_unheard_over(&self.page, call, &parties);
@@ -46,8 +52,10 @@ impl Recorder {
         }
         self.ended.push_back(id);
         self.trace_end(id);
-        for (path, body) in documents {
-            self.write(path, body, RecordKind::WholeFile);
+        for (documents, reach) in documents {
+            for (path, body) in documents {
+                self.write_each(&path, vec![(body, reach)], RecordKind::WholeFile);
+            }
         }
     }
 

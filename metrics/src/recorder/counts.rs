@@ -1,6 +1,7 @@
 //! What becomes of the calls of each carrier.
 
 use super::Recorder;
+use crate::KeptRecording;
 use crate::page::Page;
 use crate::tracked::{CountedUnheard, TrackedCall};
 use model::{
@@ -9,6 +10,12 @@ use model::{
 };
 
 impl Recorder {
+    /// Counts what became of a recording, in the minute in which that was known.
+    pub fn handle_recorded(&mut self, recorded: &KeptRecording) {
+        let KeptRecording { at, voice_connector, bytes } = recorded;
+        self.minutes.recorded(*at, voice_connector.as_ref(), *bytes);
+    }
+
     /// The hunt goes on to `carrier`: the one before it did not connect the call.
     pub(super) fn count_route(&self, call: &TrackedCall, carrier: Option<&CarrierId>) {
         if call.answered.is_none() {

@@ -126,7 +126,8 @@ pub(crate) fn report(leg: LegSide, at: u64, kind: ReportKind) -> QualityReport {
 /// Without the minutes for CloudWatch.
 pub(crate) fn records(recorder: &mut Recorder) -> Vec<Record> {
     let is_of_calls = |record: &Record| record.path.as_str() != crate::METRIC_DATA_PATH;
-    std::iter::from_fn(|| recorder.poll_record()).filter(is_of_calls).collect()
+    let next = || recorder.poll_record().map(|(record, _)| record);
+    std::iter::from_fn(next).filter(is_of_calls).collect()
 }
 
 pub(crate) fn lines_in(records: &[Record], part: &str) -> Vec<Value> {

@@ -65,6 +65,8 @@ pub enum Cause {
     UnusableAnswer,
     /// The node stopped.
     NodeStopped,
+    /// The edge was killed and started anew while it set up the call.
+    EdgeRestarted,
     /// A limit of the call's length.
     TooLong,
     // Calls that were answered.

@@ -2,6 +2,7 @@
 
 mod advice;
 mod audio;
+mod recorded;
 
 use super::{ms, side_name, span, talk_ms};
 use crate::call_record::{CallRecord, QualityRecord};
@@ -46,7 +47,9 @@ pub fn findings(record: &CallRecord) -> Vec<Finding> {
     let mut list = Findings(Vec::new());
     list.outcome(record);
     list.routes(record);
-    if let Some(talk) = talk_ms(record) {
+    if let Some(recorded) = &record.recorded {
+        list.recorded(record, recorded);
+    } else if let Some(talk) = talk_ms(record) {
         list.audio(record, talk);
         for (leg, quality) in record.quality.iter().enumerate() {
             if let Some(quality) = quality {

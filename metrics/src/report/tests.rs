@@ -2,7 +2,7 @@ mod calls;
 
 use super::*;
 use crate::call_record::{
-    EndRecord, IntervalRecord, LadderRecord, QualityRecord, RouteRecord, Times,
+    EndRecord, IntervalRecord, LadderRecord, QualityRecord, RecordedRecord, RouteRecord, Times,
 };
 
 pub(crate) fn rung(offset_ms: u64, leg: &str, direction: &str, start_line: &str) -> LadderRecord {
@@ -80,6 +80,8 @@ pub(crate) fn good_call() -> CallRecord {
         transferred_from: None,
         excused: Vec::new(),
         unheard: Vec::new(),
+        streaming: None,
+        recorded: None,
         emergency: None,
         source: "127.0.0.3:5070".to_owned(),
         times: Times {
@@ -446,4 +448,30 @@ fn what_an_endpoint_says_of_itself_is_shown_where_it_said_it() {
     assert_eq!(line("R factor"), "R factor it says 80 -");
     assert_eq!(line("lost/discarded"), "lost/discarded it says 1.0 % / 25.0 % -");
     assert_eq!(line("its jitter buffer"), "its jitter buffer 60 ms -");
+}
+
+#[test]
+fn the_copy_of_a_call_has_one_side_and_says_what_is_odd_about_it() {
+    let mut record = good_call();
+    record.quality[1] = None;
+    record.routes.clear();
+    record.recorded = Some(RecordedRecord {
+        lines: 2,
+        declined: 1,
+        metadata: "read".to_owned(),
+        unknown_label: None,
+    });
+    let text = explain(&record);
+    assert!(text.contains("GOOD"), "{text}");
+    assert!(text.contains("SIPREC") && text.contains("2 of 3 lines, metadata read"), "{text}");
+    assert!(text.contains("that were declined: 1"), "{text}");
+    assert!(!text.contains("was not reported") && !text.contains("One-way"), "{text}");
+    let recorded = record.recorded.as_mut().unwrap();
+    (recorded.metadata, recorded.unknown_label) =
+        ("entity".to_owned(), Some("7\u{1b}[2J".to_owned()));
+    let text = explain(&record);
+    assert!(text.contains("metadata was not read (entity)"), "{text}");
+    assert!(text.contains("names label 7") && !text.contains('\u{1b}'), "{text}");
+    record.quality[0].as_mut().unwrap().received_packets = 0;
+    assert!(explain(&record).contains("No audio came on the first line"), "{}", explain(&record));
 }

@@ -1,6 +1,7 @@
 //! The SIP transactions of one call, put together from its messages.
 
 use super::head::{self, Head};
+use crate::methods;
 use model::{Flow, Instant, LegSide, MessageDirection, SipMessageEvent};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -13,22 +14,7 @@ const ACKS: usize = 32;
 /// Octets of a tag that are kept.
 const TAG: usize = 64;
 
-/// Methods that name a span; every other one is [`OTHER`], so that peers cannot make names.
-const METHODS: [&str; 13] = [
-    "INVITE",
-    "BYE",
-    "CANCEL",
-    "OPTIONS",
-    "REGISTER",
-    "INFO",
-    "PRACK",
-    "UPDATE",
-    "REFER",
-    "NOTIFY",
-    "SUBSCRIBE",
-    "MESSAGE",
-    "PUBLISH",
-];
+/// The name of a span whose method has no name of its own.
 const OTHER: &str = "_OTHER";
 
 /// Which transaction of a call a message is of: a digest of who sent the request, its branch, its
@@ -149,12 +135,12 @@ impl Transactions {
 
 impl Transaction {
     fn new(event: &SipMessageEvent, read: &Read<'_>) -> Self {
-        let known = METHODS.into_iter().find(|method| method.as_bytes() == read.head.method);
+        let known = methods::position(read.head.method).and_then(|at| methods::NAMES.get(at));
         Transaction {
             key: read.key,
             leg: event.leg,
             request: read.request,
-            method: known.unwrap_or(OTHER),
+            method: known.copied().unwrap_or(OTHER),
             cseq: read.head.cseq,
             flow: event.flow,
             began: event.at,

@@ -1,6 +1,6 @@
 //! Whose request is it, and may it pass? (The design's section 5.)
 
-use crate::{carry, encryption};
+use crate::{carry, encryption, recorded};
 use directory::{Carrier, Snapshot, VoiceConnector, country_of, parse_e164};
 use model::{
     CallDirection, CallerVerification, EmergencyKind, Flow, Refusal, TransportProtocol,
@@ -19,6 +19,8 @@ pub(crate) struct Admission {
     pub(crate) alternates: Vec<Arc<VoiceConnector>>,
     /// Whether it is an emergency call: no limit holds for it.
     pub(crate) emergency: Option<EmergencyKind>,
+    /// It is a recording client's copy of another call: nobody is called.
+    pub(crate) is_recording: bool,
     /// What would have refused it if its voice connector did not run dry.
     pub(crate) would_refuse: Option<Refusal>,
     /// The carrier that an inbound call came from.
@@ -82,6 +84,9 @@ pub(crate) fn admit(
         return admit_inbound(directory, carrier.clone(), called.as_deref());
     }
     let connector = outbound_connector(directory, registered, flow, invite)?;
+    if recorded::is_recording(invite) {
+        return admit_recording(&connector, flow, called.or_else(|| to_number(invite)));
+    }
     let caller = carry::caller_user(invite);
     let admission = admit_outbound(directory, &connector, called.as_deref(), country_of(&caller));
     let emergency = admission.as_ref().ok().and_then(|admission| admission.emergency);
@@ -124,6 +129,40 @@ fn admit_inbound(
         voice_connector: connector,
         alternates: connectors.collect(),
         emergency: None,
+        is_recording: false,
+        would_refuse: None,
+    })
+}
+
+/// A copy of a call (RFC 7866). Its numbers are those of somebody else's call, in any form: no rule on
+/// numbers is about it. Those on sources, encryption, credentials, rate and number of calls hold.
+fn admit_recording(
+    connector: &Arc<VoiceConnector>,
+    flow: &Flow,
+    called: Option<String>,
+) -> Result<Admission, Denied> {
+    let denied = |refusal| Err(Denied::of(refusal, connector));
+    let Some(termination) = connector.termination.as_ref().filter(|t| !t.disabled) else {
+        return denied(Refusal::Disabled);
+    };
+    if !connector.streaming.enabled || connector.streaming.listeners().is_empty() {
+        return denied(Refusal::StreamingDisabled);
+    }
+    if !encryption::allows_signalling(connector, flow.protocol) {
+        return denied(Refusal::PlainSignalling);
+    }
+    Ok(Admission {
+        direction: CallDirection::Outbound,
+        carrier: None,
+        called: called.unwrap_or_default().into(),
+        calls_per_second: termination.cps_limit,
+        concurrent_calls: termination.concurrent_calls_limit,
+        sip_auth_user: None,
+        verification: None,
+        voice_connector: connector.clone(),
+        alternates: Vec::new(),
+        emergency: None,
+        is_recording: true,
         would_refuse: None,
     })
 }
@@ -156,6 +195,7 @@ pub(crate) fn admit_outbound(
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency,
+        is_recording: false,
         would_refuse,
     };
     let emergency = connector.emergency.as_ref().zip(called);

@@ -3,6 +3,7 @@
 //! leaks.
 
 use crate::admission::user_of;
+use crate::call::LISTENING_HEADER;
 use model::CallDirection;
 use sip_proto::{Composer, HeaderLine, HeaderName, Message, NameAddr, Scheme, Uri};
 use std::fmt::Write;
@@ -94,9 +95,7 @@ pub(crate) fn carry_but(
         }
         // RFC 3323 section 5.3: who wants to stay unknown does not want to be recognised by it.
         let withheld = privacy.user && name == HeaderName::Subject;
-        let passes = VERBATIM.contains(&name)
-            || name == HeaderName::Privacy
-            || is_extension(name, line.raw_name);
+        let passes = VERBATIM.contains(&name) || name == HeaderName::Privacy || is_extension(&line);
         if passes && !withheld {
             copy(composer, &line);
         }
@@ -117,7 +116,7 @@ pub(crate) fn carry_but(
 /// Copies the headers of a request inside a dialog (INFO, BYE) that mean something to the far end.
 pub(crate) fn carry_in_dialog(composer: &mut Composer, from: &Message) {
     for line in from.headers() {
-        if VERBATIM.contains(&line.name) || is_extension(line.name, line.raw_name) {
+        if VERBATIM.contains(&line.name) || is_extension(&line) {
             copy(composer, &line);
         }
     }
@@ -137,9 +136,12 @@ fn copy(composer: &mut Composer, line: &HeaderLine<'_>) {
     }
 }
 
-fn is_extension(name: HeaderName, raw_name: &str) -> bool {
-    name == HeaderName::Other
-        && raw_name.as_bytes().get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"x-"))
+/// Whether it is a header of somebody's own invention that passes; ours is for us.
+pub(crate) fn is_extension(line: &HeaderLine<'_>) -> bool {
+    let start = line.raw_name.as_bytes().get(..2);
+    line.name == HeaderName::Other
+        && start.is_some_and(|start| start.eq_ignore_ascii_case(b"x-"))
+        && !line.raw_name.eq_ignore_ascii_case(LISTENING_HEADER)
 }
 
 fn copy_rehosted(composer: &mut Composer, from: &Message, name: HeaderName, our_host: &str) {

@@ -2,9 +2,9 @@
 
 use crate::authentication::AuthenticationConfig;
 use crate::health::HealthConfig;
-use crate::kept::{SavedCall, SavedFarewell};
+use crate::kept::{SavedCall, SavedFarewell, SavedSetup};
 use crate::registrar::SavedBinding;
-use model::{Fingerprint, Instant, Ringback, TransportProtocol, UnixTime};
+use model::{CallSample, Fingerprint, Instant, Ringback, TransportProtocol, UnixTime};
 use sip_proto::{Limits, TimerConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -86,12 +86,16 @@ pub struct EdgeConfig {
     pub bindings: Arc<[SavedBinding]>,
     /// Somebody else than the voice connectors' logs wants whole messages, of all calls and others.
     pub whole_messages: bool,
+    /// The calls whose RTCP the relay is to copy ([`model::MediaEvent::Rtcp`]); `None` for none.
+    pub rtcp_copies: Option<CallSample>,
     /// Whether calls are told as they are to be kept over a restart ([`crate::Output::Kept`]).
     pub keep_calls: bool,
     /// Calls from before a restart whose media has gone on.
     pub calls: Arc<[SavedCall]>,
     /// What peers of calls that cannot be taken up are told.
     pub farewells: Arc<[SavedFarewell]>,
+    /// Calls that were being set up before a restart: they end.
+    pub setups: Arc<[SavedSetup]>,
     /// When the worker begins: not [`model::Instant::ZERO`] when calls are older.
     pub begun: Instant,
     /// Of the relay's certificate for DTLS-SRTP; without one such offers are refused with 488.
@@ -161,9 +165,11 @@ impl Default for EdgeConfig {
             udp_keep_alive: None,
             bindings: Arc::default(),
             whole_messages: false,
+            rtcp_copies: None,
             keep_calls: false,
             calls: Arc::default(),
             farewells: Arc::default(),
+            setups: Arc::default(),
             begun: Instant::ZERO,
             dtls_fingerprint: None,
             hold_music_when: HoldMusicWhen::default(),

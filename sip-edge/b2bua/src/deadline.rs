@@ -26,6 +26,8 @@ pub(crate) enum Deadline {
     /// When to try again to join two legs of a transfer, or to offer the joined leg its new media
     /// (RFC 3261 section 14.1).
     Transfer,
+    /// When to ask the relay once more to hand the call's audio to listeners.
+    Listening,
     /// When to stop waiting for the relay's ports for lines beside the main one.
     Lines,
     /// When to end the call because it has lived as long as any call may.
@@ -36,7 +38,7 @@ pub(crate) enum Deadline {
     Linger,
 }
 
-const SLOTS: usize = 16;
+const SLOTS: usize = 17;
 
 impl Deadline {
     const ALL: [Deadline; SLOTS] = [
@@ -56,6 +58,7 @@ impl Deadline {
         Deadline::Realign,
         Deadline::Transfer,
         Deadline::Lines,
+        Deadline::Listening,
     ];
 
     fn slot(self) -> usize {
@@ -73,6 +76,7 @@ impl Deadline {
             Deadline::Realign => 13,
             Deadline::Transfer => 14,
             Deadline::Lines => 15,
+            Deadline::Listening => 16,
         }
     }
 }

@@ -11,7 +11,7 @@ mod register;
 mod transfer;
 
 use crate::authentication::Authentication;
-use crate::call::Call;
+use crate::call::{Call, ListenRefusal};
 use crate::config::EdgeConfig;
 use crate::context::{CallKey, Context};
 use crate::health::Health;
@@ -31,8 +31,8 @@ use bytes::Bytes;
 use directory::Snapshot;
 use model::{
     CallEvent, ConnectionId, Fingerprint, Flow, Instant, MediaCommand, MediaEvent,
-    MessageDirection, PeerIdentity, SipObservation, TerminationHealth, TransportProtocol, UnixTime,
-    VoiceConnectorId,
+    MessageDirection, PeerIdentity, SipObservation, TerminationHealth, TransactionId,
+    TransportProtocol, UnixTime, VoiceConnectorId,
 };
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{
@@ -141,6 +141,7 @@ impl Edge {
         edge.context.follow_registrations();
         edge.restore_calls();
         edge.say_farewells();
+        edge.end_lost_setups();
         edge
     }
 
@@ -177,9 +178,11 @@ impl Edge {
             | MediaEvent::Played { id, .. }
             | MediaEvent::Records { id }
             | MediaEvent::RecordingFailed { id, .. }
+            | MediaEvent::Listens { id }
+            | MediaEvent::ListenFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,
-            MediaEvent::Report(_) => return,
+            MediaEvent::Report(_) | MediaEvent::Rtcp(_) => return,
         };
         let key = CallKey::of_media(id);
         let found = self.with_call(now, key, |call, context| {
@@ -273,6 +276,22 @@ impl Edge {
         if let Some(fingerprint) = fingerprint {
             self.calls.for_each(|call| call.learn_fingerprint(fingerprint));
         }
+    }
+
+    /// Has a call listened to, or no more, by the operator's word.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub fn set_listening(
+        &mut self,
+        now: Instant,
+        call: TransactionId,
+        wanted: bool,
+    ) -> Result<(), ListenRefusal> {
+        let key = self.calls.find(|of| of.id == call).ok_or(ListenRefusal::NoCall)?;
+        let mut outcome = Err(ListenRefusal::NoCall);
+        self.with_call(now, key, |call, context| outcome = call.set_listening(context, wanted));
+        outcome
     }
 
     /// Takes no new calls from now on but those for help; running ones go on.

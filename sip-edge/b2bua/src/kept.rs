@@ -3,13 +3,19 @@
 //! down takes those out ([`SavedCall::take_descriptions`]) and sees to it that nobody reads them.
 //!
 //! Kept are calls whose setup and last change are complete. Of a transfer that is under way it is kept
-//! what must be told of its end ([`SavedTransfer`], [`SavedFarewell`]). Of a leg over TLS the name is kept that
-//! its peer must prove on a new connection.
+//! what must be told of its end ([`SavedTransfer`], [`SavedFarewell`]), and of a call that is being set up
+//! the same ([`SavedSetup`]). Of a leg over TLS the name is kept that its peer must prove on a new
+//! connection.
+
+mod setup;
+
+pub use setup::{OpenRequest, OpenSetup, SavedParties, SavedSetup};
 
 use directory::Dtmf;
 use model::{
-    CallDirection, CallParties, CarrierId, EmergencyKind, LegSide, LocalMedia, MediaId, MediaType,
-    Side, TransactionId, TranscodableFormat, TransportProtocol, UnixTime, VoiceConnectorId,
+    CallDirection, CallParties, CarrierId, EmergencyKind, LegSide, ListenedCall, LocalMedia,
+    MediaId, MediaType, Side, TransactionId, TranscodableFormat, TransportProtocol, UnixTime,
+    VoiceConnectorId,
 };
 use sdp::Encryption;
 use serde::{Deserialize, Serialize};
@@ -27,6 +33,9 @@ pub enum Kept {
     /// A call that cannot be taken up, with what its peers are to be told then. In place of what was
     /// said of it before.
     Farewell(Box<SavedFarewell>),
+    /// A call that is being set up, as it is now, or one that has ended while an INVITE of it still
+    /// waits. In place of what was said of it before.
+    Setup(Box<OpenSetup>),
     /// It is over.
     Ended(TransactionId),
 }
@@ -40,8 +49,8 @@ pub struct SavedFarewell {
     pub requests: Vec<SavedRequest>,
 }
 
-/// A request as it goes out: a BYE, or an INVITE that is out already and is sent again to be cancelled,
-/// without its description.
+/// A message with its way: a request that is to go out, or an INVITE that is out already and is to be
+/// withdrawn, or was received and is to be answered. Without a description.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct SavedRequest {
     /// How its peer is reached.
@@ -53,6 +62,10 @@ pub struct SavedRequest {
     /// Over TLS: whom a new connection must lead to.
     #[serde(default)]
     pub identity: Option<SavedIdentity>,
+    /// Of an INVITE of ours: a provisional response has come, so that it can be cancelled at once. Else
+    /// it is sent again first, for its peer may have got nothing (RFC 3261 section 9.1).
+    #[serde(default)]
+    pub has_provisional: bool,
     /// The message.
     pub text: String,
 }
@@ -111,6 +124,9 @@ pub struct SavedCall {
     /// The transfer under way in it.
     #[serde(default)]
     pub transfer: Option<SavedTransfer>,
+    /// Who listens to it.
+    #[serde(default)]
+    pub listening: Option<SavedListening>,
     /// When it ends at the latest.
     pub lifetime: Option<UnixTime>,
     /// The same by the voice connector's cap.
@@ -185,6 +201,15 @@ pub struct SavedIdentity {
     pub certificate: Option<[PathBuf; 2]>,
 }
 
+/// A call that is listened to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SavedListening {
+    /// What its listeners know it as.
+    pub call: ListenedCall,
+    /// Leg A is the second channel.
+    pub is_crossed: bool,
+}
+
 /// A line beside the main one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SavedLine {
@@ -225,6 +250,14 @@ impl fmt::Debug for SavedMedia {
     }
 }
 
+impl SavedRequest {
+    /// Whether it can go out long after it was written down: an INVITE that has to be sent again would
+    /// ring where it has not come to before.
+    pub fn may_go_out_late(&self) -> bool {
+        self.has_provisional || !self.text.starts_with("INVITE ")
+    }
+}
+
 impl SavedCall {
     /// Whether a description of it holds a key or a password, in force or not.
     pub fn has_secrets(&self) -> bool {
@@ -256,23 +289,18 @@ impl SavedCall {
     /// Who is in it, for records. What the voice connector logs is told by `logs`: SIP messages and
     /// media metrics.
     pub fn parties(&self, logs: [bool; 2]) -> CallParties {
-        let [log_sip_messages, log_media_metrics] = logs;
-        let country = |user| directory::country_of(user).unwrap_or_default();
-        CallParties {
+        let saved = SavedParties {
             direction: self.direction,
             voice_connector: self.voice_connector.clone(),
             from_user: self.from_user.clone(),
-            from_country: country(&self.from_user),
             to_user: self.to_user.clone(),
-            to_country: country(&self.to_user),
             call_id: self.call_id.clone(),
             carrier: self.carrier.clone(),
             emergency: self.emergency,
             source: self.source,
             sip_auth_user: self.sip_auth_user.clone(),
-            log_sip_messages,
-            log_media_metrics,
-        }
+        };
+        saved.parties(logs)
     }
 }
 

@@ -29,11 +29,17 @@ pub(crate) fn allow_without(refused: &str) -> String {
 
 /// The option tags that we understand, as a Supported header.
 pub(crate) const SUPPORTED: &str = "timer, 100rel, replaces, norefersub";
-/// The same, each by itself.
-pub(crate) const OPTION_TAGS: [&str; 4] = ["timer", "100rel", "replaces", "norefersub"];
+/// The same, each by itself, and what only recording clients ask for.
+pub(crate) const OPTION_TAGS: [&str; 5] =
+    ["timer", "100rel", "replaces", "norefersub", crate::recorded::SIPREC];
 /// What we name inside a dialog: provisional responses to a re-INVITE stop at us, so none of them
 /// is worth a PRACK.
 pub(crate) const IN_DIALOG_SUPPORTED: &str = "timer, replaces, norefersub";
+
+/// What the dialog of a recording client takes, as an Allow header: nobody is there for the rest.
+pub(crate) const RECORDER_ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
+/// What we name in such a dialog.
+const RECORDER_SUPPORTED: &str = "timer, siprec";
 
 /// A 2xx to an INVITE that the peer has not acknowledged (RFC 3261 section 13.3.1.4).
 pub(crate) struct Unacknowledged {
@@ -84,6 +90,8 @@ pub(crate) struct Leg {
     /// The connection in `flow` has closed. The transport still knows by it who the peer was.
     pub(crate) disconnected: bool,
     pub(crate) listener: Listener,
+    /// The peer is a recording client, and we are its recorder.
+    pub(crate) is_recorder: bool,
     /// The dialog is a `sips` one: everything of it goes over TLS (RFC 3261 section 12.1).
     pub(crate) secure: bool,
     pub(crate) unacknowledged: Option<Unacknowledged>,
@@ -91,6 +99,8 @@ pub(crate) struct Leg {
     pub(crate) session: SessionTimer,
     /// The peer's Allow names UPDATE.
     pub(crate) takes_update: bool,
+    /// The peer wants to know whether it is recorded (RFC 7866 section 6.3).
+    pub(crate) record_aware: bool,
     /// The peer has sent an Allow that does not name INFO.
     pub(crate) refuses_info: bool,
     /// The peer has sent an Allow that does not name MESSAGE.
@@ -124,11 +134,13 @@ impl Leg {
             flow,
             disconnected: false,
             listener,
+            is_recorder: false,
             secure: false,
             unacknowledged: None,
             sent_ack: None,
             session: SessionTimer::default(),
             takes_update: false,
+            record_aware: false,
             refuses_info: false,
             refuses_message: false,
             keys: SentKeys::default(),
@@ -148,7 +160,20 @@ impl Leg {
 
     /// Our Contact on this leg.
     pub(crate) fn contact(&self) -> String {
-        contact_of(&self.listener, self.secure)
+        let mut contact = contact_of(&self.listener, self.secure);
+        if self.is_recorder {
+            // RFC 7866 section 6.1.2.
+            contact.push_str(";+sip.srs");
+        }
+        contact
+    }
+
+    /// The methods that the leg's dialog takes, and the extensions that we name in it.
+    pub(crate) const fn abilities(&self) -> (&'static str, &'static str) {
+        match self.is_recorder {
+            true => (RECORDER_ALLOW, RECORDER_SUPPORTED),
+            false => (ALLOW, IN_DIALOG_SUPPORTED),
+        }
     }
 
     /// Takes the identities and the dialog that a peer's INVITE to us makes.
@@ -186,6 +211,7 @@ impl Leg {
 
     /// Notes what the peer's message says about its abilities.
     pub(crate) fn note_abilities(&mut self, message: &Message) {
+        self.record_aware |= message.has_option_tag(HeaderName::Supported, "record-aware");
         if message.header(HeaderName::Allow).is_some() {
             let names = |method| message.has_option_tag(HeaderName::Allow, method);
             self.takes_update = names("UPDATE");

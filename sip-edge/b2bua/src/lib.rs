@@ -38,6 +38,7 @@ mod over_mtu;
 mod peer_certificate;
 mod policing;
 mod preference;
+mod recorded;
 mod redirect;
 mod registrar;
 mod registration;
@@ -51,13 +52,14 @@ mod target_health;
 mod transfer;
 
 pub use authentication::{AuthenticationConfig, AuthenticationCounters};
+pub use call::ListenRefusal;
 pub use config::{EdgeConfig, HoldMusicWhen, Listener, Stir, UnknownSources};
 pub use edge::{Edge, Output, ResolveId};
 pub use health::HealthConfig;
 pub use identity::ExpectedPeer;
 pub use kept::{
-    Kept, SavedCall, SavedFarewell, SavedIdentity, SavedLeg, SavedLine, SavedMedia, SavedRequest,
-    SavedTransfer,
+    Kept, OpenRequest, OpenSetup, SavedCall, SavedFarewell, SavedIdentity, SavedLeg, SavedLine,
+    SavedListening, SavedMedia, SavedParties, SavedRequest, SavedSetup, SavedTransfer,
 };
 pub use peer_certificate::PeerCertificate;
 pub use registrar::SavedBinding;

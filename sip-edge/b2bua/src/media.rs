@@ -38,6 +38,8 @@ pub(crate) struct LegMedia {
     hold_music: Option<Arc<str>>,
     /// It has wanted media before: what does not any more is a hold.
     has_listened: bool,
+    /// What it is told of being recorded, from its next description on.
+    recorded: Option<bool>,
     lines: LegLines,
     habits: Habits,
 }
@@ -67,6 +69,8 @@ pub(crate) struct CallMedia {
     sends_noise: bool,
     /// When the relay is to tell that a leg's audio is but silence.
     unheard_after: Option<Duration>,
+    /// The relay is to copy RTCP.
+    copies_rtcp: bool,
     /// Beside the main line; at most [`model::MAX_CALL_LINES`] less that one.
     lines: Vec<CallLine>,
 }
@@ -88,6 +92,7 @@ impl CallMedia {
             plan: None,
             hold_music: None,
             has_listened: false,
+            recorded: None,
             lines: LegLines::default(),
             habits: Habits::default(),
         };
@@ -100,6 +105,7 @@ impl CallMedia {
             repacketises: false,
             sends_noise: false,
             unheard_after: None,
+            copies_rtcp: false,
             lines: Vec::new(),
         }
     }
@@ -107,6 +113,11 @@ impl CallMedia {
     /// Whether the relay is to tell of a leg whose audio is but silence for so long, from the next plan on.
     pub(crate) fn listen(&mut self, unheard_after: Option<Duration>) {
         self.unheard_after = unheard_after;
+    }
+
+    /// Whether the relay is to copy RTCP, from the next plan on.
+    pub(crate) fn copy_rtcp(&mut self, copies: bool) {
+        self.copies_rtcp = copies;
     }
 
     /// From now on audio may be transcoded where the legs have no format in common, and `formats` are
@@ -211,11 +222,28 @@ impl CallMedia {
         (media.hold_music, media.has_listened) = (music, false);
     }
 
+    /// What a leg is told of being recorded, from its next description on; `None` for nothing.
+    pub(crate) fn tell_recorded(&mut self, leg: LegSide, recorded: Option<bool>) {
+        self.legs[leg.index()].recorded = recorded;
+    }
+
     /// The music of a leg that holds (RFC 3264 section 8.4); `None` of one that does not, or has none.
     pub(crate) fn hold_music_of(&self, leg: LegSide) -> Option<Arc<str>> {
         let media = &self.legs[leg.index()];
         let holds = media.has_listened && !media.received.as_ref()?.direction.receives();
         media.hold_music.clone().filter(|_| holds)
+    }
+
+    /// Which `m=` line of its description a leg's audio is, and its label (RFC 4574).
+    pub(crate) fn main_line(&self, leg: LegSide) -> (u16, Option<Arc<str>>) {
+        let leg = &self.legs[leg.index()];
+        let index = leg.received.as_ref().map_or(0, |audio| audio.index);
+        let description = leg.received_body.as_deref();
+        let description =
+            description.map(|body| SessionDescription::parse(body, &Limits::default()));
+        let description = description.and_then(Result::ok);
+        let label = description.as_ref().and_then(|description| description.label_of(index));
+        (u16::try_from(index).unwrap_or(u16::MAX), label.map(Into::into))
     }
 
     /// Whether the relay may send a leg media.
@@ -340,8 +368,16 @@ impl CallMedia {
         };
         let rtcp = self.rtcp();
         let unheard_after = self.unheard_after.filter(|_| kind == StreamKind::Rtp);
-        let rest = MediaPlan::rtp(legs);
-        let plan = MediaPlan { kind, timeouts, unheard_after, dtmf, transcoding, rtcp, ..rest };
+        let plan = MediaPlan {
+            kind,
+            timeouts,
+            unheard_after,
+            dtmf,
+            transcoding,
+            rtcp,
+            copies_rtcp: self.copies_rtcp,
+            ..MediaPlan::rtp(legs)
+        };
         Some(MediaCommand::Apply { id, plan: Box::new(plan) })
     }
 }

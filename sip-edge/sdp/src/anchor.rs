@@ -37,9 +37,9 @@ pub struct OriginState {
     origin: Origin,
     pub(crate) crypto: LegCrypto,
     last: Option<Arc<[u8]>>,
-    last_audio: Option<AudioStream>,
-    /// The last that was RTP: fax in between says nothing of how audio is protected.
-    last_rtp: Option<AudioStream>,
+    last_audio: Option<Arc<AudioStream>>,
+    /// The last that was RTP, mostly the same: fax in between says nothing of how audio is protected.
+    last_rtp: Option<Arc<AudioStream>>,
     /// Of the lines beside the main one.
     pub(crate) lines: LineStates,
 }
@@ -117,14 +117,14 @@ impl OriginState {
     }
 
     /// The audio stream of the last description that was written for this leg.
-    pub const fn last_audio(&self) -> Option<&AudioStream> {
-        self.last_audio.as_ref()
+    pub fn last_audio(&self) -> Option<&AudioStream> {
+        self.last_audio.as_deref()
     }
 
     /// Whether what was last written may answer `offer`, as far as protection goes: RFC 4568 section
     /// 5.1.2 wants one line of the offer's, with its tag, and none where none was offered.
     pub fn last_answers(&self, offer: &SessionDescription) -> bool {
-        let main = match (self.last_audio.as_ref(), offer.audio_ref()) {
+        let main = match (self.last_audio(), offer.audio_ref()) {
             (Some(ours), Some(theirs)) => may_answer(ours, theirs),
             _ => true,
         };
@@ -139,7 +139,7 @@ impl OriginState {
         if main.profile.is_fax() {
             return main.index;
         }
-        let last = self.last_audio.as_ref().filter(|last| !last.profile.is_fax());
+        let last = self.last_audio().filter(|last| !last.profile.is_fax());
         let place = last.map(|last| last.index).or_else(|| offer.first_audio_line());
         place.filter(|&place| place < offer.media_count()).unwrap_or(main.index)
     }
@@ -151,7 +151,7 @@ impl OriginState {
         if let Some(last) = &self.last {
             if **last == *body {
                 // Forgotten when the leg began anew.
-                let audio = self.last_audio.take().or_else(|| description.audio());
+                let audio = self.last_audio.take().or_else(|| description.audio().map(Arc::new));
                 self.note_audio(audio);
                 return body;
             }
@@ -159,13 +159,13 @@ impl OriginState {
             body = description.to_bytes(self.origin.version);
         }
         self.last = Some(body.as_slice().into());
-        self.note_audio(description.audio());
+        self.note_audio(description.audio().map(Arc::new));
         body
     }
 
-    fn note_audio(&mut self, audio: Option<AudioStream>) {
+    fn note_audio(&mut self, audio: Option<Arc<AudioStream>>) {
         if let Some(rtp) = audio.as_ref().filter(|audio| !audio.profile.is_fax()) {
-            self.last_rtp = Some(rtp.clone());
+            self.last_rtp = Some(Arc::clone(rtp));
         }
         self.last_audio = audio;
     }
@@ -191,11 +191,14 @@ pub enum Role<'a> {
 pub struct AnchorOptions {
     /// The `s=` line; "-" has no meaning, as RFC 8866 section 5.3 recommends.
     pub session_name: String,
+    /// Whether the streams are recorded here, for a leg that wants to know (`a=record`, RFC 7866
+    /// section 7.2); `None` says nothing of it, and what the other leg says passes.
+    pub recorded: Option<bool>,
 }
 
 impl Default for AnchorOptions {
     fn default() -> Self {
-        AnchorOptions { session_name: "-".to_owned() }
+        AnchorOptions { session_name: "-".to_owned(), recorded: None }
     }
 }
 
@@ -266,6 +269,9 @@ pub fn anchor_lines(
             *slot = written;
         }
     }
+    if let Some(recorded) = options.recorded {
+        medias.iter_mut().for_each(|media| media.say_recorded(recorded));
+    }
     let session_id = origin.origin.session_id;
     Ok(origin.stamp(&Written {
         session_id,
@@ -301,7 +307,7 @@ impl<'a> Work<'a, '_> {
             true => Protection::none(audio.profile),
             false => origin
                 .crypto
-                .offer(audio.profile, origin.last_rtp.as_ref(), self.draw)
+                .offer(audio.profile, origin.last_rtp.as_deref(), self.draw)
                 .ok_or(SdpError::NoCertificate)?,
         };
         let transport = Transport::offering(audio, self.local, protection);
@@ -447,6 +453,7 @@ pub(crate) fn relayed<'a>(
             rtcp_mux: transport.rtcp_mux,
             xr,
             direction: transport.direction,
+            recorded: None,
             crypto: transport.protection.crypto,
             dtls: transport.protection.dtls,
         }),

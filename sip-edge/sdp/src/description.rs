@@ -163,6 +163,12 @@ impl SessionDescription {
         self.audio = AudioStream::read(&self.inner, index).filter(|s| self.encryption.accepts(s));
     }
 
+    /// The label of `m=` line `index`, from 0 (RFC 4574).
+    pub fn label_of(&self, index: usize) -> Option<&str> {
+        let label = self.inner.medias.get(index)?.get_first_attribute_value("label")??;
+        Some(label.trim()).filter(|label| !label.is_empty())
+    }
+
     /// The first audio `m=` line that asks for anything.
     pub(crate) fn first_audio_line(&self) -> Option<usize> {
         let wanted = |line: &Media| line.port != 0 && line.media.eq_ignore_ascii_case("audio");

@@ -13,7 +13,7 @@ pub(crate) struct LegDtls {
     /// Of the relay's certificate; `None` when it has none, and no leg is served.
     pub(crate) ours: Option<Fingerprint>,
     /// Our role and the leg's certificate, once they were agreed.
-    agreed: Option<(DtlsRole, Fingerprint)>,
+    agreed: Option<Box<(DtlsRole, Fingerprint)>>,
     credentials: Option<IceAttributes>,
     /// The leg's user name fragment that our credentials stand beside, once it is known.
     beside: Option<Arc<str>>,
@@ -37,7 +37,7 @@ impl LegDtls {
     /// Notes what is now in force with the leg.
     pub(crate) fn agreed(&mut self, plan: &LegPlan) {
         if let LegSecurity::Dtls(dtls) = &plan.security {
-            self.agreed = Some((dtls.role, dtls.remote_fingerprint));
+            self.agreed = Some(Box::new((dtls.role, dtls.remote_fingerprint)));
         }
         if let Some(ice) = &plan.ice {
             self.beside = Some(Arc::clone(&ice.remote_fragment));
@@ -47,7 +47,7 @@ impl LegDtls {
     /// For an offer to the leg: at first it may choose who begins, later all stays as it is
     /// (RFC 8842 section 5.5). `None` without a certificate.
     pub(crate) fn offer(&mut self, draw: &mut dyn FnMut() -> u64) -> Option<LocalDtls> {
-        let setup = self.agreed.map_or(Setup::Actpass, |(role, _)| Setup::of(role));
+        let setup = self.agreed.as_deref().map_or(Setup::Actpass, |&(role, _)| Setup::of(role));
         let attributes = DtlsAttributes { fingerprint: self.ours?, setup: Some(setup) };
         // A leg that answered without ICE goes on without.
         let without_ice = self.agreed.is_some() && self.beside.is_none();
@@ -64,10 +64,10 @@ impl LegDtls {
         draw: &mut dyn FnMut() -> u64,
     ) -> Option<LocalDtls> {
         let (fingerprint, theirs) = (self.ours?, offered.dtls?);
-        let before = self.agreed.filter(|(_, before)| *before == theirs.fingerprint);
+        let before = self.agreed.as_deref().filter(|(_, before)| *before == theirs.fingerprint);
         let role = match (theirs.setup, before) {
             (Some(Setup::Passive), _) => DtlsRole::Active,
-            (Some(Setup::Actpass), Some((role, _))) => role,
+            (Some(Setup::Actpass), Some(&(role, _))) => role,
             _ => DtlsRole::Passive,
         };
         let ice = offered.ice.as_ref().filter(|ice| !ice.lite).map(|ice| {

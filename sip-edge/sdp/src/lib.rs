@@ -19,6 +19,8 @@
 //!   (RFC 5763) and of connectivity checks (RFC 8839).
 //! - [`with_formats`] offers formats that the relay can make, [`in_formats_of`] answers in those that
 //!   were offered, and [`transcoding`] is what the relay is to do then.
+//! - [`SessionDescription::recordable`] and [`SessionDescription::heard`] are for a recording server
+//!   (RFC 7866), which takes lines and sends nothing.
 //! - [`media_plan_leg`] turns both descriptions of a leg into the relay's [`model::LegPlan`].
 #![forbid(unsafe_code)]
 
@@ -38,6 +40,7 @@ mod lines;
 mod multipart;
 mod plan;
 mod profile;
+mod recorded;
 mod renew;
 mod scrub;
 mod transcoding;
@@ -53,7 +56,7 @@ pub use error::{Malformed, SdpError};
 pub use ice::IceAttributes;
 pub use leg_crypto::leg_security;
 pub use lines::{FurtherLine, LinePair, LineStream, line_pairs};
-pub use multipart::{extract_sdp, with_sdp};
+pub use multipart::{extract_part, extract_sdp, with_sdp};
 pub use plan::media_plan_leg;
 pub use profile::{Encryption, RtpProfile};
 pub use renew::renewed;

@@ -15,20 +15,28 @@ pub fn extract_sdp<'a>(content_type: &str, body: &'a [u8]) -> Option<&'a [u8]> {
     if body.is_empty() {
         return None;
     }
-    let media_type = media_type(content_type);
-    if media_type.is_empty() || is_sdp(media_type) {
+    if media_type(content_type).is_empty() {
         return Some(body);
     }
-    let found = find(content_type, body)?.description?;
-    body.get(found).filter(|sdp| !sdp.is_empty())
+    extract_part(SDP, content_type, body)
+}
+
+/// The bytes of type `wanted` in a message body: the whole body when `content_type` says so, else the
+/// first such part as in [`extract_sdp`]. `None` for an empty one.
+pub fn extract_part<'a>(wanted: &str, content_type: &str, body: &'a [u8]) -> Option<&'a [u8]> {
+    let found = match media_type(content_type).eq_ignore_ascii_case(wanted) {
+        true => Some(body),
+        false => body.get(find(wanted, content_type, body)?.part?),
+    };
+    found.filter(|part| !part.is_empty())
 }
 
 /// A multipart body with `sdp` in the place of its description; every other part stays byte for
 /// byte. `None` when `content_type` is no multipart that can be read, when one is to be replaced and
 /// there is none, or when there is one and nothing takes its place.
 pub fn with_sdp(content_type: &str, body: &[u8], sdp: Option<&[u8]>) -> Option<Vec<u8>> {
-    let found = find(content_type, body)?;
-    match (found.description, sdp) {
+    let found = find(SDP, content_type, body)?;
+    match (found.part, sdp) {
         (Some(description), Some(sdp)) => {
             let mut out = Vec::with_capacity(body.len().saturating_add(sdp.len()));
             match found.length_line {
@@ -51,18 +59,21 @@ pub fn with_sdp(content_type: &str, body: &[u8], sdp: Option<&[u8]>) -> Option<V
 /// What was found in a multipart body, as positions in it.
 #[derive(Default)]
 struct Found {
-    description: Option<Range<usize>>,
+    part: Option<Range<usize>>,
     /// The Content-Length line among the headers of that part.
     length_line: Option<Range<usize>>,
 }
 
-fn find(content_type: &str, body: &[u8]) -> Option<Found> {
+const SDP: &str = "application/sdp";
+
+fn find(wanted: &str, content_type: &str, body: &[u8]) -> Option<Found> {
     let mut budget = MAX_PARTS;
-    search(content_type, body, 0..body.len(), MAX_DEPTH, &mut budget)
+    search(wanted, content_type, body, 0..body.len(), MAX_DEPTH, &mut budget)
 }
 
 /// `None` when it is no multipart, or one without a part.
 fn search(
+    wanted: &str,
     content_type: &str,
     body: &[u8],
     within: Range<usize>,
@@ -83,19 +94,15 @@ fn search(
         any = true;
         let Some(headers) = PartHeaders::read(body, part.clone()) else { continue };
         let content = headers.end..part.end.max(headers.end);
-        if is_sdp(media_type(headers.content_type)) {
-            return Some(Found { description: Some(content), length_line: headers.length_line });
+        if media_type(headers.content_type).eq_ignore_ascii_case(wanted) {
+            return Some(Found { part: Some(content), length_line: headers.length_line });
         }
-        let inner = search(headers.content_type, body, content, depth - 1, budget);
-        if let Some(found) = inner.filter(|found| found.description.is_some()) {
+        let inner = search(wanted, headers.content_type, body, content, depth - 1, budget);
+        if let Some(found) = inner.filter(|found| found.part.is_some()) {
             return Some(found);
         }
     }
     any.then(Found::default)
-}
-
-fn is_sdp(media_type: &str) -> bool {
-    media_type.eq_ignore_ascii_case("application/sdp")
 }
 
 fn media_type(content_type: &str) -> &str {

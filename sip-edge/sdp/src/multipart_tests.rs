@@ -124,3 +124,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_part_of_another_type_is_found_beside_the_description() {
+    let kind = "multipart/mixed;boundary=b";
+    let body = b"--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\n\
+        Content-Type: Application/RS-Metadata+XML;charset=utf-8\r\n\
+        Content-Disposition: recording-session\r\n\r\n<recording/>\r\n--b--\r\n";
+    let wanted = "application/rs-metadata+xml";
+    assert_eq!(extract_part(wanted, kind, body), Some(b"<recording/>".as_slice()));
+    assert_eq!(extract_part(wanted, wanted, b"<recording/>"), Some(b"<recording/>".as_slice()));
+    assert_eq!(extract_part(wanted, "application/sdp", body), None);
+    assert_eq!(extract_part("application/pidf+xml", kind, body), None);
+    assert_eq!(extract_part(wanted, wanted, b""), None);
+}

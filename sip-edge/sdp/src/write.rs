@@ -46,6 +46,8 @@ pub(crate) struct WrittenTransport {
     /// The value of `a=rtcp-xr`, where it is not among the attributes that pass.
     pub(crate) xr: Option<String>,
     pub(crate) direction: Direction,
+    /// What `a=record` says.
+    pub(crate) recorded: Option<bool>,
     pub(crate) crypto: Vec<CryptoAttribute>,
     pub(crate) dtls: Option<LocalDtls>,
 }
@@ -135,6 +137,14 @@ impl<'a> WrittenMedia<'a> {
 }
 
 impl WrittenMedia<'_> {
+    /// Of a line that is not declined: whether it is recorded here, in place of what passes.
+    pub(crate) fn say_recorded(&mut self, recorded: bool) {
+        if let Some(transport) = &mut self.transport {
+            transport.recorded = Some(recorded);
+            self.attributes.retain(|a| !a.attribute.trim().eq_ignore_ascii_case("record"));
+        }
+    }
+
     fn push(&self, out: &mut Vec<u8>, ip: IpAddr) {
         out.extend_from_slice(b"m=");
         push_text(out, self.media);
@@ -162,6 +172,9 @@ impl WrittenMedia<'_> {
         }
         if let Some(xr) = &transport.xr {
             push_attribute(out, extended_reports::NAME, Some(xr));
+        }
+        if let Some(recorded) = transport.recorded {
+            push_attribute(out, "record", Some(if recorded { "on" } else { "off" }));
         }
         push_attribute(out, transport.direction.as_str(), None);
     }

@@ -172,7 +172,10 @@ fn attributes_cannot_add_lines() {
     // LF ends a line, so the rest must be a line by itself; a CR within one is refused.
     assert!(parse(b"v=0\r\ns=-\r\na=x:1\rm=audio 1 RTP/AVP 0\r\n").is_err());
     let mut origin = sdp::OriginState::new(1);
-    let options = sdp::AnchorOptions { session_name: "a\r\nm=audio 9 RTP/AVP 0".to_owned() };
+    let options = sdp::AnchorOptions {
+        session_name: "a\r\nm=audio 9 RTP/AVP 0".to_owned(),
+        recorded: Some(true),
+    };
     let offer = audio("IP4 192.0.2.10", "");
     let body = sdp::anchor(
         &offer,

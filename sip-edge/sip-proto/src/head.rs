@@ -59,19 +59,26 @@ pub(crate) fn headers(raw: &[u8]) -> impl Iterator<Item = RawHeader<'_>> {
     })
 }
 
-/// A message of ours without its body, and without what its head says of that; `None` for one without
-/// an empty line.
-pub fn without_body(raw: &[u8]) -> Option<Vec<u8>> {
+/// What the transaction and the dialog of a message need of its head: enough to answer a request, to
+/// withdraw an INVITE, or to acknowledge a response and hang up. Neither its body nor credentials are
+/// among it. `None` for a message without an empty line.
+pub fn essential_head(raw: &[u8]) -> Option<Vec<u8>> {
     let end = memchr::memmem::find(raw, b"\r\n\r\n")?;
     let head = raw.get(..end + 2)?;
-    let mut out = start_line(head).to_vec();
+    let mut out = Vec::with_capacity(768);
+    out.extend_from_slice(start_line(head));
     out.extend_from_slice(b"\r\n");
     for header in headers(head) {
-        let of_body =
-            ["Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language"];
-        let is_length = header.is("Content-Length", Some(b'l'));
-        let compact = [Some(b'c'), None, Some(b'e'), None];
-        if !is_length && !of_body.iter().zip(compact).any(|(name, short)| header.is(name, short)) {
+        let is_kept = header.is_via()
+            || header.is_from()
+            || header.is_to()
+            || header.is_call_id()
+            || header.is("CSeq", None)
+            || header.is("Contact", Some(b'm'))
+            || header.is("Route", None)
+            || header.is("Record-Route", None)
+            || header.is("Max-Forwards", None);
+        if is_kept {
             out.extend_from_slice(header.wire);
         }
     }
@@ -201,10 +208,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_essential_is_enough_for_a_transaction_and_tells_no_secret() {
+        let raw = b"INVITE sip:a@b SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z9hG4bKx\r\n\
+            Authorization: Digest response=\"x\"\r\nVIA: SIP/2.0/UDP p\r\nf: <sip:c@d>;tag=1\r\n\
+            To: <sip:a@b>\r\ni: id\r\nCSeq: 7\r\n INVITE\r\nm: <sip:c@h>\r\nRecord-Route: <sip:p;lr>\r\n\
+            Route: <sip:q;lr>\r\nSubject: gone\r\nl: 3\r\nc: application/sdp\r\n\r\nv=0";
+        let head = String::from_utf8(essential_head(raw).unwrap()).unwrap();
+        let expected = "INVITE sip:a@b SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z9hG4bKx\r\n\
+            VIA: SIP/2.0/UDP p\r\nf: <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\ni: id\r\n\
+            CSeq: 7\r\n INVITE\r\nm: <sip:c@h>\r\nRecord-Route: <sip:p;lr>\r\nRoute: <sip:q;lr>\r\n\
+            Content-Length: 0\r\n\r\n";
+        assert_eq!(head, expected);
+        assert_eq!(essential_head(b"INVITE sip:a@b SIP/2.0\r\nTo: x\r\n"), None);
+    }
+
+    #[test]
     fn every_prefix_is_harmless() {
         for end in 0..RAW.len() {
             let _ = headers(&RAW[..end]).count();
             let _ = to_tag(&RAW[..end]);
+            let _ = essential_head(&RAW[..end]);
         }
     }
 }

@@ -32,7 +32,7 @@ pub mod wheel;
 
 pub use dialog::{Dialog, DialogError, DialogId, DialogInput, DialogState, RequestTarget};
 pub use endpoint::{Endpoint, EndpointCounters};
-pub use head::without_body;
+pub use head::essential_head;
 pub use owner::{
     MAGIC_COOKIE, OWNER_TAG_CHARS, OwnerTag, branch_owner, call_id_hash, call_id_of, is_response,
     owner_of_message, start_line_of,
@@ -40,7 +40,7 @@ pub use owner::{
 pub use random::{Random, StepRandom};
 pub use text::{push_address, push_ip, push_number};
 pub use transaction::{
-    ClientKey, Full, Gone, Overflow, Precedence, SendOptions, ServerKey, TimerConfig,
+    ClientKey, Full, Gone, OpenInvite, Overflow, Precedence, SendOptions, ServerKey, TimerConfig,
     TransactionConfig, TransactionCounters, TransactionEvent, Transactions, Transmit, with_branch,
 };
 pub use wheel::{TimerId, TimerWheel};

@@ -43,6 +43,7 @@ use crate::wheel::TimerWheel;
 
 pub use build::with_branch;
 use client::ClientTransaction;
+pub use client::OpenInvite;
 pub use counters::TransactionCounters;
 use room::Room;
 pub use room::{Precedence, SendOptions};

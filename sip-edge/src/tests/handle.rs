@@ -3,7 +3,7 @@ use crate::handle::MEDIA_QUEUE;
 use crate::resolver::Reply;
 use crate::transport::TcpLimits;
 use crate::{MediaEventSender, StartError};
-use b2bua::{Output, ResolveId};
+use b2bua::{ListenRefusal, Output, ResolveId};
 use model::{
     AllocationFailure, IpFamily, MediaCommand, MediaEvent, MediaId, TransactionId,
     TransportProtocol,
@@ -44,6 +44,16 @@ fn the_same_ports_serve_again_after_a_restart() {
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
     peer.send_to(message("OPTIONS", "z9hG4bK1", "").as_bytes(), &udp).unwrap();
     second.next_input();
+}
+
+#[test]
+fn who_wants_a_call_listened_to_hears_whether_it_can_be() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    let known = TransactionId::from_random(1);
+    assert_eq!(rig.edge.set_listening(known, true), Some(Ok(())));
+    assert_eq!(rig.edge.set_listening(known, false), Some(Err(ListenRefusal::NoCall)));
+    let unknown = TransactionId::from_random(2);
+    assert_eq!(rig.edge.set_listening(unknown, true), Some(Err(ListenRefusal::NoCall)));
 }
 
 #[test]

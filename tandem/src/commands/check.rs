@@ -3,6 +3,7 @@
 use super::{complain, load, say};
 use crate::clock::Origin;
 use crate::config::{AudioFile, Config, Finding, TlsFileKind, TlsFiles};
+use crate::exposure::Exposure;
 use relay_control::fingerprint_text;
 use sip_edge::tls;
 use std::path::Path;
@@ -14,6 +15,9 @@ pub(crate) fn check(path: &Path) -> ExitCode {
         return ExitCode::FAILURE;
     }
     if !identity_files_are_fine(path, &config) || !audio_files_are_fine(path, &config) {
+        return ExitCode::FAILURE;
+    }
+    if !crate::recordings::key_is_fine(path, &config) {
         return ExitCode::FAILURE;
     }
     if let Err(error) = crate::privacy::check(&config) {
@@ -31,6 +35,10 @@ pub(crate) fn check(path: &Path) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         }
+    }
+    if let Some(exposure) = Exposure::of(&config.node.data_dir) {
+        let (file, advice) = (path.display(), exposure.advice());
+        complain(format_args!("warning: {file}: [node] data_dir: {exposure}; {advice}"));
     }
     let directory = &config.directory;
     let numbers: usize =

@@ -4,9 +4,12 @@ pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod health;
 pub(crate) mod history;
+pub(crate) mod recording;
 pub(crate) mod relay;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod stream;
+pub(crate) mod switch_stream;
 
 use crate::config::{self, Config};
 use call_metrics::printable;

@@ -6,7 +6,9 @@ use crate::config::{self, Media};
 use listeners::{Connections, Input, Listeners};
 use media_relay::{Clock, DtlsIdentity, EventSink, RecordingConfig, Relay, RelayConfig};
 use model::{MediaEvent, ReportKind};
-use ng_control::{Control, ControlConfig, Notice, Output, Relayed};
+use ng_control::{
+    Control, ControlConfig, InterfacePorts, Notice, Output, Relayed, TranscodedChain,
+};
 use outbox::{Retention, RetentionConfig, WholeFiles};
 use pages::Pages;
 use std::net::{IpAddr, SocketAddr};
@@ -140,8 +142,8 @@ fn serve(args: &RelayArgs) -> Result<(), String> {
     runtime.block_on(async {
         let (requests, inputs) = mpsc::channel(REQUESTS);
         let listeners = Listeners::open(&args.ng, &requests).await?;
-        let mut server =
-            Server { control, relay, clock, listeners, connections: Connections::new(), pages };
+        let (connections, ports) = (Connections::new(), media.ports.clone().into_inner());
+        let mut server = Server { control, relay, clock, listeners, connections, pages, ports };
         server.introduce(args, &media);
         server.run(inputs, events).await?;
         server.stop();
@@ -184,7 +186,7 @@ fn start_relay(
             directory,
             max_octets: args.max_recording * 1_000_000,
         }),
-        ..crate::node::relay_config(media, identity)
+        ..crate::node::relay_config(media, identity, None)
     };
     let sink: EventSink = Arc::new(move |event| {
         let is_final = matches!(&event, MediaEvent::Report(r) if r.kind == ReportKind::Final);
@@ -218,6 +220,8 @@ struct Server {
     listeners: Listeners,
     connections: Connections,
     pages: Option<Pages>,
+    /// The first and the last port for media.
+    ports: (u16, u16),
 }
 
 impl Server {
@@ -313,6 +317,7 @@ impl Server {
             match output {
                 Output::Reply { to, octets } => {
                     self.listeners.reply(&mut self.connections, to, octets);
+                    self.control.note_sent(self.clock.now());
                 }
                 Output::Media(command) => {
                     if let Err(refused) = self.relay.command(command) {
@@ -340,6 +345,21 @@ impl Server {
             recorded: [numbers.recorded_packets, numbers.unrecorded_packets],
         };
         self.control.note_relayed(now, relayed);
+        let (first, last) = self.ports;
+        let interfaces = self.relay.ports().into_iter().map(|ports| InterfacePorts {
+            address: ports.address,
+            range: (first, last),
+            all: ports.all,
+            free: ports.free,
+        });
+        let chains = numbers.transcoded_chains().map(|chain| TranscodedChain {
+            from: chain.from,
+            to: chain.to,
+            directions: chain.directions,
+            packets: chain.packets,
+            octets: chain.octets,
+        });
+        self.control.note_media(now, interfaces.collect(), &chains.collect::<Vec<_>>());
         if let Some(pages) = &self.pages {
             pages.tell(now, self.control.counts());
         }

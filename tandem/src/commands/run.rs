@@ -135,9 +135,10 @@ fn open_doors(node: &Node) -> Result<(), String> {
         say(format_args!("Prometheus   http://{address}/metrics"));
     }
     let socket =
-        control::serve(&config.node.data_dir, node.view(), node.outbox()).map_err(|error| {
-            format!("[node] data_dir \"{}\": {error}", config.node.data_dir.display())
-        })?;
+        control::serve(&config.node.data_dir, node.view(), node.outbox(), node.stream_switch())
+            .map_err(|error| {
+                format!("[node] data_dir \"{}\": {error}", config.node.data_dir.display())
+            })?;
     say(format_args!("control      {}", socket.display()));
     say(format_args!("records      {}", config.node.data_dir.display()));
     Ok(())

@@ -21,6 +21,7 @@ mod outbox;
 mod policy;
 mod privacy;
 mod reader;
+mod recordings;
 mod redirects;
 mod registration;
 mod relay_control;
@@ -28,11 +29,13 @@ mod retention;
 mod sinks;
 mod sip;
 mod stir;
+mod streaming;
 mod tls;
 mod traces;
 mod transcoding;
 mod value;
 mod voice_connector;
+mod web_socket;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +43,7 @@ mod tests;
 pub(crate) use tests::accepts;
 
 pub(crate) use error::{ConfigErrors, Finding};
+pub(crate) use hep::Hep;
 pub(crate) use history::HistoryConfig;
 pub(crate) use hold_music::AudioFile;
 pub(crate) use limits::{Drain, Limits};
@@ -47,9 +51,10 @@ pub(crate) use media::Media;
 pub(crate) use node::Node;
 pub(crate) use outbox::Outbox;
 pub(crate) use privacy::{NumbersKind, PrivacyConfig};
+pub(crate) use recordings::RecordingsSection;
 pub(crate) use relay_control::RelayControl;
 pub(crate) use retention::Retention;
-pub(crate) use sinks::Sinks;
+pub(crate) use sinks::{EventSinks, Sinks};
 pub(crate) use sip::Sip;
 #[cfg(test)]
 pub(crate) use stir::SignerFiles;
@@ -58,7 +63,7 @@ pub(crate) use tls::{TlsFileKind, TlsFiles};
 pub(crate) use traces::Traces;
 
 use b2bua::{AuthenticationConfig, HealthConfig};
-use call_metrics::{CloudWatchConfig, HepConfig};
+use call_metrics::CloudWatchConfig;
 use directory::{Resources, Snapshot};
 use reader::{Document, Table};
 use std::net::SocketAddr;
@@ -91,7 +96,7 @@ pub(crate) struct Config {
     /// How callers are signed and verified.
     pub(crate) stir: Stir,
     /// A collector that gets copies; `None` for none.
-    pub(crate) hep: Option<HepConfig>,
+    pub(crate) hep: Option<Hep>,
     /// Where traces of calls go; `None` for nowhere.
     pub(crate) traces: Option<Traces>,
     /// What CloudWatch gets.
@@ -100,10 +105,14 @@ pub(crate) struct Config {
     pub(crate) history: HistoryConfig,
     /// When files are put aside, and for how long they are kept.
     pub(crate) retention: Retention,
+    /// How calls are recorded.
+    pub(crate) recordings: RecordingsSection,
     /// What of people's numbers and messages is written where.
     pub(crate) privacy: PrivacyConfig,
     /// How the node stops.
     pub(crate) drain: Drain,
+    /// Authorities of programs behind a WebSocket; `None` for those of the system.
+    pub(crate) web_socket_authorities: Option<Arc<Path>>,
     /// Carriers and voice connectors, ready for call routing.
     pub(crate) directory: Arc<Snapshot>,
     /// The files of TLS, to be looked at.
@@ -165,11 +174,18 @@ impl Config {
         let traces = traces::read(root.table("traces"), &node);
         let history = history::read(root.table("history"));
         let retention = retention::read(root.table("retention"));
+        let recordings = recordings::read(root.table("recordings"), &sinks);
         let trace_numbers = traces.as_ref().map(|traces| traces.numbers);
-        let privacy = privacy::read(root.table("privacy"), hep.is_some(), trace_numbers);
+        let others =
+            privacy::Others { sinks: &sinks, has_hep: hep.is_some(), traces: trace_numbers };
+        let privacy = privacy::read(root.table("privacy"), others);
         let stir = stir::read(root.table("stir"));
+        let web_socket_authorities = web_socket::read_authorities(root.table("streaming"));
         let directory = read_directory(&mut root, &sip, &media, &stir);
         root.finish();
+        if let Some(directory) = &directory {
+            sinks::warn_of_untold(&document, directory, &sinks.events);
+        }
         let tls_files = document.take_tls_files();
         let audio_files = document.take_audio_files();
         // A value that could not be read has its error already; the stand-ins never get out.
@@ -193,8 +209,10 @@ impl Config {
             cloudwatch,
             history,
             retention,
+            recordings,
             privacy,
             drain,
+            web_socket_authorities,
             directory,
             tls_files,
             audio_files,

@@ -1,8 +1,9 @@
 //! `[privacy]`: what of people's numbers and messages is written where.
 
 use super::reader::Table;
+use super::sinks::Sinks;
 use super::value;
-use call_metrics::Bodies;
+use call_metrics::{Bodies, PerSink};
 use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
@@ -21,15 +22,17 @@ pub(crate) enum NumbersKind {
     Hashed,
 }
 
-/// What each place says, or the section for it.
+/// What each place says, or the section for it. Files and services of one place are told apart only
+/// where records go to both.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct PrivacyConfig {
-    pub(crate) cdrs: NumbersKind,
-    pub(crate) media_quality: NumbersKind,
+    pub(crate) cdrs: PerSink<NumbersKind>,
+    pub(crate) media_quality: PerSink<NumbersKind>,
     pub(crate) history: NumbersKind,
     pub(crate) log: NumbersKind,
-    pub(crate) sip_messages: (NumbersKind, Bodies),
+    pub(crate) sip_messages: PerSink<(NumbersKind, Bodies)>,
     pub(crate) hep: (NumbersKind, Bodies),
+    pub(crate) events: PerSink<NumbersKind>,
     /// As `[traces]` says.
     pub(crate) traces: NumbersKind,
     /// Of a masked number, 0 to 8; default 4.
@@ -39,9 +42,25 @@ pub(crate) struct PrivacyConfig {
 }
 
 impl PrivacyConfig {
-    fn kinds(&self) -> [NumbersKind; 7] {
-        let (sip_messages, hep) = (self.sip_messages.0, self.hep.0);
-        [self.cdrs, self.media_quality, self.history, self.log, sip_messages, hep, self.traces]
+    fn kinds(&self) -> [NumbersKind; 12] {
+        let PrivacyConfig { cdrs, media_quality, sip_messages, history, log, .. } = self;
+        let PrivacyConfig { hep, traces, events, .. } = self;
+        let messages = [sip_messages.file.0, sip_messages.service.0, hep.0];
+        let [first, second, third] = messages;
+        [
+            cdrs.file,
+            cdrs.service,
+            media_quality.file,
+            media_quality.service,
+            first,
+            second,
+            third,
+            *history,
+            *log,
+            *traces,
+            events.file,
+            events.service,
+        ]
     }
 
     /// Whether a place has numbers so.
@@ -58,49 +77,129 @@ impl PrivacyConfig {
     }
 }
 
-/// `has_hep`: there is a `[hep]` whose copies this is about. `traces`: what `[traces]` says, if it is
-/// there.
-pub(super) fn read(
-    mut table: Table<'_>,
-    has_hep: bool,
-    traces: Option<NumbersKind>,
-) -> PrivacyConfig {
+/// What the other sections say.
+#[derive(Clone, Copy)]
+pub(super) struct Others<'a> {
+    pub(super) sinks: &'a Sinks,
+    /// There is a `[hep]` whose copies this is about.
+    pub(super) has_hep: bool,
+    /// What `[traces]` says, if it is there.
+    pub(super) traces: Option<NumbersKind>,
+}
+
+/// Which ways the records of a place go.
+#[derive(Clone, Copy)]
+struct Ways {
+    /// The service as `[sinks]` names it, if they go to AWS.
+    service: Option<&'static str>,
+    files: bool,
+}
+
+impl Ways {
+    const fn of(name: &'static str, also_file: Option<bool>) -> Self {
+        match also_file {
+            Some(files) => Ways { service: Some(name), files },
+            None => Ways { service: None, files: true },
+        }
+    }
+
+    /// A place's setting, and what it says of files.
+    fn apart<T: Copy>(self, place: T, file: T) -> PerSink<T> {
+        match (self.files, self.service) {
+            (true, Some(_)) => PerSink { file, service: place },
+            (true, None) => PerSink::same(file),
+            (false, _) => PerSink::same(place),
+        }
+    }
+
+    /// What of a place's table is not used.
+    fn warn(self, place: &Table<'_>) {
+        if !place.has("file") {
+            return;
+        }
+        match self.service {
+            Some(service) if !self.files => {
+                let message = format!(
+                    "is not used: no file is written; set also_file = true in [sinks] {service}"
+                );
+                place.warn_at("file", message);
+            }
+            Some(_) => {}
+            None => {
+                for key in ["numbers", "bodies"].into_iter().filter(|key| place.has(key)) {
+                    let message =
+                        "is not used: these records go into files alone, and file says how";
+                    place.warn_at(key, message);
+                }
+            }
+        }
+    }
+}
+
+/// Reads the section; what it says of files and of services is told apart by `others`.
+pub(super) fn read(mut table: Table<'_>, others: Others<'_>) -> PrivacyConfig {
+    let Others { sinks, has_hep, traces } = others;
     let numbers = table.or("numbers", NumbersKind::Plain, numbers);
     let bodies = table.or("bodies", Bodies::Kept, bodies);
-    let mut place = |key: &'static str| {
-        let mut own = table.table(key);
-        let kind = own.or("numbers", numbers, self::numbers);
-        own.finish();
-        kind
-    };
-    let (cdrs, media_quality) = (place("cdrs"), place("media_quality"));
-    let (history, log) = (place("history"), place("log"));
-    let mut messages = |key: &'static str| {
-        let mut own = table.table(key);
-        let both =
-            (own.or("numbers", numbers, self::numbers), own.or("bodies", bodies, self::bodies));
-        own.finish();
-        both
-    };
-    let (sip_messages, hep) = (messages("sip_messages"), messages("hep"));
-    let shown_digits = table.or("shown_digits", SHOWN_DIGITS, |v| {
-        value::within(value::integer(v)?, 0..=MOST_SHOWN_DIGITS)
-    });
-    let key_file = table.optional("key_file", value::path);
+    let s3 = Ways::of("s3", sinks.s3.as_ref().map(|sink| sink.also_file));
+    let logs = Ways::of("logs", sinks.logs.as_ref().map(|sink| sink.also_file));
+    let events = sinks.events.has_service().then_some(sinks.events.file);
+    let events = Ways::of("events", events);
     let config = PrivacyConfig {
-        cdrs,
-        media_quality,
-        history,
-        log,
-        sip_messages,
-        hep,
+        cdrs: place(table.table("cdrs"), s3, numbers),
+        media_quality: place(table.table("media_quality"), logs, numbers),
+        sip_messages: messages(table.table("sip_messages"), logs, (numbers, bodies)),
+        history: whole(table.table("history"), numbers),
+        log: whole(table.table("log"), numbers),
+        events: place(table.table("events"), events, numbers),
+        hep: whole_messages(table.table("hep"), (numbers, bodies)),
         traces: traces.unwrap_or_default(),
-        shown_digits,
-        key_file,
+        shown_digits: table.or("shown_digits", SHOWN_DIGITS, |v| {
+            value::within(value::integer(v)?, 0..=MOST_SHOWN_DIGITS)
+        }),
+        key_file: table.optional("key_file", value::path),
     };
     warn(&table, &config, has_hep);
     table.finish();
     config
+}
+
+/// A place whose files may be told apart.
+fn place(mut own: Table<'_>, ways: Ways, numbers: NumbersKind) -> PerSink<NumbersKind> {
+    let kind = own.or("numbers", numbers, self::numbers);
+    let file = whole(own.table("file"), kind);
+    ways.warn(&own);
+    own.finish();
+    ways.apart(kind, file)
+}
+
+/// The same of a place that has whole messages.
+fn messages(
+    mut own: Table<'_>,
+    ways: Ways,
+    default: (NumbersKind, Bodies),
+) -> PerSink<(NumbersKind, Bodies)> {
+    let both = both(&mut own, default);
+    let file = whole_messages(own.table("file"), both);
+    ways.warn(&own);
+    own.finish();
+    ways.apart(both, file)
+}
+
+fn whole(mut own: Table<'_>, default: NumbersKind) -> NumbersKind {
+    let kind = own.or("numbers", default, numbers);
+    own.finish();
+    kind
+}
+
+fn whole_messages(mut own: Table<'_>, default: (NumbersKind, Bodies)) -> (NumbersKind, Bodies) {
+    let both = both(&mut own, default);
+    own.finish();
+    both
+}
+
+fn both(own: &mut Table<'_>, (numbers, bodies): (NumbersKind, Bodies)) -> (NumbersKind, Bodies) {
+    (own.or("numbers", numbers, self::numbers), own.or("bodies", bodies, self::bodies))
 }
 
 /// What does not work together.

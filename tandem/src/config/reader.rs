@@ -162,15 +162,20 @@ impl<'a> Table<'a> {
 
     /// Remembers a file that `key` names, to be looked at when all is read.
     pub(super) fn note_tls_file(&self, key: &str, kind: TlsFileKind) {
-        let line = self.document.line(self.document.place(&self.path_of(key)));
+        let line = self.line_of(key);
         self.document.notes.borrow_mut().tls_files.push(TlsFiles { line, kind });
     }
 
     /// The same for audio.
     pub(super) fn note_audio_file(&self, key: &str, path: &Arc<str>) {
-        let line = self.document.line(self.document.place(&self.path_of(key)));
+        let line = self.line_of(key);
         let file = AudioFile { line, path: Arc::clone(path) };
         self.document.notes.borrow_mut().audio_files.push(file);
+    }
+
+    /// The line of a key that was read.
+    pub(super) fn line_of(&self, key: &str) -> usize {
+        self.document.line(self.document.place(&self.path_of(key)))
     }
 
     /// Whether the key is there.
@@ -181,13 +186,6 @@ impl<'a> Table<'a> {
     pub(super) fn warn_at(&self, key: &str, message: impl Into<String>) {
         let name = key.split('[').next().unwrap_or_default();
         self.document.warn(&self.path_of(key), format!("{name}: {}", message.into()));
-    }
-
-    /// An error about `key` that this version does not serve, if `asked_for`.
-    pub(super) fn refuse_unserved(&self, asked_for: bool, key: &str, what: &str, instead: &str) {
-        if asked_for {
-            self.error_at(key, format!("{what} is not served yet by this version; {instead}"));
-        }
     }
 
     /// How long a route may ring: by default as `[sip]` says, and never longer, since that ends the

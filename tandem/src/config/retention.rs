@@ -11,6 +11,8 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 const MIB: u64 = 1_048_576;
 /// Directories of files that grow without an end.
 const LINES: [&str; 2] = ["logs", "cloudwatch"];
+/// Directory of the records of calls, which the history points into.
+const CALLS: &str = "calls";
 /// Directory of call detail records.
 const CDRS: &str = "s3";
 
@@ -19,7 +21,7 @@ const CDRS: &str = "s3";
 pub(crate) struct Retention {
     /// Logs and metrics, 1 day to 10 years or never removed; default 30 days.
     logs: Option<Duration>,
-    /// Octets of a log that is put aside, 1 MiB to 1 TiB; default 256 MiB.
+    /// Octets of a log that is put aside, and of a file of records that goes on in another one, 1 MiB to 1 TiB; default 256 MiB.
     rotate_bytes: u64,
     /// Octets of all that was put aside, at least `rotate_bytes`; default 10 GiB.
     max_bytes: u64,
@@ -32,7 +34,8 @@ pub(crate) struct Retention {
 impl Retention {
     /// When the file sink puts files aside.
     pub(crate) fn rotation(&self) -> Rotation {
-        Rotation { below: lines(), max_bytes: self.rotate_bytes }
+        let continued = vec![CALLS.to_owned()];
+        Rotation { below: lines(), continued, max_bytes: self.rotate_bytes }
     }
 
     /// What is kept below `data_dir`.

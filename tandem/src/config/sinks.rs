@@ -1,18 +1,30 @@
 //! `[sinks]`: which records go to files and which to AWS.
 
+mod events;
+mod kinesis_video;
+mod recordings;
+
+pub(super) use events::warn_of_untold;
+pub(crate) use kinesis_video::KinesisVideoSink;
+
 use super::reader::Table;
 use super::{tls, value};
-use aws_sinks::{Access, Encryption, Endpoint, RETENTION_DAYS, S3Config};
+use aws_sinks::{
+    Access, Encryption, Endpoint, EventBridgeConfig, QueueUrl, RETENTION_DAYS, S3Config, TopicArn,
+};
 use call_metrics::{CdrForm, CloudWatchConfig, CloudWatchFormat, DEFAULT_NAMESPACE};
+use call_recordings::UploadConfig;
 use std::path::Path;
 use std::sync::Arc;
 use toml::de::DeValue;
 
-/// The kinds of record that have only files: events, audio, control API calls.
-const FILES_ONLY: [&str; 3] = ["events", "kinesis_video", "audit"];
+/// The kind of record that has only files: control API calls.
+const FILES_ONLY: [&str; 1] = ["audit"];
+/// In whose name events are sent, where nothing is said; AWS's own voice connectors have `aws.chime`.
+const DEFAULT_SOURCE: &str = "tandem.voiceconnector";
 
 /// What goes to AWS; what is `None` goes into files.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Sinks {
     /// Metrics.
     pub(crate) cloudwatch: Option<CloudWatchSink>,
@@ -22,6 +34,45 @@ pub(crate) struct Sinks {
     pub(crate) s3: Option<S3Sink>,
     /// The form of call detail records, in files and in S3.
     pub(crate) cdr: CdrForm,
+    /// Streamed audio.
+    pub(crate) kinesis_video: Option<KinesisVideoSink>,
+    /// Events.
+    pub(crate) events: EventSinks,
+    /// Recordings of calls.
+    pub(crate) recordings: Option<UploadConfig>,
+    /// Where KMS is, for keys of recordings.
+    pub(crate) kms: Access,
+    /// What is said for every service.
+    pub(crate) all: Access,
+}
+
+/// `events`, `sns` and `sqs`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct EventSinks {
+    /// In whose name events are sent, in files too.
+    pub(crate) source: String,
+    /// Whether the file of events is written.
+    pub(crate) file: bool,
+    /// A bus of EventBridge; `None` where `events` are files.
+    pub(crate) bridge: Option<(Access, EventBridgeConfig)>,
+    /// A topic, where one is named.
+    pub(crate) sns: Option<(Access, TopicArn)>,
+    /// A queue, where one is named.
+    pub(crate) sqs: Option<(Access, QueueUrl)>,
+}
+
+impl EventSinks {
+    /// Whether any service gets events.
+    pub(crate) const fn has_service(&self) -> bool {
+        self.bridge.is_some() || self.sns.is_some() || self.sqs.is_some()
+    }
+}
+
+impl Default for EventSinks {
+    fn default() -> Self {
+        let source = DEFAULT_SOURCE.to_owned();
+        EventSinks { source, file: true, bridge: None, sns: None, sqs: None }
+    }
 }
 
 /// `cloudwatch` of kind `aws`.
@@ -79,7 +130,17 @@ pub(super) fn read(mut table: Table<'_>, region: &str) -> (Sinks, CloudWatchConf
     }
     let logs = logs(table.table("logs"), &defaults);
     let (cloudwatch, config) = cloudwatch(table.table("cloudwatch"), &defaults, logs.is_some());
-    let sinks = Sinks { cloudwatch, logs, s3: s3(table.table("s3"), &defaults), cdr };
+    let kinesis_video = kinesis_video::read(table.table("kinesis_video"), &defaults);
+    let s3 = s3(table.table("s3"), &defaults);
+    let events = events::read(&mut table, &defaults);
+    let all = Access {
+        region: defaults.region.clone(),
+        endpoint: defaults.endpoint.clone(),
+        authorities: defaults.authorities.clone(),
+    };
+    let recordings = recordings::read(table.table("recordings"), &defaults);
+    let kms = recordings::read_kms(table.table("kms"), &defaults);
+    let sinks = Sinks { cloudwatch, logs, s3, cdr, kinesis_video, events, recordings, kms, all };
     table.finish();
     (sinks, config)
 }

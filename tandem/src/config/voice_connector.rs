@@ -8,7 +8,7 @@ use super::sip::Sip;
 use super::{tls, value};
 use directory::{
     CallerPolicy, Credential, Dtmf, EarlyMedia, ForeignCaller, Host, Logging, Origination,
-    OriginationRoute, PassedRequests, Refer, Srtp, Streaming, Termination, VoiceConnector,
+    OriginationRoute, PassedRequests, Refer, Srtp, Termination, VoiceConnector,
 };
 use model::{TransportProtocol, VoiceConnectorId};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
     let emergency = policy::read_emergency(table.table("emergency"));
     let registration = super::registration::of_voice_connector(table.table("registration"));
     let logging = read_logging(table.table("logging"));
-    let streaming = read_streaming(table.table("streaming"));
+    let streaming = super::streaming::read(table.table("streaming"));
     let media = media::read_of_connector(table.table("media"), media.hold_music.as_ref());
 
     let redirects = super::redirects::read(&mut table);
@@ -256,16 +256,4 @@ fn read_logging(mut table: Table<'_>) -> Logging {
     };
     table.finish();
     logging
-}
-
-fn read_streaming(mut table: Table<'_>) -> Streaming {
-    let default = Streaming::default();
-    let streaming = Streaming {
-        enabled: table.or("enabled", default.enabled, value::boolean),
-        retention_hours: table.or("retention_hours", default.retention_hours, value::integer),
-    };
-    let instead = "use enabled = false";
-    table.refuse_unserved(streaming.enabled, "enabled", "audio streaming", instead);
-    table.finish();
-    streaming
 }

@@ -3,6 +3,7 @@
 use super::finding::Finding;
 use super::system;
 use crate::config::{Config, Media};
+use crate::exposure::Exposure;
 use media_relay::FastPathMode;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
@@ -34,6 +35,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings.push(fast_path(&config.media));
     findings.push(clock(system::clock_is_synchronized()));
     findings.push(data_directory(&config.node.data_dir));
+    findings.push(exposure(&config.node.data_dir));
     for listener in &config.sip.listeners {
         findings.push(listening(listener.protocol.uri_token(), listener.local, &config.node));
     }
@@ -173,6 +175,13 @@ fn data_directory(path: &Path) -> Finding {
         return Finding::fine("data_dir", found);
     }
     Finding::warning("data_dir", found, "free some space: records that do not fit are dropped")
+}
+
+fn exposure(data_dir: &Path) -> Finding {
+    match Exposure::of(data_dir) {
+        Some(exposure) => Finding::warning("data_dir", exposure.to_string(), exposure.advice()),
+        None => Finding::fine("data_dir", "nobody but its owner can look into it"),
+    }
 }
 
 fn listening(protocol: &str, address: SocketAddr, node: &crate::config::Node) -> Finding {

@@ -4,6 +4,7 @@
 //! It looks from outside: it opens sockets, resolves names and asks peers the way a node would, and
 //! needs no running node. It places no call.
 
+mod aws;
 mod finding;
 mod host;
 mod media;
@@ -26,9 +27,19 @@ use std::sync::Arc;
 /// Trunks that are examined at once, a thread each.
 const AT_ONCE: usize = 32;
 
-/// Examines everything that `path` names, or only what one voice connector's calls need. The exit
-/// code is 0 unless something is broken.
-pub(crate) fn doctor(path: &Path, connector: Option<&str>, json: bool) -> ExitCode {
+/// What is examined.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    /// Only what the calls of this voice connector need.
+    pub(crate) connector: Option<&'a str>,
+    /// Nobody outside this host is asked.
+    pub(crate) is_offline: bool,
+    /// Services that events go to get one.
+    pub(crate) sends_event: bool,
+}
+
+/// Examines what `path` names, as far as `scope` says. The exit code is 0 unless something is broken.
+pub(crate) fn doctor(path: &Path, scope: Scope<'_>, json: bool) -> ExitCode {
     let file = path.display().to_string();
     let config = match config::load(path) {
         Ok(config) => config,
@@ -37,14 +48,20 @@ pub(crate) fn doctor(path: &Path, connector: Option<&str>, json: bool) -> ExitCo
             return ExitCode::FAILURE;
         }
     };
-    let connector = match connector.map(|id| find(&config, id)).transpose() {
+    let connector = match scope.connector.map(|id| find(&config, id)).transpose() {
         Ok(connector) => connector,
         Err(reason) => {
             complain(format_args!("{file}: {reason}"));
             return ExitCode::FAILURE;
         }
     };
-    let findings = examine(&config, connector.as_deref(), &file);
+    let mut findings = examine_here(&config, connector.as_deref(), &file);
+    if scope.is_offline {
+        let found = "peers, relays, collectors and services are not asked: --offline";
+        findings.push(Finding::unknown("network", found, "").of("network"));
+    } else {
+        findings.extend(examine_others(&config, connector.as_deref(), scope.sends_event));
+    }
     if json {
         match serde_json::to_string_pretty(&findings) {
             Ok(text) => say_data(&text),
@@ -72,9 +89,9 @@ fn find(config: &Config, id: &str) -> Result<Arc<VoiceConnector>, String> {
         .ok_or_else(|| format!("no [[voice_connector]] has the id {id:?}; {}", known()))
 }
 
-fn examine(config: &Config, connector: Option<&VoiceConnector>, file: &str) -> Vec<Finding> {
+/// What this host alone tells.
+fn examine_here(config: &Config, connector: Option<&VoiceConnector>, file: &str) -> Vec<Finding> {
     let trunks = trunk::trunks(&config.directory, connector);
-    let names = trunk::Names::of(config);
     let mut findings = Vec::new();
     if connector.is_none() {
         findings.extend(of(&format!("configuration {file}"), configuration(config)));
@@ -82,8 +99,23 @@ fn examine(config: &Config, connector: Option<&VoiceConnector>, file: &str) -> V
     }
     findings.extend(of("media", media::examine(config, trunk::any_public(&trunks))));
     if connector.is_none() {
-        findings.extend(of("relay control", relays::examine(config)));
         findings.extend(outbox::examine(config, Origin::now().calendar));
+    }
+    findings
+}
+
+/// What others have to be asked for.
+fn examine_others(
+    config: &Config,
+    connector: Option<&VoiceConnector>,
+    sends_event: bool,
+) -> Vec<Finding> {
+    let trunks = trunk::trunks(&config.directory, connector);
+    let names = trunk::Names::of(config);
+    let mut findings = Vec::new();
+    if connector.is_none() {
+        findings.extend(of("relay control", relays::examine(config)));
+        findings.extend(of("aws", aws::examine(config, Origin::now().calendar, sends_event)));
         let collector = config.traces.iter().map(traces::examine).collect();
         findings.extend(of("traces", collector));
     }

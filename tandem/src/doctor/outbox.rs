@@ -3,7 +3,7 @@
 use super::finding::Finding;
 use crate::config::{Config, Sinks};
 use crate::control::{self, QueueNow};
-use aws_sinks::Service;
+use aws_sinks::{EventTarget, Service};
 use call_metrics::printable_line;
 use model::UnixTime;
 use outbox::{QueueInspection, RefusedInspection, Waiting};
@@ -158,6 +158,15 @@ impl Surroundings<'_> {
     }
 
     fn is_served(&self, destination: &str) -> bool {
+        let events = &self.sinks.events;
+        let target = EventTarget::ALL.into_iter().find(|target| target.name() == destination);
+        if let Some(target) = target {
+            return match target {
+                EventTarget::EventBridge => events.bridge.is_some(),
+                EventTarget::Sns => events.sns.is_some(),
+                EventTarget::Sqs => events.sqs.is_some(),
+            };
+        }
         let service = Service::ALL.into_iter().find(|service| service.name() == destination);
         service.is_some_and(|service| match service {
             Service::CloudWatch => self.sinks.cloudwatch.is_some(),

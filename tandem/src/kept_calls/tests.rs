@@ -1,4 +1,5 @@
 use super::*;
+use b2bua::SavedCall;
 use model::{CallDirection, CallEnd, EndedBy, UnixTime};
 use std::os::unix::fs::PermissionsExt;
 
@@ -86,12 +87,13 @@ fn what_was_kept_comes_back_with_its_past_and_only_for_its_owner() {
     });
     let path = data_dir.join(NAME);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let left = read(&data_dir).calls;
-    let [one] = &left[..] else { panic!("{left:?}") };
+    let left = read(&data_dir);
+    let [one] = &left.calls[..] else { panic!("{:?}", left.calls) };
     assert_eq!(one.call, first);
-    assert_eq!(one.began(), 1_893_456_000_010);
+    assert_eq!(left.began(), Some(1_893_456_000_010));
     // The next run counts from when the call began.
-    let later = Origin { calendar: UnixTime::from_millis(one.began()), ..origin() };
+    let began = UnixTime::from_millis(1_893_456_000_010);
+    let later = Origin { calendar: began, ..origin() };
     let events = one.events(later, [true, false]);
     let at: Vec<_> = events.iter().map(|event| event.at.as_millis()).collect();
     assert_eq!(at, [0, 0, 20, 40]);
@@ -211,6 +213,7 @@ fn what_peers_are_owed_stands_in_place_of_their_call_until_it_ends() {
             local: "192.0.2.100:5060".parse().unwrap(),
             remote: "192.0.2.1:5060".parse().unwrap(),
             identity: None,
+            has_provisional: false,
             text: "BYE sip:b@192.0.2.1 SIP/2.0\r\n\r\n".to_owned(),
         }],
     };
@@ -230,5 +233,83 @@ fn what_peers_are_owed_stands_in_place_of_their_call_until_it_ends() {
     });
     let left = read(&data_dir);
     assert_eq!((left.calls.len(), left.farewells.len()), (1, 0));
+    fs::remove_dir_all(data_dir).unwrap();
+}
+
+/// A call that is being set up, whose INVITE has had a provisional response or not.
+fn setup(number: u8, has_provisional: bool, has_ended: bool) -> b2bua::OpenSetup {
+    let call = call(number);
+    let request = |method: &str| b2bua::OpenRequest {
+        flow: model::Flow::new(
+            TransportProtocol::Udp,
+            "192.0.2.100:5060".parse().unwrap(),
+            "192.0.2.1:5060".parse().unwrap(),
+        ),
+        identity: None,
+        has_provisional,
+        raw: format!(
+            "{method} sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK{number}\r\n\
+             Authorization: Digest username=\"u\", response=\"secret\"\r\nCall-ID: c\r\n\
+             Content-Type: application/sdp\r\n\r\na=crypto:1 X inline:secret\r\n"
+        )
+        .into(),
+    };
+    b2bua::OpenSetup {
+        transaction_id: call.transaction_id,
+        parties: Arc::new(call.parties([true; 2])),
+        tag: "t".into(),
+        status: 503,
+        has_ended,
+        caller: Some(request("INVITE")),
+        invites: vec![request("INVITE")],
+        answer: None,
+    }
+}
+
+#[test]
+fn a_setup_is_kept_without_secrets_with_its_past_and_until_its_call_is_one() {
+    let data_dir = directory("kept-setups");
+    let numbers = [(1, true, false), (2, false, false), (3, true, true)];
+    let told = numbers.map(|(number, provisional, ended)| setup(number, provisional, ended));
+    keep(&data_dir, Vec::new(), |keeper| {
+        for (at, setup) in told.iter().enumerate() {
+            let parties = Arc::clone(&setup.parties);
+            let id = setup.transaction_id;
+            let event = |millis, kind| CallEvent {
+                transaction_id: id,
+                at: Instant::from_millis(millis),
+                kind,
+            };
+            keeper.note(&event(100 - at as u64, CallEventKind::Attempted { parties }));
+            keeper.note(&event(150, CallEventKind::Ringing));
+            keeper.keep(Kept::Setup(Box::new(setup.clone())));
+        }
+        keeper.keep(Kept::Setup(Box::new(setup(4, true, false))));
+        keeper.keep(Kept::Is(Box::new(call(4))));
+        keeper.keep(Kept::Setup(Box::new(setup(5, true, false))));
+        keeper.keep(Kept::Ended(call(5).transaction_id));
+    });
+    let path = data_dir.join(NAME);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("secret"), "{text}");
+    let mut left = read(&data_dir);
+    assert_eq!((left.calls.len(), left.setups.len()), (1, 3));
+    left.setups.sort_unstable_by_key(|left| left.setup.transaction_id);
+    for (left, told) in left.setups.iter().zip(&told) {
+        assert_eq!(left.setup, told.saved());
+        assert_eq!(left.setup.invites.len(), 1);
+        let events = left.events(origin(), [true; 2]);
+        assert_eq!(events.len(), if told.has_ended { 0 } else { 2 }, "{events:?}");
+    }
+    assert_eq!(left.began(), Some(1_893_456_000_098), "of call 4 it is not known");
+    // What a telephone may not have got is not sent to it when it is too late.
+    let old = Origin::now().calendar.as_millis() - 33_000;
+    let old = std::time::UNIX_EPOCH + Duration::from_millis(old);
+    File::options().append(true).open(&path).unwrap().set_modified(old).unwrap();
+    let mut left = read(&data_dir);
+    left.setups.sort_unstable_by_key(|left| left.setup.transaction_id);
+    let invites: Vec<_> = left.setups.iter().map(|left| left.setup.invites.len()).collect();
+    assert_eq!(invites, [1, 0, 1]);
+    assert!(left.setups.iter().all(|left| left.setup.caller.is_some()));
     fs::remove_dir_all(data_dir).unwrap();
 }

@@ -1,6 +1,7 @@
 //! A node's directory, for one process alone.
 
 use super::StartError;
+use crate::exposure::Exposure;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -23,7 +24,13 @@ pub(crate) fn claim(data_dir: &Path) -> Result<File, StartError> {
         .open(data_dir.join("tandem.lock"))
         .map_err(at)?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => {
+            // The mode of a directory that was there is its operator's choice.
+            if let Some(exposure) = Exposure::of(data_dir) {
+                tracing::warn!(advice = exposure.advice(), "[node] data_dir: {exposure}");
+            }
+            Ok(lock)
+        }
         Err(TryLockError::WouldBlock) => Err(StartError(format!(
             "[node] data_dir \"{}\" is in use by another Tandem: stop it, or give this one a \
              directory of its own",

@@ -2,8 +2,8 @@
 
 use super::agent::{ALLOW, Agent, PRODUCT};
 use super::target::route_source;
-use super::tls::Trust;
 use super::transport::Transport;
+use crate::trust::Trust;
 use bytes::Bytes;
 use directory::{Credential, Host, TlsPolicy};
 use model::{Flow, TransportProtocol};

@@ -1,8 +1,7 @@
-//! TLS of the user agent: whom it trusts, what it shows, and the layer of one connection.
+//! TLS of the user agent: the layer of one connection.
 
-use directory::{Host, TlsPolicy};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use crate::trust::Trust;
+use rustls::{ClientConnection, Connection, ServerConfig, ServerConnection};
 use sip_proto::StreamFramer;
 use std::fmt;
 use std::io::{self, BufRead as _, Write as _};
@@ -11,28 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Whom connections that we open must lead to.
-#[derive(Clone, Debug)]
-pub(super) struct Trust {
-    pub(super) config: Arc<ClientConfig>,
-    /// The name in the URI that was called, also when a Contact is an address.
-    pub(super) name: ServerName<'static>,
-}
-
-impl Trust {
-    /// Whom `policy` asks for at `host`.
-    pub(super) fn new(host: &Host, policy: &TlsPolicy) -> Result<Trust, String> {
-        let name = match host {
-            Host::Ip(ip) => ServerName::IpAddress((*ip).into()),
-            Host::Name(name) => {
-                ServerName::try_from(name.to_string()).map_err(|error| error.to_string())?
-            }
-        };
-        let config = sip_edge::tls::client_config(policy).map_err(|error| error.to_string())?;
-        Ok(Trust { config, name })
-    }
-}
 
 /// The layer of one connection.
 pub(super) struct Session(Box<Connection>);

@@ -1,7 +1,8 @@
 //! The user agent's sockets: one UDP socket, a TCP and a TLS listener and their connections.
 
-use super::tls::{Session, Trust};
+use super::tls::Session;
 use super::wait::{Interest, wait};
+use crate::trust::Trust;
 use bytes::Bytes;
 use model::{ConnectionId, Flow, TransportProtocol};
 use rustls::ServerConfig;

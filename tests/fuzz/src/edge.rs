@@ -233,6 +233,9 @@ impl World {
             | MediaCommand::StopPlaying { id, .. }
             | MediaCommand::Record { id, .. }
             | MediaCommand::StopRecording { id }
+            | MediaCommand::Listen { id, .. }
+            | MediaCommand::UpdateListening { id, .. }
+            | MediaCommand::StopListening { id }
             | MediaCommand::MoveLeg { from: (id, _), .. }
             | MediaCommand::Report { id } => {
                 assert!(self.media.contains(id), "a plan is for media that exists");

@@ -7,9 +7,12 @@
 //! Several targets read a *script*: parts between bytes 0x1e, one datagram or act each.
 #![forbid(unsafe_code)]
 
+mod call_audio;
 mod edge;
 mod endpoint;
+mod hep;
 mod media;
+mod mkv;
 pub mod mutate;
 mod ng;
 mod outbox;
@@ -20,12 +23,15 @@ mod report;
 pub mod seeds;
 mod session_description;
 mod sip;
+mod siprec_metadata;
 mod srtp;
 mod transcoder;
 
+pub use call_audio::call_audio;
 pub use edge::edge;
 pub use endpoint::sip_endpoint;
 pub use media::{rtcp, rtp, rtp_session};
+pub use mkv::mkv;
 pub use ng::ng;
 pub use outbox::outbox;
 pub use privacy::privacy;
@@ -34,6 +40,7 @@ pub use relay_control::relay_control;
 pub use report::report;
 pub use session_description::sdp;
 pub use sip::{sip_message, sip_stream};
+pub use siprec_metadata::siprec;
 pub use srtp::srtp;
 pub use transcoder::transcoder;
 
@@ -77,12 +84,15 @@ pub const TARGETS: &[Target] = &[
         words: SIP_WORDS,
     },
     Target { name: "sdp", run: sdp, shared_seeds: &["sdp", "offers"], words: SDP_WORDS },
+    Target { name: "siprec", run: siprec, shared_seeds: &["siprec"], words: XML_WORDS },
     Target { name: "rtp", run: rtp, shared_seeds: &[], words: &[] },
     Target { name: "rtcp", run: rtcp, shared_seeds: &[], words: &[] },
     Target { name: "rtp_session", run: rtp_session, shared_seeds: &[], words: &[] },
     Target { name: "srtp", run: srtp, shared_seeds: &[], words: &[] },
     Target { name: "transcoder", run: transcoder, shared_seeds: &[], words: &[] },
+    Target { name: "call_audio", run: call_audio, shared_seeds: &[], words: &[] },
     Target { name: "recording", run: recording, shared_seeds: &[], words: WAV_WORDS },
+    Target { name: "mkv", run: mkv, shared_seeds: &[], words: &["matroska", "A_MS/ACM"] },
     Target { name: "ng", run: ng, shared_seeds: &[], words: NG_WORDS },
     Target { name: "relay_control", run: relay_control, shared_seeds: &[], words: &["TDMRELAY"] },
     Target { name: "outbox", run: outbox, shared_seeds: &[], words: &["TDMOBX01", "tObE"] },
@@ -201,6 +211,25 @@ const NG_WORDS: &[&str] = &[
     "m=audio 0 RTP/AVP 0\r\n",
 ];
 
+const XML_WORDS: &[&str] = &[
+    "<recording>",
+    "</recording>",
+    "<stream ",
+    "stream_id=",
+    "<label>",
+    "<!DOCTYPE r [",
+    "<!ENTITY x ",
+    "&x;",
+    "&#x0;",
+    "<![CDATA[",
+    "]]>",
+    "<!--",
+    "-->",
+    "<?xml",
+    "xmlns:a='u'",
+    "<a:",
+    "/>",
+];
 const SDP_WORDS: &[&str] = &[
     "\r\n",
     "m=audio 0 RTP/AVP 0\r\n",

@@ -39,10 +39,10 @@ pub fn rtp(data: &[u8]) {
     black_box((sequence.expected(), sequence.report_value()));
 }
 
-/// Walks one RTCP compound down to its last item.
+/// Walks one RTCP compound down to its last item, and copies it for a collector.
 ///
 /// # Panics
-/// When a compound has more packets than octets for them.
+/// When a compound has more packets than octets for them, or when the copy breaks a promise.
 pub fn rtcp(data: &[u8]) {
     let data = bounded(data);
     black_box(validate_compound(data));
@@ -52,6 +52,7 @@ pub fn rtcp(data: &[u8]) {
         walk(&packet);
     }
     assert!(packets * 4 <= data.len(), "every packet has a header of its own");
+    crate::hep::copied(data);
 }
 
 fn walk(packet: &RtcpPacket<'_>) {

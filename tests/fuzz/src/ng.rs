@@ -106,6 +106,7 @@ impl Script {
                 Output::Reply { octets, .. } => {
                     replies += 1;
                     assert!(octets.len() <= MAX_MESSAGE, "replies are bounded");
+                    self.control.note_sent(self.now);
                 }
                 Output::Media(command) => self.obey(command),
                 Output::Notice(notice) => {
@@ -140,6 +141,9 @@ impl Script {
             | MediaCommand::StopPlaying { id, .. }
             | MediaCommand::Record { id, .. }
             | MediaCommand::StopRecording { id }
+            | MediaCommand::Listen { id, .. }
+            | MediaCommand::UpdateListening { id, .. }
+            | MediaCommand::StopListening { id }
             | MediaCommand::Report { id }
             | MediaCommand::MoveLeg { from: (id, _), .. } => {
                 assert!(self.open.contains(&id), "a command is for a stream that exists");

@@ -1,7 +1,7 @@
 """AWS as far as records go there: moto behind a front that is as strict as the real services.
 
-moto keeps groups, events, objects and metrics. The front checks signatures and every documented
-limit that moto lets pass, and does what an outage does.
+moto keeps groups, events, objects and metrics; objects may be kept by another storage (objects.py). The
+front checks signatures and every documented limit that moto lets pass, and does what an outage does.
 """
 
 import datetime
@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from . import places, tls
+from .objects import Objects
 from .waiting import wait_until
 
 ACCESS_KEY = "AKIDOFTANDEMTESTS000"
@@ -28,6 +29,7 @@ REGION = "us-east-1"
 RETRY_AFTER = 4
 _LOGS = "Logs_20140328."
 _METRICS = "GraniteServiceVersion20100801."
+_EVENTS = "AWSEvents."
 
 
 class Refusal(Exception):
@@ -47,8 +49,9 @@ class Skewed(Refusal):
 class Aws:
     """A front on a port that stays the same, and moto behind it."""
 
-    def __init__(self, ip=places.EDGE, pair=None):
+    def __init__(self, ip=places.EDGE, pair=None, objects="moto"):
         """With the certificate of `pair` it is reached over TLS alone."""
+        self.kind = objects
         self.ip = ip
         self.port = places.free_port(ip)
         self._pair = pair
@@ -64,6 +67,8 @@ class Aws:
         self.requests = []
         self.arrivals = []
         self.refusals = []
+        # What became of what was put into a bucket: (path, status).
+        self.puts = []
         self.failed = 0
         self.skewed = 0
         self.expired = 0
@@ -72,6 +77,7 @@ class Aws:
             [Path(sys.executable).with_name("moto_server"), "-H", ip, "-p", str(self._moto_port)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(self._is_up, 60, "moto answers")
+        self._objects = None if objects == "moto" else Objects(objects, ip, ACCESS_KEY, SECRET_KEY)
         self._server = None
         self._released = threading.Event()
         self.open()
@@ -90,7 +96,7 @@ class Aws:
             def do_POST(self):
                 front._serve(self)
 
-            do_PUT = do_GET = do_HEAD = do_POST
+            do_PUT = do_GET = do_HEAD = do_DELETE = do_POST
 
             def log_message(self, *_):
                 pass
@@ -122,6 +128,11 @@ class Aws:
         self._server.server_close()
         self._moto.terminate()
         self._moto.wait(20)
+        if self._objects:
+            self._objects.stop()
+
+    def _port_of(self, service):
+        return self._objects.port if self._objects and service == "s3" else self._moto_port
 
     # What is kept -------------------------------------------------------------------------------
 
@@ -130,7 +141,7 @@ class Aws:
 
         return boto3.client(service, region_name=REGION, aws_access_key_id=ACCESS_KEY,
                             aws_secret_access_key=SECRET_KEY,
-                            endpoint_url=f"http://{self.ip}:{self._moto_port}")
+                            endpoint_url=f"http://{self.ip}:{self._port_of(service)}")
 
     def make_bucket(self, name):
         self.client("s3").create_bucket(Bucket=name)
@@ -212,7 +223,8 @@ class Aws:
         handler.send_response(status)
         for name, value in headers.items():
             handler.send_header(name, value)
-        handler.send_header("content-length", str(len(answer)))
+        if handler.command != "HEAD" or "content-length" not in headers:
+            handler.send_header("content-length", str(len(answer)))
         handler.end_headers()
         if handler.command != "HEAD":
             handler.wfile.write(answer)
@@ -239,14 +251,18 @@ class Aws:
             check_events(json.loads(body))
         elif target.startswith(_METRICS):
             check_metrics(json.loads(body), len(body))
-        elif handler.command == "PUT":
+        elif target == f"{_EVENTS}PutEvents":
+            check_put_events(json.loads(body)["Entries"])
+        elif handler.command == "PUT" and "uploadId=" not in handler.path:
             check_object(handler, body)
 
     def _check_permission(self, handler):
         target = handler.headers.get("x-amz-target", "")
         service, _, operation = target.partition(".")
         action = {f"{_LOGS}{operation}": f"logs:{operation}",
-                  f"{_METRICS}{operation}": f"cloudwatch:{operation}"}.get(target)
+                  f"{_METRICS}{operation}": f"cloudwatch:{operation}",
+                  f"{_EVENTS}{operation}": f"events:{operation}",
+                  f"AmazonSQS.{operation}": f"sqs:{operation}"}.get(target)
         if not target:
             action = {"PUT": "s3:PutObject", "HEAD": "s3:ListBucket"}.get(handler.command)
         if action in self.denied:
@@ -255,13 +271,28 @@ class Aws:
             raise Refusal(code, f"not authorized to perform: {action}", status, is_expected=True)
 
     def _forward(self, handler, body):
-        moto = http.client.HTTPConnection(self.ip, self._moto_port, timeout=30)
+        if handler.headers.get("x-amz-target") == f"{_EVENTS}PutEvents":
+            answer = of_reserved_sources(json.loads(body)["Entries"])
+            if answer:
+                return 200, {"content-type": "application/x-amz-json-1.1"}, answer
+        signed = handler.headers.get("authorization", "")
+        service = "s3" if "/s3/aws4_request" in signed else "others"
+        moto = http.client.HTTPConnection(self.ip, self._port_of(service), timeout=30)
         moto.request(handler.command, handler.path, body, dict(handler.headers))
         response = moto.getresponse()
         answer = response.read()
+        if handler.command == "PUT":
+            self.puts.append((handler.path, response.status))
         headers = {name: value for name, value in response.getheaders()
-                   if name.lower() in ("content-type", "x-amzn-errortype")}
+                   if name.lower() in ("content-type", "x-amzn-errortype", "x-amz-bucket-region",
+                                       "etag", "x-amz-checksum-sha256")}
+        if handler.command == "HEAD":
+            headers["content-length"] = response.getheader("content-length", "0")
         moto.close()
+        if response.status == 500 and "uploadId=" in handler.path:
+            # moto falls over parts of uploads that it does not know.
+            raise Refusal("NoSuchUpload", "The specified upload does not exist.", 404,
+                          is_expected=True)
         return response.status, headers, answer
 
 
@@ -327,6 +358,29 @@ def check_events(request):
     ]:
         if is_wrong:
             raise Refusal("InvalidParameterException", message)
+
+
+def check_put_events(entries):
+    """What an entry counts: its time 14 octets, source, type and detail their own."""
+    size = sum(14 + sum(len(entry[key].encode()) for key in ("Source", "DetailType", "Detail"))
+               for entry in entries)
+    for is_wrong, message in [
+        (not 1 <= len(entries) <= 10, f"{len(entries)} entries"),
+        (size > 262_144, f"{size} octets"),
+    ]:
+        if is_wrong:
+            raise Refusal("ValidationException", message, is_expected=not entries)
+
+
+def of_reserved_sources(entries):
+    """AWS takes no event of its own sources from others, in an answer of success."""
+    failed = [entry["Source"].startswith("aws.") for entry in entries]
+    if not any(failed):
+        return None
+    refused = {"ErrorCode": "NotAuthorizedForSourceException",
+               "ErrorMessage": "Not authorized for the source."}
+    told = [refused if is_failed else {"EventId": "an-event"} for is_failed in failed]
+    return json.dumps({"FailedEntryCount": sum(failed), "Entries": told}).encode()
 
 
 def check_metrics(request, size):

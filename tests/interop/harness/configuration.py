@@ -32,6 +32,8 @@ class Configuration:
         self.hep = {}
         self.traces = {}
         self.privacy = {}
+        self.recordings = {}
+        self.node_streaming = {}
         self.sinks = {"kind": "file"}
         self.logging = {"sip_messages": True, "media_metrics": True}
         self.carriers = [carrier()]
@@ -43,6 +45,7 @@ class Configuration:
         }
         self.connector = {}
         self.registration = None
+        self.streaming = {}
         self.origination = [{"host": places.PBX, "port": 5070, "protocol": "udp"}]
 
     def text(self):
@@ -66,6 +69,10 @@ class Configuration:
             parts.append(_table("[traces]", **self.traces))
         if self.privacy:
             parts.append(_table("[privacy]", **self.privacy))
+        if self.recordings:
+            parts.append(_table("[recordings]", **self.recordings))
+        if self.node_streaming:
+            parts.append(_table("[streaming]", **self.node_streaming))
         if self.relay_control is not None:
             parts.append(_table("[relay_control]", **self.relay_control))
         parts += [_table("[[carrier]]", **each) for each in self.carriers]
@@ -76,6 +83,8 @@ class Configuration:
             parts.append(_table("[voice_connector.registration]", **self.registration))
         parts += [_table("[[voice_connector.origination]]", **each) for each in self.origination]
         parts.append(_table("[voice_connector.logging]", **self.logging))
+        if self.streaming:
+            parts.append(_table("[voice_connector.streaming]", **self.streaming))
         return "\n".join(parts)
 
 

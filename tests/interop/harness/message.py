@@ -63,6 +63,13 @@ class Message:
         return ip, port
 
 
+    def places(self):
+        """(ip, port) of each m-line in the body, where one address serves all."""
+        lines = self.body.decode().split("\r\n")
+        ip = next(line.split()[-1] for line in lines if line.startswith("c="))
+        return [(ip, int(line.split()[1])) for line in lines if line.startswith("m=")]
+
+
 def compose(start_line, headers, body=b"", content_type="application/sdp"):
     """`headers` is a list of (name, value); Content-Length is added."""
     headers = list(headers)

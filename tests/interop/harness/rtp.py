@@ -25,33 +25,39 @@ class RtpEndpoint:
         self.counted = 0
         self.received = []
         self.reports = []
+        self._to = None
         self._audio = tones.ulaw(tones.sine(hertz, 1))
         self._drop = drop
-        self._stop = threading.Event()
+        self._quiet, self._stop = threading.Event(), threading.Event()
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
         self._threads[0].start()
 
     def start(self, to, limit=None):
         """Sends to the pair of ports that begins at `to`, at most `limit` packets."""
-        sender = threading.Thread(target=self._send, args=(to, limit), daemon=True)
+        self._to = to
+        sender = threading.Thread(target=self._send, args=(limit,), daemon=True)
         self._threads.append(sender)
         sender.start()
 
-    def _send(self, to, limit):
+    def redirect(self, to):
+        """The same source goes on to another address."""
+        self._to = to
+
+    def _send(self, limit):
         sequence, stamp = random.getrandbits(15), random.getrandbits(31)
         due = time.monotonic()
-        while not self._stop.is_set() and (limit is None or self.counted < limit):
+        while not self._quiet.is_set() and (limit is None or self.counted < limit):
             number = self.counted
             if not self._drop(number):
                 marker = 0x80 if number == 0 else 0
                 header = struct.pack("!BBHII", 0x80, marker, (sequence + number) & 0xFFFF,
                                      (stamp + number * _FRAME) & 0xFFFFFFFF, self.ssrc)
                 at = number * _FRAME % len(self._audio)
-                self.rtp.sendto(header + self._audio[at:at + _FRAME], to)
+                self.rtp.sendto(header + self._audio[at:at + _FRAME], self._to)
                 self.sent += 1
             self.counted += 1
             due += _STEP
-            self._stop.wait(max(0.0, due - time.monotonic()))
+            self._quiet.wait(max(0.0, due - time.monotonic()))
 
     def _listen(self):
         self.rtp.settimeout(0.1)
@@ -71,7 +77,14 @@ class RtpEndpoint:
     def ssrcs(self):
         return {struct.unpack("!I", packet[8:12])[0] for packet in list(self.received)}
 
+    def quiet(self):
+        """Sends nothing more; what is on its way is still received."""
+        self._quiet.set()
+        for sender in self._threads[1:]:
+            sender.join(2)
+
     def stop(self):
+        self._quiet.set()
         self._stop.set()
         for thread in self._threads:
             thread.join(2)

@@ -139,6 +139,39 @@ class Peer:
         return raw
 
 
+class TcpListener(Peer):
+    """A peer that waits for the edge to connect over TCP, and to connect again when it has gone."""
+
+    def __init__(self, ip):
+        self.ip, self.port, self.transport = ip, places.free_port(ip), "tcp"
+        self.received, self._passed, self._seen, self._buffer = [], [], set(), b""
+        self._listener = socket.create_server((ip, self.port))
+        self._socket = None
+        self.connections = 0
+
+    def receive(self, seconds):
+        deadline = Deadline(seconds)
+        while not deadline.passed():
+            if self._socket is None:
+                self._listener.settimeout(max(deadline.left(), 0.001))
+                try:
+                    self._socket, _ = self._listener.accept()
+                except TimeoutError:
+                    return None
+                self.connections += 1
+            found = super().receive(deadline.left())
+            if found or deadline.passed():
+                return found
+            self._socket.close()
+            self._socket, self._buffer = None, b""
+        return None
+
+    def close(self):
+        self._listener.close()
+        if self._socket:
+            self._socket.close()
+
+
 class TlsListener(Peer):
     """A peer that waits for the edge to connect over TLS, and shows `pair`."""
 
@@ -179,7 +212,8 @@ class OutgoingCall:
         self.via = peer.via()
         self.headers = list(headers)
         self.answer = None
-        self._send("INVITE", self.via, body, [("Contact", peer.contact()), *self.headers])
+        contact = ("Contact", peer.contact())
+        self.sent = self._send("INVITE", self.via, body, [contact, *self.headers])
 
     def _send(self, method, via, body=b"", headers=(), cseq=None):
         raw = compose(f"{method} {self.target} SIP/2.0", [

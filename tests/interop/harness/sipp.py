@@ -2,11 +2,13 @@
 
 import csv
 import ipaddress
+import re
 import subprocess
 from pathlib import Path
 
 from . import places, tones
 from .configuration import CONNECTOR_HOST
+from .message import Message
 from .waiting import wait_until
 
 _SCENARIOS = Path(__file__).resolve().parents[1] / "sipp"
@@ -16,7 +18,9 @@ class Sipp:
     """One sipp process."""
 
     def __init__(self, scenario, directory, ip, *arguments, transport="udp", calls=1, port=None,
-                 hertz=440, talk_ms=3_000, name=None, moved="", outcome=""):
+                 hertz=440, talk_ms=3_000, name=None, moved="", outcome="", replaces="", end=None, recorded=None):
+        """`end` has the media in sipp's place, see `ends.py`. `recorded` is metadata, and the labels of
+        two lines."""
         self.name = name or scenario
         self.port = port or places.free_port(ip)
         self._stem = Path(directory) / f"sipp-{self.name}-{self.port}"
@@ -28,8 +32,14 @@ class Sipp:
             text = text.replace("IN IP4 [media_ip]", "IN IP6 [media_ip]")
         file = self._stem / "scenario.xml"
         for mark, value in [("AUDIO", audio), ("TALK", talk_ms), ("MOVED", moved),
-                            ("OUTCOME", outcome)]:
+                            ("OUTCOME", outcome), ("REPLACES", replaces),
+                            *zip(("METADATA", "LABEL_A", "LABEL_B"), recorded or ())]:
             text = text.replace(f"@{mark}@", str(value))
+        if end:
+            text = text.replace("[rtpstream_audio_port]", str(end.sound.port))
+            lines = "".join(f"      {line}\n" for line in end.camera.line().decode().splitlines())
+            # Not where a scenario begins with sound alone.
+            text = text.replace("a=ptime:20\n    ]]>", f"a=ptime:20\n{lines}    ]]>")
         file.write_text(text)
         command = [
             "sipp", "-sf", str(file), "-i", ip, "-p", str(self.port), "-mi", ip,
@@ -37,6 +47,7 @@ class Sipp:
             "-t", {"udp": "u1", "tcp": "t1"}[transport], "-max_socket", "4000",
             "-trace_stat", "-stf", str(self._stem / "statistics.csv"), "-fd", "1",
             "-trace_err", "-error_file", str(self._stem / "errors.log"),
+            *(["-trace_msg", "-message_file", str(self._stem / "messages.log")] if end else []),
             "-timeout", "120", "-timeout_error", *arguments,
         ]
         self._output = (self._stem / "screen.log").open("w")
@@ -51,6 +62,24 @@ class Sipp:
             raise AssertionError(f"{self.name}: not done after {seconds} s\n{self.errors()}") from None
         assert code == 0, f"{self.name}: exit status {code}\n{self.errors()}"
         return self.statistics()
+
+    def received(self, start):
+        """The messages that came and whose first line begins so."""
+        file = self._stem / "messages.log"
+        log = file.read_text(errors="replace") if file.exists() else ""
+        came = re.findall(r"message received \[\d+\] bytes ?:\n\n(.*?)(?=\n-{40,}|\Z)", log, re.S)
+        return [Message("\r\n".join(text.splitlines()).encode()) for text in came
+                if text.startswith(start)]
+
+    def wait_described(self, start="", count=1):
+        """(ip, port) of each line in the last description that came, once there are so many."""
+        def look():
+            found = [message for message in self.received(start) if message.body.startswith(b"v=0")]
+            return found[-1] if len(found) >= count else None
+
+        message = wait_until(look, 15, lambda: f"{self.name}: {start} has come {count} times with a "
+                             f"description\n{self.errors()}")
+        return message.places()
 
     def statistics(self):
         file = self._stem / "statistics.csv"

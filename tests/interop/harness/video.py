@@ -1,4 +1,4 @@
-"""An RTP endpoint that sends H.264 pictures at 90 kHz in real time, and keeps what comes."""
+"""An RTP endpoint that sends pictures at 90 kHz in real time, and keeps what comes."""
 
 import random
 import struct
@@ -13,9 +13,10 @@ _PAYLOAD = 900
 
 
 class VideoEndpoint:
-    """Pictures of three fragments (RFC 6184 section 5.8); `drop(n)` says which packets are lost."""
+    """Pictures of three fragments (RFC 6184 section 5.8); `drop(n)` says which packets are lost. With
+    `codec="VP8"` its line says that, and the packets are what they are."""
 
-    def __init__(self, ip, drop=lambda number: False):
+    def __init__(self, ip, drop=lambda number: False, codec="H264", payload_type=96):
         self.rtp, self.rtcp = port_pair(ip)
         self.ip, self.port = self.rtp.getsockname()
         self.ssrc = random.getrandbits(32)
@@ -23,7 +24,9 @@ class VideoEndpoint:
         self.received = []
         self.feedback = []
         self.done = False
+        self.codec, self.payload_type = codec, payload_type
         self._drop = drop
+        self._to = None
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._listen, args=(self.rtp, self.received), daemon=True),
@@ -34,14 +37,22 @@ class VideoEndpoint:
 
     def line(self):
         """Its `m=` section."""
-        return (f"m=video {self.port} RTP/AVP 96\r\nb=TIAS:800000\r\n"
-                "a=rtpmap:96 H264/90000\r\na=fmtp:96 profile-level-id=42e01f;packetization-mode=1\r\n"
-                "a=rtcp-fb:96 nack pli\r\na=content:main\r\na=sendrecv\r\n").encode()
+        number = self.payload_type
+        format = (f"a=fmtp:{number} profile-level-id=42e01f;packetization-mode=1\r\n"
+                  if self.codec == "H264" else "")
+        return (f"m=video {self.port} RTP/AVP {number}\r\nb=TIAS:800000\r\n"
+                f"a=rtpmap:{number} {self.codec}/90000\r\n{format}"
+                f"a=rtcp-fb:{number} nack pli\r\na=content:main\r\na=sendrecv\r\n").encode()
 
     def start(self, to, pictures):
-        sender = threading.Thread(target=self._send, args=(to, pictures), daemon=True)
+        self._to = to
+        sender = threading.Thread(target=self._send, args=(pictures,), daemon=True)
         self._threads.append(sender)
         sender.start()
+
+    def redirect(self, to):
+        """The same source goes on to another address."""
+        self._to = to
 
     def ask_for_a_picture(self, to):
         """PLI (RFC 4585 section 6.3.1) by itself, without a report before it (RFC 5506)."""
@@ -49,20 +60,21 @@ class VideoEndpoint:
         self.rtcp.sendto(packet, (to[0], to[1] + 1))
         return packet
 
-    def _send(self, to, pictures):
+    def _send(self, pictures):
         sequence, stamp = random.getrandbits(15), random.getrandbits(31)
         due, number = time.monotonic(), 0
         for picture in range(pictures):
             for part in range(_PARTS):
                 marker = 0x80 if part == _PARTS - 1 else 0
                 start = (0x80 if part == 0 else 0) | (0x40 if marker else 0)
-                header = struct.pack("!BBHIIBB", 0x80, marker | 96, (sequence + number) & 0xFFFF,
+                header = struct.pack("!BBHIIBB", 0x80, marker | self.payload_type,
+                                     (sequence + number) & 0xFFFF,
                                      (stamp + picture * 90_000 // _PICTURES) & 0xFFFFFFFF,
                                      self.ssrc, 0x7C, start | 5)
                 packet = header + random.randbytes(_PAYLOAD)
                 if not self._drop(number):
-                    self.rtp.sendto(packet, to)
                     self.sent.append(packet)
+                    self.rtp.sendto(packet, self._to)
                 number += 1
             due += 1 / _PICTURES
             if self._stop.wait(max(0.0, due - time.monotonic())):

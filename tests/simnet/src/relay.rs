@@ -2,8 +2,8 @@
 
 use crate::fixture::EDGE;
 use model::{
-    AllocationFailure, DtmfPress, LegSide, LocalMedia, MediaCommand, MediaEvent, MediaId,
-    MediaLine, MediaPlan, Playing,
+    AllocationFailure, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia,
+    MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, Playing,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -40,6 +40,12 @@ pub struct FakeRelay {
     pub playing: HashMap<(MediaId, LegSide), Playing>,
     /// Every key that it was to send, oldest first: to which leg, the event, for how long.
     pub keys: Vec<(LegSide, u8, Duration)>,
+    /// What is listened to.
+    pub listened: HashMap<MediaId, Listening>,
+    /// What listeners were told, oldest first.
+    pub listened_updates: Vec<ListenedUpdate>,
+    /// Why nobody can listen.
+    pub cannot_listen: Option<ListenFailure>,
     open: HashMap<MediaId, [LocalMedia; 2]>,
     held: Vec<MediaId>,
     next_port: u16,
@@ -56,6 +62,9 @@ impl FakeRelay {
             moves: Vec::new(),
             playing: HashMap::new(),
             keys: Vec::new(),
+            listened: HashMap::new(),
+            listened_updates: Vec::new(),
+            cannot_listen: None,
             open: HashMap::new(),
             held: Vec::new(),
             next_port: 20_000,
@@ -102,6 +111,27 @@ impl FakeRelay {
                 assert!(self.open.contains_key(&id), "a recording of {id:?}, which has no ports");
                 None
             }
+            MediaCommand::Listen { id, listening } => {
+                assert!(self.open.contains_key(&id), "{id:?} is listened to, and has no ports");
+                let event = match self.cannot_listen {
+                    Some(failure) => MediaEvent::ListenFailed { id, failure },
+                    None => MediaEvent::Listens { id },
+                };
+                if self.cannot_listen.is_none() {
+                    self.listened.insert(id, *listening);
+                }
+                Some(event)
+            }
+            MediaCommand::UpdateListening { id, update } => {
+                assert!(self.listened.contains_key(&id), "{id:?} has no listeners to be told");
+                self.listened_updates.push(*update);
+                None
+            }
+            MediaCommand::StopListening { id } => {
+                let listened = self.listened.remove(&id);
+                assert!(listened.is_some(), "nobody listened to {id:?}");
+                None
+            }
             MediaCommand::Report { id } => {
                 assert!(self.open.contains_key(&id), "a report of {id:?}, which has no ports");
                 None
@@ -109,6 +139,7 @@ impl FakeRelay {
             MediaCommand::Release { id } => {
                 assert!(self.open.remove(&id).is_some(), "{id:?} was released without ports");
                 self.playing.retain(|(on, _), _| *on != id);
+                self.listened.remove(&id);
                 None
             }
         }
@@ -166,12 +197,14 @@ impl FakeRelay {
     /// It was started anew, and knows no stream any more.
     pub fn forget(&mut self) -> Vec<MediaEvent> {
         self.playing.clear();
+        self.listened.clear();
         self.open.drain().map(|(id, _)| MediaEvent::Lost { id }).collect()
     }
 
     /// The edge was started anew: what it does not claim ends.
     pub fn keep_claimed(&mut self, claimed: &HashSet<MediaId>) {
         self.open.retain(|id, _| claimed.contains(id));
+        self.listened.retain(|id, _| claimed.contains(id));
         self.held.clear();
     }
 

@@ -126,7 +126,17 @@ impl Ua {
 
     /// Sends an INVITE with more headers.
     pub fn invite_with(&mut self, w: &mut World, headers: &[(&str, &str)], body: Option<&str>) {
-        self.request(w, "INVITE", headers, body.map(|body| ("application/sdp", body)));
+        self.invite_of(w, headers, body.map(|body| ("application/sdp", body)));
+    }
+
+    /// The same with a body of any type.
+    pub fn invite_of(
+        &mut self,
+        w: &mut World,
+        headers: &[(&str, &str)],
+        body: Option<(&str, &str)>,
+    ) {
+        self.request(w, "INVITE", headers, body);
         self.invite_cseq = self.cseq;
     }
 

@@ -9,7 +9,9 @@ use crate::network::Rng;
 use crate::relay::FakeRelay;
 use crate::streams::Streams;
 use crate::ua::Ua;
-use b2bua::{Edge, EdgeConfig, ExpectedPeer, Output, ResolveId, SavedCall, SavedFarewell};
+use b2bua::{
+    Edge, EdgeConfig, ExpectedPeer, Output, ResolveId, SavedCall, SavedFarewell, SavedSetup,
+};
 use bytes::Bytes;
 use directory::Resources;
 use model::{
@@ -54,6 +56,10 @@ pub struct World {
     pub kept: HashMap<TransactionId, SavedCall>,
     /// What peers of calls that cannot be taken up are to be told.
     pub farewells: HashMap<TransactionId, SavedFarewell>,
+    /// What peers of calls that are being set up are to be told.
+    pub setups: HashMap<TransactionId, SavedSetup>,
+    /// How often one of those was told.
+    pub setup_notes: usize,
     now: Instant,
     inboxes: HashMap<SocketAddr, VecDeque<Message>>,
     connections: HashMap<SocketAddr, ConnectionId>,
@@ -90,6 +96,8 @@ impl World {
             keep_alives: Vec::new(),
             kept: HashMap::new(),
             farewells: HashMap::new(),
+            setups: HashMap::new(),
+            setup_notes: 0,
             now: Instant::from_millis(1_000),
             inboxes: HashMap::new(),
             connections: HashMap::new(),

@@ -9,6 +9,8 @@ use std::time::Duration;
 /// connected. When there are more, whatever is not a final report goes first, the oldest first; then
 /// the oldest final report.
 const EVENTS_MAX: usize = 65_536;
+/// Of these, how many there may be before another copy of RTCP: the newest is dropped.
+const BEFORE_COPIES_MAX: usize = EVENTS_MAX / 4;
 /// How long an edge without streams is remembered, for what it is still to be told.
 const FORGET_AFTER: Duration = Duration::from_secs(3_600);
 /// Without its edge a stream counts as silent after so many live reports without a new packet, and
@@ -35,6 +37,10 @@ impl Edges {
             edge.streams.remove(&id);
         }
         if edge.connection.is_none() && !must_be_told(&event) {
+            return;
+        }
+        if matches!(event, MediaEvent::Rtcp(_)) && edge.outbound.len() >= BEFORE_COPIES_MAX {
+            self.events_lost += 1;
             return;
         }
         self.tell(place, event);
@@ -166,9 +172,12 @@ fn must_be_told(event: &MediaEvent) -> bool {
         | MediaEvent::TimedOut { .. }
         | MediaEvent::Unheard { .. }
         | MediaEvent::Dtmf { .. }
+        | MediaEvent::Rtcp(_)
         | MediaEvent::Plays { .. }
         | MediaEvent::Played { .. }
         | MediaEvent::Records { .. }
-        | MediaEvent::RecordingFailed { .. } => false,
+        | MediaEvent::RecordingFailed { .. }
+        | MediaEvent::Listens { .. }
+        | MediaEvent::ListenFailed { .. } => false,
     }
 }

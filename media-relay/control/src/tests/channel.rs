@@ -1,6 +1,6 @@
 //! What both ends make of lost connections and of each other's restarts.
 
-use super::{Pair, SECOND, allocate, call, edge, edge_config, local, owner, relay, report};
+use super::{Pair, SECOND, allocate, call, edge, edge_config, local, owner, relay, report, rtcp};
 use crate::Relays;
 use crate::frame::Frames;
 use crate::message::{Greeting, Purpose, RelayBody};
@@ -82,6 +82,32 @@ fn what_was_said_while_the_connection_was_broken_is_said_again() {
     pair.connect();
     assert_eq!(pair.released(), [first]);
     assert!(pair.events().is_empty());
+}
+
+#[test]
+fn copies_of_rtcp_are_told_while_there_is_somebody_to_tell() {
+    let mut pair = Pair::new();
+    pair.connect();
+    let stream = pair.open(1);
+    pair.deliver(rtcp(stream, 1));
+    let events = pair.events();
+    let [MediaEvent::Rtcp(copy)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((copy.id, copy.octets.len()), (MediaId(1), 8), "under the edge's id");
+    assert_eq!(copy.remote, ([198, 51, 100, 7], 4_001).into());
+    pair.cut();
+    pair.deliver(rtcp(stream, 1));
+    pair.connect();
+    assert!(pair.events().is_empty(), "nobody waits for it");
+    // Nor do they crowd out what calls need.
+    for _ in 0..20_000 {
+        pair.relay.deliver(pair.now, rtcp(stream, 1));
+    }
+    pair.deliver(report(stream, 1, ReportKind::Final, 5));
+    let events = pair.events();
+    let copies = events.iter().filter(|event| matches!(event, MediaEvent::Rtcp(_))).count();
+    assert!((16_000..=16_384).contains(&copies), "{copies}");
+    assert!(matches!(events.last(), Some(MediaEvent::Report(_))));
+    assert_eq!(pair.relay.lost().1, 20_000 - copies as u64);
 }
 
 #[test]

@@ -24,9 +24,9 @@ fn text(dictionary: &Dictionary, name: &str) -> String {
 fn requests_are_counted_by_command_and_proxy() {
     let mut totals = Totals::default();
     for command in ["offer", "start recording", "start-recording", "play_DTMF", "none"] {
-        totals.note_request(proxy(1), &named(command));
+        totals.note_request(Instant::ZERO, proxy(1), &named(command));
     }
-    totals.note_request(Asker::Tcp(7), &named("offer"));
+    totals.note_request(Instant::ZERO, Asker::Tcp(7), &named("offer"));
     totals.note_error(proxy(1));
     let told = totals.control();
     assert_eq!(number(&told, "totaloffercount"), 2);
@@ -44,7 +44,7 @@ fn requests_are_counted_by_command_and_proxy() {
 fn proxies_are_bounded() {
     let mut totals = Totals::default();
     for last in 0..=u8::MAX {
-        totals.note_request(proxy(last), &named("ping"));
+        totals.note_request(Instant::ZERO, proxy(last), &named("ping"));
     }
     assert_eq!(totals.proxies.len(), MAX_PROXIES);
     assert_eq!(number(&totals.control(), "totalpingcount"), 256);
@@ -91,4 +91,42 @@ fn timeouts_are_told_apart() {
     let named = ["timeoutsessions", "silenttimeoutsessions", "offertimeoutsessions"];
     assert_eq!(named.map(|name| number(&told, name)), [1, 2, 1]);
     assert_eq!(text(&told, "uptime"), "5");
+}
+
+#[test]
+fn ports_that_rest_are_used_and_chains_have_the_rates_of_the_last_second() {
+    let interface = InterfacePorts {
+        address: [192, 0, 2, 1].into(),
+        range: (20_000, 20_999),
+        all: 1_000,
+        free: 996,
+    };
+    let mut totals = Totals { interfaces: vec![interface], ..Totals::default() };
+    let told = totals.interfaces();
+    let [interface] = &told[..] else { panic!("{told:?}") };
+    let interface = interface.dictionary().unwrap();
+    assert_eq!(text(interface, "address"), "192.0.2.1");
+    let ports = interface.get("ports").unwrap().dictionary().unwrap();
+    let numbers = ["min", "max", "used", "free", "totals"].map(|name| number(ports, name));
+    assert_eq!((numbers, &*text(ports, "used_pct")), ([20_000, 20_999, 4, 996, 1_000], "0.40"));
+
+    let chain = |packets| TranscodedChain {
+        from: "PCMU/8000",
+        to: "PCMA/8000",
+        directions: 2,
+        packets,
+        octets: packets * 160,
+    };
+    for (millis, packets) in [(1_000, 50), (2_000, 150), (2_100, 170)] {
+        totals.note_chains(Instant::from_millis(millis), &[chain(packets)]);
+    }
+    let told = totals.transcoders();
+    let [told] = &told[..] else { panic!("{told:?}") };
+    let told = told.dictionary().unwrap();
+    assert_eq!(text(told, "chain"), "PCMU/8000 -> PCMA/8000");
+    let names = ["num", "packetrate", "byterate", "packets", "bytes"];
+    assert_eq!(names.map(|name| number(told, name)), [2, 100, 16_000, 150, 24_000]);
+    totals.note_chains(Instant::from_millis(3_000), &[chain(150)]);
+    let told = totals.transcoders();
+    assert!(told[0].dictionary().unwrap().get("packetrate").is_none(), "nothing came");
 }

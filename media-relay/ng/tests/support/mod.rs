@@ -108,6 +108,7 @@ impl World {
             match output {
                 Output::Reply { to, octets } => {
                     assert_eq!(to, ASKER);
+                    self.control.note_sent(self.now);
                     self.replies.push_back(octets);
                 }
                 Output::Notice(notice) => self.notices.push(notice),
@@ -165,7 +166,10 @@ impl World {
                     self.tell(said);
                 }
             }
-            MediaCommand::MoveLeg { .. } => panic!("nothing orders this"),
+            MediaCommand::MoveLeg { .. }
+            | MediaCommand::Listen { .. }
+            | MediaCommand::UpdateListening { .. }
+            | MediaCommand::StopListening { .. } => panic!("nothing orders this"),
         }
     }
 

@@ -7,6 +7,8 @@ use model::{
 use rtp_proto::RtpHeader;
 use std::time::Duration;
 
+mod numbers;
+
 const A: &str = "192.0.2.1:4000";
 const B: &str = "198.51.100.2:6000";
 
@@ -57,6 +59,7 @@ fn packet(sequence: u16) -> ForwardedPacket {
         ssrc: 7,
         sequence,
         timestamp: u32::from(sequence) * 160,
+        numbers: None,
         payload_type: 0,
         marker: false,
         octets: 172,
@@ -88,7 +91,8 @@ fn a_stream_is_fast_from_its_first_packet_on_when_it_comes_from_the_described_ad
     let mut session = session(&plan());
     assert_eq!(session.fast_forward(LegSide::A, millis(0)), None);
     speak(&mut session, A);
-    let expected = FastForward { source: at(A), ssrc: 7, destination: at(B), withheld: None };
+    let expected =
+        FastForward { source: at(A), ssrc: 7, destination: at(B), withheld: None, numbers: None };
     assert_eq!(session.fast_forward(LegSide::A, millis(1)), Some(expected));
     assert_eq!(session.fast_forward(LegSide::B, millis(1)), None, "B has not spoken");
 }
@@ -246,7 +250,8 @@ fn events_that_are_looked_for_are_left_to_the_sockets_and_nothing_else() {
         change(&mut plan);
         let mut session = session(&plan);
         speak(&mut session, A);
-        let expected = FastForward { source: at(A), ssrc: 7, destination: at(B), withheld };
+        let expected =
+            FastForward { source: at(A), ssrc: 7, destination: at(B), withheld, numbers: None };
         assert_eq!(session.fast_forward(LegSide::A, millis(1)), Some(expected));
     }
     // Two payload types are more than the kernel tells apart.
@@ -285,6 +290,7 @@ fn video_is_fast_too_and_shows_no_seam() {
         ssrc: 7,
         sequence: number as u16,
         timestamp: (number / 3 * 3_000) as u32,
+        numbers: None,
         payload_type: 96,
         marker: number % 3 == 2,
         octets: 1_200,

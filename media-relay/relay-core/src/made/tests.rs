@@ -180,15 +180,33 @@ fn from_the_first_made_packet_on_the_reports_are_ours() {
 }
 
 #[test]
-fn the_kernel_forwards_no_more_to_a_leg_that_got_what_was_made() {
+fn the_kernel_forwards_again_what_has_passed_for_a_while_after_what_was_made() {
     let mut session = session(RtcpStyle::Auto, |_| {});
     for sequence in 0..500 {
         audio(&mut session, sequence);
     }
     let now = at(10_000);
-    assert!(session.fast_forward(A, now).is_some());
+    assert_eq!(session.fast_forward(A, now).unwrap().numbers, None);
     session.send_event(B, 1, KEY, now, &mut draw()).unwrap();
     assert_eq!(session.fast_forward(A, now), None);
+    let mut count = 0;
+    for sequence in 500..620 {
+        audio(&mut session, sequence);
+        count += made(&mut session, at(u64::from(sequence) * 20)).len() as u16;
+        assert_eq!(session.fast_forward(A, now), None, "{sequence}");
+        if session.made_deadline().is_none() {
+            break;
+        }
+    }
+    let last = audio(&mut session, 620);
+    let numbers = (621..).find_map(|sequence| {
+        audio(&mut session, sequence);
+        session.fast_forward(A, now)?.numbers
+    });
+    let numbers = numbers.unwrap();
+    assert_eq!(count, 5, "packets of the key");
+    assert_eq!((numbers.ssrc, numbers.sequence_offset, numbers.timestamp_offset), (SSRC, count, 0));
+    assert_eq!(RtpPacket::parse(&last).unwrap().sequence(), 620 + count);
 }
 
 #[test]

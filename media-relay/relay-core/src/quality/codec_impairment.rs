@@ -23,17 +23,19 @@ pub struct Impairment {
     pub bpl: f64,
 }
 
-/// G.711 without concealment (G.113 table I.2). Not used for G.711 on a leg: nearly every endpoint
+/// G.711 without concealment (G.113 table I.4). Not used for G.711 on a leg: nearly every endpoint
 /// conceals.
 pub const G711_WITHOUT_CONCEALMENT: Impairment = narrow(0.0, 4.3);
 
 /// The impairment of a format.
 ///
-/// - From G.113 appendix I: G.711 with concealment (0, 25.1), G.729A (11, 19.0), GSM full rate
-///   (26, 43.0), and GSM EFR (5, 10.0), whose coder is AMR's 12.2 kbit/s mode.
+/// - From G.113 appendix I, table I.4: G.711 with concealment (0, 25.1), G.729A with VAD (11, 19.0),
+///   and GSM EFR (5, 10.0), whose coder is AMR's 12.2 kbit/s mode. From table I.1: Ie of GSM full
+///   rate (20).
 /// - Ie,wb of G.722 at 64 kbit/s (13) and AMR-WB at 12.65 kbit/s (13) are G.113 appendix IV's.
 /// - Tandem's own assumptions, because the tables give none that fits: both numbers of iLBC and
-///   Opus, and Bpl,wb of G.722 and AMR-WB.
+///   Opus, Bpl,wb of G.722 and AMR-WB, and Bpl of GSM full rate, for which that of EFR stands: frames
+///   as long, and what is lost is made up in the same way.
 ///
 /// Linear PCM, comfort noise, telephone events and unknown formats are rated as G.711.
 pub const fn impairment(codec: Codec) -> Impairment {
@@ -56,7 +58,7 @@ pub const fn impairment(codec: Codec) -> Impairment {
         | Codec::T140
         | Codec::Repair => narrow(0.0, 25.1),
         Codec::G729 => narrow(11.0, 19.0),
-        Codec::Gsm => narrow(26.0, 43.0),
+        Codec::Gsm => narrow(20.0, 10.0),
         Codec::Amr => narrow(5.0, 10.0),
         Codec::Ilbc => narrow(10.0, 34.0),
         Codec::G722 => wide(13.0, 12.0),
@@ -72,3 +74,6 @@ const fn narrow(ie: f64, bpl: f64) -> Impairment {
 const fn wide(ie: f64, bpl: f64) -> Impairment {
     Impairment { band: Band::Wide, ie, bpl }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,7 +179,7 @@ fn absolute_delay(delay_ms: f64) -> f64 {
 }
 
 /// Ie,eff (clause 7.5).
-fn effective_equipment_impairment(impairment: &Impairment, loss: PacketLoss) -> f64 {
+pub(super) fn effective_equipment_impairment(impairment: &Impairment, loss: PacketLoss) -> f64 {
     let percent = 100.0 * loss.ratio.clamp(0.0, 1.0);
     let burst_ratio = loss.burst_ratio.max(1.0);
     impairment.ie + (95.0 - impairment.ie) * percent / (percent / burst_ratio + impairment.bpl)

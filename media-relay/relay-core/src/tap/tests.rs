@@ -60,12 +60,6 @@ proptest! {
     }
 }
 
-#[test]
-fn a_ring_is_neither_tiny_nor_huge() {
-    assert_eq!(ring(0).0.ring.words.len() * 8, SMALLEST);
-    assert_eq!(ring(5_000).0.ring.words.len() * 8, 8_192);
-}
-
 fn leg(remote: &str) -> LegPlan {
     LegPlan {
         remote_rtp: Some(address(remote)),

@@ -16,10 +16,10 @@ PUBLISHED_SCORES = {90: 4.34, 80: 4.03, 70: 3.60, 60: 3.10, 50: 2.58}
 # G.107.1: the rating of an undisturbed wideband connection, and the divisor to annex B's scale.
 WIDEBAND_RATING, WIDEBAND_DIVISOR = 129.0, 1.29
 
-# (band, Ie, Bpl). G.113 appendix I: G.711 with and without concealment, G.729A, GSM full rate; the
-# last is Tandem's assumption for G.722 (Ie of G.113 appendix IV).
+# (band, Ie, Bpl). G.113 appendix I, table I.4: G.711 with and without concealment, G.729A with VAD, GSM
+# EFR; the last is Tandem's assumption for G.722 (Ie of G.113 appendix IV).
 FORMATS = [("narrow", 0.0, 25.1), ("narrow", 0.0, 4.3), ("narrow", 11.0, 19.0),
-           ("narrow", 26.0, 43.0), ("wide", 13.0, 12.0)]
+           ("narrow", 5.0, 10.0), ("wide", 13.0, 12.0)]
 
 
 @dataclass

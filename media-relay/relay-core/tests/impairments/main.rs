@@ -81,6 +81,7 @@ impl Receiver {
                     ssrc,
                     sequence,
                     timestamp,
+                    numbers: None,
                     payload_type,
                     marker,
                     octets,

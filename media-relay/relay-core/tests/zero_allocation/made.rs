@@ -31,6 +31,55 @@ fn packets_made_among_those_that_pass_allocate_nothing() {
     assert_eq!((allocations, made), (0, 41 * 7));
 }
 
+/// What the kernel forwards between keys, with the numbers that these left.
+#[test]
+fn notes_of_a_leg_that_got_keys_allocate_nothing() {
+    let mut session = session();
+    let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+    let mut packet = [0_u8; 172];
+    let order = |session: &mut RtpSession, now| {
+        let key = Duration::from_millis(100);
+        assert_eq!(session.send_event(LegSide::B, 5, key, now, &mut || 7), Ok(()));
+    };
+    order(&mut session, Instant::ZERO);
+    let mut noted = 0;
+    let allocations = allocations_of(|| {
+        for sequence in 0..60_000_u16 {
+            let arrival = Instant::from_millis(u64::from(sequence) * 20);
+            if sequence % 1_000 == 999 {
+                order(&mut session, arrival);
+            }
+            let mut buffer = [0; LONGEST_MADE];
+            while session.poll_made(arrival, &mut buffer).is_some() {}
+            let ssrc = u32::from(sequence / 10_000);
+            let fast = session.fast_forward(LegSide::A, arrival).filter(|way| way.ssrc == ssrc);
+            let Some(FastForward { numbers, .. }) = fast else {
+                let header = RtpHeader { sequence, ssrc, ..RtpHeader::default() };
+                header.write_header(&mut packet);
+                session.forward(LegSide::A, MediaSocket::Rtp, from, &mut packet, 172, arrival);
+                continue;
+            };
+            let (timestamp, payload_type, marker, octets) = (0, 0, false, 172);
+            session.forwarded(
+                LegSide::A,
+                &ForwardedPacket {
+                    ssrc,
+                    sequence,
+                    timestamp,
+                    numbers,
+                    payload_type,
+                    marker,
+                    octets,
+                    arrival,
+                },
+            );
+            noted += 1;
+        }
+    });
+    assert_eq!(allocations, 0);
+    assert!(noted > 50_000, "{noted}");
+}
+
 #[test]
 fn transcoded_audio_allocates_nothing() {
     let formats = TranscodableFormat::ALL.map(|format| CodecMapping {
@@ -189,5 +238,52 @@ fn keys_that_are_converted_allocate_nothing() {
             (20..1_000).for_each(|sequence| turn(sequence, &mut told));
         });
         assert_eq!((allocations, told), (0, 98), "{conversion:?}");
+    }
+}
+
+#[test]
+fn a_voice_allocates_nothing() {
+    for format in TranscodableFormat::ALL {
+        let mapping = CodecMapping {
+            payload_type: 96,
+            codec: format.codec,
+            clock_rate: format.clock_rate,
+            packet_duration: Duration::from_millis(20),
+        };
+        for with in [OtherMedia::Wins, OtherMedia::Yields] {
+            let mut legs = [leg(4_000), leg(5_000)];
+            for leg in &mut legs {
+                leg.codecs = vec![mapping.clone()];
+            }
+            let mut session = session();
+            session.apply(&MediaPlan::rtp(legs), Instant::ZERO);
+            let (mut writer, reader) = voice_ring(16_000);
+            session.speak(LegSide::B, reader, with, Instant::ZERO, &mut || 7);
+            let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+            let (mut said, mut packet) = (0, [0xff_u8; 172 + GROWTH]);
+            let allocations = allocations_of(|| {
+                for sequence in 0..200_u16 {
+                    let now = Instant::from_millis(u64::from(sequence) * 20);
+                    if sequence % 50 < 30 {
+                        writer.write(&[1_000; 320]);
+                    }
+                    if sequence % 50 == 25 {
+                        writer.clear();
+                    }
+                    if sequence < 100 {
+                        let header =
+                            RtpHeader { payload_type: 96, sequence, ..RtpHeader::default() };
+                        header.write_header(&mut packet);
+                        session.forward(LegSide::A, MediaSocket::Rtp, from, &mut packet, 172, now);
+                    }
+                    let mut buffer = [0; LONGEST_MADE];
+                    while session.poll_made(now, &mut buffer).is_some() {
+                        said += 1;
+                    }
+                }
+            });
+            assert_eq!(allocations, 0, "{format:?}");
+            assert!(said > 40, "{format:?}: {said}");
+        }
     }
 }

@@ -12,8 +12,9 @@ use model::{
     TransactionId, TranscodableFormat, Transcoding, XrWishes,
 };
 use relay_core::{
-    Decision, DropReason, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket,
-    NtpTime, REPORT_INTERVAL, RtcpStyle, RtpSession, Track, ring,
+    Decision, DropReason, FastForward, ForwardedPacket, GROWTH, LONGEST_MADE, LONGEST_REPORT,
+    LearningPolicy, Listened, MediaSocket, NtpTime, REPORT_INTERVAL, RtcpStyle, RtpSession, Track,
+    copy_ring, listen_ring, ring, voice_ring,
 };
 use rtp_proto::RtpHeader;
 use rtp_proto::rtcp::{
@@ -143,6 +144,36 @@ fn forwarding_allocates_nothing_in_any_outcome() {
     assert_eq!(allocations, 0);
 }
 
+/// Formats that found no room are written between packets.
+#[test]
+fn audio_for_listeners_allocates_nothing_also_after_a_plan_that_found_no_room() {
+    let mut session = session();
+    let (writer, mut heard) = listen_ring(4_096);
+    session.listen(writer, [true; 2], Instant::ZERO);
+    let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+    let mut sequence = 0;
+    let mut send = |session: &mut RtpSession| {
+        // As short as can be, so that what is left of a full ring is too little for formats.
+        let mut rtp = [0_u8; 12];
+        for _ in 0..200 {
+            sequence += 1;
+            RtpHeader { sequence, ssrc: 7, ..RtpHeader::default() }.write_header(&mut rtp);
+            let now = Instant::from_millis(u64::from(sequence) * 20);
+            let socket = MediaSocket::Rtp;
+            let decision = session.forward(LegSide::A, socket, from, &mut rtp, 12, now);
+            assert!(matches!(decision, Decision::Send { .. }));
+        }
+    };
+    assert_eq!(allocations_of(|| send(&mut session)), 0);
+    session.apply(&MediaPlan::rtp([leg(4_000), leg(5_000)]), Instant::from_millis(4_000));
+    assert_eq!(allocations_of(|| send(&mut session)), 0, "without room");
+    let mut octets = Vec::new();
+    while heard.read(&mut octets).is_some() {}
+    assert_eq!(allocations_of(|| send(&mut session)), 0);
+    assert!(matches!(heard.read(&mut octets), Some(Listened::Formats(_))));
+    assert!(matches!(heard.read(&mut octets), Some(Listened::Packet { .. })));
+}
+
 #[test]
 fn video_and_what_repairs_it_allocate_nothing() {
     let legs = [4_000, 5_000].map(|port| {
@@ -214,6 +245,7 @@ fn reports_allocate_nothing_either() {
     );
 }
 
+/// Also while all RTCP is copied, be there room or not.
 #[test]
 fn reports_of_our_own_and_media_with_our_sources_allocate_nothing() {
     for style in [RtcpStyle::Auto, RtcpStyle::BackToBack] {
@@ -228,7 +260,10 @@ fn reports_of_our_own_and_media_with_our_sources_allocate_nothing() {
         for leg in &mut legs {
             leg.xr = XrWishes { voip_metrics: true, receiver_rtt: true };
         }
-        session.apply(&MediaPlan::rtp(legs), Instant::ZERO);
+        let plan = MediaPlan { copies_rtcp: true, ..MediaPlan::rtp(legs) };
+        session.apply(&plan, Instant::ZERO);
+        let (mut writer, mut copies) = copy_ring(4_096);
+        let of = (MediaId(1), TransactionId::from_random(1));
         let (mut out, mut sent) = (Vec::with_capacity(LONGEST_REPORT), 0);
         let mut report = Vec::new();
         write_sender_report(&mut report, 1, &SenderInfo::default(), &[]);
@@ -245,6 +280,8 @@ fn reports_of_our_own_and_media_with_our_sources_allocate_nothing() {
                 if number == 10 {
                     let len = report.len();
                     session.forward(LegSide::A, MediaSocket::Rtp, from, &mut report, len, now);
+                    let copied = session.take_rtcp_copy();
+                    assert!(copied.is_some_and(|copied| writer.write(of, from, &copied)));
                 }
                 for to in LegSide::BOTH {
                     let ntp = NtpTime(u64::from(number) << 27);
@@ -252,11 +289,15 @@ fn reports_of_our_own_and_media_with_our_sources_allocate_nothing() {
                     if number == 4_999 {
                         session.poll_goodbye(to, now, ntp, &mut out);
                     }
+                    if let Some(copied) = session.take_rtcp_copy() {
+                        writer.write(of, from, &copied);
+                    }
                 }
             }
         });
         assert_eq!(allocations, 0, "{style:?}");
         assert!(sent > 30, "{style:?}: {sent}");
+        assert!(copies.read().is_some() && copies.lost() > 0, "the ring was full at the end");
     }
 }
 

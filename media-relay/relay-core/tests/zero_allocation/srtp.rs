@@ -7,7 +7,7 @@ fn key(suite: SrtpSuite, fill: u8) -> SrtpKey {
     SrtpKey::new(suite, &vec![fill; suite.key_len() + suite.salt_len()]).expect("the right length")
 }
 
-/// Also while the packets are copied, be there room or not.
+/// Also while the packets are copied and listened to, be there room or not.
 #[test]
 fn srtp_allocates_nothing_either_way() {
     for suite in SrtpSuite::ALL {
@@ -16,6 +16,8 @@ fn srtp_allocates_nothing_either_way() {
         let mut session = session_with(security);
         let (writer, mut copies) = ring(64 * 1024);
         session.tap(writer, [true; 2]);
+        let (writer, mut heard) = listen_ring(64 * 1024);
+        session.listen(writer, [true; 2], Instant::ZERO);
         let mut peer = SrtpSender::new(&key(suite, 1));
         let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
         let mut buffer = [0_u8; 172 + 2 * GROWTH];
@@ -51,12 +53,26 @@ fn srtp_allocates_nothing_either_way() {
         assert!(copies.read(&mut copy).is_some() && copies.lost() > 3_000);
         assert!(copy.len() == 172 && copy[12..].iter().all(|octet| *octet == 0));
         assert!(copies.read(&mut copy).is_some() && copy == [0x80, 201, 0, 1, 0, 0, 0, 0]);
+        for _ in LegSide::BOTH {
+            assert!(matches!(heard.read(&mut copy), Some(Listened::Formats(_))));
+        }
+        assert!(matches!(heard.read(&mut copy), Some(Listened::Packet { .. })));
+        assert!(copy.len() == 172 && copy[12..].iter().all(|octet| *octet == 0));
+        assert!(heard.lost() > 1_000);
     }
 }
 
-/// The first packet of a source that starts over changes how the leg's packets are numbered.
+/// The first packet of a source that starts over changes how the leg's packets are numbered: far from
+/// where it was, and near, where only its timestamp tells it.
 #[test]
 fn a_source_that_starts_over_allocates_nothing() {
+    for length in [400, 60] {
+        assert_eq!(allocations_and_sent(length), (0, 2_000), "{length}");
+    }
+}
+
+/// Of a source that begins again every `length` packets, whose timestamps go on.
+fn allocations_and_sent(length: u16) -> (u64, u32) {
     let keys = SdesKeys { receive: key(SrtpSuite::ALL[0], 1), send: key(SrtpSuite::ALL[0], 2) };
     let mut session = RtpSession::new(
         MediaId(1),
@@ -75,7 +91,8 @@ fn a_source_that_starts_over_allocates_nothing() {
         for number in 0..2_000_u16 {
             let now = Instant::from_millis(u64::from(number) * 20);
             // Again and again from where it began.
-            let header = RtpHeader { sequence: 30_000 + number % 400, ..RtpHeader::default() };
+            let (sequence, timestamp) = (30_000 + number % length, u32::from(number) * 160);
+            let header = RtpHeader { sequence, timestamp, ..RtpHeader::default() };
             header.write_header(&mut buffer);
             let decision =
                 session.forward(LegSide::A, MediaSocket::Rtp, from, &mut buffer, 172, now);
@@ -85,5 +102,5 @@ fn a_source_that_starts_over_allocates_nothing() {
             }
         }
     });
-    assert_eq!((allocations, sent), (0, 2_000));
+    (allocations, sent)
 }

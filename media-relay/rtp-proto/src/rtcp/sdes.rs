@@ -110,7 +110,8 @@ fn split_item(bytes: &[u8]) -> Option<(SdesItem<'_>, &[u8])> {
 }
 
 impl SdesKind {
-    const fn to_wire(self) -> u8 {
+    /// Its number on the wire (RFC 3550 section 12.2).
+    pub const fn to_wire(self) -> u8 {
         match self {
             SdesKind::Cname => 1,
             SdesKind::Name => 2,

@@ -12,6 +12,7 @@ fn way() -> Way {
         new_source: at("198.51.100.1:10002"),
         new_destination: at("203.0.113.7:6000"),
         withheld: None,
+        numbers: None,
         interface: 3,
         next_hop: "198.51.100.254".parse().unwrap(),
     }
@@ -78,11 +79,37 @@ fn addresses_and_ports_stand_as_on_the_wire() {
 }
 
 #[test]
-fn every_port_of_each_family_has_its_slot() {
-    assert_eq!(slot(at("192.0.2.1:0")), 0);
-    assert_eq!(slot(at("192.0.2.1:10001")), 10_001);
-    assert_eq!(slot(at("192.0.2.1:65535")) + 1, slot(at("[::1]:0")));
-    assert_eq!(slot(at("[::1]:65535")) as usize, SLOTS - 1);
+fn numbers_stand_where_the_program_looks_for_them() {
+    let numbers = FastNumbers {
+        ssrc: 0x0506_0708,
+        sequence_offset: 0xfffe,
+        timestamp_offset: 0x8000_0001,
+        span: 3_000,
+    };
+    for way in [way(), wide_way()] {
+        let plain = Entry::new(&way, 0);
+        assert_eq!((plain.narrow.renumbers, plain.wide.numbering), (0, Numbering::default()));
+        let entry = Entry::new(&Way { numbers: Some(numbers), ..way }, 0);
+        assert_eq!((entry.narrow.renumbers, entry.narrow.ssrc), (1, [1, 2, 3, 4]));
+        let Numbering { ssrc, timestamp_offset, sequence_offset, first, span } =
+            entry.wide.numbering;
+        assert_eq!(ssrc, [5, 6, 7, 8], "as on the wire");
+        assert_eq!((sequence_offset, timestamp_offset), (0xfffe, 0x8000_0001));
+        assert_eq!((first, span), (0, 3_000));
+        // All else is as before.
+        let narrow = Narrow { renumbers: 0, ..entry.narrow };
+        let wide = Wide { numbering: Numbering::default(), ..entry.wide };
+        assert_eq!(Entry { narrow, wide }, plain);
+    }
+}
+
+#[test]
+fn every_port_of_each_family_has_its_place() {
+    let last = GROUPS - 1;
+    assert_eq!(place(at("192.0.2.1:0")), (0, 0));
+    assert_eq!(place(at("192.0.2.1:10001")), (625, 1));
+    assert_eq!(place(at("192.0.2.1:65535")).0 + 1, place(at("[::1]:0")).0);
+    assert_eq!(place(at("[::1]:65535")), (last, 15));
 }
 
 #[test]

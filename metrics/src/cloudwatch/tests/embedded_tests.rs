@@ -109,7 +109,8 @@ fn the_recorder_writes_the_form_that_is_asked_for() {
     });
     begin(&mut recorder, CallDirection::Outbound);
     recorder.handle_timeout(ms(62_000));
-    let records: Vec<_> = std::iter::from_fn(|| recorder.poll_record()).collect();
+    let records: Vec<_> =
+        std::iter::from_fn(|| recorder.poll_record().map(|(record, _)| record)).collect();
     assert_eq!(records.len(), 2, "the connector and the node");
     for record in records {
         assert_eq!(record.path.as_str(), EMBEDDED_METRICS_PATH);

@@ -159,6 +159,28 @@ fn a_leg_that_was_never_heard_is_in_the_record() {
 }
 
 #[test]
+fn a_call_that_was_streamed_says_so_in_both_records() {
+    use model::ListenFailure::{NoListeners, TooMany};
+    let (told, failed) = (CallEventKind::ListenedTo, CallEventKind::NotListenedTo);
+    for (events, record, is_streamed) in [
+        (vec![], json!(null), false),
+        (vec![failed(TooMany), told.clone(), failed(NoListeners)], json!("streamed"), true),
+        (vec![failed(TooMany)], json!(TooMany.to_string()), false),
+    ] {
+        let mut recorder = recorder();
+        begin(&mut recorder, CallDirection::Outbound);
+        for event in events {
+            happen(&mut recorder, 4, event);
+        }
+        happen(&mut recorder, 9, bye(EndedBy::LegA));
+        while recorder.handle_shutdown(ms(10)) {}
+        let written = records(&mut recorder);
+        assert_eq!(lines_in(&written, "calls/")[0]["streaming"], record);
+        assert_eq!(lines_in(&written, "s3/")[0]["Streaming"], json!(is_streamed));
+    }
+}
+
+#[test]
 fn rules_that_were_set_aside_for_an_emergency_call_are_in_its_record() {
     let mut recorder = recorder();
     begin(&mut recorder, CallDirection::Outbound);

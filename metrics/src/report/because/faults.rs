@@ -332,6 +332,11 @@ pub(in crate::report) const FAULTS: &[(Cause, Inject)] = &[
         cut_by_edge(d, c, &["the answer cannot be used", "the legs disagree on the media"]);
     }),
     (Cause::NodeStopped, |d, c| cut_by_edge(d, c, &["the node stops"])),
+    (Cause::EdgeRestarted, |d, c| {
+        let rings = d.chance(50);
+        fail(d, c, 503, "", rings);
+        cut_by_edge(d, c, &["the edge was started anew during the setup"]);
+    }),
     (Cause::TooLong, |d, c| {
         cut_by_edge(
             d,

@@ -41,6 +41,9 @@ pub(super) const fn step(cause: Cause) -> Option<&'static str> {
         Cause::UnusableAnswer | Cause::ChangeRefused => {
             "compare the session descriptions (SDP) in the ladder"
         }
+        Cause::EdgeRestarted => {
+            "unless somebody stopped it, look at the end of its log from before for why it ended"
+        }
         Cause::NodeStopped => "if calls are to end by themselves first, raise [drain] timeout",
         Cause::TooLong => "if that was no forgotten call, raise the limit",
         Cause::NoAck => "look at the Contact that it was given, at NAT and firewall",

@@ -7,7 +7,7 @@ use crate::report::facts::{called, clock, lasted_ms, refused_by_b, status_line};
 use crate::report::{side_name, span};
 
 pub(super) const CAUSES: &[Look] =
-    &[incomplete, relay_lost, unusable_answer, node_stopped, too_long];
+    &[incomplete, relay_lost, unusable_answer, node_stopped, edge_restarted, too_long];
 
 fn incomplete(record: &CallRecord) -> Option<Told> {
     let lost = matches!(
@@ -65,6 +65,31 @@ fn node_stopped(record: &CallRecord) -> Option<Told> {
         span(lasted_ms(record))
     );
     Told::new(1_010, Cause::NodeStopped, text)
+}
+
+fn edge_restarted(record: &CallRecord) -> Option<Told> {
+    (record.end.cause == "the edge was started anew during the setup").then_some(())?;
+    let ended = record.times.ended;
+    let before = match (record.times.answered, record.times.ringing) {
+        (Some(at), _) => {
+            format!("answered {} before and not acknowledged yet", span(ended - at.min(ended)))
+        }
+        (None, Some(at)) => format!("ringing since {}", span(ended - at.min(ended))),
+        (None, None) => "not ringing yet".to_owned(),
+    };
+    let told = match record.times.answered {
+        Some(_) => "BYE".to_owned(),
+        None => record.end.status.to_string(),
+    };
+    let text = format!(
+        "The edge of node {} ended and was started anew while it set up the call: it gave the call up at \
+         {}, {} after it came, {before}, and told the {} {told}.",
+        record.node,
+        clock(record, lasted_ms(record)),
+        span(lasted_ms(record)),
+        side_name(record, 0)
+    );
+    Told::new(1_050, Cause::EdgeRestarted, text)
 }
 
 fn too_long(record: &CallRecord) -> Option<Told> {

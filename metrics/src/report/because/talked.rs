@@ -419,6 +419,8 @@ fn slow_setup(record: &CallRecord) -> Option<Told> {
 fn not_measured(record: &CallRecord) -> Option<Told> {
     let talk = talk(record)?;
     let missing: Vec<_> = (0..2)
+        // The copy of a call has no second leg.
+        .filter(|leg| *leg == 0 || record.recorded.is_none())
         .filter(|leg| record.quality[*leg].is_none())
         .map(|leg| side_name(record, leg))
         .collect();

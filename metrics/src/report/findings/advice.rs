@@ -131,6 +131,10 @@ fn of_request(refusal: &str) -> Option<&'static str> {
             "SRTP is required and only plain RTP was offered. Switch SRTP (SDES) on in the system \
              that called."
         }
+        "streaming_disabled" => {
+            "a recording client (SIPREC) sent the copy of a call, and the voice connector does not \
+             stream. Set enabled in its [voice_connector.streaming], or send the copy elsewhere."
+        }
         "no_emergency_number" => {
             "the call was for the emergency service (urn:service:sos) and the voice connector has no \
              number for it. Add [voice_connector.emergency] with a dnis."

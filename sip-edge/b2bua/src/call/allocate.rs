@@ -103,6 +103,16 @@ impl Call {
         }
         self.release_lines(context);
         self.media.release();
+        self.refuse_without_ports(context, now, reason);
+    }
+
+    /// Refuses a call that has no ports.
+    pub(super) fn refuse_without_ports(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        reason: AllocationFailure,
+    ) {
         match reason {
             AllocationFailure::NoAddress(_) => {
                 self.fail(

@@ -27,6 +27,7 @@ impl Call {
             self.fail(context, now, 502, "the answer's dialog cannot be read", EndedBy::Edge, None);
             return;
         }
+        pending.answer = context.config.keep_calls.then(|| response.raw().clone());
         self.legs[LegSide::B.index()].session.answered(response);
         let body = if self.pending.as_ref().is_some_and(|pending| pending.offer.is_none()) {
             self.forward_delayed_offer(context, response)
@@ -156,6 +157,8 @@ impl Call {
         }
         context.statistics.answers += 1;
         context.event(self.id, now, CallEventKind::Answered);
+        self.note_listening(context, LegSide::B, response);
+        self.review_listening(context);
         self.begin_talk(context, now);
     }
 
@@ -254,10 +257,14 @@ impl Call {
 
     fn apply_media_with(&mut self, context: &mut Context, timeouts: MediaTimeouts) {
         let sources = [0, 1].map(|index: usize| self.legs[index].flow.remote.ip());
+        let connector = &self.voice_connector.id;
+        let sample = context.config.rtcp_copies.as_ref();
+        self.media.copy_rtcp(sample.is_some_and(|sample| sample.has(self.id, Some(connector))));
         if let Some(command) = self.media.apply(sources, timeouts) {
             context.outputs.push_back(crate::edge::Output::Media(command));
         }
         self.review_playing(context);
+        self.review_listening(context);
         let lines = self.media.apply_lines(sources);
         context.outputs.extend(lines.into_iter().map(crate::edge::Output::Media));
     }
@@ -296,7 +303,7 @@ impl Call {
 
     /// Acknowledges and hangs up an answer beside the call's own; its copies only get the ACK again
     /// (RFC 3261 section 13.2.2.4).
-    fn hang_up_other_answer(
+    pub(super) fn hang_up_other_answer(
         &mut self,
         context: &mut Context,
         now: Instant,
@@ -367,7 +374,8 @@ impl Context {
         let mut leg = Leg::new(flow, listener, ids);
         leg.local_party = format!("<{}>", from.uri_text).into();
         leg.remote_party = format!("<{}>", to.uri_text).into();
-        leg.cseq = cseq.number;
+        // PRACKs in its early dialog may have taken the numbers that follow the INVITE's.
+        leg.cseq = super::kept::cseq_after_restart(cseq.number);
         leg.adopt_response(response, &address_uri(&flow));
         leg.acknowledge(self, cseq.number, None);
         let number = leg.next_cseq();

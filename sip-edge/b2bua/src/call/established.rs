@@ -3,7 +3,7 @@
 use super::backoff::glare_wait;
 use super::{Call, ClientPurpose};
 use crate::context::Context;
-use crate::leg::{ALLOW, IN_DIALOG_SUPPORTED, SUPPORTED};
+use crate::leg::{ALLOW, SUPPORTED};
 use crate::session_timer::seconds;
 use model::{Instant, LegSide};
 use sip_proto::{HeaderName, Message, Method, ServerKey};
@@ -40,17 +40,23 @@ impl Call {
             self.deadlines.set(crate::deadline::Deadline::Refresh(side), again);
             return;
         }
-        let body = self.media.last_sent(side).map(<[u8]>::to_vec);
+        let recording = self.recording.as_deref();
+        let body = match recording {
+            Some(recording) => recording.last_sent(),
+            None => self.media.last_sent(side),
+        };
+        let body = body.map(<[u8]>::to_vec);
         let min_se = seconds(context.config.min_se);
         let leg = &mut self.legs[side.index()];
         let Some(interval) = leg.session.interval_seconds() else { return };
         let method = if leg.takes_update { Method::Update } else { Method::Invite };
         let cseq = leg.next_cseq();
         let Some((mut composer, branch, flow)) = leg.request(context, method, cseq) else { return };
+        let (allow, supported) = leg.abilities();
         composer
             .header(HeaderName::Contact, leg.contact())
-            .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, IN_DIALOG_SUPPORTED)
+            .header(HeaderName::Allow, allow)
+            .header(HeaderName::Supported, supported)
             .header_args(HeaderName::SessionExpires, format_args!("{interval};refresher=uac"))
             .header_args(
                 HeaderName::MinSe,

@@ -25,6 +25,9 @@ impl Call {
             self.legs[from.index()].answer(context, now, server, request, 481);
             return;
         }
+        if self.take_listening_order(context, now, from, server, request) {
+            return;
+        }
         if method == Method::Info && self.take_key(context, now, from, server, request) {
             return;
         }

@@ -13,7 +13,7 @@ use crate::policing::TokenBucket;
 use crate::session_timer::SessionTimer;
 use crate::spending::Running;
 use directory::{Host, KeyPairFiles, TlsPolicy, VoiceConnector};
-use model::{Fingerprint, Flow, Instant, LegSide, UnixTime};
+use model::{CallParties, Fingerprint, Flow, Instant, LegSide, TransactionId, UnixTime};
 use std::sync::Arc;
 
 impl Call {
@@ -67,6 +67,7 @@ impl Call {
             legs: [leg(a, media_a)?, leg(b, media_b)?],
             lines: media.lines,
             transfer: self.saved_transfer(),
+            listening: self.saved_listening(),
             lifetime: self.deadlines.at(Deadline::Lifetime).map(|at| unix_of(origin, at)),
             duration_cap: self.deadlines.at(Deadline::DurationCap).map(|at| unix_of(origin, at)),
         })
@@ -95,39 +96,22 @@ impl Call {
                 deadlines.set(deadline, instant_of(origin, at));
             }
         }
+        let key = CallKey::of_media(saved.media);
+        let parties = saved.parties([logging.sip_messages, logging.media_metrics]);
+        let legs = [Leg::restored(context, a)?, Leg::restored(context, b)?];
         let mut call = Call {
-            key: CallKey::of_media(saved.media),
-            id: saved.transaction_id,
-            parties: Arc::new(saved.parties([logging.sip_messages, logging.media_metrics])),
-            voice_connector: connector.clone(),
-            legs: [Leg::restored(context, a)?, Leg::restored(context, b)?],
             sides: saved.sides,
-            media,
             media_serial: (saved.media.0 >> 56) as u8,
-            waiting: None,
-            lines_tried: false,
             setup: Machine::at(SetupState::Established),
-            pending: None,
-            reliable: Default::default(),
-            renegotiation: Default::default(),
-            realign: Default::default(),
-            referral: Default::default(),
-            takeover: Default::default(),
-            teardown: Machine::default(),
             deadlines,
-            armed: None,
-            open: Vec::new(),
-            bye_reason: None,
-            requests: TokenBucket::full(super::MAX_REQUESTS_PER_SECOND, Instant::ZERO),
-            hung_up: Vec::new(),
-            held: Default::default(),
-            played: Default::default(),
             counted: true,
-            kept: true,
-            owed: None,
+            ..Call::from_before((key, saved.transaction_id), parties, connector, legs, media)
         };
         if let Some(transfer) = &saved.transfer {
             call.restore_transfer(transfer);
+        }
+        if let Some(listening) = &saved.listening {
+            call.restore_listening(listening);
         }
         // The relay has this plan; the next one is compared with it.
         let sources = LegSide::BOTH.map(|side| call.legs[side.index()].flow.remote.ip());
@@ -142,6 +126,49 @@ impl Call {
         let _ = call.media.apply_lines(sources);
         call.assume_playing(context);
         Some(call)
+    }
+
+    /// A call from before this process, of which nothing is known but what is given.
+    pub(super) fn from_before(
+        (key, id): (CallKey, TransactionId),
+        parties: CallParties,
+        connector: &Arc<VoiceConnector>,
+        legs: [Leg; 2],
+        media: CallMedia,
+    ) -> Self {
+        Call {
+            key,
+            id,
+            voice_connector: connector.clone(),
+            legs,
+            sides: LegSide::BOTH.map(|leg| parties.direction.side_of(leg)),
+            parties: Arc::new(parties),
+            media,
+            media_serial: 0,
+            waiting: None,
+            lines_tried: false,
+            setup: Machine::default(),
+            pending: None,
+            reliable: Default::default(),
+            renegotiation: Default::default(),
+            realign: Default::default(),
+            recording: None,
+            referral: Default::default(),
+            takeover: Default::default(),
+            teardown: Machine::default(),
+            deadlines: Deadlines::default(),
+            armed: None,
+            open: Vec::new(),
+            bye_reason: None,
+            requests: TokenBucket::full(super::MAX_REQUESTS_PER_SECOND, Instant::ZERO),
+            hung_up: Vec::new(),
+            held: Default::default(),
+            played: Default::default(),
+            listened: Default::default(),
+            counted: false,
+            kept: true,
+            owed: None,
+        }
     }
 
     /// Its legs may have keys from a handshake from now on, if they could not before.

@@ -56,7 +56,8 @@ impl Call {
             self.media_serial = self.media_serial.wrapping_add(1);
             let id = self.key.media_id(self.media_serial);
             // A call has fewer streams than there are serial numbers.
-            if self.media.id() != Some(id) && !self.media.has_line(id) {
+            let is_recorded = self.recording.as_ref().is_some_and(|r| r.has_line(id));
+            if self.media.id() != Some(id) && !self.media.has_line(id) && !is_recorded {
                 return id;
             }
         }

@@ -14,14 +14,17 @@ mod forks;
 mod information;
 mod kept;
 mod lines;
+mod listening;
 mod next_server;
 mod notify;
+mod open_setup;
 mod open_transfer;
 mod pass;
 mod playing;
 mod prack;
 mod progress;
 mod realign;
+mod recording_server;
 mod redirection;
 mod referral;
 mod registered;
@@ -56,10 +59,12 @@ use crate::spending::Running;
 use bytes::Bytes;
 use directory::{Target, VoiceConnector, country_of};
 use lines::WaitingInput;
+use listening::Listened;
 use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side, TransactionId};
-use open_transfer::Owed;
+use open_setup::Owed;
 use playing::Played;
 use realign::Realign;
+use recording_server::RecordingServer;
 use referral::Referral;
 use reliable::ReliableProvisionals;
 use renegotiation::Renegotiation;
@@ -73,6 +78,8 @@ use transactions::OpenTransaction;
 
 pub(crate) use authentication::LegAuthentication;
 pub(crate) use dtmf::SentKeys;
+pub use listening::ListenRefusal;
+pub(crate) use listening::{HEADER as LISTENING_HEADER, TakenAlong};
 pub(crate) use transactions::{ClientPurpose, NoResponse};
 
 /// What a leg that we called holds until its end.
@@ -105,6 +112,8 @@ pub(crate) struct Call {
     reliable: ReliableProvisionals,
     renegotiation: Renegotiation,
     realign: Realign,
+    /// What there is of a call that is the copy of another one, and has no leg B.
+    recording: Option<Box<RecordingServer>>,
     referral: Referral,
     takeover: Takeover,
     teardown: Machine<TeardownState>,
@@ -123,6 +132,8 @@ pub(crate) struct Call {
     held: [Held; 2],
     /// What the relay plays to the legs.
     played: Played,
+    /// Who hears it beside them.
+    listened: Listened,
     /// Counted in policing and in the active calls.
     pub(crate) counted: bool,
     /// It has been told as it is to be kept over a restart.
@@ -164,11 +175,16 @@ impl Call {
         secure::expect_caller(context, &mut leg_a, admission);
         let carrier = admission.carrier.as_ref();
         leg_a.authentication = carrier.and_then(|c| LegAuthentication::of(c, flow.remote.ip()));
-        let leg_b = Leg::new(flow, listener, [context.new_token(), context.new_token()]);
+        let mut leg_b = Leg::new(flow, listener, [context.new_token(), context.new_token()]);
         let origins = [context.random.next_u64(), context.random.next_u64()];
         let mut media = CallMedia::new(origins, context.config.dtls_fingerprint);
         let encryption =
             encryption::of_caller(connector, carrier.map(|c| &**c), admission.emergency);
+        let recording = admission.is_recording.then(|| {
+            let fingerprint = context.config.dtls_fingerprint;
+            (leg_a.is_recorder, leg_b.gone) = (true, true);
+            Box::new(RecordingServer::new(origins[0] >> 2, fingerprint, encryption))
+        });
         let habits = Habits::of(connector, carrier.map(|c| &**c));
         media.start_leg(LegSide::A, encryption, habits);
         media.transcode(
@@ -194,6 +210,7 @@ impl Call {
             reliable: ReliableProvisionals::default(),
             renegotiation: Renegotiation::default(),
             realign: Realign::default(),
+            recording,
             referral: Referral::default(),
             takeover: Takeover::default(),
             teardown: Machine::default(),
@@ -205,6 +222,7 @@ impl Call {
             hung_up: Vec::new(),
             held: Default::default(),
             played: Played::default(),
+            listened: Listened::default(),
             counted: true,
             kept: false,
             owed: None,
@@ -365,6 +383,8 @@ impl Call {
         self.end_wait(context, now);
         if from == LegSide::A && self.pending.is_some() {
             self.cancel_setup(context, now);
+        } else if self.is_recording() {
+            self.cancel_recording_change(context, now);
         } else {
             self.cancel_renegotiation(context, now, from);
         }
@@ -377,6 +397,9 @@ impl Call {
         now: Instant,
         event: &MediaEvent,
     ) {
+        if self.handle_recorded_event(context, now, event) {
+            return;
+        }
         match event {
             MediaEvent::Allocated { id, local } => {
                 self.media_allocated(context, now, *id, *local);
@@ -398,12 +421,16 @@ impl Call {
             MediaEvent::Silent { .. }
             | MediaEvent::TimedOut { .. }
             | MediaEvent::Unheard { .. }
-            | MediaEvent::Report(_) => {}
+            | MediaEvent::Report(_)
+            | MediaEvent::Rtcp(_) => {}
             // The relay logs and counts what it cannot do; the call goes on without.
             MediaEvent::Plays { .. }
             | MediaEvent::Played { .. }
             | MediaEvent::Records { .. }
             | MediaEvent::RecordingFailed { .. } => {}
+            MediaEvent::Listens { .. } | MediaEvent::ListenFailed { .. } => {
+                self.listening_answered(context, now, event);
+            }
         }
     }
 
@@ -412,13 +439,14 @@ impl Call {
         while let Some(deadline) = self.deadlines.pop_passed(now) {
             self.end_wait(context, now);
             match deadline {
-                // That was all.
-                Deadline::Lines => {}
+                // Of others than recordings that was all.
+                Deadline::Lines => self.take_waiting_change(context, now),
                 Deadline::NoResponse => self.route_silent(context, now),
                 Deadline::NoAnswer => self.not_answered(context, now),
                 Deadline::Retransmit(leg) => self.retransmit_answer(context, now, leg),
                 Deadline::Provisional => self.retransmit_provisional(context, now),
                 Deadline::Realign => self.try_realign(context, now),
+                Deadline::Listening => self.review_listening(context),
                 Deadline::Refresh(leg) => self.refresh_session(context, now, leg),
                 Deadline::SessionExpiry(_) => self.session_expired(context, now),
                 Deadline::Renegotiation => self.renegotiation_timed_out(context, now),
@@ -432,6 +460,7 @@ impl Call {
 
     /// Called after every input: an ending call with nothing outstanding is done.
     pub(crate) fn settle(&mut self) {
+        self.tell_of_listening();
         let waiting = self.open.iter().any(|open| !matches!(open, OpenTransaction::Answered(_)))
             || self.legs.iter().any(|leg| leg.unacknowledged.is_some() || leg.bye_after_ack);
         if self.teardown.state() == TeardownState::Ending && !waiting {

@@ -2,21 +2,22 @@
 //! transferor hears that it failed, and its call is as it was before the REFER. The leg to the target
 //! is of no use to anybody then, and is said goodbye to by the next process.
 
+use super::open_setup::{Owed, invite_of};
 use super::referral::ReferralState;
 use super::setup::SetupState;
 use super::{Call, ClientPurpose, OpenTransaction};
 use crate::context::Context;
 use crate::edge::Output;
-use crate::kept::{Kept, SavedCall, SavedFarewell, SavedRequest, SavedTransfer};
+use crate::kept::{Kept, OpenRequest, SavedCall, SavedFarewell, SavedRequest, SavedTransfer};
 use crate::leg::Leg;
-use model::{Flow, Instant, LegSide};
+use model::{Instant, LegSide};
 use sip_proto::{ClientKey, HeaderName, Method};
 
-/// What the next process would have to tell the peers of a call that cannot go on.
+/// What the next process would have to tell the peers of a call in a transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Owed {
-    /// That this INVITE is withdrawn.
-    invite: Option<ClientKey>,
+pub(crate) struct OwedByTransfer {
+    /// That this INVITE is withdrawn, and whether it has had a provisional response.
+    invite: Option<(ClientKey, bool)>,
     /// That the dialogs of these legs are over.
     legs: [bool; 2],
 }
@@ -89,20 +90,20 @@ impl Call {
     /// up, where that has changed.
     pub(crate) fn keep_farewell(&mut self, context: &mut Context) {
         let left = self.referral.machine.state() == ReferralState::Left;
-        if !left && (self.kept || !self.takeover.is_busy()) {
+        if !left && !self.is_recording() && (self.kept || !self.takeover.is_busy()) {
             return;
         }
-        let owed = Owed {
+        let owed = OwedByTransfer {
             invite: self.open_setup(context),
             legs: LegSide::BOTH.map(|side| self.is_owed_a_bye(side)),
         };
-        if self.owed.replace(owed) == Some(owed) {
+        if matches!(self.owed, Some(Owed::Transfer(told)) if told == owed) {
             return;
         }
-        let mut requests = Vec::new();
-        if let Some((flow, invite)) = owed.invite.and_then(|of| context.endpoint.open_invite(of)) {
-            requests.extend(SavedRequest::withdrawn(context, flow, &invite));
-        }
+        self.owed = Some(Owed::Transfer(owed));
+        let invite = owed.invite.and_then(|(client, _)| invite_of(context, client));
+        let mut requests: Vec<_> =
+            invite.as_ref().and_then(OpenRequest::saved).into_iter().collect();
         for side in LegSide::BOTH.into_iter().filter(|side| owed.legs[side.index()]) {
             requests.extend(self.legs[side.index()].saved_bye(context));
         }
@@ -111,11 +112,12 @@ impl Call {
         context.outputs.push_back(Output::Kept(Kept::Farewell(Box::new(farewell))));
     }
 
-    fn open_setup(&self, context: &Context) -> Option<ClientKey> {
+    fn open_setup(&self, context: &Context) -> Option<(ClientKey, bool)> {
         self.open.iter().find_map(|open| {
             let OpenTransaction::Client(client) = open else { return None };
+            let has_provisional = context.endpoint.waits_for_final(*client)?;
             let (_, purpose) = context.clients.get(client)?;
-            matches!(purpose, ClientPurpose::Setup { .. }).then_some(*client)
+            matches!(purpose, ClientPurpose::Setup { .. }).then_some((*client, has_provisional))
         })
     }
 
@@ -136,26 +138,7 @@ impl Leg {
         composer
             .header(HeaderName::Reason, "SIP;cause=503;text=\"Edge restarted\"")
             .header(HeaderName::UserAgent, &context.config.product);
-        Some(SavedRequest::new(context, flow, &composer.finish()))
-    }
-}
-
-impl SavedRequest {
-    fn new(context: &Context, flow: Flow, octets: &[u8]) -> Self {
-        let identity = flow.identity.and_then(|of| context.identities.expected(of));
-        SavedRequest {
-            protocol: flow.protocol,
-            local: flow.local,
-            remote: flow.remote,
-            identity: identity.map(crate::kept::SavedIdentity::of),
-            text: String::from_utf8_lossy(octets).into_owned(),
-        }
-    }
-
-    /// An INVITE that was sent, without its description, which may hold keys: whoever has had it
-    /// knows it by its branch (RFC 3261 section 17.2.3).
-    fn withdrawn(context: &Context, flow: Flow, invite: &[u8]) -> Option<Self> {
-        let head = sip_proto::without_body(invite)?;
-        Some(SavedRequest::new(context, flow, &head))
+        let bye = OpenRequest::new(context, flow, composer.finish());
+        Some(bye.saved_whole())
     }
 }

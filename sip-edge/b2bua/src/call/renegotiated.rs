@@ -157,6 +157,9 @@ impl Call {
         if established {
             leg.session.arm(&mut self.deadlines, from, now);
         }
+        if established {
+            self.tell_listeners(context, &exchange.request);
+        }
         self.drop_realign();
         self.deadlines.clear(Deadline::Renegotiation);
         let Some(server) = exchange.server.take() else { return };

@@ -145,6 +145,7 @@ impl Call {
         if let Some(dialog) = leg.dialog.as_mut() {
             dialog.update_remote_target(request);
         }
+        self.note_listening(context, from, request);
         let unchanged = match &offer {
             Some(offer) => self.media.is_unchanged(from, offer),
             None => is_update,
@@ -161,7 +162,7 @@ impl Call {
 
     /// RFC 3261 section 14.2: 491 while a request of ours is under way on that leg, 500 while an
     /// earlier one of the leg itself is.
-    fn glare(&self, from: LegSide) -> Option<u16> {
+    pub(super) fn glare(&self, from: LegSide) -> Option<u16> {
         if self.setup.state() != SetupState::Established {
             return Some(if from == LegSide::A { 500 } else { 491 });
         }
@@ -179,7 +180,7 @@ impl Call {
         }
     }
 
-    fn refuse_glare(
+    pub(super) fn refuse_glare(
         &mut self,
         context: &mut Context,
         now: Instant,
@@ -198,7 +199,7 @@ impl Call {
     }
 
     /// Settles the asking leg's session timer; `None` when the request was refused for it.
-    fn negotiate_session(
+    pub(super) fn negotiate_session(
         &mut self,
         context: &mut Context,
         now: Instant,

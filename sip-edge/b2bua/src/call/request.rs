@@ -49,6 +49,9 @@ impl Call {
         }
         self.follow_flow(from, flow);
         match method {
+            _ if self.is_recording() => {
+                self.handle_client_request(context, now, server, request);
+            }
             Method::Bye => self.handle_bye(context, now, from, server, request),
             Method::Invite | Method::Update => {
                 self.handle_offer_request(context, now, from, server, request);

@@ -16,6 +16,7 @@ use crate::media::{BodyFault, description_in, refuse_own_address};
 use crate::registrar::Binding;
 use crate::secure;
 use crate::session_timer::seconds;
+use bytes::Bytes;
 use directory::{Host, Route};
 use model::{CallDirection, CallEventKind, EndedBy, Instant, LegSide, Refusal, Side};
 use sdp::SessionDescription;
@@ -92,6 +93,8 @@ pub(crate) struct PendingSetup {
     pub(super) delayed_offer: Option<SessionDescription>,
     /// Leg B's offer from a reliable provisional response, which leg A's PRACK will answer.
     pub(super) early_offer: Option<SessionDescription>,
+    /// Leg B's 2xx as it came, where calls are kept over a restart.
+    pub(super) answer: Option<Bytes>,
     /// Leg B's last answer from a provisional response.
     pub(super) early_answer: Option<SessionDescription>,
     /// The answer that leg A was given before the 2xx.
@@ -151,6 +154,7 @@ impl Call {
         if let Some(verification) = admission.verification {
             context.event(self.id, now, CallEventKind::CallerVerified(verification));
         }
+        self.decide_listening(&invite);
         let caller = self.caller_of(&invite, admission);
         self.adopt_caller(&invite);
         self.register_leg(context, LegSide::A);
@@ -177,6 +181,7 @@ impl Call {
             offer,
             delayed_offer: None,
             early_offer: None,
+            answer: None,
             early_answer: None,
             told: None,
             agreed_with: None,
@@ -201,20 +206,22 @@ impl Call {
             caller: caller.as_ref().ok().cloned(),
         }));
         match fault {
-            _ if insecure_only => self.refuse_sips(context, now),
+            _ if insecure_only && !self.is_recording() => self.refuse_sips(context, now),
             _ if caller.is_err() => self.refuse_caller(context, now),
             Some(fault) => self.refuse_body(context, now, fault),
             None if !self.accept_session_timer(context, now) => {}
+            None if self.is_recording() => self.take_recording(context, now),
             None if self.takeover.is_replacement() => self.allocate_replacement(context, now),
             None => self.next_route(context, now),
         }
     }
 
-    /// Who calls, by the voice connector's policy. A call that replaces a leg tells nobody.
+    /// Who calls, by the voice connector's policy. A call that replaces a leg tells nobody, nor does one
+    /// that is recorded.
     fn caller_of(&self, invite: &Message, admission: &Admission) -> Result<Caller, Refusal> {
         let by_customer = self.sides[LegSide::A.index()] == Side::Customer;
         match admission.direction {
-            CallDirection::Outbound if !self.takeover.is_replacement() => {
+            CallDirection::Outbound if !self.takeover.is_replacement() && !self.is_recording() => {
                 let is_emergency = admission.emergency.is_some();
                 Caller::outbound(invite, &self.voice_connector, by_customer, is_emergency)
             }
@@ -234,6 +241,8 @@ impl Call {
         let mut draw = || random.next_u64();
         let connector = &admission.voice_connector;
         match admission.direction {
+            // Nobody is called.
+            CallDirection::Outbound if admission.is_recording => Vec::new(),
             CallDirection::Outbound if admission.emergency.is_some() => {
                 directory.emergency_routes(connector, &admission.called, &mut draw)
             }

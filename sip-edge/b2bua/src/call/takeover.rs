@@ -73,7 +73,7 @@ pub(crate) struct Takeover {
     confirm: bool,
     /// The present offer is the one that tells it.
     is_confirming: bool,
-    offer: Option<Offer>,
+    offer: Option<Box<Offer>>,
     tries: u8,
     /// What came before the leg that is asked now, until it agrees.
     pub(super) trial: Option<Box<Trial>>,
@@ -325,7 +325,7 @@ impl Call {
         });
         let leg = &mut self.legs[side.index()];
         let cseq = leg.next_cseq();
-        self.takeover.offer = Some(Offer { to: side, cseq, description });
+        self.takeover.offer = Some(Box::new(Offer { to: side, cseq, description }));
         let Some((mut composer, branch, flow)) = leg.request(context, Method::Invite, cseq) else {
             self.join_is_refused(context, now, 481);
             return;
@@ -415,7 +415,12 @@ impl Call {
         };
         self.media.note_received(side, &answer);
         self.media.note_received(side.other(), &offer.description);
+        let listeners = self.takeover.trial.as_mut().map(|trial| trial.listeners.take());
+        let stranger = listeners.map(|listeners| self.adopt_listeners(side, listeners));
         self.apply_media(context);
+        if let Some(stranger) = stranger {
+            self.introduce_to_listeners(context, stranger);
+        }
         self.takeover.tries = 0;
         self.end_trial(context, now, 200);
         if std::mem::take(&mut self.takeover.confirm) {

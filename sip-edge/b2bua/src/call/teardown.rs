@@ -257,14 +257,21 @@ impl Call {
     }
 
     /// The one place where a call's end takes effect.
-    fn close(&mut self, context: &mut Context, now: Instant, end: CallEnd) {
+    pub(super) fn close(&mut self, context: &mut Context, now: Instant, end: CallEnd) {
         if !self.is_live() {
             return;
         }
         let end = self.end_transfers(context, now, end);
+        self.begin_end(context, now);
+        context.event(self.id, now, CallEventKind::Ended(end));
+    }
+
+    /// What the end of a call does besides the record.
+    pub(super) fn begin_end(&mut self, context: &mut Context, now: Instant) {
         self.teardown.go(TeardownState::Ending);
         self.end_wait(context, now);
         self.abort_renegotiation(context, now);
+        self.abort_recording(context, now);
         self.drop_realign();
         self.withdraw_invites(context, now);
         self.pending = None;
@@ -275,7 +282,6 @@ impl Call {
         let linger = context.config.timers.t1 * (2 * 64 + 8);
         self.deadlines.set(Deadline::Linger, now + linger);
         self.release_media(context);
-        context.event(self.id, now, CallEventKind::Ended(end));
     }
 
     /// An INVITE of ours that still waits, such as a session refresh, waits for nobody any more. A
@@ -293,6 +299,7 @@ impl Call {
     pub(super) fn release_media(&mut self, context: &mut Context) {
         // Before the main one: their last reports are then there when its own closes the record.
         self.release_lines(context);
+        self.release_recording(context);
         // Ports that are asked for but not yet reserved are released when the relay's answer
         // finds nobody waiting.
         let reserved = self.media.is_allocated();

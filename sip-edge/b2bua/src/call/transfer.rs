@@ -123,6 +123,7 @@ impl Call {
             concurrent_calls: u32::MAX,
             alternates: Vec::new(),
             emergency: self.parties.emergency,
+            is_recording: false,
             would_refuse: None,
             sip_auth_user: self.parties.sip_auth_user.clone(),
             verification: None,

@@ -1,7 +1,7 @@
 //! A leg that has come to another call and has not agreed to its new far end yet. Until it does, its
 //! old call waits: a leg that refuses goes back, and everything is as it was before.
 
-use super::Call;
+use super::{Call, TakenAlong};
 use crate::context::{CallKey, Context};
 use crate::media::LegMedia;
 use crate::transfer::Order;
@@ -17,13 +17,16 @@ pub(super) struct Trial {
     near: LegSide,
     /// The descriptions of the leg that went, and of the one that came.
     media: [LegMedia; 2],
+    /// Who listens to the leg that came.
+    pub(super) listeners: Option<TakenAlong>,
 }
 
 impl Trial {
     pub(super) fn of(taker: &Call, near: LegSide, giver: &Call, leg: LegSide) -> Self {
         let media = [taker.media.kept(near), giver.media.kept(leg)];
         let emergency = giver.parties.emergency;
-        Trial { giver: giver.key, giver_id: giver.id, emergency, leg, near, media }
+        let listeners = giver.taken_along(leg);
+        Trial { giver: giver.key, giver_id: giver.id, emergency, leg, near, media, listeners }
     }
 }
 

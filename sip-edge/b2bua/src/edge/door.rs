@@ -138,7 +138,7 @@ impl Edge {
     /// Counts the call in for its voice connector, or for the next one of the group that has room.
     fn find_room(&mut self, now: Instant, admission: &mut Admission) -> Result<(), Refusal> {
         let Context { policing, spending, config, .. } = &mut self.context;
-        if admission.direction == CallDirection::Outbound {
+        if admission.direction == CallDirection::Outbound && !admission.is_recording {
             spending.check(now, config.origin, &admission.voice_connector)?;
         }
         let (rate, most) = (admission.calls_per_second, admission.concurrent_calls);

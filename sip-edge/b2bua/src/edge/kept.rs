@@ -2,14 +2,12 @@
 
 use super::{Edge, Output};
 use crate::call::Call;
-use crate::config::Listener;
 use crate::context::Context;
-use crate::identity::ExpectedPeer;
-use crate::kept::{Kept, SavedCall, SavedRequest};
-use bytes::Bytes;
-use model::{CallEnd, CallEventKind, EndedBy, Flow, Instant, LegSide, MediaCommand};
-use sip_proto::{Message, Method};
+use crate::kept::{Kept, SavedCall};
+use directory::VoiceConnector;
+use model::{CallEnd, CallEventKind, EndedBy, LegSide, MediaCommand, TransactionId};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 impl Context {
     /// Tells what is to be kept of a call after something has happened to it.
@@ -19,15 +17,19 @@ impl Context {
         }
         let is_told = call.kept || call.owed.is_some();
         if !call.is_live() {
-            self.forget_kept(call, is_told);
+            if !call.keep_setup(self) {
+                self.forget_kept(call, is_told);
+            }
         } else if call.is_steady() {
             match call.saved(self) {
                 Some(saved) => self.keep_as(call, saved),
+                // It is not taken up: the client hears of it, and may send another.
+                None if call.is_recording() => call.keep_farewell(self),
                 None => self.forget_kept(call, is_told),
             }
         } else if let Some(saved) = call.saved_before_leaving() {
             self.keep_as(call, saved);
-        } else {
+        } else if !call.keep_setup(self) {
             call.keep_farewell(self);
         }
     }
@@ -42,29 +44,6 @@ impl Context {
         if is_told {
             self.outputs.push_back(Output::Kept(Kept::Ended(call.id)));
         }
-    }
-
-    /// Says what peers of a call from before this process are owed. The answers are of no use to
-    /// anybody but their transactions, and one to an INVITE is hung up.
-    fn say_farewell(&mut self, now: Instant, request: &SavedRequest) -> Option<()> {
-        let octets = Bytes::from(request.text.clone());
-        let message = Message::parse(octets.clone(), &self.config.limits).ok()?;
-        let branch = message.top_via().ok()?.branch?.to_owned();
-        let method = message.method()?;
-        let mut flow = Flow::new(request.protocol, request.local, request.remote);
-        // The address that the peer knows is ours no more.
-        let is_ours = |l: &Listener| l.protocol == flow.protocol && l.local == flow.local;
-        self.config.listeners.iter().any(is_ours).then_some(())?;
-        if let Some(ExpectedPeer { name, policy }) =
-            request.identity.as_ref().and_then(|of| of.peer())
-        {
-            flow.identity = self.identity_of(&name, &policy);
-        }
-        let client = self.send(now, flow, &branch, method, octets)?;
-        if method == Method::Invite {
-            let _ = self.endpoint.cancel(now, client, self.random.as_mut());
-        }
-        Some(())
     }
 }
 
@@ -99,6 +78,7 @@ impl Edge {
                 call.register_leg(&mut self.context, side);
             }
             self.context.own_media.extend(call.media_addresses());
+            call.tell_of_listeners(&mut self.context, begun);
             if let Some(saved) = saved.get(&call.id) {
                 call.count_in(&mut self.context, saved);
                 if let Some(transfer) = &saved.transfer {
@@ -116,7 +96,12 @@ impl Edge {
         let farewells = std::mem::take(&mut self.context.config.farewells);
         for farewell in farewells.iter() {
             for request in &farewell.requests {
-                let _ = self.context.say_farewell(begun, request);
+                let context = &mut self.context;
+                // The answers are of no use to anybody but their transactions, and one to an INVITE is
+                // hung up. What is no INVITE is not there to be cancelled.
+                if let Some(client) = context.send_saved(begun, request) {
+                    let _ = context.endpoint.cancel(begun, client, context.random.as_mut());
+                }
             }
             let ended = Kept::Ended(farewell.transaction_id);
             self.context.outputs.push_back(Output::Kept(ended));
@@ -124,14 +109,46 @@ impl Edge {
         self.observe_transmits(begun);
     }
 
+    /// Ends calls that were being set up before this process began, so that nobody rings or waits in
+    /// vain. Those that find no room in the table are closed without a word to their peers.
+    pub(super) fn end_lost_setups(&mut self) {
+        let begun = self.context.config.begun;
+        let setups = std::mem::take(&mut self.context.config.setups);
+        for saved in setups.iter() {
+            if self.calls.is_full() {
+                self.close_record(saved.transaction_id, !saved.has_ended);
+                continue;
+            }
+            let id = &saved.parties.voice_connector;
+            let connector = self.context.directory.voice_connector(id).cloned();
+            // Its peers hear of the end even if the voice connector is gone.
+            let connector = connector.unwrap_or_else(|| Arc::new(VoiceConnector::new(id.clone())));
+            let key = self.calls.reserve();
+            let call = Call::of_lost_setup(&mut self.context, key, saved, &connector);
+            // The messages that end it belong to its record, unless that is closed.
+            for side in LegSide::BOTH.into_iter().filter(|_| !saved.has_ended) {
+                call.register_leg(&mut self.context, side);
+            }
+            self.calls.put(key, Box::new(call));
+            self.with_call(begun, key, |call, context| call.end_lost_setup(context, begun, saved));
+        }
+    }
+
     /// A call that cannot be taken up: its peers are told nothing, and its stream ends.
     fn give_up(&mut self, saved: &SavedCall) {
-        let (begun, id) = (self.context.config.begun, saved.transaction_id);
-        self.context.outputs.push_back(Output::Kept(Kept::Ended(id)));
         let release = |id| Output::Media(MediaCommand::Release { id });
         self.context.outputs.extend(saved.streams().map(release));
+        self.close_record(saved.transaction_id, true);
+    }
+
+    /// Nothing is kept of a call any more, nor is its record open.
+    fn close_record(&mut self, id: TransactionId, is_open: bool) {
+        let begun = self.context.config.begun;
+        self.context.outputs.push_back(Output::Kept(Kept::Ended(id)));
         let cause = "the edge was started anew and could not take it up";
         let end = CallEnd { status: 200, cause, ended_by: EndedBy::Edge, refusal: None };
-        self.context.event(id, begun, CallEventKind::Ended(end));
+        if is_open {
+            self.context.event(id, begun, CallEventKind::Ended(end));
+        }
     }
 }

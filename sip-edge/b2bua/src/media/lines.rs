@@ -206,7 +206,8 @@ impl CallMedia {
             Some(RtcpStyle::BackToBack) => Some(RtcpStyle::Auto),
             other => other,
         };
-        let CallMedia { lines, legs, .. } = self;
+        let CallMedia { lines, legs, copies_rtcp, .. } = self;
+        let copies_rtcp = *copies_rtcp;
         let mut commands = Vec::new();
         for line in lines.iter().filter(|line| line.local.is_some()) {
             let mut kind = StreamKind::Rtp;
@@ -229,7 +230,7 @@ impl CallMedia {
                 leg.lines.plans.push((at, plan.clone()));
             }
             // Who turns a camera off says nothing for long, and the call goes on.
-            let plan = MediaPlan { kind, rtcp, ..MediaPlan::rtp([a, b]) };
+            let plan = MediaPlan { kind, rtcp, copies_rtcp, ..MediaPlan::rtp([a, b]) };
             commands.push(MediaCommand::Apply { id: line.id, plan: Box::new(plan) });
         }
         commands

@@ -32,6 +32,7 @@ impl LegMedia {
             plan: None,
             hold_music: saved.hold_music.clone(),
             has_listened: saved.has_listened,
+            recorded: None,
             lines: LegLines::default(),
             habits: Habits {
                 dtmf: kept::dtmf_of(saved.dtmf)?,
@@ -80,7 +81,7 @@ impl CallMedia {
         let (transcodes, repacketises, sends_noise) = (Arc::default(), false, false);
         let lines = saved.lines.iter().take(model::MAX_CALL_LINES - 1).map(CallLine::restored);
         let lines = lines.collect();
-        let unheard_after = None;
+        let (unheard_after, copies_rtcp) = (None, false);
         Some(CallMedia {
             id,
             families,
@@ -90,6 +91,7 @@ impl CallMedia {
             repacketises,
             sends_noise,
             unheard_after,
+            copies_rtcp,
             lines,
         })
     }

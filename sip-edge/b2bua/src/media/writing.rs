@@ -97,7 +97,7 @@ impl CallMedia {
             .then(|| received.clone().sending_on_hold());
         let received = with_music.as_ref().unwrap_or(received);
         let leg = &mut self.legs[target.index()];
-        let options = AnchorOptions::default();
+        let options = AnchorOptions { recorded: leg.recorded, ..AnchorOptions::default() };
         let mut draw = || random.next_u64();
         let local = &local[target.index()];
         let origin = &mut leg.origin;

@@ -6,6 +6,7 @@ use crate::leg_crypto::LegCrypto;
 use crate::lines::LineStates;
 use crate::profile::Encryption;
 use model::Fingerprint;
+use std::sync::Arc;
 
 /// More than the descriptions of one change that was under way.
 const VERSION_GAP: u64 = 100;
@@ -24,10 +25,10 @@ impl OriginState {
         let written = &told.inner.origin;
         let origin =
             Origin { session_id: written.sess_id.parse().ok()?, version: written.sess_version };
-        let audio = told.audio();
+        let audio = told.audio().map(Arc::new);
         let mut state = OriginState {
             origin,
-            crypto: LegCrypto::restored(encryption, fingerprint, audio.as_ref()),
+            crypto: LegCrypto::restored(encryption, fingerprint, audio.as_deref()),
             last: Some(last.into()),
             last_audio: None,
             last_rtp: None,

@@ -162,7 +162,8 @@ impl Composer {
         self.number(body.len());
         self.buffer.extend_from_slice(b"\r\n\r\n");
         self.buffer.extend_from_slice(body);
-        Bytes::from(self.buffer)
+        // Messages are kept to be repeated, some as long as their call: without the room to spare.
+        Bytes::copy_from_slice(&self.buffer)
     }
 
     /// Ends the message without a body.

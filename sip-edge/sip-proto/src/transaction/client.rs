@@ -1,6 +1,9 @@
 //! The client side of the layer: what the client machines' actions mean.
 
+mod cancel;
 mod open;
+
+pub use open::OpenInvite;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,11 +17,10 @@ use super::room::{Precedence, SendOptions};
 use super::slab::Handle;
 use super::timers::Timer;
 use super::{
-    ClientKey, Full, Gone, Owner, TransactionEvent, Transactions, Transmit, build, invite_client,
-    key, machine, non_invite_client,
+    ClientKey, Full, Owner, TransactionEvent, Transactions, Transmit, build, invite_client, key,
+    machine, non_invite_client,
 };
 use crate::message::{Message, Method};
-use crate::random::Random;
 use crate::wheel::TimerId;
 
 #[derive(Debug)]
@@ -191,35 +193,6 @@ impl Transactions {
         Ok(ClientKey(handle))
     }
 
-    /// Cancels an INVITE (RFC 3261 section 9.1). The CANCEL waits for the first provisional
-    /// response; when a final one comes first, nothing is sent. Cancelling twice changes nothing.
-    ///
-    /// When no final response follows within 64 × T1, the INVITE ends with
-    /// [`TransactionEvent::ClientTimeout`]. `_random` goes unused: a CANCEL shares the INVITE's branch.
-    ///
-    /// # Errors
-    /// [`Gone`] when the INVITE has its final response, has ended, or is no INVITE.
-    pub fn cancel(
-        &mut self,
-        now: Instant,
-        key: ClientKey,
-        _random: &mut dyn Random,
-    ) -> Result<(), Gone> {
-        let transaction = self.clients.get_mut(key.0).ok_or(Gone)?;
-        let ClientMachine::Invite(state) = transaction.machine else { return Err(Gone) };
-        match state {
-            invite_client::State::Calling => transaction.cancel = CancelState::Held,
-            invite_client::State::Proceeding if transaction.cancel == CancelState::NotWanted => {
-                self.send_cancel(now, key.0);
-            }
-            invite_client::State::Proceeding => {}
-            invite_client::State::Completed
-            | invite_client::State::Accepted
-            | invite_client::State::Terminated => return Err(Gone),
-        }
-        Ok(())
-    }
-
     pub(super) fn handle_response(&mut self, now: Instant, flow: Flow, message: Message) {
         let Some((handle, is_invite)) = self.find_client(&message) else {
             self.counters.unmatched_responses += 1;
@@ -288,23 +261,41 @@ impl Transactions {
         request: Bytes,
         quiet: bool,
     ) -> Result<Handle, Full> {
-        key::client_key(branch, method, &mut self.scratch);
-        if self.clients_by_key.contains_key(self.scratch.as_str()) {
-            return Err(Full);
-        }
-        let key: Arc<str> = Arc::from(self.scratch.as_str());
         let (machine, entry) = if method == Method::Invite {
             (ClientMachine::Invite(invite_client::State::Calling), invite_client::ENTRY)
         } else {
             (ClientMachine::NonInvite(non_invite_client::State::Trying), non_invite_client::ENTRY)
         };
+        let handle = self.insert_client(flow, branch, method, machine, request, quiet)?;
+        self.transmit_client(handle);
+        for &action in entry {
+            self.client_action(now, handle, action, None);
+        }
+        Ok(handle)
+    }
+
+    /// Puts a transaction into the table; nothing is sent.
+    fn insert_client(
+        &mut self,
+        flow: Flow,
+        branch: &str,
+        method: Method<'_>,
+        machine: ClientMachine,
+        request: Bytes,
+        quiet: bool,
+    ) -> Result<Handle, Full> {
+        key::client_key(branch, method, &mut self.scratch);
+        if self.clients_by_key.contains_key(self.scratch.as_str()) {
+            return Err(Full);
+        }
+        let key: Arc<str> = Arc::from(self.scratch.as_str());
         let handle = self.clients.insert(ClientTransaction {
             key: Arc::clone(&key),
             machine,
             cancel: CancelState::NotWanted,
             quiet,
             flow,
-            payload: request.clone(),
+            payload: request,
             retransmission: None,
             interval: Duration::ZERO,
             lifetime: None,
@@ -314,14 +305,6 @@ impl Transactions {
         self.clients_by_key.insert(key, handle);
         self.track_connection(flow, Owner::Client(handle));
         self.counters.clients += 1;
-        self.transmits.push_back(Transmit {
-            flow,
-            payload: request,
-            client: Some(ClientKey(handle)),
-        });
-        for &action in entry {
-            self.client_action(now, handle, action, None);
-        }
         Ok(handle)
     }
 
@@ -456,20 +439,6 @@ impl Transactions {
         };
         if let Some(replaced) = replaced {
             self.wheel.cancel(replaced);
-        }
-    }
-
-    fn send_cancel(&mut self, now: Instant, handle: Handle) {
-        let Some(transaction) = self.clients.get_mut(handle) else { return };
-        transaction.cancel = CancelState::Sent;
-        let (flow, invite) = (transaction.flow, transaction.payload.clone());
-        let key = Arc::clone(&transaction.key);
-        // The CANCEL shares the INVITE's branch. It may exceed the table's limit: there is at most
-        // one per INVITE.
-        let branch = key.split('\n').next().unwrap_or_default();
-        let cancel = build::cancel(&invite);
-        if self.start_client(now, flow, branch, Method::Cancel, cancel, true).is_ok() {
-            self.client_action(now, handle, ClientAction::Start(Timer::Cancelled), None);
         }
     }
 

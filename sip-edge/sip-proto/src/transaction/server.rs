@@ -1,6 +1,7 @@
 //! The server side of the layer: what the server machines' actions mean, and who matches whom.
 
 mod matching;
+mod resumed;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -188,6 +189,7 @@ impl Transactions {
         key::server_key(&message, &via, method, &mut self.scratch);
         if let Some(&handle) = self.servers_by_key.get(self.scratch.as_str()) {
             self.counters.repeated_requests += 1;
+            self.follow_repetition(handle, flow);
             self.step_server(now, handle, ServerInput::Request, Material::None);
             return Ok(());
         }

@@ -12,6 +12,7 @@ mod cancel;
 mod fallback;
 mod graphs;
 mod matching;
+mod resumed;
 mod storm;
 mod timer_table;
 

@@ -5,7 +5,7 @@ use crate::clock::Origin;
 use crate::media_plane::lacks_ports;
 use crate::readiness::{Lack, Readiness};
 use crate::{http, process, readings};
-use call_metrics::{RecordSink, Recorder, RecorderConfig, RecorderHandle};
+use call_metrics::{Reach, RecordSink, Recorder, RecorderConfig, RecorderHandle};
 use media_relay::{Clock, Relay};
 use model::Instant;
 use ng_control::ControlCounts;
@@ -85,7 +85,7 @@ impl Pages {
 struct Nowhere;
 
 impl RecordSink for Nowhere {
-    fn write(&self, _: Record) {}
+    fn write(&self, _: Record, _: Reach) {}
 }
 
 fn read(told: &Mutex<Told>) -> Told {

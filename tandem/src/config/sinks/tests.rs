@@ -8,7 +8,10 @@ fn warnings(lines: &str) -> Vec<String> {
 #[test]
 fn files_are_the_default() {
     for lines in ["", "[sinks]\nkind = \"file\"", "[sinks]\nlogs = { kind = \"file\" }"] {
-        assert_eq!(accepts(lines).sinks, Sinks::default(), "{lines}");
+        let Sinks { cloudwatch, logs, s3, kinesis_video, events, recordings, .. } =
+            accepts(lines).sinks;
+        assert_eq!((cloudwatch, logs, s3, kinesis_video), (None, None, None, None), "{lines}");
+        assert_eq!((events, recordings), (EventSinks::default(), None), "{lines}");
     }
 }
 
@@ -84,11 +87,65 @@ fn what_a_file_has_no_use_for_is_warned_about() {
 }
 
 #[test]
+fn events_go_where_each_service_says() {
+    let events = accepts("").sinks.events;
+    assert_eq!((events.source.as_str(), events.file), ("tandem.voiceconnector", true));
+    assert!(!events.has_service());
+    let events = accepts(
+        "[sinks]\nkind = \"aws\"\nendpoint_url = \"http://127.0.0.1:5000\"\ns3 = { kind = \"file\" }\n\
+         events = { source = \"aws.chime\", bus = \"calls\", also_file = true }\n\
+         sns = { topic_arn = \"arn:aws:sns:eu-west-1:111122223333:calls\" }\n\
+         sqs = { queue_url = \"https://sqs.eu-west-2.amazonaws.com/111122223333/calls\" }",
+    )
+    .sinks
+    .events;
+    let (access, config) = events.bridge.unwrap();
+    assert_eq!((config.source.as_str(), config.bus.as_str()), ("aws.chime", "calls"));
+    assert_eq!(access.endpoint, Some(Endpoint::parse("http://127.0.0.1:5000").unwrap()));
+    assert!(events.file);
+    let regions = (events.sns.unwrap().0.region, events.sqs.unwrap().0.region);
+    assert_eq!(regions, ("eu-west-1".to_owned(), "eu-west-2".to_owned()));
+    // A topic and a queue need no bus, and the file is written beside them.
+    let events = accepts(
+        "[sinks]\nsns = { kind = \"aws\", topic_arn = \"arn:aws:sns:eu-west-1:111122223333:c\" }",
+    )
+    .sinks
+    .events;
+    assert!(events.file && events.bridge.is_none() && events.sns.is_some());
+    let events = accepts("[sinks]\nevents = { kind = \"aws\" }").sinks.events;
+    assert!(!events.file && events.sns.is_none());
+}
+
+#[test]
+fn events_that_cannot_arrive_are_warned_about() {
+    let aws = "[sinks]\nevents = { kind = \"aws\", source = \"aws.chime\"";
+    for (lines, expected) in [
+        (format!("{aws} }}"), "refuses sources that begin with aws."),
+        ("[sinks]\nevents = { bus = \"b\" }".to_owned(), "bus: is not used"),
+        (
+            "[sinks]\nsqs = { queue_url = \"http://127.0.0.1:5000/1/q\" }".to_owned(),
+            "queue_url: is not used: kind is \"file\"; add kind = \"aws\"",
+        ),
+        ("[sinks]\nsns = { kind = \"aws\" }".to_owned(), "nothing goes there: add topic_arn"),
+        (
+            "[sinks]\nsqs = { kind = \"aws\", queue_url = \"http://a/1/q\", endpoint_url = \"http://b\" }"
+                .to_owned(),
+            "queue_url says where the queue is",
+        ),
+    ] {
+        let told = warnings(&lines);
+        assert!(told.iter().any(|warning| warning.contains(expected)), "{lines}: {told:?}");
+    }
+    let told = warnings(&format!("{aws}, endpoint_url = \"http://127.0.0.1:5000\" }}"));
+    assert!(!told.iter().any(|warning| warning.contains("refuses sources")), "{told:?}");
+}
+
+#[test]
 fn wrong_values_are_named_with_their_lines() {
     for (line, expected) in [
         ("kind = \"s3\"", "kind: \"s3\" is unknown; use \"file\" or \"aws\""),
         (
-            "kinesis_video = { kind = \"aws\" }",
+            "audit = { kind = \"aws\" }",
             "kind: \"aws\" is not served yet by this version; use \"file\"",
         ),
         (
@@ -107,6 +164,21 @@ fn wrong_values_are_named_with_their_lines() {
         (
             "s3 = { kind = \"aws\", bucket = \"records\", kms_key = \"k\" }",
             "kms_key: is used only with encryption = \"kms\"",
+        ),
+        (
+            "events = { source = \"a b\" }",
+            "source: \"a b\" is no source; use at most 256 letters, digits and .-_/ such as \
+             \"tandem.voiceconnector\"",
+        ),
+        (
+            "sns = { topic_arn = \"calls\" }",
+            "topic_arn: \"calls\" is not a topic's ARN; write one such as \
+             \"arn:aws:sns:eu-central-1:111122223333:calls\"",
+        ),
+        (
+            "sqs = { queue_url = \"calls\" }",
+            "queue_url: \"calls\" is not a queue's URL; write one such as \
+             \"https://sqs.eu-central-1.amazonaws.com/111122223333/calls\"",
         ),
         (
             "region = \"Frankfurt\"",

@@ -347,3 +347,30 @@ fn redirects_are_followed_only_as_often_and_where_the_operator_says() {
         "t.toml:8: follow_redirects: 6 is out of range; use 0 to 5",
     );
 }
+
+#[test]
+fn a_voice_connector_says_who_is_told_of_streams() {
+    let text = |line: &str| {
+        format!(
+            "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n[voice_connector.streaming]\n{line}"
+        )
+    };
+    let named = |line: &str| {
+        let config = accepts(&text(line));
+        let told = config.directory.voice_connectors().next().unwrap().streaming.notifications;
+        (told.event_bridge, told.sns, told.sqs)
+    };
+    assert_eq!(named(""), (true, false, false));
+    assert_eq!(named("notifications = []"), (false, false, false));
+    assert_eq!(named("notifications = [\"SQS\", \"EventBridge\"]"), (true, false, true));
+    refuses(
+        &text("notifications = [\"Kafka\"]"),
+        "t.toml:7: notifications: \"Kafka\" is unknown; use \"EventBridge\", \"SNS\" or \"SQS\"",
+    );
+    let told = super::warnings(&text("notifications = [\"SNS\", \"SQS\"]"));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("SNS of abcdef1ghij2klmno3pqr4: set topic_arn of [sinks] sns"));
+    let queue = "[sinks]\nsqs = { kind = \"aws\", queue_url = \"http://127.0.0.1:5000/1/q\" }\n";
+    let told = super::warnings(&format!("{queue}{}", text("notifications = [\"SQS\"]")));
+    assert_eq!(told, [""; 0]);
+}

@@ -19,26 +19,31 @@ impl World {
         let calls: Arc<[SavedCall]> = std::mem::take(&mut self.kept).into_values().collect();
         self.relay.keep_claimed(&calls.iter().flat_map(SavedCall::streams).collect());
         let farewells = std::mem::take(&mut self.farewells).into_values().collect();
-        let config = EdgeConfig { calls, farewells, begun: self.now, ..config };
+        let setups = std::mem::take(&mut self.setups).into_values().collect();
+        let config = EdgeConfig { calls, farewells, setups, begun: self.now, ..config };
         let random = Box::new(Rng::new(43));
         self.edge = Edge::new(config, snapshot(resources), random);
         self.pump();
     }
 
     pub(super) fn keep(&mut self, kept: Kept) {
+        let id = match &kept {
+            Kept::Is(call) => call.transaction_id,
+            Kept::Farewell(farewell) => farewell.transaction_id,
+            Kept::Setup(setup) => setup.transaction_id,
+            Kept::Ended(id) => *id,
+        };
+        self.kept.remove(&id);
+        self.farewells.remove(&id);
+        self.setups.remove(&id);
         match kept {
-            Kept::Is(call) => {
-                self.farewells.remove(&call.transaction_id);
-                self.kept.insert(call.transaction_id, *call);
+            Kept::Is(call) => drop(self.kept.insert(id, *call)),
+            Kept::Farewell(farewell) => drop(self.farewells.insert(id, *farewell)),
+            Kept::Setup(setup) => {
+                self.setup_notes += 1;
+                self.setups.insert(id, setup.saved());
             }
-            Kept::Farewell(farewell) => {
-                self.kept.remove(&farewell.transaction_id);
-                self.farewells.insert(farewell.transaction_id, *farewell);
-            }
-            Kept::Ended(id) => {
-                self.kept.remove(&id);
-                self.farewells.remove(&id);
-            }
+            Kept::Ended(_) => {}
         }
     }
 }

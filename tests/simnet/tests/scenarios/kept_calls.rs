@@ -2,7 +2,7 @@
 
 use b2bua::EdgeConfig;
 use model::UnixTime;
-use simnet::{CARRIER, PBX, Ua, World, config, directory};
+use simnet::{Ua, World, config, directory};
 use sip_proto::HeaderName;
 use std::time::Duration;
 
@@ -142,20 +142,4 @@ fn a_change_that_was_under_way_is_made_when_it_is_asked_for_again() {
     assert_eq!(w.plan().legs[1].remote_rtp.map(|remote| remote.port()), Some(41_000));
     pbx.hang_up(&mut w, &mut pstn);
     w.finish();
-}
-
-#[test]
-fn who_answers_a_call_that_was_being_set_up_is_hung_up() {
-    let mut w = world();
-    let mut pbx = w.caller(PBX, "+12065550123");
-    let offer = pbx.sdp(30_000);
-    pbx.invite(&mut w, Some(&offer));
-    let mut pstn = w.callee(CARRIER);
-    w.restart(keeping(), directory());
-    let answer = pstn.sdp(40_000);
-    pstn.reply(&mut w, 200, Some(&answer));
-    pstn.expect(&mut w, "ACK");
-    pstn.expect(&mut w, "BYE");
-    pstn.ok(&mut w);
-    assert_eq!(w.edge.active_calls(), 0);
 }

@@ -34,10 +34,10 @@ fn over(mut w: World) {
     assert!(w.edge.is_idle(), "{:?}\n{}", w.edge.statistics(), w.ladder());
     assert_eq!(w.edge.active_calls(), 0);
     assert_eq!(w.relay.open(), 0);
-    assert!(w.kept.is_empty() && w.farewells.is_empty());
+    assert!(w.kept.is_empty() && w.farewells.is_empty() && w.setups.is_empty());
 }
 
-/// The INVITE comes once more, and is cancelled as soon as it is answered.
+/// The INVITE that was not answered at all comes once more, and is cancelled as soon as it is.
 fn is_cancelled(w: &mut World, target: &mut Ua) {
     let before = target.invited.clone().unwrap();
     let again = target.expect(w, "INVITE");
@@ -46,6 +46,11 @@ fn is_cancelled(w: &mut World, target: &mut Ua) {
     }
     assert!(again.body_bytes().is_empty(), "keys are nobody's business");
     target.reply(w, 180, None);
+    is_withdrawn(w, target);
+}
+
+/// Its INVITE is cancelled.
+fn is_withdrawn(w: &mut World, target: &mut Ua) {
     target.expect(w, "CANCEL");
     target.ok(w);
     target.reply(w, 487, None);
@@ -75,7 +80,7 @@ fn a_call_whose_target_rang_goes_on_and_the_transfer_has_failed() {
     expect_notify(&mut w, &mut pbx, "SIP/2.0 180 Ringing");
     restart(&mut w);
     expect_notify(&mut w, &mut pbx, LOST);
-    is_cancelled(&mut w, &mut target);
+    is_withdrawn(&mut w, &mut target);
     pstn.expect_silence(&mut w);
     assert_eq!((w.kept.len(), w.farewells.len()), (1, 0));
     // The transferor may try again.

@@ -83,7 +83,7 @@ fn effective_impairments_by_hand() {
     near(ie_eff(&impairment(Codec::G729), 0.02, 1.0), 19.0, 0.001);
     // 95 * 2 / (2 + 4.3).
     near(ie_eff(&G711_WITHOUT_CONCEALMENT, 0.02, 1.0), 30.159, 0.001);
-    near(ie_eff(&impairment(Codec::Gsm), 0.0, 1.0), 26.0, 0.0);
+    near(ie_eff(&impairment(Codec::Gsm), 0.0, 1.0), 20.0, 0.0);
 }
 
 #[test]

@@ -1,0 +1,243 @@
+//! Objects of S3 that are too large for a queue, put there in pieces and looked at afterwards.
+
+use crate::answer::{Answer, ServiceError};
+use crate::connection::{Connection, Request, Sender};
+use crate::fault::Words;
+use crate::s3::{self, Encryption, MAX_KEY, encoded, encryption_headers, fault_of};
+use crate::{Access, S3Config, Unserved};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::io::{self, Read};
+use std::time::Duration;
+
+/// Octets of a piece; S3 takes 5 MiB to 5 GiB, 10,000 pieces an object.
+pub(crate) const PIECE: usize = 8 * 1_048_576;
+/// What is no larger is put in one request.
+const WHOLE: u64 = 2 * PIECE as u64;
+/// How long one piece may take: 70 kB a second.
+const PATIENCE: Duration = Duration::from_secs(240);
+const WORDS: Words = Words { table: "recordings", action: "s3:PutObject and s3:GetObject" };
+
+/// A bucket that files are put into, whole or in pieces.
+#[derive(Debug)]
+pub struct Objects {
+    base: String,
+    connection: Connection,
+    config: S3Config,
+}
+
+/// What is proven of an object: the bucket has it, with the length and SHA-256 of what was sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// The object's key, with the prefix.
+    pub key: String,
+    /// As the bucket names it.
+    pub etag: String,
+    /// Base64 of the SHA-256, or of the pieces' digests' (`…-N`); `None` where the bucket keeps none, and
+    /// its length and ETag prove it.
+    pub checksum: Option<String>,
+}
+
+/// What S3 said on the way.
+enum Fault {
+    Unserved(Unserved),
+    Service(ServiceError),
+}
+
+impl From<Unserved> for Fault {
+    fn from(trouble: Unserved) -> Self {
+        Fault::Unserved(trouble)
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Fault::Unserved(Unserved::because(format!("it cannot be read: {error}")))
+    }
+}
+
+/// A digest as S3 writes it, and what the bucket answered.
+struct Put {
+    digest: String,
+    etag: Option<String>,
+}
+
+impl Objects {
+    /// Objects go where `config` says, by the rules of [`S3`](crate::S3).
+    pub fn new(access: &Access, config: S3Config) -> Self {
+        let base = s3::base(access, &config.bucket);
+        Objects { base, connection: Connection::new(access, s3::PROTOCOL), config }
+    }
+
+    /// The bucket.
+    pub fn bucket(&self) -> &str {
+        &self.config.bucket
+    }
+
+    /// Puts `length` octets of `from` into the object `prefix` + `key`, and asks the bucket for it: only
+    /// what it has is stored. An object of that key is replaced.
+    ///
+    /// # Errors
+    /// [`Unserved`], also when `from` cannot be read or ends before `length`.
+    pub async fn store(
+        &mut self,
+        key: &str,
+        content_type: &str,
+        from: &mut (dyn Read + Send),
+        length: u64,
+    ) -> Result<Stored, Unserved> {
+        let key = format!("{}{key}", self.config.prefix);
+        if key.len() > MAX_KEY {
+            return Err(Unserved::Refused(format!("its key is longer than {MAX_KEY} octets")));
+        }
+        let sender = self.connection.prepare().await?;
+        let url = format!("{}/{}", self.base, encoded(&key));
+        let object = Object { sender: &sender, url, content_type, config: &self.config };
+        let stored = async {
+            let put = match length {
+                0..=WHOLE => object.put(from, length).await?,
+                _ => object.put_pieces(from, length).await?,
+            };
+            object.look(put, length).await
+        };
+        match stored.await {
+            Ok((etag, checksum)) => Ok(Stored { key, etag, checksum }),
+            Err(Fault::Unserved(trouble)) => Err(trouble),
+            Err(Fault::Service(error)) => {
+                let fault = fault_of(&error, &self.config.bucket, WORDS);
+                Err(Unserved::of(fault, &mut self.connection))
+            }
+        }
+    }
+}
+
+/// One object on its way.
+struct Object<'a> {
+    sender: &'a Sender,
+    url: String,
+    content_type: &'a str,
+    config: &'a S3Config,
+}
+
+impl Object<'_> {
+    async fn put(&self, from: &mut (dyn Read + Send), length: u64) -> Result<Put, Fault> {
+        let body = piece(from, usize::try_from(length).unwrap_or(usize::MAX))?;
+        let digest = STANDARD.encode(Sha256::digest(&body));
+        let mut headers = vec![
+            ("content-type", self.content_type),
+            ("x-amz-sdk-checksum-algorithm", "SHA256"),
+            ("x-amz-checksum-sha256", &digest),
+        ];
+        headers.extend(encryption_headers(self.encryption()));
+        let answer = self.send("PUT", self.url.clone(), headers, body).await?;
+        Ok(Put { digest, etag: answer.object.etag })
+    }
+
+    async fn put_pieces(&self, from: &mut (dyn Read + Send), length: u64) -> Result<Put, Fault> {
+        let mut headers =
+            vec![("content-type", self.content_type), ("x-amz-checksum-algorithm", "SHA256")];
+        headers.extend(encryption_headers(self.encryption()));
+        let url = format!("{}?uploads=", self.url);
+        let answer = self.send("POST", url, headers, Bytes::new()).await?;
+        let upload = answer.element("UploadId").filter(|id| !id.is_empty());
+        let upload = upload.ok_or_else(|| Unserved::because("S3 named no upload"))?;
+        let upload = encoded(&upload).replace('/', "%2F");
+        let put = self.pieces_of(from, length, &upload).await;
+        if put.is_err() {
+            // What is left of it costs money; a rule of the bucket removes it where this fails too.
+            let url = format!("{}?uploadId={upload}", self.url);
+            let _ = self.send("DELETE", url, Vec::new(), Bytes::new()).await;
+        }
+        put
+    }
+
+    async fn pieces_of(
+        &self,
+        from: &mut (dyn Read + Send),
+        length: u64,
+        upload: &str,
+    ) -> Result<Put, Fault> {
+        let (mut left, mut digests) = (length, Vec::new());
+        let mut list = "<CompleteMultipartUpload>".to_owned();
+        for number in 1_u32.. {
+            if left == 0 {
+                break;
+            }
+            let size = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+            let body = piece(from, size)?;
+            left -= size as u64;
+            let digest = Sha256::digest(&body);
+            digests.extend_from_slice(&digest);
+            let digest = STANDARD.encode(digest);
+            let headers = vec![
+                ("x-amz-sdk-checksum-algorithm", "SHA256"),
+                ("x-amz-checksum-sha256", digest.as_str()),
+            ];
+            let url = format!("{}?partNumber={number}&uploadId={upload}", self.url);
+            let answer = self.send("PUT", url, headers, body).await?;
+            let etag = answer.object.etag.unwrap_or_default();
+            let etag = etag.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+            let _ = write!(
+                list,
+                "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>\
+                 <ChecksumSHA256>{digest}</ChecksumSHA256></Part>"
+            );
+        }
+        list.push_str("</CompleteMultipartUpload>");
+        let url = format!("{}?uploadId={upload}", self.url);
+        let headers = vec![("content-type", "application/xml")];
+        let answer = self.send("POST", url, headers, list.into()).await?;
+        // It may fail after it has begun to answer with 200.
+        let Some(etag) = answer.element("ETag") else {
+            return Err(Fault::Service(ServiceError { status: 500, ..answer.error() }));
+        };
+        let digest = STANDARD.encode(Sha256::digest(&digests));
+        Ok(Put { digest, etag: Some(etag.replace("&quot;", "\"").replace("&#34;", "\"")) })
+    }
+
+    /// Asks for what was put.
+    async fn look(&self, put: Put, length: u64) -> Result<(String, Option<String>), Fault> {
+        let headers = vec![("x-amz-checksum-mode", "ENABLED")];
+        let found = self.send("HEAD", self.url.clone(), headers, Bytes::new()).await?.object;
+        let wrong =
+            |what: &str| Unserved::because(format!("the bucket has {what}; it is put again"));
+        if found.length != Some(length) {
+            return Err(wrong("another length than what was sent").into());
+        }
+        let etag = found.etag.ok_or_else(|| wrong("an object without an ETag"))?;
+        match &found.checksum {
+            // Of pieces their number stands behind the digest.
+            Some(checksum) if checksum.split('-').next() == Some(put.digest.as_str()) => {}
+            Some(_) => return Err(wrong("another SHA-256 than what was sent").into()),
+            None if put.etag.as_ref() == Some(&etag) => {}
+            None => return Err(wrong("another ETag than what it answered").into()),
+        }
+        Ok((etag, found.checksum))
+    }
+
+    async fn send(
+        &self,
+        method: &'static str,
+        url: String,
+        headers: Vec<(&'static str, &str)>,
+        body: Bytes,
+    ) -> Result<Answer, Fault> {
+        let request = Request { method, url, headers, body };
+        let answer = self.sender.send_within(request, PATIENCE).await;
+        let answer = answer.map_err(|no_answer| Fault::Unserved(no_answer.into()))?;
+        if answer.is_success() { Ok(answer) } else { Err(Fault::Service(answer.error())) }
+    }
+
+    fn encryption(&self) -> Option<&Encryption> {
+        self.config.encryption.as_ref()
+    }
+}
+
+fn piece(from: &mut (dyn Read + Send), size: usize) -> io::Result<Bytes> {
+    let mut body = vec![0; size];
+    from.read_exact(&mut body)?;
+    Ok(body.into())
+}

@@ -1,0 +1,199 @@
+//! Streams that are listened to, over sockets.
+
+use super::rig::{Endpoint, Rig, rtp};
+use model::{
+    CallDirection, Channel, ChannelLayout, LegSide, ListenFailure, ListenedCall, ListenedUpdate,
+    Listener, Listening, MediaCommand, MediaEvent, MediaId, OtherMedia, TransactionId,
+    VoiceConnectorId, WebSocketListener,
+};
+use relay_core::{ListenNews, ListenReader, Listened};
+use rtp_proto::RtpPacket;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+fn listening(call: u128, legs: [bool; 2]) -> Box<Listening> {
+    let channel = |side: LegSide| Channel {
+        side,
+        is_caller: side == LegSide::A,
+        media_index: 0,
+        label: None,
+    };
+    let call = ListenedCall {
+        transaction_id: TransactionId::from_random(call),
+        voice_connector_id: VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap(),
+        call_id: "1".into(),
+        direction: CallDirection::Outbound,
+        from_number: "+12065550100".into(),
+        to_number: "+12065550123".into(),
+        invite_headers: Vec::new(),
+        siprec_metadata: None,
+    };
+    let channels = LegSide::BOTH.map(|side| legs[side.index()].then(|| channel(side)));
+    Box::new(Listening { call: Arc::new(call), channels, sample_rate: 8_000, listeners: vec![] })
+}
+
+fn order(rig: &Rig, id: u64, legs: [bool; 2]) -> Result<(), ListenFailure> {
+    let listening = listening(id.into(), legs);
+    rig.relay.command(MediaCommand::Listen { id: MediaId(id), listening }).unwrap();
+    loop {
+        match rig.event() {
+            MediaEvent::Listens { id: on } if on == MediaId(id) => return Ok(()),
+            MediaEvent::ListenFailed { id: of, failure } if of == MediaId(id) => {
+                return Err(failure);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn stream(news: &Receiver<ListenNews>) -> ListenReader {
+    match news.try_recv().unwrap() {
+        ListenNews::Stream(stream) => stream.reader,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The packets there are, and whose.
+fn packets(reader: &mut ListenReader) -> Vec<(LegSide, Vec<u8>)> {
+    let (mut found, mut octets) = (Vec::new(), Vec::new());
+    while let Some(listened) = reader.read(&mut octets) {
+        if let Listened::Packet { from, .. } = listened {
+            found.push((from, octets.clone()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_stream_is_handed_over_told_of_changes_and_ended() {
+    let (sender, news) = sync_channel(8);
+    let rig = Rig::new("127.0.0.1", 20_900..=20_919, move |config| config.listening = Some(sender));
+    let local = rig.allocate(1).unwrap();
+    let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    rig.apply(1, [&a, &b]);
+    let pass = |sequence| {
+        a.send(local[0].rtp, sequence);
+        assert_eq!(b.receive().0, rtp(sequence));
+        b.send(local[1].rtp, sequence);
+        assert_eq!(a.receive().0, rtp(sequence));
+    };
+    pass(1);
+    assert_eq!(order(&rig, 1, [true, true]), Ok(()));
+    let ListenNews::Stream(begun) = news.try_recv().unwrap() else { panic!("no stream") };
+    assert_eq!((begun.id, begun.listening.sample_rate), (MediaId(1), 8_000));
+    assert!(begun.began_at.as_millis() > 1_600_000_000_000, "{:?}", begun.began_at);
+    let mut both = begun.reader;
+    pass(2);
+    assert_eq!(packets(&mut both), [(LegSide::A, rtp(2)), (LegSide::B, rtp(2))]);
+    let update = || {
+        let headers = vec![("cseq".into(), "2 INVITE".into())];
+        let update = Box::new(ListenedUpdate { headers, siprec_metadata: None });
+        rig.relay.command(MediaCommand::UpdateListening { id: MediaId(1), update }).unwrap();
+    };
+    update();
+    // Said again: another ring, and the first one ends.
+    assert_eq!(order(&rig, 1, [false, true]), Ok(()));
+    let ListenNews::Update { transaction_id, update: told } = news.try_recv().unwrap() else {
+        panic!("no update")
+    };
+    assert_eq!(transaction_id, TransactionId::from_random(1));
+    assert_eq!(&*told.headers[0].1, "2 INVITE");
+    let mut one = stream(&news);
+    assert!(both.is_closed());
+    pass(3);
+    assert_eq!(packets(&mut one), [(LegSide::B, rtp(3))]);
+    assert_eq!(rig.relay.statistics().listened_streams, 1);
+    rig.relay.command(MediaCommand::StopListening { id: MediaId(1) }).unwrap();
+    update();
+    rig.until(|s| s.listened_streams == 0);
+    pass(4);
+    assert!(one.is_closed() && packets(&mut one).is_empty());
+    assert!(news.try_recv().is_err(), "nobody is told any more");
+    assert_eq!(order(&rig, 1, [true, false]), Ok(()));
+    let last = stream(&news);
+    rig.release(1);
+    let statistics = rig.until(|_| last.is_closed());
+    assert_eq!((statistics.listened_streams, statistics.listen_failures), (0, 0));
+}
+
+#[test]
+fn whoever_cannot_be_listened_to_is_told_and_passes() {
+    let (sender, news) = sync_channel(1);
+    let rig = Rig::new("127.0.0.1", 20_870..=20_899, move |config| {
+        config.listening = Some(sender);
+        config.max_listened_streams = 2;
+    });
+    let locals = [1, 2, 3].map(|id| rig.allocate(id).unwrap());
+    let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    rig.apply(1, [&a, &b]);
+    assert_eq!(order(&rig, 9, [true; 2]), Err(ListenFailure::NoStream));
+    assert_eq!(order(&rig, 1, [true; 2]), Ok(()));
+    // Nobody has taken the first one.
+    assert_eq!(order(&rig, 2, [true; 2]), Err(ListenFailure::TooMany));
+    let mut first = stream(&news);
+    assert_eq!(order(&rig, 2, [true; 2]), Ok(()));
+    let _second = stream(&news);
+    assert_eq!(order(&rig, 3, [true; 2]), Err(ListenFailure::TooMany), "the bound");
+    rig.relay.command(MediaCommand::StopListening { id: MediaId(2) }).unwrap();
+    drop(news);
+    assert_eq!(order(&rig, 3, [true; 2]), Err(ListenFailure::NoListeners), "nobody is there");
+    a.send(locals[0][0].rtp, 1);
+    assert_eq!(b.receive().0, rtp(1));
+    assert_eq!(packets(&mut first), [(LegSide::A, rtp(1))]);
+    assert_eq!(rig.relay.statistics().listen_failures, 4);
+}
+
+/// A program hears both parties and speaks to leg A, whose other party is not heard meanwhile.
+#[test]
+fn a_listener_speaks_into_the_call() {
+    let (sender, news) = sync_channel(8);
+    let rig = Rig::new("127.0.0.1", 20_820..=20_849, move |config| config.listening = Some(sender));
+    let local = rig.allocate(1).unwrap();
+    let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    rig.apply(1, [&a, &b]);
+    b.send(local[1].rtp, 1);
+    assert_eq!(a.receive().0, rtp(1));
+    let mut listening = listening(1, [true; 2]);
+    listening.listeners.push(Listener::WebSocket(WebSocketListener {
+        url: "ws://127.0.0.1/".into(),
+        token: None,
+        speaks_to: [true, false],
+        other_media: OtherMedia::Yields,
+        layout: ChannelLayout::Stereo,
+        message_ms: 20,
+    }));
+    rig.relay.command(MediaCommand::Listen { id: MediaId(1), listening }).unwrap();
+    while !matches!(rig.event(), MediaEvent::Listens { .. }) {}
+    let ListenNews::Stream(begun) = news.try_recv().unwrap() else { panic!("no stream") };
+    let ([Some(mut voice), None], mut reader) = (begun.voices, begun.reader) else {
+        panic!("a voice for leg A alone")
+    };
+    assert_eq!(voice.write(&[1_000; 1_600]), 1_600);
+    let mut last = 1;
+    for n in 0..10 {
+        let packet = a.receive().0;
+        let said = RtpPacket::parse(&packet).unwrap();
+        assert_eq!((said.payload_type(), said.payload().len(), said.marker()), (0, 160, n == 0));
+        assert_eq!(said.sequence(), last + 1);
+        last = said.sequence();
+        if n == 5 {
+            // Not heard by A now, and by the listener all the same.
+            b.send(local[1].rtp, 2);
+        }
+    }
+    assert_eq!((voice.taken(), voice.gaps(), voice.unheard()), (1_600, 0, 0));
+    assert_eq!(packets(&mut reader), [(LegSide::B, rtp(2))]);
+    rig.relay.command(MediaCommand::StopListening { id: MediaId(1) }).unwrap();
+    rig.until(|statistics| statistics.listened_streams == 0);
+    assert!(voice.is_closed());
+    b.send(local[1].rtp, 3);
+    let next = a.receive().0;
+    assert_eq!(RtpPacket::parse(&next).unwrap().sequence(), last + 1);
+}
+
+#[test]
+fn a_relay_that_was_given_nobody_says_so() {
+    let rig = Rig::new("127.0.0.1", 20_850..=20_869, |_| {});
+    rig.allocate(1).unwrap();
+    assert_eq!(order(&rig, 1, [true; 2]), Err(ListenFailure::NoListeners));
+}

@@ -1,0 +1,281 @@
+//! The JSON beside a recording: what it is of, and what became of it.
+
+use crate::calendar;
+use call_audio::Opening;
+use model::{CallDirection, Channel, LegSide, RecordingFormat, UnixTime};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// The version of the JSON that is written here.
+pub(crate) const VERSION: u32 = 1;
+/// Octets of one that is read.
+const MOST_BYTES: u64 = 65_536;
+
+/// What became of a recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It is written, or its node died and has not started again.
+    Recording,
+    /// It is whole and here.
+    Finished,
+    /// It is whole and in the bucket; its audio is not here any more.
+    Uploaded,
+}
+
+/// One file of audio: a call's, or a part of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Description {
+    /// Of this JSON.
+    pub version: u32,
+    /// What became of it.
+    pub state: State,
+    /// The call's name everywhere.
+    pub transaction_id: String,
+    /// Which part of the call's recording, from 1.
+    pub part: u32,
+    /// Whose call.
+    pub voice_connector_id: String,
+    /// The Call-ID of leg A.
+    pub call_id: String,
+    /// `Outbound` or `Inbound`.
+    pub direction: String,
+    /// Who called.
+    pub from_number: String,
+    /// Who was called.
+    pub to_number: String,
+    /// The audio's file, beside this one.
+    pub audio: String,
+    /// `wav` or `ogg`.
+    pub format: String,
+    /// Samples a second and channel.
+    pub sample_rate: u32,
+    /// Who is left and who is right; `null` where nobody was listened to.
+    pub channels: [Option<DescribedChannel>; 2],
+    /// The place of the first sample on the call's timeline.
+    pub first_sample: u64,
+    /// When the first sample was.
+    pub began: String,
+    /// When the last one was.
+    pub ended: Option<String>,
+    /// Samples of each channel.
+    pub samples: Option<u64>,
+    /// How many of them, left and right, are silence that nobody sent: lost on the way, or here. `null`
+    /// after a crash.
+    pub missing_samples: Option<[u64; 2]>,
+    /// Octets of the audio's file.
+    pub bytes: Option<u64>,
+    /// SHA-256 of the audio's file, hexadecimal.
+    pub sha256: Option<String>,
+    /// What opens it; `null` when everybody can.
+    pub encryption: Option<DescribedKey>,
+    /// Its node died, and finished it when it came back: up to the last second or two may be missing.
+    pub repaired: bool,
+    /// Where it went.
+    pub upload: Option<Upload>,
+}
+
+/// A channel of a recording.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DescribedChannel {
+    /// `A` or `B`.
+    pub leg: String,
+    /// The party called; the other one was called.
+    pub is_caller: bool,
+    /// Its label in the session description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+/// What opens an encrypted recording.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DescribedKey {
+    /// `file` or `aws-kms`.
+    pub provider: String,
+    /// Which key of theirs.
+    pub key_id: String,
+}
+
+/// Where a recording is in S3.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Upload {
+    /// The bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// When the bucket had it.
+    pub at: String,
+    /// As the bucket names it.
+    pub etag: String,
+    /// Base64 of its SHA-256, or of its pieces' digests (`…-N`).
+    pub checksum_sha256: Option<String>,
+}
+
+impl Description {
+    /// Of a part that begins now.
+    pub(crate) fn of(
+        opening: &Opening,
+        format: RecordingFormat,
+        part: u32,
+        first_sample: u64,
+    ) -> Self {
+        let call = &opening.call;
+        let direction = match call.direction {
+            CallDirection::Outbound => "Outbound",
+            CallDirection::Inbound => "Inbound",
+        };
+        Description {
+            version: VERSION,
+            state: State::Recording,
+            transaction_id: call.transaction_id.to_string(),
+            part,
+            voice_connector_id: call.voice_connector_id.to_string(),
+            call_id: call.call_id.to_string(),
+            direction: direction.to_owned(),
+            from_number: call.from_number.to_string(),
+            to_number: call.to_number.to_string(),
+            audio: String::new(),
+            format: extension(format).to_owned(),
+            sample_rate: opening.sample_rate,
+            channels: LegSide::BOTH.map(|side| described(opening.channels[side.index()].as_ref())),
+            first_sample,
+            began: calendar::readable(opening.began, first_sample, opening.sample_rate),
+            ended: None,
+            samples: None,
+            missing_samples: None,
+            bytes: None,
+            sha256: None,
+            encryption: None,
+            repaired: false,
+            upload: None,
+        }
+    }
+
+    /// When its first sample was.
+    pub(crate) fn began_at(&self) -> Option<UnixTime> {
+        calendar::parse(&self.began)
+    }
+
+    /// Whether it is a call's first part and how it was called, for people.
+    pub(crate) fn title(&self) -> String {
+        format!("{} to {}", self.from_number, self.to_number)
+    }
+
+    /// Reads the JSON at `path`.
+    ///
+    /// # Errors
+    /// That it cannot be read, or is none of this version.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut text = Vec::new();
+        fs::File::open(path)?.take(MOST_BYTES).read_to_end(&mut text)?;
+        let description: Description = serde_json::from_slice(&text)?;
+        if description.version != VERSION {
+            let reason = format!("version {} is not {VERSION}", description.version);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        // It stays in its directory.
+        let audio = Path::new(&description.audio);
+        if audio.file_name() != Some(audio.as_os_str()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "audio is no name of a file"));
+        }
+        Ok(description)
+    }
+
+    /// Writes it whole, in the place of what was there.
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        let partial = path.with_extension("json.partial");
+        let written = self.write_to(&partial).and_then(|()| fs::rename(&partial, path));
+        if written.is_err() {
+            let _ = fs::remove_file(&partial);
+        }
+        written
+    }
+
+    fn write_to(&self, path: &Path) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        file.write_all(&text)?;
+        file.sync_data()
+    }
+
+    /// Where its audio is, when the JSON is at `json`.
+    pub fn audio_path(&self, json: &Path) -> PathBuf {
+        json.with_file_name(&self.audio)
+    }
+
+    /// What the audio is, for HTTP.
+    pub(crate) fn content_type(&self) -> &'static str {
+        match (self.encryption.is_some(), self.format.as_str()) {
+            (true, _) => "application/octet-stream",
+            (false, "ogg") => "audio/ogg",
+            (false, _) => "audio/wav",
+        }
+    }
+
+    /// Puts in what is known of the audio when it is whole.
+    pub(crate) fn finish(&mut self, samples: u64) {
+        self.samples = Some(samples);
+        if let Some(began) = self.began_at() {
+            self.ended = Some(calendar::readable(began, samples, self.sample_rate));
+        }
+    }
+}
+
+/// The end of a file's name.
+pub(crate) const fn extension(format: RecordingFormat) -> &'static str {
+    match format {
+        RecordingFormat::Wav => "wav",
+        RecordingFormat::OggOpus => "ogg",
+    }
+}
+
+fn described(channel: Option<&Channel>) -> Option<DescribedChannel> {
+    let channel = channel?;
+    Some(DescribedChannel {
+        leg: if channel.side == LegSide::A { "A" } else { "B" }.to_owned(),
+        is_caller: channel.is_caller,
+        label: channel.label.as_deref().map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+    use crate::testing::opening;
+    use std::os::unix::fs::MetadataExt as _;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let scratch = Scratch::new();
+        let path = scratch.path().join("a.json");
+        let mut description = Description::of(&opening(8_000), RecordingFormat::Wav, 2, 12_000);
+        description.audio = "a.wav".to_owned();
+        assert_eq!(description.began, "2026-11-22T13:52:01.623Z");
+        description.finish(4_000);
+        assert_eq!(description.ended.as_deref(), Some("2026-11-22T13:52:02.123Z"));
+        description.write(&path).unwrap();
+        assert_eq!(Description::read(&path).unwrap(), description);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(description.audio_path(&path), scratch.path().join("a.wav"));
+    }
+
+    #[test]
+    fn audio_elsewhere_is_refused() {
+        let scratch = Scratch::new();
+        let path = scratch.path().join("a.json");
+        for audio in ["../a.wav", "/etc/passwd", "", ".."] {
+            let mut description = Description::of(&opening(8_000), RecordingFormat::Wav, 1, 0);
+            description.audio = audio.to_owned();
+            description.write(&path).unwrap();
+            assert!(Description::read(&path).is_err(), "{audio}");
+        }
+        fs::write(&path, "{}").unwrap();
+        assert!(Description::read(&path).is_err());
+    }
+}

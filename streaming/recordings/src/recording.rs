@@ -1,0 +1,328 @@
+//! One call that is recorded: samples in, parts out.
+
+use crate::interleaver::Interleaver;
+use crate::keys::DataKey;
+use crate::part::{Closed, Number, Part};
+use call_audio::Opening;
+use crossbeam_channel::Receiver;
+use model::{LegSide, ListenedCall, RecordingFormat};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A channel that is so many seconds behind the other one is not waited for.
+const MOST_SECONDS_APART: u64 = 3;
+/// Seconds of audio that are kept for a file that cannot be written: 640 kB at 16,000 samples.
+const MOST_SECONDS_HELD: usize = 10;
+/// Seconds of silence that are made up for in one turn, after the disk was full.
+const MOST_SECONDS_OWED: u64 = 60;
+/// Names that are tried where one is taken.
+const MOST_NAMES: u32 = 100;
+
+/// When a part ends and the next one begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rotation {
+    /// Seconds of a part at most; `None` for all of the call.
+    pub seconds: Option<u64>,
+    /// Octets of a part, which it may exceed by those of a second.
+    pub bytes: u64,
+}
+
+/// Files that are written now: whoever finishes what crashes left behind leaves them alone.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct OpenFiles(Arc<Mutex<BTreeSet<PathBuf>>>);
+
+impl OpenFiles {
+    fn add(&self, json: &Path) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(json.to_owned());
+    }
+
+    pub(crate) fn remove(&self, json: &Path) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(json);
+    }
+
+    pub(crate) fn has(&self, json: &Path) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(json)
+    }
+}
+
+/// What every recording of a thread uses.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) root: PathBuf,
+    pub(crate) rotation: Rotation,
+    /// Keys that were made before; `None` where nothing is encrypted.
+    pub(crate) keys: Option<Receiver<DataKey>>,
+    pub(crate) open: OpenFiles,
+}
+
+/// A call that is recorded.
+pub(crate) struct Recording {
+    opening: Opening,
+    format: RecordingFormat,
+    interleaver: Interleaver,
+    file: Parts,
+}
+
+impl Recording {
+    pub(crate) fn new(opening: Opening, format: RecordingFormat) -> Self {
+        let rate = u64::from(opening.sample_rate);
+        let listened = LegSide::BOTH.map(|side| opening.channels[side.index()].is_some());
+        let interleaver = Interleaver::new(MOST_SECONDS_APART * rate, listened);
+        Recording { opening, format, interleaver, file: Parts::default() }
+    }
+
+    /// Takes samples of a channel, of which `missing` are silence that nobody sent.
+    pub(crate) fn audio(
+        &mut self,
+        place: &Place,
+        side: LegSide,
+        at: u64,
+        samples: &[i16],
+        missing: u64,
+    ) -> Done {
+        let Recording { opening, format, interleaver, file } = self;
+        let mut turn = Turn { place, opening, format: *format, file, done: Done::default() };
+        turn.file.missing[side.index()] += missing;
+        let before = interleaver.absent();
+        interleaver.push(side, at, samples, &mut |pairs| turn.take(pairs));
+        turn.count_absent(before, interleaver.absent());
+        turn.done
+    }
+
+    /// Once a second: writes out, and tries again what failed.
+    pub(crate) fn tick(&mut self, place: &Place) -> Done {
+        let Recording { opening, format, file, .. } = self;
+        let mut turn = Turn { place, opening, format: *format, file, done: Done::default() };
+        turn.tick();
+        turn.done
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn finish(mut self, place: &Place) -> Done {
+        let Recording { opening, format, interleaver, file } = &mut self;
+        let mut turn = Turn { place, opening, format: *format, file, done: Done::default() };
+        let before = interleaver.absent();
+        interleaver.finish(&mut |pairs| turn.take(pairs));
+        turn.count_absent(before, interleaver.absent());
+        turn.tick();
+        // What the disk did not take is made up for as far as it takes it now.
+        while turn.file.owed > 0 && !turn.file.is_stalled {
+            turn.pay();
+        }
+        let left = turn.file.owed + turn.file.held.len() as u64 / 2;
+        if turn.file.part.is_none() && left > 0 {
+            turn.done.lost += turn.file.held.len() as u64 / 2;
+            turn.done.nothing = Some(Arc::clone(&turn.opening.call));
+        }
+        turn.close();
+        turn.done
+    }
+}
+
+/// What came of a turn.
+#[derive(Default, Debug)]
+pub(crate) struct Done {
+    /// Parts that ended.
+    pub(crate) closed: Vec<Closed>,
+    /// Pairs of samples that were there, and could not be written.
+    pub(crate) lost: u64,
+    /// What failed.
+    pub(crate) error: Option<io::Error>,
+    /// The call, when its recording ended without a file.
+    pub(crate) nothing: Option<Arc<ListenedCall>>,
+}
+
+/// The file that is written, and what is owed to it.
+#[derive(Default)]
+struct Parts {
+    part: Option<Part>,
+    /// Parts so far.
+    count: u32,
+    /// The place of the next pair that is written.
+    at: u64,
+    /// Pairs that wait for a file or its disk; [`MOST_SECONDS_HELD`] at most.
+    held: Vec<i16>,
+    /// Pairs of silence that the file lacks behind those: there was no more room for them.
+    owed: u64,
+    is_stalled: bool,
+    missing: [u64; 2],
+}
+
+struct Turn<'a> {
+    place: &'a Place,
+    opening: &'a Opening,
+    format: RecordingFormat,
+    file: &'a mut Parts,
+    done: Done,
+}
+
+impl Turn<'_> {
+    /// Takes pairs that follow on each other.
+    fn take(&mut self, pairs: &[i16]) {
+        if self.file.held.is_empty() && self.file.owed == 0 {
+            self.write_through(pairs);
+        } else {
+            self.hold(pairs);
+        }
+    }
+
+    /// Writes pairs into parts; what they cannot take is held.
+    fn write_through(&mut self, mut pairs: &[i16]) {
+        while !pairs.is_empty() {
+            if self.file.part.is_none() && !self.file.is_stalled {
+                self.open();
+            }
+            if self.file.is_stalled {
+                return self.hold(pairs);
+            }
+            let room = usize::try_from(self.room()).unwrap_or(usize::MAX).saturating_mul(2);
+            let (now, later) = pairs.split_at(room.min(pairs.len()));
+            self.write(now);
+            pairs = later;
+            self.close_if_full();
+        }
+    }
+
+    /// Keeps pairs in memory as long as there is room; then they become silence.
+    fn hold(&mut self, pairs: &[i16]) {
+        let most = MOST_SECONDS_HELD * self.opening.sample_rate as usize * 2;
+        if self.file.owed == 0 && self.file.held.len() + pairs.len() <= most {
+            self.file.held.extend_from_slice(pairs);
+        } else {
+            self.file.owed += pairs.len() as u64 / 2;
+            self.done.lost += pairs.len() as u64 / 2;
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.file.part.is_none() {
+            self.file.is_stalled = false;
+        }
+        self.flush();
+        if !self.file.held.is_empty() && self.file.part.is_none() && !self.file.is_stalled {
+            self.open();
+        }
+        if !self.file.held.is_empty() && !self.file.is_stalled {
+            let held = std::mem::take(&mut self.file.held);
+            self.write_through(&held);
+            self.flush();
+        }
+        self.pay();
+    }
+
+    /// Writes the silence that is owed.
+    fn pay(&mut self) {
+        let rate = u64::from(self.opening.sample_rate);
+        let silence = vec![0; 2 * self.opening.sample_rate as usize];
+        for _ in 0..MOST_SECONDS_OWED {
+            let is_due = self.file.owed > 0 && self.file.held.is_empty();
+            if is_due && self.file.part.is_none() && !self.file.is_stalled {
+                self.open();
+            }
+            if self.file.owed == 0 || self.file.is_stalled || !self.file.held.is_empty() {
+                return;
+            }
+            let count = self.file.owed.min(rate).min(self.room());
+            let end = usize::try_from(2 * count).unwrap_or(silence.len());
+            self.write(silence.get(..end).unwrap_or(&silence));
+            self.file.owed -= count;
+            for missing in &mut self.file.missing {
+                *missing += count;
+            }
+            self.flush();
+        }
+    }
+
+    fn write(&mut self, pairs: &[i16]) {
+        if let Some(part) = &mut self.file.part {
+            part.audio(pairs);
+            self.file.at += pairs.len() as u64 / 2;
+        }
+    }
+
+    fn flush(&mut self) {
+        let Some(part) = &mut self.file.part else { return };
+        let flushed = part.flush();
+        self.file.is_stalled = flushed.is_err();
+        self.note(flushed);
+        self.close_if_full();
+    }
+
+    /// Pairs until the part has its length.
+    fn room(&self) -> u64 {
+        let pairs = self.file.part.as_ref().map_or(0, Part::pairs);
+        let seconds = self.place.rotation.seconds.unwrap_or(u64::MAX);
+        seconds.saturating_mul(u64::from(self.opening.sample_rate)).saturating_sub(pairs)
+    }
+
+    /// Ends a part that has its length or size; the next audio begins the next one.
+    fn close_if_full(&mut self) {
+        let bytes = self.place.rotation.bytes;
+        let is_large = self.file.part.as_ref().is_some_and(|part| part.bytes() >= bytes);
+        if !self.file.is_stalled && (is_large || self.room() == 0) {
+            self.close();
+        }
+    }
+
+    fn open(&mut self) {
+        let key = match &self.place.keys {
+            None => None,
+            // There is none while KMS does not answer.
+            Some(keys) => match keys.try_recv() {
+                Ok(key) => Some(key),
+                Err(_) => {
+                    self.file.is_stalled = true;
+                    return self.note(Err(io::Error::other("there is no key to encrypt with")));
+                }
+            },
+        };
+        let first_sample = self.file.at;
+        for _ in 0..MOST_NAMES {
+            self.file.count += 1;
+            let number = Number { part: self.file.count, first_sample };
+            let Place { root, open, .. } = self.place;
+            match Part::create(root, self.opening, self.format, number, key.clone()) {
+                Ok(part) => {
+                    open.add(part.json());
+                    self.file.part = Some(part);
+                    self.file.is_stalled = false;
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    self.file.count -= 1;
+                    self.file.is_stalled = true;
+                    return self.note(Err(error));
+                }
+            }
+        }
+        self.file.is_stalled = true;
+        self.note(Err(io::ErrorKind::AlreadyExists.into()));
+    }
+
+    fn close(&mut self) {
+        let missing = std::mem::take(&mut self.file.missing);
+        if let Some(part) = self.file.part.take() {
+            self.done.closed.push(part.close(missing));
+        }
+    }
+
+    fn note(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.done.error = Some(error);
+        }
+    }
+
+    fn count_absent(&mut self, before: [u64; 2], after: [u64; 2]) {
+        for (missing, (before, after)) in
+            self.file.missing.iter_mut().zip(before.into_iter().zip(after))
+        {
+            *missing += after - before;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

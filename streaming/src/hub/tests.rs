@@ -1,0 +1,4 @@
+mod calls;
+mod threads;
+mod voices;
+mod world;

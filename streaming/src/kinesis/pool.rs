@@ -1,0 +1,124 @@
+//! Streams that calls take turns in.
+
+use super::StreamName;
+use model::VoiceConnectorId;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Streams that are remembered while nobody has them. When one more is given back, it is forgotten: its
+/// connector makes a new one some day.
+const MAX_FREE: usize = 20_000;
+
+/// The streams of a node: one has at most one leg of a call at a time, and others later, as AWS's voice
+/// connectors use theirs. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct StreamPool {
+    free: Arc<Mutex<Free>>,
+}
+
+#[derive(Debug, Default)]
+struct Free {
+    /// By connector; the one that was given back last is taken next.
+    streams: HashMap<VoiceConnectorId, Vec<Idle>>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Idle {
+    name: StreamName,
+    /// Where its last fragment ended, in milliseconds since 1970.
+    ended_ms: u64,
+}
+
+/// A stream that one leg has; dropped, it goes back into the pool.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pool: StreamPool,
+    name: StreamName,
+    ended_ms: u64,
+    is_usable: bool,
+}
+
+impl StreamPool {
+    /// A pool that knows these streams, of which nobody has one.
+    pub fn new(known: impl IntoIterator<Item = StreamName>) -> Self {
+        let pool = StreamPool::default();
+        pool.add(known);
+        pool
+    }
+
+    /// Learns of streams that nobody has.
+    pub fn add(&self, known: impl IntoIterator<Item = StreamName>) {
+        known.into_iter().for_each(|name| self.give_back(name, 0));
+    }
+
+    /// How many streams nobody has.
+    pub fn free(&self) -> usize {
+        self.lock().count
+    }
+
+    /// A stream for a leg that is heard from `began_ms` on: one whose last fragment ended before, or
+    /// else a new one, named by what `draw` gives. Timecodes of a stream only go forward, whatever
+    /// happens to the node's clock.
+    pub(super) fn take(
+        &self,
+        connector: &VoiceConnectorId,
+        began_ms: u64,
+        draw: impl FnOnce() -> u128,
+    ) -> Lease {
+        let mut free = self.lock();
+        let idle = free.streams.get_mut(connector).and_then(|streams| {
+            let place = streams.iter().rposition(|idle| idle.ended_ms <= began_ms)?;
+            Some(streams.remove(place))
+        });
+        if idle.is_some() {
+            free.count -= 1;
+        }
+        drop(free);
+        let (name, ended_ms) = match idle {
+            Some(idle) => (idle.name, idle.ended_ms),
+            None => (StreamName::from_random(connector, draw()), 0),
+        };
+        Lease { pool: self.clone(), name, ended_ms, is_usable: true }
+    }
+
+    fn give_back(&self, name: StreamName, ended_ms: u64) {
+        let mut free = self.lock();
+        if free.count >= MAX_FREE {
+            return;
+        }
+        let streams = free.streams.entry(name.connector().clone()).or_default();
+        if streams.iter().all(|idle| idle.name != name) {
+            streams.push(Idle { name, ended_ms });
+            free.count += 1;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Free> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease {
+    pub(super) fn name(&self) -> &StreamName {
+        &self.name
+    }
+
+    /// Where the last fragment ends that went into it.
+    pub(super) fn ends_at(&mut self, ended_ms: u64) {
+        self.ended_ms = self.ended_ms.max(ended_ms);
+    }
+
+    /// Nobody gets it any more.
+    pub(super) fn spoil(&mut self) {
+        self.is_usable = false;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.is_usable {
+            self.pool.give_back(self.name.clone(), self.ended_ms);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! One connection, from the first message to its end.
+
+use crate::call::Call;
+use crate::connect::{Socket, is_violation, lost};
+use crate::message::{Command, Start, Told};
+use crate::outgoing::Message;
+use crate::speech::{LONGEST_SPEECH_SECONDS, Speech};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message as Wire};
+
+/// How often voices are moved on.
+const TICK: Duration = Duration::from_millis(20);
+/// How long a message may take to be written: who reads nothing for so long is gone.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// How often a ping is sent, and how long nothing at all may come.
+const PING_EVERY: Duration = Duration::from_secs(10);
+const LONGEST_QUIET: Duration = Duration::from_secs(25);
+/// How long the other end may take for the closing handshake (RFC 6455 section 7).
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// Explanations of bad messages that are sent on one connection.
+const EXPLANATIONS: u32 = 10;
+
+/// How a connection ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// All was said.
+    Done,
+    /// The other end wants no more (1000) or will not have it (1008 and the codes of applications).
+    Refused(String),
+    /// It broke the protocol.
+    Violation(String),
+    /// It was lost, or the other end starts anew.
+    Lost(String),
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(call: &Call, socket: Socket, speech: &mut Speech, nth: u32) -> End {
+    let (mut sink, stream) = socket.split();
+    let start = Told::Start(Start::new(&call.opening, &call.listener, nth)).to_json();
+    if let Err(end) = send(&mut sink, Wire::text(start)).await {
+        return end;
+    }
+    let mut hearing = Hearing { call, speech, stream, explained: 0 };
+    let end = tokio::select! {
+        end = write(call, &mut sink) => end,
+        end = hearing.hear() => end,
+    };
+    match &end {
+        Ok(()) => {
+            // It may still say something, which nobody hears any more.
+            let _ = timeout(CLOSE_LIMIT, hearing.hear()).await;
+            End::Done
+        }
+        Err(End::Violation(why)) => {
+            let code = match why.contains("octets") {
+                true => CloseCode::Size,
+                false => CloseCode::Policy,
+            };
+            let close = CloseFrame { code, reason: "".into() };
+            let _ = timeout(CLOSE_LIMIT, sink.send(Wire::Close(Some(close)))).await;
+            End::Violation(why.clone())
+        }
+        Err(end) => end.clone(),
+    }
+}
+
+type Sink = SplitSink<Socket, Wire>;
+
+async fn send(sink: &mut Sink, message: Wire) -> Result<(), End> {
+    match timeout(WRITE_LIMIT, sink.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(End::Lost(lost(&error))),
+        Err(_) => Err(End::Lost(format!("it read nothing for {} s", WRITE_LIMIT.as_secs()))),
+    }
+}
+
+/// Sends what there is to be sent until all was.
+async fn write(call: &Call, sink: &mut Sink) -> Result<(), End> {
+    let mut ping = interval(PING_EVERY);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        while let Some(message) = call.outgoing.take() {
+            match message {
+                Message::Audio(octets) => {
+                    send(sink, Wire::Binary(octets.into())).await?;
+                    call.counters.sent.add(1);
+                }
+                Message::Text(text) => send(sink, Wire::text(text)).await?,
+                Message::Stop(reason) => {
+                    send(sink, Wire::text(Told::Stop { reason }.to_json())).await?;
+                    let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+                    return send(sink, Wire::Close(Some(close))).await;
+                }
+            }
+        }
+        tokio::select! {
+            () = call.outgoing.news() => {}
+            _ = ping.tick() => send(sink, Wire::Ping(Default::default())).await?,
+        }
+    }
+}
+
+/// What comes in.
+struct Hearing<'a> {
+    call: &'a Call,
+    speech: &'a mut Speech,
+    stream: SplitStream<Socket>,
+    explained: u32,
+}
+
+impl Hearing<'_> {
+    /// Takes what comes until the connection ends.
+    async fn hear(&mut self) -> Result<(), End> {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut heard_at = crate::clock::now();
+        loop {
+            // Without speech nothing wakes twice a packet.
+            let waits = self.speech.waits();
+            let message = tokio::select! {
+                message = timeout(LONGEST_QUIET, self.stream.next()) => message,
+                _ = tick.tick(), if waits => {
+                    self.move_on();
+                    if heard_at.elapsed() < LONGEST_QUIET {
+                        continue;
+                    }
+                    return Err(gone());
+                }
+            };
+            heard_at = crate::clock::now();
+            match message {
+                Ok(Some(Ok(message))) => self.take(message)?,
+                Ok(Some(Err(error))) if is_violation(&error) => {
+                    self.call.counters.bad_messages.add(1);
+                    return Err(End::Violation(lost(&error)));
+                }
+                Ok(Some(Err(error))) => return Err(End::Lost(lost(&error))),
+                Ok(None) => return Err(End::Lost(lost(&Error::ConnectionClosed))),
+                Err(_) => return Err(gone()),
+            }
+            self.move_on();
+        }
+    }
+
+    fn take(&mut self, message: Wire) -> Result<(), End> {
+        match message {
+            Wire::Binary(octets) => self.take_audio(&octets),
+            Wire::Text(text) => match Command::parse(&text) {
+                Ok(Command::Clear) => {
+                    let marks: Vec<_> = self.speech.clear().collect();
+                    marks.iter().for_each(|name| self.answer_mark(name, false));
+                }
+                Ok(Command::Mark(name)) => {
+                    self.renew_voices();
+                    if !self.speech.mark(name.clone()) {
+                        self.answer_mark(&name, false);
+                    }
+                }
+                Err(error) => self.explain(error.to_string()),
+            },
+            Wire::Close(frame) => return Err(closed(frame.as_ref())),
+            Wire::Ping(_) | Wire::Pong(_) | Wire::Frame(_) => {}
+        }
+        Ok(())
+    }
+
+    fn take_audio(&mut self, octets: &[u8]) {
+        self.renew_voices();
+        let counters = &self.call.counters;
+        counters.voice_samples.add(octets.len() as u64 / 2);
+        let dropped = self.speech.hear(octets);
+        counters.voice_dropped.add(dropped as u64);
+        if dropped > 0 {
+            let why = match self.speech.has_voice() {
+                true => {
+                    format!("more than {LONGEST_SPEECH_SECONDS} s of audio wait; send less ahead")
+                }
+                false => "nobody may be spoken to: set `speaks_to`".to_owned(),
+            };
+            self.explain(why);
+        } else if !octets.len().is_multiple_of(2) {
+            self.explain("a frame must hold whole samples of 16 bits".to_owned());
+        }
+    }
+
+    /// Feeds the call and answers marks that were reached.
+    fn move_on(&mut self) {
+        self.renew_voices();
+        self.speech.feed();
+        while let Some(name) = self.speech.poll_mark() {
+            self.answer_mark(&name, true);
+        }
+    }
+
+    fn renew_voices(&mut self) {
+        self.call.renew_voices(self.speech);
+    }
+
+    fn answer_mark(&self, name: &str, played: bool) {
+        // With no room left the other end does not read.
+        self.call.outgoing.push_text(Told::Mark { name, played }.to_json());
+    }
+
+    /// Tells the other end what was wrong, a few times.
+    fn explain(&mut self, message: String) {
+        self.call.counters.bad_messages.add(1);
+        if self.explained < EXPLANATIONS {
+            self.explained += 1;
+            self.call.outgoing.push_text(Told::Error { message }.to_json());
+        }
+    }
+}
+
+fn gone() -> End {
+    End::Lost(format!("nothing came for {} s, not even pongs", LONGEST_QUIET.as_secs()))
+}
+
+fn closed(frame: Option<&CloseFrame>) -> End {
+    let Some(CloseFrame { code, reason }) = frame else {
+        return End::Lost("it closed the connection without a reason".to_owned());
+    };
+    let said: String = reason.chars().filter(|c| !c.is_control()).take(120).collect();
+    let why = format!("it closed the connection with {} {said:?}", u16::from(*code));
+    match u16::from(*code) {
+        1_000 | 1_003 | 1_007..=1_010 | 4_000..=4_999 => End::Refused(why),
+        _ => End::Lost(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_a_close_says_whether_another_connection_makes_sense() {
+        let end = |code: u16| closed(Some(&CloseFrame { code: code.into(), reason: "x\n".into() }));
+        for code in [1_000, 1_003, 1_008, 4_001] {
+            let why = format!("it closed the connection with {code} \"x\"");
+            assert_eq!(end(code), End::Refused(why));
+        }
+        for code in [1_001, 1_011, 1_012, 1_013] {
+            assert!(matches!(end(code), End::Lost(_)), "{code}");
+        }
+        assert!(matches!(closed(None), End::Lost(_)));
+    }
+}

@@ -1,0 +1,96 @@
+//! Calls whose audio goes to listeners: the hub that serves them, and what it gives the audio to. It runs
+//! where the relay does.
+
+mod kinesis;
+mod web_sockets;
+
+use crate::clock::Origin;
+use crate::config::Config;
+use crate::node::StartError;
+use crate::sinks::StreamTeller;
+use crate::{readings, recordings};
+use call_metrics::{ObservationSender, Reading};
+use call_recordings::{Opener, Recordings};
+use call_streaming::{Hub, HubConfig, Open, Openers};
+use kinesis::Kinesis;
+use model::RecordingListener;
+use outbox::{FileSender, Outbox};
+use relay_core::ListenNews;
+use sip_edge::Clock;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use web_sockets::WebSockets;
+
+/// News of streams that wait for the hub. Full policy: nobody listens to the next stream, and the edge
+/// asks again.
+const NEWS: usize = 1_024;
+
+/// Everything that a process with a relay has for calls that are listened to.
+pub(crate) struct Started {
+    pub(crate) recordings: Recordings,
+    pub(crate) streaming: Streaming,
+    /// Where the relay is to hand streams over.
+    pub(crate) news: SyncSender<ListenNews>,
+}
+
+/// Starts it. What becomes of Kinesis video streams `teller` tells; notices of recordings go to `file` and
+/// into `outbox`, their numbers to `observations`.
+///
+/// # Errors
+/// When a directory cannot be made, a key cannot be read or there is no thread.
+pub(crate) fn start(
+    config: &Config,
+    origin: Origin,
+    teller: StreamTeller,
+    (file, outbox): (FileSender, &mut Outbox),
+    observations: ObservationSender,
+) -> Result<Started, StartError> {
+    let clock = Clock::new(origin.monotonic);
+    let recordings = recordings::start(config, file, outbox, observations, clock)?;
+    let (streaming, news) = Streaming::start(config, origin, teller, recordings.opener())?;
+    Ok(Started { recordings, streaming, news })
+}
+
+/// What serves calls that are listened to.
+pub(crate) struct Streaming {
+    hub: Hub,
+    kinesis: Kinesis,
+    web_sockets: WebSockets,
+}
+
+impl Streaming {
+    fn start(
+        config: &Config,
+        origin: Origin,
+        teller: StreamTeller,
+        recordings: Option<Opener>,
+    ) -> Result<(Streaming, SyncSender<ListenNews>), StartError> {
+        let (sender, news) = sync_channel(NEWS);
+        let kinesis = Kinesis::start(config, &teller)?;
+        let web_sockets = WebSockets::start(config)?;
+        let openers = Openers {
+            kinesis_video: Some(kinesis.opener(teller)),
+            web_socket: Some(web_sockets.opener()),
+            recording: recordings.map(|recordings| -> Open<RecordingListener> {
+                Box::new(move |listener, opening| recordings.open(opening, listener.format))
+            }),
+        };
+        let hub = Hub::start(HubConfig::default(), origin.monotonic, news, openers)
+            .map_err(|error| StartError(format!("no thread for listeners: {error}")))?;
+        Ok((Streaming { hub, kinesis, web_sockets }, sender))
+    }
+
+    /// Its numbers for the Prometheus page.
+    pub(crate) fn read(&self, out: &mut Vec<Reading>) {
+        readings::of_hub(&self.hub.statistics(), out);
+        self.kinesis.read(out);
+        self.web_sockets.read(out);
+    }
+
+    /// Gives away what has come so far, and ends. After the relay.
+    pub(crate) fn stop(self) {
+        let Streaming { hub, kinesis, web_sockets } = self;
+        hub.stop();
+        web_sockets.stop();
+        kinesis.stop();
+    }
+}
