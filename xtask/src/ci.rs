@@ -1,6 +1,6 @@
 //! Everything that must pass, in one table.
 
-use crate::{cargo, fuzz_smoke, layers, run as run_command, size, tell};
+use crate::{all_tests, cargo, fuzz_smoke, layers, run as run_command, size, tell};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ pub(crate) fn run(root: &Path, quick: bool) -> bool {
             let build = ["build", "--workspace", "--lib", "--bins", "--tests", "--examples"];
             in_cargo(root, &build, None)
         });
-        step("tests", &|| in_cargo(root, &["test", "--workspace", "--no-fail-fast"], None));
+        step("tests", &|| all_tests::run(root));
     }
     if !quick {
         step("ebpf", &|| ebpf(root));

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a command line tool")]
 
+mod all_tests;
 mod ci;
 mod layers;
 mod size;

@@ -8,6 +8,7 @@ use crate::speech::{LONGEST_SPEECH_SECONDS, Speech};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -61,12 +62,25 @@ pub(crate) async fn serve(call: &Call, socket: Socket, speech: &mut Speech, nth:
                 true => CloseCode::Size,
                 false => CloseCode::Policy,
             };
-            let close = CloseFrame { code, reason: "".into() };
-            let _ = timeout(CLOSE_LIMIT, sink.send(Wire::Close(Some(close)))).await;
+            let _ = timeout(CLOSE_LIMIT, refuse(sink, hearing.stream, code)).await;
             End::Violation(why.clone())
         }
         Err(end) => end.clone(),
     }
+}
+
+/// Says why it is over, and lets that arrive: a socket that is closed with octets unread resets the
+/// connection, and takes back what the other end has not read yet (RFC 6455 section 7.1.1).
+async fn refuse(mut sink: Sink, stream: SplitStream<Socket>, code: CloseCode) {
+    let close = CloseFrame { code, reason: "".into() };
+    let sent = sink.send(Wire::Close(Some(close))).await;
+    let (Ok(()), Ok(mut socket)) = (sent, sink.reunite(stream)) else { return };
+    let stream = socket.get_mut();
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut unread = [0; 4096];
+    while matches!(stream.read(&mut unread).await, Ok(1..)) {}
 }
 
 type Sink = SplitSink<Socket, Wire>;

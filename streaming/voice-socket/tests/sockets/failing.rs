@@ -158,6 +158,10 @@ async fn frames_of_an_attacker_are_no_more_than_a_failure() {
         served.text().await;
         let stream = served.socket.get_mut();
         stream.write_all(attack).await.unwrap();
+        // It waits a while for the other end's close: that comes when all of its own was read.
+        let mut told = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut told)).await.unwrap().unwrap();
+        drop(served);
         let counts = counted(&sockets, |counts| counts.given_up == 1).await;
         assert_eq!((counts.bad_messages, counts.connections), (1, 1), "{attack:?}");
         speak(&mut *consumer, 1);
