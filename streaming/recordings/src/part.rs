@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// What the names of encrypted files end with.
 pub(crate) const SEALED: &str = "enc";
+/// What the names of descriptions end with.
+const JSON: &str = ".json";
 
 /// A part that is written. It never waits for anything but the disk.
 ///
@@ -56,7 +58,7 @@ pub(crate) struct Number {
 }
 
 impl Part {
-    /// Makes the two files below `root`. Of an encrypted one no octet of audio is on the disk in the plain,
+    /// Makes the two files below `root`; neither may be there. Of an encrypted one no octet of audio is on the disk in the plain,
     /// at any time.
     pub(crate) fn create(
         root: &Path,
@@ -72,7 +74,11 @@ impl Part {
         let mut description = Description::of(opening, format, number.part, number.first_sample);
         let ending = if key.is_some() { format!(".{SEALED}") } else { String::new() };
         let audio = with_ending(&base, &format!(".{}{ending}", extension(format)));
-        let json = with_ending(&base, ".json");
+        let json = with_ending(&base, JSON);
+        // Of the same call in another format, or of one whose audio is uploaded and gone.
+        if json.try_exists()? {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
         description.audio = audio.file_name().unwrap_or_default().to_string_lossy().into_owned();
         description.encryption = key.as_ref().map(|key| DescribedKey {
             provider: key.envelope.provider.clone(),
@@ -176,10 +182,6 @@ impl Part {
         self.written + (self.pending.len() + self.plain.len()) as u64
     }
 
-    pub(crate) fn json(&self) -> &Path {
-        &self.json
-    }
-
     fn seal(&mut self) {
         match &mut self.sealer {
             Some(sealer) => sealer.seal(&self.plain, &mut self.pending),
@@ -219,6 +221,11 @@ impl Part {
     fn is_plain_wav(&self) -> bool {
         matches!(self.form, Form::Wav) && self.description.encryption.is_none()
     }
+}
+
+/// Where the JSON of a part is.
+pub(crate) fn json_of(root: &Path, opening: &Opening, part: u32) -> PathBuf {
+    with_ending(&base(root, opening, part), JSON)
 }
 
 /// `<root>/<voice connector>/YYYY/MM/DD/HH.MM.SS.mmm_<transaction id>`, from the second part on `_N` behind.

@@ -2,7 +2,7 @@
 
 use crate::interleaver::Interleaver;
 use crate::keys::DataKey;
-use crate::part::{Closed, Number, Part};
+use crate::part::{self, Closed, Number, Part};
 use call_audio::Opening;
 use crossbeam_channel::Receiver;
 use model::{LegSide, ListenedCall, RecordingFormat};
@@ -34,8 +34,9 @@ pub struct Rotation {
 pub(crate) struct OpenFiles(Arc<Mutex<BTreeSet<PathBuf>>>);
 
 impl OpenFiles {
-    fn add(&self, json: &Path) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(json.to_owned());
+    /// Whether nobody has it yet.
+    fn add(&self, json: &Path) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(json.to_owned())
     }
 
     pub(crate) fn remove(&self, json: &Path) {
@@ -283,9 +284,17 @@ impl Turn<'_> {
             self.file.count += 1;
             let number = Number { part: self.file.count, first_sample };
             let Place { root, open, .. } = self.place;
-            match Part::create(root, self.opening, self.format, number, key.clone()) {
+            let json = part::json_of(root, self.opening, number.part);
+            // Before the file is there: it would be taken for one that a crash left.
+            if !open.add(&json) {
+                continue;
+            }
+            let made = Part::create(root, self.opening, self.format, number, key.clone());
+            if made.is_err() {
+                open.remove(&json);
+            }
+            match made {
                 Ok(part) => {
-                    open.add(part.json());
                     self.file.part = Some(part);
                     self.file.is_stalled = false;
                     return;

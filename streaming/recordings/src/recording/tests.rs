@@ -260,3 +260,47 @@ fn a_name_that_is_taken_is_left_alone() {
     assert_eq!((first.description.part, second.description.part), (1, 2));
     assert!(second.description.audio.ends_with("_2.ogg"), "{}", second.description.audio);
 }
+
+#[test]
+fn recordings_of_one_call_in_two_formats_have_a_json_each() {
+    let scratch = Scratch::new();
+    let place = place(&scratch);
+    let mut audio = BTreeSet::new();
+    for format in [RecordingFormat::Wav, RecordingFormat::OggOpus] {
+        let mut recording = Recording::new(opening(RATE), format);
+        half_second(&mut recording, &place, 0);
+        let done = recording.finish(&place);
+        assert!(done.error.is_none() && done.closed.len() == 1, "{done:?}");
+    }
+    for json in crate::all_descriptions(&place.root) {
+        audio.insert(Description::read(&json).unwrap().audio_path(&json));
+    }
+    assert_eq!(audio.len(), 2, "{audio:?}");
+    assert!(audio.iter().all(|audio| audio.exists()));
+}
+
+#[test]
+fn a_name_is_claimed_before_its_files_are_there() {
+    // Whoever finishes what crashes left looks at any time, also between the two.
+    let scratch = Scratch::new();
+    let place = place(&scratch);
+    let first = part::json_of(&place.root, &opening(RATE), 1);
+    assert!(place.open.add(&first));
+    let mut recording = Recording::new(opening(RATE), RecordingFormat::Wav);
+    half_second(&mut recording, &place, 0);
+    let second = part::json_of(&place.root, &opening(RATE), 2);
+    assert!(!first.exists() && second.exists() && place.open.has(&second));
+    assert_eq!(recording.finish(&place).closed.len(), 1);
+}
+
+#[test]
+fn a_name_that_could_not_be_used_is_not_kept() {
+    let scratch = Scratch::new();
+    let place = place(&scratch);
+    // A file where the directory would be.
+    fs::write(&place.root, "").unwrap();
+    let mut recording = Recording::new(opening(RATE), RecordingFormat::Wav);
+    assert!(half_second(&mut recording, &place, 0).is_empty());
+    assert!(recording.finish(&place).error.is_some());
+    assert!(place.open.add(&part::json_of(&place.root, &opening(RATE), 1)));
+}
