@@ -150,6 +150,10 @@ impl Keeper {
             State::Recording => return self.mend(json, description).map(|()| 0),
             State::Finished if self.uploads.is_some() => self.offer(json),
             State::Finished | State::Uploaded => {
+                if description.state == State::Uploaded {
+                    // Of a node that stopped between the JSON and this.
+                    remove_left(&description.audio_path(json));
+                }
                 if self.is_old(&description, now) {
                     self.remove(json, &description);
                     return Ok(0);
@@ -286,6 +290,17 @@ impl Keeper {
         tracing::warn!(%path, %error, "a recording cannot be finished; it is tried again");
         let message = format!("{path} cannot be finished: {error}; it is tried again");
         self.notices.tell(NoticeKind::RecordingFailed, message);
+    }
+}
+
+/// Removes audio that the bucket is proven to have.
+fn remove_left(audio: &Path) {
+    match fs::remove_file(audio) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            let path = audio.display();
+            tracing::warn!(%path, %error, "an uploaded recording cannot be removed here; it is tried again");
+        }
+        _ => {}
     }
 }
 

@@ -119,6 +119,28 @@ fn the_next_start_finishes_what_a_crash_left_and_removes_what_is_old() {
 }
 
 #[test]
+fn audio_that_a_crash_left_behind_its_upload_goes() {
+    let scratch = Scratch::new();
+    let (first, _notices) = config(&scratch);
+    let root = first.root.clone();
+    let recordings = Recordings::start(first).unwrap();
+    let mut consumer = recordings.open(&opening(8_000), RecordingFormat::Wav).unwrap();
+    speak(&mut *consumer, 1);
+    consumer.end(ConsumerEnd::Ended);
+    drop(recordings);
+    let (json, mut description) = only(&root);
+    let audio = description.audio_path(&json);
+    // The bucket has it, as the JSON says; the crash came before the audio was removed.
+    description.state = State::Uploaded;
+    description.write(&json).unwrap();
+    assert!(audio.exists());
+    let (again, _notices) = config(&scratch);
+    drop(Recordings::start(again).unwrap());
+    assert!(!audio.exists());
+    assert_eq!(only(&root).1, description);
+}
+
+#[test]
 fn the_oldest_goes_when_there_is_too_much() {
     let scratch = Scratch::new();
     let (first, _notices) = config(&scratch);
