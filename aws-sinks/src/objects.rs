@@ -55,7 +55,8 @@ impl From<Unserved> for Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        Fault::Unserved(Unserved::because(format!("it cannot be read: {error}")))
+        // No service is at fault, so that others need not wait for this one.
+        Fault::Unserved(Unserved::Refused(format!("it cannot be read here: {error}")))
     }
 }
 
@@ -81,7 +82,7 @@ impl Objects {
     /// what it has is stored. An object of that key is replaced.
     ///
     /// # Errors
-    /// [`Unserved`], also when `from` cannot be read or ends before `length`.
+    /// [`Unserved`]; refused also when `from` cannot be read or ends before `length`.
     pub async fn store(
         &mut self,
         key: &str,

@@ -112,7 +112,8 @@ impl Uploader {
             if error.kind() == io::ErrorKind::NotFound {
                 Attempt::Gone
             } else {
-                Attempt::Failed(Unserved::Wait { reason, after: None })
+                // Others can be; this one is tried at the next look.
+                Attempt::Failed(Unserved::Refused(reason))
             }
         };
         let mut description = match Description::read(json) {
@@ -231,3 +232,6 @@ impl Uploader {
         self.notices.tell(NoticeKind::UploadFailed, message);
     }
 }
+
+#[cfg(test)]
+mod tests;
