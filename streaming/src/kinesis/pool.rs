@@ -2,7 +2,7 @@
 
 use super::StreamName;
 use model::VoiceConnectorId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Streams that are remembered while nobody has them. When one more is given back, it is forgotten: its
@@ -21,6 +21,9 @@ struct Free {
     /// By connector; the one that was given back last is taken next.
     streams: HashMap<VoiceConnectorId, Vec<Idle>>,
     count: usize,
+    /// Those that legs have, as many as there are legs: a service that is asked for its streams
+    /// names them too.
+    leased: HashSet<StreamName>,
 }
 
 #[derive(Debug)]
@@ -47,9 +50,9 @@ impl StreamPool {
         pool
     }
 
-    /// Learns of streams that nobody has.
+    /// Learns of streams; those that legs have stay theirs.
     pub fn add(&self, known: impl IntoIterator<Item = StreamName>) {
-        known.into_iter().for_each(|name| self.give_back(name, 0));
+        known.into_iter().for_each(|name| self.lock().give_back(name, 0));
     }
 
     /// How many streams nobody has.
@@ -74,28 +77,30 @@ impl StreamPool {
         if idle.is_some() {
             free.count -= 1;
         }
-        drop(free);
         let (name, ended_ms) = match idle {
             Some(idle) => (idle.name, idle.ended_ms),
             None => (StreamName::from_random(connector, draw()), 0),
         };
+        free.leased.insert(name.clone());
+        drop(free);
         Lease { pool: self.clone(), name, ended_ms, is_usable: true }
-    }
-
-    fn give_back(&self, name: StreamName, ended_ms: u64) {
-        let mut free = self.lock();
-        if free.count >= MAX_FREE {
-            return;
-        }
-        let streams = free.streams.entry(name.connector().clone()).or_default();
-        if streams.iter().all(|idle| idle.name != name) {
-            streams.push(Idle { name, ended_ms });
-            free.count += 1;
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Free> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Free {
+    fn give_back(&mut self, name: StreamName, ended_ms: u64) {
+        if self.count >= MAX_FREE || self.leased.contains(&name) {
+            return;
+        }
+        let streams = self.streams.entry(name.connector().clone()).or_default();
+        if streams.iter().all(|idle| idle.name != name) {
+            streams.push(Idle { name, ended_ms });
+            self.count += 1;
+        }
     }
 }
 
@@ -117,8 +122,30 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        let mut free = self.pool.lock();
+        free.leased.remove(&self.name);
         if self.is_usable {
-            self.pool.give_back(self.name.clone(), self.ended_ms);
+            free.give_back(self.name.clone(), self.ended_ms);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_somebody_has_is_nobody_else_s_whoever_tells_of_it() {
+        let connector = VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap();
+        let pool = StreamPool::default();
+        let lease = pool.take(&connector, 5, || 7);
+        // As the service does when it is asked which streams there are.
+        pool.add([lease.name().clone()]);
+        assert_eq!(pool.free(), 0);
+        let other = pool.take(&connector, 5, || 8);
+        assert_ne!(lease.name(), other.name());
+        drop(lease);
+        pool.add([StreamName::from_random(&connector, 7)]);
+        assert_eq!(pool.free(), 1);
     }
 }
