@@ -142,9 +142,14 @@ impl Door {
         loop {
             match news.recv_timeout(DOOR_CHECK) {
                 Ok(news) => self.let_in(news),
-                Err(RecvTimeoutError::Timeout) if !self.stops.load(Ordering::Acquire) => {}
-                // The relay has ended, or we are to.
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+                // The relay has ended.
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.stops.load(Ordering::Acquire) {
+                // What has come; a relay that goes on is not waited for.
+                news.try_iter().take(INBOX).for_each(|news| self.let_in(news));
+                return;
             }
         }
     }
