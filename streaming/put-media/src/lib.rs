@@ -18,6 +18,7 @@ pub mod rule;
 mod service;
 mod stream;
 mod streams;
+mod turns;
 
 pub use counters::Counters;
 pub use fragment::{Fragment, FragmentNumber, MAX_FRAGMENT_BYTES, Rejected};

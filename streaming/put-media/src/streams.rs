@@ -4,6 +4,7 @@ use crate::counters::Counters;
 use crate::pace::Pace;
 use crate::producer::Needs;
 use crate::rule::Refusal;
+use crate::turns::Turns;
 use aws_sinks::{Endpoint, KinesisVideo, StreamDescription, StreamState, Trouble};
 use outbox::clock::Clock;
 use std::collections::HashMap;
@@ -23,12 +24,15 @@ const MOST_LISTED: usize = 2_000;
 #[derive(Debug)]
 pub(crate) struct Streams {
     service: Arc<KinesisVideo>,
-    clock: Clock,
     known: Mutex<HashMap<Arc<str>, Known>>,
-    /// Requests about streams; the service takes 50 of a kind a second of an account.
-    requests: Mutex<Pace>,
+    /// Requests about streams, each kind by itself: the service takes 50 of a kind a second of an
+    /// account, and what a stream needs at last must not wait behind what all others need first.
+    describes: Turns,
+    creates: Turns,
+    endpoints: Turns,
+    others: Turns,
     /// PutMedia requests of all streams.
-    starts: Mutex<Pace>,
+    starts: Turns,
     pub(crate) counters: Mutex<Counters>,
 }
 
@@ -62,13 +66,15 @@ pub(crate) enum Setback {
 
 impl Streams {
     pub(crate) fn new(service: Arc<KinesisVideo>, clock: Clock) -> Self {
-        let pace = |burst, millis| Mutex::new(Pace::new(burst, Duration::from_millis(millis)));
+        let turns = |burst, ms| Turns::new(Pace::new(burst, Duration::from_millis(ms)), clock);
         Streams {
             service,
-            clock,
             known: Mutex::default(),
-            requests: pace(40, 25),
-            starts: pace(50, 20),
+            describes: turns(40, 25),
+            creates: turns(40, 25),
+            endpoints: turns(40, 25),
+            others: turns(40, 25),
+            starts: turns(50, 20),
             counters: Mutex::default(),
         }
     }
@@ -79,15 +85,7 @@ impl Streams {
 
     /// Waits until another PutMedia request may be begun.
     pub(crate) async fn may_start(&self) {
-        self.wait(&self.starts).await;
-    }
-
-    async fn wait(&self, pace: &Mutex<Pace>) {
-        let now = self.clock.now();
-        let at = lock(pace).take(now);
-        if at > now {
-            tokio::time::sleep(at - now).await;
-        }
+        self.starts.take().await;
     }
 
     /// The stream `name`, which keeps data for so long: found, or made with `tags`. What is remembered
@@ -111,14 +109,17 @@ impl Streams {
                 let arn = described.arn.into();
                 let kept = described.retention_hours;
                 let asked_hours = retention_hours;
-                Known { arn, retention_hours: kept, asked_hours, endpoint: None }
+                let found = Known { arn, retention_hours: kept, asked_hours, endpoint: None };
+                // Whatever comes of the rest: each attempt gets further than the one before.
+                self.remember(name, found.clone());
+                found
             }
         };
         let remembered = known.endpoint.take().filter(|_| !needs.endpoint);
         let endpoint = match remembered {
             Some(endpoint) => endpoint,
             None => {
-                self.wait(&self.requests).await;
+                self.endpoints.take().await;
                 let asked = self.service.data_endpoint(name).await;
                 asked.map_err(|trouble| setback("GetDataEndpoint", trouble))?
             }
@@ -146,7 +147,7 @@ impl Streams {
     ) -> Result<StreamDescription, Setback> {
         let mut waits_for = "made";
         for _ in 0..LOOKS {
-            self.wait(&self.requests).await;
+            self.describes.take().await;
             match self.service.describe(name).await {
                 Ok(stream) if stream.state == StreamState::Active => {
                     return Ok(self.keep_for(stream, hours).await);
@@ -154,7 +155,7 @@ impl Streams {
                 Ok(stream) if stream.state == StreamState::Deleting => waits_for = "deleted",
                 Ok(_) => {}
                 Err(Trouble::Refused(error)) if error.code == "ResourceNotFoundException" => {
-                    self.wait(&self.requests).await;
+                    self.creates.take().await;
                     match self.service.create(name, hours, tags).await {
                         // Somebody else was faster, or the one before is not quite gone.
                         Err(Trouble::Refused(error)) if error.code == "ResourceInUseException" => {}
@@ -176,7 +177,7 @@ impl Streams {
         if stream.retention_hours == hours {
             return stream;
         }
-        self.wait(&self.requests).await;
+        self.others.take().await;
         match self.service.change_retention(&stream, hours).await {
             Ok(()) => stream.retention_hours = hours,
             Err(trouble) => {
@@ -198,7 +199,7 @@ impl Streams {
     ) -> Result<Vec<String>, String> {
         let (mut names, mut next) = (Vec::new(), None);
         loop {
-            self.wait(&self.requests).await;
+            self.others.take().await;
             let page = self.service.list(prefix, next.as_deref()).await;
             let page = page.map_err(|trouble| format!("ListStreams: {trouble}"))?;
             for stream in page.streams {
@@ -206,7 +207,7 @@ impl Streams {
                 if !is_usable || !stream.name.starts_with(prefix) {
                     continue;
                 }
-                self.wait(&self.requests).await;
+                self.others.take().await;
                 let tags = self.service.tags(&stream.name).await;
                 let tags = tags.map_err(|trouble| format!("ListTagsForStream: {trouble}"))?;
                 if tags.get(own.0).is_some_and(|value| value == own.1) {
@@ -234,3 +235,6 @@ fn setback(operation: &'static str, trouble: Trouble) -> Setback {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
