@@ -206,8 +206,8 @@ impl Hearing<'_> {
     fn move_on(&mut self) {
         self.renew_voices();
         self.speech.feed();
-        while let Some(name) = self.speech.poll_mark() {
-            self.answer_mark(&name, true);
+        while let Some((name, was_played)) = self.speech.poll_mark() {
+            self.answer_mark(&name, was_played);
         }
     }
 

@@ -103,16 +103,18 @@ impl Speech {
         self.fed += count as u64;
     }
 
-    /// A mark that was reached; to be asked until there is none.
-    pub(crate) fn poll_mark(&mut self) -> Option<Box<str>> {
+    /// A mark that was reached, or never will be because what stands before it is gone with who was
+    /// spoken to (`false`); to be asked until there is none.
+    pub(crate) fn poll_mark(&mut self) -> Option<(Box<str>, bool)> {
         let open = self.voices.iter().flatten().filter(|voice| !voice.is_closed());
-        let waiting = open.map(VoiceWriter::waiting).max().unwrap_or_default();
-        let heard = self.fed.saturating_sub(waiting as u64);
+        let waiting = open.map(VoiceWriter::waiting).max();
+        let heard = self.fed.saturating_sub(waiting.unwrap_or_default() as u64);
         let is_reached = self.marks.front().is_some_and(|(at, _)| *at <= heard);
-        if !is_reached {
+        let is_lost = waiting.is_none() && self.queue.is_empty();
+        if !is_reached && !is_lost {
             return None;
         }
-        self.marks.pop_front().map(|(_, name)| name)
+        self.marks.pop_front().map(|(_, name)| (name, is_reached))
     }
 
     /// Whether [`Speech::feed`] or [`Speech::poll_mark`] has anything to do.

@@ -25,7 +25,7 @@ fn heard(speech: &mut Speech, reader: &mut VoiceReader, ms: usize) -> Vec<i16> {
 }
 
 fn marks(speech: &mut Speech) -> Vec<String> {
-    std::iter::from_fn(|| speech.poll_mark()).map(String::from).collect()
+    std::iter::from_fn(|| speech.poll_mark()).map(|(name, _)| String::from(name)).collect()
 }
 
 #[test]
@@ -103,6 +103,28 @@ fn both_parties_hear_the_same_and_who_is_gone_is_not_waited_for() {
     speech.mark("end".into());
     speech.feed();
     assert_eq!((marks(&mut speech), speech.waits()), (vec!["end".to_owned()], false));
+}
+
+#[test]
+fn a_mark_behind_what_nobody_could_hear_any_more_comes_back() {
+    let (mut speech, mut reader) = speech();
+    speech.hear(&octets(&[1; 4_000]));
+    speech.mark("end".into());
+    heard(&mut speech, &mut reader, 40);
+    speech.mark("behind it".into());
+    drop(reader);
+    speech.feed();
+    assert_eq!(speech.poll_mark(), Some(("end".into(), false)));
+    assert_eq!(speech.poll_mark(), Some(("behind it".into(), false)));
+    assert!(!speech.waits());
+    // And is not taken for reached when somebody else is spoken to.
+    let (writer, mut next) = voice_ring(8_000);
+    speech.speak_to(LegSide::A, writer);
+    speech.hear(&octets(&[2; 160]));
+    speech.mark("next".into());
+    assert_eq!(marks(&mut speech), Vec::<String>::new());
+    assert_eq!(heard(&mut speech, &mut next, 20), [2; 160]);
+    assert_eq!(marks(&mut speech), ["next"]);
 }
 
 #[test]
