@@ -231,7 +231,8 @@ fn who_does_not_answer_holds_nothing_up() {
             #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
             let begun = Instant::now();
             let told = asked(access).await;
-            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+            // One after the other these would take more than 24 s.
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
             assert_eq!(of(&told, "identity").judgement, Judgement::Unknown, "{told:?}");
             for subject in ["cloudwatch", "logs", "s3"] {
                 let said = of(&told, subject);
