@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const VERSION: u32 = 1;
 /// Octets of one that is read.
 const MOST_BYTES: u64 = 65_536;
+/// Octets of each text that a peer wrote; what is longer is cut.
+const MOST_TEXT: usize = 1_024;
 
 /// What became of a recording.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -133,10 +135,10 @@ impl Description {
             transaction_id: call.transaction_id.to_string(),
             part,
             voice_connector_id: call.voice_connector_id.to_string(),
-            call_id: call.call_id.to_string(),
+            call_id: cut(&call.call_id),
             direction: direction.to_owned(),
-            from_number: call.from_number.to_string(),
-            to_number: call.to_number.to_string(),
+            from_number: cut(&call.from_number),
+            to_number: cut(&call.to_number),
             audio: String::new(),
             format: extension(format).to_owned(),
             sample_rate: opening.sample_rate,
@@ -234,12 +236,19 @@ pub(crate) const fn extension(format: RecordingFormat) -> &'static str {
     }
 }
 
+/// The start of a text, at most [`MOST_TEXT`] octets of it: who writes it must not keep us from reading
+/// what we write.
+fn cut(text: &str) -> String {
+    let end = (0..=text.len().min(MOST_TEXT)).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
+}
+
 fn described(channel: Option<&Channel>) -> Option<DescribedChannel> {
     let channel = channel?;
     Some(DescribedChannel {
         leg: if channel.side == LegSide::A { "A" } else { "B" }.to_owned(),
         is_caller: channel.is_caller,
-        label: channel.label.as_deref().map(str::to_owned),
+        label: channel.label.as_deref().map(cut),
     })
 }
 
@@ -248,6 +257,7 @@ mod tests {
     use super::*;
     use crate::scratch::Scratch;
     use crate::testing::opening;
+    use model::ListenedCall;
     use std::os::unix::fs::MetadataExt as _;
 
     #[test]
@@ -263,6 +273,25 @@ mod tests {
         assert_eq!(Description::read(&path).unwrap(), description);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(description.audio_path(&path), scratch.path().join("a.wav"));
+    }
+
+    #[test]
+    fn what_a_peer_wrote_is_never_too_long_to_be_read_again() {
+        let scratch = Scratch::new();
+        let path = scratch.path().join("a.json");
+        let mut opening = opening(8_000);
+        let long: &str = &"\"\u{20AC}".repeat(20_000);
+        let mut call = ListenedCall::clone(&opening.call);
+        (call.call_id, call.from_number, call.to_number) = (long.into(), long.into(), long.into());
+        opening.call = call.into();
+        for channel in opening.channels.iter_mut().flatten() {
+            channel.label = Some(long.into());
+        }
+        let mut description = Description::of(&opening, RecordingFormat::Wav, 1, 0);
+        description.audio = "a.wav".to_owned();
+        description.write(&path).unwrap();
+        assert_eq!(Description::read(&path).unwrap(), description);
+        assert_eq!(description.call_id.len(), MOST_TEXT);
     }
 
     #[test]
