@@ -151,7 +151,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("ng-control", &["serde_json"]),
     ("call-audio", &[]),
     ("mkv", &[]),
-    ("siprec", &["quick-xml"]),
+    ("siprec", &["quick-xml", "serde"]),
 ];
 
 /// Words that have no place in the source of a core crate.

@@ -7,15 +7,16 @@
 //! the same ([`SavedSetup`]). Of a leg over TLS the name is kept that its peer must prove on a new
 //! connection.
 
+mod recording;
 mod setup;
 
+pub use recording::{SavedRecordedLine, SavedRecording};
 pub use setup::{OpenRequest, OpenSetup, SavedParties, SavedSetup};
 
 use directory::Dtmf;
 use model::{
-    CallDirection, CallParties, CarrierId, EmergencyKind, LegSide, ListenedCall, LocalMedia,
-    MediaId, MediaType, Side, TransactionId, TranscodableFormat, TransportProtocol, UnixTime,
-    VoiceConnectorId,
+    CarrierId, LegSide, ListenedCall, LocalMedia, MediaId, MediaType, Side, TransactionId,
+    TranscodableFormat, TransportProtocol, UnixTime,
 };
 use sdp::Encryption;
 use serde::{Deserialize, Serialize};
@@ -92,32 +93,17 @@ pub struct SavedTransfer {
 pub struct SavedCall {
     /// The call.
     pub transaction_id: TransactionId,
-    /// Who is in it; countries follow from the numbers.
-    pub direction: CallDirection,
-    /// The voice connector that it is counted for.
-    pub voice_connector: VoiceConnectorId,
-    /// User part of leg A's From.
-    pub from_user: Arc<str>,
-    /// User part of the called address.
-    pub to_user: Arc<str>,
-    /// Call-ID of leg A at its beginning.
-    pub call_id: Arc<str>,
-    /// The carrier that it came from.
-    pub carrier: Option<CarrierId>,
-    /// Whether it is an emergency call.
-    pub emergency: Option<EmergencyKind>,
-    /// Where leg A's INVITE came from.
-    pub source: SocketAddr,
-    /// The user whose credentials admitted it.
-    pub sip_auth_user: Option<Arc<str>>,
+    /// Who is in it.
+    #[serde(flatten)]
+    pub parties: SavedParties,
     /// Which world each leg is in.
     pub sides: [Side; 2],
-    /// The relay's stream.
+    /// The relay's stream; of a copy the one that was asked for last, which may be gone.
     pub media: MediaId,
-    /// The relay's addresses towards both legs.
-    pub local: [LocalMedia; 2],
-    /// Both legs.
-    pub legs: [SavedLeg; 2],
+    /// The relay's addresses towards both legs; `None` of a copy, whose lines have their own.
+    pub local: Option<[LocalMedia; 2]>,
+    /// Both legs; of a copy the recording client alone.
+    pub legs: Vec<SavedLeg>,
     /// Its lines beside the main one.
     #[serde(default)]
     pub lines: Vec<SavedLine>,
@@ -127,6 +113,9 @@ pub struct SavedCall {
     /// Who listens to it.
     #[serde(default)]
     pub listening: Option<SavedListening>,
+    /// What it is the copy of, and its lines; `None` of every other call.
+    #[serde(default)]
+    pub recording: Option<Box<SavedRecording>>,
     /// When it ends at the latest.
     pub lifetime: Option<UnixTime>,
     /// The same by the voice connector's cap.
@@ -176,6 +165,9 @@ pub struct SavedLeg {
     pub expiry: Option<UnixTime>,
     /// The peer takes UPDATE.
     pub takes_update: bool,
+    /// It wants to know whether it is recorded.
+    #[serde(default)]
+    pub record_aware: bool,
     /// It does not take INFO.
     pub refuses_info: bool,
     /// It does not take MESSAGE.
@@ -201,13 +193,27 @@ pub struct SavedIdentity {
     pub certificate: Option<[PathBuf; 2]>,
 }
 
-/// A call that is listened to.
+/// A call that is listened to, or was.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SavedListening {
     /// What its listeners know it as.
     pub call: ListenedCall,
     /// Leg A is the second channel.
     pub is_crossed: bool,
+    /// Whether it is to be listened to.
+    #[serde(default = "yes")]
+    pub wanted: bool,
+    /// Whether the relay was told to; it is not while a full one is to be asked again.
+    #[serde(default = "yes")]
+    pub ordered: bool,
+    /// Whether the relay has ever said that somebody does.
+    #[serde(default = "yes")]
+    pub heard: bool,
+}
+
+/// What was said before a call could be listened to no more, or not yet.
+const fn yes() -> bool {
+    true
 }
 
 /// A line beside the main one.
@@ -265,17 +271,16 @@ impl SavedCall {
         media.flat_map(|media| [&media.sent, &media.received]).any(|text| holds_secret(text))
     }
 
-    /// Takes the descriptions of both legs out, each leg's sent and received one.
-    pub fn take_descriptions(&mut self) -> [[String; 2]; 2] {
+    /// Takes the descriptions of the legs out, each leg's sent and received one.
+    pub fn take_descriptions(&mut self) -> Vec<[String; 2]> {
         let take = |SavedMedia { sent, received, .. }: &mut SavedMedia| {
             [sent, received].map(std::mem::take)
         };
-        let [a, b] = &mut self.legs;
-        [take(&mut a.media), take(&mut b.media)]
+        self.legs.iter_mut().map(|leg| take(&mut leg.media)).collect()
     }
 
     /// Puts back what was taken.
-    pub fn put_descriptions(&mut self, descriptions: [[String; 2]; 2]) {
+    pub fn put_descriptions(&mut self, descriptions: Vec<[String; 2]>) {
         for (leg, [sent, received]) in self.legs.iter_mut().zip(descriptions) {
             (leg.media.sent, leg.media.received) = (sent, received);
         }
@@ -283,24 +288,10 @@ impl SavedCall {
 
     /// Its streams at the relay.
     pub fn streams(&self) -> impl Iterator<Item = MediaId> {
-        std::iter::once(self.media).chain(self.lines.iter().map(|line| line.id))
-    }
-
-    /// Who is in it, for records. What the voice connector logs is told by `logs`: SIP messages and
-    /// media metrics.
-    pub fn parties(&self, logs: [bool; 2]) -> CallParties {
-        let saved = SavedParties {
-            direction: self.direction,
-            voice_connector: self.voice_connector.clone(),
-            from_user: self.from_user.clone(),
-            to_user: self.to_user.clone(),
-            call_id: self.call_id.clone(),
-            carrier: self.carrier.clone(),
-            emergency: self.emergency,
-            source: self.source,
-            sip_auth_user: self.sip_auth_user.clone(),
-        };
-        saved.parties(logs)
+        let recorded = self.recording.as_ref().map(|recording| recording.lines.iter());
+        let main = recorded.is_none().then_some(self.media);
+        let recorded = recorded.into_iter().flatten().map(|line| line.id);
+        main.into_iter().chain(recorded).chain(self.lines.iter().map(|line| line.id))
     }
 }
 

@@ -59,7 +59,8 @@ pub use health::HealthConfig;
 pub use identity::ExpectedPeer;
 pub use kept::{
     Kept, OpenRequest, OpenSetup, SavedCall, SavedFarewell, SavedIdentity, SavedLeg, SavedLine,
-    SavedListening, SavedMedia, SavedParties, SavedRequest, SavedSetup, SavedTransfer,
+    SavedListening, SavedMedia, SavedParties, SavedRecordedLine, SavedRecording, SavedRequest,
+    SavedSetup, SavedTransfer,
 };
 pub use peer_certificate::PeerCertificate;
 pub use registrar::SavedBinding;

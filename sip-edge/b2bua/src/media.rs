@@ -8,6 +8,7 @@ mod writing;
 
 pub(crate) use body::{BodyFault, description_in, refuse_own_address};
 pub(crate) use habits::Habits;
+pub(crate) use saved::Parts;
 
 use crate::dtmf::{self, InfoBecomes};
 use body::seen_under;

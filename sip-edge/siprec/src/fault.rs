@@ -1,10 +1,11 @@
 //! What is wrong with a document.
 
+use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::fmt;
 
 /// Why a document is not read.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum MetadataFault {
     /// It is no well-formed XML 1.0 in UTF-8.
     Malformed,

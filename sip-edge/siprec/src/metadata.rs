@@ -2,9 +2,10 @@
 
 use crate::{MAX_ENTRIES, MetadataFault};
 use model::UnixTime;
+use serde::{Deserialize, Serialize};
 
 /// A document, or what several of them say together.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Metadata {
     /// Whether it says all, or what has changed.
     pub mode: DataMode,
@@ -25,7 +26,7 @@ pub struct Metadata {
 }
 
 /// Whether a document says all (section 5).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
 pub enum DataMode {
     /// All of it: what it does not name is no more.
     #[default]
@@ -35,7 +36,7 @@ pub enum DataMode {
 }
 
 /// From when to when something holds.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Times {
     /// `associate-time`.
     pub from: Option<UnixTime>,
@@ -44,7 +45,7 @@ pub struct Times {
 }
 
 /// Calls that belong together.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Group {
     /// `group_id`.
     pub id: Box<str>,
@@ -53,7 +54,7 @@ pub struct Group {
 }
 
 /// A recorded call.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct CommunicationSession {
     /// `session_id`.
     pub id: Box<str>,
@@ -70,7 +71,7 @@ pub struct CommunicationSession {
 }
 
 /// Who takes part.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Participant {
     /// `participant_id`.
     pub id: Box<str>,
@@ -82,7 +83,7 @@ pub struct Participant {
 }
 
 /// An address of record.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct NameId {
     /// The URI.
     pub aor: Box<str>,
@@ -91,7 +92,7 @@ pub struct NameId {
 }
 
 /// A media stream.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Stream {
     /// `stream_id`.
     pub id: Box<str>,
@@ -102,7 +103,7 @@ pub struct Stream {
 }
 
 /// That something belongs to a communication session.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Membership {
     /// The participant's id.
     pub of: Box<str>,
@@ -113,7 +114,7 @@ pub struct Membership {
 }
 
 /// What a participant sends and receives.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct ParticipantStreams {
     /// The participant's id.
     pub participant: Box<str>,

@@ -170,7 +170,12 @@ impl Left {
     /// `logs`: SIP messages and media metrics.
     pub(crate) fn events(&self, origin: Origin, logs: [bool; 2]) -> Vec<CallEvent> {
         let media = CallEventKind::MediaAllocated { media: self.call.media };
-        self.past.events(origin, self.call.transaction_id, self.call.parties(logs), Some(media))
+        self.past.events(
+            origin,
+            self.call.transaction_id,
+            self.call.parties.parties(logs),
+            Some(media),
+        )
     }
 }
 

@@ -77,7 +77,7 @@ fn what_was_kept_comes_back_with_its_past_and_only_for_its_owner() {
     let data_dir = directory("kept-calls");
     let (first, second) = (call(1), call(2));
     keep(&data_dir, Vec::new(), |keeper| {
-        let parties = Arc::new(first.parties([true; 2]));
+        let parties = Arc::new(first.parties.parties([true; 2]));
         keeper.note(&event(&first, 10, CallEventKind::Attempted { parties }));
         keeper.note(&event(&first, 30, CallEventKind::Ringing));
         keeper.note(&event(&first, 50, CallEventKind::Answered));
@@ -256,7 +256,7 @@ fn setup(number: u8, has_provisional: bool, has_ended: bool) -> b2bua::OpenSetup
     };
     b2bua::OpenSetup {
         transaction_id: call.transaction_id,
-        parties: Arc::new(call.parties([true; 2])),
+        parties: Arc::new(call.parties.parties([true; 2])),
         tag: "t".into(),
         status: 503,
         has_ended,

@@ -24,7 +24,8 @@ pub(super) fn take_up(
         let logging = config.directory.voice_connector(id).map(|connector| &connector.logging);
         logging.map_or([false; 2], |logs| [logs.sip_messages, logs.media_metrics])
     };
-    let calls = left.iter().map(|left| left.events(origin, logs_of(&left.call.voice_connector)));
+    let calls =
+        left.iter().map(|left| left.events(origin, logs_of(&left.call.parties.voice_connector)));
     let lost =
         setups.iter().map(|left| left.events(origin, logs_of(&left.setup.parties.voice_connector)));
     for event in calls.chain(lost).flatten() {

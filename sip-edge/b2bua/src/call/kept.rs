@@ -5,15 +5,15 @@ use super::{Call, LegAuthentication};
 use crate::context::{CallKey, Context};
 use crate::deadline::{Deadline, Deadlines};
 use crate::identity::ExpectedPeer;
-use crate::kept::{SavedCall, SavedIdentity, SavedLeg, SavedMedia};
+use crate::kept::{SavedCall, SavedIdentity, SavedLeg, SavedMedia, SavedParties};
 use crate::leg::Leg;
 use crate::machine::Machine;
-use crate::media::CallMedia;
+use crate::media::{CallMedia, Parts};
 use crate::policing::TokenBucket;
 use crate::session_timer::SessionTimer;
 use crate::spending::Running;
 use directory::{Host, KeyPairFiles, TlsPolicy, VoiceConnector};
-use model::{CallParties, Fingerprint, Flow, Instant, LegSide, TransactionId, UnixTime};
+use model::{CallParties, Fingerprint, Flow, Instant, LegSide, MediaId, TransactionId, UnixTime};
 use std::sync::Arc;
 
 impl Call {
@@ -24,6 +24,7 @@ impl Call {
             && self.setup.state() == SetupState::Established
             && self.waiting.is_none()
             && !self.renegotiation.is_busy()
+            && !self.recording.as_ref().is_some_and(|recording| recording.is_waiting())
             && !self.referral.has_moved()
             && (!self.takeover.is_busy() || self.takeover.confirms().is_some())
             && self.deadlines.at(Deadline::Realign).is_none()
@@ -31,45 +32,65 @@ impl Call {
 
     /// What is to be kept of a steady call; `None` of one that cannot be taken up again.
     pub(crate) fn saved(&self, context: &Context) -> Option<SavedCall> {
-        let origin = context.config.origin;
-        let media = self.media.saved()?;
-        let [media_a, media_b] = media.legs;
-        let [a, b] = [LegSide::A, LegSide::B].map(|side| (side, &self.legs[side.index()]));
-        let leg = |(side, leg): (LegSide, &Leg), media| {
-            let timers = [Deadline::Refresh(side), Deadline::SessionExpiry(side)]
-                .map(|deadline| self.deadlines.at(deadline).map(|at| unix_of(origin, at)));
-            let held = &self.held[side.index()];
-            // Without a transferor that has left the transfer alone is left of the call.
-            if leg.gone && self.referral.transferor != Some(side) {
-                return None;
-            }
-            Some(SavedLeg {
-                target: held.target.as_ref().map(|target| target.key.clone()),
-                talk: held.talk.map(|talk| (unix_of(origin, talk.since), talk.price)),
-                ..leg.saved(context, media, timers)?
-            })
-        };
-        let parties = &self.parties;
+        if self.is_recording() {
+            return self.saved_copy(context);
+        }
+        let Parts { id, local, legs: [media_a, media_b], lines } = self.media.saved()?;
+        let legs = vec![
+            self.saved_leg(context, LegSide::A, media_a)?,
+            self.saved_leg(context, LegSide::B, media_b)?,
+        ];
         Some(SavedCall {
-            transaction_id: self.id,
-            direction: parties.direction,
-            voice_connector: parties.voice_connector.clone(),
-            from_user: parties.from_user.clone(),
-            to_user: parties.to_user.clone(),
-            call_id: parties.call_id.clone(),
-            carrier: parties.carrier.clone(),
-            emergency: parties.emergency,
-            source: parties.source,
-            sip_auth_user: parties.sip_auth_user.clone(),
-            sides: self.sides,
-            media: media.id,
-            local: media.local,
-            legs: [leg(a, media_a)?, leg(b, media_b)?],
-            lines: media.lines,
+            local: Some(local),
+            lines,
             transfer: self.saved_transfer(),
             listening: self.saved_listening(),
-            lifetime: self.deadlines.at(Deadline::Lifetime).map(|at| unix_of(origin, at)),
-            duration_cap: self.deadlines.at(Deadline::DurationCap).map(|at| unix_of(origin, at)),
+            ..self.saved_with(context, id, legs)
+        })
+    }
+
+    /// What is kept of every call.
+    pub(super) fn saved_with(
+        &self,
+        context: &Context,
+        media: MediaId,
+        legs: Vec<SavedLeg>,
+    ) -> SavedCall {
+        let at = |deadline| self.deadlines.at(deadline).map(|at| context.unix_of(at));
+        SavedCall {
+            transaction_id: self.id,
+            parties: SavedParties::of(&self.parties),
+            sides: self.sides,
+            media,
+            local: None,
+            legs,
+            lines: Vec::new(),
+            transfer: None,
+            listening: None,
+            recording: None,
+            lifetime: at(Deadline::Lifetime),
+            duration_cap: at(Deadline::DurationCap),
+        }
+    }
+
+    /// A leg with its descriptions; `None` of one that is gone.
+    pub(super) fn saved_leg(
+        &self,
+        context: &Context,
+        side: LegSide,
+        media: SavedMedia,
+    ) -> Option<SavedLeg> {
+        let (leg, held) = (&self.legs[side.index()], &self.held[side.index()]);
+        // Without a transferor that has left the transfer alone is left of the call.
+        if leg.gone && self.referral.transferor != Some(side) {
+            return None;
+        }
+        let timers = [Deadline::Refresh(side), Deadline::SessionExpiry(side)]
+            .map(|deadline| self.deadlines.at(deadline).map(|at| context.unix_of(at)));
+        Some(SavedLeg {
+            target: held.target.as_ref().map(|target| target.key.clone()),
+            talk: held.talk.map(|talk| (context.unix_of(talk.since), talk.price)),
+            ..leg.saved(context, media, timers)?
         })
     }
 
@@ -79,39 +100,32 @@ impl Call {
         saved: &SavedCall,
         connector: &Arc<VoiceConnector>,
     ) -> Option<Self> {
-        let origin = context.config.origin;
-        let [a, b] = &saved.legs;
-        let media = CallMedia::restored(saved, context.config.dtls_fingerprint)?;
-        let logging = &connector.logging;
-        let mut deadlines = Deadlines::default();
-        for (deadline, at) in [
-            (Deadline::Lifetime, saved.lifetime),
-            (Deadline::DurationCap, saved.duration_cap),
-            (Deadline::Refresh(LegSide::A), a.refresh),
-            (Deadline::Refresh(LegSide::B), b.refresh),
-            (Deadline::SessionExpiry(LegSide::A), a.expiry),
-            (Deadline::SessionExpiry(LegSide::B), b.expiry),
-        ] {
-            if let Some(at) = at {
-                deadlines.set(deadline, instant_of(origin, at));
-            }
-        }
-        let key = CallKey::of_media(saved.media);
-        let parties = saved.parties([logging.sip_messages, logging.media_metrics]);
-        let legs = [Leg::restored(context, a)?, Leg::restored(context, b)?];
-        let mut call = Call {
-            sides: saved.sides,
-            media_serial: (saved.media.0 >> 56) as u8,
-            setup: Machine::at(SetupState::Established),
-            deadlines,
-            counted: true,
-            ..Call::from_before((key, saved.transaction_id), parties, connector, legs, media)
+        let mut call = match &saved.recording {
+            Some(recording) => Call::restored_copy(context, saved, recording, connector)?,
+            None => Call::restored_joined(context, saved, connector)?,
         };
+        call.sides = saved.sides;
+        call.media_serial = (saved.media.0 >> 56) as u8;
+        call.setup = Machine::at(SetupState::Established);
+        call.counted = true;
+        call.restore_deadlines(context, saved);
+        Some(call)
+    }
+
+    fn restored_joined(
+        context: &mut Context,
+        saved: &SavedCall,
+        connector: &Arc<VoiceConnector>,
+    ) -> Option<Self> {
+        let media = CallMedia::restored(saved, context.config.dtls_fingerprint)?;
+        let [a, b] = saved.legs.as_slice() else { return None };
+        let legs = [Leg::restored(context, a)?, Leg::restored(context, b)?];
+        let mut call = Call::of_saved(saved, connector, legs, media);
         if let Some(transfer) = &saved.transfer {
             call.restore_transfer(transfer);
         }
         if let Some(listening) = &saved.listening {
-            call.restore_listening(listening);
+            call.restore_listening(context.config.begun, listening);
         }
         // The relay has this plan; the next one is compared with it.
         let sources = LegSide::BOTH.map(|side| call.legs[side.index()].flow.remote.ip());
@@ -126,6 +140,32 @@ impl Call {
         let _ = call.media.apply_lines(sources);
         call.assume_playing(context);
         Some(call)
+    }
+
+    /// A call from before this process with its legs and media.
+    pub(super) fn of_saved(
+        saved: &SavedCall,
+        connector: &Arc<VoiceConnector>,
+        legs: [Leg; 2],
+        media: CallMedia,
+    ) -> Self {
+        let logging = &connector.logging;
+        let parties = saved.parties.parties([logging.sip_messages, logging.media_metrics]);
+        let key = CallKey::of_media(saved.media);
+        Call::from_before((key, saved.transaction_id), parties, connector, legs, media)
+    }
+
+    fn restore_deadlines(&mut self, context: &Context, saved: &SavedCall) {
+        let of_legs = LegSide::BOTH.into_iter().zip(&saved.legs).flat_map(|(side, leg)| {
+            [(Deadline::Refresh(side), leg.refresh), (Deadline::SessionExpiry(side), leg.expiry)]
+        });
+        let of_call =
+            [(Deadline::Lifetime, saved.lifetime), (Deadline::DurationCap, saved.duration_cap)];
+        for (deadline, at) in of_legs.chain(of_call) {
+            if let Some(at) = at {
+                self.deadlines.set(deadline, instant_of(context.config.origin, at));
+            }
+        }
     }
 
     /// A call from before this process, of which nothing is known but what is given.
@@ -174,6 +214,9 @@ impl Call {
     /// Its legs may have keys from a handshake from now on, if they could not before.
     pub(crate) fn learn_fingerprint(&mut self, fingerprint: Fingerprint) {
         self.media.learn_fingerprint(fingerprint);
+        if let Some(recording) = &mut self.recording {
+            recording.learn_fingerprint(fingerprint);
+        }
     }
 
     /// Counts a call from before this process wherever one of this process is counted.
@@ -224,6 +267,7 @@ impl Leg {
             refresh,
             expiry,
             takes_update: self.takes_update,
+            record_aware: self.record_aware,
             refuses_info: self.refuses_info,
             refuses_message: self.refuses_message,
             anonymous: self.anonymous,
@@ -232,7 +276,7 @@ impl Leg {
         })
     }
 
-    fn restored(context: &mut Context, saved: &SavedLeg) -> Option<Self> {
+    pub(super) fn restored(context: &mut Context, saved: &SavedLeg) -> Option<Self> {
         let mut flow = Flow::new(saved.protocol, saved.local, saved.remote);
         let is_ours = |l: &crate::Listener| l.protocol == flow.protocol && l.local == flow.local;
         // The address that the peer knows is ours no more.
@@ -258,6 +302,7 @@ impl Leg {
             disconnected: saved.protocol.is_reliable(),
             session: SessionTimer::restored(saved.session, saved.min_se_seconds),
             takes_update: saved.takes_update,
+            record_aware: saved.record_aware,
             refuses_info: saved.refuses_info,
             refuses_message: saved.refuses_message,
             anonymous: saved.anonymous,
@@ -301,8 +346,10 @@ pub(super) const fn cseq_after_restart(cseq: u32) -> u32 {
     cseq.wrapping_add(CSEQ_GAP) & 0x7fff_ffff
 }
 
-fn unix_of(origin: UnixTime, at: Instant) -> UnixTime {
-    UnixTime::from_millis(origin.as_millis().saturating_add(at.as_millis()))
+impl Context {
+    fn unix_of(&self, at: Instant) -> UnixTime {
+        UnixTime::from_millis(self.config.origin.as_millis().saturating_add(at.as_millis()))
+    }
 }
 
 fn instant_of(origin: UnixTime, at: UnixTime) -> Instant {

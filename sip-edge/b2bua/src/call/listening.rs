@@ -288,28 +288,37 @@ impl Call {
 
     /// The records of this process are to know that somebody listens to a call from before it.
     pub(crate) fn tell_of_listeners(&self, context: &mut Context, now: Instant) {
+        self.tell_of_copy(context, now);
         if self.listened.is_told {
             context.event(self.id, now, CallEventKind::ListenedTo);
         }
     }
 
-    /// What outlives a restart; `None` of a call that nobody listens to.
+    /// What outlives a restart; `None` of a call that nobody has listened to or is to.
     pub(super) fn saved_listening(&self) -> Option<SavedListening> {
-        let Listened { call, is_crossed, .. } = &self.listened;
-        self.listened.stream?;
-        Some(SavedListening { call: (**call.as_ref()?).clone(), is_crossed: *is_crossed })
+        let Listened { wanted, call, is_crossed, stream, is_told, .. } = &self.listened;
+        Some(SavedListening {
+            call: (**call.as_ref()?).clone(),
+            is_crossed: *is_crossed,
+            wanted: *wanted,
+            ordered: stream.is_some(),
+            heard: *is_told,
+        })
     }
 
     /// The relay has gone on handing the call's audio to listeners while this process was not there.
-    pub(super) fn restore_listening(&mut self, saved: &SavedListening) {
+    pub(super) fn restore_listening(&mut self, begun: Instant, saved: &SavedListening) {
         self.listened = Listened {
-            wanted: true,
+            wanted: saved.wanted,
             call: Some(Arc::new(saved.call.clone())),
             is_crossed: saved.is_crossed,
-            stream: self.media.id(),
-            is_told: true,
+            stream: self.media.id().filter(|_| saved.ordered),
+            is_told: saved.heard,
             retries: 0,
         };
+        if saved.wanted && !saved.ordered {
+            self.deadlines.set(Deadline::Listening, begun + RETRY_INTERVAL);
+        }
     }
 }
 

@@ -241,7 +241,9 @@ impl Call {
 
     /// The relay's addresses towards its legs.
     pub(crate) fn media_addresses(&self) -> impl Iterator<Item = std::net::SocketAddr> {
-        self.media.local().copied().into_iter().flatten().map(|media| media.rtp)
+        let recorded = self.recording.iter().flat_map(|recording| recording.addresses());
+        let main = self.media.local().copied().into_iter().flatten().map(|media| media.rtp);
+        main.chain(recorded)
     }
 
     /// The voice connector that the call is counted for.

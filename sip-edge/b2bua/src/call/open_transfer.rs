@@ -90,7 +90,7 @@ impl Call {
     /// up, where that has changed.
     pub(crate) fn keep_farewell(&mut self, context: &mut Context) {
         let left = self.referral.machine.state() == ReferralState::Left;
-        if !left && !self.is_recording() && (self.kept || !self.takeover.is_busy()) {
+        if !left && (self.kept || !(self.is_recording() || self.takeover.is_busy())) {
             return;
         }
         let owed = OwedByTransfer {

@@ -2,6 +2,7 @@
 //! each line of audio that the client sends is a stream of its own at the relay, for those who listen.
 
 mod change;
+mod kept;
 mod line;
 mod listeners;
 mod ports;
@@ -22,7 +23,7 @@ use model::{
 };
 use sdp::{Encryption, SessionDescription};
 use sip_proto::{Composer, HeaderName, Message, Refresher};
-use siprec::Metadata;
+use siprec::{Metadata, MetadataFault};
 use std::sync::Arc;
 
 /// What may be sent to us in such a dialog.
@@ -34,6 +35,8 @@ pub(super) struct RecordingServer {
     metadata: Metadata,
     /// The last document, as it came.
     document: Option<Arc<str>>,
+    /// Whether the last document could be read; `None` when there was none.
+    news: Option<Result<(), MetadataFault>>,
     /// What listeners know the call as, once there are any.
     call: Option<Arc<ListenedCall>>,
     /// Of channel A: whether it is the caller's. Settled when the first line is listened to.
@@ -57,6 +60,7 @@ impl RecordingServer {
             lines: RecordedLines::new(origin_id, fingerprint, encryption),
             metadata: Metadata::default(),
             document: None,
+            news: None,
             call: None,
             a_is_caller: None,
             is_heard: false,
@@ -68,6 +72,27 @@ impl RecordingServer {
     /// The last description that the client got.
     pub(super) fn last_sent(&self) -> Option<&[u8]> {
         self.lines.last_sent()
+    }
+
+    /// What became of the last document.
+    fn news(&self) -> RecordedMetadata {
+        match self.news {
+            None => RecordedMetadata::Missing,
+            Some(Ok(())) => RecordedMetadata::Read,
+            Some(Err(fault)) => RecordedMetadata::Unreadable(fault.name()),
+        }
+    }
+
+    fn recorded_call(&self, metadata: RecordedMetadata) -> RecordedCall {
+        let labels = self.lines.labels();
+        let missing = |label: &str| !labels.iter().any(|known| **known == *label);
+        let unknown_label = self.metadata.labels().find(|label| missing(label));
+        RecordedCall {
+            lines: self.lines.count() as u8,
+            declined: self.declined,
+            metadata,
+            unknown_label: unknown_label.map(Arc::from),
+        }
     }
 }
 
@@ -121,17 +146,19 @@ impl Call {
     /// whoever reads it next.
     fn note_metadata(&mut self, found: FoundMetadata) -> RecordedMetadata {
         let Some(recording) = self.recording.as_mut() else { return RecordedMetadata::Missing };
-        match found {
-            FoundMetadata::Missing => RecordedMetadata::Missing,
-            FoundMetadata::Unreadable(fault) => RecordedMetadata::Unreadable(fault.name()),
-            FoundMetadata::Read(text, metadata) => match recording.metadata.update(metadata) {
-                Ok(()) => {
+        let news = match found {
+            FoundMetadata::Missing => return RecordedMetadata::Missing,
+            FoundMetadata::Unreadable(fault) => Err(fault),
+            FoundMetadata::Read(text, metadata) => {
+                let taken = recording.metadata.update(metadata);
+                if taken.is_ok() {
                     recording.document = Some(text);
-                    RecordedMetadata::Read
                 }
-                Err(fault) => RecordedMetadata::Unreadable(fault.name()),
-            },
-        }
+                taken
+            }
+        };
+        recording.news = Some(news);
+        recording.news()
     }
 
     /// For the record: what is recorded, and what is odd about it.
@@ -146,15 +173,7 @@ impl Call {
         if let Some(offer) = offer {
             recording.declined = recording.lines.declined(offer);
         }
-        let labels = recording.lines.labels();
-        let missing = |label: &str| !labels.iter().any(|known| **known == *label);
-        let unknown_label = recording.metadata.labels().find(|label| missing(label));
-        let recorded = RecordedCall {
-            lines: recording.lines.count() as u8,
-            declined: recording.declined,
-            metadata,
-            unknown_label: unknown_label.map(Arc::from),
-        };
+        let recorded = recording.recorded_call(metadata);
         context.event(self.id, now, CallEventKind::Recorded(recorded));
     }
 

@@ -24,7 +24,10 @@ impl Context {
             match call.saved(self) {
                 Some(saved) => self.keep_as(call, saved),
                 // It is not taken up: the client hears of it, and may send another.
-                None if call.is_recording() => call.keep_farewell(self),
+                None if call.is_recording() => {
+                    call.kept = false;
+                    call.keep_farewell(self);
+                }
                 None => self.forget_kept(call, is_told),
             }
         } else if let Some(saved) = call.saved_before_leaving() {
@@ -55,7 +58,7 @@ impl Edge {
         let calls = std::mem::take(&mut self.context.config.calls);
         let mut restored = Vec::new();
         for saved in calls.iter() {
-            let connector = self.context.directory.voice_connector(&saved.voice_connector);
+            let connector = self.context.directory.voice_connector(&saved.parties.voice_connector);
             let connector = connector.cloned();
             let call = connector
                 .and_then(|connector| Call::restored(&mut self.context, saved, &connector));

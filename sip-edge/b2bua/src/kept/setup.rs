@@ -95,20 +95,9 @@ impl OpenSetup {
     /// What is written down of it: of its messages what a transaction needs, so neither descriptions nor
     /// credentials.
     pub fn saved(&self) -> SavedSetup {
-        let parties = &self.parties;
         SavedSetup {
             transaction_id: self.transaction_id,
-            parties: SavedParties {
-                direction: parties.direction,
-                voice_connector: parties.voice_connector.clone(),
-                from_user: parties.from_user.clone(),
-                to_user: parties.to_user.clone(),
-                call_id: parties.call_id.clone(),
-                carrier: parties.carrier.clone(),
-                emergency: parties.emergency,
-                source: parties.source,
-                sip_auth_user: parties.sip_auth_user.clone(),
-            },
+            parties: SavedParties::of(&self.parties),
             tag: self.tag.clone(),
             status: self.status,
             has_ended: self.has_ended,
@@ -143,6 +132,20 @@ impl OpenRequest {
 }
 
 impl SavedParties {
+    pub(crate) fn of(parties: &CallParties) -> Self {
+        SavedParties {
+            direction: parties.direction,
+            voice_connector: parties.voice_connector.clone(),
+            from_user: parties.from_user.clone(),
+            to_user: parties.to_user.clone(),
+            call_id: parties.call_id.clone(),
+            carrier: parties.carrier.clone(),
+            emergency: parties.emergency,
+            source: parties.source,
+            sip_auth_user: parties.sip_auth_user.clone(),
+        }
+    }
+
     /// The same for records. What the voice connector logs is told by `logs`: SIP messages and media
     /// metrics.
     pub fn parties(&self, logs: [bool; 2]) -> CallParties {

@@ -71,13 +71,14 @@ impl CallMedia {
 
     /// The media of a call that began before this process; `None` when it was not saved by us.
     pub(crate) fn restored(saved: &SavedCall, fingerprint: Option<Fingerprint>) -> Option<Self> {
-        let families = saved.local.map(|media| IpFamily::of(&media.rtp));
-        let [a, b] = &saved.legs;
+        let local = saved.local?;
+        let families = local.map(|media| IpFamily::of(&media.rtp));
+        let [a, b] = saved.legs.as_slice() else { return None };
         let legs = [
             LegMedia::restored(&a.media, fingerprint)?,
             LegMedia::restored(&b.media, fingerprint)?,
         ];
-        let (id, local) = (Some(saved.media), Some(saved.local));
+        let (id, local) = (Some(saved.media), Some(local));
         let (transcodes, repacketises, sends_noise) = (Arc::default(), false, false);
         let lines = saved.lines.iter().take(model::MAX_CALL_LINES - 1).map(CallLine::restored);
         let lines = lines.collect();

@@ -28,6 +28,7 @@ mod hunting;
 mod information;
 mod kept_calls;
 mod kept_encrypted_calls;
+mod kept_recordings;
 mod kept_registrations;
 mod kept_setups;
 mod kept_transfers;

@@ -5,7 +5,6 @@ use crate::recorded::{
     CUBE, MULTIPART, SECOND, SIPREC, client, described, hang_up, line, listened, recorded,
     streaming, text, told, two_lines, with_metadata,
 };
-use b2bua::EdgeConfig;
 use model::{LegSecurity, MediaLine, RecordedMetadata};
 use simnet::{CARRIER, PBX, RelayMode, Ua, World, config, directory};
 use sip_proto::HeaderName;
@@ -337,23 +336,4 @@ fn legs_that_want_to_know_are_told_of_being_recorded() {
         pbx.hang_up(&mut w, &mut pstn);
         w.finish();
     }
-}
-
-#[test]
-fn a_restart_of_the_edge_ends_the_recording_so_that_the_client_may_send_another() {
-    let keeping = || {
-        let origin = model::UnixTime::from_millis(1_893_456_000_000);
-        EdgeConfig { keep_calls: true, origin, ..config() }
-    };
-    let mut resources = directory();
-    resources.voice_connectors[0].streaming.enabled = true;
-    let mut w = World::with(keeping(), resources.clone());
-    let (mut src, _) = recorded(&mut w, CUBE);
-    assert_eq!((w.kept.len(), w.farewells.len(), w.setups.len()), (0, 1, 0));
-    w.restart(keeping(), resources);
-    src.expect(&mut w, "BYE");
-    src.ok(&mut w);
-    assert_eq!((w.relay.open(), w.edge.active_calls()), (0, 0));
-    w.advance(Duration::from_secs(300));
-    assert!(w.edge.is_idle());
 }

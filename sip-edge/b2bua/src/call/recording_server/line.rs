@@ -1,13 +1,15 @@
 //! The lines that a recording client sends, and what we describe to it.
 
+use crate::kept::{self, SavedMedia, SavedRecordedLine, SavedRecording};
 use crate::media::{BodyFault, refuse_own_address};
+use directory::Dtmf;
 use model::{
     Channel, Fingerprint, Instant, LegPlan, LegSide, LocalMedia, MediaCommand, MediaId, MediaPlan,
     MediaTimeouts,
 };
 use sdp::{
-    AnchorOptions, AudioStream, Encryption, FurtherLine, OriginState, Role, SessionDescription,
-    anchor_lines, media_plan_leg,
+    AnchorOptions, AudioStream, Encryption, FurtherLine, Limits, OriginState, Role,
+    SessionDescription, anchor_lines, media_plan_leg,
 };
 use sip_proto::Random;
 use std::collections::HashSet;
@@ -43,6 +45,8 @@ pub(super) struct Released {
 /// All of a client's.
 pub(super) struct RecordedLines {
     origin: OriginState,
+    /// What the client described last, as it came.
+    received: Option<Arc<[u8]>>,
     lines: Vec<RecordedLine>,
     /// Our address in a description without lines.
     last_local: Option<LocalMedia>,
@@ -56,7 +60,55 @@ impl RecordedLines {
     ) -> Self {
         let mut origin = OriginState::new(origin_id).with_fingerprint(fingerprint);
         origin.start_leg(encryption);
-        RecordedLines { origin, lines: Vec::new(), last_local: None }
+        RecordedLines { origin, received: None, lines: Vec::new(), last_local: None }
+    }
+
+    /// As it was before this process: `described` is what either side described last. `None` when
+    /// that cannot be read.
+    pub(super) fn restored(
+        described: &SavedMedia,
+        saved: &SavedRecording,
+        fingerprint: Option<Fingerprint>,
+    ) -> Option<Self> {
+        let encryption = kept::policy_of(described.encryption)?;
+        let origin = OriginState::restored(described.sent.as_bytes(), encryption, fingerprint)?;
+        let lines = saved.lines.iter().take(MAX_LINES).map(RecordedLine::restored).collect();
+        let received = Some(described.received.as_bytes().into());
+        let lines = RecordedLines { origin, received, lines, last_local: saved.last_local };
+        lines.last_received()?;
+        Some(lines)
+    }
+
+    /// What is kept of the descriptions; `None` before the first answer.
+    pub(super) fn saved_descriptions(&self) -> Option<SavedMedia> {
+        let text = |body: &[u8]| String::from_utf8(body.to_vec()).ok();
+        Some(SavedMedia {
+            encryption: kept::policy_code(self.origin.encryption()),
+            sent: text(self.origin.last()?)?,
+            received: text(self.received.as_ref()?)?,
+            hold_music: None,
+            has_listened: false,
+            dtmf: kept::dtmf_code(Dtmf::default()),
+            transcode: None,
+        })
+    }
+
+    /// What is kept of the lines.
+    pub(super) fn saved(&self) -> Vec<SavedRecordedLine> {
+        self.lines.iter().filter_map(RecordedLine::saved).collect()
+    }
+
+    pub(super) const fn last_local(&self) -> Option<LocalMedia> {
+        self.last_local
+    }
+
+    /// What the client described last.
+    pub(super) fn last_received(&self) -> Option<SessionDescription> {
+        SessionDescription::parse(self.received.as_ref()?, &Limits::default()).ok()
+    }
+
+    pub(super) fn learn_fingerprint(&mut self, fingerprint: Fingerprint) {
+        self.origin.learn_fingerprint(fingerprint);
     }
 
     pub(super) fn last_sent(&self) -> Option<&[u8]> {
@@ -196,6 +248,7 @@ impl RecordedLines {
         let heard = taken.heard();
         let body = anchor_lines(&heard, &local, &further, origin, role, &options, &mut draw)?;
         self.last_local = Some(local);
+        self.received = Some(offer.text().clone());
         for line in &mut self.lines {
             line.label = taken.label(line.index).map(Arc::from);
         }
@@ -247,6 +300,31 @@ impl RecordedLines {
 }
 
 impl RecordedLine {
+    fn restored(saved: &SavedRecordedLine) -> Self {
+        RecordedLine {
+            index: saved.index,
+            id: saved.id,
+            local: Some(saved.local),
+            label: saved.label.clone(),
+            side: saved.side,
+            listened: None,
+            silent_at: None,
+            plan: None,
+        }
+    }
+
+    /// `None` while it has no ports.
+    fn saved(&self) -> Option<SavedRecordedLine> {
+        Some(SavedRecordedLine {
+            index: self.index,
+            id: self.id,
+            local: self.local?,
+            label: self.label.clone(),
+            side: self.side,
+            is_listened: self.listened.is_some(),
+        })
+    }
+
     fn written(&self) -> Option<FurtherLine> {
         let local = self.local?[0];
         Some(FurtherLine { received: self.index, written: self.index, local })

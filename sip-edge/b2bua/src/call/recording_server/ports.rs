@@ -146,12 +146,18 @@ impl Call {
 
     /// A client that refreshes its dialog is there, and may have nothing to send: people on hold.
     /// Of one that does not, silence on every line is all that tells of its end.
-    fn recorded_timeouts(&self) -> MediaTimeouts {
+    pub(super) fn recorded_timeouts(&self) -> MediaTimeouts {
         let refreshes = self.legs.iter().any(|leg| leg.session.interval_seconds().is_some());
         match refreshes {
             true => MediaTimeouts::default(),
             false => MediaTimeouts { one: None, both: self.voice_connector.media_timeouts.both },
         }
+    }
+
+    /// Whether the RTCP of its lines is copied.
+    pub(super) fn copies_recorded_rtcp(&self, context: &Context) -> bool {
+        let sample = context.config.rtcp_copies.as_ref();
+        sample.is_some_and(|sample| sample.has(self.id, Some(&self.voice_connector.id)))
     }
 
     fn recorded_silent(&mut self, context: &mut Context, now: Instant, id: MediaId) {
@@ -179,10 +185,8 @@ impl Call {
         offer: &SessionDescription,
     ) -> Result<Vec<u8>, BodyFault> {
         let timeouts = self.recorded_timeouts();
+        let copies = self.copies_recorded_rtcp(context);
         let source = self.legs[0].flow.remote.ip();
-        let sample = context.config.rtcp_copies.as_ref();
-        let copies =
-            sample.is_some_and(|sample| sample.has(self.id, Some(&self.voice_connector.id)));
         let recording = self.recording.as_mut().ok_or(BodyFault::NotAcceptable)?;
         let body = recording.lines.answer(context.random.as_mut(), offer, &context.own_media)?;
         let commands = recording.lines.apply(offer, source, timeouts, copies);
