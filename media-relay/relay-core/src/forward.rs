@@ -166,7 +166,7 @@ impl RtpSession {
         let is_blocked = plan.blocks_events && plan.is_telephone_event(rtp.payload_type());
         let way = if !plan.accepts_from || is_blocked {
             Err(DropReason::NotAccepted)
-        } else if other.plan.as_ref().is_some_and(|p| !p.sends_to) {
+        } else if other.plan.as_ref().is_some_and(|p| !p.sends_to && !p.is_nobody) {
             Err(DropReason::NotWanted)
         } else if other.replaces(plan, &rtp, arrival) {
             Err(DropReason::Replaced)
@@ -179,7 +179,10 @@ impl RtpSession {
             }
             Err(DropReason::Replaced)
         } else {
-            let destination = other.rtp.destination().ok_or(DropReason::NoDestination);
+            // Whoever has found the ports of nobody gets nothing there.
+            let is_somebody = other.plan.as_ref().is_none_or(|plan| !plan.is_nobody);
+            let destination = other.rtp.destination().filter(|_| is_somebody);
+            let destination = destination.ok_or(DropReason::NoDestination);
             destination.map(|destination| (MediaSocket::Rtp, destination, packet.len()))
         };
         if let Some(unheard) = self.unheard.as_deref_mut() {

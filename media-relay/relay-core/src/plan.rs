@@ -32,6 +32,8 @@ pub struct CompiledLeg {
     pub accepts_from: bool,
     /// See [`LegPlan::sends_to`].
     pub sends_to: bool,
+    /// There is nobody: the other leg sends the copy of a call, for listeners alone.
+    pub is_nobody: bool,
     /// See [`LegPlan::rtcp_mux`].
     pub rtcp_mux: bool,
     /// See [`LegPlan::xr`].
@@ -69,6 +71,7 @@ impl CompiledLeg {
         let mut compiled = CompiledLeg {
             accepts_from: plan.accepts_from,
             sends_to: plan.sends_to,
+            is_nobody: plan.codecs.is_empty() && plan.remote_rtp.is_none() && !plan.sends_to,
             rtcp_mux: plan.rtcp_mux,
             xr: plan.xr,
             packet_ms: plan

@@ -202,7 +202,7 @@ class OutgoingCall:
     """A dialog that this peer began."""
 
     def __init__(self, peer, edge, called, body=b"", calling="+12065550111", host=CONNECTOR_HOST,
-                 headers=()):
+                 headers=(), content_type="application/sdp"):
         self.peer, self.edge = peer, edge
         self.call_id = f"{uuid.uuid4().hex}@{peer.ip}"
         self.local = f"<sip:{calling}@{host}>;tag=t{next(_count)}"
@@ -213,12 +213,14 @@ class OutgoingCall:
         self.headers = list(headers)
         self.answer = None
         contact = ("Contact", peer.contact())
-        self.sent = self._send("INVITE", self.via, body, [contact, *self.headers])
+        self.sent = self._send("INVITE", self.via, body, [contact, *self.headers],
+                               content_type=content_type)
 
-    def _send(self, method, via, body=b"", headers=(), cseq=None):
+    def _send(self, method, via, body=b"", headers=(), cseq=None, content_type="application/sdp"):
         raw = compose(f"{method} {self.target} SIP/2.0", [
             ("Via", via), ("Max-Forwards", "70"), ("From", self.local), ("To", self.remote),
-            ("Call-ID", self.call_id), ("CSeq", f"{cseq or self.cseq} {method}"), *headers], body)
+            ("Call-ID", self.call_id), ("CSeq", f"{cseq or self.cseq} {method}"), *headers], body,
+            content_type)
         self.peer.send(raw, self.edge.address)
         return raw
 
@@ -256,16 +258,16 @@ class OutgoingCall:
     def cancel(self):
         self._send("CANCEL", self.via)
 
-    def request(self, method, body=b"", headers=()):
+    def request(self, method, body=b"", headers=(), content_type="application/sdp"):
         self.cseq += 1
-        return self._send(method, self.peer.via(), body, headers)
+        return self._send(method, self.peer.via(), body, headers, content_type=content_type)
 
     def bye(self):
         self.request("BYE")
         return self.final("BYE")
 
-    def reinvite(self, body):
-        self.request("INVITE", body, [("Contact", self.peer.contact())])
+    def reinvite(self, body, headers=(), content_type="application/sdp"):
+        self.request("INVITE", body, [("Contact", self.peer.contact()), *headers], content_type)
         found = self.final()
         if found.status == 200:
             self._send("ACK", self.peer.via())

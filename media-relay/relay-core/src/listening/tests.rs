@@ -179,6 +179,41 @@ fn a_plan_says_anew_what_packets_are_and_who_is_on_hold() {
 }
 
 #[test]
+fn a_copy_of_a_call_that_nobody_is_on_the_other_side_of_is_heard_and_goes_nowhere() {
+    let mut copy = plan();
+    copy.legs[0].sends_to = false;
+    copy.legs[1] = LegPlan {
+        remote_rtp: None,
+        accepts_from: false,
+        sends_to: false,
+        codecs: Vec::new(),
+        telephone_event: None,
+        ..leg(B)
+    };
+    let mut world = World::new(&copy);
+    let mut reader = world.listen(65_536, [true, false]);
+    read_formats(&mut reader);
+    let mut out = Vec::new();
+    for _ in 0..3 {
+        let (decision, sent) = world.send(LegSide::A, 8);
+        assert_eq!(decision, Decision::Drop(DropReason::NoDestination));
+        assert!(matches!(reader.read(&mut out), Some(Listened::Packet { .. })));
+        assert_eq!(out, sent);
+        // Somebody who has found the other side's ports is not heard, and gets nothing.
+        let (decision, _) = world.send(LegSide::B, 8);
+        assert!(matches!(decision, Decision::Drop(_)), "{decision:?}");
+    }
+    assert_eq!(reader.read(&mut out), None);
+    // The client pauses.
+    copy.legs[0].accepts_from = false;
+    let now = world.now();
+    world.session.apply(&copy, now);
+    world.send(LegSide::A, 8);
+    assert!(!read_formats(&mut reader).may_send);
+    assert_eq!(reader.read(&mut out), None);
+}
+
+#[test]
 fn a_full_ring_loses_packets_and_never_what_they_are() {
     let mut world = World::new(&plan());
     let mut reader = world.listen(4_096, [true, false]);
