@@ -4,7 +4,7 @@
 //! A line is a call as it is now, what its peers are to be told when it cannot be taken up or is being
 //! set up, or its end; the last line about a call counts. Lines are written on a thread of its own, so
 //! that signalling never waits: what a process has said outlives its death at once, and that of the
-//! host after a second. The file holds numbers, addresses and session descriptions; those with keys are
+//! host after a second. The file holds numbers, addresses, session descriptions and metadata; descriptions with keys are
 //! sealed ([`seal`]).
 
 mod left;

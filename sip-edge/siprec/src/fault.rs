@@ -15,7 +15,8 @@ pub enum MetadataFault {
     DocumentType,
     /// It names an entity other than the five of XML.
     Entity,
-    /// It has more octets than [`MAX_BYTES`](crate::MAX_BYTES).
+    /// It has more octets than [`MAX_BYTES`](crate::MAX_BYTES), or with those before it more than
+    /// [`MAX_TOGETHER`](crate::MAX_TOGETHER).
     TooLarge,
     /// Its elements are deeper inside each other than [`MAX_DEPTH`](crate::MAX_DEPTH).
     TooDeep,
@@ -46,7 +47,9 @@ impl fmt::Display for MetadataFault {
             MetadataFault::NotMetadata => "it is no recording element of RFC 7865",
             MetadataFault::DocumentType => "it has a DOCTYPE, which is not taken",
             MetadataFault::Entity => "it has an entity, and only the five of XML are taken",
-            MetadataFault::TooLarge => "it has more than 65,536 octets",
+            MetadataFault::TooLarge => {
+                "it has more than 65,536 octets, or with those before it 262,144"
+            }
             MetadataFault::TooDeep => "its elements are more than 16 deep",
             MetadataFault::TooMany => "it has more than 256 entries of a kind, or 32 attributes",
         })

@@ -31,6 +31,8 @@ pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:recording:1";
 
 /// Larger documents are refused: more than a UDP datagram holds.
 pub const MAX_BYTES: usize = 65_536;
+/// What several documents say together has fewer octets.
+pub const MAX_TOGETHER: usize = 4 * MAX_BYTES;
 /// Elements inside each other.
 pub const MAX_DEPTH: usize = 16;
 /// Entries of one kind: participants, streams and so on.

@@ -1,8 +1,11 @@
 //! What metadata says, as values.
 
-use crate::{MAX_ENTRIES, MetadataFault};
+use crate::{MAX_ENTRIES, MAX_TOGETHER, MetadataFault};
 use model::UnixTime;
 use serde::{Deserialize, Serialize};
+
+/// What an entry takes beside its texts, in octets, about.
+const ENTRY: usize = 32;
 
 /// A document, or what several of them say together.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
@@ -154,8 +157,9 @@ impl Metadata {
     /// entries by their ids (RFC 7865 section 5).
     ///
     /// # Errors
-    /// [`MetadataFault::TooMany`] when together they have more than [`MAX_ENTRIES`] of a kind; then
-    /// nothing has changed.
+    /// [`MetadataFault::TooMany`] when together they have more than [`MAX_ENTRIES`] of a kind,
+    /// [`MetadataFault::TooLarge`] when they have more than [`MAX_TOGETHER`] octets; then nothing has
+    /// changed.
     pub fn update(&mut self, news: Metadata) -> Result<(), MetadataFault> {
         if news.mode == DataMode::Complete {
             *self = news;
@@ -172,8 +176,39 @@ impl Metadata {
         merge(&mut next.participations, news.participations, |a, b| {
             a.participant == b.participant
         })?;
+        if next.octets() > MAX_TOGETHER {
+            return Err(MetadataFault::TooLarge);
+        }
         *self = next;
         Ok(())
+    }
+
+    /// Octets of all that it says, each entry with some for its times.
+    fn octets(&self) -> usize {
+        let said = |texts: &[&[Box<str>]]| -> usize {
+            texts.iter().flat_map(|of| of.iter()).map(|text| ENTRY + text.len()).sum()
+        };
+        let maybe = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
+        let groups = self.groups.iter().map(|group| ENTRY + group.id.len());
+        let communications = self.communications.iter().map(|one| {
+            let words = maybe(&one.group) + maybe(&one.reason);
+            ENTRY + one.id.len() + words + said(&[&one.sip_session_ids])
+        });
+        let participants = self.participants.iter().map(|one| {
+            let names = one.names.iter().map(|name| ENTRY + name.aor.len() + maybe(&name.name));
+            ENTRY + one.id.len() + names.sum::<usize>()
+        });
+        let streams = self.streams.iter().map(|stream| {
+            ENTRY + stream.id.len() + maybe(&stream.communication) + maybe(&stream.label)
+        });
+        let memberships = self.recorded.iter().chain(&self.memberships);
+        let memberships = memberships.map(|one| ENTRY + one.of.len() + one.to.len());
+        let participations = self
+            .participations
+            .iter()
+            .map(|one| ENTRY + one.participant.len() + said(&[&one.sends, &one.receives]));
+        let entries = groups.chain(communications).chain(participants).chain(streams);
+        entries.chain(memberships).chain(participations).sum()
     }
 
     /// The streams that have a label, which a line of the session description should have too.

@@ -4,7 +4,7 @@ mod hostile;
 mod properties;
 
 use crate::metadata::user_of;
-use crate::{DataMode, Metadata, MetadataFault, Participant};
+use crate::{DataMode, MAX_VALUE, Metadata, MetadataFault, NameId, Participant};
 
 macro_rules! document {
     ($name:literal) => {
@@ -110,6 +110,27 @@ fn updates_have_a_bound_and_change_nothing_beyond_it() {
     assert_eq!(metadata.participants.len(), 200);
     metadata.update(with(0)).expect("the same ones again");
     assert_eq!(metadata.participants.len(), 200);
+}
+
+#[test]
+fn updates_have_a_bound_in_octets_too() {
+    let name = || NameId { aor: "x".repeat(MAX_VALUE).into(), name: None };
+    let with = |id: usize| Metadata {
+        mode: DataMode::Partial,
+        participants: vec![Participant {
+            id: id.to_string().into(),
+            names: (0..50).map(|_| name()).collect(),
+            is_caller: None,
+        }],
+        ..Metadata::default()
+    };
+    let mut metadata = Metadata::default();
+    let taken = (0..200).take_while(|id| metadata.update(with(*id)).is_ok()).count();
+    assert_eq!(taken, 4, "four documents of some 52,000 octets");
+    assert_eq!(metadata.participants.len(), taken);
+    assert_eq!(metadata.update(with(taken)), Err(MetadataFault::TooLarge));
+    assert_eq!(metadata.participants.len(), taken);
+    metadata.update(with(0)).expect("the same ones again");
 }
 
 #[test]
