@@ -1,19 +1,18 @@
-//! A disk that is really full: a small tmpfs in a mount namespace of its own. The test runs itself
-//! there; where that is not allowed (no root) it says so, and the unit tests with a scripted disk
+//! A disk that is really full; where there can be none (no root) the unit tests with a scripted disk
 //! (`queue::tests`) stand for it.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
+
+#[path = "../../tests/hardship/small_disk.rs"]
+mod small_disk;
 
 use outbox::{
     BatchRules, Destination, DestinationName, Entry, Outbox, OutboxConfig, OutboxRecord, Outcome,
     Verdict,
 };
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-const INSIDE: &str = "OUTBOX_SMALL_DISK";
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Tells the first octets of each body.
@@ -41,8 +40,8 @@ impl Destination for Telling {
 
 #[test]
 fn a_full_disk_holds_up_nobody_and_heals() {
-    let Some(disk) = std::env::var_os(INSIDE) else { return run_inside() };
-    let disk = Path::new(&disk);
+    let test = "a_full_disk_holds_up_nobody_and_heals";
+    let Some(disk) = small_disk::enter(test) else { return };
     let (tell, told) = sync_channel(10_000);
     let mut outbox = Outbox::new(OutboxConfig {
         unwritten_records: 30,
@@ -73,28 +72,4 @@ fn a_full_disk_holds_up_nobody_and_heals() {
     let last = outbox.stop(LIMIT).remove(0);
     assert_eq!((last.delivered, last.depth_entries), (u64::from(taken) + 1, 0), "{last:?}");
     assert_eq!((last.damaged, last.dropped), (0, 0), "{last:?}");
-}
-
-fn run_inside() {
-    let disk = std::env::temp_dir().join(format!("outbox-disk-{}", std::process::id()));
-    fs::create_dir_all(&disk).unwrap();
-    let script = "mount -t tmpfs -o size=4m none \"$OUTBOX_SMALL_DISK\" || exit 77; \
-                  exec \"$0\" --exact a_full_disk_holds_up_nobody_and_heals --nocapture";
-    let outcome = Command::new("unshare")
-        .args(["--mount", "sh", "-c", script])
-        .arg(std::env::current_exe().unwrap())
-        .env(INSIDE, &disk)
-        .output();
-    let _ = fs::remove_dir(&disk);
-    match outcome {
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let refused = output.status.code() == Some(77) || said.contains("unshare failed");
-            assert!(output.status.success() || refused, "{said}");
-            if refused {
-                eprintln!("no file system can be mounted here: {said}");
-            }
-        }
-        Err(error) => eprintln!("no unshare here: {error}"),
-    }
 }

@@ -6,6 +6,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
+#[path = "../../tests/hardship/killed.rs"]
+mod killed;
+
 use outbox::{
     BatchRules, Destination, DestinationName, Entry, Fsync, Outbox, OutboxConfig, OutboxRecord,
     Outcome, Verdict,
@@ -13,11 +16,9 @@ use outbox::{
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
-const CHILD: &str = "OUTBOX_KILL_CHILD";
 const ROUNDS: u64 = 200;
 
 /// Writes a line for each entry: round, number, stream, whether it may be a duplicate.
@@ -80,8 +81,7 @@ fn destination(directory: &Path) -> IntoFile {
 /// The child's part; nothing without the environment.
 #[test]
 fn child() {
-    let Some(directory) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
-    let round = std::env::var("OUTBOX_KILL_ROUND").unwrap();
+    let Some((directory, round)) = killed::child() else { return };
     let mut outbox = Outbox::new(config(&directory));
     let sender = outbox.start(&name(), destination(&directory)).unwrap();
     println!("begun");
@@ -109,19 +109,13 @@ fn child() {
 
 #[test]
 fn whenever_it_is_killed_nothing_accepted_is_lost() {
-    // In memory, if it can be: two hundred starts sync a file each.
-    let shared = PathBuf::from("/dev/shm");
-    let base = if shared.is_dir() { shared } else { std::env::temp_dir() };
-    let directory = base.join(format!("outbox-kill-{}", std::process::id()));
+    let directory = killed::directory("outbox-kill");
     fs::create_dir_all(&directory).unwrap();
     let mut accepted: HashMap<u64, u64> = HashMap::new();
-    let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut moments = killed::Moments::new();
     for round in 0..ROUNDS {
-        chance ^= chance << 13;
-        chance ^= chance >> 7;
-        chance ^= chance << 17;
-        if let Some(last) = run_and_kill(&directory, round, Duration::from_micros(chance % 90_000))
-        {
+        let after = moments.next(8_000, 90_000);
+        if let Some(last) = killed::run_and_kill(&directory, round, after, Some("accepted ")) {
             accepted.insert(round, last);
         }
     }
@@ -129,36 +123,6 @@ fn whenever_it_is_killed_nothing_accepted_is_lost() {
     finish(&directory);
     reconcile(&directory, &accepted);
     fs::remove_dir_all(&directory).unwrap();
-}
-
-/// The last number that the child said to be accepted before it was killed.
-fn run_and_kill(directory: &Path, round: u64, after: Duration) -> Option<u64> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
-        .env(CHILD, directory)
-        .env("OUTBOX_KILL_ROUND", round.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let killer = std::thread::spawn(move || {
-        // The point of the test is a moment that nothing announces.
-        std::thread::park_timeout(after + Duration::from_millis(8));
-        child.kill().unwrap();
-        child.wait().unwrap()
-    });
-    let mut last = None;
-    for line in lines {
-        let line = line.unwrap();
-        // The test harness writes the child's name in front of its first line.
-        if let Some(number) = line.split("accepted ").nth(1) {
-            last = number.parse().ok();
-        }
-    }
-    let status = killer.join().unwrap();
-    assert!(!status.success(), "killed, not ended by itself");
-    last
 }
 
 /// Delivers what is left.

@@ -6,13 +6,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "../../tests/hardship/killed.rs"]
+mod killed;
+
 use outbox::{FileSink, FileSinkConfig, PutAside, Record, RecordKind, RecordPath, Rotation};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
-const CHILD: &str = "ROTATION_KILL_CHILD";
 const ROUNDS: u64 = 60;
 /// A machine that is busy needs more of them until enough has happened.
 const MOST_ROUNDS: u64 = 600;
@@ -35,8 +35,7 @@ fn sink(directory: &Path) -> FileSink {
 /// The child's part; nothing without the environment.
 #[test]
 fn child() {
-    let Some(directory) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
-    let round = std::env::var("ROTATION_KILL_ROUND").unwrap();
+    let Some((directory, round)) = killed::child() else { return };
     let sink = sink(&directory);
     for number in 0_u64.. {
         for path in ["logs/a.jsonl", "calls/2026-11-21.jsonl"] {
@@ -56,17 +55,12 @@ fn child() {
 
 #[test]
 fn whenever_it_is_killed_no_line_is_lost_or_doubled() {
-    let shared = PathBuf::from("/dev/shm");
-    let base = if shared.is_dir() { shared } else { std::env::temp_dir() };
-    let directory = base.join(format!("rotation-kill-{}", std::process::id()));
-    let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
+    let directory = killed::directory("rotation-kill");
+    let mut moments = killed::Moments::new();
     let has_enough = || BELOW.iter().all(|below| files_in(&directory.join(below)) > ENOUGH_FILES);
     let mut round = 0;
     while round < ROUNDS || (!has_enough() && round < MOST_ROUNDS) {
-        chance ^= chance << 13;
-        chance ^= chance >> 7;
-        chance ^= chance << 17;
-        run_and_kill(&directory, round, Duration::from_micros(8_000 + chance % 40_000));
+        killed::run_and_kill(&directory, round, moments.next(8_000, 40_000), None);
         round += 1;
     }
     sink(&directory).flush_and_close();
@@ -97,21 +91,6 @@ fn follow_each_other(lines: Vec<(u64, u64)>) {
         assert!(follows, "{round} {number} after {last:?}");
         last = Some((round, number));
     }
-}
-
-fn run_and_kill(directory: &Path, round: u64, after: Duration) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
-        .env(CHILD, directory)
-        .env("ROTATION_KILL_ROUND", round.to_string())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    // The point of the test is a moment that nothing announces.
-    std::thread::park_timeout(after);
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success(), "killed, not ended by itself");
 }
 
 /// The lines of all files in their order, without those that a kill cut.

@@ -1,9 +1,13 @@
 //! Files of streams on a disk that is really full, and under kill -9.
 //!
-//! The first test runs itself again in a mount namespace with a small tmpfs; where that is not allowed (no
-//! root) it says so, and the unit tests with a folder that cannot be written stand for it. The second one's
-//! child is this test's own binary, told by the environment what to do.
+//! Where there can be no small disk (no root) the unit tests with a folder that cannot be written stand for
+//! the first test.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
+#[path = "../../tests/hardship/killed.rs"]
+mod killed;
+#[path = "../../tests/hardship/small_disk.rs"]
+mod small_disk;
 
 use call_streaming::kinesis::{
     FileStreams, FileStreamsConfig, LegAudio, StoredCall, StreamName, stored_calls,
@@ -14,14 +18,11 @@ use mkv::{
 };
 use model::VoiceConnectorId;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-const SMALL_DISK: &str = "STREAMS_SMALL_DISK";
-const CHILD: &str = "STREAMS_KILL_CHILD";
 const ROUNDS: u64 = 20;
 const AUDIO: Audio = Audio { encoding: Encoding::Linear, sample_rate: 8_000 };
 const BEGAN: u64 = 1_792_000_000_000;
@@ -75,8 +76,8 @@ fn heard(call: &StoredCall) -> Vec<i16> {
 
 #[test]
 fn a_full_disk_costs_whole_fragments_and_heals() {
-    let Some(disk) = std::env::var_os(SMALL_DISK) else { return run_inside() };
-    let disk = Path::new(&disk);
+    let test = "a_full_disk_costs_whole_fragments_and_heals";
+    let Some(disk) = small_disk::enter(test) else { return };
     let root = disk.join("kinesis-video");
     let (files, mut stream, told) = open(&root, 1);
     stream.fragment(second(0));
@@ -121,36 +122,11 @@ fn a_full_disk_costs_whole_fragments_and_heals() {
     assert!(stored.calls[0].files().all(|file| !file.is_cut));
 }
 
-fn run_inside() {
-    let disk = std::env::temp_dir().join(format!("streams-disk-{}", std::process::id()));
-    fs::create_dir_all(&disk).unwrap();
-    let script = "mount -t tmpfs -o size=4m none \"$STREAMS_SMALL_DISK\" || exit 77; \
-                  exec \"$0\" --exact a_full_disk_costs_whole_fragments_and_heals --nocapture";
-    let outcome = Command::new("unshare")
-        .args(["--mount", "sh", "-c", script])
-        .arg(std::env::current_exe().unwrap())
-        .env(SMALL_DISK, &disk)
-        .output();
-    let _ = fs::remove_dir(&disk);
-    match outcome {
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let refused = output.status.code() == Some(77) || said.contains("unshare failed");
-            let told = String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success() || refused, "{said}{told}");
-            if refused {
-                eprintln!("no file system can be mounted here: {said}");
-            }
-        }
-        Err(error) => eprintln!("no unshare here: {error}"),
-    }
-}
-
 /// In the child: a second of audio after the other, each said when it is written, until it is killed.
 #[test]
 fn child() {
-    let Some(root) = std::env::var_os(CHILD) else { return };
-    let (files, mut stream, _told) = open(Path::new(&root), 2);
+    let Some((root, _)) = killed::child() else { return };
+    let (files, mut stream, _told) = open(&root, 2);
     for number in 0..20_000 {
         stream.fragment(second(number));
         if number % 3 == 0 {
@@ -164,17 +140,12 @@ fn child() {
 
 #[test]
 fn whenever_it_is_killed_what_was_written_is_there_and_whole() {
-    let shared = PathBuf::from("/dev/shm");
-    let base = if shared.is_dir() { shared } else { std::env::temp_dir() };
-    let root = base.join(format!("streams-kill-{}", std::process::id()));
-    let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
+    let root = killed::directory("streams-kill");
+    let mut moments = killed::Moments::new();
     let mut got_far = 0;
     for round in 0..ROUNDS {
-        chance ^= chance << 13;
-        chance ^= chance >> 7;
-        chance ^= chance << 17;
-        // Each fourth at any time from its start on, the others once they write.
-        let last = run_and_kill(&root, Duration::from_micros(chance % 40_000), round % 4 == 0);
+        let after = moments.next(8_000, 40_000);
+        let last = killed::run_and_kill(&root, round, after, Some("written "));
         let stored = stored_calls(&root).unwrap();
         if let Some(last) = last {
             got_far += 1;
@@ -187,39 +158,4 @@ fn whenever_it_is_killed_what_was_written_is_there_and_whole() {
     }
     assert!(got_far >= ROUNDS - ROUNDS.div_ceil(4), "{got_far} rounds got far");
     println!("{ROUNDS} kills, {got_far} with audio before them");
-}
-
-/// The last second that the child said to be written before it was killed.
-fn run_and_kill(root: &Path, after: Duration, is_early: bool) -> Option<u64> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
-        .env(CHILD, root)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (writes, begun) = sync_channel(1);
-    let killer = std::thread::spawn(move || {
-        if !is_early {
-            // Without a line there was none: the round fails below.
-            let _ = begun.recv_timeout(Duration::from_secs(60));
-        }
-        // The point of the test is a moment that nothing announces.
-        std::thread::park_timeout(after + Duration::from_millis(8));
-        child.kill().unwrap();
-        child.wait().unwrap()
-    });
-    let mut last = None;
-    for line in lines {
-        let line = line.unwrap();
-        // The test harness writes the child's name in front of its first line.
-        if let Some(number) = line.split("written ").nth(1) {
-            last = number.parse().ok();
-            let _ = writes.try_send(());
-        }
-    }
-    let status = killer.join().unwrap();
-    assert!(!status.success(), "killed, not ended by itself");
-    last
 }

@@ -6,6 +6,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "../../../tests/hardship/killed.rs"]
+mod killed;
+
 use call_history::{CallQuery, History};
 use call_metrics::{CallRecord, Recorder, RecorderConfig};
 use model::{
@@ -15,11 +18,8 @@ use model::{
 use outbox::{FileSink, FileSinkConfig, Record, RecordKind, RecordPath, Rotation};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
 
-const CHILD: &str = "HISTORY_KILL_CHILD";
 const ROUNDS: u64 = 40;
 /// A machine that is busy needs more of them until enough has happened.
 const MOST_ROUNDS: u64 = 400;
@@ -72,8 +72,7 @@ fn sink(directory: &Path) -> FileSink {
 /// The child's part; nothing without the environment.
 #[test]
 fn child() {
-    let Some(directory) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
-    let round = std::env::var("HISTORY_KILL_ROUND").unwrap().parse().unwrap();
+    let Some((directory, round)) = killed::child() else { return };
     let sink = sink(&directory);
     let mut history = History::open(&directory).unwrap();
     let (text, of) = record();
@@ -93,17 +92,12 @@ fn child() {
 
 #[test]
 fn whenever_it_is_killed_the_history_has_each_record_once() {
-    let shared = PathBuf::from("/dev/shm");
-    let base = if shared.is_dir() { shared } else { std::env::temp_dir() };
-    let directory = base.join(format!("history-kill-{}", std::process::id()));
-    let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
+    let directory = killed::directory("history-kill");
+    let mut moments = killed::Moments::new();
     let mut written = BTreeSet::new();
     let mut rounds = 0;
     while rounds < ROUNDS || (files_in(&directory) < ENOUGH_FILES && rounds < MOST_ROUNDS) {
-        chance ^= chance << 13;
-        chance ^= chance >> 7;
-        chance ^= chance << 17;
-        run_and_kill(&directory, rounds, Duration::from_micros(15_000 + chance % 60_000));
+        killed::run_and_kill(&directory, rounds, moments.next(15_000, 60_000), None);
         rounds += 1;
         let Ok(now) = lines(&directory.join("calls")) else { continue };
         assert!(now.is_superset(&written), "a line that was there stays");
@@ -130,21 +124,6 @@ fn whenever_it_is_killed_the_history_has_each_record_once() {
 
 fn files_in(directory: &Path) -> usize {
     fs::read_dir(directory.join("calls")).map_or(0, Iterator::count)
-}
-
-fn run_and_kill(directory: &Path, round: u64, after: Duration) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
-        .env(CHILD, directory)
-        .env("HISTORY_KILL_ROUND", round.to_string())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    // The point of the test is a moment that nothing announces.
-    std::thread::park_timeout(after);
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success(), "killed, not ended by itself");
 }
 
 /// The calls of all whole lines, each of which must be in one file once.

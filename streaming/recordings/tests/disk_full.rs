@@ -1,7 +1,8 @@
-//! A disk that is really full: a small tmpfs in a mount namespace of its own. The test runs itself there;
-//! where that is not allowed (no root) it says so.
+//! A disk that is really full.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
+#[path = "../../../tests/hardship/small_disk.rs"]
+mod small_disk;
 mod support;
 
 use call_audio::ConsumerEnd;
@@ -9,13 +10,11 @@ use call_recordings::{Description, Recordings, State, all_descriptions};
 use model::{LegSide, RecordingFormat};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use support::{config, opening, speak};
 
 const RATE: u32 = 8_000;
-const INSIDE: &str = "RECORDINGS_SMALL_DISK";
 
 fn value(side: LegSide, _: u64) -> i16 {
     if side == LegSide::A { 1_000 } else { -1_000 }
@@ -23,8 +22,7 @@ fn value(side: LegSide, _: u64) -> i16 {
 
 #[test]
 fn a_full_disk_costs_audio_and_no_length() {
-    let Some(disk) = std::env::var_os(INSIDE) else { return run_inside() };
-    let disk = Path::new(&disk);
+    let Some(disk) = small_disk::enter("a_full_disk_costs_audio_and_no_length") else { return };
     let root = disk.join("recordings");
     let recordings = Recordings::start(config(&root)).unwrap();
     let counters = recordings.counters();
@@ -85,28 +83,4 @@ fn wait(mut until: impl FnMut() -> bool) {
         std::thread::park_timeout(Duration::from_millis(100));
     }
     panic!("it does not come about");
-}
-
-fn run_inside() {
-    let disk = std::env::temp_dir().join(format!("recordings-disk-{}", std::process::id()));
-    fs::create_dir_all(&disk).unwrap();
-    let script = "mount -t tmpfs -o size=4m none \"$RECORDINGS_SMALL_DISK\" || exit 77; \
-                  exec \"$0\" --exact a_full_disk_costs_audio_and_no_length --nocapture";
-    let outcome = Command::new("unshare")
-        .args(["--mount", "sh", "-c", script])
-        .arg(std::env::current_exe().unwrap())
-        .env(INSIDE, &disk)
-        .output();
-    let _ = fs::remove_dir(&disk);
-    match outcome {
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let refused = output.status.code() == Some(77) || said.contains("unshare failed");
-            assert!(output.status.success() || refused, "{said}");
-            if refused {
-                eprintln!("no file system can be mounted here: {said}");
-            }
-        }
-        Err(error) => eprintln!("no unshare here: {error}"),
-    }
 }
