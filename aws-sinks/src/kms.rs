@@ -1,7 +1,9 @@
 //! KMS: keys that encrypt data here, which are themselves encrypted there (envelope encryption).
 
+mod probe;
+
 use crate::answer::{Answer, ServiceError};
-use crate::connection::{Connection, Protocol, Request, Sender};
+use crate::connection::{Connection, NoAnswer, Protocol, Request, Sender};
 use crate::fault::{self, Fault, Waiting, Words};
 use crate::{Access, Endpoint, Unserved};
 use base64::Engine;
@@ -9,7 +11,23 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use std::fmt;
 
-const TABLE: &str = "kms";
+/// As `[sinks]` names it.
+pub(crate) const TABLE: &str = "kms";
+const GENERATE: Operation = Operation { name: "GenerateDataKey", action: "kms:GenerateDataKey" };
+const DECRYPT: Operation = Operation { name: "Decrypt", action: "kms:Decrypt" };
+
+/// What is asked, and the permission that it needs.
+#[derive(Clone, Copy)]
+struct Operation {
+    name: &'static str,
+    action: &'static str,
+}
+
+impl Operation {
+    const fn words(self) -> Words {
+        Words { table: TABLE, action: self.action }
+    }
+}
 
 /// A key of 256 bits for data.
 #[derive(Clone)]
@@ -53,9 +71,7 @@ impl Kms {
         key: &str,
         context: &[(String, String)],
     ) -> Result<DataKey, Unserved> {
-        let body =
-            json!({ "KeyId": key, "KeySpec": "AES_256", "EncryptionContext": object(context) });
-        let answer = self.ask("GenerateDataKey", "kms:GenerateDataKey", &body).await?;
+        let answer = self.ask(GENERATE, &to_generate(key, context)).await?;
         let answer = Fields(serde_json::from_slice(&answer.body).unwrap_or_default());
         let strange =
             || Unserved::because("KMS answered GenerateDataKey without a key of 256 bits");
@@ -76,43 +92,43 @@ impl Kms {
         wrapped: &[u8],
         context: &[(String, String)],
     ) -> Result<[u8; 32], Unserved> {
-        let blob = STANDARD.encode(wrapped);
-        let body =
-            json!({ "KeyId": key, "CiphertextBlob": blob, "EncryptionContext": object(context) });
-        let answer = self.ask("Decrypt", "kms:Decrypt", &body).await?;
+        let answer = self.ask(DECRYPT, &to_open(key, wrapped, context)).await?;
         let answer = Fields(serde_json::from_slice(&answer.body).unwrap_or_default());
         let strange = || Unserved::Refused("KMS holds no key of 256 bits there".to_owned());
         answer.key().ok_or_else(strange)
     }
 
-    async fn ask(
-        &mut self,
-        operation: &str,
-        action: &'static str,
-        body: &Value,
-    ) -> Result<Answer, Unserved> {
+    async fn ask(&mut self, operation: Operation, body: &Value) -> Result<Answer, Unserved> {
         let sender = self.connection.prepare().await?;
-        let answer = self.send(&sender, operation, body).await?;
+        let answer = send(&sender, &self.endpoint, operation, body).await?;
         if answer.is_success() {
             return Ok(answer);
         }
-        let fault = fault_of(&answer.error(), Words { table: TABLE, action });
+        let fault = fault_of(&answer.error(), operation.words());
         Err(Unserved::of(fault, &mut self.connection))
     }
+}
 
-    async fn send(
-        &self,
-        sender: &Sender,
-        operation: &str,
-        body: &Value,
-    ) -> Result<Answer, Unserved> {
-        let target = format!("TrentService.{operation}");
-        let headers =
-            vec![("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
-        let url = format!("{}/", self.endpoint);
-        let body = body.to_string().into();
-        Ok(sender.send(Request { method: "POST", url, headers, body }).await?)
-    }
+async fn send(
+    sender: &Sender,
+    endpoint: &Endpoint,
+    operation: Operation,
+    body: &Value,
+) -> Result<Answer, NoAnswer> {
+    let target = format!("TrentService.{}", operation.name);
+    let headers =
+        vec![("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
+    let (url, body) = (format!("{endpoint}/"), body.to_string().into());
+    sender.send(Request { method: "POST", url, headers, body }).await
+}
+
+fn to_generate(key: &str, context: &[(String, String)]) -> Value {
+    json!({ "KeyId": key, "KeySpec": "AES_256", "EncryptionContext": object(context) })
+}
+
+fn to_open(key: &str, wrapped: &[u8], context: &[(String, String)]) -> Value {
+    let blob = STANDARD.encode(wrapped);
+    json!({ "KeyId": key, "CiphertextBlob": blob, "EncryptionContext": object(context) })
 }
 
 /// An answer in JSON.
@@ -137,17 +153,26 @@ fn object(context: &[(String, String)]) -> Value {
     Value::Object(pairs.collect::<Map<_, _>>())
 }
 
-fn fault_of(error: &ServiceError, words: Words) -> Fault {
-    let told = fault::told(error);
-    let wait = |advice: &str| Fault::Wait(Waiting::because(format!("{told}: {advice}")));
-    match error.code.as_str() {
-        "NotFoundException" => wait("there is no such key; correct kms_key of [recordings]"),
+/// What to do about an error that is KMS's own.
+fn advice(error: &ServiceError) -> Option<&'static str> {
+    Some(match error.code.as_str() {
+        "NotFoundException" => "there is no such key; correct kms_key of [recordings]",
         "DisabledException" | "KMSInvalidStateException" | "KeyUnavailableException" => {
-            wait("enable the key that kms_key of [recordings] names")
+            "enable the key that kms_key of [recordings] names"
         }
         "InvalidKeyUsageException" => {
-            wait("kms_key of [recordings] must be a symmetric key for encryption")
+            "kms_key of [recordings] must be a symmetric key for encryption"
         }
+        _ => return None,
+    })
+}
+
+fn fault_of(error: &ServiceError, words: Words) -> Fault {
+    let told = fault::told(error);
+    if let Some(advice) = advice(error) {
+        return Fault::Wait(Waiting::because(format!("{told}: {advice}")));
+    }
+    match error.code.as_str() {
         "InvalidCiphertextException" | "IncorrectKeyException" => Fault::Invalid(told),
         _ => fault::common(error, words).unwrap_or_else(|| Fault::Wait(Waiting::because(told))),
     }

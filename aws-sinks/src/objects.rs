@@ -19,7 +19,8 @@ pub(crate) const PIECE: usize = 8 * 1_048_576;
 const WHOLE: u64 = 2 * PIECE as u64;
 /// How long one piece may take: 70 kB a second.
 const PATIENCE: Duration = Duration::from_secs(240);
-const WORDS: Words = Words { table: "recordings", action: "s3:PutObject and s3:GetObject" };
+pub(crate) const WORDS: Words =
+    Words { table: "recordings", action: "s3:PutObject and s3:GetObject" };
 
 /// A bucket that files are put into, whole or in pieces.
 #[derive(Debug)]

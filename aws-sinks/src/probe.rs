@@ -7,8 +7,8 @@ use crate::answer::ServiceError;
 use crate::connection::{Connection, NoAnswer, Sender};
 use crate::fault::{self, Words};
 use crate::{
-    Access, CloudWatch, Endpoint, EventBridge, EventBridgeConfig, EventTarget, KinesisVideo, Logs,
-    QueueUrl, S3, S3Config, Service, Sns, Sqs, TopicArn,
+    Access, CloudWatch, Endpoint, EventBridge, EventBridgeConfig, EventTarget, KinesisVideo, Kms,
+    Logs, QueueUrl, S3, S3Config, Service, Sns, Sqs, TopicArn, objects, s3,
 };
 use futures_util::future::{join, join_all};
 use std::time::Duration;
@@ -50,6 +50,20 @@ pub enum Target {
         config: S3Config,
         /// Of an object, without the prefix; nothing is put there.
         key: String,
+    },
+    /// Files of recordings, which are looked at after they were put.
+    Recordings {
+        /// As it is configured.
+        config: S3Config,
+        /// Of an object, without the prefix; nothing is put there.
+        key: String,
+    },
+    /// Keys for data (envelope encryption).
+    Kms {
+        /// An id, alias or ARN.
+        key: String,
+        /// What the key is asked for with, which a policy may demand.
+        context: Vec<(String, String)>,
     },
     /// Audio.
     KinesisVideo {
@@ -126,6 +140,8 @@ impl Target {
             Target::CloudWatch { .. } => Service::CloudWatch.name(),
             Target::Logs { .. } => Service::Logs.name(),
             Target::S3 { .. } => Service::S3.name(),
+            Target::Recordings { .. } => objects::WORDS.table,
+            Target::Kms { .. } => crate::kms::TABLE,
             Target::KinesisVideo { .. } => crate::kinesis_video::WORDS.table,
             Target::EventBridge { .. } => EventTarget::EventBridge.name(),
             Target::Sns { .. } => EventTarget::Sns.name(),
@@ -139,7 +155,11 @@ async fn ask(question: &Question) -> Result<Vec<Said>, NoAnswer> {
     match &question.target {
         Target::CloudWatch { namespace } => CloudWatch::new(access, namespace).probe().await,
         Target::Logs { group, stream } => Logs::new(access, None).probe(group, stream).await,
-        Target::S3 { config, key } => S3::new(access, config.clone()).probe(key).await,
+        Target::S3 { config, key } => S3::new(access, config.clone()).probe(key, s3::WORDS).await,
+        Target::Recordings { config, key } => {
+            S3::new(access, config.clone()).probe(key, objects::WORDS).await
+        }
+        Target::Kms { key, context } => Kms::new(access).probe(key, context).await,
         Target::KinesisVideo { stream, data_endpoint } => {
             KinesisVideo::new(access, data_endpoint.clone()).probe(stream).await
         }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use outbox::{BatchRules, Destination, Entry, OutboxRecord, Outcome};
 use sha2::{Digest, Sha256};
 
-const WORDS: Words = Words { table: "s3", action: "s3:PutObject" };
+pub(crate) const WORDS: Words = Words { table: "s3", action: "s3:PutObject" };
 pub(crate) const PROTOCOL: Protocol = Protocol { signing_name: "s3", is_s3: true };
 /// Objects that are put at once.
 const AT_ONCE: usize = 16;

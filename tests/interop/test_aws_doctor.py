@@ -70,6 +70,72 @@ def test_a_permission_that_is_missing_is_named(stage, cloud, action, subject):
     assert f"allow {action}" in wrong[0]["advice"] and "docs/aws.md" in wrong[0]["advice"]
 
 
+@pytest.fixture
+def recorded(stage, cloud):
+    """Recordings alone go to AWS, under a key of KMS; the key."""
+    cloud.make_bucket(BUCKET)
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    stage.configuration.sinks = {
+        "endpoint_url": cloud.url,
+        "recordings": {"kind": "aws", "bucket": BUCKET, "prefix": "voices/"}}
+    stage.configuration.recordings = {"kms_key": key}
+    return key
+
+
+def advice(found):
+    """{subject: advice} of what is wrong."""
+    return {finding["subject"]: finding["advice"] for findings in found.values()
+            for finding in findings if finding["state"] == "warning"}
+
+
+@pytest.mark.parametrize("cloud", ["moto"], indirect=True)
+def test_recordings_bucket_and_key_are_asked_without_leaving_anything(stage, cloud, recorded):
+    found, _, _ = doctor(stage)
+    both = ["fine", "fine"]
+    assert states(found) == {"identity": ["fine"], "recordings": both, "kms": both}, found
+    put, look = (finding["found"] for finding in found["recordings"])
+    assert "allows s3:PutObject" in put and f"bucket {BUCKET}" in put
+    assert "allows s3:GetObject below voices/" in look
+    made, opened = (finding["found"] for finding in found["kms"])
+    assert f"allows kms:GenerateDataKey with {recorded}" in made and "kms:Decrypt" in opened
+    assert cloud.objects(BUCKET) == {} and cloud.refusals == []
+    assert not cloud.client("s3").list_multipart_uploads(Bucket=BUCKET).get("Uploads")
+
+
+@pytest.mark.parametrize("cloud", ["moto"], indirect=True)
+@pytest.mark.parametrize("denied, subject, expected", [
+    ({"s3:PutObject"}, "recordings", "allow s3:PutObject"),
+    ({"s3:GetObject"}, "recordings", "allow s3:GetObject"),
+    ({"kms:GenerateDataKey"}, "kms", "allow kms:GenerateDataKey"),
+    ({"kms:Decrypt"}, "kms", "allow kms:Decrypt")])
+def test_a_permission_that_recordings_lack_is_named(stage, cloud, recorded, denied, subject,
+                                                    expected):
+    cloud.denied = denied
+    found, _, _ = doctor(stage)
+    wrong = advice(found)
+    assert list(wrong) == [subject] and expected in wrong[subject], found
+
+
+@pytest.mark.parametrize("cloud", ["moto"], indirect=True)
+def test_what_recordings_need_and_is_not_there_is_named(stage, cloud, recorded):
+    # Without the list of a bucket nobody tells what is not in it from what is hidden.
+    cloud.denied = {"s3:ListBucket"}
+    found, _, _ = doctor(stage)
+    assert states(found)["recordings"] == ["fine", "unknown"], found
+    assert "s3:ListBucket" in found["recordings"][1]["found"]
+    cloud.denied = set()
+    stage.configuration.sinks["recordings"]["bucket"] = "not-there"
+    stage.configuration.recordings["kms_key"] = "alias/not-there"
+    found, _, _ = doctor(stage)
+    wrong = advice(found)
+    assert "make the bucket not-there, or correct bucket of [sinks] recordings" \
+        in wrong["recordings"], found
+    assert wrong["kms"] == "there is no such key; correct kms_key of [recordings]", found
+    cloud.refuse()
+    found, _, took = doctor(stage)
+    assert took < 30 and set(advice(found)) == {"recordings", "kms"}, found
+
+
 @pytest.mark.parametrize("cloud", KINDS, indirect=True)
 def test_storage_is_asked_without_leaving_anything(stage, cloud):
     found, _, _ = doctor(stage)

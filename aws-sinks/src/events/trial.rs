@@ -43,6 +43,8 @@ async fn to(question: &Question, event: NewEvent<'_>) -> Option<Said> {
         Target::CloudWatch { .. }
         | Target::Logs { .. }
         | Target::S3 { .. }
+        | Target::Recordings { .. }
+        | Target::Kms { .. }
         | Target::KinesisVideo { .. } => return None,
     })
 }

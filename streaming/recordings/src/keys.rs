@@ -62,6 +62,11 @@ pub(crate) struct DataKey {
     pub(crate) envelope: Envelope,
 }
 
+/// What KMS is told of the keys that it makes here, which its policies may demand.
+pub fn key_context() -> Vec<(String, String)> {
+    vec![("purpose".to_owned(), "tandem recording".to_owned())]
+}
+
 /// What wraps data keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KeyConfig {
@@ -174,7 +179,7 @@ impl Keys {
                 Ok(DataKey { plain, envelope })
             }
             Provider::Kms { kms, key, runtime } => {
-                let context = vec![("purpose".to_owned(), "tandem recording".to_owned())];
+                let context = key_context();
                 let made = runtime.block_on(kms.generate(key, &context)).map_err(KeyError::Kms)?;
                 let plain = PlainKey::new(made.plain);
                 let wrapped = STANDARD.encode(made.wrapped);

@@ -37,7 +37,7 @@ mod writer;
 pub use counters::RecordingCounters;
 pub use description::{DescribedChannel, DescribedKey, Description, State, Upload};
 pub use keeper::{Keep, Outcome, OutcomeSink};
-pub use keys::{Envelope, KeyConfig, KeyError, Keys, PlainKey};
+pub use keys::{Envelope, KeyConfig, KeyError, Keys, PlainKey, key_context};
 pub use notice::{Notice, NoticeKind, NoticeSink};
 pub use recording::Rotation;
 pub use seal::{SealError, SealedHeader, Unsealed, read_sealed_header};

@@ -6,6 +6,7 @@ use crate::config::{Config, EventSinks};
 use crate::sinks;
 use aws_sinks::{Judgement, NewEvent, Question, Said, Target, events, log_stream, probe};
 use call_metrics::CloudWatchFormat;
+use call_recordings::{KeyConfig, key_context};
 use call_streaming::events::Event;
 use model::{NotificationTargets, TransactionId, UnixTime};
 use serde_json::json;
@@ -13,6 +14,8 @@ use std::sync::Arc;
 
 /// An object that call detail records stand beside.
 const KEY: &str = "Amazon-Chime-Voice-Connector-CDRs/json/tandem-doctor";
+/// An object beside the voice connectors' recordings.
+const RECORDING: &str = "tandem-doctor";
 /// A stream that nobody makes.
 const STREAM: &str = "ChimeVoiceConnector-tandem-doctor";
 /// Groups that are asked about have a voice connector's name.
@@ -56,6 +59,14 @@ fn questions(config: &Config, now: UnixTime) -> Vec<Question> {
     if let Some(sink) = &sinks.s3 {
         let target = Target::S3 { config: sink.config.clone(), key: KEY.to_owned() };
         questions.push(Question { access: sink.access.clone(), target });
+    }
+    if let Some(sink) = &sinks.recordings {
+        let target = Target::Recordings { config: sink.s3.clone(), key: RECORDING.to_owned() };
+        questions.push(Question { access: sink.access.clone(), target });
+    }
+    if let Some(KeyConfig::Kms { access, key }) = &config.recordings.key {
+        let target = Target::Kms { key: key.clone(), context: key_context() };
+        questions.push(Question { access: access.clone(), target });
     }
     if let Some(sink) = &sinks.kinesis_video {
         let (stream, data_endpoint) = (STREAM.to_owned(), sink.data_endpoint.clone());
@@ -146,6 +157,20 @@ mod tests {
              sqs = { kind = \"aws\", queue_url = \"http://127.0.0.1:5000/1/q\" }",
         );
         assert!(matches!(told[..], [Target::Sns { .. }, Target::Sqs { .. }]), "{told:?}");
+    }
+
+    #[test]
+    fn recordings_are_asked_about_where_they_go_and_whose_key_they_have() {
+        let text = "[sinks]\nrecordings = { kind = \"aws\", bucket = \"voices\" }\n\
+                    [recordings]\nkms_key = \"alias/voices\"";
+        let asked = questions(&accepts(text), NOW);
+        let [first, second] = &asked[..] else { panic!("{asked:?}") };
+        let Target::Recordings { config, .. } = &first.target else { panic!("{first:?}") };
+        assert_eq!(config.bucket, "voices");
+        let Target::Kms { key, context } = &second.target else { panic!("{second:?}") };
+        assert_eq!((key.as_str(), context), ("alias/voices", &key_context()));
+        let file = "[recordings]\nkey_file = \"recordings.key\"";
+        assert_eq!(questions(&accepts(file), NOW), []);
     }
 
     #[test]

@@ -262,9 +262,11 @@ class Aws:
         action = {f"{_LOGS}{operation}": f"logs:{operation}",
                   f"{_METRICS}{operation}": f"cloudwatch:{operation}",
                   f"{_EVENTS}{operation}": f"events:{operation}",
-                  f"AmazonSQS.{operation}": f"sqs:{operation}"}.get(target)
+                  f"AmazonSQS.{operation}": f"sqs:{operation}",
+                  f"TrentService.{operation}": f"kms:{operation}"}.get(target)
         if not target:
-            action = {"PUT": "s3:PutObject", "HEAD": "s3:ListBucket"}.get(handler.command)
+            look = "s3:GetObject" if _is_of_object(handler) else "s3:ListBucket"
+            action = {"PUT": "s3:PutObject", "HEAD": look}.get(handler.command)
         if action in self.denied:
             code = "AccessDenied" if action.startswith("s3:") else "AccessDeniedException"
             status = 403 if action.startswith("s3:") else 400
@@ -289,11 +291,19 @@ class Aws:
         if handler.command == "HEAD":
             headers["content-length"] = response.getheader("content-length", "0")
         moto.close()
+        if handler.command == "HEAD" and response.status == 404 and "s3:ListBucket" in self.denied:
+            # Only whoever may list a bucket is told what is not there.
+            raise Refusal("AccessDenied", "Access Denied", 403, is_expected=True)
         if response.status == 500 and "uploadId=" in handler.path:
             # moto falls over parts of uploads that it does not know.
             raise Refusal("NoSuchUpload", "The specified upload does not exist.", 404,
                           is_expected=True)
         return response.status, headers, answer
+
+
+def _is_of_object(handler):
+    """Whether a request to S3 names more than a bucket."""
+    return "/" in handler.path.partition("?")[0].strip("/")
 
 
 def check_signature(handler, body):
