@@ -36,6 +36,32 @@ pub struct CloudWatchConfig {
     pub namespace: String,
     /// How a minute is written.
     pub format: CloudWatchFormat,
+    /// Which metrics.
+    pub set: CloudWatchSet,
+}
+
+/// Which of the metrics a process writes. CloudWatch adds up what several write, and takes the least and the
+/// most of levels: whoever knows of no calls must not say that there are none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum CloudWatchSet {
+    /// All of them.
+    #[default]
+    All,
+    /// Those of recordings, of minutes that had one: of a relay without calls of its own.
+    Recordings,
+}
+
+impl CloudWatchSet {
+    /// Whether a metric is one of them.
+    pub(crate) const fn has(self, metric: CloudWatchMetric) -> bool {
+        use CloudWatchMetric::{RecordingsFailed, RecordingsSaved, RecordingsSavedBytes};
+        match self {
+            CloudWatchSet::All => true,
+            CloudWatchSet::Recordings => {
+                matches!(metric, RecordingsSaved | RecordingsFailed | RecordingsSavedBytes)
+            }
+        }
+    }
 }
 
 /// How a minute is written.
@@ -52,6 +78,7 @@ impl Default for CloudWatchConfig {
         CloudWatchConfig {
             namespace: DEFAULT_NAMESPACE.to_owned(),
             format: CloudWatchFormat::MetricData,
+            set: CloudWatchSet::All,
         }
     }
 }
@@ -60,6 +87,7 @@ impl Default for CloudWatchConfig {
 pub(crate) struct Place<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) region: &'a str,
+    pub(crate) set: CloudWatchSet,
 }
 
 impl Recorder {
@@ -74,8 +102,8 @@ impl Recorder {
     }
 
     fn written(&self, minute: &Minute) -> Option<(&'static str, Vec<Vec<u8>>)> {
-        let CloudWatchConfig { namespace, format } = self.config.cloudwatch.as_ref()?;
-        let place = Place { namespace, region: &self.config.region };
+        let CloudWatchConfig { namespace, format, set } = self.config.cloudwatch.as_ref()?;
+        let place = Place { namespace, region: &self.config.region, set: *set };
         Some(match format {
             CloudWatchFormat::MetricData => (METRIC_DATA_PATH, metric_data::bodies(minute, &place)),
             CloudWatchFormat::Embedded => (EMBEDDED_METRICS_PATH, embedded::events(minute, &place)),

@@ -47,7 +47,8 @@ pub use capture::{capture_from, signalling_capture, sip_log_of};
 pub use cdr::{CdrForm, region_code};
 pub use cloudwatch::{
     CLOUDWATCH_METRICS, CloudWatchConfig, CloudWatchDefinition, CloudWatchFormat, CloudWatchKind,
-    CloudWatchMetric, CloudWatchUnit, DEFAULT_NAMESPACE, EMBEDDED_METRICS_PATH, METRIC_DATA_PATH,
+    CloudWatchMetric, CloudWatchSet, CloudWatchUnit, DEFAULT_NAMESPACE, EMBEDDED_METRICS_PATH,
+    METRIC_DATA_PATH,
 };
 pub use definition::{Definition, Kind, Reading, Unit, definitions};
 pub use description::DescriptionRecord;

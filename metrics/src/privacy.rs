@@ -36,6 +36,8 @@ pub struct Privacy {
     pub traces: Numbers,
     /// Events of streaming.
     pub events: PerSink<Numbers>,
+    /// What stands beside recordings and in their comments, here and in their bucket.
+    pub recordings: Numbers,
 }
 
 /// How a place that gets whole SIP messages shows them. Credentials and keys are hidden in any case.

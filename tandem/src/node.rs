@@ -90,7 +90,7 @@ impl Node {
         let traces = Traces::start(&config)?;
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traces.sender())?;
         let privacy = privacy::prepare(&config).map_err(StartError)?;
-        let teller = routes.teller(&config, &privacy);
+        let told = (routes.teller(&config, &privacy), privacy.recordings.clone());
         let start = Start::draw()?;
         let history =
             HistoryFollower::start(data_dir, config.history.keep, || Origin::now().calendar)
@@ -141,7 +141,7 @@ impl Node {
             Role::All => {
                 let files = (sink.sender(), &mut outbox);
                 let Started { recordings, streaming, news } =
-                    streaming::start(&config, origin, teller, files, observations.clone())?;
+                    streaming::start(&config, origin, told, files, observations.clone())?;
                 let relay = relay_config(&config.media, identity, Some(news));
                 let relay = start_relay(&config, origin, relay, &observations, &events)?;
                 (MediaPlane::Local(relay), Some((recordings, Arc::new(streaming))))

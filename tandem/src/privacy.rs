@@ -104,6 +104,7 @@ fn privacy(config: &Config, keys: &Arc<[NumberKey]>) -> Privacy {
         hep: messages(privacy.hep),
         traces: numbers(privacy.traces),
         events: each(&privacy.events),
+        recordings: numbers(privacy.recordings),
     }
 }
 

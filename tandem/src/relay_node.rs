@@ -7,17 +7,23 @@ use crate::media_plane::incarnation;
 use crate::node::{OUTBOX_LIMIT, StartError, claim, relay_config};
 use crate::readiness::{self, Draining, Readiness};
 use crate::readings::{self, LinkReading};
-use crate::sinks::Routes;
+use crate::sinks::{self, Routes};
 use crate::streaming::{self, Started, Streaming};
 use crate::{privacy, process};
-use call_metrics::{Recorder, RecorderConfig, RecorderHandle, RecorderView};
+use call_metrics::{
+    CloudWatchConfig, CloudWatchSet, Recorder, RecorderConfig, RecorderHandle, RecorderView,
+};
 use call_recordings::Recordings;
 use media_relay::{DtlsIdentity, EventSink, Relay};
-use outbox::{FileSink, FileSinkConfig, Outbox};
+use outbox::{FileSink, Outbox, Retention};
 use relay_control::{EdgesConfig, Served, ServerConfig, Trust};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+
+/// Recordings that may wait for the recorder, which takes them several times a second. Full policy: the
+/// newest is not counted for CloudWatch, and that is counted ([`call_metrics::ObservationSender`]).
+const RECORDER_QUEUE: usize = 1_024;
 
 /// A running relay.
 pub(crate) struct RelayNode {
@@ -25,11 +31,12 @@ pub(crate) struct RelayNode {
     relay: Arc<Relay>,
     streaming: Arc<Streaming>,
     recordings: Recordings,
-    /// Events of streams, and notices of recordings.
+    /// Events of streams, notices of recordings and their minutes.
     outbox: Outbox,
-    /// Records nothing: calls are the edges'. The Prometheus page is its.
+    /// Knows of recordings alone: calls are the edges'. The Prometheus page is its.
     recorder: RecorderHandle,
     sink: FileSink,
+    retention: Retention,
     address: SocketAddr,
     readiness: Readiness,
     draining: Draining,
@@ -42,22 +49,26 @@ impl RelayNode {
         let (control, listen) = wanted(config)?;
         let data_dir = &config.node.data_dir;
         let lock = claim(data_dir)?;
-        let sink = FileSink::start(FileSinkConfig::new(data_dir)).map_err(|error| {
-            StartError(format!("[node] data_dir \"{}\": {error}", data_dir.display()))
-        })?;
+        let (sink, retention) = sinks::start_files(config)?;
         let clock = media_relay::Clock::new(origin.monotonic);
         let node = &config.node;
-        // It knows of no calls; its edges tell CloudWatch of them.
+        // Of calls its edges tell CloudWatch.
+        let minutes =
+            CloudWatchConfig { set: CloudWatchSet::Recordings, ..config.cloudwatch.clone() };
         let recorder = RecorderConfig {
-            cloudwatch: None,
+            cloudwatch: Some(minutes),
+            begun: clock.now(),
             ..RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar)
         };
         let mut outbox = Outbox::new(config.outbox.to_config(data_dir));
         let routes = Routes::start(config, sink.sender(), &mut outbox, None)?;
-        let teller = routes.teller(config, &privacy::prepare(config).map_err(StartError)?);
+        let privacy = privacy::prepare(config).map_err(StartError)?;
+        let teller = routes.teller(config, &privacy);
         let (observations, recorder) =
-            call_metrics::spawn(Recorder::new(recorder), 4, sink.sender(), move || clock.now())
-                .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;
+            call_metrics::spawn(Recorder::new(recorder), RECORDER_QUEUE, routes, move || {
+                clock.now()
+            })
+            .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;
         let identity = DtlsIdentity::generate().map_err(|error| {
             StartError(format!("cannot make the certificate of DTLS-SRTP: {error}"))
         })?;
@@ -66,8 +77,9 @@ impl RelayNode {
         let tls = tls.map_err(|error| StartError(format!("[relay_control] {error}")))?;
         let served = Arc::new(OnceLock::new());
         let files = (sink.sender(), &mut outbox);
+        let told = (teller, privacy.recordings);
         let Started { recordings, streaming, news } =
-            streaming::start(config, origin, teller, files, observations)?;
+            streaming::start(config, origin, told, files, observations)?;
         let relay = relay_config(&config.media, identity, Some(news));
         let relay = Arc::new(start_relay(config, clock, relay, &served)?);
         let workers = Arc::downgrade(&relay);
@@ -106,6 +118,7 @@ impl RelayNode {
             outbox,
             recorder,
             sink,
+            retention,
             address,
             readiness,
             draining,
@@ -162,6 +175,7 @@ impl RelayNode {
         drop(self.recordings);
         self.recorder.stop();
         self.outbox.stop(OUTBOX_LIMIT);
+        drop(self.retention);
         self.sink.flush_and_close();
     }
 
@@ -169,6 +183,7 @@ impl RelayNode {
         let (relay, served) = (Arc::downgrade(&self.relay), Arc::downgrade(&self.served));
         let streaming = Arc::downgrade(&self.streaming);
         let (recordings, outbox) = (self.recordings.counters(), self.outbox.view());
+        let (sink, retention) = (self.sink.sender(), self.retention.counters());
         self.view().set_readings(move |out| {
             process::read(out);
             if let Some(relay) = relay.upgrade() {
@@ -179,6 +194,8 @@ impl RelayNode {
             }
             readings::of_recordings(&recordings, out);
             readings::of_outbox(&outbox.statistics(), Origin::now().calendar, out);
+            readings::of_sink(&sink.statistics(), out);
+            readings::of_retention(&retention, out);
             let served = served.upgrade();
             if let Some(served) = served.as_ref().and_then(|served| served.get()) {
                 let links = served.status().into_iter().map(|edge| LinkReading {

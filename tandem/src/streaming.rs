@@ -9,8 +9,8 @@ use crate::config::Config;
 use crate::node::StartError;
 use crate::sinks::StreamTeller;
 use crate::{readings, recordings};
-use call_metrics::{ObservationSender, Reading};
-use call_recordings::{Opener, Recordings};
+use call_metrics::{Numbers, ObservationSender, Reading};
+use call_recordings::Recordings;
 use call_streaming::{Hub, HubConfig, Open, Openers};
 use kinesis::Kinesis;
 use model::RecordingListener;
@@ -32,21 +32,22 @@ pub(crate) struct Started {
     pub(crate) news: SyncSender<ListenNews>,
 }
 
-/// Starts it. What becomes of Kinesis video streams `teller` tells; notices of recordings go to `file` and
-/// into `outbox`, their numbers to `observations`.
+/// Starts it. What becomes of Kinesis video streams `teller` tells; beside recordings people are shown as
+/// `shown` says; notices of recordings go to `file` and into `outbox`, how many there are to `observations`.
 ///
 /// # Errors
 /// When a directory cannot be made, a key cannot be read or there is no thread.
 pub(crate) fn start(
     config: &Config,
     origin: Origin,
-    teller: StreamTeller,
+    (teller, shown): (StreamTeller, Numbers),
     (file, outbox): (FileSender, &mut Outbox),
     observations: ObservationSender,
 ) -> Result<Started, StartError> {
     let clock = Clock::new(origin.monotonic);
     let recordings = recordings::start(config, file, outbox, observations, clock)?;
-    let (streaming, news) = Streaming::start(config, origin, teller, recordings.opener())?;
+    let opener = recordings.opener().map(|opener| recordings::opening(opener, shown));
+    let (streaming, news) = Streaming::start(config, origin, teller, opener)?;
     Ok(Started { recordings, streaming, news })
 }
 
@@ -62,7 +63,7 @@ impl Streaming {
         config: &Config,
         origin: Origin,
         teller: StreamTeller,
-        recordings: Option<Opener>,
+        recordings: Option<Open<RecordingListener>>,
     ) -> Result<(Streaming, SyncSender<ListenNews>), StartError> {
         let (sender, news) = sync_channel(NEWS);
         let kinesis = Kinesis::start(config, &teller)?;
@@ -70,9 +71,7 @@ impl Streaming {
         let openers = Openers {
             kinesis_video: Some(kinesis.opener(teller)),
             web_socket: Some(web_sockets.opener()),
-            recording: recordings.map(|recordings| -> Open<RecordingListener> {
-                Box::new(move |listener, opening| recordings.open(opening, listener.format))
-            }),
+            recording: recordings,
         };
         let hub = Hub::start(HubConfig::default(), origin.monotonic, news, openers)
             .map_err(|error| StartError(format!("no thread for listeners: {error}")))?;

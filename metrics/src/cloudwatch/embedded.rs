@@ -36,7 +36,8 @@ fn of_scope(
     connector: Option<&str>,
     figures: &Figures,
 ) {
-    let mut targets: Vec<_> = figures.data().map(|(d, data)| (d, Values::of(data))).collect();
+    let data = figures.data(place.set);
+    let mut targets: Vec<_> = data.map(|(d, data)| (d, Values::of(data))).collect();
     while !targets.is_empty() {
         let parts: Vec<_> = targets.iter_mut().map(|(d, values)| (*d, values.take(d))).collect();
         targets.retain(|(_, values)| !values.is_empty());

@@ -1,5 +1,6 @@
 //! What a minute holds of one voice connector, or of the whole node.
 
+use super::CloudWatchSet;
 use super::definition::{
     CLOUDWATCH_METRICS, CloudWatchDefinition, CloudWatchKind, CloudWatchMetric,
 };
@@ -51,10 +52,16 @@ impl Figures {
         self.is_busy |= value > 0;
     }
 
-    /// What is to be written, in the order of the definitions: levels always; counts, those at 0
-    /// too, while there is something to tell; distributions that have a value.
-    pub(crate) fn data(&self) -> impl Iterator<Item = (&'static CloudWatchDefinition, Data<'_>)> {
-        CLOUDWATCH_METRICS.iter().zip(&self.counts).filter_map(|(definition, count)| {
+    /// What is to be written of a set, in the order of the definitions: levels always; counts, those
+    /// at 0 too, while there is something to tell; distributions that have a value.
+    pub(crate) fn data(
+        &self,
+        set: CloudWatchSet,
+    ) -> impl Iterator<Item = (&'static CloudWatchDefinition, Data<'_>)> {
+        CLOUDWATCH_METRICS.iter().zip(&self.counts).filter_map(move |(definition, count)| {
+            if !set.has(definition.metric) {
+                return None;
+            }
             let data = match definition.kind {
                 CloudWatchKind::Count if self.is_busy => Data::Count(*count),
                 CloudWatchKind::Count => return None,

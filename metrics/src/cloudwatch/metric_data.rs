@@ -1,9 +1,9 @@
 //! A minute as bodies of PutMetricData, in JSON: `{"Namespace":…,"MetricData":[…]}`.
 
-use super::Place;
 use super::definition::{CloudWatchDefinition, CloudWatchUnit};
 use super::figures::{Data, Figures};
 use super::minutes::Minute;
+use super::{CloudWatchSet, Place};
 use serde::{Serialize, Serializer};
 
 /// Data in one call of PutMetricData.
@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 1_000_000;
 /// The bodies, each within every limit of PutMetricData. `Timestamp` is the minute's beginning in
 /// seconds since the epoch, as the API's JSON has it.
 pub(crate) fn bodies(minute: &Minute, place: &Place<'_>) -> Vec<Vec<u8>> {
-    let mut bodies = Bodies::new(place.namespace);
+    let mut bodies = Bodies::new(place);
     let region = Dimension { name: "Region", value: place.region };
     for (label, figures) in &minute.connectors {
         let connector = Dimension { name: "VoiceConnectorId", value: label };
@@ -29,6 +29,7 @@ pub(crate) fn bodies(minute: &Minute, place: &Place<'_>) -> Vec<Vec<u8>> {
 }
 
 struct Bodies {
+    set: CloudWatchSet,
     /// `{"Namespace":…,"MetricData":[`
     head: Vec<u8>,
     done: Vec<Vec<u8>>,
@@ -39,16 +40,17 @@ struct Bodies {
 }
 
 impl Bodies {
-    fn new(namespace: &str) -> Self {
+    fn new(place: &Place<'_>) -> Self {
         let mut head = b"{\"Namespace\":".to_vec();
         // Serialising plain fields into memory cannot fail, here and below.
-        let _ = serde_json::to_writer(&mut head, namespace);
+        let _ = serde_json::to_writer(&mut head, place.namespace);
         head.extend_from_slice(b",\"MetricData\":[");
-        Bodies { head, done: Vec::new(), body: Vec::new(), data: 0, datum: Vec::new() }
+        let (done, body, datum) = (Vec::new(), Vec::new(), Vec::new());
+        Bodies { set: place.set, head, done, body, data: 0, datum }
     }
 
     fn add(&mut self, timestamp: u64, figures: &Figures, dimensions: &[Dimension<'_>]) {
-        for (definition, data) in figures.data() {
+        for (definition, data) in figures.data(self.set) {
             let datum = Datum {
                 metric_name: definition.name,
                 dimensions,

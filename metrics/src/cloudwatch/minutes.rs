@@ -267,7 +267,6 @@ impl Minutes {
         }
     }
 
-    /// Has something counted for the node and for the voice connector.
     /// A file of a recording is whole, with its octets, or lost; whose it was, where that is known.
     pub(crate) fn recorded(
         &mut self,
@@ -285,6 +284,7 @@ impl Minutes {
         });
     }
 
+    /// Has something counted for the node and for the voice connector.
     fn each(&mut self, at: Instant, label: Option<&Arc<str>>, mut count: impl FnMut(&mut Figures)) {
         let minute = self.open_for(at) / MINUTE;
         let Some(minute) = self.opened(minute) else { return };

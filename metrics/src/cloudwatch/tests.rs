@@ -301,9 +301,8 @@ fn connectors_over_the_limit_share_figures_and_none_goes_below_zero() {
     assert_eq!(data(&lines[1], &[])["OutboundCallsActive"], [(1.0, 60)]);
 }
 
-#[test]
-fn recordings_count_in_the_minute_in_which_they_are_whole_or_lost() {
-    let mut recorder = recorder();
+/// Two files of a voice connector, and one lost that was nobody knows whose.
+fn record(recorder: &mut Recorder) {
     let vc = model::VoiceConnectorId::new(VC).unwrap();
     for (at, vc, bytes) in
         [(1_000, Some(&vc), Some(64_044)), (2_000, Some(&vc), Some(1_000)), (3_000, None, None)]
@@ -311,13 +310,45 @@ fn recordings_count_in_the_minute_in_which_they_are_whole_or_lost() {
         let recorded = crate::KeptRecording { at: ms(at), voice_connector: vc.cloned(), bytes };
         recorder.handle_recorded(&recorded);
     }
+}
+
+const RECORDINGS: [&str; 3] = ["RecordingsSaved", "RecordingsFailed", "RecordingsSavedBytes"];
+
+fn of_recordings(data: &BTreeMap<String, Vec<(f64, u64)>>) -> [f64; 3] {
+    RECORDINGS.map(|name| data[name][0].0)
+}
+
+#[test]
+fn recordings_count_in_the_minute_in_which_they_are_whole_or_lost() {
+    let mut recorder = recorder();
+    record(&mut recorder);
     recorder.handle_timeout(ms(63_000));
     let line = lines(&mut recorder).remove(0);
     let node = data(&line, &[("Region", "us-east-1")]);
     let own = data(&line, &[("VoiceConnectorId", VC)]);
-    let of = |data: &BTreeMap<String, Vec<(f64, u64)>>| {
-        ["RecordingsSaved", "RecordingsFailed", "RecordingsSavedBytes"].map(|name| data[name][0].0)
-    };
-    assert_eq!(of(&node), [2.0, 1.0, 65_044.0]);
-    assert_eq!(of(&own), [2.0, 0.0, 65_044.0]);
+    assert_eq!(of_recordings(&node), [2.0, 1.0, 65_044.0]);
+    assert_eq!(of_recordings(&own), [2.0, 0.0, 65_044.0]);
+}
+
+#[test]
+fn who_knows_of_recordings_alone_tells_of_no_calls() {
+    for format in [CloudWatchFormat::MetricData, CloudWatchFormat::Embedded] {
+        let set = CloudWatchSet::Recordings;
+        let mut recorder = recorder_with(CloudWatchConfig { format, set, ..Default::default() });
+        record(&mut recorder);
+        // Minutes without a recording have nothing to tell, not even that there are no calls.
+        recorder.handle_timeout(ms(200_000));
+        let records: Vec<_> = std::iter::from_fn(|| recorder.poll_record()).collect();
+        let text: Vec<_> = records.iter().map(|(r, _)| String::from_utf8_lossy(&r.body)).collect();
+        let text = text.join("\n");
+        for definition in CLOUDWATCH_METRICS {
+            let is_told = text.contains(&format!("\"{}\"", definition.name));
+            assert_eq!(is_told, RECORDINGS.contains(&definition.name), "{definition:?}: {text}");
+        }
+        if format == CloudWatchFormat::MetricData {
+            let line: Value = serde_json::from_str(&text).expect("one minute");
+            assert_eq!(of_recordings(&data(&line, &[])), [2.0, 1.0, 65_044.0]);
+            assert_eq!(of_recordings(&data(&line, OWN)), [2.0, 0.0, 65_044.0]);
+        }
+    }
 }

@@ -18,6 +18,7 @@ fn privacy(numbers: &Numbers) -> Privacy {
         log: numbers.clone(),
         traces: numbers.clone(),
         events: PerSink::same(numbers.clone()),
+        recordings: numbers.clone(),
         sip_messages: PerSink::same(messages.clone()),
         hep: messages,
     }

@@ -33,6 +33,8 @@ pub(crate) struct PrivacyConfig {
     pub(crate) sip_messages: PerSink<(NumbersKind, Bodies)>,
     pub(crate) hep: (NumbersKind, Bodies),
     pub(crate) events: PerSink<NumbersKind>,
+    /// What stands beside and in recordings, here and in their bucket: one JSON for both.
+    pub(crate) recordings: NumbersKind,
     /// As `[traces]` says.
     pub(crate) traces: NumbersKind,
     /// Of a masked number, 0 to 8; default 4.
@@ -42,9 +44,9 @@ pub(crate) struct PrivacyConfig {
 }
 
 impl PrivacyConfig {
-    fn kinds(&self) -> [NumbersKind; 12] {
+    fn kinds(&self) -> [NumbersKind; 13] {
         let PrivacyConfig { cdrs, media_quality, sip_messages, history, log, .. } = self;
-        let PrivacyConfig { hep, traces, events, .. } = self;
+        let PrivacyConfig { hep, traces, events, recordings, .. } = self;
         let messages = [sip_messages.file.0, sip_messages.service.0, hep.0];
         let [first, second, third] = messages;
         [
@@ -60,6 +62,7 @@ impl PrivacyConfig {
             *traces,
             events.file,
             events.service,
+            *recordings,
         ]
     }
 
@@ -152,6 +155,7 @@ pub(super) fn read(mut table: Table<'_>, others: Others<'_>) -> PrivacyConfig {
         history: whole(table.table("history"), numbers),
         log: whole(table.table("log"), numbers),
         events: place(table.table("events"), events, numbers),
+        recordings: whole(table.table("recordings"), numbers),
         hep: whole_messages(table.table("hep"), (numbers, bodies)),
         traces: traces.unwrap_or_default(),
         shown_digits: table.or("shown_digits", SHOWN_DIGITS, |v| {

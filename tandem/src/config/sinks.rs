@@ -151,7 +151,7 @@ fn cloudwatch(
     has_logs: bool,
 ) -> (Option<CloudWatchSink>, CloudWatchConfig) {
     let access = access(&mut table, defaults);
-    let CloudWatchConfig { namespace, format } = CloudWatchConfig::default();
+    let CloudWatchConfig { namespace, format, set } = CloudWatchConfig::default();
     let namespace = table.or("namespace", namespace, self::namespace);
     let format = table.or("format", format, self::format);
     let also_file = table.or("also_file", false, value::boolean);
@@ -172,7 +172,7 @@ fn cloudwatch(
     table.finish();
     (
         access.map(|access| CloudWatchSink { access, also_file }),
-        CloudWatchConfig { namespace, format },
+        CloudWatchConfig { namespace, format, set },
     )
 }
 

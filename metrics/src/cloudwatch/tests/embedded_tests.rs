@@ -44,7 +44,8 @@ fn check(event: &Value) {
 }
 
 fn emitted(minute: &Minute) -> Vec<Value> {
-    let place = Place { namespace: "Tandem/VoiceConnector", region: "us-east-1" };
+    let place =
+        Place { namespace: "Tandem/VoiceConnector", region: "us-east-1", set: CloudWatchSet::All };
     let events = events(minute, &place);
     let events: Vec<Value> = events
         .iter()

@@ -21,7 +21,8 @@ fn full(connectors: usize, values: u64) -> Minute {
 }
 
 fn checked(minute: &Minute) -> Vec<Value> {
-    let place = Place { namespace: "Tandem/\"quoted\"", region: "us-east-1" };
+    let place =
+        Place { namespace: "Tandem/\"quoted\"", region: "us-east-1", set: CloudWatchSet::All };
     let bodies = bodies(minute, &place);
     bodies
         .iter()

@@ -15,6 +15,9 @@ fn a_place_has_its_own_setting_or_the_section_s() {
     .privacy;
     assert_eq!(privacy.cdrs, PerSink::same(NumbersKind::Plain));
     assert_eq!(privacy.history, NumbersKind::Hashed);
+    assert_eq!((plain.recordings, privacy.recordings), (NumbersKind::Plain, NumbersKind::Hashed));
+    let own = accepts("[privacy]\nrecordings = { numbers = \"masked\" }").privacy;
+    assert!(own.recordings == NumbersKind::Masked && own.has(NumbersKind::Masked));
     let messages = (NumbersKind::Masked, Bodies::SdpWithoutKeys);
     assert_eq!(privacy.sip_messages, PerSink::same(messages));
     assert_eq!(privacy.hep, (NumbersKind::Hashed, Bodies::Omitted));
@@ -103,7 +106,7 @@ fn events_in_files_may_be_told_apart_from_those_of_services() {
 
 #[test]
 fn only_places_with_two_sinks_have_files_apart() {
-    for place in ["history", "log", "hep"] {
+    for place in ["history", "log", "hep", "recordings"] {
         let text =
             super::with(&format!("[privacy]\n{place} = {{ file = {{ numbers = \"plain\" }} }}"));
         let errors = super::super::Config::parse(&text, "t.toml").unwrap_err().to_string();
