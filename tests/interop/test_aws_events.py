@@ -6,61 +6,14 @@ import subprocess
 import pytest
 
 from harness.edge import BINARY
-from harness.waiting import wait_until
+from harness.notified import SOURCE, TOPIC, Notified
 
-ACCOUNT = "123456789012"
-TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:calls"
-SOURCE = "tandem.voiceconnector"
 EVENT = "Tandem Test Event"
-
-
-class Notified:
-    """A bus with a rule, a topic and a queue, and queues behind the first two."""
-
-    def __init__(self, cloud):
-        self.sqs = cloud.client("sqs")
-        self.queues = {name: self._queue(name) for name in ("ruled", "published")}
-        self.queues["sent"] = self._queue("sent.fifo", FifoQueue="true")
-        events, sns = cloud.client("events"), cloud.client("sns")
-        events.create_event_bus(Name="calls")
-        events.put_rule(Name="streams", EventBusName="calls",
-                        EventPattern=json.dumps({"source": [SOURCE], "detail-type": [EVENT]}))
-        events.put_targets(Rule="streams", EventBusName="calls",
-                           Targets=[{"Id": "1", "Arn": self._arn("ruled")}])
-        assert sns.create_topic(Name="calls")["TopicArn"] == TOPIC
-        sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=self._arn("published"))
-        self.sinks = {"kind": "file", "endpoint_url": cloud.url,
-                      "events": {"kind": "aws", "bus": "calls"},
-                      "sns": {"kind": "aws", "topic_arn": TOPIC},
-                      "sqs": {"kind": "aws", "queue_url": f"{cloud.url}/{ACCOUNT}/sent.fifo"}}
-
-    def _queue(self, name, **attributes):
-        return self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
-
-    def _arn(self, name):
-        return f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
-
-    def messages(self, name):
-        """The messages that wait there."""
-        return self.sqs.receive_message(
-            QueueUrl=self.queues[name], MaxNumberOfMessages=10,
-            MessageSystemAttributeNames=["All"]).get("Messages", [])
-
-    def message(self, name):
-        found = []
-
-        def arrived():
-            found.extend(self.messages(name))
-            return found
-
-        wait_until(arrived, 10, f"an event in the queue {name!r}")
-        assert len(found) == 1, found
-        return found[0]
 
 
 @pytest.fixture
 def notified(stage, cloud):
-    notified = Notified(cloud)
+    notified = Notified(cloud, EVENT)
     stage.configuration.sinks = notified.sinks
     return notified
 

@@ -1,13 +1,8 @@
 """Calls whose audio goes to listeners: what real clients say arrives in its stream's place."""
 
-import subprocess
-import wave
-
-import numpy as np
-
 from harness import places
 from harness.configuration import carrier as carrier_table
-from harness.edge import BINARY
+from harness.streamed import export, stream
 from harness.tones import assert_hears
 
 PBX_HERTZ, FIRST_HERTZ, SECOND_HERTZ = 440, 1_000, 1_700
@@ -16,21 +11,6 @@ TALK = 2.0
 
 def dial(stage, user):
     return f"sip:{user}@{places.EDGE}:{stage.edge.port}"
-
-
-def stream(edge, *arguments):
-    return subprocess.run([BINARY, "stream", *arguments, "--config", edge.file],
-                          capture_output=True, text=True, timeout=20)
-
-
-def export(edge, call, path):
-    """The caller's and the called party's audio, and samples a second."""
-    done = stream(edge, "export", call, "--output", str(path))
-    assert done.returncode == 0, done.stderr
-    with wave.open(str(path)) as file:
-        frames = file.readframes(file.getnframes())
-        assert file.getnchannels() == 2
-        return *np.frombuffer(frames, np.int16).reshape(-1, 2).T, file.getframerate()
 
 
 def the_only_call(edge):

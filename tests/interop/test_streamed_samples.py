@@ -11,7 +11,7 @@ from harness import places
 from harness.message import sdp
 from harness.sip import OutgoingCall
 from harness.speaker import FORMATS, Speaker, decoded
-from harness.streamed import both, export, heard, runs, stored, told
+from harness.streamed import of_both, export, heard, runs, stored, told
 from harness.tones import RATE, assert_hears
 from harness.waiting import wait_until
 
@@ -86,7 +86,7 @@ class Call:
 
     def end(self):
         self._stage.hang_up(self.call, self.gateway)
-        expected = both("STARTED", "ENDED")
+        expected = of_both("STARTED", "ENDED")
         wait_until(lambda: expected.items() <= told(self.edge).items(), 20,
                    lambda: f"both streams end: {told(self.edge)}")
         return stored(self.edge, self.id)
@@ -187,7 +187,7 @@ def test_of_a_recorded_call_a_line_that_says_nothing_is_silence_of_its_length(st
     transaction = only_call(edge)
     said = near.say(to[0], "PCMU/8000", COUNT)
     call.bye()
-    wait_until(lambda: told(edge) == both("STARTED", "ENDED"), 20, lambda: f"all is told: {told(edge)}")
+    wait_until(lambda: told(edge) == of_both("STARTED", "ENDED"), 20, lambda: f"all is told: {told(edge)}")
     legs = stored(edge, transaction)
     late = int(edge.metric("tandem_listened_packets_total", outcome="late"))
     assert abs(heard(legs[True]) - COUNT * FRAME) <= FRAME * (1 + late) and heard(legs[False]) == 0

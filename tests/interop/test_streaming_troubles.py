@@ -6,7 +6,7 @@ import pytest
 
 from harness.aws import ACCESS_KEY, SECRET_KEY
 from harness.kinesis_video import KinesisVideo, Trouble
-from harness.streamed import both, events, told
+from harness.streamed import of_both, events, told
 from harness.talk import FAR_HERTZ, NEAR_HERTZ, Talk
 from harness.tones import assert_hears
 from harness.waiting import wait_until
@@ -62,7 +62,7 @@ def test_what_passes_is_told_of_once_and_the_call_hears_nothing(stage, service, 
     wait_until(lambda: len(talk.near.received) >= until, 30, "three seconds of audio")
     talk.goes_on()
     talk.end()
-    wait_until(lambda: both("STARTED", "ENDED").items() <= told(talk.edge).items(), 40,
+    wait_until(lambda: of_both("STARTED", "ENDED").items() <= told(talk.edge).items(), 40,
                lambda: f"both streams end: {told(talk.edge)}")
     heard = persisted(service)
     rate = 8_000
@@ -80,7 +80,7 @@ def test_streams_that_are_deleted_in_mid_call_are_made_again(stage, service):
                lambda: f"both are there again: {set(service.streams)}")
     talk.goes_on()
     talk.end()
-    wait_until(lambda: both("ENDED").items() <= told(talk.edge).items(), 40,
+    wait_until(lambda: of_both("ENDED").items() <= told(talk.edge).items(), 40,
                lambda: f"both streams end: {told(talk.edge)}")
     assert service.operations.count("createStream") == 4
 
@@ -88,7 +88,7 @@ def test_streams_that_are_deleted_in_mid_call_are_made_again(stage, service):
 def test_another_region_is_told_with_the_setting_and_the_call_hears_nothing(stage, service):
     stage.configuration.sinks["kinesis_video"]["region"] = "eu-west-1"
     talk = Talk(stage)
-    wait_until(lambda: both("FAILED").items() <= told(talk.edge).items(), 40,
+    wait_until(lambda: of_both("FAILED").items() <= told(talk.edge).items(), 40,
                lambda: f"both legs fail: {told(talk.edge)}")
     talk.goes_on()
     talk.end()
@@ -103,5 +103,5 @@ def test_a_clock_that_is_off_is_followed(stage, service):
     talk = Talk(stage)
     wait_until(lambda: len(persisted(service)) == 2, 40, "both legs have audio there")
     talk.end()
-    wait_until(lambda: told(talk.edge) == both("STARTED", "ENDED"), 40,
+    wait_until(lambda: told(talk.edge) == of_both("STARTED", "ENDED"), 40,
                lambda: f"both streams end: {told(talk.edge)}")

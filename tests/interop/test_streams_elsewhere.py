@@ -5,7 +5,7 @@ import ebmlite
 import numpy as np
 import pytest
 
-from harness.streamed import both, told
+from harness.streamed import of_both, told
 from harness.talk import FAR_HERTZ, NEAR_HERTZ, Talk
 from harness.tones import assert_hears, from_ulaw
 from harness.waiting import wait_until
@@ -69,7 +69,7 @@ def test_ebmlite_reads_every_fragment(stage, kind):
     until = len(talk.near.received) + 100
     wait_until(lambda: len(talk.near.received) >= until, 30, "two seconds of audio")
     talk.end()
-    wait_until(lambda: told(talk.edge) == both("STARTED", "ENDED"), 20,
+    wait_until(lambda: told(talk.edge) == of_both("STARTED", "ENDED"), 20,
                lambda: f"both streams end: {told(talk.edge)}")
     record, = talk.edge.call_records()
     files = sorted((talk.edge.data_dir / "kinesis-video").glob("*/*.mkv"))

@@ -1,6 +1,6 @@
-"""What a streamed call leaves in the folder of files of its node (the relay's, where that is a process of
-its own)."""
+"""What a streamed call leaves below `data_dir`: events, streams' files, records and recordings."""
 
+import io
 import json
 import subprocess
 import wave
@@ -8,54 +8,111 @@ from collections import Counter
 
 import numpy as np
 
+from .configuration import CONNECTOR
 from .edge import BINARY
 from .matroska import End, fragments
+from .talk import FAR_HERTZ, NEAR_HERTZ
+from .tones import RATE, assert_hears
+from .waiting import wait_until
+
+DETAIL_TYPE = "Chime VoiceConnector Streaming Status"
+LEGS = (True, False)
 
 
-def events(edge):
-    """Status events, in their order."""
-    file = edge.data_dir / "events/events.jsonl"
-    whole, _, _ = file.read_text().rpartition("\n") if file.exists() else ("", "", "")
+def of_both(*statuses):
+    """One event of each status for each leg, as `told` counts them."""
+    return Counter((status, leg) for status in statuses for leg in LEGS)
+
+
+def events(node):
+    """Status events in the file."""
+    file = node.data_dir / "events/events.jsonl"
+    whole, _, _ = (file.read_text() if file.exists() else "").rpartition("\n")
     entries = [json.loads(line) for line in whole.splitlines()]
     for entry in entries:
-        assert entry["detail-type"] == "Chime VoiceConnector Streaming Status"
+        assert entry["detail-type"] == DETAIL_TYPE
     return entries
 
 
-def told(edge):
-    """How often each status was told of each leg: the caller's is true."""
+def told(node):
+    return counted(events(node))
+
+
+def counted(entries):
+    """How often each status was told of each leg."""
     return Counter((entry["detail"]["streamingStatus"], entry["detail"]["isCaller"])
-                   for entry in events(edge))
+                   for entry in entries)
 
 
-def both(*statuses):
-    """Each of them once for each leg."""
-    return {(status, leg): 1 for status in statuses for leg in (True, False)}
+def wait_told(node, *statuses, seconds=30):
+    wait_until(lambda: told(node) == of_both(*statuses), seconds,
+               lambda: f"{statuses} of both legs: {events(node)}")
 
 
-def stream(edge, *arguments):
-    """`tandem stream`."""
-    return subprocess.run([BINARY, "stream", *arguments, "--config", edge.file],
-                          capture_output=True, text=True, timeout=20)
+def by_leg(node, status):
+    """{is_caller: detail} of the only event of that status of each leg."""
+    found = {}
+    for entry in events(node):
+        detail = entry["detail"]
+        if detail["streamingStatus"] == status:
+            assert detail["isCaller"] not in found, "told twice"
+            found[detail["isCaller"]] = detail
+    return found
 
 
-def export(edge, call, path):
-    """The caller's and the called party's samples, samples a second, and what is said of silence."""
-    done = stream(edge, "export", call, "--output", str(path))
-    assert done.returncode == 0, done.stderr
-    with wave.open(str(path)) as file:
-        frames = file.readframes(file.getnframes())
-        assert file.getnchannels() == 2
-        return *np.frombuffer(frames, np.int16).reshape(-1, 2).T, file.getframerate()
+def spoken(samples):
+    """A caller's and a called party's samples have the tones of `Talk`, each its own alone."""
+    caller, called = samples
+    assert_hears(caller[RATE // 2:-RATE // 4], RATE, NEAR_HERTZ, FAR_HERTZ)
+    assert_hears(called[RATE // 2:-RATE // 4], RATE, FAR_HERTZ, NEAR_HERTZ)
 
 
-def stored(edge, call):
-    """The fragments of a call by leg, read without Tandem's code: {is caller: [Fragment]}."""
+def talk_for(talk, seconds):
+    """So much more of the called party's audio at the caller."""
+    until = len(talk.near.received) + seconds * 50
+    wait_until(lambda: len(talk.near.received) >= until, 10 * seconds + 20, "audio")
+
+
+# Streams in files ---------------------------------------------------------------------------------
+
+
+def fragments_of(file):
+    """The whole fragments of one call's file; a torn one at the end is left out."""
+    octets = io.BytesIO(file.read_bytes())
+
+    def read(count):
+        read = octets.read(count)
+        if len(read) < count:
+            raise End
+        return read
+
+    told = fragments(read, lambda timecode: None)
+    next(told)
+    found = []
+    try:
+        for fragment in told:
+            found.append(fragment)
+    except End:
+        # It was being written.
+        pass
+    return found
+
+
+def streams(node):
+    """{is_caller: fragments} of the only call in files; their tags say whose they are."""
+    found = {}
+    for file in sorted(node.data_dir.glob("kinesis-video/*/*.mkv")):
+        of_file = fragments_of(file)
+        is_caller = of_file[0].tags["IsCaller"] == "true"
+        found.setdefault(is_caller, []).extend(of_file)
+    return found
+
+
+def stored(node, call):
+    """The fragments of one call of several by leg: {is_caller: fragments}."""
     legs = {}
-    for file in sorted((edge.data_dir / "kinesis-video").glob("*/*.mkv")):
-        with file.open("rb") as octets:
-            _, *found = fragments(lambda count: _take(octets, count), lambda timecode: None)
-        for fragment in found:
+    for file in sorted(node.data_dir.glob("kinesis-video/*/*.mkv")):
+        for fragment in fragments_of(file):
             if fragment.tags["TransactionId"] == call:
                 legs.setdefault(fragment.tags["IsCaller"] == "true", []).append(fragment)
     return legs
@@ -67,13 +124,6 @@ def heard(fragments):
                for fragment in fragments)
 
 
-def _take(octets, count):
-    data = octets.read(count)
-    if len(data) < count:
-        raise End
-    return data
-
-
 def runs(samples, quiet):
     """(begin, end) of what is heard between stretches of at least `quiet` samples that are 0."""
     sounding = np.flatnonzero(samples)
@@ -83,3 +133,51 @@ def runs(samples, quiet):
     begins = [sounding[0], *sounding[breaks + 1]]
     ends = [*sounding[breaks], sounding[-1]]
     return [(int(begin), int(end) + 1) for begin, end in zip(begins, ends)]
+
+
+def samples(fragments):
+    return np.frombuffer(b"".join(fragment.audio() for fragment in fragments), np.int16)
+
+
+def stream(node, *arguments):
+    """`tandem stream …` of a node."""
+    return subprocess.run([BINARY, "stream", *arguments, "--config", node.file],
+                          capture_output=True, text=True, timeout=60)
+
+
+def export(node, call, path):
+    """The caller's and the called party's audio, and samples a second."""
+    done = stream(node, "export", call, "--output", str(path))
+    assert done.returncode == 0, done.stderr
+    with wave.open(str(path)) as file:
+        frames = file.readframes(file.getnframes())
+        assert file.getnchannels() == 2
+        return *np.frombuffer(frames, np.int16).reshape(-1, 2).T, file.getframerate()
+
+
+# Records and recordings ---------------------------------------------------------------------------
+
+
+def detail_record(node):
+    """The only streaming detail record."""
+    root = node.data_dir / "s3/Amazon-Chime-Voice-Connector-SDRs/json" / CONNECTOR
+    wait_until(lambda: list(root.rglob("*_*")), 20, "a streaming detail record")
+    file, = root.rglob("*_*")
+    return json.loads(file.read_text())
+
+
+def recording(node, state="finished"):
+    """The only recording: (its JSON, both channels' samples) once it has that state."""
+    root = node.data_dir / "recordings"
+
+    def described():
+        found = list(root.rglob("*.json"))
+        return found and json.loads(found[0].read_text())["state"] == state and found
+
+    file, = wait_until(described, 60,
+                       lambda: f"a recording {state}: {[f.read_text() for f in root.rglob('*.json')]}")
+    audio, = root.rglob("*.wav")
+    with wave.open(str(audio)) as played:
+        assert (played.getnchannels(), played.getframerate()) == (2, RATE)
+        frames = np.frombuffer(played.readframes(played.getnframes()), np.int16)
+    return json.loads(file.read_text()), frames.reshape(-1, 2).T
