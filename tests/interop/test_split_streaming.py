@@ -6,8 +6,8 @@ import pytest
 
 from harness import places
 from harness.configuration import CONNECTOR
-from harness.streamed import (by_leg, detail_record, export, recording, samples, spoken, stream,
-                              streams, talk_for, told, wait_told)
+from harness.streamed import (by_leg, detail_record, export, of_both, recording, samples, spoken,
+                              stream, streams, talk_for, told, wait_told)
 from harness.talk import FAR_HERTZ, NEAR_HERTZ, Talk
 from harness.tones import RATE, assert_hears, from_ulaw, level
 from harness.voice_bot import Bot
@@ -244,6 +244,26 @@ def test_streams_end_cleanly_when_nobody_takes_their_call_up(stage, streamed):
     assert detail_record(relay)["TransactionId"] == call
     streamed.wait_free()
     relay.stop()
+
+
+def test_a_relay_that_stops_ends_its_streams_with_their_events(stage, streamed):
+    """SIGTERM in mid-call, without time to let it end by itself."""
+    streamed.relay_configuration.drain["timeout"] = "0s"
+    talk = Talk(stage)
+    relay = streamed.relay
+    wait_told(relay, "STARTED")
+    talk_for(talk, 2)
+    call = the_call(stage.edge)
+    relay.stop()
+    for side in (talk.caller, talk.gateway):
+        side.reply(side.expect_request("BYE", 20), 200, "OK")
+    # All of it was there when the process ended.
+    assert told(relay) == of_both("STARTED", "ENDED")
+    described, channels = recording(relay)
+    spoken(channels)
+    assert described["transaction_id"] == call and not described["repaired"]
+    assert detail_record(relay)["Status"] == "Completed"
+    stage.edge.stop()
 
 
 def test_a_killed_relay_costs_the_last_seconds_and_no_edge(stage, streamed):

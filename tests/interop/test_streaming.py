@@ -6,7 +6,7 @@ from harness import places
 from harness.aws import ACCESS_KEY, SECRET_KEY
 from harness.configuration import CONNECTOR
 from harness.kinesis_video import KinesisVideo
-from harness.streamed import (detail_record, events, recording, samples, spoken, talk_for,
+from harness.streamed import (by_leg, detail_record, events, recording, samples, spoken, talk_for,
                               wait_told)
 from harness.talk import Talk
 
@@ -59,26 +59,36 @@ def service(stage, monkeypatch):
     service.stop()
 
 
-def test_audio_reaches_kinesis_video_streams(stage, service):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_audio_reaches_kinesis_video_streams(stage, service, processes, request):
+    if processes == 2:
+        halves = request.getfixturevalue("halves")
+        halves.relay_configuration.sinks = stage.configuration.sinks
+        stage.configuration.sinks = {"kind": "file"}
     talk = Talk(stage)
+    node = halves.relay if processes == 2 else talk.edge
     talk_for(talk, 3)
-    wait_told(talk.edge, "STARTED")
-    talk.end()
-    wait_told(talk.edge, "STARTED", "ENDED")
-    record, = talk.edge.call_records()
-    heard = {}
+    wait_told(node, "STARTED")
+    record = talk.end()
+    wait_told(node, "STARTED", "ENDED")
+    started, ended, heard = by_leg(node, "STARTED"), by_leg(node, "ENDED"), {}
     assert len(service.streams) == 2 and service.wrong == []
     for name, stream in service.streams.items():
         assert name.startswith(f"ChimeVoiceConnector-{CONNECTOR}-") and stream.hours == 2
-        fragments = [stream.persisted[timecode][0] for timecode in sorted(stream.persisted)]
+        timecodes = sorted(stream.persisted)
+        fragments = [stream.persisted[timecode][0] for timecode in timecodes]
         tags = fragments[0].tags
         assert tags["TransactionId"] == record["transaction_id"]
         assert tags["VoiceConnectorId"] == CONNECTOR
-        heard[tags["IsCaller"]] = samples(fragments)
-    spoken([heard["true"], heard["false"]])
-    by_leg = {entry["detail"]["isCaller"]: entry["detail"]["streamArn"]
-              for entry in events(talk.edge)}
-    assert set(by_leg.values()) == {stream.arn for stream in service.streams.values()}
+        leg = tags["IsCaller"] == "true"
+        heard[leg] = samples(fragments)
+        # The numbers are the service's own.
+        first, last = stream.numbers[timecodes[0]], stream.numbers[timecodes[-1]]
+        for detail in (started[leg], ended[leg]):
+            assert detail["streamArn"] == stream.arn
+            assert detail["startFragmentNumber"] == first
+        assert ended[leg]["currentFragmentNumber"] == last != first
+    spoken([heard[True], heard[False]])
 
 
 def test_a_service_that_is_away_is_told_and_none_of_the_call_s_business(stage, service):

@@ -49,6 +49,8 @@ class Stream:
         self.active_at = time.monotonic() + 0.3
         # The fragments that are persisted, by timecode, each time.
         self.persisted = {}
+        # What each fragment was told to be, by timecode.
+        self.numbers = {}
         self.connections = 0
         self.connection = None
         self.requests = []

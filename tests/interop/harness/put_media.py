@@ -131,6 +131,7 @@ class PutMedia:
 
     def _say(self, event, timecode):
         number = self._numbers.setdefault(timecode, self.service.number())
+        self.stream.numbers[timecode] = number
         self._write(json.dumps({"EventType": event, "FragmentTimecode": timecode,
                                 "FragmentNumber": number}).encode() + b"\r\n")
 
