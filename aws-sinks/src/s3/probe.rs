@@ -70,7 +70,7 @@ impl Bucket<'_> {
     fn judge(&self, answers: &Answers) -> Vec<Said> {
         let put = self.judge_put(&answers.bucket, &answers.part);
         let looked = match &answers.object {
-            Some(object) if put.judgement == Judgement::Works => {
+            Some(object) if put.judgement != Judgement::Fails => {
                 Some(self.judge_look(answers.bucket.is_success(), object.status))
             }
             Some(_) | None => None,

@@ -5,6 +5,7 @@ mod clocks;
 mod events;
 mod kinesis_video;
 mod probes;
+mod recordings;
 mod server;
 
 use aws_sinks::{Access, CloudWatch, Encryption, Endpoint, Logs, S3, S3Config};
