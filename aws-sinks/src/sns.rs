@@ -197,7 +197,11 @@ fn is_key(code: &str) -> bool {
 }
 
 fn missing_advice(topic: &TopicArn) -> String {
-    format!("make the topic {}, or correct topic_arn of [sinks] sns; events wait", topic.as_str())
+    let topic = topic.as_str();
+    format!(
+        "make the topic {topic}, or correct topic_arn of [sinks] sns (of notices of recordings: \
+         notify_topic of [recordings]); events wait"
+    )
 }
 
 #[cfg(test)]

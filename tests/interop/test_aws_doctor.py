@@ -95,7 +95,7 @@ def test_recordings_bucket_and_key_are_asked_without_leaving_anything(stage, clo
     assert states(found) == {"identity": ["fine"], "recordings": both, "kms": both}, found
     put, look = (finding["found"] for finding in found["recordings"])
     assert "allows s3:PutObject" in put and f"bucket {BUCKET}" in put
-    assert "allows s3:GetObject below voices/" in look
+    assert "allows s3:GetObject (asked for voices/" in look
     made, opened = (finding["found"] for finding in found["kms"])
     assert f"allows kms:GenerateDataKey with {recorded}" in made and "kms:Decrypt" in opened
     assert cloud.objects(BUCKET) == {} and cloud.refusals == []

@@ -1,5 +1,7 @@
 """Streamed and recorded calls over two processes: the audio stays with the relay, whatever dies."""
 
+import json
+import re
 from collections import Counter
 
 import pytest
@@ -17,6 +19,7 @@ from harness.waiting import wait_until
 # timeline and queues, and room for a machine that is busy; a recording is written once a second.
 MOST_LOST_SECONDS = 5
 BOT_HERTZ = 620
+CALLING = "+12065550111"
 
 
 @pytest.fixture
@@ -151,6 +154,29 @@ def test_recordings_count_in_cloudwatch_where_they_are(stage, streamed, cloud):
     assert {metric["MetricName"] for metric in told} == {name for name, _ in counted}
     again.stop()
     assert not cloud.refusals
+
+
+def test_numbers_beside_recordings_are_as_the_relay_s_file_says(stage, streamed):
+    """In the JSON and in the comments of an Ogg file; the edge's own records stay as they are."""
+    stage.configuration.streaming.update(kinesis_video=False, recording={"format": "ogg"})
+    streamed.relay_configuration.privacy = {"recordings": {"numbers": "hashed"}}
+    talk = Talk(stage)
+    talk_for(talk, 2)
+    record = talk.end()
+    relay = streamed.relay
+    relay.wait_metric("tandem_recording_files_total", 1, 60, event="saved")
+    root = relay.data_dir / "recordings"
+    (described,), (audio,) = root.rglob("*.json"), root.rglob("*.ogg")
+    numbers = [json.loads(described.read_text())[key] for key in ("from_number", "to_number")]
+    assert numbers[0] != numbers[1] and all(re.fullmatch("h[a-z]{16}", each) for each in numbers)
+    digits = (places.US_NUMBER.lstrip("+"), CALLING.lstrip("+"))
+    for path in (described, audio):
+        left = [each for each in digits if each.encode() in path.read_bytes() or each in str(path)]
+        assert not left, (path, left)
+    assert f"TO_NUMBER={numbers[1]}".encode() in audio.read_bytes()
+    assert record["to_user"] == places.US_NUMBER
+    stage.edge.stop()
+    relay.stop()
 
 
 @pytest.fixture

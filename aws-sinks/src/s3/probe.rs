@@ -116,7 +116,7 @@ impl Bucket<'_> {
     fn judge_look(&self, may_list: bool, status: u16) -> Said {
         let Bucket { words, base: at, key, .. } = self;
         match status {
-            200 | 404 => Said::works(*words, format!("{at} allows s3:GetObject below {key}")),
+            200 | 404 => Said::works(*words, format!("{at} allows s3:GetObject (asked for {key})")),
             401 | 403 if may_list => Said::fails(
                 *words,
                 format!("{at} refuses to look at {key}: {status}"),

@@ -50,7 +50,10 @@ fn a_bucket_and_a_key_that_serve_keep_nothing() {
         let server = Server::start(well).await;
         let bucket = asked(&server, "recordings").await;
         assert_eq!(judged(&bucket), [Judgement::Works; 2], "{bucket:?}");
-        assert!(bucket[1].found.ends_with("allows s3:GetObject below p/doctor"), "{bucket:?}");
+        assert!(
+            bucket[1].found.ends_with("allows s3:GetObject (asked for p/doctor)"),
+            "{bucket:?}"
+        );
         for seen in server.seen() {
             let is_part = seen.path == format!("{OBJECT}?partNumber=1&uploadId=tandem-doctor");
             assert!(seen.method != "PUT" || (is_part && seen.body.is_empty()), "{}", seen.path);
