@@ -6,7 +6,8 @@ use model::{Instant, LegSide};
 /// Everything that a call waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Deadline {
-    /// When to give up a route that has not answered our INVITE at all.
+    /// When to give up a route that has not answered our INVITE at all, a resolver, or a relay that does
+    /// not say whether it has ports.
     NoResponse,
     /// When to give up a leg B that rings and is not answered (RFC 3261 timer C's role).
     NoAnswer,

@@ -201,7 +201,21 @@ impl World {
 
     /// The relay gives the ports that it held back.
     pub fn answer_relay(&mut self) {
-        for event in self.relay.answer_held() {
+        let answers = self.relay.answer_held();
+        self.say(answers);
+    }
+
+    /// The relay has its ports, and its first answer comes; the others for [`World::say`].
+    pub fn answer_first(&mut self) -> Vec<model::MediaEvent> {
+        let mut answers = self.relay.answer_held();
+        let late = answers.split_off(answers.len().min(1));
+        self.say(answers);
+        late
+    }
+
+    /// The relay says something.
+    pub fn say(&mut self, events: Vec<model::MediaEvent>) {
+        for event in events {
             self.edge.handle_media_event(self.now, event);
         }
         self.pump();

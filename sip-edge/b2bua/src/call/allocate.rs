@@ -3,6 +3,7 @@
 use super::Call;
 use super::setup::SetupState;
 use crate::context::Context;
+use crate::deadline::Deadline;
 use crate::edge::Output;
 use model::{
     AllocationFailure, CallEventKind, EndedBy, Instant, IpFamily, LegSide, LocalMedia,
@@ -10,6 +11,11 @@ use model::{
 };
 use sdp::SessionDescription;
 use sip_proto::locate::Target;
+use std::time::Duration;
+
+/// How long the relay may take to say of every stream whether it has ports: longer than
+/// `allocation_timeout` of a relay in a process of its own may be. Who waits hears nothing meanwhile.
+const RELAY_PATIENCE: Duration = Duration::from_secs(32);
 
 impl Call {
     /// Makes sure that the relay has ports of the right families, then calls.
@@ -45,9 +51,27 @@ impl Call {
         self.release_media(context);
         let id = self.next_media_id();
         self.media.requested(id, families);
-        self.setup.go(SetupState::Allocating);
+        self.go_allocating(now);
         self.allocate(context, id, families);
         self.allocate_offered_lines(context, families);
+    }
+
+    /// The relay is asked, and must answer in time.
+    pub(super) fn go_allocating(&mut self, now: Instant) {
+        self.setup.go(SetupState::Allocating);
+        self.deadlines.set(Deadline::NoResponse, now + RELAY_PATIENCE);
+    }
+
+    /// The relay has not: a call that has what it needs most goes on without the rest.
+    pub(super) fn relay_silent(&mut self, context: &mut Context, now: Instant) {
+        if self.is_recording() {
+            self.recorded_unanswered(context, now);
+        } else if self.media.is_allocated() {
+            self.give_up_lines(context);
+            self.media_ready(context, now);
+        } else if let Some(id) = self.media.id() {
+            self.media_refused(context, now, id, AllocationFailure::Unavailable);
+        }
     }
 
     pub(super) fn media_allocated(
@@ -77,6 +101,7 @@ impl Call {
         if !is_ready || self.setup.state() != SetupState::Allocating {
             return;
         }
+        self.deadlines.clear(Deadline::NoResponse);
         if self.takeover.is_replacement() {
             self.answer_replacement(context, now);
             return;

@@ -350,6 +350,7 @@ impl Call {
                 self.note_target_failure(context, now, None);
                 self.route_failed(context, now, 408, None);
             }
+            SetupState::Allocating => self.relay_silent(context, now),
             _ => {}
         }
     }

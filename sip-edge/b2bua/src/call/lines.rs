@@ -267,7 +267,7 @@ impl Call {
         self.lines_tried = false;
     }
 
-    fn give_up_lines(&mut self, context: &mut Context) {
+    pub(super) fn give_up_lines(&mut self, context: &mut Context) {
         let released = self.media.give_up_lines();
         release(context, released);
     }

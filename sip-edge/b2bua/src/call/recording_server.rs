@@ -112,7 +112,7 @@ impl Call {
         if self.allocate_recorded(context, &offer) == 0 {
             return self.refuse_body(context, now, BodyFault::NotAcceptable);
         }
-        self.setup.go(SetupState::Allocating);
+        self.go_allocating(now);
     }
 
     /// Answers, now that the relay has said of each line whether it has ports.

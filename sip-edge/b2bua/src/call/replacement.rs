@@ -23,7 +23,7 @@ impl Call {
         let families: [IpFamily; 2] = [ours, theirs];
         let id = self.next_media_id();
         self.media.requested(id, families);
-        self.setup.go(SetupState::Allocating);
+        self.go_allocating(now);
         self.allocate(context, id, families);
         self.allocate_replaced_lines(context, families);
     }

@@ -2,7 +2,7 @@
 
 use crate::lines::{h264, on, with_video};
 use model::AllocationFailure;
-use simnet::{PBX, RelayMode, Ua, World};
+use simnet::{CARRIER, PBX, RelayMode, Ua, World};
 
 /// A re-INVITE that adds video waits for its ports.
 fn waiting() -> (World, Ua, Ua) {
@@ -109,5 +109,25 @@ fn the_ports_of_all_lines_are_asked_for_at_once_and_come_together_or_not() {
     other.invite(&mut w, Some(&offer));
     other.expect(&mut w, "503");
     other.ack_failure(&mut w);
+    w.finish();
+}
+
+#[test]
+fn a_call_does_without_the_lines_that_the_relay_does_not_answer_for() {
+    let mut w = World::new();
+    w.relay.mode = RelayMode::Holds;
+    let mut pbx = w.caller(PBX, "+12065550123");
+    let offer = with_video(&pbx, 30_000, 1);
+    pbx.invite(&mut w, Some(&offer));
+    let late = w.answer_first();
+    assert!(w.take(CARRIER, None).is_none(), "it waits");
+    w.advance(std::time::Duration::from_millis(32_100));
+    let mut pstn = w.callee(CARRIER);
+    assert_eq!(on(pstn.invited.as_ref().unwrap()), [true, false]);
+    w.say(late);
+    assert_eq!(w.relay.open(), 1);
+    let answer = pstn.sdp_with(40_000, 1, "sendrecv") + &h264(0);
+    pstn.answer(&mut w, &mut pbx, &answer);
+    pbx.hang_up(&mut w, &mut pstn);
     w.finish();
 }

@@ -302,6 +302,36 @@ fn a_client_that_withdraws_before_the_answer_leaves_nothing() {
 }
 
 #[test]
+fn a_relay_that_never_answers_is_not_waited_for() {
+    let mut w = streaming();
+    w.relay.mode = RelayMode::Holds;
+    let mut src = client(&mut w);
+    src.invite_with(&mut w, &SIPREC, Some(&two_lines(1, "sendonly")));
+    w.advance(std::time::Duration::from_millis(32_100));
+    src.expect(&mut w, "503");
+    src.ack_failure(&mut w);
+    assert_eq!(w.end().refusal, Some(Refusal::RelayUnavailable));
+    w.answer_relay();
+    w.finish();
+
+    // One line is better than none.
+    let mut w = streaming();
+    w.relay.mode = RelayMode::Holds;
+    let mut src = client(&mut w);
+    src.invite_with(&mut w, &SIPREC, Some(&two_lines(1, "sendonly")));
+    let late = w.answer_first();
+    src.expect_silence(&mut w);
+    w.advance(std::time::Duration::from_millis(32_100));
+    let body = text(&src.expect(&mut w, "200"));
+    src.ack(&mut w, None);
+    assert_eq!(body.matches("m=audio 0 ").count(), 1, "{body}");
+    w.say(late);
+    assert_eq!(w.relay.open(), 1);
+    hang_up(&mut w, &mut src);
+    w.finish();
+}
+
+#[test]
 fn where_nobody_takes_audio_the_client_is_told_so() {
     let mut w = streaming();
     w.relay.cannot_listen = Some(ListenFailure::NoListeners);

@@ -1,8 +1,9 @@
 //! From INVITE to ACK.
 
-use model::{CallDirection, CallEventKind, EndedBy};
-use simnet::{CARRIER, EDGE, PBX, Ua, World};
+use model::{CallDirection, CallEventKind, EndedBy, Refusal};
+use simnet::{CARRIER, EDGE, PBX, RelayMode, Ua, World};
 use sip_proto::HeaderName;
+use std::time::Duration;
 
 #[test]
 fn an_outbound_call_rings_is_answered_and_hung_up() {
@@ -183,9 +184,26 @@ fn a_repeated_invite_gets_the_last_response_again() {
     pstn.reply(&mut w, 486, None);
     pstn.expect(&mut w, "ACK");
     pbx.expect(&mut w, "486");
-    w.advance(std::time::Duration::from_millis(600));
+    w.advance(Duration::from_millis(600));
     pbx.expect(&mut w, "486");
     pbx.ack_failure(&mut w);
     pbx.expect_silence(&mut w);
+    w.finish();
+}
+
+#[test]
+fn a_relay_that_never_answers_is_not_waited_for() {
+    let mut w = World::new();
+    w.relay.mode = RelayMode::Holds;
+    let mut pbx = w.caller(PBX, "+12065550123");
+    let offer = pbx.sdp(30_000);
+    pbx.invite(&mut w, Some(&offer));
+    w.advance(Duration::from_millis(32_100));
+    assert!(pbx.expect(&mut w, "503").header(HeaderName::RetryAfter).is_some());
+    pbx.ack_failure(&mut w);
+    assert_eq!(w.end().refusal, Some(Refusal::RelayUnavailable));
+    // What comes too late is given back.
+    w.answer_relay();
+    assert_eq!(w.relay.open(), 0);
     w.finish();
 }

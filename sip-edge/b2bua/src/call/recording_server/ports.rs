@@ -3,6 +3,7 @@
 use super::{Call, RecordingServer};
 use crate::call::setup::SetupState;
 use crate::context::Context;
+use crate::deadline::Deadline;
 use crate::edge::Output;
 use crate::media::BodyFault;
 use model::{
@@ -128,10 +129,21 @@ impl Call {
             return;
         }
         if self.setup.state() == SetupState::Allocating {
+            self.deadlines.clear(Deadline::NoResponse);
             self.answer_recording(context, now);
         } else {
             self.take_waiting_change(context, now);
         }
+    }
+
+    /// The relay has not answered for every line in time: without those then.
+    pub(in crate::call) fn recorded_unanswered(&mut self, context: &mut Context, now: Instant) {
+        let Some(recording) = self.recording.as_mut() else { return };
+        recording.lines.give_up();
+        if recording.lines.count() == 0 {
+            return self.refuse_without_ports(context, now, AllocationFailure::Unavailable);
+        }
+        self.recorded_answered(context, now);
     }
 
     fn recorded_lost(&mut self, context: &mut Context, now: Instant, id: MediaId) {
