@@ -148,6 +148,30 @@ fn a_new_line_waits_for_ports_and_its_withdrawal_leaves_nothing() {
 }
 
 #[test]
+fn a_line_behind_the_others_takes_the_channel_of_the_one_that_goes() {
+    let channels = |w: &World| -> Vec<_> {
+        listened(w).iter().map(|one| one.channels[0].clone().unwrap().is_caller).collect()
+    };
+    let gone = || line(0, "0", "sendonly");
+    let mut w = streaming();
+    let (mut src, _) = recorded(&mut w, CUBE);
+    let first_anew = [gone(), line(30_002, "2", "sendonly"), line(30_004, "3", "sendonly")];
+    src.invite_with(&mut w, &SIPREC, Some(&described(2, &first_anew)));
+    src.expect(&mut w, "200");
+    src.ack(&mut w, None);
+    assert_eq!(channels(&w), [false, true], "the caller comes last now");
+    let both_anew = [gone(), gone(), gone(), line(30_006, "4", "sendonly")];
+    let both_anew = [&both_anew[..], &[line(30_008, "5", "sendonly")]].concat();
+    src.invite_with(&mut w, &SIPREC, Some(&described(3, &both_anew)));
+    src.expect(&mut w, "200");
+    src.ack(&mut w, None);
+    assert_eq!(channels(&w), [true, false]);
+    assert_eq!(w.relay.open(), 2);
+    hang_up(&mut w, &mut src);
+    w.finish();
+}
+
+#[test]
 fn metadata_that_cannot_be_read_is_told_and_shown_to_nobody() {
     let doctype = "<!DOCTYPE r SYSTEM \"file:///etc/passwd\"><recording/>";
     for (metadata, word) in [

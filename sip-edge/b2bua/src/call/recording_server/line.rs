@@ -150,18 +150,23 @@ impl RecordedLines {
         u8::try_from(wanted.count()).unwrap_or(u8::MAX)
     }
 
-    /// The lines of `offer` that there are no ports for yet.
-    pub(super) fn new_lines(&self, offer: &SessionDescription) -> Vec<(usize, AudioStream)> {
+    /// The lines of `offer` that are taken, those first that there are no ports for yet.
+    pub(super) fn taken(
+        &self,
+        offer: &SessionDescription,
+    ) -> (Vec<(usize, AudioStream)>, Vec<usize>) {
         let offer = offer.clone().for_leg(self.origin.encryption());
         let taken = offer.recordable(MAX_LINES);
-        let is_new = |at: &usize| self.lines.iter().all(|line| line.index != *at);
-        let stream = |at| offer.audio_at(at).map(|stream| (at, stream));
-        taken.into_iter().filter(is_new).filter_map(stream).collect()
+        let is_new = |at: &&usize| self.lines.iter().all(|line| line.index != **at);
+        let stream = |&at: &usize| offer.audio_at(at).map(|stream| (at, stream));
+        (taken.iter().filter(is_new).filter_map(stream).collect(), taken)
     }
 
-    /// Notes that ports are asked for.
-    pub(super) fn requested(&mut self, index: usize, id: MediaId) {
-        let is_a_taken = self.lines.iter().any(|line| line.side == LegSide::A);
+    /// Notes that ports are asked for. The channel of a line that is not among those `taken` from now on
+    /// is free.
+    pub(super) fn requested(&mut self, index: usize, id: MediaId, taken: &[usize]) {
+        let is_a = |line: &RecordedLine| line.side == LegSide::A && taken.contains(&line.index);
+        let is_a_taken = self.lines.iter().any(is_a);
         let side = if is_a_taken { LegSide::B } else { LegSide::A };
         self.lines.push(RecordedLine {
             index,

@@ -30,7 +30,7 @@ impl Call {
         offer: &SessionDescription,
     ) -> usize {
         let Some(recording) = self.recording.as_ref() else { return 0 };
-        let wanted = recording.lines.new_lines(offer);
+        let (wanted, taken) = recording.lines.taken(offer);
         let mut is_first = recording.lines.count() == 0;
         let count = wanted.len();
         for (index, stream) in wanted {
@@ -41,7 +41,7 @@ impl Call {
                 false => MediaLine::Further { index: index as u8, media: MediaType::Audio },
             };
             if let Some(recording) = self.recording.as_mut() {
-                recording.lines.requested(index, id);
+                recording.lines.requested(index, id, &taken);
             }
             context.outputs.push_back(Output::Media(MediaCommand::Allocate {
                 id,
