@@ -172,6 +172,32 @@ fn a_line_behind_the_others_takes_the_channel_of_the_one_that_goes() {
 }
 
 #[test]
+fn a_change_that_is_refused_leaves_no_ports_behind() {
+    let mut w = streaming();
+    let mut src = client(&mut w);
+    let one = line(30_000, "1", "sendonly");
+    src.invite_with(&mut w, &SIPREC, Some(&described(1, std::slice::from_ref(&one))));
+    src.expect(&mut w, "200");
+    src.ack(&mut w, None);
+    let ours = w.relay.local_of(MediaLine::Main)[0].rtp;
+    // We would send to ourselves.
+    let two = described(2, &[line(ours.port(), "1", "sendonly"), line(30_002, "2", "sendonly")]);
+    let two = two.replace(&PBX.ip().to_string(), &ours.ip().to_string());
+    src.invite_with(&mut w, &SIPREC, Some(&two));
+    src.expect(&mut w, "488");
+    src.ack_failure(&mut w);
+    assert_eq!(w.relay.open(), 1);
+    // A session interval that is too short.
+    let timer = [("Require", "siprec"), ("Supported", "timer"), ("Session-Expires", "10")];
+    src.invite_with(&mut w, &timer, Some(&two_lines(3, "sendonly")));
+    src.expect(&mut w, "422");
+    src.ack_failure(&mut w);
+    assert_eq!(w.relay.open(), 1);
+    hang_up(&mut w, &mut src);
+    w.finish();
+}
+
+#[test]
 fn metadata_that_cannot_be_read_is_told_and_shown_to_nobody() {
     let doctype = "<!DOCTYPE r SYSTEM \"file:///etc/passwd\"><recording/>";
     for (metadata, word) in [

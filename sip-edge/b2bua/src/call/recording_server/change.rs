@@ -109,7 +109,12 @@ impl Call {
         self.abort_recording(context, now);
         let Some(recording) = self.recording.as_mut() else { return };
         recording.lines.give_up();
-        // Those that have ports were never told of.
+        self.release_untold(context);
+    }
+
+    /// Gives back the ports of lines that the client was never told of.
+    fn release_untold(&mut self, context: &mut Context) {
+        let Some(recording) = self.recording.as_mut() else { return };
         let released = recording.lines.release_untold();
         context.release_recorded(released);
     }
@@ -130,12 +135,14 @@ impl Call {
             return;
         }
         let Some(session) = self.negotiate_session(context, now, leg, server, request) else {
+            self.release_untold(context);
             return;
         };
         let body = match offer.map(|offer| self.redescribe(context, offer)).transpose() {
             Ok(body) => body,
             Err(fault) => {
                 self.refuse_offer(context, now, leg, server, request, fault);
+                self.release_untold(context);
                 return;
             }
         };
