@@ -32,6 +32,7 @@ impl Call {
             return;
         }
         let busy = self.renegotiation.is_busy()
+            || self.recording.as_ref().is_some_and(|recording| recording.is_busy())
             || self.legs[side.index()].refreshing
             || self.legs[side.index()].unacknowledged.is_some();
         if busy {

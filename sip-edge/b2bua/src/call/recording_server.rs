@@ -69,6 +69,11 @@ impl RecordingServer {
         }
     }
 
+    /// Whether a change of the client waits for the relay.
+    pub(super) fn is_busy(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// The last description that the client got.
     pub(super) fn last_sent(&self) -> Option<&[u8]> {
         self.lines.last_sent()

@@ -198,6 +198,29 @@ fn a_change_that_is_refused_leaves_no_ports_behind() {
 }
 
 #[test]
+fn a_refresh_of_ours_waits_for_a_change_of_the_client() {
+    let mut w = streaming();
+    let mut src = client(&mut w);
+    let timer =
+        [("Require", "siprec"), ("Supported", "timer"), ("Session-Expires", "1800;refresher=uas")];
+    let one = described(1, &[line(30_000, "1", "sendonly")]);
+    src.invite_with(&mut w, &timer, Some(&one));
+    src.expect(&mut w, "200");
+    src.ack(&mut w, None);
+    w.relay.mode = RelayMode::Holds;
+    w.advance(Duration::from_secs(899));
+    src.invite_with(&mut w, &timer, Some(&two_lines(2, "sendonly")));
+    // RFC 3261 section 14.1: no INVITE of ours beside the client's.
+    w.advance(Duration::from_millis(1_500));
+    w.answer_relay();
+    src.expect(&mut w, "200");
+    src.ack(&mut w, None);
+    src.expect_silence(&mut w);
+    hang_up(&mut w, &mut src);
+    w.finish();
+}
+
+#[test]
 fn metadata_that_cannot_be_read_is_told_and_shown_to_nobody() {
     let doctype = "<!DOCTYPE r SYSTEM \"file:///etc/passwd\"><recording/>";
     for (metadata, word) in [

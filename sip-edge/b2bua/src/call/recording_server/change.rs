@@ -65,7 +65,7 @@ impl Call {
             self.legs[leg.index()].answer(context, now, server, request, 481);
             return;
         }
-        let is_waiting = self.recording.as_ref().is_some_and(|r| r.waiting.is_some());
+        let is_waiting = self.recording.as_ref().is_some_and(|r| r.is_busy());
         let glare = if is_waiting { Some(500) } else { self.glare(leg) };
         if let Some(status) = glare {
             self.refuse_glare(context, now, leg, server, request, status);
