@@ -207,6 +207,10 @@ impl Node {
                     "nobody would listen to {call}: set kinesis_video = true, or say who else does, \
                      in [voice_connector.streaming] of its voice connector"
                 )),
+                Some(Err(ListenRefusal::Recording)) => Err(format!(
+                    "{call} is the copy of a call that a recording client sends (SIPREC), and is there for \
+                     listeners alone; end it at the client"
+                )),
                 None => Err("the node is too busy; ask again".to_owned()),
             }
         })

@@ -58,6 +58,8 @@ pub enum ListenRefusal {
     NoCall,
     /// Its voice connector says of nobody that he listens.
     NoListeners,
+    /// It is the copy of another call, and there for its listeners alone: its client begins and ends it.
+    Recording,
 }
 
 impl Call {
@@ -133,6 +135,9 @@ impl Call {
     ) -> Result<(), ListenRefusal> {
         if !self.is_live() {
             return Err(ListenRefusal::NoCall);
+        }
+        if self.is_recording() {
+            return Err(ListenRefusal::Recording);
         }
         if wanted && self.voice_connector.streaming.listeners().is_empty() {
             return Err(ListenRefusal::NoListeners);

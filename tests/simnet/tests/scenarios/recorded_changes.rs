@@ -221,6 +221,21 @@ fn a_refresh_of_ours_waits_for_a_change_of_the_client() {
 }
 
 #[test]
+fn the_operator_hears_that_a_recording_is_the_client_s_to_end() {
+    let mut w = streaming();
+    let (mut src, _) = recorded(&mut w, CUBE);
+    let id = listened(&w)[0].call.transaction_id;
+    for wanted in [false, true] {
+        let mut outcome = Ok(());
+        w.command(|edge, now| outcome = edge.set_listening(now, id, wanted));
+        assert_eq!(outcome, Err(b2bua::ListenRefusal::Recording));
+        assert_eq!(listened(&w).len(), 2);
+    }
+    hang_up(&mut w, &mut src);
+    w.finish();
+}
+
+#[test]
 fn metadata_that_cannot_be_read_is_told_and_shown_to_nobody() {
     let doctype = "<!DOCTYPE r SYSTEM \"file:///etc/passwd\"><recording/>";
     for (metadata, word) in [
