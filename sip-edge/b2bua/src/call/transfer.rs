@@ -102,6 +102,8 @@ impl Call {
             && !self.takeover.is_busy()
             && !self.referral.is_busy()
             && !self.legs[side.index()].gone
+            // Nobody is on its other side.
+            && !self.is_recording()
     }
 
     /// A call in the place of this one's `side`.

@@ -1,5 +1,6 @@
 //! What changes while a call is recorded: metadata, pauses, lines that come and go, refreshes, silence.
 
+use crate::attended::consulted;
 use crate::keys::{KEY, KEY_2};
 use crate::recorded::{
     CUBE, MULTIPART, SECOND, SIPREC, client, described, hang_up, line, listened, recorded,
@@ -392,6 +393,24 @@ fn other_requests_find_nobody() {
     assert_eq!(w.relay.local_of(MediaLine::Main)[0].rtp.ip(), simnet::EDGE.ip());
     assert_ne!(PBX, simnet::EDGE);
     hang_up(&mut w, &mut src);
+    w.finish();
+}
+
+#[test]
+fn nobody_takes_the_place_of_a_recording_client() {
+    let mut w = streaming();
+    let (mut src, _) = recorded(&mut w, CUBE);
+    let (mut pbx, mut pstn) = Ua::establish(&mut w);
+    pbx.request(&mut w, "REFER", &[("Refer-To", &consulted(&src))], None);
+    pbx.expect(&mut w, "404");
+    let replaces = format!("{};to-tag={};from-tag={}", src.call_id, src.remote_tag(), src.tag);
+    let mut other = w.caller(PBX, "+12065550100");
+    let offer = other.sdp(33_000);
+    other.invite_with(&mut w, &[("Replaces", &replaces)], Some(&offer));
+    other.expect(&mut w, "481");
+    other.ack_failure(&mut w);
+    hang_up(&mut w, &mut src);
+    pbx.hang_up(&mut w, &mut pstn);
     w.finish();
 }
 
