@@ -1,13 +1,16 @@
 """Recording clients (SIPREC, RFC 7866): sipp with metadata in the manner of several vendors, and one with
 audio on both of its lines."""
 
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness import places
 from harness.rtp import RtpEndpoint
 from harness.sip import OutgoingCall
+from harness.tones import RATE, assert_hears
 from harness.waiting import wait_until
 
 DOCUMENTS = Path(__file__).resolve().parents[1] / "corpus" / "siprec"
@@ -28,6 +31,12 @@ def document(name):
 @pytest.fixture
 def recorder(stage):
     stage.configuration.streaming = {"enabled": True, "retention_hours": 1}
+    return stage.start_edge()
+
+
+@pytest.fixture
+def recorder_of_files(stage):
+    stage.configuration.streaming = {"enabled": True, "recording": {"format": "wav"}}
     return stage.start_edge()
 
 
@@ -91,7 +100,8 @@ def described(ends):
             f"{lines}").encode()
 
 
-def test_a_network_that_records_sends_both_of_its_lines(stage, recorder):
+def test_a_network_that_records_sends_both_of_its_lines(stage, recorder_of_files):
+    recorder = recorder_of_files
     ends = [RtpEndpoint(places.PBX, hertz) for hertz in (440, 1_000)]
     peer = stage.peer(places.PBX)
     call = OutgoingCall(peer, recorder, "+13605550199", described(ends),
@@ -110,3 +120,12 @@ def test_a_network_that_records_sends_both_of_its_lines(stage, recorder):
     assert all(not end.received for end in ends), "a recorder says nothing"
     for end in ends:
         end.stop()
+    recordings = recorder.data_dir / "recordings"
+    wait_until(lambda: list(recordings.rglob("*.json")), 20, "a recording")
+    file, = recordings.rglob("*.wav")
+    with wave.open(str(file)) as recording:
+        frames = np.frombuffer(recording.readframes(recording.getnframes()), np.int16)
+    caller, called = frames.reshape(-1, 2).T
+    # Two seconds, whose ends stand where they came.
+    assert_hears(caller[RATE // 2:3 * RATE // 2], RATE, 440, 1_000)
+    assert_hears(called[RATE // 2:3 * RATE // 2], RATE, 1_000, 440)
