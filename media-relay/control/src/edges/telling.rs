@@ -167,6 +167,8 @@ fn must_be_told(event: &MediaEvent) -> bool {
         MediaEvent::Allocated { .. }
         | MediaEvent::AllocationFailed { .. }
         | MediaEvent::Lost { .. } => true,
+        // A recording that nobody takes ends, and it is not said twice.
+        MediaEvent::Listens { .. } | MediaEvent::ListenFailed { .. } => true,
         MediaEvent::Report(_) => is_for_records(event),
         MediaEvent::Silent { .. }
         | MediaEvent::TimedOut { .. }
@@ -176,8 +178,6 @@ fn must_be_told(event: &MediaEvent) -> bool {
         | MediaEvent::Plays { .. }
         | MediaEvent::Played { .. }
         | MediaEvent::Records { .. }
-        | MediaEvent::RecordingFailed { .. }
-        | MediaEvent::Listens { .. }
-        | MediaEvent::ListenFailed { .. } => false,
+        | MediaEvent::RecordingFailed { .. } => false,
     }
 }

@@ -5,7 +5,8 @@ use crate::Relays;
 use crate::frame::Frames;
 use crate::message::{Greeting, Purpose, RelayBody};
 use model::{
-    AllocationFailure, Instant, MediaCommand, MediaEvent, MediaId, MediaLine, MediaType, ReportKind,
+    AllocationFailure, Instant, ListenFailure, MediaCommand, MediaEvent, MediaId, MediaLine,
+    MediaType, ReportKind,
 };
 
 fn is_failure(event: &MediaEvent, of: u64) -> bool {
@@ -108,6 +109,26 @@ fn copies_of_rtcp_are_told_while_there_is_somebody_to_tell() {
     assert!((16_000..=16_384).contains(&copies), "{copies}");
     assert!(matches!(events.last(), Some(MediaEvent::Report(_))));
     assert_eq!(pair.relay.lost().1, 20_000 - copies as u64);
+}
+
+/// Else a call would be taken for one that is listened to, and a recording for one that is made.
+#[test]
+fn whether_anybody_listens_is_told_when_the_edge_is_back() {
+    let mut pair = Pair::new();
+    pair.connect();
+    let id = MediaId(pair.open(1));
+    pair.cut();
+    let failure = ListenFailure::TooMany;
+    pair.deliver(MediaEvent::ListenFailed { id, failure });
+    pair.deliver(MediaEvent::Listens { id });
+    pair.connect();
+    let events = pair.events();
+    let [MediaEvent::ListenFailed { id: first, .. }, MediaEvent::Listens { id: second }] =
+        events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!([first, second], [MediaId(1); 2]);
 }
 
 #[test]
