@@ -30,6 +30,8 @@ enum Kind {
     Sip,
     /// Parts between lines with this boundary (RFC 2046 section 5.1).
     Parts(Vec<u8>),
+    /// Metadata of a recording client (RFC 7865).
+    Metadata,
     Other,
 }
 
@@ -99,8 +101,13 @@ impl Writer<'_> {
             (_, Bodies::SdpWithoutKeys) => {}
             _ if *self.numbers == Numbers::Plain => out.extend_from_slice(body),
             (Kind::Sip, Bodies::Kept) if depth > 0 => self.message(body, depth, out),
-            _ if std::str::from_utf8(body).is_ok() => text::words(self.numbers, body, WORDS, out),
-            _ => out.extend_from_slice(HIDDEN),
+            _ => match (kind, std::str::from_utf8(body)) {
+                (Kind::Metadata, Ok(xml)) => {
+                    out.extend_from_slice(self.numbers.metadata(xml).as_bytes());
+                }
+                (_, Ok(_)) => text::words(self.numbers, body, WORDS, out),
+                (_, Err(_)) => out.extend_from_slice(HIDDEN),
+            },
         }
     }
 
@@ -179,6 +186,8 @@ fn kind_of(value: &[u8]) -> Kind {
     match media.as_slice() {
         b"application/sdp" => Kind::SessionDescription,
         b"message/sipfrag" | b"message/sip" => Kind::Sip,
+        // Some clients still say it as its first drafts did.
+        b"application/rs-metadata+xml" | b"application/rs-metadata" => Kind::Metadata,
         media if media.starts_with(b"multipart/") => {
             boundary_of(parameters).map_or(Kind::Other, Kind::Parts)
         }

@@ -81,6 +81,13 @@ fn bodies_that_are_no_description_lose_their_numbers() {
     assert!(shown.ends_with("SIP/2.0 200 OK\r\nTo: <sip:+*********23@a>;tag=7\r\n"), "{shown}");
     let message = "MESSAGE sip:a@b SIP/2.0\r\nc: text/plain\r\n\r\ncall 415 555 0123, room 12";
     assert!(text(&kept(masked(2)), message).ends_with("call *** *** ****, room 12"));
+    for kind in ["application/rs-metadata+xml", "Application/RS-metadata; charset=utf-8"] {
+        let metadata = format!(
+            "UPDATE sip:a@b SIP/2.0\r\nc: {kind}\r\n\r\n<n aor=\"tel:4155550123\"><name>Ann</name></n>"
+        );
+        let shown = text(&kept(masked(2)), &metadata);
+        assert!(shown.ends_with("<n aor=\"tel:********23\"><name>***</name></n>"), "{shown}");
+    }
     let isup =
         [b"INVITE sip:a@b SIP/2.0\r\nc: application/ISUP\r\n\r\n".as_slice(), &[0xff, 0x41, 0x55]];
     assert!(kept(masked(2)).of_message(&isup.concat()).ends_with(b"\r\n\r\n***"));
