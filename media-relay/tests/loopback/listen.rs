@@ -8,6 +8,7 @@ use model::{
 };
 use relay_core::{ListenNews, ListenReader, Listened};
 use rtp_proto::RtpPacket;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -165,7 +166,7 @@ fn a_listener_speaks_into_the_call() {
     rig.relay.command(MediaCommand::Listen { id: MediaId(1), listening }).unwrap();
     while !matches!(rig.event(), MediaEvent::Listens { .. }) {}
     let ListenNews::Stream(begun) = news.try_recv().unwrap() else { panic!("no stream") };
-    let ([Some(mut voice), None], mut reader) = (begun.voices, begun.reader) else {
+    let ([Some(mut voice), None], reader) = (begun.voices, begun.reader) else {
         panic!("a voice for leg A alone")
     };
     assert_eq!(voice.write(&[1_000; 1_600]), 1_600);
@@ -173,16 +174,23 @@ fn a_listener_speaks_into_the_call() {
     for n in 0..10 {
         let packet = a.receive().0;
         let said = RtpPacket::parse(&packet).unwrap();
-        assert_eq!((said.payload_type(), said.payload().len(), said.marker()), (0, 160, n == 0));
+        assert_eq!((said.payload_type(), said.payload().len()), (0, 160));
+        // A worker that was kept from running for long begins anew with one.
+        assert!(said.marker() || n > 0);
         assert_eq!(said.sequence(), last + 1);
         last = said.sequence();
-        if n == 5 {
+        if n == 0 {
             // Not heard by A now, and by the listener all the same.
             b.send(local[1].rtp, 2);
         }
     }
-    assert_eq!((voice.taken(), voice.gaps(), voice.unheard()), (1_600, 0, 0));
-    assert_eq!(packets(&mut reader), [(LegSide::B, rtp(2))]);
+    assert_eq!((voice.taken(), voice.unheard()), (1_600, 0));
+    let (reader, heard) = (RefCell::new(reader), RefCell::new(Vec::new()));
+    rig.until(|_| {
+        heard.borrow_mut().extend(packets(&mut reader.borrow_mut()));
+        !heard.borrow().is_empty()
+    });
+    assert_eq!(heard.into_inner(), [(LegSide::B, rtp(2))]);
     rig.relay.command(MediaCommand::StopListening { id: MediaId(1) }).unwrap();
     rig.until(|statistics| statistics.listened_streams == 0);
     assert!(voice.is_closed());
