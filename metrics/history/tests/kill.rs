@@ -23,6 +23,7 @@ use std::path::Path;
 const ROUNDS: u64 = 40;
 /// A machine that is busy needs more of them until enough has happened.
 const MOST_ROUNDS: u64 = 400;
+const MOST_TIMES: u32 = 100;
 const ENOUGH_FILES: usize = 40;
 /// Of one file: some five records.
 const MAX_BYTES: u64 = 4_000;
@@ -95,13 +96,20 @@ fn whenever_it_is_killed_the_history_has_each_record_once() {
     let directory = killed::directory("history-kill");
     let mut moments = killed::Moments::new();
     let mut written = BTreeSet::new();
-    let mut rounds = 0;
+    // A machine on which a process needs long to begin has more time in each round.
+    let (mut rounds, mut times) = (0, 1);
     while rounds < ROUNDS || (files_in(&directory) < ENOUGH_FILES && rounds < MOST_ROUNDS) {
-        killed::run_and_kill(&directory, rounds, moments.next(15_000, 60_000), None);
+        let after = moments.next(15_000, 60_000);
+        killed::run_and_kill(&directory, rounds, after * times, None);
         rounds += 1;
-        let Ok(now) = lines(&directory.join("calls")) else { continue };
-        assert!(now.is_superset(&written), "a line that was there stays");
-        written = now;
+        let before = written.len();
+        if let Ok(now) = lines(&directory.join("calls")) {
+            assert!(now.is_superset(&written), "a line that was there stays");
+            written = now;
+        }
+        if written.len() == before {
+            times = (times + 1).min(MOST_TIMES);
+        }
     }
     sink(&directory).flush_and_close();
     let files = files_in(&directory);
