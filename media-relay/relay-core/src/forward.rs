@@ -194,12 +194,7 @@ impl RtpSession {
         if way.is_ok() {
             Tap::copy(&mut self.tap, Tapped::rtp(from, source, arrival), packet);
         }
-        let is_said = match way {
-            Ok(_) | Err(DropReason::Replaced | DropReason::NoDestination) => true,
-            Err(DropReason::NotWanted) => other.is_nobody() && leg.bucket.take(self.rate, arrival),
-            Err(_) => false,
-        };
-        if is_said {
+        if is_said(&way) {
             AudioTap::hear(&mut self.audio_tap, from, rtp.payload_type(), packet, arrival);
         }
         if is_new_source {
@@ -367,6 +362,13 @@ fn check_compound(packet: &[u8]) -> Result<u32, DropReason> {
         }
     }
     Ok(sender.unwrap_or_default())
+}
+
+/// Whether what the leg said counts among what was said in the call: it may speak, and would be heard if
+/// nothing were played in its place.
+#[inline]
+fn is_said<T>(way: &Result<T, DropReason>) -> bool {
+    matches!(way, Ok(_) | Err(DropReason::Replaced | DropReason::NoDestination))
 }
 
 /// Where a leg gets RTCP, and from which socket.

@@ -309,12 +309,6 @@ impl Leg {
         !self.silence_said && may_speak && !other.is_played_to()
     }
 
-    /// Whether nobody is there, as on the other side of the copy of a call: what is sent is for listeners.
-    pub(crate) fn is_nobody(&self) -> bool {
-        let is_asked = self.plan.as_ref().is_some_and(|plan| plan.accepts_from || plan.sends_to);
-        !is_asked && self.rtp.destination().is_none()
-    }
-
     #[inline]
     pub(crate) fn note_heard(&mut self, now: Instant) {
         self.heard = now;

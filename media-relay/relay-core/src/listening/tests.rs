@@ -178,23 +178,6 @@ fn a_plan_says_anew_what_packets_are_and_who_is_on_hold() {
     assert_eq!(reader.read(&mut out), None, "what is said on hold is not part of the call");
 }
 
-/// As of the copy of a call that a recording client sends: nobody is on the other side.
-#[test]
-fn who_speaks_to_nobody_but_listeners_is_heard() {
-    let mut plan = plan();
-    plan.legs[0].sends_to = false;
-    let [_, other] = &mut plan.legs;
-    (other.accepts_from, other.sends_to, other.remote_rtp) = (false, false, None);
-    let mut world = World::new(&plan);
-    let mut reader = world.listen(65_536, [true, false]);
-    assert!(read_formats(&mut reader).may_send);
-    let (decision, sent) = world.send(LegSide::A, 8);
-    assert_eq!(decision, Decision::Drop(DropReason::NotWanted));
-    let mut out = Vec::new();
-    assert!(matches!(reader.read(&mut out), Some(Listened::Packet { .. })));
-    assert_eq!(out, sent);
-}
-
 #[test]
 fn a_copy_of_a_call_that_nobody_is_on_the_other_side_of_is_heard_and_goes_nowhere() {
     let mut copy = plan();
