@@ -41,7 +41,7 @@ pub use line::{MAX_CALL_LINES, MediaLine, MediaType, RelayedLines};
 pub use listening::{
     Channel, ChannelLayout, KinesisVideoListener, ListenFailure, ListenedCall, ListenedUpdate,
     Listener, Listening, MAX_LISTENERS, NotificationTargets, RecordingFormat, RecordingListener,
-    Secret, WebSocketListener,
+    Secret, WarningTone, WebSocketListener,
 };
 pub use media::{
     AllocationFailure, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand, MediaEvent,

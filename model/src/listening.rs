@@ -4,6 +4,7 @@ use crate::{CallDirection, LegSide, OtherMedia, TransactionId, VoiceConnectorId}
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroize;
 
 /// Listeners of one stream at most.
@@ -21,6 +22,31 @@ pub struct Listening {
     pub sample_rate: u32,
     /// Who listens, [`MAX_LISTENERS`] at most.
     pub listeners: Vec<Listener>,
+    /// What both legs hear now and then meanwhile, so that they know; `None` for nothing.
+    pub tone: Option<WarningTone>,
+}
+
+/// The recorder warning tone: a short tone, again and again, while a call is recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct WarningTone {
+    /// From the beginning of one to that of the next, 5 s to 5 min.
+    pub every: Duration,
+    /// How long it sounds, 100 ms to 1 s.
+    pub length: Duration,
+    /// Hz, 300 to 3,400.
+    pub frequency: u16,
+    /// dBm0, -40 to -6.
+    pub level: i8,
+}
+
+impl Default for WarningTone {
+    /// 1,400 Hz each 15 s is the recorder warning tone of Federal Standard 1037C, which has it half a
+    /// second long. 200 ms at -20 dBm0, as loud as active speech is on average (-26 dBov, the level of
+    /// ITU-T P.800's tests), are heard beside what is said and cover none of it.
+    fn default() -> Self {
+        let (every, length) = (Duration::from_secs(15), Duration::from_millis(200));
+        WarningTone { every, length, frequency: 1_400, level: -20 }
+    }
 }
 
 /// One party's audio.

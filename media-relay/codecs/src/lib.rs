@@ -11,6 +11,7 @@
 //! [`voice_ring`] brings samples from another thread.
 #![forbid(unsafe_code)]
 
+mod burst;
 mod clip;
 mod comfort_noise;
 mod concealment;
@@ -27,6 +28,7 @@ mod silence;
 mod transcoder;
 mod voice_ring;
 
+pub use burst::ToneBurst;
 pub use clip::Clip;
 pub use comfort_noise::ComfortNoise;
 pub use concealment::Concealment;

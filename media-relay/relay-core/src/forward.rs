@@ -71,7 +71,10 @@ impl RtpSession {
         };
         let outcome = outcome.and_then(|(socket, destination, len)| {
             let len = match kind {
-                PacketKind::Rtp => self.pass_on(from, buffer, len, arrival),
+                PacketKind::Rtp => {
+                    let len = self.pass_on(from, buffer, len, arrival);
+                    len.map(|len| self.mix_warning(to, buffer, len, arrival))
+                }
                 PacketKind::Rtcp | PacketKind::Udptl => Some(len),
             };
             let Some(len) = len else { return Ok(None) };

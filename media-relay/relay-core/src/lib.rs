@@ -12,7 +12,8 @@
 //!   [`RtpSession::copy_contexts`] and [`RtpSession::adopt_contexts`] move a leg's SRTP to another
 //!   stream, [`RtpSession::send_event`] sends a leg a key, [`RtpSession::play`] and
 //!   [`RtpSession::stop_playing`] play it something, [`RtpSession::speak`] and
-//!   [`RtpSession::stop_speaking`] let somebody beside the call speak to it, [`RtpSession::tap`],
+//!   [`RtpSession::stop_speaking`] let somebody beside the call speak to it, [`RtpSession::warn`] and
+//!   [`RtpSession::stop_warning`] have both hear that they are recorded, [`RtpSession::tap`],
 //!   [`RtpSession::retap`] and [`RtpSession::untap`] copy its packets for somebody else,
 //!   [`RtpSession::listen`] and [`RtpSession::unlisten`] its audio for listeners;
 //! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`], [`RtpSession::poll_timeout`],
@@ -53,6 +54,7 @@ mod tones;
 mod transcoding;
 mod unheard;
 mod voice;
+mod warning;
 
 pub use codecs::{VoiceReader, VoiceWriter, voice_ring};
 pub use decision::{Decision, DropReason, MediaSocket, PacketKind};

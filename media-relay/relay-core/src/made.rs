@@ -15,6 +15,7 @@ use crate::security::GROWTH;
 use crate::stamps::Stamps;
 use crate::tones::ToneQueue;
 use crate::voice::Voice;
+use crate::warning::Warning;
 use model::{DtmfKey, DtmfPress, Instant, LegSide};
 use rtp_proto::{RtpHeader, RtpPacket};
 use std::fmt;
@@ -72,6 +73,8 @@ pub(crate) struct Made {
     pub(crate) player: Option<Player>,
     /// Who speaks to the leg from beside the call.
     pub(crate) voice: Option<Box<Voice>>,
+    /// Tones that say that the call is recorded.
+    pub(crate) warning: Option<Box<Warning>>,
     /// All of what was to be played was, and nobody has been told.
     pub(crate) played: bool,
     /// `None` before the first key that goes to the leg as tones.
@@ -84,14 +87,19 @@ impl Made {
     /// Nothing is to be sent yet but what passes.
     pub(crate) fn new(outbound: Outbound) -> Box<Self> {
         let events = EventQueue::default();
-        let (player, voice, tones, stamps) = (None, None, None, None);
-        Box::new(Made { outbound, events, player, voice, played: false, tones, stamps })
+        let (player, voice, warning, tones, stamps) = (None, None, None, None, None);
+        Box::new(Made { outbound, events, player, voice, warning, played: false, tones, stamps })
     }
 
     /// Whether the leg hears tones of ours now, instead of the other leg.
     #[inline]
     pub(crate) fn plays_tones(&self) -> bool {
         self.tones.as_deref().is_some_and(ToneQueue::is_playing)
+    }
+
+    /// Whether keys are being sent to the leg, as tones or as events, or wait for it.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.deadline().is_some()
     }
 
     /// Keys go on in what the leg has now.
@@ -104,7 +112,7 @@ impl Made {
     /// What becomes of the numbers of the other leg's source `ssrc`; `None` while anything is, or waits
     /// to be, put among its packets, and shortly after.
     pub(crate) fn steady(&self, ssrc: u32) -> Option<FastNumbers> {
-        let speaks = self.player.is_some() || self.voice.is_some();
+        let speaks = self.player.is_some() || self.voice.is_some() || self.warning.is_some();
         let waits = speaks || self.plays_tones() || self.deadline().is_some();
         self.outbound.steady(ssrc).filter(|_| !waits)
     }
@@ -202,7 +210,8 @@ impl RtpSession {
         let keys = made.filter_map(Made::deadline);
         let played = self.legs.iter().filter_map(Leg::player_deadline);
         let said = self.legs.iter().filter_map(Leg::voice_deadline);
-        keys.chain(played).chain(said).chain(self.transcoded_deadline()).min()
+        let warned = self.legs.iter().filter_map(Leg::warning_deadline);
+        keys.chain(played).chain(said).chain(warned).chain(self.transcoded_deadline()).min()
     }
 
     /// Writes the next packet that is due to the front of `buffer` and counts it as sent; `None` when
@@ -213,7 +222,8 @@ impl RtpSession {
             let event = transcoded.or_else(|| self.poll_event(to, now, buffer));
             let key = event.or_else(|| self.poll_tones(to, now, buffer));
             let played = key.or_else(|| self.poll_player(to, now, buffer));
-            played.or_else(|| self.poll_voice(to, now, buffer))
+            let said = played.or_else(|| self.poll_voice(to, now, buffer));
+            said.or_else(|| self.poll_warning(to, now, buffer))
         })
     }
 
@@ -237,7 +247,7 @@ impl RtpSession {
                 ssrc: made.outbound.ssrc(),
             };
             let payload = packet.event.to_bytes();
-            if let Some(sent) = self.send_made(to, &header, &payload, buffer) {
+            if let Some(sent) = self.send_made(to, &header, &payload, now, buffer) {
                 return Some(sent);
             }
         }
@@ -265,7 +275,7 @@ impl RtpSession {
                 timestamp: packet.timestamp,
                 ssrc: made.outbound.ssrc(),
             };
-            if let Some(sent) = self.send_made(to, &header, payload, buffer) {
+            if let Some(sent) = self.send_made(to, &header, payload, now, buffer) {
                 return Some(sent);
             }
         }
@@ -278,10 +288,12 @@ impl RtpSession {
         to: LegSide,
         header: &RtpHeader,
         payload: &[u8],
+        now: Instant,
         buffer: &mut [u8],
     ) -> Option<MadePacket> {
         let len = header.write_header(buffer)? + payload.len();
         buffer.get_mut(RtpHeader::BYTES..len)?.copy_from_slice(payload);
+        let len = self.mix_warning(to, buffer, len, now);
         self.send_protected(to, len, buffer)
     }
 

@@ -172,7 +172,7 @@ impl RtpSession {
                 let (other, _) = pair(&mut self.legs, to.other());
                 other.heard = other.heard.max(now);
             }
-            if let Some(sent) = self.send_made(to, &header, clip.payload(packet), buffer) {
+            if let Some(sent) = self.send_made(to, &header, clip.payload(packet), now, buffer) {
                 return Some(sent);
             }
         }

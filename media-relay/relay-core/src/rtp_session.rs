@@ -193,6 +193,7 @@ impl RtpSession {
             leg.plan = Some(compiled);
         }
         self.tune_voices();
+        self.tune_warnings();
         self.prepare_for_restarts();
         self.renew_listened(now);
     }

@@ -383,6 +383,7 @@ impl RtpSession {
         }
         let len = made?;
         self.join_outbound(to, buffer, clock_rate, now, false);
+        let len = self.mix_warning(to, buffer, len, now);
         self.send_protected(to, len, buffer)
     }
 

@@ -341,7 +341,7 @@ impl RtpSession {
             let (other, _) = pair(&mut self.legs, to.other());
             other.stream.hide_losses();
             let payload = payload.get(..words.len)?;
-            if let Some(sent) = self.send_made(to, &header, payload, buffer) {
+            if let Some(sent) = self.send_made(to, &header, payload, now, buffer) {
                 return Some(sent);
             }
         }

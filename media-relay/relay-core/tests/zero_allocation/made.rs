@@ -287,3 +287,48 @@ fn a_voice_allocates_nothing() {
         }
     }
 }
+
+#[test]
+fn a_warning_tone_allocates_nothing() {
+    let tone = WarningTone { every: Duration::from_secs(5), ..WarningTone::default() };
+    for format in TranscodableFormat::ALL {
+        let mapping = CodecMapping {
+            payload_type: 96,
+            codec: format.codec,
+            clock_rate: format.clock_rate,
+            packet_duration: Duration::from_millis(20),
+        };
+        let mut legs = [leg(4_000), leg(5_000)];
+        for leg in &mut legs {
+            leg.codecs = vec![mapping.clone()];
+        }
+        let mut session = session();
+        session.apply(&MediaPlan::rtp(legs), Instant::ZERO);
+        session.warn(tone, Instant::ZERO, &mut || 7);
+        let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+        let (mut made, mut packet) = (0, [0_u8; 172 + GROWTH + 1_400]);
+        let allocations = allocations_of(|| {
+            for sequence in 0..600_u16 {
+                let now = Instant::from_millis(u64::from(sequence) * 20);
+                // The second tone is mixed into what passes, the others are sent alone.
+                if (200..400).contains(&sequence) {
+                    // 20 ms: a packet of Opus says so in its first octet.
+                    let octets = if format.codec == Codec::L16 { 640 } else { 160 };
+                    packet.fill(0);
+                    let header = RtpHeader { payload_type: 96, sequence, ..RtpHeader::default() };
+                    header.write_header(&mut packet);
+                    packet[12] = 0x08;
+                    let len = 12 + octets;
+                    session.forward(LegSide::A, MediaSocket::Rtp, from, &mut packet, len, now);
+                }
+                let mut buffer = [0; LONGEST_MADE];
+                while session.poll_made(now, &mut buffer).is_some() {
+                    made += 1;
+                }
+            }
+        });
+        assert_eq!(allocations, 0, "{format:?}");
+        assert!(made >= 40, "{format:?}: {made}");
+        assert!(session.warnings_of(LegSide::B) >= Some(3), "{format:?}");
+    }
+}

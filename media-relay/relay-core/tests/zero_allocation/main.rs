@@ -9,7 +9,7 @@ use codecs::{Clip, Recording};
 use model::{
     Codec, CodecMapping, DtmfConversion, Instant, LegPlan, LegSecurity, LegSide, MediaId,
     MediaLine, MediaPlan, MediaType, OtherMedia, ReportKind, SdesKeys, SrtpKey, SrtpSuite,
-    TransactionId, TranscodableFormat, Transcoding, XrWishes,
+    TransactionId, TranscodableFormat, Transcoding, WarningTone, XrWishes,
 };
 use relay_core::{
     Decision, DropReason, FastForward, ForwardedPacket, GROWTH, LONGEST_MADE, LONGEST_REPORT,
