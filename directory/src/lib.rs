@@ -37,7 +37,7 @@ pub use problem::Problem;
 pub use redirect_policy::RedirectPolicy;
 pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};
 pub use snapshot::{Resources, Snapshot, VoiceConnectorsBySource};
-pub use streaming::Streaming;
+pub use streaming::{Consent, Streaming};
 pub use target::{Destination, Target, TargetOwner};
 pub use tls::{ClientCertificate, ClientCertificatePolicy, KeyPairFiles, TlsPolicy};
 pub use validate::limits;

@@ -1,7 +1,8 @@
 //! Who gets the audio of a voice connector's calls while they run.
 
 use model::{
-    KinesisVideoListener, Listener, NotificationTargets, RecordingListener, WebSocketListener,
+    CarrierId, KinesisVideoListener, Listener, NotificationTargets, RecordingListener, WarningTone,
+    WebSocketListener,
 };
 use std::sync::Arc;
 
@@ -15,6 +16,9 @@ pub struct Streaming {
     /// What a calling or called number begins with, in E.164 form, for `enabled` to hold; empty, the
     /// default, for any number. A header and an operator's command go before it.
     pub numbers: Arc<[Arc<str>]>,
+    /// The carriers that a call comes from or goes to, for `enabled` to hold; empty, the default, for
+    /// any. The same goes before it.
+    pub carriers: Arc<[CarrierId]>,
     /// Samples a second that listeners get: 8,000 or 16,000.
     pub sample_rate: u32,
     /// It goes to Kinesis video streams, one for each leg, or to the files that stand for them.
@@ -29,6 +33,19 @@ pub struct Streaming {
     pub notifications: NotificationTargets,
     /// A program behind a WebSocket hears it, and may speak.
     pub web_socket: Option<WebSocketListener>,
+    /// What the parties hear of it; `None` for nothing.
+    pub consent: Option<Consent>,
+}
+
+/// What both parties of a call hear while somebody listens to it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Consent {
+    /// While anybody listens, and not only while the call is recorded here.
+    pub of_streams: bool,
+    /// A short tone, again and again.
+    pub tone: Option<WarningTone>,
+    /// A WAV file that both hear once, when it begins.
+    pub announcement: Option<Arc<str>>,
 }
 
 impl Default for Streaming {
@@ -37,6 +54,7 @@ impl Default for Streaming {
             enabled: false,
             by_header: false,
             numbers: Arc::default(),
+            carriers: Arc::default(),
             sample_rate: 8_000,
             kinesis_video: true,
             retention_hours: 24,
@@ -44,15 +62,26 @@ impl Default for Streaming {
             recording: None,
             notifications: NotificationTargets::default(),
             web_socket: None,
+            consent: None,
         }
     }
 }
 
 impl Streaming {
-    /// Whether a call between these numbers is streamed unless somebody says otherwise.
-    pub fn is_for(&self, numbers: [&str; 2]) -> bool {
+    /// Whether a call between these numbers, by way of this carrier, is streamed unless somebody says
+    /// otherwise. Of numbers and carriers both must agree.
+    pub fn is_for(&self, numbers: [&str; 2], carrier: Option<&CarrierId>) -> bool {
         let is_one = |prefix: &Arc<str>| numbers.iter().any(|number| number.starts_with(&**prefix));
-        self.enabled && (self.numbers.is_empty() || self.numbers.iter().any(is_one))
+        let is_by_carrier = self.carriers.is_empty()
+            || carrier.is_some_and(|carrier| self.carriers.contains(carrier));
+        self.enabled
+            && is_by_carrier
+            && (self.numbers.is_empty() || self.numbers.iter().any(is_one))
+    }
+
+    /// What the parties of a call hear while it goes to all of [`Streaming::listeners`].
+    pub fn consent(&self) -> Option<&Consent> {
+        self.consent.as_ref().filter(|consent| consent.of_streams || self.recording.is_some())
     }
 
     /// Who listens to a call that is streamed.
@@ -77,12 +106,41 @@ mod tests {
     fn numbers_choose_calls_where_any_are_given() {
         let mut streaming = Streaming { enabled: true, ..Streaming::default() };
         let call = ["+12065550100", "+13125550199"];
-        assert!(streaming.is_for(call) && streaming.is_for(["anonymous", "sos"]));
+        let is_for = |streaming: &Streaming, call| streaming.is_for(call, None);
+        assert!(is_for(&streaming, call) && is_for(&streaming, ["anonymous", "sos"]));
         streaming.numbers = ["+1312".into(), "+44".into()].into();
-        assert!(streaming.is_for(call) && streaming.is_for(["+441632960001", "+81312345678"]));
-        assert!(!streaming.is_for(["+12065550100", "+12065550101"]));
+        assert!(is_for(&streaming, call));
+        assert!(is_for(&streaming, ["+441632960001", "+81312345678"]));
+        assert!(!is_for(&streaming, ["+12065550100", "+12065550101"]));
         streaming.enabled = false;
-        assert!(!streaming.is_for(call));
+        assert!(!is_for(&streaming, call));
+    }
+
+    #[test]
+    fn carriers_choose_calls_where_any_are_given() {
+        let carrier = |id: &str| CarrierId::new(id).unwrap();
+        let numbers = ["+12065550100", "+13125550199"];
+        let mut streaming = Streaming { enabled: true, ..Streaming::default() };
+        assert!(streaming.is_for(numbers, Some(&carrier("pstn-1"))));
+        streaming.carriers = [carrier("pstn-1"), carrier("pstn-2")].into();
+        assert!(streaming.is_for(numbers, Some(&carrier("pstn-2"))));
+        assert!(!streaming.is_for(numbers, Some(&carrier("pstn-3"))));
+        assert!(!streaming.is_for(numbers, None));
+        streaming.numbers = ["+44".into()].into();
+        assert!(!streaming.is_for(numbers, Some(&carrier("pstn-1"))), "both must agree");
+    }
+
+    #[test]
+    fn consent_is_for_recorded_calls_unless_it_is_of_streams() {
+        let tone = Some(WarningTone::default());
+        let consent = Consent { tone, ..Consent::default() };
+        let mut streaming = Streaming { consent: Some(consent), ..Streaming::default() };
+        assert_eq!(streaming.consent(), None);
+        streaming.recording = Some(RecordingListener { format: model::RecordingFormat::Wav });
+        assert_eq!(streaming.consent().and_then(|consent| consent.tone), tone);
+        streaming.recording = None;
+        streaming.consent.as_mut().unwrap().of_streams = true;
+        assert_eq!(streaming.consent().and_then(|consent| consent.tone), tone);
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(crate) fn validate(resources: &Resources) -> Vec<Problem> {
         format!("{domain:?} is not a domain name; write one such as \"tandem.example.com\"")
     });
     problems.carriers(&resources.carriers);
-    problems.voice_connectors(&resources.voice_connectors);
+    problems.voice_connectors(resources);
     problems.policy(resources);
     problems.0
 }
@@ -139,9 +139,9 @@ impl Problems {
         }
     }
 
-    fn voice_connectors(&mut self, voice_connectors: &[VoiceConnector]) {
+    fn voice_connectors(&mut self, resources: &Resources) {
         let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
-        for (i, vc) in voice_connectors.iter().enumerate() {
+        for (i, vc) in resources.voice_connectors.iter().enumerate() {
             let at = format!("voice_connector[{i}]");
             self.unique(&mut ids, vc.id.as_str(), format!("{at}.id"), || {
                 format!("voice connector id \"{}\" is used twice; change one", vc.id)
@@ -160,7 +160,7 @@ impl Problems {
                 self.termination(termination, &format!("{at}.termination"));
             }
             self.origination(vc, &at);
-            self.streaming(&vc.streaming, &format!("{at}.streaming"));
+            self.streaming(&vc.streaming, &resources.carriers, &format!("{at}.streaming"));
             self.final_codes(&vc.hunt_final_codes, &at);
             self.timeouts(vc.no_response_timeout, vc.no_answer_timeout, &at);
         }
@@ -216,11 +216,17 @@ impl Problems {
         });
     }
 
-    fn streaming(&mut self, streaming: &Streaming, at: &str) {
+    fn streaming(&mut self, streaming: &Streaming, carriers: &[Carrier], at: &str) {
         let (retention, path) = (streaming.retention_hours, format!("{at}.retention_hours"));
         self.in_range(retention, &limits::RETENTION_HOURS, path);
         for (n, prefix) in streaming.numbers.iter().enumerate() {
             self.number_prefix(prefix, format!("{at}.numbers[{n}]"));
+        }
+        for (n, id) in streaming.carriers.iter().enumerate() {
+            let is_known = carriers.iter().any(|carrier| carrier.id == *id);
+            self.check(is_known, format!("{at}.carriers[{n}]"), || {
+                format!("there is no [[carrier]] with id = \"{id}\"; add it or correct the id")
+            });
         }
         let rate = streaming.sample_rate;
         self.check(matches!(rate, 8_000 | 16_000), format!("{at}.sample_rate"), || {

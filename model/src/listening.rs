@@ -24,6 +24,8 @@ pub struct Listening {
     pub listeners: Vec<Listener>,
     /// What both legs hear now and then meanwhile, so that they know; `None` for nothing.
     pub tone: Option<WarningTone>,
+    /// It was ordered before and refused, and whoever is told of that knows it.
+    pub is_retry: bool,
 }
 
 /// The recorder warning tone: a short tone, again and again, while a call is recorded.

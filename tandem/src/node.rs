@@ -270,7 +270,7 @@ impl Node {
             ("[privacy]", old.privacy == config.privacy),
             ("[recordings]", old.recordings == config.recordings),
             ("[retention]", old.retention == config.retention),
-            ("[streaming]", old.web_socket_authorities == config.web_socket_authorities),
+            ("[streaming]", old.streaming == config.streaming),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -408,6 +408,7 @@ pub(crate) fn relay_config(
         max_video_packets_per_second: media.max_video_packets_per_second,
         dtls: Some(Arc::new(identity)),
         listening,
+        max_listened_streams: media.max_listened_streams,
         ..RelayConfig::new(media.bind.clone(), media.ports.clone())
     }
 }

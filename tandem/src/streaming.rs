@@ -11,7 +11,7 @@ use crate::sinks::StreamTeller;
 use crate::{readings, recordings};
 use call_metrics::{Numbers, ObservationSender, Reading};
 use call_recordings::Recordings;
-use call_streaming::{Hub, HubConfig, Open, Openers};
+use call_streaming::{Hub, Open, Openers};
 use kinesis::Kinesis;
 use model::RecordingListener;
 use outbox::{FileSender, Outbox};
@@ -73,7 +73,7 @@ impl Streaming {
             web_socket: Some(web_sockets.opener()),
             recording: recordings,
         };
-        let hub = Hub::start(HubConfig::default(), origin.monotonic, news, openers)
+        let hub = Hub::start(config.streaming.hub, origin.monotonic, news, openers)
             .map_err(|error| StartError(format!("no thread for listeners: {error}")))?;
         Ok((Streaming { hub, kinesis, web_sockets }, sender))
     }

@@ -251,6 +251,8 @@ impl Stream {
             channels: LegSide::BOTH.map(channel),
             sample_rate: options.rate,
             listeners: vec![listener],
+            tone: None,
+            is_retry: false,
         };
         let (id, began_at) = (MediaId(self.id), UnixTime::from_millis(unix_millis()));
         let stream =

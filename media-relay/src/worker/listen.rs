@@ -1,9 +1,10 @@
 //! Streams of this worker that are listened to.
 
 use super::{Worker, speak};
+use crate::random::draw;
 use model::{
-    ListenFailure, ListenedUpdate, Listening, MediaEvent, MediaId, MediaType, TransactionId,
-    UnixTime,
+    LegSide, ListenFailure, ListenedUpdate, Listening, MediaEvent, MediaId, MediaType,
+    TransactionId, UnixTime,
 };
 use relay_core::{ListenNews, ListenedStream, listen_ring};
 use std::sync::mpsc::TrySendError;
@@ -45,6 +46,7 @@ impl Worker {
         let (writer, reader) = listen_ring(RING);
         let began_at = UnixTime::from_millis(self.parts.clock.unix_nanos() / NANOS_PER_MILLI);
         let (voices, heard) = speak::rings(&listening);
+        let tone = listening.tone;
         let began = ListenedStream { id, listening, reader, voices, began: now, began_at };
         send(news, ListenNews::Stream(Box::new(began)))?;
         if let Some(lane) = &mut self.lane {
@@ -53,6 +55,20 @@ impl Worker {
         }
         stream.session.listen(writer, legs, now);
         stream.let_speak(heard, now);
+        match tone {
+            Some(tone) => stream.session.warn(tone, now, &mut draw),
+            None => stream.session.stop_warning(),
+        }
+        for leg in LegSide::BOTH.into_iter().filter(|_| tone.is_some()) {
+            if stream.session.warnings_of(leg).is_none() {
+                tracing::warn!(
+                    media = id.0,
+                    ?leg,
+                    "a party does not hear the tone of recorded calls: its format is none of PCMU, \
+                     PCMA, G722, L16 and opus"
+                );
+            }
+        }
         stream.listened_call = Some(transaction_id);
         self.listened += 1;
         self.parts.counters.listened_streams.add(1);
@@ -80,6 +96,7 @@ impl Worker {
             Some(stream) => {
                 stream.session.unlisten();
                 stream.stop_voices();
+                stream.session.stop_warning();
                 let call = stream.listened_call.take();
                 self.forget_listening(call);
             }

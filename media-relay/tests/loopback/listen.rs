@@ -30,7 +30,14 @@ fn listening(call: u128, legs: [bool; 2]) -> Box<Listening> {
         siprec_metadata: None,
     };
     let channels = LegSide::BOTH.map(|side| legs[side.index()].then(|| channel(side)));
-    Box::new(Listening { call: Arc::new(call), channels, sample_rate: 8_000, listeners: vec![] })
+    Box::new(Listening {
+        call: Arc::new(call),
+        channels,
+        sample_rate: 8_000,
+        listeners: vec![],
+        tone: None,
+        is_retry: false,
+    })
 }
 
 fn order(rig: &Rig, id: u64, legs: [bool; 2]) -> Result<(), ListenFailure> {

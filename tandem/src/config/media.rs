@@ -44,6 +44,8 @@ pub(crate) struct Media {
     /// Packets a second that a leg may send, 600 to 1,000,000; default 2,000. The kernel's path takes
     /// up to 560 of a stream by itself, so that less could not be kept.
     pub(crate) max_packets_per_second: u32,
+    /// Streams that are listened to at a time, each with a ring of 64 KiB, 1 to 65,536; default 4,096.
+    pub(crate) max_listened_streams: usize,
     /// The WAV file that who is put on hold hears, where nothing else is said; default none.
     pub(crate) hold_music: Option<Arc<str>>,
     /// Whether it is heard over what the holder sends; default [`HoldMusicWhen::Silent`].
@@ -81,6 +83,8 @@ pub(super) fn read(mut table: Table<'_>) -> Media {
         dscp: table.or("dscp", 46, |v| value::within(value::integer(v)?, 0..=63)),
         max_packets_per_second: table.or("max_packets_per_second", 2_000, packet_rate),
         max_video_packets_per_second: table.or("max_video_packets_per_second", 5_000, packet_rate),
+        max_listened_streams: table
+            .or("max_listened_streams", 4_096, |v| value::within(value::integer(v)?, 1..=65_536)),
         hold_music,
         hold_music_when: table.or(
             "hold_music_when",

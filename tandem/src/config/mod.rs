@@ -59,6 +59,7 @@ pub(crate) use sip::Sip;
 #[cfg(test)]
 pub(crate) use stir::SignerFiles;
 pub(crate) use stir::Stir;
+pub(crate) use streaming::NodeStreaming;
 pub(crate) use tls::{TlsFileKind, TlsFiles};
 pub(crate) use traces::Traces;
 
@@ -111,8 +112,8 @@ pub(crate) struct Config {
     pub(crate) privacy: PrivacyConfig,
     /// How the node stops.
     pub(crate) drain: Drain,
-    /// Authorities of programs behind a WebSocket; `None` for those of the system.
-    pub(crate) web_socket_authorities: Option<Arc<Path>>,
+    /// What is of this node in streaming.
+    pub(crate) streaming: NodeStreaming,
     /// Carriers and voice connectors, ready for call routing.
     pub(crate) directory: Arc<Snapshot>,
     /// The files of TLS, to be looked at.
@@ -180,7 +181,7 @@ impl Config {
             privacy::Others { sinks: &sinks, has_hep: hep.is_some(), traces: trace_numbers };
         let privacy = privacy::read(root.table("privacy"), others);
         let stir = stir::read(root.table("stir"));
-        let web_socket_authorities = web_socket::read_authorities(root.table("streaming"));
+        let streaming = streaming::read_of_node(root.table("streaming"));
         let directory = read_directory(&mut root, &sip, &media, &stir);
         root.finish();
         if let Some(directory) = &directory {
@@ -212,7 +213,7 @@ impl Config {
             recordings,
             privacy,
             drain,
-            web_socket_authorities,
+            streaming,
             directory,
             tls_files,
             audio_files,

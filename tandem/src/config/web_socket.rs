@@ -39,10 +39,8 @@ pub(super) fn read(mut table: Table<'_>) -> Option<WebSocketListener> {
 }
 
 /// `[streaming] tls_ca`: authorities of `wss://` services; `None` for those of the system.
-pub(super) fn read_authorities(mut table: Table<'_>) -> Option<Arc<Path>> {
-    let authorities = tls::authorities(&mut table, "tls_ca");
-    table.finish();
-    authorities
+pub(super) fn read_authorities(table: &mut Table<'_>) -> Option<Arc<Path>> {
+    tls::authorities(table, "tls_ca")
 }
 
 /// What is wrong with it is told without repeating it.

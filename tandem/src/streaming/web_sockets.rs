@@ -19,7 +19,7 @@ pub(super) struct WebSockets(Arc<VoiceSockets>);
 
 impl WebSockets {
     pub(super) fn start(config: &Config) -> Result<Self, StartError> {
-        let authorities = config.web_socket_authorities.clone();
+        let authorities = config.streaming.authorities.clone();
         let sockets = VoiceSockets::start(&Settings { authorities, ..Settings::default() });
         Ok(WebSockets(Arc::new(sockets.map_err(|error| StartError(error.to_string()))?)))
     }

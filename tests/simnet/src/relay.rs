@@ -3,7 +3,7 @@
 use crate::fixture::EDGE;
 use model::{
     AllocationFailure, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia,
-    MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, Playing,
+    MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PlayOutcome, Playing,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -192,6 +192,16 @@ impl FakeRelay {
     pub fn hear_nothing_of(&self, leg: LegSide) -> Vec<MediaEvent> {
         let lasted = Duration::from_secs(30);
         self.open.keys().map(|id| MediaEvent::Unheard { id: *id, leg, lasted }).collect()
+    }
+
+    /// What it says when a leg has heard to its end what was to be played once.
+    pub fn play_to_end(&mut self, leg: LegSide) -> Vec<MediaEvent> {
+        let ends = |(_, to): &(MediaId, LegSide), playing: &mut Playing| {
+            *to == leg && playing.rounds.is_some()
+        };
+        let ended = self.playing.extract_if(|place, playing| ends(place, playing));
+        let outcome = PlayOutcome::Finished;
+        ended.map(|((id, leg), _)| MediaEvent::Played { id, leg, outcome }).collect()
     }
 
     /// It was started anew, and knows no stream any more.

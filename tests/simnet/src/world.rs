@@ -237,6 +237,14 @@ impl World {
         self.pump();
     }
 
+    /// The relay has played to its end what `leg` was to hear once, on every call.
+    pub fn play_to_end(&mut self, leg: LegSide) {
+        for event in self.relay.play_to_end(leg) {
+            self.edge.handle_media_event(self.now, event);
+        }
+        self.pump();
+    }
+
     /// The relay has lost every stream.
     pub fn lose_media(&mut self) {
         for event in self.relay.forget() {

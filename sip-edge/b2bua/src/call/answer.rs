@@ -205,6 +205,7 @@ impl Call {
     /// Leg A acknowledged our answer: the call is established.
     pub(super) fn confirm(&mut self, context: &mut Context, now: Instant, ack: &Message) {
         self.setup.go(SetupState::Established);
+        self.review_playing(context);
         let Some(pending) = self.pending.take() else { return };
         if let Some(answer) = pending.realign {
             self.begin_realign(context, now, answer);

@@ -72,6 +72,7 @@ impl Call {
         pending.invite_cseq = 1;
         self.reliable.forget_waiting();
         let (carrier, attempt) = (route.carrier.as_ref().map(|c| c.id.clone()), pending.attempt);
+        let by_way_of = carrier.clone().or_else(|| self.parties.carrier.clone());
         if route.udp_only {
             let kept = context.config.max_call_duration;
             context.stream_refusals.note(now, destination, kept);
@@ -102,6 +103,7 @@ impl Call {
             now,
             CallEventKind::Routed { carrier, destination, protocol, attempt },
         );
+        self.decide_listening_by(by_way_of.as_ref());
         self.invite_leg_b(context, now, &host);
     }
 

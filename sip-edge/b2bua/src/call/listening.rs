@@ -9,8 +9,8 @@ use crate::edge::Output;
 use crate::kept::SavedListening;
 use crate::leg::Leg;
 use model::{
-    CallEventKind, Channel, Instant, LegSide, ListenFailure, ListenedCall, ListenedUpdate,
-    Listening, MediaCommand, MediaEvent, MediaId, Side,
+    CallEventKind, CarrierId, Channel, Instant, LegSide, ListenFailure, ListenedCall,
+    ListenedUpdate, Listening, MediaCommand, MediaEvent, MediaId, Side,
 };
 use sip_proto::{HeaderLine, HeaderName, Message, Method, ServerKey};
 use std::sync::Arc;
@@ -32,6 +32,8 @@ const LONGEST_VALUE: usize = 1_024;
 pub(crate) struct Listened {
     /// The call is to be listened to, once it is answered.
     wanted: bool,
+    /// Somebody has said so of this call; else the voice connector's rule holds.
+    is_said: bool,
     /// What listeners know it as, since there are any.
     call: Option<Arc<ListenedCall>>,
     /// Leg A is the second channel: a transfer has joined legs that had other places before.
@@ -41,6 +43,8 @@ pub(crate) struct Listened {
     /// It has said that it does.
     is_told: bool,
     retries: u8,
+    /// The parties have heard, or hear, the announcement.
+    is_announced: bool,
 }
 
 /// What a leg that goes over to another call takes along: the listeners of the call that it leaves, and
@@ -65,10 +69,17 @@ pub enum ListenRefusal {
 impl Call {
     /// Decides by the voice connector's rule, and by what the customer's INVITE says.
     pub(super) fn decide_listening(&mut self, invite: &Message) {
-        let numbers = [&*self.parties.from_user, &*self.parties.to_user];
-        self.listened.wanted = self.voice_connector.streaming.is_for(numbers);
+        self.decide_listening_by(self.parties.carrier.clone().as_ref());
         if let Some(wanted) = self.asks_for_listening(LegSide::A, invite) {
-            self.listened.wanted = wanted;
+            (self.listened.wanted, self.listened.is_said) = (wanted, true);
+        }
+    }
+
+    /// The same by the carrier that the call goes to, for as long as it tries this route.
+    pub(super) fn decide_listening_by(&mut self, carrier: Option<&CarrierId>) {
+        if !self.listened.is_said {
+            let numbers = [&*self.parties.from_user, &*self.parties.to_user];
+            self.listened.wanted = self.voice_connector.streaming.is_for(numbers, carrier);
         }
     }
 
@@ -147,7 +158,8 @@ impl Call {
     }
 
     fn want_listening(&mut self, context: &mut Context, wanted: bool) {
-        (self.listened.wanted, self.listened.retries) = (wanted, 0);
+        (self.listened.wanted, self.listened.is_said) = (wanted, true);
+        self.listened.retries = 0;
         self.review_listening(context);
     }
 
@@ -166,8 +178,9 @@ impl Call {
         match self.listened.wanted {
             true if !is_on => self.order_listening(context, id),
             false if is_on => {
-                self.listened.stream = None;
+                (self.listened.stream, self.listened.is_announced) = (None, false);
                 self.deadlines.clear(Deadline::Listening);
+                self.stop_announcing(context);
                 context.outputs.push_back(Output::Media(MediaCommand::StopListening { id }));
             }
             _ => {}
@@ -186,8 +199,15 @@ impl Call {
         self.listened.call = Some(call.clone());
         self.listened.stream = Some(id);
         let channels = LegSide::BOTH.map(|leg| Some(self.channel(leg)));
-        let sample_rate = self.voice_connector.streaming.sample_rate;
-        let listening = Box::new(Listening { call, channels, sample_rate, listeners });
+        let streaming = &self.voice_connector.streaming;
+        let listening = Box::new(Listening {
+            call,
+            channels,
+            sample_rate: streaming.sample_rate,
+            listeners,
+            tone: streaming.consent().and_then(|consent| consent.tone),
+            is_retry: self.listened.retries > 0,
+        });
         context.outputs.push_back(Output::Media(MediaCommand::Listen { id, listening }));
     }
 
@@ -248,6 +268,8 @@ impl Call {
         };
         self.listened.call = Some(call);
         (self.listened.wanted, self.listened.is_crossed) = (true, side != near);
+        // Who stays has heard it in the call before.
+        self.listened.is_announced = true;
         near.other()
     }
 
@@ -256,6 +278,7 @@ impl Call {
         if self.listened.stream.is_some() {
             let headers = headers_of_leg(&self.legs[side.index()]);
             self.update_listeners(context, headers);
+            self.announce(context, &[side]);
         }
     }
 
@@ -274,6 +297,9 @@ impl Call {
                 self.listened.retries = 0;
                 if !std::mem::replace(&mut self.listened.is_told, true) {
                     context.event(self.id, now, CallEventKind::ListenedTo);
+                }
+                if !std::mem::replace(&mut self.listened.is_announced, true) {
+                    self.announce(context, &LegSide::BOTH);
                 }
             }
             MediaEvent::ListenFailed { failure, .. } => {
@@ -319,7 +345,10 @@ impl Call {
             is_crossed: saved.is_crossed,
             stream: self.media.id().filter(|_| saved.ordered),
             is_told: saved.heard,
+            is_said: true,
             retries: 0,
+            // Whoever heard half of it was told.
+            is_announced: saved.ordered,
         };
         if saved.wanted && !saved.ordered {
             self.deadlines.set(Deadline::Listening, begun + RETRY_INTERVAL);

@@ -426,8 +426,8 @@ impl Call {
             | MediaEvent::Report(_)
             | MediaEvent::Rtcp(_) => {}
             // The relay logs and counts what it cannot do; the call goes on without.
+            MediaEvent::Played { id, leg, .. } => self.announced(context, *id, *leg),
             MediaEvent::Plays { .. }
-            | MediaEvent::Played { .. }
             | MediaEvent::Records { .. }
             | MediaEvent::RecordingFailed { .. } => {}
             MediaEvent::Listens { .. } | MediaEvent::ListenFailed { .. } => {

@@ -1,5 +1,5 @@
-//! What a leg hears that the other one does not speak to: hold music, and ringback while a transfer's
-//! target rings.
+//! What a leg hears that the other one does not speak to: hold music, ringback while a transfer's
+//! target rings, and that the call is recorded.
 
 use super::Call;
 use super::setup::SetupState;
@@ -11,7 +11,11 @@ use model::{AudioSource, LegSide, MediaCommand, MediaId, OtherMedia, Playing};
 /// What the relay was told to play to each leg, and on which stream: what was played on another one
 /// has ended with it.
 #[derive(Default)]
-pub(super) struct Played([Option<(MediaId, Playing)>; 2]);
+pub(super) struct Played {
+    on: [Option<(MediaId, Playing)>; 2],
+    /// Who is still to hear, or hears, the announcement of who listens, to its end.
+    announcing: [bool; 2],
+}
 
 impl Call {
     /// Has each leg hear what it is to hear now, and nothing more. Called after everything that may
@@ -24,7 +28,7 @@ impl Call {
         }
         for leg in LegSide::BOTH {
             let wanted = self.to_be_played(context, leg);
-            let played = &mut self.played.0[leg.index()];
+            let played = &mut self.played.on[leg.index()];
             let now = played.take().filter(|(on, _)| *on == id).map(|(_, playing)| playing);
             let command = match (&now, &wanted) {
                 (_, Some(playing)) if now != wanted => {
@@ -43,13 +47,45 @@ impl Call {
         let Some(id) = self.media.id() else { return };
         for leg in LegSide::BOTH {
             let wanted = self.to_be_played(context, leg);
-            self.played.0[leg.index()] = wanted.map(|playing| (id, playing));
+            self.played.on[leg.index()] = wanted.map(|playing| (id, playing));
         }
+    }
+
+    /// Has legs hear, once, that somebody listens.
+    pub(super) fn announce(&mut self, context: &mut Context, to: &[LegSide]) {
+        to.iter().for_each(|leg| self.played.announcing[leg.index()] = true);
+        self.review_playing(context);
+    }
+
+    /// Nobody listens any more.
+    pub(super) fn stop_announcing(&mut self, context: &mut Context) {
+        self.played.announcing = [false; 2];
+        self.review_playing(context);
+    }
+
+    /// The relay has played all that a leg was to hear, or cannot: only the announcement ends by itself.
+    pub(super) fn announced(&mut self, context: &mut Context, id: MediaId, leg: LegSide) {
+        let played = &mut self.played.on[leg.index()];
+        let ends = |(on, playing): &(MediaId, Playing)| *on == id && playing.rounds.is_some();
+        if played.take_if(|played| ends(played)).is_some() {
+            self.played.announcing[leg.index()] = false;
+            self.review_playing(context);
+        }
+    }
+
+    fn announcement_to(&self, leg: LegSide) -> Option<Playing> {
+        let consent = self.voice_connector.streaming.consent();
+        let file = consent.filter(|_| self.played.announcing[leg.index()])?.announcement.clone()?;
+        let (source, rounds) = (AudioSource::File(file), Some(1));
+        Some(Playing { source, start: 0, rounds, with: OtherMedia::Yields })
     }
 
     fn to_be_played(&self, context: &Context, leg: LegSide) -> Option<Playing> {
         if self.setup.state() != SetupState::Established || !self.media.wants_media(leg) {
             return None;
+        }
+        if let Some(announcement) = self.announcement_to(leg) {
+            return Some(announcement);
         }
         let for_ever = |source, with| Some(Playing { source, start: 0, rounds: None, with });
         if let Some(ringback) = context.config.ringback

@@ -128,6 +128,8 @@ impl Stream {
             channels: sides.map(|side| side.map(channel)),
             sample_rate: 8_000,
             listeners: listeners.to_vec(),
+            tone: None,
+            is_retry: false,
         };
         let (began, began_at) = (now, UnixTime::from_millis(1_700_000_000_000));
         let id = MediaId(self.id);

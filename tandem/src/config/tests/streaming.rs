@@ -3,6 +3,7 @@
 use super::{accepts, errors, refuses, with};
 use directory::Streaming;
 use model::{ChannelLayout, NotificationTargets, OtherMedia, WebSocketListener};
+use std::sync::Arc;
 
 const CONNECTOR: &str = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
 
@@ -20,6 +21,7 @@ fn a_voice_connector_says_whose_audio_goes_where() {
         enabled: true,
         by_header: true,
         numbers: ["+1206".into(), "+44".into()].into(),
+        carriers: Arc::default(),
         sample_rate: 16_000,
         kinesis_video: true,
         retention_hours: 0,
@@ -27,6 +29,7 @@ fn a_voice_connector_says_whose_audio_goes_where() {
         recording: None,
         notifications: NotificationTargets::default(),
         web_socket: None,
+        consent: None,
     };
     assert_eq!(streaming(all), expected);
     let narrow = streaming("mu_law = true\nretention_hours = 87600\nkinesis_video = false");

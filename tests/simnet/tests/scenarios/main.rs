@@ -9,6 +9,7 @@ mod bodies;
 mod caller;
 mod cancel;
 mod carrier_authentication;
+mod consent;
 mod descriptions;
 mod dialogs;
 mod dtls;

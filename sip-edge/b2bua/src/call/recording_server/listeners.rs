@@ -48,6 +48,9 @@ impl Call {
                 channels: [Some(now), None],
                 sample_rate: streaming.sample_rate,
                 listeners: streaming.listeners(),
+                // Its parties talk elsewhere, and who sends the copy tells them.
+                tone: None,
+                is_retry: false,
             };
             let order = MediaCommand::Listen { id: line.id, listening: Box::new(listening) };
             context.outputs.push_back(Output::Media(order));
