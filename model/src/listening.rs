@@ -127,7 +127,28 @@ pub struct NotificationTargets {
     pub sqs: bool,
 }
 
+impl Listener {
+    /// Who is told when it hears nothing of a call; a recording has notices of its own.
+    pub fn notify(&self) -> NotificationTargets {
+        match self {
+            Listener::KinesisVideo(of) => of.notify,
+            Listener::WebSocket(of) => of.notify,
+            Listener::Recording(_) => NotificationTargets::NONE,
+        }
+    }
+}
+
 impl NotificationTargets {
+    /// These and `others`.
+    #[must_use]
+    pub const fn and(self, others: NotificationTargets) -> NotificationTargets {
+        NotificationTargets {
+            event_bridge: self.event_bridge || others.event_bridge,
+            sns: self.sns || others.sns,
+            sqs: self.sqs || others.sqs,
+        }
+    }
+
     /// Nobody.
     pub const NONE: NotificationTargets =
         NotificationTargets { event_bridge: false, sns: false, sqs: false };
@@ -155,6 +176,8 @@ pub struct WebSocketListener {
     pub layout: ChannelLayout,
     /// Audio in each message that it gets, in ms: 20 to 500, a multiple of 20.
     pub message_ms: u16,
+    /// Who is told when it is given up.
+    pub notify: NotificationTargets,
 }
 
 /// How the channels of a call are put into one stream of samples.
@@ -228,7 +251,8 @@ impl fmt::Display for ListenFailure {
         f.write_str(match self {
             ListenFailure::NoListeners => "this relay gives no audio to anybody",
             ListenFailure::TooMany => {
-                "too many calls are listened to; share calls out to more relays"
+                "the relay has no room for more; raise [media] max_listened_streams, or share calls \
+                 out to more relays"
             }
             ListenFailure::NoStream => "the call has no audio",
         })

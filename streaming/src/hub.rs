@@ -24,7 +24,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-pub use listeners::{Open, Openers};
+pub use listeners::{Open, Openers, Refuse};
 pub use statistics::HubStatistics;
 
 /// How often a thread looks after its calls.
@@ -35,6 +35,9 @@ const DOOR_CHECK: Duration = Duration::from_millis(100);
 const INBOX: usize = 1_024;
 /// A thread that comes so much too late is counted.
 const OVERRUN: Duration = Duration::from_millis(100);
+
+/// Why a stream that came then is refused.
+const BEHIND: &str = "the thread that would serve it is behind; raise [streaming] threads";
 
 /// How much a hub does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,6 +97,7 @@ impl Hub {
         }
         let door = Door {
             inboxes: hub.inboxes.clone(),
+            openers,
             counters: Arc::clone(&hub.counters),
             stops: Arc::clone(&hub.stops),
         };
@@ -133,6 +137,7 @@ impl Drop for Hub {
 /// Shows each piece of news to its thread.
 struct Door {
     inboxes: Vec<SyncSender<ListenNews>>,
+    openers: Arc<Openers>,
     counters: Arc<Counters>,
     stops: Arc<AtomicBool>,
 }
@@ -157,12 +162,18 @@ impl Door {
     fn let_in(&self, news: ListenNews) {
         let call = match &news {
             ListenNews::Stream(stream) => stream.listening.call.transaction_id,
+            ListenNews::Refused(refused) => refused.listening.call.transaction_id,
             ListenNews::Update { transaction_id, .. } => *transaction_id,
         };
         let Some(inbox) = self.inboxes.get(place_of(call, self.inboxes.len())) else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = inbox.try_send(news) {
+        if let Err(TrySendError::Full(news) | TrySendError::Disconnected(news)) =
+            inbox.try_send(news)
+        {
             self.counters.refuse();
-            tracing::warn!(transaction = %call, "nobody listens to a call: its thread is behind");
+            tracing::warn!(transaction = %call, "nobody listens to a call: {BEHIND}");
+            if let ListenNews::Stream(stream) = news {
+                self.openers.refuse(&stream.listening, stream.began_at, BEHIND);
+            }
         }
     }
 }

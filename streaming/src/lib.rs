@@ -9,4 +9,4 @@ pub mod events;
 mod hub;
 pub mod kinesis;
 
-pub use hub::{Hub, HubConfig, HubStatistics, Open, Openers};
+pub use hub::{Hub, HubConfig, HubStatistics, Open, Openers, Refuse};

@@ -1,6 +1,7 @@
 //! Calls whose audio goes to listeners: the hub that serves them, and what it gives the audio to. It runs
 //! where the relay does.
 
+mod failures;
 mod kinesis;
 mod web_sockets;
 
@@ -12,6 +13,7 @@ use crate::{readings, recordings};
 use call_metrics::{Numbers, ObservationSender, Reading};
 use call_recordings::Recordings;
 use call_streaming::{Hub, Open, Openers};
+use failures::Failures;
 use kinesis::Kinesis;
 use model::RecordingListener;
 use outbox::{FileSender, Outbox};
@@ -67,10 +69,12 @@ impl Streaming {
     ) -> Result<(Streaming, SyncSender<ListenNews>), StartError> {
         let (sender, news) = sync_channel(NEWS);
         let kinesis = Kinesis::start(config, &teller)?;
-        let web_sockets = WebSockets::start(config)?;
+        let failures = Failures { events: teller.events.clone(), origin };
+        let web_sockets = WebSockets::start(config, failures.clone().of_sockets())?;
         let openers = Openers {
             kinesis_video: Some(kinesis.opener(teller)),
             web_socket: Some(web_sockets.opener()),
+            refused: Some(failures.of_orders()),
             recording: recordings,
         };
         let hub = Hub::start(config.streaming.hub, origin.monotonic, news, openers)

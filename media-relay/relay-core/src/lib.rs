@@ -64,7 +64,7 @@ pub use ice::{CheckOutcome, answer_check};
 pub use latch::{Expectation, Latch, LearningPolicy, Verdict};
 pub use listening::{
     LegFormats, ListenNews, ListenReader, ListenWriter, Listened, ListenedFormat, ListenedStream,
-    listen_ring,
+    RefusedStream, listen_ring,
 };
 pub use made::{LONGEST_MADE, MadePacket, MakeError};
 pub use model::RtcpStyle;

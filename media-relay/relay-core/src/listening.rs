@@ -9,7 +9,10 @@ use crate::packet_ring::{self, RingReader, RingWriter};
 use crate::plan::{CompiledLeg, FORMATS, Format};
 use crate::rtp_session::RtpSession;
 use codecs::VoiceWriter;
-use model::{Codec, Instant, LegSide, ListenedUpdate, Listening, MediaId, TransactionId, UnixTime};
+use model::{
+    Codec, Instant, LegSide, ListenFailure, ListenedUpdate, Listening, MediaId, TransactionId,
+    UnixTime,
+};
 
 /// Words before a record's octets: length, leg and kind; when.
 const HEAD: usize = 2;
@@ -26,6 +29,9 @@ pub enum ListenNews {
     /// A stream of a call is listened to from now on. A stream of this id that was there before has no
     /// more to say, and a call that it was of goes on with this one.
     Stream(Box<ListenedStream>),
+    /// Nobody listens to a stream that somebody was to listen to. Said once, and not of what is ordered
+    /// again because of it.
+    Refused(Box<RefusedStream>),
     /// Something of a call has changed.
     Update {
         /// The call.
@@ -33,6 +39,17 @@ pub enum ListenNews {
         /// What.
         update: Box<ListenedUpdate>,
     },
+}
+
+/// A stream that nobody listens to.
+#[derive(Debug)]
+pub struct RefusedStream {
+    /// What was ordered.
+    pub listening: Listening,
+    /// Why it is not done.
+    pub failure: ListenFailure,
+    /// When, by the calendar.
+    pub at: UnixTime,
 }
 
 /// A stream that is listened to. Its end is the end of its ring: a call whose last stream has ended is

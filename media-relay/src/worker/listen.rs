@@ -6,7 +6,7 @@ use model::{
     LegSide, ListenFailure, ListenedUpdate, Listening, MediaEvent, MediaId, MediaType,
     TransactionId, UnixTime,
 };
-use relay_core::{ListenNews, ListenedStream, listen_ring};
+use relay_core::{ListenNews, ListenedStream, RefusedStream, listen_ring};
 use std::sync::mpsc::TrySendError;
 
 /// Octets of a stream's ring: three seconds of G.711 both ways, or half a second of L16 in stereo.
@@ -16,11 +16,13 @@ const NANOS_PER_MILLI: u64 = 1_000_000;
 impl Worker {
     /// Hands audio of a stream to listeners from now on.
     pub(super) fn listen(&mut self, id: MediaId, listening: Listening) {
+        let refused = (!listening.is_retry).then(|| listening.clone());
         let event = match self.begin_listening(id, listening) {
             Ok(()) => MediaEvent::Listens { id },
             Err(failure) => {
                 self.parts.counters.listen_failures.add(1);
                 tracing::warn!(media = id.0, %failure, "nobody listens to a call");
+                self.tell_refused(refused, failure);
                 MediaEvent::ListenFailed { id, failure }
             }
         };
@@ -74,6 +76,23 @@ impl Worker {
         self.parts.counters.listened_streams.add(1);
         self.schedule_made(key);
         Ok(())
+    }
+
+    /// Whoever tells what becomes of listeners is to tell of this too; where there is no room for that
+    /// either, log and count are all there is.
+    fn tell_refused(&self, refused: Option<Listening>, failure: ListenFailure) {
+        let Some((listening, news)) = refused.zip(self.parts.config.listening.as_ref()) else {
+            return;
+        };
+        let at = self.calendar();
+        let refused = Box::new(RefusedStream { listening, failure, at });
+        if send(news, ListenNews::Refused(refused)).is_err() {
+            tracing::warn!(%failure, "no event tells that nobody listens to a call");
+        }
+    }
+
+    fn calendar(&self) -> UnixTime {
+        UnixTime::from_millis(self.parts.clock.unix_nanos() / NANOS_PER_MILLI)
     }
 
     /// Tells a stream's listeners what has changed.

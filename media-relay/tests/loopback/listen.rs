@@ -4,13 +4,14 @@ use super::rig::{Endpoint, Rig, rtp};
 use model::{
     CallDirection, Channel, ChannelLayout, LegSide, ListenFailure, ListenedCall, ListenedUpdate,
     Listener, Listening, MediaCommand, MediaEvent, MediaId, OtherMedia, TransactionId,
-    VoiceConnectorId, WebSocketListener,
+    VoiceConnectorId, WarningTone, WebSocketListener,
 };
 use relay_core::{ListenNews, ListenReader, Listened};
 use rtp_proto::RtpPacket;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
 
 fn listening(call: u128, legs: [bool; 2]) -> Box<Listening> {
     let channel = |side: LegSide| Channel {
@@ -41,7 +42,10 @@ fn listening(call: u128, legs: [bool; 2]) -> Box<Listening> {
 }
 
 fn order(rig: &Rig, id: u64, legs: [bool; 2]) -> Result<(), ListenFailure> {
-    let listening = listening(id.into(), legs);
+    ordered(rig, id, listening(id.into(), legs))
+}
+
+fn ordered(rig: &Rig, id: u64, listening: Box<Listening>) -> Result<(), ListenFailure> {
     rig.relay.command(MediaCommand::Listen { id: MediaId(id), listening }).unwrap();
     loop {
         match rig.event() {
@@ -57,6 +61,18 @@ fn order(rig: &Rig, id: u64, legs: [bool; 2]) -> Result<(), ListenFailure> {
 fn stream(news: &Receiver<ListenNews>) -> ListenReader {
     match news.try_recv().unwrap() {
         ListenNews::Stream(stream) => stream.reader,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What listeners are told of an order that was refused.
+fn refused(news: &Receiver<ListenNews>) -> (TransactionId, ListenFailure) {
+    match news.recv_timeout(Duration::from_secs(20)).unwrap() {
+        ListenNews::Refused(refused) => {
+            assert_eq!(refused.listening.channels.iter().flatten().count(), 2);
+            assert!(refused.at.as_millis() > 1_600_000_000_000, "{:?}", refused.at);
+            (refused.listening.call.transaction_id, refused.failure)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -135,6 +151,7 @@ fn whoever_cannot_be_listened_to_is_told_and_passes() {
     let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
     rig.apply(1, [&a, &b]);
     assert_eq!(order(&rig, 9, [true; 2]), Err(ListenFailure::NoStream));
+    assert_eq!(refused(&news), (TransactionId::from_random(9), ListenFailure::NoStream));
     assert_eq!(order(&rig, 1, [true; 2]), Ok(()));
     // Nobody has taken the first one.
     assert_eq!(order(&rig, 2, [true; 2]), Err(ListenFailure::TooMany));
@@ -142,13 +159,18 @@ fn whoever_cannot_be_listened_to_is_told_and_passes() {
     assert_eq!(order(&rig, 2, [true; 2]), Ok(()));
     let _second = stream(&news);
     assert_eq!(order(&rig, 3, [true; 2]), Err(ListenFailure::TooMany), "the bound");
+    assert_eq!(refused(&news), (TransactionId::from_random(3), ListenFailure::TooMany));
+    let mut again = listening(3, [true; 2]);
+    again.is_retry = true;
+    assert_eq!(ordered(&rig, 3, again), Err(ListenFailure::TooMany));
+    assert!(news.try_recv().is_err(), "it was told before");
     rig.relay.command(MediaCommand::StopListening { id: MediaId(2) }).unwrap();
     drop(news);
     assert_eq!(order(&rig, 3, [true; 2]), Err(ListenFailure::NoListeners), "nobody is there");
     a.send(locals[0][0].rtp, 1);
     assert_eq!(b.receive().0, rtp(1));
     assert_eq!(packets(&mut first), [(LegSide::A, rtp(1))]);
-    assert_eq!(rig.relay.statistics().listen_failures, 4);
+    assert_eq!(rig.relay.statistics().listen_failures, 5);
 }
 
 /// A program hears both parties and speaks to leg A, whose other party is not heard meanwhile.
@@ -169,6 +191,7 @@ fn a_listener_speaks_into_the_call() {
         other_media: OtherMedia::Yields,
         layout: ChannelLayout::Stereo,
         message_ms: 20,
+        notify: model::NotificationTargets::NONE,
     }));
     rig.relay.command(MediaCommand::Listen { id: MediaId(1), listening }).unwrap();
     while !matches!(rig.event(), MediaEvent::Listens { .. }) {}
@@ -204,6 +227,49 @@ fn a_listener_speaks_into_the_call() {
     b.send(local[1].rtp, 3);
     let next = a.receive().0;
     assert_eq!(RtpPacket::parse(&next).unwrap().sequence(), last + 1);
+}
+
+/// The level of 1,400 Hz in µ-law, of 1 for a whole sine of the greatest amplitude.
+fn tone_in(payload: &[u8]) -> f32 {
+    let omega = std::f32::consts::TAU * 1_400.0 / 8_000.0;
+    let (mut before, mut last) = (0.0, 0.0);
+    for octet in payload {
+        let sample = f32::from(rtp_proto::codecs::g711::decode_mu_law(*octet)) / 32_768.0;
+        (before, last) = (last, 2.0 * omega.cos() * last - before + sample);
+    }
+    let power = last * last + before * before - 2.0 * omega.cos() * last * before;
+    power.max(0.0).sqrt() * 2.0 / payload.len() as f32
+}
+
+/// Who is silent meanwhile hears the tone in packets of its own, the other one in those of the first;
+/// listeners hear what was sent.
+#[test]
+fn both_legs_hear_the_tone_of_a_recorded_call() {
+    let (sender, news) = sync_channel(8);
+    let rig = Rig::new("127.0.0.1", 20_780..=20_799, move |config| config.listening = Some(sender));
+    let local = rig.allocate(1).unwrap();
+    let [a, b] = [Endpoint::new(rig.ip), Endpoint::new(rig.ip)];
+    rig.apply(1, [&a, &b]);
+    let mut recorded = listening(1, [true; 2]);
+    recorded.tone = Some(WarningTone { every: Duration::from_secs(5), ..WarningTone::default() });
+    assert_eq!(ordered(&rig, 1, recorded), Ok(()));
+    let mut reader = stream(&news);
+    // Nobody speaks: both get packets of the tone alone, one after the other.
+    for leg in [&a, &b] {
+        let packets: Vec<_> = (0..10).map(|_| leg.receive().0).collect();
+        for pair in packets.windows(2) {
+            let [one, next] = [&pair[0], &pair[1]].map(|packet| RtpPacket::parse(packet).unwrap());
+            assert_eq!(next.sequence(), one.sequence().wrapping_add(1));
+            assert_eq!(next.ssrc(), one.ssrc());
+            assert!(tone_in(next.payload()) > 0.04, "{}", tone_in(next.payload()));
+        }
+    }
+    rig.relay.command(MediaCommand::StopListening { id: MediaId(1) }).unwrap();
+    rig.until(|statistics| statistics.listened_streams == 0);
+    // A packet of a tone that was made late may still be on its way.
+    a.send(local[0].rtp, 7);
+    while b.receive().0[12..] != rtp(7)[12..] {}
+    assert_eq!(packets(&mut reader), [], "nobody sent anything that was heard");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub use bounds::MAX_DETAIL_BYTES;
 pub use call::{StreamBegin, StreamingEvents};
 pub use event::{DETAIL_TYPE, Event, Issuer};
 
-use model::{Channel, KinesisVideoListener, ListenedCall};
+use model::{Channel, KinesisVideoListener, LegSide, ListenedCall, NotificationTargets, UnixTime};
 use outbox::Record;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -85,6 +85,21 @@ impl EventSender {
         in_files: Option<Arc<dyn People>>,
     ) -> EventSender {
         EventSender { people, people_in_files: in_files, ..self }
+    }
+
+    /// Tells of each of `channels` that somebody who was to hear it does not, at `at`; `reason` is for
+    /// people, one line. It leaves no detail record: nothing was streamed.
+    pub fn failed(
+        &self,
+        call: &Arc<ListenedCall>,
+        channels: &[Option<Channel>; 2],
+        sample_rate: u32,
+        notify: NotificationTargets,
+        (at, reason): (UnixTime, &str),
+    ) {
+        let listener = KinesisVideoListener { retention_hours: 0, mu_law: false, notify };
+        let told = self.of_call(Arc::clone(call), channels.clone(), sample_rate, listener);
+        LegSide::BOTH.iter().for_each(|side| told.failed(*side, at, reason));
     }
 
     /// For the streams of a call: those of `channels`, at `sample_rate` samples a second.

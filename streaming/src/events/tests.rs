@@ -239,6 +239,31 @@ fn a_failure_says_why_and_a_stream_may_begin_again() {
 }
 
 #[test]
+fn who_does_not_hear_a_call_at_all_is_told_of_once_a_leg() {
+    let kept = Arc::new(Kept::default());
+    let sink: Arc<dyn EventSink> = Arc::<Kept>::clone(&kept);
+    let sender = EventSender::new(issuer(), sink);
+    let notify = NotificationTargets { sqs: true, ..NotificationTargets::NONE };
+    let [a, _] = channels();
+    for (channels, legs) in [(channels(), vec![true, false]), ([a, None], vec![true])] {
+        sender.failed(&Arc::new(call()), &channels, 8_000, notify, (BEGAN, "no room"));
+        let events = kept.events();
+        assert!(events.iter().all(|event| event.targets == notify && event.time == BEGAN));
+        let read = |event: &Event| serde_json::from_str::<Value>(&event.detail).unwrap();
+        let details: Vec<_> = events.iter().map(read).collect();
+        let told = |detail: &Value| {
+            assert_eq!(
+                (&detail["streamingStatus"], &detail["failureReason"], &detail["failTime"]),
+                (&json!("FAILED"), &json!("no room"), &json!("2026-01-02T03:04:05.678Z"))
+            );
+            detail["isCaller"].as_bool().unwrap()
+        };
+        assert_eq!(details.iter().map(told).collect::<Vec<_>>(), legs);
+        assert_eq!(kept.records(), [], "nothing was streamed");
+    }
+}
+
+#[test]
 fn a_call_has_one_detail_record() {
     let (kept, events) = told(call(), channels());
     events.started(LegSide::B, StreamBegin { at: LATER, ..begin() });

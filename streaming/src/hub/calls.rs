@@ -11,6 +11,10 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Why a stream was not taken.
+const NO_ROOM: &str = "there is no room for more calls; raise [streaming] max_calls, and threads \
+                       where they are busy";
+
 /// Calls by their transaction id, as many as there is room for.
 pub(super) struct Calls {
     most: usize,
@@ -36,6 +40,10 @@ impl Calls {
     pub(super) fn hear(&mut self, news: ListenNews, now: Instant) {
         match news {
             ListenNews::Stream(stream) => self.take(*stream, now),
+            ListenNews::Refused(refused) => {
+                let reason = refused.failure.to_string();
+                self.openers.refuse(&refused.listening, refused.at, &reason);
+            }
             ListenNews::Update { transaction_id, update } => {
                 let mut tally = Tally::default();
                 if let Some(call) = self.calls.get_mut(&transaction_id) {
@@ -80,6 +88,7 @@ impl Calls {
 
     fn take(&mut self, stream: ListenedStream, now: Instant) {
         let transaction = stream.listening.call.transaction_id;
+        let (ordered, at) = (stream.listening.clone(), stream.began_at);
         let is_full = self.calls.len() >= self.most;
         let mut tally = Tally::default();
         let is_taken = match self.calls.entry(transaction) {
@@ -102,7 +111,8 @@ impl Calls {
         self.counters.note_stream();
         if !is_taken {
             self.counters.refuse();
-            tracing::warn!(%transaction, "nobody listens to a stream of a call: there is no room for it");
+            tracing::warn!(%transaction, "nobody listens to a stream of a call: {NO_ROOM}");
+            self.openers.refuse(&ordered, at, NO_ROOM);
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::statistics::Tally;
 use call_audio::{AudioConsumer, ConsumerEnd, Frame, Opening};
 use model::{
-    Channel, KinesisVideoListener, LegSide, ListenedUpdate, Listener, MAX_LISTENERS,
-    RecordingListener, WebSocketListener,
+    Channel, KinesisVideoListener, LegSide, ListenedUpdate, Listener, Listening, MAX_LISTENERS,
+    RecordingListener, UnixTime, WebSocketListener,
 };
 use relay_core::VoiceWriter;
 use std::fmt;
@@ -17,6 +17,10 @@ const MOST: usize = 2 * MAX_LISTENERS;
 /// hundreds of calls, and returns at once: what takes time is done elsewhere.
 pub type Open<L> = Box<dyn Fn(&L, &Opening) -> Option<Box<dyn AudioConsumer>> + Send + Sync>;
 
+/// Tells that none of these listeners hears a call, and why: the opening's channels are those that they
+/// do not hear, and when it began is when that was. It must not wait.
+pub type Refuse = Box<dyn Fn(&[Listener], &Opening, &str) + Send + Sync>;
+
 /// How listeners of each kind are brought; a kind without a way is counted and left out.
 #[derive(Default)]
 pub struct Openers {
@@ -26,6 +30,8 @@ pub struct Openers {
     pub web_socket: Option<Open<WebSocketListener>>,
     /// For a recording.
     pub recording: Option<Open<RecordingListener>>,
+    /// For whoever is told of calls that none of them hears.
+    pub refused: Option<Refuse>,
 }
 
 impl fmt::Debug for Openers {
@@ -34,11 +40,28 @@ impl fmt::Debug for Openers {
             .field("kinesis_video", &self.kinesis_video.is_some())
             .field("web_socket", &self.web_socket.is_some())
             .field("recording", &self.recording.is_some())
+            .field("refused", &self.refused.is_some())
             .finish()
     }
 }
 
 impl Openers {
+    /// Tells that nobody hears what was ordered.
+    pub(super) fn refuse(&self, listening: &Listening, at: UnixTime, reason: &str) {
+        let Some(refused) = &self.refused else { return };
+        let opening = Opening {
+            call: listening.call.clone(),
+            channels: listening.channels.clone(),
+            sample_rate: listening.sample_rate,
+            began: at,
+        };
+        // Whoever is told may fail; the thread goes on for all other calls.
+        let tell = AssertUnwindSafe(|| refused(&listening.listeners, &opening, reason));
+        if catch_unwind(tell).is_err() {
+            tracing::error!("telling that nobody listens to a call has failed by a fault of ours");
+        }
+    }
+
     fn open(&self, listener: &Listener, opening: &Opening) -> Option<Box<dyn AudioConsumer>> {
         match listener {
             Listener::KinesisVideo(of) => self.kinesis_video.as_ref()?(of, opening),

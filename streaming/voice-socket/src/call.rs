@@ -9,6 +9,7 @@ use crate::interleave::Interleaver;
 use crate::message::{self, StopReason};
 use crate::outgoing::Outgoing;
 use crate::retry::Attempts;
+use crate::sockets::GivenUp;
 use crate::speech::Speech;
 use call_audio::{AudioConsumer, ConsumerEnd, Frame, Opening};
 use codecs::VoiceWriter;
@@ -27,6 +28,7 @@ pub(crate) struct Call {
     pub(crate) outgoing: Outgoing,
     pub(crate) counters: Arc<SocketCounters>,
     pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) given_up: GivenUp,
 }
 
 /// What a connection or an attempt came to.
@@ -51,6 +53,8 @@ impl Call {
                 %why,
                 "a call's WebSocket is given up; the call goes on without it"
             );
+            let why = format!("the WebSocket {} is given up: {why}", self.endpoint);
+            self.given_up.tell(&self.listener, &self.opening, &why);
         }
         let counts = speech.counts();
         self.counters.voice_unheard.add(counts.unheard);

@@ -27,4 +27,4 @@ mod trust;
 pub use connect::ConnectError;
 pub use counters::{SocketCounters, SocketCounts};
 pub use endpoint::{Endpoint, EndpointError, LONGEST_URL};
-pub use sockets::{OpenError, Settings, StartError, VoiceSockets};
+pub use sockets::{GivenUp, OpenError, Settings, StartError, VoiceSockets};

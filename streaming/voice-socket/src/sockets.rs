@@ -21,6 +21,8 @@ use tokio::sync::{Semaphore, oneshot};
 /// What sockets need to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Told of every socket that is given up.
+    pub given_up: GivenUp,
     /// A PEM file of the authorities that `wss://` services have their certificates from; `None` for
     /// those of the system.
     pub authorities: Option<Arc<Path>>,
@@ -28,9 +30,34 @@ pub struct Settings {
     pub max_sockets: usize,
 }
 
+/// Tells that a call's socket is given up: whose, and why, in one line for people. It must not wait.
+#[derive(Clone, Default)]
+pub struct GivenUp(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(&WebSocketListener, &Opening, &str) + Send + Sync;
+
+impl GivenUp {
+    /// Tells by `tell`.
+    pub fn new(tell: impl Fn(&WebSocketListener, &Opening, &str) + Send + Sync + 'static) -> Self {
+        GivenUp(Some(Arc::new(tell)))
+    }
+
+    pub(crate) fn tell(&self, listener: &WebSocketListener, opening: &Opening, why: &str) {
+        if let Some(tell) = &self.0 {
+            tell(listener, opening, why);
+        }
+    }
+}
+
+impl fmt::Debug for GivenUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("GivenUp").field(&self.0.is_some()).finish()
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Settings { authorities: None, max_sockets: 2_000 }
+        Settings { given_up: GivenUp::default(), authorities: None, max_sockets: 2_000 }
     }
 }
 
@@ -80,6 +107,7 @@ impl std::error::Error for OpenError {}
 #[derive(Debug)]
 pub struct VoiceSockets {
     tls: Arc<ClientConfig>,
+    given_up: GivenUp,
     counters: Arc<SocketCounters>,
     places: Arc<Semaphore>,
     max_sockets: u32,
@@ -116,6 +144,7 @@ impl VoiceSockets {
         let thread = thread.map_err(StartError::Thread)?;
         Ok(VoiceSockets {
             tls,
+            given_up: settings.given_up.clone(),
             counters: Arc::default(),
             places,
             max_sockets,
@@ -135,7 +164,10 @@ impl VoiceSockets {
         opening: &Opening,
     ) -> Result<Box<dyn AudioConsumer>, OpenError> {
         let call = self.try_open(listener, opening);
-        call.inspect_err(|_| self.counters.refused.add(1))
+        call.inspect_err(|error| {
+            self.counters.refused.add(1);
+            self.given_up.tell(listener, opening, &error.to_string());
+        })
     }
 
     fn try_open(
@@ -156,6 +188,7 @@ impl VoiceSockets {
             outgoing: Outgoing::new(octets_per_ms),
             counters: Arc::clone(&self.counters),
             tls: Arc::clone(&self.tls),
+            given_up: self.given_up.clone(),
         });
         self.counters.open.add(1);
         self.runtime.spawn(Arc::clone(&call).run(place));

@@ -15,6 +15,7 @@ pub(crate) fn listener(url: &str) -> WebSocketListener {
         other_media: OtherMedia::Yields,
         layout: ChannelLayout::Stereo,
         message_ms: 20,
+        notify: model::NotificationTargets::NONE,
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn read_of_node(mut table: Table<'_>) -> NodeStreaming {
 
 pub(super) fn read(mut table: Table<'_>) -> Streaming {
     let default = Streaming::default();
+    let notifications = notifications(&mut table);
     let streaming = Streaming {
         enabled: table.or("enabled", default.enabled, value::boolean),
         by_header: table.or("by_header", default.by_header, value::boolean),
@@ -48,8 +49,8 @@ pub(super) fn read(mut table: Table<'_>) -> Streaming {
         retention_hours: table.or("retention_hours", default.retention_hours, value::integer),
         mu_law: table.or("mu_law", default.mu_law, value::boolean),
         recording: recording(table.table("recording")),
-        notifications: notifications(&mut table),
-        web_socket: super::web_socket::read(table.table("web_socket")),
+        notifications,
+        web_socket: super::web_socket::read(table.table("web_socket"), notifications),
         consent: consent(table.table("consent")),
     };
     let rules =
@@ -140,11 +141,7 @@ fn notifications(table: &mut Table<'_>) -> NotificationTargets {
         other => Err(format!("{other:?} is unknown; use \"EventBridge\", \"SNS\" or \"SQS\"")),
     });
     let Some(named) = named else { return NotificationTargets::default() };
-    named.into_iter().fold(NONE, |all, one| NotificationTargets {
-        event_bridge: all.event_bridge || one.event_bridge,
-        sns: all.sns || one.sns,
-        sqs: all.sqs || one.sqs,
-    })
+    named.into_iter().fold(NONE, NotificationTargets::and)
 }
 
 #[cfg(test)]

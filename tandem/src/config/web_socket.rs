@@ -2,14 +2,14 @@
 
 use super::reader::Table;
 use super::{tls, value};
-use model::{ChannelLayout, OtherMedia, Secret, WebSocketListener};
+use model::{ChannelLayout, NotificationTargets, OtherMedia, Secret, WebSocketListener};
 use std::path::Path;
 use std::sync::Arc;
 use toml::de::DeValue;
 use voice_socket::Endpoint;
 
-/// `None` without the section.
-pub(super) fn read(mut table: Table<'_>) -> Option<WebSocketListener> {
+/// `None` without the section. Of what becomes of it `notify` is told.
+pub(super) fn read(mut table: Table<'_>, notify: NotificationTargets) -> Option<WebSocketListener> {
     if !table.is_present() {
         return None;
     }
@@ -35,7 +35,7 @@ pub(super) fn read(mut table: Table<'_>) -> Option<WebSocketListener> {
     }
     table.finish();
     let url = url?.0.into();
-    Some(WebSocketListener { url, token, speaks_to, other_media, layout, message_ms })
+    Some(WebSocketListener { url, token, speaks_to, other_media, layout, message_ms, notify })
 }
 
 /// `[streaming] tls_ca`: authorities of `wss://` services; `None` for those of the system.

@@ -9,7 +9,7 @@ use call_streaming::Open;
 use model::WebSocketListener;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use voice_socket::{OpenError, Settings, VoiceSockets};
+use voice_socket::{GivenUp, OpenError, Settings, VoiceSockets};
 
 /// For how long what waits may still be sent when the node stops.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -18,9 +18,11 @@ const LIMIT: Duration = Duration::from_secs(2);
 pub(super) struct WebSockets(Arc<VoiceSockets>);
 
 impl WebSockets {
-    pub(super) fn start(config: &Config) -> Result<Self, StartError> {
+    /// Starts it; `given_up` is told of calls whose socket is given up.
+    pub(super) fn start(config: &Config, given_up: GivenUp) -> Result<Self, StartError> {
         let authorities = config.streaming.authorities.clone();
-        let sockets = VoiceSockets::start(&Settings { authorities, ..Settings::default() });
+        let settings = Settings { given_up, authorities, ..Settings::default() };
+        let sockets = VoiceSockets::start(&settings);
         Ok(WebSockets(Arc::new(sockets.map_err(|error| StartError(error.to_string()))?)))
     }
 

@@ -1,7 +1,11 @@
-use super::world::{OGG, Stream, Told, VIDEO, WAV, World, frames, listened, millis, others};
+use super::super::calls::Calls;
+use super::world::{
+    BEGAN, OGG, Stream, Told, VIDEO, WAV, World, frames, listened, millis, openers, others,
+};
 use call_audio::ConsumerEnd;
-use model::{LegSide, ListenedUpdate};
-use relay_core::ListenNews;
+use model::{LegSide, ListenFailure, ListenedUpdate};
+use relay_core::{ListenNews, RefusedStream};
+use std::sync::{Arc, Mutex};
 
 const A: LegSide = LegSide::A;
 const B: LegSide = LegSide::B;
@@ -199,6 +203,33 @@ fn a_listener_that_fails_fails_alone() {
     assert_eq!(world.statistics().failed_listeners, 1);
     assert_eq!(others(&world.ogg), [Told::Opened([true; 2])]);
     assert_eq!(frames(&world.wav, A), [5; 20]);
+}
+
+#[test]
+fn of_what_is_refused_somebody_is_told_once_each() {
+    let told: Arc<Mutex<Vec<(u128, usize, String)>>> = Arc::default();
+    let mut openers = openers(Default::default());
+    let tell = Arc::clone(&told);
+    openers.refused = Some(Box::new(move |listeners, opening, reason| {
+        assert_eq!((listeners, opening.began), (&[WAV][..], BEGAN));
+        let call = [1, 2].into_iter().find(|call| *opening.call == listened(*call)).unwrap();
+        let channels = opening.channels.iter().flatten().count();
+        tell.lock().unwrap().push((call, channels, reason.to_owned()));
+    }));
+    let mut calls = Calls::new(1, Arc::new(openers), Arc::default());
+    let mut streams = [1, 2].map(Stream::new);
+    calls.hear(streams[0].listen(1, millis(0), &[WAV]), millis(0));
+    assert_eq!(told.lock().unwrap()[..], []);
+    let second = streams[1].listen_to(2, millis(0), &[WAV], [None, Some(B)]);
+    calls.hear(second, millis(0));
+    let ListenNews::Stream(ordered) = streams[1].listen(2, millis(0), &[WAV]) else { panic!() };
+    let (failure, at) = (ListenFailure::TooMany, BEGAN);
+    let refused = RefusedStream { listening: ordered.listening, failure, at };
+    calls.hear(ListenNews::Refused(Box::new(refused)), millis(0));
+    let told = told.lock().unwrap();
+    let [(2, 1, full), (2, 2, relay)] = &told[..] else { panic!("{told:?}") };
+    assert!(full.contains("[streaming] max_calls"), "{full}");
+    assert!(relay.contains("[media] max_listened_streams"), "{relay}");
 }
 
 #[test]

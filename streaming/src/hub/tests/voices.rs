@@ -51,6 +51,7 @@ fn socket(url: &str, speaks_to: [bool; 2]) -> Listener {
         other_media: OtherMedia::Yields,
         layout: ChannelLayout::Stereo,
         message_ms: 20,
+        notify: model::NotificationTargets::NONE,
     })
 }
 

@@ -86,6 +86,9 @@ pub(super) fn openers(notes: [Notes; 2]) -> Openers {
     }
 }
 
+/// When every stream begins, by the calendar.
+pub(super) const BEGAN: UnixTime = UnixTime::from_millis(1_700_000_000_000);
+
 /// A relayed stream of two legs.
 pub(super) struct Stream {
     id: u64,
@@ -131,7 +134,7 @@ impl Stream {
             tone: None,
             is_retry: false,
         };
-        let (began, began_at) = (now, UnixTime::from_millis(1_700_000_000_000));
+        let (began, began_at) = (now, BEGAN);
         let id = MediaId(self.id);
         let voices = [None, None];
         let stream = ListenedStream { id, listening, reader, voices, began, began_at };

@@ -1,14 +1,16 @@
 //! Services that fail, refuse, stall or attack.
 
 use crate::support::*;
-use call_audio::ConsumerEnd;
+use call_audio::{ConsumerEnd, Opening};
 use futures_util::{SinkExt, StreamExt};
+use model::WebSocketListener;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use voice_socket::{GivenUp, Settings, VoiceSockets};
 
 /// Reads a request and answers it with a status.
 async fn answer(stream: &mut TcpStream, status: &str) {
@@ -40,6 +42,30 @@ async fn a_refusal_is_final() {
         consumer.end(ConsumerEnd::Ended);
         counted(&sockets, |counts| counts.open == 0).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_is_given_up_is_told_of_once() {
+    let (service, url) = service().await;
+    let (tell, told) = std::sync::mpsc::channel();
+    let given_up =
+        GivenUp::new(move |listener: &WebSocketListener, opening: &Opening, why: &str| {
+            let of = (listener.url.clone(), opening.call.transaction_id, why.to_owned());
+            let _ = tell.send(of);
+        });
+    let settings = Settings { given_up, max_sockets: 1, ..Settings::default() };
+    let sockets = VoiceSockets::start(&settings).unwrap();
+    let _consumer = sockets.open(&listener(url.clone()), &opening()).unwrap();
+    assert!(sockets.open(&listener(url.clone()), &opening()).is_err(), "the bound");
+    let (_, call, why) = told.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((call, &*why), (opening().call.transaction_id, "too many calls have a WebSocket"));
+    answer(&mut accept_tcp(&service).await, "403 Forbidden").await;
+    counted(&sockets, |counts| counts.given_up == 1).await;
+    let (given_up, call, why) = told.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((&*given_up, call), (&*url, opening().call.transaction_id));
+    assert!(why.starts_with("the WebSocket ws://127.0.0.1:") && why.contains("403"), "{why}");
+    assert!(!why.contains("key=1"), "no query: {why}");
+    assert!(told.try_recv().is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,6 +32,7 @@ pub(crate) fn listener(url: String) -> WebSocketListener {
         other_media: OtherMedia::Yields,
         layout: ChannelLayout::Stereo,
         message_ms: 20,
+        notify: model::NotificationTargets::NONE,
     }
 }
 

@@ -72,6 +72,7 @@ fn a_program_behind_a_web_socket_hears_calls_and_may_speak() {
         other_media: OtherMedia::Yields,
         layout: ChannelLayout::Stereo,
         message_ms: 20,
+        notify: NotificationTargets::default(),
     };
     assert_eq!(socket("url = \"wss://bot.example.com/calls\""), least);
     let all = socket(
