@@ -264,6 +264,11 @@ impl AudioTap {
         }
     }
 
+    /// Whether somebody reads it.
+    pub(crate) fn is_read(&self) -> bool {
+        !self.writer.0.is_abandoned()
+    }
+
     fn tell_all(&mut self, now: Instant) {
         for leg in LegSide::BOTH {
             if self.legs[leg.index()] {

@@ -105,6 +105,13 @@ impl<const HEAD: usize> RingWriter<HEAD> {
     }
 }
 
+impl<const HEAD: usize> RingWriter<HEAD> {
+    /// Whether nobody will read any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        Arc::strong_count(&self.ring) < 2
+    }
+}
+
 impl<const HEAD: usize> Drop for RingWriter<HEAD> {
     fn drop(&mut self) {
         self.ring.closed.store(true, Ordering::Release);

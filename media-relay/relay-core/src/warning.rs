@@ -219,6 +219,13 @@ impl Warning {
         }
     }
 
+    /// Nobody listens, although it was ordered: what would be said is not true.
+    fn postpone(&mut self, now: Instant) {
+        if self.sounding.is_none() && self.next <= now {
+            self.next = now + RETRY;
+        }
+    }
+
     fn give_up_late(&mut self, now: Instant) {
         let longest = self.burst.length() + PATIENCE;
         if self.sounding.is_some_and(|sounding| now - sounding.began > longest) {
@@ -356,14 +363,14 @@ impl RtpSession {
         at: Instant,
     ) -> usize {
         let Some(made) = self.legs[to.index()].made.as_deref_mut() else { return len };
-        if made.warning.is_none() {
-            return len;
-        }
         let has_keys = made.plays_tones();
+        let Some(warning) = made.warning.as_deref_mut() else { return len };
+        if self.audio_tap.as_deref().is_some_and(|tap| !tap.is_read()) {
+            warning.postpone(at);
+        }
         let room = buffer.len().saturating_sub(GROWTH).max(len);
         let Some(buffer) = buffer.get_mut(..room) else { return len };
-        let warning = made.warning.as_deref_mut();
-        warning.and_then(|warning| warning.mix(buffer, len, has_keys, at)).unwrap_or(len)
+        warning.mix(buffer, len, has_keys, at).unwrap_or(len)
     }
 
     /// Writes the packet of a tone to a leg that is due because nothing else goes there.
@@ -382,6 +389,9 @@ impl RtpSession {
             let mut payload = [0; LONGEST_PAYLOAD];
             let timestamp = outbound.timestamp_at(now);
             let warning = warning.as_deref_mut()?;
+            if self.audio_tap.as_deref().is_some_and(|tap| !tap.is_read()) {
+                warning.postpone(now);
+            }
             let Some(tone) = warning.step(now, timestamp, has_keys, &mut payload) else { continue };
             let header = RtpHeader {
                 payload_type: tone.payload_type,

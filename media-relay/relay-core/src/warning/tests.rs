@@ -331,6 +331,25 @@ fn it_stops_by_order_and_a_same_order_changes_nothing() {
 }
 
 #[test]
+fn it_is_not_heard_when_nobody_takes_the_audio() {
+    let mut session = warned(&[PCMU]);
+    let (writer, reader) = crate::listen_ring(4_096);
+    session.listen(writer, [true; 2], at(0));
+    assert_eq!(made_until(&mut session, B, at(1_500)).len(), 10, "somebody does");
+    drop(reader);
+    assert_eq!(made_until(&mut session, B, at(30_000)), []);
+    let mut speaker = Speaker::new(PCMU);
+    let sent = speaker.packet();
+    assert_eq!(speaker.sent, 1);
+    speaker = Speaker::new(PCMU);
+    let heard = speaker.speak(&mut session, at(31_000)).unwrap();
+    assert_eq!(heard.payload, sent.0[RtpHeader::BYTES..sent.1], "as it came");
+    let (writer, _reader) = crate::listen_ring(4_096);
+    session.listen(writer, [true; 2], at(32_000));
+    assert_eq!(made_between(&mut session, B, [at(32_000), at(34_000)]).len(), 10, "again");
+}
+
+#[test]
 fn a_leg_whose_format_is_not_written_here_hears_none() {
     let format = (18, Codec::G729, 8_000);
     let mut session = warned(&[format]);

@@ -104,6 +104,7 @@ impl Call {
             CallEventKind::Routed { carrier, destination, protocol, attempt },
         );
         self.decide_listening_by(by_way_of.as_ref());
+        self.tell_of_listening_to_come();
         self.invite_leg_b(context, now, &host);
     }
 

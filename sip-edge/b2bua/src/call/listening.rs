@@ -138,6 +138,16 @@ impl Call {
         }
     }
 
+    /// Leg B's first offer says it already where the call will be listened to from its answer on: it
+    /// may be the only description that the leg gets, and who does not know `a=record` passes over it
+    /// (RFC 8866 section 5.13).
+    pub(super) fn tell_of_listening_to_come(&mut self) {
+        let listens = !self.voice_connector.streaming.listeners().is_empty();
+        if self.listened.wanted && listens {
+            self.media.tell_recorded(LegSide::B, Some(true));
+        }
+    }
+
     /// The operator's word.
     pub(crate) fn set_listening(
         &mut self,

@@ -424,11 +424,13 @@ fn legs_that_want_to_know_are_told_of_being_recorded() {
         let offer = pbx.sdp(30_000);
         pbx.invite_with(&mut w, &[("Supported", "timer, record-aware")], Some(&offer));
         let mut pstn = w.callee(CARRIER);
-        assert!(!text(pstn.invited.as_ref().unwrap()).contains("a=record"), "it has not asked");
+        let offered = text(pstn.invited.as_ref().unwrap());
+        assert_eq!(offered.matches("a=record:on\r\n").count(), answer, "{offered}");
+        assert_eq!(offered.matches("a=record").count(), answer, "never that it is not");
         let described = pstn.sdp(40_000);
         let answered = text(&pstn.answer(&mut w, &mut pbx, &described));
         assert_eq!(answered.matches("a=record:on\r\n").count(), answer, "{answered}");
-        // A plain caller hears nothing, an aware callee with its next description.
+        // A plain caller is told nothing; an aware callee with the first offer, and with each that follows.
         pbx.hang_up(&mut w, &mut pstn);
         let (mut pbx, mut pstn) = Ua::offering(&mut w, |ua| ua.sdp(30_000));
         pstn.reply_with(&mut w, 200, &[("Supported", "record-aware")], Some(&described));
