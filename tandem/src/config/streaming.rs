@@ -209,10 +209,19 @@ mod tests {
             assert_eq!((consent.tone, consent.of_streams), (Some(tone), true), "{text}");
         }
         for (text, message) in [
-            ("every = \"4s\"", "every: 4s is out of range; use 5s to 5m"),
-            ("every = \"301s\"", "every: 301s is out of range; use 5s to 5m"),
-            ("length = \"99ms\"", "length: 99ms is out of range; use 100ms to 1s"),
-            ("length = \"2s\"", "length: 2s is out of range; use 100ms to 1s"),
+            ("every = \"4s\"", "every: the string \"4s\" is out of range; use \"5s\" to \"5m\""),
+            (
+                "every = \"301s\"",
+                "every: the string \"301s\" is out of range; use \"5s\" to \"5m\"",
+            ),
+            (
+                "length = \"99ms\"",
+                "length: the string \"99ms\" is out of range; use \"100ms\" to \"1s\"",
+            ),
+            (
+                "length = \"2s\"",
+                "length: the string \"2s\" is out of range; use \"100ms\" to \"1s\"",
+            ),
             ("frequency = 299", "frequency: 299 is out of range; use 300 to 3400"),
             ("frequency = 3401", "frequency: 3401 is out of range; use 300 to 3400"),
             ("level = -41", "level: -41 is out of range; use -40 to -6"),
@@ -246,7 +255,7 @@ mod tests {
         );
         refuses(
             &format!("{CONNECTOR}carriers = [\"a b\"]"),
-            "t.toml:8: carriers[0]: \"a b\" is not a carrier id: expected 1 to 64 characters of \
+            "t.toml:8: carriers: \"a b\" is not a carrier id: expected 1 to 64 characters of \
              letters, digits, '_', '.' and '-'",
         );
     }

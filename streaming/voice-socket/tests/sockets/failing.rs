@@ -47,11 +47,11 @@ async fn a_refusal_is_final() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_that_is_given_up_is_told_of_once() {
     let (service, url) = service().await;
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::sync_channel(8);
     let given_up =
         GivenUp::new(move |listener: &WebSocketListener, opening: &Opening, why: &str| {
             let of = (listener.url.clone(), opening.call.transaction_id, why.to_owned());
-            let _ = tell.send(of);
+            tell.try_send(of).unwrap();
         });
     let settings = Settings { given_up, max_sockets: 1, ..Settings::default() };
     let sockets = VoiceSockets::start(&settings).unwrap();
