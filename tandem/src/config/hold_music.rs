@@ -12,6 +12,8 @@ use toml::de::DeValue;
 pub(crate) struct AudioFile {
     /// Where, counted from 1.
     pub(crate) line: usize,
+    /// The key that names it.
+    pub(crate) key: &'static str,
     /// Its path.
     pub(crate) path: Arc<str>,
 }

@@ -167,9 +167,9 @@ impl<'a> Table<'a> {
     }
 
     /// The same for audio.
-    pub(super) fn note_audio_file(&self, key: &str, path: &Arc<str>) {
+    pub(super) fn note_audio_file(&self, key: &'static str, path: &Arc<str>) {
         let line = self.line_of(key);
-        let file = AudioFile { line, path: Arc::clone(path) };
+        let file = AudioFile { line, key, path: Arc::clone(path) };
         self.document.notes.borrow_mut().audio_files.push(file);
     }
 
