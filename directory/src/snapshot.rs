@@ -38,6 +38,7 @@ pub struct Snapshot {
     voice_connectors: Vec<Arc<VoiceConnector>>,
     by_id: HashMap<Box<str>, usize>,
     by_number: HashMap<Arc<str>, usize>,
+    declared_groups: Vec<Arc<VoiceConnectorGroup>>,
     /// The voice connectors of each group, the first to be tried first.
     groups: Vec<Vec<usize>>,
     group_by_number: HashMap<Arc<str>, usize>,
@@ -78,6 +79,7 @@ impl Snapshot {
             group_by_number: enumerated(&groups)
                 .flat_map(|(i, group)| group.numbers.iter().map(move |n| (n.clone(), i)))
                 .collect(),
+            declared_groups: groups.into_iter().map(Arc::new).collect(),
             by_id,
             carrier_targets: carriers.iter().map(|c| Arc::new(Target::of_carrier(c))).collect(),
             route_targets: voice_connectors.iter().map(|vc| route_targets(vc)).collect(),
@@ -112,6 +114,11 @@ impl Snapshot {
     /// All voice connectors, in the order of declaration.
     pub fn voice_connectors(&self) -> impl Iterator<Item = &Arc<VoiceConnector>> {
         self.voice_connectors.iter()
+    }
+
+    /// All groups of voice connectors, in the order of declaration.
+    pub fn groups(&self) -> impl Iterator<Item = &Arc<VoiceConnectorGroup>> {
+        self.declared_groups.iter()
     }
 
     /// All carriers, in the order of declaration.

@@ -1,0 +1,254 @@
+//! One request in, one answer and its audit record out.
+
+use crate::access_key::{AccessKey, KeySource};
+use crate::audit::{self, Caller, Event};
+use crate::error::{ApiError, ErrorKind};
+use crate::page_token::PageTokens;
+use crate::policy::Question;
+use crate::rate::RateLimit;
+use crate::reads::{Catalogue, Reading};
+use crate::request::{MAX_BODY_BYTES, Request};
+use crate::router::{Routed, route};
+use crate::{sigv4, sts};
+use directory::Snapshot;
+use model::UnixTime;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Requests a second that nobody's key vouches for and that are still audited; what is more is
+/// answered, but leaves no record, so that strangers cannot fill the disk.
+const STRANGERS_PER_SECOND: u32 = 10;
+
+/// What the API is told of its node.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The region that ARNs name.
+    pub region: String,
+    /// The 12-digit account that ARNs name.
+    pub account_id: String,
+    /// Where call detail records go, if they go to S3.
+    pub cdr_bucket: Option<String>,
+    /// Requests a second of one key; two seconds' worth may come at once.
+    pub requests_per_second: u32,
+    /// What pagination tokens are vouched for with.
+    pub token_key: [u8; 32],
+}
+
+impl Settings {
+    /// The ARN of a resource: `vc`, `vcg` or `phone-number` and its id.
+    pub(crate) fn arn(&self, kind: &str, id: &str) -> String {
+        format!("arn:aws:chime:{}:{}:{kind}/{id}", self.region, self.account_id)
+    }
+
+    fn user_arn(&self, key: &AccessKey) -> String {
+        format!("arn:aws:iam::{}:user/{}", self.account_id, key.name)
+    }
+}
+
+/// Two UUIDs that the shell draws for each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Ids<'a> {
+    /// Of the request, in `x-amzn-RequestId`.
+    pub request: &'a str,
+    /// Of its audit record.
+    pub event: &'a str,
+}
+
+/// The answer to a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; may be empty.
+    pub body: Vec<u8>,
+    /// A line for [`audit::FILE`], without its end.
+    pub audit: Option<Vec<u8>>,
+}
+
+/// The control API. Commands: [`Api::handle`] alone.
+pub struct Api {
+    settings: Settings,
+    tokens: PageTokens,
+    rate: RateLimit,
+    strangers: RateLimit,
+    catalogue: Option<Catalogue>,
+}
+
+/// What became known of a request on its way.
+#[derive(Default)]
+struct Known {
+    key: Option<AccessKey>,
+    routed: Option<Routed>,
+    action: Option<String>,
+    is_throttled: bool,
+}
+
+enum Success {
+    Json(u16, Value),
+    Xml(String),
+}
+
+impl Api {
+    /// An API that has answered nobody yet.
+    pub fn new(settings: Settings) -> Self {
+        Api {
+            tokens: PageTokens::new(&settings.token_key),
+            rate: RateLimit::new(settings.requests_per_second),
+            strangers: RateLimit::new(STRANGERS_PER_SECOND),
+            catalogue: None,
+            settings,
+        }
+    }
+
+    /// Answers a request at `now`, of `snapshot`, for whom `keys` knows.
+    pub fn handle(
+        &mut self,
+        now: UnixTime,
+        ids: Ids<'_>,
+        request: &Request<'_>,
+        snapshot: &Arc<Snapshot>,
+        keys: &dyn KeySource,
+    ) -> Answer {
+        let mut known = Known::default();
+        let outcome = self.decide(now, ids, request, snapshot, keys, &mut known);
+        let audit = self.audit(now, ids, request, &known, outcome.as_ref().err());
+        let is_sts = sts::is_for_sts(request);
+        let mut headers = vec![("x-amzn-RequestId", ids.request.to_owned())];
+        let (status, kind, body) = match outcome {
+            Ok(Success::Json(status, body)) => (status, "application/json", body.to_string()),
+            Ok(Success::Xml(body)) => (200, "text/xml", body),
+            Err(error) if is_sts => {
+                (error.kind.status(), "text/xml", sts::refusal(&error, ids.request))
+            }
+            Err(error) => {
+                headers.push(("x-amzn-ErrorType", error.kind.exception().to_owned()));
+                let body = json!({ "Code": error.kind.code(), "Message": error.message });
+                (error.kind.status(), "application/json", body.to_string())
+            }
+        };
+        headers.push(("content-type", kind.to_owned()));
+        headers.push(("cache-control", "no-store".to_owned()));
+        Answer { status, headers, body: body.into_bytes(), audit }
+    }
+
+    fn decide(
+        &mut self,
+        now: UnixTime,
+        ids: Ids<'_>,
+        request: &Request<'_>,
+        snapshot: &Arc<Snapshot>,
+        keys: &dyn KeySource,
+        known: &mut Known,
+    ) -> Result<Success, ApiError> {
+        if request.body.len() > MAX_BODY_BYTES {
+            let message = format!("the body is longer than {MAX_BODY_BYTES} octets");
+            return Err(ApiError::new(ErrorKind::RequestTooLarge, message));
+        }
+        let is_sts = sts::is_for_sts(request);
+        let claim = sigv4::read(request)?;
+        let key = find(keys, &claim.access_key_id)?;
+        claim.verify(request, &key.secret, if is_sts { "sts" } else { "chime" }, now)?;
+        let key = known.key.insert(key);
+        if !self.rate.admits(now, &key.id) {
+            known.is_throttled = true;
+            let message = format!(
+                "more than {} requests a second with one key; try again later",
+                self.settings.requests_per_second
+            );
+            return Err(ApiError::new(ErrorKind::ThrottledClient, message));
+        }
+        if is_sts {
+            let action = known.action.insert(sts::action(request)?);
+            if action != "GetCallerIdentity" {
+                return Err(sts::unknown(action));
+            }
+            // As at AWS, everybody may know who they are.
+            let (arn, account) = (self.settings.user_arn(key), &self.settings.account_id);
+            return Ok(Success::Xml(sts::caller_identity(&arn, &key.id, account, ids.request)));
+        }
+        let routed = known.routed.insert(route(request)?);
+        self.serve(snapshot, key, routed)
+    }
+
+    fn serve(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        key: &AccessKey,
+        routed: &Routed,
+    ) -> Result<Success, ApiError> {
+        let catalogue = match self.catalogue.take() {
+            Some(catalogue) if catalogue.is_of(snapshot) => catalogue,
+            _ => Catalogue::of(snapshot),
+        };
+        let catalogue = &*self.catalogue.insert(catalogue);
+        let (settings, tokens) = (&self.settings, &self.tokens);
+        let reading = Reading { settings, catalogue, tokens, routed };
+        let (action, resource) = (format!("chime:{}", routed.operation.name), reading.resource());
+        let asked = Question {
+            action: &action,
+            resource: &resource,
+            resource_tags: &[],
+            request_tags: &[],
+        };
+        if key.policy.as_ref().is_some_and(|policy| !policy.allows(&asked)) {
+            let user = settings.user_arn(key);
+            let message = format!(
+                "User: {user} is not authorized to perform: {action} on resource: {resource}"
+            );
+            return Err(ApiError::new(ErrorKind::AccessDenied, message));
+        }
+        if let Some((kind, message)) = routed.operation.refusal() {
+            return Err(ApiError::new(kind, message));
+        }
+        Ok(Success::Json(routed.operation.status, reading.answer()?))
+    }
+
+    fn audit(
+        &mut self,
+        now: UnixTime,
+        ids: Ids<'_>,
+        request: &Request<'_>,
+        known: &Known,
+        error: Option<&ApiError>,
+    ) -> Option<Vec<u8>> {
+        let is_proven = known.key.is_some() && !known.is_throttled;
+        if !is_proven && !self.strangers.admits(now, "") {
+            return None;
+        }
+        let caller = known.key.as_ref().map(|key| Caller { key, arn: self.settings.user_arn(key) });
+        let event = Event {
+            now,
+            request_id: ids.request,
+            event_id: ids.event,
+            request,
+            settings: &self.settings,
+            caller,
+            routed: known.routed.as_ref(),
+            action: known.action.as_deref(),
+            is_sts: sts::is_for_sts(request),
+            error,
+        };
+        Some(audit::written(&event))
+    }
+}
+
+fn find(keys: &dyn KeySource, id: &str) -> Result<AccessKey, ApiError> {
+    match keys.find(id) {
+        Ok(Some(key)) => Ok(key),
+        Ok(None) => {
+            let message = "The security token included in the request is invalid: its access key \
+                           is unknown here";
+            Err(ApiError::new(ErrorKind::UnrecognizedClient, message))
+        }
+        Err(_) => {
+            let message = "access keys cannot be read now; see Tandem's log";
+            Err(ApiError::new(ErrorKind::ServiceUnavailable, message))
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "api_tests.rs"]
+mod tests;

@@ -1,0 +1,128 @@
+//! The operations of the service, and what Tandem does with each.
+
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use crate::error::ErrorKind;
+pub use table::OPERATIONS;
+
+/// An HTTP method.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Makes, or acts.
+    Post,
+    /// Replaces.
+    Put,
+    /// Removes.
+    Delete,
+}
+
+impl Method {
+    /// As a request has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+/// What Tandem does with an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Support {
+    /// It works.
+    Served,
+    /// It would change what the configuration file says; the API does not do that yet.
+    InFile,
+    /// It comes with a later version.
+    Later,
+    /// It is about voice profiles, speaker search or tone analysis.
+    NotPlanned,
+    /// AWS has withdrawn it.
+    Withdrawn,
+}
+
+/// One operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Operation {
+    /// Its name; also the action of policies, after `chime:`.
+    pub name: &'static str,
+    /// The method.
+    pub method: Method,
+    /// The path, with `{members}`, and the query that tells it from others on the same path.
+    pub target: &'static str,
+    /// The HTTP status of success.
+    pub status: u16,
+    /// The model's errors beside the base six.
+    pub errors: &'static [ErrorKind],
+    /// Those of the base six that the model leaves out.
+    pub lacks: &'static [ErrorKind],
+    /// What Tandem does with it.
+    pub support: Support,
+}
+
+/// Errors of every operation, but where [`Operation::lacks`] says otherwise.
+const BASE: [ErrorKind; 6] = [
+    ErrorKind::BadRequest,
+    ErrorKind::Forbidden,
+    ErrorKind::UnauthorizedClient,
+    ErrorKind::ThrottledClient,
+    ErrorKind::ServiceFailure,
+    ErrorKind::ServiceUnavailable,
+];
+
+impl Operation {
+    /// The path, with `{members}`.
+    pub fn path(&self) -> &'static str {
+        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+    }
+
+    /// The parameter of the query that a request must have, and its value.
+    pub fn selector(&self) -> Option<(&'static str, &'static str)> {
+        self.target.split_once('?')?.1.split_once('=')
+    }
+
+    /// Whether the model names `kind` among the operation's errors.
+    pub fn declares(&self, kind: ErrorKind) -> bool {
+        self.errors.contains(&kind) || (BASE.contains(&kind) && !self.lacks.contains(&kind))
+    }
+
+    /// Whether nothing is changed by it.
+    pub fn is_read(&self) -> bool {
+        self.method == Method::Get
+    }
+
+    /// Why it is refused; `None` for what is served.
+    pub fn refusal(&self) -> Option<(ErrorKind, String)> {
+        let name = self.name;
+        match self.support {
+            Support::Served => None,
+            Support::InFile => Some((
+                ErrorKind::Forbidden,
+                format!(
+                    "{name} is not yet served by Tandem: its resources are those of the \
+                     configuration file; change them there and send SIGHUP"
+                ),
+            )),
+            Support::Later => {
+                Some((ErrorKind::Forbidden, format!("{name} is not yet served by Tandem")))
+            }
+            Support::NotPlanned => Some((
+                ErrorKind::Forbidden,
+                format!(
+                    "{name} is not served by Tandem, which has no voice profiles, speaker search \
+                     or tone analysis"
+                ),
+            )),
+            Support::Withdrawn => Some((
+                ErrorKind::Gone,
+                format!("{name} is not served by Tandem: AWS has withdrawn Alexa skills"),
+            )),
+        }
+    }
+}
