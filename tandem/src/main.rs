@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod config;
 mod control;
+mod control_api;
 mod doctor;
 mod exposure;
 mod held;
@@ -111,6 +112,11 @@ enum Command {
         #[command(subcommand)]
         command: commands::recording::RecordingCommand,
     },
+    /// Access keys of the control API.
+    Key {
+        #[command(subcommand)]
+        command: commands::key::KeyCommand,
+    },
     /// What the running node knows of its peers' health: pings and customers' OPTIONS.
     Health {
         #[command(flatten)]
@@ -170,6 +176,7 @@ fn main() -> ExitCode {
             false => commands::calls::calls(&file.path, watch, json),
         },
         Command::Recording { command } => commands::recording::run(&command),
+        Command::Key { command } => commands::key::run(&command),
         Command::Health { file, json } => commands::health::health(&file.path, json),
         Command::Report { transaction_id, file, json, html, pcap } => {
             let files = commands::report::Files { html, pcap };

@@ -19,14 +19,16 @@ use crate::sinks::{self, Routes};
 use crate::streaming::{self, Started, Streaming};
 use crate::traces::{self, Traces};
 use crate::{hep, privacy, process, readings};
+use arc_swap::ArcSwap;
 use b2bua::{EdgeConfig, ListenRefusal, Listener};
 use call_metrics::{
     Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle, RecorderView,
 };
 use call_recordings::Recordings;
+use directory::Snapshot;
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
-use outbox::{FileSink, Outbox, OutboxView, Retention};
+use outbox::{FileSender, FileSink, Outbox, OutboxView, Retention};
 use relay_core::ListenNews;
 use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
@@ -68,6 +70,8 @@ pub(crate) struct Node {
     draining: Draining,
     /// Held while the node runs, so that no second one writes into the same directory.
     _lock: File,
+    /// What the control API reads; a reload puts the next one here.
+    directory: Arc<ArcSwap<Snapshot>>,
 }
 
 /// Why a node does not start.
@@ -160,6 +164,7 @@ impl Node {
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
+        let directory = Arc::new(ArcSwap::new(Arc::clone(&config.directory)));
         let node = Node {
             edge,
             media,
@@ -178,6 +183,7 @@ impl Node {
             readiness,
             draining,
             _lock: lock,
+            directory,
         };
         node.publish_readings();
         Ok(node)
@@ -214,6 +220,16 @@ impl Node {
                 None => Err("the node is too busy; ask again".to_owned()),
             }
         })
+    }
+
+    /// The directory as it is now, also after a reload.
+    pub(crate) fn directory(&self) -> Arc<ArcSwap<Snapshot>> {
+        Arc::clone(&self.directory)
+    }
+
+    /// Writes files below `data_dir`.
+    pub(crate) fn file_sender(&self) -> FileSender {
+        self.sink.sender()
     }
 
     /// Whether the node is alive and takes new calls.
@@ -263,6 +279,7 @@ impl Node {
             ("[sip]", old.sip == config.sip),
             ("[media]", old.media == media),
             ("[relay_control]", old.relay_control == config.relay_control),
+            ("[api]", old.api == config.api),
             ("[prometheus]", old.prometheus == config.prometheus),
             ("[outbox]", old.outbox == config.outbox),
             ("[hep]", old.hep == config.hep),
@@ -283,6 +300,7 @@ impl Node {
         self.edge.reload(Arc::clone(&config.directory));
         self.kept.follow(&config.stir, &self.edge);
         self.config.stir = config.stir;
+        self.directory.store(Arc::clone(&config.directory));
         self.config.directory = config.directory;
         self.config.drain = config.drain;
         Ok(restart)

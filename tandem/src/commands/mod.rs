@@ -4,6 +4,7 @@ pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod health;
 pub(crate) mod history;
+pub(crate) mod key;
 pub(crate) mod recording;
 pub(crate) mod relay;
 pub(crate) mod report;

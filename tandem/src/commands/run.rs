@@ -3,6 +3,7 @@
 use super::{complain, load, say};
 use crate::clock::Origin;
 use crate::config::{self, Media};
+use crate::control_api::{self, ControlApi};
 use crate::node::{HEALTH_INTERVAL, Node};
 use crate::role::Role;
 use crate::{control, http};
@@ -45,11 +46,14 @@ pub(crate) fn run(path: &Path, role: Role, prove: bool) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Err(error) = open_doors(&node) {
-        complain(error);
-        node.stop();
-        return ExitCode::FAILURE;
-    }
+    let api = match open_doors(&node) {
+        Ok(api) => api,
+        Err(error) => {
+            complain(error);
+            node.stop();
+            return ExitCode::FAILURE;
+        }
+    };
     // The stand-ins stay up while the node serves, so that what the prover suggests works.
     let stand_ins = match prove.then(|| prove::prove(&node, path)) {
         None => None,
@@ -84,6 +88,8 @@ pub(crate) fn run(path: &Path, role: Role, prove: bool) -> ExitCode {
         ));
     }
     drop(stand_ins);
+    // Its records go into the node's files.
+    drop(api);
     let drained = node.stop();
     if drained.ended_by_force > 0 {
         say(format_args!("{} call(s) were ended at the limit", drained.ended_by_force));
@@ -115,8 +121,8 @@ pub(super) fn signals() -> std::io::Result<(Signals, Signals, Signals)> {
     ))
 }
 
-/// Serves the control socket and the Prometheus page, and says where everything is.
-fn open_doors(node: &Node) -> Result<(), String> {
+/// Serves the control API, the control socket and the Prometheus page, and says where everything is.
+fn open_doors(node: &Node) -> Result<Option<ControlApi>, String> {
     let config = node.config();
     for (protocol, address) in node.addresses() {
         say(format_args!("SIP          {protocol} {address}"));
@@ -134,6 +140,7 @@ fn open_doors(node: &Node) -> Result<(), String> {
         })?;
         say(format_args!("Prometheus   http://{address}/metrics"));
     }
+    let api = open_api(node)?;
     let socket =
         control::serve(&config.node.data_dir, node.view(), node.outbox(), node.stream_switch())
             .map_err(|error| {
@@ -141,7 +148,17 @@ fn open_doors(node: &Node) -> Result<(), String> {
             })?;
     say(format_args!("control      {}", socket.display()));
     say(format_args!("records      {}", config.node.data_dir.display()));
-    Ok(())
+    Ok(api)
+}
+
+fn open_api(node: &Node) -> Result<Option<ControlApi>, String> {
+    let Some((api, first)) = control_api::start(node)? else { return Ok(None) };
+    say(format_args!("control API  {}", api.url()));
+    if let Some(first) = first {
+        let secret = first.secret.as_str();
+        say(format_args!("first key    {} secret {secret} (shown this once)", first.id));
+    }
+    Ok(Some(api))
 }
 
 fn say_media(media: &Media) {

@@ -5,6 +5,7 @@
 //! what to do. What a later version will serve is understood, but refused with a clear word where
 //! ignoring it would be insecure, and warned about where it would only be missing.
 
+mod api;
 mod authentication;
 mod carrier;
 mod credential;
@@ -42,6 +43,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::accepts;
 
+pub(crate) use api::ApiConfig;
 pub(crate) use error::{ConfigErrors, Finding};
 pub(crate) use hep::Hep;
 pub(crate) use history::HistoryConfig;
@@ -82,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) media: Media,
     /// The channel to relays, or to edges, in processes of their own; `None` when the section is absent.
     pub(crate) relay_control: Option<RelayControl>,
+    /// How the control API is served; `None` when the section is absent.
+    pub(crate) api: Option<ApiConfig>,
     /// Where the Prometheus page is served; `None` when the section is absent.
     pub(crate) prometheus: Option<SocketAddr>,
     /// Which records go to services.
@@ -163,7 +167,7 @@ impl Config {
         let sip = sip::read(root.table("sip"));
         let media = media::read(root.table("media"));
         let relay_control = relay_control::read(root.table("relay_control"));
-        node::check_api(root.table("api"));
+        let api = api::read(root.table("api"));
         let prometheus = node::read_prometheus(root.table("prometheus"));
         let (sinks, cloudwatch) = sinks::read(root.table("sinks"), &node.region);
         let outbox = outbox::read(root.table("outbox"));
@@ -198,6 +202,7 @@ impl Config {
             sip,
             media,
             relay_control,
+            api,
             prometheus,
             sinks,
             outbox,

@@ -1,4 +1,4 @@
-//! `[node]`, `[api]` and `[prometheus]`.
+//! `[node]` and `[prometheus]`.
 
 use super::reader::Table;
 use super::value;
@@ -34,15 +34,6 @@ pub(super) fn read(mut table: Table<'_>) -> Node {
     };
     table.finish();
     node
-}
-
-/// `[api]` is understood but not served.
-pub(super) fn check_api(mut table: Table<'_>) {
-    if read_listen(&mut table, "listen = \"127.0.0.1:8080\"").is_some() {
-        let message = "the control API is not served yet by this version; this listener is ignored";
-        table.warn_at("listen", message);
-    }
-    table.finish();
 }
 
 pub(super) fn read_prometheus(mut table: Table<'_>) -> Option<SocketAddr> {

@@ -309,6 +309,7 @@ fn what_is_probably_not_meant_is_a_warning() {
     );
 }
 
+mod api;
 mod connectors;
 mod encryption;
 mod hep;

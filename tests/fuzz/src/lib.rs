@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod call_audio;
+mod control_api;
 mod edge;
 mod endpoint;
 mod hep;
@@ -28,6 +29,7 @@ mod srtp;
 mod transcoder;
 
 pub use call_audio::call_audio;
+pub use control_api::control_api;
 pub use edge::edge;
 pub use endpoint::sip_endpoint;
 pub use media::{rtcp, rtp, rtp_session};
@@ -103,6 +105,7 @@ pub const TARGETS: &[Target] = &[
         shared_seeds: &["rfc4475", "rfc5118"],
         words: PRIVACY_WORDS,
     },
+    Target { name: "control_api", run: control_api, shared_seeds: &[], words: API_WORDS },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
 
@@ -146,6 +149,25 @@ const PRIVACY_WORDS: &[&str] = &[
     "Authorization: Digest username=\"",
     "Reason: Q.850;cause=",
     "From: ",
+];
+
+const API_WORDS: &[&str] = &[
+    "\u{1e}",
+    "%2B",
+    "%2F",
+    "%ff",
+    "/../",
+    "?operation=",
+    "next-token=",
+    "max-results=",
+    "Action=GetCallerIdentity",
+    "X-Amz-Expires=604801",
+    "authorization: AWS4-HMAC-SHA256 Credential=",
+    ", SignedHeaders=host",
+    ", Signature=",
+    "x-amz-security-token: t\n",
+    "${aws:username}",
+    "\"Effect\":\"Deny\"",
 ];
 
 const WAV_WORDS: &[&str] = &["RIFF", "WAVE", "fmt ", "data", "LIST"];

@@ -28,6 +28,9 @@ class Configuration:
         self.drain = {"timeout": "20s"}
         self.health = {}
         self.relay_control = None
+        self.api = None
+        # Further tables, as text.
+        self.more = []
         self.stir = {}
         self.hep = {}
         self.traces = {}
@@ -73,6 +76,8 @@ class Configuration:
             parts.append(_table("[recordings]", **self.recordings))
         if self.node_streaming:
             parts.append(_table("[streaming]", **self.node_streaming))
+        if self.api is not None:
+            parts.append(_table("[api]", **self.api))
         if self.relay_control is not None:
             parts.append(_table("[relay_control]", **self.relay_control))
         parts += [_table("[[carrier]]", **each) for each in self.carriers]
@@ -85,7 +90,7 @@ class Configuration:
         parts.append(_table("[voice_connector.logging]", **self.logging))
         if self.streaming:
             parts.append(_table("[voice_connector.streaming]", **self.streaming))
-        return "\n".join(parts)
+        return "\n".join(parts + self.more)
 
 
 def _table(heading, **fields):

@@ -1,0 +1,139 @@
+//! The control API's shell: its listener, connections, clock and database. What it answers is
+//! `control_api`'s.
+//!
+//! A thread of its own serves it, so that whatever happens here touches no call.
+
+mod keys;
+mod server;
+
+pub(crate) use keys::{KeySummary, delete_key, list_keys, make_key};
+
+use crate::clock::Origin;
+use crate::config::Config;
+use crate::node::Node;
+use control_api::{Api, Settings};
+use directory_store::DirectoryStore;
+use server::{Served, Server};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How long requests under way may still take when the node stops.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// What the API's MAC for pagination tokens is derived for.
+const PAGE_TOKENS: &str = "page tokens of the control API";
+
+/// A control API that is served; dropping it stops it.
+pub(crate) struct ControlApi {
+    address: SocketAddr,
+    is_tls: bool,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A key that was made at the node's first start; it is shown once.
+pub(crate) struct FirstKey {
+    pub(crate) id: String,
+    pub(crate) secret: zeroize::Zeroizing<String>,
+}
+
+/// Starts it, when the configuration has `[api]`.
+///
+/// # Errors
+/// In words: the address is taken, or the certificate cannot be used. A database that cannot be used is
+/// logged, and then nothing is served.
+pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)>, String> {
+    let config = node.config();
+    let Some(api) = &config.api else { return Ok(None) };
+    // Calls need none of it: a damaged database must not keep an edge from starting.
+    let opened =
+        open_store(config).and_then(|mut store| Ok((keys::make_first(&mut store)?, store)));
+    let (first, store) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            tracing::error!("the control API is not served, calls are: {error}");
+            return Ok(None);
+        }
+    };
+    let settings = Settings {
+        region: config.node.region.clone(),
+        account_id: config.node.account_id.clone(),
+        cdr_bucket: config.sinks.s3.as_ref().map(|sink| sink.config.bucket.clone()),
+        requests_per_second: api.requests_per_second,
+        token_key: store.master().derive(PAGE_TOKENS),
+    };
+    let tls = api.tls.as_ref().map(|files| sip_edge::tls::self_signed_server(&[], Some(files)));
+    let tls = tls.transpose().map_err(|error| format!("[api] {error}"))?;
+    let listener = std::net::TcpListener::bind(api.listen).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok((listener.local_addr()?, listener))
+    });
+    let (address, listener) = listener.map_err(|error| {
+        format!("[api] listen \"{}\": {error}; choose a free address", api.listen)
+    })?;
+    let is_tls = tls.is_some();
+    let served = Served {
+        api: Api::new(settings),
+        keys: keys::Keys::new(store),
+        directory: node.directory(),
+        files: node.file_sender(),
+    };
+    let server = Server::new(served, tls, api.max_connections);
+    let (stop, stopped) = oneshot::channel();
+    let thread = spawn(listener, server, stopped)
+        .map_err(|error| format!("[api] the control API cannot be started: {error}"))?;
+    let control_api = ControlApi { address, is_tls, stop: Some(stop), thread: Some(thread) };
+    Ok(Some((control_api, first)))
+}
+
+/// Opens the directory's database of a configuration.
+pub(crate) fn open_store(config: &Config) -> Result<DirectoryStore, String> {
+    let random = |octets: &mut [u8; 32]| getrandom::fill(octets).map_err(io::Error::other);
+    DirectoryStore::open(&config.node.data_dir, random).map_err(|error| error.to_string())
+}
+
+fn spawn(
+    listener: std::net::TcpListener,
+    server: Arc<Server>,
+    stopped: oneshot::Receiver<()>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("control-api".into()).spawn(move || {
+        runtime.block_on(async {
+            match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => server.run(listener, stopped).await,
+                Err(error) => tracing::error!(%error, "the control API is not served"),
+            }
+        });
+        runtime.shutdown_timeout(STOP_LIMIT);
+    })
+}
+
+impl ControlApi {
+    /// Where it is served, for people and `--endpoint-url`.
+    pub(crate) fn url(&self) -> String {
+        format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.address)
+    }
+}
+
+impl Drop for ControlApi {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the control API ended by a panic");
+        }
+    }
+}
+
+/// The calendar.
+fn now() -> model::UnixTime {
+    Origin::now().calendar
+}

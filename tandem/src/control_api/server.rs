@@ -1,0 +1,239 @@
+//! Connections: HTTP/1.1 with bounds on everything, over TCP or TLS.
+
+use super::keys::Keys;
+use super::{STOP_LIMIT, now};
+use arc_swap::ArcSwap;
+use control_api::{AUDIT_FILE, Answer, Api, ApiError, ErrorKind, Ids, MAX_BODY_BYTES, Request};
+use directory::Snapshot;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use model::TransactionId;
+use outbox::{FileSender, Record, RecordKind, RecordPath};
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio_rustls::TlsAcceptor;
+
+/// Longest head of a request, in octets, and most headers.
+const HEAD_MAX: usize = 32 * 1024;
+const HEADERS_MAX: usize = 64;
+/// How long a head, and how long a body may take; a connection that rests longer is closed.
+const HEAD_LIMIT: Duration = Duration::from_secs(15);
+const BODY_LIMIT: Duration = Duration::from_secs(15);
+/// How long a TLS handshake may take.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
+/// A connection lives no longer, so that slow readers cannot keep all of them.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(10 * 60);
+/// After a failure of accept, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What answers.
+pub(super) struct Served {
+    pub(super) api: Api,
+    pub(super) keys: Keys,
+    pub(super) directory: Arc<ArcSwap<Snapshot>>,
+    pub(super) files: FileSender,
+}
+
+pub(super) struct Server {
+    /// One thread serves all connections: the lock is never waited for.
+    served: Mutex<Served>,
+    tls: Option<TlsAcceptor>,
+    /// Connections that there may still be; when there are none, the others wait in the backlog.
+    room: Arc<Semaphore>,
+}
+
+impl Server {
+    pub(super) fn new(
+        served: Served,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        max_connections: usize,
+    ) -> Arc<Server> {
+        let room = Arc::new(Semaphore::new(max_connections));
+        Arc::new(Server { served: Mutex::new(served), tls: tls.map(TlsAcceptor::from), room })
+    }
+
+    /// Serves until it is told to stop; then requests under way may finish for a moment.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        listener: TcpListener,
+        mut stopped: oneshot::Receiver<()>,
+    ) {
+        // Every connection holds a receiver: the sender sees when the last one is gone.
+        let (stopping, stop) = watch::channel(());
+        loop {
+            let next = async {
+                let room = Arc::clone(&self.room).acquire_owned().await;
+                (room, listener.accept().await)
+            };
+            let (room, accepted) = tokio::select! {
+                _ = &mut stopped => break,
+                next = next => next,
+            };
+            let Ok(room) = room else { break };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let (server, stop) = (Arc::clone(&self), stop.clone());
+                    tokio::spawn(server.connection(stream, peer.ip().to_canonical(), stop, room));
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "control API: a connection was not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop((listener, stop));
+        let _ = stopping.send(());
+        let _ = tokio::time::timeout(STOP_LIMIT, stopping.closed()).await;
+    }
+
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        source: IpAddr,
+        stop: watch::Receiver<()>,
+        _room: OwnedSemaphorePermit,
+    ) {
+        let _ = stream.set_nodelay(true);
+        let lived = async {
+            match &self.tls {
+                None => Arc::clone(&self).serve(stream, source, false, stop).await,
+                Some(tls) => {
+                    match tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => Arc::clone(&self).serve(stream, source, true, stop).await,
+                        Ok(Err(error)) => Err(error.to_string()),
+                        Err(_) => Err("the TLS handshake takes too long".to_owned()),
+                    }
+                }
+            }
+        };
+        if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_LIMIT, lived).await {
+            tracing::debug!(error, "control API: a connection ended");
+        }
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        source: IpAddr,
+        is_tls: bool,
+        mut stop: watch::Receiver<()>,
+    ) -> Result<(), String> {
+        let service = service_fn(move |request| {
+            let server = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(server.answer(request, source, is_tls).await) }
+        });
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEAD_LIMIT)
+            .max_buf_size(HEAD_MAX)
+            .max_headers(HEADERS_MAX);
+        let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            ended = &mut connection => return ended.map_err(|error| error.to_string()),
+            // It is told so, or the sender is gone.
+            _ = stop.changed() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await.map_err(|error| error.to_string())
+    }
+
+    async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        source: IpAddr,
+        is_tls: bool,
+    ) -> hyper::Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        let body = Limited::new(body, MAX_BODY_BYTES).collect();
+        let body = match tokio::time::timeout(BODY_LIMIT, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(_)) => {
+                let message = format!("the body broke off, or is over {MAX_BODY_BYTES} octets");
+                return unread(ErrorKind::RequestTooLarge, &message);
+            }
+            Err(_) => return unread(ErrorKind::BadRequest, "the body takes too long"),
+        };
+        let headers: Vec<(String, String)> = head
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            })
+            .collect();
+        let request = Request {
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: &headers,
+            body: &body,
+            source,
+            is_tls,
+        };
+        match uuid().and_then(|id| Ok((id, uuid()?))) {
+            Ok((request_id, event_id)) => {
+                written(self.decide(&request, Ids { request: &request_id, event: &event_id }))
+            }
+            Err(error) => {
+                tracing::error!(%error, "control API: no random numbers from the system");
+                unread(ErrorKind::ServiceUnavailable, "no random numbers; see Tandem's log")
+            }
+        }
+    }
+
+    fn decide(&self, request: &Request<'_>, ids: Ids<'_>) -> Answer {
+        // What a panic may have left half done is only counts of rates.
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let Served { api, keys, directory, files } = &mut *served;
+        let mut answer = api.handle(now(), ids, request, &directory.load_full(), keys);
+        if let Some(body) = answer.audit.take()
+            && let Ok(path) = RecordPath::new(AUDIT_FILE)
+            && let Err(error) = files.send(Record { path, body, kind: RecordKind::AppendLine })
+        {
+            tracing::warn!(?error, "control API: a request is not in {AUDIT_FILE}");
+        }
+        answer
+    }
+}
+
+fn written(answer: Answer) -> hyper::Response<Full<Bytes>> {
+    let mut response = hyper::Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    response.body(Full::from(answer.body)).unwrap_or_else(|_| {
+        let mut failed = hyper::Response::new(Full::default());
+        *failed.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+        failed
+    })
+}
+
+/// The refusal of a request that was not read whole; its connection ends with it.
+fn unread(kind: ErrorKind, message: &str) -> hyper::Response<Full<Bytes>> {
+    let ApiError { kind, message } = ApiError::new(kind, message);
+    let body = serde_json::json!({ "Code": kind.code(), "Message": message });
+    written(Answer {
+        status: kind.status(),
+        headers: vec![
+            ("x-amzn-ErrorType", kind.exception().to_owned()),
+            ("content-type", "application/json".to_owned()),
+            ("connection", "close".to_owned()),
+        ],
+        body: body.to_string().into_bytes(),
+        audit: None,
+    })
+}
+
+/// A UUID of version 4.
+fn uuid() -> io::Result<String> {
+    let mut octets = [0; 16];
+    getrandom::fill(&mut octets).map_err(io::Error::other)?;
+    Ok(TransactionId::from_random(u128::from_be_bytes(octets)).to_string())
+}

@@ -1,0 +1,94 @@
+//! Requests to the control API.
+
+use crate::{bounded, parts};
+use control_api::{
+    AccessKey, Api, Ids, KeySource, KeySourceFault, Policy, Request, Settings, route, sigv4,
+};
+use directory::{Resources, Snapshot, VoiceConnector};
+use model::{UnixTime, VoiceConnectorId};
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// 2026-01-02T03:04:05Z, when the seeds were signed.
+const NOW: UnixTime = UnixTime::from_millis(1_767_323_045_000);
+
+struct OneKey;
+
+impl KeySource for OneKey {
+    fn find(&self, id: &str) -> Result<Option<AccessKey>, KeySourceFault> {
+        Ok((id == "AKTDAAAQEAYEAUDAOCAJ").then(|| AccessKey {
+            id: id.to_owned(),
+            secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned().into(),
+            name: "fuzz".to_owned(),
+            policy: None,
+        }))
+    }
+}
+
+/// A script of method, path, query, headers (a line each, `name: value`) and body: routed, its claim
+/// read, answered by an API with one key; the body is read as a policy as well.
+///
+/// # Panics
+/// When an answer has no request id, a refusal is no JSON, or an audit record is not one line.
+pub fn control_api(data: &[u8]) {
+    let data = bounded(data);
+    let mut parts = parts(data, 5);
+    let mut text = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    let (method, path, query, head) = (text(), text(), text(), text());
+    let body = text();
+    let headers: Vec<(String, String)> = head
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    let request = Request {
+        method: &method,
+        path: &path,
+        query: &query,
+        headers: &headers,
+        body: body.as_bytes(),
+        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        is_tls: false,
+    };
+    black_box((route(&request).is_ok(), sigv4::read(&request).is_ok()));
+    black_box(Policy::parse(&body).is_ok());
+    let mut api = Api::new(Settings {
+        region: "us-east-1".to_owned(),
+        account_id: "111122223333".to_owned(),
+        cdr_bucket: None,
+        requests_per_second: 1,
+        token_key: [7; 32],
+    });
+    let ids = Ids { request: "r", event: "e" };
+    let answer = api.handle(NOW, ids, &request, &snapshot(), &OneKey);
+    assert!(answer.headers.contains(&("x-amzn-RequestId", "r".to_owned())));
+    if path != "/" {
+        let body = serde_json::from_slice::<serde_json::Value>(&answer.body);
+        assert!(body.is_ok_and(|body| body.is_object()));
+    }
+    let audit = answer.audit.unwrap_or_default();
+    assert!(!audit.contains(&b'\n'), "an audit record is one line");
+}
+
+fn snapshot() -> Arc<Snapshot> {
+    let id = VoiceConnectorId::new("abcdef1ghij2klmno3pqr4");
+    let voice_connectors = id.into_iter().map(VoiceConnector::new).collect();
+    let domain = "tandem.test".to_owned();
+    let resources = Resources { domain, voice_connectors, ..Resources::default() };
+    Arc::new(Snapshot::build(resources).unwrap_or_else(|problems| panic!("{problems:?}")))
+}
+
+/// Requests that are large, or nested.
+pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
+    let script = |path: &str, query: &str, headers: &str, body: &str| {
+        ["POST", path, query, headers, body].join("\u{1e}").into_bytes()
+    };
+    vec![
+        ("segments", script(&"/a".repeat(20_000), "", "", "")),
+        ("dots", script(&"/../".repeat(10_000), "", "", "")),
+        ("pairs", script("/", &"a=%2b&".repeat(10_000), "", "")),
+        ("signed-headers", script("/", "", &format!("authorization: {}", "h;".repeat(20_000)), "")),
+        ("nested", script("/", "", "", &"[".repeat(60_000))),
+    ]
+}

@@ -1,0 +1,81 @@
+"""Clients of the control API: boto3, the aws CLI, and requests that no client would send."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import urllib3
+from botocore.config import Config
+from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from . import places
+
+REGION = "us-east-1"
+ACCOUNT = "111122223333"
+
+
+class ControlApi:
+    """The API of an edge, and the key that it asks with."""
+
+    def __init__(self, edge, port, scheme="http", verify=None):
+        self.edge = edge
+        self.url = f"{scheme}://{places.EDGE}:{port}"
+        self.verify = verify
+        self.key = self.create_key()
+
+    def create_key(self, *more):
+        """`tandem key create`: (id, secret)."""
+        said = json.loads(self.edge.command("key", "create", "--config", str(self.edge.file),
+                                            "--json", *more))
+        return said["access_key_id"], said["secret_access_key"]
+
+    def client(self, service="chime-sdk-voice", key=None, token=None, attempts=1):
+        id, secret = key or self.key
+        return boto3.client(service, endpoint_url=self.url, region_name=REGION, verify=self.verify,
+                            aws_access_key_id=id, aws_secret_access_key=secret,
+                            aws_session_token=token,
+                            config=Config(retries={"total_max_attempts": attempts}))
+
+    def aws(self, *arguments):
+        """What the aws CLI says, as JSON."""
+        id, secret = self.key
+        environment = {**os.environ, "AWS_ACCESS_KEY_ID": id, "AWS_SECRET_ACCESS_KEY": secret,
+                       "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
+                       "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+        done = subprocess.run([aws_cli(), "--endpoint-url", self.url, *arguments],
+                              capture_output=True, text=True, timeout=120, env=environment)
+        return done.returncode, done.stdout, done.stderr
+
+    def signed(self, method, path, body=b"", headers=(), service="chime", presigned=False):
+        """A request that botocore signs: (address, headers)."""
+        request = AWSRequest(method, self.url + path, headers=dict(headers), data=body)
+        signer = SigV4QueryAuth if presigned else SigV4Auth
+        signer(Credentials(*self.key), service, REGION).add_auth(request)
+        prepared = request.prepare()
+        return prepared.url, dict(prepared.headers)
+
+    def send(self, method, url, headers=(), body=b""):
+        """(status, exception, body) of exactly this request."""
+        pool = urllib3.PoolManager(retries=False)
+        # Nothing is normalised on the way: the target is sent as it is.
+        target = url[len(self.url):]
+        connection = pool.connection_from_url(self.url)
+        answer = connection.urlopen(method, target, body=body, headers=dict(headers),
+                                    assert_same_host=False, redirect=False, timeout=30)
+        kind = answer.headers.get("x-amzn-ErrorType")
+        return answer.status, kind, answer.data.decode()
+
+    def audit(self):
+        file = self.edge.data_dir / "audit/cloudtrail.jsonl"
+        whole, _, _ = (file.read_text() if file.exists() else "").rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
+
+def aws_cli():
+    """The CLI beside this Python."""
+    return Path(sys.executable).parent / "aws"
