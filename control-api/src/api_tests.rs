@@ -70,7 +70,6 @@ fn ask(api: &mut Api, keys: &Keys, snapshot: &Arc<Snapshot>) -> (Answer, Value) 
         headers: &headers,
         body: b"",
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        is_tls: false,
     };
     let answer = api.handle(NOW, IDS, &request, snapshot, keys);
     let body = serde_json::from_slice(&answer.body).unwrap();
@@ -168,7 +167,6 @@ fn secrets_are_not_written_down() {
         headers: &[],
         body: br#"{"Credentials":[{"Username":"pbx","Password":"geheim"}],"Other":{"Name":"n"}}"#,
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        is_tls: false,
     };
     let routed = route(&request).unwrap();
     let settings = api(1).settings;

@@ -20,8 +20,6 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// Who sent it.
     pub source: IpAddr,
-    /// Whether it came over TLS.
-    pub is_tls: bool,
 }
 
 impl Request<'_> {

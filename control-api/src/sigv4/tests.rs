@@ -25,7 +25,6 @@ impl Vector {
             headers: &self.headers,
             body: self.body.as_bytes(),
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            is_tls: false,
         }
     }
 

@@ -80,8 +80,8 @@ fn the_development_file_says_what_the_design_says() {
     let route = &config.directory.inbound_routes(vc, &mut || 0)[0];
     assert_eq!((route.host.to_string(), route.port), ("127.0.0.3".to_owned(), Some(5070)));
     let warned: Vec<_> = config.warnings.iter().map(|w| w.in_file("dev.toml")).collect();
-    assert_eq!(warned.len(), 1, "{warned:?}");
-    assert!(warned[0].contains("the control API is not served yet"), "{warned:?}");
+    assert!(warned.is_empty(), "{warned:?}");
+    assert_eq!(config.api.unwrap().listen.to_string(), "127.0.0.1:8080");
 }
 
 #[test]

@@ -104,10 +104,10 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let lived = async {
             match &self.tls {
-                None => Arc::clone(&self).serve(stream, source, false, stop).await,
+                None => Arc::clone(&self).serve(stream, source, stop).await,
                 Some(tls) => {
                     match tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => Arc::clone(&self).serve(stream, source, true, stop).await,
+                        Ok(Ok(stream)) => Arc::clone(&self).serve(stream, source, stop).await,
                         Ok(Err(error)) => Err(error.to_string()),
                         Err(_) => Err("the TLS handshake takes too long".to_owned()),
                     }
@@ -123,12 +123,11 @@ impl Server {
         self: Arc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         source: IpAddr,
-        is_tls: bool,
         mut stop: watch::Receiver<()>,
     ) -> Result<(), String> {
         let service = service_fn(move |request| {
             let server = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(server.answer(request, source, is_tls).await) }
+            async move { Ok::<_, Infallible>(server.answer(request, source).await) }
         });
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new())
@@ -148,7 +147,6 @@ impl Server {
         &self,
         request: hyper::Request<Incoming>,
         source: IpAddr,
-        is_tls: bool,
     ) -> hyper::Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let body = Limited::new(body, MAX_BODY_BYTES).collect();
@@ -175,7 +173,6 @@ impl Server {
             headers: &headers,
             body: &body,
             source,
-            is_tls,
         };
         match uuid().and_then(|id| Ok((id, uuid()?))) {
             Ok((request_id, event_id)) => {
