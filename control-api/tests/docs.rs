@@ -40,7 +40,8 @@ fn markdown() -> String {
             Support::Withdrawn => "refused: withdrawn by AWS",
         };
         let (method, target) = (operation.method.as_str(), operation.target);
-        writeln!(text, "| {} | `{method} {target}` | {state} |", operation.name).unwrap();
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "| {} | `{method} {target}` | {state} |", operation.name);
     }
     text
 }

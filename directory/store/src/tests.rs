@@ -26,7 +26,7 @@ impl Drop for Scratch {
 }
 
 fn fill(octets: &mut [u8; 32]) -> io::Result<()> {
-    getrandom::fill(octets).map_err(io::Error::other)
+    getrandom::fill(octets).map_err(|error| io::Error::other(error.to_string()))
 }
 
 fn key(id: &str, created_ms: u64) -> StoredKey {

@@ -92,7 +92,9 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
 
 /// Opens the directory's database of a configuration.
 pub(crate) fn open_store(config: &Config) -> Result<DirectoryStore, String> {
-    let random = |octets: &mut [u8; 32]| getrandom::fill(octets).map_err(io::Error::other);
+    let random = |octets: &mut [u8; 32]| {
+        getrandom::fill(octets).map_err(|error| io::Error::other(error.to_string()))
+    };
     DirectoryStore::open(&config.node.data_dir, random).map_err(|error| error.to_string())
 }
 

@@ -231,6 +231,6 @@ fn unread(kind: ErrorKind, message: &str) -> hyper::Response<Full<Bytes>> {
 /// A UUID of version 4.
 fn uuid() -> io::Result<String> {
     let mut octets = [0; 16];
-    getrandom::fill(&mut octets).map_err(io::Error::other)?;
+    getrandom::fill(&mut octets).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(TransactionId::from_random(u128::from_be_bytes(octets)).to_string())
 }
