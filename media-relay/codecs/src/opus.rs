@@ -1,6 +1,7 @@
 //! Opus by the crate `opus-rs`, one channel (docs/decisions/0043).
 
 use crate::error::{DecodeError, EncodeError};
+use crate::pcm::to_sample;
 use opus_rs::{Application, OpusDecoder, OpusEncoder};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -106,8 +107,7 @@ pub fn packet_samples(packet: &[u8], sample_rate: u32) -> Option<usize> {
 
 fn convert(from: &[f32], to: &mut [i16]) {
     for (sample, value) in to.iter_mut().zip(from) {
-        // A cast saturates, and makes 0 of what is no number.
-        *sample = (value * 32_768.0).round() as i16;
+        *sample = to_sample(value * 32_768.0);
     }
 }
 

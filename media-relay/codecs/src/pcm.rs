@@ -2,6 +2,15 @@
 
 use crate::error::{DecodeError, EncodeError};
 
+/// The nearest sample, of two the one further from 0, as [`f32::round`] has it, which is a call where
+/// the processor may not be asked for it. What is too great saturates; what is no number is 0.
+pub(crate) fn to_sample(value: f32) -> i16 {
+    let value = value.clamp(f32::from(i16::MIN), f32::from(i16::MAX));
+    let whole = value as i32;
+    let rest = value - whole as f32;
+    (whole + i32::from(rest >= 0.5) - i32::from(rest <= -0.5)) as i16
+}
+
 pub(crate) fn expand(
     payload: &[u8],
     out: &mut [i16],
@@ -47,4 +56,21 @@ pub(crate) fn write_l16(samples: &[i16], out: &mut [u8]) -> Result<usize, Encode
         octets.copy_from_slice(&sample.to_be_bytes());
     }
     Ok(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_the_rounded_value() {
+        let odd =
+            [0.0, -0.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e-30, 32_767.5, -32_768.5];
+        // Halves, and the two numbers next to each.
+        let halves = (-70_000..70_000_i32).map(|n| n as f32 / 2.0);
+        let values = halves.flat_map(|n| [n, n.next_down(), n.next_up()]).chain(odd);
+        for value in values {
+            assert_eq!(to_sample(value), value.round() as i16, "{value}");
+        }
+    }
 }

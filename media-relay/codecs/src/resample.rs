@@ -3,6 +3,10 @@
 //! One low-pass filter at the higher rate, a sinc under a Kaiser window, split into its phases. It
 //! passes what lies under 0.45 of the lower rate and takes away 70 dB and more from 0.55 on.
 
+mod halver;
+
+use crate::pcm::to_sample;
+use halver::Halver;
 use std::f32::consts::PI;
 
 /// Coefficients of one phase.
@@ -27,10 +31,11 @@ pub struct Resampler {
     waiting: usize,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 enum Kind {
     Same,
     Up(usize),
+    Halve(Box<Halver>),
     Down(usize),
 }
 
@@ -43,16 +48,17 @@ impl Resampler {
         let kind = match ratio {
             1 => Kind::Same,
             2..=MAX_RATIO if from < to => Kind::Up(ratio),
+            2 => Kind::Halve(Box::new(Halver::new())),
             2..=MAX_RATIO => Kind::Down(ratio),
             _ => return None,
         };
         let taken = match kind {
-            Kind::Same => 0,
+            Kind::Same | Kind::Halve(_) => 0,
             Kind::Up(_) => TAPS,
             Kind::Down(ratio) => TAPS * ratio,
         };
         let filter = match kind {
-            Kind::Same => Vec::new(),
+            Kind::Same | Kind::Halve(_) => Vec::new(),
             Kind::Up(_) => by_phase(&low_pass(ratio), ratio),
             Kind::Down(_) => low_pass(ratio),
         };
@@ -62,24 +68,26 @@ impl Resampler {
 
     /// The most samples that come of `samples`.
     pub const fn output_of(&self, samples: usize) -> usize {
-        match self.kind {
+        match &self.kind {
             Kind::Same => samples,
-            Kind::Up(ratio) => samples * ratio,
-            Kind::Down(ratio) => samples.div_ceil(ratio),
+            Kind::Up(ratio) => samples * *ratio,
+            Kind::Halve(_) => samples.div_ceil(2),
+            Kind::Down(ratio) => samples.div_ceil(*ratio),
         }
     }
 
     /// Writes what comes of `samples` to the beginning of `out`; the samples written, which is less
     /// than what comes only when `out` is shorter than [`Resampler::output_of`].
     pub fn resample(&mut self, samples: &[i16], out: &mut [i16]) -> usize {
-        match self.kind {
+        match &mut self.kind {
+            Kind::Halve(halver) => halver.halve(samples, out),
             Kind::Same => {
                 let len = samples.len().min(out.len());
                 out[..len].copy_from_slice(&samples[..len]);
                 len
             }
-            Kind::Up(ratio) => self.raise(ratio, samples, out),
-            Kind::Down(ratio) => self.lower(ratio, samples, out),
+            &mut Kind::Up(ratio) => self.raise(ratio, samples, out),
+            &mut Kind::Down(ratio) => self.lower(ratio, samples, out),
         }
     }
 
@@ -151,11 +159,6 @@ fn by_phase(filter: &[f32], ratio: usize) -> Vec<f32> {
         phases.extend(one.iter().map(|coefficient| coefficient * ratio as f32));
     }
     phases
-}
-
-fn to_sample(value: f32) -> i16 {
-    // A cast saturates.
-    value.round() as i16
 }
 
 /// A filter whose coefficients sum to 1, for the higher of two rates.

@@ -10,7 +10,7 @@ mod tables;
 
 use crate::error::{DecodeError, EncodeError};
 use band::Band;
-use filter_bank::{Analysis, Synthesis};
+use filter_bank::{Analysis, JOINED, Synthesis};
 use tables::{DECISION_LEVELS, HIGHER, LOWER_4_BITS, LOWER_6_BITS, NEGATIVE_CODES, POSITIVE_CODES};
 
 /// Samples of audio in a second.
@@ -119,13 +119,18 @@ impl G722Decoder {
     pub fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> Result<usize, DecodeError> {
         let samples = payload.len() * 2;
         let out = out.get_mut(..samples).ok_or(DecodeError::NoRoom)?;
-        for (octet, pair) in payload.iter().zip(out.chunks_exact_mut(2)) {
-            pair.copy_from_slice(&self.decode_octet(*octet));
+        for (octets, out) in payload.chunks(JOINED).zip(out.chunks_mut(2 * JOINED)) {
+            for (at, octet) in octets.iter().enumerate() {
+                let (low, high) = self.decode_octet(*octet);
+                self.filter.put(at, low, high);
+            }
+            self.filter.join(out);
         }
         Ok(samples)
     }
 
-    fn decode_octet(&mut self, octet: u8) -> [i16; 2] {
+    /// A sample of each sub-band.
+    fn decode_octet(&mut self, octet: u8) -> (i32, i32) {
         let (low_code, high_code) = (octet & 0x3f, octet >> 6);
         // INVQBL, RECONS and LIMIT.
         let step = self.lower.step();
@@ -135,7 +140,7 @@ impl G722Decoder {
         let difference = (self.higher.step() * HIGHER[usize::from(high_code) % HIGHER.len()]) >> 15;
         let high = limit(self.higher.prediction() + difference);
         self.higher.advance_higher(high_code);
-        self.filter.join(low, high)
+        (low, high)
     }
 }
 

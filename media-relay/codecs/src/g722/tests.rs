@@ -86,3 +86,32 @@ fn any_octets_decode() {
         decoder.decode(&[(random >> 24) as u8], &mut out).unwrap();
     }
 }
+
+#[test]
+fn noise_decodes_to_the_same_samples_whole_and_in_pieces() {
+    let mut random = 1_u32;
+    let octet = |_| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 24) as u8
+    };
+    let octets: Vec<u8> = (0..100_000).map(octet).collect();
+    let mut whole = vec![0; 200_000];
+    G722Decoder::default().decode(&octets, &mut whole).unwrap();
+    // As the blocks of section 6.2 one by one have it (FNV-1a of the samples).
+    let step =
+        |hash: u64, sample: &i16| (hash ^ u64::from(*sample as u16)).wrapping_mul(0x0100_0000_01b3);
+    assert_eq!(whole.iter().fold(0xcbf2_9ce4_8422_2325, step), 0xfe87de7fb887f94f);
+    let (mut decoder, mut pieces) = (G722Decoder::default(), Vec::new());
+    let mut rest = octets.as_slice();
+    for len in (0..400).cycle() {
+        let (now, later) = rest.split_at(len.min(rest.len()));
+        let mut out = [0; 800];
+        let samples = decoder.decode(now, &mut out).unwrap();
+        pieces.extend_from_slice(&out[..samples]);
+        rest = later;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    assert!(pieces == whole);
+}

@@ -111,3 +111,25 @@ fn a_short_output_ends_it() {
     assert_eq!(Resampler::new(8_000, 16_000).unwrap().resample(&[5; 9], &mut [0; 7]), 6);
     assert_eq!(Resampler::new(16_000, 8_000).unwrap().resample(&[5; 9], &mut [0; 2]), 2);
 }
+
+#[test]
+fn pieces_of_any_length_are_one_whole() {
+    for (from, to) in PAIRS {
+        let sent = tone(1_000.0, from);
+        let mut whole = vec![0; to as usize];
+        Resampler::new(from, to).unwrap().resample(&sent, &mut whole);
+        let (mut resampler, mut pieces) = (Resampler::new(from, to).unwrap(), Vec::new());
+        let mut rest = sent.as_slice();
+        for len in (0..75).cycle() {
+            let (now, later) = rest.split_at(len.min(rest.len()));
+            let mut out = [0; 480];
+            let written = resampler.resample(now, &mut out);
+            pieces.extend_from_slice(&out[..written]);
+            rest = later;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        assert!(pieces == whole, "{from} to {to}");
+    }
+}
