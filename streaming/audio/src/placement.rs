@@ -21,6 +21,10 @@ const LATEST_MS: i64 = 10_000;
 /// So does one after packets that were too late for so long. Packets that a network held back and
 /// lets go all at once are late for a shorter time.
 const LATE_FOR_MS: i64 = 300;
+/// So does one that is as late as the first one so long before it, but for this: its sender goes at its own
+/// pace, as one does that had stopped its clock. What a network held back comes faster than it was sent.
+const STEADY_FOR_MS: i64 = 60;
+const STEADY_WITHIN_MS: i64 = 10;
 /// How long the least delayed packet is looked for, twice over.
 const WINDOW_MS: i64 = 2_000;
 /// Less than this is not corrected.
@@ -75,7 +79,15 @@ struct Source {
     window_began: i64,
     placed: i64,
     /// Since when all packets were too late.
-    late_since: Option<i64>,
+    late: Option<Late>,
+}
+
+/// The first of packets that were too late.
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    since: i64,
+    /// How late it was.
+    by: i64,
 }
 
 impl Placement {
@@ -110,16 +122,20 @@ impl Placement {
             return self.begin(talk);
         }
         if at + talk.len <= given {
-            let since = *source.late_since.get_or_insert(talk.heard_at);
-            let is_long = talk.heard_at - since >= LATE_FOR_MS * self.per_ms;
-            if talk.marker || is_long || late_by > LATEST_MS * self.per_ms {
+            let late = *source.late.get_or_insert(Late { since: talk.heard_at, by: late_by });
+            let lasts = talk.heard_at - late.since;
+            let is_long = lasts >= LATE_FOR_MS * self.per_ms;
+            let is_steady = lasts >= STEADY_FOR_MS * self.per_ms
+                && late.by - late_by <= STEADY_WITHIN_MS * self.per_ms;
+            let is_new = talk.marker || is_long || is_steady;
+            if is_new || late_by > LATEST_MS * self.per_ms {
                 return self.begin(talk);
             }
             self.source = Some(source);
             return Place::TooLate;
         }
         // Behind packets that were too late this one is late for the same reason.
-        let was_late = source.late_since.take().is_some();
+        let was_late = source.late.take().is_some();
         let is_pause = at - written >= PAUSE_MS * self.per_ms && !was_late;
         let is_behind_pause = talk.marker || is_pause;
         let [early, late] = OFF_BEHIND_PAUSE_MS.map(|ms| ms * self.per_ms);
@@ -149,7 +165,7 @@ impl Placement {
             least: [None, Some(talk.heard_at)],
             window_began: talk.heard_at,
             placed: talk.heard_at,
-            late_since: None,
+            late: None,
         });
         Place::At(talk.heard_at, 0)
     }
