@@ -164,7 +164,9 @@ impl Drop for FileStreams {
         drop(self.keeper.take());
         self.queue.close();
         self.wake();
+        // The writer itself may be the last who has it, by a stream's observer: it ends by itself then.
         if let Some(writer) = self.writer.take()
+            && writer.thread().id() != thread::current().id()
             && writer.join().is_err()
         {
             tracing::error!("the thread that writes streams panicked; audio was lost");

@@ -287,3 +287,32 @@ fn files_go_when_their_streams_retention_is_over() {
     assert_eq!(counters.removed.load(Ordering::Relaxed), 2);
     assert!(folder(1).join("notes.txt").exists() && scratch.0.join("other/old.mkv").exists());
 }
+
+/// Holds the streams, as the listener of a call does by way of its observer.
+struct Holds(Option<Arc<FileStreams>>, std::sync::mpsc::SyncSender<()>);
+
+impl StreamObserver for Holds {
+    fn report(&mut self, _: StreamReport) {}
+}
+
+impl Drop for Holds {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        // Nobody waits when the test has failed.
+        let _ = self.1.send(());
+    }
+}
+
+#[test]
+fn the_writer_may_be_the_last_who_holds_the_streams() {
+    let scratch = Scratch::new();
+    let files = Arc::new(start(&scratch));
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    let observer = Box::new(Holds(Some(Arc::clone(&files)), tell));
+    let name = name(1).shared();
+    let order = StreamOrder { name, retention_hours: 1, audio: AUDIO, observer };
+    let stream = files.open(order).unwrap();
+    drop(files);
+    stream.finish();
+    assert_eq!(told.recv(), Ok(()), "it ends without waiting for itself");
+}
