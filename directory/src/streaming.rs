@@ -31,8 +31,9 @@ pub struct Streaming {
     pub recording: Option<RecordingListener>,
     /// Who is told that a call's stream begins, changes, ends and fails.
     pub notifications: NotificationTargets,
-    /// A program behind a WebSocket hears it, and may speak.
-    pub web_socket: Option<WebSocketListener>,
+    /// Programs behind WebSockets hear it and may speak, at most one of them to each leg;
+    /// [`model::MAX_WEB_SOCKETS`] at most.
+    pub web_sockets: Vec<WebSocketListener>,
     /// What the parties hear of it; `None` for nothing.
     pub consent: Option<Consent>,
 }
@@ -61,7 +62,7 @@ impl Default for Streaming {
             mu_law: false,
             recording: None,
             notifications: NotificationTargets::default(),
-            web_socket: None,
+            web_sockets: Vec::new(),
             consent: None,
         }
     }
@@ -93,8 +94,8 @@ impl Streaming {
         };
         let kinesis_video = self.kinesis_video.then_some(Listener::KinesisVideo(kinesis_video));
         let recording = self.recording.map(Listener::Recording);
-        let web_socket = self.web_socket.clone().map(Listener::WebSocket);
-        kinesis_video.into_iter().chain(recording).chain(web_socket).collect()
+        let web_sockets = self.web_sockets.iter().cloned().map(Listener::WebSocket);
+        kinesis_video.into_iter().chain(recording).chain(web_sockets).collect()
     }
 }
 

@@ -39,9 +39,9 @@ pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};
 pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
 pub use line::{MAX_CALL_LINES, MediaLine, MediaType, RelayedLines};
 pub use listening::{
-    Channel, ChannelLayout, KinesisVideoListener, ListenFailure, ListenedCall, ListenedUpdate,
-    Listener, Listening, MAX_LISTENERS, NotificationTargets, RecordingFormat, RecordingListener,
-    Secret, WarningTone, WebSocketListener,
+    BearerToken, Channel, ChannelLayout, KinesisVideoListener, ListenFailure, ListenedCall,
+    ListenedUpdate, Listener, Listening, MAX_LISTENERS, MAX_WEB_SOCKETS, NotificationTargets,
+    RecordingFormat, RecordingListener, Secret, WarningTone, WebSocketListener,
 };
 pub use media::{
     AllocationFailure, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand, MediaEvent,

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroize;
 
-/// Listeners of one stream at most.
-pub const MAX_LISTENERS: usize = 4;
+/// Programs behind WebSockets that hear one call at most.
+pub const MAX_WEB_SOCKETS: usize = 4;
+/// Listeners of one stream at most: these, Kinesis video streams and a recording.
+pub const MAX_LISTENERS: usize = 2 + MAX_WEB_SOCKETS;
 
 /// Audio of one stream that is copied, decrypted and decoded for listeners beside the call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -167,7 +169,7 @@ pub struct WebSocketListener {
     /// `ws://` or `wss://`.
     pub url: Arc<str>,
     /// Sent as `Authorization: Bearer`.
-    pub token: Option<Secret>,
+    pub token: Option<BearerToken>,
     /// Whom it may speak to: leg A, leg B.
     pub speaks_to: [bool; 2],
     /// What becomes of the other leg's media while it speaks to a leg.
@@ -178,6 +180,15 @@ pub struct WebSocketListener {
     pub message_ms: u16,
     /// Who is told when it is given up.
     pub notify: NotificationTargets,
+}
+
+/// What proves to a program that it is us.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum BearerToken {
+    /// These words.
+    Words(Secret),
+    /// What stands in this file when a connection is made, on the host that makes it.
+    File(Arc<str>),
 }
 
 /// How the channels of a call are put into one stream of samples.

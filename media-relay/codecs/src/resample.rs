@@ -49,7 +49,7 @@ impl Resampler {
             1 => Kind::Same,
             2..=MAX_RATIO if from < to => Kind::Up(ratio),
             2 => Kind::Halve(Box::new(Halver::new())),
-            2..=MAX_RATIO => Kind::Down(ratio),
+            3..=MAX_RATIO => Kind::Down(ratio),
             _ => return None,
         };
         let taken = match kind {

@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::connect::connect;
 use crate::connection::{End, serve};
+use crate::conversation::Conversation;
 use crate::counters::SocketCounters;
 use crate::endpoint::Endpoint;
 use crate::interleave::Interleaver;
@@ -10,7 +11,6 @@ use crate::message::{self, StopReason};
 use crate::outgoing::Outgoing;
 use crate::retry::Attempts;
 use crate::sockets::GivenUp;
-use crate::speech::Speech;
 use call_audio::{AudioConsumer, ConsumerEnd, Frame, Opening};
 use codecs::VoiceWriter;
 use model::{Channel, LegSide, ListenedUpdate, WebSocketListener};
@@ -42,8 +42,8 @@ impl Call {
     /// Connects, and serves the call until it ends or is given up. The permit is one call's place.
     pub(crate) async fn run(self: Arc<Self>, permit: OwnedSemaphorePermit) {
         let _place = Place(&self.counters, permit);
-        let mut speech = Speech::new(self.opening.sample_rate);
-        if let Err(why) = self.connect_until_over(&mut speech).await {
+        let mut conversation = Conversation::new(self.opening.sample_rate);
+        if let Err(why) = self.connect_until_over(&mut conversation).await {
             self.counters.given_up.add(1);
             let call = &self.opening.call;
             tracing::warn!(
@@ -56,17 +56,17 @@ impl Call {
             let why = format!("the WebSocket {} is given up: {why}", self.endpoint);
             self.given_up.tell(&self.listener, &self.opening, &why);
         }
-        let counts = speech.counts();
+        let counts = conversation.voice_counts();
         self.counters.voice_unheard.add(counts.unheard);
         self.counters.voice_gaps.add(counts.gaps);
     }
 
     /// # Errors
     /// Why the call was given up before it ended.
-    async fn connect_until_over(&self, speech: &mut Speech) -> Result<(), String> {
+    async fn connect_until_over(&self, conversation: &mut Conversation) -> Result<(), String> {
         let mut attempts = Attempts::default();
         loop {
-            let (why, lasted) = match self.connect_once(speech, &mut attempts).await {
+            let (why, lasted) = match self.connect_once(conversation, &mut attempts).await {
                 Outcome::Over => return Ok(()),
                 Outcome::GivenUp(why) => return Err(why),
                 Outcome::Again(why, lasted) => (why, lasted),
@@ -84,7 +84,11 @@ impl Call {
         }
     }
 
-    async fn connect_once(&self, speech: &mut Speech, attempts: &mut Attempts) -> Outcome {
+    async fn connect_once(
+        &self,
+        conversation: &mut Conversation,
+        attempts: &mut Attempts,
+    ) -> Outcome {
         let token = self.listener.token.as_ref();
         let socket = match connect(&self.endpoint, token, &self.tls).await {
             Ok(socket) => socket,
@@ -97,9 +101,8 @@ impl Call {
         let before = attempts.connections();
         attempts.connected();
         self.counters.connections.add(1);
-        let end = serve(self, socket, speech, before).await;
-        // Who comes back knows nothing of what it said before.
-        speech.clear().for_each(drop);
+        let end = serve(self, socket, conversation, before).await;
+        conversation.begin_anew();
         match end {
             End::Done => Outcome::Over,
             End::Lost(why) => Outcome::Again(why, began.elapsed()),
@@ -120,12 +123,20 @@ impl Call {
         tokio::time::timeout(pause, ended).await.is_ok()
     }
 
-    pub(crate) fn renew_voices(&self, speech: &mut Speech) {
+    pub(crate) fn renew_voices(&self, conversation: &mut Conversation) {
         for (leg, voice) in LegSide::BOTH.into_iter().zip(self.outgoing.take_voices()) {
             if let Some(voice) = voice {
-                speech.speak_to(leg, voice);
+                conversation.speak_to(leg, voice);
             }
         }
+    }
+
+    /// Adds up what was said.
+    pub(crate) fn count(&self, conversation: &mut Conversation) {
+        let heard = conversation.take_counts();
+        self.counters.voice_samples.add(heard.samples);
+        self.counters.voice_dropped.add(heard.dropped);
+        self.counters.bad_messages.add(heard.bad_messages);
     }
 }
 

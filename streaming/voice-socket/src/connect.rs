@@ -1,13 +1,15 @@
 //! From a URL to a connection.
 
 use crate::endpoint::Endpoint;
+use crate::token::{TokenError, read_token};
 use http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use http::{Request, StatusCode};
-use model::Secret;
+use model::{BearerToken, Secret};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -56,6 +58,8 @@ pub enum ConnectError {
     TooLate,
     /// The token cannot stand in a header field.
     Token,
+    /// The file that it is to be read from gives none.
+    TokenFile(Arc<str>, TokenError),
 }
 
 impl ConnectError {
@@ -63,6 +67,8 @@ impl ConnectError {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             ConnectError::Name(_) | ConnectError::Tcp(_) | ConnectError::TooLate => true,
+            // It may be about to be written anew.
+            ConnectError::TokenFile(..) => true,
             ConnectError::Tls(error) => error.kind() != io::ErrorKind::InvalidData,
             ConnectError::Answer(status) => {
                 status.is_server_error()
@@ -99,6 +105,7 @@ impl fmt::Display for ConnectError {
             ConnectError::TooLate => {
                 write!(f, "no answer within {} s", CONNECT_LIMIT.as_secs())
             }
+            ConnectError::TokenFile(path, error) => write!(f, "`token_file` {path} {error}"),
             ConnectError::Token => f.write_str("`token` holds characters that no header field may"),
         }
     }
@@ -108,7 +115,7 @@ impl std::error::Error for ConnectError {}
 
 fn advice(status: StatusCode) -> &'static str {
     match status.as_u16() {
-        401 | 403 => "check `token`",
+        401 | 403 => "check `token`, or what `token_file` holds",
         404 | 410 => "check the path of `url`",
         300..=399 => "redirects are not followed: write the address that it leads to into `url`",
         429 => "it gets too many calls",
@@ -121,7 +128,7 @@ fn advice(status: StatusCode) -> &'static str {
 /// Connects within [`CONNECT_LIMIT`].
 pub(crate) async fn connect(
     endpoint: &Endpoint,
-    token: Option<&Secret>,
+    token: Option<&BearerToken>,
     tls: &Arc<ClientConfig>,
 ) -> Result<Socket, ConnectError> {
     let connecting = tokio::time::timeout(CONNECT_LIMIT, open(endpoint, token, tls));
@@ -130,10 +137,14 @@ pub(crate) async fn connect(
 
 async fn open(
     endpoint: &Endpoint,
-    token: Option<&Secret>,
+    token: Option<&BearerToken>,
     tls: &Arc<ClientConfig>,
 ) -> Result<Socket, ConnectError> {
-    let request = request(endpoint, token)?;
+    let token = match token {
+        Some(token) => Some(words_of(token).await?),
+        None => None,
+    };
+    let request = request(endpoint, token.as_ref())?;
     let addresses = tokio::net::lookup_host((endpoint.host(), endpoint.port())).await;
     let mut failure = io::Error::from(io::ErrorKind::NotFound);
     let mut found = None;
@@ -158,14 +169,33 @@ async fn open(
     } else {
         Stream::Plain(stream)
     };
-    let config = WebSocketConfig::default()
+    let opened = client_async_with_config(request, stream, Some(limits())).await;
+    opened.map(|(socket, _)| socket).map_err(refusal)
+}
+
+/// A file is read for each connection, so that who changes its token need not tell us; beside the thread
+/// that serves the sockets, because a file may be as slow as a network.
+async fn words_of(token: &BearerToken) -> Result<Secret, ConnectError> {
+    match token {
+        BearerToken::Words(words) => Ok(words.clone()),
+        BearerToken::File(path) => {
+            let file = Arc::clone(path);
+            let read = tokio::task::spawn_blocking(move || read_token(Path::new(&*file))).await;
+            let broken = |error: tokio::task::JoinError| TokenError::Unreadable(error.into());
+            let token = read.unwrap_or_else(|error| Err(broken(error)));
+            token.map_err(|error| ConnectError::TokenFile(Arc::clone(path), error))
+        }
+    }
+}
+
+/// What a connection may take.
+pub(crate) fn limits() -> WebSocketConfig {
+    WebSocketConfig::default()
         .read_buffer_size(BUFFER)
         .write_buffer_size(0)
         .max_write_buffer_size(LONGEST_UNSENT)
         .max_message_size(Some(LONGEST_MESSAGE))
-        .max_frame_size(Some(LONGEST_MESSAGE));
-    let opened = client_async_with_config(request, stream, Some(config)).await;
-    opened.map(|(socket, _)| socket).map_err(refusal)
+        .max_frame_size(Some(LONGEST_MESSAGE))
 }
 
 fn request(endpoint: &Endpoint, token: Option<&Secret>) -> Result<Request<()>, ConnectError> {

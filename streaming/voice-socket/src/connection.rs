@@ -2,9 +2,9 @@
 
 use crate::call::Call;
 use crate::connect::{Socket, is_violation, lost};
-use crate::message::{Command, Start, Told};
+use crate::conversation::Conversation;
+use crate::message::{Start, Told};
 use crate::outgoing::Message;
-use crate::speech::{LONGEST_SPEECH_SECONDS, Speech};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
@@ -23,8 +23,6 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 const LONGEST_QUIET: Duration = Duration::from_secs(25);
 /// How long the other end may take for the closing handshake (RFC 6455 section 7).
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
-/// Explanations of bad messages that are sent on one connection.
-const EXPLANATIONS: u32 = 10;
 
 /// How a connection ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,13 +38,18 @@ pub(crate) enum End {
 }
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(call: &Call, socket: Socket, speech: &mut Speech, nth: u32) -> End {
+pub(crate) async fn serve(
+    call: &Call,
+    socket: Socket,
+    conversation: &mut Conversation,
+    nth: u32,
+) -> End {
     let (mut sink, stream) = socket.split();
     let start = Told::Start(Start::new(&call.opening, &call.listener, nth)).to_json();
     if let Err(end) = send(&mut sink, Wire::text(start)).await {
         return end;
     }
-    let mut hearing = Hearing { call, speech, stream, explained: 0 };
+    let mut hearing = Hearing { call, conversation, stream };
     let end = tokio::select! {
         end = write(call, &mut sink) => end,
         end = hearing.hear() => end,
@@ -122,9 +125,8 @@ async fn write(call: &Call, sink: &mut Sink) -> Result<(), End> {
 /// What comes in.
 struct Hearing<'a> {
     call: &'a Call,
-    speech: &'a mut Speech,
+    conversation: &'a mut Conversation,
     stream: SplitStream<Socket>,
-    explained: u32,
 }
 
 impl Hearing<'_> {
@@ -135,7 +137,7 @@ impl Hearing<'_> {
         let mut heard_at = crate::clock::now();
         loop {
             // Without speech nothing wakes twice a packet.
-            let waits = self.speech.waits();
+            let waits = self.conversation.waits();
             let message = tokio::select! {
                 message = timeout(LONGEST_QUIET, self.stream.next()) => message,
                 _ = tick.tick(), if waits => {
@@ -162,72 +164,29 @@ impl Hearing<'_> {
     }
 
     fn take(&mut self, message: Wire) -> Result<(), End> {
+        self.call.renew_voices(self.conversation);
+        let call = self.call;
         match message {
-            Wire::Binary(octets) => self.take_audio(&octets),
-            Wire::Text(text) => match Command::parse(&text) {
-                Ok(Command::Clear) => {
-                    let marks: Vec<_> = self.speech.clear().collect();
-                    marks.iter().for_each(|name| self.answer_mark(name, false));
-                }
-                Ok(Command::Mark(name)) => {
-                    self.renew_voices();
-                    if !self.speech.mark(name.clone()) {
-                        self.answer_mark(&name, false);
-                    }
-                }
-                Err(error) => self.explain(error.to_string()),
-            },
+            Wire::Binary(octets) => self.conversation.audio(&octets, |text| answer(call, text)),
+            Wire::Text(text) => self.conversation.text(&text, |text| answer(call, text)),
             Wire::Close(frame) => return Err(closed(frame.as_ref())),
             Wire::Ping(_) | Wire::Pong(_) | Wire::Frame(_) => {}
         }
+        self.call.count(self.conversation);
         Ok(())
-    }
-
-    fn take_audio(&mut self, octets: &[u8]) {
-        self.renew_voices();
-        let counters = &self.call.counters;
-        counters.voice_samples.add(octets.len() as u64 / 2);
-        let dropped = self.speech.hear(octets);
-        counters.voice_dropped.add(dropped as u64);
-        if dropped > 0 {
-            let why = match self.speech.has_voice() {
-                true => {
-                    format!("more than {LONGEST_SPEECH_SECONDS} s of audio wait; send less ahead")
-                }
-                false => "nobody may be spoken to: set `speaks_to`".to_owned(),
-            };
-            self.explain(why);
-        } else if !octets.len().is_multiple_of(2) {
-            self.explain("a frame must hold whole samples of 16 bits".to_owned());
-        }
     }
 
     /// Feeds the call and answers marks that were reached.
     fn move_on(&mut self) {
-        self.renew_voices();
-        self.speech.feed();
-        while let Some((name, was_played)) = self.speech.poll_mark() {
-            self.answer_mark(&name, was_played);
-        }
+        self.call.renew_voices(self.conversation);
+        let call = self.call;
+        self.conversation.move_on(|text| answer(call, text));
     }
+}
 
-    fn renew_voices(&mut self) {
-        self.call.renew_voices(self.speech);
-    }
-
-    fn answer_mark(&self, name: &str, played: bool) {
-        // With no room left the other end does not read.
-        self.call.outgoing.push_text(Told::Mark { name, played }.to_json());
-    }
-
-    /// Tells the other end what was wrong, a few times.
-    fn explain(&mut self, message: String) {
-        self.call.counters.bad_messages.add(1);
-        if self.explained < EXPLANATIONS {
-            self.explained += 1;
-            self.call.outgoing.push_text(Told::Error { message }.to_json());
-        }
-    }
+/// With no room left the other end does not read.
+fn answer(call: &Call, text: String) {
+    call.outgoing.push_text(text);
 }
 
 fn gone() -> End {

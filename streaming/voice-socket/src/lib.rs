@@ -12,19 +12,25 @@ mod call;
 mod clock;
 mod connect;
 mod connection;
+mod conversation;
 mod counters;
 mod endpoint;
 mod interleave;
 mod message;
 mod outgoing;
+mod replay;
 mod retry;
 mod sockets;
 mod speech;
 #[cfg(test)]
 mod test_calls;
+mod token;
 mod trust;
 
 pub use connect::ConnectError;
+pub use conversation::Conversation;
 pub use counters::{SocketCounters, SocketCounts};
 pub use endpoint::{Endpoint, EndpointError, LONGEST_URL};
+pub use replay::replay;
 pub use sockets::{GivenUp, OpenError, Settings, StartError, VoiceSockets};
+pub use token::{TokenError, read_token};

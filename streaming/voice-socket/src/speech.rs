@@ -68,13 +68,16 @@ impl Speech {
         samples.len().saturating_sub(room)
     }
 
-    /// Puts a mark behind what was said so far; `false` when too many wait.
-    pub(crate) fn mark(&mut self, name: Box<str>) -> bool {
-        let has_room = self.marks.len() < MARKS;
-        if has_room {
-            self.marks.push_back((self.fed + self.queue.len() as u64, name));
+    /// Puts a mark behind what was said so far.
+    ///
+    /// # Errors
+    /// The mark, when too many wait.
+    pub(crate) fn mark(&mut self, name: Box<str>) -> Result<(), Box<str>> {
+        if self.marks.len() >= MARKS {
+            return Err(name);
         }
-        has_room
+        self.marks.push_back((self.fed + self.queue.len() as u64, name));
+        Ok(())
     }
 
     /// What was said and not heard yet is not to be heard. The marks in it.
@@ -120,6 +123,11 @@ impl Speech {
     /// Whether [`Speech::feed`] or [`Speech::poll_mark`] has anything to do.
     pub(crate) fn waits(&self) -> bool {
         !self.queue.is_empty() || !self.marks.is_empty()
+    }
+
+    /// Samples and marks that wait.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        (self.queue.len(), self.marks.len())
     }
 
     /// What became of samples so far.

@@ -2,10 +2,12 @@
 
 use super::{complain, load, say};
 use crate::clock::Origin;
-use crate::config::{AudioFile, Config, Finding, TlsFileKind, TlsFiles};
+use crate::config::{AudioFile, Config, Finding, TlsFileKind, TlsFiles, TokenFile};
 use crate::exposure::Exposure;
 use relay_control::fingerprint_text;
 use sip_edge::tls;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,6 +17,9 @@ pub(crate) fn check(path: &Path) -> ExitCode {
         return ExitCode::FAILURE;
     }
     if !identity_files_are_fine(path, &config) || !audio_files_are_fine(path, &config) {
+        return ExitCode::FAILURE;
+    }
+    if !token_files_are_fine(path, &config) {
         return ExitCode::FAILURE;
     }
     if !crate::recordings::key_is_fine(path, &config) {
@@ -77,6 +82,23 @@ fn audio_files_are_fine(path: &Path, config: &Config) -> bool {
         if let Err(error) = media_relay::check_audio_file(audio) {
             complain(format_args!("{}:{line}: {key}: {error}", path.display()));
             fine = false;
+        }
+    }
+    fine
+}
+
+/// The same for tokens of programs behind WebSockets. Where relays run on other hosts, theirs are read.
+fn token_files_are_fine(path: &Path, config: &Config) -> bool {
+    let mut fine = true;
+    for TokenFile { line, path: token } in &config.token_files {
+        let place = format!("{}:{line}: token_file", path.display());
+        if let Err(error) = voice_socket::read_token(Path::new(&**token)) {
+            complain(format_args!("{place}: {token}: {error}"));
+            fine = false;
+        } else if fs::metadata(&**token).is_ok_and(|metadata| metadata.mode() & 0o077 != 0) {
+            complain(format_args!(
+                "warning: {place}: others on this host can read {token}; chmod 600 {token}"
+            ));
         }
     }
     fine

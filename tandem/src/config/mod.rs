@@ -64,6 +64,7 @@ pub(crate) use stir::Stir;
 pub(crate) use streaming::NodeStreaming;
 pub(crate) use tls::{TlsFileKind, TlsFiles};
 pub(crate) use traces::Traces;
+pub(crate) use web_socket::TokenFile;
 
 use b2bua::{AuthenticationConfig, HealthConfig};
 use call_metrics::CloudWatchConfig;
@@ -124,6 +125,8 @@ pub(crate) struct Config {
     pub(crate) tls_files: Vec<TlsFiles>,
     /// The audio files that it names, to be read; each as often as it is named.
     pub(crate) audio_files: Vec<AudioFile>,
+    /// Files of tokens for programs behind WebSockets, with the lines that name them.
+    pub(crate) token_files: Vec<TokenFile>,
     /// What is fine but probably not meant.
     pub(crate) warnings: Vec<Finding>,
 }
@@ -193,6 +196,7 @@ impl Config {
         }
         let tls_files = document.take_tls_files();
         let audio_files = document.take_audio_files();
+        let token_files = document.take_token_files();
         // A value that could not be read has its error already; the stand-ins never get out.
         let warnings = document.into_warnings()?;
         let directory = directory.ok_or_else(|| ConfigErrors::unexplained(file_name))?;
@@ -222,6 +226,7 @@ impl Config {
             directory,
             tls_files,
             audio_files,
+            token_files,
             warnings,
         })
     }

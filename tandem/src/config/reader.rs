@@ -4,6 +4,7 @@ use super::error::{ConfigErrors, Finding};
 use super::hold_music::AudioFile;
 use super::tls::{TlsFileKind, TlsFiles};
 use super::value;
+use super::web_socket::TokenFile;
 use directory::Problem;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ struct Notes {
     places: BTreeMap<String, usize>,
     tls_files: Vec<TlsFiles>,
     audio_files: Vec<AudioFile>,
+    token_files: Vec<TokenFile>,
 }
 
 impl<'a> Document<'a> {
@@ -91,6 +93,11 @@ impl<'a> Document<'a> {
     /// The files of TLS that were named, in the order of lines.
     pub(super) fn take_tls_files(&self) -> Vec<TlsFiles> {
         std::mem::take(&mut self.notes.borrow_mut().tls_files)
+    }
+
+    /// The files of tokens that were named, in the order of lines.
+    pub(super) fn take_token_files(&self) -> Vec<TokenFile> {
+        std::mem::take(&mut self.notes.borrow_mut().token_files)
     }
 
     /// The audio files that were named, in the order of lines.
@@ -171,6 +178,13 @@ impl<'a> Table<'a> {
         let line = self.line_of(key);
         let file = AudioFile { line, key, path: Arc::clone(path) };
         self.document.notes.borrow_mut().audio_files.push(file);
+    }
+
+    /// The same for the token of a program behind a WebSocket.
+    pub(super) fn note_token_file(&self, key: &str, path: &Arc<str>) {
+        let line = self.line_of(key);
+        let file = TokenFile { line, path: Arc::clone(path) };
+        self.document.notes.borrow_mut().token_files.push(file);
     }
 
     /// The line of a key that was read.
@@ -330,8 +344,25 @@ impl<'a> Table<'a> {
         values
     }
 
+    /// A table `[key]`, or tables `[[key]]`; those that `read` gives up on are left out.
+    pub(super) fn table_or_tables<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(Table<'a>) -> Option<T>,
+    ) -> Vec<T> {
+        match self.get(key) {
+            Some((DeValue::Array(_), _)) => self.tables(key, read),
+            _ => read(self.table(key)).into_iter().collect(),
+        }
+    }
+
     /// Reports the keys that nothing asked for.
     pub(super) fn finish(self) {
+        self.report_unknown();
+    }
+
+    /// The same, where more is to be said of the table.
+    pub(super) fn report_unknown(&self) {
         for (key, _) in self.source.into_iter().flat_map(|table| table.iter()) {
             let name: &str = key.get_ref();
             if self.known.contains(&name) {

@@ -50,7 +50,7 @@ pub(super) fn read(mut table: Table<'_>) -> Streaming {
         mu_law: table.or("mu_law", default.mu_law, value::boolean),
         recording: recording(table.table("recording")),
         notifications,
-        web_socket: super::web_socket::read(table.table("web_socket"), notifications),
+        web_sockets: super::web_socket::read_all(&mut table, notifications),
         consent: consent(table.table("consent")),
     };
     let rules =

@@ -1,15 +1,60 @@
-//! `[voice_connector.streaming.web_socket]`: a program that hears calls, and may speak into them.
+//! `[[voice_connector.streaming.web_socket]]`: programs that hear calls, and may speak into them.
 
 use super::reader::Table;
 use super::{tls, value};
-use model::{ChannelLayout, NotificationTargets, OtherMedia, Secret, WebSocketListener};
+use model::{
+    BearerToken, ChannelLayout, MAX_WEB_SOCKETS, NotificationTargets, OtherMedia, Secret,
+    WebSocketListener,
+};
 use std::path::Path;
 use std::sync::Arc;
 use toml::de::DeValue;
 use voice_socket::Endpoint;
 
-/// `None` without the section. Of what becomes of it `notify` is told.
-pub(super) fn read(mut table: Table<'_>, notify: NotificationTargets) -> Option<WebSocketListener> {
+/// A file that holds a token, and the line that names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct TokenFile {
+    pub(crate) line: usize,
+    pub(crate) path: Arc<str>,
+}
+
+/// `web_socket` of a voice connector's streaming: one table, or a list of them.
+/// Of what becomes of them `notify` is told.
+pub(super) fn read_all(
+    streaming: &mut Table<'_>,
+    notify: NotificationTargets,
+) -> Vec<WebSocketListener> {
+    let mut sockets: Vec<WebSocketListener> = Vec::new();
+    streaming.table_or_tables("web_socket", |table| {
+        let (socket, place) = read(table, notify)?;
+        if sockets.len() == MAX_WEB_SOCKETS {
+            place.error(format!(
+                "{MAX_WEB_SOCKETS} programs hear a call at most; let one of them pass on what it hears"
+            ));
+            return None;
+        }
+        if sockets.contains(&socket) {
+            place.error_at("url", "is the same program as one before; take one of them out");
+        }
+        let speaks = |one: &WebSocketListener, leg: usize| one.speaks_to[leg];
+        let has_speaker = |leg| speaks(&socket, leg) && sockets.iter().any(|s| speaks(s, leg));
+        for (leg, party) in ["caller", "callee"].into_iter().enumerate() {
+            if has_speaker(leg) {
+                let message = format!("one program at most speaks to the {party}; one before does");
+                place.error_at("speaks_to", message);
+            }
+        }
+        sockets.push(socket);
+        Some(())
+    });
+    sockets
+}
+
+/// `None` without the section. With it comes its table, for what is wrong with it beside others.
+fn read(
+    mut table: Table<'_>,
+    notify: NotificationTargets,
+) -> Option<(WebSocketListener, Table<'_>)> {
     if !table.is_present() {
         return None;
     }
@@ -18,7 +63,7 @@ pub(super) fn read(mut table: Table<'_>, notify: NotificationTargets) -> Option<
         let endpoint = Endpoint::parse(url).map_err(|error| error.to_string())?;
         Ok((url.to_owned(), endpoint))
     });
-    let token = table.optional("token", token);
+    let token = read_token(&mut table);
     let speaks_to = table.or("speaks_to", [false; 2], speaks_to);
     let says_other = table.has("other_audio");
     let other_media = table.or("other_audio", OtherMedia::Yields, other_audio);
@@ -33,9 +78,22 @@ pub(super) fn read(mut table: Table<'_>, notify: NotificationTargets) -> Option<
     if says_other && speaks_to == [false; 2] {
         table.warn_at("other_audio", "has no effect with speaks_to = \"none\"");
     }
-    table.finish();
+    table.report_unknown();
     let url = url?.0.into();
-    Some(WebSocketListener { url, token, speaks_to, other_media, layout, message_ms, notify })
+    let socket =
+        WebSocketListener { url, token, speaks_to, other_media, layout, message_ms, notify };
+    Some((socket, table))
+}
+
+fn read_token(table: &mut Table<'_>) -> Option<BearerToken> {
+    let words = table.optional("token", token);
+    let file = table.optional("token_file", value::shared_text);
+    if table.has("token") && table.has("token_file") {
+        table.error_at("token_file", "token is set as well; leave one of them out");
+    }
+    let Some(file) = file else { return words.map(BearerToken::Words) };
+    table.note_token_file("token_file", &file);
+    Some(BearerToken::File(file))
 }
 
 /// `[streaming] tls_ca`: authorities of `wss://` services; `None` for those of the system.

@@ -42,12 +42,12 @@ fn an_answer_that_comes_at_once_is_heard_in_its_time() {
 #[test]
 fn a_mark_is_reached_when_what_stands_before_it_was_taken() {
     let (mut speech, mut reader) = speech();
-    assert!(speech.mark("at once".into()));
+    assert_eq!(speech.mark("at once".into()), Ok(()));
     assert_eq!(marks(&mut speech), ["at once"]);
     speech.hear(&octets(&[1; 800]));
-    speech.mark("first".into());
+    speech.mark("first".into()).unwrap();
     speech.hear(&octets(&[1; 800]));
-    speech.mark("second".into());
+    speech.mark("second".into()).unwrap();
     assert_eq!(heard(&mut speech, &mut reader, 80).len(), 640);
     assert_eq!(marks(&mut speech), Vec::<String>::new());
     heard(&mut speech, &mut reader, 20);
@@ -60,12 +60,12 @@ fn a_mark_is_reached_when_what_stands_before_it_was_taken() {
 fn what_is_cleared_is_not_heard_and_its_marks_come_back() {
     let (mut speech, mut reader) = speech();
     speech.hear(&octets(&[1; 4_000]));
-    speech.mark("end".into());
+    speech.mark("end".into()).unwrap();
     heard(&mut speech, &mut reader, 40);
     assert_eq!(speech.clear().collect::<Vec<_>>(), ["end".into()]);
     assert!(heard(&mut speech, &mut reader, 200).is_empty());
     speech.hear(&octets(&[2; 160]));
-    speech.mark("next".into());
+    speech.mark("next".into()).unwrap();
     assert_eq!(marks(&mut speech), Vec::<String>::new());
     assert_eq!(heard(&mut speech, &mut reader, 20), [2; 160]);
     assert_eq!(marks(&mut speech), ["next"]);
@@ -79,7 +79,7 @@ fn more_than_a_minute_is_dropped_and_an_odd_octet_is_none() {
     assert_eq!(heard(&mut speech, &mut reader, 20).len(), 160);
     assert_eq!(speech.hear(&[0; 2]), 0);
     let mut full = 0;
-    while speech.mark("again".into()) {
+    while speech.mark("again".into()).is_ok() {
         full += 1;
     }
     assert_eq!(full, MARKS);
@@ -100,7 +100,7 @@ fn both_parties_hear_the_same_and_who_is_gone_is_not_waited_for() {
     drop(a);
     assert!(!speech.has_voice());
     assert_eq!(speech.hear(&octets(&[1; 10])), 10, "nobody to speak to");
-    speech.mark("end".into());
+    speech.mark("end".into()).unwrap();
     speech.feed();
     assert_eq!((marks(&mut speech), speech.waits()), (vec!["end".to_owned()], false));
 }
@@ -153,7 +153,7 @@ proptest! {
             match what {
                 0 => prop_assert_eq!(speech.hear(&octets(&vec![1; samples])), 0),
                 1 => {
-                    prop_assert!(speech.mark(n.to_string().into()));
+                    prop_assert_eq!(speech.mark(n.to_string().into()), Ok(()));
                     put.push(n.to_string());
                 }
                 2 if samples < 500 => back.extend(speech.clear().map(String::from)),

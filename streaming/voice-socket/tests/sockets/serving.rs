@@ -4,7 +4,7 @@ use crate::support::*;
 use call_audio::ConsumerEnd;
 use codecs::{VoiceReader, voice_ring};
 use futures_util::SinkExt;
-use model::{LegSide, ListenedUpdate, WebSocketListener};
+use model::{BearerToken, LegSide, ListenedUpdate, WebSocketListener};
 use std::time::Duration;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -153,4 +153,29 @@ async fn no_more_calls_than_set_have_a_socket() {
     drop(served);
     counted(&sockets, |counts| counts.open == 0 && counts.refused == 2).await;
     assert!(sockets.open(&listener(url), &opening()).is_ok(), "its place is free again");
+}
+
+/// Who changes the file of a token need not tell anybody: the next connection has the new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_read_from_its_file_for_each_connection() {
+    let path = std::env::temp_dir().join(format!("tandem-bearer-{}", std::process::id()));
+    std::fs::write(&path, "first\n").unwrap();
+    let (service, url) = service().await;
+    let sockets = sockets();
+    let file = path.to_str().unwrap().into();
+    let listener = WebSocketListener { token: Some(BearerToken::File(file)), ..listener(url) };
+    let mut consumer = sockets.open(&listener, &opening()).unwrap();
+    speak(&mut *consumer, 0);
+    let served = accept(&service).await;
+    assert_eq!(served.authorization.as_deref(), Some("Bearer first"));
+    std::fs::write(&path, "second").unwrap();
+    drop(served);
+    let served = accept(&service).await;
+    assert_eq!(served.authorization.as_deref(), Some("Bearer second"));
+    // Without its file a call has no connection, and goes on.
+    std::fs::remove_file(&path).unwrap();
+    drop(served);
+    counted(&sockets, |counts| counts.given_up == 1).await;
+    consumer.end(ConsumerEnd::Ended);
+    counted(&sockets, |counts| counts.open == 0).await;
 }

@@ -3,7 +3,7 @@
 use call_audio::{AudioConsumer, Frame, Opening};
 use futures_util::{SinkExt, StreamExt};
 use model::{
-    CallDirection, Channel, ChannelLayout, LegSide, ListenedCall, OtherMedia, Secret,
+    BearerToken, CallDirection, Channel, ChannelLayout, LegSide, ListenedCall, OtherMedia, Secret,
     TransactionId, UnixTime, VoiceConnectorId, WebSocketListener,
 };
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(crate) fn sockets() -> VoiceSockets {
 pub(crate) fn listener(url: String) -> WebSocketListener {
     WebSocketListener {
         url: url.into(),
-        token: Some(Secret::new("open sesame")),
+        token: Some(BearerToken::Words(Secret::new("open sesame"))),
         speaks_to: [true, false],
         other_media: OtherMedia::Yields,
         layout: ChannelLayout::Stereo,

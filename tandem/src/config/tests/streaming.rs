@@ -1,8 +1,12 @@
 //! `[voice_connector.streaming]`.
 
+use super::super::TokenFile;
 use super::{accepts, errors, refuses, with};
 use directory::Streaming;
-use model::{ChannelLayout, NotificationTargets, OtherMedia, WebSocketListener};
+use model::{
+    BearerToken, ChannelLayout, MAX_LISTENERS, NotificationTargets, OtherMedia, Secret,
+    WebSocketListener,
+};
 use std::sync::Arc;
 
 const CONNECTOR: &str = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n";
@@ -28,7 +32,7 @@ fn a_voice_connector_says_whose_audio_goes_where() {
         mu_law: false,
         recording: None,
         notifications: NotificationTargets::default(),
-        web_socket: None,
+        web_sockets: Vec::new(),
         consent: None,
     };
     assert_eq!(streaming(all), expected);
@@ -60,11 +64,16 @@ fn what_is_wrong_with_streaming_is_said_where_it_stands() {
     );
 }
 
+fn only(mut sockets: Vec<WebSocketListener>) -> WebSocketListener {
+    assert_eq!(sockets.len(), 1);
+    sockets.remove(0)
+}
+
 const SOCKET: &str = "[voice_connector.streaming.web_socket]\n";
 
 #[test]
 fn a_program_behind_a_web_socket_hears_calls_and_may_speak() {
-    let socket = |lines: &str| streaming(&format!("{SOCKET}{lines}")).web_socket.unwrap();
+    let socket = |lines: &str| only(streaming(&format!("{SOCKET}{lines}")).web_sockets);
     let least = WebSocketListener {
         url: "wss://bot.example.com/calls".into(),
         token: None,
@@ -79,7 +88,7 @@ fn a_program_behind_a_web_socket_hears_calls_and_may_speak() {
         "url = \"ws://127.0.0.1:8080\"\ntoken = \"open-sesame\"\nspeaks_to = \"callee\"\n\
          other_audio = \"heard\"\nlayout = \"mixed\"\nmessage_ms = 500",
     );
-    assert_eq!(all.token.as_ref().map(|token| token.reveal()), Some("open-sesame"));
+    assert_eq!(all.token, Some(BearerToken::Words(Secret::new("open-sesame"))));
     assert_eq!((all.speaks_to, all.other_media), ([false, true], OtherMedia::Wins));
     assert_eq!((all.layout, all.message_ms), (ChannelLayout::Mixed, 500));
     let alone = format!("enabled = true\nkinesis_video = false\n{SOCKET}url = \"wss://bot\"");
@@ -108,5 +117,71 @@ fn what_is_wrong_with_a_web_socket_is_said_where_it_stands() {
         &format!("{CONNECTOR}{SOCKET}layout = \"stereo\""),
         "t.toml:6: [voice_connector.streaming.web_socket] needs `url`; add a line such as url = \
          \"wss://bot.example.com/calls\"",
+    );
+}
+
+const SOCKETS: &str = "[[voice_connector.streaming.web_socket]]\n";
+
+#[test]
+fn several_programs_hear_a_call_and_one_speaks_to_each_party() {
+    let text = format!(
+        "enabled = true\n{SOCKETS}url = \"wss://asr.example.com\"\n{SOCKETS}\
+         url = \"wss://bot.example.com\"\nspeaks_to = \"caller\"\n{SOCKETS}\
+         url = \"wss://prompter.example.com\"\nspeaks_to = \"callee\""
+    );
+    let three = streaming(&text);
+    let speaks: Vec<_> = three.web_sockets.iter().map(|socket| socket.speaks_to).collect();
+    assert_eq!(speaks, [[false; 2], [true, false], [false, true]]);
+    assert_eq!(three.listeners().len(), 4, "with the Kinesis video stream");
+    let most: String = (0..4).map(|n| format!("{SOCKETS}url = \"wss://bot{n}\"\n")).collect();
+    let most = format!("recording = {{}}\n{most}");
+    assert_eq!(streaming(&most).listeners().len(), MAX_LISTENERS);
+}
+
+#[test]
+fn what_is_wrong_with_several_programs_is_said_where_it_stands() {
+    let first = format!("{SOCKETS}url = \"wss://bot\"\nspeaks_to = \"both\"\n{SOCKETS}");
+    let five: String = (0..5).map(|n| format!("{SOCKETS}url = \"wss://bot{n}\"\n")).collect();
+    for (text, line, error) in [
+        (
+            format!("{first}url = \"wss://other\"\nspeaks_to = \"callee\""),
+            11,
+            "speaks_to: one program at most speaks to the callee; one before does",
+        ),
+        (
+            format!("{SOCKETS}url = \"wss://a\"\n{SOCKETS}url = \"wss://a\""),
+            9,
+            "url: is the same program as one before; take one of them out",
+        ),
+        (
+            format!("{first}layout = \"mixed\""),
+            9,
+            "[voice_connector.streaming.web_socket] needs `url`",
+        ),
+        (five, 14, "4 programs hear a call at most; let one of them pass on"),
+        (
+            "[voice_connector.streaming]\nweb_socket = 7".to_owned(),
+            7,
+            "web_socket: expected a table",
+        ),
+    ] {
+        let errors = errors(&with(&format!("{CONNECTOR}{text}")));
+        assert!(errors.starts_with(&format!("t.toml:{line}: {error}")), "{errors}");
+    }
+}
+
+#[test]
+fn a_token_stands_in_the_configuration_or_in_a_file() {
+    let url = "url = \"wss://bot\"\n";
+    let of = |line: &str| only(streaming(&format!("{SOCKET}{url}{line}")).web_sockets).token;
+    assert_eq!(
+        of("token_file = \"/etc/tandem/bot\""),
+        Some(BearerToken::File("/etc/tandem/bot".into()))
+    );
+    let config = accepts(&format!("{CONNECTOR}{SOCKET}{url}token_file = \"bot\""));
+    assert_eq!(config.token_files, [TokenFile { line: 8, path: "bot".into() }]);
+    refuses(
+        &format!("{CONNECTOR}{SOCKET}{url}token = \"a\"\ntoken_file = \"b\""),
+        "t.toml:9: token_file: token is set as well; leave one of them out",
     );
 }
