@@ -44,6 +44,33 @@ pub struct ServiceError {
     pub retry_after: Option<Duration>,
 }
 
+impl ServiceError {
+    /// From the header that names it, JSON (`__type`, `code`) or XML; pure, whatever the body is.
+    pub fn read(
+        status: u16,
+        error_type: Option<&str>,
+        retry_after: Option<Duration>,
+        body: &[u8],
+    ) -> Self {
+        let json: Option<Value> = serde_json::from_slice(body).ok();
+        let text = String::from_utf8_lossy(body);
+        let of_json = |names: [&str; 2]| {
+            let json = json.as_ref()?;
+            names.iter().find_map(|name| Some(json.get(name)?.as_str()?.to_owned()))
+        };
+        let code = error_type.map(str::to_owned);
+        let code = code.or_else(|| of_json(["__type", "code"]));
+        let code = code.or_else(|| element(&text, "Code")).unwrap_or_default();
+        let message = of_json(["message", "Message"]).or_else(|| element(&text, "Message"));
+        ServiceError {
+            status,
+            code: printable(plain_code(&code)),
+            message: printable(&message.unwrap_or_default()),
+            retry_after,
+        }
+    }
+}
+
 impl Answer {
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -54,24 +81,10 @@ impl Answer {
         element(&String::from_utf8_lossy(&self.body), name).map(|text| printable(text.trim()))
     }
 
-    /// The error of an answer that is no success: from the header, JSON (`__type`, `code`) or XML.
+    /// The error of an answer that is no success.
     pub(crate) fn error(&self) -> ServiceError {
-        let json: Option<Value> = serde_json::from_slice(&self.body).ok();
-        let text = String::from_utf8_lossy(&self.body);
-        let of_json = |names: [&str; 2]| {
-            let json = json.as_ref()?;
-            names.iter().find_map(|name| Some(json.get(name)?.as_str()?.to_owned()))
-        };
-        let code = self.error_type.clone();
-        let code = code.or_else(|| of_json(["__type", "code"]));
-        let code = code.or_else(|| element(&text, "Code")).unwrap_or_default();
-        let message = of_json(["message", "Message"]).or_else(|| element(&text, "Message"));
-        ServiceError {
-            status: self.status,
-            code: printable(plain_code(&code)),
-            message: printable(&message.unwrap_or_default()),
-            retry_after: self.retry_after,
-        }
+        let error_type = self.error_type.as_deref();
+        ServiceError::read(self.status, error_type, self.retry_after, &self.body)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod mutate;
 mod ng;
 mod outbox;
 mod privacy;
+mod put_media;
 mod recording;
 mod relay_control;
 mod report;
@@ -27,6 +28,7 @@ mod sip;
 mod siprec_metadata;
 mod srtp;
 mod transcoder;
+mod voice_socket;
 
 pub use call_audio::call_audio;
 pub use control_api::control_api;
@@ -37,6 +39,7 @@ pub use mkv::mkv;
 pub use ng::ng;
 pub use outbox::outbox;
 pub use privacy::privacy;
+pub use put_media::put_media;
 pub use recording::recording;
 pub use relay_control::relay_control;
 pub use report::report;
@@ -45,6 +48,7 @@ pub use sip::{sip_message, sip_stream};
 pub use siprec_metadata::siprec;
 pub use srtp::srtp;
 pub use transcoder::transcoder;
+pub use voice_socket::voice_socket;
 
 /// Longer inputs are cut: twice the largest UDP datagram.
 pub const MAX_INPUT: usize = 128 * 1024;
@@ -95,6 +99,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "call_audio", run: call_audio, shared_seeds: &[], words: &[] },
     Target { name: "recording", run: recording, shared_seeds: &[], words: WAV_WORDS },
     Target { name: "mkv", run: mkv, shared_seeds: &[], words: &["matroska", "A_MS/ACM"] },
+    Target { name: "voice_socket", run: voice_socket, shared_seeds: &[], words: VOICE_WORDS },
+    Target { name: "put_media", run: put_media, shared_seeds: &[], words: ACK_WORDS },
     Target { name: "ng", run: ng, shared_seeds: &[], words: NG_WORDS },
     Target { name: "relay_control", run: relay_control, shared_seeds: &[], words: &["TDMRELAY"] },
     Target { name: "outbox", run: outbox, shared_seeds: &[], words: &["TDMOBX01", "tObE"] },
@@ -168,6 +174,36 @@ const API_WORDS: &[&str] = &[
     "x-amz-security-token: t\n",
     "${aws:username}",
     "\"Effect\":\"Deny\"",
+];
+
+const VOICE_WORDS: &[&str] = &[
+    "{\"type\":\"clear\"}",
+    "{\"type\":\"mark\",\"name\":\"",
+    "\"}",
+    "\u{1e}",
+    "\u{1e}\u{5}",
+    "\u{1e}\u{3}",
+    "\u{1e}\u{6}",
+    "\\ud800",
+    "null",
+    "1e999",
+];
+
+const ACK_WORDS: &[&str] = &[
+    "{\"EventType\":\"PERSISTED\",\"FragmentTimecode\":1}",
+    "{\"EventType\":\"ERROR\",\"ErrorId\":4006}",
+    "{\"EventType\":\"ERROR\",\"ErrorId\":4500}",
+    "\"FragmentTimecode\":18446744073709551615",
+    "\"FragmentNumber\":\"",
+    "ResourceNotFoundException",
+    "Signature expired",
+    "<Code>",
+    "</Code>",
+    "\\\"",
+    "\u{1e}",
+    "\u{1e}\u{4}",
+    "\u{1e}\u{f}",
+    "\u{1e}\u{c}",
 ];
 
 const WAV_WORDS: &[&str] = &["RIFF", "WAVE", "fmt ", "data", "LIST"];

@@ -25,6 +25,8 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "transcoder" => crate::transcoder::seeds(),
         "outbox" => crate::outbox::seeds(),
         "mkv" => crate::mkv::seeds(),
+        "voice_socket" => crate::voice_socket::seeds(),
+        "put_media" => crate::put_media::seeds(),
         "report" => crate::report::seeds(),
         "privacy" => crate::privacy::seeds(),
         "recording" => vec![(
