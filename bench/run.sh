@@ -119,6 +119,19 @@ for part in $parts; do
                 "$target/release/audio-load" --codec $codec --output "$results/audio-$codec.json" \
                     ${quick:+--seconds 3 --calls 250}
             done
+            # The same with what a node has: fragments in memory and on the disk of the results, PutMedia, WAV.
+            memory=/dev/shm
+            [ -d $memory ] || memory=${TMPDIR:-/tmp}
+            for to in files:$memory files:$results put-media:$memory wav:$results; do
+                name=${to%%:*}
+                [ "$to" != "files:$memory" ] || name=memory
+                # PutMedia is begun no faster than the service allows: 500 calls would take a minute.
+                calls=100,250,500
+                [ "$name" != put-media ] || calls=100,250
+                [ -z "$quick" ] || calls=100
+                "$target/release/audio-load" --to "${to%%:*}" --directory "${to#*:}" --calls $calls \
+                    --output "$results/audio-to-$name.json" ${quick:+--seconds 3}
+            done
             ;;
     esac
 done
