@@ -57,7 +57,7 @@ pub(crate) struct Queues(pub(crate) Arc<[Arc<CommandQueue>]>);
 impl Queues {
     /// The queue of the worker that owns a stream.
     pub(crate) fn of(&self, id: MediaId) -> Option<&Arc<CommandQueue>> {
-        let index = id.0.checked_rem(self.0.len() as u64)?;
+        let index = id.place().checked_rem(self.0.len() as u64)?;
         self.0.get(index as usize)
     }
 }
@@ -90,6 +90,7 @@ impl CommandQueue {
             | MediaCommand::SendEvent { .. }
             | MediaCommand::Play { .. }
             | MediaCommand::Record { .. }
+            | MediaCommand::Copy { .. }
             | MediaCommand::Listen { .. }
             | MediaCommand::UpdateListening { .. }
             | MediaCommand::Report { .. } => self.streams.saturating_mul(2),

@@ -297,7 +297,7 @@ impl Relay {
     }
 
     fn worker_of(&self, id: MediaId) -> &RunningWorker {
-        let index = id.0 % self.workers.len() as u64;
+        let index = id.place() % self.workers.len() as u64;
         &self.workers[index as usize]
     }
 

@@ -5,6 +5,7 @@ mod control;
 mod copy;
 mod dtmf;
 mod fast;
+mod fork;
 mod life;
 mod listen;
 mod made;
@@ -30,6 +31,7 @@ use crate::rtcp_copies::RtcpCopies;
 use crate::sys::{self, Epoll};
 use control::Surroundings;
 use copy::CopyDesk;
+use fork::ForkDesk;
 use made::MadeBuffer;
 use model::{Instant, LegSide, MediaEvent, PlayOutcome, ReportKind};
 use relay_core::{Decision, PacketKind, TimedOut};
@@ -38,7 +40,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use streams::{Streams, Token};
+use streams::{StreamKey, Streams, Token};
 use timers::Timers;
 
 /// Commands served between two rounds of packets: an allocation costs four sockets, and audio must
@@ -75,6 +77,7 @@ pub(crate) struct Worker {
     unfinished: Vec<Token>,
     report: ReportBuffer,
     copies: CopyDesk,
+    forks: ForkDesk,
     made: MadeBuffer,
     /// Counts the wishes for what is to be played.
     tickets: u64,
@@ -100,6 +103,8 @@ struct Heard {
     has_keys: bool,
     /// Something is made here for a leg, now or later.
     has_made: bool,
+    /// The stream that gets copies of it, where there are any.
+    copied_to: Option<StreamKey>,
 }
 
 impl Worker {
@@ -115,6 +120,7 @@ impl Worker {
             unfinished: Vec::new(),
             report: ReportBuffer::new(),
             copies: CopyDesk::default(),
+            forks: ForkDesk::default(),
             made: MadeBuffer::default(),
             tickets: 0,
             lane,
@@ -172,6 +178,9 @@ impl Worker {
             self.unfinished.push(token);
         }
         let (key, from) = (token.key(), token.leg());
+        if let Some(to) = heard.copied_to {
+            self.send_copies(to, heard.arrival);
+        }
         if heard.has_control {
             self.schedule_handshakes(key);
         }
@@ -227,6 +236,9 @@ impl Worker {
                 continue;
             };
             let decision = stream.session.forward(from, socket, source, buffer, len, arrival);
+            if let Some(octets) = stream.session.take_copied() {
+                self.forks.keep(octets);
+            }
             if may_be_rtcp(&decision) {
                 self.copies.take(stream);
             }
@@ -264,7 +276,8 @@ impl Worker {
         has_rtcp |= stream.session.take_rtcp_is_nearer();
         let has_keys = stream.session.has_dtmf_news();
         let has_made = stream.session.made_deadline().is_some();
-        Some(Heard { received, arrival, has_control, has_rtcp, has_keys, has_made })
+        let copied_to = stream.copies[from.index()].filter(|_| !self.forks.is_empty());
+        Some(Heard { received, arrival, has_control, has_rtcp, has_keys, has_made, copied_to })
     }
 
     /// Serves some commands; whether more wait.

@@ -1,8 +1,8 @@
 //! What the call logic tells the recorders.
 
 use crate::{
-    CarrierId, Flow, HealthEvent, Instant, ListenFailure, MediaId, Refusal, RegistrationEvent,
-    TransactionId, TransportProtocol, VoiceConnectorId,
+    CarrierId, CopyNews, Flow, HealthEvent, Instant, ListenFailure, MediaId, Refusal,
+    RegistrationEvent, TransactionId, TransportProtocol, VoiceConnectorId,
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -208,6 +208,8 @@ pub enum CallEventKind {
     /// The call is the copy of another one, from a recording client (RFC 7866). Said at the answer, and
     /// when the client has described it anew.
     Recorded(RecordedCall),
+    /// News of the copy that somebody else's recorder gets (RFC 7866).
+    Copied(CopyNews),
     /// A leg has sent audio since the answer, and nothing was ever heard in it but silence.
     Unheard {
         /// Whom the other one does not hear.

@@ -182,9 +182,23 @@ impl fmt::Debug for TransactionId {
 /// The identity of one relayed media stream (both its sides), unique while the node runs.
 ///
 /// Signalling makes it; the media relay finds the stream by it and spreads streams over its
-/// workers by its low bits.
+/// workers by its [`place`](MediaId::place).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct MediaId(pub u64);
+
+impl MediaId {
+    /// What says which of a relay's workers has the stream: streams of one place are on the same one.
+    /// The other eight bits, the highest, tell the streams of a place apart.
+    pub const fn place(self) -> u64 {
+        self.0 & (u64::MAX >> 8)
+    }
+
+    /// Another stream's id at the same place.
+    #[must_use]
+    pub const fn beside(self, serial: u8) -> MediaId {
+        MediaId(self.place() | (serial as u64) << 56)
+    }
+}
 
 #[cfg(test)]
 mod tests {

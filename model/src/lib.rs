@@ -7,6 +7,7 @@
 mod call;
 mod codec;
 mod coded;
+mod copying;
 mod dtls;
 mod dtmf;
 mod health;
@@ -33,6 +34,7 @@ pub use call::{
     RecordedCall, RecordedMetadata, RefusalEvent, Side, SipMessageEvent, SipObservation,
 };
 pub use codec::Codec;
+pub use copying::{CopyFailure, CopyNews, CopyState};
 pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};
 pub use dtmf::{DtmfConversion, DtmfKey, DtmfPress};
 pub use health::{HealthCause, HealthEvent, TargetHealth, TerminationHealth};

@@ -55,13 +55,19 @@ pub enum MediaLine {
         /// Its media.
         media: MediaType,
     },
+    /// No line of the call's: the copy of what one of its legs says, on its way to somebody else's
+    /// recorder (RFC 7866). Nothing of it is measured for the call.
+    Copy {
+        /// Its place among the `m=` lines of the recorder's descriptions, from 0.
+        index: u8,
+    },
 }
 
 impl MediaLine {
     /// Its media.
     pub const fn media(self) -> MediaType {
         match self {
-            MediaLine::Main => MediaType::Audio,
+            MediaLine::Main | MediaLine::Copy { .. } => MediaType::Audio,
             MediaLine::Further { media, .. } => media,
         }
     }

@@ -30,8 +30,8 @@ impl IpFamily {
 }
 
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
-/// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying`, `Record`, `StopRecording`, `Listen`, `UpdateListening`,
-/// `StopListening` and `Report`, one `Release`.
+/// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying`, `Record`, `StopRecording`, `Copy`, `Listen`,
+/// `UpdateListening`, `StopListening` and `Report`, one `Release`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -107,6 +107,19 @@ pub enum MediaCommand {
     StopRecording {
         /// The stream.
         id: MediaId,
+    },
+    /// Send what a leg says to another stream too, as if that one's leg A had sent it: decrypted, and
+    /// before anything is made of it here; keys (RFC 4733) are left out. From there on the copies have
+    /// that stream's payload types, formats, keys and reports. Said again, it takes the place of what
+    /// was said of the leg before.
+    Copy {
+        /// The stream.
+        id: MediaId,
+        /// The leg of it that is copied.
+        leg: LegSide,
+        /// The stream that the copies go to: one of [`MediaLine::Copy`] of the same call, on the same
+        /// worker. `None` to copy the leg no more; the end of either stream ends it too.
+        to: Option<MediaId>,
     },
     /// Hand audio of the stream to listeners from now on, decrypted and before anything is made of it
     /// here. Said again, it takes the place of what was said before. The end of the stream ends it.

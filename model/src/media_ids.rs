@@ -14,6 +14,7 @@ impl MediaCommand {
             | MediaCommand::StopPlaying { id, .. }
             | MediaCommand::Record { id, .. }
             | MediaCommand::StopRecording { id }
+            | MediaCommand::Copy { id, .. }
             | MediaCommand::Listen { id, .. }
             | MediaCommand::UpdateListening { id, .. }
             | MediaCommand::StopListening { id }
@@ -26,6 +27,7 @@ impl MediaCommand {
     pub fn ids_mut(&mut self) -> [Option<&mut MediaId>; 2] {
         match self {
             MediaCommand::MoveLeg { from: (from, _), to: (to, _) } => [Some(from), Some(to)],
+            MediaCommand::Copy { id, to, .. } => [Some(id), to.as_mut()],
             MediaCommand::Allocate { id, .. }
             | MediaCommand::Apply { id, .. }
             | MediaCommand::SendEvent { id, .. }

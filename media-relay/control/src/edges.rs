@@ -9,7 +9,7 @@ use crate::delivery::{Inbound, Outbound};
 use crate::message::{Claim, EdgeBody, EdgeHello, Frame, Malformed, decode};
 use crate::seal::SealKey;
 use crate::tls::PeerName;
-use model::{Fingerprint, Instant, MediaCommand, MediaEvent, MediaId, TransactionId};
+use model::{Fingerprint, Instant, MediaCommand, MediaEvent, MediaId, MediaLine, TransactionId};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
@@ -80,6 +80,8 @@ struct Stream {
     /// The edge's id for it.
     id: MediaId,
     transaction_id: TransactionId,
+    /// Which of the call's it is.
+    line: MediaLine,
     packets: [u64; 2],
     last_media: Instant,
     /// When it was released; its last words may still come.

@@ -110,6 +110,12 @@ impl Relays {
             // Another relay finds the roll-over counters by trying.
             return Ok(());
         }
+        if let MediaCommand::Copy { to: Some(to), .. } = &command
+            && self.streams.get(to).is_none_or(|other| other.link != assigned.link)
+        {
+            // Its edge hears of the stream's loss, or has given it up.
+            return Ok(());
+        }
         let Some(link) = self.links.get_mut(assigned.link) else { return Ok(()) };
         let ends = matches!(command, MediaCommand::Release { .. });
         link.push(command)?;
@@ -130,7 +136,9 @@ impl Relays {
         let of_call = |assigned: &&Assigned| assigned.call == call;
         let main = match line {
             MediaLine::Main => None,
-            MediaLine::Further { .. } => self.streams.values().find(of_call).map(|main| main.link),
+            MediaLine::Further { .. } | MediaLine::Copy { .. } => {
+                self.streams.values().find(of_call).map(|main| main.link)
+            }
         };
         let fits = |index: usize| main.is_none_or(|main| main == index);
         let up = self.links.iter_mut().enumerate();

@@ -1,5 +1,6 @@
 //! The hot path: what happens to one datagram. Nothing here allocates, locks, logs or formats.
 
+use crate::copied::CopyTap;
 use crate::decision::{Decision, DropReason, MediaSocket, PacketKind};
 use crate::dtmf::is_replaced;
 use crate::ice::{CheckOutcome, answer_check};
@@ -70,22 +71,8 @@ impl RtpSession {
             }
         };
         let outcome = outcome.and_then(|(socket, destination, len)| {
-            let len = match kind {
-                PacketKind::Rtp => {
-                    let len = self.pass_on(from, buffer, len, arrival);
-                    len.map(|len| self.mix_warning(to, buffer, len, arrival))
-                }
-                PacketKind::Rtcp | PacketKind::Udptl => Some(len),
-            };
-            let Some(len) = len else { return Ok(None) };
-            let len = match self.security.protect(to, kind, buffer, len) {
-                Ok(len) => len,
-                Err(reason) if kind == PacketKind::Rtp => {
-                    self.send_restarted(from, buffer, len, arrival).ok_or(reason)?
-                }
-                Err(reason) => return Err(reason),
-            };
-            Ok(Some((socket, destination, len)))
+            let len = self.hand_on(from, kind, buffer, len, arrival)?;
+            Ok(len.map(|len| (socket, destination, len)))
         });
         match outcome {
             Ok(Some((socket, destination, len))) => {
@@ -94,6 +81,34 @@ impl RtpSession {
             }
             Ok(None) => Decision::Kept,
             Err(reason) => self.refuse(from, reason),
+        }
+    }
+
+    /// Makes of the packet in the first `len` octets of `buffer` what the other leg gets, protected as
+    /// that one wants; its octets, `None` when it gets nothing for it, or not yet.
+    #[inline]
+    pub(crate) fn hand_on(
+        &mut self,
+        from: LegSide,
+        kind: PacketKind,
+        buffer: &mut [u8],
+        len: usize,
+        arrival: Instant,
+    ) -> Result<Option<usize>, DropReason> {
+        let len = match kind {
+            PacketKind::Rtp => {
+                let len = self.pass_on(from, buffer, len, arrival);
+                len.map(|len| self.mix_warning(from.other(), buffer, len, arrival))
+            }
+            PacketKind::Rtcp | PacketKind::Udptl => Some(len),
+        };
+        let Some(len) = len else { return Ok(None) };
+        match self.security.protect(from.other(), kind, buffer, len) {
+            Ok(len) => Ok(Some(len)),
+            Err(reason) if kind == PacketKind::Rtp => {
+                self.send_restarted(from, buffer, len, arrival).ok_or(reason).map(Some)
+            }
+            Err(reason) => Err(reason),
         }
     }
 
@@ -199,6 +214,7 @@ impl RtpSession {
         }
         if is_said(&way) {
             AudioTap::hear(&mut self.audio_tap, from, rtp.payload_type(), packet, arrival);
+            CopyTap::keep(&mut self.copy_tap, from, packet);
         }
         if is_new_source {
             self.note_new_source(from, source.ip(), arrival);

@@ -15,13 +15,16 @@
 //!   [`RtpSession::stop_speaking`] let somebody beside the call speak to it, [`RtpSession::warn`] and
 //!   [`RtpSession::stop_warning`] have both hear that they are recorded, [`RtpSession::tap`],
 //!   [`RtpSession::retap`] and [`RtpSession::untap`] copy its packets for somebody else,
-//!   [`RtpSession::listen`] and [`RtpSession::unlisten`] its audio for listeners;
+//!   [`RtpSession::listen`] and [`RtpSession::unlisten`] its audio for listeners,
+//!   [`RtpSession::copy_leg`] what a leg says for another stream, which takes it by
+//!   [`RtpSession::forward_copied`];
 //! - polls: [`RtpSession::poll_report`], [`RtpSession::poll_silence`], [`RtpSession::poll_timeout`],
 //!   [`RtpSession::poll_rtcp`], [`RtpSession::poll_dtmf`], [`RtpSession::poll_made`],
 //!   [`RtpSession::poll_played`] and, at the end, [`RtpSession::poll_goodbye`]; after RTCP,
 //!   [`RtpSession::take_rtcp_copy`].
 #![forbid(unsafe_code)]
 
+mod copied;
 mod datagrams;
 mod decision;
 mod dtmf;
@@ -57,6 +60,7 @@ mod voice;
 mod warning;
 
 pub use codecs::{VoiceReader, VoiceWriter, voice_ring};
+pub use copied::LONGEST_COPIED;
 pub use decision::{Decision, DropReason, MediaSocket, PacketKind};
 pub use dtmf::DtmfNews;
 pub use fast_path::{FastForward, FastNumbers, ForwardedPacket};

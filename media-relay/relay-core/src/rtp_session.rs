@@ -1,5 +1,6 @@
 //! One relayed stream: two legs, each with its plan, its latches and its numbers.
 
+use crate::copied::CopyTap;
 use crate::decision::PacketKind;
 use crate::dtmf::Dtmf;
 use crate::latch::{Latch, LearningPolicy};
@@ -49,6 +50,8 @@ pub struct RtpSession {
     pub(crate) tap: Option<Box<Tap>>,
     /// `None` while nobody listens.
     pub(crate) audio_tap: Option<Box<AudioTap>>,
+    /// `None` while no leg is copied to another stream.
+    pub(crate) copy_tap: Option<Box<CopyTap>>,
     /// `None` while RTCP is not copied.
     pub(crate) kept_rtcp: Option<Box<KeptRtcp>>,
 }
@@ -132,6 +135,7 @@ impl RtpSession {
             rare: None,
             tap: None,
             audio_tap: None,
+            copy_tap: None,
             kept_rtcp: None,
         }
     }

@@ -86,6 +86,7 @@ impl Worker {
             fast: None,
             playing: None,
             recording: None,
+            copies: [None; 2],
             listened_call: None,
         };
         self.streams.fill(key, id, Box::new(stream));

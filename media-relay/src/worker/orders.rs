@@ -77,6 +77,7 @@ impl Worker {
                 self.record(id, recording, legs);
             }
             Order::Command(MediaCommand::StopRecording { id }) => self.stop_recording(id),
+            Order::Command(MediaCommand::Copy { id, leg, to }) => self.copy_leg(id, leg, to),
             Order::Command(MediaCommand::Listen { id, listening }) => self.listen(id, *listening),
             Order::Command(MediaCommand::UpdateListening { id, update }) => {
                 self.update_listening(id, update);

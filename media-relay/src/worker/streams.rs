@@ -168,6 +168,8 @@ pub(super) struct Stream {
     pub(super) playing: Option<Box<[Option<LegPlaying>; 2]>>,
     /// The name of the recording that it writes to.
     pub(super) recording: Option<Arc<str>>,
+    /// By leg, the stream that takes what it says for a recorder. One that has ended takes nothing.
+    pub(super) copies: [Option<StreamKey>; 2],
     /// The call that listeners know it as, while anybody listens.
     pub(super) listened_call: Option<TransactionId>,
 }

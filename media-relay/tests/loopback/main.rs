@@ -7,6 +7,7 @@
 
 mod connected;
 mod copies;
+mod fork;
 #[path = "../impaired/mod.rs"]
 mod impaired;
 mod impairments;

@@ -233,6 +233,7 @@ impl World {
             | MediaCommand::StopPlaying { id, .. }
             | MediaCommand::Record { id, .. }
             | MediaCommand::StopRecording { id }
+            | MediaCommand::Copy { id, .. }
             | MediaCommand::Listen { id, .. }
             | MediaCommand::UpdateListening { id, .. }
             | MediaCommand::StopListening { id }

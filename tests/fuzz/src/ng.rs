@@ -141,6 +141,7 @@ impl Script {
             | MediaCommand::StopPlaying { id, .. }
             | MediaCommand::Record { id, .. }
             | MediaCommand::StopRecording { id }
+            | MediaCommand::Copy { id, .. }
             | MediaCommand::Listen { id, .. }
             | MediaCommand::UpdateListening { id, .. }
             | MediaCommand::StopListening { id }

@@ -40,6 +40,8 @@ pub struct FakeRelay {
     pub playing: HashMap<(MediaId, LegSide), Playing>,
     /// Every key that it was to send, oldest first: to which leg, the event, for how long.
     pub keys: Vec<(LegSide, u8, Duration)>,
+    /// What each leg's copies go to.
+    pub copied: HashMap<(MediaId, LegSide), MediaId>,
     /// What is listened to.
     pub listened: HashMap<MediaId, Listening>,
     /// What listeners were told, oldest first.
@@ -62,6 +64,7 @@ impl FakeRelay {
             moves: Vec::new(),
             playing: HashMap::new(),
             keys: Vec::new(),
+            copied: HashMap::new(),
             listened: HashMap::new(),
             listened_updates: Vec::new(),
             cannot_listen: None,
@@ -111,6 +114,19 @@ impl FakeRelay {
                 assert!(self.open.contains_key(&id), "a recording of {id:?}, which has no ports");
                 None
             }
+            MediaCommand::Copy { id, leg, to: None } => {
+                assert!(self.open.contains_key(&id), "{id:?} has no ports");
+                self.copied.remove(&(id, leg));
+                None
+            }
+            MediaCommand::Copy { id, leg, to: Some(to) } => {
+                let both = self.open.contains_key(&id) && self.open.contains_key(&to);
+                assert!(both, "{id:?} is copied to {to:?}, and one has no ports");
+                assert!(matches!(self.lines[&to], MediaLine::Copy { .. }), "{to:?} is no copy");
+                assert_eq!(id.place(), to.place(), "another worker may have {to:?}");
+                self.copied.insert((id, leg), to);
+                None
+            }
             MediaCommand::Listen { id, listening } => {
                 assert!(self.open.contains_key(&id), "{id:?} is listened to, and has no ports");
                 let event = match self.cannot_listen {
@@ -140,6 +156,7 @@ impl FakeRelay {
                 assert!(self.open.remove(&id).is_some(), "{id:?} was released without ports");
                 self.playing.retain(|(on, _), _| *on != id);
                 self.listened.remove(&id);
+                self.copied.retain(|(of, _), to| *of != id && *to != id);
                 None
             }
         }

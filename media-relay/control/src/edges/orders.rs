@@ -1,7 +1,9 @@
 //! What edges want done with their streams, on its way to the relay's workers.
 
 use super::{Edges, Local, Stream};
-use model::{AllocationFailure, Instant, MediaCommand, MediaEvent, MediaId, TransactionId};
+use model::{
+    AllocationFailure, Instant, MediaCommand, MediaEvent, MediaId, MediaLine, TransactionId,
+};
 
 /// Commands that wait for the relay's workers. Beyond it a command is dropped and counted; an
 /// `Allocate` never waits.
@@ -14,8 +16,8 @@ impl Edges {
             let reason = AllocationFailure::Unavailable;
             return self.tell(place, MediaEvent::AllocationFailed { id, reason });
         }
-        if let MediaCommand::Allocate { transaction_id, .. } = command {
-            self.begin_stream(now, place, id, transaction_id);
+        if let MediaCommand::Allocate { transaction_id, line, .. } = command {
+            self.begin_stream(now, place, id, (transaction_id, line));
         }
         let Some(edge) = self.edge(place) else { return };
         for id in command.ids_mut().into_iter().flatten() {
@@ -35,9 +37,10 @@ impl Edges {
         now: Instant,
         place: usize,
         id: MediaId,
-        transaction_id: TransactionId,
+        (transaction_id, line): (TransactionId, MediaLine),
     ) {
-        let local = self.next;
+        let beside = self.beside_main(place, transaction_id, line);
+        let local = beside.unwrap_or(self.next);
         let Some(edge) = self.edge(place) else { return };
         if edge.streams.contains_key(&id) {
             return;
@@ -47,12 +50,28 @@ impl Edges {
             edge: place,
             id,
             transaction_id,
+            line,
             packets: [0; 2],
             last_media: now,
             ended: None,
         };
         self.streams.insert(local, stream);
-        self.next += 1;
+        self.next += u64::from(beside.is_none());
+    }
+
+    /// The id of a call's copy: at the place of its main stream, for only a worker's own streams are
+    /// copied to each other. `None` for every other stream, and where no id is left.
+    fn beside_main(&self, edge: usize, call: TransactionId, line: MediaLine) -> Option<Local> {
+        matches!(line, MediaLine::Copy { .. }).then_some(())?;
+        let is_main = |stream: &Stream| {
+            stream.edge == edge
+                && stream.transaction_id == call
+                && stream.line.is_main()
+                && stream.ended.is_none()
+        };
+        let (main, _) = self.streams.iter().find(|(_, stream)| is_main(stream))?;
+        let mut ids = (1..=u8::MAX).map(|serial| MediaId(*main).beside(serial).0);
+        ids.find(|id| !self.streams.contains_key(id))
     }
 
     pub(super) fn release(&mut self, now: Instant, local: Local) {

@@ -169,7 +169,8 @@ impl World {
             MediaCommand::MoveLeg { .. }
             | MediaCommand::Listen { .. }
             | MediaCommand::UpdateListening { .. }
-            | MediaCommand::StopListening { .. } => panic!("nothing orders this"),
+            | MediaCommand::StopListening { .. }
+            | MediaCommand::Copy { .. } => panic!("nothing orders this"),
         }
     }
 

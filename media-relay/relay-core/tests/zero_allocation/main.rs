@@ -305,3 +305,31 @@ fn reports_of_our_own_and_media_with_our_sources_allocate_nothing() {
 fn a_stream_takes_about_four_kibibytes() {
     assert!(size_of::<RtpSession>() < 4 * 1024 + 256, "{}", size_of::<RtpSession>());
 }
+
+#[test]
+fn copying_a_leg_for_a_recorder_allocates_nothing() {
+    let keys = |octet| SrtpKey::new(SrtpSuite::AesCm128HmacSha1_80, &[octet; 30]).unwrap();
+    let sdes = LegSecurity::Sdes(SdesKeys { receive: keys(3), send: keys(4) }.into());
+    for security in [LegSecurity::Plain, sdes] {
+        let mut call = session();
+        call.copy_leg(LegSide::A, true);
+        let mut copy = session_with([LegSecurity::Plain, security]);
+        let source: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+        let mut copied = 0;
+        let allocations = allocations_of(|| {
+            for sequence in 0..50_u16 {
+                let now = Instant::from_millis(u64::from(sequence) * 20);
+                let header = RtpHeader { sequence, ssrc: 7, ..RtpHeader::default() };
+                let mut packet = [0; 172];
+                packet[..RtpHeader::BYTES].copy_from_slice(&header.to_bytes());
+                call.forward(LegSide::A, MediaSocket::Rtp, source, &mut packet, 172, now);
+                let mut buffer = [0; 172 + GROWTH];
+                let Some(octets) = call.take_copied() else { continue };
+                buffer[..172].copy_from_slice(octets);
+                let decision = copy.forward_copied(&mut buffer, 172, now);
+                copied += usize::from(matches!(decision, Decision::Send { .. }));
+            }
+        });
+        assert_eq!((allocations, copied), (0, 50));
+    }
+}
