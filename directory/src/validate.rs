@@ -161,6 +161,10 @@ impl Problems {
             }
             self.origination(vc, &at);
             self.streaming(&vc.streaming, &resources.carriers, &format!("{at}.streaming"));
+            let copied = vc.siprec_client.iter().flat_map(|client| client.numbers.iter());
+            for (n, prefix) in copied.enumerate() {
+                self.number_prefix(prefix, format!("{at}.siprec_client.numbers[{n}]"));
+            }
             self.final_codes(&vc.hunt_final_codes, &at);
             self.timeouts(vc.no_response_timeout, vc.no_answer_timeout, &at);
         }

@@ -6,6 +6,7 @@ use crate::dtmf::Dtmf;
 use crate::emergency::EmergencyCalling;
 use crate::redirect_policy::RedirectPolicy;
 use crate::route::{DEFAULT_HUNT_FINAL_CODES, Host};
+use crate::siprec_client::SiprecClient;
 use crate::streaming::Streaming;
 use crate::tls::{ClientCertificatePolicy, TlsPolicy};
 use ipnet::IpNet;
@@ -40,6 +41,8 @@ pub struct VoiceConnector {
     pub logging: Logging,
     /// Audio streaming.
     pub streaming: Streaming,
+    /// Somebody else's recorder that gets copies of its calls; `None` for nobody.
+    pub siprec_client: Option<Arc<SiprecClient>>,
     /// Final status codes, 400 to 699, after which no further inbound route is tried.
     pub hunt_final_codes: Arc<[u16]>,
     /// How long to wait for any response before the next inbound route is tried; four times that once
@@ -197,6 +200,7 @@ impl VoiceConnector {
             registration: None,
             logging: Logging::default(),
             streaming: Streaming::default(),
+            siprec_client: None,
             hunt_final_codes: DEFAULT_HUNT_FINAL_CODES.into(),
             no_response_timeout: Carrier::DEFAULT_NO_RESPONSE_TIMEOUT,
             no_answer_timeout: Carrier::DEFAULT_NO_ANSWER_TIMEOUT,

@@ -20,6 +20,23 @@ pub struct RecordedRecord {
     pub unknown_label: Option<String>,
 }
 
+/// The copy of the call that somebody else's recorder got, or should have got (RFC 7866).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CopiedRecord {
+    /// The recorder, as the configuration names it.
+    pub recorder: String,
+    /// How often it took a copy.
+    pub begun: u32,
+    /// How often it did not, or not to the call's end.
+    pub failures: u32,
+    /// Why the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+    /// It was not tried again then.
+    #[serde(default)]
+    pub was_given_up: bool,
+}
+
 /// One finished call. Times called `…_ms` are milliseconds; offsets count from `times.attempted`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct CallRecord {
@@ -76,6 +93,10 @@ pub struct CallRecord {
     /// `streamed` when its audio went to listeners, else why it did not; `None` when nobody was to listen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streaming: Option<String>,
+    /// What became of the copy for somebody else's recorder (SIPREC); `None` of a call that none was
+    /// wanted of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied: Option<CopiedRecord>,
     /// What a recording client sent of it; `None` of a call that is no copy of another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<RecordedRecord>,

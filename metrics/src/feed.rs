@@ -8,8 +8,8 @@ use crate::registration_log;
 use crate::{CallTrace, Page, Reach, Reading, Recorder};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use model::{
-    CallEvent, CallEventKind, Instant, QualityReport, RecordedCall, RecordedMetadata, ReportKind,
-    RtcpCopy, SipObservation, TransactionId, VoiceConnectorId,
+    CallEvent, CallEventKind, CopyNews, CopyState, Instant, QualityReport, RecordedCall,
+    RecordedMetadata, ReportKind, RtcpCopy, SipObservation, TransactionId, VoiceConnectorId,
 };
 use outbox::{FileSender, Record};
 use std::fmt;
@@ -325,6 +325,9 @@ fn log(refusals: &mut RefusalLog, observation: &Observation) {
             ..
         }) => log_recorded(*transaction_id, recorded),
         Observation::Call(CallEvent {
+            transaction_id, kind: CallEventKind::Copied(news), ..
+        }) => log_copied(*transaction_id, news),
+        Observation::Call(CallEvent {
             transaction_id,
             kind: CallEventKind::NotListenedTo(failure),
             ..
@@ -338,6 +341,31 @@ fn log(refusals: &mut RefusalLog, observation: &Observation) {
         }
         Observation::Sip(SipObservation::Health(event)) => health::log(event),
         _ => {}
+    }
+}
+
+fn log_copied(transaction_id: TransactionId, news: &CopyNews) {
+    let CopyNews { recorder, state } = news;
+    match state {
+        CopyState::Begun => {
+            tracing::debug!(%transaction_id, %recorder, "a recorder takes the copy of a call");
+        }
+        CopyState::Ended => {
+            tracing::debug!(%transaction_id, %recorder, "the copy of a call has ended");
+        }
+        CopyState::Failed { failure, retry_in: Some(pause) } => {
+            let again_after_seconds = pause.as_secs();
+            tracing::warn!(
+                %transaction_id, %recorder, %failure, again_after_seconds,
+                "a call is not copied for now; it goes on"
+            );
+        }
+        CopyState::Failed { failure, retry_in: None } => {
+            tracing::warn!(
+                %transaction_id, %recorder, %failure,
+                "a call is not copied, and that is not tried again; it goes on"
+            );
+        }
     }
 }
 

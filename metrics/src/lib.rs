@@ -40,8 +40,8 @@ mod written;
 
 pub use before_restart::with_whole_ladder;
 pub use call_record::{
-    CallRecord, EndRecord, FaxRecord, IntervalRecord, LadderRecord, PeerMetricsRecord,
-    QualityRecord, RecordedRecord, RouteRecord, Times,
+    CallRecord, CopiedRecord, EndRecord, FaxRecord, IntervalRecord, LadderRecord,
+    PeerMetricsRecord, QualityRecord, RecordedRecord, RouteRecord, Times,
 };
 pub use capture::{capture_from, signalling_capture, sip_log_of};
 pub use cdr::{CdrForm, region_code};

@@ -261,6 +261,7 @@ impl Recorder {
                 self.count_unheard(id, leg);
             }
             CallEventKind::Recorded(news) => call.note_recorded(news),
+            CallEventKind::Copied(news) => call.note_copied(&news),
             CallEventKind::ListenedTo => call.streaming = Some(Ok(())),
             CallEventKind::NotListenedTo(failure) => call.not_streamed(failure),
             CallEventKind::Transferred { to } => call.transferred_to = Some(to),

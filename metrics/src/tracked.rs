@@ -1,7 +1,7 @@
 //! One call while it is being recorded.
 
 use crate::Numbers;
-use crate::call_record::{RecordedRecord, Times};
+use crate::call_record::{CopiedRecord, RecordedRecord, Times};
 use crate::description::{self, DescriptionRecord};
 use crate::lines::TrackedLines;
 use crate::live::{LiveCall, LiveState};
@@ -9,9 +9,10 @@ use crate::quality::{LegQuality, millis};
 use crate::traces::Transactions;
 use crate::written::{WrittenCall, WrittenEnd, WrittenRoute, WrittenRung};
 use model::{
-    CallDirection, CallEnd, CallParties, CallerVerification, CarrierId, EmergencyKind, EndedBy,
-    Instant, LegSide, ListenFailure, MediaId, MessageDirection, RecordedCall, RecordedMetadata,
-    Refusal, Side, SipMessageEvent, TransactionId, TransportProtocol, UnixTime,
+    CallDirection, CallEnd, CallParties, CallerVerification, CarrierId, CopyNews, CopyState,
+    EmergencyKind, EndedBy, Instant, LegSide, ListenFailure, MediaId, MessageDirection,
+    RecordedCall, RecordedMetadata, Refusal, Side, SipMessageEvent, TransactionId,
+    TransportProtocol, UnixTime,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ pub(crate) struct TrackedCall {
     pub(crate) unheard: [bool; 2],
     /// Its audio went to listeners, or why it did not.
     pub(crate) streaming: Option<Result<(), ListenFailure>>,
+    /// What became of its copy for somebody else's recorder.
+    copied: Option<CopiedRecord>,
     /// Of the copy of another call.
     recorded: Option<RecordedCall>,
     /// Those of them that the page counts now.
@@ -129,6 +132,7 @@ impl TrackedCall {
             transferred_from: None,
             unheard: [false; 2],
             streaming: None,
+            copied: None,
             recorded: None,
             counted_unheard: [None, None],
             excused: Vec::new(),
@@ -156,6 +160,26 @@ impl TrackedCall {
     pub(crate) fn not_streamed(&mut self, failure: ListenFailure) {
         if self.streaming != Some(Ok(())) {
             self.streaming = Some(Err(failure));
+        }
+    }
+
+    /// News of its copy for somebody else's recorder.
+    pub(crate) fn note_copied(&mut self, news: &CopyNews) {
+        let copied = self.copied.get_or_insert_with(|| CopiedRecord {
+            recorder: news.recorder.to_string(),
+            begun: 0,
+            failures: 0,
+            last_failure: None,
+            was_given_up: false,
+        });
+        match &news.state {
+            CopyState::Begun => copied.begun += 1,
+            CopyState::Ended => {}
+            CopyState::Failed { failure, retry_in } => {
+                copied.failures += 1;
+                copied.last_failure = Some(failure.to_string());
+                copied.was_given_up = retry_in.is_none();
+            }
         }
     }
 
@@ -316,6 +340,7 @@ impl TrackedCall {
                 Err(failure) => failure.to_string(),
             }),
             excused: self.excused.iter().map(|rule| rule.name()).collect(),
+            copied: self.copied.clone(),
             recorded: self.recorded.as_ref().map(recorded),
             source: parties.source,
             times: Times {

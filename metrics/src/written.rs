@@ -1,7 +1,7 @@
 //! A [`CallRecord`](crate::CallRecord) as it is written: the same fields in the same order,
 //! borrowed, so that a call's record needs no copy of every text in it.
 
-use crate::call_record::{QualityRecord, RecordedRecord, Times};
+use crate::call_record::{CopiedRecord, QualityRecord, RecordedRecord, Times};
 use crate::description::DescriptionRecord;
 use crate::lines::LineRecord;
 use model::{TransactionId, TransportProtocol};
@@ -38,6 +38,8 @@ pub(crate) struct WrittenCall<'a> {
     pub(crate) unheard: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) streaming: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) copied: Option<CopiedRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) recorded: Option<RecordedRecord>,
     pub(crate) source: SocketAddr,

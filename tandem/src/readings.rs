@@ -155,6 +155,7 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     }
     out.push(reading(&definitions::RELAY_RTCP_COPIES, "copied", relay.copied_rtcp));
     out.push(reading(&definitions::RELAY_RTCP_COPIES, "lost", relay.uncopied_rtcp));
+    out.push(reading(&definitions::RELAY_COPIED, "", relay.copied_packets));
     out.push(reading(&definitions::RELAY_LISTENED, "", relay.listened_streams));
     out.push(reading(&definitions::RELAY_LISTEN_FAILURES, "", relay.listen_failures));
     out.push(reading(&definitions::RELAY_RECORDINGS, "", relay.recordings));
@@ -225,6 +226,8 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
         (targets, "failed", logic.target_failures),
         (targets, "failover", logic.target_failovers),
         (targets, "recovered", logic.target_recoveries),
+        (&definitions::COPIES, "begun", logic.copies_begun),
+        (&definitions::COPIES, "failed", logic.copies_failed),
         (oversize, "switched", logic.stream_switches),
         (oversize, "fallback", logic.stream_fallbacks),
         (dns, "query", resolver.queries),
@@ -233,6 +236,7 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
     ] {
         out.push(reading(definition, event, count));
     }
+    out.push(reading(&definitions::COPIED_CALLS, "", logic.active_copies));
     out.push(reading(&definitions::REGISTERED_CONTACTS, "", logic.bindings));
     let authentication = &logic.authentication;
     for (outcome, count) in [

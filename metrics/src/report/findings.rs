@@ -47,6 +47,9 @@ pub fn findings(record: &CallRecord) -> Vec<Finding> {
     let mut list = Findings(Vec::new());
     list.outcome(record);
     list.routes(record);
+    if let Some(copied) = &record.copied {
+        list.copied(copied);
+    }
     if let Some(recorded) = &record.recorded {
         list.recorded(record, recorded);
     } else if let Some(talk) = talk_ms(record) {

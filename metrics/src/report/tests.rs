@@ -2,7 +2,8 @@ mod calls;
 
 use super::*;
 use crate::call_record::{
-    EndRecord, IntervalRecord, LadderRecord, QualityRecord, RecordedRecord, RouteRecord, Times,
+    CopiedRecord, EndRecord, IntervalRecord, LadderRecord, QualityRecord, RecordedRecord,
+    RouteRecord, Times,
 };
 
 pub(crate) fn rung(offset_ms: u64, leg: &str, direction: &str, start_line: &str) -> LadderRecord {
@@ -81,6 +82,7 @@ pub(crate) fn good_call() -> CallRecord {
         excused: Vec::new(),
         unheard: Vec::new(),
         streaming: None,
+        copied: None,
         recorded: None,
         emergency: None,
         source: "127.0.0.3:5070".to_owned(),
@@ -474,4 +476,29 @@ fn the_copy_of_a_call_has_one_side_and_says_what_is_odd_about_it() {
     assert!(text.contains("names label 7") && !text.contains('\u{1b}'), "{text}");
     record.quality[0].as_mut().unwrap().received_packets = 0;
     assert!(explain(&record).contains("No audio came on the first line"), "{}", explain(&record));
+}
+
+#[test]
+fn a_recorder_without_its_copy_is_found() {
+    let mut record = good_call();
+    let copied = |begun, failures, was_given_up| CopiedRecord {
+        recorder: "sip:srs@192.0.2.9".to_owned(),
+        begun,
+        failures,
+        last_failure: (failures > 0).then(|| "the recorder refuses with 403".to_owned()),
+        was_given_up,
+    };
+    record.copied = Some(copied(1, 0, false));
+    let none = findings(&record);
+    for (copy, said) in [
+        (copied(0, 1, true), "got no copy of this call: the recorder refuses with 403"),
+        (copied(1, 1, true), "did not get all of this call"),
+        (copied(2, 1, false), "missed a part of this call"),
+    ] {
+        record.copied = Some(copy);
+        let found = findings(&record);
+        assert_eq!(found.len(), none.len() + 1);
+        let is_said = |finding: &Finding| finding.text.contains(said);
+        assert!(found.iter().any(is_said), "{said}: {found:?}");
+    }
 }

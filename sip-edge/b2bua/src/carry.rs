@@ -3,7 +3,7 @@
 //! leaks.
 
 use crate::admission::user_of;
-use crate::call::LISTENING_HEADER;
+use crate::call::{COPYING_HEADER, LISTENING_HEADER};
 use model::CallDirection;
 use sip_proto::{Composer, HeaderLine, HeaderName, Message, NameAddr, Scheme, Uri};
 use std::fmt::Write;
@@ -142,6 +142,7 @@ pub(crate) fn is_extension(line: &HeaderLine<'_>) -> bool {
     line.name == HeaderName::Other
         && start.is_some_and(|start| start.eq_ignore_ascii_case(b"x-"))
         && !line.raw_name.eq_ignore_ascii_case(LISTENING_HEADER)
+        && !line.raw_name.eq_ignore_ascii_case(COPYING_HEADER)
 }
 
 fn copy_rehosted(composer: &mut Composer, from: &Message, name: HeaderName, our_host: &str) {

@@ -91,6 +91,8 @@ pub(crate) struct Context {
     pub(crate) dialogs: HashMap<Arc<str>, (CallKey, LegSide)>,
     /// Call-IDs, to say which call a message on the wire belongs to.
     pub(crate) call_ids: HashMap<Arc<str>, (CallKey, LegSide)>,
+    /// Our tag and the Call-ID of every dialog with a recorder that gets a call's copy.
+    pub(crate) copies: HashMap<Arc<str>, CallKey>,
     /// Media addresses that the relay has open for our calls.
     pub(crate) own_media: HashSet<SocketAddr>,
     /// What calls want done with other calls. A call adds one or two at an input, and they are

@@ -29,6 +29,14 @@ pub(crate) enum Deadline {
     Transfer,
     /// When to ask the relay once more to hand the call's audio to listeners.
     Listening,
+    /// When to give up what a recorder's copy waits for, or to try it again.
+    Copy,
+    /// When to refresh the session with the recorder that gets a copy (RFC 4028).
+    CopyRefresh,
+    /// When to give up the copy because that session was not refreshed (RFC 4028).
+    CopyExpiry,
+    /// When to retransmit an unacknowledged 2xx to that recorder (RFC 3261 section 13.3.1.4).
+    CopyRetransmit,
     /// When to stop waiting for the relay's ports for lines beside the main one.
     Lines,
     /// When to end the call because it has lived as long as any call may.
@@ -39,7 +47,7 @@ pub(crate) enum Deadline {
     Linger,
 }
 
-const SLOTS: usize = 17;
+const SLOTS: usize = 21;
 
 impl Deadline {
     const ALL: [Deadline; SLOTS] = [
@@ -60,6 +68,10 @@ impl Deadline {
         Deadline::Transfer,
         Deadline::Lines,
         Deadline::Listening,
+        Deadline::Copy,
+        Deadline::CopyRefresh,
+        Deadline::CopyExpiry,
+        Deadline::CopyRetransmit,
     ];
 
     fn slot(self) -> usize {
@@ -78,6 +90,10 @@ impl Deadline {
             Deadline::Transfer => 14,
             Deadline::Lines => 15,
             Deadline::Listening => 16,
+            Deadline::Copy => 17,
+            Deadline::CopyRefresh => 18,
+            Deadline::CopyExpiry => 19,
+            Deadline::CopyRetransmit => 20,
         }
     }
 }

@@ -129,6 +129,7 @@ impl Edge {
                 invites: Default::default(),
                 dialogs: Default::default(),
                 call_ids: Default::default(),
+                copies: Default::default(),
                 own_media: Default::default(),
                 orders: VecDeque::new(),
                 calendar: None,
@@ -359,6 +360,7 @@ impl Edge {
             && c.invites.is_empty()
             && c.dialogs.is_empty()
             && c.call_ids.is_empty()
+            && c.copies.is_empty()
             && c.own_media.is_empty()
             && c.health.probes.is_idle()
             && c.registrations.is_idle()
@@ -409,6 +411,7 @@ impl Edge {
     fn settle_call(&mut self, now: Instant, key: CallKey, mut call: Box<Call>) {
         call.settle();
         call.locate_next_hops(&mut self.context, now);
+        call.review_copy(&mut self.context, now);
         self.context.keep(&mut call);
         if call.counted && !call.is_live() {
             call.counted = false;

@@ -33,7 +33,8 @@ pub(crate) fn of_route(
     }
 }
 
-fn of(srtp: Srtp) -> Encryption {
+/// What a peer's setting asks for.
+pub(crate) fn of(srtp: Srtp) -> Encryption {
     match srtp {
         Srtp::Off => Encryption::Off,
         Srtp::Optional => Encryption::Optional,

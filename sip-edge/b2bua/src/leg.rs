@@ -92,6 +92,8 @@ pub(crate) struct Leg {
     pub(crate) listener: Listener,
     /// The peer is a recording client, and we are its recorder.
     pub(crate) is_recorder: bool,
+    /// The peer is a recorder, and we are its recording client.
+    pub(crate) is_recorded: bool,
     /// The dialog is a `sips` one: everything of it goes over TLS (RFC 3261 section 12.1).
     pub(crate) secure: bool,
     pub(crate) unacknowledged: Option<Unacknowledged>,
@@ -135,6 +137,7 @@ impl Leg {
             disconnected: false,
             listener,
             is_recorder: false,
+            is_recorded: false,
             secure: false,
             unacknowledged: None,
             sent_ack: None,
@@ -164,13 +167,16 @@ impl Leg {
         if self.is_recorder {
             // RFC 7866 section 6.1.2.
             contact.push_str(";+sip.srs");
+        } else if self.is_recorded {
+            // RFC 7866 section 6.1.1.
+            contact.push_str(";+sip.src");
         }
         contact
     }
 
     /// The methods that the leg's dialog takes, and the extensions that we name in it.
     pub(crate) const fn abilities(&self) -> (&'static str, &'static str) {
-        match self.is_recorder {
+        match self.is_recorder || self.is_recorded {
             true => (RECORDER_ALLOW, RECORDER_SUPPORTED),
             false => (ALLOW, IN_DIALOG_SUPPORTED),
         }

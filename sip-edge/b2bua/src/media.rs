@@ -15,8 +15,8 @@ use body::seen_under;
 use directory::Dtmf;
 use lines::{CallLine, LegLines};
 use model::{
-    DtmfConversion, Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia, MediaCommand,
-    MediaId, MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, TranscodableFormat,
+    CodecMapping, DtmfConversion, Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia,
+    MediaCommand, MediaId, MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, TranscodableFormat,
 };
 use sdp::{
     AudioStream, Encryption, Limits, Making, OriginState, SessionDescription, media_plan_leg,
@@ -245,6 +245,11 @@ impl CallMedia {
         let description = description.and_then(Result::ok);
         let label = description.as_ref().and_then(|description| description.label_of(index));
         (u16::try_from(index).unwrap_or(u16::MAX), label.map(Into::into))
+    }
+
+    /// What a leg and we have agreed on for its audio, in its order.
+    pub(crate) fn formats(&self, leg: LegSide) -> &[CodecMapping] {
+        self.legs[leg.index()].plan.as_ref().map_or(&[], |plan| &plan.codecs)
     }
 
     /// Whether the relay may send a leg media.

@@ -111,14 +111,19 @@ impl SessionTimer {
 
     /// Sets the leg's deadlines anew from a refresh at `now` (RFC 4028 section 10).
     pub(crate) fn arm(&self, deadlines: &mut Deadlines, leg: LegSide, now: Instant) {
-        deadlines.clear(Deadline::Refresh(leg));
-        deadlines.clear(Deadline::SessionExpiry(leg));
+        self.arm_as(deadlines, [Deadline::Refresh(leg), Deadline::SessionExpiry(leg)], now);
+    }
+
+    /// The same of a dialog whose refresh and expiry have deadlines of their own.
+    pub(crate) fn arm_as(&self, deadlines: &mut Deadlines, kinds: [Deadline; 2], now: Instant) {
+        let [refresh, expiry] = kinds;
+        kinds.into_iter().for_each(|kind| deadlines.clear(kind));
         let Some(interval) = self.interval else { return };
         if self.we_refresh {
-            deadlines.set(Deadline::Refresh(leg), now + interval / 2);
+            deadlines.set(refresh, now + interval / 2);
         }
         let margin = Duration::from_secs(32).min(interval / 3);
-        deadlines.set(Deadline::SessionExpiry(leg), now + interval.saturating_sub(margin));
+        deadlines.set(expiry, now + interval.saturating_sub(margin));
     }
 
     /// The interval to name in a refresh of ours, in seconds.

@@ -29,6 +29,12 @@ pub struct EdgeStatistics {
     pub calls: u64,
     /// Calls now that are not yet ending.
     pub active_calls: u64,
+    /// Copies of calls that recorders take now (SIPREC).
+    pub active_copies: u64,
+    /// Copies that recorders have taken.
+    pub copies_begun: u64,
+    /// Copies that were not taken, or not to the end of their calls; each try counts.
+    pub copies_failed: u64,
     /// Server transactions now.
     pub server_transactions: u64,
     /// Client transactions now.

@@ -5,13 +5,14 @@
 //!   what it does not know (extensions of vendors) it passes over.
 //! - [`Metadata::update`] takes the next one, complete or partial.
 //! - [`Metadata::sender_of`] is what they are read for: who speaks in the stream with a label.
-//! - [`Metadata::write`] makes the document of a recording client of ours.
+//! - [`Metadata::write`] makes the document of a recording client of ours, with ids by [`id_of`].
 //!
 //! Whoever can send a SIP message can send a document. No entity but the five of XML is expanded, no
 //! document type is taken, and size, depth and number of everything have bounds.
 #![forbid(unsafe_code)]
 
 mod fault;
+mod id;
 mod metadata;
 mod pull;
 mod read;
@@ -19,6 +20,7 @@ mod time;
 mod write;
 
 pub use fault::MetadataFault;
+pub use id::id_of;
 pub use metadata::{
     CommunicationSession, DataMode, Group, Membership, Metadata, NameId, Participant,
     ParticipantStreams, Stream, Times,

@@ -29,6 +29,7 @@ mod relay_control;
 mod retention;
 mod sinks;
 mod sip;
+mod siprec_client;
 mod stir;
 mod streaming;
 mod tls;

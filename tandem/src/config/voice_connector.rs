@@ -40,6 +40,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
     let registration = super::registration::of_voice_connector(table.table("registration"));
     let logging = read_logging(table.table("logging"));
     let streaming = super::streaming::read(table.table("streaming"));
+    let copied = super::siprec_client::read(table.table("siprec_client"), sip, require_encryption);
     let media = media::read_of_connector(table.table("media"), media.hold_music.as_ref());
 
     let redirects = super::redirects::read(&mut table);
@@ -85,6 +86,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip, media: &Media) -> Option<Voi
         registration,
         logging,
         streaming,
+        siprec_client: copied.map(Arc::new),
         emergency,
         caps,
         dry_run,

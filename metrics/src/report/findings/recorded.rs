@@ -1,7 +1,7 @@
-//! Copies of calls that recording clients send.
+//! Copies of calls: those that recording clients send, and ours for other recorders.
 
 use super::{Findings, Severity, is_mute};
-use crate::call_record::{CallRecord, RecordedRecord};
+use crate::call_record::{CallRecord, CopiedRecord, RecordedRecord};
 use crate::printable_line;
 use crate::report::{side_name, talk_ms};
 
@@ -9,6 +9,18 @@ use crate::report::{side_name, talk_ms};
 const SHORT_MS: u64 = 1_000;
 
 impl Findings {
+    /// The copy that somebody else's recorder was to get.
+    pub(super) fn copied(&mut self, copied: &CopiedRecord) {
+        let Some(why) = &copied.last_failure else { return };
+        let (why, recorder) = (printable_line(why), printable_line(&copied.recorder));
+        let (severity, what) = match (copied.begun, copied.was_given_up) {
+            (0, _) => (Severity::Bad, "got no copy of this call"),
+            (_, true) => (Severity::Bad, "did not get all of this call"),
+            (_, false) => (Severity::Fair, "missed a part of this call"),
+        };
+        self.add(severity, format!("The recorder {recorder} {what}: {why}."));
+    }
+
     pub(super) fn recorded(&mut self, record: &CallRecord, recorded: &RecordedRecord) {
         let Some(talk) = talk_ms(record) else { return };
         if let Some(first) = &record.quality[0] {

@@ -240,7 +240,8 @@ impl Call {
             | ClientPurpose::Pass { .. }
             | ClientPurpose::Notify(_)
             | ClientPurpose::Key(_)
-            | ClientPurpose::Bye(_) => {}
+            | ClientPurpose::Bye(_)
+            | ClientPurpose::Copy(_) => {}
         }
         true
     }
@@ -270,6 +271,8 @@ impl Call {
             | ClientPurpose::Notify(_)
             | ClientPurpose::Key(_) => self.is_live(),
             ClientPurpose::Bye(_) => true,
+            // A recorder gets no credentials, and has one way alone.
+            ClientPurpose::Copy(_) => false,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::forks::PrackState;
 use super::realign::RealignState;
+use super::recording_client::CopyPhase;
 use super::referral::ReferralState;
 use super::reliable::ReliableState;
 use super::renegotiation::RenegotiationState;
@@ -39,6 +40,12 @@ fn prack() {
 fn realign() {
     insta::assert_snapshot!(graph::<RealignState>("Realign"));
     assert_eq!(ends::<RealignState>(), [""; 0]);
+}
+
+#[test]
+fn copying() {
+    insta::assert_snapshot!(graph::<CopyPhase>("Copying"));
+    assert_eq!(ends::<CopyPhase>(), ["Over"]);
 }
 
 #[test]

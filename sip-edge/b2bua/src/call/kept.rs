@@ -139,6 +139,7 @@ impl Call {
         let _ = call.media.apply(sources, timeouts);
         let _ = call.media.apply_lines(sources);
         call.assume_playing(context);
+        call.resume_copying(connector);
         Some(call)
     }
 
@@ -205,6 +206,7 @@ impl Call {
             held: Default::default(),
             played: Default::default(),
             listened: Default::default(),
+            copying: None,
             counted: false,
             kept: true,
             owed: None,

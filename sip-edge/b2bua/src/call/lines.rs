@@ -57,7 +57,9 @@ impl Call {
             let id = self.key.media_id(self.media_serial);
             // A call has fewer streams than there are serial numbers.
             let is_recorded = self.recording.as_ref().is_some_and(|r| r.has_line(id));
-            if self.media.id() != Some(id) && !self.media.has_line(id) && !is_recorded {
+            let is_copied = self.copying.as_ref().is_some_and(|copying| copying.has_line(id));
+            let is_other = !self.media.has_line(id) && !is_recorded && !is_copied;
+            if self.media.id() != Some(id) && is_other {
                 return id;
             }
         }

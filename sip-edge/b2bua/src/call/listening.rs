@@ -106,9 +106,10 @@ impl Call {
         if let Some(wanted) = self.asks_for_listening(from, message) {
             self.want_listening(context, wanted);
         }
+        self.note_copying(from, message);
     }
 
-    /// An INFO that says nothing but whether the call is streamed is for us. Whether it was one.
+    /// An INFO that says nothing but whether the call is streamed, or copied, is for us. Whether it was one.
     pub(super) fn take_listening_order(
         &mut self,
         context: &mut Context,
@@ -118,9 +119,10 @@ impl Call {
         request: &Message,
     ) -> bool {
         self.note_listening(context, from, request);
-        let is_ours = self.asks_for_listening(from, request).is_some()
-            && request.body_bytes().is_empty()
-            && request.method() == Some(Method::Info);
+        let says = self.asks_for_listening(from, request).is_some()
+            || self.asks_for_copying(from, request).is_some();
+        let is_ours =
+            says && request.body_bytes().is_empty() && request.method() == Some(Method::Info);
         if is_ours {
             self.legs[from.index()].answer(context, now, server, request, 200);
         }
@@ -131,7 +133,10 @@ impl Call {
     pub(super) fn tell_of_listening(&mut self) {
         let Listened { wanted, call, .. } = &self.listened;
         let is_on = *wanted && !self.voice_connector.streaming.listeners().is_empty();
-        let state = (is_on || call.is_some()).then_some(is_on);
+        let (is_copied, was_copied) = self.is_copied();
+        let was_heard = call.is_some() || was_copied;
+        let is_on = is_on || is_copied;
+        let state = (is_on || was_heard).then_some(is_on);
         for side in LegSide::BOTH {
             let wants = self.legs[side.index()].record_aware;
             self.media.tell_recorded(side, state.filter(|_| wants));

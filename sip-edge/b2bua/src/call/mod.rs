@@ -24,6 +24,7 @@ mod playing;
 mod prack;
 mod progress;
 mod realign;
+mod recording_client;
 mod recording_server;
 mod redirection;
 mod referral;
@@ -64,6 +65,7 @@ use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side
 use open_setup::Owed;
 use playing::Played;
 use realign::Realign;
+use recording_client::RecordingClient;
 use recording_server::RecordingServer;
 use referral::Referral;
 use reliable::ReliableProvisionals;
@@ -80,7 +82,8 @@ pub(crate) use authentication::LegAuthentication;
 pub(crate) use dtmf::SentKeys;
 pub use listening::ListenRefusal;
 pub(crate) use listening::{HEADER as LISTENING_HEADER, TakenAlong};
-pub(crate) use transactions::{ClientPurpose, NoResponse};
+pub(crate) use recording_client::HEADER as COPYING_HEADER;
+pub(crate) use transactions::{ClientPurpose, CopyRequest, NoResponse};
 
 /// What a leg that we called holds until its end.
 #[derive(Default)]
@@ -134,6 +137,8 @@ pub(crate) struct Call {
     played: Played,
     /// Who hears it beside them.
     listened: Listened,
+    /// The copy that somebody else's recorder gets; `None` where there is no such recorder.
+    copying: Option<Box<RecordingClient>>,
     /// Counted in policing and in the active calls.
     pub(crate) counted: bool,
     /// It has been told as it is to be kept over a restart.
@@ -194,9 +199,11 @@ impl Call {
         );
         let music = carrier.map_or(&connector.hold_music, |carrier| &carrier.hold_music);
         media.set_hold_music(LegSide::A, music.clone());
+        let id = context.new_transaction_id();
+        let copying = RecordingClient::of(connector, id).filter(|_| !admission.is_recording);
         Call {
             key,
-            id: context.new_transaction_id(),
+            id,
             parties,
             voice_connector: connector.clone(),
             legs: [leg_a, leg_b],
@@ -223,6 +230,7 @@ impl Call {
             held: Default::default(),
             played: Played::default(),
             listened: Listened::default(),
+            copying,
             counted: true,
             kept: false,
             owed: None,
@@ -291,6 +299,9 @@ impl Call {
         request: Option<&Bytes>,
         flow: Flow,
     ) {
+        if let ClientPurpose::Copy(asked) = purpose {
+            return self.handle_recorder_response(context, now, (client, asked), response, flow);
+        }
         self.end_wait(context, now);
         let status = response.status().unwrap_or_default();
         let is_final = status >= 200;
@@ -339,7 +350,8 @@ impl Call {
             | ClientPurpose::Bye(_)
             | ClientPurpose::Notify(_)
             | ClientPurpose::Key(_)
-            | ClientPurpose::Join(_) => {}
+            | ClientPurpose::Join(_)
+            | ClientPurpose::Copy(_) => {}
         }
     }
 
@@ -351,6 +363,9 @@ impl Call {
         purpose: ClientPurpose,
         failure: NoResponse,
     ) {
+        if let ClientPurpose::Copy(asked) = purpose {
+            return self.handle_recorder_failure(context, now, asked, failure);
+        }
         self.end_wait(context, now);
         match purpose {
             ClientPurpose::Setup { attempt } => {
@@ -376,7 +391,7 @@ impl Call {
             ClientPurpose::Notify(_) => self.notify_answered(context, now, 408),
             ClientPurpose::Key(leg) => self.key_answered(context, now, leg, failure.status()),
             ClientPurpose::Join(leg) => self.join_failed(context, now, leg, 408),
-            ClientPurpose::Prack | ClientPurpose::Bye(_) => {}
+            ClientPurpose::Prack | ClientPurpose::Bye(_) | ClientPurpose::Copy(_) => {}
         }
     }
 
@@ -399,7 +414,9 @@ impl Call {
         now: Instant,
         event: &MediaEvent,
     ) {
-        if self.handle_recorded_event(context, now, event) {
+        if self.handle_recorded_event(context, now, event)
+            || self.handle_copy_event(context, now, event)
+        {
             return;
         }
         match event {
@@ -439,6 +456,9 @@ impl Call {
     /// Something that the call waited for has not come in time.
     pub(crate) fn handle_timeout(&mut self, context: &mut Context, now: Instant) {
         while let Some(deadline) = self.deadlines.pop_passed(now) {
+            if self.copy_due(context, now, deadline) {
+                continue;
+            }
             self.end_wait(context, now);
             match deadline {
                 // Of others than recordings that was all.
@@ -456,6 +476,10 @@ impl Call {
                 Deadline::Lifetime => self.lifetime_over(context, now),
                 Deadline::DurationCap => self.duration_cap_over(context, now),
                 Deadline::Linger => self.teardown.go(TeardownState::Done),
+                Deadline::Copy
+                | Deadline::CopyRefresh
+                | Deadline::CopyExpiry
+                | Deadline::CopyRetransmit => {}
             }
         }
     }
@@ -475,6 +499,7 @@ impl Call {
         for leg in &self.legs {
             self.forget_leg(context, leg);
         }
+        self.forget_recorder(context);
         for open in &self.open {
             match open {
                 OpenTransaction::Client(client) | OpenTransaction::Answered(client) => {
@@ -513,7 +538,8 @@ impl Call {
 
     /// The connection of a leg closed: the next request opens a new one.
     pub(crate) fn handle_connection_closed(&mut self, connection: model::ConnectionId) {
-        for leg in &mut self.legs {
+        let recorder = self.copying.as_deref_mut().and_then(RecordingClient::leg_mut);
+        for leg in self.legs.iter_mut().chain(recorder) {
             leg.disconnected |= leg.flow.connection == Some(connection);
         }
     }

@@ -213,6 +213,7 @@ impl Call {
         }
         self.referral.before = None;
         self.referral.machine.go(ReferralState::Left);
+        self.end_copy(context, now);
         self.release_media(context);
         context.event(self.id, now, CallEventKind::Transferred { to });
         self.notify(context, now, status);

@@ -155,6 +155,7 @@ impl Call {
             context.event(self.id, now, CallEventKind::CallerVerified(verification));
         }
         self.decide_listening(&invite);
+        self.decide_copying(&invite);
         let caller = self.caller_of(&invite, admission);
         self.adopt_caller(&invite);
         self.register_leg(context, LegSide::A);

@@ -132,6 +132,7 @@ impl Call {
         self.media.start_leg(LegSide::A, giver.media.encryption(leg), giver.media.habits(leg));
         self.takeover.wanted = Some((giver.key, leg, LegSide::A));
         self.sides[LegSide::A.index()] = giver.sides[leg.index()];
+        self.share_copying(giver);
         self.share_lifetime(giver);
     }
 
@@ -141,6 +142,7 @@ impl Call {
         self.media.start_leg(LegSide::B, giver.media.encryption(leg), giver.media.habits(leg));
         self.takeover.described = giver.media.renewed(leg, None).ok().map(Box::new);
         self.takeover.wanted = Some((giver.key, leg, LegSide::B));
+        self.share_copying(giver);
         self.share_lifetime(giver);
     }
 
@@ -148,6 +150,7 @@ impl Call {
     pub(crate) fn become_taker(&mut self, giver: &Call, leg: LegSide, near: LegSide) {
         self.takeover.machine.go(TakeoverState::Ready);
         self.takeover.wanted = Some((giver.key, leg, near));
+        self.share_copying(giver);
         self.takeover.confirm = true;
     }
 

@@ -48,7 +48,7 @@ impl Call {
 }
 
 /// The seconds of a Retry-After (RFC 3261 section 20.33), which comments and parameters may follow.
-fn retry_after(response: &Message) -> Option<Duration> {
+pub(super) fn retry_after(response: &Message) -> Option<Duration> {
     let value = response.header(HeaderName::RetryAfter)?;
     let digits = value.trim_start().split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok().map(Duration::from_secs)

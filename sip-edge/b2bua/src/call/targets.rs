@@ -54,7 +54,9 @@ impl Call {
         // Those that failed lately come last, and so are the ones that are left out.
         context.target_health.order(now, &mut targets);
         targets.truncate(context.config.max_targets);
-        if self.legs.iter_mut().any(|leg| leg.next_hop.resolved(id, &targets)) {
+        if self.legs.iter_mut().any(|leg| leg.next_hop.resolved(id, &targets))
+            || self.copy_resolved(context, now, id, &targets)
+        {
             return;
         }
         let Some(pending) = self.pending.as_mut() else { return };

@@ -281,6 +281,7 @@ impl Call {
         // may take twice that.
         let linger = context.config.timers.t1 * (2 * 64 + 8);
         self.deadlines.set(Deadline::Linger, now + linger);
+        self.end_copy(context, now);
         self.release_media(context);
     }
 

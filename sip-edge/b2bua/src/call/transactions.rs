@@ -31,6 +31,19 @@ pub(crate) enum ClientPurpose {
     Notify(LegSide),
     /// A re-INVITE of ours that brings a leg together with its new far end.
     Join(LegSide),
+    /// One to the recorder that gets the call's copy.
+    Copy(CopyRequest),
+}
+
+/// What a recorder was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CopyRequest {
+    /// To take a copy: an INVITE.
+    Take,
+    /// To go on: a session refresh.
+    Refresh,
+    /// To end: a BYE.
+    End,
 }
 
 /// How one of our requests failed without a response.
@@ -182,6 +195,8 @@ impl ClientPurpose {
             | ClientPurpose::Key(leg)
             | ClientPurpose::Join(leg) => Some(leg),
             ClientPurpose::Info { to, .. } | ClientPurpose::Pass { to, .. } => Some(to),
+            // Its leg never leaves the call.
+            ClientPurpose::Copy(_) => None,
         }
     }
 
@@ -200,6 +215,7 @@ impl ClientPurpose {
             ClientPurpose::Key(_) => ClientPurpose::Key(leg),
             ClientPurpose::Info { server, .. } => ClientPurpose::Info { to: leg, server },
             ClientPurpose::Pass { server, .. } => ClientPurpose::Pass { to: leg, server },
+            ClientPurpose::Copy(request) => ClientPurpose::Copy(request),
         }
     }
 }

@@ -231,7 +231,9 @@ impl Edge {
     /// else a flood could fill the transaction table (CVE-2021-41145).
     fn is_of_a_call(&self, raw: &Bytes) -> bool {
         sip_proto::owner_of_message(raw) == Some(self.context.owner())
-            && sip_proto::call_id_of(raw).is_some_and(|id| self.context.call_ids.contains_key(id))
+            && sip_proto::call_id_of(raw).is_some_and(|id| {
+                self.context.call_ids.contains_key(id) || self.context.copies.contains_key(id)
+            })
     }
 
     /// Whether a message looks as if the proxy of a peer repeated the end of a call that we have

@@ -7,6 +7,7 @@ use crate::leg::{ALLOW, SUPPORTED, allow_without};
 use bytes::Bytes;
 use model::{Flow, Instant, LegSide, Refusal};
 use sip_proto::{ClientKey, HeaderName, Message, Method, ServerKey, TransactionEvent};
+use std::sync::Arc;
 
 impl Edge {
     pub(super) fn process_events(&mut self, now: Instant, flow: Flow) {
@@ -26,6 +27,8 @@ impl Edge {
                     self.with_call(now, call, |call, context| {
                         call.handle_ack(context, now, side, &message);
                     });
+                } else if let Some(call) = self.context.copy_of(&message) {
+                    self.with_call(now, call, |call, _| call.handle_recorder_ack(&message));
                 }
             }
             TransactionEvent::Cancelled { invite, message: _ } => {
@@ -119,14 +122,42 @@ impl Edge {
             .ok()
             .and_then(|from| from.tag())
             .and_then(|tag| self.context.dialogs.get(tag).copied());
-        let of_a_call = dialog.is_some_and(|(call, side)| {
-            self.with_call(now, call, |call, context| {
+        let of_a_call = match dialog {
+            Some((call, side)) => self.with_call(now, call, |call, context| {
                 call.handle_other_answer(context, now, side, response, flow);
-            })
-        });
+            }),
+            None => self.is_copied_answer(now, response),
+        };
         if !of_a_call {
             self.context.hang_up_late_answer(now, response, flow);
         }
+    }
+
+    /// Whether a 2xx is another copy of what a recorder answered to a call's copy.
+    fn is_copied_answer(&mut self, now: Instant, response: &Message) -> bool {
+        let tag = response.from().ok().and_then(|from| from.tag().map(Arc::<str>::from));
+        let Some(call) = tag.and_then(|tag| self.context.copies.get(&tag).copied()) else {
+            return false;
+        };
+        let mut is_known = false;
+        self.with_call(now, call, |call, context| {
+            is_known = call.acknowledge_recorder_again(context, response);
+        });
+        is_known
+    }
+
+    /// A request of a recorder that gets a call's copy, inside its dialog; `false` where it is none.
+    fn handle_recorder_request(
+        &mut self,
+        now: Instant,
+        server: ServerKey,
+        request: &Message,
+        flow: Flow,
+    ) -> bool {
+        let Some(call) = self.context.copy_of(request) else { return false };
+        self.with_call(now, call, |call, context| {
+            call.handle_recorder_request(context, now, server, request, flow);
+        })
     }
 
     fn handle_request(&mut self, now: Instant, key: ServerKey, request: Message, flow: Flow) {
@@ -138,6 +169,7 @@ impl Edge {
                         call.handle_request(context, now, side, key, &request, flow);
                     });
                 }
+                None if self.handle_recorder_request(now, key, &request, flow) => {}
                 None => {
                     self.context.statistics.unknown_dialogs += 1;
                     self.context.answer_outside(now, key, &request, 481, |_| {});
@@ -184,6 +216,11 @@ impl Context {
     /// The dialog that a request of a peer names by our tag; the leg checks the rest.
     fn dialog_of(&self, request: &Message) -> Option<(CallKey, LegSide)> {
         self.dialogs.get(request.to().ok()?.tag()?).copied()
+    }
+
+    /// The call whose copy a recorder's request is about.
+    fn copy_of(&self, request: &Message) -> Option<CallKey> {
+        self.copies.get(request.to().ok()?.tag()?).copied()
     }
 }
 

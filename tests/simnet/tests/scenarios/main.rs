@@ -10,6 +10,7 @@ mod caller;
 mod cancel;
 mod carrier_authentication;
 mod consent;
+mod copied;
 mod descriptions;
 mod dialogs;
 mod dtls;
