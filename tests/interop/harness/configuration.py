@@ -49,6 +49,7 @@ class Configuration:
         self.connector = {}
         self.registration = None
         self.streaming = {}
+        self.siprec_client = {}
         self.origination = [{"host": places.PBX, "port": 5070, "protocol": "udp"}]
 
     def text(self):
@@ -90,6 +91,8 @@ class Configuration:
         parts.append(_table("[voice_connector.logging]", **self.logging))
         if self.streaming:
             parts.append(_table("[voice_connector.streaming]", **self.streaming))
+        if self.siprec_client:
+            parts.append(_table("[voice_connector.siprec_client]", **self.siprec_client))
         return "\n".join(parts + self.more)
 
 

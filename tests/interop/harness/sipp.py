@@ -18,9 +18,10 @@ class Sipp:
     """One sipp process."""
 
     def __init__(self, scenario, directory, ip, *arguments, transport="udp", calls=1, port=None,
-                 hertz=440, talk_ms=3_000, name=None, moved="", outcome="", replaces="", end=None, recorded=None):
+                 hertz=440, talk_ms=3_000, name=None, moved="", outcome="", replaces="", end=None, recorded=None,
+                 lines=None):
         """`end` has the media in sipp's place, see `ends.py`. `recorded` is metadata, and the labels of
-        two lines."""
+        two lines; `lines` are the ports of a recorder's two."""
         self.name = name or scenario
         self.port = port or places.free_port(ip)
         self._stem = Path(directory) / f"sipp-{self.name}-{self.port}"
@@ -33,7 +34,8 @@ class Sipp:
         file = self._stem / "scenario.xml"
         for mark, value in [("AUDIO", audio), ("TALK", talk_ms), ("MOVED", moved),
                             ("OUTCOME", outcome), ("REPLACES", replaces),
-                            *zip(("METADATA", "LABEL_A", "LABEL_B"), recorded or ())]:
+                            *zip(("METADATA", "LABEL_A", "LABEL_B"), recorded or ()),
+                            *zip(("LINE_A", "LINE_B"), lines or ())]:
             text = text.replace(f"@{mark}@", str(value))
         if end:
             text = text.replace("[rtpstream_audio_port]", str(end.sound.port))
