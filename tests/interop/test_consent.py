@@ -6,7 +6,6 @@ import wave
 
 import numpy as np
 
-from harness import places
 from harness.edge import BINARY
 from harness.talk import FAR_HERTZ, NEAR_HERTZ, Talk
 from harness.tones import RATE, from_ulaw, level, write_wav

@@ -334,7 +334,7 @@ impl Call {
 
     /// The records of this process are to know that somebody listens to a call from before it.
     pub(crate) fn tell_of_listeners(&self, context: &mut Context, now: Instant) {
-        self.tell_of_copy(context, now);
+        self.tell_of_recorded(context, now);
         if self.listened.is_told {
             context.event(self.id, now, CallEventKind::ListenedTo);
         }

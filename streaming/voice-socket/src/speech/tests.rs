@@ -109,9 +109,9 @@ fn both_parties_hear_the_same_and_who_is_gone_is_not_waited_for() {
 fn a_mark_behind_what_nobody_could_hear_any_more_comes_back() {
     let (mut speech, mut reader) = speech();
     speech.hear(&octets(&[1; 4_000]));
-    speech.mark("end".into());
+    speech.mark("end".into()).unwrap();
     heard(&mut speech, &mut reader, 40);
-    speech.mark("behind it".into());
+    speech.mark("behind it".into()).unwrap();
     drop(reader);
     speech.feed();
     assert_eq!(speech.poll_mark(), Some(("end".into(), false)));
@@ -121,7 +121,7 @@ fn a_mark_behind_what_nobody_could_hear_any_more_comes_back() {
     let (writer, mut next) = voice_ring(8_000);
     speech.speak_to(LegSide::A, writer);
     speech.hear(&octets(&[2; 160]));
-    speech.mark("next".into());
+    speech.mark("next".into()).unwrap();
     assert_eq!(marks(&mut speech), Vec::<String>::new());
     assert_eq!(heard(&mut speech, &mut next, 20), [2; 160]);
     assert_eq!(marks(&mut speech), ["next"]);

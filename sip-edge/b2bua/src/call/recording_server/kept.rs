@@ -56,7 +56,7 @@ impl Call {
     }
 
     /// The records of this process are to know what a call from before it is the copy of.
-    pub(in crate::call) fn tell_of_copy(&self, context: &mut Context, now: Instant) {
+    pub(in crate::call) fn tell_of_recorded(&self, context: &mut Context, now: Instant) {
         let Some(recording) = &self.recording else { return };
         let recorded = recording.recorded_call(recording.news());
         context.event(self.id, now, CallEventKind::Recorded(recorded));
