@@ -129,7 +129,8 @@ def test_an_open_directory_is_warned_of_and_stays_as_it_is(stage):
     """What an operator set stays; the log, `check` and `doctor` say what others can read."""
     data = stage.configuration.data_dir
     (data / "calls").mkdir(parents=True)
-    copied = data / "calls" / "2026-01-02.jsonl"
+    # No name of a day: files of old days go.
+    copied = data / "calls" / "copied.jsonl"
     copied.write_text("{}\n")
     for path, mode in ((copied, 0o644), (data / "calls", 0o755), (data, 0o755)):
         path.chmod(mode)
