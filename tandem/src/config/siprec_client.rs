@@ -126,7 +126,7 @@ fn recorder_uri(value: &DeValue<'_>) -> Result<RecorderUri, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{accepts, refuses};
+    use super::super::tests::{accepts, errors, with};
     use super::*;
 
     const CONNECTOR: &str = "[[voice_connector]]\nid = \"abcdef1ghij2klmno3pqr4\"\n\
@@ -161,7 +161,8 @@ mod tests {
     #[test]
     fn a_client_that_would_do_nothing_is_refused() {
         let refused = |text: &str, message: &str| {
-            refuses(&format!("{CONNECTOR}{text}"), message);
+            let errors = errors(&with(&format!("{CONNECTOR}{text}")));
+            assert!(errors.contains(message), "{message}: {errors}");
         };
         refused(
             "uri = \"sip:192.0.2.9\"\n",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 const LEAST: &str = "[sip]\ndomain = \"example.com\"\nudp = \"127.0.0.1:5060\"\n";
 
-fn errors(text: &str) -> String {
+pub(super) fn errors(text: &str) -> String {
     match Config::parse(text, "t.toml") {
         Ok(_) => String::new(),
         Err(errors) => errors.to_string(),
