@@ -4,13 +4,13 @@
 #   tests/interop/run.sh [pytest arguments]        such as: -k hold -x
 #
 # TANDEM_BIN    the binary under test; default target/debug/tandem
-# INTEROP_LIMIT seconds for everything; default 1500
+# INTEROP_LIMIT seconds for everything; default 2400
 #
 # It needs tests/.venv and the Debian packages that tests/setup.sh installs.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 python="$here/../.venv/bin/python"
-limit=${INTEROP_LIMIT:-1500}
+limit=${INTEROP_LIMIT:-2400}
 
 if [ ! -x "$python" ]; then
     echo "tests/.venv is missing: run tests/setup.sh" >&2
