@@ -4,6 +4,7 @@
 //! Plain data: no I/O, no clock, no randomness, and no logic beyond keeping each value valid.
 #![forbid(unsafe_code)]
 
+mod application;
 mod call;
 mod codec;
 mod coded;
@@ -28,6 +29,7 @@ mod time;
 mod transcoding;
 mod transport;
 
+pub use application::{ApplicationNews, ApplicationOrder, Bridge};
 pub use call::{
     CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CallerVerification,
     CarrierCredentialEvent, CredentialProblem, EmergencyKind, EndedBy, LegSide, MessageDirection,

@@ -1,0 +1,126 @@
+//! What passes between a call and the application that steers it (SIP media applications).
+//!
+//! A steered call has leg A, whoever called or was called first, and no leg B until the application
+//! bridges one. Orders go to the call logic, news come back; each order has a number of its
+//! call's, which the news about it repeat.
+
+use crate::{AudioSource, DtmfKey, LegSide, PlayOutcome, VoiceConnectorId};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What an application wants done in its call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ApplicationOrder {
+    /// Leg A, which called, is answered (200).
+    Answer,
+    /// A leg ends, or the whole call. Before the answer leg A gets `status`, afterwards a BYE.
+    HangUp {
+        /// Which; `None` for the call with everybody in it.
+        leg: Option<LegSide>,
+        /// 400 to 699, for a leg A that was not answered.
+        status: u16,
+    },
+    /// Something is played to a leg, in place of what was; the other leg's audio does not reach it
+    /// meanwhile. Answered by [`ApplicationNews::Played`].
+    Play {
+        /// To whom.
+        leg: LegSide,
+        /// What.
+        source: AudioSource,
+        /// How often; `None` until it is stopped.
+        rounds: Option<u32>,
+    },
+    /// What is played to a leg ends; nothing is answered.
+    StopPlaying {
+        /// To whom.
+        leg: LegSide,
+    },
+    /// Keys are sent to a leg. Answered by [`ApplicationNews::KeysSent`].
+    SendKeys {
+        /// To whom.
+        leg: LegSide,
+        /// In this order; 1 to 50.
+        keys: Vec<DtmfKey>,
+        /// How long each is, 50 ms to 24 s; as long is the pause after it.
+        duration: Duration,
+    },
+    /// Somebody is called as leg B and joined with leg A. Answered by
+    /// [`ApplicationNews::Answered`] of leg B, or [`ApplicationNews::BridgeFailed`].
+    Bridge(Bridge),
+    /// A leg's audio no longer reaches the other one, or reaches it again.
+    Mute {
+        /// Whose.
+        leg: LegSide,
+        /// Whether it is silent now.
+        on: bool,
+    },
+}
+
+/// Whom [`ApplicationOrder::Bridge`] calls, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bridge {
+    /// The E.164 number to call.
+    pub to: Arc<str>,
+    /// The calling number that is shown.
+    pub from: Arc<str>,
+    /// The voice connector whose customer is called through its origination; `None` calls through
+    /// the carriers.
+    pub voice_connector: Option<VoiceConnectorId>,
+    /// How long it may ring, 1 s to 120 s.
+    pub ring_timeout: Duration,
+    /// Header fields for the INVITE: `User-to-User`, `Diversion` and those that begin with `x-`.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// What leg A hears until leg B answers; `None` for what leg B's side sends.
+    pub ringback: Option<AudioSource>,
+}
+
+/// What an application is told of its call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ApplicationNews {
+    /// A leg rings (18x).
+    Ringing(LegSide),
+    /// A leg is in the call: leg A was answered or has answered, leg B has answered and is joined.
+    Answered(LegSide),
+    /// A key was pressed.
+    Key {
+        /// By whom.
+        leg: LegSide,
+        /// Which.
+        key: DtmfKey,
+    },
+    /// [`ApplicationOrder::Play`] of this number ended by itself.
+    Played {
+        /// The order's number.
+        order: u32,
+        /// How.
+        outcome: PlayOutcome,
+    },
+    /// All keys of the order of this number are sent.
+    KeysSent {
+        /// The order's number.
+        order: u32,
+    },
+    /// Leg B did not answer.
+    BridgeFailed {
+        /// The order's number.
+        order: u32,
+        /// The final status, or 408 when nobody answered in time.
+        status: u16,
+    },
+    /// A leg is gone; without leg A the call is over, and nothing follows.
+    HungUp {
+        /// Which.
+        leg: LegSide,
+        /// Whether it was an order of the application's.
+        ordered: bool,
+        /// The SIP status: 200 for a BYE, otherwise what ended the setup.
+        status: u16,
+    },
+    /// The call takes no such order now; nothing was done.
+    Refused {
+        /// The order's number.
+        order: u32,
+        /// In words.
+        why: String,
+    },
+}
