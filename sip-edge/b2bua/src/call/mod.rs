@@ -311,6 +311,11 @@ impl Call {
         flow: Flow,
     ) {
         if let ClientPurpose::Copy(asked) = purpose {
+            if let Some(request) = request
+                && self.answer_recorder(context, now, (client, asked), response, request, flow)
+            {
+                return self.close_client(context, client);
+            }
             return self.handle_recorder_response(context, now, (client, asked), response, flow);
         }
         self.end_wait(context, now);
