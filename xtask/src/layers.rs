@@ -23,6 +23,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("control-api", &["model", "directory"]),
     // Orders and news of calls are the model's.
     ("media-applications", &["model"]),
+    // Asks applications; functions, objects and credentials are the sinks', this node's clock the outbox's.
+    ("call-applications", &["model", "media-applications", "aws-sinks", "outbox"]),
     ("stir", &["model"]),
     ("b2bua", &["model", "sip-proto", "sdp", "stir", "siprec", "directory"]),
     ("sip-edge", &["model", "b2bua", "sip-proto", "directory"]),
@@ -73,7 +75,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "directory",
             "directory-store",
             "control-api",
-            "media-applications",
+            "call-applications",
             "call-metrics",
             "call-history",
             "outbox",
