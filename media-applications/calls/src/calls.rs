@@ -25,15 +25,25 @@ use tokio::sync::{mpsc, oneshot};
 /// News of one call that wait for its program. Full policy: the call is ended.
 const NEWS_OF_A_CALL: usize = 256;
 
-/// Who has the calls. Both are called from the applications' thread and must not wait.
+/// Who has the calls. All are called from the applications' thread and must not wait.
 pub trait Calls: Send + Sync + 'static {
     /// The call is to do this; its news repeat `number`.
-    fn order(&self, call: TransactionId, number: u32, order: ApplicationOrder);
+    ///
+    /// # Errors
+    /// The order, when there is no room for it. It is given again for 5 s, and counts as refused then.
+    fn order(
+        &self,
+        call: TransactionId,
+        number: u32,
+        order: ApplicationOrder,
+    ) -> Result<(), ApplicationOrder>;
 
-    /// The application has ended its part in the call, or has never had one. With
-    /// [`Ended::Unreachable`] nothing was ordered: another application may be asked, with
-    /// [`NewsSender::begin`], or the call is to be ended. Otherwise the end of the call was ordered, and
-    /// this is the reason for its record.
+    /// The application cannot be asked, and nothing was ordered: another one may be, with
+    /// [`NewsSender::begin`], or the call is to be ended. `false` when there is no room for it, as above.
+    fn unreachable(&self, call: TransactionId) -> bool;
+
+    /// The application has no part in the call any more, and why: after [`Calls::unreachable`], or when the
+    /// end of the call was ordered.
     fn given_up(&self, call: TransactionId, why: &Ended);
 }
 
@@ -159,9 +169,11 @@ impl NewsSender {
             let ended = run(&shared, call, news).await;
             // Before it is told, so that another application may begin at once.
             shared.forget(id, place);
-            if let Some(ended) = ended {
-                shared.calls.given_up(id, &ended);
+            let Some(ended) = ended else { return };
+            if matches!(ended, Ended::Unreachable(_)) {
+                insist(|| shared.calls.unreachable(id)).await;
             }
+            shared.calls.given_up(id, &ended);
         });
         Ok(())
     }
@@ -176,8 +188,11 @@ impl NewsSender {
             drop(running);
             self.0.lost.fetch_add(1, Ordering::Relaxed);
             tracing::error!(%call, "a call's news are not taken in time; it is ended");
-            let order = ApplicationOrder::HangUp { leg: None, status: 503 };
-            self.0.calls.order(call, u32::MAX, order);
+            let shared = Arc::clone(&self.0);
+            self.0.runtime.spawn(async move {
+                let order = ApplicationOrder::HangUp { leg: None, status: 503 };
+                shared.order(call, u32::MAX, order).await;
+            });
         }
     }
 
@@ -202,6 +217,19 @@ impl NewsSender {
     }
 }
 
+/// Tries again while there is no room; whether there was in the end.
+async fn insist(mut attempt: impl FnMut() -> bool) -> bool {
+    const PAUSE: Duration = Duration::from_millis(50);
+    for _ in 0..100 {
+        if attempt() {
+            return true;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    tracing::error!("an edge takes no orders of applications");
+    false
+}
+
 impl fmt::Debug for NewsSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewsSender").field("active", &self.active()).finish_non_exhaustive()
@@ -211,6 +239,21 @@ impl fmt::Debug for NewsSender {
 impl Shared {
     fn running(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the order was taken.
+    pub(crate) async fn order(
+        &self,
+        call: TransactionId,
+        number: u32,
+        order: ApplicationOrder,
+    ) -> bool {
+        let mut left = Some(order);
+        insist(|| {
+            left = left.take().and_then(|order| self.calls.order(call, number, order).err());
+            left.is_none()
+        })
+        .await
     }
 
     fn forget(&self, call: TransactionId, place: u64) {

@@ -37,7 +37,13 @@ pub(crate) async fn run(
     loop {
         while let Some(output) = program.poll_output() {
             match output {
-                Output::Order(number, order) => shared.calls.order(id, number, order),
+                Output::Order(number, order) => {
+                    if !shared.order(id, number, order).await {
+                        let why = "the node has too much to do".to_owned();
+                        let refused = ApplicationNews::Refused { order: number, why };
+                        program.handle_news(shared.clock.now(), &refused);
+                    }
+                }
                 Output::Invoke(body) => {
                     let application = &call.application;
                     work.push(Box::pin(async move {

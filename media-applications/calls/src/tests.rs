@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -36,10 +37,16 @@ enum Seen {
 struct Edge {
     seen: SyncSender<Seen>,
     gate: Arc<(Mutex<bool>, Condvar)>,
+    has_room: AtomicBool,
 }
 
 impl Calls for Edge {
-    fn order(&self, _call: TransactionId, number: u32, order: ApplicationOrder) {
+    fn order(
+        &self,
+        _call: TransactionId,
+        number: u32,
+        order: ApplicationOrder,
+    ) -> Result<(), ApplicationOrder> {
         if number != u32::MAX {
             let (is_shut, opened) = &*self.gate;
             let is_shut = is_shut.lock().unwrap();
@@ -48,7 +55,16 @@ impl Calls for Edge {
             }
             let _open = opened.wait_while(is_shut, |is_shut| *is_shut).unwrap();
         }
+        // Every second order comes when there is no room.
+        if self.has_room.fetch_xor(true, Ordering::Relaxed) {
+            return Err(order);
+        }
         let _ = self.seen.try_send(Seen::Order(number, order));
+        Ok(())
+    }
+
+    fn unreachable(&self, _call: TransactionId) -> bool {
+        self.has_room.fetch_xor(true, Ordering::Relaxed)
     }
 
     fn given_up(&self, _call: TransactionId, why: &Ended) {
@@ -200,7 +216,8 @@ impl World {
             max_requests: 4,
         };
         change(&mut settings);
-        let edge = Arc::new(Edge { seen, gate: Arc::clone(&gate) });
+        let edge =
+            Arc::new(Edge { seen, gate: Arc::clone(&gate), has_room: AtomicBool::new(true) });
         let applications = Applications::start(settings, edge).unwrap();
         let sender = applications.sender();
         World { applications: Some(applications), sender, seen: to_see, gate, root }
