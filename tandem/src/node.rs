@@ -455,6 +455,8 @@ fn start_edge(
                 keeper.keep(kept);
             }
         }),
+        // Nobody serves applications yet: their calls get what `on_failure` says.
+        applications: Box::new(Err),
         sip: Box::new(move |event| sip.send(Observation::Sip(event))),
     };
     sip_edge::start(shell, ports).map_err(|error| StartError(error.to_string()))

@@ -39,6 +39,10 @@ pub(crate) enum Deadline {
     CopyRetransmit,
     /// When to stop waiting for the relay's ports for lines beside the main one.
     Lines,
+    /// When to send a leg the next of the keys that an application ordered.
+    Keys(LegSide),
+    /// When to give up whom an application has called as leg B.
+    Bridge,
     /// When to end the call because it has lived as long as any call may.
     Lifetime,
     /// When to end the call because its voice connector's calls may last no longer.
@@ -47,7 +51,7 @@ pub(crate) enum Deadline {
     Linger,
 }
 
-const SLOTS: usize = 21;
+const SLOTS: usize = 24;
 
 impl Deadline {
     const ALL: [Deadline; SLOTS] = [
@@ -72,6 +76,9 @@ impl Deadline {
         Deadline::CopyRefresh,
         Deadline::CopyExpiry,
         Deadline::CopyRetransmit,
+        Deadline::Keys(LegSide::A),
+        Deadline::Keys(LegSide::B),
+        Deadline::Bridge,
     ];
 
     fn slot(self) -> usize {
@@ -94,6 +101,8 @@ impl Deadline {
             Deadline::CopyRefresh => 18,
             Deadline::CopyExpiry => 19,
             Deadline::CopyRetransmit => 20,
+            Deadline::Keys(leg) => 21 + leg.index(),
+            Deadline::Bridge => 23,
         }
     }
 }

@@ -17,6 +17,7 @@ mod history;
 mod hold_music;
 mod limits;
 mod media;
+mod media_application;
 mod node;
 mod outbox;
 mod policy;
@@ -246,9 +247,19 @@ fn read_directory(root: &mut Table<'_>, sip: &Sip, media: &Media, stir: &Stir) -
     let voice_connectors =
         root.tables("voice_connector", |table| voice_connector::read(table, sip, media));
     let groups = root.tables("voice_connector_group", group::read);
+    let media_applications = root.tables("sip_media_application", media_application::read);
+    let sip_rules = root.tables("sip_rule", media_application::read_rule);
     let high_risk_prefixes = policy::read_fraud(root.table("fraud"));
     let domain = sip.domain.clone();
-    let resources = Resources { domain, carriers, voice_connectors, groups, high_risk_prefixes };
+    let resources = Resources {
+        domain,
+        carriers,
+        voice_connectors,
+        groups,
+        media_applications,
+        sip_rules,
+        high_risk_prefixes,
+    };
     match Snapshot::build(resources) {
         Ok(snapshot) => Some(snapshot),
         Err(problems) => {

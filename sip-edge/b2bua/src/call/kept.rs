@@ -196,6 +196,7 @@ impl Call {
             recording: None,
             referral: Default::default(),
             takeover: Default::default(),
+            steering: None,
             teardown: Machine::default(),
             deadlines: Deadlines::default(),
             armed: None,
