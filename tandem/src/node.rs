@@ -12,6 +12,7 @@ use crate::held::{PAGE_LIMIT, take_back};
 use crate::history::HistoryFollower;
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
+use crate::media_applications::MediaApplications;
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
@@ -27,7 +28,7 @@ use call_metrics::{
 use call_recordings::Recordings;
 use directory::Snapshot;
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
-use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
+use model::{ApplicationEvent, Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSender, FileSink, Outbox, OutboxView, Retention};
 use relay_core::ListenNews;
 use sip_edge::tls::TlsSettings;
@@ -53,6 +54,8 @@ pub(crate) struct Node {
     media: Arc<MediaPlane>,
     /// Where the relay is in this process.
     streaming: Option<Arc<Streaming>>,
+    /// What steers calls.
+    applications: MediaApplications,
     recorder: RecorderHandle,
     sink: FileSink,
     /// The queues to services; none without a sink that has one.
@@ -154,21 +157,20 @@ impl Node {
         };
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
-        let edge = Arc::new(start_edge(
-            &config,
-            shell,
-            &observations,
-            &media,
-            kept_calls.as_ref().and_then(KeptCalls::keeper),
-        )?);
+        let directory = Arc::new(ArcSwap::new(Arc::clone(&config.directory)));
+        let applications = MediaApplications::start(&config)?;
+        let steering = applications.port(&config, Arc::clone(&directory));
+        let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
+        let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
+        applications.connect(edge.application_orders());
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
-        let directory = Arc::new(ArcSwap::new(Arc::clone(&config.directory)));
         let node = Node {
             edge,
             media,
             streaming,
+            applications,
             recorder,
             sink,
             outbox,
@@ -288,6 +290,7 @@ impl Node {
             ("[recordings]", old.recordings == config.recordings),
             ("[retention]", old.retention == config.retention),
             ("[streaming]", old.streaming == config.streaming),
+            ("[media_applications]", old.media_applications == config.media_applications),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -297,10 +300,11 @@ impl Node {
                 restart.push(section);
             }
         }
+        // First what names applications, then what leads calls to them.
+        self.directory.store(Arc::clone(&config.directory));
         self.edge.reload(Arc::clone(&config.directory));
         self.kept.follow(&config.stir, &self.edge);
         self.config.stir = config.stir;
-        self.directory.store(Arc::clone(&config.directory));
         self.config.directory = config.directory;
         self.config.drain = config.drain;
         Ok(restart)
@@ -319,6 +323,7 @@ impl Node {
             None => tracing::warn!("the edge is still asked for readings; it is not waited for"),
         }
         drop(self.kept_calls.take());
+        self.applications.stop();
         match take_back(self.media, PAGE_LIMIT) {
             Some(media) => media.stop(),
             None => tracing::warn!("the relay is still asked for readings; it is not waited for"),
@@ -431,12 +436,15 @@ pub(crate) fn relay_config(
     }
 }
 
+/// What the edge tells of calls that applications steer.
+type Steering = Box<dyn Fn(ApplicationEvent) -> Result<(), ApplicationEvent> + Send>;
+
 fn start_edge(
     config: &Config,
     shell: ShellConfig,
     observations: &ObservationSender,
     plane: &Arc<MediaPlane>,
-    keeper: Option<Keeper>,
+    (keeper, applications): (Option<Keeper>, Steering),
 ) -> Result<SipEdge, StartError> {
     let plane = Arc::clone(plane);
     let noting = keeper.clone();
@@ -455,8 +463,7 @@ fn start_edge(
                 keeper.keep(kept);
             }
         }),
-        // Nobody serves applications yet: their calls get what `on_failure` says.
-        applications: Box::new(Err),
+        applications,
         sip: Box::new(move |event| sip.send(Observation::Sip(event))),
     };
     sip_edge::start(shell, ports).map_err(|error| StartError(error.to_string()))
