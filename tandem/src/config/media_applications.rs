@@ -84,7 +84,7 @@ mod tests {
             ("sounds = \"s3\"", "sounds: \"s3\" is unknown; use \"file\" or \"aws\""),
             (
                 "speech_command = [\"\"]",
-                "speech_command names no program; write speech_command = \
+                "speech_command: names no program; write speech_command = \
                  [\"/usr/local/bin/speak\"], or remove it",
             ),
         ] {
