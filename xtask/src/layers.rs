@@ -75,6 +75,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "directory",
             "directory-store",
             "control-api",
+            "media-applications",
             "call-applications",
             "call-metrics",
             "call-history",
