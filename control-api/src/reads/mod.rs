@@ -3,10 +3,12 @@
 //! of creation, and none is made up.
 
 mod catalogue;
+mod media_applications;
 mod numbers;
 mod voice_connectors;
 
 pub(crate) use catalogue::Catalogue;
+pub(crate) use media_applications::{written_application, written_rule};
 pub(crate) use voice_connectors::{check_id, written_connector};
 
 use crate::api::Settings;
@@ -44,6 +46,11 @@ impl Reading<'_> {
             "GetVoiceConnectorGroup" => self.group(),
             "ListPhoneNumbers" => self.list_phone_numbers(),
             "GetPhoneNumber" => self.phone_number(),
+            "ListSipMediaApplications" => self.list_applications(),
+            "GetSipMediaApplication" => self.application(),
+            "GetSipMediaApplicationLoggingConfiguration" => self.application_logging(),
+            "ListSipRules" => self.list_rules(),
+            "GetSipRule" => self.rule(),
             "ListAvailableVoiceConnectorRegions" => {
                 Ok(json!({ "VoiceConnectorRegions": [self.settings.region] }))
             }
@@ -65,6 +72,12 @@ impl Reading<'_> {
         }
         if let Some(id) = self.routed.member("VoiceConnectorGroupId") {
             return self.settings.arn("vcg", id);
+        }
+        if let Some(id) = self.routed.member("SipMediaApplicationId") {
+            return self.settings.arn("sma", id);
+        }
+        if let Some(id) = self.routed.member("SipRuleId") {
+            return self.settings.arn("sip-rule", id);
         }
         if let Some(id) = self.routed.member("PhoneNumberId") {
             return self.settings.arn("phone-number", id);

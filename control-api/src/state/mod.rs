@@ -8,6 +8,7 @@ mod connector;
 mod credentials;
 mod draft;
 mod group;
+mod media_application;
 mod number;
 mod resources;
 mod tags;
@@ -19,6 +20,7 @@ pub use connector::{NotificationTarget, Streaming, StreamingTarget, Termination}
 pub use credentials::{Credential, Credentials};
 pub(crate) use draft::Draft;
 pub use group::{Group, GroupItem};
+pub use media_application::{MediaApplication, SipRule, TargetApplication, TriggerType};
 pub use number::{Association, Number};
 pub use tags::{Tag, Tags};
 
@@ -102,6 +104,10 @@ kinds! {
     Group: Group = groups, "voice-connector-group", routed true, secret false;
     /// A phone number.
     Number: Number = numbers, "phone-number", routed true, secret false;
+    /// A SIP media application.
+    MediaApplication: MediaApplication = applications, "sip-media-application", routed true, secret false;
+    /// A SIP rule.
+    SipRule: SipRule = rules, "sip-rule", routed true, secret false;
     /// The tags of a resource, by its ARN.
     Tags: Tags = tags, "tags", routed false, secret false;
 }

@@ -1,6 +1,7 @@
 //! The operations that change something. Each works on a draft and gives its answer; that all of it is
 //! done or nothing is the API's ([`crate::api::Api`]).
 
+mod media_applications;
 mod voice_connectors;
 
 use crate::api::Settings;
@@ -33,6 +34,13 @@ impl Writing<'_, '_> {
             "DeleteVoiceConnector" => self.delete_voice_connector(),
             "PutVoiceConnectorOrigination" => self.put_origination(),
             "DeleteVoiceConnectorOrigination" => self.delete_origination(),
+            "CreateSipMediaApplication" => self.create_application(),
+            "UpdateSipMediaApplication" => self.update_application(),
+            "DeleteSipMediaApplication" => self.delete_application(),
+            "PutSipMediaApplicationLoggingConfiguration" => self.put_application_logging(),
+            "CreateSipRule" => self.create_rule(),
+            "UpdateSipRule" => self.update_rule(),
+            "DeleteSipRule" => self.delete_rule(),
             other => Err(ApiError::new(
                 ErrorKind::Forbidden,
                 format!("{other} is not yet served by Tandem"),
@@ -56,7 +64,6 @@ impl Writing<'_, '_> {
     }
 
     /// A UUID of version 4.
-    #[allow(dead_code, reason = "for ids of what comes next")]
     fn uuid(&mut self) -> Result<String, ApiError> {
         Ok(model::TransactionId::from_random(self.draw()?).to_string())
     }
@@ -81,6 +88,29 @@ impl Writing<'_, '_> {
         }
     }
 
+    /// A name of a resource.
+    fn name(&self) -> Result<String, ApiError> {
+        let name: String = self.required("Name")?;
+        let fits = |c: char| c.is_ascii_alphanumeric() || " _.-".contains(c);
+        if name.is_empty() || name.len() > 256 || !name.chars().all(fits) {
+            return Err(bad_request(
+                "Name: must be 1 to 256 letters, digits, spaces or characters of _.-",
+            ));
+        }
+        Ok(name)
+    }
+
+    /// A node is in one region.
+    fn check_region(&self, region: &str) -> Result<(), ApiError> {
+        match region == self.settings.region {
+            true => Ok(()),
+            false => Err(bad_request(format!(
+                "AwsRegion: this Tandem is in {} alone, as region of [node] says",
+                self.settings.region
+            ))),
+        }
+    }
+
     /// Keeps the tags that a request to make something brings.
     fn keep_tags(&mut self, arn: &str) -> Result<(), ApiError> {
         if let Some(mut tags) = self.member::<Vec<Tag>>("Tags")? {
@@ -94,7 +124,7 @@ impl Writing<'_, '_> {
     }
 }
 
-pub(crate) fn bad_request(message: String) -> ApiError {
+pub(crate) fn bad_request(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorKind::BadRequest, message)
 }
 

@@ -26,12 +26,7 @@ impl Writing<'_, '_> {
             emergency: None,
             external_systems: None,
         };
-        if record.aws_region != self.settings.region {
-            return Err(bad_request(format!(
-                "AwsRegion: this Tandem is in {} alone, as region of [node] says",
-                self.settings.region
-            )));
-        }
+        self.check_region(&record.aws_region)?;
         let id = connector_id(self.draw()?);
         self.keep_tags(&self.settings.arn("vc", &id))?;
         self.draft.put(&id, record);
@@ -114,17 +109,6 @@ impl Writing<'_, '_> {
                 ),
             )),
         }
-    }
-
-    fn name(&self) -> Result<String, ApiError> {
-        let name: String = self.required("Name")?;
-        let fits = |c: char| c.is_ascii_alphanumeric() || " _.-".contains(c);
-        if name.is_empty() || name.len() > 256 || !name.chars().all(fits) {
-            return Err(bad_request(
-                "Name: must be 1 to 256 letters, digits, spaces or characters of _.-".to_owned(),
-            ));
-        }
-        Ok(name)
     }
 
     fn told(&self, id: &str) -> Result<Value, ApiError> {
