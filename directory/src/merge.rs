@@ -56,7 +56,8 @@ impl Resources {
                 RuleTrigger::RequestUriHostname(_) => false,
             };
             let mut of_file = self.sip_rules.iter();
-            match is_taken || of_file.any(|each| each.id == rule.id || each.trigger == rule.trigger) {
+            match is_taken || of_file.any(|each| each.id == rule.id || each.trigger == rule.trigger)
+            {
                 true => left_out.push(format!("SIP rule {}", rule.id)),
                 false => self.sip_rules.push(rule),
             }

@@ -1,7 +1,7 @@
 //! What calls are routed by: the resources of the configuration file, and those that were made through
 //! the control API beside them. Either half may change while calls run.
 
-use crate::config::Config;
+use crate::config::{Config, Function};
 use crate::control_api::open_store;
 use arc_swap::ArcSwap;
 use control_api::State;
@@ -23,6 +23,8 @@ pub(crate) struct LiveDirectory {
 struct Halves {
     file: Arc<Resources>,
     made: Resources,
+    /// What of the file rules the applications that were made.
+    functions: Vec<Function>,
 }
 
 /// The database, and what it held when it was read.
@@ -86,7 +88,8 @@ impl LiveDirectory {
             }
         };
         let made = journal.as_ref().map(|journal| journal.state.resources()).unwrap_or_default();
-        let halves = Halves { file: Arc::clone(&config.resources), made };
+        let functions = config.media_applications.functions.clone();
+        let halves = Halves { file: Arc::clone(&config.resources), made, functions };
         // The file alone was checked when it was read.
         let current = halves.merged_or(&config.directory);
         Arc::new(LiveDirectory {
@@ -117,6 +120,7 @@ impl LiveDirectory {
     pub(crate) fn set_file(&self, config: &Config) {
         let mut halves = self.halves();
         halves.file = Arc::clone(&config.resources);
+        halves.functions.clone_from(&config.media_applications.functions);
         let next = halves.merged_or(&config.directory);
         self.publish(next);
     }
@@ -131,7 +135,7 @@ impl LiveDirectory {
         written: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
         let mut halves = self.halves();
-        let (next, _) = merged(&halves.file, &made)?;
+        let (next, _) = halves.merged(&made)?;
         written()?;
         halves.made = made;
         self.publish(next);
@@ -155,7 +159,7 @@ impl LiveDirectory {
 impl Halves {
     /// Both as one; what was made is left out, and logged, where it does not go with the file.
     fn merged_or(&self, file: &Arc<Snapshot>) -> Arc<Snapshot> {
-        match merged(&self.file, &self.made) {
+        match self.merged(&self.made) {
             Ok((snapshot, left_out)) => {
                 for what in left_out {
                     tracing::error!(
@@ -172,13 +176,16 @@ impl Halves {
             }
         }
     }
-}
 
-/// Both halves as one, and what of the second one was left out.
-fn merged(
-    file: &Resources,
-    made: &Resources,
-) -> Result<(Arc<Snapshot>, Vec<String>), Vec<Problem>> {
-    let (resources, left_out) = file.clone().with_made(made.clone());
-    Ok((Arc::new(Snapshot::build(resources)?), left_out))
+    /// The file and `made` as one, and what of the second one was left out.
+    fn merged(&self, made: &Resources) -> Result<(Arc<Snapshot>, Vec<String>), Vec<Problem>> {
+        let mut made = made.clone();
+        for application in &mut made.media_applications {
+            if let Some(function) = self.functions.iter().find(|each| each.is_of(application)) {
+                function.rule(application);
+            }
+        }
+        let (resources, left_out) = Resources::clone(&self.file).with_made(made);
+        Ok((Arc::new(Snapshot::build(resources)?), left_out))
+    }
 }

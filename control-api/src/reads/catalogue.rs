@@ -1,6 +1,8 @@
 //! A snapshot's resources in the order of their names, made once for each snapshot.
 
-use directory::{MediaApplication, RuleTrigger, SipRule, Snapshot, VoiceConnector, VoiceConnectorGroup};
+use directory::{
+    MediaApplication, RuleTrigger, SipRule, Snapshot, VoiceConnector, VoiceConnectorGroup,
+};
 use std::sync::Arc;
 
 /// Whose number it is.

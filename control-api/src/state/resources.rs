@@ -4,12 +4,12 @@
 //! of, was refused when it was written; such a part is left out here.
 
 use super::{
-    Association, Connector, Credentials, Dnis, Group, NotificationTarget, Number, Protocol, Route,
-    State, Streaming, Termination,
+    Association, Connector, Credentials, Dnis, Group, MediaApplication, NotificationTarget, Number,
+    Protocol, Route, SipRule, State, Streaming, Termination, TriggerType,
 };
 use directory::{
-    EmergencyCalling, EmergencyDnis, GroupMember, Host, OriginationRoute, Resources, Srtp,
-    VoiceConnector, VoiceConnectorGroup, country_code,
+    ApplicationEndpoint, EmergencyCalling, EmergencyDnis, GroupMember, Host, OriginationRoute,
+    Resources, RuleTarget, RuleTrigger, Srtp, VoiceConnector, VoiceConnectorGroup, country_code,
 };
 use model::{NotificationTargets, TransportProtocol, VoiceConnectorId};
 use std::collections::HashMap;
@@ -44,7 +44,16 @@ pub(crate) fn resources(state: &State) -> Resources {
         group(id, &stored.value, numbers)
     });
     let groups = groups.collect();
-    Resources { voice_connectors, groups, ..Resources::default() }
+    let media_applications = state.all::<MediaApplication>().iter();
+    let media_applications =
+        media_applications.filter_map(|(id, stored)| application(id, &stored.value));
+    Resources {
+        voice_connectors,
+        groups,
+        media_applications: media_applications.collect(),
+        sip_rules: state.all::<SipRule>().iter().map(|(id, each)| rule(id, &each.value)).collect(),
+        ..Resources::default()
+    }
 }
 
 fn connector(
@@ -149,5 +158,30 @@ fn group(id: &str, record: &Group, numbers: Vec<Arc<str>>) -> VoiceConnectorGrou
         name: record.name.as_str().into(),
         members: members.collect(),
         numbers,
+    }
+}
+
+fn application(id: &str, record: &MediaApplication) -> Option<directory::MediaApplication> {
+    let endpoint = ApplicationEndpoint::parse(&record.lambda_arn).ok()?;
+    let mut application = directory::MediaApplication::new(id, endpoint);
+    application.name = record.name.as_str().into();
+    Some(application)
+}
+
+fn rule(id: &str, record: &SipRule) -> directory::SipRule {
+    let value = record.trigger_value.as_str().into();
+    let targets = record.target_applications.iter().map(|target| RuleTarget {
+        application: target.sip_media_application_id.as_str().into(),
+        priority: target.priority,
+    });
+    directory::SipRule {
+        id: id.into(),
+        name: record.name.as_str().into(),
+        disabled: record.disabled,
+        trigger: match record.trigger_type {
+            TriggerType::ToPhoneNumber => RuleTrigger::ToPhoneNumber(value),
+            TriggerType::RequestUriHostname => RuleTrigger::RequestUriHostname(value),
+        },
+        targets: targets.collect(),
     }
 }

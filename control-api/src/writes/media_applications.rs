@@ -3,7 +3,9 @@
 use super::{Writing, bad_request, not_found, of_file};
 use crate::error::{ApiError, ErrorKind};
 use crate::reads::{written_application, written_rule};
-use crate::state::{MediaApplication, Number, SipRule, Stored, Tags, TargetApplication, TriggerType};
+use crate::state::{
+    MediaApplication, Number, SipRule, Stored, Tags, TargetApplication, TriggerType,
+};
 use directory::{Host, parse_e164};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -52,8 +54,9 @@ impl Writing<'_, '_> {
 
     pub(super) fn delete_application(&mut self) -> Result<Value, ApiError> {
         let (id, _) = self.application()?;
-        let asks =
-            |rule: &SipRule| rule.target_applications.iter().any(|to| to.sip_media_application_id == id);
+        let asks = |rule: &SipRule| {
+            rule.target_applications.iter().any(|to| to.sip_media_application_id == id)
+        };
         let mut rules = self.draft.all::<SipRule>().iter();
         if let Some((rule, _)) = rules.find(|(_, stored)| asks(&stored.value)) {
             return Err(conflict(format!(

@@ -1,5 +1,6 @@
 //! `[media_applications]`: how this node asks the applications that steer calls.
 
+use super::media_application::{Function, read_function};
 use super::reader::Table;
 use super::{tls, value};
 use std::path::Path;
@@ -19,6 +20,8 @@ pub(crate) struct MediaApplications {
     pub(crate) speech_command: Vec<String>,
     /// Authorities of applications' certificates; `None` for those of the system.
     pub(crate) authorities: Option<Arc<Path>>,
+    /// What functions are that applications of the API name.
+    pub(crate) functions: Vec<Function>,
 }
 
 pub(super) fn read(mut table: Table<'_>) -> MediaApplications {
@@ -35,6 +38,7 @@ pub(super) fn read(mut table: Table<'_>) -> MediaApplications {
         sounds_in_s3: table.or("sounds", false, sounds),
         speech_command: command.unwrap_or_default(),
         authorities: tls::authorities(&mut table, "tls_ca"),
+        functions: table.tables("function", read_function),
     };
     table.finish();
     section
@@ -52,6 +56,7 @@ fn sounds(value: &DeValue<'_>) -> Result<bool, String> {
 mod tests {
     use super::super::tests::{accepts, refuses};
     use super::*;
+    use directory::ApplicationEndpoint;
 
     #[test]
     fn the_section_has_its_bounds() {
@@ -64,6 +69,7 @@ mod tests {
             sounds_in_s3: false,
             speech_command: Vec::new(),
             authorities: None,
+            functions: Vec::new(),
         };
         assert_eq!(section(""), usual);
         assert_eq!(accepts("").media_applications, usual);
@@ -89,6 +95,26 @@ mod tests {
             ),
         ] {
             refuses(&format!("[media_applications]\n{text}"), &format!("t.toml:5: {message}"));
+        }
+    }
+
+    #[test]
+    fn a_function_rules_the_applications_that_name_it() {
+        let config = accepts(
+            "[[media_applications.function]]\nname = \"menu\"\n\
+             endpoint = \"http://127.0.0.1:8000/\"\nsecret = \"0123456789abcdef\"\n\
+             calling_regions = [\"US\"]\non_failure = 480\n",
+        );
+        let [function] = &config.media_applications.functions[..] else { panic!("one function") };
+        let arn = "arn:aws:lambda:us-east-1:111122223333:function:menu";
+        for (arn, is_of) in [(arn, true), (&arn.replace("menu", "menus"), false)] {
+            let endpoint = ApplicationEndpoint::parse(arn).unwrap();
+            let mut application = directory::MediaApplication::new("id", endpoint);
+            assert_eq!(function.is_of(&application), is_of);
+            function.rule(&mut application);
+            let asked = ApplicationEndpoint::Url("http://127.0.0.1:8000/".into());
+            assert_eq!((&*application.id, application.endpoint), ("id", asked));
+            assert_eq!((&application.calling_regions[..], application.on_failure), (&["US"][..], 480));
         }
     }
 }
