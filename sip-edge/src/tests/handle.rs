@@ -175,7 +175,7 @@ fn a_full_event_queue_fails_streams_instead_of_forgetting_them() {
     sender.send(MediaEvent::Silent {
         id: MediaId(3),
         leg: model::LegSide::A,
-        at: model::Instant::ZERO,
+        at: Instant::ZERO,
     });
     assert!(queue.try_recv().is_ok());
     assert_eq!(shared.requests().failed_streams, [MediaId(2)]);
