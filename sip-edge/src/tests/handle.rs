@@ -5,8 +5,9 @@ use crate::transport::TcpLimits;
 use crate::{MediaEventSender, StartError};
 use b2bua::{ListenRefusal, Output, ResolveId};
 use model::{
-    AllocationFailure, IpFamily, MediaCommand, MediaEvent, MediaId, TransactionId,
-    TransportProtocol,
+    AllocationFailure, ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, Instant,
+    IpFamily, MediaCommand, MediaEvent, MediaId, SteeredCall, TransactionId, TransportProtocol,
+    VoiceConnectorId,
 };
 use sip_proto::locate::{Record, RecordKind, Wanted};
 use std::net::{TcpStream, UdpSocket};
@@ -54,6 +55,47 @@ fn who_wants_a_call_listened_to_hears_whether_it_can_be() {
     assert_eq!(rig.edge.set_listening(known, false), Some(Err(ListenRefusal::NoCall)));
     let unknown = TransactionId::from_random(2);
     assert_eq!(rig.edge.set_listening(unknown, true), Some(Err(ListenRefusal::NoCall)));
+}
+
+#[test]
+fn orders_of_applications_reach_the_calls() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    let (call, orders) = (TransactionId::from_random(1), rig.edge.application_orders());
+    assert_eq!(orders.order(call, 7, ApplicationOrder::Answer), Ok(()));
+    assert!(orders.unreachable(call));
+    let Seen::Ordered(of, 7, ApplicationOrder::Answer) = rig.next() else { panic!("no order") };
+    assert_eq!(of, call);
+    let Seen::ApplicationUnreachable(of) = rig.next() else { panic!("it can be asked") };
+    assert_eq!(of, call);
+    drop(rig);
+    let refused = orders.order(call, 8, ApplicationOrder::Answer);
+    assert_eq!(refused, Err(ApplicationOrder::Answer), "the worker has ended");
+}
+
+#[test]
+fn a_call_that_no_application_can_be_told_of_goes_to_the_next_one() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    let (call, at) = (TransactionId::from_random(1), Instant::from_millis(1));
+    let begun = SteeredCall {
+        application: "a".into(),
+        rule: None,
+        direction: CallDirection::Inbound,
+        from: "+12065550100".into(),
+        to: "+12065550500".into(),
+        voice_connector: VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap(),
+        call_id: "1".into(),
+        headers: Vec::new(),
+    };
+    let told = ApplicationTold::Begun(Box::new(begun));
+    rig.output(Output::Application(ApplicationEvent { call, at, told }));
+    loop {
+        match rig.next() {
+            // What wakes the worker.
+            Seen::Media(_) => {}
+            Seen::ApplicationUnreachable(of) => break assert_eq!(of, call),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
@@ -133,7 +175,7 @@ fn a_full_event_queue_fails_streams_instead_of_forgetting_them() {
     sender.send(MediaEvent::Silent {
         id: MediaId(3),
         leg: model::LegSide::A,
-        at: model::Instant::ZERO,
+        at: Instant::ZERO,
     });
     assert!(queue.try_recv().is_ok());
     assert_eq!(shared.requests().failed_streams, [MediaId(2)]);

@@ -57,6 +57,7 @@ mod setup;
 mod silence;
 mod steered;
 mod steered_bridge;
+mod steered_random;
 mod streams;
 mod support;
 mod targets;
