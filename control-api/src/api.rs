@@ -9,7 +9,7 @@ use crate::rate::RateLimit;
 use crate::reads::{Catalogue, Reading};
 use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
-use crate::{sigv4, sts};
+use crate::{schema, sigv4, sts};
 use directory::Snapshot;
 use model::UnixTime;
 use serde_json::{Value, json};
@@ -169,7 +169,7 @@ impl Api {
             return Ok(Success::Xml(sts::caller_identity(&arn, &key.id, account, ids.request)));
         }
         let routed = known.routed.insert(route(request)?);
-        self.serve(snapshot, key, routed)
+        self.serve(snapshot, key, routed, request.body)
     }
 
     fn serve(
@@ -177,6 +177,7 @@ impl Api {
         snapshot: &Arc<Snapshot>,
         key: &AccessKey,
         routed: &Routed,
+        body: &[u8],
     ) -> Result<Success, ApiError> {
         let catalogue = match self.catalogue.take() {
             Some(catalogue) if catalogue.is_of(snapshot) => catalogue,
@@ -202,6 +203,7 @@ impl Api {
         if let Some((kind, message)) = routed.operation.refusal() {
             return Err(ApiError::new(kind, message));
         }
+        schema::checked(routed, body)?;
         Ok(Success::Json(routed.operation.status, reading.answer()?))
     }
 

@@ -7,7 +7,8 @@
 //!
 //! The way of a request: the claim of its signature is read ([`sigv4::read`]), its key is found and
 //! the signature verified, the key's rate is counted, the operation is found in [`OPERATIONS`], the
-//! key's [`Policy`] decides, and the operation answers. Whatever fails is an [`ApiError`], which
+//! key's [`Policy`] decides, the request is held against the operation's shape ([`schema`]), and the
+//! operation answers. Whatever fails is an [`ApiError`], which
 //! clients turn into a typed exception.
 #![forbid(unsafe_code)]
 
@@ -24,6 +25,7 @@ mod rate;
 mod reads;
 mod request;
 mod router;
+pub mod schema;
 pub mod sigv4;
 mod sts;
 
