@@ -30,7 +30,7 @@ pub mod sigv4;
 mod sts;
 
 pub use access_key::{AccessKey, KeySource, KeySourceFault, NewAccessKey};
-pub use api::{Answer, Api, Ids, Settings};
+pub use api::{Answer, Api, Ids, NumberView, RequestKind, Settings};
 pub use audit::FILE as AUDIT_FILE;
 pub use error::{ApiError, ErrorKind};
 pub use operations::{Method, OPERATIONS, Operation, Support};

@@ -72,6 +72,8 @@ pub(crate) struct Node {
     _lock: File,
     /// What the control API reads; a reload puts the next one here.
     directory: Arc<ArcSwap<Snapshot>>,
+    /// Takes events of the control API.
+    event_sink: Arc<dyn call_streaming::events::EventSink>,
 }
 
 /// Why a node does not start.
@@ -94,6 +96,7 @@ impl Node {
         let traces = Traces::start(&config)?;
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traces.sender())?;
         let privacy = privacy::prepare(&config).map_err(StartError)?;
+        let event_sink = routes.event_sink();
         let told = (routes.teller(&config, &privacy), privacy.recordings.clone());
         let start = Start::draw()?;
         let history =
@@ -184,6 +187,7 @@ impl Node {
             draining,
             _lock: lock,
             directory,
+            event_sink,
         };
         node.publish_readings();
         Ok(node)
@@ -225,6 +229,11 @@ impl Node {
     /// The directory as it is now, also after a reload.
     pub(crate) fn directory(&self) -> Arc<ArcSwap<Snapshot>> {
         Arc::clone(&self.directory)
+    }
+
+    /// Takes events for services and the file of events.
+    pub(crate) fn event_sink(&self) -> Arc<dyn call_streaming::events::EventSink> {
+        Arc::clone(&self.event_sink)
     }
 
     /// Writes files below `data_dir`.
@@ -333,6 +342,7 @@ impl Node {
         }
         // Its listeners went with the hub.
         drop(self.recordings);
+        drop(self.event_sink);
         self.recorder.stop();
         self.traces.stop();
         self.outbox.stop(OUTBOX_LIMIT);

@@ -8,6 +8,7 @@
 mod json;
 mod pattern;
 mod shapes;
+pub(crate) mod shown;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //!
 //! A thread of its own serves it, so that whatever happens here touches no call.
 
+mod audit;
 mod keys;
 mod server;
 
@@ -11,6 +12,8 @@ pub(crate) use keys::{KeySummary, delete_key, list_keys, make_key};
 use crate::clock::Origin;
 use crate::config::Config;
 use crate::node::Node;
+use crate::privacy;
+use audit::AuditTrail;
 use control_api::{Api, Settings};
 use directory_store::DirectoryStore;
 use server::{Served, Server};
@@ -66,6 +69,7 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
         requests_per_second: api.requests_per_second,
         token_key: store.master().derive(PAGE_TOKENS),
     };
+    let numbers = privacy::of_audit(config)?;
     let tls = api.tls.as_ref().map(|files| sip_edge::tls::self_signed_server(&[], Some(files)));
     let tls = tls.transpose().map_err(|error| format!("[api] {error}"))?;
     let listener = std::net::TcpListener::bind(api.listen).and_then(|listener| {
@@ -77,10 +81,13 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
     })?;
     let is_tls = tls.is_some();
     let served = Served {
-        api: Api::new(settings),
+        api: Api::new(settings)
+            .with_unproven_rate(api.unproven_per_second)
+            .with_numbers(Arc::new(move |number| numbers.user(number).into_owned())),
         keys: keys::Keys::new(store),
         directory: node.directory(),
-        files: node.file_sender(),
+        audit: AuditTrail::new(config, node.file_sender(), node.event_sink()),
+        view: node.view(),
     };
     let server = Server::new(served, tls, api.max_connections);
     let (stop, stopped) = oneshot::channel();
@@ -133,6 +140,11 @@ impl Drop for ControlApi {
             tracing::error!("the thread of the control API ended by a panic");
         }
     }
+}
+
+/// For how long something takes.
+fn monotonic() -> std::time::Instant {
+    Origin::now().monotonic
 }
 
 /// The calendar.

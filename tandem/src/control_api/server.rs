@@ -1,16 +1,17 @@
 //! Connections: HTTP/1.1 with bounds on everything, over TCP or TLS.
 
+use super::audit::AuditTrail;
 use super::keys::Keys;
-use super::{STOP_LIMIT, now};
+use super::{STOP_LIMIT, monotonic, now};
 use arc_swap::ArcSwap;
-use control_api::{AUDIT_FILE, Answer, Api, ApiError, ErrorKind, Ids, MAX_BODY_BYTES, Request};
+use call_metrics::{ApiRequest, RecorderView};
+use control_api::{Answer, Api, ApiError, ErrorKind, Ids, MAX_BODY_BYTES, Request, RequestKind};
 use directory::Snapshot;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::TransactionId;
-use outbox::{FileSender, Record, RecordKind, RecordPath};
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
@@ -39,7 +40,8 @@ pub(super) struct Served {
     pub(super) api: Api,
     pub(super) keys: Keys,
     pub(super) directory: Arc<ArcSwap<Snapshot>>,
-    pub(super) files: FileSender,
+    pub(super) audit: AuditTrail,
+    pub(super) view: RecorderView,
 }
 
 pub(super) struct Server {
@@ -188,13 +190,17 @@ impl Server {
     fn decide(&self, request: &Request<'_>, ids: Ids<'_>) -> Answer {
         // What a panic may have left half done is only counts of rates.
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        let Served { api, keys, directory, files } = &mut *served;
-        let mut answer = api.handle(now(), ids, request, &directory.load_full(), keys);
-        if let Some(body) = answer.audit.take()
-            && let Ok(path) = RecordPath::new(AUDIT_FILE)
-            && let Err(error) = files.send(Record { path, body, kind: RecordKind::AppendLine })
-        {
-            tracing::warn!(?error, "control API: a request is not in {AUDIT_FILE}");
+        let Served { api, keys, directory, audit, view } = &mut *served;
+        let (began, now) = (monotonic(), now());
+        let mut answer = api.handle(now, ids, request, &directory.load_full(), keys);
+        view.api_answered(ApiRequest {
+            operation: answer.operation,
+            outcome: answer.outcome,
+            kind: answer.kind.name(),
+            took: monotonic().saturating_duration_since(began),
+        });
+        if let Some(record) = answer.audit.take() {
+            audit.take(record, answer.kind, ids.event, now);
         }
         answer
     }
@@ -225,6 +231,9 @@ fn unread(kind: ErrorKind, message: &str) -> hyper::Response<Full<Bytes>> {
         ],
         body: body.to_string().into_bytes(),
         audit: None,
+        operation: "",
+        outcome: "",
+        kind: RequestKind::Other,
     })
 }
 
