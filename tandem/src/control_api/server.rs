@@ -1,12 +1,10 @@
 //! Connections: HTTP/1.1 with bounds on everything, over TCP or TLS.
 
 use super::audit::AuditTrail;
-use super::keys::Keys;
+use super::backend::NodeBackend;
 use super::{STOP_LIMIT, monotonic, now};
-use arc_swap::ArcSwap;
 use call_metrics::{ApiRequest, RecorderView};
 use control_api::{Answer, Api, ApiError, ErrorKind, Ids, MAX_BODY_BYTES, Request, RequestKind};
-use directory::Snapshot;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -38,8 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What answers.
 pub(super) struct Served {
     pub(super) api: Api,
-    pub(super) keys: Keys,
-    pub(super) directory: Arc<ArcSwap<Snapshot>>,
+    pub(super) backend: NodeBackend,
     pub(super) audit: AuditTrail,
     pub(super) view: RecorderView,
 }
@@ -188,11 +185,14 @@ impl Server {
     }
 
     fn decide(&self, request: &Request<'_>, ids: Ids<'_>) -> Answer {
-        // What a panic may have left half done is only counts of rates.
+        // What a panic may have left half done is only counts of rates: drafts are undone.
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        let Served { api, keys, directory, audit, view } = &mut *served;
+        let Served { api, backend, audit, view } = &mut *served;
         let (began, now) = (monotonic(), now());
-        let mut answer = api.handle(now, ids, request, &directory.load_full(), keys);
+        let mut answer = api.handle(now, ids, request, backend);
+        if let Some(state) = backend.catch_up() {
+            api.replace_state(state);
+        }
         view.api_answered(ApiRequest {
             operation: answer.operation,
             outcome: answer.outcome,
