@@ -81,6 +81,8 @@ pub struct Answer {
     pub outcome: &'static str,
     /// What it was about.
     pub kind: RequestKind,
+    /// Members of the request that the model does not know; bounded.
+    pub ignored: Vec<String>,
 }
 
 /// What a request is about.
@@ -116,6 +118,8 @@ pub struct Api {
     /// By the address of who asks what no key vouches for.
     unproven: RateLimit,
     numbers: NumberView,
+    /// Of the request that is answered.
+    ignored: Vec<String>,
     catalogue: Option<Catalogue>,
 }
 
@@ -162,6 +166,7 @@ impl Api {
             strangers: RateLimit::new(STRANGERS_PER_SECOND),
             unproven: RateLimit::new(UNPROVEN_PER_SECOND),
             numbers: Arc::new(str::to_owned),
+            ignored: Vec::new(),
             catalogue: None,
             settings,
         }
@@ -231,6 +236,7 @@ impl Api {
             operation,
             outcome: told,
             kind: kind_of,
+            ignored: std::mem::take(&mut self.ignored),
         }
     }
 
@@ -309,7 +315,8 @@ impl Api {
         if let Some((kind, message)) = routed.operation.refusal() {
             return Err(ApiError::new(kind, message));
         }
-        let input = schema::checked(routed, body)?;
+        let schema::Checked { input, ignored } = schema::check(routed, body)?;
+        self.ignored = ignored;
         if routed.operation.is_read() {
             return Ok(Success::Json(routed.operation.status, reading.answer()?));
         }

@@ -4,6 +4,7 @@ control API makes of requests that are of them, and of others. Its audit and met
 import importlib.util
 import json
 import random
+import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from botocore.exceptions import ClientError
 from harness import places
 from harness.configuration import CONNECTOR
 from harness.control_api import ControlApi, service_model, valid_reply
+from harness.edge import BINARY
 from harness.waiting import wait_until
 
 DATA = Path(__file__).parents[2] / "control-api" / "data"
@@ -41,6 +43,17 @@ def test_the_shapes_are_those_of_the_installed_model():
     assert make.text() == (DATA / "shapes.txt").read_text(), \
         "write them anew: tests/.venv/bin/python control-api/data/make.py > " \
         "control-api/data/shapes.txt"
+
+
+def test_the_printed_schema_has_every_operation_where_the_model_has_it():
+    printed = json.loads(subprocess.run([BINARY, "api-schema"], capture_output=True, check=True,
+                                        timeout=60).stdout)
+    found = {operation["operationId"]: (method.upper(), path.replace("#", "?"))
+             for path, methods in printed["paths"].items() for method, operation in methods.items()}
+    model = service_model()
+    expected = {name: model.operation_model(name).http for name in model.operation_names}
+    assert found == {name: (http["method"], http["requestUri"])
+                     for name, http in expected.items()}
 
 
 def value(shape, luck, wildness):
@@ -98,7 +111,7 @@ def test_whatever_is_asked_is_answered_or_refused_by_name(api):
     for name in model.operation_names:
         operation = model.operation_model(name)
         typed = {shape.name for shape in operation.error_shapes} | DOOR
-        for _ in range(20):
+        for _ in range(10):
             method, target, body = request(operation, luck)
             url, headers = api.signed(method, target, body, {"Content-Type": "application/json"})
             status, exception, text = api.send(method, url, headers, body, pool)
@@ -112,6 +125,10 @@ def test_whatever_is_asked_is_answered_or_refused_by_name(api):
                 error = json.loads(text)
                 assert exception in typed and error["Message"] and error["Code"], told
     assert answered > 20 and refused > 200, (answered, refused)
+
+
+def whole_lines(file):
+    return file.read_text().rpartition("\n")[0].splitlines()
 
 
 def test_a_refusal_names_the_member(api):
@@ -139,7 +156,7 @@ def test_the_audit_masks_numbers_and_becomes_events_and_everything_is_counted(ap
     assert read["requestParameters"] == {"phoneNumberId": "+" + shown}
     assert missing["errorMessage"].endswith('"+*******9999"'), missing
     events = edge.data_dir / "events/events.jsonl"
-    lines = wait_until(lambda: events.exists() and events.read_text().splitlines(), 30, "an event")
+    lines = wait_until(lambda: events.exists() and whole_lines(events), 30, "an event")
     event = json.loads(lines[0])
     assert (len(lines), event["detail-type"]) == (1, "AWS API Call via CloudTrail")
     assert event["detail"] == write and event["id"] == write["eventID"]

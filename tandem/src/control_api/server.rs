@@ -199,6 +199,14 @@ impl Server {
             kind: answer.kind.name(),
             took: monotonic().saturating_duration_since(began),
         });
+        if !answer.ignored.is_empty() {
+            let (operation, ignored) = (answer.operation, answer.ignored.join(", "));
+            tracing::debug!(
+                operation,
+                ignored,
+                "control API: members that the model does not know"
+            );
+        }
         if let Some(record) = answer.audit.take() {
             audit.take(record, answer.kind, ids.event, now);
         }
@@ -234,6 +242,7 @@ fn unread(kind: ErrorKind, message: &str) -> hyper::Response<Full<Bytes>> {
         operation: "",
         outcome: "",
         kind: RequestKind::Other,
+        ignored: Vec::new(),
     })
 }
 
