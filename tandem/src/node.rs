@@ -133,9 +133,7 @@ impl Node {
             .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;
         let events = Arc::new(OnceLock::new());
         // A certificate of its own at each start: session descriptions vouch for it.
-        let identity = DtlsIdentity::generate().map_err(|error| {
-            StartError(format!("cannot make the certificate of DTLS-SRTP: {error}"))
-        })?;
+        let identity = dtls_identity()?;
         // Relays of their own say theirs when they are connected.
         let fingerprint = (role == Role::All).then(|| identity.fingerprint());
         let mut shell = shell_config(&config, clock, origin.calendar, fingerprint);
@@ -389,6 +387,11 @@ impl Node {
             process::read(out);
         });
     }
+}
+
+fn dtls_identity() -> Result<DtlsIdentity, StartError> {
+    DtlsIdentity::generate()
+        .map_err(|error| StartError(format!("cannot make the certificate of DTLS-SRTP: {error}")))
 }
 
 fn start_relay(
