@@ -15,10 +15,19 @@ use crate::writes::Writing;
 use crate::{schema, sigv4, sts};
 use model::UnixTime;
 use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Requests a second that nobody's key vouches for and that are still audited; what is more is
 /// answered, but leaves no record, so that strangers cannot fill the disk.
 const STRANGERS_PER_SECOND: u32 = 10;
+/// Of one address, where nothing is said.
+const UNPROVEN_PER_SECOND: u32 = 10;
+/// The operation of what is none, in [`Answer::operation`].
+const UNKNOWN: &str = "unknown";
+
+/// How a phone number is written into the audit.
+pub type NumberView = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// What the API is told of its node.
 #[derive(Clone, Debug)]
@@ -66,6 +75,36 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// A line for [`audit::FILE`], without its end.
     pub audit: Option<Vec<u8>>,
+    /// For counting: the operation's name, or `unknown`.
+    pub operation: &'static str,
+    /// For counting: `ok`, or the exception's name.
+    pub outcome: &'static str,
+    /// What it was about.
+    pub kind: RequestKind,
+    /// Members of the request that the model does not know; bounded.
+    pub ignored: Vec<String>,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RequestKind {
+    /// An operation that reads.
+    Read,
+    /// An operation that changes something, whether it was done or refused.
+    Write,
+    /// No operation, or nobody's.
+    Other,
+}
+
+impl RequestKind {
+    /// As metrics name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RequestKind::Read => "read",
+            RequestKind::Write => "write",
+            RequestKind::Other => "other",
+        }
+    }
 }
 
 /// The control API. Commands: [`Api::handle`], and [`Api::replace_state`] when somebody else has
@@ -76,6 +115,11 @@ pub struct Api {
     tokens: PageTokens,
     rate: RateLimit,
     strangers: RateLimit,
+    /// By the address of who asks what no key vouches for.
+    unproven: RateLimit,
+    numbers: NumberView,
+    /// Of the request that is answered.
+    ignored: Vec<String>,
     catalogue: Option<Catalogue>,
 }
 
@@ -86,6 +130,25 @@ struct Known {
     routed: Option<Routed>,
     action: Option<String>,
     is_throttled: bool,
+}
+
+impl Known {
+    fn kind(&self) -> RequestKind {
+        match (&self.routed, self.counted_as()) {
+            (Some(routed), _) if routed.operation.is_read() => RequestKind::Read,
+            (Some(_), _) => RequestKind::Write,
+            (None, UNKNOWN) => RequestKind::Other,
+            (None, _) => RequestKind::Read,
+        }
+    }
+
+    fn counted_as(&self) -> &'static str {
+        match (&self.routed, self.action.as_deref()) {
+            (Some(routed), _) => routed.operation.name,
+            (None, Some("GetCallerIdentity")) => "GetCallerIdentity",
+            (None, _) => UNKNOWN,
+        }
+    }
 }
 
 enum Success {
@@ -101,9 +164,27 @@ impl Api {
             tokens: PageTokens::new(&settings.token_key),
             rate: RateLimit::new(settings.requests_per_second),
             strangers: RateLimit::new(STRANGERS_PER_SECOND),
+            unproven: RateLimit::new(UNPROVEN_PER_SECOND),
+            numbers: Arc::new(str::to_owned),
+            ignored: Vec::new(),
             catalogue: None,
             settings,
         }
+    }
+
+    /// Answers at most `per_second` requests of one address that no key vouches for; two seconds'
+    /// worth may come at once. The rest is told to come later. Default: 10.
+    #[must_use]
+    pub fn with_unproven_rate(mut self, per_second: u32) -> Self {
+        self.unproven = RateLimit::new(per_second);
+        self
+    }
+
+    /// Writes phone numbers into the audit so. Default: as they are.
+    #[must_use]
+    pub fn with_numbers(mut self, numbers: NumberView) -> Self {
+        self.numbers = numbers;
+        self
     }
 
     /// What is made through the API.
@@ -126,6 +207,9 @@ impl Api {
     ) -> Answer {
         let mut known = Known::default();
         let outcome = self.decide(now, ids, request, backend, &mut known);
+        let outcome = self.limit(now, request, &known, outcome);
+        let (operation, kind_of) = (known.counted_as(), known.kind());
+        let told = outcome.as_ref().map_or_else(|error| error.kind.exception(), |_| "ok");
         let audit = self.audit(now, ids, request, &known, outcome.as_ref().err());
         let is_sts = sts::is_for_sts(request);
         let mut headers = vec![("x-amzn-RequestId", ids.request.to_owned())];
@@ -144,7 +228,33 @@ impl Api {
         };
         headers.push(("content-type", kind.to_owned()));
         headers.push(("cache-control", "no-store".to_owned()));
-        Answer { status, headers, body: body.into_bytes(), audit }
+        Answer {
+            status,
+            headers,
+            body: body.into_bytes(),
+            audit,
+            operation,
+            outcome: told,
+            kind: kind_of,
+            ignored: std::mem::take(&mut self.ignored),
+        }
+    }
+
+    /// What no key vouches for is answered at a bounded rate for each address. A key's requests from
+    /// the same address are not counted: whoever tries cannot keep its neighbours out.
+    fn limit(
+        &mut self,
+        now: UnixTime,
+        request: &Request<'_>,
+        known: &Known,
+        outcome: Result<Success, ApiError>,
+    ) -> Result<Success, ApiError> {
+        if known.key.is_some() || self.unproven.admits(now, &place(request.source)) {
+            return outcome;
+        }
+        let message =
+            "too many requests from this address that no key vouches for; try again later";
+        Err(ApiError::new(ErrorKind::ThrottledClient, message))
     }
 
     fn decide(
@@ -205,7 +315,8 @@ impl Api {
         if let Some((kind, message)) = routed.operation.refusal() {
             return Err(ApiError::new(kind, message));
         }
-        let input = schema::checked(routed, body)?;
+        let schema::Checked { input, ignored } = schema::check(routed, body)?;
+        self.ignored = ignored;
         if routed.operation.is_read() {
             return Ok(Success::Json(routed.operation.status, reading.answer()?));
         }
@@ -254,8 +365,20 @@ impl Api {
             action: known.action.as_deref(),
             is_sts: sts::is_for_sts(request),
             error,
+            numbers: &*self.numbers,
         };
         Some(audit::written(&event))
+    }
+}
+
+/// What one who asks can easily change is not told apart: the lower half of an IPv6 address.
+fn place(source: IpAddr) -> String {
+    match source {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
     }
 }
 

@@ -182,9 +182,31 @@ fn keys_that_are_unknown_or_cannot_be_read() {
 #[test]
 fn strangers_do_not_fill_the_audit() {
     let (mut api, mut node) = (api(10), node(Ok(None), 1));
-    let asked = (0..100).map(|_| ask(&mut api, &mut node).0);
-    let audited = asked.filter(|answer| answer.audit.is_some()).count();
-    assert_eq!(audited, 20);
+    let answers: Vec<_> = (0..100).map(|_| ask(&mut api, &mut node).0).collect();
+    assert_eq!(answers.iter().filter(|answer| answer.audit.is_some()).count(), 20);
+}
+
+#[test]
+fn an_address_has_its_rate_until_a_key_vouches() {
+    let mut api = api(10).with_unproven_rate(3);
+    let (mut unknown, mut known) = (node(Ok(None), 1), node(Ok(Some(key(None))), 1));
+    let statuses: Vec<_> = (0..8).map(|_| ask(&mut api, &mut unknown).0.status).collect();
+    assert_eq!(statuses, [403, 403, 403, 403, 403, 403, 429, 429]);
+    let (answer, body) = ask(&mut api, &mut unknown);
+    assert_eq!(exception(&answer), Some("ThrottledClientException"));
+    assert!(body["Message"].as_str().unwrap().contains("no key vouches"), "{body}");
+    assert_eq!((answer.operation, answer.outcome), ("unknown", "ThrottledClientException"));
+    let (answer, _) = ask(&mut api, &mut known);
+    assert_eq!(answer.status, 200, "a key's request from the same address");
+    assert_eq!((answer.operation, answer.outcome), ("ListVoiceConnectors", "ok"));
+}
+
+#[test]
+fn addresses_of_one_network_are_one_place() {
+    let place = |text: &str| place(text.parse().unwrap());
+    assert_eq!(place("2001:db8:1:2::7"), place("2001:db8:1:2:ffff::8"));
+    assert_ne!(place("2001:db8:1:2::7"), place("2001:db8:1:3::7"));
+    assert_ne!(place("192.0.2.1"), place("192.0.2.2"));
 }
 
 #[test]
@@ -199,16 +221,12 @@ fn a_policy_decides_before_the_operation() {
     assert_eq!(body["Message"], told);
 }
 
-#[test]
-fn secrets_are_not_written_down() {
-    let request = Request {
-        method: "POST",
-        path: "/voice-connectors/abcdef1ghij2klmno3pqr4/termination/credentials",
-        query: "operation=put&X-Amz-Signature=ff",
-        headers: &[],
-        body: br#"{"Credentials":[{"Username":"pbx","Password":"geheim"}],"Other":{"Name":"n"}}"#,
-        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-    };
+/// The record of a request that was not answered.
+fn audited(method: &str, target: &str, body: &Value, error: Option<&ApiError>) -> (Value, String) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let body = body.to_string();
+    let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let request = Request { method, path, query, headers: &[], body: body.as_bytes(), source };
     let routed = route(&request).unwrap();
     let settings = api(1).settings;
     let event = Event {
@@ -221,20 +239,63 @@ fn secrets_are_not_written_down() {
         routed: Some(&routed),
         action: None,
         is_sts: false,
-        error: None,
+        error,
+        numbers: &|number| format!("{}…", number.get(..4).unwrap_or_default()),
     };
     let line = String::from_utf8(audit::written(&event)).unwrap();
-    assert!(!line.contains("geheim") && !line.contains("pbx") && !line.contains('\n'), "{line}");
-    let record: Value = serde_json::from_str(&line).unwrap();
-    let hidden = "HIDDEN_DUE_TO_SECURITY_REASONS";
+    assert!(!line.contains('\n'), "{line}");
+    (serde_json::from_str(&line).unwrap(), line)
+}
+
+const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
+#[test]
+fn secrets_are_not_written_down() {
+    let target = "/voice-connectors/abcdef1ghij2klmno3pqr4/termination/credentials?operation=put\
+                  &X-Amz-Signature=ff";
+    let body = json!({ "Credentials": [{ "Username": "pbx", "Password": "geheim", "Pin": 5 }],
+        "Other": { "Name": "n" } });
+    let (record, line) = audited("POST", target, &body, None);
+    assert!(!line.contains("geheim") && !line.contains("pbx"), "{line}");
     let expected = json!({
-        "credentials": [{ "username": hidden, "password": hidden }],
-        "other": { "name": "n" },
-        "operation": "put",
+        "credentials": [{ "username": HIDDEN, "password": HIDDEN }],
         "voiceConnectorId": "abcdef1ghij2klmno3pqr4",
     });
     assert_eq!(record["requestParameters"], expected);
     assert_eq!(record["readOnly"], false);
+}
+
+#[test]
+fn what_is_of_another_type_than_the_model_says_is_hidden() {
+    let body = json!({ "Name": ["geheim"], "RequireEncryption": { "geheim": 1 }, "Tags": "t" });
+    let (record, line) = audited("POST", "/voice-connectors", &body, None);
+    assert!(!line.contains("geheim"), "{line}");
+    let expected = json!({ "name": HIDDEN, "requireEncryption": HIDDEN, "tags": HIDDEN });
+    assert_eq!(record["requestParameters"], expected);
+    let call = "/sip-media-applications/a/calls";
+    let headers = json!({ "SipHeaders": { "geheim": "geheim" }, "ArgumentsMap": { "geheim": "x" },
+        "FromPhoneNumber": "+12065550100" });
+    let (record, line) = audited("POST", call, &headers, None);
+    assert!(!line.contains("geheim"), "{line}");
+    assert_eq!(record["requestParameters"]["fromPhoneNumber"], "+120…");
+}
+
+#[test]
+fn numbers_are_written_as_privacy_says() {
+    let error = ApiError::new(ErrorKind::NotFound, "there is no phone number \"+12065550100\"");
+    let (record, line) =
+        audited("GET", "/phone-numbers/%2B12065550100", &json!(null), Some(&error));
+    assert!(!line.contains("5550100"), "{line}");
+    assert_eq!(record["requestParameters"], json!({ "phoneNumberId": "+120…" }));
+    assert_eq!(record["errorMessage"], "there is no phone number \"+120…\"");
+    let arn = "arn:aws:chime:us-east-1:1:phone-number/+12065550100";
+    let body = json!({ "ResourceARN": arn, "TagKeys": ["site"] });
+    let (record, line) = audited("POST", "/tags?operation=untag-resource", &body, None);
+    assert!(!line.contains("5550100"), "{line}");
+    assert_eq!(record["requestParameters"]["tagKeys"], json!(["site"]));
+    let body = json!({ "PhoneNumberIds": ["+12065550100", "12065550101", 7] });
+    let (record, _) = audited("POST", "/phone-numbers?operation=batch-delete", &body, None);
+    assert_eq!(record["requestParameters"]["phoneNumberIds"], json!(["+120…", "1206…", HIDDEN]));
 }
 
 /// What an operation answers to somebody who may do everything, past signature and policy.

@@ -6,32 +6,15 @@ use crate::calendar::extended;
 use crate::error::ApiError;
 use crate::request::Request;
 use crate::router::Routed;
+use crate::schema::shown::{Numbers, short, shown, text_shown};
 use model::UnixTime;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The file of records, below `data_dir`.
 pub const FILE: &str = "audit/cloudtrail.jsonl";
 
-/// What stands in place of a secret, as CloudTrail has it.
-const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
-/// Members that hold secrets or where people live, in small letters.
-const SECRETS: &[&str] = &[
-    "password",
-    "username",
-    "usernames",
-    "sipheaders",
-    "arguments",
-    "argumentsmap",
-    "streetnumber",
-    "streetinfo",
-    "city",
-    "state",
-    "postalcode",
-];
 /// A longer body is not written down, in octets.
 const BODY_MAX: usize = 8 * 1024;
-/// Longer texts are cut, in characters.
-const TEXT_MAX: usize = 1_024;
 
 /// Whose key vouched for the request.
 pub(crate) struct Caller<'a> {
@@ -52,6 +35,8 @@ pub(crate) struct Event<'a> {
     pub(crate) action: Option<&'a str>,
     pub(crate) is_sts: bool,
     pub(crate) error: Option<&'a ApiError>,
+    /// How phone numbers are written down.
+    pub(crate) numbers: Numbers<'a>,
 }
 
 /// One line, without its end.
@@ -80,7 +65,7 @@ pub(crate) fn written(event: &Event<'_>) -> Vec<u8> {
         "awsRegion": event.settings.region,
         "sourceIPAddress": event.request.source.to_string(),
         "userAgent": short(event.request.header("user-agent").unwrap_or_default()),
-        "requestParameters": event.routed.map_or(Value::Null, |r| parameters(event.request, r)),
+        "requestParameters": event.routed.map_or(Value::Null, |routed| parameters(event, routed)),
         "responseElements": null,
         "requestID": event.request_id,
         "eventID": event.event_id,
@@ -92,53 +77,18 @@ pub(crate) fn written(event: &Event<'_>) -> Vec<u8> {
     });
     if let Some(error) = event.error {
         record["errorCode"] = error.kind.exception().into();
-        record["errorMessage"] = short(&error.message).into();
+        record["errorMessage"] = text_shown(&short(&error.message), event.numbers).into();
     }
     record.to_string().into_bytes()
 }
 
 /// Path, query and body, names with a small first letter.
-fn parameters(request: &Request<'_>, routed: &Routed) -> Value {
-    let mut all = Map::new();
-    if request.body.len() > BODY_MAX {
+fn parameters(event: &Event<'_>, routed: &Routed) -> Value {
+    let body = event.request.body;
+    let is_long = body.len() > BODY_MAX;
+    let mut all = shown(routed, if is_long { b"" } else { body }, event.numbers);
+    if is_long {
         all.insert("omitted".to_owned(), "the body is too long".into());
-    } else if let Ok(Value::Object(body)) = serde_json::from_slice(request.body)
-        && let Value::Object(body) = masked(Value::Object(body))
-    {
-        all = body;
-    }
-    for (name, value) in &routed.members {
-        all.insert(small_first(name), short(value).into());
-    }
-    for (name, value) in &routed.query {
-        if !name.to_ascii_lowercase().starts_with("x-amz-") {
-            all.insert(short(name), short(value).into());
-        }
     }
     if all.is_empty() { Value::Null } else { Value::Object(all) }
-}
-
-fn masked(value: Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let masked = members.into_iter().map(|(name, value)| {
-                let is_secret = SECRETS.contains(&name.to_ascii_lowercase().as_str());
-                let value = if is_secret { HIDDEN.into() } else { masked(value) };
-                (small_first(&name), value)
-            });
-            Value::Object(masked.collect())
-        }
-        Value::Array(values) => Value::Array(values.into_iter().map(masked).collect()),
-        other => other,
-    }
-}
-
-fn small_first(name: &str) -> String {
-    let mut letters = name.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-    first.into_iter().chain(letters).collect()
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(TEXT_MAX).collect()
 }

@@ -61,6 +61,28 @@ impl ApiError {
 }
 
 impl ErrorKind {
+    /// All of them.
+    pub const ALL: [ErrorKind; 18] = [
+        ErrorKind::BadRequest,
+        ErrorKind::Forbidden,
+        ErrorKind::UnauthorizedClient,
+        ErrorKind::ThrottledClient,
+        ErrorKind::ServiceFailure,
+        ErrorKind::ServiceUnavailable,
+        ErrorKind::AccessDenied,
+        ErrorKind::Conflict,
+        ErrorKind::Gone,
+        ErrorKind::NotFound,
+        ErrorKind::ResourceLimitExceeded,
+        ErrorKind::UnprocessableEntity,
+        ErrorKind::MissingAuthenticationToken,
+        ErrorKind::IncompleteSignature,
+        ErrorKind::InvalidSignature,
+        ErrorKind::UnrecognizedClient,
+        ErrorKind::UnknownOperation,
+        ErrorKind::RequestTooLarge,
+    ];
+
     /// The exception's name, as `x-amzn-ErrorType` has it.
     pub const fn exception(self) -> &'static str {
         match self {

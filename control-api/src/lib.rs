@@ -34,7 +34,7 @@ mod sts;
 mod writes;
 
 pub use access_key::{AccessKey, KeySource, KeySourceFault, NewAccessKey};
-pub use api::{Answer, Api, Ids, Settings};
+pub use api::{Answer, Api, Ids, NumberView, RequestKind, Settings};
 pub use audit::FILE as AUDIT_FILE;
 pub use backend::{Backend, CommitFault};
 pub use error::{ApiError, ErrorKind};

@@ -120,6 +120,8 @@ pub mod definitions {
             ROUND_TRIP, Histogram, Seconds, "tandem_round_trip_seconds", ["side"], "Round trip between Tandem and the side, per interval";
             MOS, Histogram, None, "tandem_mos", ["side"], "Estimated mean opinion score of an interval, 1.0 to 4.5";
             HEP_PACKETS, Counter, Packets, "tandem_hep_packets_total", ["result"], "HEP packets for the collector: sent, or failed (the system did not take them)";
+            API_REQUESTS, Counter, None, "tandem_control_api_requests_total", ["operation", "outcome"], "Requests to the control API: ok, or the exception's name; the operation unknown is what no key vouches for, and what is no operation";
+            API_SECONDS, Histogram, Seconds, "tandem_control_api_request_seconds", ["kind"], "Time that a request to the control API took from its last octet to its answer: of what reads, of what writes, and of what is neither (other)";
             RECORDER_DROPPED, Counter, None, "tandem_recorder_dropped_total", ["what"], "Events that the recorder lost because its queue or a table was full";
             HISTORY_RECORDS, Counter, None, "tandem_history_records_total", ["event"], "Records of finished calls in the history: taken in, removed because of their age, or damaged (lines that are no record)";
             HISTORY_FAILURES, Counter, None, "tandem_history_failures_total", [], "Turns in which the history could not follow the files of records; it goes on when this is over";

@@ -5,7 +5,7 @@ use crate::health::{self, PeerHealth};
 use crate::live::LiveCall;
 use crate::refusal_log::RefusalLog;
 use crate::registration_log;
-use crate::{CallTrace, Page, Reach, Reading, Recorder};
+use crate::{ApiRequest, CallTrace, Page, Reach, Reading, Recorder};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use model::{
     CallEvent, CallEventKind, CopyNews, CopyState, Instant, QualityReport, RecordedCall,
@@ -163,6 +163,11 @@ impl RecorderView {
     /// The Prometheus page as text.
     pub fn encode(&self) -> String {
         self.page.encode()
+    }
+
+    /// Counts a request to the control API.
+    pub fn api_answered(&self, request: ApiRequest) {
+        self.page.api_answered(request);
     }
 
     /// Sets, once, where counters and gauges of other parts of the node are read from.

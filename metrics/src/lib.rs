@@ -61,7 +61,7 @@ pub use lines::{LineRecord, LiveLine};
 pub use live::{LiveCall, LiveCopy, LiveCopyState, LiveQuality, LiveState};
 pub use lookup::{call_record_in, find_call_record, find_call_record_by_call_id};
 pub use masking::masked;
-pub use page::{CONTENT_TYPE, Page};
+pub use page::{ApiRequest, CONTENT_TYPE, Page};
 pub use printable::{printable, printable_line};
 pub use privacy::{
     Bodies, KEY_LENGTH, MessagePrivacy, NumberKey, Numbers, PerSink, Privacy, Reach,

@@ -66,12 +66,27 @@ pub struct Page {
     mos: Histograms,
     dropped: Family<[Label; 1], Counter>,
     copies: Family<[Label; 1], Counter>,
+    api_requests: Family<[Label; 2], Counter>,
+    api_seconds: Histograms,
 }
 
 type Label = (&'static str, &'static str);
 /// A voice connector and one more label.
 type CallLabels = ([(&'static str, Arc<str>); 1], [Label; 1]);
 type Histograms = Family<[Label; 1], Histogram, Buckets>;
+
+/// A request to the control API that was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiRequest {
+    /// The operation's name.
+    pub operation: &'static str,
+    /// `ok`, or the exception's name.
+    pub outcome: &'static str,
+    /// `read`, `write` or `other`.
+    pub kind: &'static str,
+    /// From its last octet to its answer.
+    pub took: Duration,
+}
 
 /// Fills in what other parts of the node count themselves.
 type ReadSource = Box<dyn Fn(&mut Vec<Reading>) + Send + Sync>;
@@ -118,6 +133,8 @@ impl Page {
             mos: histograms(r, &d::MOS, &MOS_BUCKETS),
             dropped: registered(r, &d::RECORDER_DROPPED),
             copies: registered(r, &d::HEP_PACKETS),
+            api_requests: registered(r, &d::API_REQUESTS),
+            api_seconds: histograms(r, &d::API_SECONDS, &API_BUCKETS),
             registry: Registry::default(),
         };
         for refusal in Refusal::ALL {
@@ -329,6 +346,14 @@ impl Page {
         }
     }
 
+    /// Counts a request to the control API. The labels must be of fixed sets: those that clients make
+    /// would fill the page.
+    pub(crate) fn api_answered(&self, request: ApiRequest) {
+        let ApiRequest { operation, outcome, kind, took } = request;
+        self.api_requests.get_or_create(&[("operation", operation), ("outcome", outcome)]).inc();
+        self.api_seconds.get_or_create(&[("kind", kind)]).observe(took.as_secs_f64());
+    }
+
     /// Counts what the recorder lost.
     pub(crate) fn dropped(&self, what: &'static str) {
         self.dropped.get_or_create(&[("what", what)]).inc();
@@ -358,6 +383,7 @@ const SETUP_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0
 const DURATION_BUCKETS: [f64; 9] = [5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0];
 const JITTER_BUCKETS: [f64; 9] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2];
 const ROUND_TRIP_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.15, 0.3, 0.5, 1.0];
+const API_BUCKETS: [f64; 9] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5];
 /// The steps of ITU-T G.107 annex B between user satisfaction classes, and a few between.
 const MOS_BUCKETS: [f64; 9] = [1.5, 2.0, 2.58, 3.1, 3.6, 4.03, 4.2, 4.34, 4.5];
 

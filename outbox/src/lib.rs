@@ -53,6 +53,6 @@ pub use intake::{NotTaken, OutboxSender};
 pub use outbox::{Outbox, OutboxConfig, OutboxView};
 pub use queue::Fsync;
 pub use record::{InvalidPath, Record, RecordKind, RecordPath};
-pub use retention::{Retention, RetentionConfig, RetentionCounters, WholeFiles};
+pub use retention::{Lines, Retention, RetentionConfig, RetentionCounters, WholeFiles};
 pub use rotation::{PutAside, Rotation};
 pub use statistics::{DeliveryError, OutboxStatistics};

@@ -31,12 +31,8 @@ const WHOLE_TURNS: u32 = 60;
 pub struct RetentionConfig {
     /// The sink's root.
     pub root: PathBuf,
-    /// Directories of lines, relative to it: those of [`Rotation`](crate::Rotation).
-    pub lines: Vec<String>,
-    /// Files of lines are removed so long after their last line; `None` for never.
-    pub keep_lines: Option<Duration>,
-    /// Files that were put aside have at most so many octets together; then the oldest go.
-    pub max_bytes: u64,
+    /// Files of lines, each kind with bounds of its own.
+    pub lines: Vec<Lines>,
     /// Compress what was put aside.
     pub compress: bool,
     /// Files that are written once.
@@ -46,15 +42,19 @@ pub struct RetentionConfig {
 impl RetentionConfig {
     /// Files that are written once, and no lines.
     pub fn of_whole(root: impl Into<PathBuf>, whole: Vec<WholeFiles>) -> Self {
-        RetentionConfig {
-            root: root.into(),
-            lines: Vec::new(),
-            keep_lines: None,
-            max_bytes: u64::MAX,
-            compress: false,
-            whole,
-        }
+        RetentionConfig { root: root.into(), lines: Vec::new(), compress: false, whole }
     }
+}
+
+/// Files of lines that are kept for some time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lines {
+    /// Their directories, relative to the root: those of [`Rotation`](crate::Rotation).
+    pub below: Vec<String>,
+    /// They are removed so long after their last line; `None` for never.
+    pub keep: Option<Duration>,
+    /// Those that were put aside have at most so many octets together; then the oldest go.
+    pub max_bytes: u64,
 }
 
 /// Files that are written once and kept for some time.
@@ -155,19 +155,9 @@ struct Aside {
 impl Keeper {
     fn turn(&self, now: UnixTime, looks_at_whole: bool) -> Turn {
         let mut turn = Turn::default();
-        let mut asides = self.asides(now, &mut turn);
-        asides.sort_by(|a, b| (a.last, &a.path).cmp(&(b.last, &b.path)));
-        let mut total: u64 = asides.iter().map(|aside| aside.bytes).sum();
-        asides.retain(|aside| {
-            let goes =
-                is_old(self.config.keep_lines, aside.last, now) || total > self.config.max_bytes;
-            if goes {
-                total -= aside.bytes;
-                self.remove(&aside.path, aside.bytes, &mut turn);
-            }
-            !goes
-        });
-        for aside in asides.iter().filter(|aside| self.config.compress && !aside.is_compressed) {
+        let kept: Vec<Aside> =
+            self.config.lines.iter().flat_map(|lines| self.lines(lines, now, &mut turn)).collect();
+        for aside in kept.iter().filter(|aside| self.config.compress && !aside.is_compressed) {
             if self.has_to_stop(Duration::ZERO) {
                 break;
             }
@@ -192,19 +182,37 @@ impl Keeper {
         turn
     }
 
-    fn asides(&self, now: UnixTime, turn: &mut Turn) -> Vec<Aside> {
+    /// Removes files of lines that are too old or too many; what is left of those put aside.
+    fn lines(&self, lines: &Lines, now: UnixTime, turn: &mut Turn) -> Vec<Aside> {
         let mut asides = Vec::new();
-        for below in &self.config.lines {
-            self.look(&self.config.root.join(below), now, DEPTH, &mut asides, turn);
+        for below in &lines.below {
+            self.look(&self.config.root.join(below), (now, lines.keep), DEPTH, &mut asides, turn);
         }
+        asides.sort_by(|a, b| (a.last, &a.path).cmp(&(b.last, &b.path)));
+        let mut total: u64 = asides.iter().map(|aside| aside.bytes).sum();
+        asides.retain(|aside| {
+            let goes = is_old(lines.keep, aside.last, now) || total > lines.max_bytes;
+            if goes {
+                total -= aside.bytes;
+                self.remove(&aside.path, aside.bytes, turn);
+            }
+            !goes
+        });
         asides
     }
 
-    fn look(&self, at: &Path, now: UnixTime, depth: u8, out: &mut Vec<Aside>, turn: &mut Turn) {
+    fn look(
+        &self,
+        at: &Path,
+        (now, keep): (UnixTime, Option<Duration>),
+        depth: u8,
+        out: &mut Vec<Aside>,
+        turn: &mut Turn,
+    ) {
         for (path, metadata) in entries(at) {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if metadata.is_dir() && depth > 0 {
-                self.look(&path, now, depth - 1, out, turn);
+                self.look(&path, (now, keep), depth - 1, out, turn);
             } else if let Some(aside) = PutAside::parse(name) {
                 let (bytes, last) = (metadata.len(), written_last(&metadata));
                 let twin = PutAside { is_compressed: true, ..aside.clone() };
@@ -221,7 +229,7 @@ impl Keeper {
                 }
             } else if name.ends_with(".jsonl")
                 && metadata.is_file()
-                && is_old(self.config.keep_lines, written_last(&metadata), now)
+                && is_old(keep, written_last(&metadata), now)
             {
                 turn.idle.push(path);
             }

@@ -68,6 +68,8 @@ enum Command {
         #[command(flatten)]
         file: ConfigFile,
     },
+    /// Print the shapes of the control API's requests and replies (OpenAPI 3.0).
+    ApiSchema,
     /// Say what is wrong with this host, this configuration, that trunk, and what to change.
     Doctor {
         /// The configuration file [default: configs/dev.toml]
@@ -161,6 +163,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { file, role, prove } => commands::run::run(&file.path, role, prove),
         Command::Check { file } => commands::check::check(&file.path),
+        Command::ApiSchema => commands::api_schema::api_schema(),
         Command::Doctor { file, config, connector, offline, send_event, json } => {
             let path = file.or(config).unwrap_or_else(|| "configs/dev.toml".into());
             let scope = doctor::Scope {

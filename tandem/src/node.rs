@@ -74,6 +74,8 @@ pub(crate) struct Node {
     _lock: File,
     /// What calls are routed by.
     directory: Arc<LiveDirectory>,
+    /// Takes events of the control API.
+    event_sink: Arc<dyn call_streaming::events::EventSink>,
 }
 
 /// Why a node does not start.
@@ -102,6 +104,7 @@ impl Node {
         let traces = Traces::start(&config)?;
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traces.sender())?;
         let privacy = privacy::prepare(&config).map_err(StartError)?;
+        let event_sink = routes.event_sink();
         let told = (routes.teller(&config, &privacy), privacy.recordings.clone());
         let start = Start::draw()?;
         let history =
@@ -133,9 +136,7 @@ impl Node {
             .map_err(|error| StartError(format!("cannot start the recorder: {error}")))?;
         let events = Arc::new(OnceLock::new());
         // A certificate of its own at each start: session descriptions vouch for it.
-        let identity = DtlsIdentity::generate().map_err(|error| {
-            StartError(format!("cannot make the certificate of DTLS-SRTP: {error}"))
-        })?;
+        let identity = dtls_identity()?;
         // Relays of their own say theirs when they are connected.
         let fingerprint = (role == Role::All).then(|| identity.fingerprint());
         let mut shell = shell_config(&config, clock, origin.calendar, fingerprint);
@@ -191,6 +192,7 @@ impl Node {
             draining,
             _lock: lock,
             directory,
+            event_sink,
         };
         node.publish_readings();
         Ok(node)
@@ -232,6 +234,11 @@ impl Node {
     /// What calls are routed by, now and after changes.
     pub(crate) fn directory(&self) -> Arc<LiveDirectory> {
         Arc::clone(&self.directory)
+    }
+
+    /// Takes events for services and the file of events.
+    pub(crate) fn event_sink(&self) -> Arc<dyn call_streaming::events::EventSink> {
+        Arc::clone(&self.event_sink)
     }
 
     /// Writes files below `data_dir`.
@@ -342,6 +349,7 @@ impl Node {
         }
         // Its listeners went with the hub.
         drop(self.recordings);
+        drop(self.event_sink);
         self.recorder.stop();
         self.traces.stop();
         self.outbox.stop(OUTBOX_LIMIT);
@@ -383,6 +391,11 @@ impl Node {
             process::read(out);
         });
     }
+}
+
+fn dtls_identity() -> Result<DtlsIdentity, StartError> {
+    DtlsIdentity::generate()
+        .map_err(|error| StartError(format!("cannot make the certificate of DTLS-SRTP: {error}")))
 }
 
 fn start_relay(

@@ -66,6 +66,19 @@ pub(crate) fn of_history(config: &Config) -> Result<Numbers, String> {
     Ok(privacy(config, &keys.into()).history)
 }
 
+/// How the control API's audit has numbers.
+///
+/// # Errors
+/// As [`prepare`], after which it is called; nothing is made.
+pub(crate) fn of_audit(config: &Config) -> Result<Numbers, String> {
+    let kind = config.privacy.audit;
+    let keys = match kind {
+        NumbersKind::Hashed => made(config)?,
+        NumbersKind::Plain | NumbersKind::Masked => Vec::new(),
+    };
+    Ok(numbers(kind, config.privacy.shown_digits, &keys.into()))
+}
+
 /// Whether the keys that are needed can be read, as far as they are there already.
 ///
 /// # Errors
@@ -88,11 +101,7 @@ fn made(config: &Config) -> Result<Vec<NumberKey>, String> {
 
 fn privacy(config: &Config, keys: &Arc<[NumberKey]>) -> Privacy {
     let privacy = &config.privacy;
-    let numbers = |kind| match kind {
-        NumbersKind::Plain => Numbers::Plain,
-        NumbersKind::Masked => Numbers::Masked { shown: privacy.shown_digits },
-        NumbersKind::Hashed => Numbers::Hashed(Arc::clone(keys)),
-    };
+    let numbers = |kind| numbers(kind, privacy.shown_digits, keys);
     let messages = |(kind, bodies)| MessagePrivacy { numbers: numbers(kind), bodies };
     let each = |kinds: &PerSink<NumbersKind>| kinds.map(|kind| numbers(*kind));
     Privacy {
@@ -105,6 +114,14 @@ fn privacy(config: &Config, keys: &Arc<[NumberKey]>) -> Privacy {
         traces: numbers(privacy.traces),
         events: each(&privacy.events),
         recordings: numbers(privacy.recordings),
+    }
+}
+
+fn numbers(kind: NumbersKind, shown: u8, keys: &Arc<[NumberKey]>) -> Numbers {
+    match kind {
+        NumbersKind::Plain => Numbers::Plain,
+        NumbersKind::Masked => Numbers::Masked { shown },
+        NumbersKind::Hashed => Numbers::Hashed(Arc::clone(keys)),
     }
 }
 

@@ -123,6 +123,11 @@ impl Routes {
         StreamTeller { events: self.events(config, privacy), numbers }
     }
 
+    /// Where events go that are not of streams.
+    pub(crate) fn event_sink(&self) -> Arc<dyn EventSink> {
+        Arc::<Ways>::clone(&self.ways)
+    }
+
     fn events(&self, config: &Config, privacy: &Privacy) -> EventSender {
         let PerSink { file, service } = &privacy.events;
         let in_files = (file != service).then(|| Arc::new(Shown(file.clone())) as Arc<dyn People>);

@@ -116,6 +116,55 @@ proptest! {
         prop_assert_eq!(written.allows(&question(action, resource)), expected);
     }
 
+    /// Wildcards against expressions that say the same, conditions against tags; the rule over all.
+    #[test]
+    fn wildcards_and_tags_decide_as_expressions_do(
+        statements in proptest::collection::vec(
+            (any::<bool>(), "chime:(GetVoiceConnector|\\*|\\?et\\*|get\\*|\\*Tags\\*|PUT\\*ion)", "arn:[ab:?*]{0,6}",
+             proptest::option::of("[ab?*]{0,3}")),
+            1..5,
+        ),
+        action in "chime:(GetVoiceConnector|PutVoiceConnectorOrigination|ListTagsForResource)",
+        resource in "arn:[ab:]{0,5}",
+        tag in proptest::option::of("[ab]{0,3}"),
+    ) {
+        let written = statements.iter().map(|(allows, action, resource, tag)| {
+            let mut statement = json!({
+                "Effect": if *allows { "Allow" } else { "Deny" },
+                "Action": action, "Resource": resource,
+            });
+            if let Some(tag) = tag {
+                statement["Condition"] = json!({ "StringLike": { "aws:ResourceTag/k": tag } });
+            }
+            statement
+        });
+        let text = json!({ "Version": "2012-10-17", "Statement": written.collect::<Vec<_>>() });
+        let policy = Policy::parse(&text.to_string()).unwrap();
+        let like = |pattern: &str, any_case: bool, text: &str| {
+            let expression = pattern.replace('*', ".*").replace('?', ".");
+            let case = if any_case { "(?i)" } else { "" };
+            regex_lite::Regex::new(&format!("{case}^{expression}$")).unwrap().is_match(text)
+        };
+        let applying: Vec<bool> = statements
+            .iter()
+            .filter(|(_, a, r, t)| {
+                like(a, true, &action)
+                    && like(r, false, &resource)
+                    && t.as_ref().is_none_or(|t| tag.as_ref().is_some_and(|is| like(t, false, is)))
+            })
+            .map(|(allows, ..)| *allows)
+            .collect();
+        let expected = applying.contains(&true) && !applying.contains(&false);
+        let tags: Vec<_> = tag.iter().map(|tag| ("k".to_owned(), tag.clone())).collect();
+        let asked = Question {
+            action: &action,
+            resource: &resource,
+            resource_tags: &tags,
+            request_tags: &[],
+        };
+        prop_assert_eq!(policy.allows(&asked), expected);
+    }
+
     #[test]
     fn nothing_panics(text in ".{0,300}") {
         let _ = Policy::parse(&text);

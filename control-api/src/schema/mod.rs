@@ -6,8 +6,10 @@
 //! one JSON object that is of the operation's input shape, or an error that names what is wrong.
 
 mod json;
+pub mod openapi;
 mod pattern;
 mod shapes;
+pub(crate) mod shown;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -19,13 +19,24 @@ const NAME_MAX: usize = 64;
 ///
 /// - ARNs of phone numbers have a `+`.
 /// - An application may be an address of HTTPS; which ones, its operations say.
-static WIDER: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
-    let wider = [("Arn", r"^arn[-/:_.a-zA-Z0-9+]+$"), ("FunctionArn", r"^https?://\S+$")];
-    let compiled = wider.into_iter().map(|(name, text)| Some((name, Regex::new(text).ok()?)));
+const WIDER: [(&str, &str); 2] =
+    [("Arn", r"^arn[-/:_.a-zA-Z0-9+]+$"), ("FunctionArn", r"^https?://\S+$")];
+static WIDER_COMPILED: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
+    let compiled = WIDER.iter().map(|(name, text)| Some((*name, Regex::new(text).ok()?)));
     compiled.flatten().collect()
 });
 /// The node's region may have any name: whether one is ours, the operations say.
 const ANY_OF: &[&str] = &["VoiceConnectorAwsRegion"];
+
+/// What is taken beside what the model's pattern takes.
+pub(super) fn wider(name: &str) -> Option<&'static str> {
+    WIDER.iter().find(|(each, _)| *each == name).map(|(_, text)| *text)
+}
+
+/// Whether other texts than those that the model names are taken.
+pub(super) fn is_open(name: &str) -> bool {
+    ANY_OF.contains(&name)
+}
 
 /// What is of the input's shape, or a message with what is not.
 pub(super) fn request(schema: &Schema, routed: &Routed, body: &[u8]) -> Result<Checked, String> {
@@ -262,13 +273,13 @@ impl Check<'_> {
     fn text(&mut self, path: &Path<'_>, name: &str, shape: &Shape, text: &str) {
         let long = i64::try_from(text.chars().count()).ok();
         self.bounds(path, shape, long, " characters");
-        let is_open = ANY_OF.contains(&name);
+        let is_open = is_open(name);
         if !shape.one_of.is_empty() && !is_open && !shape.one_of.contains(&text) {
             self.fault(path, format_args!("must be one of {}", shape.one_of.join(", ")));
         }
         if let Some(pattern) = &shape.pattern
             && !pattern.fits(text)
-            && !WIDER.iter().any(|(each, wider)| *each == name && wider.is_match(text))
+            && !WIDER_COMPILED.iter().any(|(each, wider)| *each == name && wider.is_match(text))
         {
             self.fault(path, format_args!("must match {}", pattern.source()));
         }

@@ -16,9 +16,11 @@ fn keeper(root: &Path, compress: bool) -> Keeper {
     Keeper {
         config: RetentionConfig {
             root: root.to_owned(),
-            lines: vec!["logs".to_owned()],
-            keep_lines: Some(Duration::from_secs(30 * DAY)),
-            max_bytes: 1_000,
+            lines: vec![Lines {
+                below: vec!["logs".to_owned()],
+                keep: Some(Duration::from_secs(30 * DAY)),
+                max_bytes: 1_000,
+            }],
             compress,
             whole: vec![WholeFiles {
                 below: "s3".to_owned(),
@@ -145,4 +147,23 @@ fn of_recordings_only_recordings_go() {
     }];
     assert_eq!(keeper.turn(now(), true).files, 2);
     assert!(old.iter().all(|path| !path.exists()) && kept.iter().all(|path| path.exists()));
+}
+
+#[test]
+fn kinds_of_lines_have_bounds_of_their_own() {
+    let scratch = Scratch::new();
+    let root = scratch.path();
+    let mut keeper = keeper(root, false);
+    keeper.config.lines.push(Lines {
+        below: vec!["audit".to_owned()],
+        keep: None,
+        max_bytes: 1_500,
+    });
+    let audit: Vec<_> = (1..=3u64)
+        .map(|n| file(root, &format!("audit/a.2020-01-0{n}.0001.jsonl"), &"x".repeat(600), 900 - n))
+        .collect();
+    let log = file(root, "logs/a.2026-10-02.0001.jsonl", &"x".repeat(900), 2);
+    assert_eq!(keeper.turn(now(), false).files, 1, "the oldest of those that are too many");
+    let left: Vec<_> = audit.iter().map(|path| path.exists()).collect();
+    assert_eq!((left, log.exists()), (vec![false, true, true], true));
 }

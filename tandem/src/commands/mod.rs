@@ -1,5 +1,6 @@
 //! The commands that are not the test user agent's.
 
+pub(crate) mod api_schema;
 pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod health;

@@ -14,6 +14,8 @@ pub(crate) struct ApiConfig {
     pub(crate) tls: Option<KeyPairFiles>,
     /// Requests a second of one access key, 1 to 10,000; default 100.
     pub(crate) requests_per_second: u32,
+    /// Requests a second of one address that no key vouches for, 1 to 10,000; default 10.
+    pub(crate) unproven_per_second: u32,
     /// Connections at once, 1 to 10,000; default 256. More wait in the listener's backlog.
     pub(crate) max_connections: usize,
 }
@@ -27,6 +29,8 @@ pub(super) fn read(mut table: Table<'_>) -> Option<ApiConfig> {
         tls: tls::pair(&mut table, "tls_certificate", "tls_key"),
         requests_per_second: table
             .or("requests_per_second", 100, |v| value::within(value::integer(v)?, 1..=10_000)),
+        unproven_per_second: table
+            .or("unproven_per_second", 10, |v| value::within(value::integer(v)?, 1..=10_000)),
         max_connections: table
             .or("max_connections", 256, |v| value::within(value::integer(v)?, 1..=10_000)),
     };

@@ -61,7 +61,7 @@ pub(crate) use privacy::{NumbersKind, PrivacyConfig};
 pub(crate) use recordings::RecordingsSection;
 pub(crate) use relay_control::RelayControl;
 pub(crate) use retention::Retention;
-pub(crate) use sinks::{EventSinks, Sinks};
+pub(crate) use sinks::{AuditEvents, EventSinks, Sinks};
 pub(crate) use sip::Sip;
 #[cfg(test)]
 pub(crate) use stir::SignerFiles;

@@ -35,6 +35,8 @@ pub(crate) struct PrivacyConfig {
     pub(crate) events: PerSink<NumbersKind>,
     /// What stands beside and in recordings, here and in their bucket: one JSON for both.
     pub(crate) recordings: NumbersKind,
+    /// The control API's audit; `numbers` of the section is not its default.
+    pub(crate) audit: NumbersKind,
     /// As `[traces]` says.
     pub(crate) traces: NumbersKind,
     /// Of a masked number, 0 to 8; default 4.
@@ -44,9 +46,9 @@ pub(crate) struct PrivacyConfig {
 }
 
 impl PrivacyConfig {
-    fn kinds(&self) -> [NumbersKind; 13] {
+    fn kinds(&self) -> [NumbersKind; 14] {
         let PrivacyConfig { cdrs, media_quality, sip_messages, history, log, .. } = self;
-        let PrivacyConfig { hep, traces, events, recordings, .. } = self;
+        let PrivacyConfig { hep, traces, events, recordings, audit, .. } = self;
         let messages = [sip_messages.file.0, sip_messages.service.0, hep.0];
         let [first, second, third] = messages;
         [
@@ -63,6 +65,7 @@ impl PrivacyConfig {
             events.file,
             events.service,
             *recordings,
+            *audit,
         ]
     }
 
@@ -156,6 +159,8 @@ pub(super) fn read(mut table: Table<'_>, others: Others<'_>) -> PrivacyConfig {
         log: whole(table.table("log"), numbers),
         events: place(table.table("events"), events, numbers),
         recordings: whole(table.table("recordings"), numbers),
+        // It must tell which number was asked about, unless somebody says that it must not.
+        audit: whole(table.table("audit"), NumbersKind::Plain),
         hep: whole_messages(table.table("hep"), (numbers, bodies)),
         traces: traces.unwrap_or_default(),
         shown_digits: table.or("shown_digits", SHOWN_DIGITS, |v| {

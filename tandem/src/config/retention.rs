@@ -2,7 +2,7 @@
 
 use super::reader::Table;
 use super::value;
-use outbox::{RetentionConfig, Rotation, WholeFiles};
+use outbox::{Lines, RetentionConfig, Rotation, WholeFiles};
 use std::path::Path;
 use std::time::Duration;
 use toml::de::DeValue;
@@ -13,6 +13,8 @@ const MIB: u64 = 1_048_576;
 const LINES: [&str; 2] = ["logs", "cloudwatch"];
 /// Directory of the records of calls, which the history points into.
 const CALLS: &str = "calls";
+/// Directory of the control API's audit.
+const AUDIT: &str = "audit";
 /// Directory of call detail records.
 const CDRS: &str = "s3";
 
@@ -29,13 +31,21 @@ pub(crate) struct Retention {
     compress: bool,
     /// Call detail records, 1 day to 10 years or never removed; default never.
     cdrs: Option<Duration>,
+    /// The audit, 1 day to 10 years or never removed by its age; default never.
+    audit: Option<Duration>,
+    /// Octets of the audit that was put aside, at least `rotate_bytes`; default 10 GiB.
+    audit_max_bytes: u64,
 }
 
 impl Retention {
     /// When the file sink puts files aside.
     pub(crate) fn rotation(&self) -> Rotation {
         let continued = vec![CALLS.to_owned()];
-        Rotation { below: lines(), continued, max_bytes: self.rotate_bytes }
+        Rotation {
+            below: [lines(), vec![AUDIT.to_owned()]].concat(),
+            continued,
+            max_bytes: self.rotate_bytes,
+        }
     }
 
     /// What is kept below `data_dir`.
@@ -43,9 +53,14 @@ impl Retention {
         let cdrs = |keep| WholeFiles { below: CDRS.to_owned(), keep, extensions: Vec::new() };
         RetentionConfig {
             root: data_dir.to_owned(),
-            lines: lines(),
-            keep_lines: self.logs,
-            max_bytes: self.max_bytes,
+            lines: vec![
+                Lines { below: lines(), keep: self.logs, max_bytes: self.max_bytes },
+                Lines {
+                    below: vec![AUDIT.to_owned()],
+                    keep: self.audit,
+                    max_bytes: self.audit_max_bytes,
+                },
+            ],
             compress: self.compress,
             whole: self.cdrs.map(cdrs).into_iter().collect(),
         }
@@ -60,19 +75,25 @@ pub(super) fn read(mut table: Table<'_>) -> Retention {
     let logs = table.or("logs", Some(30 * DAY), keep);
     let rotate_bytes =
         table.or("rotate_bytes", 256 * MIB, |v| value::within(value::integer(v)?, MIB..=1 << 40));
-    let max_bytes = table.or("max_bytes", (10_240 * MIB).max(rotate_bytes), |v| {
-        value::within(value::integer(v)?, MIB..=1 << 50)
-    });
-    if max_bytes < rotate_bytes {
-        let message = format!(
-            "is less than rotate_bytes, {rotate_bytes}: every file that is put aside would go at once"
-        );
-        table.error_at("max_bytes", message);
-    }
+    let mut most = |key| {
+        let most = table.or(key, (10_240 * MIB).max(rotate_bytes), |v| {
+            value::within(value::integer(v)?, MIB..=1 << 50)
+        });
+        if most < rotate_bytes {
+            let message = format!(
+                "is less than rotate_bytes, {rotate_bytes}: every file that is put aside would go \
+                 at once"
+            );
+            table.error_at(key, message);
+        }
+        most
+    };
+    let (max_bytes, audit_max_bytes) = (most("max_bytes"), most("audit_max_bytes"));
     let compress = table.or("compress", true, value::boolean);
     let cdrs = table.or("cdrs", None, keep);
+    let audit = table.or("audit", None, keep);
     table.finish();
-    Retention { logs, rotate_bytes, max_bytes, compress, cdrs }
+    Retention { logs, rotate_bytes, max_bytes, compress, cdrs, audit, audit_max_bytes }
 }
 
 fn keep(value: &DeValue<'_>) -> Result<Option<Duration>, String> {
@@ -98,7 +119,15 @@ mod tests {
         let text = "[retention]\nlogs = \"off\"\ncdrs = \"365d\"\ncompress = false\n\
                     rotate_bytes = 1048576\nmax_bytes = 1048576";
         let config = accepts(text).retention.to_config(Path::new("data"));
-        assert_eq!((config.keep_lines, config.max_bytes), (None, MIB));
+        assert_eq!((config.lines[0].keep, config.lines[0].max_bytes), (None, MIB));
+        let audit = &config.lines[1];
+        assert_eq!((audit.keep, audit.max_bytes), (None, 10_240 * MIB));
+        let text = "[retention]\naudit = \"365d\"\naudit_max_bytes = 1073741824";
+        let retention = accepts(text).retention;
+        assert_eq!(retention.rotation().below, ["logs", "cloudwatch", "audit"]);
+        let audit = &retention.to_config(Path::new("data")).lines[1];
+        assert_eq!((audit.keep, audit.max_bytes), (Some(365 * DAY), 1_024 * MIB));
+        let config = accepts("[retention]\ncdrs = \"365d\"").retention.to_config(Path::new("data"));
         assert_eq!((config.whole[0].below.as_str(), config.whole[0].keep), ("s3", 365 * DAY));
     }
 
@@ -117,6 +146,11 @@ mod tests {
         refuses(
             "[retention]\nmax_bytes = 1048576",
             "t.toml:5: max_bytes: is less than rotate_bytes, 268435456: every file that is put \
+             aside would go at once",
+        );
+        refuses(
+            "[retention]\naudit_max_bytes = 1048576",
+            "t.toml:5: audit_max_bytes: is less than rotate_bytes, 268435456: every file that is put \
              aside would go at once",
         );
     }

@@ -18,8 +18,6 @@ use std::path::Path;
 use std::sync::Arc;
 use toml::de::DeValue;
 
-/// The kind of record that has only files: control API calls.
-const FILES_ONLY: [&str; 1] = ["audit"];
 /// In whose name events are sent, where nothing is said; AWS's own voice connectors have `aws.chime`.
 const DEFAULT_SOURCE: &str = "tandem.voiceconnector";
 
@@ -38,12 +36,24 @@ pub(crate) struct Sinks {
     pub(crate) kinesis_video: Option<KinesisVideoSink>,
     /// Events.
     pub(crate) events: EventSinks,
+    /// Which requests to the control API become events.
+    pub(crate) audit: AuditEvents,
     /// Recordings of calls.
     pub(crate) recordings: Option<UploadConfig>,
     /// Where KMS is, for keys of recordings.
     pub(crate) kms: Access,
     /// What is said for every service.
     pub(crate) all: Access,
+}
+
+/// Which requests to the control API become events.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum AuditEvents {
+    #[default]
+    Off,
+    /// Those that would change something, as EventBridge has them of AWS's own services.
+    Writes,
+    All,
 }
 
 /// `events`, `sns` and `sqs`.
@@ -123,11 +133,10 @@ pub(super) fn read(mut table: Table<'_>, region: &str) -> (Sinks, CloudWatchConf
         authorities: tls::authorities(&mut table, "tls_ca"),
     };
     let cdr = table.or("cdr", CdrForm::default(), cdr_form);
-    for key in FILES_ONLY {
-        let mut own = table.table(key);
-        own.optional("kind", file_only);
-        own.finish();
-    }
+    let mut own = table.table("audit");
+    own.optional("kind", file_only);
+    let audit = own.or("events", AuditEvents::Off, audit_events);
+    own.finish();
     let logs = logs(table.table("logs"), &defaults);
     let (cloudwatch, config) = cloudwatch(table.table("cloudwatch"), &defaults, logs.is_some());
     let kinesis_video = kinesis_video::read(table.table("kinesis_video"), &defaults);
@@ -140,7 +149,8 @@ pub(super) fn read(mut table: Table<'_>, region: &str) -> (Sinks, CloudWatchConf
     };
     let recordings = recordings::read(table.table("recordings"), &defaults);
     let kms = recordings::read_kms(table.table("kms"), &defaults);
-    let sinks = Sinks { cloudwatch, logs, s3, cdr, kinesis_video, events, recordings, kms, all };
+    let sinks =
+        Sinks { cloudwatch, logs, s3, cdr, kinesis_video, events, audit, recordings, kms, all };
     table.finish();
     (sinks, config)
 }
@@ -229,6 +239,15 @@ fn kind(value: &DeValue<'_>) -> Result<Kind, String> {
         "file" => Ok(Kind::File),
         "aws" => Ok(Kind::Aws),
         other => Err(format!("{other:?} is unknown; use \"file\" or \"aws\"")),
+    }
+}
+
+fn audit_events(value: &DeValue<'_>) -> Result<AuditEvents, String> {
+    match value::text(value)? {
+        "off" => Ok(AuditEvents::Off),
+        "writes" => Ok(AuditEvents::Writes),
+        "all" => Ok(AuditEvents::All),
+        other => Err(format!("{other:?} is unknown; use \"off\", \"writes\" or \"all\"")),
     }
 }
 

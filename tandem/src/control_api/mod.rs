@@ -3,6 +3,7 @@
 //!
 //! A thread of its own serves it, so that whatever happens here touches no call.
 
+mod audit;
 mod backend;
 mod keys;
 mod server;
@@ -13,6 +14,8 @@ use crate::clock::Origin;
 use crate::config::Config;
 use crate::live_directory::Journal;
 use crate::node::Node;
+use crate::privacy;
+use audit::AuditTrail;
 use backend::NodeBackend;
 use control_api::{Api, Settings};
 use directory_store::DirectoryStore;
@@ -72,6 +75,7 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
         requests_per_second: api.requests_per_second,
         token_key: store.master().derive(PAGE_TOKENS),
     };
+    let numbers = privacy::of_audit(config)?;
     let tls = api.tls.as_ref().map(|files| sip_edge::tls::self_signed_server(&[], Some(files)));
     let tls = tls.transpose().map_err(|error| format!("[api] {error}"))?;
     let listener = std::net::TcpListener::bind(api.listen).and_then(|listener| {
@@ -83,9 +87,12 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
     })?;
     let is_tls = tls.is_some();
     let served = Served {
-        api: Api::new(settings, state),
+        api: Api::new(settings, state)
+            .with_unproven_rate(api.unproven_per_second)
+            .with_numbers(Arc::new(move |number| numbers.user(number).into_owned())),
         backend: NodeBackend::new(keys::Keys::new(store), generation, node.directory()),
-        files: node.file_sender(),
+        audit: AuditTrail::new(config, node.file_sender(), node.event_sink()),
+        view: node.view(),
     };
     let server = Server::new(served, tls, api.max_connections);
     let (stop, stopped) = oneshot::channel();
@@ -138,6 +145,11 @@ impl Drop for ControlApi {
             tracing::error!("the thread of the control API ended by a panic");
         }
     }
+}
+
+/// For how long something takes.
+fn monotonic() -> std::time::Instant {
+    Origin::now().monotonic
 }
 
 /// The calendar.

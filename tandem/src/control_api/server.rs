@@ -1,14 +1,15 @@
 //! Connections: HTTP/1.1 with bounds on everything, over TCP or TLS.
 
+use super::audit::AuditTrail;
 use super::backend::NodeBackend;
-use super::{STOP_LIMIT, now};
-use control_api::{AUDIT_FILE, Answer, Api, ApiError, ErrorKind, Ids, MAX_BODY_BYTES, Request};
+use super::{STOP_LIMIT, monotonic, now};
+use call_metrics::{ApiRequest, RecorderView};
+use control_api::{Answer, Api, ApiError, ErrorKind, Ids, MAX_BODY_BYTES, Request, RequestKind};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::TransactionId;
-use outbox::{FileSender, Record, RecordKind, RecordPath};
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
@@ -36,7 +37,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Served {
     pub(super) api: Api,
     pub(super) backend: NodeBackend,
-    pub(super) files: FileSender,
+    pub(super) audit: AuditTrail,
+    pub(super) view: RecorderView,
 }
 
 pub(super) struct Server {
@@ -185,16 +187,28 @@ impl Server {
     fn decide(&self, request: &Request<'_>, ids: Ids<'_>) -> Answer {
         // What a panic may have left half done is only counts of rates: drafts are undone.
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        let Served { api, backend, files } = &mut *served;
-        let mut answer = api.handle(now(), ids, request, backend);
+        let Served { api, backend, audit, view } = &mut *served;
+        let (began, now) = (monotonic(), now());
+        let mut answer = api.handle(now, ids, request, backend);
         if let Some(state) = backend.catch_up() {
             api.replace_state(state);
         }
-        if let Some(body) = answer.audit.take()
-            && let Ok(path) = RecordPath::new(AUDIT_FILE)
-            && let Err(error) = files.send(Record { path, body, kind: RecordKind::AppendLine })
-        {
-            tracing::warn!(?error, "control API: a request is not in {AUDIT_FILE}");
+        view.api_answered(ApiRequest {
+            operation: answer.operation,
+            outcome: answer.outcome,
+            kind: answer.kind.name(),
+            took: monotonic().saturating_duration_since(began),
+        });
+        if !answer.ignored.is_empty() {
+            let (operation, ignored) = (answer.operation, answer.ignored.join(", "));
+            tracing::debug!(
+                operation,
+                ignored,
+                "control API: members that the model does not know"
+            );
+        }
+        if let Some(record) = answer.audit.take() {
+            audit.take(record, answer.kind, ids.event, now);
         }
         answer
     }
@@ -225,6 +239,10 @@ fn unread(kind: ErrorKind, message: &str) -> hyper::Response<Full<Bytes>> {
         ],
         body: body.to_string().into_bytes(),
         audit: None,
+        operation: "",
+        outcome: "",
+        kind: RequestKind::Other,
+        ignored: Vec::new(),
     })
 }
 

@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import boto3
+import botocore.session
 import urllib3
 from botocore.config import Config
 from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.parsers import create_parser
+from botocore.validate import ParamValidator
 
 from . import places
 
@@ -59,12 +62,11 @@ class ControlApi:
         prepared = request.prepare()
         return prepared.url, dict(prepared.headers)
 
-    def send(self, method, url, headers=(), body=b""):
-        """(status, exception, body) of exactly this request."""
-        pool = urllib3.PoolManager(retries=False)
+    def send(self, method, url, headers=(), body=b"", pool=None):
+        """(status, exception, body) of exactly this request; `pool` keeps a connection."""
         # Nothing is normalised on the way: the target is sent as it is.
         target = url[len(self.url):]
-        connection = pool.connection_from_url(self.url)
+        connection = (pool or urllib3.PoolManager(retries=False)).connection_from_url(self.url)
         answer = connection.urlopen(method, target, body=body, headers=dict(headers),
                                     assert_same_host=False, redirect=False, timeout=30)
         kind = answer.headers.get("x-amzn-ErrorType")
@@ -79,3 +81,42 @@ class ControlApi:
 def aws_cli():
     """The CLI beside this Python."""
     return Path(sys.executable).parent / "aws"
+
+
+def _unknown(shape, value, path=""):
+    """Members of a reply that its shape does not have."""
+    if value is None:
+        return
+    if shape.type_name == "structure":
+        for name, inner in value.items():
+            if name in shape.members:
+                yield from _unknown(shape.members[name], inner, f"{path}.{name}")
+            else:
+                yield f"{path}.{name}"
+    elif shape.type_name == "list":
+        for at, inner in enumerate(value):
+            yield from _unknown(shape.member, inner, f"{path}[{at}]")
+
+
+def service_model():
+    """The installed model of the service."""
+    return botocore.session.Session().get_service_model("chime-sdk-voice")
+
+
+def valid_reply(operation, reply, model=None):
+    """Whether a successful reply, the JSON of its body, is of the shape of its operation: types,
+    required members, limits, no member that the model does not know. An AssertionError tells."""
+    shape = (model or service_model()).operation_model(operation).output_shape
+    if shape is None:
+        assert not reply, f"{operation} answers nothing, and not {reply}"
+        return
+    unknown = list(_unknown(shape, reply))
+    assert not unknown, f"{operation}: the model has no {unknown}"
+    parsed = create_parser("rest-json").parse(
+        {"status_code": 200, "headers": {}, "body": json.dumps(reply).encode()}, shape)
+    parsed.pop("ResponseMetadata")
+    if operation == "ListTagsForResource" and parsed == {"Tags": []}:
+        # Clients expect an empty list where the model would have at least one.
+        return
+    report = ParamValidator().validate(parsed, shape)
+    assert not report.has_errors(), f"{operation}: {report.generate_report()}"

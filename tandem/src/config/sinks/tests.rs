@@ -149,6 +149,10 @@ fn wrong_values_are_named_with_their_lines() {
             "kind: \"aws\" is not served yet by this version; use \"file\"",
         ),
         (
+            "audit = { events = \"some\" }",
+            "events: \"some\" is unknown; use \"off\", \"writes\" or \"all\"",
+        ),
+        (
             "logs = { endpoint_url = \"localhost\" }",
             "endpoint_url: \"localhost\" is not a URL; write one such as \"http://127.0.0.1:5000\"",
         ),

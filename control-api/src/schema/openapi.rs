@@ -1,0 +1,218 @@
+//! The shapes as an OpenAPI document, for generators of clients and of tests.
+
+use super::shapes::{Kind, Member, Place, Schema, Shape};
+use super::{schema, validate};
+use crate::error::ErrorKind;
+use crate::operations::{OPERATIONS, Operation};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The document (OpenAPI 3.0.3) of all operations, also of those that are refused: docs/control-api.md
+/// has which ones work.
+///
+/// Operations on one path that a parameter of the query tells apart have it behind a `#`, since paths
+/// of OpenAPI have no query; the parameter is required and has one value.
+pub fn document(version: &str) -> Value {
+    let Some(schema) = schema() else { return Value::Null };
+    let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for operation in OPERATIONS {
+        let path = match operation.selector() {
+            Some((name, value)) => format!("{}#{name}={value}", operation.path()),
+            None => operation.path().to_owned(),
+        };
+        let method = operation.method.as_str().to_ascii_lowercase();
+        paths.entry(path).or_default().insert(method, written(schema, operation));
+    }
+    let shapes: BTreeMap<_, _> =
+        schema.shapes.iter().map(|(name, shape)| (*name, json_schema(name, shape))).collect();
+    let mut components = json!({
+        "schemas": shapes,
+        "securitySchemes": { "sigv4": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "AWS signature version 4 for the service chime, in any region",
+        } },
+    });
+    components["schemas"]["Refusal"] = json!({
+        "type": "object",
+        "required": ["Code", "Message"],
+        "properties": { "Code": { "type": "string" }, "Message": { "type": "string" } },
+    });
+    json!({
+        "openapi": "3.0.3",
+        "info": {
+            "title": "Tandem's control API (chime-sdk-voice, 2022-08-03)",
+            "version": version,
+        },
+        "security": [{ "sigv4": [] }],
+        "paths": paths,
+        "components": components,
+    })
+}
+
+fn written(schema: &Schema, operation: &Operation) -> Value {
+    let members = schema.input(operation.name);
+    let mut parameters: Vec<Value> = members.iter().filter_map(parameter).collect();
+    if let Some((name, value)) = operation.selector() {
+        parameters.push(json!({
+            "name": name,
+            "in": "query",
+            "required": true,
+            "schema": { "type": "string", "enum": [value] },
+        }));
+    }
+    let mut written = json!({
+        "operationId": operation.name,
+        "parameters": parameters,
+        "responses": responses(schema, operation),
+    });
+    let body: Vec<&Member> = members.iter().filter(|member| member.place == Place::Body).collect();
+    if !body.is_empty() {
+        written["requestBody"] = json!({
+            "required": body.iter().any(|member| member.is_required),
+            "content": { "application/json": { "schema": structure(&body) } },
+        });
+    }
+    written
+}
+
+fn parameter(member: &Member) -> Option<Value> {
+    let (place, name, is_required) = match member.place {
+        Place::Body => return None,
+        Place::Path(name) => ("path", name, true),
+        Place::Query(name) => ("query", name, member.is_required),
+    };
+    Some(json!({
+        "name": name,
+        "in": place,
+        "required": is_required,
+        "schema": reference(member.shape),
+    }))
+}
+
+/// Those of one status are one.
+fn responses(schema: &Schema, operation: &Operation) -> Value {
+    let output = schema.operations.get(operation.name).and_then(|ends| ends.output);
+    let mut success = json!({ "description": "done" });
+    if let Some(output) = output {
+        success["content"] = json!({ "application/json": { "schema": reference(output) } });
+    }
+    let mut responses = Map::new();
+    responses.insert(operation.status.to_string(), success);
+    let mut refusals: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for kind in ErrorKind::ALL.iter().filter(|kind| operation.declares(**kind)) {
+        refusals.entry(kind.status()).or_default().push(kind.exception());
+    }
+    for (status, exceptions) in refusals {
+        let refusal = json!({
+            "description": exceptions.join(", "),
+            "headers": { "x-amzn-ErrorType": { "schema": { "type": "string" } } },
+            "content": { "application/json": { "schema": reference("Refusal") } },
+        });
+        responses.insert(status.to_string(), refusal);
+    }
+    Value::Object(responses)
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn structure(members: &[&Member]) -> Value {
+    let properties: BTreeMap<_, _> =
+        members.iter().map(|member| (member.name, reference(member.shape))).collect();
+    let required: Vec<_> =
+        members.iter().filter(|member| member.is_required).map(|member| member.name).collect();
+    let mut written = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        written["required"] = required.into();
+    }
+    written
+}
+
+fn json_schema(name: &str, shape: &Shape) -> Value {
+    let (mut written, least, most) = match &shape.kind {
+        Kind::Text => (text(name, shape), "minLength", "maxLength"),
+        Kind::Integer => (json!({ "type": "integer", "format": "int32" }), "minimum", "maximum"),
+        Kind::Float => (json!({ "type": "number" }), "minimum", "maximum"),
+        Kind::Flag => (json!({ "type": "boolean" }), "", ""),
+        Kind::Timestamp => (json!({ "type": "string", "format": "date-time" }), "", ""),
+        Kind::List(of) => {
+            (json!({ "type": "array", "items": reference(of) }), "minItems", "maxItems")
+        }
+        Kind::Map(_, of) => {
+            let written = json!({ "type": "object", "additionalProperties": reference(of) });
+            (written, "minProperties", "maxProperties")
+        }
+        Kind::Structure(members) => (structure(&members.iter().collect::<Vec<_>>()), "", ""),
+    };
+    for (key, bound) in [(least, shape.min), (most, shape.max)] {
+        if let Some(bound) = bound {
+            written[key] = bound.into();
+        }
+    }
+    written
+}
+
+/// What is wider than the model is so here too.
+fn text(name: &str, shape: &Shape) -> Value {
+    let mut written = json!({ "type": "string" });
+    if !shape.one_of.is_empty() && !validate::is_open(name) {
+        written["enum"] = json!(shape.one_of);
+    }
+    if let Some(pattern) = &shape.pattern {
+        let model = format!("^(?:{})$", pattern.source());
+        written["pattern"] = match validate::wider(name) {
+            Some(wider) => format!("{model}|{wider}").into(),
+            None => model.into(),
+        };
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every `$ref` below a value.
+    fn references<'a>(value: &'a Value, out: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => members.iter().for_each(|(name, value)| match value {
+                Value::String(to) if name == "$ref" => out.push(to),
+                value => references(value, out),
+            }),
+            Value::Array(items) => items.iter().for_each(|item| references(item, out)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_document_has_every_operation_and_everything_that_it_refers_to() {
+        let document = document("1.2.3");
+        let paths = document["paths"].as_object().unwrap();
+        let ids: Vec<&str> = paths
+            .values()
+            .flat_map(|path| path.as_object().unwrap().values())
+            .map(|operation| operation["operationId"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids.len(), OPERATIONS.len());
+        assert!(OPERATIONS.iter().all(|operation| ids.contains(&operation.name)));
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > 500);
+        for to in found {
+            let at = to.strip_prefix('#').unwrap();
+            assert!(document.pointer(at).is_some(), "{to}");
+        }
+        let put = &document["paths"]["/voice-connectors/{voiceConnectorId}/origination"]["put"];
+        assert_eq!(put["parameters"][0]["in"], "path");
+        assert_eq!(put["requestBody"]["required"], true);
+        assert!(put["responses"]["404"]["description"].as_str().unwrap().contains("NotFound"));
+        let shapes = &document["components"]["schemas"];
+        assert_eq!(shapes["Port"]["maximum"], 65_535);
+        assert_eq!(shapes["TagList"]["maxItems"], 50);
+        assert!(shapes["VoiceConnectorAwsRegion"].get("enum").is_none());
+        assert!(shapes["Arn"]["pattern"].as_str().unwrap().contains("9+]"));
+    }
+}
