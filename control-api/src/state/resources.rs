@@ -8,8 +8,8 @@ use super::{
     State, Streaming, Termination,
 };
 use directory::{
-    EmergencyCalling, EmergencyDnis, GroupMember, Host, OriginationRoute, Resources, Srtp,
-    VoiceConnector, VoiceConnectorGroup, country_code,
+    EmergencyCalling, EmergencyDnis, ForeignCaller, GroupMember, Host, OriginationRoute, Resources,
+    Srtp, VoiceConnector, VoiceConnectorGroup, country_code,
 };
 use model::{NotificationTargets, TransportProtocol, VoiceConnectorId};
 use std::collections::HashMap;
@@ -64,7 +64,10 @@ fn connector(
             origination.routes.iter().filter_map(|each| route(each, is_encrypted)).collect();
     }
     if let Some(record) = &record.termination {
-        connector.caller.default_number = record.default_phone_number.as_deref().map(Arc::from);
+        if let Some(number) = &record.default_phone_number {
+            connector.caller.default_number = Some(number.as_str().into());
+            connector.caller.foreign = ForeignCaller::Override;
+        }
         connector.termination = Some(termination(record, credentials));
     }
     if let Some(record) = &record.streaming {

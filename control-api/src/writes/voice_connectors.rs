@@ -116,17 +116,6 @@ impl Writing<'_, '_> {
         }
     }
 
-    fn name(&self) -> Result<String, ApiError> {
-        let name: String = self.required("Name")?;
-        let fits = |c: char| c.is_ascii_alphanumeric() || " _.-".contains(c);
-        if name.is_empty() || name.len() > 256 || !name.chars().all(fits) {
-            return Err(bad_request(
-                "Name: must be 1 to 256 letters, digits, spaces or characters of _.-".to_owned(),
-            ));
-        }
-        Ok(name)
-    }
-
     fn told(&self, id: &str) -> Result<Value, ApiError> {
         let written = self.draft.get::<Connector>(id).map(|stored| {
             crate::reads::written_connector(self.settings, self.catalogue.domain(), id, stored)
