@@ -11,8 +11,8 @@ use crate::reads::{Catalogue, Reading};
 use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
 use crate::state::{Draft, State, Tag, Tags};
-use crate::writes::{self, Writing};
-use crate::{sigv4, sts};
+use crate::writes::Writing;
+use crate::{schema, sigv4, sts};
 use model::UnixTime;
 use serde_json::{Value, json};
 
@@ -206,13 +206,14 @@ impl Api {
         if let Some((kind, message)) = routed.operation.refusal() {
             return Err(ApiError::new(kind, message));
         }
+        let input = schema::checked(routed, body)?;
         if routed.operation.is_read() {
             return Ok(Success::Json(routed.operation.status, reading.answer()?));
         }
         let (answer, draft) = {
             let mut random = || backend.random();
             let mut writing = Writing {
-                input: writes::input(routed, body)?,
+                input,
                 settings,
                 catalogue,
                 routed,

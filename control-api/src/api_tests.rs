@@ -331,7 +331,8 @@ fn resources_of_the_file_cannot_be_changed() {
 fn a_write_that_fails_leaves_nothing() {
     let (mut api, mut node) = (api(10), node(Ok(None), 0));
     node.fault = Some(CommitFault::Journal);
-    let make = json!({ "Name": "hq", "RequireEncryption": false, "Tags": [] });
+    let make = json!({ "Name": "hq", "RequireEncryption": false,
+        "Tags": [{ "Key": "team", "Value": "a" }] });
     let refused = served(&mut api, &mut node, ("POST", "/voice-connectors", ""), &make);
     assert_eq!(refused.unwrap_err().kind, ErrorKind::ServiceUnavailable);
     assert!(api.state().all::<Connector>().is_empty());

@@ -7,9 +7,10 @@
 //!
 //! The way of a request: the claim of its signature is read ([`sigv4::read`]), its key is found and
 //! the signature verified, the key's rate is counted, the operation is found in [`OPERATIONS`], the
-//! key's [`Policy`] decides, and the operation answers. A write works on a draft of the [`State`]: the
-//! backend writes its changes down and routes calls by them before the client is answered, or the
-//! draft is undone. Whatever fails is an [`ApiError`], which clients turn into a typed exception.
+//! key's [`Policy`] decides, the request is held against the operation's shape ([`schema`]), and the
+//! operation answers. A write works on a draft of the [`State`]: the backend writes its changes down
+//! and routes calls by them before the client is answered, or the draft is undone. Whatever fails is
+//! an [`ApiError`], which clients turn into a typed exception.
 #![forbid(unsafe_code)]
 
 mod access_key;
@@ -26,6 +27,7 @@ mod rate;
 mod reads;
 mod request;
 mod router;
+pub mod schema;
 pub mod sigv4;
 pub mod state;
 mod sts;

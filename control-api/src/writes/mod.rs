@@ -116,21 +116,6 @@ impl Writing<'_, '_> {
     }
 }
 
-/// The members of a request: those of the body, over which go those of path and query.
-pub(crate) fn input(routed: &Routed, body: &[u8]) -> Result<Value, ApiError> {
-    let mut members = match body {
-        [] => serde_json::Map::new(),
-        body => serde_json::from_slice(body)
-            .map_err(|error| bad_request(format!("the body is no JSON object: {error}")))?,
-    };
-    for (name, value) in &routed.members {
-        let mut letters = name.chars();
-        let first = letters.next().map(|first| first.to_ascii_uppercase());
-        members.insert(first.into_iter().chain(letters).collect(), value.clone().into());
-    }
-    Ok(Value::Object(members))
-}
-
 pub(crate) fn bad_request(message: String) -> ApiError {
     ApiError::new(ErrorKind::BadRequest, message)
 }
