@@ -385,12 +385,12 @@ fn whatever_has_an_arn_has_tags() {
         client.does("POST", "/tags?operation=untag-resource", untag);
         assert_eq!(client.get(&all), json!({ "Tags": [] }));
     }
-    for arn in ["arn:aws:chime:us-east-1:111122223333:vc/zzzzzz1ghij2klmno3pqr4", "arn", ""] {
-        let body = json!({ "ResourceARN": arn, "Tags": [], "TagKeys": [] });
-        for operation in ["tag", "untag"] {
-            let target = format!("/tags?operation={operation}-resource");
-            client.refused("POST", &target, body.clone(), ErrorKind::NotFound);
-        }
+    for account in ["us-east-1:111122223333:vc/zzzzzz1ghij2klmno3pqr4", "us-east-1:1:vcg/hq"] {
+        let arn = format!("arn:aws:chime:{account}");
+        let tags = json!({ "ResourceARN": arn, "Tags": [{ "Key": "k", "Value": "" }] });
+        client.refused("POST", "/tags?operation=tag-resource", tags, ErrorKind::NotFound);
+        let keys = json!({ "ResourceARN": arn, "TagKeys": ["k"] });
+        client.refused("POST", "/tags?operation=untag-resource", keys, ErrorKind::NotFound);
     }
     assert!(client.api.state().all::<Tags>().is_empty());
 }
@@ -484,7 +484,7 @@ fn addresses_are_held_against_their_form() {
     for (member, value) in [
         ("StreetNumber", "x"),
         ("StreetInfo", "-"),
-        ("City", " "),
+        ("City", "-"),
         ("State", "ON"),
         ("Country", "DE"),
         ("PostalCode", "9810"),
