@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from harness import places
 from harness.configuration import CONNECTOR, DOMAIN
 from harness.control_api import ACCOUNT, REGION, ControlApi
+from harness.delivered import Caller
 from harness.message import compose, sdp
 from harness.sip import OutgoingCall
 from harness.waiting import wait_until
@@ -309,3 +310,39 @@ def test_what_is_refused_and_how(api):
     arn = f"{ARN}:vc/{CONNECTOR}"
     client.tag_resource(ResourceARN=arn, Tags=[{"Key": "k", "Value": "v"}])
     assert client.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "k", "Value": "v"}]
+
+
+def test_the_bucket_of_call_detail_records_changes_at_once(stage, cloud):
+    port = places.free_port(places.EDGE)
+    stage.configuration.api = {"listen": f"{places.EDGE}:{port}"}
+    stage.configuration.sinks = {"kind": "file", "s3": {
+        "kind": "aws", "endpoint_url": cloud.url, "bucket": "not-there"}}
+    caller = Caller(stage)
+    client = ControlApi(caller.edge, port).client()
+
+    def update(**bucket):
+        client.update_global_settings(VoiceConnector=bucket)
+        assert client.get_global_settings()["VoiceConnector"] == bucket
+
+    assert client.get_global_settings()["VoiceConnector"] == {"CdrBucket": "not-there"}
+    caller.call()
+    caller.accepted()
+    # What waits for a bucket that is not there goes where there is one.
+    cloud.make_bucket("chosen-later")
+    update(CdrBucket="chosen-later")
+    caller.drained()
+    assert len(cloud.objects("chosen-later")) == 1
+    update()
+    caller.call()
+    caller.edge.wait_idle()
+    wait_until(lambda: len([*(caller.edge.data_dir / "s3").rglob("*_*")]) == 1, 20,
+               "the second call's record is a file")
+    caller.drained()
+    assert len(cloud.objects("chosen-later")) == 1
+    # After a restart as well.
+    update(CdrBucket="chosen-later")
+    caller.restart()
+    assert client.get_global_settings()["VoiceConnector"] == {"CdrBucket": "chosen-later"}
+    caller.call()
+    caller.drained()
+    assert len(cloud.objects("chosen-later")) == 2
