@@ -6,6 +6,7 @@ use crate::authorities;
 use crate::clock::{ServiceClock, apart};
 use crate::credentials::Chain;
 use crate::fault;
+use crate::lambda::FUNCTION_ERROR;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
     UriPathNormalizationMode, sign,
@@ -163,12 +164,25 @@ impl Sender {
         request: Request<'_>,
         patience: Duration,
     ) -> Result<Answer, NoAnswer> {
+        self.send_for(request, patience, MOST_BYTES).await
+    }
+
+    /// The same for an answer of so many octets.
+    ///
+    /// # Errors
+    /// As of [`Sender::send`], and when the answer is longer.
+    pub(crate) async fn send_for(
+        &self,
+        request: Request<'_>,
+        patience: Duration,
+        most: usize,
+    ) -> Result<Answer, NoAnswer> {
         let time = self.clock.now();
-        let answer = self.send_at(&request, time, patience).await?;
+        let answer = self.send_at(&request, time, (patience, most)).await?;
         let now = self.clock.now();
         let is_skewed = !answer.is_success() && fault::is_clock(&answer.error());
         if is_skewed && apart(now, time) > SKEW {
-            return self.send_at(&request, now, patience).await;
+            return self.send_at(&request, now, (patience, most)).await;
         }
         Ok(answer)
     }
@@ -187,26 +201,26 @@ impl Sender {
             return Ok(());
         }
         let request = Request { method: "GET", url, headers: Vec::new(), body: Bytes::new() };
-        self.send_at(&request, self.clock.now(), PATIENCE).await.map(|_| ())
+        self.send_at(&request, self.clock.now(), (PATIENCE, MOST_BYTES)).await.map(|_| ())
     }
 
     async fn send_at(
         &self,
         request: &Request<'_>,
         time: SystemTime,
-        patience: Duration,
+        (patience, most): (Duration, usize),
     ) -> Result<Answer, NoAnswer> {
         let url = &request.url;
         let signed = self
             .signed(request, time)
             .map_err(|error| NoAnswer(format!("the request to {url} cannot be made: {error}")))?;
-        tokio::time::timeout(patience, self.exchange(signed))
+        tokio::time::timeout(patience, self.exchange(signed, most))
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {} s", patience.as_secs())))
             .map_err(|reason| NoAnswer(format!("{}: {reason}", base(url))))
     }
 
-    async fn exchange(&self, request: HttpRequest) -> Result<Answer, String> {
+    async fn exchange(&self, request: HttpRequest, most: usize) -> Result<Answer, String> {
         let response = self
             .connector
             .call(request)
@@ -216,7 +230,9 @@ impl Sender {
         let header = |name: &str| response.headers().get(name).map(str::to_owned);
         let retry_after = header("retry-after").and_then(|text| text.trim().parse().ok());
         let retry_after = retry_after.map(Duration::from_secs);
-        let error_type = header("x-amzn-errortype");
+        // Lambda says so that a function failed, with 200.
+        let function = || header("x-amz-function-error").map(|_| FUNCTION_ERROR.to_owned());
+        let error_type = header("x-amzn-errortype").or_else(function);
         let bucket_region = header("x-amz-bucket-region");
         let object = ObjectHeaders {
             etag: header("etag"),
@@ -226,7 +242,7 @@ impl Sender {
         if let Some(date) = header("date") {
             self.clock.note(&date);
         }
-        let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
+        let body = Limited::new(response.into_body(), most).collect().await;
         let body = body.map_err(|error| {
             format!("the answer broke off: {}", DeliveryError::in_one_line(&*error))
         })?;

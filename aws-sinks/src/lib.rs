@@ -13,7 +13,8 @@
 //! - a single record that the service will never take: it is refused, the others of its request are
 //!   delivered.
 //!
-//! [`Objects`] (S3, of any size) and [`Kms`] are for whoever asks by itself.
+//! [`Objects`] (S3, of any size), [`ObjectReader`], [`Kms`] and [`Lambda`] are for whoever asks by
+//! itself.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -28,7 +29,9 @@ pub mod events;
 mod fault;
 mod kinesis_video;
 mod kms;
+mod lambda;
 pub mod logs;
+mod object_reader;
 mod objects;
 mod probe;
 mod routing;
@@ -46,7 +49,9 @@ pub use event_bridge::{EventBridge, EventBridgeConfig};
 pub use events::{EventTarget, NewEvent};
 pub use kinesis_video::{KinesisVideo, StreamDescription, StreamState, StreamsPage, Trouble};
 pub use kms::{DataKey, Kms};
+pub use lambda::Lambda;
 pub use logs::{Logs, RETENTION_DAYS};
+pub use object_reader::ObjectReader;
 pub use objects::{Objects, Stored};
 pub use probe::{Judgement, Question, Said, Target, probe};
 pub use routing::{Service, log_stream, outbox_record};

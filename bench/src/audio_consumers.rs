@@ -200,7 +200,7 @@ fn recordings(root: &Path) -> RecordingsConfig {
         node: "bench".to_owned(),
         writers: 1,
         rotation: Rotation { seconds: None, bytes: u64::MAX },
-        keep: Keep { age: None, bytes: u64::MAX },
+        keep: Keep { age: None, uploaded: None, bytes: u64::MAX },
         key: None,
         upload: None,
         notices: None,

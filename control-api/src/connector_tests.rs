@@ -346,7 +346,13 @@ fn whatever_has_an_arn_has_tags() {
     let mut client = Client::new(1);
     let path = client.connector(false);
     let own = format!("vc/{}", path.rsplit('/').next().unwrap());
-    for name in [&*own, "vc/abcdef1ghij2klmno30000", "vcg/hq", "phone-number/+12065550000"] {
+    let application = json!({ "AwsRegion": "us-east-1", "Name": "menu", "Endpoints": [{
+        "LambdaArn": "arn:aws:lambda:us-east-1:111122223333:function:menu" }] });
+    let made = client.does("POST", "/sip-media-applications", application);
+    let application = made["SipMediaApplication"]["SipMediaApplicationId"].as_str().unwrap();
+    let application = format!("sma/{application}");
+    let of_file = ["vc/abcdef1ghij2klmno30000", "vcg/hq", "phone-number/+12065550000"];
+    for name in of_file.into_iter().chain([&*own, &*application]) {
         let arn = format!("arn:aws:chime:us-east-1:111122223333:{name}");
         let tag = |tags: Value| json!({ "ResourceARN": arn, "Tags": tags });
         client.does(

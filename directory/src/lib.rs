@@ -6,14 +6,16 @@
 
 #![forbid(unsafe_code)]
 
+mod applications;
 mod caps;
 mod carrier;
 mod cidr;
 mod dtmf;
 mod emergency;
 mod group;
-pub mod merge;
-mod number;
+mod media_application;
+mod merge;
+pub mod number;
 mod problem;
 mod redirect_policy;
 mod route;
@@ -34,6 +36,9 @@ pub use carrier::{
 pub use dtmf::Dtmf;
 pub use emergency::{EmergencyCalling, EmergencyDnis, EmergencyMatch};
 pub use group::{GroupMember, VoiceConnectorGroup};
+pub use media_application::{
+    ApplicationEndpoint, ApplicationTarget, MediaApplication, RuleTarget, RuleTrigger, SipRule,
+};
 pub use number::{RiskClass, country_code, country_of, parse_e164};
 pub use problem::Problem;
 pub use redirect_policy::RedirectPolicy;

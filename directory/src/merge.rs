@@ -1,6 +1,6 @@
 //! Resources of the configuration file and of the control API as one.
 
-use crate::Resources;
+use crate::{Resources, RuleTrigger};
 use std::collections::HashSet;
 
 impl Resources {
@@ -13,7 +13,9 @@ impl Resources {
         let of_connectors = self.voice_connectors.iter().flat_map(|each| each.numbers.iter());
         let of_groups = self.groups.iter().flat_map(|each| each.numbers.iter());
         let numbers: HashSet<_> = of_connectors.chain(of_groups).cloned().collect();
-        let Resources { voice_connectors, groups: made_groups, .. } = made;
+        let Resources {
+            voice_connectors, groups: made_groups, media_applications, sip_rules, ..
+        } = made;
         let of_both = ids.iter().chain(voice_connectors.iter().map(|each| &each.id));
         let known: HashSet<_> = of_both.cloned().collect();
         for mut connector in voice_connectors {
@@ -51,6 +53,24 @@ impl Resources {
                 is_there
             });
             self.groups.push(group);
+        }
+        for application in media_applications {
+            match self.media_applications.iter().any(|each| each.id == application.id) {
+                true => left_out.push(format!("SIP media application {}", application.id)),
+                false => self.media_applications.push(application),
+            }
+        }
+        for rule in sip_rules {
+            let is_taken = match &rule.trigger {
+                RuleTrigger::ToPhoneNumber(number) => numbers.contains(number),
+                RuleTrigger::RequestUriHostname(_) => false,
+            };
+            let mut of_file = self.sip_rules.iter();
+            match is_taken || of_file.any(|each| each.id == rule.id || each.trigger == rule.trigger)
+            {
+                true => left_out.push(format!("SIP rule {}", rule.id)),
+                false => self.sip_rules.push(rule),
+            }
         }
         (self, left_out)
     }

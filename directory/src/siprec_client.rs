@@ -1,6 +1,6 @@
 //! Somebody else's recorder, which gets copies of a voice connector's calls (SIPREC, RFC 7866).
 
-use crate::carrier::Srtp;
+use crate::carrier::{Credential, Srtp};
 use crate::route::Host;
 use crate::tls::TlsPolicy;
 use model::TransportProtocol;
@@ -32,6 +32,8 @@ pub struct SiprecClient {
     /// What a calling or called number begins with, in E.164 form, for `enabled` to hold; empty for any
     /// number. A header goes before it.
     pub numbers: Arc<[Arc<str>]>,
+    /// What answers a recorder that asks who we are (RFC 3261 section 22).
+    pub credential: Option<Credential>,
 }
 
 impl SiprecClient {

@@ -1,11 +1,15 @@
 //! The immutable snapshot that call routing reads.
 
+use crate::applications::Applications;
 use crate::cidr::{CidrIndex, Owners};
 use crate::number::HighRisk;
 use crate::route::{Candidate, draw_order};
 use crate::target::Target;
 use crate::validate::validate;
-use crate::{Carrier, Problem, RiskClass, Route, VoiceConnector, VoiceConnectorGroup};
+use crate::{
+    ApplicationTarget, Carrier, MediaApplication, Problem, RiskClass, Route, SipRule,
+    VoiceConnector, VoiceConnectorGroup,
+};
 use ipnet::IpNet;
 use model::VoiceConnectorId;
 use std::collections::HashMap;
@@ -23,6 +27,10 @@ pub struct Resources {
     pub voice_connectors: Vec<VoiceConnector>,
     /// The groups of voice connectors.
     pub groups: Vec<VoiceConnectorGroup>,
+    /// The programs that steer calls.
+    pub media_applications: Vec<MediaApplication>,
+    /// Which calls those are.
+    pub sip_rules: Vec<SipRule>,
     /// Prefixes of numbers that the operator counts as high-risk, `+` and leading digits.
     pub high_risk_prefixes: Vec<Arc<str>>,
 }
@@ -47,6 +55,7 @@ pub struct Snapshot {
     /// By voice connector, then by route.
     route_targets: Vec<Vec<Arc<Target>>>,
     emergency_carriers: Vec<Candidate>,
+    applications: Applications,
     high_risk: HighRisk,
     carrier_sources: CidrIndex,
     voice_connector_sources: CidrIndex,
@@ -64,8 +73,15 @@ impl Snapshot {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let Resources { domain, carriers, voice_connectors, groups, high_risk_prefixes } =
-            resources;
+        let Resources {
+            domain,
+            carriers,
+            voice_connectors,
+            groups,
+            media_applications,
+            sip_rules,
+            high_risk_prefixes,
+        } = resources;
         let domain = domain.trim_end_matches('.').to_ascii_lowercase();
         let carriers: Vec<_> = carriers.into_iter().map(Arc::new).collect();
         let voice_connectors: Vec<_> = voice_connectors.into_iter().map(Arc::new).collect();
@@ -73,6 +89,7 @@ impl Snapshot {
         let by_id: HashMap<Box<str>, usize> =
             enumerated(&voice_connectors).map(|(i, vc)| (vc.id.as_str().into(), i)).collect();
         Ok(Snapshot {
+            applications: Applications::new(media_applications, sip_rules),
             host_suffix: format!("voiceconnector.{domain}"),
             domain,
             groups: groups.iter().map(|group| members(group, &by_id)).collect(),
@@ -109,6 +126,37 @@ impl Snapshot {
     /// A voice connector by its identity.
     pub fn voice_connector(&self, id: &VoiceConnectorId) -> Option<&Arc<VoiceConnector>> {
         self.voice_connectors.get(*self.by_id.get(id.as_str())?)
+    }
+
+    /// Under whose rules the calls of this id are: a voice connector's, or an application's.
+    pub fn connector_of_calls(&self, id: &VoiceConnectorId) -> Option<&Arc<VoiceConnector>> {
+        self.voice_connector(id).or_else(|| self.applications.connector(id))
+    }
+
+    /// The applications that steer a call from a carrier to `number`, or of a customer to `host`, the
+    /// first to be asked first; empty where no rule holds. A host counts in any case, with or without
+    /// a trailing dot.
+    pub fn applications_of(
+        &self,
+        number: Option<&str>,
+        host: Option<&str>,
+    ) -> Vec<ApplicationTarget> {
+        self.applications.of(number, host)
+    }
+
+    /// An application by its id, for a call that it begins.
+    pub fn application(&self, id: &str) -> Option<ApplicationTarget> {
+        self.applications.by_id(id)
+    }
+
+    /// All applications, in the order of declaration.
+    pub fn media_applications(&self) -> impl Iterator<Item = &Arc<MediaApplication>> {
+        self.applications.all()
+    }
+
+    /// All rules, in the order of declaration.
+    pub fn sip_rules(&self) -> impl Iterator<Item = &Arc<SipRule>> {
+        self.applications.rules()
     }
 
     /// All voice connectors, in the order of declaration.

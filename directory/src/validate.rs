@@ -1,5 +1,6 @@
 //! Everything that can be wrong with declared resources, found in one pass.
 
+mod applications;
 mod policy;
 
 use crate::number::parse_e164;
@@ -47,6 +48,11 @@ pub mod limits {
     pub const GROUP_MEMBERS: usize = 3;
     /// Priority of a voice connector in its group, as at AWS.
     pub const GROUP_PRIORITY: RangeInclusive<u8> = 1..=99;
+    /// Applications of a SIP rule, as at AWS.
+    pub const RULE_TARGETS: RangeInclusive<usize> = 1..=25;
+    /// An application's answer.
+    pub const APPLICATION_TIMEOUT: RangeInclusive<Duration> =
+        Duration::from_secs(1)..=Duration::from_secs(60);
     /// Ringing.
     pub const NO_ANSWER_TIMEOUT: RangeInclusive<Duration> =
         Duration::from_secs(5)..=Duration::from_secs(600);
@@ -61,6 +67,7 @@ pub(crate) fn validate(resources: &Resources) -> Vec<Problem> {
     problems.carriers(&resources.carriers);
     problems.voice_connectors(resources);
     problems.policy(resources);
+    problems.applications(resources);
     problems.0
 }
 

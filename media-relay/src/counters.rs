@@ -56,6 +56,8 @@ pub struct RelayStatistics {
     pub made_packets: u64,
     /// RTP packets that were copied for a recorder, and sent there.
     pub copied_packets: u64,
+    /// Tones of recorded calls that a leg was sent whole.
+    pub warning_tones: u64,
     /// Keys (RFC 4733) that were not sent: the leg was on hold, had not agreed to them, or too many
     /// waited.
     pub unsent_keys: u64,
@@ -147,6 +149,7 @@ impl RelayStatistics {
         self.listen_failures += read(&counters.listen_failures);
         self.made_packets += read(&counters.made_packets);
         self.copied_packets += read(&counters.copied_packets);
+        self.warning_tones += read(&counters.warning_tones);
         self.unsent_keys += read(&counters.unsent_keys);
         self.untold_rtcp += read(&counters.untold_rtcp);
         self.source_collisions += read(&counters.source_collisions);
@@ -214,6 +217,7 @@ pub(crate) struct WorkerCounters {
     pub(crate) listen_failures: Counter,
     pub(crate) made_packets: Counter,
     pub(crate) copied_packets: Counter,
+    pub(crate) warning_tones: Counter,
     pub(crate) unsent_keys: Counter,
     pub(crate) untold_rtcp: Counter,
     pub(crate) source_collisions: Counter,

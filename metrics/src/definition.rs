@@ -195,6 +195,7 @@ pub mod definitions {
             NG_ENDED, Counter, None, "tandem_ng_ended_calls_total", ["outcome"], "Calls of the ng protocol: deleted by a proxy, timed out without media, or refused for want of ports or room";
             NG_REQUESTS, Counter, None, "tandem_ng_requests_total", ["command"], "Requests of the ng protocol by command";
             NG_FAILED, Counter, None, "tandem_ng_failed_requests_total", [], "Requests of the ng protocol that were answered with an error; the log says why";
+            RELAY_WARNING_TONES, Counter, None, "tandem_relay_warning_tones_total", [], "Tones of recorded calls ([voice_connector.streaming] consent) that a leg was sent whole";
             RELAY_UNSENT_KEYS, Counter, None, "tandem_relay_unsent_keys_total", [], "Telephone keys (RFC 4733) that a leg was to get and did not: on hold, not agreed to, or too many at once";
             RELAY_TRANSCODED_STREAMS, Gauge, None, "tandem_relay_transcoded_streams", [], "Media streams with audio that is transcoded";
             DTMF_CONVERTED, Counter, None, "tandem_dtmf_converted_total", ["kind"], "Telephone keys that a leg said in one form and the other leg got in another: RFC 4733 events, INFO, or tones in the audio (inband)";

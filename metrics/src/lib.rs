@@ -58,7 +58,7 @@ pub use feed::{
 pub use health::{LiveTarget, LiveTermination, PeerHealth};
 pub use hep::{HepConfig, HepLayer, HepTls, HepTransport};
 pub use lines::{LineRecord, LiveLine};
-pub use live::{LiveCall, LiveQuality, LiveState};
+pub use live::{LiveCall, LiveCopy, LiveCopyState, LiveQuality, LiveState};
 pub use lookup::{call_record_in, find_call_record, find_call_record_by_call_id};
 pub use masking::masked;
 pub use page::{CONTENT_TYPE, Page};

@@ -35,6 +35,49 @@ pub struct LiveCall {
     /// The lines beside the audio.
     #[serde(default)]
     pub lines: Vec<LiveLine>,
+    /// Its copy for somebody else's recorder (RFC 7866), once one was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied: Option<LiveCopy>,
+}
+
+/// The copy of a call that somebody else's recorder gets.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LiveCopy {
+    /// The recorder, as the configuration names it.
+    pub recorder: String,
+    /// How it stands.
+    pub state: LiveCopyState,
+    /// How often the recorder did not take it, or gave it up.
+    pub failures: u32,
+    /// Why the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+}
+
+/// How the copy of a call stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveCopyState {
+    /// The recorder gets it.
+    Copied,
+    /// It failed, and is tried again.
+    Waiting,
+    /// It failed, and is not tried again.
+    GivenUp,
+    /// It was switched off.
+    Ended,
+}
+
+impl LiveCopyState {
+    /// For people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LiveCopyState::Copied => "copied",
+            LiveCopyState::Waiting => "not copied for now",
+            LiveCopyState::GivenUp => "not copied any more",
+            LiveCopyState::Ended => "copied no more",
+        }
+    }
 }
 
 /// How far a live call is.

@@ -4,7 +4,7 @@ use crate::Numbers;
 use crate::call_record::{CopiedRecord, RecordedRecord, Times};
 use crate::description::{self, DescriptionRecord};
 use crate::lines::TrackedLines;
-use crate::live::{LiveCall, LiveState};
+use crate::live::{LiveCall, LiveCopy, LiveCopyState, LiveState};
 use crate::quality::{LegQuality, millis};
 use crate::traces::Transactions;
 use crate::written::{WrittenCall, WrittenEnd, WrittenRoute, WrittenRung};
@@ -42,6 +42,8 @@ pub(crate) struct TrackedCall {
     pub(crate) unheard: [bool; 2],
     /// Its audio went to listeners, or why it did not.
     pub(crate) streaming: Option<Result<(), ListenFailure>>,
+    /// How its copy stands, once one was tried.
+    copy_state: Option<LiveCopyState>,
     /// What became of its copy for somebody else's recorder.
     copied: Option<CopiedRecord>,
     /// Of the copy of another call.
@@ -132,6 +134,7 @@ impl TrackedCall {
             transferred_from: None,
             unheard: [false; 2],
             streaming: None,
+            copy_state: None,
             copied: None,
             recorded: None,
             counted_unheard: [None, None],
@@ -172,15 +175,22 @@ impl TrackedCall {
             last_failure: None,
             was_given_up: false,
         });
-        match &news.state {
-            CopyState::Begun => copied.begun += 1,
-            CopyState::Ended => {}
+        self.copy_state = Some(match &news.state {
+            CopyState::Begun => {
+                copied.begun += 1;
+                LiveCopyState::Copied
+            }
+            CopyState::Ended => LiveCopyState::Ended,
             CopyState::Failed { failure, retry_in } => {
                 copied.failures += 1;
                 copied.last_failure = Some(failure.to_string());
                 copied.was_given_up = retry_in.is_none();
+                match retry_in {
+                    Some(_) => LiveCopyState::Waiting,
+                    None => LiveCopyState::GivenUp,
+                }
             }
-        }
+        });
     }
 
     /// News of the copy of another call; its metadata is that of the last document.
@@ -294,6 +304,12 @@ impl TrackedCall {
             lines: self.lines.live(match parties.direction {
                 CallDirection::Outbound => LegSide::A,
                 CallDirection::Inbound => LegSide::B,
+            }),
+            copied: self.copied.as_ref().zip(self.copy_state).map(|(copied, state)| LiveCopy {
+                recorder: copied.recorder.clone(),
+                state,
+                failures: copied.failures,
+                last_failure: copied.last_failure.clone(),
             }),
         })
     }

@@ -4,9 +4,58 @@
 //! bridges one. Orders go to the call logic, news come back; each order has a number of its
 //! call's, which the news about it repeat.
 
-use crate::{AudioSource, DtmfKey, LegSide, PlayOutcome, VoiceConnectorId};
+use crate::{
+    AudioSource, CallDirection, DtmfKey, Instant, LegSide, PlayOutcome, TransactionId,
+    VoiceConnectorId,
+};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What the edge tells the application's side, in the order in which it happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApplicationEvent {
+    /// The call.
+    pub call: TransactionId,
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub told: ApplicationTold,
+}
+
+/// The beginning of a steered call, or what happened to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ApplicationTold {
+    /// An application is to steer the call from now on. Comes first; it comes again, of the next
+    /// application of the rule, where the one before could not be reached.
+    Begun(Box<SteeredCall>),
+    /// What happened.
+    News(ApplicationNews),
+}
+
+/// A call that an application is to steer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SteeredCall {
+    /// The application's id.
+    pub application: Arc<str>,
+    /// The rule that says so; `None` of a call that the application began itself.
+    pub rule: Option<Arc<str>>,
+    /// `Inbound` where leg A has called and waits for an answer, whoever it is; `Outbound` where leg A
+    /// is called for the application.
+    pub direction: CallDirection,
+    /// The calling number, or the caller's user name.
+    pub from: Arc<str>,
+    /// The called number.
+    pub to: Arc<str>,
+    /// Under whose rules the call is: a voice connector's, or the application's own
+    /// (`directory::MediaApplication::connector_id`).
+    pub voice_connector: VoiceConnectorId,
+    /// The Call-ID of leg A.
+    pub call_id: Arc<str>,
+    /// Header fields of leg A's INVITE that may be shown: `User-to-User`, `Diversion`, those that begin
+    /// with `X-`, and `P-Asserted-Identity` where the caller asks for no privacy; at most 32, each of
+    /// at most 1,024 octets.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
+}
 
 /// What an application wants done in its call.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,7 +90,8 @@ pub enum ApplicationOrder {
         leg: LegSide,
         /// In this order; 1 to 50.
         keys: Vec<DtmfKey>,
-        /// How long each is, 50 ms to 24 s; as long is the pause after it.
+        /// How long each is, 50 ms to 24 s; as long is the pause after it. The relay sends no key for
+        /// longer than 6 s.
         duration: Duration,
     },
     /// Somebody is called as leg B and joined with leg A. Answered by
@@ -70,7 +120,8 @@ pub struct Bridge {
     pub ring_timeout: Duration,
     /// Header fields for the INVITE: `User-to-User`, `Diversion` and those that begin with `x-`.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
-    /// What leg A hears until leg B answers; `None` for what leg B's side sends.
+    /// What leg A hears until leg B answers; `None` for the node's ringback tone while leg B rings,
+    /// where it has one. Leg B's own early media does not pass.
     pub ringback: Option<AudioSource>,
 }
 

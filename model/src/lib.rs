@@ -29,7 +29,9 @@ mod time;
 mod transcoding;
 mod transport;
 
-pub use application::{ApplicationNews, ApplicationOrder, Bridge};
+pub use application::{
+    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, SteeredCall,
+};
 pub use call::{
     CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CallerVerification,
     CarrierCredentialEvent, CredentialProblem, EmergencyKind, EndedBy, LegSide, MessageDirection,

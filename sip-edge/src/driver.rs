@@ -10,7 +10,10 @@ use crate::transport::{
     Feedback, FeedbackQueue, FromStream, Heard, StreamInput, Streams, TransportCounters, UdpSocket,
 };
 use b2bua::Output;
-use model::{AllocationFailure, Instant, MediaCommand, MediaEvent, TransportProtocol};
+use model::{
+    AllocationFailure, ApplicationEvent, ApplicationTold, Instant, MediaCommand, MediaEvent,
+    TransportProtocol,
+};
 use sip_proto::Transmit;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -205,6 +208,14 @@ impl<L: CallLogic> Driver<L> {
                 let _ = reply.try_send(self.logic.set_listening(now, call, wanted));
                 false
             }
+            WorkerInput::Application { call, order: Some((number, order)) } => {
+                self.logic.order_application(now, call, number, order);
+                false
+            }
+            WorkerInput::Application { call, order: None } => {
+                self.logic.application_unreachable(now, call);
+                false
+            }
             WorkerInput::Requests => true,
         }
     }
@@ -267,6 +278,7 @@ impl<L: CallLogic> Driver<L> {
                 Output::Media(command) => self.command_media(now, command),
                 Output::Call(event) => (self.ports.calls)(event),
                 Output::Kept(kept) => (self.ports.kept)(kept),
+                Output::Application(event) => self.tell_application(now, event),
                 Output::Sip(observation) => (self.ports.sip)(observation),
                 Output::Identity { identity, expected } => self.streams.learn(identity, expected),
                 Output::Resolve { id, wanted } => {
@@ -274,6 +286,15 @@ impl<L: CallLogic> Driver<L> {
                     self.state.more |= self.resolver.has_answers();
                 }
             }
+        }
+    }
+
+    /// An application that cannot be told of a call is one that cannot be asked. Of later news it
+    /// learns by what comes next, in the end by the refusal of its orders.
+    fn tell_application(&mut self, now: Instant, event: ApplicationEvent) {
+        let refused = (self.ports.applications)(event).err();
+        if let Some(ApplicationEvent { call, told: ApplicationTold::Begun(_), .. }) = refused {
+            self.logic.application_unreachable(now, call);
         }
     }
 

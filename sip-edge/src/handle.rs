@@ -7,7 +7,8 @@ use crate::transport::TransportCounters;
 use b2bua::{EdgeStatistics, ListenRefusal, SavedBinding, Stir};
 use directory::Snapshot;
 use model::{
-    AllocationFailure, Fingerprint, MediaEvent, MediaId, TransactionId, TransportProtocol,
+    AllocationFailure, ApplicationOrder, Fingerprint, MediaEvent, MediaId, TransactionId,
+    TransportProtocol,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -72,6 +73,12 @@ pub(crate) enum WorkerInput {
         call: TransactionId,
         wanted: bool,
         reply: SyncSender<Result<(), ListenRefusal>>,
+    },
+    /// Give a steered call an order of its application's with its number; without one, the application
+    /// cannot be asked.
+    Application {
+        call: TransactionId,
+        order: Option<(u32, ApplicationOrder)>,
     },
     /// Look at [`Requests`].
     Requests,
@@ -138,12 +145,11 @@ impl Shared {
 
 /// Brings the relay's events to the signalling worker, from any thread, without ever blocking.
 ///
-/// The queue holds 16,384 events. When it is full, `Silent`, `Unheard`, `Dtmf`, `Listens`, `ListenFailed` and `TimedOut` (which is
-/// said again) are dropped and counted. `Allocated`, `AllocationFailed`
+/// The queue holds 16,384 events. When it is full, `Silent`, `Unheard`, `Dtmf`, `Plays`, `Played`,
+/// `Listens`, `ListenFailed` and `TimedOut` (which is said again) are dropped and counted. `Allocated`, `AllocationFailed`
 /// and `Lost` become `AllocationFailed` with [`AllocationFailure::Overloaded`] through a
 /// second list of 65,536 stream ids; past that they are dropped and counted, and the call ends by
-/// its own setup timer. `Report` and `Rtcp` are for the recorders and never queued here, `Plays` and `Played` are for
-/// nobody.
+/// its own setup timer. `Report` and `Rtcp` are for the recorders and never queued here.
 #[derive(Clone)]
 pub struct MediaEventSender {
     pub(crate) shared: Arc<Shared>,
@@ -162,12 +168,12 @@ impl MediaEventSender {
             | MediaEvent::Unheard { .. }
             | MediaEvent::Listens { .. }
             | MediaEvent::ListenFailed { .. }
+            | MediaEvent::Plays { .. }
+            | MediaEvent::Played { .. }
             | MediaEvent::Dtmf { .. } => None,
             // Nothing follows from the others.
             MediaEvent::Report(_)
             | MediaEvent::Rtcp(_)
-            | MediaEvent::Plays { .. }
-            | MediaEvent::Played { .. }
             | MediaEvent::Records { .. }
             | MediaEvent::RecordingFailed { .. } => return,
         };
@@ -183,6 +189,41 @@ impl MediaEventSender {
                 self.shared.media_events_lost.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+}
+
+/// Brings orders of applications to the calls that they steer, from any thread, without ever blocking.
+/// They share the queue of [`MediaEventSender`], and are given back when it is full.
+#[derive(Clone)]
+pub struct ApplicationOrders {
+    inputs: mpsc::Sender<WorkerInput>,
+}
+
+impl ApplicationOrders {
+    /// Orders something in a call; `number` comes back in the news about it
+    /// ([`b2bua::Edge::order_application`]).
+    ///
+    /// # Errors
+    /// The order, when the queue is full or the worker has ended.
+    pub fn order(
+        &self,
+        call: TransactionId,
+        number: u32,
+        order: ApplicationOrder,
+    ) -> Result<(), ApplicationOrder> {
+        let input = WorkerInput::Application { call, order: Some((number, order)) };
+        self.inputs.try_send(input).map_err(|refused| match refused.into_inner() {
+            WorkerInput::Application { order: Some((_, order)), .. } => order,
+            // What was sent is what comes back.
+            _ => ApplicationOrder::HangUp { leg: None, status: 503 },
+        })
+    }
+
+    /// Says that the application of a call cannot be asked
+    /// ([`b2bua::Edge::application_unreachable`]); `false` when the queue is full or the worker has
+    /// ended.
+    pub fn unreachable(&self, call: TransactionId) -> bool {
+        self.inputs.try_send(WorkerInput::Application { call, order: None }).is_ok()
     }
 }
 
@@ -210,6 +251,11 @@ impl SipEdge {
     /// The way in for the relay's events.
     pub fn media_events(&self) -> MediaEventSender {
         MediaEventSender { shared: Arc::clone(&self.shared), inputs: self.inputs.clone() }
+    }
+
+    /// The way in for orders of applications that steer calls.
+    pub fn application_orders(&self) -> ApplicationOrders {
+        ApplicationOrders { inputs: self.inputs.clone() }
     }
 
     /// Routes calls by `directory` from now on. Calls that run are not touched.

@@ -20,7 +20,9 @@ mod transport;
 
 pub use clock::Clock;
 pub use error::StartError;
-pub use handle::{Bindings, Drained, MediaEventSender, ShellStatistics, SipEdge};
+pub use handle::{
+    ApplicationOrders, Bindings, Drained, MediaEventSender, ShellStatistics, SipEdge,
+};
 pub use ports::Ports;
 pub use resolver::{Located, ResolverCounters, ResolverLimits, locate};
 pub use start::{ShellConfig, start};

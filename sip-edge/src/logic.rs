@@ -6,7 +6,9 @@ use b2bua::{
 };
 use bytes::Bytes;
 use directory::Snapshot;
-use model::{ConnectionId, Fingerprint, Flow, Instant, MediaEvent, TransactionId};
+use model::{
+    ApplicationOrder, ConnectionId, Fingerprint, Flow, Instant, MediaEvent, TransactionId,
+};
 use sip_proto::ClientKey;
 use sip_proto::locate::Target;
 use std::net::SocketAddr;
@@ -35,6 +37,14 @@ pub(crate) trait CallLogic {
         call: TransactionId,
         wanted: bool,
     ) -> Result<(), ListenRefusal>;
+    fn order_application(
+        &mut self,
+        now: Instant,
+        call: TransactionId,
+        number: u32,
+        order: ApplicationOrder,
+    );
+    fn application_unreachable(&mut self, now: Instant, call: TransactionId);
     fn set_stir(&mut self, stir: Stir);
     fn set_dtls_fingerprint(&mut self, fingerprint: Option<Fingerprint>);
     fn poll_output(&mut self) -> Option<Output>;
@@ -78,6 +88,18 @@ impl CallLogic for b2bua::Edge {
         wanted: bool,
     ) -> Result<(), ListenRefusal> {
         b2bua::Edge::set_listening(self, now, call, wanted)
+    }
+    fn order_application(
+        &mut self,
+        now: Instant,
+        call: TransactionId,
+        number: u32,
+        order: ApplicationOrder,
+    ) {
+        b2bua::Edge::order_application(self, now, call, number, order);
+    }
+    fn application_unreachable(&mut self, now: Instant, call: TransactionId) {
+        b2bua::Edge::application_unreachable(self, now, call);
     }
 
     fn drain(&mut self, now: Instant) {

@@ -2,7 +2,7 @@
 
 use b2bua::Kept;
 use directory::Snapshot;
-use model::{CallEvent, MediaCommand, SipObservation};
+use model::{ApplicationEvent, CallEvent, MediaCommand, SipObservation};
 use std::sync::Arc;
 
 /// The edge's connections to the rest of the process. The functions are called on the signalling
@@ -16,6 +16,9 @@ pub struct Ports {
     pub calls: Box<dyn Fn(CallEvent) + Send>,
     /// Takes what is to be kept over a restart; never called unless [`b2bua::EdgeConfig::keep_calls`].
     pub kept: Box<dyn Fn(Kept) + Send>,
+    /// Takes what happens in calls that applications steer, or gives it back when its queue is full or
+    /// nobody serves applications: a call that begins then goes to the next application, or fails.
+    pub applications: Box<dyn Fn(ApplicationEvent) -> Result<(), ApplicationEvent> + Send>,
     /// Takes messages and refusals, for counters and logs.
     pub sip: Box<dyn Fn(SipObservation) + Send>,
 }

@@ -48,6 +48,8 @@ pub(crate) enum Seen {
     Certificate(ConnectionId, PeerCertificate),
     Closed(ConnectionId),
     Directory,
+    Ordered(TransactionId, u32, model::ApplicationOrder),
+    ApplicationUnreachable(TransactionId),
     Drain,
     EndAll,
     Timeout,
@@ -129,6 +131,18 @@ impl CallLogic for Scripted {
         let is_known = wanted && call == TransactionId::from_random(1);
         if is_known { Ok(()) } else { Err(ListenRefusal::NoCall) }
     }
+    fn order_application(
+        &mut self,
+        _: Instant,
+        call: TransactionId,
+        number: u32,
+        order: model::ApplicationOrder,
+    ) {
+        self.note(Seen::Ordered(call, number, order));
+    }
+    fn application_unreachable(&mut self, _: Instant, call: TransactionId) {
+        self.note(Seen::ApplicationUnreachable(call));
+    }
     fn set_stir(&mut self, _: Stir) {}
     fn poll_output(&mut self) -> Option<Output> {
         self.outputs.try_recv().ok()
@@ -194,6 +208,7 @@ impl Rig {
                 })
             }),
             calls: Box::new(|_| {}),
+            applications: Box::new(Err),
             kept: Box::new(|_| {}),
             sip: Box::new(|_| {}),
         };

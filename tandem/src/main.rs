@@ -17,6 +17,7 @@ mod identity;
 mod kept;
 mod kept_calls;
 mod live_directory;
+mod media_applications;
 mod media_plane;
 mod node;
 mod privacy;

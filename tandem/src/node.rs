@@ -13,6 +13,7 @@ use crate::history::HistoryFollower;
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
 use crate::live_directory::LiveDirectory;
+use crate::media_applications::MediaApplications;
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
@@ -26,7 +27,7 @@ use call_metrics::{
 };
 use call_recordings::Recordings;
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
-use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
+use model::{ApplicationEvent, Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSender, FileSink, Outbox, OutboxView, Retention};
 use relay_core::ListenNews;
 use sip_edge::tls::TlsSettings;
@@ -52,6 +53,8 @@ pub(crate) struct Node {
     media: Arc<MediaPlane>,
     /// Where the relay is in this process.
     streaming: Option<Arc<Streaming>>,
+    /// What steers calls.
+    applications: MediaApplications,
     recorder: RecorderHandle,
     sink: FileSink,
     /// The queues to services; none without a sink that has one.
@@ -161,13 +164,11 @@ impl Node {
         };
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
-        let edge = Arc::new(start_edge(
-            &config,
-            shell,
-            &observations,
-            &media,
-            kept_calls.as_ref().and_then(KeptCalls::keeper),
-        )?);
+        let applications = MediaApplications::start(&config)?;
+        let steering = applications.port(&config, Arc::clone(&directory));
+        let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
+        let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
+        applications.connect(edge.application_orders());
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
@@ -176,6 +177,7 @@ impl Node {
             edge,
             media,
             streaming,
+            applications,
             recorder,
             sink,
             outbox,
@@ -295,6 +297,7 @@ impl Node {
             ("[recordings]", old.recordings == config.recordings),
             ("[retention]", old.retention == config.retention),
             ("[streaming]", old.streaming == config.streaming),
+            ("[media_applications]", old.media_applications == config.media_applications),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -326,6 +329,7 @@ impl Node {
             None => tracing::warn!("the edge is still asked for readings; it is not waited for"),
         }
         drop(self.kept_calls.take());
+        self.applications.stop();
         match take_back(self.media, PAGE_LIMIT) {
             Some(media) => media.stop(),
             None => tracing::warn!("the relay is still asked for readings; it is not waited for"),
@@ -438,12 +442,15 @@ pub(crate) fn relay_config(
     }
 }
 
+/// What the edge tells of calls that applications steer.
+type Steering = Box<dyn Fn(ApplicationEvent) -> Result<(), ApplicationEvent> + Send>;
+
 fn start_edge(
     config: &Config,
     shell: ShellConfig,
     observations: &ObservationSender,
     plane: &Arc<MediaPlane>,
-    keeper: Option<Keeper>,
+    (keeper, applications): (Option<Keeper>, Steering),
 ) -> Result<SipEdge, StartError> {
     let plane = Arc::clone(plane);
     let noting = keeper.clone();
@@ -462,6 +469,7 @@ fn start_edge(
                 keeper.keep(kept);
             }
         }),
+        applications,
         sip: Box::new(move |event| sip.send(Observation::Sip(event))),
     };
     sip_edge::start(shell, ports).map_err(|error| StartError(error.to_string()))

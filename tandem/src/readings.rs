@@ -142,6 +142,7 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     let conflicts = &definitions::RELAY_SOURCE_CONFLICTS;
     out.push(reading(conflicts, "collision", relay.source_collisions));
     out.push(reading(conflicts, "loop", relay.source_loops));
+    out.push(reading(&definitions::RELAY_WARNING_TONES, "", relay.warning_tones));
     out.push(reading(&definitions::RELAY_UNSENT_KEYS, "", relay.unsent_keys));
     out.push(reading(&definitions::RELAY_TRANSCODED_STREAMS, "", relay.transcoded_streams));
     for (definition, value) in [

@@ -78,6 +78,8 @@ def test_both_hear_the_announcement_and_the_tone_while_the_call_is_recorded(stag
     # What was heard beside the tone, and one source each, as without it.
     assert talk.near.ssrcs() == {talk.far.ssrc} and talk.far.ssrcs() == {talk.near.ssrc}
     talk.end()
+    heard_tones = sum(len(tones(endpoint)) for endpoint in both)
+    assert talk.edge.metric("tandem_relay_warning_tones_total") >= heard_tones >= 4
     recordings = talk.edge.data_dir / "recordings"
     wait_until(lambda: [each for each in recordings.rglob("*.json")
                         if json.loads(each.read_text())["state"] == "finished"], 20, "a recording")

@@ -27,6 +27,8 @@ def test_sipp_records(stage):
     wait_until(lambda: all(len(line.received) > 100 for line in lines), 20,
                lambda: f"both lines are heard: {edge.lines[-10:]}\n{srs.errors()}")
     assert edge.metric("tandem_copied_calls") == 1
+    shown, = edge.calls()
+    assert (shown["copied"]["state"], shown["copied"]["failures"]) == ("copied", 0), shown
     assert edge.metric("tandem_copies_total", outcome="begun") == 1
     assert edge.metric("tandem_relay_copied_packets_total") > 200
     record = talk.end()

@@ -21,6 +21,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Octets and texts in tables; what they mean is said by who uses them.
     ("directory-store", &[]),
     ("control-api", &["model", "directory"]),
+    // Orders and news of calls are the model's.
+    ("media-applications", &["model"]),
+    // Asks applications; functions, objects and credentials are the sinks', this node's clock the outbox's.
+    ("call-applications", &["model", "media-applications", "aws-sinks", "outbox"]),
     ("stir", &["model"]),
     ("b2bua", &["model", "sip-proto", "sdp", "stir", "siprec", "directory"]),
     ("sip-edge", &["model", "b2bua", "sip-proto", "directory"]),
@@ -71,6 +75,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "directory",
             "directory-store",
             "control-api",
+            "media-applications",
+            "call-applications",
             "call-metrics",
             "call-history",
             "outbox",
@@ -153,6 +159,8 @@ const CORE: &[(&str, &[&str])] = &[
     ("directory", &["ipnet"]),
     // Hashes and their comparison; bytes in, bytes out.
     ("control-api", &["aws-lc-rs", "regex-lite", "serde", "serde_json", "zeroize"]),
+    // Answers of applications in JSON, and the patterns in them; texts in, texts out.
+    ("media-applications", &["regex", "serde_json"]),
     // Signatures and certificates; bytes in, bytes out. The nonce of a signature is the library's.
     ("stir", &["aws-lc-rs", "rustls-pki-types", "rustls-webpki", "serde_json", "x509-parser"]),
     ("b2bua", &["bytes", "serde"]),

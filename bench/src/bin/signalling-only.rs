@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }),
         calls: Box::new(drop),
+        applications: Box::new(Err),
         kept: Box::new(|_| {}),
         sip: Box::new(drop),
     };

@@ -1,6 +1,8 @@
 //! A snapshot's resources in the order of their names, made once for each snapshot.
 
-use directory::{Snapshot, VoiceConnector, VoiceConnectorGroup};
+use directory::{
+    MediaApplication, RuleTrigger, SipRule, Snapshot, VoiceConnector, VoiceConnectorGroup,
+};
 use std::sync::Arc;
 
 /// Whose number it is.
@@ -68,5 +70,29 @@ impl Catalogue {
     pub(crate) fn number(&self, e164: &str) -> Option<&Number> {
         let at = self.numbers.binary_search_by(|each| (*each.e164).cmp(e164)).ok()?;
         self.numbers.get(at)
+    }
+
+    pub(crate) fn applications(&self) -> impl Iterator<Item = &Arc<MediaApplication>> {
+        self.snapshot.media_applications()
+    }
+
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Arc<SipRule>> {
+        self.snapshot.sip_rules()
+    }
+
+    pub(crate) fn has_application(&self, id: &str) -> bool {
+        self.applications().any(|each| *each.id == *id)
+    }
+
+    pub(crate) fn has_rule(&self, id: &str) -> bool {
+        self.rules().any(|each| *each.id == *id)
+    }
+
+    pub(crate) fn has_trigger(&self, value: &str) -> bool {
+        self.rules().any(|each| match &each.trigger {
+            RuleTrigger::ToPhoneNumber(has) | RuleTrigger::RequestUriHostname(has) => {
+                has.eq_ignore_ascii_case(value)
+            }
+        })
     }
 }

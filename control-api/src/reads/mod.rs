@@ -3,10 +3,12 @@
 //! of creation, and none is made up.
 
 mod catalogue;
+mod media_applications;
 mod numbers;
 mod voice_connectors;
 
 pub(crate) use catalogue::Catalogue;
+pub(crate) use media_applications::{written_application, written_rule};
 pub(crate) use voice_connectors::{check_id, written_connector, written_group};
 
 use crate::api::Settings;
@@ -14,7 +16,7 @@ use crate::backend::Backend;
 use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::router::Routed;
-use crate::state::{GlobalSettings, State, Tags};
+use crate::state::{GlobalSettings, MediaApplication, State, Tags};
 use serde_json::{Value, json};
 
 /// What an operation reads from.
@@ -48,6 +50,11 @@ impl Reading<'_> {
             "GetVoiceConnectorGroup" => self.group(),
             "ListPhoneNumbers" => self.list_phone_numbers(),
             "GetPhoneNumber" => self.phone_number(),
+            "ListSipMediaApplications" => self.list_applications(),
+            "GetSipMediaApplication" => self.application(),
+            "GetSipMediaApplicationLoggingConfiguration" => self.application_logging(),
+            "ListSipRules" => self.list_rules(),
+            "GetSipRule" => self.rule(),
             "ListAvailableVoiceConnectorRegions" => {
                 Ok(json!({ "VoiceConnectorRegions": [self.settings.region] }))
             }
@@ -71,6 +78,12 @@ impl Reading<'_> {
         if let Some(id) = self.routed.member("VoiceConnectorGroupId") {
             return self.settings.arn("vcg", id);
         }
+        if let Some(id) = self.routed.member("SipMediaApplicationId") {
+            return self.settings.arn("sma", id);
+        }
+        if let Some(id) = self.routed.member("SipRuleId") {
+            return self.settings.arn("sip-rule", id);
+        }
         if let Some(id) = self.routed.member("PhoneNumberId") {
             return self.settings.arn("phone-number", id);
         }
@@ -93,7 +106,7 @@ impl Reading<'_> {
             let message = format!("ResourceARN: {arn:?} is no ARN of 1 to 1024 characters");
             return Err(ApiError::new(ErrorKind::BadRequest, message));
         }
-        match has_arn(self.settings, self.catalogue, arn) {
+        match has_arn(self.settings, self.catalogue, self.state, arn) {
             // The configuration file has no tags: they are of the API alone.
             true => {
                 let tags = self.state.get::<Tags>(arn).map(|stored| &stored.value);
@@ -150,9 +163,17 @@ impl Reading<'_> {
 }
 
 /// Whether something has this ARN.
-pub(crate) fn has_arn(settings: &Settings, catalogue: &Catalogue, arn: &str) -> bool {
+pub(crate) fn has_arn(
+    settings: &Settings,
+    catalogue: &Catalogue,
+    state: &State,
+    arn: &str,
+) -> bool {
     let one_of = |kind: &str| arn.strip_prefix(&*settings.arn(kind, ""));
     one_of("vc").is_some_and(|id| catalogue.connector(id).is_some())
         || one_of("vcg").is_some_and(|id| catalogue.group(id).is_some())
         || one_of("phone-number").is_some_and(|id| catalogue.number(id).is_some())
+        || one_of("sma").is_some_and(|id| {
+            catalogue.has_application(id) || state.get::<MediaApplication>(id).is_some()
+        })
 }

@@ -9,6 +9,7 @@ mod credentials;
 mod draft;
 mod global_settings;
 mod group;
+mod media_application;
 mod number;
 mod resources;
 mod tags;
@@ -21,6 +22,7 @@ pub use credentials::{Credential, Credentials};
 pub(crate) use draft::Draft;
 pub use global_settings::GlobalSettings;
 pub use group::{Group, GroupItem};
+pub use media_application::{MediaApplication, SipRule, TargetApplication, TriggerType};
 pub use number::{Association, Number};
 pub use tags::{Tag, Tags};
 
@@ -104,6 +106,10 @@ kinds! {
     Group: Group = groups, "voice-connector-group", routed true, secret false;
     /// A phone number.
     Number: Number = numbers, "phone-number", routed true, secret false;
+    /// A SIP media application.
+    MediaApplication: MediaApplication = applications, "sip-media-application", routed true, secret false;
+    /// A SIP rule.
+    SipRule: SipRule = rules, "sip-rule", routed true, secret false;
     /// The tags of a resource, by its ARN.
     Tags: Tags = tags, "tags", routed false, secret false;
     /// What holds for all voice connectors.

@@ -4,6 +4,7 @@
 mod addresses;
 mod configurations;
 mod groups;
+mod media_applications;
 mod settings;
 mod tags;
 mod termination;
@@ -57,6 +58,13 @@ impl Writing<'_, '_> {
             "UntagResource" => self.untag_resource(),
             "UpdateGlobalSettings" => self.update_global_settings(),
             "ValidateE911Address" => self.validate_address(),
+            "CreateSipMediaApplication" => self.create_application(),
+            "UpdateSipMediaApplication" => self.update_application(),
+            "DeleteSipMediaApplication" => self.delete_application(),
+            "PutSipMediaApplicationLoggingConfiguration" => self.put_application_logging(),
+            "CreateSipRule" => self.create_rule(),
+            "UpdateSipRule" => self.update_rule(),
+            "DeleteSipRule" => self.delete_rule(),
             other => Err(ApiError::new(
                 ErrorKind::Forbidden,
                 format!("{other} is not yet served by Tandem"),
@@ -104,19 +112,31 @@ impl Writing<'_, '_> {
         }
     }
 
+    /// A name of a resource.
     fn name(&self) -> Result<String, ApiError> {
         let name: String = self.required("Name")?;
         let fits = |c: char| c.is_ascii_alphanumeric() || " _.-".contains(c);
         if name.is_empty() || name.len() > 256 || !name.chars().all(fits) {
             return Err(bad_request(
-                "Name: must be 1 to 256 letters, digits, spaces or characters of _.-".to_owned(),
+                "Name: must be 1 to 256 letters, digits, spaces or characters of _.-",
             ));
         }
         Ok(name)
     }
+
+    /// A node is in one region.
+    fn check_region(&self, region: &str) -> Result<(), ApiError> {
+        match region == self.settings.region {
+            true => Ok(()),
+            false => Err(bad_request(format!(
+                "AwsRegion: this Tandem is in {} alone, as region of [node] says",
+                self.settings.region
+            ))),
+        }
+    }
 }
 
-pub(crate) fn bad_request(message: String) -> ApiError {
+pub(crate) fn bad_request(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorKind::BadRequest, message)
 }
 

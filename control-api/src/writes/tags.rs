@@ -57,7 +57,7 @@ impl Writing<'_, '_> {
     /// The resource that a request names, which there must be.
     fn tagged(&self) -> Result<String, ApiError> {
         let arn: String = self.required("ResourceARN")?;
-        match crate::reads::has_arn(self.settings, self.catalogue, &arn) {
+        match crate::reads::has_arn(self.settings, self.catalogue, self.draft.state(), &arn) {
             true => Ok(arn),
             false => Err(not_found(format!("ResourceARN: there is no {arn:?}"))),
         }

@@ -26,12 +26,7 @@ impl Writing<'_, '_> {
             emergency: None,
             external_systems: None,
         };
-        if record.aws_region != self.settings.region {
-            return Err(bad_request(format!(
-                "AwsRegion: this Tandem is in {} alone, as region of [node] says",
-                self.settings.region
-            )));
-        }
+        self.check_region(&record.aws_region)?;
         let id = connector_id(self.draw()?);
         self.keep_tags(&self.settings.arn("vc", &id))?;
         self.draft.put(&id, record);

@@ -61,6 +61,8 @@ pub(crate) struct Warning {
     sounding: Option<Sounding>,
     /// Tones that the leg was sent whole.
     heard: u64,
+    /// Those of them that [`RtpSession::take_warnings`] has told.
+    counted: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +166,7 @@ impl Warning {
             next: now + FIRST,
             sounding: None,
             heard: 0,
+            counted: 0,
         })
     }
 
@@ -341,6 +344,16 @@ impl RtpSession {
     pub fn warnings_of(&self, leg: LegSide) -> Option<u64> {
         let warning = self.legs[leg.index()].made.as_deref()?.warning.as_deref()?;
         (!warning.mixers.is_empty()).then_some(warning.heard)
+    }
+
+    /// Tones that either leg was sent whole since this was asked last.
+    #[inline]
+    pub fn take_warnings(&mut self) -> u64 {
+        let made = self.legs.iter_mut().filter_map(|leg| leg.made.as_deref_mut());
+        let warnings = made.filter_map(|made| made.warning.as_deref_mut());
+        warnings.fold(0, |sum, warning| {
+            sum + (warning.heard - std::mem::replace(&mut warning.counted, warning.heard))
+        })
     }
 
     /// Tones go on in what the legs of a new plan have.

@@ -152,6 +152,7 @@ impl Worker {
         self.parts.counters.streams.subtract(1);
         stream.forget_transcoding(&self.parts.counters);
         stream.forget_playing(&self.parts.counters);
+        stream.count_warnings(&self.parts.counters);
         self.forget_listening(stream.listened_call);
         if let Some(lane) = &mut self.lane {
             stream.release_fast_path(lane, &self.parts.counters, now);

@@ -113,6 +113,7 @@ impl Worker {
     pub(super) fn stop_listening(&mut self, id: MediaId) {
         match self.streams.find(id) {
             Some(stream) => {
+                stream.count_warnings(&self.parts.counters);
                 stream.session.unlisten();
                 stream.stop_voices();
                 stream.session.stop_warning();

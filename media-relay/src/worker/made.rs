@@ -28,6 +28,7 @@ impl Stream {
         buffer: &mut MadeBuffer,
         now: Instant,
     ) {
+        self.count_warnings(counters);
         if self.session.made_deadline().is_none_or(|at| now < at) {
             return;
         }
@@ -43,6 +44,14 @@ impl Stream {
                 counters.send_failed(PacketKind::Rtp, len);
                 self.session.send_failed(to, PacketKind::Rtp, len);
             }
+        }
+    }
+
+    /// Before what counts them is dropped, and as they are sent.
+    pub(super) fn count_warnings(&mut self, counters: &WorkerCounters) {
+        let tones = self.session.take_warnings();
+        if tones > 0 {
+            counters.warning_tones.add(tones);
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::tests::{begin, id, lines_in, ms, recorder, records, report};
 use super::*;
-use model::{CallDirection, Mos};
+use crate::live::LiveCopyState;
+use model::{CallDirection, CallEvent, CallEventKind, CopyFailure, CopyNews, CopyState, Mos};
 
 #[test]
 fn a_live_report_is_shown_within_seconds_and_left_behind_nowhere() {
@@ -50,4 +51,27 @@ fn the_log_keeps_a_round_trip_that_the_last_interval_did_not_measure() {
     let lines = lines_in(&records(&mut recorder), "ChimeVoiceConnectorLogs");
     let rtts: Vec<_> = lines.iter().map(|l| l["rtt_btwn_vc_and_cust"].as_u64()).collect();
     assert_eq!(rtts, [Some(20_000), Some(20_000)]);
+}
+
+#[test]
+fn a_call_shows_how_its_copy_stands() {
+    let mut recorder = recorder();
+    begin(&mut recorder, CallDirection::Outbound);
+    assert_eq!(recorder.calls(ms(1)).remove(0).copied, None);
+    let failed = |retry_in| CopyState::Failed { failure: CopyFailure::Silent, retry_in };
+    for (state, wanted, failures) in [
+        (CopyState::Begun, LiveCopyState::Copied, 0),
+        (failed(Some(Duration::from_secs(2))), LiveCopyState::Waiting, 1),
+        (CopyState::Begun, LiveCopyState::Copied, 1),
+        (CopyState::Ended, LiveCopyState::Ended, 1),
+        (failed(None), LiveCopyState::GivenUp, 2),
+    ] {
+        let news = CopyNews { recorder: "sip:srs@192.0.2.7".into(), state };
+        let kind = CallEventKind::Copied(news);
+        recorder.handle_call_event(CallEvent { transaction_id: id(), at: ms(2), kind });
+        let copied = recorder.calls(ms(3)).remove(0).copied.unwrap();
+        assert_eq!((copied.state, copied.failures), (wanted, failures));
+        assert_eq!(copied.last_failure.is_some(), failures > 0);
+        assert_eq!(copied.recorder, "sip:srs@192.0.2.7");
+    }
 }

@@ -1,7 +1,7 @@
 //! Whose request is it, and may it pass? (The design's section 5.)
 
 use crate::{carry, encryption, recorded};
-use directory::{Carrier, Snapshot, VoiceConnector, country_of, parse_e164};
+use directory::{ApplicationTarget, Carrier, Snapshot, VoiceConnector, country_of, parse_e164};
 use model::{
     CallDirection, CallerVerification, EmergencyKind, Flow, Refusal, TransportProtocol,
     VoiceConnectorId,
@@ -19,6 +19,8 @@ pub(crate) struct Admission {
     pub(crate) alternates: Vec<Arc<VoiceConnector>>,
     /// Whether it is an emergency call: no limit holds for it.
     pub(crate) emergency: Option<EmergencyKind>,
+    /// The applications that steer it, the first to be asked first; empty of other calls.
+    pub(crate) applications: Vec<ApplicationTarget>,
     /// It is a recording client's copy of another call: nobody is called.
     pub(crate) is_recording: bool,
     /// What would have refused it if its voice connector did not run dry.
@@ -87,6 +89,11 @@ pub(crate) fn admit(
     if recorded::is_recording(invite) {
         return admit_recording(&connector, flow, called.or_else(|| to_number(invite)));
     }
+    let host = invite.request_uri().and_then(named_host);
+    let applications = directory.applications_of(None, host);
+    if !applications.is_empty() {
+        return admit_to_application(&connector, flow, called, applications);
+    }
     let caller = carry::caller_user(invite);
     let admission = admit_outbound(directory, &connector, called.as_deref(), country_of(&caller));
     let emergency = admission.as_ref().ok().and_then(|admission| admission.emergency);
@@ -103,6 +110,13 @@ fn admit_inbound(
 ) -> Result<Admission, Denied> {
     let called = called.ok_or(Denied::stranger(Refusal::NotE164))?;
     let number = parse_e164(called).ok_or(Denied::stranger(Refusal::NotE164))?;
+    let applications = directory.applications_of(Some(number), None);
+    if let Some(first) = applications.first() {
+        let connector = first.connector.clone();
+        let mut admission = admit_steered(&connector, number.into(), applications);
+        admission.carrier = Some(carrier);
+        return Ok(admission);
+    }
     let mut connectors = directory.voice_connectors_by_number(number);
     let Some(first) = connectors.first().cloned() else {
         return Err(Denied::stranger(Refusal::UnknownNumber));
@@ -130,6 +144,7 @@ fn admit_inbound(
         alternates: connectors.collect(),
         emergency: None,
         is_recording: false,
+        applications: Vec::new(),
         would_refuse: None,
     })
 }
@@ -163,7 +178,53 @@ fn admit_recording(
         alternates: Vec::new(),
         emergency: None,
         is_recording: true,
+        applications: Vec::new(),
         would_refuse: None,
+    })
+}
+
+/// A call that applications steer, under the rules of `connector`. Nobody is called yet.
+pub(crate) fn admit_steered(
+    connector: &Arc<VoiceConnector>,
+    called: Arc<str>,
+    applications: Vec<ApplicationTarget>,
+) -> Admission {
+    Admission {
+        direction: CallDirection::Inbound,
+        carrier: None,
+        called,
+        calls_per_second: u32::MAX,
+        concurrent_calls: concurrent_calls(connector),
+        sip_auth_user: None,
+        verification: None,
+        voice_connector: connector.clone(),
+        alternates: Vec::new(),
+        emergency: None,
+        is_recording: false,
+        applications,
+        would_refuse: None,
+    }
+}
+
+/// A customer's call to a host that a rule is for. Rules on numbers are for those whom the application
+/// calls; those on sources, encryption, credentials, rate and number of calls hold.
+fn admit_to_application(
+    connector: &Arc<VoiceConnector>,
+    flow: &Flow,
+    called: Option<String>,
+    applications: Vec<ApplicationTarget>,
+) -> Result<Admission, Denied> {
+    let Some(termination) = connector.termination.as_ref().filter(|t| !t.disabled) else {
+        return Err(Denied::of(Refusal::Disabled, connector));
+    };
+    if !encryption::allows_signalling(connector, flow.protocol) {
+        return Err(Denied::of(Refusal::PlainSignalling, connector));
+    }
+    Ok(Admission {
+        direction: CallDirection::Outbound,
+        calls_per_second: termination.cps_limit,
+        concurrent_calls: termination.concurrent_calls_limit,
+        ..admit_steered(connector, called.unwrap_or_default().into(), applications)
     })
 }
 
@@ -196,6 +257,7 @@ pub(crate) fn admit_outbound(
         alternates: Vec::new(),
         emergency,
         is_recording: false,
+        applications: Vec::new(),
         would_refuse,
     };
     let emergency = connector.emergency.as_ref().zip(called);

@@ -93,6 +93,8 @@ pub(crate) struct Context {
     pub(crate) call_ids: HashMap<Arc<str>, (CallKey, LegSide)>,
     /// Our tag and the Call-ID of every dialog with a recorder that gets a call's copy.
     pub(crate) copies: HashMap<Arc<str>, CallKey>,
+    /// Calls that applications steer.
+    pub(crate) steered: HashMap<TransactionId, CallKey>,
     /// Media addresses that the relay has open for our calls.
     pub(crate) own_media: HashSet<SocketAddr>,
     /// What calls want done with other calls. A call adds one or two at an input, and they are

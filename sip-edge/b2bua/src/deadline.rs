@@ -41,6 +41,10 @@ pub(crate) enum Deadline {
     CopyRetransmit,
     /// When to stop waiting for the relay's ports for lines beside the main one.
     Lines,
+    /// When to send a leg the next of the keys that an application ordered.
+    Keys(LegSide),
+    /// When to give up whom an application has called as leg B.
+    Bridge,
     /// When to end the call because it has lived as long as any call may.
     Lifetime,
     /// When to end the call because its voice connector's calls may last no longer.
@@ -49,7 +53,7 @@ pub(crate) enum Deadline {
     Linger,
 }
 
-const SLOTS: usize = 22;
+const SLOTS: usize = 25;
 
 impl Deadline {
     const ALL: [Deadline; SLOTS] = [
@@ -75,6 +79,9 @@ impl Deadline {
         Deadline::CopyExpiry,
         Deadline::CopyRetransmit,
         Deadline::Indication,
+        Deadline::Keys(LegSide::A),
+        Deadline::Keys(LegSide::B),
+        Deadline::Bridge,
     ];
 
     fn slot(self) -> usize {
@@ -98,6 +105,8 @@ impl Deadline {
             Deadline::CopyExpiry => 19,
             Deadline::CopyRetransmit => 20,
             Deadline::Indication => 21,
+            Deadline::Keys(leg) => 22 + leg.index(),
+            Deadline::Bridge => 24,
         }
     }
 }

@@ -60,6 +60,17 @@ pub(crate) fn conversions(settings: [Dtmf; 2], legs: [&LegPlan; 2]) -> [DtmfConv
     [between(a, b), between(b, a)]
 }
 
+/// How keys of a leg come to signalling where that is to hear of all of them.
+pub(crate) fn told(setting: Dtmf, leg: &LegPlan) -> DtmfConversion {
+    match spoken(setting, leg) {
+        Spoken::Events => DtmfConversion::EventsToSignalling,
+        Spoken::Tones => DtmfConversion::TonesToSignalling,
+        // A side that says nothing of its keys is heard by events where it has agreed to them.
+        Spoken::Unknown if leg.telephone_event.is_some() => DtmfConversion::EventsToSignalling,
+        Spoken::Unknown | Spoken::Info => DtmfConversion::None,
+    }
+}
+
 /// What a key in an INFO becomes for the other leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum InfoBecomes {

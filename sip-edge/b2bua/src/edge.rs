@@ -8,6 +8,7 @@ mod events;
 mod kept;
 mod observe;
 mod register;
+mod steered;
 mod transfer;
 
 use crate::authentication::Authentication;
@@ -30,8 +31,8 @@ use crate::target_health::TargetHealth;
 use bytes::Bytes;
 use directory::Snapshot;
 use model::{
-    CallEvent, ConnectionId, Fingerprint, Flow, Instant, MediaCommand, MediaEvent,
-    MessageDirection, PeerIdentity, SipObservation, TerminationHealth, TransactionId,
+    ApplicationEvent, CallEvent, ConnectionId, Fingerprint, Flow, Instant, MediaCommand,
+    MediaEvent, MessageDirection, PeerIdentity, SipObservation, TerminationHealth, TransactionId,
     TransportProtocol, UnixTime, VoiceConnectorId,
 };
 use sip_proto::locate::{Target, Wanted};
@@ -52,6 +53,8 @@ pub enum Output {
     Media(MediaCommand),
     /// Record something of a call.
     Call(CallEvent),
+    /// Tell the application's side what happens in a call that it steers.
+    Application(ApplicationEvent),
     /// Record a message or a refusal.
     Sip(SipObservation),
     /// Write down, or forget, what a call needs to go on after a restart.
@@ -130,6 +133,7 @@ impl Edge {
                 dialogs: Default::default(),
                 call_ids: Default::default(),
                 copies: Default::default(),
+                steered: Default::default(),
                 own_media: Default::default(),
                 orders: VecDeque::new(),
                 calendar: None,
@@ -254,9 +258,9 @@ impl Edge {
 
     /// Replaces the directory. Calls under way keep what they began with.
     pub fn set_directory(&mut self, directory: Arc<Snapshot>) {
-        self.context.policing.retain(|id| directory.voice_connector(id).is_some());
+        self.context.policing.retain(|id| directory.connector_of_calls(id).is_some());
         self.context.certificates_demanded = peer_certificate::are_demanded(&directory);
-        self.context.spending.retain(|id| directory.voice_connector(id).is_some());
+        self.context.spending.retain(|id| directory.connector_of_calls(id).is_some());
         self.context.health.set_directory(&directory);
         self.context.tell_health();
         self.context.directory = directory;
@@ -361,6 +365,7 @@ impl Edge {
             && c.dialogs.is_empty()
             && c.call_ids.is_empty()
             && c.copies.is_empty()
+            && c.steered.is_empty()
             && c.own_media.is_empty()
             && c.health.probes.is_idle()
             && c.registrations.is_idle()

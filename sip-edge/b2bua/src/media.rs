@@ -73,6 +73,8 @@ pub(crate) struct CallMedia {
     unheard_after: Option<Duration>,
     /// The relay is to copy RTCP.
     copies_rtcp: bool,
+    /// Keys of both legs are told to signalling, whatever becomes of them.
+    tells_keys: bool,
     /// Beside the main line; at most [`model::MAX_CALL_LINES`] less that one.
     lines: Vec<CallLine>,
 }
@@ -108,6 +110,7 @@ impl CallMedia {
             sends_noise: false,
             unheard_after: None,
             copies_rtcp: false,
+            tells_keys: false,
             lines: Vec::new(),
         }
     }
@@ -115,6 +118,32 @@ impl CallMedia {
     /// Whether the relay is to tell of a leg whose audio is but silence for so long, from the next plan on.
     pub(crate) fn listen(&mut self, unheard_after: Option<Duration>) {
         self.unheard_after = unheard_after;
+    }
+
+    /// Whether keys of both legs are told to signalling, from the next plan on.
+    pub(crate) fn tell_keys(&mut self, tells: bool) {
+        self.tells_keys = tells;
+    }
+
+    /// Forgets all that a leg described and was told: nobody is there any more.
+    pub(crate) fn forget_leg(&mut self, side: LegSide) {
+        let leg = &mut self.legs[side.index()];
+        leg.origin.start_leg(Encryption::Optional);
+        (leg.received, leg.received_body, leg.plan) = (None, None, None);
+        (leg.hold_music, leg.has_listened, leg.recorded) = (None, false, None);
+        leg.lines = LegLines::default();
+    }
+
+    /// Whether each leg may send what the other one takes, without another word to either.
+    pub(crate) fn legs_agree(&self) -> bool {
+        let [Some(a), Some(b)] = self.legs.each_ref().map(|leg| leg.plan.as_ref()) else {
+            return false;
+        };
+        let takes = |plan: &LegPlan, codec: model::Codec| {
+            plan.codecs.iter().any(|known| known.codec == codec)
+        };
+        let first = [a, b].map(|plan| plan.codecs.first().map(|mapping| mapping.codec));
+        first[0] == first[1] && a.codecs.iter().all(|mapping| takes(b, mapping.codec))
     }
 
     /// Whether the relay is to copy RTCP, from the next plan on.
@@ -378,6 +407,9 @@ impl CallMedia {
         let kind = if fax { StreamKind::Udptl } else { StreamKind::Rtp };
         let settings = self.legs.each_ref().map(|leg| leg.habits.dtmf);
         let dtmf = match kind {
+            StreamKind::Rtp if self.tells_keys => {
+                [0, 1].map(|leg: usize| dtmf::told(settings[leg], &legs[leg]))
+            }
             StreamKind::Rtp => dtmf::conversions(settings, legs.each_ref()),
             StreamKind::Udptl | StreamKind::Bfcp => Default::default(),
         };

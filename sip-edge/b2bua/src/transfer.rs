@@ -2,7 +2,7 @@
 
 use crate::admission::user_of;
 use crate::context::{CallKey, Context};
-use model::{LegSide, TransactionId};
+use model::{Bridge, LegSide, TransactionId};
 use sip_proto::{HeaderName, Message, NameAddr, ServerKey, Uri};
 use std::borrow::Cow;
 
@@ -28,6 +28,10 @@ pub(crate) enum Order {
     Joined { giver: CallKey, taker: TransactionId, status: u16 },
     /// The leg that `taker` took refuses the media of its new far end and goes back.
     GiveBack { taker: CallKey, status: u16 },
+    /// An application wants somebody called as leg B.
+    Bridge { from: CallKey, bridge: Box<Bridge> },
+    /// Leg B of `target` has answered, and is to come to the call that is steered.
+    Bridged { steered: CallKey, target: CallKey },
     /// The transfer is off: `target` is to end, or to stay as it was.
     Withdraw { target: CallKey },
 }

@@ -51,6 +51,16 @@ impl SessionDescription {
     /// that can be read, in their order.
     #[must_use]
     pub fn heard(&self) -> Self {
+        self.answered_here(|direction| Direction::of(false, direction.sends()))
+    }
+
+    /// The same of somebody who also speaks: what is answered where nobody else is on the other side.
+    #[must_use]
+    pub fn spoken(&self) -> Self {
+        self.answered_here(Direction::reversed)
+    }
+
+    fn answered_here(&self, direction: impl Fn(Direction) -> Direction) -> Self {
         let mut inner = self.inner.clone();
         let is_direction = |name: &str| Direction::from_attribute(name.trim()).is_some();
         inner.attributes.retain(|attribute| !is_direction(&attribute.attribute));
@@ -74,7 +84,7 @@ impl SessionDescription {
                 let value = attribute.value.as_deref().unwrap_or_default().trim();
                 !is_direction(name) && (!per_format || of_kept(value))
             });
-            let direction = Direction::of(false, stream.direction.sends());
+            let direction = direction(stream.direction);
             media.add_attribute_from_str(direction.as_str());
             media.fmt = formats;
         }

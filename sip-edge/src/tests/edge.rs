@@ -12,6 +12,7 @@ fn edge() -> SipEdge {
         directory: empty_directory(),
         media: Box::new(Err),
         calls: Box::new(|_| {}),
+        applications: Box::new(Err),
         kept: Box::new(|_| {}),
         sip: Box::new(|_| {}),
     };

@@ -42,6 +42,9 @@ pub struct Keep {
     /// Recordings are removed so long after their end; those that are to be uploaded not before they are.
     /// `None` for never.
     pub age: Option<Duration>,
+    /// What is left here of one that is uploaded, its JSON, is removed so long after its end. `None` for
+    /// never.
+    pub uploaded: Option<Duration>,
     /// Octets of audio at most; then the oldest goes, uploaded or not.
     pub bytes: u64,
 }
@@ -98,7 +101,7 @@ impl Keeper {
 
     /// Finishes a part that its writer has ended.
     fn close(&mut self, closed: Closed) {
-        let Closed { json, description, result } = closed;
+        let Closed { json, description, result, lost: _ } = closed;
         let audio = description.audio_path(&json);
         let finished = match result {
             Ok(()) => self.finish(&json, description),
@@ -234,7 +237,11 @@ impl Keeper {
     }
 
     fn is_old(&self, description: &Description, now: UnixTime) -> bool {
-        let Some(keep) = self.keep.age.and_then(|keep| u64::try_from(keep.as_millis()).ok()) else {
+        let keep = match description.state {
+            State::Uploaded => self.keep.uploaded,
+            State::Recording | State::Finished => self.keep.age,
+        };
+        let Some(keep) = keep.and_then(|keep| u64::try_from(keep.as_millis()).ok()) else {
             return false;
         };
         let ended = description.ended.as_deref().and_then(crate::calendar::parse);

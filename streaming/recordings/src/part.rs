@@ -48,6 +48,8 @@ pub(crate) struct Closed {
     pub(crate) description: Description,
     /// Whether all of it is on the disk; what is not is cut off.
     pub(crate) result: io::Result<()>,
+    /// Pairs of them, as far as it is known: of Opus it is not.
+    pub(crate) lost: u64,
 }
 
 /// Which part of which recording.
@@ -166,10 +168,20 @@ impl Part {
             sealer.finish(&mut self.pending);
         }
         let result = self.write().and_then(|()| self.file.sync_data());
+        let lost = match &self.form {
+            Form::Wav => self.pending.len() as u64 / wav::PAIR_BYTES,
+            Form::OggOpus(_) => 0,
+        };
         let mut description = self.description;
         description.missing_samples = Some(missing);
         description.finish(self.pairs);
-        Closed { json: self.json, description, result }
+        Closed { json: self.json, description, result, lost }
+    }
+
+    /// Its disk takes nothing from now on.
+    #[cfg(test)]
+    pub(crate) fn stall(&mut self) {
+        self.file = File::open("/dev/null").expect("a file that cannot be written");
     }
 
     /// Pairs that were taken.

@@ -112,9 +112,10 @@ impl Recording {
         while turn.file.owed > 0 && !turn.file.is_stalled {
             turn.pay();
         }
-        let left = turn.file.owed + turn.file.held.len() as u64 / 2;
-        if turn.file.part.is_none() && left > 0 {
-            turn.done.lost += turn.file.held.len() as u64 / 2;
+        // What waits for a disk that still takes nothing is given up.
+        let held = turn.file.held.len() as u64 / 2;
+        turn.done.lost += held;
+        if turn.file.part.is_none() && turn.file.owed + held > 0 {
             turn.done.nothing = Some(Arc::clone(&turn.opening.call));
         }
         turn.close();
@@ -314,7 +315,9 @@ impl Turn<'_> {
     fn close(&mut self) {
         let missing = std::mem::take(&mut self.file.missing);
         if let Some(part) = self.file.part.take() {
-            self.done.closed.push(part.close(missing));
+            let closed = part.close(missing);
+            self.done.lost += closed.lost;
+            self.done.closed.push(closed);
         }
     }
 

@@ -21,7 +21,7 @@ fn config(scratch: &Scratch) -> (RecordingsConfig, Receiver<Notice>) {
         node: "edge-1".to_owned(),
         writers: 2,
         rotation: Rotation { seconds: None, bytes: u64::MAX },
-        keep: Keep { age: None, bytes: u64::MAX },
+        keep: Keep { age: None, uploaded: None, bytes: u64::MAX },
         key: None,
         upload: None,
         notices: Some(Arc::new(move |notice| {
@@ -138,6 +138,17 @@ fn audio_that_a_crash_left_behind_its_upload_goes() {
     drop(Recordings::start(again).unwrap());
     assert!(!audio.exists());
     assert_eq!(only(&root).1, description);
+
+    // What is left of it has an age of its own.
+    description.ended = Some("2020-01-02T03:04:05.000Z".to_owned());
+    description.write(&json).unwrap();
+    let day = Some(Duration::from_secs(24 * 3_600));
+    for (age, uploaded, is_left) in [(day, None, true), (None, day, false)] {
+        let (mut last, _notices) = config(&scratch);
+        (last.keep.age, last.keep.uploaded) = (age, uploaded);
+        drop(Recordings::start(last).unwrap());
+        assert_eq!(json.exists(), is_left);
+    }
 }
 
 #[test]

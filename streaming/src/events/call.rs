@@ -48,6 +48,8 @@ struct State {
     events: u64,
     /// When a first stream began.
     began: Option<UnixTime>,
+    /// When the last leg so far ended.
+    ended: Option<UnixTime>,
     /// Why a stream failed that did not begin again.
     failure: Option<String>,
 }
@@ -72,8 +74,15 @@ impl StreamingEvents {
             .each_ref()
             .map(|channel| LegState { is_over: channel.is_none(), ..LegState::default() });
         let metadata = call.siprec_metadata.clone();
-        let state =
-            Mutex::new(State { channels, legs, metadata, events: 0, began: None, failure: None });
+        let state = Mutex::new(State {
+            channels,
+            legs,
+            metadata,
+            events: 0,
+            began: None,
+            ended: None,
+            failure: None,
+        });
         StreamingEvents { sender, call, media_type, notify, state }
     }
 
@@ -129,7 +138,10 @@ impl StreamingEvents {
         if let Some(begin) = leg.stream.take() {
             self.tell(&mut state, side, News::Ended { begin: &begin, at, fragment }, at);
         }
+        state.ended = state.ended.max(Some(at));
         if state.legs.iter().all(|leg| leg.is_over) {
+            // Who is told last need not be who ended last.
+            let at = state.ended.unwrap_or(at);
             self.write_record(&state, at);
         }
     }

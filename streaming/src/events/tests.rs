@@ -269,7 +269,8 @@ fn a_call_has_one_detail_record() {
     events.started(LegSide::B, StreamBegin { at: LATER, ..begin() });
     events.started(LegSide::A, begin());
     events.ended(LegSide::B, LATER, None);
-    events.ended(LegSide::A, LATER, None);
+    // Told last, ended first.
+    events.ended(LegSide::A, UnixTime::from_millis(LATER.as_millis() - 5_000), None);
     let [(path, record)] = &kept.records()[..] else { panic!() };
     assert_eq!(
         path,

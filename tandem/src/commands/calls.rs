@@ -2,7 +2,7 @@
 
 use super::{clear_screen, complain, load, say, say_data};
 use crate::control;
-use call_metrics::{LiveCall, LiveQuality, LiveState, printable_line};
+use call_metrics::{LiveCall, LiveCopy, LiveCopyState, LiveQuality, LiveState, printable_line};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -75,6 +75,9 @@ fn table(calls: &[LiveCall]) -> String {
                 [&line.customer, &line.remote].map(|side| further(&line.media, side.as_ref()));
             let _ = writeln!(text, "{what:>102}  {:<26}  {:<26}", sides[0], sides[1]);
         }
+        if let Some(copy) = &call.copied {
+            let _ = writeln!(text, "{}", copied(copy));
+        }
     }
     text
 }
@@ -88,6 +91,17 @@ fn quality(quality: Option<&LiveQuality>) -> String {
     let mos = quality.mos.map_or_else(|| "-".to_owned(), |mos| format!("{mos:.2}"));
     let jitter = quality.jitter_us as f64 / 1000.0;
     format!("MOS {mos} lost {} jit {jitter:.1} ms", quality.lost_packets)
+}
+
+/// `+ copied: sip:srs@recorder.example`, with what went wrong last where it is not.
+fn copied(copy: &LiveCopy) -> String {
+    let mut text = format!("{:38}+ {}: {}", "", copy.state.name(), printable_line(&copy.recorder));
+    if copy.state != LiveCopyState::Copied
+        && let Some(failure) = &copy.last_failure
+    {
+        let _ = write!(text, " ({})", printable_line(failure));
+    }
+    text
 }
 
 /// `H264 lost 0 jit 3.1 ms` of a line beside the audio.
@@ -143,9 +157,16 @@ mod tests {
             customer: None,
             remote: None,
             lines: Vec::new(),
+            copied: Some(LiveCopy {
+                recorder: "sip:srs@192.0.2.7".to_owned(),
+                state: LiveCopyState::Waiting,
+                failures: 1,
+                last_failure: Some("503 Busy\n\x1b[2J".to_owned()),
+            }),
         };
         let text = table(&[call]);
-        assert_eq!(text.lines().count(), 2, "{text:?}");
+        assert!(text.contains("+ not copied for now: sip:srs@192.0.2.7 (503 Busy"), "{text:?}");
+        assert_eq!(text.lines().count(), 3, "{text:?}");
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
         assert!(!text.contains('\u{202e}'), "{text:?}");
         assert!(text.contains("\u{fffd}[2J\u{fffd}fake"), "what is left is shown: {text:?}");

@@ -17,6 +17,8 @@ mod history;
 mod hold_music;
 mod limits;
 mod media;
+mod media_application;
+mod media_applications;
 mod node;
 mod outbox;
 mod policy;
@@ -51,6 +53,7 @@ pub(crate) use history::HistoryConfig;
 pub(crate) use hold_music::AudioFile;
 pub(crate) use limits::{Drain, Limits};
 pub(crate) use media::Media;
+pub(crate) use media_applications::MediaApplications;
 pub(crate) use node::Node;
 pub(crate) use outbox::Outbox;
 pub(crate) use privacy::{NumbersKind, PrivacyConfig};
@@ -118,6 +121,8 @@ pub(crate) struct Config {
     pub(crate) privacy: PrivacyConfig,
     /// How the node stops.
     pub(crate) drain: Drain,
+    /// How applications that steer calls are asked.
+    pub(crate) media_applications: MediaApplications,
     /// What is of this node in streaming.
     pub(crate) streaming: NodeStreaming,
     /// Carriers and voice connectors, as the file says them.
@@ -192,6 +197,7 @@ impl Config {
         let privacy = privacy::read(root.table("privacy"), others);
         let stir = stir::read(root.table("stir"));
         let streaming = streaming::read_of_node(root.table("streaming"));
+        let media_applications = media_applications::read(root.table("media_applications"));
         let directory = read_directory(&mut root, &sip, &media, &stir);
         root.finish();
         if let Some((_, directory)) = &directory {
@@ -225,6 +231,7 @@ impl Config {
             recordings,
             privacy,
             drain,
+            media_applications,
             streaming,
             resources,
             directory,
@@ -254,9 +261,19 @@ fn read_directory(
     let voice_connectors =
         root.tables("voice_connector", |table| voice_connector::read(table, sip, media));
     let groups = root.tables("voice_connector_group", group::read);
+    let media_applications = root.tables("sip_media_application", media_application::read);
+    let sip_rules = root.tables("sip_rule", media_application::read_rule);
     let high_risk_prefixes = policy::read_fraud(root.table("fraud"));
     let domain = sip.domain.clone();
-    let resources = Resources { domain, carriers, voice_connectors, groups, high_risk_prefixes };
+    let resources = Resources {
+        domain,
+        carriers,
+        voice_connectors,
+        groups,
+        media_applications,
+        sip_rules,
+        high_risk_prefixes,
+    };
     match Snapshot::build(resources.clone()) {
         Ok(snapshot) => Some((resources, snapshot)),
         Err(problems) => {

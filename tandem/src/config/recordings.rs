@@ -9,6 +9,8 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// Of JSON alone, which the bucket has too.
+const UPLOADED: Duration = Duration::from_secs(90 * 24 * 3_600);
 const MIB: u64 = 1_048_576;
 const GIB: u64 = 1_024 * MIB;
 /// A WAV file counts up to 4 GiB.
@@ -21,8 +23,9 @@ pub(crate) struct RecordingsSection {
     pub(crate) directory: Option<PathBuf>,
     /// When a part ends: after 10 s to 24 h of audio, or never; at 1 MiB to 4,000 MiB, default 2 GiB.
     pub(crate) rotation: Rotation,
-    /// How long they are kept: 1 day to 10 years, or never removed (default); and how much of them,
-    /// 64 MiB to 1 PiB, default 50 GiB.
+    /// How long they are kept: 1 day to 10 years, or never removed (default); the JSON of those that are
+    /// uploaded as long, default as the others, and 90 days where those are never removed; and how much
+    /// of them, 64 MiB to 1 PiB, default 50 GiB.
     pub(crate) keep: Keep,
     /// What encrypts them; default nothing.
     pub(crate) key: Option<KeyConfig>,
@@ -47,6 +50,7 @@ pub(super) fn read(mut table: Table<'_>, sinks: &Sinks) -> RecordingsSection {
     let bytes =
         table.or("rotate_bytes", 2 * GIB, |v| value::within(value::integer(v)?, MIB..=MOST_PART));
     let age = table.or("keep", None, keep);
+    let uploaded = table.or("keep_uploaded", age.or(Some(UPLOADED)), keep);
     let max_bytes =
         table.or("max_bytes", 50 * GIB, |v| value::within(value::integer(v)?, 64 * MIB..=1 << 50));
     if max_bytes < bytes {
@@ -80,7 +84,7 @@ pub(super) fn read(mut table: Table<'_>, sinks: &Sinks) -> RecordingsSection {
         (None, None) => None,
     };
     table.finish();
-    let (rotation, keep) = (Rotation { seconds, bytes }, Keep { age, bytes: max_bytes });
+    let (rotation, keep) = (Rotation { seconds, bytes }, Keep { age, uploaded, bytes: max_bytes });
     RecordingsSection { directory, rotation, keep, key, key_line, notify, writers }
 }
 
@@ -110,7 +114,7 @@ mod tests {
     fn recordings_are_whole_plain_and_kept_unless_it_is_said() {
         let section = accepts("").recordings;
         assert_eq!(section.rotation, Rotation { seconds: None, bytes: 2 * GIB });
-        assert_eq!(section.keep, Keep { age: None, bytes: 50 * GIB });
+        assert_eq!(section.keep, Keep { age: None, uploaded: Some(UPLOADED), bytes: 50 * GIB });
         assert_eq!((section.key.as_ref(), section.writers), (None, 2));
         assert_eq!(section.root(Path::new("data")), Path::new("data/recordings"));
         let text = "[recordings]\ndirectory = \"/srv/voices\"\nrotate_after = \"1h\"\n\
@@ -118,7 +122,14 @@ mod tests {
                     key_file = \"/etc/tandem/key\"";
         let section = accepts(text).recordings;
         assert_eq!(section.rotation, Rotation { seconds: Some(3_600), bytes: MIB });
-        assert_eq!(section.keep, Keep { age: Some(7 * DAY), bytes: 64 * MIB });
+        assert_eq!(
+            section.keep,
+            Keep { age: Some(7 * DAY), uploaded: Some(7 * DAY), bytes: 64 * MIB }
+        );
+        let said = |text: &str| accepts(&format!("[recordings]\n{text}")).recordings.keep.uploaded;
+        assert_eq!(said("keep_uploaded = \"1d\""), Some(DAY));
+        assert_eq!(said("keep = \"7d\"\nkeep_uploaded = \"3650d\""), Some(3_650 * DAY));
+        assert_eq!(said("keep_uploaded = \"off\""), None);
         assert_eq!(section.key, Some(KeyConfig::File("/etc/tandem/key".into())));
         assert_eq!(section.root(Path::new("data")), Path::new("/srv/voices"));
         assert_eq!(section.key_line, 10);

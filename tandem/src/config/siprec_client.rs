@@ -3,7 +3,7 @@
 
 use super::reader::Table;
 use super::sip::Sip;
-use super::{tls, value};
+use super::{credential, tls, value};
 use directory::{Host, SiprecClient, Srtp};
 use model::TransportProtocol;
 use sip_proto::{Scheme, Uri};
@@ -34,6 +34,7 @@ pub(super) fn read(
     let enabled = table.or("enabled", false, value::boolean);
     let by_header = table.or("by_header", false, value::boolean);
     let numbers = table.list("numbers", value::shared_text).unwrap_or_default();
+    let credential = credential::optional(&mut table);
     let srtp = table.or("srtp", Srtp::Off, |value| match value::srtp(value)? {
         Srtp::Dtls => Err("copies take their keys from the session descriptions; use \"off\", \
              \"optional\" or \"required\""
@@ -87,6 +88,7 @@ pub(super) fn read(
         enabled,
         by_header,
         numbers: numbers.into(),
+        credential,
     })
 }
 
@@ -136,6 +138,17 @@ mod tests {
         let config = accepts(&format!("{CONNECTOR}{text}"));
         let connector = config.directory.voice_connectors().next();
         connector.and_then(|vc| vc.siprec_client.clone()).unwrap()
+    }
+
+    #[test]
+    fn credentials_are_both_or_neither_and_never_shown() {
+        let own = "uri = \"sip:192.0.2.9\"\nenabled = true\nusername = \"tandem\"\n";
+        assert_eq!(client("uri = \"sip:192.0.2.9\"\nenabled = true\n").credential, None);
+        let known = client(&format!("{own}password = \"secret\"\n")).credential.clone().unwrap();
+        assert_eq!((&*known.username, &*known.password), ("tandem", "secret"));
+        assert!(!format!("{known:?}").contains("secret"));
+        let refused = errors(&format!("{CONNECTOR}{own}"));
+        assert!(refused.contains("username and password go together"), "{refused}");
     }
 
     #[test]

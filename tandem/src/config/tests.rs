@@ -314,6 +314,7 @@ mod connectors;
 mod encryption;
 mod hep;
 mod listeners;
+mod media_applications;
 mod parsing;
 mod playing;
 mod policy;

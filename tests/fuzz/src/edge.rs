@@ -184,7 +184,7 @@ impl World {
                     }
                 }
                 Output::Media(command) => self.command_media(&command),
-                Output::Identity { .. } | Output::Kept(_) => {}
+                Output::Identity { .. } | Output::Kept(_) | Output::Application(_) => {}
                 Output::Resolve { id, .. } => {
                     let target = Target::literal(CARRIER, TransportProtocol::Udp);
                     let found = if id.0.is_multiple_of(2) { vec![target] } else { Vec::new() };

@@ -103,7 +103,8 @@ impl FakeRelay {
             MediaCommand::Play { id, leg, playing } => {
                 assert!(self.open.contains_key(&id), "{id:?} plays, and has no ports");
                 self.playing.insert((id, leg), playing);
-                None
+                let duration = Duration::from_secs(1);
+                Some(MediaEvent::Plays { id, leg, duration, sample_rate: 8_000 })
             }
             MediaCommand::StopPlaying { id, leg } => {
                 let played = self.playing.remove(&(id, leg));

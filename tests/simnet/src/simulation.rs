@@ -235,7 +235,7 @@ impl Simulation {
                 Output::Media(command) => self.command_relay(command),
                 Output::Call(event) => self.audit.events.push(event),
                 Output::Sip(observation) => self.audit.note_observation(observation),
-                Output::Identity { .. } | Output::Kept(_) => {}
+                Output::Identity { .. } | Output::Kept(_) | Output::Application(_) => {}
                 Output::Resolve { id, .. } => {
                     let addresses = self.rng.pick(&[&[CARRIER][..], &[CARRIER_2, CARRIER], &[]]);
                     let at = self.now + self.rng.millis(1, 9_000);

@@ -15,8 +15,8 @@ use b2bua::{
 use bytes::Bytes;
 use directory::Resources;
 use model::{
-    CallEnd, ConnectionId, DtmfPress, Flow, Instant, LegSide, MediaPlan, PeerIdentity, Refusal,
-    TransactionId, TransportProtocol,
+    ApplicationEvent, CallEnd, ConnectionId, DtmfPress, Flow, Instant, LegSide, MediaPlan,
+    PeerIdentity, Refusal, TransactionId, TransportProtocol,
 };
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{Message, Transmit};
@@ -60,6 +60,8 @@ pub struct World {
     pub setups: HashMap<TransactionId, SavedSetup>,
     /// How often one of those was told.
     pub setup_notes: usize,
+    /// What the application's side was told, oldest first.
+    pub told: Vec<ApplicationEvent>,
     now: Instant,
     inboxes: HashMap<SocketAddr, VecDeque<Message>>,
     connections: HashMap<SocketAddr, ConnectionId>,
@@ -98,6 +100,7 @@ impl World {
             farewells: HashMap::new(),
             setups: HashMap::new(),
             setup_notes: 0,
+            told: Vec::new(),
             now: Instant::from_millis(1_000),
             inboxes: HashMap::new(),
             connections: HashMap::new(),
@@ -404,6 +407,7 @@ impl World {
                     }
                 }
                 Output::Call(event) => self.audit.events.push(event),
+                Output::Application(event) => self.told.push(event),
                 Output::Sip(observation) => self.audit.note_observation(observation),
                 Output::Kept(kept) => self.keep(kept),
                 Output::Identity { identity, expected } => {

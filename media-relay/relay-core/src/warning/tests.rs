@@ -278,6 +278,8 @@ fn a_tone_that_began_alone_goes_on_in_what_comes() {
         heard.extend(made_until(&mut session, B, at(n * 20)));
     }
     assert_eq!(session.warnings_of(B), Some(1));
+    let of_a = session.warnings_of(A).unwrap_or_default();
+    assert_eq!([session.take_warnings(), session.take_warnings()], [1 + of_a, 0]);
     let after = &heard[before..];
     assert_eq!(after.len(), 5 + 25, "the rest of it was mixed in");
     for pair in heard.windows(2) {

@@ -106,6 +106,10 @@ impl Call {
             self.answer_replacement(context, now);
             return;
         }
+        if self.is_steered() {
+            self.steered_ready(context, now);
+            return;
+        }
         self.call_leg_b(context, now);
     }
 

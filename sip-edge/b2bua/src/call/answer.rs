@@ -207,6 +207,10 @@ impl Call {
         self.setup.go(SetupState::Established);
         self.review_playing(context);
         let Some(pending) = self.pending.take() else { return };
+        if self.is_steered() {
+            self.steered_established(context, now, ack);
+            return;
+        }
         if let Some(answer) = pending.realign {
             self.begin_realign(context, now, answer);
         }

@@ -360,7 +360,12 @@ impl Call {
 
     /// Leg B rings and nobody answers: that is the callee's doing, so no other route is tried.
     pub(super) fn not_answered(&mut self, context: &mut Context, now: Instant) {
-        if !matches!(self.setup.state(), SetupState::Calling | SetupState::Proceeding) {
+        // Where an application decides, it has not.
+        let waits = matches!(
+            self.setup.state(),
+            SetupState::Calling | SetupState::Proceeding | SetupState::Steered
+        );
+        if !waits {
             return;
         }
         self.abandon_attempt(context, now);

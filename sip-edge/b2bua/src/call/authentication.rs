@@ -28,12 +28,13 @@ const MAX_REALMS: usize = 4;
 /// Requests under way whose tries are counted; of more, the oldest is counted from the start again.
 const MAX_COUNTED: usize = 8;
 
-/// The means of a leg, or of a registration, to answer its carrier's challenges. It lives as long
-/// as that does.
+/// The means of a leg, or of a registration, to answer its carrier's challenges, or of a copy to answer
+/// its recorder's. It lives as long as that does.
 pub(crate) struct LegAuthentication {
-    carrier: Arc<Carrier>,
+    /// `None` of a recorder.
+    carrier: Option<Arc<Carrier>>,
     credential: Credential,
-    /// The carrier's address that the leg began with.
+    /// The peer's address that the leg began with.
     address: IpAddr,
     answerers: Vec<Answerer>,
     /// CSeq numbers of requests sent in answer to a challenge, and how often by then.
@@ -46,19 +47,28 @@ impl LegAuthentication {
     /// For a leg to or from `carrier` at `address`; `None` when the carrier has no credentials.
     pub(crate) fn of(carrier: &Arc<Carrier>, address: IpAddr) -> Option<Box<Self>> {
         let credential = carrier.credential.clone()?;
-        Some(Box::new(LegAuthentication {
-            carrier: carrier.clone(),
+        Some(LegAuthentication::with(Some(carrier.clone()), credential, address))
+    }
+
+    /// For a dialog with a recorder at `address`.
+    pub(crate) fn of_recorder(credential: &Credential, address: IpAddr) -> Box<Self> {
+        LegAuthentication::with(None, credential.clone(), address)
+    }
+
+    fn with(carrier: Option<Arc<Carrier>>, credential: Credential, address: IpAddr) -> Box<Self> {
+        Box::new(LegAuthentication {
+            carrier,
             credential,
             address: address.to_canonical(),
             answerers: Vec::new(),
             tries: Vec::new(),
             of_invite: RefCell::default(),
-        }))
+        })
     }
 
-    /// Whose credentials they are.
-    pub(crate) fn carrier_id(&self) -> &model::CarrierId {
-        &self.carrier.id
+    /// Whose credentials they are, if a carrier's.
+    pub(crate) fn carrier_id(&self) -> Option<&model::CarrierId> {
+        self.carrier.as_ref().map(|carrier| &carrier.id)
     }
 
     /// Writes what the carrier asked for earlier in the dialog, so that it need not ask again.
@@ -96,7 +106,7 @@ impl LegAuthentication {
         if asked.is_empty() {
             return Err(CredentialProblem::Unsupported);
         }
-        if let Some(realm) = &self.carrier.realm {
+        if let Some(realm) = self.carrier.as_ref().and_then(|carrier| carrier.realm.as_ref()) {
             asked.retain(|(_, challenge)| challenge.realm == **realm);
         }
         if asked.is_empty() {
@@ -167,7 +177,8 @@ impl LegAuthentication {
     /// known to call from.
     fn is_carrier(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
-        ip == self.address || self.carrier.inbound_cidrs.iter().any(|net| net.contains(&ip))
+        let nets = self.carrier.iter().flat_map(|carrier| carrier.inbound_cidrs.iter());
+        ip == self.address || nets.into_iter().any(|net| net.contains(&ip))
     }
 }
 
@@ -200,8 +211,9 @@ impl Call {
         let (headers, tries) = match answer {
             Ok(answer) => answer,
             Err(problem) => {
-                let carrier = authentication.carrier.clone();
-                context.note_credential(now, &carrier, flow, problem);
+                if let Some(carrier) = authentication.carrier.clone() {
+                    context.note_credential(now, &carrier, flow, problem);
+                }
                 return false;
             }
         };
@@ -273,7 +285,7 @@ impl Call {
             | ClientPurpose::Notify(_)
             | ClientPurpose::Key(_) => self.is_live(),
             ClientPurpose::Bye(_) => true,
-            // A recorder gets no credentials, and has one way alone.
+            // Its dialog is no leg's, and has one way alone.
             ClientPurpose::Copy(_) => false,
         }
     }

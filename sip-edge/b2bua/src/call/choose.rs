@@ -79,14 +79,18 @@ impl Call {
 
     /// Gives back what the legs hold: the targets' places are free, and nothing costs any more.
     pub(super) fn let_go(&mut self, context: &mut Context, now: Instant) {
-        let origin = context.config.origin;
-        for held in std::mem::take(&mut self.held) {
-            if let Some(target) = held.target {
-                context.health.vacate(&target);
-            }
-            if let Some(talk) = held.talk {
-                context.spending.ended(now, origin, &self.voice_connector.id, talk);
-            }
+        LegSide::BOTH.into_iter().for_each(|side| self.let_go_of(context, now, side));
+    }
+
+    /// The same of one leg.
+    pub(super) fn let_go_of(&mut self, context: &mut Context, now: Instant, side: LegSide) {
+        let held = std::mem::take(&mut self.held[side.index()]);
+        if let Some(target) = held.target {
+            context.health.vacate(&target);
+        }
+        if let Some(talk) = held.talk {
+            let origin = context.config.origin;
+            context.spending.ended(now, origin, &self.voice_connector.id, talk);
         }
     }
 

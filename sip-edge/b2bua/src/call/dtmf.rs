@@ -95,25 +95,53 @@ impl Call {
         from: LegSide,
         press: DtmfPress,
     ) {
+        if self.steered_key(context, now, id, from, press) {
+            return;
+        }
         let to = from.other();
         // Of a stream or a plan that is no more.
         let wanted = self.media.id() == Some(id) && self.media.dtmf(to) == Dtmf::Info;
         if !wanted || !self.is_live() {
             return;
         }
-        let counters = &mut context.statistics.dtmf;
+        if self.queue_key(context, now, to, press) {
+            let counters = &mut context.statistics.dtmf;
+            match self.media.conversion(from) {
+                DtmfConversion::TonesToSignalling => counters.tones_to_info += 1,
+                _ => counters.events_to_info += 1,
+            }
+            self.send_next_key(context, now, to);
+        }
+    }
+
+    /// Sends a leg a key by INFO, after those that wait.
+    pub(super) fn send_key_by_info(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        to: LegSide,
+        press: DtmfPress,
+    ) {
+        if self.queue_key(context, now, to, press) {
+            self.send_next_key(context, now, to);
+        }
+    }
+
+    fn queue_key(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        to: LegSide,
+        press: DtmfPress,
+    ) -> bool {
         let leg = &mut self.legs[to.index()];
         let takes = leg.dialog.is_some() && !leg.refuses_info && !leg.keys.refused;
         if !takes || leg.keys.waiting.len() >= WAITING {
-            counters.dropped += 1;
-            return;
-        }
-        match self.media.conversion(from) {
-            DtmfConversion::TonesToSignalling => counters.tones_to_info += 1,
-            _ => counters.events_to_info += 1,
+            context.statistics.dtmf.dropped += 1;
+            return false;
         }
         leg.keys.waiting.push_back((press, now));
-        self.send_next_key(context, now, to);
+        true
     }
 
     /// The peer has answered an INFO with a key, or not at all.

@@ -287,7 +287,9 @@ impl Call {
         let indicated = &mut self.legs[side.index()].indicated;
         indicated.tried(state);
         // Never at once, for time must pass.
-        indicated.earliest = Some(now + wait + Duration::from_millis(10));
+        let at = now + wait + Duration::from_millis(10);
+        indicated.earliest = Some(at);
+        self.deadlines.set(Deadline::Indication, at);
     }
 
     fn note_indicated(

@@ -19,6 +19,9 @@ impl Call {
         server: ServerKey,
         request: &Message,
     ) {
+        if self.take_steered_information(context, now, from, server, request) {
+            return;
+        }
         let to = from.other();
         let Some(method) = request.method().and_then(Method::known) else { return };
         if !self.is_live() || self.legs[to.index()].dialog.is_none() {

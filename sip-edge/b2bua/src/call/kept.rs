@@ -202,6 +202,7 @@ impl Call {
             recording: None,
             referral: Default::default(),
             takeover: Default::default(),
+            steering: None,
             teardown: Machine::default(),
             deadlines: Deadlines::default(),
             armed: None,
@@ -279,7 +280,7 @@ impl Leg {
             refuses_info: self.refuses_info,
             refuses_message: self.refuses_message,
             anonymous: self.anonymous,
-            credentials: self.authentication.as_ref().map(|of| of.carrier_id().clone()),
+            credentials: self.authentication.as_ref().and_then(|of| of.carrier_id().cloned()),
             media,
         })
     }

@@ -37,6 +37,7 @@ mod replacement;
 mod request;
 mod setup;
 mod silence;
+mod steering;
 mod takeover;
 mod target;
 mod targets;
@@ -76,6 +77,7 @@ use request::MAX_REQUESTS_PER_SECOND;
 use setup::{PendingSetup, SetupState};
 use sip_proto::{ClientKey, Message, Method, TimerId};
 use std::sync::Arc;
+use steering::Steering;
 use takeover::Takeover;
 use teardown::TeardownState;
 use transactions::OpenTransaction;
@@ -123,6 +125,8 @@ pub(crate) struct Call {
     recording: Option<Box<RecordingServer>>,
     referral: Referral,
     takeover: Takeover,
+    /// What there is of a call that an application steers.
+    steering: Option<Box<Steering>>,
     teardown: Machine<TeardownState>,
     pub(crate) deadlines: Deadlines,
     /// The worker's timer for the earliest deadline.
@@ -225,6 +229,7 @@ impl Call {
             recording,
             referral: Referral::default(),
             takeover: Takeover::default(),
+            steering: Steering::of(&admission.applications),
             teardown: Machine::default(),
             deadlines: Deadlines::default(),
             armed: None,
@@ -288,6 +293,7 @@ impl Call {
         } else if self.setup.state() == SetupState::Answered {
             self.confirm(context, now, ack);
         } else {
+            self.take_answer_alone(context, ack);
             self.renegotiation_acknowledged(context, now, from, ack);
         }
     }
@@ -305,6 +311,11 @@ impl Call {
         flow: Flow,
     ) {
         if let ClientPurpose::Copy(asked) = purpose {
+            if let Some(request) = request
+                && self.answer_recorder(context, now, (client, asked), response, request, flow)
+            {
+                return self.close_client(context, client);
+            }
             return self.handle_recorder_response(context, now, (client, asked), response, flow);
         }
         self.end_wait(context, now);
@@ -453,10 +464,10 @@ impl Call {
             | MediaEvent::Report(_)
             | MediaEvent::Rtcp(_) => {}
             // The relay logs and counts what it cannot do; the call goes on without.
-            MediaEvent::Played { id, leg, .. } => self.announced(context, *id, *leg),
-            MediaEvent::Plays { .. }
-            | MediaEvent::Records { .. }
-            | MediaEvent::RecordingFailed { .. } => {}
+            MediaEvent::Played { .. } | MediaEvent::Plays { .. } => {
+                self.played(context, now, event)
+            }
+            MediaEvent::Records { .. } | MediaEvent::RecordingFailed { .. } => {}
             MediaEvent::Listens { .. } | MediaEvent::ListenFailed { .. } => {
                 self.listening_answered(context, now, event);
             }
@@ -481,11 +492,13 @@ impl Call {
                 Deadline::Indication => self.indication_due(context, now),
                 Deadline::Listening => self.review_listening(context),
                 Deadline::Refresh(leg) => self.refresh_session(context, now, leg),
-                Deadline::SessionExpiry(_) => self.session_expired(context, now),
+                Deadline::SessionExpiry(leg) => self.session_expired(context, now, leg),
                 Deadline::Renegotiation => self.renegotiation_timed_out(context, now),
                 Deadline::Transfer => self.transfer_due(context, now),
                 Deadline::Lifetime => self.lifetime_over(context, now),
                 Deadline::DurationCap => self.duration_cap_over(context, now),
+                Deadline::Keys(leg) => self.keys_due(context, now, leg),
+                Deadline::Bridge => self.bridge_unanswered(context, now),
                 Deadline::Linger => self.teardown.go(TeardownState::Done),
                 Deadline::Copy
                 | Deadline::CopyRefresh

@@ -119,7 +119,11 @@ impl Call {
         // Before the first INVITE is out nobody rings, and most calls are there for a millisecond: a line
         // for each would cost more than the caller of one is worth.
         let is_told = !has_ended && matches!(self.owed, Some(Owed::Setup(_)));
-        (is_told || mark.invites[0].is_some()).then_some(mark)
+        // While an application decides the caller may wait for long.
+        let is_steered = matches!(state, SetupState::Steered | SetupState::Answered)
+            && self.is_steered()
+            && !has_ended;
+        (is_told || is_steered || mark.invites[0].is_some()).then_some(mark)
     }
 
     /// The caller's INVITE; `None` of a call that nobody waits for.

@@ -90,7 +90,8 @@ impl Call {
     /// up, where that has changed.
     pub(crate) fn keep_farewell(&mut self, context: &mut Context) {
         let left = self.referral.machine.state() == ReferralState::Left;
-        if !left && (self.kept || !(self.is_recording() || self.takeover.is_busy())) {
+        let has_farewell = self.is_recording() || self.is_steered() || self.takeover.is_busy();
+        if !left && (self.kept || !has_farewell) {
             return;
         }
         let owed = OwedByTransfer {

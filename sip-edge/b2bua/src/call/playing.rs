@@ -6,7 +6,9 @@ use super::setup::SetupState;
 use crate::config::HoldMusicWhen;
 use crate::context::Context;
 use crate::edge::Output;
-use model::{AudioSource, LegSide, MediaCommand, MediaId, OtherMedia, Playing};
+use model::{
+    AudioSource, Instant, LegSide, MediaCommand, MediaEvent, MediaId, OtherMedia, Playing,
+};
 
 /// What the relay was told to play to each leg, and on which stream: what was played on another one
 /// has ended with it.
@@ -63,8 +65,27 @@ impl Call {
         self.review_playing(context);
     }
 
-    /// The relay has played all that a leg was to hear, or cannot: only the announcement ends by itself.
-    pub(super) fn announced(&mut self, context: &mut Context, id: MediaId, leg: LegSide) {
+    /// The relay begins to play, or has played all that a leg was to hear, or cannot.
+    pub(super) fn played(&mut self, context: &mut Context, now: Instant, event: &MediaEvent) {
+        if let MediaEvent::Played { id, leg, .. } = event
+            && self.played.announcing[leg.index()]
+        {
+            return self.announced(context, *id, *leg);
+        }
+        if self.is_steered() {
+            self.steered_played(context, now, event);
+        } else if let MediaEvent::Played { id, leg, .. } = event {
+            self.announced(context, *id, *leg);
+        }
+    }
+
+    /// What was played to a leg is over, or is to begin anew.
+    pub(super) fn played_out(&mut self, leg: LegSide) {
+        self.played.on[leg.index()] = None;
+    }
+
+    /// Only the announcement ends by itself, and what an application plays.
+    fn announced(&mut self, context: &mut Context, id: MediaId, leg: LegSide) {
         let played = &mut self.played.on[leg.index()];
         let ends = |(on, playing): &(MediaId, Playing)| *on == id && playing.rounds.is_some();
         if played.take_if(|played| ends(played)).is_some() {
@@ -86,6 +107,12 @@ impl Call {
         }
         if let Some(announcement) = self.announcement_to(leg) {
             return Some(announcement);
+        }
+        if let Some(steering) = &self.steering {
+            let ringback = context.config.ringback.map(AudioSource::Ringback);
+            if let Some(playing) = steering.played_to(leg, ringback.as_ref()) {
+                return Some(playing);
+            }
         }
         let for_ever = |source, with| Some(Playing { source, start: 0, rounds: None, with });
         if let Some(ringback) = context.config.ringback

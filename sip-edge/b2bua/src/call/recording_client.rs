@@ -4,6 +4,7 @@
 //! [`Call::review_copy`] runs after every input to the call and compares what is wanted with what
 //! is; everything else answers to it: the resolver, the relay, the recorder, the clock.
 
+mod authentication;
 mod dialog;
 mod invite;
 mod lines;

@@ -166,6 +166,9 @@ impl Call {
 
     /// The call to the target has something to tell.
     pub(crate) fn handle_report(&mut self, context: &mut Context, now: Instant, outcome: Outcome) {
+        if self.is_steered() {
+            return self.bridge_report(context, now, outcome);
+        }
         if self.referral.machine.state() != ReferralState::Trying {
             return;
         }
@@ -228,7 +231,15 @@ impl Call {
         } else {
             self.referral.machine.go(ReferralState::Idle);
         }
-        if self.legs.iter().any(|leg| leg.gone) {
+        if self.is_for_application() {
+            self.bye_reason = Some("SIP;cause=488;text=\"No common media\"");
+            self.end_both(
+                context,
+                now,
+                "the legs of the application's call have no common media",
+                200,
+            );
+        } else if self.legs.iter().any(|leg| leg.gone) {
             self.end_both(context, now, "a leg hung up during its transfer", 200);
         }
     }

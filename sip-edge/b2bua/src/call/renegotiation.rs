@@ -128,6 +128,7 @@ impl Call {
             }
         };
         if let Some(offer) = &offer
+            && !self.is_alone()
             && self.request_waits(context, now, from, server, request, offer)
         {
             return;
@@ -150,7 +151,9 @@ impl Call {
             Some(offer) => self.media.is_unchanged(from, offer),
             None => is_update,
         };
-        if unchanged {
+        if self.is_alone() && !unchanged {
+            self.answer_offer_alone(context, now, server, request, offer.as_ref(), session);
+        } else if unchanged {
             self.answer_refresh(context, now, from, server, request, session);
         } else {
             // A re-INVITE may need a person, which only a re-INVITE gives the time for.

@@ -41,6 +41,11 @@ impl Call {
             self.legs[from.index()].answer(context, now, server, request, 481);
             return;
         }
+        if from == LegSide::B && self.is_alone() && self.legs[from.index()].gone {
+            // It has left the call, which goes on.
+            self.legs[from.index()].answer(context, now, server, request, 481);
+            return;
+        }
         if !self.accept_signalling(context, now, from, server, request, flow) {
             return;
         }

@@ -39,6 +39,8 @@ pub(crate) enum SetupState {
     Calling,
     /// Leg B sent a provisional response beyond 100.
     Proceeding,
+    /// An application decides what becomes of the call.
+    Steered,
     /// Leg B answered; our 2xx waits for leg A's PRACK (RFC 3262 section 3).
     Withheld,
     /// Leg B answered, and so did we; leg A has not acknowledged.
@@ -54,7 +56,7 @@ impl State for SetupState {
     const EDGES: &'static [(Self, Self)] = {
         use SetupState::{
             Allocating, Answered, Calling, Established, Failed, Proceeding, Resolving, Routing,
-            Withheld,
+            Steered, Withheld,
         };
         &[
             (Routing, Resolving),
@@ -66,6 +68,7 @@ impl State for SetupState {
             (Allocating, Calling),
             (Allocating, Routing),
             (Allocating, Answered),
+            (Allocating, Steered),
             (Allocating, Failed),
             (Calling, Routing),
             (Calling, Proceeding),
@@ -78,6 +81,8 @@ impl State for SetupState {
             (Proceeding, Withheld),
             (Withheld, Answered),
             (Withheld, Failed),
+            (Steered, Answered),
+            (Steered, Failed),
             (Answered, Established),
         ]
     };
@@ -207,11 +212,14 @@ impl Call {
             caller: caller.as_ref().ok().cloned(),
         }));
         match fault {
-            _ if insecure_only && !self.is_recording() => self.refuse_sips(context, now),
+            _ if insecure_only && !self.is_recording() && !self.is_steered() => {
+                self.refuse_sips(context, now)
+            }
             _ if caller.is_err() => self.refuse_caller(context, now),
             Some(fault) => self.refuse_body(context, now, fault),
             None if !self.accept_session_timer(context, now) => {}
             None if self.is_recording() => self.take_recording(context, now),
+            None if self.is_steered() => self.take_steered(context, now),
             None if self.takeover.is_replacement() => self.allocate_replacement(context, now),
             None => self.next_route(context, now),
         }
@@ -222,7 +230,12 @@ impl Call {
     fn caller_of(&self, invite: &Message, admission: &Admission) -> Result<Caller, Refusal> {
         let by_customer = self.sides[LegSide::A.index()] == Side::Customer;
         match admission.direction {
-            CallDirection::Outbound if !self.takeover.is_replacement() && !self.is_recording() => {
+            // What an application calls is a call of its own, with a caller of its own.
+            CallDirection::Outbound
+                if !self.takeover.is_replacement()
+                    && !self.is_recording()
+                    && !self.is_steered() =>
+            {
                 let is_emergency = admission.emergency.is_some();
                 Caller::outbound(invite, &self.voice_connector, by_customer, is_emergency)
             }
@@ -243,7 +256,7 @@ impl Call {
         let connector = &admission.voice_connector;
         match admission.direction {
             // Nobody is called.
-            CallDirection::Outbound if admission.is_recording => Vec::new(),
+            _ if admission.is_recording || !admission.applications.is_empty() => Vec::new(),
             CallDirection::Outbound if admission.emergency.is_some() => {
                 directory.emergency_routes(connector, &admission.called, &mut draw)
             }

@@ -2,6 +2,8 @@
 //! Replaces header brings, or the transferor's second call. Its own leg `near` goes to the other
 //! call, which ends with it, and the leg that came is offered the media of the new far end.
 
+mod for_application;
+
 use super::setup::SetupState;
 use super::transactions::exchange_transactions;
 use super::trial::Trial;
@@ -54,6 +56,7 @@ impl State for TakeoverState {
             (Offering, Idle),
             (Waiting, Offering),
             (Waiting, Confirming),
+            (Waiting, Idle),
             (Confirming, Waiting),
             (Confirming, Idle),
         ]
@@ -68,6 +71,8 @@ pub(crate) struct Takeover {
     wanted: Option<(CallKey, LegSide, LegSide)>,
     /// What the leg that is to come described, while this call answers in its place.
     pub(super) described: Option<Box<SessionDescription>>,
+    /// It is for an application that steers another call, which takes leg B.
+    for_application: bool,
     /// The far end is to hear what the leg that came has answered.
     confirm: bool,
     /// The present offer is the one that tells it.
@@ -188,12 +193,19 @@ impl Call {
     pub(super) fn ready_to_join(&mut self, context: &mut Context) {
         self.takeover.machine.go(TakeoverState::Ready);
         if let Some((giver, leg, near)) = self.takeover.wanted {
+            if self.takeover.for_application {
+                context.orders.push_back(Order::Bridged { steered: giver, target: self.key });
+                return;
+            }
             context.orders.push_back(Order::Join { giver, leg, taker: self.key, near });
         }
     }
 
     /// The call that asked for this one has ended, or wants it no more.
     pub(crate) fn withdraw(&mut self, context: &mut Context, now: Instant) {
+        if self.is_steered() {
+            return self.drop_joining_leg(context, now, true, 480);
+        }
         let near = self.takeover.wanted.take().map(|(_, _, near)| near);
         match self.takeover.machine.state() {
             TakeoverState::Target => self.cancel_setup(context, now),
@@ -214,7 +226,10 @@ impl Call {
     /// Whether nothing is under way on a leg, so that it can go to another call.
     pub(crate) fn can_move(&self, side: LegSide) -> bool {
         let leg = &self.legs[side.index()];
+        // Leg A of a steered call may not have acknowledged its answer.
+        let is_ready = !self.is_steered() || self.setup.state() == SetupState::Established;
         self.is_live()
+            && is_ready
             && !self.renegotiation.is_busy()
             && self.waiting.is_none()
             && !leg.refreshing
@@ -231,7 +246,9 @@ impl Call {
             return;
         }
         self.takeover.tries += 1;
-        if self.takeover.tries > MAX_JOIN_TRIES {
+        if self.takeover.tries > MAX_JOIN_TRIES && self.is_steered() {
+            self.withdraw_joining(context, now, 500);
+        } else if self.takeover.tries > MAX_JOIN_TRIES {
             self.bye_reason = Some("SIP;cause=500;text=\"Transfer failed\"");
             self.end_both(context, now, "the transferred leg stayed busy", 500);
         } else {
@@ -262,6 +279,9 @@ impl Call {
         self.exchange_legs(context, now, near, giver, leg);
         self.share_lifetime(giver);
         giver.leg_leaves(self.id);
+        if giver.takeover.for_application {
+            giver.takeover.wanted = None;
+        }
         self.takeover.wanted = None;
         self.takeover.tries = 0;
         self.takeover.is_confirming = false;
@@ -416,7 +436,9 @@ impl Call {
             return;
         };
         self.media.note_received(side, &answer);
-        self.media.note_received(side.other(), &offer.description);
+        if side == LegSide::B || !self.is_alone() {
+            self.media.note_received(side.other(), &offer.description);
+        }
         let listeners = self.takeover.trial.as_mut().map(|trial| trial.listeners.take());
         let stranger = listeners.map(|listeners| self.adopt_listeners(side, listeners));
         self.apply_media(context);
@@ -425,7 +447,11 @@ impl Call {
         }
         self.takeover.tries = 0;
         self.end_trial(context, now, 200);
-        if std::mem::take(&mut self.takeover.confirm) {
+        if side == LegSide::B {
+            self.bridge_joined(context, now);
+        }
+        let agrees = self.is_steered() && self.media.legs_agree();
+        if std::mem::take(&mut self.takeover.confirm) && !agrees {
             self.takeover.is_confirming = true;
             self.offer_to(context, now, side.other(), answer);
         } else {
@@ -451,6 +477,9 @@ impl Call {
                 self.takeover.machine.go(TakeoverState::Waiting);
                 let wait = self.legs[side.index()].glare_wait(context);
                 self.deadlines.set(Deadline::Transfer, now + wait);
+            }
+            408 | 481 if side == LegSide::B && self.is_alone() => {
+                self.join_is_refused(context, now, status);
             }
             408 | 481 => self.end_unreachable(context, now),
             // The far end keeps what it had, and that is what the other leg has answered to.
@@ -480,6 +509,9 @@ impl Call {
     }
 
     pub(crate) fn join_is_impossible(&mut self, context: &mut Context, now: Instant) {
+        if self.is_alone() {
+            return self.drop_joining_leg(context, now, true, 488);
+        }
         self.bye_reason = Some("SIP;cause=488;text=\"Transfer: no common media\"");
         self.end_both(context, now, "the transferred legs have no common media", 200);
     }

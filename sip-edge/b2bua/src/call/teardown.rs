@@ -128,6 +128,10 @@ impl Call {
             self.lose_transferor(from);
             return;
         }
+        if from == LegSide::B && self.is_steered() {
+            self.steered_leg_left(context, now);
+            return;
+        }
         let ended_by = if from == LegSide::A { EndedBy::LegA } else { EndedBy::LegB };
         if self.setup_is_open() {
             // Leg A may end an early dialog with BYE (RFC 3261 section 15): the INVITE ends as if
@@ -156,7 +160,7 @@ impl Call {
 
     /// Ends an established leg with BYE: at once, or after the ACK that it owes us
     /// (RFC 3261 section 15).
-    fn hang_up(
+    pub(super) fn hang_up(
         &mut self,
         context: &mut Context,
         now: Instant,
@@ -210,8 +214,13 @@ impl Call {
         self.end_both(context, now, "a leg does not answer", 200);
     }
 
-    pub(super) fn session_expired(&mut self, context: &mut Context, now: Instant) {
+    pub(super) fn session_expired(&mut self, context: &mut Context, now: Instant, side: LegSide) {
         self.bye_reason = Some("SIP;cause=408;text=\"Session expired\"");
+        if side == LegSide::B && self.is_steered() {
+            self.hang_up(context, now, side, None);
+            self.bye_reason = None;
+            return self.lose_leg_b(context, now, false);
+        }
         self.end_both(context, now, "a leg's session was not refreshed", 200);
     }
 
@@ -262,6 +271,7 @@ impl Call {
             return;
         }
         let end = self.end_transfers(context, now, end);
+        self.end_steering(context, now, &end);
         self.begin_end(context, now);
         context.event(self.id, now, CallEventKind::Ended(end));
     }

@@ -25,6 +25,8 @@ impl Call {
             call.legs[from.index()].answer(context, now, server, request, status);
         };
         match self.voice_connector.refer {
+            // Who is in the call is for the application to say.
+            _ if self.is_steered() => answer(self, context, 603),
             Refer::Refuse => answer(self, context, 603),
             // Whoever is called through us at the customer's cost is for the customer to say.
             Refer::Handle if self.sides[from.index()] != Side::Customer => {
@@ -104,6 +106,7 @@ impl Call {
             && !self.legs[side.index()].gone
             // Nobody is on its other side.
             && !self.is_recording()
+            && !self.is_steered()
     }
 
     /// A call in the place of this one's `side`.
@@ -126,6 +129,7 @@ impl Call {
             alternates: Vec::new(),
             emergency: self.parties.emergency,
             is_recording: false,
+            applications: Vec::new(),
             would_refuse: None,
             sip_auth_user: self.parties.sip_auth_user.clone(),
             verification: None,

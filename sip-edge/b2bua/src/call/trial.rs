@@ -68,7 +68,9 @@ impl Call {
         giver.media.put_back(leg, theirs);
         self.join_is_undone();
         let own = &self.legs[near.index()];
-        if own.gone || own.dialog.is_none() {
+        if self.is_steered() {
+            self.bridge_failed(context, now, status);
+        } else if own.gone || own.dialog.is_none() {
             self.bye_reason = Some("SIP;cause=488;text=\"Transfer: no common media\"");
             self.end_both(context, now, "the transferred leg refused the media", 200);
         }

@@ -24,7 +24,7 @@ impl Context {
             match call.saved(self) {
                 Some(saved) => self.keep_as(call, saved),
                 // It is not taken up: the client hears of it, and may send another.
-                None if call.is_recording() => {
+                None if call.is_recording() || call.is_steered() => {
                     call.kept = false;
                     call.keep_farewell(self);
                 }
@@ -58,7 +58,8 @@ impl Edge {
         let calls = std::mem::take(&mut self.context.config.calls);
         let mut restored = Vec::new();
         for saved in calls.iter() {
-            let connector = self.context.directory.voice_connector(&saved.parties.voice_connector);
+            let id = &saved.parties.voice_connector;
+            let connector = self.context.directory.connector_of_calls(id);
             let connector = connector.cloned();
             let call = connector
                 .and_then(|connector| Call::restored(&mut self.context, saved, &connector));
@@ -123,7 +124,7 @@ impl Edge {
                 continue;
             }
             let id = &saved.parties.voice_connector;
-            let connector = self.context.directory.voice_connector(id).cloned();
+            let connector = self.context.directory.connector_of_calls(id).cloned();
             // Its peers hear of the end even if the voice connector is gone.
             let connector = connector.unwrap_or_else(|| Arc::new(VoiceConnector::new(id.clone())));
             let key = self.calls.reserve();

@@ -30,6 +30,8 @@ impl Edge {
                         call.leg_joined(context, now, taker, status);
                     });
                 }
+                Order::Bridge { from, bridge } => self.bridge(now, from, &bridge),
+                Order::Bridged { steered, target } => self.bridged(now, steered, target),
                 Order::GiveBack { taker, status } => self.give_back(now, taker, status),
                 Order::Withdraw { target } => {
                     self.with_call(now, target, |call, context| call.withdraw(context, now));
@@ -134,7 +136,7 @@ impl Edge {
         Ok(())
     }
 
-    fn admit_referred(
+    pub(super) fn admit_referred(
         &mut self,
         now: Instant,
         connector: &model::VoiceConnectorId,
@@ -142,7 +144,7 @@ impl Edge {
         from_emergency: bool,
     ) -> Result<admission::Admission, Refusal> {
         let connector =
-            self.context.directory.voice_connector(connector).ok_or(Refusal::Disabled)?;
+            self.context.directory.connector_of_calls(connector).ok_or(Refusal::Disabled)?;
         let directory = self.context.directory.clone();
         let mut admission = admission::admit_outbound(&directory, connector, Some(number), None)
             .map_err(|denied| denied.refusal)?;
@@ -292,7 +294,7 @@ impl Edge {
         self.begin(now, key, call, server, invite, &admission);
     }
 
-    fn join(
+    pub(super) fn join(
         &mut self,
         now: Instant,
         giver_key: CallKey,

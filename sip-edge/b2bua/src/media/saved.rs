@@ -108,6 +108,7 @@ impl CallMedia {
             sends_noise,
             unheard_after,
             copies_rtcp,
+            tells_keys: false,
             lines,
         })
     }

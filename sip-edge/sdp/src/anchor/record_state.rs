@@ -62,7 +62,7 @@ fn with_state(text: &str, recorded: RecordState, (session_id, version): (u64, u6
     let mut in_line = false;
     for line in text.lines() {
         if let Some(media) = line.strip_prefix("m=") {
-            in_line = !media.split_whitespace().nth(1).is_some_and(|port| port == "0");
+            in_line = media.split_whitespace().nth(1).is_none_or(|port| port != "0");
         }
         if in_line && line.starts_with(NAME) {
             continue;

@@ -248,6 +248,23 @@ fn a_recording_without_a_key_until_its_end_is_none() {
 }
 
 #[test]
+fn what_a_disk_did_not_take_until_the_end_is_counted_as_lost() {
+    let scratch = Scratch::new();
+    let place = place(&scratch);
+    let mut recording = Recording::new(opening(RATE), RecordingFormat::Wav);
+    half_second(&mut recording, &place, 0);
+    assert!(recording.tick(&place).error.is_none());
+    recording.file.part.as_mut().unwrap().stall();
+    half_second(&mut recording, &place, 1);
+    // The file has the first of them to write, the others wait for it.
+    assert!(recording.tick(&place).error.is_some());
+    half_second(&mut recording, &place, 2);
+    let done = recording.finish(&place);
+    assert_eq!((done.lost, done.closed.len()), (8_000, 1));
+    assert!(done.closed[0].result.is_err() && done.nothing.is_none());
+}
+
+#[test]
 fn a_name_that_is_taken_is_left_alone() {
     let scratch = Scratch::new();
     let place = place(&scratch);

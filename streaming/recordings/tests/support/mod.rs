@@ -14,7 +14,7 @@ pub(crate) fn config(root: &Path) -> RecordingsConfig {
         node: "edge-1".to_owned(),
         writers: 1,
         rotation: Rotation { seconds: None, bytes: u64::MAX },
-        keep: Keep { age: None, bytes: u64::MAX },
+        keep: Keep { age: None, uploaded: None, bytes: u64::MAX },
         key: None,
         upload: None,
         notices: None,

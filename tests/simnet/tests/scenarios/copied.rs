@@ -4,7 +4,7 @@
 use crate::attended::{refer_to, two_calls};
 use crate::recorded::text;
 use crate::transfer::{join, part, refer, released, take_offer};
-use directory::{Host, Resources, SiprecClient, Srtp};
+use directory::{Credential, Host, Resources, SiprecClient, Srtp};
 use model::{
     CallEventKind, Codec, CopyFailure, CopyState, LegSecurity, LegSide, MediaLine, MediaPlan,
     TransportProtocol,
@@ -33,6 +33,7 @@ fn client() -> SiprecClient {
         enabled: true,
         by_header: false,
         numbers: Arc::default(),
+        credential: None,
     }
 }
 
@@ -449,6 +450,63 @@ fn a_named_recorder_is_looked_up_and_its_servers_tried_in_turn() {
     let (mut srs, _) = take(&mut w);
     hang_up(&mut w, [&mut pbx, &mut pstn], &mut srs);
     w.finish();
+}
+
+#[test]
+fn a_recorder_that_asks_who_we_are_gets_credentials() {
+    let own = Credential { username: "tandem".into(), password: "secret".into() };
+    for (status, asks, answers) in [
+        (401, "WWW-Authenticate", HeaderName::Authorization),
+        (407, "Proxy-Authenticate", HeaderName::ProxyAuthorization),
+    ] {
+        let mut w = world(|of| of.credential = Some(own.clone()));
+        let (mut pbx, mut pstn) = Ua::establish(&mut w);
+        let mut srs = called(&mut w);
+        let first = srs.invited.clone().unwrap();
+        assert_eq!(first.header(answers), None);
+        let challenge = "Digest realm=\"srs\", nonce=\"n1\", qop=\"auth\"";
+        refuse(&mut w, &mut srs, status, &[(asks, challenge)]);
+        let again = srs.expect(&mut w, "INVITE");
+        let shown = again.header(answers).unwrap();
+        assert!(shown.contains("username=\"tandem\"") && shown.contains("nc=00000001"), "{shown}");
+        assert!(!text(&again).contains("secret"));
+        assert_eq!(text(&again), text(&first), "the same description and metadata");
+        assert_eq!(again.cseq().unwrap().number, first.cseq().unwrap().number + 1);
+        let body = answer_in(&srs, "0", "recvonly");
+        srs.reply_with(&mut w, 200, &TAKES, Some(&body));
+        srs.expect(&mut w, "ACK");
+        assert_eq!(told(&w), [CopyState::Begun]);
+        pbx.bye(&mut w);
+        pbx.expect(&mut w, "200");
+        pstn.expect(&mut w, "BYE");
+        pstn.ok(&mut w);
+        let bye = srs.expect(&mut w, "BYE");
+        assert!(bye.header(answers).unwrap().contains("nc=00000002"), "it need not ask again");
+        srs.ok(&mut w);
+        w.finish();
+    }
+}
+
+#[test]
+fn a_recorder_that_takes_no_credentials_of_ours_is_given_up() {
+    let own = Credential { username: "tandem".into(), password: "wrong".into() };
+    for (credential, asked) in [(Some(own), 2), (None, 1)] {
+        let mut w = world(|of| of.credential = credential.clone());
+        let (mut pbx, mut pstn) = Ua::establish(&mut w);
+        let mut srs = called(&mut w);
+        for nonce in 0..asked {
+            if nonce > 0 {
+                srs.expect(&mut w, "INVITE");
+            }
+            let challenge = format!("Digest realm=\"srs\", nonce=\"n{nonce}\", qop=\"auth\"");
+            refuse(&mut w, &mut srs, 401, &[("WWW-Authenticate", &challenge)]);
+        }
+        w.advance(Duration::from_secs(60));
+        srs.expect_silence(&mut w);
+        assert_eq!(told(&w), [failed(CopyFailure::Refused(401), None)]);
+        pbx.hang_up(&mut w, &mut pstn);
+        w.finish();
+    }
 }
 
 #[test]

@@ -55,6 +55,8 @@ mod required_encryption;
 mod rtcp_style;
 mod setup;
 mod silence;
+mod steered;
+mod steered_bridge;
 mod streams;
 mod support;
 mod targets;

@@ -3,7 +3,7 @@
 use super::{ANSWER_PATIENCE, Call, CopyPhase, PATIENCE};
 use crate::call::answer::{host_of, number};
 use crate::call::target::retry_after;
-use crate::call::{ClientPurpose, CopyRequest, NoResponse};
+use crate::call::{ClientPurpose, CopyRequest, LegAuthentication, NoResponse};
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::encryption;
@@ -42,6 +42,9 @@ impl Call {
         let flow = Flow { identity, ..Flow::new(protocol, listener.local, destination) };
         let mut leg = Leg::new(flow, listener, [context.new_token(), context.new_token()]);
         leg.is_recorded = true;
+        let credential = client.credential.as_ref();
+        let ip = destination.ip();
+        leg.authentication = credential.map(|own| LegAuthentication::of_recorder(own, ip));
         leg.secure = client.secure;
         leg.session = SessionTimer::asking_for(0);
         leg.local_party = format!("<{}>", self.address_at(&leg)).into();

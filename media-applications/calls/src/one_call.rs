@@ -1,0 +1,90 @@
+//! One call: its program, and what the program waits for.
+
+use crate::calls::{NewCall, Shared};
+use futures_util::StreamExt as _;
+use futures_util::future::{Either, pending};
+use futures_util::stream::FuturesUnordered;
+use media_applications::{Ended, Output, Program};
+use model::{ApplicationNews, AudioSource};
+use serde_json::{Map, Value};
+use std::pin::Pin;
+use tokio::sync::mpsc;
+
+/// What happens to a call from outside.
+pub(crate) enum News {
+    Call(ApplicationNews),
+    Update(Map<String, Value>),
+}
+
+/// What a program has asked for and gets.
+enum Done {
+    Answered(Result<Vec<u8>, String>),
+    Fetched(u32, Result<AudioSource, String>),
+}
+
+type Work<'a> = Pin<Box<dyn Future<Output = Done> + Send + 'a>>;
+
+/// Steers a call until it is over, and says why its application has given it up, if it has.
+pub(crate) async fn run(
+    shared: &Shared,
+    call: NewCall,
+    mut news: mpsc::Receiver<News>,
+) -> Option<Ended> {
+    let id = call.facts.transaction_id;
+    let mut program = Program::new(shared.clock.now(), call.facts);
+    // At most one invocation and one sound, and those of actions that were interrupted.
+    let mut work: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
+    loop {
+        while let Some(output) = program.poll_output() {
+            match output {
+                Output::Order(number, order) => {
+                    if !shared.order(id, number, order).await {
+                        let why = "the node has too much to do".to_owned();
+                        let refused = ApplicationNews::Refused { order: number, why };
+                        program.handle_news(shared.clock.now(), &refused);
+                    }
+                }
+                Output::Invoke(body) => {
+                    let application = &call.application;
+                    work.push(Box::pin(async move {
+                        Done::Answered(shared.invoker.invoke(application, id, &body).await)
+                    }));
+                }
+                Output::Fetch(number, sound) => work.push(Box::pin(async move {
+                    Done::Fetched(number, shared.sounds.fetch(&sound).await)
+                })),
+            }
+        }
+        if program.is_over() {
+            return program.ended().cloned();
+        }
+        let timer = match program.poll_timeout() {
+            Some(at) => {
+                let left = at.saturating_since(shared.clock.now());
+                Either::Left(tokio::time::sleep(left))
+            }
+            None => Either::Right(pending()),
+        };
+        tokio::select! {
+            next = news.recv() => match next {
+                Some(News::Call(news)) => program.handle_news(shared.clock.now(), &news),
+                Some(News::Update(arguments)) => {
+                    if program.update(shared.clock.now(), arguments).is_err() {
+                        tracing::warn!(call = %id, "a call takes no update now");
+                    }
+                }
+                // Its news were not taken in time; the call is ended.
+                None => return None,
+            },
+            Some(done) = work.next(), if !work.is_empty() => {
+                let now = shared.clock.now();
+                match done {
+                    Done::Answered(Ok(body)) => program.handle_response(now, &body),
+                    Done::Answered(Err(why)) => program.handle_failure(now, &why),
+                    Done::Fetched(number, sound) => program.handle_sound(now, number, sound),
+                }
+            },
+            () = timer => program.handle_timeout(shared.clock.now()),
+        }
+    }
+}

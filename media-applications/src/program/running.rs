@@ -1,0 +1,343 @@
+//! The action that runs.
+
+use super::Output;
+use super::collecting::Collecting;
+use crate::action::{Action, Sent, Sound};
+use crate::digits::KeySet;
+use crate::reader::{AUDIO, SYSTEM};
+use model::{
+    ApplicationNews, ApplicationOrder, AudioSource, Bridge, DtmfKey, Instant, LegSide, PlayOutcome,
+};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Where orders and questions are put, and numbered.
+pub(super) struct Desk<'a> {
+    pub(super) outputs: &'a mut VecDeque<Output>,
+    pub(super) last_number: &'a mut u32,
+}
+
+impl Desk<'_> {
+    fn number(&mut self) -> u32 {
+        *self.last_number = self.last_number.wrapping_add(1);
+        *self.last_number
+    }
+
+    pub(super) fn order(&mut self, order: ApplicationOrder) -> u32 {
+        let number = self.number();
+        self.outputs.push_back(Output::Order(number, order));
+        number
+    }
+
+    pub(super) fn fetch(&mut self, sound: Sound) -> u32 {
+        let number = self.number();
+        self.outputs.push_back(Output::Fetch(number, sound));
+        number
+    }
+
+    pub(super) fn stop_playing(&mut self, leg: LegSide) {
+        self.order(ApplicationOrder::StopPlaying { leg });
+    }
+}
+
+/// How an action ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Done { digits: Option<String> },
+    Failed { kind: &'static str, message: String, digits: Option<String> },
+}
+
+impl Outcome {
+    pub(super) const DONE: Outcome = Outcome::Done { digits: None };
+
+    pub(super) fn failed(kind: &'static str, message: impl Into<String>) -> Self {
+        Outcome::Failed { kind, message: message.into(), digits: None }
+    }
+}
+
+/// What an action waits for.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Leg A's answer, by this order, before the action begins, if there is one.
+    Answering(u32, Option<Box<Action>>),
+    Pausing(Instant),
+    Fetching {
+        number: u32,
+        leg: LegSide,
+        rounds: u32,
+        terminators: KeySet,
+    },
+    Playing {
+        order: u32,
+        leg: LegSide,
+        terminators: KeySet,
+    },
+    Collecting(Collecting),
+    Sending(Sending),
+    /// The sound that is played until leg B answers.
+    FetchingRingback(u32, Box<Bridge>),
+    Bridging(u32),
+    HangingUp(u32, LegSide),
+}
+
+/// Keys on their way, and what comes after them.
+#[derive(Debug)]
+pub(super) struct Sending {
+    leg: LegSide,
+    left: std::vec::IntoIter<Sent>,
+    duration: Duration,
+    now: SendingNow,
+}
+
+#[derive(Debug)]
+enum SendingNow {
+    Keys(u32),
+    Pause(Instant),
+}
+
+impl Step {
+    /// Begins an action; leg A has been answered where that is needed.
+    ///
+    /// # Errors
+    /// How it ended at once.
+    pub(super) fn begin(
+        now: Instant,
+        action: Action,
+        desk: &mut Desk<'_>,
+    ) -> Result<Step, Outcome> {
+        match action {
+            Action::Answer => Ok(Step::Answering(desk.order(ApplicationOrder::Answer), None)),
+            Action::HangUp { leg, status } => {
+                let order = ApplicationOrder::HangUp { leg: Some(leg), status };
+                Ok(Step::HangingUp(desk.order(order), leg))
+            }
+            Action::Pause(duration) => Ok(Step::Pausing(now + duration)),
+            Action::Play { leg, sound, rounds, terminators } => {
+                Ok(Step::Fetching { number: desk.fetch(sound), leg, rounds, terminators })
+            }
+            Action::GetDigits(what) => Ok(Step::Collecting(Collecting::begin(what, desk))),
+            Action::Send { leg, keys, duration } => {
+                let sending = Sending::begin(now, leg, keys, duration, desk);
+                sending.map(Step::Sending).ok_or(Outcome::DONE)
+            }
+            Action::Bridge { bridge, ringback: Some(sound) } => {
+                Ok(Step::FetchingRingback(desk.fetch(sound), bridge))
+            }
+            Action::Bridge { bridge, ringback: None } => {
+                Ok(Step::Bridging(desk.order(ApplicationOrder::Bridge(*bridge))))
+            }
+            // It is the program's: it runs on beside other actions.
+            Action::Receive { .. } => Err(Outcome::DONE),
+        }
+    }
+
+    /// Whether an update of the call ends it before its time.
+    pub(super) fn is_interruptible(&self) -> bool {
+        match self {
+            Step::Pausing(_) | Step::Fetching { .. } | Step::Playing { .. } => true,
+            Step::Answering(_, next) => matches!(next.as_deref(), Some(Action::Play { .. })),
+            _ => false,
+        }
+    }
+
+    /// Ends it before its time.
+    pub(super) fn interrupt(&self, desk: &mut Desk<'_>) {
+        if let Step::Playing { leg, .. } = self {
+            desk.stop_playing(*leg);
+        }
+    }
+
+    /// Whether it cannot go on without this leg.
+    pub(super) fn needs(&self, lost: LegSide) -> bool {
+        match self {
+            Step::Fetching { leg, .. } | Step::Playing { leg, .. } | Step::HangingUp(_, leg) => {
+                *leg == lost
+            }
+            Step::Collecting(collecting) => collecting.leg() == lost,
+            Step::Sending(sending) => sending.leg == lost,
+            Step::Answering(..) => lost == LegSide::A,
+            Step::Pausing(_) | Step::FetchingRingback(..) | Step::Bridging(_) => false,
+        }
+    }
+
+    /// Takes a key; the second value says whether it was for this action.
+    pub(super) fn handle_key(
+        &mut self,
+        now: Instant,
+        (leg, key): (LegSide, DtmfKey),
+        desk: &mut Desk<'_>,
+    ) -> (Option<Outcome>, bool) {
+        match self {
+            Step::Playing { leg: of, terminators, .. } if *of == leg && terminators.has(key) => {
+                desk.stop_playing(leg);
+                (Some(Outcome::DONE), true)
+            }
+            Step::Collecting(collecting) if collecting.leg() == leg => {
+                (collecting.handle_key(now, key, desk), true)
+            }
+            _ => (None, false),
+        }
+    }
+
+    pub(super) fn handle_sound(
+        &mut self,
+        number: u32,
+        sound: Result<AudioSource, String>,
+        desk: &mut Desk<'_>,
+    ) -> Option<Outcome> {
+        match (&mut *self, sound) {
+            (Step::Collecting(collecting), sound) => collecting.handle_sound(number, sound, desk),
+            (Step::Fetching { number: mine, .. } | Step::FetchingRingback(mine, _), Err(why))
+                if *mine == number =>
+            {
+                Some(Outcome::failed(AUDIO, why))
+            }
+            (Step::Fetching { number: mine, leg, rounds, terminators }, Ok(source))
+                if *mine == number =>
+            {
+                let (leg, terminators) = (*leg, *terminators);
+                let play = ApplicationOrder::Play { leg, source, rounds: Some(*rounds) };
+                *self = Step::Playing { order: desk.order(play), leg, terminators };
+                None
+            }
+            (Step::FetchingRingback(mine, bridge), Ok(source)) if *mine == number => {
+                bridge.ringback = Some(source);
+                let order = desk.order(ApplicationOrder::Bridge((**bridge).clone()));
+                *self = Step::Bridging(order);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// News that are no key and no hang-up.
+    pub(super) fn handle_news(
+        &mut self,
+        now: Instant,
+        news: &ApplicationNews,
+        desk: &mut Desk<'_>,
+    ) -> Option<Outcome> {
+        match (&mut *self, news) {
+            (Step::Answering(_, None), ApplicationNews::Answered(LegSide::A))
+            | (Step::Bridging(_), ApplicationNews::Answered(LegSide::B)) => Some(Outcome::DONE),
+            (Step::Answering(_, next), ApplicationNews::Answered(LegSide::A)) => {
+                let action = next.take()?;
+                match Step::begin(now, *action, desk) {
+                    Ok(step) => *self = step,
+                    Err(outcome) => return Some(outcome),
+                }
+                None
+            }
+            (Step::Playing { order, .. }, ApplicationNews::Played { order: played, outcome })
+                if order == played =>
+            {
+                Some(match outcome {
+                    PlayOutcome::Finished => Outcome::DONE,
+                    PlayOutcome::Failed(why) => Outcome::failed(AUDIO, why.to_string()),
+                })
+            }
+            (Step::Collecting(collecting), ApplicationNews::Played { order, outcome }) => {
+                collecting.handle_played(now, *order, *outcome, desk)
+            }
+            (Step::Sending(sending), ApplicationNews::KeysSent { order }) => {
+                sending.handle_sent(now, *order, desk)
+            }
+            (Step::Bridging(order), ApplicationNews::BridgeFailed { order: failed, status })
+                if order == failed =>
+            {
+                Some(Outcome::failed("CallNotAnswered", not_answered(*status)))
+            }
+            (_, ApplicationNews::Refused { order, why }) => self.handle_refused(*order, why),
+            _ => None,
+        }
+    }
+
+    fn handle_refused(&self, refused: u32, why: &str) -> Option<Outcome> {
+        let order = match self {
+            Step::Collecting(collecting) => {
+                return collecting.handle_refused(refused, why.to_owned());
+            }
+            Step::Answering(order, _)
+            | Step::Playing { order, .. }
+            | Step::Bridging(order)
+            | Step::HangingUp(order, _)
+            | Step::Sending(Sending { now: SendingNow::Keys(order), .. }) => *order,
+            Step::Pausing(_)
+            | Step::Fetching { .. }
+            | Step::FetchingRingback(..)
+            | Step::Sending(_) => return None,
+        };
+        (order == refused).then(|| Outcome::failed(SYSTEM, why))
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Step::Pausing(until) | Step::Sending(Sending { now: SendingNow::Pause(until), .. }) => {
+                Some(*until)
+            }
+            Step::Collecting(collecting) => collecting.poll_timeout(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, desk: &mut Desk<'_>) -> Option<Outcome> {
+        match self {
+            Step::Pausing(until) if *until <= now => Some(Outcome::DONE),
+            Step::Sending(sending) => sending.handle_timeout(now, desk),
+            Step::Collecting(collecting) => collecting.handle_timeout(now, desk),
+            _ => None,
+        }
+    }
+}
+
+fn not_answered(status: u16) -> String {
+    match status {
+        408 => "Call not answered: nobody answered in time".to_owned(),
+        status => format!("Call not answered: SIP status {status}"),
+    }
+}
+
+impl Sending {
+    fn begin(
+        now: Instant,
+        leg: LegSide,
+        keys: Vec<Sent>,
+        duration: Duration,
+        desk: &mut Desk<'_>,
+    ) -> Option<Self> {
+        let pause = SendingNow::Pause(now);
+        let mut sending = Sending { leg, left: keys.into_iter(), duration, now: pause };
+        sending.next(now, desk).then_some(sending)
+    }
+
+    /// Whether there was something left.
+    fn next(&mut self, now: Instant, desk: &mut Desk<'_>) -> bool {
+        let (leg, duration) = (self.leg, self.duration);
+        self.now = match self.left.next() {
+            Some(Sent::Keys(keys)) => {
+                SendingNow::Keys(desk.order(ApplicationOrder::SendKeys { leg, keys, duration }))
+            }
+            Some(Sent::Pause(pause)) => SendingNow::Pause(now + pause),
+            None => return false,
+        };
+        true
+    }
+
+    fn handle_sent(&mut self, now: Instant, order: u32, desk: &mut Desk<'_>) -> Option<Outcome> {
+        match self.now {
+            SendingNow::Keys(mine) if mine == order => self.go_on(now, desk),
+            _ => None,
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant, desk: &mut Desk<'_>) -> Option<Outcome> {
+        match self.now {
+            SendingNow::Pause(until) if until <= now => self.go_on(now, desk),
+            _ => None,
+        }
+    }
+
+    fn go_on(&mut self, now: Instant, desk: &mut Desk<'_>) -> Option<Outcome> {
+        (!self.next(now, desk)).then_some(Outcome::DONE)
+    }
+}

@@ -1,0 +1,380 @@
+//! A call that an application steers: leg A is alone with us until the application has somebody called
+//! as leg B, and again when that one has left. What the application wants done comes in as orders,
+//! what happens goes out as news; this file has the beginning, the answer and the end.
+
+mod bridge;
+mod keys;
+mod orders;
+mod requests;
+
+use super::Call;
+use super::answer::{number, success_headers};
+use super::reliable::Reliability;
+use super::setup::SetupState;
+use crate::carry::{self, Privacy};
+use crate::context::Context;
+use crate::deadline::Deadline;
+use crate::edge::Output;
+use crate::leg::ALLOW;
+use crate::media::{BodyFault, Habits, description_in};
+use bridge::Bridging;
+use directory::ApplicationTarget;
+use keys::KeysUnderWay;
+use model::{
+    ApplicationEvent, ApplicationNews, ApplicationTold, AudioSource, CallEnd, CallEventKind, Codec,
+    EndedBy, Instant, IpFamily, LegSide, MediaEvent, OtherMedia, PlayOutcome, Playing, SteeredCall,
+};
+use sdp::{Encryption, Limits, SessionDescription};
+use sip_proto::{HeaderName, Message};
+use std::sync::Arc;
+
+/// Header fields that an application learns of at most, and octets of the longest value.
+const MAX_HEADERS: usize = 32;
+const LONGEST_VALUE: usize = 1_024;
+
+/// Silence in the place of a leg that is muted: a tenth of a second of PCM, over and over.
+const SILENT_SAMPLES: usize = 800;
+
+/// What we offer where leg A's INVITE offers nothing; anchoring gives it our address.
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+    m=audio 9 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+    a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+
+/// The sub-machine.
+pub(super) struct Steering {
+    /// The applications of the rule, and which of them steers.
+    targets: Vec<ApplicationTarget>,
+    at: usize,
+    /// The application has been told of the call.
+    is_told: bool,
+    /// It has given an order: no other one takes over.
+    has_ordered: bool,
+    /// What leg A was offered by us in its 200, until its ACK.
+    own_offer: bool,
+    /// What the application has each leg hear.
+    plays: [Option<Play>; 2],
+    muted: [bool; 2],
+    keys: [Option<KeysUnderWay>; 2],
+    bridging: Option<Bridging>,
+    /// Leg B is there.
+    is_bridged: bool,
+    /// What ends next was ordered.
+    by_order: bool,
+}
+
+/// Something that the application has a leg hear.
+struct Play {
+    order: u32,
+    source: AudioSource,
+    rounds: Option<u32>,
+    /// The relay has said that it begins: an end that comes earlier is that of what was played before.
+    has_begun: bool,
+}
+
+impl Steering {
+    /// Of a call that applications steer; `None` of any other.
+    pub(super) fn of(targets: &[ApplicationTarget]) -> Option<Box<Self>> {
+        (!targets.is_empty()).then(|| {
+            Box::new(Steering {
+                targets: targets.to_vec(),
+                at: 0,
+                is_told: false,
+                has_ordered: false,
+                own_offer: false,
+                plays: [None, None],
+                muted: [false; 2],
+                keys: [None, None],
+                bridging: None,
+                is_bridged: false,
+                by_order: false,
+            })
+        })
+    }
+
+    /// What the application has `leg` hear: what it plays, silence for a far end that is muted, or
+    /// that leg B is being called.
+    pub(super) fn played_to(
+        &self,
+        leg: LegSide,
+        ringback: Option<&AudioSource>,
+    ) -> Option<Playing> {
+        let with = OtherMedia::Yields;
+        if let Some(play) = &self.plays[leg.index()] {
+            let (source, rounds) = (play.source.clone(), play.rounds);
+            return Some(Playing { source, start: 0, rounds, with });
+        }
+        if self.is_bridged && self.muted[leg.other().index()] {
+            let source = AudioSource::Octets(silence().into());
+            return Some(Playing { source, start: 0, rounds: None, with });
+        }
+        let bridging = self.bridging.as_ref().filter(|_| leg == LegSide::A)?;
+        let source = bridging.heard(ringback)?;
+        Some(Playing { source, start: 0, rounds: None, with })
+    }
+}
+
+impl Call {
+    /// Whether an application steers it.
+    pub(crate) fn is_steered(&self) -> bool {
+        self.steering.is_some()
+    }
+
+    /// Whether leg A is alone with the application.
+    pub(super) fn is_alone(&self) -> bool {
+        self.steering.as_ref().is_some_and(|steering| !steering.is_bridged)
+    }
+
+    /// Asks the relay for ports towards leg A.
+    pub(super) fn take_steered(&mut self, context: &mut Context, now: Instant) {
+        context.steered.insert(self.id, self.key);
+        let (a, b) = (LegSide::A.index(), LegSide::B.index());
+        self.legs[b].gone = true;
+        let habits = Habits::of(&self.voice_connector, None);
+        self.media.start_leg(LegSide::B, Encryption::Optional, habits);
+        self.media.tell_keys(true);
+        let offered = self.pending.as_ref().and_then(|pending| pending.offer.as_ref());
+        let family = match offered.and_then(SessionDescription::audio_ref) {
+            Some(audio) => audio.ip_family,
+            None => IpFamily::of(&self.legs[a].flow.remote),
+        };
+        let families = [family; 2];
+        let id = self.next_media_id();
+        self.media.requested(id, families);
+        self.go_allocating(now);
+        self.allocate(context, id, families);
+    }
+
+    /// The relay has ports: leg A rings, and the application is told.
+    pub(super) fn steered_ready(&mut self, context: &mut Context, now: Instant) {
+        self.setup.go(SetupState::Steered);
+        // An application that says nothing must not hold the call.
+        self.deadlines.set(Deadline::NoAnswer, now + context.config.no_answer_timeout);
+        if let Some(pending) = self.pending.as_mut() {
+            pending.ringing_noted = true;
+            // RFC 3262 section 3: to whom only reliable ones may be sent gets none, and needs none.
+            if Reliability::of(&pending.invite) != Reliability::Required {
+                let leg = &self.legs[LegSide::A.index()];
+                let mut composer = leg.response(context, &pending.invite, 180);
+                composer.header(HeaderName::Allow, ALLOW);
+                let server = pending.server;
+                context.respond(now, server, 180, composer.finish());
+            }
+        }
+        context.event(self.id, now, CallEventKind::Ringing);
+        self.tell_application(context, now);
+    }
+
+    /// Tells the present application of the call.
+    fn tell_application(&mut self, context: &mut Context, now: Instant) {
+        let Some(steering) = self.steering.as_mut() else { return };
+        let Some(target) = steering.targets.get(steering.at) else { return };
+        steering.is_told = true;
+        let headers = self.pending.as_ref().map(|pending| headers_of(&pending.invite));
+        let parties = &self.parties;
+        let begun = SteeredCall {
+            application: target.application.id.clone(),
+            rule: target.rule.as_ref().map(|rule| rule.id.clone()),
+            direction: model::CallDirection::Inbound,
+            from: (&*parties.from_user).into(),
+            to: parties.to_user.clone(),
+            voice_connector: parties.voice_connector.clone(),
+            call_id: parties.call_id.clone(),
+            headers: headers.unwrap_or_default(),
+        };
+        let told = ApplicationTold::Begun(Box::new(begun));
+        let event = ApplicationEvent { call: self.id, at: now, told };
+        context.outputs.push_back(Output::Application(event));
+    }
+
+    /// The present application cannot be reached: the next one is asked, unless this one has ordered
+    /// something before.
+    pub(crate) fn application_unreachable(&mut self, context: &mut Context, now: Instant) {
+        if !self.is_live() {
+            return;
+        }
+        let Some(steering) = self.steering.as_mut() else { return };
+        let status = steering.targets.get(steering.at).map_or(503, |t| t.application.on_failure);
+        if !steering.has_ordered && steering.at + 1 < steering.targets.len() {
+            steering.at += 1;
+            return self.tell_application(context, now);
+        }
+        steering.by_order = true;
+        self.hang_up_everybody(context, now, status, "the application cannot be reached");
+    }
+
+    /// News for the application, once it knows of the call.
+    fn tell(&mut self, context: &mut Context, now: Instant, news: ApplicationNews) {
+        if self.steering.as_ref().is_some_and(|steering| steering.is_told) {
+            let told = ApplicationTold::News(news);
+            let event = ApplicationEvent { call: self.id, at: now, told };
+            context.outputs.push_back(Output::Application(event));
+        }
+    }
+
+    /// Answers leg A by the application's order.
+    fn answer_steered(&mut self, context: &mut Context, now: Instant) {
+        let body = match self.describe_steered(context) {
+            Ok(body) => body,
+            Err(fault) => return self.refuse_body(context, now, fault),
+        };
+        self.deadlines.clear(Deadline::NoAnswer);
+        let Some(pending) = self.pending.as_ref() else { return };
+        let leg = &self.legs[LegSide::A.index()];
+        let mut composer = leg.response(context, &pending.invite, 200);
+        success_headers(&mut composer, pending.session_answer);
+        let bytes = composer.body(Some("application/sdp"), &body);
+        let (server, cseq) = (pending.server, number(&pending.invite));
+        self.setup.go(SetupState::Answered);
+        self.respond_success(context, now, LegSide::A, server, cseq, bytes);
+        self.legs[LegSide::A.index()].session.arm(&mut self.deadlines, LegSide::A, now);
+        context.statistics.answers += 1;
+        context.event(self.id, now, CallEventKind::Answered);
+        self.apply_media(context);
+    }
+
+    /// The answer to leg A's offer, or an offer where it made none.
+    fn describe_steered(&mut self, context: &mut Context) -> Result<Vec<u8>, BodyFault> {
+        let offer = self.pending.as_ref().and_then(|pending| pending.offer.clone());
+        let Some(offer) = offer else {
+            let own = SessionDescription::parse(OFFER.as_bytes(), &Limits::default())?;
+            if let Some(steering) = self.steering.as_mut() {
+                steering.own_offer = true;
+            }
+            return self.media.write_offer(context.random.as_mut(), LegSide::A, &own);
+        };
+        self.answer_alone(context, &offer)
+    }
+
+    /// Takes an offer of leg A where nobody else is there to answer it: in the formats that can be
+    /// played and heard here.
+    pub(super) fn answer_alone(
+        &mut self,
+        context: &mut Context,
+        offer: &SessionDescription,
+    ) -> Result<Vec<u8>, BodyFault> {
+        self.media.check(LegSide::A, offer)?;
+        let described = offer.spoken();
+        let is_speech = |codec| !matches!(codec, Codec::TelephoneEvent | Codec::ComfortNoise);
+        let has_format = described
+            .audio_ref()
+            .is_some_and(|audio| audio.codecs.iter().any(|mapping| is_speech(mapping.codec)));
+        if !has_format {
+            return Err(BodyFault::NotAcceptable);
+        }
+        let random = context.random.as_mut();
+        let body = self.media.write_answer(random, LegSide::A, offer, &described)?;
+        self.media.note_received(LegSide::A, offer);
+        Ok(body)
+    }
+
+    /// Leg A has acknowledged the answer: the application may go on.
+    pub(super) fn steered_established(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        ack: &Message,
+    ) {
+        let Some(steering) = self.steering.as_mut() else { return };
+        if std::mem::take(&mut steering.own_offer) {
+            let answer = description_in(ack).ok().flatten();
+            let answer = answer.filter(|answer| {
+                let fine = crate::media::refuse_own_address(answer, &context.own_media);
+                answer.audio_ref().is_some() && fine.is_ok()
+            });
+            let Some(answer) = answer else { return self.end_unusable_answer(context, now) };
+            self.media.note_received(LegSide::A, &answer);
+            self.apply_media(context);
+        }
+        self.tell(context, now, ApplicationNews::Answered(LegSide::A));
+        self.review_playing(context);
+    }
+
+    /// The relay begins to play, or has ended.
+    pub(super) fn steered_played(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        event: &MediaEvent,
+    ) {
+        let Some(steering) = self.steering.as_mut() else { return };
+        match event {
+            MediaEvent::Plays { id, leg, .. } if self.media.id() == Some(*id) => {
+                if let Some(play) = steering.plays[leg.index()].as_mut() {
+                    play.has_begun = true;
+                }
+            }
+            MediaEvent::Played { id, leg, outcome } if self.media.id() == Some(*id) => {
+                let is_over =
+                    |play: &mut Play| play.has_begun || matches!(outcome, PlayOutcome::Failed(_));
+                let Some(play) = steering.plays[leg.index()].take_if(is_over) else { return };
+                let news = ApplicationNews::Played { order: play.order, outcome: *outcome };
+                self.played_out(*leg);
+                self.tell(context, now, news);
+                self.review_playing(context);
+            }
+            _ => {}
+        }
+    }
+
+    /// The call ends: the application hears of it, and whoever is being called for it is let go.
+    pub(super) fn end_steering(&mut self, context: &mut Context, now: Instant, end: &CallEnd) {
+        let Some(steering) = self.steering.as_mut() else { return };
+        let ordered = steering.by_order;
+        self.withdraw_bridge(context);
+        let news = ApplicationNews::HungUp { leg: LegSide::A, ordered, status: end.status };
+        self.tell(context, now, news);
+        context.steered.remove(&self.id);
+    }
+
+    /// Ends the call with everybody in it: with `status` where leg A was not answered.
+    fn hang_up_everybody(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        status: u16,
+        cause: &'static str,
+    ) {
+        match self.setup.state() {
+            SetupState::Answered | SetupState::Established => {
+                self.end_both(context, now, cause, 200);
+            }
+            _ => self.fail(context, now, status.clamp(400, 699), cause, EndedBy::Edge, None),
+        }
+    }
+}
+
+/// What an application is shown of leg A's INVITE.
+fn headers_of(invite: &Message) -> Vec<(Arc<str>, Arc<str>)> {
+    let privacy = Privacy::of(invite);
+    let is_shown = |line: &sip_proto::HeaderLine<'_>| match line.name {
+        HeaderName::UserToUser => true,
+        HeaderName::Diversion => !privacy.user,
+        HeaderName::PAssertedIdentity => !privacy.identity && !privacy.user,
+        _ => carry::is_extension(line),
+    };
+    let lines = invite.headers().filter(is_shown);
+    let short = lines.filter(|line| line.value.len() <= LONGEST_VALUE);
+    short.take(MAX_HEADERS).map(|line| (line.raw_name.into(), line.value.into())).collect()
+}
+
+/// A WAV file of silence: 16-bit PCM, 8,000 samples a second.
+fn silence() -> Vec<u8> {
+    let octets = (SILENT_SAMPLES * 2) as u32;
+    let mut wav = Vec::with_capacity(44 + SILENT_SAMPLES * 2);
+    wav.extend_from_slice(b"RIFF");
+    wav.extend_from_slice(&(36 + octets).to_le_bytes());
+    wav.extend_from_slice(b"WAVEfmt ");
+    wav.extend_from_slice(&16_u32.to_le_bytes());
+    for value in [1_u16, 1] {
+        wav.extend_from_slice(&value.to_le_bytes());
+    }
+    wav.extend_from_slice(&8_000_u32.to_le_bytes());
+    wav.extend_from_slice(&16_000_u32.to_le_bytes());
+    for value in [2_u16, 16] {
+        wav.extend_from_slice(&value.to_le_bytes());
+    }
+    wav.extend_from_slice(b"data");
+    wav.extend_from_slice(&octets.to_le_bytes());
+    wav.resize(44 + SILENT_SAMPLES * 2, 0);
+    wav
+}

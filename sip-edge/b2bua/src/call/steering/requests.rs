@@ -1,0 +1,63 @@
+//! A change of leg A's media while nobody is on its other side: it is answered here.
+
+use super::Call;
+use crate::call::answer::{number, success_headers};
+use crate::context::Context;
+use crate::session_timer::SessionAnswer;
+use model::{Instant, LegSide};
+use sdp::SessionDescription;
+use sip_proto::{Message, Method, ServerKey};
+
+impl Call {
+    /// A re-INVITE or UPDATE of leg A with an offer, or a re-INVITE without one, which gets what leg
+    /// A was told before.
+    pub(in crate::call) fn answer_offer_alone(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        server: ServerKey,
+        request: &Message,
+        offer: Option<&SessionDescription>,
+        session: Option<SessionAnswer>,
+    ) {
+        let side = LegSide::A;
+        let body = match offer {
+            Some(offer) => match self.answer_alone(context, offer) {
+                Ok(body) => body,
+                Err(fault) => {
+                    return self.refuse_offer(context, now, side, server, request, fault);
+                }
+            },
+            None => self.media.last_sent(side).map(<[u8]>::to_vec).unwrap_or_default(),
+        };
+        let leg = &self.legs[side.index()];
+        let mut composer = leg.response(context, request, 200);
+        success_headers(&mut composer, session);
+        leg.session.arm(&mut self.deadlines, side, now);
+        let bytes = composer.body(Some("application/sdp"), &body);
+        if request.method() == Some(Method::Invite) {
+            self.open_invite(context, server, side);
+            self.respond_success(context, now, side, server, number(request), bytes);
+        } else {
+            context.respond(now, server, 200, bytes);
+        }
+        self.apply_media(context);
+    }
+
+    /// The ACK of a re-INVITE without an offer brings what leg A takes of what it was told.
+    pub(in crate::call) fn take_answer_alone(&mut self, context: &mut Context, ack: &Message) {
+        if !self.is_alone() || ack.body_bytes().is_empty() {
+            return;
+        }
+        let answer = crate::media::description_in(ack).ok().flatten();
+        let answer = answer.filter(|answer| {
+            answer.audio_ref().is_some()
+                && crate::media::refuse_own_address(answer, &context.own_media).is_ok()
+                && self.media.check(LegSide::A, answer).is_ok()
+        });
+        if let Some(answer) = answer {
+            self.media.note_received(LegSide::A, &answer);
+            self.apply_media(context);
+        }
+    }
+}

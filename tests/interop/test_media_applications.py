@@ -1,0 +1,196 @@
+"""Calls that an application steers: the example of the documentation itself, and what is signed."""
+
+import hashlib
+import hmac
+import http.server
+import json
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness import places, tones
+from harness.message import sdp
+from harness.sip import OutgoingCall, send_bye_from_called_side
+from harness.tones import assert_hears
+from harness.waiting import wait_until
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs/media-applications.md"
+PROMPT_HERTZ, CALLER_HERTZ = 440, 1_000
+ID = "1f2e3d4c-5b6a-4798-8a9b-0c1d2e3f4a5b"
+SECRET = "open-sesame-open-sesame"
+
+
+class Called:
+    """A program that is run, and what it prints."""
+
+    def __init__(self, text):
+        self.lines = []
+        self._process = subprocess.Popen([sys.executable, "-c", text], text=True,
+                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self._process.stdout:
+            self.lines.append(line.strip())
+
+    def stop(self):
+        self._process.kill()
+        self._process.wait(10)
+        self._reader.join(10)
+        self._process.stdout.close()
+
+
+class Application:
+    """An application whose answers a test gives: `answer(event)` is a list of actions."""
+
+    def __init__(self, answer):
+        self.events, self.genuine = [], []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                outer.genuine.append(_is_genuine(self.headers["x-tandem-signature"], body))
+                event = json.loads(body)
+                outer.events.append(event)
+                told = json.dumps({"SchemaVersion": "1.0", "Actions": answer(event)}).encode()
+                self.send_response(200)
+                self.send_header("content-length", str(len(told)))
+                self.end_headers()
+                self.wfile.write(told)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer((places.EDGE, 0), Handler)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def kinds(self):
+        return [event["InvocationEventType"] for event in self.events]
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+
+
+def _is_genuine(header, body):
+    fields = dict(part.split("=", 1) for part in header.split(","))
+    signed = hmac.new(SECRET.encode(), fields["t"].encode() + b"." + body, hashlib.sha256)
+    return hmac.compare_digest(signed.hexdigest(), fields["v1"])
+
+
+def start(stage, port, number=places.NUMBER, **more):
+    """An edge whose application listens on `port`, and the carrier that calls it."""
+    configuration = stage.configuration
+    gateway = stage.carrier_peer(dtmf="info")
+    configuration.numbers = []
+    extra = "".join(f"{key} = {value}\n" for key, value in more.items())
+    configuration.more.append(f"""
+[[sip_media_application]]
+id = "{ID}"
+endpoint = "http://{places.EDGE}:{port}/"
+secret = "{SECRET}"
+calling_regions = ["US"]
+{extra}
+[[sip_rule]]
+id = "menu"
+to_phone_number = "{number}"
+targets = [{{ application = "{ID}" }}]
+""")
+    sounds = Path(configuration.data_dir) / "sounds/demo"
+    sounds.mkdir(parents=True)
+    tones.write_wav(sounds / "welcome.wav", PROMPT_HERTZ, 3)
+    stage.start_edge()
+    return gateway
+
+
+def call(stage, gateway):
+    rtp = stage.rtp(places.CARRIER, CALLER_HERTZ)
+    return OutgoingCall(gateway, stage.edge, places.NUMBER, sdp(gateway.ip, rtp.port),
+                        host=places.EDGE), rtp
+
+
+def press(calling, keys):
+    for key in keys:
+        calling.request("INFO", f"Signal={key}\r\nDuration=160\r\n".encode(),
+                        content_type="application/dtmf-relay")
+        assert calling.final("INFO").status == 200
+
+
+def test_the_first_application_of_the_guide(stage):
+    """It plays, takes digits and hangs up, as it stands there."""
+    text = re.search(r"```python\n(import http\.server.*?)```", GUIDE.read_text(), re.S).group(1)
+    port = places.free_port(places.EDGE)
+    menu = stage._keep(Called(text.replace("8000", str(port))))
+    gateway = start(stage, port)
+    calling, rtp = call(stage, gateway)
+    calling.answered(30)
+    rtp.start(calling.answer.media())
+    wait_until(lambda: len(rtp.received) >= 50, 30, "a second of the prompt")
+    assert_hears(*rtp.heard(), PROMPT_HERTZ, CALLER_HERTZ)
+    press(calling, "12#")
+    bye = gateway.expect(lambda m: m.status is None and m.method == "BYE", 30)
+    gateway.reply(bye, 200, "OK")
+    wait_until(lambda: len(menu.lines) == 3, 30, lambda: f"three events; it has {menu.lines}")
+    assert menu.lines == ["NEW_INBOUND_CALL", "ACTION_SUCCESSFUL 12", "HANGUP"]
+    record, = stage.edge.wait_records(1)
+    assert record["end"]["status"] == 200
+
+
+def test_a_caller_is_bridged_and_comes_back(stage):
+    """Leg B is called through the carriers; its end is told, and leg A goes on."""
+    def answer(event):
+        kind = event["InvocationEventType"]
+        if kind == "NEW_INBOUND_CALL":
+            return [{"Type": "CallAndBridge", "Parameters": {
+                "CallerIdNumber": places.NUMBER, "SipHeaders": {"X-Floor": "3"},
+                "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": places.US_NUMBER}]}}]
+        leg = event.get("ActionData", {}).get("Parameters", {}).get("ParticipantTag")
+        if kind == "HANGUP" and leg == "LEG-B":
+            return [{"Type": "Dance"}]
+        return [{"Type": "Hangup"}] if kind == "ACTION_FAILED" else []
+
+    application = stage._keep(Application(answer))
+    gateway = start(stage, application.port)
+    calling, rtp = call(stage, gateway)
+    far = stage.rtp(places.CARRIER, 620)
+    invite = gateway.expect_request("INVITE", 30)
+    assert invite["x-floor"] == "3"
+    gateway.reply(invite, 200, "OK", sdp(gateway.ip, far.port))
+    calling.answered(30)
+    # Leg B joins leg A's stream, which it is told of.
+    again = gateway.expect_request("INVITE", 30)
+    gateway.reply(again, 200, "OK", sdp(gateway.ip, far.port))
+    rtp.start(calling.answer.media())
+    far.start(again.media())
+    wait_until(lambda: len(rtp.received) >= 50 and len(far.received) >= 50, 30, "both are heard")
+    wait_until(lambda: "ACTION_SUCCESSFUL" in application.kinds(), 30, "the bridge is told")
+    send_bye_from_called_side(gateway, invite, stage.edge)
+    bye = gateway.expect(lambda m: m.status is None and m.method == "BYE", 30)
+    gateway.reply(bye, 200, "OK")
+    wait_until(lambda: application.kinds()[-1] == "HANGUP" and len(application.kinds()) == 5, 30,
+               lambda: f"the last word; there are {application.kinds()}")
+    assert application.kinds() == ["NEW_INBOUND_CALL", "ACTION_SUCCESSFUL", "HANGUP",
+                                   "ACTION_FAILED", "HANGUP"]
+    failed = application.events[3]["ActionData"]
+    assert failed["ErrorType"] == "UnsupportedAction"
+    assert "Actions[0], Dance" in failed["ErrorMessage"]
+    assert all(application.genuine)
+
+
+@pytest.mark.parametrize("status", [503, 480])
+def test_an_application_that_is_away(stage, status):
+    gateway = start(stage, places.free_port(places.EDGE), on_failure=status)
+    calling, _ = call(stage, gateway)
+    assert calling.final(seconds=30).status == status
+    wait_until(lambda: stage.edge.said("an application is given up"), 10, "the log says why")
