@@ -55,7 +55,7 @@ pub use object_reader::ObjectReader;
 pub use objects::{Objects, Stored};
 pub use probe::{Judgement, Question, Said, Target, probe};
 pub use routing::{Service, log_stream, outbox_record};
-pub use s3::{Encryption, S3, S3Config};
+pub use s3::{BucketChoice, Encryption, S3, S3Config};
 pub use sns::{InvalidTopic, Sns, TopicArn};
 pub use sqs::{InvalidQueueUrl, QueueUrl, Sqs};
 pub use unserved::Unserved;

@@ -11,6 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use outbox::{BatchRules, Destination, Entry, OutboxRecord, Outcome};
 use sha2::{Digest, Sha256};
+use std::fmt;
+use std::sync::Arc;
 
 pub(crate) const WORDS: Words = Words { table: "s3", action: "s3:PutObject" };
 pub(crate) const PROTOCOL: Protocol = Protocol { signing_name: "s3", is_s3: true };
@@ -49,6 +51,20 @@ pub struct S3 {
     base: String,
     connection: Connection,
     config: S3Config,
+    access: Access,
+    choice: Choice,
+}
+
+/// A bucket in place of the configured one, asked at each object; `None` for the configured one.
+pub type BucketChoice = Box<dyn Fn() -> Option<Arc<str>> + Send + Sync>;
+
+#[derive(Default)]
+struct Choice(Option<BucketChoice>);
+
+impl fmt::Debug for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Choice").field(&self.0.is_some()).finish()
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -69,25 +85,40 @@ impl S3 {
     /// in the host's name.
     pub fn new(access: &Access, config: S3Config) -> Self {
         let base = base(access, &config.bucket);
-        S3 { base, connection: Connection::new(access, PROTOCOL), config }
+        let connection = Connection::new(access, PROTOCOL);
+        S3 { base, connection, config, access: access.clone(), choice: Choice::default() }
+    }
+
+    /// Objects go into the bucket that `choice` says when they are put: also those that wait.
+    #[must_use]
+    pub fn choosing(mut self, choice: BucketChoice) -> Self {
+        self.choice = Choice(Some(choice));
+        self
     }
 
     async fn put(&self, sender: &Sender, entry: &Entry) -> Sent {
         let is_repeated = entry.possible_duplicate;
-        match self.put_one(sender, &entry.record, is_repeated).await {
+        let chosen = self.choice.0.as_ref().and_then(|choice| choice());
+        let bucket = chosen.as_deref().unwrap_or(&self.config.bucket);
+        let base = match &chosen {
+            Some(bucket) => &base(&self.access, bucket),
+            None => &self.base,
+        };
+        match self.put_one(sender, base, &entry.record, is_repeated).await {
             // A backend without conditional requests: the object replaces itself.
             Err(error) if is_repeated && is_unconditional(&error) => {
-                self.put_one(sender, &entry.record, false).await
+                self.put_one(sender, base, &entry.record, false).await
             }
             other => other,
         }
-        .unwrap_or_else(|error| Sent::Failed(fault_of(&error, &self.config.bucket, WORDS)))
+        .unwrap_or_else(|error| Sent::Failed(fault_of(&error, bucket, WORDS)))
     }
 
     /// Puts an object; `Err` is the service's own error.
     async fn put_one(
         &self,
         sender: &Sender,
+        base: &str,
         record: &OutboxRecord,
         only_if_missing: bool,
     ) -> Result<Sent, ServiceError> {
@@ -106,7 +137,7 @@ impl S3 {
         if only_if_missing {
             headers.push(("if-none-match", "*"));
         }
-        let url = format!("{}/{}", self.base, encoded(&key));
+        let url = format!("{base}/{}", encoded(&key));
         let body = record.body.clone().into();
         match sender.send(Request { method: "PUT", url, headers, body }).await {
             Ok(answer) if answer.is_success() => Ok(Sent::Except(Vec::new())),

@@ -310,7 +310,8 @@ impl Api {
         };
         let catalogue = &*self.catalogue.insert(catalogue);
         let (settings, tokens) = (&self.settings, &self.tokens);
-        let reading = Reading { settings, catalogue, tokens, routed, state: &self.state };
+        let (state, of_node) = (&self.state, &*backend);
+        let reading = Reading { settings, catalogue, tokens, routed, state, backend: of_node };
         permit(&reading, key, body)?;
         if let Some((kind, message)) = routed.operation.refusal() {
             return Err(ApiError::new(kind, message));
@@ -385,12 +386,12 @@ fn place(source: IpAddr) -> String {
 /// Asks the key's policy.
 fn permit(reading: &Reading<'_>, key: &AccessKey, body: &[u8]) -> Result<(), ApiError> {
     let Some(policy) = &key.policy else { return Ok(()) };
-    let (action, resource) =
-        (format!("chime:{}", reading.routed.operation.name), reading.resource());
     // A body that is no JSON is refused later, where the message can say so.
-    let tags = serde_json::from_slice::<Value>(body)
-        .ok()
-        .and_then(|mut body| serde_json::from_value::<Vec<Tag>>(body.get_mut("Tags")?.take()).ok());
+    let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let action = format!("chime:{}", reading.routed.operation.name);
+    let resource = reading.resource(&body);
+    let tags = body.get_mut("Tags").map(Value::take);
+    let tags = tags.and_then(|tags| serde_json::from_value::<Vec<Tag>>(tags).ok());
     let stored = reading.state.get::<Tags>(&resource).map(|stored| stored.value.0.as_slice());
     let pairs = |tags: &[Tag]| -> Vec<(String, String)> {
         tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()

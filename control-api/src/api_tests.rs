@@ -21,6 +21,9 @@ struct Node {
     directory: Arc<Snapshot>,
     journal: Vec<Change>,
     fault: Option<CommitFault>,
+    /// What was accepted and could not be routed.
+    unroutable: Vec<directory::Problem>,
+    health: Option<(UnixTime, IpAddr)>,
 }
 
 impl KeySource for Node {
@@ -35,7 +38,12 @@ impl Backend for Node {
     }
 
     fn random(&mut self) -> Option<u128> {
-        Some(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)
+        // Another one each time: the journal grows.
+        Some(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef + self.journal.len() as u128)
+    }
+
+    fn termination_health(&self, _: &str) -> Option<(UnixTime, IpAddr)> {
+        self.health
     }
 
     fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault> {
@@ -45,7 +53,10 @@ impl Backend for Node {
         if let Some(made) = made {
             let (merged, left_out) = self.file.clone().with_made(made);
             assert!(left_out.is_empty(), "{left_out:?}");
-            self.directory = Arc::new(Snapshot::build(merged)?);
+            let built = Snapshot::build(merged).inspect_err(|problems| {
+                self.unroutable.extend_from_slice(problems);
+            });
+            self.directory = Arc::new(built?);
         }
         self.journal.extend_from_slice(changes);
         Ok(())
@@ -55,7 +66,15 @@ impl Backend for Node {
 fn node(key: Result<Option<AccessKey>, KeySourceFault>, count: usize) -> Node {
     let file = resources(count);
     let directory = Arc::new(Snapshot::build(file.clone()).unwrap());
-    Node { key, file, directory, journal: Vec::new(), fault: None }
+    Node {
+        key,
+        file,
+        directory,
+        journal: Vec::new(),
+        fault: None,
+        unroutable: Vec::new(),
+        health: None,
+    }
 }
 
 fn key(policy: Option<&str>) -> AccessKey {
@@ -395,3 +414,9 @@ fn a_write_that_fails_leaves_nothing() {
     }
     assert!(node.journal.is_empty());
 }
+
+#[path = "connector_tests.rs"]
+mod connectors;
+
+#[path = "routable_tests.rs"]
+mod routable;

@@ -4,6 +4,8 @@ use crate::access_key::KeySource;
 use crate::error::{ApiError, ErrorKind};
 use crate::state::Change;
 use directory::{Problem, Resources, Snapshot};
+use model::UnixTime;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The node, as the API sees it.
@@ -13,6 +15,11 @@ pub trait Backend: KeySource {
 
     /// 128 random bits; `None` when the system gives none.
     fn random(&mut self) -> Option<u128>;
+
+    /// When a customer's system last asked with OPTIONS about a voice connector, and from where.
+    fn termination_health(&self, _voice_connector: &str) -> Option<(UnixTime, IpAddr)> {
+        None
+    }
 
     /// Writes the changes down and has calls routed by `made`, all that was ever made through the
     /// API, when it is given. When it returns, the next call and [`Backend::directory`] see it.

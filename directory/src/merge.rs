@@ -16,6 +16,8 @@ impl Resources {
         let Resources {
             voice_connectors, groups: made_groups, media_applications, sip_rules, ..
         } = made;
+        let of_both = ids.iter().chain(voice_connectors.iter().map(|each| &each.id));
+        let known: HashSet<_> = of_both.cloned().collect();
         for mut connector in voice_connectors {
             if ids.contains(&connector.id) {
                 left_out.push(format!("voice connector {}", connector.id));
@@ -41,6 +43,14 @@ impl Resources {
                     left_out.push(format!("number {number} of group {}", group.id));
                 }
                 is_free
+            });
+            // A reload of the file may have taken it away.
+            group.members.retain(|member| {
+                let is_there = known.contains(&member.voice_connector);
+                if !is_there {
+                    left_out.push(format!("{} in group {}", member.voice_connector, group.id));
+                }
+                is_there
             });
             self.groups.push(group);
         }
@@ -98,5 +108,26 @@ mod tests {
             merged.voice_connectors.iter().map(|each| &each.numbers[..]).collect();
         assert_eq!(numbers, [&["+12065550100".into()], &["+12065550102".into()]] as [&[_]; 2]);
         assert_eq!(left_out.len(), 2, "{left_out:?}");
+    }
+
+    #[test]
+    fn a_member_that_the_file_has_no_more_is_left_out() {
+        let ids = ["abcdef1ghij2klmno3pqr4", "abcdef1ghij2klmno3pqr5", "abcdef1ghij2klmno3pqr6"];
+        let members = ids.map(|id| crate::GroupMember {
+            voice_connector: VoiceConnectorId::new(id).unwrap(),
+            priority: 1,
+        });
+        let group = crate::VoiceConnectorGroup {
+            id: "g".into(),
+            name: "g".into(),
+            members: members.to_vec(),
+            numbers: Vec::new(),
+        };
+        let of =
+            |id| Resources { voice_connectors: vec![connector(id, &[])], ..Resources::default() };
+        let made = Resources { groups: vec![group], ..of(ids[1]) };
+        let (merged, left_out) = of(ids[0]).with_made(made);
+        assert_eq!(merged.groups[0].members[..], members[..2]);
+        assert_eq!(left_out, [format!("{} in group g", ids[2])]);
     }
 }

@@ -1,7 +1,7 @@
 //! The recorder's thread and the bounded queue in front of it.
 
 use crate::copies::CopySender;
-use crate::health::{self, PeerHealth};
+use crate::health::{self, LiveTermination, PeerHealth};
 use crate::live::LiveCall;
 use crate::refusal_log::RefusalLog;
 use crate::registration_log;
@@ -158,6 +158,11 @@ impl RecorderView {
     /// What is known of peers' health.
     pub fn health(&self) -> PeerHealth {
         self.lock().health()
+    }
+
+    /// The last OPTIONS of a voice connector's customer.
+    pub fn termination(&self, id: &VoiceConnectorId) -> Option<LiveTermination> {
+        self.lock().termination(id)
     }
 
     /// The Prometheus page as text.

@@ -91,6 +91,10 @@ impl HealthTable {
         }
     }
 
+    pub(crate) fn termination(&self, id: &VoiceConnectorId) -> Option<LiveTermination> {
+        self.terminations.get(id).cloned()
+    }
+
     pub(crate) fn view(&self) -> PeerHealth {
         PeerHealth {
             targets: self.targets.values().cloned().collect(),

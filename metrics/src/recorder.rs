@@ -6,7 +6,7 @@ mod lines;
 
 use crate::cdr::CdrForm;
 use crate::cloudwatch::{CloudWatchConfig, Minutes};
-use crate::health::{HealthTable, PeerHealth};
+use crate::health::{HealthTable, LiveTermination, PeerHealth};
 use crate::hep::HepConfig;
 use crate::live::LiveCall;
 use crate::media_log::{self, Place};
@@ -193,6 +193,11 @@ impl Recorder {
     /// What is known of peers' health.
     pub fn health(&self) -> PeerHealth {
         self.health.view()
+    }
+
+    /// The last OPTIONS of a voice connector's customer.
+    pub fn termination(&self, id: &VoiceConnectorId) -> Option<LiveTermination> {
+        self.health.termination(id)
     }
 
     /// The next record to be written, and where it may go.

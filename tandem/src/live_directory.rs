@@ -1,6 +1,7 @@
 //! What calls are routed by: the resources of the configuration file, and those that were made through
 //! the control API beside them. Either half may change while calls run.
 
+use crate::cdr_bucket::CdrBucket;
 use crate::config::{Config, Function};
 use crate::control_api::open_store;
 use arc_swap::ArcSwap;
@@ -16,6 +17,7 @@ pub(crate) struct LiveDirectory {
     halves: Mutex<Halves>,
     current: ArcSwap<Snapshot>,
     edge: OnceLock<Weak<SipEdge>>,
+    cdr_bucket: Arc<CdrBucket>,
     /// Read at the start, until the control API takes it.
     journal: Mutex<Option<Journal>>,
 }
@@ -90,12 +92,17 @@ impl LiveDirectory {
         let made = journal.as_ref().map(|journal| journal.state.resources()).unwrap_or_default();
         let functions = config.media_applications.functions.clone();
         let halves = Halves { file: Arc::clone(&config.resources), made, functions };
+        let cdr_bucket = CdrBucket::default();
+        if let Some(journal) = &journal {
+            cdr_bucket.follow(&journal.state);
+        }
         // The file alone was checked when it was read.
         let current = halves.merged_or(&config.directory);
         Arc::new(LiveDirectory {
             halves: Mutex::new(halves),
             current: ArcSwap::new(current),
             edge: OnceLock::new(),
+            cdr_bucket: Arc::new(cdr_bucket),
             journal: Mutex::new(journal),
         })
     }
@@ -103,6 +110,11 @@ impl LiveDirectory {
     /// Where snapshots go from now on.
     pub(crate) fn serve(&self, edge: &Arc<SipEdge>) {
         let _ = self.edge.set(Arc::downgrade(edge));
+    }
+
+    /// Where call detail records go by what was said through the control API.
+    pub(crate) fn cdr_bucket(&self) -> Arc<CdrBucket> {
+        Arc::clone(&self.cdr_bucket)
     }
 
     /// What calls are routed by now.

@@ -1,6 +1,7 @@
 //! The `tandem` binary: configuration, wiring, command line, drain. No domain logic.
 
 mod bindings;
+mod cdr_bucket;
 mod clock;
 mod commands;
 mod config;

@@ -102,7 +102,9 @@ impl Node {
         let (sink, retention) = sinks::start_files(&config)?;
         let mut outbox = Outbox::new(config.outbox.to_config(data_dir));
         let traces = Traces::start(&config)?;
-        let routes = Routes::start(&config, sink.sender(), &mut outbox, traces.sender())?;
+        let cdr_bucket = directory.cdr_bucket();
+        let traced = traces.sender();
+        let routes = Routes::start(&config, sink.sender(), &mut outbox, traced, cdr_bucket)?;
         let privacy = privacy::prepare(&config).map_err(StartError)?;
         let event_sink = routes.event_sink();
         let told = (routes.teller(&config, &privacy), privacy.recordings.clone());

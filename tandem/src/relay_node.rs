@@ -61,7 +61,7 @@ impl RelayNode {
             ..RecorderConfig::new(&node.name, &node.region, &node.account_id, origin.calendar)
         };
         let mut outbox = Outbox::new(config.outbox.to_config(data_dir));
-        let routes = Routes::start(config, sink.sender(), &mut outbox, None)?;
+        let routes = Routes::start(config, sink.sender(), &mut outbox, None, Arc::default())?;
         let privacy = privacy::prepare(config).map_err(StartError)?;
         let teller = routes.teller(config, &privacy);
         let (observations, recorder) =

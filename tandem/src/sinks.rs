@@ -1,5 +1,6 @@
 //! Where records go: into files, into a service's queue, or both.
 
+use crate::cdr_bucket::CdrBucket;
 use crate::clock::Origin;
 use crate::config::{Config, EventSinks};
 use crate::node::StartError;
@@ -64,6 +65,8 @@ impl StreamTeller {
 struct Ways {
     file: FileSender,
     queues: Vec<Queue>,
+    /// Where objects go by what was said through the control API.
+    cdr_bucket: Arc<CdrBucket>,
     /// Services that events go to.
     targets: Vec<(EventTarget, OutboxSender)>,
     /// Whether events are written into a file.
@@ -88,6 +91,7 @@ impl Routes {
         file: FileSender,
         outbox: &mut Outbox,
         traces: Option<TraceSender>,
+        cdr_bucket: Arc<CdrBucket>,
     ) -> Result<Self, StartError> {
         let sinks = &config.sinks;
         let mut queues = Vec::new();
@@ -104,12 +108,15 @@ impl Routes {
             put(Service::Logs, queue(outbox, Service::Logs.name(), destination)?, sink.also_file);
         }
         if let Some(sink) = &sinks.s3 {
-            let destination = S3::new(&sink.access, sink.config.clone());
+            let bucket = Arc::clone(&cdr_bucket);
+            let destination = S3::new(&sink.access, sink.config.clone())
+                .choosing(Box::new(move || bucket.chosen()));
             put(Service::S3, queue(outbox, Service::S3.name(), destination)?, sink.also_file);
         }
         let ways = Ways {
             file,
             queues,
+            cdr_bucket,
             targets: targets(&sinks.events, outbox)?,
             has_event_file: sinks.events.file,
             node: config.node.name.clone(),
@@ -163,7 +170,9 @@ impl RecordSink for Routes {
 impl Ways {
     fn write(&self, record: Record, reach: Reach) {
         let service = Service::of(&record);
-        let queue = self.queues.iter().find(|queue| Some(queue.service) == service);
+        let is_kept_here = service == Some(Service::S3) && self.cdr_bucket.is_nowhere();
+        let mut queues = self.queues.iter().filter(|_| !is_kept_here);
+        let queue = queues.find(|queue| Some(queue.service) == service);
         let Some(queue) = queue else {
             if reach != Reach::Services {
                 let _ = self.file.send(record);

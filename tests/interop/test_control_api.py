@@ -49,6 +49,9 @@ def valid(client, operation, answer):
     """The answer is of the shape that the service's model says, required members and all."""
     shape = client.meta.service_model.operation_model(operation).output_shape
     body = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+    if shape is None:
+        assert body == {}
+        return body
     report = ParamValidator().validate(body, shape)
     assert not report.has_errors(), report.generate_report()
     return body
@@ -156,7 +159,7 @@ def test_refusals_are_typed_exceptions(api):
         client.get_voice_connector(VoiceConnectorId="Short/../id é")
     assert "VoiceConnectorId" in caught.value.response["Error"]["Message"]
     with pytest.raises(typed.ForbiddenException) as caught:
-        client.create_voice_connector(Name="n", RequireEncryption=True)
+        client.update_voice_connector(VoiceConnectorId=CONNECTOR, Name="n", RequireEncryption=True)
     assert "configuration file" in caught.value.response["Error"]["Message"]
     with pytest.raises(typed.GoneException):
         client.get_sip_media_application_alexa_skill_configuration(SipMediaApplicationId="x")
@@ -250,7 +253,8 @@ def test_who_may_not_ask(api):
 def test_a_body_is_what_was_signed(api):
     path, body = "/tags?operation=tag-resource", b'{"ResourceARN":"a","Tags":[]}'
     url, headers = api.signed("POST", path, body, {"Content-Type": "application/json"})
-    assert api.send("POST", url, headers, body)[:2] == (403, "ForbiddenException")
+    assert api.send("POST", url, headers, body)[:2] in ((400, "BadRequestException"),
+                                                         (404, "NotFoundException"))
     tampered = body.replace(b"a", b"b", 1)
     assert api.send("POST", url, headers, tampered)[:2] == (403, "InvalidSignatureException")
     unsigned = {**headers, "X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
@@ -441,6 +445,9 @@ def test_the_aws_cli(api):
     assert code == 0 and json.loads(said)["PhoneNumber"]["PhoneNumberId"] == places.NUMBER, told
     code, said, told = api.aws("sts", "get-caller-identity")
     assert code == 0 and json.loads(said)["Account"] == ACCOUNT, told
-    code, _, told = api.aws("chime-sdk-voice", "create-voice-connector", "--name", "n",
-                            "--require-encryption")
-    assert code != 0 and "(ForbiddenException)" in told and "not yet served" in told
+    code, said, told = api.aws("chime-sdk-voice", "create-voice-connector", "--name", "n",
+                               "--require-encryption")
+    assert code == 0 and json.loads(said)["VoiceConnector"]["Name"] == "n", told
+    code, _, told = api.aws("chime-sdk-voice", "delete-voice-connector", "--voice-connector-id",
+                            CONNECTOR)
+    assert code != 0 and "(ForbiddenException)" in told and "configuration file" in told

@@ -9,13 +9,14 @@ mod voice_connectors;
 
 pub(crate) use catalogue::Catalogue;
 pub(crate) use media_applications::{written_application, written_rule};
-pub(crate) use voice_connectors::{check_id, written_connector};
+pub(crate) use voice_connectors::{check_id, written_connector, written_group};
 
 use crate::api::Settings;
+use crate::backend::Backend;
 use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::router::Routed;
-use crate::state::{State, Tags};
+use crate::state::{GlobalSettings, MediaApplication, State, Tags};
 use serde_json::{Value, json};
 
 /// What an operation reads from.
@@ -25,6 +26,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) tokens: &'a PageTokens,
     pub(crate) routed: &'a Routed,
     pub(crate) state: &'a State,
+    pub(crate) backend: &'a dyn Backend,
 }
 
 /// Pages have so many entries when the client does not say: AWS's 100 at most.
@@ -38,10 +40,12 @@ impl Reading<'_> {
             "GetVoiceConnector" => self.voice_connector(),
             "GetVoiceConnectorOrigination" => self.origination(),
             "GetVoiceConnectorTermination" => self.termination(),
+            "GetVoiceConnectorTerminationHealth" => self.termination_health(),
             "ListVoiceConnectorTerminationCredentials" => self.credentials(),
             "GetVoiceConnectorStreamingConfiguration" => self.streaming(),
             "GetVoiceConnectorLoggingConfiguration" => self.logging(),
             "GetVoiceConnectorEmergencyCallingConfiguration" => self.emergency_calling(),
+            "GetVoiceConnectorExternalSystemsConfiguration" => self.external_systems(),
             "ListVoiceConnectorGroups" => self.list_groups(),
             "GetVoiceConnectorGroup" => self.group(),
             "ListPhoneNumbers" => self.list_phone_numbers(),
@@ -55,7 +59,7 @@ impl Reading<'_> {
                 Ok(json!({ "VoiceConnectorRegions": [self.settings.region] }))
             }
             "GetGlobalSettings" => {
-                Ok(json!({ "VoiceConnector": { "CdrBucket": self.settings.cdr_bucket } }))
+                Ok(json!({ "VoiceConnector": { "CdrBucket": self.cdr_bucket() } }))
             }
             "ListTagsForResource" => self.tags(),
             other => Err(ApiError::new(
@@ -65,8 +69,9 @@ impl Reading<'_> {
         }
     }
 
-    /// The ARN that a policy is asked about; `*` for what is about no one resource.
-    pub(crate) fn resource(&self) -> String {
+    /// The ARN that a policy is asked about; `*` for what is about no one resource. `body` is the
+    /// request's, where it is JSON.
+    pub(crate) fn resource(&self, body: &Value) -> String {
         if let Some(id) = self.routed.member("VoiceConnectorId") {
             return self.settings.arn("vc", id);
         }
@@ -87,6 +92,11 @@ impl Reading<'_> {
         {
             return arn.to_owned();
         }
+        if matches!(self.routed.operation.name, "TagResource" | "UntagResource")
+            && let Some(arn) = body.get("ResourceARN").and_then(Value::as_str)
+        {
+            return arn.to_owned();
+        }
         "*".to_owned()
     }
 
@@ -96,17 +106,22 @@ impl Reading<'_> {
             let message = format!("ResourceARN: {arn:?} is no ARN of 1 to 1024 characters");
             return Err(ApiError::new(ErrorKind::BadRequest, message));
         }
-        let one_of = |kind: &str| arn.strip_prefix(&*self.settings.arn(kind, ""));
-        let is_known = one_of("vc").is_some_and(|id| self.catalogue.connector(id).is_some())
-            || one_of("vcg").is_some_and(|id| self.catalogue.group(id).is_some())
-            || one_of("phone-number").is_some_and(|id| self.catalogue.number(id).is_some());
-        match is_known {
+        match has_arn(self.settings, self.catalogue, self.state, arn) {
             // The configuration file has no tags: they are of the API alone.
             true => {
                 let tags = self.state.get::<Tags>(arn).map(|stored| &stored.value);
                 Ok(json!({ "Tags": tags.cloned().unwrap_or_default() }))
             }
             false => Err(ApiError::new(ErrorKind::NotFound, format!("there is no {arn}"))),
+        }
+    }
+
+    /// Where call detail records go: what was said through the API, or else in the configuration file.
+    fn cdr_bucket(&self) -> Option<&str> {
+        let of_file = self.settings.cdr_bucket.as_deref()?;
+        match self.state.get::<GlobalSettings>(GlobalSettings::ID) {
+            Some(stored) => stored.value.cdr_bucket.as_deref(),
+            None => Some(of_file),
         }
     }
 
@@ -145,4 +160,20 @@ impl Reading<'_> {
             ApiError::new(ErrorKind::BadRequest, message)
         })
     }
+}
+
+/// Whether something has this ARN.
+pub(crate) fn has_arn(
+    settings: &Settings,
+    catalogue: &Catalogue,
+    state: &State,
+    arn: &str,
+) -> bool {
+    let one_of = |kind: &str| arn.strip_prefix(&*settings.arn(kind, ""));
+    one_of("vc").is_some_and(|id| catalogue.connector(id).is_some())
+        || one_of("vcg").is_some_and(|id| catalogue.group(id).is_some())
+        || one_of("phone-number").is_some_and(|id| catalogue.number(id).is_some())
+        || one_of("sma").is_some_and(|id| {
+            catalogue.has_application(id) || state.get::<MediaApplication>(id).is_some()
+        })
 }

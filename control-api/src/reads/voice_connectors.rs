@@ -3,7 +3,7 @@
 use super::Reading;
 use crate::api::Settings;
 use crate::error::{ApiError, ErrorKind};
-use crate::state::{Connector, Stored};
+use crate::state::{Connector, Credentials, Group, Stored};
 use crate::writes::timestamp;
 use directory::{OriginationRoute, VoiceConnector, VoiceConnectorGroup};
 use model::TransportProtocol;
@@ -40,10 +40,10 @@ impl Reading<'_> {
 
     pub(super) fn origination(&self) -> Result<Value, ApiError> {
         let connector = self.connector()?;
-        if let Some(stored) = self.state.get::<Connector>(connector.id.as_str()) {
-            let made = stored.value.origination.as_ref();
-            let made = made.ok_or_else(|| self.lacks(connector, "origination"))?;
-            return Ok(json!({ "Origination": made }));
+        if let Some(made) = self.made(connector) {
+            let told = made.origination.as_ref();
+            let told = told.ok_or_else(|| self.lacks(connector, "origination"))?;
+            return Ok(json!({ "Origination": told }));
         }
         let origination = &connector.origination;
         if origination.routes.is_empty() && !origination.disabled {
@@ -55,6 +55,11 @@ impl Reading<'_> {
 
     pub(super) fn termination(&self) -> Result<Value, ApiError> {
         let connector = self.connector()?;
+        if let Some(made) = self.made(connector) {
+            let told = made.termination.as_ref();
+            let told = told.ok_or_else(|| self.lacks(connector, "termination"))?;
+            return Ok(json!({ "Termination": told }));
+        }
         let Some(termination) = &connector.termination else {
             return Err(self.lacks(connector, "termination"));
         };
@@ -72,15 +77,42 @@ impl Reading<'_> {
         Ok(json!({ "Termination": written }))
     }
 
+    pub(super) fn termination_health(&self) -> Result<Value, ApiError> {
+        let connector = self.connector()?;
+        if connector.termination.is_none() {
+            return Err(self.lacks(connector, "termination"));
+        }
+        let health = match self.backend.termination_health(connector.id.as_str()) {
+            Some((at, source)) => {
+                json!({ "Timestamp": timestamp(at), "Source": source.to_string() })
+            }
+            None => json!({}),
+        };
+        Ok(json!({ "TerminationHealth": health }))
+    }
+
     pub(super) fn credentials(&self) -> Result<Value, ApiError> {
-        let termination = self.connector()?.termination.as_ref();
+        let connector = self.connector()?;
+        if self.made(connector).is_some() {
+            let stored = self.state.get::<Credentials>(connector.id.as_str());
+            let all = stored.map(|stored| stored.value.0.as_slice()).unwrap_or_default();
+            let names: Vec<&str> = all.iter().map(|each| each.username.as_str()).collect();
+            return Ok(json!({ "Usernames": names }));
+        }
+        let termination = connector.termination.as_ref();
         let credentials = termination.map(|each| each.credentials.as_slice()).unwrap_or_default();
         let names: Vec<&str> = credentials.iter().map(|each| &*each.username).collect();
         Ok(json!({ "Usernames": names }))
     }
 
     pub(super) fn streaming(&self) -> Result<Value, ApiError> {
-        let streaming = &self.connector()?.streaming;
+        let connector = self.connector()?;
+        if let Some(made) = self.made(connector) {
+            let told = made.streaming.as_ref();
+            let told = told.ok_or_else(|| self.lacks(connector, "streaming configuration"))?;
+            return Ok(json!({ "StreamingConfiguration": told }));
+        }
+        let streaming = &connector.streaming;
         let mut written = json!({
             "DataRetentionInHours": streaming.retention_hours,
             "Disabled": !streaming.enabled,
@@ -109,6 +141,11 @@ impl Reading<'_> {
 
     pub(super) fn emergency_calling(&self) -> Result<Value, ApiError> {
         let connector = self.connector()?;
+        if let Some(made) = self.made(connector) {
+            let told = made.emergency.as_ref();
+            let told = told.ok_or_else(|| self.lacks(connector, "emergency calling"))?;
+            return Ok(json!({ "EmergencyCallingConfiguration": { "DNIS": told } }));
+        }
         let Some(emergency) = &connector.emergency else {
             return Err(self.lacks(connector, "emergency calling"));
         };
@@ -124,6 +161,13 @@ impl Reading<'_> {
         });
         let dnis: Vec<Value> = written.collect();
         Ok(json!({ "EmergencyCallingConfiguration": { "DNIS": dnis } }))
+    }
+
+    pub(super) fn external_systems(&self) -> Result<Value, ApiError> {
+        let connector = self.connector()?;
+        let told = self.made(connector).and_then(|made| made.external_systems.as_ref());
+        let told = told.ok_or_else(|| self.lacks(connector, "external systems configuration"))?;
+        Ok(json!({ "ExternalSystemsConfiguration": told }))
     }
 
     pub(super) fn list_groups(&self) -> Result<Value, ApiError> {
@@ -143,6 +187,9 @@ impl Reading<'_> {
     }
 
     fn written_group(&self, group: &VoiceConnectorGroup) -> Value {
+        if let Some(stored) = self.state.get::<Group>(&group.id) {
+            return written_group(self.settings, &group.id, stored);
+        }
         let items = group.members.iter().map(|member| {
             json!({
                 "VoiceConnectorId": member.voice_connector.as_str(),
@@ -154,7 +201,7 @@ impl Reading<'_> {
             "Name": &*group.name,
             "VoiceConnectorItems": items.collect::<Vec<_>>(),
             "VoiceConnectorGroupArn": self.settings.arn("vcg", &group.id),
-            "CallDistributionType": "PriorityWeightedDistribution",
+            "CallDistributionType": Group::BY_PRIORITY,
         })
     }
 
@@ -165,6 +212,11 @@ impl Reading<'_> {
         self.catalogue.connector(id).ok_or_else(|| {
             ApiError::new(ErrorKind::NotFound, format!("there is no voice connector {id}"))
         })
+    }
+
+    /// What was said of a voice connector that was made through the API.
+    fn made(&self, connector: &VoiceConnector) -> Option<&Connector> {
+        self.state.get::<Connector>(connector.id.as_str()).map(|stored| &stored.value)
     }
 
     fn lacks(&self, connector: &VoiceConnector, what: &str) -> ApiError {
@@ -196,6 +248,20 @@ pub(crate) fn written_connector(
         written["IntegrationType"] = integration.as_str().into();
     }
     written
+}
+
+/// A group of the API.
+pub(crate) fn written_group(settings: &Settings, id: &str, stored: &Stored<Group>) -> Value {
+    let group = &stored.value;
+    json!({
+        "VoiceConnectorGroupId": id,
+        "Name": group.name,
+        "VoiceConnectorItems": group.voice_connector_items,
+        "CreatedTimestamp": timestamp(stored.created),
+        "UpdatedTimestamp": timestamp(stored.updated),
+        "VoiceConnectorGroupArn": settings.arn("vcg", id),
+        "CallDistributionType": group.call_distribution_type.as_deref().unwrap_or(Group::BY_PRIORITY),
+    })
 }
 
 /// An id of the model's shape: ours, or a UUID in small letters.

@@ -61,9 +61,15 @@ pub struct Route {
     /// Over what; with encryption TCP means TLS.
     pub protocol: Protocol,
     /// 1 to 100; the lowest is tried first.
+    #[serde(default = "one")]
     pub priority: u8,
     /// 1 to 100; the share among routes of one priority.
+    #[serde(default = "one")]
     pub weight: u8,
+}
+
+const fn one() -> u8 {
+    1
 }
 
 /// A transport, as the model names them.
@@ -108,6 +114,21 @@ pub struct Streaming {
     /// Who is told; one to three.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streaming_notification_targets: Option<Vec<StreamingTarget>>,
+    /// Kept and told where it is disabled; there is no call analytics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_insights_configuration: Option<MediaInsights>,
+}
+
+/// Which analytics a stream would go to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct MediaInsights {
+    /// Nothing goes there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+    /// Where it would go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration_arn: Option<String>,
 }
 
 /// Who is told that a stream begins and ends.
@@ -119,7 +140,7 @@ pub struct StreamingTarget {
 }
 
 /// A service that carries notices.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum NotificationTarget {
     /// EventBridge.
     EventBridge,

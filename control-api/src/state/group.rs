@@ -11,6 +11,14 @@ pub struct Group {
     /// Its voice connectors, at most three.
     #[serde(default)]
     pub voice_connector_items: Vec<GroupItem>,
+    /// How calls are given to them; `None` for [`Group::BY_PRIORITY`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_distribution_type: Option<String>,
+}
+
+impl Group {
+    /// The one way that there is.
+    pub const BY_PRIORITY: &str = "PriorityWeightedDistribution";
 }
 
 /// A voice connector of a group.
@@ -20,5 +28,10 @@ pub struct GroupItem {
     /// Which; of the API or of the configuration file.
     pub voice_connector_id: String,
     /// 1 to 99; the lowest is tried first.
+    #[serde(default = "first")]
     pub priority: u8,
+}
+
+const fn first() -> u8 {
+    1
 }

@@ -7,6 +7,7 @@
 mod connector;
 mod credentials;
 mod draft;
+mod global_settings;
 mod group;
 mod media_application;
 mod number;
@@ -16,9 +17,10 @@ mod tags;
 mod tests;
 
 pub use connector::{Connector, Dnis, ExternalSystems, Logging, Origination, Protocol, Route};
-pub use connector::{NotificationTarget, Streaming, StreamingTarget, Termination};
+pub use connector::{MediaInsights, NotificationTarget, Streaming, StreamingTarget, Termination};
 pub use credentials::{Credential, Credentials};
 pub(crate) use draft::Draft;
+pub use global_settings::GlobalSettings;
 pub use group::{Group, GroupItem};
 pub use media_application::{MediaApplication, SipRule, TargetApplication, TriggerType};
 pub use number::{Association, Number};
@@ -110,6 +112,8 @@ kinds! {
     SipRule: SipRule = rules, "sip-rule", routed true, secret false;
     /// The tags of a resource, by its ARN.
     Tags: Tags = tags, "tags", routed false, secret false;
+    /// What holds for all voice connectors.
+    GlobalSettings: GlobalSettings = global_settings, "global-settings", routed false, secret false;
 }
 
 /// The records of one kind, by id.

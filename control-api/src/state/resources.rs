@@ -8,8 +8,9 @@ use super::{
     Protocol, Route, SipRule, State, Streaming, Termination, TriggerType,
 };
 use directory::{
-    ApplicationEndpoint, EmergencyCalling, EmergencyDnis, GroupMember, Host, OriginationRoute,
-    Resources, RuleTarget, RuleTrigger, Srtp, VoiceConnector, VoiceConnectorGroup, country_code,
+    ApplicationEndpoint, EmergencyCalling, EmergencyDnis, ForeignCaller, GroupMember, Host,
+    OriginationRoute, Resources, RuleTarget, RuleTrigger, Srtp, VoiceConnector,
+    VoiceConnectorGroup, country_code,
 };
 use model::{NotificationTargets, TransportProtocol, VoiceConnectorId};
 use std::collections::HashMap;
@@ -73,7 +74,10 @@ fn connector(
             origination.routes.iter().filter_map(|each| route(each, is_encrypted)).collect();
     }
     if let Some(record) = &record.termination {
-        connector.caller.default_number = record.default_phone_number.as_deref().map(Arc::from);
+        if let Some(number) = &record.default_phone_number {
+            connector.caller.default_number = Some(number.as_str().into());
+            connector.caller.foreign = ForeignCaller::Override;
+        }
         connector.termination = Some(termination(record, credentials));
     }
     if let Some(record) = &record.streaming {

@@ -6,7 +6,7 @@ const LATER: UnixTime = UnixTime::from_millis(1_767_323_050_000);
 const ID: &str = "abcdef1ghij2klmno3pqr4";
 
 fn group(name: &str) -> Group {
-    Group { name: name.to_owned(), voice_connector_items: Vec::new() }
+    Group { name: name.to_owned(), voice_connector_items: Vec::new(), call_distribution_type: None }
 }
 
 #[test]

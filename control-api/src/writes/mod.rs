@@ -1,14 +1,20 @@
 //! The operations that change something. Each works on a draft and gives its answer; that all of it is
 //! done or nothing is the API's ([`crate::api::Api`]).
 
+mod addresses;
+mod configurations;
+mod groups;
 mod media_applications;
+mod settings;
+mod tags;
+mod termination;
 mod voice_connectors;
 
 use crate::api::Settings;
 use crate::error::{ApiError, ErrorKind};
 use crate::reads::Catalogue;
 use crate::router::Routed;
-use crate::state::{Connector, Draft, Stored, Tag, Tags};
+use crate::state::{Connector, Draft, Stored};
 use model::UnixTime;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,6 +40,24 @@ impl Writing<'_, '_> {
             "DeleteVoiceConnector" => self.delete_voice_connector(),
             "PutVoiceConnectorOrigination" => self.put_origination(),
             "DeleteVoiceConnectorOrigination" => self.delete_origination(),
+            "PutVoiceConnectorTermination" => self.put_termination(),
+            "DeleteVoiceConnectorTermination" => self.delete_termination(),
+            "PutVoiceConnectorTerminationCredentials" => self.put_credentials(),
+            "DeleteVoiceConnectorTerminationCredentials" => self.delete_credentials(),
+            "PutVoiceConnectorStreamingConfiguration" => self.put_streaming(),
+            "DeleteVoiceConnectorStreamingConfiguration" => self.delete_streaming(),
+            "PutVoiceConnectorLoggingConfiguration" => self.put_logging(),
+            "PutVoiceConnectorEmergencyCallingConfiguration" => self.put_emergency_calling(),
+            "DeleteVoiceConnectorEmergencyCallingConfiguration" => self.delete_emergency_calling(),
+            "PutVoiceConnectorExternalSystemsConfiguration" => self.put_external_systems(),
+            "DeleteVoiceConnectorExternalSystemsConfiguration" => self.delete_external_systems(),
+            "CreateVoiceConnectorGroup" => self.create_group(),
+            "UpdateVoiceConnectorGroup" => self.update_group(),
+            "DeleteVoiceConnectorGroup" => self.delete_group(),
+            "TagResource" => self.tag_resource(),
+            "UntagResource" => self.untag_resource(),
+            "UpdateGlobalSettings" => self.update_global_settings(),
+            "ValidateE911Address" => self.validate_address(),
             "CreateSipMediaApplication" => self.create_application(),
             "UpdateSipMediaApplication" => self.update_application(),
             "DeleteSipMediaApplication" => self.delete_application(),
@@ -110,18 +134,6 @@ impl Writing<'_, '_> {
             ))),
         }
     }
-
-    /// Keeps the tags that a request to make something brings.
-    fn keep_tags(&mut self, arn: &str) -> Result<(), ApiError> {
-        if let Some(mut tags) = self.member::<Vec<Tag>>("Tags")? {
-            tags.sort_by(|a, b| a.key.cmp(&b.key));
-            if tags.windows(2).any(|pair| pair[0].key == pair[1].key) {
-                return Err(bad_request("Tags: a key is given twice".to_owned()));
-            }
-            self.draft.put(arn, Tags(tags));
-        }
-        Ok(())
-    }
 }
 
 pub(crate) fn bad_request(message: impl Into<String>) -> ApiError {
@@ -130,6 +142,15 @@ pub(crate) fn bad_request(message: impl Into<String>) -> ApiError {
 
 pub(crate) fn not_found(message: String) -> ApiError {
     ApiError::new(ErrorKind::NotFound, message)
+}
+
+pub(crate) fn conflict(message: String) -> ApiError {
+    ApiError::new(ErrorKind::Conflict, message)
+}
+
+/// The refusal of what cannot be served here, whoever asks.
+pub(crate) fn refused(message: String) -> ApiError {
+    ApiError::new(ErrorKind::Forbidden, message)
 }
 
 /// The refusal to change what the configuration file says.

@@ -2,10 +2,13 @@
 
 use super::keys::Keys;
 use crate::live_directory::{self, LiveDirectory};
+use call_metrics::RecorderView;
 use control_api::state::Change;
 use control_api::{AccessKey, Backend, CommitFault, KeySource, KeySourceFault, State};
 use directory::{Resources, Snapshot};
 use directory_store::{Committed, RecordChange, StoreError, StoredRecord};
+use model::{UnixTime, VoiceConnectorId};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// What [`control_api::Api`] is given.
@@ -16,11 +19,17 @@ pub(super) struct NodeBackend {
     /// Another process has written meanwhile.
     is_stale: bool,
     directory: Arc<LiveDirectory>,
+    view: RecorderView,
 }
 
 impl NodeBackend {
-    pub(super) fn new(keys: Keys, generation: u64, directory: Arc<LiveDirectory>) -> Self {
-        NodeBackend { keys, generation, is_stale: false, directory }
+    pub(super) fn new(
+        keys: Keys,
+        generation: u64,
+        directory: Arc<LiveDirectory>,
+        view: RecorderView,
+    ) -> Self {
+        NodeBackend { keys, generation, is_stale: false, directory, view }
     }
 
     /// What another process has made of the database, when it has.
@@ -31,6 +40,7 @@ impl NodeBackend {
         match live_directory::read(self.keys.store()) {
             Ok((state, generation)) => {
                 self.generation = generation;
+                self.directory.cdr_bucket().follow(&state);
                 let routed =
                     self.directory.set_made(state.resources(), || Ok::<_, CommitFault>(()));
                 if let Err(fault) = routed {
@@ -68,10 +78,18 @@ impl Backend for NodeBackend {
         }
     }
 
+    fn termination_health(&self, voice_connector: &str) -> Option<(UnixTime, IpAddr)> {
+        let id = VoiceConnectorId::new(voice_connector).ok()?;
+        let health = self.view.termination(&id)?;
+        let source: SocketAddr = health.source.parse().ok()?;
+        Some((UnixTime::from_millis(health.timestamp_ms), source.ip().to_canonical()))
+    }
+
     fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault> {
+        let said = changes;
         let changes: Vec<RecordChange> =
             changes.iter().map(journalled).collect::<Option<_>>().ok_or(CommitFault::Journal)?;
-        let NodeBackend { keys, generation, is_stale, directory } = self;
+        let NodeBackend { keys, generation, is_stale, directory, .. } = self;
         let mut write = || match keys.store().commit(*generation, &changes) {
             Ok(Committed::At(next)) => {
                 *generation = next;
@@ -86,7 +104,9 @@ impl Backend for NodeBackend {
         match made {
             Some(made) => directory.set_made(made, write),
             None => write(),
-        }
+        }?;
+        directory.cdr_bucket().take(said);
+        Ok(())
     }
 }
 

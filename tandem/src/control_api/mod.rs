@@ -90,7 +90,12 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
         api: Api::new(settings, state)
             .with_unproven_rate(api.unproven_per_second)
             .with_numbers(Arc::new(move |number| numbers.user(number).into_owned())),
-        backend: NodeBackend::new(keys::Keys::new(store), generation, node.directory()),
+        backend: NodeBackend::new(
+            keys::Keys::new(store),
+            generation,
+            node.directory(),
+            node.view(),
+        ),
         audit: AuditTrail::new(config, node.file_sender(), node.event_sink()),
         view: node.view(),
     };

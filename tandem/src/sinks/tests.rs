@@ -34,7 +34,7 @@ fn streamed(
 ) -> Vec<(String, u64)> {
     let files = FileSink::start(FileSinkConfig::new(root)).unwrap();
     let mut outbox = Outbox::new(config.outbox.to_config(root));
-    let routes = Routes::start(config, files.sender(), &mut outbox, None).unwrap();
+    let routes = Routes::start(config, files.sender(), &mut outbox, None, Arc::default()).unwrap();
     let privacy = Privacy { events: numbers, ..Privacy::default() };
     let channel = Channel { side: LegSide::A, is_caller: true, media_index: 0, label: None };
     let listener = KinesisVideoListener { retention_hours: 1, mu_law: true, notify };
