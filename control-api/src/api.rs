@@ -2,7 +2,7 @@
 
 use crate::access_key::AccessKey;
 use crate::audit::{self, Caller, Event};
-use crate::backend::Backend;
+use crate::backend::{Backend, Made};
 use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::policy::Question;
@@ -10,9 +10,10 @@ use crate::rate::RateLimit;
 use crate::reads::{Catalogue, Reading};
 use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
-use crate::state::{Draft, State, Tag, Tags};
+use crate::state::{self, Change, Draft, Kind, State, Tag, Tags};
 use crate::writes::{self, Writing};
 use crate::{sigv4, sts};
+use directory::NumberTable;
 use model::UnixTime;
 use serde_json::{Value, json};
 
@@ -77,6 +78,8 @@ pub struct Api {
     rate: RateLimit,
     strangers: RateLimit,
     catalogue: Option<Catalogue>,
+    /// Where the state's numbers lead; `None` until something is written.
+    numbers: Option<NumberTable>,
 }
 
 /// What became known of a request on its way.
@@ -102,6 +105,7 @@ impl Api {
             rate: RateLimit::new(settings.requests_per_second),
             strangers: RateLimit::new(STRANGERS_PER_SECOND),
             catalogue: None,
+            numbers: None,
             settings,
         }
     }
@@ -114,6 +118,7 @@ impl Api {
     /// Goes on with what somebody else has made of the journal.
     pub fn replace_state(&mut self, state: State) {
         self.state = state;
+        self.numbers = None;
     }
 
     /// Answers a request at `now`. Of a write, everything is done before this returns, or nothing.
@@ -200,7 +205,15 @@ impl Api {
         };
         let catalogue = &*self.catalogue.insert(catalogue);
         let (settings, tokens) = (&self.settings, &self.tokens);
-        let reading = Reading { settings, catalogue, tokens, routed, state: &self.state };
+        let reading = Reading {
+            settings,
+            catalogue,
+            directory: &snapshot,
+            tokens,
+            routed,
+            state: &self.state,
+            now,
+        };
         permit(&reading, key, body)?;
         if let Some((kind, message)) = routed.operation.refusal() {
             return Err(ApiError::new(kind, message));
@@ -214,6 +227,7 @@ impl Api {
                 input: writes::input(routed, body)?,
                 settings,
                 catalogue,
+                directory: &snapshot,
                 routed,
                 draft: Draft::new(&mut self.state, now),
                 random: &mut random,
@@ -221,9 +235,14 @@ impl Api {
             (writing.answer()?, writing.draft)
         };
         if !draft.changes().is_empty() {
-            let is_routed = draft.changes().iter().any(|change| change.kind().is_routed());
-            let made = is_routed.then(|| draft.state().resources());
+            let known = self.numbers.take();
+            let mut numbers = known.clone().unwrap_or_else(|| draft.state().number_table());
+            state::follow(&mut numbers, draft.state(), draft.changes());
+            let made = made(&draft, &numbers);
+            // What fails leaves the numbers as they were, or to be gathered again.
+            self.numbers = known;
             backend.commit(draft.changes(), made)?;
+            self.numbers = Some(numbers);
         }
         draft.keep();
         Ok(Success::Json(routed.operation.status, answer))
@@ -256,6 +275,17 @@ impl Api {
         };
         Some(audit::written(&event))
     }
+}
+
+/// What calls are routed by, when the draft changes it.
+fn made(draft: &Draft<'_>, numbers: &NumberTable) -> Option<Made> {
+    let mut routed = draft.changes().iter().map(Change::kind).filter(|kind| kind.is_routed());
+    let is_number = |kind| matches!(kind, Kind::Number | Kind::NumberSettings);
+    let first = routed.next()?;
+    Some(match is_number(first) && routed.all(is_number) {
+        true => Made::Numbers(numbers.clone()),
+        false => Made::All(draft.state().resources_with(numbers.clone())),
+    })
 }
 
 /// Asks the key's policy.

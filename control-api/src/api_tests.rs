@@ -21,6 +21,7 @@ struct Node {
     directory: Arc<Snapshot>,
     journal: Vec<Change>,
     fault: Option<CommitFault>,
+    drawn: u128,
 }
 
 impl KeySource for Node {
@@ -35,14 +36,17 @@ impl Backend for Node {
     }
 
     fn random(&mut self) -> Option<u128> {
-        Some(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)
+        self.drawn += 1;
+        Some(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef + (self.drawn << 64))
     }
 
-    fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault> {
+    fn commit(&mut self, changes: &[Change], made: Option<Made>) -> Result<(), CommitFault> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
-        if let Some(made) = made {
+        if let Some(Made::Numbers(numbers)) = made {
+            self.directory = Arc::new(self.directory.with_numbers(numbers));
+        } else if let Some(Made::All(made)) = made {
             let (merged, left_out) = self.file.clone().with_made(made);
             assert!(left_out.is_empty(), "{left_out:?}");
             self.directory = Arc::new(Snapshot::build(merged)?);
@@ -55,7 +59,7 @@ impl Backend for Node {
 fn node(key: Result<Option<AccessKey>, KeySourceFault>, count: usize) -> Node {
     let file = resources(count);
     let directory = Arc::new(Snapshot::build(file.clone()).unwrap());
-    Node { key, file, directory, journal: Vec::new(), fault: None }
+    Node { key, file, directory, journal: Vec::new(), fault: None, drawn: 0 }
 }
 
 fn key(policy: Option<&str>) -> AccessKey {
@@ -244,10 +248,20 @@ fn served(
     (method, path, query): (&str, &str, &str),
     body: &Value,
 ) -> Result<Value, ApiError> {
+    served_at(NOW, api, node, (method, path, query), body)
+}
+
+fn served_at(
+    now: UnixTime,
+    api: &mut Api,
+    node: &mut Node,
+    (method, path, query): (&str, &str, &str),
+    body: &Value,
+) -> Result<Value, ApiError> {
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
     let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let routed = route(&Request { method, path, query, headers: &[], body: &body, source })?;
-    match api.serve(NOW, &body, node, &key(None), &routed)? {
+    match api.serve(now, &body, node, &key(None), &routed)? {
         Success::Json(status, body) => {
             assert_eq!(status, routed.operation.status);
             Ok(body)
@@ -333,3 +347,6 @@ fn a_write_that_fails_leaves_nothing() {
     }
     assert!(node.journal.is_empty());
 }
+
+#[path = "api_number_tests.rs"]
+mod numbers;

@@ -34,7 +34,7 @@ mod writes;
 pub use access_key::{AccessKey, KeySource, KeySourceFault, NewAccessKey};
 pub use api::{Answer, Api, Ids, Settings};
 pub use audit::FILE as AUDIT_FILE;
-pub use backend::{Backend, CommitFault};
+pub use backend::{Backend, CommitFault, Made};
 pub use error::{ApiError, ErrorKind};
 pub use operations::{Method, OPERATIONS, Operation, Support};
 pub use policy::{Policy, PolicyFault, Question};

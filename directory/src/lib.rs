@@ -34,7 +34,10 @@ pub use carrier::{
 pub use dtmf::Dtmf;
 pub use emergency::{EmergencyCalling, EmergencyDnis, EmergencyMatch};
 pub use group::{GroupMember, VoiceConnectorGroup};
-pub use number::{RiskClass, country_code, country_of, parse_e164};
+pub use number::{
+    NumberEntry, NumberOwner, NumberPool, NumberRange, NumberTable, RiskClass, country_code,
+    country_of, is_toll_free, parse_e164,
+};
 pub use problem::Problem;
 pub use redirect_policy::RedirectPolicy;
 pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};

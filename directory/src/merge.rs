@@ -13,7 +13,7 @@ impl Resources {
         let of_connectors = self.voice_connectors.iter().flat_map(|each| each.numbers.iter());
         let of_groups = self.groups.iter().flat_map(|each| each.numbers.iter());
         let numbers: HashSet<_> = of_connectors.chain(of_groups).cloned().collect();
-        let Resources { voice_connectors, groups: made_groups, .. } = made;
+        let Resources { voice_connectors, groups: made_groups, numbers: made_numbers, .. } = made;
         for mut connector in voice_connectors {
             if ids.contains(&connector.id) {
                 left_out.push(format!("voice connector {}", connector.id));
@@ -42,6 +42,14 @@ impl Resources {
             });
             self.groups.push(group);
         }
+        // They stay in the table, but a declared number is found first.
+        left_out.extend(
+            numbers
+                .iter()
+                .filter(|number| made_numbers.get(number).is_some())
+                .map(|number| format!("number {number}")),
+        );
+        self.numbers = made_numbers;
         (self, left_out)
     }
 }

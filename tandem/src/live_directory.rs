@@ -6,7 +6,7 @@ use crate::control_api::open_store;
 use arc_swap::ArcSwap;
 use control_api::State;
 use control_api::state::{Kind, Row};
-use directory::{Problem, Resources, Snapshot};
+use directory::{NumberTable, Problem, Resources, Snapshot};
 use directory_store::DirectoryStore;
 use sip_edge::SipEdge;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -90,7 +90,7 @@ impl LiveDirectory {
         // The file alone was checked when it was read.
         let current = merged(&halves.file, &halves.made).unwrap_or_else(|problems| {
             told(&problems);
-            Arc::clone(&config.directory)
+            Arc::new(config.directory.with_numbers(halves.made.numbers.clone()))
         });
         Arc::new(LiveDirectory {
             halves: Mutex::new(halves),
@@ -122,7 +122,7 @@ impl LiveDirectory {
         halves.file = Arc::clone(&config.resources);
         let next = merged(&halves.file, &halves.made).unwrap_or_else(|problems| {
             told(&problems);
-            Arc::clone(&config.directory)
+            Arc::new(config.directory.with_numbers(halves.made.numbers.clone()))
         });
         self.publish(next);
     }
@@ -141,6 +141,23 @@ impl LiveDirectory {
         written()?;
         halves.made = made;
         self.publish(next);
+        Ok(())
+    }
+
+    /// Has calls routed by other numbers beside those of the file, once `written` has succeeded.
+    ///
+    /// # Errors
+    /// What `written` says; then nothing has changed.
+    pub(crate) fn set_numbers<E>(
+        &self,
+        numbers: NumberTable,
+        written: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut halves = self.halves();
+        written()?;
+        halves.made.numbers = numbers.clone();
+        let next = self.current.load().with_numbers(numbers);
+        self.publish(Arc::new(next));
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod credentials;
 mod draft;
 mod group;
 mod number;
+mod order;
 mod resources;
 mod tags;
 #[cfg(test)]
@@ -19,11 +20,14 @@ pub use connector::{NotificationTarget, Streaming, StreamingTarget, Termination}
 pub use credentials::{Credential, Credentials};
 pub(crate) use draft::Draft;
 pub use group::{Group, GroupItem};
-pub use number::{Association, Number};
+pub use number::{Association, DELETION_QUEUE_MS, Number, NumberSettings};
+pub(crate) use number::{CALLING_NAME_MS, FOR_VOICE_CONNECTORS};
+pub use order::{Order, OrderStatus, OrderType, OrderedNumber, OrderedStatus};
+pub(crate) use resources::follow;
 pub use tags::{Tag, Tags};
 
 use crate::state::draft::Undo;
-use directory::Resources;
+use directory::{NumberTable, Resources};
 use model::UnixTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -102,6 +106,10 @@ kinds! {
     Group: Group = groups, "voice-connector-group", routed true, secret false;
     /// A phone number.
     Number: Number = numbers, "phone-number", routed true, secret false;
+    /// What holds for all phone numbers.
+    NumberSettings: NumberSettings = number_settings, "phone-number-settings", routed true, secret false;
+    /// An order of phone numbers.
+    Order: Order = orders, "phone-number-order", routed false, secret false;
     /// The tags of a resource, by its ARN.
     Tags: Tags = tags, "tags", routed false, secret false;
 }
@@ -219,7 +227,17 @@ impl State {
 
     /// What calls are routed by of it.
     pub fn resources(&self) -> Resources {
-        resources::resources(self)
+        self.resources_with(self.number_table())
+    }
+
+    /// What calls are routed by of it, with its numbers as they are known already.
+    pub(crate) fn resources_with(&self, numbers: NumberTable) -> Resources {
+        resources::resources(self, numbers)
+    }
+
+    /// Where its numbers lead.
+    pub fn number_table(&self) -> NumberTable {
+        resources::number_table(self)
     }
 
     fn undo(&mut self, undo: Undo) {

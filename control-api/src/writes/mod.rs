@@ -1,6 +1,9 @@
 //! The operations that change something. Each works on a draft and gives its answer; that all of it is
 //! done or nothing is the API's ([`crate::api::Api`]).
 
+mod associations;
+mod numbers;
+mod orders;
 mod voice_connectors;
 
 use crate::api::Settings;
@@ -8,6 +11,7 @@ use crate::error::{ApiError, ErrorKind};
 use crate::reads::Catalogue;
 use crate::router::Routed;
 use crate::state::{Connector, Draft, Stored, Tag, Tags};
+use directory::Snapshot;
 use model::UnixTime;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,6 +21,8 @@ pub(crate) struct Writing<'a, 'r> {
     pub(crate) settings: &'a Settings,
     /// Everything that there was before the request, of the file and of the API.
     pub(crate) catalogue: &'a Catalogue,
+    /// What calls were routed by before the request.
+    pub(crate) directory: &'a Snapshot,
     pub(crate) routed: &'a Routed,
     /// The request's members of path, query and body.
     pub(crate) input: Value,
@@ -33,6 +39,17 @@ impl Writing<'_, '_> {
             "DeleteVoiceConnector" => self.delete_voice_connector(),
             "PutVoiceConnectorOrigination" => self.put_origination(),
             "DeleteVoiceConnectorOrigination" => self.delete_origination(),
+            "AssociatePhoneNumbersWithVoiceConnector" => self.associate_with_connector(),
+            "AssociatePhoneNumbersWithVoiceConnectorGroup" => self.associate_with_group(),
+            "DisassociatePhoneNumbersFromVoiceConnector" => self.disassociate_from_connector(),
+            "DisassociatePhoneNumbersFromVoiceConnectorGroup" => self.disassociate_from_group(),
+            "CreatePhoneNumberOrder" => self.create_order(),
+            "UpdatePhoneNumber" => self.update_number(),
+            "BatchUpdatePhoneNumber" => self.batch_update_numbers(),
+            "DeletePhoneNumber" => self.delete_number(),
+            "BatchDeletePhoneNumber" => self.batch_delete_numbers(),
+            "RestorePhoneNumber" => self.restore_number(),
+            "UpdatePhoneNumberSettings" => self.update_number_settings(),
             other => Err(ApiError::new(
                 ErrorKind::Forbidden,
                 format!("{other} is not yet served by Tandem"),
@@ -56,7 +73,6 @@ impl Writing<'_, '_> {
     }
 
     /// A UUID of version 4.
-    #[allow(dead_code, reason = "for ids of what comes next")]
     fn uuid(&mut self) -> Result<String, ApiError> {
         Ok(model::TransactionId::from_random(self.draw()?).to_string())
     }

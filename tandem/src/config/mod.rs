@@ -18,6 +18,7 @@ mod hold_music;
 mod limits;
 mod media;
 mod node;
+mod number_pool;
 mod outbox;
 mod policy;
 mod privacy;
@@ -256,7 +257,16 @@ fn read_directory(
     let groups = root.tables("voice_connector_group", group::read);
     let high_risk_prefixes = policy::read_fraud(root.table("fraud"));
     let domain = sip.domain.clone();
-    let resources = Resources { domain, carriers, voice_connectors, groups, high_risk_prefixes };
+    let number_pools = root.tables("phone_number_pool", number_pool::read);
+    let resources = Resources {
+        domain,
+        carriers,
+        voice_connectors,
+        groups,
+        high_risk_prefixes,
+        number_pools,
+        ..Resources::default()
+    };
     match Snapshot::build(resources.clone()) {
         Ok(snapshot) => Some((resources, snapshot)),
         Err(problems) => {

@@ -3,8 +3,8 @@
 use super::keys::Keys;
 use crate::live_directory::{self, LiveDirectory};
 use control_api::state::Change;
-use control_api::{AccessKey, Backend, CommitFault, KeySource, KeySourceFault, State};
-use directory::{Resources, Snapshot};
+use control_api::{AccessKey, Backend, CommitFault, KeySource, KeySourceFault, Made, State};
+use directory::Snapshot;
 use directory_store::{Committed, RecordChange, StoreError, StoredRecord};
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ impl Backend for NodeBackend {
         }
     }
 
-    fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault> {
+    fn commit(&mut self, changes: &[Change], made: Option<Made>) -> Result<(), CommitFault> {
         let changes: Vec<RecordChange> =
             changes.iter().map(journalled).collect::<Option<_>>().ok_or(CommitFault::Journal)?;
         let NodeBackend { keys, generation, is_stale, directory } = self;
@@ -84,7 +84,8 @@ impl Backend for NodeBackend {
             Err(error) => Err(not_written(&error)),
         };
         match made {
-            Some(made) => directory.set_made(made, write),
+            Some(Made::All(made)) => directory.set_made(made, write),
+            Some(Made::Numbers(numbers)) => directory.set_numbers(numbers, write),
             None => write(),
         }
     }
