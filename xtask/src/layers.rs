@@ -116,6 +116,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "control-api",
         ],
     ),
+    ("api-bench", &["model", "directory", "directory-store", "control-api"]),
     (
         "edge-bench",
         &[
