@@ -22,6 +22,7 @@ mod error;
 mod operations;
 mod page_token;
 mod policy;
+mod porting;
 mod rate;
 mod reads;
 mod request;
