@@ -160,7 +160,9 @@ impl Snapshot {
     /// The first number of a voice connector: of its own list, or the lowest beside it.
     pub fn first_number_of(&self, vc: &VoiceConnector) -> Option<Arc<str>> {
         vc.numbers.first().cloned().or_else(|| {
-            self.numbers.first_of(&NumberOwner::Connector(vc.id.clone())).map(Arc::from)
+            let owner = NumberOwner::Connector(vc.id.clone());
+            let mut others = self.numbers.of(&owner);
+            others.find(|number| !self.declares_number(number)).map(Arc::from)
         })
     }
 

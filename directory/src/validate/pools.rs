@@ -9,7 +9,8 @@ impl Problems {
         for (i, pool) in pools.iter().enumerate() {
             let at = format!("phone_number_pool[{i}]");
             self.check(!pool.ranges.is_empty(), format!("{at}.numbers"), || {
-                "the pool is empty; write numbers or ranges such as \"+12065550100-+12065550199\""
+                "the pool has no numbers; add a line such as \
+                 numbers = [\"+12065550100-+12065550199\"]"
                     .to_owned()
             });
             let is_known = country_code(&pool.country) == Some(&*pool.country);

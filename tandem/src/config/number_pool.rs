@@ -6,10 +6,6 @@ use directory::{NumberPool, NumberRange, country_of, is_toll_free};
 use std::sync::Arc;
 
 pub(super) fn read(mut table: Table<'_>) -> Option<NumberPool> {
-    let example = "numbers = [\"+12065550100-+12065550199\"]";
-    if !table.has("numbers") {
-        table.error(format!("[[phone_number_pool]] needs `numbers`; add a line such as {example}"));
-    }
     let ranges = table.list("numbers", |v| NumberRange::parse(value::text(v)?)).unwrap_or_default();
     let first = ranges.first().map(NumberRange::first).unwrap_or_default();
     let country = table.optional("country", value::country);
