@@ -3,6 +3,8 @@
 //! FOLDER's disk; and a call's lookup of a number beside the same with ten numbers.
 //! `api-bench lookups NUMBERS TIMES` does nothing but lookups, to be counted by callgrind.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
+#![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 mod node;
 mod signer;
@@ -66,8 +68,11 @@ fn main() {
 /// A request: method, path, query, body.
 type Ask = (&'static str, String, String, String);
 
+/// The n-th request of a kind.
+type Asks = Box<dyn Fn(usize) -> Ask>;
+
 /// What is asked, the n-th time.
-fn asks(connectors: usize, numbers: usize) -> Vec<(&'static str, Box<dyn Fn(usize) -> Ask>)> {
+fn asks(connectors: usize, numbers: usize) -> Vec<(&'static str, Asks)> {
     let spread = move |n: usize| n.wrapping_mul(7_919) % numbers;
     let quoted = |n: usize| e164(n).replace('+', "%2B");
     vec![
