@@ -1,5 +1,5 @@
 #!/bin/sh
-# The side-by-side benches: `bench/run.sh [signalling|tls|media|micro|outbox|minutes|audio]...`, everything without arguments.
+# The side-by-side benches: `bench/run.sh [signalling|tls|media|micro|outbox|minutes|audio|api]...`, everything without arguments.
 # About fifteen minutes on two cores. QUICK=1 takes a third of that and is only good for a look.
 set -eu
 
@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 target=${CARGO_TARGET_DIR:-$root/target}
 results=$here/results
-parts=${*:-signalling tls media micro outbox minutes audio}
+parts=${*:-signalling tls media micro outbox minutes audio api}
 
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
@@ -55,14 +55,15 @@ for part in $parts; do
         media) install_missing rtpengine:rtpengine-daemon taskset:util-linux ip:iproute2 python3:python3
             python3 -c 'import ensurepip' 2>/dev/null || install_missing no-such-command:python3-venv ;;
         micro) install_missing valgrind:valgrind python3:python3 ;;
+        api) install_missing valgrind:valgrind ;;
         outbox|minutes|audio) ;;
-        *) echo "$part: there are signalling, tls, media, micro, outbox, minutes and audio" >&2; exit 2 ;;
+        *) echo "$part: there are signalling, tls, media, micro, outbox, minutes, audio and api" >&2; exit 2 ;;
     esac
 done
 
 cd "$root"
 echo "building with optimisation" >&2
-cargo build --quiet --release -p tandem -p edge-bench
+cargo build --quiet --release -p tandem -p edge-bench -p api-bench
 cargo build --quiet --release -p sip-proto --example parse_invite
 cargo build --quiet --release -p relay-core --example forward_packets
 cargo build --quiet --release -p call-audio --example hear_packets
@@ -112,6 +113,18 @@ for part in $parts; do
             ;;
         minutes)
             $sudo "$target/release/minute-flush" --output "$results/minutes.json" ${quick:+--minutes 2 --seconds 3}
+            ;;
+        api)
+            rm -rf "$results/api.tmp"
+            mkdir "$results/api.tmp"
+            "$target/release/api-bench" "$results/api.tmp" ${quick:+10000 100 1}
+            rm -rf "$results/api.tmp"
+            # Instructions of 20,000 lookups: the numbers do not change them.
+            for numbers in 10 100000; do
+                valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='*look_up*' \
+                    "$target/release/api-bench" lookups $numbers 20000 2>&1 \
+                    | sed -n "s/.*Collected : /$numbers numbers, instructions: /p"
+            done
             ;;
         audio)
             for codec in pcmu g722 opus; do

@@ -2,7 +2,7 @@
 
 use crate::access_key::AccessKey;
 use crate::audit::{self, Caller, Event};
-use crate::backend::Backend;
+use crate::backend::{Backend, Made};
 use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::policy::Question;
@@ -10,9 +10,10 @@ use crate::rate::RateLimit;
 use crate::reads::{Catalogue, Reading};
 use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
-use crate::state::{Draft, State, Tag, Tags};
+use crate::state::{self, Change, Draft, Kind, State, Tag, Tags};
 use crate::writes::Writing;
 use crate::{schema, sigv4, sts};
+use directory::NumberTable;
 use model::UnixTime;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -121,6 +122,8 @@ pub struct Api {
     /// Of the request that is answered.
     ignored: Vec<String>,
     catalogue: Option<Catalogue>,
+    /// Where the state's numbers lead; `None` until something is written.
+    numbers: Option<NumberTable>,
 }
 
 /// What became known of a request on its way.
@@ -168,6 +171,7 @@ impl Api {
             numbers: Arc::new(str::to_owned),
             ignored: Vec::new(),
             catalogue: None,
+            numbers: None,
             settings,
         }
     }
@@ -195,6 +199,7 @@ impl Api {
     /// Goes on with what somebody else has made of the journal.
     pub fn replace_state(&mut self, state: State) {
         self.state = state;
+        self.numbers = None;
     }
 
     /// Answers a request at `now`. Of a write, everything is done before this returns, or nothing.
@@ -311,7 +316,16 @@ impl Api {
         let catalogue = &*self.catalogue.insert(catalogue);
         let (settings, tokens) = (&self.settings, &self.tokens);
         let (state, of_node) = (&self.state, &*backend);
-        let reading = Reading { settings, catalogue, tokens, routed, state, backend: of_node };
+        let reading = Reading {
+            settings,
+            catalogue,
+            directory: &snapshot,
+            tokens,
+            routed,
+            state,
+            backend: of_node,
+            now,
+        };
         permit(&reading, key, body)?;
         if let Some((kind, message)) = routed.operation.refusal() {
             return Err(ApiError::new(kind, message));
@@ -327,6 +341,7 @@ impl Api {
                 input,
                 settings,
                 catalogue,
+                directory: &snapshot,
                 routed,
                 draft: Draft::new(&mut self.state, now),
                 random: &mut random,
@@ -334,9 +349,14 @@ impl Api {
             (writing.answer()?, writing.draft)
         };
         if !draft.changes().is_empty() {
-            let is_routed = draft.changes().iter().any(|change| change.kind().is_routed());
-            let made = is_routed.then(|| draft.state().resources());
+            let known = self.numbers.take();
+            let mut numbers = known.clone().unwrap_or_else(|| draft.state().number_table());
+            state::follow(&mut numbers, draft.state(), draft.changes());
+            let made = made(&draft, &numbers);
+            // What fails leaves the numbers as they were, or to be gathered again.
+            self.numbers = known;
             backend.commit(draft.changes(), made)?;
+            self.numbers = Some(numbers);
         }
         draft.keep();
         Ok(Success::Json(routed.operation.status, answer))
@@ -381,6 +401,17 @@ fn place(source: IpAddr) -> String {
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
     }
+}
+
+/// What calls are routed by, when the draft changes it.
+fn made(draft: &Draft<'_>, numbers: &NumberTable) -> Option<Made> {
+    let mut routed = draft.changes().iter().map(Change::kind).filter(|kind| kind.is_routed());
+    let is_number = |kind| matches!(kind, Kind::Number | Kind::NumberSettings);
+    let first = routed.next()?;
+    Some(match is_number(first) && routed.all(is_number) {
+        true => Made::Numbers(numbers.clone()),
+        false => Made::All(draft.state().resources_with(numbers.clone())),
+    })
 }
 
 /// Asks the key's policy.

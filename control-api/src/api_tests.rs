@@ -24,6 +24,7 @@ struct Node {
     /// What was accepted and could not be routed.
     unroutable: Vec<directory::Problem>,
     health: Option<(UnixTime, IpAddr)>,
+    drawn: u128,
 }
 
 impl KeySource for Node {
@@ -38,19 +39,22 @@ impl Backend for Node {
     }
 
     fn random(&mut self) -> Option<u128> {
-        // Another one each time: the journal grows.
-        Some(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef + self.journal.len() as u128)
+        // Another one each time, whether it is kept or not.
+        self.drawn += 1;
+        Some(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef + (self.drawn << 64))
     }
 
     fn termination_health(&self, _: &str) -> Option<(UnixTime, IpAddr)> {
         self.health
     }
 
-    fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault> {
+    fn commit(&mut self, changes: &[Change], made: Option<Made>) -> Result<(), CommitFault> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
-        if let Some(made) = made {
+        if let Some(Made::Numbers(numbers)) = made {
+            self.directory = Arc::new(self.directory.with_numbers(numbers));
+        } else if let Some(Made::All(made)) = made {
             let (merged, left_out) = self.file.clone().with_made(made);
             assert!(left_out.is_empty(), "{left_out:?}");
             let built = Snapshot::build(merged).inspect_err(|problems| {
@@ -74,6 +78,7 @@ fn node(key: Result<Option<AccessKey>, KeySourceFault>, count: usize) -> Node {
         fault: None,
         unroutable: Vec::new(),
         health: None,
+        drawn: 0,
     }
 }
 
@@ -324,10 +329,20 @@ fn served(
     (method, path, query): (&str, &str, &str),
     body: &Value,
 ) -> Result<Value, ApiError> {
+    served_at(NOW, api, node, (method, path, query), body)
+}
+
+fn served_at(
+    now: UnixTime,
+    api: &mut Api,
+    node: &mut Node,
+    (method, path, query): (&str, &str, &str),
+    body: &Value,
+) -> Result<Value, ApiError> {
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
     let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let routed = route(&Request { method, path, query, headers: &[], body: &body, source })?;
-    match api.serve(NOW, &body, node, &key(None), &routed)? {
+    match api.serve(now, &body, node, &key(None), &routed)? {
         Success::Json(status, body) => {
             assert_eq!(status, routed.operation.status);
             Ok(body)
@@ -420,3 +435,6 @@ mod connectors;
 
 #[path = "routable_tests.rs"]
 mod routable;
+
+#[path = "api_number_tests.rs"]
+mod numbers;

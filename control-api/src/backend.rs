@@ -3,7 +3,7 @@
 use crate::access_key::KeySource;
 use crate::error::{ApiError, ErrorKind};
 use crate::state::Change;
-use directory::{Problem, Resources, Snapshot};
+use directory::{NumberTable, Problem, Resources, Snapshot};
 use model::UnixTime;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,12 +21,21 @@ pub trait Backend: KeySource {
         None
     }
 
-    /// Writes the changes down and has calls routed by `made`, all that was ever made through the
-    /// API, when it is given. When it returns, the next call and [`Backend::directory`] see it.
+    /// Writes the changes down and has calls routed by `made`, when it is given. When it returns, the
+    /// next call and [`Backend::directory`] see it.
     ///
     /// # Errors
     /// Then nothing has changed.
-    fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault>;
+    fn commit(&mut self, changes: &[Change], made: Option<Made>) -> Result<(), CommitFault>;
+}
+
+/// What calls are routed by of all that was ever made through the API.
+#[derive(Clone, Debug)]
+pub enum Made {
+    /// All of it.
+    All(Resources),
+    /// The numbers; the rest is as it was. One number of many is so changed quickly.
+    Numbers(NumberTable),
 }
 
 /// Why changes were not taken.

@@ -44,6 +44,20 @@ pub(crate) fn from_basic(text: &str) -> Option<i64> {
     fits.then_some(at * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
+/// Whether it is a day, `2015-08-30`.
+pub(crate) fn is_date(text: &str) -> bool {
+    let mut parts = text.splitn(3, '-');
+    let mut part = |digits: usize| {
+        let part = parts.next()?;
+        let fits = part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
+        if fits { part.parse::<i64>().ok() } else { None }
+    };
+    match (part(4), part(2), part(2)) {
+        (Some(year), Some(month), Some(day)) => date(days(year, month, day)) == (year, month, day),
+        _ => false,
+    }
+}
+
 /// Writes `20150830T123600Z`.
 pub(crate) fn basic(time: UnixTime) -> String {
     let ((year, month, day), hour, minute, second) = parts(time);

@@ -39,7 +39,10 @@ pub use group::{GroupMember, VoiceConnectorGroup};
 pub use media_application::{
     ApplicationEndpoint, ApplicationTarget, MediaApplication, RuleTarget, RuleTrigger, SipRule,
 };
-pub use number::{RiskClass, country_code, country_of, parse_e164};
+pub use number::{
+    NumberEntry, NumberOwner, NumberPool, NumberRange, NumberTable, RiskClass, country_code,
+    country_of, is_toll_free, parse_e164,
+};
 pub use problem::Problem;
 pub use redirect_policy::RedirectPolicy;
 pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};

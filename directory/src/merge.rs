@@ -14,7 +14,8 @@ impl Resources {
         let of_groups = self.groups.iter().flat_map(|each| each.numbers.iter());
         let numbers: HashSet<_> = of_connectors.chain(of_groups).cloned().collect();
         let Resources {
-            voice_connectors, groups: made_groups, media_applications, sip_rules, ..
+            voice_connectors, groups: made_groups, numbers: made_numbers,
+            media_applications, sip_rules, ..
         } = made;
         let of_both = ids.iter().chain(voice_connectors.iter().map(|each| &each.id));
         let known: HashSet<_> = of_both.cloned().collect();
@@ -72,6 +73,14 @@ impl Resources {
                 false => self.sip_rules.push(rule),
             }
         }
+        // They stay in the table, but a declared number is found first.
+        left_out.extend(
+            numbers
+                .iter()
+                .filter(|number| made_numbers.get(number).is_some())
+                .map(|number| format!("number {number}")),
+        );
+        self.numbers = made_numbers;
         (self, left_out)
     }
 }

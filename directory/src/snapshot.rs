@@ -7,8 +7,8 @@ use crate::route::{Candidate, draw_order};
 use crate::target::Target;
 use crate::validate::validate;
 use crate::{
-    ApplicationTarget, Carrier, MediaApplication, Problem, RiskClass, Route, SipRule,
-    VoiceConnector, VoiceConnectorGroup,
+    ApplicationTarget, Carrier, MediaApplication, NumberOwner, NumberPool, NumberTable, Problem,
+    RiskClass, Route, SipRule, VoiceConnector, VoiceConnectorGroup,
 };
 use ipnet::IpNet;
 use model::VoiceConnectorId;
@@ -33,12 +33,23 @@ pub struct Resources {
     pub sip_rules: Vec<SipRule>,
     /// Prefixes of numbers that the operator counts as high-risk, `+` and leading digits.
     pub high_risk_prefixes: Vec<Arc<str>>,
+    /// Numbers that may be ordered.
+    pub number_pools: Vec<NumberPool>,
+    /// Numbers beside those of voice connectors and groups, which come first.
+    pub numbers: NumberTable,
 }
 
 /// Checked resources with an index for every question of call routing. Never changes; a reload
 /// builds another one.
 #[derive(Debug)]
 pub struct Snapshot {
+    declared: Arc<Declared>,
+    numbers: NumberTable,
+}
+
+/// What is indexed as a whole. Snapshots that differ in [`NumberTable`] alone share it.
+#[derive(Debug)]
+struct Declared {
     domain: String,
     /// `voiceconnector.<domain>`: what follows the first dot of a voice connector's host name.
     host_suffix: String,
@@ -49,6 +60,7 @@ pub struct Snapshot {
     declared_groups: Vec<Arc<VoiceConnectorGroup>>,
     /// The voice connectors of each group, the first to be tried first.
     groups: Vec<Vec<usize>>,
+    group_by_id: HashMap<Arc<str>, usize>,
     group_by_number: HashMap<Arc<str>, usize>,
     /// By carrier.
     carrier_targets: Vec<Arc<Target>>,
@@ -61,6 +73,7 @@ pub struct Snapshot {
     voice_connector_sources: CidrIndex,
     prefixes: HashMap<Arc<str>, Vec<Candidate>>,
     longest_prefix: usize,
+    number_pools: Vec<NumberPool>,
 }
 
 impl Snapshot {
@@ -81,6 +94,8 @@ impl Snapshot {
             media_applications,
             sip_rules,
             high_risk_prefixes,
+            number_pools,
+            numbers,
         } = resources;
         let domain = domain.trim_end_matches('.').to_ascii_lowercase();
         let carriers: Vec<_> = carriers.into_iter().map(Arc::new).collect();
@@ -88,44 +103,91 @@ impl Snapshot {
         let prefixes = index_prefixes(&carriers);
         let by_id: HashMap<Box<str>, usize> =
             enumerated(&voice_connectors).map(|(i, vc)| (vc.id.as_str().into(), i)).collect();
-        Ok(Snapshot {
-            applications: Applications::new(media_applications, sip_rules),
-            host_suffix: format!("voiceconnector.{domain}"),
-            domain,
-            groups: groups.iter().map(|group| members(group, &by_id)).collect(),
-            group_by_number: enumerated(&groups)
-                .flat_map(|(i, group)| group.numbers.iter().map(move |n| (n.clone(), i)))
-                .collect(),
-            declared_groups: groups.into_iter().map(Arc::new).collect(),
-            by_id,
-            carrier_targets: carriers.iter().map(|c| Arc::new(Target::of_carrier(c))).collect(),
-            route_targets: voice_connectors.iter().map(|vc| route_targets(vc)).collect(),
-            emergency_carriers: emergency_carriers(&carriers),
-            high_risk: HighRisk::with(high_risk_prefixes.iter().map(|prefix| &**prefix)),
-            by_number: enumerated(&voice_connectors)
-                .flat_map(|(i, vc)| vc.numbers.iter().map(move |number| (number.clone(), i)))
-                .collect(),
-            carrier_sources: CidrIndex::new(
-                enumerated(&carriers).flat_map(|(i, carrier)| {
+        let declared =
+            Declared {
+                applications: Applications::new(media_applications, sip_rules),
+                host_suffix: format!("voiceconnector.{domain}"),
+                domain,
+                groups: groups.iter().map(|group| members(group, &by_id)).collect(),
+                group_by_id: enumerated(&groups).map(|(i, group)| (group.id.clone(), i)).collect(),
+                group_by_number: enumerated(&groups)
+                    .flat_map(|(i, group)| group.numbers.iter().map(move |n| (n.clone(), i)))
+                    .collect(),
+                declared_groups: groups.into_iter().map(Arc::new).collect(),
+                by_id,
+                carrier_targets: carriers.iter().map(|c| Arc::new(Target::of_carrier(c))).collect(),
+                route_targets: voice_connectors.iter().map(|vc| route_targets(vc)).collect(),
+                emergency_carriers: emergency_carriers(&carriers),
+                high_risk: HighRisk::with(high_risk_prefixes.iter().map(|prefix| &**prefix)),
+                by_number: enumerated(&voice_connectors)
+                    .flat_map(|(i, vc)| vc.numbers.iter().map(move |number| (number.clone(), i)))
+                    .collect(),
+                carrier_sources: CidrIndex::new(enumerated(&carriers).flat_map(|(i, carrier)| {
                     carrier.inbound_cidrs.iter().map(move |net| (*net, i))
-                }),
-            ),
-            voice_connector_sources: index_sources(&voice_connectors),
-            longest_prefix: prefixes.keys().map(|prefix| prefix.len()).max().unwrap_or(0),
-            prefixes,
-            carriers,
-            voice_connectors,
+                })),
+                voice_connector_sources: index_sources(&voice_connectors),
+                longest_prefix: prefixes.keys().map(|prefix| prefix.len()).max().unwrap_or(0),
+                prefixes,
+                carriers,
+                voice_connectors,
+                number_pools,
+            };
+        Ok(Snapshot { declared: Arc::new(declared), numbers })
+    }
+
+    /// The same, but for the numbers beside those of voice connectors and groups.
+    pub fn with_numbers(&self, numbers: NumberTable) -> Snapshot {
+        Snapshot { declared: Arc::clone(&self.declared), numbers }
+    }
+
+    /// Whether the other differs in the numbers beside those of voice connectors and groups alone.
+    pub fn shares_resources(&self, other: &Snapshot) -> bool {
+        Arc::ptr_eq(&self.declared, &other.declared)
+    }
+
+    /// The numbers beside those of voice connectors and groups.
+    pub fn numbers(&self) -> &NumberTable {
+        &self.numbers
+    }
+
+    /// The pools of numbers that may be ordered, in the order of declaration.
+    pub fn number_pools(&self) -> &[NumberPool] {
+        &self.declared.number_pools
+    }
+
+    /// Whether a voice connector or a group itself lists the number.
+    pub fn declares_number(&self, e164: &str) -> bool {
+        self.declared.by_number.contains_key(e164)
+            || self.declared.group_by_number.contains_key(e164)
+    }
+
+    /// Whether the number reaches the voice connector without a group.
+    pub fn is_number_of(&self, vc: &VoiceConnector, e164: &str) -> bool {
+        self.voice_connector_by_number(e164).is_some_and(|owner| owner.id == vc.id)
+    }
+
+    /// The first number of a voice connector: of its own list, or the lowest beside it.
+    pub fn first_number_of(&self, vc: &VoiceConnector) -> Option<Arc<str>> {
+        vc.numbers.first().cloned().or_else(|| {
+            let owner = NumberOwner::Connector(vc.id.clone());
+            let mut others = self.numbers.of(&owner);
+            others.find(|number| !self.declares_number(number)).map(Arc::from)
         })
+    }
+
+    /// The caller's name of outbound calls from a number.
+    pub fn calling_name(&self, e164: &str) -> Option<&Arc<str>> {
+        self.numbers.calling_name(e164).filter(|_| !self.declares_number(e164))
     }
 
     /// The domain, in lower case.
     pub fn domain(&self) -> &str {
-        &self.domain
+        &self.declared.domain
     }
 
     /// A voice connector by its identity.
     pub fn voice_connector(&self, id: &VoiceConnectorId) -> Option<&Arc<VoiceConnector>> {
-        self.voice_connectors.get(*self.by_id.get(id.as_str())?)
+        self.declared.voice_connectors.get(*self.declared.by_id.get(id.as_str())?)
     }
 
     /// Under whose rules the calls of this id are: a voice connector's, or an application's.
@@ -161,17 +223,17 @@ impl Snapshot {
 
     /// All voice connectors, in the order of declaration.
     pub fn voice_connectors(&self) -> impl Iterator<Item = &Arc<VoiceConnector>> {
-        self.voice_connectors.iter()
+        self.declared.voice_connectors.iter()
     }
 
     /// All groups of voice connectors, in the order of declaration.
     pub fn groups(&self) -> impl Iterator<Item = &Arc<VoiceConnectorGroup>> {
-        self.declared_groups.iter()
+        self.declared.declared_groups.iter()
     }
 
     /// All carriers, in the order of declaration.
     pub fn carriers(&self) -> impl Iterator<Item = &Arc<Carrier>> {
-        self.carriers.iter()
+        self.declared.carriers.iter()
     }
 
     /// The voice connector whose host name, `<id>.voiceconnector.<domain>`, is `host`; in any case,
@@ -179,7 +241,7 @@ impl Snapshot {
     pub fn voice_connector_by_host(&self, host: &str) -> Option<&Arc<VoiceConnector>> {
         let host = host.strip_suffix('.').unwrap_or(host);
         let (label, rest) = host.split_once('.')?;
-        if !rest.eq_ignore_ascii_case(&self.host_suffix) {
+        if !rest.eq_ignore_ascii_case(&self.declared.host_suffix) {
             return None;
         }
         // No id is longer than 22 characters: a longer label needs no lookup.
@@ -188,7 +250,7 @@ impl Snapshot {
         lower.copy_from_slice(label.as_bytes());
         lower.make_ascii_lowercase();
         let id = std::str::from_utf8(lower).ok()?;
-        self.voice_connectors.get(*self.by_id.get(id)?)
+        self.declared.voice_connectors.get(*self.declared.by_id.get(id)?)
     }
 
     /// The voice connectors whose termination allows calls from `ip`, each once, those with the
@@ -196,24 +258,24 @@ impl Snapshot {
     /// as such.
     pub fn voice_connectors_by_source(&self, ip: IpAddr) -> VoiceConnectorsBySource<'_> {
         VoiceConnectorsBySource {
-            owners: self.voice_connector_sources.owners(ip),
-            voice_connectors: &self.voice_connectors,
+            owners: self.declared.voice_connector_sources.owners(ip),
+            voice_connectors: &self.declared.voice_connectors,
         }
     }
 
     /// The carrier that calls from `ip`; the most specific of `inbound_cidrs` decides.
     pub fn carrier_by_source(&self, ip: IpAddr) -> Option<&Arc<Carrier>> {
-        self.carriers.get(self.carrier_sources.owners(ip).next()?)
+        self.declared.carriers.get(self.declared.carrier_sources.owners(ip).next()?)
     }
 
     /// Why a number is a risk, if it is one.
     pub fn risk_of(&self, e164: &str) -> Option<RiskClass> {
-        self.high_risk.class_of(e164)
+        self.declared.high_risk.class_of(e164)
     }
 
     /// Everything that calls are sent to: carriers, then origination routes.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
-        self.carrier_targets.iter().chain(self.route_targets.iter().flatten())
+        self.declared.carrier_targets.iter().chain(self.declared.route_targets.iter().flatten())
     }
 
     /// The voice connectors that a number reaches, the first to be tried first: one, or those of a
@@ -222,17 +284,30 @@ impl Snapshot {
         if let Some(connector) = self.voice_connector_by_number(e164) {
             return vec![connector.clone()];
         }
-        let group = self.group_by_number.get(e164).and_then(|at| self.groups.get(*at));
+        let declared = &*self.declared;
+        let group = declared.group_by_number.get(e164).and_then(|at| declared.groups.get(*at));
+        let group = group.or_else(|| match &self.numbers.get(e164)?.owner {
+            NumberOwner::Group(id) => declared.groups.get(*declared.group_by_id.get(id)?),
+            NumberOwner::Connector(_) => None,
+        });
         group
             .into_iter()
             .flatten()
-            .filter_map(|at| self.voice_connectors.get(*at).cloned())
+            .filter_map(|at| self.declared.voice_connectors.get(*at).cloned())
             .collect()
     }
 
     /// The voice connector that a number reaches without a group.
     pub fn voice_connector_by_number(&self, e164: &str) -> Option<&Arc<VoiceConnector>> {
-        self.voice_connectors.get(*self.by_number.get(e164)?)
+        if let Some(at) = self.declared.by_number.get(e164) {
+            return self.declared.voice_connectors.get(*at);
+        }
+        match &self.numbers.get(e164)?.owner {
+            NumberOwner::Connector(id) if !self.declared.group_by_number.contains_key(e164) => {
+                self.voice_connector(id)
+            }
+            _ => None,
+        }
     }
 
     /// The hunt for an outbound number, each carrier at most once: carriers with the longest
@@ -241,8 +316,8 @@ impl Snapshot {
     pub fn outbound_routes(&self, e164: &str, draw: &mut dyn FnMut() -> u64) -> Vec<Route> {
         let mut routes: Vec<Route> = Vec::new();
         let mut used: Vec<usize> = Vec::new();
-        for length in (1..=self.longest_prefix.min(e164.len())).rev() {
-            let found = e164.get(..length).and_then(|prefix| self.prefixes.get(prefix));
+        for length in (1..=self.declared.longest_prefix.min(e164.len())).rev() {
+            let found = e164.get(..length).and_then(|prefix| self.declared.prefixes.get(prefix));
             let Some(group) = found else { continue };
             let mut candidates: Vec<Candidate> =
                 group.iter().copied().filter(|c| !used.contains(&c.index)).collect();
@@ -265,8 +340,8 @@ impl Snapshot {
         draw: &mut dyn FnMut() -> u64,
     ) -> Vec<Route> {
         let own = vc.emergency.as_ref().and_then(|emergency| emergency.carrier.as_ref());
-        let own = own.and_then(|id| self.carriers.iter().position(|c| c.id == *id));
-        let mut declared = self.emergency_carriers.clone();
+        let own = own.and_then(|id| self.declared.carriers.iter().position(|c| c.id == *id));
+        let mut declared = self.declared.emergency_carriers.clone();
         draw_order(&mut declared, draw);
         let first = own.into_iter().chain(declared.iter().map(|candidate| candidate.index));
         let mut routes: Vec<Route> = first.filter_map(|index| self.outbound_route(index)).collect();
@@ -284,9 +359,9 @@ impl Snapshot {
     }
 
     fn outbound_route(&self, index: usize) -> Option<Route> {
-        let carrier = self.carriers.get(index)?;
+        let carrier = self.declared.carriers.get(index)?;
         Some(Route {
-            target: self.carrier_targets.get(index)?.clone(),
+            target: self.declared.carrier_targets.get(index)?.clone(),
             carrier: Some(carrier.clone()),
             voice_connector: None,
             host: carrier.host.clone(),
@@ -349,7 +424,11 @@ impl Snapshot {
         index: usize,
         route: &crate::OriginationRoute,
     ) -> Arc<Target> {
-        let known = self.by_id.get(vc.id.as_str()).and_then(|at| self.route_targets.get(*at));
+        let known = self
+            .declared
+            .by_id
+            .get(vc.id.as_str())
+            .and_then(|at| self.declared.route_targets.get(*at));
         known
             .and_then(|targets| targets.get(index))
             .filter(|target| target.destination.host == route.host)

@@ -2,6 +2,7 @@
 
 mod applications;
 mod policy;
+mod pools;
 
 use crate::number::parse_e164;
 use crate::route::is_domain_name;
@@ -68,6 +69,7 @@ pub(crate) fn validate(resources: &Resources) -> Vec<Problem> {
     problems.voice_connectors(resources);
     problems.policy(resources);
     problems.applications(resources);
+    problems.number_pools(&resources.number_pools);
     problems.0
 }
 

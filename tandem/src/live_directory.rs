@@ -7,7 +7,7 @@ use crate::control_api::open_store;
 use arc_swap::ArcSwap;
 use control_api::State;
 use control_api::state::{Kind, Row};
-use directory::{Problem, Resources, Snapshot};
+use directory::{NumberTable, Problem, Resources, Snapshot};
 use directory_store::DirectoryStore;
 use sip_edge::SipEdge;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -154,6 +154,23 @@ impl LiveDirectory {
         Ok(())
     }
 
+    /// Has calls routed by other numbers beside those of the file, once `written` has succeeded.
+    ///
+    /// # Errors
+    /// What `written` says; then nothing has changed.
+    pub(crate) fn set_numbers<E>(
+        &self,
+        numbers: NumberTable,
+        written: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut halves = self.halves();
+        written()?;
+        halves.made.numbers = numbers.clone();
+        let next = self.current.load().with_numbers(numbers);
+        self.publish(Arc::new(next));
+        Ok(())
+    }
+
     fn publish(&self, next: Arc<Snapshot>) {
         self.current.store(Arc::clone(&next));
         if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
@@ -184,7 +201,7 @@ impl Halves {
                 for problem in problems {
                     tracing::error!("nothing that the control API has made is routed: {problem}");
                 }
-                Arc::clone(file)
+                Arc::new(file.with_numbers(self.made.numbers.clone()))
             }
         }
     }

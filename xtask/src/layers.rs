@@ -122,6 +122,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "control-api",
         ],
     ),
+    ("api-bench", &["model", "directory", "directory-store", "control-api"]),
     (
         "edge-bench",
         &[

@@ -23,11 +23,11 @@ macro_rules! operations {
 }
 
 operations! {
-    AssociatePhoneNumbersWithVoiceConnector, Post, 200, [AccessDenied, NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}?operation=associate-phone-numbers";
-    AssociatePhoneNumbersWithVoiceConnectorGroup, Post, 200, [AccessDenied, NotFound], [], InFile, "/voice-connector-groups/{voiceConnectorGroupId}?operation=associate-phone-numbers";
-    BatchDeletePhoneNumber, Post, 200, [NotFound], [], InFile, "/phone-numbers?operation=batch-delete";
-    BatchUpdatePhoneNumber, Post, 200, [NotFound], [], InFile, "/phone-numbers?operation=batch-update";
-    CreatePhoneNumberOrder, Post, 201, [AccessDenied, ResourceLimitExceeded], [], Later, "/phone-number-orders";
+    AssociatePhoneNumbersWithVoiceConnector, Post, 200, [AccessDenied, NotFound], [], Served, "/voice-connectors/{voiceConnectorId}?operation=associate-phone-numbers";
+    AssociatePhoneNumbersWithVoiceConnectorGroup, Post, 200, [AccessDenied, NotFound], [], Served, "/voice-connector-groups/{voiceConnectorGroupId}?operation=associate-phone-numbers";
+    BatchDeletePhoneNumber, Post, 200, [NotFound], [], Served, "/phone-numbers?operation=batch-delete";
+    BatchUpdatePhoneNumber, Post, 200, [NotFound], [], Served, "/phone-numbers?operation=batch-update";
+    CreatePhoneNumberOrder, Post, 201, [AccessDenied, ResourceLimitExceeded], [], Served, "/phone-number-orders";
     CreateProxySession, Post, 201, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/proxy-sessions";
     CreateSipMediaApplication, Post, 201, [AccessDenied, Conflict, ResourceLimitExceeded], [], Served, "/sip-media-applications";
     CreateSipMediaApplicationCall, Post, 201, [AccessDenied, ResourceLimitExceeded], [], Later, "/sip-media-applications/{sipMediaApplicationId}/calls";
@@ -36,7 +36,7 @@ operations! {
     CreateVoiceConnectorGroup, Post, 201, [AccessDenied, NotFound, ResourceLimitExceeded], [], Served, "/voice-connector-groups";
     CreateVoiceProfile, Post, 201, [AccessDenied, Conflict, Gone, NotFound, ResourceLimitExceeded], [], NotPlanned, "/voice-profiles";
     CreateVoiceProfileDomain, Post, 201, [AccessDenied, Conflict, ResourceLimitExceeded], [], NotPlanned, "/voice-profile-domains";
-    DeletePhoneNumber, Delete, 204, [NotFound], [], InFile, "/phone-numbers/{phoneNumberId}";
+    DeletePhoneNumber, Delete, 204, [NotFound], [], Served, "/phone-numbers/{phoneNumberId}";
     DeleteProxySession, Delete, 204, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/proxy-sessions/{proxySessionId}";
     DeleteSipMediaApplication, Delete, 204, [Conflict, NotFound], [], Served, "/sip-media-applications/{sipMediaApplicationId}";
     DeleteSipRule, Delete, 204, [Conflict, NotFound], [], Served, "/sip-rules/{sipRuleId}";
@@ -51,12 +51,12 @@ operations! {
     DeleteVoiceConnectorTerminationCredentials, Post, 204, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/termination/credentials?operation=delete";
     DeleteVoiceProfile, Delete, 204, [AccessDenied, Conflict, NotFound], [], NotPlanned, "/voice-profiles/{VoiceProfileId}";
     DeleteVoiceProfileDomain, Delete, 204, [AccessDenied, Conflict, NotFound], [], NotPlanned, "/voice-profile-domains/{VoiceProfileDomainId}";
-    DisassociatePhoneNumbersFromVoiceConnector, Post, 200, [NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}?operation=disassociate-phone-numbers";
-    DisassociatePhoneNumbersFromVoiceConnectorGroup, Post, 200, [NotFound], [], InFile, "/voice-connector-groups/{voiceConnectorGroupId}?operation=disassociate-phone-numbers";
+    DisassociatePhoneNumbersFromVoiceConnector, Post, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}?operation=disassociate-phone-numbers";
+    DisassociatePhoneNumbersFromVoiceConnectorGroup, Post, 200, [NotFound], [], Served, "/voice-connector-groups/{voiceConnectorGroupId}?operation=disassociate-phone-numbers";
     GetGlobalSettings, Get, 200, [], [], Served, "/settings";
     GetPhoneNumber, Get, 200, [NotFound], [], Served, "/phone-numbers/{phoneNumberId}";
-    GetPhoneNumberOrder, Get, 200, [NotFound], [], Later, "/phone-number-orders/{phoneNumberOrderId}";
-    GetPhoneNumberSettings, Get, 200, [], [], Later, "/settings/phone-number";
+    GetPhoneNumberOrder, Get, 200, [NotFound], [], Served, "/phone-number-orders/{phoneNumberOrderId}";
+    GetPhoneNumberSettings, Get, 200, [], [], Served, "/settings/phone-number";
     GetProxySession, Get, 200, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/proxy-sessions/{proxySessionId}";
     GetSipMediaApplication, Get, 200, [NotFound], [], Served, "/sip-media-applications/{sipMediaApplicationId}";
     GetSipMediaApplicationAlexaSkillConfiguration, Get, 200, [Gone, NotFound], [], Withdrawn, "/sip-media-applications/{sipMediaApplicationId}/alexa-skill-configuration";
@@ -77,12 +77,12 @@ operations! {
     GetVoiceProfileDomain, Get, 200, [AccessDenied, NotFound], [], NotPlanned, "/voice-profile-domains/{VoiceProfileDomainId}";
     GetVoiceToneAnalysisTask, Get, 200, [AccessDenied, Conflict, NotFound], [], NotPlanned, "/voice-connectors/{VoiceConnectorId}/voice-tone-analysis-tasks/{VoiceToneAnalysisTaskId}";
     ListAvailableVoiceConnectorRegions, Get, 200, [], [], Served, "/voice-connector-regions";
-    ListPhoneNumberOrders, Get, 200, [], [], Later, "/phone-number-orders";
+    ListPhoneNumberOrders, Get, 200, [], [], Served, "/phone-number-orders";
     ListPhoneNumbers, Get, 200, [NotFound], [], Served, "/phone-numbers";
     ListProxySessions, Get, 200, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/proxy-sessions";
     ListSipMediaApplications, Get, 200, [], [], Served, "/sip-media-applications";
     ListSipRules, Get, 200, [NotFound], [], Served, "/sip-rules";
-    ListSupportedPhoneNumberCountries, Get, 200, [AccessDenied], [], Later, "/phone-number-countries";
+    ListSupportedPhoneNumberCountries, Get, 200, [AccessDenied], [], Served, "/phone-number-countries";
     ListTagsForResource, Get, 200, [NotFound], [ThrottledClient], Served, "/tags";
     ListVoiceConnectorGroups, Get, 200, [], [], Served, "/voice-connector-groups";
     ListVoiceConnectorTerminationCredentials, Get, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/termination/credentials";
@@ -99,8 +99,8 @@ operations! {
     PutVoiceConnectorStreamingConfiguration, Put, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/streaming-configuration";
     PutVoiceConnectorTermination, Put, 200, [AccessDenied, NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/termination";
     PutVoiceConnectorTerminationCredentials, Post, 204, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/termination/credentials?operation=put";
-    RestorePhoneNumber, Post, 200, [NotFound, ResourceLimitExceeded], [], Later, "/phone-numbers/{phoneNumberId}?operation=restore";
-    SearchAvailablePhoneNumbers, Get, 200, [AccessDenied], [], Later, "/search?type=phone-numbers";
+    RestorePhoneNumber, Post, 200, [NotFound, ResourceLimitExceeded], [], Served, "/phone-numbers/{phoneNumberId}?operation=restore";
+    SearchAvailablePhoneNumbers, Get, 200, [AccessDenied], [], Served, "/search?type=phone-numbers";
     StartSpeakerSearchTask, Post, 201, [AccessDenied, Conflict, Gone, NotFound, ResourceLimitExceeded, UnprocessableEntity], [], NotPlanned, "/voice-connectors/{VoiceConnectorId}/speaker-search-tasks";
     StartVoiceToneAnalysisTask, Post, 201, [AccessDenied, Conflict, Gone, NotFound, ResourceLimitExceeded, UnprocessableEntity], [], NotPlanned, "/voice-connectors/{VoiceConnectorId}/voice-tone-analysis-tasks";
     StopSpeakerSearchTask, Post, 204, [AccessDenied, Conflict, NotFound, UnprocessableEntity], [], NotPlanned, "/voice-connectors/{VoiceConnectorId}/speaker-search-tasks/{SpeakerSearchTaskId}?operation=stop";
@@ -108,8 +108,8 @@ operations! {
     TagResource, Post, 204, [NotFound, ResourceLimitExceeded], [ThrottledClient], Served, "/tags?operation=tag-resource";
     UntagResource, Post, 204, [NotFound], [ThrottledClient], Served, "/tags?operation=untag-resource";
     UpdateGlobalSettings, Put, 204, [], [], Served, "/settings";
-    UpdatePhoneNumber, Post, 200, [Conflict, NotFound], [], InFile, "/phone-numbers/{phoneNumberId}";
-    UpdatePhoneNumberSettings, Put, 204, [], [], Later, "/settings/phone-number";
+    UpdatePhoneNumber, Post, 200, [Conflict, NotFound], [], Served, "/phone-numbers/{phoneNumberId}";
+    UpdatePhoneNumberSettings, Put, 204, [], [], Served, "/settings/phone-number";
     UpdateProxySession, Post, 201, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/proxy-sessions/{proxySessionId}";
     UpdateSipMediaApplication, Put, 200, [Conflict, NotFound], [], Served, "/sip-media-applications/{sipMediaApplicationId}";
     UpdateSipMediaApplicationCall, Post, 202, [NotFound, ResourceLimitExceeded], [], Later, "/sip-media-applications/{sipMediaApplicationId}/calls/{transactionId}";

@@ -1,4 +1,5 @@
-//! A snapshot's resources in the order of their names, made once for each snapshot.
+//! A snapshot's resources in the order of their names, made once for all snapshots that differ in the
+//! API's numbers alone. Those are in the state, in order.
 
 use directory::{
     MediaApplication, RuleTrigger, SipRule, Snapshot, VoiceConnector, VoiceConnectorGroup,
@@ -12,7 +13,7 @@ pub(crate) enum Owner {
     Group(Arc<VoiceConnectorGroup>),
 }
 
-/// A number and its owner.
+/// A number of the configuration file and its owner.
 #[derive(Clone, Debug)]
 pub(crate) struct Number {
     pub(crate) e164: Arc<str>,
@@ -50,7 +51,7 @@ impl Catalogue {
     }
 
     pub(crate) fn is_of(&self, snapshot: &Arc<Snapshot>) -> bool {
-        Arc::ptr_eq(&self.snapshot, snapshot)
+        self.snapshot.shares_resources(snapshot)
     }
 
     pub(crate) fn domain(&self) -> &str {

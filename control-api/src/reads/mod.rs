@@ -5,10 +5,15 @@
 mod catalogue;
 mod media_applications;
 mod numbers;
+mod orders;
+mod search;
 mod voice_connectors;
 
 pub(crate) use catalogue::Catalogue;
 pub(crate) use media_applications::{written_application, written_rule};
+pub(crate) use numbers::written_number;
+pub(crate) use orders::written_order;
+pub(crate) use search::pool_of;
 pub(crate) use voice_connectors::{check_id, written_connector, written_group};
 
 use crate::api::Settings;
@@ -16,7 +21,9 @@ use crate::backend::Backend;
 use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::router::Routed;
-use crate::state::{GlobalSettings, MediaApplication, State, Tags};
+use crate::state::{GlobalSettings, MediaApplication, Number, State, Tags};
+use directory::Snapshot;
+use model::UnixTime;
 use serde_json::{Value, json};
 
 /// What an operation reads from.
@@ -27,6 +34,9 @@ pub(crate) struct Reading<'a> {
     pub(crate) routed: &'a Routed,
     pub(crate) state: &'a State,
     pub(crate) backend: &'a dyn Backend,
+    /// What calls are routed by.
+    pub(crate) directory: &'a Snapshot,
+    pub(crate) now: UnixTime,
 }
 
 /// Pages have so many entries when the client does not say: AWS's 100 at most.
@@ -55,6 +65,11 @@ impl Reading<'_> {
             "GetSipMediaApplicationLoggingConfiguration" => self.application_logging(),
             "ListSipRules" => self.list_rules(),
             "GetSipRule" => self.rule(),
+            "GetPhoneNumberSettings" => Ok(self.number_settings()),
+            "ListSupportedPhoneNumberCountries" => self.countries(),
+            "SearchAvailablePhoneNumbers" => self.search(),
+            "GetPhoneNumberOrder" => self.order(),
+            "ListPhoneNumberOrders" => self.list_orders(),
             "ListAvailableVoiceConnectorRegions" => {
                 Ok(json!({ "VoiceConnectorRegions": [self.settings.region] }))
             }
@@ -135,13 +150,10 @@ impl Reading<'_> {
         written: impl Fn(&T) -> Value,
     ) -> Result<Value, ApiError> {
         let list = format!("{}?{filters}", self.routed.operation.name);
-        let most = self.max_results()?;
-        let begin = match self.routed.parameter("next-token") {
+        let most = self.max_results(100)?;
+        let begin = match self.after(&list)? {
             None => 0,
-            Some(token) => {
-                let last = self.tokens.read(&list, token)?;
-                all.partition_point(|each| name(each) <= last.as_str())
-            }
+            Some(last) => all.partition_point(|each| name(each) <= last.as_str()),
         };
         let rest = all.get(begin..).unwrap_or_default();
         let page = rest.get(..most).unwrap_or(rest);
@@ -152,11 +164,17 @@ impl Reading<'_> {
         Ok(body)
     }
 
-    fn max_results(&self) -> Result<usize, ApiError> {
+    /// Where the list goes on, by the request's token; `None` for its beginning.
+    fn after(&self, list: &str) -> Result<Option<String>, ApiError> {
+        let token = self.routed.parameter("next-token");
+        token.map(|token| self.tokens.read(list, token)).transpose()
+    }
+
+    fn max_results(&self, limit: usize) -> Result<usize, ApiError> {
         let Some(text) = self.routed.parameter("max-results") else { return Ok(PAGE_DEFAULT) };
-        let most = text.parse().ok().filter(|most| (1..=100).contains(most));
+        let most = text.parse().ok().filter(|most| (1..=limit).contains(most));
         most.ok_or_else(|| {
-            let message = format!("MaxResults: {text:?} is no number from 1 to 100");
+            let message = format!("MaxResults: {text:?} is no number from 1 to {limit}");
             ApiError::new(ErrorKind::BadRequest, message)
         })
     }
@@ -172,7 +190,9 @@ pub(crate) fn has_arn(
     let one_of = |kind: &str| arn.strip_prefix(&*settings.arn(kind, ""));
     one_of("vc").is_some_and(|id| catalogue.connector(id).is_some())
         || one_of("vcg").is_some_and(|id| catalogue.group(id).is_some())
-        || one_of("phone-number").is_some_and(|id| catalogue.number(id).is_some())
+        || one_of("phone-number").is_some_and(|id| {
+            catalogue.number(id).is_some() || state.get::<Number>(id).is_some()
+        })
         || one_of("sma").is_some_and(|id| {
             catalogue.has_application(id) || state.get::<MediaApplication>(id).is_some()
         })

@@ -22,7 +22,6 @@ impl<'a> Draft<'a> {
     }
 
     /// When the draft was begun; the time of all its changes.
-    #[allow(dead_code, reason = "for operations with deadlines")]
     pub(crate) fn now(&self) -> UnixTime {
         self.now
     }

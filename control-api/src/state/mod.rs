@@ -11,6 +11,7 @@ mod global_settings;
 mod group;
 mod media_application;
 mod number;
+mod order;
 mod resources;
 mod tags;
 #[cfg(test)]
@@ -23,11 +24,14 @@ pub(crate) use draft::Draft;
 pub use global_settings::GlobalSettings;
 pub use group::{Group, GroupItem};
 pub use media_application::{MediaApplication, SipRule, TargetApplication, TriggerType};
-pub use number::{Association, Number};
+pub use number::{Association, DELETION_QUEUE_MS, Number, NumberSettings};
+pub(crate) use number::{CALLING_NAME_MS, FOR_VOICE_CONNECTORS};
+pub use order::{Order, OrderStatus, OrderType, OrderedNumber, OrderedStatus};
+pub(crate) use resources::follow;
 pub use tags::{Tag, Tags};
 
 use crate::state::draft::Undo;
-use directory::Resources;
+use directory::{NumberTable, Resources};
 use model::UnixTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -110,6 +114,10 @@ kinds! {
     MediaApplication: MediaApplication = applications, "sip-media-application", routed true, secret false;
     /// A SIP rule.
     SipRule: SipRule = rules, "sip-rule", routed true, secret false;
+    /// What holds for all phone numbers.
+    NumberSettings: NumberSettings = number_settings, "phone-number-settings", routed true, secret false;
+    /// An order of phone numbers.
+    Order: Order = orders, "phone-number-order", routed false, secret false;
     /// The tags of a resource, by its ARN.
     Tags: Tags = tags, "tags", routed false, secret false;
     /// What holds for all voice connectors.
@@ -229,7 +237,17 @@ impl State {
 
     /// What calls are routed by of it.
     pub fn resources(&self) -> Resources {
-        resources::resources(self)
+        self.resources_with(self.number_table())
+    }
+
+    /// What calls are routed by of it, with its numbers as they are known already.
+    pub(crate) fn resources_with(&self, numbers: NumberTable) -> Resources {
+        resources::resources(self, numbers)
+    }
+
+    /// Where its numbers lead.
+    pub fn number_table(&self) -> NumberTable {
+        resources::number_table(self)
     }
 
     fn undo(&mut self, undo: Undo) {

@@ -4,56 +4,72 @@
 //! of, was refused when it was written; such a part is left out here.
 
 use super::{
-    Association, Connector, Credentials, Dnis, Group, MediaApplication, NotificationTarget, Number,
-    Protocol, Route, SipRule, State, Streaming, Termination, TriggerType,
+    Change, Connector, Credentials, Dnis, Group, Kind, MediaApplication, NotificationTarget, Number,
+    NumberSettings, Protocol, Route, SipRule, State, Streaming, Termination, TriggerType,
 };
 use directory::{
     ApplicationEndpoint, EmergencyCalling, EmergencyDnis, ForeignCaller, GroupMember, Host,
-    OriginationRoute, Resources, RuleTarget, RuleTrigger, Srtp, VoiceConnector,
+    NumberTable, OriginationRoute, Resources, RuleTarget, RuleTrigger, Srtp, VoiceConnector,
     VoiceConnectorGroup, country_code,
 };
 use model::{NotificationTargets, TransportProtocol, VoiceConnectorId};
-use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Numbers by the id of what they lead to.
-#[derive(Default)]
-struct Numbers<'a> {
-    connectors: HashMap<&'a str, Vec<Arc<str>>>,
-    groups: HashMap<&'a str, Vec<Arc<str>>>,
-}
-
-/// What calls are routed by.
-pub(crate) fn resources(state: &State) -> Resources {
-    let mut numbers = Numbers::default();
-    for (e164, number) in state.all::<Number>() {
-        let (table, id) = match &number.value.association {
-            Some(Association::Connector(id)) => (&mut numbers.connectors, id),
-            Some(Association::Group(id)) => (&mut numbers.groups, id),
-            None => continue,
-        };
-        table.entry(id).or_default().push(e164.as_str().into());
-    }
+/// What calls are routed by; `numbers` are those of [`number_table`].
+pub(crate) fn resources(state: &State, numbers: NumberTable) -> Resources {
     let connectors = state.all::<Connector>().iter().filter_map(|(id, stored)| {
         let credentials = state.get::<Credentials>(id).map(|stored| &stored.value);
-        let numbers = numbers.connectors.remove(id.as_str()).unwrap_or_default();
-        connector(id, &stored.value, credentials, numbers)
+        connector(id, &stored.value, credentials)
     });
     let voice_connectors = connectors.collect();
-    let groups = state.all::<Group>().iter().map(|(id, stored)| {
-        let numbers = numbers.groups.remove(id.as_str()).unwrap_or_default();
-        group(id, &stored.value, numbers)
-    });
-    let groups = groups.collect();
+    let groups = state.all::<Group>().iter();
+    let groups = groups.map(|(id, stored)| group(id, &stored.value)).collect();
     let media_applications = state.all::<MediaApplication>().iter();
     let media_applications =
         media_applications.filter_map(|(id, stored)| application(id, &stored.value));
     Resources {
         voice_connectors,
         groups,
+        numbers,
         media_applications: media_applications.collect(),
         sip_rules: state.all::<SipRule>().iter().map(|(id, each)| rule(id, &each.value)).collect(),
         ..Resources::default()
+    }
+}
+
+/// Where numbers lead.
+pub(crate) fn number_table(state: &State) -> NumberTable {
+    let mut table = NumberTable::default();
+    for (e164, number) in state.all::<Number>() {
+        if let Some(entry) = number.value.entry() {
+            table.set(e164, Some(entry));
+        }
+    }
+    table.set_default_calling_name(default_calling_name(state));
+    table
+}
+
+/// The caller's name of numbers that have none of their own.
+fn default_calling_name(state: &State) -> Option<Arc<str>> {
+    let settings = state.get::<NumberSettings>(NumberSettings::ID)?;
+    settings.value.calling_name.as_deref().map(Arc::from)
+}
+
+/// Takes `changes`, which `state` has, over into a table that it had before.
+pub(crate) fn follow(table: &mut NumberTable, state: &State, changes: &[Change]) {
+    for change in changes {
+        let (kind, id) = match change {
+            Change::Put(row) => (row.kind, &row.id),
+            Change::Remove { kind, id } => (*kind, id),
+        };
+        match kind {
+            Kind::Number => {
+                let number = state.get::<Number>(id);
+                table.set(id, number.and_then(|number| number.value.entry()));
+            }
+            Kind::NumberSettings => table.set_default_calling_name(default_calling_name(state)),
+            _ => {}
+        }
     }
 }
 
@@ -61,12 +77,10 @@ fn connector(
     id: &str,
     record: &Connector,
     credentials: Option<&Credentials>,
-    numbers: Vec<Arc<str>>,
 ) -> Option<VoiceConnector> {
     let mut connector = VoiceConnector::new(VoiceConnectorId::new(id).ok()?);
     connector.name = record.name.as_str().into();
     connector.require_encryption = record.require_encryption;
-    connector.numbers = numbers;
     if let Some(origination) = &record.origination {
         let is_encrypted = record.require_encryption;
         connector.origination.disabled = origination.disabled;
@@ -152,7 +166,7 @@ fn emergency(dnis: &[Dnis]) -> EmergencyCalling {
     EmergencyCalling { dnis: dnis.collect(), ..EmergencyCalling::default() }
 }
 
-fn group(id: &str, record: &Group, numbers: Vec<Arc<str>>) -> VoiceConnectorGroup {
+fn group(id: &str, record: &Group) -> VoiceConnectorGroup {
     let members = record.voice_connector_items.iter().filter_map(|item| {
         let voice_connector = VoiceConnectorId::new(&item.voice_connector_id).ok()?;
         Some(GroupMember { voice_connector, priority: item.priority })
@@ -161,7 +175,7 @@ fn group(id: &str, record: &Group, numbers: Vec<Arc<str>>) -> VoiceConnectorGrou
         id: id.into(),
         name: record.name.as_str().into(),
         members: members.collect(),
-        numbers,
+        numbers: Vec::new(),
     }
 }
 

@@ -8,6 +8,9 @@ mod media_applications;
 mod settings;
 mod tags;
 mod termination;
+mod associations;
+mod numbers;
+mod orders;
 mod voice_connectors;
 
 use crate::api::Settings;
@@ -15,6 +18,7 @@ use crate::error::{ApiError, ErrorKind};
 use crate::reads::Catalogue;
 use crate::router::Routed;
 use crate::state::{Connector, Draft, Stored};
+use directory::Snapshot;
 use model::UnixTime;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -24,6 +28,8 @@ pub(crate) struct Writing<'a, 'r> {
     pub(crate) settings: &'a Settings,
     /// Everything that there was before the request, of the file and of the API.
     pub(crate) catalogue: &'a Catalogue,
+    /// What calls were routed by before the request.
+    pub(crate) directory: &'a Snapshot,
     pub(crate) routed: &'a Routed,
     /// The request's members of path, query and body.
     pub(crate) input: Value,
@@ -65,6 +71,17 @@ impl Writing<'_, '_> {
             "CreateSipRule" => self.create_rule(),
             "UpdateSipRule" => self.update_rule(),
             "DeleteSipRule" => self.delete_rule(),
+            "AssociatePhoneNumbersWithVoiceConnector" => self.associate_with_connector(),
+            "AssociatePhoneNumbersWithVoiceConnectorGroup" => self.associate_with_group(),
+            "DisassociatePhoneNumbersFromVoiceConnector" => self.disassociate_from_connector(),
+            "DisassociatePhoneNumbersFromVoiceConnectorGroup" => self.disassociate_from_group(),
+            "CreatePhoneNumberOrder" => self.create_order(),
+            "UpdatePhoneNumber" => self.update_number(),
+            "BatchUpdatePhoneNumber" => self.batch_update_numbers(),
+            "DeletePhoneNumber" => self.delete_number(),
+            "BatchDeletePhoneNumber" => self.batch_delete_numbers(),
+            "RestorePhoneNumber" => self.restore_number(),
+            "UpdatePhoneNumberSettings" => self.update_number_settings(),
             other => Err(ApiError::new(
                 ErrorKind::Forbidden,
                 format!("{other} is not yet served by Tandem"),

@@ -3,9 +3,13 @@
 mod calling_code;
 mod high_risk;
 mod nanp;
+mod pool;
+mod table;
 
 pub(crate) use high_risk::HighRisk;
 pub use high_risk::RiskClass;
+pub use pool::{NumberPool, NumberRange, is_toll_free};
+pub use table::{NumberEntry, NumberOwner, NumberTable};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Every rule about resources, from both sides.
 
 use crate::{
-    Carrier, Host, OriginationRoute, Problem, Resources, Snapshot, Streaming, Termination,
-    VoiceConnector,
+    Carrier, Host, NumberPool, NumberRange, OriginationRoute, Problem, Resources, Snapshot,
+    Streaming, Termination, VoiceConnector,
 };
 use model::{CarrierId, VoiceConnectorId};
 use std::time::Duration;
@@ -222,4 +222,29 @@ fn everything_wrong_is_reported_at_once() {
     let bad = Carrier { priority: 0, weight: 0, port: Some(0), ..carrier() };
     let vc = VoiceConnector { numbers: vec!["x".into(), "y".into()], ..connector() };
     assert_eq!(problems(vec![bad], vec![vc]).len(), 5);
+}
+
+#[test]
+fn a_number_is_in_one_pool() {
+    let pool = |country: &str, numbers: &[&str]| NumberPool {
+        ranges: numbers.iter().map(|text| NumberRange::parse(text).unwrap()).collect(),
+        country: country.into(),
+        is_toll_free: false,
+        city: None,
+        state: None,
+    };
+    let problems = |number_pools: Vec<NumberPool>| {
+        let domain = "tandem.localhost".to_owned();
+        Snapshot::build(Resources { domain, number_pools, ..Resources::default() })
+            .err()
+            .unwrap_or_default()
+    };
+    let first = "+12065550100-+12065550199";
+    let second = ["+12065550200", "+12065550099"];
+    assert_eq!(problems(vec![pool("US", &[first]), pool("US", &second)]), []);
+    let second = ["+12065550200", "+12065550199"];
+    let found = problems(vec![pool("US", &[first]), pool("US", &second)]);
+    one(&found, "phone_number_pool[1].numbers[1]", "phone_number_pool[0].numbers[0]");
+    one(&problems(vec![pool("us", &[first])]), "phone_number_pool[0].country", "capitals");
+    one(&problems(vec![pool("US", &[])]), "phone_number_pool[0].numbers", "no numbers");
 }

@@ -1,7 +1,8 @@
 //! Lookups of call routing on a built snapshot.
 
 use crate::{
-    Carrier, Host, OriginationRoute, Resources, Route, Snapshot, Termination, VoiceConnector,
+    Carrier, GroupMember, Host, NumberEntry, NumberOwner, NumberTable, OriginationRoute, Resources,
+    Route, Snapshot, Termination, VoiceConnector, VoiceConnectorGroup,
 };
 use model::{CarrierId, VoiceConnectorId};
 use std::collections::HashMap;
@@ -302,4 +303,56 @@ fn hosts_are_addresses_or_names() {
         assert!(Host::parse(wrong).is_err(), "{wrong:?}");
     }
     assert!(Host::parse(&format!("{}.com", "a".repeat(63))).is_ok());
+}
+
+#[test]
+fn a_declared_number_stands_before_the_table_and_only_the_table_changes() {
+    let mut table = NumberTable::default();
+    let to = |id: &str| NumberOwner::Connector(VoiceConnectorId::new(id).unwrap());
+    for (number, owner) in [
+        ("+12065550100", to(SECOND)),
+        ("+12065550103", to(SECOND)),
+        ("+12065550102", to(SECOND)),
+        ("+12065550104", NumberOwner::Group("hq".into())),
+        ("+12065550105", NumberOwner::Group("gone".into())),
+    ] {
+        let calling_name = Some("Front desk".into());
+        assert!(table.set(number, Some(NumberEntry { owner, calling_name })));
+    }
+    let first = connector(FIRST, &[], &["+12065550100"]);
+    let second = connector(SECOND, &[], &[]);
+    let members = vec![GroupMember { voice_connector: first.id.clone(), priority: 1 }];
+    let group =
+        VoiceConnectorGroup { id: "hq".into(), name: "hq".into(), members, numbers: Vec::new() };
+    let without = Snapshot::build(Resources {
+        domain: "tandem.localhost".to_owned(),
+        voice_connectors: vec![first.clone(), second.clone()],
+        groups: vec![group],
+        ..Resources::default()
+    })
+    .unwrap();
+    let with = without.with_numbers(table);
+    assert!(with.shares_resources(&without));
+    let reached = |snapshot: &Snapshot, number: &str| -> Vec<String> {
+        let found = snapshot.voice_connectors_by_number(number);
+        found.iter().map(|each| each.id.to_string()).collect()
+    };
+    for (number, owner) in [
+        ("+12065550100", vec![FIRST]),
+        ("+12065550102", vec![SECOND]),
+        ("+12065550104", vec![FIRST]),
+        ("+12065550105", vec![]),
+        ("+12065550199", vec![]),
+    ] {
+        assert_eq!(reached(&with, number), owner, "{number}");
+    }
+    assert!(reached(&without, "+12065550102").is_empty());
+    assert!(
+        with.is_number_of(&first, "+12065550100") && !with.is_number_of(&second, "+12065550100")
+    );
+    assert!(!with.is_number_of(&first, "+12065550104"), "a group's is nobody's own");
+    assert_eq!(with.first_number_of(&first).as_deref(), Some("+12065550100"));
+    assert_eq!(with.first_number_of(&second).as_deref(), Some("+12065550102"));
+    assert_eq!(with.calling_name("+12065550100"), None);
+    assert_eq!(with.calling_name("+12065550102").map(|name| &**name), Some("Front desk"));
 }

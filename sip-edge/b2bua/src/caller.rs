@@ -4,9 +4,7 @@
 use crate::admission::{Admission, user_of};
 use crate::carry::{self, Privacy, VERSTAT, Without};
 use crate::context::Context;
-use directory::{
-    CallerId, CallerPolicy, Carrier, ForeignCaller, Verify, VoiceConnector, parse_e164,
-};
+use directory::{CallerId, Carrier, ForeignCaller, Snapshot, Verify, VoiceConnector, parse_e164};
 use model::{CallDirection, CallerVerification, Instant, Refusal, TransactionId};
 use sip_proto::{Composer, HeaderName, Message, NameAddr};
 use stir::{Attestation, CallFacts, Claims, Failure, canonical_number};
@@ -52,13 +50,14 @@ impl Caller {
     /// The number may not be used.
     pub(crate) fn outbound(
         invite: &Message,
+        directory: &Snapshot,
         connector: &VoiceConnector,
         by_customer: bool,
         is_emergency: bool,
     ) -> Result<Self, Refusal> {
         let policy = &connector.caller;
         let claimed = claimed_number(invite);
-        let is_own = |number: &str| connector.numbers.iter().any(|own| **own == *number);
+        let is_own = |number: &str| directory.is_number_of(connector, number);
         let claims_own = claimed.as_deref().and_then(parse_e164).is_some_and(is_own);
         let replaces = policy.always_default
             || match policy.foreign {
@@ -70,10 +69,17 @@ impl Caller {
                 }
                 ForeignCaller::Refuse => true,
             };
-        let default = default_number(policy, connector);
-        let is_replaced = replaces && default.is_some();
+        let default = || {
+            let own = || directory.first_number_of(connector);
+            policy.default_number.clone().or_else(own).map(|number| number.to_string())
+        };
+        let default = if replaces { default() } else { None };
+        let is_replaced = default.is_some();
         let number = if is_replaced { default } else { claimed };
-        let owned = number.as_deref().and_then(parse_e164).is_some_and(is_own);
+        let own = number.as_deref().and_then(parse_e164).filter(|number| is_own(number));
+        let owned = own.is_some();
+        let name = policy.name.as_ref().or_else(|| directory.calling_name(own?));
+        let name = name.map(|name| quoted(name));
         let attestation = match (owned, by_customer) {
             (true, _) => Attestation::A,
             (false, true) => Attestation::B,
@@ -83,7 +89,7 @@ impl Caller {
             direction: CallDirection::Outbound,
             number,
             is_replaced,
-            name: policy.name.as_deref().map(quoted),
+            name,
             attestation,
             is_anonymous: is_anonymous(invite),
             verification: None,
@@ -264,11 +270,6 @@ fn refusal_of(failure: Failure) -> Refusal {
         Failure::UnsupportedCredential => Refusal::IdentityCredential,
         Failure::Invalid => Refusal::IdentityInvalid,
     }
-}
-
-fn default_number(policy: &CallerPolicy, connector: &VoiceConnector) -> Option<String> {
-    let number = policy.default_number.as_ref().or(connector.numbers.first())?;
-    Some(number.to_string())
 }
 
 /// The number that a caller claims: asserted before preferred before shown (RFC 3325 section 9.1).

@@ -20,6 +20,7 @@ mod media;
 mod media_application;
 mod media_applications;
 mod node;
+mod number_pool;
 mod outbox;
 mod policy;
 mod privacy;
@@ -266,6 +267,7 @@ fn read_directory(
     let sip_rules = root.tables("sip_rule", media_application::read_rule);
     let high_risk_prefixes = policy::read_fraud(root.table("fraud"));
     let domain = sip.domain.clone();
+    let number_pools = root.tables("phone_number_pool", number_pool::read);
     let resources = Resources {
         domain,
         carriers,
@@ -274,6 +276,8 @@ fn read_directory(
         media_applications,
         sip_rules,
         high_risk_prefixes,
+        number_pools,
+        ..Resources::default()
     };
     match Snapshot::build(resources.clone()) {
         Ok(snapshot) => Some((resources, snapshot)),

@@ -4,8 +4,8 @@ use super::keys::Keys;
 use crate::live_directory::{self, LiveDirectory};
 use call_metrics::RecorderView;
 use control_api::state::Change;
-use control_api::{AccessKey, Backend, CommitFault, KeySource, KeySourceFault, State};
-use directory::{Resources, Snapshot};
+use control_api::{AccessKey, Backend, CommitFault, KeySource, KeySourceFault, Made, State};
+use directory::Snapshot;
 use directory_store::{Committed, RecordChange, StoreError, StoredRecord};
 use model::{UnixTime, VoiceConnectorId};
 use std::net::{IpAddr, SocketAddr};
@@ -85,7 +85,7 @@ impl Backend for NodeBackend {
         Some((UnixTime::from_millis(health.timestamp_ms), source.ip().to_canonical()))
     }
 
-    fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault> {
+    fn commit(&mut self, changes: &[Change], made: Option<Made>) -> Result<(), CommitFault> {
         let said = changes;
         let changes: Vec<RecordChange> =
             changes.iter().map(journalled).collect::<Option<_>>().ok_or(CommitFault::Journal)?;
@@ -102,7 +102,8 @@ impl Backend for NodeBackend {
             Err(error) => Err(not_written(&error)),
         };
         match made {
-            Some(made) => directory.set_made(made, write),
+            Some(Made::All(made)) => directory.set_made(made, write),
+            Some(Made::Numbers(numbers)) => directory.set_numbers(numbers, write),
             None => write(),
         }?;
         directory.cdr_bucket().take(said);

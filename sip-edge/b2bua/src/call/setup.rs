@@ -17,7 +17,7 @@ use crate::registrar::Binding;
 use crate::secure;
 use crate::session_timer::seconds;
 use bytes::Bytes;
-use directory::{Host, Route};
+use directory::{Host, Route, Snapshot};
 use model::{CallDirection, CallEventKind, EndedBy, Instant, LegSide, Refusal, Side};
 use sdp::SessionDescription;
 use sip_proto::locate::{Target, Wanted};
@@ -161,7 +161,7 @@ impl Call {
         }
         self.decide_listening(&invite);
         self.decide_copying(&invite);
-        let caller = self.caller_of(&invite, admission);
+        let caller = self.caller_of(&context.directory, &invite, admission);
         self.adopt_caller(&invite);
         self.register_leg(context, LegSide::A);
         self.open_invite(context, server, LegSide::A);
@@ -227,7 +227,12 @@ impl Call {
 
     /// Who calls, by the voice connector's policy. A call that replaces a leg tells nobody, nor does one
     /// that is recorded.
-    fn caller_of(&self, invite: &Message, admission: &Admission) -> Result<Caller, Refusal> {
+    fn caller_of(
+        &self,
+        directory: &Snapshot,
+        invite: &Message,
+        admission: &Admission,
+    ) -> Result<Caller, Refusal> {
         let by_customer = self.sides[LegSide::A.index()] == Side::Customer;
         match admission.direction {
             // What an application calls is a call of its own, with a caller of its own.
@@ -237,7 +242,13 @@ impl Call {
                     && !self.is_steered() =>
             {
                 let is_emergency = admission.emergency.is_some();
-                Caller::outbound(invite, &self.voice_connector, by_customer, is_emergency)
+                Caller::outbound(
+                    invite,
+                    directory,
+                    &self.voice_connector,
+                    by_customer,
+                    is_emergency,
+                )
             }
             _ => Ok(Caller::inbound(invite, admission)),
         }

@@ -1,6 +1,6 @@
 //! Who calls: numbers and names by policy, and signatures (RFC 8224).
 
-use directory::{CallerId, ForeignCaller, Resources, Verify};
+use directory::{CallerId, ForeignCaller, NumberEntry, NumberOwner, Resources, Verify};
 use model::{CallEventKind, CallerVerification, Refusal, UnixTime};
 use simnet::{CARRIER, PBX, World, config, directory};
 use sip_proto::{HeaderName, Message};
@@ -360,4 +360,28 @@ fn other_certificates_count_from_the_next_call_on() {
     }
     assert_eq!(w.refusals(), [Refusal::IdentityUnknown]);
     w.finish();
+}
+
+#[test]
+fn numbers_beside_the_list_are_own_ones_and_have_calling_names() {
+    let with_table = |name: Option<&str>, number: &str| {
+        with(|r| {
+            let connector = &mut r.voice_connectors[0];
+            connector.numbers.clear();
+            connector.caller.foreign = ForeignCaller::Override;
+            let owner = NumberOwner::Connector(connector.id.clone());
+            let entry = NumberEntry { owner, calling_name: name.map(Arc::from) };
+            assert!(r.numbers.set(number, Some(entry)));
+            r.numbers.set_default_calling_name(Some("Example Corp".into()));
+        })
+    };
+    for (name, number, expected) in [
+        (Some("Front desk"), OWN, "\"Front desk\" <sip:+12065550100@203.0.113.1>"),
+        (None, OWN, "\"Example Corp\" <sip:+12065550100@203.0.113.1>"),
+        // The caller's number is somebody else's: the connector's lowest stands in.
+        (None, "+12065550155", "\"Example Corp\" <sip:+12065550155@203.0.113.1>"),
+    ] {
+        let invite = outbound(with_table(name, number), &[]);
+        assert_eq!(from(&invite), expected);
+    }
 }

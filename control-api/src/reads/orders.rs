@@ -1,0 +1,54 @@
+//! Orders of phone numbers.
+
+use super::Reading;
+use crate::error::{ApiError, ErrorKind};
+use crate::state::{Order, OrderStatus, OrderedStatus, Stored};
+use crate::writes::timestamp;
+use serde_json::{Value, json};
+use std::ops::Bound;
+
+impl Reading<'_> {
+    pub(super) fn order(&self) -> Result<Value, ApiError> {
+        let id = self.routed.member("PhoneNumberOrderId").unwrap_or_default();
+        let stored = self.state.get::<Order>(id).ok_or_else(|| {
+            ApiError::new(ErrorKind::NotFound, format!("there is no phone number order {id:?}"))
+        })?;
+        Ok(json!({ "PhoneNumberOrder": written_order(id, stored, false) }))
+    }
+
+    pub(super) fn list_orders(&self) -> Result<Value, ApiError> {
+        let list = self.routed.operation.name;
+        let (after, most) = (self.after(list)?.unwrap_or_default(), self.max_results(100)?);
+        let orders = self.state.all::<Order>();
+        let mut rest = orders.range::<str, _>((Bound::Excluded(after.as_str()), Bound::Unbounded));
+        let page: Vec<_> = rest.by_ref().take(most).collect();
+        let written = page.iter().map(|(id, stored)| written_order(id, stored, false));
+        let mut body = json!({ "PhoneNumberOrders": written.collect::<Vec<_>>() });
+        if let Some((last, _)) = page.last().filter(|_| rest.next().is_some()) {
+            body["NextToken"] = self.tokens.write(list, last).into();
+        }
+        Ok(body)
+    }
+}
+
+/// An order in the model's shape; one that was only now placed says, as at AWS, that it is under way.
+pub(crate) fn written_order(id: &str, stored: &Stored<Order>, is_placed_now: bool) -> Value {
+    let Order { product_type, order_type, status, numbers, foc_date } = &stored.value;
+    let numbers = numbers.iter().map(|number| {
+        let status = if is_placed_now { OrderedStatus::Processing } else { number.status };
+        json!({ "E164PhoneNumber": number.e164, "Status": status })
+    });
+    let mut written = json!({
+        "PhoneNumberOrderId": id,
+        "ProductType": product_type,
+        "Status": if is_placed_now { OrderStatus::Processing } else { *status },
+        "OrderType": order_type,
+        "OrderedPhoneNumbers": numbers.collect::<Vec<_>>(),
+        "CreatedTimestamp": timestamp(stored.created),
+        "UpdatedTimestamp": timestamp(stored.updated),
+    });
+    if let Some(date) = foc_date {
+        written["FocDate"] = date.as_str().into();
+    }
+    written
+}
