@@ -14,6 +14,7 @@ mod emergency;
 mod group;
 pub mod number;
 mod problem;
+mod proxy;
 mod redirect_policy;
 mod route;
 mod siprec_client;
@@ -33,12 +34,16 @@ pub use carrier::{
 pub use dtmf::Dtmf;
 pub use emergency::{EmergencyCalling, EmergencyDnis, EmergencyMatch};
 pub use group::{GroupMember, VoiceConnectorGroup};
-pub use number::{RiskClass, country_code, country_of, parse_e164};
+pub use number::{RiskClass, area_code, country_code, country_of, parse_e164};
 pub use problem::Problem;
+pub use proxy::{
+    GeoMatchLevel, GeoMatchParams, NumberSelection, Participant, ProxiedTo, ProxyCapability,
+    ProxyConfiguration, ProxyNumber, ProxyProblem, ProxyRequest, ProxySession, ProxySessionStatus,
+};
 pub use redirect_policy::RedirectPolicy;
 pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};
 pub use siprec_client::SiprecClient;
-pub use snapshot::{Resources, Snapshot, VoiceConnectorsBySource};
+pub use snapshot::{Reached, Resources, Snapshot, VoiceConnectorsBySource};
 pub use streaming::{Consent, Streaming};
 pub use target::{Destination, Target, TargetOwner};
 pub use tls::{ClientCertificate, ClientCertificatePolicy, KeyPairFiles, TlsPolicy};

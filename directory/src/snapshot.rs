@@ -2,10 +2,14 @@
 
 use crate::cidr::{CidrIndex, Owners};
 use crate::number::HighRisk;
+use crate::proxy;
 use crate::route::{Candidate, draw_order};
 use crate::target::Target;
 use crate::validate::validate;
-use crate::{Carrier, Problem, RiskClass, Route, VoiceConnector, VoiceConnectorGroup};
+use crate::{
+    Carrier, Problem, ProxyConfiguration, ProxyNumber, ProxySession, RiskClass, Route,
+    VoiceConnector, VoiceConnectorGroup,
+};
 use ipnet::IpNet;
 use model::VoiceConnectorId;
 use std::collections::HashMap;
@@ -25,6 +29,10 @@ pub struct Resources {
     pub groups: Vec<VoiceConnectorGroup>,
     /// Prefixes of numbers that the operator counts as high-risk, `+` and leading digits.
     pub high_risk_prefixes: Vec<Arc<str>>,
+    /// Proxy configurations of voice connectors, at most one of each.
+    pub proxies: Vec<ProxyConfiguration>,
+    /// Proxy phone sessions; closed ones may be among them.
+    pub proxy_sessions: Vec<ProxySession>,
 }
 
 /// Checked resources with an index for every question of call routing. Never changes; a reload
@@ -37,7 +45,8 @@ pub struct Snapshot {
     carriers: Vec<Arc<Carrier>>,
     voice_connectors: Vec<Arc<VoiceConnector>>,
     by_id: HashMap<Box<str>, usize>,
-    by_number: HashMap<Arc<str>, usize>,
+    by_number: HashMap<Arc<str>, NumberOwner>,
+    proxy_numbers: Vec<ProxyNumber>,
     declared_groups: Vec<Arc<VoiceConnectorGroup>>,
     /// The voice connectors of each group, the first to be tried first.
     groups: Vec<Vec<usize>>,
@@ -54,6 +63,23 @@ pub struct Snapshot {
     longest_prefix: usize,
 }
 
+/// Who has a number.
+#[derive(Clone, Copy, Debug)]
+struct NumberOwner {
+    connector: usize,
+    /// Where it is among the proxy numbers, if it is one.
+    proxy: Option<usize>,
+}
+
+/// What a called number reaches.
+#[derive(Clone, Debug)]
+pub enum Reached<'a> {
+    /// These voice connectors' systems, the first to be tried first; empty for a number of nobody.
+    Systems(Vec<Arc<VoiceConnector>>),
+    /// Whomever the caller has a session with, for this voice connector.
+    Proxy(&'a Arc<VoiceConnector>, &'a ProxyNumber),
+}
+
 impl Snapshot {
     /// Checks `resources` and indexes them.
     ///
@@ -64,14 +90,28 @@ impl Snapshot {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let Resources { domain, carriers, voice_connectors, groups, high_risk_prefixes } =
-            resources;
+        let Resources {
+            domain,
+            carriers,
+            voice_connectors,
+            groups,
+            high_risk_prefixes,
+            proxies,
+            proxy_sessions,
+        } = resources;
         let domain = domain.trim_end_matches('.').to_ascii_lowercase();
         let carriers: Vec<_> = carriers.into_iter().map(Arc::new).collect();
         let voice_connectors: Vec<_> = voice_connectors.into_iter().map(Arc::new).collect();
         let prefixes = index_prefixes(&carriers);
         let by_id: HashMap<Box<str>, usize> =
             enumerated(&voice_connectors).map(|(i, vc)| (vc.id.as_str().into(), i)).collect();
+        let proxied = proxy::index(&proxies, &proxy_sessions, |id| {
+            voice_connectors.get(*by_id.get(id.as_str())?).cloned()
+        });
+        let owner = |number: &Arc<str>, connector| NumberOwner {
+            connector,
+            proxy: proxied.places.get(number).copied(),
+        };
         Ok(Snapshot {
             host_suffix: format!("voiceconnector.{domain}"),
             domain,
@@ -86,8 +126,10 @@ impl Snapshot {
             emergency_carriers: emergency_carriers(&carriers),
             high_risk: HighRisk::with(high_risk_prefixes.iter().map(|prefix| &**prefix)),
             by_number: enumerated(&voice_connectors)
-                .flat_map(|(i, vc)| vc.numbers.iter().map(move |number| (number.clone(), i)))
+                .flat_map(|(i, vc)| vc.numbers.iter().map(move |number| (number, i)))
+                .map(|(number, i)| (number.clone(), owner(number, i)))
                 .collect(),
+            proxy_numbers: proxied.numbers,
             carrier_sources: CidrIndex::new(
                 enumerated(&carriers).flat_map(|(i, carrier)| {
                     carrier.inbound_cidrs.iter().map(move |net| (*net, i))
@@ -182,9 +224,23 @@ impl Snapshot {
             .collect()
     }
 
+    /// What a called number reaches, by one lookup for numbers of voice connectors.
+    pub fn reached_by_number(&self, e164: &str) -> Reached<'_> {
+        let Some(owner) = self.by_number.get(e164) else {
+            return Reached::Systems(self.voice_connectors_by_number(e164));
+        };
+        let Some(connector) = self.voice_connectors.get(owner.connector) else {
+            return Reached::Systems(Vec::new());
+        };
+        match owner.proxy.and_then(|at| self.proxy_numbers.get(at)) {
+            Some(proxy) => Reached::Proxy(connector, proxy),
+            None => Reached::Systems(vec![connector.clone()]),
+        }
+    }
+
     /// The voice connector that a number reaches without a group.
     pub fn voice_connector_by_number(&self, e164: &str) -> Option<&Arc<VoiceConnector>> {
-        self.voice_connectors.get(*self.by_number.get(e164)?)
+        self.voice_connectors.get(self.by_number.get(e164)?.connector)
     }
 
     /// The hunt for an outbound number, each carrier at most once: carriers with the longest

@@ -1,6 +1,7 @@
 //! Everything that can be wrong with declared resources, found in one pass.
 
 mod policy;
+mod proxy;
 
 use crate::number::parse_e164;
 use crate::route::is_domain_name;
@@ -61,6 +62,7 @@ pub(crate) fn validate(resources: &Resources) -> Vec<Problem> {
     problems.carriers(&resources.carriers);
     problems.voice_connectors(resources);
     problems.policy(resources);
+    problems.proxies(resources);
     problems.0
 }
 

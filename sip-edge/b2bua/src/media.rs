@@ -72,6 +72,8 @@ pub(crate) struct CallMedia {
     unheard_after: Option<Duration>,
     /// The relay is to copy RTCP.
     copies_rtcp: bool,
+    /// The sides must not learn of each other.
+    is_masked: bool,
     /// Beside the main line; at most [`model::MAX_CALL_LINES`] less that one.
     lines: Vec<CallLine>,
 }
@@ -107,8 +109,14 @@ impl CallMedia {
             sends_noise: false,
             unheard_after: None,
             copies_rtcp: false,
+            is_masked: false,
             lines: Vec::new(),
         }
+    }
+
+    /// Neither leg is told anything of the other that is not needed for audio, from now on.
+    pub(crate) fn mask(&mut self) {
+        self.is_masked = true;
     }
 
     /// Whether the relay is to tell of a leg whose audio is but silence for so long, from the next plan on.
@@ -188,6 +196,10 @@ impl CallMedia {
 
     /// Who is to speak RTCP: what either side asks for, and of two the greater.
     fn rtcp(&self) -> Option<RtcpStyle> {
+        if self.is_masked {
+            // A source description (RFC 3550 section 6.5) has names, addresses and numbers.
+            return Some(RtcpStyle::BackToBack);
+        }
         self.legs.iter().filter_map(|leg| leg.habits.rtcp).max()
     }
 

@@ -248,7 +248,14 @@ fn read_directory(root: &mut Table<'_>, sip: &Sip, media: &Media, stir: &Stir) -
     let groups = root.tables("voice_connector_group", group::read);
     let high_risk_prefixes = policy::read_fraud(root.table("fraud"));
     let domain = sip.domain.clone();
-    let resources = Resources { domain, carriers, voice_connectors, groups, high_risk_prefixes };
+    let resources = Resources {
+        domain,
+        carriers,
+        voice_connectors,
+        groups,
+        high_risk_prefixes,
+        ..Resources::default()
+    };
     match Snapshot::build(resources) {
         Ok(snapshot) => Some(snapshot),
         Err(problems) => {

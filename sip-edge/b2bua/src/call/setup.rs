@@ -220,6 +220,9 @@ impl Call {
     /// Who calls, by the voice connector's policy. A call that replaces a leg tells nobody, nor does one
     /// that is recorded.
     fn caller_of(&self, invite: &Message, admission: &Admission) -> Result<Caller, Refusal> {
+        if let Some(proxy) = &admission.proxy {
+            return Ok(Caller::masked(proxy, &self.voice_connector));
+        }
         let by_customer = self.sides[LegSide::A.index()] == Side::Customer;
         match admission.direction {
             CallDirection::Outbound if !self.takeover.is_replacement() && !self.is_recording() => {

@@ -93,6 +93,7 @@ impl CallMedia {
             sends_noise,
             unheard_after,
             copies_rtcp,
+            is_masked: false,
             lines,
         })
     }
