@@ -328,6 +328,10 @@ impl TrackedCall {
             attestation: self.attestation,
             transferred_to: self.transferred_to,
             transferred_from: self.transferred_from,
+            proxy_session: parties.proxy.as_ref().map(|proxy| match proxy.session {
+                Some(session) => session.to_string(),
+                None => "fallback".to_owned(),
+            }),
             emergency: parties.emergency.map(EmergencyKind::name),
             unheard: ["A", "B"]
                 .into_iter()

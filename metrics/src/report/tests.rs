@@ -79,6 +79,7 @@ pub(crate) fn good_call() -> CallRecord {
         attestation: None,
         transferred_to: None,
         transferred_from: None,
+        proxy_session: None,
         excused: Vec::new(),
         unheard: Vec::new(),
         streaming: None,

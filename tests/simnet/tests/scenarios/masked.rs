@@ -177,8 +177,10 @@ fn the_called_side_sees_a_proxy_number_and_nothing_else() {
     let from = invite.from().unwrap();
     assert_eq!((from.display_name, from.uri_text), (None, "sip:+12065550151@203.0.113.1"));
     assert_eq!(invite.header(HeaderName::Contact), Some("<sip:tandem@203.0.113.1:5060>"));
+    // Where the caller asserted a number, the carrier gets the proxy number for it.
+    let asserted: Vec<_> = invite.header_lines(HeaderName::PAssertedIdentity).collect();
+    assert_eq!(asserted, ["<sip:+12065550151@203.0.113.1>"]);
     for name in [
-        HeaderName::PAssertedIdentity,
         HeaderName::PPreferredIdentity,
         HeaderName::Diversion,
         HeaderName::HistoryInfo,
