@@ -27,6 +27,10 @@ impl Keys {
         Keys { store, has_failed: Cell::new(false) }
     }
 
+    pub(super) fn store(&mut self) -> &mut DirectoryStore {
+        &mut self.store
+    }
+
     fn failed(&self, why: &dyn std::fmt::Display) -> KeySourceFault {
         if !self.has_failed.replace(true) {
             tracing::error!("control API: an access key cannot be read: {why}");
