@@ -200,7 +200,12 @@ impl Api {
         };
         let catalogue = &*self.catalogue.insert(catalogue);
         let (settings, tokens) = (&self.settings, &self.tokens);
-        let reading = Reading { settings, catalogue, tokens, routed, state: &self.state };
+        // Whether a call is up says the status of a session.
+        let of_session = routed.operation.name.contains("ProxySession");
+        let live = if of_session { backend.proxied_calls() } else { Vec::new() };
+        let live = live.as_slice();
+        let reading =
+            Reading { settings, catalogue, tokens, routed, state: &self.state, now, live };
         permit(&reading, key, body)?;
         if let Some((kind, message)) = routed.operation.refusal() {
             return Err(ApiError::new(kind, message));
@@ -217,6 +222,7 @@ impl Api {
                 catalogue,
                 routed,
                 draft: Draft::new(&mut self.state, now),
+                live,
                 random: &mut random,
             };
             (writing.answer()?, writing.draft)

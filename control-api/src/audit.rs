@@ -19,6 +19,7 @@ const SECRETS: &[&str] = &[
     "password",
     "username",
     "usernames",
+    "participantphonenumbers",
     "sipheaders",
     "arguments",
     "argumentsmap",

@@ -11,7 +11,7 @@ use crate::written::{WrittenCall, WrittenEnd, WrittenRoute, WrittenRung};
 use model::{
     CallDirection, CallEnd, CallParties, CallerVerification, CarrierId, CopyNews, CopyState,
     EmergencyKind, EndedBy, Instant, LegSide, ListenFailure, MediaId, MessageDirection,
-    RecordedCall, RecordedMetadata, Refusal, Side, SipMessageEvent, TransactionId,
+    ProxySessionId, RecordedCall, RecordedMetadata, Refusal, Side, SipMessageEvent, TransactionId,
     TransportProtocol, UnixTime,
 };
 use std::collections::VecDeque;
@@ -264,6 +264,11 @@ impl TrackedCall {
             LegSide::A => a,
             LegSide::B => b,
         }
+    }
+
+    /// The proxy phone session that the call is of, as long as it is not over.
+    pub(crate) fn live_proxy_session(&self) -> Option<ProxySessionId> {
+        self.parties.as_ref().filter(|_| self.ended.is_none())?.proxy.as_ref()?.session
     }
 
     pub(crate) fn live(

@@ -4,9 +4,11 @@
 
 mod catalogue;
 mod numbers;
+mod proxy;
 mod voice_connectors;
 
 pub(crate) use catalogue::Catalogue;
+pub(crate) use proxy::written_session;
 pub(crate) use voice_connectors::{check_id, written_connector};
 
 use crate::api::Settings;
@@ -14,6 +16,7 @@ use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::router::Routed;
 use crate::state::{State, Tags};
+use model::{ProxySessionId, UnixTime};
 use serde_json::{Value, json};
 
 /// What an operation reads from.
@@ -23,6 +26,9 @@ pub(crate) struct Reading<'a> {
     pub(crate) tokens: &'a PageTokens,
     pub(crate) routed: &'a Routed,
     pub(crate) state: &'a State,
+    pub(crate) now: UnixTime,
+    /// The proxy phone sessions of calls that are up, once for each call.
+    pub(crate) live: &'a [ProxySessionId],
 }
 
 /// Pages have so many entries when the client does not say: AWS's 100 at most.
@@ -51,6 +57,9 @@ impl Reading<'_> {
                 Ok(json!({ "VoiceConnector": { "CdrBucket": self.settings.cdr_bucket } }))
             }
             "ListTagsForResource" => self.tags(),
+            "GetVoiceConnectorProxy" => self.proxy(),
+            "GetProxySession" => self.proxy_session(),
+            "ListProxySessions" => self.list_proxy_sessions(),
             other => Err(ApiError::new(
                 ErrorKind::Forbidden,
                 format!("{other} is not yet served by Tandem"),

@@ -9,6 +9,7 @@ mod credentials;
 mod draft;
 mod group;
 mod number;
+pub mod proxy;
 mod resources;
 mod tags;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use credentials::{Credential, Credentials};
 pub(crate) use draft::Draft;
 pub use group::{Group, GroupItem};
 pub use number::{Association, Number};
+pub use proxy::{Proxy, ProxySession};
 pub use tags::{Tag, Tags};
 
 use crate::state::draft::Undo;
@@ -102,6 +104,10 @@ kinds! {
     Group: Group = groups, "voice-connector-group", routed true, secret false;
     /// A phone number.
     Number: Number = numbers, "phone-number", routed true, secret false;
+    /// A voice connector's proxy configuration.
+    Proxy: Proxy = proxies, "voice-connector-proxy", routed true, secret false;
+    /// A proxy phone session. The numbers that it masks are sealed.
+    ProxySession: ProxySession = proxy_sessions, "proxy-session", routed true, secret true;
     /// The tags of a resource, by its ARN.
     Tags: Tags = tags, "tags", routed false, secret false;
 }

@@ -4,8 +4,8 @@
 //! of, was refused when it was written; such a part is left out here.
 
 use super::{
-    Association, Connector, Credentials, Dnis, Group, NotificationTarget, Number, Protocol, Route,
-    State, Streaming, Termination,
+    Association, Connector, Credentials, Dnis, Group, NotificationTarget, Number, Protocol, Proxy,
+    ProxySession, Route, State, Streaming, Termination, proxy,
 };
 use directory::{
     EmergencyCalling, EmergencyDnis, GroupMember, Host, OriginationRoute, Resources, Srtp,
@@ -44,7 +44,18 @@ pub(crate) fn resources(state: &State) -> Resources {
         group(id, &stored.value, numbers)
     });
     let groups = groups.collect();
-    Resources { voice_connectors, groups, ..Resources::default() }
+    let proxies = state.all::<Proxy>().iter();
+    let sessions = state.all::<ProxySession>().iter();
+    Resources {
+        voice_connectors,
+        groups,
+        proxies: proxies.filter_map(|(id, each)| proxy::configuration(id, &each.value)).collect(),
+        proxy_sessions: sessions
+            .filter(|(_, each)| each.value.ended_ms.is_none())
+            .filter_map(|(id, each)| proxy::session(id, each))
+            .collect(),
+        ..Resources::default()
+    }
 }
 
 fn connector(

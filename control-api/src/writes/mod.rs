@@ -1,6 +1,7 @@
 //! The operations that change something. Each works on a draft and gives its answer; that all of it is
 //! done or nothing is the API's ([`crate::api::Api`]).
 
+mod proxy;
 mod voice_connectors;
 
 use crate::api::Settings;
@@ -8,7 +9,7 @@ use crate::error::{ApiError, ErrorKind};
 use crate::reads::Catalogue;
 use crate::router::Routed;
 use crate::state::{Connector, Draft, Stored, Tag, Tags};
-use model::UnixTime;
+use model::{ProxySessionId, UnixTime};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -21,6 +22,8 @@ pub(crate) struct Writing<'a, 'r> {
     /// The request's members of path, query and body.
     pub(crate) input: Value,
     pub(crate) draft: Draft<'a>,
+    /// The proxy phone sessions of calls that are up, once for each call.
+    pub(crate) live: &'a [ProxySessionId],
     pub(crate) random: &'r mut dyn FnMut() -> Option<u128>,
 }
 
@@ -33,6 +36,11 @@ impl Writing<'_, '_> {
             "DeleteVoiceConnector" => self.delete_voice_connector(),
             "PutVoiceConnectorOrigination" => self.put_origination(),
             "DeleteVoiceConnectorOrigination" => self.delete_origination(),
+            "PutVoiceConnectorProxy" => self.put_proxy(),
+            "DeleteVoiceConnectorProxy" => self.delete_proxy(),
+            "CreateProxySession" => self.create_proxy_session(),
+            "UpdateProxySession" => self.update_proxy_session(),
+            "DeleteProxySession" => self.delete_proxy_session(),
             other => Err(ApiError::new(
                 ErrorKind::Forbidden,
                 format!("{other} is not yet served by Tandem"),

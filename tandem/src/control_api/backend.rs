@@ -2,10 +2,12 @@
 
 use super::keys::Keys;
 use crate::live_directory::{self, LiveDirectory};
+use call_metrics::RecorderView;
 use control_api::state::Change;
 use control_api::{AccessKey, Backend, CommitFault, KeySource, KeySourceFault, State};
 use directory::{Resources, Snapshot};
 use directory_store::{Committed, RecordChange, StoreError, StoredRecord};
+use model::ProxySessionId;
 use std::sync::Arc;
 
 /// What [`control_api::Api`] is given.
@@ -16,11 +18,17 @@ pub(super) struct NodeBackend {
     /// Another process has written meanwhile.
     is_stale: bool,
     directory: Arc<LiveDirectory>,
+    view: RecorderView,
 }
 
 impl NodeBackend {
-    pub(super) fn new(keys: Keys, generation: u64, directory: Arc<LiveDirectory>) -> Self {
-        NodeBackend { keys, generation, is_stale: false, directory }
+    pub(super) fn new(
+        keys: Keys,
+        generation: u64,
+        directory: Arc<LiveDirectory>,
+        view: RecorderView,
+    ) -> Self {
+        NodeBackend { keys, generation, is_stale: false, directory, view }
     }
 
     /// What another process has made of the database, when it has.
@@ -57,6 +65,10 @@ impl Backend for NodeBackend {
         self.directory.current()
     }
 
+    fn proxied_calls(&self) -> Vec<ProxySessionId> {
+        self.view.proxied_calls()
+    }
+
     fn random(&mut self) -> Option<u128> {
         let mut octets = [0; 16];
         match getrandom::fill(&mut octets) {
@@ -71,7 +83,7 @@ impl Backend for NodeBackend {
     fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault> {
         let changes: Vec<RecordChange> =
             changes.iter().map(journalled).collect::<Option<_>>().ok_or(CommitFault::Journal)?;
-        let NodeBackend { keys, generation, is_stale, directory } = self;
+        let NodeBackend { keys, generation, is_stale, directory, .. } = self;
         let mut write = || match keys.store().commit(*generation, &changes) {
             Ok(Committed::At(next)) => {
                 *generation = next;

@@ -84,7 +84,12 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
     let is_tls = tls.is_some();
     let served = Served {
         api: Api::new(settings, state),
-        backend: NodeBackend::new(keys::Keys::new(store), generation, node.directory()),
+        backend: NodeBackend::new(
+            keys::Keys::new(store),
+            generation,
+            node.directory(),
+            node.view(),
+        ),
         files: node.file_sender(),
     };
     let server = Server::new(served, tls, api.max_connections);
