@@ -389,11 +389,12 @@ fn without_the_time_of_day_no_session_is_known_to_be_open() {
 
 #[test]
 fn the_voice_connector_s_rules_hold_for_masked_calls() {
-    let cases: [(&str, Refusal, &dyn Fn(&mut directory::Termination)); 4] = [
-        ("403", Refusal::RegionNotAllowed, &|t| t.calling_regions = vec!["JP"]),
-        ("403", Refusal::Disabled, &|t| t.disabled = true),
-        ("503", Refusal::CallRateLimit, &|t| t.cps_limit = 1),
-        ("503", Refusal::ConcurrentCallLimit, &|t| t.concurrent_calls_limit = 1),
+    type Change = fn(&mut directory::Termination);
+    let cases: [(&str, Refusal, Change); 4] = [
+        ("403", Refusal::RegionNotAllowed, |t| t.calling_regions = vec!["JP"]),
+        ("403", Refusal::Disabled, |t| t.disabled = true),
+        ("503", Refusal::CallRateLimit, |t| t.cps_limit = 1),
+        ("503", Refusal::ConcurrentCallLimit, |t| t.concurrent_calls_limit = 1),
     ];
     for (status, refusal, change) in cases {
         let mut resources = resources();
