@@ -10,7 +10,7 @@ use crate::rate::RateLimit;
 use crate::reads::{Catalogue, Reading};
 use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
-use crate::state::{self, Change, Draft, Kind, State, Tag, Tags};
+use crate::state::{self, Change, Draft, Kind, Proxy, State, Tag, Tags};
 use crate::writes::Writing;
 use crate::{schema, sigv4, sts};
 use directory::NumberTable;
@@ -118,7 +118,7 @@ pub struct Api {
     strangers: RateLimit,
     /// By the address of who asks what no key vouches for.
     unproven: RateLimit,
-    numbers: NumberView,
+    number_view: NumberView,
     /// Of the request that is answered.
     ignored: Vec<String>,
     catalogue: Option<Catalogue>,
@@ -168,7 +168,7 @@ impl Api {
             rate: RateLimit::new(settings.requests_per_second),
             strangers: RateLimit::new(STRANGERS_PER_SECOND),
             unproven: RateLimit::new(UNPROVEN_PER_SECOND),
-            numbers: Arc::new(str::to_owned),
+            number_view: Arc::new(str::to_owned),
             ignored: Vec::new(),
             catalogue: None,
             numbers: None,
@@ -187,7 +187,7 @@ impl Api {
     /// Writes phone numbers into the audit so. Default: as they are.
     #[must_use]
     pub fn with_numbers(mut self, numbers: NumberView) -> Self {
-        self.numbers = numbers;
+        self.number_view = numbers;
         self
     }
 
@@ -315,6 +315,10 @@ impl Api {
         };
         let catalogue = &*self.catalogue.insert(catalogue);
         let (settings, tokens) = (&self.settings, &self.tokens);
+        // Whether a call is up says the status of a session.
+        let of_session = routed.operation.name.contains("ProxySession");
+        let live = if of_session { backend.proxied_calls() } else { Vec::new() };
+        let live = live.as_slice();
         let (state, of_node) = (&self.state, &*backend);
         let reading = Reading {
             settings,
@@ -325,6 +329,7 @@ impl Api {
             state,
             backend: of_node,
             now,
+            live,
         };
         permit(&reading, key, body)?;
         if let Some((kind, message)) = routed.operation.refusal() {
@@ -344,6 +349,7 @@ impl Api {
                 directory: &snapshot,
                 routed,
                 draft: Draft::new(&mut self.state, now),
+                live,
                 random: &mut random,
             };
             (writing.answer()?, writing.draft)
@@ -386,7 +392,7 @@ impl Api {
             action: known.action.as_deref(),
             is_sts: sts::is_for_sts(request),
             error,
-            numbers: &*self.numbers,
+            numbers: &*self.number_view,
         };
         Some(audit::written(&event))
     }
@@ -408,7 +414,9 @@ fn made(draft: &Draft<'_>, numbers: &NumberTable) -> Option<Made> {
     let mut routed = draft.changes().iter().map(Change::kind).filter(|kind| kind.is_routed());
     let is_number = |kind| matches!(kind, Kind::Number | Kind::NumberSettings);
     let first = routed.next()?;
-    Some(match is_number(first) && routed.all(is_number) {
+    // Which numbers mask is indexed with everything else.
+    let masks = !draft.all::<Proxy>().is_empty();
+    Some(match !masks && is_number(first) && routed.all(is_number) {
         true => Made::Numbers(numbers.clone()),
         false => Made::All(draft.state().resources_with(numbers.clone())),
     })

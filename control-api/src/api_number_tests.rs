@@ -297,7 +297,10 @@ fn a_group_has_numbers_too() {
     let id = connector(api, node);
     let item = GroupItem { voice_connector_id: id.clone(), priority: 1 };
     let mut draft = Draft::new(&mut api.state, NOW);
-    draft.put("g", Group { name: "g".into(), voice_connector_items: vec![item] });
+    draft.put(
+        "g",
+        Group { name: "g".into(), voice_connector_items: vec![item], call_distribution_type: None },
+    );
     draft.keep();
     let (merged, _) = node.file.clone().with_made(api.state.resources());
     node.directory = Arc::new(Snapshot::build(merged).unwrap());

@@ -4,7 +4,7 @@ use crate::backend::CommitFault;
 use crate::policy::Policy;
 use crate::state::{Change, Connector, Tags};
 use directory::{Resources, Snapshot, VoiceConnector, VoiceConnectorGroup};
-use model::VoiceConnectorId;
+use model::{ProxySessionId, VoiceConnectorId};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -25,6 +25,8 @@ struct Node {
     unroutable: Vec<directory::Problem>,
     health: Option<(UnixTime, IpAddr)>,
     drawn: u128,
+    /// Sessions of calls that are up.
+    live: Vec<ProxySessionId>,
 }
 
 impl KeySource for Node {
@@ -36,6 +38,10 @@ impl KeySource for Node {
 impl Backend for Node {
     fn directory(&self) -> Arc<Snapshot> {
         Arc::clone(&self.directory)
+    }
+
+    fn proxied_calls(&self) -> Vec<ProxySessionId> {
+        self.live.clone()
     }
 
     fn random(&mut self) -> Option<u128> {
@@ -79,6 +85,7 @@ fn node(key: Result<Option<AccessKey>, KeySourceFault>, count: usize) -> Node {
         unroutable: Vec::new(),
         health: None,
         drawn: 0,
+        live: Vec::new(),
     }
 }
 
@@ -438,3 +445,6 @@ mod routable;
 
 #[path = "api_number_tests.rs"]
 mod numbers;
+
+#[path = "api_proxy_tests.rs"]
+mod proxies;

@@ -4,7 +4,7 @@ use crate::access_key::KeySource;
 use crate::error::{ApiError, ErrorKind};
 use crate::state::Change;
 use directory::{NumberTable, Problem, Resources, Snapshot};
-use model::UnixTime;
+use model::{ProxySessionId, UnixTime};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,6 +12,9 @@ use std::sync::Arc;
 pub trait Backend: KeySource {
     /// What calls are routed by now: the resources of the configuration file and those of the API.
     fn directory(&self) -> Arc<Snapshot>;
+
+    /// The proxy phone sessions of calls that are up, once for each call.
+    fn proxied_calls(&self) -> Vec<ProxySessionId>;
 
     /// 128 random bits; `None` when the system gives none.
     fn random(&mut self) -> Option<u128>;

@@ -17,6 +17,7 @@ mod media_application;
 mod merge;
 pub mod number;
 mod problem;
+mod proxy;
 mod redirect_policy;
 mod route;
 mod siprec_client;
@@ -40,14 +41,18 @@ pub use media_application::{
     ApplicationEndpoint, ApplicationTarget, MediaApplication, RuleTarget, RuleTrigger, SipRule,
 };
 pub use number::{
-    NumberEntry, NumberOwner, NumberPool, NumberRange, NumberTable, RiskClass, country_code,
-    country_of, is_toll_free, parse_e164,
+    NumberEntry, NumberOwner, NumberPool, NumberRange, NumberTable, RiskClass, area_code,
+    country_code, country_of, is_toll_free, parse_e164,
 };
 pub use problem::Problem;
+pub use proxy::{
+    GeoMatchLevel, GeoMatchParams, NumberSelection, Participant, ProxiedTo, ProxyCapability,
+    ProxyConfiguration, ProxyNumber, ProxyProblem, ProxyRequest, ProxySession, ProxySessionStatus,
+};
 pub use redirect_policy::RedirectPolicy;
 pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};
 pub use siprec_client::SiprecClient;
-pub use snapshot::{Resources, Snapshot, VoiceConnectorsBySource};
+pub use snapshot::{Reached, Resources, Snapshot, VoiceConnectorsBySource};
 pub use streaming::{Consent, Streaming};
 pub use target::{Destination, Target, TargetOwner};
 pub use tls::{ClientCertificate, ClientCertificatePolicy, KeyPairFiles, TlsPolicy};

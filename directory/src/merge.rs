@@ -14,11 +14,20 @@ impl Resources {
         let of_groups = self.groups.iter().flat_map(|each| each.numbers.iter());
         let numbers: HashSet<_> = of_connectors.chain(of_groups).cloned().collect();
         let Resources {
-            voice_connectors, groups: made_groups, numbers: made_numbers,
-            media_applications, sip_rules, ..
+            voice_connectors,
+            groups: made_groups,
+            numbers: made_numbers,
+            media_applications,
+            sip_rules,
+            proxies,
+            proxy_sessions,
+            ..
         } = made;
         let of_both = ids.iter().chain(voice_connectors.iter().map(|each| &each.id));
         let known: HashSet<_> = of_both.cloned().collect();
+        // The file has none of these.
+        self.proxies.extend(proxies);
+        self.proxy_sessions.extend(proxy_sessions);
         for mut connector in voice_connectors {
             if ids.contains(&connector.id) {
                 left_out.push(format!("voice connector {}", connector.id));

@@ -3,12 +3,14 @@
 use crate::applications::Applications;
 use crate::cidr::{CidrIndex, Owners};
 use crate::number::HighRisk;
+use crate::proxy::{self, ProxyIndex};
 use crate::route::{Candidate, draw_order};
 use crate::target::Target;
 use crate::validate::validate;
 use crate::{
     ApplicationTarget, Carrier, MediaApplication, NumberOwner, NumberPool, NumberTable, Problem,
-    RiskClass, Route, SipRule, VoiceConnector, VoiceConnectorGroup,
+    ProxyConfiguration, ProxyNumber, ProxySession, RiskClass, Route, SipRule, VoiceConnector,
+    VoiceConnectorGroup,
 };
 use ipnet::IpNet;
 use model::VoiceConnectorId;
@@ -37,6 +39,10 @@ pub struct Resources {
     pub number_pools: Vec<NumberPool>,
     /// Numbers beside those of voice connectors and groups, which come first.
     pub numbers: NumberTable,
+    /// Proxy configurations of voice connectors, at most one of each.
+    pub proxies: Vec<ProxyConfiguration>,
+    /// Proxy phone sessions; closed ones may be among them.
+    pub proxy_sessions: Vec<ProxySession>,
 }
 
 /// Checked resources with an index for every question of call routing. Never changes; a reload
@@ -57,6 +63,8 @@ struct Declared {
     voice_connectors: Vec<Arc<VoiceConnector>>,
     by_id: HashMap<Box<str>, usize>,
     by_number: HashMap<Arc<str>, usize>,
+    /// Numbers that mask, also those of [`NumberTable`].
+    proxied: ProxyIndex,
     declared_groups: Vec<Arc<VoiceConnectorGroup>>,
     /// The voice connectors of each group, the first to be tried first.
     groups: Vec<Vec<usize>>,
@@ -74,6 +82,15 @@ struct Declared {
     prefixes: HashMap<Arc<str>, Vec<Candidate>>,
     longest_prefix: usize,
     number_pools: Vec<NumberPool>,
+}
+
+/// What a called number reaches.
+#[derive(Clone, Debug)]
+pub enum Reached<'a> {
+    /// These voice connectors' systems, the first to be tried first; empty for a number of nobody.
+    Systems(Vec<Arc<VoiceConnector>>),
+    /// Whomever the caller has a session with, for this voice connector.
+    Proxy(&'a Arc<VoiceConnector>, &'a ProxyNumber),
 }
 
 impl Snapshot {
@@ -96,6 +113,8 @@ impl Snapshot {
             high_risk_prefixes,
             number_pools,
             numbers,
+            proxies,
+            proxy_sessions,
         } = resources;
         let domain = domain.trim_end_matches('.').to_ascii_lowercase();
         let carriers: Vec<_> = carriers.into_iter().map(Arc::new).collect();
@@ -103,8 +122,13 @@ impl Snapshot {
         let prefixes = index_prefixes(&carriers);
         let by_id: HashMap<Box<str>, usize> =
             enumerated(&voice_connectors).map(|(i, vc)| (vc.id.as_str().into(), i)).collect();
+        let proxied = proxy::index(&proxies, &proxy_sessions, |id| {
+            let connector = voice_connectors.get(*by_id.get(id.as_str())?)?;
+            Some(Arc::new(numbers.with_own(connector)))
+        });
         let declared =
             Declared {
+                proxied,
                 applications: Applications::new(media_applications, sip_rules),
                 host_suffix: format!("voiceconnector.{domain}"),
                 domain,
@@ -192,7 +216,7 @@ impl Snapshot {
 
     /// Under whose rules the calls of this id are: a voice connector's, or an application's.
     pub fn connector_of_calls(&self, id: &VoiceConnectorId) -> Option<&Arc<VoiceConnector>> {
-        self.voice_connector(id).or_else(|| self.applications.connector(id))
+        self.voice_connector(id).or_else(|| self.declared.applications.connector(id))
     }
 
     /// The applications that steer a call from a carrier to `number`, or of a customer to `host`, the
@@ -203,22 +227,22 @@ impl Snapshot {
         number: Option<&str>,
         host: Option<&str>,
     ) -> Vec<ApplicationTarget> {
-        self.applications.of(number, host)
+        self.declared.applications.of(number, host)
     }
 
     /// An application by its id, for a call that it begins.
     pub fn application(&self, id: &str) -> Option<ApplicationTarget> {
-        self.applications.by_id(id)
+        self.declared.applications.by_id(id)
     }
 
     /// All applications, in the order of declaration.
     pub fn media_applications(&self) -> impl Iterator<Item = &Arc<MediaApplication>> {
-        self.applications.all()
+        self.declared.applications.all()
     }
 
     /// All rules, in the order of declaration.
     pub fn sip_rules(&self) -> impl Iterator<Item = &Arc<SipRule>> {
-        self.applications.rules()
+        self.declared.applications.rules()
     }
 
     /// All voice connectors, in the order of declaration.
@@ -295,6 +319,16 @@ impl Snapshot {
             .flatten()
             .filter_map(|at| self.declared.voice_connectors.get(*at).cloned())
             .collect()
+    }
+
+    /// What a called number reaches; where nothing is masked, by the lookup of any number.
+    pub fn reached_by_number(&self, e164: &str) -> Reached<'_> {
+        let proxied = &self.declared.proxied;
+        let proxy = proxied.places.get(e164).and_then(|at| proxied.numbers.get(*at));
+        match proxy.and_then(|proxy| Some((self.voice_connector_by_number(e164)?, proxy))) {
+            Some((connector, proxy)) => Reached::Proxy(connector, proxy),
+            None => Reached::Systems(self.voice_connectors_by_number(e164)),
+        }
     }
 
     /// The voice connector that a number reaches without a group.

@@ -3,6 +3,7 @@
 mod applications;
 mod policy;
 mod pools;
+mod proxy;
 
 use crate::number::parse_e164;
 use crate::route::is_domain_name;
@@ -70,6 +71,7 @@ pub(crate) fn validate(resources: &Resources) -> Vec<Problem> {
     problems.policy(resources);
     problems.applications(resources);
     problems.number_pools(&resources.number_pools);
+    problems.proxies(resources);
     problems.0
 }
 

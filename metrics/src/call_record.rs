@@ -79,6 +79,10 @@ pub struct CallRecord {
     /// The call that it took over a leg from.
     #[serde(default)]
     pub transferred_from: Option<String>,
+    /// The proxy phone session that the call is of, by its id, or `fallback` of one to the fallback number;
+    /// `None` for calls that are not masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_session: Option<String>,
     /// `emergency` or `test`; `None` for other calls.
     #[serde(default)]
     pub emergency: Option<String>,

@@ -104,6 +104,7 @@ pub mod definitions {
             AUTHENTICATION_SOURCES, Gauge, None, "tandem_sip_authentication_failing_sources", [], "Sources that gave wrong credentials of late";
             THROTTLES, Counter, None, "tandem_throttles_total", ["voice_connector"], "Calls refused by the call rate or concurrent call limit";
             WOULD_REFUSE, Counter, None, "tandem_policy_would_refuse_total", ["reason"], "Refusals that a voice connector's dry run left undone";
+            PROXY_CALLS, Counter, None, "tandem_proxy_calls_total", ["to"], "Calls to proxy numbers that were taken: participant (to the other one of their session) or fallback (to the fallback number). Refused ones are among the refusals, no_proxy_session";
             TARGET_UP, Gauge, None, "tandem_target_up", ["target"], "Whether OPTIONS pings find a carrier or an origination route alive, 1 or 0; named by the carrier's id, or by the voice connector and the route's position";
             ROUTES_SKIPPED, Counter, None, "tandem_routes_skipped_total", ["reason"], "Routes that calls passed over: down by pings, avoided after a failure, full or over their rate";
             PINGS, Counter, None, "tandem_pings_total", [], "OPTIONS sent to carriers and origination routes";

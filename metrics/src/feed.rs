@@ -8,8 +8,9 @@ use crate::registration_log;
 use crate::{ApiRequest, CallTrace, Page, Reach, Reading, Recorder};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use model::{
-    CallEvent, CallEventKind, CopyNews, CopyState, Instant, QualityReport, RecordedCall,
-    RecordedMetadata, ReportKind, RtcpCopy, SipObservation, TransactionId, VoiceConnectorId,
+    CallEvent, CallEventKind, CopyNews, CopyState, Instant, ProxySessionId, QualityReport,
+    RecordedCall, RecordedMetadata, ReportKind, RtcpCopy, SipObservation, TransactionId,
+    VoiceConnectorId,
 };
 use outbox::{FileSender, Record};
 use std::fmt;
@@ -153,6 +154,11 @@ impl RecorderView {
     pub fn calls(&self) -> Vec<LiveCall> {
         let now = (self.clock)();
         self.lock().calls(now)
+    }
+
+    /// The proxy phone sessions of calls that are not over, once for each call.
+    pub fn proxied_calls(&self) -> Vec<ProxySessionId> {
+        self.lock().proxied_calls()
     }
 
     /// What is known of peers' health.

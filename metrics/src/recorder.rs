@@ -16,7 +16,7 @@ use crate::quality::Growth;
 use crate::traces::{self, CallTrace, TraceConfig};
 use crate::tracked::{Node, TrackedCall};
 use model::{
-    CallEvent, CallEventKind, Instant, LegSide, QualityReport, Refusal, ReportKind,
+    CallEvent, CallEventKind, Instant, LegSide, ProxySessionId, QualityReport, Refusal, ReportKind,
     SipMessageEvent, SipObservation, TransactionId, UnixTime, VoiceConnectorId,
 };
 use outbox::{Record, RecordKind, RecordPath};
@@ -188,6 +188,11 @@ impl Recorder {
             (a.began_ms, &a.transaction_id).cmp(&(b.began_ms, &b.transaction_id))
         });
         live
+    }
+
+    /// The proxy phone sessions of calls that are not over, once for each call.
+    pub fn proxied_calls(&self) -> Vec<ProxySessionId> {
+        self.calls.values().filter_map(TrackedCall::live_proxy_session).collect()
     }
 
     /// What is known of peers' health.

@@ -39,7 +39,8 @@ pub fn explain(record: &CallRecord) -> String {
 
 /// What a leg's number is called for people: `customer` or `carrier`.
 fn side_name(record: &CallRecord, leg: usize) -> &'static str {
-    if is_outbound(record) == (leg == 0) { "customer" } else { "carrier" }
+    let is_customer = is_outbound(record) == (leg == 0) && record.proxy_session.is_none();
+    if is_customer { "customer" } else { "carrier" }
 }
 
 fn is_outbound(record: &CallRecord) -> bool {
@@ -103,6 +104,7 @@ fn header_rows(record: &CallRecord) -> impl Iterator<Item = (&'static str, Strin
         ("Fax", fax(record)),
         ("Recorded", recorded(record)),
         ("Identity", identity(record)),
+        ("Masked", masked(record)),
         ("Numbers", numbers(record)),
     ];
     rows.into_iter().filter(|(_, value)| !value.is_empty())
@@ -116,6 +118,17 @@ fn identity(record: &CallRecord) -> String {
         verdict => verdict.replacen('_', ": ", 1),
     });
     verified.into_iter().chain(signed).collect::<Vec<_>>().join("; ")
+}
+
+/// By which proxy phone session neither side learned of the other.
+fn masked(record: &CallRecord) -> String {
+    match record.proxy_session.as_deref() {
+        None => String::new(),
+        Some("fallback") => {
+            "the proxy number's caller had no open session: fallback number".to_owned()
+        }
+        Some(session) => format!("proxy session {session}"),
+    }
 }
 
 /// How the numbers were hidden, if they were.
@@ -169,6 +182,9 @@ fn verdict(record: &CallRecord, findings: &[Finding]) -> &'static str {
 fn path(record: &CallRecord) -> &'static str {
     if record.recorded.is_some() {
         return "the copy of a call that took place elsewhere (SIPREC)";
+    }
+    if record.proxy_session.is_some() {
+        return "carrier to carrier, masked";
     }
     if is_outbound(record) { "customer to carrier" } else { "carrier to customer" }
 }

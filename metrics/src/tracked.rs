@@ -11,7 +11,7 @@ use crate::written::{WrittenCall, WrittenEnd, WrittenRoute, WrittenRung};
 use model::{
     CallDirection, CallEnd, CallParties, CallerVerification, CarrierId, CopyNews, CopyState,
     EmergencyKind, EndedBy, Instant, LegSide, ListenFailure, MediaId, MessageDirection,
-    RecordedCall, RecordedMetadata, Refusal, Side, SipMessageEvent, TransactionId,
+    ProxySessionId, RecordedCall, RecordedMetadata, Refusal, Side, SipMessageEvent, TransactionId,
     TransportProtocol, UnixTime,
 };
 use std::collections::VecDeque;
@@ -276,6 +276,11 @@ impl TrackedCall {
         }
     }
 
+    /// The proxy phone session that the call is of, as long as it is not over.
+    pub(crate) fn live_proxy_session(&self) -> Option<ProxySessionId> {
+        self.parties.as_ref().filter(|_| self.ended.is_none())?.proxy.as_ref()?.session
+    }
+
     pub(crate) fn live(
         &self,
         id: TransactionId,
@@ -344,6 +349,10 @@ impl TrackedCall {
             attestation: self.attestation,
             transferred_to: self.transferred_to,
             transferred_from: self.transferred_from,
+            proxy_session: parties.proxy.as_ref().map(|proxy| match proxy.session {
+                Some(session) => session.to_string(),
+                None => "fallback".to_owned(),
+            }),
             emergency: parties.emergency.map(EmergencyKind::name),
             unheard: ["A", "B"]
                 .into_iter()

@@ -32,6 +32,8 @@ pub(crate) struct WrittenCall<'a> {
     pub(crate) transferred_to: Option<TransactionId>,
     #[serde(serialize_with = "optional_text")]
     pub(crate) transferred_from: Option<TransactionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) proxy_session: Option<String>,
     pub(crate) emergency: Option<&'static str>,
     pub(crate) excused: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

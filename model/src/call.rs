@@ -1,7 +1,7 @@
 //! What the call logic tells the recorders.
 
 use crate::{
-    CarrierId, CopyNews, Flow, HealthEvent, Instant, ListenFailure, MediaId, Refusal,
+    CarrierId, CopyNews, Flow, HealthEvent, Instant, ListenFailure, MediaId, ProxiedCall, Refusal,
     RegistrationEvent, TransactionId, TransportProtocol, VoiceConnectorId,
 };
 use bytes::Bytes;
@@ -104,6 +104,8 @@ pub struct CallParties {
     pub source: SocketAddr,
     /// The user whose credentials admitted the call; `None` when none were asked for.
     pub sip_auth_user: Option<Arc<str>>,
+    /// What masks it; `None` of all but calls of proxy phone sessions.
+    pub proxy: Option<ProxiedCall>,
     /// Write every SIP message of the call into the SIP message log.
     pub log_sip_messages: bool,
     /// Write the media quality log.

@@ -18,6 +18,7 @@ mod listening;
 mod media;
 mod media_ids;
 mod playing;
+mod proxy;
 mod quality;
 mod recording;
 mod refusal;
@@ -54,6 +55,7 @@ pub use media::{
     MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, XrWishes,
 };
 pub use playing::{AudioSource, OtherMedia, PlayFailure, PlayOutcome, Playing, Ringback};
+pub use proxy::{ProxiedCall, ProxySessionId};
 pub use quality::{
     Codecs, FaxView, Jitter, LossCounts, Mos, PeerView, PeerVoipMetrics, QualityReport,
     ReceivedView, ReportKind, SentView,

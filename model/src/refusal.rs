@@ -77,11 +77,13 @@ pub enum Refusal {
     NoEmergencyNumber,
     /// A recording client (SIPREC) sends a copy of a call, and the voice connector's `streaming` is off.
     StreamingDisabled,
+    /// The caller of a proxy number has no open session there, and there is no fallback number.
+    NoProxySession,
 }
 
 impl Refusal {
     /// Every refusal, in the order of their declaration.
-    pub const ALL: [Refusal; 36] = [
+    pub const ALL: [Refusal; 37] = [
         Refusal::UnknownSource,
         Refusal::SourceNotAllowed,
         Refusal::WrongCredentials,
@@ -118,6 +120,7 @@ impl Refusal {
         Refusal::PlainMedia,
         Refusal::NoEmergencyNumber,
         Refusal::StreamingDisabled,
+        Refusal::NoProxySession,
     ];
 
     /// The name in logs and metrics.
@@ -159,6 +162,7 @@ impl Refusal {
             Refusal::PlainMedia => "plain_media",
             Refusal::NoEmergencyNumber => "no_emergency_number",
             Refusal::StreamingDisabled => "streaming_disabled",
+            Refusal::NoProxySession => "no_proxy_session",
         }
     }
 
@@ -184,7 +188,8 @@ impl Refusal {
             | Refusal::NoRoute
             | Refusal::UnknownNumber
             | Refusal::NoOrigination
-            | Refusal::NoEmergencyNumber => 404,
+            | Refusal::NoEmergencyNumber
+            | Refusal::NoProxySession => 404,
             Refusal::MethodNotAllowed => 405,
             Refusal::IdentityMissing => 428,
             Refusal::IdentityUnknown => 436,

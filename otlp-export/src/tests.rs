@@ -30,6 +30,7 @@ fn call(number: u128) -> CallTrace {
         emergency: None,
         source: "127.0.0.3:5070".parse().unwrap(),
         sip_auth_user: None,
+        proxy: None,
         log_sip_messages: false,
         log_media_metrics: false,
     });

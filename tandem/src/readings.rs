@@ -229,6 +229,8 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
         (targets, "recovered", logic.target_recoveries),
         (&definitions::COPIES, "begun", logic.copies_begun),
         (&definitions::COPIES, "failed", logic.copies_failed),
+        (&definitions::PROXY_CALLS, "participant", logic.proxied_calls),
+        (&definitions::PROXY_CALLS, "fallback", logic.proxy_fallbacks),
         (oversize, "switched", logic.stream_switches),
         (oversize, "fallback", logic.stream_fallbacks),
         (dns, "query", resolver.queries),

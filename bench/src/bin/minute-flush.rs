@@ -212,6 +212,7 @@ fn parties(connector: usize) -> Result<Arc<CallParties>, Box<dyn Error>> {
         emergency: None,
         source: "127.0.0.3:5070".parse()?,
         sip_auth_user: None,
+        proxy: None,
         log_sip_messages: true,
         log_media_metrics: true,
     }))

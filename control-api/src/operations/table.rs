@@ -4,7 +4,7 @@
 use super::ErrorKind::*;
 use super::Method::{Delete, Get, Post, Put};
 use super::Operation;
-use super::Support::{InFile, Later, NotPlanned, Served, Withdrawn};
+use super::Support::{Later, NotPlanned, Served, Withdrawn};
 
 macro_rules! operations {
     ($($name:ident, $method:ident, $status:literal, [$($error:ident),*], [$($lack:ident),*],
@@ -28,7 +28,7 @@ operations! {
     BatchDeletePhoneNumber, Post, 200, [NotFound], [], Served, "/phone-numbers?operation=batch-delete";
     BatchUpdatePhoneNumber, Post, 200, [NotFound], [], Served, "/phone-numbers?operation=batch-update";
     CreatePhoneNumberOrder, Post, 201, [AccessDenied, ResourceLimitExceeded], [], Served, "/phone-number-orders";
-    CreateProxySession, Post, 201, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/proxy-sessions";
+    CreateProxySession, Post, 201, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/proxy-sessions";
     CreateSipMediaApplication, Post, 201, [AccessDenied, Conflict, ResourceLimitExceeded], [], Served, "/sip-media-applications";
     CreateSipMediaApplicationCall, Post, 201, [AccessDenied, ResourceLimitExceeded], [], Later, "/sip-media-applications/{sipMediaApplicationId}/calls";
     CreateSipRule, Post, 201, [AccessDenied, Conflict, ResourceLimitExceeded], [], Served, "/sip-rules";
@@ -37,7 +37,7 @@ operations! {
     CreateVoiceProfile, Post, 201, [AccessDenied, Conflict, Gone, NotFound, ResourceLimitExceeded], [], NotPlanned, "/voice-profiles";
     CreateVoiceProfileDomain, Post, 201, [AccessDenied, Conflict, ResourceLimitExceeded], [], NotPlanned, "/voice-profile-domains";
     DeletePhoneNumber, Delete, 204, [NotFound], [], Served, "/phone-numbers/{phoneNumberId}";
-    DeleteProxySession, Delete, 204, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/proxy-sessions/{proxySessionId}";
+    DeleteProxySession, Delete, 204, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/proxy-sessions/{proxySessionId}";
     DeleteSipMediaApplication, Delete, 204, [Conflict, NotFound], [], Served, "/sip-media-applications/{sipMediaApplicationId}";
     DeleteSipRule, Delete, 204, [Conflict, NotFound], [], Served, "/sip-rules/{sipRuleId}";
     DeleteVoiceConnector, Delete, 204, [Conflict, NotFound], [], Served, "/voice-connectors/{voiceConnectorId}";
@@ -45,7 +45,7 @@ operations! {
     DeleteVoiceConnectorExternalSystemsConfiguration, Delete, 204, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/external-systems-configuration";
     DeleteVoiceConnectorGroup, Delete, 204, [Conflict, NotFound], [], Served, "/voice-connector-groups/{voiceConnectorGroupId}";
     DeleteVoiceConnectorOrigination, Delete, 204, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/origination";
-    DeleteVoiceConnectorProxy, Delete, 204, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/programmable-numbers/proxy";
+    DeleteVoiceConnectorProxy, Delete, 204, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/programmable-numbers/proxy";
     DeleteVoiceConnectorStreamingConfiguration, Delete, 204, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/streaming-configuration";
     DeleteVoiceConnectorTermination, Delete, 204, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/termination";
     DeleteVoiceConnectorTerminationCredentials, Post, 204, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/termination/credentials?operation=delete";
@@ -57,7 +57,7 @@ operations! {
     GetPhoneNumber, Get, 200, [NotFound], [], Served, "/phone-numbers/{phoneNumberId}";
     GetPhoneNumberOrder, Get, 200, [NotFound], [], Served, "/phone-number-orders/{phoneNumberOrderId}";
     GetPhoneNumberSettings, Get, 200, [], [], Served, "/settings/phone-number";
-    GetProxySession, Get, 200, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/proxy-sessions/{proxySessionId}";
+    GetProxySession, Get, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/proxy-sessions/{proxySessionId}";
     GetSipMediaApplication, Get, 200, [NotFound], [], Served, "/sip-media-applications/{sipMediaApplicationId}";
     GetSipMediaApplicationAlexaSkillConfiguration, Get, 200, [Gone, NotFound], [], Withdrawn, "/sip-media-applications/{sipMediaApplicationId}/alexa-skill-configuration";
     GetSipMediaApplicationLoggingConfiguration, Get, 200, [NotFound], [], Served, "/sip-media-applications/{sipMediaApplicationId}/logging-configuration";
@@ -69,7 +69,7 @@ operations! {
     GetVoiceConnectorGroup, Get, 200, [NotFound], [], Served, "/voice-connector-groups/{voiceConnectorGroupId}";
     GetVoiceConnectorLoggingConfiguration, Get, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/logging-configuration";
     GetVoiceConnectorOrigination, Get, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/origination";
-    GetVoiceConnectorProxy, Get, 200, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/programmable-numbers/proxy";
+    GetVoiceConnectorProxy, Get, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/programmable-numbers/proxy";
     GetVoiceConnectorStreamingConfiguration, Get, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/streaming-configuration";
     GetVoiceConnectorTermination, Get, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/termination";
     GetVoiceConnectorTerminationHealth, Get, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/termination/health";
@@ -79,7 +79,7 @@ operations! {
     ListAvailableVoiceConnectorRegions, Get, 200, [], [], Served, "/voice-connector-regions";
     ListPhoneNumberOrders, Get, 200, [], [], Served, "/phone-number-orders";
     ListPhoneNumbers, Get, 200, [NotFound], [], Served, "/phone-numbers";
-    ListProxySessions, Get, 200, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/proxy-sessions";
+    ListProxySessions, Get, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/proxy-sessions";
     ListSipMediaApplications, Get, 200, [], [], Served, "/sip-media-applications";
     ListSipRules, Get, 200, [NotFound], [], Served, "/sip-rules";
     ListSupportedPhoneNumberCountries, Get, 200, [AccessDenied], [], Served, "/phone-number-countries";
@@ -95,7 +95,7 @@ operations! {
     PutVoiceConnectorExternalSystemsConfiguration, Put, 200, [Conflict, NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/external-systems-configuration";
     PutVoiceConnectorLoggingConfiguration, Put, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/logging-configuration";
     PutVoiceConnectorOrigination, Put, 200, [AccessDenied, NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/origination";
-    PutVoiceConnectorProxy, Put, 200, [AccessDenied, NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/programmable-numbers/proxy";
+    PutVoiceConnectorProxy, Put, 200, [AccessDenied, NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/programmable-numbers/proxy";
     PutVoiceConnectorStreamingConfiguration, Put, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/streaming-configuration";
     PutVoiceConnectorTermination, Put, 200, [AccessDenied, NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/termination";
     PutVoiceConnectorTerminationCredentials, Post, 204, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/termination/credentials?operation=put";
@@ -110,7 +110,7 @@ operations! {
     UpdateGlobalSettings, Put, 204, [], [], Served, "/settings";
     UpdatePhoneNumber, Post, 200, [Conflict, NotFound], [], Served, "/phone-numbers/{phoneNumberId}";
     UpdatePhoneNumberSettings, Put, 204, [], [], Served, "/settings/phone-number";
-    UpdateProxySession, Post, 201, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/proxy-sessions/{proxySessionId}";
+    UpdateProxySession, Post, 201, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/proxy-sessions/{proxySessionId}";
     UpdateSipMediaApplication, Put, 200, [Conflict, NotFound], [], Served, "/sip-media-applications/{sipMediaApplicationId}";
     UpdateSipMediaApplicationCall, Post, 202, [NotFound, ResourceLimitExceeded], [], Later, "/sip-media-applications/{sipMediaApplicationId}/calls/{transactionId}";
     UpdateSipRule, Put, 202, [Conflict, NotFound, ResourceLimitExceeded], [], Served, "/sip-rules/{sipRuleId}";

@@ -6,6 +6,7 @@ mod catalogue;
 mod media_applications;
 mod numbers;
 mod orders;
+mod proxy;
 mod search;
 mod voice_connectors;
 
@@ -13,6 +14,7 @@ pub(crate) use catalogue::Catalogue;
 pub(crate) use media_applications::{written_application, written_rule};
 pub(crate) use numbers::written_number;
 pub(crate) use orders::written_order;
+pub(crate) use proxy::written_session;
 pub(crate) use search::pool_of;
 pub(crate) use voice_connectors::{check_id, written_connector, written_group};
 
@@ -23,7 +25,7 @@ use crate::page_token::PageTokens;
 use crate::router::Routed;
 use crate::state::{GlobalSettings, MediaApplication, Number, State, Tags};
 use directory::Snapshot;
-use model::UnixTime;
+use model::{ProxySessionId, UnixTime};
 use serde_json::{Value, json};
 
 /// What an operation reads from.
@@ -37,6 +39,8 @@ pub(crate) struct Reading<'a> {
     /// What calls are routed by.
     pub(crate) directory: &'a Snapshot,
     pub(crate) now: UnixTime,
+    /// The proxy phone sessions of calls that are up, once for each call.
+    pub(crate) live: &'a [ProxySessionId],
 }
 
 /// Pages have so many entries when the client does not say: AWS's 100 at most.
@@ -77,6 +81,9 @@ impl Reading<'_> {
                 Ok(json!({ "VoiceConnector": { "CdrBucket": self.cdr_bucket() } }))
             }
             "ListTagsForResource" => self.tags(),
+            "GetVoiceConnectorProxy" => self.proxy(),
+            "GetProxySession" => self.proxy_session(),
+            "ListProxySessions" => self.list_proxy_sessions(),
             other => Err(ApiError::new(
                 ErrorKind::Forbidden,
                 format!("{other} is not yet served by Tandem"),
@@ -190,9 +197,8 @@ pub(crate) fn has_arn(
     let one_of = |kind: &str| arn.strip_prefix(&*settings.arn(kind, ""));
     one_of("vc").is_some_and(|id| catalogue.connector(id).is_some())
         || one_of("vcg").is_some_and(|id| catalogue.group(id).is_some())
-        || one_of("phone-number").is_some_and(|id| {
-            catalogue.number(id).is_some() || state.get::<Number>(id).is_some()
-        })
+        || one_of("phone-number")
+            .is_some_and(|id| catalogue.number(id).is_some() || state.get::<Number>(id).is_some())
         || one_of("sma").is_some_and(|id| {
             catalogue.has_application(id) || state.get::<MediaApplication>(id).is_some()
         })

@@ -206,7 +206,7 @@ impl Reading<'_> {
     }
 
     /// The voice connector of the path.
-    fn connector(&self) -> Result<&Arc<VoiceConnector>, ApiError> {
+    pub(super) fn connector(&self) -> Result<&Arc<VoiceConnector>, ApiError> {
         let id = self.routed.member("VoiceConnectorId").unwrap_or_default();
         check_id(id)?;
         self.catalogue.connector(id).ok_or_else(|| {

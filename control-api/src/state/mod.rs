@@ -12,6 +12,7 @@ mod group;
 mod media_application;
 mod number;
 mod order;
+pub mod proxy;
 mod resources;
 mod tags;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use media_application::{MediaApplication, SipRule, TargetApplication, Trigge
 pub use number::{Association, DELETION_QUEUE_MS, Number, NumberSettings};
 pub(crate) use number::{CALLING_NAME_MS, FOR_VOICE_CONNECTORS};
 pub use order::{Order, OrderStatus, OrderType, OrderedNumber, OrderedStatus};
+pub use proxy::{Proxy, ProxySession};
 pub(crate) use resources::follow;
 pub use tags::{Tag, Tags};
 
@@ -118,6 +120,10 @@ kinds! {
     NumberSettings: NumberSettings = number_settings, "phone-number-settings", routed true, secret false;
     /// An order of phone numbers.
     Order: Order = orders, "phone-number-order", routed false, secret false;
+    /// A voice connector's proxy configuration.
+    Proxy: Proxy = proxies, "voice-connector-proxy", routed true, secret false;
+    /// A proxy phone session. The numbers that it masks are sealed.
+    ProxySession: ProxySession = proxy_sessions, "proxy-session", routed true, secret true;
     /// The tags of a resource, by its ARN.
     Tags: Tags = tags, "tags", routed false, secret false;
     /// What holds for all voice connectors.

@@ -4,8 +4,9 @@
 //! of, was refused when it was written; such a part is left out here.
 
 use super::{
-    Change, Connector, Credentials, Dnis, Group, Kind, MediaApplication, NotificationTarget, Number,
-    NumberSettings, Protocol, Route, SipRule, State, Streaming, Termination, TriggerType,
+    Change, Connector, Credentials, Dnis, Group, Kind, MediaApplication, NotificationTarget,
+    Number, NumberSettings, Protocol, Proxy, ProxySession, Route, SipRule, State, Streaming,
+    Termination, TriggerType, proxy,
 };
 use directory::{
     ApplicationEndpoint, EmergencyCalling, EmergencyDnis, ForeignCaller, GroupMember, Host,
@@ -27,7 +28,14 @@ pub(crate) fn resources(state: &State, numbers: NumberTable) -> Resources {
     let media_applications = state.all::<MediaApplication>().iter();
     let media_applications =
         media_applications.filter_map(|(id, stored)| application(id, &stored.value));
+    let proxies = state.all::<Proxy>().iter();
+    let sessions = state.all::<ProxySession>().iter();
     Resources {
+        proxies: proxies.filter_map(|(id, each)| proxy::configuration(id, &each.value)).collect(),
+        proxy_sessions: sessions
+            .filter(|(_, each)| each.value.ended_ms.is_none())
+            .filter_map(|(id, each)| proxy::session(id, each))
+            .collect(),
         voice_connectors,
         groups,
         numbers,

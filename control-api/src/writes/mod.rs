@@ -2,15 +2,16 @@
 //! done or nothing is the API's ([`crate::api::Api`]).
 
 mod addresses;
+mod associations;
 mod configurations;
 mod groups;
 mod media_applications;
+mod numbers;
+mod orders;
+mod proxy;
 mod settings;
 mod tags;
 mod termination;
-mod associations;
-mod numbers;
-mod orders;
 mod voice_connectors;
 
 use crate::api::Settings;
@@ -19,7 +20,7 @@ use crate::reads::Catalogue;
 use crate::router::Routed;
 use crate::state::{Connector, Draft, Stored};
 use directory::Snapshot;
-use model::UnixTime;
+use model::{ProxySessionId, UnixTime};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -34,6 +35,8 @@ pub(crate) struct Writing<'a, 'r> {
     /// The request's members of path, query and body.
     pub(crate) input: Value,
     pub(crate) draft: Draft<'a>,
+    /// The proxy phone sessions of calls that are up, once for each call.
+    pub(crate) live: &'a [ProxySessionId],
     pub(crate) random: &'r mut dyn FnMut() -> Option<u128>,
 }
 
@@ -82,6 +85,11 @@ impl Writing<'_, '_> {
             "BatchDeletePhoneNumber" => self.batch_delete_numbers(),
             "RestorePhoneNumber" => self.restore_number(),
             "UpdatePhoneNumberSettings" => self.update_number_settings(),
+            "PutVoiceConnectorProxy" => self.put_proxy(),
+            "DeleteVoiceConnectorProxy" => self.delete_proxy(),
+            "CreateProxySession" => self.create_proxy_session(),
+            "UpdateProxySession" => self.update_proxy_session(),
+            "DeleteProxySession" => self.delete_proxy_session(),
             other => Err(ApiError::new(
                 ErrorKind::Forbidden,
                 format!("{other} is not yet served by Tandem"),

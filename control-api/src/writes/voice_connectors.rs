@@ -68,6 +68,7 @@ impl Writing<'_, '_> {
                 format!("voice connector {id} is in group {group}: take it out first"),
             ));
         }
+        self.remove_proxy(&id);
         self.draft.remove::<Connector>(&id);
         self.draft.remove::<Credentials>(&id);
         self.draft.remove::<Tags>(&self.settings.arn("vc", &id));

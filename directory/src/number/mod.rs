@@ -40,6 +40,14 @@ pub fn country_of(e164: &str) -> Option<&'static str> {
     calling_code::country(digits)
 }
 
+/// The three digits of the area code of a number in the North American Numbering Plan, if a country has
+/// it.
+pub fn area_code(e164: &str) -> Option<&str> {
+    let digits = parse_e164(e164)?.strip_prefix("+1")?;
+    let code = digits.get(..3).filter(|_| digits.len() == 10)?;
+    nanp::country(code).map(|_| code)
+}
+
 /// The code as [`country_of`] writes it, when some number can have it; in any case.
 pub fn country_code(text: &str) -> Option<&'static str> {
     calling_code::countries()

@@ -1,6 +1,7 @@
 //! Numbers beside those of the configuration file: many, and changed one at a time.
 
 use super::parse_e164;
+use crate::VoiceConnector;
 use model::VoiceConnectorId;
 use std::array;
 use std::collections::{BTreeSet, HashMap};
@@ -106,6 +107,15 @@ impl NumberTable {
     pub fn of(&self, owner: &NumberOwner) -> impl Iterator<Item = String> {
         let numbers = self.by_owner.get(owner).into_iter();
         numbers.flat_map(|numbers| numbers.iter().map(|number| unpacked(*number)))
+    }
+
+    /// A voice connector with all of its numbers: those that it declares, then those of the table.
+    pub fn with_own(&self, connector: &VoiceConnector) -> VoiceConnector {
+        let mut all = connector.clone();
+        let owner = NumberOwner::Connector(connector.id.clone());
+        let own = self.of(&owner).map(Arc::from);
+        all.numbers.extend(own.filter(|number| !connector.numbers.contains(number)));
+        all
     }
 
     /// How many numbers there are.

@@ -45,6 +45,7 @@ fn record() -> (String, String) {
         emergency: None,
         source: "127.0.0.1:5060".parse().unwrap(),
         sip_auth_user: None,
+        proxy: None,
         log_sip_messages: false,
         log_media_metrics: false,
     };

@@ -39,6 +39,7 @@ fn parties(direction: CallDirection) -> Arc<CallParties> {
         emergency: None,
         source: "127.0.0.3:5070".parse().unwrap(),
         sip_auth_user: None,
+        proxy: None,
         log_sip_messages: true,
         log_media_metrics: true,
     })

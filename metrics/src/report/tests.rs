@@ -79,6 +79,7 @@ pub(crate) fn good_call() -> CallRecord {
         attestation: None,
         transferred_to: None,
         transferred_from: None,
+        proxy_session: None,
         excused: Vec::new(),
         unheard: Vec::new(),
         streaming: None,
@@ -248,6 +249,18 @@ fn what_was_bad_is_said_with_its_numbers() {
         assert!(found.1.contains(part), "{}\nlacks\n{part}", found.1);
         println!("{}", explain(&call).split("Why").nth(1).unwrap());
     }
+}
+
+#[test]
+fn a_masked_call_names_its_session_and_has_a_carrier_on_either_side() {
+    let shown = |session: &str| {
+        let record = CallRecord { proxy_session: Some(session.to_owned()), ..good_call() };
+        explain(&record)
+    };
+    let text = shown("123e4567-e89b-42d3-a456-426614174000");
+    assert!(text.contains("proxy session 123e4567-e89b-42d3-a456-426614174000"), "{text}");
+    assert!(text.contains("carrier to carrier, masked"), "{text}");
+    assert!(shown("fallback").contains("fallback number"));
 }
 
 #[test]

@@ -54,6 +54,7 @@ impl Told {
             emergency: None,
             source: "127.0.0.3:5070".parse().unwrap(),
             sip_auth_user: None,
+            proxy: None,
             log_sip_messages: false,
             log_media_metrics: true,
         });

@@ -1,10 +1,14 @@
 //! Whose request is it, and may it pass? (The design's section 5.)
 
+use crate::caller::calling_e164;
 use crate::{carry, encryption, recorded};
-use directory::{ApplicationTarget, Carrier, Snapshot, VoiceConnector, country_of, parse_e164};
+use directory::{
+    ApplicationTarget, Carrier, ProxyNumber, Reached, Snapshot, VoiceConnector, country_of,
+    parse_e164,
+};
 use model::{
-    CallDirection, CallerVerification, EmergencyKind, Flow, Refusal, TransportProtocol,
-    VoiceConnectorId,
+    CallDirection, CallerVerification, EmergencyKind, Flow, LegSide, ProxiedCall, Refusal, Side,
+    TransportProtocol, UnixTime, VoiceConnectorId,
 };
 use sip_proto::{HeaderName, Host, Message, Uri};
 use std::borrow::Cow;
@@ -35,6 +39,23 @@ pub(crate) struct Admission {
     pub(crate) sip_auth_user: Option<Arc<str>>,
     /// What the caller's Identity header proved, where anybody asked.
     pub(crate) verification: Option<CallerVerification>,
+    /// What masks the call: a proxy number was called.
+    pub(crate) proxy: Option<ProxiedCall>,
+}
+
+impl Admission {
+    /// Which world each leg is in: a masked call comes from a carrier and goes to one.
+    pub(crate) fn sides(&self) -> [Side; 2] {
+        match self.proxy {
+            Some(_) => [Side::Remote; 2],
+            None => LegSide::BOTH.map(|leg| self.direction.side_of(leg)),
+        }
+    }
+
+    /// The number that the caller dialled.
+    pub(crate) fn dialled(&self) -> &str {
+        self.proxy.as_ref().map_or(&self.called, |proxy| &proxy.called)
+    }
 }
 
 /// Who a source is because of a registration.
@@ -77,13 +98,14 @@ pub(crate) fn admit(
     registered: &Registered<'_>,
     flow: &Flow,
     invite: &Message,
+    unix: Option<UnixTime>,
 ) -> Result<Admission, Denied> {
     let source = flow.remote.ip().to_canonical();
     let called = called_number(invite);
     if let Some(carrier) = directory.carrier_by_source(source).or(registered.carrier.as_ref()) {
         // A carrier that calls our Contact says in To who was called.
         let called = if registered.is_contact { to_number(invite) } else { called };
-        return admit_inbound(directory, carrier.clone(), called.as_deref());
+        return admit_inbound(directory, carrier.clone(), called.as_deref(), (invite, unix));
     }
     let connector = outbound_connector(directory, registered, flow, invite)?;
     if recorded::is_recording(invite) {
@@ -107,6 +129,7 @@ fn admit_inbound(
     directory: &Snapshot,
     carrier: Arc<Carrier>,
     called: Option<&str>,
+    by: (&Message, Option<UnixTime>),
 ) -> Result<Admission, Denied> {
     let called = called.ok_or(Denied::stranger(Refusal::NotE164))?;
     let number = parse_e164(called).ok_or(Denied::stranger(Refusal::NotE164))?;
@@ -117,7 +140,12 @@ fn admit_inbound(
         admission.carrier = Some(carrier);
         return Ok(admission);
     }
-    let mut connectors = directory.voice_connectors_by_number(number);
+    let mut connectors = match directory.reached_by_number(number) {
+        Reached::Systems(connectors) => connectors,
+        Reached::Proxy(connector, proxy) => {
+            return admit_proxied(directory, carrier, connector, proxy, by);
+        }
+    };
     let Some(first) = connectors.first().cloned() else {
         return Err(Denied::stranger(Refusal::UnknownNumber));
     };
@@ -140,12 +168,55 @@ fn admit_inbound(
         concurrent_calls: concurrent_calls(&connector),
         sip_auth_user: None,
         verification: None,
+        proxy: None,
         voice_connector: connector,
         alternates: connectors.collect(),
         emergency: None,
         is_recording: false,
         applications: Vec::new(),
         would_refuse: None,
+    })
+}
+
+/// A call to a proxy number. It goes out as one of the voice connector's own would, under its rules on
+/// numbers; who it is from is known by the number that the carrier says, and only from whom it is
+/// believed.
+fn admit_proxied(
+    directory: &Snapshot,
+    carrier: Arc<Carrier>,
+    connector: &Arc<VoiceConnector>,
+    proxy: &ProxyNumber,
+    (invite, unix): (&Message, Option<UnixTime>),
+) -> Result<Admission, Denied> {
+    let caller = calling_e164(invite, carrier.trust_identity);
+    let Some(to) = proxy.reached_by(caller.as_deref(), unix) else {
+        return Err(Denied::of(Refusal::NoProxySession, connector));
+    };
+    let Some(termination) = connector.termination.as_ref().filter(|t| !t.disabled) else {
+        return Err(Denied::of(Refusal::Disabled, connector));
+    };
+    let would_refuse = refusal_of(directory, connector, to.called);
+    if let Some(refusal) = would_refuse.filter(|_| !connector.dry_run) {
+        return Err(Denied::of(refusal, connector));
+    }
+    Ok(Admission {
+        direction: CallDirection::Outbound,
+        carrier: Some(carrier),
+        called: to.called.clone(),
+        calls_per_second: termination.cps_limit,
+        concurrent_calls: termination.concurrent_calls_limit,
+        sip_auth_user: None,
+        verification: None,
+        proxy: Some(ProxiedCall {
+            session: to.session,
+            called: proxy.number().clone(),
+            shown: to.shown.clone(),
+        }),
+        voice_connector: connector.clone(),
+        alternates: Vec::new(),
+        emergency: None,
+        is_recording: false,
+        would_refuse,
     })
 }
 
@@ -174,6 +245,7 @@ fn admit_recording(
         concurrent_calls: termination.concurrent_calls_limit,
         sip_auth_user: None,
         verification: None,
+        proxy: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency: None,
@@ -253,6 +325,7 @@ pub(crate) fn admit_outbound(
         concurrent_calls: termination.concurrent_calls_limit,
         sip_auth_user: None,
         verification: None,
+        proxy: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency,

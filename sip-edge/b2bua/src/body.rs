@@ -6,10 +6,18 @@ use sip_proto::{Composer, HeaderName, Message};
 
 /// Ends a message that stands for `original` on the other leg. `sdp` takes the place of the
 /// description in it; its other parts pass byte for byte, since they mean something only to those who
-/// agreed on them: a location (RFC 6442), ISUP (RFC 3204), recording metadata (RFC 7866).
-pub(crate) fn with_body(mut composer: Composer, original: &Message, sdp: Option<&[u8]>) -> Bytes {
+/// agreed on them: a location (RFC 6442), ISUP (RFC 3204), recording metadata (RFC 7866). In a masked
+/// call they do not pass: both sides would learn of each other.
+pub(crate) fn with_body(
+    mut composer: Composer,
+    original: &Message,
+    sdp: Option<&[u8]>,
+    is_masked: bool,
+) -> Bytes {
     let content_type = original.header(HeaderName::ContentType).unwrap_or_default();
-    let Some(body) = sdp::with_sdp(content_type, original.body_bytes(), sdp) else {
+    let beside =
+        (!is_masked).then(|| sdp::with_sdp(content_type, original.body_bytes(), sdp)).flatten();
+    let Some(body) = beside else {
         return match sdp {
             Some(sdp) => composer.body(Some("application/sdp"), sdp),
             None => composer.finish(),

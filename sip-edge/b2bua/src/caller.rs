@@ -2,10 +2,10 @@
 //! the carrier's rules, and who vouches for it (RFC 3323, RFC 3325, RFC 8224).
 
 use crate::admission::{Admission, user_of};
-use crate::carry::{self, Privacy, VERSTAT, Without};
+use crate::carry::{self, Privacy, Towards, VERSTAT, Without};
 use crate::context::Context;
 use directory::{CallerId, Carrier, ForeignCaller, Snapshot, Verify, VoiceConnector, parse_e164};
-use model::{CallDirection, CallerVerification, Instant, Refusal, TransactionId};
+use model::{CallDirection, CallerVerification, Instant, ProxiedCall, Refusal, TransactionId};
 use sip_proto::{Composer, HeaderName, Message, NameAddr};
 use stir::{Attestation, CallFacts, Claims, Failure, canonical_number};
 
@@ -25,6 +25,8 @@ pub(crate) struct Caller {
     verification: Option<CallerVerification>,
     /// What the carrier asserts is believed.
     is_trusted: bool,
+    /// Nothing of the caller passes.
+    is_masked: bool,
 }
 
 impl Caller {
@@ -39,6 +41,7 @@ impl Caller {
             is_anonymous: is_anonymous(invite),
             verification: admission.verification,
             is_trusted: admission.carrier.as_ref().is_none_or(|carrier| carrier.trust_identity),
+            is_masked: false,
         }
     }
 
@@ -94,7 +97,24 @@ impl Caller {
             is_anonymous: is_anonymous(invite),
             verification: None,
             is_trusted: true,
+            is_masked: false,
         })
+    }
+
+    /// The caller of a masked call, of whom only a proxy number is shown. It is the voice connector's,
+    /// which so vouches for it.
+    pub(crate) fn masked(proxy: &ProxiedCall, connector: &VoiceConnector) -> Self {
+        Caller {
+            direction: CallDirection::Outbound,
+            number: Some(proxy.shown.to_string()),
+            is_replaced: true,
+            name: connector.caller.name.as_deref().map(quoted),
+            attestation: Attestation::A,
+            is_anonymous: false,
+            verification: None,
+            is_trusted: true,
+            is_masked: true,
+        }
     }
 
     /// Leg B's From, without a tag.
@@ -131,7 +151,7 @@ impl Caller {
         &self,
         composer: &mut Composer,
         invite: &Message,
-        towards: CallDirection,
+        towards: Towards,
         our_host: &str,
         carrier: Option<&Carrier>,
         signs: bool,
@@ -143,7 +163,7 @@ impl Caller {
             _ if self.verification.is_some() => self.carry_verified(composer, invite, our_host),
             (CallDirection::Inbound, _) if !self.is_trusted => {
                 let without = Without { asserted: true, ..Without::default() };
-                carry::carry_but(composer, invite, towards, our_host, without);
+                carry::carry_but(composer, invite, towards.direction, our_host, without);
             }
             _ => carry::carry(composer, invite, towards, our_host),
         }
@@ -171,7 +191,9 @@ impl Caller {
             signature: signs,
             verdict: false,
         };
-        carry::carry_but(composer, invite, CallDirection::Outbound, our_host, without);
+        if !self.is_masked {
+            carry::carry_but(composer, invite, CallDirection::Outbound, our_host, without);
+        }
         if let Some(number) = ours {
             let identity = self.named(self.name.as_deref(), Some(number), our_host);
             composer.header(HeaderName::PAssertedIdentity, identity);
@@ -245,7 +267,7 @@ impl Context {
                 let orig = claimed_number(invite).unwrap_or_default();
                 let values = invite.values(HeaderName::Identity);
                 let date = invite.header(HeaderName::Date);
-                let call = CallFacts { orig: &orig, dest: &admission.called, date };
+                let call = CallFacts { orig: &orig, dest: admission.dialled(), date };
                 verifier.verify(values, call, unix)
             }
             _ => Err(Failure::UnknownCertificate),
@@ -270,6 +292,15 @@ fn refusal_of(failure: Failure) -> Refusal {
         Failure::UnsupportedCredential => Refusal::IdentityCredential,
         Failure::Invalid => Refusal::IdentityInvalid,
     }
+}
+
+/// The caller's number in E.164, by which a participant of a proxy phone session is known: what the
+/// carrier asserts where that is believed, else From. Separators and a missing `+` do not matter.
+pub(crate) fn calling_e164(invite: &Message, is_trusted: bool) -> Option<String> {
+    let shown = || user_of(invite.from().ok()?.uri_text);
+    let claimed = if is_trusted { claimed_number(invite) } else { shown() };
+    let number = ["+", &canonical_number(&claimed?)?].concat();
+    parse_e164(&number).is_some().then_some(number)
 }
 
 /// The number that a caller claims: asserted before preferred before shown (RFC 3325 section 9.1).

@@ -4,6 +4,7 @@
 
 use crate::admission::user_of;
 use crate::call::{COPYING_HEADER, LISTENING_HEADER};
+use crate::masking;
 use model::CallDirection;
 use sip_proto::{Composer, HeaderLine, HeaderName, Message, NameAddr, Scheme, Uri};
 use std::fmt::Write;
@@ -49,17 +50,24 @@ impl Privacy {
     }
 }
 
+/// Where a message goes, as far as it decides what the message may tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Towards {
+    /// Towards the carrier or the customer.
+    pub(crate) direction: CallDirection,
+    /// The two sides must not learn of each other.
+    pub(crate) is_masked: bool,
+}
+
 /// Copies what an INVITE, or a response to one, tells the other side.
 ///
 /// A carrier belongs to the trust domain of RFC 3325 and gets the asserted identity together with
 /// the wish for privacy; the customer's PBX does not, and gets it only when nobody objected.
-pub(crate) fn carry(
-    composer: &mut Composer,
-    from: &Message,
-    towards: CallDirection,
-    our_host: &str,
-) {
-    carry_but(composer, from, towards, our_host, Without::default());
+pub(crate) fn carry(composer: &mut Composer, from: &Message, towards: Towards, our_host: &str) {
+    if towards.is_masked {
+        return masking::carry_reason(composer, from);
+    }
+    carry_but(composer, from, towards.direction, our_host, Without::default());
 }
 
 /// What does not pass, because we say it ourselves or do not believe it.
@@ -114,7 +122,10 @@ pub(crate) fn carry_but(
 }
 
 /// Copies the headers of a request inside a dialog (INFO, BYE) that mean something to the far end.
-pub(crate) fn carry_in_dialog(composer: &mut Composer, from: &Message) {
+pub(crate) fn carry_in_dialog(composer: &mut Composer, from: &Message, is_masked: bool) {
+    if is_masked {
+        return masking::carry_reason(composer, from);
+    }
     for line in from.headers() {
         if VERBATIM.contains(&line.name) || is_extension(&line) {
             copy(composer, &line);

@@ -32,6 +32,7 @@ mod identity;
 mod kept;
 mod leg;
 mod machine;
+mod masking;
 mod media;
 mod next_hop;
 mod over_mtu;

@@ -75,6 +75,8 @@ pub(crate) struct CallMedia {
     copies_rtcp: bool,
     /// Keys of both legs are told to signalling, whatever becomes of them.
     tells_keys: bool,
+    /// The sides must not learn of each other.
+    is_masked: bool,
     /// Beside the main line; at most [`model::MAX_CALL_LINES`] less that one.
     lines: Vec<CallLine>,
 }
@@ -111,8 +113,14 @@ impl CallMedia {
             unheard_after: None,
             copies_rtcp: false,
             tells_keys: false,
+            is_masked: false,
             lines: Vec::new(),
         }
+    }
+
+    /// Neither leg is told anything of the other that is not needed for audio, from now on.
+    pub(crate) fn mask(&mut self) {
+        self.is_masked = true;
     }
 
     /// Whether the relay is to tell of a leg whose audio is but silence for so long, from the next plan on.
@@ -218,6 +226,10 @@ impl CallMedia {
 
     /// Who is to speak RTCP: what either side asks for, and of two the greater.
     fn rtcp(&self) -> Option<RtcpStyle> {
+        if self.is_masked {
+            // A source description (RFC 3550 section 6.5) has names, addresses and numbers.
+            return Some(RtcpStyle::BackToBack);
+        }
         self.legs.iter().filter_map(|leg| leg.habits.rtcp).max()
     }
 

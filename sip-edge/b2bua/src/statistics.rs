@@ -60,6 +60,10 @@ pub struct EdgeStatistics {
     /// Times that a way over UDP was used only to be kept open, towards registered systems and
     /// carriers that we are registered at.
     pub keep_alives: u64,
+    /// Calls between participants of proxy phone sessions.
+    pub proxied_calls: u64,
+    /// Calls to a proxy number that went to the fallback number.
+    pub proxy_fallbacks: u64,
     /// Refusals that a dry run left undone.
     pub would_refuse: u64,
     /// Inputs that were neither a SIP message nor a keep-alive, or broke a bound.

@@ -172,11 +172,7 @@ fn a_full_event_queue_fails_streams_instead_of_forgetting_them() {
     };
     sender.send(failed(1));
     sender.send(failed(2));
-    sender.send(MediaEvent::Silent {
-        id: MediaId(3),
-        leg: model::LegSide::A,
-        at: Instant::ZERO,
-    });
+    sender.send(MediaEvent::Silent { id: MediaId(3), leg: model::LegSide::A, at: Instant::ZERO });
     assert!(queue.try_recv().is_ok());
     assert_eq!(shared.requests().failed_streams, [MediaId(2)]);
     assert_eq!(shared.media_events_lost.load(Ordering::Relaxed), 1);

@@ -114,7 +114,10 @@ mod tests {
             function.rule(&mut application);
             let asked = ApplicationEndpoint::Url("http://127.0.0.1:8000/".into());
             assert_eq!((&*application.id, application.endpoint), ("id", asked));
-            assert_eq!((&application.calling_regions[..], application.on_failure), (&["US"][..], 480));
+            assert_eq!(
+                (&application.calling_regions[..], application.on_failure),
+                (&["US"][..], 480)
+            );
         }
     }
 }

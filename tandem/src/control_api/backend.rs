@@ -7,7 +7,7 @@ use control_api::state::Change;
 use control_api::{AccessKey, Backend, CommitFault, KeySource, KeySourceFault, Made, State};
 use directory::Snapshot;
 use directory_store::{Committed, RecordChange, StoreError, StoredRecord};
-use model::{UnixTime, VoiceConnectorId};
+use model::{ProxySessionId, UnixTime, VoiceConnectorId};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -65,6 +65,10 @@ impl KeySource for NodeBackend {
 impl Backend for NodeBackend {
     fn directory(&self) -> Arc<Snapshot> {
         self.directory.current()
+    }
+
+    fn proxied_calls(&self) -> Vec<ProxySessionId> {
+        self.view.proxied_calls()
     }
 
     fn random(&mut self) -> Option<u128> {

@@ -6,7 +6,7 @@ use control_api::{
     Request, Settings, State, route, schema, sigv4, state::Change,
 };
 use directory::{Resources, Snapshot, VoiceConnector};
-use model::{UnixTime, VoiceConnectorId};
+use model::{ProxySessionId, UnixTime, VoiceConnectorId};
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -30,6 +30,10 @@ impl KeySource for OneKey {
 impl Backend for OneKey {
     fn directory(&self) -> Arc<Snapshot> {
         Arc::clone(&SNAPSHOT)
+    }
+
+    fn proxied_calls(&self) -> Vec<ProxySessionId> {
+        Vec::new()
     }
 
     fn random(&mut self) -> Option<u128> {

@@ -95,6 +95,7 @@ fn parties() -> Option<CallParties> {
         emergency: None,
         source: ([192, 0, 2, 1], 5_060).into(),
         sip_auth_user: None,
+        proxy: None,
         log_sip_messages: false,
         log_media_metrics: false,
     })

@@ -135,6 +135,10 @@ fn of_request(refusal: &str) -> Option<&'static str> {
             "a recording client (SIPREC) sent the copy of a call, and the voice connector does not \
              stream. Set enabled in its [voice_connector.streaming], or send the copy elsewhere."
         }
+        "no_proxy_session" => {
+            "the called number is a proxy number, and the caller is in no open session there. Make one, or \
+             have such calls go to a FallBackPhoneNumber."
+        }
         "no_emergency_number" => {
             "the call was for the emergency service (urn:service:sos) and the voice connector has no \
              number for it. Add [voice_connector.emergency] with a dnis."

@@ -148,7 +148,7 @@ impl Call {
         let mut composer = leg.response(context, &pending.invite, 200);
         success_headers(&mut composer, pending.session_answer);
         carry::carry(&mut composer, response, direction, &host_of(leg));
-        let bytes = with_body(composer, response, body);
+        let bytes = with_body(composer, response, body, direction.is_masked);
         let (server, cseq) = (pending.server, number(&pending.invite));
         self.setup.go(SetupState::Answered);
         self.respond_success(context, now, LegSide::A, server, cseq, bytes);
@@ -340,6 +340,7 @@ impl Call {
         side: LegSide,
         reason: Option<&Message>,
     ) {
+        let is_masked = self.is_masked();
         let leg = &mut self.legs[side.index()];
         let cseq = leg.next_cseq();
         let Some((mut composer, branch, flow)) = leg.request(context, Method::Bye, cseq) else {
@@ -347,7 +348,7 @@ impl Call {
         };
         composer.header(HeaderName::UserAgent, &context.config.product);
         if let Some(message) = reason {
-            carry::carry_in_dialog(&mut composer, message);
+            carry::carry_in_dialog(&mut composer, message, is_masked);
         } else if let Some(reason) = self.bye_reason {
             composer.header(HeaderName::Reason, reason);
         }

@@ -165,7 +165,7 @@ impl Call {
         if let Some(binding) = &pending.binding {
             address_binding(&mut composer, binding, &leg.remote_party);
         }
-        let bytes = with_body(composer, &pending.invite, body.as_deref());
+        let bytes = with_body(composer, &pending.invite, body.as_deref(), direction.is_masked);
         let (flow, attempt) = (leg.flow, pending.attempt);
         self.setup.go(SetupState::Calling);
         match context.send(now, flow, &branch, Method::Invite, bytes) {

@@ -4,6 +4,7 @@
 use super::{Call, ClientPurpose, NoResponse};
 use crate::carry;
 use crate::context::Context;
+use crate::masking;
 use model::{Instant, LegSide};
 use sip_proto::{HeaderName, Message, Method, ServerKey};
 
@@ -38,14 +39,28 @@ impl Call {
             self.refuse_method(context, now, from, server, request);
             return;
         }
+        let key = match self.is_masked() {
+            true if method == Method::Info => masking::key_body(request),
+            _ => None,
+        };
+        if self.is_masked() && key.is_none() {
+            // What else is in it nobody can know.
+            self.refuse_method(context, now, from, server, request);
+            return;
+        }
         let leg = &mut self.legs[to.index()];
         let cseq = leg.next_cseq();
         let Some((mut composer, branch, flow)) = leg.request(context, method, cseq) else {
             return;
         };
-        carry::carry_in_dialog(&mut composer, request);
-        composer.copy_all(request, HeaderName::ContentDisposition);
-        let bytes = composer.body(request.header(HeaderName::ContentType), request.body_bytes());
+        let bytes = match key {
+            Some((media_type, body)) => composer.body(Some(media_type), body.as_bytes()),
+            None => {
+                carry::carry_in_dialog(&mut composer, request, false);
+                composer.copy_all(request, HeaderName::ContentDisposition);
+                composer.body(request.header(HeaderName::ContentType), request.body_bytes())
+            }
+        };
         match context.send(now, flow, &branch, method, bytes) {
             Some(client) => {
                 self.open_client(context, client, ClientPurpose::Info { to, server });
@@ -105,11 +120,11 @@ impl Call {
         let mut composer = sip_proto::Composer::response_to(&request, status, reason, None);
         composer.header(HeaderName::Server, &context.config.product);
         let bytes = match response {
-            Some(response) => {
-                carry::carry_in_dialog(&mut composer, response);
+            Some(response) if !self.is_masked() => {
+                carry::carry_in_dialog(&mut composer, response, false);
                 composer.body(response.header(HeaderName::ContentType), response.body_bytes())
             }
-            None => composer.finish(),
+            _ => composer.finish(),
         };
         context.respond(now, server, status, bytes);
     }

@@ -180,8 +180,11 @@ impl Call {
         parties: CallParties,
         connector: &Arc<VoiceConnector>,
         legs: [Leg; 2],
-        media: CallMedia,
+        mut media: CallMedia,
     ) -> Self {
+        if parties.proxy.is_some() {
+            media.mask();
+        }
         Call {
             key,
             id,

@@ -49,7 +49,7 @@ mod unencrypted;
 mod update;
 
 use crate::admission::Admission;
-use crate::carry;
+use crate::carry::{self, Towards};
 use crate::context::{CallKey, Context};
 use crate::deadline::{Deadline, Deadlines};
 use crate::encryption;
@@ -179,6 +179,7 @@ impl Call {
             emergency: admission.emergency,
             source: flow.remote,
             sip_auth_user: admission.sip_auth_user.clone(),
+            proxy: admission.proxy.clone(),
             log_sip_messages: connector.logging.sip_messages,
             log_media_metrics: connector.logging.media_metrics,
         });
@@ -207,6 +208,9 @@ impl Call {
         );
         let music = carrier.map_or(&connector.hold_music, |carrier| &carrier.hold_music);
         media.set_hold_music(LegSide::A, music.clone());
+        if admission.proxy.is_some() {
+            media.mask();
+        }
         let id = context.new_transaction_id();
         let copying = RecordingClient::of(connector, id).filter(|_| !admission.is_recording);
         Call {
@@ -215,7 +219,7 @@ impl Call {
             parties,
             voice_connector: connector.clone(),
             legs: [leg_a, leg_b],
-            sides: LegSide::BOTH.map(|leg| admission.direction.side_of(leg)),
+            sides: admission.sides(),
             media,
             media_serial: 0,
             waiting: None,
@@ -553,11 +557,17 @@ impl Call {
     }
 
     /// Which way messages to `leg` travel: towards the carrier or towards the customer.
-    fn towards(&self, leg: LegSide) -> CallDirection {
-        match self.sides[leg.index()] {
+    fn towards(&self, leg: LegSide) -> Towards {
+        let direction = match self.sides[leg.index()] {
             Side::Remote => CallDirection::Outbound,
             Side::Customer => CallDirection::Inbound,
-        }
+        };
+        Towards { direction, is_masked: self.is_masked() }
+    }
+
+    /// Whether it is a call of a proxy phone session, whose sides do not learn of each other.
+    pub(crate) fn is_masked(&self) -> bool {
+        self.parties.proxy.is_some()
     }
 
     /// The connection of a leg closed: the next request opens a new one.

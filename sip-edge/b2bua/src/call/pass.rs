@@ -105,7 +105,7 @@ impl Call {
         };
         composer.header(HeaderName::Contact, self.legs[to.index()].contact());
         headers(&mut composer);
-        carry::carry_in_dialog(&mut composer, request);
+        carry::carry_in_dialog(&mut composer, request, self.is_masked());
         let body = request.body_bytes();
         let is_fragment = request
             .header(HeaderName::ContentType)
@@ -140,7 +140,7 @@ impl Call {
         let mut composer = self.legs[to.other().index()].response(context, &request, told);
         if let Some(response) = response {
             composer.copy_all(response, HeaderName::ReferSub);
-            carry::carry_in_dialog(&mut composer, response);
+            carry::carry_in_dialog(&mut composer, response, self.is_masked());
         }
         context.respond(now, server, told, composer.finish());
     }

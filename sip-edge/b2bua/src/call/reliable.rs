@@ -216,7 +216,7 @@ impl Call {
                 .header_args(HeaderName::RSeq, format_args!("{rseq}"));
         }
         carry::carry(&mut composer, response, direction, &host_of(leg));
-        let bytes = with_body(composer, response, body);
+        let bytes = with_body(composer, response, body, direction.is_masked);
         Some((pending.server, bytes))
     }
 

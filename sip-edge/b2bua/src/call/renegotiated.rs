@@ -153,7 +153,7 @@ impl Call {
             success_headers(&mut composer, exchange.session);
         }
         carry::carry(&mut composer, response, direction, &host_of(leg));
-        let bytes = with_body(composer, response, Some(&body));
+        let bytes = with_body(composer, response, Some(&body), direction.is_masked);
         if established {
             leg.session.arm(&mut self.deadlines, from, now);
         }
@@ -225,7 +225,7 @@ impl Call {
             let leg = &self.legs[from.index()];
             let mut composer = leg.response(context, &request, told);
             if let Some(response) = response {
-                carry::carry_in_dialog(&mut composer, response);
+                carry::carry_in_dialog(&mut composer, response, self.is_masked());
             }
             context.respond(now, server, told, composer.finish());
         }

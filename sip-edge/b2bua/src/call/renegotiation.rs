@@ -348,7 +348,8 @@ impl Call {
         let leg = &self.legs[to.index()];
         exchange.cseq = leg.cseq;
         carry::carry(&mut composer, &exchange.request, direction, &host_of(leg));
-        let bytes = with_body(composer, &exchange.request, exchange.body.as_deref());
+        let bytes =
+            with_body(composer, &exchange.request, exchange.body.as_deref(), direction.is_masked);
         let client = context.send(now, flow, &branch, method, bytes).ok_or(503_u16)?;
         exchange.client = Some(client);
         self.open_client(context, client, ClientPurpose::Renegotiation(to));

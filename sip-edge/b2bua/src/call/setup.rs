@@ -233,6 +233,9 @@ impl Call {
         invite: &Message,
         admission: &Admission,
     ) -> Result<Caller, Refusal> {
+        if let Some(proxy) = &admission.proxy {
+            return Ok(Caller::masked(proxy, &self.voice_connector));
+        }
         let by_customer = self.sides[LegSide::A.index()] == Side::Customer;
         match admission.direction {
             // What an application calls is a call of its own, with a caller of its own.

@@ -73,7 +73,7 @@ impl Call {
         let direction = self.towards(LegSide::A);
         let host = host_of(&self.legs[LegSide::A.index()]);
         let contacts = response
-            .filter(|_| redirect::is_shown_redirect(status))
+            .filter(|_| redirect::is_shown_redirect(status) && !direction.is_masked)
             .map(|response| redirect::contacts(response, &host))
             .unwrap_or_default();
         let told = if contacts.is_empty() { redirect::status_for_caller(status) } else { status };

@@ -27,6 +27,8 @@ impl Call {
         match self.voice_connector.refer {
             // Who is in the call is for the application to say.
             _ if self.is_steered() => answer(self, context, 603),
+            // Neither side may learn whom the other would talk to.
+            _ if self.is_masked() => answer(self, context, 603),
             Refer::Refuse => answer(self, context, 603),
             // Whoever is called through us at the customer's cost is for the customer to say.
             Refer::Handle if self.sides[from.index()] != Side::Customer => {
@@ -53,7 +55,7 @@ impl Call {
         server: ServerKey,
         request: &Message,
     ) {
-        if self.voice_connector.refer == Refer::Pass {
+        if self.voice_connector.refer == Refer::Pass && !self.is_masked() {
             self.pass_notify(context, now, from, server, request);
         } else {
             // RFC 6665 section 4.1.3: no such subscription.
@@ -107,6 +109,8 @@ impl Call {
             // Nobody is on its other side.
             && !self.is_recording()
             && !self.is_steered()
+            // Whoever came in its place would learn of the other side.
+            && !self.is_masked()
     }
 
     /// A call in the place of this one's `side`.
@@ -133,6 +137,7 @@ impl Call {
             would_refuse: None,
             sip_auth_user: self.parties.sip_auth_user.clone(),
             verification: None,
+            proxy: None,
         }
     }
 

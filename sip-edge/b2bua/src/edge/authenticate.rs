@@ -25,7 +25,10 @@ impl Edge {
         let connector = admission.voice_connector.clone();
         let termination = connector.termination.as_ref();
         let Some(termination) = termination.filter(|termination| {
-            admission.direction == CallDirection::Outbound && !termination.credentials.is_empty()
+            // A masked call goes out, and comes from a carrier.
+            admission.direction == CallDirection::Outbound
+                && admission.carrier.is_none()
+                && !termination.credentials.is_empty()
         }) else {
             return Ok(true);
         };

@@ -61,8 +61,14 @@ impl Edge {
         self.note_dry_run(now, &admission, flow);
         let key = self.calls.reserve();
         let call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
-        self.context.statistics.attempts += 1;
-        self.context.statistics.active_calls += 1;
+        let statistics = &mut self.context.statistics;
+        statistics.attempts += 1;
+        statistics.active_calls += 1;
+        match admission.proxy.as_ref().map(|proxy| proxy.session) {
+            Some(Some(_)) => statistics.proxied_calls += 1,
+            Some(None) => statistics.proxy_fallbacks += 1,
+            None => {}
+        }
         self.begin(now, key, call, server, invite, &admission);
     }
 
@@ -83,12 +89,14 @@ impl Edge {
         if !secure::may_pass(&flow, invite) {
             return Err(denied(Refusal::SipsNotAllowed));
         }
+        let unix = self.context.unix_time(now);
         let registered = Registered {
             carrier: self.calling_carrier(invite, &flow),
             is_contact: self.is_to_registered_contact(invite),
             connectors: self.context.registrar.connectors_at(flow.remote.ip()),
         };
-        let mut admission = admission::admit(&self.context.directory, &registered, &flow, invite)?;
+        let mut admission =
+            admission::admit(&self.context.directory, &registered, &flow, invite, unix)?;
         let connector = &admission.voice_connector;
         if admission.carrier.is_none()
             && admission.emergency.is_none()

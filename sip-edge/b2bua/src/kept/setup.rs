@@ -4,7 +4,8 @@
 use super::{SavedIdentity, SavedRequest};
 use bytes::Bytes;
 use model::{
-    CallDirection, CallParties, CarrierId, EmergencyKind, Flow, TransactionId, VoiceConnectorId,
+    CallDirection, CallParties, CarrierId, EmergencyKind, Flow, ProxiedCall, TransactionId,
+    VoiceConnectorId,
 };
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -89,6 +90,9 @@ pub struct SavedParties {
     pub source: SocketAddr,
     /// The user whose credentials admitted it.
     pub sip_auth_user: Option<Arc<str>>,
+    /// What masks it.
+    #[serde(default)]
+    pub proxy: Option<ProxiedCall>,
 }
 
 impl OpenSetup {
@@ -143,6 +147,7 @@ impl SavedParties {
             emergency: parties.emergency,
             source: parties.source,
             sip_auth_user: parties.sip_auth_user.clone(),
+            proxy: parties.proxy.clone(),
         }
     }
 
@@ -163,6 +168,7 @@ impl SavedParties {
             emergency: self.emergency,
             source: self.source,
             sip_auth_user: self.sip_auth_user.clone(),
+            proxy: self.proxy.clone(),
             log_sip_messages,
             log_media_metrics,
         }

@@ -80,7 +80,8 @@ impl CallMedia {
         offer: &SessionDescription,
         relayed: RelayedLines,
     ) -> Vec<LinePair> {
-        if !relayed.any() || offer.media_count() < 2 {
+        // RTCP of lines beside the audio is the peers' own: it says who they are.
+        if self.is_masked || !relayed.any() || offer.media_count() < 2 {
             return Vec::new();
         }
         let offer = seen_under(self.encryption(target.other()), offer);

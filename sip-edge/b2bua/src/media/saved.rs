@@ -109,6 +109,7 @@ impl CallMedia {
             unheard_after,
             copies_rtcp,
             tells_keys: false,
+            is_masked: false,
             lines,
         })
     }

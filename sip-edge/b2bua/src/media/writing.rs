@@ -3,6 +3,7 @@
 use super::body::seen_under;
 use super::{BodyFault, CallMedia};
 use crate::dtmf;
+use crate::masking;
 use model::LegSide;
 use sdp::{
     AnchorOptions, Encryption, Limits, Role, SessionDescription, anchor_lines, leg_security,
@@ -101,7 +102,8 @@ impl CallMedia {
         let mut draw = || random.next_u64();
         let local = &local[target.index()];
         let origin = &mut leg.origin;
-        Ok(anchor_lines(received, local, &further, origin, role, &options, &mut draw)?)
+        let body = anchor_lines(received, local, &further, origin, role, &options, &mut draw)?;
+        Ok(if self.is_masked { masking::described(body) } else { body })
     }
 
     /// What `leg` last described, as the offer to another far end that last got `previous`.

@@ -42,6 +42,7 @@ mod listening;
 mod loss;
 mod loss_of_dialogs;
 mod loss_of_transfers;
+mod masked;
 mod over_mtu;
 mod passed;
 mod policing;
