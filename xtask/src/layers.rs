@@ -159,7 +159,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("sdp", &["sdp-types", "zeroize"]),
     ("directory", &["ipnet"]),
     // Hashes and their comparison; bytes in, bytes out.
-    ("control-api", &["aws-lc-rs", "regex-lite", "serde", "serde_json", "zeroize"]),
+    ("control-api", &["aws-lc-rs", "ipnet", "regex-lite", "serde", "serde_json", "zeroize"]),
     // Answers of applications in JSON, and the patterns in them; texts in, texts out.
     ("media-applications", &["regex", "serde_json"]),
     // Signatures and certificates; bytes in, bytes out. The nonce of a signature is the library's.
