@@ -7,12 +7,16 @@
 //! written at once.
 #![forbid(unsafe_code)]
 
+mod backup;
+mod check;
 mod keys;
 mod schema;
 mod seal;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{Copied, back_up};
+pub use check::{Checked, check};
 pub use keys::{KeyFacts, StoredKey};
 pub use seal::{KEY_FILE, MasterKey};
 
