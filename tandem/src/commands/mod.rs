@@ -2,12 +2,15 @@
 
 pub(crate) mod calls;
 pub(crate) mod check;
+pub(crate) mod completion;
+pub(crate) mod directory;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod key;
 pub(crate) mod recording;
 pub(crate) mod relay;
 pub(crate) mod report;
+pub(crate) mod resources;
 pub(crate) mod run;
 pub(crate) mod stream;
 pub(crate) mod switch_stream;

@@ -3,9 +3,12 @@
 //!
 //! A thread of its own serves it, so that whatever happens here touches no call.
 
+mod client;
 mod keys;
+mod local;
 mod server;
 
+pub(crate) use client::{Asked, Client, Failure, Reply};
 pub(crate) use keys::{KeySummary, delete_key, list_keys, make_key};
 
 use crate::clock::Origin;
@@ -59,13 +62,7 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
             return Ok(None);
         }
     };
-    let settings = Settings {
-        region: config.node.region.clone(),
-        account_id: config.node.account_id.clone(),
-        cdr_bucket: config.sinks.s3.as_ref().map(|sink| sink.config.bucket.clone()),
-        requests_per_second: api.requests_per_second,
-        token_key: store.master().derive(PAGE_TOKENS),
-    };
+    let settings = settings(config, api.requests_per_second, store.master().derive(PAGE_TOKENS));
     let tls = api.tls.as_ref().map(|files| sip_edge::tls::self_signed_server(&[], Some(files)));
     let tls = tls.transpose().map_err(|error| format!("[api] {error}"))?;
     let listener = std::net::TcpListener::bind(api.listen).and_then(|listener| {
@@ -78,7 +75,7 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
     let is_tls = tls.is_some();
     let served = Served {
         api: Api::new(settings),
-        keys: keys::Keys::new(store),
+        keys: keys::Keys::new(store, api.listen.ip()),
         directory: node.directory(),
         files: node.file_sender(),
     };
@@ -88,6 +85,16 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
         .map_err(|error| format!("[api] the control API cannot be started: {error}"))?;
     let control_api = ControlApi { address, is_tls, stop: Some(stop), thread: Some(thread) };
     Ok(Some((control_api, first)))
+}
+
+fn settings(config: &Config, requests_per_second: u32, token_key: [u8; 32]) -> Settings {
+    Settings {
+        region: config.node.region.clone(),
+        account_id: config.node.account_id.clone(),
+        cdr_bucket: config.sinks.s3.as_ref().map(|sink| sink.config.bucket.clone()),
+        requests_per_second,
+        token_key,
+    }
 }
 
 /// Opens the directory's database of a configuration.

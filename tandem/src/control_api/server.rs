@@ -189,7 +189,8 @@ impl Server {
         // What a panic may have left half done is only counts of rates.
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let Served { api, keys, directory, files } = &mut *served;
-        let mut answer = api.handle(now(), ids, request, &directory.load_full(), keys);
+        let keys = keys.asked_from(request.source);
+        let mut answer = api.handle(now(), ids, request, &directory.load_full(), &keys);
         if let Some(body) = answer.audit.take()
             && let Ok(path) = RecordPath::new(AUDIT_FILE)
             && let Err(error) = files.send(Record { path, body, kind: RecordKind::AppendLine })
@@ -229,7 +230,7 @@ fn unread(kind: ErrorKind, message: &str) -> hyper::Response<Full<Bytes>> {
 }
 
 /// A UUID of version 4.
-fn uuid() -> io::Result<String> {
+pub(super) fn uuid() -> io::Result<String> {
     let mut octets = [0; 16];
     getrandom::fill(&mut octets).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(TransactionId::from_random(u128::from_be_bytes(octets)).to_string())

@@ -1,0 +1,163 @@
+//! The commands' own key, and the API in the commands' own process when no node runs
+//! (docs/decisions/0103).
+
+use super::client::{Failure, Reply};
+use super::{now, server, settings};
+use crate::config::Config;
+use crate::node;
+use control_api::sigv4::Signer;
+use control_api::{AUDIT_FILE, AccessKey, Api, Composed, Ids, KeySource, KeySourceFault, Request};
+use directory_store::MasterKey;
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The id of the commands' own key. It is in no database, and no key of `tandem key` has it.
+pub(super) const KEY_ID: &str = "AKTDLOCALCOMMANDLINE";
+/// What the audit calls who signs with it.
+const NAME: &str = "command-line";
+/// What its secret is derived for.
+const PURPOSE: &str = "access key of the command line on this host";
+/// What commands call themselves.
+pub(super) const USER_AGENT: &str = concat!("tandem/", env!("CARGO_PKG_VERSION"));
+
+/// The commands' own key: whoever can read the key file of the directory has it.
+pub(super) fn access_key(master: &MasterKey) -> AccessKey {
+    let derived = Zeroizing::new(master.derive(PURPOSE));
+    let mut secret = Zeroizing::new(String::with_capacity(2 * derived.len()));
+    for octet in derived.iter() {
+        // Writing into a String cannot fail.
+        let _ = write!(secret, "{octet:02x}");
+    }
+    AccessKey { id: KEY_ID.to_owned(), secret, name: NAME.to_owned(), policy: None }
+}
+
+/// All headers of a request with its signature.
+pub(super) fn signed(
+    key: &AccessKey,
+    composed: &Composed,
+    host: &str,
+    region: &str,
+) -> Vec<(String, String)> {
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut headers = vec![header("host", host), header("user-agent", &user_agent())];
+    if !composed.body.is_empty() {
+        headers.push(header("content-type", "application/json"));
+    }
+    let signer = Signer { access_key_id: &key.id, secret: &key.secret, region, service: "chime" };
+    signer.headers(&request(composed, &headers), now())
+}
+
+/// The audit tells which user of the host it was, as the command says it.
+fn user_agent() -> String {
+    format!("{USER_AGENT} (user {})", rustix::process::getuid().as_raw())
+}
+
+fn request<'a>(composed: &'a Composed, headers: &'a [(String, String)]) -> Request<'a> {
+    Request {
+        method: composed.operation.method.as_str(),
+        path: &composed.path,
+        query: &composed.query,
+        headers,
+        body: &composed.body,
+        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    }
+}
+
+/// Knows the one key that it was made with.
+struct OneKey(AccessKey);
+
+impl KeySource for OneKey {
+    fn find(&self, id: &str) -> Result<Option<AccessKey>, KeySourceFault> {
+        Ok((id == self.0.id).then(|| self.0.clone()))
+    }
+}
+
+/// The API in this process. While it lives, no node starts on the same `data_dir`.
+pub(super) struct Here {
+    api: Api,
+    key: OneKey,
+    config: Config,
+    /// `None` when there is no `data_dir` yet: then nothing is written.
+    _lock: Option<File>,
+}
+
+impl Here {
+    /// `lock` is the directory's, which says that no node runs.
+    pub(super) fn new(config: &Config, lock: Option<File>) -> Result<Here, String> {
+        // Nobody else signs here: a secret of the moment will do, and for page tokens too.
+        let mut secret = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *secret).map_err(|error| format!("no random numbers: {error}"))?;
+        let secret = Zeroizing::new(secret.iter().map(|octet| format!("{octet:02x}")).collect());
+        let key = AccessKey { id: KEY_ID.to_owned(), secret, name: NAME.to_owned(), policy: None };
+        let mut token_key = [0; 32];
+        getrandom::fill(&mut token_key).map_err(|error| format!("no random numbers: {error}"))?;
+        let api = Api::new(settings(config, u32::MAX / 4, token_key));
+        Ok(Here { api, key: OneKey(key), config: config.clone(), _lock: lock })
+    }
+
+    pub(super) fn ask(&mut self, composed: &Composed) -> Result<Reply, Failure> {
+        let headers = signed(&self.key.0, composed, "localhost", &self.config.node.region);
+        let ids = server::uuid().and_then(|id| Ok((id, server::uuid()?)));
+        let (request_id, event_id) =
+            ids.map_err(|error| Failure::Way(format!("no random numbers: {error}")))?;
+        let ids = Ids { request: &request_id, event: &event_id };
+        let request = request(composed, &headers);
+        let answer = self.api.handle(now(), ids, &request, &self.config.directory, &self.key);
+        if let Some(line) = &answer.audit
+            && let Err(error) = append(&self.config.node.data_dir, line)
+        {
+            return Err(Failure::Way(format!("{AUDIT_FILE}: {error}")));
+        }
+        let exception = answer.headers.iter().find(|(name, _)| *name == "x-amzn-ErrorType");
+        let exception = exception.map(|(_, value)| value.as_str());
+        Reply::of(answer.status, exception, &answer.body)
+    }
+}
+
+/// A line of the audit, where the directory is there already.
+fn append(data_dir: &Path, line: &[u8]) -> std::io::Result<()> {
+    let path = data_dir.join(AUDIT_FILE);
+    if !data_dir.exists() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    }
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    // One write: a line is whole or not there.
+    file.write_all(&[line, b"\n"].concat())
+}
+
+/// Whether a node runs on the directory.
+pub(super) enum Claimed {
+    /// One does.
+    ByNode,
+    /// None does, and none can start while the file is held; `None` when there is no directory yet.
+    ByUs(Option<File>),
+}
+
+/// Takes the directory, if no node has it; `makes` says whether it is made when it is missing.
+pub(super) fn claim(data_dir: &Path, makes: bool) -> Result<Claimed, String> {
+    let lock = data_dir.join(node::LOCK_FILE);
+    if !lock.exists() && !makes {
+        return Ok(Claimed::ByUs(None));
+    }
+    let file = match node::try_claim(data_dir).map_err(|error| error.to_string())? {
+        Some(file) => file,
+        None => return Ok(Claimed::ByNode),
+    };
+    let us = rustix::process::geteuid().as_raw();
+    match std::fs::metadata(&lock).map(|lock| lock.uid()) {
+        Ok(owner) if owner != us => Err(format!(
+            "{}: user {owner} runs the node here, and user {us} would leave files that it cannot write: ask \
+             as that user, with `sudo -u '#{owner}'`, or start the node first",
+            data_dir.display()
+        )),
+        _ => Ok(Claimed::ByUs(Some(file))),
+    }
+}
