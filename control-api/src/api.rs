@@ -1,7 +1,8 @@
 //! One request in, one answer and its audit record out.
 
-use crate::access_key::{AccessKey, KeySource};
+use crate::access_key::AccessKey;
 use crate::audit::{self, Caller, Event};
+use crate::backend::Backend;
 use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::policy::Question;
@@ -9,11 +10,11 @@ use crate::rate::RateLimit;
 use crate::reads::{Catalogue, Reading};
 use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
-use crate::{sigv4, sts};
-use directory::Snapshot;
+use crate::state::{Draft, State, Tag, Tags};
+use crate::writes::Writing;
+use crate::{schema, sigv4, sts};
 use model::UnixTime;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// Requests a second that nobody's key vouches for and that are still audited; what is more is
 /// answered, but leaves no record, so that strangers cannot fill the disk.
@@ -67,9 +68,11 @@ pub struct Answer {
     pub audit: Option<Vec<u8>>,
 }
 
-/// The control API. Commands: [`Api::handle`] alone.
+/// The control API. Commands: [`Api::handle`], and [`Api::replace_state`] when somebody else has
+/// changed the journal.
 pub struct Api {
     settings: Settings,
+    state: State,
     tokens: PageTokens,
     rate: RateLimit,
     strangers: RateLimit,
@@ -91,9 +94,10 @@ enum Success {
 }
 
 impl Api {
-    /// An API that has answered nobody yet.
-    pub fn new(settings: Settings) -> Self {
+    /// An API that has answered nobody yet, with what was made through it before.
+    pub fn new(settings: Settings, state: State) -> Self {
         Api {
+            state,
             tokens: PageTokens::new(&settings.token_key),
             rate: RateLimit::new(settings.requests_per_second),
             strangers: RateLimit::new(STRANGERS_PER_SECOND),
@@ -102,21 +106,31 @@ impl Api {
         }
     }
 
-    /// Answers a request at `now`, of `snapshot`, for whom `keys` knows.
+    /// What is made through the API.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Goes on with what somebody else has made of the journal.
+    pub fn replace_state(&mut self, state: State) {
+        self.state = state;
+    }
+
+    /// Answers a request at `now`. Of a write, everything is done before this returns, or nothing.
     pub fn handle(
         &mut self,
         now: UnixTime,
         ids: Ids<'_>,
         request: &Request<'_>,
-        snapshot: &Arc<Snapshot>,
-        keys: &dyn KeySource,
+        backend: &mut dyn Backend,
     ) -> Answer {
         let mut known = Known::default();
-        let outcome = self.decide(now, ids, request, snapshot, keys, &mut known);
+        let outcome = self.decide(now, ids, request, backend, &mut known);
         let audit = self.audit(now, ids, request, &known, outcome.as_ref().err());
         let is_sts = sts::is_for_sts(request);
         let mut headers = vec![("x-amzn-RequestId", ids.request.to_owned())];
         let (status, kind, body) = match outcome {
+            Ok(Success::Json(status, Value::Null)) => (status, "application/json", String::new()),
             Ok(Success::Json(status, body)) => (status, "application/json", body.to_string()),
             Ok(Success::Xml(body)) => (200, "text/xml", body),
             Err(error) if is_sts => {
@@ -138,8 +152,7 @@ impl Api {
         now: UnixTime,
         ids: Ids<'_>,
         request: &Request<'_>,
-        snapshot: &Arc<Snapshot>,
-        keys: &dyn KeySource,
+        backend: &mut dyn Backend,
         known: &mut Known,
     ) -> Result<Success, ApiError> {
         if request.body.len() > MAX_BODY_BYTES {
@@ -148,7 +161,7 @@ impl Api {
         }
         let is_sts = sts::is_for_sts(request);
         let claim = sigv4::read(request)?;
-        let key = find(keys, &claim.access_key_id)?;
+        let key = find(backend, &claim.access_key_id)?;
         claim.verify(request, &key.secret, if is_sts { "sts" } else { "chime" }, now)?;
         let key = known.key.insert(key);
         if !self.rate.admits(now, &key.id) {
@@ -169,40 +182,52 @@ impl Api {
             return Ok(Success::Xml(sts::caller_identity(&arn, &key.id, account, ids.request)));
         }
         let routed = known.routed.insert(route(request)?);
-        self.serve(snapshot, key, routed)
+        self.serve(now, request.body, backend, key, routed)
     }
 
     fn serve(
         &mut self,
-        snapshot: &Arc<Snapshot>,
+        now: UnixTime,
+        body: &[u8],
+        backend: &mut dyn Backend,
         key: &AccessKey,
         routed: &Routed,
     ) -> Result<Success, ApiError> {
+        let snapshot = backend.directory();
         let catalogue = match self.catalogue.take() {
-            Some(catalogue) if catalogue.is_of(snapshot) => catalogue,
-            _ => Catalogue::of(snapshot),
+            Some(catalogue) if catalogue.is_of(&snapshot) => catalogue,
+            _ => Catalogue::of(&snapshot),
         };
         let catalogue = &*self.catalogue.insert(catalogue);
         let (settings, tokens) = (&self.settings, &self.tokens);
-        let reading = Reading { settings, catalogue, tokens, routed };
-        let (action, resource) = (format!("chime:{}", routed.operation.name), reading.resource());
-        let asked = Question {
-            action: &action,
-            resource: &resource,
-            resource_tags: &[],
-            request_tags: &[],
-        };
-        if key.policy.as_ref().is_some_and(|policy| !policy.allows(&asked)) {
-            let user = settings.user_arn(key);
-            let message = format!(
-                "User: {user} is not authorized to perform: {action} on resource: {resource}"
-            );
-            return Err(ApiError::new(ErrorKind::AccessDenied, message));
-        }
+        let reading = Reading { settings, catalogue, tokens, routed, state: &self.state };
+        permit(&reading, key, body)?;
         if let Some((kind, message)) = routed.operation.refusal() {
             return Err(ApiError::new(kind, message));
         }
-        Ok(Success::Json(routed.operation.status, reading.answer()?))
+        let input = schema::checked(routed, body)?;
+        if routed.operation.is_read() {
+            return Ok(Success::Json(routed.operation.status, reading.answer()?));
+        }
+        let (answer, draft) = {
+            let mut random = || backend.random();
+            let mut writing = Writing {
+                input,
+                settings,
+                catalogue,
+                routed,
+                draft: Draft::new(&mut self.state, now),
+                random: &mut random,
+            };
+            (writing.answer()?, writing.draft)
+        };
+        if !draft.changes().is_empty() {
+            let is_routed = draft.changes().iter().any(|change| change.kind().is_routed());
+            let made = is_routed.then(|| draft.state().resources());
+            backend.commit(draft.changes(), made)?;
+        }
+        draft.keep();
+        Ok(Success::Json(routed.operation.status, answer))
     }
 
     fn audit(
@@ -234,7 +259,35 @@ impl Api {
     }
 }
 
-fn find(keys: &dyn KeySource, id: &str) -> Result<AccessKey, ApiError> {
+/// Asks the key's policy.
+fn permit(reading: &Reading<'_>, key: &AccessKey, body: &[u8]) -> Result<(), ApiError> {
+    let Some(policy) = &key.policy else { return Ok(()) };
+    let (action, resource) =
+        (format!("chime:{}", reading.routed.operation.name), reading.resource());
+    // A body that is no JSON is refused later, where the message can say so.
+    let tags = serde_json::from_slice::<Value>(body)
+        .ok()
+        .and_then(|mut body| serde_json::from_value::<Vec<Tag>>(body.get_mut("Tags")?.take()).ok());
+    let stored = reading.state.get::<Tags>(&resource).map(|stored| stored.value.0.as_slice());
+    let pairs = |tags: &[Tag]| -> Vec<(String, String)> {
+        tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+    };
+    let asked = Question {
+        action: &action,
+        resource: &resource,
+        resource_tags: &pairs(stored.unwrap_or_default()),
+        request_tags: &pairs(&tags.unwrap_or_default()),
+    };
+    if policy.allows(&asked) {
+        return Ok(());
+    }
+    let user = reading.settings.user_arn(key);
+    let message =
+        format!("User: {user} is not authorized to perform: {action} on resource: {resource}");
+    Err(ApiError::new(ErrorKind::AccessDenied, message))
+}
+
+fn find(keys: &dyn Backend, id: &str) -> Result<AccessKey, ApiError> {
     match keys.find(id) {
         Ok(Some(key)) => Ok(key),
         Ok(None) => {

@@ -1,9 +1,12 @@
 use super::*;
-use crate::access_key::KeySourceFault;
+use crate::access_key::{KeySource, KeySourceFault};
+use crate::backend::CommitFault;
 use crate::policy::Policy;
-use directory::{Resources, VoiceConnector, VoiceConnectorGroup};
+use crate::state::{Change, Connector, Tags};
+use directory::{Resources, Snapshot, VoiceConnector, VoiceConnectorGroup};
 use model::VoiceConnectorId;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 const NOW: UnixTime = UnixTime::from_millis(1_767_323_045_000);
@@ -11,12 +14,48 @@ const IDS: Ids<'static> = Ids { request: "request-1", event: "event-1" };
 /// botocore's signer, over GET http://127.0.0.1:8080/voice-connectors at NOW.
 const VECTORS: &str = include_str!("sigv4/vectors.json");
 
-struct Keys(Result<Option<AccessKey>, KeySourceFault>);
+/// A node with one key or none, and a journal that is written or not.
+struct Node {
+    key: Result<Option<AccessKey>, KeySourceFault>,
+    file: Resources,
+    directory: Arc<Snapshot>,
+    journal: Vec<Change>,
+    fault: Option<CommitFault>,
+}
 
-impl KeySource for Keys {
+impl KeySource for Node {
     fn find(&self, id: &str) -> Result<Option<AccessKey>, KeySourceFault> {
-        self.0.clone().map(|key| key.filter(|key| key.id == id))
+        self.key.clone().map(|key| key.filter(|key| key.id == id))
     }
+}
+
+impl Backend for Node {
+    fn directory(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.directory)
+    }
+
+    fn random(&mut self) -> Option<u128> {
+        Some(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)
+    }
+
+    fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        if let Some(made) = made {
+            let (merged, left_out) = self.file.clone().with_made(made);
+            assert!(left_out.is_empty(), "{left_out:?}");
+            self.directory = Arc::new(Snapshot::build(merged)?);
+        }
+        self.journal.extend_from_slice(changes);
+        Ok(())
+    }
+}
+
+fn node(key: Result<Option<AccessKey>, KeySourceFault>, count: usize) -> Node {
+    let file = resources(count);
+    let directory = Arc::new(Snapshot::build(file.clone()).unwrap());
+    Node { key, file, directory, journal: Vec::new(), fault: None }
 }
 
 fn key(policy: Option<&str>) -> AccessKey {
@@ -28,7 +67,7 @@ fn key(policy: Option<&str>) -> AccessKey {
     }
 }
 
-fn snapshot(count: usize) -> Arc<Snapshot> {
+fn resources(count: usize) -> Resources {
     let connector = |n: usize| {
         let id = VoiceConnectorId::new(&format!("abcdef1ghij2klmno3{n:04}")).unwrap();
         VoiceConnector {
@@ -44,21 +83,23 @@ fn snapshot(count: usize) -> Arc<Snapshot> {
     }];
     let voice_connectors = (0..count).rev().map(connector).collect();
     let domain = "tandem.test".to_owned();
-    let resources = Resources { domain, voice_connectors, groups, ..Resources::default() };
-    Arc::new(Snapshot::build(resources).unwrap())
+    Resources { domain, voice_connectors, groups, ..Resources::default() }
 }
 
 fn api(requests_per_second: u32) -> Api {
-    Api::new(Settings {
-        region: "us-east-1".into(),
-        account_id: "111122223333".into(),
-        cdr_bucket: None,
-        requests_per_second,
-        token_key: [7; 32],
-    })
+    Api::new(
+        Settings {
+            region: "us-east-1".into(),
+            account_id: "111122223333".into(),
+            cdr_bucket: None,
+            requests_per_second,
+            token_key: [7; 32],
+        },
+        State::default(),
+    )
 }
 
-fn ask(api: &mut Api, keys: &Keys, snapshot: &Arc<Snapshot>) -> (Answer, Value) {
+fn ask(api: &mut Api, node: &mut Node) -> (Answer, Value) {
     let vectors: Value = serde_json::from_str(VECTORS).unwrap();
     let headers = vectors[0]["headers"].as_array().unwrap().iter();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -71,7 +112,7 @@ fn ask(api: &mut Api, keys: &Keys, snapshot: &Arc<Snapshot>) -> (Answer, Value) 
         body: b"",
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
     };
-    let answer = api.handle(NOW, IDS, &request, snapshot, keys);
+    let answer = api.handle(NOW, IDS, &request, node);
     let body = serde_json::from_slice(&answer.body).unwrap();
     (answer, body)
 }
@@ -83,7 +124,7 @@ fn exception(answer: &Answer) -> Option<&str> {
 
 #[test]
 fn a_signed_request_is_answered_and_audited() {
-    let (answer, body) = ask(&mut api(10), &Keys(Ok(Some(key(None)))), &snapshot(3));
+    let (answer, body) = ask(&mut api(10), &mut node(Ok(Some(key(None))), 3));
     assert_eq!((answer.status, exception(&answer)), (200, None));
     assert!(answer.headers.contains(&("x-amzn-RequestId", "request-1".to_owned())));
     let ids: Vec<_> = body["VoiceConnectors"]
@@ -103,34 +144,34 @@ fn a_signed_request_is_answered_and_audited() {
 
 #[test]
 fn a_page_ends_with_a_token_when_there_is_more() {
-    let (_, body) = ask(&mut api(10), &Keys(Ok(Some(key(None)))), &snapshot(101));
+    let (_, body) = ask(&mut api(10), &mut node(Ok(Some(key(None))), 101));
     assert_eq!(body["VoiceConnectors"].as_array().unwrap().len(), 100);
     assert!(body["NextToken"].is_string());
 }
 
 #[test]
 fn another_snapshot_is_seen_at_once() {
-    let (mut api, keys) = (api(10), Keys(Ok(Some(key(None)))));
+    let mut api = api(10);
     for count in [1, 2] {
-        let (_, body) = ask(&mut api, &keys, &snapshot(count));
+        let (_, body) = ask(&mut api, &mut node(Ok(Some(key(None))), count));
         assert_eq!(body["VoiceConnectors"].as_array().unwrap().len(), count);
     }
 }
 
 #[test]
 fn a_key_has_its_rate() {
-    let (mut api, keys, snapshot) = (api(1), Keys(Ok(Some(key(None)))), snapshot(1));
-    let statuses: Vec<_> = (0..3).map(|_| ask(&mut api, &keys, &snapshot).0.status).collect();
+    let (mut api, mut node) = (api(1), node(Ok(Some(key(None))), 1));
+    let statuses: Vec<_> = (0..3).map(|_| ask(&mut api, &mut node).0.status).collect();
     assert_eq!(statuses, [200, 200, 429]);
 }
 
 #[test]
 fn keys_that_are_unknown_or_cannot_be_read() {
-    for (keys, status, named) in [
-        (Keys(Ok(None)), 403, "UnrecognizedClientException"),
-        (Keys(Err(KeySourceFault)), 503, "ServiceUnavailableException"),
+    for (key, status, named) in [
+        (Ok(None), 403, "UnrecognizedClientException"),
+        (Err(KeySourceFault), 503, "ServiceUnavailableException"),
     ] {
-        let (answer, _) = ask(&mut api(10), &keys, &snapshot(1));
+        let (answer, _) = ask(&mut api(10), &mut node(key, 1));
         assert_eq!((answer.status, exception(&answer)), (status, Some(named)));
         let audit: Value = serde_json::from_slice(&answer.audit.unwrap()).unwrap();
         assert_eq!(audit["userIdentity"]["type"], "Unknown");
@@ -140,8 +181,8 @@ fn keys_that_are_unknown_or_cannot_be_read() {
 
 #[test]
 fn strangers_do_not_fill_the_audit() {
-    let (mut api, keys, snapshot) = (api(10), Keys(Ok(None)), snapshot(1));
-    let asked = (0..100).map(|_| ask(&mut api, &keys, &snapshot).0);
+    let (mut api, mut node) = (api(10), node(Ok(None), 1));
+    let asked = (0..100).map(|_| ask(&mut api, &mut node).0);
     let audited = asked.filter(|answer| answer.audit.is_some()).count();
     assert_eq!(audited, 20);
 }
@@ -151,7 +192,7 @@ fn a_policy_decides_before_the_operation() {
     let deny = r#"{"Version":"2012-10-17","Statement":[
         {"Effect":"Allow","Action":"*","Resource":"*"},
         {"Effect":"Deny","Action":"chime:List*","Resource":"*"}]}"#;
-    let (answer, body) = ask(&mut api(10), &Keys(Ok(Some(key(Some(deny))))), &snapshot(1));
+    let (answer, body) = ask(&mut api(10), &mut node(Ok(Some(key(Some(deny)))), 1));
     assert_eq!((answer.status, exception(&answer)), (403, Some("AccessDeniedException")));
     let told = "User: arn:aws:iam::111122223333:user/terraform is not authorized to perform: \
                 chime:ListVoiceConnectors on resource: *";
@@ -194,4 +235,102 @@ fn secrets_are_not_written_down() {
     });
     assert_eq!(record["requestParameters"], expected);
     assert_eq!(record["readOnly"], false);
+}
+
+/// What an operation answers to somebody who may do everything, past signature and policy.
+fn served(
+    api: &mut Api,
+    node: &mut Node,
+    (method, path, query): (&str, &str, &str),
+    body: &Value,
+) -> Result<Value, ApiError> {
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let routed = route(&Request { method, path, query, headers: &[], body: &body, source })?;
+    match api.serve(NOW, &body, node, &key(None), &routed)? {
+        Success::Json(status, body) => {
+            assert_eq!(status, routed.operation.status);
+            Ok(body)
+        }
+        Success::Xml(body) => unreachable!("{body}"),
+    }
+}
+
+#[test]
+fn what_is_made_is_read_and_routed_at_once_and_gone_at_once() {
+    let (mut api, mut node) = (api(10), node(Ok(None), 1));
+    let make = json!({ "Name": "hq", "RequireEncryption": false,
+        "Tags": [{ "Key": "team", "Value": "a" }] });
+    let made = served(&mut api, &mut node, ("POST", "/voice-connectors", ""), &make).unwrap();
+    let connector = &made["VoiceConnector"];
+    let id = connector["VoiceConnectorId"].as_str().unwrap().to_owned();
+    assert_eq!(id.len(), 22);
+    assert_eq!(connector["CreatedTimestamp"], "2026-01-02T03:04:05.000Z");
+    let path = format!("/voice-connectors/{id}");
+    let get = served(&mut api, &mut node, ("GET", &path, ""), &Value::Null).unwrap();
+    assert_eq!(get, made);
+    let arn = connector["VoiceConnectorArn"].as_str().unwrap();
+    let tags = served(&mut api, &mut node, ("GET", "/tags", &format!("arn={arn}")), &Value::Null);
+    assert_eq!(tags.unwrap()["Tags"], make["Tags"]);
+
+    let origination = format!("{path}/origination");
+    let none = served(&mut api, &mut node, ("GET", &origination, ""), &Value::Null).unwrap_err();
+    assert_eq!(none.kind, ErrorKind::NotFound);
+    let route = json!({ "Host": "192.0.2.7", "Port": 5070, "Protocol": "UDP", "Priority": 1,
+        "Weight": 2 });
+    let put = json!({ "Origination": { "Routes": [route], "Disabled": false } });
+    let told = served(&mut api, &mut node, ("PUT", &origination, ""), &put).unwrap();
+    assert_eq!(told, put);
+    let routed = VoiceConnectorId::new(&id).unwrap();
+    let routes = |node: &Node| {
+        let connector = node.directory.voice_connector(&routed).unwrap();
+        connector.origination.routes.len()
+    };
+    assert_eq!(routes(&node), 1);
+    served(&mut api, &mut node, ("DELETE", &origination, ""), &Value::Null).unwrap();
+    assert_eq!(routes(&node), 0);
+    served(&mut api, &mut node, ("DELETE", &path, ""), &Value::Null).unwrap();
+    assert!(node.directory.voice_connector(&routed).is_none());
+    let gone = served(&mut api, &mut node, ("GET", &path, ""), &Value::Null).unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::NotFound);
+}
+
+#[test]
+fn resources_of_the_file_cannot_be_changed() {
+    let (mut api, mut node) = (api(10), node(Ok(None), 1));
+    let path = format!("/voice-connectors/abcdef1ghij2klmno3{:04}", 0);
+    let update = json!({ "Name": "x", "RequireEncryption": false });
+    for (method, body) in [("PUT", &update), ("DELETE", &Value::Null)] {
+        let refused = served(&mut api, &mut node, (method, &path, ""), body).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Forbidden, "{refused:?}");
+        assert!(refused.message.contains("configuration file"));
+    }
+    assert!(node.journal.is_empty());
+}
+
+#[test]
+fn a_write_that_fails_leaves_nothing() {
+    let (mut api, mut node) = (api(10), node(Ok(None), 0));
+    node.fault = Some(CommitFault::Journal);
+    let make = json!({ "Name": "hq", "RequireEncryption": false,
+        "Tags": [{ "Key": "team", "Value": "a" }] });
+    let refused = served(&mut api, &mut node, ("POST", "/voice-connectors", ""), &make);
+    assert_eq!(refused.unwrap_err().kind, ErrorKind::ServiceUnavailable);
+    assert!(api.state().all::<Connector>().is_empty());
+    assert!(api.state().all::<Tags>().is_empty());
+    node.fault = None;
+    for (member, value) in [
+        ("Name", json!("")),
+        ("Name", json!("a/b")),
+        ("RequireEncryption", json!("yes")),
+        ("AwsRegion", json!("eu-west-1")),
+    ] {
+        let mut wrong = make.clone();
+        wrong[member] = value;
+        let refused = served(&mut api, &mut node, ("POST", "/voice-connectors", ""), &wrong);
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::BadRequest);
+        assert!(refused.message.starts_with(member), "{refused:?}");
+    }
+    assert!(node.journal.is_empty());
 }

@@ -56,6 +56,13 @@ pub(crate) fn extended(time: UnixTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Writes `2015-08-30T12:36:00.123Z`.
+pub(crate) fn iso_millis(time: UnixTime) -> String {
+    let ((year, month, day), hour, minute, second) = parts(time);
+    let millis = time.as_millis() % 1_000;
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
 fn parts(time: UnixTime) -> ((i64, i64, i64), i64, i64, i64) {
     // The year 9999 is far enough.
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX).min(253_402_300_799);

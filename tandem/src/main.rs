@@ -15,6 +15,7 @@ mod http;
 mod identity;
 mod kept;
 mod kept_calls;
+mod live_directory;
 mod media_plane;
 mod node;
 mod privacy;

@@ -12,6 +12,7 @@ use crate::held::{PAGE_LIMIT, take_back};
 use crate::history::HistoryFollower;
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
+use crate::live_directory::LiveDirectory;
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
@@ -19,13 +20,11 @@ use crate::sinks::{self, Routes};
 use crate::streaming::{self, Started, Streaming};
 use crate::traces::{self, Traces};
 use crate::{hep, privacy, process, readings};
-use arc_swap::ArcSwap;
 use b2bua::{EdgeConfig, ListenRefusal, Listener};
 use call_metrics::{
     Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle, RecorderView,
 };
 use call_recordings::Recordings;
-use directory::Snapshot;
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSender, FileSink, Outbox, OutboxView, Retention};
@@ -70,8 +69,8 @@ pub(crate) struct Node {
     draining: Draining,
     /// Held while the node runs, so that no second one writes into the same directory.
     _lock: File,
-    /// What the control API reads; a reload puts the next one here.
-    directory: Arc<ArcSwap<Snapshot>>,
+    /// What calls are routed by.
+    directory: Arc<LiveDirectory>,
 }
 
 /// Why a node does not start.
@@ -86,9 +85,15 @@ impl fmt::Display for StartError {
 
 impl Node {
     /// Starts everything that `config` asks for, with or without a relay in this process.
-    pub(crate) fn start(config: Config, origin: Origin, role: Role) -> Result<Node, StartError> {
+    pub(crate) fn start(
+        mut config: Config,
+        origin: Origin,
+        role: Role,
+    ) -> Result<Node, StartError> {
+        let lock = claim(&config.node.data_dir)?;
+        let directory = LiveDirectory::open(&config);
+        config.directory = directory.current();
         let data_dir = &config.node.data_dir;
-        let lock = claim(data_dir)?;
         let (sink, retention) = sinks::start_files(&config)?;
         let mut outbox = Outbox::new(config.outbox.to_config(data_dir));
         let traces = Traces::start(&config)?;
@@ -164,7 +169,7 @@ impl Node {
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
-        let directory = Arc::new(ArcSwap::new(Arc::clone(&config.directory)));
+        directory.serve(&edge);
         let node = Node {
             edge,
             media,
@@ -222,8 +227,8 @@ impl Node {
         })
     }
 
-    /// The directory as it is now, also after a reload.
-    pub(crate) fn directory(&self) -> Arc<ArcSwap<Snapshot>> {
+    /// What calls are routed by, now and after changes.
+    pub(crate) fn directory(&self) -> Arc<LiveDirectory> {
         Arc::clone(&self.directory)
     }
 
@@ -297,11 +302,11 @@ impl Node {
                 restart.push(section);
             }
         }
-        self.edge.reload(Arc::clone(&config.directory));
+        self.directory.set_file(&config);
         self.kept.follow(&config.stir, &self.edge);
         self.config.stir = config.stir;
-        self.directory.store(Arc::clone(&config.directory));
-        self.config.directory = config.directory;
+        self.config.directory = self.directory.current();
+        self.config.resources = config.resources;
         self.config.drain = config.drain;
         Ok(restart)
     }

@@ -6,7 +6,10 @@ import wave
 
 import numpy as np
 
+from harness import places
 from harness.edge import BINARY
+from harness.message import sdp
+from harness.sip import OutgoingCall
 from harness.talk import FAR_HERTZ, NEAR_HERTZ, Talk
 from harness.tones import RATE, from_ulaw, level, write_wav
 from harness.waiting import wait_until
@@ -84,6 +87,35 @@ def test_both_hear_the_announcement_and_the_tone_while_the_call_is_recorded(stag
     for channel, hertz in zip(frames.reshape(-1, 2).T, (NEAR_HERTZ, FAR_HERTZ)):
         assert max(packets_with(channel, hertz, 2_000)) > 200, "what the party said"
         assert packets_with(channel, TONE_HERTZ, 300) == [], "and not the tone"
+
+
+def test_a_party_that_wants_to_know_learns_that_the_recording_begins_and_ends(stage):
+    """sipp's scenario reads the re-INVITE that says so, and then the UPDATE."""
+    gateway = stage.uas(places.CARRIER, scenario="uas_aware")
+    stage.configuration.carriers[0].update(host=places.CARRIER, port=gateway.port)
+    stage.configuration.streaming = {
+        "enabled": False, "kinesis_video": False, "recording": {"format": "wav"}}
+    edge = stage.start_edge()
+    caller = stage.peer(places.PBX)
+    talk = OutgoingCall(caller, edge, places.US_NUMBER, sdp(caller.ip, 40_000))
+    talk.answered()
+    call, = edge.calls()
+
+    def told(begin, state):
+        return any(line["sip_message"].startswith(begin) and f"a=record:{state}" in line["sip_message"]
+                   for line in edge.sip_log())
+
+    for word, begin in [("on", "INVITE "), ("off", "UPDATE ")]:
+        stream(edge, word, call["transaction_id"])
+        wait_until(lambda: told(begin, word), 30, lambda: f"it is told: {gateway.errors()}")
+    talk.request("BYE")
+    assert talk.final("BYE").status == 200
+    gateway.wait(30)
+    record, = edge.wait_records(1)
+    sent = [step["start_line"].split(" ")[0] for step in record["ladder"]
+            if step["leg"] == "B" and step["direction"] == "sent"]
+    assert sent == ["INVITE", "ACK", "INVITE", "ACK", "UPDATE", "BYE"], sent
+    edge.wait_idle()
 
 
 def test_a_call_that_there_is_no_room_for_is_told_of_once_a_leg(stage):

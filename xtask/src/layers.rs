@@ -152,7 +152,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("sdp", &["sdp-types", "zeroize"]),
     ("directory", &["ipnet"]),
     // Hashes and their comparison; bytes in, bytes out.
-    ("control-api", &["aws-lc-rs", "serde_json", "zeroize"]),
+    ("control-api", &["aws-lc-rs", "regex-lite", "serde", "serde_json", "zeroize"]),
     // Signatures and certificates; bytes in, bytes out. The nonce of a signature is the library's.
     ("stir", &["aws-lc-rs", "rustls-pki-types", "rustls-webpki", "serde_json", "x509-parser"]),
     ("b2bua", &["bytes", "serde"]),

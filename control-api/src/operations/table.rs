@@ -32,7 +32,7 @@ operations! {
     CreateSipMediaApplication, Post, 201, [AccessDenied, Conflict, ResourceLimitExceeded], [], Later, "/sip-media-applications";
     CreateSipMediaApplicationCall, Post, 201, [AccessDenied, ResourceLimitExceeded], [], Later, "/sip-media-applications/{sipMediaApplicationId}/calls";
     CreateSipRule, Post, 201, [AccessDenied, Conflict, ResourceLimitExceeded], [], Later, "/sip-rules";
-    CreateVoiceConnector, Post, 201, [AccessDenied, ResourceLimitExceeded], [], InFile, "/voice-connectors";
+    CreateVoiceConnector, Post, 201, [AccessDenied, ResourceLimitExceeded], [], Served, "/voice-connectors";
     CreateVoiceConnectorGroup, Post, 201, [AccessDenied, NotFound, ResourceLimitExceeded], [], InFile, "/voice-connector-groups";
     CreateVoiceProfile, Post, 201, [AccessDenied, Conflict, Gone, NotFound, ResourceLimitExceeded], [], NotPlanned, "/voice-profiles";
     CreateVoiceProfileDomain, Post, 201, [AccessDenied, Conflict, ResourceLimitExceeded], [], NotPlanned, "/voice-profile-domains";
@@ -40,11 +40,11 @@ operations! {
     DeleteProxySession, Delete, 204, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/proxy-sessions/{proxySessionId}";
     DeleteSipMediaApplication, Delete, 204, [Conflict, NotFound], [], Later, "/sip-media-applications/{sipMediaApplicationId}";
     DeleteSipRule, Delete, 204, [Conflict, NotFound], [], Later, "/sip-rules/{sipRuleId}";
-    DeleteVoiceConnector, Delete, 204, [Conflict, NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}";
+    DeleteVoiceConnector, Delete, 204, [Conflict, NotFound], [], Served, "/voice-connectors/{voiceConnectorId}";
     DeleteVoiceConnectorEmergencyCallingConfiguration, Delete, 204, [NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}/emergency-calling-configuration";
     DeleteVoiceConnectorExternalSystemsConfiguration, Delete, 204, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/external-systems-configuration";
     DeleteVoiceConnectorGroup, Delete, 204, [Conflict, NotFound], [], InFile, "/voice-connector-groups/{voiceConnectorGroupId}";
-    DeleteVoiceConnectorOrigination, Delete, 204, [NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}/origination";
+    DeleteVoiceConnectorOrigination, Delete, 204, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/origination";
     DeleteVoiceConnectorProxy, Delete, 204, [NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/programmable-numbers/proxy";
     DeleteVoiceConnectorStreamingConfiguration, Delete, 204, [NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}/streaming-configuration";
     DeleteVoiceConnectorTermination, Delete, 204, [NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}/termination";
@@ -94,7 +94,7 @@ operations! {
     PutVoiceConnectorEmergencyCallingConfiguration, Put, 200, [NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}/emergency-calling-configuration";
     PutVoiceConnectorExternalSystemsConfiguration, Put, 200, [Conflict, NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/external-systems-configuration";
     PutVoiceConnectorLoggingConfiguration, Put, 200, [NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}/logging-configuration";
-    PutVoiceConnectorOrigination, Put, 200, [AccessDenied, NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}/origination";
+    PutVoiceConnectorOrigination, Put, 200, [AccessDenied, NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/origination";
     PutVoiceConnectorProxy, Put, 200, [AccessDenied, NotFound], [], Later, "/voice-connectors/{voiceConnectorId}/programmable-numbers/proxy";
     PutVoiceConnectorStreamingConfiguration, Put, 200, [NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}/streaming-configuration";
     PutVoiceConnectorTermination, Put, 200, [AccessDenied, NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}/termination";
@@ -114,7 +114,7 @@ operations! {
     UpdateSipMediaApplication, Put, 200, [Conflict, NotFound], [], Later, "/sip-media-applications/{sipMediaApplicationId}";
     UpdateSipMediaApplicationCall, Post, 202, [NotFound, ResourceLimitExceeded], [], Later, "/sip-media-applications/{sipMediaApplicationId}/calls/{transactionId}";
     UpdateSipRule, Put, 202, [Conflict, NotFound, ResourceLimitExceeded], [], Later, "/sip-rules/{sipRuleId}";
-    UpdateVoiceConnector, Put, 200, [NotFound], [], InFile, "/voice-connectors/{voiceConnectorId}";
+    UpdateVoiceConnector, Put, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}";
     UpdateVoiceConnectorGroup, Put, 202, [Conflict, NotFound], [], InFile, "/voice-connector-groups/{voiceConnectorGroupId}";
     UpdateVoiceProfile, Put, 200, [AccessDenied, Conflict, Gone, NotFound], [], NotPlanned, "/voice-profiles/{VoiceProfileId}";
     UpdateVoiceProfileDomain, Put, 200, [AccessDenied, NotFound], [], NotPlanned, "/voice-profile-domains/{VoiceProfileDomainId}";

@@ -21,9 +21,9 @@ pub(crate) struct Number {
 pub(crate) struct Catalogue {
     /// What it was made of.
     snapshot: Arc<Snapshot>,
-    pub(super) connectors: Vec<Arc<VoiceConnector>>,
-    pub(super) groups: Vec<Arc<VoiceConnectorGroup>>,
-    pub(super) numbers: Vec<Number>,
+    pub(crate) connectors: Vec<Arc<VoiceConnector>>,
+    pub(crate) groups: Vec<Arc<VoiceConnectorGroup>>,
+    pub(crate) numbers: Vec<Number>,
 }
 
 impl Catalogue {
@@ -51,21 +51,21 @@ impl Catalogue {
         Arc::ptr_eq(&self.snapshot, snapshot)
     }
 
-    pub(super) fn domain(&self) -> &str {
+    pub(crate) fn domain(&self) -> &str {
         self.snapshot.domain()
     }
 
-    pub(super) fn connector(&self, id: &str) -> Option<&Arc<VoiceConnector>> {
+    pub(crate) fn connector(&self, id: &str) -> Option<&Arc<VoiceConnector>> {
         let at = self.connectors.binary_search_by(|each| each.id.as_str().cmp(id)).ok()?;
         self.connectors.get(at)
     }
 
-    pub(super) fn group(&self, id: &str) -> Option<&Arc<VoiceConnectorGroup>> {
+    pub(crate) fn group(&self, id: &str) -> Option<&Arc<VoiceConnectorGroup>> {
         let at = self.groups.binary_search_by(|each| (*each.id).cmp(id)).ok()?;
         self.groups.get(at)
     }
 
-    pub(super) fn number(&self, e164: &str) -> Option<&Number> {
+    pub(crate) fn number(&self, e164: &str) -> Option<&Number> {
         let at = self.numbers.binary_search_by(|each| (*each.e164).cmp(e164)).ok()?;
         self.numbers.get(at)
     }

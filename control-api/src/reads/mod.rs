@@ -1,16 +1,19 @@
-//! The operations that read. What they tell is the directory's snapshot, which the configuration file
-//! has made: such resources have no time of creation, and none is made up.
+//! The operations that read. What they tell is the directory's snapshot, and of resources that were
+//! made through the API what was said of them then. Resources of the configuration file have no time
+//! of creation, and none is made up.
 
 mod catalogue;
 mod numbers;
 mod voice_connectors;
 
 pub(crate) use catalogue::Catalogue;
+pub(crate) use voice_connectors::{check_id, written_connector};
 
 use crate::api::Settings;
 use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::router::Routed;
+use crate::state::{State, Tags};
 use serde_json::{Value, json};
 
 /// What an operation reads from.
@@ -19,6 +22,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) catalogue: &'a Catalogue,
     pub(crate) tokens: &'a PageTokens,
     pub(crate) routed: &'a Routed,
+    pub(crate) state: &'a State,
 }
 
 /// Pages have so many entries when the client does not say: AWS's 100 at most.
@@ -84,8 +88,11 @@ impl Reading<'_> {
             || one_of("vcg").is_some_and(|id| self.catalogue.group(id).is_some())
             || one_of("phone-number").is_some_and(|id| self.catalogue.number(id).is_some());
         match is_known {
-            // The configuration file has no tags.
-            true => Ok(json!({ "Tags": [] })),
+            // The configuration file has no tags: they are of the API alone.
+            true => {
+                let tags = self.state.get::<Tags>(arn).map(|stored| &stored.value);
+                Ok(json!({ "Tags": tags.cloned().unwrap_or_default() }))
+            }
             false => Err(ApiError::new(ErrorKind::NotFound, format!("there is no {arn}"))),
         }
     }

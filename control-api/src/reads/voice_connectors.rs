@@ -1,7 +1,10 @@
 //! Voice connectors, what belongs to each, and their groups.
 
 use super::Reading;
+use crate::api::Settings;
 use crate::error::{ApiError, ErrorKind};
+use crate::state::{Connector, Stored};
+use crate::writes::timestamp;
 use directory::{OriginationRoute, VoiceConnector, VoiceConnectorGroup};
 use model::TransportProtocol;
 use serde_json::{Value, json};
@@ -22,6 +25,9 @@ impl Reading<'_> {
 
     fn written(&self, connector: &VoiceConnector) -> Value {
         let id = connector.id.as_str();
+        if let Some(stored) = self.state.get::<Connector>(id) {
+            return written_connector(self.settings, self.catalogue.domain(), id, stored);
+        }
         json!({
             "VoiceConnectorId": id,
             "AwsRegion": self.settings.region,
@@ -34,6 +40,11 @@ impl Reading<'_> {
 
     pub(super) fn origination(&self) -> Result<Value, ApiError> {
         let connector = self.connector()?;
+        if let Some(stored) = self.state.get::<Connector>(connector.id.as_str()) {
+            let made = stored.value.origination.as_ref();
+            let made = made.ok_or_else(|| self.lacks(connector, "origination"))?;
+            return Ok(json!({ "Origination": made }));
+        }
         let origination = &connector.origination;
         if origination.routes.is_empty() && !origination.disabled {
             return Err(self.lacks(connector, "origination"));
@@ -162,8 +173,33 @@ impl Reading<'_> {
     }
 }
 
+/// A voice connector of the API.
+pub(crate) fn written_connector(
+    settings: &Settings,
+    domain: &str,
+    id: &str,
+    stored: &Stored<Connector>,
+) -> Value {
+    let record = &stored.value;
+    let mut written = json!({
+        "VoiceConnectorId": id,
+        "AwsRegion": record.aws_region,
+        "Name": record.name,
+        "OutboundHostName": format!("{id}.voiceconnector.{domain}"),
+        "RequireEncryption": record.require_encryption,
+        "CreatedTimestamp": timestamp(stored.created),
+        "UpdatedTimestamp": timestamp(stored.updated),
+        "VoiceConnectorArn": settings.arn("vc", id),
+        "NetworkType": record.network_type,
+    });
+    if let Some(integration) = &record.integration_type {
+        written["IntegrationType"] = integration.as_str().into();
+    }
+    written
+}
+
 /// An id of the model's shape: ours, or a UUID in small letters.
-pub(super) fn check_id(id: &str) -> Result<(), ApiError> {
+pub(crate) fn check_id(id: &str) -> Result<(), ApiError> {
     let small = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let is_ours = matches!(id.len(), 21 | 22) && id.bytes().all(small);
     let is_uuid = id.len() == 36

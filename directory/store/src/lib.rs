@@ -1,5 +1,5 @@
 //! The directory's database, `data_dir/directory.sqlite`: what is made through the control API and the
-//! command line. Today that is access keys.
+//! command line: access keys, and records of resources.
 //!
 //! Secrets are sealed with AES-256-GCM under the key in `data_dir/directory.key`, so that a copy of the
 //! database alone tells none. Both files are their owner's alone. Several processes may use the
@@ -10,6 +10,7 @@
 mod backup;
 mod check;
 mod keys;
+mod records;
 mod schema;
 mod seal;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 pub use backup::{Copied, back_up};
 pub use check::{Checked, check};
 pub use keys::{KeyFacts, StoredKey};
+pub use records::{Committed, RecordChange, StoredRecord};
 pub use seal::{KEY_FILE, MasterKey};
 
 use rusqlite::Connection;
@@ -103,8 +105,8 @@ impl fmt::Display for StoreError {
             }
             StoreError::SealedOtherwise(id) => write!(
                 f,
-                "access key {id} is sealed under another {KEY_FILE}: put the right key file there, \
-                 or delete the key and make another"
+                "{id} is sealed under another {KEY_FILE}: put the right key file there, or remove what \
+                 it seals and make it anew"
             ),
         }
     }

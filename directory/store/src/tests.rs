@@ -195,3 +195,49 @@ fn a_check_finds_damage_within() {
     }
     assert!(back_up(&scratch.0, &scratch.0.join("copy"), false).is_err());
 }
+
+fn record(kind: &str, id: &str, body: &str) -> StoredRecord {
+    StoredRecord {
+        kind: kind.into(),
+        id: id.into(),
+        body: body.into(),
+        created_ms: 1,
+        updated_ms: 2,
+    }
+}
+
+#[test]
+fn records_are_written_together_and_read_again() {
+    let scratch = Scratch::new();
+    let mut store = scratch.open();
+    assert_eq!(store.records().unwrap(), (Vec::new(), 0));
+    let put = |record, nonce| RecordChange::Put { record, nonce };
+    let changes = [
+        put(record("b", "1", "{}"), None),
+        put(record("a", "1", r#"{"Password":"geheim"}"#), Some([3; 12])),
+    ];
+    assert_eq!(store.commit(0, &changes).unwrap(), Committed::At(1));
+    let (records, generation) = scratch.open().records().unwrap();
+    assert_eq!(generation, 1);
+    assert_eq!(records, [record("a", "1", r#"{"Password":"geheim"}"#), record("b", "1", "{}")]);
+    for name in [FILE, "directory.sqlite-wal"] {
+        let file = fs::read(scratch.0.join(name)).unwrap_or_default();
+        assert!(!file.windows(6).any(|octets| octets == b"geheim"), "{name}");
+    }
+
+    // Somebody who has not seen that may not write.
+    assert_eq!(store.commit(0, &changes).unwrap(), Committed::Stale);
+    let gone = RecordChange::Remove { kind: "b".into(), id: "1".into() };
+    assert_eq!(store.commit(1, &[gone]).unwrap(), Committed::At(2));
+    assert_eq!(store.records().unwrap().0.len(), 1);
+}
+
+#[test]
+fn a_sealed_record_opens_in_its_own_place_only() {
+    let scratch = Scratch::new();
+    let mut store = scratch.open();
+    let put = RecordChange::Put { record: record("a", "1", "{}"), nonce: Some([3; 12]) };
+    store.commit(0, &[put]).unwrap();
+    store.connection.execute("UPDATE records SET id = '2'", []).unwrap();
+    assert!(matches!(store.records(), Err(StoreError::SealedOtherwise(_))));
+}

@@ -29,6 +29,8 @@ pub(crate) enum Deadline {
     Transfer,
     /// When to ask the relay once more to hand the call's audio to listeners.
     Listening,
+    /// When to tell a leg again that it is recorded, or to withdraw what tells it so.
+    Indication,
     /// When to give up what a recorder's copy waits for, or to try it again.
     Copy,
     /// When to refresh the session with the recorder that gets a copy (RFC 4028).
@@ -47,7 +49,7 @@ pub(crate) enum Deadline {
     Linger,
 }
 
-const SLOTS: usize = 21;
+const SLOTS: usize = 22;
 
 impl Deadline {
     const ALL: [Deadline; SLOTS] = [
@@ -72,6 +74,7 @@ impl Deadline {
         Deadline::CopyRefresh,
         Deadline::CopyExpiry,
         Deadline::CopyRetransmit,
+        Deadline::Indication,
     ];
 
     fn slot(self) -> usize {
@@ -94,6 +97,7 @@ impl Deadline {
             Deadline::CopyRefresh => 18,
             Deadline::CopyExpiry => 19,
             Deadline::CopyRetransmit => 20,
+            Deadline::Indication => 21,
         }
     }
 }

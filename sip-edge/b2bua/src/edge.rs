@@ -412,6 +412,7 @@ impl Edge {
         call.settle();
         call.locate_next_hops(&mut self.context, now);
         call.review_copy(&mut self.context, now);
+        call.review_indication(&mut self.context, now);
         self.context.keep(&mut call);
         if call.counted && !call.is_live() {
             call.counted = false;

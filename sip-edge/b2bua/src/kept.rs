@@ -247,6 +247,12 @@ pub struct SavedMedia {
     /// The formats that its carrier offers to transcode, by name; `None` when it says nothing.
     #[serde(default)]
     pub transcode: Option<Vec<String>>,
+    /// What it is told of being recorded (`on`, `off`, `paused`); `None` when nothing.
+    #[serde(default)]
+    pub recorded: Option<Box<str>>,
+    /// An offer of ours that was out may have told it of a newer description.
+    #[serde(default)]
+    pub has_offer: bool,
 }
 
 /// The descriptions are not shown: they may hold keys.

@@ -1,5 +1,6 @@
 //! One side of a call: its dialog, its path to the peer, and what it owes that peer.
 
+use crate::call::Indicated;
 use crate::call::LegAuthentication;
 use crate::call::SentKeys;
 use crate::carry;
@@ -103,14 +104,16 @@ pub(crate) struct Leg {
     pub(crate) takes_update: bool,
     /// The peer wants to know whether it is recorded (RFC 7866 section 6.3).
     pub(crate) record_aware: bool,
+    /// What came of telling it in mid-call.
+    pub(crate) indicated: Indicated,
     /// The peer has sent an Allow that does not name INFO.
     pub(crate) refuses_info: bool,
     /// The peer has sent an Allow that does not name MESSAGE.
     pub(crate) refuses_message: bool,
     /// The keys that the peer is told by INFO.
     pub(crate) keys: SentKeys,
-    /// A session refresh of ours is under way as a re-INVITE: no other INVITE may overlap it
-    /// (RFC 3261 section 14.1).
+    /// A re-INVITE of our own is under way, or an offer of ours in an UPDATE: no other may overlap it
+    /// (RFC 3261 section 14.1, RFC 3311 section 5.2).
     pub(crate) refreshing: bool,
     /// Our BYE waits for the ACK of our 2xx (RFC 3261 section 15).
     pub(crate) bye_after_ack: bool,
@@ -144,6 +147,7 @@ impl Leg {
             session: SessionTimer::default(),
             takes_update: false,
             record_aware: false,
+            indicated: Indicated::default(),
             refuses_info: false,
             refuses_message: false,
             keys: SentKeys::default(),

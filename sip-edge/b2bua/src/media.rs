@@ -19,7 +19,8 @@ use model::{
     MediaCommand, MediaId, MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, TranscodableFormat,
 };
 use sdp::{
-    AudioStream, Encryption, Limits, Making, OriginState, SessionDescription, media_plan_leg,
+    AudioStream, Encryption, Limits, Making, OriginState, RecordState, SessionDescription,
+    media_plan_leg,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub(crate) struct LegMedia {
     /// It has wanted media before: what does not any more is a hold.
     has_listened: bool,
     /// What it is told of being recorded, from its next description on.
-    recorded: Option<bool>,
+    recorded: Option<RecordState>,
     lines: LegLines,
     habits: Habits,
 }
@@ -224,8 +225,27 @@ impl CallMedia {
     }
 
     /// What a leg is told of being recorded, from its next description on; `None` for nothing.
-    pub(crate) fn tell_recorded(&mut self, leg: LegSide, recorded: Option<bool>) {
+    pub(crate) fn tell_recorded(&mut self, leg: LegSide, recorded: Option<RecordState>) {
         self.legs[leg.index()].recorded = recorded;
+    }
+
+    /// What it was told so.
+    pub(crate) fn recorded(&self, leg: LegSide) -> Option<RecordState> {
+        self.legs[leg.index()].recorded
+    }
+
+    /// What a leg is to be told of being recorded that its last description does not say; of one that
+    /// never was recorded nothing has to be said.
+    pub(crate) fn untold(&self, leg: LegSide) -> Option<RecordState> {
+        let leg = &self.legs[leg.index()];
+        let told = leg.origin.told_recorded().unwrap_or(RecordState::Off);
+        leg.recorded.filter(|recorded| *recorded != told)
+    }
+
+    /// The description that a leg has, with another word on whether it is recorded: an offer that changes
+    /// nothing else. `None` when it has none.
+    pub(crate) fn say_recorded(&mut self, leg: LegSide, recorded: RecordState) -> Option<Vec<u8>> {
+        self.legs[leg.index()].origin.say_recorded(recorded)
     }
 
     /// The music of a leg that holds (RFC 3264 section 8.4); `None` of one that does not, or has none.

@@ -1,6 +1,9 @@
 //! The description for one leg, made from the description that the other leg sent.
 
+mod record_state;
 mod restored;
+
+pub use record_state::RecordState;
 
 use crate::audio::{AudioStream, payload_types};
 use crate::description::SessionDescription;
@@ -193,7 +196,7 @@ pub struct AnchorOptions {
     pub session_name: String,
     /// Whether the streams are recorded here, for a leg that wants to know (`a=record`, RFC 7866
     /// section 7.2); `None` says nothing of it, and what the other leg says passes.
-    pub recorded: Option<bool>,
+    pub recorded: Option<RecordState>,
 }
 
 impl Default for AnchorOptions {

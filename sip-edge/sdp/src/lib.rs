@@ -46,7 +46,7 @@ mod scrub;
 mod transcoding;
 mod write;
 
-pub use anchor::{AnchorOptions, Origin, OriginState, Role, anchor, anchor_lines};
+pub use anchor::{AnchorOptions, Origin, OriginState, RecordState, Role, anchor, anchor_lines};
 pub use audio::AudioStream;
 pub use crypto::{CryptoAttribute, CryptoFault, FecOrder, SessionParameter};
 pub use description::{Limits, SessionDescription, same_media};

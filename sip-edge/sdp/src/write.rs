@@ -1,6 +1,7 @@
 //! The descriptions that we write ourselves, from parts of the one that they are made from, into
 //! one buffer.
 
+use crate::anchor::RecordState;
 use crate::audio::{Address, AudioStream, MediaLine, Told};
 use crate::crypto::CryptoAttribute;
 use crate::direction::Direction;
@@ -47,7 +48,7 @@ pub(crate) struct WrittenTransport {
     pub(crate) xr: Option<String>,
     pub(crate) direction: Direction,
     /// What `a=record` says.
-    pub(crate) recorded: Option<bool>,
+    pub(crate) recorded: Option<RecordState>,
     pub(crate) crypto: Vec<CryptoAttribute>,
     pub(crate) dtls: Option<LocalDtls>,
 }
@@ -138,7 +139,7 @@ impl<'a> WrittenMedia<'a> {
 
 impl WrittenMedia<'_> {
     /// Of a line that is not declined: whether it is recorded here, in place of what passes.
-    pub(crate) fn say_recorded(&mut self, recorded: bool) {
+    pub(crate) fn say_recorded(&mut self, recorded: RecordState) {
         if let Some(transport) = &mut self.transport {
             transport.recorded = Some(recorded);
             self.attributes.retain(|a| !a.attribute.trim().eq_ignore_ascii_case("record"));
@@ -174,7 +175,7 @@ impl WrittenMedia<'_> {
             push_attribute(out, extended_reports::NAME, Some(xr));
         }
         if let Some(recorded) = transport.recorded {
-            push_attribute(out, "record", Some(if recorded { "on" } else { "off" }));
+            push_attribute(out, "record", Some(recorded.name()));
         }
         push_attribute(out, transport.direction.as_str(), None);
     }

@@ -174,7 +174,7 @@ fn attributes_cannot_add_lines() {
     let mut origin = sdp::OriginState::new(1);
     let options = sdp::AnchorOptions {
         session_name: "a\r\nm=audio 9 RTP/AVP 0".to_owned(),
-        recorded: Some(true),
+        recorded: Some(sdp::RecordState::On),
     };
     let offer = audio("IP4 192.0.2.10", "");
     let body = sdp::anchor(

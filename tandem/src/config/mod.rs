@@ -120,7 +120,9 @@ pub(crate) struct Config {
     pub(crate) drain: Drain,
     /// What is of this node in streaming.
     pub(crate) streaming: NodeStreaming,
-    /// Carriers and voice connectors, ready for call routing.
+    /// Carriers and voice connectors, as the file says them.
+    pub(crate) resources: Arc<Resources>,
+    /// The same, ready for call routing.
     pub(crate) directory: Arc<Snapshot>,
     /// The files of TLS, to be looked at.
     pub(crate) tls_files: Vec<TlsFiles>,
@@ -192,7 +194,7 @@ impl Config {
         let streaming = streaming::read_of_node(root.table("streaming"));
         let directory = read_directory(&mut root, &sip, &media, &stir);
         root.finish();
-        if let Some(directory) = &directory {
+        if let Some((_, directory)) = &directory {
             sinks::warn_of_untold(&document, directory, &sinks.events);
         }
         let tls_files = document.take_tls_files();
@@ -201,7 +203,7 @@ impl Config {
         // A value that could not be read has its error already; the stand-ins never get out.
         let warnings = document.into_warnings()?;
         let directory = directory.ok_or_else(|| ConfigErrors::unexplained(file_name))?;
-        let directory = Arc::new(directory);
+        let (resources, directory) = (Arc::new(directory.0), Arc::new(directory.1));
         Ok(Config {
             node,
             sip,
@@ -224,6 +226,7 @@ impl Config {
             privacy,
             drain,
             streaming,
+            resources,
             directory,
             tls_files,
             audio_files,
@@ -241,7 +244,12 @@ impl Config {
     }
 }
 
-fn read_directory(root: &mut Table<'_>, sip: &Sip, media: &Media, stir: &Stir) -> Option<Snapshot> {
+fn read_directory(
+    root: &mut Table<'_>,
+    sip: &Sip,
+    media: &Media,
+    stir: &Stir,
+) -> Option<(Resources, Snapshot)> {
     let carriers = root.tables("carrier", |table| carrier::read(table, sip, media, stir));
     let voice_connectors =
         root.tables("voice_connector", |table| voice_connector::read(table, sip, media));
@@ -249,8 +257,8 @@ fn read_directory(root: &mut Table<'_>, sip: &Sip, media: &Media, stir: &Stir) -
     let high_risk_prefixes = policy::read_fraud(root.table("fraud"));
     let domain = sip.domain.clone();
     let resources = Resources { domain, carriers, voice_connectors, groups, high_risk_prefixes };
-    match Snapshot::build(resources) {
-        Ok(snapshot) => Some(snapshot),
+    match Snapshot::build(resources.clone()) {
+        Ok(snapshot) => Some((resources, snapshot)),
         Err(problems) => {
             root.document().add_problems(problems);
             None

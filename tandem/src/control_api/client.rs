@@ -112,7 +112,7 @@ impl Client {
     /// process. `writes` says whether what is missing may be made.
     pub(crate) fn of(config: &Config, writes: bool) -> Result<Client, String> {
         Ok(Client(match local::claim(&config.node.data_dir, writes)? {
-            Claimed::ByUs(lock) => Way::Here(Box::new(Here::new(config, lock)?)),
+            Claimed::ByUs(lock) => Way::Here(Box::new(Here::new(config, lock, writes)?)),
             Claimed::ByNode => Way::Node(Box::new(NodeApi::of(config)?)),
         }))
     }

@@ -44,6 +44,10 @@ impl Keys {
         KeysFor { keys: self, is_of_this_host: source.is_loopback() || source == self.here }
     }
 
+    pub(super) fn store(&mut self) -> &mut DirectoryStore {
+        &mut self.store
+    }
+
     fn failed(&self, why: &dyn std::fmt::Display) -> KeySourceFault {
         if !self.has_failed.replace(true) {
             tracing::error!("control API: an access key cannot be read: {why}");

@@ -1,12 +1,20 @@
 //! The commands' own key, and the API in the commands' own process when no node runs
 //! (docs/decisions/0103).
 
+use super::backend::NodeBackend;
 use super::client::{Failure, Reply};
+use super::keys::Keys;
 use super::{now, server, settings};
 use crate::config::Config;
+use crate::live_directory::{Journal, LiveDirectory};
 use crate::node;
 use control_api::sigv4::Signer;
-use control_api::{AUDIT_FILE, AccessKey, Api, Composed, Ids, KeySource, KeySourceFault, Request};
+use control_api::state::Change;
+use control_api::{
+    AUDIT_FILE, AccessKey, Api, Backend, CommitFault, Composed, Ids, KeySource, KeySourceFault,
+    Request, State,
+};
+use directory::{Resources, Snapshot};
 use directory_store::MasterKey;
 use std::fmt::Write as _;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -14,6 +22,7 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// The id of the commands' own key. It is in no database, and no key of `tandem key` has it.
@@ -27,9 +36,12 @@ pub(super) const USER_AGENT: &str = concat!("tandem/", env!("CARGO_PKG_VERSION")
 
 /// The commands' own key: whoever can read the key file of the directory has it.
 pub(super) fn access_key(master: &MasterKey) -> AccessKey {
-    let derived = Zeroizing::new(master.derive(PURPOSE));
-    let mut secret = Zeroizing::new(String::with_capacity(2 * derived.len()));
-    for octet in derived.iter() {
+    key_of(&Zeroizing::new(master.derive(PURPOSE)))
+}
+
+fn key_of(octets: &Zeroizing<[u8; 32]>) -> AccessKey {
+    let mut secret = Zeroizing::new(String::with_capacity(2 * octets.len()));
+    for octet in octets.iter() {
         // Writing into a String cannot fail.
         let _ = write!(secret, "{octet:02x}");
     }
@@ -68,46 +80,65 @@ fn request<'a>(composed: &'a Composed, headers: &'a [(String, String)]) -> Reque
     }
 }
 
-/// Knows the one key that it was made with.
-struct OneKey(AccessKey);
-
-impl KeySource for OneKey {
-    fn find(&self, id: &str) -> Result<Option<AccessKey>, KeySourceFault> {
-        Ok((id == self.0.id).then(|| self.0.clone()))
-    }
-}
-
 /// The API in this process. While it lives, no node starts on the same `data_dir`.
 pub(super) struct Here {
     api: Api,
-    key: OneKey,
+    backend: Behind,
+    key: AccessKey,
     config: Config,
     /// `None` when there is no `data_dir` yet: then nothing is written.
     _lock: Option<File>,
 }
 
+/// What the API works on.
+enum Behind {
+    /// The database.
+    Store(Box<NodeBackend>),
+    /// There is none, and reads make none: the configuration file is all there is.
+    FileAlone(FileAlone),
+}
+
 impl Here {
-    /// `lock` is the directory's, which says that no node runs.
-    pub(super) fn new(config: &Config, lock: Option<File>) -> Result<Here, String> {
-        // Nobody else signs here: a secret of the moment will do, and for page tokens too.
-        let mut secret = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *secret).map_err(|error| format!("no random numbers: {error}"))?;
-        let secret = Zeroizing::new(secret.iter().map(|octet| format!("{octet:02x}")).collect());
-        let key = AccessKey { id: KEY_ID.to_owned(), secret, name: NAME.to_owned(), policy: None };
+    /// `lock` is the directory's, which says that no node runs; `writes` says whether a database is made
+    /// when it is missing.
+    pub(super) fn new(config: &Config, lock: Option<File>, writes: bool) -> Result<Here, String> {
         let mut token_key = [0; 32];
-        getrandom::fill(&mut token_key).map_err(|error| format!("no random numbers: {error}"))?;
-        let api = Api::new(settings(config, u32::MAX / 4, token_key));
-        Ok(Here { api, key: OneKey(key), config: config.clone(), _lock: lock })
+        getrandom::fill(&mut token_key).map_err(no_luck)?;
+        // Nobody else asks here.
+        let settings = settings(config, u32::MAX / 4, token_key);
+        let is_there = config.node.data_dir.join(directory_store::FILE).exists();
+        let (state, key, backend) = if is_there || (writes && lock.is_some()) {
+            let live = LiveDirectory::of(config, Some(Journal::open(config)?));
+            let journal = live.take_journal().ok_or("the database was read, and is gone")?;
+            let key = access_key(journal.store.master());
+            let keys = Keys::new(journal.store, Ipv4Addr::LOCALHOST.into());
+            let mut backend = NodeBackend::new(keys, journal.generation, live);
+            backend.ask_from(Ipv4Addr::LOCALHOST.into());
+            (journal.state, key, Behind::Store(Box::new(backend)))
+        } else {
+            let mut secret = Zeroizing::new([0; 32]);
+            getrandom::fill(&mut *secret).map_err(no_luck)?;
+            let key = key_of(&secret);
+            let directory = Arc::clone(&config.directory);
+            let file = FileAlone { key: key.clone(), directory };
+            (State::default(), key, Behind::FileAlone(file))
+        };
+        let api = Api::new(settings, state);
+        Ok(Here { api, backend, key, config: config.clone(), _lock: lock })
     }
 
     pub(super) fn ask(&mut self, composed: &Composed) -> Result<Reply, Failure> {
-        let headers = signed(&self.key.0, composed, "localhost", &self.config.node.region);
+        let headers = signed(&self.key, composed, "localhost", &self.config.node.region);
         let ids = server::uuid().and_then(|id| Ok((id, server::uuid()?)));
         let (request_id, event_id) =
             ids.map_err(|error| Failure::Way(format!("no random numbers: {error}")))?;
         let ids = Ids { request: &request_id, event: &event_id };
         let request = request(composed, &headers);
-        let answer = self.api.handle(now(), ids, &request, &self.config.directory, &self.key);
+        let backend: &mut dyn Backend = match &mut self.backend {
+            Behind::Store(backend) => &mut **backend,
+            Behind::FileAlone(file) => file,
+        };
+        let answer = self.api.handle(now(), ids, &request, backend);
         if let Some(line) = &answer.audit
             && let Err(error) = append(&self.config.node.data_dir, line)
         {
@@ -116,6 +147,36 @@ impl Here {
         let exception = answer.headers.iter().find(|(name, _)| *name == "x-amzn-ErrorType");
         let exception = exception.map(|(_, value)| value.as_str());
         Reply::of(answer.status, exception, &answer.body)
+    }
+}
+
+fn no_luck(error: getrandom::Error) -> String {
+    format!("no random numbers from the system: {error}")
+}
+
+/// The configuration file behind the API, for reads.
+struct FileAlone {
+    key: AccessKey,
+    directory: Arc<Snapshot>,
+}
+
+impl KeySource for FileAlone {
+    fn find(&self, id: &str) -> Result<Option<AccessKey>, KeySourceFault> {
+        Ok((id == self.key.id).then(|| self.key.clone()))
+    }
+}
+
+impl Backend for FileAlone {
+    fn directory(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.directory)
+    }
+
+    fn random(&mut self) -> Option<u128> {
+        None
+    }
+
+    fn commit(&mut self, _: &[Change], _: Option<Resources>) -> Result<(), CommitFault> {
+        Err(CommitFault::Journal)
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! A thread of its own serves it, so that whatever happens here touches no call.
 
+mod backend;
 mod client;
 mod keys;
 mod local;
@@ -13,7 +14,9 @@ pub(crate) use keys::{KeySummary, delete_key, list_keys, make_key};
 
 use crate::clock::Origin;
 use crate::config::Config;
+use crate::live_directory::Journal;
 use crate::node::Node;
+use backend::NodeBackend;
 use control_api::{Api, Settings};
 use directory_store::DirectoryStore;
 use server::{Served, Server};
@@ -53,9 +56,12 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
     let config = node.config();
     let Some(api) = &config.api else { return Ok(None) };
     // Calls need none of it: a damaged database must not keep an edge from starting.
-    let opened =
-        open_store(config).and_then(|mut store| Ok((keys::make_first(&mut store)?, store)));
-    let (first, store) = match opened {
+    let journal = node.directory().take_journal().map_or_else(|| Journal::open(config), Ok);
+    let opened = journal.and_then(|mut journal| {
+        let first = keys::make_first(&mut journal.store)?;
+        Ok((first, journal))
+    });
+    let (first, Journal { store, state, generation }) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             tracing::error!("the control API is not served, calls are: {error}");
@@ -74,9 +80,12 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
     })?;
     let is_tls = tls.is_some();
     let served = Served {
-        api: Api::new(settings),
-        keys: keys::Keys::new(store, api.listen.ip()),
-        directory: node.directory(),
+        api: Api::new(settings, state),
+        backend: NodeBackend::new(
+            keys::Keys::new(store, api.listen.ip()),
+            generation,
+            node.directory(),
+        ),
         files: node.file_sender(),
     };
     let server = Server::new(served, tls, api.max_connections);

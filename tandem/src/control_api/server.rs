@@ -1,10 +1,8 @@
 //! Connections: HTTP/1.1 with bounds on everything, over TCP or TLS.
 
-use super::keys::Keys;
+use super::backend::NodeBackend;
 use super::{STOP_LIMIT, now};
-use arc_swap::ArcSwap;
 use control_api::{AUDIT_FILE, Answer, Api, ApiError, ErrorKind, Ids, MAX_BODY_BYTES, Request};
-use directory::Snapshot;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -37,8 +35,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What answers.
 pub(super) struct Served {
     pub(super) api: Api,
-    pub(super) keys: Keys,
-    pub(super) directory: Arc<ArcSwap<Snapshot>>,
+    pub(super) backend: NodeBackend,
     pub(super) files: FileSender,
 }
 
@@ -186,11 +183,14 @@ impl Server {
     }
 
     fn decide(&self, request: &Request<'_>, ids: Ids<'_>) -> Answer {
-        // What a panic may have left half done is only counts of rates.
+        // What a panic may have left half done is only counts of rates: drafts are undone.
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        let Served { api, keys, directory, files } = &mut *served;
-        let keys = keys.asked_from(request.source);
-        let mut answer = api.handle(now(), ids, request, &directory.load_full(), &keys);
+        let Served { api, backend, files } = &mut *served;
+        backend.ask_from(request.source);
+        let mut answer = api.handle(now(), ids, request, backend);
+        if let Some(state) = backend.catch_up() {
+            api.replace_state(state);
+        }
         if let Some(body) = answer.audit.take()
             && let Ok(path) = RecordPath::new(AUDIT_FILE)
             && let Err(error) = files.send(Record { path, body, kind: RecordKind::AppendLine })

@@ -2,7 +2,8 @@
 
 use crate::{bounded, parts};
 use control_api::{
-    AccessKey, Api, Ids, KeySource, KeySourceFault, Policy, Request, Settings, route, sigv4,
+    AccessKey, Api, Backend, CommitFault, Ids, KeySource, KeySourceFault, Policy, Request,
+    Settings, State, route, sigv4, state::Change,
 };
 use directory::{Resources, Snapshot, VoiceConnector};
 use model::{UnixTime, VoiceConnectorId};
@@ -23,6 +24,25 @@ impl KeySource for OneKey {
             name: "fuzz".to_owned(),
             policy: None,
         }))
+    }
+}
+
+impl Backend for OneKey {
+    fn directory(&self) -> Arc<Snapshot> {
+        Arc::clone(&SNAPSHOT)
+    }
+
+    fn random(&mut self) -> Option<u128> {
+        Some(1)
+    }
+
+    fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault> {
+        assert!(!changes.is_empty());
+        // What the API takes, calls can be routed by.
+        let domain = "tandem.test".to_owned();
+        let made = made.map(|made| Snapshot::build(Resources { domain, ..made }));
+        assert!(made.is_none_or(|made| made.is_ok()));
+        Ok(())
     }
 }
 
@@ -52,15 +72,18 @@ pub fn control_api(data: &[u8]) {
     };
     black_box((route(&request).is_ok(), sigv4::read(&request).is_ok()));
     black_box(Policy::parse(&body).is_ok());
-    let mut api = Api::new(Settings {
-        region: "us-east-1".to_owned(),
-        account_id: "111122223333".to_owned(),
-        cdr_bucket: None,
-        requests_per_second: 1,
-        token_key: [7; 32],
-    });
+    let mut api = Api::new(
+        Settings {
+            region: "us-east-1".to_owned(),
+            account_id: "111122223333".to_owned(),
+            cdr_bucket: None,
+            requests_per_second: 1,
+            token_key: [7; 32],
+        },
+        State::default(),
+    );
     let ids = Ids { request: "r", event: "e" };
-    let answer = api.handle(NOW, ids, &request, &SNAPSHOT, &OneKey);
+    let answer = api.handle(NOW, ids, &request, &mut OneKey);
     assert!(answer.headers.contains(&("x-amzn-RequestId", "r".to_owned())));
     if path != "/" {
         let body = serde_json::from_slice::<serde_json::Value>(&answer.body);

@@ -233,6 +233,7 @@ impl Call {
                 }
             }
             ClientPurpose::Join(_) => self.offer_sent_again(cseq),
+            ClientPurpose::Indicate(_) => self.indication_sent_again(client, cseq),
             ClientPurpose::Prack
             | ClientPurpose::Realign
             | ClientPurpose::Refresh(_)
@@ -264,6 +265,7 @@ impl Call {
             }
             ClientPurpose::Prack => self.is_live() && self.pending.is_some(),
             ClientPurpose::Join(_) => self.is_live() && self.is_offered(number(response)),
+            ClientPurpose::Indicate(_) => self.is_live() && self.indicates(number(response)),
             ClientPurpose::Realign
             | ClientPurpose::Refresh(_)
             | ClientPurpose::Info { .. }

@@ -91,7 +91,9 @@ impl Call {
             let cseq = super::answer::number(response);
             leg.acknowledge(context, cseq, None);
         }
-        self.legs[side.index()].refreshing = false;
+        if is_invite {
+            self.legs[side.index()].refreshing = false;
+        }
         if !self.is_live() {
             return;
         }

@@ -35,7 +35,12 @@ impl Call {
         if self.is_recording() {
             return self.saved_copy(context);
         }
-        let Parts { id, local, legs: [media_a, media_b], lines } = self.media.saved()?;
+        let Parts { id, local, legs: [mut media_a, mut media_b], lines } = self.media.saved()?;
+        match self.indication.before() {
+            Some((LegSide::A, before)) => media_a.withdraw(before),
+            Some((LegSide::B, before)) => media_b.withdraw(before),
+            None => {}
+        }
         let legs = vec![
             self.saved_leg(context, LegSide::A, media_a)?,
             self.saved_leg(context, LegSide::B, media_b)?,
@@ -193,6 +198,7 @@ impl Call {
             reliable: Default::default(),
             renegotiation: Default::default(),
             realign: Default::default(),
+            indication: Default::default(),
             recording: None,
             referral: Default::default(),
             takeover: Default::default(),

@@ -12,6 +12,7 @@ use model::{
     CallEventKind, CarrierId, Channel, Instant, LegSide, ListenFailure, ListenedCall,
     ListenedUpdate, Listening, MediaCommand, MediaEvent, MediaId, Side,
 };
+use sdp::RecordState;
 use sip_proto::{HeaderLine, HeaderName, Message, Method, ServerKey};
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,15 +132,26 @@ impl Call {
 
     /// Legs that want to know are told of it in every description from now on (RFC 7866 section 7.2).
     pub(super) fn tell_of_listening(&mut self) {
-        let Listened { wanted, call, .. } = &self.listened;
-        let is_on = *wanted && !self.voice_connector.streaming.listeners().is_empty();
-        let (is_copied, was_copied) = self.is_copied();
-        let was_heard = call.is_some() || was_copied;
-        let is_on = is_on || is_copied;
-        let state = (is_on || was_heard).then_some(is_on);
+        let state = self.record_state();
         for side in LegSide::BOTH {
             let wants = self.legs[side.index()].record_aware;
-            self.media.tell_recorded(side, state.filter(|_| wants));
+            // Who was told once is told the truth from then on: what a transfer or a restart of ours has
+            // made of the call may know nothing of it. A leg on trial has its listeners with it.
+            let is_on_trial = self.takeover.is_busy();
+            let before = self.media.recorded(side);
+            let before = before.map(|told| if is_on_trial { told } else { RecordState::Off });
+            self.media.tell_recorded(side, state.or(before).filter(|_| wants));
+        }
+    }
+
+    /// Whether the call is recorded, as far as we know of it; `None` while it never was.
+    fn record_state(&self) -> Option<RecordState> {
+        let Listened { wanted, call, .. } = &self.listened;
+        let is_listened = *wanted && !self.voice_connector.streaming.listeners().is_empty();
+        match self.copy_state() {
+            _ if is_listened => Some(RecordState::On),
+            None | Some(RecordState::Off) if call.is_some() => Some(RecordState::Off),
+            of_copy => of_copy,
         }
     }
 
@@ -147,9 +159,8 @@ impl Call {
     /// may be the only description that the leg gets, and who does not know `a=record` passes over it
     /// (RFC 8866 section 5.13).
     pub(super) fn tell_of_listening_to_come(&mut self) {
-        let listens = !self.voice_connector.streaming.listeners().is_empty();
-        if self.listened.wanted && listens {
-            self.media.tell_recorded(LegSide::B, Some(true));
+        if self.record_state() == Some(RecordState::On) {
+            self.media.tell_recorded(LegSide::B, Some(RecordState::On));
         }
     }
 

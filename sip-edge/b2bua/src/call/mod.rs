@@ -11,6 +11,7 @@ mod dtmf;
 mod emergency;
 mod established;
 mod forks;
+mod indication;
 mod information;
 mod kept;
 mod lines;
@@ -59,6 +60,7 @@ use crate::secure;
 use crate::spending::Running;
 use bytes::Bytes;
 use directory::{Target, VoiceConnector, country_of};
+use indication::Indication;
 use lines::WaitingInput;
 use listening::Listened;
 use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side, TransactionId};
@@ -80,6 +82,7 @@ use transactions::OpenTransaction;
 
 pub(crate) use authentication::LegAuthentication;
 pub(crate) use dtmf::SentKeys;
+pub(crate) use indication::Indicated;
 pub use listening::ListenRefusal;
 pub(crate) use listening::{HEADER as LISTENING_HEADER, TakenAlong};
 pub(crate) use recording_client::HEADER as COPYING_HEADER;
@@ -115,6 +118,7 @@ pub(crate) struct Call {
     reliable: ReliableProvisionals,
     renegotiation: Renegotiation,
     realign: Realign,
+    indication: Indication,
     /// What there is of a call that is the copy of another one, and has no leg B.
     recording: Option<Box<RecordingServer>>,
     referral: Referral,
@@ -217,6 +221,7 @@ impl Call {
             reliable: ReliableProvisionals::default(),
             renegotiation: Renegotiation::default(),
             realign: Realign::default(),
+            indication: Indication::default(),
             recording,
             referral: Referral::default(),
             takeover: Takeover::default(),
@@ -327,6 +332,9 @@ impl Call {
             ClientPurpose::Realign if is_final => {
                 self.handle_realign_response(context, now, response);
             }
+            ClientPurpose::Indicate(leg) if is_final => {
+                self.handle_indication_response(context, now, leg, response);
+            }
             ClientPurpose::Refresh(leg) if is_final => {
                 self.handle_refresh_response(context, now, leg, response);
             }
@@ -344,6 +352,7 @@ impl Call {
             // The INVITE's own outcome decides, whatever becomes of a PRACK.
             ClientPurpose::Prack
             | ClientPurpose::Realign
+            | ClientPurpose::Indicate(_)
             | ClientPurpose::Refresh(_)
             | ClientPurpose::Pass { .. }
             | ClientPurpose::Info { .. }
@@ -378,6 +387,7 @@ impl Call {
                 self.legs[leg.index()].refreshing = false;
                 self.end_unreachable(context, now);
             }
+            ClientPurpose::Indicate(leg) => self.indication_unanswered(context, now, leg, failure),
             ClientPurpose::Realign => {
                 self.legs[LegSide::A.index()].refreshing = false;
                 self.end_unreachable(context, now);
@@ -468,6 +478,7 @@ impl Call {
                 Deadline::Retransmit(leg) => self.retransmit_answer(context, now, leg),
                 Deadline::Provisional => self.retransmit_provisional(context, now),
                 Deadline::Realign => self.try_realign(context, now),
+                Deadline::Indication => self.indication_due(context, now),
                 Deadline::Listening => self.review_listening(context),
                 Deadline::Refresh(leg) => self.refresh_session(context, now, leg),
                 Deadline::SessionExpiry(_) => self.session_expired(context, now),

@@ -53,6 +53,12 @@ struct Work {
 /// A leg A that is always busy keeps its first answer.
 const MAX_ATTEMPTS: u8 = 4;
 
+impl Realign {
+    pub(super) fn is_busy(&self) -> bool {
+        self.machine.state() != RealignState::Idle
+    }
+}
+
 impl Call {
     /// Leg A is to learn `description`, which is leg B's.
     pub(super) fn begin_realign(

@@ -24,6 +24,7 @@ use model::{
     CallEventKind, CopyFailure, CopyNews, CopyState, Instant, IpFamily, LegSide, MediaId, Side,
     TransactionId,
 };
+use sdp::RecordState;
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{ClientKey, Message};
 use std::collections::VecDeque;
@@ -215,11 +216,17 @@ impl Call {
         }
     }
 
-    /// Whether a recorder gets a copy of the call, or is about to; and whether one ever did.
-    pub(super) fn is_copied(&self) -> (bool, bool) {
-        let Some(copying) = self.copying.as_deref() else { return (false, false) };
-        let is_on = copying.wanted && copying.phase() != CopyPhase::Over;
-        (is_on, copying.was_copied)
+    /// Whether a recorder gets a copy of the call, or is about to; `None` when none ever did.
+    pub(super) fn copy_state(&self) -> Option<RecordState> {
+        let copying = self.copying.as_deref()?;
+        let phase = copying.phase();
+        match copying.wanted && phase != CopyPhase::Over {
+            true if phase == CopyPhase::Copying && copying.lines.are_paused() => {
+                Some(RecordState::Paused)
+            }
+            true => Some(RecordState::On),
+            false => copying.was_copied.then_some(RecordState::Off),
+        }
     }
 
     /// Has the call copied, or not. Called after every input to it.

@@ -2,7 +2,6 @@
 //! Replaces header brings, or the transferor's second call. Its own leg `near` goes to the other
 //! call, which ends with it, and the leg that came is offered the media of the new far end.
 
-use super::backoff::glare_wait;
 use super::setup::SetupState;
 use super::transactions::exchange_transactions;
 use super::trial::Trial;
@@ -15,7 +14,7 @@ use crate::media::description_in;
 use crate::transfer::{Order, Outcome};
 use model::{CallEventKind, Instant, LegSide};
 use sdp::SessionDescription;
-use sip_proto::{HeaderName, Message, Method, OwnerTag};
+use sip_proto::{HeaderName, Message, Method};
 use std::time::Duration;
 
 /// Where the taking over of a leg is.
@@ -450,11 +449,7 @@ impl Call {
         match status {
             491 | 500 if self.takeover.tries < MAX_OFFER_TRIES => {
                 self.takeover.machine.go(TakeoverState::Waiting);
-                // Which of the two made the Call-ID says nothing of a leg that has moved.
-                let ours = OwnerTag::decode(self.legs[side.index()].call_id.as_bytes())
-                    == Some(context.owner());
-                let as_of = if ours { LegSide::B } else { LegSide::A };
-                let wait = glare_wait(as_of, context.random.next_u64());
+                let wait = self.legs[side.index()].glare_wait(context);
                 self.deadlines.set(Deadline::Transfer, now + wait);
             }
             408 | 481 => self.end_unreachable(context, now),

@@ -17,6 +17,8 @@ pub(crate) enum ClientPurpose {
     Prack,
     /// The re-INVITE that tells leg A the description of the fork that answered.
     Realign,
+    /// The offer that tells a leg whether it is recorded.
+    Indicate(LegSide),
     /// A session refresh on a leg.
     Refresh(LegSide),
     /// An INFO or MESSAGE forwarded to a leg; the key is the asking leg's transaction.
@@ -189,6 +191,7 @@ impl ClientPurpose {
             ClientPurpose::Setup { .. } | ClientPurpose::Prack => Some(LegSide::B),
             ClientPurpose::Realign => Some(LegSide::A),
             ClientPurpose::Renegotiation(leg)
+            | ClientPurpose::Indicate(leg)
             | ClientPurpose::Refresh(leg)
             | ClientPurpose::Bye(leg)
             | ClientPurpose::Notify(leg)
@@ -207,6 +210,7 @@ impl ClientPurpose {
             ClientPurpose::Setup { .. }
             | ClientPurpose::Renegotiation(_)
             | ClientPurpose::Realign
+            | ClientPurpose::Indicate(_)
             | ClientPurpose::Join(_) => ClientPurpose::Join(leg),
             ClientPurpose::Prack => ClientPurpose::Prack,
             ClientPurpose::Refresh(_) => ClientPurpose::Refresh(leg),

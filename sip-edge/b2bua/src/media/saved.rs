@@ -1,10 +1,10 @@
 //! What is kept of a call's media over a restart of the process, and made of it then.
 
 use super::lines::{CallLine, LegLines};
-use super::{CallMedia, Habits, LegMedia};
+use super::{CallMedia, Habits, LegMedia, Undo};
 use crate::kept::{self, SavedCall, SavedLine, SavedMedia};
 use model::{Fingerprint, IpFamily, LocalMedia, MediaId};
-use sdp::{Encryption, Limits, OriginState, SessionDescription};
+use sdp::{Encryption, Limits, OriginState, RecordState, SessionDescription};
 use std::sync::Arc;
 
 impl LegMedia {
@@ -18,13 +18,18 @@ impl LegMedia {
             hold_music: self.hold_music.clone(),
             has_listened: self.has_listened,
             dtmf: kept::dtmf_code(self.habits.dtmf),
+            recorded: self.recorded.map(|recorded| recorded.name().into()),
+            has_offer: false,
             transcode: self.habits.transcodes.as_ref().map(|formats| kept::names_of(formats)),
         })
     }
 
     fn restored(saved: &SavedMedia, fingerprint: Option<Fingerprint>) -> Option<Self> {
         let encryption = kept::policy_of(saved.encryption)?;
-        let origin = OriginState::restored(saved.sent.as_bytes(), encryption, fingerprint)?;
+        let mut origin = OriginState::restored(saved.sent.as_bytes(), encryption, fingerprint)?;
+        if saved.has_offer {
+            origin.skip_versions();
+        }
         let mut leg = LegMedia {
             origin,
             received: None,
@@ -32,7 +37,7 @@ impl LegMedia {
             plan: None,
             hold_music: saved.hold_music.clone(),
             has_listened: saved.has_listened,
-            recorded: None,
+            recorded: saved.recorded.as_deref().and_then(RecordState::parse),
             lines: LegLines::default(),
             habits: Habits {
                 dtmf: kept::dtmf_of(saved.dtmf)?,
@@ -45,6 +50,16 @@ impl LegMedia {
             SessionDescription::parse(saved.received.as_bytes(), &Limits::default()).ok()?;
         leg.note_received(&received.for_leg(Encryption::Optional));
         Some(leg)
+    }
+}
+
+impl SavedMedia {
+    /// An offer to the leg is not answered: what is known of the leg is what was true before it.
+    pub(crate) fn withdraw(&mut self, offer: &Undo) {
+        let before = offer.origin.last().map(<[u8]>::to_vec);
+        if let Some(before) = before.and_then(|body| String::from_utf8(body).ok()) {
+            (self.sent, self.has_offer) = (before, true);
+        }
     }
 }
 

@@ -474,6 +474,8 @@ fn aware_parties_are_told() {
     let aware = [("Supported", "record-aware")];
     let (mut pbx, mut pstn) = Ua::establish_with(&mut w, &aware, &[]);
     let (mut srs, _) = take(&mut w);
+    // Whoever is called may say later that it wants to know.
+    assert!(text(pstn.invited.as_ref().unwrap()).contains("a=record:on\r\n"));
     let offer = pbx.sdp_with(30_000, 2, "sendrecv");
     pbx.invite(&mut w, Some(&offer));
     pstn.expect(&mut w, "INVITE");
@@ -484,6 +486,37 @@ fn aware_parties_are_told() {
     pbx.ack(&mut w, None);
     assert!(text(&answer).contains("a=record:on\r\n"), "{}", text(&answer));
     hang_up(&mut w, [&mut pbx, &mut pstn], &mut srs);
+    w.finish();
+}
+
+#[test]
+fn aware_parties_learn_that_a_copy_begins_pauses_and_ends() {
+    let mut w = world(|of| (of.enabled, of.by_header) = (false, true));
+    let (mut pbx, mut pstn) = Ua::establish_with(&mut w, &[], &[("Supported", "record-aware")]);
+    let told = |w: &mut World, pstn: &mut Ua, state: &str| {
+        let offer = text(&take_offer(w, pstn, 40_000));
+        assert_eq!(offer.matches("a=record").count(), 1, "{offer}");
+        assert!(offer.contains(&format!("a=record:{state}\r\n")), "{offer}");
+        w.advance(Duration::from_secs(2));
+        pstn.expect_silence(w);
+    };
+    pbx.request(&mut w, "INFO", &[("X-Tandem-Recording", "on")], None);
+    pbx.expect(&mut w, "200");
+    let (mut srs, _) = take(&mut w);
+    told(&mut w, &mut pstn, "on");
+    for (direction, state) in [("inactive", "paused"), ("recvonly", "on")] {
+        let body = answer_in(&srs, "0", direction);
+        srs.invite_with(&mut w, &[("Require", "siprec")], Some(&body));
+        srs.expect(&mut w, "200");
+        srs.ack(&mut w, None);
+        told(&mut w, &mut pstn, state);
+    }
+    pbx.request(&mut w, "INFO", &[("X-Tandem-Recording", "off")], None);
+    pbx.expect(&mut w, "200");
+    srs.expect(&mut w, "BYE");
+    srs.ok(&mut w);
+    told(&mut w, &mut pstn, "off");
+    pbx.hang_up(&mut w, &mut pstn);
     w.finish();
 }
 

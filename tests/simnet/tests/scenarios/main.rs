@@ -47,6 +47,7 @@ mod passed;
 mod policing;
 mod recorded;
 mod recorded_changes;
+mod recording_aware;
 mod registration;
 mod reliable;
 mod renegotiation;

@@ -145,6 +145,12 @@ impl CopiedLines {
         self.lines.iter().any(|line| line.plan.is_some())
     }
 
+    /// The recorder wants nothing of either leg for now.
+    pub(super) fn are_paused(&self) -> bool {
+        let mut agreed = self.lines.iter().filter_map(|line| line.plan.as_ref()).peekable();
+        agreed.peek().is_some() && agreed.all(|plan| !plan.sends_to)
+    }
+
     /// Tells the relay what has changed: what the legs of the call's stream `main` send, and where it
     /// goes.
     pub(super) fn apply(

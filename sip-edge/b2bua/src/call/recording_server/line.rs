@@ -90,6 +90,8 @@ impl RecordedLines {
             has_listened: false,
             dtmf: kept::dtmf_code(Dtmf::default()),
             transcode: None,
+            recorded: None,
+            has_offer: false,
         })
     }
 

@@ -1,0 +1,59 @@
+//! What the API needs of the node around it.
+
+use crate::access_key::KeySource;
+use crate::error::{ApiError, ErrorKind};
+use crate::state::Change;
+use directory::{Problem, Resources, Snapshot};
+use std::sync::Arc;
+
+/// The node, as the API sees it.
+pub trait Backend: KeySource {
+    /// What calls are routed by now: the resources of the configuration file and those of the API.
+    fn directory(&self) -> Arc<Snapshot>;
+
+    /// 128 random bits; `None` when the system gives none.
+    fn random(&mut self) -> Option<u128>;
+
+    /// Writes the changes down and has calls routed by `made`, all that was ever made through the
+    /// API, when it is given. When it returns, the next call and [`Backend::directory`] see it.
+    ///
+    /// # Errors
+    /// Then nothing has changed.
+    fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault>;
+}
+
+/// Why changes were not taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CommitFault {
+    /// Calls cannot be routed by them.
+    Refused(Vec<Problem>),
+    /// Another process has changed the journal meanwhile.
+    Stale,
+    /// They cannot be written down; the backend has logged why.
+    Journal,
+}
+
+impl From<Vec<Problem>> for CommitFault {
+    fn from(problems: Vec<Problem>) -> CommitFault {
+        CommitFault::Refused(problems)
+    }
+}
+
+impl From<CommitFault> for ApiError {
+    fn from(fault: CommitFault) -> ApiError {
+        match fault {
+            CommitFault::Refused(problems) => {
+                let what: Vec<&str> = problems.iter().map(|each| each.message.as_str()).collect();
+                ApiError::new(ErrorKind::BadRequest, what.join("; "))
+            }
+            CommitFault::Stale => ApiError::new(
+                ErrorKind::ServiceUnavailable,
+                "another process has changed the directory meanwhile; ask again",
+            ),
+            CommitFault::Journal => ApiError::new(
+                ErrorKind::ServiceUnavailable,
+                "the change cannot be written down now; see Tandem's log",
+            ),
+        }
+    }
+}

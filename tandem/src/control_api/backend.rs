@@ -1,0 +1,129 @@
+//! The node behind the API: its database, its routing, its random numbers.
+
+use super::keys::Keys;
+use crate::live_directory::{self, LiveDirectory};
+use control_api::state::Change;
+use control_api::{AccessKey, Backend, CommitFault, KeySource, KeySourceFault, State};
+use directory::{Resources, Snapshot};
+use directory_store::{Committed, RecordChange, StoreError, StoredRecord};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+/// What [`control_api::Api`] is given.
+pub(super) struct NodeBackend {
+    keys: Keys,
+    /// Of the database, as the API's state has it.
+    generation: u64,
+    /// Another process has written meanwhile.
+    is_stale: bool,
+    directory: Arc<LiveDirectory>,
+    /// Who sent the request that is answered.
+    source: IpAddr,
+}
+
+impl NodeBackend {
+    pub(super) fn new(keys: Keys, generation: u64, directory: Arc<LiveDirectory>) -> Self {
+        let source = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        NodeBackend { keys, generation, is_stale: false, directory, source }
+    }
+
+    /// The next request is of `source`.
+    pub(super) fn ask_from(&mut self, source: IpAddr) {
+        self.source = source;
+    }
+
+    /// What another process has made of the database, when it has.
+    pub(super) fn catch_up(&mut self) -> Option<State> {
+        if !std::mem::take(&mut self.is_stale) {
+            return None;
+        }
+        match live_directory::read(self.keys.store()) {
+            Ok((state, generation)) => {
+                self.generation = generation;
+                let routed =
+                    self.directory.set_made(state.resources(), || Ok::<_, CommitFault>(()));
+                if let Err(fault) = routed {
+                    tracing::error!(?fault, "what another process has made is not routed");
+                }
+                Some(state)
+            }
+            Err(error) => {
+                tracing::error!("control API: {error}");
+                None
+            }
+        }
+    }
+}
+
+impl KeySource for NodeBackend {
+    fn find(&self, id: &str) -> Result<Option<AccessKey>, KeySourceFault> {
+        self.keys.asked_from(self.source).find(id)
+    }
+}
+
+impl Backend for NodeBackend {
+    fn directory(&self) -> Arc<Snapshot> {
+        self.directory.current()
+    }
+
+    fn random(&mut self) -> Option<u128> {
+        let mut octets = [0; 16];
+        match getrandom::fill(&mut octets) {
+            Ok(()) => Some(u128::from_be_bytes(octets)),
+            Err(error) => {
+                tracing::error!(%error, "control API: no random numbers from the system");
+                None
+            }
+        }
+    }
+
+    fn commit(&mut self, changes: &[Change], made: Option<Resources>) -> Result<(), CommitFault> {
+        let changes: Vec<RecordChange> =
+            changes.iter().map(journalled).collect::<Option<_>>().ok_or(CommitFault::Journal)?;
+        let NodeBackend { keys, generation, is_stale, directory, .. } = self;
+        let mut write = || match keys.store().commit(*generation, &changes) {
+            Ok(Committed::At(next)) => {
+                *generation = next;
+                Ok(())
+            }
+            Ok(Committed::Stale) => {
+                *is_stale = true;
+                Err(CommitFault::Stale)
+            }
+            Err(error) => Err(not_written(&error)),
+        };
+        match made {
+            Some(made) => directory.set_made(made, write),
+            None => write(),
+        }
+    }
+}
+
+fn not_written(error: &StoreError) -> CommitFault {
+    tracing::error!("control API: a change is not written: {error}");
+    CommitFault::Journal
+}
+
+fn journalled(change: &Change) -> Option<RecordChange> {
+    Some(match change {
+        Change::Put(row) => RecordChange::Put {
+            nonce: if row.kind.is_secret() { Some(nonce()?) } else { None },
+            record: StoredRecord {
+                kind: row.kind.name().to_owned(),
+                id: row.id.clone(),
+                body: row.body.clone(),
+                created_ms: row.created_ms,
+                updated_ms: row.updated_ms,
+            },
+        },
+        Change::Remove { kind, id } => {
+            RecordChange::Remove { kind: kind.name().to_owned(), id: id.clone() }
+        }
+    })
+}
+
+fn nonce() -> Option<[u8; 12]> {
+    let mut nonce = [0; 12];
+    getrandom::fill(&mut nonce).ok()?;
+    Some(nonce)
+}

@@ -1,0 +1,178 @@
+//! What calls are routed by: the resources of the configuration file, and those that were made through
+//! the control API beside them. Either half may change while calls run.
+
+use crate::config::Config;
+use crate::control_api::open_store;
+use arc_swap::ArcSwap;
+use control_api::State;
+use control_api::state::{Kind, Row};
+use directory::{Problem, Resources, Snapshot};
+use directory_store::DirectoryStore;
+use sip_edge::SipEdge;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+/// Both halves, and the snapshot that is made of them.
+pub(crate) struct LiveDirectory {
+    halves: Mutex<Halves>,
+    current: ArcSwap<Snapshot>,
+    edge: OnceLock<Weak<SipEdge>>,
+    /// Read at the start, until the control API takes it.
+    journal: Mutex<Option<Journal>>,
+}
+
+struct Halves {
+    file: Arc<Resources>,
+    made: Resources,
+}
+
+/// The database, and what it held when it was read.
+pub(crate) struct Journal {
+    pub(crate) store: DirectoryStore,
+    pub(crate) state: State,
+    pub(crate) generation: u64,
+}
+
+impl Journal {
+    /// Opens the database of a configuration and reads all of it.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) fn open(config: &Config) -> Result<Journal, String> {
+        let mut store = open_store(config)?;
+        let (state, generation) = read(&mut store)?;
+        Ok(Journal { store, state, generation })
+    }
+}
+
+/// Reads all records of the database.
+pub(crate) fn read(store: &mut DirectoryStore) -> Result<(State, u64), String> {
+    let (records, generation) = store.records().map_err(|error| error.to_string())?;
+    let mut rows = Vec::with_capacity(records.len());
+    for record in records {
+        let Some(kind) = Kind::ALL.iter().find(|kind| kind.name() == record.kind) else {
+            return Err(format!(
+                "{} holds a {:?}, which this Tandem does not know: run a later one",
+                directory_store::FILE,
+                record.kind
+            ));
+        };
+        rows.push(Row {
+            kind: *kind,
+            id: record.id,
+            body: record.body,
+            created_ms: record.created_ms,
+            updated_ms: record.updated_ms,
+        });
+    }
+    let state = State::load(rows).map_err(|bad| {
+        let (kind, id) = (bad.kind.name(), &bad.id);
+        format!("{}: the {kind} {id} cannot be read: {}", directory_store::FILE, bad.why)
+    })?;
+    Ok((state, generation))
+}
+
+impl LiveDirectory {
+    /// The directory of a configuration, with what its database holds. A database that cannot be used
+    /// is logged, and calls are routed by the file alone.
+    pub(crate) fn open(config: &Config) -> Arc<LiveDirectory> {
+        let is_there = config.node.data_dir.join(directory_store::FILE).exists();
+        let journal = (is_there || config.api.is_some()).then(|| Journal::open(config));
+        let journal = match journal {
+            None => None,
+            Some(Ok(journal)) => Some(journal),
+            Some(Err(error)) => {
+                tracing::error!("nothing that the control API has made is routed: {error}");
+                None
+            }
+        };
+        LiveDirectory::of(config, journal)
+    }
+
+    /// The same, with a database that has been read.
+    pub(crate) fn of(config: &Config, journal: Option<Journal>) -> Arc<LiveDirectory> {
+        let made = journal.as_ref().map(|journal| journal.state.resources()).unwrap_or_default();
+        let halves = Halves { file: Arc::clone(&config.resources), made };
+        // The file alone was checked when it was read.
+        let current = merged(&halves.file, &halves.made).unwrap_or_else(|problems| {
+            told(&problems);
+            Arc::clone(&config.directory)
+        });
+        Arc::new(LiveDirectory {
+            halves: Mutex::new(halves),
+            current: ArcSwap::new(current),
+            edge: OnceLock::new(),
+            journal: Mutex::new(journal),
+        })
+    }
+
+    /// Where snapshots go from now on.
+    pub(crate) fn serve(&self, edge: &Arc<SipEdge>) {
+        let _ = self.edge.set(Arc::downgrade(edge));
+    }
+
+    /// What calls are routed by now.
+    pub(crate) fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// The database as it was read at the start; once.
+    pub(crate) fn take_journal(&self) -> Option<Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Another configuration file is in force. When what was made does not go with it, the file wins:
+    /// what was made is left out, and logged.
+    pub(crate) fn set_file(&self, config: &Config) {
+        let mut halves = self.halves();
+        halves.file = Arc::clone(&config.resources);
+        let next = merged(&halves.file, &halves.made).unwrap_or_else(|problems| {
+            told(&problems);
+            Arc::clone(&config.directory)
+        });
+        self.publish(next);
+    }
+
+    /// Has calls routed by `made` beside the file, once `written` has succeeded.
+    ///
+    /// # Errors
+    /// What is wrong with it, or what `written` says; then nothing has changed.
+    pub(crate) fn set_made<E: From<Vec<Problem>>>(
+        &self,
+        made: Resources,
+        written: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut halves = self.halves();
+        let next = merged(&halves.file, &made)?;
+        written()?;
+        halves.made = made;
+        self.publish(next);
+        Ok(())
+    }
+
+    fn publish(&self, next: Arc<Snapshot>) {
+        self.current.store(Arc::clone(&next));
+        if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
+            edge.reload(next);
+            // It answers after it has taken the snapshot: the next call is routed by it.
+            edge.is_responsive();
+        }
+    }
+
+    fn halves(&self) -> MutexGuard<'_, Halves> {
+        self.halves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn merged(file: &Resources, made: &Resources) -> Result<Arc<Snapshot>, Vec<Problem>> {
+    let (resources, left_out) = file.clone().with_made(made.clone());
+    for what in left_out {
+        tracing::error!("{what} of the control API is left out: the configuration file has it too");
+    }
+    Snapshot::build(resources).map(Arc::new)
+}
+
+fn told(problems: &[Problem]) {
+    for problem in problems {
+        tracing::error!("nothing that the control API has made is routed: {problem}");
+    }
+}
