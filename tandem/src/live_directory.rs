@@ -46,6 +46,16 @@ impl Journal {
 
 /// Reads all records of the database.
 pub(crate) fn read(store: &mut DirectoryStore) -> Result<(State, u64), String> {
+    let (rows, generation) = rows(store)?;
+    let state = State::load(rows).map_err(|bad| {
+        let (kind, id) = (bad.kind.name(), &bad.id);
+        format!("{}: the {kind} {id} cannot be read: {}", directory_store::FILE, bad.why)
+    })?;
+    Ok((state, generation))
+}
+
+/// The same as rows.
+pub(crate) fn rows(store: &mut DirectoryStore) -> Result<(Vec<Row>, u64), String> {
     let (records, generation) = store.records().map_err(|error| error.to_string())?;
     let mut rows = Vec::with_capacity(records.len());
     for record in records {
@@ -64,11 +74,7 @@ pub(crate) fn read(store: &mut DirectoryStore) -> Result<(State, u64), String> {
             updated_ms: record.updated_ms,
         });
     }
-    let state = State::load(rows).map_err(|bad| {
-        let (kind, id) = (bad.kind.name(), &bad.id);
-        format!("{}: the {kind} {id} cannot be read: {}", directory_store::FILE, bad.why)
-    })?;
-    Ok((state, generation))
+    Ok((rows, generation))
 }
 
 impl LiveDirectory {

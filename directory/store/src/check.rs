@@ -1,6 +1,6 @@
 //! What is wrong with the database and its key file, found without changing either.
 
-use crate::{FILE, KEY_FILE, KeyFacts, MasterKey, StoreError, keys, schema};
+use crate::{FILE, KEY_FILE, KeyFacts, MasterKey, StoreError, keys, records, schema};
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,6 +16,10 @@ pub struct Checked {
     pub exists: bool,
     /// Version of its tables.
     pub version: i64,
+    /// Whether they are those of this Tandem: older ones are brought up to date at the next start.
+    pub is_current: bool,
+    /// Records of resources.
+    pub records: u64,
     /// Its access keys.
     pub keys: Vec<KeyFacts>,
     /// What is wrong, each with what to do.
@@ -52,6 +56,7 @@ pub fn check(data_dir: &Path) -> Result<Checked, StoreError> {
         checked.problems.push(StoreError::Damaged(damage).to_string());
     }
     checked.version = schema::version(&connection)?;
+    checked.is_current = checked.version == schema::latest();
     if checked.version > schema::latest() {
         checked.problems.push(StoreError::Newer(checked.version).to_string());
     }
@@ -68,9 +73,10 @@ fn check_seals(
     checked: &mut Checked,
 ) -> Result<(), StoreError> {
     checked.keys = keys::all(connection)?;
+    checked.records = if checked.is_current { records::count(connection)? } else { 0 };
     let master = match MasterKey::read(data_dir) {
         Ok(master) => master,
-        Err(error) if checked.keys.is_empty() => {
+        Err(error) if checked.keys.is_empty() && checked.records == 0 => {
             // Nothing is sealed yet, but whatever is there must be a key file.
             if !matches!(error, StoreError::File(..)) {
                 checked.problems.push(error.to_string());
@@ -87,6 +93,11 @@ fn check_seals(
     for facts in &checked.keys {
         if !keys::opens(connection, &master, &facts.id)? {
             checked.problems.push(StoreError::SealedOtherwise(facts.id.clone()).to_string());
+        }
+    }
+    if checked.is_current {
+        for place in records::unopened(connection, &master)? {
+            checked.problems.push(StoreError::SealedOtherwise(place).to_string());
         }
     }
     Ok(())

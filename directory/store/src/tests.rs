@@ -168,7 +168,7 @@ fn a_check_says_what_is_wrong() {
     fs::write(&file, [9; 32]).unwrap();
     let problems = check(&scratch.0).unwrap().problems;
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(problems[0].contains("chmod 600") && problems[1].contains("access key A"));
+    assert!(problems[0].contains("chmod 600") && problems[1].starts_with("A is sealed"));
     fs::remove_file(&file).unwrap();
     assert!(check(&scratch.0).unwrap().problems[0].contains("put the key file back"));
     store.connection.pragma_update(None, "user_version", 99).unwrap();
@@ -240,4 +240,7 @@ fn a_sealed_record_opens_in_its_own_place_only() {
     store.commit(0, &[put]).unwrap();
     store.connection.execute("UPDATE records SET id = '2'", []).unwrap();
     assert!(matches!(store.records(), Err(StoreError::SealedOtherwise(_))));
+    let checked = check(&scratch.0).unwrap();
+    assert_eq!((checked.records, checked.problems.len()), (1, 1), "{checked:?}");
+    assert!(checked.problems[0].starts_with("a 2 is sealed"));
 }

@@ -222,3 +222,15 @@ pub(super) fn claim(data_dir: &Path, makes: bool) -> Result<Claimed, String> {
         _ => Ok(Claimed::ByUs(Some(file))),
     }
 }
+
+/// Takes the directory for a command that needs it alone, and makes it when it is missing; `None` when a
+/// node runs on it.
+///
+/// # Errors
+/// In words.
+pub(crate) fn claim_alone(data_dir: &Path) -> Result<Option<File>, String> {
+    match claim(data_dir, true)? {
+        Claimed::ByUs(lock) => Ok(lock),
+        Claimed::ByNode => Ok(None),
+    }
+}

@@ -11,6 +11,7 @@ mod server;
 
 pub(crate) use client::{Asked, Client, Failure, Reply};
 pub(crate) use keys::{KeySummary, delete_key, list_keys, make_key};
+pub(crate) use local::claim_alone;
 
 use crate::clock::Origin;
 use crate::config::Config;

@@ -1,7 +1,6 @@
 //! Arguments that are more than a word.
 
 use serde_json::{Value, json};
-use std::io::Read as _;
 
 /// A route of an origination: `HOST[:PORT][,udp|tcp][,priority=N][,weight=N]`.
 pub(super) fn route(text: &str) -> Result<Value, String> {
@@ -97,22 +96,6 @@ fn number(whole: &str, text: &str, range: std::ops::RangeInclusive<u32>) -> Resu
     text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
         format!("{whole:?}: {text:?} is no number from {} to {}", range.start(), range.end())
     })
-}
-
-/// The first line of a file, or of standard input for `-`: a secret, which belongs on no command line.
-pub(super) fn secret(file: &str) -> Result<String, String> {
-    const LONGEST: u64 = 64 * 1024;
-    let mut text = String::new();
-    let read = match file {
-        "-" => std::io::stdin().lock().take(LONGEST).read_to_string(&mut text),
-        file => std::fs::File::open(file)
-            .and_then(|opened| opened.take(LONGEST).read_to_string(&mut text)),
-    };
-    read.map_err(|error| format!("{file}: {error}"))?;
-    match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(line.to_owned()),
-        _ => Err(format!("{file}: its first line must be the password")),
-    }
 }
 
 /// A JSON object of a text, or of a file for `@FILE`.

@@ -1,7 +1,8 @@
 //! What belongs to a voice connector: `tandem vc origination`, `termination`, `credentials`, `logging`,
 //! `streaming`, `emergency`.
 
-use super::value::{dnis, route, secret};
+use super::super::secret_of;
+use super::value::{dnis, route};
 use super::{Outcome, done, facts, members};
 use crate::control_api::{Asked, Failure};
 use serde_json::{Map, Value, json};
@@ -204,8 +205,8 @@ impl CredentialsCommand {
                 facts(api, "ListVoiceConnectorTerminationCredentials", connector.asked())
             }
             CredentialsCommand::Put { connector, username, password_file } => {
-                let password = secret(password_file).map_err(Failure::Way)?;
-                let credentials = json!([{ "Username": username, "Password": password }]);
+                let password = secret_of(password_file, "password").map_err(Failure::Way)?;
+                let credentials = json!([{ "Username": username, "Password": &*password }]);
                 let asked = connector.with("Credentials", credentials);
                 let text = format!("voice connector {} takes {username}", connector.id);
                 done(api, "PutVoiceConnectorTerminationCredentials", asked, text)
