@@ -43,7 +43,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A self-hosted Voice Connector: SIP edge, media relay and call quality in one program.
 #[derive(Parser)]
-#[command(name = "tandem", version, about, disable_help_subcommand = true)]
+#[command(name = "tandem", version, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -68,7 +68,16 @@ fn page(mut command: Command) -> io::Result<Vec<u8>> {
         page,
         ".SH EXIT STATUS\n0 when it is done, 1 when it is not, 2 when the command line is wrong."
     )?;
-    Ok(page)
+    // Whatever the terminal: troff reads ASCII everywhere.
+    let mut ascii = String::with_capacity(page.len());
+    for letter in String::from_utf8_lossy(&page).chars() {
+        if letter.is_ascii() {
+            ascii.push(letter);
+        } else {
+            ascii.push_str(&format!("\\[u{:04X}]", u32::from(letter)));
+        }
+    }
+    Ok(ascii.into_bytes())
 }
 
 fn describe(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {

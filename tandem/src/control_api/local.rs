@@ -234,3 +234,71 @@ pub(crate) fn claim_alone(data_dir: &Path) -> Result<Option<File>, String> {
         Claimed::ByNode => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use control_api::NewAccessKey;
+    use directory_store::DirectoryStore;
+    use std::path::PathBuf;
+
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new() -> Scratch {
+            let name = format!("tandem-local-{:016x}", getrandom::u64().unwrap());
+            let path = std::env::temp_dir().join(name);
+            std::fs::create_dir(&path).unwrap();
+            Scratch(path)
+        }
+
+        fn store(&self) -> DirectoryStore {
+            let fill = |octets: &mut [u8; 32]| {
+                getrandom::fill(octets).map_err(|error| std::io::Error::other(error.to_string()))
+            };
+            DirectoryStore::open(&self.0, fill).unwrap()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_local_key_is_good_on_this_host_alone() {
+        let scratch = Scratch::new();
+        let listen: IpAddr = "192.0.2.1".parse().unwrap();
+        let keys = Keys::new(scratch.store(), listen);
+        let found = |source: &str| {
+            keys.asked_from(source.parse().unwrap()).find(KEY_ID).unwrap().map(|key| key.secret)
+        };
+        let secret = access_key(&MasterKey::read(&scratch.0).unwrap()).secret;
+        for here in ["127.0.0.1", "127.8.8.8", "::1", "192.0.2.1"] {
+            assert_eq!(found(here).as_ref(), Some(&secret), "{here}");
+        }
+        for elsewhere in ["192.0.2.2", "0.0.0.0", "2001:db8::1", "::"] {
+            assert_eq!(found(elsewhere), None, "{elsewhere}");
+        }
+        assert!(NewAccessKey::is_id(KEY_ID) && KEY_ID.starts_with(NewAccessKey::PREFIX));
+        assert!(secret.len() == 64 && !secret.contains(&"0".repeat(16)));
+        // Another key file makes another key.
+        let other = Scratch::new();
+        assert_ne!(access_key(other.store().master()).secret, secret);
+    }
+
+    #[test]
+    fn a_directory_is_claimed_by_one() {
+        let scratch = Scratch::new();
+        assert!(
+            matches!(claim(&scratch.0, false), Ok(Claimed::ByUs(None))),
+            "looking makes nothing"
+        );
+        let Ok(Claimed::ByUs(Some(held))) = claim(&scratch.0, true) else { panic!("not ours") };
+        assert!(matches!(claim(&scratch.0, false), Ok(Claimed::ByNode)));
+        assert!(claim_alone(&scratch.0).unwrap().is_none());
+        drop(held);
+        assert!(claim_alone(&scratch.0).unwrap().is_some());
+    }
+}

@@ -91,14 +91,14 @@ fn what_is_no_export_is_told() {
 
 #[test]
 fn conflicts_are_named_and_nothing_else_is() {
-    let file = Resources::default();
+    let file = Resources { domain: "tandem.localhost".into(), ..Resources::default() };
     assert_eq!(check(&rows(), &[], &file), Ok(()));
     let against = check(&rows(), &[connector(VC)], &file).unwrap_err();
     assert_eq!(against, [format!("voice-connector {VC} is there already")]);
     let twice = [connector(VC), connector(VC)];
     assert!(check(&twice, &[], &file).is_err());
     let mine = VoiceConnector::new(VoiceConnectorId::new(VC).unwrap());
-    let of_file = Resources { voice_connectors: vec![mine], ..Resources::default() };
+    let of_file = Resources { voice_connectors: vec![mine], ..file.clone() };
     let against = check(&rows(), &[], &of_file).unwrap_err();
     assert_eq!(against, [format!("voice connector {VC} is in the configuration file too")]);
     // What the file hid before is no matter of the import.

@@ -20,7 +20,7 @@ pub(crate) struct ApiArgs {
 pub(crate) struct ApiRequest {
     /// The operation, such as GetVoiceConnector; docs/control-api.md has all of them.
     operation: String,
-    /// Its members as a JSON object, or @FILE; such as '{"VoiceConnectorId": "…"}'.
+    /// Its members as a JSON object, or @FILE; such as '{"VoiceConnectorId": "ID"}'.
     #[arg(default_value = "{}", value_parser = object)]
     members: Value,
 }

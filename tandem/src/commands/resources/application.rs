@@ -29,8 +29,8 @@ pub(crate) enum ApplicationCommand {
         /// What it is called: letters, digits, spaces and _.-
         #[arg(long)]
         name: String,
-        /// Its endpoint: the ARN of a Lambda function.
-        #[arg(long, value_name = "ARN")]
+        /// Its endpoint: an https address, or the ARN of a Lambda function.
+        #[arg(long, value_name = "ADDRESS")]
         endpoint: String,
         /// Its region, such as us-east-1.
         #[arg(long)]
@@ -47,7 +47,7 @@ pub(crate) enum ApplicationCommand {
         #[arg(long)]
         name: Option<String>,
         /// Its endpoint from now on.
-        #[arg(long, value_name = "ARN")]
+        #[arg(long, value_name = "ADDRESS")]
         endpoint: Option<String>,
     },
     /// Delete an application; no rule may lead to it.

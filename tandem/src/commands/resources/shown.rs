@@ -89,15 +89,22 @@ fn short(value: &Value) -> String {
 
 /// Every member on a line; a list of structures has a line for each.
 pub(super) fn facts(reply: &Value) -> String {
+    // What it is comes first.
+    let rank = |name: &str| match name {
+        "Name" => 1,
+        _ if name.ends_with("Id") || name.ends_with("PhoneNumber") => 0,
+        _ => 2,
+    };
     // Most replies are one structure in a member of its name.
     let body = match reply.as_object() {
         Some(members) if members.len() == 1 => members.values().next().filter(|v| v.is_object()),
         _ => None,
     };
     let members = body.unwrap_or(reply).as_object();
+    let mut members: Vec<(&String, &Value)> = members.into_iter().flatten().collect();
+    members.sort_by_key(|(name, _)| rank(name));
     let lines: Vec<(String, String)> = members
         .into_iter()
-        .flatten()
         .flat_map(|(name, value)| match value {
             Value::Array(values) if values.iter().any(Value::is_object) => {
                 values.iter().map(|value| (words(name), short(value))).collect()
@@ -166,6 +173,11 @@ mod tests {
         assert_eq!(
             facts(&reply),
             "disabled  no\nempty     none\nroutes    host a port 5060\nroutes    host b"
+        );
+        let named = json!({ "AwsRegion": "r", "Name": "n", "VoiceConnectorId": "v" });
+        assert_eq!(
+            facts(&named),
+            "voice connector id  v\nname                n\naws region          r"
         );
         assert_eq!(facts(&json!({})), "nothing is set");
     }
