@@ -99,10 +99,7 @@ impl LiveDirectory {
         let made = journal.as_ref().map(|journal| journal.state.resources()).unwrap_or_default();
         let halves = Halves { file: Arc::clone(&config.resources), made };
         // The file alone was checked when it was read.
-        let current = merged(&halves.file, &halves.made).unwrap_or_else(|problems| {
-            told(&problems);
-            Arc::clone(&config.directory)
-        });
+        let current = halves.merged_or(&config.directory);
         Arc::new(LiveDirectory {
             halves: Mutex::new(halves),
             current: ArcSwap::new(current),
@@ -131,10 +128,7 @@ impl LiveDirectory {
     pub(crate) fn set_file(&self, config: &Config) {
         let mut halves = self.halves();
         halves.file = Arc::clone(&config.resources);
-        let next = merged(&halves.file, &halves.made).unwrap_or_else(|problems| {
-            told(&problems);
-            Arc::clone(&config.directory)
-        });
+        let next = halves.merged_or(&config.directory);
         self.publish(next);
     }
 
@@ -148,7 +142,7 @@ impl LiveDirectory {
         written: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
         let mut halves = self.halves();
-        let next = merged(&halves.file, &made)?;
+        let (next, _) = merged(&halves.file, &made)?;
         written()?;
         halves.made = made;
         self.publish(next);
@@ -169,16 +163,33 @@ impl LiveDirectory {
     }
 }
 
-fn merged(file: &Resources, made: &Resources) -> Result<Arc<Snapshot>, Vec<Problem>> {
-    let (resources, left_out) = file.clone().with_made(made.clone());
-    for what in left_out {
-        tracing::error!("{what} of the control API is left out: the configuration file has it too");
+impl Halves {
+    /// Both as one; what was made is left out, and logged, where it does not go with the file.
+    fn merged_or(&self, file: &Arc<Snapshot>) -> Arc<Snapshot> {
+        match merged(&self.file, &self.made) {
+            Ok((snapshot, left_out)) => {
+                for what in left_out {
+                    tracing::error!(
+                        "{what} of the control API is left out: the configuration file has it too"
+                    );
+                }
+                snapshot
+            }
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!("nothing that the control API has made is routed: {problem}");
+                }
+                Arc::clone(file)
+            }
+        }
     }
-    Snapshot::build(resources).map(Arc::new)
 }
 
-fn told(problems: &[Problem]) {
-    for problem in problems {
-        tracing::error!("nothing that the control API has made is routed: {problem}");
-    }
+/// Both halves as one, and what of the second one was left out.
+fn merged(
+    file: &Resources,
+    made: &Resources,
+) -> Result<(Arc<Snapshot>, Vec<String>), Vec<Problem>> {
+    let (resources, left_out) = file.clone().with_made(made.clone());
+    Ok((Arc::new(Snapshot::build(resources)?), left_out))
 }
