@@ -63,15 +63,22 @@ fn asked(line: &str) -> (String, Value) {
     api.asked.pop().unwrap_or_else(|| panic!("{line} asks nothing"))
 }
 
+/// Each command line asks for the operation with the members.
+fn all_ask(lines: Vec<(&str, &str, Value)>) {
+    for (line, operation, members) in lines {
+        assert_eq!(asked(line), (operation.to_owned(), members), "{line}");
+    }
+}
+
 #[test]
-fn commands_are_operations() {
+fn voice_connectors_are_operations() {
     let vc = || json!({ "VoiceConnectorId": "abc" });
     let with = |member: &str, value: Value| {
         let mut asked = vc();
         asked[member] = value;
         asked
     };
-    for (line, operation, members) in [
+    all_ask(vec![
         ("vc list", "ListVoiceConnectors", json!({})),
         ("vc show abc --json", "GetVoiceConnector", vc()),
         (
@@ -129,6 +136,12 @@ fn commands_are_operations() {
                 json!({ "DNIS": [{ "EmergencyPhoneNumber": "+1415", "CallingCountry": "US" }] }),
             ),
         ),
+    ]);
+}
+
+#[test]
+fn numbers_are_operations() {
+    all_ask(vec![
         (
             "number list --group g --status Assigned",
             "ListPhoneNumbers",
@@ -178,6 +191,13 @@ fn commands_are_operations() {
             "ListSupportedPhoneNumberCountries",
             json!({ "ProductType": "VoiceConnector" }),
         ),
+    ]);
+}
+
+#[test]
+fn groups_rules_and_applications_are_operations() {
+    let vc = || json!({ "VoiceConnectorId": "abc" });
+    all_ask(vec![
         (
             "group create --name g --member abc:2 --distribution balanced",
             "CreateVoiceConnectorGroup",
@@ -227,9 +247,7 @@ fn commands_are_operations() {
             "SipMediaApplicationId": "a", "TransactionId": "7", "Arguments": { "k": "v" } }),
         ),
         ("api ListProxySessions {\"VoiceConnectorId\":\"abc\"}", "ListProxySessions", vc()),
-    ] {
-        assert_eq!(asked(line), (operation.to_owned(), members), "{line}");
-    }
+    ]);
 }
 
 #[test]
