@@ -47,7 +47,7 @@ pub(crate) enum GroupCommand {
         /// What it is called: letters, digits, spaces and _.-
         #[arg(long)]
         name: String,
-        /// A member: VOICE_CONNECTOR_ID[:PRIORITY], 1 (first) to 99; may be given more than once.
+        /// A member: `VOICE_CONNECTOR_ID[:PRIORITY]`, 1 (first) to 99; may be given more than once.
         #[arg(long = "member", value_name = "MEMBER", value_parser = group_member)]
         members: Vec<Value>,
         /// How calls are spread over them.
@@ -61,7 +61,7 @@ pub(crate) enum GroupCommand {
         /// What it is called from now on.
         #[arg(long)]
         name: Option<String>,
-        /// A member: VOICE_CONNECTOR_ID[:PRIORITY]; may be given more than once, and replaces all that
+        /// A member: `VOICE_CONNECTOR_ID[:PRIORITY]`; may be given more than once, and replaces all that
         /// there are.
         #[arg(long = "member", value_name = "MEMBER", value_parser = group_member)]
         members: Vec<Value>,

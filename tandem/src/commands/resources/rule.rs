@@ -47,7 +47,7 @@ pub(crate) enum RuleCommand {
         name: String,
         #[command(flatten)]
         trigger: Trigger,
-        /// Where its calls go: APPLICATION_ID[:PRIORITY[:REGION]], 1 first; may be given more than once.
+        /// Where its calls go: `APPLICATION_ID[:PRIORITY[:REGION]]`, 1 first; may be given more than once.
         #[arg(long = "target", value_name = "TARGET", value_parser = rule_target, required = true)]
         targets: Vec<Value>,
         /// It takes no calls for now.
@@ -61,7 +61,7 @@ pub(crate) enum RuleCommand {
         /// What it is called from now on.
         #[arg(long)]
         name: Option<String>,
-        /// Where its calls go: APPLICATION_ID[:PRIORITY[:REGION]]; may be given more than once, and
+        /// Where its calls go: `APPLICATION_ID[:PRIORITY[:REGION]]`; may be given more than once, and
         /// replaces all that there are.
         #[arg(long = "target", value_name = "TARGET", value_parser = rule_target)]
         targets: Vec<Value>,

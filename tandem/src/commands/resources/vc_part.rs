@@ -71,7 +71,7 @@ pub(crate) enum OriginationCommand {
     Set {
         #[command(flatten)]
         connector: Connector,
-        /// A route: HOST[:PORT][,udp|tcp][,priority=N][,weight=N]; may be given more than once, and
+        /// A route: `HOST[:PORT][,udp|tcp][,priority=N][,weight=N]`; may be given more than once, and
         /// replaces all that there are.
         #[arg(long = "route", value_name = "ROUTE", value_parser = route)]
         routes: Vec<Value>,
@@ -337,7 +337,7 @@ pub(crate) enum EmergencyCommand {
     Set {
         #[command(flatten)]
         connector: Connector,
-        /// A number that emergency calls go to: NUMBER,COUNTRY[,TEST_NUMBER]; may be given more than
+        /// A number that emergency calls go to: `NUMBER,COUNTRY[,TEST_NUMBER]`; may be given more than
         /// once.
         #[arg(long = "number", value_name = "NUMBER,COUNTRY", value_parser = dnis, required = true)]
         numbers: Vec<Value>,
