@@ -11,10 +11,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # alsa-utils brings recordings of a voice; gcc and python3-dev build the Python package pesq, which judges
 # speech.
 # libfaketime lets the calendar of a node jump.
+# groff-base sets the manual page.
 # iproute2 makes network namespaces; clang makes the relay's eBPF object again, to compare.
 packages=(sip-tester baresip-core kamailio kamailio-tls-modules python3-venv openssl
     prometheus iproute2 clang-14 llvm-14 ffmpeg sngrep tshark alsa-utils gcc python3-dev
-    libfaketime mkvtoolnix)
+    libfaketime mkvtoolnix groff-base)
 
 installed() {
     [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]

@@ -50,6 +50,16 @@ impl Journal {
 
 /// Reads all records of the database.
 pub(crate) fn read(store: &mut DirectoryStore) -> Result<(State, u64), String> {
+    let (rows, generation) = rows(store)?;
+    let state = State::load(rows).map_err(|bad| {
+        let (kind, id) = (bad.kind.name(), &bad.id);
+        format!("{}: the {kind} {id} cannot be read: {}", directory_store::FILE, bad.why)
+    })?;
+    Ok((state, generation))
+}
+
+/// The same as rows.
+pub(crate) fn rows(store: &mut DirectoryStore) -> Result<(Vec<Row>, u64), String> {
     let (records, generation) = store.records().map_err(|error| error.to_string())?;
     let mut rows = Vec::with_capacity(records.len());
     for record in records {
@@ -68,11 +78,7 @@ pub(crate) fn read(store: &mut DirectoryStore) -> Result<(State, u64), String> {
             updated_ms: record.updated_ms,
         });
     }
-    let state = State::load(rows).map_err(|bad| {
-        let (kind, id) = (bad.kind.name(), &bad.id);
-        format!("{}: the {kind} {id} cannot be read: {}", directory_store::FILE, bad.why)
-    })?;
-    Ok((state, generation))
+    Ok((rows, generation))
 }
 
 impl LiveDirectory {
@@ -89,6 +95,11 @@ impl LiveDirectory {
                 None
             }
         };
+        LiveDirectory::of(config, journal)
+    }
+
+    /// The same, with a database that has been read.
+    pub(crate) fn of(config: &Config, journal: Option<Journal>) -> Arc<LiveDirectory> {
         let made = journal.as_ref().map(|journal| journal.state.resources()).unwrap_or_default();
         let functions = config.media_applications.functions.clone();
         let halves = Halves { file: Arc::clone(&config.resources), made, functions };

@@ -33,7 +33,8 @@ mod traces;
 mod trust;
 mod user_agent;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use commands::resources;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -44,7 +45,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A self-hosted Voice Connector: SIP edge, media relay and call quality in one program.
 #[derive(Parser)]
-#[command(name = "tandem", version, about, disable_help_subcommand = true)]
+#[command(name = "tandem", version, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -122,6 +123,23 @@ enum Command {
         #[command(subcommand)]
         command: commands::key::KeyCommand,
     },
+    /// Voice connectors, and what belongs to each.
+    Vc(resources::vc::VcArgs),
+    /// Phone numbers: the inventory, orders, and whose they are.
+    Number(resources::number::NumberArgs),
+    /// Groups of voice connectors, which share numbers.
+    Group(resources::group::GroupArgs),
+    /// SIP rules: which calls go to which SIP media application.
+    Rule(resources::rule::RuleArgs),
+    /// SIP media applications: programs that steer calls.
+    Application(resources::application::ApplicationArgs),
+    /// Any operation of the control API, by its name.
+    Api(resources::api::ApiArgs),
+    /// What is made through the control API, as a whole: copy it, check it.
+    Directory {
+        #[command(subcommand)]
+        command: commands::directory::DirectoryCommand,
+    },
     /// What the running node knows of its peers' health: pings and customers' OPTIONS.
     Health {
         #[command(flatten)]
@@ -151,6 +169,14 @@ enum Command {
         #[command(subcommand)]
         command: commands::stream::StreamCommand,
     },
+    /// Print the completion of this command line for a shell.
+    Completion {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: commands::completion::For,
+    },
+    /// Print the manual page of this command line.
+    Man,
 }
 
 #[derive(clap::Args)]
@@ -183,6 +209,15 @@ fn main() -> ExitCode {
         },
         Command::Recording { command } => commands::recording::run(&command),
         Command::Key { command } => commands::key::run(&command),
+        Command::Vc(args) => resources::run(&args.how, &args.command),
+        Command::Number(args) => resources::run(&args.how, &args.command),
+        Command::Group(args) => resources::run(&args.how, &args.command),
+        Command::Rule(args) => resources::run(&args.how, &args.command),
+        Command::Application(args) => resources::run(&args.how, &args.command),
+        Command::Api(args) => resources::run(&args.how, &args.request),
+        Command::Directory { command } => commands::directory::run(&command),
+        Command::Completion { shell } => commands::completion::completion(Cli::command(), shell),
+        Command::Man => commands::completion::man(Cli::command()),
         Command::Health { file, json } => commands::health::health(&file.path, json),
         Command::Report { transaction_id, file, json, html, pcap } => {
             let files = commands::report::Files { html, pcap };

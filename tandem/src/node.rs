@@ -3,7 +3,7 @@
 mod claim;
 mod taken_up;
 
-pub(crate) use claim::claim;
+pub(crate) use claim::{LOCK_FILE, claim, try_claim};
 
 use crate::clock::Origin;
 use crate::config::{Config, Media};

@@ -3,14 +3,16 @@
 //! [`read`] takes a request's claim, from its `Authorization` header or its query (presigned);
 //! [`Claim::verify`] computes the signature anew with the secret of the claimed key. The body's hash
 //! is always computed here, so that an unsigned body is never taken. The region of a credential's
-//! scope may be any (docs/decisions/0095).
+//! scope may be any (docs/decisions/0087). [`Signer`] is the other side, for Tandem's own commands.
 
 mod canonical;
 mod claim;
+mod signer;
 #[cfg(test)]
 mod tests;
 
 pub use claim::{Claim, read};
+pub use signer::Signer;
 
 use crate::calendar::{basic, from_basic};
 use crate::encoding::{from_hex, hex};
@@ -62,14 +64,18 @@ impl Claim {
     }
 
     fn is_signature_of(&self, canonical: &str, key: &hmac::Tag) -> bool {
+        let theirs = from_hex(&self.signature).unwrap_or_default();
+        let ours = self.signature_of(canonical, key);
+        constant_time::verify_slices_are_equal(ours.as_ref(), &theirs).is_ok()
+    }
+
+    fn signature_of(&self, canonical: &str, key: &hmac::Tag) -> hmac::Tag {
         let hash = hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
         let text = format!(
             "{ALGORITHM}\n{}\n{}/{}/{}/aws4_request\n{hash}",
             self.time, self.date, self.region, self.service
         );
-        let ours = sign(key.as_ref(), text.as_bytes());
-        let theirs = from_hex(&self.signature).unwrap_or_default();
-        constant_time::verify_slices_are_equal(ours.as_ref(), &theirs).is_ok()
+        sign(key.as_ref(), text.as_bytes())
     }
 
     fn signing_key(&self, secret: &str) -> hmac::Tag {

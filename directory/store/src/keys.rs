@@ -1,7 +1,7 @@
 //! Access keys.
 
 use crate::{DirectoryStore, StoreError};
-use rusqlite::{OptionalExtension as _, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
 use zeroize::Zeroizing;
 
 /// What is known of a key without its secret.
@@ -83,10 +83,7 @@ impl DirectoryStore {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn keys(&self) -> Result<Vec<KeyFacts>, StoreError> {
-        let query = format!("SELECT {COLUMNS} FROM access_keys ORDER BY created, id");
-        let mut statement = self.connection.prepare(&query)?;
-        let keys = statement.query_map([], facts)?.collect::<Result<_, _>>()?;
-        Ok(keys)
+        all(&self.connection)
     }
 
     /// Removes a key; whether it was there.
@@ -98,8 +95,27 @@ impl DirectoryStore {
     }
 }
 
+pub(crate) fn all(connection: &Connection) -> Result<Vec<KeyFacts>, StoreError> {
+    let query = format!("SELECT {COLUMNS} FROM access_keys ORDER BY created, id");
+    let mut statement = connection.prepare(&query)?;
+    let keys = statement.query_map([], facts)?.collect::<Result<_, _>>()?;
+    Ok(keys)
+}
+
+/// Whether a key's secret is sealed under `master`.
+pub(crate) fn opens(
+    connection: &Connection,
+    master: &crate::MasterKey,
+    id: &str,
+) -> Result<bool, StoreError> {
+    let query = "SELECT sealed FROM access_keys WHERE id = ?1";
+    let sealed: Option<Vec<u8>> = connection.query_row(query, [id], |row| row.get(0)).optional()?;
+    // One that was deleted meanwhile is no problem.
+    Ok(sealed.is_none_or(|sealed| master.open_sealed(id, &sealed).is_some()))
+}
+
 fn insert(
-    connection: &rusqlite::Connection,
+    connection: &Connection,
     master: &crate::MasterKey,
     key: &StoredKey,
     nonce: [u8; 12],

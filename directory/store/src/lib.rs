@@ -7,6 +7,8 @@
 //! written at once.
 #![forbid(unsafe_code)]
 
+mod backup;
+mod check;
 mod keys;
 mod records;
 mod schema;
@@ -14,6 +16,8 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{Copied, back_up};
+pub use check::{Checked, check};
 pub use keys::{KeyFacts, StoredKey};
 pub use records::{Committed, RecordChange, StoredRecord};
 pub use seal::{KEY_FILE, MasterKey};

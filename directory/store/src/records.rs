@@ -150,6 +150,30 @@ fn put(
     Ok(())
 }
 
+/// How many there are.
+pub(crate) fn count(connection: &rusqlite::Connection) -> rusqlite::Result<u64> {
+    let count: i64 = connection.query_row("SELECT count(*) FROM records", [], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// Sealed records that `master` does not open.
+pub(crate) fn unopened(
+    connection: &rusqlite::Connection,
+    master: &crate::MasterKey,
+) -> Result<Vec<String>, StoreError> {
+    let query = "SELECT kind, id, body FROM records WHERE typeof(body) = 'blob'";
+    let mut statement = connection.prepare(query)?;
+    let mut rows = statement.query([])?;
+    let mut unopened = Vec::new();
+    while let Some(row) = rows.next()? {
+        let place = place(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
+        if master.open_sealed(&place, &row.get::<_, Vec<u8>>(2)?).is_none() {
+            unopened.push(place);
+        }
+    }
+    Ok(unopened)
+}
+
 fn generation(connection: &rusqlite::Connection) -> rusqlite::Result<u64> {
     let query =
         "SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM facts WHERE name = 'generation'";

@@ -69,6 +69,11 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<i64> {
+/// The version that this Tandem makes.
+pub(crate) const fn latest() -> i64 {
+    MIGRATIONS.len() as i64
+}
+
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }

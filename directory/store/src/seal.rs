@@ -26,9 +26,19 @@ impl MasterKey {
         if !path.try_exists().map_err(at)? {
             make(data_dir, &path, random).map_err(at)?;
         }
-        let octets = Zeroizing::new(fs::read(&path).map_err(at)?);
-        let octets = <[u8; 32]>::try_from(octets.as_slice())
-            .map_err(|_| StoreError::BadKeyFile(path.clone()))?;
+        MasterKey::read(data_dir)
+    }
+
+    /// Reads the file and makes none.
+    ///
+    /// # Errors
+    /// [`StoreError::File`], also when there is none, or [`StoreError::BadKeyFile`].
+    pub fn read(data_dir: &Path) -> Result<MasterKey, StoreError> {
+        let path = data_dir.join(KEY_FILE);
+        let octets =
+            Zeroizing::new(fs::read(&path).map_err(|error| StoreError::File(path.clone(), error))?);
+        let octets =
+            <[u8; 32]>::try_from(octets.as_slice()).map_err(|_| StoreError::BadKeyFile(path))?;
         Ok(MasterKey(Zeroizing::new(octets)))
     }
 

@@ -119,6 +119,83 @@ fn derived_keys_differ_by_purpose() {
     assert_eq!(store.master().derive("a"), store.master().derive("a"));
 }
 
+#[test]
+fn a_copy_is_whole_private_and_taken_while_others_write() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    store.add_key(&key("A", 1), [0; 12]).unwrap();
+    let folder = Scratch::new();
+    let to = folder.0.join("copy.sqlite");
+    let copied = back_up(&scratch.0, &to, false).unwrap();
+    assert_eq!((copied.access_keys, copied.bytes), (1, fs::metadata(&to).unwrap().len()));
+    assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
+    // It is not put over another file unless that is asked for.
+    store.add_key(&key("B", 2), [1; 12]).unwrap();
+    let before = fs::read(&to).unwrap();
+    let again = back_up(&scratch.0, &to, false);
+    assert!(matches!(again, Err(StoreError::File(path, _)) if path == to));
+    assert_eq!(fs::read(&to).unwrap(), before);
+    assert_eq!(back_up(&scratch.0, &to, true).unwrap().access_keys, 2);
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "nothing is left behind");
+    // With its key file it is a directory again.
+    let restored = Scratch::new();
+    fs::copy(&to, restored.0.join(FILE)).unwrap();
+    fs::copy(scratch.0.join(KEY_FILE), restored.0.join(KEY_FILE)).unwrap();
+    assert_eq!(&**restored.open().key("A").unwrap().unwrap().secret, "geheimgeheim");
+}
+
+#[test]
+fn a_copy_of_nothing_leaves_nothing() {
+    let (scratch, folder) = (Scratch::new(), Scratch::new());
+    assert!(back_up(&scratch.0, &folder.0.join("copy"), true).is_err());
+    fs::write(scratch.0.join(FILE), [7; 8192]).unwrap();
+    assert!(back_up(&scratch.0, &folder.0.join("copy"), true).is_err());
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1);
+}
+
+#[test]
+fn a_check_says_what_is_wrong() {
+    let scratch = Scratch::new();
+    assert_eq!(check(&scratch.0).unwrap(), Checked::default());
+    assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 0, "looking makes nothing");
+    let store = scratch.open();
+    store.add_key(&key("A", 1), [0; 12]).unwrap();
+    let sound = check(&scratch.0).unwrap();
+    assert_eq!((sound.problems.as_slice(), sound.keys.len()), ([].as_slice(), 1));
+    let file = scratch.0.join(KEY_FILE);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&file, [9; 32]).unwrap();
+    let problems = check(&scratch.0).unwrap().problems;
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("chmod 600") && problems[1].starts_with("A is sealed"));
+    fs::remove_file(&file).unwrap();
+    assert!(check(&scratch.0).unwrap().problems[0].contains("put the key file back"));
+    store.connection.pragma_update(None, "user_version", 99).unwrap();
+    assert!(check(&scratch.0).unwrap().problems[0].contains("later Tandem"));
+}
+
+#[test]
+fn a_check_finds_damage_within() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    for n in 0..2_000_u16 {
+        let nonce = std::array::from_fn(|at| if at < 2 { n.to_be_bytes()[at] } else { 0 });
+        store.add_key(&key(&format!("KEY{n}"), u64::from(n)), nonce).unwrap();
+    }
+    drop(store);
+    let path = scratch.0.join(FILE);
+    let mut octets = fs::read(&path).unwrap();
+    let middle = octets.len() / 2;
+    octets[middle..middle + 4_096].fill(0xa5);
+    fs::write(&path, &octets).unwrap();
+    match check(&scratch.0) {
+        Ok(checked) => assert!(checked.problems[0].contains("damaged"), "{:?}", checked.problems),
+        Err(error) => assert!(error.to_string().contains("malformed"), "{error}"),
+    }
+    assert!(back_up(&scratch.0, &scratch.0.join("copy"), false).is_err());
+}
+
 fn record(kind: &str, id: &str, body: &str) -> StoredRecord {
     StoredRecord {
         kind: kind.into(),
@@ -163,4 +240,7 @@ fn a_sealed_record_opens_in_its_own_place_only() {
     store.commit(0, &[put]).unwrap();
     store.connection.execute("UPDATE records SET id = '2'", []).unwrap();
     assert!(matches!(store.records(), Err(StoreError::SealedOtherwise(_))));
+    let checked = check(&scratch.0).unwrap();
+    assert_eq!((checked.records, checked.problems.len()), (1, 1), "{checked:?}");
+    assert!(checked.problems[0].starts_with("a 2 is sealed"));
 }

@@ -216,6 +216,7 @@ fn admit_proxied(
         alternates: Vec::new(),
         emergency: None,
         is_recording: false,
+        applications: Vec::new(),
         would_refuse,
     })
 }
@@ -269,6 +270,7 @@ pub(crate) fn admit_steered(
         concurrent_calls: concurrent_calls(connector),
         sip_auth_user: None,
         verification: None,
+        proxy: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency: None,

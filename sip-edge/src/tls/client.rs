@@ -6,25 +6,34 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use std::sync::Arc;
 
-/// Takes whatever certificate the peer shows: `tls_verify = false`.
+/// Takes one certificate alone, whoever vouches for it and whatever its names; or whatever the peer
+/// shows: `tls_verify = false`.
 #[derive(Debug)]
-struct TrustAnybody {
+struct TrustWithoutAuthority {
     provider: Arc<CryptoProvider>,
+    only: Option<CertificateDer<'static>>,
 }
 
-impl ServerCertVerifier for TrustAnybody {
+impl ServerCertVerifier for TrustWithoutAuthority {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
+        shown: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        match &self.only {
+            Some(only) if only != shown => {
+                Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
+            }
+            _ => Ok(ServerCertVerified::assertion()),
+        }
     }
     fn verify_tls12_signature(
         &self,
@@ -61,7 +70,7 @@ pub(crate) fn config(
         Some(roots) => WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
             .build()
             .map_err(|error| Error::General(error.to_string()))?,
-        None => Arc::new(TrustAnybody { provider: Arc::clone(provider) }),
+        None => Arc::new(TrustWithoutAuthority { provider: Arc::clone(provider), only: None }),
     };
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
@@ -75,6 +84,20 @@ pub(crate) fn config(
         None => builder.with_no_client_auth(),
     };
     config.resumption = Resumption::in_memory_sessions(256);
+    Ok(Arc::new(config))
+}
+
+/// A configuration that takes a peer that shows exactly `only`, and proves that it has its key.
+pub(crate) fn pinned(
+    provider: &Arc<CryptoProvider>,
+    only: CertificateDer<'static>,
+) -> Result<Arc<ClientConfig>, Error> {
+    let trust = TrustWithoutAuthority { provider: Arc::clone(provider), only: Some(only) };
+    let config = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(trust))
+        .with_no_client_auth();
     Ok(Arc::new(config))
 }
 

@@ -106,7 +106,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsFileError> {
     Ok(octets)
 }
 
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
+pub(crate) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(path)?)
         .collect::<Result<_, _>>()
         .map_err(|error| TlsFileError::at(path, format!("is not valid PEM: {error}")))?;

@@ -1,6 +1,6 @@
 //! TLS for programs without a directory: the test user agent.
 
-use super::files::{TlsFileError, read_pair, read_roots};
+use super::files::{TlsFileError, read_certificates, read_pair, read_roots};
 use super::self_signed::make_self_signed;
 use super::{TlsSettings, client, provider};
 use crate::clock::unix_seconds;
@@ -8,6 +8,7 @@ use directory::{KeyPairFiles, TlsPolicy};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ServerConfig};
+use std::path::Path;
 use std::sync::Arc;
 
 /// How to connect under `policy`.
@@ -20,6 +21,18 @@ pub fn client_config(policy: &TlsPolicy) -> Result<Arc<ClientConfig>, TlsFileErr
     let pair = policy.certificate.as_ref().map(|files| read_pair(files, &provider)).transpose()?;
     client::config(&provider, roots, pair.as_ref())
         .map_err(|error| TlsFileError { path: None, reason: error.to_string() })
+}
+
+/// How to connect to a server of ours that shows the first certificate of a PEM file: no authority and no
+/// name is asked for.
+///
+/// # Errors
+/// [`TlsFileError`] names the file and what to do.
+pub fn pinned_client_config(certificate: &Path) -> Result<Arc<ClientConfig>, TlsFileError> {
+    let broken = |reason: String| TlsFileError { path: Some(certificate.to_owned()), reason };
+    let first = read_certificates(certificate)?.into_iter().next();
+    let first = first.ok_or_else(|| broken("holds no certificate".to_owned()))?;
+    client::pinned(&provider(), first).map_err(|error| broken(error.to_string()))
 }
 
 /// The self-signed pair of `settings`, as an edge that starts with them uses it.

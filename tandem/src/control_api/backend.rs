@@ -8,7 +8,7 @@ use control_api::{AccessKey, Backend, CommitFault, KeySource, KeySourceFault, Ma
 use directory::Snapshot;
 use directory_store::{Committed, RecordChange, StoreError, StoredRecord};
 use model::{ProxySessionId, UnixTime, VoiceConnectorId};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 /// What [`control_api::Api`] is given.
@@ -19,7 +19,10 @@ pub(super) struct NodeBackend {
     /// Another process has written meanwhile.
     is_stale: bool,
     directory: Arc<LiveDirectory>,
-    view: RecorderView,
+    /// What is recorded of calls; `None` where no node runs.
+    view: Option<RecorderView>,
+    /// Who sent the request that is answered.
+    source: IpAddr,
 }
 
 impl NodeBackend {
@@ -27,9 +30,15 @@ impl NodeBackend {
         keys: Keys,
         generation: u64,
         directory: Arc<LiveDirectory>,
-        view: RecorderView,
+        view: Option<RecorderView>,
     ) -> Self {
-        NodeBackend { keys, generation, is_stale: false, directory, view }
+        let source = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        NodeBackend { keys, generation, is_stale: false, directory, view, source }
+    }
+
+    /// The next request is of `source`.
+    pub(super) fn ask_from(&mut self, source: IpAddr) {
+        self.source = source;
     }
 
     /// What another process has made of the database, when it has.
@@ -58,7 +67,7 @@ impl NodeBackend {
 
 impl KeySource for NodeBackend {
     fn find(&self, id: &str) -> Result<Option<AccessKey>, KeySourceFault> {
-        self.keys.find(id)
+        self.keys.asked_from(self.source).find(id)
     }
 }
 
@@ -68,7 +77,7 @@ impl Backend for NodeBackend {
     }
 
     fn proxied_calls(&self) -> Vec<ProxySessionId> {
-        self.view.proxied_calls()
+        self.view.as_ref().map(RecorderView::proxied_calls).unwrap_or_default()
     }
 
     fn random(&mut self) -> Option<u128> {
@@ -84,7 +93,7 @@ impl Backend for NodeBackend {
 
     fn termination_health(&self, voice_connector: &str) -> Option<(UnixTime, IpAddr)> {
         let id = VoiceConnectorId::new(voice_connector).ok()?;
-        let health = self.view.termination(&id)?;
+        let health = self.view.as_ref()?.termination(&id)?;
         let source: SocketAddr = health.source.parse().ok()?;
         Some((UnixTime::from_millis(health.timestamp_ms), source.ip().to_canonical()))
     }

@@ -1,10 +1,11 @@
 //! Access keys: from the database to the API, and made, listed and deleted by `tandem key`.
 
-use super::{FirstKey, now, open_store};
+use super::{FirstKey, local, now, open_store};
 use crate::config::Config;
 use control_api::{AccessKey, KeySource, KeySourceFault, NewAccessKey, Policy};
 use directory_store::{DirectoryStore, KeyFacts, StoredKey};
 use std::cell::Cell;
+use std::net::IpAddr;
 use zeroize::Zeroizing;
 
 /// What the first key is called.
@@ -17,14 +18,30 @@ pub(super) struct Keys {
     store: DirectoryStore,
     /// So that a broken disk is told once, and not at each request.
     has_failed: Cell<bool>,
+    /// The commands' own, and the address that requests of this host may come from beside loopback.
+    local: AccessKey,
+    here: IpAddr,
+}
+
+/// The database as one request sees it.
+pub(super) struct KeysFor<'a> {
+    keys: &'a Keys,
+    is_of_this_host: bool,
 }
 
 /// A key without its secret.
 pub(crate) type KeySummary = KeyFacts;
 
 impl Keys {
-    pub(super) fn new(store: DirectoryStore) -> Self {
-        Keys { store, has_failed: Cell::new(false) }
+    /// `listen` is where the API is served.
+    pub(super) fn new(store: DirectoryStore, listen: IpAddr) -> Self {
+        let local = local::access_key(store.master());
+        Keys { store, has_failed: Cell::new(false), local, here: listen }
+    }
+
+    /// The keys that a request from `source` may be signed with.
+    pub(super) fn asked_from(&self, source: IpAddr) -> KeysFor<'_> {
+        KeysFor { keys: self, is_of_this_host: source.is_loopback() || source == self.here }
     }
 
     pub(super) fn store(&mut self) -> &mut DirectoryStore {
@@ -39,7 +56,16 @@ impl Keys {
     }
 }
 
-impl KeySource for Keys {
+impl KeySource for KeysFor<'_> {
+    fn find(&self, id: &str) -> Result<Option<AccessKey>, KeySourceFault> {
+        if id == local::KEY_ID {
+            return Ok(self.is_of_this_host.then(|| self.keys.local.clone()));
+        }
+        self.keys.find(id)
+    }
+}
+
+impl Keys {
     fn find(&self, id: &str) -> Result<Option<AccessKey>, KeySourceFault> {
         if !NewAccessKey::is_id(id) {
             return Ok(None);

@@ -5,10 +5,14 @@
 
 mod audit;
 mod backend;
+mod client;
 mod keys;
+mod local;
 mod server;
 
+pub(crate) use client::{Asked, Client, Failure, Reply};
 pub(crate) use keys::{KeySummary, delete_key, list_keys, make_key};
+pub(crate) use local::claim_alone;
 
 use crate::clock::Origin;
 use crate::config::Config;
@@ -68,13 +72,7 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
             return Ok(None);
         }
     };
-    let settings = Settings {
-        region: config.node.region.clone(),
-        account_id: config.node.account_id.clone(),
-        cdr_bucket: config.sinks.s3.as_ref().map(|sink| sink.config.bucket.clone()),
-        requests_per_second: api.requests_per_second,
-        token_key: store.master().derive(PAGE_TOKENS),
-    };
+    let settings = settings(config, api.requests_per_second, store.master().derive(PAGE_TOKENS));
     let numbers = privacy::of_audit(config)?;
     let tls = api.tls.as_ref().map(|files| sip_edge::tls::self_signed_server(&[], Some(files)));
     let tls = tls.transpose().map_err(|error| format!("[api] {error}"))?;
@@ -91,10 +89,10 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
             .with_unproven_rate(api.unproven_per_second)
             .with_numbers(Arc::new(move |number| numbers.user(number).into_owned())),
         backend: NodeBackend::new(
-            keys::Keys::new(store),
+            keys::Keys::new(store, api.listen.ip()),
             generation,
             node.directory(),
-            node.view(),
+            Some(node.view()),
         ),
         audit: AuditTrail::new(config, node.file_sender(), node.event_sink()),
         view: node.view(),
@@ -105,6 +103,16 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
         .map_err(|error| format!("[api] the control API cannot be started: {error}"))?;
     let control_api = ControlApi { address, is_tls, stop: Some(stop), thread: Some(thread) };
     Ok(Some((control_api, first)))
+}
+
+fn settings(config: &Config, requests_per_second: u32, token_key: [u8; 32]) -> Settings {
+    Settings {
+        region: config.node.region.clone(),
+        account_id: config.node.account_id.clone(),
+        cdr_bucket: config.sinks.s3.as_ref().map(|sink| sink.config.bucket.clone()),
+        requests_per_second,
+        token_key,
+    }
 }
 
 /// Opens the directory's database of a configuration.

@@ -189,6 +189,7 @@ impl Server {
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let Served { api, backend, audit, view } = &mut *served;
         let (began, now) = (monotonic(), now());
+        backend.ask_from(request.source);
         let mut answer = api.handle(now, ids, request, backend);
         if let Some(state) = backend.catch_up() {
             api.replace_state(state);
@@ -247,7 +248,7 @@ fn unread(kind: ErrorKind, message: &str) -> hyper::Response<Full<Bytes>> {
 }
 
 /// A UUID of version 4.
-fn uuid() -> io::Result<String> {
+pub(super) fn uuid() -> io::Result<String> {
     let mut octets = [0; 16];
     getrandom::fill(&mut octets).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(TransactionId::from_random(u128::from_be_bytes(octets)).to_string())

@@ -7,8 +7,22 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
+/// Held by whoever has the directory.
+pub(crate) const LOCK_FILE: &str = "tandem.lock";
+
 /// Makes the directory and takes it for this process alone.
 pub(crate) fn claim(data_dir: &Path) -> Result<File, StartError> {
+    try_claim(data_dir)?.ok_or_else(|| {
+        StartError(format!(
+            "[node] data_dir \"{}\" is in use by another Tandem: stop it, or give this one a \
+             directory of its own",
+            data_dir.display()
+        ))
+    })
+}
+
+/// The same; `None` when another process has it.
+pub(crate) fn try_claim(data_dir: &Path) -> Result<Option<File>, StartError> {
     let at = |error: io::Error| {
         StartError(format!(
             "[node] data_dir \"{}\": {error}; give a directory that this user may write",
@@ -21,7 +35,7 @@ pub(crate) fn claim(data_dir: &Path) -> Result<File, StartError> {
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(data_dir.join("tandem.lock"))
+        .open(data_dir.join(LOCK_FILE))
         .map_err(at)?;
     match lock.try_lock() {
         Ok(()) => {
@@ -29,13 +43,9 @@ pub(crate) fn claim(data_dir: &Path) -> Result<File, StartError> {
             if let Some(exposure) = Exposure::of(data_dir) {
                 tracing::warn!(advice = exposure.advice(), "[node] data_dir: {exposure}");
             }
-            Ok(lock)
+            Ok(Some(lock))
         }
-        Err(TryLockError::WouldBlock) => Err(StartError(format!(
-            "[node] data_dir \"{}\" is in use by another Tandem: stop it, or give this one a \
-             directory of its own",
-            data_dir.display()
-        ))),
+        Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(at(error)),
     }
 }
