@@ -1,6 +1,6 @@
 //! What is made through the API, in memory: one table per kind of record.
 //!
-//! Every operation works on a [`Draft`], which remembers how to undo what it does and what is to be
+//! Every operation works on a draft, which remembers how to undo what it does and what is to be
 //! written down. The shell loads the state once from its journal and keeps each draft's changes
 //! there; nothing here knows of files.
 
