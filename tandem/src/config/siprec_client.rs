@@ -148,7 +148,7 @@ mod tests {
         assert_eq!((&*known.username, &*known.password), ("tandem", "secret"));
         assert!(!format!("{known:?}").contains("secret"));
         let refused = errors(&format!("{CONNECTOR}{own}"));
-        assert!(refused.iter().any(|error| error.contains("username and password go together")));
+        assert!(refused.contains("username and password go together"), "{refused}");
     }
 
     #[test]
