@@ -106,7 +106,7 @@ impl Call {
         }
         let mut soonest: Option<Instant> = None;
         for side in LegSide::BOTH {
-            let Some(state) = self.to_indicate(side) else { continue };
+            let Some(state) = self.next_word(side) else { continue };
             match self.legs[side.index()].indicated.earliest.filter(|at| *at > now) {
                 None => return self.indicate(context, now, side, state),
                 Some(at) => soonest = Some(soonest.map_or(at, |other| other.min(at))),
@@ -118,7 +118,7 @@ impl Call {
     }
 
     /// What a leg is to be told, if anything.
-    fn to_indicate(&mut self, side: LegSide) -> Option<RecordState> {
+    fn next_word(&mut self, side: LegSide) -> Option<RecordState> {
         let leg = &mut self.legs[side.index()];
         if !leg.record_aware || leg.gone || leg.dialog.is_none() {
             return None;
