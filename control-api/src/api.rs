@@ -418,7 +418,7 @@ fn made(draft: &Draft<'_>, numbers: &NumberTable) -> Option<Made> {
     let masks = !draft.all::<Proxy>().is_empty();
     Some(match !masks && is_number(first) && routed.all(is_number) {
         true => Made::Numbers(numbers.clone()),
-        false => Made::All(draft.state().resources_with(numbers.clone())),
+        false => Made::All(Box::new(draft.state().resources_with(numbers.clone()))),
     })
 }
 

@@ -61,7 +61,7 @@ impl Backend for Node {
         if let Some(Made::Numbers(numbers)) = made {
             self.directory = Arc::new(self.directory.with_numbers(numbers));
         } else if let Some(Made::All(made)) = made {
-            let (merged, left_out) = self.file.clone().with_made(made);
+            let (merged, left_out) = self.file.clone().with_made(*made);
             assert!(left_out.is_empty(), "{left_out:?}");
             let built = Snapshot::build(merged).inspect_err(|problems| {
                 self.unroutable.extend_from_slice(problems);

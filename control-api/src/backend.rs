@@ -38,7 +38,7 @@ pub trait Backend: KeySource {
 #[derive(Clone, Debug)]
 pub enum Made {
     /// All of it.
-    All(Resources),
+    All(Box<Resources>),
     /// The numbers; the rest is as it was. One number of many is so changed quickly.
     Numbers(NumberTable),
 }

@@ -118,8 +118,7 @@ impl Backend for Node {
         let next = match made {
             None => None,
             Some(Made::Numbers(numbers)) => Some(self.directory.with_numbers(numbers)),
-            // A node clones what was made once, to keep it.
-            Some(Made::All(made)) => Some(Snapshot::build(with_domain(made.clone()))?),
+            Some(Made::All(made)) => Some(Snapshot::build(with_domain(*made))?),
         };
         let changes: Vec<RecordChange> = changes
             .iter()

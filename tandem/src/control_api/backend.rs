@@ -115,7 +115,7 @@ impl Backend for NodeBackend {
             Err(error) => Err(not_written(&error)),
         };
         match made {
-            Some(Made::All(made)) => directory.set_made(made, write),
+            Some(Made::All(made)) => directory.set_made(*made, write),
             Some(Made::Numbers(numbers)) => directory.set_numbers(numbers, write),
             None => write(),
         }?;

@@ -45,7 +45,7 @@ impl Backend for OneKey {
         // What the API takes, calls can be routed by.
         let domain = "tandem.test".to_owned();
         let made = made.map(|made| match made {
-            Made::All(made) => Snapshot::build(Resources { domain, ..made }),
+            Made::All(made) => Snapshot::build(Resources { domain, ..*made }),
             Made::Numbers(numbers) => Ok(SNAPSHOT.with_numbers(numbers)),
         });
         assert!(made.is_none_or(|made| made.is_ok()));
