@@ -12,7 +12,7 @@ use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
 use crate::state::{self, Change, Draft, Kind, Proxy, State, Tag, Tags};
 use crate::writes::Writing;
-use crate::{schema, sigv4, sts};
+use crate::{schema, sigv4, steering, sts};
 use directory::NumberTable;
 use model::UnixTime;
 use serde_json::{Value, json};
@@ -339,6 +339,11 @@ impl Api {
         self.ignored = ignored;
         if routed.operation.is_read() {
             return Ok(Success::Json(routed.operation.status, reading.answer()?));
+        }
+        if routed.operation.name == "UpdateSipMediaApplicationCall" {
+            // It changes a call, and nothing that is kept.
+            let answer = steering::update(&input, backend)?;
+            return Ok(Success::Json(routed.operation.status, answer));
         }
         let (answer, draft) = {
             let mut random = || backend.random();

@@ -1,10 +1,10 @@
 use super::*;
 use crate::access_key::{KeySource, KeySourceFault};
-use crate::backend::CommitFault;
+use crate::backend::{CommitFault, NotUpdated};
 use crate::policy::Policy;
 use crate::state::{Change, Connector, Tags};
 use directory::{Resources, Snapshot, VoiceConnector, VoiceConnectorGroup};
-use model::{ProxySessionId, VoiceConnectorId};
+use model::{ProxySessionId, TransactionId, VoiceConnectorId};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -25,6 +25,9 @@ struct Node {
     unroutable: Vec<directory::Problem>,
     health: Option<(UnixTime, IpAddr)>,
     drawn: u128,
+    /// A call that the application "menu" steers, and what it was told.
+    steered: Option<String>,
+    updates: Vec<Value>,
     /// Sessions of calls that are up.
     live: Vec<ProxySessionId>,
 }
@@ -48,6 +51,19 @@ impl Backend for Node {
         // Another one each time, whether it is kept or not.
         self.drawn += 1;
         Some(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef + (self.drawn << 64))
+    }
+
+    fn update_application_call(
+        &mut self,
+        application: &str,
+        call: TransactionId,
+        arguments: serde_json::Map<String, Value>,
+    ) -> Result<(), NotUpdated> {
+        if application != "menu" || self.steered != Some(call.to_string()) {
+            return Err(NotUpdated::NoCall);
+        }
+        self.updates.push(arguments.into());
+        Ok(())
     }
 
     fn termination_health(&self, _: &str) -> Option<(UnixTime, IpAddr)> {
@@ -86,6 +102,8 @@ fn node(key: Result<Option<AccessKey>, KeySourceFault>, count: usize) -> Node {
         health: None,
         drawn: 0,
         live: Vec::new(),
+        steered: None,
+        updates: Vec::new(),
     }
 }
 
@@ -448,3 +466,6 @@ mod numbers;
 
 #[path = "api_proxy_tests.rs"]
 mod proxies;
+
+#[path = "api_application_tests.rs"]
+mod applications;

@@ -4,7 +4,8 @@ use crate::access_key::KeySource;
 use crate::error::{ApiError, ErrorKind};
 use crate::state::Change;
 use directory::{NumberTable, Problem, Resources, Snapshot};
-use model::{ProxySessionId, UnixTime};
+use model::{ProxySessionId, TransactionId, UnixTime};
+use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,6 +17,19 @@ pub trait Backend: KeySource {
     /// The proxy phone sessions of calls that are up, once for each call.
     fn proxied_calls(&self) -> Vec<ProxySessionId> {
         Vec::new()
+    }
+
+    /// Has an application, which steers the call, think again.
+    ///
+    /// # Errors
+    /// [`NotUpdated`].
+    fn update_application_call(
+        &mut self,
+        _application: &str,
+        _call: TransactionId,
+        _arguments: Map<String, Value>,
+    ) -> Result<(), NotUpdated> {
+        Err(NotUpdated::NoCall)
     }
 
     /// 128 random bits; `None` when the system gives none.
@@ -41,6 +55,15 @@ pub enum Made {
     All(Box<Resources>),
     /// The numbers; the rest is as it was. One number of many is so changed quickly.
     Numbers(NumberTable),
+}
+
+/// Why an application is not made to think again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotUpdated {
+    /// It steers no such call.
+    NoCall,
+    /// It has too much to think of already.
+    Busy,
 }
 
 /// Why changes were not taken.

@@ -32,13 +32,14 @@ mod router;
 pub mod schema;
 pub mod sigv4;
 pub mod state;
+mod steering;
 mod sts;
 mod writes;
 
 pub use access_key::{AccessKey, KeySource, KeySourceFault, NewAccessKey};
 pub use api::{Answer, Api, Ids, NumberView, RequestKind, Settings};
 pub use audit::FILE as AUDIT_FILE;
-pub use backend::{Backend, CommitFault, Made};
+pub use backend::{Backend, CommitFault, Made, NotUpdated};
 pub use compose::{ComposeFault, Composed, compose};
 pub use error::{ApiError, ErrorKind};
 pub use operations::{Method, OPERATIONS, Operation, Support};

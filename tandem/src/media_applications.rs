@@ -68,6 +68,11 @@ impl MediaApplications {
         Box::new(move |event| beginner.take(event))
     }
 
+    /// Tells them of calls.
+    pub(crate) fn news(&self) -> NewsSender {
+        self.applications.sender()
+    }
+
     /// After the edge.
     pub(crate) fn stop(self) {
         self.applications.stop(LIMIT);

@@ -233,6 +233,11 @@ impl Node {
         })
     }
 
+    /// Tells applications that steer calls.
+    pub(crate) fn application_news(&self) -> call_applications::NewsSender {
+        self.applications.news()
+    }
+
     /// What calls are routed by, now and after changes.
     pub(crate) fn directory(&self) -> Arc<LiveDirectory> {
         Arc::clone(&self.directory)
@@ -304,7 +309,7 @@ impl Node {
             ("[recordings]", old.recordings == config.recordings),
             ("[retention]", old.retention == config.retention),
             ("[streaming]", old.streaming == config.streaming),
-            ("[media_applications]", old.media_applications == config.media_applications),
+            ("[media_applications]", old.media_applications.is_alike(&config.media_applications)),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),

@@ -112,7 +112,7 @@ operations! {
     UpdatePhoneNumberSettings, Put, 204, [], [], Served, "/settings/phone-number";
     UpdateProxySession, Post, 201, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/proxy-sessions/{proxySessionId}";
     UpdateSipMediaApplication, Put, 200, [Conflict, NotFound], [], Served, "/sip-media-applications/{sipMediaApplicationId}";
-    UpdateSipMediaApplicationCall, Post, 202, [NotFound, ResourceLimitExceeded], [], Later, "/sip-media-applications/{sipMediaApplicationId}/calls/{transactionId}";
+    UpdateSipMediaApplicationCall, Post, 202, [NotFound, ResourceLimitExceeded], [], Served, "/sip-media-applications/{sipMediaApplicationId}/calls/{transactionId}";
     UpdateSipRule, Put, 202, [Conflict, NotFound, ResourceLimitExceeded], [], Served, "/sip-rules/{sipRuleId}";
     UpdateVoiceConnector, Put, 200, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}";
     UpdateVoiceConnectorGroup, Put, 202, [Conflict, NotFound], [], Served, "/voice-connector-groups/{voiceConnectorGroupId}";

@@ -60,6 +60,12 @@ impl Writing<'_, '_> {
             );
             return Err(NumberFault::new(ErrorKind::BadRequest, message));
         }
+        if self.catalogue.has_trigger(e164) {
+            let message = format!(
+                "phone number {e164} leads to the applications of a SIP rule: delete the rule first"
+            );
+            return Err(NumberFault::new(ErrorKind::Conflict, message));
+        }
         match &number.association {
             Some(before) if before == to => return Ok(()),
             Some(before) if !is_forced => {

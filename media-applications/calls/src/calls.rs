@@ -8,7 +8,7 @@ use crate::sounds::{SoundStore, Sounds};
 use crate::speech::Speaker;
 use crate::trust;
 use aws_sinks::Access;
-use media_applications::{Busy, Ended, Facts};
+use media_applications::{Ended, Facts};
 use model::{ApplicationNews, ApplicationOrder, TransactionId};
 use outbox::clock::Clock;
 use serde_json::{Map, Value};
@@ -137,9 +137,26 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 struct Running {
-    calls: HashMap<TransactionId, (u64, mpsc::Sender<News>)>,
+    calls: HashMap<TransactionId, Steering>,
     begun: u64,
     is_stopping: bool,
+}
+
+/// Who steers a call.
+struct Steering {
+    /// Which of all that were begun.
+    place: u64,
+    application: Arc<str>,
+    news: mpsc::Sender<News>,
+}
+
+/// Why an application is not made to think again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotUpdated {
+    /// It steers no such call.
+    NoCall,
+    /// The call's news wait already.
+    Busy,
 }
 
 impl NewsSender {
@@ -162,7 +179,8 @@ impl NewsSender {
         }
         running.begun += 1;
         let place = running.begun;
-        running.calls.insert(id, (place, sender));
+        let application = call.application.id.clone();
+        running.calls.insert(id, Steering { place, application, news: sender });
         drop(running);
         let shared = Arc::clone(&self.0);
         self.0.runtime.spawn(async move {
@@ -182,8 +200,8 @@ impl NewsSender {
     /// news are not taken in time, the call is ended: what is lost cannot be made up for.
     pub fn news(&self, call: TransactionId, news: ApplicationNews) {
         let mut running = self.0.running();
-        let Some((_, sender)) = running.calls.get(&call) else { return };
-        if let Err(mpsc::error::TrySendError::Full(_)) = sender.try_send(News::Call(news)) {
+        let Some(steering) = running.calls.get(&call) else { return };
+        if let Err(mpsc::error::TrySendError::Full(_)) = steering.news.try_send(News::Call(news)) {
             running.calls.remove(&call);
             drop(running);
             self.0.lost.fetch_add(1, Ordering::Relaxed);
@@ -196,14 +214,24 @@ impl NewsSender {
         }
     }
 
-    /// Has a call's application think again (`UpdateSipMediaApplicationCall`).
+    /// Has `application`, which steers the call, think again (`UpdateSipMediaApplicationCall`).
     ///
     /// # Errors
-    /// [`Busy`], also when no application steers the call.
-    pub fn update(&self, call: TransactionId, arguments: Map<String, Value>) -> Result<(), Busy> {
+    /// [`NotUpdated`].
+    pub fn update(
+        &self,
+        application: &str,
+        call: TransactionId,
+        arguments: Map<String, Value>,
+    ) -> Result<(), NotUpdated> {
         let running = self.0.running();
-        let (_, sender) = running.calls.get(&call).ok_or(Busy)?;
-        sender.try_send(News::Update(arguments)).map_err(|_| Busy)
+        let steering = running.calls.get(&call).filter(|each| *each.application == *application);
+        let steering = steering.ok_or(NotUpdated::NoCall)?;
+        let told = steering.news.try_send(News::Update(arguments));
+        told.map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NotUpdated::Busy,
+            mpsc::error::TrySendError::Closed(_) => NotUpdated::NoCall,
+        })
     }
 
     /// Calls that are steered now.
@@ -259,7 +287,7 @@ impl Shared {
     fn forget(&self, call: TransactionId, place: u64) {
         let mut running = self.running();
         // Another one of the same call may have begun.
-        if running.calls.get(&call).is_some_and(|(other, _)| *other == place) {
+        if running.calls.get(&call).is_some_and(|other| other.place == place) {
             running.calls.remove(&call);
         }
     }

@@ -22,7 +22,9 @@ mod sounds;
 mod speech;
 mod trust;
 
-pub use calls::{Applications, Calls, NewCall, NewsSender, Refused, Settings, StartError};
+pub use calls::{
+    Applications, Calls, NewCall, NewsSender, NotUpdated, Refused, Settings, StartError,
+};
 pub use endpoint::{Application, Endpoint, EndpointError};
 pub use signature::{SIGNATURE_HEADER, sign};
 pub use sounds::{MAX_SOUND_BYTES, SoundStore};

@@ -418,7 +418,7 @@ fn an_update_reaches_its_application() {
     world.sender.begin(call(1, server.application("http"))).unwrap();
     server.got("NEW_INBOUND_CALL");
     let arguments = json!({ "what": "end" }).as_object().unwrap().clone();
-    world.sender.update(id(1), arguments.clone()).unwrap();
+    world.sender.update("menu", id(1), arguments.clone()).unwrap();
     let got = server.got("CALL_UPDATE_REQUESTED").event();
     assert_eq!(got["ActionData"]["Parameters"]["Arguments"]["what"], "end");
     server.does(json!([{ "Type": "Hangup" }]));
@@ -428,7 +428,9 @@ fn an_update_reaches_its_application() {
     world.hung_up(id(1));
     server.got("HANGUP");
     server.answers(204, "");
-    assert!(world.sender.update(id(2), arguments).is_err());
+    let none = Err(crate::NotUpdated::NoCall);
+    assert_eq!(world.sender.update("menu", id(2), arguments.clone()), none);
+    assert_eq!(world.sender.update("other", id(1), arguments), none);
     world.stop();
 }
 

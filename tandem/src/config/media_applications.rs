@@ -24,6 +24,14 @@ pub(crate) struct MediaApplications {
     pub(crate) functions: Vec<Function>,
 }
 
+impl MediaApplications {
+    /// Whether another section needs no restart: functions are read again with the directory.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let functions = self.functions.clone();
+        *self == MediaApplications { functions, ..other.clone() }
+    }
+}
+
 pub(super) fn read(mut table: Table<'_>) -> MediaApplications {
     let command = table.list("speech_command", value::string);
     if command.as_ref().is_some_and(Vec::is_empty) {

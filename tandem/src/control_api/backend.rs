@@ -2,12 +2,16 @@
 
 use super::keys::Keys;
 use crate::live_directory::{self, LiveDirectory};
+use call_applications::NewsSender;
 use call_metrics::RecorderView;
 use control_api::state::Change;
-use control_api::{AccessKey, Backend, CommitFault, KeySource, KeySourceFault, Made, State};
+use control_api::{
+    AccessKey, Backend, CommitFault, KeySource, KeySourceFault, Made, NotUpdated, State,
+};
 use directory::Snapshot;
 use directory_store::{Committed, RecordChange, StoreError, StoredRecord};
-use model::{ProxySessionId, UnixTime, VoiceConnectorId};
+use model::{ProxySessionId, TransactionId, UnixTime, VoiceConnectorId};
+use serde_json::{Map, Value};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -21,6 +25,8 @@ pub(super) struct NodeBackend {
     directory: Arc<LiveDirectory>,
     /// What is recorded of calls; `None` where no node runs.
     view: Option<RecorderView>,
+    /// What tells applications that steer calls; the same.
+    applications: Option<NewsSender>,
     /// Who sent the request that is answered.
     source: IpAddr,
 }
@@ -30,10 +36,10 @@ impl NodeBackend {
         keys: Keys,
         generation: u64,
         directory: Arc<LiveDirectory>,
-        view: Option<RecorderView>,
+        (view, applications): (Option<RecorderView>, Option<NewsSender>),
     ) -> Self {
         let source = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-        NodeBackend { keys, generation, is_stale: false, directory, view, source }
+        NodeBackend { keys, generation, is_stale: false, directory, view, applications, source }
     }
 
     /// The next request is of `source`.
@@ -78,6 +84,19 @@ impl Backend for NodeBackend {
 
     fn proxied_calls(&self) -> Vec<ProxySessionId> {
         self.view.as_ref().map(RecorderView::proxied_calls).unwrap_or_default()
+    }
+
+    fn update_application_call(
+        &mut self,
+        application: &str,
+        call: TransactionId,
+        arguments: Map<String, Value>,
+    ) -> Result<(), NotUpdated> {
+        let sender = self.applications.as_ref().ok_or(NotUpdated::NoCall)?;
+        sender.update(application, call, arguments).map_err(|fault| match fault {
+            call_applications::NotUpdated::NoCall => NotUpdated::NoCall,
+            call_applications::NotUpdated::Busy => NotUpdated::Busy,
+        })
     }
 
     fn random(&mut self) -> Option<u128> {

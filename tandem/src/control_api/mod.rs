@@ -92,7 +92,7 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
             keys::Keys::new(store, api.listen.ip()),
             generation,
             node.directory(),
-            Some(node.view()),
+            (Some(node.view()), Some(node.application_news())),
         ),
         audit: AuditTrail::new(config, node.file_sender(), node.event_sink()),
         view: node.view(),

@@ -1,0 +1,113 @@
+use super::*;
+use crate::state::{Draft, Number};
+
+const ARN: &str = "arn:aws:lambda:us-east-1:111122223333:function:menu";
+const NUMBER: &str = "+12065550900";
+
+fn ask(
+    api: &mut Api,
+    node: &mut Node,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> Result<Value, ApiError> {
+    served(api, node, (method, path, ""), body)
+}
+
+fn application(api: &mut Api, node: &mut Node) -> String {
+    let make = json!({ "AwsRegion": "us-east-1", "Name": "menu",
+        "Endpoints": [{ "LambdaArn": ARN }] });
+    let made = ask(api, node, "POST", "/sip-media-applications", &make).unwrap();
+    made["SipMediaApplication"]["SipMediaApplicationId"].as_str().unwrap().to_owned()
+}
+
+fn rule(application: &str, trigger: &str, value: &str) -> Value {
+    json!({ "Name": "menu", "TriggerType": trigger, "TriggerValue": value,
+        "TargetApplications": [{ "SipMediaApplicationId": application, "Priority": 1,
+            "AwsRegion": "us-east-1" }] })
+}
+
+#[test]
+fn a_rule_leads_calls_to_its_application_at_once_and_no_more_when_it_is_off() {
+    let (mut api, mut node) = (api(10), node(Ok(None), 1));
+    let id = application(&mut api, &mut node);
+    let path = format!("/sip-media-applications/{id}");
+    let got = ask(&mut api, &mut node, "GET", &path, &Value::Null).unwrap();
+    assert_eq!(got["SipMediaApplication"]["Endpoints"], json!([{ "LambdaArn": ARN }]));
+    let make = rule(&id, "ToPhoneNumber", NUMBER);
+    let made = ask(&mut api, &mut node, "POST", "/sip-rules", &make).unwrap();
+    let reached = |node: &Node| node.directory.applications_of(Some(NUMBER), None).len();
+    assert_eq!(reached(&node), 1);
+    let rule_path = format!("/sip-rules/{}", made["SipRule"]["SipRuleId"].as_str().unwrap());
+    assert_eq!(ask(&mut api, &mut node, "GET", &rule_path, &Value::Null).unwrap(), made);
+
+    for path in [&path, &rule_path] {
+        let early = ask(&mut api, &mut node, "DELETE", path, &Value::Null).unwrap_err();
+        assert_eq!(early.kind, ErrorKind::Conflict, "{path}");
+    }
+    let off = json!({ "Name": "menu", "Disabled": true });
+    let told = ask(&mut api, &mut node, "PUT", &rule_path, &off).unwrap();
+    assert_eq!(told["SipRule"]["TargetApplications"], make["TargetApplications"], "as they were");
+    assert_eq!(reached(&node), 0);
+    for path in [&rule_path, &path] {
+        ask(&mut api, &mut node, "DELETE", path, &Value::Null).unwrap();
+        let gone = ask(&mut api, &mut node, "GET", path, &Value::Null).unwrap_err();
+        assert_eq!(gone.kind, ErrorKind::NotFound);
+    }
+}
+
+#[test]
+fn a_number_leads_to_one_thing() {
+    let (mut api, mut node) = (api(10), node(Ok(None), 1));
+    let id = application(&mut api, &mut node);
+    for (trigger, value, kind) in [
+        // The file's, of a voice connector and of a group.
+        ("ToPhoneNumber", "+12065550000", ErrorKind::Conflict),
+        ("ToPhoneNumber", "+18005550100", ErrorKind::Conflict),
+        ("ToPhoneNumber", "5550100", ErrorKind::BadRequest),
+        ("RequestUriHostname", "192.0.2.1", ErrorKind::BadRequest),
+    ] {
+        let make = rule(&id, trigger, value);
+        let refused = ask(&mut api, &mut node, "POST", "/sip-rules", &make).unwrap_err();
+        assert_eq!(refused.kind, kind, "{value}: {refused:?}");
+    }
+    let make = rule(&id, "ToPhoneNumber", NUMBER);
+    ask(&mut api, &mut node, "POST", "/sip-rules", &make).unwrap();
+    let twice = ask(&mut api, &mut node, "POST", "/sip-rules", &make).unwrap_err();
+    assert_eq!(twice.kind, ErrorKind::Conflict);
+    let unknown = rule("123e4567-e89b-42d3-a456-426614174000", "ToPhoneNumber", "+12065550901");
+    let refused = ask(&mut api, &mut node, "POST", "/sip-rules", &unknown).unwrap_err();
+    assert!(refused.message.starts_with("TargetApplications[0]"), "{refused:?}");
+
+    let mut draft = Draft::new(&mut api.state, NOW);
+    draft.put(NUMBER, Number { product_type: "VoiceConnector".into(), ..Number::default() });
+    draft.keep();
+    let make = json!({ "Name": "hq", "RequireEncryption": false });
+    let made = ask(&mut api, &mut node, "POST", "/voice-connectors", &make).unwrap();
+    let path = format!(
+        "/voice-connectors/{}",
+        made["VoiceConnector"]["VoiceConnectorId"].as_str().unwrap()
+    );
+    let to = ("POST", &*path, "operation=associate-phone-numbers");
+    let body = json!({ "E164PhoneNumbers": [NUMBER] });
+    let told = served(&mut api, &mut node, to, &body).unwrap();
+    assert_eq!(told["PhoneNumberErrors"][0]["PhoneNumberId"], NUMBER, "{told}");
+}
+
+#[test]
+fn an_application_is_made_to_think_again_about_its_call() {
+    let (mut api, mut node) = (api(10), node(Ok(None), 1));
+    let call = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let ask_about = |api: &mut Api, node: &mut Node, call: &str| {
+        let path = format!("/sip-media-applications/menu/calls/{call}");
+        ask(api, node, "POST", &path, &json!({ "Arguments": { "what": "end" } }))
+    };
+    let gone = ask_about(&mut api, &mut node, call).unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::NotFound);
+    node.steered = Some(call.to_owned());
+    let told = ask_about(&mut api, &mut node, call).unwrap();
+    assert_eq!(told["SipMediaApplicationCall"]["TransactionId"], call);
+    assert_eq!(node.updates, [json!({ "what": "end" })]);
+    let odd = ask_about(&mut api, &mut node, "call-1").unwrap_err();
+    assert_eq!(odd.kind, ErrorKind::NotFound);
+}
