@@ -101,6 +101,7 @@ def test_a_party_that_wants_to_know_learns_that_the_recording_begins_and_ends(st
     caller = stage.peer(places.PBX)
     talk = OutgoingCall(caller, edge, places.US_NUMBER, sdp(caller.ip, 40_000))
     talk.answered()
+    wait_until(edge.calls, 10, "the call is live")
     call, = edge.calls()
 
     def told(begin, state):

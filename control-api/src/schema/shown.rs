@@ -14,6 +14,8 @@ pub(crate) const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 const SHOWN: &[&str] = &["Arn", "TagKey", "TagValue"];
 /// Shapes that are phone numbers.
 const NUMBERS: &[&str] = &["E164PhoneNumber"];
+/// Whose numbers a proxy session masks: nobody is to learn them.
+const MASKED: &[&str] = &["ParticipantPhoneNumberList"];
 /// Members that are phone numbers in shapes that others have too.
 const NUMBER_MEMBERS: &[&str] = &["PhoneNumberId", "PhoneNumberIds"];
 /// Longer texts are cut, in characters.
@@ -84,7 +86,7 @@ impl Writer<'_> {
         if NUMBERS.contains(&name) {
             return self.number(value);
         }
-        if shape.is_sensitive && !SHOWN.contains(&name) {
+        if (shape.is_sensitive && !SHOWN.contains(&name)) || MASKED.contains(&name) {
             return HIDDEN.into();
         }
         match (&shape.kind, value) {
