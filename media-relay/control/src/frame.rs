@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// The longest frame. A plan of many streams has some kilobytes.
-pub const FRAME_MAX: usize = 256 * 1024;
+/// The longest frame. A plan of many streams has some kilobytes, an order to play what an application
+/// wants heard 8 MiB.
+pub const FRAME_MAX: usize = 9 * 1024 * 1024;
 const HEAD: usize = 4;
 
 /// The stream is not one of ours.

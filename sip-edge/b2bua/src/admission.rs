@@ -111,12 +111,16 @@ pub(crate) fn admit(
     if recorded::is_recording(invite) {
         return admit_recording(&connector, flow, called.or_else(|| to_number(invite)));
     }
+    let caller = carry::caller_user(invite);
     let host = invite.request_uri().and_then(named_host);
     let applications = directory.applications_of(None, host);
-    if !applications.is_empty() {
+    // No application comes between a call for help and who takes it.
+    let emergency = connector.emergency.as_ref().zip(called.as_deref());
+    let is_for_help =
+        emergency.is_some_and(|(rules, called)| rules.find(called, country_of(&caller)).is_some());
+    if !applications.is_empty() && !is_for_help {
         return admit_to_application(&connector, flow, called, applications);
     }
-    let caller = carry::caller_user(invite);
     let admission = admit_outbound(directory, &connector, called.as_deref(), country_of(&caller));
     let emergency = admission.as_ref().ok().and_then(|admission| admission.emergency);
     if flow.protocol != TransportProtocol::Tls && encryption::is_required(&connector, emergency) {

@@ -35,7 +35,8 @@ impl Policing {
         if usage.active >= concurrent_limit {
             return Err(Refusal::ConcurrentCallLimit);
         }
-        if !usage.calls.take(cps_limit, now) {
+        // Calls that no rate holds for leave the tokens to those that one does.
+        if cps_limit != u32::MAX && !usage.calls.take(cps_limit, now) {
             return Err(Refusal::CallRateLimit);
         }
         usage.active += 1;

@@ -1,7 +1,7 @@
 //! One connection after its handshake: frames in and out, and the heartbeat, until it ends.
 
 use super::Heartbeat;
-use crate::frame::{FRAME_MAX, Frames};
+use crate::frame::Frames;
 use crate::message::Malformed;
 use std::fmt;
 use std::io;
@@ -130,7 +130,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite>(
         }
     };
     let write = async {
-        let mut out = Vec::with_capacity(WRITE_OCTETS + FRAME_MAX);
+        let mut out = Vec::with_capacity(2 * WRITE_OCTETS);
         loop {
             while out.len() < WRITE_OCTETS && party.poll_transmit(&mut out) {}
             if out.is_empty() {
@@ -140,6 +140,8 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite>(
             writer.write_all(&out).await?;
             writer.flush().await?;
             out.clear();
+            // A long frame is rare.
+            out.shrink_to(16 * WRITE_OCTETS);
         }
         #[expect(unreachable_code, reason = "gives the block its type")]
         Ok::<(), Ended>(())

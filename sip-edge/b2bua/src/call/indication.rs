@@ -73,6 +73,11 @@ impl Indication {
         self.asked.is_some()
     }
 
+    /// The leg has left a call that goes on without it.
+    pub(super) fn forget(&mut self, side: LegSide) {
+        self.asked.take_if(|asked| asked.to == side);
+    }
+
     /// The leg whose answer is waited for, and what is true of it if it gives none.
     pub(super) fn before(&self) -> Option<(LegSide, &Undo)> {
         self.asked.as_ref().map(|asked| (asked.to, &asked.undo))

@@ -337,6 +337,13 @@ impl Call {
         {
             return;
         }
+        if self.is_of_a_leg_that_left(purpose) {
+            if repeats {
+                let number = answer::number(response);
+                self.legs[LegSide::B.index()].acknowledge(context, number, None);
+            }
+            return;
+        }
         match purpose {
             ClientPurpose::Setup { attempt } => {
                 self.handle_setup_response(context, now, attempt, response, flow);
@@ -379,6 +386,16 @@ impl Call {
         }
     }
 
+    /// Whether a request was to leg B of a steered call, which goes on without that leg: what becomes of
+    /// it is nobody's concern.
+    fn is_of_a_leg_that_left(&self, purpose: ClientPurpose) -> bool {
+        let is_to_b = matches!(
+            purpose,
+            ClientPurpose::Refresh(LegSide::B) | ClientPurpose::Indicate(LegSide::B)
+        );
+        is_to_b && self.is_steered() && self.legs[LegSide::B.index()].gone
+    }
+
     /// One of our requests got no final response.
     pub(crate) fn handle_no_response(
         &mut self,
@@ -391,6 +408,9 @@ impl Call {
             return self.handle_recorder_failure(context, now, asked, failure);
         }
         self.end_wait(context, now);
+        if self.is_of_a_leg_that_left(purpose) {
+            return;
+        }
         match purpose {
             ClientPurpose::Setup { attempt } => {
                 self.handle_setup_failure(context, now, attempt, failure);

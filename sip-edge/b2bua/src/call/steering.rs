@@ -60,6 +60,8 @@ pub(super) struct Steering {
     is_bridged: bool,
     /// What ends next was ordered.
     by_order: bool,
+    /// Leg A was answered for a bridge, which the application may not know yet.
+    answered_for_bridge: bool,
 }
 
 /// Something that the application has a leg hear.
@@ -87,6 +89,7 @@ impl Steering {
                 bridging: None,
                 is_bridged: false,
                 by_order: false,
+                answered_for_bridge: false,
             })
         })
     }
@@ -117,6 +120,20 @@ impl Call {
     /// Whether an application steers it.
     pub(crate) fn is_steered(&self) -> bool {
         self.steering.is_some()
+    }
+
+    /// Under whose rules the application calls somebody: its own, where the call is under those of the
+    /// rule's first application, which may have been another one.
+    pub(crate) fn accountable(&self) -> &model::VoiceConnectorId {
+        let own = &self.voice_connector.id;
+        let Some(steering) = self.steering.as_ref() else { return own };
+        let first = steering.targets.first().map(|target| &target.connector.id);
+        let current = steering.targets.get(steering.at).map(|target| &target.connector.id);
+        if first == Some(own) { current.unwrap_or(own) } else { own }
+    }
+
+    fn is_answered_for_bridge(&self) -> bool {
+        self.steering.as_ref().is_some_and(|steering| steering.answered_for_bridge)
     }
 
     /// Whether leg A is alone with the application.

@@ -86,7 +86,8 @@ impl Call {
             if response.header(HeaderName::Reason).is_none() {
                 composer.header_args(HeaderName::Reason, format_args!("SIP;cause={status}"));
             }
-            if told == status && status != 503 {
+            // It may have a comment (RFC 3261 section 20.33), which nobody has looked at.
+            if told == status && status != 503 && !direction.is_masked {
                 composer.copy_all(response, HeaderName::RetryAfter);
             }
         });

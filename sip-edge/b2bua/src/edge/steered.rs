@@ -52,7 +52,7 @@ impl Edge {
 
     fn call_leg_b_for(&mut self, now: Instant, from: CallKey, bridge: &Bridge) -> Result<(), u16> {
         let steered = self.calls.get(from).filter(|call| call.is_live()).ok_or(481_u16)?;
-        let (flow, own) = (steered.flow_of(LegSide::A), steered.voice_connector().id.clone());
+        let (flow, own) = (steered.flow_of(LegSide::A), steered.accountable().clone());
         let admission = match &bridge.voice_connector {
             Some(id) => self.admit_bridged(now, id, &bridge.to),
             None => self.admit_referred(now, &own, &bridge.to, false),

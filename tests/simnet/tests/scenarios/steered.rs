@@ -1,7 +1,8 @@
 //! Calls that applications steer, with leg A alone: orders in and out of turn, and every way to end.
 
 use directory::{
-    ApplicationEndpoint, MediaApplication, Resources, RuleTarget, RuleTrigger, SipRule,
+    ApplicationEndpoint, EmergencyCalling, EmergencyDnis, MediaApplication, Resources, RuleTarget,
+    RuleTrigger, SipRule,
 };
 use model::{
     ApplicationNews, ApplicationOrder, ApplicationTold, AudioSource, DtmfConversion, DtmfKey,
@@ -461,6 +462,28 @@ fn a_call_of_a_customer_to_the_host_of_a_rule_is_steered() {
     pbx.ack(&mut w, None);
     pbx.bye(&mut w);
     pbx.expect(&mut w, "200");
+    w.finish();
+}
+
+#[test]
+fn no_application_comes_between_a_call_for_help_and_who_takes_it() {
+    let mut resources = steering();
+    let dnis = vec![EmergencyDnis::new("+13125550911", "US")];
+    resources.voice_connectors[0].emergency =
+        Some(EmergencyCalling { dnis, ..EmergencyCalling::default() });
+    let mut w = World::with(config(), resources);
+    let mut pbx = w.caller(PBX, "911");
+    let offer = pbx.sdp(30_000);
+    pbx.invite(&mut w, Some(&offer));
+    let mut callee = w.callee(CARRIER);
+    assert!(callee.invited.as_ref().unwrap().request_uri().unwrap().contains("+13125550911"));
+    assert!(w.told.is_empty(), "{:?}", w.told);
+    let answer = callee.sdp(40_000);
+    callee.answer(&mut w, &mut pbx, &answer);
+    pbx.bye(&mut w);
+    pbx.expect(&mut w, "200");
+    callee.expect(&mut w, "BYE");
+    callee.ok(&mut w);
     w.finish();
 }
 

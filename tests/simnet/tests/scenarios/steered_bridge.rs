@@ -189,6 +189,23 @@ fn numbers_that_may_not_be_called_are_refused_by_policy() {
 }
 
 #[test]
+fn an_application_that_takes_over_has_rules_of_its_own() {
+    let mut resources = steering();
+    resources.media_applications[1].calling_regions = Vec::new();
+    let (mut w, mut caller, call) = ringing_with(World::with(config(), resources));
+    w.command(|edge, now| edge.application_unreachable(now, call));
+    w.told.clear();
+    order(&mut w, call, 1, ApplicationOrder::Answer);
+    caller.expect(&mut w, "200");
+    caller.ack(&mut w, None);
+    w.told.clear();
+    // The first one may call the US.
+    order(&mut w, call, 2, ApplicationOrder::Bridge(wanted()));
+    assert_eq!(news(&mut w), [failed(403)]);
+    leave(w, caller);
+}
+
+#[test]
 fn who_does_not_answer_in_time_is_given_up() {
     let (mut w, caller, mut callee, _) = calling();
     callee.reply(&mut w, 180, None);
@@ -295,6 +312,8 @@ fn a_call_that_is_not_answered_is_before_somebody_is_called() {
     order(&mut w, call, 2, ApplicationOrder::Bridge(wanted()));
     caller.expect(&mut w, "200");
     let mut callee = w.callee(CARRIER);
+    // The application need not know that it is on its way.
+    order(&mut w, call, 3, ApplicationOrder::Answer);
     // Leg B is faster than leg A's ACK.
     let body = callee.sdp(40_000);
     callee.reply(&mut w, 200, Some(&body));

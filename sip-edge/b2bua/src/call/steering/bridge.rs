@@ -58,6 +58,9 @@ impl Call {
         }
         if self.setup.state() == SetupState::Steered {
             self.answer_steered(context, now);
+            if let Some(steering) = self.steering.as_mut() {
+                steering.answered_for_bridge = true;
+            }
             if !self.is_live() {
                 return Ok(());
             }
@@ -255,8 +258,10 @@ impl Call {
         let side = LegSide::B;
         self.abort_renegotiation(context, now);
         self.drop_realign();
+        self.indication.forget(side);
         let leg = &mut self.legs[side.index()];
         leg.gone = true;
+        leg.refreshing = false;
         if !leg.bye_after_ack {
             leg.unacknowledged = None;
             self.deadlines.clear(Deadline::Retransmit(side));

@@ -39,12 +39,12 @@ impl Call {
         wanted: ApplicationOrder,
     ) -> Result<(), &'static str> {
         match wanted {
-            ApplicationOrder::Answer => {
-                if self.setup.state() != SetupState::Steered {
-                    return Err("leg A is answered already");
-                }
-                self.answer_steered(context, now);
-            }
+            ApplicationOrder::Answer => match self.setup.state() {
+                SetupState::Steered => self.answer_steered(context, now),
+                // The news of that follow leg A's ACK.
+                SetupState::Answered if self.is_answered_for_bridge() => {}
+                _ => return Err("leg A is answered already"),
+            },
             ApplicationOrder::HangUp { leg, status } => {
                 return self.hang_up_by_order(context, now, leg, status);
             }
