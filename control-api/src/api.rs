@@ -434,7 +434,16 @@ fn permit(reading: &Reading<'_>, key: &AccessKey, body: &[u8]) -> Result<(), Api
     let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
     let action = format!("chime:{}", reading.routed.operation.name);
     let resource = reading.resource(&body);
-    let tags = body.get_mut("Tags").map(Value::take);
+    // Only what the operation itself reads may speak for it.
+    let name = reading.routed.operation.name;
+    let brings = matches!(
+        name,
+        "CreateVoiceConnector"
+            | "CreateVoiceConnectorGroup"
+            | "CreateSipMediaApplication"
+            | "TagResource"
+    );
+    let tags = if brings { body.get_mut("Tags").map(Value::take) } else { None };
     let tags = tags.and_then(|tags| serde_json::from_value::<Vec<Tag>>(tags).ok());
     let stored = reading.state.get::<Tags>(&resource).map(|stored| stored.value.0.as_slice());
     let pairs = |tags: &[Tag]| -> Vec<(String, String)> {

@@ -469,3 +469,6 @@ mod proxies;
 
 #[path = "api_application_tests.rs"]
 mod applications;
+
+#[path = "review_tests.rs"]
+mod reviewed;

@@ -77,7 +77,13 @@ pub(crate) fn written(event: &Event<'_>) -> Vec<u8> {
     });
     if let Some(error) = event.error {
         record["errorCode"] = error.kind.exception().into();
-        record["errorMessage"] = text_shown(&short(&error.message), event.numbers).into();
+        let mut message = text_shown(&short(&error.message), event.numbers);
+        // Clients may leave the plus out.
+        let id = event.routed.and_then(|routed| routed.member("PhoneNumberId"));
+        if let Some(id) = id.filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())) {
+            message = message.replace(id, &(event.numbers)(id));
+        }
+        record["errorMessage"] = message.into();
     }
     record.to_string().into_bytes()
 }

@@ -85,6 +85,6 @@ impl Applications {
     }
 }
 
-fn normal(host: &str) -> String {
+pub(crate) fn normal(host: &str) -> String {
     host.trim_end_matches('.').to_ascii_lowercase()
 }

@@ -1,7 +1,8 @@
 //! Resources of the configuration file and of the control API as one.
 
-use crate::{Resources, RuleTrigger};
+use crate::{MediaApplication, Resources, RuleTrigger, SipRule};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 impl Resources {
     /// These, which the file says, with those that were `made` through the API beside them. Where both
@@ -64,24 +65,7 @@ impl Resources {
             });
             self.groups.push(group);
         }
-        for application in media_applications {
-            match self.media_applications.iter().any(|each| each.id == application.id) {
-                true => left_out.push(format!("SIP media application {}", application.id)),
-                false => self.media_applications.push(application),
-            }
-        }
-        for rule in sip_rules {
-            let is_taken = match &rule.trigger {
-                RuleTrigger::ToPhoneNumber(number) => numbers.contains(number),
-                RuleTrigger::RequestUriHostname(_) => false,
-            };
-            let mut of_file = self.sip_rules.iter();
-            match is_taken || of_file.any(|each| each.id == rule.id || each.trigger == rule.trigger)
-            {
-                true => left_out.push(format!("SIP rule {}", rule.id)),
-                false => self.sip_rules.push(rule),
-            }
-        }
+        self.steer(media_applications, sip_rules, &numbers, &mut left_out);
         // They stay in the table, but a declared number is found first.
         left_out.extend(
             numbers
@@ -91,6 +75,53 @@ impl Resources {
         );
         self.numbers = made_numbers;
         (self, left_out)
+    }
+
+    /// Applications and rules that were made. A rule goes without applications that a reload of the file
+    /// took away, and without any it is left out.
+    fn steer(
+        &mut self,
+        applications: Vec<MediaApplication>,
+        rules: Vec<SipRule>,
+        numbers: &HashSet<Arc<str>>,
+        left_out: &mut Vec<String>,
+    ) {
+        let of_file: HashSet<_> = self.media_applications.iter().map(|each| &*each.id).collect();
+        let (again, new): (Vec<_>, Vec<_>) =
+            applications.into_iter().partition(|each| of_file.contains(&*each.id));
+        left_out.extend(again.iter().map(|each| format!("SIP media application {}", each.id)));
+        self.media_applications.extend(new);
+        let known: HashSet<_> = self.media_applications.iter().map(|each| &*each.id).collect();
+        let ids: HashSet<_> = self.sip_rules.iter().map(|each| each.id.clone()).collect();
+        let triggers: HashSet<_> =
+            self.sip_rules.iter().map(|each| normal(&each.trigger)).collect();
+        for mut rule in rules {
+            let is_taken = match &rule.trigger {
+                RuleTrigger::ToPhoneNumber(number) => numbers.contains(number),
+                RuleTrigger::RequestUriHostname(_) => false,
+            };
+            let before = rule.targets.len();
+            rule.targets.retain(|target| known.contains(&*target.application));
+            if rule.targets.len() < before {
+                left_out.push(format!("an application of SIP rule {}", rule.id));
+            }
+            match is_taken
+                || rule.targets.is_empty()
+                || ids.contains(&rule.id)
+                || triggers.contains(&normal(&rule.trigger))
+            {
+                true => left_out.push(format!("SIP rule {}", rule.id)),
+                false => self.sip_rules.push(rule),
+            }
+        }
+    }
+}
+
+/// What triggers that are one have in common.
+fn normal(trigger: &RuleTrigger) -> String {
+    match trigger {
+        RuleTrigger::ToPhoneNumber(number) => number.to_string(),
+        RuleTrigger::RequestUriHostname(host) => crate::applications::normal(host),
     }
 }
 
@@ -147,5 +178,44 @@ mod tests {
         let (merged, left_out) = of(ids[0]).with_made(made);
         assert_eq!(merged.groups[0].members[..], members[..2]);
         assert_eq!(left_out, [format!("{} in group g", ids[2])]);
+    }
+
+    #[test]
+    fn a_reload_of_the_file_leaves_rules_that_can_be_routed() {
+        let application = |id: &str| {
+            let endpoint = crate::ApplicationEndpoint::parse("https://menu.example.com/").unwrap();
+            MediaApplication::new(id, endpoint)
+        };
+        let rule = |id: &str, host: &str, targets: &[&str]| SipRule {
+            id: id.into(),
+            name: id.into(),
+            disabled: false,
+            trigger: RuleTrigger::RequestUriHostname(host.into()),
+            targets: targets
+                .iter()
+                .map(|id| crate::RuleTarget { application: (*id).into(), priority: 1 })
+                .collect(),
+        };
+        let (there, gone) =
+            ("123e4567-e89b-42d3-a456-426614174000", "223e4567-e89b-42d3-a456-426614174000");
+        let file = Resources {
+            domain: "tandem.test".to_owned(),
+            media_applications: vec![application(there)],
+            sip_rules: vec![rule("of-file", "Menu.example.com.", &[there])],
+            ..Resources::default()
+        };
+        let made = Resources {
+            sip_rules: vec![
+                rule("same-host", "menu.example.com", &[there]),
+                rule("one-gone", "a.example.com", &[there, gone]),
+                rule("all-gone", "b.example.com", &[gone]),
+            ],
+            ..Resources::default()
+        };
+        let (merged, left_out) = file.with_made(made);
+        let rules: Vec<_> = merged.sip_rules.iter().map(|each| &*each.id).collect();
+        assert_eq!(rules, ["of-file", "one-gone"]);
+        assert_eq!(left_out.len(), 4, "{left_out:?}");
+        assert!(crate::Snapshot::build(merged).is_ok());
     }
 }

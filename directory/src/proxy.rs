@@ -188,22 +188,20 @@ impl fmt::Display for ProxyProblem {
                 f.write_str("Capabilities: SMS is not served here, only Voice; leave SMS out")
             }
             ProxyProblem::NoCapability => f.write_str("Capabilities: name Voice"),
-            ProxyProblem::NotE164(number) => write!(
-                f,
-                "ParticipantPhoneNumbers: {number:?} is not an E.164 number such as +12065550100"
+            // Whose numbers they are is nobody's to write down.
+            ProxyProblem::NotE164(_) => f.write_str(
+                "ParticipantPhoneNumbers: each must be an E.164 number such as +12065550100",
             ),
             ProxyProblem::SameParticipant => {
                 f.write_str("ParticipantPhoneNumbers: both are the same number; name two people")
             }
-            ProxyProblem::ParticipantIsProxyNumber(number) => write!(
-                f,
-                "ParticipantPhoneNumbers: {number} is a proxy number of this voice connector"
+            ProxyProblem::ParticipantIsProxyNumber(_) => f.write_str(
+                "ParticipantPhoneNumbers: one is a proxy number of this voice connector",
             ),
             ProxyProblem::NoTime => f.write_str("ExpiryMinutes: at least 1"),
-            ProxyProblem::NoNumber(number) => write!(
-                f,
-                "every proxy number is taken by another open session of {number}: end one, or \
-                 give the voice connector more numbers in PhoneNumberPoolCountries"
+            ProxyProblem::NoNumber(_) => f.write_str(
+                "every proxy number is taken by other open sessions of a participant: end one, or \
+                 give the voice connector more numbers in PhoneNumberPoolCountries",
             ),
             ProxyProblem::Closed => f.write_str("the proxy session has ended; make another one"),
         }

@@ -186,8 +186,13 @@ impl LiveDirectory {
         self.current.store(Arc::clone(&next));
         if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
             edge.reload(next);
-            // It answers after it has taken the snapshot: the next call is routed by it.
-            edge.is_responsive();
+            // The answer to the second question, at the latest, follows the snapshot: the first one may be
+            // of a question that was asked before. Then the next call is routed by it.
+            if !(edge.is_responsive() && edge.is_responsive()) {
+                tracing::warn!(
+                    "the edge has not answered in a second; it routes by the change later"
+                );
+            }
         }
     }
 

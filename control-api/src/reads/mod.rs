@@ -24,6 +24,7 @@ use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::router::Routed;
 use crate::state::{GlobalSettings, MediaApplication, Number, State, Tags};
+use crate::writes::with_plus;
 use directory::Snapshot;
 use model::{ProxySessionId, UnixTime};
 use serde_json::{Value, json};
@@ -107,7 +108,7 @@ impl Reading<'_> {
             return self.settings.arn("sip-rule", id);
         }
         if let Some(id) = self.routed.member("PhoneNumberId") {
-            return self.settings.arn("phone-number", id);
+            return self.settings.arn("phone-number", &with_plus(id));
         }
         if self.routed.operation.name == "ListTagsForResource"
             && let Some(arn) = self.routed.parameter("arn")

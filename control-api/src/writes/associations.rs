@@ -3,7 +3,7 @@
 use super::numbers::{NUMBERS_MAX, NumberFault};
 use super::{Writing, not_found, of_file};
 use crate::error::{ApiError, ErrorKind};
-use crate::state::{Association, FOR_VOICE_CONNECTORS, Group};
+use crate::state::{Association, FOR_VOICE_CONNECTORS, Group, Number};
 use serde_json::Value;
 
 impl Writing<'_, '_> {
@@ -92,7 +92,9 @@ impl Writing<'_, '_> {
         let numbers = self.numbers("E164PhoneNumbers", NUMBERS_MAX)?;
         let numbers = numbers.into_iter().map(|number| (number, ())).collect();
         Ok(self.each(numbers, |writing, e164, ()| {
-            let mut number = writing.live_number(e164)?.value;
+            // Also where the file has taken the number over: only the API's claim is given up.
+            let stored = writing.draft.get::<Number>(e164).cloned();
+            let mut number = stored.map_or_else(|| writing.live_number(e164), Ok)?.value;
             if number.association.as_ref() != Some(&from) {
                 let message = format!("phone number {e164} is not associated with it");
                 return Err(NumberFault::new(ErrorKind::NotFound, message));

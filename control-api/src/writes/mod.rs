@@ -14,6 +14,8 @@ mod tags;
 mod termination;
 mod voice_connectors;
 
+pub(crate) use numbers::with_plus;
+
 use crate::api::Settings;
 use crate::error::{ApiError, ErrorKind};
 use crate::reads::Catalogue;

@@ -286,7 +286,7 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 }
 
 /// The model lets numbers come without it.
-fn with_plus(number: &str) -> String {
+pub(crate) fn with_plus(number: &str) -> String {
     match parse_e164(&format!("+{number}")) {
         Some(number) => number.to_owned(),
         None => number.to_owned(),

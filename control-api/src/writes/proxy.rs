@@ -50,9 +50,10 @@ impl Writing<'_, '_> {
     }
 
     pub(super) fn delete_proxy(&mut self) -> Result<Value, ApiError> {
-        let connector = self.masked_connector()?;
-        let id = connector.id.as_str();
+        // Also of a voice connector that the file has no more.
+        let id = self.routed.member("VoiceConnectorId").unwrap_or_default();
         if !self.draft.remove::<Proxy>(id) {
+            self.masked_connector()?;
             return Err(lacks(id));
         }
         // Nobody can be reached over them any more.
@@ -135,12 +136,12 @@ impl Writing<'_, '_> {
 
     /// The session of the path, and its key.
     fn session(&self) -> Result<(directory::ProxySession, String), ApiError> {
-        let connector = self.masked_connector()?;
+        let connector = self.routed.member("VoiceConnectorId").unwrap_or_default();
         let id = self.routed.member("ProxySessionId").unwrap_or_default();
         let key = ProxySessionId::parse(id).map(|id| id.to_string()).unwrap_or_default();
         let stored = self.draft.get::<ProxySession>(&key);
         let session = stored.and_then(|stored| proxy::session(&key, stored));
-        let session = session.filter(|session| session.voice_connector == connector.id);
+        let session = session.filter(|session| session.voice_connector.as_str() == connector);
         let session =
             session.ok_or_else(|| not_found(format!("there is no proxy session {id}")))?;
         Ok((session, key))

@@ -49,7 +49,7 @@ impl ProxyNumber {
             let (called, shown) = (&claim.called, &claim.shown);
             return Some(ProxiedTo { session: Some(claim.session), called, shown });
         }
-        // It is no loop: validation keeps the fallback number out of the pool.
+        // It is no loop: it is no number of the pool.
         let called = self.fallback.as_ref()?;
         Some(ProxiedTo { session: None, called, shown: &self.number })
     }
@@ -74,12 +74,16 @@ pub(crate) fn index(
     let mut owners: Vec<&VoiceConnectorId> = Vec::new();
     for configuration in configurations {
         let Some(connector) = connector_of(&configuration.voice_connector) else { continue };
+        // A number that came into the pool later: its calls would go round.
+        let fallback = configuration.fallback.as_ref();
+        let fallback =
+            fallback.filter(|fallback| !configuration.pool(&connector).any(|n| n == *fallback));
         for number in configuration.pool(&connector) {
             index.places.insert(number.clone(), index.numbers.len());
             owners.push(&configuration.voice_connector);
             index.numbers.push(ProxyNumber {
                 number: number.clone(),
-                fallback: configuration.fallback.clone(),
+                fallback: fallback.cloned(),
                 callers: HashMap::new(),
             });
         }

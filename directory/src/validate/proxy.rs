@@ -1,7 +1,7 @@
 //! Rules on proxy configurations.
 
 use super::Problems;
-use crate::{ProxyConfiguration, Resources, country_code};
+use crate::{Resources, country_code};
 use std::collections::HashMap;
 
 impl Problems {
@@ -16,13 +16,16 @@ impl Problems {
             let connector = resources.voice_connectors.iter().find(|vc| vc.id.as_str() == id);
             // One that is gone, or has another number now, keeps nothing else from being routed: who is
             // configured for it is masked by what is left.
-            let Some(connector) = connector else { continue };
-            let connector = &resources.numbers.with_own(connector);
+            if connector.is_none() {
+                continue;
+            }
             let minutes = proxy.default_expiry_minutes;
             self.check(minutes > 0, format!("{at}.default_expiry_minutes"), || {
                 "a session must last a minute at least; use 1 or more".to_owned()
             });
-            self.fallback(proxy, connector, &at);
+            if let Some(fallback) = &proxy.fallback {
+                self.e164(fallback, format!("{at}.fallback"));
+            }
             for (n, country) in proxy.countries.iter().enumerate() {
                 let known = country_code(country) == Some(*country);
                 self.check(known, format!("{at}.countries[{n}]"), || {
@@ -30,20 +33,5 @@ impl Problems {
                 });
             }
         }
-    }
-
-    fn fallback(
-        &mut self,
-        proxy: &ProxyConfiguration,
-        connector: &crate::VoiceConnector,
-        at: &str,
-    ) {
-        let Some(fallback) = &proxy.fallback else { return };
-        let path = format!("{at}.fallback");
-        self.e164(fallback, path.clone());
-        let loops = proxy.pool(connector).any(|number| number == fallback);
-        self.check(!loops, path, || {
-            format!("{fallback} is a proxy number itself: its calls would go round; use another")
-        });
     }
 }

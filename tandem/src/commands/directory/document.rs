@@ -5,6 +5,7 @@ use aws_lc_rs::pbkdf2;
 use control_api::state::{Kind, Row};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 use zeroize::Zeroizing;
@@ -41,7 +42,7 @@ fn is_none_left(count: &usize) -> bool {
     *count == 0
 }
 
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 struct Written {
     kind: String,
@@ -95,12 +96,19 @@ impl Document {
                 (Some(Sealed::of(Zeroizing::new(text), passphrase, *iterations, luck)?), 0)
             }
         };
+        let mut records = written(&open)?;
+        if left_out > 0 {
+            let secret: HashSet<&str> = secret.iter().map(|row| row.id.as_str()).collect();
+            for record in records.iter_mut().filter(|record| secret.contains(&*record.id)) {
+                record.refuse_outbound();
+            }
+        }
         Ok(Document {
             format: FORMAT.to_owned(),
             version: VERSION,
             region: region.to_owned(),
             account_id: account_id.to_owned(),
-            records: written(&open)?,
+            records,
             secrets: sealed,
             left_out,
         })
@@ -144,7 +152,12 @@ impl Document {
     /// # Errors
     /// In words: a wrong passphrase, an unknown kind.
     pub(super) fn rows(&self, passphrase: Option<&str>) -> Result<Vec<Row>, String> {
-        let mut rows: Vec<Row> = self.records.iter().map(Written::row).collect::<Result<_, _>>()?;
+        let mut records = self.records.clone();
+        if self.is_sealed() && passphrase.is_none() {
+            // Whose credentials are among them cannot be known.
+            records.iter_mut().for_each(Written::refuse_outbound);
+        }
+        let mut rows: Vec<Row> = records.iter().map(Written::row).collect::<Result<_, _>>()?;
         if let (Some(sealed), Some(passphrase)) = (&self.secrets, passphrase) {
             let text = sealed.open(passphrase)?;
             let records: Vec<Written> =
@@ -158,6 +171,17 @@ impl Document {
 }
 
 impl Written {
+    /// A voice connector that had credentials must not let in whoever has the right address without
+    /// them: its outbound calling is disabled.
+    fn refuse_outbound(&mut self) {
+        if self.kind == Kind::Connector.name()
+            && let Some(termination) = self.body.get_mut("Termination")
+            && termination.is_object()
+        {
+            termination["Disabled"] = true.into();
+        }
+    }
+
     fn of(row: &Row) -> Result<Written, String> {
         let body = serde_json::from_str(&row.body)
             .map_err(|error| format!("the {} {}: {error}", row.kind.name(), row.id))?;

@@ -240,7 +240,11 @@ fn export(
         say(format_args!("{}: {count} record(s)", file.display()));
     }
     if document.left_out > 0 {
-        complain(format_args!("{} record(s) with passwords are left out", document.left_out));
+        complain(format_args!(
+            "{} record(s) with secrets are left out; voice connectors that have credentials are \
+             written with outbound calling disabled",
+            document.left_out
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -296,10 +300,11 @@ fn import(
     }
     commit(&mut store, generation, &rows)?;
     say(format_args!("{}: {} record(s) are imported", file.display(), rows.len()));
-    if document.left_out > 0 {
+    if document.left_out > 0 || choice.without_secrets {
         complain(format_args!(
-            "{} record(s) with passwords were left out of the file: `tandem vc credentials put` makes them",
-            document.left_out
+            "records with secrets (credentials, proxy sessions) are left out, and voice connectors that had \
+             credentials take no outbound calls: `tandem vc credentials put` makes them, then enable \
+             the termination"
         ));
     }
     Ok(ExitCode::SUCCESS)
