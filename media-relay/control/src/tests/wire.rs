@@ -111,7 +111,7 @@ fn what_is_too_long_is_not_written() {
     let text = "x".repeat(FRAME_MAX);
     assert!(!encode(&text, &mut out));
     assert_eq!(out, [1, 2, 3]);
-    assert!(encode(&"x".repeat(FRAME_MAX - 3), &mut out));
+    assert!(encode(&"x".repeat(FRAME_MAX - 4), &mut out));
 }
 
 #[test]
