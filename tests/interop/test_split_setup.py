@@ -27,11 +27,13 @@ def kept(edge):
     return [about for kind, about in last.values() if kind == "setup"]
 
 
-def restarted(stage, halves, is_written, count=1):
-    """Killed when its thread has written of `count` calls that are being set up what `is_written`
-    wants."""
+def restarted(stage, halves, is_written, count=1, rung=0):
+    """Killed when its threads have written of `count` calls that are being set up what `is_written`
+    wants, and `rung` messages that say that somebody rings."""
     wait_until(lambda: sum(map(is_written, kept(stage.edge))) == count, 20,
                lambda: f"{count} setups: {kept(stage.edge)}")
+    wait_until(lambda: sum(line["sip_message"].startswith("SIP/2.0 180")
+                           for line in stage.edge.sip_log()) >= rung, 20, "it is in the log")
     stage.edge.kill()
     edge = halves.start_edge()
     halves.wait_connected()
@@ -85,7 +87,7 @@ def test_calls_that_ring_at_two_telephones_end_on_both_sides(stage, halves, call
     stage.configuration.carriers = [carrier(port=server.port)]
     stage.start_edge()
     pbx = stage.uac(places.PBX, places.US_NUMBER, scenario="uac_lost", calls=CALLS)
-    edge = restarted(stage, halves, has_rung, CALLS)
+    edge = restarted(stage, halves, has_rung, CALLS, rung=2 * CALLS)
     for party in (pbx, server):
         party.wait(60)
     records = edge.wait_records(CALLS)
