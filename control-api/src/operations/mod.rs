@@ -37,8 +37,6 @@ impl Method {
 pub enum Support {
     /// It works.
     Served,
-    /// It would change what the configuration file says; the API does not do that yet.
-    InFile,
     /// It comes with a later version.
     Later,
     /// It is about voice profiles, speaker search or tone analysis.
@@ -102,13 +100,6 @@ impl Operation {
         let name = self.name;
         match self.support {
             Support::Served => None,
-            Support::InFile => Some((
-                ErrorKind::Forbidden,
-                format!(
-                    "{name} is not yet served by Tandem: its resources are those of the \
-                     configuration file; change them there and send SIGHUP"
-                ),
-            )),
             Support::Later => {
                 Some((ErrorKind::Forbidden, format!("{name} is not yet served by Tandem")))
             }
