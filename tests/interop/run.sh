@@ -5,6 +5,7 @@
 #
 # TANDEM_BIN    the binary under test; default target/debug/tandem
 # INTEROP_LIMIT seconds for everything; default 2400
+# INTEROP_RUNS  runs that share the files, as root; default 4
 #
 # It needs tests/.venv and the Debian packages that tests/setup.sh installs.
 set -euo pipefail
@@ -33,34 +34,39 @@ interop() {
 kept=$(mktemp -d)
 trap 'rm -rf "$kept"' EXIT
 mkdir "$kept/share"
-: >"$kept/failed.1"
-: >"$kept/failed.2"
 
-# Most tests wait for their clients most of the time, so two runs share the files. Both use the same
-# addresses and ports: the second has a network namespace of its own, with an address that is no
-# loopback as ICE wants one, and no way to anywhere: a lookup fails at once.
+# Tests wait for their clients most of the time (a minute of them costs eight seconds of a processor),
+# so several runs share the files. All use the same addresses and ports: each run but the first has a
+# network namespace of its own, with an address that is no loopback as ICE wants one, and no way to
+# anywhere: a lookup fails at once.
 status=0
+runs=${INTEROP_RUNS:-4}
 if [ $# = 0 ] && [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null; then
-    unshare --net sh -c 'ip link set lo up && ip link add half type veth peer name other \
-        && ip address add 192.0.2.2/24 dev half && ip link set half up && ip link set other up \
-        && exec "$@"' sh \
-        timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider \
-        --tb=short --durations=5 --share="$kept/share" --failed-to="$kept/failed.2" \
-        >"$kept/second" 2>&1 &
-    other=$!
+    others=()
+    for run in $(seq 2 "$runs"); do
+        unshare --net sh -c 'ip link set lo up && ip link add half type veth peer name other \
+            && ip address add 192.0.2.2/24 dev half && ip link set half up && ip link set other up \
+            && exec "$@"' sh \
+            timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider \
+            --tb=short --durations=5 --share="$kept/share" --failed-to="$kept/failed.$run" \
+            >"$kept/said.$run" 2>&1 &
+        others+=($!)
+    done
     interop --share="$kept/share" --failed-to="$kept/failed.1" || status=$?
-    second=0
-    wait "$other" || second=$?
-    cat "$kept/second"
-    # Of two different ends the worse one counts: 1 is that tests failed, all others are no end of tests.
-    [ "$second" -le "$status" ] || status=$second
+    # Of different ends the worst one counts: 1 is that tests failed, all others are no end of tests.
+    for other in "${others[@]}"; do
+        ended=0
+        wait "$other" || ended=$?
+        [ "$ended" -le "$status" ] || status=$ended
+    done
+    cat "$kept"/said.*
 else
     interop "$@" || status=$?
 fi
 # What fails beside another run, on a machine that may be busy with others', is tried alone, once. More
 # than three are no accident. What passes now is still named: it waits for too short a time, or found
 # an error that comes seldom.
-mapfile -t failed < <(cat "$kept"/failed.[12])
+mapfile -t failed < <(cat "$kept"/failed.* 2>/dev/null)
 if [ "$status" = 1 ] && [ ${#failed[@]} -ge 1 ] && [ ${#failed[@]} -le 3 ]; then
     status=0
     interop "${failed[@]}" || status=$?

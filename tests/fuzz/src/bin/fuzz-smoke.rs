@@ -9,10 +9,13 @@
 
 use fuzz_targets::mutate::{Generator, mutate};
 use fuzz_targets::{MAX_INPUT, TARGETS, Target, seeds};
+use std::cell::RefCell;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,6 +42,11 @@ struct Input {
     bytes: Vec<u8>,
 }
 
+thread_local! {
+    /// What the last panic of this thread said.
+    static SAID: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
 /// What is being run, for the report when it does not end.
 type Current = Arc<Mutex<Input>>;
 
@@ -53,16 +61,10 @@ fn main() -> ExitCode {
     if let Some(file) = &options.file {
         return run_file(&options, file);
     }
-    let mut failures = 0;
-    for target in TARGETS.iter().filter(|t| options.target.as_deref().is_none_or(|n| n == t.name)) {
-        match smoke(*target, &options) {
-            Ok(count) => failures += count,
-            Err(message) => {
-                println!("fuzz-smoke: {message}");
-                failures += 1;
-            }
-        }
-    }
+    // Told once for all threads: each keeps what its own last panic said.
+    panic::set_hook(Box::new(|info| SAID.set(info.to_string())));
+    let wanted = |target: &&Target| options.target.as_deref().is_none_or(|n| n == target.name);
+    let failures = smoke_all(&TARGETS.iter().filter(wanted).copied().collect::<Vec<_>>(), &options);
     println!("fuzz-smoke: {failures} failures");
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -119,6 +121,25 @@ fn run_file(options: &Options, file: &Path) -> ExitCode {
     }
 }
 
+/// Runs the targets, as many at once as there are processors; the number of failures.
+fn smoke_all(targets: &[Target], options: &Options) -> usize {
+    let (next, failures) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(|| {
+                while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let count = smoke(*target, options).unwrap_or_else(|message| {
+                        println!("fuzz-smoke: {message}");
+                        1
+                    });
+                    failures.fetch_add(count, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    failures.into_inner()
+}
+
 /// Runs one target in its own thread and watches over it; the number of failures.
 fn smoke(target: Target, options: &Options) -> Result<usize, String> {
     let started = now();
@@ -166,13 +187,8 @@ struct Run {
 
 impl Run {
     fn all(&mut self, seeds: &[Input], mutations: usize, seed: u64, deadline: Instant) {
-        let failure = Arc::new(Mutex::new(String::new()));
-        let said = Arc::clone(&failure);
-        panic::set_hook(Box::new(move |info| {
-            *said.lock().unwrap_or_else(PoisonError::into_inner) = info.to_string();
-        }));
         for input in seeds {
-            self.one(input.name.clone(), input.bytes.clone(), &failure);
+            self.one(input.name.clone(), input.bytes.clone());
         }
         let mut generator = Generator::new(seed);
         for number in 0..mutations {
@@ -182,20 +198,18 @@ impl Run {
             let base = &seeds[generator.below(seeds.len())];
             let other = &seeds[generator.below(seeds.len())];
             let bytes = mutate(&mut generator, &base.bytes, &other.bytes, self.target.words);
-            self.one(format!("mutation {number} of {}", base.name), bytes, &failure);
+            self.one(format!("mutation {number} of {}", base.name), bytes);
         }
-        let _ = panic::take_hook();
     }
 
-    fn one(&mut self, name: String, bytes: Vec<u8>, failure: &Mutex<String>) {
+    fn one(&mut self, name: String, bytes: Vec<u8>) {
         let run = self.target.run;
         let copy = bytes.clone();
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Input { name, bytes };
         if panic::catch_unwind(move || run(&copy)).is_err() {
             self.failures += 1;
             let input = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-            let said = failure.lock().unwrap_or_else(PoisonError::into_inner);
-            report(&self.target, &input, &said);
+            report(&self.target, &input, &SAID.take());
         }
         self.inputs += 1;
         // A full channel means that the watcher has not looked yet: it will.
