@@ -96,6 +96,12 @@ pub struct RelayStatistics {
     pub listened_streams: u64,
     /// Streams that nobody listens to though it was ordered, and changes that listeners were not told.
     pub listen_failures: u64,
+    /// Streams that take part in conferences now.
+    pub seats: u64,
+    /// Streams that do not though it was ordered.
+    pub seat_failures: u64,
+    /// Packets mixed for legs that could not hear them: on hold, or hearing something else.
+    pub unheard_mixed: u64,
     /// Interfaces whose packets the kernel can forward by itself now.
     pub fast_interfaces: u64,
     /// Directions of streams that the kernel forwards by itself now.
@@ -147,6 +153,9 @@ impl RelayStatistics {
         self.recording_failures += read(&counters.recording_failures);
         self.listened_streams += read(&counters.listened_streams);
         self.listen_failures += read(&counters.listen_failures);
+        self.seats += read(&counters.seats);
+        self.seat_failures += read(&counters.seat_failures);
+        self.unheard_mixed += read(&counters.unheard_mixed);
         self.made_packets += read(&counters.made_packets);
         self.copied_packets += read(&counters.copied_packets);
         self.warning_tones += read(&counters.warning_tones);
@@ -215,6 +224,9 @@ pub(crate) struct WorkerCounters {
     pub(crate) recording_failures: Counter,
     pub(crate) listened_streams: Counter,
     pub(crate) listen_failures: Counter,
+    pub(crate) seats: Counter,
+    pub(crate) seat_failures: Counter,
+    pub(crate) unheard_mixed: Counter,
     pub(crate) made_packets: Counter,
     pub(crate) copied_packets: Counter,
     pub(crate) warning_tones: Counter,

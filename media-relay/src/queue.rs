@@ -7,6 +7,7 @@ use relay_core::LegContexts;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A command was not queued because the worker's queue is full.
@@ -62,12 +63,36 @@ impl Queues {
     }
 }
 
+/// Tells a worker that something was mixed for streams of it.
+#[derive(Clone, Debug)]
+pub struct MixBell(Arc<CommandQueue>);
+
+impl MixBell {
+    pub(crate) const fn new(queue: Arc<CommandQueue>) -> Self {
+        MixBell(queue)
+    }
+
+    /// Never waits. Rung again before the worker has looked, it costs a few instructions.
+    pub fn ring(&self) {
+        if !self.0.mixed.swap(true, Ordering::AcqRel) {
+            self.0.wake.signal();
+        }
+    }
+
+    /// Whether both are the same worker's.
+    pub fn is_same(&self, other: &MixBell) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// One worker's queue.
 #[derive(Debug)]
 pub(crate) struct CommandQueue {
     streams: usize,
     waiting: Mutex<VecDeque<Order>>,
     wake: EventFd,
+    /// Something was mixed for streams of the worker.
+    mixed: AtomicBool,
 }
 
 impl CommandQueue {
@@ -77,6 +102,7 @@ impl CommandQueue {
             streams: streams.max(16),
             waiting: Mutex::new(VecDeque::new()),
             wake: EventFd::new()?,
+            mixed: AtomicBool::new(false),
         })
     }
 
@@ -93,10 +119,12 @@ impl CommandQueue {
             | MediaCommand::Copy { .. }
             | MediaCommand::Listen { .. }
             | MediaCommand::UpdateListening { .. }
+            | MediaCommand::Sit { .. }
             | MediaCommand::Report { .. } => self.streams.saturating_mul(2),
             MediaCommand::StopPlaying { .. }
             | MediaCommand::StopRecording { .. }
             | MediaCommand::StopListening { .. }
+            | MediaCommand::StandUp { .. }
             | MediaCommand::Release { .. } => self.streams.saturating_mul(4),
         };
         match self.waiting_below(limit) {
@@ -150,6 +178,11 @@ impl CommandQueue {
         let count = limit.min(waiting.len());
         into.extend(waiting.drain(..count));
         !waiting.is_empty()
+    }
+
+    /// Whether something was mixed since this was last asked.
+    pub(crate) fn take_mixed(&self) -> bool {
+        self.mixed.swap(false, Ordering::AcqRel)
     }
 
     /// What wakes the worker.

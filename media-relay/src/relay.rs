@@ -10,7 +10,7 @@ use crate::queue::{CommandQueue, Overloaded, Queues};
 use crate::recording::{Recorder, RecordingConfig};
 use crate::rtcp_copies::RtcpCopies;
 use crate::sys;
-use crate::worker::{Worker, WorkerParts};
+use crate::worker::{SeatedStream, Worker, WorkerParts};
 use model::{IpFamily, MediaCommand, MediaEvent, MediaId};
 use relay_core::{LearningPolicy, ListenNews, REPORT_INTERVAL, RtcpStyle};
 use std::io;
@@ -87,6 +87,12 @@ pub struct RelayConfig {
     /// Streams that are listened to at a time, each with a ring of 64 KiB; the workers share them evenly,
     /// and more are refused.
     pub max_listened_streams: usize,
+    /// Where streams that take part in conferences go; `None` for a relay without any. When it is full,
+    /// the next stream has no seat ([`MediaEvent::SeatFailed`]).
+    pub conferences: Option<SyncSender<SeatedStream>>,
+    /// Streams in conferences at a time, each with rings of 40 KiB; the workers share them evenly, and
+    /// more are refused.
+    pub max_seats: usize,
 }
 
 impl RelayConfig {
@@ -117,7 +123,14 @@ impl RelayConfig {
             recording: None,
             listening: None,
             max_listened_streams: 4_096,
+            conferences: None,
+            max_seats: 2_048,
         }
+    }
+
+    /// Seats that one worker has.
+    pub(crate) fn seats_by_worker(&self) -> usize {
+        self.max_seats.div_ceil(self.workers.max(1))
     }
 
     /// Streams that one worker has listened to.

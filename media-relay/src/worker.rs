@@ -14,6 +14,7 @@ mod play;
 mod record;
 mod reports;
 mod rtcp;
+mod seat;
 mod speak;
 mod streams;
 mod timers;
@@ -36,6 +37,7 @@ use made::MadeBuffer;
 use model::{Instant, LegSide, MediaEvent, PlayOutcome, ReportKind};
 use relay_core::{Decision, PacketKind, TimedOut};
 use rtcp::ReportBuffer;
+pub use seat::SeatedStream;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -87,6 +89,8 @@ pub(crate) struct Worker {
     visits: fast::Visits,
     /// Streams that are listened to.
     listened: usize,
+    /// Streams that take part in conferences.
+    seats: Vec<StreamKey>,
     /// One worker looks after what all share.
     is_first: bool,
 }
@@ -126,6 +130,7 @@ impl Worker {
             lane,
             visits: fast::Visits::default(),
             listened: 0,
+            seats: Vec::new(),
             is_first,
         })
     }
@@ -152,6 +157,7 @@ impl Worker {
             }
             if woken {
                 self.parts.queue.wake().clear();
+                self.serve_seats();
             }
             more = (woken || more) && self.serve_commands();
             more |= self.serve_deadlines() || !self.unfinished.is_empty();

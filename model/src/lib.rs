@@ -8,6 +8,7 @@ mod application;
 mod call;
 mod codec;
 mod coded;
+mod conference;
 mod copying;
 mod dtls;
 mod dtmf;
@@ -39,6 +40,7 @@ pub use call::{
     RecordedCall, RecordedMetadata, RefusalEvent, Side, SipMessageEvent, SipObservation,
 };
 pub use codec::Codec;
+pub use conference::{ConferenceId, ParticipantId, Seat, SeatFailure};
 pub use copying::{CopyFailure, CopyNews, CopyState};
 pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};
 pub use dtmf::{DtmfConversion, DtmfKey, DtmfPress};

@@ -4,7 +4,8 @@
 use crate::{
     Codec, DtmfConversion, DtmfKey, DtmfPress, IcePlan, Instant, LegSecurity, LegSide,
     ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, PlayOutcome, Playing,
-    QualityReport, Recording, RecordingFailure, RtcpCopy, TransactionId, Transcoding,
+    QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure, TransactionId,
+    Transcoding,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -31,7 +32,7 @@ impl IpFamily {
 
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
 /// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying`, `Record`, `StopRecording`, `Copy`, `Listen`,
-/// `UpdateListening`, `StopListening` and `Report`, one `Release`.
+/// `UpdateListening`, `StopListening`, `Sit`, `StandUp` and `Report`, one `Release`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -139,6 +140,20 @@ pub enum MediaCommand {
     /// Hand nothing more to listeners; of a stream without any, nothing. A call that no stream is
     /// listened to any more is over for them.
     StopListening {
+        /// The stream.
+        id: MediaId,
+    },
+    /// Leg A of the stream takes part in a conference from now on: what it sends goes to whoever mixes
+    /// that, and what is mixed for it is sent to it. Said again, the leg leaves the seat of before. The end
+    /// of the stream ends it.
+    Sit {
+        /// The stream: the main audio of a call.
+        id: MediaId,
+        /// Where.
+        seat: Seat,
+    },
+    /// Leg A of the stream leaves its conference; of a stream without a seat, nothing.
+    StandUp {
         /// The stream.
         id: MediaId,
     },
@@ -251,6 +266,18 @@ pub enum MediaEvent {
         id: MediaId,
         /// Why.
         failure: ListenFailure,
+    },
+    /// Leg A of a stream takes part in the conference that was ordered, from now on.
+    Sits {
+        /// The stream.
+        id: MediaId,
+    },
+    /// It does not, though it was ordered.
+    SeatFailed {
+        /// The stream.
+        id: MediaId,
+        /// Why.
+        failure: SeatFailure,
     },
     /// A key of a leg whose keys signalling is to hear of, see [`MediaPlan::dtmf`]; said when it is
     /// let go, each key once, at most 20 a second after a burst of as many.

@@ -18,6 +18,8 @@ impl MediaCommand {
             | MediaCommand::Listen { id, .. }
             | MediaCommand::UpdateListening { id, .. }
             | MediaCommand::StopListening { id }
+            | MediaCommand::Sit { id, .. }
+            | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => *id,
         }
@@ -38,6 +40,8 @@ impl MediaCommand {
             | MediaCommand::Listen { id, .. }
             | MediaCommand::UpdateListening { id, .. }
             | MediaCommand::StopListening { id }
+            | MediaCommand::Sit { id, .. }
+            | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => [Some(id), None],
         }
@@ -59,6 +63,8 @@ impl MediaEvent {
             | MediaEvent::RecordingFailed { id, .. }
             | MediaEvent::Listens { id }
             | MediaEvent::ListenFailed { id, .. }
+            | MediaEvent::Sits { id }
+            | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,
             MediaEvent::Report(report) => report.id,
@@ -80,6 +86,8 @@ impl MediaEvent {
             | MediaEvent::RecordingFailed { id, .. }
             | MediaEvent::Listens { id }
             | MediaEvent::ListenFailed { id, .. }
+            | MediaEvent::Sits { id }
+            | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => id,
             MediaEvent::Report(report) => &mut report.id,

@@ -168,6 +168,8 @@ impl MediaEventSender {
             | MediaEvent::Unheard { .. }
             | MediaEvent::Listens { .. }
             | MediaEvent::ListenFailed { .. }
+            | MediaEvent::Sits { .. }
+            | MediaEvent::SeatFailed { .. }
             | MediaEvent::Plays { .. }
             | MediaEvent::Played { .. }
             | MediaEvent::Dtmf { .. } => None,

@@ -47,8 +47,8 @@ def test_call_calls_report(stage):
                  "--html", str(page), "--pcap", str(capture))
     assert record["transaction_id"] in page.read_text() and "<svg" in page.read_text()
     methods = subprocess.run(
-        ["tshark", "-r", capture, "-Y", "sip", "-T", "fields", "-e", "sip.CSeq.method", "-e",
-         "sip.Status-Code", "-e", "sdp.media", "-e", "ip.src"],
+        ["tshark", "-r", capture, "-d", "udp.port==1-65535,sip", "-Y", "sip", "-T", "fields",
+         "-e", "sip.CSeq.method", "-e", "sip.Status-Code", "-e", "sdp.media", "-e", "ip.src"],
         capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(methods) == len(record["ladder"]), methods
     assert methods[0].startswith("INVITE\t\taudio") and methods[0].endswith(places.PBX), methods

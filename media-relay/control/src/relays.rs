@@ -274,6 +274,8 @@ impl Relays {
             | MediaEvent::RecordingFailed { .. }
             | MediaEvent::Listens { .. }
             | MediaEvent::ListenFailed { .. }
+            | MediaEvent::Sits { .. }
+            | MediaEvent::SeatFailed { .. }
             | MediaEvent::Dtmf { .. }
             | MediaEvent::Rtcp(_)
             | MediaEvent::Report(_) => {}
@@ -435,6 +437,8 @@ fn adjust(event: &mut MediaEvent, now: Instant, then: Instant) {
         | MediaEvent::RecordingFailed { .. }
         | MediaEvent::Listens { .. }
         | MediaEvent::ListenFailed { .. }
+        | MediaEvent::Sits { .. }
+        | MediaEvent::SeatFailed { .. }
         | MediaEvent::Dtmf { .. }
         | MediaEvent::Lost { .. } => {}
     }

@@ -280,6 +280,8 @@ impl Control {
             | MediaEvent::Lost { .. } => {}
             // Nothing here has anybody listen.
             MediaEvent::Listens { .. } | MediaEvent::ListenFailed { .. } => {}
+            // Nor sit in conferences.
+            MediaEvent::Sits { .. } | MediaEvent::SeatFailed { .. } => {}
             MediaEvent::Plays { .. } | MediaEvent::Played { .. } => {
                 self.note_playing(now, &event);
             }

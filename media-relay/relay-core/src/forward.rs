@@ -216,6 +216,12 @@ impl RtpSession {
             AudioTap::hear(&mut self.audio_tap, from, rtp.payload_type(), packet, arrival);
             CopyTap::keep(&mut self.copy_tap, from, packet);
         }
+        // Nobody but the conference is to hear it.
+        if (is_said(&way) || way.is_err_and(|reason| reason == DropReason::NotWanted))
+            && let Some(seated) = self.seated.as_deref_mut()
+        {
+            AudioTap::hear(&mut seated.tap, from, rtp.payload_type(), packet, arrival);
+        }
         if is_new_source {
             self.note_new_source(from, source.ip(), arrival);
         }

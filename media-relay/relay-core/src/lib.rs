@@ -36,6 +36,7 @@ mod ice;
 mod latch;
 mod listening;
 mod made;
+mod mixed;
 mod outbound;
 mod own_rtcp;
 mod packet_ring;
@@ -71,6 +72,7 @@ pub use listening::{
     RefusedStream, listen_ring,
 };
 pub use made::{LONGEST_MADE, MadePacket, MakeError};
+pub use mixed::{MixedPacket, MixedWriter, SeatEnds, SeatRings, seat_rings};
 pub use model::RtcpStyle;
 pub use own_rtcp::{LONGEST_REPORT, OwnReport, REPORT_INTERVAL, SourceConflicts};
 pub use plan::{CompiledLeg, Format};

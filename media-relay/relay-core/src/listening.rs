@@ -295,10 +295,15 @@ impl RtpSession {
     /// may send, without its encryption, also where the other leg gets something else in its place.
     /// The writer of before is dropped.
     pub fn listen(&mut self, writer: ListenWriter, legs: [bool; 2], now: Instant) {
+        self.audio_tap = Some(Box::new(self.tap_of(writer, legs, now)));
+    }
+
+    /// A tap that has said what the formats of `legs` are.
+    pub(crate) fn tap_of(&self, writer: ListenWriter, legs: [bool; 2], now: Instant) -> AudioTap {
         let formats = self.legs.each_ref().map(|leg| WrittenFormats::new(leg.plan.as_ref()));
         let mut tap = AudioTap { writer, legs, formats };
         tap.tell_all(now);
-        self.audio_tap = Some(Box::new(tap));
+        tap
     }
 
     /// Hands on nothing more.
@@ -313,7 +318,8 @@ impl RtpSession {
 
     /// After a plan.
     pub(crate) fn renew_listened(&mut self, now: Instant) {
-        if let Some(tap) = self.audio_tap.as_deref_mut() {
+        let seated = self.seated.as_deref_mut().and_then(|seated| seated.tap.as_deref_mut());
+        for tap in self.audio_tap.as_deref_mut().into_iter().chain(seated) {
             tap.formats = self.legs.each_ref().map(|leg| WrittenFormats::new(leg.plan.as_ref()));
             tap.tell_all(now);
         }

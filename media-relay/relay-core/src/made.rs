@@ -211,7 +211,8 @@ impl RtpSession {
         let played = self.legs.iter().filter_map(Leg::player_deadline);
         let said = self.legs.iter().filter_map(Leg::voice_deadline);
         let warned = self.legs.iter().filter_map(Leg::warning_deadline);
-        keys.chain(played).chain(said).chain(warned).chain(self.transcoded_deadline()).min()
+        let beside = self.transcoded_deadline().into_iter().chain(self.mixed_deadline());
+        keys.chain(played).chain(said).chain(warned).chain(beside).min()
     }
 
     /// Writes the next packet that is due to the front of `buffer` and counts it as sent; `None` when
@@ -222,7 +223,8 @@ impl RtpSession {
             let event = transcoded.or_else(|| self.poll_event(to, now, buffer));
             let key = event.or_else(|| self.poll_tones(to, now, buffer));
             let played = key.or_else(|| self.poll_player(to, now, buffer));
-            let said = played.or_else(|| self.poll_voice(to, now, buffer));
+            let mixed = played.or_else(|| self.poll_mixed(to, now, buffer));
+            let said = mixed.or_else(|| self.poll_voice(to, now, buffer));
             said.or_else(|| self.poll_warning(to, now, buffer))
         })
     }

@@ -142,6 +142,12 @@ impl<const HEAD: usize> RingReader<HEAD> {
         Some(head)
     }
 
+    /// Whether there is a packet to be taken.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        self.ring.written.load(Ordering::Acquire) != self.read
+    }
+
     /// Packets that found no room so far.
     pub(crate) fn lost(&self) -> u64 {
         self.ring.lost.load(Ordering::Relaxed)

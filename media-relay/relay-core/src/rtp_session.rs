@@ -6,6 +6,7 @@ use crate::dtmf::Dtmf;
 use crate::latch::{Latch, LearningPolicy};
 use crate::listening::AudioTap;
 use crate::made::Made;
+use crate::mixed::Seated;
 use crate::own_rtcp::OwnRtcp;
 use crate::plan::{CompiledLeg, expectations};
 use crate::rate::{PacketBucket, PacketRate};
@@ -50,6 +51,8 @@ pub struct RtpSession {
     pub(crate) tap: Option<Box<Tap>>,
     /// `None` while nobody listens.
     pub(crate) audio_tap: Option<Box<AudioTap>>,
+    /// `None` while leg A takes part in no conference.
+    pub(crate) seated: Option<Box<Seated>>,
     /// `None` while no leg is copied to another stream.
     pub(crate) copy_tap: Option<Box<CopyTap>>,
     /// `None` while RTCP is not copied.
@@ -135,6 +138,7 @@ impl RtpSession {
             rare: None,
             tap: None,
             audio_tap: None,
+            seated: None,
             copy_tap: None,
             kept_rtcp: None,
         }

@@ -145,6 +145,7 @@ impl Worker {
     /// Ends a stream: final reports, sockets closed, ports into quarantine.
     pub(super) fn release(&mut self, id: MediaId) {
         let now = self.parts.clock.now();
+        let key = self.streams.key_of(id);
         let Some(mut stream) = self.streams.remove(id) else {
             self.parts.counters.unknown_streams.add(1);
             return;
@@ -154,6 +155,10 @@ impl Worker {
         stream.forget_playing(&self.parts.counters);
         stream.count_warnings(&self.parts.counters);
         self.forget_listening(stream.listened_call);
+        self.parts.counters.unheard_mixed.add(stream.session.take_unheard_mixed());
+        if let Some(key) = key {
+            self.forget_seat(key);
+        }
         if let Some(lane) = &mut self.lane {
             stream.release_fast_path(lane, &self.parts.counters, now);
         }

@@ -83,6 +83,8 @@ impl Worker {
                 self.update_listening(id, update);
             }
             Order::Command(MediaCommand::StopListening { id }) => self.stop_listening(id),
+            Order::Command(MediaCommand::Sit { id, seat }) => self.sit(id, seat),
+            Order::Command(MediaCommand::StandUp { id }) => self.stand_up(id),
             Order::Command(MediaCommand::Report { id }) => self.report(id),
             Order::Command(MediaCommand::Release { id }) => self.release(id),
             Order::Clip { to, ticket, clip } => self.take_clip(to, ticket, clip),

@@ -17,6 +17,7 @@ mod play;
 mod rate;
 mod record;
 mod rig;
+mod seat;
 
 use media_relay::{Clock, DropReason, Relay, RelayConfig};
 use model::{

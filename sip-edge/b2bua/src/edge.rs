@@ -185,6 +185,8 @@ impl Edge {
             | MediaEvent::RecordingFailed { id, .. }
             | MediaEvent::Listens { id }
             | MediaEvent::ListenFailed { id, .. }
+            | MediaEvent::Sits { id }
+            | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,
             MediaEvent::Report(_) | MediaEvent::Rtcp(_) => return,

@@ -237,6 +237,8 @@ impl World {
             | MediaCommand::Listen { id, .. }
             | MediaCommand::UpdateListening { id, .. }
             | MediaCommand::StopListening { id }
+            | MediaCommand::Sit { id, .. }
+            | MediaCommand::StandUp { id }
             | MediaCommand::MoveLeg { from: (id, _), .. }
             | MediaCommand::Report { id } => {
                 assert!(self.media.contains(id), "a plan is for media that exists");

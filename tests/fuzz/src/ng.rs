@@ -145,6 +145,8 @@ impl Script {
             | MediaCommand::Listen { id, .. }
             | MediaCommand::UpdateListening { id, .. }
             | MediaCommand::StopListening { id }
+            | MediaCommand::Sit { id, .. }
+            | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::MoveLeg { from: (id, _), .. } => {
                 assert!(self.open.contains(&id), "a command is for a stream that exists");

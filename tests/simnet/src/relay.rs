@@ -149,6 +149,9 @@ impl FakeRelay {
                 assert!(listened.is_some(), "nobody listened to {id:?}");
                 None
             }
+            MediaCommand::Sit { id, .. } | MediaCommand::StandUp { id } => {
+                panic!("{id:?}: no call takes part in a conference yet")
+            }
             MediaCommand::Report { id } => {
                 assert!(self.open.contains_key(&id), "a report of {id:?}, which has no ports");
                 None

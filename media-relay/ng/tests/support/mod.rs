@@ -170,6 +170,8 @@ impl World {
             | MediaCommand::Listen { .. }
             | MediaCommand::UpdateListening { .. }
             | MediaCommand::StopListening { .. }
+            | MediaCommand::Sit { .. }
+            | MediaCommand::StandUp { .. }
             | MediaCommand::Copy { .. } => panic!("nothing orders this"),
         }
     }

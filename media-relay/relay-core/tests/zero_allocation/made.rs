@@ -332,3 +332,37 @@ fn a_warning_tone_allocates_nothing() {
         assert!(session.warnings_of(LegSide::B) >= Some(3), "{format:?}");
     }
 }
+
+#[test]
+fn a_seat_in_a_conference_allocates_nothing() {
+    let mut session = session();
+    let (ends, mut rings) = relay_core::seat_rings(32_768);
+    session.sit(ends, Instant::ZERO, &mut || 7);
+    let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
+    let mut packet = [0_u8; 172];
+    let (mut made, mut heard) = (0, 0);
+    let mut octets = Vec::with_capacity(2_048);
+    // The formats stand at the front, once.
+    assert!(rings.hears.read(&mut octets).is_some());
+    let allocations = allocations_of(|| {
+        for n in 0..2_000_u16 {
+            let header = RtpHeader { sequence: n, ..RtpHeader::default() };
+            header.write_header(&mut packet);
+            let now = Instant::from_millis(u64::from(n) * 20);
+            session.forward(LegSide::A, MediaSocket::Rtp, from, &mut packet, 172, now);
+            while rings.hears.read(&mut octets).is_some() {
+                heard += 1;
+            }
+            let timestamp = u32::from(n) * 160;
+            let mixed =
+                relay_core::MixedPacket { payload_type: 0, marker: false, timestamp, ticks: 160 };
+            assert!(rings.says.write(mixed, &[1; 160]));
+            let mut buffer = [0; LONGEST_MADE];
+            while session.poll_made(now, &mut buffer).is_some() {
+                made += 1;
+            }
+        }
+    });
+    assert_eq!((allocations, made), (0, 2_000));
+    assert!(heard >= 2_000, "{heard}");
+}

@@ -492,6 +492,8 @@ impl Call {
                 self.played(context, now, event)
             }
             MediaEvent::Records { .. } | MediaEvent::RecordingFailed { .. } => {}
+            // No call takes part in a conference yet.
+            MediaEvent::Sits { .. } | MediaEvent::SeatFailed { .. } => {}
             MediaEvent::Listens { .. } | MediaEvent::ListenFailed { .. } => {
                 self.listening_answered(context, now, event);
             }

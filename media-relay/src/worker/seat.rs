@@ -1,0 +1,119 @@
+//! Streams of this worker that take part in conferences, which somebody else mixes.
+
+use super::Worker;
+use super::streams::StreamKey;
+use crate::queue::MixBell;
+use crate::random::draw;
+use model::{Instant, MediaEvent, MediaId, MediaType, Seat, SeatFailure, TransactionId};
+use relay_core::{SeatRings, seat_rings};
+use std::sync::mpsc::{SyncSender, TrySendError};
+
+/// Octets of what a leg says: a second and a half of G.711, a fifth of one of L16 in stereo.
+const RING: usize = 32 * 1024;
+
+/// A leg that takes part in a conference. Its end is the end of its rings, or another one of the same
+/// participant.
+#[derive(Debug)]
+pub struct SeatedStream {
+    /// The stream.
+    pub id: MediaId,
+    /// Its call.
+    pub transaction_id: TransactionId,
+    /// Where it sits.
+    pub seat: Seat,
+    /// What it says, and where it is spoken to.
+    pub rings: SeatRings,
+    /// To be rung when something has been said to it, once for all legs of a worker.
+    pub bell: MixBell,
+    /// Since when, by the clock of the packets' arrival.
+    pub began: Instant,
+}
+
+impl Worker {
+    /// From now on the leg A of a stream takes part in a conference.
+    pub(super) fn sit(&mut self, id: MediaId, seat: Seat) {
+        let event = match self.begin_seat(id, seat) {
+            Ok(()) => MediaEvent::Sits { id },
+            Err(failure) => {
+                self.parts.counters.seat_failures.add(1);
+                tracing::warn!(media = id.0, %failure, "a call takes no part in a conference");
+                MediaEvent::SeatFailed { id, failure }
+            }
+        };
+        self.emit(event);
+    }
+
+    /// The seat of before is left, whatever comes of this.
+    fn begin_seat(&mut self, id: MediaId, seat: Seat) -> Result<(), SeatFailure> {
+        self.stand_up(id);
+        let now = self.parts.clock.now();
+        let tell = self.parts.config.conferences.clone().ok_or(SeatFailure::NoConferences)?;
+        let is_full = self.seats.len() >= self.parts.config.seats_by_worker();
+        let key = self.streams.key_of(id).ok_or(SeatFailure::NoStream)?;
+        let stream = self.streams.find(id).ok_or(SeatFailure::NoStream)?;
+        if stream.session.line().media() != MediaType::Audio {
+            return Err(SeatFailure::NoStream);
+        }
+        if is_full {
+            return Err(SeatFailure::TooMany);
+        }
+        let (ends, rings) = seat_rings(RING);
+        let bell = MixBell::new(self.parts.queue.clone());
+        let transaction_id = stream.session.transaction_id();
+        let seated = SeatedStream { id, transaction_id, seat, rings, bell, began: now };
+        send(&tell, seated)?;
+        if let Some(lane) = &mut self.lane {
+            // What the kernel forwards takes part in nothing; what needs not go through here goes back.
+            stream.leave_fast_path(lane, &self.parts.counters, now);
+        }
+        stream.session.sit(ends, now, &mut draw);
+        self.seats.push(key);
+        self.parts.counters.seats.add(1);
+        self.schedule_reports(key);
+        Ok(())
+    }
+
+    /// The leg A of a stream leaves its conference.
+    pub(super) fn stand_up(&mut self, id: MediaId) {
+        let Some(key) = self.streams.key_of(id) else {
+            self.parts.counters.unknown_streams.add(1);
+            return;
+        };
+        if let Some(stream) = self.streams.get_mut(key) {
+            self.parts.counters.unheard_mixed.add(stream.session.take_unheard_mixed());
+            stream.session.stand_up();
+        }
+        self.forget_seat(key);
+    }
+
+    /// Of a stream that has left, or is no more.
+    pub(super) fn forget_seat(&mut self, key: StreamKey) {
+        let before = self.seats.len();
+        self.seats.retain(|seat| *seat != key);
+        self.parts.counters.seats.subtract((before - self.seats.len()) as u64);
+    }
+
+    /// Sends what has been mixed, if somebody has said so.
+    pub(super) fn serve_seats(&mut self) {
+        if !self.parts.queue.take_mixed() {
+            return;
+        }
+        let now = self.parts.clock.now();
+        let seats = std::mem::take(&mut self.seats);
+        for key in &seats {
+            self.send_what_waits(*key, now);
+            if let Some(stream) = self.streams.get_mut(*key) {
+                self.parts.counters.unheard_mixed.add(stream.session.take_unheard_mixed());
+            }
+        }
+        self.seats = seats;
+    }
+}
+
+/// Hands a stream over without waiting.
+fn send(to: &SyncSender<SeatedStream>, seated: SeatedStream) -> Result<(), SeatFailure> {
+    to.try_send(seated).map_err(|error| match error {
+        TrySendError::Full(_) => SeatFailure::TooMany,
+        TrySendError::Disconnected(_) => SeatFailure::NoConferences,
+    })
+}

@@ -1,0 +1,46 @@
+//! Places of streams in conferences whose media one process mixes (RFC 4353 section 4.4, RFC 7667
+//! section 3.6).
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A conference, to whoever mixes its media.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct ConferenceId(pub u64);
+
+/// Somebody in it. One participant may have several streams: audio, a camera's picture, slides.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct ParticipantId(pub u64);
+
+/// Where a stream of a call sits: what its leg A sends goes to the conference, and what the conference
+/// says goes to that leg. Leg B has no part in it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Seat {
+    /// The conference.
+    pub conference: ConferenceId,
+    /// Whose stream it is.
+    pub participant: ParticipantId,
+}
+
+/// Why a stream has no seat.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum SeatFailure {
+    /// The relay was started without anybody who mixes.
+    NoConferences,
+    /// As many streams as are allowed have a seat now, or whoever mixes does not keep up.
+    TooMany,
+    /// There is no such stream, or it is no audio.
+    NoStream,
+}
+
+impl fmt::Display for SeatFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SeatFailure::NoConferences => "this relay mixes no conferences",
+            SeatFailure::TooMany => "as many streams as are allowed are in conferences now",
+            SeatFailure::NoStream => "the call has no audio",
+        })
+    }
+}
+
+impl std::error::Error for SeatFailure {}
