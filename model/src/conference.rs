@@ -20,6 +20,15 @@ pub struct Seat {
     pub conference: ConferenceId,
     /// Whose stream it is.
     pub participant: ParticipantId,
+    /// Nobody hears what the leg sends.
+    pub is_muted: bool,
+}
+
+impl Seat {
+    /// Whether the other is the same place, muted or not.
+    pub fn is_same_place(&self, other: &Seat) -> bool {
+        (self.conference, self.participant) == (other.conference, other.participant)
+    }
 }
 
 /// Why a stream has no seat.

@@ -88,6 +88,7 @@ impl Worker {
             recording: None,
             copies: [None; 2],
             listened_call: None,
+            seat: None,
         };
         self.streams.fill(key, id, Box::new(stream));
         self.timers.set(deadline, key);

@@ -11,6 +11,20 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 /// Octets of what a leg says: a second and a half of G.711, a fifth of one of L16 in stereo.
 const RING: usize = 32 * 1024;
 
+/// What a relay tells whoever mixes.
+#[derive(Debug)]
+pub enum SeatNews {
+    /// A leg takes part from now on.
+    Sits(Box<SeatedStream>),
+    /// A leg that takes part is muted, or is heard again.
+    Changed {
+        /// Its stream.
+        id: MediaId,
+        /// Its seat now.
+        seat: Seat,
+    },
+}
+
 /// A leg that takes part in a conference. Its end is the end of its rings, or another one of the same
 /// participant.
 #[derive(Debug)]
@@ -43,8 +57,11 @@ impl Worker {
         self.emit(event);
     }
 
-    /// The seat of before is left, whatever comes of this.
+    /// Of another place: the seat of before is left, whatever comes of this.
     fn begin_seat(&mut self, id: MediaId, seat: Seat) -> Result<(), SeatFailure> {
+        if self.is_changed(id, seat)? {
+            return Ok(());
+        }
         self.stand_up(id);
         let now = self.parts.clock.now();
         let tell = self.parts.config.conferences.clone().ok_or(SeatFailure::NoConferences)?;
@@ -61,16 +78,29 @@ impl Worker {
         let bell = MixBell::new(self.parts.queue.clone());
         let transaction_id = stream.session.transaction_id();
         let seated = SeatedStream { id, transaction_id, seat, rings, bell, began: now };
-        send(&tell, seated)?;
+        send(&tell, SeatNews::Sits(Box::new(seated)))?;
         if let Some(lane) = &mut self.lane {
             // What the kernel forwards takes part in nothing; what needs not go through here goes back.
             stream.leave_fast_path(lane, &self.parts.counters, now);
         }
         stream.session.sit(ends, now, &mut draw);
+        stream.seat = Some(seat);
         self.seats.push(key);
         self.parts.counters.seats.add(1);
         self.schedule_reports(key);
         Ok(())
+    }
+
+    /// Whether the leg sits there already; whoever mixes has heard of what is new then.
+    fn is_changed(&mut self, id: MediaId, seat: Seat) -> Result<bool, SeatFailure> {
+        let Some(stream) = self.streams.find(id) else { return Ok(false) };
+        if !stream.seat.is_some_and(|before| before.is_same_place(&seat)) {
+            return Ok(false);
+        }
+        let tell = self.parts.config.conferences.as_ref().ok_or(SeatFailure::NoConferences)?;
+        send(tell, SeatNews::Changed { id, seat })?;
+        stream.seat = Some(seat);
+        Ok(true)
     }
 
     /// The leg A of a stream leaves its conference.
@@ -82,6 +112,7 @@ impl Worker {
         if let Some(stream) = self.streams.get_mut(key) {
             self.parts.counters.unheard_mixed.add(stream.session.take_unheard_mixed());
             stream.session.stand_up();
+            stream.seat = None;
         }
         self.forget_seat(key);
     }
@@ -110,9 +141,9 @@ impl Worker {
     }
 }
 
-/// Hands a stream over without waiting.
-fn send(to: &SyncSender<SeatedStream>, seated: SeatedStream) -> Result<(), SeatFailure> {
-    to.try_send(seated).map_err(|error| match error {
+/// Hands news over without waiting.
+fn send(to: &SyncSender<SeatNews>, news: SeatNews) -> Result<(), SeatFailure> {
+    to.try_send(news).map_err(|error| match error {
         TrySendError::Full(_) => SeatFailure::TooMany,
         TrySendError::Disconnected(_) => SeatFailure::NoConferences,
     })

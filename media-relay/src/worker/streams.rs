@@ -5,7 +5,7 @@ use super::play::LegPlaying;
 use super::reports::Reports;
 use crate::fast_path::FastLeg;
 use codecs::AudioFormat;
-use model::{Instant, LegSide, LocalMedia, MediaId, TransactionId};
+use model::{Instant, LegSide, LocalMedia, MediaId, Seat, TransactionId};
 use relay_core::{MediaSocket, RtpSession};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -172,6 +172,8 @@ pub(super) struct Stream {
     pub(super) copies: [Option<StreamKey>; 2],
     /// The call that listeners know it as, while anybody listens.
     pub(super) listened_call: Option<TransactionId>,
+    /// Where its leg A sits.
+    pub(super) seat: Option<Seat>,
 }
 
 /// All streams of a worker; bounded by the ports that they hold.

@@ -2,15 +2,22 @@
 
 use super::rig::{Endpoint, Rig, rtp};
 use crate::impaired::receive;
-use media_relay::SeatedStream;
+use media_relay::{SeatNews, SeatedStream};
 use model::{ConferenceId, MediaCommand, MediaEvent, MediaId, ParticipantId, Seat, SeatFailure};
 use relay_core::{Listened, MixedPacket};
 use rtp_proto::RtpPacket;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-fn sit(rig: &Rig, id: u64, participant: u64) -> Result<(), SeatFailure> {
+fn seat(participant: u64, is_muted: bool) -> Seat {
     let participant = ParticipantId(participant);
-    let seat = Seat { conference: ConferenceId(1), participant };
+    Seat { conference: ConferenceId(1), participant, is_muted }
+}
+
+fn sit(rig: &Rig, id: u64, participant: u64) -> Result<(), SeatFailure> {
+    take(rig, id, seat(participant, false))
+}
+
+fn take(rig: &Rig, id: u64, seat: Seat) -> Result<(), SeatFailure> {
     rig.relay.command(MediaCommand::Sit { id: MediaId(id), seat }).unwrap();
     loop {
         match rig.event() {
@@ -45,8 +52,11 @@ fn hears(stream: &mut SeatedStream, endpoint: &Endpoint, payload: &[u8]) {
     assert_eq!(RtpPacket::parse(&buffer[..len]).unwrap().payload(), payload);
 }
 
-fn stream(seats: &Receiver<SeatedStream>) -> SeatedStream {
-    seats.try_recv().unwrap()
+fn stream(seats: &Receiver<SeatNews>) -> SeatedStream {
+    match seats.try_recv().unwrap() {
+        SeatNews::Sits(stream) => *stream,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -69,6 +79,13 @@ fn two_calls_sit_in_a_conference_and_hear_what_is_mixed_for_each() {
     hears(&mut streams[0], &first, &[0x20; 160]);
     hears(&mut streams[1], &second, &[0x10; 160]);
     assert_eq!(rig.until(|s| s.seats == 2).unheard_mixed, 0);
+    // Muted in the place where it sits, and heard again.
+    for is_muted in [true, false] {
+        assert_eq!(take(&rig, 1, seat(10, is_muted)), Ok(()));
+        let SeatNews::Changed { id, seat } = seats.try_recv().unwrap() else { panic!("no change") };
+        assert_eq!((id, seat.is_muted), (MediaId(1), is_muted));
+    }
+    hears(&mut streams[0], &first, &[0x21; 160]);
     // Another seat: the one of before ends.
     assert_eq!(sit(&rig, 1, 11), Ok(()));
     let mut again = stream(&seats);
@@ -102,6 +119,6 @@ fn who_has_no_seat_is_told_why() {
     rig.release(1);
     assert_eq!(sit(&rig, 2, 2), Ok(()));
     drop(seats);
-    assert_eq!(sit(&rig, 2, 2), Err(SeatFailure::NoConferences));
+    assert_eq!(sit(&rig, 2, 3), Err(SeatFailure::NoConferences));
     assert_eq!(rig.until(|s| s.seats == 0).seat_failures, 3);
 }
