@@ -1,5 +1,5 @@
 #!/bin/sh
-# The side-by-side benches: `bench/run.sh [signalling|tls|media|micro|outbox|minutes|audio|api]...`, everything without arguments.
+# The side-by-side benches: `bench/run.sh [signalling|tls|media|micro|outbox|minutes|audio|api|rooms]...`, everything without arguments.
 # About fifteen minutes on two cores. QUICK=1 takes a third of that and is only good for a look.
 set -eu
 
@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 target=${CARGO_TARGET_DIR:-$root/target}
 results=$here/results
-parts=${*:-signalling tls media micro outbox minutes audio api}
+parts=${*:-signalling tls media micro outbox minutes audio api rooms}
 
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
@@ -56,8 +56,8 @@ for part in $parts; do
             python3 -c 'import ensurepip' 2>/dev/null || install_missing no-such-command:python3-venv ;;
         micro) install_missing valgrind:valgrind python3:python3 ;;
         api) install_missing valgrind:valgrind ;;
-        outbox|minutes|audio) ;;
-        *) echo "$part: there are signalling, tls, media, micro, outbox, minutes, audio and api" >&2; exit 2 ;;
+        outbox|minutes|audio|rooms) ;;
+        *) echo "$part: there are signalling, tls, media, micro, outbox, minutes, audio, api and rooms" >&2; exit 2 ;;
     esac
 done
 
@@ -67,6 +67,7 @@ cargo build --quiet --release -p tandem -p edge-bench -p api-bench
 cargo build --quiet --release -p sip-proto --example parse_invite
 cargo build --quiet --release -p relay-core --example forward_packets
 cargo build --quiet --release -p call-audio --example hear_packets
+cargo build --quiet --release -p mixer --example room_cost
 mkdir -p "$results"
 
 quick=${QUICK:-}
@@ -125,6 +126,9 @@ for part in $parts; do
                     "$target/release/api-bench" lookups $numbers 20000 2>&1 \
                     | sed -n "s/.*Collected : /$numbers numbers, instructions: /p"
             done
+            ;;
+        rooms)
+            "$target/release/examples/room_cost" ${quick:+2}
             ;;
         audio)
             for codec in pcmu g722 opus; do

@@ -162,6 +162,19 @@ impl AudioDecoder {
             | AudioDecoder::Octets => false,
         }
     }
+
+    /// Writes what stood in the lost packets before `next`, as [`OpusReader::recover`]; `false` when
+    /// the format says nothing of them.
+    pub fn recover(&mut self, next: &[u8], out: &mut [i16]) -> bool {
+        match self {
+            AudioDecoder::Opus(opus) => opus.recover(next, out),
+            AudioDecoder::Pcmu
+            | AudioDecoder::Pcma
+            | AudioDecoder::G722(_)
+            | AudioDecoder::L16(_)
+            | AudioDecoder::Octets => false,
+        }
+    }
 }
 
 impl Decoder for AudioDecoder {
@@ -214,6 +227,20 @@ impl AudioEncoder {
             AudioFormat::L16 { sample_rate } => AudioEncoder::L16(sample_rate),
             AudioFormat::Opus => AudioEncoder::Opus(Box::new(OpusWriter::new(sample_rate)?)),
         })
+    }
+
+    /// Goes on in the place of `other`: the receiver's decoder is in the state that `other` has brought
+    /// it to. `false` where the state of one cannot be taken over: there the last audio that `other`
+    /// encoded, encoded again, brings this one near it.
+    pub fn follow(&mut self, other: &AudioEncoder) -> bool {
+        match (self, other) {
+            (AudioEncoder::G722(this), AudioEncoder::G722(other)) => {
+                this.clone_from(other);
+                true
+            }
+            (AudioEncoder::Opus(_), _) => false,
+            (this, other) => std::mem::discriminant(this) == std::mem::discriminant(other),
+        }
     }
 }
 

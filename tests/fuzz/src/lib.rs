@@ -13,6 +13,7 @@ mod edge;
 mod endpoint;
 mod hep;
 mod media;
+mod mixer;
 mod mkv;
 pub mod mutate;
 mod ng;
@@ -35,6 +36,7 @@ pub use control_api::control_api;
 pub use edge::edge;
 pub use endpoint::sip_endpoint;
 pub use media::{rtcp, rtp, rtp_session};
+pub use mixer::mixer;
 pub use mkv::mkv;
 pub use ng::ng;
 pub use outbox::outbox;
@@ -97,6 +99,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "srtp", run: srtp, shared_seeds: &[], words: &[] },
     Target { name: "transcoder", run: transcoder, shared_seeds: &[], words: &[] },
     Target { name: "call_audio", run: call_audio, shared_seeds: &[], words: &[] },
+    Target { name: "mixer", run: mixer, shared_seeds: &[], words: &[] },
     Target { name: "recording", run: recording, shared_seeds: &[], words: WAV_WORDS },
     Target { name: "mkv", run: mkv, shared_seeds: &[], words: &["matroska", "A_MS/ACM"] },
     Target { name: "voice_socket", run: voice_socket, shared_seeds: &[], words: VOICE_WORDS },

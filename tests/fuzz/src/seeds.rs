@@ -21,6 +21,7 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "srtp" => crate::srtp::seeds(),
         "relay_control" => crate::relay_control::seeds(),
         "call_audio" => crate::call_audio::seeds(),
+        "mixer" => crate::mixer::seeds(),
         "control_api" => crate::control_api::seeds(),
         "transcoder" => crate::transcoder::seeds(),
         "outbox" => crate::outbox::seeds(),
