@@ -300,6 +300,39 @@ fn a_meeting_on_demand_is_gone_when_it_has_ended() {
 }
 
 #[test]
+fn a_meeting_on_demand_that_nobody_came_to_is_cleared_away_and_one_that_is_held_is_not() {
+    let (mut world, meeting) = world(|_| ());
+    let empty = world.make(MeetingSettings::default());
+    let held = world.make(MeetingSettings::default());
+    world.attend(held);
+    let later = model::UnixTime::from_millis(script::BEGIN + 1_000_000);
+    let removed = world.focus.remove_over(later);
+    assert_eq!(removed.iter().map(|it| it.meeting_id).collect::<Vec<_>>(), [empty]);
+    assert!(world.focus.registry().get_meeting(meeting).is_ok());
+}
+
+#[test]
+fn a_flood_of_joins_is_not_announced_one_by_one() {
+    let (mut world, meeting) = world(|_| ());
+    for _ in 0..50 {
+        let call = world.attend(meeting);
+        world.gone(call, None);
+    }
+    // Nobody else is in it: leaving is said to nobody, and joining neither.
+    assert!(world.announced(meeting).is_empty());
+    world.attend(meeting);
+    world.seconds(10);
+    for _ in 0..50 {
+        let call = world.attend(meeting);
+        world.gone(call, None);
+    }
+    assert_eq!(world.announced(meeting).len(), 8);
+    world.seconds(10);
+    world.attend(meeting);
+    assert_eq!(world.announced(meeting).len(), 9);
+}
+
+#[test]
 fn the_longest_time_is_warned_of_and_ends_it() {
     let (mut world, meeting) = world(|it| {
         it.longest_minutes = 6;
@@ -340,8 +373,8 @@ fn a_scheduled_meeting_ends_after_its_grace() {
     assert!(world.is_in(call, meeting));
     world.wait(Duration::from_millis(1));
     assert!(!world.is_in(call, meeting) && world.focus.held().count() == 0);
-    let removed = world.focus.registry_mut().remove_over(at(231));
-    assert_eq!(removed.len(), 1);
+    assert!(world.focus.remove_over(at(229)).is_empty());
+    assert_eq!(world.focus.remove_over(at(230)).len(), 1);
 }
 
 #[test]

@@ -142,11 +142,14 @@ fn moderators_give_their_passcode() {
     assert!(!world.is_in(call, meeting));
 }
 
+/// Id, passcode, and what is heard; nothing of who is in.
+type Case<'a> = (&'a str, Option<&'a str>, Option<&'a [Prompt]>);
+
 #[test]
 fn what_was_dialled_is_tried_at_once() {
     let (mut world, meeting) = world();
     let (attendee, moderator) = world.numbers(meeting);
-    let cases: &[(&str, Option<&str>, Option<&[Prompt]>)] = &[
+    let cases: &[Case<'_>] = &[
         (&attendee, None, None),
         (&attendee, Some("4321"), None),
         (&moderator, Some("4321"), None),

@@ -3,6 +3,7 @@
 use super::{By, Command, Draw, EndReason, Focus, Now, Refused};
 use crate::registry::{ApiError, Attendee, Capabilities, MeetingRecord};
 use crate::{AttendeeId, MeetingId};
+use model::UnixTime;
 
 impl Focus {
     /// `DeleteMeeting`: it ends for all who are in it, and its numbers are wrong from now on.
@@ -16,6 +17,13 @@ impl Focus {
         }
         self.settle(now);
         Ok(record)
+    }
+
+    /// Deletes scheduled meetings that were over at this time, and those on demand that were made before
+    /// it and that nobody is in; meant to be asked some times a day, with a time a day or more ago.
+    pub fn remove_over(&mut self, before: UnixTime) -> Vec<MeetingRecord> {
+        let meetings = &self.meetings;
+        self.registry.remove_over(before, |id| meetings.contains_key(&id))
     }
 
     /// `DeleteAttendee`: it is made to leave, and its token is wrong from now on.

@@ -28,6 +28,10 @@ use std::time::Duration;
 
 /// Moderators hear at most one knock in this time.
 const BETWEEN_KNOCKS: Duration = Duration::from_secs(10);
+/// Joins and leaves that are announced in [`ANNOUNCED_SPAN`]; of more nobody hears, so that a flood of
+/// them does not drown the meeting.
+const MOST_ANNOUNCED: u32 = 8;
+const ANNOUNCED_SPAN: Duration = Duration::from_secs(10);
 
 /// What of a meeting's record holds while it lasts.
 #[derive(Clone, Debug)]
@@ -67,6 +71,8 @@ pub(crate) struct Meeting {
     unled_at: Option<Instant>,
     /// When moderators have heard a knock.
     knocked_at: Option<Instant>,
+    /// Joins and leaves that were announced, and since when they are counted.
+    announced: (u32, Instant),
     ended: Option<EndReason>,
 }
 
@@ -80,6 +86,15 @@ pub(crate) enum Departure {
     Replaced,
     WaitedTooLong,
     Ended,
+}
+
+/// Somebody who joins or leaves, and what the others may hear.
+struct Announced {
+    call: TransactionId,
+    has_said_name: bool,
+    tone: Prompt,
+    /// After the name.
+    words: Prompt,
 }
 
 /// Why somebody cannot join.
@@ -112,6 +127,7 @@ impl Meeting {
             empty_at: Some(now.at + empty),
             unled_at: None,
             knocked_at: None,
+            announced: (0, now.at),
             ended: None,
         };
         meeting.tell(now, EventKind::Started, out);
@@ -195,7 +211,9 @@ impl Meeting {
             return;
         }
         if !quiet {
-            self.announce_person(call, Prompt::JoinTone, Prompt::HasJoined, out);
+            let has_said_name = self.people.get(&call).is_some_and(|member| member.has_said_name);
+            let (tone, words) = (Prompt::JoinTone, Prompt::HasJoined);
+            self.announce_person(now, Announced { call, has_said_name, tone, words }, out);
         }
         let recording = self.recording;
         let Some(member) = self.people.get_mut(&call) else { return };
@@ -323,7 +341,9 @@ impl Meeting {
             return;
         }
         if was_in && departure != Departure::Replaced {
-            self.announce_departure(&member, out);
+            let has_said_name = member.has_said_name;
+            let (tone, words) = (Prompt::LeaveTone, Prompt::HasLeft);
+            self.announce_person(now, Announced { call, has_said_name, tone, words }, out);
         }
         if was_in && member.role == Role::Moderator && !self.has_moderator() {
             self.lose_last_moderator(now, out);
@@ -454,24 +474,20 @@ impl Meeting {
         }
     }
 
-    fn announce_person(&self, call: TransactionId, tone: Prompt, words: Prompt, out: &mut Outputs) {
-        let Some(member) = self.people.get(&call) else { return };
-        match self.facts.settings.announce {
-            Announce::Off => {}
-            Announce::Name if member.has_said_name => {
-                self.announce(vec![Prompt::Name(call), words], out);
-            }
-            Announce::Name | Announce::Tone => self.announce(vec![tone], out),
+    /// Joining and leaving, as it is set: by a tone, or by the name that somebody has said.
+    fn announce_person(&mut self, now: Now, who: Announced, out: &mut Outputs) {
+        let Announced { call, has_said_name, tone, words } = who;
+        let prompts = match self.facts.settings.announce {
+            Announce::Off => return,
+            Announce::Name if has_said_name => vec![Prompt::Name(call), words],
+            Announce::Name | Announce::Tone => vec![tone],
+        };
+        if now.at - self.announced.1 >= ANNOUNCED_SPAN {
+            self.announced = (0, now.at);
         }
-    }
-
-    fn announce_departure(&self, member: &Member, out: &mut Outputs) {
-        match self.facts.settings.announce {
-            Announce::Off => {}
-            Announce::Name if member.has_said_name => {
-                self.announce(vec![Prompt::Name(member.call), Prompt::HasLeft], out);
-            }
-            Announce::Name | Announce::Tone => self.announce(vec![Prompt::LeaveTone], out),
+        if self.announced.0 < MOST_ANNOUNCED {
+            self.announced.0 += 1;
+            self.announce(prompts, out);
         }
     }
 

@@ -420,11 +420,20 @@ impl Registry {
         self.meetings.get(self.by_moderator_number.get(&number)?)
     }
 
-    /// Deletes scheduled meetings that were over before this time; meant to be asked once an hour or
-    /// less often, with a time some days ago.
-    pub fn remove_over(&mut self, before: UnixTime) -> Vec<MeetingRecord> {
-        let is_over = |record: &&MeetingRecord| record.settings.is_over_at(before);
-        let over: Vec<_> = self.meetings.values().filter(is_over).map(|it| it.meeting_id).collect();
+    /// Deletes scheduled meetings that were over at this time, and those on demand that were made before
+    /// it, but for those that are held.
+    pub(crate) fn remove_over(
+        &mut self,
+        before: UnixTime,
+        is_held: impl Fn(MeetingId) -> bool,
+    ) -> Vec<MeetingRecord> {
+        let is_over = |record: &&MeetingRecord| match record.settings.plan {
+            Plan::Personal => false,
+            Plan::Scheduled { .. } => record.settings.is_over_at(before),
+            Plan::OnDemand => record.created < before,
+        };
+        let over = self.meetings.values().filter(is_over).map(|record| record.meeting_id);
+        let over: Vec<_> = over.filter(|id| !is_held(*id)).collect();
         over.into_iter().filter_map(|id| self.delete_meeting(id).ok()).collect()
     }
 

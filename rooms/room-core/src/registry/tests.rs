@@ -1,5 +1,8 @@
 use super::*;
 
+/// A change of a request.
+type Change<'a> = &'a dyn Fn(&mut CreateMeeting);
+
 fn generator() -> impl FnMut() -> u64 {
     let mut state = 3_u64;
     move || {
@@ -50,7 +53,7 @@ fn the_same_token_makes_a_meeting_once() {
 #[test]
 fn requests_are_held_against_the_model() {
     let features = |text: &str| serde_json::from_str(text).unwrap();
-    let bad: &[(&str, &dyn Fn(&mut CreateMeeting))] = &[
+    let bad: &[(&str, Change<'_>)] = &[
         ("ClientRequestToken", &|it| it.client_request_token = "x".into()),
         ("ClientRequestToken", &|it| it.client_request_token = "a b".into()),
         ("MediaRegion", &|it| it.media_region = String::new()),

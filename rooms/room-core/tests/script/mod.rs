@@ -572,7 +572,7 @@ impl World {
             9 => self.gone(call, (how > 127).then_some(500)),
             10 => {
                 let now = self.now();
-                self.focus.handle_media(now, call, how % 2 == 0);
+                self.focus.handle_media(now, call, how.is_multiple_of(2));
                 self.focus.handle_level(call, i8::from_ne_bytes([how]));
                 self.focus.handle_speaker(place, Some(call));
                 self.drain();
@@ -592,13 +592,13 @@ impl World {
     fn arrive(&mut self, what: u8, whom: usize, how: u8, meeting: MeetingId) {
         let (attendee, moderator) = self.numbers(meeting);
         match what % 5 {
-            0 => drop(self.call_from(how, Dialled::default(), how % 2 == 0)),
+            0 => drop(self.call_from(how, Dialled::default(), how.is_multiple_of(2))),
             1 => drop(self.call_from(
                 how,
                 Dialled { id: Some(attendee), passcode: None },
-                how % 2 == 0,
+                how.is_multiple_of(2),
             )),
-            2 => drop(self.dial(&moderator, (how % 7 > 0).then_some("4321"))),
+            2 => drop(self.dial(&moderator, (!how.is_multiple_of(7)).then_some("4321"))),
             3 => drop(self.join_guest(whom % self.guests.len().max(1))),
             _ => match how {
                 0..=20 => {
@@ -641,7 +641,7 @@ impl World {
             _ => None,
         });
         if let Some((meeting, call)) = asked {
-            self.verdict(meeting, call, how % 4 > 0);
+            self.verdict(meeting, call, !how.is_multiple_of(4));
         }
         let dialled = self.orders.iter().rev().take(8).find_map(|(_, order)| match order {
             MeetingOrder::DialOut { call, .. } => Some(*call),
@@ -650,7 +650,8 @@ impl World {
         if let Some(call) = dialled
             .filter(|call| self.views.get(call).is_some_and(|view| !view.gone && !view.hung_up))
         {
-            let news = if how % 8 == 0 { CalledNews::Failed(486) } else { CalledNews::Answered };
+            let news =
+                if how.is_multiple_of(8) { CalledNews::Failed(486) } else { CalledNews::Answered };
             self.called(call, news);
         }
     }
@@ -658,7 +659,7 @@ impl World {
 
 fn some_command(how: u8, call: TransactionId, alive: &[TransactionId]) -> Command {
     let other = alive.get(usize::from(how / 16) % alive.len().max(1)).copied().unwrap_or(call);
-    let on = how % 2 == 0;
+    let on = how.is_multiple_of(2);
     match how / 2 % 14 {
         0 => Command::Lock(on),
         1 => Command::Record(on),
