@@ -129,7 +129,7 @@ mod tests {
             regions: vec![("fra".into(), language("de"))],
             callers: vec![("+4".into(), language("fr")), ("+49".into(), language("de"))],
         };
-        let cases: &[(Option<&str>, Option<&str>, Option<&str>, &str)] = &[
+        let cases = [
             (None, None, None, "en"),
             (Some("+81312345678"), Some("fra"), Some("+33"), "ja"),
             (Some("+1"), Some("fra"), Some("+33"), "de"),
@@ -138,7 +138,7 @@ mod tests {
             (None, None, Some("+1"), "en"),
         ];
         for (called, region, caller, expected) in cases {
-            assert_eq!(languages.choose(*called, *region, *caller).as_str(), *expected);
+            assert_eq!(languages.choose(called, region, caller).as_str(), expected);
         }
     }
 }

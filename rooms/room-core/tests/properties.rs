@@ -10,7 +10,7 @@ proptest! {
 
     #[test]
     fn any_scene_keeps_its_promises(octets in proptest::collection::vec(any::<u8>(), 0..1_500)) {
-        script::run(&octets);
+        script::acts::run(&octets);
     }
 }
 
@@ -26,7 +26,7 @@ fn scenes_reach_most_of_what_can_happen() {
                 (state >> 24) as u8
             })
             .collect();
-        names.extend(script::run(&octets).told());
+        names.extend(script::acts::run(&octets).told());
     }
     let expected = [
         "MeetingStarted",

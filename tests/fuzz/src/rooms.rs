@@ -13,7 +13,7 @@ use std::hint::black_box;
 /// When somebody is in two places, joins without leaving, hears music in the mix or gets into a
 /// locked meeting, when an input has too many outputs, or something is left at the end.
 pub fn rooms(data: &[u8]) {
-    black_box(script::run(bounded(data)).outputs);
+    black_box(script::acts::run(bounded(data)).outputs);
 }
 
 /// Scenes that are too regular to be files.

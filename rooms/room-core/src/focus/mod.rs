@@ -3,22 +3,22 @@
 
 mod api;
 mod door;
+mod flow;
 
 use crate::event::EndReason;
 use crate::guess::{GuessLimiter, GuessLimits, Source};
 use crate::id::Draw;
 use crate::language::{Language, Languages};
 use crate::meeting::{
-    By, CalledNews, CannotJoin, Command, Facts, Meeting, MeetingState, Menus, Newcomer, Refused,
-    Role, RosterEntry,
+    By, CalledNews, CannotJoin, Command, Meeting, MeetingState, Menus, Newcomer, Refused, Role,
+    RosterEntry,
 };
 use crate::output::{ChatMessage, Now, Order, Output, Outputs};
-use crate::prompt::Prompt;
-use crate::registry::{Capabilities, Registry};
+use crate::registry::Registry;
 use crate::settings::{Announce, shown_name};
-use crate::welcome::{Dialled, Outcome, Welcome, WelcomeSettings};
+use crate::welcome::{Dialled, Welcome, WelcomeSettings};
 use crate::{AttendeeId, MeetingId};
-use door::{FocusDoor, Ticket};
+use door::Ticket;
 use model::{DtmfKey, Instant, TransactionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -419,143 +419,5 @@ impl Focus {
     /// The meetings that are held.
     pub fn held(&self) -> impl Iterator<Item = MeetingId> {
         self.meetings.keys().copied()
-    }
-
-    fn is_full(&self) -> bool {
-        self.callers.len() >= self.settings.most_callers.unwrap_or(10_000)
-    }
-
-    fn meeting_of(&mut self, call: TransactionId) -> Option<&mut Meeting> {
-        match self.callers.get(&call)?.stage {
-            Stage::Meeting(id) => self.meetings.get_mut(&id),
-            Stage::Moving | Stage::Welcome(_) | Stage::Farewell(..) => None,
-        }
-    }
-
-    fn door<'a>(&'a mut self, caller: &'a Caller) -> (FocusDoor<'a>, &'a mut Outputs) {
-        let door = FocusDoor {
-            registry: &self.registry,
-            meetings: &self.meetings,
-            limiter: &mut self.limiter,
-            source: caller.source.as_ref(),
-            is_telephone: caller.is_telephone,
-        };
-        (door, &mut self.out)
-    }
-
-    /// Goes on with the dialogue of a caller who is still in it.
-    fn welcome(
-        &mut self,
-        now: Now,
-        call: TransactionId,
-        act: impl FnOnce(&mut Welcome<Ticket>, &mut FocusDoor<'_>, &mut Outputs) -> Outcome<Ticket>,
-    ) {
-        let Some(mut caller) = self.callers.remove(&call) else { return };
-        let mut stage = std::mem::replace(&mut caller.stage, Stage::Moving);
-        let outcome = match &mut stage {
-            Stage::Welcome(welcome) => {
-                let (mut door, out) = self.door(&caller);
-                act(welcome, &mut door, out)
-            }
-            Stage::Moving | Stage::Meeting(_) | Stage::Farewell(..) => Outcome::Open,
-        };
-        caller.stage = stage;
-        self.callers.insert(call, caller);
-        self.follow(now, call, outcome);
-    }
-
-    fn follow(&mut self, now: Now, call: TransactionId, outcome: Outcome<Ticket>) {
-        match outcome {
-            Outcome::Open => {}
-            Outcome::GiveUp(words) => self.say_farewell(now, call, words),
-            Outcome::Enter(ticket) => self.enter(now, call, ticket),
-        }
-        self.settle(now);
-    }
-
-    /// Whoever has the right number goes in, if that is still so.
-    fn enter(&mut self, now: Now, call: TransactionId, ticket: Ticket) {
-        let Some(caller) = self.callers.get_mut(&call) else { return };
-        caller.stage = Stage::Meeting(ticket.meeting);
-        let newcomer = Newcomer {
-            call,
-            role: ticket.role,
-            name: caller.name.clone(),
-            attendee: None,
-            language: caller.language.clone(),
-            capabilities: Capabilities::default(),
-            has_said_name: ticket.asks_name && caller.is_telephone,
-            invited: false,
-        };
-        match self.join(now, ticket.meeting, newcomer) {
-            Ok(()) => {}
-            Err(CannotJoin::Full) => {
-                self.say_farewell(now, call, vec![Prompt::MeetingFull, Prompt::Goodbye]);
-            }
-            Err(CannotJoin::Closed) => {
-                self.say_farewell(now, call, vec![Prompt::WrongId, Prompt::Goodbye]);
-            }
-        }
-    }
-
-    /// Joins somebody to a meeting, which begins with the first.
-    fn join(&mut self, now: Now, id: MeetingId, newcomer: Newcomer) -> Result<(), CannotJoin> {
-        self.begin(now, id).ok_or(CannotJoin::Closed)?;
-        let meeting = self.meetings.get_mut(&id).ok_or(CannotJoin::Closed)?;
-        meeting.join(now, newcomer, &mut self.out)
-    }
-
-    /// Holds a meeting, if it is not held; `None` of one that there is not, or is over.
-    fn begin(&mut self, now: Now, id: MeetingId) -> Option<()> {
-        if !self.meetings.contains_key(&id) {
-            let record = self.registry.get_meeting(id).ok()?;
-            if record.settings.is_over_at(now.unix) {
-                return None;
-            }
-            let language = record.settings.language.clone();
-            let facts = Facts {
-                id,
-                external_id: record.request.external_meeting_id.as_str().into(),
-                media_region: record.request.media_region.as_str().into(),
-                settings: record.settings.clone(),
-                language: language.unwrap_or_else(|| self.settings.languages.default.clone()),
-            };
-            let meeting = Meeting::begin(now, facts, &mut self.out);
-            self.meetings.insert(id, meeting);
-        }
-        Some(())
-    }
-
-    /// Follows what an input has done in meetings: people who were sent away, meetings that are over.
-    fn settle(&mut self, now: Now) {
-        for (call, words) in std::mem::take(&mut self.out.dismissed) {
-            if !self.callers.contains_key(&call) {
-                continue;
-            }
-            if words.is_empty() {
-                self.hang_up(call);
-            } else {
-                self.say_farewell(now, call, words);
-            }
-        }
-        for id in std::mem::take(&mut self.out.over) {
-            self.meetings.remove(&id);
-            if self.registry.is_once(id) {
-                // It is there: that was asked just now.
-                let _ = self.registry.delete_meeting(id);
-            }
-        }
-    }
-
-    fn say_farewell(&mut self, now: Now, call: TransactionId, words: Vec<Prompt>) {
-        let Some(caller) = self.callers.get_mut(&call) else { return };
-        let number = self.out.play(call, &caller.language, words);
-        caller.stage = Stage::Farewell(number, now.at + LONGEST_FAREWELL);
-    }
-
-    fn hang_up(&mut self, call: TransactionId) {
-        if self.callers.remove(&call).is_some() {
-            self.out.order(call, Order::HangUp { status: 480, cause: NORMAL });
-        }
     }
 }
