@@ -236,6 +236,9 @@ fn a_moderator_calls_somebody_in_by_keys() {
     assert_eq!(number, "12065550100");
     world.verdict(meeting, call, true);
     assert_eq!(world.view(moderator).heard, [Prompt::Calling]);
+    // Who has not answered confirms nothing.
+    world.keys(call, "1");
+    assert!(!world.is_in(call, meeting));
     world.called(call, CalledNews::Answered);
     assert_eq!(world.view(call).heard, [Prompt::Invited]);
     world.keys(call, "2");

@@ -19,7 +19,7 @@ fn scenes_reach_most_of_what_can_happen() {
     // A scene that does nothing would keep every promise.
     let mut names = std::collections::BTreeSet::new();
     let mut state = 1_u32;
-    for _ in 0..16 {
+    for _ in 0..24 {
         let octets: Vec<u8> = (0..1_500)
             .map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -49,7 +49,8 @@ pub struct FocusSettings {
 /// A call that has reached the rooms.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Arrival {
-    /// Whose guesses its wrong ids are.
+    /// Whose guesses its wrong ids are: the address of a device; of a call through a carrier, whose
+    /// address all its callers share, the calling number.
     pub source: Source,
     /// The display name or number of whoever calls.
     pub name: String,
