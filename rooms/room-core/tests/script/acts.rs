@@ -51,7 +51,7 @@ fn all_kinds(world: &mut World) {
 pub(crate) fn run(octets: &[u8]) -> World {
     let mut world = World::new(FocusSettings { most_callers: Some(40), ..Default::default() });
     all_kinds(&mut world);
-    for act in octets.chunks_exact(3).take(500) {
+    for act in octets.chunks_exact(3).take(250) {
         if let [what, whom, how] = act {
             world.act(*what, usize::from(*whom), *how);
             // An order for a call that is over finds one that was never answered.
