@@ -25,6 +25,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("media-applications", &["model"]),
     // Asks applications; functions, objects and credentials are the sinks', this node's clock the outbox's.
     ("call-applications", &["model", "media-applications", "aws-sinks", "outbox"]),
+    // Calls are named by the model's ids; who joins them to calls and mixes is the binary's.
+    ("room-core", &["model"]),
     ("stir", &["model"]),
     ("b2bua", &["model", "sip-proto", "sdp", "stir", "siprec", "directory"]),
     ("sip-edge", &["model", "b2bua", "sip-proto", "directory"]),
@@ -123,6 +125,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "call-streaming",
             "control-api",
             "mixer",
+            "room-core",
         ],
     ),
     ("api-bench", &["model", "directory", "directory-store", "control-api"]),
@@ -165,6 +168,8 @@ const CORE: &[(&str, &[&str])] = &[
     ("control-api", &["aws-lc-rs", "ipnet", "regex-lite", "serde", "serde_json", "zeroize"]),
     // Answers of applications in JSON, and the patterns in them; texts in, texts out.
     ("media-applications", &["regex", "serde_json"]),
+    // Records of meetings as serde writes them.
+    ("room-core", &["serde"]),
     // Signatures and certificates; bytes in, bytes out. The nonce of a signature is the library's.
     ("stir", &["aws-lc-rs", "rustls-pki-types", "rustls-webpki", "serde_json", "x509-parser"]),
     ("b2bua", &["bytes", "serde"]),

@@ -23,6 +23,7 @@ mod put_media;
 mod recording;
 mod relay_control;
 mod report;
+mod rooms;
 pub mod seeds;
 mod session_description;
 mod sip;
@@ -45,6 +46,7 @@ pub use put_media::put_media;
 pub use recording::recording;
 pub use relay_control::relay_control;
 pub use report::report;
+pub use rooms::rooms;
 pub use session_description::sdp;
 pub use sip::{sip_message, sip_stream};
 pub use siprec_metadata::siprec;
@@ -115,6 +117,7 @@ pub const TARGETS: &[Target] = &[
         words: PRIVACY_WORDS,
     },
     Target { name: "control_api", run: control_api, shared_seeds: &[], words: API_WORDS },
+    Target { name: "rooms", run: rooms, shared_seeds: &[], words: &[] },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
 

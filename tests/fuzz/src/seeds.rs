@@ -28,6 +28,7 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "mkv" => crate::mkv::seeds(),
         "voice_socket" => crate::voice_socket::seeds(),
         "put_media" => crate::put_media::seeds(),
+        "rooms" => crate::rooms::seeds(),
         "report" => crate::report::seeds(),
         "privacy" => crate::privacy::seeds(),
         "recording" => vec![(
