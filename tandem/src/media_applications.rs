@@ -7,7 +7,6 @@ use crate::node::StartError;
 use call_applications::{
     Application, Applications, Calls, Endpoint, NewCall, NewsSender, Settings, SoundStore,
 };
-use directory::ApplicationEndpoint;
 use media_applications::{Direction, Ended, Facts};
 use model::{
     ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, Secret, SteeredCall,
@@ -110,10 +109,7 @@ impl Beginner {
         let directory = self.directory.current();
         let target = directory.application(&steered.application);
         let application = target.ok_or("it is no longer there")?.application;
-        let endpoint = match &application.endpoint {
-            ApplicationEndpoint::Url(text) | ApplicationEndpoint::Lambda(text) => text,
-        };
-        let endpoint = Endpoint::parse(endpoint);
+        let endpoint = Endpoint::parse(application.endpoint.text());
         let endpoint = endpoint.map_err(|error| format!("its endpoint {error}"))?;
         let seed = [random()?, random()?];
         let facts = Facts {
