@@ -17,6 +17,7 @@ use crate::media_applications::MediaApplications;
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
+use crate::rooms::Rooms;
 use crate::sinks::{self, Routes};
 use crate::streaming::{self, Started, Streaming};
 use crate::traces::{self, Traces};
@@ -55,6 +56,7 @@ pub(crate) struct Node {
     streaming: Option<Arc<Streaming>>,
     /// What steers calls.
     applications: MediaApplications,
+    rooms: Rooms,
     recorder: RecorderHandle,
     sink: FileSink,
     /// The queues to services; none without a sink that has one.
@@ -166,10 +168,13 @@ impl Node {
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
         let applications = MediaApplications::start(&config)?;
+        let rooms = Rooms::start(&config)?;
         let steering = applications.port(&config, Arc::clone(&directory));
+        let steering = rooms.port(Arc::clone(&directory), steering);
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
         let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
         applications.connect(edge.application_orders());
+        rooms.connect(edge.application_orders());
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
@@ -179,6 +184,7 @@ impl Node {
             media,
             streaming,
             applications,
+            rooms,
             recorder,
             sink,
             outbox,
@@ -310,6 +316,7 @@ impl Node {
             ("[retention]", old.retention == config.retention),
             ("[streaming]", old.streaming == config.streaming),
             ("[media_applications]", old.media_applications.is_alike(&config.media_applications)),
+            ("[rooms.prompts]", old.room_prompts == config.room_prompts),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -342,6 +349,7 @@ impl Node {
         }
         drop(self.kept_calls.take());
         self.applications.stop();
+        self.rooms.stop();
         match take_back(self.media, PAGE_LIMIT) {
             Some(media) => media.stop(),
             None => tracing::warn!("the relay is still asked for readings; it is not waited for"),
@@ -516,6 +524,7 @@ fn shell_config(
             certificate: sip.tls_certificate.clone(),
             hosts: sip.tls_hosts.clone(),
             poll: sip.tls_poll,
+            names: config.resources.rooms.as_ref().map(directory::Rooms::hosts).unwrap_or_default(),
             ..TlsSettings::new(&sip.domain, &config.node.data_dir)
         }),
         tcp_limits: TcpLimits {
