@@ -10,7 +10,7 @@ use crate::policing::Policing;
 use crate::secure;
 use bytes::Bytes;
 use directory::{ReachedRooms, VoiceConnector};
-use model::{CallDirection, Flow, Instant, Refusal};
+use model::{CallDirection, Flow, Instant, Refusal, TransportProtocol};
 use sip_proto::{HeaderName, Message, ServerKey};
 use std::sync::Arc;
 
@@ -220,7 +220,9 @@ impl Edge {
             self.context.statistics.strangers_dropped += 1;
             return true;
         }
-        if !known && (is_for_rooms || self.may_register(raw)) {
+        // Who comes plain is told to use TLS, where strangers are told anything.
+        let may_join = is_for_rooms && (flow.protocol == TransportProtocol::Tls || is_answered);
+        if !known && (may_join || self.may_register(raw)) {
             // From anywhere, for that is what meetings and registering are for; at the strangers' rate.
             return false;
         }

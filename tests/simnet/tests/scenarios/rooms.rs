@@ -416,3 +416,18 @@ fn nobody_is_home_where_no_rooms_are_configured() {
     assert_eq!(w.refusals(), [Refusal::UnknownSource]);
     w.finish();
 }
+
+#[test]
+fn where_strangers_are_told_nothing_those_who_come_plain_are_neither() {
+    let mut settings = config();
+    settings.unknown_sources = b2bua::UnknownSources::Drop;
+    let mut w = World::with(settings, resources(|_| {}));
+    let mut plain = w.caller(STRANGER, ID);
+    plain.call_uri(&format!("sip:{ID}@{HOST}"));
+    let offer = plain.sdp(30_000);
+    plain.invite(&mut w, Some(&offer));
+    plain.expect_silence(&mut w);
+    let mut device = device(&mut w, &format!("sip:{ID}@{HOST}"));
+    let (..) = join(&mut w, &mut device, &offered("rooms/codec-with-slides"));
+    leave(w, &mut device);
+}
