@@ -17,7 +17,6 @@ use crate::media_applications::MediaApplications;
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
-use crate::rooms::Rooms;
 use crate::sinks::{self, Routes};
 use crate::streaming::{self, Started, Streaming};
 use crate::traces::{self, Traces};
@@ -56,7 +55,6 @@ pub(crate) struct Node {
     streaming: Option<Arc<Streaming>>,
     /// What steers calls.
     applications: MediaApplications,
-    rooms: Rooms,
     recorder: RecorderHandle,
     sink: FileSink,
     /// The queues to services; none without a sink that has one.
@@ -168,13 +166,10 @@ impl Node {
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
         let applications = MediaApplications::start(&config)?;
-        let rooms = Rooms::start(&config)?;
         let steering = applications.port(&config, Arc::clone(&directory));
-        let steering = rooms.port(Arc::clone(&directory), steering);
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
         let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
         applications.connect(edge.application_orders());
-        rooms.connect(edge.application_orders());
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
@@ -184,7 +179,6 @@ impl Node {
             media,
             streaming,
             applications,
-            rooms,
             recorder,
             sink,
             outbox,
@@ -349,7 +343,6 @@ impl Node {
         }
         drop(self.kept_calls.take());
         self.applications.stop();
-        self.rooms.stop();
         match take_back(self.media, PAGE_LIMIT) {
             Some(media) => media.stop(),
             None => tracing::warn!("the relay is still asked for readings; it is not waited for"),

@@ -76,7 +76,7 @@ impl Caller {
     fn press(&mut self, keys: &str) -> Vec<String> {
         let key = |symbol| DtmfKey::from_symbol(symbol).unwrap();
         let all = keys.chars().map(|symbol| {
-            self.now = self.now + Duration::from_millis(300);
+            self.now += Duration::from_millis(300);
             self.news(&ApplicationNews::Key { leg: A, key: key(symbol) })
         });
         all.flatten().collect()
