@@ -15,10 +15,10 @@ WELCOME_HERTZ, WRONG_HERTZ = 440, 1_000
 
 
 def rooms(stage, **settings):
-    """Rooms whose prompts are tones, a second each."""
+    """Rooms whose prompts are tones. They are encoded as a whole before they are heard."""
     directory = stage.directory
-    prompts = {"welcome": tones.write_wav(directory / "welcome.wav", WELCOME_HERTZ, 20),
-               "wrong": tones.write_wav(directory / "wrong.wav", WRONG_HERTZ, 20),
+    prompts = {"welcome": tones.write_wav(directory / "welcome.wav", WELCOME_HERTZ, 4),
+               "wrong": tones.write_wav(directory / "wrong.wav", WRONG_HERTZ, 8),
                "goodbye": tones.write_wav(directory / "goodbye.wav", 300, 1)}
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     lines += ["[rooms.prompts]", *(f"{key} = {json.dumps(str(path))}" for key, path in prompts.items())]

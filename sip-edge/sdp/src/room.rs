@@ -133,6 +133,3 @@ fn speak(media: &mut Media, stream: &AudioStream) {
     say(Direction::reversed(stream.direction).as_str(), None);
     media.attributes = attributes;
 }
-
-#[cfg(test)]
-mod tests;

@@ -120,8 +120,8 @@ mod tests {
             ("allow_plain = [\"192.0.2.1/24\"]", "allow_plain: 192.0.2.1/24 has bits set"),
             ("numbers = [\"4711\"]", "numbers: \"4711\" is not an E.164 number"),
             ("max_calls = 0", "max_calls: 0 is out of range; use 1 to 1000000"),
-            ("pin = 1", "pin"),
-            ("prompts = { hello = \"x.wav\" }", "hello"),
+            ("pin = 1", "unknown key `pin` in [rooms]"),
+            ("prompts = { hello = \"x.wav\" }", "unknown key `hello` in [rooms.prompts]"),
         ] {
             let found = errors(&with(&format!("[rooms]\n{text}")));
             let expected = format!("t.toml:5: {message}");

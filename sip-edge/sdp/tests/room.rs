@@ -1,8 +1,12 @@
-use super::room_lines;
-use crate::{
-    AnchorOptions, Encryption, Limits, OriginState, Role, SessionDescription, anchor, leg_security,
-};
+//! What a meeting room answers to what room devices offer (`tests/corpus/rooms`, and others).
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use model::{LegSecurity, LocalMedia, MediaType, RoomLinePart};
+use sdp::{
+    AnchorOptions, Encryption, Limits, OriginState, Role, SessionDescription, anchor, leg_security,
+    room_lines,
+};
 use std::net::SocketAddr;
 
 const LIMITS: Limits = Limits { bytes: 65_000, media: 16, lines: 1000 };
