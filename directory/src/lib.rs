@@ -19,6 +19,7 @@ pub mod number;
 mod problem;
 mod proxy;
 mod redirect_policy;
+mod rooms;
 mod route;
 mod siprec_client;
 mod snapshot;
@@ -50,6 +51,7 @@ pub use proxy::{
     ProxyConfiguration, ProxyNumber, ProxyProblem, ProxyRequest, ProxySession, ProxySessionStatus,
 };
 pub use redirect_policy::RedirectPolicy;
+pub use rooms::{ReachedRooms, Rooms};
 pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};
 pub use siprec_client::SiprecClient;
 pub use snapshot::{Reached, Resources, Snapshot, VoiceConnectorsBySource};

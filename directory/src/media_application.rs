@@ -100,9 +100,19 @@ pub enum ApplicationEndpoint {
     Url(Arc<str>),
     /// A function of AWS Lambda, by its ARN.
     Lambda(Arc<str>),
+    /// The node's meeting rooms, which nobody configures as an application.
+    Rooms,
 }
 
 impl ApplicationEndpoint {
+    /// As it is written; empty for the meeting rooms.
+    pub fn text(&self) -> &str {
+        match self {
+            ApplicationEndpoint::Url(text) | ApplicationEndpoint::Lambda(text) => text,
+            ApplicationEndpoint::Rooms => "",
+        }
+    }
+
     /// Reads an endpoint.
     ///
     /// # Errors

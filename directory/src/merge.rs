@@ -1,6 +1,6 @@
 //! Resources of the configuration file and of the control API as one.
 
-use crate::{MediaApplication, Resources, RuleTrigger, SipRule};
+use crate::{MediaApplication, Resources, Rooms, RuleTrigger, SipRule};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ impl Resources {
         let groups: HashSet<_> = self.groups.iter().map(|each| each.id.clone()).collect();
         let of_connectors = self.voice_connectors.iter().flat_map(|each| each.numbers.iter());
         let of_groups = self.groups.iter().flat_map(|each| each.numbers.iter());
-        let numbers: HashSet<_> = of_connectors.chain(of_groups).cloned().collect();
+        let of_rooms = self.rooms.iter().flat_map(|rooms| rooms.numbers.iter());
+        let numbers: HashSet<_> = of_connectors.chain(of_groups).chain(of_rooms).cloned().collect();
         let Resources {
             voice_connectors,
             groups: made_groups,
@@ -95,10 +96,13 @@ impl Resources {
         let ids: HashSet<_> = self.sip_rules.iter().map(|each| each.id.clone()).collect();
         let triggers: HashSet<_> =
             self.sip_rules.iter().map(|each| normal(&each.trigger)).collect();
+        let of_rooms = self.rooms.as_ref().map(Rooms::hosts).unwrap_or_default();
         for mut rule in rules {
             let is_taken = match &rule.trigger {
                 RuleTrigger::ToPhoneNumber(number) => numbers.contains(number),
-                RuleTrigger::RequestUriHostname(_) => false,
+                RuleTrigger::RequestUriHostname(host) => {
+                    of_rooms.contains(&crate::applications::normal(host))
+                }
             };
             let before = rule.targets.len();
             rule.targets.retain(|target| known.contains(&*target.application));

@@ -4,13 +4,14 @@ use crate::applications::Applications;
 use crate::cidr::{CidrIndex, Owners};
 use crate::number::HighRisk;
 use crate::proxy::{self, ProxyIndex};
+use crate::rooms::RoomsIndex;
 use crate::route::{Candidate, draw_order};
 use crate::target::Target;
 use crate::validate::validate;
 use crate::{
     ApplicationTarget, Carrier, MediaApplication, NumberOwner, NumberPool, NumberTable, Problem,
-    ProxyConfiguration, ProxyNumber, ProxySession, RiskClass, Route, SipRule, VoiceConnector,
-    VoiceConnectorGroup,
+    ProxyConfiguration, ProxyNumber, ProxySession, ReachedRooms, RiskClass, Rooms, Route, SipRule,
+    VoiceConnector, VoiceConnectorGroup,
 };
 use ipnet::IpNet;
 use model::VoiceConnectorId;
@@ -43,6 +44,8 @@ pub struct Resources {
     pub proxies: Vec<ProxyConfiguration>,
     /// Proxy phone sessions; closed ones may be among them.
     pub proxy_sessions: Vec<ProxySession>,
+    /// The meeting rooms, where there are any.
+    pub rooms: Option<Rooms>,
 }
 
 /// Checked resources with an index for every question of call routing. Never changes; a reload
@@ -76,6 +79,7 @@ struct Declared {
     route_targets: Vec<Vec<Arc<Target>>>,
     emergency_carriers: Vec<Candidate>,
     applications: Applications,
+    rooms: Option<RoomsIndex>,
     high_risk: HighRisk,
     carrier_sources: CidrIndex,
     voice_connector_sources: CidrIndex,
@@ -115,6 +119,7 @@ impl Snapshot {
             numbers,
             proxies,
             proxy_sessions,
+            rooms,
         } = resources;
         let domain = domain.trim_end_matches('.').to_ascii_lowercase();
         let carriers: Vec<_> = carriers.into_iter().map(Arc::new).collect();
@@ -130,6 +135,7 @@ impl Snapshot {
             Declared {
                 proxied,
                 applications: Applications::new(media_applications, sip_rules),
+                rooms: rooms.as_ref().and_then(RoomsIndex::new),
                 host_suffix: format!("voiceconnector.{domain}"),
                 domain,
                 groups: groups.iter().map(|group| members(group, &by_id)).collect(),
@@ -179,10 +185,11 @@ impl Snapshot {
         &self.declared.number_pools
     }
 
-    /// Whether a voice connector or a group itself lists the number.
+    /// Whether a voice connector, a group or the meeting rooms themselves list the number.
     pub fn declares_number(&self, e164: &str) -> bool {
         self.declared.by_number.contains_key(e164)
             || self.declared.group_by_number.contains_key(e164)
+            || self.declared.rooms.as_ref().is_some_and(|rooms| rooms.has_number(e164))
     }
 
     /// Whether the number reaches the voice connector without a group.
@@ -214,9 +221,27 @@ impl Snapshot {
         self.declared.voice_connectors.get(*self.declared.by_id.get(id.as_str())?)
     }
 
-    /// Under whose rules the calls of this id are: a voice connector's, or an application's.
+    /// Under whose rules the calls of this id are: a voice connector's, an application's, or the rooms'.
     pub fn connector_of_calls(&self, id: &VoiceConnectorId) -> Option<&Arc<VoiceConnector>> {
-        self.voice_connector(id).or_else(|| self.declared.applications.connector(id))
+        let of_rooms = || self.declared.rooms.as_ref()?.connector(id);
+        self.voice_connector(id)
+            .or_else(|| self.declared.applications.connector(id))
+            .or_else(of_rooms)
+    }
+
+    /// The meeting rooms as they were declared.
+    pub fn rooms(&self) -> Option<&Arc<Rooms>> {
+        self.declared.rooms.as_ref().map(RoomsIndex::declared)
+    }
+
+    /// The meeting rooms, if `host` is one of their names; in any case, with or without a trailing dot.
+    pub fn rooms_by_host(&self, host: &str) -> Option<ReachedRooms<'_>> {
+        self.declared.rooms.as_ref()?.by_host(host)
+    }
+
+    /// What steers a call to `e164`, if that is a number of the meeting rooms.
+    pub fn rooms_by_number(&self, e164: &str) -> Option<ApplicationTarget> {
+        self.declared.rooms.as_ref()?.by_number(e164)
     }
 
     /// The applications that steer a call from a carrier to `number`, or of a customer to `host`, the

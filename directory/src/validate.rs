@@ -4,6 +4,7 @@ mod applications;
 mod policy;
 mod pools;
 mod proxy;
+mod rooms;
 
 use crate::number::parse_e164;
 use crate::route::is_domain_name;
@@ -72,6 +73,7 @@ pub(crate) fn validate(resources: &Resources) -> Vec<Problem> {
     problems.applications(resources);
     problems.number_pools(&resources.number_pools);
     problems.proxies(resources);
+    problems.rooms(resources);
     problems.0
 }
 

@@ -5,7 +5,7 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, Instant, LegSide, PlayOutcome, TransactionId,
+    AudioSource, CallDirection, DtmfKey, Instant, LegSide, PlayOutcome, RoomCall, TransactionId,
     VoiceConnectorId,
 };
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub struct SteeredCall {
     /// with `X-`, and `P-Asserted-Identity` where the caller asks for no privacy; at most 32, each of
     /// at most 1,024 octets.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// Of a call to the meeting rooms, whose `application` is [`ROOMS`](crate::ROOMS).
+    pub room: Option<Box<RoomCall>>,
 }
 
 /// What an application wants done in its call.

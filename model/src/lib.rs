@@ -24,6 +24,7 @@ mod quality;
 mod recording;
 mod refusal;
 mod registration;
+mod room;
 mod rtcp_copy;
 mod sample;
 mod srtp;
@@ -65,6 +66,7 @@ pub use quality::{
 pub use recording::{Recording, RecordingFailure};
 pub use refusal::Refusal;
 pub use registration::{RegistrationEvent, RegistrationNews};
+pub use room::{Dialled, MeetingDigits, ROOMS, RoomCall, RoomLine, RoomLinePart};
 pub use rtcp_copy::RtcpCopy;
 pub use sample::CallSample;
 pub use srtp::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};

@@ -24,7 +24,7 @@ pub use handle::{
     ApplicationOrders, Bindings, Drained, MediaEventSender, ShellStatistics, SipEdge,
 };
 pub use ports::Ports;
-pub use resolver::{Located, ResolverCounters, ResolverLimits, locate};
+pub use resolver::{Located, ResolverCounters, ResolverLimits, locate, look_up};
 pub use start::{ShellConfig, start};
 pub use transport::{TcpLimits, TransportCounters};
 

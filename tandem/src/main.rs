@@ -27,6 +27,7 @@ mod readings;
 mod recordings;
 mod relay_node;
 mod role;
+mod rooms;
 mod sinks;
 mod streaming;
 mod traces;
@@ -140,6 +141,13 @@ enum Command {
         #[command(subcommand)]
         command: commands::directory::DirectoryCommand,
     },
+    /// Print the DNS records that lead devices to the meeting rooms, or check that they are there.
+    Dns {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: commands::dns::DnsArgs,
+    },
     /// What the running node knows of its peers' health: pings and customers' OPTIONS.
     Health {
         #[command(flatten)]
@@ -218,6 +226,7 @@ fn main() -> ExitCode {
         Command::Directory { command } => commands::directory::run(&command),
         Command::Completion { shell } => commands::completion::completion(Cli::command(), shell),
         Command::Man => commands::completion::man(Cli::command()),
+        Command::Dns { file, args } => commands::dns::dns(&file.path, &args),
         Command::Health { file, json } => commands::health::health(&file.path, json),
         Command::Report { transaction_id, file, json, html, pcap } => {
             let files = commands::report::Files { html, pcap };

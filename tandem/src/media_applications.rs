@@ -1,13 +1,14 @@
-//! The applications that steer this node's calls: what the edge tells them, and what they order.
+//! The applications that steer this node's calls, and its meeting rooms: what the edge tells them, and
+//! what they order.
 
 use crate::clock::Origin;
 use crate::config::Config;
 use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
+use crate::rooms::Rooms;
 use call_applications::{
     Application, Applications, Calls, Endpoint, NewCall, NewsSender, Settings, SoundStore,
 };
-use directory::ApplicationEndpoint;
 use media_applications::{Direction, Ended, Facts};
 use model::{
     ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, Secret, SteeredCall,
@@ -24,6 +25,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 pub(crate) struct MediaApplications {
     applications: Applications,
     orders: Arc<OnceLock<ApplicationOrders>>,
+    rooms: Rooms,
 }
 
 impl MediaApplications {
@@ -47,11 +49,13 @@ impl MediaApplications {
         let edge = Arc::new(EdgeCalls(Arc::clone(&orders)));
         let applications = Applications::start(settings, edge);
         let applications = applications.map_err(|error| StartError(error.to_string()))?;
-        Ok(MediaApplications { applications, orders })
+        let rooms = Rooms::start(config)?;
+        Ok(MediaApplications { applications, orders, rooms })
     }
 
     /// Orders go there from now on.
     pub(crate) fn connect(&self, orders: ApplicationOrders) {
+        self.rooms.connect(orders.clone());
         let _ = self.orders.set(orders);
     }
 
@@ -64,8 +68,8 @@ impl MediaApplications {
         let sender = self.applications.sender();
         let node = &config.node;
         let (account_id, region) = (node.account_id.as_str().into(), node.region.as_str().into());
-        let beginner = Beginner { sender, account_id, region, directory };
-        Box::new(move |event| beginner.take(event))
+        let beginner = Beginner { sender, account_id, region, directory: Arc::clone(&directory) };
+        self.rooms.port(directory, Box::new(move |event| beginner.take(event)))
     }
 
     /// Tells them of calls.
@@ -76,6 +80,7 @@ impl MediaApplications {
     /// After the edge.
     pub(crate) fn stop(self) {
         self.applications.stop(LIMIT);
+        self.rooms.stop();
     }
 }
 
@@ -110,10 +115,7 @@ impl Beginner {
         let directory = self.directory.current();
         let target = directory.application(&steered.application);
         let application = target.ok_or("it is no longer there")?.application;
-        let endpoint = match &application.endpoint {
-            ApplicationEndpoint::Url(text) | ApplicationEndpoint::Lambda(text) => text,
-        };
-        let endpoint = Endpoint::parse(endpoint);
+        let endpoint = Endpoint::parse(application.endpoint.text());
         let endpoint = endpoint.map_err(|error| format!("its endpoint {error}"))?;
         let seed = [random()?, random()?];
         let facts = Facts {

@@ -310,6 +310,7 @@ impl Node {
             ("[retention]", old.retention == config.retention),
             ("[streaming]", old.streaming == config.streaming),
             ("[media_applications]", old.media_applications.is_alike(&config.media_applications)),
+            ("[rooms.prompts]", old.room_prompts == config.room_prompts),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -516,6 +517,7 @@ fn shell_config(
             certificate: sip.tls_certificate.clone(),
             hosts: sip.tls_hosts.clone(),
             poll: sip.tls_poll,
+            names: config.resources.rooms.as_ref().map(directory::Rooms::hosts).unwrap_or_default(),
             ..TlsSettings::new(&sip.domain, &config.node.data_dir)
         }),
         tcp_limits: TcpLimits {

@@ -5,7 +5,7 @@ use crate::api::Settings;
 use crate::error::ApiError;
 use crate::state::{MediaApplication, SipRule, Stored};
 use crate::writes::{not_found, timestamp};
-use directory::{ApplicationEndpoint, RuleTrigger};
+use directory::RuleTrigger;
 use serde_json::{Value, json};
 
 impl Reading<'_> {
@@ -66,15 +66,12 @@ impl Reading<'_> {
             made.map(|(id, stored)| (id.clone(), written_application(self.settings, id, stored)));
         let of_file = self.catalogue.applications().filter_map(|each| {
             let is_made = self.state.get::<MediaApplication>(&each.id).is_some();
-            let endpoint = match &each.endpoint {
-                ApplicationEndpoint::Url(text) | ApplicationEndpoint::Lambda(text) => text,
-            };
             (!is_made).then(|| {
                 let written = json!({
                     "SipMediaApplicationId": &*each.id,
                     "AwsRegion": self.settings.region,
                     "Name": &*each.name,
-                    "Endpoints": [{ "LambdaArn": &**endpoint }],
+                    "Endpoints": [{ "LambdaArn": each.endpoint.text() }],
                     "SipMediaApplicationArn": self.settings.arn("sma", &each.id),
                 });
                 (each.id.to_string(), written)

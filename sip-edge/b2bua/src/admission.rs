@@ -1,14 +1,14 @@
 //! Whose request is it, and may it pass? (The design's section 5.)
 
 use crate::caller::calling_e164;
-use crate::{carry, encryption, recorded};
+use crate::{carry, encryption, recorded, rooms};
 use directory::{
-    ApplicationTarget, Carrier, ProxyNumber, Reached, Snapshot, VoiceConnector, country_of,
-    parse_e164,
+    ApplicationTarget, Carrier, ProxyNumber, Reached, ReachedRooms, Snapshot, VoiceConnector,
+    country_of, parse_e164,
 };
 use model::{
-    CallDirection, CallerVerification, EmergencyKind, Flow, LegSide, ProxiedCall, Refusal, Side,
-    TransportProtocol, UnixTime, VoiceConnectorId,
+    CallDirection, CallerVerification, EmergencyKind, Flow, LegSide, ProxiedCall, Refusal,
+    RoomCall, Side, TransportProtocol, UnixTime, VoiceConnectorId,
 };
 use sip_proto::{HeaderName, Host, Message, Uri};
 use std::borrow::Cow;
@@ -41,6 +41,8 @@ pub(crate) struct Admission {
     pub(crate) verification: Option<CallerVerification>,
     /// What masks the call: a proxy number was called.
     pub(crate) proxy: Option<ProxiedCall>,
+    /// What the meeting rooms learn of it, where those are `applications`.
+    pub(crate) room: Option<Box<RoomCall>>,
 }
 
 impl Admission {
@@ -100,12 +102,15 @@ pub(crate) fn admit(
     invite: &Message,
     unix: Option<UnixTime>,
 ) -> Result<Admission, Denied> {
+    if let Some(rooms) = invite.request_uri().and_then(|uri| rooms_at(directory, uri)) {
+        return admit_to_rooms(rooms, flow, invite);
+    }
     let source = flow.remote.ip().to_canonical();
     let called = called_number(invite);
     if let Some(carrier) = directory.carrier_by_source(source).or(registered.carrier.as_ref()) {
         // A carrier that calls our Contact says in To who was called.
         let called = if registered.is_contact { to_number(invite) } else { called };
-        return admit_inbound(directory, carrier.clone(), called.as_deref(), (invite, unix));
+        return admit_inbound(directory, carrier.clone(), called.as_deref(), (invite, flow, unix));
     }
     let connector = outbound_connector(directory, registered, flow, invite)?;
     if recorded::is_recording(invite) {
@@ -121,6 +126,14 @@ pub(crate) fn admit(
     if !applications.is_empty() && !is_for_help {
         return admit_to_application(&connector, flow, called, applications);
     }
+    let number = called.as_deref().and_then(parse_e164);
+    if let Some(target) = number.and_then(|number| directory.rooms_by_number(number))
+        && !is_for_help
+    {
+        let room = Some(Box::new(rooms::room_call(invite, flow, None)));
+        let admission = admit_to_application(&connector, flow, called, vec![target])?;
+        return Ok(Admission { room, ..admission });
+    }
     let admission = admit_outbound(directory, &connector, called.as_deref(), country_of(&caller));
     let emergency = admission.as_ref().ok().and_then(|admission| admission.emergency);
     if flow.protocol != TransportProtocol::Tls && encryption::is_required(&connector, emergency) {
@@ -133,10 +146,16 @@ fn admit_inbound(
     directory: &Snapshot,
     carrier: Arc<Carrier>,
     called: Option<&str>,
-    by: (&Message, Option<UnixTime>),
+    (invite, flow, unix): (&Message, &Flow, Option<UnixTime>),
 ) -> Result<Admission, Denied> {
     let called = called.ok_or(Denied::stranger(Refusal::NotE164))?;
     let number = parse_e164(called).ok_or(Denied::stranger(Refusal::NotE164))?;
+    if let Some(target) = directory.rooms_by_number(number) {
+        let room = Some(Box::new(rooms::room_call(invite, flow, None)));
+        let connector = target.connector.clone();
+        let admission = admit_steered(&connector, number.into(), vec![target]);
+        return Ok(Admission { carrier: Some(carrier), room, ..admission });
+    }
     let applications = directory.applications_of(Some(number), None);
     if let Some(first) = applications.first() {
         let connector = first.connector.clone();
@@ -147,7 +166,7 @@ fn admit_inbound(
     let mut connectors = match directory.reached_by_number(number) {
         Reached::Systems(connectors) => connectors,
         Reached::Proxy(connector, proxy) => {
-            return admit_proxied(directory, carrier, connector, proxy, by);
+            return admit_proxied(directory, carrier, connector, proxy, (invite, unix));
         }
     };
     let Some(first) = connectors.first().cloned() else {
@@ -173,6 +192,7 @@ fn admit_inbound(
         sip_auth_user: None,
         verification: None,
         proxy: None,
+        room: None,
         voice_connector: connector,
         alternates: connectors.collect(),
         emergency: None,
@@ -216,6 +236,7 @@ fn admit_proxied(
             called: proxy.number().clone(),
             shown: to.shown.clone(),
         }),
+        room: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency: None,
@@ -251,6 +272,7 @@ fn admit_recording(
         sip_auth_user: None,
         verification: None,
         proxy: None,
+        room: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency: None,
@@ -275,6 +297,7 @@ pub(crate) fn admit_steered(
         sip_auth_user: None,
         verification: None,
         proxy: None,
+        room: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency: None,
@@ -306,6 +329,34 @@ fn admit_to_application(
     })
 }
 
+/// A call to a name of the meeting rooms, from anybody: nobody need be configured to come to a meeting,
+/// only encrypted. Who may come plain is configured.
+fn admit_to_rooms(
+    reached: ReachedRooms<'_>,
+    flow: &Flow,
+    invite: &Message,
+) -> Result<Admission, Denied> {
+    let is_excused = reached.allows_plain(flow.remote.ip());
+    if flow.protocol != TransportProtocol::Tls && !is_excused {
+        return Err(Denied::stranger(Refusal::PlainSignalling));
+    }
+    let target = reached.target(is_excused);
+    let connector = target.connector.clone();
+    let room = rooms::room_call(invite, flow, Some(reached));
+    // Records have the meeting's digits as the called number, and no passcode.
+    let called = room.dialled.meeting.as_ref().map_or("", |meeting| meeting.digits()).into();
+    Ok(Admission {
+        direction: CallDirection::Outbound,
+        room: Some(Box::new(room)),
+        ..admit_steered(&connector, called, vec![target])
+    })
+}
+
+/// The meeting rooms that a request URI names.
+pub(crate) fn rooms_at<'a>(directory: &'a Snapshot, uri: &str) -> Option<ReachedRooms<'a>> {
+    directory.rooms_by_host(named_host(uri)?)
+}
+
 /// The calls that a voice connector may have at once.
 pub(crate) fn concurrent_calls(connector: &VoiceConnector) -> u32 {
     connector
@@ -332,6 +383,7 @@ pub(crate) fn admit_outbound(
         sip_auth_user: None,
         verification: None,
         proxy: None,
+        room: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency,

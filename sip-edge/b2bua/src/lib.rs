@@ -43,6 +43,7 @@ mod recorded;
 mod redirect;
 mod registrar;
 mod registration;
+mod rooms;
 mod secure;
 mod session_timer;
 mod slab;
@@ -65,4 +66,5 @@ pub use kept::{
 };
 pub use peer_certificate::PeerCertificate;
 pub use registrar::SavedBinding;
+pub use rooms::dialled_in;
 pub use statistics::{DtmfCounters, EdgeStatistics};

@@ -34,6 +34,14 @@ pub(crate) fn lookup_over(servers: &[SocketAddr]) -> Lookup {
     })
 }
 
+/// Asks `servers`, or the system's when there are none, and does not look at `/etc/hosts`.
+pub(crate) async fn ask_servers(servers: &[SocketAddr], question: &Question) -> Reply {
+    let configured = (!servers.is_empty()).then(|| Arc::new(Servers::new(servers.to_vec())));
+    let system = Watched::new("/etc/resolv.conf", Servers::parse);
+    let servers = configured.unwrap_or_else(|| system.get());
+    resolve(&servers, question).await
+}
+
 /// How long what `/etc/hosts` says is used before the file is looked at again.
 const HOSTS_LIVE: Duration = Duration::from_secs(5);
 

@@ -50,3 +50,25 @@ pub fn locate(wanted: Wanted, abilities: Abilities, servers: &[SocketAddr]) -> i
     let outcome = outcome.map(|targets| targets.iter().map(lasting).collect());
     Ok(Located { steps, outcome })
 }
+
+/// Asks name servers, or those of the system where none are given, each of these questions, and nothing
+/// else: no file of this host and no answer from before. `None` where nobody answered. Blocks for as
+/// long as that takes, which is bounded by [`ResolverLimits::timeout`] for each question.
+///
+/// # Errors
+/// When the system gives no event loop.
+pub fn look_up(
+    questions: &[Question],
+    servers: &[SocketAddr],
+) -> io::Result<Vec<Option<Vec<Record>>>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let limit = ResolverLimits::default().timeout;
+    let asked = questions.iter().map(|question| {
+        let asking = super::ask_servers(servers, question);
+        match runtime.block_on(async { tokio::time::timeout(limit, asking).await }) {
+            Ok(Reply::Records(records, _)) => Some(records),
+            Ok(Reply::Failed) | Err(_) => None,
+        }
+    });
+    Ok(asked.collect())
+}

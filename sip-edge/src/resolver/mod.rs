@@ -7,8 +7,8 @@ mod examine;
 mod system;
 mod wire;
 
-pub(crate) use client::lookup_over;
-pub use examine::{Located, locate};
+pub(crate) use client::{ask_servers, lookup_over};
+pub use examine::{Located, locate, look_up};
 
 use crate::clock::Clock;
 use b2bua::ResolveId;

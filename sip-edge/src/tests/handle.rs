@@ -85,6 +85,7 @@ fn a_call_that_no_application_can_be_told_of_goes_to_the_next_one() {
         voice_connector: VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap(),
         call_id: "1".into(),
         headers: Vec::new(),
+        room: None,
     };
     let told = ApplicationTold::Begun(Box::new(begun));
     rig.output(Output::Application(ApplicationEvent { call, at, told }));

@@ -15,24 +15,32 @@ const VALID_SECONDS: i64 = 10 * 366 * 86_400;
 /// A pair with less than this left is made anew at the start.
 const RENEW_SECONDS: i64 = 30 * 86_400;
 
-/// The self-signed pair for `domain`; made when it is not there, does not work or ends soon.
+/// The self-signed pair for `domain`, the voice connectors below it, and `others`; made when it is not
+/// there, does not work, is not for one of these names or ends soon.
 ///
 /// # Errors
 /// [`TlsFileError`] when it cannot be written.
 pub(crate) fn self_signed(
     data_dir: &Path,
     domain: &str,
+    others: &[String],
     now: i64,
 ) -> Result<KeyPairFiles, TlsFileError> {
+    let names: Vec<String> = [domain.to_owned(), format!("*.voiceconnector.{domain}")]
+        .into_iter()
+        .chain(others.iter().cloned())
+        .collect();
     let files = KeyPairFiles {
         certificate: data_dir.join("tls-self-signed.pem").into(),
         key: data_dir.join("tls-self-signed.key").into(),
     };
     let usable = check_pair(&files).is_ok_and(|facts| {
-        facts.not_after - now > RENEW_SECONDS && facts.names.iter().any(|name| **name == *domain)
+        let is_for = |wanted: &String| facts.names.iter().any(|name| **name == **wanted);
+        let wanted = std::iter::once(&names[0]).chain(others);
+        facts.not_after - now > RENEW_SECONDS && wanted.into_iter().all(is_for)
     });
     if !usable {
-        make(&files, domain, now)?;
+        make(&files, &names, now)?;
         tracing::info!(
             certificate = %files.certificate.display(),
             "made a self-signed TLS certificate for {domain}; set [sip] tls_certificate and tls_key \
@@ -62,10 +70,11 @@ pub(super) fn make_self_signed(names: &[String], now: i64) -> Result<(String, St
     Ok((certificate.pem(), key.serialize_pem()))
 }
 
-fn make(files: &KeyPairFiles, domain: &str, now: i64) -> Result<(), TlsFileError> {
-    let names = [domain.to_owned(), format!("*.voiceconnector.{domain}")];
-    let (certificate, key) = make_self_signed(&names, now)
-        .map_err(|reason| TlsFileError { path: None, reason: format!("{domain}: {reason}") })?;
+fn make(files: &KeyPairFiles, names: &[String], now: i64) -> Result<(), TlsFileError> {
+    let (certificate, key) = make_self_signed(names, now).map_err(|reason| TlsFileError {
+        path: None,
+        reason: format!("{}: {reason}", names.join(", ")),
+    })?;
     write(&files.key, &key)?;
     write(&files.certificate, &certificate)
 }

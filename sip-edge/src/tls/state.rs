@@ -36,6 +36,8 @@ pub struct TlsSettings {
     pub hosts: Vec<TlsHost>,
     /// For the self-signed certificate.
     pub domain: String,
+    /// Names that it is for, beside the domain and those of voice connectors.
+    pub names: Vec<String>,
     /// Where that is kept.
     pub data_dir: PathBuf,
     /// How often files are looked at for changes.
@@ -49,6 +51,7 @@ impl TlsSettings {
             certificate: None,
             hosts: Vec::new(),
             domain: domain.into(),
+            names: Vec::new(),
             data_dir: data_dir.into(),
             poll: Duration::from_secs(10),
         }
@@ -121,7 +124,10 @@ impl Tls {
         let general = |error: rustls::Error| TlsFileError { path: None, reason: error.to_string() };
         let default = match &settings.certificate {
             Some(files) => files.clone(),
-            None => self_signed::self_signed(&settings.data_dir, &settings.domain, unix_seconds())?,
+            None => {
+                let (domain, names) = (&settings.domain, &settings.names);
+                self_signed::self_signed(&settings.data_dir, domain, names, unix_seconds())?
+            }
         };
         let tickets = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(general)?;
         let mut sources = Sources::default();

@@ -45,6 +45,13 @@ pub(crate) fn check(path: &Path) -> ExitCode {
         let (file, advice) = (path.display(), exposure.advice());
         complain(format_args!("warning: {file}: [node] data_dir: {exposure}; {advice}"));
     }
+    for host in unnamed_rooms(&config) {
+        complain(format_args!(
+            "warning: {}: [rooms]: no certificate of [sip] is for {host}, so devices end the handshake; \
+             put one that is into tls_certificate, or into [[sip.tls_host]]",
+            path.display()
+        ));
+    }
     let directory = &config.directory;
     let numbers: usize =
         directory.voice_connectors().map(|connector| connector.numbers.len()).sum();
@@ -73,6 +80,29 @@ fn tls_files_are_fine(path: &Path, config: &Config) -> bool {
         }
     }
     fine
+}
+
+/// The names of the meeting rooms that no certificate is for. The self-signed one is for all.
+fn unnamed_rooms(config: &Config) -> Vec<String> {
+    let (sip, rooms) = (&config.sip, &config.resources.rooms);
+    let (Some(rooms), Some(default)) = (rooms, &sip.tls_certificate) else { return Vec::new() };
+    let pairs = std::iter::once(default).chain(sip.tls_hosts.iter().map(|host| &host.files));
+    // One that cannot be read was complained about.
+    let names: Vec<_> =
+        pairs.filter_map(|pair| tls::check_pair(pair).ok()).flat_map(|facts| facts.names).collect();
+    let mut hosts = rooms.hosts();
+    hosts.retain(|host| !names.iter().any(|name| is_for(name, host)));
+    hosts
+}
+
+/// Whether a certificate with this name is for a host (RFC 6125 section 6.4.3): `*` stands for the first
+/// label.
+fn is_for(name: &str, host: &str) -> bool {
+    let (name, host) = (name.to_ascii_lowercase(), host.to_ascii_lowercase());
+    match name.strip_prefix("*.") {
+        Some(rest) => host.split_once('.').is_some_and(|(_, of_host)| of_host == rest),
+        None => name == host,
+    }
 }
 
 /// The same for what is to be played. All of them together may still be too much for a node's memory.
@@ -145,4 +175,44 @@ fn look_at(files: &TlsFiles) -> Result<Option<Finding>, Finding> {
     let days = left / 86_400;
     let soon = format!("{certificate} expires in {days} days; put a new certificate there");
     Ok((left < tls::EXPIRY_WARNING_SECONDS).then(|| finding(soon)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_for, unnamed_rooms};
+    use crate::config::accepts;
+    use directory::KeyPairFiles;
+    use sip_edge::tls::{TlsSettings, self_signed_files};
+
+    #[test]
+    fn a_star_stands_for_one_label() {
+        for (name, host, is) in [
+            ("meet.example.com", "Meet.example.com", true),
+            ("*.example.com", "meet.example.com", true),
+            ("*.example.com", "meet.eu.example.com", false),
+            ("example.com", "meet.example.com", false),
+        ] {
+            assert_eq!(is_for(name, host), is, "{name} {host}");
+        }
+    }
+
+    #[test]
+    fn names_of_rooms_that_no_certificate_is_for_are_told() {
+        let place = std::env::temp_dir().join(format!("tandem-check-rooms-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        let mut settings = TlsSettings::new("example.com", &place);
+        settings.names = vec!["meet.example.com".to_owned()];
+        let KeyPairFiles { certificate, key } = self_signed_files(&settings).unwrap();
+        let config = accepts(&format!(
+            "tls = [\"127.0.0.1:5061\"]\ntls_certificate = {certificate:?}\ntls_key = {key:?}\n\
+             [rooms]\nregions = [{{ code = \"eu\" }}]\n"
+        ));
+        assert_eq!(unnamed_rooms(&config), ["meet.eu.example.com"]);
+        // One with more names is made anew.
+        settings.names.push("meet.eu.example.com".to_owned());
+        self_signed_files(&settings).unwrap();
+        assert_eq!(unnamed_rooms(&config), [""; 0]);
+        std::fs::remove_dir_all(&place).unwrap();
+        assert_eq!(unnamed_rooms(&accepts("[rooms]\n")), [""; 0], "self-signed");
+    }
 }

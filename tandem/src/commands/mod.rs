@@ -5,6 +5,7 @@ pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod directory;
+pub(crate) mod dns;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod key;

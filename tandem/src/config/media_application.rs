@@ -71,7 +71,7 @@ impl Function {
     pub(crate) fn is_of(&self, application: &MediaApplication) -> bool {
         match &application.endpoint {
             ApplicationEndpoint::Lambda(arn) => arn.split(':').nth(6) == Some(&*self.name),
-            ApplicationEndpoint::Url(_) => false,
+            ApplicationEndpoint::Url(_) | ApplicationEndpoint::Rooms => false,
         }
     }
 }

@@ -30,6 +30,7 @@ mod redirects;
 mod registration;
 mod relay_control;
 mod retention;
+mod rooms;
 mod sinks;
 mod sip;
 mod siprec_client;
@@ -62,6 +63,7 @@ pub(crate) use privacy::{NumbersKind, PrivacyConfig};
 pub(crate) use recordings::RecordingsSection;
 pub(crate) use relay_control::RelayControl;
 pub(crate) use retention::Retention;
+pub(crate) use rooms::RoomPrompts;
 pub(crate) use sinks::{AuditEvents, EventSinks, Sinks};
 pub(crate) use sip::Sip;
 #[cfg(test)]
@@ -74,7 +76,7 @@ pub(crate) use web_socket::TokenFile;
 
 use b2bua::{AuthenticationConfig, HealthConfig};
 use call_metrics::CloudWatchConfig;
-use directory::{Resources, Snapshot};
+use directory::{Resources, Rooms, Snapshot};
 use reader::{Document, Table};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -125,6 +127,8 @@ pub(crate) struct Config {
     pub(crate) drain: Drain,
     /// How applications that steer calls are asked.
     pub(crate) media_applications: MediaApplications,
+    /// What callers of the meeting rooms hear in the welcome.
+    pub(crate) room_prompts: RoomPrompts,
     /// What is of this node in streaming.
     pub(crate) streaming: NodeStreaming,
     /// Carriers and voice connectors, as the file says them.
@@ -200,7 +204,8 @@ impl Config {
         let stir = stir::read(root.table("stir"));
         let streaming = streaming::read_of_node(root.table("streaming"));
         let media_applications = media_applications::read(root.table("media_applications"));
-        let directory = read_directory(&mut root, &sip, &media, &stir);
+        let (rooms, room_prompts) = rooms::read(root.table("rooms"), &sip).unzip();
+        let directory = read_directory(&mut root, &sip, &media, &stir, rooms);
         root.finish();
         if let Some((_, directory)) = &directory {
             sinks::warn_of_untold(&document, directory, &sinks.events);
@@ -234,6 +239,7 @@ impl Config {
             privacy,
             drain,
             media_applications,
+            room_prompts: room_prompts.unwrap_or_default(),
             streaming,
             resources,
             directory,
@@ -258,6 +264,7 @@ fn read_directory(
     sip: &Sip,
     media: &Media,
     stir: &Stir,
+    rooms: Option<Rooms>,
 ) -> Option<(Resources, Snapshot)> {
     let carriers = root.tables("carrier", |table| carrier::read(table, sip, media, stir));
     let voice_connectors =
@@ -277,6 +284,7 @@ fn read_directory(
         sip_rules,
         high_risk_prefixes,
         number_pools,
+        rooms,
         ..Resources::default()
     };
     match Snapshot::build(resources.clone()) {

@@ -5,11 +5,12 @@ use crate::{bounded, parts};
 use b2bua::{Edge, EdgeConfig, Listener, Output};
 use bytes::Bytes;
 use directory::{
-    Carrier, Host, Origination, OriginationRoute, Resources, Snapshot, Termination, VoiceConnector,
+    Carrier, Host, Origination, OriginationRoute, Resources, Rooms, Snapshot, Termination,
+    VoiceConnector,
 };
 use model::{
-    AllocationFailure, CarrierId, ConnectionId, Flow, Instant, LocalMedia, MediaCommand,
-    MediaEvent, MediaId, TransportProtocol, VoiceConnectorId,
+    AllocationFailure, ApplicationOrder, ApplicationTold, CarrierId, ConnectionId, Flow, Instant,
+    LocalMedia, MediaCommand, MediaEvent, MediaId, TransportProtocol, VoiceConnectorId,
 };
 use sip_proto::locate::Target;
 use sip_proto::{Composer, HeaderName, Limits, Message, Method, StepRandom};
@@ -184,7 +185,13 @@ impl World {
                     }
                 }
                 Output::Media(command) => self.command_media(&command),
-                Output::Identity { .. } | Output::Kept(_) | Output::Application(_) => {}
+                Output::Application(event) => {
+                    if matches!(event.told, ApplicationTold::Begun(_)) {
+                        let answer = ApplicationOrder::Answer;
+                        self.edge.order_application(self.now, event.call, 1, answer);
+                    }
+                }
+                Output::Identity { .. } | Output::Kept(_) => {}
                 Output::Resolve { id, .. } => {
                     let target = Target::literal(CARRIER, TransportProtocol::Udp);
                     let found = if id.0.is_multiple_of(2) { vec![target] } else { Vec::new() };
@@ -298,6 +305,10 @@ fn resources() -> Option<Resources> {
         domain: "tandem.localhost".to_owned(),
         carriers: vec![named, carrier],
         voice_connectors: vec![connector],
+        rooms: Some(Rooms {
+            allow_plain: vec!["192.0.2.1/32".parse().ok()?],
+            ..Rooms::new("tandem.localhost")
+        }),
         ..Resources::default()
     })
 }

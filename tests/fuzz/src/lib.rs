@@ -9,6 +9,7 @@
 
 mod call_audio;
 mod control_api;
+mod dialled;
 mod edge;
 mod endpoint;
 mod hep;
@@ -34,6 +35,7 @@ mod voice_socket;
 
 pub use call_audio::call_audio;
 pub use control_api::control_api;
+pub use dialled::dialled;
 pub use edge::edge;
 pub use endpoint::sip_endpoint;
 pub use media::{rtcp, rtp, rtp_session};
@@ -93,7 +95,8 @@ pub const TARGETS: &[Target] = &[
         shared_seeds: &["rfc4475", "rfc5118"],
         words: SIP_WORDS,
     },
-    Target { name: "sdp", run: sdp, shared_seeds: &["sdp", "offers"], words: SDP_WORDS },
+    Target { name: "sdp", run: sdp, shared_seeds: &["sdp", "offers", "rooms"], words: SDP_WORDS },
+    Target { name: "dialled", run: dialled, shared_seeds: &[], words: DIALLED_WORDS },
     Target { name: "siprec", run: siprec, shared_seeds: &["siprec"], words: XML_WORDS },
     Target { name: "rtp", run: rtp, shared_seeds: &[], words: &[] },
     Target { name: "rtcp", run: rtcp, shared_seeds: &[], words: &[] },
@@ -120,6 +123,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rooms", run: rooms, shared_seeds: &[], words: &[] },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
+
+const DIALLED_WORDS: &[&str] = &["##", "%23", "%2a", "*", ".", "@", ";user=phone", "4081234567"];
 
 const REPORT_WORDS: &[&str] = &[
     "18446744073709551615",

@@ -15,6 +15,7 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "sip_message" | "sip_endpoint" | "edge" => sip(),
         "sip_stream" => stream(),
         "sdp" => description(),
+        "dialled" => crate::dialled::seeds(),
         "siprec" => crate::siprec_metadata::seeds(),
         "rtp" => vec![("zeros", vec![0x80; 65_535])],
         "rtcp" => rtcp(),

@@ -1,10 +1,10 @@
 //! Session descriptions through everything that a call does with them.
 
 use crate::bounded;
-use model::LocalMedia;
+use model::{LocalMedia, RoomLinePart};
 use sdp::{
     AnchorOptions, Encryption, Limits, OriginState, Role, SdpError, SessionDescription, anchor,
-    extract_sdp, media_plan_leg, same_media,
+    extract_sdp, media_plan_leg, room_lines, same_media,
 };
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -44,7 +44,8 @@ pub fn sdp(data: &[u8]) {
         let as_answer = anchored(&received, &local, role, encryption);
         let role = Role::Answer { to: &received, at: Some(0) };
         let answered = anchored(&offer, &local, role, encryption);
-        for sent in [as_offer, as_answer, answered].into_iter().flatten() {
+        let in_room = answered_in_room(&received, &local, encryption);
+        for sent in [as_offer, as_answer, answered, in_room].into_iter().flatten() {
             let first = media_plan_leg(
                 received.audio().as_ref(),
                 sent.audio().as_ref(),
@@ -56,6 +57,25 @@ pub fn sdp(data: &[u8]) {
             black_box(second);
         }
     }
+}
+
+/// What a meeting room answers to `received`: every line in its place, at most one of them taken.
+fn answered_in_room(
+    received: &SessionDescription,
+    local: &LocalMedia,
+    encryption: Encryption,
+) -> Option<SessionDescription> {
+    let lines = room_lines(received);
+    assert_eq!(lines.len(), received.media_count(), "each line is told of");
+    let sounds = lines.iter().filter(|line| line.part == RoomLinePart::Sound).count();
+    assert!(sounds <= 1, "one line of sound: {lines:?}");
+    let offer = received.in_room();
+    offer.audio_ref()?;
+    let role = Role::Answer { to: &offer, at: None };
+    let answer = anchored(&offer.spoken_in_room(), local, role, encryption)?;
+    assert_eq!(answer.media_count(), received.media_count(), "each line is answered");
+    assert!(answer.wanted_lines().count() <= 1, "nothing beside the sound is taken");
+    Some(answer)
 }
 
 const POLICIES: [Encryption; 4] =

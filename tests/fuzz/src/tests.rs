@@ -37,3 +37,10 @@ fn the_target_of_a_whole_call_reaches_the_carrier_and_back() {
         assert!(reached.iter().any(|sent| sent.contains(step)), "{step} not in {reached:#?}");
     }
 }
+
+#[test]
+fn the_target_of_a_room_call_is_answered_and_steered() {
+    let reached = edge::trace(include_bytes!("../corpus/edge/room.script"));
+    let finals = reached.iter().filter(|sent| sent.starts_with("SIP/2.0 2")).count();
+    assert_eq!(finals, 5, "INVITE, two INFO, INVITE and BYE: {reached:#?}");
+}

@@ -104,6 +104,11 @@ impl Ua {
         self.local = self.local.replace("+12065550100", number);
     }
 
+    /// Calls under another display name than Alice.
+    pub fn set_display_name(&mut self, name: &str) {
+        self.local = self.local.replacen("Alice", name, 1);
+    }
+
     /// The peer's tag; empty before there is a dialog.
     pub fn remote_tag(&self) -> &str {
         &self.remote_tag

@@ -233,7 +233,7 @@ impl Call {
             recording,
             referral: Referral::default(),
             takeover: Takeover::default(),
-            steering: Steering::of(&admission.applications),
+            steering: Steering::of(&admission.applications, admission.room.as_deref()),
             teardown: Machine::default(),
             deadlines: Deadlines::default(),
             armed: None,

@@ -22,7 +22,8 @@ use directory::ApplicationTarget;
 use keys::KeysUnderWay;
 use model::{
     ApplicationEvent, ApplicationNews, ApplicationTold, AudioSource, CallEnd, CallEventKind, Codec,
-    EndedBy, Instant, IpFamily, LegSide, MediaEvent, OtherMedia, PlayOutcome, Playing, SteeredCall,
+    EndedBy, Instant, IpFamily, LegSide, MediaEvent, OtherMedia, PlayOutcome, Playing, RoomCall,
+    SteeredCall,
 };
 use sdp::{Encryption, Limits, SessionDescription};
 use sip_proto::{HeaderName, Message};
@@ -38,6 +39,13 @@ const SILENT_SAMPLES: usize = 800;
 /// What we offer where leg A's INVITE offers nothing; anchoring gives it our address.
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
     m=audio 9 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+    a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+
+/// The same for the meeting rooms, whose sound is the best that a device has.
+const ROOM_OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+    m=audio 9 RTP/AVP 96 9 0 8 97 101\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1\r\n\
+    a=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+    a=rtpmap:97 telephone-event/48000\r\na=fmtp:97 0-15\r\n\
     a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
 
 /// The sub-machine.
@@ -62,6 +70,8 @@ pub(super) struct Steering {
     by_order: bool,
     /// Leg A was answered for a bridge, which the application may not know yet.
     answered_for_bridge: bool,
+    /// What the meeting rooms learn of it, where those steer.
+    room: Option<Box<RoomCall>>,
 }
 
 /// Something that the application has a leg hear.
@@ -74,11 +84,12 @@ struct Play {
 }
 
 impl Steering {
-    /// Of a call that applications steer; `None` of any other.
-    pub(super) fn of(targets: &[ApplicationTarget]) -> Option<Box<Self>> {
+    /// Of a call that applications or the meeting rooms steer; `None` of any other.
+    pub(super) fn of(targets: &[ApplicationTarget], room: Option<&RoomCall>) -> Option<Box<Self>> {
         (!targets.is_empty()).then(|| {
             Box::new(Steering {
                 targets: targets.to_vec(),
+                room: room.cloned().map(Box::new),
                 at: 0,
                 is_told: false,
                 has_ordered: false,
@@ -130,6 +141,11 @@ impl Call {
         let first = steering.targets.first().map(|target| &target.connector.id);
         let current = steering.targets.get(steering.at).map(|target| &target.connector.id);
         if first == Some(own) { current.unwrap_or(own) } else { own }
+    }
+
+    /// Whether the meeting rooms steer it.
+    fn is_in_room(&self) -> bool {
+        self.steering.as_ref().is_some_and(|steering| steering.room.is_some())
     }
 
     fn is_answered_for_bridge(&self) -> bool {
@@ -187,6 +203,11 @@ impl Call {
         let Some(target) = steering.targets.get(steering.at) else { return };
         steering.is_told = true;
         let headers = self.pending.as_ref().map(|pending| headers_of(&pending.invite));
+        let mut room = steering.room.clone();
+        let offer = self.pending.as_ref().and_then(|pending| pending.offer.clone());
+        if let Some((room, offer)) = room.as_mut().zip(offer) {
+            room.lines = sdp::room_lines(&offer.for_leg(self.media.encryption(LegSide::A)));
+        }
         let parties = &self.parties;
         let begun = SteeredCall {
             application: target.application.id.clone(),
@@ -197,6 +218,7 @@ impl Call {
             voice_connector: parties.voice_connector.clone(),
             call_id: parties.call_id.clone(),
             headers: headers.unwrap_or_default(),
+            room,
         };
         let told = ApplicationTold::Begun(Box::new(begun));
         let event = ApplicationEvent { call: self.id, at: now, told };
@@ -253,7 +275,8 @@ impl Call {
     fn describe_steered(&mut self, context: &mut Context) -> Result<Vec<u8>, BodyFault> {
         let offer = self.pending.as_ref().and_then(|pending| pending.offer.clone());
         let Some(offer) = offer else {
-            let own = SessionDescription::parse(OFFER.as_bytes(), &Limits::default())?;
+            let own = if self.is_in_room() { ROOM_OFFER } else { OFFER };
+            let own = SessionDescription::parse(own.as_bytes(), &Limits::default())?;
             if let Some(steering) = self.steering.as_mut() {
                 steering.own_offer = true;
             }
@@ -270,6 +293,9 @@ impl Call {
         offer: &SessionDescription,
     ) -> Result<Vec<u8>, BodyFault> {
         self.media.check(LegSide::A, offer)?;
+        if self.is_in_room() {
+            return self.answer_in_room(context, offer);
+        }
         let described = offer.spoken();
         let is_speech = |codec| !matches!(codec, Codec::TelephoneEvent | Codec::ComfortNoise);
         let has_format = described
@@ -281,6 +307,23 @@ impl Call {
         let random = context.random.as_mut();
         let body = self.media.write_answer(random, LegSide::A, offer, &described)?;
         self.media.note_received(LegSide::A, offer);
+        Ok(body)
+    }
+
+    /// Takes an offer of a device in a meeting room.
+    fn answer_in_room(
+        &mut self,
+        context: &mut Context,
+        offer: &SessionDescription,
+    ) -> Result<Vec<u8>, BodyFault> {
+        let offer = offer.clone().for_leg(self.media.encryption(LegSide::A)).in_room();
+        if offer.audio_ref().is_none() {
+            return Err(BodyFault::NotAcceptable);
+        }
+        let spoken = offer.spoken_in_room();
+        let random = context.random.as_mut();
+        let body = self.media.write_answer(random, LegSide::A, &offer, &spoken)?;
+        self.media.note_received(LegSide::A, &offer);
         Ok(body)
     }
 

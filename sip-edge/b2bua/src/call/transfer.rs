@@ -138,6 +138,7 @@ impl Call {
             sip_auth_user: self.parties.sip_auth_user.clone(),
             verification: None,
             proxy: None,
+            room: None,
         }
     }
 

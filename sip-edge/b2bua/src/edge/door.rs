@@ -9,8 +9,8 @@ use crate::encryption;
 use crate::policing::Policing;
 use crate::secure;
 use bytes::Bytes;
-use directory::VoiceConnector;
-use model::{CallDirection, Flow, Instant, Refusal};
+use directory::{ReachedRooms, VoiceConnector};
+use model::{CallDirection, Flow, Instant, Refusal, TransportProtocol};
 use sip_proto::{HeaderName, Message, ServerKey};
 use std::sync::Arc;
 
@@ -189,6 +189,11 @@ impl Edge {
         if sip_proto::is_response(raw) {
             return false;
         }
+        let rooms = self.rooms_of(raw);
+        let is_for_rooms = rooms.is_some();
+        if rooms.is_some_and(|rooms| rooms.allows_plain(flow.remote.ip())) {
+            return false;
+        }
         let known = self.is_of_a_call(raw)
             || admission::is_known_source(&self.context.directory, flow)
             || self.is_known_by_registration(flow, raw);
@@ -197,7 +202,8 @@ impl Edge {
                 return false;
             }
             Refusal::UnknownSource
-        } else if !self.context.is_proved_source(flow)
+        } else if !is_for_rooms
+            && !self.context.is_proved_source(flow)
             && !self.is_call_for_help(flow, sip_proto::start_line_of(raw))
         {
             if raw.starts_with(b"ACK ") {
@@ -214,8 +220,10 @@ impl Edge {
             self.context.statistics.strangers_dropped += 1;
             return true;
         }
-        if !known && self.may_register(raw) {
-            // From anywhere, for that is what registering is for; at the strangers' rate.
+        // Who comes plain is told to use TLS, where strangers are told anything.
+        let may_join = is_for_rooms && (flow.protocol == TransportProtocol::Tls || is_answered);
+        if !known && (may_join || self.may_register(raw)) {
+            // From anywhere, for that is what meetings and registering are for; at the strangers' rate.
             return false;
         }
         // Whether it is answered or not, the log and the counters hear of it at the same rate.
@@ -249,6 +257,14 @@ impl Edge {
     fn is_of_a_past_call(&self, raw: &Bytes) -> bool {
         (raw.starts_with(b"BYE ") || raw.starts_with(b"ACK "))
             && sip_proto::owner_of_message(raw) == Some(self.context.owner())
+    }
+
+    /// The meeting rooms, if the request URI names them.
+    fn rooms_of(&self, raw: &[u8]) -> Option<ReachedRooms<'_>> {
+        let directory = &self.context.directory;
+        directory.rooms()?;
+        let line = std::str::from_utf8(sip_proto::start_line_of(raw)).ok()?;
+        admission::rooms_at(directory, line.split(' ').nth(1)?)
     }
 
     fn may_answer_stranger(&mut self, now: Instant, flow: &Flow) -> bool {

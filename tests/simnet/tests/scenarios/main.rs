@@ -53,6 +53,7 @@ mod registration;
 mod reliable;
 mod renegotiation;
 mod required_encryption;
+mod rooms;
 mod rtcp_style;
 mod setup;
 mod silence;

@@ -1,0 +1,177 @@
+//! How meeting rooms are reached: their names, their numbers, and who may come how.
+
+use crate::applications::normal;
+use crate::voice_connector::Refer;
+use crate::{
+    ApplicationEndpoint, ApplicationTarget, MediaApplication, Termination, VoiceConnector,
+};
+use ipnet::IpNet;
+use model::{ROOMS, VoiceConnectorId};
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The id under which calls to the rooms are counted, limited and recorded, in the place of a voice
+/// connector's.
+pub(crate) const CONNECTOR: &str = "meetingrooms0000000000";
+
+/// What an operator says of the rooms.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rooms {
+    /// The rooms are at `meet.<domain>`.
+    pub domain: Arc<str>,
+    /// Codes of regions: each has the name `meet.<code>.<domain>` too. A label of a domain name each.
+    pub regions: Vec<Arc<str>>,
+    /// Devices that come over TLS must encrypt their media.
+    pub require_srtp: bool,
+    /// Who may come over UDP and TCP, and without encrypted media.
+    pub allow_plain: Vec<IpNet>,
+    /// Numbers of rooms, E.164, for calls from carriers and customers.
+    pub numbers: Vec<Arc<str>>,
+    /// Calls at once.
+    pub max_calls: u32,
+}
+
+impl Rooms {
+    /// Calls at once unless configured.
+    pub const DEFAULT_MAX_CALLS: u32 = 500;
+
+    /// Rooms under a domain, with every default.
+    pub fn new(domain: &str) -> Self {
+        Rooms {
+            domain: domain.into(),
+            regions: Vec::new(),
+            require_srtp: true,
+            allow_plain: Vec::new(),
+            numbers: Vec::new(),
+            max_calls: Self::DEFAULT_MAX_CALLS,
+        }
+    }
+
+    /// The name without a region, in lower case.
+    pub fn host(&self) -> String {
+        format!("meet.{}", normal(&self.domain))
+    }
+
+    /// The name of a region, in lower case.
+    pub fn regional_host(&self, code: &str) -> String {
+        format!("meet.{}.{}", normal(code), normal(&self.domain))
+    }
+
+    /// Every name that leads to the rooms, the one without a region first.
+    pub fn hosts(&self) -> Vec<String> {
+        let regional = self.regions.iter().map(|code| self.regional_host(code));
+        std::iter::once(self.host()).chain(regional).collect()
+    }
+}
+
+/// Rooms that a call has reached by a name.
+#[derive(Clone, Copy, Debug)]
+pub struct ReachedRooms<'a> {
+    index: &'a RoomsIndex,
+    region: Option<&'a Arc<str>>,
+}
+
+impl<'a> ReachedRooms<'a> {
+    /// The region whose name was called.
+    pub fn region(&self) -> Option<&'a Arc<str>> {
+        self.region
+    }
+
+    /// Whether somebody at `ip` may come without encryption.
+    pub fn allows_plain(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.index.declared.allow_plain.iter().any(|net| net.contains(&ip))
+    }
+
+    /// What steers a call of somebody who must encrypt media where the rooms require that, or of
+    /// somebody who need not.
+    pub fn target(&self, is_excused: bool) -> ApplicationTarget {
+        self.index.target(is_excused)
+    }
+}
+
+/// Checked rooms, by what leads to them.
+#[derive(Debug)]
+pub(crate) struct RoomsIndex {
+    declared: Arc<Rooms>,
+    /// Names, with their regions.
+    hosts: HashMap<String, Option<Arc<str>>>,
+    numbers: HashSet<Arc<str>>,
+    application: Arc<MediaApplication>,
+    /// The rules that calls are under: as the rooms require it, and of those who are excused.
+    connectors: [Arc<VoiceConnector>; 2],
+}
+
+impl RoomsIndex {
+    /// `None` where the id could not be made, which it always can.
+    pub(crate) fn new(rooms: &Rooms) -> Option<Self> {
+        let regional =
+            rooms.regions.iter().map(|code| (rooms.regional_host(code), Some(code.clone())));
+        let hosts = std::iter::once((rooms.host(), None)).chain(regional).collect();
+        let endpoint = ApplicationEndpoint::Rooms;
+        let application = MediaApplication {
+            name: "Meeting rooms".into(),
+            concurrent_calls_limit: rooms.max_calls,
+            ..MediaApplication::new(ROOMS, endpoint)
+        };
+        let id = VoiceConnectorId::new(CONNECTOR).ok()?;
+        let connector = |require_encryption| {
+            let termination = Termination {
+                cps_limit: u32::MAX,
+                concurrent_calls_limit: rooms.max_calls,
+                ..Termination::default()
+            };
+            Arc::new(VoiceConnector {
+                name: application.name.clone(),
+                termination: Some(termination),
+                refer: Refer::Refuse,
+                require_encryption,
+                ..VoiceConnector::new(id.clone())
+            })
+        };
+        Some(RoomsIndex {
+            hosts,
+            numbers: rooms.numbers.iter().cloned().collect(),
+            connectors: [connector(rooms.require_srtp), connector(false)],
+            application: Arc::new(application),
+            declared: Arc::new(rooms.clone()),
+        })
+    }
+
+    pub(crate) fn declared(&self) -> &Arc<Rooms> {
+        &self.declared
+    }
+
+    pub(crate) fn connector(&self, id: &VoiceConnectorId) -> Option<&Arc<VoiceConnector>> {
+        self.connectors.first().filter(|connector| connector.id == *id)
+    }
+
+    pub(crate) fn by_host(&self, host: &str) -> Option<ReachedRooms<'_>> {
+        // Most hosts are others, and every request asks: without an allocation for those.
+        if !host.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("meet")) {
+            return None;
+        }
+        let region = self.hosts.get(&normal(host))?;
+        Some(ReachedRooms { index: self, region: region.as_ref() })
+    }
+
+    pub(crate) fn by_number(&self, e164: &str) -> Option<ApplicationTarget> {
+        // A telephone's sound is as its carrier or voice connector has it.
+        self.numbers.contains(e164).then(|| self.target(true))
+    }
+
+    pub(crate) fn has_number(&self, e164: &str) -> bool {
+        self.numbers.contains(e164)
+    }
+
+    fn target(&self, is_excused: bool) -> ApplicationTarget {
+        let [required, excused] = &self.connectors;
+        let connector = if is_excused { excused } else { required };
+        let (application, connector) = (self.application.clone(), connector.clone());
+        ApplicationTarget { rule: None, application, connector }
+    }
+}
+
+#[cfg(test)]
+mod tests;
