@@ -62,6 +62,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("siprec", &["model"]),
     // A room's audio: packets of each participant in, packets for each out.
     ("mixer", &["model", "codecs", "rtp-proto"]),
+    // Takes packets from the relay's rings, and gives payloads back.
+    ("room-media", &["model", "codecs", "relay-core", "media-relay", "mixer"]),
     (
         "tandem",
         &[

@@ -1,0 +1,191 @@
+//! One conference: the rings of its legs, and the room that mixes what is in them.
+
+use crate::statistics::Tally;
+use codecs::AudioFormat;
+use media_relay::{MixBell, SeatedStream};
+use mixer::{
+    Format, MAX_FORMATS, Muting, OutgoingPacket, ParticipantId, ReceiveFormats, Room, RoomConfig,
+    Sink,
+};
+use model::{Codec, Instant, MediaId, Seat};
+use relay_core::{LegFormats, Listened, MixedPacket};
+
+/// A conference of this thread.
+pub(crate) struct Conference {
+    room: Room,
+    /// By the ids of their streams.
+    legs: Vec<Leg>,
+    /// Of what was counted of the room before.
+    skipped: u64,
+}
+
+/// A leg that takes part.
+struct Leg {
+    stream: Box<SeatedStream>,
+    /// What its packets are, and what it is sent; `None` before that is known.
+    format: Option<Format>,
+    /// Of what was counted before.
+    lost: u64,
+}
+
+/// What happened to legs in a turn.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    pub(crate) tally: Tally,
+    /// Workers that have something to send; each once.
+    pub(crate) bells: Vec<MixBell>,
+    /// Legs that cannot take part.
+    pub(crate) refused: u64,
+}
+
+impl Conference {
+    /// An empty one, whose first frame is 20 ms after `now`.
+    pub(crate) fn new(config: RoomConfig, now: Instant) -> Self {
+        Conference { room: Room::new(config, now), legs: Vec::new(), skipped: 0 }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.legs.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// Takes a leg in, in place of what its stream had before.
+    pub(crate) fn sit(&mut self, stream: Box<SeatedStream>) {
+        let id = stream.id;
+        self.remove(id);
+        let at = self.legs.partition_point(|leg| leg.stream.id < id);
+        self.legs.insert(at, Leg { stream, format: None, lost: 0 });
+    }
+
+    /// Mutes a leg, or lets it be heard; whether it is here.
+    pub(crate) fn change(&mut self, id: MediaId, seat: Seat) -> bool {
+        let Some(leg) = self.legs.iter_mut().find(|leg| leg.stream.id == id) else { return false };
+        leg.stream.seat = seat;
+        self.room.set_muted(name_of(id), muting(seat));
+        true
+    }
+
+    /// Takes what legs have said, and mixes what is due.
+    pub(crate) fn turn(&mut self, now: Instant, octets: &mut Vec<u8>, turn: &mut Turn) {
+        for at in 0..self.legs.len() {
+            self.hear(at, octets, turn);
+        }
+        let gone = |leg: &Leg| leg.stream.rings.says.is_abandoned();
+        for id in
+            self.legs.iter().filter(|leg| gone(leg)).map(|leg| leg.stream.id).collect::<Vec<_>>()
+        {
+            self.remove(id);
+        }
+        let mut mouths = Mouths { legs: &mut self.legs, turn };
+        self.room.tick(now, &mut mouths);
+        let skipped = self.room.skipped_ticks();
+        turn.tally.skipped += skipped - std::mem::replace(&mut self.skipped, skipped);
+    }
+
+    /// Takes what one leg has said.
+    fn hear(&mut self, at: usize, octets: &mut Vec<u8>, turn: &mut Turn) {
+        let Some(leg) = self.legs.get_mut(at) else { return };
+        let name = name_of(leg.stream.id);
+        while let Some(listened) = leg.stream.rings.hears.read(octets) {
+            match listened {
+                Listened::Packet { arrival, .. } => {
+                    turn.tally.packets += 1;
+                    self.room.packet(name, octets, arrival);
+                }
+                Listened::Formats(formats) => leg.speak(&mut self.room, &formats, turn),
+            }
+        }
+        let lost = leg.stream.rings.hears.lost();
+        turn.tally.lost_packets += lost - std::mem::replace(&mut leg.lost, lost);
+    }
+
+    fn remove(&mut self, id: MediaId) {
+        self.legs.retain(|leg| leg.stream.id != id);
+        self.room.leave(name_of(id));
+    }
+}
+
+impl Leg {
+    /// Goes on with what the leg has agreed to now.
+    fn speak(&mut self, room: &mut Room, agreed: &LegFormats, turn: &mut Turn) {
+        let name = name_of(self.stream.id);
+        let format = format_of(agreed);
+        if format.is_some() && format == self.format {
+            return;
+        }
+        room.leave(name);
+        self.format = None;
+        let joined = format.map(|format| room.join(name, &format).map(|()| format));
+        match joined {
+            Some(Ok(format)) => {
+                self.format = Some(format);
+                room.set_muted(name, muting(self.stream.seat));
+            }
+            Some(Err(error)) => self.refuse(&error.to_string(), turn),
+            None => self.refuse("none of its formats is PCMU, PCMA, G722, L16 or opus", turn),
+        }
+    }
+
+    fn refuse(&self, why: &str, turn: &mut Turn) {
+        turn.refused += 1;
+        let (transaction, media) = (self.stream.transaction_id, self.stream.id.0);
+        tracing::warn!(%transaction, media, "a call hears and says nothing in its conference: {why}");
+    }
+}
+
+/// Where the packets of a turn go.
+struct Mouths<'a> {
+    legs: &'a mut [Leg],
+    turn: &'a mut Turn,
+}
+
+impl Sink for Mouths<'_> {
+    fn packet(&mut self, packet: &OutgoingPacket<'_>) {
+        let id = MediaId(packet.participant.0);
+        let Ok(at) = self.legs.binary_search_by_key(&id, |leg| leg.stream.id) else { return };
+        let Some(leg) = self.legs.get_mut(at) else { return };
+        let rate = leg.format.as_ref().map_or(8_000, |format| format.format.clock_rate());
+        let millis = u32::try_from(packet.duration.as_millis()).unwrap_or_default();
+        let mixed = MixedPacket {
+            payload_type: packet.payload_type,
+            marker: packet.marker,
+            timestamp: packet.timestamp,
+            ticks: rate / 1_000 * millis,
+        };
+        self.turn.tally.made += 1;
+        if !leg.stream.rings.says.write(mixed, packet.payload) {
+            self.turn.tally.lost_made += 1;
+        }
+        let bell = &leg.stream.bell;
+        if !self.turn.bells.iter().any(|known| known.is_same(bell)) {
+            self.turn.bells.push(bell.clone());
+        }
+    }
+}
+
+/// What a leg is called in its room: a leg that comes again is another one.
+const fn name_of(id: MediaId) -> ParticipantId {
+    ParticipantId(id.0)
+}
+
+const fn muting(seat: Seat) -> Muting {
+    Muting { by_room: seat.is_muted, by_self: false }
+}
+
+/// What a leg sends and is sent: the first format that it has agreed to and that can be made.
+fn format_of(agreed: &LegFormats) -> Option<Format> {
+    let audio = agreed.formats.iter().filter_map(|format| {
+        Some((format.payload_type, AudioFormat::new(format.codec, format.clock_rate)?))
+    });
+    let audio: Vec<_> = audio.take(MAX_FORMATS).collect();
+    let (payload_type, format) = *audio.first()?;
+    let is_noise = |codec, rate| codec == Codec::ComfortNoise && rate == format.clock_rate();
+    let noise = agreed.formats.iter().find(|one| is_noise(one.codec, one.clock_rate));
+    let comfort_noise = noise.map(|one| one.payload_type);
+    let receive = ReceiveFormats { audio, telephone_events: Vec::new(), comfort_noise };
+    let packet_ms = agreed.packet_ms.into();
+    Some(Format { receive, payload_type, format, packet_ms, comfort_noise, loudness: None })
+}

@@ -1,0 +1,93 @@
+//! What was mixed, as Prometheus is told.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What was mixed so far, and is now.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct MixingStatistics {
+    /// Conferences now.
+    pub conferences: u64,
+    /// Legs in them now.
+    pub participants: u64,
+    /// Legs that could not take part: no format that is known, or a thread that is behind.
+    pub refused: u64,
+    /// Packets of legs that were taken.
+    pub packets: u64,
+    /// Packets that found no room in their rings, because they were not taken in time.
+    pub lost_packets: u64,
+    /// Packets that were made for legs.
+    pub made: u64,
+    /// Those that found no room, because the relay did not send them in time.
+    pub lost_made: u64,
+    /// Frames of 20 ms that were left out because a thread came too late.
+    pub skipped_frames: u64,
+    /// How long threads worked.
+    pub worked: Duration,
+}
+
+/// What threads add to.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    conferences: AtomicU64,
+    participants: AtomicU64,
+    refused: AtomicU64,
+    packets: AtomicU64,
+    lost_packets: AtomicU64,
+    made: AtomicU64,
+    lost_made: AtomicU64,
+    skipped_frames: AtomicU64,
+    worked_nanos: AtomicU64,
+}
+
+/// What one turn of one thread did.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Tally {
+    pub(crate) packets: u64,
+    pub(crate) lost_packets: u64,
+    pub(crate) made: u64,
+    pub(crate) lost_made: u64,
+    pub(crate) skipped: u64,
+}
+
+impl Counters {
+    pub(crate) fn read(&self) -> MixingStatistics {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        MixingStatistics {
+            conferences: read(&self.conferences),
+            participants: read(&self.participants),
+            refused: read(&self.refused),
+            packets: read(&self.packets),
+            lost_packets: read(&self.lost_packets),
+            made: read(&self.made),
+            lost_made: read(&self.lost_made),
+            skipped_frames: read(&self.skipped_frames),
+            worked: Duration::from_nanos(read(&self.worked_nanos)),
+        }
+    }
+
+    pub(crate) fn add(&self, tally: Tally, worked: Duration) {
+        let add = |count: &AtomicU64, more: u64| count.fetch_add(more, Ordering::Relaxed);
+        add(&self.packets, tally.packets);
+        add(&self.lost_packets, tally.lost_packets);
+        add(&self.made, tally.made);
+        add(&self.lost_made, tally.lost_made);
+        add(&self.skipped_frames, tally.skipped);
+        add(&self.worked_nanos, u64::try_from(worked.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What a thread has now, and had before.
+    pub(crate) fn hold(&self, [conferences, participants]: [u64; 2], before: [u64; 2]) {
+        for (count, now, before) in [
+            (&self.conferences, conferences, before[0]),
+            (&self.participants, participants, before[1]),
+        ] {
+            count.fetch_add(now, Ordering::Relaxed);
+            count.fetch_sub(before, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Three legs of a real relay in one conference, over sockets: each hears the others and not itself.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics where it fails")]
+
+use codecs::{AudioDecoder, AudioEncoder, AudioFormat, Decoder, Encoder};
+use media_relay::{Clock, Relay, RelayConfig, SeatNews};
+use model::{
+    Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent,
+    MediaId, MediaPlan, ParticipantId, Seat, TransactionId, XrWishes,
+};
+use room_media::{Mixing, MixingConfig, MixingStatistics};
+use rtp_proto::{RtpHeader, RtpPacket};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+const FRAME: Duration = Duration::from_millis(20);
+const DEADLINE: Duration = Duration::from_secs(30);
+
+struct Rig {
+    relay: Relay,
+    events: Receiver<MediaEvent>,
+    mixing: Mixing,
+}
+
+impl Rig {
+    fn new(ports: std::ops::RangeInclusive<u16>) -> Rig {
+        #[expect(clippy::disallowed_methods, reason = "a test is a shell and chooses the origin")]
+        let origin = std::time::Instant::now();
+        let (seats, news) = sync_channel::<SeatNews>(64);
+        let mut config = RelayConfig::new(vec!["127.0.0.1".parse().unwrap()], ports);
+        config.conferences = Some(seats);
+        let (sender, events) = sync_channel(10_000);
+        let sink = Arc::new(move |event| sender.send(event).unwrap());
+        let relay = Relay::start(config, Clock::new(origin), sink).unwrap();
+        let mixing = Mixing::start(MixingConfig::default(), origin, news).unwrap();
+        Rig { relay, events, mixing }
+    }
+
+    fn event(&self, wanted: impl Fn(&MediaEvent) -> bool) -> MediaEvent {
+        loop {
+            let event = self.events.recv_timeout(DEADLINE).expect("the relay answers in time");
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    fn sit(&self, id: u64, is_muted: bool) {
+        let (conference, participant) = (ConferenceId(7), ParticipantId(id));
+        let seat = Seat { conference, participant, is_muted };
+        self.relay.command(MediaCommand::Sit { id: MediaId(id), seat }).unwrap();
+        self.event(|event| matches!(event, MediaEvent::Sits { id: of } if of.0 == id));
+    }
+
+    fn until(&self, reached: impl Fn(&MixingStatistics) -> bool) -> MixingStatistics {
+        let pause = UdpSocket::bind("127.0.0.1:0").unwrap();
+        pause.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        for _ in 0..6_000 {
+            let now = self.mixing.statistics();
+            if reached(&now) {
+                return now;
+            }
+            let _ = pause.recv(&mut [0]);
+        }
+        panic!("not reached: {:?}", self.mixing.statistics());
+    }
+}
+
+/// A telephone that says one tone.
+struct Phone {
+    id: u64,
+    socket: UdpSocket,
+    to: SocketAddr,
+    format: AudioFormat,
+    hertz: f64,
+    encoder: AudioEncoder,
+    decoder: AudioDecoder,
+    sent: u32,
+    /// What it heard, at its format's rate.
+    heard: Vec<i16>,
+}
+
+impl Phone {
+    fn new(rig: &Rig, id: u64, (codec, rate): (Codec, u32), hertz: f64) -> Phone {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let transaction_id = TransactionId::from_random(id.into());
+        let (families, line) = ([IpFamily::V4; 2], Default::default());
+        let command = MediaCommand::Allocate {
+            id: MediaId(id),
+            transaction_id,
+            families,
+            emergency: false,
+            line,
+        };
+        rig.relay.command(command).unwrap();
+        let MediaEvent::Allocated { local, .. } =
+            rig.event(|event| matches!(event, MediaEvent::Allocated { id: of, .. } if of.0 == id))
+        else {
+            panic!("no ports")
+        };
+        let mapping =
+            CodecMapping { payload_type: 96, codec, clock_rate: rate, packet_duration: FRAME };
+        let leg = LegPlan {
+            remote_rtp: Some(socket.local_addr().unwrap()),
+            remote_rtcp: None,
+            signalling_source: None,
+            rtcp_mux: true,
+            accepts_from: true,
+            sends_to: true,
+            relearn: true,
+            codecs: vec![mapping],
+            telephone_event: None,
+            xr: XrWishes::default(),
+            security: LegSecurity::Plain,
+            ice: None,
+        };
+        let nobody =
+            LegPlan { remote_rtp: None, accepts_from: false, sends_to: false, ..leg.clone() };
+        let plan = Box::new(MediaPlan::rtp([leg, nobody]));
+        rig.relay.command(MediaCommand::Apply { id: MediaId(id), plan }).unwrap();
+        let format = AudioFormat::new(codec, rate).unwrap();
+        let rate = format.sample_rate();
+        Phone {
+            id,
+            socket,
+            to: local[0].rtp,
+            format,
+            hertz,
+            encoder: AudioEncoder::new(format, rate).unwrap(),
+            decoder: AudioDecoder::new(format, rate).unwrap(),
+            sent: 0,
+            heard: Vec::new(),
+        }
+    }
+
+    fn say(&mut self) {
+        let rate = self.format.sample_rate();
+        let count = rate / 50;
+        let step = std::f64::consts::TAU * self.hertz / f64::from(rate);
+        // Words and pauses: a tone that never ends is noise to who looks for voices.
+        let loudness = if self.sent % 30 < 22 { 6_000.0 } else { 0.0 };
+        let sample = |n: u32| ((f64::from(self.sent * count + n) * step).sin() * loudness) as i16;
+        let samples: Vec<_> = (0..count).map(sample).collect();
+        let header = RtpHeader {
+            payload_type: 96,
+            marker: self.sent == 0,
+            sequence: self.sent as u16,
+            timestamp: self.sent * (self.format.clock_rate() / 50),
+            ssrc: self.id as u32,
+        };
+        let mut packet = vec![0; 2_000];
+        header.write_header(&mut packet).unwrap();
+        let payload = &mut packet[RtpHeader::BYTES..];
+        let len = self.encoder.encode(&samples, payload).unwrap();
+        self.socket.send_to(&packet[..RtpHeader::BYTES + len], self.to).unwrap();
+        self.sent += 1;
+    }
+
+    /// Takes what has come.
+    fn hear(&mut self) {
+        self.socket.set_nonblocking(true).unwrap();
+        let (mut packet, mut samples) = ([0; 2_000], [0; 5_760]);
+        while let Ok(len) = self.socket.recv(&mut packet) {
+            let Ok(packet) = RtpPacket::parse(&packet[..len]) else { continue };
+            if packet.payload_type() == 96 {
+                let count = self.decoder.decode(packet.payload(), &mut samples).unwrap();
+                self.heard.extend_from_slice(&samples[..count]);
+            }
+        }
+    }
+
+    /// How loud a tone is in what was heard, of full scale: the mean over tenths of a second, so that
+    /// nothing depends on where a packet that came late has moved the rest to.
+    fn level(&self, hertz: f64) -> f64 {
+        let rate = self.format.sample_rate();
+        let step = std::f64::consts::TAU * hertz / f64::from(rate);
+        let tenths = self.heard.chunks_exact(rate as usize / 10);
+        let count = tenths.len().max(1) as f64;
+        let levels = tenths.map(|tenth| {
+            let (mut real, mut imaginary) = (0.0, 0.0);
+            for (n, sample) in tenth.iter().enumerate() {
+                real += f64::from(*sample) * (n as f64 * step).cos();
+                imaginary += f64::from(*sample) * (n as f64 * step).sin();
+            }
+            real.hypot(imaginary) * 2.0 / tenth.len() as f64 / 32_768.0
+        });
+        levels.sum::<f64>() / count
+    }
+}
+
+/// All speak for so many frames, in real time, and hear meanwhile.
+#[expect(clippy::disallowed_methods, reason = "a talker speaks in real time")]
+fn talk(phones: &mut [Phone], frames: u32) {
+    let began = std::time::Instant::now();
+    for frame in 0..frames {
+        for phone in &mut *phones {
+            phone.say();
+            phone.hear();
+        }
+        std::thread::sleep((FRAME * (frame + 1)).saturating_sub(began.elapsed()));
+    }
+}
+
+#[test]
+fn each_hears_the_others_and_not_itself() {
+    let rig = Rig::new(21_100..=21_119);
+    let kinds = [(Codec::Pcmu, 8_000), (Codec::Opus, 48_000), (Codec::G722, 8_000)];
+    let tones = [440.0, 1_000.0, 1_700.0];
+    let mut phones: Vec<_> = kinds
+        .into_iter()
+        .zip(tones)
+        .zip(1..)
+        .map(|((kind, hertz), id)| Phone::new(&rig, id, kind, hertz))
+        .collect();
+    (1..=3).for_each(|id| rig.sit(id, false));
+    assert_eq!(rig.until(|s| s.participants == 3).conferences, 1);
+    // Until voices are found and brought to one loudness.
+    talk(&mut phones, 100);
+    phones.iter_mut().for_each(|phone| phone.heard.clear());
+    talk(&mut phones, 100);
+    for phone in &phones {
+        assert!(phone.heard.len() as u32 >= phone.format.sample_rate(), "a second of sound");
+        for hertz in tones {
+            let level = phone.level(hertz);
+            let is_own = hertz == phone.hertz;
+            let fits = if is_own { level < 0.003 } else { level > 0.012 };
+            assert!(fits, "phone {} hears {hertz} Hz at {level}", phone.id);
+        }
+    }
+    // One is muted, and another one leaves.
+    rig.sit(2, true);
+    rig.relay.command(MediaCommand::StandUp { id: MediaId(3) }).unwrap();
+    rig.until(|s| s.participants == 2);
+    talk(&mut phones, 50);
+    phones.iter_mut().for_each(|phone| phone.heard.clear());
+    talk(&mut phones, 50);
+    let [first, second, _] = &phones[..] else { panic!("three") };
+    assert!(first.level(1_000.0) < 0.003 && first.level(1_700.0) < 0.003, "nobody is heard");
+    assert!(second.level(440.0) > 0.012, "who is muted hears");
+    let statistics = rig.until(|s| s.made > 0);
+    assert_eq!((statistics.refused, statistics.lost_packets), (0, 0), "{statistics:?}");
+    rig.relay.shutdown();
+    rig.mixing.stop();
+}
