@@ -3,7 +3,7 @@
 use crate::access_key::KeySource;
 use crate::error::{ApiError, ErrorKind};
 use crate::state::Change;
-use directory::{NumberTable, Problem, Resources, Snapshot};
+use directory::{NumberTable, Problem, Resources, Snapshot, VoiceConnector};
 use model::{ProxySessionId, TransactionId, UnixTime};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
@@ -55,6 +55,9 @@ pub enum Made {
     All(Box<Resources>),
     /// The numbers; the rest is as it was. One number of many is so changed quickly.
     Numbers(NumberTable),
+    /// One voice connector, which was there before and has no numbers of its own; the rest is as it
+    /// was. One of many is so changed quickly ([`Snapshot::with_connector`]).
+    Connector(Box<VoiceConnector>),
 }
 
 /// Why an application is not made to think again.

@@ -6,7 +6,7 @@ use crate::number::HighRisk;
 use crate::proxy::{self, ProxyIndex};
 use crate::route::{Candidate, draw_order};
 use crate::target::Target;
-use crate::validate::validate;
+use crate::validate::{validate, validate_connector};
 use crate::{
     ApplicationTarget, Carrier, MediaApplication, NumberOwner, NumberPool, NumberTable, Problem,
     ProxyConfiguration, ProxyNumber, ProxySession, RiskClass, Route, SipRule, VoiceConnector,
@@ -50,17 +50,21 @@ pub struct Resources {
 #[derive(Debug)]
 pub struct Snapshot {
     declared: Arc<Declared>,
+    voice_connectors: Arc<[Arc<VoiceConnector>]>,
+    /// By voice connector, then by route.
+    route_targets: Arc<[Arc<[Arc<Target>]>]>,
+    voice_connector_sources: Arc<CidrIndex>,
     numbers: NumberTable,
 }
 
-/// What is indexed as a whole. Snapshots that differ in [`NumberTable`] alone share it.
+/// What is indexed as a whole. Snapshots that differ in [`NumberTable`], or in what voice connectors
+/// say beside their ids and numbers, share it.
 #[derive(Debug)]
 struct Declared {
     domain: String,
     /// `voiceconnector.<domain>`: what follows the first dot of a voice connector's host name.
     host_suffix: String,
     carriers: Vec<Arc<Carrier>>,
-    voice_connectors: Vec<Arc<VoiceConnector>>,
     by_id: HashMap<Box<str>, usize>,
     by_number: HashMap<Arc<str>, usize>,
     /// Numbers that mask, also those of [`NumberTable`].
@@ -72,13 +76,10 @@ struct Declared {
     group_by_number: HashMap<Arc<str>, usize>,
     /// By carrier.
     carrier_targets: Vec<Arc<Target>>,
-    /// By voice connector, then by route.
-    route_targets: Vec<Vec<Arc<Target>>>,
     emergency_carriers: Vec<Candidate>,
     applications: Applications,
     high_risk: HighRisk,
     carrier_sources: CidrIndex,
-    voice_connector_sources: CidrIndex,
     prefixes: HashMap<Arc<str>, Vec<Candidate>>,
     longest_prefix: usize,
     number_pools: Vec<NumberPool>,
@@ -140,7 +141,6 @@ impl Snapshot {
                 declared_groups: groups.into_iter().map(Arc::new).collect(),
                 by_id,
                 carrier_targets: carriers.iter().map(|c| Arc::new(Target::of_carrier(c))).collect(),
-                route_targets: voice_connectors.iter().map(|vc| route_targets(vc)).collect(),
                 emergency_carriers: emergency_carriers(&carriers),
                 high_risk: HighRisk::with(high_risk_prefixes.iter().map(|prefix| &**prefix)),
                 by_number: enumerated(&voice_connectors)
@@ -149,24 +149,85 @@ impl Snapshot {
                 carrier_sources: CidrIndex::new(enumerated(&carriers).flat_map(|(i, carrier)| {
                     carrier.inbound_cidrs.iter().map(move |net| (*net, i))
                 })),
-                voice_connector_sources: index_sources(&voice_connectors),
                 longest_prefix: prefixes.keys().map(|prefix| prefix.len()).max().unwrap_or(0),
                 prefixes,
                 carriers,
-                voice_connectors,
                 number_pools,
             };
-        Ok(Snapshot { declared: Arc::new(declared), numbers })
+        Ok(Snapshot {
+            declared: Arc::new(declared),
+            route_targets: voice_connectors.iter().map(|vc| route_targets(vc)).collect(),
+            voice_connector_sources: Arc::new(index_sources(&voice_connectors)),
+            voice_connectors: voice_connectors.into(),
+            numbers,
+        })
     }
 
     /// The same, but for the numbers beside those of voice connectors and groups.
     pub fn with_numbers(&self, numbers: NumberTable) -> Snapshot {
-        Snapshot { declared: Arc::clone(&self.declared), numbers }
+        Snapshot {
+            declared: Arc::clone(&self.declared),
+            voice_connectors: Arc::clone(&self.voice_connectors),
+            route_targets: Arc::clone(&self.route_targets),
+            voice_connector_sources: Arc::clone(&self.voice_connector_sources),
+            numbers,
+        }
+    }
+
+    /// The same with another voice connector of the same id and numbers; `None` where there is none to
+    /// be replaced so. Only what is about it is checked and indexed, and the networks of all of them
+    /// when its own have changed.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn with_connector(
+        &self,
+        connector: VoiceConnector,
+    ) -> Result<Option<Snapshot>, Vec<Problem>> {
+        let at = self.declared.by_id.get(connector.id.as_str()).copied();
+        let known = at.and_then(|at| Some((at, self.voice_connectors.get(at)?)));
+        let Some((at, known)) = known.filter(|(_, known)| known.numbers == connector.numbers)
+        else {
+            return Ok(None);
+        };
+        let problems = validate_connector(&connector, at, &self.declared.carriers);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let networks = |vc: &VoiceConnector| {
+            vc.termination.as_ref().map(|each| each.cidr_allowed_list.clone()).unwrap_or_default()
+        };
+        let same_networks = networks(known) == networks(&connector);
+        let targets = route_targets(&connector);
+        let connector = Arc::new(connector);
+        let replaced = self.voice_connectors.iter().enumerate();
+        let voice_connectors: Arc<[_]> =
+            replaced.map(|(n, each)| Arc::clone(if n == at { &connector } else { each })).collect();
+        let replaced = self.route_targets.iter().enumerate();
+        let route_targets =
+            replaced.map(|(n, each)| Arc::clone(if n == at { &targets } else { each })).collect();
+        let voice_connector_sources = match same_networks {
+            true => Arc::clone(&self.voice_connector_sources),
+            false => Arc::new(index_sources(&voice_connectors)),
+        };
+        Ok(Some(Snapshot {
+            declared: Arc::clone(&self.declared),
+            voice_connectors,
+            route_targets,
+            voice_connector_sources,
+            numbers: self.numbers.clone(),
+        }))
+    }
+
+    /// Whether the other has the same resources by their ids, each at the same place, and differs in
+    /// what voice connectors say, and in numbers of the table, at most.
+    pub fn shares_ids(&self, other: &Snapshot) -> bool {
+        Arc::ptr_eq(&self.declared, &other.declared)
     }
 
     /// Whether the other differs in the numbers beside those of voice connectors and groups alone.
     pub fn shares_resources(&self, other: &Snapshot) -> bool {
-        Arc::ptr_eq(&self.declared, &other.declared)
+        self.shares_ids(other) && Arc::ptr_eq(&self.voice_connectors, &other.voice_connectors)
     }
 
     /// The numbers beside those of voice connectors and groups.
@@ -211,7 +272,7 @@ impl Snapshot {
 
     /// A voice connector by its identity.
     pub fn voice_connector(&self, id: &VoiceConnectorId) -> Option<&Arc<VoiceConnector>> {
-        self.declared.voice_connectors.get(*self.declared.by_id.get(id.as_str())?)
+        self.voice_connectors.get(*self.declared.by_id.get(id.as_str())?)
     }
 
     /// Under whose rules the calls of this id are: a voice connector's, or an application's.
@@ -247,7 +308,7 @@ impl Snapshot {
 
     /// All voice connectors, in the order of declaration.
     pub fn voice_connectors(&self) -> impl Iterator<Item = &Arc<VoiceConnector>> {
-        self.declared.voice_connectors.iter()
+        self.voice_connectors.iter()
     }
 
     /// All groups of voice connectors, in the order of declaration.
@@ -274,7 +335,7 @@ impl Snapshot {
         lower.copy_from_slice(label.as_bytes());
         lower.make_ascii_lowercase();
         let id = std::str::from_utf8(lower).ok()?;
-        self.declared.voice_connectors.get(*self.declared.by_id.get(id)?)
+        self.voice_connectors.get(*self.declared.by_id.get(id)?)
     }
 
     /// The voice connectors whose termination allows calls from `ip`, each once, those with the
@@ -282,8 +343,8 @@ impl Snapshot {
     /// as such.
     pub fn voice_connectors_by_source(&self, ip: IpAddr) -> VoiceConnectorsBySource<'_> {
         VoiceConnectorsBySource {
-            owners: self.declared.voice_connector_sources.owners(ip),
-            voice_connectors: &self.declared.voice_connectors,
+            owners: self.voice_connector_sources.owners(ip),
+            voice_connectors: &self.voice_connectors,
         }
     }
 
@@ -299,7 +360,8 @@ impl Snapshot {
 
     /// Everything that calls are sent to: carriers, then origination routes.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
-        self.declared.carrier_targets.iter().chain(self.declared.route_targets.iter().flatten())
+        let of_routes = self.route_targets.iter().flat_map(|targets| targets.iter());
+        self.declared.carrier_targets.iter().chain(of_routes)
     }
 
     /// The voice connectors that a number reaches, the first to be tried first: one, or those of a
@@ -317,7 +379,7 @@ impl Snapshot {
         group
             .into_iter()
             .flatten()
-            .filter_map(|at| self.declared.voice_connectors.get(*at).cloned())
+            .filter_map(|at| self.voice_connectors.get(*at).cloned())
             .collect()
     }
 
@@ -334,7 +396,7 @@ impl Snapshot {
     /// The voice connector that a number reaches without a group.
     pub fn voice_connector_by_number(&self, e164: &str) -> Option<&Arc<VoiceConnector>> {
         if let Some(at) = self.declared.by_number.get(e164) {
-            return self.declared.voice_connectors.get(*at);
+            return self.voice_connectors.get(*at);
         }
         match &self.numbers.get(e164)?.owner {
             NumberOwner::Connector(id) if !self.declared.group_by_number.contains_key(e164) => {
@@ -458,11 +520,8 @@ impl Snapshot {
         index: usize,
         route: &crate::OriginationRoute,
     ) -> Arc<Target> {
-        let known = self
-            .declared
-            .by_id
-            .get(vc.id.as_str())
-            .and_then(|at| self.declared.route_targets.get(*at));
+        let known =
+            self.declared.by_id.get(vc.id.as_str()).and_then(|at| self.route_targets.get(*at));
         known
             .and_then(|targets| targets.get(index))
             .filter(|target| target.destination.host == route.host)
@@ -500,7 +559,7 @@ fn members(group: &VoiceConnectorGroup, by_id: &HashMap<Box<str>, usize>) -> Vec
         .collect()
 }
 
-fn route_targets(vc: &VoiceConnector) -> Vec<Arc<Target>> {
+fn route_targets(vc: &VoiceConnector) -> Arc<[Arc<Target>]> {
     enumerated(&vc.origination.routes)
         .map(|(index, route)| Arc::new(Target::of_route(vc, index, route)))
         .collect()
