@@ -175,6 +175,13 @@ enum Command {
         #[arg(value_enum)]
         shell: commands::completion::For,
     },
+    /// Print the ids that the last word may become, for a shell's completion.
+    #[command(hide = true)]
+    CompleteIds {
+        /// The words behind `tandem`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
     /// Print the manual page of this command line.
     Man,
 }
@@ -217,6 +224,7 @@ fn main() -> ExitCode {
         Command::Api(args) => resources::run(&args.how, &args.request),
         Command::Directory { command } => commands::directory::run(&command),
         Command::Completion { shell } => commands::completion::completion(Cli::command(), shell),
+        Command::CompleteIds { words } => commands::completion::ids(Cli::command(), &words),
         Command::Man => commands::completion::man(Cli::command()),
         Command::Health { file, json } => commands::health::health(&file.path, json),
         Command::Report { transaction_id, file, json, html, pcap } => {

@@ -12,7 +12,7 @@ use crate::held::{PAGE_LIMIT, take_back};
 use crate::history::HistoryFollower;
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
-use crate::live_directory::LiveDirectory;
+use crate::live_directory::{LiveDirectory, Watch};
 use crate::media_applications::MediaApplications;
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
@@ -74,6 +74,8 @@ pub(crate) struct Node {
     _lock: File,
     /// What calls are routed by.
     directory: Arc<LiveDirectory>,
+    /// Sees what other processes make.
+    watch: Watch,
     /// Takes events of the control API.
     event_sink: Arc<dyn call_streaming::events::EventSink>,
 }
@@ -174,6 +176,8 @@ impl Node {
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
         directory.serve(&edge);
+        let watch = Watch::start(&directory, &config.node.data_dir)
+            .map_err(|error| StartError(format!("cannot watch the directory: {error}")))?;
         let node = Node {
             edge,
             media,
@@ -194,6 +198,7 @@ impl Node {
             draining,
             _lock: lock,
             directory,
+            watch,
             event_sink,
         };
         node.publish_readings();
@@ -332,6 +337,7 @@ impl Node {
     /// the order in which it feeds the next.
     pub(crate) fn stop(mut self) -> Drained {
         self.draining.begin();
+        drop(self.watch);
         let drained = self.edge.drain(self.config.drain.timeout);
         self.kept.keep_bindings(&self.edge);
         // A page that is being read holds the edge and the media for a moment. Were they dropped with
