@@ -10,11 +10,11 @@ use crate::rate::RateLimit;
 use crate::reads::{Catalogue, Reading};
 use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
-use crate::state::{self, Change, Draft, Kind, Proxy, State, Tag, Tags};
+use crate::state::{self, Draft, State, Tag, Tags};
 use crate::writes::Writing;
 use crate::{schema, sigv4, steering, sts};
-use directory::{NumberTable, Snapshot, VoiceConnector};
-use model::{UnixTime, VoiceConnectorId};
+use directory::NumberTable;
+use model::UnixTime;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -391,7 +391,7 @@ impl Api {
             let known = self.numbers.take();
             let mut numbers = known.clone().unwrap_or_else(|| draft.state().number_table());
             state::follow(&mut numbers, draft.state(), draft.changes());
-            let made = made(&draft, &numbers, &snapshot);
+            let made = Made::of(&draft, &numbers, &snapshot);
             // What fails leaves the numbers as they were, or to be gathered again.
             self.numbers = known;
             backend.commit(draft.changes(), made)?;
@@ -440,37 +440,6 @@ fn place(source: IpAddr) -> String {
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
     }
-}
-
-/// What calls are routed by, when the draft changes it.
-fn made(draft: &Draft<'_>, numbers: &NumberTable, directory: &Snapshot) -> Option<Made> {
-    if let Some(connector) = one_connector(draft, directory) {
-        return Some(Made::Connector(Box::new(connector)));
-    }
-    let mut routed = draft.changes().iter().map(Change::kind).filter(|kind| kind.is_routed());
-    let is_number = |kind| matches!(kind, Kind::Number | Kind::NumberSettings);
-    let first = routed.next()?;
-    // Which numbers mask is indexed with everything else.
-    let masks = !draft.all::<Proxy>().is_empty();
-    Some(match !masks && is_number(first) && routed.all(is_number) {
-        true => Made::Numbers(numbers.clone()),
-        false => Made::All(Box::new(draft.state().resources_with(numbers.clone()))),
-    })
-}
-
-/// The voice connector that everything is about which calls are routed by, when it is one, and was
-/// there before.
-fn one_connector(draft: &Draft<'_>, directory: &Snapshot) -> Option<VoiceConnector> {
-    let mut routed = draft.changes().iter().filter(|change| change.kind().is_routed());
-    let id = routed.next()?.id();
-    let is_of_it = |change: &Change| {
-        matches!(change.kind(), Kind::Connector | Kind::Credentials) && change.id() == id
-    };
-    if !draft.changes().iter().filter(|change| change.kind().is_routed()).all(is_of_it) {
-        return None;
-    }
-    directory.voice_connector(&VoiceConnectorId::new(id).ok()?)?;
-    draft.state().connector(id)
 }
 
 /// Asks the key's policy.
