@@ -175,13 +175,6 @@ enum Command {
         #[arg(value_enum)]
         shell: commands::completion::For,
     },
-    /// Print the ids that the last word may become, for a shell's completion.
-    #[command(hide = true)]
-    CompleteIds {
-        /// The words behind `tandem`.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<String>,
-    },
     /// Print the manual page of this command line.
     Man,
 }
@@ -194,6 +187,10 @@ pub(crate) struct ConfigFile {
 }
 
 fn main() -> ExitCode {
+    // Shells ask it, people do not: it is no command that they would be offered.
+    if let Some(words) = commands::completion::asked_words(std::env::args_os()) {
+        return commands::completion::ids(Cli::command(), &words);
+    }
     match Cli::parse().command {
         Command::Run { file, role, prove } => commands::run::run(&file.path, role, prove),
         Command::Check { file } => commands::check::check(&file.path),
@@ -224,7 +221,6 @@ fn main() -> ExitCode {
         Command::Api(args) => resources::run(&args.how, &args.request),
         Command::Directory { command } => commands::directory::run(&command),
         Command::Completion { shell } => commands::completion::completion(Cli::command(), shell),
-        Command::CompleteIds { words } => commands::completion::ids(Cli::command(), &words),
         Command::Man => commands::completion::man(Cli::command()),
         Command::Health { file, json } => commands::health::health(&file.path, json),
         Command::Report { transaction_id, file, json, html, pcap } => {

@@ -175,9 +175,7 @@ impl Node {
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
-        directory.serve(&edge);
-        let watch = Watch::start(&directory, &config.node.data_dir)
-            .map_err(|error| StartError(format!("cannot watch the directory: {error}")))?;
+        let watch = serve_directory(&directory, &edge, &config)?;
         let node = Node {
             edge,
             media,
@@ -409,6 +407,17 @@ impl Node {
 fn dtls_identity() -> Result<DtlsIdentity, StartError> {
     DtlsIdentity::generate()
         .map_err(|error| StartError(format!("cannot make the certificate of DTLS-SRTP: {error}")))
+}
+
+/// Calls are routed by what is made from now on, by this process and by others.
+fn serve_directory(
+    directory: &Arc<LiveDirectory>,
+    edge: &Arc<SipEdge>,
+    config: &Config,
+) -> Result<Watch, StartError> {
+    directory.serve(edge);
+    Watch::start(directory, &config.node.data_dir)
+        .map_err(|error| StartError(format!("cannot watch the directory: {error}")))
 }
 
 fn start_relay(

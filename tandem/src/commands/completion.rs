@@ -2,7 +2,7 @@
 
 mod ids;
 
-pub(crate) use ids::ids;
+pub(crate) use ids::{asked_words, ids};
 
 use super::complain;
 use clap::Command;
@@ -37,7 +37,7 @@ fn script(command: &mut Command, shell: For) -> String {
     match shell {
         // The last lines of zsh's call or register `_tandem`: it is the one that asks for ids first.
         For::Zsh => {
-            let script = script.replacen("\n_tandem() {", "\n_tandem_commands() {", 1);
+            let script = script.replacen("\n_tandem() {", "\n_tandem_words() {", 1);
             script.replacen(
                 "\nif [ \"$funcstack[1]\"",
                 &format!("{ids}\nif [ \"$funcstack[1]\""),
@@ -68,7 +68,7 @@ _tandem() {
     if (( $#ids )); then
         compadd -a ids
     else
-        _tandem_commands "$@"
+        _tandem_words "$@"
     fi
 }
 "#;
@@ -110,7 +110,7 @@ fn page(mut command: Command) -> io::Result<Vec<u8>> {
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     writeln!(page, ".SH COMMANDS")?;
-    for each in command.get_subcommands().filter(|each| !each.is_hide_set()) {
+    for each in command.get_subcommands() {
         describe(each, &mut page)?;
     }
     writeln!(
@@ -130,10 +130,7 @@ fn page(mut command: Command) -> io::Result<Vec<u8>> {
 }
 
 fn describe(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
-    let mut below = command
-        .get_subcommands()
-        .filter(|each| each.get_name() != "help" && !each.is_hide_set())
-        .peekable();
+    let mut below = command.get_subcommands().filter(|each| each.get_name() != "help").peekable();
     if below.peek().is_none() {
         let name = command.get_bin_name().unwrap_or(command.get_name());
         writeln!(page, ".SS {name}")?;
@@ -213,17 +210,16 @@ mod tests {
     fn other_shells_know_every_command_and_ask_for_ids() {
         for shell in [For::Zsh, For::Fish] {
             let script = script(&mut whole(), shell);
-            let shown = whole();
-            for command in shown.get_subcommands().filter(|each| !each.is_hide_set()) {
+            for command in whole().get_subcommands() {
                 assert!(script.contains(command.get_name()), "{}", command.get_name());
             }
             assert_eq!(script.matches("tandem complete-ids -- ").count(), 1);
         }
         let zsh = script(&mut whole(), For::Zsh);
         assert_eq!(zsh.matches("\n_tandem() {").count(), 1);
-        assert_eq!(zsh.matches("\n_tandem_commands() {").count(), 1);
+        assert_eq!(zsh.matches("\n_tandem_words() {").count(), 1);
         let place = |text: &str| zsh.find(text).unwrap();
-        assert!(place("_tandem_commands() {") < place("\n_tandem() {"));
+        assert!(place("_tandem_words() {") < place("\n_tandem() {"));
         assert!(place("\n_tandem() {") < place("if [ \"$funcstack[1]\""));
     }
 
@@ -281,10 +277,7 @@ mod tests {
         }
         fn leaves(command: &Command) -> usize {
             let below: Vec<_> = command.get_subcommands().collect();
-            match below.is_empty() {
-                true => usize::from(!command.is_hide_set()),
-                false => below.into_iter().map(leaves).sum(),
-            }
+            if below.is_empty() { 1 } else { below.into_iter().map(leaves).sum() }
         }
         assert_eq!(page.matches("\n.SS tandem ").count(), leaves(&whole()));
         assert_eq!(page.matches("\n.SH ").count() - page.matches("\n.SH EXIT STATUS\n").count(), 5);

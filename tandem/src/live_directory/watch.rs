@@ -125,8 +125,9 @@ mod tests {
 
         fn config(&self, more: &str) -> Config {
             let data_dir = self.0.display();
-            let text =
-                format!("[node]\ndata_dir = \"{data_dir}\"\n[sip]\ndomain = \"t.test\"\n{more}");
+            let text = format!(
+                "[node]\ndata_dir = \"{data_dir}\"\n[sip]\ndomain = \"t.test\"\nudp = \"127.0.0.1:5060\"\n{more}"
+            );
             Config::parse(&text, "t.toml").unwrap_or_else(|errors| panic!("{errors}"))
         }
 
@@ -259,6 +260,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the thread tells nobody that it has looked")]
     fn the_thread_looks_by_itself_and_ends() {
         let scratch = Scratch::new();
         let directory = LiveDirectory::open(&scratch.config(""));

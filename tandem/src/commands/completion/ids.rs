@@ -7,6 +7,7 @@ use super::super::resources::known_config;
 use crate::control_api::{Asked, Client};
 use clap::{Arg, ArgAction, Command};
 use serde_json::{Map, Value};
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +45,13 @@ pub(super) const NUMBER: Kind = kind("ListPhoneNumbers", "PhoneNumbers", "E164Ph
 pub(super) const ORDER: Kind =
     kind("ListPhoneNumberOrders", "PhoneNumberOrders", "PhoneNumberOrderId");
 pub(super) const PORTING: Kind = kind("ListPortingOrders", "PortingOrders", "PortingOrderId");
+
+/// The words of a line to be completed, when that is what is asked: `tandem complete-ids -- WORD...`.
+pub(crate) fn asked_words(arguments: impl Iterator<Item = OsString>) -> Option<Vec<String>> {
+    let mut arguments = arguments.skip(1).map(|word| word.to_string_lossy().into_owned());
+    let is_asked = arguments.next()? == "complete-ids" && arguments.next()? == "--";
+    is_asked.then(|| arguments.collect())
+}
 
 /// Prints the ids that the last of `words`, the line's without `tandem`, may become.
 pub(crate) fn ids(command: Command, words: &[String]) -> ExitCode {
