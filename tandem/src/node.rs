@@ -104,8 +104,7 @@ impl Node {
         let (sink, retention) = sinks::start_files(&config)?;
         let mut outbox = Outbox::new(config.outbox.to_config(data_dir));
         let traces = Traces::start(&config)?;
-        let cdr_bucket = directory.cdr_bucket();
-        let traced = traces.sender();
+        let (traced, cdr_bucket) = (traces.sender(), directory.cdr_bucket());
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traced, cdr_bucket)?;
         let privacy = privacy::prepare(&config).map_err(StartError)?;
         let event_sink = routes.event_sink();
