@@ -26,9 +26,11 @@ done
 ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"
 
 cd "$here"
+# The plugins of the generators are not needed and slow to load.
+plain="-p no:cacheprovider -p no:schemathesis -p no:hypothesispytest"
 interop() {
-    timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider --tb=short \
-        --durations=5 "$@"
+    # shellcheck disable=SC2086
+    timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs $plain --tb=short --durations=5 "$@"
 }
 kept=$(mktemp -d)
 trap 'rm -rf "$kept"' EXIT
@@ -41,10 +43,11 @@ mkdir "$kept/share"
 # loopback as ICE wants one, and no way to anywhere: a lookup fails at once.
 status=0
 if [ $# = 0 ] && [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null; then
+    # shellcheck disable=SC2086
     unshare --net sh -c 'ip link set lo up && ip link add half type veth peer name other \
         && ip address add 192.0.2.2/24 dev half && ip link set half up && ip link set other up \
         && exec "$@"' sh \
-        timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider \
+        timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs $plain \
         --tb=short --durations=5 --share="$kept/share" --failed-to="$kept/failed.2" \
         >"$kept/second" 2>&1 &
     other=$!
