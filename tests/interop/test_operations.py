@@ -4,6 +4,7 @@ and by the aws CLI. Every answer is held against the service's model by the harn
 import io
 import json
 import sqlite3
+import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
@@ -13,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from harness import operations, places
 from harness.configuration import CONNECTOR
-from harness.control_api import ACCOUNT, ALSO, REGION, ControlApi, served, service_model
+from harness.control_api import ALSO, REGION, ControlApi, served, service_model
+from harness.edge import BINARY
 from harness.message import sdp
 from harness.sip import OutgoingCall
 from harness.waiting import wait_until
@@ -154,6 +156,9 @@ def test_each_operation_is_done_and_raises_each_of_its_exceptions(node, tmp_path
                 for shape in model.operation_model(name).error_shapes}
     raised = {answer for answer in api.answers if answer[1]}
     assert ALSO <= raised, "what is said beside the model is said"
+    told = documented()
+    untold = {(name, exception) for name, exception in raised if exception not in told[name]}
+    assert not untold, f"not in the printed schema: {sorted(untold)}"
     missing = {(name, exception) for name, exception in modelled - raised
                if exception not in NEVER and name not in never(exception)}
     assert not missing, f"neither raised nor listed: {sorted(missing)}"
@@ -162,6 +167,16 @@ def test_each_operation_is_done_and_raises_each_of_its_exceptions(node, tmp_path
     stale |= {(name, exception) for exception in NEVER_BY for name in never(exception)
               if (name, exception) not in modelled}
     assert not stale, f"listed, and raised or not of the model: {sorted(stale)}"
+
+
+def documented():
+    """The exceptions that the printed schema has for each operation."""
+    printed = json.loads(subprocess.run([BINARY, "api-schema"], capture_output=True, check=True,
+                                        timeout=60).stdout)
+    return {operation["operationId"]: {
+        exception for response in operation["responses"].values()
+        for exception in response["description"].split(", ")}
+        for path in printed["paths"].values() for operation in path.values()}
 
 
 def never(exception):

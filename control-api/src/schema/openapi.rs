@@ -105,6 +105,13 @@ const DOOR: [ErrorKind; 10] = [
     ErrorKind::ServiceUnavailable,
 ];
 
+/// What an operation says beside what its model names.
+const ALSO: [(&str, ErrorKind); 3] = [
+    ("DeleteVoiceConnectorOrigination", ErrorKind::Conflict),
+    ("DeleteVoiceConnectorTermination", ErrorKind::Conflict),
+    ("ValidateE911Address", ErrorKind::UnprocessableEntity),
+];
+
 /// Those of one status are one.
 fn responses(schema: &Schema, operation: &Operation) -> Value {
     let output = schema.operations.get(operation.name).and_then(|ends| ends.output);
@@ -117,7 +124,10 @@ fn responses(schema: &Schema, operation: &Operation) -> Value {
     let mut refusals: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     let refused_with = operation.refusal().map(|(kind, _)| kind);
     let is_said = |kind: &&ErrorKind| {
-        operation.declares(**kind) || DOOR.contains(*kind) || refused_with == Some(**kind)
+        operation.declares(**kind)
+            || DOOR.contains(*kind)
+            || ALSO.contains(&(operation.name, **kind))
+            || refused_with == Some(**kind)
     };
     for kind in ErrorKind::ALL.iter().filter(is_said) {
         refusals.entry(kind.status()).or_default().push(kind.exception());
@@ -258,5 +268,8 @@ mod tests {
             let told = responses["403"]["description"].as_str().unwrap();
             assert!(told.contains("InvalidSignatureException"), "{told}");
         }
+        let delete =
+            &document["paths"]["/voice-connectors/{voiceConnectorId}/origination"]["delete"];
+        assert_eq!(delete["responses"]["409"]["description"], "ConflictException");
     }
 }
