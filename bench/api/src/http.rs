@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     /// Sent after the signed headers.
     more: &'static str,
     read: Vec<u8>,
+    /// The last answer was of a server that keeps no connection.
+    is_over: bool,
 }
 
 /// Now, as signatures have it.
@@ -44,7 +46,7 @@ impl Connection {
             _ => "content-type: application/json\r\n",
         };
         let signer = Signer::new(key, &now(), service, &to.to_string());
-        Some(Connection { stream, signer, more, read: Vec::new() })
+        Some(Connection { stream, signer, more, read: Vec::new(), is_over: false })
     }
 
     /// The status and the length of the body.
@@ -73,6 +75,7 @@ impl Connection {
             if let Some(end) = self.read.windows(4).position(|four| four == b"\r\n\r\n") {
                 let head = String::from_utf8_lossy(self.read.get(..end).unwrap_or_default());
                 let head = head.to_ascii_lowercase();
+                self.is_over = head.starts_with("http/1.0") || head.contains("\nconnection: close");
                 let status = head.split(' ').nth(1).and_then(|text| text.parse().ok());
                 let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
                 let length = length.and_then(|text| text.trim().parse().ok());
@@ -115,10 +118,11 @@ pub(crate) fn rate(target: &Target<'_>, limit: Duration, ask: &Asks) -> f64 {
             let (turn, done) = (&turn, &done);
             scope.spawn(move || {
                 let key = (key.0.as_str(), key.1.as_str());
-                let Some(mut connection) = Connection::open(target.address, key, target.service)
-                else {
-                    fail("nobody listens");
+                let open = || {
+                    let connection = Connection::open(target.address, key, target.service);
+                    connection.unwrap_or_else(|| fail("nobody listens"))
                 };
+                let mut connection = open();
                 while begin.elapsed() < limit {
                     let request = ask(turn.fetch_add(1, Ordering::Relaxed));
                     let (status, _) = connection.ask(&request);
@@ -126,6 +130,9 @@ pub(crate) fn rate(target: &Target<'_>, limit: Duration, ask: &Asks) -> f64 {
                         fail(&format!("{} {}: {status}", request.0, request.1));
                     }
                     done.fetch_add(1, Ordering::Relaxed);
+                    if connection.is_over {
+                        connection = open();
+                    }
                 }
             });
         }

@@ -68,7 +68,7 @@ pub(crate) fn measure(wanted: &Wanted, asks: Vec<(&'static str, Asks)>) {
         let cpu = (cpu_ms(node.0.id()) - before) * 1e3 / asked;
         let most = beside_limit(|address| rate(&limit_of(address), wanted.limit / 3, &ask));
         println!(
-            "{name:34}{a_second:>10.0} a second{cpu:>9.0} µs CPU{:>8.2}x of {most:.0}, no server",
+            "{name:34}{a_second:>10.0} a second{cpu:>9.0} µs CPU{:>8.3}x of {most:.0} without a server",
             a_second / most
         );
     }
@@ -85,7 +85,11 @@ fn beside_peer(wanted: &Wanted, address: SocketAddr, peer: SocketAddr, keys: &[(
     });
     let of = |address| rate(&Target { address, keys, service: "sts" }, wanted.limit, &ask);
     let (own, its) = (of(address), of(peer));
-    println!("{:34}{own:>10.0} a second, moto {its:.0}: {:.1}x", "GetCallerIdentity", own / its);
+    println!(
+        "{:34}{own:>10.0} a second, moto {its:.0} (it keeps no connection): {:.1}x",
+        "GetCallerIdentity",
+        own / its
+    );
 }
 
 /// Writes a configuration: the file, and where its API listens.
