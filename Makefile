@@ -1,7 +1,7 @@
 # What a person types. Each target works on a bare Debian 12 machine with Rust, as root or with sudo.
 SHELL := /bin/bash
 .DEFAULT_GOAL := check
-.PHONY: run test bench check fmt clean-data
+.PHONY: run test bench check schema-hardship fmt clean-data
 
 ## run: build, start on configs/dev.toml, prove itself with one measured call, serve until Ctrl-C
 run:
@@ -17,6 +17,12 @@ test:
 ## bench: the side-by-side benches against kamailio and rtpengine
 bench:
 	bench/run.sh
+
+## schema-hardship: hundreds of requests of each operation by the printed schema, from a new seed
+schema-hardship:
+	cargo build --package tandem
+	cd tests/interop && SCHEMA_EXAMPLES=$${SCHEMA_EXAMPLES:-200} SCHEMA_SEED=$${SCHEMA_SEED:-$$(date +%s)} \
+		SCHEMA_TELLS=1 ../.venv/bin/python -m pytest -q -s --tb=short test_openapi.py
 
 ## check: what takes seconds rather than minutes
 check:

@@ -45,6 +45,32 @@ plot() {
     echo "drawn: $results/media.png"
 }
 
+# The peer of the API's bench; `moto` is its address. Nothing without the tests' Python.
+moto=
+moto_pid=
+start_moto() {
+    server=$root/tests/.venv/bin/moto_server
+    if [ ! -x "$server" ]; then
+        echo "no moto beside it: run tests/setup.sh for that" >&2
+        return
+    fi
+    "$server" -H 127.0.0.1 -p 15555 >/dev/null 2>&1 &
+    moto_pid=$!
+    for _ in $(seq 100); do
+        if python3 -c 'import socket; socket.create_connection(("127.0.0.1", 15555), 1)' 2>/dev/null; then
+            moto=127.0.0.1:15555
+            return
+        fi
+        sleep 0.3
+    done
+    echo "moto does not start" >&2
+}
+stop_moto() {
+    [ -z "$moto_pid" ] || kill "$moto_pid" 2>/dev/null || true
+    moto_pid=
+}
+trap stop_moto EXIT
+
 for part in $parts; do
     case $part in
         signalling) install_missing kamailio:kamailio rtpengine:rtpengine-daemon sipp:sip-tester \
@@ -126,6 +152,15 @@ for part in $parts; do
                     "$target/release/api-bench" lookups $numbers 20000 2>&1 \
                     | sed -n "s/.*Collected : /$numbers numbers, instructions: /p"
             done
+            # The node itself, over HTTP.
+            mkdir "$results/api.tmp"
+            size="100000 1000 3 4"
+            [ -z "$quick" ] || size="10000 100 1 4"
+            start_moto
+            # shellcheck disable=SC2086
+            "$target/release/api-bench" node "$target/release/tandem" "$results/api.tmp" $size $moto
+            stop_moto
+            rm -rf "$results/api.tmp"
             ;;
         rooms)
             "$target/release/examples/room_cost" ${quick:+2}

@@ -387,6 +387,23 @@ fn calling_names_are_routed_and_change_once_in_seven_days() {
     let errors = told["PhoneNumberErrors"].as_array().unwrap();
     let codes: Vec<_> = errors.iter().map(|each| each["ErrorCode"].as_str().unwrap()).collect();
     assert_eq!(codes, ["PhoneNumberAssociationsExist", "NotFound"]);
+    // The answer could not name these: nothing is done, and the entry is told by its place.
+    for unnamed in ["", " ", "+1206\n5550001"] {
+        let ids = json!(["+12065550009", unnamed]);
+        let item = json!([{ "PhoneNumberId": unnamed, "Name": "x" }]);
+        for (query, body, told) in [
+            ("operation=batch-delete", json!({ "PhoneNumberIds": ids }), "PhoneNumberIds[1]: "),
+            (
+                "operation=batch-update",
+                json!({ "UpdatePhoneNumberRequestItems": item }),
+                "UpdatePhoneNumberRequestItems[0].PhoneNumberId: ",
+            ),
+        ] {
+            let refused = served(api, node, (POST, "/phone-numbers", query), &body).unwrap_err();
+            assert_eq!(refused.kind, ErrorKind::BadRequest);
+            assert!(refused.message.starts_with(told), "{}", refused.message);
+        }
+    }
 }
 
 proptest! {

@@ -447,7 +447,9 @@ fn policies_go_by_tags() {
 fn the_bucket_of_call_detail_records() {
     let mut client = Client::new(0);
     let bucket = |name: Option<&str>| json!({ "VoiceConnector": { "CdrBucket": name } });
-    assert_eq!(client.get("/settings"), bucket(None));
+    // A text or nothing: no null, which the model does not know.
+    let none = json!({ "VoiceConnector": {} });
+    assert_eq!(client.get("/settings"), none);
     // Without a service to put them there nothing is promised.
     let told = client.refused("PUT", "/settings", bucket(Some("cdrs")), ErrorKind::Forbidden);
     assert!(told.starts_with("VoiceConnector.CdrBucket: "), "{told}");
@@ -459,8 +461,8 @@ fn the_bucket_of_call_detail_records() {
     for wrong in ["Cdrs", "ab", "-ab", "ab-", "a_b", &"a".repeat(64)] {
         client.refused("PUT", "/settings", bucket(Some(wrong)), ErrorKind::BadRequest);
     }
-    client.does("PUT", "/settings", json!({ "VoiceConnector": {} }));
-    assert_eq!(client.get("/settings"), bucket(None));
+    client.does("PUT", "/settings", none.clone());
+    assert_eq!(client.get("/settings"), none);
 }
 
 #[test]

@@ -27,9 +27,11 @@ done
 ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"
 
 cd "$here"
+# The plugins of the generators are not needed and slow to load.
+plain="-p no:cacheprovider -p no:schemathesis -p no:hypothesispytest"
 interop() {
-    timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider --tb=short \
-        --durations=5 "$@"
+    # shellcheck disable=SC2086
+    timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs $plain --tb=short --durations=5 "$@"
 }
 kept=$(mktemp -d)
 trap 'rm -rf "$kept"' EXIT
@@ -44,10 +46,11 @@ runs=${INTEROP_RUNS:-4}
 if [ $# = 0 ] && [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null; then
     others=()
     for run in $(seq 2 "$runs"); do
+        # shellcheck disable=SC2086
         unshare --net sh -c 'ip link set lo up && ip link add half type veth peer name other \
             && ip address add 192.0.2.2/24 dev half && ip link set half up && ip link set other up \
             && exec "$@"' sh \
-            timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs -p no:cacheprovider \
+            timeout --kill-after=20 "$limit" "$python" -m pytest -q -rs $plain \
             --tb=short --durations=5 --share="$kept/share" --failed-to="$kept/failed.$run" \
             >"$kept/said.$run" 2>&1 &
         others+=($!)

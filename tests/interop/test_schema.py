@@ -14,13 +14,11 @@ from botocore.exceptions import ClientError
 
 from harness import places
 from harness.configuration import CONNECTOR
-from harness.control_api import ControlApi, service_model, valid_reply
+from harness.control_api import DOOR, ControlApi, service_model, valid_reply
 from harness.edge import BINARY
 from harness.waiting import wait_until
 
 DATA = Path(__file__).parents[2] / "control-api" / "data"
-#: What the front door says, beside what the model has of each operation.
-DOOR = {"ForbiddenException", "ThrottledClientException", "UnknownOperationException"}
 TEXTS = ["", " ", "a", "US", "UDP", CONNECTOR, places.NUMBER, "+1", "a" * 257, "é漢\n", "10.0.0.0/8",
          "arn:aws:chime:us-east-1:111122223333:vc/" + CONNECTOR, "b" * 22, "203.0.113.9"]
 ODD = [None, True, 0, -1, 1.5, 1 << 40, "", [], {}, [None], {"a": {"b": []}}, "x" * 5000]

@@ -2,11 +2,15 @@
 //! and measures a start with it, the API's reads and writes, in process and signed, with the journal on
 //! FOLDER's disk; and a call's lookup of a number beside the same with ten numbers.
 //! `api-bench lookups NUMBERS TIMES` does nothing but lookups, to be counted by callgrind.
+//! `api-bench node TANDEM FOLDER [NUMBERS [CONNECTORS [SECONDS [CONNECTIONS [PEER]]]]]` starts the
+//! binary TANDEM with such a store and asks it over HTTP; PEER is the address of a moto server.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
+mod http;
 mod node;
+mod process;
 mod signer;
 
 use control_api::{Api, Ids, Request, Settings};
@@ -29,12 +33,11 @@ const ROUNDS: usize = 7;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let first = arguments.next().unwrap_or_else(|| fail("say a folder for the store"));
-    let mut number = |default: usize| {
-        let text = arguments.next();
-        text.map_or(default, |text| {
-            text.parse().unwrap_or_else(|_| fail(&format!("no number: {text}")))
-        })
-    };
+    if first == "node" {
+        over_http(&arguments.collect::<Vec<_>>());
+        return;
+    }
+    let mut number = |default: usize| number(arguments.next().as_deref(), default);
     if first == "lookups" {
         let (numbers, times) = (number(100_000), number(1_000));
         lookups(&routed(numbers), numbers, times);
@@ -65,11 +68,36 @@ fn main() {
     compare(numbers);
 }
 
+fn number(text: Option<&str>, default: usize) -> usize {
+    text.map_or(default, |text| {
+        text.parse().unwrap_or_else(|_| fail(&format!("no number: {text}")))
+    })
+}
+
+fn over_http(arguments: &[String]) {
+    let [tandem, folder, more @ ..] = arguments else { fail("say TANDEM and FOLDER") };
+    let at = |n: usize, default| number(more.get(n).map(String::as_str), default);
+    let peer = more
+        .get(4)
+        .map(|text| text.parse().unwrap_or_else(|_| fail(&format!("no address and port: {text}"))));
+    let (numbers, connectors) = (at(0, 100_000), at(1, 1_000));
+    let wanted = process::Wanted {
+        tandem: tandem.into(),
+        folder: folder.into(),
+        numbers,
+        connectors,
+        limit: Duration::from_secs(at(2, 3) as u64),
+        connections: at(3, 4),
+        peer,
+    };
+    process::measure(&wanted, asks(connectors, numbers));
+}
+
 /// A request: method, path, query, body.
-type Ask = (&'static str, String, String, String);
+pub(crate) type Ask = (&'static str, String, String, String);
 
 /// The n-th request of a kind.
-type Asks = Box<dyn Fn(usize) -> Ask>;
+pub(crate) type Asks = Box<dyn Fn(usize) -> Ask + Sync>;
 
 /// What is asked, the n-th time.
 fn asks(connectors: usize, numbers: usize) -> Vec<(&'static str, Asks)> {
@@ -130,7 +158,7 @@ fn asks(connectors: usize, numbers: usize) -> Vec<(&'static str, Asks)> {
 }
 
 fn rate(api: &mut Api, node: &mut Node, limit: Duration, name: &str, ask: &dyn Fn(usize) -> Ask) {
-    let signer = Signer::new(KEY, SECRET);
+    let signer = Signer::new((KEY, SECRET), signer::TIME, "chime", "tandem");
     let (begin, mut done) = (Instant::now(), 0);
     while begin.elapsed() < limit {
         let (method, path, query, body) = ask(done);

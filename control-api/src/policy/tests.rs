@@ -96,6 +96,30 @@ fn statements() -> impl Strategy<Value = Vec<(bool, u8, u8)>> {
     proptest::collection::vec((any::<bool>(), 0u8..4, 0u8..4), 1..6)
 }
 
+fn action() -> impl Strategy<Value = String> {
+    "chime:(GetVoiceConnector|GetSipRule|TagResource)"
+}
+
+fn tag() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of("[ab]{0,2}")
+}
+
+/// A statement with everything that the subset has.
+fn statement() -> impl Strategy<Value = Value> {
+    let action = "(\\*|chime:\\*|chime:Get\\*|chime:GetSipRule|chime:\\?ag\\*)";
+    let condition = ("String(Equals|Like)", "aws:Re(source|quest)Tag/k", "[ab?*]{0,3}");
+    (any::<bool>(), action, "(\\*|arn:[ab?*]{0,3})", proptest::option::of(condition)).prop_map(
+        |(allows, action, resource, condition)| {
+            let effect = if allows { "Allow" } else { "Deny" };
+            let mut written = json!({ "Effect": effect, "Action": action, "Resource": resource });
+            if let Some((operator, key, value)) = condition {
+                written["Condition"] = json!({ operator: { key: value } });
+            }
+            written
+        },
+    )
+}
+
 proptest! {
     /// Against the rule as it is written: denied by any that applies, else allowed by any.
     #[test]
@@ -163,6 +187,49 @@ proptest! {
             request_tags: &[],
         };
         prop_assert_eq!(policy.allows(&asked), expected);
+    }
+
+    /// Whatever a policy says, a Deny more never allows, an Allow more never denies, and the order
+    /// of statements says nothing.
+    #[test]
+    fn a_statement_more_pulls_one_way(
+        written in proptest::collection::vec(statement(), 1..5),
+        more in statement(),
+        turn in 0usize..5,
+        question in (action(), "arn:[ab]{0,3}", tag(), tag()),
+    ) {
+        let (action, resource, stored, brought) = question;
+        let tags = |tag: Option<String>| -> Vec<(String, String)> {
+            tag.into_iter().map(|value| ("k".to_owned(), value)).collect()
+        };
+        let (stored, brought) = (tags(stored), tags(brought));
+        let asked = Question {
+            action: &action,
+            resource: &resource,
+            resource_tags: &stored,
+            request_tags: &brought,
+        };
+        let allows = |statements: &[Value]| policy(json!(statements)).allows(&asked);
+        let before = allows(&written);
+        let mut with = written.clone();
+        with.insert(turn % (written.len() + 1), more.clone());
+        let after = allows(&with);
+        match more["Effect"] == "Deny" {
+            true => prop_assert!(!after || before, "a Deny allowed"),
+            // Only a Deny that stands there already keeps saying no.
+            false => prop_assert!(after || !before, "an Allow denied"),
+        }
+        let mut turned = with.clone();
+        turned.rotate_left(turn % with.len());
+        prop_assert_eq!(allows(&turned), after);
+        turned.reverse();
+        prop_assert_eq!(allows(&turned), after);
+        // One that is written twice says the same.
+        turned.push(more);
+        prop_assert_eq!(allows(&turned), after);
+        // A Deny that fits settles it.
+        turned.push(json!({ "Effect": "Deny", "Action": action, "Resource": resource }));
+        prop_assert!(!allows(&turned));
     }
 
     #[test]

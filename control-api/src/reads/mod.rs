@@ -85,7 +85,8 @@ impl Reading<'_> {
                 Ok(json!({ "VoiceConnectorRegions": [self.settings.region] }))
             }
             "GetGlobalSettings" => {
-                Ok(json!({ "VoiceConnector": { "CdrBucket": self.cdr_bucket() } }))
+                let cdr_bucket = self.cdr_bucket().map(str::to_owned);
+                Ok(json!({ "VoiceConnector": GlobalSettings { cdr_bucket } }))
             }
             "ListTagsForResource" => self.tags(),
             "GetVoiceConnectorProxy" => self.proxy(),

@@ -91,6 +91,27 @@ fn parameter(member: &Member) -> Option<Value> {
     }))
 }
 
+/// What is said before an operation is asked, whatever its model says.
+const DOOR: [ErrorKind; 10] = [
+    ErrorKind::BadRequest,
+    ErrorKind::IncompleteSignature,
+    ErrorKind::MissingAuthenticationToken,
+    ErrorKind::InvalidSignature,
+    ErrorKind::UnrecognizedClient,
+    ErrorKind::AccessDenied,
+    ErrorKind::UnknownOperation,
+    ErrorKind::RequestTooLarge,
+    ErrorKind::ThrottledClient,
+    ErrorKind::ServiceUnavailable,
+];
+
+/// What an operation says beside what its model names.
+const ALSO: [(&str, ErrorKind); 3] = [
+    ("DeleteVoiceConnectorOrigination", ErrorKind::Conflict),
+    ("DeleteVoiceConnectorTermination", ErrorKind::Conflict),
+    ("ValidateE911Address", ErrorKind::UnprocessableEntity),
+];
+
 /// Those of one status are one.
 fn responses(schema: &Schema, operation: &Operation) -> Value {
     let output = schema.operations.get(operation.name).and_then(|ends| ends.output);
@@ -101,7 +122,14 @@ fn responses(schema: &Schema, operation: &Operation) -> Value {
     let mut responses = Map::new();
     responses.insert(operation.status.to_string(), success);
     let mut refusals: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
-    for kind in ErrorKind::ALL.iter().filter(|kind| operation.declares(**kind)) {
+    let refused_with = operation.refusal().map(|(kind, _)| kind);
+    let is_said = |kind: &&ErrorKind| {
+        operation.declares(**kind)
+            || DOOR.contains(*kind)
+            || ALSO.contains(&(operation.name, **kind))
+            || refused_with == Some(**kind)
+    };
+    for kind in ErrorKind::ALL.iter().filter(is_said) {
         refusals.entry(kind.status()).or_default().push(kind.exception());
     }
     for (status, exceptions) in refusals {
@@ -112,6 +140,8 @@ fn responses(schema: &Schema, operation: &Operation) -> Value {
         });
         responses.insert(status.to_string(), refusal);
     }
+    // Nothing was read of it, so that nothing is said of it.
+    responses.insert("431".to_owned(), json!({ "description": "a head over 32 KiB; no body" }));
     Value::Object(responses)
 }
 
@@ -151,6 +181,11 @@ fn json_schema(name: &str, shape: &Shape) -> Value {
         if let Some(bound) = bound {
             written[key] = bound.into();
         }
+    }
+    if name == "ListTagsForResourceResponse" {
+        // Clients expect an empty list, where the model would have at least one tag.
+        written["properties"]["Tags"] =
+            json!({ "type": "array", "items": reference("Tag"), "maxItems": 50 });
     }
     written
 }
@@ -214,5 +249,27 @@ mod tests {
         assert_eq!(shapes["TagList"]["maxItems"], 50);
         assert!(shapes["VoiceConnectorAwsRegion"].get("enum").is_none());
         assert!(shapes["Arn"]["pattern"].as_str().unwrap().contains("9+]"));
+        // The model's own is no pattern in any dialect.
+        assert_eq!(shapes["ClientRequestId"]["pattern"], "^(?:^[-_a-zA-Z0-9]*$)$");
+        let told = &shapes["ListTagsForResourceResponse"]["properties"]["Tags"];
+        assert_eq!(told.get("minItems"), None);
+        assert_eq!(shapes["TagList"]["minItems"], 1);
+    }
+
+    #[test]
+    fn every_operation_has_what_is_said_before_it_is_asked() {
+        let document = document("1.2.3");
+        let paths = document["paths"].as_object().unwrap();
+        for operation in paths.values().flat_map(|path| path.as_object().unwrap().values()) {
+            let responses = operation["responses"].as_object().unwrap();
+            for status in ["400", "403", "404", "413", "429", "431", "503"] {
+                assert!(responses.contains_key(status), "{operation} {status}");
+            }
+            let told = responses["403"]["description"].as_str().unwrap();
+            assert!(told.contains("InvalidSignatureException"), "{told}");
+        }
+        let delete =
+            &document["paths"]["/voice-connectors/{voiceConnectorId}/origination"]["delete"];
+        assert_eq!(delete["responses"]["409"]["description"], "ConflictException");
     }
 }

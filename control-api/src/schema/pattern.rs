@@ -9,7 +9,7 @@ use regex_lite::Regex;
 /// whole text: decision 0101.
 #[derive(Debug)]
 pub(crate) struct Pattern {
-    source: &'static str,
+    source: String,
     whole: Regex,
     /// What must not begin there: of `(?!…)` at the pattern's begin.
     unlike: Option<Regex>,
@@ -27,14 +27,16 @@ impl Pattern {
                 (Some(compiled(&format!("^(?:{inner})"))?), rest.get(1..).unwrap_or_default())
             }
         };
-        // An end that is repeated is an end.
-        let plain = rest.replace("${2,64}$", "$");
+        // An end that is repeated is an end; other readers of patterns refuse it.
+        let repeated = "${2,64}$";
+        let plain = rest.replace(repeated, "$");
+        let source = source.replace(repeated, "$");
         Ok(Pattern { source, whole: compiled(&format!("^(?:{plain})$"))?, unlike })
     }
 
-    /// As the model has it.
-    pub(crate) fn source(&self) -> &'static str {
-        self.source
+    /// As the model has it, where that is a pattern.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
     }
 
     pub(crate) fn fits(&self, text: &str) -> bool {

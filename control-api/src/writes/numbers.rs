@@ -61,6 +61,9 @@ impl Writing<'_, '_> {
         if numbers.is_empty() || numbers.len() > limit {
             return Err(bad_request(format!("{member}: must be 1 to {limit} numbers")));
         }
+        if let Some(n) = numbers.iter().position(|number| !is_name(number)) {
+            return Err(bad_request(format!("{member}[{n}]: {NOT_A_NAME}")));
+        }
         Ok(numbers.into_iter().map(|number| with_plus(&number)).collect())
     }
 
@@ -112,6 +115,11 @@ impl Writing<'_, '_> {
                 let item = format!("UpdatePhoneNumberRequestItems[{n}]");
                 bad_request(format!("{item}.PhoneNumberId: is missing"))
             })?;
+            if !is_name(id) {
+                return Err(bad_request(format!(
+                    "UpdatePhoneNumberRequestItems[{n}].PhoneNumberId: {NOT_A_NAME}"
+                )));
+            }
             numbers.push((with_plus(id), item));
         }
         Ok(self.each(numbers, |writing, id, item| writing.update_one(id, &item)))
@@ -283,6 +291,15 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
                       between them"
             .to_owned()),
     }
+}
+
+/// Why [`is_name`] is false.
+const NOT_A_NAME: &str = "is blank, or has line breaks";
+
+/// Whether an answer can name a number so: the model has nothing there that is blank or of several
+/// lines.
+fn is_name(id: &str) -> bool {
+    !id.trim().is_empty() && !id.contains(['\n', '\r'])
 }
 
 /// The model lets numbers come without it.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,16 @@ from . import places
 
 REGION = "us-east-1"
 ACCOUNT = "111122223333"
+OPERATIONS = Path(__file__).resolve().parents[3] / "docs/control-api.md"
+#: What is said before an operation is asked, whatever its model names.
+DOOR = {"AccessDeniedException", "ForbiddenException", "IncompleteSignatureException",
+        "InvalidSignatureException", "MissingAuthenticationTokenException",
+        "RequestEntityTooLargeException", "ServiceUnavailableException", "ThrottledClientException",
+        "UnknownOperationException", "UnrecognizedClientException"}
+#: What an operation says beside what its model names.
+ALSO = {("DeleteVoiceConnectorOrigination", "ConflictException"),
+        ("DeleteVoiceConnectorTermination", "ConflictException"),
+        ("ValidateE911Address", "UnprocessableEntityException")}
 
 
 class ControlApi:
@@ -29,6 +40,8 @@ class ControlApi:
         self.edge = edge
         self.url = f"{scheme}://{places.EDGE}:{port}"
         self.verify = verify
+        #: (operation, exception or None) of every answer to a client of this API.
+        self.answers = []
         self.key = self.create_key()
 
     def create_key(self, *more):
@@ -37,12 +50,32 @@ class ControlApi:
                                             "--json", *more))
         return said["access_key_id"], said["secret_access_key"]
 
-    def client(self, service="chime-sdk-voice", key=None, token=None, attempts=1):
+    def client(self, service="chime-sdk-voice", key=None, token=None, attempts=1, validated=True):
         id, secret = key or self.key
-        return boto3.client(service, endpoint_url=self.url, region_name=REGION, verify=self.verify,
-                            aws_access_key_id=id, aws_secret_access_key=secret,
-                            aws_session_token=token,
-                            config=Config(retries={"total_max_attempts": attempts}))
+        config = Config(retries={"total_max_attempts": attempts}, parameter_validation=validated)
+        client = boto3.client(service, endpoint_url=self.url, region_name=REGION,
+                              verify=self.verify, aws_access_key_id=id,
+                              aws_secret_access_key=secret, aws_session_token=token, config=config)
+        self.watch(client.meta.events)
+        return client
+
+    def watch(self, events):
+        """Holds every answer of the service against its model."""
+        events.register("after-call.chime-sdk-voice", self._answered)
+
+    def _answered(self, http_response, parsed, model, **_):
+        exception = parsed.get("Error", {}).get("Code")
+        self.answers.append((model.name, exception))
+        if exception is None:
+            assert http_response.status_code == model.http.get("responseCode", 200), model.name
+            valid_reply(model.name, json.loads(http_response.content or b"{}"), model.service_model)
+            return
+        modelled = {shape.name: shape.metadata["error"] for shape in model.error_shapes}
+        told = f"{model.name}: {http_response.status_code} {parsed}"
+        assert exception in modelled or exception in DOOR or (model.name, exception) in ALSO, told
+        if exception in modelled:
+            assert http_response.status_code == modelled[exception]["httpStatusCode"], told
+        assert parsed["Error"]["Message"] and parsed["ResponseMetadata"]["RequestId"], told
 
     def aws(self, *arguments):
         """What the aws CLI says, as JSON."""
@@ -96,6 +129,11 @@ def _unknown(shape, value, path=""):
     elif shape.type_name == "list":
         for at, inner in enumerate(value):
             yield from _unknown(shape.member, inner, f"{path}[{at}]")
+
+
+def served():
+    """The operations that work, as docs/control-api.md lists them (a test of control-api writes it)."""
+    return set(re.findall(r"^\| (\w+) \| `[^`]*` \| works \|$", OPERATIONS.read_text(), re.M))
 
 
 def service_model():
