@@ -13,8 +13,9 @@ use crate::history::HistoryFollower;
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
 use crate::live_directory::LiveDirectory;
-use crate::media_applications::MediaApplications;
+use crate::media_applications::{About, MediaApplications};
 use crate::media_plane::{MediaPlane, Start};
+use crate::ordered_recordings::{Ordered, unrecorded};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
 use crate::sinks::{self, Routes};
@@ -63,6 +64,8 @@ pub(crate) struct Node {
     history: HistoryFollower,
     retention: Retention,
     recordings: Option<Recordings>,
+    /// What applications have recorded.
+    ordered: Option<Ordered>,
     config: Config,
     role: Role,
     kept: Kept,
@@ -152,11 +155,13 @@ impl Node {
         };
         let claims = shell.edge.calls.iter().flat_map(claims_of).collect();
         shell.edge.begun = clock.now();
+        let ordered = Ordered::start(&config, role)?;
         let (media, listened) = match role {
             Role::All => {
                 let files = (sink.sender(), &mut outbox);
+                let opener = ordered.as_ref().and_then(Ordered::opener);
                 let Started { recordings, streaming, news } =
-                    streaming::start(&config, origin, told, files, observations.clone())?;
+                    streaming::start(&config, origin, told, files, observations.clone(), opener)?;
                 let relay = relay_config(&config.media, identity, Some(news));
                 let relay = start_relay(&config, origin, relay, &observations, &events)?;
                 (MediaPlane::Local(relay), Some((recordings, Arc::new(streaming))))
@@ -165,7 +170,17 @@ impl Node {
         };
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
-        let applications = MediaApplications::start(&config)?;
+        let about = About {
+            recordings: ordered.as_ref().and_then(Ordered::opener),
+            unrecorded: unrecorded(&config, role),
+            observations: observations.clone(),
+            view: recorder.view(),
+            clock,
+        };
+        let applications = MediaApplications::start(&config, about)?;
+        if let Some(ordered) = &ordered {
+            ordered.connect(applications.news());
+        }
         let steering = applications.port(&config, Arc::clone(&directory));
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
         let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
@@ -186,6 +201,7 @@ impl Node {
             history,
             retention,
             recordings,
+            ordered,
             config,
             role,
             kept,
@@ -356,6 +372,9 @@ impl Node {
         }
         // Its listeners went with the hub.
         drop(self.recordings);
+        if let Some(ordered) = self.ordered {
+            ordered.stop();
+        }
         drop(self.event_sink);
         self.recorder.stop();
         self.traces.stop();
@@ -371,6 +390,8 @@ impl Node {
         let (sink, outbox) = (self.sink.sender(), self.outbox.view());
         let (history, retention) = (self.history.counters(), self.retention.counters());
         let recordings = self.recordings.as_ref().map(Recordings::counters);
+        let ordered = self.ordered.as_ref().map(Ordered::counters);
+        let applications = self.applications.news();
         let traces = self.traces.sender();
         let streaming = self.streaming.as_ref().map(Arc::downgrade);
         let identities = self.kept.certificate_ends();
@@ -394,6 +415,10 @@ impl Node {
             readings::of_retention(&retention, out);
             if let Some(recordings) = &recordings {
                 readings::of_recordings(recordings, out);
+            }
+            readings::of_applications(applications.active(), &applications.sounds(), out);
+            if let Some(ordered) = &ordered {
+                readings::of_ordered_recordings(ordered, out);
             }
             process::read(out);
         });

@@ -17,6 +17,7 @@ fn facts() -> Facts {
         started: UnixTime::from_millis(1_700_000_000_000),
         headers: vec![("X-Account".into(), "7".into())],
         arguments: Vec::new(),
+        unrecorded: None,
         on_failure: 503,
     }
 }

@@ -166,3 +166,32 @@ fn what_nobody_took_for_the_longest_makes_room() {
     shelf.place((Origin::Kept("old".into()), PCMU, 20), clip, 0);
     assert_eq!(shelf.clips.len(), most);
 }
+
+/// 200 callers hear a prompt of three minutes, each with octets of its own, as from another process.
+#[test]
+fn octets_of_many_calls_are_made_once_for_each_format() {
+    let prompt = wav(&[0x20; 8_000 * 180]);
+    let mut desk = Desk::new(&[], None);
+    let first = desk.ask(&AudioSource::Octets(prompt.as_slice().into()), PCMU).unwrap();
+    for _ in 1..200 {
+        let again = desk.ask(&AudioSource::Octets(prompt.as_slice().into()), PCMU).unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+    }
+    let counts = desk.library.counts();
+    assert_eq!((counts.clips, counts.octets), (1, first.memory()));
+    println!("200 calls: {} octets; one each: {}", counts.octets, 200 * first.memory());
+    // Nothing is held of octets that are gone, and shared ones are known.
+    let shared = AudioSource::Octets(prompt.as_slice().into());
+    for _ in 0..3 {
+        assert!(Arc::ptr_eq(&first, &desk.ask(&shared, PCMU).unwrap()));
+    }
+    let known = lock(&desk.library.shelf).digests.len();
+    assert!(known <= 2, "{known}");
+    let other = desk.ask(&shared, AudioFormat::Pcma).unwrap();
+    assert!(!Arc::ptr_eq(&first, &other));
+    let mut changed = prompt;
+    *changed.last_mut().unwrap() = 0x21;
+    let changed = desk.ask(&AudioSource::Octets(changed.into()), PCMU).unwrap();
+    assert!(!Arc::ptr_eq(&first, &changed));
+    assert_eq!(desk.library.counts().clips, 3);
+}

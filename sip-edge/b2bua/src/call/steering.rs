@@ -5,6 +5,7 @@
 mod bridge;
 mod keys;
 mod orders;
+mod recordings;
 mod requests;
 
 use super::Call;
@@ -24,6 +25,7 @@ use model::{
     ApplicationEvent, ApplicationNews, ApplicationTold, AudioSource, CallEnd, CallEventKind, Codec,
     EndedBy, Instant, IpFamily, LegSide, MediaEvent, OtherMedia, PlayOutcome, Playing, SteeredCall,
 };
+pub(super) use recordings::Ordered;
 use sdp::{Encryption, Limits, SessionDescription};
 use sip_proto::{HeaderName, Message};
 use std::sync::Arc;
