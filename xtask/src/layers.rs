@@ -120,6 +120,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "siprec",
             "call-streaming",
             "control-api",
+            "media-applications",
         ],
     ),
     ("api-bench", &["model", "directory", "directory-store", "control-api"]),

@@ -339,7 +339,7 @@ impl Applications {
         let connections = Connections::new(tls);
         let shared = Arc::new(Shared {
             calls,
-            invoker: Invoker::new(connections, settings.lambda, settings.max_requests),
+            invoker: Invoker::new(connections, settings.lambda, settings.max_requests, clock),
             sounds: Sounds::new(settings.sounds, speaker, clock),
             clock,
             running: Mutex::default(),

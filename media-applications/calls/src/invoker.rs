@@ -5,6 +5,7 @@ use crate::endpoint::{Application, Endpoint};
 use crate::signature::{SIGNATURE_HEADER, sign};
 use aws_sinks::{Access, Lambda};
 use model::TransactionId;
+use outbox::clock::Clock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -43,12 +44,18 @@ pub(crate) struct Invoker {
     /// By region.
     functions: Mutex<HashMap<Arc<str>, Arc<Lambda>>>,
     places: Semaphore,
+    clock: Clock,
 }
 
 impl Invoker {
-    pub(crate) fn new(connections: Connections, access: Access, at_once: usize) -> Self {
+    pub(crate) fn new(
+        connections: Connections,
+        access: Access,
+        at_once: usize,
+        clock: Clock,
+    ) -> Self {
         let places = Semaphore::new(at_once.min(Semaphore::MAX_PERMITS));
-        Invoker { connections, access, functions: Mutex::default(), places }
+        Invoker { connections, access, functions: Mutex::default(), places, clock }
     }
 
     /// Asks, twice at most; `Err` says why there is no answer. `told` hears of each time.
@@ -61,9 +68,9 @@ impl Invoker {
     ) -> Result<Vec<u8>, String> {
         let mut first = None;
         for attempt in 1..=2 {
-            let begun = tokio::time::Instant::now();
+            let begun = self.clock.now();
             let asked = timeout(application.timeout, self.ask(application, call, body)).await;
-            let took = begun.elapsed();
+            let took = self.clock.now().saturating_since(begun);
             let why = match asked {
                 Ok(Ok(answer)) => {
                     told(AskedOutcome::Answered, took);

@@ -1,11 +1,11 @@
 //! Applications behind real sockets, and an edge that only writes down what it is ordered.
 
 use crate::{
-    Application, Applications, Calls, Endpoint, NewCall, NewsSender, Refused, SIGNATURE_HEADER,
-    Settings, SoundStore, sign,
+    Application, Applications, AskedOutcome, Calls, Endpoint, NewCall, NewsSender, Refused,
+    SIGNATURE_HEADER, Settings, SoundStore, sign,
 };
 use aws_sinks::Access;
-use media_applications::{Direction, Ended, Facts};
+use media_applications::{Acted, Direction, Ended, Facts};
 use model::{
     ApplicationNews, ApplicationOrder, AudioSource, LegSide, PlayOutcome, Secret, TransactionId,
     UnixTime,

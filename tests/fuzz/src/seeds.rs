@@ -22,6 +22,7 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "relay_control" => crate::relay_control::seeds(),
         "call_audio" => crate::call_audio::seeds(),
         "control_api" => crate::control_api::seeds(),
+        "application" => crate::application::seeds(),
         "transcoder" => crate::transcoder::seeds(),
         "outbox" => crate::outbox::seeds(),
         "mkv" => crate::mkv::seeds(),

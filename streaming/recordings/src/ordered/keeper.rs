@@ -140,7 +140,7 @@ impl Keeper {
             };
             match pauses.next() {
                 Some(pause) if !self.is_stopping.load(Ordering::Relaxed) => {
-                    std::thread::sleep(pause)
+                    std::thread::park_timeout(pause)
                 }
                 _ => return Err(why),
             }

@@ -197,7 +197,7 @@ fn what_a_crash_left_is_finished_by_the_next_start() {
     let begun = std::time::Instant::now();
     while !there.exists() {
         assert!(begun.elapsed() < DEADLINE);
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     let octets = std::fs::read(there).unwrap();
     assert_eq!((octets.len(), wav_head(&octets)), (48, (1, 4)));
