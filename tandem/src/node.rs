@@ -112,13 +112,8 @@ impl Node {
         let event_sink = routes.event_sink();
         let told = (routes.teller(&config, &privacy), privacy.recordings.clone());
         let start = Start::draw()?;
-        let history =
-            HistoryFollower::start(data_dir, config.history.keep, || Origin::now().calendar)
-                .map_err(|error| StartError(format!("cannot start the history: {error}")))?;
-        let mut left = match role {
-            Role::Edge => kept_calls::read(data_dir),
-            Role::All | Role::Relay => LastRun::default(),
-        };
+        let history = start_history(&config)?;
+        let mut left = left_of_last_run(&config, role);
         start.open(&config, &mut left.calls)?;
         // What happened to calls of the last run keeps its time.
         let began = left.began().map(UnixTime::from_millis);
@@ -170,17 +165,8 @@ impl Node {
         };
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
-        let about = About {
-            recordings: ordered.as_ref().and_then(Ordered::opener),
-            unrecorded: unrecorded(&config, role),
-            observations: observations.clone(),
-            view: recorder.view(),
-            clock,
-        };
-        let applications = MediaApplications::start(&config, about)?;
-        if let Some(ordered) = &ordered {
-            ordered.connect(applications.news());
-        }
+        let counted = (observations.clone(), recorder.view(), clock);
+        let applications = start_applications(&config, role, ordered.as_ref(), counted)?;
         let steering = applications.port(&config, Arc::clone(&directory));
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
         let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
@@ -428,6 +414,37 @@ impl Node {
 fn dtls_identity() -> Result<DtlsIdentity, StartError> {
     DtlsIdentity::generate()
         .map_err(|error| StartError(format!("cannot make the certificate of DTLS-SRTP: {error}")))
+}
+
+fn start_history(config: &Config) -> Result<HistoryFollower, StartError> {
+    let (data_dir, keep) = (&config.node.data_dir, config.history.keep);
+    HistoryFollower::start(data_dir, keep, || Origin::now().calendar)
+        .map_err(|error| StartError(format!("cannot start the history: {error}")))
+}
+
+/// The calls that outlived the process before.
+fn left_of_last_run(config: &Config, role: Role) -> LastRun {
+    match role {
+        Role::Edge => kept_calls::read(&config.node.data_dir),
+        Role::All | Role::Relay => LastRun::default(),
+    }
+}
+
+/// Starts what steers calls, and has it hear of what it orders to be recorded.
+fn start_applications(
+    config: &Config,
+    role: Role,
+    ordered: Option<&Ordered>,
+    (observations, view, clock): (ObservationSender, RecorderView, Clock),
+) -> Result<MediaApplications, StartError> {
+    let recordings = ordered.and_then(Ordered::opener);
+    let unrecorded = unrecorded(config, role);
+    let about = About { recordings, unrecorded, observations, view, clock };
+    let applications = MediaApplications::start(config, about)?;
+    if let Some(ordered) = ordered {
+        ordered.connect(applications.news());
+    }
+    Ok(applications)
 }
 
 fn start_relay(
