@@ -145,6 +145,7 @@ fn what_nobody_took_for_the_longest_makes_room() {
         takings: 0,
         generation: 0,
         directory: None,
+        digests: VecDeque::new(),
     };
     let clip = Arc::new(Clip::encode(&recording, PCMU, 20).unwrap());
     let most = MAX_CLIPS / clip.memory();

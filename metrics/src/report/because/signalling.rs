@@ -47,7 +47,8 @@ fn application_failed(record: &CallRecord) -> Option<Told> {
     let failure = record.end.cause.strip_prefix("application ")?;
     let (application, why) = failure.split_once(": ")?;
     let text = format!(
-        "The application {application} that steers the call failed at {}, {} after the call began: {why}.",
+        "The application {application} that steers the {}'s call failed at {}, {} after the call began: {why}.",
+        side_name(record, 0),
         clock(record, lasted_ms(record)),
         span(lasted_ms(record))
     );
