@@ -48,6 +48,8 @@ pub struct Facts {
     pub headers: Vec<(Arc<str>, Arc<str>)>,
     /// What whoever asked for an outbound call gives to its application.
     pub arguments: Vec<(Arc<str>, Arc<str>)>,
+    /// Why nothing is recorded here, and what is to be set; `None` where it is.
+    pub unrecorded: Option<Arc<str>>,
     /// What ends the call when its application fails before it was answered, 400 to 699.
     pub on_failure: u16,
 }

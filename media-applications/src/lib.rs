@@ -19,8 +19,9 @@ mod invocation;
 mod program;
 mod reader;
 mod response;
+mod wav;
 
 pub use action::{Sound, Speech};
 pub use facts::{Direction, Facts};
-pub use program::{Busy, Ended, Output, Program};
+pub use program::{Acted, Busy, Ended, Output, Program};
 pub use response::MAX_RESPONSE_BYTES;

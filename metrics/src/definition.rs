@@ -123,6 +123,10 @@ pub mod definitions {
             HEP_PACKETS, Counter, Packets, "tandem_hep_packets_total", ["result"], "HEP packets for the collector: sent, or failed (the system did not take them)";
             API_REQUESTS, Counter, None, "tandem_control_api_requests_total", ["operation", "outcome"], "Requests to the control API: ok, or the exception's name; the operation unknown is what no key vouches for, and what is no operation";
             API_SECONDS, Histogram, Seconds, "tandem_control_api_request_seconds", ["kind"], "Time that a request to the control API took from its last octet to its answer: of what reads, of what writes, and of what is neither (other)";
+            APPLICATION_REQUESTS, Counter, None, "tandem_application_requests_total", ["application", "outcome"], "Requests to SIP media applications: answered, timeout, or failed (no connection, an error status, a function that failed); each try counts";
+            APPLICATION_SECONDS, Histogram, Seconds, "tandem_application_request_seconds", ["application"], "Time that an application took for an answer, or until it was given up";
+            APPLICATION_ACTIONS, Counter, None, "tandem_application_actions_total", ["action", "outcome"], "Actions of applications that have ended: done or failed; the action other is what is none here";
+            APPLICATION_FAILURES, Counter, None, "tandem_application_failures_total", ["application"], "Calls that an application was given up in: it could not be asked, its answer not be understood, it asked for too much, or it left the call unanswered";
             RECORDER_DROPPED, Counter, None, "tandem_recorder_dropped_total", ["what"], "Events that the recorder lost because its queue or a table was full";
             HISTORY_RECORDS, Counter, None, "tandem_history_records_total", ["event"], "Records of finished calls in the history: taken in, removed because of their age, or damaged (lines that are no record)";
             HISTORY_FAILURES, Counter, None, "tandem_history_failures_total", [], "Turns in which the history could not follow the files of records; it goes on when this is over";
@@ -133,6 +137,12 @@ pub mod definitions {
             RECORDINGS_BYTES, Counter, Bytes, "tandem_recording_bytes_total", ["event"], "Octets of recordings: saved on this disk, uploaded";
             RECORDINGS_LOST, Counter, None, "tandem_recording_lost_samples_total", [], "Samples that were heard and are silence in their recording: its disk, its thread or KMS was too slow";
             RECORDINGS_WAITING, Gauge, None, "tandem_recording_uploads_waiting", [], "Files of recordings that wait to be uploaded";
+            APPLICATION_CALLS, Gauge, None, "tandem_application_calls", [], "Calls that applications steer now";
+            APPLICATION_SOUNDS, Counter, None, "tandem_application_sounds_total", ["outcome"], "Sounds that applications wanted: found among those that are kept, fetched (or spoken), or failed";
+            APPLICATION_SOUND_BYTES, Gauge, Bytes, "tandem_application_sound_bytes", [], "Memory that the sounds which are kept for applications take";
+            APPLICATION_RECORDINGS, Gauge, None, "tandem_application_recordings", [], "Recordings that applications have ordered and that are written now";
+            APPLICATION_RECORDED, Counter, None, "tandem_application_recordings_total", ["outcome"], "Recordings that applications have ordered: saved where they belong, or failed";
+            APPLICATION_RECORDINGS_LOST, Counter, None, "tandem_application_recording_lost_samples_total", [], "Samples that are not in a recording of an application: its thread was too slow";
             SINK_RECORDS, Counter, None, "tandem_sink_records_total", ["outcome"], "Records handed to the file sink";
             SINK_QUEUE, Gauge, None, "tandem_sink_queued_records", [], "Records that wait to be written";
             OUTBOX_ENTRIES, Gauge, None, "tandem_outbox_entries", ["destination"], "Records on disk that are still to be delivered";

@@ -181,6 +181,11 @@ impl RecorderView {
         self.page.api_answered(request);
     }
 
+    /// Counts of applications that steer calls.
+    pub fn page(&self) -> &Page {
+        &self.page
+    }
+
     /// Sets, once, where counters and gauges of other parts of the node are read from.
     pub fn set_readings(&self, source: impl Fn(&mut Vec<Reading>) + Send + Sync + 'static) {
         self.page.set_readings(source);

@@ -1,8 +1,10 @@
 //! The Prometheus page.
 
+mod applications;
 mod handles;
 mod unheard;
 
+use self::applications::Applications;
 use self::handles::{Connector, Messages, once};
 use self::unheard::UnheardLegs;
 use crate::definition::{Definition, Kind, Reading, Unit, definitions as d};
@@ -68,6 +70,7 @@ pub struct Page {
     copies: Family<[Label; 1], Counter>,
     api_requests: Family<[Label; 2], Counter>,
     api_seconds: Histograms,
+    applications: Applications,
 }
 
 type Label = (&'static str, &'static str);
@@ -135,6 +138,7 @@ impl Page {
             copies: registered(r, &d::HEP_PACKETS),
             api_requests: registered(r, &d::API_REQUESTS),
             api_seconds: histograms(r, &d::API_SECONDS, &API_BUCKETS),
+            applications: Applications::new(r),
             registry: Registry::default(),
         };
         for refusal in Refusal::ALL {
@@ -352,6 +356,21 @@ impl Page {
         let ApiRequest { operation, outcome, kind, took } = request;
         self.api_requests.get_or_create(&[("operation", operation), ("outcome", outcome)]).inc();
         self.api_seconds.get_or_create(&[("kind", kind)]).observe(took.as_secs_f64());
+    }
+
+    /// Counts a request to an application, by its id; `outcome` is of a fixed set.
+    pub fn application_asked(&self, application: &Arc<str>, outcome: &'static str, took: Duration) {
+        self.applications.asked(application, outcome, took);
+    }
+
+    /// Counts an action of an application; both labels are of fixed sets.
+    pub fn application_acted(&self, action: &'static str, outcome: &'static str) {
+        self.applications.acted(action, outcome);
+    }
+
+    /// Counts a call that an application was given up in.
+    pub fn application_failed(&self, application: &Arc<str>) {
+        self.applications.failed(application);
     }
 
     /// Counts what the recorder lost.

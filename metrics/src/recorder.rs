@@ -274,6 +274,7 @@ impl Recorder {
             CallEventKind::Copied(news) => call.note_copied(&news),
             CallEventKind::ListenedTo => call.streaming = Some(Ok(())),
             CallEventKind::NotListenedTo(failure) => call.not_streamed(failure),
+            CallEventKind::ApplicationFailed(why) => call.application_failure = why,
             CallEventKind::Transferred { to } => call.transferred_to = Some(to),
             CallEventKind::TookOver { from } => call.transferred_from = Some(from),
             CallEventKind::Ended(end) => self.end(id, at, end),

@@ -14,6 +14,7 @@ use model::{
     ProxySessionId, RecordedCall, RecordedMetadata, Refusal, Side, SipMessageEvent, TransactionId,
     TransportProtocol, UnixTime,
 };
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub(crate) struct TrackedCall {
     pub(crate) unheard: [bool; 2],
     /// Its audio went to listeners, or why it did not.
     pub(crate) streaming: Option<Result<(), ListenFailure>>,
+    /// Why the application that steers it has failed, with its id.
+    pub(crate) application_failure: Option<Arc<str>>,
     /// How its copy stands, once one was tried.
     copy_state: Option<LiveCopyState>,
     /// What became of its copy for somebody else's recorder.
@@ -134,6 +137,7 @@ impl TrackedCall {
             transferred_from: None,
             unheard: [false; 2],
             streaming: None,
+            application_failure: None,
             copy_state: None,
             copied: None,
             recorded: None,
@@ -163,6 +167,16 @@ impl TrackedCall {
     pub(crate) fn not_streamed(&mut self, failure: ListenFailure) {
         if self.streaming != Some(Ok(())) {
             self.streaming = Some(Err(failure));
+        }
+    }
+
+    /// What ended it, in words: an end that its application ordered because it failed has the reason.
+    pub(crate) fn cause_of(&self, end: &CallEnd) -> Cow<'static, str> {
+        match &self.application_failure {
+            Some(failure) if end.cause.starts_with("the application ") => {
+                format!("application {failure}").into()
+            }
+            _ => end.cause.into(),
         }
     }
 
@@ -377,7 +391,7 @@ impl TrackedCall {
             routes: self.routes.iter().map(|route| route.written(began)).collect(),
             end: WrittenEnd {
                 status: end.status,
-                cause: end.cause,
+                cause: &self.cause_of(end),
                 ended_by: ended_by(end.ended_by),
                 refusal: end.refusal.map(Refusal::name),
             },

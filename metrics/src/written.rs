@@ -47,7 +47,7 @@ pub(crate) struct WrittenCall<'a> {
     pub(crate) source: SocketAddr,
     pub(crate) times: Times,
     pub(crate) routes: Vec<WrittenRoute<'a>>,
-    pub(crate) end: WrittenEnd,
+    pub(crate) end: WrittenEnd<'a>,
     pub(crate) ladder: Vec<WrittenRung<'a>>,
     pub(crate) ladder_omitted: u64,
     pub(crate) quality: [Option<QualityRecord>; 2],
@@ -66,9 +66,10 @@ pub(crate) struct WrittenRoute<'a> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct WrittenEnd {
+pub(crate) struct WrittenEnd<'a> {
     pub(crate) status: u16,
-    pub(crate) cause: &'static str,
+    #[serde(serialize_with = "text")]
+    pub(crate) cause: &'a str,
     pub(crate) ended_by: &'static str,
     pub(crate) refusal: Option<&'static str>,
 }

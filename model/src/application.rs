@@ -5,8 +5,8 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, Instant, LegSide, PlayOutcome, RoomCall, TransactionId,
-    VoiceConnectorId,
+    AudioSource, CallDirection, DtmfKey, Instant, LegSide, OrderedRecording, PlayOutcome, RoomCall,
+    TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,6 +106,23 @@ pub enum ApplicationOrder {
         /// Whether it is silent now.
         on: bool,
     },
+    /// What legs say is recorded from now on; [`OrderedRecording::order`] is this order's number. Answered
+    /// by [`ApplicationNews::Records`] when it begins, and by [`ApplicationNews::Recorded`].
+    Record(Box<OrderedRecording>),
+    /// The recording of this order ends. Nothing is answered but [`ApplicationNews::Recorded`].
+    StopRecording {
+        /// The number of its [`ApplicationOrder::Record`].
+        order: u32,
+    },
+}
+
+/// Where a recording that an application has ordered is now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordedObject {
+    /// The bucket, or the directory that stands for it.
+    pub bucket: Arc<str>,
+    /// The key, or the path below that directory.
+    pub key: Arc<str>,
 }
 
 /// Whom [`ApplicationOrder::Bridge`] calls, and how.
@@ -152,6 +169,19 @@ pub enum ApplicationNews {
     KeysSent {
         /// The order's number.
         order: u32,
+    },
+    /// The recording of this order has begun.
+    Records {
+        /// The order's number.
+        order: u32,
+    },
+    /// The recording of this order has ended: by its own bounds, by order, or because it failed. The call
+    /// goes on.
+    Recorded {
+        /// The order's number.
+        order: u32,
+        /// Where it is, or in words why it is not.
+        outcome: Result<RecordedObject, String>,
     },
     /// Leg B did not answer.
     BridgeFailed {

@@ -221,6 +221,9 @@ pub enum CallEventKind {
     ListenedTo,
     /// Nobody listens to it, though somebody is to.
     NotListenedTo(ListenFailure),
+    /// An application steers it: the last one has failed, with its id and the reason in words, and the call
+    /// ends or goes to the next one; `None` when one takes it.
+    ApplicationFailed(Option<Arc<str>>),
     /// One of its legs went over to another call, and this one ends (RFC 5589, RFC 3891).
     Transferred {
         /// The call that goes on with the leg.

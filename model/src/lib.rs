@@ -33,7 +33,8 @@ mod transcoding;
 mod transport;
 
 pub use application::{
-    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, SteeredCall,
+    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, RecordedObject,
+    SteeredCall,
 };
 pub use call::{
     CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CallerVerification,
@@ -50,8 +51,9 @@ pub use id::{CarrierId, InvalidId, MediaId, TransactionId, VoiceConnectorId};
 pub use line::{MAX_CALL_LINES, MediaLine, MediaType, RelayedLines};
 pub use listening::{
     BearerToken, Channel, ChannelLayout, KinesisVideoListener, ListenFailure, ListenedCall,
-    ListenedUpdate, Listener, Listening, MAX_LISTENERS, MAX_WEB_SOCKETS, NotificationTargets,
-    RecordingFormat, RecordingListener, Secret, WarningTone, WebSocketListener,
+    ListenedUpdate, Listener, Listening, MAX_LISTENERS, MAX_ORDERED, MAX_WEB_SOCKETS,
+    NotificationTargets, OrderedRecording, RecordingFormat, RecordingListener, RecordingSilence,
+    Secret, WarningTone, WebSocketListener,
 };
 pub use media::{
     AllocationFailure, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand, MediaEvent,

@@ -9,8 +9,10 @@ use zeroize::Zeroize;
 
 /// Programs behind WebSockets that hear one call at most.
 pub const MAX_WEB_SOCKETS: usize = 4;
+/// Recordings that an application has of its call at a time: what somebody says, and of the call.
+pub const MAX_ORDERED: usize = 2;
 /// Listeners of one stream at most: these, Kinesis video streams and a recording.
-pub const MAX_LISTENERS: usize = 2 + MAX_WEB_SOCKETS;
+pub const MAX_LISTENERS: usize = 2 + MAX_WEB_SOCKETS + MAX_ORDERED;
 
 /// Audio of one stream that is copied, decrypted and decoded for listeners beside the call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -105,6 +107,8 @@ pub enum Listener {
     WebSocket(WebSocketListener),
     /// A file that people can play.
     Recording(RecordingListener),
+    /// A file that the application which steers the call has asked for.
+    Ordered(OrderedRecording),
 }
 
 /// How a channel becomes a Kinesis video stream.
@@ -135,7 +139,7 @@ impl Listener {
         match self {
             Listener::KinesisVideo(of) => of.notify,
             Listener::WebSocket(of) => of.notify,
-            Listener::Recording(_) => NotificationTargets::NONE,
+            Listener::Recording(_) | Listener::Ordered(_) => NotificationTargets::NONE,
         }
     }
 }
@@ -206,6 +210,33 @@ pub enum ChannelLayout {
 pub struct RecordingListener {
     /// How it is written.
     pub format: RecordingFormat,
+}
+
+/// A recording that an application has ordered of the call that it steers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderedRecording {
+    /// The order's number, which news about it repeat.
+    pub order: u32,
+    /// Whose audio: leg A's, leg B's. That of both stands side by side, leg A left.
+    pub legs: [bool; 2],
+    /// The bucket that it goes into; not checked to be a name of a directory.
+    pub bucket: Arc<str>,
+    /// What its key begins with; may be empty.
+    pub prefix: Arc<str>,
+    /// After so much audio it ends by itself.
+    pub longest: Duration,
+    /// Which silence ends it; `None` for none.
+    pub silence: Option<RecordingSilence>,
+}
+
+/// The silence that ends a recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RecordingSilence {
+    /// How long it is, at least a second.
+    pub length: Duration,
+    /// 20 ms are silent whose samples, linear with 16 bits, are less than this on average, signs left
+    /// aside; 1 to 1,000.
+    pub threshold: u16,
 }
 
 /// How a recording is written; both channels in one file, side by side.

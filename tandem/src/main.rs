@@ -20,6 +20,7 @@ mod live_directory;
 mod media_applications;
 mod media_plane;
 mod node;
+mod ordered_recordings;
 mod privacy;
 mod process;
 mod readiness;

@@ -7,30 +7,49 @@ use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
 use crate::rooms::Rooms;
 use call_applications::{
-    Application, Applications, Calls, Endpoint, NewCall, NewsSender, Settings, SoundStore,
+    Application, Applications, AskedOutcome, Calls, Endpoint, NewCall, NewsSender, Settings,
+    SoundStore,
 };
-use media_applications::{Direction, Ended, Facts};
+use call_metrics::{Observation, ObservationSender, RecorderView};
+use call_recordings::OrderedOpener;
+use media_applications::{Acted, Direction, Ended, Facts};
 use model::{
-    ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, Secret, SteeredCall,
-    TransactionId,
+    ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, CallEvent, CallEventKind,
+    Secret, SteeredCall, TransactionId,
 };
-use sip_edge::ApplicationOrders;
+use sip_edge::{ApplicationOrders, Clock};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How long applications may still be told of the last calls' ends when the node stops.
 const LIMIT: Duration = Duration::from_secs(2);
 
+/// Characters of the reason why an application was given up, in a call's record.
+const LONGEST_REASON: usize = 300;
+
 /// What steers calls.
 pub(crate) struct MediaApplications {
     applications: Applications,
     orders: Arc<OnceLock<ApplicationOrders>>,
     rooms: Rooms,
+    unrecorded: Option<Arc<str>>,
+    observations: ObservationSender,
+}
+
+/// What the rest of the node has for applications.
+pub(crate) struct About {
+    /// What pauses recordings.
+    pub(crate) recordings: Option<OrderedOpener>,
+    /// Why nothing is recorded.
+    pub(crate) unrecorded: Option<Arc<str>>,
+    pub(crate) observations: ObservationSender,
+    pub(crate) view: RecorderView,
+    pub(crate) clock: Clock,
 }
 
 impl MediaApplications {
     /// Starts it. Orders are taken from [`MediaApplications::connect`] on.
-    pub(crate) fn start(config: &Config) -> Result<Self, StartError> {
+    pub(crate) fn start(config: &Config, about: About) -> Result<Self, StartError> {
         let section = &config.media_applications;
         let access = config.sinks.all.clone();
         let sounds = match section.sounds_in_s3 {
@@ -46,11 +65,13 @@ impl MediaApplications {
             max_requests: section.max_requests,
         };
         let orders = Arc::new(OnceLock::new());
-        let edge = Arc::new(EdgeCalls(Arc::clone(&orders)));
+        let unrecorded = about.unrecorded.clone();
+        let observations = about.observations.clone();
+        let edge = Arc::new(EdgeCalls { orders: Arc::clone(&orders), about });
         let applications = Applications::start(settings, edge);
         let applications = applications.map_err(|error| StartError(error.to_string()))?;
         let rooms = Rooms::start(config)?;
-        Ok(MediaApplications { applications, orders, rooms })
+        Ok(MediaApplications { applications, orders, rooms, unrecorded, observations })
     }
 
     /// Orders go there from now on.
@@ -68,7 +89,10 @@ impl MediaApplications {
         let sender = self.applications.sender();
         let node = &config.node;
         let (account_id, region) = (node.account_id.as_str().into(), node.region.as_str().into());
-        let beginner = Beginner { sender, account_id, region, directory: Arc::clone(&directory) };
+        let (unrecorded, observations) = (self.unrecorded.clone(), self.observations.clone());
+        let known = Arc::clone(&directory);
+        let beginner =
+            Beginner { sender, account_id, region, directory: known, unrecorded, observations };
         self.rooms.port(directory, Box::new(move |event| beginner.take(event)))
     }
 
@@ -90,6 +114,8 @@ struct Beginner {
     account_id: Arc<str>,
     region: Arc<str>,
     directory: Arc<LiveDirectory>,
+    unrecorded: Option<Arc<str>>,
+    observations: ObservationSender,
 }
 
 impl Beginner {
@@ -101,7 +127,13 @@ impl Beginner {
                 Ok(())
             }
             ApplicationTold::Begun(ref steered) => match self.begin(call, steered) {
-                Ok(()) => Ok(()),
+                Ok(()) => {
+                    // What another one of the rule has failed with no longer ends the call.
+                    let kind = CallEventKind::ApplicationFailed(None);
+                    let event = CallEvent { transaction_id: call, at: event.at, kind };
+                    self.observations.send(Observation::Call(event));
+                    Ok(())
+                }
                 Err(why) => {
                     let application = &*steered.application;
                     tracing::warn!(%call, application, %why, "an application is not asked");
@@ -134,6 +166,7 @@ impl Beginner {
             started: Origin::now().calendar,
             headers: steered.headers.clone(),
             arguments: Vec::new(),
+            unrecorded: self.unrecorded.clone(),
             on_failure: application.on_failure,
         };
         let application = Application {
@@ -151,7 +184,10 @@ fn random() -> Result<u64, String> {
 }
 
 /// The edge's calls, once it runs.
-struct EdgeCalls(Arc<OnceLock<ApplicationOrders>>);
+struct EdgeCalls {
+    orders: Arc<OnceLock<ApplicationOrders>>,
+    about: About,
+}
 
 impl Calls for EdgeCalls {
     fn order(
@@ -160,23 +196,41 @@ impl Calls for EdgeCalls {
         number: u32,
         order: ApplicationOrder,
     ) -> Result<(), ApplicationOrder> {
-        match self.0.get() {
+        match self.orders.get() {
             Some(orders) => orders.order(call, number, order),
             None => Err(order),
         }
     }
 
+    fn pause_recording(&self, call: TransactionId, order: u32, on: bool) {
+        if let Some(recordings) = &self.about.recordings {
+            recordings.pause(call, order, on);
+        }
+    }
+
+    fn asked(&self, application: &Arc<str>, outcome: AskedOutcome, took: Duration) {
+        self.about.view.page().application_asked(application, outcome.name(), took);
+    }
+
+    fn acted(&self, _: &Arc<str>, Acted { action, is_done }: Acted) {
+        let outcome = if is_done { "done" } else { "failed" };
+        self.about.view.page().application_acted(action, outcome);
+    }
+
+    fn failing(&self, call: TransactionId, application: &Arc<str>, why: &Ended) {
+        self.about.view.page().application_failed(application);
+        let why = format!("{application}: {why}");
+        let why = why.chars().take(LONGEST_REASON).collect::<String>();
+        let kind = CallEventKind::ApplicationFailed(Some(why.into()));
+        let event = CallEvent { transaction_id: call, at: self.about.clock.now(), kind };
+        self.about.observations.send(Observation::Call(event));
+    }
+
     fn unreachable(&self, call: TransactionId) -> bool {
-        self.0.get().is_some_and(|orders| orders.unreachable(call))
+        self.orders.get().is_some_and(|orders| orders.unreachable(call))
     }
 
     fn given_up(&self, call: TransactionId, why: &Ended) {
-        let why = match why {
-            Ended::InvalidResponse(why) => format!("its answer cannot be understood: {why}"),
-            Ended::Unreachable(why) | Ended::Failed(why) => format!("it cannot be asked: {why}"),
-            Ended::TooOften => "it was asked 1,000 times about one call".to_owned(),
-            Ended::Unanswered => "it left the call unanswered for 30 s".to_owned(),
-        };
         tracing::warn!(%call, %why, "an application is given up; its call ends, or the next one is asked");
     }
 }

@@ -13,8 +13,9 @@ use crate::history::HistoryFollower;
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
 use crate::live_directory::{LiveDirectory, Watch};
-use crate::media_applications::MediaApplications;
+use crate::media_applications::{About, MediaApplications};
 use crate::media_plane::{MediaPlane, Start};
+use crate::ordered_recordings::{Ordered, unrecorded};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
 use crate::sinks::{self, Routes};
@@ -63,6 +64,8 @@ pub(crate) struct Node {
     history: HistoryFollower,
     retention: Retention,
     recordings: Option<Recordings>,
+    /// What applications have recorded.
+    ordered: Option<Ordered>,
     config: Config,
     role: Role,
     kept: Kept,
@@ -110,13 +113,8 @@ impl Node {
         let event_sink = routes.event_sink();
         let told = (routes.teller(&config, &privacy), privacy.recordings.clone());
         let start = Start::draw()?;
-        let history =
-            HistoryFollower::start(data_dir, config.history.keep, || Origin::now().calendar)
-                .map_err(|error| StartError(format!("cannot start the history: {error}")))?;
-        let mut left = match role {
-            Role::Edge => kept_calls::read(data_dir),
-            Role::All | Role::Relay => LastRun::default(),
-        };
+        let history = start_history(&config)?;
+        let mut left = left_of_last_run(&config, role);
         start.open(&config, &mut left.calls)?;
         // What happened to calls of the last run keeps its time.
         let began = left.began().map(UnixTime::from_millis);
@@ -153,11 +151,13 @@ impl Node {
         };
         let claims = shell.edge.calls.iter().flat_map(claims_of).collect();
         shell.edge.begun = clock.now();
+        let ordered = Ordered::start(&config, role)?;
         let (media, listened) = match role {
             Role::All => {
                 let files = (sink.sender(), &mut outbox);
+                let opener = ordered.as_ref().and_then(Ordered::opener);
                 let Started { recordings, streaming, news } =
-                    streaming::start(&config, origin, told, files, observations.clone())?;
+                    streaming::start(&config, origin, told, files, observations.clone(), opener)?;
                 let relay = relay_config(&config.media, identity, Some(news));
                 let relay = start_relay(&config, origin, relay, &observations, &events)?;
                 (MediaPlane::Local(relay), Some((recordings, Arc::new(streaming))))
@@ -166,7 +166,8 @@ impl Node {
         };
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
-        let applications = MediaApplications::start(&config)?;
+        let counted = (observations.clone(), recorder.view(), clock);
+        let applications = start_applications(&config, role, ordered.as_ref(), counted)?;
         let steering = applications.port(&config, Arc::clone(&directory));
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
         let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
@@ -187,6 +188,7 @@ impl Node {
             history,
             retention,
             recordings,
+            ordered,
             config,
             role,
             kept,
@@ -360,6 +362,9 @@ impl Node {
         }
         // Its listeners went with the hub.
         drop(self.recordings);
+        if let Some(ordered) = self.ordered {
+            ordered.stop();
+        }
         drop(self.event_sink);
         self.recorder.stop();
         self.traces.stop();
@@ -375,6 +380,8 @@ impl Node {
         let (sink, outbox) = (self.sink.sender(), self.outbox.view());
         let (history, retention) = (self.history.counters(), self.retention.counters());
         let recordings = self.recordings.as_ref().map(Recordings::counters);
+        let ordered = self.ordered.as_ref().map(Ordered::counters);
+        let applications = self.applications.news();
         let traces = self.traces.sender();
         let streaming = self.streaming.as_ref().map(Arc::downgrade);
         let identities = self.kept.certificate_ends();
@@ -399,6 +406,10 @@ impl Node {
             if let Some(recordings) = &recordings {
                 readings::of_recordings(recordings, out);
             }
+            readings::of_applications(applications.active(), &applications.sounds(), out);
+            if let Some(ordered) = &ordered {
+                readings::of_ordered_recordings(ordered, out);
+            }
             process::read(out);
         });
     }
@@ -418,6 +429,37 @@ fn serve_directory(
     directory.serve(edge);
     Watch::start(directory, &config.node.data_dir)
         .map_err(|error| StartError(format!("cannot watch the directory: {error}")))
+}
+
+fn start_history(config: &Config) -> Result<HistoryFollower, StartError> {
+    let (data_dir, keep) = (&config.node.data_dir, config.history.keep);
+    HistoryFollower::start(data_dir, keep, || Origin::now().calendar)
+        .map_err(|error| StartError(format!("cannot start the history: {error}")))
+}
+
+/// The calls that outlived the process before.
+fn left_of_last_run(config: &Config, role: Role) -> LastRun {
+    match role {
+        Role::Edge => kept_calls::read(&config.node.data_dir),
+        Role::All | Role::Relay => LastRun::default(),
+    }
+}
+
+/// Starts what steers calls, and has it hear of what it orders to be recorded.
+fn start_applications(
+    config: &Config,
+    role: Role,
+    ordered: Option<&Ordered>,
+    (observations, view, clock): (ObservationSender, RecorderView, Clock),
+) -> Result<MediaApplications, StartError> {
+    let recordings = ordered.and_then(Ordered::opener);
+    let unrecorded = unrecorded(config, role);
+    let about = About { recordings, unrecorded, observations, view, clock };
+    let applications = MediaApplications::start(config, about)?;
+    if let Some(ordered) = ordered {
+        ordered.connect(applications.news());
+    }
+    Ok(applications)
 }
 
 fn start_relay(

@@ -3,8 +3,9 @@
 use crate::history::HistoryCounters;
 use crate::identity::CertificateEnd;
 use b2bua::DtmfCounters;
+use call_applications::SoundCounts;
 use call_metrics::{Definition, Reading, definitions};
-use call_recordings::RecordingCounters;
+use call_recordings::{OrderedCounters, RecordingCounters};
 use call_streaming::HubStatistics;
 use call_streaming::kinesis::{FileStreamsStatistics, KinesisStatistics};
 use media_relay::{DropReason, RelayStatistics};
@@ -385,6 +386,27 @@ pub(crate) fn of_recordings(counters: &RecordingCounters, out: &mut Vec<Reading>
     out.push(reading(bytes, "uploaded", read(&counters.uploaded_bytes)));
     out.push(reading(&definitions::RECORDINGS_LOST, "", read(&counters.lost_samples)));
     out.push(reading(&definitions::RECORDINGS_WAITING, "", read(&counters.waiting)));
+}
+
+/// Of applications that steer calls: how many, and what they play.
+pub(crate) fn of_applications(calls: usize, sounds: &SoundCounts, out: &mut Vec<Reading>) {
+    out.push(reading(&definitions::APPLICATION_CALLS, "", calls as u64));
+    let outcomes =
+        [("found", sounds.found), ("fetched", sounds.fetched), ("failed", sounds.failed)];
+    for (outcome, count) in outcomes {
+        out.push(reading(&definitions::APPLICATION_SOUNDS, outcome, count));
+    }
+    out.push(reading(&definitions::APPLICATION_SOUND_BYTES, "", sounds.kept_bytes));
+}
+
+pub(crate) fn of_ordered_recordings(counters: &OrderedCounters, out: &mut Vec<Reading>) {
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    out.push(reading(&definitions::APPLICATION_RECORDINGS, "", read(&counters.open)));
+    for (outcome, count) in [("saved", &counters.saved), ("failed", &counters.failed)] {
+        out.push(reading(&definitions::APPLICATION_RECORDED, outcome, read(count)));
+    }
+    let lost = read(&counters.lost_samples);
+    out.push(reading(&definitions::APPLICATION_RECORDINGS_LOST, "", lost));
 }
 
 pub(crate) fn of_sockets(sockets: &SocketCounts, out: &mut Vec<Reading>) {

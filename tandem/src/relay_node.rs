@@ -79,7 +79,7 @@ impl RelayNode {
         let files = (sink.sender(), &mut outbox);
         let told = (teller, privacy.recordings);
         let Started { recordings, streaming, news } =
-            streaming::start(config, origin, told, files, observations)?;
+            streaming::start(config, origin, told, files, observations, None)?;
         let relay = relay_config(&config.media, identity, Some(news));
         let relay = Arc::new(start_relay(config, clock, relay, &served)?);
         let workers = Arc::downgrade(&relay);

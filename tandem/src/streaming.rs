@@ -11,11 +11,11 @@ use crate::node::StartError;
 use crate::sinks::StreamTeller;
 use crate::{readings, recordings};
 use call_metrics::{Numbers, ObservationSender, Reading};
-use call_recordings::Recordings;
+use call_recordings::{OrderedOpener, Recordings};
 use call_streaming::{Hub, Open, Openers};
 use failures::Failures;
 use kinesis::Kinesis;
-use model::RecordingListener;
+use model::{OrderedRecording, RecordingListener};
 use outbox::{FileSender, Outbox};
 use relay_core::ListenNews;
 use sip_edge::Clock;
@@ -36,6 +36,7 @@ pub(crate) struct Started {
 
 /// Starts it. What becomes of Kinesis video streams `teller` tells; beside recordings people are shown as
 /// `shown` says; notices of recordings go to `file` and into `outbox`, how many there are to `observations`.
+/// What applications have recorded `ordered` opens.
 ///
 /// # Errors
 /// When a directory cannot be made, a key cannot be read or there is no thread.
@@ -45,12 +46,19 @@ pub(crate) fn start(
     (teller, shown): (StreamTeller, Numbers),
     (file, outbox): (FileSender, &mut Outbox),
     observations: ObservationSender,
+    ordered: Option<OrderedOpener>,
 ) -> Result<Started, StartError> {
     let clock = Clock::new(origin.monotonic);
     let recordings = recordings::start(config, file, outbox, observations, clock)?;
     let opener = recordings.opener().map(|opener| recordings::opening(opener, shown));
-    let (streaming, news) = Streaming::start(config, origin, teller, opener)?;
+    let opened = (opener, ordered.map(ordering));
+    let (streaming, news) = Streaming::start(config, origin, teller, opened)?;
     Ok(Started { recordings, streaming, news })
+}
+
+/// What opens recordings of applications.
+fn ordering(opener: OrderedOpener) -> Open<OrderedRecording> {
+    Box::new(move |ordered, opening| opener.open(ordered, opening))
 }
 
 /// What serves calls that are listened to.
@@ -65,7 +73,7 @@ impl Streaming {
         config: &Config,
         origin: Origin,
         teller: StreamTeller,
-        recordings: Option<Open<RecordingListener>>,
+        (recording, ordered): (Option<Open<RecordingListener>>, Option<Open<OrderedRecording>>),
     ) -> Result<(Streaming, SyncSender<ListenNews>), StartError> {
         let (sender, news) = sync_channel(NEWS);
         let kinesis = Kinesis::start(config, &teller)?;
@@ -75,7 +83,8 @@ impl Streaming {
             kinesis_video: Some(kinesis.opener(teller)),
             web_socket: Some(web_sockets.opener()),
             refused: Some(failures.of_orders()),
-            recording: recordings,
+            recording,
+            ordered,
         };
         let hub = Hub::start(config.streaming.hub, origin.monotonic, news, openers)
             .map_err(|error| StartError(format!("no thread for listeners: {error}")))?;

@@ -25,12 +25,14 @@ NAMES = ["overview", "connector", "carrier", "quality", "edge"]
 # Where nobody serves.
 DEAD = "127.0.0.5"
 
-# What the calls of this test do not bring: they use no RTCP, TLS, registration, relay or service, and each
+# What the calls of this test do not bring: they use no RTCP, TLS, registration, relay, application or service, and each
 # side of them is heard.
 ABSENT = {
     "tandem_round_trip_seconds", "tandem_tls_certificate_left_seconds", "tandem_carrier_registered",
     "tandem_stir_certificate_left_seconds", "tandem_relay_link_up", "tandem_throttles_total",
     "tandem_recorder_dropped_total", "tandem_outbox_oldest_seconds",
+    "tandem_application_requests_total", "tandem_application_request_seconds",
+    "tandem_application_failures_total",
     "tandem_unheard_legs", "tandem_unheard_legs_total",
     "tandem_carrier_unheard_legs", "tandem_carrier_unheard_legs_total",
 }

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import wave
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,53 @@ def test_an_application_that_is_away(stage, status):
     calling, _ = call(stage, gateway)
     assert calling.final(seconds=30).status == status
     wait_until(lambda: stage.edge.said("an application is given up"), 10, "the log says why")
+
+
+def test_what_a_caller_says_is_recorded_and_played_back(stage):
+    """The file that RecordAudio tells of is there, and PlayAudio plays it to the same caller; the recording
+    of the call has both parties' places; the reason of a failure is in the report."""
+    s3 = {"Type": "S3", "BucketName": "demo"}
+    recorded = []
+
+    def answer(event):
+        kind, data = event["InvocationEventType"], event.get("ActionData", {})
+        if kind == "NEW_INBOUND_CALL":
+            return [
+                {"Type": "StartCallRecording", "Parameters": {
+                    "Track": "BOTH", "Destination": {"Type": "S3", "Location": "demo/calls"}}},
+                {"Type": "RecordAudio", "Parameters": {
+                    "DurationInSeconds": "60", "RecordingTerminators": ["#"],
+                    "RecordingDestination": s3 | {"Prefix": "voice/mail"}}}]
+        if data.get("Type") == "RecordAudio":
+            recorded.append(data)
+            key = data["RecordingDestination"]["Key"]
+            return [{"Type": "StopCallRecording"},
+                    {"Type": "PlayAudio", "Parameters": {"AudioSource": s3 | {"Key": key}}}]
+        return [{"Type": "Hangup"}] if kind == "ACTION_SUCCESSFUL" else []
+
+    application = stage._keep(Application(answer))
+    stage.configuration.more.append('[media_applications]\nrecordings = "file"\n')
+    gateway = start(stage, application.port)
+    calling, rtp = call(stage, gateway)
+    calling.answered(30)
+    rtp.start(calling.answer.media())
+    spool = Path(stage.configuration.data_dir) / "application-recordings"
+    wait_until(lambda: len(list(spool.rglob("*.wav"))) == 2 and
+               all(path.stat().st_size > 12_000 for path in spool.rglob("*.wav")), 30,
+               "some 0.75 s of audio is recorded")
+    press(calling, "#")
+    wait_until(lambda: len(rtp.received) >= 20, 30,
+               lambda: f"the caller hears itself; the application heard {application.events}")
+    bye = gateway.expect(lambda m: m.status is None and m.method == "BYE", 30)
+    gateway.reply(bye, 200, "OK")
+    assert_hears(*rtp.heard(), CALLER_HERTZ, PROMPT_HERTZ)
+    data, = recorded
+    assert data["RecordingTerminatorUsed"] == "#"
+    sounds = Path(stage.configuration.data_dir) / "sounds"
+    voice = sounds / "demo" / data["RecordingDestination"]["Key"]
+    assert voice.is_relative_to(sounds / "demo/voice/mail") and voice.stat().st_mode & 0o077 == 0
+    wait_until(lambda: list(sounds.rglob("demo/calls/**/*.wav")), 30, "the call's recording is there")
+    whole, = sounds.rglob("demo/calls/**/*.wav")
+    with wave.open(str(whole)) as opened:
+        assert (opened.getnchannels(), opened.getframerate()) == (2, 8_000)
+        assert opened.getnframes() > 4_000

@@ -128,6 +128,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "control-api",
             "mixer",
             "room-core",
+            "media-applications",
         ],
     ),
     ("api-bench", &["model", "directory", "directory-store", "control-api"]),

@@ -2,13 +2,14 @@
 
 use crate::connections::Connections;
 use crate::endpoint::Application;
+use crate::invoker::AskedOutcome;
 use crate::invoker::Invoker;
 use crate::one_call::{News, run};
-use crate::sounds::{SoundStore, Sounds};
+use crate::sounds::{SoundCounts, SoundStore, Sounds};
 use crate::speech::Speaker;
 use crate::trust;
 use aws_sinks::Access;
-use media_applications::{Ended, Facts};
+use media_applications::{Acted, Ended, Facts};
 use model::{ApplicationNews, ApplicationOrder, TransactionId};
 use outbox::clock::Clock;
 use serde_json::{Map, Value};
@@ -37,6 +38,19 @@ pub trait Calls: Send + Sync + 'static {
         number: u32,
         order: ApplicationOrder,
     ) -> Result<(), ApplicationOrder>;
+
+    /// The recording of this order keeps silence from now on, or goes on.
+    fn pause_recording(&self, call: TransactionId, order: u32, on: bool);
+
+    /// An application was asked, once: what came of it, and how long it took. To be counted.
+    fn asked(&self, application: &Arc<str>, outcome: AskedOutcome, took: Duration);
+
+    /// An action of an application has ended. To be counted.
+    fn acted(&self, application: &Arc<str>, acted: Acted);
+
+    /// The application has no part in the call any more, and why. Comes before anything is ordered because
+    /// of it.
+    fn failing(&self, call: TransactionId, application: &Arc<str>, why: &Ended);
 
     /// The application cannot be asked, and nothing was ordered: another one may be, with
     /// [`NewsSender::begin`], or the call is to be ended. `false` when there is no room for it, as above.
@@ -234,6 +248,11 @@ impl NewsSender {
         })
     }
 
+    /// Sounds that are kept.
+    pub fn sounds(&self) -> SoundCounts {
+        self.0.sounds.counts()
+    }
+
     /// Calls that are steered now.
     pub fn active(&self) -> usize {
         self.0.running().calls.len()
@@ -320,7 +339,7 @@ impl Applications {
         let connections = Connections::new(tls);
         let shared = Arc::new(Shared {
             calls,
-            invoker: Invoker::new(connections, settings.lambda, settings.max_requests),
+            invoker: Invoker::new(connections, settings.lambda, settings.max_requests, clock),
             sounds: Sounds::new(settings.sounds, speaker, clock),
             clock,
             running: Mutex::default(),

@@ -5,6 +5,7 @@ use crate::endpoint::{Application, Endpoint};
 use crate::signature::{SIGNATURE_HEADER, sign};
 use aws_sinks::{Access, Lambda};
 use model::TransactionId;
+use outbox::clock::Clock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,28 @@ use tokio::time::timeout;
 /// The pause before the second try.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// What came of asking an application once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AskedOutcome {
+    /// It answered.
+    Answered,
+    /// Not within its time.
+    Late,
+    /// It could not be asked, refused, or answered with an error.
+    Failed,
+}
+
+impl AskedOutcome {
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            AskedOutcome::Answered => "answered",
+            AskedOutcome::Late => "timeout",
+            AskedOutcome::Failed => "failed",
+        }
+    }
+}
+
 /// Asks applications, so many at once.
 pub(crate) struct Invoker {
     connections: Connections,
@@ -21,27 +44,46 @@ pub(crate) struct Invoker {
     /// By region.
     functions: Mutex<HashMap<Arc<str>, Arc<Lambda>>>,
     places: Semaphore,
+    clock: Clock,
 }
 
 impl Invoker {
-    pub(crate) fn new(connections: Connections, access: Access, at_once: usize) -> Self {
+    pub(crate) fn new(
+        connections: Connections,
+        access: Access,
+        at_once: usize,
+        clock: Clock,
+    ) -> Self {
         let places = Semaphore::new(at_once.min(Semaphore::MAX_PERMITS));
-        Invoker { connections, access, functions: Mutex::default(), places }
+        Invoker { connections, access, functions: Mutex::default(), places, clock }
     }
 
-    /// Asks, twice at most; `Err` says why there is no answer.
+    /// Asks, twice at most; `Err` says why there is no answer. `told` hears of each time.
     pub(crate) async fn invoke(
         &self,
         application: &Application,
         call: TransactionId,
         body: &str,
+        told: impl Fn(AskedOutcome, Duration) + Send + Sync,
     ) -> Result<Vec<u8>, String> {
         let mut first = None;
         for attempt in 1..=2 {
-            let why = match timeout(application.timeout, self.ask(application, call, body)).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(why)) => why,
-                Err(_) => format!("no answer within {} s", application.timeout.as_secs_f32()),
+            let begun = self.clock.now();
+            let asked = timeout(application.timeout, self.ask(application, call, body)).await;
+            let took = self.clock.now().saturating_since(begun);
+            let why = match asked {
+                Ok(Ok(answer)) => {
+                    told(AskedOutcome::Answered, took);
+                    return Ok(answer);
+                }
+                Ok(Err(why)) => {
+                    told(AskedOutcome::Failed, took);
+                    why
+                }
+                Err(_) => {
+                    told(AskedOutcome::Late, took);
+                    format!("no answer within {} s", application.timeout.as_secs_f32())
+                }
             };
             tracing::warn!(%call, application = %application.id, attempt, %why, "an application fails");
             if attempt == 1 {

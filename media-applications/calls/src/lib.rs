@@ -26,8 +26,9 @@ pub use calls::{
     Applications, Calls, NewCall, NewsSender, NotUpdated, Refused, Settings, StartError,
 };
 pub use endpoint::{Application, Endpoint, EndpointError};
+pub use invoker::AskedOutcome;
 pub use signature::{SIGNATURE_HEADER, sign};
-pub use sounds::{MAX_SOUND_BYTES, SoundStore};
+pub use sounds::{MAX_SOUND_BYTES, SoundCounts, SoundStore};
 
 #[cfg(test)]
 mod tests;

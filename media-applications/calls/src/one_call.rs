@@ -34,7 +34,15 @@ pub(crate) async fn run(
     let mut program = Program::new(shared.clock.now(), call.facts);
     // At most one invocation and one sound, and those of actions that were interrupted.
     let mut work: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
+    let mut is_failing = false;
     loop {
+        while let Some(acted) = program.poll_acted() {
+            shared.calls.acted(&call.application.id, acted);
+        }
+        if let (false, Some(why)) = (is_failing, program.ended()) {
+            is_failing = true;
+            shared.calls.failing(id, &call.application.id, why);
+        }
         while let Some(output) = program.poll_output() {
             match output {
                 Output::Order(number, order) => {
@@ -44,10 +52,14 @@ pub(crate) async fn run(
                         program.handle_news(shared.clock.now(), &refused);
                     }
                 }
+                Output::PauseRecording(order, on) => shared.calls.pause_recording(id, order, on),
                 Output::Invoke(body) => {
                     let application = &call.application;
                     work.push(Box::pin(async move {
-                        Done::Answered(shared.invoker.invoke(application, id, &body).await)
+                        let told = |outcome, took| {
+                            shared.calls.asked(&application.id, outcome, took);
+                        };
+                        Done::Answered(shared.invoker.invoke(application, id, &body, told).await)
                     }));
                 }
                 Output::Fetch(number, sound) => work.push(Box::pin(async move {

@@ -8,6 +8,7 @@ use outbox::clock::Clock;
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -36,6 +37,24 @@ pub(crate) struct Sounds {
     speaker: Speaker,
     clock: Clock,
     kept: Mutex<HashMap<Sound, Kept>>,
+    found: AtomicU64,
+    fetched: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// What was done with sounds since the start, and what is kept of them.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SoundCounts {
+    /// Sounds that are kept.
+    pub kept: u64,
+    /// Octets of those.
+    pub kept_bytes: u64,
+    /// Wishes for one that was kept.
+    pub found: u64,
+    /// Sounds that were fetched or spoken.
+    pub fetched: u64,
+    /// Those that were not to be had.
+    pub failed: u64,
 }
 
 enum Store {
@@ -56,14 +75,35 @@ impl Sounds {
             SoundStore::Directory(root) => Store::Directory(root.into()),
             SoundStore::S3(access) => Store::S3(Box::new(ObjectReader::new(&access))),
         };
-        Sounds { store, speaker, clock, kept: Mutex::default() }
+        let (found, fetched, failed) = Default::default();
+        Sounds { store, speaker, clock, kept: Mutex::default(), found, fetched, failed }
     }
 
     /// The sound, as it is to be played.
     pub(crate) async fn fetch(&self, sound: &Sound) -> Result<AudioSource, String> {
         let cell = self.cell(sound);
-        let octets = cell.get_or_try_init(|| self.read(sound)).await?;
-        Ok(AudioSource::Octets(Arc::clone(octets)))
+        let mut is_found = true;
+        let octets = cell.get_or_try_init(|| {
+            is_found = false;
+            self.read(sound)
+        });
+        let octets = octets.await;
+        let counter = match &octets {
+            Err(_) => &self.failed,
+            Ok(_) if is_found => &self.found,
+            Ok(_) => &self.fetched,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(AudioSource::Octets(Arc::clone(octets?)))
+    }
+
+    pub(crate) fn counts(&self) -> SoundCounts {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let sizes = kept.values().filter_map(|kept| kept.cell.get()).map(|octets| octets.len());
+        let (kept, kept_bytes) = sizes.fold((0, 0), |(n, sum), size| (n + 1, sum + size as u64));
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (found, fetched) = (read(&self.found), read(&self.fetched));
+        SoundCounts { kept, kept_bytes, found, fetched, failed: read(&self.failed) }
     }
 
     fn cell(&self, sound: &Sound) -> Arc<OnceCell<Arc<[u8]>>> {
@@ -215,6 +255,9 @@ mod tests {
         sounds.fetch(&object("bucket", "b.wav")).await.unwrap();
         std::fs::remove_file(&path).unwrap();
         sounds.fetch(&object("bucket", "b.wav")).await.unwrap();
+        let kept_bytes = WAV.len() as u64;
+        let counts = SoundCounts { kept: 1, kept_bytes, found: 1, fetched: 1, failed: 1 };
+        assert_eq!(sounds.counts(), counts);
     }
 
     #[tokio::test]

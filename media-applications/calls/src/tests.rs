@@ -1,11 +1,11 @@
 //! Applications behind real sockets, and an edge that only writes down what it is ordered.
 
 use crate::{
-    Application, Applications, Calls, Endpoint, NewCall, NewsSender, Refused, SIGNATURE_HEADER,
-    Settings, SoundStore, sign,
+    Application, Applications, AskedOutcome, Calls, Endpoint, NewCall, NewsSender, Refused,
+    SIGNATURE_HEADER, Settings, SoundStore, sign,
 };
 use aws_sinks::Access;
-use media_applications::{Direction, Ended, Facts};
+use media_applications::{Acted, Direction, Ended, Facts};
 use model::{
     ApplicationNews, ApplicationOrder, AudioSource, LegSide, PlayOutcome, Secret, TransactionId,
     UnixTime,
@@ -38,6 +38,9 @@ struct Edge {
     seen: SyncSender<Seen>,
     gate: Arc<(Mutex<bool>, Condvar)>,
     has_room: AtomicBool,
+    asked: Mutex<Vec<AskedOutcome>>,
+    acted: Mutex<Vec<Acted>>,
+    failing: Mutex<Option<Ended>>,
 }
 
 impl Calls for Edge {
@@ -61,6 +64,24 @@ impl Calls for Edge {
         }
         let _ = self.seen.try_send(Seen::Order(number, order));
         Ok(())
+    }
+
+    fn pause_recording(&self, _: TransactionId, order: u32, on: bool) {
+        panic!("nothing is recorded here: {order} {on}");
+    }
+
+    fn asked(&self, application: &Arc<str>, outcome: AskedOutcome, _: Duration) {
+        assert_eq!(&**application, "menu");
+        self.asked.lock().unwrap().push(outcome);
+    }
+
+    fn acted(&self, application: &Arc<str>, acted: Acted) {
+        assert_eq!(&**application, "menu");
+        self.acted.lock().unwrap().push(acted);
+    }
+
+    fn failing(&self, _call: TransactionId, _: &Arc<str>, why: &Ended) {
+        *self.failing.lock().unwrap() = Some(why.clone());
     }
 
     fn unreachable(&self, _call: TransactionId) -> bool {
@@ -195,6 +216,7 @@ struct World {
     seen: Receiver<Seen>,
     gate: Arc<(Mutex<bool>, Condvar)>,
     root: PathBuf,
+    edge: Arc<Edge>,
 }
 
 impl World {
@@ -216,11 +238,17 @@ impl World {
             max_requests: 4,
         };
         change(&mut settings);
-        let edge =
-            Arc::new(Edge { seen, gate: Arc::clone(&gate), has_room: AtomicBool::new(true) });
-        let applications = Applications::start(settings, edge).unwrap();
+        let edge = Arc::new(Edge {
+            seen,
+            gate: Arc::clone(&gate),
+            has_room: AtomicBool::new(true),
+            asked: Mutex::default(),
+            acted: Mutex::default(),
+            failing: Mutex::default(),
+        });
+        let applications = Applications::start(settings, Arc::clone(&edge) as _).unwrap();
         let sender = applications.sender();
-        World { applications: Some(applications), sender, seen: to_see, gate, root }
+        World { applications: Some(applications), sender, seen: to_see, gate, root, edge }
     }
 
     fn order(&self) -> (u32, ApplicationOrder) {
@@ -232,7 +260,10 @@ impl World {
 
     fn given_up(&self) -> Ended {
         match self.seen.recv_timeout(DEADLINE).unwrap() {
-            Seen::GivenUp(why) => why,
+            Seen::GivenUp(why) => {
+                assert_eq!(self.edge.failing.lock().unwrap().as_ref(), Some(&why));
+                why
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -277,6 +308,7 @@ fn call(number: u128, application: Application) -> NewCall {
         started: UnixTime::from_millis(1_700_000_000_000),
         headers: Vec::new(),
         arguments: Vec::new(),
+        unrecorded: None,
         on_failure: 503,
     };
     NewCall { facts, application }
@@ -322,7 +354,11 @@ fn whole_call(world: &World, server: &Server, scheme: &str) {
 fn an_application_steers_a_call_to_its_end() {
     let (world, server) = (World::start("whole", |_| {}), Server::start(None));
     whole_call(&world, &server, "http");
+    let edge = Arc::clone(&world.edge);
     world.stop();
+    assert_eq!(*edge.asked.lock().unwrap(), [AskedOutcome::Answered; 3]);
+    let played = Acted { action: "PlayAudio", is_done: true };
+    assert_eq!(edge.acted.lock().unwrap().first(), Some(&played));
 }
 
 #[test]
@@ -401,6 +437,7 @@ fn what_cannot_be_understood_ends_the_call() {
     world.sender.begin(call(1, server.application("http"))).unwrap();
     server.got("NEW_INBOUND_CALL");
     assert_eq!(world.order().1, ApplicationOrder::HangUp { leg: None, status: 503 });
+    assert!(world.edge.failing.lock().unwrap().is_some(), "the reason comes first");
     let told = server.got("INVALID_LAMBDA_RESPONSE").event();
     assert!(told["ActionData"]["ErrorMessage"].as_str().unwrap().contains("no JSON"));
     server.answers(200, "{}");

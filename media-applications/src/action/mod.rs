@@ -2,12 +2,13 @@
 
 mod bridge;
 mod read;
+mod record;
 
-pub(crate) use read::read;
+pub(crate) use read::{known, read};
 
 use crate::digits::{KeySet, Pattern};
 use crate::reader::ActionError;
-use model::{Bridge, DtmfKey, LegSide};
+use model::{Bridge, DtmfKey, LegSide, RecordingSilence};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,27 @@ pub(crate) enum Action {
     Receive { leg: LegSide, rule: Receive },
     Send { leg: LegSide, keys: Vec<Sent>, duration: Duration },
     Bridge { bridge: Box<Bridge>, ringback: Option<Sound> },
+    Record(Box<Record>),
+    StopRecording,
+    PauseRecording(bool),
+}
+
+/// What `RecordAudio` and `StartCallRecording` record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Record {
+    /// The leg of the action.
+    pub(crate) leg: LegSide,
+    /// Whose audio.
+    pub(crate) legs: [bool; 2],
+    pub(crate) bucket: Arc<str>,
+    /// What the key begins with: empty, or with a slash at its end.
+    pub(crate) prefix: Arc<str>,
+    pub(crate) longest: Duration,
+    pub(crate) silence: Option<RecordingSilence>,
+    /// Keys that end it.
+    pub(crate) terminators: KeySet,
+    /// It goes on beside other actions.
+    pub(crate) is_of_call: bool,
 }
 
 /// What `ReceiveDigits` waits for.
@@ -109,7 +131,10 @@ impl Action {
         match self {
             Action::Play { leg, .. } | Action::Send { leg, .. } => Some(*leg),
             Action::GetDigits(get) => Some(get.leg),
-            Action::Answer
+            Action::Record(record) => Some(record.leg),
+            Action::StopRecording
+            | Action::PauseRecording(_)
+            | Action::Answer
             | Action::HangUp { .. }
             | Action::Pause(_)
             | Action::Receive { .. }

@@ -1,6 +1,6 @@
 //! Actions from JSON.
 
-use super::{Action, GetDigits, Legs, Planned, Receive, Sent, Sound, Speech, bridge};
+use super::{Action, GetDigits, Legs, Planned, Receive, Sent, Sound, Speech, bridge, record};
 use crate::digits::{KeySet, MOST_DIGITS, Pattern};
 use crate::reader::{AUDIO, ActionError, INVALID, Object, Place, UNSUPPORTED};
 use model::{DtmfKey, LegSide};
@@ -15,8 +15,32 @@ const MOST_ROUNDS: u64 = 1_000;
 const MOST_SIGNALS: usize = 50;
 const COMMA: Duration = Duration::from_millis(500);
 const ROOMS: &str = "there are no rooms to join yet; leave it out";
-const RECORDING: &str = "calls of applications are not recorded yet; record them by \
-                         [voice_connector.streaming.recording], or leave it out";
+
+/// The names of actions that there are, here or at the service.
+const NAMES: [&str; 17] = [
+    "Answer",
+    "Hangup",
+    "Pause",
+    "PlayAudio",
+    "Speak",
+    "PlayAudioAndGetDigits",
+    "SpeakAndGetDigits",
+    "ReceiveDigits",
+    "SendDigits",
+    "CallAndBridge",
+    "RecordAudio",
+    "StartCallRecording",
+    "StopCallRecording",
+    "PauseCallRecording",
+    "ResumeCallRecording",
+    "JoinChimeMeeting",
+    "ModifyChimeMeetingAttendees",
+];
+
+/// An action's name where it is one that is known, for counting: an application may write anything.
+pub(crate) fn known(name: &str) -> &'static str {
+    NAMES.into_iter().find(|known| *known == name).unwrap_or("other")
+}
 
 /// Reads the action at `index`.
 ///
@@ -107,11 +131,11 @@ fn typed(
             object.list("AttendeeList")?.ok_or_else(|| object.missing("AttendeeList"))?;
             unserved(ROOMS)
         }
-        "RecordAudio"
-        | "StartCallRecording"
-        | "StopCallRecording"
-        | "PauseCallRecording"
-        | "ResumeCallRecording" => unserved(RECORDING),
+        "RecordAudio" => record::audio(object, leg),
+        "StartCallRecording" => record::call(object, leg),
+        "StopCallRecording" => Ok(Action::StopRecording),
+        "PauseCallRecording" => Ok(Action::PauseRecording(true)),
+        "ResumeCallRecording" => Ok(Action::PauseRecording(false)),
         _ => unserved(
             "there is no such action here; the table in docs/media-applications.md has \
                        those that there are",
@@ -144,18 +168,31 @@ pub(super) fn audio(object: Object<'_>) -> Result<Sound, ActionError> {
         return wrong("Type", "is to be \"S3\"");
     }
     let bucket = object.required("BucketName")?;
-    let is_name = |c: u8| c.is_ascii_alphanumeric() || b".-_".contains(&c);
-    let is_bucket = (1..=63).contains(&bucket.len())
-        && bucket.bytes().all(is_name)
-        && bucket.bytes().any(|c| c.is_ascii_alphanumeric());
-    if !is_bucket {
-        return wrong("BucketName", "is no name of a bucket: 1 to 63 letters, digits, '.' and '-'");
+    if !is_bucket(bucket) {
+        return wrong("BucketName", NO_BUCKET);
     }
     let key = object.required("Key")?;
     if !(1..=1_024).contains(&key.len()) || key.bytes().any(|c| c.is_ascii_control()) {
         return wrong("Key", "is no key: 1 to 1024 octets");
     }
     Ok(Sound::Object { bucket: bucket.into(), key: key.into() })
+}
+
+const NO_BUCKET: &str = "is no name of a bucket: 1 to 63 letters, digits, '.' and '-'";
+
+fn is_bucket(name: &str) -> bool {
+    let is_name = |c: u8| c.is_ascii_alphanumeric() || b".-_".contains(&c);
+    (1..=63).contains(&name.len())
+        && name.bytes().all(is_name)
+        && name.bytes().any(|c| c.is_ascii_alphanumeric())
+}
+
+/// `name`, which stands in `field`, where it is a bucket's.
+pub(super) fn bucket(object: Object<'_>, field: &str, name: &str) -> Result<String, ActionError> {
+    match is_bucket(name) {
+        true => Ok(name.to_owned()),
+        false => Err(object.invalid(field, NO_BUCKET)),
+    }
 }
 
 /// What is to be spoken. A failure's words are spoken as the prompt's, where nothing else is said.
@@ -228,7 +265,7 @@ fn get_digits(
 }
 
 /// A list of keys, each a text of one.
-fn keys(object: Object<'_>, name: &str) -> Result<Option<KeySet>, ActionError> {
+pub(super) fn keys(object: Object<'_>, name: &str) -> Result<Option<KeySet>, ActionError> {
     let Some(list) = object.list(name)? else { return Ok(None) };
     let mut set = KeySet::default();
     for (index, value) in list.iter().enumerate() {

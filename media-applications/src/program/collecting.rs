@@ -3,7 +3,7 @@
 use super::running::{Desk, Outcome};
 use crate::action::{GetDigits, Sound};
 use crate::reader::{AUDIO, SYSTEM};
-use model::{ApplicationOrder, AudioSource, DtmfKey, Instant, LegSide, PlayOutcome};
+use model::{AudioSource, DtmfKey, Instant, LegSide, PlayOutcome};
 
 /// What `ErrorType` says when no attempt gave what was asked for.
 const NO_DIGITS: &str = "InvalidDigitsReceived";
@@ -21,18 +21,19 @@ pub(super) struct Collecting {
 
 #[derive(Debug)]
 enum Stage {
-    /// The prompt of this fetch or order is fetched or played; the first key ends it.
-    Prompt(u32),
+    /// The prompt of this fetch or order is fetched or played; the first key ends it. With it stands when
+    /// the end of what is played is overdue.
+    Prompt(u32, Option<Instant>),
     /// When to give the attempt up: no key came.
     Waiting(Instant),
     /// What is to be played after a failed attempt is fetched or played; keys are not kept.
-    Failure(u32),
+    Failure(u32, Option<Instant>),
 }
 
 impl Collecting {
     pub(super) fn begin(what: Box<GetDigits>, desk: &mut Desk<'_>) -> Self {
         let number = desk.fetch(what.prompt.clone());
-        Collecting { what, attempt: 1, digits: String::new(), stage: Stage::Prompt(number) }
+        Collecting { what, attempt: 1, digits: String::new(), stage: Stage::Prompt(number, None) }
     }
 
     pub(super) fn leg(&self) -> LegSide {
@@ -41,11 +42,12 @@ impl Collecting {
 
     pub(super) fn handle_sound(
         &mut self,
-        number: u32,
-        sound: Result<AudioSource, String>,
+        now: Instant,
+        (number, sound): (u32, Result<AudioSource, String>),
         desk: &mut Desk<'_>,
     ) -> Option<Outcome> {
-        let (Stage::Prompt(current) | Stage::Failure(current)) = &mut self.stage else {
+        let (Stage::Prompt(current, until) | Stage::Failure(current, until)) = &mut self.stage
+        else {
             return None;
         };
         if *current != number {
@@ -53,8 +55,8 @@ impl Collecting {
         }
         match sound {
             Ok(source) => {
-                let leg = self.what.leg;
-                *current = desk.order(ApplicationOrder::Play { leg, source, rounds: Some(1) });
+                let (order, overdue) = desk.play(now, self.what.leg, (source, 1));
+                (*current, *until) = (order, Some(overdue));
                 None
             }
             Err(why) => Some(Outcome::failed(AUDIO, why)),
@@ -69,19 +71,23 @@ impl Collecting {
         desk: &mut Desk<'_>,
     ) -> Option<Outcome> {
         match (&self.stage, outcome) {
-            (Stage::Prompt(current) | Stage::Failure(current), _) if *current != order => None,
+            (Stage::Prompt(current, _) | Stage::Failure(current, _), _) if *current != order => {
+                None
+            }
             (Stage::Waiting(_), _) => None,
             (_, PlayOutcome::Failed(why)) => Some(Outcome::failed(AUDIO, why.to_string())),
-            (Stage::Prompt(_), PlayOutcome::Finished) => {
+            (Stage::Prompt(..), PlayOutcome::Finished) => {
                 self.stage = Stage::Waiting(now + self.what.patience);
                 None
             }
-            (Stage::Failure(_), PlayOutcome::Finished) => self.next_attempt(desk),
+            (Stage::Failure(..), PlayOutcome::Finished) => self.next_attempt(desk),
         }
     }
 
     pub(super) fn handle_refused(&self, order: u32, why: String) -> Option<Outcome> {
-        let (Stage::Prompt(current) | Stage::Failure(current)) = &self.stage else { return None };
+        let (Stage::Prompt(current, _) | Stage::Failure(current, _)) = &self.stage else {
+            return None;
+        };
         (*current == order).then(|| Outcome::failed(SYSTEM, why))
     }
 
@@ -92,8 +98,8 @@ impl Collecting {
         desk: &mut Desk<'_>,
     ) -> Option<Outcome> {
         match self.stage {
-            Stage::Failure(_) => return None,
-            Stage::Prompt(_) => desk.stop_playing(self.what.leg),
+            Stage::Failure(..) => return None,
+            Stage::Prompt(..) => desk.stop_playing(self.what.leg),
             Stage::Waiting(_) => {}
         }
         self.stage = Stage::Waiting(now + self.what.between);
@@ -107,7 +113,7 @@ impl Collecting {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self.stage {
             Stage::Waiting(until) => Some(until),
-            Stage::Prompt(_) | Stage::Failure(_) => None,
+            Stage::Prompt(_, overdue) | Stage::Failure(_, overdue) => overdue,
         }
     }
 
@@ -116,6 +122,12 @@ impl Collecting {
             Stage::Waiting(until) if until <= now => {
                 // Who has pressed nothing has not answered, even where no key is enough.
                 if self.digits.is_empty() { self.fail(desk) } else { self.judge(None, desk) }
+            }
+            Stage::Prompt(_, Some(overdue)) | Stage::Failure(_, Some(overdue))
+                if overdue <= now =>
+            {
+                desk.stop_playing(self.what.leg);
+                Some(Outcome::lost("played"))
             }
             _ => None,
         }
@@ -142,7 +154,7 @@ impl Collecting {
     fn fail(&mut self, desk: &mut Desk<'_>) -> Option<Outcome> {
         match self.what.failure.clone() {
             Some(sound) => {
-                self.stage = Stage::Failure(desk.fetch(sound));
+                self.stage = Stage::Failure(desk.fetch(sound), None);
                 None
             }
             None => self.next_attempt(desk),
@@ -158,7 +170,7 @@ impl Collecting {
         self.attempt += 1;
         self.digits.clear();
         let prompt: Sound = self.what.prompt.clone();
-        self.stage = Stage::Prompt(desk.fetch(prompt));
+        self.stage = Stage::Prompt(desk.fetch(prompt), None);
         None
     }
 }

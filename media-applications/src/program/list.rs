@@ -3,14 +3,17 @@
 use super::listener::Listener;
 use super::running::{Desk, Outcome, Step};
 use super::told::Invocations;
-use super::{Ended, MOST_PARTICIPANTS, Output, Phase, Program, Running, UNANSWERED, data};
-use crate::action::{Action, Planned};
+use super::{Acted, Ended, MOST_PARTICIPANTS, Output, Phase, Program, Running, UNANSWERED, data};
+use crate::action::{self, Action, Planned};
 use crate::facts::Direction;
 use crate::invocation::{self, Event};
-use crate::reader::{ActionError, INVALID};
+use crate::reader::{ActionError, INVALID, UNSUPPORTED};
 use crate::response::Response;
 use model::{ApplicationOrder, Instant, LegSide};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+/// Actions that have ended and that nobody has asked for.
+const MOST_ACTED: usize = 32;
 
 impl Program {
     /// Does what a response says.
@@ -43,13 +46,31 @@ impl Program {
     /// Says how the action that ran has ended.
     pub(super) fn end_action(&mut self, outcome: Option<Outcome>) {
         let Some(outcome) = outcome else { return };
-        let Some(Running { name, parameters, .. }) = self.running.take() else { return };
+        let Some(Running { name, parameters, step }) = self.running.take() else { return };
+        if let (Step::Recording(recording), Outcome::Done { .. }) = (&step, &outcome) {
+            self.recording = recording.of_call();
+        }
         self.tell_end(&name, parameters, outcome);
     }
 
     fn tell_end(&mut self, name: &str, parameters: Map<String, Value>, outcome: Outcome) {
+        if self.acted.len() < MOST_ACTED {
+            let is_done = !matches!(outcome, Outcome::Failed { .. });
+            self.acted.push_back(Acted { action: action::known(name), is_done });
+        }
         let mut data = data(name, parameters);
         let event = match outcome {
+            Outcome::Recorded { object, terminator } => {
+                let destination = json!({
+                    "Type": "S3", "BucketName": &*object.bucket, "Key": &*object.key,
+                });
+                data.insert("RecordingDestination".to_owned(), destination);
+                if let Some(key) = terminator {
+                    let key = key.symbol().to_string();
+                    data.insert("RecordingTerminatorUsed".to_owned(), key.into());
+                }
+                Event::ActionSuccessful
+            }
             Outcome::Done { digits } => {
                 // Only the last one is told, but for those that have found something out.
                 if !self.list.is_empty() && digits.is_none() && name != "CallAndBridge" {
@@ -121,7 +142,6 @@ impl Program {
         if concerns_b && !has_leg_b {
             return Err(Outcome::failed(INVALID, "LEG-B is not in the call"));
         }
-        let mut desk = Desk { outputs: &mut self.outputs, last_number: &mut self.last_number };
         match action {
             Action::Answer if self.is_answered => Err(Outcome::DONE),
             Action::Bridge { .. } if has_leg_b => {
@@ -130,6 +150,17 @@ impl Program {
             Action::Bridge { .. } if self.participants >= MOST_PARTICIPANTS => {
                 Err(Outcome::failed(INVALID, "too many were bridged in this call"))
             }
+            Action::StopRecording | Action::PauseRecording(_) => {
+                Err(self.change_recording(&action))
+            }
+            Action::Record(_) if self.facts.unrecorded.is_some() => {
+                let why = self.facts.unrecorded.as_deref().unwrap_or_default();
+                Err(Outcome::failed(UNSUPPORTED, why))
+            }
+            Action::Record(record) if record.is_of_call && self.recording.is_some() => {
+                let why = "the call is recorded already; StopCallRecording ends that";
+                Err(Outcome::failed(INVALID, why))
+            }
             Action::Receive { leg, rule } => {
                 if let Some(listener) = self.listeners.get_mut(leg.index()) {
                     *listener = Some(Listener::new(rule, parameters.clone()));
@@ -137,11 +168,34 @@ impl Program {
                 Err(Outcome::Done { digits: None })
             }
             action if action.media_leg() == Some(LegSide::A) && !self.is_answered => {
-                let order = desk.order(ApplicationOrder::Answer);
+                let (outputs, last_number) = (&mut self.outputs, &mut self.last_number);
+                let order = Desk { outputs, last_number }.order(ApplicationOrder::Answer);
                 Ok(Step::Answering(order, Some(Box::new(action))))
             }
-            action => Step::begin(now, action, &mut desk),
+            action => {
+                let (outputs, last_number) = (&mut self.outputs, &mut self.last_number);
+                Step::begin(now, action, &mut Desk { outputs, last_number })
+            }
         }
+    }
+
+    /// Ends, pauses or resumes the recording of the call.
+    fn change_recording(&mut self, action: &Action) -> Outcome {
+        let Some(order) = self.recording else {
+            let why = "the call is not recorded; StartCallRecording begins that";
+            return Outcome::failed(INVALID, why);
+        };
+        match action {
+            Action::PauseRecording(on) => {
+                self.outputs.push_back(Output::PauseRecording(order, *on));
+            }
+            _ => {
+                self.recording = None;
+                let (outputs, last_number) = (&mut self.outputs, &mut self.last_number);
+                Desk { outputs, last_number }.order(ApplicationOrder::StopRecording { order });
+            }
+        }
+        Outcome::DONE
     }
 
     /// Gives out the next invocation, when there is one and none is under way.

@@ -3,7 +3,9 @@
 mod collecting;
 mod list;
 mod listener;
+mod recording;
 mod running;
+mod sending;
 mod told;
 
 #[cfg(test)]
@@ -36,8 +38,19 @@ pub enum Output {
     /// The application is to be told this, JSON in one line. Exactly one of
     /// [`Program::handle_response`] and [`Program::handle_failure`] is to follow.
     Invoke(String),
+    /// The recording of this order keeps silence from now on, or goes on.
+    PauseRecording(u32, bool),
     /// This is to be fetched or spoken; [`Program::handle_sound`] with the number is to follow.
     Fetch(u32, Sound),
+}
+
+/// An action that has ended, to be counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Acted {
+    /// Its `Type`; `other` of what is none here.
+    pub action: &'static str,
+    /// Whether it succeeded.
+    pub is_done: bool,
 }
 
 /// The call has as many requests waiting as it takes.
@@ -59,6 +72,17 @@ pub enum Ended {
     Unanswered,
 }
 
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ended::InvalidResponse(why) => write!(f, "its answer cannot be understood: {why}"),
+            Ended::Unreachable(why) | Ended::Failed(why) => write!(f, "it cannot be asked: {why}"),
+            Ended::TooOften => f.write_str("it was asked 1,000 times about one call"),
+            Ended::Unanswered => f.write_str("it left the call unanswered for 30 s"),
+        }
+    }
+}
+
 /// The state of one call's application.
 ///
 /// Inputs are [`Program::handle_news`], [`Program::handle_response`], [`Program::handle_failure`],
@@ -76,8 +100,11 @@ pub struct Program {
     list: VecDeque<Planned>,
     running: Option<Running>,
     listeners: [Option<Listener>; 2],
+    /// The order of the recording of the call, which goes on beside actions.
+    recording: Option<u32>,
     invocations: Invocations,
     outputs: VecDeque<Output>,
+    acted: VecDeque<Acted>,
     last_number: u32,
     phase: Phase,
     ended: Option<Ended>,
@@ -125,8 +152,10 @@ impl Program {
             list: VecDeque::new(),
             running: None,
             listeners: [None, None],
+            recording: None,
             invocations: Invocations::default(),
             outputs: VecDeque::new(),
+            acted: VecDeque::new(),
             last_number: 0,
             phase: Phase::Running,
             ended: None,
@@ -145,6 +174,11 @@ impl Program {
     /// What is to be done next; `None` when there is nothing.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// An action that has ended since; `None` when there is none. Of those that nobody asks for, 32 are kept.
+    pub fn poll_acted(&mut self) -> Option<Acted> {
+        self.acted.pop_front()
     }
 
     /// When [`Program::handle_timeout`] is to be called.
@@ -180,6 +214,7 @@ impl Program {
             }
             news => {
                 self.note_answer(now, news);
+                self.note_recording(news);
                 let outcome = self.with_step(|step, desk| step.handle_news(now, news, desk));
                 self.end_action(outcome);
             }
@@ -218,7 +253,7 @@ impl Program {
 
     /// What [`Output::Fetch`] asked for is here, or is not to be had, with the reason.
     pub fn handle_sound(&mut self, now: Instant, number: u32, sound: Result<AudioSource, String>) {
-        let outcome = self.with_step(|step, desk| step.handle_sound(number, sound, desk));
+        let outcome = self.with_step(|step, desk| step.handle_sound(now, number, sound, desk));
         self.end_action(outcome);
         self.settle(now);
     }
@@ -299,8 +334,9 @@ impl Program {
             return;
         }
         if self.phase == Phase::Running {
-            if self.running.as_ref().is_some_and(|running| running.step.needs(leg)) {
-                self.running = None;
+            if let Some(running) = self.running.take_if(|running| running.step.needs(leg)) {
+                let (outputs, last_number) = (&mut self.outputs, &mut self.last_number);
+                running.step.abandon(&mut Desk { outputs, last_number });
             }
             self.tell(Event::HangUp, data);
         }
@@ -338,6 +374,13 @@ impl Program {
                 self.is_answered = true;
             }
             _ => {}
+        }
+    }
+
+    /// The recording of the call may end before the call does.
+    fn note_recording(&mut self, news: &ApplicationNews) {
+        if let ApplicationNews::Recorded { order, .. } = news {
+            self.recording.take_if(|recording| *recording == *order);
         }
     }
 

@@ -2,14 +2,22 @@
 
 use super::Output;
 use super::collecting::Collecting;
-use crate::action::{Action, Sent, Sound};
+use super::recording::Recording;
+use super::sending::Sending;
+use crate::action::{Action, Sound};
 use crate::digits::KeySet;
 use crate::reader::{AUDIO, SYSTEM};
+use crate::wav;
 use model::{
     ApplicationNews, ApplicationOrder, AudioSource, Bridge, DtmfKey, Instant, LegSide, PlayOutcome,
+    RecordedObject,
 };
 use std::collections::VecDeque;
 use std::time::Duration;
+
+/// How much later than it must the end of something is taken to be lost. A leg that is on hold, or is
+/// told first that it is recorded, hears a sound later.
+pub(super) const MARGIN: Duration = Duration::from_secs(30);
 
 /// Where orders and questions are put, and numbered.
 pub(super) struct Desk<'a> {
@@ -29,10 +37,29 @@ impl Desk<'_> {
         number
     }
 
+    /// Gives an order that has its own number in it.
+    pub(super) fn order_numbered(&mut self, order: impl FnOnce(u32) -> ApplicationOrder) -> u32 {
+        let number = self.number();
+        self.outputs.push_back(Output::Order(number, order(number)));
+        number
+    }
+
     pub(super) fn fetch(&mut self, sound: Sound) -> u32 {
         let number = self.number();
         self.outputs.push_back(Output::Fetch(number, sound));
         number
+    }
+
+    /// Has a sound played, and says when its end is overdue.
+    pub(super) fn play(
+        &mut self,
+        now: Instant,
+        leg: LegSide,
+        (source, rounds): (AudioSource, u32),
+    ) -> (u32, Instant) {
+        let overdue = now + wav::duration(&source).saturating_mul(rounds) + MARGIN;
+        let rounds = Some(rounds);
+        (self.order(ApplicationOrder::Play { leg, source, rounds }), overdue)
     }
 
     pub(super) fn stop_playing(&mut self, leg: LegSide) {
@@ -43,8 +70,19 @@ impl Desk<'_> {
 /// How an action ended.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Done { digits: Option<String> },
-    Failed { kind: &'static str, message: String, digits: Option<String> },
+    Done {
+        digits: Option<String>,
+    },
+    /// `RecordAudio` is done: where it is, and which key ended it.
+    Recorded {
+        object: RecordedObject,
+        terminator: Option<DtmfKey>,
+    },
+    Failed {
+        kind: &'static str,
+        message: String,
+        digits: Option<String>,
+    },
 }
 
 impl Outcome {
@@ -52,6 +90,12 @@ impl Outcome {
 
     pub(super) fn failed(kind: &'static str, message: impl Into<String>) -> Self {
         Outcome::Failed { kind, message: message.into(), digits: None }
+    }
+
+    /// Nobody said that something has ended.
+    pub(super) fn lost(what: &str) -> Self {
+        let message = format!("the end of what was {what} was lost in this node; the call goes on");
+        Outcome::failed(SYSTEM, message)
     }
 }
 
@@ -71,28 +115,16 @@ pub(super) enum Step {
         order: u32,
         leg: LegSide,
         terminators: KeySet,
+        /// When its end is overdue.
+        overdue: Instant,
     },
     Collecting(Collecting),
+    Recording(Recording),
     Sending(Sending),
     /// The sound that is played until leg B answers.
     FetchingRingback(u32, Box<Bridge>),
     Bridging(u32),
     HangingUp(u32, LegSide),
-}
-
-/// Keys on their way, and what comes after them.
-#[derive(Debug)]
-pub(super) struct Sending {
-    leg: LegSide,
-    left: std::vec::IntoIter<Sent>,
-    duration: Duration,
-    now: SendingNow,
-}
-
-#[derive(Debug)]
-enum SendingNow {
-    Keys(u32),
-    Pause(Instant),
 }
 
 impl Step {
@@ -126,8 +158,11 @@ impl Step {
             Action::Bridge { bridge, ringback: None } => {
                 Ok(Step::Bridging(desk.order(ApplicationOrder::Bridge(*bridge))))
             }
-            // It is the program's: it runs on beside other actions.
-            Action::Receive { .. } => Err(Outcome::DONE),
+            Action::Record(record) => Ok(Step::Recording(Recording::begin(now, &record, desk))),
+            // They are the program's, which has what runs on beside other actions.
+            Action::Receive { .. } | Action::StopRecording | Action::PauseRecording(_) => {
+                Err(Outcome::DONE)
+            }
         }
     }
 
@@ -147,6 +182,13 @@ impl Step {
         }
     }
 
+    /// Its leg is gone: what it has begun for it ends.
+    pub(super) fn abandon(&self, desk: &mut Desk<'_>) {
+        if let Step::Recording(recording) = self {
+            recording.stop(desk);
+        }
+    }
+
     /// Whether it cannot go on without this leg.
     pub(super) fn needs(&self, lost: LegSide) -> bool {
         match self {
@@ -154,7 +196,8 @@ impl Step {
                 *leg == lost
             }
             Step::Collecting(collecting) => collecting.leg() == lost,
-            Step::Sending(sending) => sending.leg == lost,
+            Step::Recording(recording) => recording.leg() == lost,
+            Step::Sending(sending) => sending.leg() == lost,
             Step::Answering(..) => lost == LegSide::A,
             Step::Pausing(_) | Step::FetchingRingback(..) | Step::Bridging(_) => false,
         }
@@ -175,18 +218,22 @@ impl Step {
             Step::Collecting(collecting) if collecting.leg() == leg => {
                 (collecting.handle_key(now, key, desk), true)
             }
+            Step::Recording(recording) => (None, recording.handle_key(now, (leg, key), desk)),
             _ => (None, false),
         }
     }
 
     pub(super) fn handle_sound(
         &mut self,
+        now: Instant,
         number: u32,
         sound: Result<AudioSource, String>,
         desk: &mut Desk<'_>,
     ) -> Option<Outcome> {
         match (&mut *self, sound) {
-            (Step::Collecting(collecting), sound) => collecting.handle_sound(number, sound, desk),
+            (Step::Collecting(collecting), sound) => {
+                collecting.handle_sound(now, (number, sound), desk)
+            }
             (Step::Fetching { number: mine, .. } | Step::FetchingRingback(mine, _), Err(why))
                 if *mine == number =>
             {
@@ -196,8 +243,8 @@ impl Step {
                 if *mine == number =>
             {
                 let (leg, terminators) = (*leg, *terminators);
-                let play = ApplicationOrder::Play { leg, source, rounds: Some(*rounds) };
-                *self = Step::Playing { order: desk.order(play), leg, terminators };
+                let (order, overdue) = desk.play(now, leg, (source, *rounds));
+                *self = Step::Playing { order, leg, terminators, overdue };
                 None
             }
             (Step::FetchingRingback(mine, bridge), Ok(source)) if *mine == number => {
@@ -242,6 +289,7 @@ impl Step {
             (Step::Sending(sending), ApplicationNews::KeysSent { order }) => {
                 sending.handle_sent(now, *order, desk)
             }
+            (Step::Recording(recording), news) => recording.handle_news(news, desk),
             (Step::Bridging(order), ApplicationNews::BridgeFailed { order: failed, status })
                 if order == failed =>
             {
@@ -260,21 +308,21 @@ impl Step {
             Step::Answering(order, _)
             | Step::Playing { order, .. }
             | Step::Bridging(order)
-            | Step::HangingUp(order, _)
-            | Step::Sending(Sending { now: SendingNow::Keys(order), .. }) => *order,
+            | Step::HangingUp(order, _) => *order,
+            Step::Sending(sending) => sending.order()?,
             Step::Pausing(_)
             | Step::Fetching { .. }
             | Step::FetchingRingback(..)
-            | Step::Sending(_) => return None,
+            | Step::Recording(_) => return None,
         };
         (order == refused).then(|| Outcome::failed(SYSTEM, why))
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self {
-            Step::Pausing(until) | Step::Sending(Sending { now: SendingNow::Pause(until), .. }) => {
-                Some(*until)
-            }
+            Step::Pausing(until) | Step::Playing { overdue: until, .. } => Some(*until),
+            Step::Sending(sending) => Some(sending.poll_timeout()),
+            Step::Recording(recording) => Some(recording.poll_timeout()),
             Step::Collecting(collecting) => collecting.poll_timeout(),
             _ => None,
         }
@@ -283,7 +331,12 @@ impl Step {
     pub(super) fn handle_timeout(&mut self, now: Instant, desk: &mut Desk<'_>) -> Option<Outcome> {
         match self {
             Step::Pausing(until) if *until <= now => Some(Outcome::DONE),
+            Step::Playing { overdue, leg, .. } if *overdue <= now => {
+                desk.stop_playing(*leg);
+                Some(Outcome::lost("played"))
+            }
             Step::Sending(sending) => sending.handle_timeout(now, desk),
+            Step::Recording(recording) => recording.handle_timeout(now, desk),
             Step::Collecting(collecting) => collecting.handle_timeout(now, desk),
             _ => None,
         }
@@ -294,50 +347,5 @@ fn not_answered(status: u16) -> String {
     match status {
         408 => "Call not answered: nobody answered in time".to_owned(),
         status => format!("Call not answered: SIP status {status}"),
-    }
-}
-
-impl Sending {
-    fn begin(
-        now: Instant,
-        leg: LegSide,
-        keys: Vec<Sent>,
-        duration: Duration,
-        desk: &mut Desk<'_>,
-    ) -> Option<Self> {
-        let pause = SendingNow::Pause(now);
-        let mut sending = Sending { leg, left: keys.into_iter(), duration, now: pause };
-        sending.next(now, desk).then_some(sending)
-    }
-
-    /// Whether there was something left.
-    fn next(&mut self, now: Instant, desk: &mut Desk<'_>) -> bool {
-        let (leg, duration) = (self.leg, self.duration);
-        self.now = match self.left.next() {
-            Some(Sent::Keys(keys)) => {
-                SendingNow::Keys(desk.order(ApplicationOrder::SendKeys { leg, keys, duration }))
-            }
-            Some(Sent::Pause(pause)) => SendingNow::Pause(now + pause),
-            None => return false,
-        };
-        true
-    }
-
-    fn handle_sent(&mut self, now: Instant, order: u32, desk: &mut Desk<'_>) -> Option<Outcome> {
-        match self.now {
-            SendingNow::Keys(mine) if mine == order => self.go_on(now, desk),
-            _ => None,
-        }
-    }
-
-    fn handle_timeout(&mut self, now: Instant, desk: &mut Desk<'_>) -> Option<Outcome> {
-        match self.now {
-            SendingNow::Pause(until) if until <= now => self.go_on(now, desk),
-            _ => None,
-        }
-    }
-
-    fn go_on(&mut self, now: Instant, desk: &mut Desk<'_>) -> Option<Outcome> {
-        (!self.next(now, desk)).then_some(Outcome::DONE)
     }
 }

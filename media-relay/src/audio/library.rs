@@ -2,14 +2,18 @@
 
 use super::{AudioFileError, MAX_CLIPS, MAX_RECORDINGS, MAX_WISHES, read};
 use crate::queue::CommandQueue;
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use codecs::{AudioFormat, Clip, Recording};
 use model::{AudioSource, LegSide, MediaId, PlayFailure, Ringback};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
+
+/// Octets whose SHA-256 is kept: of those that calls are played in the same minutes.
+const MAX_DIGESTS: usize = 64;
 
 /// All audio of a relay. The files of its configuration are read when it is made; what they are in a
 /// format is made by a thread of its own and then shared.
@@ -60,6 +64,9 @@ enum Origin {
         len: u64,
     },
     Ringback(Ringback),
+    /// Octets that came with an order: their SHA-256, since whoever may have the one file played must not
+    /// come by another.
+    Octets([u8; SHA256_OUTPUT_LEN]),
 }
 
 type ClipKey = (Origin, AudioFormat, u32);
@@ -76,6 +83,8 @@ struct Shelf {
     generation: u64,
     /// Where other files may be.
     directory: Option<PathBuf>,
+    /// What octets were that came of late: calls of one process share theirs.
+    digests: VecDeque<(Weak<[u8]>, [u8; SHA256_OUTPUT_LEN])>,
 }
 
 #[derive(Debug)]
@@ -104,6 +113,7 @@ impl AudioLibrary {
             takings: 0,
             generation: 0,
             directory: directory.transpose()?,
+            digests: VecDeque::new(),
         };
         let shelf = Arc::new(Mutex::new(shelf));
         let (wishes, wanted) = mpsc::sync_channel(MAX_WISHES);
@@ -158,6 +168,7 @@ impl AudioLibrary {
                 Origin::Kept(shelf.recordings.get_key_value(path)?.0.clone())
             }
             AudioSource::Ringback(ringback) => Origin::Ringback(*ringback),
+            // What they are the thread finds out.
             AudioSource::Octets(_) => return None,
         };
         shelf.take(&(origin, format, packet_ms))
@@ -242,17 +253,21 @@ fn make(
 
 /// What a source is, and when that was so; `None` for one that is not kept.
 fn origin_of(
-    shelf: &Mutex<Shelf>,
+    of_shelf: &Mutex<Shelf>,
     source: &AudioSource,
 ) -> Result<(Option<Origin>, u64), AudioFileError> {
     let (origin, generation) = {
-        let shelf = lock(shelf);
+        let shelf = lock(of_shelf);
         let known = match source {
             AudioSource::File(path) if shelf.recordings.contains_key(path) => {
                 Some(Origin::Kept(Arc::clone(path)))
             }
             AudioSource::Ringback(ringback) => Some(Origin::Ringback(*ringback)),
-            AudioSource::Octets(_) => return Ok((None, shelf.generation)),
+            AudioSource::Octets(octets) => {
+                let generation = shelf.generation;
+                drop(shelf);
+                return Ok((Some(Origin::Octets(digest_of(of_shelf, octets))), generation));
+            }
             AudioSource::File(_) => None,
         };
         (known.ok_or_else(|| shelf.directory.clone()), shelf.generation)
@@ -263,6 +278,24 @@ fn origin_of(
         (Err(_), _) => return Ok((None, generation)),
     };
     Ok((Some(origin), generation))
+}
+
+/// The SHA-256 of octets, which is not made again of those that are known.
+fn digest_of(shelf: &Mutex<Shelf>, octets: &Arc<[u8]>) -> [u8; SHA256_OUTPUT_LEN] {
+    // While the weak one is there, no others have its address.
+    let is_it = |known: &Weak<[u8]>| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(octets));
+    let known = lock(shelf).digests.iter().find(|(known, _)| is_it(known)).map(|(_, of)| *of);
+    if let Some(known) = known {
+        return known;
+    }
+    let mut made = [0; SHA256_OUTPUT_LEN];
+    made.copy_from_slice(digest(&SHA256, octets).as_ref());
+    let digests = &mut lock(shelf).digests;
+    // Its memory goes with the last weak one.
+    digests.retain(|(known, _)| known.strong_count() > 0);
+    digests.truncate(MAX_DIGESTS - 1);
+    digests.push_front((Arc::downgrade(octets), made));
+    made
 }
 
 /// A file that is none of the configuration: it must be in the directory, whatever links lead out.

@@ -15,7 +15,10 @@ pub(super) fn rings(listening: &Listening) -> ([Option<VoiceWriter>; 2], [Heard;
     for leg in LegSide::BOTH {
         let speaker = listening.listeners.iter().find_map(|listener| match listener {
             Listener::WebSocket(socket) if socket.speaks_to[leg.index()] => Some(socket),
-            Listener::WebSocket(_) | Listener::KinesisVideo(_) | Listener::Recording(_) => None,
+            Listener::WebSocket(_)
+            | Listener::KinesisVideo(_)
+            | Listener::Recording(_)
+            | Listener::Ordered(_) => None,
         });
         if let Some(speaker) = speaker {
             let (writer, reader) = voice_ring(listening.sample_rate);

@@ -14,6 +14,7 @@ impl Recorder {
         let Some(parties) = call.parties.clone().filter(|_| call.ended.is_none()) else { return };
         // 487: the caller gave up, and nobody failed (RFC 3261 section 15.1.2).
         let failed = call.answered.is_none() && end.status != 487;
+        let cause = call.cause_of(&end);
         let billed = Billed {
             account_id: &self.config.account_id,
             region: &self.config.region,
@@ -23,7 +24,7 @@ impl Recorder {
             ended: UnixTime::default(),
             talk: call.answered.map(|answered| at.saturating_since(answered)),
             status: end.status,
-            cause: end.cause,
+            cause: &cause,
             streaming: call.streaming == Some(Ok(())),
             is_recorded: call.is_recorded(),
             numbers: &self.config.privacy.cdrs.file,

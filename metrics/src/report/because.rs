@@ -61,6 +61,8 @@ pub enum Cause {
     Incomplete,
     /// The media relay lost the call.
     RelayLost,
+    /// The application that steers the call failed.
+    ApplicationFailed,
     /// A description came that cannot be used.
     UnusableAnswer,
     /// The node stopped.

@@ -20,6 +20,7 @@ mod keys;
 mod notice;
 mod ogg;
 mod opus;
+mod ordered;
 mod part;
 mod recording;
 mod repair;
@@ -39,6 +40,9 @@ pub use description::{DescribedChannel, DescribedKey, Description, State, Upload
 pub use keeper::{Keep, Outcome, OutcomeSink};
 pub use keys::{Envelope, KeyConfig, KeyError, Keys, PlainKey, key_context};
 pub use notice::{Notice, NoticeKind, NoticeSink};
+pub use ordered::{
+    OrderedCounters, OrderedOpener, OrderedOutcome, OrderedRecordings, OrderedSink, OrderedStore,
+};
 pub use recording::Rotation;
 pub use seal::{SealError, SealedHeader, Unsealed, read_sealed_header};
 pub use tree::all_descriptions;

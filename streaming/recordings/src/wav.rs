@@ -1,4 +1,4 @@
-//! WAV: RIFF with linear samples of 16 bits, two channels.
+//! WAV: RIFF with linear samples of 16 bits, two channels or one.
 
 /// Octets before the samples.
 pub(crate) const HEAD_BYTES: u64 = 44;
@@ -11,6 +11,16 @@ pub(crate) const UNKNOWN: u32 = u32::MAX;
 
 /// What stands before `data` octets of samples; `None` where their number is not known.
 pub(crate) fn head(sample_rate: u32, data: Option<u64>) -> [u8; HEAD_BYTES as usize] {
+    head_of(2, sample_rate, data)
+}
+
+/// The same of so many channels, one or two.
+pub(crate) fn head_of(
+    channels: u16,
+    sample_rate: u32,
+    data: Option<u64>,
+) -> [u8; HEAD_BYTES as usize] {
+    let frame = 2 * channels;
     let data = data.map(|data| u32::try_from(data.min(MOST_BYTES)).unwrap_or(UNKNOWN));
     let riff = data.map_or(UNKNOWN, |data| data + (HEAD_BYTES as u32 - 8));
     let mut head = [0; HEAD_BYTES as usize];
@@ -20,12 +30,12 @@ pub(crate) fn head(sample_rate: u32, data: Option<u64>) -> [u8; HEAD_BYTES as us
         b"WAVE",
         b"fmt ",
         &16_u32.to_le_bytes(),
-        // PCM, two channels.
+        // PCM.
         &1_u16.to_le_bytes(),
-        &2_u16.to_le_bytes(),
+        &channels.to_le_bytes(),
         &sample_rate.to_le_bytes(),
-        &(sample_rate * PAIR_BYTES as u32).to_le_bytes(),
-        &(PAIR_BYTES as u16).to_le_bytes(),
+        &(sample_rate * u32::from(frame)).to_le_bytes(),
+        &frame.to_le_bytes(),
         &16_u16.to_le_bytes(),
         b"data",
         &data.unwrap_or(UNKNOWN).to_le_bytes(),

@@ -4,7 +4,7 @@ use super::statistics::Tally;
 use call_audio::{AudioConsumer, ConsumerEnd, Frame, Opening};
 use model::{
     Channel, KinesisVideoListener, LegSide, ListenedUpdate, Listener, Listening, MAX_LISTENERS,
-    RecordingListener, UnixTime, WebSocketListener,
+    OrderedRecording, RecordingListener, UnixTime, WebSocketListener,
 };
 use relay_core::VoiceWriter;
 use std::fmt;
@@ -30,6 +30,8 @@ pub struct Openers {
     pub web_socket: Option<Open<WebSocketListener>>,
     /// For a recording.
     pub recording: Option<Open<RecordingListener>>,
+    /// For a recording that an application has ordered.
+    pub ordered: Option<Open<OrderedRecording>>,
     /// For whoever is told of calls that none of them hears.
     pub refused: Option<Refuse>,
 }
@@ -40,6 +42,7 @@ impl fmt::Debug for Openers {
             .field("kinesis_video", &self.kinesis_video.is_some())
             .field("web_socket", &self.web_socket.is_some())
             .field("recording", &self.recording.is_some())
+            .field("ordered", &self.ordered.is_some())
             .field("refused", &self.refused.is_some())
             .finish()
     }
@@ -67,6 +70,7 @@ impl Openers {
             Listener::KinesisVideo(of) => self.kinesis_video.as_ref()?(of, opening),
             Listener::WebSocket(of) => self.web_socket.as_ref()?(of, opening),
             Listener::Recording(of) => self.recording.as_ref()?(of, opening),
+            Listener::Ordered(of) => self.ordered.as_ref()?(of, opening),
         }
     }
 }
@@ -129,7 +133,7 @@ impl Listeners {
             let Some(mut voice) = voice.map(Some) else { continue };
             let speaks = |listener: &Listener| match listener {
                 Listener::WebSocket(socket) => socket.speaks_to[leg.index()],
-                Listener::KinesisVideo(_) | Listener::Recording(_) => false,
+                Listener::KinesisVideo(_) | Listener::Recording(_) | Listener::Ordered(_) => false,
             };
             let speaker = self.open.iter_mut().find(|(listener, _)| speaks(listener));
             let Some((_, Some(consumer))) = speaker else { continue };

@@ -7,6 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 use toml::de::DeValue;
 
+/// Where recordings of applications go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RecordingsTo {
+    /// Into `data_dir/sounds`.
+    File,
+    /// Into S3.
+    S3,
+}
+
 /// What of applications is this node's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct MediaApplications {
@@ -16,6 +25,8 @@ pub(crate) struct MediaApplications {
     pub(crate) max_requests: usize,
     /// Whether sounds are objects of S3; else files below `data_dir/sounds`.
     pub(crate) sounds_in_s3: bool,
+    /// Where what applications have recorded goes; `None` records nothing.
+    pub(crate) recordings: Option<RecordingsTo>,
     /// What speaks texts: a program and its arguments; empty for nothing.
     pub(crate) speech_command: Vec<String>,
     /// Authorities of applications' certificates; `None` for those of the system.
@@ -44,6 +55,7 @@ pub(super) fn read(mut table: Table<'_>) -> MediaApplications {
         max_requests: table
             .or("max_requests", 256, |v| value::within(value::integer(v)?, 1..=10_000)),
         sounds_in_s3: table.or("sounds", false, sounds),
+        recordings: table.or("recordings", None, recordings),
         speech_command: command.unwrap_or_default(),
         authorities: tls::authorities(&mut table, "tls_ca"),
         functions: table.tables("function", read_function),
@@ -57,6 +69,15 @@ fn sounds(value: &DeValue<'_>) -> Result<bool, String> {
         "file" => Ok(false),
         "aws" => Ok(true),
         other => Err(format!("{other:?} is unknown; use \"file\" or \"aws\"")),
+    }
+}
+
+fn recordings(value: &DeValue<'_>) -> Result<Option<RecordingsTo>, String> {
+    match value::text(value)? {
+        "off" => Ok(None),
+        "file" => Ok(Some(RecordingsTo::File)),
+        "aws" => Ok(Some(RecordingsTo::S3)),
+        other => Err(format!("{other:?} is unknown; use \"off\", \"file\" or \"aws\"")),
     }
 }
 
@@ -75,6 +96,7 @@ mod tests {
             max_calls: 2_000,
             max_requests: 256,
             sounds_in_s3: false,
+            recordings: None,
             speech_command: Vec::new(),
             authorities: None,
             functions: Vec::new(),
@@ -88,6 +110,11 @@ mod tests {
             assert_eq!(section(&format!("max_requests = {most}")).max_requests, most);
         }
         assert!(section("sounds = \"aws\"").sounds_in_s3);
+        for (text, to) in
+            [("off", None), ("file", Some(RecordingsTo::File)), ("aws", Some(RecordingsTo::S3))]
+        {
+            assert_eq!(section(&format!("recordings = \"{text}\"")).recordings, to);
+        }
         let command = section("speech_command = [\"speak\", \"-x\"]").speech_command;
         assert_eq!(command, ["speak", "-x"]);
         for (text, message) in [
@@ -96,6 +123,11 @@ mod tests {
             ("max_requests = 0", "max_requests: 0 is out of range; use 1 to 10000"),
             ("max_requests = 10001", "max_requests: 10001 is out of range; use 1 to 10000"),
             ("sounds = \"s3\"", "sounds: \"s3\" is unknown; use \"file\" or \"aws\""),
+            ("recordings = true", "recordings: true is no text; write it in quotes"),
+            (
+                "recordings = \"s3\"",
+                "recordings: \"s3\" is unknown; use \"off\", \"file\" or \"aws\"",
+            ),
             (
                 "speech_command = []",
                 "speech_command: names no program; write speech_command = \

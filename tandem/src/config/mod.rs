@@ -56,7 +56,7 @@ pub(crate) use hold_music::AudioFile;
 pub(crate) use limits::{Drain, Limits};
 pub(crate) use media::Media;
 pub(crate) use media_application::Function;
-pub(crate) use media_applications::MediaApplications;
+pub(crate) use media_applications::{MediaApplications, RecordingsTo};
 pub(crate) use node::Node;
 pub(crate) use outbox::Outbox;
 pub(crate) use privacy::{NumbersKind, PrivacyConfig};

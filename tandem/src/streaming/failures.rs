@@ -22,7 +22,10 @@ impl Failures {
         Box::new(move |listeners, opening, reason| {
             let notify = listeners.iter().map(Listener::notify);
             let notify = notify.fold(NotificationTargets::NONE, NotificationTargets::and);
-            if listeners.iter().any(|listener| !matches!(listener, Listener::Recording(_))) {
+            if listeners
+                .iter()
+                .any(|listener| !matches!(listener, Listener::Recording(_) | Listener::Ordered(_)))
+            {
                 self.tell(opening, notify, opening.began, reason);
             }
         })

@@ -7,6 +7,7 @@
 //! Several targets read a *script*: parts between bytes 0x1e, one datagram or act each.
 #![forbid(unsafe_code)]
 
+mod application;
 mod call_audio;
 mod control_api;
 mod dialled;
@@ -33,6 +34,7 @@ mod srtp;
 mod transcoder;
 mod voice_socket;
 
+pub use application::application;
 pub use call_audio::call_audio;
 pub use control_api::control_api;
 pub use dialled::dialled;
@@ -119,12 +121,29 @@ pub const TARGETS: &[Target] = &[
         shared_seeds: &["rfc4475", "rfc5118"],
         words: PRIVACY_WORDS,
     },
+    Target { name: "application", run: application, shared_seeds: &[], words: APPLICATION_WORDS },
     Target { name: "control_api", run: control_api, shared_seeds: &[], words: API_WORDS },
     Target { name: "rooms", run: rooms, shared_seeds: &[], words: &[] },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
 
 const DIALLED_WORDS: &[&str] = &["##", "%23", "%2a", "*", ".", "@", ";user=phone", "4081234567"];
+const APPLICATION_WORDS: &[&str] = &[
+    "\"Type\":\"RecordAudio\"",
+    "\"Type\":\"StartCallRecording\"",
+    "\"Type\":\"CallAndBridge\"",
+    "\"Type\":\"PlayAudioAndGetDigits\"",
+    "\"Type\":\"ReceiveDigits\"",
+    "\"Parameters\":{",
+    "\"ParticipantTag\":\"LEG-B\"",
+    "\"InputDigitsRegex\":\"^(a*)*$\"",
+    "\"Prefix\":\"../\"",
+    "18446744073709551616",
+    "1e308",
+    "null",
+    "[[[[",
+    "\u{1e}",
+];
 
 const REPORT_WORDS: &[&str] = &[
     "18446744073709551615",

@@ -24,6 +24,7 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "call_audio" => crate::call_audio::seeds(),
         "mixer" => crate::mixer::seeds(),
         "control_api" => crate::control_api::seeds(),
+        "application" => crate::application::seeds(),
         "transcoder" => crate::transcoder::seeds(),
         "outbox" => crate::outbox::seeds(),
         "mkv" => crate::mkv::seeds(),

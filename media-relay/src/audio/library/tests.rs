@@ -67,7 +67,7 @@ fn a_file_of_the_configuration_is_made_once_for_each_format() {
 }
 
 #[test]
-fn tones_need_no_file_and_octets_are_not_kept() {
+fn tones_need_no_file_and_octets_are_known_to_the_thread() {
     let mut desk = Desk::new(&[], None);
     let tone = AudioSource::Ringback(Ringback::NorthAmerica);
     assert_eq!(desk.library.find(&tone, PCMU, 20), None);
@@ -78,7 +78,7 @@ fn tones_need_no_file_and_octets_are_not_kept() {
     assert_eq!(desk.library.find(&octets, PCMU, 20), None);
     let broken = AudioSource::Octets(b"RIFF".as_slice().into());
     assert_eq!(desk.ask(&broken, PCMU), Err(PlayFailure::File));
-    assert_eq!(desk.library.counts().clips, 1);
+    assert_eq!(desk.library.counts().clips, 2);
 }
 
 #[test]
@@ -145,6 +145,7 @@ fn what_nobody_took_for_the_longest_makes_room() {
         takings: 0,
         generation: 0,
         directory: None,
+        digests: VecDeque::new(),
     };
     let clip = Arc::new(Clip::encode(&recording, PCMU, 20).unwrap());
     let most = MAX_CLIPS / clip.memory();
@@ -165,4 +166,33 @@ fn what_nobody_took_for_the_longest_makes_room() {
     shelf.generation = 1;
     shelf.place((Origin::Kept("old".into()), PCMU, 20), clip, 0);
     assert_eq!(shelf.clips.len(), most);
+}
+
+/// 200 callers hear a prompt of three minutes, each with octets of its own, as from another process.
+#[test]
+fn octets_of_many_calls_are_made_once_for_each_format() {
+    let prompt = wav(&[0x20; 8_000 * 180]);
+    let mut desk = Desk::new(&[], None);
+    let first = desk.ask(&AudioSource::Octets(prompt.as_slice().into()), PCMU).unwrap();
+    for _ in 1..200 {
+        let again = desk.ask(&AudioSource::Octets(prompt.as_slice().into()), PCMU).unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+    }
+    let counts = desk.library.counts();
+    assert_eq!((counts.clips, counts.octets), (1, first.memory()));
+    println!("200 calls: {} octets; one each: {}", counts.octets, 200 * first.memory());
+    // Nothing is held of octets that are gone, and shared ones are known.
+    let shared = AudioSource::Octets(prompt.as_slice().into());
+    for _ in 0..3 {
+        assert!(Arc::ptr_eq(&first, &desk.ask(&shared, PCMU).unwrap()));
+    }
+    let known = lock(&desk.library.shelf).digests.len();
+    assert!(known <= 2, "{known}");
+    let other = desk.ask(&shared, AudioFormat::Pcma).unwrap();
+    assert!(!Arc::ptr_eq(&first, &other));
+    let mut changed = prompt;
+    *changed.last_mut().unwrap() = 0x21;
+    let changed = desk.ask(&AudioSource::Octets(changed.into()), PCMU).unwrap();
+    assert!(!Arc::ptr_eq(&first, &changed));
+    assert_eq!(desk.library.counts().clips, 3);
 }

@@ -325,6 +325,17 @@ pub(in crate::report) const FAULTS: &[(Cause, Inject)] = &[
         )
     }),
     (Cause::RelayLost, |d, c| cut_by_edge(d, c, &["the media relay lost the call"])),
+    (Cause::ApplicationFailed, |d, c| {
+        cut_by_edge(
+            d,
+            c,
+            &[
+                "application 1f2e3d4c-5b6a-4798-8a9b-0c1d2e3f4a5b: it cannot be asked: no answer within 2 s",
+                "application menu: its answer cannot be understood: the response is no JSON: expected \
+                 value at line 1 column 1",
+            ],
+        )
+    }),
     (Cause::UnusableAnswer, |d, c| {
         if d.chance(50) {
             fail(d, c, 488, "", true);

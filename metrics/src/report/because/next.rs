@@ -38,6 +38,9 @@ pub(super) const fn step(cause: Cause) -> Option<&'static str> {
         Cause::RelayLost => {
             "it was stopped, or its connection broke: look at its log, and at tandem_relay_link_up"
         }
+        Cause::ApplicationFailed => {
+            "look at its own log, and at endpoint and timeout of its [[sip_media_application]]"
+        }
         Cause::UnusableAnswer | Cause::ChangeRefused => {
             "compare the session descriptions (SDP) in the ladder"
         }

@@ -6,8 +6,15 @@ use crate::call_record::LadderRecord;
 use crate::report::facts::{called, clock, lasted_ms, refused_by_b, status_line};
 use crate::report::{side_name, span};
 
-pub(super) const CAUSES: &[Look] =
-    &[incomplete, relay_lost, unusable_answer, node_stopped, edge_restarted, too_long];
+pub(super) const CAUSES: &[Look] = &[
+    incomplete,
+    relay_lost,
+    application_failed,
+    unusable_answer,
+    node_stopped,
+    edge_restarted,
+    too_long,
+];
 
 fn incomplete(record: &CallRecord) -> Option<Told> {
     let lost = matches!(
@@ -33,6 +40,19 @@ fn relay_lost(record: &CallRecord) -> Option<Told> {
         span(lasted_ms(record))
     );
     Told::new(1_100, Cause::RelayLost, text)
+}
+
+fn application_failed(record: &CallRecord) -> Option<Told> {
+    // As the recorder writes it: the application's id, and the reason.
+    let failure = record.end.cause.strip_prefix("application ")?;
+    let (application, why) = failure.split_once(": ")?;
+    let text = format!(
+        "The application {application} that steers the {}'s call failed at {}, {} after the call began: {why}.",
+        side_name(record, 0),
+        clock(record, lasted_ms(record)),
+        span(lasted_ms(record))
+    );
+    Told::new(1_150, Cause::ApplicationFailed, text)
 }
 
 fn unusable_answer(record: &CallRecord) -> Option<Told> {

@@ -3,6 +3,7 @@
 
 use super::Call;
 use super::setup::SetupState;
+use super::steering::Ordered;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::edge::Output;
@@ -10,7 +11,7 @@ use crate::kept::SavedListening;
 use crate::leg::Leg;
 use model::{
     CallEventKind, CarrierId, Channel, Instant, LegSide, ListenFailure, ListenedCall,
-    ListenedUpdate, Listening, MediaCommand, MediaEvent, MediaId, Side,
+    ListenedUpdate, Listener, Listening, MediaCommand, MediaEvent, MediaId, Side,
 };
 use sdp::RecordState;
 use sip_proto::{HeaderLine, HeaderName, Message, Method, ServerKey};
@@ -46,6 +47,11 @@ pub(crate) struct Listened {
     retries: u8,
     /// The parties have heard, or hear, the announcement.
     is_announced: bool,
+    /// What the application that steers the call has ordered to be recorded.
+    pub(super) ordered: Vec<Ordered>,
+    /// Who listens to the stream, and to which legs, as the relay was told; `None` of a call from before
+    /// this process.
+    told: Option<(Vec<Listener>, [bool; 2])>,
 }
 
 /// What a leg that goes over to another call takes along: the listeners of the call that it leaves, and
@@ -147,7 +153,8 @@ impl Call {
     /// Whether the call is recorded, as far as we know of it; `None` while it never was.
     fn record_state(&self) -> Option<RecordState> {
         let Listened { wanted, call, .. } = &self.listened;
-        let is_listened = *wanted && !self.voice_connector.streaming.listeners().is_empty();
+        let by_rule = *wanted && !self.voice_connector.streaming.listeners().is_empty();
+        let is_listened = by_rule || !self.listened.ordered.is_empty();
         match self.copy_state() {
             _ if is_listened => Some(RecordState::On),
             None | Some(RecordState::Off) if call.is_some() => Some(RecordState::Off),
@@ -197,14 +204,18 @@ impl Call {
         let is_answered =
             matches!(self.setup.state(), SetupState::Answered | SetupState::Established);
         // What a leg that is on trial elsewhere leaves stays as it is until it has agreed or is back.
-        if !self.is_live() || !is_answered || !is_joined || self.referral.is_leaving() {
+        let is_ready = is_joined || self.is_recorded_alone();
+        if !self.is_live() || !is_answered || !is_ready || self.referral.is_leaving() {
             return;
         }
         let is_on = self.listened.stream == Some(id);
-        match self.listened.wanted {
-            true if !is_on => self.order_listening(context, id),
-            false if is_on => {
+        let wanted = self.wanted_listeners(is_joined);
+        let is_told = self.listened.told.as_ref().is_none_or(|told| *told == wanted);
+        match wanted.0.is_empty() {
+            false if !is_on || !is_told => self.order_listening(context, id, wanted),
+            true if is_on => {
                 (self.listened.stream, self.listened.is_announced) = (None, false);
+                self.listened.told = None;
                 self.deadlines.clear(Deadline::Listening);
                 self.stop_announcing(context);
                 context.outputs.push_back(Output::Media(MediaCommand::StopListening { id }));
@@ -213,18 +224,42 @@ impl Call {
         }
     }
 
-    fn order_listening(&mut self, context: &mut Context, id: MediaId) {
-        let listeners = self.voice_connector.streaming.listeners();
-        if listeners.is_empty() {
-            return;
-        }
+    /// Whether the relay was told of recordings that the application has ordered.
+    pub(super) fn has_told_of_recordings(&self) -> bool {
+        let is_ordered = |listener: &Listener| matches!(listener, Listener::Ordered(_));
+        self.listened.told.as_ref().is_some_and(|(told, _)| told.iter().any(is_ordered))
+    }
+
+    /// Who is to listen, and to which legs.
+    fn wanted_listeners(&self, is_joined: bool) -> (Vec<Listener>, [bool; 2]) {
+        let Listened { wanted, ordered, told, .. } = &self.listened;
+        // Whoever hears both by rule hears leg A alone, too, when leg B has left an application.
+        let is_heard = || {
+            let is_rule = |listener: &Listener| !matches!(listener, Listener::Ordered(_));
+            told.as_ref().is_some_and(|(told, _)| told.iter().any(is_rule))
+        };
+        let mut listeners = match *wanted && (is_joined || is_heard()) {
+            true => self.voice_connector.streaming.listeners(),
+            false => Vec::new(),
+        };
+        listeners.extend(ordered.iter().map(|of| Listener::Ordered(of.recording.clone())));
+        (listeners, [true, ordered.is_empty() || !self.is_alone()])
+    }
+
+    fn order_listening(
+        &mut self,
+        context: &mut Context,
+        id: MediaId,
+        (listeners, legs): (Vec<Listener>, [bool; 2]),
+    ) {
         let call = match &self.listened.call {
             Some(call) => call.clone(),
             None => Arc::new(self.listened_call()),
         };
         self.listened.call = Some(call.clone());
         self.listened.stream = Some(id);
-        let channels = LegSide::BOTH.map(|leg| Some(self.channel(leg)));
+        let channels = LegSide::BOTH.map(|leg| legs[leg.index()].then(|| self.channel(leg)));
+        self.listened.told = Some((listeners.clone(), legs));
         let streaming = &self.voice_connector.streaming;
         let listening = Box::new(Listening {
             call,
@@ -280,7 +315,8 @@ impl Call {
 
     /// What `leg` takes along to another call, if anybody listens to it here.
     pub(super) fn taken_along(&self, leg: LegSide) -> Option<TakenAlong> {
-        let call = self.listened.call.clone().filter(|_| self.listened.stream.is_some())?;
+        let is_heard = self.listened.stream.is_some() && self.listened.wanted;
+        let call = self.listened.call.clone().filter(|_| is_heard)?;
         Some(TakenAlong { call, side: self.place_of(leg) })
     }
 
@@ -321,6 +357,7 @@ impl Call {
         match event {
             MediaEvent::Listens { .. } => {
                 self.listened.retries = 0;
+                self.ordered_recordings_begin(context, now);
                 if !std::mem::replace(&mut self.listened.is_told, true) {
                     context.event(self.id, now, CallEventKind::ListenedTo);
                 }
@@ -329,7 +366,8 @@ impl Call {
                 }
             }
             MediaEvent::ListenFailed { failure, .. } => {
-                self.listened.stream = None;
+                (self.listened.stream, self.listened.told) = (None, None);
+                self.ordered_recordings_fail(context, now, *failure);
                 context.event(self.id, now, CallEventKind::NotListenedTo(*failure));
                 // A relay may have room again; one that gives audio to nobody will not.
                 if *failure == ListenFailure::TooMany && self.listened.retries < MAX_RETRIES {
@@ -375,6 +413,9 @@ impl Call {
             retries: 0,
             // Whoever heard half of it was told.
             is_announced: saved.ordered,
+            // Nobody steers a call that outlived its application.
+            ordered: Vec::new(),
+            told: None,
         };
         if saved.wanted && !saved.ordered {
             self.deadlines.set(Deadline::Listening, begun + RETRY_INTERVAL);

@@ -5,6 +5,7 @@
 mod bridge;
 mod keys;
 mod orders;
+mod recordings;
 mod requests;
 
 use super::Call;
@@ -25,6 +26,7 @@ use model::{
     EndedBy, Instant, IpFamily, LegSide, MediaEvent, OtherMedia, PlayOutcome, Playing, RoomCall,
     SteeredCall,
 };
+pub(super) use recordings::Ordered;
 use sdp::{Encryption, Limits, SessionDescription};
 use sip_proto::{HeaderName, Message};
 use std::sync::Arc;

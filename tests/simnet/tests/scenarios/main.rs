@@ -60,6 +60,7 @@ mod silence;
 mod steered;
 mod steered_bridge;
 mod steered_random;
+mod steered_recordings;
 mod streams;
 mod support;
 mod targets;

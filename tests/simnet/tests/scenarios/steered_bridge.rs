@@ -14,7 +14,7 @@ use std::time::Duration;
 const A: LegSide = LegSide::A;
 const B: LegSide = LegSide::B;
 
-fn wanted() -> Bridge {
+pub(super) fn wanted() -> Bridge {
     Bridge {
         to: "+12065550177".into(),
         from: "+12065550500".into(),
@@ -43,7 +43,7 @@ fn audio_port(message: &Message) -> String {
 }
 
 /// Leg B answers, and then the re-INVITE that tells it of leg A's stream.
-fn answer(w: &mut World, callee: &mut Ua) {
+pub(super) fn answer(w: &mut World, callee: &mut Ua) {
     let body = callee.sdp(40_000);
     callee.reply(w, 200, Some(&body));
     callee.expect(w, "ACK");

@@ -3,6 +3,7 @@
 
 use crate::loss::{lose_each, rest};
 use crate::steered::{answered, file, key, order, steering};
+use crate::steered_recordings::recording;
 use model::{ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, LegSide, TransactionId};
 use simnet::{CARRIER, Ua, World, config};
 use sip_proto::Method;
@@ -103,16 +104,18 @@ fn react(w: &mut World, ua: &mut Ua, draw: &mut Draw, version: u32) -> bool {
     is_over
 }
 
-fn random_order(draw: &mut Draw) -> ApplicationOrder {
+fn random_order(draw: &mut Draw, step: u32) -> ApplicationOrder {
     let leg = if draw.below(2) == 0 { LegSide::A } else { LegSide::B };
     let duration = Duration::from_millis(60);
-    match draw.below(9) {
+    match draw.below(11) {
         0 => ApplicationOrder::Answer,
         1 | 2 => ApplicationOrder::Play { leg, source: file("x.wav"), rounds: Some(1) },
         3 => ApplicationOrder::StopPlaying { leg },
         4 => ApplicationOrder::SendKeys { leg, keys: vec![key('4').key; 3], duration },
         5 => ApplicationOrder::Mute { leg, on: draw.below(2) == 0 },
         6 => ApplicationOrder::HangUp { leg: Some(LegSide::B), status: 480 },
+        7 => ApplicationOrder::Record(Box::new(recording(step, [true, draw.below(2) == 0]))),
+        8 => ApplicationOrder::StopRecording { order: step.saturating_sub(draw.below(6) as u32) },
         _ => ApplicationOrder::Bridge(wanted()),
     }
 }
@@ -124,7 +127,7 @@ fn run(seed: u64) {
     for step in 0..40_u32 {
         match draw.below(12) {
             0..7 => {
-                let wanted = random_order(draw);
+                let wanted = random_order(draw, step);
                 let is_bridge = matches!(wanted, ApplicationOrder::Bridge(_));
                 if is_bridge {
                     // The next message to the carrier is then the INVITE.

@@ -206,6 +206,7 @@ impl Call {
         self.deadlines.clear(Deadline::Bridge);
         self.tell(context, now, ApplicationNews::Answered(LegSide::B));
         self.review_playing(context);
+        self.review_listening(context);
     }
 
     /// A leg B that has come, or was to come, does not stay: it is hung up where it has not done that

@@ -64,6 +64,12 @@ impl Call {
             ApplicationOrder::Bridge(bridge) => {
                 return self.begin_bridge(context, now, order, bridge);
             }
+            ApplicationOrder::Record(recording) => {
+                return self.record_by_order(context, *recording);
+            }
+            ApplicationOrder::StopRecording { order } => {
+                self.stop_recording_by_order(context, order);
+            }
             ApplicationOrder::Mute { leg, on } => {
                 if let Some(steering) = self.steering.as_mut() {
                     steering.muted[leg.index()] = on;
@@ -75,7 +81,7 @@ impl Call {
     }
 
     /// Whether a leg can be played and sent something.
-    fn is_there(&self, leg: LegSide) -> Result<(), &'static str> {
+    pub(super) fn is_there(&self, leg: LegSide) -> Result<(), &'static str> {
         let answered = matches!(self.setup.state(), SetupState::Answered | SetupState::Established);
         match leg {
             LegSide::A if !answered => Err("leg A is not answered"),

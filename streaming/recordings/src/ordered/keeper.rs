@@ -1,0 +1,202 @@
+//! The thread that puts whole files where they belong: into the directory of sounds, or into S3.
+
+use super::consumer::Begun;
+use super::writer::make_directory;
+use super::{OrderedCounters, OrderedOutcome, OrderedSink, OrderedStore, below};
+use crate::wav;
+use aws_sinks::{Access, Objects, S3Config, Unserved};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use model::RecordedObject;
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// Pauses before S3 is asked once more; then the file stays until the next start.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+/// How long S3 may take for one file.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Buckets whose connections are kept.
+const MOST_BUCKETS: usize = 16;
+/// Directories of what a crash left, one in another, and files of it that one start looks after.
+const DEPTH: usize = 64;
+const MOST_LEFT: usize = 10_000;
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A file that is whole.
+pub(super) struct Finished {
+    pub(super) path: PathBuf,
+    /// `None` of one that a crash left: nobody is told.
+    pub(super) begun: Option<Begun>,
+}
+
+/// The thread.
+pub(super) struct Keeper {
+    pub(super) spool: PathBuf,
+    pub(super) store: OrderedStore,
+    /// Files that were there before anything was written.
+    pub(super) left: Vec<PathBuf>,
+    pub(super) files: Receiver<Finished>,
+    pub(super) counters: Arc<OrderedCounters>,
+    pub(super) sink: OrderedSink,
+    pub(super) is_stopping: Arc<AtomicBool>,
+}
+
+impl Keeper {
+    pub(super) fn run(mut self, runtime: &Runtime) {
+        let mut buckets = HashMap::new();
+        let mut left = std::mem::take(&mut self.left).into_iter();
+        loop {
+            match self.files.try_recv() {
+                Ok(finished) => self.keep(&finished, &mut buckets, runtime),
+                Err(crossbeam_channel::TryRecvError::Disconnected) => return,
+                Err(crossbeam_channel::TryRecvError::Empty) => {
+                    if let Some(path) = left.next() {
+                        if let Err(error) = repair(&path) {
+                            tracing::warn!(file = %path.display(), %error, "a recording cannot be finished");
+                        } else {
+                            self.keep(&Finished { path, begun: None }, &mut buckets, runtime);
+                        }
+                        continue;
+                    }
+                    match self.files.recv_timeout(LOOK) {
+                        Ok(finished) => self.keep(&finished, &mut buckets, runtime),
+                        Err(RecvTimeoutError::Timeout) => {}
+                        Err(RecvTimeoutError::Disconnected) => return,
+                    }
+                }
+            }
+        }
+    }
+
+    fn keep(&self, finished: &Finished, buckets: &mut HashMap<String, Objects>, runtime: &Runtime) {
+        let Some((bucket, key)) = self.object(&finished.path) else { return };
+        let outcome = File::open(&finished.path)
+            .and_then(|file| file.sync_all())
+            .map_err(|error| format!("{}: {error}", finished.path.display()))
+            .and_then(|()| match &self.store {
+                OrderedStore::Directory(root) => place(&finished.path, root, &bucket, &key),
+                OrderedStore::S3(access) => {
+                    self.upload(&finished.path, access, (&bucket, &key), buckets, runtime)
+                }
+            });
+        match &outcome {
+            Ok(()) => self.counters.saved.fetch_add(1, Ordering::Relaxed),
+            Err(why) => {
+                let file = finished.path.display();
+                tracing::warn!(%file, %why, "an application's recording stays here until the node starts");
+                self.counters.failed.fetch_add(1, Ordering::Relaxed)
+            }
+        };
+        if let Some(Begun { call, order, .. }) = finished.begun {
+            let object = RecordedObject { bucket: bucket.into(), key: key.into() };
+            let outcome = outcome.map(|()| object);
+            (self.sink)(OrderedOutcome { call, order, outcome });
+        }
+    }
+
+    /// Its bucket and key, as its path says.
+    fn object(&self, path: &Path) -> Option<(String, String)> {
+        let path = path.strip_prefix(&self.spool).ok()?.to_str()?;
+        let (bucket, key) = path.split_once('/')?;
+        Some((bucket.to_owned(), key.to_owned()))
+    }
+
+    fn upload(
+        &self,
+        path: &Path,
+        access: &Access,
+        (bucket, key): (&str, &str),
+        buckets: &mut HashMap<String, Objects>,
+        runtime: &Runtime,
+    ) -> Result<(), String> {
+        let told = |error: io::Error| format!("{}: {error}", path.display());
+        if buckets.len() >= MOST_BUCKETS && !buckets.contains_key(bucket) {
+            buckets.clear();
+        }
+        let objects = buckets.entry(bucket.to_owned()).or_insert_with(|| {
+            let config =
+                S3Config { bucket: bucket.to_owned(), prefix: String::new(), encryption: None };
+            Objects::new(access, config)
+        });
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let mut file = File::open(path).map_err(told)?;
+            let length = file.metadata().map_err(told)?.len();
+            let store = objects.store(key, "audio/wav", &mut file, length);
+            let stored = runtime.block_on(async { tokio::time::timeout(PATIENCE, store).await });
+            let why = match stored {
+                Ok(Ok(_)) => {
+                    let _ = fs::remove_file(path);
+                    return Ok(());
+                }
+                Ok(Err(Unserved::Refused(why))) => return Err(why),
+                Ok(Err(unserved)) => unserved.reason().to_owned(),
+                Err(_) => format!("s3://{bucket}/{key}: no answer within {} s", PATIENCE.as_secs()),
+            };
+            match pauses.next() {
+                Some(pause) if !self.is_stopping.load(Ordering::Relaxed) => {
+                    std::thread::park_timeout(pause)
+                }
+                _ => return Err(why),
+            }
+        }
+    }
+}
+
+/// Moves a file to where it can be played.
+fn place(path: &Path, root: &Path, bucket: &str, key: &str) -> Result<(), String> {
+    let target = below(root, bucket, key)?;
+    let told = |error: io::Error| format!("{}: {error}", target.display());
+    make_directory(&target).map_err(told)?;
+    // A link may lead out.
+    let directory = target.parent().unwrap_or(root);
+    let (real, top) = (directory.canonicalize().map_err(told)?, root.canonicalize().map_err(told)?);
+    if !real.starts_with(top) {
+        return Err(format!("{} leads out of {}", target.display(), root.display()));
+    }
+    fs::rename(path, &target).map_err(told)
+}
+
+/// What a crash left below `spool`.
+pub(super) fn left_in(spool: &Path) -> Vec<PathBuf> {
+    let mut left = Vec::new();
+    collect(spool, DEPTH, &mut left);
+    left
+}
+
+fn collect(directory: &Path, depth: usize, into: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        if into.len() >= MOST_LEFT {
+            return;
+        }
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && depth > 0 => collect(&entry.path(), depth - 1, into),
+            Ok(kind) if kind.is_file() => into.push(entry.path()),
+            _ => {}
+        }
+    }
+}
+
+/// Writes the lengths into the head of a file that a crash left.
+fn repair(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut head = [0; wav::HEAD_BYTES as usize];
+    file.read_exact(&mut head)?;
+    if !wav::is_head(&head) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no WAV file of ours"));
+    }
+    let data = file.metadata()?.len().saturating_sub(wav::HEAD_BYTES);
+    let number = |at: usize| head.get(at).copied().unwrap_or_default();
+    let channels = u16::from(number(22)).clamp(1, 2);
+    let rate = u32::from_le_bytes([number(24), number(25), number(26), number(27)]);
+    let whole = data - data % u64::from(2 * channels);
+    file.set_len(wav::HEAD_BYTES + whole)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(&wav::head_of(channels, rate.min(48_000), Some(whole)))
+}

@@ -1,0 +1,204 @@
+//! Recordings of applications, from frames to files.
+
+use super::*;
+use crate::scratch::Scratch;
+use call_audio::{ConsumerEnd, Frame};
+use model::{CallDirection, LegSide, ListenedCall, RecordingSilence, UnixTime, VoiceConnectorId};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+struct World {
+    recordings: OrderedRecordings,
+    told: Receiver<OrderedOutcome>,
+    scratch: Scratch,
+}
+
+impl World {
+    fn new() -> Self {
+        World::at(Scratch::new())
+    }
+
+    fn at(scratch: Scratch) -> Self {
+        let (sender, told) = sync_channel(64);
+        let sink: OrderedSink = Arc::new(move |outcome| sender.send(outcome).unwrap());
+        let store = OrderedStore::Directory(scratch.path().join("sounds"));
+        std::fs::create_dir_all(scratch.path().join("sounds")).unwrap();
+        let spool = scratch.path().join("spool");
+        let recordings = OrderedRecordings::start(spool, store, sink).unwrap();
+        World { recordings, told, scratch }
+    }
+
+    fn open(&self, ordered: &OrderedRecording) -> Box<dyn AudioConsumer> {
+        self.recordings.opener().unwrap().open(ordered, &opening()).unwrap()
+    }
+
+    fn told(&self) -> Result<RecordedObject, String> {
+        let told = self.told.recv_timeout(DEADLINE).unwrap();
+        assert_eq!((told.call, told.order), (TransactionId::from_u128(7), 3));
+        told.outcome
+    }
+
+    /// The samples of the file that was told of, and its channels.
+    fn samples(&self) -> (u16, Vec<i16>) {
+        let RecordedObject { bucket, key } = self.told().unwrap();
+        let path = self.scratch.path().join("sounds").join(&*bucket).join(&*key);
+        let octets = std::fs::read(path).unwrap();
+        let head = wav_head(&octets);
+        let samples = octets[44..].chunks(2).map(|two| i16::from_le_bytes([two[0], two[1]]));
+        let samples: Vec<i16> = samples.collect();
+        assert_eq!(head.1 as usize, samples.len() * 2);
+        (head.0, samples)
+    }
+}
+
+fn wav_head(octets: &[u8]) -> (u16, u32) {
+    let data = u32::from_le_bytes(octets[40..44].try_into().unwrap());
+    (u16::from_le_bytes([octets[22], octets[23]]), data)
+}
+
+fn opening() -> Opening {
+    let call = ListenedCall {
+        transaction_id: TransactionId::from_u128(7),
+        voice_connector_id: VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap(),
+        call_id: "call@pbx".into(),
+        direction: CallDirection::Inbound,
+        from_number: "+12065550199".into(),
+        to_number: "+12065550100".into(),
+        invite_headers: Vec::new(),
+        siprec_metadata: None,
+    };
+    let began = UnixTime::from_millis(1_795_355_520_123);
+    Opening { call: Arc::new(call), channels: [None, None], sample_rate: 8_000, began }
+}
+
+fn ordered(legs: [bool; 2]) -> OrderedRecording {
+    OrderedRecording {
+        order: 3,
+        legs,
+        bucket: "demo".into(),
+        prefix: "voice/mail/".into(),
+        longest: Duration::from_secs(3_600),
+        silence: None,
+    }
+}
+
+/// So many frames of a side from `at` on, each sample of this level.
+fn say(to: &mut dyn AudioConsumer, side: LegSide, at: u64, frames: u64, level: i16) {
+    for number in 0..frames {
+        let samples = [level; 160];
+        to.audio(&Frame { side, at: at + number * 160, samples: &samples, missing: 0 });
+    }
+}
+
+#[test]
+fn what_one_party_says_becomes_a_file_that_can_be_played() {
+    let world = World::new();
+    let mut consumer = world.open(&ordered([true, false]));
+    // The call was listened to before.
+    say(consumer.as_mut(), LegSide::B, 1_600, 10, 99);
+    say(consumer.as_mut(), LegSide::A, 1_600, 60, 7);
+    consumer.end(ConsumerEnd::Ended);
+    assert_eq!(world.samples(), (1, vec![7; 9_600]));
+}
+
+#[test]
+fn both_parties_stand_side_by_side_and_a_pause_is_silent() {
+    let world = World::new();
+    let mut consumer = world.open(&ordered([true, true]));
+    say(consumer.as_mut(), LegSide::A, 0, 1, 7);
+    world.recordings.opener().unwrap().pause(TransactionId::from_u128(7), 3, true);
+    say(consumer.as_mut(), LegSide::B, 0, 1, 9);
+    say(consumer.as_mut(), LegSide::A, 160, 1, 7);
+    world.recordings.opener().unwrap().pause(TransactionId::from_u128(7), 3, false);
+    say(consumer.as_mut(), LegSide::B, 160, 1, 9);
+    consumer.end(ConsumerEnd::Ended);
+    let (channels, samples) = world.samples();
+    assert_eq!((channels, samples.len()), (2, 640));
+    assert_eq!(samples[..2], [7, 0]);
+    assert_eq!(samples[638..], [0, 9]);
+}
+
+#[test]
+fn a_length_ends_it_to_the_sample() {
+    let world = World::new();
+    let mut short = ordered([true, false]);
+    short.longest = Duration::from_millis(1_010);
+    let mut consumer = world.open(&short);
+    say(consumer.as_mut(), LegSide::A, 0, 100, 7);
+    // It is there before the listener ends.
+    assert_eq!(world.samples().1.len(), 8_080);
+    drop(consumer);
+}
+
+#[test]
+fn silence_ends_it_on_both_sides_of_its_bound() {
+    let world = World::new();
+    let mut quiet = ordered([true, false]);
+    quiet.silence = Some(RecordingSilence { length: Duration::from_secs(1), threshold: 200 });
+    let mut consumer = world.open(&quiet);
+    say(consumer.as_mut(), LegSide::A, 0, 10, -1_000);
+    // 980 ms are not enough, nor is a second that is as loud as the threshold.
+    say(consumer.as_mut(), LegSide::A, 1_600, 49, 199);
+    say(consumer.as_mut(), LegSide::A, 9_440, 50, 200);
+    say(consumer.as_mut(), LegSide::A, 17_440, 49, -199);
+    assert!(world.told.try_recv().is_err());
+    say(consumer.as_mut(), LegSide::A, 25_280, 1, 0);
+    assert_eq!(world.samples().1.len(), 25_440);
+}
+
+#[test]
+fn what_cannot_be_written_is_told() {
+    let world = World::new();
+    let mut wrong = ordered([true, false]);
+    wrong.prefix = "../../".into();
+    drop(world.open(&wrong));
+    assert!(world.told().unwrap_err().contains("is no path below"));
+    // A link of the directory of sounds leads out.
+    let sounds = world.scratch.path().join("sounds");
+    std::os::unix::fs::symlink(std::env::temp_dir(), sounds.join("out")).unwrap();
+    let out = OrderedRecording { bucket: "out".into(), ..ordered([true, false]) };
+    drop(world.open(&out));
+    assert!(world.told().unwrap_err().contains("leads out of"));
+    assert_eq!(world.recordings.counters().failed.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn there_is_a_bound_and_it_is_told() {
+    let world = World::new();
+    let opener = world.recordings.opener().unwrap();
+    let open: Vec<_> = (0..MOST).map(|_| world.open(&ordered([true, false]))).collect();
+    assert!(opener.open(&ordered([true, false]), &opening()).is_none());
+    assert!(world.told().unwrap_err().contains("500 recordings"));
+    // Names of one call's order are the same within a millisecond: what comes of them is not the point.
+    let told = std::thread::spawn(move || {
+        for _ in 0..MOST {
+            world.told.recv_timeout(DEADLINE).unwrap();
+        }
+        world
+    });
+    drop(open);
+    let world = told.join().unwrap();
+    assert_eq!(world.recordings.counters().open.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn what_a_crash_left_is_finished_by_the_next_start() {
+    let scratch = Scratch::new();
+    let place = scratch.path().join("spool/demo/a");
+    std::fs::create_dir_all(&place).unwrap();
+    let mut file = crate::wav::head_of(1, 8_000, None).to_vec();
+    // Half a sample was torn off.
+    file.extend([1, 0, 1, 0, 1]);
+    std::fs::write(place.join("b.wav"), file).unwrap();
+    let world = World::at(scratch);
+    let there = world.scratch.path().join("sounds/demo/a/b.wav");
+    let begun = std::time::Instant::now();
+    while !there.exists() {
+        assert!(begun.elapsed() < DEADLINE);
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    let octets = std::fs::read(there).unwrap();
+    assert_eq!((octets.len(), wav_head(&octets)), (48, (1, 4)));
+}
