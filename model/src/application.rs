@@ -55,6 +55,24 @@ pub struct SteeredCall {
     /// with `X-`, and `P-Asserted-Identity` where the caller asks for no privacy; at most 32, each of
     /// at most 1,024 octets.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// What whoever asked for an outbound call gives to the application.
+    pub arguments: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// A call that an application begins: leg A is called for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutboundCall {
+    /// The application's id. The call is under its rules on countries, rates and numbers of calls.
+    pub application: Arc<str>,
+    /// The E.164 number to call.
+    pub to: Arc<str>,
+    /// The E.164 number that is shown. Whether the application may use it has been found out before.
+    pub from: Arc<str>,
+    /// Header fields for the INVITE: `User-to-User`, `Diversion` and those that begin with `x-`, at
+    /// most 32 of at most 1,024 octets.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// What the application is told with the call's beginning.
+    pub arguments: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// What an application wants done in its call.

@@ -31,7 +31,8 @@ mod transcoding;
 mod transport;
 
 pub use application::{
-    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, SteeredCall,
+    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, OutboundCall,
+    SteeredCall,
 };
 pub use call::{
     CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CallerVerification,

@@ -7,12 +7,14 @@ use crate::node::StartError;
 use call_applications::{
     Application, Applications, Calls, Endpoint, NewCall, NewsSender, Settings, SoundStore,
 };
+use control_api::{NotCalled, NotUpdated};
 use directory::ApplicationEndpoint;
 use media_applications::{Direction, Ended, Facts};
 use model::{
-    ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, Secret, SteeredCall,
-    TransactionId,
+    ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, OutboundCall, Secret,
+    SteeredCall, TransactionId,
 };
+use serde_json::{Map, Value};
 use sip_edge::ApplicationOrders;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -68,14 +70,51 @@ impl MediaApplications {
         Box::new(move |event| beginner.take(event))
     }
 
-    /// Tells them of calls.
-    pub(crate) fn news(&self) -> NewsSender {
-        self.applications.sender()
+    /// Tells them of calls, and has somebody called for them.
+    pub(crate) fn asked(&self) -> AskedApplications {
+        AskedApplications { news: self.applications.sender(), orders: Arc::clone(&self.orders) }
     }
 
     /// After the edge.
     pub(crate) fn stop(self) {
         self.applications.stop(LIMIT);
+    }
+}
+
+/// What the control API asks of applications and their calls.
+#[derive(Clone)]
+pub(crate) struct AskedApplications {
+    news: NewsSender,
+    orders: Arc<OnceLock<ApplicationOrders>>,
+}
+
+impl AskedApplications {
+    /// Has an application think again.
+    pub(crate) fn update(
+        &self,
+        application: &str,
+        call: TransactionId,
+        arguments: Map<String, Value>,
+    ) -> Result<(), NotUpdated> {
+        self.news.update(application, call, arguments).map_err(|fault| match fault {
+            call_applications::NotUpdated::NoCall => NotUpdated::NoCall,
+            call_applications::NotUpdated::Busy => NotUpdated::Busy,
+        })
+    }
+
+    /// Calls somebody for an application.
+    pub(crate) fn call(&self, wanted: OutboundCall) -> Result<TransactionId, NotCalled> {
+        let orders = self.orders.get().ok_or(NotCalled::Unserved)?;
+        // One that nobody could steer would ring for nothing.
+        if !self.news.has_room() {
+            return Err(NotCalled::TooMany);
+        }
+        let outcome = orders.call(wanted).ok_or(NotCalled::Busy)?;
+        outcome.map_err(|why| match why {
+            b2bua::NotCalled::NoApplication => NotCalled::NoApplication,
+            b2bua::NotCalled::Unfit(why) => NotCalled::Unfit(why),
+            b2bua::NotCalled::Refused(refusal) => NotCalled::Refused(refusal),
+        })
     }
 }
 
@@ -131,7 +170,7 @@ impl Beginner {
             from: steered.from.clone(),
             started: Origin::now().calendar,
             headers: steered.headers.clone(),
-            arguments: Vec::new(),
+            arguments: steered.arguments.clone(),
             on_failure: application.on_failure,
         };
         let application = Application {

@@ -13,7 +13,7 @@ use crate::history::HistoryFollower;
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
 use crate::live_directory::LiveDirectory;
-use crate::media_applications::MediaApplications;
+use crate::media_applications::{AskedApplications, MediaApplications};
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
@@ -233,9 +233,9 @@ impl Node {
         })
     }
 
-    /// Tells applications that steer calls.
-    pub(crate) fn application_news(&self) -> call_applications::NewsSender {
-        self.applications.news()
+    /// Applications that steer calls.
+    pub(crate) fn asked_applications(&self) -> AskedApplications {
+        self.applications.asked()
     }
 
     /// What calls are routed by, now and after changes.

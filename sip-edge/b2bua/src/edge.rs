@@ -11,6 +11,8 @@ mod register;
 mod steered;
 mod transfer;
 
+pub use steered::NotCalled;
+
 use crate::authentication::Authentication;
 use crate::call::{Call, ListenRefusal};
 use crate::config::EdgeConfig;
@@ -422,6 +424,9 @@ impl Edge {
         if call.counted && !call.is_live() {
             call.counted = false;
             self.context.policing.release(&call.voice_connector().id);
+            if let Some(id) = call.counted_for.take() {
+                self.context.policing.release(&id);
+            }
             self.context.statistics.active_calls -= 1;
         }
         let wanted = if call.is_done() { None } else { call.deadlines.earliest() };

@@ -3,11 +3,11 @@ use crate::handle::MEDIA_QUEUE;
 use crate::resolver::Reply;
 use crate::transport::TcpLimits;
 use crate::{MediaEventSender, StartError};
-use b2bua::{ListenRefusal, Output, ResolveId};
+use b2bua::{ListenRefusal, NotCalled, Output, ResolveId};
 use model::{
     AllocationFailure, ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, Instant,
-    IpFamily, MediaCommand, MediaEvent, MediaId, SteeredCall, TransactionId, TransportProtocol,
-    VoiceConnectorId,
+    IpFamily, MediaCommand, MediaEvent, MediaId, OutboundCall, SteeredCall, TransactionId,
+    TransportProtocol, VoiceConnectorId,
 };
 use sip_proto::locate::{Record, RecordKind, Wanted};
 use std::net::{TcpStream, UdpSocket};
@@ -45,6 +45,23 @@ fn the_same_ports_serve_again_after_a_restart() {
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
     peer.send_to(message("OPTIONS", "z9hG4bK1", "").as_bytes(), &udp).unwrap();
     second.next_input();
+}
+
+#[test]
+fn who_wants_somebody_called_learns_which_call_it_is() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    let orders = rig.edge.application_orders();
+    let wanted = |application: &str| OutboundCall {
+        application: application.into(),
+        to: "+12065550177".into(),
+        from: "+12065550100".into(),
+        headers: Vec::new(),
+        arguments: Vec::new(),
+    };
+    assert_eq!(orders.call(wanted("known")), Some(Ok(TransactionId::from_random(2))));
+    assert_eq!(orders.call(wanted("other")), Some(Err(NotCalled::NoApplication)));
+    rig.edge.stop();
+    assert_eq!(orders.call(wanted("known")), None, "nobody calls any more");
 }
 
 #[test]

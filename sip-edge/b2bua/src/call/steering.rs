@@ -1,10 +1,14 @@
 //! A call that an application steers: leg A is alone with us until the application has somebody called
 //! as leg B, and again when that one has left. What the application wants done comes in as orders,
 //! what happens goes out as news; this file has the beginning, the answer and the end.
+//!
+//! The application's leg A is whoever called, the call's leg A, or who was called first for the
+//! application, the call's leg B: it is `near` here, and the place on the other side is `far`.
 
 mod bridge;
 mod keys;
 mod orders;
+mod outbound;
 mod requests;
 
 use super::Call;
@@ -18,6 +22,7 @@ use crate::edge::Output;
 use crate::leg::ALLOW;
 use crate::media::{BodyFault, Habits, description_in};
 use bridge::Bridging;
+pub(crate) use bridge::check_outbound;
 use directory::ApplicationTarget;
 use keys::KeysUnderWay;
 use model::{
@@ -45,6 +50,10 @@ pub(super) struct Steering {
     /// The applications of the rule, and which of them steers.
     targets: Vec<ApplicationTarget>,
     at: usize,
+    /// Which leg the application knows as leg A.
+    near: LegSide,
+    /// What the application is told with the beginning of a call that it began.
+    arguments: Vec<(Arc<str>, Arc<str>)>,
     /// The application has been told of the call.
     is_told: bool,
     /// It has given an order: no other one takes over.
@@ -62,6 +71,8 @@ pub(super) struct Steering {
     by_order: bool,
     /// Leg A was answered for a bridge, which the application may not know yet.
     answered_for_bridge: bool,
+    /// While leg B is there, the cap on the call's duration that holds without it, if there is one.
+    own_cap: Option<Option<Instant>>,
 }
 
 /// Something that the application has a leg hear.
@@ -76,22 +87,27 @@ struct Play {
 impl Steering {
     /// Of a call that applications steer; `None` of any other.
     pub(super) fn of(targets: &[ApplicationTarget]) -> Option<Box<Self>> {
-        (!targets.is_empty()).then(|| {
-            Box::new(Steering {
-                targets: targets.to_vec(),
-                at: 0,
-                is_told: false,
-                has_ordered: false,
-                own_offer: false,
-                plays: [None, None],
-                muted: [false; 2],
-                keys: [None, None],
-                bridging: None,
-                is_bridged: false,
-                by_order: false,
-                answered_for_bridge: false,
-            })
-        })
+        (!targets.is_empty()).then(|| Box::new(Steering::new(targets.to_vec(), LegSide::A)))
+    }
+
+    fn new(targets: Vec<ApplicationTarget>, near: LegSide) -> Self {
+        Steering {
+            targets,
+            at: 0,
+            near,
+            arguments: Vec::new(),
+            is_told: false,
+            has_ordered: false,
+            own_offer: false,
+            plays: [None, None],
+            muted: [false; 2],
+            keys: [None, None],
+            bridging: None,
+            is_bridged: false,
+            by_order: false,
+            answered_for_bridge: false,
+            own_cap: None,
+        }
     }
 
     /// What the application has `leg` hear: what it plays, silence for a far end that is muted, or
@@ -110,7 +126,7 @@ impl Steering {
             let source = AudioSource::Octets(silence().into());
             return Some(Playing { source, start: 0, rounds: None, with });
         }
-        let bridging = self.bridging.as_ref().filter(|_| leg == LegSide::A)?;
+        let bridging = self.bridging.as_ref().filter(|_| leg == self.near)?;
         let source = bridging.heard(ringback)?;
         Some(Playing { source, start: 0, rounds: None, with })
     }
@@ -130,6 +146,16 @@ impl Call {
         let first = steering.targets.first().map(|target| &target.connector.id);
         let current = steering.targets.get(steering.at).map(|target| &target.connector.id);
         if first == Some(own) { current.unwrap_or(own) } else { own }
+    }
+
+    /// The leg that an application knows as leg A; of other calls leg A.
+    pub(super) fn near(&self) -> LegSide {
+        self.steering.as_ref().map_or(LegSide::A, |steering| steering.near)
+    }
+
+    /// The leg that an application knows as leg B.
+    pub(crate) fn far(&self) -> LegSide {
+        self.near().other()
     }
 
     fn is_answered_for_bridge(&self) -> bool {
@@ -191,12 +217,16 @@ impl Call {
         let begun = SteeredCall {
             application: target.application.id.clone(),
             rule: target.rule.as_ref().map(|rule| rule.id.clone()),
-            direction: model::CallDirection::Inbound,
+            direction: match steering.near {
+                LegSide::A => model::CallDirection::Inbound,
+                LegSide::B => model::CallDirection::Outbound,
+            },
             from: (&*parties.from_user).into(),
             to: parties.to_user.clone(),
             voice_connector: parties.voice_connector.clone(),
             call_id: parties.call_id.clone(),
             headers: headers.unwrap_or_default(),
+            arguments: steering.arguments.clone(),
         };
         let told = ApplicationTold::Begun(Box::new(begun));
         let event = ApplicationEvent { call: self.id, at: now, told };
@@ -219,7 +249,7 @@ impl Call {
         self.hang_up_everybody(context, now, status, "the application cannot be reached");
     }
 
-    /// News for the application, once it knows of the call.
+    /// News for the application, once it knows of the call. Legs in them are the application's.
     fn tell(&mut self, context: &mut Context, now: Instant, news: ApplicationNews) {
         if self.steering.as_ref().is_some_and(|steering| steering.is_told) {
             let told = ApplicationTold::News(news);
@@ -269,7 +299,8 @@ impl Call {
         context: &mut Context,
         offer: &SessionDescription,
     ) -> Result<Vec<u8>, BodyFault> {
-        self.media.check(LegSide::A, offer)?;
+        let near = self.near();
+        self.media.check(near, offer)?;
         let described = offer.spoken();
         let is_speech = |codec| !matches!(codec, Codec::TelephoneEvent | Codec::ComfortNoise);
         let has_format = described
@@ -279,8 +310,8 @@ impl Call {
             return Err(BodyFault::NotAcceptable);
         }
         let random = context.random.as_mut();
-        let body = self.media.write_answer(random, LegSide::A, offer, &described)?;
-        self.media.note_received(LegSide::A, offer);
+        let body = self.media.write_answer(random, near, offer, &described)?;
+        self.media.note_received(near, offer);
         Ok(body)
     }
 
@@ -296,13 +327,15 @@ impl Call {
             let answer = description_in(ack).ok().flatten();
             let answer = answer.filter(|answer| {
                 let fine = crate::media::refuse_own_address(answer, &context.own_media);
-                answer.audio_ref().is_some() && fine.is_ok()
+                let wanted = fine.and_then(|()| self.media.check(LegSide::A, answer));
+                answer.audio_ref().is_some() && wanted.is_ok()
             });
             let Some(answer) = answer else { return self.end_unusable_answer(context, now) };
             self.media.note_received(LegSide::A, &answer);
             self.apply_media(context);
         }
         self.tell(context, now, ApplicationNews::Answered(LegSide::A));
+        self.call_waiting_leg_b(context);
         self.review_playing(context);
     }
 
@@ -355,7 +388,10 @@ impl Call {
             SetupState::Answered | SetupState::Established => {
                 self.end_both(context, now, cause, 200);
             }
-            _ => self.fail(context, now, status.clamp(400, 699), cause, EndedBy::Edge, None),
+            _ => {
+                self.abandon_attempt(context, now);
+                self.fail(context, now, status.clamp(400, 699), cause, EndedBy::Edge, None);
+            }
         }
     }
 }

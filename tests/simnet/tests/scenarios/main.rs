@@ -58,6 +58,8 @@ mod setup;
 mod silence;
 mod steered;
 mod steered_bridge;
+mod steered_limits;
+mod steered_outbound;
 mod steered_random;
 mod streams;
 mod support;

@@ -97,7 +97,8 @@ impl Call {
     }
 
     fn key_of_leg(&mut self, context: &mut Context, now: Instant, from: LegSide, press: DtmfPress) {
-        self.tell(context, now, ApplicationNews::Key { leg: from, key: press.key });
+        let leg = if from == self.near() { LegSide::A } else { LegSide::B };
+        self.tell(context, now, ApplicationNews::Key { leg, key: press.key });
         if !self.is_alone() {
             self.send_key(context, now, from.other(), press);
         }
