@@ -335,6 +335,7 @@ impl Edge {
         let transactions = self.context.endpoint.transaction_counters();
         EdgeStatistics {
             calls: self.calls.len() as u64,
+            steered_calls: self.context.steered.len() as u64,
             server_transactions: servers as u64,
             client_transactions: clients as u64,
             malformed: counters.malformed_requests

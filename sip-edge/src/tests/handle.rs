@@ -99,6 +99,7 @@ fn a_call_that_no_application_can_be_told_of_goes_to_the_next_one() {
         direction: CallDirection::Inbound,
         from: "+12065550100".into(),
         to: "+12065550500".into(),
+        arguments: Vec::new(),
         voice_connector: VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap(),
         call_id: "1".into(),
         headers: Vec::new(),

@@ -228,6 +228,8 @@ impl Call {
             headers: headers.unwrap_or_default(),
             arguments: steering.arguments.clone(),
         };
+        let application = begun.application.clone();
+        context.event(self.id, now, CallEventKind::Steered { application });
         let told = ApplicationTold::Begun(Box::new(begun));
         let event = ApplicationEvent { call: self.id, at: now, told };
         context.outputs.push_back(Output::Application(event));

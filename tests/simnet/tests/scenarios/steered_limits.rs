@@ -134,6 +134,10 @@ fn the_applications_limits_hold_for_calls_to_voice_connectors() {
 fn of_customer() -> (World, Ua, TransactionId) {
     let mut resources = steering();
     resources.voice_connectors[0].caps.max_call_duration = Some(Duration::from_secs(120));
+    of_customer_with(resources)
+}
+
+fn of_customer_with(resources: directory::Resources) -> (World, Ua, TransactionId) {
     let mut w = World::with(config(), resources);
     let mut pbx = w.caller(PBX, "menu");
     let offer = pbx.sdp(30_000);
@@ -158,6 +162,28 @@ fn the_cap_of_a_leg_b_that_has_left_does_not_end_leg_as_call() {
     w.told.clear();
     w.advance(Duration::from_secs(150));
     assert_eq!(news(&mut w), [], "\n{}", w.ladder());
+    leave(w, pbx);
+}
+
+#[test]
+fn what_leg_b_costs_counts_for_the_day_of_the_voice_connector() {
+    let mut resources = steering();
+    resources.voice_connectors[0].caps.minutes_per_day = Some(1);
+    let (mut w, mut pbx, call) = of_customer_with(resources);
+    order(&mut w, call, 2, ApplicationOrder::Bridge(wanted()));
+    let mut callee = w.callee(CARRIER);
+    answer(&mut w, &mut callee, &[]);
+    w.advance(Duration::from_secs(61));
+    callee.bye(&mut w);
+    callee.expect(&mut w, "200");
+    w.told.clear();
+    order(&mut w, call, 3, ApplicationOrder::Bridge(wanted()));
+    assert!(
+        matches!(news(&mut w)[..], [ApplicationNews::BridgeFailed { order: 3, .. }]),
+        "\n{}",
+        w.ladder()
+    );
+    while pbx.poll(&mut w).is_some() {}
     leave(w, pbx);
 }
 
