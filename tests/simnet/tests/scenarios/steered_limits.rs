@@ -1,5 +1,6 @@
 //! What holds for a steered call beside its application's word: limits of leg B, and what comes late.
 
+use crate::keys::{KEY, media_lines, one, over_tls, secure, with_required};
 use crate::steered::{NUMBER, answered, answered_with, file, hung_up, news, order, steering};
 use model::{ApplicationNews, ApplicationOrder, Bridge, LegSide, TransactionId, VoiceConnectorId};
 use simnet::{CARRIER, CONNECTOR, PBX, Ua, World, config};
@@ -232,5 +233,38 @@ fn what_a_leg_b_that_has_left_answers_later_does_not_end_leg_as_call() {
         assert_eq!(news(&mut w), [], "{late:?}\n{}", w.ladder());
         assert_eq!(w.edge.active_calls(), 1);
         leave(w, caller);
+    }
+}
+
+#[test]
+fn a_caller_who_must_encrypt_cannot_answer_our_offer_in_plain() {
+    for is_plain in [true, false] {
+        let mut resources = with_required();
+        let rules = steering();
+        resources.media_applications = rules.media_applications;
+        resources.sip_rules = rules.sip_rules;
+        let mut w = over_tls(resources);
+        let mut pbx = w.caller(PBX, "menu");
+        pbx.transport = "TLS";
+        pbx.invite(&mut w, None);
+        pbx.expect(&mut w, "180");
+        let call = w.told.remove(0).call;
+        order(&mut w, call, 1, ApplicationOrder::Answer);
+        let offered = pbx.expect(&mut w, "200");
+        assert!(media_lines(&offered)[0].contains("RTP/SAVP"));
+        let answer = match is_plain {
+            true => pbx.sdp(30_000),
+            false => secure(&mut w, PBX, 1, &one(4, KEY)),
+        };
+        pbx.ack(&mut w, Some(&answer));
+        if is_plain {
+            pbx.expect(&mut w, "BYE");
+            pbx.ok(&mut w);
+            assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+            w.finish();
+        } else {
+            assert_eq!(news(&mut w), [ApplicationNews::Answered(A)]);
+            leave(w, pbx);
+        }
     }
 }

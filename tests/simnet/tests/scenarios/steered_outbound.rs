@@ -32,6 +32,11 @@ fn ask(w: &mut World, wanted: OutboundCall) -> Result<TransactionId, NotCalled> 
     outcome
 }
 
+/// The application has somebody called.
+pub(super) fn begin(w: &mut World) -> TransactionId {
+    ask(w, wanted()).unwrap()
+}
+
 fn begun(w: &mut World) -> SteeredCall {
     match w.told.remove(0).told {
         ApplicationTold::Begun(begun) => *begun,
@@ -64,7 +69,7 @@ fn answered_in(w: World) -> (World, Ua, TransactionId) {
     (w, callee, call)
 }
 
-fn answered() -> (World, Ua, TransactionId) {
+pub(super) fn answered() -> (World, Ua, TransactionId) {
     answered_in(World::with(config(), steering()))
 }
 
@@ -114,6 +119,8 @@ fn an_application_has_somebody_called_plays_hears_keys_and_hangs_up() {
     order(&mut w, call, 1, early.clone());
     assert!(matches!(news(&mut w)[..], [ApplicationNews::Refused { order: 1, .. }]));
     order(&mut w, call, 2, ApplicationOrder::Answer);
+    assert!(matches!(news(&mut w)[..], [ApplicationNews::Refused { order: 2, .. }]));
+    order(&mut w, call, 2, ApplicationOrder::Bridge(bridge_to("+12065550188")));
     assert!(matches!(news(&mut w)[..], [ApplicationNews::Refused { order: 2, .. }]));
     pick_up(&mut w, &mut callee, 30_000);
     assert_eq!(news(&mut w), [ApplicationNews::Answered(A)]);

@@ -64,6 +64,27 @@ fn of_an_answer_a_leg_b_that_comes_and_goes_and_the_end() {
     );
 }
 
+#[test]
+fn of_a_call_that_an_application_begins() {
+    lose_each(
+        || World::with(config(), steering()),
+        |w| {
+            let call = crate::steered_outbound::begin(w);
+            let mut callee = w.callee(CARRIER);
+            callee.reply(w, 180, None);
+            let body = callee.sdp(30_000);
+            callee.reply(w, 200, Some(&body));
+            callee.expect(w, "ACK");
+            rest(w);
+            order(w, call, 1, ApplicationOrder::HangUp { leg: None, status: 480 });
+            callee.expect(w, "BYE");
+            callee.ok(w);
+            rest(w);
+            story(w)
+        },
+    );
+}
+
 /// Numbers without a pattern, the same for a seed on every machine.
 struct Draw(u64);
 
@@ -117,9 +138,9 @@ fn random_order(draw: &mut Draw) -> ApplicationOrder {
     }
 }
 
-fn run(seed: u64) {
+fn run(seed: u64, begun: (World, Ua, TransactionId)) {
     let draw = &mut Draw(seed);
-    let (mut w, mut caller, call): (World, Ua, TransactionId) = answered();
+    let (mut w, mut caller, call) = begun;
     let mut callees: Vec<Ua> = Vec::new();
     for step in 0..40_u32 {
         match draw.below(12) {
@@ -202,6 +223,7 @@ fn run(seed: u64) {
 #[test]
 fn any_sequence_of_orders_and_hang_ups_ends_and_leaves_nothing() {
     for seed in 0..100 {
-        run(seed);
+        run(seed, answered());
+        run(seed, crate::steered_outbound::answered());
     }
 }

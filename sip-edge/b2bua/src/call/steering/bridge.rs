@@ -59,6 +59,9 @@ impl Call {
         if self.takeover.is_busy() {
             return Err("the leg B before has not left yet; try again");
         }
+        if self.is_outbound_steered() && self.setup.state() != SetupState::Established {
+            return Err("leg A has not answered");
+        }
         if self.setup.state() == SetupState::Steered {
             self.answer_steered(context, now);
             if let Some(steering) = self.steering.as_mut() {

@@ -60,7 +60,10 @@ impl Call {
                 SetupState::Steered => self.answer_steered(context, now),
                 // The news of that follow leg A's ACK.
                 SetupState::Answered if self.is_answered_for_bridge() => {}
-                _ => return Err("leg A is answered already"),
+                SetupState::Answered | SetupState::Established => {
+                    return Err("leg A is answered already");
+                }
+                _ => return Err("leg A is called, and has not answered"),
             },
             ApplicationOrder::HangUp { leg, status } => {
                 return self.hang_up_by_order(context, now, leg, status);
