@@ -49,7 +49,7 @@ pub struct SteeredCall {
     /// Under whose rules the call is: a voice connector's, or the application's own
     /// (`directory::MediaApplication::connector_id`).
     pub voice_connector: VoiceConnectorId,
-    /// The Call-ID of leg A.
+    /// The Call-ID of leg A's INVITE to us; of an outbound call one that no peer knows.
     pub call_id: Arc<str>,
     /// Header fields of leg A's INVITE that may be shown: `User-to-User`, `Diversion`, those that begin
     /// with `X-`, and `P-Asserted-Identity` where the caller asks for no privacy; at most 32, each of
@@ -139,7 +139,7 @@ pub struct Bridge {
     /// Header fields for the INVITE: `User-to-User`, `Diversion` and those that begin with `x-`.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
     /// What leg A hears until leg B answers; `None` for the node's ringback tone while leg B rings,
-    /// where it has one. Leg B's own early media does not pass.
+    /// where it has one. It gives way to leg B's early media.
     pub ringback: Option<AudioSource>,
 }
 

@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn as_many_calls_as_can_be_counted_are_a_limit_too() {
-        let id = model::VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap();
+        let id = VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap();
         let mut connector = VoiceConnector::new(id.clone());
         let termination = directory::Termination { cps_limit: 1, ..Default::default() };
         connector.termination = Some(termination);

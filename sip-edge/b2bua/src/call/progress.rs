@@ -8,7 +8,7 @@ use super::setup::SetupState;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::media::{description_in, refuse_own_address};
-use crate::transfer::Outcome;
+use crate::transfer::{Order, Outcome};
 use directory::EarlyMedia;
 use model::{CallEventKind, Instant, LegSide};
 use sdp::SessionDescription;
@@ -139,6 +139,10 @@ impl Call {
                 fork.answer = Some(answer.clone());
             }
             pending.early_answer = Some(answer);
+            if let Some(steered) = self.bridged_for() {
+                let target = self.key;
+                context.orders.push_back(Order::EarlyMedia { steered, target });
+            }
             return None;
         }
         let undo = self.media.before_offer(LegSide::A);

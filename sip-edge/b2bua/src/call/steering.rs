@@ -6,6 +6,7 @@
 //! application, the call's leg B: it is `near` here, and the place on the other side is `far`.
 
 mod bridge;
+mod early;
 mod keys;
 mod orders;
 mod outbound;
@@ -128,6 +129,7 @@ impl Steering {
         }
         let bridging = self.bridging.as_ref().filter(|_| leg == self.near)?;
         let source = bridging.heard(ringback)?;
+        let with = bridging.with();
         Some(Playing { source, start: 0, rounds: None, with })
     }
 }

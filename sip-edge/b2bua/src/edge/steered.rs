@@ -173,6 +173,19 @@ impl Edge {
         Ok((admission, Some(own.clone())))
     }
 
+    /// Leg B of `target` may be heard before it answers.
+    pub(super) fn hear_early_media(&mut self, now: Instant, steered: CallKey, target: CallKey) {
+        let Some(mut giver) = self.calls.take(target) else { return };
+        match self.calls.take(steered) {
+            Some(mut taker) => {
+                taker.hear_early_media(&mut self.context, target, &mut giver);
+                self.settle_call(now, target, giver);
+                self.put_back(now, steered, taker);
+            }
+            None => self.settle_call(now, target, giver),
+        }
+    }
+
     /// Leg B of `target` has answered: it goes to the steered call, if that still wants it.
     pub(super) fn bridged(&mut self, now: Instant, steered: CallKey, target: CallKey) {
         let mut place = None;

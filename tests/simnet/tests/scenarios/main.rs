@@ -58,6 +58,7 @@ mod setup;
 mod silence;
 mod steered;
 mod steered_bridge;
+mod steered_early;
 mod steered_limits;
 mod steered_outbound;
 mod steered_random;

@@ -76,9 +76,22 @@ fn of_a_call_that_an_application_begins() {
             callee.reply(w, 200, Some(&body));
             callee.expect(w, "ACK");
             rest(w);
-            order(w, call, 1, ApplicationOrder::HangUp { leg: None, status: 480 });
-            callee.expect(w, "BYE");
-            callee.ok(w);
+            order(w, call, 2, ApplicationOrder::Bridge(wanted()));
+            let mut other = w.callee(CARRIER);
+            let body = other.sdp(40_000);
+            other.reply(w, 200, Some(&body));
+            other.expect(w, "ACK");
+            rest(w);
+            other.expect(w, "INVITE");
+            let body = other.sdp_with(40_000, 2, "sendrecv");
+            other.reply(w, 200, Some(&body));
+            other.expect(w, "ACK");
+            rest(w);
+            other.bye(w);
+            other.expect(w, "200");
+            rest(w);
+            callee.bye(w);
+            callee.expect(w, "200");
             rest(w);
             story(w)
         },

@@ -11,7 +11,7 @@ use crate::deadline::Deadline;
 use crate::leg::via;
 use crate::transfer::{Order, Outcome};
 use directory::parse_e164;
-use model::{ApplicationNews, AudioSource, Bridge, Instant, LegSide};
+use model::{ApplicationNews, AudioSource, Bridge, Instant, LegSide, OtherMedia};
 use sip_proto::{Composer, HeaderName, Message, Method};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -26,11 +26,13 @@ const LONGEST_VALUE: usize = 1_024;
 pub(super) struct Bridging {
     order: u32,
     /// The call to it.
-    target: Option<CallKey>,
+    pub(super) target: Option<CallKey>,
     /// Whom to call once leg A has said where it takes media: its INVITE said nothing.
     waiting: Option<Box<Bridge>>,
     rings: bool,
     ringback: Option<AudioSource>,
+    /// The attempt to call it whose early media leg A gets.
+    pub(super) early: Option<u32>,
 }
 
 impl Bridging {
@@ -38,6 +40,14 @@ impl Bridging {
     pub(super) fn heard(&self, node: Option<&AudioSource>) -> Option<AudioSource> {
         let own = self.ringback.as_ref();
         own.or_else(|| node.filter(|_| self.rings)).cloned()
+    }
+
+    /// What becomes of it when leg B is heard before its answer.
+    pub(super) fn with(&self) -> OtherMedia {
+        match self.early {
+            Some(_) => OtherMedia::Wins,
+            None => OtherMedia::Yields,
+        }
     }
 }
 
@@ -72,7 +82,8 @@ impl Call {
             }
         }
         let ringback = bridge.ringback.clone();
-        let bridging = Bridging { order, target: None, waiting: None, rings: false, ringback };
+        let bridging =
+            Bridging { order, target: None, waiting: None, rings: false, ringback, early: None };
         self.deadlines.set(Deadline::Bridge, now + bridge.ring_timeout);
         let Some(steering) = self.steering.as_mut() else { return Ok(()) };
         let bridging = steering.bridging.insert(bridging);
@@ -154,7 +165,12 @@ impl Call {
     pub(crate) fn bridge_failed(&mut self, context: &mut Context, now: Instant, status: u16) {
         self.deadlines.clear(Deadline::Bridge);
         let bridging = self.steering.as_mut().and_then(|steering| steering.bridging.take());
-        let Some(Bridging { order, .. }) = bridging else { return };
+        let Some(Bridging { order, early, .. }) = bridging else { return };
+        if early.is_some() && self.is_live() {
+            let far = self.far();
+            self.media.forget_leg(far);
+            self.apply_media(context);
+        }
         self.tell(context, now, ApplicationNews::BridgeFailed { order, status });
         self.review_playing(context);
     }

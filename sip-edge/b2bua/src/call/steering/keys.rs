@@ -90,7 +90,9 @@ impl Call {
         if !self.is_steered() {
             return false;
         }
-        if self.media.id() == Some(id) && self.is_live() {
+        // Keys of a leg B that has not answered are nobody's.
+        let is_there = from == self.near() || !self.is_alone();
+        if is_there && self.media.id() == Some(id) && self.is_live() {
             self.key_of_leg(context, now, from, press);
         }
         true

@@ -29,6 +29,12 @@ impl Call {
         self.takeover.for_application
     }
 
+    /// The call that an application steers and that gets leg B of this one.
+    pub(in crate::call) fn bridged_for(&self) -> Option<CallKey> {
+        let (steered, ..) = self.takeover.wanted.filter(|_| self.takeover.for_application)?;
+        Some(steered)
+    }
+
     /// Gives up to join a leg that is still another call's.
     pub(super) fn withdraw_joining(&mut self, context: &mut Context, now: Instant, status: u16) {
         if let Some((target, _, _)) = self.takeover.wanted {
