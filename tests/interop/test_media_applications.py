@@ -250,6 +250,6 @@ def test_an_application_calls_somebody(stage):
     wait_until(lambda: application.kinds()[-1] == "HANGUP", 30, "the last word")
     assert all(application.genuine)
     record, = stage.edge.wait_records(1)
-    assert (record["direction"], record["transaction_id"]) == ("outbound", call)
+    assert (record["direction"], record["transaction_id"]) == ("Outbound", call)
     assert (record["from_user"], record["to_user"]) == (places.NUMBER, places.US_NUMBER)
     assert record["end"]["status"] == 200
