@@ -367,9 +367,16 @@ impl Api {
         if routed.operation.is_read() {
             return Ok(Success::Json(routed.operation.status, reading.answer()?));
         }
-        if routed.operation.name == "UpdateSipMediaApplicationCall" {
-            // It changes a call, and nothing that is kept.
-            let answer = steering::update(&input, backend)?;
+        // Those of calls change nothing that is kept.
+        let of_call = match routed.operation.name {
+            "UpdateSipMediaApplicationCall" => Some(steering::update(&input, backend)?),
+            "CreateSipMediaApplicationCall" => {
+                let known = steering::Known { directory: &snapshot, state: &self.state, now };
+                Some(steering::create(&input, &known, backend)?)
+            }
+            _ => None,
+        };
+        if let Some(answer) = of_call {
             return Ok(Success::Json(routed.operation.status, answer));
         }
         let (answer, draft) = {

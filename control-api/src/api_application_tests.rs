@@ -111,3 +111,105 @@ fn an_application_is_made_to_think_again_about_its_call() {
     let odd = ask_about(&mut api, &mut node, "call-1").unwrap_err();
     assert_eq!(odd.kind, ErrorKind::NotFound);
 }
+
+fn call_from(from: &str) -> Value {
+    json!({ "FromPhoneNumber": from, "ToPhoneNumber": "+12065550177",
+        "SipHeaders": { "X-Reminder": "7", "User-to-User": "aa;encoding=hex" },
+        "ArgumentsMap": { "appointment": "tomorrow" } })
+}
+
+#[test]
+fn somebody_is_called_for_an_application_from_a_number_of_ours() {
+    let (mut api, mut node) = (api(10), node(Ok(None), 1));
+    let id = application(&mut api, &mut node);
+    let path = format!("/sip-media-applications/{id}/calls");
+    // Nobody's number, and one of the inventory that is gone.
+    let foreign = ask(&mut api, &mut node, "POST", &path, &call_from(NUMBER)).unwrap_err();
+    assert_eq!(foreign.kind, ErrorKind::BadRequest);
+    assert!(foreign.message.starts_with("FromPhoneNumber"), "{foreign:?}");
+    assert!(node.called.is_empty());
+    let mut draft = Draft::new(&mut api.state, NOW);
+    let product_type = "SipMediaApplicationDialIn".to_owned();
+    draft.put("+12065550901", Number { product_type, ..Number::default() });
+    draft.keep();
+    ask(&mut api, &mut node, "POST", "/sip-rules", &rule(&id, "ToPhoneNumber", NUMBER)).unwrap();
+    // That of a rule, of the inventory, of the file.
+    for from in [NUMBER, "+12065550901", "+12065550000"] {
+        let told = ask(&mut api, &mut node, "POST", &path, &call_from(from)).unwrap();
+        let call = TransactionId::from_random(9).to_string();
+        assert_eq!(told, json!({ "SipMediaApplicationCall": { "TransactionId": call } }));
+        let call = node.called.pop().unwrap();
+        assert_eq!((&*call.application, &*call.from, &*call.to), (&*id, from, "+12065550177"));
+        assert_eq!(call.headers.len(), 2);
+        assert_eq!(call.arguments, [("appointment".into(), "tomorrow".into())]);
+    }
+    let without = path.replace(&id, "123e4567-e89b-42d3-a456-426614174000");
+    let unknown = ask(&mut api, &mut node, "POST", &without, &call_from(NUMBER)).unwrap_err();
+    assert_eq!(unknown.kind, ErrorKind::BadRequest);
+}
+
+#[test]
+fn what_a_call_may_not_carry_is_named() {
+    let (mut api, mut node) = (api(10), node(Ok(None), 1));
+    let id = application(&mut api, &mut node);
+    let path = format!("/sip-media-applications/{id}/calls");
+    let long = "x".repeat(1_025);
+    for (member, map, says) in [
+        ("SipHeaders", json!({ "Via": "x" }), "Via"),
+        ("SipHeaders", json!({ "X-AMZN-Trace": "x" }), "X-AMZN-Trace"),
+        ("SipHeaders", json!({ "x-tandem-streaming": "on" }), "x-tandem-streaming"),
+        ("SipHeaders", json!({ "x-": "x" }), "x-"),
+        ("SipHeaders", json!({ "X-A b": "x" }), "X-A b"),
+        ("SipHeaders", json!({ "X-A": "a\r\nVia: b" }), "X-A"),
+        ("SipHeaders", json!({ "X-A": long }), "1024"),
+        ("ArgumentsMap", json!({ "a": "x".repeat(20_480) }), "20480"),
+    ] {
+        let mut asked = call_from("+12065550000");
+        asked[member] = map;
+        let refused = ask(&mut api, &mut node, "POST", &path, &asked).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::BadRequest, "{refused:?}");
+        assert!(refused.message.starts_with(member), "{refused:?}");
+        assert!(refused.message.contains(says), "{refused:?}");
+    }
+    let many: serde_json::Map<String, Value> =
+        (0..21).map(|n| (format!("X-{n}"), "x".into())).collect();
+    let mut asked = call_from("+12065550000");
+    asked["SipHeaders"] = many.into();
+    let refused = ask(&mut api, &mut node, "POST", &path, &asked).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::BadRequest);
+    assert!(node.called.is_empty());
+}
+
+#[test]
+fn why_nobody_is_called_is_one_of_the_models_errors() {
+    use model::Refusal;
+    let (mut api, mut node) = (api(10), node(Ok(None), 1));
+    let id = application(&mut api, &mut node);
+    let path = format!("/sip-media-applications/{id}/calls");
+    let operation = crate::OPERATIONS.iter().find(|o| o.name == "CreateSipMediaApplicationCall");
+    let operation = operation.unwrap();
+    let mut told = |why| {
+        node.not_called = Some(why);
+        let asked = call_from("+12065550000");
+        let refused = ask(&mut api, &mut node, "POST", &path, &asked).unwrap_err();
+        assert!(operation.declares(refused.kind), "{why:?}: {refused:?}");
+        refused.kind
+    };
+    for refusal in Refusal::ALL {
+        told(NotCalled::Refused(refusal));
+    }
+    for (why, kind) in [
+        (NotCalled::Refused(Refusal::RegionNotAllowed), ErrorKind::Forbidden),
+        (NotCalled::Refused(Refusal::HighRisk), ErrorKind::Forbidden),
+        (NotCalled::Refused(Refusal::CallRateLimit), ErrorKind::ThrottledClient),
+        (NotCalled::Refused(Refusal::ConcurrentCallLimit), ErrorKind::ResourceLimitExceeded),
+        (NotCalled::Refused(Refusal::Draining), ErrorKind::ServiceUnavailable),
+        (NotCalled::TooMany, ErrorKind::ResourceLimitExceeded),
+        (NotCalled::Unserved, ErrorKind::ServiceUnavailable),
+        (NotCalled::Busy, ErrorKind::ServiceUnavailable),
+        (NotCalled::Unfit("a number"), ErrorKind::BadRequest),
+        (NotCalled::NoApplication, ErrorKind::BadRequest),
+    ] {
+        assert_eq!(told(why), kind, "{why:?}");
+    }
+}

@@ -1,10 +1,10 @@
 use super::*;
 use crate::access_key::{KeySource, KeySourceFault};
-use crate::backend::{CommitFault, NotUpdated};
+use crate::backend::{CommitFault, NotCalled, NotUpdated};
 use crate::policy::Policy;
 use crate::state::{Change, Connector, Tags};
 use directory::{Resources, Snapshot, VoiceConnector, VoiceConnectorGroup};
-use model::{ProxySessionId, TransactionId, VoiceConnectorId};
+use model::{OutboundCall, ProxySessionId, TransactionId, VoiceConnectorId};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -28,6 +28,9 @@ struct Node {
     /// A call that the application "menu" steers, and what it was told.
     steered: Option<String>,
     updates: Vec<Value>,
+    /// What was to be called, and why nobody is.
+    called: Vec<OutboundCall>,
+    not_called: Option<NotCalled>,
     /// Sessions of calls that are up.
     live: Vec<ProxySessionId>,
 }
@@ -64,6 +67,11 @@ impl Backend for Node {
         }
         self.updates.push(arguments.into());
         Ok(())
+    }
+
+    fn call_for_application(&mut self, call: OutboundCall) -> Result<TransactionId, NotCalled> {
+        self.called.push(call);
+        self.not_called.map_or(Ok(TransactionId::from_random(9)), Err)
     }
 
     fn termination_health(&self, _: &str) -> Option<(UnixTime, IpAddr)> {
@@ -109,6 +117,8 @@ fn node(key: Result<Option<AccessKey>, KeySourceFault>, count: usize) -> Node {
         live: Vec::new(),
         steered: None,
         updates: Vec::new(),
+        called: Vec::new(),
+        not_called: None,
     }
 }
 

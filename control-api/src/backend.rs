@@ -4,7 +4,7 @@ use crate::access_key::KeySource;
 use crate::error::{ApiError, ErrorKind};
 use crate::state::{Change, Draft, Kind, Proxy};
 use directory::{NumberTable, Problem, Resources, Snapshot, VoiceConnector};
-use model::{ProxySessionId, TransactionId, UnixTime, VoiceConnectorId};
+use model::{OutboundCall, ProxySessionId, Refusal, TransactionId, UnixTime, VoiceConnectorId};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,6 +30,14 @@ pub trait Backend: KeySource {
         _arguments: Map<String, Value>,
     ) -> Result<(), NotUpdated> {
         Err(NotUpdated::NoCall)
+    }
+
+    /// Calls somebody for an application, which steers the call.
+    ///
+    /// # Errors
+    /// [`NotCalled`]; then nobody is called.
+    fn call_for_application(&mut self, _call: OutboundCall) -> Result<TransactionId, NotCalled> {
+        Err(NotCalled::Unserved)
     }
 
     /// 128 random bits; `None` when the system gives none.
@@ -103,6 +111,23 @@ pub enum NotUpdated {
     /// It steers no such call.
     NoCall,
     /// It has too much to think of already.
+    Busy,
+}
+
+/// Why nobody is called for an application.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotCalled {
+    /// No node runs here that could call.
+    Unserved,
+    /// There is no such application any more.
+    NoApplication,
+    /// A number or a header field cannot be used, and why.
+    Unfit(&'static str),
+    /// A rule or a limit forbids the call.
+    Refused(Refusal),
+    /// As many calls are steered as may be.
+    TooMany,
+    /// The node has too much to do.
     Busy,
 }
 

@@ -39,7 +39,7 @@ mod writes;
 pub use access_key::{AccessKey, KeySource, KeySourceFault, NewAccessKey};
 pub use api::{Answer, Api, Ids, NumberView, RequestKind, Settings};
 pub use audit::FILE as AUDIT_FILE;
-pub use backend::{Backend, CommitFault, Made, NotUpdated};
+pub use backend::{Backend, CommitFault, Made, NotCalled, NotUpdated};
 pub use compose::{ComposeFault, Composed, compose};
 pub use error::{ApiError, ErrorKind};
 pub use operations::{Method, OPERATIONS, OWN_OPERATIONS, Operation, Support};

@@ -34,7 +34,6 @@ fn markdown() -> String {
     for operation in OPERATIONS {
         let state = match operation.support {
             Support::Served => "works",
-            Support::Later => "not yet",
             Support::NotPlanned => "refused: no voice profiles, speaker search or tone analysis",
             Support::Withdrawn => "refused: withdrawn by AWS",
         };

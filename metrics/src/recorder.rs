@@ -277,6 +277,14 @@ impl Recorder {
             CallEventKind::ApplicationFailed(why) => call.application_failure = why,
             CallEventKind::Transferred { to } => call.transferred_to = Some(to),
             CallEventKind::TookOver { from } => call.transferred_from = Some(from),
+            CallEventKind::Steered { .. } => {
+                let parties = call.parties.clone();
+                if let Some(parties) = parties
+                    && !std::mem::replace(&mut call.steered, true)
+                {
+                    self.minutes.call_steered(at, &parties.voice_connector, parties.direction);
+                }
+            }
             CallEventKind::Ended(end) => self.end(id, at, end),
         }
     }

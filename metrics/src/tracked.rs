@@ -41,6 +41,8 @@ pub(crate) struct TrackedCall {
     pub(crate) attestation: Option<&'static str>,
     /// Legs in whose audio nothing was ever heard, by [`LegSide::index`].
     pub(crate) unheard: [bool; 2],
+    /// An application steers it.
+    pub(crate) steered: bool,
     /// Its audio went to listeners, or why it did not.
     pub(crate) streaming: Option<Result<(), ListenFailure>>,
     /// Why the application that steers it has failed, with its id.
@@ -141,6 +143,7 @@ impl TrackedCall {
             copy_state: None,
             copied: None,
             recorded: None,
+            steered: false,
             counted_unheard: [None, None],
             excused: Vec::new(),
             final_response: None,

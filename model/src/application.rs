@@ -49,14 +49,32 @@ pub struct SteeredCall {
     /// Under whose rules the call is: a voice connector's, or the application's own
     /// (`directory::MediaApplication::connector_id`).
     pub voice_connector: VoiceConnectorId,
-    /// The Call-ID of leg A.
+    /// The Call-ID of leg A's INVITE to us; of an outbound call one that no peer knows.
     pub call_id: Arc<str>,
     /// Header fields of leg A's INVITE that may be shown: `User-to-User`, `Diversion`, those that begin
     /// with `X-`, and `P-Asserted-Identity` where the caller asks for no privacy; at most 32, each of
     /// at most 1,024 octets.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// What whoever asked for an outbound call gives to the application.
+    pub arguments: Vec<(Arc<str>, Arc<str>)>,
     /// Of a call to the meeting rooms, whose `application` is [`ROOMS`](crate::ROOMS).
     pub room: Option<Box<RoomCall>>,
+}
+
+/// A call that an application begins: leg A is called for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutboundCall {
+    /// The application's id. The call is under its rules on countries, rates and numbers of calls.
+    pub application: Arc<str>,
+    /// The E.164 number to call.
+    pub to: Arc<str>,
+    /// The E.164 number that is shown. Whether the application may use it has been found out before.
+    pub from: Arc<str>,
+    /// Header fields for the INVITE: `User-to-User`, `Diversion` and those that begin with `x-`, at
+    /// most 32 of at most 1,024 octets.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// What the application is told with the call's beginning.
+    pub arguments: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// What an application wants done in its call.
@@ -140,7 +158,7 @@ pub struct Bridge {
     /// Header fields for the INVITE: `User-to-User`, `Diversion` and those that begin with `x-`.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
     /// What leg A hears until leg B answers; `None` for the node's ringback tone while leg B rings,
-    /// where it has one. Leg B's own early media does not pass.
+    /// where it has one. It gives way to leg B's early media.
     pub ringback: Option<AudioSource>,
 }
 

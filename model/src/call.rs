@@ -234,6 +234,11 @@ pub enum CallEventKind {
         /// The call that the leg came from.
         from: TransactionId,
     },
+    /// An application steers it from now on; said again of the next one of its rule.
+    Steered {
+        /// Its id.
+        application: Arc<str>,
+    },
     /// The call is over.
     Ended(CallEnd),
 }

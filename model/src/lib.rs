@@ -33,8 +33,8 @@ mod transcoding;
 mod transport;
 
 pub use application::{
-    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, RecordedObject,
-    SteeredCall,
+    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, OutboundCall,
+    RecordedObject, SteeredCall,
 };
 pub use call::{
     CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CallerVerification,

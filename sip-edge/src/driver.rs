@@ -216,6 +216,12 @@ impl<L: CallLogic> Driver<L> {
                 self.logic.application_unreachable(now, call);
                 false
             }
+            WorkerInput::Call { wanted, decided, reply } => {
+                if !decided.swap(true, Ordering::AcqRel) {
+                    let _ = reply.try_send(self.logic.call_for_application(now, *wanted));
+                }
+                false
+            }
             WorkerInput::Requests => true,
         }
     }

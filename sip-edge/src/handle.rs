@@ -4,15 +4,15 @@ use crate::resolver::ResolverCounters;
 use crate::tls::CertificateStatus;
 use crate::tls_thread::TlsThread;
 use crate::transport::TransportCounters;
-use b2bua::{EdgeStatistics, ListenRefusal, SavedBinding, Stir};
+use b2bua::{EdgeStatistics, ListenRefusal, NotCalled, SavedBinding, Stir};
 use directory::Snapshot;
 use model::{
-    AllocationFailure, ApplicationOrder, Fingerprint, MediaEvent, MediaId, TransactionId,
-    TransportProtocol,
+    AllocationFailure, ApplicationOrder, Fingerprint, MediaEvent, MediaId, OutboundCall,
+    TransactionId, TransportProtocol,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -79,6 +79,13 @@ pub(crate) enum WorkerInput {
     Application {
         call: TransactionId,
         order: Option<(u32, ApplicationOrder)>,
+    },
+    /// Call somebody for an application, and say which call it is.
+    Call {
+        wanted: Box<OutboundCall>,
+        /// Set by the worker as it calls, or by who asked when it has no patience left.
+        decided: Arc<AtomicBool>,
+        reply: SyncSender<Result<TransactionId, NotCalled>>,
     },
     /// Look at [`Requests`].
     Requests,
@@ -226,6 +233,23 @@ impl ApplicationOrders {
     /// ended.
     pub fn unreachable(&self, call: TransactionId) -> bool {
         self.inputs.try_send(WorkerInput::Application { call, order: None }).is_ok()
+    }
+}
+
+impl ApplicationOrders {
+    /// Calls somebody for an application ([`b2bua::Edge::call_for_application`]); `None` when the
+    /// worker has no room for it or does not come to it within a second. Then nobody is called.
+    pub fn call(&self, wanted: OutboundCall) -> Option<Result<TransactionId, NotCalled>> {
+        let (reply, answer) = sync_channel(1);
+        let (wanted, decided) = (Box::new(wanted), Arc::new(AtomicBool::new(false)));
+        let input = WorkerInput::Call { wanted, decided: Arc::clone(&decided), reply };
+        self.inputs.try_send(input).ok()?;
+        match answer.recv_timeout(STATISTICS_PATIENCE) {
+            Ok(outcome) => Some(outcome),
+            // It is being called just now: who asked must not ask again.
+            Err(_) if decided.swap(true, Ordering::AcqRel) => answer.recv().ok(),
+            Err(_) => None,
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 
 use crate::clock::unix_time;
 use b2bua::{
-    EdgeStatistics, ListenRefusal, Output, PeerCertificate, ResolveId, SavedBinding, Stir,
+    EdgeStatistics, ListenRefusal, NotCalled, Output, PeerCertificate, ResolveId, SavedBinding,
+    Stir,
 };
 use bytes::Bytes;
 use directory::Snapshot;
 use model::{
-    ApplicationOrder, ConnectionId, Fingerprint, Flow, Instant, MediaEvent, TransactionId,
+    ApplicationOrder, ConnectionId, Fingerprint, Flow, Instant, MediaEvent, OutboundCall,
+    TransactionId,
 };
 use sip_proto::ClientKey;
 use sip_proto::locate::Target;
@@ -45,6 +47,11 @@ pub(crate) trait CallLogic {
         order: ApplicationOrder,
     );
     fn application_unreachable(&mut self, now: Instant, call: TransactionId);
+    fn call_for_application(
+        &mut self,
+        now: Instant,
+        wanted: OutboundCall,
+    ) -> Result<TransactionId, NotCalled>;
     fn set_stir(&mut self, stir: Stir);
     fn set_dtls_fingerprint(&mut self, fingerprint: Option<Fingerprint>);
     fn poll_output(&mut self) -> Option<Output>;
@@ -100,6 +107,15 @@ impl CallLogic for b2bua::Edge {
     }
     fn application_unreachable(&mut self, now: Instant, call: TransactionId) {
         b2bua::Edge::application_unreachable(self, now, call);
+    }
+    fn call_for_application(
+        &mut self,
+        now: Instant,
+        wanted: OutboundCall,
+    ) -> Result<TransactionId, NotCalled> {
+        // Its INVITE may be signed, with the time of day.
+        self.set_calendar(now, unix_time());
+        b2bua::Edge::call_for_application(self, now, wanted)
     }
 
     fn drain(&mut self, now: Instant) {

@@ -143,6 +143,18 @@ impl CallLogic for Scripted {
     fn application_unreachable(&mut self, _: Instant, call: TransactionId) {
         self.note(Seen::ApplicationUnreachable(call));
     }
+    fn call_for_application(
+        &mut self,
+        _: Instant,
+        wanted: model::OutboundCall,
+    ) -> Result<TransactionId, b2bua::NotCalled> {
+        let is_known = &*wanted.application == "known";
+        if is_known {
+            Ok(TransactionId::from_random(2))
+        } else {
+            Err(b2bua::NotCalled::NoApplication)
+        }
+    }
     fn set_stir(&mut self, _: Stir) {}
     fn poll_output(&mut self) -> Option<Output> {
         self.outputs.try_recv().ok()

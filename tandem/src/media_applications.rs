@@ -12,11 +12,13 @@ use call_applications::{
 };
 use call_metrics::{Observation, ObservationSender, RecorderView};
 use call_recordings::OrderedOpener;
+use control_api::{NotCalled, NotUpdated};
 use media_applications::{Acted, Direction, Ended, Facts};
 use model::{
     ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, CallEvent, CallEventKind,
-    Secret, SteeredCall, TransactionId,
+    OutboundCall, Secret, SteeredCall, TransactionId,
 };
+use serde_json::{Map, Value};
 use sip_edge::{ApplicationOrders, Clock};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -101,10 +103,52 @@ impl MediaApplications {
         self.applications.sender()
     }
 
+    /// Tells them of calls, and has somebody called for them.
+    pub(crate) fn asked(&self) -> AskedApplications {
+        AskedApplications { news: self.applications.sender(), orders: Arc::clone(&self.orders) }
+    }
+
     /// After the edge.
     pub(crate) fn stop(self) {
         self.applications.stop(LIMIT);
         self.rooms.stop();
+    }
+}
+
+/// What the control API asks of applications and their calls.
+#[derive(Clone)]
+pub(crate) struct AskedApplications {
+    news: NewsSender,
+    orders: Arc<OnceLock<ApplicationOrders>>,
+}
+
+impl AskedApplications {
+    /// Has an application think again.
+    pub(crate) fn update(
+        &self,
+        application: &str,
+        call: TransactionId,
+        arguments: Map<String, Value>,
+    ) -> Result<(), NotUpdated> {
+        self.news.update(application, call, arguments).map_err(|fault| match fault {
+            call_applications::NotUpdated::NoCall => NotUpdated::NoCall,
+            call_applications::NotUpdated::Busy => NotUpdated::Busy,
+        })
+    }
+
+    /// Calls somebody for an application.
+    pub(crate) fn call(&self, wanted: OutboundCall) -> Result<TransactionId, NotCalled> {
+        let orders = self.orders.get().ok_or(NotCalled::Unserved)?;
+        // One that nobody could steer would ring for nothing.
+        if !self.news.has_room() {
+            return Err(NotCalled::TooMany);
+        }
+        let outcome = orders.call(wanted).ok_or(NotCalled::Busy)?;
+        outcome.map_err(|why| match why {
+            b2bua::NotCalled::NoApplication => NotCalled::NoApplication,
+            b2bua::NotCalled::Unfit(why) => NotCalled::Unfit(why),
+            b2bua::NotCalled::Refused(refusal) => NotCalled::Refused(refusal),
+        })
     }
 }
 
@@ -165,7 +209,7 @@ impl Beginner {
             from: steered.from.clone(),
             started: Origin::now().calendar,
             headers: steered.headers.clone(),
-            arguments: Vec::new(),
+            arguments: steered.arguments.clone(),
             unrecorded: self.unrecorded.clone(),
             on_failure: application.on_failure,
         };

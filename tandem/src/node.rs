@@ -13,7 +13,7 @@ use crate::history::HistoryFollower;
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
 use crate::live_directory::{LiveDirectory, Watch};
-use crate::media_applications::{About, MediaApplications};
+use crate::media_applications::{About, AskedApplications, MediaApplications};
 use crate::media_plane::{MediaPlane, Start};
 use crate::ordered_recordings::{Ordered, unrecorded};
 use crate::readiness::{self, Draining, Readiness};
@@ -237,9 +237,9 @@ impl Node {
         })
     }
 
-    /// Tells applications that steer calls.
-    pub(crate) fn application_news(&self) -> call_applications::NewsSender {
-        self.applications.news()
+    /// Applications that steer calls.
+    pub(crate) fn asked_applications(&self) -> AskedApplications {
+        self.applications.asked()
     }
 
     /// What calls are routed by, now and after changes.

@@ -241,6 +241,7 @@ pub(crate) fn of_edge(edge: &ShellStatistics, out: &mut Vec<Reading>) {
         out.push(reading(definition, event, count));
     }
     out.push(reading(&definitions::COPIED_CALLS, "", logic.active_copies));
+    out.push(reading(&definitions::STEERED_CALLS, "", logic.steered_calls));
     out.push(reading(&definitions::REGISTERED_CONTACTS, "", logic.bindings));
     let authentication = &logic.authentication;
     for (outcome, count) in [

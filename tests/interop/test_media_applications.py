@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from botocore.exceptions import ClientError
+
 from harness import places, tones
+from harness.control_api import ControlApi
 from harness.message import sdp
 from harness.sip import OutgoingCall, send_bye_from_called_side
 from harness.tones import assert_hears
@@ -92,8 +95,15 @@ def _is_genuine(header, body):
 
 def start(stage, port, number=places.NUMBER, **more):
     """An edge whose application listens on `port`, and the carrier that calls it."""
-    configuration = stage.configuration
     gateway = stage.carrier_peer(dtmf="info")
+    declare(stage, port, number, **more)
+    stage.start_edge()
+    return gateway
+
+
+def declare(stage, port, number=places.NUMBER, **more):
+    """The application that listens on `port`, the rule of its number, and what it plays."""
+    configuration = stage.configuration
     configuration.numbers = []
     extra = "".join(f"{key} = {value}\n" for key, value in more.items())
     configuration.more.append(f"""
@@ -111,8 +121,6 @@ targets = [{{ application = "{ID}" }}]
     sounds = Path(configuration.data_dir) / "sounds/demo"
     sounds.mkdir(parents=True)
     tones.write_wav(sounds / "welcome.wav", PROMPT_HERTZ, 3)
-    stage.start_edge()
-    return gateway
 
 
 def call(stage, gateway):
@@ -245,3 +253,54 @@ def test_what_a_caller_says_is_recorded_and_played_back(stage):
     with wave.open(str(whole)) as opened:
         assert (opened.getnchannels(), opened.getframerate()) == (2, 8_000)
         assert opened.getnframes() > 4_000
+
+
+def test_an_application_calls_somebody(stage):
+    """boto3 has sipp called; the application plays, is asked again, and hangs up."""
+    def answer(event):
+        kind = event["InvocationEventType"]
+        if kind == "CALL_ANSWERED":
+            return [{"Type": "PlayAudio", "Parameters": {"Repeat": 100, "AudioSource": {
+                "Type": "S3", "BucketName": "demo", "Key": "welcome.wav"}}}]
+        return [{"Type": "Hangup"}] if kind == "CALL_UPDATE_REQUESTED" else []
+
+    application = stage._keep(Application(answer))
+    phone = stage.uas(places.CARRIER, calls=1, hertz=1_000)
+    stage.configuration.carriers[0].update(host=places.CARRIER, port=phone.port)
+    declare(stage, application.port)
+    port = places.free_port(places.EDGE)
+    stage.configuration.api = {"listen": f"{places.EDGE}:{port}"}
+    client = ControlApi(stage.start_edge(), port).client()
+
+    def ask(**parameters):
+        asked = {"SipMediaApplicationId": ID, "FromPhoneNumber": places.NUMBER,
+                 "ToPhoneNumber": places.US_NUMBER, **parameters}
+        return client.create_sip_media_application_call(**asked)
+
+    for parameters, code in [({"FromPhoneNumber": "+12065559999"}, "BadRequestException"),
+                             ({"ToPhoneNumber": places.JP_NUMBER}, "ForbiddenException"),
+                             ({"SipHeaders": {"Route": "<sip:x>"}}, "BadRequestException")]:
+        with pytest.raises(ClientError) as refused:
+            ask(**parameters)
+        assert refused.value.response["Error"]["Code"] == code
+    made = ask(ArgumentsMap={"appointment": "tomorrow"}, SipHeaders={"X-Reminder": "7"})
+    call = made["SipMediaApplicationCall"]["TransactionId"]
+    wait_until(lambda: "CALL_ANSWERED" in application.kinds(), 30, "the phone answers")
+    assert application.kinds() == ["NEW_OUTBOUND_CALL", "RINGING", "CALL_ANSWERED"]
+    assert application.events[0]["ActionData"]["Parameters"]["Arguments"] == {
+        "appointment": "tomorrow"}
+    details = application.events[2]["CallDetails"]
+    assert details["TransactionId"] == call
+    leg, = details["Participants"]
+    assert (leg["ParticipantTag"], leg["Direction"], leg["To"], leg["From"]) == \
+        ("LEG-A", "Outbound", places.US_NUMBER, places.NUMBER)
+    stage.edge.wait_metric("tandem_steered_calls", 1, 30)
+    client.update_sip_media_application_call(SipMediaApplicationId=ID, TransactionId=call,
+                                             Arguments={"what": "end"})
+    phone.wait(60)
+    wait_until(lambda: application.kinds()[-1] == "HANGUP", 30, "the last word")
+    assert all(application.genuine)
+    record, = stage.edge.wait_records(1)
+    assert (record["direction"], record["transaction_id"]) == ("Outbound", call)
+    assert (record["from_user"], record["to_user"]) == (places.NUMBER, places.US_NUMBER)
+    assert record["end"]["status"] == 200

@@ -44,8 +44,6 @@ impl Method {
 pub enum Support {
     /// It works.
     Served,
-    /// It comes with a later version.
-    Later,
     /// It is about voice profiles, speaker search or tone analysis.
     NotPlanned,
     /// AWS has withdrawn it.
@@ -117,9 +115,6 @@ impl Operation {
         let name = self.name;
         match self.support {
             Support::Served => None,
-            Support::Later => {
-                Some((ErrorKind::Forbidden, format!("{name} is not yet served by Tandem")))
-            }
             Support::NotPlanned => Some((
                 ErrorKind::Forbidden,
                 format!(

@@ -4,7 +4,7 @@
 use super::ErrorKind::*;
 use super::Method::{Delete, Get, Post, Put};
 use super::Operation;
-use super::Support::{Later, NotPlanned, Served, Withdrawn};
+use super::Support::{NotPlanned, Served, Withdrawn};
 
 macro_rules! operations {
     ($($name:ident, $method:ident, $status:literal, [$($error:ident),*], [$($lack:ident),*],
@@ -30,7 +30,7 @@ operations! {
     CreatePhoneNumberOrder, Post, 201, [AccessDenied, ResourceLimitExceeded], [], Served, "/phone-number-orders";
     CreateProxySession, Post, 201, [NotFound], [], Served, "/voice-connectors/{voiceConnectorId}/proxy-sessions";
     CreateSipMediaApplication, Post, 201, [AccessDenied, Conflict, ResourceLimitExceeded], [], Served, "/sip-media-applications";
-    CreateSipMediaApplicationCall, Post, 201, [AccessDenied, ResourceLimitExceeded], [], Later, "/sip-media-applications/{sipMediaApplicationId}/calls";
+    CreateSipMediaApplicationCall, Post, 201, [AccessDenied, ResourceLimitExceeded], [], Served, "/sip-media-applications/{sipMediaApplicationId}/calls";
     CreateSipRule, Post, 201, [AccessDenied, Conflict, ResourceLimitExceeded], [], Served, "/sip-rules";
     CreateVoiceConnector, Post, 201, [AccessDenied, ResourceLimitExceeded], [], Served, "/voice-connectors";
     CreateVoiceConnectorGroup, Post, 201, [AccessDenied, NotFound, ResourceLimitExceeded], [], Served, "/voice-connector-groups";

@@ -49,7 +49,7 @@ impl ProxyNumber {
             let (called, shown) = (&claim.called, &claim.shown);
             return Some(ProxiedTo { session: Some(claim.session), called, shown });
         }
-        // It is no loop: it is no number of the pool.
+        // It is no loop: [`index`] has left out those that are.
         let called = self.fallback.as_ref()?;
         Some(ProxiedTo { session: None, called, shown: &self.number })
     }
@@ -60,6 +60,35 @@ impl ProxyNumber {
 pub(crate) struct ProxyIndex {
     pub(crate) numbers: Vec<ProxyNumber>,
     pub(crate) places: HashMap<Arc<str>, usize>,
+}
+
+/// Fallback numbers that lead from proxy number to proxy number and never to a telephone are none: each
+/// such call would go out to the network and come back, until the carriers end it.
+fn drop_loops(index: &mut ProxyIndex) {
+    let leads_round = |first: &ProxyNumber| {
+        let mut at = first;
+        // A way that ends has each proxy number in it once.
+        for _ in 0..=index.numbers.len() {
+            let Some(fallback) = &at.fallback else { return false };
+            let next = index.places.get(fallback).and_then(|place| index.numbers.get(*place));
+            let Some(next) = next else { return false };
+            at = next;
+        }
+        true
+    };
+    // Those of one pool share their fallback number, so that few ways are different.
+    let mut known: HashMap<Arc<str>, bool> = HashMap::new();
+    for number in &index.numbers {
+        if let Some(fallback) = &number.fallback
+            && !known.contains_key(fallback)
+        {
+            known.insert(fallback.clone(), leads_round(number));
+        }
+    }
+    for number in &mut index.numbers {
+        let is_loop = |fallback: &mut Arc<str>| known.get(fallback).copied().unwrap_or_default();
+        number.fallback.take_if(is_loop);
+    }
 }
 
 /// Indexes checked configurations and the sessions that have not been ended. Of two sessions that claim
@@ -88,6 +117,7 @@ pub(crate) fn index(
             });
         }
     }
+    drop_loops(&mut index);
     for session in sessions.iter().filter(|session| session.ended.is_none()) {
         let [a, b] = &session.participants;
         for (own, other) in [(a, b), (b, a)] {

@@ -253,6 +253,12 @@ impl NewsSender {
         self.0.sounds.counts()
     }
 
+    /// Whether a further call could be steered now.
+    pub fn has_room(&self) -> bool {
+        let running = self.0.running();
+        !running.is_stopping && running.calls.len() < self.0.max_calls
+    }
+
     /// Calls that are steered now.
     pub fn active(&self) -> usize {
         self.0.running().calls.len()

@@ -67,7 +67,7 @@ macro_rules! define {
 }
 
 define! {
-    SmaActiveCallCount, Gauge, Count, "Calls of SIP media applications at once; always 0, as Tandem does not have them yet";
+    SmaActiveCallCount, Gauge, Count, "Calls at once that SIP media applications steer, of both directions";
     VoiceConnectorActiveCallCount, Gauge, Count, "Calls at once, of both directions";
     InboundCallAttempts, Count, Count, "Inbound calls that passed the policing";
     InboundCallFailures, Count, Count, "Inbound calls that ended without an answer, other than by the caller giving up";

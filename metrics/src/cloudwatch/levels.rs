@@ -17,6 +17,8 @@ const METRICS: [CloudWatchMetric; 4] = [
 pub(super) struct Levels {
     inbound: u64,
     outbound: u64,
+    /// Those of both that applications steer.
+    steered: u64,
     /// The second that is being looked at, since the epoch.
     second: u64,
     /// The most within it: a call that is shorter than a second shows too.
@@ -48,7 +50,14 @@ impl Run {
 
 impl Levels {
     pub(super) fn new(second: u64) -> Self {
-        Levels { inbound: 0, outbound: 0, second, highest: [0; METRICS.len()], idle_minutes: 0 }
+        Levels {
+            inbound: 0,
+            outbound: 0,
+            steered: 0,
+            second,
+            highest: [0; METRICS.len()],
+            idle_minutes: 0,
+        }
     }
 
     pub(super) fn calls(&self, direction: CallDirection) -> u64 {
@@ -69,6 +78,17 @@ impl Levels {
             CallDirection::Outbound => &mut self.outbound,
         };
         *calls = if begins { calls.saturating_add(1) } else { calls.saturating_sub(1) };
+        self.raise_highest();
+    }
+
+    /// An application takes a call of these, or lets go of it.
+    pub(super) fn change_steered(&mut self, begins: bool) {
+        let calls = self.steered;
+        self.steered = if begins { calls.saturating_add(1) } else { calls.saturating_sub(1) };
+        self.raise_highest();
+    }
+
+    fn raise_highest(&mut self) {
         let values = self.values();
         for (highest, value) in self.highest.iter_mut().zip(values) {
             *highest = (*highest).max(value);
@@ -99,6 +119,7 @@ impl Levels {
     }
 
     fn values(&self) -> [u64; METRICS.len()] {
-        [0, self.inbound.saturating_add(self.outbound), self.inbound, self.outbound]
+        let all = self.inbound.saturating_add(self.outbound);
+        [self.steered, all, self.inbound, self.outbound]
     }
 }

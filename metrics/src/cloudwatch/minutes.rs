@@ -109,6 +109,18 @@ impl Minutes {
         self.call_began(at, to, way);
     }
 
+    /// An application steers a call from now on.
+    pub(crate) fn call_steered(&mut self, at: Instant, vc: &VoiceConnectorId, way: CallDirection) {
+        let label = self.holder(at, vc, way);
+        self.change_with(at, &label, |levels| levels.change_steered(true));
+    }
+
+    /// A call that an application steers ends; [`Minutes::call_ended`] follows.
+    pub(crate) fn steered_ended(&mut self, at: Instant, vc: &VoiceConnectorId, way: CallDirection) {
+        let label = self.holder(at, vc, way);
+        self.change_with(at, &label, |levels| levels.change_steered(false));
+    }
+
     pub(crate) fn call_answered(&mut self, at: Instant, vc: &VoiceConnectorId, way: CallDirection) {
         if !self.is_earlier(at) {
             let label = self.label(at, vc);
@@ -256,6 +268,11 @@ impl Minutes {
     }
 
     fn change(&mut self, at: Instant, label: &Arc<str>, way: CallDirection, begins: bool) {
+        self.change_with(at, label, |levels| levels.change(way, begins));
+    }
+
+    /// Changes the levels of a label and of the node.
+    fn change_with(&mut self, at: Instant, label: &Arc<str>, change: impl Fn(&mut Levels)) {
         let second = self.open_for(at);
         let Minutes { open, node, connectors, .. } = self;
         let own = connectors.get_mut(label).map(|levels| (Some(label), levels));
@@ -263,7 +280,7 @@ impl Minutes {
             for run in levels.advance(second) {
                 note(open, run, label);
             }
-            levels.change(way, begins);
+            change(levels);
         }
     }
 

@@ -352,3 +352,26 @@ fn who_knows_of_recordings_alone_tells_of_no_calls() {
         }
     }
 }
+
+#[test]
+fn calls_that_applications_steer_are_counted_while_they_last() {
+    let mut recorder = recorder();
+    begin(&mut recorder, CallDirection::Outbound);
+    let steered = || CallEventKind::Steered { application: "menu".into() };
+    happen(&mut recorder, 7, 1_500, steered());
+    // Another application of its rule takes over: it is one call still.
+    happen(&mut recorder, 7, 2_000, steered());
+    happen(&mut recorder, 7, 30_960, ended(200));
+    recorder.handle_timeout(ms(61_980));
+    let lines = lines(&mut recorder);
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    for dimensions in [OWN, &[("Region", "us-east-1")]] {
+        let found = data(line, dimensions);
+        let count = |value: f64| {
+            let of = found["SmaActiveCallCount"].iter();
+            of.filter(|(v, _)| *v == value).map(|(_, n)| n).sum::<u64>()
+        };
+        assert_eq!(count(0.0) + count(1.0), 60, "{:?}", found["SmaActiveCallCount"]);
+        assert!((29..=31).contains(&count(1.0)), "{:?}", found["SmaActiveCallCount"]);
+    }
+}

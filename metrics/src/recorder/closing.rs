@@ -36,6 +36,9 @@ impl Recorder {
         };
         let billed = Billed { began: node.unix(call.began()), ended: node.unix(at), ..billed };
         self.page.call_ended(&parties.voice_connector, parties.direction, billed.talk, failed);
+        if call.steered {
+            self.minutes.steered_ended(at, &parties.voice_connector, parties.direction);
+        }
         self.minutes.call_ended(at, &parties.voice_connector, parties.direction, failed);
         let documents = self
             .config

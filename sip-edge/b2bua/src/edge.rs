@@ -11,6 +11,8 @@ mod register;
 mod steered;
 mod transfer;
 
+pub use steered::NotCalled;
+
 use crate::authentication::Authentication;
 use crate::call::{Call, ListenRefusal};
 use crate::config::EdgeConfig;
@@ -335,6 +337,7 @@ impl Edge {
         let transactions = self.context.endpoint.transaction_counters();
         EdgeStatistics {
             calls: self.calls.len() as u64,
+            steered_calls: self.context.steered.len() as u64,
             server_transactions: servers as u64,
             client_transactions: clients as u64,
             malformed: counters.malformed_requests
@@ -424,6 +427,9 @@ impl Edge {
         if call.counted && !call.is_live() {
             call.counted = false;
             self.context.policing.release(&call.voice_connector().id);
+            if let Some(id) = call.counted_for.take() {
+                self.context.policing.release(&id);
+            }
             self.context.statistics.active_calls -= 1;
         }
         let wanted = if call.is_done() { None } else { call.deadlines.earliest() };

@@ -56,7 +56,7 @@ mod transfer;
 pub use authentication::{AuthenticationConfig, AuthenticationCounters};
 pub use call::ListenRefusal;
 pub use config::{EdgeConfig, HoldMusicWhen, Listener, Stir, UnknownSources};
-pub use edge::{Edge, Output, ResolveId};
+pub use edge::{Edge, NotCalled, Output, ResolveId};
 pub use health::HealthConfig;
 pub use identity::ExpectedPeer;
 pub use kept::{

@@ -130,6 +130,34 @@ mod tests {
     }
 
     #[test]
+    fn as_many_calls_as_can_be_counted_are_a_limit_too() {
+        let id = VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap();
+        let mut connector = VoiceConnector::new(id.clone());
+        let termination = directory::Termination { cps_limit: 1, ..Default::default() };
+        connector.termination = Some(termination);
+        let mut policing = Policing::default();
+        // No rate holds: no token is taken from those calls that one holds for.
+        for _ in 0..3 {
+            assert_eq!(policing.admit(Instant::ZERO, &connector, u32::MAX, u32::MAX), Ok(()));
+        }
+        policing.release(&id);
+        assert_eq!(
+            policing.admit(Instant::ZERO, &connector, u32::MAX, 2),
+            Err(Refusal::ConcurrentCallLimit)
+        );
+        assert_eq!(policing.admit(Instant::ZERO, &connector, 1, u32::MAX), Ok(()));
+        assert_eq!(
+            policing.admit(Instant::ZERO, &connector, 1, u32::MAX),
+            Err(Refusal::CallRateLimit)
+        );
+        // The greatest rate does not overflow.
+        let start = Instant::ZERO;
+        let mut bucket = TokenBucket::full(u32::MAX, start);
+        assert!(bucket.take(u32::MAX, Instant::from_millis(86_400_000)));
+        assert!(bucket.nanotokens < u64::from(u32::MAX) * TOKEN);
+    }
+
+    #[test]
     fn a_rate_of_zero_admits_nothing() {
         let mut bucket = TokenBucket::full(0, Instant::ZERO);
         assert!(!bucket.take(0, Instant::from_millis(60_000)));

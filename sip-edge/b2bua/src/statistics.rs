@@ -29,6 +29,8 @@ pub struct EdgeStatistics {
     pub calls: u64,
     /// Calls now that are not yet ending.
     pub active_calls: u64,
+    /// Calls that applications steer now.
+    pub steered_calls: u64,
     /// Copies of calls that recorders take now (SIPREC).
     pub active_copies: u64,
     /// Copies that recorders have taken.

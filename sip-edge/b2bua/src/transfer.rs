@@ -30,6 +30,8 @@ pub(crate) enum Order {
     GiveBack { taker: CallKey, status: u16 },
     /// An application wants somebody called as leg B.
     Bridge { from: CallKey, bridge: Box<Bridge> },
+    /// Leg B of `target` says where its early media comes from, which the steered call is to hear.
+    EarlyMedia { steered: CallKey, target: CallKey },
     /// Leg B of `target` has answered, and is to come to the call that is steered.
     Bridged { steered: CallKey, target: CallKey },
     /// The transfer is off: `target` is to end, or to stay as it was.

@@ -3,11 +3,11 @@ use crate::handle::MEDIA_QUEUE;
 use crate::resolver::Reply;
 use crate::transport::TcpLimits;
 use crate::{MediaEventSender, StartError};
-use b2bua::{ListenRefusal, Output, ResolveId};
+use b2bua::{ListenRefusal, NotCalled, Output, ResolveId};
 use model::{
     AllocationFailure, ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, Instant,
-    IpFamily, MediaCommand, MediaEvent, MediaId, SteeredCall, TransactionId, TransportProtocol,
-    VoiceConnectorId,
+    IpFamily, MediaCommand, MediaEvent, MediaId, OutboundCall, SteeredCall, TransactionId,
+    TransportProtocol, VoiceConnectorId,
 };
 use sip_proto::locate::{Record, RecordKind, Wanted};
 use std::net::{TcpStream, UdpSocket};
@@ -48,6 +48,23 @@ fn the_same_ports_serve_again_after_a_restart() {
 }
 
 #[test]
+fn who_wants_somebody_called_learns_which_call_it_is() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    let orders = rig.edge.application_orders();
+    let wanted = |application: &str| OutboundCall {
+        application: application.into(),
+        to: "+12065550177".into(),
+        from: "+12065550100".into(),
+        headers: Vec::new(),
+        arguments: Vec::new(),
+    };
+    assert_eq!(orders.call(wanted("known")), Some(Ok(TransactionId::from_random(2))));
+    assert_eq!(orders.call(wanted("other")), Some(Err(NotCalled::NoApplication)));
+    rig.edge.stop();
+    assert_eq!(orders.call(wanted("known")), None, "nobody calls any more");
+}
+
+#[test]
 fn who_wants_a_call_listened_to_hears_whether_it_can_be() {
     let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
     let known = TransactionId::from_random(1);
@@ -82,6 +99,7 @@ fn a_call_that_no_application_can_be_told_of_goes_to_the_next_one() {
         direction: CallDirection::Inbound,
         from: "+12065550100".into(),
         to: "+12065550500".into(),
+        arguments: Vec::new(),
         voice_connector: VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap(),
         call_id: "1".into(),
         headers: Vec::new(),

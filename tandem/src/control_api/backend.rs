@@ -2,15 +2,15 @@
 
 use super::keys::Keys;
 use crate::live_directory::{self, LiveDirectory};
-use call_applications::NewsSender;
+use crate::media_applications::AskedApplications;
 use call_metrics::RecorderView;
 use control_api::state::Change;
 use control_api::{
-    AccessKey, Backend, CommitFault, KeySource, KeySourceFault, Made, NotUpdated, State,
+    AccessKey, Backend, CommitFault, KeySource, KeySourceFault, Made, NotCalled, NotUpdated, State,
 };
 use directory::Snapshot;
 use directory_store::{Committed, RecordChange, StoreError, StoredRecord};
-use model::{ProxySessionId, TransactionId, UnixTime, VoiceConnectorId};
+use model::{OutboundCall, ProxySessionId, TransactionId, UnixTime, VoiceConnectorId};
 use serde_json::{Map, Value};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -25,8 +25,8 @@ pub(super) struct NodeBackend {
     directory: Arc<LiveDirectory>,
     /// What is recorded of calls; `None` where no node runs.
     view: Option<RecorderView>,
-    /// What tells applications that steer calls; the same.
-    applications: Option<NewsSender>,
+    /// The applications that steer its calls; the same.
+    applications: Option<AskedApplications>,
     /// Who sent the request that is answered.
     source: IpAddr,
 }
@@ -36,7 +36,7 @@ impl NodeBackend {
         keys: Keys,
         generation: u64,
         directory: Arc<LiveDirectory>,
-        (view, applications): (Option<RecorderView>, Option<NewsSender>),
+        (view, applications): (Option<RecorderView>, Option<AskedApplications>),
     ) -> Self {
         let source = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
         NodeBackend { keys, generation, is_stale: false, directory, view, applications, source }
@@ -94,11 +94,12 @@ impl Backend for NodeBackend {
         call: TransactionId,
         arguments: Map<String, Value>,
     ) -> Result<(), NotUpdated> {
-        let sender = self.applications.as_ref().ok_or(NotUpdated::NoCall)?;
-        sender.update(application, call, arguments).map_err(|fault| match fault {
-            call_applications::NotUpdated::NoCall => NotUpdated::NoCall,
-            call_applications::NotUpdated::Busy => NotUpdated::Busy,
-        })
+        let applications = self.applications.as_ref().ok_or(NotUpdated::NoCall)?;
+        applications.update(application, call, arguments)
+    }
+
+    fn call_for_application(&mut self, call: OutboundCall) -> Result<TransactionId, NotCalled> {
+        self.applications.as_ref().ok_or(NotCalled::Unserved)?.call(call)
     }
 
     fn random(&mut self) -> Option<u128> {

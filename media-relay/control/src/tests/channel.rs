@@ -5,8 +5,8 @@ use crate::Relays;
 use crate::frame::Frames;
 use crate::message::{Greeting, Purpose, RelayBody};
 use model::{
-    AllocationFailure, Instant, ListenFailure, MediaCommand, MediaEvent, MediaId, MediaLine,
-    MediaType, ReportKind,
+    AllocationFailure, AudioSource, Instant, LegSide, ListenFailure, MediaCommand, MediaEvent,
+    MediaId, MediaLine, MediaType, OtherMedia, Playing, ReportKind,
 };
 
 fn is_failure(event: &MediaEvent, of: u64) -> bool {
@@ -34,6 +34,30 @@ fn a_stream_is_asked_for_used_and_released() {
     assert_eq!((last.id, last.transaction_id), (MediaId(70), call(70)));
     pair.pass(6 * SECOND);
     assert_eq!(pair.relay.streams(), 0);
+}
+
+#[test]
+fn sounds_of_applications_come_whole_however_long_they_are() {
+    let mut pair = Pair::new();
+    pair.connect();
+    let ours = pair.open(70);
+    // Over a quarter of a MiB, and the longest there is.
+    for octets in [256 * 1024 + 1, 8 * 1024 * 1024] {
+        let sound: Vec<u8> = (0..octets).map(|n: u32| n.to_le_bytes()[n as usize % 3]).collect();
+        let playing = Playing {
+            source: AudioSource::Octets(sound.into()),
+            start: 0,
+            rounds: Some(1),
+            with: OtherMedia::Yields,
+        };
+        let (id, leg) = (MediaId(70), LegSide::B);
+        pair.command(MediaCommand::Play { id, leg, playing: playing.clone() });
+        let told = pair.told.pop();
+        let Some(MediaCommand::Play { id, leg: LegSide::B, playing: came }) = told else {
+            panic!("{octets} octets did not come");
+        };
+        assert!(id == MediaId(ours) && came == playing, "{octets} octets");
+    }
 }
 
 #[test]

@@ -37,9 +37,12 @@ impl Call {
             );
             return;
         }
+        let is_outbound_steered = self.is_outbound_steered();
         let Some(pending) = self.pending.as_mut() else { return };
         pending.destination = Some(target);
         let leg_a_family = match pending.offer.as_ref().and_then(SessionDescription::audio_ref) {
+            // Nobody has offered: whom an application calls alone says which it is.
+            Some(_) if is_outbound_steered => IpFamily::of(&address),
             Some(audio) => audio.ip_family,
             None => IpFamily::of(&self.legs[LegSide::A.index()].flow.remote),
         };
@@ -106,7 +109,7 @@ impl Call {
             self.answer_replacement(context, now);
             return;
         }
-        if self.is_steered() {
+        if self.is_steered() && !self.is_outbound_steered() {
             self.steered_ready(context, now);
             return;
         }

@@ -29,7 +29,9 @@ impl Call {
         }
         pending.answer = context.config.keep_calls.then(|| response.raw().clone());
         self.legs[LegSide::B.index()].session.answered(response);
-        let body = if self.pending.as_ref().is_some_and(|pending| pending.offer.is_none()) {
+        let body = if self.is_outbound_steered() {
+            self.take_called_answer(context, response).map(|()| None)
+        } else if self.pending.as_ref().is_some_and(|pending| pending.offer.is_none()) {
             self.forward_delayed_offer(context, response)
         } else {
             self.forward_answer(context, response)
@@ -72,8 +74,7 @@ impl Call {
         response: &Message,
     ) -> Result<Option<Vec<u8>>, BodyFault> {
         let told_reliably = self.reliable.agreed || self.reliable.is_describing();
-        let pending = self.pending.as_mut().ok_or(BodyFault::NotAcceptable)?;
-        let offer = pending.offer.as_ref().ok_or(BodyFault::NotAcceptable)?;
+        let pending = self.pending.as_ref().ok_or(BodyFault::NotAcceptable)?;
         let fork = pending.forks.leading().ok_or(BodyFault::NotAcceptable)?;
         if fork.agreed
             && pending.agreed_with.is_some()
@@ -81,14 +82,9 @@ impl Call {
         {
             return Ok(None);
         }
-        let answer = match fork.answer.clone().filter(|_| fork.agreed) {
-            Some(answer) => answer,
-            // Some answerers leave out what their provisional response already said.
-            None => match description_in(response)? {
-                Some(answer) => answer,
-                None => pending.early_answer.take().ok_or(BodyFault::NotAcceptable)?,
-            },
-        };
+        let answer = self.answer_in(response)?;
+        let pending = self.pending.as_mut().ok_or(BodyFault::NotAcceptable)?;
+        let offer = pending.offer.as_ref().ok_or(BodyFault::NotAcceptable)?;
         if answer.audio_ref().is_none() {
             return Err(BodyFault::NotAcceptable);
         }
@@ -109,6 +105,23 @@ impl Call {
         };
         self.apply_media(context);
         Ok((!told_reliably).then_some(body))
+    }
+
+    /// What leg B answers with its 2xx, or has answered before.
+    pub(super) fn answer_in(
+        &mut self,
+        response: &Message,
+    ) -> Result<SessionDescription, BodyFault> {
+        let pending = self.pending.as_mut().ok_or(BodyFault::NotAcceptable)?;
+        let fork = pending.forks.leading().ok_or(BodyFault::NotAcceptable)?;
+        match fork.answer.clone().filter(|_| fork.agreed) {
+            Some(answer) => Ok(answer),
+            // Some answerers leave out what their provisional response already said.
+            None => match description_in(response)? {
+                Some(answer) => Ok(answer),
+                None => pending.early_answer.take().ok_or(BodyFault::NotAcceptable),
+            },
+        }
     }
 
     /// Leg B's offer for leg A; `None` when leg A has answered one before.
@@ -139,6 +152,10 @@ impl Call {
     ) {
         if self.takeover.is_target() {
             self.target_answered(context, now);
+            return;
+        }
+        if self.is_outbound_steered() {
+            self.called_answered(context, now, response);
             return;
         }
         self.overtake_provisional();

@@ -218,6 +218,7 @@ impl Call {
             listened: Default::default(),
             copying: None,
             counted: false,
+            counted_for: None,
             kept: true,
             owed: None,
         }

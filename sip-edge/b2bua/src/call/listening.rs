@@ -243,7 +243,9 @@ impl Call {
             false => Vec::new(),
         };
         listeners.extend(ordered.iter().map(|of| Listener::Ordered(of.recording.clone())));
-        (listeners, [true, ordered.is_empty() || !self.is_alone()])
+        let mut legs = [true; 2];
+        legs[self.far().index()] = ordered.is_empty() || !self.is_alone();
+        (listeners, legs)
     }
 
     fn order_listening(
@@ -276,6 +278,11 @@ impl Call {
         let side = self.place_of(leg);
         let (media_index, label) = self.media.main_line(leg);
         Channel { side, is_caller: side == LegSide::A, media_index, label }
+    }
+
+    /// From now on leg B is channel A.
+    pub(super) const fn cross_channels(&mut self) {
+        self.listened.is_crossed = true;
     }
 
     /// Which channel a leg is.

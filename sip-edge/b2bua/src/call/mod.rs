@@ -64,7 +64,10 @@ use directory::{Target, VoiceConnector, country_of};
 use indication::Indication;
 use lines::WaitingInput;
 use listening::Listened;
-use model::{CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side, TransactionId};
+use model::{
+    CallDirection, CallParties, Flow, Instant, LegSide, MediaEvent, Side, TransactionId,
+    VoiceConnectorId,
+};
 use open_setup::Owed;
 use playing::Played;
 use realign::Realign;
@@ -88,6 +91,7 @@ pub(crate) use indication::Indicated;
 pub use listening::ListenRefusal;
 pub(crate) use listening::{HEADER as LISTENING_HEADER, TakenAlong};
 pub(crate) use recording_client::HEADER as COPYING_HEADER;
+pub(crate) use steering::check_outbound;
 pub(crate) use transactions::{ClientPurpose, CopyRequest, NoResponse};
 
 /// What a leg that we called holds until its end.
@@ -149,6 +153,8 @@ pub(crate) struct Call {
     copying: Option<Box<RecordingClient>>,
     /// Counted in policing and in the active calls.
     pub(crate) counted: bool,
+    /// Whose limits it is counted under as well, while it is counted.
+    pub(crate) counted_for: Option<VoiceConnectorId>,
     /// It has been told as it is to be kept over a restart.
     pub(crate) kept: bool,
     /// What was told that its peers are owed after a restart.
@@ -246,6 +252,7 @@ impl Call {
             listened: Listened::default(),
             copying,
             counted: true,
+            counted_for: None,
             kept: false,
             owed: None,
         }
@@ -340,7 +347,7 @@ impl Call {
         if self.is_of_a_leg_that_left(purpose) {
             if repeats {
                 let number = answer::number(response);
-                self.legs[LegSide::B.index()].acknowledge(context, number, None);
+                self.legs[self.far().index()].acknowledge(context, number, None);
             }
             return;
         }
@@ -389,11 +396,11 @@ impl Call {
     /// Whether a request was to leg B of a steered call, which goes on without that leg: what becomes of
     /// it is nobody's concern.
     fn is_of_a_leg_that_left(&self, purpose: ClientPurpose) -> bool {
-        let is_to_b = matches!(
-            purpose,
-            ClientPurpose::Refresh(LegSide::B) | ClientPurpose::Indicate(LegSide::B)
-        );
-        is_to_b && self.is_steered() && self.legs[LegSide::B.index()].gone
+        let far = self.far();
+        let (ClientPurpose::Refresh(to) | ClientPurpose::Indicate(to)) = purpose else {
+            return false;
+        };
+        to == far && self.is_steered() && self.legs[far.index()].gone
     }
 
     /// One of our requests got no final response.

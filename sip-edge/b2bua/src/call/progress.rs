@@ -8,7 +8,7 @@ use super::setup::SetupState;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::media::{description_in, refuse_own_address};
-use crate::transfer::Outcome;
+use crate::transfer::{Order, Outcome};
 use directory::EarlyMedia;
 use model::{CallEventKind, Instant, LegSide};
 use sdp::SessionDescription;
@@ -41,6 +41,7 @@ impl Call {
         let Some(pending) = self.pending.as_mut() else { return };
         if !std::mem::replace(&mut pending.ringing_noted, true) {
             context.event(self.id, now, CallEventKind::Ringing);
+            self.called_rings(context, now);
         }
         self.report_target(context, Outcome::Progress(status));
         let (body, role) = self.early_body(context, response, reliable.is_some());
@@ -128,15 +129,20 @@ impl Call {
         answer: SessionDescription,
         reliable: bool,
     ) -> Option<(Option<Vec<u8>>, BodyRole)> {
+        let nobody_calls = self.takeover.is_target() || self.is_outbound_steered();
         let pending = self.pending.as_mut()?;
         let offer = pending.offer.as_ref()?;
-        if self.takeover.is_target() {
-            // Whoever will hear it still talks to the transferor.
+        if nobody_calls {
+            // Whoever will hear it still talks to the transferor, or is an application.
             if let Some(fork) = pending.forks.leading_mut() {
                 fork.agreed |= reliable;
                 fork.answer = Some(answer.clone());
             }
             pending.early_answer = Some(answer);
+            if let Some(steered) = self.bridged_for() {
+                let target = self.key;
+                context.orders.push_back(Order::EarlyMedia { steered, target });
+            }
             return None;
         }
         let undo = self.media.before_offer(LegSide::A);

@@ -41,7 +41,7 @@ impl Call {
             self.legs[from.index()].answer(context, now, server, request, 481);
             return;
         }
-        if from == LegSide::B && self.is_alone() && self.legs[from.index()].gone {
+        if self.is_alone() && from == self.far() && self.legs[from.index()].gone {
             // It has left the call, which goes on.
             self.legs[from.index()].answer(context, now, server, request, 481);
             return;

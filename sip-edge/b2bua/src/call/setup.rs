@@ -219,6 +219,7 @@ impl Call {
             Some(fault) => self.refuse_body(context, now, fault),
             None if !self.accept_session_timer(context, now) => {}
             None if self.is_recording() => self.take_recording(context, now),
+            None if self.is_outbound_steered() => self.call_out(context, now),
             None if self.is_steered() => self.take_steered(context, now),
             None if self.takeover.is_replacement() => self.allocate_replacement(context, now),
             None => self.next_route(context, now),
@@ -242,7 +243,7 @@ impl Call {
             CallDirection::Outbound
                 if !self.takeover.is_replacement()
                     && !self.is_recording()
-                    && !self.is_steered() =>
+                    && (!self.is_steered() || self.is_outbound_steered()) =>
             {
                 let is_emergency = admission.emergency.is_some();
                 Caller::outbound(

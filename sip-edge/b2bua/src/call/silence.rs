@@ -9,7 +9,8 @@ use std::time::Duration;
 impl Call {
     /// What the voice connector says of silence. Whoever called for help may be unable to speak.
     pub(super) fn media_timeouts(&self) -> MediaTimeouts {
-        if self.is_emergency() {
+        // Who rings may say nothing for a while.
+        if self.is_emergency() || self.hears_early_media() {
             return MediaTimeouts::default();
         }
         self.voice_connector.media_timeouts
@@ -43,7 +44,8 @@ impl Call {
 
     /// For how long a leg may send audio without ever being heard.
     pub(super) fn unheard_after(&self) -> Option<Duration> {
-        let unheard = self.voice_connector.unheard.filter(|_| !self.is_emergency())?;
+        let is_watched = !self.is_emergency() && !self.hears_early_media();
+        let unheard = self.voice_connector.unheard.filter(|_| is_watched)?;
         Some(unheard.after)
     }
 

@@ -1,10 +1,15 @@
 //! A call that an application steers: leg A is alone with us until the application has somebody called
 //! as leg B, and again when that one has left. What the application wants done comes in as orders,
 //! what happens goes out as news; this file has the beginning, the answer and the end.
+//!
+//! The application's leg A is whoever called, the call's leg A, or who was called first for the
+//! application, the call's leg B: it is `near` here, and the place on the other side is `far`.
 
 mod bridge;
+mod early;
 mod keys;
 mod orders;
+mod outbound;
 mod recordings;
 mod requests;
 
@@ -19,6 +24,7 @@ use crate::edge::Output;
 use crate::leg::ALLOW;
 use crate::media::{BodyFault, Habits, description_in};
 use bridge::Bridging;
+pub(crate) use bridge::check_outbound;
 use directory::ApplicationTarget;
 use keys::KeysUnderWay;
 use model::{
@@ -55,6 +61,10 @@ pub(super) struct Steering {
     /// The applications of the rule, and which of them steers.
     targets: Vec<ApplicationTarget>,
     at: usize,
+    /// Which leg the application knows as leg A.
+    near: LegSide,
+    /// What the application is told with the beginning of a call that it began.
+    arguments: Vec<(Arc<str>, Arc<str>)>,
     /// The application has been told of the call.
     is_told: bool,
     /// It has given an order: no other one takes over.
@@ -74,6 +84,8 @@ pub(super) struct Steering {
     answered_for_bridge: bool,
     /// What the meeting rooms learn of it, where those steer.
     room: Option<Box<RoomCall>>,
+    /// While leg B is there, the cap on the call's duration that holds without it, if there is one.
+    own_cap: Option<Option<Instant>>,
 }
 
 /// Something that the application has a leg hear.
@@ -88,23 +100,30 @@ struct Play {
 impl Steering {
     /// Of a call that applications or the meeting rooms steer; `None` of any other.
     pub(super) fn of(targets: &[ApplicationTarget], room: Option<&RoomCall>) -> Option<Box<Self>> {
-        (!targets.is_empty()).then(|| {
-            Box::new(Steering {
-                targets: targets.to_vec(),
-                room: room.cloned().map(Box::new),
-                at: 0,
-                is_told: false,
-                has_ordered: false,
-                own_offer: false,
-                plays: [None, None],
-                muted: [false; 2],
-                keys: [None, None],
-                bridging: None,
-                is_bridged: false,
-                by_order: false,
-                answered_for_bridge: false,
-            })
-        })
+        let room = room.cloned().map(Box::new);
+        (!targets.is_empty())
+            .then(|| Box::new(Steering { room, ..Steering::new(targets.to_vec(), LegSide::A) }))
+    }
+
+    fn new(targets: Vec<ApplicationTarget>, near: LegSide) -> Self {
+        Steering {
+            targets,
+            at: 0,
+            near,
+            arguments: Vec::new(),
+            is_told: false,
+            has_ordered: false,
+            own_offer: false,
+            plays: [None, None],
+            muted: [false; 2],
+            keys: [None, None],
+            bridging: None,
+            is_bridged: false,
+            by_order: false,
+            answered_for_bridge: false,
+            own_cap: None,
+            room: None,
+        }
     }
 
     /// What the application has `leg` hear: what it plays, silence for a far end that is muted, or
@@ -123,8 +142,9 @@ impl Steering {
             let source = AudioSource::Octets(silence().into());
             return Some(Playing { source, start: 0, rounds: None, with });
         }
-        let bridging = self.bridging.as_ref().filter(|_| leg == LegSide::A)?;
+        let bridging = self.bridging.as_ref().filter(|_| leg == self.near)?;
         let source = bridging.heard(ringback)?;
+        let with = bridging.with();
         Some(Playing { source, start: 0, rounds: None, with })
     }
 }
@@ -148,6 +168,16 @@ impl Call {
     /// Whether the meeting rooms steer it.
     fn is_in_room(&self) -> bool {
         self.steering.as_ref().is_some_and(|steering| steering.room.is_some())
+    }
+
+    /// The leg that an application knows as leg A; of other calls leg A.
+    pub(super) fn near(&self) -> LegSide {
+        self.steering.as_ref().map_or(LegSide::A, |steering| steering.near)
+    }
+
+    /// The leg that an application knows as leg B.
+    pub(crate) fn far(&self) -> LegSide {
+        self.near().other()
     }
 
     fn is_answered_for_bridge(&self) -> bool {
@@ -214,14 +244,20 @@ impl Call {
         let begun = SteeredCall {
             application: target.application.id.clone(),
             rule: target.rule.as_ref().map(|rule| rule.id.clone()),
-            direction: model::CallDirection::Inbound,
+            direction: match steering.near {
+                LegSide::A => model::CallDirection::Inbound,
+                LegSide::B => model::CallDirection::Outbound,
+            },
             from: (&*parties.from_user).into(),
             to: parties.to_user.clone(),
             voice_connector: parties.voice_connector.clone(),
             call_id: parties.call_id.clone(),
             headers: headers.unwrap_or_default(),
             room,
+            arguments: steering.arguments.clone(),
         };
+        let application = begun.application.clone();
+        context.event(self.id, now, CallEventKind::Steered { application });
         let told = ApplicationTold::Begun(Box::new(begun));
         let event = ApplicationEvent { call: self.id, at: now, told };
         context.outputs.push_back(Output::Application(event));
@@ -243,7 +279,7 @@ impl Call {
         self.hang_up_everybody(context, now, status, "the application cannot be reached");
     }
 
-    /// News for the application, once it knows of the call.
+    /// News for the application, once it knows of the call. Legs in them are the application's.
     fn tell(&mut self, context: &mut Context, now: Instant, news: ApplicationNews) {
         if self.steering.as_ref().is_some_and(|steering| steering.is_told) {
             let told = ApplicationTold::News(news);
@@ -294,7 +330,8 @@ impl Call {
         context: &mut Context,
         offer: &SessionDescription,
     ) -> Result<Vec<u8>, BodyFault> {
-        self.media.check(LegSide::A, offer)?;
+        let near = self.near();
+        self.media.check(near, offer)?;
         if self.is_in_room() {
             return self.answer_in_room(context, offer);
         }
@@ -307,8 +344,8 @@ impl Call {
             return Err(BodyFault::NotAcceptable);
         }
         let random = context.random.as_mut();
-        let body = self.media.write_answer(random, LegSide::A, offer, &described)?;
-        self.media.note_received(LegSide::A, offer);
+        let body = self.media.write_answer(random, near, offer, &described)?;
+        self.media.note_received(near, offer);
         Ok(body)
     }
 
@@ -341,13 +378,15 @@ impl Call {
             let answer = description_in(ack).ok().flatten();
             let answer = answer.filter(|answer| {
                 let fine = crate::media::refuse_own_address(answer, &context.own_media);
-                answer.audio_ref().is_some() && fine.is_ok()
+                let wanted = fine.and_then(|()| self.media.check(LegSide::A, answer));
+                answer.audio_ref().is_some() && wanted.is_ok()
             });
             let Some(answer) = answer else { return self.end_unusable_answer(context, now) };
             self.media.note_received(LegSide::A, &answer);
             self.apply_media(context);
         }
         self.tell(context, now, ApplicationNews::Answered(LegSide::A));
+        self.call_waiting_leg_b(context);
         self.review_playing(context);
     }
 
@@ -400,7 +439,10 @@ impl Call {
             SetupState::Answered | SetupState::Established => {
                 self.end_both(context, now, cause, 200);
             }
-            _ => self.fail(context, now, status.clamp(400, 699), cause, EndedBy::Edge, None),
+            _ => {
+                self.abandon_attempt(context, now);
+                self.fail(context, now, status.clamp(400, 699), cause, EndedBy::Edge, None);
+            }
         }
     }
 }

@@ -183,6 +183,7 @@ impl Call {
     pub(super) fn target_answered(&mut self, context: &mut Context, now: Instant) {
         self.setup.go(SetupState::Answered);
         self.setup.go(SetupState::Established);
+        self.begin_talk(context, now);
         self.pending = None;
         self.legs[LegSide::B.index()].session.arm(&mut self.deadlines, LegSide::B, now);
         context.statistics.answers += 1;
@@ -277,6 +278,7 @@ impl Call {
         giver.drop_realign();
         self.takeover.trial = Some(Box::new(Trial::of(self, near, giver, leg)));
         self.exchange_legs(context, now, near, giver, leg);
+        self.remember_own_cap();
         self.share_lifetime(giver);
         giver.leg_leaves(self.id);
         if giver.takeover.for_application {
@@ -436,7 +438,7 @@ impl Call {
             return;
         };
         self.media.note_received(side, &answer);
-        if side == LegSide::B || !self.is_alone() {
+        if side == self.far() || !self.is_alone() {
             self.media.note_received(side.other(), &offer.description);
         }
         let listeners = self.takeover.trial.as_mut().map(|trial| trial.listeners.take());
@@ -447,7 +449,7 @@ impl Call {
         }
         self.takeover.tries = 0;
         self.end_trial(context, now, 200);
-        if side == LegSide::B {
+        if side == self.far() {
             self.bridge_joined(context, now);
         }
         let agrees = self.is_steered() && self.media.legs_agree();
@@ -478,7 +480,7 @@ impl Call {
                 let wait = self.legs[side.index()].glare_wait(context);
                 self.deadlines.set(Deadline::Transfer, now + wait);
             }
-            408 | 481 if side == LegSide::B && self.is_alone() => {
+            408 | 481 if side == self.far() && self.is_alone() => {
                 self.join_is_refused(context, now, status);
             }
             408 | 481 => self.end_unreachable(context, now),

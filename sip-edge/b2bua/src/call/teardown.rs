@@ -129,7 +129,7 @@ impl Call {
             self.lose_transferor(from);
             return;
         }
-        if from == LegSide::B && self.is_steered() {
+        if self.is_steered() && from == self.far() {
             self.steered_leg_left(context, now);
             return;
         }
@@ -217,7 +217,7 @@ impl Call {
 
     pub(super) fn session_expired(&mut self, context: &mut Context, now: Instant, side: LegSide) {
         self.bye_reason = Some("SIP;cause=408;text=\"Session expired\"");
-        if side == LegSide::B && self.is_steered() {
+        if self.is_steered() && side == self.far() {
             self.hang_up(context, now, side, None);
             self.bye_reason = None;
             return self.lose_leg_b(context, now, false);

@@ -69,6 +69,7 @@ impl Call {
         self.join_is_undone();
         let own = &self.legs[near.index()];
         if self.is_steered() {
+            self.restore_own_cap();
             self.bridge_failed(context, now, status);
         } else if own.gone || own.dialog.is_none() {
             self.bye_reason = Some("SIP;cause=488;text=\"Transfer: no common media\"");

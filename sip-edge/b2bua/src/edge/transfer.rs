@@ -32,6 +32,9 @@ impl Edge {
                 }
                 Order::Bridge { from, bridge } => self.bridge(now, from, &bridge),
                 Order::Bridged { steered, target } => self.bridged(now, steered, target),
+                Order::EarlyMedia { steered, target } => {
+                    self.hear_early_media(now, steered, target)
+                }
                 Order::GiveBack { taker, status } => self.give_back(now, taker, status),
                 Order::Withdraw { target } => {
                     self.with_call(now, target, |call, context| call.withdraw(context, now));

@@ -367,6 +367,51 @@ fn who_has_no_session_reaches_the_fallback_number() {
 }
 
 #[test]
+fn fallback_numbers_that_lead_round_call_nobody() {
+    const OTHER: &str = "+12065550160";
+    let leading_to = |second: &str| {
+        let mut resources = resources();
+        let id = VoiceConnectorId::new("zzzzzz1ghij2klmno3pqr4").unwrap();
+        let mut other = simnet::connector();
+        (other.id, other.numbers) = (id.clone(), vec![OTHER.into()]);
+        other.termination.as_mut().unwrap().cidr_allowed_list.clear();
+        resources.voice_connectors.push(other);
+        resources.proxies[0].fallback = Some(OTHER.into());
+        let (fallback, numbers) = (Some(second.into()), Some(vec![OTHER.into()]));
+        let voice_connector = id;
+        let proxy = ProxyConfiguration {
+            voice_connector,
+            fallback,
+            numbers,
+            ..resources.proxies[0].clone()
+        };
+        resources.proxies.push(proxy);
+        resources
+    };
+    // The first one's calls go to the second one's number, whose calls would come back.
+    let mut w = world_of(leading_to(FOR_ALICE));
+    refused(&mut w, "+14155550122", FOR_ALICE, "404");
+    refused(&mut w, "+14155550122", OTHER, "404");
+    assert!(w.take_all(CARRIER_2).is_empty());
+    assert_eq!(w.edge.statistics().proxy_fallbacks, 0);
+    w.finish();
+    // A way that ends is one.
+    let mut w = world_of(leading_to(FALLBACK));
+    let mut caller = w.caller(CARRIER, FOR_ALICE);
+    caller.set_caller("+14155550122");
+    let offer = caller.sdp(30_000);
+    caller.invite(&mut w, Some(&offer));
+    let mut callee = w.callee(CARRIER_2);
+    assert!(callee.invited.as_ref().unwrap().request_uri().unwrap().contains(OTHER));
+    callee.reply_with(&mut w, 486, &[("Retry-After", "120 (I am at +12125550333)")], None);
+    callee.expect(&mut w, "ACK");
+    let told = caller.expect(&mut w, "486");
+    assert_eq!(told.header(HeaderName::RetryAfter), None, "its comment may tell anything");
+    caller.ack_failure(&mut w);
+    w.finish();
+}
+
+#[test]
 fn a_session_that_is_over_takes_no_call_and_lets_one_finish() {
     let mut w = world();
     let (mut a, mut b) = established(&mut w);

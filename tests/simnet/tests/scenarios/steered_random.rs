@@ -65,6 +65,40 @@ fn of_an_answer_a_leg_b_that_comes_and_goes_and_the_end() {
     );
 }
 
+#[test]
+fn of_a_call_that_an_application_begins() {
+    lose_each(
+        || World::with(config(), steering()),
+        |w| {
+            let call = crate::steered_outbound::begin(w);
+            let mut callee = w.callee(CARRIER);
+            callee.reply(w, 180, None);
+            let body = callee.sdp(30_000);
+            callee.reply(w, 200, Some(&body));
+            callee.expect(w, "ACK");
+            rest(w);
+            order(w, call, 2, ApplicationOrder::Bridge(wanted()));
+            let mut other = w.callee(CARRIER);
+            let body = other.sdp(40_000);
+            other.reply(w, 200, Some(&body));
+            other.expect(w, "ACK");
+            rest(w);
+            other.expect(w, "INVITE");
+            let body = other.sdp_with(40_000, 2, "sendrecv");
+            other.reply(w, 200, Some(&body));
+            other.expect(w, "ACK");
+            rest(w);
+            other.bye(w);
+            other.expect(w, "200");
+            rest(w);
+            callee.bye(w);
+            callee.expect(w, "200");
+            rest(w);
+            story(w)
+        },
+    );
+}
+
 /// Numbers without a pattern, the same for a seed on every machine.
 struct Draw(u64);
 
@@ -120,9 +154,9 @@ fn random_order(draw: &mut Draw, step: u32) -> ApplicationOrder {
     }
 }
 
-fn run(seed: u64) {
+fn run(seed: u64, begun: (World, Ua, TransactionId)) {
     let draw = &mut Draw(seed);
-    let (mut w, mut caller, call): (World, Ua, TransactionId) = answered();
+    let (mut w, mut caller, call) = begun;
     let mut callees: Vec<Ua> = Vec::new();
     for step in 0..40_u32 {
         match draw.below(12) {
@@ -205,6 +239,7 @@ fn run(seed: u64) {
 #[test]
 fn any_sequence_of_orders_and_hang_ups_ends_and_leaves_nothing() {
     for seed in 0..100 {
-        run(seed);
+        run(seed, answered());
+        run(seed, crate::steered_outbound::answered());
     }
 }

@@ -72,6 +72,20 @@ fn leg_a_is_recorded_alone_and_with_whoever_comes() {
     hang_up(w, caller);
 }
 
+/// The application's leg A is the call's leg B: its audio alone is handed on, as the application's.
+#[test]
+fn whom_an_application_has_called_is_recorded_as_its_leg_a() {
+    let (mut w, mut callee, call) = crate::steered_outbound::answered();
+    record(&mut w, call, 2, [true, false]);
+    assert_eq!(news(&mut w), [ApplicationNews::Records { order: 2 }]);
+    assert_eq!(listening(&w), Some((vec![2], [false, true])));
+    let channels = &w.relay.listened.values().next().unwrap().channels;
+    assert_eq!(channels[1].as_ref().map(|channel| channel.side), Some(LegSide::A));
+    callee.bye(&mut w);
+    callee.expect(&mut w, "200");
+    w.finish();
+}
+
 #[test]
 fn what_cannot_be_recorded_is_refused_and_the_call_goes_on() {
     let refused = |w: &mut World, number: u32| {

@@ -11,9 +11,10 @@ use crate::deadline::Deadline;
 use crate::leg::via;
 use crate::transfer::{Order, Outcome};
 use directory::parse_e164;
-use model::{ApplicationNews, AudioSource, Bridge, Instant, LegSide};
+use model::{ApplicationNews, AudioSource, Bridge, Instant, LegSide, OtherMedia};
 use sip_proto::{Composer, HeaderName, Message, Method};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 const RING_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(120);
@@ -25,9 +26,13 @@ const LONGEST_VALUE: usize = 1_024;
 pub(super) struct Bridging {
     order: u32,
     /// The call to it.
-    target: Option<CallKey>,
+    pub(super) target: Option<CallKey>,
+    /// Whom to call once leg A has said where it takes media: its INVITE said nothing.
+    waiting: Option<Box<Bridge>>,
     rings: bool,
     ringback: Option<AudioSource>,
+    /// The attempt to call it whose early media leg A gets.
+    pub(super) early: Option<u32>,
 }
 
 impl Bridging {
@@ -35,6 +40,14 @@ impl Bridging {
     pub(super) fn heard(&self, node: Option<&AudioSource>) -> Option<AudioSource> {
         let own = self.ringback.as_ref();
         own.or_else(|| node.filter(|_| self.rings)).cloned()
+    }
+
+    /// What becomes of it when leg B is heard before its answer.
+    pub(super) fn with(&self) -> OtherMedia {
+        match self.early {
+            Some(_) => OtherMedia::Wins,
+            None => OtherMedia::Yields,
+        }
     }
 }
 
@@ -56,6 +69,9 @@ impl Call {
         if self.takeover.is_busy() {
             return Err("the leg B before has not left yet; try again");
         }
+        if self.is_outbound_steered() && self.setup.state() != SetupState::Established {
+            return Err("leg A has not answered");
+        }
         if self.setup.state() == SetupState::Steered {
             self.answer_steered(context, now);
             if let Some(steering) = self.steering.as_mut() {
@@ -66,14 +82,26 @@ impl Call {
             }
         }
         let ringback = bridge.ringback.clone();
-        let bridging = Bridging { order, target: None, rings: false, ringback };
-        if let Some(steering) = self.steering.as_mut() {
-            steering.bridging = Some(bridging);
-        }
+        let bridging =
+            Bridging { order, target: None, waiting: None, rings: false, ringback, early: None };
         self.deadlines.set(Deadline::Bridge, now + bridge.ring_timeout);
-        context.orders.push_back(Order::Bridge { from: self.key, bridge: Box::new(bridge) });
+        let Some(steering) = self.steering.as_mut() else { return Ok(()) };
+        let bridging = steering.bridging.insert(bridging);
+        if steering.own_offer {
+            bridging.waiting = Some(Box::new(bridge));
+        } else {
+            context.orders.push_back(Order::Bridge { from: self.key, bridge: Box::new(bridge) });
+        }
         self.review_playing(context);
         Ok(())
+    }
+
+    /// Leg A has answered our offer: leg B can be offered what leg A takes.
+    pub(super) fn call_waiting_leg_b(&mut self, context: &mut Context) {
+        let bridging = self.steering.as_mut().and_then(|steering| steering.bridging.as_mut());
+        if let Some(bridge) = bridging.and_then(|bridging| bridging.waiting.take()) {
+            context.orders.push_back(Order::Bridge { from: self.key, bridge });
+        }
     }
 
     /// The call to leg B has begun.
@@ -90,8 +118,9 @@ impl Call {
         bridge: &Bridge,
         admission: &Admission,
     ) -> Option<Message> {
-        let leg = &self.legs[LegSide::A.index()];
-        let offer = self.media.renewed(LegSide::A, None).ok()?;
+        let near = self.near();
+        let leg = &self.legs[near.index()];
+        let offer = self.media.renewed(near, None).ok()?;
         let host = host_of(leg);
         let target = format!("sip:{}@{host}", admission.called);
         let mut composer = Composer::request("INVITE", &target);
@@ -136,7 +165,12 @@ impl Call {
     pub(crate) fn bridge_failed(&mut self, context: &mut Context, now: Instant, status: u16) {
         self.deadlines.clear(Deadline::Bridge);
         let bridging = self.steering.as_mut().and_then(|steering| steering.bridging.take());
-        let Some(Bridging { order, .. }) = bridging else { return };
+        let Some(Bridging { order, early, .. }) = bridging else { return };
+        if early.is_some() && self.is_live() {
+            let far = self.far();
+            self.media.forget_leg(far);
+            self.apply_media(context);
+        }
         self.tell(context, now, ApplicationNews::BridgeFailed { order, status });
         self.review_playing(context);
     }
@@ -222,7 +256,7 @@ impl Call {
         self.end_trial(context, now, status);
         if hangs_up {
             self.bye_reason = None;
-            self.hang_up(context, now, LegSide::B, None);
+            self.hang_up(context, now, self.far(), None);
         }
         self.forget_leg_b(context, now);
         self.bridge_failed(context, now, status);
@@ -256,7 +290,7 @@ impl Call {
     }
 
     fn forget_leg_b(&mut self, context: &mut Context, now: Instant) {
-        let side = LegSide::B;
+        let side = self.far();
         self.abort_renegotiation(context, now);
         self.drop_realign();
         self.indication.forget(side);
@@ -280,16 +314,45 @@ impl Call {
             steering.keys[side.index()] = None;
             steering.muted = [false; 2];
         }
+        self.restore_own_cap();
+    }
+
+    /// Leg B's call brings its own cap along: this call's is remembered.
+    pub(in crate::call) fn remember_own_cap(&mut self) {
+        let cap = self.deadlines.at(Deadline::DurationCap);
+        if let Some(steering) = self.steering.as_mut() {
+            steering.own_cap = Some(cap);
+        }
+    }
+
+    /// Leg B is not there any more: its cap is none of leg A's.
+    pub(in crate::call) fn restore_own_cap(&mut self) {
+        match self.steering.as_mut().and_then(|steering| steering.own_cap.take()) {
+            Some(Some(cap)) => self.deadlines.set(Deadline::DurationCap, cap),
+            Some(None) => self.deadlines.clear(Deadline::DurationCap),
+            None => {}
+        }
     }
 }
 
 /// What is wrong with whom an application wants called.
 fn check(bridge: &Bridge) -> Result<(), &'static str> {
-    if parse_e164(&bridge.to).is_none() || parse_e164(&bridge.from).is_none() {
-        return Err("numbers are \"+\" and 7 to 15 digits");
-    }
+    check_who(&bridge.to, &bridge.from, &bridge.headers)?;
     if !RING_TIMEOUT.contains(&bridge.ring_timeout) {
         return Err("leg B rings for 1 s to 120 s");
+    }
+    Ok(())
+}
+
+/// What is wrong with a call that an application wants to begin.
+pub(crate) fn check_outbound(call: &model::OutboundCall) -> Result<(), &'static str> {
+    check_who(&call.to, &call.from, &call.headers)
+}
+
+/// What is wrong with the numbers and header fields of a call for an application.
+fn check_who(to: &str, from: &str, headers: &[(Arc<str>, Arc<str>)]) -> Result<(), &'static str> {
+    if parse_e164(to).is_none() || parse_e164(from).is_none() {
+        return Err("numbers are \"+\" and 7 to 15 digits");
     }
     let is_allowed = |name: &str| {
         let is_ours = name.eq_ignore_ascii_case("X-Tandem-Streaming")
@@ -302,8 +365,8 @@ fn check(bridge: &Bridge) -> Result<(), &'static str> {
     let is_plain = |value: &str| {
         value.len() <= LONGEST_VALUE && value.chars().all(|c| c == ' ' || !c.is_control())
     };
-    match bridge.headers.len() <= MAX_HEADERS
-        && bridge.headers.iter().all(|(name, value)| is_allowed(name) && is_plain(value))
+    match headers.len() <= MAX_HEADERS
+        && headers.iter().all(|(name, value)| is_allowed(name) && is_plain(value))
     {
         true => Ok(()),
         false => Err("32 header fields at most: User-to-User, Diversion and X-…, in plain text"),

@@ -90,14 +90,17 @@ impl Call {
         if !self.is_steered() {
             return false;
         }
-        if self.media.id() == Some(id) && self.is_live() {
+        // Keys of a leg B that has not answered are nobody's.
+        let is_there = from == self.near() || !self.is_alone();
+        if is_there && self.media.id() == Some(id) && self.is_live() {
             self.key_of_leg(context, now, from, press);
         }
         true
     }
 
     fn key_of_leg(&mut self, context: &mut Context, now: Instant, from: LegSide, press: DtmfPress) {
-        self.tell(context, now, ApplicationNews::Key { leg: from, key: press.key });
+        let leg = if from == self.near() { LegSide::A } else { LegSide::B };
+        self.tell(context, now, ApplicationNews::Key { leg, key: press.key });
         if !self.is_alone() {
             self.send_key(context, now, from.other(), press);
         }

@@ -22,13 +22,33 @@ impl Call {
         let is_open = steering.is_told;
         steering.has_ordered |= is_open;
         let outcome = match is_open {
-            true => self.carry_out(context, now, order, wanted),
+            true => self.carry_out(context, now, order, self.in_the_calls_words(wanted)),
             false => Err("the call is not ready yet"),
         };
         if let Err(why) = outcome {
             let news = ApplicationNews::Refused { order, why: why.to_owned() };
             self.tell(context, now, news);
         }
+    }
+
+    /// The order with the call's legs in the place of the application's.
+    fn in_the_calls_words(&self, mut wanted: ApplicationOrder) -> ApplicationOrder {
+        if self.near() == LegSide::B {
+            match &mut wanted {
+                ApplicationOrder::HangUp { leg: Some(leg), .. }
+                | ApplicationOrder::Play { leg, .. }
+                | ApplicationOrder::StopPlaying { leg }
+                | ApplicationOrder::SendKeys { leg, .. }
+                | ApplicationOrder::Mute { leg, .. } => *leg = leg.other(),
+                // Whose audio is recorded is said by the channels, which are the application's.
+                ApplicationOrder::HangUp { leg: None, .. }
+                | ApplicationOrder::Answer
+                | ApplicationOrder::Record(_)
+                | ApplicationOrder::StopRecording { .. }
+                | ApplicationOrder::Bridge(_) => {}
+            }
+        }
+        wanted
     }
 
     fn carry_out(
@@ -43,7 +63,10 @@ impl Call {
                 SetupState::Steered => self.answer_steered(context, now),
                 // The news of that follow leg A's ACK.
                 SetupState::Answered if self.is_answered_for_bridge() => {}
-                _ => return Err("leg A is answered already"),
+                SetupState::Answered | SetupState::Established => {
+                    return Err("leg A is answered already");
+                }
+                _ => return Err("leg A is called, and has not answered"),
             },
             ApplicationOrder::HangUp { leg, status } => {
                 return self.hang_up_by_order(context, now, leg, status);
@@ -83,11 +106,10 @@ impl Call {
     /// Whether a leg can be played and sent something.
     pub(super) fn is_there(&self, leg: LegSide) -> Result<(), &'static str> {
         let answered = matches!(self.setup.state(), SetupState::Answered | SetupState::Established);
-        match leg {
-            LegSide::A if !answered => Err("leg A is not answered"),
-            LegSide::B if self.is_alone() => Err("there is no leg B"),
-            _ => Ok(()),
+        if leg == self.near() {
+            return if answered { Ok(()) } else { Err("leg A is not answered") };
         }
+        if self.is_alone() { Err("there is no leg B") } else { Ok(()) }
     }
 
     fn play_by_order(
@@ -117,15 +139,16 @@ impl Call {
         leg: Option<LegSide>,
         status: u16,
     ) -> Result<(), &'static str> {
+        let far = self.far();
         match leg {
-            Some(LegSide::B) if self.is_alone() => self.cancel_bridge(context, now),
-            Some(LegSide::B) => {
+            Some(leg) if leg == far && self.is_alone() => self.cancel_bridge(context, now),
+            Some(leg) if leg == far => {
                 self.bye_reason = None;
-                self.hang_up(context, now, LegSide::B, None);
+                self.hang_up(context, now, far, None);
                 self.lose_leg_b(context, now, true);
                 Ok(())
             }
-            Some(LegSide::A) | None => {
+            _ => {
                 if let Some(steering) = self.steering.as_mut() {
                     steering.by_order = true;
                 }

@@ -3,7 +3,7 @@
 
 use super::Call;
 use crate::context::Context;
-use model::{ApplicationNews, Instant, LegSide, ListenFailure, MAX_ORDERED, OrderedRecording};
+use model::{ApplicationNews, Instant, ListenFailure, MAX_ORDERED, OrderedRecording};
 
 /// A recording that was ordered.
 pub(in crate::call) struct Ordered {
@@ -24,7 +24,7 @@ impl Call {
             return Err("nobody is to be recorded");
         }
         // Who is not there yet comes to it later, but somebody must be.
-        self.is_there(if a { LegSide::A } else { LegSide::B })?;
+        self.is_there(if a { self.near() } else { self.far() })?;
         if self.listened.ordered.len() >= MAX_ORDERED {
             return Err("the call has two recordings already");
         }
@@ -42,7 +42,7 @@ impl Call {
     /// Whether leg A is recorded, or was until now, while it is alone with the application.
     pub(in crate::call) fn is_recorded_alone(&self) -> bool {
         self.is_alone()
-            && self.legs[LegSide::A.index()].dialog.is_some()
+            && self.legs[self.near().index()].dialog.is_some()
             && (!self.listened.ordered.is_empty() || self.has_told_of_recordings())
     }
 

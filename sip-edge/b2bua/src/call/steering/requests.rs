@@ -4,7 +4,7 @@ use super::Call;
 use crate::call::answer::{number, success_headers};
 use crate::context::Context;
 use crate::session_timer::SessionAnswer;
-use model::{Instant, LegSide};
+use model::Instant;
 use sdp::SessionDescription;
 use sip_proto::{Message, Method, ServerKey};
 
@@ -20,7 +20,7 @@ impl Call {
         offer: Option<&SessionDescription>,
         session: Option<SessionAnswer>,
     ) {
-        let side = LegSide::A;
+        let side = self.near();
         let body = match offer {
             Some(offer) => match self.answer_alone(context, offer) {
                 Ok(body) => body,
@@ -49,14 +49,15 @@ impl Call {
         if !self.is_alone() || ack.body_bytes().is_empty() {
             return;
         }
+        let near = self.near();
         let answer = crate::media::description_in(ack).ok().flatten();
         let answer = answer.filter(|answer| {
             answer.audio_ref().is_some()
                 && crate::media::refuse_own_address(answer, &context.own_media).is_ok()
-                && self.media.check(LegSide::A, answer).is_ok()
+                && self.media.check(near, answer).is_ok()
         });
         if let Some(answer) = answer {
-            self.media.note_received(LegSide::A, &answer);
+            self.media.note_received(near, &answer);
             self.apply_media(context);
         }
     }

@@ -11,15 +11,15 @@ impl Call {
     /// Makes this the call to whom an application wants in the call `giver`, which gets leg B;
     /// [`Call::start`] follows. Leg A is nobody, now and then.
     pub(crate) fn become_leg_b_of(&mut self, giver: &Call) {
-        self.become_target(giver, LegSide::A);
-        self.takeover.wanted = Some((giver.key, LegSide::B, LegSide::A));
+        self.become_target(giver, giver.near());
+        self.takeover.wanted = Some((giver.key, giver.far(), LegSide::A));
         self.takeover.for_application = true;
     }
 
     /// Makes this the call that takes leg B of `target`.
     pub(in crate::call) fn become_bridged(&mut self, target: CallKey) {
         self.takeover.machine.go(TakeoverState::Ready);
-        self.takeover.wanted = Some((target, LegSide::B, LegSide::B));
+        self.takeover.wanted = Some((target, LegSide::B, self.far()));
         self.takeover.confirm = true;
         self.takeover.tries = 0;
     }
@@ -27,6 +27,12 @@ impl Call {
     /// Whether it is the call to whom an application wants in another one.
     pub(in crate::call) fn is_for_application(&self) -> bool {
         self.takeover.for_application
+    }
+
+    /// The call that an application steers and that gets leg B of this one.
+    pub(in crate::call) fn bridged_for(&self) -> Option<CallKey> {
+        let (steered, ..) = self.takeover.wanted.filter(|_| self.takeover.for_application)?;
+        Some(steered)
     }
 
     /// Gives up to join a leg that is still another call's.
