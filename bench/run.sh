@@ -163,7 +163,7 @@ for part in $parts; do
             rm -rf "$results/api.tmp"
             ;;
         rooms)
-            "$target/release/examples/room_cost" ${quick:+2}
+            "$target/release/examples/room_cost" ${quick:+5}
             ;;
         audio)
             for codec in pcmu g722 opus; do

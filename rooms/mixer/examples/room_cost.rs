@@ -138,7 +138,7 @@ fn encoder(at: usize, seconds: u64) -> Duration {
 }
 
 fn main() {
-    let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10);
+    let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(20);
     println!(
         "{:<6} {:>6} {:>7} {:>12} {:>10} {:>9} {:>13} {:>7}",
         "format", "people", "talkers", "us/tick", "% of core", "per core", "own encoders", "ratio"

@@ -28,7 +28,7 @@ pub use config::{
     Format, JoinError, LoudnessExtension, MAX_FORMATS, MAX_PARTICIPANTS, ParticipantId,
     ReceiveFormats, Record, RoomConfig,
 };
-pub use jitter::{Drop, JitterBuffer, JitterCounts, Played, Taken};
+pub use jitter::{JitterBuffer, JitterCounts, Played, Taken, Unplayed};
 pub use playing::{Ear, MAX_QUEUED, PlayError, PlayId, PlayOptions};
 pub use room::{Muting, OutgoingPacket, ParticipantStats, Recorded, Room, RoomEvent, Sink};
 

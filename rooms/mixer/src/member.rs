@@ -2,7 +2,7 @@
 
 use crate::config::{Format, JoinError, LoudnessExtension, ParticipantId};
 use crate::gain::{self, Gain};
-use crate::jitter::{Drop, JitterBuffer, Played, Taken};
+use crate::jitter::{JitterBuffer, Played, Taken};
 use crate::level::{Heard, Meter};
 use crate::limiter::Limiter;
 use crate::mouth::{Kind, Loss, Mouth};
@@ -103,7 +103,6 @@ impl Member {
         {
             self.told = (level, TOLD);
         }
-        debug_assert!(!matches!(taken, Taken::Dropped(Drop::Malformed)) || !octets.is_empty());
         taken
     }
 

@@ -50,12 +50,12 @@ pub enum Taken {
         timestamp: u32,
     },
     /// Nothing will be heard of it.
-    Dropped(Drop),
+    Dropped(Unplayed),
 }
 
 /// Why a packet is not played. Each is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Drop {
+pub enum Unplayed {
     /// Not RTP, or its payload cannot be one of its format.
     Malformed,
     /// A payload type that was not agreed on.
@@ -211,7 +211,7 @@ impl JitterBuffer {
         if self.events.contains(&number) {
             return match TelephoneEvent::parse(packet.payload()) {
                 Ok(event) => Taken::Event { event, timestamp: packet.timestamp() },
-                Err(_) => self.drop(Drop::Malformed),
+                Err(_) => self.drop(Unplayed::Malformed),
             };
         }
         let is_noise = self.noise_type == Some(number);
@@ -219,16 +219,16 @@ impl JitterBuffer {
         let source = match self.sources.iter().position(|source| source.payload_type == number) {
             Some(source) => source,
             None if is_noise => self.play.source,
-            None => return self.drop(Drop::UnknownPayloadType),
+            None => return self.drop(Unplayed::UnknownPayloadType),
         };
-        let Some(of) = self.sources.get(source) else { return self.drop(Drop::Malformed) };
+        let Some(of) = self.sources.get(source) else { return self.drop(Unplayed::Malformed) };
         let duration = if is_noise { Some(0) } else { of.duration(packet.payload()) };
         let clock_rate = of.format.clock_rate();
         let Some(duration) = duration.filter(|_| !packet.payload().is_empty()) else {
-            return self.drop(Drop::Malformed);
+            return self.drop(Unplayed::Malformed);
         };
         if !self.is_heard(packet.ssrc()) {
-            return self.drop(Drop::UnprovenSource);
+            return self.drop(Unplayed::UnprovenSource);
         }
         self.counts.received += 1;
         let arrival = play::ticks(arrival);
@@ -241,7 +241,7 @@ impl JitterBuffer {
             self.delay.observe(arrival, end);
         }
         if end <= self.play.next && self.play.has_begun {
-            return self.drop(Drop::Late);
+            return self.drop(Unplayed::Late);
         }
         let source = u8::try_from(source).unwrap_or_default();
         let waiting = store::waiting(place.sequence, place.position, duration, source, is_noise);
@@ -251,23 +251,23 @@ impl JitterBuffer {
                 self.counts.displaced += 1;
                 Taken::Audio
             }
-            Stored::Duplicate => self.drop(Drop::Duplicate),
-            Stored::TooLong => self.drop(Drop::Malformed),
+            Stored::Duplicate => self.drop(Unplayed::Duplicate),
+            Stored::TooLong => self.drop(Unplayed::Malformed),
         }
     }
 
     /// Counts what was no RTP at all.
     pub(crate) fn refuse(&mut self) -> Taken {
-        self.drop(Drop::Malformed)
+        self.drop(Unplayed::Malformed)
     }
 
-    fn drop(&mut self, why: Drop) -> Taken {
+    fn drop(&mut self, why: Unplayed) -> Taken {
         match why {
-            Drop::Malformed => self.counts.malformed += 1,
-            Drop::UnknownPayloadType => self.counts.unknown += 1,
-            Drop::Duplicate => self.counts.duplicates += 1,
-            Drop::Late => self.counts.late += 1,
-            Drop::UnprovenSource => {}
+            Unplayed::Malformed => self.counts.malformed += 1,
+            Unplayed::UnknownPayloadType => self.counts.unknown += 1,
+            Unplayed::Duplicate => self.counts.duplicates += 1,
+            Unplayed::Late => self.counts.late += 1,
+            Unplayed::UnprovenSource => {}
         }
         Taken::Dropped(why)
     }
@@ -289,7 +289,7 @@ impl JitterBuffer {
         clock_rate: u32,
         duration: i64,
         arrival: i64,
-    ) -> Result<Place, Drop> {
+    ) -> Result<Place, Unplayed> {
         let scale = i64::from(48_000 / clock_rate.max(1));
         let Some(mut stream) = self.stream else {
             return Ok(self.begin_count(packet, clock_rate, duration, arrival));
@@ -305,10 +305,10 @@ impl JitterBuffer {
         if !is_newest {
             let bit = 1_u64.checked_shl(u32::try_from(-ahead).unwrap_or(u32::MAX)).unwrap_or(0);
             if stream.seen & bit != 0 {
-                return Err(Drop::Duplicate);
+                return Err(Unplayed::Duplicate);
             }
             if bit == 0 {
-                return Err(Drop::Late);
+                return Err(Unplayed::Late);
             }
             stream.seen |= bit;
             self.stream = Some(stream);

@@ -75,7 +75,7 @@ fn keys_pass_aside() {
     let taken = put(&mut buffer, &octets(header(101, 3, 160, 1), &event.to_bytes()), 0);
     assert_eq!(taken, Taken::Event { event, timestamp: 480 });
     let short = put(&mut buffer, &octets(header(101, 3, 160, 1), &[5, 0]), 0);
-    assert_eq!(short, Taken::Dropped(Drop::Malformed));
+    assert_eq!(short, Taken::Dropped(Unplayed::Malformed));
     assert_eq!(buffer.counts().received, 0);
 }
 
@@ -108,7 +108,7 @@ fn another_source_is_believed_with_its_second_packet() {
         pull(&mut buffer, n * 20 + 10);
     }
     let other = |n: u64| octets(header(96, 40_000 + n, 320, 2), &tone(n, 16_000));
-    assert_eq!(put(&mut buffer, &other(0), 1_000), Taken::Dropped(Drop::UnprovenSource));
+    assert_eq!(put(&mut buffer, &other(0), 1_000), Taken::Dropped(Unplayed::UnprovenSource));
     pull(&mut buffer, 1_010);
     for n in 1..50 {
         assert_eq!(put(&mut buffer, &other(n), 1_000 + n * 20), Taken::Audio);
@@ -169,12 +169,12 @@ fn a_pause_with_described_noise_is_heard_as_that() {
 #[test]
 fn hostile_packets_are_counted() {
     let mut buffer = buffer(&[WIDE, (111, AudioFormat::Opus)]);
-    let cases: [(u8, &[u8], Drop); 5] = [
-        (50, &[0; 10], Drop::UnknownPayloadType),
-        (96, &[], Drop::Malformed),
-        (96, &[1, 2, 3], Drop::Malformed),
-        (111, &[0xff, 0x3f, 1], Drop::Malformed),
-        (13, &[], Drop::Malformed),
+    let cases: [(u8, &[u8], Unplayed); 5] = [
+        (50, &[0; 10], Unplayed::UnknownPayloadType),
+        (96, &[], Unplayed::Malformed),
+        (96, &[1, 2, 3], Unplayed::Malformed),
+        (111, &[0xff, 0x3f, 1], Unplayed::Malformed),
+        (13, &[], Unplayed::Malformed),
     ];
     for (number, payload, why) in cases {
         let taken = put(&mut buffer, &octets(header(number, 1, 1, 1), payload), 0);

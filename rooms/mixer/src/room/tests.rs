@@ -43,7 +43,7 @@ fn packets_of_strangers_are_nobody_s() {
     let mut room = room();
     assert_eq!(room.packet(ParticipantId(2), &[0x80; 20], Instant::ZERO), None);
     let taken = room.packet(ParticipantId(1), &[1], Instant::ZERO);
-    assert_eq!(taken, Some(Taken::Dropped(crate::Drop::Malformed)));
+    assert_eq!(taken, Some(Taken::Dropped(crate::Unplayed::Malformed)));
 }
 
 #[test]
