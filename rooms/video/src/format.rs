@@ -124,9 +124,7 @@ pub fn forwardable(
     }
     let most = receiver.limits().macroblocks;
     match sent.map(|sps| sps.macroblocks) {
-        Some(macroblocks) if macroblocks > most => {
-            Err(Mismatch::PictureSize { macroblocks, most })
-        }
+        Some(macroblocks) if macroblocks > most => Err(Mismatch::PictureSize { macroblocks, most }),
         _ => Ok(()),
     }
 }

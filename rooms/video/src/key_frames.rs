@@ -138,8 +138,10 @@ mod tests {
     fn a_source_that_does_not_answer_is_asked_less_often() {
         let mut requests = KeyFrameRequests::default();
         requests.want();
-        let asked: Vec<_> =
-            (0..20_000).step_by(100).filter(|ms| requests.poll(at(10_000 + ms)).is_some()).collect();
+        let asked: Vec<_> = (0..20_000)
+            .step_by(100)
+            .filter(|ms| requests.poll(at(10_000 + ms)).is_some())
+            .collect();
         assert_eq!(asked, [0, 1_000, 2_000, 3_000, 4_000, 9_000, 14_000, 19_000]);
     }
 

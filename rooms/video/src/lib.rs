@@ -13,9 +13,7 @@ mod speaker;
 mod switch;
 pub mod vp8;
 
-pub use bandwidth::{
-    Estimate, FLOOR, LADDER, LimitWays, REMB_LIFE, SLIDES_FLOOR, SLIDES_MOST,
-};
+pub use bandwidth::{Estimate, FLOOR, LADDER, LimitWays, REMB_LIFE, SLIDES_FLOOR, SLIDES_MOST};
 pub use format::{Answered, MAX_OFFERED, Mismatch, VideoFormat, answer, forwardable, preferred};
 pub use key_frames::{FAST_REQUESTS, REQUEST_INTERVAL, RequestWays, SLOW_INTERVAL};
 pub use outbound::{

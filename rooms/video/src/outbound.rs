@@ -109,8 +109,7 @@ struct Vp8Numbers {
 impl Outbound {
     /// A stream of which nothing was sent.
     pub fn new(mut settings: OutboundSettings) -> Self {
-        settings.payload_limit =
-            settings.payload_limit.clamp(MIN_PAYLOAD_LIMIT, MAX_PAYLOAD_LIMIT);
+        settings.payload_limit = settings.payload_limit.clamp(MIN_PAYLOAD_LIMIT, MAX_PAYLOAD_LIMIT);
         Outbound {
             settings,
             sequence: settings.first_sequence,
@@ -144,7 +143,8 @@ impl Outbound {
     /// The next packets are of another source, or of another stream of it: their times go on from
     /// what was shown before.
     pub fn begin_source(&mut self, packet: &SourcePacket<'_>) {
-        let passed = self.last_arrival.map_or(0, |last| ticks(packet.arrival, last).max(LEAST_STEP_TS));
+        let passed =
+            self.last_arrival.map_or(0, |last| ticks(packet.arrival, last).max(LEAST_STEP_TS));
         let first = self.last_timestamp.wrapping_add(passed);
         self.offset = first.wrapping_sub(packet.timestamp);
         self.assembling = false;
@@ -222,12 +222,7 @@ impl Outbound {
     }
 
     /// A whole unit: as it is, in fragments, or not at all.
-    fn send_unit(
-        &mut self,
-        unit: Nalu<'_>,
-        at: (u32, bool),
-        emit: &mut impl FnMut(Outgoing<'_>),
-    ) {
+    fn send_unit(&mut self, unit: Nalu<'_>, at: (u32, bool), emit: &mut impl FnMut(Outgoing<'_>)) {
         if unit.bytes().len() <= self.settings.payload_limit {
             self.put(at, &[], unit.bytes(), emit);
         } else if self.settings.mode == Some(PacketizationMode::Single) {

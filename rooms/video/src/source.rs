@@ -214,7 +214,11 @@ impl Source {
         if number < self.next {
             // Given on before, or given up: what the sender sends again is not told apart from it.
             let twice = self.next - number <= MAX_WAITING as u64 && number + 1 != self.next;
-            if twice { self.counters.late += 1 } else { self.counters.duplicates += 1 }
+            if twice {
+                self.counters.late += 1
+            } else {
+                self.counters.duplicates += 1
+            }
             return;
         }
         if number == self.next {
@@ -265,7 +269,8 @@ impl Source {
 
     /// The hole in front of the first packet that waits is a loss.
     fn give_up(&mut self, give: &mut (impl FnMut(&SourcePacket<'_>, &ParameterSets) + ?Sized)) {
-        let first = self.waiting.iter().map(|place| place.number).filter(|number| *number > 0).min();
+        let first =
+            self.waiting.iter().map(|place| place.number).filter(|number| *number > 0).min();
         let Some(first) = first else {
             self.hole_since = None;
             return;
@@ -283,7 +288,10 @@ impl Source {
     }
 
     /// What waits and is in order now.
-    fn give_waiting(&mut self, give: &mut (impl FnMut(&SourcePacket<'_>, &ParameterSets) + ?Sized)) {
+    fn give_waiting(
+        &mut self,
+        give: &mut (impl FnMut(&SourcePacket<'_>, &ParameterSets) + ?Sized),
+    ) {
         while self.waits > 0 {
             let Some(place) = self.waiting.get_mut(self.next as usize % MAX_WAITING) else { break };
             if place.number != self.next {

@@ -251,11 +251,7 @@ impl VideoSwitch {
     }
 
     /// Time has passed.
-    pub fn handle_timeout(
-        &mut self,
-        now: Instant,
-        emit: &mut impl FnMut(StreamKey, Outgoing<'_>),
-    ) {
+    pub fn handle_timeout(&mut self, now: Instant, emit: &mut impl FnMut(StreamKey, Outgoing<'_>)) {
         let mut choose = self.speakers.handle_timeout(now);
         for index in 0..self.sources.len() {
             let Some(Some(entry)) = self.sources.get_mut(index) else { continue };
@@ -361,7 +357,10 @@ impl SourceEntry {
     }
 }
 
-fn place<T>(list: &mut Vec<Option<T>>, key: StreamKey) -> Result<&mut Option<T>, TooManyParticipants> {
+fn place<T>(
+    list: &mut Vec<Option<T>>,
+    key: StreamKey,
+) -> Result<&mut Option<T>, TooManyParticipants> {
     if key.participant.0 >= MAX_PARTICIPANTS {
         return Err(TooManyParticipants);
     }

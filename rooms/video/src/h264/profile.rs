@@ -117,9 +117,10 @@ impl Profile {
     /// high, and constrained high too. Baseline and extended have tools that main does not.
     pub const fn decodes(self, other: Profile) -> bool {
         match (self, other) {
-            (Profile::Other { profile_idc, flags }, Profile::Other { profile_idc: p, flags: f }) => {
-                profile_idc == p && flags == f
-            }
+            (
+                Profile::Other { profile_idc, flags },
+                Profile::Other { profile_idc: p, flags: f },
+            ) => profile_idc == p && flags == f,
             (Profile::Other { .. }, _) | (_, Profile::Other { .. }) => false,
             (_, Profile::ConstrainedBaseline) => true,
             (Profile::Baseline | Profile::Extended, Profile::Baseline)

@@ -61,8 +61,7 @@ impl SequenceParameterSet {
         let octets = unit.bytes().get(1..).unwrap_or_default();
         let octets = octets.get(..LOOKED_AT).unwrap_or(octets);
         let id = *octets.first_chunk::<3>().ok_or(SpsError::Truncated)?;
-        let profile_level_id =
-            ProfileLevelId::from_octets(id).ok_or(SpsError::Level(id[2]))?;
+        let profile_level_id = ProfileLevelId::from_octets(id).ok_or(SpsError::Level(id[2]))?;
         let mut bits = Bits::new(octets.get(3..).unwrap_or_default());
         parse_after_level(&mut bits, id[0], profile_level_id)
     }

@@ -104,9 +104,10 @@ impl VideoSwitch {
         self.sources.iter_mut().enumerate().find_map(|(index, entry)| {
             let entry = entry.as_mut()?;
             let to = StreamKey::of(index);
-            let watching = entry.watched_by.iter().filter_map(|watcher| {
-                receivers.get(usize::from(*watcher))?.as_ref()
-            });
+            let watching = entry
+                .watched_by
+                .iter()
+                .filter_map(|watcher| receivers.get(usize::from(*watcher))?.as_ref());
             let least = watching.map(|receiver| receiver.estimate.bits_per_second(now)).min();
             let situation = Situation {
                 slides: to.line == Line::Slides,
@@ -181,7 +182,8 @@ impl VideoSwitch {
     }
 
     fn sent_to(&self, now: Instant, key: StreamKey) -> u64 {
-        let wanted = self.receivers.get(key.index()).and_then(|receiver| receiver.as_ref()?.wanted());
+        let wanted =
+            self.receivers.get(key.index()).and_then(|receiver| receiver.as_ref()?.wanted());
         let entry = wanted.and_then(|wanted| self.sources.get(wanted.index())?.as_ref());
         entry.map_or(u64::MAX, |entry| {
             let situation = Situation {

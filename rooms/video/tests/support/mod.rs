@@ -3,16 +3,16 @@
 
 use room_video::h264::{Fragment, H264Format, Nalu, PacketizationMode, Payload};
 use room_video::{
-    LimitWays, OutboundSettings, Outgoing, ReceiverSettings, RequestWays, SourceSettings, StreamKey,
-    VideoFormat, VideoSwitch,
+    LimitWays, OutboundSettings, Outgoing, ReceiverSettings, RequestWays, SourceSettings,
+    StreamKey, VideoFormat, VideoSwitch,
 };
 
-pub const RED: &[u8] = include_bytes!("../fixtures/red.h264");
-pub const BLUE: &[u8] = include_bytes!("../fixtures/blue.h264");
-pub const HIGH: &[u8] = include_bytes!("../fixtures/high.h264");
+pub(crate) const RED: &[u8] = include_bytes!("../fixtures/red.h264");
+pub(crate) const BLUE: &[u8] = include_bytes!("../fixtures/blue.h264");
+pub(crate) const HIGH: &[u8] = include_bytes!("../fixtures/high.h264");
 
 /// The units of a byte stream (H.264 annex B).
-pub fn units(stream: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn units(stream: &[u8]) -> Vec<&[u8]> {
     let mut starts = Vec::new();
     for at in 0..stream.len().saturating_sub(2) {
         if stream[at..].starts_with(&[0, 0, 1]) {
@@ -31,7 +31,7 @@ pub fn units(stream: &[u8]) -> Vec<&[u8]> {
 }
 
 /// The pictures of a clip, each with its units; parameter sets stand with the picture after them.
-pub fn pictures(stream: &[u8]) -> Vec<Vec<&[u8]>> {
+pub(crate) fn pictures(stream: &[u8]) -> Vec<Vec<&[u8]>> {
     let mut pictures: Vec<Vec<&[u8]>> = Vec::new();
     let mut has_slice = true;
     for unit in units(stream) {
@@ -49,14 +49,14 @@ pub fn pictures(stream: &[u8]) -> Vec<Vec<&[u8]>> {
 
 /// One packet of a sender.
 #[derive(Clone, Debug)]
-pub struct Packet {
-    pub payload: Vec<u8>,
-    pub picture: u32,
-    pub marker: bool,
+pub(crate) struct Packet {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) picture: u32,
+    pub(crate) marker: bool,
 }
 
 /// The packets of a clip's pictures, none over `limit`; with `aggregate` parameter sets stand in a STAP-A.
-pub fn packets(stream: &[u8], limit: usize, aggregate: bool) -> Vec<Packet> {
+pub(crate) fn packets(stream: &[u8], limit: usize, aggregate: bool) -> Vec<Packet> {
     let mut packets = Vec::new();
     for (picture, mut units) in (0_u32..).zip(pictures(stream)) {
         let mut payloads = Vec::new();
@@ -91,18 +91,18 @@ pub fn packets(stream: &[u8], limit: usize, aggregate: bool) -> Vec<Packet> {
 
 /// What a receiver makes of its packets: units behind start codes, as a decoder's file.
 #[derive(Default)]
-pub struct Depacketizer {
-    pub stream: Vec<u8>,
-    pub payloads: Vec<Vec<u8>>,
-    pub missing: u32,
-    pub timestamps: Vec<u32>,
-    pub single_only: bool,
-    next: Option<u16>,
-    unit: Vec<u8>,
+pub(crate) struct Depacketizer {
+    pub(crate) stream: Vec<u8>,
+    pub(crate) payloads: Vec<Vec<u8>>,
+    pub(crate) missing: u32,
+    pub(crate) timestamps: Vec<u32>,
+    pub(crate) single_only: bool,
+    pub(crate) next: Option<u16>,
+    pub(crate) unit: Vec<u8>,
 }
 
 impl Depacketizer {
-    pub fn take(&mut self, packet: &Outgoing<'_>) {
+    pub(crate) fn take(&mut self, packet: &Outgoing<'_>) {
         let sequence = packet.header.sequence;
         let gap = self.next.map_or(0, |next| sequence.wrapping_sub(next));
         self.missing += u32::from(gap);
@@ -138,11 +138,11 @@ impl Depacketizer {
     }
 }
 
-pub fn format(parameters: &str) -> VideoFormat {
+pub(crate) fn format(parameters: &str) -> VideoFormat {
     VideoFormat::H264(Box::new(H264Format::parse(parameters).unwrap()))
 }
 
-pub fn source_settings(parameters: &str) -> SourceSettings {
+pub(crate) fn source_settings(parameters: &str) -> SourceSettings {
     SourceSettings {
         format: format(parameters),
         requests: RequestWays { picture_loss: true, full_intra: true },
@@ -151,7 +151,7 @@ pub fn source_settings(parameters: &str) -> SourceSettings {
     }
 }
 
-pub fn receiver_settings(
+pub(crate) fn receiver_settings(
     ssrc: u32,
     parameters: &str,
     mode: PacketizationMode,
@@ -172,7 +172,7 @@ pub fn receiver_settings(
 }
 
 /// A switch whose participants all send and receive constrained baseline in mode 1.
-pub fn room(participants: u16) -> VideoSwitch {
+pub(crate) fn room(participants: u16) -> VideoSwitch {
     let plain = "profile-level-id=42e01f;packetization-mode=1";
     let mut switch = VideoSwitch::new();
     for number in 0..participants {
