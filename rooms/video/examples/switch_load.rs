@@ -33,7 +33,7 @@ fn main() {
         switch.set_speaker(now, Some(speaker));
         switch.handle_timeout(now, &mut |_, _| {});
         for number in 0..participants {
-            let key_frame = (picture + u64::from(number)) % 30 == 0;
+            let key_frame = (picture + u64::from(number)).is_multiple_of(30);
             for payload in picture_of(key_frame) {
                 let sequence = &mut sequences[usize::from(number)];
                 *sequence = sequence.wrapping_add(1);

@@ -61,7 +61,7 @@ impl StreamKey {
     }
 
     const fn of(index: usize) -> Self {
-        let line = if index % 2 == 0 { Line::Main } else { Line::Slides };
+        let line = if index.is_multiple_of(2) { Line::Main } else { Line::Slides };
         StreamKey { participant: Participant((index / 2) as u16), line }
     }
 }
@@ -116,8 +116,8 @@ struct SourceEntry {
 }
 
 /// A room's pictures. Time and packets go in; packets come out at once, requests by
-/// [`VideoSwitch::poll_feedback`]. After each batch of packets and at [`VideoSwitch::poll_timeout`], call
-/// [`VideoSwitch::handle_timeout`], then poll until there is nothing.
+/// [`VideoSwitch::poll_feedback`]. After each batch of packets, at [`VideoSwitch::poll_timeout`] and five times
+/// a second (limits are repeated), call [`VideoSwitch::handle_timeout`], then poll until there is nothing.
 #[derive(Debug, Default)]
 pub struct VideoSwitch {
     sources: Vec<Option<Box<SourceEntry>>>,

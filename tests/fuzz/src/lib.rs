@@ -7,6 +7,7 @@
 //! Several targets read a *script*: parts between bytes 0x1e, one datagram or act each.
 #![forbid(unsafe_code)]
 
+mod bfcp;
 mod call_audio;
 mod control_api;
 mod edge;
@@ -30,6 +31,8 @@ mod srtp;
 mod transcoder;
 mod voice_socket;
 
+pub use self::bfcp::bfcp;
+pub use self::room_video::{h264, room_video};
 pub use call_audio::call_audio;
 pub use control_api::control_api;
 pub use edge::edge;
@@ -97,6 +100,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "srtp", run: srtp, shared_seeds: &[], words: &[] },
     Target { name: "transcoder", run: transcoder, shared_seeds: &[], words: &[] },
     Target { name: "call_audio", run: call_audio, shared_seeds: &[], words: &[] },
+    Target { name: "h264", run: h264, shared_seeds: &[], words: H264_WORDS },
+    Target { name: "room_video", run: room_video, shared_seeds: &[], words: &["\u{1e}"] },
+    Target { name: "bfcp", run: bfcp, shared_seeds: &[], words: BFCP_WORDS },
     Target { name: "recording", run: recording, shared_seeds: &[], words: WAV_WORDS },
     Target { name: "mkv", run: mkv, shared_seeds: &[], words: &["matroska", "A_MS/ACM"] },
     Target { name: "voice_socket", run: voice_socket, shared_seeds: &[], words: VOICE_WORDS },
@@ -113,6 +119,26 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "control_api", run: control_api, shared_seeds: &[], words: API_WORDS },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
+];
+
+const H264_WORDS: &[&str] = &[
+    "profile-level-id=42e01f",
+    ";packetization-mode=0",
+    ";level-asymmetry-allowed=1",
+    ";max-fs=4294967295",
+    "sprop-parameter-sets=",
+    "\0\0\u{3}",
+];
+
+const BFCP_WORDS: &[&str] = &[
+    "\u{1e}",
+    "\u{1e}\u{2}",
+    "5070 UDP/BFCP\n",
+    "9 TCP/TLS/BFCP\n",
+    "floorctrl:s-only\n",
+    "floorid:1 m-stream:10\n",
+    "setup:passive\n",
+    "\0\u{4}",
 ];
 
 const REPORT_WORDS: &[&str] = &[

@@ -147,8 +147,8 @@ mod tests {
     fn the_example_of_a_browser_is_read() {
         // 1,000,000 bit/s as Chromium writes it: 250,000 shifted by 2.
         let bytes = [
-            0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 0x0b, 0xd0, 0x90, 0,
-            0, 0, 9,
+            0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 0x0b, 0xd0, 0x90,
+            0, 0, 0, 9,
         ];
         let remb = feedback(&bytes).remb().unwrap();
         assert_eq!(remb.bits_per_second, 1_000_000);
