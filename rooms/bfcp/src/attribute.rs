@@ -195,7 +195,7 @@ impl AttributeReader {
             let kind = head >> 1;
             match self.read_one(kind, contents, depth)? {
                 Some(attribute) => attributes.push(attribute),
-                None if head & 1 == 1 && self.unknown_mandatory.len() < MOST_CONTENTS => {
+                None if head & 1 == 1 && self.unknown_mandatory.len() < MOST_CONTENTS - 1 => {
                     self.unknown_mandatory.push(kind << 1);
                 }
                 None => {}

@@ -23,6 +23,7 @@ mod put_media;
 mod recording;
 mod relay_control;
 mod report;
+mod room_video;
 pub mod seeds;
 mod session_description;
 mod sip;

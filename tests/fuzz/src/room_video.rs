@@ -131,11 +131,8 @@ impl Room {
                 payload_limit: PAYLOAD_LIMIT,
                 mode: Self::mode(key),
             };
-            let receiver = ReceiverSettings {
-                format: format(),
-                outbound,
-                most_bits_per_second: 1_000_000,
-            };
+            let receiver =
+                ReceiverSettings { format: format(), outbound, most_bits_per_second: 1_000_000 };
             assert!(self.switch.add_source(self.now, key, source).is_ok());
             assert!(self.switch.add_receiver(self.now, key, receiver).is_ok());
             self.numbers.insert(key, (65_530, 0));
@@ -274,7 +271,7 @@ pub(crate) fn room_seeds() -> Vec<(&'static str, Vec<u8>)> {
         meeting.extend(octets);
         meeting.push(PART);
     };
-    for n in 0..60_u8 {
+    for n in 0..24_u8 {
         for participant in 0..5_u8 {
             let payload: &[u8] = match (participant, n % 10) {
                 (4, _) => &[0x90, 0x80, 0x12, 0x00],

@@ -76,6 +76,13 @@ fn what_is_unknown_is_skipped_unless_it_must_be_known() {
     let fault = with(100 << 1 | 1).unwrap_err();
     let (_, answer) = fault.answer().unwrap();
     assert_eq!(answer, Attribute::ErrorCode(ErrorCode::UnknownMandatoryAttribute, vec![200]));
+    // So many that the error has no room for all of them.
+    let mut bytes = Message { header: header(Primitive::Hello), attributes: vec![] }.write();
+    bytes.extend([100 << 1 | 1, 2, 0, 0].repeat(300));
+    bytes[2..4].copy_from_slice(&300_u16.to_be_bytes());
+    let (header, answer) = Message::parse(&bytes).unwrap_err().answer().unwrap();
+    let error = Message { header: Header { primitive: 13, ..header }, attributes: vec![answer] };
+    assert_eq!(Message::parse(&error.write()), Ok(error));
 }
 
 #[test]

@@ -195,7 +195,7 @@ mod tests {
         bits.push_str(&"0".repeat(code.len() - 1));
         bits.push_str(&code);
         bits.push_str("1001111001111001");
-        while bits.len() % 8 != 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push('1');
         }
         let octets = bits.as_bytes().chunks(8);

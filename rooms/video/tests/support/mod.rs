@@ -37,7 +37,7 @@ pub(crate) fn pictures(stream: &[u8]) -> Vec<Vec<&[u8]>> {
     for unit in units(stream) {
         let read = Nalu::new(unit).unwrap();
         let slice = matches!(read.kind(), 1 | 5);
-        if (slice && read.begins_picture() || !slice) && has_slice {
+        if (read.begins_picture() || !slice) && has_slice {
             pictures.push(Vec::new());
             has_slice = false;
         }
