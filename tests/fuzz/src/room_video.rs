@@ -120,7 +120,7 @@ impl Room {
             let source = SourceSettings {
                 format: format(),
                 requests: RequestWays { picture_loss: true, full_intra: false },
-                limits: LimitWays { remb: participant % 2 == 0, tmmbr: true },
+                limits: LimitWays { remb: participant.is_multiple_of(2), tmmbr: true },
                 high_definition: participant == 1,
             };
             let outbound = OutboundSettings {
