@@ -64,6 +64,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mixer", &["model", "codecs", "rtp-proto"]),
     // Takes packets from the relay's rings, and gives payloads back.
     ("room-media", &["model", "codecs", "relay-core", "media-relay", "mixer"]),
+    ("room-video", &["model", "rtp-proto"]),
+    ("bfcp", &["model"]),
     (
         "tandem",
         &[
@@ -129,6 +131,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "mixer",
             "room-core",
             "media-applications",
+            "room-video",
+            "bfcp",
         ],
     ),
     ("api-bench", &["model", "directory", "directory-store", "control-api"]),
@@ -186,6 +190,8 @@ const CORE: &[(&str, &[&str])] = &[
     ("mkv", &[]),
     ("siprec", &["quick-xml", "serde"]),
     ("mixer", &[]),
+    ("room-video", &[]),
+    ("bfcp", &[]),
 ];
 
 /// Words that have no place in the source of a core crate.
@@ -222,6 +228,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("streaming/audio/tests/zero_allocation.rs", "an allocator that counts"),
     ("rooms/mixer/tests/zero_allocation.rs", "an allocator that counts"),
     ("media-relay/relay-core/tests/zero_allocation/main.rs", "an allocator that counts"),
+    ("rooms/video/tests/zero_allocation.rs", "an allocator that counts"),
 ];
 
 const HERE: &str = "xtask/src/layers.rs";

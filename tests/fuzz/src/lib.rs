@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod application;
+mod bfcp;
 mod call_audio;
 mod control_api;
 mod dialled;
@@ -25,6 +26,7 @@ mod put_media;
 mod recording;
 mod relay_control;
 mod report;
+mod room_video;
 mod rooms;
 pub mod seeds;
 mod session_description;
@@ -34,6 +36,8 @@ mod srtp;
 mod transcoder;
 mod voice_socket;
 
+pub use self::bfcp::bfcp;
+pub use self::room_video::{h264, room_video};
 pub use application::application;
 pub use call_audio::call_audio;
 pub use control_api::control_api;
@@ -107,6 +111,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "transcoder", run: transcoder, shared_seeds: &[], words: &[] },
     Target { name: "call_audio", run: call_audio, shared_seeds: &[], words: &[] },
     Target { name: "mixer", run: mixer, shared_seeds: &[], words: &[] },
+    Target { name: "h264", run: h264, shared_seeds: &[], words: H264_WORDS },
+    Target { name: "room_video", run: room_video, shared_seeds: &[], words: &["\u{1e}"] },
+    Target { name: "bfcp", run: bfcp, shared_seeds: &[], words: BFCP_WORDS },
     Target { name: "recording", run: recording, shared_seeds: &[], words: WAV_WORDS },
     Target { name: "mkv", run: mkv, shared_seeds: &[], words: &["matroska", "A_MS/ACM"] },
     Target { name: "voice_socket", run: voice_socket, shared_seeds: &[], words: VOICE_WORDS },
@@ -128,6 +135,7 @@ pub const TARGETS: &[Target] = &[
 ];
 
 const DIALLED_WORDS: &[&str] = &["##", "%23", "%2a", "*", ".", "@", ";user=phone", "4081234567"];
+
 const APPLICATION_WORDS: &[&str] = &[
     "\"Type\":\"RecordAudio\"",
     "\"Type\":\"StartCallRecording\"",
@@ -143,6 +151,26 @@ const APPLICATION_WORDS: &[&str] = &[
     "null",
     "[[[[",
     "\u{1e}",
+];
+
+const H264_WORDS: &[&str] = &[
+    "profile-level-id=42e01f",
+    ";packetization-mode=0",
+    ";level-asymmetry-allowed=1",
+    ";max-fs=4294967295",
+    "sprop-parameter-sets=",
+    "\0\0\u{3}",
+];
+
+const BFCP_WORDS: &[&str] = &[
+    "\u{1e}",
+    "\u{1e}\u{2}",
+    "5070 UDP/BFCP\n",
+    "9 TCP/TLS/BFCP\n",
+    "floorctrl:s-only\n",
+    "floorid:1 m-stream:10\n",
+    "setup:passive\n",
+    "\0\u{4}",
 ];
 
 const REPORT_WORDS: &[&str] = &[

@@ -10,7 +10,9 @@ use relay_core::{
     Decision, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket, NtpTime,
     REPORT_INTERVAL, RtcpStyle, RtpSession,
 };
-use rtp_proto::rtcp::{FeedbackMessage, RtcpPacket, XrBlock, parse_compound, validate_compound};
+use rtp_proto::rtcp::{
+    Feedback, FeedbackMessage, RtcpPacket, XrBlock, parse_compound, validate_compound,
+};
 use rtp_proto::{ExtendedSequence, RtpPacket, TelephoneEvent, demultiplex};
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -55,6 +57,24 @@ pub fn rtcp(data: &[u8]) {
     crate::hep::copied(data);
 }
 
+fn walk_feedback(feedback: &Feedback<'_>) {
+    match feedback.message() {
+        FeedbackMessage::Nack(nacks) => {
+            assert!(nacks.iter().all(|nack| nack.packets().count() <= 17));
+        }
+        FeedbackMessage::FullIntraRequest(requests) => {
+            black_box(requests.iter().count());
+        }
+        FeedbackMessage::PictureLoss | FeedbackMessage::Other => {}
+    }
+    if let Some(limits) = feedback.max_bit_rates() {
+        assert_eq!(limits.iter().count(), feedback.control.len() / 8, "each has eight octets");
+    }
+    if let Some(remb) = feedback.remb() {
+        assert!(remb.sources().count() * 4 <= feedback.control.len(), "sources are counted");
+    }
+}
+
 fn walk(packet: &RtcpPacket<'_>) {
     match packet {
         RtcpPacket::SenderReport(report) => {
@@ -93,15 +113,7 @@ fn walk(packet: &RtcpPacket<'_>) {
                 }
             }
         }
-        RtcpPacket::Feedback(feedback) => match feedback.message() {
-            FeedbackMessage::Nack(nacks) => {
-                assert!(nacks.iter().all(|nack| nack.packets().count() <= 17));
-            }
-            FeedbackMessage::FullIntraRequest(requests) => {
-                black_box(requests.iter().count());
-            }
-            FeedbackMessage::PictureLoss | FeedbackMessage::Other => {}
-        },
+        RtcpPacket::Feedback(feedback) => walk_feedback(feedback),
         RtcpPacket::Application(_) | RtcpPacket::Unknown { .. } => {
             black_box(packet);
         }

@@ -7,6 +7,7 @@
 mod app;
 mod bye;
 mod feedback;
+mod rate;
 mod rr;
 mod sdes;
 mod sr;
@@ -18,6 +19,7 @@ pub use feedback::{
     Feedback, FeedbackKind, FeedbackMessage, FeedbackSubject, FullIntraRequest, FullIntraRequests,
     Nack, Nacks, write_feedback, write_full_intra_request, write_nack, write_picture_loss,
 };
+pub use rate::{MaxBitRate, MaxBitRates, Remb, write_max_bit_rates, write_remb};
 pub use rr::{
     CUMULATIVE_LOST_MAX, CUMULATIVE_LOST_MIN, ReceiverReport, ReportBlock, ReportBlocks,
     clamp_cumulative_lost, write_receiver_report,
