@@ -66,9 +66,7 @@ impl Calls for Edge {
         Ok(())
     }
 
-    fn pause_recording(&self, _: TransactionId, order: u32, on: bool) {
-        panic!("nothing is recorded here: {order} {on}");
-    }
+    fn pause_recording(&self, _: TransactionId, _: u32, _: bool) {}
 
     fn asked(&self, application: &Arc<str>, outcome: AskedOutcome, _: Duration) {
         assert_eq!(&**application, "menu");

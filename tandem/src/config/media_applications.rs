@@ -119,11 +119,11 @@ mod tests {
         assert_eq!(command, ["speak", "-x"]);
         for (text, message) in [
             ("max_calls = 0", "max_calls: 0 is out of range; use 1 to 100000"),
+            ("recordings = true", "recordings: expected a string in quotes, found true"),
             ("max_calls = 100001", "max_calls: 100001 is out of range; use 1 to 100000"),
             ("max_requests = 0", "max_requests: 0 is out of range; use 1 to 10000"),
             ("max_requests = 10001", "max_requests: 10001 is out of range; use 1 to 10000"),
             ("sounds = \"s3\"", "sounds: \"s3\" is unknown; use \"file\" or \"aws\""),
-            ("recordings = true", "recordings: true is no text; write it in quotes"),
             (
                 "recordings = \"s3\"",
                 "recordings: \"s3\" is unknown; use \"off\", \"file\" or \"aws\"",

@@ -3,6 +3,9 @@
 use super::*;
 use model::{OrderedRecording, RecordingSilence};
 
+/// What happens to the recording of this order.
+type Happens = fn(&mut Call, u32);
+
 fn record(extra: Value) -> Value {
     let mut action = json!({ "Type": "RecordAudio", "Parameters": {
         "DurationInSeconds": "10", "SilenceDurationInSeconds": 3, "SilenceThreshold": 100,
@@ -68,7 +71,7 @@ fn a_key_ends_what_somebody_says_and_the_file_is_told() {
 
 #[test]
 fn one_that_fails_is_refused_or_lost_fails_the_action_alone() {
-    let cases: [(fn(&mut Call, u32), &str); 4] = [
+    let cases: [(Happens, &str); 4] = [
         (|call, order| recorded(call, order, Err("the disk is full")), "the disk is full"),
         (
             |call, order| {

@@ -194,9 +194,10 @@ fn what_a_crash_left_is_finished_by_the_next_start() {
     std::fs::write(place.join("b.wav"), file).unwrap();
     let world = World::at(scratch);
     let there = world.scratch.path().join("sounds/demo/a/b.wav");
-    let begun = std::time::Instant::now();
+    let mut turns = 0;
     while !there.exists() {
-        assert!(begun.elapsed() < DEADLINE);
+        turns += 1;
+        assert!(turns < 12_000, "it is there within a minute");
         std::thread::park_timeout(Duration::from_millis(5));
     }
     let octets = std::fs::read(there).unwrap();
