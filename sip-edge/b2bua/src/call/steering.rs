@@ -256,8 +256,11 @@ impl Call {
             room,
             arguments: steering.arguments.clone(),
         };
-        let application = begun.application.clone();
-        context.event(self.id, now, CallEventKind::Steered { application });
+        // The meeting rooms are no application.
+        if begun.room.is_none() {
+            let application = begun.application.clone();
+            context.event(self.id, now, CallEventKind::Steered { application });
+        }
         let told = ApplicationTold::Begun(Box::new(begun));
         let event = ApplicationEvent { call: self.id, at: now, told };
         context.outputs.push_back(Output::Application(event));
