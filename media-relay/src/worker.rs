@@ -37,7 +37,7 @@ use made::MadeBuffer;
 use model::{Instant, LegSide, MediaEvent, PlayOutcome, ReportKind};
 use relay_core::{Decision, PacketKind, TimedOut};
 use rtcp::ReportBuffer;
-pub use seat::{SeatNews, SeatedStream};
+pub use seat::SeatedStream;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -366,6 +366,7 @@ impl Worker {
             if has_keys {
                 self.serve_dtmf(key);
             }
+            self.review_seat(id);
         }
         true
     }

@@ -219,6 +219,7 @@ impl RtpSession {
         // Nobody but the conference is to hear it.
         if (is_said(&way) || way.is_err_and(|reason| reason == DropReason::NotWanted))
             && let Some(seated) = self.seated.as_deref_mut()
+            && !seated.is_muted
         {
             AudioTap::hear(&mut seated.tap, from, rtp.payload_type(), packet, arrival);
         }

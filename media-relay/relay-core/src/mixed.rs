@@ -85,10 +85,12 @@ pub(crate) struct Seated {
     mixed: RingReader<HEAD>,
     /// A payload, while it is sent.
     payload: Vec<u8>,
-    /// From the conference's timestamps to the leg's; `None` before the first packet, and after any
-    /// that was not heard.
-    offset: Option<u32>,
+    /// The clock rate of the last packet, and from the conference's timestamps in that to the leg's;
+    /// `None` before the first packet, and after any that was not heard.
+    placed: Option<(u32, u32)>,
     unheard: u64,
+    /// Nobody hears what the leg sends.
+    pub(crate) is_muted: bool,
 }
 
 impl Seated {
@@ -113,13 +115,27 @@ impl RtpSession {
         self.make_for(LEG, now, draw);
         let tap = Some(Box::new(self.tap_of(ends.tap, [true, false], now)));
         let payload = Vec::with_capacity(LONGEST_PAYLOAD.next_multiple_of(8));
-        let (mixed, offset, unheard) = (ends.mixed, None, 0);
-        self.seated = Some(Box::new(Seated { tap, mixed, payload, offset, unheard }));
+        let (mixed, placed, unheard, is_muted) = (ends.mixed, None, 0, false);
+        self.seated = Some(Box::new(Seated { tap, mixed, payload, placed, unheard, is_muted }));
     }
 
     /// Leg A takes part in nothing any more.
     pub fn stand_up(&mut self) {
         self.seated = None;
+    }
+
+    /// Whether what leg A sends is kept from its conference, from the next packet on. It is the relay that
+    /// sees to it: what waits for whoever mixes, or is lost on the way there, lets nobody be heard.
+    pub fn mute_seat(&mut self, is_muted: bool) {
+        if let Some(seated) = self.seated.as_deref_mut() {
+            seated.is_muted = is_muted;
+        }
+    }
+
+    /// Whether nobody mixes for leg A any more, though it takes part in a conference.
+    pub fn is_seat_abandoned(&self) -> bool {
+        let tap = self.seated.as_deref().and_then(|seated| seated.tap.as_deref());
+        tap.is_some_and(|tap| !tap.is_read())
     }
 
     /// Whether leg A takes part in a conference.
@@ -179,13 +195,16 @@ impl RtpSession {
         let (Some(rate), Some(made)) =
             (rate, made.filter(|made| !has_other && !made.plays_tones()))
         else {
-            (seated.offset, seated.unheard) = (None, seated.unheard + 1);
+            (seated.placed, seated.unheard) = (None, seated.unheard + 1);
             return None;
         };
         let outbound = &mut made.outbound;
-        let marker = packet.marker || seated.offset.is_none();
+        // Another clock counts from another beginning.
+        let placed = seated.placed.filter(|(clock, _)| *clock == rate);
+        let marker = packet.marker || placed.is_none();
         let begin = || outbound.timestamp_at(now).wrapping_sub(packet.timestamp);
-        let offset = *seated.offset.get_or_insert_with(begin);
+        let offset = placed.map_or_else(begin, |(_, offset)| offset);
+        seated.placed = Some((rate, offset));
         let timestamp = packet.timestamp.wrapping_add(offset);
         let header = RtpHeader {
             payload_type: packet.payload_type,

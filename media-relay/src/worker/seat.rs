@@ -11,20 +11,6 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 /// Octets of what a leg says: a second and a half of G.711, a fifth of one of L16 in stereo.
 const RING: usize = 32 * 1024;
 
-/// What a relay tells whoever mixes.
-#[derive(Debug)]
-pub enum SeatNews {
-    /// A leg takes part from now on.
-    Sits(Box<SeatedStream>),
-    /// A leg that takes part is muted, or is heard again.
-    Changed {
-        /// Its stream.
-        id: MediaId,
-        /// Its seat now.
-        seat: Seat,
-    },
-}
-
 /// A leg that takes part in a conference. Its end is the end of its rings, or another one of the same
 /// participant.
 #[derive(Debug)]
@@ -59,7 +45,7 @@ impl Worker {
 
     /// Of another place: the seat of before is left, whatever comes of this.
     fn begin_seat(&mut self, id: MediaId, seat: Seat) -> Result<(), SeatFailure> {
-        if self.is_changed(id, seat)? {
+        if self.is_changed(id, seat) {
             return Ok(());
         }
         self.stand_up(id);
@@ -78,12 +64,13 @@ impl Worker {
         let bell = MixBell::new(self.parts.queue.clone());
         let transaction_id = stream.session.transaction_id();
         let seated = SeatedStream { id, transaction_id, seat, rings, bell, began: now };
-        send(&tell, SeatNews::Sits(Box::new(seated)))?;
+        send(&tell, seated)?;
         if let Some(lane) = &mut self.lane {
             // What the kernel forwards takes part in nothing; what needs not go through here goes back.
             stream.leave_fast_path(lane, &self.parts.counters, now);
         }
         stream.session.sit(ends, now, &mut draw);
+        stream.session.mute_seat(seat.is_muted);
         stream.seat = Some(seat);
         self.seats.push(key);
         self.parts.counters.seats.add(1);
@@ -91,16 +78,27 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether the leg sits there already; whoever mixes has heard of what is new then.
-    fn is_changed(&mut self, id: MediaId, seat: Seat) -> Result<bool, SeatFailure> {
-        let Some(stream) = self.streams.find(id) else { return Ok(false) };
-        if !stream.seat.is_some_and(|before| before.is_same_place(&seat)) {
-            return Ok(false);
+    /// Whether the leg sits there already; it is muted or heard then.
+    fn is_changed(&mut self, id: MediaId, seat: Seat) -> bool {
+        let Some(stream) = self.streams.find(id) else { return false };
+        let is_same = stream.seat.is_some_and(|before| before.is_same_place(&seat));
+        if is_same && !stream.session.is_seat_abandoned() {
+            stream.session.mute_seat(seat.is_muted);
+            stream.seat = Some(seat);
+            return true;
         }
-        let tell = self.parts.config.conferences.as_ref().ok_or(SeatFailure::NoConferences)?;
-        send(tell, SeatNews::Changed { id, seat })?;
-        stream.seat = Some(seat);
-        Ok(true)
+        false
+    }
+
+    /// Ends the seat of a stream that nobody mixes for, and says so.
+    pub(super) fn review_seat(&mut self, id: MediaId) {
+        let stream = self.streams.find(id);
+        if stream.is_some_and(|stream| stream.session.is_seat_abandoned()) {
+            self.stand_up(id);
+            self.parts.counters.seat_failures.add(1);
+            tracing::warn!(media = id.0, "nobody mixes for a call that takes part in a conference");
+            self.emit(MediaEvent::SeatFailed { id, failure: SeatFailure::TooMany });
+        }
     }
 
     /// The leg A of a stream leaves its conference.
@@ -141,9 +139,9 @@ impl Worker {
     }
 }
 
-/// Hands news over without waiting.
-fn send(to: &SyncSender<SeatNews>, news: SeatNews) -> Result<(), SeatFailure> {
-    to.try_send(news).map_err(|error| match error {
+/// Hands a stream over without waiting.
+fn send(to: &SyncSender<SeatedStream>, seated: SeatedStream) -> Result<(), SeatFailure> {
+    to.try_send(seated).map_err(|error| match error {
         TrySendError::Full(_) => SeatFailure::TooMany,
         TrySendError::Disconnected(_) => SeatFailure::NoConferences,
     })

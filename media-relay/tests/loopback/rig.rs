@@ -88,6 +88,13 @@ impl Rig {
         self.relay.command(MediaCommand::Apply { id: MediaId(id), plan: plan.into() }).unwrap();
     }
 
+    /// A moment, for what has no event to wait for.
+    pub(crate) fn pause(&self) {
+        let wait = UdpSocket::bind((self.ip, 0)).unwrap();
+        wait.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+        let _ = wait.recv(&mut [0]);
+    }
+
     pub(crate) fn until(&self, reached: impl Fn(&RelayStatistics) -> bool) -> RelayStatistics {
         // A counter has no event to wait for: look again as long as the deadline lasts.
         let wait = UdpSocket::bind((self.ip, 0)).unwrap();

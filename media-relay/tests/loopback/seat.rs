@@ -2,7 +2,7 @@
 
 use super::rig::{Endpoint, Rig, rtp};
 use crate::impaired::receive;
-use media_relay::{SeatNews, SeatedStream};
+use media_relay::SeatedStream;
 use model::{ConferenceId, MediaCommand, MediaEvent, MediaId, ParticipantId, Seat, SeatFailure};
 use relay_core::{Listened, MixedPacket};
 use rtp_proto::RtpPacket;
@@ -35,9 +35,8 @@ fn heard(stream: &mut SeatedStream, rig: &Rig) -> Vec<u8> {
         if let Some(Listened::Packet { .. }) = stream.rings.hears.read(&mut octets) {
             return octets;
         }
-        // Another thread writes: looked at again after what statistics cost.
-        rig.until(|_| true);
-        std::thread::yield_now();
+        // Another thread writes.
+        rig.pause();
     }
     panic!("the packet of a leg is not in its ring");
 }
@@ -52,11 +51,8 @@ fn hears(stream: &mut SeatedStream, endpoint: &Endpoint, payload: &[u8]) {
     assert_eq!(RtpPacket::parse(&buffer[..len]).unwrap().payload(), payload);
 }
 
-fn stream(seats: &Receiver<SeatNews>) -> SeatedStream {
-    match seats.try_recv().unwrap() {
-        SeatNews::Sits(stream) => *stream,
-        other => panic!("{other:?}"),
-    }
+fn stream(seats: &Receiver<SeatedStream>) -> SeatedStream {
+    seats.try_recv().unwrap()
 }
 
 #[test]
@@ -80,24 +76,23 @@ fn two_calls_sit_in_a_conference_and_hear_what_is_mixed_for_each() {
     hears(&mut streams[1], &second, &[0x10; 160]);
     assert_eq!(rig.until(|s| s.seats == 2).unheard_mixed, 0);
     // Muted in the place where it sits, and heard again.
-    for is_muted in [true, false] {
-        assert_eq!(take(&rig, 1, seat(10, is_muted)), Ok(()));
-        let SeatNews::Changed { id, seat } = seats.try_recv().unwrap() else { panic!("no change") };
-        assert_eq!((id, seat.is_muted), (MediaId(1), is_muted));
-    }
+    assert_eq!(take(&rig, 1, seat(10, true)), Ok(()));
+    first.send(locals[0][0].rtp, 3);
     hears(&mut streams[0], &first, &[0x21; 160]);
+    assert_eq!(take(&rig, 1, seat(10, false)), Ok(()));
+    first.send(locals[0][0].rtp, 4);
+    assert_eq!(heard(&mut streams[0], &rig), rtp(4), "what was said meanwhile is nobody's");
+    assert!(seats.try_recv().is_err());
     // Another seat: the one of before ends.
     assert_eq!(sit(&rig, 1, 11), Ok(()));
     let mut again = stream(&seats);
     assert!(streams[0].rings.hears.is_closed() && streams[0].rings.says.is_abandoned());
     hears(&mut again, &first, &[0x30; 160]);
     rig.relay.command(MediaCommand::StandUp { id: MediaId(2) }).unwrap();
-    rig.until(|s| s.seats == 1);
-    assert!(streams[1].rings.hears.is_closed());
+    rig.until(|s| s.seats == 1 && streams[1].rings.hears.is_closed());
     rig.release(1);
-    let statistics = rig.until(|s| s.seats == 0);
-    assert!(again.rings.says.is_abandoned());
-    assert_eq!(statistics.seat_failures, 0);
+    let statistics = rig.until(|_| again.rings.says.is_abandoned());
+    assert_eq!((statistics.seats, statistics.seat_failures), (0, 0));
 }
 
 #[test]
@@ -118,7 +113,14 @@ fn who_has_no_seat_is_told_why() {
     // The seat that is left is another one's.
     rig.release(1);
     assert_eq!(sit(&rig, 2, 2), Ok(()));
+    // Nobody mixes any more: who sits is told, and who comes.
     drop(seats);
+    loop {
+        if let MediaEvent::SeatFailed { id: MediaId(2), failure } = rig.event() {
+            assert_eq!(failure, SeatFailure::TooMany);
+            break;
+        }
+    }
     assert_eq!(sit(&rig, 2, 3), Err(SeatFailure::NoConferences));
-    assert_eq!(rig.until(|s| s.seats == 0).seat_failures, 3);
+    assert_eq!(rig.until(|s| s.seats == 0).seat_failures, 4);
 }

@@ -4,10 +4,9 @@ use crate::statistics::Tally;
 use codecs::AudioFormat;
 use media_relay::{MixBell, SeatedStream};
 use mixer::{
-    Format, MAX_FORMATS, Muting, OutgoingPacket, ParticipantId, ReceiveFormats, Room, RoomConfig,
-    Sink,
+    Format, MAX_FORMATS, OutgoingPacket, ParticipantId, ReceiveFormats, Room, RoomConfig, Sink,
 };
-use model::{Codec, Instant, MediaId, Seat};
+use model::{Codec, Instant, MediaId};
 use relay_core::{LegFormats, Listened, MixedPacket};
 
 /// A conference of this thread.
@@ -58,14 +57,6 @@ impl Conference {
         self.remove(id);
         let at = self.legs.partition_point(|leg| leg.stream.id < id);
         self.legs.insert(at, Leg { stream, format: None, lost: 0 });
-    }
-
-    /// Mutes a leg, or lets it be heard; whether it is here.
-    pub(crate) fn change(&mut self, id: MediaId, seat: Seat) -> bool {
-        let Some(leg) = self.legs.iter_mut().find(|leg| leg.stream.id == id) else { return false };
-        leg.stream.seat = seat;
-        self.room.set_muted(name_of(id), muting(seat));
-        true
     }
 
     /// Takes what legs have said, and mixes what is due.
@@ -120,10 +111,7 @@ impl Leg {
         self.format = None;
         let joined = format.map(|format| room.join(name, &format).map(|()| format));
         match joined {
-            Some(Ok(format)) => {
-                self.format = Some(format);
-                room.set_muted(name, muting(self.stream.seat));
-            }
+            Some(Ok(format)) => self.format = Some(format),
             Some(Err(error)) => self.refuse(&error.to_string(), turn),
             None => self.refuse("none of its formats is PCMU, PCMA, G722, L16 or opus", turn),
         }
@@ -169,10 +157,6 @@ impl Sink for Mouths<'_> {
 /// What a leg is called in its room: a leg that comes again is another one.
 const fn name_of(id: MediaId) -> ParticipantId {
     ParticipantId(id.0)
-}
-
-const fn muting(seat: Seat) -> Muting {
-    Muting { by_room: seat.is_muted, by_self: false }
 }
 
 /// What a leg sends and is sent: the first format that it has agreed to and that can be made.

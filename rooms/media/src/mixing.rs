@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::conference::{Conference, Turn};
 use crate::statistics::{Counters, MixingStatistics};
-use media_relay::SeatNews;
+use media_relay::SeatedStream;
 use mixer::RoomConfig;
 use model::{ConferenceId, Instant};
 use std::collections::HashMap;
@@ -54,7 +54,7 @@ impl Mixing {
     pub fn start(
         config: MixingConfig,
         origin: std::time::Instant,
-        news: Receiver<SeatNews>,
+        news: Receiver<SeatedStream>,
     ) -> io::Result<Mixing> {
         let mut mixing = Mixing {
             counters: Arc::default(),
@@ -112,12 +112,12 @@ impl Drop for Mixing {
 
 /// Shows each leg to the thread of its conference.
 struct Door {
-    inboxes: Vec<SyncSender<SeatNews>>,
+    inboxes: Vec<SyncSender<SeatedStream>>,
     counters: Arc<Counters>,
 }
 
 impl Door {
-    fn keep(self, news: &Receiver<SeatNews>, stops: &AtomicBool) {
+    fn keep(self, news: &Receiver<SeatedStream>, stops: &AtomicBool) {
         while !stops.load(Ordering::Acquire) {
             match news.recv_timeout(DOOR_CHECK) {
                 Ok(news) => self.let_in(news),
@@ -128,19 +128,15 @@ impl Door {
         }
     }
 
-    fn let_in(&self, news: SeatNews) {
-        let conference = match &news {
-            SeatNews::Sits(stream) => stream.seat.conference,
-            SeatNews::Changed { seat, .. } => seat.conference,
-        };
+    fn let_in(&self, stream: SeatedStream) {
+        let conference = stream.seat.conference;
         let count = self.inboxes.len().max(1) as u64;
         let Some(inbox) = self.inboxes.get((conference.0 % count) as usize) else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = inbox.try_send(news) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = inbox.try_send(stream) {
             self.counters.refuse();
             tracing::warn!(
                 conference = conference.0,
-                "a call has no part in its conference: the thread that would mix it is behind; \
-                 raise [rooms] threads"
+                "a call has no part in its conference: the thread that would mix it is behind"
             );
         }
     }
@@ -159,7 +155,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn serve(mut self, inbox: &Receiver<SeatNews>, stops: &AtomicBool) {
+    fn serve(mut self, inbox: &Receiver<SeatedStream>, stops: &AtomicBool) {
         let mut due = self.clock.now();
         while !stops.load(Ordering::Acquire) {
             if self.conferences.is_empty() {
@@ -199,20 +195,10 @@ impl Desk {
     }
 
     /// `last` is when frames were mixed last: those of all conferences are mixed together.
-    fn take(&mut self, news: SeatNews, last: Instant) {
-        match news {
-            SeatNews::Sits(stream) => {
-                let (id, config) = (stream.seat.conference, self.config);
-                let conference = self.conferences.entry(id);
-                conference.or_insert_with(|| Conference::new(config, last)).sit(stream);
-            }
-            SeatNews::Changed { id, seat } => {
-                let conference = self.conferences.get_mut(&seat.conference);
-                if !conference.is_some_and(|conference| conference.change(id, seat)) {
-                    tracing::debug!(media = id.0, "a leg that is not in its conference is changed");
-                }
-            }
-        }
+    fn take(&mut self, stream: SeatedStream, last: Instant) {
+        let (id, config) = (stream.seat.conference, self.config);
+        let conference = self.conferences.entry(id);
+        conference.or_insert_with(|| Conference::new(config, last)).sit(Box::new(stream));
         self.count();
     }
 

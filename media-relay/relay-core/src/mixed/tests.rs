@@ -116,6 +116,24 @@ fn what_the_leg_says_is_in_the_ring_with_its_formats_and_without_its_keys() {
 }
 
 #[test]
+fn nobody_hears_a_muted_leg_which_hears() {
+    let (mut session, mut rings) = seated();
+    let mut octets = Vec::new();
+    while rings.hears.read(&mut octets).is_some() {}
+    session.mute_seat(true);
+    say(&mut session, 96, 1);
+    assert_eq!(rings.hears.read(&mut octets), None);
+    rings.says.write(opus(0), &[1; 80]);
+    assert_eq!(made(&mut session, at(20)).len(), 1);
+    session.mute_seat(false);
+    say(&mut session, 96, 2);
+    assert!(rings.hears.read(&mut octets).is_some());
+    assert!(!session.is_seat_abandoned());
+    drop(rings.hears);
+    assert!(session.is_seat_abandoned());
+}
+
+#[test]
 fn what_is_mixed_is_one_source_with_numbers_of_its_own() {
     let (mut session, mut rings) = seated();
     assert_eq!(session.made_deadline(), None);
@@ -136,6 +154,10 @@ fn what_is_mixed_is_one_source_with_numbers_of_its_own() {
     assert!(rings.says.write(packet, &[1; 160]));
     let next = made(&mut session, at(60));
     assert_eq!((next[0].0, next[0].1), (sent[0].0, sent[2].1.wrapping_add(1)));
+    // The last one's audio ended 20 ms after it was sent, with the others' before: that was at 40.
+    assert_eq!(next[0].2, sent[2].2.wrapping_add(960 + 20 * 48), "in ticks of the clock before");
+    assert!(rings.says.write(MixedPacket { timestamp: 165, ..packet }, &[1; 160]));
+    assert_eq!(made(&mut session, at(80))[0].2, next[0].2.wrapping_add(160));
 }
 
 #[test]
