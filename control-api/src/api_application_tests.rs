@@ -59,8 +59,14 @@ fn a_rule_leads_calls_to_its_application_at_once_and_no_more_when_it_is_off() {
 #[test]
 fn a_number_leads_to_one_thing() {
     let (mut api, mut node) = (api(10), node(Ok(None), 1));
+    let rooms = directory::Rooms::new("tandem.example");
+    node.file.rooms = Some(directory::Rooms { numbers: vec!["+12065550777".into()], ..rooms });
+    node.directory = Arc::new(Snapshot::build(node.file.clone()).unwrap());
     let id = application(&mut api, &mut node);
     for (trigger, value, kind) in [
+        // The meeting rooms'.
+        ("ToPhoneNumber", "+12065550777", ErrorKind::Conflict),
+        ("RequestUriHostname", "Meet.tandem.example", ErrorKind::Conflict),
         // The file's, of a voice connector and of a group.
         ("ToPhoneNumber", "+12065550000", ErrorKind::Conflict),
         ("ToPhoneNumber", "+18005550100", ErrorKind::Conflict),

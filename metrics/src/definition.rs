@@ -181,7 +181,7 @@ pub mod definitions {
             RELAY_SOURCE_CONFLICTS, Counter, None, "tandem_relay_source_conflicts_total", ["kind"], "Legs whose packets carried the relay's own SSRC, where RTCP ends here: collision (the relay took another), or loop (the relay's packets come back)";
             RELAY_RTCP_COPIES, Counter, None, "tandem_relay_rtcp_copies_total", ["outcome"], "RTCP copied for a HEP collector: copied, or lost because too much came at once";
     COPIED_CALLS, Gauge, None, "tandem_copied_calls", [], "Calls that somebody else's recorder gets a copy of now (SIPREC)";
-    STEERED_CALLS, Gauge, None, "tandem_steered_calls", [], "Calls that SIP media applications steer";
+    STEERED_CALLS, Gauge, None, "tandem_steered_calls", [], "Calls that SIP media applications and the meeting rooms steer";
             COPIES, Counter, None, "tandem_copies_total", ["outcome"], "Copies of calls for somebody else's recorder: begun (it took one) or failed (it did not, or not to the call's end; each try counts); the log says why";
             RELAY_COPIED, Counter, Packets, "tandem_relay_copied_packets_total", [], "RTP packets that the media relay copied to somebody else's recorder (SIPREC)";
             RELAY_LISTENED, Gauge, None, "tandem_relay_listened_streams", [], "Streams whose audio the media relay hands to listeners (Kinesis Video, WebSocket, recordings)";

@@ -10,8 +10,8 @@ const MASK: &[u8] = b"***";
 const SHOWN: [&[u8]; 6] = [b"username", b"realm", b"uri", b"algorithm", b"qop", b"nc"];
 
 /// `message` with its credentials hidden: values of Authorization, Proxy-Authorization and
-/// (Proxy-)Authentication-Info, passwords in SIP URIs (RFC 3261 section 19.1.1), SDES keys
-/// (`inline:`, RFC 4568), `k=`, `a=key-mgmt` and `a=ice-pwd` lines; and bodies that tell of telephone keys, which
+/// (Proxy-)Authentication-Info, passwords in SIP URIs (RFC 3261 section 19.1.1) and codes that are
+/// dialled behind the ID of a meeting, SDES keys (`inline:`, RFC 4568), `k=`, `a=key-mgmt` and `a=ice-pwd` lines; and bodies that tell of telephone keys, which
 /// may be a PIN or the number of a card.
 ///
 /// One pass; borrows when there is nothing to hide. Lines are looked at wherever they stand, so
@@ -35,6 +35,9 @@ pub fn masked(message: &[u8]) -> Cow<'_, [u8]> {
     }
     mask.finish()
 }
+
+/// Of the shorter ID of a meeting.
+const MEETING_DIGITS: usize = 10;
 
 struct Masking<'a> {
     message: &'a [u8],
@@ -169,23 +172,47 @@ impl<'a> Masking<'a> {
         }
     }
 
-    /// `sip:user:password@host`.
+    /// `sip:user:password@host`, and codes behind the ID of a meeting: `sip:ID*CODE@meet.host`.
     fn uri_passwords(&mut self, start: usize, end: usize) {
         let line = self.slice(start, end);
         for (at, _) in line.iter().enumerate().filter(|(_, b)| **b == b'@') {
-            let before = line.get(..at).unwrap_or_default();
-            let password = before.iter().rev().take_while(|b| is_password_byte(**b)).count();
-            let Some((b':', before)) = before.get(..at - password).and_then(|b| b.split_last())
-            else {
-                continue;
-            };
-            let user = before.iter().rev().take_while(|b| is_user_byte(**b)).count();
-            let scheme = before.get(..before.len() - user).unwrap_or_default();
-            if user > 0 && (ends_with(scheme, b"sip:") || ends_with(scheme, b"sips:")) {
-                self.hide(start + at - password, start + at);
+            let (before, host) = line.split_at(at);
+            let hidden = password_before(before).or_else(|| room_code_before(before, host));
+            if let Some(from) = hidden {
+                self.hide(start + from, start + at);
             }
         }
     }
+}
+
+/// Where the password of the SIP URI begins whose user part ends with `before`.
+fn password_before(before: &[u8]) -> Option<usize> {
+    let password = before.iter().rev().take_while(|b| is_password_byte(**b)).count();
+    let from = before.len() - password;
+    let Some((b':', before)) = before.get(..from)?.split_last() else { return None };
+    let user = before.iter().rev().take_while(|b| is_user_byte(**b)).count();
+    let scheme = before.get(..before.len() - user)?;
+    (user > 0 && is_sip(scheme)).then_some(from)
+}
+
+/// Where what was dialled behind the ID of a meeting begins: a passcode, a host key.
+fn room_code_before(before: &[u8], host: &[u8]) -> Option<usize> {
+    let user = before.iter().rev().take_while(|b| !matches!(b, b':' | b'<' | b' ')).count();
+    let (scheme, user) = before.split_at(before.len() - user);
+    if !is_sip(scheme) || !starts_with(host, b"@meet.") {
+        return None;
+    }
+    let mut digits = 0;
+    let separator = user.iter().position(|b| {
+        digits += usize::from(b.is_ascii_digit());
+        digits >= MEETING_DIGITS && matches!(b, b'*' | b'#' | b'.' | b'%' | b';')
+    })?;
+    // Parameters of a user are no codes.
+    (user.get(separator) != Some(&b';')).then_some(scheme.len() + separator + 1)
+}
+
+fn is_sip(scheme: &[u8]) -> bool {
+    ends_with(scheme, b"sip:") || ends_with(scheme, b"sips:")
 }
 
 /// Whether the line says that the body is one of telephone keys.

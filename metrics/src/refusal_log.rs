@@ -25,7 +25,8 @@ impl RefusalLog {
     /// Writes a line, or counts it as omitted.
     pub(crate) fn note(&mut self, event: &RefusalEvent) {
         let Some(omitted) = self.admit(event.at) else { return };
-        let request = String::from_utf8_lossy(&event.start_line);
+        let masked = crate::masking::masked(&event.start_line);
+        let request = String::from_utf8_lossy(&masked);
         let request = self.numbers.start_line(&request);
         tracing::warn!(
             reason = event.refusal.name(),

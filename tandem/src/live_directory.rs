@@ -224,16 +224,22 @@ impl LiveDirectory {
         if generation <= halves.generation {
             return false;
         }
-        halves.made = state.resources();
+        let before = std::mem::replace(&mut halves.made, state.resources());
         halves.generation = generation;
         self.cdr_bucket.follow(state);
-        let file = Arc::clone(&halves.file);
-        let next = match Snapshot::build(Resources::clone(&file)) {
-            Ok(file) => halves.merged_or(&Arc::new(file)),
-            // It was checked when it was read.
-            Err(_) => self.current(),
-        };
-        self.publish(next);
+        match halves.merged(&halves.made) {
+            Ok((snapshot, left_out)) => {
+                halves.log_left_out(left_out);
+                self.publish(snapshot);
+            }
+            // Calls go on being routed by what there was.
+            Err(problems) => {
+                halves.made = before;
+                for problem in problems {
+                    tracing::error!("what another process has made is not routed: {problem}");
+                }
+            }
+        }
         true
     }
 
@@ -289,15 +295,19 @@ impl LiveDirectory {
 }
 
 impl Halves {
+    fn log_left_out(&self, left_out: Vec<String>) {
+        for what in left_out {
+            tracing::error!(
+                "{what} of the control API is left out: the configuration file has it too"
+            );
+        }
+    }
+
     /// Both as one; what was made is left out, and logged, where it does not go with the file.
     fn merged_or(&self, file: &Arc<Snapshot>) -> Arc<Snapshot> {
         match self.merged(&self.made) {
             Ok((snapshot, left_out)) => {
-                for what in left_out {
-                    tracing::error!(
-                        "{what} of the control API is left out: the configuration file has it too"
-                    );
-                }
+                self.log_left_out(left_out);
                 snapshot
             }
             Err(problems) => {

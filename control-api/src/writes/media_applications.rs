@@ -162,10 +162,20 @@ impl Writing<'_, '_> {
                         "{value} leads to a voice connector or a group: disassociate it first"
                     )));
                 }
+                if self.directory.rooms_by_number(value).is_some() {
+                    return Err(conflict(format!(
+                        "{value} leads to the meeting rooms: take it out of [rooms] numbers first"
+                    )));
+                }
             }
             TriggerType::RequestUriHostname => {
                 if !matches!(Host::parse(value), Ok(Host::Name(_))) {
                     return Err(bad_request("TriggerValue: must be a host name"));
+                }
+                if self.directory.rooms_by_host(value).is_some() {
+                    return Err(conflict(format!(
+                        "{value} is a name of the meeting rooms ([rooms])"
+                    )));
                 }
             }
         }

@@ -56,6 +56,20 @@ fn media_keys_and_passwords_in_uris_are_hidden() {
             "INVITE sip:10.0.0.1:5060;x=a@b SIP/2.0\r\n",
         ),
         ("Call-ID: a:b@c\r\n", "Call-ID: a:b@c\r\n"),
+        (
+            "INVITE sip:4081234567*987654@meet.example SIP/2.0\r\n",
+            "INVITE sip:4081234567****@meet.example SIP/2.0\r\n",
+        ),
+        (
+            "To: <sip:a:pw@b>, <sips:4081234567.1.2.99887766@MEET.example>\r\n",
+            "To: <sip:a:***@b>, <sips:4081234567.***@MEET.example>\r\n",
+        ),
+        (
+            "INVITE sip:%23408%201234567%23987@meet.x SIP/2.0\r\n",
+            "INVITE sip:%23408%201234567%***@meet.x SIP/2.0\r\n",
+        ),
+        ("To: <sip:4081234567;x=1@meet.x>\r\n", "To: <sip:4081234567;x=1@meet.x>\r\n"),
+        ("To: <sip:4081234567*1@pbx.x>\r\n", "To: <sip:4081234567*1@pbx.x>\r\n"),
     ] {
         assert_eq!(text(message), expected);
     }

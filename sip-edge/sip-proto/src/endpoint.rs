@@ -111,14 +111,21 @@ impl Endpoint {
 
     /// Refuses a request without a transaction, for one that is worth none; its repetition brings
     /// the answer again. ACK and CANCEL get no answer (a CANCEL has nothing to cancel then).
-    /// Returns the request; `None` when it cannot be read.
-    pub fn refuse_statelessly(&mut self, flow: Flow, raw: Bytes, status: u16) -> Option<Message> {
+    /// `explain` writes further header fields. Returns the request; `None` when it cannot be read.
+    pub fn refuse_statelessly(
+        &mut self,
+        flow: Flow,
+        raw: Bytes,
+        status: u16,
+        explain: impl FnOnce(&mut Composer),
+    ) -> Option<Message> {
         let stamped = stamp::stamp_request(raw, flow.remote);
         let request = Message::parse(stamped, &self.transactions.config().limits).ok()?;
         if !matches!(request.method(), Some(Method::Ack | Method::Cancel) | None) {
             let tag = self.transactions.derived_tag(&request);
             let reason = default_reason(status);
-            let response = Composer::response_to(&request, status, reason, Some(&tag));
+            let mut response = Composer::response_to(&request, status, reason, Some(&tag));
+            explain(&mut response);
             self.send_stateless(flow, request.top_via().ok(), response.finish());
         }
         Some(request)

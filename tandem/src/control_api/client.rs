@@ -121,6 +121,8 @@ impl Client {
         let way = match claimed {
             Claimed::ByUs(lock) => {
                 let makes = writes && lock.is_some();
+                // Who only reads keeps nobody out: a key pressed for completion is no reason for that.
+                let lock = lock.filter(|_| writes);
                 Way::Here(Box::new(Here::new(config, lock, makes)?))
             }
             Claimed::ByNode if is_beside => {

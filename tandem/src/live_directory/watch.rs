@@ -66,8 +66,6 @@ impl Watcher {
         match self.looked() {
             Ok(()) => self.told = None,
             Err(error) => {
-                // Opened anew, and read again, the next time.
-                self.watch = None;
                 if self.told.as_ref() != Some(&error) {
                     tracing::error!("what other processes have made is not seen: {error}");
                 }
@@ -81,7 +79,13 @@ impl Watcher {
             self.watch = DirectoryWatch::open(&self.data_dir).map_err(|error| error.to_string())?;
         }
         let Some(watch) = &mut self.watch else { return Ok(()) };
-        let written = watch.look().map_err(|error| error.to_string())?;
+        let written = match watch.look() {
+            Ok(written) => written,
+            Err(error) => {
+                self.watch = None;
+                return Err(error.to_string());
+            }
+        };
         // The control API of this process writes as well.
         if written.is_none_or(|generation| generation <= self.directory.generation()) {
             return Ok(());

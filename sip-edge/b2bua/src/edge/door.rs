@@ -201,7 +201,7 @@ impl Edge {
             if self.is_of_a_past_call(raw) && self.may_answer_stranger(now, flow) {
                 return false;
             }
-            Refusal::UnknownSource
+            if is_for_rooms { Refusal::PlainSignalling } else { Refusal::UnknownSource }
         } else if !is_for_rooms
             && !self.context.is_proved_source(flow)
             && !self.is_call_for_help(flow, sip_proto::start_line_of(raw))
@@ -220,15 +220,19 @@ impl Edge {
             self.context.statistics.strangers_dropped += 1;
             return true;
         }
-        // Who comes plain is told to use TLS, where strangers are told anything.
-        let may_join = is_for_rooms && (flow.protocol == TransportProtocol::Tls || is_answered);
+        // Who comes over TCP is told to use TLS, where strangers are told anything. Over UDP anybody may
+        // be who somebody says: such a one gets one answer without a transaction, as all strangers do.
+        let is_udp = flow.protocol == TransportProtocol::Udp;
+        let is_tls = flow.protocol == TransportProtocol::Tls;
+        let may_join = is_for_rooms && (is_tls || is_answered && !is_udp);
         if !known && (may_join || self.may_register(raw)) {
             // From anywhere, for that is what meetings and registering are for; at the strangers' rate.
             return false;
         }
         // Whether it is answered or not, the log and the counters hear of it at the same rate.
         let request = if is_answered {
-            self.context.endpoint.refuse_statelessly(*flow, raw.clone(), 403)
+            let explain = |response: &mut _| encryption::explain(response, refusal);
+            self.context.endpoint.refuse_statelessly(*flow, raw.clone(), 403, explain)
         } else {
             self.context.statistics.strangers_dropped += 1;
             Message::parse(raw.clone(), &self.context.config.limits).ok()

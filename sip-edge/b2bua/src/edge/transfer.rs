@@ -240,7 +240,9 @@ impl Edge {
         match (call.side_of(side), directory.carrier_by_source(source)) {
             (Side::Remote, Some(carrier)) => {
                 let peer = call.flow_of(side).remote.ip().to_canonical();
+                // The door lets anybody call the meeting rooms.
                 directory.carrier_by_source(peer).is_some_and(|of_leg| of_leg.id == carrier.id)
+                    && self.context.is_proved_carrier(flow, carrier)
             }
             (Side::Customer, None) => self.is_customer(flow, call),
             _ => false,

@@ -321,7 +321,8 @@ impl Call {
     pub(in crate::call) fn remember_own_cap(&mut self) {
         let cap = self.deadlines.at(Deadline::DurationCap);
         if let Some(steering) = self.steering.as_mut() {
-            steering.own_cap = Some(cap);
+            // Of leg B that is exchanged for another it is known.
+            steering.own_cap.get_or_insert(cap);
         }
     }
 
