@@ -4,7 +4,7 @@ use super::*;
 use crate::scratch::Scratch;
 use call_audio::{ConsumerEnd, Frame};
 use model::{CallDirection, LegSide, ListenedCall, RecordingSilence, UnixTime, VoiceConnectorId};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ impl World {
     }
 
     fn at(scratch: Scratch) -> Self {
-        let (sender, told) = channel();
+        let (sender, told) = sync_channel(2 * MOST as usize);
         let sink: OrderedSink = Arc::new(move |outcome| sender.send(outcome).unwrap());
         let store = OrderedStore::Directory(scratch.path().join("sounds"));
         std::fs::create_dir_all(scratch.path().join("sounds")).unwrap();

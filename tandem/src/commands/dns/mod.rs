@@ -18,7 +18,7 @@ pub(crate) struct DnsArgs {
     /// Ask a name server for each record, and exit 1 when one is missing.
     #[arg(long)]
     check: bool,
-    /// The name server to ask, an address with or without a port [default: dns_servers of [sip], else the
+    /// The name server to ask, an address with or without a port [default: `dns_servers` of `[sip]`, else the
     /// system's]
     #[arg(long, value_name = "ADDRESS", requires = "check", value_parser = server)]
     server: Option<SocketAddr>,
