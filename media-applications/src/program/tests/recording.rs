@@ -148,6 +148,26 @@ fn a_call_is_recorded_beside_other_actions() {
 }
 
 #[test]
+fn a_recording_of_the_call_that_ends_by_itself_is_stopped() {
+    for outcome in [Ok(()), Err("the disk is full")] {
+        let mut call = Call::with(json!([start("BOTH")]));
+        call.answered();
+        let order = records(&mut call).order;
+        call.news(ApplicationNews::Records { order });
+        call.invoked("ACTION_SUCCESSFUL");
+        // Another one's end changes nothing.
+        recorded(&mut call, order + 1, Ok(()));
+        call.nothing();
+        recorded(&mut call, order, outcome);
+        assert_eq!(call.ordered().1, ApplicationOrder::StopRecording { order });
+        recorded(&mut call, order, outcome);
+        call.nothing();
+        call.answer(json!([start("INCOMING")]));
+        assert_eq!(records(&mut call).legs, [true, false]);
+    }
+}
+
+#[test]
 fn the_words_of_a_recording_are_checked() {
     let to = |value: Value| record(json!({ "RecordingDestination": value }));
     let at = |value: &str| {
