@@ -2,8 +2,12 @@
 
 use super::*;
 use crate::scratch::Scratch;
+use crate::testing::answer;
+use aws_sinks::{Access, Endpoint};
 use call_audio::{ConsumerEnd, Frame};
 use model::{CallDirection, LegSide, ListenedCall, RecordingSilence, UnixTime, VoiceConnectorId};
+use std::net::TcpListener;
+use std::process::Command;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
@@ -21,10 +25,14 @@ impl World {
     }
 
     fn at(scratch: Scratch) -> Self {
-        let (sender, told) = sync_channel(64);
-        let sink: OrderedSink = Arc::new(move |outcome| sender.send(outcome).unwrap());
         let store = OrderedStore::Directory(scratch.path().join("sounds"));
         std::fs::create_dir_all(scratch.path().join("sounds")).unwrap();
+        World::with(scratch, store)
+    }
+
+    fn with(scratch: Scratch, store: OrderedStore) -> Self {
+        let (sender, told) = sync_channel(64);
+        let sink: OrderedSink = Arc::new(move |outcome| sender.send(outcome).unwrap());
         let spool = scratch.path().join("spool");
         let recordings = OrderedRecordings::start(spool, store, sink).unwrap();
         World { recordings, told, scratch }
@@ -112,12 +120,19 @@ fn both_parties_stand_side_by_side_and_a_pause_is_silent() {
     say(consumer.as_mut(), LegSide::B, 0, 1, 9);
     say(consumer.as_mut(), LegSide::A, 160, 1, 7);
     world.recordings.opener().unwrap().pause(TransactionId::from_u128(7), 3, false);
-    say(consumer.as_mut(), LegSide::B, 160, 1, 9);
+    // What comes within 120 ms after a pause was heard in it, of who was heard in it and of who was not.
+    say(consumer.as_mut(), LegSide::B, 160, 10, 9);
+    say(consumer.as_mut(), LegSide::A, 320, 10, 7);
     consumer.end(ConsumerEnd::Ended);
     let (channels, samples) = world.samples();
-    assert_eq!((channels, samples.len()), (2, 640));
-    assert_eq!(samples[..2], [7, 0]);
-    assert_eq!(samples[638..], [0, 9]);
+    assert_eq!((channels, samples.len()), (2, 2 * 12 * 160));
+    let frames = |side: usize| {
+        let frames = samples.chunks(320).map(|frame| (frame[side], frame[318 + side]));
+        assert!(frames.clone().all(|(first, last)| first == last));
+        frames.map(|(first, _)| first).collect::<Vec<i16>>()
+    };
+    assert_eq!(frames(0), [7, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7, 7]);
+    assert_eq!(frames(1), [0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9, 0]);
 }
 
 #[test]
@@ -202,4 +217,88 @@ fn what_a_crash_left_is_finished_by_the_next_start() {
     }
     let octets = std::fs::read(there).unwrap();
     assert_eq!((octets.len(), wav_head(&octets)), (48, (1, 4)));
+}
+
+#[test]
+fn a_beginning_is_refused_whose_end_might_find_no_room() {
+    let (queue, messages) = bounded(QUEUE);
+    let (sender, told) = sync_channel(64);
+    let opener = OrderedOpener {
+        queue,
+        next: Arc::default(),
+        pauses: Pauses::default(),
+        counters: Arc::default(),
+        sink: Arc::new(move |outcome| sender.send(outcome).unwrap()),
+    };
+    let open = || opener.open(&ordered([true, false]), &opening());
+    // Nobody takes what they hand over.
+    let mut kept: Vec<_> = (0..MOST / 2).map(|_| open().unwrap()).collect();
+    let mut begun = kept.len();
+    while let Some(mut short) = open() {
+        begun += 1;
+        say(short.as_mut(), LegSide::A, 0, 30, 7);
+        assert!(begun <= QUEUE, "it has no bound");
+    }
+    let why = told.recv_timeout(DEADLINE).unwrap().outcome.unwrap_err();
+    assert!(why.contains("not written as fast"), "{why}");
+    for open in &mut kept {
+        say(open.as_mut(), LegSide::A, 0, 30, 7);
+    }
+    drop(kept);
+    let messages: Vec<Message> = messages.try_iter().collect();
+    let ends = messages.iter().filter(|message| matches!(message, Message::End { .. })).count();
+    let begins = messages.iter().filter(|message| matches!(message, Message::Begin { .. })).count();
+    assert_eq!((begins, ends), (begun, begun));
+    assert!(opener.counters.lost_samples.load(Ordering::Relaxed) > 0);
+}
+
+/// Set in the child, which has credentials in its environment.
+const CHILD: &str = "ORDERED_UPLOAD_CHILD";
+
+#[test]
+fn a_large_file_holds_up_no_small_one_and_nobody_who_stops() {
+    if std::env::var_os(CHILD).is_none() {
+        let name = "ordered::tests::a_large_file_holds_up_no_small_one_and_nobody_who_stops";
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .envs([(CHILD, "1"), ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")])
+            .envs([("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_EC2_METADATA_DISABLED", "true")])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stderr);
+        return assert!(child.status.success(), "{said}");
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // It ends with the process.
+    std::thread::spawn(move || {
+        let lengths = Arc::default();
+        for stream in listener.incoming() {
+            let (stream, lengths) = (stream.unwrap(), Arc::clone(&lengths));
+            std::thread::spawn(move || answer(stream, &lengths, 4 * 1_048_576));
+        }
+    });
+    let endpoint = Some(Endpoint::parse(&url).unwrap());
+    let access = Access { region: "us-east-1".to_owned(), endpoint, authorities: None };
+    let world = World::with(Scratch::new(), OrderedStore::S3(access));
+    let record = |prefix: &str, frames: u64| {
+        let ordered = OrderedRecording { prefix: prefix.into(), ..ordered([true, false]) };
+        let mut consumer = world.open(&ordered);
+        say(consumer.as_mut(), LegSide::A, 0, frames, 7);
+    };
+    record("large/", 5 * 1_048_576 / 320);
+    record("another/", 5 * 1_048_576 / 320);
+    record("small/", 50);
+    assert!(world.told().unwrap().key.starts_with("small/"));
+    // The bucket never answers of the large ones, which are left for the next start.
+    let World { recordings, told, scratch } = world;
+    let (sender, stopped) = sync_channel(1);
+    std::thread::spawn(move || {
+        recordings.stop();
+        sender.send(()).unwrap();
+    });
+    stopped.recv_timeout(DEADLINE).unwrap();
+    assert!(told.try_recv().is_err());
+    let left = keeper::left_in(&scratch.path().join("spool"));
+    assert_eq!(left.len(), 2, "{left:?}");
 }
