@@ -4,9 +4,9 @@
 
 use super::consumer::Begun;
 use super::writer::make_directory;
-use super::{OrderedCounters, OrderedOutcome, OrderedSink, OrderedStore, below};
+use super::{OrderedCounters, OrderedEvent, OrderedNews, OrderedSink, OrderedStore, below};
 use crate::wav;
-use aws_sinks::{Access, Objects, S3Config, Unserved};
+use aws_sinks::{Objects, S3Config, Unserved};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use model::RecordedObject;
 use std::collections::HashMap;
@@ -122,8 +122,8 @@ impl Keeper {
         };
         if let Some(Begun { call, order, .. }) = finished.begun {
             let object = RecordedObject { bucket: bucket.into(), key: key.into() };
-            let outcome = outcome.map(|()| object);
-            (self.sink)(OrderedOutcome { call, order, outcome });
+            let event = OrderedEvent::Ended(outcome.map(|()| object));
+            (self.sink)(OrderedNews { call, order, event });
         }
     }
 

@@ -54,19 +54,28 @@ pub enum OrderedStore {
     S3(aws_sinks::Access),
 }
 
-/// What became of a recording.
+/// Something happened to a recording.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OrderedOutcome {
+pub struct OrderedNews {
     /// Its call.
     pub call: TransactionId,
     /// The order's number.
     pub order: u32,
-    /// Where it is, or in words why it is not there.
-    pub outcome: Result<RecordedObject, String>,
+    /// What.
+    pub event: OrderedEvent,
 }
 
-/// Who hears what became of recordings. It must not wait.
-pub type OrderedSink = Arc<dyn Fn(OrderedOutcome) + Send + Sync>;
+/// What happens to a recording: it begins and ends, or ends without having begun.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OrderedEvent {
+    /// Its file is there, and is written.
+    Began,
+    /// Where it is, or in words why it is not there.
+    Ended(Result<RecordedObject, String>),
+}
+
+/// Who hears what becomes of recordings. It must not wait.
+pub type OrderedSink = Arc<dyn Fn(OrderedNews) + Send + Sync>;
 
 /// What was done since the start.
 #[derive(Default, Debug)]
@@ -123,7 +132,7 @@ impl OrderedOpener {
         counters.open.fetch_sub(1, Ordering::Relaxed);
         counters.failed.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(%call, %why, "what an application has ordered is not recorded");
-        (self.sink)(OrderedOutcome { call, order, outcome: Err(why) });
+        (self.sink)(OrderedNews { call, order, event: OrderedEvent::Ended(Err(why)) });
         None
     }
 

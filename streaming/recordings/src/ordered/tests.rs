@@ -13,9 +13,13 @@ use std::time::Duration;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Call, order and outcome of a recording that has ended.
+type Ended = (TransactionId, u32, Result<RecordedObject, String>);
+
 struct World {
     recordings: OrderedRecordings,
-    told: Receiver<OrderedOutcome>,
+    told: Receiver<Ended>,
+    begun: Arc<AtomicU64>,
     scratch: Scratch,
 }
 
@@ -31,11 +35,20 @@ impl World {
     }
 
     fn with(scratch: Scratch, store: OrderedStore) -> Self {
-        let (sender, told) = sync_channel(64);
-        let sink: OrderedSink = Arc::new(move |outcome| sender.send(outcome).unwrap());
+        // Room for what any test does not read.
+        let (sender, told) = sync_channel(2 * MOST as usize);
+        let begun: Arc<AtomicU64> = Arc::default();
+        let counted = Arc::clone(&begun);
+        let sink: OrderedSink = Arc::new(move |OrderedNews { call, order, event }| match event {
+            OrderedEvent::Began => {
+                assert_eq!((call, order), (TransactionId::from_u128(7), 3));
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            OrderedEvent::Ended(outcome) => sender.send((call, order, outcome)).unwrap(),
+        });
         let spool = scratch.path().join("spool");
         let recordings = OrderedRecordings::start(spool, store, sink).unwrap();
-        World { recordings, told, scratch }
+        World { recordings, told, begun, scratch }
     }
 
     fn open(&self, ordered: &OrderedRecording) -> Box<dyn AudioConsumer> {
@@ -43,9 +56,13 @@ impl World {
     }
 
     fn told(&self) -> Result<RecordedObject, String> {
-        let told = self.told.recv_timeout(DEADLINE).unwrap();
-        assert_eq!((told.call, told.order), (TransactionId::from_u128(7), 3));
-        told.outcome
+        let (call, order, outcome) = self.told.recv_timeout(DEADLINE).unwrap();
+        assert_eq!((call, order), (TransactionId::from_u128(7), 3));
+        outcome
+    }
+
+    fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// The samples of the file that was told of, and its channels.
@@ -109,6 +126,7 @@ fn what_one_party_says_becomes_a_file_that_can_be_played() {
     say(consumer.as_mut(), LegSide::A, 1_600, 60, 7);
     consumer.end(ConsumerEnd::Ended);
     assert_eq!(world.samples(), (1, vec![7; 9_600]));
+    assert_eq!(world.begun(), 1);
 }
 
 #[test]
@@ -170,6 +188,7 @@ fn what_cannot_be_written_is_told() {
     wrong.prefix = "../../".into();
     drop(world.open(&wrong));
     assert!(world.told().unwrap_err().contains("is no path below"));
+    assert_eq!(world.begun(), 0);
     // A link of the directory of sounds leads out.
     let sounds = world.scratch.path().join("sounds");
     std::os::unix::fs::symlink(std::env::temp_dir(), sounds.join("out")).unwrap();
@@ -185,16 +204,10 @@ fn there_is_a_bound_and_it_is_told() {
     let opener = world.recordings.opener().unwrap();
     let open: Vec<_> = (0..MOST).map(|_| world.open(&ordered([true, false]))).collect();
     assert!(opener.open(&ordered([true, false]), &opening()).is_none());
-    assert!(world.told().unwrap_err().contains("500 recordings"));
     // Names of one call's order are the same within a millisecond: what comes of them is not the point.
-    let told = std::thread::spawn(move || {
-        for _ in 0..MOST {
-            world.told.recv_timeout(DEADLINE).unwrap();
-        }
-        world
-    });
+    let is_it = |why: String| why.contains("500 recordings");
+    while !world.told().is_err_and(is_it) {}
     drop(open);
-    let world = told.join().unwrap();
     assert_eq!(world.recordings.counters().open.load(Ordering::Relaxed), 0);
 }
 
@@ -228,7 +241,7 @@ fn a_beginning_is_refused_whose_end_might_find_no_room() {
         next: Arc::default(),
         pauses: Pauses::default(),
         counters: Arc::default(),
-        sink: Arc::new(move |outcome| sender.send(outcome).unwrap()),
+        sink: Arc::new(move |news| sender.send(news.event).unwrap()),
     };
     let open = || opener.open(&ordered([true, false]), &opening());
     // Nobody takes what they hand over.
@@ -239,8 +252,9 @@ fn a_beginning_is_refused_whose_end_might_find_no_room() {
         say(short.as_mut(), LegSide::A, 0, 30, 7);
         assert!(begun <= QUEUE, "it has no bound");
     }
-    let why = told.recv_timeout(DEADLINE).unwrap().outcome.unwrap_err();
-    assert!(why.contains("not written as fast"), "{why}");
+    let told = told.recv_timeout(DEADLINE).unwrap();
+    let is_why = |why: &str| why.contains("not written as fast");
+    assert!(matches!(&told, OrderedEvent::Ended(Err(why)) if is_why(why)), "{told:?}");
     for open in &mut kept {
         say(open.as_mut(), LegSide::A, 0, 30, 7);
     }
@@ -291,7 +305,7 @@ fn a_large_file_holds_up_no_small_one_and_nobody_who_stops() {
     record("small/", 50);
     assert!(world.told().unwrap().key.starts_with("small/"));
     // The bucket never answers of the large ones, which are left for the next start.
-    let World { recordings, told, scratch } = world;
+    let World { recordings, told, scratch, .. } = world;
     let (sender, stopped) = sync_channel(1);
     std::thread::spawn(move || {
         recordings.stop();
