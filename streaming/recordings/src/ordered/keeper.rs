@@ -195,16 +195,20 @@ impl Keeper {
 
     /// `None` when the node stops, or when the first thread has no more time for it.
     fn unless_stopped<T>(&self, work: impl Future<Output = T>, runtime: &Runtime) -> Option<T> {
-        let most = self.slow.as_ref().map(|_| PATIENCE);
         runtime.block_on(async {
             let mut work = pin!(work);
-            let begun = tokio::time::Instant::now();
-            while !self.is_stopping() && most.is_none_or(|most| begun.elapsed() < most) {
-                if let Ok(done) = tokio::time::timeout(LOOK, &mut work).await {
-                    return Some(done);
+            let until_stopped = async {
+                while !self.is_stopping() {
+                    if let Ok(done) = tokio::time::timeout(LOOK, &mut work).await {
+                        return Some(done);
+                    }
                 }
+                None
+            };
+            match self.slow {
+                Some(_) => tokio::time::timeout(PATIENCE, until_stopped).await.ok().flatten(),
+                None => until_stopped.await,
             }
-            None
         })
     }
 
