@@ -125,7 +125,8 @@ pub enum ApplicationOrder {
         on: bool,
     },
     /// What legs say is recorded from now on; [`OrderedRecording::order`] is this order's number. Answered
-    /// by [`ApplicationNews::Records`] when it begins, and by [`ApplicationNews::Recorded`].
+    /// by [`ApplicationNews::Records`] and [`ApplicationNews::Writes`] when it begins, and by
+    /// [`ApplicationNews::Recorded`].
     Record(Box<OrderedRecording>),
     /// The recording of this order ends. Nothing is answered but [`ApplicationNews::Recorded`].
     StopRecording {
@@ -188,8 +189,13 @@ pub enum ApplicationNews {
         /// The order's number.
         order: u32,
     },
-    /// The recording of this order has begun.
+    /// What the recording of this order is made of is heard from now on.
     Records {
+        /// The order's number.
+        order: u32,
+    },
+    /// The file of the recording of this order is there, and is written.
+    Writes {
         /// The order's number.
         order: u32,
     },

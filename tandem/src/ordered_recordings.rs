@@ -5,7 +5,7 @@ use crate::node::StartError;
 use crate::role::Role;
 use call_applications::NewsSender;
 use call_recordings::{
-    OrderedCounters, OrderedOpener, OrderedOutcome, OrderedRecordings, OrderedStore,
+    OrderedCounters, OrderedEvent, OrderedNews, OrderedOpener, OrderedRecordings, OrderedStore,
 };
 use model::ApplicationNews;
 use std::fs::DirBuilder;
@@ -42,9 +42,13 @@ impl Ordered {
         }
         let news: Arc<OnceLock<NewsSender>> = Arc::default();
         let told = Arc::clone(&news);
-        let sink = Arc::new(move |OrderedOutcome { call, order, outcome }| {
+        let sink = Arc::new(move |OrderedNews { call, order, event }| {
             if let Some(news) = told.get() {
-                news.news(call, ApplicationNews::Recorded { order, outcome });
+                let happened = match event {
+                    OrderedEvent::Began => ApplicationNews::Writes { order },
+                    OrderedEvent::Ended(outcome) => ApplicationNews::Recorded { order, outcome },
+                };
+                news.news(call, happened);
             }
         });
         let recordings = OrderedRecordings::start(data_dir.join(SPOOL), store, sink);

@@ -377,10 +377,12 @@ impl Program {
         }
     }
 
-    /// The recording of the call may end before the call does.
+    /// The recording of the call may end before the call does: the call is not to record it any longer.
     fn note_recording(&mut self, news: &ApplicationNews) {
-        if let ApplicationNews::Recorded { order, .. } = news {
-            self.recording.take_if(|recording| *recording == *order);
+        let ApplicationNews::Recorded { order: ended, .. } = news else { return };
+        if let Some(order) = self.recording.take_if(|recording| recording == ended) {
+            let (outputs, last_number) = (&mut self.outputs, &mut self.last_number);
+            Desk { outputs, last_number }.order(ApplicationOrder::StopRecording { order });
         }
     }
 

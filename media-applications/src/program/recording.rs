@@ -77,7 +77,8 @@ impl Recording {
         desk: &mut Desk<'_>,
     ) -> Option<Outcome> {
         match news {
-            ApplicationNews::Records { order } if *order == self.order => {
+            // Until then the file may fail: the disk is full, or too many are written.
+            ApplicationNews::Writes { order } if *order == self.order => {
                 self.has_begun = true;
                 self.is_of_call.then_some(Outcome::DONE)
             }

@@ -41,7 +41,8 @@ pub use keeper::{Keep, Outcome, OutcomeSink};
 pub use keys::{Envelope, KeyConfig, KeyError, Keys, PlainKey, key_context};
 pub use notice::{Notice, NoticeKind, NoticeSink};
 pub use ordered::{
-    OrderedCounters, OrderedOpener, OrderedOutcome, OrderedRecordings, OrderedSink, OrderedStore,
+    OrderedCounters, OrderedEvent, OrderedNews, OrderedOpener, OrderedRecordings, OrderedSink,
+    OrderedStore,
 };
 pub use recording::Rotation;
 pub use seal::{SealError, SealedHeader, Unsealed, read_sealed_header};

@@ -1,10 +1,13 @@
-//! A call for tests.
+//! A call and a bucket for tests.
 
 use call_audio::Opening;
 use model::{
     CallDirection, Channel, LegSide, ListenedCall, TransactionId, UnixTime, VoiceConnectorId,
 };
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
 
 /// A call of two parties that began at 2026-11-22T13:52:00.123Z.
 pub(crate) fn opening(sample_rate: u32) -> Opening {
@@ -26,4 +29,43 @@ pub(crate) fn opening(sample_rate: u32) -> Opening {
         sample_rate,
         began: UnixTime::from_millis(1_795_355_520_123),
     }
+}
+
+/// Answers a PUT, and a HEAD with the length of what was put, as S3 does. A request of more than `most`
+/// octets is never answered.
+pub(crate) fn answer(
+    mut stream: TcpStream,
+    lengths: &Mutex<HashMap<String, usize>>,
+    most: usize,
+) -> io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let (mut lines, mut length) = (Vec::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        lines.push(line);
+    }
+    let mut words = lines[0].split(' ');
+    let (method, path) = (words.next().unwrap(), words.next().unwrap().to_owned());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    if length > most {
+        // Until the other end gives up.
+        return reader.read_exact(&mut [0]);
+    }
+    let told = match method {
+        "PUT" => {
+            lengths.lock().unwrap().insert(path, length);
+            0
+        }
+        _ => lengths.lock().unwrap()[&path],
+    };
+    let head = "HTTP/1.1 200 OK\r\netag: \"e\"\r\nconnection: close\r\n";
+    stream.write_all(format!("{head}content-length: {told}\r\n\r\n").as_bytes())
 }

@@ -4,7 +4,7 @@ use super::listeners::{Listeners, Openers};
 use super::statistics::Tally;
 use super::stream::CallStream;
 use call_audio::{ConsumerEnd, DELAY, LONGEST_BURST, Opening, Scratch, Timeline, TimelineCounts};
-use model::{Channel, Instant, ListenedUpdate, Listener};
+use model::{Channel, Instant, ListenedUpdate, Listener, MAX_LISTENERS};
 use relay_core::{ListenedStream, VoiceWriter};
 use std::time::Duration;
 
@@ -90,7 +90,9 @@ impl Call {
             replaced.read(stream.began, &mut self.timelines, scratch);
             tally.lost += replaced.newly_lost();
         }
-        self.silent_since = None;
+        if let Some(since) = self.silent_since.take() {
+            self.end_silence(since, &stream, openers, scratch, tally);
+        }
         for channel in stream.listening.channels.iter().flatten() {
             self.add_channel(channel, now, tally);
         }
@@ -129,16 +131,7 @@ impl Call {
             self.finish(since, ConsumerEnd::Ended, scratch, tally);
             return false;
         }
-        while self.reached < now {
-            self.reached = now.min(self.reached + LONGEST_BURST);
-            for stream in &mut self.streams {
-                stream.read(self.reached, &mut self.timelines, scratch);
-            }
-            if self.began + DELAY <= self.reached {
-                self.open(openers, tally);
-            }
-            self.give(None, scratch, tally);
-        }
+        self.advance(now, openers, scratch, tally);
         self.count(tally);
         if self.streams.iter().any(CallStream::has_ended) {
             // Short as it may have been, it is told of.
@@ -164,6 +157,41 @@ impl Call {
         self.open(openers, tally);
         let end = self.silent_since.unwrap_or(now);
         self.finish(end, ConsumerEnd::Stopping, scratch, tally);
+    }
+
+    /// Takes what came until `now` and gives away the frames that are due.
+    fn advance(
+        &mut self,
+        now: Instant,
+        openers: &Openers,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+    ) {
+        while self.reached < now {
+            self.reached = now.min(self.reached + LONGEST_BURST);
+            for stream in &mut self.streams {
+                stream.read(self.reached, &mut self.timelines, scratch);
+            }
+            if self.began + DELAY <= self.reached {
+                self.open(openers, tally);
+            }
+            self.give(None, scratch, tally);
+        }
+    }
+
+    /// A stream comes after a time without any, which is silence to those who listened before it and go
+    /// on: who comes with the stream has not heard it, and who ends with the one before has ended then.
+    fn end_silence(
+        &mut self,
+        since: Instant,
+        stream: &ListenedStream,
+        openers: &Openers,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+    ) {
+        self.advance(stream.began.min(since + DELAY), openers, scratch, tally);
+        self.listeners.keep(stream.listening.listeners.iter().take(MAX_LISTENERS), tally);
+        self.advance(stream.began, openers, scratch, tally);
     }
 
     fn add_channel(&mut self, channel: &Channel, now: Instant, tally: &mut Tally) {

@@ -87,12 +87,10 @@ impl Listeners {
         self.open.iter().filter(|(_, consumer)| consumer.is_some()).count()
     }
 
-    /// Opens those of `wanted` that are not there, and ends those that are not wanted.
-    pub(super) fn want<'a>(
+    /// Ends those that are not wanted.
+    pub(super) fn keep<'a>(
         &mut self,
         wanted: impl Iterator<Item = &'a Listener> + Clone,
-        opening: &Opening,
-        openers: &Openers,
         tally: &mut Tally,
     ) {
         let mut kept = Vec::with_capacity(MOST);
@@ -105,7 +103,20 @@ impl Listeners {
                 None => {}
             }
         }
+        self.open = kept;
+    }
+
+    /// Opens those of `wanted` that are not there, and ends those that are not wanted.
+    pub(super) fn want<'a>(
+        &mut self,
+        wanted: impl Iterator<Item = &'a Listener> + Clone,
+        opening: &Opening,
+        openers: &Openers,
+        tally: &mut Tally,
+    ) {
+        self.keep(wanted.clone(), tally);
         for listener in wanted {
+            let kept = &mut self.open;
             if kept.len() >= MOST || kept.iter().any(|(other, _)| other == listener) {
                 continue;
             }
@@ -115,7 +126,6 @@ impl Listeners {
             tally.unopened += u64::from(consumer.is_none());
             kept.push((listener.clone(), consumer));
         }
-        self.open = kept;
     }
 
     pub(super) fn audio(&mut self, frame: &Frame<'_>, tally: &mut Tally) {

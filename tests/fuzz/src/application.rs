@@ -130,6 +130,7 @@ impl Call {
                         let path = format!("{}{order}", recording.prefix);
                         assert!(!path.starts_with('/') && !path.split('/').any(|of| of == ".."));
                         self.news(&ApplicationNews::Records { order });
+                        self.news(&ApplicationNews::Writes { order });
                         let object =
                             RecordedObject { bucket: recording.bucket.clone(), key: path.into() };
                         ApplicationNews::Recorded { order, outcome: Ok(object) }

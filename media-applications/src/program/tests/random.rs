@@ -30,6 +30,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         (0_u32..12).prop_map(|order| ApplicationNews::KeysSent { order }),
         (0_u32..12).prop_map(|order| ApplicationNews::BridgeFailed { order, status: 486 }),
         (0_u32..12).prop_map(|order| ApplicationNews::Records { order }),
+        (0_u32..12).prop_map(|order| ApplicationNews::Writes { order }),
         (0_u32..12).prop_map(|order| ApplicationNews::Recorded { order, outcome: Ok(object()) }),
         (0_u32..12)
             .prop_map(|order| ApplicationNews::Recorded { order, outcome: Err(String::new()) }),

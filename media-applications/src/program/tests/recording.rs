@@ -51,7 +51,7 @@ fn a_key_ends_what_somebody_says_and_the_file_is_told() {
         silence: Some(silence),
     };
     assert_eq!(recording, expected);
-    call.news(ApplicationNews::Records { order });
+    call.news(ApplicationNews::Writes { order });
     call.press("5");
     call.nothing();
     call.press("##");
@@ -82,7 +82,7 @@ fn one_that_fails_is_refused_or_lost_fails_the_action_alone() {
         (|call, _| call.pass(100_000), "the recording did not begin"),
         (
             |call, order| {
-                call.news(ApplicationNews::Records { order });
+                call.news(ApplicationNews::Writes { order });
                 call.pass(100_000);
             },
             "the recording was not there",
@@ -128,7 +128,10 @@ fn a_call_is_recorded_beside_other_actions() {
     let OrderedRecording { order, legs, prefix, silence, .. } = records(&mut call);
     assert_eq!((legs, &*prefix, silence), ([true, false], "calls/", None));
     call.nothing();
+    // It is heard, and its file may fail yet.
     call.news(ApplicationNews::Records { order });
+    call.nothing();
+    call.news(ApplicationNews::Writes { order });
     let playing = call.plays();
     call.played(playing);
     call.invoked("ACTION_SUCCESSFUL");
@@ -145,6 +148,41 @@ fn a_call_is_recorded_beside_other_actions() {
     call.nothing();
     call.answer(json!([start("OUTGOING")]));
     assert_eq!(records(&mut call).legs, [false, true]);
+}
+
+#[test]
+fn a_recording_of_the_call_whose_file_cannot_be_made_fails_the_action() {
+    let mut call = Call::with(json!([start("BOTH"), play()]));
+    call.answered();
+    let order = records(&mut call).order;
+    call.news(ApplicationNews::Records { order });
+    recorded(&mut call, order, Err("the disk is full"));
+    assert_eq!(call.ordered().1, ApplicationOrder::StopRecording { order });
+    let data = &call.invoked("ACTION_FAILED")["ActionData"];
+    assert_eq!(data["ErrorMessage"], "the disk is full");
+    // It is none that could be stopped.
+    call.answer(json!([{ "Type": "StopCallRecording" }]));
+    call.invoked("ACTION_FAILED");
+}
+
+#[test]
+fn a_recording_of_the_call_that_ends_by_itself_is_stopped() {
+    for outcome in [Ok(()), Err("the disk is full")] {
+        let mut call = Call::with(json!([start("BOTH")]));
+        call.answered();
+        let order = records(&mut call).order;
+        call.news(ApplicationNews::Writes { order });
+        call.invoked("ACTION_SUCCESSFUL");
+        // Another one's end changes nothing.
+        recorded(&mut call, order + 1, Ok(()));
+        call.nothing();
+        recorded(&mut call, order, outcome);
+        assert_eq!(call.ordered().1, ApplicationOrder::StopRecording { order });
+        recorded(&mut call, order, outcome);
+        call.nothing();
+        call.answer(json!([start("INCOMING")]));
+        assert_eq!(records(&mut call).legs, [true, false]);
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The listener of one recording: it ends it by its own bounds, and hands its audio over.
 
-use super::{OrderedCounters, QUEUE, RESERVE};
+use super::{OrderedCounters, QUEUE, RESERVE, SPARE};
 use crate::calendar;
-use call_audio::{AudioConsumer, ConsumerEnd, Frame, Opening};
+use call_audio::{AudioConsumer, ConsumerEnd, DELAY, Frame, Opening};
 use crossbeam_channel::Sender;
 use model::{LegSide, ListenedUpdate, OrderedRecording, RecordingSilence, TransactionId};
 use outbox::clock::unix_time;
@@ -48,6 +48,8 @@ pub(super) struct Consumer {
     queue: Sender<Message>,
     counters: Arc<OrderedCounters>,
     is_paused: Arc<AtomicBool>,
+    /// Up to there each side is silent by a pause.
+    silent_until: [u64; 2],
     sample_rate: u32,
     /// The place of its first sample on the call's timeline.
     first: Option<u64>,
@@ -59,7 +61,8 @@ pub(super) struct Consumer {
 }
 
 impl Consumer {
-    /// Begins a recording; `None` when its thread has no room for it.
+    /// Begins a recording, which is counted as open; `None` when its thread has no room for it and for
+    /// the ends of all that are open.
     pub(super) fn begin(
         id: u64,
         (ordered, opening): (&OrderedRecording, &Opening),
@@ -67,6 +70,10 @@ impl Consumer {
         counters: &Arc<OrderedCounters>,
         is_paused: Arc<AtomicBool>,
     ) -> Option<Self> {
+        let ends = usize::try_from(counters.open.load(Ordering::Relaxed)).unwrap_or(QUEUE);
+        if queue.len().saturating_add(ends) >= QUEUE - SPARE {
+            return None;
+        }
         let (call, order) = (opening.call.transaction_id, ordered.order);
         let key = format!("{}{}_{call}_{order}.wav", ordered.prefix, calendar::place(unix_time()));
         let file = Begun {
@@ -84,6 +91,7 @@ impl Consumer {
             queue: queue.clone(),
             counters: Arc::clone(counters),
             is_paused,
+            silent_until: [0; 2],
             sample_rate: opening.sample_rate,
             first: None,
             blocks: [(0, Vec::new()), (0, Vec::new())],
@@ -119,7 +127,7 @@ impl Consumer {
     fn finish(&mut self) {
         if !std::mem::replace(&mut self.is_over, true) {
             LegSide::BOTH.into_iter().for_each(|side| self.hand_over(side));
-            // There is room: see RESERVE.
+            // There is room: see `begin`.
             let _ = self.queue.try_send(Message::End { id: self.id });
         }
     }
@@ -139,11 +147,18 @@ impl AudioConsumer for Consumer {
         }
         let left = usize::try_from(self.most - at).unwrap_or(usize::MAX);
         let samples = samples.get(..left.min(samples.len())).unwrap_or(samples);
+        let silent_until = &mut self.silent_until[side.index()];
+        if self.is_paused.load(Ordering::Relaxed) {
+            // What comes so long after a pause was heard in it.
+            let delay = samples_of(DELAY, self.sample_rate);
+            *silent_until = at + samples.len() as u64 + delay;
+        }
+        let is_silent = at < *silent_until;
         let block = &mut self.blocks[side.index()];
         if block.1.is_empty() {
             block.0 = at;
         }
-        match self.is_paused.load(Ordering::Relaxed) {
+        match is_silent {
             true => block.1.resize(block.1.len() + samples.len(), 0),
             false => block.1.extend_from_slice(samples),
         }

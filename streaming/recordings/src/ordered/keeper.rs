@@ -1,16 +1,19 @@
-//! The thread that puts whole files where they belong: into the directory of sounds, or into S3.
+//! The threads that put whole files where they belong: into the directory of sounds, or into S3. The first
+//! one asks S3 once for each small file, within seconds; what is large, or was not taken, is the second
+//! one's, so that it holds up nobody whose application waits.
 
 use super::consumer::Begun;
 use super::writer::make_directory;
-use super::{OrderedCounters, OrderedOutcome, OrderedSink, OrderedStore, below};
+use super::{OrderedCounters, OrderedEvent, OrderedNews, OrderedSink, OrderedStore, below};
 use crate::wav;
-use aws_sinks::{Access, Objects, S3Config, Unserved};
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use aws_sinks::{Objects, S3Config, Unserved};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use model::RecordedObject;
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,8 +21,11 @@ use tokio::runtime::Runtime;
 
 /// Pauses before S3 is asked once more; then the file stays until the next start.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
-/// How long S3 may take for one file.
+/// How long S3 may take for one small file before that is the second thread's, which sets no limit but those
+/// of [`Objects`] for each request.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Octets of a small file at most: four minutes of one party.
+const SMALL: u64 = 4 * 1_048_576;
 /// Buckets whose connections are kept.
 const MOST_BUCKETS: usize = 16;
 /// Directories of what a crash left, one in another, and files of it that one start looks after.
@@ -34,16 +40,27 @@ pub(super) struct Finished {
     pub(super) begun: Option<Begun>,
 }
 
-/// The thread.
+/// One of the threads.
 pub(super) struct Keeper {
     pub(super) spool: PathBuf,
     pub(super) store: OrderedStore,
     /// Files that were there before anything was written.
     pub(super) left: Vec<PathBuf>,
     pub(super) files: Receiver<Finished>,
+    /// The second thread, of the first. Full policy: the file stays until the next start.
+    pub(super) slow: Option<Sender<Finished>>,
     pub(super) counters: Arc<OrderedCounters>,
     pub(super) sink: OrderedSink,
     pub(super) is_stopping: Arc<AtomicBool>,
+}
+
+/// What became of a file for now.
+enum Kept {
+    Done(Result<(), String>),
+    /// It is for the second thread.
+    Slow,
+    /// The node stops: the next start looks after it.
+    Left,
 }
 
 impl Keeper {
@@ -52,19 +69,20 @@ impl Keeper {
         let mut left = std::mem::take(&mut self.left).into_iter();
         loop {
             match self.files.try_recv() {
-                Ok(finished) => self.keep(&finished, &mut buckets, runtime),
-                Err(crossbeam_channel::TryRecvError::Disconnected) => return,
-                Err(crossbeam_channel::TryRecvError::Empty) => {
-                    if let Some(path) = left.next() {
+                Ok(finished) => self.keep(finished, &mut buckets, runtime),
+                Err(TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Empty) => {
+                    let next = if self.is_stopping() { None } else { left.next() };
+                    if let Some(path) = next {
                         if let Err(error) = repair(&path) {
                             tracing::warn!(file = %path.display(), %error, "a recording cannot be finished");
                         } else {
-                            self.keep(&Finished { path, begun: None }, &mut buckets, runtime);
+                            self.keep(Finished { path, begun: None }, &mut buckets, runtime);
                         }
                         continue;
                     }
                     match self.files.recv_timeout(LOOK) {
-                        Ok(finished) => self.keep(&finished, &mut buckets, runtime),
+                        Ok(finished) => self.keep(finished, &mut buckets, runtime),
                         Err(RecvTimeoutError::Timeout) => {}
                         Err(RecvTimeoutError::Disconnected) => return,
                     }
@@ -73,17 +91,27 @@ impl Keeper {
         }
     }
 
-    fn keep(&self, finished: &Finished, buckets: &mut HashMap<String, Objects>, runtime: &Runtime) {
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    fn keep(&self, finished: Finished, buckets: &mut HashMap<String, Objects>, runtime: &Runtime) {
         let Some((bucket, key)) = self.object(&finished.path) else { return };
-        let outcome = File::open(&finished.path)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| format!("{}: {error}", finished.path.display()))
-            .and_then(|()| match &self.store {
-                OrderedStore::Directory(root) => place(&finished.path, root, &bucket, &key),
-                OrderedStore::S3(access) => {
-                    self.upload(&finished.path, access, (&bucket, &key), buckets, runtime)
+        let kept = self.kept(&finished.path, (&bucket, &key), buckets, runtime);
+        match (kept, &self.slow) {
+            (Kept::Left, _) => {}
+            (Kept::Slow, Some(slow)) => {
+                if let Err(error) = slow.try_send(finished) {
+                    let why = "too many recordings wait to be put where they belong".to_owned();
+                    self.tell(&error.into_inner(), (&bucket, &key), Err(why));
                 }
-            });
+            }
+            (Kept::Slow, None) => {}
+            (Kept::Done(outcome), _) => self.tell(&finished, (&bucket, &key), outcome),
+        }
+    }
+
+    fn tell(&self, finished: &Finished, (bucket, key): (&str, &str), outcome: Result<(), String>) {
         match &outcome {
             Ok(()) => self.counters.saved.fetch_add(1, Ordering::Relaxed),
             Err(why) => {
@@ -94,8 +122,39 @@ impl Keeper {
         };
         if let Some(Begun { call, order, .. }) = finished.begun {
             let object = RecordedObject { bucket: bucket.into(), key: key.into() };
-            let outcome = outcome.map(|()| object);
-            (self.sink)(OrderedOutcome { call, order, outcome });
+            let event = OrderedEvent::Ended(outcome.map(|()| object));
+            (self.sink)(OrderedNews { call, order, event });
+        }
+    }
+
+    fn kept(
+        &self,
+        path: &Path,
+        (bucket, key): (&str, &str),
+        buckets: &mut HashMap<String, Objects>,
+        runtime: &Runtime,
+    ) -> Kept {
+        let told = |error: io::Error| Kept::Done(Err(format!("{}: {error}", path.display())));
+        let file = match File::open(path).and_then(|file| Ok((file.metadata()?.len(), file))) {
+            Ok((length, _)) if length > SMALL && self.slow.is_some() => return Kept::Slow,
+            Ok((_, file)) => file,
+            Err(error) => return told(error),
+        };
+        if let Err(error) = file.sync_all() {
+            return told(error);
+        }
+        match &self.store {
+            OrderedStore::Directory(root) => Kept::Done(place(path, root, bucket, key)),
+            OrderedStore::S3(access) => {
+                if buckets.len() >= MOST_BUCKETS && !buckets.contains_key(bucket) {
+                    buckets.clear();
+                }
+                let objects = buckets.entry(bucket.to_owned()).or_insert_with(|| {
+                    let (bucket, prefix) = (bucket.to_owned(), String::new());
+                    Objects::new(access, S3Config { bucket, prefix, encryption: None })
+                });
+                self.upload(path, key, objects, runtime)
+            }
         }
     }
 
@@ -106,44 +165,59 @@ impl Keeper {
         Some((bucket.to_owned(), key.to_owned()))
     }
 
-    fn upload(
-        &self,
-        path: &Path,
-        access: &Access,
-        (bucket, key): (&str, &str),
-        buckets: &mut HashMap<String, Objects>,
-        runtime: &Runtime,
-    ) -> Result<(), String> {
-        let told = |error: io::Error| format!("{}: {error}", path.display());
-        if buckets.len() >= MOST_BUCKETS && !buckets.contains_key(bucket) {
-            buckets.clear();
-        }
-        let objects = buckets.entry(bucket.to_owned()).or_insert_with(|| {
-            let config =
-                S3Config { bucket: bucket.to_owned(), prefix: String::new(), encryption: None };
-            Objects::new(access, config)
-        });
+    fn upload(&self, path: &Path, key: &str, objects: &mut Objects, runtime: &Runtime) -> Kept {
+        let told = |error: io::Error| Kept::Done(Err(format!("{}: {error}", path.display())));
         let mut pauses = PAUSES.into_iter();
         loop {
-            let mut file = File::open(path).map_err(told)?;
-            let length = file.metadata().map_err(told)?.len();
-            let store = objects.store(key, "audio/wav", &mut file, length);
-            let stored = runtime.block_on(async { tokio::time::timeout(PATIENCE, store).await });
-            let why = match stored {
-                Ok(Ok(_)) => {
-                    let _ = fs::remove_file(path);
-                    return Ok(());
-                }
-                Ok(Err(Unserved::Refused(why))) => return Err(why),
-                Ok(Err(unserved)) => unserved.reason().to_owned(),
-                Err(_) => format!("s3://{bucket}/{key}: no answer within {} s", PATIENCE.as_secs()),
+            let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+            let (length, mut file) = match opened {
+                Ok(opened) => opened,
+                Err(error) => return told(error),
             };
-            match pauses.next() {
-                Some(pause) if !self.is_stopping.load(Ordering::Relaxed) => {
-                    std::thread::park_timeout(pause)
+            let store = objects.store(key, "audio/wav", &mut file, length);
+            let why = match self.unless_stopped(store, runtime) {
+                Some(Ok(_)) => {
+                    let _ = fs::remove_file(path);
+                    return Kept::Done(Ok(()));
                 }
-                _ => return Err(why),
+                Some(Err(Unserved::Refused(why))) => return Kept::Done(Err(why)),
+                Some(Err(unserved)) => unserved.reason().to_owned(),
+                None if self.is_stopping() => return Kept::Left,
+                None => return Kept::Slow,
+            };
+            if self.slow.is_some() {
+                return Kept::Slow;
             }
+            let Some(pause) = pauses.next() else { return Kept::Done(Err(why)) };
+            self.pause(pause);
+        }
+    }
+
+    /// `None` when the node stops, or when the first thread has no more time for it.
+    fn unless_stopped<T>(&self, work: impl Future<Output = T>, runtime: &Runtime) -> Option<T> {
+        runtime.block_on(async {
+            let mut work = pin!(work);
+            let until_stopped = async {
+                while !self.is_stopping() {
+                    if let Ok(done) = tokio::time::timeout(LOOK, &mut work).await {
+                        return Some(done);
+                    }
+                }
+                None
+            };
+            match self.slow {
+                Some(_) => tokio::time::timeout(PATIENCE, until_stopped).await.ok().flatten(),
+                None => until_stopped.await,
+            }
+        })
+    }
+
+    fn pause(&self, pause: Duration) {
+        let mut left = pause;
+        while !left.is_zero() && !self.is_stopping() {
+            let piece = left.min(LOOK);
+            std::thread::park_timeout(piece);
+            left = left.saturating_sub(piece);
         }
     }
 }

@@ -5,8 +5,11 @@
 //! - recordings at once ([`MOST`]): the next one fails, and its application is told;
 //! - audio that waits for the thread that writes ([`QUEUE`]): it is lost, counted, and silence of a
 //!   recording of both parties;
-//! - files that wait to be put where they belong ([`WAITING`]): the next one stays in the directory of those
-//!   that are written, its application is told, and the next start looks after it.
+//! - beginnings and ends that wait for it: a recording whose end might find no room fails at its beginning,
+//!   and its application is told;
+//! - files that wait to be put where they belong, small and large ones ([`WAITING`] of either): the next one
+//!   stays in the directory of those that are written, its application is told, and the next start looks
+//!   after it.
 
 mod consumer;
 mod keeper;
@@ -32,8 +35,11 @@ use writer::Writer;
 const MOST: u64 = 500;
 /// Messages that wait for the writer, each of half a second.
 const QUEUE: usize = 4_096;
-/// Of those, kept for beginnings and ends: each recording has one of either.
+/// Of those, kept for beginnings and ends: each recording has one of either. A beginning is refused that
+/// would leave less room than the ends of all open recordings take.
 const RESERVE: usize = 2 * MOST as usize;
+/// What is left besides: several threads look at once.
+const SPARE: usize = 64;
 /// Files that wait to be put where they belong.
 const WAITING: usize = 1_024;
 /// Pauses of recordings that have not begun, or of none.
@@ -48,19 +54,28 @@ pub enum OrderedStore {
     S3(aws_sinks::Access),
 }
 
-/// What became of a recording.
+/// Something happened to a recording.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OrderedOutcome {
+pub struct OrderedNews {
     /// Its call.
     pub call: TransactionId,
     /// The order's number.
     pub order: u32,
-    /// Where it is, or in words why it is not there.
-    pub outcome: Result<RecordedObject, String>,
+    /// What.
+    pub event: OrderedEvent,
 }
 
-/// Who hears what became of recordings. It must not wait.
-pub type OrderedSink = Arc<dyn Fn(OrderedOutcome) + Send + Sync>;
+/// What happens to a recording: it begins and ends, or ends without having begun.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OrderedEvent {
+    /// Its file is there, and is written.
+    Began,
+    /// Where it is, or in words why it is not there.
+    Ended(Result<RecordedObject, String>),
+}
+
+/// Who hears what becomes of recordings. It must not wait.
+pub type OrderedSink = Arc<dyn Fn(OrderedNews) + Send + Sync>;
 
 /// What was done since the start.
 #[derive(Default, Debug)]
@@ -104,17 +119,20 @@ impl OrderedOpener {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let is_paused = self.paused(call, order);
         let counters = &self.counters;
+        let mut why =
+            format!("{MOST} recordings of applications are under way, which are the most");
         if counters.open.fetch_add(1, Ordering::Relaxed) < MOST {
             let consumer =
                 Consumer::begin(id, (ordered, opening), &self.queue, counters, is_paused);
             if let Some(consumer) = consumer {
                 return Some(Box::new(consumer));
             }
+            why = "recordings of applications are not written as fast as they come".to_owned();
         }
         counters.open.fetch_sub(1, Ordering::Relaxed);
         counters.failed.fetch_add(1, Ordering::Relaxed);
-        let why = format!("{MOST} recordings of applications are under way, which are the most");
-        (self.sink)(OrderedOutcome { call, order, outcome: Err(why) });
+        tracing::warn!(%call, %why, "what an application has ordered is not recorded");
+        (self.sink)(OrderedNews { call, order, event: OrderedEvent::Ended(Err(why)) });
         None
     }
 
@@ -168,20 +186,26 @@ impl OrderedRecordings {
             counters: Arc::clone(&counters),
             sink: Arc::clone(&sink),
         };
-        let keeper = Keeper {
-            left: keeper::left_in(&spool),
-            spool,
-            store,
+        let (slow, slow_files) = bounded(WAITING);
+        let keeper = |left, files, slow| Keeper {
+            left,
+            spool: spool.clone(),
+            store: store.clone(),
             files,
+            slow,
             counters: Arc::clone(&counters),
             sink: Arc::clone(&sink),
             is_stopping: Arc::clone(&is_stopping),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let slow_keeper = keeper(keeper::left_in(&spool), slow_files, None);
+        let keeper = keeper(Vec::new(), files, Some(slow));
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let (kept, slowly) = (runtime()?, runtime()?);
         let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let threads = vec![
             spawn("ordered").spawn(move || writer.run())?,
-            spawn("ordered-keep").spawn(move || keeper.run(&runtime))?,
+            spawn("ordered-keep").spawn(move || keeper.run(&kept))?,
+            spawn("ordered-slow").spawn(move || slow_keeper.run(&slowly))?,
         ];
         let (next, pauses) = (Arc::default(), Pauses::default());
         let opener = OrderedOpener { queue, next, pauses, counters: Arc::clone(&counters), sink };
@@ -198,7 +222,8 @@ impl OrderedRecordings {
         Arc::clone(&self.counters)
     }
 
-    /// Ends the threads once what is written is whole; listeners must have ended.
+    /// Ends the threads once what is written is whole; listeners must have ended. What is not in S3 by
+    /// then stays for the next start.
     pub fn stop(self) {
         drop(self);
     }

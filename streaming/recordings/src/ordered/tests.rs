@@ -2,16 +2,24 @@
 
 use super::*;
 use crate::scratch::Scratch;
+use crate::testing::answer;
+use aws_sinks::{Access, Endpoint};
 use call_audio::{ConsumerEnd, Frame};
 use model::{CallDirection, LegSide, ListenedCall, RecordingSilence, UnixTime, VoiceConnectorId};
+use std::net::TcpListener;
+use std::process::Command;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Call, order and outcome of a recording that has ended.
+type Ended = (TransactionId, u32, Result<RecordedObject, String>);
+
 struct World {
     recordings: OrderedRecordings,
-    told: Receiver<OrderedOutcome>,
+    told: Receiver<Ended>,
+    begun: Arc<AtomicU64>,
     scratch: Scratch,
 }
 
@@ -21,13 +29,26 @@ impl World {
     }
 
     fn at(scratch: Scratch) -> Self {
-        let (sender, told) = sync_channel(2 * MOST as usize);
-        let sink: OrderedSink = Arc::new(move |outcome| sender.send(outcome).unwrap());
         let store = OrderedStore::Directory(scratch.path().join("sounds"));
         std::fs::create_dir_all(scratch.path().join("sounds")).unwrap();
+        World::with(scratch, store)
+    }
+
+    fn with(scratch: Scratch, store: OrderedStore) -> Self {
+        // Room for what any test does not read.
+        let (sender, told) = sync_channel(2 * MOST as usize);
+        let begun: Arc<AtomicU64> = Arc::default();
+        let counted = Arc::clone(&begun);
+        let sink: OrderedSink = Arc::new(move |OrderedNews { call, order, event }| match event {
+            OrderedEvent::Began => {
+                assert_eq!((call, order), (TransactionId::from_u128(7), 3));
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            OrderedEvent::Ended(outcome) => sender.send((call, order, outcome)).unwrap(),
+        });
         let spool = scratch.path().join("spool");
         let recordings = OrderedRecordings::start(spool, store, sink).unwrap();
-        World { recordings, told, scratch }
+        World { recordings, told, begun, scratch }
     }
 
     fn open(&self, ordered: &OrderedRecording) -> Box<dyn AudioConsumer> {
@@ -35,9 +56,13 @@ impl World {
     }
 
     fn told(&self) -> Result<RecordedObject, String> {
-        let told = self.told.recv_timeout(DEADLINE).unwrap();
-        assert_eq!((told.call, told.order), (TransactionId::from_u128(7), 3));
-        told.outcome
+        let (call, order, outcome) = self.told.recv_timeout(DEADLINE).unwrap();
+        assert_eq!((call, order), (TransactionId::from_u128(7), 3));
+        outcome
+    }
+
+    fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// The samples of the file that was told of, and its channels.
@@ -101,6 +126,7 @@ fn what_one_party_says_becomes_a_file_that_can_be_played() {
     say(consumer.as_mut(), LegSide::A, 1_600, 60, 7);
     consumer.end(ConsumerEnd::Ended);
     assert_eq!(world.samples(), (1, vec![7; 9_600]));
+    assert_eq!(world.begun(), 1);
 }
 
 #[test]
@@ -112,12 +138,19 @@ fn both_parties_stand_side_by_side_and_a_pause_is_silent() {
     say(consumer.as_mut(), LegSide::B, 0, 1, 9);
     say(consumer.as_mut(), LegSide::A, 160, 1, 7);
     world.recordings.opener().unwrap().pause(TransactionId::from_u128(7), 3, false);
-    say(consumer.as_mut(), LegSide::B, 160, 1, 9);
+    // What comes within 120 ms after a pause was heard in it, of who was heard in it and of who was not.
+    say(consumer.as_mut(), LegSide::B, 160, 10, 9);
+    say(consumer.as_mut(), LegSide::A, 320, 10, 7);
     consumer.end(ConsumerEnd::Ended);
     let (channels, samples) = world.samples();
-    assert_eq!((channels, samples.len()), (2, 640));
-    assert_eq!(samples[..2], [7, 0]);
-    assert_eq!(samples[638..], [0, 9]);
+    assert_eq!((channels, samples.len()), (2, 2 * 12 * 160));
+    let frames = |side: usize| {
+        let frames = samples.chunks(320).map(|frame| (frame[side], frame[318 + side]));
+        assert!(frames.clone().all(|(first, last)| first == last));
+        frames.map(|(first, _)| first).collect::<Vec<i16>>()
+    };
+    assert_eq!(frames(0), [7, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7, 7]);
+    assert_eq!(frames(1), [0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9, 0]);
 }
 
 #[test]
@@ -155,6 +188,7 @@ fn what_cannot_be_written_is_told() {
     wrong.prefix = "../../".into();
     drop(world.open(&wrong));
     assert!(world.told().unwrap_err().contains("is no path below"));
+    assert_eq!(world.begun(), 0);
     // A link of the directory of sounds leads out.
     let sounds = world.scratch.path().join("sounds");
     std::os::unix::fs::symlink(std::env::temp_dir(), sounds.join("out")).unwrap();
@@ -170,16 +204,10 @@ fn there_is_a_bound_and_it_is_told() {
     let opener = world.recordings.opener().unwrap();
     let open: Vec<_> = (0..MOST).map(|_| world.open(&ordered([true, false]))).collect();
     assert!(opener.open(&ordered([true, false]), &opening()).is_none());
-    assert!(world.told().unwrap_err().contains("500 recordings"));
     // Names of one call's order are the same within a millisecond: what comes of them is not the point.
-    let told = std::thread::spawn(move || {
-        for _ in 0..MOST {
-            world.told.recv_timeout(DEADLINE).unwrap();
-        }
-        world
-    });
+    let is_it = |why: String| why.contains("500 recordings");
+    while !world.told().is_err_and(is_it) {}
     drop(open);
-    let world = told.join().unwrap();
     assert_eq!(world.recordings.counters().open.load(Ordering::Relaxed), 0);
 }
 
@@ -202,4 +230,89 @@ fn what_a_crash_left_is_finished_by_the_next_start() {
     }
     let octets = std::fs::read(there).unwrap();
     assert_eq!((octets.len(), wav_head(&octets)), (48, (1, 4)));
+}
+
+#[test]
+fn a_beginning_is_refused_whose_end_might_find_no_room() {
+    let (queue, messages) = bounded(QUEUE);
+    let (sender, told) = sync_channel(64);
+    let opener = OrderedOpener {
+        queue,
+        next: Arc::default(),
+        pauses: Pauses::default(),
+        counters: Arc::default(),
+        sink: Arc::new(move |news| sender.send(news.event).unwrap()),
+    };
+    let open = || opener.open(&ordered([true, false]), &opening());
+    // Nobody takes what they hand over.
+    let mut kept: Vec<_> = (0..MOST / 2).map(|_| open().unwrap()).collect();
+    let mut begun = kept.len();
+    while let Some(mut short) = open() {
+        begun += 1;
+        say(short.as_mut(), LegSide::A, 0, 30, 7);
+        assert!(begun <= QUEUE, "it has no bound");
+    }
+    let told = told.recv_timeout(DEADLINE).unwrap();
+    let is_why = |why: &str| why.contains("not written as fast");
+    assert!(matches!(&told, OrderedEvent::Ended(Err(why)) if is_why(why)), "{told:?}");
+    for open in &mut kept {
+        say(open.as_mut(), LegSide::A, 0, 30, 7);
+    }
+    drop(kept);
+    let messages: Vec<Message> = messages.try_iter().collect();
+    let ends = messages.iter().filter(|message| matches!(message, Message::End { .. })).count();
+    let begins = messages.iter().filter(|message| matches!(message, Message::Begin { .. })).count();
+    assert_eq!((begins, ends), (begun, begun));
+    assert!(opener.counters.lost_samples.load(Ordering::Relaxed) > 0);
+}
+
+/// Set in the child, which has credentials in its environment.
+const CHILD: &str = "ORDERED_UPLOAD_CHILD";
+
+#[test]
+fn a_large_file_holds_up_no_small_one_and_nobody_who_stops() {
+    if std::env::var_os(CHILD).is_none() {
+        let name = "ordered::tests::a_large_file_holds_up_no_small_one_and_nobody_who_stops";
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .envs([(CHILD, "1"), ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")])
+            .envs([("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_EC2_METADATA_DISABLED", "true")])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stderr);
+        return assert!(child.status.success(), "{said}");
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // It ends with the process.
+    std::thread::spawn(move || {
+        let lengths = Arc::default();
+        for stream in listener.incoming() {
+            let (stream, lengths) = (stream.unwrap(), Arc::clone(&lengths));
+            std::thread::spawn(move || answer(stream, &lengths, 4 * 1_048_576));
+        }
+    });
+    let endpoint = Some(Endpoint::parse(&url).unwrap());
+    let access = Access { region: "us-east-1".to_owned(), endpoint, authorities: None };
+    let world = World::with(Scratch::new(), OrderedStore::S3(access));
+    let record = |prefix: &str, frames: u64| {
+        let ordered = OrderedRecording { prefix: prefix.into(), ..ordered([true, false]) };
+        let mut consumer = world.open(&ordered);
+        say(consumer.as_mut(), LegSide::A, 0, frames, 7);
+    };
+    record("large/", 5 * 1_048_576 / 320);
+    record("another/", 5 * 1_048_576 / 320);
+    record("small/", 50);
+    assert!(world.told().unwrap().key.starts_with("small/"));
+    // The bucket never answers of the large ones, which are left for the next start.
+    let World { recordings, told, scratch, .. } = world;
+    let (sender, stopped) = sync_channel(1);
+    std::thread::spawn(move || {
+        recordings.stop();
+        sender.send(()).unwrap();
+    });
+    stopped.recv_timeout(DEADLINE).unwrap();
+    assert!(told.try_recv().is_err());
+    let left = keeper::left_in(&scratch.path().join("spool"));
+    assert_eq!(left.len(), 2, "{left:?}");
 }

@@ -2,7 +2,7 @@
 
 use super::consumer::{Begun, Message};
 use super::keeper::Finished;
-use super::{OrderedCounters, OrderedOutcome, OrderedSink, below};
+use super::{OrderedCounters, OrderedEvent, OrderedNews, OrderedSink, below};
 use crate::interleaver::Interleaver;
 use crate::wav;
 use crossbeam_channel::{Receiver, Sender};
@@ -46,6 +46,8 @@ impl Writer {
                 Message::Begin { id, file } => {
                     match Written::create(&self.spool, (*file).clone()) {
                         Ok(written) => {
+                            let Begun { call, order, .. } = written.begun;
+                            (self.sink)(OrderedNews { call, order, event: OrderedEvent::Began });
                             files.insert(id, written);
                         }
                         Err(why) => self.fail(&file, why),
@@ -95,7 +97,7 @@ impl Writer {
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(call = %begun.call, %why, "what an application has ordered is not recorded");
         let Begun { call, order, .. } = *begun;
-        (self.sink)(OrderedOutcome { call, order, outcome: Err(why) });
+        (self.sink)(OrderedNews { call, order, event: OrderedEvent::Ended(Err(why)) });
     }
 }
 

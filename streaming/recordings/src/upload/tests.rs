@@ -2,53 +2,23 @@
 
 use super::*;
 use crate::scratch::Scratch;
-use crate::testing::opening;
+use crate::testing::{answer, opening};
 use crate::{Keep, Recordings, RecordingsConfig, Rotation, all_descriptions};
 use aws_sinks::Endpoint;
 use model::RecordingFormat;
-use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::Command;
+use std::sync::Mutex;
 
 /// Set in the child, which has credentials in its environment.
 const CHILD: &str = "RECORDINGS_UPLOAD_CHILD";
 
 /// Answers PUT, and HEAD with the length of what was put; one connection after the other.
 fn serve(listener: &TcpListener) {
-    let mut lengths = HashMap::new();
+    let lengths = Mutex::default();
     for stream in listener.incoming() {
-        let _ = answer(stream.unwrap(), &mut lengths);
+        let _ = answer(stream.unwrap(), &lengths, usize::MAX);
     }
-}
-
-fn answer(mut stream: TcpStream, lengths: &mut HashMap<String, usize>) -> io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let (mut lines, mut length) = (Vec::new(), 0);
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        lines.push(line);
-    }
-    let mut words = lines[0].split(' ');
-    let (method, path) = (words.next().unwrap(), words.next().unwrap().to_owned());
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let told = match method {
-        "PUT" => {
-            lengths.insert(path, length);
-            0
-        }
-        _ => lengths[&path],
-    };
-    let head = "HTTP/1.1 200 OK\r\netag: \"e\"\r\nconnection: close\r\n";
-    stream.write_all(format!("{head}content-length: {told}\r\n\r\n").as_bytes())
 }
 
 #[test]

@@ -157,6 +157,33 @@ fn a_call_goes_on_with_another_stream_within_two_seconds() {
 }
 
 #[test]
+fn who_comes_after_a_silence_does_not_hear_it_and_who_goes_has_gone_before_it() {
+    for (again, after) in [(2_500_u64, &[OGG][..]), (2_500, &[WAV, OGG]), (1_060, &[OGG])] {
+        let mut world = World::new(10);
+        let mut stream = Stream::new(1);
+        world.calls.hear(stream.listen(1, millis(0), &[WAV]), millis(0));
+        stream.speak(&mut world.calls, 0, 50);
+        drop(stream);
+        world.turns(1_000, again);
+        let mut stream = Stream::new(9);
+        world.calls.hear(stream.listen(1, millis(again), after), millis(again));
+        stream.speak(&mut world.calls, again, 50);
+        world.calls.stop(millis(again + 980));
+        // Of before it hears no more than what was not due yet.
+        let heard = frames(&world.ogg, A);
+        assert_eq!(heard[heard.len() - 50..], (1..=50).collect::<Vec<i16>>());
+        assert!(heard.len() <= 56, "{} frames", heard.len());
+        let heard = frames(&world.wav, A);
+        let goes_on = after.contains(&WAV);
+        let expected = if goes_on { (again + 1_000) / 20 } else { 50 };
+        // One that ends while its last words are not due yet loses them, as with any order.
+        let least = if again == 1_060 { 46 } else { expected };
+        assert!((least..=expected + 2).contains(&(heard.len() as u64)), "{} frames", heard.len());
+        assert!(goes_on || others(&world.wav).contains(&Told::Ended(ConsumerEnd::Ended)));
+    }
+}
+
+#[test]
 fn a_thread_that_comes_late_hears_all_that_its_rings_hold() {
     let mut world = World::new(10);
     let mut stream = Stream::new(1);
