@@ -5,8 +5,8 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, Instant, LegSide, PlayOutcome, RoomCall, Seat, SeatFailure,
-    TransactionId, VoiceConnectorId,
+    AudioSource, CallDirection, DtmfKey, Instant, LegSide, PlayOutcome, RoomCall, Seat,
+    SeatFailure, TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
