@@ -1,7 +1,7 @@
 //! The thread with the rooms, and no edge: what is asked and what calls would be told.
 
 use super::*;
-use crate::config::tests::accepts;
+use crate::config::accepts;
 use call_streaming::events::Event;
 use model::{CallDirection, DtmfKey, MeetingDigits, RoomCall, TransportProtocol, VoiceConnectorId};
 use outbox::Record;
@@ -36,7 +36,7 @@ fn begun(dialled: &str) -> Box<SteeredCall> {
         direction: CallDirection::Inbound,
         from: "board".into(),
         to: dialled.into(),
-        voice_connector: VoiceConnectorId::new("rooms").unwrap(),
+        voice_connector: VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap(),
         call_id: "1".into(),
         headers: Vec::new(),
         room: Some(Box::new(RoomCall {
