@@ -147,3 +147,19 @@ def test_who_types_wrong_ids_is_told_so_and_hung_up(stage):
     guesser.wait("state", 30, state="DISCONNECTED")
     assert not events(stage)
     stage.edge.wait_idle()
+
+
+def test_a_relay_of_its_own_mixes(stage, halves):
+    rooms(stage)
+    halves.relay_configuration.more = stage.configuration.more
+    stage.start_edge()
+    agents = [caller(stage, 0, 440), caller(stage, 1, 1_000, "G722")]
+    for agent in agents:
+        enter(agent, OPEN)
+    wait_levels(agents[0], [1_000], [440])
+    wait_levels(agents[1], [440], [1_000])
+    halves.relay.wait_metric("tandem_mixed_legs", 2, 20)
+    for agent in agents:
+        agent.do("hangup")
+        agent.wait("state", state="DISCONNECTED")
+    halves.relay.wait_metric("tandem_relay_seats", 0, 20)
