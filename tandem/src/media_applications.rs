@@ -5,13 +5,14 @@ use crate::clock::Origin;
 use crate::config::Config;
 use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
-use crate::rooms::Rooms;
+use crate::rooms::{Rooms, RoomsHandle, RoomsReadings};
 use call_applications::{
     Application, Applications, AskedOutcome, Calls, Endpoint, NewCall, NewsSender, Settings,
     SoundStore,
 };
-use call_metrics::{Observation, ObservationSender, RecorderView};
+use call_metrics::{Numbers, Observation, ObservationSender, PerSink, RecorderView};
 use call_recordings::OrderedOpener;
+use call_streaming::events::EventSink;
 use control_api::{NotCalled, NotUpdated};
 use media_applications::{Acted, Direction, Ended, Facts};
 use model::{
@@ -50,8 +51,13 @@ pub(crate) struct About {
 }
 
 impl MediaApplications {
-    /// Starts it. Orders are taken from [`MediaApplications::connect`] on.
-    pub(crate) fn start(config: &Config, about: About) -> Result<Self, StartError> {
+    /// Starts it. What happens in meetings is told `events`, with people shown so. Orders are taken from
+    /// [`MediaApplications::connect`] on.
+    pub(crate) fn start(
+        config: &Config,
+        events: (Arc<dyn EventSink>, PerSink<Numbers>),
+        about: About,
+    ) -> Result<Self, StartError> {
         let section = &config.media_applications;
         let access = config.sinks.all.clone();
         let sounds = match section.sounds_in_s3 {
@@ -72,7 +78,7 @@ impl MediaApplications {
         let edge = Arc::new(EdgeCalls { orders: Arc::clone(&orders), about });
         let applications = Applications::start(settings, edge);
         let applications = applications.map_err(|error| StartError(error.to_string()))?;
-        let rooms = Rooms::start(config)?;
+        let rooms = Rooms::start(config, events)?;
         Ok(MediaApplications { applications, orders, rooms, unrecorded, observations })
     }
 
@@ -106,6 +112,17 @@ impl MediaApplications {
     /// Tells them of calls, and has somebody called for them.
     pub(crate) fn asked(&self) -> AskedApplications {
         AskedApplications { news: self.applications.sender(), orders: Arc::clone(&self.orders) }
+    }
+
+    /// For whoever makes, changes and looks at meetings.
+    #[expect(dead_code, reason = "the control API of meetings asks by it")]
+    pub(crate) fn rooms(&self) -> RoomsHandle {
+        self.rooms.handle()
+    }
+
+    /// Meetings and their callers, for the Prometheus page.
+    pub(crate) fn rooms_readings(&self) -> RoomsReadings {
+        self.rooms.readings()
     }
 
     /// After the edge.

@@ -15,6 +15,7 @@ use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
 use crate::live_directory::{LiveDirectory, Watch};
 use crate::media_applications::{About, AskedApplications, MediaApplications};
 use crate::media_plane::{MediaPlane, Start};
+use crate::mixing;
 use crate::ordered_recordings::{Ordered, unrecorded};
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
@@ -24,6 +25,7 @@ use crate::traces::{self, Traces};
 use crate::{hep, privacy, process, readings};
 use b2bua::{EdgeConfig, ListenRefusal, Listener};
 use call_metrics::{
+    Numbers, PerSink,
     Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle, RecorderView,
 };
 use call_recordings::Recordings;
@@ -31,6 +33,7 @@ use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{ApplicationEvent, Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSender, FileSink, Outbox, OutboxView, Retention};
 use relay_core::ListenNews;
+use room_media::Mixing;
 use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
 use sip_proto::TimerConfig;
@@ -54,6 +57,8 @@ pub(crate) struct Node {
     media: Arc<MediaPlane>,
     /// Where the relay is in this process.
     streaming: Option<Arc<Streaming>>,
+    /// Where the relay is in this process, and there are meeting rooms.
+    mixing: Option<Arc<Mixing>>,
     /// What steers calls.
     applications: MediaApplications,
     recorder: RecorderHandle,
@@ -110,15 +115,14 @@ impl Node {
         let (traced, cdr_bucket) = (traces.sender(), directory.cdr_bucket());
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traced, cdr_bucket)?;
         let privacy = privacy::prepare(&config).map_err(StartError)?;
-        let event_sink = routes.event_sink();
+        let (event_sink, people) = (routes.event_sink(), privacy.events.clone());
         let told = (routes.teller(&config, &privacy), privacy.recordings.clone());
         let start = Start::draw()?;
         let history = start_history(&config)?;
         let mut left = left_of_last_run(&config, role);
         start.open(&config, &mut left.calls)?;
         // What happened to calls of the last run keeps its time.
-        let began = left.began().map(UnixTime::from_millis);
-        let origin = began.map_or(origin, |began| origin.back_to(began));
+        let origin = left.began().map_or(origin, |at| origin.back_to(UnixTime::from_millis(at)));
         let clock = Clock::new(origin.monotonic);
         let node = &config.node;
         let recorder = RecorderConfig {
@@ -152,22 +156,23 @@ impl Node {
         let claims = shell.edge.calls.iter().flat_map(claims_of).collect();
         shell.edge.begun = clock.now();
         let ordered = Ordered::start(&config, role)?;
-        let (media, listened) = match role {
+        let (media, mixing, listened) = match role {
             Role::All => {
                 let files = (sink.sender(), &mut outbox);
                 let opener = ordered.as_ref().and_then(Ordered::opener);
                 let Started { recordings, streaming, news } =
                     streaming::start(&config, origin, told, files, observations.clone(), opener)?;
                 let relay = relay_config(&config.media, identity, Some(news));
-                let relay = start_relay(&config, origin, relay, &observations, &events)?;
-                (MediaPlane::Local(relay), Some((recordings, Arc::new(streaming))))
+                let (relay, mixing) = start_relay(&config, origin, relay, &observations, &events)?;
+                (MediaPlane::Local(relay), mixing, Some((recordings, Arc::new(streaming))))
             }
-            Role::Edge | Role::Relay => (MediaPlane::remote(), None),
+            Role::Edge | Role::Relay => (MediaPlane::remote(), None, None),
         };
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
         let counted = (observations.clone(), recorder.view(), clock);
-        let applications = start_applications(&config, role, ordered.as_ref(), counted)?;
+        let told = (Arc::clone(&event_sink), people);
+        let applications = start_applications(&config, role, ordered.as_ref(), told, counted)?;
         let steering = applications.port(&config, Arc::clone(&directory));
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
         let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
@@ -180,6 +185,7 @@ impl Node {
             edge,
             media,
             streaming,
+            mixing,
             applications,
             recorder,
             sink,
@@ -314,7 +320,7 @@ impl Node {
             ("[retention]", old.retention == config.retention),
             ("[streaming]", old.streaming == config.streaming),
             ("[media_applications]", old.media_applications.is_alike(&config.media_applications)),
-            ("[rooms.prompts]", old.room_prompts == config.room_prompts),
+            ("[rooms]", old.rooms == config.rooms),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -352,6 +358,8 @@ impl Node {
             Some(media) => media.stop(),
             None => tracing::warn!("the relay is still asked for readings; it is not waited for"),
         }
+        // Ends with the last page that reads it.
+        drop(self.mixing);
         if let Some(streaming) = self.streaming {
             match take_back(streaming, PAGE_LIMIT) {
                 Some(streaming) => streaming.stop(),
@@ -384,6 +392,8 @@ impl Node {
         let applications = self.applications.news();
         let traces = self.traces.sender();
         let streaming = self.streaming.as_ref().map(Arc::downgrade);
+        let mixing = self.mixing.as_ref().map(Arc::downgrade);
+        let rooms = self.applications.rooms_readings();
         let identities = self.kept.certificate_ends();
         self.view().set_readings(move |out| {
             if let Some(media) = media.upgrade() {
@@ -392,6 +402,10 @@ impl Node {
             if let Some(streaming) = streaming.as_ref().and_then(Weak::upgrade) {
                 streaming.read(out);
             }
+            if let Some(mixing) = mixing.as_ref().and_then(Weak::upgrade) {
+                mixing::read(&mixing.statistics(), out);
+            }
+            rooms.read(out);
             if let Some(edge) = edge.upgrade() {
                 readings::of_edge(&edge.statistics(), out);
                 readings::of_certificates(&edge.certificates(), out);
@@ -450,12 +464,13 @@ fn start_applications(
     config: &Config,
     role: Role,
     ordered: Option<&Ordered>,
+    events: (Arc<dyn call_streaming::events::EventSink>, PerSink<Numbers>),
     (observations, view, clock): (ObservationSender, RecorderView, Clock),
 ) -> Result<MediaApplications, StartError> {
     let recordings = ordered.and_then(Ordered::opener);
     let unrecorded = unrecorded(config, role);
     let about = About { recordings, unrecorded, observations, view, clock };
-    let applications = MediaApplications::start(config, about)?;
+    let applications = MediaApplications::start(config, events, about)?;
     if let Some(ordered) = ordered {
         ordered.connect(applications.news());
     }
@@ -468,11 +483,11 @@ fn start_relay(
     relay: RelayConfig,
     observations: &ObservationSender,
     edge: &Arc<OnceLock<sip_edge::MediaEventSender>>,
-) -> Result<Relay, StartError> {
+) -> Result<(Relay, Option<Arc<Mixing>>), StartError> {
     // Ports and keys are drawn from them.
     getrandom::u64()
         .map_err(|error| StartError(format!("no random numbers from the system: {error}")))?;
-    let relay = RelayConfig {
+    let mut relay = RelayConfig {
         emergency_calls: config.sip.emergency_headroom,
         audio_files: config.audio_paths(),
         ..relay
@@ -487,8 +502,10 @@ fn start_relay(
             }
         }
     });
-    Relay::start(relay, media_relay::Clock::new(origin.monotonic), sink)
-        .map_err(|error| StartError(error.to_string()))
+    let mixing = mixing::start(config, origin, &mut relay)?;
+    let relay = Relay::start(relay, media_relay::Clock::new(origin.monotonic), sink)
+        .map_err(|error| StartError(error.to_string()))?;
+    Ok((relay, mixing))
 }
 
 /// What `[media]` makes of a relay, whose streams are listened to by way of `listening`.

@@ -12,6 +12,7 @@ mod orders;
 mod outbound;
 mod recordings;
 mod requests;
+mod seat;
 
 use super::Call;
 use super::answer::{number, success_headers};
@@ -34,6 +35,7 @@ use model::{
 };
 pub(super) use recordings::Ordered;
 use sdp::{Encryption, Limits, SessionDescription};
+use seat::Seating;
 use sip_proto::{HeaderName, Message};
 use std::sync::Arc;
 
@@ -76,6 +78,8 @@ pub(super) struct Steering {
     muted: [bool; 2],
     keys: [Option<KeysUnderWay>; 2],
     bridging: Option<Bridging>,
+    /// Leg A's place in a conference.
+    seating: Option<Seating>,
     /// Leg B is there.
     is_bridged: bool,
     /// What ends next was ordered.
@@ -118,6 +122,7 @@ impl Steering {
             muted: [false; 2],
             keys: [None, None],
             bridging: None,
+            seating: None,
             is_bridged: false,
             by_order: false,
             answered_for_bridge: false,

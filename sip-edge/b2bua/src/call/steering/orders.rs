@@ -99,6 +99,8 @@ impl Call {
                 }
                 self.review_playing(context);
             }
+            ApplicationOrder::Sit { seat } => return self.sit_by_order(context, order, seat),
+            ApplicationOrder::StandUp => self.stand_up_by_order(context),
         }
         Ok(())
     }
