@@ -10,7 +10,7 @@ use crate::rate::RateLimit;
 use crate::reads::{Catalogue, Reading};
 use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
-use crate::state::{self, Change, Draft, Kind, Proxy, State, Tag, Tags};
+use crate::state::{self, Draft, State, Tag, Tags};
 use crate::writes::Writing;
 use crate::{schema, sigv4, steering, sts};
 use directory::NumberTable;
@@ -24,6 +24,9 @@ use std::sync::Arc;
 const STRANGERS_PER_SECOND: u32 = 10;
 /// Of one address, where nothing is said.
 const UNPROVEN_PER_SECOND: u32 = 10;
+/// How long finished orders are told of, where nothing is said.
+const ORDERS_KEPT_DAYS: u32 = 400;
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
 /// The operation of what is none, in [`Answer::operation`].
 const UNKNOWN: &str = "unknown";
 
@@ -48,12 +51,24 @@ pub struct Settings {
 impl Settings {
     /// The ARN of a resource: `vc`, `vcg` or `phone-number` and its id.
     pub(crate) fn arn(&self, kind: &str, id: &str) -> String {
-        format!("arn:aws:chime:{}:{}:{kind}/{id}", self.region, self.account_id)
+        format!("arn:aws:chime:{}:{}:{}", self.region, self.account_id, tag_key(kind, id))
+    }
+
+    /// What the tags of a resource are kept under: its ARN without what the configuration file says of
+    /// the node, so that they stay when that changes. `None` for an ARN of elsewhere.
+    pub(crate) fn tag_key<'a>(&self, arn: &'a str) -> Option<&'a str> {
+        let rest = arn.strip_prefix("arn:aws:chime:")?.strip_prefix(&*self.region)?;
+        rest.strip_prefix(':')?.strip_prefix(&*self.account_id)?.strip_prefix(':')
     }
 
     fn user_arn(&self, key: &AccessKey) -> String {
         format!("arn:aws:iam::{}:user/{}", self.account_id, key.name)
     }
+}
+
+/// What the tags of a resource are kept under.
+pub(crate) fn tag_key(kind: &str, id: &str) -> String {
+    format!("{kind}/{id}")
 }
 
 /// Two UUIDs that the shell draws for each request.
@@ -124,6 +139,7 @@ pub struct Api {
     catalogue: Option<Catalogue>,
     /// Where the state's numbers lead; `None` until something is written.
     numbers: Option<NumberTable>,
+    orders_kept_ms: u64,
 }
 
 /// What became known of a request on its way.
@@ -172,6 +188,7 @@ impl Api {
             ignored: Vec::new(),
             catalogue: None,
             numbers: None,
+            orders_kept_ms: u64::from(ORDERS_KEPT_DAYS) * DAY_MS,
             settings,
         }
     }
@@ -181,6 +198,13 @@ impl Api {
     #[must_use]
     pub fn with_unproven_rate(mut self, per_second: u32) -> Self {
         self.unproven = RateLimit::new(per_second);
+        self
+    }
+
+    /// Tells of orders of phone numbers that are finished for so many days. Default: 400.
+    #[must_use]
+    pub fn with_orders_kept(mut self, days: u32) -> Self {
+        self.orders_kept_ms = u64::from(days) * DAY_MS;
         self
     }
 
@@ -311,10 +335,12 @@ impl Api {
         let snapshot = backend.directory();
         let catalogue = match self.catalogue.take() {
             Some(catalogue) if catalogue.is_of(&snapshot) => catalogue,
-            _ => Catalogue::of(&snapshot),
+            Some(catalogue) => catalogue.following(&snapshot),
+            None => Catalogue::of(&snapshot),
         };
         let catalogue = &*self.catalogue.insert(catalogue);
         let (settings, tokens) = (&self.settings, &self.tokens);
+        let orders_kept_ms = self.orders_kept_ms;
         // Whether a call is up says the status of a session.
         let of_session = routed.operation.name.contains("ProxySession");
         let live = if of_session { backend.proxied_calls() } else { Vec::new() };
@@ -329,6 +355,7 @@ impl Api {
             state,
             backend: of_node,
             now,
+            orders_kept_ms,
             live,
         };
         permit(&reading, key, body)?;
@@ -356,6 +383,7 @@ impl Api {
                 draft: Draft::new(&mut self.state, now),
                 live,
                 random: &mut random,
+                orders_kept_ms,
             };
             (writing.answer()?, writing.draft)
         };
@@ -363,7 +391,7 @@ impl Api {
             let known = self.numbers.take();
             let mut numbers = known.clone().unwrap_or_else(|| draft.state().number_table());
             state::follow(&mut numbers, draft.state(), draft.changes());
-            let made = made(&draft, &numbers);
+            let made = Made::of(&draft, &numbers, &snapshot);
             // What fails leaves the numbers as they were, or to be gathered again.
             self.numbers = known;
             backend.commit(draft.changes(), made)?;
@@ -414,30 +442,17 @@ fn place(source: IpAddr) -> String {
     }
 }
 
-/// What calls are routed by, when the draft changes it.
-fn made(draft: &Draft<'_>, numbers: &NumberTable) -> Option<Made> {
-    let mut routed = draft.changes().iter().map(Change::kind).filter(|kind| kind.is_routed());
-    let is_number = |kind| matches!(kind, Kind::Number | Kind::NumberSettings);
-    let first = routed.next()?;
-    // Which numbers mask is indexed with everything else.
-    let masks = !draft.all::<Proxy>().is_empty();
-    Some(match !masks && is_number(first) && routed.all(is_number) {
-        true => Made::Numbers(numbers.clone()),
-        false => Made::All(Box::new(draft.state().resources_with(numbers.clone()))),
-    })
-}
-
 /// Asks the key's policy.
 fn permit(reading: &Reading<'_>, key: &AccessKey, body: &[u8]) -> Result<(), ApiError> {
     let Some(policy) = &key.policy else { return Ok(()) };
     // A body that is no JSON is refused later, where the message can say so.
     let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let action = format!("chime:{}", reading.routed.operation.name);
+    let operation = reading.routed.operation;
+    let action = format!("{}:{}", operation.service(), operation.name);
     let resource = reading.resource(&body);
     // Only what the operation itself reads may speak for it.
-    let name = reading.routed.operation.name;
     let brings = matches!(
-        name,
+        operation.name,
         "CreateVoiceConnector"
             | "CreateVoiceConnectorGroup"
             | "CreateSipMediaApplication"
@@ -445,7 +460,8 @@ fn permit(reading: &Reading<'_>, key: &AccessKey, body: &[u8]) -> Result<(), Api
     );
     let tags = if brings { body.get_mut("Tags").map(Value::take) } else { None };
     let tags = tags.and_then(|tags| serde_json::from_value::<Vec<Tag>>(tags).ok());
-    let stored = reading.state.get::<Tags>(&resource).map(|stored| stored.value.0.as_slice());
+    let stored = reading.settings.tag_key(&resource).and_then(|key| reading.state.get::<Tags>(key));
+    let stored = stored.map(|stored| stored.value.0.as_slice());
     let pairs = |tags: &[Tag]| -> Vec<(String, String)> {
         tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
     };

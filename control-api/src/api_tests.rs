@@ -76,6 +76,11 @@ impl Backend for Node {
         }
         if let Some(Made::Numbers(numbers)) = made {
             self.directory = Arc::new(self.directory.with_numbers(numbers));
+        } else if let Some(Made::Connector(connector)) = made {
+            let next = self.directory.with_connector(*connector).inspect_err(|problems| {
+                self.unroutable.extend_from_slice(problems);
+            });
+            self.directory = Arc::new(next?.expect("one of the API"));
         } else if let Some(Made::All(made)) = made {
             let (merged, left_out) = self.file.clone().with_made(*made);
             assert!(left_out.is_empty(), "{left_out:?}");
@@ -463,6 +468,9 @@ mod routable;
 
 #[path = "api_number_tests.rs"]
 mod numbers;
+
+#[path = "api_porting_tests.rs"]
+mod porting;
 
 #[path = "api_proxy_tests.rs"]
 mod proxies;

@@ -55,12 +55,17 @@ pub(crate) fn written(event: &Event<'_>) -> Vec<u8> {
     };
     let name = event.routed.map(|routed| routed.operation.name).or(event.action);
     let is_read = event.routed.map_or(event.is_sts, |routed| routed.operation.is_read());
-    let service = if event.is_sts { "sts" } else { "chime" };
+    // What is Tandem's own is nothing that AWS has a name for.
+    let source = match (event.is_sts, event.routed) {
+        (true, _) => "sts.amazonaws.com",
+        (false, Some(routed)) if routed.operation.is_own() => "tandem",
+        (false, _) => "chime.amazonaws.com",
+    };
     let mut record = json!({
         "eventVersion": "1.11",
         "userIdentity": identity,
         "eventTime": extended(event.now),
-        "eventSource": format!("{service}.amazonaws.com"),
+        "eventSource": source,
         "eventName": name.map_or(Value::Null, |name| short(name).into()),
         "awsRegion": event.settings.region,
         "sourceIPAddress": event.request.source.to_string(),

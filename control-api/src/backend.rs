@@ -2,9 +2,9 @@
 
 use crate::access_key::KeySource;
 use crate::error::{ApiError, ErrorKind};
-use crate::state::Change;
-use directory::{NumberTable, Problem, Resources, Snapshot};
-use model::{ProxySessionId, TransactionId, UnixTime};
+use crate::state::{Change, Draft, Kind, Proxy};
+use directory::{NumberTable, Problem, Resources, Snapshot, VoiceConnector};
+use model::{ProxySessionId, TransactionId, UnixTime, VoiceConnectorId};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -55,6 +55,46 @@ pub enum Made {
     All(Box<Resources>),
     /// The numbers; the rest is as it was. One number of many is so changed quickly.
     Numbers(NumberTable),
+    /// One voice connector, which was there before and has no numbers of its own; the rest is as it
+    /// was. One of many is so changed quickly ([`Snapshot::with_connector`]).
+    Connector(Box<VoiceConnector>),
+}
+
+impl Made {
+    /// What calls are routed by, when the draft changes it.
+    pub(crate) fn of(
+        draft: &Draft<'_>,
+        numbers: &NumberTable,
+        directory: &Snapshot,
+    ) -> Option<Made> {
+        if let Some(connector) = one_connector(draft, directory) {
+            return Some(Made::Connector(Box::new(connector)));
+        }
+        let mut routed = draft.changes().iter().map(Change::kind).filter(|kind| kind.is_routed());
+        let is_number = |kind| matches!(kind, Kind::Number | Kind::NumberSettings);
+        let first = routed.next()?;
+        // Which numbers mask is indexed with everything else.
+        let masks = !draft.all::<Proxy>().is_empty();
+        Some(match !masks && is_number(first) && routed.all(is_number) {
+            true => Made::Numbers(numbers.clone()),
+            false => Made::All(Box::new(draft.state().resources_with(numbers.clone()))),
+        })
+    }
+}
+
+/// The voice connector that everything is about which calls are routed by, when it is one, and was
+/// there before.
+fn one_connector(draft: &Draft<'_>, directory: &Snapshot) -> Option<VoiceConnector> {
+    let mut routed = draft.changes().iter().filter(|change| change.kind().is_routed());
+    let id = routed.next()?.id();
+    let is_of_it = |change: &Change| {
+        matches!(change.kind(), Kind::Connector | Kind::Credentials) && change.id() == id
+    };
+    if !draft.changes().iter().filter(|change| change.kind().is_routed()).all(is_of_it) {
+        return None;
+    }
+    directory.voice_connector(&VoiceConnectorId::new(id).ok()?)?;
+    draft.state().connector(id)
 }
 
 /// Why an application is not made to think again.

@@ -1,7 +1,7 @@
 //! From an operation and its members to a request: the other direction of [`route`](crate::route).
 
 use crate::encoding::percent_encode;
-use crate::operations::{Method, OPERATIONS, Operation};
+use crate::operations::{Method, Operation, every};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -44,7 +44,7 @@ const PARAMETERS: [(&str, &str); 3] = [
 /// # Errors
 /// [`ComposeFault`].
 pub fn compose(operation: &str, members: &Map<String, Value>) -> Result<Composed, ComposeFault> {
-    let found = OPERATIONS.iter().find(|each| each.name == operation);
+    let found = every().find(|each| each.name == operation);
     let operation = found.ok_or_else(|| ComposeFault::UnknownOperation(operation.to_owned()))?;
     let mut rest: Vec<(&String, &Value)> =
         members.iter().filter(|(_, value)| !value.is_null()).collect();
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_router_finds_every_operation_again() {
-        for operation in OPERATIONS {
+        for operation in every() {
             let named = operation.path().split('/').filter_map(|shape| shape.strip_prefix('{'));
             let members: Map<String, Value> = named
                 .map(|name| {

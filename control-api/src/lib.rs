@@ -42,7 +42,7 @@ pub use audit::FILE as AUDIT_FILE;
 pub use backend::{Backend, CommitFault, Made, NotUpdated};
 pub use compose::{ComposeFault, Composed, compose};
 pub use error::{ApiError, ErrorKind};
-pub use operations::{Method, OPERATIONS, Operation, Support};
+pub use operations::{Method, OPERATIONS, OWN_OPERATIONS, Operation, Support};
 pub use policy::{Policy, PolicyFault, Question};
 pub use request::{MAX_BODY_BYTES, Request};
 pub use router::{Routed, route};

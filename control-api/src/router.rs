@@ -3,7 +3,7 @@
 use crate::encoding::percent_decoded;
 use crate::encoding::{decoded_pairs, value_of};
 use crate::error::{ApiError, ErrorKind};
-use crate::operations::{OPERATIONS, Operation};
+use crate::operations::{Operation, every};
 use crate::request::Request;
 
 /// More segments than any operation has.
@@ -41,7 +41,7 @@ pub fn route(request: &Request<'_>) -> Result<Routed, ApiError> {
     let not_text = || ApiError::new(ErrorKind::BadRequest, "path and query must be UTF-8");
     let query = decoded_pairs(request.query).ok_or_else(not_text)?;
     let given: Vec<&str> = request.path.split('/').skip(1).take(SEGMENTS_MAX + 1).collect();
-    let mut on_path = OPERATIONS.iter().filter(|operation| {
+    let mut on_path = every().filter(|operation| {
         operation.method.as_str() == request.method && fits(operation.path(), &given)
     });
     let asked = |name: &str| value_of(&query, name);
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_by_its_own_target() {
-        for operation in OPERATIONS {
+        for operation in every() {
             let path = operation.path().replace('{', "a").replace('}', "%2Fz");
             let query = operation.target.split_once('?').map_or("", |(_, query)| query);
             let found = routed(operation.method.as_str(), &path, query).unwrap();

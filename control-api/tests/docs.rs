@@ -1,6 +1,6 @@
 //! The table of operations in docs/control-api.md.
 
-use control_api::{OPERATIONS, Support};
+use control_api::{OPERATIONS, OWN_OPERATIONS, Support};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -41,6 +41,15 @@ fn markdown() -> String {
         let (method, target) = (operation.method.as_str(), operation.target);
         // Writing into a String cannot fail.
         let _ = writeln!(text, "| {} | `{method} {target}` | {state} |", operation.name);
+    }
+    text.push_str(
+        "\nOperations of Tandem's own, which no client of AWS's knows; their actions in policies begin with \
+         `tandem:`:\n\n| Operation | Request | Action |\n|---|---|---|\n",
+    );
+    for own in OWN_OPERATIONS {
+        let (name, method, target) = (own.name, own.method.as_str(), own.target);
+        let action = format!("{}:{name}", own.service());
+        let _ = writeln!(text, "| {name} | `{method} {target}` | `{action}` |");
     }
     text
 }

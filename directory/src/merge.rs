@@ -1,6 +1,6 @@
 //! Resources of the configuration file and of the control API as one.
 
-use crate::{MediaApplication, Resources, Rooms, RuleTrigger, SipRule};
+use crate::{MediaApplication, Resources, Rooms, RuleTrigger, SipRule, VoiceConnector};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -78,6 +78,16 @@ impl Resources {
         (self, left_out)
     }
 
+    /// These with another voice connector at a place, or with one more.
+    #[must_use]
+    pub fn with(mut self, place: Option<usize>, connector: VoiceConnector) -> Resources {
+        match place.and_then(|at| self.voice_connectors.get_mut(at)) {
+            Some(known) => *known = connector,
+            None => self.voice_connectors.push(connector),
+        }
+        self
+    }
+
     /// Applications and rules that were made. A rule goes without applications that a reload of the file
     /// took away, and without any it is left out.
     fn steer(
@@ -132,7 +142,6 @@ fn normal(trigger: &RuleTrigger) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::VoiceConnector;
     use model::VoiceConnectorId;
 
     fn connector(id: &str, numbers: &[&str]) -> VoiceConnector {

@@ -1,5 +1,9 @@
 //! The immutable snapshot that call routing reads.
 
+mod indexes;
+
+use indexes::{emergency_carriers, index_prefixes, index_sources, members, route_targets};
+
 use crate::applications::Applications;
 use crate::cidr::{CidrIndex, Owners};
 use crate::number::HighRisk;
@@ -7,13 +11,12 @@ use crate::proxy::{self, ProxyIndex};
 use crate::rooms::RoomsIndex;
 use crate::route::{Candidate, draw_order};
 use crate::target::Target;
-use crate::validate::validate;
+use crate::validate::{validate, validate_connector};
 use crate::{
     ApplicationTarget, Carrier, MediaApplication, NumberOwner, NumberPool, NumberTable, Problem,
     ProxyConfiguration, ProxyNumber, ProxySession, ReachedRooms, RiskClass, Rooms, Route, SipRule,
     VoiceConnector, VoiceConnectorGroup,
 };
-use ipnet::IpNet;
 use model::VoiceConnectorId;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -53,17 +56,21 @@ pub struct Resources {
 #[derive(Debug)]
 pub struct Snapshot {
     declared: Arc<Declared>,
+    voice_connectors: Arc<[Arc<VoiceConnector>]>,
+    /// By voice connector, then by route.
+    route_targets: Arc<[Arc<[Arc<Target>]>]>,
+    voice_connector_sources: Arc<CidrIndex>,
     numbers: NumberTable,
 }
 
-/// What is indexed as a whole. Snapshots that differ in [`NumberTable`] alone share it.
+/// What is indexed as a whole. Snapshots that differ in [`NumberTable`], or in what voice connectors
+/// say beside their ids and numbers, share it.
 #[derive(Debug)]
 struct Declared {
     domain: String,
     /// `voiceconnector.<domain>`: what follows the first dot of a voice connector's host name.
     host_suffix: String,
     carriers: Vec<Arc<Carrier>>,
-    voice_connectors: Vec<Arc<VoiceConnector>>,
     by_id: HashMap<Box<str>, usize>,
     by_number: HashMap<Arc<str>, usize>,
     /// Numbers that mask, also those of [`NumberTable`].
@@ -75,14 +82,11 @@ struct Declared {
     group_by_number: HashMap<Arc<str>, usize>,
     /// By carrier.
     carrier_targets: Vec<Arc<Target>>,
-    /// By voice connector, then by route.
-    route_targets: Vec<Vec<Arc<Target>>>,
     emergency_carriers: Vec<Candidate>,
     applications: Applications,
     rooms: Option<RoomsIndex>,
     high_risk: HighRisk,
     carrier_sources: CidrIndex,
-    voice_connector_sources: CidrIndex,
     prefixes: HashMap<Arc<str>, Vec<Candidate>>,
     longest_prefix: usize,
     number_pools: Vec<NumberPool>,
@@ -146,7 +150,6 @@ impl Snapshot {
                 declared_groups: groups.into_iter().map(Arc::new).collect(),
                 by_id,
                 carrier_targets: carriers.iter().map(|c| Arc::new(Target::of_carrier(c))).collect(),
-                route_targets: voice_connectors.iter().map(|vc| route_targets(vc)).collect(),
                 emergency_carriers: emergency_carriers(&carriers),
                 high_risk: HighRisk::with(high_risk_prefixes.iter().map(|prefix| &**prefix)),
                 by_number: enumerated(&voice_connectors)
@@ -155,24 +158,85 @@ impl Snapshot {
                 carrier_sources: CidrIndex::new(enumerated(&carriers).flat_map(|(i, carrier)| {
                     carrier.inbound_cidrs.iter().map(move |net| (*net, i))
                 })),
-                voice_connector_sources: index_sources(&voice_connectors),
                 longest_prefix: prefixes.keys().map(|prefix| prefix.len()).max().unwrap_or(0),
                 prefixes,
                 carriers,
-                voice_connectors,
                 number_pools,
             };
-        Ok(Snapshot { declared: Arc::new(declared), numbers })
+        Ok(Snapshot {
+            declared: Arc::new(declared),
+            route_targets: voice_connectors.iter().map(|vc| route_targets(vc)).collect(),
+            voice_connector_sources: Arc::new(index_sources(&voice_connectors)),
+            voice_connectors: voice_connectors.into(),
+            numbers,
+        })
     }
 
     /// The same, but for the numbers beside those of voice connectors and groups.
     pub fn with_numbers(&self, numbers: NumberTable) -> Snapshot {
-        Snapshot { declared: Arc::clone(&self.declared), numbers }
+        Snapshot {
+            declared: Arc::clone(&self.declared),
+            voice_connectors: Arc::clone(&self.voice_connectors),
+            route_targets: Arc::clone(&self.route_targets),
+            voice_connector_sources: Arc::clone(&self.voice_connector_sources),
+            numbers,
+        }
+    }
+
+    /// The same with another voice connector of the same id and numbers; `None` where there is none to
+    /// be replaced so. Only what is about it is checked and indexed, and the networks of all of them
+    /// when its own have changed.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn with_connector(
+        &self,
+        connector: VoiceConnector,
+    ) -> Result<Option<Snapshot>, Vec<Problem>> {
+        let at = self.declared.by_id.get(connector.id.as_str()).copied();
+        let known = at.and_then(|at| Some((at, self.voice_connectors.get(at)?)));
+        let Some((at, known)) = known.filter(|(_, known)| known.numbers == connector.numbers)
+        else {
+            return Ok(None);
+        };
+        let problems = validate_connector(&connector, at, &self.declared.carriers);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let networks = |vc: &VoiceConnector| {
+            vc.termination.as_ref().map(|each| each.cidr_allowed_list.clone()).unwrap_or_default()
+        };
+        let same_networks = networks(known) == networks(&connector);
+        let targets = route_targets(&connector);
+        let connector = Arc::new(connector);
+        let replaced = self.voice_connectors.iter().enumerate();
+        let voice_connectors: Arc<[_]> =
+            replaced.map(|(n, each)| Arc::clone(if n == at { &connector } else { each })).collect();
+        let replaced = self.route_targets.iter().enumerate();
+        let route_targets =
+            replaced.map(|(n, each)| Arc::clone(if n == at { &targets } else { each })).collect();
+        let voice_connector_sources = match same_networks {
+            true => Arc::clone(&self.voice_connector_sources),
+            false => Arc::new(index_sources(&voice_connectors)),
+        };
+        Ok(Some(Snapshot {
+            declared: Arc::clone(&self.declared),
+            voice_connectors,
+            route_targets,
+            voice_connector_sources,
+            numbers: self.numbers.clone(),
+        }))
+    }
+
+    /// Whether the other has the same resources by their ids, each at the same place, and differs in
+    /// what voice connectors say, and in numbers of the table, at most.
+    pub fn shares_ids(&self, other: &Snapshot) -> bool {
+        Arc::ptr_eq(&self.declared, &other.declared)
     }
 
     /// Whether the other differs in the numbers beside those of voice connectors and groups alone.
     pub fn shares_resources(&self, other: &Snapshot) -> bool {
-        Arc::ptr_eq(&self.declared, &other.declared)
+        self.shares_ids(other) && Arc::ptr_eq(&self.voice_connectors, &other.voice_connectors)
     }
 
     /// The numbers beside those of voice connectors and groups.
@@ -218,7 +282,7 @@ impl Snapshot {
 
     /// A voice connector by its identity.
     pub fn voice_connector(&self, id: &VoiceConnectorId) -> Option<&Arc<VoiceConnector>> {
-        self.declared.voice_connectors.get(*self.declared.by_id.get(id.as_str())?)
+        self.voice_connectors.get(*self.declared.by_id.get(id.as_str())?)
     }
 
     /// Under whose rules the calls of this id are: a voice connector's, an application's, or the rooms'.
@@ -272,7 +336,7 @@ impl Snapshot {
 
     /// All voice connectors, in the order of declaration.
     pub fn voice_connectors(&self) -> impl Iterator<Item = &Arc<VoiceConnector>> {
-        self.declared.voice_connectors.iter()
+        self.voice_connectors.iter()
     }
 
     /// All groups of voice connectors, in the order of declaration.
@@ -299,7 +363,7 @@ impl Snapshot {
         lower.copy_from_slice(label.as_bytes());
         lower.make_ascii_lowercase();
         let id = std::str::from_utf8(lower).ok()?;
-        self.declared.voice_connectors.get(*self.declared.by_id.get(id)?)
+        self.voice_connectors.get(*self.declared.by_id.get(id)?)
     }
 
     /// The voice connectors whose termination allows calls from `ip`, each once, those with the
@@ -307,8 +371,8 @@ impl Snapshot {
     /// as such.
     pub fn voice_connectors_by_source(&self, ip: IpAddr) -> VoiceConnectorsBySource<'_> {
         VoiceConnectorsBySource {
-            owners: self.declared.voice_connector_sources.owners(ip),
-            voice_connectors: &self.declared.voice_connectors,
+            owners: self.voice_connector_sources.owners(ip),
+            voice_connectors: &self.voice_connectors,
         }
     }
 
@@ -324,7 +388,8 @@ impl Snapshot {
 
     /// Everything that calls are sent to: carriers, then origination routes.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
-        self.declared.carrier_targets.iter().chain(self.declared.route_targets.iter().flatten())
+        let of_routes = self.route_targets.iter().flat_map(|targets| targets.iter());
+        self.declared.carrier_targets.iter().chain(of_routes)
     }
 
     /// The voice connectors that a number reaches, the first to be tried first: one, or those of a
@@ -342,7 +407,7 @@ impl Snapshot {
         group
             .into_iter()
             .flatten()
-            .filter_map(|at| self.declared.voice_connectors.get(*at).cloned())
+            .filter_map(|at| self.voice_connectors.get(*at).cloned())
             .collect()
     }
 
@@ -359,7 +424,7 @@ impl Snapshot {
     /// The voice connector that a number reaches without a group.
     pub fn voice_connector_by_number(&self, e164: &str) -> Option<&Arc<VoiceConnector>> {
         if let Some(at) = self.declared.by_number.get(e164) {
-            return self.declared.voice_connectors.get(*at);
+            return self.voice_connectors.get(*at);
         }
         match &self.numbers.get(e164)?.owner {
             NumberOwner::Connector(id) if !self.declared.group_by_number.contains_key(e164) => {
@@ -483,11 +548,8 @@ impl Snapshot {
         index: usize,
         route: &crate::OriginationRoute,
     ) -> Arc<Target> {
-        let known = self
-            .declared
-            .by_id
-            .get(vc.id.as_str())
-            .and_then(|at| self.declared.route_targets.get(*at));
+        let known =
+            self.declared.by_id.get(vc.id.as_str()).and_then(|at| self.route_targets.get(*at));
         known
             .and_then(|targets| targets.get(index))
             .filter(|target| target.destination.host == route.host)
@@ -513,51 +575,4 @@ impl<'a> Iterator for VoiceConnectorsBySource<'a> {
 
 fn enumerated<T>(items: &[T]) -> impl Iterator<Item = (usize, &T)> {
     items.iter().enumerate()
-}
-
-/// Where the members of a group are, by priority; the order of declaration among equals.
-fn members(group: &VoiceConnectorGroup, by_id: &HashMap<Box<str>, usize>) -> Vec<usize> {
-    let mut members: Vec<_> = group.members.iter().collect();
-    members.sort_by_key(|member| member.priority);
-    members
-        .into_iter()
-        .filter_map(|member| by_id.get(member.voice_connector.as_str()).copied())
-        .collect()
-}
-
-fn route_targets(vc: &VoiceConnector) -> Vec<Arc<Target>> {
-    enumerated(&vc.origination.routes)
-        .map(|(index, route)| Arc::new(Target::of_route(vc, index, route)))
-        .collect()
-}
-
-fn emergency_carriers(carriers: &[Arc<Carrier>]) -> Vec<Candidate> {
-    let mut candidates: Vec<Candidate> = enumerated(carriers)
-        .filter(|(_, carrier)| carrier.emergency)
-        .map(|(index, c)| Candidate { priority: c.priority, weight: c.weight, index })
-        .collect();
-    candidates.sort_by_key(|candidate| candidate.priority);
-    candidates
-}
-
-fn index_prefixes(carriers: &[Arc<Carrier>]) -> HashMap<Arc<str>, Vec<Candidate>> {
-    let mut prefixes: HashMap<Arc<str>, Vec<Candidate>> = HashMap::new();
-    for (index, carrier) in enumerated(carriers) {
-        let candidate = Candidate { priority: carrier.priority, weight: carrier.weight, index };
-        for prefix in &carrier.prefixes {
-            prefixes.entry(prefix.clone()).or_default().push(candidate);
-        }
-    }
-    for group in prefixes.values_mut() {
-        group.sort_by_key(|candidate| candidate.priority);
-    }
-    prefixes
-}
-
-/// A connector's own networks are merged where they overlap, so that a lookup names it once.
-fn index_sources(voice_connectors: &[Arc<VoiceConnector>]) -> CidrIndex {
-    CidrIndex::new(enumerated(voice_connectors).flat_map(|(i, vc)| {
-        let listed = vc.termination.as_ref().map_or(&[][..], |t| &t.cidr_allowed_list);
-        IpNet::aggregate(&listed.to_vec()).into_iter().map(move |net| (net, i))
-    }))
 }

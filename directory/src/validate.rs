@@ -12,11 +12,12 @@ use crate::{
     Carrier, ClientCertificatePolicy, Problem, Resources, Streaming, Termination, VoiceConnector,
 };
 use ipnet::IpNet;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::hash::Hash;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The ranges that values must lie in.
@@ -74,6 +75,20 @@ pub(crate) fn validate(resources: &Resources) -> Vec<Problem> {
     problems.number_pools(&resources.number_pools);
     problems.proxies(resources);
     problems.rooms(resources);
+    problems.0
+}
+
+/// What is wrong with a voice connector by itself; `index` is its place among all of them.
+pub(crate) fn validate_connector(
+    vc: &VoiceConnector,
+    index: usize,
+    carriers: &[Arc<Carrier>],
+) -> Vec<Problem> {
+    let mut problems = Problems(Vec::new());
+    let carriers: HashSet<&str> = carriers.iter().map(|carrier| carrier.id.as_str()).collect();
+    let at = format!("voice_connector[{index}]");
+    problems.voice_connector(vc, &carriers, &at);
+    problems.policy_of_connector(vc, &carriers, &at);
     problems.0
 }
 
@@ -154,6 +169,7 @@ impl Problems {
 
     fn voice_connectors(&mut self, resources: &Resources) {
         let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
+        let carriers: HashSet<&str> = resources.carriers.iter().map(|c| c.id.as_str()).collect();
         for (i, vc) in resources.voice_connectors.iter().enumerate() {
             let at = format!("voice_connector[{i}]");
             self.unique(&mut ids, vc.id.as_str(), format!("{at}.id"), || {
@@ -169,18 +185,23 @@ impl Problems {
                     )
                 });
             }
-            if let Some(termination) = &vc.termination {
-                self.termination(termination, &format!("{at}.termination"));
-            }
-            self.origination(vc, &at);
-            self.streaming(&vc.streaming, &resources.carriers, &format!("{at}.streaming"));
-            let copied = vc.siprec_client.iter().flat_map(|client| client.numbers.iter());
-            for (n, prefix) in copied.enumerate() {
-                self.number_prefix(prefix, format!("{at}.siprec_client.numbers[{n}]"));
-            }
-            self.final_codes(&vc.hunt_final_codes, &at);
-            self.timeouts(vc.no_response_timeout, vc.no_answer_timeout, &at);
+            self.voice_connector(vc, &carriers, &at);
         }
+    }
+
+    /// Everything but its id and its numbers, which others may have too.
+    fn voice_connector(&mut self, vc: &VoiceConnector, carriers: &HashSet<&str>, at: &str) {
+        if let Some(termination) = &vc.termination {
+            self.termination(termination, &format!("{at}.termination"));
+        }
+        self.origination(vc, at);
+        self.streaming(&vc.streaming, carriers, &format!("{at}.streaming"));
+        let copied = vc.siprec_client.iter().flat_map(|client| client.numbers.iter());
+        for (n, prefix) in copied.enumerate() {
+            self.number_prefix(prefix, format!("{at}.siprec_client.numbers[{n}]"));
+        }
+        self.final_codes(&vc.hunt_final_codes, at);
+        self.timeouts(vc.no_response_timeout, vc.no_answer_timeout, at);
     }
 
     fn termination(&mut self, termination: &Termination, at: &str) {
@@ -233,14 +254,14 @@ impl Problems {
         });
     }
 
-    fn streaming(&mut self, streaming: &Streaming, carriers: &[Carrier], at: &str) {
+    fn streaming(&mut self, streaming: &Streaming, carriers: &HashSet<&str>, at: &str) {
         let (retention, path) = (streaming.retention_hours, format!("{at}.retention_hours"));
         self.in_range(retention, &limits::RETENTION_HOURS, path);
         for (n, prefix) in streaming.numbers.iter().enumerate() {
             self.number_prefix(prefix, format!("{at}.numbers[{n}]"));
         }
         for (n, id) in streaming.carriers.iter().enumerate() {
-            let is_known = carriers.iter().any(|carrier| carrier.id == *id);
+            let is_known = carriers.contains(id.as_str());
             self.check(is_known, format!("{at}.carriers[{n}]"), || {
                 format!("there is no [[carrier]] with id = \"{id}\"; add it or correct the id")
             });

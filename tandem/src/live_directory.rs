@@ -1,13 +1,17 @@
 //! What calls are routed by: the resources of the configuration file, and those that were made through
 //! the control API beside them. Either half may change while calls run.
 
+mod watch;
+
+pub(crate) use watch::Watch;
+
 use crate::cdr_bucket::CdrBucket;
 use crate::config::{Config, Function};
 use crate::control_api::open_store;
 use arc_swap::ArcSwap;
 use control_api::State;
 use control_api::state::{Kind, Row};
-use directory::{NumberTable, Problem, Resources, Snapshot};
+use directory::{NumberTable, Problem, Resources, Snapshot, VoiceConnector};
 use directory_store::DirectoryStore;
 use sip_edge::SipEdge;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -20,11 +24,16 @@ pub(crate) struct LiveDirectory {
     cdr_bucket: Arc<CdrBucket>,
     /// Read at the start, until the control API takes it.
     journal: Mutex<Option<Journal>>,
+    /// What another process has made, of this generation, until the control API takes it; a later one
+    /// is put in its place.
+    news: Mutex<Option<(State, u64)>>,
 }
 
 struct Halves {
     file: Arc<Resources>,
     made: Resources,
+    /// Of the database, that `made` is of.
+    generation: u64,
     /// What of the file rules the applications that were made.
     functions: Vec<Function>,
 }
@@ -102,7 +111,8 @@ impl LiveDirectory {
     pub(crate) fn of(config: &Config, journal: Option<Journal>) -> Arc<LiveDirectory> {
         let made = journal.as_ref().map(|journal| journal.state.resources()).unwrap_or_default();
         let functions = config.media_applications.functions.clone();
-        let halves = Halves { file: Arc::clone(&config.resources), made, functions };
+        let generation = journal.as_ref().map_or(0, |journal| journal.generation);
+        let halves = Halves { file: Arc::clone(&config.resources), made, generation, functions };
         let cdr_bucket = CdrBucket::default();
         if let Some(journal) = &journal {
             cdr_bucket.follow(&journal.state);
@@ -115,6 +125,7 @@ impl LiveDirectory {
             edge: OnceLock::new(),
             cdr_bucket: Arc::new(cdr_bucket),
             journal: Mutex::new(journal),
+            news: Mutex::new(None),
         })
     }
 
@@ -148,21 +159,97 @@ impl LiveDirectory {
         self.publish(next);
     }
 
-    /// Has calls routed by `made` beside the file, once `written` has succeeded.
+    /// Has calls routed by `made` beside the file, once `written` has succeeded, which gives the
+    /// database's generation from now on.
     ///
     /// # Errors
     /// What is wrong with it, or what `written` says; then nothing has changed.
     pub(crate) fn set_made<E: From<Vec<Problem>>>(
         &self,
         made: Resources,
-        written: impl FnOnce() -> Result<(), E>,
+        written: impl FnOnce() -> Result<u64, E>,
     ) -> Result<(), E> {
         let mut halves = self.halves();
         let (next, _) = halves.merged(&made)?;
-        written()?;
+        halves.generation = written()?;
         halves.made = made;
         self.publish(next);
         Ok(())
+    }
+
+    /// The same of one voice connector, which was made before.
+    ///
+    /// # Errors
+    /// As [`LiveDirectory::set_made`].
+    pub(crate) fn set_connector<E: From<Vec<Problem>>>(
+        &self,
+        connector: VoiceConnector,
+        written: impl FnOnce() -> Result<u64, E>,
+    ) -> Result<(), E> {
+        let mut halves = self.halves();
+        let place = halves.made.voice_connectors.iter().position(|each| each.id == connector.id);
+        let is_of_file = halves.file.voice_connectors.iter().any(|each| each.id == connector.id);
+        // One that the file hides is not what calls are routed by.
+        let next = match is_of_file || place.is_none() {
+            true => None,
+            false => self.current().with_connector(connector.clone())?,
+        };
+        let next = match next {
+            Some(next) => Arc::new(next),
+            None => {
+                let made = halves.made.clone().with(place, connector.clone());
+                halves.merged(&made)?.0
+            }
+        };
+        halves.generation = written()?;
+        halves.made = std::mem::take(&mut halves.made).with(place, connector);
+        self.publish(next);
+        Ok(())
+    }
+
+    /// Something is written that no call is routed by.
+    ///
+    /// # Errors
+    /// What `written` says.
+    pub(crate) fn set_nothing<E>(&self, written: impl FnOnce() -> Result<u64, E>) -> Result<(), E> {
+        let mut halves = self.halves();
+        halves.generation = written()?;
+        Ok(())
+    }
+
+    /// Has calls routed by what another process has made; false when what is in force is as late. What
+    /// does not go with the file is left out, and logged.
+    pub(crate) fn follow(&self, state: &State, generation: u64) -> bool {
+        let mut halves = self.halves();
+        if generation <= halves.generation {
+            return false;
+        }
+        halves.made = state.resources();
+        halves.generation = generation;
+        self.cdr_bucket.follow(state);
+        let file = Arc::clone(&halves.file);
+        let next = match Snapshot::build(Resources::clone(&file)) {
+            Ok(file) => halves.merged_or(&Arc::new(file)),
+            // It was checked when it was read.
+            Err(_) => self.current(),
+        };
+        self.publish(next);
+        true
+    }
+
+    /// The database's generation that calls are routed by.
+    pub(crate) fn generation(&self) -> u64 {
+        self.halves().generation
+    }
+
+    /// Keeps what another process has made for the control API.
+    fn tell(&self, state: State, generation: u64) {
+        *self.news.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, generation));
+    }
+
+    /// What another process has made, and its generation; once.
+    pub(crate) fn take_news(&self) -> Option<(State, u64)> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Has calls routed by other numbers beside those of the file, once `written` has succeeded.
@@ -172,10 +259,10 @@ impl LiveDirectory {
     pub(crate) fn set_numbers<E>(
         &self,
         numbers: NumberTable,
-        written: impl FnOnce() -> Result<(), E>,
+        written: impl FnOnce() -> Result<u64, E>,
     ) -> Result<(), E> {
         let mut halves = self.halves();
-        written()?;
+        halves.generation = written()?;
         halves.made.numbers = numbers.clone();
         let next = self.current.load().with_numbers(numbers);
         self.publish(Arc::new(next));

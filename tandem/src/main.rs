@@ -195,6 +195,10 @@ pub(crate) struct ConfigFile {
 }
 
 fn main() -> ExitCode {
+    // Shells ask it, people do not: it is no command that they would be offered.
+    if let Some(words) = commands::completion::asked_words(std::env::args_os()) {
+        return commands::completion::ids(Cli::command(), &words);
+    }
     match Cli::parse().command {
         Command::Run { file, role, prove } => commands::run::run(&file.path, role, prove),
         Command::Check { file } => commands::check::check(&file.path),

@@ -12,7 +12,7 @@ use crate::held::{PAGE_LIMIT, take_back};
 use crate::history::HistoryFollower;
 use crate::kept::Kept;
 use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
-use crate::live_directory::LiveDirectory;
+use crate::live_directory::{LiveDirectory, Watch};
 use crate::media_applications::MediaApplications;
 use crate::media_plane::{MediaPlane, Start};
 use crate::readiness::{self, Draining, Readiness};
@@ -74,6 +74,8 @@ pub(crate) struct Node {
     _lock: File,
     /// What calls are routed by.
     directory: Arc<LiveDirectory>,
+    /// Sees what other processes make.
+    watch: Watch,
     /// Takes events of the control API.
     event_sink: Arc<dyn call_streaming::events::EventSink>,
 }
@@ -102,8 +104,7 @@ impl Node {
         let (sink, retention) = sinks::start_files(&config)?;
         let mut outbox = Outbox::new(config.outbox.to_config(data_dir));
         let traces = Traces::start(&config)?;
-        let cdr_bucket = directory.cdr_bucket();
-        let traced = traces.sender();
+        let (traced, cdr_bucket) = (traces.sender(), directory.cdr_bucket());
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traced, cdr_bucket)?;
         let privacy = privacy::prepare(&config).map_err(StartError)?;
         let event_sink = routes.event_sink();
@@ -173,7 +174,7 @@ impl Node {
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
-        directory.serve(&edge);
+        let watch = serve_directory(&directory, &edge, &config)?;
         let node = Node {
             edge,
             media,
@@ -194,6 +195,7 @@ impl Node {
             draining,
             _lock: lock,
             directory,
+            watch,
             event_sink,
         };
         node.publish_readings();
@@ -333,6 +335,7 @@ impl Node {
     /// the order in which it feeds the next.
     pub(crate) fn stop(mut self) -> Drained {
         self.draining.begin();
+        drop(self.watch);
         let drained = self.edge.drain(self.config.drain.timeout);
         self.kept.keep_bindings(&self.edge);
         // A page that is being read holds the edge and the media for a moment. Were they dropped with
@@ -404,6 +407,17 @@ impl Node {
 fn dtls_identity() -> Result<DtlsIdentity, StartError> {
     DtlsIdentity::generate()
         .map_err(|error| StartError(format!("cannot make the certificate of DTLS-SRTP: {error}")))
+}
+
+/// Calls are routed by what is made from now on, by this process and by others.
+fn serve_directory(
+    directory: &Arc<LiveDirectory>,
+    edge: &Arc<SipEdge>,
+    config: &Config,
+) -> Result<Watch, StartError> {
+    directory.serve(edge);
+    Watch::start(directory, &config.node.data_dir)
+        .map_err(|error| StartError(format!("cannot watch the directory: {error}")))
 }
 
 fn start_relay(

@@ -89,9 +89,21 @@ def test_a_node_is_asked(stage, tandem, tmp_path):
     assert status == 1 and "--force" in complained
     ok(tandem("directory", "backup", str(copy), "--force"))
     assert "sound" in ok(tandem("directory", "check"))
-    status, _, complained = tandem("directory", "import", "-",
-                                   text=ok(tandem("directory", "export", "-")))
-    assert status == 1 and "a node runs" in complained, complained
+    # What is exported comes back while the node runs, and the API tells it.
+    made = json.loads(ok(tandem("vc", "create", "--name", "again", "--json")))["VoiceConnector"]
+    id = made["VoiceConnectorId"]
+    exported = ok(tandem("directory", "export", "-"))
+    status, _, complained = tandem("directory", "import", "-", text=exported)
+    assert status == 1 and f"voice-connector {id} is there already" in complained, complained
+    ok(tandem("vc", "delete", id))
+    assert "the node that runs takes them over" in ok(
+        tandem("directory", "import", "-", text=exported))
+
+    def is_told():
+        told = client.list_voice_connectors()["VoiceConnectors"]
+        return [each for each in told if each["VoiceConnectorId"] == id]
+
+    assert wait_until(is_told, 20, "the API tells what is imported")[0]["Name"] == "again"
     # Nobody who lacks the key file is let in by its id.
     forged = api.client(key=(LOCAL_KEY, "0" * 64))
     with pytest.raises(forged.exceptions.ClientError) as caught:
@@ -124,6 +136,44 @@ def test_without_a_node(stage, tandem, tmp_path):
                                                    text=file.read_text()))
     assert "alone" in ok(tandem("vc", "show", id))
     assert "sound" in ok(tandem("directory", "check"))
+
+
+def test_beside_a_node_that_serves_no_api(stage, tandem):
+    """A number is ported in and called; each write is in force a moment later."""
+    stage.configuration.api = None
+    edge = stage.start_edge()
+    tandem.file = edge.file
+    number = "+12065550907"
+    pbx = stage.uas(places.PBX)
+
+    def made(*words):
+        return json.loads(ok(tandem(*words, "--json")))
+
+    id = made("vc", "create", "--name", "ported")["VoiceConnector"]["VoiceConnectorId"]
+    order = made("number", "port", "create", number, "--reason", "from Example Telecom")
+    order = order["PortingOrder"]["PortingOrderId"]
+    status, _, complained = tandem("number", "port", "advance", order, "--to", "COMPLETED")
+    assert status == 1 and "it may become PENDING_DOCUMENTS, FOC" in complained, complained
+    for words in (["--to", "foc", "--foc", "2026-03-31"], ["--to", "completed"]):
+        ok(tandem("number", "port", "advance", order, *words))
+    shown = ok(tandem("number", "port", "show", order))
+    assert "COMPLETED" in shown and "from Example Telecom" in shown, shown
+    assert order in ok(tandem("number", "port", "list", "--status", "COMPLETED"))
+    ok(tandem("number", "associate", number, "--vc", id))
+    status, _, complained = tandem("vc", "origination", "set", id, "--route",
+                                   f"{places.PBX}:{pbx.port},udp")
+    assert status == 0 and "takes it over within a second" in complained, complained
+
+    def is_called():
+        try:
+            return int(stage.uac(places.CARRIER, number, host=places.EDGE).wait(30)[
+                "SuccessfulCall(C)"]) == 1
+        except AssertionError:  # not routed yet
+            return False
+
+    wait_until(is_called, 30, "a call reaches the number")
+    assert edge.command("complete-ids", "--", "vc", "--config", str(edge.file), "show",
+                        id[:3]).split() == [id]
 
 
 def test_over_tls_the_configured_certificate_is_asked_for(stage, tandem, tmp_path):

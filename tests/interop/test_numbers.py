@@ -1,5 +1,7 @@
 """Phone numbers: ordered from a pool, associated, called, deleted and restored, by boto3."""
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
@@ -102,3 +104,39 @@ def test_a_number_is_ordered_and_called_at_once(api, stage):
     restored = ask("RestorePhoneNumber", PhoneNumberId=first)["PhoneNumber"]
     assert restored["Status"] == "Unassigned" and "DeletionTimestamp" not in restored
     refused("NotFoundException", "RestorePhoneNumber", PhoneNumberId=first)
+
+
+def test_a_ported_number_is_an_order_of_aws(api, stage):
+    """Tandem's own operations make and move the order; boto3 sees it as AWS's."""
+    client = api.client()
+
+    def advance(id, *words):
+        stage.edge.command("number", "port", "advance", id, *words, "--config",
+                           str(stage.edge.file))
+
+    made = json.loads(stage.edge.command("number", "port", "create", "+12065550907", "--json",
+                                         "--config", str(stage.edge.file)))
+    id = made["PortingOrder"]["PortingOrderId"]
+    shape = client.meta.service_model.operation_model("GetPhoneNumberOrder").output_shape
+
+    def seen():
+        answer = client.get_phone_number_order(PhoneNumberOrderId=id)
+        del answer["ResponseMetadata"]
+        report = ParamValidator().validate(answer, shape)
+        assert not report.has_errors(), report.generate_report()
+        listed, = client.list_phone_number_orders()["PhoneNumberOrders"]
+        assert listed == answer["PhoneNumberOrder"]
+        return listed
+
+    assert (seen()["Status"], seen()["OrderType"]) == ("Submitted", "Porting")
+    for words, status in ((["--to", "PENDING_DOCUMENTS"], "PendingDocuments"),
+                          (["--to", "CHANGE_REQUESTED"], "ChangeRequested"),
+                          (["--to", "EXCEPTION", "--reason", "wrong name"], "Exception"),
+                          (["--to", "SUBMITTED"], "Submitted"),
+                          (["--to", "FOC", "--foc", "2026-03-31"], "FOC")):
+        advance(id, *words)
+        assert seen()["Status"] == status
+    assert seen()["FocDate"] == "2026-03-31"
+    advance(id, "--to", "COMPLETED")
+    assert seen()["Status"] == "Successful"
+    assert client.get_phone_number(PhoneNumberId="+12065550907")["PhoneNumber"]["OrderId"] == id

@@ -118,6 +118,7 @@ impl Backend for Node {
         let next = match made {
             None => None,
             Some(Made::Numbers(numbers)) => Some(self.directory.with_numbers(numbers)),
+            Some(Made::Connector(connector)) => self.directory.with_connector(*connector)?,
             Some(Made::All(made)) => Some(Snapshot::build(with_domain(*made))?),
         };
         let changes: Vec<RecordChange> = changes

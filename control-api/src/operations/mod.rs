@@ -1,11 +1,18 @@
 //! The operations of the service, and what Tandem does with each.
 
+mod own;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use crate::error::ErrorKind;
+pub use own::OWN_OPERATIONS;
 pub use table::OPERATIONS;
+
+/// All operations: those of the service's model, then Tandem's own.
+pub(crate) fn every() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter().chain(OWN_OPERATIONS)
+}
 
 /// An HTTP method.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -48,7 +55,7 @@ pub enum Support {
 /// One operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Operation {
-    /// Its name; also the action of policies, after `chime:`.
+    /// Its name; also the action of policies, after [`Operation::service`] and a colon.
     pub name: &'static str,
     /// The method.
     pub method: Method,
@@ -78,6 +85,16 @@ impl Operation {
     /// The path, with `{members}`.
     pub fn path(&self) -> &'static str {
         self.target.split_once('?').map_or(self.target, |(path, _)| path)
+    }
+
+    /// Whether it is Tandem's own, which AWS's API does not have.
+    pub fn is_own(&self) -> bool {
+        self.target.starts_with(own::ROOT)
+    }
+
+    /// What its action in policies begins with: `chime`, or `tandem` for Tandem's own.
+    pub fn service(&self) -> &'static str {
+        if self.is_own() { "tandem" } else { "chime" }
     }
 
     /// The parameter of the query that a request must have, and its value.

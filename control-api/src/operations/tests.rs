@@ -18,3 +18,18 @@ fn a_refusal_is_an_exception_that_the_model_has() {
         assert!(message.starts_with(operation.name), "{message}");
     }
 }
+
+#[test]
+fn what_is_tandems_own_collides_with_nothing_of_aws() {
+    let names: HashSet<_> = every().map(|operation| operation.name).collect();
+    assert_eq!(names.len(), OPERATIONS.len() + OWN_OPERATIONS.len());
+    assert!(OWN_OPERATIONS.is_sorted_by_key(|operation| operation.name));
+    for operation in OWN_OPERATIONS {
+        assert_eq!(operation.service(), "tandem");
+        assert!(operation.path().starts_with("/tandem/"), "{}", operation.name);
+    }
+    for operation in OPERATIONS {
+        assert_eq!(operation.service(), "chime");
+        assert!(!operation.path().starts_with("/{"), "{}", operation.name);
+    }
+}

@@ -1,7 +1,7 @@
 //! From JSON to a policy.
 
 use super::{Condition, Pattern, Policy, PolicyFault, Statement, TagOf};
-use crate::operations::OPERATIONS;
+use crate::operations::every;
 use serde_json::{Map, Value};
 
 const VERSION: &str = "2012-10-17";
@@ -76,13 +76,13 @@ fn statement(value: &Value) -> Result<Statement, String> {
 fn check_action(action: &str) -> Result<(), String> {
     no_variable(action)?;
     let pattern = Pattern::like_in_any_case(action);
-    let mut actions = OPERATIONS.iter().map(|operation| format!("chime:{}", operation.name));
+    let mut actions = every().map(|each| format!("{}:{}", each.service(), each.name));
     if pattern.fits("sts:GetCallerIdentity") || actions.any(|each| pattern.fits(&each)) {
         return Ok(());
     }
     Err(format!(
         "Action: {action:?} fits no operation; write \"*\", \"chime:*\" or names such as \
-         \"chime:GetVoiceConnector\""
+         \"chime:GetVoiceConnector\", or \"tandem:CreatePortingOrder\" of Tandem's own"
     ))
 }
 

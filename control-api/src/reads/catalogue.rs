@@ -1,5 +1,5 @@
 //! A snapshot's resources in the order of their names, made once for all snapshots that differ in the
-//! API's numbers alone. Those are in the state, in order.
+//! API's numbers, or in what some voice connectors say, alone. The numbers are in the state, in order.
 
 use directory::{
     MediaApplication, RuleTrigger, SipRule, Snapshot, VoiceConnector, VoiceConnectorGroup,
@@ -52,6 +52,27 @@ impl Catalogue {
 
     pub(crate) fn is_of(&self, snapshot: &Arc<Snapshot>) -> bool {
         self.snapshot.shares_resources(snapshot)
+    }
+
+    /// The same of another snapshot; where that differs in some voice connectors alone, they are put
+    /// in the others' place.
+    pub(crate) fn following(mut self, snapshot: &Arc<Snapshot>) -> Self {
+        if !self.snapshot.shares_ids(snapshot) {
+            return Catalogue::of(snapshot);
+        }
+        let pairs = self.snapshot.voice_connectors().zip(snapshot.voice_connectors());
+        for (before, now) in pairs.filter(|(before, now)| !Arc::ptr_eq(before, now)) {
+            // Its numbers know their owner.
+            if !now.numbers.is_empty() {
+                return Catalogue::of(snapshot);
+            }
+            let at = self.connectors.binary_search_by(|each| each.id.cmp(&before.id));
+            if let Some(place) = at.ok().and_then(|at| self.connectors.get_mut(at)) {
+                *place = Arc::clone(now);
+            }
+        }
+        self.snapshot = Arc::clone(snapshot);
+        self
     }
 
     pub(crate) fn domain(&self) -> &str {

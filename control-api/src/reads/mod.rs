@@ -6,6 +6,7 @@ mod catalogue;
 mod media_applications;
 mod numbers;
 mod orders;
+mod porting;
 mod proxy;
 mod search;
 mod voice_connectors;
@@ -13,7 +14,8 @@ mod voice_connectors;
 pub(crate) use catalogue::Catalogue;
 pub(crate) use media_applications::{written_application, written_rule};
 pub(crate) use numbers::written_number;
-pub(crate) use orders::written_order;
+pub(crate) use orders::{is_forgotten, written_order};
+pub(crate) use porting::written_porting;
 pub(crate) use proxy::written_session;
 pub(crate) use search::pool_of;
 pub(crate) use voice_connectors::{check_id, written_connector, written_group};
@@ -40,6 +42,8 @@ pub(crate) struct Reading<'a> {
     /// What calls are routed by.
     pub(crate) directory: &'a Snapshot,
     pub(crate) now: UnixTime,
+    /// For how long finished orders are told, in milliseconds.
+    pub(crate) orders_kept_ms: u64,
     /// The proxy phone sessions of calls that are up, once for each call.
     pub(crate) live: &'a [ProxySessionId],
 }
@@ -75,6 +79,8 @@ impl Reading<'_> {
             "SearchAvailablePhoneNumbers" => self.search(),
             "GetPhoneNumberOrder" => self.order(),
             "ListPhoneNumberOrders" => self.list_orders(),
+            "GetPortingOrder" => self.porting_order(),
+            "ListPortingOrders" => self.list_porting_orders(),
             "ListAvailableVoiceConnectorRegions" => {
                 Ok(json!({ "VoiceConnectorRegions": [self.settings.region] }))
             }
@@ -107,6 +113,9 @@ impl Reading<'_> {
         if let Some(id) = self.routed.member("SipRuleId") {
             return self.settings.arn("sip-rule", id);
         }
+        if let Some(id) = self.routed.member("PortingOrderId") {
+            return self.settings.arn("porting-order", id);
+        }
         if let Some(id) = self.routed.member("PhoneNumberId") {
             return self.settings.arn("phone-number", &with_plus(id));
         }
@@ -132,7 +141,8 @@ impl Reading<'_> {
         match has_arn(self.settings, self.catalogue, self.state, arn) {
             // The configuration file has no tags: they are of the API alone.
             true => {
-                let tags = self.state.get::<Tags>(arn).map(|stored| &stored.value);
+                let tags = self.settings.tag_key(arn).and_then(|key| self.state.get::<Tags>(key));
+                let tags = tags.map(|stored| &stored.value);
                 Ok(json!({ "Tags": tags.cloned().unwrap_or_default() }))
             }
             false => Err(ApiError::new(ErrorKind::NotFound, format!("there is no {arn}"))),
@@ -195,7 +205,8 @@ pub(crate) fn has_arn(
     state: &State,
     arn: &str,
 ) -> bool {
-    let one_of = |kind: &str| arn.strip_prefix(&*settings.arn(kind, ""));
+    let Some(key) = settings.tag_key(arn) else { return false };
+    let one_of = |kind: &str| key.strip_prefix(kind)?.strip_prefix('/');
     one_of("vc").is_some_and(|id| catalogue.connector(id).is_some())
         || one_of("vcg").is_some_and(|id| catalogue.group(id).is_some())
         || one_of("phone-number")

@@ -1,7 +1,8 @@
 //! The shapes of every operation's request and reply, as the service's model has them, and requests
 //! held against them.
 //!
-//! `data/shapes.txt` is made from the model by `data/make.py`, which tells its form. [`checked`] is
+//! `data/shapes.txt` is made from the model by `data/make.py`, which tells its form; `data/own.txt` has
+//! the operations that are Tandem's own. [`checked`] is
 //! what every operation that is served begins with: it gives the members of path, query and body as
 //! one JSON object that is of the operation's input shape, or an error that names what is wrong.
 
@@ -19,6 +20,7 @@ mod validate;
 use shapes::Schema;
 
 use crate::error::{ApiError, ErrorKind};
+use crate::operations::Operation;
 use crate::router::Routed;
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -26,9 +28,18 @@ use std::sync::LazyLock;
 static SCHEMA: LazyLock<Result<Schema, String>> =
     LazyLock::new(|| table::parse(include_str!("../../data/shapes.txt")));
 
-/// The shapes, read at the first use; `None` never happens: a test reads them.
+/// Those of Tandem's own operations.
+static OWN: LazyLock<Result<Schema, String>> =
+    LazyLock::new(|| table::parse(include_str!("../../data/own.txt")));
+
+/// The shapes of the model, read at the first use; `None` never happens: a test reads them.
 fn schema() -> Option<&'static Schema> {
     SCHEMA.as_ref().ok()
+}
+
+/// The shapes that an operation is of.
+fn schema_of(operation: &Operation) -> Option<&'static Schema> {
+    if operation.is_own() { OWN.as_ref().ok() } else { schema() }
 }
 
 /// A request that is of its operation's shape.
@@ -58,7 +69,7 @@ pub fn checked(routed: &Routed, body: &[u8]) -> Result<Value, ApiError> {
 /// # Errors
 /// As [`checked`].
 pub fn check(routed: &Routed, body: &[u8]) -> Result<Checked, ApiError> {
-    let Some(schema) = schema() else {
+    let Some(schema) = schema_of(routed.operation) else {
         return Err(ApiError::new(ErrorKind::ServiceFailure, "the API's shapes cannot be read"));
     };
     validate::request(schema, routed, body)

@@ -4,7 +4,7 @@
 //! that resources stay: their ARNs and tags, and phone numbers, which `numbers` writes.
 
 use super::shapes::{Kind, Member, Place, Schema};
-use super::{json, schema};
+use super::{json, schema_of};
 use crate::router::Routed;
 use serde_json::{Map, Value};
 
@@ -29,7 +29,7 @@ pub(crate) type Numbers<'a> = &'a dyn Fn(&str) -> String;
 /// The members of path, query and body that the operation has, names with a small first letter; of
 /// the body nothing when it is no JSON object. It need not be of the operation's shape.
 pub(crate) fn shown(routed: &Routed, body: &[u8], numbers: Numbers<'_>) -> Map<String, Value> {
-    let Some(schema) = schema() else { return Map::new() };
+    let Some(schema) = schema_of(routed.operation) else { return Map::new() };
     let writer = Writer { schema, numbers };
     let mut given = match json::parse(body) {
         Ok(Value::Object(given)) => given,

@@ -27,13 +27,13 @@ pub use group::{Group, GroupItem};
 pub use media_application::{MediaApplication, SipRule, TargetApplication, TriggerType};
 pub use number::{Association, DELETION_QUEUE_MS, Number, NumberSettings};
 pub(crate) use number::{CALLING_NAME_MS, FOR_VOICE_CONNECTORS};
-pub use order::{Order, OrderStatus, OrderType, OrderedNumber, OrderedStatus};
+pub use order::{Order, OrderStatus, OrderStep, OrderType, OrderedNumber, OrderedStatus};
 pub use proxy::{Proxy, ProxySession};
 pub(crate) use resources::follow;
 pub use tags::{Tag, Tags};
 
 use crate::state::draft::Undo;
-use directory::{NumberTable, Resources};
+use directory::{NumberTable, Resources, VoiceConnector};
 use model::UnixTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -124,7 +124,7 @@ kinds! {
     Proxy: Proxy = proxies, "voice-connector-proxy", routed true, secret false;
     /// A proxy phone session. The numbers that it masks are sealed.
     ProxySession: ProxySession = proxy_sessions, "proxy-session", routed true, secret true;
-    /// The tags of a resource, by its ARN.
+    /// The tags of a resource, by its kind and id: the end of its ARN, such as `vc/ID`.
     Tags: Tags = tags, "tags", routed false, secret false;
     /// What holds for all voice connectors.
     GlobalSettings: GlobalSettings = global_settings, "global-settings", routed false, secret false;
@@ -193,6 +193,14 @@ impl Change {
             Change::Remove { kind, .. } => *kind,
         }
     }
+
+    /// Which record.
+    pub fn id(&self) -> &str {
+        match self {
+            Change::Put(row) => &row.id,
+            Change::Remove { id, .. } => id,
+        }
+    }
 }
 
 /// A row that this version cannot read.
@@ -249,6 +257,11 @@ impl State {
     /// What calls are routed by of it, with its numbers as they are known already.
     pub(crate) fn resources_with(&self, numbers: NumberTable) -> Resources {
         resources::resources(self, numbers)
+    }
+
+    /// A voice connector as calls are routed by it.
+    pub fn connector(&self, id: &str) -> Option<VoiceConnector> {
+        resources::one_connector(self, id)
     }
 
     /// Where its numbers lead.

@@ -1,5 +1,6 @@
 //! Orders of phone numbers as the API has them: new numbers, and numbers that are ported.
 
+use model::UnixTime;
 use serde::{Deserialize, Serialize};
 
 /// An order; its id is a UUID.
@@ -17,6 +18,42 @@ pub struct Order {
     /// The firm order commitment: the day on which ported numbers change over, `YYYY-MM-DD`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foc_date: Option<String>,
+    /// Of a porting order: how it came to its status, the first step first; bounded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<OrderStep>,
+}
+
+/// When a porting order came to a status, and why.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct OrderStep {
+    /// The status.
+    pub status: OrderStatus,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// What the operator says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Steps of one order that are kept: with more, the oldest but the first goes.
+const STEPS_MAX: usize = 100;
+
+impl Order {
+    /// Whether nothing can become of it any more.
+    pub fn is_finished(&self) -> bool {
+        self.status != OrderStatus::Processing && self.status.porting_next().is_empty()
+    }
+
+    /// Brings a porting order to a status.
+    pub(crate) fn step(&mut self, status: OrderStatus, now: UnixTime, reason: Option<&str>) {
+        self.status = status;
+        if self.history.len() >= STEPS_MAX {
+            self.history.remove(1);
+        }
+        let reason = reason.map(str::to_owned);
+        self.history.push(OrderStep { status, at_ms: now.as_millis(), reason });
+    }
 }
 
 /// What is ordered.
@@ -104,6 +141,11 @@ impl OrderStatus {
             OrderStatus::Successful => "COMPLETED",
             OrderStatus::Processing | OrderStatus::Failed | OrderStatus::Partial => return None,
         })
+    }
+
+    /// The status that operators call so.
+    pub fn of_porting_name(name: &str) -> Option<OrderStatus> {
+        Self::PORTING.into_iter().find(|status| status.porting_name() == Some(name))
     }
 
     /// What a porting order may become next; nothing after it is completed or cancelled.

@@ -18,10 +18,7 @@ use std::sync::Arc;
 
 /// What calls are routed by; `numbers` are those of [`number_table`].
 pub(crate) fn resources(state: &State, numbers: NumberTable) -> Resources {
-    let connectors = state.all::<Connector>().iter().filter_map(|(id, stored)| {
-        let credentials = state.get::<Credentials>(id).map(|stored| &stored.value);
-        connector(id, &stored.value, credentials)
-    });
+    let connectors = state.all::<Connector>().keys().filter_map(|id| one_connector(state, id));
     let voice_connectors = connectors.collect();
     let groups = state.all::<Group>().iter();
     let groups = groups.map(|(id, stored)| group(id, &stored.value)).collect();
@@ -43,6 +40,12 @@ pub(crate) fn resources(state: &State, numbers: NumberTable) -> Resources {
         sip_rules: state.all::<SipRule>().iter().map(|(id, each)| rule(id, &each.value)).collect(),
         ..Resources::default()
     }
+}
+
+/// A voice connector without its numbers.
+pub(crate) fn one_connector(state: &State, id: &str) -> Option<VoiceConnector> {
+    let credentials = state.get::<Credentials>(id).map(|stored| &stored.value);
+    connector(id, &state.get::<Connector>(id)?.value, credentials)
 }
 
 /// Where numbers lead.

@@ -2,7 +2,7 @@
 
 use super::{Writing, bad_request, conflict, not_found, of_file, refused};
 use crate::error::{ApiError, ErrorKind};
-use crate::state::{Association, Connector, Group, GroupItem, Number, Stored, Tags};
+use crate::state::{Association, Connector, Group, GroupItem, Number, Stored};
 use directory::limits;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -54,7 +54,7 @@ impl Writing<'_, '_> {
             return Err(conflict(format!("group {id} has phone numbers: disassociate them first")));
         }
         self.draft.remove::<Group>(&id);
-        self.draft.remove::<Tags>(&self.settings.arn("vcg", &id));
+        self.drop_tags("vcg", &id);
         Ok(Value::Null)
     }
 

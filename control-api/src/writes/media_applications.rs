@@ -3,9 +3,7 @@
 use super::{Writing, bad_request, not_found, of_file};
 use crate::error::{ApiError, ErrorKind};
 use crate::reads::{written_application, written_rule};
-use crate::state::{
-    MediaApplication, Number, SipRule, Stored, Tags, TargetApplication, TriggerType,
-};
+use crate::state::{MediaApplication, Number, SipRule, Stored, TargetApplication, TriggerType};
 use directory::{Host, parse_e164};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -64,7 +62,7 @@ impl Writing<'_, '_> {
             )));
         }
         self.draft.remove::<MediaApplication>(&id);
-        self.draft.remove::<Tags>(&self.settings.arn("sma", &id));
+        self.drop_tags("sma", &id);
         Ok(Value::Null)
     }
 

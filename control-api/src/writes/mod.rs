@@ -8,6 +8,7 @@ mod groups;
 mod media_applications;
 mod numbers;
 mod orders;
+mod porting;
 mod proxy;
 mod settings;
 mod tags;
@@ -40,6 +41,8 @@ pub(crate) struct Writing<'a, 'r> {
     /// The proxy phone sessions of calls that are up, once for each call.
     pub(crate) live: &'a [ProxySessionId],
     pub(crate) random: &'r mut dyn FnMut() -> Option<u128>,
+    /// For how long finished orders are told, in milliseconds.
+    pub(crate) orders_kept_ms: u64,
 }
 
 impl Writing<'_, '_> {
@@ -81,6 +84,8 @@ impl Writing<'_, '_> {
             "DisassociatePhoneNumbersFromVoiceConnector" => self.disassociate_from_connector(),
             "DisassociatePhoneNumbersFromVoiceConnectorGroup" => self.disassociate_from_group(),
             "CreatePhoneNumberOrder" => self.create_order(),
+            "CreatePortingOrder" => self.create_porting_order(),
+            "AdvancePortingOrder" => self.advance_porting_order(),
             "UpdatePhoneNumber" => self.update_number(),
             "BatchUpdatePhoneNumber" => self.batch_update_numbers(),
             "DeletePhoneNumber" => self.delete_number(),

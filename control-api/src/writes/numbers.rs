@@ -200,7 +200,7 @@ impl Writing<'_, '_> {
     /// Takes out a number and its tags.
     pub(super) fn forget(&mut self, id: &str) {
         self.draft.remove::<Number>(id);
-        self.draft.remove::<crate::state::Tags>(&self.settings.arn("phone-number", id));
+        self.drop_tags("phone-number", id);
     }
 
     pub(super) fn update_number_settings(&mut self) -> Result<Value, ApiError> {

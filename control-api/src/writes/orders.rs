@@ -2,7 +2,7 @@
 
 use super::{Writing, bad_request};
 use crate::error::ApiError;
-use crate::reads::{pool_of, written_order};
+use crate::reads::{is_forgotten, pool_of, written_order};
 use crate::state::{
     FOR_VOICE_CONNECTORS, Number, Order, OrderStatus, OrderType, OrderedNumber, OrderedStatus,
 };
@@ -10,8 +10,10 @@ use directory::parse_e164;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
+/// Finished orders that are kept: with more, the oldest go.
+const FINISHED_MAX: usize = 10_000;
 /// Most numbers of one order, as at AWS.
-const ORDER_MAX: usize = 50;
+pub(super) const ORDER_MAX: usize = 50;
 
 impl Writing<'_, '_> {
     /// Takes what is free; numbers that are not, fail. The answer says that the order is under way, as
@@ -34,6 +36,7 @@ impl Writing<'_, '_> {
             return Err(bad_request("E164PhoneNumbers: a number is given twice".to_owned()));
         }
         let id = self.uuid()?;
+        self.forget_orders();
         let name = name.filter(|name| !name.is_empty());
         let mut ordered = Vec::with_capacity(numbers.len());
         for e164 in numbers {
@@ -47,10 +50,28 @@ impl Writing<'_, '_> {
             status: settled(&ordered),
             numbers: ordered,
             foc_date: None,
+            history: Vec::new(),
         };
         self.draft.put(&id, order);
         let written = self.draft.get::<Order>(&id).map(|stored| written_order(&id, stored, true));
         Ok(json!({ "PhoneNumberOrder": written }))
+    }
+
+    /// Takes finished orders out that nobody is told of any more, and the oldest of very many.
+    pub(super) fn forget_orders(&mut self) {
+        let (now, kept) = (self.draft.now(), self.orders_kept_ms);
+        let all = self.draft.all::<Order>().iter();
+        let mut finished: Vec<_> = all
+            .filter(|(_, stored)| stored.value.is_finished())
+            .map(|(id, stored)| (stored.updated, id.clone(), is_forgotten(stored, now, kept)))
+            .collect();
+        finished.sort();
+        let too_many = finished.len().saturating_sub(FINISHED_MAX);
+        for (n, (_, id, is_forgotten)) in finished.into_iter().enumerate() {
+            if is_forgotten || n < too_many {
+                self.draft.remove::<Order>(&id);
+            }
+        }
     }
 
     /// Moves a number from its pool into the inventory; false when it cannot be had.

@@ -64,16 +64,24 @@ impl Writing<'_, '_> {
     }
 
     fn tags_of(&self, arn: &str) -> Tags {
-        self.draft.get::<Tags>(arn).map(|stored| stored.value.clone()).unwrap_or_default()
+        let stored = self.settings.tag_key(arn).and_then(|key| self.draft.get::<Tags>(key));
+        stored.map(|stored| stored.value.clone()).unwrap_or_default()
     }
 
     fn put_tags(&mut self, arn: &str, mut tags: Tags) {
+        // Every ARN that comes here is of a resource that there is.
+        let Some(key) = self.settings.tag_key(arn) else { return };
         tags.0.sort_by(|a, b| a.key.cmp(&b.key));
         if tags.0.is_empty() {
-            self.draft.remove::<Tags>(arn);
+            self.draft.remove::<Tags>(key);
         } else {
-            self.draft.put(arn, tags);
+            self.draft.put(key, tags);
         }
+    }
+
+    /// Takes the tags of a resource away that goes.
+    pub(super) fn drop_tags(&mut self, kind: &str, id: &str) {
+        self.draft.remove::<Tags>(&crate::api::tag_key(kind, id));
     }
 }
 

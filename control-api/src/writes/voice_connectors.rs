@@ -3,7 +3,7 @@
 use super::{Writing, bad_request};
 use crate::error::{ApiError, ErrorKind};
 use crate::state::{Association, Group};
-use crate::state::{Connector, Credentials, Number, Origination, Protocol, Tags};
+use crate::state::{Connector, Credentials, Number, Origination, Protocol};
 use directory::Host;
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ impl Writing<'_, '_> {
         self.remove_proxy(&id);
         self.draft.remove::<Connector>(&id);
         self.draft.remove::<Credentials>(&id);
-        self.draft.remove::<Tags>(&self.settings.arn("vc", &id));
+        self.drop_tags("vc", &id);
         Ok(Value::Null)
     }
 

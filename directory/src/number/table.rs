@@ -148,7 +148,9 @@ impl fmt::Debug for NumberTable {
 
 /// The digits as a number: an E.164 number does not begin with 0, so that none is lost.
 pub(crate) fn packed(e164: &str) -> Option<u64> {
-    parse_e164(e164)?.strip_prefix('+')?.parse().ok()
+    let digits = parse_e164(e164)?.strip_prefix('+')?;
+    // At most 15 digits: 64 bits hold them.
+    Some(digits.bytes().fold(0, |number, digit| number * 10 + u64::from(digit & 0x0f)))
 }
 
 pub(crate) fn unpacked(number: u64) -> String {

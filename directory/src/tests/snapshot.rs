@@ -356,3 +356,40 @@ fn a_declared_number_stands_before_the_table_and_only_the_table_changes() {
     assert_eq!(with.calling_name("+12065550100"), None);
     assert_eq!(with.calling_name("+12065550102").map(|name| &**name), Some("Front desk"));
 }
+
+#[test]
+fn one_voice_connector_is_put_in_anothers_place() {
+    let numbers = &["+12065550100"][..];
+    let first = connector(FIRST, &["192.0.2.0/24"], numbers);
+    let second = connector(SECOND, &["198.51.100.0/24"], &[]);
+    let before = snapshot(vec![carrier("pstn", &["+"], 1, 1)], vec![first, second]);
+    let next = |connector| before.with_connector(connector).map(|next| next.map(|_| ()));
+    // It would be another one for numbers that lead to it.
+    assert_eq!(next(connector(FIRST, &[], &[])), Ok(None));
+    assert_eq!(next(connector("aaaaaa1ghij2klmno3pqr", &[], &[])), Ok(None));
+    let mut wrong = connector(SECOND, &["192.0.2.1/24"], &[]);
+    wrong.streaming.carriers = vec![CarrierId::new("nobody").unwrap()].into();
+    let problems = next(wrong).unwrap_err();
+    let paths: Vec<_> = problems.iter().map(|problem| &*problem.path).collect();
+    assert_eq!(
+        paths,
+        [
+            "voice_connector[1].termination.cidr_allowed_list[0]",
+            "voice_connector[1].streaming.carriers[0]"
+        ]
+    );
+    let mut moved = connector(FIRST, &["203.0.113.0/24"], numbers);
+    moved.origination.routes = vec![OriginationRoute::new(Host::parse("192.0.2.9").unwrap())];
+    let after = before.with_connector(moved).unwrap().unwrap();
+    assert!(after.shares_ids(&before) && !after.shares_resources(&before));
+    assert_eq!(ids(after.voice_connectors_by_source(ip("203.0.113.1"))), [FIRST]);
+    assert!(ids(after.voice_connectors_by_source(ip("192.0.2.1"))).is_empty());
+    assert_eq!(ids(before.voice_connectors_by_source(ip("192.0.2.1"))), [FIRST]);
+    assert_eq!((before.targets().count(), after.targets().count()), (1, 2));
+    let owner = after.voice_connector_by_number("+12065550100").unwrap();
+    assert_eq!(after.inbound_routes(owner, &mut stepping_draw()).len(), 1);
+    // Its networks stayed: the next one shares their index.
+    let again =
+        after.with_connector(connector(SECOND, &["198.51.100.0/24"], &[])).unwrap().unwrap();
+    assert_eq!(ids(again.voice_connectors_by_source(ip("203.0.113.1"))), [FIRST]);
+}

@@ -3,7 +3,8 @@
 use super::{Problems, limits};
 use crate::number::parse_e164;
 use crate::{
-    Caps, Carrier, EmergencyCalling, OriginationRoute, Price, Resources, VoiceConnectorGroup,
+    Caps, Carrier, EmergencyCalling, OriginationRoute, Price, Resources, VoiceConnector,
+    VoiceConnectorGroup,
 };
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -15,22 +16,29 @@ impl Problems {
         }
         let carriers: HashSet<&str> = resources.carriers.iter().map(|c| c.id.as_str()).collect();
         for (i, vc) in resources.voice_connectors.iter().enumerate() {
-            let at = format!("voice_connector[{i}]");
-            for (n, route) in vc.origination.routes.iter().enumerate() {
-                self.route_limits(route, &format!("{at}.origination[{n}]"));
-            }
-            self.caps(&vc.caps, &format!("{at}.caps"));
-            if let Some(emergency) = &vc.emergency {
-                self.emergency(emergency, &carriers, &format!("{at}.emergency"));
-                self.check(vc.termination.is_some(), format!("{at}.emergency"), || {
-                    "emergency calls are outbound calls; add [voice_connector.termination]"
-                        .to_owned()
-                });
-            }
+            self.policy_of_connector(vc, &carriers, &format!("voice_connector[{i}]"));
         }
         self.groups(resources);
         for (n, prefix) in resources.high_risk_prefixes.iter().enumerate() {
             self.number_prefix(prefix, format!("fraud.high_risk_prefixes[{n}]"));
+        }
+    }
+
+    pub(super) fn policy_of_connector(
+        &mut self,
+        vc: &VoiceConnector,
+        carriers: &HashSet<&str>,
+        at: &str,
+    ) {
+        for (n, route) in vc.origination.routes.iter().enumerate() {
+            self.route_limits(route, &format!("{at}.origination[{n}]"));
+        }
+        self.caps(&vc.caps, &format!("{at}.caps"));
+        if let Some(emergency) = &vc.emergency {
+            self.emergency(emergency, carriers, &format!("{at}.emergency"));
+            self.check(vc.termination.is_some(), format!("{at}.emergency"), || {
+                "emergency calls are outbound calls; add [voice_connector.termination]".to_owned()
+            });
         }
     }
 

@@ -15,12 +15,14 @@ mod schema;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use backup::{Copied, back_up};
 pub use check::{Checked, check};
 pub use keys::{KeyFacts, StoredKey};
 pub use records::{Committed, RecordChange, StoredRecord};
 pub use seal::{KEY_FILE, MasterKey};
+pub use watch::DirectoryWatch;
 
 use rusqlite::Connection;
 use std::fmt;

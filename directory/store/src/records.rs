@@ -174,7 +174,7 @@ pub(crate) fn unopened(
     Ok(unopened)
 }
 
-fn generation(connection: &rusqlite::Connection) -> rusqlite::Result<u64> {
+pub(crate) fn generation(connection: &rusqlite::Connection) -> rusqlite::Result<u64> {
     let query =
         "SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM facts WHERE name = 'generation'";
     connection.query_row(query, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)

@@ -30,6 +30,15 @@ const MIGRATIONS: &[&str] = &[
         updated INTEGER NOT NULL,
         PRIMARY KEY (kind, id)
     ) WITHOUT ROWID;",
+    // Tags were kept under ARNs, which have the node's region and account: arn:aws:chime:R:A:vc/ID. Now
+    // it is vc/ID. Of one resource under two names of the node, those that were written last stay.
+    "INSERT OR REPLACE INTO records (kind, id, body, created, updated)
+        SELECT kind, substr(behind, instr(behind, ':') + 1), body, created, updated FROM (
+            SELECT *, substr(id, 15 + instr(substr(id, 15), ':')) AS behind FROM records
+                WHERE kind = 'tags' AND id LIKE 'arn:aws:chime:%:%:%/%'
+        ) ORDER BY updated;
+    DELETE FROM records WHERE kind = 'tags' AND id LIKE 'arn:aws:chime:%:%:%/%';
+    UPDATE facts SET value = CAST(value AS INTEGER) + 1 WHERE name = 'generation';",
 ];
 
 /// Makes the file when it is missing, for its owner alone: SQLite would ask the umask.

@@ -244,3 +244,72 @@ fn a_sealed_record_opens_in_its_own_place_only() {
     assert_eq!((checked.records, checked.problems.len()), (1, 1), "{checked:?}");
     assert!(checked.problems[0].starts_with("a 2 is sealed"));
 }
+
+/// A database as a Tandem of the second version of tables wrote it.
+fn of_version_two(scratch: &Scratch, rows: &[(&str, &str, i64)]) {
+    drop(scratch.open());
+    let connection = Connection::open(scratch.0.join(FILE)).unwrap();
+    for (id, body, updated) in rows {
+        let row = rusqlite::params!["tags", id, body, updated];
+        connection
+            .execute(
+                "INSERT INTO records (kind, id, body, created, updated) VALUES (?1, ?2, ?3, 1, ?4)",
+                row,
+            )
+            .unwrap();
+    }
+    connection.execute("INSERT INTO facts VALUES ('generation', '7')", []).unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
+}
+
+#[test]
+fn tags_of_older_tables_are_kept_under_kind_and_id() {
+    let scratch = Scratch::new();
+    of_version_two(
+        &scratch,
+        &[
+            ("arn:aws:chime:us-east-1:111122223333:vc/abcdef1ghij2klmno3pqr4", "new", 9),
+            ("arn:aws:chime:eu-west-1:111122223333:vc/abcdef1ghij2klmno3pqr4", "old", 5),
+            ("arn:aws:chime:us-east-1:111122223333:phone-number/+12065550100", "[1]", 3),
+            ("arn:aws:chime:us-east-1:111122223333:vcg/hq", "[2]", 4),
+        ],
+    );
+    let (records, generation) = scratch.open().records().unwrap();
+    assert_eq!(generation, 8, "who holds the records in memory reads them anew");
+    let kept: Vec<_> = records.iter().map(|each| (&*each.id, &*each.body)).collect();
+    assert_eq!(
+        kept,
+        [
+            ("phone-number/+12065550100", "[1]"),
+            ("vc/abcdef1ghij2klmno3pqr4", "new"),
+            ("vcg/hq", "[2]")
+        ]
+    );
+    assert_eq!((records[0].created_ms, records[0].updated_ms), (1, 3));
+    // Once.
+    assert_eq!(scratch.open().records().unwrap(), (records, 8));
+}
+
+#[test]
+fn a_watch_sees_what_others_write_and_nothing_else() {
+    let scratch = Scratch::new();
+    assert!(DirectoryWatch::open(&scratch.0).unwrap().is_none());
+    assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 0, "looking makes nothing");
+    let mut store = scratch.open();
+    let mut watch = DirectoryWatch::open(&scratch.0).unwrap().unwrap();
+    assert_eq!(watch.look().unwrap(), Some(0));
+    assert_eq!(watch.look().unwrap(), None);
+    let put = RecordChange::Put { record: record("a", "1", "{}"), nonce: None };
+    store.commit(0, std::slice::from_ref(&put)).unwrap();
+    assert_eq!(watch.look().unwrap(), Some(1));
+    assert_eq!(watch.store().records().unwrap().0.len(), 1);
+    assert_eq!(watch.look().unwrap(), None, "a read is no write");
+    // What was refused was not written.
+    assert_eq!(store.commit(0, std::slice::from_ref(&put)).unwrap(), Committed::Stale);
+    assert_eq!(watch.look().unwrap(), None);
+    // Keys are written as well: the generation is the same.
+    store.add_key(&key("A", 1), [0; 12]).unwrap();
+    assert_eq!(watch.look().unwrap(), Some(1));
+    store.connection.pragma_update(None, "user_version", 99).unwrap();
+    assert!(DirectoryWatch::open(&scratch.0).unwrap().is_none(), "not its version");
+}

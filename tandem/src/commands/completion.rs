@@ -1,5 +1,9 @@
 //! `tandem completion` and `tandem man`: what shells and `man` know of this command line, made from it.
 
+mod ids;
+
+pub(crate) use ids::{asked_words, ids};
+
 use super::complain;
 use clap::Command;
 use clap_complete::Shell;
@@ -17,15 +21,60 @@ pub(crate) enum For {
 
 /// Prints the completion of `command` for a shell.
 pub(crate) fn completion(mut command: Command, shell: For) -> ExitCode {
-    let shell = match shell {
-        For::Bash => Shell::Bash,
-        For::Zsh => Shell::Zsh,
-        For::Fish => Shell::Fish,
+    print(script(&mut command, shell).as_bytes())
+}
+
+/// What clap writes, and behind it what asks for ids.
+fn script(command: &mut Command, shell: For) -> String {
+    let (of_clap, ids) = match shell {
+        For::Bash => (Shell::Bash, BASH_IDS),
+        For::Zsh => (Shell::Zsh, ZSH_IDS),
+        For::Fish => (Shell::Fish, FISH_IDS),
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, "tandem", &mut script);
-    print(&script)
+    clap_complete::generate(of_clap, command, "tandem", &mut script);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    match shell {
+        // The last lines of zsh's call or register `_tandem`: it is the one that asks for ids first.
+        For::Zsh => {
+            let script = script.replacen("\n_tandem() {", "\n_tandem_words() {", 1);
+            script.replacen(
+                "\nif [ \"$funcstack[1]\"",
+                &format!("{ids}\nif [ \"$funcstack[1]\""),
+                1,
+            )
+        }
+        For::Bash | For::Fish => script + ids,
+    }
 }
+
+/// Ids stand before what clap offers, which for an id is the names of files.
+const BASH_IDS: &str = r#"
+_tandem_or_ids() {
+    local ids
+    ids=$(tandem complete-ids -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null) || ids=
+    if [[ -n $ids ]]; then
+        mapfile -t COMPREPLY <<<"$ids"
+    else
+        _tandem "$@"
+    fi
+}
+complete -F _tandem_or_ids -o bashdefault -o default tandem
+"#;
+const ZSH_IDS: &str = r#"
+_tandem() {
+    local -a ids
+    ids=(${(f)"$(tandem complete-ids -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
+    if (( $#ids )); then
+        compadd -a ids
+    else
+        _tandem_words "$@"
+    fi
+}
+"#;
+const FISH_IDS: &str = r#"
+complete -c tandem -a '(tandem complete-ids -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
+"#;
 
 /// Prints the manual page of the whole of `command`.
 pub(crate) fn man(command: Command) -> ExitCode {
@@ -114,12 +163,14 @@ mod tests {
 
     /// What bash offers for a line, with its last word unfinished.
     fn offered(words: &[&str]) -> Vec<String> {
-        let mut script = Vec::new();
-        clap_complete::generate(Shell::Bash, &mut whole(), "tandem", &mut script);
-        let mut script = String::from_utf8(script).unwrap();
+        let mut script = script(&mut whole(), For::Bash);
+        // In its place stands what one would answer that knows two voice connectors.
+        script.push_str(
+            "\ntandem() { [[ $* == 'complete-ids -- vc show a'* ]] && printf '%s\\n' abc abd; }\n",
+        );
         let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
         script.push_str(&format!(
-            "\nCOMP_WORDS=({})\nCOMP_CWORD={}\n_tandem tandem {} ''\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
+            "\nCOMP_WORDS=({})\nCOMP_CWORD={}\n_tandem_or_ids tandem {} ''\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
             words.join(" "),
             words.len() - 1,
             words.last().unwrap(),
@@ -146,14 +197,68 @@ mod tests {
     }
 
     #[test]
-    fn other_shells_know_every_command() {
-        for shell in [Shell::Zsh, Shell::Fish] {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut whole(), "tandem", &mut script);
-            let script = String::from_utf8(script).unwrap();
+    fn bash_completes_ids() {
+        assert_eq!(offered(&["tandem", "vc", "show", "a"]), ["abc", "abd"]);
+        assert_eq!(
+            offered(&["tandem", "vc", "sho"]),
+            ["show"],
+            "nothing is known, and nothing breaks"
+        );
+    }
+
+    #[test]
+    fn other_shells_know_every_command_and_ask_for_ids() {
+        for shell in [For::Zsh, For::Fish] {
+            let script = script(&mut whole(), shell);
             for command in whole().get_subcommands() {
-                assert!(script.contains(command.get_name()), "{shell}: {}", command.get_name());
+                assert!(script.contains(command.get_name()), "{}", command.get_name());
             }
+            assert_eq!(script.matches("tandem complete-ids -- ").count(), 1);
+        }
+        let zsh = script(&mut whole(), For::Zsh);
+        assert_eq!(zsh.matches("\n_tandem() {").count(), 1);
+        assert_eq!(zsh.matches("\n_tandem_words() {").count(), 1);
+        let place = |text: &str| zsh.find(text).unwrap();
+        assert!(place("_tandem_words() {") < place("\n_tandem() {"));
+        assert!(place("\n_tandem() {") < place("if [ \"$funcstack[1]\""));
+    }
+
+    #[test]
+    fn a_word_is_an_id_where_the_command_line_has_one() {
+        let wanted = |line: &str| {
+            let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let last = words.pop().unwrap();
+            ids::wanted(&whole(), &words, &last).map(|wanted| (wanted.kind, wanted.config))
+        };
+        let kind = |line: &str| wanted(line).map(|(kind, _)| kind);
+        for (line, of) in [
+            ("vc show ", Some(ids::CONNECTOR)),
+            ("vc origination set ab", Some(ids::CONNECTOR)),
+            ("vc delete --json ab", Some(ids::CONNECTOR)),
+            ("number associate +12065550100 --vc ", Some(ids::CONNECTOR)),
+            ("number associate +12065550100 ", Some(ids::NUMBER)),
+            ("number disassociate --group ", Some(ids::GROUP)),
+            ("number list --rule ", Some(ids::RULE)),
+            ("number orders ", Some(ids::ORDER)),
+            ("number port advance ", Some(ids::PORTING)),
+            ("number port advance --to FOC ", Some(ids::PORTING)),
+            ("group update ", Some(ids::GROUP)),
+            ("application show ", Some(ids::APPLICATION)),
+            ("number port create ", None),
+            ("number order ", None),
+            ("number port advance x --to ", None),
+            ("vc create --name ", None),
+            ("vc show --j", None),
+            ("vc show one ", None),
+            ("vc ", None),
+            ("", None),
+            ("nothing of this ", None),
+            ("run ", None),
+        ] {
+            assert_eq!(kind(line), of, "{line:?}");
+        }
+        for line in ["vc --config /a/b.toml show ", "vc show --config=/a/b.toml "] {
+            assert_eq!(wanted(line), Some((ids::CONNECTOR, Some("/a/b.toml".into()))), "{line}");
         }
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Retention {
     audit: Option<Duration>,
     /// Octets of the audit that was put aside, at least `rotate_bytes`; default 10 GiB.
     audit_max_bytes: u64,
+    /// Orders of phone numbers that are finished, 1 day to 10 years or never removed; default 400 days.
+    orders: Option<Duration>,
 }
 
 impl Retention {
@@ -46,6 +48,12 @@ impl Retention {
             continued,
             max_bytes: self.rotate_bytes,
         }
+    }
+
+    /// For how many days finished orders of phone numbers are told of.
+    pub(crate) fn orders_days(&self) -> u32 {
+        let days = |kept: Duration| u32::try_from(kept.as_secs() / DAY.as_secs());
+        self.orders.and_then(|kept| days(kept).ok()).unwrap_or(u32::MAX)
     }
 
     /// What is kept below `data_dir`.
@@ -92,8 +100,9 @@ pub(super) fn read(mut table: Table<'_>) -> Retention {
     let compress = table.or("compress", true, value::boolean);
     let cdrs = table.or("cdrs", None, keep);
     let audit = table.or("audit", None, keep);
+    let orders = table.or("orders", Some(400 * DAY), keep);
     table.finish();
-    Retention { logs, rotate_bytes, max_bytes, compress, cdrs, audit, audit_max_bytes }
+    Retention { logs, rotate_bytes, max_bytes, compress, cdrs, audit, audit_max_bytes, orders }
 }
 
 fn keep(value: &DeValue<'_>) -> Result<Option<Duration>, String> {
@@ -127,6 +136,11 @@ mod tests {
         assert_eq!(retention.rotation().below, ["logs", "cloudwatch", "audit"]);
         let audit = &retention.to_config(Path::new("data")).lines[1];
         assert_eq!((audit.keep, audit.max_bytes), (Some(365 * DAY), 1_024 * MIB));
+        assert_eq!(retention.orders_days(), 400);
+        for (text, days) in [("1d", 1), ("3650d", 3_650), ("off", u32::MAX)] {
+            let text = format!("[retention]\norders = \"{text}\"");
+            assert_eq!(accepts(&text).retention.orders_days(), days);
+        }
         let config = accepts("[retention]\ncdrs = \"365d\"").retention.to_config(Path::new("data"));
         assert_eq!((config.whole[0].below.as_str(), config.whole[0].keep), ("s3", 365 * DAY));
     }
@@ -134,6 +148,11 @@ mod tests {
     #[test]
     fn the_bounds_hold_on_both_sides() {
         accepts("[retention]\nlogs = \"1d\"\ncdrs = \"3650d\"");
+        refuses(
+            "[retention]\norders = \"23h\"",
+            "t.toml:5: orders: the string \"23h\" is out of range; use \"1d\" to \"3650d\"; or \
+             \"off\": nothing is removed",
+        );
         refuses(
             "[retention]\nlogs = \"23h\"",
             "t.toml:5: logs: the string \"23h\" is out of range; use \"1d\" to \"3650d\"; or \

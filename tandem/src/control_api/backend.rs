@@ -49,18 +49,20 @@ impl NodeBackend {
 
     /// What another process has made of the database, when it has.
     pub(super) fn catch_up(&mut self) -> Option<State> {
-        if !std::mem::take(&mut self.is_stale) {
+        let is_stale = std::mem::take(&mut self.is_stale);
+        if let Some((state, generation)) = self.directory.take_news()
+            && generation > self.generation
+        {
+            self.generation = generation;
+            return Some(state);
+        }
+        if !is_stale {
             return None;
         }
         match live_directory::read(self.keys.store()) {
             Ok((state, generation)) => {
                 self.generation = generation;
-                self.directory.cdr_bucket().follow(&state);
-                let routed =
-                    self.directory.set_made(state.resources(), || Ok::<_, CommitFault>(()));
-                if let Err(fault) = routed {
-                    tracing::error!(?fault, "what another process has made is not routed");
-                }
+                self.directory.follow(&state, generation);
                 Some(state)
             }
             Err(error) => {
@@ -122,10 +124,10 @@ impl Backend for NodeBackend {
         let changes: Vec<RecordChange> =
             changes.iter().map(journalled).collect::<Option<_>>().ok_or(CommitFault::Journal)?;
         let NodeBackend { keys, generation, is_stale, directory, .. } = self;
-        let mut write = || match keys.store().commit(*generation, &changes) {
+        let write = || match keys.store().commit(*generation, &changes) {
             Ok(Committed::At(next)) => {
                 *generation = next;
-                Ok(())
+                Ok(next)
             }
             Ok(Committed::Stale) => {
                 *is_stale = true;
@@ -136,7 +138,8 @@ impl Backend for NodeBackend {
         match made {
             Some(Made::All(made)) => directory.set_made(*made, write),
             Some(Made::Numbers(numbers)) => directory.set_numbers(numbers, write),
-            None => write(),
+            Some(Made::Connector(connector)) => directory.set_connector(*connector, write),
+            None => directory.set_nothing(write),
         }?;
         directory.cdr_bucket().take(said);
         Ok(())

@@ -100,7 +100,11 @@ pub(crate) trait Asked {
 }
 
 /// The API that a configuration names.
-pub(crate) struct Client(Way);
+pub(crate) struct Client {
+    way: Way,
+    /// A node runs that cannot be asked: it takes over what is written.
+    is_beside: bool,
+}
 
 enum Way {
     Node(Box<NodeApi>),
@@ -111,17 +115,43 @@ impl Client {
     /// The API of the node that runs on the configuration's `data_dir`; without one, the API in this
     /// process. `writes` says whether what is missing may be made.
     pub(crate) fn of(config: &Config, writes: bool) -> Result<Client, String> {
-        Ok(Client(match local::claim(&config.node.data_dir, writes)? {
-            Claimed::ByUs(lock) => Way::Here(Box::new(Here::new(config, lock, writes)?)),
+        let data_dir = &config.node.data_dir;
+        let claimed = local::claim(data_dir, writes)?;
+        let is_beside = matches!(claimed, Claimed::ByNode) && config.api.is_none();
+        let way = match claimed {
+            Claimed::ByUs(lock) => {
+                let makes = writes && lock.is_some();
+                Way::Here(Box::new(Here::new(config, lock, makes)?))
+            }
+            Claimed::ByNode if is_beside => {
+                local::may_write_beside(data_dir)?;
+                Way::Here(Box::new(Here::new(config, None, writes)?))
+            }
             Claimed::ByNode => Way::Node(Box::new(NodeApi::of(config)?)),
-        }))
+        };
+        Ok(Client { way, is_beside })
+    }
+
+    /// Whether a node runs that cannot be asked, and takes over what is written within a second.
+    pub(crate) fn is_beside_node(&self) -> bool {
+        self.is_beside
     }
 }
+
+/// Operations about calls: only a node has any.
+const OF_CALLS: [&str; 2] = ["CreateSipMediaApplicationCall", "UpdateSipMediaApplicationCall"];
 
 impl Asked for Client {
     fn ask(&mut self, operation: &str, members: &Map<String, Value>) -> Result<Reply, Failure> {
         let composed = compose(operation, members).map_err(|why| Failure::Way(why.to_string()))?;
-        match &mut self.0 {
+        if self.is_beside && OF_CALLS.contains(&operation) {
+            return Err(Failure::Way(
+                "the node that runs serves no control API, and calls are made and steered by the node \
+                 alone: add [api] to its configuration and restart it"
+                    .to_owned(),
+            ));
+        }
+        match &mut self.way {
             Way::Here(here) => here.ask(&composed),
             Way::Node(node) => node.ask(&composed),
         }

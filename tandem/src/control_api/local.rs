@@ -86,7 +86,7 @@ pub(super) struct Here {
     backend: Behind,
     key: AccessKey,
     config: Config,
-    /// `None` when there is no `data_dir` yet: then nothing is written.
+    /// `None` when there is no `data_dir` yet: then nothing is written; or when a node has it.
     _lock: Option<File>,
 }
 
@@ -99,15 +99,15 @@ enum Behind {
 }
 
 impl Here {
-    /// `lock` is the directory's, which says that no node runs; `writes` says whether a database is made
-    /// when it is missing.
-    pub(super) fn new(config: &Config, lock: Option<File>, writes: bool) -> Result<Here, String> {
+    /// `lock` is the directory's, which says that no node runs; without it, one that runs takes over
+    /// what is written. `makes` says whether a database is made when it is missing.
+    pub(super) fn new(config: &Config, lock: Option<File>, makes: bool) -> Result<Here, String> {
         let mut token_key = [0; 32];
         getrandom::fill(&mut token_key).map_err(no_luck)?;
         // Nobody else asks here.
         let settings = settings(config, u32::MAX / 4, token_key);
         let is_there = config.node.data_dir.join(directory_store::FILE).exists();
-        let (state, key, backend) = if is_there || (writes && lock.is_some()) {
+        let (state, key, backend) = if is_there || makes {
             let live = LiveDirectory::of(config, Some(Journal::open(config)?));
             let journal = live.take_journal().ok_or("the database was read, and is gone")?;
             let key = access_key(journal.store.master());
@@ -125,6 +125,7 @@ impl Here {
         };
         let numbers = privacy::of_audit(config)?;
         let api = Api::new(settings, state)
+            .with_orders_kept(config.retention.orders_days())
             .with_numbers(Arc::new(move |number| numbers.user(number).into_owned()));
         Ok(Here { api, backend, key, config: config.clone(), _lock: lock })
     }
@@ -219,24 +220,50 @@ pub(super) fn claim(data_dir: &Path, makes: bool) -> Result<Claimed, String> {
     };
     let us = rustix::process::geteuid().as_raw();
     match std::fs::metadata(&lock).map(|lock| lock.uid()) {
-        Ok(owner) if owner != us => Err(format!(
-            "{}: user {owner} runs the node here, and user {us} would leave files that it cannot write: ask \
-             as that user, with `sudo -u '#{owner}'`, or start the node first",
-            data_dir.display()
-        )),
+        Ok(owner) if owner != us => Err(of_other(data_dir, owner, "or start the node first")),
         _ => Ok(Claimed::ByUs(Some(file))),
     }
 }
 
-/// Takes the directory for a command that needs it alone, and makes it when it is missing; `None` when a
-/// node runs on it.
+fn of_other(data_dir: &Path, owner: u32, otherwise: &str) -> String {
+    let (us, data_dir) = (rustix::process::geteuid().as_raw(), data_dir.display());
+    format!(
+        "{data_dir}: user {owner} runs the node here, and user {us} would leave files that it cannot write: \
+         ask as that user, with `sudo -u '#{owner}'`, {otherwise}"
+    )
+}
+
+/// Whether this user may write beside the node that has the directory.
+pub(super) fn may_write_beside(data_dir: &Path) -> Result<(), String> {
+    let lock = data_dir.join(node::LOCK_FILE);
+    match std::fs::metadata(lock).map(|lock| lock.uid()) {
+        Ok(owner) if owner != rustix::process::geteuid().as_raw() => {
+            Err(of_other(data_dir, owner, "or add [api] to the configuration and restart the node"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a command writes into the database.
+pub(crate) enum Alone {
+    /// No node runs, and none can start while the file is held.
+    Yes {
+        /// The lock; `None` where there is nothing to be locked.
+        _lock: Option<File>,
+    },
+    /// One runs, and takes over what is written within a second.
+    BesideNode,
+}
+
+/// Takes the directory for a command that writes into the database itself, and makes it when it is
+/// missing.
 ///
 /// # Errors
 /// In words.
-pub(crate) fn claim_alone(data_dir: &Path) -> Result<Option<File>, String> {
+pub(crate) fn claim_to_write(data_dir: &Path) -> Result<Alone, String> {
     match claim(data_dir, true)? {
-        Claimed::ByUs(lock) => Ok(lock),
-        Claimed::ByNode => Ok(None),
+        Claimed::ByUs(lock) => Ok(Alone::Yes { _lock: lock }),
+        Claimed::ByNode => may_write_beside(data_dir).map(|()| Alone::BesideNode),
     }
 }
 
@@ -302,8 +329,8 @@ mod tests {
         );
         let Ok(Claimed::ByUs(Some(held))) = claim(&scratch.0, true) else { panic!("not ours") };
         assert!(matches!(claim(&scratch.0, false), Ok(Claimed::ByNode)));
-        assert!(claim_alone(&scratch.0).unwrap().is_none());
+        assert!(matches!(claim_to_write(&scratch.0), Ok(Alone::BesideNode)));
         drop(held);
-        assert!(claim_alone(&scratch.0).unwrap().is_some());
+        assert!(matches!(claim_to_write(&scratch.0), Ok(Alone::Yes { _lock: Some(_) })));
     }
 }

@@ -12,7 +12,7 @@ mod server;
 
 pub(crate) use client::{Asked, Client, Failure, Reply};
 pub(crate) use keys::{KeySummary, delete_key, list_keys, make_key};
-pub(crate) use local::claim_alone;
+pub(crate) use local::{Alone, claim_to_write};
 
 use crate::clock::Origin;
 use crate::config::Config;
@@ -87,6 +87,7 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
     let served = Served {
         api: Api::new(settings, state)
             .with_unproven_rate(api.unproven_per_second)
+            .with_orders_kept(config.retention.orders_days())
             .with_numbers(Arc::new(move |number| numbers.user(number).into_owned())),
         backend: NodeBackend::new(
             keys::Keys::new(store, api.listen.ip()),

@@ -190,6 +190,9 @@ impl Server {
         let Served { api, backend, audit, view } = &mut *served;
         let (began, now) = (monotonic(), now());
         backend.ask_from(request.source);
+        if let Some(state) = backend.catch_up() {
+            api.replace_state(state);
+        }
         let mut answer = api.handle(now, ids, request, backend);
         if let Some(state) = backend.catch_up() {
             api.replace_state(state);

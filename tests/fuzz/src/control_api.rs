@@ -45,8 +45,12 @@ impl Backend for OneKey {
         // What the API takes, calls can be routed by.
         let domain = "tandem.test".to_owned();
         let made = made.map(|made| match made {
-            Made::All(made) => Snapshot::build(Resources { domain, ..*made }),
-            Made::Numbers(numbers) => Ok(SNAPSHOT.with_numbers(numbers)),
+            Made::All(made) => Snapshot::build(Resources { domain, ..*made }).map(drop),
+            Made::Numbers(numbers) => {
+                drop(SNAPSHOT.with_numbers(numbers));
+                Ok(())
+            }
+            Made::Connector(connector) => SNAPSHOT.with_connector(*connector).map(drop),
         });
         assert!(made.is_none_or(|made| made.is_ok()));
         Ok(())

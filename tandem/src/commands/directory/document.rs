@@ -11,7 +11,9 @@ use std::num::NonZeroU32;
 use zeroize::Zeroizing;
 
 const FORMAT: &str = "tandem-directory";
-const VERSION: u32 = 1;
+/// Of a new file. The first version had tags under ARNs.
+const VERSION: u32 = 2;
+const READ: std::ops::RangeInclusive<u32> = 1..=VERSION;
 const DERIVATION: &str = "PBKDF2-HMAC-SHA256";
 const CIPHER: &str = "AES-256-GCM";
 /// What a new file has (OWASP's figure of 2023), and what is still computed for a file that comes.
@@ -35,6 +37,10 @@ pub(super) struct Document {
     /// Records with secrets that were left out by choice.
     #[serde(default, skip_serializing_if = "is_none_left")]
     pub(super) left_out: usize,
+}
+
+fn is_read(version: u64) -> bool {
+    u32::try_from(version).is_ok_and(|version| READ.contains(&version))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -133,9 +139,9 @@ impl Document {
         if let Some(format) = value["format"].as_str().filter(|format| *format != FORMAT) {
             return Err(format!("its format is {format:?}, not {FORMAT:?}"));
         }
-        if let Some(version) = value["version"].as_u64().filter(|v| *v != u64::from(VERSION)) {
+        if let Some(version) = value["version"].as_u64().filter(|v| !is_read(*v)) {
             return Err(format!(
-                "it has version {version}, and this Tandem reads {VERSION}: export it again, or run the \
+                "it has version {version}, and this Tandem reads 1 to {VERSION}: export it again, or run the \
                  Tandem that wrote it"
             ));
         }

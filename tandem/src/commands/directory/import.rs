@@ -8,23 +8,16 @@ use std::collections::BTreeSet;
 /// Conflicts that are named; the rest are counted.
 const NAMED_MAX: usize = 20;
 
-/// Where ARNs of the file come from and where they go.
-pub(super) struct Move<'a> {
-    pub(super) from: (&'a str, &'a str),
-    pub(super) to: (&'a str, &'a str),
-}
-
-impl Move<'_> {
-    /// ARNs with the region and the account of this node.
-    pub(super) fn rename(&self, rows: &mut [Row]) {
-        let prefix = |(region, account): (&str, &str)| format!("arn:aws:chime:{region}:{account}:");
-        let (from, to) = (prefix(self.from), prefix(self.to));
-        for row in rows.iter_mut().filter(|row| row.kind == Kind::Tags) {
-            if let Some(rest) = row.id.strip_prefix(&from) {
-                row.id = format!("{to}{rest}");
-            }
+/// Files of the first version have tags under ARNs, with the names of the node that wrote them: they
+/// are kept under kind and id. Tags of another node's resources were nobody's.
+pub(super) fn tags_by_resource(rows: &mut Vec<Row>, region: &str, account_id: &str) {
+    let prefix = format!("arn:aws:chime:{region}:{account_id}:");
+    for row in rows.iter_mut().filter(|row| row.kind == Kind::Tags) {
+        if let Some(rest) = row.id.strip_prefix(&prefix) {
+            row.id = rest.to_owned();
         }
     }
+    rows.retain(|row| row.kind != Kind::Tags || !row.id.starts_with("arn:"));
 }
 
 /// Checks that `rows` can be put beside those that are `there` already and the `file`'s resources.

@@ -8,7 +8,7 @@ mod tests;
 use super::{complain, load, say, say_data, secret_of};
 use crate::ConfigFile;
 use crate::config::Config;
-use crate::control_api::{self, open_store};
+use crate::control_api::{self, Alone, open_store};
 use crate::live_directory::{self, Journal};
 use ::control_api::Policy;
 use ::control_api::state::{Kind, Row};
@@ -17,7 +17,6 @@ use directory_store::{
     back_up, check,
 };
 use document::{Document, ITERATIONS, LUCK, Secrets};
-use import::Move;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -61,8 +60,8 @@ pub(crate) enum DirectoryCommand {
         #[arg(long)]
         force: bool,
     },
-    /// Make all resources of such a file, or none: what is there already, or does not fit, is named. The
-    /// node must be stopped.
+    /// Make all resources of such a file, or none: what is there already, or does not fit, is named. A
+    /// node that runs takes them over within a second.
     Import {
         /// The file to read; - is standard input.
         file: PathBuf,
@@ -279,13 +278,9 @@ fn import(
 ) -> Result<ExitCode, String> {
     let (document, mut rows) = read_import(file, choice)?;
     let node = &config.node;
-    let to = (&*node.region, &*node.account_id);
-    Move { from: (&document.region, &document.account_id), to }.rename(&mut rows);
-    // A node that runs holds all records in memory.
-    let _lock = control_api::claim_alone(&node.data_dir)?.ok_or_else(|| {
-        let data_dir = node.data_dir.display();
-        format!("a node runs on data_dir \"{data_dir}\": stop it, import, and start it again")
-    })?;
+    import::tags_by_resource(&mut rows, &document.region, &document.account_id);
+    // A node that runs sees what is written; a lock that is held keeps one from starting meanwhile.
+    let alone = control_api::claim_to_write(&node.data_dir)?;
     let mut store = open_store(config)?;
     let (there, generation) = live_directory::rows(&mut store)?;
     if let Err(against) = import::check(&rows, &there, &config.resources) {
@@ -299,7 +294,11 @@ fn import(
         return Ok(ExitCode::SUCCESS);
     }
     commit(&mut store, generation, &rows)?;
-    say(format_args!("{}: {} record(s) are imported", file.display(), rows.len()));
+    let taken = match alone {
+        Alone::Yes { .. } => "",
+        Alone::BesideNode => "; the node that runs takes them over within a second",
+    };
+    say(format_args!("{}: {} record(s) are imported{taken}", file.display(), rows.len()));
     if document.left_out > 0 || choice.without_secrets {
         complain(format_args!(
             "records with secrets (credentials, proxy sessions) are left out, and voice connectors that had \

@@ -1,5 +1,5 @@
 use super::document::{Document, LUCK, Secrets};
-use super::import::{Move, check};
+use super::import::{check, tags_by_resource};
 use control_api::state::{Kind, Row};
 use directory::{Resources, VoiceConnector};
 use model::VoiceConnectorId;
@@ -59,7 +59,8 @@ fn secrets_are_left_out_by_choice() {
 fn what_is_no_export_is_told() {
     let text = exported(&Secrets::LeftOut);
     for (from, to, told) in [
-        ("\"version\": 1", "\"version\": 2", "version 2"),
+        ("\"version\": 2", "\"version\": 3", "version 3"),
+        ("\"version\": 2", "\"version\": 0", "version 0"),
         ("tandem-directory", "other", "format"),
         ("\"region\"", "\"place\"", "place"),
         ("\"kind\": \"voice-connector\"", "\"kind\": \"moon\"", "moon"),
@@ -110,10 +111,16 @@ fn conflicts_are_named_and_nothing_else_is() {
 
 #[test]
 fn tags_follow_their_resource_to_another_account() {
-    let moved = Move { from: ("us-east-1", "1"), to: ("eu-west-1", "2") };
     let tags = |id: &str| row(Kind::Tags, id, &json!([]));
-    let mut rows = vec![tags("arn:aws:chime:us-east-1:1:vc/a"), tags("arn:aws:chime:x:9:vc/b")];
-    moved.rename(&mut rows);
-    assert_eq!(rows[0].id, "arn:aws:chime:eu-west-1:2:vc/a");
-    assert_eq!(rows[1].id, "arn:aws:chime:x:9:vc/b");
+    let mut rows =
+        vec![tags("arn:aws:chime:us-east-1:1:vc/a"), tags("arn:aws:chime:x:9:vc/b"), tags("vcg/c")];
+    tags_by_resource(&mut rows, "us-east-1", "1");
+    let ids: Vec<_> = rows.iter().map(|row| &*row.id).collect();
+    assert_eq!(ids, ["vc/a", "vcg/c"]);
+}
+
+#[test]
+fn a_file_of_the_first_version_is_read() {
+    let text = exported(&Secrets::LeftOut).replacen("\"version\": 2", "\"version\": 1", 1);
+    assert_eq!(Document::parse(&text).unwrap().rows(None).unwrap().len(), 1);
 }

@@ -4,7 +4,7 @@ use super::shown::Shown;
 use super::value::object;
 use super::{How, Outcome, Resource, members};
 use crate::control_api::{Asked, Failure};
-use control_api::OPERATIONS;
+use control_api::{OPERATIONS, OWN_OPERATIONS};
 use serde_json::Value;
 
 /// One operation, by its name.
@@ -27,7 +27,8 @@ pub(crate) struct ApiRequest {
 
 impl Resource for ApiRequest {
     fn is_read(&self) -> bool {
-        OPERATIONS.iter().any(|each| each.name == self.operation && each.is_read())
+        let mut all = OPERATIONS.iter().chain(OWN_OPERATIONS);
+        all.any(|each| each.name == self.operation && each.is_read())
     }
 
     fn listing(&self) -> &'static str {

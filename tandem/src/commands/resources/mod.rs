@@ -6,6 +6,7 @@ pub(crate) mod application;
 pub(crate) mod group;
 mod hint;
 pub(crate) mod number;
+mod port;
 pub(crate) mod rule;
 mod shown;
 #[cfg(test)]
@@ -25,12 +26,19 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 pub(crate) struct How {
     /// The configuration file of the node.
-    #[arg(long = "config", value_name = "FILE", default_value = "configs/dev.toml", global = true)]
+    #[arg(long = "config", value_name = "FILE", default_value = DEFAULT_CONFIG, global = true)]
     path: PathBuf,
     /// The reply of the API as it is, instead of text for people.
     #[arg(long, global = true)]
     json: bool,
 }
+
+/// The configuration that completion asks by, without a word about one that cannot be read.
+pub(crate) fn known_config(path: Option<PathBuf>) -> Option<crate::config::Config> {
+    crate::config::load(&path.unwrap_or_else(|| DEFAULT_CONFIG.into())).ok()
+}
+
+const DEFAULT_CONFIG: &str = "configs/dev.toml";
 
 /// One of these commands.
 pub(crate) trait Resource {
@@ -56,9 +64,14 @@ pub(crate) struct Outcome {
 /// Runs a command and prints what became of it.
 pub(crate) fn run(how: &How, resource: &dyn Resource) -> ExitCode {
     let Some(config) = load(&how.path) else { return ExitCode::FAILURE };
-    let asked = Client::of(&config, !resource.is_read())
-        .map_err(Failure::Way)
-        .and_then(|mut client| resource.perform(&mut client, how.json));
+    let asked =
+        Client::of(&config, !resource.is_read()).map_err(Failure::Way).and_then(|mut client| {
+            let outcome = resource.perform(&mut client, how.json)?;
+            if client.is_beside_node() && !resource.is_read() {
+                complain("the node that runs takes it over within a second");
+            }
+            Ok(outcome)
+        });
     let Outcome { reply, shown } = match asked {
         Ok(outcome) => outcome,
         Err(failure) => {

@@ -1,5 +1,6 @@
 //! `tandem number`: phone numbers.
 
+use super::port::PortCommand;
 use super::shown::{Column, Shown};
 use super::{How, Outcome, Resource, done, facts, list, members};
 use crate::control_api::{Asked, Failure};
@@ -24,7 +25,7 @@ pub(crate) enum Product {
 }
 
 impl Product {
-    fn written(self) -> &'static str {
+    pub(super) fn written(self) -> &'static str {
         match self {
             Product::VoiceConnector => "VoiceConnector",
             Product::Application => "SipMediaApplicationDialIn",
@@ -128,6 +129,11 @@ pub(crate) enum NumberCommand {
         /// The id of one order.
         id: Option<String>,
     },
+    /// Have numbers come over that another carrier has.
+    Port {
+        #[command(subcommand)]
+        command: PortCommand,
+    },
     /// Give numbers to a voice connector or a group.
     Associate {
         /// Numbers in E.164.
@@ -207,13 +213,17 @@ const COUNTRIES: &[Column] =
 
 impl Resource for NumberCommand {
     fn is_read(&self) -> bool {
-        use NumberCommand::{Countries, List, Orders, Search, Show};
+        use NumberCommand::{Countries, List, Orders, Port, Search, Show};
+        if let Port { command } = self {
+            return command.is_read();
+        }
         matches!(self, List { .. } | Show { .. } | Search { .. } | Orders { .. } | Countries { .. })
     }
 
     fn listing(&self) -> &'static str {
         match self {
             NumberCommand::Orders { .. } => "tandem number orders",
+            NumberCommand::Port { .. } => "tandem number port list",
             NumberCommand::Associate { .. } | NumberCommand::Disassociate { .. } => {
                 "tandem vc list` or `tandem group list"
             }
@@ -247,6 +257,7 @@ impl Resource for NumberCommand {
             NumberCommand::Orders { id: Some(id) } => {
                 facts(api, "GetPhoneNumberOrder", json!({ "PhoneNumberOrderId": id }))
             }
+            NumberCommand::Port { command } => command.perform(api),
             NumberCommand::Countries { product } => {
                 let asked = json!({ "ProductType": product.written() });
                 list(

@@ -71,6 +71,41 @@ fn all_ask(lines: Vec<(&str, &str, Value)>) {
 }
 
 #[test]
+fn porting_orders_are_operations_of_tandems_own() {
+    let order = |more: Value| {
+        let mut asked = json!({ "PortingOrderId": "o" });
+        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        asked
+    };
+    all_ask(vec![
+        (
+            "number port create +12065550100 +12065550101 --reason LOA",
+            "CreatePortingOrder",
+            json!({ "ProductType": "VoiceConnector", "Reason": "LOA",
+                "E164PhoneNumbers": ["+12065550100", "+12065550101"] }),
+        ),
+        ("number port list", "ListPortingOrders", json!({})),
+        ("number port list --status foc", "ListPortingOrders", json!({ "Status": "FOC" })),
+        ("number port show o", "GetPortingOrder", order(json!({}))),
+        (
+            "number port advance o --to FOC --foc 2026-03-31",
+            "AdvancePortingOrder",
+            order(json!({ "Status": "FOC", "FocDate": "2026-03-31" })),
+        ),
+        (
+            "number port advance o --to pending-documents",
+            "AdvancePortingOrder",
+            order(json!({ "Status": "PENDING_DOCUMENTS" })),
+        ),
+        (
+            "number port cancel o --reason why",
+            "AdvancePortingOrder",
+            order(json!({ "Status": "CANCEL_REQUESTED", "Reason": "why" })),
+        ),
+    ]);
+}
+
+#[test]
 fn voice_connectors_are_operations() {
     let vc = || json!({ "VoiceConnectorId": "abc" });
     let with = |member: &str, value: Value| {
