@@ -12,9 +12,10 @@ use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
 use crate::state::{self, Draft, State, Tag, Tags};
 use crate::writes::Writing;
-use crate::{schema, sigv4, steering, sts};
+use crate::{rooms, schema, sigv4, steering, sts};
 use directory::NumberTable;
 use model::UnixTime;
+use room_core::Registry;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -128,6 +129,8 @@ impl RequestKind {
 pub struct Api {
     settings: Settings,
     state: State,
+    /// The meetings of the state, by their numbers.
+    meetings: Registry,
     tokens: PageTokens,
     rate: RateLimit,
     strangers: RateLimit,
@@ -179,6 +182,7 @@ impl Api {
     /// An API that has answered nobody yet, with what was made through it before.
     pub fn new(settings: Settings, state: State) -> Self {
         Api {
+            meetings: state.registry().0,
             state,
             tokens: PageTokens::new(&settings.token_key),
             rate: RateLimit::new(settings.requests_per_second),
@@ -222,6 +226,7 @@ impl Api {
 
     /// Goes on with what somebody else has made of the journal.
     pub fn replace_state(&mut self, state: State) {
+        self.meetings = state.registry().0;
         self.state = state;
         self.numbers = None;
     }
@@ -250,7 +255,13 @@ impl Api {
                 (error.kind.status(), "text/xml", sts::refusal(&error, ids.request))
             }
             Err(error) => {
-                headers.push(("x-amzn-ErrorType", error.kind.exception().to_owned()));
+                let of_meetings =
+                    known.routed.as_ref().is_some_and(|r| r.operation.is_of_meetings());
+                let exception = match of_meetings {
+                    true => error.kind.exception_of_meetings(),
+                    false => error.kind.exception(),
+                };
+                headers.push(("x-amzn-ErrorType", exception.to_owned()));
                 let body = json!({ "Code": error.kind.code(), "Message": error.message });
                 (error.kind.status(), "application/json", body.to_string())
             }
@@ -354,6 +365,7 @@ impl Api {
             routed,
             state,
             backend: of_node,
+            meetings: &self.meetings,
             now,
             orders_kept_ms,
             live,
@@ -372,33 +384,33 @@ impl Api {
             let answer = steering::update(&input, backend)?;
             return Ok(Success::Json(routed.operation.status, answer));
         }
-        let (answer, draft) = {
-            let mut random = || backend.random();
-            let mut writing = Writing {
-                input,
+        if let Some(command) = rooms::command(routed, &input)? {
+            // The same of a meeting.
+            let answer = rooms::perform(&self.meetings, routed, command, backend)?;
+            return Ok(Success::Json(routed.operation.status, answer));
+        }
+        let written = write(
+            Written {
                 settings,
                 catalogue,
                 directory: &snapshot,
                 routed,
-                draft: Draft::new(&mut self.state, now),
                 live,
-                random: &mut random,
                 orders_kept_ms,
-            };
-            (writing.answer()?, writing.draft)
-        };
-        if !draft.changes().is_empty() {
-            let known = self.numbers.take();
-            let mut numbers = known.clone().unwrap_or_else(|| draft.state().number_table());
-            state::follow(&mut numbers, draft.state(), draft.changes());
-            let made = Made::of(&draft, &numbers, &snapshot);
-            // What fails leaves the numbers as they were, or to be gathered again.
-            self.numbers = known;
-            backend.commit(draft.changes(), made)?;
-            self.numbers = Some(numbers);
+                state: &mut self.state,
+                meetings: &mut self.meetings,
+                numbers: &mut self.numbers,
+            },
+            (now, input),
+            backend,
+        );
+        for (id, _) in self.meetings.take_changed() {
+            if written.is_err() {
+                // It was so before: it can be again.
+                let _ = self.meetings.follow(id, self.state.meeting(id));
+            }
         }
-        draft.keep();
-        Ok(Success::Json(routed.operation.status, answer))
+        Ok(Success::Json(routed.operation.status, written?))
     }
 
     fn audit(
@@ -431,6 +443,59 @@ impl Api {
     }
 }
 
+/// What an operation that writes works on.
+struct Written<'a> {
+    settings: &'a Settings,
+    catalogue: &'a Catalogue,
+    directory: &'a Arc<directory::Snapshot>,
+    routed: &'a Routed,
+    live: &'a [model::ProxySessionId],
+    orders_kept_ms: u64,
+    state: &'a mut State,
+    meetings: &'a mut Registry,
+    numbers: &'a mut Option<NumberTable>,
+}
+
+/// Does what an operation says and has it written down; of a failure nothing stays but in `meetings`,
+/// which tells what it has changed.
+fn write(
+    of: Written<'_>,
+    (now, input): (UnixTime, Value),
+    backend: &mut dyn Backend,
+) -> Result<Value, ApiError> {
+    let Written { settings, catalogue, directory, routed, live, orders_kept_ms, .. } = of;
+    let (answer, draft) = {
+        let held = rooms::held(&*backend, routed, of.meetings);
+        let mut random = || backend.random();
+        let mut writing = Writing {
+            input,
+            settings,
+            catalogue,
+            directory,
+            routed,
+            draft: Draft::new(of.state, now),
+            meetings: of.meetings,
+            held,
+            live,
+            random: &mut random,
+            orders_kept_ms,
+        };
+        (writing.answer()?, writing.draft)
+    };
+    if !draft.changes().is_empty() {
+        let known = of.numbers.take();
+        let mut numbers = known.clone().unwrap_or_else(|| draft.state().number_table());
+        state::follow(&mut numbers, draft.state(), draft.changes());
+        let made = Made::of(&draft, &numbers, directory);
+        // What fails leaves the numbers as they were, or to be gathered again.
+        *of.numbers = known;
+        backend.commit(draft.changes(), made)?;
+        *of.numbers = Some(numbers);
+    }
+    draft.keep();
+    Ok(answer)
+}
+
 /// What one who asks can easily change is not told apart: the lower half of an IPv6 address.
 fn place(source: IpAddr) -> String {
     match source {
@@ -456,6 +521,8 @@ fn permit(reading: &Reading<'_>, key: &AccessKey, body: &[u8]) -> Result<(), Api
         "CreateVoiceConnector"
             | "CreateVoiceConnectorGroup"
             | "CreateSipMediaApplication"
+            | "CreateMeeting"
+            | "CreateMeetingWithAttendees"
             | "TagResource"
     );
     let tags = if brings { body.get_mut("Tags").map(Value::take) } else { None };

@@ -27,6 +27,7 @@ mod policy;
 mod porting;
 mod rate;
 mod reads;
+mod rooms;
 mod request;
 mod router;
 pub mod schema;
@@ -39,10 +40,12 @@ mod writes;
 pub use access_key::{AccessKey, KeySource, KeySourceFault, NewAccessKey};
 pub use api::{Answer, Api, Ids, NumberView, RequestKind, Settings};
 pub use audit::FILE as AUDIT_FILE;
-pub use backend::{Backend, CommitFault, Made, NotUpdated};
+pub use backend::{Backend, CommitFault, HeldMeeting, Made, NotUpdated};
 pub use compose::{ComposeFault, Composed, compose};
 pub use error::{ApiError, ErrorKind};
-pub use operations::{Method, OPERATIONS, OWN_OPERATIONS, Operation, Support};
+pub use operations::{
+    MEETING_OPERATIONS, Method, OPERATIONS, OWN_OPERATIONS, Operation, Support,
+};
 pub use policy::{Policy, PolicyFault, Question};
 pub use request::{MAX_BODY_BYTES, Request};
 pub use router::{Routed, route};
