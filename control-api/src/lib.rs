@@ -27,8 +27,8 @@ mod policy;
 mod porting;
 mod rate;
 mod reads;
-mod rooms;
 mod request;
+mod rooms;
 mod router;
 pub mod schema;
 pub mod sigv4;
@@ -43,9 +43,7 @@ pub use audit::FILE as AUDIT_FILE;
 pub use backend::{Backend, CommitFault, HeldMeeting, Made, NotUpdated};
 pub use compose::{ComposeFault, Composed, compose};
 pub use error::{ApiError, ErrorKind};
-pub use operations::{
-    MEETING_OPERATIONS, Method, OPERATIONS, OWN_OPERATIONS, Operation, Support,
-};
+pub use operations::{MEETING_OPERATIONS, Method, OPERATIONS, OWN_OPERATIONS, Operation, Support};
 pub use policy::{Policy, PolicyFault, Question};
 pub use request::{MAX_BODY_BYTES, Request};
 pub use router::{Routed, route};

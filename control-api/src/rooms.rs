@@ -51,9 +51,7 @@ pub(crate) fn command(routed: &Routed, input: &Value) -> Result<Option<Command>,
         "UnmuteRoom" => call()?.map_or(Command::MuteAll(false), |call| Command::Mute(call, false)),
         "AdmitToRoom" => call()?.map_or(Command::AdmitAll, Command::Admit),
         "EndRoom" => Command::End,
-        "CallFromRoom" => {
-            Command::DialOut(text("E164PhoneNumber").unwrap_or_default().to_owned())
-        }
+        "CallFromRoom" => Command::DialOut(text("E164PhoneNumber").unwrap_or_default().to_owned()),
         _ => return Ok(None),
     }))
 }
@@ -87,11 +85,7 @@ pub(crate) fn perform(
 }
 
 /// The meetings that people are in, for an operation that removes those that are over.
-pub(crate) fn held(
-    backend: &dyn Backend,
-    routed: &Routed,
-    meetings: &Registry,
-) -> Vec<MeetingId> {
+pub(crate) fn held(backend: &dyn Backend, routed: &Routed, meetings: &Registry) -> Vec<MeetingId> {
     match routed.operation.name {
         "CreateMeeting" | "CreateMeetingWithAttendees" | "CreateRoom" if !meetings.is_empty() => {
             backend.held_meetings()

@@ -1,7 +1,9 @@
 //! The operations of chime-sdk-meetings (apiVersion 2021-07-15). Its paths begin with `/meetings`, and
 //! tags have the paths of chime-sdk-voice: one endpoint serves both.
 
-use super::ErrorKind::{AccessDenied, Conflict, NotFound, ResourceLimitExceeded, UnprocessableEntity};
+use super::ErrorKind::{
+    AccessDenied, Conflict, NotFound, ResourceLimitExceeded, UnprocessableEntity,
+};
 use super::Method::{Delete, Get, Post, Put};
 use super::Support::{Later, Served};
 use super::{ErrorKind, Method, Operation, Support};
@@ -11,7 +13,8 @@ pub(super) const ROOT: &str = "/meetings";
 
 const NEW: &[ErrorKind] = &[AccessDenied, Conflict, ResourceLimitExceeded];
 const OF_ONE: &[ErrorKind] = &[AccessDenied, NotFound];
-const INTO_ONE: &[ErrorKind] = &[AccessDenied, NotFound, ResourceLimitExceeded, UnprocessableEntity];
+const INTO_ONE: &[ErrorKind] =
+    &[AccessDenied, NotFound, ResourceLimitExceeded, UnprocessableEntity];
 const CHANGED: &[ErrorKind] = &[AccessDenied, Conflict, NotFound];
 
 /// Every operation of it, by name, but those of tags, which are chime-sdk-voice's too.

@@ -24,7 +24,12 @@ pub const OWN_OPERATIONS: &[Operation] = &[
     ),
     own("CallFromRoom", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=call"),
     own("CreatePortingOrder", (Post, 201), &[AccessDenied, Conflict], "/tandem/porting-orders"),
-    own("CreateRoom", (Post, 201), &[AccessDenied, Conflict, ResourceLimitExceeded], "/tandem/rooms"),
+    own(
+        "CreateRoom",
+        (Post, 201),
+        &[AccessDenied, Conflict, ResourceLimitExceeded],
+        "/tandem/rooms",
+    ),
     own("DeleteRoom", (Delete, 204), ROOM, "/tandem/rooms/{roomId}"),
     own("EndRoom", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=end"),
     own(

@@ -23,14 +23,16 @@ impl Reading<'_> {
                 (_, Ok(number)) => self.meetings.by_moderator_number(number),
                 _ => return Err(bad_request("Number: give the 10 or 13 digits of a meeting's id")),
             };
-            let found = found.map(|record| written_room(self.directory, record, Some(self.backend)));
+            let found =
+                found.map(|record| written_room(self.directory, record, Some(self.backend)));
             return Ok(json!({ "Rooms": found.into_iter().collect::<Vec<_>>() }));
         }
         let list = format!("{}?", self.routed.operation.name);
         let (after, most) = (self.after(&list)?, self.max_results(100)?);
         let page = self.meetings.list_meetings(after.as_deref(), most).map_err(refused)?;
         let entries = page.entries.iter();
-        let entries = entries.map(|record| written_room(self.directory, record, Some(self.backend)));
+        let entries =
+            entries.map(|record| written_room(self.directory, record, Some(self.backend)));
         let mut body = json!({ "Rooms": entries.collect::<Vec<_>>() });
         if let Some(next) = page.next {
             body["NextToken"] = self.tokens.write(&list, &next).into();

@@ -33,9 +33,8 @@ impl Writing<'_, '_> {
         let is_new = self.meetings.changed().iter().any(|(id, _)| *id == made);
         let (mut all, mut errors) = (Vec::new(), Vec::new());
         if is_new && !attendees.is_empty() {
-            (all, errors) = self.drawn(|meetings, draw| {
-                meetings.batch_create_attendee(made, attendees, draw)
-            })?;
+            (all, errors) =
+                self.drawn(|meetings, draw| meetings.batch_create_attendee(made, attendees, draw))?;
         } else if !attendees.is_empty() {
             all = self.meetings.get_meeting(made).map_err(refused)?.attendees.clone();
         }
@@ -61,9 +60,8 @@ impl Writing<'_, '_> {
 
     pub(super) fn create_attendee(&mut self) -> Result<Value, ApiError> {
         let (id, request) = (meeting_of(self.routed)?, self.whole()?);
-        let made = self.drawn(|meetings, draw| {
-            meetings.create_attendee(id, request, false, draw).cloned()
-        })?;
+        let made = self
+            .drawn(|meetings, draw| meetings.create_attendee(id, request, false, draw).cloned())?;
         self.keep_meetings();
         Ok(json!({ "Attendee": written_attendee(&made) }))
     }

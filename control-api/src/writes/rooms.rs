@@ -7,7 +7,8 @@ use crate::rooms::{meeting_of, refused};
 use crate::schema::seconds_of;
 use model::UnixTime;
 use room_core::{
-    CreateMeeting, Language, MeetingId, MeetingSettings, Passcode, PasscodeChoice, Plan, RoomOptions,
+    CreateMeeting, Language, MeetingId, MeetingSettings, Passcode, PasscodeChoice, Plan,
+    RoomOptions,
 };
 use serde_json::{Value, json};
 

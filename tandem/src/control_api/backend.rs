@@ -142,6 +142,7 @@ impl Backend for NodeBackend {
             None => directory.set_nothing(write),
         }?;
         directory.cdr_bucket().take(said);
+        directory.meetings().take(said);
         Ok(())
     }
 }
