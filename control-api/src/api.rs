@@ -2,7 +2,7 @@
 
 use crate::access_key::AccessKey;
 use crate::audit::{self, Caller, Event};
-use crate::backend::{Backend, Made};
+use crate::backend::{Backend, CommitFault, Made};
 use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::policy::Question;
@@ -15,7 +15,7 @@ use crate::writes::Writing;
 use crate::{rooms, schema, sigv4, steering, sts};
 use directory::NumberTable;
 use model::UnixTime;
-use room_core::Registry;
+use room_core::{MeetingId, Registry, StoredMeeting};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -229,6 +229,32 @@ impl Api {
         self.meetings = state.registry().0;
         self.state = state;
         self.numbers = None;
+    }
+
+    /// Removes meetings on demand that have ended.
+    ///
+    /// # Errors
+    /// They cannot be written down now; then nothing has changed.
+    pub fn remove_ended(
+        &mut self,
+        now: UnixTime,
+        ended: &[MeetingId],
+        backend: &mut dyn Backend,
+    ) -> Result<(), CommitFault> {
+        let mut draft = Draft::new(&mut self.state, now);
+        for id in ended.iter().map(MeetingId::to_string) {
+            draft.remove::<StoredMeeting>(&id);
+            draft.remove::<Tags>(&tag_key("meeting", &id));
+        }
+        if !draft.changes().is_empty() {
+            backend.commit(draft.changes(), None)?;
+            draft.keep();
+        }
+        for id in ended {
+            // Nothing is restored, and so nothing can be wrong.
+            let _ = self.meetings.follow(*id, None);
+        }
+        Ok(())
     }
 
     /// Answers a request at `now`. Of a write, everything is done before this returns, or nothing.

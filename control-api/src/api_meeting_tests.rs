@@ -26,7 +26,7 @@ fn text(value: &Value) -> String {
 
 /// The journal as another process would read it.
 fn read_again(node: &Node) -> State {
-    let mut rows: std::collections::BTreeMap<(Kind, String), crate::state::Row> =
+    let mut rows: std::collections::BTreeMap<(Kind, String), state::Row> =
         Default::default();
     for change in &node.journal {
         match change {
@@ -258,7 +258,7 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
     let state = MeetingState { people: 1, waiting: 0, called: 0, locked: true, recording: false };
     let at = since + std::time::Duration::from_secs(90);
     let id = MeetingId::parse(made["MeetingId"].as_str().unwrap()).unwrap();
-    node.held.insert(id, crate::backend::HeldMeeting { state, people: vec![entry], at });
+    node.held.insert(id, HeldMeeting { state, people: vec![entry], at });
     let told = ask(api, node, ("GET", &path, ""), &Value::Null)["Room"].take();
     assert_eq!(
         (&told["Held"], &told["People"], &told["Locked"]),
@@ -329,4 +329,23 @@ fn policies_name_meetings_and_the_exceptions_are_the_services() {
             .contains(&kind.exception_of_meetings())
         );
     }
+}
+
+#[test]
+fn a_meeting_that_has_ended_is_gone() {
+    let (mut api, mut node) = world();
+    let (api, node) = (&mut api, &mut node);
+    let made = ask(api, node, ("POST", "/meetings", ""), &request("token"));
+    let id = MeetingId::parse(made["Meeting"]["MeetingId"].as_str().unwrap()).unwrap();
+    node.fault = Some(CommitFault::Stale);
+    assert!(api.remove_ended(NOW, &[id], node).is_err());
+    node.fault = None;
+    let path = format!("/meetings/{id}");
+    ask(api, node, ("GET", &path, ""), &Value::Null);
+    api.remove_ended(NOW, &[id], node).unwrap();
+    api.remove_ended(NOW, &[id], node).unwrap();
+    let gone = served(api, node, ("GET", &path, ""), &Value::Null).unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::NotFound);
+    let left = read_again(node);
+    assert!(left.all::<StoredMeeting>().is_empty() && left.all::<Tags>().is_empty());
 }

@@ -1,11 +1,11 @@
 use super::*;
 use crate::access_key::{KeySource, KeySourceFault};
-use crate::backend::{CommitFault, HeldMeeting, NotUpdated};
+use crate::backend::{HeldMeeting, NotUpdated};
 use crate::policy::Policy;
 use crate::state::{Change, Connector, Tags};
 use directory::{Resources, Snapshot, VoiceConnector, VoiceConnectorGroup};
 use model::{ProxySessionId, TransactionId, VoiceConnectorId};
-use room_core::{Command, MeetingId, Refused};
+use room_core::{Command, Refused};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -56,8 +56,8 @@ impl Backend for Node {
         self.held.get(&id).cloned()
     }
 
-    fn held_meetings(&self) -> Vec<MeetingId> {
-        self.held.keys().copied().collect()
+    fn held_meetings(&self) -> Option<Vec<MeetingId>> {
+        Some(self.held.keys().copied().collect())
     }
 
     fn command_meeting(&mut self, id: MeetingId, command: Command) -> Result<(), Refused> {

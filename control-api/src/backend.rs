@@ -38,9 +38,9 @@ pub trait Backend: KeySource {
         None
     }
 
-    /// The meetings that people are in.
-    fn held_meetings(&self) -> Vec<MeetingId> {
-        Vec::new()
+    /// The meetings that people are in; `None` when that cannot be told now.
+    fn held_meetings(&self) -> Option<Vec<MeetingId>> {
+        Some(Vec::new())
     }
 
     /// Has something done in a meeting that is held, or a number called into one.

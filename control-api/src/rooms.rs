@@ -84,12 +84,17 @@ pub(crate) fn perform(
     })
 }
 
-/// The meetings that people are in, for an operation that removes those that are over.
-pub(crate) fn held(backend: &dyn Backend, routed: &Routed, meetings: &Registry) -> Vec<MeetingId> {
+/// The meetings that people are in, for an operation that removes those that are over; `None` for any
+/// other, and when it cannot be told.
+pub(crate) fn held(
+    backend: &dyn Backend,
+    routed: &Routed,
+    meetings: &Registry,
+) -> Option<Vec<MeetingId>> {
     match routed.operation.name {
         "CreateMeeting" | "CreateMeetingWithAttendees" | "CreateRoom" if !meetings.is_empty() => {
             backend.held_meetings()
         }
-        _ => Vec::new(),
+        _ => None,
     }
 }

@@ -245,6 +245,8 @@ impl LiveDirectory {
             Err(_) => self.current(),
         };
         self.publish(next);
+        drop(halves);
+        self.meetings.tell();
         true
     }
 

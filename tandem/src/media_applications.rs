@@ -83,7 +83,6 @@ impl MediaApplications {
     }
 
     /// For whoever makes, changes and looks at meetings.
-    #[expect(dead_code, reason = "the control API of meetings asks by it")]
     pub(crate) fn rooms(&self) -> RoomsHandle {
         self.rooms.handle()
     }

@@ -174,6 +174,7 @@ impl Node {
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
         let applications = MediaApplications::start(&config, (Arc::clone(&event_sink), people))?;
+        applications.rooms().follow(&directory);
         let steering = applications.port(&config, Arc::clone(&directory));
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
         let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
@@ -246,6 +247,11 @@ impl Node {
     /// Tells applications that steer calls.
     pub(crate) fn application_news(&self) -> call_applications::NewsSender {
         self.applications.news()
+    }
+
+    /// For whoever makes, changes and looks at meetings.
+    pub(crate) fn rooms(&self) -> crate::rooms::RoomsHandle {
+        self.applications.rooms()
     }
 
     /// What calls are routed by, now and after changes.

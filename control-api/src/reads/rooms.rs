@@ -2,42 +2,50 @@
 
 use super::Reading;
 use super::meetings::dialled;
-use crate::backend::Backend;
+use crate::backend::HeldMeeting;
 use crate::error::ApiError;
 use crate::rooms::{meeting_of, refused};
 use crate::writes::{bad_request, timestamp};
 use directory::Snapshot;
-use room_core::{AttendeeNumber, MeetingRecord, ModeratorNumber, Plan, RosterEntry};
+use room_core::{AttendeeNumber, MeetingId, MeetingRecord, ModeratorNumber, Plan, RosterEntry};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 impl Reading<'_> {
     pub(super) fn room(&self) -> Result<Value, ApiError> {
         let record = self.meetings.get_meeting(meeting_of(self.routed)?).map_err(refused)?;
-        Ok(json!({ "Room": written_room(self.directory, record, Some(self.backend)) }))
+        let held = self.backend.meeting(record.meeting_id);
+        Ok(json!({ "Room": written_room(self.directory, record, Some(held)) }))
     }
 
     pub(super) fn list_rooms(&self) -> Result<Value, ApiError> {
+        let held = self.backend.held_meetings().unwrap_or_default();
+        let held: HashSet<MeetingId> = held.into_iter().collect();
         if let Some(number) = self.routed.parameter("number") {
             let found = match (AttendeeNumber::parse(number), ModeratorNumber::parse(number)) {
                 (Ok(number), _) => self.meetings.by_attendee_number(number),
                 (_, Ok(number)) => self.meetings.by_moderator_number(number),
                 _ => return Err(bad_request("Number: give the 10 or 13 digits of a meeting's id")),
             };
-            let found =
-                found.map(|record| written_room(self.directory, record, Some(self.backend)));
+            let found = found.map(|record| self.listed(record, &held));
             return Ok(json!({ "Rooms": found.into_iter().collect::<Vec<_>>() }));
         }
         let list = format!("{}?", self.routed.operation.name);
         let (after, most) = (self.after(&list)?, self.max_results(100)?);
         let page = self.meetings.list_meetings(after.as_deref(), most).map_err(refused)?;
         let entries = page.entries.iter();
-        let entries =
-            entries.map(|record| written_room(self.directory, record, Some(self.backend)));
+        let entries = entries.map(|record| self.listed(record, &held));
         let mut body = json!({ "Rooms": entries.collect::<Vec<_>>() });
         if let Some(next) = page.next {
             body["NextToken"] = self.tokens.write(&list, &next).into();
         }
         Ok(body)
+    }
+
+    fn listed(&self, record: &MeetingRecord, held: &HashSet<MeetingId>) -> Value {
+        let id = record.meeting_id;
+        let held = if held.contains(&id) { self.backend.meeting(id) } else { None };
+        written_room(self.directory, record, Some(held))
     }
 
     pub(super) fn room_participants(&self) -> Result<Value, ApiError> {
@@ -72,11 +80,11 @@ fn written_participant(entry: &RosterEntry, seconds: u64) -> Value {
     written
 }
 
-/// A meeting with its numbers and passcode, and what goes on in it where a node is asked.
+/// A meeting with its numbers and passcode, and what goes on in it where that was asked.
 pub(crate) fn written_room(
     directory: &Snapshot,
     record: &MeetingRecord,
-    node: Option<&dyn Backend>,
+    held: Option<Option<HeldMeeting>>,
 ) -> Value {
     let set = &record.settings;
     let mut written = json!({
@@ -115,8 +123,7 @@ pub(crate) fn written_room(
     if let Some(rooms) = directory.rooms().filter(|rooms| !rooms.numbers.is_empty()) {
         written["PhoneNumbers"] = rooms.numbers.iter().map(|each| Value::from(&**each)).collect();
     }
-    let Some(node) = node else { return written };
-    let held = node.meeting(record.meeting_id);
+    let Some(held) = held else { return written };
     written["Held"] = held.is_some().into();
     if let Some(held) = held {
         written["People"] = held.state.people.into();

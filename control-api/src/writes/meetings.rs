@@ -141,7 +141,9 @@ impl Writing<'_, '_> {
     /// Deletes meetings that nobody can, or did, come to.
     pub(super) fn remove_over(&mut self, now: UnixTime) {
         let before = UnixTime::from_millis(now.as_millis().saturating_sub(OVER_MS));
-        let held: HashSet<MeetingId> = self.held.iter().copied().collect();
+        // Where that is not known, nothing is removed: people may be in it.
+        let Some(held) = &self.held else { return };
+        let held: HashSet<MeetingId> = held.iter().copied().collect();
         self.meetings.remove_over(before, |id| held.contains(&id));
     }
 

@@ -43,8 +43,8 @@ pub(crate) struct Writing<'a, 'r> {
     pub(crate) draft: Draft<'a>,
     /// The meetings, which remember what is changed of them.
     pub(crate) meetings: &'a mut Registry,
-    /// Of these, those that people are in, where the operation asks for it.
-    pub(crate) held: Vec<MeetingId>,
+    /// Of these, those that people are in, where that is known.
+    pub(crate) held: Option<Vec<MeetingId>>,
     /// The proxy phone sessions of calls that are up, once for each call.
     pub(crate) live: &'a [ProxySessionId],
     pub(crate) random: &'r mut dyn FnMut() -> Option<u128>,

@@ -253,7 +253,8 @@ fn on_call(
     what: &str,
 ) -> Result<Outcome, Failure> {
     let asked = json!({ "RoomId": id_of(api, room)?, "CallId": call });
-    let who = call.as_ref().map_or_else(|| format!("everyone in {room}"), |call| format!("call {call}"));
+    let who =
+        call.as_ref().map_or_else(|| format!("everyone in {room}"), |call| format!("call {call}"));
     done(api, operation, asked, format!("{who} {what}"))
 }
 

@@ -457,8 +457,11 @@ fn a_meeting_is_told_as_one_object_and_found_by_its_name() {
     let (outcome, is_read) = api.run("room create --name w --json").unwrap();
     assert!(!is_read);
     let told: Value = serde_json::from_str(&outcome.reply.text).unwrap();
-    assert_eq!(told, json!({ "meeting_id": "m", "name": "w", "attendee_id": "4155550123",
-        "moderator_id": "9155550123456", "passcode": "482915" }));
+    assert_eq!(
+        told,
+        json!({ "meeting_id": "m", "name": "w", "attendee_id": "4155550123",
+        "moderator_id": "9155550123456", "passcode": "482915" })
+    );
     let text = outcome.shown.text(&outcome.reply.value);
     assert!(text.contains("attendee id   4155550123"), "{text}");
 
