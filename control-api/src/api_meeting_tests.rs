@@ -26,8 +26,7 @@ fn text(value: &Value) -> String {
 
 /// The journal as another process would read it.
 fn read_again(node: &Node) -> State {
-    let mut rows: std::collections::BTreeMap<(Kind, String), state::Row> =
-        Default::default();
+    let mut rows: std::collections::BTreeMap<(Kind, String), state::Row> = Default::default();
     for change in &node.journal {
         match change {
             Change::Put(row) => rows.insert((row.kind, row.id.clone()), row.clone()),

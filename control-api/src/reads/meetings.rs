@@ -49,11 +49,13 @@ pub(crate) fn written_meeting(
         "ExternalMeetingId": request.external_meeting_id,
         "MediaRegion": request.media_region,
         "MediaPlacement": {},
-        "TenantIds": request.tenant_ids,
         "MeetingArn": settings.arn("meeting", &id),
     });
     if let Some(uri) = dialled(directory, record) {
         written["MediaPlacement"] = json!({ "AudioHostUrl": uri, "SignalingUrl": uri });
+    }
+    if !request.tenant_ids.is_empty() {
+        written["TenantIds"] = json!(request.tenant_ids);
     }
     if let Some(host) = &request.meeting_host_id {
         written["MeetingHostId"] = host.as_str().into();

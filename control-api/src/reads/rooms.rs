@@ -87,9 +87,11 @@ pub(crate) fn written_room(
     held: Option<Option<HeldMeeting>>,
 ) -> Value {
     let set = &record.settings;
+    // One that a program has made has the name that the program knows it by.
+    let name = if set.name.is_empty() { &record.request.external_meeting_id } else { &set.name };
     let mut written = json!({
         "MeetingId": record.meeting_id.to_string(),
-        "Name": set.name,
+        "Name": name,
         "AttendeeId": record.attendee_number.to_string(),
         "ModeratorId": record.moderator_number.to_string(),
         "Plan": "OnDemand",
