@@ -2,7 +2,7 @@
 
 use crate::access_key::AccessKey;
 use crate::audit::{self, Caller, Event};
-use crate::backend::{Backend, CommitFault, Made};
+use crate::backend::{Backend, CommitFault};
 use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::policy::Question;
@@ -10,12 +10,12 @@ use crate::rate::RateLimit;
 use crate::reads::{Catalogue, Reading};
 use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
-use crate::state::{self, Draft, State, Tag, Tags};
-use crate::writes::Writing;
+use crate::state::{State, Tag, Tags};
+use crate::write::{self, Written};
 use crate::{rooms, schema, sigv4, steering, sts};
 use directory::NumberTable;
 use model::UnixTime;
-use room_core::{MeetingId, Registry, StoredMeeting};
+use room_core::{MeetingId, Registry};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -241,20 +241,7 @@ impl Api {
         ended: &[MeetingId],
         backend: &mut dyn Backend,
     ) -> Result<(), CommitFault> {
-        let mut draft = Draft::new(&mut self.state, now);
-        for id in ended.iter().map(MeetingId::to_string) {
-            draft.remove::<StoredMeeting>(&id);
-            draft.remove::<Tags>(&tag_key("meeting", &id));
-        }
-        if !draft.changes().is_empty() {
-            backend.commit(draft.changes(), None)?;
-            draft.keep();
-        }
-        for id in ended {
-            // Nothing is restored, and so nothing can be wrong.
-            let _ = self.meetings.follow(*id, None);
-        }
-        Ok(())
+        write::remove_ended(&mut self.state, &mut self.meetings, (now, ended), backend)
     }
 
     /// Answers a request at `now`. Of a write, everything is done before this returns, or nothing.
@@ -415,7 +402,7 @@ impl Api {
             let answer = rooms::perform(&self.meetings, routed, command, backend)?;
             return Ok(Success::Json(routed.operation.status, answer));
         }
-        let written = write(
+        let written = write::write(
             Written {
                 settings,
                 catalogue,
@@ -467,59 +454,6 @@ impl Api {
         };
         Some(audit::written(&event))
     }
-}
-
-/// What an operation that writes works on.
-struct Written<'a> {
-    settings: &'a Settings,
-    catalogue: &'a Catalogue,
-    directory: &'a Arc<directory::Snapshot>,
-    routed: &'a Routed,
-    live: &'a [model::ProxySessionId],
-    orders_kept_ms: u64,
-    state: &'a mut State,
-    meetings: &'a mut Registry,
-    numbers: &'a mut Option<NumberTable>,
-}
-
-/// Does what an operation says and has it written down; of a failure nothing stays but in `meetings`,
-/// which tells what it has changed.
-fn write(
-    of: Written<'_>,
-    (now, input): (UnixTime, Value),
-    backend: &mut dyn Backend,
-) -> Result<Value, ApiError> {
-    let Written { settings, catalogue, directory, routed, live, orders_kept_ms, .. } = of;
-    let (answer, draft) = {
-        let held = rooms::held(&*backend, routed, of.meetings);
-        let mut random = || backend.random();
-        let mut writing = Writing {
-            input,
-            settings,
-            catalogue,
-            directory,
-            routed,
-            draft: Draft::new(of.state, now),
-            meetings: of.meetings,
-            held,
-            live,
-            random: &mut random,
-            orders_kept_ms,
-        };
-        (writing.answer()?, writing.draft)
-    };
-    if !draft.changes().is_empty() {
-        let known = of.numbers.take();
-        let mut numbers = known.clone().unwrap_or_else(|| draft.state().number_table());
-        state::follow(&mut numbers, draft.state(), draft.changes());
-        let made = Made::of(&draft, &numbers, directory);
-        // What fails leaves the numbers as they were, or to be gathered again.
-        *of.numbers = known;
-        backend.commit(draft.changes(), made)?;
-        *of.numbers = Some(numbers);
-    }
-    draft.keep();
-    Ok(answer)
 }
 
 /// What one who asks can easily change is not told apart: the lower half of an IPv6 address.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::operations::MEETING_OPERATIONS;
-use crate::state::Kind;
+use crate::state::{Kind, Row};
 use room_core::StoredMeeting;
 
 const ROOMS: &str = "/tandem/rooms";
@@ -26,7 +26,7 @@ fn text(value: &Value) -> String {
 
 /// The journal as another process would read it.
 fn read_again(node: &Node) -> State {
-    let mut rows: std::collections::BTreeMap<(Kind, String), state::Row> = Default::default();
+    let mut rows: std::collections::BTreeMap<(Kind, String), Row> = Default::default();
     for change in &node.journal {
         match change {
             Change::Put(row) => rows.insert((row.kind, row.id.clone()), row.clone()),

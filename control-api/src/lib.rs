@@ -35,6 +35,7 @@ pub mod sigv4;
 pub mod state;
 mod steering;
 mod sts;
+mod write;
 mod writes;
 
 pub use access_key::{AccessKey, KeySource, KeySourceFault, NewAccessKey};

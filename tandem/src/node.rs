@@ -174,7 +174,6 @@ impl Node {
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
         let applications = MediaApplications::start(&config, (Arc::clone(&event_sink), people))?;
-        applications.rooms().follow(&directory);
         let steering = applications.port(&config, Arc::clone(&directory));
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
         let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);

@@ -197,6 +197,9 @@ impl Server {
     fn remove_ended(&self) {
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let Served { api, backend, .. } = &mut *served;
+        if api.state().all::<room_core::StoredMeeting>().is_empty() {
+            return;
+        }
         let ended = backend.ended_meetings();
         if ended.is_empty() {
             return;
