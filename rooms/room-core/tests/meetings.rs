@@ -355,10 +355,12 @@ fn what_whoever_stores_meetings_has_changed_holds_for_who_is_in_them() {
     let [kept, gone] = guests.map(|guest| world.join_guest(guest).0);
     let caller = world.attend(meeting);
     world.focus.registry_mut().take_changed();
+    world.command(meeting, By::Call(kept), Command::TakeFloor(kept)).unwrap();
+    world.command(meeting, By::Call(kept), Command::LeaveFloor(kept)).unwrap();
     let record = world.focus.registry().get_meeting(meeting).unwrap().clone();
     let mut changed = record.clone();
     changed.attendees.pop();
-    changed.attendees[0].capabilities.audio = MediaCapability::Receive;
+    changed.attendees[0].capabilities.content = MediaCapability::Receive;
     changed.settings.name = "Renamed".into();
     let now = world.now();
     let stored = Some(StoredMeeting::V1(changed.clone()));
@@ -368,7 +370,8 @@ fn what_whoever_stores_meetings_has_changed_holds_for_who_is_in_them() {
     assert!(world.focus.registry_mut().take_changed().is_empty(), "it is stored already");
     assert_eq!(world.view(gone).heard, [Prompt::Removed]);
     assert!(world.is_in(kept, meeting) && world.is_in(caller, meeting));
-    assert!(world.focus.roster(meeting)[0].muted, "it may send no sound");
+    let shown = world.command(meeting, By::Call(kept), Command::TakeFloor(kept));
+    assert_eq!(shown, Err(Refused::NotAllowed), "it may send no slides any more");
     // The same once more is nothing.
     world.focus.follow_meeting(now, meeting, stored).unwrap();
     world.drain();
