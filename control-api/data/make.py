@@ -1,6 +1,8 @@
-"""Writes shapes.txt, the shapes of every operation, from the service model that botocore brings.
+"""Writes shapes.txt and meetings.txt, the shapes of every operation, from the service
+models that botocore brings.
 
     python control-api/data/make.py > control-api/data/shapes.txt
+    python control-api/data/make.py chime-sdk-meetings > control-api/data/meetings.txt
 
 Facts alone: names, types, limits, places. tests/interop/test_schema.py compares the file with the
 installed model. The form:
@@ -22,9 +24,9 @@ PLACES = {"uri": "path", "querystring": "query"}
 SCALARS = ("string", "integer", "float", "boolean", "timestamp")
 
 
-def model():
+def model(service):
     return botocore.session.Session().get_component("data_loader").load_service_model(
-        SERVICE, "service-2")
+        service, "service-2")
 
 
 def used(shapes, name, seen):
@@ -62,7 +64,8 @@ def line(name, shape):
 
 def members(shape):
     for name, member in shape["members"].items():
-        unknown = set(member) - {"shape", "documentation", "location", "locationName"}
+        unknown = set(member) - {"shape", "documentation", "location", "locationName",
+                                 "idempotencyToken"}
         assert not unknown, f"{name}: the form has no {unknown}"
         words = [name + ("*" if name in shape.get("required", ()) else ""), member["shape"]]
         if "location" in member:
@@ -70,11 +73,11 @@ def members(shape):
         yield "  " + " ".join(words)
 
 
-def text():
-    service = model()
+def text(of=SERVICE):
+    service = model(of)
     shapes = service["shapes"]
     version = service["metadata"]["apiVersion"]
-    lines = [f"# Shapes of {SERVICE}, apiVersion {version}. Made by make.py; do not edit."]
+    lines = [f"# Shapes of {of}, apiVersion {version}. Made by make.py; do not edit."]
     seen = set()
     for name, operation in sorted(service["operations"].items()):
         ends = [operation.get(end, {}).get("shape") for end in ("input", "output")]
@@ -89,4 +92,4 @@ def text():
 
 
 if __name__ == "__main__":
-    sys.stdout.write(text())
+    sys.stdout.write(text(*sys.argv[1:]))

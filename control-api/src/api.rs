@@ -2,7 +2,7 @@
 
 use crate::access_key::AccessKey;
 use crate::audit::{self, Caller, Event};
-use crate::backend::{Backend, Made};
+use crate::backend::{Backend, CommitFault};
 use crate::error::{ApiError, ErrorKind};
 use crate::page_token::PageTokens;
 use crate::policy::Question;
@@ -10,11 +10,12 @@ use crate::rate::RateLimit;
 use crate::reads::{Catalogue, Reading};
 use crate::request::{MAX_BODY_BYTES, Request};
 use crate::router::{Routed, route};
-use crate::state::{self, Draft, State, Tag, Tags};
-use crate::writes::Writing;
-use crate::{schema, sigv4, steering, sts};
+use crate::state::{State, Tag, Tags};
+use crate::write::{self, Written};
+use crate::{rooms, schema, sigv4, steering, sts};
 use directory::NumberTable;
 use model::UnixTime;
+use room_core::{MeetingId, Registry};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -128,6 +129,8 @@ impl RequestKind {
 pub struct Api {
     settings: Settings,
     state: State,
+    /// The meetings of the state, by their numbers.
+    meetings: Registry,
     tokens: PageTokens,
     rate: RateLimit,
     strangers: RateLimit,
@@ -179,6 +182,7 @@ impl Api {
     /// An API that has answered nobody yet, with what was made through it before.
     pub fn new(settings: Settings, state: State) -> Self {
         Api {
+            meetings: state.registry().0,
             state,
             tokens: PageTokens::new(&settings.token_key),
             rate: RateLimit::new(settings.requests_per_second),
@@ -222,8 +226,22 @@ impl Api {
 
     /// Goes on with what somebody else has made of the journal.
     pub fn replace_state(&mut self, state: State) {
+        self.meetings = state.registry().0;
         self.state = state;
         self.numbers = None;
+    }
+
+    /// Removes meetings on demand that have ended.
+    ///
+    /// # Errors
+    /// They cannot be written down now; then nothing has changed.
+    pub fn remove_ended(
+        &mut self,
+        now: UnixTime,
+        ended: &[MeetingId],
+        backend: &mut dyn Backend,
+    ) -> Result<(), CommitFault> {
+        write::remove_ended(&mut self.state, &mut self.meetings, (now, ended), backend)
     }
 
     /// Answers a request at `now`. Of a write, everything is done before this returns, or nothing.
@@ -250,7 +268,13 @@ impl Api {
                 (error.kind.status(), "text/xml", sts::refusal(&error, ids.request))
             }
             Err(error) => {
-                headers.push(("x-amzn-ErrorType", error.kind.exception().to_owned()));
+                let of_meetings =
+                    known.routed.as_ref().is_some_and(|r| r.operation.is_of_meetings());
+                let exception = match of_meetings {
+                    true => error.kind.exception_of_meetings(),
+                    false => error.kind.exception(),
+                };
+                headers.push(("x-amzn-ErrorType", exception.to_owned()));
                 let body = json!({ "Code": error.kind.code(), "Message": error.message });
                 (error.kind.status(), "application/json", body.to_string())
             }
@@ -354,6 +378,7 @@ impl Api {
             routed,
             state,
             backend: of_node,
+            meetings: &self.meetings,
             now,
             orders_kept_ms,
             live,
@@ -379,33 +404,33 @@ impl Api {
         if let Some(answer) = of_call {
             return Ok(Success::Json(routed.operation.status, answer));
         }
-        let (answer, draft) = {
-            let mut random = || backend.random();
-            let mut writing = Writing {
-                input,
+        if let Some(command) = rooms::command(routed, &input)? {
+            // The same of a meeting.
+            let answer = rooms::perform(&self.meetings, routed, command, backend)?;
+            return Ok(Success::Json(routed.operation.status, answer));
+        }
+        let written = write::write(
+            Written {
                 settings,
                 catalogue,
                 directory: &snapshot,
                 routed,
-                draft: Draft::new(&mut self.state, now),
                 live,
-                random: &mut random,
                 orders_kept_ms,
-            };
-            (writing.answer()?, writing.draft)
-        };
-        if !draft.changes().is_empty() {
-            let known = self.numbers.take();
-            let mut numbers = known.clone().unwrap_or_else(|| draft.state().number_table());
-            state::follow(&mut numbers, draft.state(), draft.changes());
-            let made = Made::of(&draft, &numbers, &snapshot);
-            // What fails leaves the numbers as they were, or to be gathered again.
-            self.numbers = known;
-            backend.commit(draft.changes(), made)?;
-            self.numbers = Some(numbers);
+                state: &mut self.state,
+                meetings: &mut self.meetings,
+                numbers: &mut self.numbers,
+            },
+            (now, input),
+            backend,
+        );
+        for (id, _) in self.meetings.take_changed() {
+            if written.is_err() {
+                // It was so before: it can be again.
+                let _ = self.meetings.follow(id, self.state.meeting(id));
+            }
         }
-        draft.keep();
-        Ok(Success::Json(routed.operation.status, answer))
+        Ok(Success::Json(routed.operation.status, written?))
     }
 
     fn audit(
@@ -463,6 +488,8 @@ fn permit(reading: &Reading<'_>, key: &AccessKey, body: &[u8]) -> Result<(), Api
         "CreateVoiceConnector"
             | "CreateVoiceConnectorGroup"
             | "CreateSipMediaApplication"
+            | "CreateMeeting"
+            | "CreateMeetingWithAttendees"
             | "TagResource"
     );
     let tags = if brings { body.get_mut("Tags").map(Value::take) } else { None };

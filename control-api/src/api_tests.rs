@@ -1,10 +1,12 @@
 use super::*;
 use crate::access_key::{KeySource, KeySourceFault};
-use crate::backend::{CommitFault, NotCalled, NotUpdated};
+use crate::backend::{CommitFault, HeldMeeting, NotCalled, NotUpdated};
 use crate::policy::Policy;
 use crate::state::{Change, Connector, Tags};
 use directory::{Resources, Snapshot, VoiceConnector, VoiceConnectorGroup};
 use model::{OutboundCall, ProxySessionId, TransactionId, VoiceConnectorId};
+use room_core::{Command, Refused};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -33,6 +35,9 @@ struct Node {
     not_called: Option<NotCalled>,
     /// Sessions of calls that are up.
     live: Vec<ProxySessionId>,
+    /// Meetings that people are in, and what was to be done in them.
+    held: HashMap<MeetingId, HeldMeeting>,
+    commanded: Vec<(MeetingId, Command)>,
 }
 
 impl KeySource for Node {
@@ -48,6 +53,20 @@ impl Backend for Node {
 
     fn proxied_calls(&self) -> Vec<ProxySessionId> {
         self.live.clone()
+    }
+
+    fn meeting(&self, id: MeetingId) -> Option<HeldMeeting> {
+        self.held.get(&id).cloned()
+    }
+
+    fn held_meetings(&self) -> Option<Vec<MeetingId>> {
+        Some(self.held.keys().copied().collect())
+    }
+
+    fn command_meeting(&mut self, id: MeetingId, command: Command) -> Result<(), Refused> {
+        self.held.get(&id).ok_or(Refused::NoMeeting)?;
+        self.commanded.push((id, command));
+        Ok(())
     }
 
     fn random(&mut self) -> Option<u128> {
@@ -115,6 +134,8 @@ fn node(key: Result<Option<AccessKey>, KeySourceFault>, count: usize) -> Node {
         health: None,
         drawn: 0,
         live: Vec::new(),
+        held: HashMap::new(),
+        commanded: Vec::new(),
         steered: None,
         updates: Vec::new(),
         called: Vec::new(),
@@ -478,6 +499,9 @@ mod routable;
 
 #[path = "api_number_tests.rs"]
 mod numbers;
+
+#[path = "api_meeting_tests.rs"]
+mod meetings;
 
 #[path = "api_porting_tests.rs"]
 mod porting;

@@ -4,7 +4,10 @@ use crate::access_key::KeySource;
 use crate::error::{ApiError, ErrorKind};
 use crate::state::{Change, Draft, Kind, Proxy};
 use directory::{NumberTable, Problem, Resources, Snapshot, VoiceConnector};
-use model::{OutboundCall, ProxySessionId, Refusal, TransactionId, UnixTime, VoiceConnectorId};
+use model::{
+    Instant, OutboundCall, ProxySessionId, Refusal, TransactionId, UnixTime, VoiceConnectorId,
+};
+use room_core::{Command, MeetingId, MeetingState, Refused, RosterEntry};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -38,6 +41,24 @@ pub trait Backend: KeySource {
     /// [`NotCalled`]; then nobody is called.
     fn call_for_application(&mut self, _call: OutboundCall) -> Result<TransactionId, NotCalled> {
         Err(NotCalled::Unserved)
+    }
+
+    /// What goes on in a meeting; `None` where nobody is in it.
+    fn meeting(&self, _id: MeetingId) -> Option<HeldMeeting> {
+        None
+    }
+
+    /// The meetings that people are in; `None` when that cannot be told now.
+    fn held_meetings(&self) -> Option<Vec<MeetingId>> {
+        Some(Vec::new())
+    }
+
+    /// Has something done in a meeting that is held, or a number called into one.
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing was done.
+    fn command_meeting(&mut self, _id: MeetingId, _command: Command) -> Result<(), Refused> {
+        Err(Refused::NoMeeting)
     }
 
     /// 128 random bits; `None` when the system gives none.
@@ -103,6 +124,17 @@ fn one_connector(draft: &Draft<'_>, directory: &Snapshot) -> Option<VoiceConnect
     }
     directory.voice_connector(&VoiceConnectorId::new(id).ok()?)?;
     draft.state().connector(id)
+}
+
+/// A meeting that people are in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeldMeeting {
+    /// How it is.
+    pub state: MeetingState,
+    /// Who is in it, waits or is called, in the order of arrival.
+    pub people: Vec<RosterEntry>,
+    /// When this was so, by the clock of [`RosterEntry::since`].
+    pub at: Instant,
 }
 
 /// Why an application is not made to think again.

@@ -107,6 +107,17 @@ impl ErrorKind {
         }
     }
 
+    /// The same in chime-sdk-meetings, which has names of its own for some.
+    pub const fn exception_of_meetings(self) -> &'static str {
+        match self {
+            ErrorKind::UnauthorizedClient => "UnauthorizedException",
+            ErrorKind::ThrottledClient => "ThrottlingException",
+            ErrorKind::AccessDenied => "ForbiddenException",
+            ErrorKind::ResourceLimitExceeded => "LimitExceededException",
+            other => other.exception(),
+        }
+    }
+
     /// The body's `Code`: a value of the model's ErrorCode where it has one.
     pub const fn code(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! The table of operations in docs/control-api.md.
 
-use control_api::{OPERATIONS, OWN_OPERATIONS, Support};
+use control_api::{MEETING_OPERATIONS, OPERATIONS, OWN_OPERATIONS, Operation, Support};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -31,16 +31,12 @@ fn markdown() -> String {
          | Operation | Request | Tandem |\n|---|---|---|\n",
         OPERATIONS.len()
     );
-    for operation in OPERATIONS {
-        let state = match operation.support {
-            Support::Served => "works",
-            Support::NotPlanned => "refused: no voice profiles, speaker search or tone analysis",
-            Support::Withdrawn => "refused: withdrawn by AWS",
-        };
-        let (method, target) = (operation.method.as_str(), operation.target);
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "| {} | `{method} {target}` | {state} |", operation.name);
-    }
+    rows(&mut text, OPERATIONS);
+    text.push_str(
+        "\nOperations of chime-sdk-meetings, beside those of tags, which are above:\n\n\
+         | Operation | Request | Tandem |\n|---|---|---|\n",
+    );
+    rows(&mut text, MEETING_OPERATIONS);
     text.push_str(
         "\nOperations of Tandem's own, which no client of AWS's knows; their actions in policies begin with \
          `tandem:`:\n\n| Operation | Request | Action |\n|---|---|---|\n",
@@ -51,4 +47,18 @@ fn markdown() -> String {
         let _ = writeln!(text, "| {name} | `{method} {target}` | `{action}` |");
     }
     text
+}
+
+fn rows(text: &mut String, operations: &[Operation]) {
+    for operation in operations {
+        let state = match operation.support {
+            Support::Served => "works",
+            Support::Later => "not yet",
+            Support::NotPlanned => "refused: no voice profiles, speaker search or tone analysis",
+            Support::Withdrawn => "refused: withdrawn by AWS",
+        };
+        let (method, target) = (operation.method.as_str(), operation.target);
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "| {} | `{method} {target}` | {state} |", operation.name);
+    }
 }

@@ -1,6 +1,7 @@
 //! What calls are routed by: the resources of the configuration file, and those that were made through
 //! the control API beside them. Either half may change while calls run.
 
+mod meetings;
 mod watch;
 
 pub(crate) use watch::Watch;
@@ -13,6 +14,7 @@ use control_api::State;
 use control_api::state::{Kind, Row};
 use directory::{NumberTable, Problem, Resources, Snapshot, VoiceConnector};
 use directory_store::DirectoryStore;
+use meetings::Meetings;
 use sip_edge::SipEdge;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -22,6 +24,7 @@ pub(crate) struct LiveDirectory {
     current: ArcSwap<Snapshot>,
     edge: OnceLock<Weak<SipEdge>>,
     cdr_bucket: Arc<CdrBucket>,
+    meetings: Meetings,
     /// Read at the start, until the control API takes it.
     journal: Mutex<Option<Journal>>,
     /// What another process has made, of this generation, until the control API takes it; a later one
@@ -113,9 +116,10 @@ impl LiveDirectory {
         let functions = config.media_applications.functions.clone();
         let generation = journal.as_ref().map_or(0, |journal| journal.generation);
         let halves = Halves { file: Arc::clone(&config.resources), made, generation, functions };
-        let cdr_bucket = CdrBucket::default();
+        let (cdr_bucket, meetings) = (CdrBucket::default(), Meetings::default());
         if let Some(journal) = &journal {
             cdr_bucket.follow(&journal.state);
+            meetings.follow(&journal.state);
         }
         // The file alone was checked when it was read.
         let current = halves.merged_or(&config.directory);
@@ -124,6 +128,7 @@ impl LiveDirectory {
             current: ArcSwap::new(current),
             edge: OnceLock::new(),
             cdr_bucket: Arc::new(cdr_bucket),
+            meetings,
             journal: Mutex::new(journal),
             news: Mutex::new(None),
         })
@@ -137,6 +142,11 @@ impl LiveDirectory {
     /// Where call detail records go by what was said through the control API.
     pub(crate) fn cdr_bucket(&self) -> Arc<CdrBucket> {
         Arc::clone(&self.cdr_bucket)
+    }
+
+    /// The meetings that were made through the control API.
+    pub(crate) fn meetings(&self) -> &Meetings {
+        &self.meetings
     }
 
     /// What calls are routed by now.
@@ -227,6 +237,7 @@ impl LiveDirectory {
         let before = std::mem::replace(&mut halves.made, state.resources());
         halves.generation = generation;
         self.cdr_bucket.follow(state);
+        self.meetings.follow(state);
         match halves.merged(&halves.made) {
             Ok((snapshot, left_out)) => {
                 halves.log_left_out(left_out);
@@ -240,6 +251,8 @@ impl LiveDirectory {
                 }
             }
         }
+        drop(halves);
+        self.meetings.tell();
         true
     }
 

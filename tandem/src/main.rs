@@ -136,6 +136,8 @@ enum Command {
     Rule(resources::rule::RuleArgs),
     /// SIP media applications: programs that steer calls.
     Application(resources::application::ApplicationArgs),
+    /// Meetings in the meeting rooms: their ids, and what goes on in them.
+    Room(resources::room::RoomArgs),
     /// Any operation of the control API, by its name.
     Api(resources::api::ApiArgs),
     /// What is made through the control API, as a whole: copy it, check it.
@@ -228,6 +230,7 @@ fn main() -> ExitCode {
         Command::Group(args) => resources::run(&args.how, &args.command),
         Command::Rule(args) => resources::run(&args.how, &args.command),
         Command::Application(args) => resources::run(&args.how, &args.command),
+        Command::Room(args) => resources::run(&args.how, &args.command),
         Command::Api(args) => resources::run(&args.how, &args.request),
         Command::Directory { command } => commands::directory::run(&command),
         Command::Completion { shell } => commands::completion::completion(Cli::command(), shell),

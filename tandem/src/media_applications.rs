@@ -88,12 +88,14 @@ impl MediaApplications {
         let _ = self.orders.set(orders);
     }
 
-    /// What the edge tells; applications are those of `directory` when a call comes.
+    /// What the edge tells; applications are those of `directory` when a call comes, and meetings, from now
+    /// on.
     pub(crate) fn port(
         &self,
         config: &Config,
         directory: Arc<LiveDirectory>,
     ) -> Box<dyn Fn(ApplicationEvent) -> Result<(), ApplicationEvent> + Send> {
+        self.rooms.handle().follow(&directory);
         let sender = self.applications.sender();
         let node = &config.node;
         let (account_id, region) = (node.account_id.as_str().into(), node.region.as_str().into());
@@ -115,7 +117,6 @@ impl MediaApplications {
     }
 
     /// For whoever makes, changes and looks at meetings.
-    #[expect(dead_code, reason = "the control API of meetings asks by it")]
     pub(crate) fn rooms(&self) -> RoomsHandle {
         self.rooms.handle()
     }

@@ -248,6 +248,11 @@ impl Node {
         self.applications.asked()
     }
 
+    /// For whoever makes, changes and looks at meetings.
+    pub(crate) fn rooms(&self) -> crate::rooms::RoomsHandle {
+        self.applications.rooms()
+    }
+
     /// What calls are routed by, now and after changes.
     pub(crate) fn directory(&self) -> Arc<LiveDirectory> {
         Arc::clone(&self.directory)

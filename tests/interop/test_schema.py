@@ -41,6 +41,10 @@ def test_the_shapes_are_those_of_the_installed_model():
     assert make.text() == (DATA / "shapes.txt").read_text(), \
         "write them anew: tests/.venv/bin/python control-api/data/make.py > " \
         "control-api/data/shapes.txt"
+    service = "chime-sdk-meetings"
+    assert make.text(service) == (DATA / "meetings.txt").read_text(), \
+        f"write them anew: tests/.venv/bin/python control-api/data/make.py {service} > " \
+        "control-api/data/meetings.txt"
 
 
 def test_the_printed_schema_has_every_operation_where_the_model_has_it():

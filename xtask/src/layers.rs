@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("directory", &["model"]),
     // Octets and texts in tables; what they mean is said by who uses them.
     ("directory-store", &[]),
-    ("control-api", &["model", "directory"]),
+    ("control-api", &["model", "directory", "room-core"]),
     // Orders and news of calls are the model's.
     ("media-applications", &["model"]),
     // Asks applications; functions, objects and credentials are the sinks', this node's clock the outbox's.

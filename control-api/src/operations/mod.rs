@@ -1,17 +1,19 @@
 //! The operations of the service, and what Tandem does with each.
 
+mod meetings;
 mod own;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use crate::error::ErrorKind;
+pub use meetings::MEETING_OPERATIONS;
 pub use own::OWN_OPERATIONS;
 pub use table::OPERATIONS;
 
-/// All operations: those of the service's model, then Tandem's own.
+/// All operations: those of chime-sdk-voice, those of chime-sdk-meetings, then Tandem's own.
 pub(crate) fn every() -> impl Iterator<Item = &'static Operation> {
-    OPERATIONS.iter().chain(OWN_OPERATIONS)
+    OPERATIONS.iter().chain(MEETING_OPERATIONS).chain(OWN_OPERATIONS)
 }
 
 /// An HTTP method.
@@ -88,6 +90,11 @@ impl Operation {
     /// Whether it is Tandem's own, which AWS's API does not have.
     pub fn is_own(&self) -> bool {
         self.target.starts_with(own::ROOT)
+    }
+
+    /// Whether it is of chime-sdk-meetings, whose exceptions have other names.
+    pub fn is_of_meetings(&self) -> bool {
+        self.target.starts_with(meetings::ROOT)
     }
 
     /// What its action in policies begins with: `chime`, or `tandem` for Tandem's own.

@@ -22,7 +22,11 @@ fn a_refusal_is_an_exception_that_the_model_has() {
 #[test]
 fn what_is_tandems_own_collides_with_nothing_of_aws() {
     let names: HashSet<_> = every().map(|operation| operation.name).collect();
-    assert_eq!(names.len(), OPERATIONS.len() + OWN_OPERATIONS.len());
+    assert_eq!(names.len(), OPERATIONS.len() + MEETING_OPERATIONS.len() + OWN_OPERATIONS.len());
+    assert!(MEETING_OPERATIONS.is_sorted_by_key(|operation| operation.name));
+    for operation in MEETING_OPERATIONS {
+        assert!(operation.is_of_meetings() && operation.service() == "chime");
+    }
     assert!(OWN_OPERATIONS.is_sorted_by_key(|operation| operation.name));
     for operation in OWN_OPERATIONS {
         assert_eq!(operation.service(), "tandem");

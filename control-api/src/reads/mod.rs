@@ -4,19 +4,23 @@
 
 mod catalogue;
 mod media_applications;
+mod meetings;
 mod numbers;
 mod orders;
 mod porting;
 mod proxy;
+mod rooms;
 mod search;
 mod voice_connectors;
 
 pub(crate) use catalogue::Catalogue;
 pub(crate) use media_applications::{written_application, written_rule};
+pub(crate) use meetings::{written_attendee, written_meeting};
 pub(crate) use numbers::written_number;
 pub(crate) use orders::{is_forgotten, written_order};
 pub(crate) use porting::written_porting;
 pub(crate) use proxy::written_session;
+pub(crate) use rooms::written_room;
 pub(crate) use search::pool_of;
 pub(crate) use voice_connectors::{check_id, written_connector, written_group};
 
@@ -29,6 +33,7 @@ use crate::state::{GlobalSettings, MediaApplication, Number, State, Tags};
 use crate::writes::with_plus;
 use directory::Snapshot;
 use model::{ProxySessionId, UnixTime};
+use room_core::{Registry, StoredMeeting};
 use serde_json::{Value, json};
 
 /// What an operation reads from.
@@ -39,6 +44,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) routed: &'a Routed,
     pub(crate) state: &'a State,
     pub(crate) backend: &'a dyn Backend,
+    /// The meetings of the state.
+    pub(crate) meetings: &'a Registry,
     /// What calls are routed by.
     pub(crate) directory: &'a Snapshot,
     pub(crate) now: UnixTime,
@@ -92,6 +99,12 @@ impl Reading<'_> {
             "GetVoiceConnectorProxy" => self.proxy(),
             "GetProxySession" => self.proxy_session(),
             "ListProxySessions" => self.list_proxy_sessions(),
+            "GetMeeting" => self.meeting(),
+            "GetAttendee" => self.attendee(),
+            "ListAttendees" => self.list_attendees(),
+            "GetRoom" => self.room(),
+            "ListRooms" => self.list_rooms(),
+            "ListRoomParticipants" => self.room_participants(),
             other => Err(ApiError::new(
                 ErrorKind::Forbidden,
                 format!("{other} is not yet served by Tandem"),
@@ -113,6 +126,11 @@ impl Reading<'_> {
         }
         if let Some(id) = self.routed.member("SipRuleId") {
             return self.settings.arn("sip-rule", id);
+        }
+        let of_meeting = self.routed.member("MeetingId").or_else(|| self.routed.member("RoomId"));
+        if let Some(id) = of_meeting {
+            // Ids are read in either case: a policy is asked about one.
+            return self.settings.arn("meeting", &id.to_ascii_lowercase());
         }
         if let Some(id) = self.routed.member("PortingOrderId") {
             return self.settings.arn("porting-order", id);
@@ -212,6 +230,7 @@ pub(crate) fn has_arn(
         || one_of("vcg").is_some_and(|id| catalogue.group(id).is_some())
         || one_of("phone-number")
             .is_some_and(|id| catalogue.number(id).is_some() || state.get::<Number>(id).is_some())
+        || one_of("meeting").is_some_and(|id| state.get::<StoredMeeting>(id).is_some())
         || one_of("sma").is_some_and(|id| {
             catalogue.has_application(id) || state.get::<MediaApplication>(id).is_some()
         })

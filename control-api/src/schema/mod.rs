@@ -1,8 +1,8 @@
 //! The shapes of every operation's request and reply, as the service's model has them, and requests
 //! held against them.
 //!
-//! `data/shapes.txt` is made from the model by `data/make.py`, which tells its form; `data/own.txt` has
-//! the operations that are Tandem's own. [`checked`] is
+//! `data/shapes.txt` is made from the model by `data/make.py`, which tells its form; `data/meetings.txt` is
+//! that of chime-sdk-meetings, and `data/own.txt` has the operations that are Tandem's own. [`checked`] is
 //! what every operation that is served begins with: it gives the members of path, query and body as
 //! one JSON object that is of the operation's input shape, or an error that names what is wrong.
 
@@ -32,6 +32,10 @@ static SCHEMA: LazyLock<Result<Schema, String>> =
 static OWN: LazyLock<Result<Schema, String>> =
     LazyLock::new(|| table::parse(include_str!("../../data/own.txt")));
 
+/// Those of the service of meetings.
+static MEETINGS: LazyLock<Result<Schema, String>> =
+    LazyLock::new(|| table::parse(include_str!("../../data/meetings.txt")));
+
 /// The shapes of the model, read at the first use; `None` never happens: a test reads them.
 fn schema() -> Option<&'static Schema> {
     SCHEMA.as_ref().ok()
@@ -39,7 +43,19 @@ fn schema() -> Option<&'static Schema> {
 
 /// The shapes that an operation is of.
 fn schema_of(operation: &Operation) -> Option<&'static Schema> {
-    if operation.is_own() { OWN.as_ref().ok() } else { schema() }
+    match operation {
+        own if own.is_own() => OWN.as_ref().ok(),
+        of_meetings if of_meetings.is_of_meetings() => MEETINGS.as_ref().ok(),
+        _ => schema(),
+    }
+}
+
+/// Seconds since 1970 of a member that is a time.
+pub(crate) fn seconds_of(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(text) => timestamp::from_iso(text),
+        value => value.as_f64().map(|seconds| seconds as i64),
+    }
 }
 
 /// A request that is of its operation's shape.

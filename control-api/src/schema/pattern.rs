@@ -13,14 +13,18 @@ pub(crate) struct Pattern {
     whole: Regex,
     /// What must not begin there: of `(?!…)` at the pattern's begin.
     unlike: Option<Regex>,
+    /// No letter stands four times in a row.
+    is_varied: bool,
 }
 
 impl Pattern {
     /// # Errors
     /// It is no pattern, with the reason.
     pub(super) fn compile(source: &'static str) -> Result<Pattern, String> {
+        // What refers back is no regular language, and no such expression.
+        let varied = source.trim_start_matches('^').strip_prefix(r"(?!.*?(.)\1{3})");
         let (unlike, rest) = match source.strip_prefix("(?!") {
-            None => (None, source),
+            None => (None, varied.unwrap_or(source)),
             Some(rest) => {
                 let end = closing(rest).ok_or("a parenthesis that is not closed")?;
                 let (inner, rest) = rest.split_at(end);
@@ -31,7 +35,8 @@ impl Pattern {
         let repeated = "${2,64}$";
         let plain = rest.replace(repeated, "$");
         let source = source.replace(repeated, "$");
-        Ok(Pattern { source, whole: compiled(&format!("^(?:{plain})$"))?, unlike })
+        let whole = compiled(&format!("^(?:{plain})$"))?;
+        Ok(Pattern { source, whole, unlike, is_varied: varied.is_some() })
     }
 
     /// As the model has it, where that is a pattern.
@@ -40,8 +45,16 @@ impl Pattern {
     }
 
     pub(crate) fn fits(&self, text: &str) -> bool {
-        self.whole.is_match(text) && !self.unlike.as_ref().is_some_and(|p| p.is_match(text))
+        self.whole.is_match(text)
+            && !self.unlike.as_ref().is_some_and(|p| p.is_match(text))
+            && !(self.is_varied && repeats(text))
     }
+}
+
+/// Whether a letter stands four times in a row.
+fn repeats(text: &str) -> bool {
+    let letters: Vec<char> = text.chars().collect();
+    letters.windows(4).any(|four| four.iter().all(|letter| Some(letter) == four.first()))
 }
 
 fn compiled(text: &str) -> Result<Regex, String> {

@@ -249,3 +249,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn operations_of_meetings_and_own_ones_have_their_shapes() {
+    use crate::operations::{MEETING_OPERATIONS, OWN_OPERATIONS};
+    for (operations, schema) in [(MEETING_OPERATIONS, &MEETINGS), (OWN_OPERATIONS, &OWN)] {
+        let schema = schema.as_ref().unwrap();
+        for operation in operations {
+            assert!(schema.operations.contains_key(operation.name), "{}", operation.name);
+            for member in schema.input(operation.name) {
+                if let shapes::Place::Path(name) = member.place {
+                    let member = format!("{{{name}}}");
+                    assert!(operation.path().contains(&member), "{}: {member}", operation.name);
+                }
+            }
+        }
+    }
+    // Those of tags are on the paths of the other service.
+    assert_eq!(MEETINGS.as_ref().unwrap().operations.len(), MEETING_OPERATIONS.len() + 3);
+    assert_eq!(OWN.as_ref().unwrap().operations.len(), OWN_OPERATIONS.len());
+}
+
+#[test]
+fn a_pattern_that_refers_back_is_kept() {
+    let pattern = pattern::Pattern::compile(r"^(?!.*?(.)\1{3})[-_!@#$a-zA-Z0-9]*$").unwrap();
+    for (text, fits) in
+        [("tenant", true), ("aaab", true), ("aaaa", false), ("xaaaay", false), ("a b", false)]
+    {
+        assert_eq!(pattern.fits(text), fits, "{text}");
+    }
+}

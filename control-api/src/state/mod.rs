@@ -35,6 +35,7 @@ pub use tags::{Tag, Tags};
 use crate::state::draft::Undo;
 use directory::{NumberTable, Resources, VoiceConnector};
 use model::UnixTime;
+use room_core::{MeetingId, Registry, StoredMeeting};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -126,6 +127,8 @@ kinds! {
     ProxySession: ProxySession = proxy_sessions, "proxy-session", routed true, secret true;
     /// The tags of a resource, by its kind and id: the end of its ARN, such as `vc/ID`.
     Tags: Tags = tags, "tags", routed false, secret false;
+    /// A meeting, with its numbers, passcode and join tokens.
+    Meeting: StoredMeeting = meetings, "meeting", routed false, secret true;
     /// What holds for all voice connectors.
     GlobalSettings: GlobalSettings = global_settings, "global-settings", routed false, secret false;
 }
@@ -247,6 +250,22 @@ impl State {
     /// All records of a kind, by id.
     pub fn all<T: Record>(&self) -> &Table<T> {
         T::table(self)
+    }
+
+    /// Its meetings, and in words which of them cannot be.
+    pub fn registry(&self) -> (Registry, Vec<String>) {
+        let (mut registry, mut faults) = (Registry::default(), Vec::new());
+        for (id, stored) in self.all::<StoredMeeting>() {
+            if let Err(fault) = registry.restore(stored.value.clone()) {
+                faults.push(format!("meeting {id}: {fault}"));
+            }
+        }
+        (registry, faults)
+    }
+
+    /// A meeting as it is kept.
+    pub fn meeting(&self, id: MeetingId) -> Option<StoredMeeting> {
+        self.get::<StoredMeeting>(&id.to_string()).map(|stored| stored.value.clone())
     }
 
     /// What calls are routed by of it.

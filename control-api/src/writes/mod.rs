@@ -6,10 +6,12 @@ mod associations;
 mod configurations;
 mod groups;
 mod media_applications;
+mod meetings;
 mod numbers;
 mod orders;
 mod porting;
 mod proxy;
+mod rooms;
 mod settings;
 mod tags;
 mod termination;
@@ -24,6 +26,7 @@ use crate::router::Routed;
 use crate::state::{Connector, Draft, Stored};
 use directory::Snapshot;
 use model::{ProxySessionId, UnixTime};
+use room_core::{MeetingId, Registry};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -38,6 +41,10 @@ pub(crate) struct Writing<'a, 'r> {
     /// The request's members of path, query and body.
     pub(crate) input: Value,
     pub(crate) draft: Draft<'a>,
+    /// The meetings, which remember what is changed of them.
+    pub(crate) meetings: &'a mut Registry,
+    /// Of these, those that people are in, where that is known.
+    pub(crate) held: Option<Vec<MeetingId>>,
     /// The proxy phone sessions of calls that are up, once for each call.
     pub(crate) live: &'a [ProxySessionId],
     pub(crate) random: &'r mut dyn FnMut() -> Option<u128>,
@@ -97,6 +104,16 @@ impl Writing<'_, '_> {
             "CreateProxySession" => self.create_proxy_session(),
             "UpdateProxySession" => self.update_proxy_session(),
             "DeleteProxySession" => self.delete_proxy_session(),
+            "CreateMeeting" | "CreateMeetingWithAttendees" => self.create_meeting(),
+            "DeleteMeeting" | "DeleteRoom" => self.delete_meeting(),
+            "CreateAttendee" => self.create_attendee(),
+            "BatchCreateAttendee" => self.batch_create_attendee(),
+            "DeleteAttendee" => self.delete_attendee(),
+            "UpdateAttendeeCapabilities" => self.update_capabilities(),
+            "BatchUpdateAttendeeCapabilitiesExcept" => self.update_capabilities_except(),
+            "CreateRoom" => self.create_room(),
+            "UpdateRoom" => self.update_room(),
+            "ResetRoom" => self.reset_room(),
             other => Err(ApiError::new(
                 ErrorKind::Forbidden,
                 format!("{other} is not yet served by Tandem"),

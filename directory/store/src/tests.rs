@@ -313,3 +313,27 @@ fn a_watch_sees_what_others_write_and_nothing_else() {
     store.connection.pragma_update(None, "user_version", 99).unwrap();
     assert!(DirectoryWatch::open(&scratch.0).unwrap().is_none(), "not its version");
 }
+
+#[test]
+fn a_database_of_older_tables_takes_meetings_and_seals_them() {
+    let scratch = Scratch::new();
+    of_version_two(&scratch, &[("arn:aws:chime:us-east-1:111122223333:vcg/hq", "[2]", 4)]);
+    let body = r#"{"version":"1","passcode":"482915"}"#;
+    let put = RecordChange::Put { record: record("meeting", "1", body), nonce: Some([3; 12]) };
+    let mut store = scratch.open();
+    let (_, generation) = store.records().unwrap();
+    assert_eq!(store.commit(generation, &[put]).unwrap(), Committed::At(generation + 1));
+    drop(store);
+    let octets = fs::read(scratch.0.join(FILE)).unwrap();
+    let wal = fs::read(scratch.0.join("directory.sqlite-wal")).unwrap_or_default();
+    for octets in [octets, wal] {
+        assert!(
+            !octets.windows(6).any(|six| six == b"482915"),
+            "a passcode is not to be read there"
+        );
+    }
+    let (records, _) = scratch.open().records().unwrap();
+    let kept: Vec<_> = records.iter().map(|each| (&*each.kind, &*each.body)).collect();
+    assert_eq!(kept, [("meeting", body), ("tags", "[2]")]);
+    assert_eq!(check(&scratch.0).unwrap().problems, Vec::<String>::new());
+}

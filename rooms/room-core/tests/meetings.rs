@@ -349,6 +349,51 @@ fn guests_need_the_right_token() {
 }
 
 #[test]
+fn what_whoever_stores_meetings_has_changed_holds_for_who_is_in_them() {
+    let (mut world, meeting) = world(|_| ());
+    let guests = [world.guest(meeting, false), world.guest(meeting, false)];
+    let [kept, gone] = guests.map(|guest| world.join_guest(guest).0);
+    let caller = world.attend(meeting);
+    world.focus.registry_mut().take_changed();
+    world.command(meeting, By::Call(kept), Command::TakeFloor(kept)).unwrap();
+    world.command(meeting, By::Call(kept), Command::LeaveFloor(kept)).unwrap();
+    let record = world.focus.registry().get_meeting(meeting).unwrap().clone();
+    let mut changed = record.clone();
+    changed.attendees.pop();
+    changed.attendees[0].capabilities.content = MediaCapability::Receive;
+    changed.settings.name = "Renamed".into();
+    let now = world.now();
+    let stored = Some(StoredMeeting::V1(changed.clone()));
+    world.focus.follow_meeting(now, meeting, stored.clone()).unwrap();
+    world.drain();
+    assert_eq!(world.focus.registry().get_meeting(meeting), Ok(&changed));
+    assert!(world.focus.registry_mut().take_changed().is_empty(), "it is stored already");
+    assert_eq!(world.view(gone).heard, [Prompt::Removed]);
+    assert!(world.is_in(kept, meeting) && world.is_in(caller, meeting));
+    let shown = world.command(meeting, By::Call(kept), Command::TakeFloor(kept));
+    assert_eq!(shown, Err(Refused::NotAllowed), "it may send no slides any more");
+    // The same once more is nothing.
+    world.focus.follow_meeting(now, meeting, stored).unwrap();
+    world.drain();
+    assert!(world.is_in(kept, meeting));
+    for _ in 0..2 {
+        world.focus.follow_meeting(now, meeting, None).unwrap();
+    }
+    world.drain();
+    assert!(world.focus.registry().get_meeting(meeting).is_err());
+    assert!(world.focus.registry_mut().take_changed().is_empty());
+    world.seconds(60);
+    assert_eq!(world.focus.held().count(), 0);
+    // One that was not known, and one whose numbers are another's.
+    world.focus.follow_meeting(now, meeting, Some(StoredMeeting::V1(record.clone()))).unwrap();
+    world.focus.registry_mut().take_changed();
+    let other = world.make(settings(|_| ()));
+    let twin = MeetingRecord { meeting_id: other, ..record };
+    assert!(world.focus.follow_meeting(now, other, Some(StoredMeeting::V1(twin))).is_err());
+    assert!(world.focus.registry().get_meeting(meeting).is_ok());
+}
+
+#[test]
 fn the_roster_shows_who_speaks_and_how_loud() {
     let (mut world, meeting) = world(|_| ());
     let (one, two) = (world.attend(meeting), world.attend(meeting));

@@ -3,17 +3,24 @@
 use super::keys::Keys;
 use crate::live_directory::{self, LiveDirectory};
 use crate::media_applications::AskedApplications;
+use crate::rooms::RoomsHandle;
 use call_metrics::RecorderView;
 use control_api::state::Change;
 use control_api::{
-    AccessKey, Backend, CommitFault, KeySource, KeySourceFault, Made, NotCalled, NotUpdated, State,
+    AccessKey, Backend, CommitFault, HeldMeeting, KeySource, KeySourceFault, Made, NotCalled,
+    NotUpdated, State,
 };
 use directory::Snapshot;
 use directory_store::{Committed, RecordChange, StoreError, StoredRecord};
 use model::{OutboundCall, ProxySessionId, TransactionId, UnixTime, VoiceConnectorId};
+use room_core::{Command, MeetingId, Refused};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+
+/// What of a node that runs is asked; nothing where none does.
+pub(super) type OfNode = (Option<RecorderView>, Option<AskedApplications>, Option<RoomsHandle>);
 
 /// What [`control_api::Api`] is given.
 pub(super) struct NodeBackend {
@@ -27,6 +34,10 @@ pub(super) struct NodeBackend {
     view: Option<RecorderView>,
     /// The applications that steer its calls; the same.
     applications: Option<AskedApplications>,
+    /// What holds meetings; the same.
+    rooms: Option<RoomsHandle>,
+    /// Meetings that have ended for good and are not removed yet.
+    ended: BTreeSet<MeetingId>,
     /// Who sent the request that is answered.
     source: IpAddr,
 }
@@ -36,10 +47,33 @@ impl NodeBackend {
         keys: Keys,
         generation: u64,
         directory: Arc<LiveDirectory>,
-        (view, applications): (Option<RecorderView>, Option<AskedApplications>),
+        (view, applications, rooms): OfNode,
     ) -> Self {
         let source = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-        NodeBackend { keys, generation, is_stale: false, directory, view, applications, source }
+        NodeBackend {
+            keys,
+            generation,
+            is_stale: false,
+            directory,
+            view,
+            applications,
+            rooms,
+            ended: BTreeSet::new(),
+            source,
+        }
+    }
+
+    /// Meetings that have ended and are to be held never again, until [`NodeBackend::ended_removed`].
+    pub(super) fn ended_meetings(&mut self) -> Vec<MeetingId> {
+        if let Some(rooms) = &self.rooms {
+            self.ended.extend(rooms.take_ended());
+        }
+        self.ended.iter().copied().collect()
+    }
+
+    /// They are removed.
+    pub(super) fn ended_removed(&mut self) {
+        self.ended.clear();
     }
 
     /// The next request is of `source`.
@@ -102,6 +136,18 @@ impl Backend for NodeBackend {
         self.applications.as_ref().ok_or(NotCalled::Unserved)?.call(call)
     }
 
+    fn meeting(&self, id: MeetingId) -> Option<HeldMeeting> {
+        self.rooms.as_ref()?.meeting(id)
+    }
+
+    fn held_meetings(&self) -> Option<Vec<MeetingId>> {
+        self.rooms.as_ref().map_or_else(|| Some(Vec::new()), RoomsHandle::held)
+    }
+
+    fn command_meeting(&mut self, id: MeetingId, command: Command) -> Result<(), Refused> {
+        self.rooms.as_ref().ok_or(Refused::NoMeeting)?.command(id, command)
+    }
+
     fn random(&mut self) -> Option<u128> {
         let mut octets = [0; 16];
         match getrandom::fill(&mut octets) {
@@ -143,6 +189,7 @@ impl Backend for NodeBackend {
             None => directory.set_nothing(write),
         }?;
         directory.cdr_bucket().take(said);
+        directory.meetings().take(said);
         Ok(())
     }
 }

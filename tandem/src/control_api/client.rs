@@ -141,7 +141,17 @@ impl Client {
 }
 
 /// Operations about calls: only a node has any.
-const OF_CALLS: [&str; 2] = ["CreateSipMediaApplicationCall", "UpdateSipMediaApplicationCall"];
+const OF_CALLS: [&str; 9] = [
+    "CreateSipMediaApplicationCall",
+    "UpdateSipMediaApplicationCall",
+    "LockRoom",
+    "UnlockRoom",
+    "MuteRoom",
+    "UnmuteRoom",
+    "AdmitToRoom",
+    "EndRoom",
+    "CallFromRoom",
+];
 
 impl Asked for Client {
     fn ask(&mut self, operation: &str, members: &Map<String, Value>) -> Result<Reply, Failure> {

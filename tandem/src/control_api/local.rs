@@ -112,7 +112,7 @@ impl Here {
             let journal = live.take_journal().ok_or("the database was read, and is gone")?;
             let key = access_key(journal.store.master());
             let keys = Keys::new(journal.store, Ipv4Addr::LOCALHOST.into());
-            let mut backend = NodeBackend::new(keys, journal.generation, live, (None, None));
+            let mut backend = NodeBackend::new(keys, journal.generation, live, (None, None, None));
             backend.ask_from(Ipv4Addr::LOCALHOST.into());
             (journal.state, key, Behind::Store(Box::new(backend)))
         } else {

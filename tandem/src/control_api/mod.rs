@@ -93,7 +93,7 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
             keys::Keys::new(store, api.listen.ip()),
             generation,
             node.directory(),
-            (Some(node.view()), Some(node.asked_applications())),
+            (Some(node.view()), Some(node.asked_applications()), Some(node.rooms())),
         ),
         audit: AuditTrail::new(config, node.file_sender(), node.event_sink()),
         view: node.view(),

@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 
 /// Longest head of a request, in octets, and most headers.
@@ -30,6 +31,8 @@ const BODY_LIMIT: Duration = Duration::from_secs(15);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 /// A connection lives no longer, so that slow readers cannot keep all of them.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(10 * 60);
+/// How often meetings are removed that have ended for good.
+const ENDED_INTERVAL: Duration = Duration::from_secs(2);
 /// After a failure of accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -67,6 +70,8 @@ impl Server {
     ) {
         // Every connection holds a receiver: the sender sees when the last one is gone.
         let (stopping, stop) = watch::channel(());
+        let mut ended = tokio::time::interval(ENDED_INTERVAL);
+        ended.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let next = async {
                 let room = Arc::clone(&self.room).acquire_owned().await;
@@ -74,6 +79,10 @@ impl Server {
             };
             let (room, accepted) = tokio::select! {
                 _ = &mut stopped => break,
+                _ = ended.tick() => {
+                    self.remove_ended();
+                    continue;
+                }
                 next = next => next,
             };
             let Ok(room) = room else { break };
@@ -181,6 +190,25 @@ impl Server {
                 tracing::error!(%error, "control API: no random numbers from the system");
                 unread(ErrorKind::ServiceUnavailable, "no random numbers; see Tandem's log")
             }
+        }
+    }
+
+    /// Removes meetings that have ended for good; those that cannot be now are the next time.
+    fn remove_ended(&self) {
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let Served { api, backend, .. } = &mut *served;
+        if api.state().all::<room_core::StoredMeeting>().is_empty() {
+            return;
+        }
+        let ended = backend.ended_meetings();
+        if ended.is_empty() {
+            return;
+        }
+        if let Some(state) = backend.catch_up() {
+            api.replace_state(state);
+        }
+        if api.remove_ended(now(), &ended, backend).is_ok() {
+            backend.ended_removed();
         }
     }
 

@@ -3,6 +3,7 @@
 //! One thread holds them all ([`room_core::Focus`]); calls, keys and whoever asks something
 //! ([`RoomsHandle`]) come to it by one queue.
 
+mod api;
 mod desk;
 mod ears;
 mod events;
@@ -133,7 +134,6 @@ impl RoomsHandle {
     ///
     /// # Errors
     /// [`NoAnswer`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "the control API of meetings asks by it"))]
     pub(crate) fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Focus, Now, Draw<'_>) -> T + Send + 'static,

@@ -107,12 +107,30 @@ impl Registry {
         self.insert(record)
     }
 
-    /// What is to be stored since this was asked last: meetings as they are now, or none where one is
-    /// gone.
+    /// What is to be stored since [`Registry::take_changed`] was asked last: meetings as they are now,
+    /// or none where one is gone.
+    pub fn changed(&self) -> Vec<(MeetingId, Option<StoredMeeting>)> {
+        let stored = |id: &MeetingId| self.meetings.get(id).cloned().map(StoredMeeting::V1);
+        self.changed.iter().map(|id| (*id, stored(id))).collect()
+    }
+
+    /// The same; from now on it counts as stored.
     pub fn take_changed(&mut self) -> Vec<(MeetingId, Option<StoredMeeting>)> {
-        let changed = std::mem::take(&mut self.changed);
-        let stored = |id: MeetingId| self.meetings.get(&id).cloned().map(StoredMeeting::V1);
-        changed.into_iter().map(|id| (id, stored(id))).collect()
+        let changed = self.changed();
+        self.changed.clear();
+        changed
+    }
+
+    /// Goes on with a meeting as whoever stores it has it: another one, changed, or gone. That is
+    /// nothing to be stored.
+    ///
+    /// # Errors
+    /// As [`Registry::restore`]; then there is no such meeting.
+    pub fn follow(&mut self, id: MeetingId, stored: Option<StoredMeeting>) -> Result<(), ApiError> {
+        // One that is not there yet is no fault.
+        let _ = self.delete_meeting(id);
+        self.changed.remove(&id);
+        stored.map_or(Ok(()), |stored| self.restore(stored))
     }
 
     /// `CreateMeeting`. The same token with the same request gives the meeting that it has made
@@ -194,6 +212,11 @@ impl Registry {
     /// [`ApiError::NotFound`].
     pub fn get_meeting(&self, id: MeetingId) -> Result<&MeetingRecord, ApiError> {
         self.meetings.get(&id).ok_or(ApiError::no_meeting(id))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.meetings.is_empty()
     }
 
     /// All meetings, in the order of their ids.
@@ -422,7 +445,7 @@ impl Registry {
 
     /// Deletes scheduled meetings that were over at this time, and those on demand that were made before
     /// it, but for those that are held.
-    pub(crate) fn remove_over(
+    pub fn remove_over(
         &mut self,
         before: UnixTime,
         is_held: impl Fn(MeetingId) -> bool,

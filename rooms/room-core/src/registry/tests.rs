@@ -254,3 +254,31 @@ fn meetings_are_listed_in_pages() {
     assert_eq!((seen.len(), pages), (250, 3));
     assert!(registry.list_meetings(Some("nothing"), 1).is_err());
 }
+
+#[test]
+fn a_meeting_is_as_whoever_stores_it_has_it() {
+    let mut registry = Registry::default();
+    let mut draw = generator();
+    let record = create(&mut registry, request("token")).unwrap();
+    let id = record.meeting_id;
+    assert_eq!(registry.changed().len(), 1, "looking takes nothing");
+    registry.take_changed();
+    // What was not stored is undone: an attendee more, other numbers.
+    registry.create_attendee(id, attendee("anna"), false, &mut draw).unwrap();
+    let mut other = generator();
+    registry.reset_numbers(id, &mut || other() ^ 99).unwrap();
+    registry.follow(id, Some(StoredMeeting::V1(record.clone()))).unwrap();
+    assert_eq!(registry.get_meeting(id).unwrap(), &record);
+    assert_eq!(registry.by_attendee_number(record.attendee_number), Some(&record));
+    assert_eq!((registry.numbers.len(), registry.changed()), (1, vec![]));
+    registry.follow(id, None).unwrap();
+    registry.follow(id, None).unwrap();
+    assert!(registry.get_meeting(id).is_err() && registry.numbers.is_empty());
+    // A meeting whose numbers are another's is none.
+    registry.follow(id, Some(StoredMeeting::V1(record.clone()))).unwrap();
+    let twin = MeetingId::draw(&mut draw);
+    let mut taken = MeetingRecord { meeting_id: twin, ..record };
+    taken.request.client_request_token = "other".into();
+    assert!(registry.follow(twin, Some(StoredMeeting::V1(taken))).is_err());
+    assert!(registry.get_meeting(twin).is_err() && registry.get_meeting(id).is_ok());
+}

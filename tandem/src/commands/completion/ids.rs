@@ -45,6 +45,7 @@ pub(super) const NUMBER: Kind = kind("ListPhoneNumbers", "PhoneNumbers", "E164Ph
 pub(super) const ORDER: Kind =
     kind("ListPhoneNumberOrders", "PhoneNumberOrders", "PhoneNumberOrderId");
 pub(super) const PORTING: Kind = kind("ListPortingOrders", "PortingOrders", "PortingOrderId");
+pub(super) const ROOM: Kind = kind("ListRooms", "Rooms", "AttendeeId");
 
 /// The words of a line to be completed, when that is what is asked: `tandem complete-ids -- WORD...`.
 pub(crate) fn asked_words(arguments: impl Iterator<Item = OsString>) -> Option<Vec<String>> {
@@ -139,6 +140,7 @@ fn kind_of(path: &[&str], name: &str, is_option: bool) -> Option<Kind> {
         ("number", "group", true) | ("group", "id", false) => Some(GROUP),
         ("number", "rule", true) | ("rule", "id", false) => Some(RULE),
         ("rule", "application", true) | ("application", "id", false) => Some(APPLICATION),
+        ("room", "room", false) => Some(ROOM),
         ("number", "order", false) => Some(PORTING),
         ("number", "id", false) => Some(ORDER),
         // These are numbers that are not there yet.

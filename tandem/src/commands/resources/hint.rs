@@ -9,7 +9,11 @@ pub(super) fn of(failure: &Failure, listing: &str) -> Option<String> {
         "NotFoundException" => format!("`{listing}` shows what there is"),
         "BadRequestException" => "correct that, `--help` tells the forms".to_owned(),
         // What may be instead is in the message.
-        "ConflictException" if message.contains("cannot become") => return None,
+        "ConflictException"
+            if message.contains("cannot become") || message.starts_with("nobody is in") =>
+        {
+            return None;
+        }
         "ConflictException" => {
             "it is in use, or was changed meanwhile: look at it, and remove what still belongs to it first"
                 .to_owned()

@@ -1,4 +1,4 @@
-//! `tandem vc`, `number`, `group`, `rule`, `application` and `api`: the control API's resources without
+//! `tandem vc`, `number`, `group`, `rule`, `application`, `room` and `api`: the control API's resources without
 //! another client. Every command is a request, or a few, that any client could make.
 
 pub(crate) mod api;
@@ -7,6 +7,7 @@ pub(crate) mod group;
 mod hint;
 pub(crate) mod number;
 mod port;
+pub(crate) mod room;
 pub(crate) mod rule;
 mod shown;
 #[cfg(test)]

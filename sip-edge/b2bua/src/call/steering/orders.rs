@@ -45,6 +45,8 @@ impl Call {
                 | ApplicationOrder::Answer
                 | ApplicationOrder::Record(_)
                 | ApplicationOrder::StopRecording { .. }
+                | ApplicationOrder::Sit { .. }
+                | ApplicationOrder::StandUp
                 | ApplicationOrder::Bridge(_) => {}
             }
         }

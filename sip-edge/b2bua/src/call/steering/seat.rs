@@ -24,6 +24,9 @@ impl Call {
         order: u32,
         seat: Seat,
     ) -> Result<(), &'static str> {
+        if self.near() != LegSide::A {
+            return Err("a call that was begun here takes no part in conferences");
+        }
         self.is_there(LegSide::A)?;
         let id = self.media.id().filter(|_| self.media.is_allocated());
         let id = id.ok_or("the call has no media")?;

@@ -1,0 +1,83 @@
+//! The rooms behind the control API: what is written down of meetings, and what goes on in them.
+
+use super::{NoAnswer, RoomsHandle};
+use crate::live_directory::LiveDirectory;
+use control_api::HeldMeeting;
+use room_core::{By, Command, MeetingId, Refused};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// Between two attempts to have a change taken over, and how many there are: while the rooms' queue is
+/// full, that many seconds are waited at most.
+const AGAIN: Duration = Duration::from_millis(50);
+const TRIES: u32 = 200;
+
+impl RoomsHandle {
+    /// Has the rooms go on with the meetings as they are written down, now and after each change.
+    pub(crate) fn follow(&self, directory: &Arc<LiveDirectory>) {
+        let (rooms, of) = (self.clone(), Arc::downgrade(directory));
+        directory.meetings().wake(move || rooms.take_over(&of));
+    }
+
+    fn take_over(&self, directory: &Weak<LiveDirectory>) {
+        for _ in 0..TRIES {
+            let directory = Weak::clone(directory);
+            let taken = self.ask(move |focus, now, _| {
+                let Some(directory) = directory.upgrade() else { return };
+                for (id, stored) in directory.meetings().take_changed() {
+                    if let Err(error) = focus.follow_meeting(now, id, stored) {
+                        tracing::error!(meeting = %id, "a meeting cannot be held: {error}");
+                    }
+                }
+            });
+            match taken {
+                Err(NoAnswer::Busy) => pause(),
+                // It is in the queue, or the node stops.
+                Ok(()) | Err(NoAnswer::Late) => return,
+            }
+        }
+        tracing::error!(
+            "the meeting rooms are too busy: a change of a meeting is taken over later"
+        );
+    }
+
+    /// How a meeting is, and who is in it; `None` of one that is not held.
+    pub(crate) fn meeting(&self, id: MeetingId) -> Option<HeldMeeting> {
+        let asked = self.ask(move |focus, now, _| {
+            let state = focus.state(id)?;
+            Some(HeldMeeting { state, people: focus.roster(id), at: now.at })
+        });
+        asked.ok().flatten()
+    }
+
+    /// The meetings that are held; `None` when the rooms do not answer.
+    pub(crate) fn held(&self) -> Option<Vec<MeetingId>> {
+        self.ask(|focus, _, _| focus.held().collect()).ok()
+    }
+
+    /// Has something done in a meeting.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub(crate) fn command(&self, id: MeetingId, command: Command) -> Result<(), Refused> {
+        let done = self.ask(move |focus, now, draw| match command {
+            Command::DialOut(number) => focus.dial_out(now, id, &number, draw),
+            command => focus.command(now, id, By::Api, command, draw),
+        });
+        done.unwrap_or(Err(Refused::TooFast))
+    }
+
+    /// Meetings that are gone because they have ended, since this was asked last.
+    pub(crate) fn take_ended(&self) -> Vec<MeetingId> {
+        let asked = self.ask(|focus, _, _| {
+            let changed = focus.registry_mut().take_changed();
+            changed.into_iter().filter(|(_, stored)| stored.is_none()).map(|(id, _)| id).collect()
+        });
+        asked.unwrap_or_default()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a full queue tells nobody when it has room again")]
+fn pause() {
+    std::thread::sleep(AGAIN);
+}
