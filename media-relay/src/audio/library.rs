@@ -1,10 +1,12 @@
 //! What can be played, in memory.
 
-use super::{AudioFileError, MAX_CLIPS, MAX_RECORDINGS, MAX_WISHES, read};
+use super::{AudioFileError, MAX_CLIPS, MAX_KEPT_OCTETS, MAX_RECORDINGS, MAX_WISHES, read};
 use crate::queue::CommandQueue;
 use codecs::{AudioFormat, Clip, Recording};
 use model::{AudioSource, LegSide, MediaId, PlayFailure, Ringback};
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -60,7 +62,31 @@ enum Origin {
         len: u64,
     },
     Ringback(Ringback),
+    /// A file that came with an order, and comes again with the next one.
+    Octets(Spoken),
 }
+
+/// Octets by what they are. The hash is made once, away from the lock.
+#[derive(Clone, Debug)]
+struct Spoken {
+    hash: u64,
+    octets: Arc<[u8]>,
+}
+
+impl Hash for Spoken {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl PartialEq for Spoken {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+            && (Arc::ptr_eq(&self.octets, &other.octets) || self.octets == other.octets)
+    }
+}
+
+impl Eq for Spoken {}
 
 type ClipKey = (Origin, AudioFormat, u32);
 
@@ -76,6 +102,8 @@ struct Shelf {
     generation: u64,
     /// Where other files may be.
     directory: Option<PathBuf>,
+    /// For octets: nobody outside can choose some that all have one hash.
+    hasher: RandomState,
 }
 
 #[derive(Debug)]
@@ -104,6 +132,7 @@ impl AudioLibrary {
             takings: 0,
             generation: 0,
             directory: directory.transpose()?,
+            hasher: RandomState::new(),
         };
         let shelf = Arc::new(Mutex::new(shelf));
         let (wishes, wanted) = mpsc::sync_channel(MAX_WISHES);
@@ -127,7 +156,9 @@ impl AudioLibrary {
             shelf.recordings = recordings;
             shelf.generation += 1;
             shelf.clips.retain(|(origin, ..), _| !matches!(origin, Origin::Kept(_)));
-            shelf.memory = shelf.clips.values().map(|placed| placed.clip.memory()).sum();
+            let all = shelf.clips.iter();
+            shelf.memory =
+                all.map(|((origin, ..), placed)| origin.memory() + placed.clip.memory()).sum();
         }
         self.prepare();
         Ok(())
@@ -252,7 +283,11 @@ fn origin_of(
                 Some(Origin::Kept(Arc::clone(path)))
             }
             AudioSource::Ringback(ringback) => Some(Origin::Ringback(*ringback)),
-            AudioSource::Octets(_) => return Ok((None, shelf.generation)),
+            AudioSource::Octets(octets) => {
+                let (generation, hasher) = (shelf.generation, shelf.hasher.clone());
+                drop(shelf);
+                return Ok((spoken(octets, &hasher), generation));
+            }
             AudioSource::File(_) => None,
         };
         (known.ok_or_else(|| shelf.directory.clone()), shelf.generation)
@@ -263,6 +298,14 @@ fn origin_of(
         (Err(_), _) => return Ok((None, generation)),
     };
     Ok((Some(origin), generation))
+}
+
+/// What octets are known by; nothing for those that are too long to be kept.
+fn spoken(octets: &Arc<[u8]>, hasher: &RandomState) -> Option<Origin> {
+    let is_kept = octets.len() <= MAX_KEPT_OCTETS;
+    is_kept.then(|| {
+        Origin::Octets(Spoken { hash: hasher.hash_one(octets), octets: Arc::clone(octets) })
+    })
 }
 
 /// A file that is none of the configuration: it must be in the directory, whatever links lead out.
@@ -308,7 +351,7 @@ impl Shelf {
 
     /// Keeps a clip, in the place of those that nobody took for the longest when there is no room.
     fn place(&mut self, key: ClipKey, clip: Arc<Clip>, generation: u64) {
-        let memory = clip.memory();
+        let memory = key.0.memory() + clip.memory();
         let is_of_the_past = generation != self.generation && matches!(key.0, Origin::Kept(_));
         if is_of_the_past || memory > MAX_CLIPS {
             return;
@@ -317,12 +360,23 @@ impl Shelf {
             let oldest = self.clips.iter().min_by_key(|(_, placed)| placed.taken);
             let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
             let gone = self.clips.remove(&oldest);
-            self.memory -= gone.map_or(0, |placed| placed.clip.memory());
+            self.memory -= gone.map_or(0, |placed| oldest.0.memory() + placed.clip.memory());
         }
         self.takings += 1;
         self.memory += memory;
+        let of_key = key.0.memory();
         let replaced = self.clips.insert(key, Placed { clip, taken: self.takings });
-        self.memory -= replaced.map_or(0, |placed| placed.clip.memory());
+        self.memory -= replaced.map_or(0, |placed| of_key + placed.clip.memory());
+    }
+}
+
+impl Origin {
+    /// Octets that are kept to know it again.
+    fn memory(&self) -> usize {
+        match self {
+            Origin::Octets(spoken) => spoken.octets.len(),
+            Origin::Kept(_) | Origin::File { .. } | Origin::Ringback(_) => 0,
+        }
     }
 }
 

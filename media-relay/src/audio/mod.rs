@@ -16,6 +16,9 @@ use std::time::Duration;
 const MAX_RECORDINGS: usize = 128 * 1024 * 1024;
 /// Memory that what was encoded may take, in octets; what nobody asked for the longest goes first.
 const MAX_CLIPS: usize = 256 * 1024 * 1024;
+/// The longest file of those that come with an order whose encoded form is kept, in octets: a minute of
+/// µ-law. Prompts are shorter; what is longer is hardly played twice.
+const MAX_KEPT_OCTETS: usize = 512 * 1024;
 /// Wishes that wait to be read and encoded; more fail.
 const MAX_WISHES: usize = 1_024;
 

@@ -1,5 +1,6 @@
 //! The meeting rooms of this node: they are told of the calls that reach them, and steer those.
 
+mod built_in;
 mod prompts;
 mod welcome;
 

@@ -67,18 +67,44 @@ fn a_file_of_the_configuration_is_made_once_for_each_format() {
 }
 
 #[test]
-fn tones_need_no_file_and_octets_are_not_kept() {
+fn tones_need_no_file() {
     let mut desk = Desk::new(&[], None);
     let tone = AudioSource::Ringback(Ringback::NorthAmerica);
     assert_eq!(desk.library.find(&tone, PCMU, 20), None);
     assert_eq!(desk.ask(&tone, PCMU).unwrap().duration(), Duration::from_secs(6));
     assert!(desk.library.find(&tone, PCMU, 20).is_some());
-    let octets = AudioSource::Octets(wav(&[0x7f; 1_600]).into());
-    assert_eq!(desk.ask(&octets, PCMU).unwrap().packets(), 10);
-    assert_eq!(desk.library.find(&octets, PCMU, 20), None);
+}
+
+#[test]
+fn octets_are_known_again_by_what_they_are() {
+    let mut desk = Desk::new(&[], None);
+    let octets = |fill: u8, samples: usize| AudioSource::Octets(wav(&vec![fill; samples]).into());
+    let first = desk.ask(&octets(0x7f, 1_600), PCMU).unwrap();
+    assert_eq!(first.packets(), 10);
+    // A worker is not to read all of them.
+    assert_eq!(desk.library.find(&octets(0x7f, 1_600), PCMU, 20), None);
+    let again = desk.ask(&octets(0x7f, 1_600), PCMU).unwrap();
+    assert!(Arc::ptr_eq(&first, &again), "one copy for all calls, from whichever order");
+    let other = desk.ask(&octets(0x20, 1_600), PCMU).unwrap();
+    assert_eq!((first.payload(0)[0], other.payload(0)[0]), (0x7f, 0x20));
+    let counts = desk.library.counts();
+    assert_eq!(counts.clips, 2);
+    let octets_of_both = 2 * wav(&[0; 1_600]).len();
+    assert_eq!(counts.octets, octets_of_both + first.memory() + other.memory());
+    // What is long is made each time.
+    let long = octets(0x7f, MAX_KEPT_OCTETS);
+    let made = desk.ask(&long, PCMU).unwrap();
+    assert!(!Arc::ptr_eq(&made, &desk.ask(&long, PCMU).unwrap()));
     let broken = AudioSource::Octets(b"RIFF".as_slice().into());
     assert_eq!(desk.ask(&broken, PCMU), Err(PlayFailure::File));
-    assert_eq!(desk.library.counts().clips, 1);
+    assert_eq!(desk.library.counts().clips, 2);
+}
+
+#[test]
+fn of_octets_with_one_hash_each_is_itself() {
+    let spoken = |octets: &[u8]| Spoken { hash: 1, octets: octets.into() };
+    assert_eq!(spoken(b"a"), spoken(b"a"));
+    assert_ne!(spoken(b"a"), spoken(b"b"));
 }
 
 #[test]
@@ -145,6 +171,7 @@ fn what_nobody_took_for_the_longest_makes_room() {
         takings: 0,
         generation: 0,
         directory: None,
+        hasher: RandomState::new(),
     };
     let clip = Arc::new(Clip::encode(&recording, PCMU, 20).unwrap());
     let most = MAX_CLIPS / clip.memory();
