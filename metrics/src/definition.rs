@@ -175,6 +175,17 @@ pub mod definitions {
             RELAY_COPIED, Counter, Packets, "tandem_relay_copied_packets_total", [], "RTP packets that the media relay copied to somebody else's recorder (SIPREC)";
             RELAY_LISTENED, Gauge, None, "tandem_relay_listened_streams", [], "Streams whose audio the media relay hands to listeners (Kinesis Video, WebSocket, recordings)";
             RELAY_LISTEN_FAILURES, Counter, None, "tandem_relay_listen_failures_total", [], "Streams that nobody listens to though it was ordered, and changes of a call that listeners were not told; the log says why";
+            RELAY_SEATS, Gauge, None, "tandem_relay_seats", [], "Streams whose calls take part in a conference at the media relay (meeting rooms)";
+            RELAY_SEAT_FAILURES, Counter, None, "tandem_relay_seat_failures_total", [], "Streams that were to take part in a conference and do not: the relay mixes none, or as many as are allowed do; the log says why";
+            RELAY_UNHEARD_MIXED, Counter, Packets, "tandem_relay_unheard_mixed_packets_total", [], "RTP packets that were mixed for a leg and not sent: it holds the call, hears a prompt, or has not agreed to their format";
+            MIXED_CONFERENCES, Gauge, None, "tandem_mixed_conferences", [], "Conferences that are mixed now (meeting rooms)";
+            MIXED_LEGS, Gauge, None, "tandem_mixed_legs", [], "Legs in those conferences";
+            MIXED_LEGS_REFUSED, Counter, None, "tandem_mixed_legs_refused_total", [], "Legs that are not mixed: none of their formats is known, or a thread is behind (raise rooms.threads); the log says why";
+            MIXED_PACKETS, Counter, Packets, "tandem_mixed_packets_total", ["outcome"], "RTP packets of conferences: heard (taken of legs), lost (not taken in time), made (for legs), unsent (the relay did not take them in time)";
+            MIXING_SKIPPED, Counter, None, "tandem_mixing_skipped_frames_total", [], "Frames of 20 ms that were left out of conferences because a thread came too late";
+            MIXING_SECONDS, Counter, Seconds, "tandem_mixing_seconds_total", [], "Time that threads spent mixing";
+            ROOM_MEETINGS, Gauge, None, "tandem_room_meetings", [], "Meetings that are held now, with or without anybody in them";
+            ROOM_CALLERS, Gauge, None, "tandem_room_callers", [], "Callers in the meeting rooms: welcomed, waiting or in a meeting";
             LISTENED_CALLS, Gauge, None, "tandem_listened_calls", [], "Calls that somebody listens to while they run (streaming)";
             LISTENERS, Gauge, None, "tandem_listeners", [], "Listeners of those calls";
             LISTENERS_LOST, Counter, None, "tandem_listeners_lost_total", ["reason"], "Listeners that a call should have had: refused (too many calls, or a thread behind), not_opened (no way to one of this kind), failed (a fault of ours)";

@@ -5,8 +5,8 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, Instant, LegSide, PlayOutcome, RoomCall, TransactionId,
-    VoiceConnectorId,
+    AudioSource, CallDirection, DtmfKey, Instant, LegSide, PlayOutcome, RoomCall, Seat,
+    SeatFailure, TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,6 +106,16 @@ pub enum ApplicationOrder {
         /// Whether it is silent now.
         on: bool,
     },
+    /// Leg A, which is answered and has no leg B, takes part in a conference. Said again of the same place
+    /// it only mutes the leg or lets it be heard; of another one, the leg leaves the one before. Answered
+    /// by [`ApplicationNews::Seated`] or [`ApplicationNews::SeatFailed`]. While the leg holds the call
+    /// nobody hears it there, so that no hold music is heard either.
+    Sit {
+        /// Where.
+        seat: Seat,
+    },
+    /// Leg A leaves its conference; nothing is answered. The end of the call needs no such order.
+    StandUp,
 }
 
 /// Whom [`ApplicationOrder::Bridge`] calls, and how.
@@ -168,6 +178,18 @@ pub enum ApplicationNews {
         ordered: bool,
         /// The SIP status: 200 for a BYE, otherwise what ended the setup.
         status: u16,
+    },
+    /// Leg A takes part in the conference of the newest [`ApplicationOrder::Sit`].
+    Seated {
+        /// The order's number.
+        order: u32,
+    },
+    /// It does not, and is in no conference.
+    SeatFailed {
+        /// The order's number.
+        order: u32,
+        /// Why.
+        failure: SeatFailure,
     },
     /// The call takes no such order now; nothing was done.
     Refused {

@@ -19,6 +19,7 @@ mod kept_calls;
 mod live_directory;
 mod media_applications;
 mod media_plane;
+mod mixing;
 mod node;
 mod privacy;
 mod process;

@@ -5,10 +5,12 @@ use crate::clock::Origin;
 use crate::config::Config;
 use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
-use crate::rooms::Rooms;
+use crate::rooms::{Rooms, RoomsHandle, RoomsReadings};
 use call_applications::{
     Application, Applications, Calls, Endpoint, NewCall, NewsSender, Settings, SoundStore,
 };
+use call_metrics::{Numbers, PerSink};
+use call_streaming::events::EventSink;
 use media_applications::{Direction, Ended, Facts};
 use model::{
     ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, Secret, SteeredCall,
@@ -29,8 +31,11 @@ pub(crate) struct MediaApplications {
 }
 
 impl MediaApplications {
-    /// Starts it. Orders are taken from [`MediaApplications::connect`] on.
-    pub(crate) fn start(config: &Config) -> Result<Self, StartError> {
+    /// Starts it. What happens in meetings is told `events`, with people shown so. Orders are taken from [`MediaApplications::connect`] on.
+    pub(crate) fn start(
+        config: &Config,
+        events: (Arc<dyn EventSink>, PerSink<Numbers>),
+    ) -> Result<Self, StartError> {
         let section = &config.media_applications;
         let access = config.sinks.all.clone();
         let sounds = match section.sounds_in_s3 {
@@ -49,7 +54,7 @@ impl MediaApplications {
         let edge = Arc::new(EdgeCalls(Arc::clone(&orders)));
         let applications = Applications::start(settings, edge);
         let applications = applications.map_err(|error| StartError(error.to_string()))?;
-        let rooms = Rooms::start(config)?;
+        let rooms = Rooms::start(config, events)?;
         Ok(MediaApplications { applications, orders, rooms })
     }
 
@@ -75,6 +80,17 @@ impl MediaApplications {
     /// Tells them of calls.
     pub(crate) fn news(&self) -> NewsSender {
         self.applications.sender()
+    }
+
+    /// For whoever makes, changes and looks at meetings.
+    #[expect(dead_code, reason = "the control API of meetings asks by it")]
+    pub(crate) fn rooms(&self) -> RoomsHandle {
+        self.rooms.handle()
+    }
+
+    /// Meetings and their callers, for the Prometheus page.
+    pub(crate) fn rooms_readings(&self) -> RoomsReadings {
+        self.rooms.readings()
     }
 
     /// After the edge.

@@ -15,6 +15,7 @@ use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
 use crate::live_directory::LiveDirectory;
 use crate::media_applications::MediaApplications;
 use crate::media_plane::{MediaPlane, Start};
+use crate::mixing;
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
 use crate::sinks::{self, Routes};
@@ -30,6 +31,7 @@ use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{ApplicationEvent, Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSender, FileSink, Outbox, OutboxView, Retention};
 use relay_core::ListenNews;
+use room_media::Mixing;
 use sip_edge::tls::TlsSettings;
 use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
 use sip_proto::TimerConfig;
@@ -53,6 +55,8 @@ pub(crate) struct Node {
     media: Arc<MediaPlane>,
     /// Where the relay is in this process.
     streaming: Option<Arc<Streaming>>,
+    /// Where the relay is in this process, and there are meeting rooms.
+    mixing: Option<Arc<Mixing>>,
     /// What steers calls.
     applications: MediaApplications,
     recorder: RecorderHandle,
@@ -108,6 +112,7 @@ impl Node {
         let privacy = privacy::prepare(&config).map_err(StartError)?;
         let event_sink = routes.event_sink();
         let told = (routes.teller(&config, &privacy), privacy.recordings.clone());
+        let people = privacy.events.clone();
         let start = Start::draw()?;
         let history =
             HistoryFollower::start(data_dir, config.history.keep, || Origin::now().calendar)
@@ -152,12 +157,14 @@ impl Node {
         };
         let claims = shell.edge.calls.iter().flat_map(claims_of).collect();
         shell.edge.begun = clock.now();
+        let mut mixing = None;
         let (media, listened) = match role {
             Role::All => {
                 let files = (sink.sender(), &mut outbox);
                 let Started { recordings, streaming, news } =
                     streaming::start(&config, origin, told, files, observations.clone())?;
-                let relay = relay_config(&config.media, identity, Some(news));
+                let mut relay = relay_config(&config.media, identity, Some(news));
+                mixing = mixing::start(&config, origin, &mut relay)?.map(Arc::new);
                 let relay = start_relay(&config, origin, relay, &observations, &events)?;
                 (MediaPlane::Local(relay), Some((recordings, Arc::new(streaming))))
             }
@@ -165,7 +172,7 @@ impl Node {
         };
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
-        let applications = MediaApplications::start(&config)?;
+        let applications = MediaApplications::start(&config, (Arc::clone(&event_sink), people))?;
         let steering = applications.port(&config, Arc::clone(&directory));
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
         let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
@@ -178,6 +185,7 @@ impl Node {
             edge,
             media,
             streaming,
+            mixing,
             applications,
             recorder,
             sink,
@@ -310,7 +318,7 @@ impl Node {
             ("[retention]", old.retention == config.retention),
             ("[streaming]", old.streaming == config.streaming),
             ("[media_applications]", old.media_applications.is_alike(&config.media_applications)),
-            ("[rooms.prompts]", old.room_prompts == config.room_prompts),
+            ("[rooms]", old.rooms == config.rooms),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -347,6 +355,8 @@ impl Node {
             Some(media) => media.stop(),
             None => tracing::warn!("the relay is still asked for readings; it is not waited for"),
         }
+        // Ends with the last page that reads it.
+        drop(self.mixing);
         if let Some(streaming) = self.streaming {
             match take_back(streaming, PAGE_LIMIT) {
                 Some(streaming) => streaming.stop(),
@@ -374,6 +384,8 @@ impl Node {
         let recordings = self.recordings.as_ref().map(Recordings::counters);
         let traces = self.traces.sender();
         let streaming = self.streaming.as_ref().map(Arc::downgrade);
+        let mixing = self.mixing.as_ref().map(Arc::downgrade);
+        let rooms = self.applications.rooms_readings();
         let identities = self.kept.certificate_ends();
         self.view().set_readings(move |out| {
             if let Some(media) = media.upgrade() {
@@ -382,6 +394,10 @@ impl Node {
             if let Some(streaming) = streaming.as_ref().and_then(Weak::upgrade) {
                 streaming.read(out);
             }
+            if let Some(mixing) = mixing.as_ref().and_then(Weak::upgrade) {
+                mixing::read(&mixing.statistics(), out);
+            }
+            rooms.read(out);
             if let Some(edge) = edge.upgrade() {
                 readings::of_edge(&edge.statistics(), out);
                 readings::of_certificates(&edge.certificates(), out);

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use voice_socket::SocketCounts;
 
-fn reading(definition: &'static Definition, label: &'static str, value: u64) -> Reading {
+pub(crate) fn reading(definition: &'static Definition, label: &'static str, value: u64) -> Reading {
     Reading { definition, label: label.into(), value: value as f64 }
 }
 
@@ -159,6 +159,9 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     out.push(reading(&definitions::RELAY_COPIED, "", relay.copied_packets));
     out.push(reading(&definitions::RELAY_LISTENED, "", relay.listened_streams));
     out.push(reading(&definitions::RELAY_LISTEN_FAILURES, "", relay.listen_failures));
+    out.push(reading(&definitions::RELAY_SEATS, "", relay.seats));
+    out.push(reading(&definitions::RELAY_SEAT_FAILURES, "", relay.seat_failures));
+    out.push(reading(&definitions::RELAY_UNHEARD_MIXED, "", relay.unheard_mixed));
     out.push(reading(&definitions::RELAY_RECORDINGS, "", relay.recordings));
     out.push(reading(&definitions::RELAY_RECORDED, "written", relay.recorded_packets));
     out.push(reading(&definitions::RELAY_RECORDED, "lost", relay.unrecorded_packets));

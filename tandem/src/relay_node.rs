@@ -9,7 +9,7 @@ use crate::readiness::{self, Draining, Readiness};
 use crate::readings::{self, LinkReading};
 use crate::sinks::{self, Routes};
 use crate::streaming::{self, Started, Streaming};
-use crate::{privacy, process};
+use crate::{mixing, privacy, process};
 use call_metrics::{
     CloudWatchConfig, CloudWatchSet, Recorder, RecorderConfig, RecorderHandle, RecorderView,
 };
@@ -17,9 +17,10 @@ use call_recordings::Recordings;
 use media_relay::{DtlsIdentity, EventSink, Relay};
 use outbox::{FileSink, Outbox, Retention};
 use relay_control::{EdgesConfig, Served, ServerConfig, Trust};
+use room_media::Mixing;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// Recordings that may wait for the recorder, which takes them several times a second. Full policy: the
 /// newest is not counted for CloudWatch, and that is counted ([`call_metrics::ObservationSender`]).
@@ -30,6 +31,8 @@ pub(crate) struct RelayNode {
     served: Arc<OnceLock<Served>>,
     relay: Arc<Relay>,
     streaming: Arc<Streaming>,
+    /// Where there are meeting rooms.
+    mixing: Option<Arc<Mixing>>,
     recordings: Recordings,
     /// Events of streams, notices of recordings and their minutes.
     outbox: Outbox,
@@ -80,7 +83,8 @@ impl RelayNode {
         let told = (teller, privacy.recordings);
         let Started { recordings, streaming, news } =
             streaming::start(config, origin, told, files, observations)?;
-        let relay = relay_config(&config.media, identity, Some(news));
+        let mut relay = relay_config(&config.media, identity, Some(news));
+        let mixing = mixing::start(config, origin, &mut relay)?.map(Arc::new);
         let relay = Arc::new(start_relay(config, clock, relay, &served)?);
         let workers = Arc::downgrade(&relay);
         let server = relay_control::serve(ServerConfig {
@@ -114,6 +118,7 @@ impl RelayNode {
             served,
             relay,
             streaming: Arc::new(streaming),
+            mixing,
             recordings,
             outbox,
             recorder,
@@ -162,6 +167,8 @@ impl RelayNode {
             Some(relay) => relay.shutdown(),
             None => tracing::warn!("the relay is still asked for readings; it is not waited for"),
         }
+        // Ends with the last page that reads it.
+        drop(self.mixing);
         match take_back(self.streaming, PAGE_LIMIT) {
             Some(streaming) => streaming.stop(),
             None => {
@@ -182,6 +189,7 @@ impl RelayNode {
     fn publish_readings(&self) {
         let (relay, served) = (Arc::downgrade(&self.relay), Arc::downgrade(&self.served));
         let streaming = Arc::downgrade(&self.streaming);
+        let mixing = self.mixing.as_ref().map(Arc::downgrade);
         let (recordings, outbox) = (self.recordings.counters(), self.outbox.view());
         let (sink, retention) = (self.sink.sender(), self.retention.counters());
         self.view().set_readings(move |out| {
@@ -191,6 +199,9 @@ impl RelayNode {
             }
             if let Some(streaming) = streaming.upgrade() {
                 streaming.read(out);
+            }
+            if let Some(mixing) = mixing.as_ref().and_then(Weak::upgrade) {
+                mixing::read(&mixing.statistics(), out);
             }
             readings::of_recordings(&recordings, out);
             readings::of_outbox(&outbox.statistics(), Origin::now().calendar, out);

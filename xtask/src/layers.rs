@@ -96,6 +96,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stir",
             "relay-core",
             "rtp-proto",
+            "room-core",
+            "room-media",
         ],
     ),
     // Tests and tools: nobody depends on them.

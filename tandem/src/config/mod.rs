@@ -63,7 +63,7 @@ pub(crate) use privacy::{NumbersKind, PrivacyConfig};
 pub(crate) use recordings::RecordingsSection;
 pub(crate) use relay_control::RelayControl;
 pub(crate) use retention::Retention;
-pub(crate) use rooms::RoomPrompts;
+pub(crate) use rooms::{RoomPrompts, RoomsSection};
 pub(crate) use sinks::{AuditEvents, EventSinks, Sinks};
 pub(crate) use sip::Sip;
 #[cfg(test)]
@@ -127,8 +127,8 @@ pub(crate) struct Config {
     pub(crate) drain: Drain,
     /// How applications that steer calls are asked.
     pub(crate) media_applications: MediaApplications,
-    /// What callers of the meeting rooms hear in the welcome.
-    pub(crate) room_prompts: RoomPrompts,
+    /// What is of this node in the meeting rooms; `None` without any.
+    pub(crate) rooms: Option<RoomsSection>,
     /// What is of this node in streaming.
     pub(crate) streaming: NodeStreaming,
     /// Carriers and voice connectors, as the file says them.
@@ -204,8 +204,8 @@ impl Config {
         let stir = stir::read(root.table("stir"));
         let streaming = streaming::read_of_node(root.table("streaming"));
         let media_applications = media_applications::read(root.table("media_applications"));
-        let (rooms, room_prompts) = rooms::read(root.table("rooms"), &sip).unzip();
-        let directory = read_directory(&mut root, &sip, &media, &stir, rooms);
+        let (reached, rooms) = rooms::read(root.table("rooms"), &sip).unzip();
+        let directory = read_directory(&mut root, &sip, &media, &stir, reached);
         root.finish();
         if let Some((_, directory)) = &directory {
             sinks::warn_of_untold(&document, directory, &sinks.events);
@@ -239,7 +239,7 @@ impl Config {
             privacy,
             drain,
             media_applications,
-            room_prompts: room_prompts.unwrap_or_default(),
+            rooms,
             streaming,
             resources,
             directory,
@@ -252,7 +252,8 @@ impl Config {
 
     /// The audio files that the relay is to read, each once.
     pub(crate) fn audio_paths(&self) -> Vec<Arc<str>> {
-        let mut paths: Vec<_> = self.audio_files.iter().map(|file| file.path.clone()).collect();
+        let read = self.audio_files.iter().filter(|file| !file.is_sent);
+        let mut paths: Vec<_> = read.map(|file| file.path.clone()).collect();
         paths.sort();
         paths.dedup();
         paths

@@ -1,24 +1,83 @@
-//! `[rooms]`: how meeting rooms are reached.
+//! `[rooms]`: how meeting rooms are reached, who mixes them, and meetings that are always there.
+
+mod meeting;
 
 use super::reader::Table;
 use super::sip::Sip;
 use super::value;
+use crate::rooms::has_built_in;
 use directory::Rooms;
+use meeting::read_meetings;
+use room_core::{Language, MeetingRecord, Prompt};
+use room_media::MixingConfig;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
+use toml::de::DeValue;
 
-/// What callers hear in the welcome; `None` for a tone of ours.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(crate) struct RoomPrompts {
-    /// At the beginning, and again: it asks for an ID.
-    pub(crate) welcome: Option<Arc<str>>,
-    /// There is no such meeting.
-    pub(crate) wrong: Option<Arc<str>>,
-    /// After the last try.
-    pub(crate) goodbye: Option<Arc<str>>,
+/// Threads that mix, at most.
+const THREADS: std::ops::RangeInclusive<usize> = 1..=64;
+/// Streams in conferences at a time, at most.
+const PARTICIPANTS: std::ops::RangeInclusive<usize> = 1..=65_536;
+
+/// Files that are no prompts, named one by one.
+const MOST_STRAYS: usize = 20;
+
+/// What is of this node in the rooms, beside how they are reached.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct RoomsSection {
+    /// What callers hear.
+    pub(crate) prompts: RoomPrompts,
+    /// Threads that mix.
+    pub(crate) threads: usize,
+    /// Callers in meetings at a time.
+    pub(crate) max_participants: usize,
+    /// The language of callers.
+    pub(crate) language: Language,
+    /// Meetings of the file.
+    pub(crate) meetings: Vec<MeetingRecord>,
 }
 
-/// Rooms as the file has them, and what their callers hear; `None` without the section.
-pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomPrompts)> {
+impl RoomsSection {
+    /// What mixes them.
+    pub(crate) fn mixing(&self) -> MixingConfig {
+        MixingConfig { threads: self.threads, ..MixingConfig::default() }
+    }
+}
+
+impl Default for RoomsSection {
+    fn default() -> Self {
+        RoomsSection {
+            prompts: RoomPrompts::default(),
+            threads: 1,
+            max_participants: 2_048,
+            language: Language::english(),
+            meetings: Vec::new(),
+        }
+    }
+}
+
+/// WAV files by language and name.
+type PromptFiles = BTreeMap<(String, String), Arc<str>>;
+
+/// What callers hear: WAV files by language and name; for what is missing, what is in the binary.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct RoomPrompts {
+    /// The directory; `None` for what is in the binary alone.
+    pub(crate) directory: Option<Arc<str>>,
+    /// Its files.
+    pub(crate) files: PromptFiles,
+    /// What those hear who wait.
+    pub(crate) music: Option<Arc<str>>,
+}
+
+impl RoomPrompts {
+    /// Of one file, since it goes with each order that plays it: 4 MiB, eight minutes of µ-law.
+    pub(crate) const MOST_OCTETS: u64 = 4 * 1024 * 1024;
+}
+
+/// Rooms as the file has them, and what is of this node; `None` without the section.
+pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSection)> {
     if !table.is_present() {
         table.finish();
         return None;
@@ -38,10 +97,28 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomPrompt
              empty; add tls = [\"0.0.0.0:5061\"] to [sip]";
         table.warn_at("domain", message);
     }
-    table.warn_at("domain", "callers are welcomed and asked for an ID, but there are no meetings yet: every ID is wrong");
-    let prompts = read_prompts(table.table("prompts"));
+    let usual = RoomsSection::default();
+    let prompts = read_prompts(&mut table);
+    let language = table.or("language", usual.language, language);
+    let is_said = |(known, _): &(String, String)| known == language.as_str();
+    if !has_built_in(language.as_str()) && !prompts.files.keys().any(is_said) {
+        let message = format!(
+            "there is not one prompt in {0}, so English is heard; add the folder {0} to the directory of prompts",
+            language.as_str()
+        );
+        table.warn_at("language", message);
+    }
+    let section = RoomsSection {
+        prompts,
+        threads: table.or("threads", usual.threads, |v| value::within(value::integer(v)?, THREADS)),
+        max_participants: table.or("max_participants", usual.max_participants, |v| {
+            value::within(value::integer(v)?, PARTICIPANTS)
+        }),
+        language,
+        meetings: read_meetings(&mut table),
+    };
     table.finish();
-    Some((rooms, prompts))
+    Some((rooms, section))
 }
 
 fn read_region(mut table: Table<'_>) -> Option<Arc<str>> {
@@ -50,24 +127,98 @@ fn read_region(mut table: Table<'_>) -> Option<Arc<str>> {
     code
 }
 
-fn read_prompts(mut table: Table<'_>) -> RoomPrompts {
-    let mut prompt = |key| {
-        let path = table.optional(key, value::shared_text)?;
-        table.note_audio_file(key, &path);
-        Some(path)
-    };
-    let prompts = RoomPrompts {
-        welcome: prompt("welcome"),
-        wrong: prompt("wrong"),
-        goodbye: prompt("goodbye"),
-    };
-    table.finish();
+fn language(value: &DeValue<'_>) -> Result<Language, String> {
+    Language::parse(value::text(value)?)
+}
+
+fn read_prompts(table: &mut Table<'_>) -> RoomPrompts {
+    let mut prompts = RoomPrompts::default();
+    if let Some(directory) = table.optional("prompts", value::shared_text) {
+        match files_in(Path::new(&*directory)) {
+            Ok((files, strays)) => {
+                prompts.files = files;
+                for stray in strays.iter().take(MOST_STRAYS) {
+                    let message = format!("{stray:?} is not played: no prompt has this name");
+                    table.warn_at("prompts", message);
+                }
+            }
+            Err(error) => table.error_at(
+                "prompts",
+                format!("prompts: {directory:?} cannot be read: {error}; it is to have a folder for each language, such as en"),
+            ),
+        }
+        prompts.files.values().for_each(|path| note_sound(table, "prompts", path));
+        warn_of_missing(table, &prompts.files);
+        prompts.directory = Some(directory);
+    }
+    if let Some(music) = table.optional("music", value::shared_text) {
+        note_sound(table, "music", &music);
+        prompts.music = Some(music);
+    }
     prompts
+}
+
+/// A file that goes to the relay with each order.
+fn note_sound(table: &Table<'_>, key: &'static str, path: &Arc<str>) {
+    // One that is not there is said by whoever reads it.
+    let octets = std::fs::metadata(&**path).map_or(0, |described| described.len());
+    if octets > RoomPrompts::MOST_OCTETS {
+        let most = RoomPrompts::MOST_OCTETS;
+        let advice = "make it shorter, or µ-law at 8,000 Hz";
+        table.error_at(
+            key,
+            format!("{key}: {path:?} has {octets} octets, and may have {most}; {advice}"),
+        );
+    }
+    table.note_sent_audio_file(key, path);
+}
+
+/// Says which prompts a language lacks that has some: English is heard in between.
+fn warn_of_missing(table: &Table<'_>, files: &PromptFiles) {
+    let languages: BTreeSet<&str> = files.keys().map(|(language, _)| language.as_str()).collect();
+    let names: Vec<_> = Prompt::all().filter_map(|(prompt, _)| prompt.name()).collect();
+    for language in languages.into_iter().filter(|language| !has_built_in(language)) {
+        let is_missing =
+            |name: &&str| !files.contains_key(&(language.to_owned(), (*name).to_owned()));
+        let missing: Vec<&str> = names.iter().map(|name| &**name).filter(is_missing).collect();
+        if !missing.is_empty() {
+            let (count, all, which) = (missing.len(), names.len(), missing.join(", "));
+            let message = format!(
+                "{language} lacks {count} of {all} prompts, which are heard in English: {which}"
+            );
+            table.warn_at("prompts", message);
+        }
+    }
+}
+
+/// LANGUAGE/NAME.wav of every prompt that has one, and WAV files there that are none.
+fn files_in(directory: &Path) -> std::io::Result<(PromptFiles, BTreeSet<String>)> {
+    let names: BTreeSet<_> = Prompt::all().filter_map(|(prompt, _)| prompt.name()).collect();
+    let (mut files, mut strays) = (PromptFiles::new(), BTreeSet::new());
+    for folder in std::fs::read_dir(directory)? {
+        let folder = folder?.path();
+        let Some(language) = folder.file_name().and_then(|name| name.to_str()) else { continue };
+        if Language::parse(language).is_err() || !folder.is_dir() {
+            continue;
+        }
+        for file in std::fs::read_dir(&folder)? {
+            let file = file?.path();
+            let is_wav = file.extension().is_some_and(|extension| extension == "wav");
+            let stem = file.file_stem().and_then(|stem| stem.to_str());
+            let Some((path, name)) = file.to_str().zip(stem).filter(|_| is_wav) else { continue };
+            if names.contains(name) {
+                files.insert((language.to_owned(), name.to_owned()), path.into());
+            } else {
+                strays.insert(format!("{language}/{name}.wav"));
+            }
+        }
+    }
+    Ok((files, strays))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{accepts, errors, with};
+    use super::super::tests::{accepts, errors, warnings, with};
     use directory::Rooms;
 
     #[test]
@@ -92,7 +243,7 @@ mod tests {
             "[rooms]\ndomain = \"example.com\"\nregions = [{ code = \"eu\" }, { code = \"us-1\" }]\n\
              require_srtp = false\nallow_plain = [\"192.0.2.7\", \"198.51.100.0/24\"]\n\
              numbers = [\"+12065550777\"]\nmax_calls = 20\n\
-             [rooms.prompts]\nwelcome = \"welcome.wav\"\n",
+             threads = 2\nmax_participants = 30\nlanguage = \"ja\"\nmusic = \"music.wav\"\n",
         );
         let rooms = config.resources.rooms.clone().unwrap();
         assert_eq!(
@@ -101,8 +252,11 @@ mod tests {
         );
         assert!(!rooms.require_srtp && rooms.max_calls == 20);
         assert!(config.directory.rooms_by_number("+12065550777").is_some());
-        assert_eq!(config.room_prompts.welcome.as_deref(), Some("welcome.wav"));
-        assert!(config.audio_files.iter().any(|file| &*file.path == "welcome.wav"));
+        let section = config.rooms.unwrap();
+        assert_eq!((section.threads, section.max_participants), (2, 30));
+        assert_eq!(section.language.as_str(), "ja");
+        assert_eq!(section.prompts.music.as_deref(), Some("music.wav"));
+        assert!(config.audio_files.iter().any(|file| &*file.path == "music.wav"));
     }
 
     #[test]
@@ -121,12 +275,47 @@ mod tests {
             ("numbers = [\"4711\"]", "numbers: \"4711\" is not an E.164 number"),
             ("max_calls = 0", "max_calls: 0 is out of range; use 1 to 1000000"),
             ("pin = 1", "unknown key `pin` in [rooms]"),
-            ("prompts = { hello = \"x.wav\" }", "unknown key `hello` in [rooms.prompts]"),
+            ("threads = 0", "threads: 0 is out of range; use 1 to 64"),
+            ("max_participants = 0", "max_participants: 0 is out of range; use 1 to 65536"),
+            ("language = \"English\"", "language: \"English\" is no language: write one as"),
+            ("prompts = \"/no/such/folder\"", "prompts: \"/no/such/folder\" cannot be read: "),
         ] {
             let found = errors(&with(&format!("[rooms]\n{text}")));
             let expected = format!("t.toml:5: {message}");
             assert!(found.starts_with(&expected), "{text}: {found}");
             assert_eq!(found.lines().count(), 1, "{found}");
         }
+    }
+
+    #[test]
+    fn prompts_are_found_by_language_and_name() {
+        let place = std::env::temp_dir().join(format!("tandem-prompts-{}", std::process::id()));
+        for file in ["en/welcome.wav", "en/unknown.wav", "pt-BR/key-1.wav", "Notes/welcome.wav"] {
+            let file = place.join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, b"").unwrap();
+        }
+        let config = accepts(&format!("[rooms]\nprompts = {:?}\n", place.display().to_string()));
+        std::fs::remove_dir_all(&place).unwrap();
+        let warned = |what: &str| config.warnings.iter().any(|w| w.in_file("").contains(what));
+        assert!(warned("prompts: \"en/unknown.wav\" is not played: no prompt has this name"));
+        assert!(warned("prompts: pt-BR lacks 74 of 75 prompts, which are heard in English: "));
+        assert!(!warned("en lacks"), "the binary has them");
+        let prompts = config.rooms.unwrap().prompts;
+        let found: Vec<_> = prompts.files.keys().map(|(l, name)| format!("{l}/{name}")).collect();
+        assert_eq!(found, ["en/welcome", "pt-BR/key-1"]);
+        assert_eq!(config.audio_files.len(), 2, "tandem check reads them");
+    }
+
+    #[test]
+    fn a_language_without_prompts_is_warned_of() {
+        let of = |language: &str| warnings(&format!("[rooms]\nlanguage = {language:?}\n"));
+        let found = of("de");
+        assert!(
+            found.iter().any(|warning| warning.contains("language: there is not one prompt in de")),
+            "{found:?}"
+        );
+        let found = of("ja");
+        assert!(!found.iter().any(|warning| warning.contains("language:")), "{found:?}");
     }
 }

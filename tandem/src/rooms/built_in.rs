@@ -55,6 +55,11 @@ pub(super) fn prompt(language: &str, name: &str) -> Option<AudioSource> {
     Some(AudioSource::Octets(Arc::clone(octets)))
 }
 
+/// Whether the binary has the prompts of this language, which are then all of them.
+pub(crate) fn has(language: &str) -> bool {
+    EVERYTHING.iter().any(|(known, _)| *known == language)
+}
+
 /// What those hear who wait: 30 s, to be repeated.
 pub(super) fn music() -> AudioSource {
     static SHARED: LazyLock<Arc<[u8]>> = LazyLock::new(|| MUSIC.into());

@@ -1,38 +1,53 @@
 //! The meeting rooms of this node: they are told of the calls that reach them, and steer those.
+//!
+//! One thread holds them all ([`room_core::Focus`]); calls, keys and whoever asks something
+//! ([`RoomsHandle`]) come to it by one queue.
 
 mod built_in;
+mod desk;
+mod ears;
+mod events;
 mod prompts;
-mod welcome;
+mod readings;
 
-use crate::config::Config;
+use crate::config::{Config, RoomsSection};
 use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
+pub(crate) use built_in::has as has_built_in;
+use call_metrics::{Numbers, PerSink};
+use call_streaming::events::EventSink;
+use desk::Desk;
+use events::Teller;
 use model::{
-    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Instant, LegSide,
-    RoomCall, TransactionId,
+    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, LegSide, SteeredCall,
+    TransactionId,
 };
-use outbox::clock::Clock;
-use prompts::Prompts;
+use readings::Counters;
+use room_core::{Draw, Focus, Now};
 use sip_edge::ApplicationOrders;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::collections::HashSet;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use welcome::{Orders, Welcome};
 
-/// What waits for the thread. Full policy: a call that begins is refused (503), and one whose news find
-/// no room is ended, since what is lost cannot be made up for.
+pub(crate) use readings::RoomsReadings;
+
+/// What waits for the thread. Full policy: a call that begins is refused (503), one whose news find no
+/// room is ended, since what is lost cannot be made up for, and whoever asks is told to ask again.
 const QUEUE: usize = 4_096;
 
-/// How long the thread waits for news at most, and between two attempts to give an order.
-const PAUSE: Duration = Duration::from_secs(60);
-const AGAIN: Duration = Duration::from_millis(50);
+/// How long somebody waits for an answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Something to be done with the rooms by their thread. What comes of it in calls is done after it.
+type Work = Box<dyn FnOnce(&mut Focus, Now, Draw<'_>) + Send>;
 
 /// What the thread is told.
 enum Input {
-    Begun(TransactionId, Box<RoomCall>),
+    Begun(TransactionId, Box<SteeredCall>),
     News(TransactionId, ApplicationNews),
+    Ask(Work),
     Stop,
 }
 
@@ -40,32 +55,42 @@ enum Input {
 pub(crate) struct Rooms {
     inputs: SyncSender<Input>,
     orders: Arc<OnceLock<ApplicationOrders>>,
+    counters: Arc<Counters>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Rooms {
-    /// Starts it. Orders are taken from [`Rooms::connect`] on.
-    pub(crate) fn start(config: &Config) -> Result<Self, StartError> {
+    /// Starts it. What happens in meetings is told `events`. Orders are taken from [`Rooms::connect`] on.
+    pub(crate) fn start(
+        config: &Config,
+        events: (Arc<dyn EventSink>, PerSink<Numbers>),
+    ) -> Result<Self, StartError> {
         let (inputs, received) = sync_channel(QUEUE);
         let orders = Arc::new(OnceLock::new());
-        let desk = Desk {
-            clock: Clock::start(),
-            prompts: Arc::new(Prompts::of(&config.room_prompts)),
-            orders: Arc::clone(&orders),
-            callers: HashMap::new(),
-            deadlines: BTreeSet::new(),
-            unsent: VecDeque::new(),
-        };
+        let counters = Arc::new(Counters::default());
+        let section = config.rooms.clone().unwrap_or_default();
+        let teller = Teller::new(config, events);
+        let desk = Desk::new(section, teller, Arc::clone(&orders), Arc::clone(&counters));
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));
         let thread = thread
             .map_err(|error| StartError(format!("no thread for the meeting rooms: {error}")))?;
-        Ok(Rooms { inputs, orders, thread: Some(thread) })
+        Ok(Rooms { inputs, orders, counters, thread: Some(thread) })
     }
 
     /// Orders go there from now on.
     pub(crate) fn connect(&self, orders: ApplicationOrders) {
         let _ = self.orders.set(orders);
+    }
+
+    /// For whoever makes, changes and looks at meetings.
+    pub(crate) fn handle(&self) -> RoomsHandle {
+        RoomsHandle { inputs: self.inputs.clone() }
+    }
+
+    /// Their numbers for the Prometheus page.
+    pub(crate) fn readings(&self) -> RoomsReadings {
+        RoomsReadings(Arc::clone(&self.counters))
     }
 
     /// What the edge tells of steered calls: of those to the rooms here, of all others `applications`.
@@ -89,6 +114,45 @@ impl Rooms {
     }
 }
 
+/// Asks the rooms' thread, from any other thread; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct RoomsHandle {
+    inputs: SyncSender<Input>,
+}
+
+/// Why the rooms do not answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoAnswer {
+    /// Too much waits for them already; nothing was done.
+    Busy,
+    /// They have not answered in time, or the node stops. It may still be done.
+    Late,
+}
+
+impl RoomsHandle {
+    /// Has something done with the rooms, and waits for what comes of it: 5 s at most. `work` must not
+    /// wait for anything itself: every caller of every room waits meanwhile.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    #[cfg_attr(not(test), expect(dead_code, reason = "the control API of meetings asks by it"))]
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Focus, Now, Draw<'_>) -> T + Send + 'static,
+    ) -> Result<T, NoAnswer> {
+        let (answer, answered) = sync_channel(1);
+        let work: Work = Box::new(move |focus, now, draw| {
+            // Nobody may be waiting any more.
+            let _ = answer.send(work(focus, now, draw));
+        });
+        self.inputs.try_send(Input::Ask(work)).map_err(|refused| match refused {
+            TrySendError::Full(_) => NoAnswer::Busy,
+            TrySendError::Disconnected(_) => NoAnswer::Late,
+        })?;
+        answered.recv_timeout(ANSWER_LIMIT).map_err(|_| NoAnswer::Late)
+    }
+}
+
 /// The way from the edge to the rooms.
 struct Port {
     inputs: SyncSender<Input>,
@@ -108,10 +172,12 @@ impl Port {
         let call = event.call;
         match &event.told {
             ApplicationTold::Begun(begun) => {
-                let Some(room) = begun.room.clone() else { return Err(event) };
+                if begun.room.is_none() {
+                    return Err(event);
+                }
                 let most = self.directory.current().rooms().map_or(0, |rooms| rooms.max_calls);
                 let has_room = calls.len() < most as usize;
-                if !has_room || self.inputs.try_send(Input::Begun(call, room)).is_err() {
+                if !has_room || self.inputs.try_send(Input::Begun(call, begun.clone())).is_err() {
                     tracing::warn!(%call, "as many callers are in the meeting rooms as may be");
                     return Ok(Err(event));
                 }
@@ -138,75 +204,5 @@ impl Port {
     }
 }
 
-/// The thread's own.
-struct Desk {
-    clock: Clock,
-    prompts: Arc<Prompts>,
-    orders: Arc<OnceLock<ApplicationOrders>>,
-    callers: HashMap<TransactionId, Welcome>,
-    deadlines: BTreeSet<(Instant, TransactionId)>,
-    /// Orders that the edge had no room for, in their order; three a caller at most.
-    unsent: VecDeque<(TransactionId, u32, ApplicationOrder)>,
-}
-
-impl Desk {
-    fn serve(mut self, inputs: &Receiver<Input>) {
-        loop {
-            let next = self.deadlines.first().map(|(at, _)| at.saturating_since(self.clock.now()));
-            let patience = if self.unsent.is_empty() { PAUSE } else { AGAIN };
-            match inputs.recv_timeout(next.unwrap_or(PAUSE).min(patience)) {
-                Ok(Input::Begun(call, room)) => {
-                    let prompts = Arc::clone(&self.prompts);
-                    let (welcome, orders) = Welcome::begin(self.clock.now(), &room, prompts);
-                    self.put_back(call, welcome, orders);
-                }
-                Ok(Input::News(call, news)) => {
-                    if matches!(news, ApplicationNews::HungUp { leg: LegSide::A, .. }) {
-                        self.unsent.retain(|(of, ..)| *of != call);
-                    }
-                    self.with(call, |welcome, now| welcome.handle_news(now, &news));
-                }
-                Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            self.run_deadlines();
-            self.send_again();
-        }
-    }
-
-    fn run_deadlines(&mut self) {
-        let now = self.clock.now();
-        while let Some((_, call)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
-            self.with(call, |welcome, _| welcome.handle_timeout(now));
-        }
-    }
-
-    fn with(&mut self, call: TransactionId, work: impl FnOnce(&mut Welcome, Instant) -> Orders) {
-        let Some(mut welcome) = self.callers.remove(&call) else { return };
-        if let Some(at) = welcome.poll_timeout() {
-            self.deadlines.remove(&(at, call));
-        }
-        let orders = work(&mut welcome, self.clock.now());
-        self.put_back(call, welcome, orders);
-    }
-
-    fn put_back(&mut self, call: TransactionId, welcome: Welcome, orders: Orders) {
-        self.unsent.extend(orders.into_iter().map(|(number, order)| (call, number, order)));
-        if let Some(at) = welcome.poll_timeout() {
-            self.deadlines.insert((at, call));
-        }
-        if !welcome.is_over() {
-            self.callers.insert(call, welcome);
-        }
-    }
-
-    fn send_again(&mut self) {
-        let Some(orders) = self.orders.get() else { return };
-        while let Some((call, number, order)) = self.unsent.pop_front() {
-            if let Err(order) = orders.order(call, number, order) {
-                self.unsent.push_front((call, number, order));
-                return;
-            }
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

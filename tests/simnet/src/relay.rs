@@ -3,7 +3,8 @@
 use crate::fixture::EDGE;
 use model::{
     AllocationFailure, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia,
-    MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PlayOutcome, Playing,
+    MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PlayOutcome, Playing, Seat,
+    SeatFailure,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -48,6 +49,12 @@ pub struct FakeRelay {
     pub listened_updates: Vec<ListenedUpdate>,
     /// Why nobody can listen.
     pub cannot_listen: Option<ListenFailure>,
+    /// Who takes part in which conference.
+    pub seated: HashMap<MediaId, Seat>,
+    /// Every seat that was ordered, oldest first.
+    pub seats: Vec<Seat>,
+    /// Why nobody gets a seat.
+    pub cannot_sit: Option<SeatFailure>,
     open: HashMap<MediaId, [LocalMedia; 2]>,
     held: Vec<MediaId>,
     next_port: u16,
@@ -68,6 +75,9 @@ impl FakeRelay {
             listened: HashMap::new(),
             listened_updates: Vec::new(),
             cannot_listen: None,
+            seated: HashMap::new(),
+            seats: Vec::new(),
+            cannot_sit: None,
             open: HashMap::new(),
             held: Vec::new(),
             next_port: 20_000,
@@ -149,8 +159,22 @@ impl FakeRelay {
                 assert!(listened.is_some(), "nobody listened to {id:?}");
                 None
             }
-            MediaCommand::Sit { id, .. } | MediaCommand::StandUp { id } => {
-                panic!("{id:?}: no call takes part in a conference yet")
+            MediaCommand::Sit { id, seat } => {
+                assert!(self.open.contains_key(&id), "{id:?} takes a seat, and has no ports");
+                self.seated.insert(id, seat);
+                self.seats.push(seat);
+                Some(match self.cannot_sit {
+                    None => MediaEvent::Sits { id },
+                    Some(failure) => {
+                        self.seated.remove(&id);
+                        MediaEvent::SeatFailed { id, failure }
+                    }
+                })
+            }
+            MediaCommand::StandUp { id } => {
+                let seat = self.seated.remove(&id);
+                assert!(seat.is_some(), "{id:?} had no seat");
+                None
             }
             MediaCommand::Report { id } => {
                 assert!(self.open.contains_key(&id), "a report of {id:?}, which has no ports");
@@ -160,6 +184,7 @@ impl FakeRelay {
                 assert!(self.open.remove(&id).is_some(), "{id:?} was released without ports");
                 self.playing.retain(|(on, _), _| *on != id);
                 self.listened.remove(&id);
+                self.seated.remove(&id);
                 self.copied.retain(|(of, _), to| *of != id && *to != id);
                 None
             }
@@ -229,6 +254,7 @@ impl FakeRelay {
     pub fn forget(&mut self) -> Vec<MediaEvent> {
         self.playing.clear();
         self.listened.clear();
+        self.seated.clear();
         self.open.drain().map(|(id, _)| MediaEvent::Lost { id }).collect()
     }
 
@@ -236,6 +262,7 @@ impl FakeRelay {
     pub fn keep_claimed(&mut self, claimed: &HashSet<MediaId>) {
         self.open.retain(|id, _| claimed.contains(id));
         self.listened.retain(|id, _| claimed.contains(id));
+        self.seated.retain(|id, _| claimed.contains(id));
         self.held.clear();
     }
 

@@ -492,8 +492,9 @@ impl Call {
                 self.played(context, now, event)
             }
             MediaEvent::Records { .. } | MediaEvent::RecordingFailed { .. } => {}
-            // No call takes part in a conference yet.
-            MediaEvent::Sits { .. } | MediaEvent::SeatFailed { .. } => {}
+            MediaEvent::Sits { .. } | MediaEvent::SeatFailed { .. } => {
+                self.seat_answered(context, now, event);
+            }
             MediaEvent::Listens { .. } | MediaEvent::ListenFailed { .. } => {
                 self.listening_answered(context, now, event);
             }

@@ -28,6 +28,7 @@ impl Call {
         if !self.is_live() || self.referral.is_leaving() {
             return;
         }
+        self.review_seat(context, id);
         for leg in LegSide::BOTH {
             let wanted = self.to_be_played(context, leg);
             let played = &mut self.played.on[leg.index()];

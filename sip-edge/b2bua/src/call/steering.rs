@@ -6,6 +6,7 @@ mod bridge;
 mod keys;
 mod orders;
 mod requests;
+mod seat;
 
 use super::Call;
 use super::answer::{number, success_headers};
@@ -26,6 +27,7 @@ use model::{
     SteeredCall,
 };
 use sdp::{Encryption, Limits, SessionDescription};
+use seat::Seating;
 use sip_proto::{HeaderName, Message};
 use std::sync::Arc;
 
@@ -64,6 +66,8 @@ pub(super) struct Steering {
     muted: [bool; 2],
     keys: [Option<KeysUnderWay>; 2],
     bridging: Option<Bridging>,
+    /// Leg A's place in a conference.
+    seating: Option<Seating>,
     /// Leg B is there.
     is_bridged: bool,
     /// What ends next was ordered.
@@ -98,6 +102,7 @@ impl Steering {
                 muted: [false; 2],
                 keys: [None, None],
                 bridging: None,
+                seating: None,
                 is_bridged: false,
                 by_order: false,
                 answered_for_bridge: false,

@@ -55,6 +55,7 @@ mod renegotiation;
 mod required_encryption;
 mod rooms;
 mod rtcp_style;
+mod seats;
 mod setup;
 mod silence;
 mod steered;

@@ -87,7 +87,7 @@ pub(super) fn ringing_with(mut w: World) -> (World, Ua, TransactionId) {
     (w, caller, call)
 }
 
-fn ringing() -> (World, Ua, TransactionId) {
+pub(super) fn ringing() -> (World, Ua, TransactionId) {
     ringing_with(World::with(config(), steering()))
 }
 

@@ -53,6 +53,9 @@ impl Call {
         if steering.is_bridged || steering.bridging.is_some() {
             return Err("there is a leg B, or one is being called");
         }
+        if steering.seating.is_some() {
+            return Err("leg A is in a conference; order that it leaves first");
+        }
         if self.takeover.is_busy() {
             return Err("the leg B before has not left yet; try again");
         }

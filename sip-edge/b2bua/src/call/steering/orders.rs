@@ -70,12 +70,14 @@ impl Call {
                 }
                 self.review_playing(context);
             }
+            ApplicationOrder::Sit { seat } => return self.sit_by_order(context, order, seat),
+            ApplicationOrder::StandUp => self.stand_up_by_order(context),
         }
         Ok(())
     }
 
     /// Whether a leg can be played and sent something.
-    fn is_there(&self, leg: LegSide) -> Result<(), &'static str> {
+    pub(super) fn is_there(&self, leg: LegSide) -> Result<(), &'static str> {
         let answered = matches!(self.setup.state(), SetupState::Answered | SetupState::Established);
         match leg {
             LegSide::A if !answered => Err("leg A is not answered"),

@@ -1,0 +1,85 @@
+//! Leg A's place in a conference: the relay hands what it says to whoever mixes, and what is mixed for
+//! it back.
+
+use super::Call;
+use crate::context::Context;
+use crate::edge::Output;
+use model::{ApplicationNews, Instant, LegSide, MediaCommand, MediaEvent, MediaId, Seat};
+
+/// Where leg A sits.
+pub(super) struct Seating {
+    /// The newest order, and whether the relay's answer to it is still to come.
+    order: u32,
+    waits: bool,
+    /// As ordered.
+    seat: Seat,
+    /// What the relay was told last, and of which stream.
+    told: Option<(MediaId, Seat)>,
+}
+
+impl Call {
+    pub(super) fn sit_by_order(
+        &mut self,
+        context: &mut Context,
+        order: u32,
+        seat: Seat,
+    ) -> Result<(), &'static str> {
+        self.is_there(LegSide::A)?;
+        let id = self.media.id().filter(|_| self.media.is_allocated());
+        let id = id.ok_or("the call has no media")?;
+        let Some(steering) = self.steering.as_mut() else { return Ok(()) };
+        if steering.is_bridged || steering.bridging.is_some() {
+            return Err("there is a leg B, or one is being called; hang it up first");
+        }
+        steering.seating = Some(Seating { order, waits: true, seat, told: None });
+        self.review_seat(context, id);
+        Ok(())
+    }
+
+    pub(super) fn stand_up_by_order(&mut self, context: &mut Context) {
+        let seating = self.steering.as_mut().and_then(|steering| steering.seating.take());
+        let told = seating.and_then(|seating| seating.told);
+        let id = told.map(|(id, _)| id).filter(|id| self.media.id() == Some(*id));
+        context.outputs.extend(id.map(|id| Output::Media(MediaCommand::StandUp { id })));
+    }
+
+    /// Has the relay know leg A's seat as it is to be now. A leg that holds the call is not heard: what it
+    /// sends then is music.
+    pub(in crate::call) fn review_seat(&mut self, context: &mut Context, id: MediaId) {
+        let holds = !self.media.wants_media(LegSide::A);
+        let seating = self.steering.as_mut().and_then(|steering| steering.seating.as_mut());
+        let Some(seating) = seating else { return };
+        let seat = Seat { is_muted: seating.seat.is_muted || holds, ..seating.seat };
+        if seating.told.replace((id, seat)) != Some((id, seat)) {
+            context.outputs.push_back(Output::Media(MediaCommand::Sit { id, seat }));
+        }
+    }
+
+    /// The relay has taken an order of a seat, or has not.
+    pub(in crate::call) fn seat_answered(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        event: &MediaEvent,
+    ) {
+        let current = self.media.id();
+        let Some(steering) = self.steering.as_mut() else { return };
+        let Some(seating) = steering.seating.as_mut() else { return };
+        let order = seating.order;
+        let news = match event {
+            MediaEvent::Sits { id } if current == Some(*id) => {
+                // What follows a hold was nobody's order.
+                if !std::mem::take(&mut seating.waits) {
+                    return;
+                }
+                ApplicationNews::Seated { order }
+            }
+            MediaEvent::SeatFailed { id, failure } if current == Some(*id) => {
+                steering.seating = None;
+                ApplicationNews::SeatFailed { order, failure: *failure }
+            }
+            _ => return,
+        };
+        self.tell(context, now, news);
+    }
+}

@@ -1,0 +1,54 @@
+//! The threads that mix the audio of meeting rooms. They run where the relay does.
+
+use crate::clock::Origin;
+use crate::config::Config;
+use crate::node::StartError;
+use crate::readings::reading;
+use call_metrics::{Reading, definitions};
+use media_relay::{RelayConfig, SeatNews};
+use room_media::{Mixing, MixingStatistics};
+use std::sync::mpsc::sync_channel;
+
+/// Legs that wait for those threads. Full policy: the next one has no seat, and its call ends.
+const NEWS: usize = 1_024;
+
+/// Starts them where rooms are configured, and has `relay` hand legs over.
+///
+/// # Errors
+/// When there is no thread.
+pub(crate) fn start(
+    config: &Config,
+    origin: Origin,
+    relay: &mut RelayConfig,
+) -> Result<Option<Mixing>, StartError> {
+    let Some(rooms) = &config.rooms else { return Ok(None) };
+    let (sender, news) = sync_channel::<SeatNews>(NEWS);
+    let mixing = Mixing::start(rooms.mixing(), origin.monotonic, news);
+    let mixing =
+        mixing.map_err(|error| StartError(format!("no thread for [rooms] threads: {error}")))?;
+    relay.conferences = Some(sender);
+    relay.max_seats = rooms.max_participants;
+    Ok(Some(mixing))
+}
+
+/// Their numbers for the Prometheus page.
+pub(crate) fn read(mixing: &MixingStatistics, out: &mut Vec<Reading>) {
+    for (definition, value) in [
+        (&definitions::MIXED_CONFERENCES, mixing.conferences),
+        (&definitions::MIXED_LEGS, mixing.participants),
+        (&definitions::MIXED_LEGS_REFUSED, mixing.refused),
+        (&definitions::MIXING_SKIPPED, mixing.skipped_frames),
+    ] {
+        out.push(reading(definition, "", value));
+    }
+    for (outcome, count) in [
+        ("heard", mixing.packets),
+        ("lost", mixing.lost_packets),
+        ("made", mixing.made),
+        ("unsent", mixing.lost_made),
+    ] {
+        out.push(reading(&definitions::MIXED_PACKETS, outcome, count));
+    }
+    let definition = &definitions::MIXING_SECONDS;
+    out.push(Reading { definition, label: "".into(), value: mixing.worked.as_secs_f64() });
+}

@@ -1,0 +1,163 @@
+//! Seats of steered calls in conferences: ordered, changed, left, lost.
+
+use crate::steered::{answered, file, hung_up, news, order, ringing};
+use model::{
+    ApplicationNews, ApplicationOrder, Bridge, ConferenceId, LegSide, ParticipantId, Seat,
+    SeatFailure,
+};
+use simnet::World;
+use std::time::Duration;
+
+const A: LegSide = LegSide::A;
+const SEAT: Seat =
+    Seat { conference: ConferenceId(7), participant: ParticipantId(1), is_muted: false };
+const MUTED: Seat = Seat { is_muted: true, ..SEAT };
+
+fn sit(w: &mut World, call: model::TransactionId, number: u32, seat: Seat) {
+    order(w, call, number, ApplicationOrder::Sit { seat });
+}
+
+/// Where the only stream sits.
+fn seat(w: &World) -> Option<Seat> {
+    assert!(w.relay.seated.len() <= 1);
+    w.relay.seated.values().next().copied()
+}
+
+#[test]
+fn a_leg_sits_is_muted_plays_and_leaves() {
+    let (mut w, mut caller, call) = answered();
+    sit(&mut w, call, 2, SEAT);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 2 }]);
+    assert_eq!(seat(&w), Some(SEAT));
+    for (number, muted) in [(3, MUTED), (4, SEAT)] {
+        sit(&mut w, call, number, muted);
+        assert_eq!(news(&mut w), [ApplicationNews::Seated { order: number }]);
+        assert_eq!(seat(&w), Some(muted));
+    }
+    // A clip changes nothing of the seat.
+    let source = file("a.wav");
+    order(&mut w, call, 5, ApplicationOrder::Play { leg: A, source, rounds: Some(1) });
+    w.play_to_end(A);
+    assert!(matches!(news(&mut w)[..], [ApplicationNews::Played { order: 5, .. }]));
+    assert_eq!(w.relay.seats, [SEAT, MUTED, SEAT]);
+    // Another place: the relay leaves the one before.
+    let elsewhere = Seat { conference: ConferenceId(8), ..SEAT };
+    sit(&mut w, call, 6, elsewhere);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 6 }]);
+    assert_eq!(seat(&w), Some(elsewhere));
+    order(&mut w, call, 7, ApplicationOrder::StandUp);
+    assert_eq!(seat(&w), None);
+    // Once more is nothing.
+    order(&mut w, call, 8, ApplicationOrder::StandUp);
+    assert_eq!(news(&mut w), []);
+    caller.bye(&mut w);
+    caller.expect(&mut w, "200");
+    assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+    w.finish();
+}
+
+#[test]
+fn who_holds_the_call_is_not_heard() {
+    for ordered in [SEAT, MUTED] {
+        let (mut w, mut caller, call) = answered();
+        sit(&mut w, call, 2, ordered);
+        assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 2 }]);
+        for (version, direction, there) in
+            [(2, "sendonly", MUTED), (3, "sendrecv", ordered), (4, "inactive", MUTED)]
+        {
+            let change = caller.sdp_with(30_000, version, direction);
+            caller.request(&mut w, "INVITE", &[], Some(("application/sdp", &change)));
+            caller.answered();
+            caller.expect(&mut w, "200");
+            caller.ack(&mut w, None);
+            assert_eq!(seat(&w), Some(there), "{direction}");
+        }
+        // What the application orders meanwhile holds afterwards.
+        sit(&mut w, call, 3, SEAT);
+        assert_eq!(
+            news(&mut w),
+            [ApplicationNews::Seated { order: 3 }],
+            "holds are nobody's order"
+        );
+        assert_eq!(seat(&w), Some(MUTED));
+        let back = caller.sdp_with(30_000, 5, "sendrecv");
+        caller.request(&mut w, "UPDATE", &[], Some(("application/sdp", &back)));
+        caller.expect(&mut w, "200");
+        assert_eq!(seat(&w), Some(SEAT));
+        caller.bye(&mut w);
+        caller.expect(&mut w, "200");
+        assert_eq!(seat(&w), None, "with the call");
+        assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+        w.finish();
+    }
+}
+
+#[test]
+fn a_seat_that_there_is_not_is_told_and_can_be_ordered_again() {
+    let (mut w, mut caller, call) = answered();
+    for failure in [SeatFailure::TooMany, SeatFailure::NoConferences] {
+        w.relay.cannot_sit = Some(failure);
+        sit(&mut w, call, 2, SEAT);
+        assert_eq!(news(&mut w), [ApplicationNews::SeatFailed { order: 2, failure }]);
+        // Nothing is left of it: neither hold nor leaving says anything to the relay.
+        let change = caller.sdp_with(30_000, 2, "sendonly");
+        caller.request(&mut w, "UPDATE", &[], Some(("application/sdp", &change)));
+        caller.expect(&mut w, "200");
+        order(&mut w, call, 3, ApplicationOrder::StandUp);
+        let change = caller.sdp_with(30_000, 3, "sendrecv");
+        caller.request(&mut w, "UPDATE", &[], Some(("application/sdp", &change)));
+        caller.expect(&mut w, "200");
+    }
+    assert_eq!(w.relay.seats.len(), 2);
+    w.relay.cannot_sit = None;
+    sit(&mut w, call, 4, SEAT);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 4 }]);
+    caller.bye(&mut w);
+    caller.expect(&mut w, "200");
+    assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+    w.finish();
+}
+
+#[test]
+fn who_is_not_answered_or_talks_to_somebody_gets_no_seat() {
+    let (mut w, mut caller, call) = ringing();
+    sit(&mut w, call, 1, SEAT);
+    assert!(matches!(news(&mut w)[..], [ApplicationNews::Refused { order: 1, .. }]));
+    order(&mut w, call, 2, ApplicationOrder::Answer);
+    caller.expect(&mut w, "200");
+    // The ACK is not waited for.
+    sit(&mut w, call, 3, SEAT);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 3 }]);
+    caller.ack(&mut w, None);
+    assert_eq!(news(&mut w), [ApplicationNews::Answered(A)]);
+    assert_eq!(seat(&w), Some(SEAT));
+    let bridge = Bridge {
+        to: "+12065550177".into(),
+        from: "+12065550100".into(),
+        voice_connector: None,
+        ring_timeout: Duration::from_secs(30),
+        headers: Vec::new(),
+        ringback: None,
+    };
+    order(&mut w, call, 4, ApplicationOrder::Bridge(bridge));
+    let refused = news(&mut w);
+    let [ApplicationNews::Refused { order: 4, why }] = &refused[..] else { panic!("{refused:?}") };
+    assert!(why.contains("conference"), "{why}");
+    order(&mut w, call, 5, ApplicationOrder::HangUp { leg: None, status: 480 });
+    caller.expect(&mut w, "BYE");
+    caller.ok(&mut w);
+    assert_eq!(news(&mut w), [hung_up(A, true, 200)]);
+    w.finish();
+}
+
+#[test]
+fn a_relay_that_forgets_ends_the_call_with_its_seat() {
+    let (mut w, mut caller, call) = answered();
+    sit(&mut w, call, 2, SEAT);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 2 }]);
+    w.lose_media();
+    caller.expect(&mut w, "BYE");
+    caller.ok(&mut w);
+    assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+    w.finish();
+}
