@@ -7,6 +7,7 @@ use crate::readings::reading;
 use call_metrics::{Reading, definitions};
 use media_relay::{RelayConfig, SeatNews};
 use room_media::{Mixing, MixingStatistics};
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 /// Legs that wait for those threads. Full policy: the next one has no seat, and its call ends.
@@ -20,7 +21,7 @@ pub(crate) fn start(
     config: &Config,
     origin: Origin,
     relay: &mut RelayConfig,
-) -> Result<Option<Mixing>, StartError> {
+) -> Result<Option<Arc<Mixing>>, StartError> {
     let Some(rooms) = &config.rooms else { return Ok(None) };
     let (sender, news) = sync_channel::<SeatNews>(NEWS);
     let mixing = Mixing::start(rooms.mixing(), origin.monotonic, news);
@@ -28,7 +29,7 @@ pub(crate) fn start(
         mixing.map_err(|error| StartError(format!("no thread for [rooms] threads: {error}")))?;
     relay.conferences = Some(sender);
     relay.max_seats = rooms.max_participants;
-    Ok(Some(mixing))
+    Ok(Some(Arc::new(mixing)))
 }
 
 /// Their numbers for the Prometheus page.

@@ -110,9 +110,8 @@ impl Node {
         let traced = traces.sender();
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traced, cdr_bucket)?;
         let privacy = privacy::prepare(&config).map_err(StartError)?;
-        let event_sink = routes.event_sink();
+        let (event_sink, people) = (routes.event_sink(), privacy.events.clone());
         let told = (routes.teller(&config, &privacy), privacy.recordings.clone());
-        let people = privacy.events.clone();
         let start = Start::draw()?;
         let history =
             HistoryFollower::start(data_dir, config.history.keep, || Origin::now().calendar)
@@ -123,8 +122,7 @@ impl Node {
         };
         start.open(&config, &mut left.calls)?;
         // What happened to calls of the last run keeps its time.
-        let began = left.began().map(UnixTime::from_millis);
-        let origin = began.map_or(origin, |began| origin.back_to(began));
+        let origin = left.began().map_or(origin, |at| origin.back_to(UnixTime::from_millis(at)));
         let clock = Clock::new(origin.monotonic);
         let node = &config.node;
         let recorder = RecorderConfig {
@@ -157,18 +155,16 @@ impl Node {
         };
         let claims = shell.edge.calls.iter().flat_map(claims_of).collect();
         shell.edge.begun = clock.now();
-        let mut mixing = None;
-        let (media, listened) = match role {
+        let (media, mixing, listened) = match role {
             Role::All => {
                 let files = (sink.sender(), &mut outbox);
                 let Started { recordings, streaming, news } =
                     streaming::start(&config, origin, told, files, observations.clone())?;
-                let mut relay = relay_config(&config.media, identity, Some(news));
-                mixing = mixing::start(&config, origin, &mut relay)?.map(Arc::new);
-                let relay = start_relay(&config, origin, relay, &observations, &events)?;
-                (MediaPlane::Local(relay), Some((recordings, Arc::new(streaming))))
+                let relay = relay_config(&config.media, identity, Some(news));
+                let (relay, mixing) = start_relay(&config, origin, relay, &observations, &events)?;
+                (MediaPlane::Local(relay), mixing, Some((recordings, Arc::new(streaming))))
             }
-            Role::Edge | Role::Relay => (MediaPlane::remote(), None),
+            Role::Edge | Role::Relay => (MediaPlane::remote(), None, None),
         };
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
@@ -428,11 +424,11 @@ fn start_relay(
     relay: RelayConfig,
     observations: &ObservationSender,
     edge: &Arc<OnceLock<sip_edge::MediaEventSender>>,
-) -> Result<Relay, StartError> {
+) -> Result<(Relay, Option<Arc<Mixing>>), StartError> {
     // Ports and keys are drawn from them.
     getrandom::u64()
         .map_err(|error| StartError(format!("no random numbers from the system: {error}")))?;
-    let relay = RelayConfig {
+    let mut relay = RelayConfig {
         emergency_calls: config.sip.emergency_headroom,
         audio_files: config.audio_paths(),
         ..relay
@@ -447,8 +443,10 @@ fn start_relay(
             }
         }
     });
-    Relay::start(relay, media_relay::Clock::new(origin.monotonic), sink)
-        .map_err(|error| StartError(error.to_string()))
+    let mixing = mixing::start(config, origin, &mut relay)?;
+    let relay = Relay::start(relay, media_relay::Clock::new(origin.monotonic), sink)
+        .map_err(|error| StartError(error.to_string()))?;
+    Ok((relay, mixing))
 }
 
 /// What `[media]` makes of a relay, whose streams are listened to by way of `listening`.

@@ -84,7 +84,7 @@ impl RelayNode {
         let Started { recordings, streaming, news } =
             streaming::start(config, origin, told, files, observations)?;
         let mut relay = relay_config(&config.media, identity, Some(news));
-        let mixing = mixing::start(config, origin, &mut relay)?.map(Arc::new);
+        let mixing = mixing::start(config, origin, &mut relay)?;
         let relay = Arc::new(start_relay(config, clock, relay, &served)?);
         let workers = Arc::downgrade(&relay);
         let server = relay_control::serve(ServerConfig {

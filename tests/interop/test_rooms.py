@@ -16,12 +16,13 @@ WELCOME_HERTZ, WRONG_HERTZ = 440, 1_000
 
 def rooms(stage, **settings):
     """Rooms whose prompts are tones. They are encoded as a whole before they are heard."""
-    directory = stage.directory
-    prompts = {"welcome": tones.write_wav(directory / "welcome.wav", WELCOME_HERTZ, 4),
-               "wrong": tones.write_wav(directory / "wrong.wav", WRONG_HERTZ, 8),
-               "goodbye": tones.write_wav(directory / "goodbye.wav", 300, 1)}
+    english = stage.directory / "prompts" / "en"
+    english.mkdir(parents=True)
+    for name, hertz, seconds in (("enter-id", WELCOME_HERTZ, 4), ("wrong-id", WRONG_HERTZ, 8),
+                                 ("goodbye", 300, 1)):
+        tones.write_wav(english / f"{name}.wav", hertz, seconds)
+    settings["prompts"] = str(english.parent)
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-    lines += ["[rooms.prompts]", *(f"{key} = {json.dumps(str(path))}" for key, path in prompts.items())]
     stage.configuration.more.append("\n".join(["[rooms]", *lines, ""]))
 
 

@@ -207,6 +207,12 @@ impl Config {
         let (reached, rooms) = rooms::read(root.table("rooms"), &sip).unzip();
         let directory = read_directory(&mut root, &sip, &media, &stir, reached);
         root.finish();
+        let relays = relay_control.as_ref().map_or(0, |control| control.relays.len());
+        if rooms.is_some() && relays > 1 {
+            let message = "callers of a meeting hear each other only at one relay, and \
+                 [relay_control] relays has several; give an edge with rooms one";
+            document.warn("rooms", message);
+        }
         if let Some((_, directory)) = &directory {
             sinks::warn_of_untold(&document, directory, &sinks.events);
         }

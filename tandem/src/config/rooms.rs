@@ -144,7 +144,10 @@ fn read_prompts(table: &mut Table<'_>) -> RoomPrompts {
             }
             Err(error) => table.error_at(
                 "prompts",
-                format!("prompts: {directory:?} cannot be read: {error}; it is to have a folder for each language, such as en"),
+                format!(
+                    "{directory:?} cannot be read: {error}; name a folder that has one for each \
+                     language, such as en"
+                ),
             ),
         }
         prompts.files.values().for_each(|path| note_sound(table, "prompts", path));

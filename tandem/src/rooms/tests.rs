@@ -1,1 +1,134 @@
+//! The thread with the rooms, and no edge: what is asked and what calls would be told.
 
+use super::*;
+use crate::config::accepts;
+use call_streaming::events::Event;
+use model::{CallDirection, DtmfKey, MeetingDigits, RoomCall, TransportProtocol, VoiceConnectorId};
+use outbox::Record;
+use room_core::{By, Command};
+
+#[derive(Default)]
+struct Told(Mutex<Vec<Event>>);
+
+impl EventSink for Told {
+    fn event(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+
+    fn record(&self, _: Record) {}
+}
+
+const MEETING: &str = "[rooms]\n[[rooms.meeting]]\nname = \"Board\"\nattendee_id = \"4081234567\"\n\
+    moderator_id = \"7035550123456\"\n";
+
+fn started() -> (Rooms, Arc<Told>) {
+    let told = Arc::new(Told::default());
+    let people = PerSink::same(Numbers::Plain);
+    let rooms = Rooms::start(&accepts(MEETING), (Arc::<Told>::clone(&told), people)).unwrap();
+    (rooms, told)
+}
+
+fn begun(dialled: &str) -> Box<SteeredCall> {
+    let meeting = MeetingDigits::parse(dialled);
+    Box::new(SteeredCall {
+        application: model::ROOMS.into(),
+        rule: None,
+        direction: CallDirection::Inbound,
+        from: "board".into(),
+        to: dialled.into(),
+        voice_connector: VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap(),
+        call_id: "1".into(),
+        headers: Vec::new(),
+        room: Some(Box::new(RoomCall {
+            dialled: model::Dialled { meeting, ..model::Dialled::default() },
+            region: None,
+            display_name: Some("Board room".into()),
+            user_agent: None,
+            address: "192.0.2.1:5061".parse().unwrap(),
+            protocol: TransportProtocol::Tls,
+            lines: Vec::new(),
+        })),
+    })
+}
+
+/// Everything that was sent before is done.
+fn names_of(rooms: &Rooms) -> Vec<(String, bool)> {
+    let handle = rooms.handle();
+    let roster = handle.ask(|focus, _, _| {
+        let held: Vec<_> = focus.held().collect();
+        held.iter().flat_map(|id| focus.roster(*id)).collect::<Vec<_>>()
+    });
+    roster.unwrap().into_iter().map(|entry| (entry.person.name.to_string(), entry.muted)).collect()
+}
+
+#[test]
+fn who_dials_a_meeting_is_in_it_until_it_ends() {
+    let (rooms, told) = started();
+    let call = TransactionId::from_random(7);
+    rooms.inputs.send(Input::Begun(call, begun("4081234567"))).unwrap();
+    assert_eq!(names_of(&rooms), [("Board room".to_owned(), false)]);
+    for key in ['*', '6'] {
+        let key = DtmfKey::from_symbol(key).unwrap();
+        let news = ApplicationNews::Key { leg: LegSide::A, key };
+        rooms.inputs.send(Input::News(call, news)).unwrap();
+    }
+    assert_eq!(names_of(&rooms), [("Board room".to_owned(), true)]);
+    let ended = rooms.handle().ask(|focus, now, draw| {
+        let meeting = focus.held().next().unwrap();
+        focus.command(now, meeting, By::Api, Command::End, draw)
+    });
+    assert_eq!(ended.unwrap(), Ok(()));
+    assert_eq!(names_of(&rooms), []);
+    let gone = ApplicationNews::HungUp { leg: LegSide::A, ordered: true, status: 200 };
+    rooms.inputs.send(Input::News(call, gone)).unwrap();
+    assert_eq!(names_of(&rooms), []);
+    rooms.stop();
+    let told = told.0.lock().unwrap();
+    let kinds: Vec<_> = told
+        .iter()
+        .map(|event| serde_json::from_str::<serde_json::Value>(&event.detail).unwrap())
+        .map(|detail| detail["eventType"].as_str().unwrap().to_owned())
+        .collect();
+    let expected = [
+        "chime:MeetingStarted",
+        "chime:AttendeeJoined",
+        "tandem:AttendeeMuted",
+        "chime:AttendeeLeft",
+        "chime:MeetingEnded",
+    ];
+    assert_eq!(kinds, expected);
+    let joined: serde_json::Value = serde_json::from_str(&told[1].detail).unwrap();
+    assert_eq!(joined["name"], "Board room");
+    assert_eq!(joined["transactionId"], call.to_string());
+    assert_eq!(joined["externalMeetingId"], "Board");
+    assert_eq!(told[1].group, joined["meetingId"].as_str().unwrap());
+}
+
+#[test]
+fn who_cannot_be_heard_is_out_of_the_meeting() {
+    let (rooms, told) = started();
+    let call = TransactionId::from_random(7);
+    rooms.inputs.send(Input::Begun(call, begun("4081234567"))).unwrap();
+    assert_eq!(names_of(&rooms).len(), 1);
+    // Its seat is one of its first orders; all others are of no consequence.
+    for order in 1..=8 {
+        let failure = model::SeatFailure::NoConferences;
+        rooms
+            .inputs
+            .send(Input::News(call, ApplicationNews::SeatFailed { order, failure }))
+            .unwrap();
+    }
+    assert_eq!(names_of(&rooms), []);
+    rooms.stop();
+    let told = told.0.lock().unwrap();
+    let dropped = told.iter().find(|event| event.detail.contains("chime:AttendeeDropped")).unwrap();
+    assert!(dropped.detail.contains("\"status\":503"), "{}", dropped.detail);
+}
+
+#[test]
+fn whoever_asks_rooms_that_are_gone_is_told_so() {
+    let (rooms, _) = started();
+    let handle = rooms.handle();
+    rooms.stop();
+    assert_eq!(handle.ask(|_, _, _| ()), Err(NoAnswer::Late));
+}

@@ -159,18 +159,7 @@ impl FakeRelay {
                 assert!(listened.is_some(), "nobody listened to {id:?}");
                 None
             }
-            MediaCommand::Sit { id, seat } => {
-                assert!(self.open.contains_key(&id), "{id:?} takes a seat, and has no ports");
-                self.seated.insert(id, seat);
-                self.seats.push(seat);
-                Some(match self.cannot_sit {
-                    None => MediaEvent::Sits { id },
-                    Some(failure) => {
-                        self.seated.remove(&id);
-                        MediaEvent::SeatFailed { id, failure }
-                    }
-                })
-            }
+            MediaCommand::Sit { id, seat } => Some(self.sit(id, seat)),
             MediaCommand::StandUp { id } => {
                 let seat = self.seated.remove(&id);
                 assert!(seat.is_some(), "{id:?} had no seat");
@@ -187,6 +176,22 @@ impl FakeRelay {
                 self.seated.remove(&id);
                 self.copied.retain(|(of, _), to| *of != id && *to != id);
                 None
+            }
+        }
+    }
+
+    fn sit(&mut self, id: MediaId, seat: Seat) -> MediaEvent {
+        assert!(self.open.contains_key(&id), "{id:?} takes a seat, and has no ports");
+        self.seats.push(seat);
+        match self.cannot_sit {
+            None => {
+                self.seated.insert(id, seat);
+                MediaEvent::Sits { id }
+            }
+            Some(failure) => {
+                // The seat of before is left, whatever comes of this.
+                self.seated.remove(&id);
+                MediaEvent::SeatFailed { id, failure }
             }
         }
     }

@@ -36,7 +36,10 @@ fn read_meeting(mut table: Table<'_>, others: &mut Registry) -> Option<MeetingRe
                 moderator_number,
                 passcode,
                 request: CreateMeeting {
-                    client_request_token: "configuration".to_owned(),
+                    client_request_token: format!(
+                        "configuration-{}",
+                        String::from(attendee_number)
+                    ),
                     media_region: "local".to_owned(),
                     meeting_host_id: None,
                     external_meeting_id: name,

@@ -50,3 +50,16 @@ fn what_is_missing_or_contradicts_itself_is_refused() {
     let bare = errors(&with(&format!("[relay_control]\n{listen}\n{pins}")));
     assert!(bare.contains("needs `certificate` and `key`"), "{bare}");
 }
+
+#[test]
+fn an_edge_with_rooms_and_several_relays_is_warned() {
+    for (relays, warnings) in
+        [("\"192.0.2.2:5090\"", 0), ("\"192.0.2.2:5090\", \"192.0.2.3:5090\"", 1)]
+    {
+        let control = section(&format!("relays = [{relays}]\nfingerprints = \"{PIN}\""));
+        let config = accepts(&format!("{control}\n[rooms]\nallow_plain = [\"192.0.2.9\"]\n"));
+        let found =
+            config.warnings.iter().filter(|found| found.message.contains("only at one relay"));
+        assert_eq!(found.count(), warnings, "{relays}");
+    }
+}
