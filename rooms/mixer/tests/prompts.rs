@@ -3,6 +3,8 @@
 //! Whether speech is understood no test says. These say that it is there: its level, its length, and
 //! that its energy is where a voice has it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 use codecs::Recording;
 use std::collections::BTreeSet;
 use std::f64::consts::TAU;

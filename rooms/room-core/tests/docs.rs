@@ -1,5 +1,7 @@
 //! The tables in docs/rooms-meetings.md and docs/rooms.md.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use room_core::{ATTENDEE_MENU, MODERATOR_MENU, MenuAction, Prompt};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,5 +1,7 @@
 //! The scripts of what is said: rooms/prompts/LANGUAGE.tsv.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 use room_core::Prompt;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
