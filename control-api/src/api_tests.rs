@@ -1,6 +1,6 @@
 use super::*;
 use crate::access_key::{KeySource, KeySourceFault};
-use crate::backend::{CommitFault, HeldMeeting, NotCalled, NotUpdated};
+use crate::backend::{CommitFault, HeldMeeting, Made, NotCalled, NotUpdated};
 use crate::policy::Policy;
 use crate::state::{Change, Connector, Tags};
 use directory::{Resources, Snapshot, VoiceConnector, VoiceConnectorGroup};

@@ -25,8 +25,8 @@ use crate::traces::{self, Traces};
 use crate::{hep, privacy, process, readings};
 use b2bua::{EdgeConfig, ListenRefusal, Listener};
 use call_metrics::{
-    Numbers, PerSink,
-    Observation, ObservationSender, Recorder, RecorderConfig, RecorderHandle, RecorderView,
+    Numbers, Observation, ObservationSender, PerSink, Recorder, RecorderConfig, RecorderHandle,
+    RecorderView,
 };
 use call_recordings::Recordings;
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};

@@ -46,6 +46,8 @@ impl Method {
 pub enum Support {
     /// It works.
     Served,
+    /// Not yet: refused, and said so.
+    Later,
     /// It is about voice profiles, speaker search or tone analysis.
     NotPlanned,
     /// AWS has withdrawn it.
@@ -122,6 +124,9 @@ impl Operation {
         let name = self.name;
         match self.support {
             Support::Served => None,
+            Support::Later => {
+                Some((ErrorKind::Forbidden, format!("{name} is not yet served by Tandem")))
+            }
             Support::NotPlanned => Some((
                 ErrorKind::Forbidden,
                 format!(

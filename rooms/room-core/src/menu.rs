@@ -76,13 +76,13 @@ impl MenuAction {
         match self {
             MenuAction::Help => "hear this menu",
             MenuAction::CountPeople => "hear how many are in the meeting",
-            MenuAction::MuteSelf => "mute yourself, or end that",
-            MenuAction::RaiseHand => "raise your hand, or lower it",
-            MenuAction::Record => "start recording, or stop it",
-            MenuAction::Lock => "lock the meeting, or unlock it",
+            MenuAction::MuteSelf => "mute or unmute yourself",
+            MenuAction::RaiseHand => "raise or lower your hand",
+            MenuAction::Record => "start or stop recording",
+            MenuAction::Lock => "lock or unlock the meeting",
             MenuAction::MuteAll => "mute everyone else",
             MenuAction::UnmuteAll => "let everyone speak again",
-            MenuAction::Admit => "admit everyone who waits",
+            MenuAction::Admit => "admit everyone who is waiting",
             MenuAction::DialOut => "call somebody into the meeting",
             MenuAction::EndForAll => "end the meeting for everyone",
         }

@@ -108,7 +108,7 @@ fn is_for(name: &str, host: &str) -> bool {
 /// The same for what is to be played. All of them together may still be too much for a node's memory.
 fn audio_files_are_fine(path: &Path, config: &Config) -> bool {
     let mut fine = true;
-    for AudioFile { line, key, path: audio } in &config.audio_files {
+    for AudioFile { line, key, path: audio, .. } in &config.audio_files {
         if let Err(error) = media_relay::check_audio_file(audio) {
             complain(format_args!("{}:{line}: {key}: {error}", path.display()));
             fine = false;

@@ -16,6 +16,8 @@ pub(crate) struct AudioFile {
     pub(crate) key: &'static str,
     /// Its path.
     pub(crate) path: Arc<str>,
+    /// It goes to the relay with each order that plays it, so that the relay needs no such file.
+    pub(crate) is_sent: bool,
 }
 
 /// `hold_music`: a file, or "off"; `default` where the key is absent.

@@ -258,7 +258,8 @@ impl Config {
 
     /// The audio files that the relay is to read, each once.
     pub(crate) fn audio_paths(&self) -> Vec<Arc<str>> {
-        let mut paths: Vec<_> = self.audio_files.iter().map(|file| file.path.clone()).collect();
+        let read = self.audio_files.iter().filter(|file| !file.is_sent);
+        let mut paths: Vec<_> = read.map(|file| file.path.clone()).collect();
         paths.sort();
         paths.dedup();
         paths

@@ -176,7 +176,14 @@ impl<'a> Table<'a> {
     /// The same for audio.
     pub(super) fn note_audio_file(&self, key: &'static str, path: &Arc<str>) {
         let line = self.line_of(key);
-        let file = AudioFile { line, key, path: Arc::clone(path) };
+        let file = AudioFile { line, key, path: Arc::clone(path), is_sent: false };
+        self.document.notes.borrow_mut().audio_files.push(file);
+    }
+
+    /// The same for one that goes to the relay with the orders.
+    pub(super) fn note_sent_audio_file(&self, key: &'static str, path: &Arc<str>) {
+        let line = self.line_of(key);
+        let file = AudioFile { line, key, path: Arc::clone(path), is_sent: true };
         self.document.notes.borrow_mut().audio_files.push(file);
     }
 

@@ -5,11 +5,12 @@ mod meeting;
 use super::reader::Table;
 use super::sip::Sip;
 use super::value;
+use crate::rooms::has_built_in;
 use directory::Rooms;
 use meeting::read_meetings;
-use room_core::{Language, MeetingRecord};
+use room_core::{Language, MeetingRecord, Prompt};
 use room_media::MixingConfig;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use toml::de::DeValue;
@@ -18,6 +19,9 @@ use toml::de::DeValue;
 const THREADS: std::ops::RangeInclusive<usize> = 1..=64;
 /// Streams in conferences at a time, at most.
 const PARTICIPANTS: std::ops::RangeInclusive<usize> = 1..=65_536;
+
+/// Files that are no prompts, named one by one.
+const MOST_STRAYS: usize = 20;
 
 /// What is of this node in the rooms, beside how they are reached.
 #[derive(Clone, PartialEq, Debug)]
@@ -53,15 +57,23 @@ impl Default for RoomsSection {
     }
 }
 
-/// What callers hear: WAV files by language and name; tones, or nothing, for what is missing.
+/// WAV files by language and name.
+type PromptFiles = BTreeMap<(String, String), Arc<str>>;
+
+/// What callers hear: WAV files by language and name; for what is missing, what is in the binary.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct RoomPrompts {
-    /// The directory; `None` for tones alone.
+    /// The directory; `None` for what is in the binary alone.
     pub(crate) directory: Option<Arc<str>>,
     /// Its files.
-    pub(crate) files: BTreeMap<(String, String), Arc<str>>,
+    pub(crate) files: PromptFiles,
     /// What those hear who wait.
     pub(crate) music: Option<Arc<str>>,
+}
+
+impl RoomPrompts {
+    /// Of one file, since it goes with each order that plays it: 4 MiB, eight minutes of µ-law.
+    pub(crate) const MOST_OCTETS: u64 = 4 * 1024 * 1024;
 }
 
 /// Rooms as the file has them, and what is of this node; `None` without the section.
@@ -86,13 +98,23 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
         table.warn_at("domain", message);
     }
     let usual = RoomsSection::default();
+    let prompts = read_prompts(&mut table);
+    let language = table.or("language", usual.language, language);
+    let is_said = |(known, _): &(String, String)| known == language.as_str();
+    if !has_built_in(language.as_str()) && !prompts.files.keys().any(is_said) {
+        let message = format!(
+            "there is not one prompt in {0}, so English is heard; add the folder {0} to the directory of prompts",
+            language.as_str()
+        );
+        table.warn_at("language", message);
+    }
     let section = RoomsSection {
-        prompts: read_prompts(&mut table),
+        prompts,
         threads: table.or("threads", usual.threads, |v| value::within(value::integer(v)?, THREADS)),
         max_participants: table.or("max_participants", usual.max_participants, |v| {
             value::within(value::integer(v)?, PARTICIPANTS)
         }),
-        language: table.or("language", usual.language, language),
+        language,
         meetings: read_meetings(&mut table),
     };
     table.finish();
@@ -113,7 +135,13 @@ fn read_prompts(table: &mut Table<'_>) -> RoomPrompts {
     let mut prompts = RoomPrompts::default();
     if let Some(directory) = table.optional("prompts", value::shared_text) {
         match files_in(Path::new(&*directory)) {
-            Ok(files) => prompts.files = files,
+            Ok((files, strays)) => {
+                prompts.files = files;
+                for stray in strays.iter().take(MOST_STRAYS) {
+                    let message = format!("{stray:?} is not played: no prompt has this name");
+                    table.warn_at("prompts", message);
+                }
+            }
             Err(error) => table.error_at(
                 "prompts",
                 format!(
@@ -122,39 +150,78 @@ fn read_prompts(table: &mut Table<'_>) -> RoomPrompts {
                 ),
             ),
         }
-        prompts.files.values().for_each(|path| table.note_audio_file("prompts", path));
+        prompts.files.values().for_each(|path| note_sound(table, "prompts", path));
+        warn_of_missing(table, &prompts.files);
         prompts.directory = Some(directory);
     }
     if let Some(music) = table.optional("music", value::shared_text) {
-        table.note_audio_file("music", &music);
+        note_sound(table, "music", &music);
         prompts.music = Some(music);
     }
     prompts
 }
 
-/// LANGUAGE/NAME.wav of every prompt that has one.
-fn files_in(directory: &Path) -> std::io::Result<BTreeMap<(String, String), Arc<str>>> {
-    let names: Vec<_> = room_core::Prompt::all().filter_map(|(prompt, _)| prompt.name()).collect();
-    let mut files = BTreeMap::new();
+/// A file that goes to the relay with each order.
+fn note_sound(table: &Table<'_>, key: &'static str, path: &Arc<str>) {
+    // One that is not there is said by whoever reads it.
+    let octets = std::fs::metadata(&**path).map_or(0, |described| described.len());
+    if octets > RoomPrompts::MOST_OCTETS {
+        let most = RoomPrompts::MOST_OCTETS;
+        let advice = "make it shorter, or µ-law at 8,000 Hz";
+        table.error_at(
+            key,
+            format!("{key}: {path:?} has {octets} octets, and may have {most}; {advice}"),
+        );
+    }
+    table.note_sent_audio_file(key, path);
+}
+
+/// Says which prompts a language lacks that has some: English is heard in between.
+fn warn_of_missing(table: &Table<'_>, files: &PromptFiles) {
+    let languages: BTreeSet<&str> = files.keys().map(|(language, _)| language.as_str()).collect();
+    let names: Vec<_> = Prompt::all().filter_map(|(prompt, _)| prompt.name()).collect();
+    for language in languages.into_iter().filter(|language| !has_built_in(language)) {
+        let is_missing =
+            |name: &&str| !files.contains_key(&(language.to_owned(), (*name).to_owned()));
+        let missing: Vec<&str> = names.iter().map(|name| &**name).filter(is_missing).collect();
+        if !missing.is_empty() {
+            let (count, all, which) = (missing.len(), names.len(), missing.join(", "));
+            let message = format!(
+                "{language} lacks {count} of {all} prompts, which are heard in English: {which}"
+            );
+            table.warn_at("prompts", message);
+        }
+    }
+}
+
+/// LANGUAGE/NAME.wav of every prompt that has one, and WAV files there that are none.
+fn files_in(directory: &Path) -> std::io::Result<(PromptFiles, BTreeSet<String>)> {
+    let names: BTreeSet<_> = Prompt::all().filter_map(|(prompt, _)| prompt.name()).collect();
+    let (mut files, mut strays) = (PromptFiles::new(), BTreeSet::new());
     for folder in std::fs::read_dir(directory)? {
         let folder = folder?.path();
         let Some(language) = folder.file_name().and_then(|name| name.to_str()) else { continue };
         if Language::parse(language).is_err() || !folder.is_dir() {
             continue;
         }
-        for name in &names {
-            let file = folder.join(format!("{name}.wav"));
-            if let Some(path) = file.to_str().filter(|_| file.exists()) {
-                files.insert((language.to_owned(), name.to_string()), path.into());
+        for file in std::fs::read_dir(&folder)? {
+            let file = file?.path();
+            let is_wav = file.extension().is_some_and(|extension| extension == "wav");
+            let stem = file.file_stem().and_then(|stem| stem.to_str());
+            let Some((path, name)) = file.to_str().zip(stem).filter(|_| is_wav) else { continue };
+            if names.contains(name) {
+                files.insert((language.to_owned(), name.to_owned()), path.into());
+            } else {
+                strays.insert(format!("{language}/{name}.wav"));
             }
         }
     }
-    Ok(files)
+    Ok((files, strays))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{accepts, errors, with};
+    use super::super::tests::{accepts, errors, warnings, with};
     use directory::Rooms;
 
     #[test]
@@ -233,9 +300,25 @@ mod tests {
         }
         let config = accepts(&format!("[rooms]\nprompts = {:?}\n", place.display().to_string()));
         std::fs::remove_dir_all(&place).unwrap();
+        let warned = |what: &str| config.warnings.iter().any(|w| w.in_file("").contains(what));
+        assert!(warned("prompts: \"en/unknown.wav\" is not played: no prompt has this name"));
+        assert!(warned("prompts: pt-BR lacks 74 of 75 prompts, which are heard in English: "));
+        assert!(!warned("en lacks"), "the binary has them");
         let prompts = config.rooms.unwrap().prompts;
         let found: Vec<_> = prompts.files.keys().map(|(l, name)| format!("{l}/{name}")).collect();
         assert_eq!(found, ["en/welcome", "pt-BR/key-1"]);
         assert_eq!(config.audio_files.len(), 2, "tandem check reads them");
+    }
+
+    #[test]
+    fn a_language_without_prompts_is_warned_of() {
+        let of = |language: &str| warnings(&format!("[rooms]\nlanguage = {language:?}\n"));
+        let found = of("de");
+        assert!(
+            found.iter().any(|warning| warning.contains("language: there is not one prompt in de")),
+            "{found:?}"
+        );
+        let found = of("ja");
+        assert!(!found.iter().any(|warning| warning.contains("language:")), "{found:?}");
     }
 }

@@ -47,7 +47,6 @@ impl Desk {
         counters: Arc<Counters>,
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
-        prompts.tell_of_missing(&section.language);
         let mut registry = Registry::default();
         for meeting in section.meetings {
             // What cannot be was told when the file was read.

@@ -4,6 +4,7 @@
 //! ([`RoomsHandle`]) come to it by one queue.
 
 mod api;
+mod built_in;
 mod desk;
 mod ears;
 mod events;
@@ -13,6 +14,7 @@ mod readings;
 use crate::config::{Config, RoomsSection};
 use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
+pub(crate) use built_in::has as has_built_in;
 use call_metrics::{Numbers, PerSink};
 use call_streaming::events::EventSink;
 use desk::Desk;

@@ -1,66 +1,31 @@
-//! What callers of the meeting rooms hear: files of the configuration; tones, or nothing, in their place.
+//! What callers of the meeting rooms hear: files of the configuration, else the sounds of the binary.
 
+use super::built_in;
 use crate::config::RoomPrompts;
 use model::AudioSource;
 use room_core::{Language, Prompt, Words};
 use std::collections::BTreeMap;
-use std::f64::consts::TAU;
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
-
-const SAMPLES_PER_SECOND: u32 = 8_000;
-/// A fifth of full scale: -14 dB.
-const LOUDNESS: f64 = 6_500.0;
-
-/// Frequencies in Hz, 0 for silence, with lengths in milliseconds.
-type Tones = &'static [(u32, u32)];
-
-/// Rising: go on.
-const GO_ON: Tones = &[(523, 180), (0, 60), (784, 240)];
-/// Twice the same, low: no.
-const NO: Tones = &[(330, 200), (0, 100), (330, 200)];
-/// Falling: the end.
-const END: Tones = &[(784, 180), (0, 60), (523, 180), (392, 300)];
-const JOINED: Tones = &[(587, 90), (880, 120)];
-const LEFT: Tones = &[(880, 90), (587, 120)];
-const BEEP: Tones = &[(1_000, 250)];
-/// For those who wait: two notes every five seconds.
-const WAIT: Tones = &[(440, 350), (0, 150), (554, 450), (0, 4_050)];
 
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Prompts {
-    files: BTreeMap<(String, String), Arc<str>>,
-    has_directory: bool,
-    tones: BTreeMap<Tones, AudioSource>,
+    /// By language and name.
+    files: BTreeMap<(String, String), AudioSource>,
     music: AudioSource,
 }
 
 impl Prompts {
+    /// Reads the files. One that cannot be played is told, and not missed.
     pub(super) fn of(configured: &RoomPrompts) -> Self {
-        let tones = [GO_ON, NO, END, JOINED, LEFT, BEEP];
+        let files = configured.files.iter();
+        let read_one =
+            |(key, path): (&(String, String), &Arc<str>)| Some((key.clone(), read(path)?));
         Prompts {
-            files: configured.files.clone(),
-            has_directory: configured.directory.is_some(),
-            tones: tones.map(|tones| (tones, AudioSource::Octets(wav(tones).into()))).into(),
-            music: match &configured.music {
-                Some(path) => AudioSource::File(Arc::clone(path)),
-                None => AudioSource::Octets(wav(WAIT).into()),
-            },
-        }
-    }
-
-    /// Says once which prompts of a language have no file.
-    pub(super) fn tell_of_missing(&self, language: &Language) {
-        if !self.has_directory {
-            return;
-        }
-        let names = Prompt::all().filter_map(|(prompt, _)| prompt.name());
-        let missing: Vec<_> =
-            names.filter(|name| self.file(language.as_str(), name).is_none()).collect();
-        if !missing.is_empty() {
-            let (language, count) = (language.as_str(), missing.len());
-            let missing = missing.join(", ");
-            tracing::warn!(language, count, missing, "[rooms] prompts has no files for these");
+            files: files.filter_map(read_one).collect(),
+            music: configured.music.as_deref().and_then(read).unwrap_or_else(built_in::music),
         }
     }
 
@@ -75,110 +40,102 @@ impl Prompts {
         prompts.filter_map(|prompt| self.source(&words.language, *prompt)).collect()
     }
 
+    /// A prompt that a language lacks is heard in English.
     fn source(&self, language: &Language, prompt: Prompt) -> Option<AudioSource> {
         let name = prompt.name()?;
-        let english = Language::english();
-        let file =
-            self.file(language.as_str(), &name).or_else(|| self.file(english.as_str(), &name));
-        match file {
-            Some(path) => Some(AudioSource::File(Arc::clone(path))),
-            None => self.tones.get(tones_for(prompt)?).cloned(),
-        }
+        self.in_language(language.as_str(), &name)
+            .or_else(|| self.in_language(Language::english().as_str(), &name))
     }
 
-    fn file(&self, language: &str, name: &str) -> Option<&Arc<str>> {
-        self.files.get(&(language.to_owned(), name.to_owned()))
+    fn in_language(&self, language: &str, name: &str) -> Option<AudioSource> {
+        let file = self.files.get(&(language.to_owned(), name.to_owned()));
+        file.cloned().or_else(|| built_in::prompt(language, name))
     }
 }
 
-/// What stands in for a prompt without a file; nothing for most.
-const fn tones_for(prompt: Prompt) -> Option<&'static Tones> {
-    Some(match prompt {
-        Prompt::EnterId | Prompt::EnterPasscode | Prompt::Joining | Prompt::Unmuted => &GO_ON,
-        Prompt::WrongId | Prompt::NotAllowed | Prompt::CannotUnmute | Prompt::RecordingFailed => {
-            &NO
+/// A file, to go with the orders: a relay of its own has no such file.
+fn read(path: &str) -> Option<AudioSource> {
+    let octets = media_relay::check_audio_file(path).map_err(|error| error.to_string());
+    let octets = octets.and_then(|_| {
+        let mut octets = Vec::new();
+        let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
+        let most = RoomPrompts::MOST_OCTETS;
+        let read = file.take(most + 1).read_to_end(&mut octets);
+        match read.map_err(|error| format!("{path}: {error}"))? {
+            long if long as u64 > most => Err(format!("{path}: it has more than {most} octets")),
+            _ => Ok(octets),
         }
-        Prompt::Muted | Prompt::EveryoneMuted | Prompt::Locked | Prompt::CannotCall => &NO,
-        Prompt::Goodbye | Prompt::TryLater | Prompt::MeetingEnded | Prompt::Removed => &END,
-        Prompt::JoinTone => &JOINED,
-        Prompt::LeaveTone => &LEFT,
-        Prompt::RecordTone => &BEEP,
-        _ => return None,
-    })
-}
-
-/// A WAV file of tones.
-fn wav(tones: Tones) -> Vec<u8> {
-    let mut samples: Vec<u8> = Vec::new();
-    for (hertz, milliseconds) in tones {
-        for n in 0..SAMPLES_PER_SECOND * milliseconds / 1_000 {
-            let phase = f64::from(n) * f64::from(*hertz) / f64::from(SAMPLES_PER_SECOND);
-            let sample = ((phase * TAU).sin() * LOUDNESS) as i16;
-            samples.extend_from_slice(&sample.to_le_bytes());
+    });
+    match octets {
+        Ok(octets) => Some(AudioSource::Octets(octets.into())),
+        Err(error) => {
+            tracing::error!("{error}; what is in the binary is heard in its place");
+            None
         }
     }
-    // A few seconds: far below 4 GiB.
-    let length = samples.len() as u32;
-    let mut file = Vec::with_capacity(samples.len() + 44);
-    file.extend_from_slice(b"RIFF");
-    file.extend_from_slice(&(36 + length).to_le_bytes());
-    file.extend_from_slice(b"WAVEfmt ");
-    for word in [16, 0x0001_0001, SAMPLES_PER_SECOND, SAMPLES_PER_SECOND * 2, 0x0010_0002_u32] {
-        file.extend_from_slice(&word.to_le_bytes());
-    }
-    file.extend_from_slice(b"data");
-    file.extend_from_slice(&length.to_le_bytes());
-    file.extend(samples);
-    file
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn english(prompts: &[Prompt]) -> Words {
-        Words { language: Language::english(), prompts: prompts.to_vec() }
+    fn words(language: &str, prompts: &[Prompt]) -> Words {
+        Words { language: Language::parse(language).unwrap(), prompts: prompts.to_vec() }
     }
 
     #[test]
-    fn tones_are_files_that_the_relay_plays() {
-        let place = std::env::temp_dir().join(format!("tandem-room-tone-{}", std::process::id()));
+    fn without_a_file_everything_is_said_all_the_same() {
         let prompts = Prompts::of(&RoomPrompts::default());
         let all: Vec<_> = Prompt::all().map(|(prompt, _)| prompt).collect();
-        let mut sources = prompts.sources(&english(&all[..Words::MOST.min(all.len())]));
-        sources.push(prompts.music());
-        assert!(sources.len() > 10);
-        for source in sources {
-            let AudioSource::Octets(octets) = source else { panic!("no file is configured") };
-            std::fs::write(&place, &octets).unwrap();
-            assert!(media_relay::check_audio_file(&place.display().to_string()).is_ok());
-            std::fs::remove_file(&place).unwrap();
+        for language in ["en", "ja", "de"] {
+            let sources = prompts.sources(&words(language, &all));
+            assert_eq!(sources.len(), all.len(), "{language}");
         }
+        assert_eq!(prompts.music(), built_in::music());
     }
 
     #[test]
-    fn a_file_of_the_language_goes_before_english_and_tones() {
-        let file = |language: &str, name: &str| {
-            ((language.to_owned(), name.to_owned()), Arc::from(format!("{language}/{name}.wav")))
+    fn a_file_of_the_language_goes_before_the_binary_and_that_before_english() {
+        let place = std::env::temp_dir().join(format!("tandem-room-files-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        // Any sound that the binary has will do as somebody's own, if it is another one.
+        let own = |name: &str| {
+            let AudioSource::Octets(octets) = built_in::prompt("ja", name).unwrap() else {
+                panic!("octets")
+            };
+            octets
         };
-        let files = [file("en", "welcome"), file("ja", "enter-id"), file("en", "enter-id")];
+        let write = |name: &str, octets: &[u8]| -> Arc<str> {
+            let path = place.join(name);
+            std::fs::write(&path, octets).unwrap();
+            path.to_str().unwrap().into()
+        };
+        let key = |language: &str, name: &str| (language.to_owned(), name.to_owned());
+        let files = [
+            (key("en", "welcome"), write("a.wav", &own("locked"))),
+            (key("ja", "enter-id"), write("b.wav", &own("muted"))),
+            (key("de", "key-1"), write("c.wav", &own("key-9"))),
+            (key("ja", "key-1"), write("bad.wav", b"ID3")),
+        ];
         let configured = RoomPrompts {
             directory: Some("prompts".into()),
             files: files.into(),
-            music: Some("m.wav".into()),
+            music: Some(write("m.wav", &own("removed"))),
         };
         let prompts = Prompts::of(&configured);
-        let japanese = Words {
-            language: Language::parse("ja").unwrap(),
-            prompts: vec![Prompt::Welcome, Prompt::EnterId, Prompt::Key('1'), Prompt::JoinTone],
-        };
-        let found = prompts.sources(&japanese);
-        let [AudioSource::File(welcome), AudioSource::File(enter), AudioSource::Octets(_)] =
-            &found[..]
-        else {
-            panic!("{} sources", found.len())
-        };
-        assert_eq!((&**welcome, &**enter), ("en/welcome.wav", "ja/enter-id.wav"));
-        assert_eq!(prompts.music(), AudioSource::File("m.wav".into()));
+        std::fs::remove_dir_all(&place).unwrap();
+        let asked = [Prompt::Welcome, Prompt::EnterId, Prompt::Key('1')];
+        let built_in = |language, name| built_in::prompt(language, name).unwrap();
+        let own = |name| AudioSource::Octets(own(name));
+        assert_eq!(
+            prompts.sources(&words("ja", &asked)),
+            [built_in("ja", "welcome"), own("muted"), built_in("ja", "key-1")],
+            "a file that cannot be played is not missed"
+        );
+        assert_eq!(
+            prompts.sources(&words("de", &asked)),
+            [own("locked"), built_in("en", "enter-id"), own("key-9")]
+        );
+        assert_eq!(prompts.music(), own("removed"));
     }
 }

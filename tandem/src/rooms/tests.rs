@@ -39,6 +39,7 @@ fn begun(dialled: &str) -> Box<SteeredCall> {
         voice_connector: VoiceConnectorId::new("abcdef1ghij2klmno3pqr4").unwrap(),
         call_id: "1".into(),
         headers: Vec::new(),
+        arguments: Vec::new(),
         room: Some(Box::new(RoomCall {
             dialled: model::Dialled { meeting, ..model::Dialled::default() },
             region: None,
