@@ -18,8 +18,8 @@ def rooms(stage, **settings):
     """Rooms whose prompts are tones. They are encoded as a whole before they are heard."""
     english = stage.directory / "prompts" / "en"
     english.mkdir(parents=True)
-    for name, hertz, seconds in (("enter-id", WELCOME_HERTZ, 4), ("wrong-id", WRONG_HERTZ, 8),
-                                 ("goodbye", 300, 1)):
+    for name, hertz, seconds in (("welcome", WELCOME_HERTZ, 1), ("enter-id", WELCOME_HERTZ, 4),
+                                 ("wrong-id", WRONG_HERTZ, 8), ("goodbye", 300, 1)):
         tones.write_wav(english / f"{name}.wav", hertz, seconds)
     settings["prompts"] = str(english.parent)
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
