@@ -325,6 +325,7 @@ impl Worker {
             stream.count_transcoding(counters);
             let has_keys = stream.session.dtmf_deadline().is_some_and(|at| at <= now);
             let id = stream.session.id();
+            let is_abandoned = stream.session.is_seat_abandoned();
             let finished = stream.note_played(counters);
             let due = stream.reports.due(now);
             // Nothing is to be seen live before the first packet.
@@ -366,7 +367,9 @@ impl Worker {
             if has_keys {
                 self.serve_dtmf(key);
             }
-            self.review_seat(id);
+            if is_abandoned {
+                self.end_abandoned_seat(id);
+            }
         }
         true
     }

@@ -91,14 +91,11 @@ impl Worker {
     }
 
     /// Ends the seat of a stream that nobody mixes for, and says so.
-    pub(super) fn review_seat(&mut self, id: MediaId) {
-        let stream = self.streams.find(id);
-        if stream.is_some_and(|stream| stream.session.is_seat_abandoned()) {
-            self.stand_up(id);
-            self.parts.counters.seat_failures.add(1);
-            tracing::warn!(media = id.0, "nobody mixes for a call that takes part in a conference");
-            self.emit(MediaEvent::SeatFailed { id, failure: SeatFailure::TooMany });
-        }
+    pub(super) fn end_abandoned_seat(&mut self, id: MediaId) {
+        self.stand_up(id);
+        self.parts.counters.seat_failures.add(1);
+        tracing::warn!(media = id.0, "nobody mixes for a call that takes part in a conference");
+        self.emit(MediaEvent::SeatFailed { id, failure: SeatFailure::TooMany });
     }
 
     /// The leg A of a stream leaves its conference.
