@@ -120,6 +120,8 @@ impl CommandQueue {
             | MediaCommand::Listen { .. }
             | MediaCommand::UpdateListening { .. }
             | MediaCommand::Sit { .. }
+            | MediaCommand::SitPicture { .. }
+            | MediaCommand::RefreshPicture { .. }
             | MediaCommand::Report { .. } => self.streams.saturating_mul(2),
             MediaCommand::StopPlaying { .. }
             | MediaCommand::StopRecording { .. }

@@ -31,6 +31,17 @@ impl Seat {
     }
 }
 
+/// How a leg with a seat is heard in its conference.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Heard {
+    /// It speaks now.
+    pub is_speaking: bool,
+    /// It is whom the conference looks at: the one who has spoken loudest for a while, until somebody else is.
+    pub is_active_speaker: bool,
+    /// Its loudness, in -dBov from 0 (the loudest) to 127 (silence), as in RFC 6464 section 3.
+    pub level: u8,
+}
+
 /// Why a stream has no seat.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum SeatFailure {

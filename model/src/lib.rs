@@ -18,6 +18,7 @@ mod line;
 mod listening;
 mod media;
 mod media_ids;
+mod picture;
 mod playing;
 mod proxy;
 mod quality;
@@ -42,7 +43,7 @@ pub use call::{
     RecordedCall, RecordedMetadata, RefusalEvent, Side, SipMessageEvent, SipObservation,
 };
 pub use codec::Codec;
-pub use conference::{ConferenceId, ParticipantId, Seat, SeatFailure};
+pub use conference::{ConferenceId, Heard, ParticipantId, Seat, SeatFailure};
 pub use copying::{CopyFailure, CopyNews, CopyState};
 pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};
 pub use dtmf::{DtmfConversion, DtmfKey, DtmfPress};
@@ -59,6 +60,7 @@ pub use media::{
     AllocationFailure, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand, MediaEvent,
     MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, XrWishes,
 };
+pub use picture::{PictureContent, PictureFeedback, PictureFormat, PictureSeat};
 pub use playing::{AudioSource, OtherMedia, PlayFailure, PlayOutcome, Playing, Ringback};
 pub use proxy::{ProxiedCall, ProxySessionId};
 pub use quality::{

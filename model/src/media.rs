@@ -2,10 +2,10 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    Codec, DtmfConversion, DtmfKey, DtmfPress, IcePlan, Instant, LegSecurity, LegSide,
-    ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, PlayOutcome, Playing,
-    QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure, TransactionId,
-    Transcoding,
+    Codec, DtmfConversion, DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide,
+    ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, PictureSeat, PlayOutcome,
+    Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure,
+    TransactionId, Transcoding,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -32,7 +32,8 @@ impl IpFamily {
 
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
 /// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying`, `Record`, `StopRecording`, `Copy`, `Listen`,
-/// `UpdateListening`, `StopListening`, `Sit`, `StandUp` and `Report`, one `Release`.
+/// `UpdateListening`, `StopListening`, `Sit`, `SitPicture`, `RefreshPicture`, `StandUp` and `Report`, one
+/// `Release`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -151,6 +152,20 @@ pub enum MediaCommand {
         id: MediaId,
         /// Where.
         seat: Seat,
+    },
+    /// The same of a stream of pictures. Said again of the same place, it only hides what the leg sends or
+    /// lets it be shown.
+    SitPicture {
+        /// The stream: one of [`MediaLine::Further`] with video.
+        id: MediaId,
+        /// Where.
+        seat: Box<PictureSeat>,
+    },
+    /// Leg A of a stream of pictures asks for a key frame by signalling (INFO, RFC 5168); of a stream
+    /// without a seat, nothing.
+    RefreshPicture {
+        /// The stream.
+        id: MediaId,
     },
     /// Leg A of the stream leaves its conference; of a stream without a seat, nothing.
     StandUp {
@@ -278,6 +293,20 @@ pub enum MediaEvent {
         id: MediaId,
         /// Why.
         failure: SeatFailure,
+    },
+    /// How leg A of a stream with a seat is heard in its conference: told when one of its two words changes,
+    /// and while it speaks once a second. What there is no room for is lost.
+    Heard {
+        /// The stream.
+        id: MediaId,
+        /// How.
+        heard: Heard,
+    },
+    /// Leg A of a stream of pictures is to be asked for a key frame by signalling (INFO, RFC 5168), since it
+    /// takes no feedback; at most one a second for each stream.
+    PictureWanted {
+        /// The stream.
+        id: MediaId,
     },
     /// A key of a leg whose keys signalling is to hear of, see [`MediaPlan::dtmf`]; said when it is
     /// let go, each key once, at most 20 a second after a burst of as many.

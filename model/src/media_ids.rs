@@ -19,6 +19,8 @@ impl MediaCommand {
             | MediaCommand::UpdateListening { id, .. }
             | MediaCommand::StopListening { id }
             | MediaCommand::Sit { id, .. }
+            | MediaCommand::SitPicture { id, .. }
+            | MediaCommand::RefreshPicture { id }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => *id,
@@ -41,6 +43,8 @@ impl MediaCommand {
             | MediaCommand::UpdateListening { id, .. }
             | MediaCommand::StopListening { id }
             | MediaCommand::Sit { id, .. }
+            | MediaCommand::SitPicture { id, .. }
+            | MediaCommand::RefreshPicture { id }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => [Some(id), None],
@@ -64,6 +68,8 @@ impl MediaEvent {
             | MediaEvent::Listens { id }
             | MediaEvent::ListenFailed { id, .. }
             | MediaEvent::Sits { id }
+            | MediaEvent::PictureWanted { id }
+            | MediaEvent::Heard { id, .. }
             | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,
@@ -87,6 +93,8 @@ impl MediaEvent {
             | MediaEvent::Listens { id }
             | MediaEvent::ListenFailed { id, .. }
             | MediaEvent::Sits { id }
+            | MediaEvent::PictureWanted { id }
+            | MediaEvent::Heard { id, .. }
             | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => id,

@@ -177,6 +177,8 @@ impl MediaEventSender {
             | MediaEvent::ListenFailed { .. }
             | MediaEvent::Sits { .. }
             | MediaEvent::SeatFailed { .. }
+            | MediaEvent::PictureWanted { .. }
+            | MediaEvent::Heard { .. }
             | MediaEvent::Plays { .. }
             | MediaEvent::Played { .. }
             | MediaEvent::Dtmf { .. } => None,

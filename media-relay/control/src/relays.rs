@@ -276,6 +276,8 @@ impl Relays {
             | MediaEvent::ListenFailed { .. }
             | MediaEvent::Sits { .. }
             | MediaEvent::SeatFailed { .. }
+            | MediaEvent::PictureWanted { .. }
+            | MediaEvent::Heard { .. }
             | MediaEvent::Dtmf { .. }
             | MediaEvent::Rtcp(_)
             | MediaEvent::Report(_) => {}
@@ -439,6 +441,8 @@ fn adjust(event: &mut MediaEvent, now: Instant, then: Instant) {
         | MediaEvent::ListenFailed { .. }
         | MediaEvent::Sits { .. }
         | MediaEvent::SeatFailed { .. }
+        | MediaEvent::PictureWanted { .. }
+        | MediaEvent::Heard { .. }
         | MediaEvent::Dtmf { .. }
         | MediaEvent::Lost { .. } => {}
     }

@@ -281,7 +281,10 @@ impl Control {
             // Nothing here has anybody listen.
             MediaEvent::Listens { .. } | MediaEvent::ListenFailed { .. } => {}
             // Nor sit in conferences.
-            MediaEvent::Sits { .. } | MediaEvent::SeatFailed { .. } => {}
+            MediaEvent::Sits { .. }
+            | MediaEvent::SeatFailed { .. }
+            | MediaEvent::PictureWanted { .. }
+            | MediaEvent::Heard { .. } => {}
             MediaEvent::Plays { .. } | MediaEvent::Played { .. } => {
                 self.note_playing(now, &event);
             }

@@ -189,6 +189,8 @@ impl Edge {
             | MediaEvent::ListenFailed { id, .. }
             | MediaEvent::Sits { id }
             | MediaEvent::SeatFailed { id, .. }
+            | MediaEvent::PictureWanted { id }
+            | MediaEvent::Heard { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,
             MediaEvent::Report(_) | MediaEvent::Rtcp(_) => return,

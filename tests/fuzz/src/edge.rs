@@ -245,6 +245,8 @@ impl World {
             | MediaCommand::UpdateListening { id, .. }
             | MediaCommand::StopListening { id }
             | MediaCommand::Sit { id, .. }
+            | MediaCommand::SitPicture { id, .. }
+            | MediaCommand::RefreshPicture { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::MoveLeg { from: (id, _), .. }
             | MediaCommand::Report { id } => {

@@ -146,6 +146,8 @@ impl Script {
             | MediaCommand::UpdateListening { id, .. }
             | MediaCommand::StopListening { id }
             | MediaCommand::Sit { id, .. }
+            | MediaCommand::SitPicture { id, .. }
+            | MediaCommand::RefreshPicture { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::MoveLeg { from: (id, _), .. } => {

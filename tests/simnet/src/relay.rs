@@ -160,6 +160,11 @@ impl FakeRelay {
                 None
             }
             MediaCommand::Sit { id, seat } => Some(self.sit(id, seat)),
+            MediaCommand::SitPicture { id, .. } => {
+                let failure = SeatFailure::NoConferences;
+                Some(MediaEvent::SeatFailed { id, failure })
+            }
+            MediaCommand::RefreshPicture { .. } => None,
             MediaCommand::StandUp { id } => {
                 let seat = self.seated.remove(&id);
                 assert!(seat.is_some(), "{id:?} had no seat");

@@ -176,6 +176,8 @@ fn must_be_told(event: &MediaEvent) -> bool {
         | MediaEvent::TimedOut { .. }
         | MediaEvent::Unheard { .. }
         | MediaEvent::Dtmf { .. }
+        | MediaEvent::PictureWanted { .. }
+        | MediaEvent::Heard { .. }
         | MediaEvent::Rtcp(_)
         | MediaEvent::Plays { .. }
         | MediaEvent::Played { .. }

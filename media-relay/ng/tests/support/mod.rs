@@ -171,6 +171,8 @@ impl World {
             | MediaCommand::UpdateListening { .. }
             | MediaCommand::StopListening { .. }
             | MediaCommand::Sit { .. }
+            | MediaCommand::SitPicture { .. }
+            | MediaCommand::RefreshPicture { .. }
             | MediaCommand::StandUp { .. }
             | MediaCommand::Copy { .. } => panic!("nothing orders this"),
         }

@@ -499,6 +499,8 @@ impl Call {
                 self.played(context, now, event)
             }
             MediaEvent::Records { .. } | MediaEvent::RecordingFailed { .. } => {}
+            // Nobody asks for either yet.
+            MediaEvent::PictureWanted { .. } | MediaEvent::Heard { .. } => {}
             MediaEvent::Sits { .. } | MediaEvent::SeatFailed { .. } => {
                 self.seat_answered(context, now, event);
             }
