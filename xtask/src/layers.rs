@@ -66,6 +66,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("room-media", &["model", "codecs", "relay-core", "media-relay", "mixer"]),
     ("room-video", &["model", "rtp-proto"]),
     ("bfcp", &["model"]),
+    ("room-stills", &[]),
     (
         "tandem",
         &[
@@ -194,6 +195,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("mixer", &[]),
     ("room-video", &[]),
     ("bfcp", &[]),
+    ("room-stills", &["noto-sans-mono-bitmap", "unifont"]),
 ];
 
 /// Words that have no place in the source of a core crate.
