@@ -200,7 +200,7 @@ impl Slice {
             (None, None) => 0,
         };
         if count >= 8 {
-            self.bits.put(0b0000_11, 6);
+            self.bits.put(0b00_0011, 6);
         } else {
             self.bits.bit(true);
         }
