@@ -151,6 +151,10 @@ pub struct RosterEntry {
     pub speaks: bool,
     /// Whether it shows a screen.
     pub shows: bool,
+    /// Whether its device has a line of pictures for a camera.
+    pub camera: bool,
+    /// Whether it has one for slides.
+    pub slides: bool,
 }
 
 /// How a meeting is.
@@ -182,6 +186,9 @@ impl Meeting {
             level: member.level,
             speaks: self.speaker == Some(member.call),
             shows: self.floor == Some(member.call),
+            // Known of callers, wherever they are.
+            camera: false,
+            slides: false,
         };
         members.into_iter().map(entry).collect()
     }
