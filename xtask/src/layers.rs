@@ -65,7 +65,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Takes packets from the relay's rings, and gives payloads back.
     (
         "room-media",
-        &["model", "codecs", "relay-core", "media-relay", "mixer", "room-video", "rtp-proto"],
+        &[
+            "model",
+            "codecs",
+            "relay-core",
+            "media-relay",
+            "mixer",
+            "room-video",
+            "room-stills",
+            "rtp-proto",
+        ],
     ),
     ("room-video", &["model", "rtp-proto"]),
     ("bfcp", &["model"]),

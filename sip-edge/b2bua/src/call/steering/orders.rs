@@ -47,6 +47,7 @@ impl Call {
                 | ApplicationOrder::StopRecording { .. }
                 | ApplicationOrder::Sit { .. }
                 | ApplicationOrder::StandUp
+                | ApplicationOrder::ShowCard { .. }
                 | ApplicationOrder::Bridge(_) => {}
             }
         }
@@ -105,6 +106,7 @@ impl Call {
                 return self.sit_by_order(context, order, (seat, shown));
             }
             ApplicationOrder::StandUp => self.stand_up_by_order(context),
+            ApplicationOrder::ShowCard { card } => self.show_card_by_order(context, card),
         }
         Ok(())
     }
