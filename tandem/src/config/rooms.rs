@@ -32,6 +32,8 @@ pub(crate) struct RoomsSection {
     pub(crate) threads: usize,
     /// Callers in meetings at a time.
     pub(crate) max_participants: usize,
+    /// Streams of pictures in meetings at a time.
+    pub(crate) max_pictures: usize,
     /// The language of callers.
     pub(crate) language: Language,
     /// Meetings of the file.
@@ -51,6 +53,7 @@ impl Default for RoomsSection {
             prompts: RoomPrompts::default(),
             threads: 1,
             max_participants: 2_048,
+            max_pictures: 512,
             language: Language::english(),
             meetings: Vec::new(),
         }
@@ -117,6 +120,9 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
         prompts,
         threads: table.or("threads", usual.threads, |v| value::within(value::integer(v)?, THREADS)),
         max_participants: table.or("max_participants", usual.max_participants, |v| {
+            value::within(value::integer(v)?, PARTICIPANTS)
+        }),
+        max_pictures: table.or("max_pictures", usual.max_pictures, |v| {
             value::within(value::integer(v)?, PARTICIPANTS)
         }),
         language,
@@ -252,7 +258,7 @@ mod tests {
             "[rooms]\ndomain = \"example.com\"\nregions = [{ code = \"eu\" }, { code = \"us-1\" }]\n\
              require_srtp = false\nallow_plain = [\"192.0.2.7\", \"198.51.100.0/24\"]\n\
              numbers = [\"+12065550777\"]\nmax_calls = 20\nvideo = true\nvideo_hd = true\n\
-             threads = 2\nmax_participants = 30\nlanguage = \"ja\"\nmusic = \"music.wav\"\n",
+             threads = 2\nmax_participants = 30\nmax_pictures = 8\nlanguage = \"ja\"\nmusic = \"music.wav\"\n",
         );
         let rooms = config.resources.rooms.clone().unwrap();
         assert_eq!(
@@ -263,6 +269,7 @@ mod tests {
         assert!(config.directory.rooms_by_number("+12065550777").is_some());
         let section = config.rooms.unwrap();
         assert_eq!((section.threads, section.max_participants), (2, 30));
+        assert_eq!(section.max_pictures, 8);
         assert_eq!(section.language.as_str(), "ja");
         assert_eq!(section.prompts.music.as_deref(), Some("music.wav"));
         assert!(config.audio_files.iter().any(|file| &*file.path == "music.wav"));
@@ -295,6 +302,7 @@ mod tests {
             ("pin = 1", "unknown key `pin` in [rooms]"),
             ("threads = 0", "threads: 0 is out of range; use 1 to 64"),
             ("max_participants = 0", "max_participants: 0 is out of range; use 1 to 65536"),
+            ("max_pictures = 0", "max_pictures: 0 is out of range; use 1 to 65536"),
             ("language = \"English\"", "language: \"English\" is no language: write one as"),
             ("prompts = \"/no/such/folder\"", "prompts: \"/no/such/folder\" cannot be read: "),
         ] {
