@@ -253,6 +253,8 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         level: -30,
         speaks: true,
         shows: false,
+        camera: true,
+        slides: false,
     };
     let state = MeetingState { people: 1, waiting: 0, called: 0, locked: true, recording: false };
     let at = since + std::time::Duration::from_secs(90);
@@ -269,6 +271,7 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         (&one["Name"], &one["Seconds"], &one["Waiting"]),
         (&json!("Room 4"), &json!(90), &json!(false))
     );
+    assert_eq!((&one["Camera"], &one["Slides"]), (&json!(true), &json!(false)));
     let of_call = json!({ "CallId": call.to_string() });
     let e164 = "+12065550100";
     let all = [

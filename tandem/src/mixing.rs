@@ -1,4 +1,4 @@
-//! The threads that mix the audio of meeting rooms. They run where the relay does.
+//! The threads that mix the audio of meeting rooms and switch their pictures. They run where the relay does.
 
 use crate::clock::Origin;
 use crate::config::Config;
@@ -29,6 +29,7 @@ pub(crate) fn start(
         mixing.map_err(|error| StartError(format!("no thread for [rooms] threads: {error}")))?;
     relay.conferences = Some(sender);
     relay.max_seats = rooms.max_participants;
+    relay.max_picture_seats = rooms.max_pictures;
     Ok(Some(Arc::new(mixing)))
 }
 
@@ -39,6 +40,8 @@ pub(crate) fn read(mixing: &MixingStatistics, out: &mut Vec<Reading>) {
         (&definitions::MIXED_LEGS, mixing.participants),
         (&definitions::MIXED_LEGS_REFUSED, mixing.refused),
         (&definitions::MIXING_SKIPPED, mixing.skipped_frames),
+        (&definitions::SWITCHED_LINES, mixing.picture_lines),
+        (&definitions::SWITCHED_LINES_REFUSED, mixing.refused_pictures),
     ] {
         out.push(reading(definition, "", value));
     }
@@ -49,6 +52,18 @@ pub(crate) fn read(mixing: &MixingStatistics, out: &mut Vec<Reading>) {
         ("unsent", mixing.lost_made),
     ] {
         out.push(reading(&definitions::MIXED_PACKETS, outcome, count));
+    }
+    let pictures = mixing.pictures;
+    for (outcome, count) in [
+        ("taken", pictures.packets),
+        ("lost", pictures.lost_packets),
+        ("given", pictures.given),
+        ("unsent", pictures.lost_given),
+    ] {
+        out.push(reading(&definitions::SWITCHED_PACKETS, outcome, count));
+    }
+    for (kind, count) in [("key_frame", pictures.key_frames), ("limit", pictures.limits)] {
+        out.push(reading(&definitions::PICTURE_REQUESTS, kind, count));
     }
     let definition = &definitions::MIXING_SECONDS;
     out.push(Reading { definition, label: "".into(), value: mixing.worked.as_secs_f64() });
