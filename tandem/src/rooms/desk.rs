@@ -4,7 +4,9 @@ use super::ears::Ears;
 use super::events::Teller;
 use super::prompts::Prompts;
 use super::readings::Counters;
+use super::steered::Steered;
 use super::{Input, RoomsSection};
+use media_applications::MeetingRefusal;
 use model::{
     ApplicationNews, ApplicationOrder, ConferenceId, LegSide, RoomCall, SteeredCall, TransactionId,
 };
@@ -26,17 +28,22 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// none of so many has ended.
 const UNSENT: usize = 65_536;
 
+/// A call, and an order with its number.
+pub(super) type Unsent = (TransactionId, u32, ApplicationOrder);
+
 /// The thread's own.
 pub(super) struct Desk {
-    clock: Clock,
-    focus: Focus,
+    pub(super) clock: Clock,
+    pub(super) focus: Focus,
     prompts: Prompts,
     teller: Teller,
     counters: Arc<Counters>,
     orders: Arc<OnceLock<ApplicationOrders>>,
-    callers: HashMap<TransactionId, Ears>,
+    pub(super) callers: HashMap<TransactionId, Ears>,
+    /// Calls of applications.
+    pub(super) steered: Steered,
     /// Orders that the edge has had no room for, in their order.
-    unsent: VecDeque<(TransactionId, u32, ApplicationOrder)>,
+    pub(super) unsent: VecDeque<Unsent>,
 }
 
 impl Desk {
@@ -45,6 +52,7 @@ impl Desk {
         teller: Teller,
         orders: Arc<OnceLock<ApplicationOrders>>,
         counters: Arc<Counters>,
+        steered: Steered,
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
         let mut registry = Registry::default();
@@ -62,6 +70,7 @@ impl Desk {
             counters,
             orders,
             callers: HashMap::new(),
+            steered,
             unsent: VecDeque::new(),
         }
     }
@@ -74,15 +83,18 @@ impl Desk {
             match inputs.recv_timeout(next.unwrap_or(PAUSE).min(patience)) {
                 Ok(Input::Begun(call, begun)) => self.begin(call, &begun),
                 Ok(Input::News(call, news)) => self.take_news(call, news),
+                Ok(Input::Meet(call, number, request)) => self.meet(call, number, request),
                 Ok(Input::Ask(work)) => work(&mut self.focus, now(self.clock), &mut draw),
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            self.forget_left();
             let now = now(self.clock);
             if self.focus.poll_timeout().is_some_and(|at| at <= now.at) {
                 self.focus.handle_timeout(now);
             }
             self.pump();
+            self.tell_joined();
             self.send();
             self.counters.set(self.focus.held().count(), self.callers.len());
         }
@@ -102,6 +114,9 @@ impl Desk {
                 self.focus.handle_key(now, call, key, &mut draw);
             }
             ApplicationNews::Played { order, .. } => ears.handle_played(order),
+            ApplicationNews::Seated { order } if ears.is_seat(order) => {
+                self.steered.joined(call, Ok(()));
+            }
             ApplicationNews::SeatFailed { order, failure } if ears.is_seat(order) => {
                 self.lose(call, &failure.to_string());
             }
@@ -123,6 +138,11 @@ impl Desk {
 
     /// A caller who is in a meeting cannot be heard there: the call ends.
     fn lose(&mut self, call: TransactionId, why: &str) {
+        if self.steered.joined(call, Err(MeetingRefusal::Failed(why.to_owned()))) {
+            // The application hears of it, and has its caller back.
+            self.focus.handle_gone(now(self.clock), call, Some(503));
+            return self.let_go(call);
+        }
         tracing::warn!(%call, %why, "a caller has no part in the audio of its meeting, and is hung up");
         self.focus.handle_gone(now(self.clock), call, Some(503));
         if let Some(ears) = self.callers.get_mut(&call) {
@@ -131,7 +151,7 @@ impl Desk {
     }
 
     /// Follows what the rooms want done, until they want nothing more.
-    fn pump(&mut self) {
+    pub(super) fn pump(&mut self) {
         loop {
             while let Some(output) = self.focus.poll_output() {
                 self.follow(output);
@@ -205,11 +225,7 @@ impl Desk {
     fn send(&mut self) {
         for (call, ears) in &mut self.callers {
             for (number, order) in ears.take_orders() {
-                if self.unsent.len() >= UNSENT {
-                    tracing::error!(%call, "an order of the meeting rooms is lost: the edge takes none");
-                    continue;
-                }
-                self.unsent.push_back((*call, number, order));
+                queue(&mut self.unsent, (*call, number, order));
             }
         }
         let Some(orders) = self.orders.get() else { return };
@@ -222,12 +238,22 @@ impl Desk {
     }
 }
 
-fn now(clock: Clock) -> Now {
+/// Has an order wait for the edge.
+pub(super) fn queue(unsent: &mut VecDeque<Unsent>, order: Unsent) {
+    if unsent.len() >= UNSENT {
+        let call = order.0;
+        tracing::error!(%call, "an order of the meeting rooms is lost: the edge takes none");
+        return;
+    }
+    unsent.push_back(order);
+}
+
+pub(super) fn now(clock: Clock) -> Now {
     Now { at: clock.now(), unix: unix_time() }
 }
 
 /// For ids and passcodes, which nobody may guess: where the system has no random number there is none.
-fn draw() -> u64 {
+pub(super) fn draw() -> u64 {
     getrandom::u64().unwrap_or(u64::MAX)
 }
 

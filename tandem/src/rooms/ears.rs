@@ -1,7 +1,8 @@
 //! What one caller hears and where it sits: what the rooms want becomes orders to its call. Pure.
 
 use model::{
-    ApplicationOrder, AudioSource, ConferenceId, LegSide, ParticipantId, Seat, TransactionId,
+    ApplicationOrder, AudioSource, ConferenceId, LegSide, ParticipantId, ROOM_ORDERS, Seat,
+    TransactionId,
 };
 use room_core::{MediaCapability, MeetingId, Words};
 use std::collections::VecDeque;
@@ -55,6 +56,16 @@ impl Ears {
             orders: Vec::new(),
             ended: Vec::new(),
         }
+    }
+
+    /// Of a call that an application steers: its orders have numbers that are none of the application's.
+    pub(super) fn steered(call: TransactionId) -> Self {
+        Ears { last_order: ROOM_ORDERS, ..Ears::new(call) }
+    }
+
+    /// Whether it has a place in a meeting's mix.
+    pub(super) const fn has_place(&self) -> bool {
+        self.place.is_some()
     }
 
     /// Orders to its call, with their numbers.
@@ -169,6 +180,7 @@ impl Ears {
             conference: place.conference,
             // All but two bits of an id's lower half are random.
             participant: ParticipantId(self.call.as_u128() as u64),
+            leg: LegSide::A,
             is_muted: place.is_muted || !place.audio.sends(),
         };
         let order = self.order(ApplicationOrder::Sit { seat });

@@ -10,6 +10,7 @@ mod ears;
 mod events;
 mod prompts;
 mod readings;
+mod steered;
 
 use crate::config::{Config, RoomsSection};
 use crate::live_directory::LiveDirectory;
@@ -19,9 +20,10 @@ use call_metrics::{Numbers, PerSink};
 use call_streaming::events::EventSink;
 use desk::Desk;
 use events::Teller;
+use media_applications::MeetingRequest;
 use model::{
-    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, LegSide, SteeredCall,
-    TransactionId,
+    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, LegSide, ROOM_ORDERS,
+    SteeredCall, TransactionId,
 };
 use readings::Counters;
 use room_core::{Draw, Focus, Now};
@@ -31,8 +33,10 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use steered::{Left, Steered};
 
 pub(crate) use readings::RoomsReadings;
+pub(crate) use steered::Met;
 
 /// What waits for the thread. Full policy: a call that begins is refused (503), one whose news find no
 /// room is ended, since what is lost cannot be made up for, and whoever asks is told to ask again.
@@ -48,6 +52,8 @@ type Work = Box<dyn FnOnce(&mut Focus, Now, Draw<'_>) + Send>;
 enum Input {
     Begun(TransactionId, Box<SteeredCall>),
     News(TransactionId, ApplicationNews),
+    /// What an application wants for its call, and the number of that.
+    Meet(TransactionId, u32, MeetingRequest),
     Ask(Work),
     Stop,
 }
@@ -55,28 +61,33 @@ enum Input {
 /// What steers the calls to the rooms.
 pub(crate) struct Rooms {
     inputs: SyncSender<Input>,
+    left: Arc<Left>,
     orders: Arc<OnceLock<ApplicationOrders>>,
     counters: Arc<Counters>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Rooms {
-    /// Starts it. What happens in meetings is told `events`. Orders are taken from [`Rooms::connect`] on.
+    /// Starts it. What happens in meetings is told `events`, and what became of the wishes of applications
+    /// `met`. Orders are taken from [`Rooms::connect`] on.
     pub(crate) fn start(
         config: &Config,
         events: (Arc<dyn EventSink>, PerSink<Numbers>),
+        met: Met,
     ) -> Result<Self, StartError> {
         let (inputs, received) = sync_channel(QUEUE);
         let orders = Arc::new(OnceLock::new());
         let counters = Arc::new(Counters::default());
+        let left = Arc::<Left>::default();
+        let steered = Steered::new(met, config.rooms.is_some(), Arc::clone(&left));
         let section = config.rooms.clone().unwrap_or_default();
         let teller = Teller::new(config, events);
-        let desk = Desk::new(section, teller, Arc::clone(&orders), Arc::clone(&counters));
+        let desk = Desk::new(section, teller, Arc::clone(&orders), Arc::clone(&counters), steered);
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));
         let thread = thread
             .map_err(|error| StartError(format!("no thread for the meeting rooms: {error}")))?;
-        Ok(Rooms { inputs, orders, counters, thread: Some(thread) })
+        Ok(Rooms { inputs, left, orders, counters, thread: Some(thread) })
     }
 
     /// Orders go there from now on.
@@ -86,7 +97,7 @@ impl Rooms {
 
     /// For whoever makes, changes and looks at meetings.
     pub(crate) fn handle(&self) -> RoomsHandle {
-        RoomsHandle { inputs: self.inputs.clone() }
+        RoomsHandle { inputs: self.inputs.clone(), left: Arc::clone(&self.left) }
     }
 
     /// Their numbers for the Prometheus page.
@@ -119,6 +130,7 @@ impl Rooms {
 #[derive(Clone)]
 pub(crate) struct RoomsHandle {
     inputs: SyncSender<Input>,
+    left: Arc<Left>,
 }
 
 /// Why the rooms do not answer.
@@ -184,7 +196,9 @@ impl Port {
                 calls.insert(call);
             }
             ApplicationTold::News(news) => {
-                if !calls.contains(&call) {
+                // Of a call that an application has sent into a meeting these are the rooms'.
+                let is_rooms = news.order().is_some_and(|order| order >= ROOM_ORDERS);
+                if !is_rooms && !calls.contains(&call) {
                     return Err(event);
                 }
                 if matches!(news, ApplicationNews::HungUp { leg: LegSide::A, .. }) {
