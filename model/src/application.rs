@@ -221,7 +221,8 @@ pub enum ApplicationNews {
         /// Where it is, or in words why it is not.
         outcome: Result<RecordedObject, String>,
     },
-    /// Leg B did not answer.
+    /// Leg B did not answer. Of order [`ROOM_ORDERS`] in a call that never began: whom a meeting wants called
+    /// is not called.
     BridgeFailed {
         /// The order's number.
         order: u32,

@@ -1,5 +1,6 @@
 //! `[rooms]`: how meeting rooms are reached, who mixes them, and meetings that are always there.
 
+mod call_out;
 mod meeting;
 
 use super::reader::Table;
@@ -34,6 +35,10 @@ pub(crate) struct RoomsSection {
     pub(crate) max_participants: usize,
     /// The language of callers.
     pub(crate) language: Language,
+    /// People may be called into meetings.
+    pub(crate) call_out: bool,
+    /// The country of numbers that are typed without one, 1 to 3 digits.
+    pub(crate) country_code: Option<Arc<str>>,
     /// Meetings of the file.
     pub(crate) meetings: Vec<MeetingRecord>,
 }
@@ -52,6 +57,8 @@ impl Default for RoomsSection {
             threads: 1,
             max_participants: 2_048,
             language: Language::english(),
+            call_out: false,
+            country_code: None,
             meetings: Vec::new(),
         }
     }
@@ -89,6 +96,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
         allow_plain: table.list("allow_plain", value::network).unwrap_or_default(),
         numbers: table.list("numbers", value::shared_text).unwrap_or_default(),
         max_calls: table.or("max_calls", Rooms::DEFAULT_MAX_CALLS, value::integer),
+        call_out: call_out::read(table.table("call_out")),
         ..Rooms::new(&domain)
     };
     let has_tls = sip.listeners.iter().any(|each| each.protocol == model::TransportProtocol::Tls);
@@ -108,6 +116,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
         );
         table.warn_at("language", message);
     }
+    let country_code = table.optional("country_code", call_out::country_code);
     let section = RoomsSection {
         prompts,
         threads: table.or("threads", usual.threads, |v| value::within(value::integer(v)?, THREADS)),
@@ -115,6 +124,8 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
             value::within(value::integer(v)?, PARTICIPANTS)
         }),
         language,
+        call_out: rooms.call_out.is_some(),
+        country_code,
         meetings: read_meetings(&mut table),
     };
     table.finish();

@@ -2,6 +2,7 @@
 
 use super::ears::Ears;
 use super::events::Teller;
+use super::numbers::e164;
 use super::prompts::Prompts;
 use super::readings::Counters;
 use super::steered::Steered;
@@ -36,6 +37,8 @@ pub(super) struct Desk {
     pub(super) clock: Clock,
     pub(super) focus: Focus,
     prompts: Prompts,
+    /// Whether people may be called into meetings, and the country of numbers without one.
+    call_out: (bool, Option<Arc<str>>),
     teller: Teller,
     counters: Arc<Counters>,
     orders: Arc<OnceLock<ApplicationOrders>>,
@@ -55,6 +58,7 @@ impl Desk {
         steered: Steered,
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
+        let call_out = (section.call_out, section.country_code);
         let mut registry = Registry::default();
         for meeting in section.meetings {
             // What cannot be was told when the file was read.
@@ -66,6 +70,7 @@ impl Desk {
             clock: Clock::start(),
             focus: Focus::new(settings, registry),
             prompts,
+            call_out,
             teller,
             counters,
             orders,
@@ -101,6 +106,7 @@ impl Desk {
     }
 
     fn begin(&mut self, call: TransactionId, begun: &SteeredCall) {
+        // Whom a meeting has called has no words for the welcome.
         let Some(room) = begun.room.as_deref() else { return };
         self.callers.insert(call, Ears::new(call));
         self.focus.handle_call(now(self.clock), call, arrival(begun, room));
@@ -112,6 +118,13 @@ impl Desk {
         match news {
             ApplicationNews::Key { leg: LegSide::A, key } => {
                 self.focus.handle_key(now, call, key, &mut draw);
+            }
+            ApplicationNews::Answered(LegSide::A) => {
+                self.focus.handle_called(now, call, CalledNews::Answered);
+            }
+            ApplicationNews::BridgeFailed { status, .. } => {
+                self.callers.remove(&call);
+                self.focus.handle_called(now, call, CalledNews::Failed(status));
             }
             ApplicationNews::Played { order, .. } => ears.handle_played(order),
             ApplicationNews::Seated { order } if ears.is_seat(order) => {
@@ -209,15 +222,33 @@ impl Desk {
                 let there = self.callers.values_mut().filter(|ears| ears.is_in(meeting));
                 there.for_each(|ears| ears.announce(&sources));
             }
-            // Neither recordings of rooms nor calls out of them are there yet; who asks for them hears so.
+            // Recordings of rooms are not there yet; who asks for them hears so.
             MeetingOrder::StartRecording => self.focus.handle_recording_failed(now, meeting),
             MeetingOrder::StopRecording => {}
-            MeetingOrder::AskNumber { call, .. } => {
-                self.focus.handle_number_verdict(now, meeting, call, false);
+            MeetingOrder::AskNumber { call, number, .. } => {
+                let allowed = self.number_of(&number).is_some();
+                self.focus.handle_number_verdict(now, meeting, call, allowed);
             }
-            MeetingOrder::DialOut { call, .. } => {
-                self.focus.handle_called(now, call, CalledNews::Failed(501));
-            }
+            MeetingOrder::DialOut { call, number } => self.dial(now, call, &number),
+        }
+    }
+
+    /// The number to call, where anybody may be; the rules on countries, rates and caps are the edge's.
+    fn number_of(&self, typed: &str) -> Option<String> {
+        let (may, country_code) = &self.call_out;
+        e164(typed, country_code.as_deref()).filter(|_| *may)
+    }
+
+    /// Has somebody called into a meeting.
+    fn dial(&mut self, now: Now, call: TransactionId, typed: &str) {
+        let taken = match (self.number_of(typed), self.orders.get()) {
+            (Some(number), Some(orders)) => orders.call_for_rooms(call, number.into()),
+            _ => false,
+        };
+        if taken {
+            self.callers.insert(call, Ears::new(call));
+        } else {
+            self.focus.handle_called(now, call, CalledNews::Failed(503));
         }
     }
 

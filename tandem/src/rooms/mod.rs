@@ -8,6 +8,7 @@ mod built_in;
 mod desk;
 mod ears;
 mod events;
+mod numbers;
 mod prompts;
 mod readings;
 mod steered;
@@ -23,7 +24,7 @@ use events::Teller;
 use media_applications::MeetingRequest;
 use model::{
     ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, LegSide, ROOM_ORDERS,
-    SteeredCall, TransactionId,
+    ROOMS, SteeredCall, TransactionId,
 };
 use readings::Counters;
 use room_core::{Draw, Focus, Now};
@@ -62,6 +63,7 @@ enum Input {
 pub(crate) struct Rooms {
     inputs: SyncSender<Input>,
     left: Arc<Left>,
+    calls_out: bool,
     orders: Arc<OnceLock<ApplicationOrders>>,
     counters: Arc<Counters>,
     thread: Option<JoinHandle<()>>,
@@ -81,13 +83,14 @@ impl Rooms {
         let left = Arc::<Left>::default();
         let steered = Steered::new(met, config.rooms.is_some(), Arc::clone(&left));
         let section = config.rooms.clone().unwrap_or_default();
+        let calls_out = section.call_out;
         let teller = Teller::new(config, events);
         let desk = Desk::new(section, teller, Arc::clone(&orders), Arc::clone(&counters), steered);
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));
         let thread = thread
             .map_err(|error| StartError(format!("no thread for the meeting rooms: {error}")))?;
-        Ok(Rooms { inputs, left, orders, counters, thread: Some(thread) })
+        Ok(Rooms { inputs, left, calls_out, orders, counters, thread: Some(thread) })
     }
 
     /// Orders go there from now on.
@@ -97,7 +100,8 @@ impl Rooms {
 
     /// For whoever makes, changes and looks at meetings.
     pub(crate) fn handle(&self) -> RoomsHandle {
-        RoomsHandle { inputs: self.inputs.clone(), left: Arc::clone(&self.left) }
+        let left = Arc::clone(&self.left);
+        RoomsHandle { inputs: self.inputs.clone(), left, calls_out: self.calls_out }
     }
 
     /// Their numbers for the Prometheus page.
@@ -131,6 +135,8 @@ impl Rooms {
 pub(crate) struct RoomsHandle {
     inputs: SyncSender<Input>,
     left: Arc<Left>,
+    /// People may be called into meetings.
+    calls_out: bool,
 }
 
 /// Why the rooms do not answer.
@@ -184,11 +190,12 @@ impl Port {
         let call = event.call;
         match &event.told {
             ApplicationTold::Begun(begun) => {
-                if begun.room.is_none() {
+                if *begun.application != *ROOMS {
                     return Err(event);
                 }
                 let most = self.directory.current().rooms().map_or(0, |rooms| rooms.max_calls);
-                let has_room = calls.len() < most as usize;
+                // Whom a meeting calls is under the rules of such calls.
+                let has_room = calls.len() < most as usize || begun.room.is_none();
                 if !has_room || self.inputs.try_send(Input::Begun(call, begun.clone())).is_err() {
                     tracing::warn!(%call, "as many callers are in the meeting rooms as may be");
                     return Ok(Err(event));

@@ -36,7 +36,7 @@ fn started() -> (Rooms, Arc<Told>) {
 fn begun(dialled: &str) -> Box<SteeredCall> {
     let meeting = MeetingDigits::parse(dialled);
     Box::new(SteeredCall {
-        application: model::ROOMS.into(),
+        application: ROOMS.into(),
         rule: None,
         direction: CallDirection::Inbound,
         from: "board".into(),

@@ -233,7 +233,7 @@ impl Call {
             arguments: steering.arguments.clone(),
         };
         // The meeting rooms are no application.
-        if begun.room.is_none() {
+        if *begun.application != *model::ROOMS {
             let application = begun.application.clone();
             context.event(self.id, now, CallEventKind::Steered { application });
         }

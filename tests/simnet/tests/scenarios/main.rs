@@ -54,6 +54,7 @@ mod reliable;
 mod renegotiation;
 mod required_encryption;
 mod rooms;
+mod rooms_called;
 mod rtcp_style;
 mod seats;
 mod setup;
