@@ -1,8 +1,10 @@
-"""Applications send their callers into meetings, where they hear each other."""
+"""Applications send their callers into meetings, where they hear each other; meetings call telephones."""
 
-from harness import places
+import json
+
+from harness import places, tones
 from harness.control_api import ControlApi
-from harness.message import sdp
+from harness.message import compose, sdp
 from harness.sip import OutgoingCall
 from harness.tones import level
 from harness.waiting import wait_until
@@ -112,4 +114,82 @@ def test_callers_of_an_application_meet(stage):
         gateway.reply(bye, 200, "OK")
     wait_until(lambda: application.kinds().count("HANGUP") == 3, 30, application.kinds)
     assert all(application.genuine)
+    edge.wait_idle()
+
+
+def test_a_meeting_calls_telephones(stage):
+    """The moderator's menu and `tandem room call`: who answers hears the invitation, presses 1 and is in;
+    who may not be called or does not answer is told of."""
+    port = places.free_port(places.EDGE)
+    prompts = stage.directory / "prompts" / "en"
+    prompts.mkdir(parents=True)
+    tones.write_wav(prompts / "invited.wav", 620, 3)
+    tones.write_wav(prompts / "cannot-call.wav", 2_300, 3)
+    gateway = stage.carrier_peer(dtmf="info")
+    stage.configuration.numbers = []
+    stage.configuration.api = {"listen": f"{places.EDGE}:{port}"}
+    stage.configuration.more.append(f"""
+[rooms]
+allow_plain = ["{places.CARRIER}"]
+numbers = ["{places.NUMBER}"]
+prompts = {json.dumps(str(prompts.parent))}
+country_code = "1"
+[rooms.call_out]
+caller_id = "{places.NUMBER}"
+calling_regions = ["US"]
+""")
+    edge = stage.start_edge()
+    ControlApi(edge, port)
+
+    def room(*words):
+        return edge.command("room", "--config", str(edge.file), *words)
+
+    made = json.loads(room("create", "--json", "--name", "Board", "--no-passcode"))
+
+    def told(kind):
+        file = edge.data_dir / "events/events.jsonl"
+        lines = file.read_text().splitlines() if file.exists() else []
+        details = [json.loads(line)["detail"] for line in lines]
+        return [detail for detail in details if detail["eventType"] == kind]
+
+    rtp = stage.rtp(places.CARRIER, HERTZ[0])
+    moderator = OutgoingCall(gateway, edge, places.NUMBER, sdp(gateway.ip, rtp.port),
+                             host=places.EDGE)
+    moderator.answered(30)
+    rtp.start(moderator.answer.media())
+    press(moderator, made["moderator_id"] + "#")
+    wait_until(lambda: told("chime:AttendeeJoined"), 30, "the moderator is in")
+    press(moderator, "*8" + places.US_NUMBER[2:] + "#")
+    invite = gateway.expect_request("INVITE", 30)
+    assert places.NUMBER in invite["from"] and places.US_NUMBER in invite["to"]
+    phone = stage.rtp(places.CARRIER, HERTZ[1])
+    gateway.reply(invite, 200, "OK", sdp(gateway.ip, phone.port))
+    phone.start(invite.media())
+    hears(phone, 620, HERTZ[0])
+    key = compose(f"INFO {invite.contact_uri()} SIP/2.0", [
+        ("Via", gateway.via()), ("Max-Forwards", "70"), ("From", invite["to"] + ";tag=peer"),
+        ("To", invite["from"]), ("Call-ID", invite["call-id"]), ("CSeq", "800 INFO")],
+        b"Signal=1\r\nDuration=160\r\n", content_type="application/dtmf-relay")
+    gateway.send(key, edge.address)
+    hears(phone, HERTZ[0], 620)
+    hears(rtp, HERTZ[1], 620)
+    joined = told("chime:AttendeeJoined")[1]
+    assert joined["name"] == places.US_NUMBER[2:], joined
+    # A country that is not listed: the moderator hears so.
+    press(moderator, "*8" + "011" + places.JP_NUMBER[1:] + "#")
+    wait_until(lambda: told("tandem:DialOutFailed"), 30, "the call is refused")
+    assert told("tandem:DialOutFailed")[0]["status"] == 403
+    hears(rtp, 2_300, HERTZ[0])
+    assert "is called into" in room("call", made["attendee_id"], places.US_NUMBER)
+    invite = gateway.expect_request("INVITE", 30)
+    gateway.reply(invite, 486, "Busy Here")
+    wait_until(lambda: len(told("tandem:DialOutFailed")) == 2, 30, "nobody answers")
+    assert told("tandem:DialOutFailed")[1]["status"] == 486
+    room("end", made["attendee_id"])
+    for _ in range(2):
+        bye = gateway.expect(lambda m: m.method == "BYE" and m.status is None, 30)
+        gateway.reply(bye, 200, "OK")
+    record = next(record for record in edge.wait_records(3)
+                  if record["to_user"] == places.US_NUMBER and record["end"]["status"] == 200)
+    assert record["transaction_id"] == joined["transactionId"], record
     edge.wait_idle()
