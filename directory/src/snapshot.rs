@@ -298,6 +298,11 @@ impl Snapshot {
         self.declared.rooms.as_ref().map(RoomsIndex::declared)
     }
 
+    /// What steers a call out of a meeting, and the number that it shows; `None` where nobody is called.
+    pub fn rooms_call_out(&self) -> Option<(ApplicationTarget, &Arc<str>)> {
+        self.declared.rooms.as_ref()?.call_out()
+    }
+
     /// The meeting rooms, if `host` is one of their names; in any case, with or without a trailing dot.
     pub fn rooms_by_host(&self, host: &str) -> Option<ReachedRooms<'_>> {
         self.declared.rooms.as_ref()?.by_host(host)

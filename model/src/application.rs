@@ -11,6 +11,10 @@ use crate::{
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Orders of the meeting rooms in a call that an application steers have numbers from this one on; those of
+/// applications are less. What such an order plays to leg A is heard while nothing of the application's is.
+pub const ROOM_ORDERS: u32 = 1 << 31;
+
 /// What the edge tells the application's side, in the order in which it happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ApplicationEvent {
@@ -133,7 +137,7 @@ pub enum ApplicationOrder {
         /// The number of its [`ApplicationOrder::Record`].
         order: u32,
     },
-    /// Leg A, which is answered and has no leg B, takes part in a conference. Said again of the same place
+    /// Leg A, which is answered and has no leg B, takes part in a conference; [`Seat::leg`] is that one. Said again of the same place
     /// it only mutes the leg or lets it be heard; of another one, the leg leaves the one before. Answered
     /// by [`ApplicationNews::Seated`] or [`ApplicationNews::SeatFailed`], which are about its audio alone.
     /// While the leg holds the call nobody hears or sees it there, so that no hold music is heard either.
@@ -226,7 +230,8 @@ pub enum ApplicationNews {
         /// Where it is, or in words why it is not.
         outcome: Result<RecordedObject, String>,
     },
-    /// Leg B did not answer.
+    /// Leg B did not answer. Of order [`ROOM_ORDERS`] in a call that never began: whom a meeting wants called
+    /// is not called.
     BridgeFailed {
         /// The order's number.
         order: u32,
@@ -269,4 +274,26 @@ pub enum ApplicationNews {
         /// In words.
         why: String,
     },
+}
+
+impl ApplicationNews {
+    /// The number of the order that it is about; `None` of what no order is waited for.
+    pub const fn order(&self) -> Option<u32> {
+        match self {
+            ApplicationNews::Played { order, .. }
+            | ApplicationNews::KeysSent { order }
+            | ApplicationNews::Records { order }
+            | ApplicationNews::Writes { order }
+            | ApplicationNews::Recorded { order, .. }
+            | ApplicationNews::BridgeFailed { order, .. }
+            | ApplicationNews::Seated { order }
+            | ApplicationNews::SeatFailed { order, .. }
+            | ApplicationNews::Refused { order, .. } => Some(*order),
+            ApplicationNews::Ringing(_)
+            | ApplicationNews::Answered(_)
+            | ApplicationNews::Key { .. }
+            | ApplicationNews::Pictures { .. }
+            | ApplicationNews::HungUp { .. } => None,
+        }
+    }
 }

@@ -144,7 +144,7 @@ pub enum MediaCommand {
         /// The stream.
         id: MediaId,
     },
-    /// Leg A of the stream takes part in a conference from now on: what it sends goes to whoever mixes
+    /// A leg of the stream takes part in a conference from now on: what it sends goes to whoever mixes
     /// that, and what is mixed for it is sent to it. Said again of the same place, it only mutes the leg or
     /// lets it be heard; of another one, the leg leaves the seat of before. The end of the stream ends it.
     Sit {

@@ -222,6 +222,10 @@ impl<L: CallLogic> Driver<L> {
                 }
                 false
             }
+            WorkerInput::CallForRooms { call, to } => {
+                self.logic.call_for_rooms(now, call, to);
+                false
+            }
             WorkerInput::Requests => true,
         }
     }

@@ -87,6 +87,11 @@ pub(crate) enum WorkerInput {
         decided: Arc<AtomicBool>,
         reply: SyncSender<Result<TransactionId, NotCalled>>,
     },
+    /// Call somebody into a meeting.
+    CallForRooms {
+        call: TransactionId,
+        to: Arc<str>,
+    },
     /// Look at [`Requests`].
     Requests,
 }
@@ -239,6 +244,12 @@ impl ApplicationOrders {
 }
 
 impl ApplicationOrders {
+    /// Calls somebody into a meeting ([`b2bua::Edge::call_for_rooms`]), without waiting; `false` when the
+    /// queue is full or the worker has ended. Orders to this call follow it.
+    pub fn call_for_rooms(&self, call: TransactionId, to: Arc<str>) -> bool {
+        self.inputs.try_send(WorkerInput::CallForRooms { call, to }).is_ok()
+    }
+
     /// Calls somebody for an application ([`b2bua::Edge::call_for_application`]); `None` when the
     /// worker has no room for it or does not come to it within a second. Then nobody is called.
     pub fn call(&self, wanted: OutboundCall) -> Option<Result<TransactionId, NotCalled>> {

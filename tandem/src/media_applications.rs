@@ -14,7 +14,7 @@ use call_metrics::{Numbers, Observation, ObservationSender, PerSink, RecorderVie
 use call_recordings::OrderedOpener;
 use call_streaming::events::EventSink;
 use control_api::{NotCalled, NotUpdated};
-use media_applications::{Acted, Direction, Ended, Facts};
+use media_applications::{Acted, Direction, Ended, Facts, MeetingRefusal, MeetingRequest};
 use model::{
     ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, CallEvent, CallEventKind,
     OutboundCall, Secret, SteeredCall, TransactionId,
@@ -75,10 +75,15 @@ impl MediaApplications {
         let orders = Arc::new(OnceLock::new());
         let unrecorded = about.unrecorded.clone();
         let observations = about.observations.clone();
-        let edge = Arc::new(EdgeCalls { orders: Arc::clone(&orders), about });
+        let asked = Arc::new(OnceLock::new());
+        let edge = EdgeCalls { orders: Arc::clone(&orders), rooms: Arc::clone(&asked), about };
+        let edge = Arc::new(edge);
         let applications = Applications::start(settings, edge);
         let applications = applications.map_err(|error| StartError(error.to_string()))?;
-        let rooms = Rooms::start(config, events)?;
+        let sender = applications.sender();
+        let met = Box::new(move |call, number, outcome| sender.met(call, number, outcome));
+        let rooms = Rooms::start(config, events, met)?;
+        let _ = asked.set(rooms.handle());
         Ok(MediaApplications { applications, orders, rooms, unrecorded, observations })
     }
 
@@ -248,6 +253,7 @@ fn random() -> Result<u64, String> {
 /// The edge's calls, once it runs.
 struct EdgeCalls {
     orders: Arc<OnceLock<ApplicationOrders>>,
+    rooms: Arc<OnceLock<RoomsHandle>>,
     about: About,
 }
 
@@ -267,6 +273,18 @@ impl Calls for EdgeCalls {
     fn pause_recording(&self, call: TransactionId, order: u32, on: bool) {
         if let Some(recordings) = &self.about.recordings {
             recordings.pause(call, order, on);
+        }
+    }
+
+    fn meet(
+        &self,
+        call: TransactionId,
+        number: u32,
+        request: MeetingRequest,
+    ) -> Result<(), MeetingRefusal> {
+        match self.rooms.get() {
+            Some(rooms) => rooms.meet(call, number, request),
+            None => Err(MeetingRefusal::Failed("the node is just starting".to_owned())),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     SIGNATURE_HEADER, Settings, SoundStore, sign,
 };
 use aws_sinks::Access;
-use media_applications::{Acted, Direction, Ended, Facts};
+use media_applications::{Acted, Direction, Ended, Facts, MeetingRefusal, MeetingRequest, Room};
 use model::{
     ApplicationNews, ApplicationOrder, AudioSource, LegSide, PlayOutcome, Secret, TransactionId,
     UnixTime,
@@ -30,6 +30,7 @@ enum Seen {
     /// An order waits at the gate.
     AtTheGate,
     Order(u32, ApplicationOrder),
+    Meet(u32, MeetingRequest),
     GivenUp(Ended),
 }
 
@@ -67,6 +68,16 @@ impl Calls for Edge {
     }
 
     fn pause_recording(&self, _: TransactionId, _: u32, _: bool) {}
+
+    fn meet(
+        &self,
+        _: TransactionId,
+        number: u32,
+        request: MeetingRequest,
+    ) -> Result<(), MeetingRefusal> {
+        let _ = self.seen.try_send(Seen::Meet(number, request));
+        Ok(())
+    }
 
     fn asked(&self, application: &Arc<str>, outcome: AskedOutcome, _: Duration) {
         assert_eq!(&**application, "menu");
@@ -315,6 +326,39 @@ fn call(number: u128, application: Application) -> NewCall {
 fn play() -> Value {
     json!({ "Type": "PlayAudio", "Parameters": {
         "AudioSource": { "Type": "S3", "BucketName": "bucket", "Key": "a.wav" } } })
+}
+
+#[test]
+fn a_call_joins_a_meeting_and_leaves_it_as_it_hangs_up() {
+    let world = World::start("meets", |_| {});
+    let server = Server::start(None);
+    let number =
+        |room: &str| json!([{ "Type": "JoinChimeMeeting", "Parameters": { "MeetingId": room } }]);
+    world.sender.begin(call(1, server.application("http"))).unwrap();
+    server.does(number("4081234567"));
+    server.got("NEW_INBOUND_CALL");
+    assert_eq!(world.order().1, ApplicationOrder::Answer);
+    world.sender.news(id(1), ApplicationNews::Answered(LegSide::A));
+    let meets = || match world.seen.recv_timeout(DEADLINE).unwrap() {
+        Seen::Meet(number, request) => (number, request),
+        other => panic!("{other:?}"),
+    };
+    let (first, request) = meets();
+    let room = Room::Number { digits: "4081234567".into(), passcode: "".into() };
+    assert_eq!(request, MeetingRequest::Join { room, from: "+12065550199".into() });
+    server.does(number("4081234568"));
+    world.sender.met(id(1), first, Err(MeetingRefusal::Full));
+    assert!(server.got("ACTION_FAILED").body.contains("full"));
+    let (second, _) = meets();
+    world.sender.met(id(1), second, Ok(()));
+    server.does(json!([]));
+    server.got("ACTION_SUCCESSFUL");
+    // Before the application has answered: the others of the meeting are not to wait for it.
+    world.hung_up(id(1));
+    assert_eq!(meets().1, MeetingRequest::Leave);
+    server.got("HANGUP");
+    server.does(json!([]));
+    world.stop();
 }
 
 fn pause() -> Value {

@@ -7,7 +7,7 @@ use call_applications::{
     Application, Applications, AskedOutcome, Calls, Endpoint, MAX_SOUND_BYTES, NewCall, Settings,
     SoundStore,
 };
-use media_applications::{Acted, Direction, Ended, Facts};
+use media_applications::{Acted, Direction, Ended, Facts, MeetingRefusal, MeetingRequest};
 use model::{ApplicationNews, ApplicationOrder, LegSide, TransactionId, UnixTime};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -155,6 +155,10 @@ impl Calls for Edge {
     }
 
     fn pause_recording(&self, _: TransactionId, _: u32, _: bool) {}
+
+    fn meet(&self, _: TransactionId, _: u32, _: MeetingRequest) -> Result<(), MeetingRefusal> {
+        Ok(())
+    }
 
     fn asked(&self, _: &Arc<str>, _: AskedOutcome, _: Duration) {}
 

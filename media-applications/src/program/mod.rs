@@ -11,7 +11,7 @@ mod told;
 #[cfg(test)]
 mod tests;
 
-use crate::action::{Legs, Planned, Sound};
+use crate::action::{Legs, MeetingRefusal, MeetingRequest, Planned, Sound};
 use crate::facts::{Direction, Facts};
 use crate::invocation::{Event, Participant, tag};
 use crate::response;
@@ -40,6 +40,9 @@ pub enum Output {
     Invoke(String),
     /// The recording of this order keeps silence from now on, or goes on.
     PauseRecording(u32, bool),
+    /// This is wanted of the meetings of the node; [`Program::handle_meeting`] with the number is to follow,
+    /// but for [`MeetingRequest::Leave`].
+    Meeting(u32, MeetingRequest),
     /// This is to be fetched or spoken; [`Program::handle_sound`] with the number is to follow.
     Fetch(u32, Sound),
 }
@@ -86,7 +89,7 @@ impl std::fmt::Display for Ended {
 /// The state of one call's application.
 ///
 /// Inputs are [`Program::handle_news`], [`Program::handle_response`], [`Program::handle_failure`],
-/// [`Program::handle_sound`], [`Program::update`] and [`Program::handle_timeout`]; after each of them
+/// [`Program::handle_sound`], [`Program::handle_meeting`], [`Program::update`] and [`Program::handle_timeout`]; after each of them
 /// [`Program::poll_output`] is asked until it gives nothing, then [`Program::poll_timeout`]. When
 /// [`Program::is_over`], nothing follows.
 #[derive(Debug)]
@@ -102,6 +105,8 @@ pub struct Program {
     listeners: [Option<Listener>; 2],
     /// The order of the recording of the call, which goes on beside actions.
     recording: Option<u32>,
+    /// Leg A is in a meeting.
+    is_in_meeting: bool,
     invocations: Invocations,
     outputs: VecDeque<Output>,
     acted: VecDeque<Acted>,
@@ -153,6 +158,7 @@ impl Program {
             running: None,
             listeners: [None, None],
             recording: None,
+            is_in_meeting: false,
             invocations: Invocations::default(),
             outputs: VecDeque::new(),
             acted: VecDeque::new(),
@@ -255,6 +261,21 @@ impl Program {
     pub fn handle_sound(&mut self, now: Instant, number: u32, sound: Result<AudioSource, String>) {
         let outcome = self.with_step(|step, desk| step.handle_sound(now, number, sound, desk));
         self.end_action(outcome);
+        self.settle(now);
+    }
+
+    /// What became of [`Output::Meeting`]. Who has joined, or waits for a moderator, is in the meeting until
+    /// leg A ends.
+    pub fn handle_meeting(
+        &mut self,
+        now: Instant,
+        number: u32,
+        outcome: Result<(), MeetingRefusal>,
+    ) {
+        let joins = self.running.as_ref().is_some_and(|running| running.step.joins(number));
+        self.is_in_meeting |= joins && outcome.is_ok();
+        let ended = self.with_step(|step, _| step.handle_meeting(number, outcome));
+        self.end_action(ended);
         self.settle(now);
     }
 

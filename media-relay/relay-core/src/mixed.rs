@@ -20,8 +20,6 @@ use std::time::Duration;
 const HEAD: usize = 2;
 /// Octets of the ring of what a leg hears: 20 packets of Opus at 32 kbit/s a second, or four of the longest.
 const RING: usize = 8 * 1024;
-/// The leg that takes part.
-const LEG: LegSide = LegSide::A;
 
 /// One packet for a leg, but for its source, its sequence number and where its timestamps begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,9 +76,11 @@ impl MixedWriter {
     }
 }
 
-/// What a stream has while its leg A takes part in a conference.
+/// What a stream has while one of its legs takes part in a conference.
 #[derive(Debug)]
 pub(crate) struct Seated {
+    /// The leg that takes part.
+    leg: LegSide,
     pub(crate) tap: Option<Box<AudioTap>>,
     mixed: RingReader<HEAD>,
     /// A payload, while it is sent.
@@ -109,23 +109,31 @@ impl Seated {
 }
 
 impl RtpSession {
-    /// From now on leg A takes part in a conference: what it sends while it may goes to `ends`, and what
+    /// From now on `leg` takes part in a conference: what it sends while it may goes to `ends`, and what
     /// is written there goes to the leg. `draw` gives unguessable numbers. Who was in one before leaves it.
-    pub fn sit(&mut self, ends: SeatEnds, now: Instant, draw: &mut dyn FnMut() -> u64) {
-        self.make_for(LEG, now, draw);
-        self.name_after_call(LEG);
-        let tap = Some(Box::new(self.tap_of(ends.tap, [true, false], now)));
+    pub fn sit(
+        &mut self,
+        leg: LegSide,
+        ends: SeatEnds,
+        now: Instant,
+        draw: &mut dyn FnMut() -> u64,
+    ) {
+        self.make_for(leg, now, draw);
+        self.name_after_call(leg);
+        let legs = LegSide::BOTH.map(|side| side == leg);
+        let tap = Some(Box::new(self.tap_of(ends.tap, legs, now)));
         let payload = Vec::with_capacity(LONGEST_PAYLOAD.next_multiple_of(8));
         let (mixed, placed, unheard, is_muted) = (ends.mixed, None, 0, false);
-        self.seated = Some(Box::new(Seated { tap, mixed, payload, placed, unheard, is_muted }));
+        let seated = Seated { leg, tap, mixed, payload, placed, unheard, is_muted };
+        self.seated = Some(Box::new(seated));
     }
 
-    /// Leg A takes part in nothing any more.
+    /// The leg takes part in nothing any more.
     pub fn stand_up(&mut self) {
         self.seated = None;
     }
 
-    /// Whether what leg A sends is kept from its conference, from the next packet on. It is the relay that
+    /// Whether what the leg sends is kept from its conference, from the next packet on. It is the relay that
     /// sees to it: what waits for whoever mixes, or is lost on the way there, lets nobody be heard.
     pub fn mute_seat(&mut self, is_muted: bool) {
         if let Some(seated) = self.seated.as_deref_mut() {
@@ -133,13 +141,13 @@ impl RtpSession {
         }
     }
 
-    /// Whether nobody mixes for leg A any more, though it takes part in a conference.
+    /// Whether nobody mixes for the leg any more, though it takes part in a conference.
     pub fn is_seat_abandoned(&self) -> bool {
         let tap = self.seated.as_deref().and_then(|seated| seated.tap.as_deref());
         tap.is_some_and(|tap| !tap.is_read())
     }
 
-    /// Whether leg A takes part in a conference.
+    /// Whether a leg takes part in a conference.
     pub fn is_seated(&self) -> bool {
         self.seated.is_some()
     }
@@ -154,25 +162,22 @@ impl RtpSession {
         self.seated.as_deref()?.mixed.has_more().then_some(Instant::ZERO)
     }
 
-    /// Writes the next packet of the conference to leg A.
+    /// Writes the next packet of the conference to the leg, where that is `to`.
     pub(crate) fn poll_mixed(
         &mut self,
         to: LegSide,
         now: Instant,
         buffer: &mut [u8],
     ) -> Option<MadePacket> {
-        if to != LEG {
-            return None;
-        }
         // Gone meanwhile, for its payload is lent below.
-        let mut seated = self.seated.take()?;
+        let mut seated = self.seated.take_if(|seated| seated.leg == to)?;
         let mut sent = None;
         while sent.is_none()
             && let Some(packet) = seated.take()
         {
             let header = self.place_mixed(&mut seated, packet, now);
-            sent = header
-                .and_then(|header| self.send_made(LEG, &header, &seated.payload, now, buffer));
+            sent =
+                header.and_then(|header| self.send_made(to, &header, &seated.payload, now, buffer));
         }
         self.seated = Some(seated);
         sent
@@ -185,7 +190,7 @@ impl RtpSession {
         packet: MixedPacket,
         now: Instant,
     ) -> Option<RtpHeader> {
-        let (other, leg) = pair(&mut self.legs, LEG.other());
+        let (other, leg) = pair(&mut self.legs, seated.leg.other());
         let has_other = leg.is_played_to();
         let rate = leg
             .plan

@@ -40,7 +40,7 @@ pub struct SeatedStream {
 }
 
 impl Worker {
-    /// From now on the leg A of a stream takes part in a conference.
+    /// From now on a leg of a stream takes part in a conference.
     pub(super) fn sit(&mut self, id: MediaId, seat: Seat) {
         let event = match self.begin_seat(id, seat) {
             Ok(()) => MediaEvent::Sits { id },
@@ -79,7 +79,7 @@ impl Worker {
             // What the kernel forwards takes part in nothing; what needs not go through here goes back.
             stream.leave_fast_path(lane, &self.parts.counters, now);
         }
-        stream.session.sit(ends, now, &mut draw);
+        stream.session.sit(seat.leg, ends, now, &mut draw);
         stream.session.mute_seat(seat.is_muted);
         stream.seat = Some(seat);
         self.seats.push(key);
@@ -108,7 +108,7 @@ impl Worker {
         self.emit(MediaEvent::SeatFailed { id, failure: SeatFailure::TooMany });
     }
 
-    /// The leg A of a stream leaves its conference.
+    /// The leg of a stream leaves its conference.
     pub(super) fn stand_up(&mut self, id: MediaId) {
         let Some(key) = self.streams.key_of(id) else {
             self.parts.counters.unknown_streams.add(1);

@@ -48,7 +48,7 @@ impl Rig {
 
     fn sit(&self, id: u64, is_muted: bool) {
         let (conference, participant) = (ConferenceId(7), ParticipantId(id));
-        let seat = Seat { conference, participant, is_muted };
+        let seat = Seat { conference, participant, leg: model::LegSide::A, is_muted };
         self.relay.command(MediaCommand::Sit { id: MediaId(id), seat }).unwrap();
         self.event(|event| matches!(event, MediaEvent::Sits { id: of } if of.0 == id));
     }

@@ -65,6 +65,21 @@ fn who_wants_somebody_called_learns_which_call_it_is() {
 }
 
 #[test]
+fn orders_to_whom_a_meeting_calls_follow_the_call() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    let (orders, call) = (rig.edge.application_orders(), TransactionId::from_random(3));
+    assert!(orders.call_for_rooms(call, "+12065550177".into()));
+    let hang_up = ApplicationOrder::HangUp { leg: None, status: 480 };
+    orders.order(call, 1, hang_up.clone()).unwrap();
+    let first = rig.next();
+    assert!(matches!(first, Seen::CalledForRooms(of, _) if of == call), "{first:?}");
+    let second = rig.next();
+    assert!(matches!(second, Seen::Ordered(of, 1, ref order) if of == call && *order == hang_up));
+    rig.edge.stop();
+    assert!(!orders.call_for_rooms(call, "+12065550177".into()));
+}
+
+#[test]
 fn who_wants_a_call_listened_to_hears_whether_it_can_be() {
     let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
     let known = TransactionId::from_random(1);

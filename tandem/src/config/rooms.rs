@@ -1,5 +1,6 @@
 //! `[rooms]`: how meeting rooms are reached, who mixes them, and meetings that are always there.
 
+mod call_out;
 mod meeting;
 
 use super::reader::Table;
@@ -36,6 +37,10 @@ pub(crate) struct RoomsSection {
     pub(crate) max_pictures: usize,
     /// The language of callers.
     pub(crate) language: Language,
+    /// People may be called into meetings.
+    pub(crate) call_out: bool,
+    /// The country of numbers that are typed without one, 1 to 3 digits.
+    pub(crate) country_code: Option<Arc<str>>,
     /// Meetings of the file.
     pub(crate) meetings: Vec<MeetingRecord>,
 }
@@ -55,6 +60,8 @@ impl Default for RoomsSection {
             max_participants: 2_048,
             max_pictures: 512,
             language: Language::english(),
+            call_out: false,
+            country_code: None,
             meetings: Vec::new(),
         }
     }
@@ -94,6 +101,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
         max_calls: table.or("max_calls", Rooms::DEFAULT_MAX_CALLS, value::integer),
         video: table.or("video", true, value::boolean),
         video_hd: table.or("video_hd", false, value::boolean),
+        call_out: call_out::read(table.table("call_out")),
         ..Rooms::new(&domain)
     };
     let has_tls = sip.listeners.iter().any(|each| each.protocol == model::TransportProtocol::Tls);
@@ -116,6 +124,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
         );
         table.warn_at("language", message);
     }
+    let country_code = table.optional("country_code", call_out::country_code);
     let section = RoomsSection {
         prompts,
         threads: table.or("threads", usual.threads, |v| value::within(value::integer(v)?, THREADS)),
@@ -126,6 +135,8 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
             value::within(value::integer(v)?, PARTICIPANTS)
         }),
         language,
+        call_out: rooms.call_out.is_some(),
+        country_code,
         meetings: read_meetings(&mut table),
     };
     table.finish();

@@ -2,7 +2,7 @@
 
 use model::{
     ApplicationOrder, AudioSource, ConferenceId, LegSide, ParticipantId, PictureCard,
-    PicturesShown, Seat, TransactionId,
+    PicturesShown, ROOM_ORDERS, Seat, TransactionId,
 };
 use room_core::{Capabilities, Language, MeetingId, Words};
 use std::collections::VecDeque;
@@ -65,6 +65,16 @@ impl Ears {
             orders: Vec::new(),
             ended: Vec::new(),
         }
+    }
+
+    /// Of a call that an application steers: its orders have numbers that are none of the application's.
+    pub(super) fn steered(call: TransactionId, language: Language) -> Self {
+        Ears { last_order: ROOM_ORDERS, ..Ears::new(call, language) }
+    }
+
+    /// Whether it has a place in a meeting's mix.
+    pub(super) const fn has_place(&self) -> bool {
+        self.place.is_some()
     }
 
     /// Orders to its call, with their numbers.
@@ -143,11 +153,6 @@ impl Ears {
         self.place.as_ref().is_some_and(|place| place.meeting == meeting)
     }
 
-    /// Whether it has a place in a meeting.
-    pub(super) const fn has_place(&self) -> bool {
-        self.place.is_some()
-    }
-
     pub(super) const fn language(&self) -> &Language {
         &self.language
     }
@@ -211,6 +216,7 @@ impl Ears {
             conference: place.conference,
             // All but two bits of an id's lower half are random.
             participant: ParticipantId(self.call.as_u128() as u64),
+            leg: LegSide::A,
             is_muted: place.is_muted || !place.capabilities.audio.sends(),
         };
         let shown = PicturesShown {

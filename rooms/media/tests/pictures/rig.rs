@@ -4,10 +4,10 @@
 use codecs::{AudioEncoder, AudioFormat, Encoder};
 use media_relay::{Clock, Relay, RelayConfig};
 use model::{
-    Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent,
-    MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureCard, PictureContent,
-    PictureFeedback, PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey, SrtpSuite, TransactionId,
-    XrWishes,
+    Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, LegSide, MediaCommand,
+    MediaEvent, MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureCard,
+    PictureContent, PictureFeedback, PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey,
+    SrtpSuite, TransactionId, XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingStatistics};
 use rtp_proto::rtcp::{Feedback, FeedbackMessage, RtcpPacket, parse_compound};
@@ -207,7 +207,7 @@ impl Device {
     pub(crate) fn sit(&self, rig: &Rig) {
         let (conference, participant) = (ConferenceId(7), ParticipantId(self.number));
         let (id, is_muted) = (MediaId(self.number), false);
-        let seat = Seat { conference, participant, is_muted };
+        let seat = Seat { conference, participant, leg: LegSide::A, is_muted };
         rig.relay.command(MediaCommand::Sit { id, seat }).unwrap();
         rig.sits(self.number);
     }

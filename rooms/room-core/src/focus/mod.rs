@@ -4,14 +4,14 @@
 mod api;
 mod door;
 mod flow;
+mod steered;
 
 use crate::event::EndReason;
 use crate::guess::{GuessLimiter, GuessLimits, Source};
 use crate::id::Draw;
 use crate::language::{Language, Languages};
 use crate::meeting::{
-    By, CalledNews, CannotJoin, Command, Meeting, MeetingState, Menus, Newcomer, Refused, Role,
-    RosterEntry,
+    By, CalledNews, Command, Meeting, MeetingState, Menus, Newcomer, Refused, Role, RosterEntry,
 };
 use crate::output::{ChatMessage, Now, Order, Output, Outputs};
 use crate::registry::Registry;
@@ -209,16 +209,7 @@ impl Focus {
             pictures: [false; 2],
             stage: Stage::Meeting(meeting),
         };
-        self.callers.insert(call, caller);
-        let joined = self.join(now, meeting, newcomer);
-        if joined.is_err() {
-            self.callers.remove(&call);
-        }
-        self.settle(now);
-        joined.map_err(|why| match why {
-            CannotJoin::Full => Refused::Full,
-            CannotJoin::Closed => Refused::NotAllowed,
-        })
+        self.admit_caller(now, meeting, caller, newcomer)
     }
 
     /// Somebody has pressed a key, told once however it came (RFC 4733, INFO, tones).

@@ -11,6 +11,7 @@ mod keys;
 mod orders;
 mod outbound;
 mod pictures;
+mod plays;
 mod recordings;
 mod requests;
 mod room;
@@ -31,11 +32,11 @@ pub(crate) use bridge::check_outbound;
 use directory::ApplicationTarget;
 use keys::KeysUnderWay;
 use model::{
-    ApplicationEvent, ApplicationNews, ApplicationTold, AudioSource, CallEnd, CallEventKind, Codec,
-    EndedBy, Instant, IpFamily, LegSide, MediaEvent, OtherMedia, PlayOutcome, Playing, RoomCall,
-    SteeredCall,
+    ApplicationEvent, ApplicationNews, ApplicationTold, CallEnd, CallEventKind, Codec, EndedBy,
+    Instant, IpFamily, LegSide, MediaEvent, PlayOutcome, RoomCall, SteeredCall,
 };
 use pictures::Pictures;
+use plays::Play;
 pub(super) use recordings::Ordered;
 use sdp::{Encryption, SessionDescription};
 use seat::Seating;
@@ -45,9 +46,6 @@ use std::sync::Arc;
 /// Header fields that an application learns of at most, and octets of the longest value.
 const MAX_HEADERS: usize = 32;
 const LONGEST_VALUE: usize = 1_024;
-
-/// Silence in the place of a leg that is muted: a tenth of a second of PCM, over and over.
-const SILENT_SAMPLES: usize = 800;
 
 /// The sub-machine.
 pub(super) struct Steering {
@@ -66,10 +64,13 @@ pub(super) struct Steering {
     own_offer: bool,
     /// What the application has each leg hear.
     plays: [Option<Play>; 2],
+    /// What the meeting that an application has sent the near leg into has it hear, while it hears nothing
+    /// of the application's.
+    said_by_room: Option<Play>,
     muted: [bool; 2],
     keys: [Option<KeysUnderWay>; 2],
     bridging: Option<Bridging>,
-    /// Leg A's place in a conference.
+    /// The near leg's place in a conference.
     seating: Option<Seating>,
     /// Its pictures there.
     pictures: Pictures,
@@ -83,15 +84,6 @@ pub(super) struct Steering {
     room: Option<Box<RoomCall>>,
     /// While leg B is there, the cap on the call's duration that holds without it, if there is one.
     own_cap: Option<Option<Instant>>,
-}
-
-/// Something that the application has a leg hear.
-struct Play {
-    order: u32,
-    source: AudioSource,
-    rounds: Option<u32>,
-    /// The relay has said that it begins: an end that comes earlier is that of what was played before.
-    has_begun: bool,
 }
 
 impl Steering {
@@ -112,6 +104,7 @@ impl Steering {
             has_ordered: false,
             own_offer: false,
             plays: [None, None],
+            said_by_room: None,
             muted: [false; 2],
             keys: [None, None],
             bridging: None,
@@ -123,28 +116,6 @@ impl Steering {
             own_cap: None,
             room: None,
         }
-    }
-
-    /// What the application has `leg` hear: what it plays, silence for a far end that is muted, or
-    /// that leg B is being called.
-    pub(super) fn played_to(
-        &self,
-        leg: LegSide,
-        ringback: Option<&AudioSource>,
-    ) -> Option<Playing> {
-        let with = OtherMedia::Yields;
-        if let Some(play) = &self.plays[leg.index()] {
-            let (source, rounds) = (play.source.clone(), play.rounds);
-            return Some(Playing { source, start: 0, rounds, with });
-        }
-        if self.is_bridged && self.muted[leg.other().index()] {
-            let source = AudioSource::Octets(silence().into());
-            return Some(Playing { source, start: 0, rounds: None, with });
-        }
-        let bridging = self.bridging.as_ref().filter(|_| leg == self.near)?;
-        let source = bridging.heard(ringback)?;
-        let with = bridging.with();
-        Some(Playing { source, start: 0, rounds: None, with })
     }
 }
 
@@ -260,7 +231,7 @@ impl Call {
             arguments: steering.arguments.clone(),
         };
         // The meeting rooms are no application.
-        if begun.room.is_none() {
+        if *begun.application != *model::ROOMS {
             let application = begun.application.clone();
             context.event(self.id, now, CallEventKind::Steered { application });
         }
@@ -391,14 +362,14 @@ impl Call {
         let Some(steering) = self.steering.as_mut() else { return };
         match event {
             MediaEvent::Plays { id, leg, .. } if self.media.id() == Some(*id) => {
-                if let Some(play) = steering.plays[leg.index()].as_mut() {
+                if let Some(play) = steering.heard_place(*leg).as_mut() {
                     play.has_begun = true;
                 }
             }
             MediaEvent::Played { id, leg, outcome } if self.media.id() == Some(*id) => {
                 let is_over =
                     |play: &mut Play| play.has_begun || matches!(outcome, PlayOutcome::Failed(_));
-                let Some(play) = steering.plays[leg.index()].take_if(is_over) else { return };
+                let Some(play) = steering.heard_place(*leg).take_if(is_over) else { return };
                 let news = ApplicationNews::Played { order: play.order, outcome: *outcome };
                 self.played_out(*leg);
                 self.tell(context, now, news);
@@ -450,26 +421,4 @@ fn headers_of(invite: &Message) -> Vec<(Arc<str>, Arc<str>)> {
     let lines = invite.headers().filter(is_shown);
     let short = lines.filter(|line| line.value.len() <= LONGEST_VALUE);
     short.take(MAX_HEADERS).map(|line| (line.raw_name.into(), line.value.into())).collect()
-}
-
-/// A WAV file of silence: 16-bit PCM, 8,000 samples a second.
-fn silence() -> Vec<u8> {
-    let octets = (SILENT_SAMPLES * 2) as u32;
-    let mut wav = Vec::with_capacity(44 + SILENT_SAMPLES * 2);
-    wav.extend_from_slice(b"RIFF");
-    wav.extend_from_slice(&(36 + octets).to_le_bytes());
-    wav.extend_from_slice(b"WAVEfmt ");
-    wav.extend_from_slice(&16_u32.to_le_bytes());
-    for value in [1_u16, 1] {
-        wav.extend_from_slice(&value.to_le_bytes());
-    }
-    wav.extend_from_slice(&8_000_u32.to_le_bytes());
-    wav.extend_from_slice(&16_000_u32.to_le_bytes());
-    for value in [2_u16, 16] {
-        wav.extend_from_slice(&value.to_le_bytes());
-    }
-    wav.extend_from_slice(b"data");
-    wav.extend_from_slice(&octets.to_le_bytes());
-    wav.resize(44 + SILENT_SAMPLES * 2, 0);
-    wav
 }

@@ -21,7 +21,7 @@ const URI: &str = "sip:4081234567@meet.tandem.example";
 const LISTED: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 77)), 5060);
 const SEAT: Seat =
-    Seat { conference: ConferenceId(7), participant: ParticipantId(1), is_muted: false };
+    Seat { conference: ConferenceId(7), participant: ParticipantId(1), leg: A, is_muted: false };
 const ALL: PicturesShown = PicturesShown { camera: true, slides: true };
 const BOTH: ApplicationNews = ApplicationNews::Pictures { camera: true, slides: true };
 const NEITHER: ApplicationNews = ApplicationNews::Pictures { camera: false, slides: false };
