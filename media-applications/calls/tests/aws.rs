@@ -319,6 +319,7 @@ fn what_a_function_does_wrong_is_said() {
                 panic!("{why}")
             };
             assert!(told.contains(why) && !told.is_empty(), "{told} for {why}");
+            assert!(!told.contains("records"), "a function brings none: {told}");
             println!("{status}: {told}");
         }
     });
