@@ -50,6 +50,11 @@ pub fn findings(record: &CallRecord) -> Vec<Finding> {
     if let Some(copied) = &record.copied {
         list.copied(copied);
     }
+    if let Some(why) = &record.not_recorded {
+        let why = printable_line(why);
+        let text = format!("What its application has ordered to be recorded is not whole: {why}.");
+        list.add(Severity::Fair, text);
+    }
     if let Some(recorded) = &record.recorded {
         list.recorded(record, recorded);
     } else if let Some(talk) = talk_ms(record) {

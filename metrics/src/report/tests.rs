@@ -84,6 +84,7 @@ pub(crate) fn good_call() -> CallRecord {
         unheard: Vec::new(),
         streaming: None,
         copied: None,
+        not_recorded: None,
         recorded: None,
         emergency: None,
         source: "127.0.0.3:5070".to_owned(),
@@ -489,6 +490,14 @@ fn the_copy_of_a_call_has_one_side_and_says_what_is_odd_about_it() {
     assert!(text.contains("names label 7") && !text.contains('\u{1b}'), "{text}");
     record.quality[0].as_mut().unwrap().received_packets = 0;
     assert!(explain(&record).contains("No audio came on the first line"), "{}", explain(&record));
+}
+
+#[test]
+fn a_recording_that_failed_is_found() {
+    let mut record = good_call();
+    record.not_recorded = Some("the disk is full".to_owned());
+    let text = explain(&record);
+    assert!(text.contains("ordered to be recorded is not whole: the disk is full."), "{text}");
 }
 
 #[test]
