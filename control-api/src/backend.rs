@@ -4,9 +4,7 @@ use crate::access_key::KeySource;
 use crate::error::{ApiError, ErrorKind};
 use crate::state::{Change, Draft, Kind, Proxy};
 use directory::{NumberTable, Problem, Resources, Snapshot, VoiceConnector};
-use model::{
-    Instant, OutboundCall, ProxySessionId, Refusal, TransactionId, UnixTime,
-};
+use model::{Instant, OutboundCall, ProxySessionId, Refusal, TransactionId, UnixTime};
 use room_core::{Command, MeetingId, MeetingState, Refused, RosterEntry};
 use serde_json::{Map, Value};
 use std::net::IpAddr;

@@ -32,8 +32,8 @@ use media_relay::AudioFileError;
 use model::{Fingerprint, TransportProtocol, UnixTime};
 use outbox::{FileSender, FileSink, Outbox, OutboxView, Retention};
 use parts::{
-    dtls_identity, left_of_last_run, serve_directory, start_applications, start_edge, start_history,
-    start_relay,
+    dtls_identity, left_of_last_run, serve_directory, start_applications, start_edge,
+    start_history, start_relay,
 };
 use room_media::Mixing;
 use sip_edge::tls::TlsSettings;

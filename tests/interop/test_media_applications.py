@@ -300,7 +300,7 @@ def test_an_application_calls_somebody(stage):
     application = stage._keep(Application(answer))
     phone = stage.uas(places.CARRIER, calls=1, hertz=1_000)
     stage.configuration.carriers[0].update(host=places.CARRIER, port=phone.port)
-    declare(stage, application.port)
+    declare(stage, application.port, message_logs="true")
     port = places.free_port(places.EDGE)
     stage.configuration.api = {"listen": f"{places.EDGE}:{port}"}
     client = ControlApi(stage.start_edge(), port).client()
@@ -334,6 +334,12 @@ def test_an_application_calls_somebody(stage):
     wait_until(lambda: application.kinds()[-1] == "HANGUP", 30, "the last word")
     assert all(application.genuine)
     record, = stage.edge.wait_records(1)
+    log = Path(stage.configuration.data_dir) / "logs/aws/ChimeSipMediaApplicationSipMessages"
+    lines = wait_until(lambda: (log / f"{ID}.jsonl").exists() and
+                       (log / f"{ID}.jsonl").read_text().splitlines(), 30, "messages are logged")
+    first = json.loads(lines[0])
+    assert (first["kind"], first["call_id"]) == ("told", call)
+    assert json.loads(first["message"])["InvocationEventType"] == "NEW_OUTBOUND_CALL"
     assert (record["direction"], record["transaction_id"]) == ("Outbound", call)
     assert (record["from_user"], record["to_user"]) == (places.NUMBER, places.US_NUMBER)
     assert record["end"]["status"] == 200
