@@ -351,3 +351,57 @@ fn a_meeting_that_has_ended_is_gone() {
     let left = read_again(node);
     assert!(left.all::<StoredMeeting>().is_empty() && left.all::<Tags>().is_empty());
 }
+
+#[test]
+fn meetings_of_the_configuration_file_are_shown_and_stay() {
+    let (made, mut node) = world();
+    let mut api = made;
+    // The second one's ids are none that the other node draws first.
+    ask(&mut api, &mut node, ("POST", ROOMS, ""), &json!({ "Name": "first" }));
+    let registered = ask(&mut api, &mut node, ("POST", ROOMS, ""), &json!({ "Name": "Board" }));
+    let id = text(&registered["Room"]["MeetingId"]);
+    let (registry, _) = api.state().registry();
+    let mut record = registry.get_meeting(MeetingId::parse(&id).unwrap()).unwrap().clone();
+    record.created = UnixTime::from_millis(0);
+    record.settings.plan = room_core::Plan::Personal;
+    // Another node, whose file has this meeting.
+    let (api, mut node) = world();
+    let mut api = api.with_meetings_of_file(vec![record]);
+    let own = ask(&mut api, &mut node, ("POST", ROOMS, ""), &json!({ "Name": "own" }));
+    let listed = ask(&mut api, &mut node, ("GET", ROOMS, ""), &Value::Null);
+    assert_eq!(listed["Rooms"].as_array().unwrap().len(), 2);
+    let room = format!("{ROOMS}/{id}");
+    let told = ask(&mut api, &mut node, ("GET", &room, ""), &Value::Null);
+    assert_eq!(
+        (&told["Room"]["Name"], &told["Room"]["CreatedTimestamp"]),
+        (&json!("Board"), &Value::Null)
+    );
+    let number = text(&told["Room"]["AttendeeId"]);
+    let query = format!("number={number}");
+    let found = ask(&mut api, &mut node, ("GET", ROOMS, &query), &Value::Null);
+    assert_eq!(found["Rooms"][0]["MeetingId"], id.as_str());
+    let meeting = format!("/meetings/{id}");
+    ask(&mut api, &mut node, ("GET", &meeting, ""), &Value::Null);
+    let people = format!("{meeting}/attendees");
+    let before = node.journal.len();
+    for (method, path, query, body) in [
+        ("DELETE", &room, "", Value::Null),
+        ("POST", &room, "", json!({ "Name": "other" })),
+        ("POST", &room, "operation=reset", Value::Null),
+        ("DELETE", &meeting, "", Value::Null),
+        ("POST", &people, "", json!({ "ExternalUserId": "anna" })),
+    ] {
+        let refused = served(&mut api, &mut node, (method, path, query), &body).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Forbidden, "{method} {path}");
+        assert!(refused.message.contains("configuration file"), "{}", refused.message);
+    }
+    assert_eq!(node.journal.len(), before);
+    // They stay when somebody else has written, and one that is gone is not found.
+    api.replace_state(read_again(&node));
+    let listed = ask(&mut api, &mut node, ("GET", ROOMS, ""), &Value::Null);
+    assert_eq!(listed["Rooms"].as_array().unwrap().len(), 2);
+    let own = format!("{ROOMS}/{}", text(&own["Room"]["MeetingId"]));
+    ask(&mut api, &mut node, ("DELETE", &own, ""), &Value::Null);
+    let gone = served(&mut api, &mut node, ("DELETE", &own, ""), &Value::Null).unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::NotFound);
+}

@@ -1,20 +1,23 @@
 //! The applications that steer this node's calls, and its meeting rooms: what the edge tells them, and
 //! what they order.
 
+mod message_log;
+
 use crate::clock::Origin;
 use crate::config::Config;
 use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
 use crate::rooms::{Rooms, RoomsHandle, RoomsReadings};
 use call_applications::{
-    Application, Applications, AskedOutcome, Calls, Endpoint, NewCall, NewsSender, Settings,
-    SoundStore,
+    Application, Applications, AskedOutcome, Calls, Endpoint, Exchanged, NewCall, NewsSender,
+    Settings, SoundStore,
 };
 use call_metrics::{Numbers, Observation, ObservationSender, PerSink, RecorderView};
 use call_recordings::OrderedOpener;
 use call_streaming::events::EventSink;
 use control_api::{NotCalled, NotUpdated};
 use media_applications::{Acted, Direction, Ended, Facts, MeetingRefusal, MeetingRequest};
+use message_log::MessageLog;
 use model::{
     ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, CallEvent, CallEventKind,
     OutboundCall, Secret, SteeredCall, TransactionId,
@@ -76,7 +79,8 @@ impl MediaApplications {
         let unrecorded = about.unrecorded.clone();
         let observations = about.observations.clone();
         let asked = Arc::new(OnceLock::new());
-        let edge = EdgeCalls { orders: Arc::clone(&orders), rooms: Arc::clone(&asked), about };
+        let log = MessageLog::new(config, &events);
+        let edge = EdgeCalls { orders: Arc::clone(&orders), rooms: Arc::clone(&asked), about, log };
         let edge = Arc::new(edge);
         let applications = Applications::start(settings, edge);
         let applications = applications.map_err(|error| StartError(error.to_string()))?;
@@ -241,6 +245,7 @@ impl Beginner {
             endpoint,
             secret: application.secret.as_deref().map(Secret::new),
             timeout: application.timeout,
+            message_logs: application.message_logs,
         };
         self.sender.begin(NewCall { facts, application }).map_err(|refused| refused.to_string())
     }
@@ -255,6 +260,7 @@ struct EdgeCalls {
     orders: Arc<OnceLock<ApplicationOrders>>,
     rooms: Arc<OnceLock<RoomsHandle>>,
     about: About,
+    log: MessageLog,
 }
 
 impl Calls for EdgeCalls {
@@ -290,6 +296,10 @@ impl Calls for EdgeCalls {
 
     fn asked(&self, application: &Arc<str>, outcome: AskedOutcome, took: Duration) {
         self.about.view.page().application_asked(application, outcome.name(), took);
+    }
+
+    fn exchanged(&self, call: TransactionId, application: &Arc<str>, message: Exchanged<'_>) {
+        self.log.write(call, application, message);
     }
 
     fn acted(&self, _: &Arc<str>, Acted { action, is_done }: Acted) {

@@ -58,6 +58,9 @@ pub trait Calls: Send + Sync + 'static {
     /// An application was asked, once: what came of it, and how long it took. To be counted.
     fn asked(&self, application: &Arc<str>, outcome: AskedOutcome, took: Duration);
 
+    /// What was told to an application whose messages are logged, and what came of it.
+    fn exchanged(&self, call: TransactionId, application: &Arc<str>, message: Exchanged<'_>);
+
     /// An action of an application has ended. To be counted.
     fn acted(&self, application: &Arc<str>, acted: Acted);
 
@@ -72,6 +75,17 @@ pub trait Calls: Send + Sync + 'static {
     /// The application has no part in the call any more, and why: after [`Calls::unreachable`], or when the
     /// end of the call was ordered.
     fn given_up(&self, call: TransactionId, why: &Ended);
+}
+
+/// A message to an application, or its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exchanged<'a> {
+    /// It is told this, JSON in one line.
+    Told(&'a str),
+    /// It has answered this.
+    Answered(&'a [u8]),
+    /// It has not, in the end, and why.
+    Failed(&'a str),
 }
 
 /// What applications need to know.

@@ -1,6 +1,6 @@
 //! One call: its program, and what the program waits for.
 
-use crate::calls::{NewCall, Shared};
+use crate::calls::{Exchanged, NewCall, Shared};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, pending};
 use futures_util::stream::FuturesUnordered;
@@ -62,6 +62,10 @@ pub(crate) async fn run(
                 Output::PauseRecording(order, on) => shared.calls.pause_recording(id, order, on),
                 Output::Invoke(body) => {
                     let application = &call.application;
+                    if application.message_logs {
+                        let told = Exchanged::Told(&body);
+                        shared.calls.exchanged(id, &application.id, told);
+                    }
                     work.push(Box::pin(async move {
                         let told = |outcome, took| {
                             shared.calls.asked(&application.id, outcome, took);
@@ -105,6 +109,13 @@ pub(crate) async fn run(
             },
             Some(done) = work.next(), if !work.is_empty() => {
                 let now = shared.clock.now();
+                if let (Done::Answered(answer), true) = (&done, call.application.message_logs) {
+                    let message = match answer {
+                        Ok(body) => Exchanged::Answered(body),
+                        Err(why) => Exchanged::Failed(why),
+                    };
+                    shared.calls.exchanged(id, &call.application.id, message);
+                }
                 match done {
                     Done::Answered(Ok(body)) => program.handle_response(now, &body),
                     Done::Answered(Err(why)) => program.handle_failure(now, &why),

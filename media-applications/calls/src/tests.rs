@@ -1,8 +1,8 @@
 //! Applications behind real sockets, and an edge that only writes down what it is ordered.
 
 use crate::{
-    Application, Applications, AskedOutcome, Calls, Endpoint, NewCall, NewsSender, Refused,
-    SIGNATURE_HEADER, Settings, SoundStore, sign,
+    Application, Applications, AskedOutcome, Calls, Endpoint, Exchanged, NewCall, NewsSender,
+    Refused, SIGNATURE_HEADER, Settings, SoundStore, sign,
 };
 use aws_sinks::Access;
 use media_applications::{Acted, Direction, Ended, Facts, MeetingRefusal, MeetingRequest, Room};
@@ -41,6 +41,7 @@ struct Edge {
     has_room: AtomicBool,
     asked: Mutex<Vec<AskedOutcome>>,
     acted: Mutex<Vec<Acted>>,
+    exchanged: Mutex<Vec<(&'static str, String)>>,
     failing: Mutex<Option<Ended>>,
 }
 
@@ -82,6 +83,16 @@ impl Calls for Edge {
     fn asked(&self, application: &Arc<str>, outcome: AskedOutcome, _: Duration) {
         assert_eq!(&**application, "menu");
         self.asked.lock().unwrap().push(outcome);
+    }
+
+    fn exchanged(&self, _: TransactionId, application: &Arc<str>, message: Exchanged<'_>) {
+        assert_eq!(&**application, "menu");
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+        self.exchanged.lock().unwrap().push(match message {
+            Exchanged::Told(body) => ("told", body.to_owned()),
+            Exchanged::Answered(body) => ("answered", text(body)),
+            Exchanged::Failed(why) => ("failed", why.to_owned()),
+        });
     }
 
     fn acted(&self, application: &Arc<str>, acted: Acted) {
@@ -171,6 +182,7 @@ impl Server {
             endpoint: Endpoint::parse(&url).unwrap(),
             secret: Some(Secret::new("open-sesame")),
             timeout: DEADLINE,
+            message_logs: false,
         }
     }
 }
@@ -253,6 +265,7 @@ impl World {
             has_room: AtomicBool::new(true),
             asked: Mutex::default(),
             acted: Mutex::default(),
+            exchanged: Mutex::default(),
             failing: Mutex::default(),
         });
         let applications = Applications::start(settings, Arc::clone(&edge) as _).unwrap();
@@ -363,6 +376,37 @@ fn a_call_joins_a_meeting_and_leaves_it_as_it_hangs_up() {
 
 fn pause() -> Value {
     json!({ "Type": "Pause", "Parameters": { "DurationInMilliseconds": 86_400_000 } })
+}
+
+#[test]
+fn messages_are_told_of_applications_that_want_them_logged() {
+    let (world, server) = (World::start("logged", |_| {}), Server::start(None));
+    server.does(json!([{ "Type": "Hangup" }]));
+    let quiet = server.application("http");
+    world.sender.begin(call(1, quiet)).unwrap();
+    server.got("NEW_INBOUND_CALL");
+    world.order();
+    server.does(json!([]));
+    world.hung_up(id(1));
+    server.got("HANGUP");
+    let logged = Application { message_logs: true, ..server.application("http") };
+    server.does(json!([{ "Type": "Hangup" }]));
+    world.sender.begin(call(2, logged)).unwrap();
+    let got = server.got("NEW_INBOUND_CALL");
+    world.order();
+    for _ in 0..2 {
+        server.answers(500, "");
+    }
+    world.hung_up(id(2));
+    server.got("HANGUP");
+    server.got("HANGUP");
+    let edge = Arc::clone(&world.edge);
+    world.stop();
+    let exchanged = edge.exchanged.lock().unwrap();
+    let kinds: Vec<_> = exchanged.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, ["told", "answered", "told", "failed"], "{exchanged:?}");
+    assert_eq!(exchanged[0].1, got.body);
+    assert!(exchanged[1].1.contains("Hangup") && exchanged[3].1.contains("500"), "{exchanged:?}");
 }
 
 /// A call to its end: what the application is told, what the call is ordered.

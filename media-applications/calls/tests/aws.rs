@@ -4,8 +4,8 @@
 
 use aws_sinks::{Access, Endpoint as Backend};
 use call_applications::{
-    Application, Applications, AskedOutcome, Calls, Endpoint, MAX_SOUND_BYTES, NewCall, Settings,
-    SoundStore,
+    Application, Applications, AskedOutcome, Calls, Endpoint, Exchanged, MAX_SOUND_BYTES, NewCall,
+    Settings, SoundStore,
 };
 use media_applications::{Acted, Direction, Ended, Facts, MeetingRefusal, MeetingRequest};
 use model::{ApplicationNews, ApplicationOrder, LegSide, TransactionId, UnixTime};
@@ -162,6 +162,8 @@ impl Calls for Edge {
 
     fn asked(&self, _: &Arc<str>, _: AskedOutcome, _: Duration) {}
 
+    fn exchanged(&self, _: TransactionId, _: &Arc<str>, _: Exchanged<'_>) {}
+
     fn acted(&self, _: &Arc<str>, _: Acted) {}
 
     fn failing(&self, _: TransactionId, _: &Arc<str>, _: &Ended) {}
@@ -221,8 +223,13 @@ impl World {
             on_failure: 503,
         };
         let endpoint = Endpoint::parse(ARN).unwrap();
-        let application =
-            Application { id: "menu".into(), endpoint, secret: None, timeout: DEADLINE };
+        let application = Application {
+            id: "menu".into(),
+            endpoint,
+            secret: None,
+            timeout: DEADLINE,
+            message_logs: false,
+        };
         self.applications.sender().begin(NewCall { facts, application }).unwrap();
         id
     }
@@ -323,6 +330,7 @@ fn what_a_function_does_wrong_is_said() {
                 panic!("{why}")
             };
             assert!(told.contains(why) && !told.is_empty(), "{told} for {why}");
+            assert!(!told.contains("records"), "a function brings none: {told}");
             println!("{status}: {told}");
         }
     });

@@ -51,7 +51,7 @@ impl Program {
         let Some(outcome) = outcome else { return };
         let Some(Running { name, parameters, step }) = self.running.take() else { return };
         if let (Step::Recording(recording), Outcome::Done { .. }) = (&step, &outcome) {
-            self.recording = recording.of_call();
+            self.recording = recording.of_call().map(|order| (order, parameters.clone()));
         }
         self.tell_end(&name, parameters, outcome);
     }
@@ -219,7 +219,7 @@ impl Program {
 
     /// Ends, pauses or resumes the recording of the call.
     fn change_recording(&mut self, action: &Action) -> Outcome {
-        let Some(order) = self.recording else {
+        let Some(order) = self.recording.as_ref().map(|(order, _)| *order) else {
             let why = "the call is not recorded; StartCallRecording begins that";
             return Outcome::failed(INVALID, why);
         };

@@ -14,6 +14,7 @@ mod tests;
 use crate::action::{Legs, MeetingRefusal, MeetingRequest, Planned, Sound};
 use crate::facts::{Direction, Facts};
 use crate::invocation::{Event, Participant, tag};
+use crate::reader::SYSTEM;
 use crate::response;
 use listener::Listener;
 use model::{ApplicationNews, ApplicationOrder, AudioSource, DtmfKey, Instant, LegSide, UnixTime};
@@ -103,8 +104,8 @@ pub struct Program {
     list: VecDeque<Planned>,
     running: Option<Running>,
     listeners: [Option<Listener>; 2],
-    /// The order of the recording of the call, which goes on beside actions.
-    recording: Option<u32>,
+    /// The order of the recording of the call, which goes on beside actions, and what its action said.
+    recording: Option<(u32, Map<String, Value>)>,
     /// Leg A is in a meeting.
     is_in_meeting: bool,
     invocations: Invocations,
@@ -399,11 +400,21 @@ impl Program {
     }
 
     /// The recording of the call may end before the call does: the call is not to record it any longer.
+    /// The application is told when it has failed. The service has no event for that: what the
+    /// application answers does nothing, since it may not know that it comes.
     fn note_recording(&mut self, news: &ApplicationNews) {
-        let ApplicationNews::Recorded { order: ended, .. } = news else { return };
-        if let Some(order) = self.recording.take_if(|recording| recording == ended) {
-            let (outputs, last_number) = (&mut self.outputs, &mut self.last_number);
-            Desk { outputs, last_number }.order(ApplicationOrder::StopRecording { order });
+        let ApplicationNews::Recorded { order: ended, outcome } = news else { return };
+        let Some((order, parameters)) = self.recording.take_if(|(order, _)| order == ended) else {
+            return;
+        };
+        let (outputs, last_number) = (&mut self.outputs, &mut self.last_number);
+        Desk { outputs, last_number }.order(ApplicationOrder::StopRecording { order });
+        if let (Err(why), true) = (outcome, self.invocations.has_room()) {
+            let mut data = data("StartCallRecording", parameters);
+            data.insert("ErrorType".to_owned(), SYSTEM.into());
+            data.insert("ErrorMessage".to_owned(), why.as_str().into());
+            let event = Event::ActionFailed;
+            self.invocations.push(Told { event, data: Some(data), ignored: true });
         }
     }
 
