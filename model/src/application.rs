@@ -5,8 +5,8 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, Instant, LegSide, OrderedRecording, PlayOutcome, RoomCall,
-    Seat, SeatFailure, TransactionId, VoiceConnectorId,
+    AudioSource, CallDirection, DtmfKey, FloorAccess, FloorPeer, Instant, LegSide,
+    OrderedRecording, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,6 +143,13 @@ pub enum ApplicationOrder {
     },
     /// Leg A leaves its conference; nothing is answered. The end of the call needs no such order.
     StandUp,
+    /// Of a call to the meeting rooms: from now on lines of floor control that leg A offers are answered with
+    /// this, where it has a line of slides. Answered by [`ApplicationNews::FloorControl`] as often as an answer
+    /// changes that.
+    ControlFloor {
+        /// How the device reaches the floor control server.
+        access: FloorAccess,
+    },
 }
 
 /// Where a recording that an application has ordered is now.
@@ -245,6 +252,9 @@ pub enum ApplicationNews {
         /// Why.
         failure: SeatFailure,
     },
+    /// Leg A's line of floor control has been answered as [`ApplicationOrder::ControlFloor`] says; `None` where
+    /// it has none any more.
+    FloorControl(Option<FloorPeer>),
     /// The call takes no such order now; nothing was done.
     Refused {
         /// The order's number.

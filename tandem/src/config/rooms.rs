@@ -11,6 +11,7 @@ use meeting::read_meetings;
 use room_core::{Language, MeetingRecord, Prompt};
 use room_media::MixingConfig;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use toml::de::DeValue;
@@ -36,6 +37,17 @@ pub(crate) struct RoomsSection {
     pub(crate) language: Language,
     /// Meetings of the file.
     pub(crate) meetings: Vec<MeetingRecord>,
+    /// Where devices ask for the floor of the slides; `None` for nowhere.
+    pub(crate) bfcp: Option<FloorListener>,
+}
+
+/// Where the floor control server is, over UDP and TCP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FloorListener {
+    /// Where it is bound.
+    pub(crate) listen: SocketAddr,
+    /// How devices reach it.
+    pub(crate) advertised: SocketAddr,
 }
 
 impl RoomsSection {
@@ -53,6 +65,7 @@ impl Default for RoomsSection {
             max_participants: 2_048,
             language: Language::english(),
             meetings: Vec::new(),
+            bfcp: None,
         }
     }
 }
@@ -76,8 +89,13 @@ impl RoomPrompts {
     pub(crate) const MOST_OCTETS: u64 = 4 * 1024 * 1024;
 }
 
-/// Rooms as the file has them, and what is of this node; `None` without the section.
-pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSection)> {
+/// Rooms as the file has them, and what is of this node; `None` without the section. Devices send media, and
+/// so what is about slides, to `addresses`.
+pub(super) fn read(
+    mut table: Table<'_>,
+    sip: &Sip,
+    addresses: &[IpAddr],
+) -> Option<(Rooms, RoomsSection)> {
     if !table.is_present() {
         table.finish();
         return None;
@@ -115,10 +133,41 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
             value::within(value::integer(v)?, PARTICIPANTS)
         }),
         language,
+        bfcp: read_bfcp(&mut table, sip, addresses),
         meetings: read_meetings(&mut table),
     };
     table.finish();
     Some((rooms, section))
+}
+
+fn read_bfcp(table: &mut Table<'_>, sip: &Sip, addresses: &[IpAddr]) -> Option<FloorListener> {
+    let listen = table.optional("bfcp", value::socket_address)?;
+    let taken = sip.listeners.iter().find(|other| {
+        let same_place = other.local.ip() == listen.ip()
+            || other.local.ip().is_unspecified()
+            || listen.ip().is_unspecified();
+        other.local.port() == listen.port() && same_place
+    });
+    if let Some(other) = taken {
+        let message = format!(
+            "bfcp: {listen} is taken by [sip] {}; use another port, such as 5070",
+            other.local
+        );
+        table.error_at("bfcp", message);
+    }
+    let fits = |ip: &&IpAddr| ip.is_ipv4() == listen.is_ipv4() && !ip.is_unspecified();
+    let own = Some(listen.ip()).filter(|ip| !ip.is_unspecified());
+    match addresses.iter().find(fits).copied().or(own) {
+        Some(ip) => Some(FloorListener { listen, advertised: (ip, listen.port()).into() }),
+        None => {
+            let message = format!(
+                "bfcp: no device could reach {listen}; bind one address, or add advertise = \"…\" with the \
+                 public one of that family to [media]"
+            );
+            table.error_at("bfcp", message);
+            None
+        }
+    }
 }
 
 fn read_region(mut table: Table<'_>) -> Option<Arc<str>> {

@@ -2,6 +2,8 @@
 
 use super::ears::Ears;
 use super::events::Teller;
+use super::floor::{Decision, FloorNews, Floors};
+use super::floor_sockets::FloorSockets;
 use super::prompts::Prompts;
 use super::readings::Counters;
 use super::{Input, RoomsSection};
@@ -10,11 +12,12 @@ use model::{
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
-    Arrival, CalledNews, Dialled, Focus, FocusSettings, Languages, MeetingId, MeetingOrder, Now,
-    Order, Output, Registry, Source, StoredMeeting,
+    Arrival, By, CalledNews, Command, Dialled, Focus, FocusSettings, Languages, MeetingId,
+    MeetingOrder, Now, Order, Output, Registry, Source, StoredMeeting,
 };
 use sip_edge::ApplicationOrders;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -37,6 +40,10 @@ pub(super) struct Desk {
     callers: HashMap<TransactionId, Ears>,
     /// Orders that the edge has had no room for, in their order.
     unsent: VecDeque<(TransactionId, u32, ApplicationOrder)>,
+    /// Where there is floor control.
+    floor: Option<(Floors, FloorSockets)>,
+    /// Its sockets have taken all that is for them.
+    floor_is_told: bool,
 }
 
 impl Desk {
@@ -45,6 +52,7 @@ impl Desk {
         teller: Teller,
         orders: Arc<OnceLock<ApplicationOrders>>,
         counters: Arc<Counters>,
+        floor: Option<(Floors, FloorSockets)>,
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
         let mut registry = Registry::default();
@@ -63,18 +71,22 @@ impl Desk {
             orders,
             callers: HashMap::new(),
             unsent: VecDeque::new(),
+            floor,
+            floor_is_told: true,
         }
     }
 
     pub(super) fn serve(mut self, inputs: &Receiver<Input>) {
         loop {
-            let patience = if self.unsent.is_empty() { PAUSE } else { AGAIN };
+            let is_told = self.unsent.is_empty() && self.floor_is_told;
+            let patience = if is_told { PAUSE } else { AGAIN };
             let next = self.focus.poll_timeout();
             let next = next.map(|at| at.saturating_since(self.clock.now()));
             match inputs.recv_timeout(next.unwrap_or(PAUSE).min(patience)) {
                 Ok(Input::Begun(call, begun)) => self.begin(call, &begun),
                 Ok(Input::News(call, news)) => self.take_news(call, news),
                 Ok(Input::Ask(work)) => work(&mut self.focus, now(self.clock), &mut draw),
+                Ok(Input::Floor(news)) => self.take_floor_news(news),
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -84,13 +96,22 @@ impl Desk {
             }
             self.pump();
             self.send();
+            self.send_floor();
             self.counters.set(self.focus.held().count(), self.callers.len());
         }
     }
 
     fn begin(&mut self, call: TransactionId, begun: &SteeredCall) {
         let Some(room) = begun.room.as_deref() else { return };
-        self.callers.insert(call, Ears::new(call));
+        let mut ears = Ears::new(call);
+        if let Some((floors, _)) = &mut self.floor {
+            let name = room.display_name.as_ref().unwrap_or(&begun.from);
+            let access = floors.begin(call, Arc::clone(name), room.address.ip(), &mut draw);
+            if let Some(access) = access {
+                ears.control_floor(access);
+            }
+        }
+        self.callers.insert(call, ears);
         self.focus.handle_call(now(self.clock), call, arrival(begun, room));
     }
 
@@ -112,8 +133,16 @@ impl Desk {
                 tracing::debug!(%call, %why, "an order of the meeting rooms is not carried out");
                 ears.handle_played(order);
             }
+            ApplicationNews::FloorControl(peer) => {
+                if let Some((floors, _)) = &mut self.floor {
+                    floors.set_peer(call, peer, draw() as u16);
+                }
+            }
             ApplicationNews::HungUp { leg: LegSide::A, status, .. } => {
                 self.callers.remove(&call);
+                if let Some((floors, _)) = &mut self.floor {
+                    floors.end(call);
+                }
                 self.unsent.retain(|(of, ..)| *of != call);
                 self.focus.handle_gone(now, call, (status >= 300).then_some(status));
             }
@@ -155,8 +184,9 @@ impl Desk {
             Output::Call { call, number, order } => self.order(call, number, order),
             Output::Meeting { meeting, order } => self.order_meeting(meeting, order),
             Output::Event(event) => self.teller.tell(&event),
-            // Nobody here sees a screen or reads.
-            Output::Floor { .. } | Output::Chat { .. } => {}
+            Output::Floor { meeting, call, granted } => self.set_floor(meeting, call, granted),
+            // Nobody here reads.
+            Output::Chat { .. } => {}
         }
     }
 
@@ -170,8 +200,16 @@ impl Desk {
             Order::StopMusic => ears.stop_music(),
             Order::Join { meeting, muted, capabilities } => {
                 ears.join((meeting, conference_of(meeting)), muted, capabilities.audio);
+                if let Some((floors, _)) = &mut self.floor {
+                    floors.join(call, meeting);
+                }
             }
-            Order::Leave => ears.leave(),
+            Order::Leave => {
+                ears.leave();
+                if let Some((floors, _)) = &mut self.floor {
+                    floors.leave(call);
+                }
+            }
             Order::Mute => ears.mute(true),
             Order::Unmute => ears.mute(false),
             Order::Allow(capabilities) => ears.allow(capabilities.audio),
@@ -199,6 +237,42 @@ impl Desk {
                 self.focus.handle_called(now, call, CalledNews::Failed(501));
             }
         }
+    }
+
+    /// A device has said something, or is gone.
+    fn take_floor_news(&mut self, news: FloorNews) {
+        let Some((floors, _)) = &mut self.floor else { return };
+        floors.take_news(news);
+        let now = now(self.clock);
+        for wish in floors.take_wishes() {
+            let (meeting, call) = (wish.meeting, wish.call);
+            let command =
+                if wish.shows { Command::TakeFloor(call) } else { Command::LeaveFloor(call) };
+            let done = self.focus.command(now, meeting, By::Call(call), command, &mut draw);
+            let decision = match done {
+                Err(why) => {
+                    tracing::debug!(%call, %why, "a caller does not get the floor of the slides");
+                    Decision::Denied
+                }
+                Ok(()) if self.focus.floor(meeting) == Some(call) => Decision::Granted,
+                Ok(()) => Decision::Waits,
+            };
+            floors.decided(wish, decision);
+        }
+    }
+
+    /// Somebody shows slides from now on, or does not.
+    fn set_floor(&mut self, meeting: MeetingId, call: TransactionId, shows: bool) {
+        if let Some((floors, _)) = &mut self.floor {
+            floors.set_floor(meeting, call, shows);
+        }
+    }
+
+    /// Gives the sockets of floor control what is for them, as far as they take it.
+    fn send_floor(&mut self) {
+        let Some((floors, sockets)) = &mut self.floor else { return };
+        self.floor_is_told = sockets.take(floors.orders());
+        self.counters.floor_lost.store(floors.lost(), Ordering::Relaxed);
     }
 
     /// Gives the edge what callers are to do, as far as it takes it.

@@ -1,7 +1,8 @@
 //! What one caller hears and where it sits: what the rooms want becomes orders to its call. Pure.
 
 use model::{
-    ApplicationOrder, AudioSource, ConferenceId, LegSide, ParticipantId, Seat, TransactionId,
+    ApplicationOrder, AudioSource, ConferenceId, FloorAccess, LegSide, ParticipantId, Seat,
+    TransactionId,
 };
 use room_core::{MediaCapability, MeetingId, Words};
 use std::collections::VecDeque;
@@ -65,6 +66,11 @@ impl Ears {
     /// Numbers of words that were heard to their end.
     pub(super) fn take_ended(&mut self) -> std::vec::IntoIter<u32> {
         std::mem::take(&mut self.ended).into_iter()
+    }
+
+    /// Its device may ask for the floor, by this way.
+    pub(super) fn control_floor(&mut self, access: FloorAccess) {
+        self.order(ApplicationOrder::ControlFloor { access });
     }
 
     pub(super) fn answer(&mut self) {

@@ -8,6 +8,8 @@ mod built_in;
 mod desk;
 mod ears;
 mod events;
+mod floor;
+mod floor_sockets;
 mod prompts;
 mod readings;
 
@@ -19,6 +21,8 @@ use call_metrics::{Numbers, PerSink};
 use call_streaming::events::EventSink;
 use desk::Desk;
 use events::Teller;
+use floor::{FloorNews, Floors};
+use floor_sockets::FloorSockets;
 use model::{
     ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, LegSide, SteeredCall,
     TransactionId,
@@ -49,6 +53,7 @@ enum Input {
     Begun(TransactionId, Box<SteeredCall>),
     News(TransactionId, ApplicationNews),
     Ask(Work),
+    Floor(FloorNews),
     Stop,
 }
 
@@ -70,8 +75,16 @@ impl Rooms {
         let orders = Arc::new(OnceLock::new());
         let counters = Arc::new(Counters::default());
         let section = config.rooms.clone().unwrap_or_default();
+        let floor = match &section.bfcp {
+            Some(bfcp) => {
+                let counters = Arc::clone(&counters.floor);
+                let sockets = FloorSockets::start(bfcp.listen, inputs.clone(), counters)?;
+                Some((Floors::new(bfcp.advertised), sockets))
+            }
+            None => None,
+        };
         let teller = Teller::new(config, events);
-        let desk = Desk::new(section, teller, Arc::clone(&orders), Arc::clone(&counters));
+        let desk = Desk::new(section, teller, Arc::clone(&orders), Arc::clone(&counters), floor);
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));
         let thread = thread

@@ -151,6 +151,8 @@ pub struct RosterEntry {
     pub speaks: bool,
     /// Whether it shows a screen.
     pub shows: bool,
+    /// Whether it asks a moderator to let it show one.
+    pub asks_to_show: bool,
 }
 
 /// How a meeting is.
@@ -182,6 +184,7 @@ impl Meeting {
             level: member.level,
             speaks: self.speaker == Some(member.call),
             shows: self.floor == Some(member.call),
+            asks_to_show: self.floor_asked.contains(&member.call),
         };
         members.into_iter().map(entry).collect()
     }

@@ -7,6 +7,7 @@
 
 mod bridge;
 mod early;
+mod floor;
 mod keys;
 mod orders;
 mod outbound;
@@ -27,6 +28,7 @@ use crate::media::{BodyFault, Habits, description_in};
 use bridge::Bridging;
 pub(crate) use bridge::check_outbound;
 use directory::ApplicationTarget;
+use floor::Flooring;
 use keys::KeysUnderWay;
 use model::{
     ApplicationEvent, ApplicationNews, ApplicationTold, AudioSource, CallEnd, CallEventKind, Codec,
@@ -80,6 +82,8 @@ pub(super) struct Steering {
     bridging: Option<Bridging>,
     /// Leg A's place in a conference.
     seating: Option<Seating>,
+    /// Floor control of a device in a room.
+    flooring: Option<Flooring>,
     /// Leg B is there.
     is_bridged: bool,
     /// What ends next was ordered.
@@ -123,6 +127,7 @@ impl Steering {
             keys: [None, None],
             bridging: None,
             seating: None,
+            flooring: None,
             is_bridged: false,
             by_order: false,
             answered_for_bridge: false,
@@ -311,6 +316,7 @@ impl Call {
         let (server, cseq) = (pending.server, number(&pending.invite));
         self.setup.go(SetupState::Answered);
         self.respond_success(context, now, LegSide::A, server, cseq, bytes);
+        self.tell_floor(context, now, &body);
         self.legs[LegSide::A.index()].session.arm(&mut self.deadlines, LegSide::A, now);
         context.statistics.answers += 1;
         context.event(self.id, now, CallEventKind::Answered);
@@ -363,6 +369,7 @@ impl Call {
         context: &mut Context,
         offer: &SessionDescription,
     ) -> Result<Vec<u8>, BodyFault> {
+        self.take_floor_line(offer);
         let offer = offer.clone().for_leg(self.media.encryption(LegSide::A)).in_room();
         if offer.audio_ref().is_none() {
             return Err(BodyFault::NotAcceptable);

@@ -4,8 +4,8 @@ use super::super::reader::Table;
 use super::super::value;
 use model::UnixTime;
 use room_core::{
-    Access, Announce, AttendeeNumber, CreateMeeting, MeetingId, MeetingRecord, MeetingSettings,
-    ModeratorNumber, Passcode, Plan, Registry, StoredMeeting,
+    Access, Announce, AttendeeNumber, CreateMeeting, FloorPolicy, MeetingId, MeetingRecord,
+    MeetingSettings, ModeratorNumber, Passcode, Plan, Registry, StoredMeeting,
 };
 use toml::de::DeValue;
 
@@ -26,6 +26,7 @@ fn read_meeting(mut table: Table<'_>, others: &mut Registry) -> Option<MeetingRe
         plan: Plan::Personal,
         access: table.or("access", Access::Open, access),
         announce: table.or("announce", Announce::Tone, announce),
+        floor: table.or("slides", FloorPolicy::Everyone, slides),
         ..MeetingSettings::default()
     };
     let record =
@@ -103,6 +104,19 @@ fn announce(value: &DeValue<'_>) -> Result<Announce, String> {
         "off" => Announce::Off,
         "tone" => Announce::Tone,
         other => return Err(format!("{other:?} is unknown; use \"tone\" or \"off\"")),
+    })
+}
+
+fn slides(value: &DeValue<'_>) -> Result<FloorPolicy, String> {
+    Ok(match value::text(value)? {
+        "everyone" => FloorPolicy::Everyone,
+        "asked" => FloorPolicy::Asked,
+        "moderators" => FloorPolicy::Moderators,
+        "nobody" => FloorPolicy::Nobody,
+        other => {
+            let known = "use \"everyone\", \"asked\", \"moderators\" or \"nobody\"";
+            return Err(format!("{other:?} is unknown; {known}"));
+        }
     })
 }
 
