@@ -30,6 +30,10 @@ pub struct Rooms {
     pub numbers: Vec<Arc<str>>,
     /// Calls at once.
     pub max_calls: u32,
+    /// Whether pictures are taken, and not sound alone.
+    pub video: bool,
+    /// Whether cameras may send high definition, which takes more bandwidth.
+    pub video_hd: bool,
 }
 
 impl Rooms {
@@ -45,6 +49,8 @@ impl Rooms {
             allow_plain: Vec::new(),
             numbers: Vec::new(),
             max_calls: Self::DEFAULT_MAX_CALLS,
+            video: true,
+            video_hd: false,
         }
     }
 

@@ -107,6 +107,8 @@ pub(super) fn read(
         allow_plain: table.list("allow_plain", value::network).unwrap_or_default(),
         numbers: table.list("numbers", value::shared_text).unwrap_or_default(),
         max_calls: table.or("max_calls", Rooms::DEFAULT_MAX_CALLS, value::integer),
+        video: table.or("video", true, value::boolean),
+        video_hd: table.or("video_hd", false, value::boolean),
         ..Rooms::new(&domain)
     };
     let has_tls = sip.listeners.iter().any(|each| each.protocol == model::TransportProtocol::Tls);

@@ -123,6 +123,9 @@ impl Desk {
                 self.focus.handle_key(now, call, key, &mut draw);
             }
             ApplicationNews::Played { order, .. } => ears.handle_played(order),
+            ApplicationNews::Pictures { camera, slides } => {
+                self.focus.handle_pictures(call, camera, slides);
+            }
             ApplicationNews::SeatFailed { order, failure } if ears.is_seat(order) => {
                 self.lose(call, &failure.to_string());
             }
@@ -199,7 +202,7 @@ impl Desk {
             Order::StartMusic => ears.start_music(self.prompts.music()),
             Order::StopMusic => ears.stop_music(),
             Order::Join { meeting, muted, capabilities } => {
-                ears.join((meeting, conference_of(meeting)), muted, capabilities.audio);
+                ears.join((meeting, conference_of(meeting)), muted, capabilities);
                 if let Some((floors, _)) = &mut self.floor {
                     floors.join(call, meeting);
                 }
@@ -212,7 +215,7 @@ impl Desk {
             }
             Order::Mute => ears.mute(true),
             Order::Unmute => ears.mute(false),
-            Order::Allow(capabilities) => ears.allow(capabilities.audio),
+            Order::Allow(capabilities) => ears.allow(capabilities),
             // What callers say is not kept yet: their names are not said.
             Order::RecordName { .. } => self.focus.handle_name_recorded(now(self.clock), call),
             Order::HangUp { status, .. } => ears.hang_up(status),
@@ -263,6 +266,9 @@ impl Desk {
 
     /// Somebody shows slides from now on, or does not.
     fn set_floor(&mut self, meeting: MeetingId, call: TransactionId, shows: bool) {
+        if let Some(ears) = self.callers.get_mut(&call) {
+            ears.present(meeting, shows);
+        }
         if let Some((floors, _)) = &mut self.floor {
             floors.set_floor(meeting, call, shows);
         }

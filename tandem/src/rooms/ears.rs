@@ -1,10 +1,11 @@
 //! What one caller hears and where it sits: what the rooms want becomes orders to its call. Pure.
 
 use model::{
-    ApplicationOrder, AudioSource, ConferenceId, FloorAccess, LegSide, ParticipantId, Seat,
+    ApplicationOrder, AudioSource, ConferenceId, FloorAccess, LegSide, ParticipantId,
+    PicturesShown, Seat,
     TransactionId,
 };
-use room_core::{MediaCapability, MeetingId, Words};
+use room_core::{Capabilities, MeetingId, Words};
 use std::collections::VecDeque;
 
 /// What waits to be played to one caller. Full policy: an announcement that finds no room is not heard by
@@ -23,7 +24,9 @@ struct Place {
     meeting: MeetingId,
     conference: ConferenceId,
     is_muted: bool,
-    audio: MediaCapability,
+    capabilities: Capabilities,
+    /// It has the floor of the slides.
+    presents: bool,
     /// The newest order of a seat.
     order: u32,
 }
@@ -143,9 +146,11 @@ impl Ears {
         &mut self,
         (meeting, conference): (MeetingId, ConferenceId),
         is_muted: bool,
-        audio: MediaCapability,
+        capabilities: Capabilities,
     ) {
-        self.place = Some(Place { meeting, conference, is_muted, audio, order: 0 });
+        let presents = false;
+        self.place =
+            Some(Place { meeting, conference, is_muted, capabilities, presents, order: 0 });
         self.sit();
     }
 
@@ -162,9 +167,17 @@ impl Ears {
         }
     }
 
-    pub(super) fn allow(&mut self, audio: MediaCapability) {
+    pub(super) fn allow(&mut self, capabilities: Capabilities) {
         if let Some(place) = &mut self.place {
-            place.audio = audio;
+            place.capabilities = capabilities;
+            self.sit();
+        }
+    }
+
+    /// It has the floor of the slides of this meeting from now on, or has it no more.
+    pub(super) fn present(&mut self, meeting: MeetingId, presents: bool) {
+        if let Some(place) = self.place.as_mut().filter(|place| place.meeting == meeting) {
+            place.presents = presents;
             self.sit();
         }
     }
@@ -175,9 +188,13 @@ impl Ears {
             conference: place.conference,
             // All but two bits of an id's lower half are random.
             participant: ParticipantId(self.call.as_u128() as u64),
-            is_muted: place.is_muted || !place.audio.sends(),
+            is_muted: place.is_muted || !place.capabilities.audio.sends(),
         };
-        let order = self.order(ApplicationOrder::Sit { seat });
+        let shown = PicturesShown {
+            camera: place.capabilities.video.sends(),
+            slides: place.presents && place.capabilities.content.sends(),
+        };
+        let order = self.order(ApplicationOrder::Sit { seat, shown });
         if let Some(place) = &mut self.place {
             place.order = order;
         }
