@@ -253,6 +253,7 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         level: -30,
         speaks: true,
         shows: false,
+        asks_to_show: false,
     };
     let state = MeetingState { people: 1, waiting: 0, called: 0, locked: true, recording: false };
     let at = since + std::time::Duration::from_secs(90);

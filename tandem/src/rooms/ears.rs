@@ -2,8 +2,7 @@
 
 use model::{
     ApplicationOrder, AudioSource, ConferenceId, FloorAccess, LegSide, ParticipantId,
-    PicturesShown, Seat,
-    TransactionId,
+    PicturesShown, Seat, TransactionId,
 };
 use room_core::{Capabilities, MeetingId, Words};
 use std::collections::VecDeque;
