@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::node::StartError;
 use crate::readings::reading;
 use call_metrics::{Reading, definitions};
-use media_relay::{RelayConfig, SeatedStream};
+use media_relay::{RelayConfig, SeatNews};
 use room_media::{Mixing, MixingStatistics};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -23,7 +23,7 @@ pub(crate) fn start(
     relay: &mut RelayConfig,
 ) -> Result<Option<Arc<Mixing>>, StartError> {
     let Some(rooms) = &config.rooms else { return Ok(None) };
-    let (sender, news) = sync_channel::<SeatedStream>(NEWS);
+    let (sender, news) = sync_channel::<SeatNews>(NEWS);
     let mixing = Mixing::start(rooms.mixing(), origin.monotonic, news);
     let mixing =
         mixing.map_err(|error| StartError(format!("no thread for [rooms] threads: {error}")))?;

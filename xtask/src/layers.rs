@@ -64,7 +64,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // A room's audio: packets of each participant in, packets for each out.
     ("mixer", &["model", "codecs", "rtp-proto"]),
     // Takes packets from the relay's rings, and gives payloads back.
-    ("room-media", &["model", "codecs", "relay-core", "media-relay", "mixer"]),
+    (
+        "room-media",
+        &["model", "codecs", "relay-core", "media-relay", "mixer", "room-video", "rtp-proto"],
+    ),
     ("room-video", &["model", "rtp-proto"]),
     ("bfcp", &["model"]),
     (

@@ -129,6 +129,11 @@ impl Outbound {
         &self.settings
     }
 
+    /// Its packets have another source from now on.
+    pub(crate) fn rename(&mut self, ssrc: u32) {
+        self.settings.ssrc = ssrc;
+    }
+
     /// What became of packets so far.
     pub const fn counters(&self) -> OutboundCounters {
         self.counters

@@ -3,8 +3,8 @@
 use crate::fixture::EDGE;
 use model::{
     AllocationFailure, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia,
-    MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PlayOutcome, Playing, Seat,
-    SeatFailure,
+    MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PictureSeat, PlayOutcome, Playing,
+    Seat, SeatFailure,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -53,6 +53,12 @@ pub struct FakeRelay {
     pub seated: HashMap<MediaId, Seat>,
     /// Every seat that was ordered, oldest first.
     pub seats: Vec<Seat>,
+    /// Where streams of pictures have their places.
+    pub shown: HashMap<MediaId, PictureSeat>,
+    /// Streams whose leg asked for a key frame, oldest first.
+    pub refreshed: Vec<MediaId>,
+    /// Why nobody gets a seat for pictures.
+    pub cannot_show: Option<SeatFailure>,
     /// Why nobody gets a seat.
     pub cannot_sit: Option<SeatFailure>,
     open: HashMap<MediaId, [LocalMedia; 2]>,
@@ -77,6 +83,9 @@ impl FakeRelay {
             cannot_listen: None,
             seated: HashMap::new(),
             seats: Vec::new(),
+            shown: HashMap::new(),
+            refreshed: Vec::new(),
+            cannot_show: None,
             cannot_sit: None,
             open: HashMap::new(),
             held: Vec::new(),
@@ -160,14 +169,18 @@ impl FakeRelay {
                 None
             }
             MediaCommand::Sit { id, seat } => Some(self.sit(id, seat)),
-            MediaCommand::SitPicture { id, .. } => {
-                let failure = SeatFailure::NoConferences;
-                Some(MediaEvent::SeatFailed { id, failure })
+            MediaCommand::SitPicture { id, seat } => Some(self.show(id, *seat)),
+            MediaCommand::RefreshPicture { id } => {
+                assert!(self.shown.contains_key(&id), "{id:?} has no place");
+                self.refreshed.push(id);
+                None
             }
-            MediaCommand::RefreshPicture { .. } => None,
             MediaCommand::StandUp { id } => {
-                let seat = self.seated.remove(&id);
-                assert!(seat.is_some(), "{id:?} had no seat");
+                let had = match self.lines[&id].is_main() {
+                    true => self.seated.remove(&id).is_some(),
+                    false => self.shown.remove(&id).is_some(),
+                };
+                assert!(had, "{id:?} had no seat");
                 None
             }
             MediaCommand::Report { id } => {
@@ -179,6 +192,7 @@ impl FakeRelay {
                 self.playing.retain(|(on, _), _| *on != id);
                 self.listened.remove(&id);
                 self.seated.remove(&id);
+                self.shown.remove(&id);
                 self.copied.retain(|(of, _), to| *of != id && *to != id);
                 None
             }
@@ -196,6 +210,23 @@ impl FakeRelay {
             Some(failure) => {
                 // The seat of before is left, whatever comes of this.
                 self.seated.remove(&id);
+                MediaEvent::SeatFailed { id, failure }
+            }
+        }
+    }
+
+    fn show(&mut self, id: MediaId, seat: PictureSeat) -> MediaEvent {
+        let line = self.lines[&id];
+        assert!(self.open.contains_key(&id), "{id:?} takes a seat, and has no ports");
+        assert!(matches!(line, MediaLine::Further { .. }), "{line:?} has no pictures");
+        assert!(self.further.iter().any(|(of, _)| *of == line), "{line:?} has no plan");
+        match self.cannot_show {
+            None => {
+                self.shown.insert(id, seat);
+                MediaEvent::Sits { id }
+            }
+            Some(failure) => {
+                self.shown.remove(&id);
                 MediaEvent::SeatFailed { id, failure }
             }
         }
@@ -260,11 +291,18 @@ impl FakeRelay {
         ended.map(|((id, leg), _)| MediaEvent::Played { id, leg, outcome }).collect()
     }
 
+    /// It does not know one of its streams any more.
+    pub fn lose(&mut self, id: MediaId) {
+        assert!(self.open.remove(&id).is_some(), "{id:?} has no ports");
+        self.shown.remove(&id);
+    }
+
     /// It was started anew, and knows no stream any more.
     pub fn forget(&mut self) -> Vec<MediaEvent> {
         self.playing.clear();
         self.listened.clear();
         self.seated.clear();
+        self.shown.clear();
         self.open.drain().map(|(id, _)| MediaEvent::Lost { id }).collect()
     }
 
@@ -273,6 +311,7 @@ impl FakeRelay {
         self.open.retain(|id, _| claimed.contains(id));
         self.listened.retain(|id, _| claimed.contains(id));
         self.seated.retain(|id, _| claimed.contains(id));
+        self.shown.retain(|id, _| claimed.contains(id));
         self.held.clear();
     }
 

@@ -153,6 +153,10 @@ pub struct RosterEntry {
     pub shows: bool,
     /// Whether it asks a moderator to let it show one.
     pub asks_to_show: bool,
+    /// Whether its device has a line of pictures for a camera.
+    pub camera: bool,
+    /// Whether it has one for slides.
+    pub slides: bool,
 }
 
 /// How a meeting is.
@@ -185,6 +189,9 @@ impl Meeting {
             speaks: self.speaker == Some(member.call),
             shows: self.floor == Some(member.call),
             asks_to_show: self.floor_asked.contains(&member.call),
+            // Known of callers, wherever they are.
+            camera: false,
+            slides: false,
         };
         members.into_iter().map(entry).collect()
     }

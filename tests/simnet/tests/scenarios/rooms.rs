@@ -1,5 +1,5 @@
-//! Calls to the meeting rooms: who may come how, what is answered to what room devices offer, and what
-//! they do inside the call.
+//! Calls to meeting rooms without pictures: who may come how, what is answered to what room devices offer,
+//! and what they do inside the call.
 
 use crate::steered::{hung_up, key, news, order};
 use directory::{Resources, Rooms};
@@ -25,6 +25,7 @@ fn resources(change: impl Fn(&mut Rooms)) -> Resources {
         regions: vec!["us-east-1".into()],
         allow_plain: vec![format!("{}/32", LISTED.ip()).parse().unwrap()],
         numbers: vec![NUMBER.into()],
+        video: false,
         ..Rooms::new("tandem.example")
     };
     change(&mut rooms);
