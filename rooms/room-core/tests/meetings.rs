@@ -485,13 +485,13 @@ fn moderators_are_asked_for_the_floor() {
     for call in [one, one, two] {
         world.command(meeting, By::Call(call), Command::TakeFloor(call)).unwrap();
     }
-    let asking: Vec<TransactionId> = asks(&world);
+    let asking: Vec<model::TransactionId> = asks(&world);
     assert_eq!((asking, world.focus.floor(meeting)), (vec![one, two], None));
     assert!(world.floors.is_empty());
     world.command(meeting, By::Call(moderator), Command::TakeFloor(two)).unwrap();
     world.command(meeting, By::Call(moderator), Command::LeaveFloor(one)).unwrap();
     assert_eq!(world.floors, [(two, true), (one, false)]);
-    assert_eq!(asks(&world), Vec::<TransactionId>::new());
+    assert!(asks(&world).is_empty());
     // Moderators need nobody's word.
     world.command(meeting, By::Call(moderator), Command::TakeFloor(moderator)).unwrap();
     assert_eq!(world.focus.floor(meeting), Some(moderator));

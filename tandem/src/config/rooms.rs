@@ -1,5 +1,6 @@
 //! `[rooms]`: how meeting rooms are reached, who mixes them, and meetings that are always there.
 
+mod floor;
 mod meeting;
 
 use super::reader::Table;
@@ -7,11 +8,12 @@ use super::sip::Sip;
 use super::value;
 use crate::rooms::has_built_in;
 use directory::Rooms;
+pub(crate) use floor::FloorListener;
 use meeting::read_meetings;
 use room_core::{Language, MeetingRecord, Prompt};
 use room_media::MixingConfig;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use toml::de::DeValue;
@@ -39,15 +41,6 @@ pub(crate) struct RoomsSection {
     pub(crate) meetings: Vec<MeetingRecord>,
     /// Where devices ask for the floor of the slides; `None` for nowhere.
     pub(crate) bfcp: Option<FloorListener>,
-}
-
-/// Where the floor control server is, over UDP and TCP.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct FloorListener {
-    /// Where it is bound.
-    pub(crate) listen: SocketAddr,
-    /// How devices reach it.
-    pub(crate) advertised: SocketAddr,
 }
 
 impl RoomsSection {
@@ -135,41 +128,11 @@ pub(super) fn read(
             value::within(value::integer(v)?, PARTICIPANTS)
         }),
         language,
-        bfcp: read_bfcp(&mut table, sip, addresses),
+        bfcp: floor::read(&mut table, sip, addresses),
         meetings: read_meetings(&mut table),
     };
     table.finish();
     Some((rooms, section))
-}
-
-fn read_bfcp(table: &mut Table<'_>, sip: &Sip, addresses: &[IpAddr]) -> Option<FloorListener> {
-    let listen = table.optional("bfcp", value::socket_address)?;
-    let taken = sip.listeners.iter().find(|other| {
-        let same_place = other.local.ip() == listen.ip()
-            || other.local.ip().is_unspecified()
-            || listen.ip().is_unspecified();
-        other.local.port() == listen.port() && same_place
-    });
-    if let Some(other) = taken {
-        let message = format!(
-            "bfcp: {listen} is taken by [sip] {}; use another port, such as 5070",
-            other.local
-        );
-        table.error_at("bfcp", message);
-    }
-    let fits = |ip: &&IpAddr| ip.is_ipv4() == listen.is_ipv4() && !ip.is_unspecified();
-    let own = Some(listen.ip()).filter(|ip| !ip.is_unspecified());
-    match addresses.iter().find(fits).copied().or(own) {
-        Some(ip) => Some(FloorListener { listen, advertised: (ip, listen.port()).into() }),
-        None => {
-            let message = format!(
-                "bfcp: no device could reach {listen}; bind one address, or add advertise = \"…\" with the \
-                 public one of that family to [media]"
-            );
-            table.error_at("bfcp", message);
-            None
-        }
-    }
 }
 
 fn read_region(mut table: Table<'_>) -> Option<Arc<str>> {
