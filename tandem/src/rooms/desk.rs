@@ -2,7 +2,7 @@
 
 use super::ears::Ears;
 use super::events::Teller;
-use super::floor::{Decision, FloorNews, Floors};
+use super::floor::{Decision, Floors};
 use super::floor_sockets::FloorSockets;
 use super::prompts::Prompts;
 use super::readings::Counters;
@@ -86,7 +86,11 @@ impl Desk {
                 Ok(Input::Begun(call, begun)) => self.begin(call, &begun),
                 Ok(Input::News(call, news)) => self.take_news(call, news),
                 Ok(Input::Ask(work)) => work(&mut self.focus, now(self.clock), &mut draw),
-                Ok(Input::Floor(news)) => self.take_floor_news(news),
+                Ok(Input::Floor(news)) => {
+                    if let Some((floors, _)) = &mut self.floor {
+                        floors.take_news(news);
+                    }
+                }
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -94,6 +98,7 @@ impl Desk {
             if self.focus.poll_timeout().is_some_and(|at| at <= now.at) {
                 self.focus.handle_timeout(now);
             }
+            self.decide_floor(now);
             self.pump();
             self.send();
             self.send_floor();
@@ -242,11 +247,9 @@ impl Desk {
         }
     }
 
-    /// A device has said something, or is gone.
-    fn take_floor_news(&mut self, news: FloorNews) {
+    /// Has meetings decide what devices have asked for.
+    fn decide_floor(&mut self, now: Now) {
         let Some((floors, _)) = &mut self.floor else { return };
-        floors.take_news(news);
-        let now = now(self.clock);
         for wish in floors.take_wishes() {
             let (meeting, call) = (wish.meeting, wish.call);
             let command =
