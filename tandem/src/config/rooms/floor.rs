@@ -28,10 +28,8 @@ pub(super) fn read(
         other.local.port() == listen.port() && same_place
     });
     if let Some(other) = taken {
-        let message = format!(
-            "bfcp: {listen} is taken by [sip] {}; use another port, such as 5070",
-            other.local
-        );
+        let message =
+            format!("{listen} is taken by [sip] {}; use another port, such as 5070", other.local);
         table.error_at("bfcp", message);
     }
     let fits = |ip: &&IpAddr| ip.is_ipv4() == listen.is_ipv4() && !ip.is_unspecified();
@@ -40,7 +38,7 @@ pub(super) fn read(
         Some(ip) => Some(FloorListener { listen, advertised: (ip, listen.port()).into() }),
         None => {
             let message = format!(
-                "bfcp: no device could reach {listen}; bind one address, or add advertise = \"…\" with the \
+                "no device could reach {listen}; bind one address, or add advertise = \"…\" with the \
                  public one of that family to [media]"
             );
             table.error_at("bfcp", message);
@@ -78,7 +76,7 @@ mod tests {
             ),
             (
                 "bfcp = \"[::]:5070\"".to_owned(),
-                "bfcp: no device could reach [::]:5070; bind one address, or add".to_owned(),
+                "no device could reach [::]:5070; bind one address, or add".to_owned(),
             ),
         ] {
             let found = errors(&with(&format!("[rooms]\n{text}")));
