@@ -6,8 +6,8 @@
 
 use crate::{
     AudioSource, CallDirection, DtmfKey, FloorAccess, FloorPeer, Instant, LegSide,
-    OrderedRecording, PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId,
-    VoiceConnectorId,
+    OrderedRecording, PictureCard, PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure,
+    TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,6 +144,12 @@ pub enum ApplicationOrder {
         seat: Seat,
         /// What of its pictures is shown there.
         shown: PicturesShown,
+    },
+    /// What leg A's camera line shows from now on while it shows nobody, in a conference or before one.
+    /// Nothing is answered; a call without pictures keeps it for later.
+    ShowCard {
+        /// The words; `None` for nothing.
+        card: Option<Arc<PictureCard>>,
     },
     /// Leg A leaves its conference; nothing is answered. The end of the call needs no such order.
     StandUp,

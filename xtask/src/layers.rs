@@ -66,10 +66,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Takes packets from the relay's rings, and gives payloads back.
     (
         "room-media",
-        &["model", "codecs", "relay-core", "media-relay", "mixer", "room-video", "rtp-proto"],
+        &[
+            "model",
+            "codecs",
+            "relay-core",
+            "media-relay",
+            "mixer",
+            "room-video",
+            "room-stills",
+            "rtp-proto",
+        ],
     ),
     ("room-video", &["model", "rtp-proto"]),
     ("bfcp", &["model"]),
+    ("room-stills", &[]),
     (
         "tandem",
         &[
@@ -199,6 +209,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("mixer", &[]),
     ("room-video", &[]),
     ("bfcp", &[]),
+    ("room-stills", &["noto-sans-mono-bitmap", "unifont"]),
 ];
 
 /// Words that have no place in the source of a core crate.

@@ -142,6 +142,7 @@ impl Camera {
             feedback: PictureFeedback { pli: true, ..PictureFeedback::default() },
             most_bits_per_second: None,
             is_hidden: false,
+            card: None,
         });
         relay.command(MediaCommand::SitPicture { id, seat }).unwrap();
         let srtp = has_srtp.then(|| SrtpSender::new(&key(1)));

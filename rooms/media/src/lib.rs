@@ -9,6 +9,7 @@
 //! frame: the relay wakes the thread when packets of pictures come, and it looks at once, but not more often
 //! than every two milliseconds, so that packets which come together are taken together.
 
+mod cards;
 mod clock;
 mod conference;
 mod mixing;

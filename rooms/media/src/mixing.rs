@@ -1,5 +1,6 @@
 //! The threads.
 
+use crate::cards::Cards;
 use crate::clock::Clock;
 use crate::conference::{Conference, Turn};
 use crate::pictures::PictureTurn;
@@ -7,6 +8,7 @@ use crate::statistics::{Counters, MixingStatistics, PictureTally};
 use media_relay::{MixBell, SeatNews};
 use mixer::RoomConfig;
 use model::{ConferenceId, Instant, MediaId};
+use room_video::StillPicture;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -84,7 +86,7 @@ impl Mixing {
             mixing.threads.push(thread);
         }
         let (counters, stops) = (Arc::clone(&mixing.counters), Arc::clone(&mixing.stops));
-        let door = Door { inboxes, counters };
+        let door = Door { inboxes, cards: Cards::default(), counters };
         let thread = thread::Builder::new().name("mixing-door".to_owned());
         mixing.door = Some(thread.spawn(move || door.keep(&news, &stops))?);
         Ok(mixing)
@@ -118,12 +120,13 @@ impl Drop for Mixing {
 
 /// Shows each leg to the thread of its conference.
 struct Door {
-    inboxes: Vec<(SyncSender<SeatNews>, Thread)>,
+    inboxes: Vec<(SyncSender<Admitted>, Thread)>,
+    cards: Cards,
     counters: Arc<Counters>,
 }
 
 impl Door {
-    fn keep(self, news: &Receiver<SeatNews>, stops: &AtomicBool) {
+    fn keep(mut self, news: &Receiver<SeatNews>, stops: &AtomicBool) {
         while !stops.load(Ordering::Acquire) {
             match news.recv_timeout(DOOR_CHECK) {
                 Ok(news) => self.let_in(news),
@@ -134,15 +137,20 @@ impl Door {
         }
     }
 
-    fn let_in(&self, news: SeatNews) {
+    fn let_in(&mut self, news: SeatNews) {
+        let still = match &news {
+            SeatNews::Audio(_) => None,
+            // Drawn here, where nobody waits for a frame.
+            SeatNews::Picture(stream) => self.cards.of(&stream.seat),
+        };
         let (_, conference) = place_of(&news);
         let count = self.inboxes.len().max(1) as u64;
         let inbox = self.inboxes.get((conference.0 % count) as usize);
         let Some((inbox, thread)) = inbox else { return };
-        let sent = inbox.try_send(news);
+        let sent = inbox.try_send(Admitted { news, still });
         thread.unpark();
-        if let Err(TrySendError::Full(news) | TrySendError::Disconnected(news)) = sent {
-            match news {
+        if let Err(TrySendError::Full(refused) | TrySendError::Disconnected(refused)) = sent {
+            match refused.news {
                 SeatNews::Audio(_) => self.counters.refuse(),
                 SeatNews::Picture(_) => self.counters.refuse_picture(),
             }
@@ -152,6 +160,13 @@ impl Door {
             );
         }
     }
+}
+
+/// A leg on its way to the thread of its conference.
+struct Admitted {
+    news: SeatNews,
+    /// What it sees while it sees nobody.
+    still: Option<Arc<StillPicture>>,
 }
 
 /// Whose stream it is, and its conference.
@@ -177,7 +192,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn serve(mut self, inbox: &Receiver<SeatNews>, stops: &AtomicBool) {
+    fn serve(mut self, inbox: &Receiver<Admitted>, stops: &AtomicBool) {
         // When frames are mixed next, and pictures looked at again at the earliest.
         let (mut due, mut look) = (self.clock.now(), Instant::ZERO);
         while !stops.load(Ordering::Acquire) {
@@ -211,7 +226,7 @@ impl Desk {
     }
 
     /// Takes who waits; `false` when nobody will come any more.
-    fn let_in(&mut self, inbox: &Receiver<SeatNews>, last: Instant) -> bool {
+    fn let_in(&mut self, inbox: &Receiver<Admitted>, last: Instant) -> bool {
         loop {
             match inbox.try_recv() {
                 Ok(news) => self.take(news, last),
@@ -240,7 +255,8 @@ impl Desk {
     }
 
     /// `last` is when frames were mixed last.
-    fn take(&mut self, news: SeatNews, last: Instant) {
+    fn take(&mut self, admitted: Admitted, last: Instant) {
+        let Admitted { news, still } = admitted;
         let (_, id) = place_of(&news);
         let config = self.config;
         let conference = self.conferences.entry(id);
@@ -250,7 +266,7 @@ impl Desk {
             SeatNews::Picture(stream) => {
                 stream.call.wake(thread::current());
                 let (transaction, media) = (stream.transaction_id, stream.id.0);
-                if let Err(why) = conference.sit_picture(self.clock.now(), stream) {
+                if let Err(why) = conference.sit_picture(self.clock.now(), stream, still) {
                     self.counters.refuse_picture();
                     tracing::warn!(%transaction, media, "a call has no pictures in its conference: {why}");
                 }

@@ -158,6 +158,27 @@ impl Outbound {
         self.vp8.align = true;
     }
 
+    /// The next picture is one of our own, of `now`.
+    pub(crate) fn begin_own(&mut self, now: Instant) {
+        let passed = self.last_arrival.map_or(0, |last| ticks(now, last).max(LEAST_STEP_TS));
+        self.last_timestamp = self.last_timestamp.wrapping_add(passed);
+        self.last_arrival = Some(now);
+        self.assembling = false;
+        self.missing = 0;
+    }
+
+    /// Sends a unit of it, the last one with the marker.
+    pub(crate) fn send_own(
+        &mut self,
+        unit: &[u8],
+        is_last: bool,
+        emit: &mut impl FnMut(Outgoing<'_>),
+    ) {
+        if let Some(unit) = Nalu::new(unit) {
+            self.send_unit(unit, (self.last_timestamp, is_last), emit);
+        }
+    }
+
     /// Sends the parameter sets of the source whose IDR picture comes next.
     pub fn send_parameter_sets(
         &mut self,

@@ -1,5 +1,6 @@
 //! The thread that holds the rooms: what calls do goes in, what they are to do goes out.
 
+use super::cards;
 use super::ears::Ears;
 use super::events::Teller;
 use super::floor::{Decision, Floors};
@@ -12,8 +13,8 @@ use model::{
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
-    Arrival, By, CalledNews, Command, Dialled, Focus, FocusSettings, Languages, MeetingId,
-    MeetingOrder, Now, Order, Output, Registry, Source, StoredMeeting,
+    Arrival, By, CalledNews, Command, Dialled, Focus, FocusSettings, Language, Languages,
+    MeetingId, MeetingOrder, Now, Order, Output, Registry, Source, StoredMeeting,
 };
 use sip_edge::ApplicationOrders;
 use std::collections::{HashMap, VecDeque};
@@ -33,7 +34,11 @@ const UNSENT: usize = 65_536;
 pub(super) struct Desk {
     clock: Clock,
     focus: Focus,
+    /// Of callers to whom nothing was said.
+    language: Language,
     prompts: Prompts,
+    /// What cards have above, where a meeting has no name; `None` without pictures.
+    title: Option<Arc<str>>,
     teller: Teller,
     counters: Arc<Counters>,
     orders: Arc<OnceLock<ApplicationOrders>>,
@@ -48,7 +53,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(
-        section: RoomsSection,
+        (section, title): (RoomsSection, Option<Arc<str>>),
         teller: Teller,
         orders: Arc<OnceLock<ApplicationOrders>>,
         counters: Arc<Counters>,
@@ -60,12 +65,15 @@ impl Desk {
             // What cannot be was told when the file was read.
             let _ = registry.restore(StoredMeeting::V1(meeting));
         }
+        let language = section.language.clone();
         let languages = Languages { default: section.language, ..Languages::default() };
         let settings = FocusSettings { languages, ..FocusSettings::default() };
         Desk {
             clock: Clock::start(),
             focus: Focus::new(settings, registry),
+            language,
             prompts,
+            title,
             teller,
             counters,
             orders,
@@ -108,7 +116,7 @@ impl Desk {
 
     fn begin(&mut self, call: TransactionId, begun: &SteeredCall) {
         let Some(room) = begun.room.as_deref() else { return };
-        let mut ears = Ears::new(call);
+        let mut ears = Ears::new(call, self.language.clone());
         if let Some((floors, _)) = &mut self.floor {
             let name = room.display_name.as_ref().unwrap_or(&begun.from);
             let access = floors.begin(call, Arc::clone(name), room.address.ip(), &mut draw);
@@ -202,11 +210,22 @@ impl Desk {
         let Some(ears) = self.callers.get_mut(&call) else { return };
         match order {
             Order::Answer => ears.answer(),
-            Order::Play(words) => ears.play(number, self.prompts.sources(&words)),
+            Order::Play(words) => {
+                if let Some(title) = self.title.as_ref().filter(|_| !ears.has_place()) {
+                    ears.show(cards::of_words(title, &words));
+                }
+                ears.speaks(words.language.clone());
+                ears.play(number, self.prompts.sources(&words));
+            }
             Order::StopPlaying => ears.stop(),
             Order::StartMusic => ears.start_music(self.prompts.music()),
             Order::StopMusic => ears.stop_music(),
             Order::Join { meeting, muted, capabilities } => {
+                if let Some(title) = &self.title {
+                    let record = self.focus.registry().get_meeting(meeting);
+                    let name = record.map_or("", |record| record.settings.name.as_str());
+                    ears.show(Some(cards::of_meeting(name, title, ears.language())));
+                }
                 ears.join((meeting, conference_of(meeting)), muted, capabilities);
                 if let Some((floors, _)) = &mut self.floor {
                     floors.join(call, meeting);

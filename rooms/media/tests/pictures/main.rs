@@ -69,6 +69,26 @@ fn each_sees_who_speaks_and_nobody_itself() {
 }
 
 #[test]
+fn whoever_is_alone_sees_the_room_until_somebody_comes() {
+    let rig = Rig::new(21_280..=21_319);
+    let mut devices: Vec<_> = [PLAIN, Kind { has_srtp: true, ..PLAIN }]
+        .into_iter()
+        .zip(1..)
+        .map(|(kind, number)| Device::new(&rig, number, kind))
+        .collect();
+    devices[0].has_card = true;
+    devices[0].sit(&rig);
+    devices[0].sit_picture(&rig, false);
+    meet(&mut devices, "the first sees the room", |all| all[0].ssrc.is_some());
+    assert!(devices[0].pictures == 0 || devices[0].sees != Some(2), "nobody else is there");
+    devices[1].sit(&rig);
+    devices[1].sit_picture(&rig, false);
+    meet(&mut devices, "then the second", |all| see(all, &[(1, 2), (2, 1)]));
+    rig.relay.shutdown();
+    rig.mixing.stop();
+}
+
+#[test]
 fn slides_take_the_place_of_the_picture_where_there_is_no_line_for_them() {
     let rig = Rig::new(21_240..=21_279);
     let kinds = [PLAIN, PLAIN, Kind { by_signalling: true, ..PLAIN }];

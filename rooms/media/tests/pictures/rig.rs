@@ -4,8 +4,9 @@ use codecs::{AudioEncoder, AudioFormat, Encoder};
 use media_relay::{Clock, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent,
-    MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureContent, PictureFeedback,
-    PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey, SrtpSuite, TransactionId, XrWishes,
+    MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureCard, PictureContent,
+    PictureFeedback, PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey, SrtpSuite, TransactionId,
+    XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingStatistics};
 use rtp_proto::rtcp::{FeedbackMessage, RtcpPacket, parse_compound};
@@ -108,6 +109,8 @@ pub(crate) struct Device {
     encoder: AudioEncoder,
     srtp: Option<(SrtpSender, SrtpReceiver)>,
     pub(crate) speaks: bool,
+    /// It sees the room while it sees nobody.
+    pub(crate) has_card: bool,
     frames: u32,
     said: u16,
     shown: u16,
@@ -175,6 +178,7 @@ impl Device {
             encoder: AudioEncoder::new(format, 8_000).unwrap(),
             srtp: kind.has_srtp.then(|| (SrtpSender::new(&key(1)), SrtpReceiver::new(&key(2)))),
             speaks: false,
+            has_card: false,
             frames: 0,
             said: 0,
             shown: 0,
@@ -204,6 +208,7 @@ impl Device {
         let mode = u8::from(!self.kind.is_single);
         let fmtp: Arc<str> = format!("profile-level-id=42e01f;packetization-mode={mode}").into();
         let is_asked = !self.kind.by_signalling;
+        let title = "Board room".into();
         let seat = PictureSeat {
             conference: ConferenceId(7),
             participant: ParticipantId(self.number),
@@ -219,6 +224,7 @@ impl Device {
             },
             most_bits_per_second: None,
             is_hidden,
+            card: self.has_card.then(|| Arc::new(PictureCard { title, ..PictureCard::default() })),
         };
         let (id, seat) = (MediaId(self.number + 10), Box::new(seat));
         rig.relay.command(MediaCommand::SitPicture { id, seat }).unwrap();

@@ -212,10 +212,11 @@ impl VideoSwitch {
     /// A receiver asks for a key frame of what it sees.
     fn ask(&mut self, now: Instant, key: StreamKey) {
         let Some(Some(receiver)) = self.receivers.get_mut(key.index()) else { return };
-        let Some(wanted) = receiver.wanted() else { return };
         if !receiver.asking.ask(now) {
             return;
         }
+        receiver.refresh_still();
+        let Some(wanted) = receiver.wanted() else { return };
         if let Some(Some(entry)) = self.sources.get_mut(wanted.index()) {
             entry.requests.want();
         }

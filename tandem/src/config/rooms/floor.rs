@@ -76,7 +76,7 @@ mod tests {
             ),
             (
                 "bfcp = \"[::]:5070\"".to_owned(),
-                "no device could reach [::]:5070; bind one address, or add".to_owned(),
+                "bfcp: no device could reach [::]:5070; bind one address, or add".to_owned(),
             ),
         ] {
             let found = errors(&with(&format!("[rooms]\n{text}")));

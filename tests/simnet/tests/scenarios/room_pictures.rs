@@ -6,8 +6,8 @@ use directory::{Resources, Rooms};
 use model::{
     ApplicationNews, ApplicationOrder, ApplicationTold, ConferenceId, FloorAccess, FloorPeer,
     FloorTransport, LegSecurity, LegSide, MediaEvent, MediaId, MediaLine, MediaType, ParticipantId,
-    PictureContent, PictureFormat, PictureSeat, PicturesShown, RoomLinePart, Seat, SeatFailure,
-    TransactionId,
+    PictureCard, PictureContent, PictureFormat, PictureSeat, PicturesShown, RoomLinePart, Seat,
+    SeatFailure, TransactionId,
 };
 use simnet::{RelayMode, STRANGER, Ua, World, config, directory};
 use sip_proto::{HeaderName, Message};
@@ -496,4 +496,39 @@ fn floor_control_is_answered_where_the_rooms_have_it() {
     device.bye(&mut w);
     device.expect(&mut w, "200");
     w.finish();
+}
+
+#[test]
+fn whoever_sees_nobody_sees_where_it_is() {
+    let mut w = world();
+    let mut device = plain(&mut w);
+    let slides = "m=video 5000 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=content:slides\r\n";
+    let (call, _, told) = join(&mut w, &mut device, &with_camera(1, 4002, slides));
+    assert_eq!(told, [BOTH]);
+    let card = |title: &str| PictureCard { title: title.into(), ..PictureCard::default() };
+    let show = |title: &str| ApplicationOrder::ShowCard { card: Some(card(title).into()) };
+    order(&mut w, call, 2, show("Welcome"));
+    // Before it has a place it is alone, and shown to nobody.
+    let before = places(&w);
+    let titles = |places: &[(PictureContent, PictureSeat)]| -> Vec<Option<String>> {
+        let title = |seat: &PictureSeat| seat.card.as_ref().map(|card| card.title.to_string());
+        places.iter().map(|(_, seat)| title(seat)).collect()
+    };
+    assert_eq!(titles(&before), [Some("Welcome".to_owned()), None], "slides have none");
+    assert!(before.iter().all(|(_, seat)| seat.conference != SEAT.conference && seat.is_hidden));
+    order(&mut w, call, 3, show("Board room"));
+    sit(&mut w, call, 4, ALL);
+    let after = places(&w);
+    assert_eq!(titles(&after), [Some("Board room".to_owned()), None]);
+    assert!(after.iter().all(|(_, seat)| seat.conference == SEAT.conference));
+    assert_eq!(hidden(&w), [(MAIN, false), (SLIDES, false)]);
+    // Out of the meeting it sees the room again.
+    order(&mut w, call, 5, ApplicationOrder::StandUp);
+    assert_eq!(titles(&places(&w)), [Some("Board room".to_owned()), None]);
+    order(&mut w, call, 6, ApplicationOrder::ShowCard { card: None });
+    assert_eq!(places(&w), []);
+    assert_eq!(news(&mut w), [], "nothing of it is answered");
+    device.bye(&mut w);
+    device.expect(&mut w, "200");
+    assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
 }

@@ -48,6 +48,7 @@ impl Call {
                 | ApplicationOrder::Sit { .. }
                 | ApplicationOrder::StandUp
                 | ApplicationOrder::ControlFloor { .. }
+                | ApplicationOrder::ShowCard { .. }
                 | ApplicationOrder::Bridge(_) => {}
             }
         }
@@ -109,6 +110,7 @@ impl Call {
             ApplicationOrder::ControlFloor { access } => {
                 return self.control_floor_by_order(access);
             }
+            ApplicationOrder::ShowCard { card } => self.show_card_by_order(context, card),
         }
         Ok(())
     }
