@@ -253,6 +253,7 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         level: -30,
         speaks: true,
         shows: false,
+        asks_to_show: false,
         camera: true,
         slides: false,
     };

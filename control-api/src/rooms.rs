@@ -50,6 +50,13 @@ pub(crate) fn command(routed: &Routed, input: &Value) -> Result<Option<Command>,
         "MuteRoom" => call()?.map_or(Command::MuteAll(true), |call| Command::Mute(call, true)),
         "UnmuteRoom" => call()?.map_or(Command::MuteAll(false), |call| Command::Mute(call, false)),
         "AdmitToRoom" => call()?.map_or(Command::AdmitAll, Command::Admit),
+        "PresentInRoom" | "StopPresentingInRoom" => {
+            let call = call()?.ok_or_else(|| bad_request("CallId: say whose slides"))?;
+            match routed.operation.name {
+                "PresentInRoom" => Command::TakeFloor(call),
+                _ => Command::LeaveFloor(call),
+            }
+        }
         "EndRoom" => Command::End,
         "CallFromRoom" => Command::DialOut(text("E164PhoneNumber").unwrap_or_default().to_owned()),
         _ => return Ok(None),

@@ -204,6 +204,9 @@ pub mod definitions {
             PICTURE_REQUESTS, Counter, None, "tandem_picture_requests_total", ["kind"], "What lines of pictures were asked for: key_frame, or limit (of bit/s)";
             ROOM_MEETINGS, Gauge, None, "tandem_room_meetings", [], "Meetings that are held now, with or without anybody in them";
             ROOM_CALLERS, Gauge, None, "tandem_room_callers", [], "Callers in the meeting rooms: welcomed, waiting or in a meeting";
+            FLOOR_DEVICES, Gauge, None, "tandem_floor_control_devices", [], "Callers of meeting rooms whose devices may ask for the floor of the slides (BFCP)";
+            FLOOR_CONNECTIONS, Gauge, None, "tandem_floor_control_connections", [], "TCP connections of floor control, those of nobody yet included";
+            FLOOR_MESSAGES, Counter, None, "tandem_floor_control_messages_total", ["outcome"], "Messages of floor control: understood; unreadable; stranger, of no call or from elsewhere, connections too; too_fast; untold, the rooms had no room for them; unsent, a device acknowledges nothing or was never heard";
             LISTENED_CALLS, Gauge, None, "tandem_listened_calls", [], "Calls that somebody listens to while they run (streaming)";
             LISTENERS, Gauge, None, "tandem_listeners", [], "Listeners of those calls";
             LISTENERS_LOST, Counter, None, "tandem_listeners_lost_total", ["reason"], "Listeners that a call should have had: refused (too many calls, or a thread behind), not_opened (no way to one of this kind), failed (a fault of ours)";

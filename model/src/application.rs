@@ -5,8 +5,9 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, Instant, LegSide, OrderedRecording, PictureCard,
-    PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
+    AudioSource, CallDirection, DtmfKey, FloorAccess, FloorPeer, Instant, LegSide,
+    OrderedRecording, PictureCard, PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure,
+    TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,6 +157,13 @@ pub enum ApplicationOrder {
     },
     /// Leg A leaves its conference; nothing is answered. The end of the call needs no such order.
     StandUp,
+    /// Of a call to the meeting rooms: from now on lines of floor control that leg A offers are answered with
+    /// this, where it has a line of slides. Answered by [`ApplicationNews::FloorControl`] as often as an answer
+    /// changes that.
+    ControlFloor {
+        /// How the device reaches the floor control server.
+        access: FloorAccess,
+    },
 }
 
 /// Where a recording that an application has ordered is now.
@@ -259,6 +267,9 @@ pub enum ApplicationNews {
         /// Why.
         failure: SeatFailure,
     },
+    /// Leg A's line of floor control has been answered as [`ApplicationOrder::ControlFloor`] says; `None` where
+    /// it has none any more.
+    FloorControl(Option<FloorPeer>),
     /// Leg A has lines of pictures from now on, or has them no more; told when that changes, and never of
     /// a call that has had none.
     Pictures {
@@ -293,6 +304,7 @@ impl ApplicationNews {
             | ApplicationNews::Answered(_)
             | ApplicationNews::Key { .. }
             | ApplicationNews::Pictures { .. }
+            | ApplicationNews::FloorControl(_)
             | ApplicationNews::HungUp { .. } => None,
         }
     }

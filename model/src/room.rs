@@ -110,6 +110,7 @@ pub enum RoomLinePart {
     Pictures(PictureContent),
     /// The device asks for nothing with it: its port is 0.
     Unused,
-    /// It is answered with port 0.
+    /// It is answered with port 0; but one of floor control is taken where the rooms have floor control
+    /// ([`ApplicationOrder::ControlFloor`](crate::ApplicationOrder::ControlFloor)).
     Declined,
 }

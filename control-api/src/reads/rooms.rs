@@ -74,6 +74,8 @@ fn written_participant(entry: &RosterEntry, seconds: u64) -> Value {
         "Camera": entry.camera,
         "Slides": entry.slides,
         "Speaks": entry.speaks,
+        "Presents": entry.shows,
+        "AsksToPresent": entry.asks_to_show,
         "Seconds": seconds,
     });
     if let Some((attendee, user)) = &person.attendee {
@@ -102,6 +104,7 @@ pub(crate) fn written_room(
         "Capacity": set.capacity,
         "Announce": set.announce,
         "WhenLocked": set.when_locked,
+        "Slides": set.floor,
         "LongestMinutes": set.longest_minutes,
         "EmptySeconds": set.empty_seconds,
         "Attendees": record.attendees.len(),

@@ -2,10 +2,12 @@
 //!
 //! [`Message`] is what passes; [`Framer`] cuts it out of TCP, [`Datagrams`] carries it over UDP (version 2:
 //! acknowledgements, repetition, fragments). [`FloorServer`] is one conference's floor control server,
-//! [`FloorClient`] a participant's side of it. [`sdp`] reads and answers the line of a description
+//! [`FloorClient`] a participant's side of it. [`Associations`] says which of what comes over a node's sockets is
+//! which call's. [`sdp`] reads and answers the line of a description
 //! (RFC 8856).
 #![forbid(unsafe_code)]
 
+mod associations;
 mod attribute;
 mod client;
 mod datagrams;
@@ -14,6 +16,10 @@ mod message;
 pub mod sdp;
 mod server;
 
+pub use associations::{
+    Action, Admission, Associations, BURST, LinkId, MAX_ASSOCIATIONS, MAX_LINKS,
+    MAX_LINKS_OF_SOURCE, PATIENCE, PER_SECOND, Tally,
+};
 pub use attribute::{Attribute, ErrorCode, Priority, RequestStatus};
 pub use client::{ClientEvent, FloorClient};
 pub use datagrams::{

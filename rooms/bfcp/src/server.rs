@@ -1,6 +1,7 @@
 //! One conference's floor control server (RFC 8855 section 13): users, floors, requests.
 
 mod answers;
+mod room;
 
 use crate::attribute::{Attribute, ErrorCode, Priority, RequestStatus};
 use crate::message::{Header, Message, ParseError, Primitive, VERSION_RELIABLE};
@@ -43,6 +44,8 @@ pub struct FloorPolicy {
     pub busy: Busy,
     /// A moderator must grant each request of somebody who is none.
     pub asks_moderator: bool,
+    /// Whoever holds the room must grant each request, a moderator's too, by [`FloorServer::decide`].
+    pub asks_room: bool,
 }
 
 /// A message to a user.
@@ -67,7 +70,7 @@ pub enum FloorEvent {
         /// Who has it.
         user: Option<UserId>,
     },
-    /// A moderator is to decide.
+    /// A moderator, or the room, is to decide.
     Asked {
         /// By [`FloorServer::decide`].
         request: RequestId,
@@ -300,7 +303,7 @@ impl FloorServer {
             return self.refuse(from, &header, code);
         }
         let id = self.number();
-        let asks = self.policy.asks_moderator && !moderator;
+        let asks = self.policy.asks_room || (self.policy.asks_moderator && !moderator);
         let status = if asks { RequestStatus::Pending } else { RequestStatus::Accepted };
         if asks {
             self.events.push(FloorEvent::Asked { request: id, user: beneficiary });

@@ -59,6 +59,12 @@ pub enum EventKind {
     HandLowered(Person),
     /// Somebody became a moderator.
     Promoted(Person),
+    /// Somebody asks a moderator to let it show a screen or slides.
+    PresentingAsked(Person),
+    /// Somebody shows a screen or slides.
+    PresentingStarted(Person),
+    /// It no longer does, or may not any more.
+    PresentingStopped(Person),
     /// From now on nobody else gets in.
     Locked,
     /// Others get in again.
@@ -129,6 +135,9 @@ impl EventKind {
             EventKind::HandRaised(_) => "tandem:HandRaised",
             EventKind::HandLowered(_) => "tandem:HandLowered",
             EventKind::Promoted(_) => "tandem:AttendeePromoted",
+            EventKind::PresentingAsked(_) => "tandem:PresentingAsked",
+            EventKind::PresentingStarted(_) => "tandem:PresentingStarted",
+            EventKind::PresentingStopped(_) => "tandem:PresentingStopped",
             EventKind::Locked => "tandem:MeetingLocked",
             EventKind::Unlocked => "tandem:MeetingUnlocked",
             EventKind::RecordingStarted => "tandem:RecordingStarted",
@@ -150,6 +159,9 @@ impl EventKind {
             | EventKind::Unmuted(person)
             | EventKind::HandRaised(person)
             | EventKind::HandLowered(person)
+            | EventKind::PresentingAsked(person)
+            | EventKind::PresentingStarted(person)
+            | EventKind::PresentingStopped(person)
             | EventKind::Promoted(person) => Some(person),
             _ => None,
         }

@@ -37,7 +37,7 @@ pub enum Output {
         /// What.
         order: MeetingOrder,
     },
-    /// Somebody may, or may no longer, show a screen.
+    /// Somebody may, or may no longer, show a screen; or may not, having asked.
     Floor {
         /// In which meeting.
         meeting: MeetingId,

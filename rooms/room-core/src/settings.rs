@@ -76,8 +76,10 @@ pub enum LastModerator {
 /// Who may show a screen or slides.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum FloorPolicy {
-    /// Everyone, one after the other; moderators may take it from anyone.
+    /// Everyone. Who asks takes it over from whoever has it, as people expect of a meeting.
     Everyone,
+    /// Everyone whom a moderator lets.
+    Asked,
     /// Moderators.
     Moderators,
     /// Nobody.

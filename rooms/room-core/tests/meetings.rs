@@ -432,18 +432,36 @@ fn texts_are_bounded() {
 }
 
 #[test]
-fn the_floor_is_had_by_one_and_taken_by_moderators() {
+fn the_floor_is_had_by_one_and_taken_over() {
     let (mut world, meeting) = world(|_| ());
     let moderator = world.moderate(meeting);
     let (one, two) = (world.attend(meeting), world.attend(meeting));
     let mut take = |call| world.command(meeting, By::Call(call), Command::TakeFloor(call));
     assert_eq!(take(one), Ok(()));
-    assert_eq!(take(two), Err(Refused::Full));
+    assert_eq!(take(two), Ok(()));
+    assert_eq!(take(two), Ok(()), "it has it");
     assert_eq!(take(moderator), Ok(()));
-    assert_eq!(world.floors, [(one, true), (one, false), (moderator, true)]);
+    let expected = [(one, true), (one, false), (two, true), (two, false), (moderator, true)];
+    assert_eq!(world.floors, expected);
     world.gone(moderator, None);
     assert_eq!(world.focus.floor(meeting), None);
     assert_eq!(world.floors.last(), Some(&(moderator, false)));
+    let told: Vec<_> = world.events.iter().map(|event| event.kind.name()).collect();
+    let of_floor: Vec<_> = told.iter().filter(|name| name.contains("Presenting")).collect();
+    assert_eq!(of_floor.len(), 6, "{told:?}");
+    // The last word about who shows comes before that about who leaves.
+    let place = |name: &str| told.iter().rposition(|told| *told == name);
+    assert!(place("tandem:PresentingStopped") < place("chime:AttendeeLeft"), "{told:?}");
+    // Nobody gives it to others but moderators and the API.
+    for (by, command, expected) in [
+        (By::Call(one), Command::TakeFloor(two), Err(Refused::ModeratorsOnly)),
+        (By::Api, Command::TakeFloor(two), Ok(())),
+        (By::Call(one), Command::LeaveFloor(two), Err(Refused::ModeratorsOnly)),
+        (By::Api, Command::LeaveFloor(two), Ok(())),
+        (By::Api, Command::TakeFloor(moderator), Err(Refused::NobodyThere)),
+    ] {
+        assert_eq!(world.command(meeting, by, command), expected);
+    }
     for (policy, expected) in [
         (FloorPolicy::Moderators, Err(Refused::ModeratorsOnly)),
         (FloorPolicy::Nobody, Err(Refused::NotAllowed)),
@@ -453,6 +471,30 @@ fn the_floor_is_had_by_one_and_taken_by_moderators() {
         let taken = world.command(meeting, By::Call(call), Command::TakeFloor(call));
         assert_eq!(taken, expected);
     }
+}
+
+#[test]
+fn moderators_are_asked_for_the_floor() {
+    let (mut world, meeting) = world(|it| it.floor = FloorPolicy::Asked);
+    let moderator = world.moderate(meeting);
+    let (one, two) = (world.attend(meeting), world.attend(meeting));
+    let asks = |world: &World| {
+        let roster = world.focus.roster(meeting);
+        roster.iter().filter(|entry| entry.asks_to_show).map(|entry| entry.person.call).collect()
+    };
+    for call in [one, one, two] {
+        world.command(meeting, By::Call(call), Command::TakeFloor(call)).unwrap();
+    }
+    let asking: Vec<model::TransactionId> = asks(&world);
+    assert_eq!((asking, world.focus.floor(meeting)), (vec![one, two], None));
+    assert!(world.floors.is_empty());
+    world.command(meeting, By::Call(moderator), Command::TakeFloor(two)).unwrap();
+    world.command(meeting, By::Call(moderator), Command::LeaveFloor(one)).unwrap();
+    assert_eq!(world.floors, [(two, true), (one, false)]);
+    assert!(asks(&world).is_empty());
+    // Moderators need nobody's word.
+    world.command(meeting, By::Call(moderator), Command::TakeFloor(moderator)).unwrap();
+    assert_eq!(world.focus.floor(meeting), Some(moderator));
 }
 
 #[test]

@@ -19,8 +19,8 @@ use model::{
     MediaCommand, MediaId, MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, TranscodableFormat,
 };
 use sdp::{
-    AudioStream, Encryption, Limits, Making, OriginState, RecordState, SessionDescription,
-    media_plan_leg,
+    AudioStream, Encryption, FloorLine, Limits, Making, OriginState, RecordState,
+    SessionDescription, media_plan_leg,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub(crate) struct LegMedia {
     has_listened: bool,
     /// What it is told of being recorded, from its next description on.
     recorded: Option<RecordState>,
+    /// The line of floor control that its next answer takes.
+    floor: Option<FloorLine>,
     lines: LegLines,
     habits: Habits,
 }
@@ -99,6 +101,7 @@ impl CallMedia {
             hold_music: None,
             has_listened: false,
             recorded: None,
+            floor: None,
             lines: LegLines::default(),
             habits: Habits::default(),
         };

@@ -10,6 +10,7 @@ use crate::description::SessionDescription;
 use crate::direction::Direction;
 use crate::error::SdpError;
 use crate::extended_reports;
+use crate::floor::{FloorLine, Said};
 use crate::leg_crypto::{LegCrypto, Protection};
 use crate::lines::{FurtherLine, LineStates, may_answer};
 use crate::profile::Encryption;
@@ -197,11 +198,14 @@ pub struct AnchorOptions {
     /// Whether the streams are recorded here, for a leg that wants to know (`a=record`, RFC 7866
     /// section 7.2); `None` says nothing of it, and what the other leg says passes.
     pub recorded: Option<RecordState>,
+    /// The line of floor control of the offer that is answered, which is taken beside one of slides. All others
+    /// are declined.
+    pub floor: Option<FloorLine>,
 }
 
 impl Default for AnchorOptions {
     fn default() -> Self {
-        AnchorOptions { session_name: "-".to_owned(), recorded: None }
+        AnchorOptions { session_name: "-".to_owned(), recorded: None, floor: None }
     }
 }
 
@@ -211,7 +215,7 @@ impl Default for AnchorOptions {
 /// in their order. Origin, addresses and ports are ours. Attributes that concern the other leg's
 /// transport, keys or software, or that hold an address or one of its host names, are left out.
 /// `m=` lines other than the audio stream are declined with port 0, unless [`anchor_lines`] is told
-/// of them. The direction passes, so that
+/// of them, or they are of floor control ([`AnchorOptions::floor`]). The direction passes, so that
 /// hold and resume reach the far end; an answer's direction is narrowed to what its offer allows
 /// (RFC 3264 section 6.1), and a hold by the address 0.0.0.0 becomes one by direction.
 ///
@@ -274,6 +278,13 @@ pub fn anchor_lines(
     }
     if let Some(recorded) = options.recorded {
         medias.iter_mut().for_each(|media| media.say_recorded(recorded));
+    }
+    let floor = match (role, &options.floor) {
+        (Role::Answer { to, .. }, Some(line)) => Said::of(to, &medias, local.rtp.ip(), line),
+        _ => None,
+    };
+    if let Some(said) = &floor {
+        said.put(&mut medias);
     }
     let session_id = origin.origin.session_id;
     Ok(origin.stamp(&Written {
@@ -447,6 +458,7 @@ pub(crate) fn relayed<'a>(
     WrittenMedia {
         media: &media.media,
         port: local.rtp.port(),
+        connection: None,
         proto: profile.name(),
         formats,
         bandwidths: hosts.passable_bandwidths(&media.bandwidths),
@@ -478,6 +490,7 @@ fn declined(media: &Media) -> WrittenMedia<'_> {
     WrittenMedia {
         media: &media.media,
         port: 0,
+        connection: None,
         proto: &media.proto,
         formats: media.fmt.trim().to_owned(),
         bandwidths: Vec::new(),

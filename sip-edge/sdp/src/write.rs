@@ -31,6 +31,8 @@ pub(crate) struct Written<'a> {
 pub(crate) struct WrittenMedia<'a> {
     pub(crate) media: &'a str,
     pub(crate) port: u16,
+    /// Where it is, if not where the description says.
+    pub(crate) connection: Option<IpAddr>,
     pub(crate) proto: &'a str,
     pub(crate) formats: String,
     pub(crate) bandwidths: Vec<&'a Bandwidth>,
@@ -62,7 +64,7 @@ impl Written<'_> {
         out.push(b' ');
         push_number(&mut out, version);
         out.push(b' ');
-        let address = self.address_line();
+        let address = address_line(self.ip);
         out.extend_from_slice(&address);
         out.extend_from_slice(b"s=");
         push_text(&mut out, self.session_name);
@@ -118,15 +120,15 @@ impl Written<'_> {
         };
         AudioStream::of(&line, &told, || Address::of_ip(self.ip))
     }
+}
 
-    /// What `o=` and `c=` lines end with.
-    fn address_line(&self) -> Vec<u8> {
-        let mut line = Vec::with_capacity(48);
-        line.extend_from_slice(if self.ip.is_ipv4() { b"IN IP4 " } else { b"IN IP6 " });
-        // Writing into a Vec cannot fail.
-        let _ = write!(line, "{}\r\n", self.ip);
-        line
-    }
+/// What `o=` and `c=` lines end with.
+fn address_line(ip: IpAddr) -> Vec<u8> {
+    let mut line = Vec::with_capacity(48);
+    line.extend_from_slice(if ip.is_ipv4() { b"IN IP4 " } else { b"IN IP6 " });
+    // Writing into a Vec cannot fail.
+    let _ = write!(line, "{ip}\r\n");
+    line
 }
 
 impl<'a> WrittenMedia<'a> {
@@ -156,6 +158,10 @@ impl WrittenMedia<'_> {
         out.push(b' ');
         push_text(out, &self.formats);
         out.extend_from_slice(b"\r\n");
+        if let Some(own) = self.connection.filter(|own| *own != ip) {
+            out.extend_from_slice(b"c=");
+            out.extend_from_slice(&address_line(own));
+        }
         push_bandwidths(out, &self.bandwidths);
         push_attributes(out, &self.attributes);
         let Some(transport) = &self.transport else { return };
@@ -342,6 +348,7 @@ mod tests {
             let media = WrittenMedia {
                 media: "au\ndio",
                 port: 4000,
+                connection: None,
                 proto: "RTP/AVP",
                 formats: "0 101".to_owned(),
                 bandwidths: vec![&bandwidth],

@@ -175,6 +175,7 @@ fn attributes_cannot_add_lines() {
     let options = sdp::AnchorOptions {
         session_name: "a\r\nm=audio 9 RTP/AVP 0".to_owned(),
         recorded: Some(sdp::RecordState::On),
+        ..sdp::AnchorOptions::default()
     };
     let offer = audio("IP4 192.0.2.10", "");
     let body = sdp::anchor(

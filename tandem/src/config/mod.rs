@@ -204,7 +204,12 @@ impl Config {
         let stir = stir::read(root.table("stir"));
         let streaming = streaming::read_of_node(root.table("streaming"));
         let media_applications = media_applications::read(root.table("media_applications"));
-        let (reached, rooms) = rooms::read(root.table("rooms"), &sip).unzip();
+        let has_relay = relay_control.as_ref().is_none_or(|control| control.relays.is_empty());
+        let advertised: Vec<_> = match has_relay {
+            true => media.advertise.clone(),
+            false => sip.listeners.iter().map(|each| each.advertised.ip()).collect(),
+        };
+        let (reached, rooms) = rooms::read(root.table("rooms"), &sip, &advertised).unzip();
         let directory = read_directory(&mut root, &sip, &media, &stir, reached);
         root.finish();
         let relays = relay_control.as_ref().map_or(0, |control| control.relays.len());

@@ -1,6 +1,7 @@
 //! `[rooms]`: how meeting rooms are reached, who mixes them, and meetings that are always there.
 
 mod call_out;
+mod floor;
 mod meeting;
 
 use super::reader::Table;
@@ -8,10 +9,12 @@ use super::sip::Sip;
 use super::value;
 use crate::rooms::has_built_in;
 use directory::Rooms;
+pub(crate) use floor::FloorListener;
 use meeting::read_meetings;
 use room_core::{Language, MeetingRecord, Prompt};
 use room_media::MixingConfig;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use toml::de::DeValue;
@@ -43,6 +46,8 @@ pub(crate) struct RoomsSection {
     pub(crate) country_code: Option<Arc<str>>,
     /// Meetings of the file.
     pub(crate) meetings: Vec<MeetingRecord>,
+    /// Where devices ask for the floor of the slides; `None` for nowhere.
+    pub(crate) bfcp: Option<FloorListener>,
 }
 
 impl RoomsSection {
@@ -63,6 +68,7 @@ impl Default for RoomsSection {
             call_out: false,
             country_code: None,
             meetings: Vec::new(),
+            bfcp: None,
         }
     }
 }
@@ -86,8 +92,13 @@ impl RoomPrompts {
     pub(crate) const MOST_OCTETS: u64 = 4 * 1024 * 1024;
 }
 
-/// Rooms as the file has them, and what is of this node; `None` without the section.
-pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSection)> {
+/// Rooms as the file has them, and what is of this node; `None` without the section. Devices send media, and
+/// so what is about slides, to `addresses`.
+pub(super) fn read(
+    mut table: Table<'_>,
+    sip: &Sip,
+    addresses: &[IpAddr],
+) -> Option<(Rooms, RoomsSection)> {
     if !table.is_present() {
         table.finish();
         return None;
@@ -137,6 +148,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
         language,
         call_out: rooms.call_out.is_some(),
         country_code,
+        bfcp: floor::read(&mut table, sip, addresses),
         meetings: read_meetings(&mut table),
     };
     table.finish();

@@ -3,6 +3,8 @@
 use super::cards;
 use super::ears::Ears;
 use super::events::Teller;
+use super::floor::{Decision, Floors};
+use super::floor_sockets::FloorSockets;
 use super::numbers::e164;
 use super::prompts::Prompts;
 use super::readings::Counters;
@@ -14,11 +16,12 @@ use model::{
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
-    Arrival, CalledNews, Dialled, Focus, FocusSettings, Language, Languages, MeetingId,
-    MeetingOrder, Now, Order, Output, Registry, Source, StoredMeeting,
+    Arrival, By, CalledNews, Command, Dialled, Focus, FocusSettings, Language, Languages,
+    MeetingId, MeetingOrder, Now, Order, Output, Registry, Source, StoredMeeting,
 };
 use sip_edge::ApplicationOrders;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -52,6 +55,10 @@ pub(super) struct Desk {
     pub(super) steered: Steered,
     /// Orders that the edge has had no room for, in their order.
     pub(super) unsent: VecDeque<Unsent>,
+    /// Where there is floor control.
+    floor: Option<(Floors, FloorSockets)>,
+    /// Its sockets have taken all that is for them.
+    floor_is_told: bool,
 }
 
 impl Desk {
@@ -60,7 +67,7 @@ impl Desk {
         teller: Teller,
         orders: Arc<OnceLock<ApplicationOrders>>,
         counters: Arc<Counters>,
-        steered: Steered,
+        (steered, floor): (Steered, Option<(Floors, FloorSockets)>),
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
         let call_out = (section.call_out, section.country_code);
@@ -85,12 +92,15 @@ impl Desk {
             callers: HashMap::new(),
             steered,
             unsent: VecDeque::new(),
+            floor,
+            floor_is_told: true,
         }
     }
 
     pub(super) fn serve(mut self, inputs: &Receiver<Input>) {
         loop {
-            let patience = if self.unsent.is_empty() { PAUSE } else { AGAIN };
+            let is_told = self.unsent.is_empty() && self.floor_is_told;
+            let patience = if is_told { PAUSE } else { AGAIN };
             let next = self.focus.poll_timeout();
             let next = next.map(|at| at.saturating_since(self.clock.now()));
             match inputs.recv_timeout(next.unwrap_or(PAUSE).min(patience)) {
@@ -98,6 +108,11 @@ impl Desk {
                 Ok(Input::News(call, news)) => self.take_news(call, news),
                 Ok(Input::Meet(call, number, request)) => self.meet(call, number, request),
                 Ok(Input::Ask(work)) => work(&mut self.focus, now(self.clock), &mut draw),
+                Ok(Input::Floor(news)) => {
+                    if let Some((floors, _)) = &mut self.floor {
+                        floors.take_news(news);
+                    }
+                }
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -106,9 +121,11 @@ impl Desk {
             if self.focus.poll_timeout().is_some_and(|at| at <= now.at) {
                 self.focus.handle_timeout(now);
             }
+            self.decide_floor(now);
             self.pump();
             self.tell_joined();
             self.send();
+            self.send_floor();
             self.counters.set(self.focus.held().count(), self.callers.len());
         }
     }
@@ -116,7 +133,15 @@ impl Desk {
     fn begin(&mut self, call: TransactionId, begun: &SteeredCall) {
         // Whom a meeting has called has no words for the welcome.
         let Some(room) = begun.room.as_deref() else { return };
-        self.callers.insert(call, Ears::new(call, self.language.clone()));
+        let mut ears = Ears::new(call, self.language.clone());
+        if let Some((floors, _)) = &mut self.floor {
+            let name = room.display_name.as_ref().unwrap_or(&begun.from);
+            let access = floors.begin(call, Arc::clone(name), room.address.ip(), &mut draw);
+            if let Some(access) = access {
+                ears.control_floor(access);
+            }
+        }
+        self.callers.insert(call, ears);
         self.focus.handle_call(now(self.clock), call, arrival(begun, room));
     }
 
@@ -151,8 +176,16 @@ impl Desk {
                 tracing::debug!(%call, %why, "an order of the meeting rooms is not carried out");
                 ears.handle_played(order);
             }
+            ApplicationNews::FloorControl(peer) => {
+                if let Some((floors, _)) = &mut self.floor {
+                    floors.set_peer(call, peer, draw() as u16);
+                }
+            }
             ApplicationNews::HungUp { leg: LegSide::A, status, .. } => {
                 self.callers.remove(&call);
+                if let Some((floors, _)) = &mut self.floor {
+                    floors.end(call);
+                }
                 self.unsent.retain(|(of, ..)| *of != call);
                 self.focus.handle_gone(now, call, (status >= 300).then_some(status));
             }
@@ -199,11 +232,7 @@ impl Desk {
             Output::Call { call, number, order } => self.order(call, number, order),
             Output::Meeting { meeting, order } => self.order_meeting(meeting, order),
             Output::Event(event) => self.teller.tell(&event),
-            Output::Floor { meeting, call, granted } => {
-                if let Some(ears) = self.callers.get_mut(&call) {
-                    ears.present(meeting, granted);
-                }
-            }
+            Output::Floor { meeting, call, granted } => self.set_floor(meeting, call, granted),
             // Nobody here reads.
             Output::Chat { .. } => {}
         }
@@ -230,8 +259,16 @@ impl Desk {
                     ears.show(Some(cards::of_meeting(name, title, ears.language())));
                 }
                 ears.join((meeting, conference_of(meeting)), muted, capabilities);
+                if let Some((floors, _)) = &mut self.floor {
+                    floors.join(call, meeting);
+                }
             }
-            Order::Leave => ears.leave(),
+            Order::Leave => {
+                ears.leave();
+                if let Some((floors, _)) = &mut self.floor {
+                    floors.leave(call);
+                }
+            }
             Order::Mute => ears.mute(true),
             Order::Unmute => ears.mute(false),
             Order::Allow(capabilities) => ears.allow(capabilities),
@@ -277,6 +314,43 @@ impl Desk {
         } else {
             self.focus.handle_called(now, call, CalledNews::Failed(503));
         }
+    }
+
+    /// Has meetings decide what devices have asked for.
+    fn decide_floor(&mut self, now: Now) {
+        let Some((floors, _)) = &mut self.floor else { return };
+        for wish in floors.take_wishes() {
+            let (meeting, call) = (wish.meeting, wish.call);
+            let command =
+                if wish.shows { Command::TakeFloor(call) } else { Command::LeaveFloor(call) };
+            let done = self.focus.command(now, meeting, By::Call(call), command, &mut draw);
+            let decision = match done {
+                Err(why) => {
+                    tracing::debug!(%call, %why, "a caller does not get the floor of the slides");
+                    Decision::Denied
+                }
+                Ok(()) if self.focus.floor(meeting) == Some(call) => Decision::Granted,
+                Ok(()) => Decision::Waits,
+            };
+            floors.decided(wish, decision);
+        }
+    }
+
+    /// Somebody shows slides from now on, or does not.
+    fn set_floor(&mut self, meeting: MeetingId, call: TransactionId, shows: bool) {
+        if let Some(ears) = self.callers.get_mut(&call) {
+            ears.present(meeting, shows);
+        }
+        if let Some((floors, _)) = &mut self.floor {
+            floors.set_floor(meeting, call, shows);
+        }
+    }
+
+    /// Gives the sockets of floor control what is for them, as far as they take it.
+    fn send_floor(&mut self) {
+        let Some((floors, sockets)) = &mut self.floor else { return };
+        self.floor_is_told = sockets.take(floors.orders());
+        self.counters.floor_lost.store(floors.lost(), Ordering::Relaxed);
     }
 
     /// Gives the edge what callers are to do, as far as it takes it.

@@ -1,7 +1,7 @@
 //! What one caller hears and where it sits: what the rooms want becomes orders to its call. Pure.
 
 use model::{
-    ApplicationOrder, AudioSource, ConferenceId, LegSide, ParticipantId, PictureCard,
+    ApplicationOrder, AudioSource, ConferenceId, FloorAccess, LegSide, ParticipantId, PictureCard,
     PicturesShown, ROOM_ORDERS, Seat, TransactionId,
 };
 use room_core::{Capabilities, Language, MeetingId, Words};
@@ -85,6 +85,11 @@ impl Ears {
     /// Numbers of words that were heard to their end.
     pub(super) fn take_ended(&mut self) -> std::vec::IntoIter<u32> {
         std::mem::take(&mut self.ended).into_iter()
+    }
+
+    /// Its device may ask for the floor, by this way.
+    pub(super) fn control_floor(&mut self, access: FloorAccess) {
+        self.order(ApplicationOrder::ControlFloor { access });
     }
 
     pub(super) fn answer(&mut self) {

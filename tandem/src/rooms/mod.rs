@@ -9,6 +9,8 @@ mod cards;
 mod desk;
 mod ears;
 mod events;
+mod floor;
+mod floor_sockets;
 mod numbers;
 mod prompts;
 mod readings;
@@ -22,6 +24,8 @@ use call_metrics::{Numbers, PerSink};
 use call_streaming::events::EventSink;
 use desk::Desk;
 use events::Teller;
+use floor::{FloorNews, Floors};
+use floor_sockets::FloorSockets;
 use media_applications::MeetingRequest;
 use model::{
     ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, LegSide, ROOM_ORDERS,
@@ -57,6 +61,7 @@ enum Input {
     /// What an application wants for its call, and the number of that.
     Meet(TransactionId, u32, MeetingRequest),
     Ask(Work),
+    Floor(FloorNews),
     Stop,
 }
 
@@ -85,6 +90,14 @@ impl Rooms {
         let steered = Steered::new(met, config.rooms.is_some(), Arc::clone(&left));
         let section = config.rooms.clone().unwrap_or_default();
         let calls_out = section.call_out;
+        let floor = match &section.bfcp {
+            Some(bfcp) => {
+                let counters = Arc::clone(&counters.floor);
+                let sockets = FloorSockets::start(bfcp.listen, inputs.clone(), counters)?;
+                Some((Floors::new(bfcp.advertised), sockets))
+            }
+            None => None,
+        };
         let teller = Teller::new(config, events);
         // Whoever sees nobody sees where it is.
         let rooms = config.directory.rooms().filter(|rooms| rooms.video);
@@ -94,7 +107,7 @@ impl Rooms {
             teller,
             Arc::clone(&orders),
             Arc::clone(&counters),
-            steered,
+            (steered, floor),
         );
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));

@@ -1,15 +1,20 @@
 //! How many meetings and callers there are, for the Prometheus page.
 
+use super::floor_sockets::FloorCounters;
 use crate::readings::reading;
 use call_metrics::{Reading, definitions};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Set by the rooms' thread.
 #[derive(Default)]
 pub(super) struct Counters {
     meetings: AtomicUsize,
     callers: AtomicUsize,
+    /// Of floor control; all zero without it.
+    pub(super) floor: Arc<FloorCounters>,
+    /// Messages to devices that found no room in the rooms.
+    pub(super) floor_lost: AtomicU64,
 }
 
 impl Counters {
@@ -30,6 +35,20 @@ impl RoomsReadings {
             (&definitions::ROOM_CALLERS, &self.0.callers),
         ] {
             out.push(reading(definition, "", count.load(Ordering::Relaxed) as u64));
+        }
+        let floor = self.0.floor.read();
+        out.push(reading(&definitions::FLOOR_DEVICES, "", floor.admitted));
+        out.push(reading(&definitions::FLOOR_CONNECTIONS, "", floor.links));
+        let lost = self.0.floor_lost.load(Ordering::Relaxed);
+        for (outcome, count) in [
+            ("understood", floor.tally.messages),
+            ("unreadable", floor.tally.unreadable),
+            ("stranger", floor.tally.strangers),
+            ("too_fast", floor.tally.too_fast),
+            ("untold", floor.untold),
+            ("unsent", floor.tally.unsent + lost),
+        ] {
+            out.push(reading(&definitions::FLOOR_MESSAGES, outcome, count));
         }
     }
 }

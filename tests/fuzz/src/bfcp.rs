@@ -75,7 +75,11 @@ impl Room {
                     let busy = [Busy::TakesOver, Busy::Waits, Busy::IsDenied];
                     let busy = busy.get(usize::from(first) % 3).copied().unwrap_or_default();
                     let asks_moderator = first & 0x80 != 0;
-                    self.server.set_policy(FloorPolicy { busy, asks_moderator });
+                    self.server.set_policy(FloorPolicy {
+                        busy,
+                        asks_moderator,
+                        asks_room: first & 0x40 != 0,
+                    });
                 }
                 _ => self.server.remove_user(id),
             },

@@ -14,6 +14,7 @@ mod control_api;
 mod dialled;
 mod edge;
 mod endpoint;
+mod floor_control;
 mod hep;
 mod media;
 mod mixer;
@@ -45,6 +46,7 @@ pub use control_api::control_api;
 pub use dialled::dialled;
 pub use edge::edge;
 pub use endpoint::sip_endpoint;
+pub use floor_control::floor_control;
 pub use media::{rtcp, rtp, rtp_session};
 pub use mixer::mixer;
 pub use mkv::mkv;
@@ -115,6 +117,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "h264", run: h264, shared_seeds: &[], words: H264_WORDS },
     Target { name: "room_video", run: room_video, shared_seeds: &[], words: &["\u{1e}"] },
     Target { name: "bfcp", run: bfcp, shared_seeds: &[], words: BFCP_WORDS },
+    Target { name: "floor_control", run: floor_control, shared_seeds: &[], words: BFCP_WORDS },
     Target { name: "recording", run: recording, shared_seeds: &[], words: WAV_WORDS },
     Target { name: "mkv", run: mkv, shared_seeds: &[], words: &["matroska", "A_MS/ACM"] },
     Target { name: "voice_socket", run: voice_socket, shared_seeds: &[], words: VOICE_WORDS },

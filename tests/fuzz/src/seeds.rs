@@ -30,6 +30,7 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "h264" => crate::room_video::h264_seeds(),
         "room_video" => crate::room_video::room_seeds(),
         "bfcp" => crate::bfcp::seeds(),
+        "floor_control" => crate::floor_control::seeds(),
         "mkv" => crate::mkv::seeds(),
         "voice_socket" => crate::voice_socket::seeds(),
         "put_media" => crate::put_media::seeds(),

@@ -131,7 +131,7 @@ impl FloorServer {
         }
     }
 
-    fn floor_status(&self, floor: u16) -> Vec<Attribute> {
+    pub(super) fn floor_status(&self, floor: u16) -> Vec<Attribute> {
         let of_floor = self.requests.iter().filter(|one| one.floors.contains(&floor));
         let mut attributes = vec![Attribute::FloorId(floor)];
         attributes.extend(of_floor.take(MOST_NAMED).map(|one| self.information(one)));
@@ -189,7 +189,7 @@ impl FloorServer {
         });
     }
 
-    fn notify(&mut self, to: UserId, primitive: Primitive, attributes: Vec<Attribute>) {
+    pub(super) fn notify(&mut self, to: UserId, primitive: Primitive, attributes: Vec<Attribute>) {
         if !self.users.contains_key(&to) {
             return;
         }

@@ -90,7 +90,7 @@ fn who_starts_to_share_takes_the_floor_over() {
 
 #[test]
 fn requests_wait_in_their_order_and_press() {
-    let policy = FloorPolicy { busy: Busy::Waits, asks_moderator: false };
+    let policy = FloorPolicy { busy: Busy::Waits, ..FloorPolicy::default() };
     let mut room = Room::new(4, policy);
     (0..3).for_each(|user| room.request(user));
     assert_eq!(room.heard(2), [ClientEvent::Request(RequestStatus::Accepted, 2)]);
@@ -111,7 +111,7 @@ fn requests_wait_in_their_order_and_press() {
 
 #[test]
 fn a_moderator_decides() {
-    let policy = FloorPolicy { busy: Busy::IsDenied, asks_moderator: true };
+    let policy = FloorPolicy { busy: Busy::IsDenied, asks_moderator: true, asks_room: false };
     let mut room = Room::new(3, policy);
     room.request(1);
     assert_eq!(room.heard(1), [status(RequestStatus::Pending)]);
@@ -151,7 +151,7 @@ fn a_moderator_decides() {
 
 #[test]
 fn what_cannot_be_is_refused_by_its_number() {
-    let mut room = Room::new(3, FloorPolicy { busy: Busy::Waits, asks_moderator: false });
+    let mut room = Room::new(3, FloorPolicy { busy: Busy::Waits, ..FloorPolicy::default() });
     let refused = |room: &mut Room, change: &dyn Fn(&mut Message)| {
         let mut message = room.clients[1].request(FLOOR);
         change(&mut message);
@@ -339,7 +339,7 @@ proptest! {
                 Act::Remove(user) => room.server.remove_user(UserId(user)),
                 Act::Policy(busy, asks_moderator) => {
                     let busy = [Busy::TakesOver, Busy::Waits, Busy::IsDenied][usize::from(busy)];
-                    room.server.set_policy(FloorPolicy { busy, asks_moderator });
+                    room.server.set_policy(FloorPolicy { busy, asks_moderator, asks_room: false });
                 }
             }
             room.server.take_outgoing();
@@ -359,4 +359,44 @@ proptest! {
             prop_assert!(room.server.requests.iter().all(|one| !one.status.is_final()));
         }
     }
+}
+
+#[test]
+fn where_the_room_decides_it_gives_the_floor_and_takes_it() {
+    let policy = FloorPolicy { asks_room: true, ..FloorPolicy::default() };
+    let mut room = Room::new(3, policy);
+    room.server.follow(UserId(2), &[FLOOR, 99]);
+    room.deliver();
+    assert_eq!(room.heard(2), [ClientEvent::Holder(FLOOR, None)]);
+    assert_eq!(room.server.followed_by(UserId(2)), [FLOOR]);
+    // A moderator too.
+    room.request(0);
+    let events = room.server.take_events();
+    let [FloorEvent::Asked { user: UserId(0), .. }] = events[..] else { panic!("{events:?}") };
+    assert_eq!(room.heard(0), [ClientEvent::Request(RequestStatus::Pending, 0)]);
+    room.server.give(FLOOR, UserId(0));
+    room.deliver();
+    assert_eq!(room.heard(0), [ClientEvent::Request(RequestStatus::Granted, 0)]);
+    room.heard(2);
+    // Somebody who has not asked.
+    room.server.give(FLOOR, UserId(1));
+    room.deliver();
+    assert_eq!(room.server.holder(FLOOR), Some(UserId(1)));
+    assert_eq!(room.heard(0), [ClientEvent::Request(RequestStatus::Revoked, 0)]);
+    assert_eq!(room.heard(2), [ClientEvent::Holder(FLOOR, Some(1))]);
+    // Nobody who is not there has it, and who is denied hears so.
+    room.server.give(FLOOR, UserId(9));
+    room.request(2);
+    room.server.deny(UserId(2));
+    room.deliver();
+    assert_eq!(room.server.holder(FLOOR), None);
+    let heard = room.heard(2);
+    assert!(heard.contains(&ClientEvent::Request(RequestStatus::Denied, 0)), "{heard:?}");
+    // Who has it and asks again has it by the new request.
+    room.server.give(FLOOR, UserId(1));
+    room.request(1);
+    room.server.give(FLOOR, UserId(1));
+    assert_eq!((room.server.holder(FLOOR), room.server.requests().count()), (Some(UserId(1)), 1));
+    room.server.revoke(FLOOR);
+    assert_eq!(room.server.requests().count(), 0);
 }

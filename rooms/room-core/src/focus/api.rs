@@ -62,7 +62,7 @@ impl Focus {
         if let Some(meeting) = self.meetings.get_mut(&id)
             && let Some(call) = meeting.call_of(attendee)
         {
-            meeting.allow(call, capabilities, &mut self.out);
+            meeting.allow(now, call, capabilities, &mut self.out);
         }
         self.settle(now);
         Ok(updated)

@@ -1,9 +1,7 @@
-//! Texts, and who shows a screen.
+//! Texts.
 
-use super::{By, Meeting, Refused, Role};
+use super::{By, Meeting, Refused};
 use crate::output::{ChatMessage, Now, Output, Outputs};
-use crate::settings::FloorPolicy;
-use model::TransactionId;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,64 +56,5 @@ impl Meeting {
         self.chat.push_back(message.clone());
         out.queue.push_back(Output::Chat { meeting: self.facts.id, message });
         Ok(())
-    }
-
-    /// Who shows a screen.
-    pub(crate) fn floor(&self) -> Option<TransactionId> {
-        self.floor
-    }
-
-    /// A floor control server asks it for each request (RFC 8855 section 5.1), and a browser's page
-    /// does: nobody else than who is granted it may show a screen.
-    pub(super) fn take_floor(
-        &mut self,
-        by: By,
-        call: TransactionId,
-        out: &mut Outputs,
-    ) -> Result<(), Refused> {
-        if by != By::Call(call) {
-            return Err(Refused::NotAllowed);
-        }
-        let member = self.people.get(&call).ok_or(Refused::NobodyThere)?;
-        let moderates = member.role == Role::Moderator;
-        match self.facts.settings.floor {
-            FloorPolicy::Everyone => {}
-            FloorPolicy::Moderators if moderates => {}
-            FloorPolicy::Moderators => return Err(Refused::ModeratorsOnly),
-            FloorPolicy::Nobody => return Err(Refused::NotAllowed),
-        }
-        if !member.capabilities.content.sends() {
-            return Err(Refused::NotAllowed);
-        }
-        match self.floor {
-            Some(holder) if holder == call => return Ok(()),
-            Some(_) if !moderates => return Err(Refused::Full),
-            Some(holder) => self.forget_floor(holder, out),
-            None => {}
-        }
-        self.floor = Some(call);
-        out.queue.push_back(Output::Floor { meeting: self.facts.id, call, granted: true });
-        Ok(())
-    }
-
-    pub(super) fn leave_floor(
-        &mut self,
-        by: By,
-        call: TransactionId,
-        out: &mut Outputs,
-    ) -> Result<(), Refused> {
-        if by != By::Call(call) {
-            self.moderator(by)?;
-        }
-        self.forget_floor(call, out);
-        Ok(())
-    }
-
-    pub(super) fn forget_floor(&mut self, call: TransactionId, out: &mut Outputs) {
-        if self.floor == Some(call) {
-            self.floor = None;
-            let meeting = self.facts.id;
-            out.queue.push_back(Output::Floor { meeting, call, granted: false });
-        }
     }
 }

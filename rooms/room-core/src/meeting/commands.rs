@@ -45,9 +45,9 @@ pub enum Command {
     DialOut(String),
     /// A text to everyone.
     Say(String),
-    /// One's own screen is to be shown.
+    /// One's own screen is to be shown; or a moderator has somebody else show one.
     TakeFloor(TransactionId),
-    /// It is shown no more.
+    /// It is shown no more, or what was asked for is not given.
     LeaveFloor(TransactionId),
     /// It ends for all.
     End,
@@ -110,8 +110,8 @@ impl Meeting {
             Command::Say(text) => return self.say(now, by, &text, out),
             Command::Mute(call, on) => return self.mute(now, by, call, on, out),
             Command::Hand(call, on) => return self.raise(now, by, call, on, out),
-            Command::TakeFloor(call) => return self.take_floor(by, call, out),
-            Command::LeaveFloor(call) => return self.leave_floor(by, call, out),
+            Command::TakeFloor(call) => return self.take_floor(now, by, call, out),
+            Command::LeaveFloor(call) => return self.leave_floor(now, by, call, out),
             _ => self.moderator(by)?,
         }
         match command {
@@ -295,6 +295,7 @@ impl Meeting {
     /// What an attendee may send and get is another from now on.
     pub(crate) fn allow(
         &mut self,
+        now: Now,
         call: TransactionId,
         capabilities: Capabilities,
         out: &mut Outputs,
@@ -307,8 +308,8 @@ impl Meeting {
         if member.is_in() {
             out.order(call, Order::Allow(capabilities));
         }
-        if !capabilities.content.sends() && self.floor == Some(call) {
-            self.forget_floor(call, out);
+        if !capabilities.content.sends() {
+            self.forget_floor(now, call, out);
         }
     }
 

@@ -34,6 +34,8 @@ impl Meeting {
         departure: Departure,
         out: &mut Outputs,
     ) {
+        // While it is there to be told of.
+        self.forget_floor(now, call, out);
         let Some(member) = self.people.remove(&call) else { return };
         let was_in = member.place == Place::In;
         if was_in {
@@ -41,7 +43,7 @@ impl Meeting {
         } else if matches!(member.place, Place::Waiting { music: true, .. }) {
             out.order(call, Order::StopMusic);
         }
-        self.forget(call, out);
+        self.forget(now, call, out);
         let person = member.person();
         let left = |why| EventKind::Left(person.clone(), why);
         let (event, words) = match departure {
@@ -81,11 +83,11 @@ impl Meeting {
     }
 
     /// What somebody had is nobody's any more.
-    pub(super) fn forget(&mut self, call: TransactionId, out: &mut Outputs) {
+    pub(super) fn forget(&mut self, now: Now, call: TransactionId, out: &mut Outputs) {
         if self.speaker == Some(call) {
             self.speaker = None;
         }
-        self.forget_floor(call, out);
+        self.forget_floor(now, call, out);
     }
 
     pub(super) fn lose_last_moderator(&mut self, now: Now, out: &mut Outputs) {
@@ -115,7 +117,7 @@ impl Meeting {
                     self.people.values().filter(inside).map(|member| member.call).collect();
                 for call in calls {
                     out.order(call, Order::Leave);
-                    self.forget(call, out);
+                    self.forget(now, call, out);
                     if let Some(member) = self.people.get_mut(&call) {
                         member.place = Place::Waiting { until: now.at + waiting, music: false };
                     }

@@ -151,6 +151,8 @@ pub struct RosterEntry {
     pub speaks: bool,
     /// Whether it shows a screen.
     pub shows: bool,
+    /// Whether it asks a moderator to let it show one.
+    pub asks_to_show: bool,
     /// Whether its device has a line of pictures for a camera.
     pub camera: bool,
     /// Whether it has one for slides.
@@ -186,6 +188,7 @@ impl Meeting {
             level: member.level,
             speaks: self.speaker == Some(member.call),
             shows: self.floor == Some(member.call),
+            asks_to_show: self.floor_asked.contains(&member.call),
             // Known of callers, wherever they are.
             camera: false,
             slides: false,

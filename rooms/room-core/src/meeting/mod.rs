@@ -4,6 +4,7 @@ mod called;
 mod chat;
 mod commands;
 mod depart;
+mod floor;
 mod keys;
 mod member;
 mod time;
@@ -23,7 +24,7 @@ use crate::{Language, MeetingId};
 use called::Called;
 use member::{Member, Place};
 use model::{Instant, TransactionId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub(crate) struct Meeting {
     everyone_muted: bool,
     /// Who shows a screen.
     floor: Option<TransactionId>,
+    /// Who waits for a moderator's word about it.
+    floor_asked: BTreeSet<TransactionId>,
     speaker: Option<TransactionId>,
     chat: VecDeque<Arc<ChatMessage>>,
     last_message: u64,
@@ -118,6 +121,7 @@ impl Meeting {
             recording: false,
             everyone_muted: false,
             floor: None,
+            floor_asked: BTreeSet::new(),
             speaker: None,
             chat: VecDeque::new(),
             last_message: 0,

@@ -7,6 +7,7 @@
 
 mod bridge;
 mod early;
+mod floor;
 mod keys;
 mod orders;
 mod outbound;
@@ -30,6 +31,7 @@ use crate::media::{BodyFault, Habits, description_in};
 use bridge::Bridging;
 pub(crate) use bridge::check_outbound;
 use directory::ApplicationTarget;
+use floor::Flooring;
 use keys::KeysUnderWay;
 use model::{
     ApplicationEvent, ApplicationNews, ApplicationTold, CallEnd, CallEventKind, Codec, EndedBy,
@@ -72,6 +74,8 @@ pub(super) struct Steering {
     bridging: Option<Bridging>,
     /// The near leg's place in a conference.
     seating: Option<Seating>,
+    /// Floor control of a device in a room.
+    flooring: Option<Flooring>,
     /// Its pictures there.
     pictures: Pictures,
     /// Leg B is there.
@@ -109,6 +113,7 @@ impl Steering {
             keys: [None, None],
             bridging: None,
             seating: None,
+            flooring: None,
             pictures: Pictures::default(),
             is_bridged: false,
             by_order: false,
@@ -280,6 +285,7 @@ impl Call {
         let (server, cseq) = (pending.server, number(&pending.invite));
         self.setup.go(SetupState::Answered);
         self.respond_success(context, now, LegSide::A, server, cseq, bytes);
+        self.tell_floor(context, now, &body);
         self.legs[LegSide::A.index()].session.arm(&mut self.deadlines, LegSide::A, now);
         context.statistics.answers += 1;
         context.event(self.id, now, CallEventKind::Answered);

@@ -38,6 +38,7 @@ impl LegMedia {
             hold_music: saved.hold_music.clone(),
             has_listened: saved.has_listened,
             recorded: saved.recorded.as_deref().and_then(RecordState::parse),
+            floor: None,
             lines: LegLines::default(),
             habits: Habits {
                 dtmf: kept::dtmf_of(saved.dtmf)?,

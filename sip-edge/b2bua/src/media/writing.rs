@@ -4,9 +4,10 @@ use super::body::seen_under;
 use super::{BodyFault, CallMedia};
 use crate::dtmf;
 use crate::masking;
-use model::LegSide;
+use model::{FloorPeer, LegSide};
 use sdp::{
-    AnchorOptions, Encryption, Limits, Role, SessionDescription, anchor_lines, leg_security,
+    AnchorOptions, Encryption, FloorLine, Limits, Role, SessionDescription, anchor_lines,
+    leg_security,
 };
 use sip_proto::Random;
 use std::borrow::Cow;
@@ -84,6 +85,16 @@ impl CallMedia {
         self.write(random, target, &answer, Role::Answer { to: &offer, at })
     }
 
+    /// The line of floor control that answers to `leg` take from now on, beside slides.
+    pub(crate) fn set_floor(&mut self, leg: LegSide, floor: Option<FloorLine>) {
+        self.legs[leg.index()].floor = floor;
+    }
+
+    /// Who has floor control by an answer that was written to `leg`.
+    pub(crate) fn agreed_floor(&self, leg: LegSide, answer: &[u8]) -> Option<FloorPeer> {
+        self.legs[leg.index()].floor.as_ref()?.agreed(answer)
+    }
+
     fn write(
         &mut self,
         random: &mut dyn Random,
@@ -98,7 +109,8 @@ impl CallMedia {
             .then(|| received.clone().sending_on_hold());
         let received = with_music.as_ref().unwrap_or(received);
         let leg = &mut self.legs[target.index()];
-        let options = AnchorOptions { recorded: leg.recorded, ..AnchorOptions::default() };
+        let (recorded, floor) = (leg.recorded, leg.floor.clone());
+        let options = AnchorOptions { recorded, floor, ..AnchorOptions::default() };
         let mut draw = || random.next_u64();
         let local = &local[target.index()];
         let origin = &mut leg.origin;

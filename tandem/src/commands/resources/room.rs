@@ -32,6 +32,9 @@ pub(crate) struct Set {
     /// What is heard when somebody joins or leaves.
     #[arg(long, value_enum)]
     announce: Option<Announce>,
+    /// Who may share slides or a screen.
+    #[arg(long, value_enum)]
+    slides: Option<Slides>,
     /// The language of what everyone hears, such as en or pt-BR.
     #[arg(long)]
     language: Option<String>,
@@ -51,6 +54,19 @@ pub(crate) enum Announce {
     Name,
 }
 
+/// Who may share slides.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Slides {
+    /// Everyone; who begins takes over.
+    Everyone,
+    /// Everyone whom a moderator lets (`tandem room present`).
+    Asked,
+    /// Moderators.
+    Moderators,
+    /// Nobody.
+    Nobody,
+}
+
 impl Set {
     fn written(&self) -> Value {
         let access = match (self.moderated, self.admitted, self.open) {
@@ -64,7 +80,14 @@ impl Set {
             Announce::Tone => "Tone",
             Announce::Name => "Name",
         });
+        let slides = self.slides.map(|slides| match slides {
+            Slides::Everyone => "Everyone",
+            Slides::Asked => "Asked",
+            Slides::Moderators => "Moderators",
+            Slides::Nobody => "Nobody",
+        });
         json!({
+            "Slides": slides,
             "Access": access, "Capacity": self.capacity, "Announce": announce,
             "Language": self.language, "LongestMinutes": self.longest,
         })
@@ -159,6 +182,22 @@ pub(crate) enum RoomCommand {
         #[arg(long, value_name = "CALL")]
         call: Option<String>,
     },
+    /// Have somebody who is in it share slides, in the place of whoever does.
+    Present {
+        /// Its meeting id, attendee id, moderator id or name.
+        room: String,
+        /// Who: a call id that `show` tells.
+        #[arg(long, value_name = "CALL")]
+        call: String,
+    },
+    /// End that somebody shares slides, or say no to who asks for it.
+    StopPresenting {
+        /// Its meeting id, attendee id, moderator id or name.
+        room: String,
+        /// Who: a call id that `show` tells.
+        #[arg(long, value_name = "CALL")]
+        call: String,
+    },
     /// End a meeting for all who are in it.
     End {
         /// Its meeting id, attendee id, moderator id or name.
@@ -230,6 +269,13 @@ impl Resource for RoomCommand {
             }
             RoomCommand::Admit { room, call } => {
                 on_call(api, room, call, "AdmitToRoom", "is admitted")
+            }
+            RoomCommand::Present { room, call } => {
+                on_call(api, room, &Some(call.clone()), "PresentInRoom", "may share slides")
+            }
+            RoomCommand::StopPresenting { room, call } => {
+                let (operation, what) = ("StopPresentingInRoom", "shares no slides any more");
+                on_call(api, room, &Some(call.clone()), operation, what)
             }
             RoomCommand::End { room } => act(api, room, "EndRoom", "has ended"),
             RoomCommand::Call { room, number } => {

@@ -442,6 +442,9 @@ fn meetings_are_operations_of_tandems_own() {
         ("room mute ID", "MuteRoom", of(json!({}))),
         ("room unmute ID --call c", "UnmuteRoom", of(json!({ "CallId": "c" }))),
         ("room admit ID --call c", "AdmitToRoom", of(json!({ "CallId": "c" }))),
+        ("room update ID --slides asked", "UpdateRoom", of(json!({ "Slides": "Asked" }))),
+        ("room present ID --call c", "PresentInRoom", of(json!({ "CallId": "c" }))),
+        ("room stop-presenting ID --call c", "StopPresentingInRoom", of(json!({ "CallId": "c" }))),
         ("room end ID", "EndRoom", of(json!({}))),
         ("room call ID +12065550100", "CallFromRoom", of(json!({ "E164PhoneNumber": number }))),
     ] {

@@ -4,8 +4,8 @@ use super::super::reader::Table;
 use super::super::value;
 use model::UnixTime;
 use room_core::{
-    Access, Announce, AttendeeNumber, CreateMeeting, MeetingId, MeetingRecord, MeetingSettings,
-    ModeratorNumber, Passcode, Plan, Registry, StoredMeeting,
+    Access, Announce, AttendeeNumber, CreateMeeting, FloorPolicy, MeetingId, MeetingRecord,
+    MeetingSettings, ModeratorNumber, Passcode, Plan, Registry, StoredMeeting,
 };
 use toml::de::DeValue;
 
@@ -26,6 +26,7 @@ fn read_meeting(mut table: Table<'_>, others: &mut Registry) -> Option<MeetingRe
         plan: Plan::Personal,
         access: table.or("access", Access::Open, access),
         announce: table.or("announce", Announce::Tone, announce),
+        floor: table.or("slides", FloorPolicy::Everyone, slides),
         ..MeetingSettings::default()
     };
     let record =
@@ -106,10 +107,23 @@ fn announce(value: &DeValue<'_>) -> Result<Announce, String> {
     })
 }
 
+fn slides(value: &DeValue<'_>) -> Result<FloorPolicy, String> {
+    Ok(match value::text(value)? {
+        "everyone" => FloorPolicy::Everyone,
+        "asked" => FloorPolicy::Asked,
+        "moderators" => FloorPolicy::Moderators,
+        "nobody" => FloorPolicy::Nobody,
+        other => {
+            let known = "use \"everyone\", \"asked\", \"moderators\" or \"nobody\"";
+            return Err(format!("{other:?} is unknown; {known}"));
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::tests::{accepts, errors, with};
-    use room_core::Access;
+    use room_core::{Access, FloorPolicy};
 
     const MEETING: &str =
         "name = \"Board\"\nattendee_id = \"4081234567\"\nmoderator_id = \"7035550123456\"\n";
@@ -117,11 +131,13 @@ mod tests {
     #[test]
     fn a_meeting_has_the_same_id_at_each_start() {
         let text = format!(
-            "[rooms]\n[[rooms.meeting]]\n{MEETING}passcode = \"987654\"\naccess = \"moderated\"\n"
+            "[rooms]\n[[rooms.meeting]]\n{MEETING}passcode = \"987654\"\naccess = \"moderated\"\n\
+             slides = \"asked\"\n"
         );
         let [one, other] = [&text, &text].map(|text| accepts(text).rooms.unwrap().meetings);
         assert_eq!(one, other);
         assert_eq!((one.len(), one[0].settings.access), (1, Access::Moderated));
+        assert_eq!(one[0].settings.floor, FloorPolicy::Asked);
         assert!(one[0].passcode.as_ref().unwrap().matches("987654"));
     }
 
@@ -130,6 +146,7 @@ mod tests {
         for (text, line, message) in [
             ("access = \"closed\"", 9, "access: \"closed\" is unknown; use \"open\""),
             ("announce = \"name\"", 9, "announce: \"name\" is unknown; use \"tone\" or"),
+            ("slides = \"me\"", 9, "slides: \"me\" is unknown; use \"everyone\", \"asked\""),
             ("passcode = \"12\"", 9, "passcode: "),
             ("pin = \"12\"", 9, "unknown key `pin`"),
             (

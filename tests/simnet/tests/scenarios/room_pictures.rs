@@ -4,9 +4,10 @@
 use crate::steered::{hung_up, news, order};
 use directory::{Resources, Rooms};
 use model::{
-    ApplicationNews, ApplicationOrder, ApplicationTold, ConferenceId, LegSecurity, LegSide,
-    MediaEvent, MediaId, MediaLine, MediaType, ParticipantId, PictureCard, PictureContent,
-    PictureFormat, PictureSeat, PicturesShown, RoomLinePart, Seat, SeatFailure, TransactionId,
+    ApplicationNews, ApplicationOrder, ApplicationTold, ConferenceId, FloorAccess, FloorPeer,
+    FloorTransport, LegSecurity, LegSide, MediaEvent, MediaId, MediaLine, MediaType, ParticipantId,
+    PictureCard, PictureContent, PictureFormat, PictureSeat, PicturesShown, RoomLinePart, Seat,
+    SeatFailure, TransactionId,
 };
 use simnet::{RelayMode, STRANGER, Ua, World, config, directory};
 use sip_proto::{HeaderName, Message};
@@ -446,6 +447,55 @@ fn a_device_that_leaves_the_offer_to_us_is_offered_a_camera() {
         assert_eq!(news(&mut w), if takes { vec![NEITHER] } else { vec![] });
         leave(w, &mut device);
     }
+}
+
+/// What is said of floor control in an answer.
+fn floor_line(body: &str) -> String {
+    let mut sections = body.split("\r\nm=");
+    sections.find(|section| section.starts_with("application")).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn floor_control_is_answered_where_the_rooms_have_it() {
+    let mut w = world();
+    let mut device = device(&mut w);
+    let offer = offered("rooms/codec-with-slides");
+    device.invite(&mut w, Some(&offer));
+    device.expect(&mut w, "180");
+    let (call, _) = begun(&mut w);
+    let address = "198.51.100.9:5070".parse().unwrap();
+    let access = FloorAccess { address, conference: 0xfeed_f00d, user: 9 };
+    order(&mut w, call, 1, ApplicationOrder::ControlFloor { access });
+    order(&mut w, call, 2, ApplicationOrder::Answer);
+    let body = body_of(&device.expect(&mut w, "200"));
+    device.ack(&mut w, None);
+    let said = floor_line(&body);
+    assert!(said.starts_with("application 5070 UDP/BFCP *\r\nc=IN IP4 198.51.100.9\r\n"), "{said}");
+    assert!(said.contains("a=floorctrl:s-only\r\na=confid:4277006349\r\na=userid:9\r\n"), "{said}");
+    let label = said.split("mstrm:").nth(1).unwrap();
+    assert!(body.contains(&format!("a=content:slides\r\na=label:{label}\r\n")), "{body}");
+    let peer =
+        FloorPeer { transport: FloorTransport::Udp, address: "192.0.2.20:5070".parse().unwrap() };
+    let told = news(&mut w);
+    assert!(told.contains(&ApplicationNews::FloorControl(Some(peer))), "{told:?}");
+
+    // The same again changes nothing; without slides there is no floor.
+    for (version, altered, expected) in [
+        (2, None, None),
+        (3, Some(("m=video 16404", "m=video 0")), Some(ApplicationNews::FloorControl(None))),
+        (4, None, Some(ApplicationNews::FloorControl(Some(peer)))),
+    ] {
+        let offer = offer.replace("o=room 3 1", &format!("o=room 3 {version}"));
+        let offer = altered.map_or(offer.clone(), |(from, to)| offer.replace(from, to));
+        let said = floor_line(&change(&mut w, &mut device, &offer));
+        assert_eq!(said.contains("a=confid:4277006349"), altered.is_none(), "{said}");
+        let told = news(&mut w);
+        let of_floor = |one: &&ApplicationNews| matches!(one, ApplicationNews::FloorControl(_));
+        assert_eq!(told.iter().find(of_floor), expected.as_ref(), "{version}");
+    }
+    device.bye(&mut w);
+    device.expect(&mut w, "200");
+    w.finish();
 }
 
 #[test]

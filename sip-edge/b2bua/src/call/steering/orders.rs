@@ -47,6 +47,7 @@ impl Call {
                 | ApplicationOrder::Record(_)
                 | ApplicationOrder::StopRecording { .. }
                 | ApplicationOrder::StandUp
+                | ApplicationOrder::ControlFloor { .. }
                 | ApplicationOrder::ShowCard { .. }
                 | ApplicationOrder::Bridge(_) => {}
             }
@@ -106,6 +107,9 @@ impl Call {
                 return self.sit_by_order(context, order, (seat, shown));
             }
             ApplicationOrder::StandUp => self.stand_up_by_order(context),
+            ApplicationOrder::ControlFloor { access } => {
+                return self.control_floor_by_order(access);
+            }
             ApplicationOrder::ShowCard { card } => self.show_card_by_order(context, card),
         }
         Ok(())

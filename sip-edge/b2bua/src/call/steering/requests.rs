@@ -41,6 +41,9 @@ impl Call {
         } else {
             context.respond(now, server, 200, bytes);
         }
+        if offer.is_some() {
+            self.tell_floor(context, now, &body);
+        }
         self.apply_media(context);
         self.tell_pictures(context, now);
     }

@@ -56,6 +56,7 @@ impl Call {
         context: &mut Context,
         offer: &SessionDescription,
     ) -> Result<Vec<u8>, BodyFault> {
+        self.take_floor_line(offer);
         let offer = offer.clone().for_leg(self.media.encryption(LegSide::A));
         let pictures = self.pictures_in(&offer);
         let offer = offer.in_room(&pictures);

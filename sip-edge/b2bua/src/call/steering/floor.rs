@@ -1,0 +1,49 @@
+//! Floor control of a device in a meeting room: what its description says of it, told to the rooms.
+
+use super::Call;
+use crate::context::Context;
+use model::{ApplicationNews, FloorAccess, FloorPeer, Instant, LegSide};
+use sdp::{FloorLine, SessionDescription};
+
+/// How leg A reaches floor control, and what was agreed.
+#[derive(Clone, Copy)]
+pub(super) struct Flooring {
+    access: FloorAccess,
+    /// What the rooms were told last.
+    told: Option<FloorPeer>,
+}
+
+impl Call {
+    pub(super) fn control_floor_by_order(
+        &mut self,
+        access: FloorAccess,
+    ) -> Result<(), &'static str> {
+        if !self.is_in_room() {
+            return Err("only meeting rooms have floor control");
+        }
+        if let Some(steering) = self.steering.as_mut() {
+            let told = steering.flooring.and_then(|before| before.told);
+            steering.flooring = Some(Flooring { access, told });
+        }
+        Ok(())
+    }
+
+    /// The line of floor control of an offer that its answer is to take.
+    pub(super) fn take_floor_line(&mut self, offer: &SessionDescription) {
+        let flooring = self.steering.as_ref().and_then(|steering| steering.flooring);
+        let line = flooring.and_then(|flooring| FloorLine::of(offer, flooring.access));
+        self.media.set_floor(LegSide::A, line);
+    }
+
+    /// Tells the rooms what an answer has made of floor control.
+    pub(super) fn tell_floor(&mut self, context: &mut Context, now: Instant, answer: &[u8]) {
+        let peer = self.media.agreed_floor(LegSide::A, answer);
+        let steering = self.steering.as_mut();
+        let Some(flooring) = steering.and_then(|steering| steering.flooring.as_mut()) else {
+            return;
+        };
+        if std::mem::replace(&mut flooring.told, peer) != peer {
+            self.tell(context, now, ApplicationNews::FloorControl(peer));
+        }
+    }
+}
