@@ -23,7 +23,8 @@ impl Seated {
         let (ends, rings) = picture_rings();
         let numbers = stream.sit_picture(ends, NUMBER, now, &mut || 0x0123_4567_89ab_cdef);
         let format = H264Format::parse("profile-level-id=42e01f;packetization-mode=1");
-        let format = VideoFormat::H264(Box::new(format.expect("a format")));
+        let Ok(format) = format else { panic!("the fixed format is one") };
+        let format = VideoFormat::H264(Box::new(format));
         let mut switch = VideoSwitch::new();
         let source = SourceSettings {
             format: format.clone(),
@@ -31,7 +32,7 @@ impl Seated {
             limits: LimitWays { remb: true, tmmbr: true },
             high_definition: false,
         };
-        switch.add_source(now, sends(), source).expect("room for two");
+        assert_eq!(switch.add_source(now, sends(), source), Ok(()));
         let outbound = OutboundSettings {
             ssrc: numbers.ssrc,
             payload_type: NUMBER,
@@ -41,7 +42,7 @@ impl Seated {
             mode: Some(PacketizationMode::NonInterleaved),
         };
         let receiver = ReceiverSettings { format, outbound, most_bits_per_second: u64::MAX };
-        switch.add_receiver(now, sees(), receiver).expect("room for two");
+        assert_eq!(switch.add_receiver(now, sees(), receiver), Ok(()));
         Seated { rings, switch }
     }
 
@@ -58,13 +59,13 @@ impl Seated {
                 switch.handle_rtcp(now, sees().participant, &octets);
                 continue;
             }
-            let packet = RtpPacket::parse(&octets).expect("the relay has read it");
+            let Ok(packet) = RtpPacket::parse(&octets) else { panic!("the relay has read it") };
             assert_eq!(packet.payload_type(), NUMBER);
             let given = &mut rings.given;
             switch.handle_rtp(now, sends(), &packet, &mut |to, out| {
                 assert_eq!(to, sees());
                 let mut packet = [0; relay_core::LONGEST_PICTURE];
-                let len = out.write(&mut packet).expect("no longer than a packet may be");
+                let Some(len) = out.write(&mut packet) else { panic!("it is no longer than that") };
                 given.packet(&packet[..len]);
             });
         }
