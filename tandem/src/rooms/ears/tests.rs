@@ -145,3 +145,22 @@ fn a_seat_is_muted_by_the_room_and_by_what_is_allowed() {
     assert_eq!(said(&mut ears), ["stand up"]);
     assert!(!ears.is_seat(5) && !ears.is_in(meeting(3).0));
 }
+
+#[test]
+fn a_camera_is_seen_as_far_as_it_may_send_and_slides_of_who_has_the_floor() {
+    let mut ears = ears();
+    let all = may(SendReceive);
+    ears.present(meeting(3).0, true);
+    ears.join(meeting(3), false, all);
+    ears.present(meeting(4).0, true);
+    assert_eq!(said(&mut ears), ["sit 3"], "a floor of another meeting, or before it was there");
+    ears.allow(Capabilities { video: Receive, ..all });
+    ears.present(meeting(3).0, true);
+    ears.allow(all);
+    ears.allow(Capabilities { content: Receive, ..all });
+    ears.present(meeting(3).0, false);
+    ears.allow(all);
+    let expected =
+        ["sit 3 unseen", "sit 3 unseen presents", "sit 3 presents", "sit 3", "sit 3", "sit 3"];
+    assert_eq!(said(&mut ears), expected);
+}
