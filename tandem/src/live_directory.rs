@@ -306,12 +306,10 @@ impl LiveDirectory {
 
     fn publish(&self, next: Arc<Snapshot>) {
         self.current.store(Arc::clone(&next));
-        if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
-            if !edge.reload(next) {
-                tracing::warn!(
-                    "the edge has not answered in a second; it routes by the change later"
-                );
-            }
+        if let Some(edge) = self.edge.get().and_then(Weak::upgrade)
+            && !edge.reload(next)
+        {
+            tracing::warn!("the edge has not answered in a second; it routes by the change later");
         }
     }
 

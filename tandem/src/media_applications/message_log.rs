@@ -33,7 +33,7 @@ impl MessageLog {
 
     pub(super) fn write(&self, call: TransactionId, application: &str, message: Exchanged<'_>) {
         // The id is a UUID.
-        let Ok(path) = RecordPath::new(&path(application)) else { return };
+        let Ok(path) = RecordPath::new(path(application)) else { return };
         let shown = |number: &str| self.numbers.user(number).into_owned();
         let body = line((application, &self.region), Origin::now().calendar, call, message, &shown);
         self.sink.record(Record { path, body, kind: RecordKind::AppendLine });
@@ -94,6 +94,6 @@ mod tests {
         let cut = written(Exchanged::Answered(&long));
         assert_eq!(cut["message"].as_str().unwrap().len(), MOST);
         assert_eq!(written(Exchanged::Failed("no answer"))["kind"], "failed");
-        assert!(RecordPath::new(&path("1f2e3d4c-5b6a-4798-8a9b-0c1d2e3f4a5b")).is_ok());
+        assert!(RecordPath::new(path("1f2e3d4c-5b6a-4798-8a9b-0c1d2e3f4a5b")).is_ok());
     }
 }
