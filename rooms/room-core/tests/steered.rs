@@ -3,7 +3,7 @@
 mod script;
 
 use room_core::*;
-use script::World;
+use script::{View, World};
 
 #[test]
 fn a_token_alone_lets_in_and_mutes_are_of_both_sides() {
@@ -17,6 +17,7 @@ fn a_token_alone_lets_in_and_mutes_are_of_both_sides() {
         let joined = world.focus.handle_token(now, call, meeting, wrong);
         assert_eq!(joined, Err(Refused::NobodyThere), "{wrong}");
     }
+    world.views.insert(call, View { answered: true, ..View::default() });
     assert_eq!(world.focus.handle_token(now, call, meeting, &token), Ok(()));
     let muted = |world: &World| -> Vec<bool> {
         world.focus.roster(meeting).iter().map(|entry| entry.muted).collect()
@@ -46,10 +47,12 @@ fn a_token_alone_lets_in_and_mutes_are_of_both_sides() {
 #[test]
 fn locked_and_full_meetings_take_no_token() {
     let mut world = World::new(FocusSettings::default());
-    let meeting = world.make(MeetingSettings { capacity: 1, ..MeetingSettings::default() });
-    let (one, two) = (world.guest(meeting, false), world.guest(meeting, false));
-    assert_eq!(world.join_guest(one).1, Ok(()));
-    let (token, now) = (world.guests[two].2.clone(), world.now());
+    let meeting = world.make(MeetingSettings { capacity: 2, ..MeetingSettings::default() });
+    let guest = world.guest(meeting, false);
+    let (number, _) = world.numbers(meeting);
+    world.dial(&number, None);
+    world.dial(&number, None);
+    let (token, now) = (world.guests[guest].2.clone(), world.now());
     let call = world.new_call();
     assert_eq!(world.focus.handle_token(now, call, meeting, &token), Err(Refused::Full));
     world.command(meeting, By::Api, Command::Lock(true)).unwrap();

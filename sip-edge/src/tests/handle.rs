@@ -71,8 +71,8 @@ fn orders_to_whom_a_meeting_calls_follow_the_call() {
     assert!(orders.call_for_rooms(call, "+12065550177".into()));
     let hang_up = ApplicationOrder::HangUp { leg: None, status: 480 };
     orders.order(call, 1, hang_up.clone()).unwrap();
-    let first = rig.next();
-    assert!(matches!(first, Seen::CalledForRooms(of, _) if of == call), "{first:?}");
+    let Seen::CalledForRooms(of, to) = rig.next() else { panic!("nobody is called") };
+    assert_eq!((of, &*to), (call, "+12065550177"));
     let second = rig.next();
     assert!(matches!(second, Seen::Ordered(of, 1, ref order) if of == call && *order == hang_up));
     rig.edge.stop();

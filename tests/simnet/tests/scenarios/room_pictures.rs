@@ -532,6 +532,8 @@ fn whoever_sees_nobody_sees_where_it_is() {
     device.bye(&mut w);
     device.expect(&mut w, "200");
     assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+}
+
 #[test]
 fn of_pictures_that_come_and_go_whatever_message_is_lost() {
     lose_each(world, |w| {
