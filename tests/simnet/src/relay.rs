@@ -130,13 +130,8 @@ impl FakeRelay {
                 assert!(played.is_some(), "nothing was played to {leg:?} of {id:?}");
                 None
             }
-            MediaCommand::Record { id, .. }
-            | MediaCommand::StopRecording { id }
-            | MediaCommand::Report { id } => {
-                assert!(
-                    self.open.contains_key(&id),
-                    "a recording or report of {id:?}, without ports"
-                );
+            MediaCommand::Record { id, .. } | MediaCommand::StopRecording { id } => {
+                assert!(self.open.contains_key(&id), "a recording of {id:?}, which has no ports");
                 None
             }
             MediaCommand::Copy { id, leg, to: None } => {
@@ -181,11 +176,11 @@ impl FakeRelay {
                 None
             }
             MediaCommand::StandUp { id } => {
-                let had = match self.lines[&id].is_main() {
-                    true => self.seated.remove(&id).is_some(),
-                    false => self.shown.remove(&id).is_some(),
-                };
-                assert!(had, "{id:?} had no seat");
+                self.stand_up(id);
+                None
+            }
+            MediaCommand::Report { id } => {
+                assert!(self.open.contains_key(&id), "a report of {id:?}, which has no ports");
                 None
             }
             MediaCommand::Release { id } => {
@@ -231,6 +226,14 @@ impl FakeRelay {
                 MediaEvent::SeatFailed { id, failure }
             }
         }
+    }
+
+    fn stand_up(&mut self, id: MediaId) {
+        let had = match self.lines[&id].is_main() {
+            true => self.seated.remove(&id).is_some(),
+            false => self.shown.remove(&id).is_some(),
+        };
+        assert!(had, "{id:?} had no seat");
     }
 
     fn answer(&mut self, id: MediaId, emergency: bool) -> Option<MediaEvent> {
