@@ -128,13 +128,10 @@ impl Floors {
     ) -> Option<FloorAccess> {
         self.end(call);
         let user = self.free_user()?;
-        let conference = loop {
-            let drawn = (draw() >> 32) as u32;
-            // Where the system has no random number, draws are alike; then the next free one.
-            let drawn = (0..=u32::MAX).map(|more| drawn.wrapping_add(more));
-            let mut free = drawn.filter(|one| *one != 0 && !self.by_conference.contains_key(one));
-            break free.next()?;
-        };
+        let drawn = (draw() >> 32) as u32;
+        // Where the system has no random number, draws are alike: the next free one.
+        let mut drawn = (0..=u32::MAX).map(|more| drawn.wrapping_add(more));
+        let conference = drawn.find(|one| *one != 0 && !self.by_conference.contains_key(one))?;
         let mut waiting = server();
         // The first one has room.
         let _ = waiting.add_user(user, &name, "", false);

@@ -130,13 +130,8 @@ impl FakeRelay {
                 assert!(played.is_some(), "nothing was played to {leg:?} of {id:?}");
                 None
             }
-            MediaCommand::Record { id, .. }
-            | MediaCommand::StopRecording { id }
-            | MediaCommand::Report { id } => {
-                assert!(
-                    self.open.contains_key(&id),
-                    "a recording or report of {id:?}, without ports"
-                );
+            MediaCommand::Record { id, .. } | MediaCommand::StopRecording { id } => {
+                assert!(self.open.contains_key(&id), "a recording of {id:?}, which has no ports");
                 None
             }
             MediaCommand::Copy { id, leg, to: None } => {
@@ -182,6 +177,10 @@ impl FakeRelay {
             }
             MediaCommand::StandUp { id } => {
                 self.stand_up(id);
+                None
+            }
+            MediaCommand::Report { id } => {
+                assert!(self.open.contains_key(&id), "a report of {id:?}, which has no ports");
                 None
             }
             MediaCommand::Release { id } => {
