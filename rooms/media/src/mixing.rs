@@ -180,6 +180,8 @@ impl Desk {
     fn serve(mut self, inbox: &Receiver<SeatNews>, stops: &AtomicBool) {
         // When frames are mixed next, and pictures looked at again at the earliest.
         let (mut due, mut look) = (self.clock.now(), Instant::ZERO);
+        // Somebody has woken it since pictures were looked at.
+        let mut is_called = false;
         while !stops.load(Ordering::Acquire) {
             if self.conferences.is_empty() {
                 // The clock of frames stands while there is nothing to be mixed.
@@ -190,7 +192,7 @@ impl Desk {
             let now = self.clock.now();
             if now >= look {
                 self.look(now);
-                look = now + GATHER;
+                (look, is_called) = (now + GATHER, false);
             }
             if now >= due && !self.conferences.is_empty() {
                 self.turn(now);
@@ -204,7 +206,7 @@ impl Desk {
             if !is_open {
                 break;
             }
-            self.rest(due, look);
+            is_called = self.rest(due, is_called.then_some(look));
         }
         self.conferences.clear();
         self.count();
@@ -221,22 +223,24 @@ impl Desk {
         }
     }
 
-    /// Sleeps until frames are due, or somebody wakes it.
+    /// Sleeps until frames are due or somebody wakes it; whether somebody has. With `look` somebody has
+    /// already, just after pictures were looked at: it sleeps until then, and what comes meanwhile is taken with
+    /// the rest.
     #[expect(
         clippy::disallowed_methods,
         reason = "the point is not to be woken by the next packet"
     )]
-    fn rest(&self, due: Instant, look: Instant) {
+    fn rest(&self, due: Instant, look: Option<Instant>) -> bool {
         if self.conferences.is_empty() {
             thread::park_timeout(DOOR_CHECK);
-            return;
+            return false;
+        }
+        if let Some(look) = look {
+            thread::sleep(look.min(due) - self.clock.now());
+            return true;
         }
         thread::park_timeout(due - self.clock.now());
-        // Woken for pictures just after they were looked at: what comes with them is waited for.
-        let now = self.clock.now();
-        if now < look && look < due {
-            thread::sleep(look - now);
-        }
+        self.clock.now() < due
     }
 
     /// `last` is when frames were mixed last.
