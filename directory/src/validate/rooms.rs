@@ -18,6 +18,8 @@ impl Problems {
             self.network(net, &format!("rooms.allow_plain[{n}]"));
         }
         self.in_range(rooms.max_calls, &limits::CONCURRENT_CALLS, "rooms.max_calls".to_owned());
+        let (most, path) = (rooms.max_calls_per_source, "rooms.max_calls_per_source".to_owned());
+        self.in_range(most, &limits::CONCURRENT_CALLS, path);
         self.room_numbers(resources, rooms);
         for (i, vc) in resources.voice_connectors.iter().enumerate() {
             self.check(vc.id.as_str() != CONNECTOR, format!("voice_connector[{i}].id"), || {
