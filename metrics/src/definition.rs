@@ -194,9 +194,11 @@ pub mod definitions {
             MIXED_LEGS_REFUSED, Counter, None, "tandem_mixed_legs_refused_total", [], "Legs that are not mixed: none of their formats is known, or a thread is behind (raise rooms.threads); the log says why";
             MIXED_PACKETS, Counter, Packets, "tandem_mixed_packets_total", ["outcome"], "RTP packets of conferences: heard (taken of legs), lost (not taken in time), made (for legs), unsent (the relay did not take them in time)";
             MIXING_SKIPPED, Counter, None, "tandem_mixing_skipped_frames_total", [], "Frames of 20 ms that were left out of conferences because a thread came too late";
+            MIXING_UNHEARD, Counter, None, "tandem_mixing_unheard_announcements_total", [], "Announcements in conferences that nobody heard: too many at once, or no sound that is known";
             MIXING_SECONDS, Counter, Seconds, "tandem_mixing_seconds_total", [], "Time that threads spent mixing";
             ROOM_MEETINGS, Gauge, None, "tandem_room_meetings", [], "Meetings that are held now, with or without anybody in them";
             ROOM_CALLERS, Gauge, None, "tandem_room_callers", [], "Callers in the meeting rooms: welcomed, waiting or in a meeting";
+            ROOM_SPEAKING, Gauge, None, "tandem_room_speaking", [], "People who speak in meetings now, whether among the loudest who are heard or not";
             LISTENED_CALLS, Gauge, None, "tandem_listened_calls", [], "Calls that somebody listens to while they run (streaming)";
             LISTENERS, Gauge, None, "tandem_listeners", [], "Listeners of those calls";
             LISTENERS_LOST, Counter, None, "tandem_listeners_lost_total", ["reason"], "Listeners that a call should have had: refused (too many calls, or a thread behind), not_opened (no way to one of this kind), failed (a fault of ours)";

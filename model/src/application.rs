@@ -5,8 +5,8 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, Instant, LegSide, OrderedRecording, PlayOutcome, RoomCall,
-    Seat, SeatFailure, TransactionId, VoiceConnectorId,
+    AudioSource, CallDirection, DtmfKey, Heard, Instant, LegSide, OrderedRecording, PlayOutcome,
+    RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,6 +143,9 @@ pub enum ApplicationOrder {
     },
     /// Leg A leaves its conference; nothing is answered. The end of the call needs no such order.
     StandUp,
+    /// Everybody in the conference that leg A takes part in hears this, after what was ordered before,
+    /// with all else turned down meanwhile. Nothing is answered.
+    Announce(AudioSource),
 }
 
 /// Where a recording that an application has ordered is now.
@@ -244,6 +247,15 @@ pub enum ApplicationNews {
         order: u32,
         /// Why.
         failure: SeatFailure,
+    },
+    /// How leg A is heard in its conference: told when one of its two words changes, and once a second while
+    /// it speaks. What there is no room for is lost.
+    Heard(Heard),
+    /// No packet has come from leg A of a call to the meeting rooms for so long; told again every ten
+    /// seconds until one comes.
+    Silent {
+        /// For how long.
+        silent_for: Duration,
     },
     /// The call takes no such order now; nothing was done.
     Refused {

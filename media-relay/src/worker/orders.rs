@@ -90,6 +90,7 @@ impl Worker {
             }
             // Nobody has a seat.
             Order::Command(MediaCommand::RefreshPicture { .. }) => {}
+            Order::Command(MediaCommand::Announce { id, source }) => self.announce(id, source),
             Order::Command(MediaCommand::StandUp { id }) => self.stand_up(id),
             Order::Command(MediaCommand::Report { id }) => self.report(id),
             Order::Command(MediaCommand::Release { id }) => self.release(id),

@@ -5,10 +5,12 @@
 //! and rings the bells of the workers that are to send it. The relay never waits for it: what is not taken
 //! in time is lost, and counted.
 
+mod announcements;
 mod clock;
 mod conference;
 mod mixing;
 mod statistics;
+mod telling;
 
-pub use mixing::{Mixing, MixingConfig};
+pub use mixing::{Mixing, MixingConfig, MixingOrders};
 pub use statistics::MixingStatistics;

@@ -1,16 +1,17 @@
 //! The threads.
 
+use crate::announcements::{self, Sound};
 use crate::clock::Clock;
 use crate::conference::{Conference, Turn};
 use crate::statistics::{Counters, MixingStatistics};
-use media_relay::SeatedStream;
+use media_relay::{Announcement, SeatedStream};
 use mixer::RoomConfig;
 use model::{ConferenceId, Instant};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -41,25 +42,34 @@ impl Default for MixingConfig {
 pub struct Mixing {
     counters: Arc<Counters>,
     stops: Arc<AtomicBool>,
-    door: Option<JoinHandle<()>>,
+    /// Those that hand over to the others.
+    beside: Vec<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
+/// What a relay has to tell the threads.
+#[derive(Debug)]
+pub struct MixingOrders {
+    /// Legs that take part from now on.
+    pub seats: Receiver<SeatedStream>,
+    /// What everybody in a conference is to hear.
+    pub announcements: Receiver<Announcement>,
+}
+
 impl Mixing {
-    /// Starts the threads. `origin` is when the clock of arrivals was at [`Instant::ZERO`], `news` what a
-    /// relay has to tell.
+    /// Starts the threads. `origin` is when the clock of arrivals was at [`Instant::ZERO`].
     ///
     /// # Errors
     /// The system's, when it has no thread.
     pub fn start(
         config: MixingConfig,
         origin: std::time::Instant,
-        news: Receiver<SeatedStream>,
+        orders: MixingOrders,
     ) -> io::Result<Mixing> {
         let mut mixing = Mixing {
             counters: Arc::default(),
             stops: Arc::default(),
-            door: None,
+            beside: Vec::new(),
             threads: Vec::new(),
         };
         let mut inboxes = Vec::new();
@@ -78,10 +88,16 @@ impl Mixing {
             mixing.threads.push(thread.spawn(move || desk.serve(&taken, &stops))?);
             inboxes.push(inbox);
         }
+        let inboxes = Inboxes(inboxes.into());
         let (counters, stops) = (Arc::clone(&mixing.counters), Arc::clone(&mixing.stops));
-        let door = Door { inboxes, counters };
+        let door = Door { inboxes: inboxes.clone(), counters };
         let thread = thread::Builder::new().name("mixing-door".to_owned());
-        mixing.door = Some(thread.spawn(move || door.keep(&news, &stops))?);
+        let MixingOrders { seats, announcements } = orders;
+        mixing.beside.push(thread.spawn(move || door.keep(&seats, &stops))?);
+        let (counters, stops) = (Arc::clone(&mixing.counters), Arc::clone(&mixing.stops));
+        let thread = thread::Builder::new().name("mixing-sounds".to_owned());
+        let sounds = move || announcements::serve(&announcements, &inboxes, &counters, &stops);
+        mixing.beside.push(thread.spawn(sounds)?);
         Ok(mixing)
     }
 
@@ -97,7 +113,7 @@ impl Mixing {
 
     fn end(&mut self) {
         self.stops.store(true, Ordering::Release);
-        let threads = self.door.take().into_iter().chain(self.threads.drain(..));
+        let threads = self.beside.drain(..).chain(self.threads.drain(..));
         if !threads.map(JoinHandle::join).all(|ended| ended.is_ok()) {
             tracing::error!("a thread that mixes conferences had ended by a fault of ours");
         }
@@ -110,9 +126,33 @@ impl Drop for Mixing {
     }
 }
 
+/// What a thread that mixes is told.
+enum News {
+    Seat(Box<SeatedStream>),
+    Sound(Sound),
+}
+
+/// The ways to the threads.
+#[derive(Clone)]
+pub(crate) struct Inboxes(Arc<[SyncSender<News>]>);
+
+impl Inboxes {
+    /// That of the thread of a conference; it never waits.
+    fn send(&self, conference: ConferenceId, news: News) -> Result<(), ()> {
+        let count = self.0.len().max(1) as u64;
+        let inbox = self.0.get((conference.0 % count) as usize).ok_or(())?;
+        inbox.try_send(news).map_err(|_| ())
+    }
+
+    /// Hands a sound to the thread of its conference.
+    pub(crate) fn sound(&self, sound: Sound) -> Result<(), ()> {
+        self.send(sound.conference, News::Sound(sound))
+    }
+}
+
 /// Shows each leg to the thread of its conference.
 struct Door {
-    inboxes: Vec<SyncSender<SeatedStream>>,
+    inboxes: Inboxes,
     counters: Arc<Counters>,
 }
 
@@ -130,9 +170,7 @@ impl Door {
 
     fn let_in(&self, stream: SeatedStream) {
         let conference = stream.seat.conference;
-        let count = self.inboxes.len().max(1) as u64;
-        let Some(inbox) = self.inboxes.get((conference.0 % count) as usize) else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = inbox.try_send(stream) {
+        if self.inboxes.send(conference, News::Seat(Box::new(stream))).is_err() {
             self.counters.refuse();
             tracing::warn!(
                 conference = conference.0,
@@ -155,7 +193,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn serve(mut self, inbox: &Receiver<SeatedStream>, stops: &AtomicBool) {
+    fn serve(mut self, inbox: &Receiver<News>, stops: &AtomicBool) {
         let mut due = self.clock.now();
         while !stops.load(Ordering::Acquire) {
             if self.conferences.is_empty() {
@@ -195,11 +233,24 @@ impl Desk {
     }
 
     /// `last` is when frames were mixed last: those of all conferences are mixed together.
-    fn take(&mut self, stream: SeatedStream, last: Instant) {
-        let (id, config) = (stream.seat.conference, self.config);
-        let conference = self.conferences.entry(id);
-        conference.or_insert_with(|| Conference::new(config, last)).sit(Box::new(stream));
-        self.count();
+    fn take(&mut self, news: News, last: Instant) {
+        match news {
+            News::Seat(stream) => {
+                let (id, config) = (stream.seat.conference, self.config);
+                let conference = self.conferences.entry(id);
+                conference.or_insert_with(|| Conference::new(config, last)).sit(stream);
+                self.count();
+            }
+            News::Sound(sound) => {
+                // Of a conference that everybody has left meanwhile there is nobody to hear it.
+                let conference = self.conferences.get_mut(&sound.conference);
+                let heard = conference.map(|conference| conference.announce(sound.recording));
+                if let Some(Err(error)) = heard {
+                    self.counters.leave_out();
+                    tracing::debug!("an announcement is not heard: {error}");
+                }
+            }
+        }
     }
 
     fn turn(&mut self, now: Instant) {

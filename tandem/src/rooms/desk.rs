@@ -84,7 +84,8 @@ impl Desk {
             }
             self.pump();
             self.send();
-            self.counters.set(self.focus.held().count(), self.callers.len());
+            let focus = &self.focus;
+            self.counters.set(focus.held().count(), self.callers.len(), focus.speaking());
         }
     }
 
@@ -102,6 +103,11 @@ impl Desk {
                 self.focus.handle_key(now, call, key, &mut draw);
             }
             ApplicationNews::Played { order, .. } => ears.handle_played(order),
+            ApplicationNews::Heard(heard) => self.focus.handle_heard(call, heard),
+            ApplicationNews::Silent { silent_for } => {
+                self.focus.handle_silence(now, call, silent_for);
+            }
+            ApplicationNews::Seated { order } => ears.handle_seated(order),
             ApplicationNews::SeatFailed { order, failure } if ears.is_seat(order) => {
                 self.lose(call, &failure.to_string());
             }
@@ -186,8 +192,11 @@ impl Desk {
         match order {
             MeetingOrder::Announce(words) => {
                 let sources = self.prompts.sources(&words);
+                // The mixer plays it to all of them; whoever has a seat for sure says which conference it is.
                 let there = self.callers.values_mut().filter(|ears| ears.is_in(meeting));
-                there.for_each(|ears| ears.announce(&sources));
+                if let Some(ears) = there.max_by_key(|ears| ears.is_seated()) {
+                    ears.announce(sources);
+                }
             }
             // Neither recordings of rooms nor calls out of them are there yet; who asks for them hears so.
             MeetingOrder::StartRecording => self.focus.handle_recording_failed(now, meeting),

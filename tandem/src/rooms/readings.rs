@@ -10,12 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) struct Counters {
     meetings: AtomicUsize,
     callers: AtomicUsize,
+    speaking: AtomicUsize,
 }
 
 impl Counters {
-    pub(super) fn set(&self, meetings: usize, callers: usize) {
+    pub(super) fn set(&self, meetings: usize, callers: usize, speaking: usize) {
         self.meetings.store(meetings, Ordering::Relaxed);
         self.callers.store(callers, Ordering::Relaxed);
+        self.speaking.store(speaking, Ordering::Relaxed);
     }
 }
 
@@ -28,6 +30,7 @@ impl RoomsReadings {
         for (definition, count) in [
             (&definitions::ROOM_MEETINGS, &self.0.meetings),
             (&definitions::ROOM_CALLERS, &self.0.callers),
+            (&definitions::ROOM_SPEAKING, &self.0.speaking),
         ] {
             out.push(reading(definition, "", count.load(Ordering::Relaxed) as u64));
         }

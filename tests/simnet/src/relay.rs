@@ -2,9 +2,9 @@
 
 use crate::fixture::EDGE;
 use model::{
-    AllocationFailure, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia,
-    MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PlayOutcome, Playing, Seat,
-    SeatFailure,
+    AllocationFailure, AudioSource, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening,
+    LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PlayOutcome, Playing,
+    Seat, SeatFailure,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -53,6 +53,8 @@ pub struct FakeRelay {
     pub seated: HashMap<MediaId, Seat>,
     /// Every seat that was ordered, oldest first.
     pub seats: Vec<Seat>,
+    /// What was announced in conferences, oldest first.
+    pub announced: Vec<AudioSource>,
     /// Why nobody gets a seat.
     pub cannot_sit: Option<SeatFailure>,
     open: HashMap<MediaId, [LocalMedia; 2]>,
@@ -77,6 +79,7 @@ impl FakeRelay {
             cannot_listen: None,
             seated: HashMap::new(),
             seats: Vec::new(),
+            announced: Vec::new(),
             cannot_sit: None,
             open: HashMap::new(),
             held: Vec::new(),
@@ -165,6 +168,11 @@ impl FakeRelay {
                 Some(MediaEvent::SeatFailed { id, failure })
             }
             MediaCommand::RefreshPicture { .. } => None,
+            MediaCommand::Announce { id, source } => {
+                assert!(self.seated.contains_key(&id), "{id:?} announces, and has no seat");
+                self.announced.push(source);
+                None
+            }
             MediaCommand::StandUp { id } => {
                 let seat = self.seated.remove(&id);
                 assert!(seat.is_some(), "{id:?} had no seat");

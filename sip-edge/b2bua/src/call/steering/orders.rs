@@ -47,6 +47,7 @@ impl Call {
                 | ApplicationOrder::StopRecording { .. }
                 | ApplicationOrder::Sit { .. }
                 | ApplicationOrder::StandUp
+                | ApplicationOrder::Announce(_)
                 | ApplicationOrder::Bridge(_) => {}
             }
         }
@@ -103,6 +104,7 @@ impl Call {
             }
             ApplicationOrder::Sit { seat } => return self.sit_by_order(context, order, seat),
             ApplicationOrder::StandUp => self.stand_up_by_order(context),
+            ApplicationOrder::Announce(source) => return self.announce_by_order(context, source),
         }
         Ok(())
     }
