@@ -164,6 +164,11 @@ for part in $parts; do
             ;;
         rooms)
             "$target/release/examples/room_cost" ${quick:+5}
+            rm -rf "$results/room-delay.tmp"
+            # shellcheck disable=SC2086
+            "$target/release/room-delay" "$target/release/tandem" "$results/room-delay.tmp" \
+                ${quick:+--callers 2,10 --rounds 2 --seconds 4}
+            rm -rf "$results/room-delay.tmp"
             ;;
         audio)
             for codec in pcmu g722 opus; do

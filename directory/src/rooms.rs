@@ -33,6 +33,10 @@ pub struct Rooms {
     /// Calls at once of one source that comes by a name of the rooms and is not in `allow_plain`: an IPv4
     /// address, or an IPv6 network of 64 bits.
     pub max_calls_per_source: u32,
+    /// Whether pictures are taken, and not sound alone.
+    pub video: bool,
+    /// Whether cameras may send high definition, which takes more bandwidth.
+    pub video_hd: bool,
 }
 
 impl Rooms {
@@ -51,6 +55,8 @@ impl Rooms {
             numbers: Vec::new(),
             max_calls: Self::DEFAULT_MAX_CALLS,
             max_calls_per_source: Self::DEFAULT_MAX_CALLS_PER_SOURCE,
+            video: true,
+            video_hd: false,
         }
     }
 

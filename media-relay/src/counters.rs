@@ -102,6 +102,12 @@ pub struct RelayStatistics {
     pub seat_failures: u64,
     /// Packets mixed for legs that could not hear them: on hold, or hearing something else.
     pub unheard_mixed: u64,
+    /// Streams whose pictures take part in conferences now.
+    pub picture_seats: u64,
+    /// Packets of pictures that a leg could not be sent: on hold, or nobody knows where it is.
+    pub unshown_pictures: u64,
+    /// Key frames that signalling was to ask legs for.
+    pub pictures_wanted: u64,
     /// Interfaces whose packets the kernel can forward by itself now.
     pub fast_interfaces: u64,
     /// Directions of streams that the kernel forwards by itself now.
@@ -156,6 +162,9 @@ impl RelayStatistics {
         self.seats += read(&counters.seats);
         self.seat_failures += read(&counters.seat_failures);
         self.unheard_mixed += read(&counters.unheard_mixed);
+        self.picture_seats += read(&counters.picture_seats);
+        self.unshown_pictures += read(&counters.unshown_pictures);
+        self.pictures_wanted += read(&counters.pictures_wanted);
         self.made_packets += read(&counters.made_packets);
         self.copied_packets += read(&counters.copied_packets);
         self.warning_tones += read(&counters.warning_tones);
@@ -227,6 +236,9 @@ pub(crate) struct WorkerCounters {
     pub(crate) seats: Counter,
     pub(crate) seat_failures: Counter,
     pub(crate) unheard_mixed: Counter,
+    pub(crate) picture_seats: Counter,
+    pub(crate) unshown_pictures: Counter,
+    pub(crate) pictures_wanted: Counter,
     pub(crate) made_packets: Counter,
     pub(crate) copied_packets: Counter,
     pub(crate) warning_tones: Counter,

@@ -10,7 +10,7 @@ use crate::queue::{CommandQueue, Overloaded, Queues};
 use crate::recording::{Recorder, RecordingConfig};
 use crate::rtcp_copies::RtcpCopies;
 use crate::sys;
-use crate::worker::{Announcement, SeatedStream, Worker, WorkerParts};
+use crate::worker::{Announcement, SeatNews, Worker, WorkerParts};
 use model::{IpFamily, MediaCommand, MediaEvent, MediaId};
 use relay_core::{LearningPolicy, ListenNews, REPORT_INTERVAL, RtcpStyle};
 use std::io;
@@ -89,13 +89,16 @@ pub struct RelayConfig {
     pub max_listened_streams: usize,
     /// Where streams that take part in conferences go; `None` for a relay without any. When it is full,
     /// the next stream has no seat ([`MediaEvent::SeatFailed`]).
-    pub conferences: Option<SyncSender<SeatedStream>>,
+    pub conferences: Option<SyncSender<SeatNews>>,
     /// Where announcements in conferences go; `None` for a relay that has none. When it is full, the next
     /// one is not heard.
     pub announcements: Option<SyncSender<Announcement>>,
     /// Streams in conferences at a time, each with rings of 40 KiB; the workers share them evenly, and
     /// more are refused.
     pub max_seats: usize,
+    /// Streams of pictures in conferences at a time, each with rings of 512 KiB; the workers share them
+    /// evenly, and more are refused.
+    pub max_picture_seats: usize,
 }
 
 impl RelayConfig {
@@ -129,12 +132,18 @@ impl RelayConfig {
             conferences: None,
             announcements: None,
             max_seats: 2_048,
+            max_picture_seats: 512,
         }
     }
 
     /// Seats that one worker has.
     pub(crate) fn seats_by_worker(&self) -> usize {
         self.max_seats.div_ceil(self.workers.max(1))
+    }
+
+    /// Seats of pictures that one worker has.
+    pub(crate) fn picture_seats_by_worker(&self) -> usize {
+        self.max_picture_seats.div_ceil(self.workers.max(1))
     }
 
     /// Streams that one worker has listened to.

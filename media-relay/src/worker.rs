@@ -10,6 +10,7 @@ mod life;
 mod listen;
 mod made;
 mod orders;
+mod picture;
 mod play;
 mod record;
 mod reports;
@@ -35,9 +36,10 @@ use copy::CopyDesk;
 use fork::ForkDesk;
 use made::MadeBuffer;
 use model::{Instant, LegSide, MediaEvent, PlayOutcome, ReportKind};
+pub use picture::{PictureBell, SeatedPicture};
 use relay_core::{Decision, PacketKind, TimedOut};
 use rtcp::ReportBuffer;
-pub use seat::{Announcement, SeatedStream};
+pub use seat::{Announcement, SeatNews, SeatedStream};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -91,6 +93,8 @@ pub(crate) struct Worker {
     listened: usize,
     /// Streams that take part in conferences.
     seats: Vec<StreamKey>,
+    /// Streams whose pictures do.
+    pictures: Vec<StreamKey>,
     /// One worker looks after what all share.
     is_first: bool,
 }
@@ -131,6 +135,7 @@ impl Worker {
             visits: fast::Visits::default(),
             listened: 0,
             seats: Vec::new(),
+            pictures: Vec::new(),
             is_first,
         })
     }
@@ -280,6 +285,11 @@ impl Worker {
             counters.untold_rtcp.add(stream.session.take_unpassed_feedback().into());
         }
         has_rtcp |= stream.session.take_rtcp_is_nearer();
+        if stream.session.take_picture_news()
+            && let Some(picture) = stream.picture.as_deref()
+        {
+            picture.call();
+        }
         let has_keys = stream.session.has_dtmf_news();
         let has_made = stream.session.made_deadline().is_some();
         let copied_to = stream.copies[from.index()].filter(|_| !self.forks.is_empty());
@@ -325,7 +335,9 @@ impl Worker {
             stream.count_transcoding(counters);
             let has_keys = stream.session.dtmf_deadline().is_some_and(|at| at <= now);
             let id = stream.session.id();
-            let is_abandoned = stream.session.is_seat_abandoned();
+            let is_abandoned =
+                stream.session.is_seat_abandoned() || stream.session.is_picture_abandoned();
+            let is_pictured = stream.picture.is_some();
             let finished = stream.note_played(counters);
             let due = stream.reports.due(now);
             // Nothing is to be seen live before the first packet.
@@ -344,6 +356,7 @@ impl Worker {
                 stream.session.unheard_deadline(),
                 stream.session.made_deadline(),
                 stream.session.dtmf_deadline(),
+                stream.session.picture_wanted_deadline(),
                 stream.handshake_deadline(self.parts.clock),
             ];
             let next = deadlines.into_iter().flatten().fold(stream.reports.next(), Instant::min);
@@ -366,6 +379,9 @@ impl Worker {
             }
             if has_keys {
                 self.serve_dtmf(key);
+            }
+            if is_pictured {
+                self.tell_picture_wanted(key, now);
             }
             if is_abandoned {
                 self.end_abandoned_seat(id);

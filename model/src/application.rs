@@ -5,8 +5,8 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, Heard, Instant, LegSide, OrderedRecording, PlayOutcome,
-    RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
+    AudioSource, CallDirection, DtmfKey, Heard, Instant, LegSide, OrderedRecording, PicturesShown,
+    PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,11 +135,14 @@ pub enum ApplicationOrder {
     },
     /// Leg A, which is answered and has no leg B, takes part in a conference. Said again of the same place
     /// it only mutes the leg or lets it be heard; of another one, the leg leaves the one before. Answered
-    /// by [`ApplicationNews::Seated`] or [`ApplicationNews::SeatFailed`]. While the leg holds the call
-    /// nobody hears it there, so that no hold music is heard either.
+    /// by [`ApplicationNews::Seated`] or [`ApplicationNews::SeatFailed`], which are about its audio alone.
+    /// While the leg holds the call nobody hears or sees it there, so that no hold music is heard either.
     Sit {
-        /// Where.
+        /// Where. Its lines of pictures, those of now and those that come later, have their places
+        /// in the same conference.
         seat: Seat,
+        /// What of its pictures is shown there.
+        shown: PicturesShown,
     },
     /// Leg A leaves its conference; nothing is answered. The end of the call needs no such order.
     StandUp,
@@ -256,6 +259,14 @@ pub enum ApplicationNews {
     Silent {
         /// For how long.
         silent_for: Duration,
+    },
+    /// Leg A has lines of pictures from now on, or has them no more; told when that changes, and never of
+    /// a call that has had none.
+    Pictures {
+        /// One of a camera.
+        camera: bool,
+        /// One of slides.
+        slides: bool,
     },
     /// The call takes no such order now; nothing was done.
     Refused {

@@ -67,6 +67,25 @@ pub struct PictureSeat {
     pub is_hidden: bool,
 }
 
+/// What of a participant's pictures a conference may show.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct PicturesShown {
+    /// Its camera is not muted.
+    pub camera: bool,
+    /// It presents: it has the floor of the slides.
+    pub slides: bool,
+}
+
+impl PicturesShown {
+    /// Whether a line of its is shown.
+    pub const fn has(self, content: PictureContent) -> bool {
+        match content {
+            PictureContent::Main => self.camera,
+            PictureContent::Slides => self.slides,
+        }
+    }
+}
+
 impl PictureSeat {
     /// Whether the other is the same place in the same format, shown or not.
     pub fn is_same_place(&self, other: &PictureSeat) -> bool {

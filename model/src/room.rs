@@ -1,6 +1,6 @@
 //! Calls to meeting rooms: what was dialled, and who calls with what.
 
-use crate::{MediaType, TransportProtocol};
+use crate::{MediaType, PictureContent, TransportProtocol};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -106,6 +106,8 @@ pub struct RoomLine {
 pub enum RoomLinePart {
     /// The sound of the call.
     Sound,
+    /// Its pictures, where there are ports for them.
+    Pictures(PictureContent),
     /// The device asks for nothing with it: its port is 0.
     Unused,
     /// It is answered with port 0.

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::node::StartError;
 use crate::readings::reading;
 use call_metrics::{Reading, definitions};
-use media_relay::{Announcement, RelayConfig, SeatedStream};
+use media_relay::{Announcement, RelayConfig, SeatNews};
 use room_media::{Mixing, MixingOrders, MixingStatistics};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -25,7 +25,7 @@ pub(crate) fn start(
     relay: &mut RelayConfig,
 ) -> Result<Option<Arc<Mixing>>, StartError> {
     let Some(rooms) = &config.rooms else { return Ok(None) };
-    let (sender, seats) = sync_channel::<SeatedStream>(NEWS);
+    let (sender, seats) = sync_channel::<SeatNews>(NEWS);
     let (announces, announcements) = sync_channel::<Announcement>(SOUNDS);
     let orders = MixingOrders { seats, announcements };
     let mixing = Mixing::start(rooms.mixing(), origin.monotonic, orders);

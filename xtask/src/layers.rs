@@ -63,9 +63,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // A room's audio: packets of each participant in, packets for each out.
     ("mixer", &["model", "codecs", "rtp-proto"]),
     // Takes packets from the relay's rings, and gives payloads back.
-    ("room-media", &["model", "codecs", "relay-core", "media-relay", "mixer"]),
+    (
+        "room-media",
+        &["model", "codecs", "relay-core", "media-relay", "mixer", "room-video", "rtp-proto"],
+    ),
     ("room-video", &["model", "rtp-proto"]),
     ("bfcp", &["model"]),
+    ("room-stills", &[]),
     (
         "tandem",
         &[
@@ -194,6 +198,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("mixer", &[]),
     ("room-video", &[]),
     ("bfcp", &[]),
+    ("room-stills", &["noto-sans-mono-bitmap", "unifont"]),
 ];
 
 /// Words that have no place in the source of a core crate.

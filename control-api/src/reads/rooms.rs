@@ -70,6 +70,8 @@ fn written_participant(entry: &RosterEntry, seconds: u64) -> Value {
         "Waiting": !entry.is_in,
         "Muted": entry.muted,
         "Hand": entry.hand,
+        "Camera": entry.camera,
+        "Slides": entry.slides,
         "Speaks": entry.speaks,
         "Seconds": seconds,
     });

@@ -99,7 +99,8 @@ impl RtpSession {
             && !self.is_tapped(from)
             && !self.is_listened_to(from)
             && !self.is_copied(from)
-            && !self.is_seated();
+            && !self.is_seated()
+            && !self.is_pictured();
         let conversion = self.dtmf.as_deref().map(|dtmf| dtmf.conversion(from)).unwrap_or_default();
         let withholds = plan.blocks_events || conversion.reads_events();
         let (events, withheld) = if withholds { plan.events() } else { (0, None) };

@@ -80,6 +80,10 @@ impl RtpSession {
                 Decision::Send { to, socket, destination, len, kind }
             }
             Ok(None) => Decision::Kept,
+            // The conference has it.
+            Err(DropReason::NoDestination) if from == LegSide::A && self.pictured.is_some() => {
+                Decision::Kept
+            }
             Err(reason) => self.refuse(from, reason),
         }
     }
@@ -226,6 +230,12 @@ impl RtpSession {
         {
             AudioTap::hear(&mut seated.tap, from, rtp.payload_type(), packet, arrival);
         }
+        if from == LegSide::A
+            && let Some(pictured) = self.pictured.as_deref_mut()
+            && (is_said(&way) || way.is_err_and(|reason| reason == DropReason::NotWanted))
+        {
+            pictured.hand_packet(&rtp, packet, arrival);
+        }
         if is_new_source {
             self.note_new_source(from, source.ip(), arrival);
         }
@@ -274,9 +284,15 @@ impl RtpSession {
         let way = if ends_here { None } else { rtcp_way(other) };
         leg.stream.received_rtcp(octets);
         let mut goodbye = false;
+        // What it asks for is for whoever switches what it sees.
+        let is_pictured = from == LegSide::A && self.pictured.is_some();
+        if let Some(pictured) = self.pictured.as_deref_mut().filter(|_| is_pictured) {
+            pictured.hand_report(packet, arrival);
+        }
         for reported in parse_compound(packet).flatten() {
             goodbye |= note_report(leg, other, &reported, way.is_some(), arrival);
-            if let (true, Some(own)) = (ends_here, self.own_rtcp.as_deref_mut()) {
+            let passes = ends_here && !is_pictured;
+            if let (true, Some(own)) = (passes, self.own_rtcp.as_deref_mut()) {
                 let rare = self.rare.as_deref();
                 own.pass_feedback((from, leg, other), rare, &reported, arrival);
             }

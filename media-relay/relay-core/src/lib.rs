@@ -41,6 +41,7 @@ mod mixed;
 mod outbound;
 mod own_rtcp;
 mod packet_ring;
+mod pictures;
 mod plan;
 mod player;
 pub mod quality;
@@ -77,6 +78,10 @@ pub use made::{LONGEST_MADE, MadePacket, MakeError};
 pub use mixed::{MixedPacket, MixedWriter, SeatEnds, SeatRings, seat_rings};
 pub use model::RtcpStyle;
 pub use own_rtcp::{LONGEST_REPORT, OwnReport, REPORT_INTERVAL, SourceConflicts};
+pub use pictures::{
+    LONGEST_PICTURE, PICTURE_RING, PictureEnds, PictureNumbers, PictureReader, PictureRings,
+    PictureSent, PictureSigns, PictureWriter, picture_rings,
+};
 pub use plan::{CompiledLeg, Format};
 pub use player::{PlayableFormat, Track};
 pub use rtcp_copies::{CopiedRtcp, CopyReader, CopyWriter, LONGEST_COPY, copy_ring};

@@ -8,6 +8,7 @@ use crate::decision::PacketKind;
 use crate::events::EventQueue;
 use crate::fast_path::FastNumbers;
 use crate::outbound::{Numbers, Outbound, Sent};
+use crate::pictures::LONGEST_PICTURE;
 use crate::plan::CompiledLeg;
 use crate::player::Player;
 use crate::rtp_session::{Leg, RtpSession};
@@ -23,7 +24,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Octets that the buffer for [`RtpSession::poll_made`] should hold.
-pub const LONGEST_MADE: usize = RtpHeader::BYTES + codecs::LONGEST_PAYLOAD + GROWTH;
+pub const LONGEST_MADE: usize = LONGEST_PICTURE + GROWTH;
+const _: () = assert!(RtpHeader::BYTES + codecs::LONGEST_PAYLOAD <= LONGEST_PICTURE);
 
 /// A packet that is ready to be sent from a leg's RTP socket; its octets are in the buffer that was
 /// given.
@@ -212,6 +214,7 @@ impl RtpSession {
         let said = self.legs.iter().filter_map(Leg::voice_deadline);
         let warned = self.legs.iter().filter_map(Leg::warning_deadline);
         let beside = self.transcoded_deadline().into_iter().chain(self.mixed_deadline());
+        let beside = beside.chain(self.pictured_deadline());
         keys.chain(played).chain(said).chain(warned).chain(beside).min()
     }
 
@@ -224,7 +227,8 @@ impl RtpSession {
             let key = event.or_else(|| self.poll_tones(to, now, buffer));
             let played = key.or_else(|| self.poll_player(to, now, buffer));
             let mixed = played.or_else(|| self.poll_mixed(to, now, buffer));
-            let said = mixed.or_else(|| self.poll_voice(to, now, buffer));
+            let shown = mixed.or_else(|| self.poll_pictured(to, now, buffer));
+            let said = shown.or_else(|| self.poll_voice(to, now, buffer));
             said.or_else(|| self.poll_warning(to, now, buffer))
         })
     }

@@ -119,6 +119,7 @@ impl RtpSession {
     /// is written there goes to the leg. `draw` gives unguessable numbers. Who was in one before leaves it.
     pub fn sit(&mut self, ends: SeatEnds, now: Instant, draw: &mut dyn FnMut() -> u64) {
         self.make_for(LEG, now, draw);
+        self.name_after_call(LEG);
         let tap = Some(Box::new(self.tap_of(ends.tap, [true, false], now)));
         let payload = Vec::with_capacity(LONGEST_PAYLOAD.next_multiple_of(8));
         let SeatEnds { mixed, heard, .. } = ends;

@@ -171,6 +171,17 @@ impl Outbound {
         self.last = Sent { timestamp, clock_rate, at, ..self.last };
     }
 
+    /// A packet that is sent now has numbers that somebody else has counted. Pictures may be sent in another
+    /// order than shown: the latest time counts.
+    pub(crate) fn give(&mut self, sequence: u16, timestamp: u32, clock_rate: u32, at: Instant) {
+        self.last.sequence = sequence;
+        if self.last.clock_rate != clock_rate
+            || timestamp.wrapping_sub(self.last.timestamp) < 1 << 31
+        {
+            self.last = Sent { sequence, timestamp, at, clock_rate };
+        }
+    }
+
     /// The next packet of the other leg, even of the source that it had, follows what was made.
     pub(crate) fn part(&mut self) {
         (self.passing, self.before) = (None, None);

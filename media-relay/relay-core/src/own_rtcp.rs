@@ -247,6 +247,19 @@ impl RtpSession {
         }
     }
 
+    /// From now on what we say towards leg `to` has a name that all streams of its call have: what a receiver
+    /// plays in time with each other has one (RFC 3550 section 6.5.1).
+    pub(crate) fn name_after_call(&mut self, to: LegSide) {
+        // FNV-1a: of the call's id as much as shows that two are the same.
+        let octets = self.transaction_id.as_u128().to_be_bytes();
+        let hash = octets.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| {
+            (hash ^ u64::from(*octet)).wrapping_mul(0x100_0000_01b3)
+        });
+        if let Some(own) = self.own_rtcp.as_deref_mut() {
+            own.towards[to.index()].cname = name_of(hash);
+        }
+    }
+
     fn share(&self, own: &OwnRtcp, to: LegSide, now: Instant) -> Share {
         let is_fax = self.rare.as_ref().is_some_and(|rare| rare.is_fax);
         let has_media = self.has_media() || self.legs.iter().any(|leg| leg.made.is_some());
@@ -319,11 +332,7 @@ impl RtpSession {
 
 impl Towards {
     fn new(draw: &mut dyn FnMut() -> u64) -> Self {
-        let mut name = draw();
-        let cname = [0; 16].map(|_: u8| {
-            name = name.rotate_left(4);
-            b"0123456789abcdef"[(name & 15) as usize]
-        });
+        let cname = name_of(draw());
         Towards {
             ssrc: draw() as u32,
             cname,
@@ -357,6 +366,13 @@ impl Towards {
     fn source(&self, leg: &Leg, other: &Leg) -> u32 {
         media_source(leg, other).unwrap_or(self.ssrc)
     }
+}
+
+fn name_of(mut number: u64) -> [u8; 16] {
+    [0; 16].map(|_: u8| {
+        number = number.rotate_left(4);
+        b"0123456789abcdef"[(number & 15) as usize]
+    })
 }
 
 /// The source of the media that `leg` gets from `other`, as it knows it.

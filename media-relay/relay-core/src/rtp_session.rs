@@ -8,6 +8,7 @@ use crate::listening::AudioTap;
 use crate::made::Made;
 use crate::mixed::Seated;
 use crate::own_rtcp::OwnRtcp;
+use crate::pictures::Pictured;
 use crate::plan::{CompiledLeg, expectations};
 use crate::rate::{PacketBucket, PacketRate};
 use crate::renumbering::Renumbering;
@@ -53,6 +54,8 @@ pub struct RtpSession {
     pub(crate) audio_tap: Option<Box<AudioTap>>,
     /// `None` while leg A takes part in no conference.
     pub(crate) seated: Option<Box<Seated>>,
+    /// `None` while leg A takes part in no conference with pictures.
+    pub(crate) pictured: Option<Box<Pictured>>,
     /// `None` while no leg is copied to another stream.
     pub(crate) copy_tap: Option<Box<CopyTap>>,
     /// `None` while RTCP is not copied.
@@ -139,6 +142,7 @@ impl RtpSession {
             tap: None,
             audio_tap: None,
             seated: None,
+            pictured: None,
             copy_tap: None,
             kept_rtcp: None,
         }

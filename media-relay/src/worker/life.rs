@@ -89,6 +89,7 @@ impl Worker {
             copies: [None; 2],
             listened_call: None,
             seat: None,
+            picture: None,
         };
         self.streams.fill(key, id, Box::new(stream));
         self.timers.set(deadline, key);
@@ -157,6 +158,7 @@ impl Worker {
         stream.count_warnings(&self.parts.counters);
         self.forget_listening(stream.listened_call);
         self.parts.counters.unheard_mixed.add(stream.session.take_unheard_mixed());
+        self.parts.counters.unshown_pictures.add(stream.session.take_unshown());
         if let Some(key) = key {
             self.forget_seat(key);
         }

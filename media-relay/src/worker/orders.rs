@@ -4,7 +4,7 @@
 use super::Worker;
 use super::life::Wanted;
 use crate::queue::Order;
-use model::{LegSide, MediaCommand, MediaEvent, MediaId, ReportKind, SeatFailure};
+use model::{LegSide, MediaCommand, MediaEvent, MediaId, ReportKind};
 use relay_core::LegContexts;
 use std::sync::Arc;
 
@@ -84,12 +84,8 @@ impl Worker {
             }
             Order::Command(MediaCommand::StopListening { id }) => self.stop_listening(id),
             Order::Command(MediaCommand::Sit { id, seat }) => self.sit(id, seat),
-            Order::Command(MediaCommand::SitPicture { id, .. }) => {
-                let failure = SeatFailure::NoConferences;
-                self.emit(MediaEvent::SeatFailed { id, failure });
-            }
-            // Nobody has a seat.
-            Order::Command(MediaCommand::RefreshPicture { .. }) => {}
+            Order::Command(MediaCommand::SitPicture { id, seat }) => self.sit_picture(id, seat),
+            Order::Command(MediaCommand::RefreshPicture { id }) => self.refresh_picture(id),
             Order::Command(MediaCommand::Announce { id, source }) => self.announce(id, source),
             Order::Command(MediaCommand::StandUp { id }) => self.stand_up(id),
             Order::Command(MediaCommand::Report { id }) => self.report(id),

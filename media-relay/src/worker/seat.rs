@@ -1,6 +1,7 @@
 //! Streams of this worker that take part in conferences, which somebody else mixes.
 
 use super::Worker;
+use super::picture::SeatedPicture;
 use super::streams::StreamKey;
 use crate::queue::MixBell;
 use crate::random::draw;
@@ -13,6 +14,15 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 
 /// Octets of what a leg says: a second and a half of G.711, a fifth of one of L16 in stereo.
 const RING: usize = 32 * 1024;
+
+/// What a relay tells whoever mixes and switches conferences.
+#[derive(Debug)]
+pub enum SeatNews {
+    /// The audio of a leg.
+    Audio(Box<SeatedStream>),
+    /// Its camera, or its slides.
+    Picture(Box<SeatedPicture>),
+}
 
 /// A leg that takes part in a conference. Its end is the end of its rings, or another one of the same
 /// participant.
@@ -89,7 +99,7 @@ impl Worker {
         let bell = MixBell::new(self.parts.queue.clone());
         let transaction_id = stream.session.transaction_id();
         let seated = SeatedStream { id, transaction_id, seat, rings, bell, began: now };
-        send(&tell, seated)?;
+        send(&tell, SeatNews::Audio(Box::new(seated)))?;
         if let Some(lane) = &mut self.lane {
             // What the kernel forwards takes part in nothing; what needs not go through here goes back.
             stream.leave_fast_path(lane, &self.parts.counters, now);
@@ -119,7 +129,7 @@ impl Worker {
     pub(super) fn end_abandoned_seat(&mut self, id: MediaId) {
         self.stand_up(id);
         self.parts.counters.seat_failures.add(1);
-        tracing::warn!(media = id.0, "nobody mixes for a call that takes part in a conference");
+        tracing::warn!(media = id.0, "nobody mixes or switches for a call in a conference");
         self.emit(MediaEvent::SeatFailed { id, failure: SeatFailure::TooMany });
     }
 
@@ -131,8 +141,10 @@ impl Worker {
         };
         if let Some(stream) = self.streams.get_mut(key) {
             self.parts.counters.unheard_mixed.add(stream.session.take_unheard_mixed());
+            self.parts.counters.unshown_pictures.add(stream.session.take_unshown());
             stream.session.stand_up();
-            stream.seat = None;
+            stream.session.stand_up_picture();
+            (stream.seat, stream.picture) = (None, None);
         }
         self.forget_seat(key);
     }
@@ -142,6 +154,9 @@ impl Worker {
         let before = self.seats.len();
         self.seats.retain(|seat| *seat != key);
         self.parts.counters.seats.subtract((before - self.seats.len()) as u64);
+        let before = self.pictures.len();
+        self.pictures.retain(|picture| *picture != key);
+        self.parts.counters.picture_seats.subtract((before - self.pictures.len()) as u64);
     }
 
     /// Sends what has been mixed, if somebody has said so.
@@ -162,12 +177,13 @@ impl Worker {
             }
         }
         self.seats = seats;
+        self.serve_pictures(now);
     }
 }
 
 /// Hands a stream over without waiting.
-fn send(to: &SyncSender<SeatedStream>, seated: SeatedStream) -> Result<(), SeatFailure> {
-    to.try_send(seated).map_err(|error| match error {
+pub(super) fn send(to: &SyncSender<SeatNews>, news: SeatNews) -> Result<(), SeatFailure> {
+    to.try_send(news).map_err(|error| match error {
         TrySendError::Full(_) => SeatFailure::TooMany,
         TrySendError::Disconnected(_) => SeatFailure::NoConferences,
     })

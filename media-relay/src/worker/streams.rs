@@ -1,6 +1,7 @@
 //! The streams of one worker, found by their id (commands) or by their position (packets).
 
 use super::control::LegHandshake;
+use super::picture::StreamPicture;
 use super::play::LegPlaying;
 use super::reports::Reports;
 use crate::fast_path::FastLeg;
@@ -174,6 +175,8 @@ pub(super) struct Stream {
     pub(super) listened_call: Option<TransactionId>,
     /// Where its leg A sits.
     pub(super) seat: Option<Seat>,
+    /// The same of its pictures.
+    pub(super) picture: Option<Box<StreamPicture>>,
 }
 
 /// All streams of a worker; bounded by the ports that they hold.

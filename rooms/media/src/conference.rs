@@ -1,12 +1,13 @@
-//! One conference: the rings of its legs, and the room that mixes what is in them.
+//! One conference: the rings of its legs, the room that mixes what is in them, and its pictures.
 
+use crate::pictures::{PictureTurn, Pictures};
 use crate::statistics::Tally;
 use crate::telling::Telling;
 use codecs::{AudioFormat, Recording};
-use media_relay::{MixBell, SeatedStream};
+use media_relay::{MixBell, SeatedPicture, SeatedStream};
 use mixer::{
     Ear, Format, MAX_FORMATS, OutgoingPacket, ParticipantId, PlayError, PlayOptions,
-    ReceiveFormats, Room, RoomConfig, Sink,
+    ReceiveFormats, Room, RoomConfig, RoomEvent, Sink,
 };
 use model::{Codec, Instant, MediaId};
 use relay_core::{LegFormats, Listened, MixedPacket};
@@ -17,6 +18,9 @@ pub(crate) struct Conference {
     room: Room,
     /// By the ids of their streams.
     legs: Vec<Leg>,
+    pictures: Pictures,
+    /// Whom the room looks at.
+    speaker: Option<model::ParticipantId>,
     /// Of what was counted of the room before.
     skipped: u64,
 }
@@ -54,11 +58,42 @@ impl Turn {
 impl Conference {
     /// An empty one, whose first frame is 20 ms after `now`.
     pub(crate) fn new(config: RoomConfig, now: Instant) -> Self {
-        Conference { room: Room::new(config, now), legs: Vec::new(), skipped: 0 }
+        Conference {
+            room: Room::new(config, now),
+            legs: Vec::new(),
+            pictures: Pictures::default(),
+            speaker: None,
+            skipped: 0,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.legs.is_empty()
+        self.legs.is_empty() && self.pictures.is_empty()
+    }
+
+    /// Lines of pictures.
+    pub(crate) fn pictures(&self) -> usize {
+        self.pictures.len()
+    }
+
+    /// Takes a line of pictures in.
+    ///
+    /// # Errors
+    /// Why it has none.
+    pub(crate) fn sit_picture(
+        &mut self,
+        now: Instant,
+        stream: Box<SeatedPicture>,
+    ) -> Result<(), String> {
+        self.pictures.sit(now, stream)
+    }
+
+    /// Gives participants what they are to see of what has come. Not only when frames are mixed: a picture
+    /// does not wait for that.
+    pub(crate) fn turn_pictures(&mut self, turn: &mut PictureTurn<'_>) {
+        if !self.pictures.is_empty() {
+            self.pictures.turn(turn);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -84,8 +119,11 @@ impl Conference {
         {
             self.remove(id);
         }
-        let mut mouths = Mouths { legs: &mut self.legs, turn };
+        let mut mouths = Mouths { legs: &mut self.legs, turn, speaker: self.speaker };
         let frames = self.room.tick(now, &mut mouths);
+        self.speaker = mouths.speaker;
+        // Again and again, for the pictures of who speaks may come later.
+        self.pictures.set_speaker(now, self.speaker);
         if frames > 0 {
             self.tell(turn);
         }
@@ -163,6 +201,8 @@ impl Leg {
 struct Mouths<'a> {
     legs: &'a mut [Leg],
     turn: &'a mut Turn,
+    /// Whom the room looks at.
+    speaker: Option<model::ParticipantId>,
 }
 
 impl Sink for Mouths<'_> {
@@ -183,6 +223,16 @@ impl Sink for Mouths<'_> {
             self.turn.tally.lost_made += 1;
         }
         self.turn.ring(&leg.stream.bell);
+    }
+
+    fn event(&mut self, event: RoomEvent) {
+        if let RoomEvent::ActiveSpeaker(speaker) = event {
+            let leg = speaker.and_then(|name| {
+                let at = self.legs.binary_search_by_key(&name.0, |leg| leg.stream.id.0).ok()?;
+                self.legs.get(at)
+            });
+            self.speaker = leg.map(|leg| leg.stream.seat.participant);
+        }
     }
 }
 

@@ -4,13 +4,18 @@
 //! their rings, has [`mixer::Room`] make of it what each is to hear, puts that into the legs' other rings
 //! and rings the bells of the workers that are to send it. The relay never waits for it: what is not taken
 //! in time is lost, and counted.
+//!
+//! The thread that mixes a conference also switches its pictures ([`room_video`]). They do not wait for the
+//! frame: the relay wakes the thread when packets of pictures come, and it looks at once, but not more often
+//! than every two milliseconds, so that packets which come together are taken together.
 
 mod announcements;
 mod clock;
 mod conference;
 mod mixing;
+mod pictures;
 mod statistics;
 mod telling;
 
 pub use mixing::{Mixing, MixingConfig, MixingOrders};
-pub use statistics::MixingStatistics;
+pub use statistics::{MixingStatistics, PictureTally};

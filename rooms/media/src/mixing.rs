@@ -3,20 +3,23 @@
 use crate::announcements::{self, Sound};
 use crate::clock::Clock;
 use crate::conference::{Conference, Turn};
-use crate::statistics::{Counters, MixingStatistics};
-use media_relay::{Announcement, SeatedStream};
+use crate::pictures::PictureTurn;
+use crate::statistics::{Counters, MixingStatistics, PictureTally};
+use media_relay::{Announcement, MixBell, SeatNews};
 use mixer::RoomConfig;
-use model::{ConferenceId, Instant};
+use model::{ConferenceId, Instant, MediaId};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 /// What a frame lasts.
 const FRAME: Duration = Duration::from_millis(mixer::TICK_MS as u64);
+/// The least time between two looks at pictures: what comes meanwhile is taken together.
+const GATHER: Duration = Duration::from_millis(2);
 /// How soon the door sees that it is to close.
 const DOOR_CHECK: Duration = Duration::from_millis(100);
 /// News that wait for a thread. When there are more it is behind by far, and legs beyond are refused.
@@ -51,7 +54,7 @@ pub struct Mixing {
 #[derive(Debug)]
 pub struct MixingOrders {
     /// Legs that take part from now on.
-    pub seats: Receiver<SeatedStream>,
+    pub seats: Receiver<SeatNews>,
     /// What everybody in a conference is to hear.
     pub announcements: Receiver<Announcement>,
 }
@@ -81,12 +84,14 @@ impl Mixing {
                 conferences: HashMap::new(),
                 counters: Arc::clone(&mixing.counters),
                 octets: Vec::with_capacity(2_048),
-                held: [0; 2],
+                bells: Vec::new(),
+                held: [0; 3],
             };
             let stops = Arc::clone(&mixing.stops);
             let thread = thread::Builder::new().name(format!("mixing-{number}"));
-            mixing.threads.push(thread.spawn(move || desk.serve(&taken, &stops))?);
-            inboxes.push(inbox);
+            let thread = thread.spawn(move || desk.serve(&taken, &stops))?;
+            inboxes.push((inbox, thread.thread().clone()));
+            mixing.threads.push(thread);
         }
         let inboxes = Inboxes(inboxes.into());
         let (counters, stops) = (Arc::clone(&mixing.counters), Arc::clone(&mixing.stops));
@@ -113,6 +118,7 @@ impl Mixing {
 
     fn end(&mut self) {
         self.stops.store(true, Ordering::Release);
+        self.threads.iter().for_each(|thread| thread.thread().unpark());
         let threads = self.beside.drain(..).chain(self.threads.drain(..));
         if !threads.map(JoinHandle::join).all(|ended| ended.is_ok()) {
             tracing::error!("a thread that mixes conferences had ended by a fault of ours");
@@ -128,20 +134,22 @@ impl Drop for Mixing {
 
 /// What a thread that mixes is told.
 enum News {
-    Seat(Box<SeatedStream>),
+    Seat(SeatNews),
     Sound(Sound),
 }
 
-/// The ways to the threads.
+/// The ways to the threads, and the threads, to be woken.
 #[derive(Clone)]
-pub(crate) struct Inboxes(Arc<[SyncSender<News>]>);
+pub(crate) struct Inboxes(Arc<[(SyncSender<News>, Thread)]>);
 
 impl Inboxes {
-    /// That of the thread of a conference; it never waits.
+    /// Tells the thread of a conference; it never waits.
     fn send(&self, conference: ConferenceId, news: News) -> Result<(), ()> {
         let count = self.0.len().max(1) as u64;
-        let inbox = self.0.get((conference.0 % count) as usize).ok_or(())?;
-        inbox.try_send(news).map_err(|_| ())
+        let (inbox, thread) = self.0.get((conference.0 % count) as usize).ok_or(())?;
+        let sent = inbox.try_send(news);
+        thread.unpark();
+        sent.map_err(|_| ())
     }
 
     /// Hands a sound to the thread of its conference.
@@ -157,7 +165,7 @@ struct Door {
 }
 
 impl Door {
-    fn keep(self, news: &Receiver<SeatedStream>, stops: &AtomicBool) {
+    fn keep(self, news: &Receiver<SeatNews>, stops: &AtomicBool) {
         while !stops.load(Ordering::Acquire) {
             match news.recv_timeout(DOOR_CHECK) {
                 Ok(news) => self.let_in(news),
@@ -168,15 +176,27 @@ impl Door {
         }
     }
 
-    fn let_in(&self, stream: SeatedStream) {
-        let conference = stream.seat.conference;
-        if self.inboxes.send(conference, News::Seat(Box::new(stream))).is_err() {
-            self.counters.refuse();
+    fn let_in(&self, news: SeatNews) {
+        let (_, conference) = place_of(&news);
+        let is_picture = matches!(news, SeatNews::Picture(_));
+        if self.inboxes.send(conference, News::Seat(news)).is_err() {
+            match is_picture {
+                false => self.counters.refuse(),
+                true => self.counters.refuse_picture(),
+            }
             tracing::warn!(
                 conference = conference.0,
                 "a call has no part in its conference: the thread that would mix it is behind"
             );
         }
+    }
+}
+
+/// Whose stream it is, and its conference.
+fn place_of(news: &SeatNews) -> (MediaId, ConferenceId) {
+    match news {
+        SeatNews::Audio(stream) => (stream.id, stream.seat.conference),
+        SeatNews::Picture(stream) => (stream.id, stream.seat.conference),
     }
 }
 
@@ -188,69 +208,119 @@ struct Desk {
     counters: Arc<Counters>,
     /// A packet, while it is looked at.
     octets: Vec<u8>,
-    /// Conferences and legs, as they were told.
-    held: [u64; 2],
+    /// Workers to be told that there is something to be sent, while pictures are looked at.
+    bells: Vec<MixBell>,
+    /// Conferences, legs and lines of pictures, as they were told.
+    held: [u64; 3],
 }
 
 impl Desk {
     fn serve(mut self, inbox: &Receiver<News>, stops: &AtomicBool) {
-        let mut due = self.clock.now();
+        // When frames are mixed next, and pictures looked at again at the earliest.
+        let (mut due, mut look) = (self.clock.now(), Instant::ZERO);
         while !stops.load(Ordering::Acquire) {
             if self.conferences.is_empty() {
-                // It sleeps until there is one, or everything ends.
-                match inbox.recv_timeout(DOOR_CHECK) {
-                    Ok(news) => {
-                        due = self.clock.now();
-                        self.take(news, due);
-                        due += FRAME;
-                    }
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
-                continue;
+                // The clock of frames stands while there is nothing to be mixed.
+                due = self.clock.now() + FRAME;
             }
+            // `due` less a frame is when frames were mixed last: those of all conferences together.
+            let is_open = self.let_in(inbox, due - FRAME);
             let now = self.clock.now();
-            if now < due {
-                match inbox.recv_timeout(due - now) {
-                    Ok(news) => self.take(news, due - FRAME),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => break,
+            if now >= look {
+                self.look(now);
+                look = now + GATHER;
+            }
+            if now >= due && !self.conferences.is_empty() {
+                self.turn(now);
+                due += FRAME;
+                // A thread that is always late does not run after what is past.
+                if due + 5 * FRAME < self.clock.now() {
+                    due = self.clock.now();
                 }
                 continue;
             }
-            self.turn(now);
-            due += FRAME;
-            // A thread that is always late still lets legs in, and does not run after what is past.
-            while let Ok(news) = inbox.try_recv() {
-                self.take(news, due - FRAME);
+            if !is_open {
+                break;
             }
-            if due + 5 * FRAME < self.clock.now() {
-                due = self.clock.now();
-            }
+            self.rest(due, look);
         }
         self.conferences.clear();
         self.count();
     }
 
-    /// `last` is when frames were mixed last: those of all conferences are mixed together.
-    fn take(&mut self, news: News, last: Instant) {
-        match news {
-            News::Seat(stream) => {
-                let (id, config) = (stream.seat.conference, self.config);
-                let conference = self.conferences.entry(id);
-                conference.or_insert_with(|| Conference::new(config, last)).sit(stream);
-                self.count();
+    /// Takes who waits; `false` when nobody will come any more.
+    fn let_in(&mut self, inbox: &Receiver<News>, last: Instant) -> bool {
+        loop {
+            match inbox.try_recv() {
+                Ok(News::Seat(news)) => self.take(news, last),
+                Ok(News::Sound(sound)) => self.announce(sound),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
             }
-            News::Sound(sound) => {
-                // Of a conference that everybody has left meanwhile there is nobody to hear it.
-                let conference = self.conferences.get_mut(&sound.conference);
-                let heard = conference.map(|conference| conference.announce(sound.recording));
-                if let Some(Err(error)) = heard {
-                    self.counters.leave_out();
-                    tracing::debug!("an announcement is not heard: {error}");
+        }
+    }
+
+    /// Sleeps until frames are due, or somebody wakes it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the point is not to be woken by the next packet"
+    )]
+    fn rest(&self, due: Instant, look: Instant) {
+        if self.conferences.is_empty() {
+            thread::park_timeout(DOOR_CHECK);
+            return;
+        }
+        thread::park_timeout(due - self.clock.now());
+        // Woken for pictures just after they were looked at: what comes with them is waited for.
+        let now = self.clock.now();
+        if now < look && look < due {
+            thread::sleep(look - now);
+        }
+    }
+
+    /// `last` is when frames were mixed last.
+    fn take(&mut self, news: SeatNews, last: Instant) {
+        let (_, id) = place_of(&news);
+        let config = self.config;
+        let conference = self.conferences.entry(id);
+        let conference = conference.or_insert_with(|| Conference::new(config, last));
+        match news {
+            SeatNews::Audio(stream) => conference.sit(stream),
+            SeatNews::Picture(stream) => {
+                stream.call.wake(thread::current());
+                let (transaction, media) = (stream.transaction_id, stream.id.0);
+                if let Err(why) = conference.sit_picture(self.clock.now(), stream) {
+                    self.counters.refuse_picture();
+                    tracing::warn!(%transaction, media, "a call has no pictures in its conference: {why}");
                 }
             }
         }
+        self.count();
+    }
+
+    fn announce(&mut self, sound: Sound) {
+        // Of a conference that everybody has left meanwhile there is nobody to hear it.
+        let conference = self.conferences.get_mut(&sound.conference);
+        let heard = conference.map(|conference| conference.announce(sound.recording));
+        if let Some(Err(error)) = heard {
+            self.counters.leave_out();
+            tracing::debug!("an announcement is not heard: {error}");
+        }
+    }
+
+    /// Switches pictures.
+    fn look(&mut self, now: Instant) {
+        if self.held[2] == 0 {
+            return;
+        }
+        let mut tally = PictureTally::default();
+        let (octets, bells) = (&mut self.octets, &mut self.bells);
+        let mut turn = PictureTurn { now, octets, bells, tally: &mut tally };
+        for conference in self.conferences.values_mut() {
+            conference.turn_pictures(&mut turn);
+        }
+        self.bells.drain(..).for_each(|bell| bell.ring());
+        self.counters.add_pictures(tally, self.clock.now() - now);
     }
 
     fn turn(&mut self, now: Instant) {
@@ -258,7 +328,7 @@ impl Desk {
         for conference in self.conferences.values_mut() {
             conference.turn(now, &mut self.octets, &mut turn);
         }
-        turn.bells.iter().for_each(media_relay::MixBell::ring);
+        turn.bells.iter().for_each(MixBell::ring);
         self.conferences.retain(|_, conference| !conference.is_empty());
         (0..turn.refused).for_each(|_| self.counters.refuse());
         self.counters.add(turn.tally, self.clock.now() - now);
@@ -267,7 +337,8 @@ impl Desk {
 
     fn count(&mut self) {
         let legs = self.conferences.values().map(|conference| conference.len() as u64).sum();
-        let held = [self.conferences.len() as u64, legs];
+        let lines = self.conferences.values().map(|conference| conference.pictures() as u64).sum();
+        let held = [self.conferences.len() as u64, legs, lines];
         if held != self.held {
             self.counters.hold(held, std::mem::replace(&mut self.held, held));
         }

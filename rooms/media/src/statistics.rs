@@ -26,11 +26,38 @@ pub struct MixingStatistics {
     pub left_out: u64,
     /// How long threads worked.
     pub worked: Duration,
+    /// Lines of pictures in conferences now.
+    pub picture_lines: u64,
+    /// Lines that have no pictures: parameters that cannot be read, or too many.
+    pub refused_pictures: u64,
+    /// What was done with pictures.
+    pub pictures: PictureTally,
+}
+
+/// What was done with pictures.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct PictureTally {
+    /// RTP packets that were taken of lines.
+    pub packets: u64,
+    /// What lines sent and found no room in their rings, because it was not taken in time.
+    pub lost_packets: u64,
+    /// RTP packets that were given to lines: one for each who sees it.
+    pub given: u64,
+    /// Packets and feedback that found no room, because the relay did not send them in time.
+    pub lost_given: u64,
+    /// Key frames that lines were asked for.
+    pub key_frames: u64,
+    /// Limits that lines were told.
+    pub limits: u64,
 }
 
 /// What threads add to.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    picture_lines: AtomicU64,
+    refused_pictures: AtomicU64,
+    /// In the order of [`PictureTally`].
+    pictures: [AtomicU64; 6],
     conferences: AtomicU64,
     participants: AtomicU64,
     refused: AtomicU64,
@@ -67,6 +94,13 @@ impl Counters {
             skipped_frames: read(&self.skipped_frames),
             left_out: read(&self.left_out),
             worked: Duration::from_nanos(read(&self.worked_nanos)),
+            picture_lines: read(&self.picture_lines),
+            refused_pictures: read(&self.refused_pictures),
+            pictures: {
+                let [packets, lost_packets, given, lost_given, key_frames, limits] =
+                    self.pictures.each_ref().map(read);
+                PictureTally { packets, lost_packets, given, lost_given, key_frames, limits }
+            },
         }
     }
 
@@ -84,16 +118,30 @@ impl Counters {
         self.left_out.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn add_pictures(&self, tally: PictureTally, worked: Duration) {
+        let add = |count: &AtomicU64, more: u64| count.fetch_add(more, Ordering::Relaxed);
+        let PictureTally { packets, lost_packets, given, lost_given, key_frames, limits } = tally;
+        let counts = [packets, lost_packets, given, lost_given, key_frames, limits];
+        for (count, more) in self.pictures.iter().zip(counts) {
+            if more > 0 {
+                add(count, more);
+            }
+        }
+        add(&self.worked_nanos, u64::try_from(worked.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn refuse_picture(&self) {
+        self.refused_pictures.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn refuse(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What a thread has now, and had before.
-    pub(crate) fn hold(&self, [conferences, participants]: [u64; 2], before: [u64; 2]) {
-        for (count, now, before) in [
-            (&self.conferences, conferences, before[0]),
-            (&self.participants, participants, before[1]),
-        ] {
+    pub(crate) fn hold(&self, now: [u64; 3], before: [u64; 3]) {
+        let counts = [&self.conferences, &self.participants, &self.picture_lines];
+        for ((count, now), before) in counts.into_iter().zip(now).zip(before) {
             count.fetch_add(now, Ordering::Relaxed);
             count.fetch_sub(before, Ordering::Relaxed);
         }

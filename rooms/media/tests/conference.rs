@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics where it fails")]
 
 use codecs::{AudioDecoder, AudioEncoder, AudioFormat, Decoder, Encoder};
-use media_relay::{Announcement, Clock, Relay, RelayConfig, SeatedStream};
+use media_relay::{Announcement, Clock, Relay, RelayConfig, SeatNews};
 use model::{
     AudioSource, Codec, CodecMapping, ConferenceId, Heard, IpFamily, LegPlan, LegSecurity,
     MediaCommand, MediaEvent, MediaId, MediaPlan, ParticipantId, Seat, TransactionId, XrWishes,
@@ -28,7 +28,7 @@ impl Rig {
     fn new(ports: std::ops::RangeInclusive<u16>) -> Rig {
         #[expect(clippy::disallowed_methods, reason = "a test is a shell and chooses the origin")]
         let origin = std::time::Instant::now();
-        let (tells, seats) = sync_channel::<SeatedStream>(64);
+        let (tells, seats) = sync_channel::<SeatNews>(64);
         let (announces, announcements) = sync_channel::<Announcement>(64);
         let mut config = RelayConfig::new(vec!["127.0.0.1".parse().unwrap()], ports);
         config.conferences = Some(tells);

@@ -10,6 +10,7 @@ mod outbound;
 mod receiver;
 mod source;
 mod speaker;
+mod still;
 mod switch;
 pub mod vp8;
 
@@ -24,6 +25,7 @@ pub use source::{
     CLOCK_RATE, MAX_PAYLOAD, MAX_WAITING, REORDER_WAIT, Source, SourceCounters, SourcePacket,
 };
 pub use speaker::{LEAST_SHOWN, TAKE_OVER};
+pub use still::StillPicture;
 pub use switch::{
     Feedback, Line, MAX_PARTICIPANTS, Participant, ReceiverSettings, SourceSettings, StreamKey,
     TooManyParticipants, VANISHED, VideoSwitch,

@@ -129,6 +129,11 @@ impl Outbound {
         &self.settings
     }
 
+    /// Its packets have another source from now on.
+    pub(crate) fn rename(&mut self, ssrc: u32) {
+        self.settings.ssrc = ssrc;
+    }
+
     /// What became of packets so far.
     pub const fn counters(&self) -> OutboundCounters {
         self.counters
@@ -151,6 +156,27 @@ impl Outbound {
         // What the old source lost is of no concern any more.
         self.missing = 0;
         self.vp8.align = true;
+    }
+
+    /// The next picture is one of our own, of `now`.
+    pub(crate) fn begin_own(&mut self, now: Instant) {
+        let passed = self.last_arrival.map_or(0, |last| ticks(now, last).max(LEAST_STEP_TS));
+        self.last_timestamp = self.last_timestamp.wrapping_add(passed);
+        self.last_arrival = Some(now);
+        self.assembling = false;
+        self.missing = 0;
+    }
+
+    /// Sends a unit of it, the last one with the marker.
+    pub(crate) fn send_own(
+        &mut self,
+        unit: &[u8],
+        is_last: bool,
+        emit: &mut impl FnMut(Outgoing<'_>),
+    ) {
+        if let Some(unit) = Nalu::new(unit) {
+            self.send_unit(unit, (self.last_timestamp, is_last), emit);
+        }
     }
 
     /// Sends the parameter sets of the source whose IDR picture comes next.

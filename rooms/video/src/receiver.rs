@@ -6,7 +6,9 @@ use crate::h264::ParameterSets;
 use crate::key_frames::Asking;
 use crate::outbound::{Outbound, OutboundCounters, Outgoing};
 use crate::source::SourcePacket;
+use crate::still::Still;
 use crate::switch::{Participant, StreamKey};
+use model::Instant;
 
 /// What a receiver's line shows, for whoever looks at the room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +52,8 @@ pub(crate) struct Receiver {
     /// A key frame of what is wanted has been asked for.
     asked: bool,
     switches: u64,
+    /// What is seen while nobody is.
+    pub(crate) still: Option<Still>,
     /// To answer a TMMBR with.
     pub(crate) notify: Option<u64>,
 }
@@ -67,6 +71,7 @@ impl Receiver {
             wanted: None,
             asked: false,
             switches: 0,
+            still: None,
             notify: None,
         }
     }
@@ -118,6 +123,30 @@ impl Receiver {
         self.refused = self.refused.filter(|(refused, _)| *refused != key);
     }
 
+    /// When a picture of our own is due.
+    pub(crate) fn poll_still(&self) -> Option<Instant> {
+        let still = self.still.as_ref().filter(|_| self.showing.is_none());
+        still.map(Still::poll_timeout)
+    }
+
+    /// Sends what is due of it.
+    pub(crate) fn send_still(&mut self, now: Instant, emit: &mut impl FnMut(Outgoing<'_>)) {
+        if self.showing.is_some() {
+            return;
+        }
+        let rate = self.estimate.bits_per_second(now);
+        if let Some(still) = &mut self.still {
+            still.send(now, rate, &mut self.outbound, emit);
+        }
+    }
+
+    /// Whether it is a picture of our own that a request for a key frame is about; that begins again then.
+    pub(crate) fn refresh_still(&mut self) {
+        if let (None, Some(still)) = (self.showing, &mut self.still) {
+            still.begin_again();
+        }
+    }
+
     pub(crate) fn handle_packet(
         &mut self,
         key: StreamKey,
@@ -151,6 +180,9 @@ impl Receiver {
         emit: &mut impl FnMut(Outgoing<'_>),
     ) {
         self.showing = Some((key, packet.epoch));
+        if let Some(still) = &mut self.still {
+            still.begin_again();
+        }
         self.asked = false;
         self.switches += 1;
         self.outbound.begin_source(packet);

@@ -13,8 +13,10 @@ use crate::outbound::{Outbound, OutboundSettings, Outgoing};
 use crate::receiver::{Receiver, ReceiverView, Seen};
 use crate::source::{Source, SourceCounters};
 use crate::speaker::Speakers;
+use crate::still::{Still, StillPicture};
 use model::Instant;
 use rtp_proto::RtpPacket;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Participants of one room; a further one is not taken.
@@ -176,6 +178,14 @@ impl VideoSwitch {
         Ok(())
     }
 
+    /// What a line that takes H.264 shows while it shows nobody; `None` for nothing.
+    pub fn set_still(&mut self, key: StreamKey, picture: Option<Arc<StillPicture>>) {
+        if let Some(Some(receiver)) = self.receivers.get_mut(key.index()) {
+            let takes = matches!(receiver.format, VideoFormat::H264(_));
+            receiver.still = picture.filter(|_| takes).map(Still::new);
+        }
+    }
+
     /// A line sends no more: video off, on hold, or refused in a new description.
     pub fn remove_source(&mut self, now: Instant, key: StreamKey) {
         self.forget(key);
@@ -270,6 +280,12 @@ impl VideoSwitch {
         if choose {
             self.choose(now);
         }
+        for (index, receiver) in self.receivers.iter_mut().enumerate() {
+            let Some(receiver) = receiver else { continue };
+            if receiver.poll_still().is_some_and(|at| now >= at) {
+                receiver.send_still(now, &mut |out| emit(StreamKey::of(index), out));
+            }
+        }
     }
 
     /// When [`VideoSwitch::handle_timeout`] has something to do.
@@ -278,7 +294,8 @@ impl VideoSwitch {
             let vanishes = entry.vanishes_at().filter(|_| entry.alive);
             [entry.source.poll_timeout(), entry.requests.poll_timeout(), vanishes]
         });
-        sources.flatten().chain(self.speakers.poll_timeout()).min()
+        let stills = self.receivers.iter().flatten().filter_map(|receiver| receiver.poll_still());
+        sources.flatten().chain(self.speakers.poll_timeout()).chain(stills).min()
     }
 
     /// What a line shows; `None` for one that is given nothing.

@@ -22,7 +22,8 @@
 //! - [`SessionDescription::recordable`] and [`SessionDescription::heard`] are for a recording server
 //!   (RFC 7866), which takes lines and sends nothing.
 //! - [`SessionDescription::in_room`] and [`SessionDescription::spoken_in_room`] are for a meeting room,
-//!   and [`room_lines`] says what becomes of each line there.
+//!   [`SessionDescription::room_pictures`] are the lines of pictures that it takes, and [`room_lines`]
+//!   says what becomes of each line there.
 //! - [`media_plan_leg`] turns both descriptions of a leg into the relay's [`model::LegPlan`].
 #![forbid(unsafe_code)]
 
@@ -63,5 +64,5 @@ pub use multipart::{extract_part, extract_sdp, with_sdp};
 pub use plan::media_plan_leg;
 pub use profile::{Encryption, RtpProfile};
 pub use renew::renewed;
-pub use room::room_lines;
+pub use room::{PictureTerms, RoomPicture, room_lines};
 pub use transcoding::{Making, in_formats_of, transcoding, with_formats};

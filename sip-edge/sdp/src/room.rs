@@ -1,7 +1,13 @@
-//! What a meeting room answers to a device: one line of sound, in one format, and no to the rest.
+//! What a meeting room answers to a device: one line of sound, one of a camera and one of slides, each in
+//! one format, and no to the rest.
 //!
-//! [`part_of`] decides for each line. A line that a room takes beside the sound is let in there, and
+//! [`part_of`] decides for each line. A line that a room takes beside these is let in there, and
 //! described in [`SessionDescription::spoken_in_room`].
+
+mod h264;
+mod pictures;
+
+pub use pictures::{PictureTerms, RoomPicture};
 
 use crate::audio::AudioStream;
 use crate::description::SessionDescription;
@@ -13,29 +19,37 @@ use sdp_types::{Attribute, Media};
 /// taken, whatever the device's own order is.
 const FORMATS: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma];
 
-/// The longest `a=content` word that is told.
-const LONGEST_CONTENT: usize = 32;
+/// The longest word of an attribute, as `a=content`, that is told or repeated.
+const LONGEST_WORD: usize = 32;
 
 impl SessionDescription {
     /// The same with every line declined that a room does not take. Of several lines of sound that are
     /// allowed under [`encryption`](Self::encryption) it takes one with keys, else the first, and passes
-    /// over those in formats that it does not speak. [`text`](Self::text) stays what came.
+    /// over those in formats that it does not speak. `pictures` are the further lines that it takes.
+    /// [`text`](Self::text) stays what came.
     #[must_use]
-    pub fn in_room(&self) -> Self {
-        let sound = self.sound();
-        self.taking(sound.as_slice())
+    pub fn in_room(&self, pictures: &[RoomPicture]) -> Self {
+        let Some(sound) = self.sound() else { return self.taking(&[]) };
+        let places = pictures.iter().map(|picture| picture.index);
+        let taken: Vec<usize> = std::iter::once(sound).chain(places).collect();
+        self.taking(&taken)
     }
 
     /// What a room answers to its [`in_room`](Self::in_room) form: the best of the formats that the
-    /// device offers, telephone-event where it offers that, and nothing else of what it says.
+    /// device offers, telephone-event where it offers that, and nothing else of what it says; `pictures`
+    /// as they are, under the room's `terms`.
     #[must_use]
-    pub fn spoken_in_room(&self) -> Self {
+    pub fn spoken_in_room(&self, pictures: &[RoomPicture], terms: PictureTerms) -> Self {
         let mut inner = self.inner.clone();
         inner.attributes.retain(is_of_keys);
         inner.bandwidths.clear();
         for (index, media) in inner.medias.iter_mut().enumerate() {
             if let Some(stream) = self.audio_at(index) {
                 speak(media, &stream);
+            }
+            let picture = pictures.iter().find(|picture| picture.index == index);
+            if let Some((picture, line)) = picture.zip(self.line_at(index)) {
+                pictures::answer(media, line.stream.direction, picture, terms);
             }
         }
         self.changed(inner)
@@ -53,35 +67,47 @@ impl SessionDescription {
     }
 }
 
-/// What becomes of each `m=` line of a device in a room, in their order; `offer` is as the policy of
-/// its leg sees it.
-pub fn room_lines(offer: &SessionDescription) -> Vec<RoomLine> {
+/// What becomes of each `m=` line of a device in a room that takes `pictures`, in their order; `offer` is
+/// as the policy of its leg sees it.
+pub fn room_lines(offer: &SessionDescription, pictures: &[RoomPicture]) -> Vec<RoomLine> {
     let sound = offer.sound();
     let lines = offer.inner.medias.iter().enumerate();
-    lines.map(|(index, media)| line(media, part_of(index, media, sound))).collect()
+    let line = |(index, media): (usize, &Media)| RoomLine {
+        media: MediaType::parse(&media.media),
+        content: word_of(media, "content").map(Into::into),
+        part: part_of(index, media, sound, pictures),
+    };
+    lines.map(line).collect()
 }
 
 /// Whether a room takes a line, and as what.
-fn part_of(index: usize, media: &Media, sound: Option<usize>) -> RoomLinePart {
-    match media.port {
-        0 => RoomLinePart::Unused,
+fn part_of(
+    index: usize,
+    media: &Media,
+    sound: Option<usize>,
+    pictures: &[RoomPicture],
+) -> RoomLinePart {
+    let picture = pictures.iter().find(|picture| picture.index == index);
+    match (media.port, picture) {
+        (0, _) => RoomLinePart::Unused,
         _ if Some(index) == sound => RoomLinePart::Sound,
+        (_, Some(picture)) => RoomLinePart::Pictures(picture.content),
         _ => RoomLinePart::Declined,
     }
 }
 
-fn line(media: &Media, part: RoomLinePart) -> RoomLine {
-    let is_content = |attribute: &&Attribute| attribute.attribute.trim() == "content";
-    let content = media.attributes.iter().find(is_content);
-    let content = content.and_then(|attribute| attribute.value.as_deref()).map(str::trim);
+/// The values of an attribute of a line.
+fn said<'a>(media: &'a Media, name: &str) -> impl Iterator<Item = &'a str> {
+    let is_it = move |attribute: &&Attribute| attribute.attribute.trim().eq_ignore_ascii_case(name);
+    media.attributes.iter().filter(is_it).filter_map(|attribute| attribute.value.as_deref())
+}
+
+/// The first of them, where it can be told and repeated.
+fn word_of<'a>(media: &'a Media, name: &str) -> Option<&'a str> {
     let is_word = |word: &&str| {
-        (1..=LONGEST_CONTENT).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic())
+        (1..=LONGEST_WORD).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic())
     };
-    RoomLine {
-        media: MediaType::parse(&media.media),
-        content: content.filter(is_word).map(Into::into),
-        part,
-    }
+    said(media, name).next().map(str::trim).filter(is_word)
 }
 
 /// The place in `stream.codecs` of the format that a room speaks on it.

@@ -1,11 +1,12 @@
-//! What a meeting room answers to what room devices offer (`tests/corpus/rooms`, and others).
+//! What a meeting room that takes sound alone answers to what room devices offer (`tests/corpus/rooms`, and
+//! others).
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use model::{LegSecurity, LocalMedia, MediaType, RoomLinePart};
+use model::{LegSecurity, LocalMedia, MediaType, PictureContent, RoomLinePart};
 use sdp::{
-    AnchorOptions, Encryption, Limits, OriginState, Role, SessionDescription, anchor, leg_security,
-    room_lines,
+    AnchorOptions, Encryption, Limits, OriginState, PictureTerms, Role, SessionDescription, anchor,
+    leg_security, room_lines,
 };
 use std::net::SocketAddr;
 
@@ -22,13 +23,13 @@ fn seen(offer: &str, encryption: Encryption) -> SessionDescription {
 
 /// The answer of a room, and whether its sound is encrypted; `None` where there is no sound.
 fn answer(offer: &str, encryption: Encryption) -> Option<(String, bool)> {
-    let offer = seen(offer, encryption).in_room();
+    let offer = seen(offer, encryption).in_room(&[]);
     offer.audio_ref()?;
     let at = |port| SocketAddr::from(([203, 0, 113, 1], port));
     let local = LocalMedia { rtp: at(20_000), rtcp: at(20_001) };
     let mut origin = OriginState::new(5);
     origin.start_leg(encryption);
-    let spoken = offer.spoken_in_room();
+    let spoken = offer.spoken_in_room(&[], PictureTerms::default());
     let (role, options) = (Role::Answer { to: &offer, at: None }, AnchorOptions::default());
     let body = anchor(&spoken, &local, &mut origin, role, &options, &mut || 7).unwrap();
     let security = leg_security(offer.audio_ref(), origin.last_audio())
@@ -95,7 +96,7 @@ fn where_encryption_is_required_only_devices_without_keys_get_no_sound() {
 #[test]
 fn what_becomes_of_each_line_is_told() {
     let offer = seen(&corpus("rooms/data-channel-of-a-series"), Encryption::Required);
-    let told: Vec<_> = room_lines(&offer)
+    let told: Vec<_> = room_lines(&offer, &offer.room_pictures())
         .into_iter()
         .map(|line| (line.media, line.content.as_deref().map(str::to_owned), line.part))
         .collect();
@@ -106,15 +107,18 @@ fn what_becomes_of_each_line_is_told() {
         told,
         [
             (Some(MediaType::Audio), None, sound),
-            (video, word("main"), declined),
+            (video, word("main"), RoomLinePart::Pictures(PictureContent::Main)),
             (application, None, declined),
-            (video, word("slides"), declined),
+            (video, word("slides"), RoomLinePart::Pictures(PictureContent::Slides)),
             (application, None, declined),
             (application, None, declined),
         ]
     );
     let offer = seen(&corpus("rooms/old-without-keys"), Encryption::Required);
-    assert!(room_lines(&offer).iter().all(|line| line.part == declined), "no keys, no sound");
+    assert!(
+        room_lines(&offer, &offer.room_pictures()).iter().all(|line| line.part == declined),
+        "no keys, no sound"
+    );
 }
 
 fn audio(rest: &str) -> String {

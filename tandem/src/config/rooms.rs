@@ -94,6 +94,8 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
             Rooms::DEFAULT_MAX_CALLS_PER_SOURCE,
             value::integer,
         ),
+        video: table.or("video", true, value::boolean),
+        video_hd: table.or("video_hd", false, value::boolean),
         ..Rooms::new(&domain)
     };
     let has_tls = sip.listeners.iter().any(|each| each.protocol == model::TransportProtocol::Tls);

@@ -108,6 +108,9 @@ impl Desk {
                 self.focus.handle_silence(now, call, silent_for);
             }
             ApplicationNews::Seated { order } => ears.handle_seated(order),
+            ApplicationNews::Pictures { camera, slides } => {
+                self.focus.handle_pictures(call, camera, slides);
+            }
             ApplicationNews::SeatFailed { order, failure } if ears.is_seat(order) => {
                 self.lose(call, &failure.to_string());
             }
@@ -161,8 +164,13 @@ impl Desk {
             Output::Call { call, number, order } => self.order(call, number, order),
             Output::Meeting { meeting, order } => self.order_meeting(meeting, order),
             Output::Event(event) => self.teller.tell(&event),
-            // Nobody here sees a screen or reads.
-            Output::Floor { .. } | Output::Chat { .. } => {}
+            Output::Floor { meeting, call, granted } => {
+                if let Some(ears) = self.callers.get_mut(&call) {
+                    ears.present(meeting, granted);
+                }
+            }
+            // Nobody here reads.
+            Output::Chat { .. } => {}
         }
     }
 
@@ -175,12 +183,12 @@ impl Desk {
             Order::StartMusic => ears.start_music(self.prompts.music()),
             Order::StopMusic => ears.stop_music(),
             Order::Join { meeting, muted, capabilities } => {
-                ears.join((meeting, conference_of(meeting)), muted, capabilities.audio);
+                ears.join((meeting, conference_of(meeting)), muted, capabilities);
             }
             Order::Leave => ears.leave(),
             Order::Mute => ears.mute(true),
             Order::Unmute => ears.mute(false),
-            Order::Allow(capabilities) => ears.allow(capabilities.audio),
+            Order::Allow(capabilities) => ears.allow(capabilities),
             // What callers say is not kept yet: their names are not said.
             Order::RecordName { .. } => self.focus.handle_name_recorded(now(self.clock), call),
             Order::HangUp { status, .. } => ears.hang_up(status),

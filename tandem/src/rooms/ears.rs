@@ -1,9 +1,10 @@
 //! What one caller hears and where it sits: what the rooms want becomes orders to its call. Pure.
 
 use model::{
-    ApplicationOrder, AudioSource, ConferenceId, LegSide, ParticipantId, Seat, TransactionId,
+    ApplicationOrder, AudioSource, ConferenceId, LegSide, ParticipantId, PicturesShown, Seat,
+    TransactionId,
 };
-use room_core::{MediaCapability, MeetingId};
+use room_core::{Capabilities, MeetingId};
 use std::collections::VecDeque;
 
 /// Something in the line.
@@ -18,7 +19,9 @@ struct Place {
     meeting: MeetingId,
     conference: ConferenceId,
     is_muted: bool,
-    audio: MediaCapability,
+    capabilities: Capabilities,
+    /// It has the floor of the slides.
+    presents: bool,
     /// The newest order of a seat, and whether the relay has said that one is taken.
     order: u32,
     is_seated: bool,
@@ -143,10 +146,12 @@ impl Ears {
         &mut self,
         (meeting, conference): (MeetingId, ConferenceId),
         is_muted: bool,
-        audio: MediaCapability,
+        capabilities: Capabilities,
     ) {
-        self.place =
-            Some(Place { meeting, conference, is_muted, audio, order: 0, is_seated: false });
+        let (presents, order, is_seated) = (false, 0, false);
+        let place =
+            Place { meeting, conference, is_muted, capabilities, presents, order, is_seated };
+        self.place = Some(place);
         self.sit();
     }
 
@@ -163,9 +168,17 @@ impl Ears {
         }
     }
 
-    pub(super) fn allow(&mut self, audio: MediaCapability) {
+    pub(super) fn allow(&mut self, capabilities: Capabilities) {
         if let Some(place) = &mut self.place {
-            place.audio = audio;
+            place.capabilities = capabilities;
+            self.sit();
+        }
+    }
+
+    /// It has the floor of the slides of this meeting from now on, or has it no more.
+    pub(super) fn present(&mut self, meeting: MeetingId, presents: bool) {
+        if let Some(place) = self.place.as_mut().filter(|place| place.meeting == meeting) {
+            place.presents = presents;
             self.sit();
         }
     }
@@ -176,9 +189,13 @@ impl Ears {
             conference: place.conference,
             // All but two bits of an id's lower half are random.
             participant: ParticipantId(self.call.as_u128() as u64),
-            is_muted: place.is_muted || !place.audio.sends(),
+            is_muted: place.is_muted || !place.capabilities.audio.sends(),
         };
-        let order = self.order(ApplicationOrder::Sit { seat });
+        let shown = PicturesShown {
+            camera: place.capabilities.video.sends(),
+            slides: place.presents && place.capabilities.content.sends(),
+        };
+        let order = self.order(ApplicationOrder::Sit { seat, shown });
         if let Some(place) = &mut self.place {
             place.order = order;
         }

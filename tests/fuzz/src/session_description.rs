@@ -3,8 +3,8 @@
 use crate::bounded;
 use model::{LocalMedia, RoomLinePart};
 use sdp::{
-    AnchorOptions, Encryption, Limits, OriginState, Role, SdpError, SessionDescription, anchor,
-    extract_sdp, media_plan_leg, room_lines, same_media,
+    AnchorOptions, Encryption, FurtherLine, Limits, OriginState, PictureTerms, Role, SdpError,
+    SessionDescription, anchor_lines, extract_sdp, media_plan_leg, room_lines, same_media,
 };
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -59,22 +59,31 @@ pub fn sdp(data: &[u8]) {
     }
 }
 
-/// What a meeting room answers to `received`: every line in its place, at most one of them taken.
+/// What a meeting room answers to `received`: every line in its place, at most one of them
+/// taken for sound, one for a camera and one for slides.
 fn answered_in_room(
     received: &SessionDescription,
     local: &LocalMedia,
     encryption: Encryption,
 ) -> Option<SessionDescription> {
-    let lines = room_lines(received);
+    let pictures = received.room_pictures();
+    let lines = room_lines(received, &pictures);
     assert_eq!(lines.len(), received.media_count(), "each line is told of");
     let sounds = lines.iter().filter(|line| line.part == RoomLinePart::Sound).count();
     assert!(sounds <= 1, "one line of sound: {lines:?}");
-    let offer = received.in_room();
+    let shown = lines.iter().filter(|line| matches!(line.part, RoomLinePart::Pictures(_))).count();
+    assert!(shown <= 2, "one camera, one of slides: {lines:?}");
+    black_box(received.answered_pictures());
+    let offer = received.in_room(&pictures);
     offer.audio_ref()?;
     let role = Role::Answer { to: &offer, at: None };
-    let answer = anchored(&offer.spoken_in_room(), local, role, encryption)?;
+    let spoken = offer.spoken_in_room(&pictures, PictureTerms::default());
+    let places = pictures.iter().map(|picture| picture.index);
+    let further: Vec<_> =
+        places.map(|at| FurtherLine { received: at, written: at, local: *local }).collect();
+    let answer = anchored_lines(&spoken, local, &further, role, encryption)?;
     assert_eq!(answer.media_count(), received.media_count(), "each line is answered");
-    assert!(answer.wanted_lines().count() <= 1, "nothing beside the sound is taken");
+    assert!(answer.wanted_lines().count() <= 1 + shown, "nothing else is taken");
     Some(answer)
 }
 
@@ -96,11 +105,23 @@ fn anchored(
     role: Role<'_>,
     encryption: Encryption,
 ) -> Option<SessionDescription> {
+    anchored_lines(received, local, &[], role, encryption)
+}
+
+/// The same with further lines.
+fn anchored_lines(
+    received: &SessionDescription,
+    local: &LocalMedia,
+    further: &[FurtherLine],
+    role: Role<'_>,
+    encryption: Encryption,
+) -> Option<SessionDescription> {
     let mut origin = OriginState::new(7);
     origin.start_leg(encryption);
     let options = AnchorOptions::default();
     let mut draw = || 7;
-    let body = match anchor(received, local, &mut origin, role, &options, &mut draw) {
+    let body = match anchor_lines(received, local, further, &mut origin, role, &options, &mut draw)
+    {
         Ok(body) => body,
         Err(error) => {
             assert!((400..500).contains(&error.status()), "a refusal has its status: {error}");

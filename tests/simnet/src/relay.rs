@@ -3,8 +3,8 @@
 use crate::fixture::EDGE;
 use model::{
     AllocationFailure, AudioSource, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening,
-    LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PlayOutcome, Playing,
-    Seat, SeatFailure,
+    LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PictureSeat, PlayOutcome,
+    Playing, Seat, SeatFailure,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -55,6 +55,12 @@ pub struct FakeRelay {
     pub seats: Vec<Seat>,
     /// What was announced in conferences, oldest first.
     pub announced: Vec<AudioSource>,
+    /// Where streams of pictures have their places.
+    pub shown: HashMap<MediaId, PictureSeat>,
+    /// Streams whose leg asked for a key frame, oldest first.
+    pub refreshed: Vec<MediaId>,
+    /// Why nobody gets a seat for pictures.
+    pub cannot_show: Option<SeatFailure>,
     /// Why nobody gets a seat.
     pub cannot_sit: Option<SeatFailure>,
     open: HashMap<MediaId, [LocalMedia; 2]>,
@@ -80,6 +86,9 @@ impl FakeRelay {
             seated: HashMap::new(),
             seats: Vec::new(),
             announced: Vec::new(),
+            shown: HashMap::new(),
+            refreshed: Vec::new(),
+            cannot_show: None,
             cannot_sit: None,
             open: HashMap::new(),
             held: Vec::new(),
@@ -163,19 +172,23 @@ impl FakeRelay {
                 None
             }
             MediaCommand::Sit { id, seat } => Some(self.sit(id, seat)),
-            MediaCommand::SitPicture { id, .. } => {
-                let failure = SeatFailure::NoConferences;
-                Some(MediaEvent::SeatFailed { id, failure })
+            MediaCommand::SitPicture { id, seat } => Some(self.show(id, *seat)),
+            MediaCommand::RefreshPicture { id } => {
+                assert!(self.shown.contains_key(&id), "{id:?} has no place");
+                self.refreshed.push(id);
+                None
             }
-            MediaCommand::RefreshPicture { .. } => None,
             MediaCommand::Announce { id, source } => {
                 assert!(self.seated.contains_key(&id), "{id:?} announces, and has no seat");
                 self.announced.push(source);
                 None
             }
             MediaCommand::StandUp { id } => {
-                let seat = self.seated.remove(&id);
-                assert!(seat.is_some(), "{id:?} had no seat");
+                let had = match self.lines[&id].is_main() {
+                    true => self.seated.remove(&id).is_some(),
+                    false => self.shown.remove(&id).is_some(),
+                };
+                assert!(had, "{id:?} had no seat");
                 None
             }
             MediaCommand::Report { id } => {
@@ -187,6 +200,7 @@ impl FakeRelay {
                 self.playing.retain(|(on, _), _| *on != id);
                 self.listened.remove(&id);
                 self.seated.remove(&id);
+                self.shown.remove(&id);
                 self.copied.retain(|(of, _), to| *of != id && *to != id);
                 None
             }
@@ -204,6 +218,23 @@ impl FakeRelay {
             Some(failure) => {
                 // The seat of before is left, whatever comes of this.
                 self.seated.remove(&id);
+                MediaEvent::SeatFailed { id, failure }
+            }
+        }
+    }
+
+    fn show(&mut self, id: MediaId, seat: PictureSeat) -> MediaEvent {
+        let line = self.lines[&id];
+        assert!(self.open.contains_key(&id), "{id:?} takes a seat, and has no ports");
+        assert!(matches!(line, MediaLine::Further { .. }), "{line:?} has no pictures");
+        assert!(self.further.iter().any(|(of, _)| *of == line), "{line:?} has no plan");
+        match self.cannot_show {
+            None => {
+                self.shown.insert(id, seat);
+                MediaEvent::Sits { id }
+            }
+            Some(failure) => {
+                self.shown.remove(&id);
                 MediaEvent::SeatFailed { id, failure }
             }
         }
@@ -268,11 +299,18 @@ impl FakeRelay {
         ended.map(|((id, leg), _)| MediaEvent::Played { id, leg, outcome }).collect()
     }
 
+    /// It does not know one of its streams any more.
+    pub fn lose(&mut self, id: MediaId) {
+        assert!(self.open.remove(&id).is_some(), "{id:?} has no ports");
+        self.shown.remove(&id);
+    }
+
     /// It was started anew, and knows no stream any more.
     pub fn forget(&mut self) -> Vec<MediaEvent> {
         self.playing.clear();
         self.listened.clear();
         self.seated.clear();
+        self.shown.clear();
         self.open.drain().map(|(id, _)| MediaEvent::Lost { id }).collect()
     }
 
@@ -281,6 +319,7 @@ impl FakeRelay {
         self.open.retain(|id, _| claimed.contains(id));
         self.listened.retain(|id, _| claimed.contains(id));
         self.seated.retain(|id, _| claimed.contains(id));
+        self.shown.retain(|id, _| claimed.contains(id));
         self.held.clear();
     }
 

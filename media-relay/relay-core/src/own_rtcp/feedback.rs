@@ -52,6 +52,29 @@ impl RtpSession {
         self.own_rtcp.as_deref_mut().map_or(0, |own| std::mem::take(&mut own.unpassed))
     }
 
+    /// Takes feedback of ours, whole RTCP packets, that is to go to leg `to` with the next report: at once.
+    /// Its sender is our source towards the leg. What finds no room is dropped and counted: it is said again.
+    pub(crate) fn say_feedback(&mut self, to: LegSide, packets: &[u8], now: Instant) {
+        let (other, leg) = crate::forward::pair(&mut self.legs, to.other());
+        let Some(own) = self.own_rtcp.as_deref_mut() else { return };
+        let towards = &mut own.towards[to.index()];
+        let source = towards.source(leg, other);
+        let waiting = towards.feedback.as_deref_mut();
+        let Some(waiting) = waiting.filter(|waiting| waiting.has_room(packets.len())) else {
+            own.unpassed = own.unpassed.saturating_add(1);
+            return;
+        };
+        let start = waiting.packets.len();
+        waiting.packets.extend_from_slice(packets);
+        let mut rest = waiting.packets.get_mut(start..).unwrap_or_default();
+        while let Some(([_, _, high, low, sender @ ..], _)) = rest.split_first_chunk_mut::<8>() {
+            *sender = source.to_be_bytes();
+            let words = usize::from(u16::from_be_bytes([*high, *low])) + 1;
+            rest = rest.get_mut(words * 4..).unwrap_or_default();
+        }
+        waiting.since.get_or_insert(now);
+    }
+
     pub(super) fn forget_feedback(&mut self, to: LegSide) {
         let own = self.own_rtcp.as_deref_mut();
         if let Some(waiting) = own.and_then(|own| own.towards[to.index()].feedback.as_deref_mut()) {

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "a global allocator that counts")]
 
 mod made;
+mod pictures;
 mod srtp;
 
 use codecs::dtmf::ToneGenerator;

@@ -3,7 +3,7 @@
 use super::*;
 
 #[expect(clippy::expect_used, reason = "a test's helper")]
-fn key(suite: SrtpSuite, fill: u8) -> SrtpKey {
+pub(crate) fn key(suite: SrtpSuite, fill: u8) -> SrtpKey {
     SrtpKey::new(suite, &vec![fill; suite.key_len() + suite.salt_len()]).expect("the right length")
 }
 

@@ -89,6 +89,8 @@ struct Caller {
     name: Arc<str>,
     language: Language,
     is_telephone: bool,
+    /// Its lines of pictures: of a camera, of slides.
+    pictures: [bool; 2],
     stage: Stage,
 }
 
@@ -152,6 +154,7 @@ impl Focus {
             name: shown_name(&arrival.name).into(),
             language: language.clone(),
             is_telephone: arrival.is_telephone,
+            pictures: [false; 2],
             stage: Stage::Moving,
         };
         let settings = self.settings.welcome;
@@ -203,6 +206,7 @@ impl Focus {
             name: newcomer.name.clone(),
             language: newcomer.language.clone(),
             is_telephone: false,
+            pictures: [false; 2],
             stage: Stage::Meeting(meeting),
         };
         self.callers.insert(call, caller);
@@ -290,6 +294,13 @@ impl Focus {
         self.meetings.values().map(Meeting::speaking).sum()
     }
 
+    /// What lines of pictures a call has, for the list of who is there.
+    pub fn handle_pictures(&mut self, call: TransactionId, camera: bool, slides: bool) {
+        if let Some(caller) = self.callers.get_mut(&call) {
+            caller.pictures = [camera, slides];
+        }
+    }
+
     /// Whether the number of [`crate::MeetingOrder::AskNumber`] may be called.
     pub fn handle_number_verdict(
         &mut self,
@@ -307,6 +318,7 @@ impl Focus {
                 name: "".into(),
                 language: self.settings.languages.default.clone(),
                 is_telephone: true,
+                pictures: [false; 2],
                 stage: Stage::Meeting(meeting),
             };
             self.callers.insert(call, caller);
@@ -400,7 +412,12 @@ impl Focus {
 
     /// Who is in a meeting and waits for it, in the order of arrival.
     pub fn roster(&self, meeting: MeetingId) -> Vec<RosterEntry> {
-        self.meetings.get(&meeting).map(Meeting::roster).unwrap_or_default()
+        let mut roster = self.meetings.get(&meeting).map(Meeting::roster).unwrap_or_default();
+        for entry in &mut roster {
+            let caller = self.callers.get(&entry.person.call);
+            [entry.camera, entry.slides] = caller.map_or([false; 2], |caller| caller.pictures);
+        }
+        roster
     }
 
     /// What was written in a meeting, oldest first; at most [`crate::KEPT_CHAT`] texts.

@@ -158,6 +158,10 @@ pub struct RosterEntry {
     pub is_lost: bool,
     /// Whether it shows a screen.
     pub shows: bool,
+    /// Whether its device has a line of pictures for a camera.
+    pub camera: bool,
+    /// Whether it has one for slides.
+    pub slides: bool,
 }
 
 /// How a meeting is.
@@ -191,6 +195,9 @@ impl Meeting {
             is_lost: member.silent_at.is_some(),
             speaks: self.speaker == Some(member.call),
             shows: self.floor == Some(member.call),
+            // Known of callers, wherever they are.
+            camera: false,
+            slides: false,
         };
         members.into_iter().map(entry).collect()
     }

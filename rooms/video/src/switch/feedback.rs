@@ -65,6 +65,19 @@ impl VideoSwitch {
         self.ask(now, StreamKey::main(from));
     }
 
+    /// The same of one of its lines: signalling that knows the line, or a line that could not be sent
+    /// anything for a while.
+    pub fn refresh(&mut self, now: Instant, key: StreamKey) {
+        self.ask(now, key);
+    }
+
+    /// A line's stream has another source from now on: feedback about it names that one.
+    pub fn rename(&mut self, key: StreamKey, ssrc: u32) {
+        if let Some(Some(receiver)) = self.receivers.get_mut(key.index()) {
+            receiver.outbound.rename(ssrc);
+        }
+    }
+
     /// A participant has no more than this for a line, as its description says anew.
     pub fn set_ceiling(&mut self, key: StreamKey, bits_per_second: u64) {
         if let Some(Some(receiver)) = self.receivers.get_mut(key.index()) {
@@ -199,10 +212,11 @@ impl VideoSwitch {
     /// A receiver asks for a key frame of what it sees.
     fn ask(&mut self, now: Instant, key: StreamKey) {
         let Some(Some(receiver)) = self.receivers.get_mut(key.index()) else { return };
-        let Some(wanted) = receiver.wanted() else { return };
         if !receiver.asking.ask(now) {
             return;
         }
+        receiver.refresh_still();
+        let Some(wanted) = receiver.wanted() else { return };
         if let Some(Some(entry)) = self.sources.get_mut(wanted.index()) {
             entry.requests.want();
         }

@@ -289,6 +289,7 @@ impl Call {
         self.review_listening(context);
         let lines = self.media.apply_lines(sources);
         context.outputs.extend(lines.into_iter().map(crate::edge::Output::Media));
+        self.review_pictures(context);
     }
 
     /// A 2xx to an INVITE of ours that nothing waits for: a copy, the answer of a second fork, or

@@ -253,6 +253,7 @@ impl Call {
             | ClientPurpose::Pass { .. }
             | ClientPurpose::Notify(_)
             | ClientPurpose::Key(_)
+            | ClientPurpose::Picture(_)
             | ClientPurpose::Bye(_)
             | ClientPurpose::Copy(_) => {}
         }
@@ -283,7 +284,8 @@ impl Call {
             | ClientPurpose::Info { .. }
             | ClientPurpose::Pass { .. }
             | ClientPurpose::Notify(_)
-            | ClientPurpose::Key(_) => self.is_live(),
+            | ClientPurpose::Key(_)
+            | ClientPurpose::Picture(_) => self.is_live(),
             ClientPurpose::Bye(_) => true,
             // Its dialog is no leg's, and has one way alone.
             ClientPurpose::Copy(_) => false,

@@ -104,17 +104,26 @@ impl Call {
         offer: &SessionDescription,
         input: impl FnOnce() -> WaitingInput,
     ) -> bool {
-        let Some(families) = self.media.families().filter(|_| !self.lines_tried) else {
-            return false;
-        };
+        let Some(families) = self.families_of_lines() else { return false };
         let wanted = self.media.lines_wanted(target, offer, self.voice_connector.lines);
         if wanted.is_empty() {
             return false;
         }
         self.allocate_lines(context, target, wanted, families);
-        self.waiting = Some(Box::new(input()));
-        self.deadlines.set(Deadline::Lines, now + LINES_PATIENCE);
+        self.wait_for_lines(now, input());
         true
+    }
+
+    /// The families of the ports that lines may be given now; `None` while there are none for the main
+    /// line, or where the relay has been asked already.
+    pub(super) fn families_of_lines(&self) -> Option<[IpFamily; 2]> {
+        self.media.families().filter(|_| !self.lines_tried)
+    }
+
+    /// `input` is taken when the relay has answered for each line that it was asked for.
+    pub(super) fn wait_for_lines(&mut self, now: Instant, input: WaitingInput) {
+        self.waiting = Some(Box::new(input));
+        self.deadlines.set(Deadline::Lines, now + LINES_PATIENCE);
     }
 
     /// The same of a re-INVITE or UPDATE that brings one. One that changes nothing goes no further.

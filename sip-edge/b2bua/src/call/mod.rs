@@ -308,7 +308,7 @@ impl Call {
         } else if self.setup.state() == SetupState::Answered {
             self.confirm(context, now, ack);
         } else {
-            self.take_answer_alone(context, ack);
+            self.take_answer_alone(context, now, ack);
             self.renegotiation_acknowledged(context, now, from, ack);
         }
     }
@@ -376,6 +376,7 @@ impl Call {
             }
             ClientPurpose::Notify(_) if is_final => self.notify_answered(context, now, status),
             ClientPurpose::Key(leg) if is_final => self.key_answered(context, now, leg, status),
+            ClientPurpose::Picture(_) if is_final => self.picture_answered(status),
             ClientPurpose::Join(leg) if is_final => {
                 self.handle_join_response(context, now, leg, response)
             }
@@ -392,6 +393,7 @@ impl Call {
             | ClientPurpose::Bye(_)
             | ClientPurpose::Notify(_)
             | ClientPurpose::Key(_)
+            | ClientPurpose::Picture(_)
             | ClientPurpose::Join(_)
             | ClientPurpose::Copy(_) => {}
         }
@@ -446,6 +448,7 @@ impl Call {
             }
             ClientPurpose::Notify(_) => self.notify_answered(context, now, 408),
             ClientPurpose::Key(leg) => self.key_answered(context, now, leg, failure.status()),
+            ClientPurpose::Picture(_) => self.picture_answered(failure.status()),
             ClientPurpose::Join(leg) => self.join_failed(context, now, leg, 408),
             ClientPurpose::Prack | ClientPurpose::Bye(_) | ClientPurpose::Copy(_) => {}
         }
@@ -503,10 +506,10 @@ impl Call {
                 self.played(context, now, event)
             }
             MediaEvent::Records { .. } | MediaEvent::RecordingFailed { .. } => {}
-            // Nobody asks for it yet.
-            MediaEvent::PictureWanted { .. } => {}
             MediaEvent::Heard { id, heard } => self.heard_in_seat(context, now, *id, *heard),
-            MediaEvent::Sits { .. } | MediaEvent::SeatFailed { .. } => {
+            MediaEvent::Sits { .. }
+            | MediaEvent::SeatFailed { .. }
+            | MediaEvent::PictureWanted { .. } => {
                 self.seat_answered(context, now, event);
             }
             MediaEvent::Listens { .. } | MediaEvent::ListenFailed { .. } => {

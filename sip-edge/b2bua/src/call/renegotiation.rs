@@ -127,11 +127,14 @@ impl Call {
                 return;
             }
         };
-        if let Some(offer) = &offer
-            && !self.is_alone()
-            && self.request_waits(context, now, from, server, request, offer)
-        {
-            return;
+        if let Some(offer) = &offer {
+            let waits = match self.is_alone() {
+                true => self.pictures_wait(context, now, server, request, offer),
+                false => self.request_waits(context, now, from, server, request, offer),
+            };
+            if waits {
+                return;
+            }
         }
         let session = if early {
             None

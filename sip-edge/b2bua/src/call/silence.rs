@@ -87,6 +87,7 @@ impl Call {
         if self.media.has_line(id) {
             // The call goes on with the others.
             self.media.forget_line(id);
+            self.tell_pictures(context, now);
             return;
         }
         if self.media.id() != Some(id) || !self.is_live() {

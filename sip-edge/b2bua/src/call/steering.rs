@@ -10,8 +10,10 @@ mod early;
 mod keys;
 mod orders;
 mod outbound;
+mod pictures;
 mod recordings;
 mod requests;
+mod room;
 mod seat;
 
 use super::Call;
@@ -33,8 +35,9 @@ use model::{
     EndedBy, Instant, IpFamily, LegSide, MediaEvent, OtherMedia, PlayOutcome, Playing, RoomCall,
     SteeredCall,
 };
+use pictures::Pictures;
 pub(super) use recordings::Ordered;
-use sdp::{Encryption, Limits, SessionDescription};
+use sdp::{Encryption, SessionDescription};
 use seat::Seating;
 use sip_proto::{HeaderName, Message};
 use std::sync::Arc;
@@ -45,18 +48,6 @@ const LONGEST_VALUE: usize = 1_024;
 
 /// Silence in the place of a leg that is muted: a tenth of a second of PCM, over and over.
 const SILENT_SAMPLES: usize = 800;
-
-/// What we offer where leg A's INVITE offers nothing; anchoring gives it our address.
-const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
-    m=audio 9 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
-    a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
-
-/// The same for the meeting rooms, whose sound is the best that a device has.
-const ROOM_OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
-    m=audio 9 RTP/AVP 96 9 0 8 97 101\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1\r\n\
-    a=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
-    a=rtpmap:97 telephone-event/48000\r\na=fmtp:97 0-15\r\n\
-    a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
 
 /// The sub-machine.
 pub(super) struct Steering {
@@ -80,6 +71,8 @@ pub(super) struct Steering {
     bridging: Option<Bridging>,
     /// Leg A's place in a conference.
     seating: Option<Seating>,
+    /// Its pictures there.
+    pictures: Pictures,
     /// Leg B is there.
     is_bridged: bool,
     /// What ends next was ordered.
@@ -125,6 +118,7 @@ impl Steering {
             keys: [None, None],
             bridging: None,
             seating: None,
+            pictures: Pictures::default(),
             is_bridged: false,
             by_order: false,
             answered_for_bridge: false,
@@ -218,6 +212,8 @@ impl Call {
         self.media.requested(id, families);
         self.go_allocating(now);
         self.allocate(context, id, families);
+        self.begin_pictures(context);
+        self.allocate_pictures(context, families);
     }
 
     /// The relay has ports: leg A rings, and the application is told.
@@ -242,14 +238,16 @@ impl Call {
 
     /// Tells the present application of the call.
     fn tell_application(&mut self, context: &mut Context, now: Instant) {
+        let offer = self.pending.as_ref().and_then(|pending| pending.offer.clone());
+        let offer = offer.map(|offer| offer.for_leg(self.media.encryption(LegSide::A)));
+        let lines = offer.map(|offer| sdp::room_lines(&offer, &self.pictures_in(&offer)));
         let Some(steering) = self.steering.as_mut() else { return };
         let Some(target) = steering.targets.get(steering.at) else { return };
         steering.is_told = true;
         let headers = self.pending.as_ref().map(|pending| headers_of(&pending.invite));
         let mut room = steering.room.clone();
-        let offer = self.pending.as_ref().and_then(|pending| pending.offer.clone());
-        if let Some((room, offer)) = room.as_mut().zip(offer) {
-            room.lines = sdp::room_lines(&offer.for_leg(self.media.encryption(LegSide::A)));
+        if let Some(room) = room.as_mut() {
+            room.lines = lines.unwrap_or_default();
         }
         let parties = &self.parties;
         let begun = SteeredCall {
@@ -321,14 +319,14 @@ impl Call {
         context.statistics.answers += 1;
         context.event(self.id, now, CallEventKind::Answered);
         self.apply_media(context);
+        self.tell_pictures(context, now);
     }
 
     /// The answer to leg A's offer, or an offer where it made none.
     fn describe_steered(&mut self, context: &mut Context) -> Result<Vec<u8>, BodyFault> {
         let offer = self.pending.as_ref().and_then(|pending| pending.offer.clone());
         let Some(offer) = offer else {
-            let own = if self.is_in_room() { ROOM_OFFER } else { OFFER };
-            let own = SessionDescription::parse(own.as_bytes(), &Limits::default())?;
+            let own = self.own_offer()?;
             if let Some(steering) = self.steering.as_mut() {
                 steering.own_offer = true;
             }
@@ -363,23 +361,6 @@ impl Call {
         Ok(body)
     }
 
-    /// Takes an offer of a device in a meeting room.
-    fn answer_in_room(
-        &mut self,
-        context: &mut Context,
-        offer: &SessionDescription,
-    ) -> Result<Vec<u8>, BodyFault> {
-        let offer = offer.clone().for_leg(self.media.encryption(LegSide::A)).in_room();
-        if offer.audio_ref().is_none() {
-            return Err(BodyFault::NotAcceptable);
-        }
-        let spoken = offer.spoken_in_room();
-        let random = context.random.as_mut();
-        let body = self.media.write_answer(random, LegSide::A, &offer, &spoken)?;
-        self.media.note_received(LegSide::A, &offer);
-        Ok(body)
-    }
-
     /// Leg A has acknowledged the answer: the application may go on.
     pub(super) fn steered_established(
         &mut self,
@@ -397,7 +378,9 @@ impl Call {
             });
             let Some(answer) = answer else { return self.end_unusable_answer(context, now) };
             self.media.note_received(LegSide::A, &answer);
+            self.take_answer_in_room(&answer);
             self.apply_media(context);
+            self.tell_pictures(context, now);
         }
         self.tell(context, now, ApplicationNews::Answered(LegSide::A));
         self.call_waiting_leg_b(context);

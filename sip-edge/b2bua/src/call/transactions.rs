@@ -25,6 +25,8 @@ pub(crate) enum ClientPurpose {
     Info { to: LegSide, server: ServerKey },
     /// A key told to a leg by INFO.
     Key(LegSide),
+    /// A request for a key frame, to a leg.
+    Picture(LegSide),
     /// A BYE on a leg.
     Bye(LegSide),
     /// A REFER or NOTIFY forwarded to a leg; the key is the asking leg's transaction.
@@ -196,6 +198,7 @@ impl ClientPurpose {
             | ClientPurpose::Bye(leg)
             | ClientPurpose::Notify(leg)
             | ClientPurpose::Key(leg)
+            | ClientPurpose::Picture(leg)
             | ClientPurpose::Join(leg) => Some(leg),
             ClientPurpose::Info { to, .. } | ClientPurpose::Pass { to, .. } => Some(to),
             // Its leg never leaves the call.
@@ -217,6 +220,7 @@ impl ClientPurpose {
             ClientPurpose::Bye(_) => ClientPurpose::Bye(leg),
             ClientPurpose::Notify(_) => ClientPurpose::Notify(leg),
             ClientPurpose::Key(_) => ClientPurpose::Key(leg),
+            ClientPurpose::Picture(_) => ClientPurpose::Picture(leg),
             ClientPurpose::Info { server, .. } => ClientPurpose::Info { to: leg, server },
             ClientPurpose::Pass { server, .. } => ClientPurpose::Pass { to: leg, server },
             ClientPurpose::Copy(request) => ClientPurpose::Copy(request),

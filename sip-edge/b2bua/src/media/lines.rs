@@ -1,6 +1,8 @@
 //! The lines of a call beside its main one. Each is a stream of its own at the relay, asked for when
 //! a leg offers it and released when the legs have agreed without it.
 
+mod lone;
+
 use super::body::seen_under;
 use super::{CallMedia, LegMedia};
 use crate::kept::SavedLine;
@@ -9,8 +11,8 @@ use model::{
     MediaPlan, MediaType, RelayedLines, RtcpStyle, StreamKind,
 };
 use sdp::{
-    AudioStream, FurtherLine, LinePair, LineStream, Role, RtpProfile, SessionDescription,
-    leg_security, line_pairs, media_plan_leg,
+    AudioStream, FurtherLine, LinePair, LineStream, Role, RoomPicture, RtpProfile,
+    SessionDescription, leg_security, line_pairs, media_plan_leg,
 };
 use std::net::IpAddr;
 
@@ -25,6 +27,8 @@ pub(super) struct CallLine {
     local: Option<[LocalMedia; 2]>,
     /// Asked for together with what is still asked for.
     fresh: bool,
+    /// Nobody is on its other side: it is a line of pictures in a call to a meeting room.
+    is_lone: bool,
 }
 
 impl CallLine {
@@ -36,7 +40,8 @@ impl CallLine {
     /// One that has ports since before this process.
     pub(super) fn restored(saved: &SavedLine) -> Self {
         let SavedLine { id, media, at, local } = *saved;
-        CallLine { id, media, at, local: Some(local), fresh: false }
+        // Calls to rooms do not outlive the process.
+        CallLine { id, media, at, local: Some(local), fresh: false, is_lone: false }
     }
 }
 
@@ -47,6 +52,8 @@ pub(super) struct LegLines {
     received: Vec<LineStream>,
     /// The plans in force, by the line's place on the leg.
     plans: Vec<(usize, LegPlan)>,
+    /// What a room takes of its pictures.
+    pictures: Vec<RoomPicture>,
 }
 
 impl LegLines {
@@ -103,7 +110,7 @@ impl CallMedia {
             LegSide::A => [written, received],
             LegSide::B => [received, written],
         };
-        self.lines.push(CallLine { id, media, at, local: None, fresh: true });
+        self.lines.push(CallLine { id, media, at, local: None, fresh: true, is_lone: false });
         // A description has 16 lines at most.
         MediaLine::Further { index: at[0] as u8, media }
     }
@@ -150,7 +157,10 @@ impl CallMedia {
     pub(crate) fn release_unused_lines(&mut self) -> Vec<MediaId> {
         self.take_lines(|legs, line| {
             let agreed = |side: LegSide| legs[side.index()].agreed(line.at[side.index()]).is_some();
-            !LegSide::BOTH.into_iter().all(agreed)
+            match line.is_lone {
+                true => line.is_untold(legs),
+                false => !LegSide::BOTH.into_iter().all(agreed),
+            }
         })
     }
 
@@ -223,7 +233,15 @@ impl CallMedia {
                 let before = before.map(|(_, plan)| plan);
                 Some(media_plan_leg(Some(received), Some(sent), source, before))
             };
-            let (Some(a), Some(b)) = (plan(LegSide::A), plan(LegSide::B)) else { continue };
+            let (a, b) = match line.is_lone {
+                false => (plan(LegSide::A), plan(LegSide::B)),
+                true => (plan(LegSide::A), Some(lone::nobody())),
+            };
+            // A line that the leg has declined stops, where it had begun.
+            let has_begun =
+                |leg: &LegMedia| leg.lines.plans.iter().any(|(at, _)| *at == line.at[0]);
+            let a = a.or_else(|| (line.is_lone && has_begun(&legs[0])).then(lone::nobody));
+            let (Some(a), Some(b)) = (a, b) else { continue };
             for (side, plan) in LegSide::BOTH.into_iter().zip([&a, &b]) {
                 let (leg, at) = (&mut legs[side.index()], line.at[side.index()]);
                 leg.origin.note_line_plan(at, plan);

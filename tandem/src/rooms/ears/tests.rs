@@ -13,6 +13,10 @@ fn meeting(bits: u64) -> (MeetingId, ConferenceId) {
     (MeetingId::draw(&mut || bits), ConferenceId(bits))
 }
 
+fn may(audio: room_core::MediaCapability) -> Capabilities {
+    Capabilities { audio, video: SendReceive, content: SendReceive }
+}
+
 /// Orders in short: their numbers, and what is played or done.
 fn orders(ears: &mut Ears) -> Vec<(u32, String)> {
     let told = |order| match order {
@@ -20,8 +24,14 @@ fn orders(ears: &mut Ears) -> Vec<(u32, String)> {
             format!("{} {name}", if rounds.is_some() { "once" } else { "on and on" })
         }
         ApplicationOrder::StopPlaying { .. } => "quiet".to_owned(),
-        ApplicationOrder::Sit { seat } => {
-            format!("sit {}{}", seat.conference.0, if seat.is_muted { " muted" } else { "" })
+        ApplicationOrder::Sit { seat, shown } => {
+            let said = [
+                (seat.is_muted, " muted"),
+                (!shown.camera, " unseen"),
+                (shown.slides, " presents"),
+            ];
+            let said = said.iter().filter(|(is_so, _)| *is_so).map(|(_, word)| *word);
+            format!("sit {}{}", seat.conference.0, said.collect::<String>())
         }
         ApplicationOrder::StandUp => "stand up".to_owned(),
         ApplicationOrder::Announce(AudioSource::File(name)) => format!("everybody {name}"),
@@ -97,7 +107,7 @@ fn music_goes_on_after_words() {
 #[test]
 fn announcements_are_the_mixers_and_leave_the_callers_own_words_alone() {
     let mut ears = ears();
-    ears.join(meeting(3), false, SendReceive);
+    ears.join(meeting(3), false, may(SendReceive));
     assert_eq!(orders(&mut ears), [(1, "sit 3".into())]);
     ears.handle_seated(7);
     assert!(!ears.is_seated(), "of another order");
@@ -118,13 +128,13 @@ fn a_seat_is_muted_by_the_room_and_by_what_is_allowed() {
     let mut ears = ears();
     ears.mute(true);
     assert_eq!(said(&mut ears), [""; 0], "it is in no meeting");
-    ears.join(meeting(3), false, SendReceive);
+    ears.join(meeting(3), false, may(SendReceive));
     assert_eq!(orders(&mut ears), [(1, "sit 3".into())]);
     assert!(ears.is_in(meeting(3).0) && !ears.is_in(meeting(4).0));
     ears.mute(true);
-    ears.allow(Receive);
+    ears.allow(may(Receive));
     ears.mute(false);
-    ears.allow(SendReceive);
+    ears.allow(may(SendReceive));
     let all = ["sit 3 muted", "sit 3 muted", "sit 3 muted", "sit 3"];
     assert_eq!(said(&mut ears), all);
     assert!(ears.is_seat(5) && !ears.is_seat(4));

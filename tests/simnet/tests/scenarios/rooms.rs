@@ -1,12 +1,12 @@
-//! Calls to the meeting rooms: who may come how, what is answered to what room devices offer, and what
-//! they do inside the call.
+//! Calls to meeting rooms without pictures: who may come how, what is answered to what room devices offer,
+//! and what they do inside the call.
 
 use crate::steered::{hung_up, key, news, order};
 use directory::{Resources, Rooms};
 use model::{
     ApplicationNews, ApplicationOrder, ApplicationTold, AudioSource, ConferenceId, DtmfConversion,
-    Heard, LegSecurity, LegSide, MediaEvent, ParticipantId, ROOMS, Refusal, RoomLinePart, Seat,
-    SteeredCall, TransactionId, TransportProtocol,
+    Heard, LegSecurity, LegSide, MediaEvent, ParticipantId, PicturesShown, ROOMS, Refusal,
+    RoomLinePart, Seat, SteeredCall, TransactionId, TransportProtocol,
 };
 use simnet::{CARRIER, PBX, STRANGER, Ua, World, config, directory};
 use sip_proto::{HeaderName, Message};
@@ -26,6 +26,7 @@ fn resources(change: impl Fn(&mut Rooms)) -> Resources {
         regions: vec!["us-east-1".into()],
         allow_plain: vec![format!("{}/32", LISTED.ip()).parse().unwrap()],
         numbers: vec![NUMBER.into()],
+        video: false,
         ..Rooms::new("tandem.example")
     };
     change(&mut rooms);
@@ -576,7 +577,7 @@ fn the_rooms_hear_who_speaks_who_is_silent_and_say_something_to_all() {
     order(&mut w, call, 2, announce.clone());
     assert!(matches!(&news(&mut w)[..], [ApplicationNews::Refused { order: 2, .. }]));
     let seat = Seat { conference: ConferenceId(7), participant: ParticipantId(1), is_muted: false };
-    order(&mut w, call, 3, ApplicationOrder::Sit { seat });
+    order(&mut w, call, 3, ApplicationOrder::Sit { seat, shown: PicturesShown::default() });
     assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 3 }]);
     w.say(vec![MediaEvent::Heard { id, heard }]);
     assert_eq!(news(&mut w), [ApplicationNews::Heard(heard)]);

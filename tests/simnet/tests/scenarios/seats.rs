@@ -2,8 +2,8 @@
 
 use crate::steered::{answered, file, hung_up, news, order, ringing};
 use model::{
-    ApplicationNews, ApplicationOrder, Bridge, ConferenceId, LegSide, ParticipantId, Seat,
-    SeatFailure,
+    ApplicationNews, ApplicationOrder, Bridge, ConferenceId, LegSide, ParticipantId, PicturesShown,
+    Seat, SeatFailure,
 };
 use simnet::World;
 use std::time::Duration;
@@ -14,7 +14,8 @@ const SEAT: Seat =
 const MUTED: Seat = Seat { is_muted: true, ..SEAT };
 
 fn sit(w: &mut World, call: model::TransactionId, number: u32, seat: Seat) {
-    order(w, call, number, ApplicationOrder::Sit { seat });
+    let shown = PicturesShown::default();
+    order(w, call, number, ApplicationOrder::Sit { seat, shown });
 }
 
 /// Where the only stream sits.

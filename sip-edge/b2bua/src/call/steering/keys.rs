@@ -1,13 +1,14 @@
 //! Keys that a leg presses, told to the application, and keys that the application sends.
 
 use super::Call;
+use super::pictures::is_media_control;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::dtmf::key_in;
 use crate::edge::Output;
 use directory::Dtmf;
 use model::{ApplicationNews, DtmfKey, DtmfPress, Instant, LegSide, MediaCommand, MediaId};
-use sip_proto::{HeaderName, Message, Method, ServerKey};
+use sip_proto::{Message, ServerKey};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -142,8 +143,10 @@ impl Call {
             }
             Some(Err(crate::dtmf::KeyFault::Encoded)) => 415,
             Some(Err(crate::dtmf::KeyFault::Malformed)) => 400,
-            // RFC 5168 section 7: whoever sends no picture has nothing to send anew.
-            None if self.is_in_room() && asks_for_picture(request) => 200,
+            None if self.is_in_room() && is_media_control(request) => {
+                self.take_media_control(context, request);
+                200
+            }
             None if self.is_alone() => {
                 self.refuse_method(context, now, from, server, request);
                 return true;
@@ -174,12 +177,4 @@ impl TonesOrInfo {
         let says_info = std::mem::replace(&mut self.says_info, true);
         says_info || !self.last_tone.is_some_and(is_told)
     }
-}
-
-/// Whether it is an INFO that asks for a picture (RFC 5168).
-fn asks_for_picture(request: &Message) -> bool {
-    let content_type = request.header(HeaderName::ContentType).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    request.method() == Some(Method::Info)
-        && media_type.eq_ignore_ascii_case("application/media_control+xml")
 }

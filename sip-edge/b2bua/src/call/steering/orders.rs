@@ -102,7 +102,9 @@ impl Call {
                 }
                 self.review_playing(context);
             }
-            ApplicationOrder::Sit { seat } => return self.sit_by_order(context, order, seat),
+            ApplicationOrder::Sit { seat, shown } => {
+                return self.sit_by_order(context, order, (seat, shown));
+            }
             ApplicationOrder::StandUp => self.stand_up_by_order(context),
             ApplicationOrder::Announce(source) => return self.announce_by_order(context, source),
         }

@@ -1,7 +1,8 @@
 //! A call that an application begins: whom it wants called is called as leg B of any outbound call is,
 //! over the same routes and under the same rules, and is the application's leg A. Nobody has called.
 
-use super::{OFFER, Steering};
+use super::Steering;
+use super::room::OFFER;
 use crate::call::Call;
 use crate::call::setup::SetupState;
 use crate::context::Context;

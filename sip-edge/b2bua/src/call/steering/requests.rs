@@ -42,10 +42,16 @@ impl Call {
             context.respond(now, server, 200, bytes);
         }
         self.apply_media(context);
+        self.tell_pictures(context, now);
     }
 
     /// The ACK of a re-INVITE without an offer brings what leg A takes of what it was told.
-    pub(in crate::call) fn take_answer_alone(&mut self, context: &mut Context, ack: &Message) {
+    pub(in crate::call) fn take_answer_alone(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        ack: &Message,
+    ) {
         if !self.is_alone() || ack.body_bytes().is_empty() {
             return;
         }
@@ -58,7 +64,9 @@ impl Call {
         });
         if let Some(answer) = answer {
             self.media.note_received(near, &answer);
+            self.take_answer_in_room(&answer);
             self.apply_media(context);
+            self.tell_pictures(context, now);
         }
     }
 }

@@ -5,8 +5,10 @@ use super::Call;
 use crate::context::Context;
 use crate::edge::Output;
 use model::{
-    ApplicationNews, AudioSource, Heard, Instant, LegSide, MediaCommand, MediaEvent, MediaId, Seat,
+    ApplicationNews, AudioSource, Heard, Instant, LegSide, MediaCommand, MediaEvent, MediaId,
+    PictureSeat, PicturesShown, Seat,
 };
+use sdp::RoomPicture;
 
 /// Where leg A sits.
 pub(super) struct Seating {
@@ -15,8 +17,25 @@ pub(super) struct Seating {
     waits: bool,
     /// As ordered.
     seat: Seat,
+    shown: PicturesShown,
     /// What the relay was told last, and of which stream.
     told: Option<(MediaId, Seat)>,
+}
+
+impl Seating {
+    /// The place of a line of pictures, of a leg that holds the call or does not.
+    pub(super) fn seat_of(&self, picture: &RoomPicture, holds: bool) -> PictureSeat {
+        PictureSeat {
+            conference: self.seat.conference,
+            participant: self.seat.participant,
+            content: picture.content,
+            payload_type: picture.payload_type,
+            format: picture.format.clone(),
+            feedback: picture.feedback,
+            most_bits_per_second: picture.most_bits_per_second,
+            is_hidden: holds || !self.shown.has(picture.content),
+        }
+    }
 }
 
 impl Call {
@@ -24,7 +43,7 @@ impl Call {
         &mut self,
         context: &mut Context,
         order: u32,
-        seat: Seat,
+        (seat, shown): (Seat, PicturesShown),
     ) -> Result<(), &'static str> {
         if self.near() != LegSide::A {
             return Err("a call that was begun here takes no part in conferences");
@@ -36,8 +55,9 @@ impl Call {
         if steering.is_bridged || steering.bridging.is_some() {
             return Err("there is a leg B, or one is being called; hang it up first");
         }
-        steering.seating = Some(Seating { order, waits: true, seat, told: None });
+        steering.seating = Some(Seating { order, waits: true, seat, shown, told: None });
         self.review_seat(context, id);
+        self.review_pictures(context);
         Ok(())
     }
 
@@ -46,6 +66,7 @@ impl Call {
         let told = seating.and_then(|seating| seating.told);
         let id = told.map(|(id, _)| id).filter(|id| self.media.id() == Some(*id));
         context.outputs.extend(id.map(|id| Output::Media(MediaCommand::StandUp { id })));
+        self.review_pictures(context);
     }
 
     /// Has everybody in leg A's conference hear something.
@@ -95,6 +116,9 @@ impl Call {
         now: Instant,
         event: &MediaEvent,
     ) {
+        if self.picture_event(context, now, event) {
+            return;
+        }
         let current = self.media.id();
         let Some(steering) = self.steering.as_mut() else { return };
         let Some(seating) = steering.seating.as_mut() else { return };
@@ -109,6 +133,8 @@ impl Call {
             }
             MediaEvent::SeatFailed { id, failure } if current == Some(*id) => {
                 steering.seating = None;
+                // Nobody is seen who is not heard.
+                self.review_pictures(context);
                 ApplicationNews::SeatFailed { order, failure: *failure }
             }
             _ => return,

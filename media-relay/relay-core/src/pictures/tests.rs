@@ -1,0 +1,265 @@
+//! Leg A takes part in a conference with pictures; leg B is nobody.
+
+use super::*;
+use crate::{
+    Decision, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket, NtpTime, RtcpStyle,
+};
+use model::{
+    Codec, CodecMapping, LegPlan, LegSecurity, MediaId, MediaPlan, TransactionId, XrWishes,
+};
+use rtp_proto::rtcp::{RtcpPacket, parse_compound, write_picture_loss, write_receiver_report};
+use std::net::SocketAddr;
+
+const NUMBER: u8 = 97;
+
+fn at(millis: u64) -> Instant {
+    Instant::from_millis(millis)
+}
+
+fn address() -> SocketAddr {
+    ([192, 0, 2, 1], 4_000).into()
+}
+
+fn plan(sends_to: bool, accepts_from: bool) -> MediaPlan {
+    let leg = LegPlan {
+        remote_rtp: Some(address()),
+        remote_rtcp: None,
+        signalling_source: None,
+        rtcp_mux: true,
+        accepts_from,
+        sends_to,
+        relearn: false,
+        codecs: vec![CodecMapping {
+            payload_type: NUMBER,
+            codec: Codec::Other,
+            clock_rate: CLOCK_RATE,
+            packet_duration: Duration::ZERO,
+        }],
+        telephone_event: None,
+        xr: XrWishes::default(),
+        security: LegSecurity::Plain,
+        ice: None,
+    };
+    let (remote_rtp, codecs) = (None, Vec::new());
+    let nobody =
+        LegPlan { remote_rtp, codecs, sends_to: false, accepts_from: false, ..leg.clone() };
+    MediaPlan::rtp([leg, nobody])
+}
+
+struct World {
+    session: RtpSession,
+    rings: PictureRings,
+    numbers: PictureNumbers,
+}
+
+impl World {
+    fn new() -> World {
+        let id = TransactionId::from_random(1);
+        let mut session = RtpSession::new(MediaId(1), id, at(0), LearningPolicy::default());
+        let mut number = 0x1234_5678_9abc_def0_u64;
+        let mut draw = || {
+            number = number.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            number
+        };
+        session.set_rtcp(RtcpStyle::Auto, Duration::from_secs(5), &mut draw);
+        session.apply(&plan(true, true), at(0));
+        let (ends, rings) = picture_rings();
+        let numbers = session.sit_picture(ends, NUMBER, at(0), &mut draw);
+        World { session, rings, numbers }
+    }
+
+    fn sends(&mut self, sequence: u16, payload_type: u8) -> Decision {
+        let header = RtpHeader { payload_type, sequence, ssrc: 7, ..RtpHeader::default() };
+        let mut packet = header.to_bytes().to_vec();
+        packet.extend_from_slice(b"picture");
+        let len = packet.len();
+        self.session.forward(LEG, MediaSocket::Rtp, address(), &mut packet, len, at(10))
+    }
+
+    fn read(&mut self) -> Option<(PictureSent, Vec<u8>)> {
+        let mut octets = Vec::new();
+        self.rings.sent.read(&mut octets).map(|(kind, _)| (kind, octets))
+    }
+
+    fn give(&mut self, after: u16, timestamp: u32) {
+        let sequence = self.numbers.sequence.wrapping_add(after);
+        let timestamp = self.numbers.timestamp.wrapping_add(timestamp);
+        let header = RtpHeader {
+            payload_type: NUMBER,
+            marker: true,
+            sequence,
+            timestamp,
+            ssrc: self.numbers.ssrc,
+        };
+        assert!(self.rings.given.packet(&[&header.to_bytes()[..], b"shown"].concat()));
+    }
+
+    /// Sequence numbers, counted from the first, of what the leg gets.
+    fn gets(&mut self, now: Instant) -> Vec<u16> {
+        let mut buffer = [0; LONGEST_MADE];
+        let mut got = Vec::new();
+        while let Some(made) = self.session.poll_made(now, &mut buffer) {
+            assert_eq!((made.to, made.destination), (LEG, address()));
+            let packet = RtpPacket::parse(&buffer[..made.len]).unwrap();
+            assert_eq!((packet.ssrc(), packet.payload()), (self.numbers.ssrc, &b"shown"[..]));
+            got.push(packet.sequence().wrapping_sub(self.numbers.sequence));
+        }
+        got
+    }
+
+    fn report(&mut self, now: Instant) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(LONGEST_REPORT);
+        let ntp = NtpTime::default();
+        let report = self.session.poll_rtcp(LEG, now, ntp, 7, &mut out)?;
+        out.truncate(report.len);
+        Some(out)
+    }
+}
+
+#[test]
+fn what_a_leg_sends_reaches_whoever_switches_and_nobody_else() {
+    let mut world = World::new();
+    assert!(!world.session.take_picture_news());
+    assert_eq!(world.sends(1, NUMBER), Decision::Kept);
+    assert!(world.session.take_picture_news() && !world.session.take_picture_news());
+    let (kind, octets) = world.read().unwrap();
+    assert_eq!(
+        (kind, RtpPacket::parse(&octets).unwrap().payload()),
+        (PictureSent::Packet, &b"picture"[..])
+    );
+    // Another format than the seat's is none that others could be shown.
+    assert_eq!(world.sends(2, 98), Decision::Kept);
+    assert!(world.read().is_none());
+    // On hold it sends nothing that counts.
+    world.session.apply(&plan(true, false), at(20));
+    assert!(matches!(world.sends(3, NUMBER), Decision::Drop(_)));
+    assert!(world.read().is_none());
+}
+
+#[test]
+fn what_is_hidden_stays_here() {
+    let mut world = World::new();
+    world.session.hide_picture(true);
+    assert!(world.session.take_picture_news() && world.rings.signs.is_hidden());
+    world.sends(1, NUMBER);
+    assert!(world.read().is_none());
+    world.session.hide_picture(false);
+    world.sends(2, NUMBER);
+    assert!(!world.rings.signs.is_hidden() && world.read().is_some());
+}
+
+#[test]
+fn what_is_given_goes_out_with_the_numbers_that_it_has() {
+    let mut world = World::new();
+    assert_eq!(world.session.made_deadline(), None);
+    for (after, timestamp) in [(0, 0), (1, 3_000), (3, 6_000)] {
+        world.give(after, timestamp);
+    }
+    assert_eq!(world.session.made_deadline(), Some(Instant::ZERO));
+    assert_eq!(world.gets(at(100)), [0, 1, 3], "a hole stays a hole");
+    assert_eq!(world.session.take_unshown(), 0);
+    // A sender report ties their time to the clock (RFC 3550 section 6.4.1).
+    let report = (101..20_000).find_map(|millis| world.report(at(millis)).map(|r| (millis, r)));
+    let (millis, report) = report.unwrap();
+    let parts: Vec<_> = parse_compound(&report).map(Result::unwrap).collect();
+    let [RtcpPacket::SenderReport(sender), RtcpPacket::SourceDescription(_), ..] = &parts[..]
+    else {
+        panic!("{parts:?}")
+    };
+    assert_eq!((sender.ssrc, sender.info.packet_count), (world.numbers.ssrc, 3));
+    let passed = u32::try_from((millis - 100) * 90).unwrap();
+    let expected = world.numbers.timestamp.wrapping_add(6_000 + passed);
+    assert_eq!(sender.info.rtp_timestamp, expected);
+}
+
+#[test]
+fn a_leg_on_hold_misses_pictures_and_then_needs_a_whole_one() {
+    let mut world = World::new();
+    world.give(0, 0);
+    assert_eq!(world.gets(at(0)), [0]);
+    world.session.apply(&plan(false, true), at(10));
+    for after in 1..200 {
+        world.give(after, 3_000 * u32::from(after));
+    }
+    assert_eq!(world.gets(at(20)), [0; 0]);
+    assert_eq!((world.session.take_unshown(), world.session.take_unshown()), (199, 0));
+    assert!(world.session.take_picture_news() && world.rings.signs.take_needs_key_frame());
+    assert!(!world.rings.signs.take_needs_key_frame());
+    world.session.apply(&plan(true, true), at(30));
+    world.give(200, 600_000);
+    world.give(201, 600_000);
+    assert_eq!(world.gets(at(40)), [2, 3], "one number is missing, not all of them");
+}
+
+#[test]
+fn rtcp_of_the_leg_reaches_whoever_switches_and_its_feedback_the_leg() {
+    let mut world = World::new();
+    let mut compound = Vec::new();
+    write_receiver_report(&mut compound, 7, &[]);
+    write_picture_loss(&mut compound, 7, world.numbers.ssrc);
+    let said = compound.clone();
+    let len = compound.len();
+    let decision =
+        world.session.forward(LEG, MediaSocket::Rtp, address(), &mut compound, len, at(10));
+    assert_eq!(decision, Decision::Taken);
+    assert_eq!(world.read(), Some((PictureSent::Report, said)));
+    assert_eq!(world.session.take_unpassed_feedback(), 0, "it is told");
+    // The other way, at once, behind a report, from the source that the leg knows.
+    let mut asks = Vec::new();
+    write_picture_loss(&mut asks, 0, 7);
+    write_picture_loss(&mut asks, 0, 8);
+    assert!(world.rings.given.feedback(&asks));
+    assert!(world.report(at(20)).is_none());
+    assert_eq!(world.gets(at(20)), [0; 0]);
+    let report = world.report(at(20)).unwrap();
+    let parts: Vec<_> = parse_compound(&report).map(Result::unwrap).collect();
+    let asked = parts.iter().filter_map(|part| match part {
+        RtcpPacket::Feedback(feedback) => Some((feedback.sender_ssrc, feedback.media_ssrc)),
+        _ => None,
+    });
+    let ssrc = world.numbers.ssrc;
+    assert_eq!(asked.collect::<Vec<_>>(), [(ssrc, 7), (ssrc, 8)]);
+    assert!(matches!(parts[0], RtcpPacket::ReceiverReport(_)));
+    assert!(world.report(at(20)).is_none(), "once");
+}
+
+#[test]
+fn signalling_is_told_of_a_wanted_picture_once_a_second() {
+    let mut world = World::new();
+    let mut told = Vec::new();
+    for millis in (0..3_000).step_by(100) {
+        if millis < 1_500 {
+            assert!(world.rings.given.want_by_signalling());
+        }
+        world.gets(at(millis));
+        if world.session.poll_picture_wanted(at(millis)) {
+            told.push(millis);
+        }
+    }
+    assert_eq!(told, [0, 1_000, 2_000]);
+    assert_eq!(world.session.picture_wanted_deadline(), None);
+}
+
+#[test]
+fn a_seat_ends_on_either_side() {
+    let World { mut session, rings, .. } = World::new();
+    assert!(!session.is_picture_abandoned() && !rings.given.is_abandoned());
+    session.stand_up_picture();
+    assert!(rings.sent.is_closed() && rings.given.is_abandoned() && !session.is_pictured());
+    let World { session, rings, .. } = World::new();
+    drop(rings);
+    assert!(session.is_picture_abandoned());
+}
+
+#[test]
+fn a_ring_that_is_full_loses_what_is_new_and_says_how_much() {
+    let mut world = World::new();
+    let packet = [0; LONGEST_PICTURE];
+    let given = (0..1_000).filter(|_| world.rings.given.packet(&packet)).count();
+    assert!((170..=180).contains(&given), "a key frame and half a second: {given}");
+    assert!(!world.rings.given.packet(&[0; LONGEST_PICTURE + 1]));
+    for sequence in 0..20_000 {
+        world.sends(sequence, NUMBER);
+    }
+    assert!(world.rings.sent.lost() > 10_000);
+}

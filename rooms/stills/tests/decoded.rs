@@ -1,0 +1,93 @@
+//! ffmpeg decodes what is written here, sample by sample, without a word of complaint. Skipped where it is
+//! not installed.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+
+use proptest::prelude::*;
+use room_stills::{Card, FRAME_NUMBERS, LEAST_SLICE, Picture, key_picture, parameter_sets, repeat};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+/// The samples of all pictures in units, and what ffmpeg complains of; `None` without ffmpeg.
+fn decode(units: &[Vec<u8>]) -> Option<(Vec<u8>, String)> {
+    let spawned = Command::new("ffmpeg")
+        .args(["-v", "warning", "-f", "h264", "-i", "-", "-fps_mode", "passthrough"])
+        .args(["-f", "rawvideo", "-pix_fmt", "yuv420p", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = spawned else {
+        println!("skipped: ffmpeg is not installed (tests/setup.sh does that)");
+        return None;
+    };
+    let mut stdin = child.stdin.take().unwrap();
+    let stream: Vec<u8> =
+        units.iter().flat_map(|unit| [&[0, 0, 0, 1][..], unit].concat()).collect();
+    let writer = std::thread::spawn(move || stdin.write_all(&stream));
+    let output = child.wait_with_output().unwrap();
+    let _ = writer.join().unwrap();
+    Some((output.stdout, String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
+fn stream(picture: &Picture, limit: usize, repeats: u8) -> Vec<Vec<u8>> {
+    let mut units = parameter_sets(picture, 31).to_vec();
+    units.extend(key_picture(picture, 0, limit));
+    units.extend((1..=repeats).map(|number| repeat(picture, number % FRAME_NUMBERS)));
+    units.extend(parameter_sets(picture, 31));
+    units.extend(key_picture(picture, 1, limit));
+    units
+}
+
+fn check(card: &Card, most_macroblocks: u32, limit: usize) {
+    let picture = card.draw(most_macroblocks);
+    let units = stream(&picture, limit, 20);
+    assert!(units.iter().all(|unit| unit.len() <= limit.max(LEAST_SLICE)));
+    let Some((samples, complaints)) = decode(&units) else { return };
+    assert!(!complaints.contains("error") && !complaints.contains("conceal"), "{complaints}");
+    let (width, height) = picture.shown();
+    let octets = width * height * 3 / 2;
+    assert_eq!(samples.len(), octets * 22, "{complaints}");
+    for shown in samples.chunks(octets) {
+        assert!(shown == picture.samples(), "what is decoded is not what was drawn");
+    }
+}
+
+fn welcome() -> Card {
+    Card {
+        title: "Board room / 役員会議室".to_owned(),
+        action: "Please enter the meeting ID, followed by the pound key.".to_owned(),
+        lines: vec!["会議の番号を入力し、最後にシャープを押してください。".to_owned()],
+    }
+}
+
+#[test]
+fn a_card_is_shown_as_it_was_drawn() {
+    check(&welcome(), 1_620, 1_200);
+    check(&welcome(), 396, 1_200);
+    check(&Card::default(), 1_620, 1_200);
+}
+
+#[test]
+fn a_card_costs_what_a_room_can_send() {
+    let picture = welcome().draw(1_620);
+    let octets: usize = key_picture(&picture, 0, 1_200).iter().map(Vec::len).sum();
+    assert!(octets < 100_000, "{octets}");
+    assert!(repeat(&picture, 1).len() < 16);
+    let empty = Card::default().draw(1_620);
+    let octets: usize = key_picture(&empty, 0, 1_200).iter().map(Vec::len).sum();
+    assert!(octets < 2_500, "a flat ground costs next to nothing: {octets}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+    #[test]
+    fn any_words_and_any_limit_are_shown_as_drawn(
+        title in "\\PC{0,80}",
+        lines in proptest::collection::vec(".{0,250}", 0..6),
+        limit in 0_usize..3_000,
+        most in 0_u32..2_000,
+    ) {
+        check(&Card { title, action: String::new(), lines }, most, limit);
+    }
+}
