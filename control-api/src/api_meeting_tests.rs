@@ -255,7 +255,7 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         is_lost: false,
         speaks: true,
         shows: false,
-        camera: false,
+        camera: true,
         slides: false,
     };
     let state = MeetingState { people: 1, waiting: 0, called: 0, locked: true, recording: false };
