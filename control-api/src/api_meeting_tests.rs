@@ -273,6 +273,7 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         (&one["Name"], &one["Seconds"], &one["Waiting"]),
         (&json!("Room 4"), &json!(90), &json!(false))
     );
+    assert_eq!((&one["Camera"], &one["Slides"]), (&json!(true), &json!(false)));
     let of_call = json!({ "CallId": call.to_string() });
     let e164 = "+12065550100";
     let all = [

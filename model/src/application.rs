@@ -5,8 +5,8 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, Heard, Instant, LegSide, OrderedRecording, PicturesShown,
-    PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
+    AudioSource, CallDirection, DtmfKey, Heard, Instant, LegSide, OrderedRecording, PictureCard,
+    PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,6 +143,12 @@ pub enum ApplicationOrder {
         seat: Seat,
         /// What of its pictures is shown there.
         shown: PicturesShown,
+    },
+    /// What leg A's camera line shows from now on while it shows nobody, in a conference or before one.
+    /// Nothing is answered; a call without pictures keeps it for later.
+    ShowCard {
+        /// The words; `None` for nothing.
+        card: Option<Arc<PictureCard>>,
     },
     /// Leg A leaves its conference; nothing is answered. The end of the call needs no such order.
     StandUp,

@@ -60,7 +60,9 @@ pub use media::{
     AllocationFailure, CodecMapping, IpFamily, LegPlan, LocalMedia, MediaCommand, MediaEvent,
     MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, XrWishes,
 };
-pub use picture::{PictureContent, PictureFeedback, PictureFormat, PictureSeat, PicturesShown};
+pub use picture::{
+    PictureCard, PictureContent, PictureFeedback, PictureFormat, PictureSeat, PicturesShown,
+};
 pub use playing::{AudioSource, OtherMedia, PlayFailure, PlayOutcome, Playing, Ringback};
 pub use proxy::{ProxiedCall, ProxySessionId};
 pub use quality::{

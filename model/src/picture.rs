@@ -44,6 +44,18 @@ pub struct PictureFeedback {
     pub info: bool,
 }
 
+/// Words that whoever sees nobody sees. They come from configurations, meetings' names and our own texts,
+/// and are drawn as they are.
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
+pub struct PictureCard {
+    /// Where one is.
+    pub title: Arc<str>,
+    /// What is to be done; may be empty.
+    pub action: Arc<str>,
+    /// What else is to be known; a few.
+    pub lines: Vec<Arc<str>>,
+}
+
 /// Where the leg A of a stream of pictures sits: what it sends is for the conference to show, and what the
 /// conference shows goes to that leg. Leg B has no part in it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -65,6 +77,8 @@ pub struct PictureSeat {
     /// What the leg sends is shown to nobody: its camera is muted, it holds the call, or somebody else
     /// has the floor of the slides.
     pub is_hidden: bool,
+    /// What the leg sees while it sees nobody; `None` for nothing. For leg A alone.
+    pub card: Option<Arc<PictureCard>>,
 }
 
 /// What of a participant's pictures a conference may show.

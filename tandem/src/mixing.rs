@@ -1,4 +1,4 @@
-//! The threads that mix the audio of meeting rooms. They run where the relay does.
+//! The threads that mix the audio of meeting rooms and switch their pictures. They run where the relay does.
 
 use crate::clock::Origin;
 use crate::config::Config;
@@ -34,6 +34,7 @@ pub(crate) fn start(
     relay.conferences = Some(sender);
     relay.announcements = Some(announces);
     relay.max_seats = rooms.max_participants;
+    relay.max_picture_seats = rooms.max_pictures;
     Ok(Some(Arc::new(mixing)))
 }
 
@@ -45,6 +46,8 @@ pub(crate) fn read(mixing: &MixingStatistics, out: &mut Vec<Reading>) {
         (&definitions::MIXED_LEGS_REFUSED, mixing.refused),
         (&definitions::MIXING_SKIPPED, mixing.skipped_frames),
         (&definitions::MIXING_UNHEARD, mixing.left_out),
+        (&definitions::SWITCHED_LINES, mixing.picture_lines),
+        (&definitions::SWITCHED_LINES_REFUSED, mixing.refused_pictures),
     ] {
         out.push(reading(definition, "", value));
     }
@@ -55,6 +58,18 @@ pub(crate) fn read(mixing: &MixingStatistics, out: &mut Vec<Reading>) {
         ("unsent", mixing.lost_made),
     ] {
         out.push(reading(&definitions::MIXED_PACKETS, outcome, count));
+    }
+    let pictures = mixing.pictures;
+    for (outcome, count) in [
+        ("taken", pictures.packets),
+        ("lost", pictures.lost_packets),
+        ("given", pictures.given),
+        ("unsent", pictures.lost_given),
+    ] {
+        out.push(reading(&definitions::SWITCHED_PACKETS, outcome, count));
+    }
+    for (kind, count) in [("key_frame", pictures.key_frames), ("limit", pictures.limits)] {
+        out.push(reading(&definitions::PICTURE_REQUESTS, kind, count));
     }
     let definition = &definitions::MIXING_SECONDS;
     out.push(Reading { definition, label: "".into(), value: mixing.worked.as_secs_f64() });

@@ -11,6 +11,7 @@ use mixer::{
 };
 use model::{Codec, Instant, MediaId};
 use relay_core::{LegFormats, Listened, MixedPacket};
+use room_video::StillPicture;
 use std::sync::Arc;
 
 /// A conference of this thread.
@@ -84,8 +85,9 @@ impl Conference {
         &mut self,
         now: Instant,
         stream: Box<SeatedPicture>,
+        still: Option<Arc<StillPicture>>,
     ) -> Result<(), String> {
-        self.pictures.sit(now, stream)
+        self.pictures.sit(now, stream, still)
     }
 
     /// Gives participants what they are to see of what has come. Not only when frames are mixed: a picture

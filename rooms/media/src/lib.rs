@@ -10,6 +10,7 @@
 //! than every two milliseconds, so that packets which come together are taken together.
 
 mod announcements;
+mod cards;
 mod clock;
 mod conference;
 mod mixing;

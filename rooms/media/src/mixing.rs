@@ -1,6 +1,7 @@
 //! The threads.
 
 use crate::announcements::{self, Sound};
+use crate::cards::Cards;
 use crate::clock::Clock;
 use crate::conference::{Conference, Turn};
 use crate::pictures::PictureTurn;
@@ -8,6 +9,7 @@ use crate::statistics::{Counters, MixingStatistics, PictureTally};
 use media_relay::{Announcement, MixBell, SeatNews};
 use mixer::RoomConfig;
 use model::{ConferenceId, Instant, MediaId};
+use room_video::StillPicture;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -95,7 +97,7 @@ impl Mixing {
         }
         let inboxes = Inboxes(inboxes.into());
         let (counters, stops) = (Arc::clone(&mixing.counters), Arc::clone(&mixing.stops));
-        let door = Door { inboxes: inboxes.clone(), counters };
+        let door = Door { inboxes: inboxes.clone(), cards: Cards::default(), counters };
         let thread = thread::Builder::new().name("mixing-door".to_owned());
         let MixingOrders { seats, announcements } = orders;
         mixing.beside.push(thread.spawn(move || door.keep(&seats, &stops))?);
@@ -134,7 +136,7 @@ impl Drop for Mixing {
 
 /// What a thread that mixes is told.
 enum News {
-    Seat(SeatNews),
+    Seat(Admitted),
     Sound(Sound),
 }
 
@@ -161,11 +163,12 @@ impl Inboxes {
 /// Shows each leg to the thread of its conference.
 struct Door {
     inboxes: Inboxes,
+    cards: Cards,
     counters: Arc<Counters>,
 }
 
 impl Door {
-    fn keep(self, news: &Receiver<SeatNews>, stops: &AtomicBool) {
+    fn keep(mut self, news: &Receiver<SeatNews>, stops: &AtomicBool) {
         while !stops.load(Ordering::Acquire) {
             match news.recv_timeout(DOOR_CHECK) {
                 Ok(news) => self.let_in(news),
@@ -176,10 +179,15 @@ impl Door {
         }
     }
 
-    fn let_in(&self, news: SeatNews) {
+    fn let_in(&mut self, news: SeatNews) {
+        let still = match &news {
+            SeatNews::Audio(_) => None,
+            // Drawn here, where nobody waits for a frame.
+            SeatNews::Picture(stream) => self.cards.of(&stream.seat),
+        };
         let (_, conference) = place_of(&news);
         let is_picture = matches!(news, SeatNews::Picture(_));
-        if self.inboxes.send(conference, News::Seat(news)).is_err() {
+        if self.inboxes.send(conference, News::Seat(Admitted { news, still })).is_err() {
             match is_picture {
                 false => self.counters.refuse(),
                 true => self.counters.refuse_picture(),
@@ -190,6 +198,13 @@ impl Door {
             );
         }
     }
+}
+
+/// A leg on its way to the thread of its conference.
+struct Admitted {
+    news: SeatNews,
+    /// What it sees while it sees nobody.
+    still: Option<Arc<StillPicture>>,
 }
 
 /// Whose stream it is, and its conference.
@@ -279,7 +294,8 @@ impl Desk {
     }
 
     /// `last` is when frames were mixed last.
-    fn take(&mut self, news: SeatNews, last: Instant) {
+    fn take(&mut self, admitted: Admitted, last: Instant) {
+        let Admitted { news, still } = admitted;
         let (_, id) = place_of(&news);
         let config = self.config;
         let conference = self.conferences.entry(id);
@@ -289,7 +305,7 @@ impl Desk {
             SeatNews::Picture(stream) => {
                 stream.call.wake(thread::current());
                 let (transaction, media) = (stream.transaction_id, stream.id.0);
-                if let Err(why) = conference.sit_picture(self.clock.now(), stream) {
+                if let Err(why) = conference.sit_picture(self.clock.now(), stream, still) {
                     self.counters.refuse_picture();
                     tracing::warn!(%transaction, media, "a call has no pictures in its conference: {why}");
                 }

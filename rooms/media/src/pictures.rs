@@ -9,8 +9,9 @@ use line::{PictureLine, packet_to};
 use media_relay::{MixBell, SeatedPicture};
 use model::{Instant, ParticipantId};
 use relay_core::PictureSent;
-use room_video::{MAX_PARTICIPANTS, Participant, StreamKey, VANISHED, VideoSwitch};
+use room_video::{MAX_PARTICIPANTS, Participant, StillPicture, StreamKey, VANISHED, VideoSwitch};
 use rtp_proto::RtpPacket;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the switch looks at the time though nothing came: limits are said again, and packets are no
@@ -58,7 +59,12 @@ impl Pictures {
     ///
     /// # Errors
     /// Why it has no pictures.
-    pub(crate) fn sit(&mut self, now: Instant, stream: Box<SeatedPicture>) -> Result<(), String> {
+    pub(crate) fn sit(
+        &mut self,
+        now: Instant,
+        stream: Box<SeatedPicture>,
+        still: Option<Arc<StillPicture>>,
+    ) -> Result<(), String> {
         self.remove(now, |line| line.stream.id == stream.id);
         let participant = self.number(stream.seat.participant)?;
         let key = StreamKey { participant, line: line::of(stream.seat.content) };
@@ -67,6 +73,7 @@ impl Pictures {
         self.take_number(participant, stream.seat.participant);
         let line = PictureLine::new(key, stream)?;
         self.switch.add_receiver(now, key, line.receives()).map_err(|error| error.to_string())?;
+        self.switch.set_still(key, still);
         self.lines.push(line);
         self.renumber();
         if let Some(line) = self.lines.last_mut() {

@@ -6,7 +6,7 @@ use crate::text::{self, Size};
 /// Lines of a card; further ones are not drawn.
 pub const MAX_LINES: usize = 4;
 /// A receiver that takes so many macroblocks has a card of 640x360; another one [`SMALL`].
-pub const HD_LEAST_MACROBLOCKS: u32 = 920;
+pub const USUAL_MACROBLOCKS: u32 = 920;
 /// Across and down, of a receiver that takes no more than CIF.
 pub const SMALL: (usize, usize) = (320, 180);
 
@@ -28,7 +28,7 @@ pub struct Card {
 impl Card {
     /// Draws it for a receiver that takes pictures of so many macroblocks.
     pub fn draw(&self, most_macroblocks: u32) -> Picture {
-        let is_small = most_macroblocks < HD_LEAST_MACROBLOCKS;
+        let is_small = most_macroblocks < USUAL_MACROBLOCKS;
         let (width, height) = if is_small { SMALL } else { USUAL };
         let (title, other) = match is_small {
             true => (Size::Middle, Size::Small),

@@ -1,5 +1,6 @@
 //! The thread that holds the rooms: what calls do goes in, what they are to do goes out.
 
+use super::cards;
 use super::ears::Ears;
 use super::events::Teller;
 use super::prompts::Prompts;
@@ -10,8 +11,8 @@ use model::{
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
-    Arrival, CalledNews, Dialled, Focus, FocusSettings, Languages, MeetingId, MeetingOrder, Now,
-    Order, Output, Registry, Source, StoredMeeting,
+    Arrival, CalledNews, Dialled, Focus, FocusSettings, Language, Languages, MeetingId,
+    MeetingOrder, Now, Order, Output, Registry, Source, StoredMeeting,
 };
 use sip_edge::ApplicationOrders;
 use std::collections::{HashMap, VecDeque};
@@ -30,7 +31,11 @@ const UNSENT: usize = 65_536;
 pub(super) struct Desk {
     clock: Clock,
     focus: Focus,
+    /// Of callers to whom nothing was said.
+    language: Language,
     prompts: Prompts,
+    /// What cards have above, where a meeting has no name; `None` without pictures.
+    title: Option<Arc<str>>,
     teller: Teller,
     counters: Arc<Counters>,
     orders: Arc<OnceLock<ApplicationOrders>>,
@@ -41,7 +46,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(
-        section: RoomsSection,
+        (section, title): (RoomsSection, Option<Arc<str>>),
         teller: Teller,
         orders: Arc<OnceLock<ApplicationOrders>>,
         counters: Arc<Counters>,
@@ -52,12 +57,15 @@ impl Desk {
             // What cannot be was told when the file was read.
             let _ = registry.restore(StoredMeeting::V1(meeting));
         }
+        let language = section.language.clone();
         let languages = Languages { default: section.language, ..Languages::default() };
         let settings = FocusSettings { languages, ..FocusSettings::default() };
         Desk {
             clock: Clock::start(),
             focus: Focus::new(settings, registry),
+            language,
             prompts,
+            title,
             teller,
             counters,
             orders,
@@ -91,7 +99,7 @@ impl Desk {
 
     fn begin(&mut self, call: TransactionId, begun: &SteeredCall) {
         let Some(room) = begun.room.as_deref() else { return };
-        self.callers.insert(call, Ears::new(call));
+        self.callers.insert(call, Ears::new(call, self.language.clone()));
         self.focus.handle_call(now(self.clock), call, arrival(begun, room));
     }
 
@@ -178,11 +186,22 @@ impl Desk {
         let Some(ears) = self.callers.get_mut(&call) else { return };
         match order {
             Order::Answer => ears.answer(),
-            Order::Play(words) => ears.play(number, self.prompts.sources(&words)),
+            Order::Play(words) => {
+                if let Some(title) = self.title.as_ref().filter(|_| !ears.has_place()) {
+                    ears.show(cards::of_words(title, &words));
+                }
+                ears.speaks(words.language.clone());
+                ears.play(number, self.prompts.sources(&words));
+            }
             Order::StopPlaying => ears.stop(),
             Order::StartMusic => ears.start_music(self.prompts.music()),
             Order::StopMusic => ears.stop_music(),
             Order::Join { meeting, muted, capabilities } => {
+                if let Some(title) = &self.title {
+                    let record = self.focus.registry().get_meeting(meeting);
+                    let name = record.map_or("", |record| record.settings.name.as_str());
+                    ears.show(Some(cards::of_meeting(name, title, ears.language())));
+                }
                 ears.join((meeting, conference_of(meeting)), muted, capabilities);
             }
             Order::Leave => ears.leave(),

@@ -1,11 +1,12 @@
 //! What one caller hears and where it sits: what the rooms want becomes orders to its call. Pure.
 
 use model::{
-    ApplicationOrder, AudioSource, ConferenceId, LegSide, ParticipantId, PicturesShown, Seat,
-    TransactionId,
+    ApplicationOrder, AudioSource, ConferenceId, LegSide, ParticipantId, PictureCard,
+    PicturesShown, Seat, TransactionId,
 };
-use room_core::{Capabilities, MeetingId};
+use room_core::{Capabilities, Language, MeetingId};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Something in the line.
 enum Sound {
@@ -38,12 +39,16 @@ pub(super) struct Ears {
     music: Option<AudioSource>,
     has_music: bool,
     place: Option<Place>,
+    /// What it sees while it sees nobody.
+    card: Option<Arc<PictureCard>>,
+    /// What it was spoken to in last.
+    language: Language,
     orders: Vec<(u32, ApplicationOrder)>,
     ended: Vec<u32>,
 }
 
 impl Ears {
-    pub(super) const fn new(call: TransactionId) -> Self {
+    pub(super) const fn new(call: TransactionId, language: Language) -> Self {
         Ears {
             call,
             last_order: 0,
@@ -52,6 +57,8 @@ impl Ears {
             music: None,
             has_music: false,
             place: None,
+            card: None,
+            language,
             orders: Vec::new(),
             ended: Vec::new(),
         }
@@ -140,6 +147,28 @@ impl Ears {
     /// Whether it is in the mix of a meeting.
     pub(super) fn is_in(&self, meeting: MeetingId) -> bool {
         self.place.as_ref().is_some_and(|place| place.meeting == meeting)
+    }
+
+    /// Whether it has a place in a meeting.
+    pub(super) const fn has_place(&self) -> bool {
+        self.place.is_some()
+    }
+
+    pub(super) const fn language(&self) -> &Language {
+        &self.language
+    }
+
+    /// It is spoken to in this language.
+    pub(super) fn speaks(&mut self, language: Language) {
+        self.language = language;
+    }
+
+    /// What it sees from now on while it sees nobody; `None` for what it saw before.
+    pub(super) fn show(&mut self, card: Option<Arc<PictureCard>>) {
+        if card.is_some() && self.card != card {
+            self.card.clone_from(&card);
+            self.order(ApplicationOrder::ShowCard { card });
+        }
     }
 
     pub(super) fn join(

@@ -5,6 +5,7 @@
 
 mod api;
 mod built_in;
+mod cards;
 mod desk;
 mod ears;
 mod events;
@@ -71,7 +72,10 @@ impl Rooms {
         let counters = Arc::new(Counters::default());
         let section = config.rooms.clone().unwrap_or_default();
         let teller = Teller::new(config, events);
-        let desk = Desk::new(section, teller, Arc::clone(&orders), Arc::clone(&counters));
+        // Whoever sees nobody sees where it is.
+        let rooms = config.directory.rooms().filter(|rooms| rooms.video);
+        let title = rooms.map(|rooms| Arc::from(rooms.host()));
+        let desk = Desk::new((section, title), teller, Arc::clone(&orders), Arc::clone(&counters));
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));
         let thread = thread

@@ -184,11 +184,7 @@ impl FakeRelay {
                 None
             }
             MediaCommand::StandUp { id } => {
-                let had = match self.lines[&id].is_main() {
-                    true => self.seated.remove(&id).is_some(),
-                    false => self.shown.remove(&id).is_some(),
-                };
-                assert!(had, "{id:?} had no seat");
+                self.stand_up(id);
                 None
             }
             MediaCommand::Report { id } => {
@@ -238,6 +234,14 @@ impl FakeRelay {
                 MediaEvent::SeatFailed { id, failure }
             }
         }
+    }
+
+    fn stand_up(&mut self, id: MediaId) {
+        let had = match self.lines[&id].is_main() {
+            true => self.seated.remove(&id).is_some(),
+            false => self.shown.remove(&id).is_some(),
+        };
+        assert!(had, "{id:?} had no seat");
     }
 
     fn answer(&mut self, id: MediaId, emergency: bool) -> Option<MediaEvent> {

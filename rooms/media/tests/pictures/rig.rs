@@ -1,14 +1,16 @@
 //! A relay whose conferences are mixed and switched, and devices with a microphone and a camera.
+#![allow(dead_code, reason = "each test uses its part")]
 
 use codecs::{AudioEncoder, AudioFormat, Encoder};
 use media_relay::{Clock, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent,
-    MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureContent, PictureFeedback,
-    PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey, SrtpSuite, TransactionId, XrWishes,
+    MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureCard, PictureContent,
+    PictureFeedback, PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey, SrtpSuite, TransactionId,
+    XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics};
-use rtp_proto::rtcp::{FeedbackMessage, RtcpPacket, parse_compound};
+use rtp_proto::rtcp::{Feedback, FeedbackMessage, RtcpPacket, parse_compound};
 use rtp_proto::srtp::{SrtpReceiver, SrtpSender};
 use rtp_proto::{DatagramKind, RtpHeader, RtpPacket, demultiplex};
 use std::net::{SocketAddr, UdpSocket};
@@ -96,11 +98,14 @@ pub(crate) struct Kind {
     /// Single NAL units alone (packetization-mode 0).
     pub(crate) is_single: bool,
     pub(crate) has_srtp: bool,
-    /// Key frames are asked for by INFO.
-    pub(crate) by_signalling: bool,
+    /// What feedback it takes.
+    pub(crate) feedback: PictureFeedback,
 }
 
-pub(crate) const PLAIN: Kind = Kind { is_single: false, has_srtp: false, by_signalling: false };
+pub(crate) const NOTHING: PictureFeedback =
+    PictureFeedback { pli: false, fir: false, remb: false, tmmbr: false, info: false };
+pub(crate) const PLAIN: Kind =
+    Kind { is_single: false, has_srtp: false, feedback: PictureFeedback { pli: true, ..NOTHING } };
 
 /// A device. What it shows has its number in every octet of its slices.
 pub(crate) struct Device {
@@ -111,13 +116,20 @@ pub(crate) struct Device {
     encoder: AudioEncoder,
     srtp: Option<(SrtpSender, SrtpReceiver)>,
     pub(crate) speaks: bool,
+    /// It sees the room while it sees nobody.
+    pub(crate) has_card: bool,
     frames: u32,
     said: u16,
     shown: u16,
     /// A key frame is to come.
     pub(crate) key_frame: bool,
-    /// Requests for key frames that came as RTCP.
+    /// Requests for key frames that came as RTCP: PLI, and FIR.
     pub(crate) asked: u64,
+    pub(crate) asked_by_fir: u64,
+    /// What it is to send at most, in bit/s, by REMB and by TMMBR.
+    pub(crate) limits: [Option<u64>; 2],
+    /// Who owns the limit that it has set, and how much that is.
+    pub(crate) owned: Option<(u32, u64)>,
     /// SSRCs of what came, and the last number.
     pub(crate) ssrc: Option<u32>,
     last: Option<u16>,
@@ -178,11 +190,15 @@ impl Device {
             encoder: AudioEncoder::new(format, 8_000).unwrap(),
             srtp: kind.has_srtp.then(|| (SrtpSender::new(&key(1)), SrtpReceiver::new(&key(2)))),
             speaks: false,
+            has_card: false,
             frames: 0,
             said: 0,
             shown: 0,
             key_frame: true,
             asked: 0,
+            asked_by_fir: 0,
+            limits: [None; 2],
+            owned: None,
             ssrc: None,
             last: None,
             sees: None,
@@ -206,22 +222,17 @@ impl Device {
     pub(crate) fn sit_content(&self, rig: &Rig, content: PictureContent, is_hidden: bool) {
         let mode = u8::from(!self.kind.is_single);
         let fmtp: Arc<str> = format!("profile-level-id=42e01f;packetization-mode={mode}").into();
-        let is_asked = !self.kind.by_signalling;
+        let title = "Board room".into();
         let seat = PictureSeat {
             conference: ConferenceId(7),
             participant: ParticipantId(self.number),
             content,
             payload_type: PICTURES,
             format: PictureFormat::H264 { sends: fmtp.clone(), receives: fmtp },
-            feedback: PictureFeedback {
-                pli: is_asked,
-                fir: false,
-                remb: false,
-                tmmbr: false,
-                info: !is_asked,
-            },
+            feedback: self.kind.feedback,
             most_bits_per_second: None,
             is_hidden,
+            card: self.has_card.then(|| Arc::new(PictureCard { title, ..PictureCard::default() })),
         };
         let (id, seat) = (MediaId(self.number + 10), Box::new(seat));
         rig.relay.command(MediaCommand::SitPicture { id, seat }).unwrap();
@@ -355,17 +366,36 @@ impl Device {
     fn hear(&mut self, compound: &[u8]) {
         for part in parse_compound(compound) {
             match part.unwrap() {
-                RtcpPacket::Feedback(feedback) => {
-                    assert_eq!(feedback.message(), FeedbackMessage::PictureLoss);
-                    assert_eq!(feedback.media_ssrc, 100 + self.number as u32);
-                    (self.asked, self.key_frame) = (self.asked + 1, true);
-                }
+                RtcpPacket::Feedback(feedback) => self.take_feedback(&feedback),
                 RtcpPacket::SenderReport(report) => {
                     assert_eq!(Some(report.ssrc), self.ssrc);
                     self.reports += 1;
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn take_feedback(&mut self, feedback: &Feedback<'_>) {
+        let own = 100 + self.number as u32;
+        if let Some(remb) = feedback.remb() {
+            assert!(self.kind.feedback.remb && remb.sources().eq([own]));
+            self.limits[0] = Some(remb.bits_per_second);
+        } else if let Some(limits) = feedback.max_bit_rates() {
+            let limit = limits.iter().next().unwrap();
+            if limits.notification {
+                self.owned = Some((limit.ssrc, limit.bits_per_second));
+            } else {
+                assert!(self.kind.feedback.tmmbr && limit.ssrc == own);
+                self.limits[1] = Some(limit.bits_per_second);
+            }
+        } else if let FeedbackMessage::FullIntraRequest(requests) = feedback.message() {
+            assert!(self.kind.feedback.fir && requests.iter().all(|request| request.ssrc == own));
+            (self.asked_by_fir, self.key_frame) = (self.asked_by_fir + 1, true);
+        } else {
+            assert_eq!(feedback.message(), FeedbackMessage::PictureLoss);
+            assert!(self.kind.feedback.pli && feedback.media_ssrc == own);
+            (self.asked, self.key_frame) = (self.asked + 1, true);
         }
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use room_core::MediaCapability::{Receive, SendReceive};
 
 fn ears() -> Ears {
-    Ears::new(TransactionId::from_random(1))
+    Ears::new(TransactionId::from_random(1), Language::english())
 }
 
 fn clip(name: &str) -> AudioSource {

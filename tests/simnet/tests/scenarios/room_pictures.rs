@@ -5,8 +5,8 @@ use crate::steered::{hung_up, news, order};
 use directory::{Resources, Rooms};
 use model::{
     ApplicationNews, ApplicationOrder, ApplicationTold, ConferenceId, LegSecurity, LegSide,
-    MediaEvent, MediaId, MediaLine, MediaType, ParticipantId, PictureContent, PictureFormat,
-    PictureSeat, PicturesShown, RoomLinePart, Seat, SeatFailure, TransactionId,
+    MediaEvent, MediaId, MediaLine, MediaType, ParticipantId, PictureCard, PictureContent,
+    PictureFormat, PictureSeat, PicturesShown, RoomLinePart, Seat, SeatFailure, TransactionId,
 };
 use simnet::{RelayMode, STRANGER, Ua, World, config, directory};
 use sip_proto::{HeaderName, Message};
@@ -382,10 +382,7 @@ fn key_frames_are_asked_for_by_info_both_ways() {
         assert!(body_of(&info).contains("<picture_fast_update/>"));
         w.say(wanted.clone());
         device.expect_silence(&mut w);
-        match status {
-            200 => device.ok(&mut w),
-            _ => device.refuse(&mut w, status, &[]),
-        }
+        device.refuse(&mut w, status, &[]);
     }
     // A device that takes none is not asked again.
     w.say(wanted.clone());
@@ -449,4 +446,39 @@ fn a_device_that_leaves_the_offer_to_us_is_offered_a_camera() {
         assert_eq!(news(&mut w), if takes { vec![NEITHER] } else { vec![] });
         leave(w, &mut device);
     }
+}
+
+#[test]
+fn whoever_sees_nobody_sees_where_it_is() {
+    let mut w = world();
+    let mut device = plain(&mut w);
+    let slides = "m=video 5000 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=content:slides\r\n";
+    let (call, _, told) = join(&mut w, &mut device, &with_camera(1, 4002, slides));
+    assert_eq!(told, [BOTH]);
+    let card = |title: &str| PictureCard { title: title.into(), ..PictureCard::default() };
+    let show = |title: &str| ApplicationOrder::ShowCard { card: Some(card(title).into()) };
+    order(&mut w, call, 2, show("Welcome"));
+    // Before it has a place it is alone, and shown to nobody.
+    let before = places(&w);
+    let titles = |places: &[(PictureContent, PictureSeat)]| -> Vec<Option<String>> {
+        let title = |seat: &PictureSeat| seat.card.as_ref().map(|card| card.title.to_string());
+        places.iter().map(|(_, seat)| title(seat)).collect()
+    };
+    assert_eq!(titles(&before), [Some("Welcome".to_owned()), None], "slides have none");
+    assert!(before.iter().all(|(_, seat)| seat.conference != SEAT.conference && seat.is_hidden));
+    order(&mut w, call, 3, show("Board room"));
+    sit(&mut w, call, 4, ALL);
+    let after = places(&w);
+    assert_eq!(titles(&after), [Some("Board room".to_owned()), None]);
+    assert!(after.iter().all(|(_, seat)| seat.conference == SEAT.conference));
+    assert_eq!(hidden(&w), [(MAIN, false), (SLIDES, false)]);
+    // Out of the meeting it sees the room again.
+    order(&mut w, call, 5, ApplicationOrder::StandUp);
+    assert_eq!(titles(&places(&w)), [Some("Board room".to_owned()), None]);
+    order(&mut w, call, 6, ApplicationOrder::ShowCard { card: None });
+    assert_eq!(places(&w), []);
+    assert_eq!(news(&mut w), [], "nothing of it is answered");
+    device.bye(&mut w);
+    device.expect(&mut w, "200");
+    assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
 }

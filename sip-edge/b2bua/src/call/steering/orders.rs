@@ -48,6 +48,7 @@ impl Call {
                 | ApplicationOrder::Sit { .. }
                 | ApplicationOrder::StandUp
                 | ApplicationOrder::Announce(_)
+                | ApplicationOrder::ShowCard { .. }
                 | ApplicationOrder::Bridge(_) => {}
             }
         }
@@ -107,6 +108,7 @@ impl Call {
             }
             ApplicationOrder::StandUp => self.stand_up_by_order(context),
             ApplicationOrder::Announce(source) => return self.announce_by_order(context, source),
+            ApplicationOrder::ShowCard { card } => self.show_card_by_order(context, card),
         }
         Ok(())
     }

@@ -2,16 +2,18 @@
 //! call sits, and requests for key frames by INFO (RFC 5168). Whatever fails of them, the sound goes on.
 
 use super::Call;
+use super::seat::place_of;
 use crate::call::ClientPurpose;
 use crate::call::lines::WaitingInput;
 use crate::context::Context;
 use crate::edge::Output;
 use model::{
-    ApplicationNews, Instant, IpFamily, LegSide, MediaCommand, MediaEvent, MediaId, PictureContent,
-    PictureSeat,
+    ApplicationNews, ConferenceId, Instant, IpFamily, LegSide, MediaCommand, MediaEvent, MediaId,
+    ParticipantId, PictureCard, PictureContent, PictureSeat,
 };
 use sdp::{PictureTerms, RoomPicture, SessionDescription};
 use sip_proto::{HeaderName, Message, Method, ServerKey};
+use std::sync::Arc;
 
 /// The body type of RFC 5168.
 const MEDIA_CONTROL: &str = "application/media_control+xml";
@@ -27,6 +29,8 @@ pub(super) struct Pictures {
     terms: Option<PictureTerms>,
     /// The places that the relay was told of last.
     told: Vec<(MediaId, PictureSeat)>,
+    /// What the camera's line shows while it shows nobody.
+    card: Option<Arc<PictureCard>>,
     /// What the rooms know of its lines: a camera's, one of slides.
     known: [bool; 2],
     /// An INFO of ours is not answered yet.
@@ -38,10 +42,8 @@ pub(super) struct Pictures {
 impl Call {
     /// Whether the rooms take pictures, and under which terms; fixed for the life of the call.
     pub(super) fn begin_pictures(&mut self, context: &Context) {
-        let terms = context.directory.rooms().filter(|rooms| rooms.video).map(|rooms| {
-            let usual = PictureTerms::default();
-            if rooms.video_hd { PictureTerms { main: PictureTerms::HD, ..usual } } else { usual }
-        });
+        let rooms = context.directory.rooms().filter(|rooms| rooms.video);
+        let terms = rooms.map(|rooms| PictureTerms { high_definition: rooms.video_hd });
         if let Some(steering) = self.steering.as_mut().filter(|steering| steering.room.is_some()) {
             steering.pictures.terms = terms;
         }
@@ -54,7 +56,7 @@ impl Call {
     /// The lines of pictures that the room takes of leg A's offer, which is seen under its policy.
     pub(super) fn pictures_in(&self, offer: &SessionDescription) -> Vec<RoomPicture> {
         match self.picture_terms() {
-            Some(_) if self.near() == LegSide::A => offer.room_pictures(),
+            Some(terms) if self.near() == LegSide::A => offer.room_pictures(terms),
             _ => Vec::new(),
         }
     }
@@ -64,7 +66,7 @@ impl Call {
         let offer = self.pending.as_ref().and_then(|pending| pending.offer.clone());
         let pictures = match offer {
             Some(offer) => self.pictures_in(&offer.for_leg(self.media.encryption(LegSide::A))),
-            None => self.own_offer().map(|own| own.room_pictures()).unwrap_or_default(),
+            None => self.own_offer().map(|own| self.pictures_in(&own)).unwrap_or_default(),
         };
         let wanted = self.media.pictures_wanted(pictures.iter().map(|picture| picture.index));
         self.ask_for_ports(context, &wanted, families);
@@ -117,14 +119,22 @@ impl Call {
     pub(in crate::call) fn review_pictures(&mut self, context: &mut Context) {
         let holds = !self.media.wants_media(LegSide::A);
         let Some(steering) = self.steering.as_mut() else { return };
-        let wanted: Vec<(MediaId, PictureSeat)> = match &steering.seating {
-            None => Vec::new(),
-            Some(seating) => {
-                let seat =
-                    |(id, picture): (MediaId, &RoomPicture)| (id, seating.seat_of(picture, holds));
-                self.media.pictures().map(seat).collect()
-            }
+        let card = &steering.pictures.card;
+        // Before it has a place it is alone with the card.
+        let number = self.id.as_u128();
+        let (own, participant) =
+            (ConferenceId((number >> 64) as u64), ParticipantId(number as u64));
+        let place = |picture: &RoomPicture| match &steering.seating {
+            Some(seating) => Some(seating.seat_of(picture, holds)),
+            None if card.is_some() => Some(place_of(picture, own, participant)),
+            None => None,
         };
+        let is_camera = |picture: &RoomPicture| picture.content == PictureContent::Main;
+        let seat = |(id, picture): (MediaId, &RoomPicture)| {
+            let card = card.clone().filter(|_| is_camera(picture));
+            Some((id, PictureSeat { card, ..place(picture)? }))
+        };
+        let wanted: Vec<(MediaId, PictureSeat)> = self.media.pictures().filter_map(seat).collect();
         let told = std::mem::take(&mut steering.pictures.told);
         // The end of a stream is the seat's.
         let left = told.iter().filter(|(id, _)| {
@@ -137,6 +147,16 @@ impl Call {
             context.outputs.push_back(Output::Media(MediaCommand::SitPicture { id, seat }));
         }
         steering.pictures.told = wanted;
+    }
+
+    pub(super) fn show_card_by_order(
+        &mut self,
+        context: &mut Context,
+        card: Option<Arc<PictureCard>>,
+    ) {
+        let Some(steering) = self.steering.as_mut() else { return };
+        steering.pictures.card = card;
+        self.review_pictures(context);
     }
 
     /// Tells the rooms what lines of pictures there are, where that has changed.

@@ -5,8 +5,8 @@ use super::Call;
 use crate::context::Context;
 use crate::edge::Output;
 use model::{
-    ApplicationNews, AudioSource, Heard, Instant, LegSide, MediaCommand, MediaEvent, MediaId,
-    PictureSeat, PicturesShown, Seat,
+    ApplicationNews, AudioSource, ConferenceId, Heard, Instant, LegSide, MediaCommand, MediaEvent,
+    MediaId, ParticipantId, PictureSeat, PicturesShown, Seat,
 };
 use sdp::RoomPicture;
 
@@ -25,16 +25,27 @@ pub(super) struct Seating {
 impl Seating {
     /// The place of a line of pictures, of a leg that holds the call or does not.
     pub(super) fn seat_of(&self, picture: &RoomPicture, holds: bool) -> PictureSeat {
-        PictureSeat {
-            conference: self.seat.conference,
-            participant: self.seat.participant,
-            content: picture.content,
-            payload_type: picture.payload_type,
-            format: picture.format.clone(),
-            feedback: picture.feedback,
-            most_bits_per_second: picture.most_bits_per_second,
-            is_hidden: holds || !self.shown.has(picture.content),
-        }
+        let is_hidden = holds || !self.shown.has(picture.content);
+        PictureSeat { is_hidden, ..place_of(picture, self.seat.conference, self.seat.participant) }
+    }
+}
+
+/// The place of a line of pictures that shows nothing of the leg's.
+pub(super) fn place_of(
+    picture: &RoomPicture,
+    conference: ConferenceId,
+    participant: ParticipantId,
+) -> PictureSeat {
+    PictureSeat {
+        conference,
+        participant,
+        content: picture.content,
+        payload_type: picture.payload_type,
+        format: picture.format.clone(),
+        feedback: picture.feedback,
+        most_bits_per_second: picture.most_bits_per_second,
+        is_hidden: true,
+        card: None,
     }
 }
 

@@ -1,0 +1,105 @@
+//! What callers see who see nobody: words of the rooms, drawn and coded once for all who see the same.
+
+use model::{PictureCard, PictureFormat, PictureSeat};
+use room_stills::{Card, FRAME_NUMBERS, key_picture, parameter_sets, repeat};
+use room_video::StillPicture;
+use room_video::h264::H264Format;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Pictures that are kept. Full policy: the oldest goes, and is drawn again where it is wanted.
+const KEPT: usize = 16;
+/// Octets of a slice: it fits into a packet with SRTP, of receivers of single units too.
+const SLICE: usize = 1_200;
+
+/// A card for receivers of this many macroblocks and this level.
+type Key = (Arc<PictureCard>, bool, u8);
+
+/// Those that were drawn.
+#[derive(Default)]
+pub(crate) struct Cards {
+    drawn: VecDeque<(Key, Arc<StillPicture>)>,
+}
+
+impl Cards {
+    /// What a line shows while it shows nobody; `None` for one without words, and for VP8.
+    pub(crate) fn of(&mut self, seat: &PictureSeat) -> Option<Arc<StillPicture>> {
+        let card = seat.card.as_ref()?;
+        let PictureFormat::H264 { receives, .. } = &seat.format else { return None };
+        // One that cannot be read has no pictures at all, which is said elsewhere.
+        let format = H264Format::parse(receives).ok()?;
+        let most = format.limits().macroblocks;
+        let level = format.profile_level_id.level.idc();
+        let key = (Arc::clone(card), most >= room_stills::USUAL_MACROBLOCKS, level);
+        if let Some((_, known)) = self.drawn.iter().find(|(known, _)| *known == key) {
+            return Some(Arc::clone(known));
+        }
+        let drawn = Arc::new(draw(card, most, level));
+        if self.drawn.len() >= KEPT {
+            self.drawn.pop_front();
+        }
+        self.drawn.push_back((key, Arc::clone(&drawn)));
+        Some(drawn)
+    }
+}
+
+fn draw(card: &PictureCard, most_macroblocks: u32, level: u8) -> StillPicture {
+    let card = Card {
+        title: card.title.to_string(),
+        action: card.action.to_string(),
+        lines: card.lines.iter().map(ToString::to_string).collect(),
+    };
+    let picture = card.draw(most_macroblocks);
+    let sets = parameter_sets(&picture, level).into_iter();
+    StillPicture {
+        key: sets.chain(key_picture(&picture, 0, SLICE)).collect(),
+        repeats: (0..FRAME_NUMBERS).map(|number| repeat(&picture, number)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{ConferenceId, ParticipantId, PictureContent, PictureFeedback};
+
+    fn seat(title: &str, receives: &str) -> PictureSeat {
+        let format = PictureFormat::H264 { sends: receives.into(), receives: receives.into() };
+        let card = PictureCard { title: title.into(), ..PictureCard::default() };
+        PictureSeat {
+            conference: ConferenceId(1),
+            participant: ParticipantId(1),
+            content: PictureContent::Main,
+            payload_type: 96,
+            format,
+            feedback: PictureFeedback::default(),
+            most_bits_per_second: None,
+            is_hidden: true,
+            card: Some(Arc::new(card)),
+        }
+    }
+
+    #[test]
+    fn those_who_see_the_same_share_it() {
+        let mut cards = Cards::default();
+        let first = cards.of(&seat("Board room", "profile-level-id=42e01f")).unwrap();
+        let again = cards.of(&seat("Board room", "profile-level-id=42e01f")).unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+        let small = cards.of(&seat("Board room", "profile-level-id=42e00c")).unwrap();
+        assert!(small.key.len() < first.key.len());
+        let other = cards.of(&seat("Lobby", "profile-level-id=42e01f")).unwrap();
+        assert_ne!(first, other);
+        assert!(first.key.iter().all(|unit| unit.len() <= SLICE));
+        (0..KEPT).for_each(|number| {
+            cards.of(&seat(&number.to_string(), "profile-level-id=42e01f"));
+        });
+        assert_eq!(cards.drawn.len(), KEPT);
+    }
+
+    #[test]
+    fn without_words_or_without_h264_there_is_none() {
+        let mut cards = Cards::default();
+        let seat = seat("Board room", "profile-level-id=42e01f");
+        assert_eq!(cards.of(&PictureSeat { card: None, ..seat.clone() }), None);
+        assert_eq!(cards.of(&PictureSeat { format: PictureFormat::Vp8, ..seat }), None);
+    }
+}
