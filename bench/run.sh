@@ -169,6 +169,11 @@ for part in $parts; do
                 "$target/release/examples/picture_load" $participants ${quick:+2}
             done
             "$target/release/examples/picture_load" 50 5 srtp
+            rm -rf "$results/room-delay.tmp"
+            # shellcheck disable=SC2086
+            "$target/release/room-delay" "$target/release/tandem" "$results/room-delay.tmp" \
+                ${quick:+--callers 2,10 --rounds 2 --seconds 4}
+            rm -rf "$results/room-delay.tmp"
             ;;
         audio)
             for codec in pcmu g722 opus; do

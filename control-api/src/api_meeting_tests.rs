@@ -251,6 +251,8 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         muted: false,
         hand: true,
         level: -30,
+        is_speaking: true,
+        is_lost: false,
         speaks: true,
         shows: false,
         asks_to_show: false,

@@ -32,6 +32,9 @@ pub struct Rooms {
     pub numbers: Vec<Arc<str>>,
     /// Calls at once.
     pub max_calls: u32,
+    /// Calls at once of one source that comes by a name of the rooms and is not in `allow_plain`: an IPv4
+    /// address, or an IPv6 network of 64 bits.
+    pub max_calls_per_source: u32,
     /// Whether pictures are taken, and not sound alone.
     pub video: bool,
     /// Whether cameras may send high definition, which takes more bandwidth.
@@ -60,6 +63,8 @@ pub struct RoomsCallOut {
 impl Rooms {
     /// Calls at once unless configured.
     pub const DEFAULT_MAX_CALLS: u32 = 500;
+    /// Calls of one source at once unless configured.
+    pub const DEFAULT_MAX_CALLS_PER_SOURCE: u32 = 50;
 
     /// Rooms under a domain, with every default.
     pub fn new(domain: &str) -> Self {
@@ -70,6 +75,7 @@ impl Rooms {
             allow_plain: Vec::new(),
             numbers: Vec::new(),
             max_calls: Self::DEFAULT_MAX_CALLS,
+            max_calls_per_source: Self::DEFAULT_MAX_CALLS_PER_SOURCE,
             video: true,
             video_hd: false,
             call_out: None,
@@ -110,6 +116,11 @@ impl<'a> ReachedRooms<'a> {
     pub fn allows_plain(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         self.index.declared.allow_plain.iter().any(|net| net.contains(&ip))
+    }
+
+    /// How many calls one source may have at once.
+    pub fn max_calls_per_source(&self) -> u32 {
+        self.index.declared.max_calls_per_source
     }
 
     /// What steers a call of somebody who must encrypt media where the rooms require that, or of

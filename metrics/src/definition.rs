@@ -197,6 +197,7 @@ pub mod definitions {
             MIXED_LEGS_REFUSED, Counter, None, "tandem_mixed_legs_refused_total", [], "Legs that are not mixed: none of their formats is known, or a thread is behind (raise rooms.threads); the log says why";
             MIXED_PACKETS, Counter, Packets, "tandem_mixed_packets_total", ["outcome"], "RTP packets of conferences: heard (taken of legs), lost (not taken in time), made (for legs), unsent (the relay did not take them in time)";
             MIXING_SKIPPED, Counter, None, "tandem_mixing_skipped_frames_total", [], "Frames of 20 ms that were left out of conferences because a thread came too late";
+            MIXING_UNHEARD, Counter, None, "tandem_mixing_unheard_announcements_total", [], "Announcements in conferences that nobody heard: too many at once, or no sound that is known";
             MIXING_SECONDS, Counter, Seconds, "tandem_mixing_seconds_total", [], "Time that threads spent mixing, and switching pictures";
             SWITCHED_LINES, Gauge, None, "tandem_switched_picture_lines", [], "Lines of pictures (cameras, slides) in those conferences";
             SWITCHED_LINES_REFUSED, Counter, None, "tandem_switched_picture_lines_refused_total", [], "Lines without pictures: their parameters cannot be read, there are too many, or a thread is behind; the log says why";
@@ -207,6 +208,7 @@ pub mod definitions {
             FLOOR_DEVICES, Gauge, None, "tandem_floor_control_devices", [], "Callers of meeting rooms whose devices may ask for the floor of the slides (BFCP)";
             FLOOR_CONNECTIONS, Gauge, None, "tandem_floor_control_connections", [], "TCP connections of floor control, those of nobody yet included";
             FLOOR_MESSAGES, Counter, None, "tandem_floor_control_messages_total", ["outcome"], "Messages of floor control: understood; unreadable; stranger, of no call or from elsewhere, connections too; too_fast; untold, the rooms had no room for them; unsent, a device acknowledges nothing or was never heard";
+            ROOM_SPEAKING, Gauge, None, "tandem_room_speaking", [], "People who speak in meetings now, whether among the loudest who are heard or not";
             LISTENED_CALLS, Gauge, None, "tandem_listened_calls", [], "Calls that somebody listens to while they run (streaming)";
             LISTENERS, Gauge, None, "tandem_listeners", [], "Listeners of those calls";
             LISTENERS_LOST, Counter, None, "tandem_listeners_lost_total", ["reason"], "Listeners that a call should have had: refused (too many calls, or a thread behind), not_opened (no way to one of this kind), failed (a fault of ours)";

@@ -5,7 +5,7 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, FloorAccess, FloorPeer, Instant, LegSide,
+    AudioSource, CallDirection, DtmfKey, FloorAccess, FloorPeer, Heard, Instant, LegSide,
     OrderedRecording, PictureCard, PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure,
     TransactionId, VoiceConnectorId,
 };
@@ -164,6 +164,9 @@ pub enum ApplicationOrder {
         /// How the device reaches the floor control server.
         access: FloorAccess,
     },
+    /// Everybody in the conference that leg A takes part in hears this, after what was ordered before,
+    /// with all else turned down meanwhile. Nothing is answered.
+    Announce(AudioSource),
 }
 
 /// Where a recording that an application has ordered is now.
@@ -270,6 +273,15 @@ pub enum ApplicationNews {
     /// Leg A's line of floor control has been answered as [`ApplicationOrder::ControlFloor`] says; `None` where
     /// it has none any more.
     FloorControl(Option<FloorPeer>),
+    /// How leg A is heard in its conference: told when one of its two words changes, and once a second while
+    /// it speaks. What there is no room for is lost.
+    Heard(Heard),
+    /// No packet has come from leg A of a call to the meeting rooms for so long; told again every ten
+    /// seconds until one comes.
+    Silent {
+        /// For how long.
+        silent_for: Duration,
+    },
     /// Leg A has lines of pictures from now on, or has them no more; told when that changes, and never of
     /// a call that has had none.
     Pictures {
@@ -305,6 +317,8 @@ impl ApplicationNews {
             | ApplicationNews::Key { .. }
             | ApplicationNews::Pictures { .. }
             | ApplicationNews::FloorControl(_)
+            | ApplicationNews::Heard(_)
+            | ApplicationNews::Silent { .. }
             | ApplicationNews::HungUp { .. } => None,
         }
     }

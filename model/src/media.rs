@@ -2,9 +2,9 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    Codec, DtmfConversion, DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide,
-    ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, PictureSeat, PlayOutcome,
-    Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure,
+    AudioSource, Codec, DtmfConversion, DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity,
+    LegSide, ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, PictureSeat,
+    PlayOutcome, Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure,
     TransactionId, Transcoding,
 };
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,8 @@ impl IpFamily {
 
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
 /// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying`, `Record`, `StopRecording`, `Copy`, `Listen`,
-/// `UpdateListening`, `StopListening`, `Sit`, `SitPicture`, `RefreshPicture`, `StandUp` and `Report`, one
-/// `Release`.
+/// `UpdateListening`, `StopListening`, `Sit`, `SitPicture`, `RefreshPicture`, `Announce`, `StandUp` and
+/// `Report`, one `Release`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -166,6 +166,14 @@ pub enum MediaCommand {
     RefreshPicture {
         /// The stream.
         id: MediaId,
+    },
+    /// Everybody in the conference of the stream's seat hears this, after what was announced before, with
+    /// all else turned down meanwhile; of a stream without a seat, nobody.
+    Announce {
+        /// The stream.
+        id: MediaId,
+        /// What: a WAV file's octets.
+        source: AudioSource,
     },
     /// Leg A of the stream leaves its conference; of a stream without a seat, nothing.
     StandUp {

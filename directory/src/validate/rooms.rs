@@ -18,6 +18,8 @@ impl Problems {
             self.network(net, &format!("rooms.allow_plain[{n}]"));
         }
         self.in_range(rooms.max_calls, &limits::CONCURRENT_CALLS, "rooms.max_calls".to_owned());
+        let (most, path) = (rooms.max_calls_per_source, "rooms.max_calls_per_source".to_owned());
+        self.in_range(most, &limits::CONCURRENT_CALLS, path);
         self.room_numbers(resources, rooms);
         if let Some(out) = &rooms.call_out {
             let at = |key: &str| format!("rooms.call_out.{key}");

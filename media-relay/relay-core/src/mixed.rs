@@ -6,13 +6,14 @@
 //! lost, as it would be of a person who speaks meanwhile.
 
 use crate::forward::pair;
+use crate::heard::{self, HeardReader, HeardWriter};
 use crate::listening::{AudioTap, ListenReader, listen_ring};
 use crate::made::MadePacket;
 use crate::packet_ring::{self, RingReader, RingWriter};
 use crate::plan::CompiledLeg;
 use crate::rtp_session::RtpSession;
 use codecs::LONGEST_PAYLOAD;
-use model::{Instant, LegSide};
+use model::{Heard, Instant, LegSide};
 use rtp_proto::RtpHeader;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub struct SeatRings {
     pub hears: ListenReader,
     /// What it is to hear.
     pub says: MixedWriter,
+    /// How it is heard, for signalling.
+    pub heard: HeardWriter,
 }
 
 /// The relay's ends of both rings.
@@ -52,13 +55,15 @@ pub struct SeatRings {
 pub struct SeatEnds {
     tap: crate::listening::ListenWriter,
     mixed: RingReader<HEAD>,
+    heard: HeardReader,
 }
 
 /// Rings for a leg: `octets` for what it says (see [`listen_ring`]); about 200 ms for what it hears.
 pub fn seat_rings(octets: usize) -> (SeatEnds, SeatRings) {
     let (tap, hears) = listen_ring(octets);
     let (says, mixed) = packet_ring::pair(RING);
-    (SeatEnds { tap, mixed }, SeatRings { hears, says: MixedWriter(says) })
+    let (told, heard) = heard::pair();
+    (SeatEnds { tap, mixed, heard }, SeatRings { hears, says: MixedWriter(says), heard: told })
 }
 
 impl MixedWriter {
@@ -83,6 +88,7 @@ pub(crate) struct Seated {
     leg: LegSide,
     pub(crate) tap: Option<Box<AudioTap>>,
     mixed: RingReader<HEAD>,
+    heard: HeardReader,
     /// A payload, while it is sent.
     payload: Vec<u8>,
     /// The clock rate of the last packet, and from the conference's timestamps in that to the leg's;
@@ -123,8 +129,9 @@ impl RtpSession {
         let legs = LegSide::BOTH.map(|side| side == leg);
         let tap = Some(Box::new(self.tap_of(ends.tap, legs, now)));
         let payload = Vec::with_capacity(LONGEST_PAYLOAD.next_multiple_of(8));
-        let (mixed, placed, unheard, is_muted) = (ends.mixed, None, 0, false);
-        let seated = Seated { leg, tap, mixed, payload, placed, unheard, is_muted };
+        let SeatEnds { mixed, heard, .. } = ends;
+        let (placed, unheard, is_muted) = (None, 0, false);
+        let seated = Seated { leg, tap, mixed, heard, payload, placed, unheard, is_muted };
         self.seated = Some(Box::new(seated));
     }
 
@@ -155,6 +162,11 @@ impl RtpSession {
     /// Packets of the conference that the leg could not hear, since this was last asked.
     pub fn take_unheard_mixed(&mut self) -> u64 {
         self.seated.as_deref_mut().map_or(0, |seated| std::mem::take(&mut seated.unheard))
+    }
+
+    /// How leg A is heard in its conference, if that was said since this was last asked.
+    pub fn take_heard(&self) -> Option<Heard> {
+        self.seated.as_deref()?.heard.take()
     }
 
     /// When something of the conference is to be sent: at once, where it has said anything.

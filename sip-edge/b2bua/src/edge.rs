@@ -439,6 +439,9 @@ impl Edge {
             if let Some(id) = call.counted_for.take() {
                 self.context.policing.release(&id);
             }
+            if let Some(source) = call.counted_source.take() {
+                self.context.policing.release_source(source);
+            }
             self.context.statistics.active_calls -= 1;
         }
         let wanted = if call.is_done() { None } else { call.deadlines.earliest() };

@@ -110,6 +110,11 @@ pub(super) fn read(
         allow_plain: table.list("allow_plain", value::network).unwrap_or_default(),
         numbers: table.list("numbers", value::shared_text).unwrap_or_default(),
         max_calls: table.or("max_calls", Rooms::DEFAULT_MAX_CALLS, value::integer),
+        max_calls_per_source: table.or(
+            "max_calls_per_source",
+            Rooms::DEFAULT_MAX_CALLS_PER_SOURCE,
+            value::integer,
+        ),
         video: table.or("video", true, value::boolean),
         video_hd: table.or("video_hd", false, value::boolean),
         call_out: call_out::read(table.table("call_out")),
@@ -269,7 +274,8 @@ mod tests {
         let config = accepts("[rooms]\n");
         let rooms = config.resources.rooms.clone().unwrap();
         assert_eq!(rooms, Rooms::new(config.directory.domain()));
-        assert!(rooms.require_srtp && rooms.allow_plain.is_empty() && rooms.max_calls == 500);
+        assert!(rooms.require_srtp && rooms.allow_plain.is_empty());
+        assert_eq!((rooms.max_calls, rooms.max_calls_per_source), (500, 50));
         assert!(rooms.video && !rooms.video_hd);
         let reached = config.directory.rooms_by_host(&rooms.host());
         assert!(reached.is_some_and(|reached| reached.region().is_none()));
@@ -280,7 +286,8 @@ mod tests {
         let config = accepts(
             "[rooms]\ndomain = \"example.com\"\nregions = [{ code = \"eu\" }, { code = \"us-1\" }]\n\
              require_srtp = false\nallow_plain = [\"192.0.2.7\", \"198.51.100.0/24\"]\n\
-             numbers = [\"+12065550777\"]\nmax_calls = 20\nvideo = true\nvideo_hd = true\n\
+             numbers = [\"+12065550777\"]\nmax_calls = 20\nmax_calls_per_source = 7\n\
+             video = true\nvideo_hd = true\n\
              threads = 2\nmax_participants = 30\nmax_pictures = 8\nlanguage = \"ja\"\nmusic = \"music.wav\"\n",
         );
         let rooms = config.resources.rooms.clone().unwrap();
@@ -289,6 +296,7 @@ mod tests {
             ["meet.example.com", "meet.eu.example.com", "meet.us-1.example.com"]
         );
         assert!(!rooms.require_srtp && rooms.max_calls == 20 && rooms.video && rooms.video_hd);
+        assert_eq!(rooms.max_calls_per_source, 7);
         assert!(config.directory.rooms_by_number("+12065550777").is_some());
         let section = config.rooms.unwrap();
         assert_eq!((section.threads, section.max_participants), (2, 30));
@@ -322,6 +330,10 @@ mod tests {
             ("video = \"on\"", "video: expected true or false"),
             ("video_hd = 1", "video_hd: expected true or false"),
             ("max_calls = 0", "max_calls: 0 is out of range; use 1 to 1000000"),
+            (
+                "max_calls_per_source = 0",
+                "max_calls_per_source: 0 is out of range; use 1 to 1000000",
+            ),
             ("pin = 1", "unknown key `pin` in [rooms]"),
             ("threads = 0", "threads: 0 is out of range; use 1 to 64"),
             ("max_participants = 0", "max_participants: 0 is out of range; use 1 to 65536"),

@@ -126,7 +126,8 @@ impl Desk {
             self.tell_joined();
             self.send();
             self.send_floor();
-            self.counters.set(self.focus.held().count(), self.callers.len());
+            let focus = &self.focus;
+            self.counters.set(focus.held().count(), self.callers.len(), focus.speaking());
         }
     }
 
@@ -160,10 +161,15 @@ impl Desk {
                 self.focus.handle_called(now, call, CalledNews::Failed(status));
             }
             ApplicationNews::Played { order, .. } => ears.handle_played(order),
+            ApplicationNews::Heard(heard) => self.focus.handle_heard(call, heard),
+            ApplicationNews::Silent { silent_for } => {
+                self.focus.handle_silence(now, call, silent_for);
+            }
             ApplicationNews::Pictures { camera, slides } => {
                 self.focus.handle_pictures(call, camera, slides);
             }
             ApplicationNews::Seated { order } if ears.is_seat(order) => {
+                ears.handle_seated(order);
                 self.steered.joined(call, Ok(()));
             }
             ApplicationNews::SeatFailed { order, failure } if ears.is_seat(order) => {
@@ -283,8 +289,11 @@ impl Desk {
         match order {
             MeetingOrder::Announce(words) => {
                 let sources = self.prompts.sources(&words);
+                // The mixer plays it to all of them; whoever has a seat for sure says which conference it is.
                 let there = self.callers.values_mut().filter(|ears| ears.is_in(meeting));
-                there.for_each(|ears| ears.announce(&sources));
+                if let Some(ears) = there.max_by_key(|ears| ears.is_seated()) {
+                    ears.announce(sources);
+                }
             }
             // Recordings of rooms are not there yet; who asks for them hears so.
             MeetingOrder::StartRecording => self.focus.handle_recording_failed(now, meeting),

@@ -235,7 +235,10 @@ impl Port {
                     calls.remove(&call);
                 }
                 let told = self.inputs.try_send(Input::News(call, news.clone()));
-                if matches!(told, Err(TrySendError::Full(_))) {
+                // How somebody is heard, and that nothing comes of it, is said again.
+                let is_said_again =
+                    matches!(news, ApplicationNews::Heard(_) | ApplicationNews::Silent { .. });
+                if !is_said_again && matches!(told, Err(TrySendError::Full(_))) {
                     tracing::error!(%call, "news of a caller of the meeting rooms are not taken in time");
                     if let Some(orders) = self.orders.get() {
                         let order = ApplicationOrder::HangUp { leg: None, status: 503 };

@@ -9,7 +9,7 @@ use model::{
     PictureContent, PictureFeedback, PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey,
     SrtpSuite, TransactionId, XrWishes,
 };
-use room_media::{Mixing, MixingConfig, MixingStatistics};
+use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics};
 use rtp_proto::rtcp::{Feedback, FeedbackMessage, RtcpPacket, parse_compound};
 use rtp_proto::srtp::{SrtpReceiver, SrtpSender};
 use rtp_proto::{DatagramKind, RtpHeader, RtpPacket, demultiplex};
@@ -42,7 +42,10 @@ impl Rig {
         let (sender, events) = sync_channel(10_000);
         let sink = Arc::new(move |event| sender.send(event).unwrap());
         let relay = Relay::start(config, Clock::new(origin), sink).unwrap();
-        let mixing = Mixing::start(MixingConfig::default(), origin, news).unwrap();
+        // Nothing is announced.
+        let (_, announcements) = sync_channel(1);
+        let orders = MixingOrders { seats: news, announcements };
+        let mixing = Mixing::start(MixingConfig::default(), origin, orders).unwrap();
         Rig { relay, events, mixing }
     }
 

@@ -32,7 +32,7 @@ use bridge::Bridging;
 pub(crate) use bridge::check_outbound;
 use directory::ApplicationTarget;
 use floor::Flooring;
-use keys::KeysUnderWay;
+use keys::{KeysUnderWay, TonesOrInfo};
 use model::{
     ApplicationEvent, ApplicationNews, ApplicationTold, CallEnd, CallEventKind, Codec, EndedBy,
     Instant, IpFamily, LegSide, MediaEvent, PlayOutcome, RoomCall, SteeredCall,
@@ -84,6 +84,8 @@ pub(super) struct Steering {
     by_order: bool,
     /// Leg A was answered for a bridge, which the application may not know yet.
     answered_for_bridge: bool,
+    /// Of keys that come as tones.
+    tones: TonesOrInfo,
     /// What the meeting rooms learn of it, where those steer.
     room: Option<Box<RoomCall>>,
     /// While leg B is there, the cap on the call's duration that holds without it, if there is one.
@@ -119,6 +121,7 @@ impl Steering {
             by_order: false,
             answered_for_bridge: false,
             own_cap: None,
+            tones: TonesOrInfo::default(),
             room: None,
         }
     }
@@ -141,7 +144,7 @@ impl Call {
     }
 
     /// Whether the meeting rooms steer it.
-    fn is_in_room(&self) -> bool {
+    pub(super) fn is_in_room(&self) -> bool {
         self.steering.as_ref().is_some_and(|steering| steering.room.is_some())
     }
 
@@ -172,6 +175,9 @@ impl Call {
         let habits = Habits::of(&self.voice_connector, None);
         self.media.start_leg(LegSide::B, Encryption::Optional, habits);
         self.media.tell_keys(true);
+        if self.is_in_room() {
+            self.media.hear_tones();
+        }
         let offered = self.pending.as_ref().and_then(|pending| pending.offer.as_ref());
         let family = match offered.and_then(SessionDescription::audio_ref) {
             Some(audio) => audio.ip_family,
@@ -262,7 +268,7 @@ impl Call {
     }
 
     /// News for the application, once it knows of the call. Legs in them are the application's.
-    fn tell(&mut self, context: &mut Context, now: Instant, news: ApplicationNews) {
+    pub(super) fn tell(&mut self, context: &mut Context, now: Instant, news: ApplicationNews) {
         if self.steering.as_ref().is_some_and(|steering| steering.is_told) {
             let told = ApplicationTold::News(news);
             let event = ApplicationEvent { call: self.id, at: now, told };

@@ -48,6 +48,7 @@ impl Call {
                 | ApplicationOrder::StopRecording { .. }
                 | ApplicationOrder::StandUp
                 | ApplicationOrder::ControlFloor { .. }
+                | ApplicationOrder::Announce(_)
                 | ApplicationOrder::ShowCard { .. }
                 | ApplicationOrder::Bridge(_) => {}
             }
@@ -110,6 +111,7 @@ impl Call {
             ApplicationOrder::ControlFloor { access } => {
                 return self.control_floor_by_order(access);
             }
+            ApplicationOrder::Announce(source) => return self.announce_by_order(context, source),
             ApplicationOrder::ShowCard { card } => self.show_card_by_order(context, card),
         }
         Ok(())

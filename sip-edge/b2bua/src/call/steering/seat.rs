@@ -5,8 +5,8 @@ use super::Call;
 use crate::context::Context;
 use crate::edge::Output;
 use model::{
-    ApplicationNews, ConferenceId, Instant, MediaCommand, MediaEvent, MediaId, ParticipantId,
-    PictureSeat, PicturesShown, Seat,
+    ApplicationNews, AudioSource, ConferenceId, Heard, Instant, MediaCommand, MediaEvent, MediaId,
+    ParticipantId, PictureSeat, PicturesShown, Seat,
 };
 use sdp::RoomPicture;
 
@@ -78,6 +78,34 @@ impl Call {
         let id = told.map(|(id, _)| id).filter(|id| self.media.id() == Some(*id));
         context.outputs.extend(id.map(|id| Output::Media(MediaCommand::StandUp { id })));
         self.review_pictures(context);
+    }
+
+    /// Has everybody in the leg's conference hear something.
+    pub(super) fn announce_by_order(
+        &mut self,
+        context: &mut Context,
+        source: AudioSource,
+    ) -> Result<(), &'static str> {
+        let seating = self.steering.as_ref().and_then(|steering| steering.seating.as_ref());
+        let told = seating.and_then(|seating| seating.told);
+        let (id, _) = told.ok_or("the call takes part in no conference")?;
+        context.outputs.push_back(Output::Media(MediaCommand::Announce { id, source }));
+        Ok(())
+    }
+
+    /// How the leg is heard in its conference.
+    pub(in crate::call) fn heard_in_seat(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        id: MediaId,
+        heard: Heard,
+    ) {
+        let seating = self.steering.as_ref().and_then(|steering| steering.seating.as_ref());
+        // Of a seat that was left meanwhile it says nothing any more.
+        if seating.is_some() && self.media.id() == Some(id) {
+            self.tell(context, now, ApplicationNews::Heard(heard));
+        }
     }
 
     /// Has the relay know the seat as it is to be now. A leg that holds the call is not heard: what it
