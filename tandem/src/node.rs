@@ -591,6 +591,7 @@ fn shell_config(
         udp: of(TransportProtocol::Udp),
         tcp: of(TransportProtocol::Tcp),
         tls: of(TransportProtocol::Tls),
+        web_tls: false,
         tls_settings: Some(TlsSettings {
             certificate: sip.tls_certificate.clone(),
             hosts: sip.tls_hosts.clone(),

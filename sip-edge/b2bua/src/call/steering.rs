@@ -43,6 +43,9 @@ use std::sync::Arc;
 const MAX_HEADERS: usize = 32;
 const LONGEST_VALUE: usize = 1_024;
 
+/// What is told of a browser whose connection is lost: temporarily unavailable.
+const CUT_OFF: u16 = 480;
+
 /// Silence in the place of a leg that is muted: a tenth of a second of PCM, over and over.
 const SILENT_SAMPLES: usize = 800;
 
@@ -430,7 +433,8 @@ impl Call {
         let Some(steering) = self.steering.as_mut() else { return };
         let ordered = steering.by_order;
         self.withdraw_bridge(context);
-        let news = ApplicationNews::HungUp { leg: LegSide::A, ordered, status: end.status };
+        let status = if self.is_cut_off() { CUT_OFF } else { end.status };
+        let news = ApplicationNews::HungUp { leg: LegSide::A, ordered, status };
         self.tell(context, now, news);
         context.steered.remove(&self.id);
     }

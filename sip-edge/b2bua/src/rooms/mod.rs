@@ -4,13 +4,19 @@ mod dialled;
 
 pub use dialled::dialled_in;
 
-use directory::ReachedRooms;
+use crate::admission;
+use directory::{ReachedRooms, Snapshot};
 use model::{Dialled, Flow, RoomCall};
 use sip_proto::{HeaderName, Message};
 use std::sync::Arc;
 
 /// Characters of a name that are told at most.
 const LONGEST_NAME: usize = 128;
+
+/// Whether the request URI names the meeting rooms.
+pub(crate) fn are_called(directory: &Snapshot, invite: &Message) -> bool {
+    invite.request_uri().is_some_and(|uri| admission::rooms_at(directory, uri).is_some())
+}
 
 /// What the rooms learn of a call by its INVITE; `reached` is the name that was called, and `None` of a
 /// call to a number. The lines of its offer are added when that has been read.
