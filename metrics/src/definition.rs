@@ -197,6 +197,9 @@ pub mod definitions {
             MIXING_SECONDS, Counter, Seconds, "tandem_mixing_seconds_total", [], "Time that threads spent mixing";
             ROOM_MEETINGS, Gauge, None, "tandem_room_meetings", [], "Meetings that are held now, with or without anybody in them";
             ROOM_CALLERS, Gauge, None, "tandem_room_callers", [], "Callers in the meeting rooms: welcomed, waiting or in a meeting";
+            GUEST_CONNECTIONS, Gauge, None, "tandem_guest_connections", [], "Connections to the page of browser guests; a guest in a meeting has two";
+            GUEST_SIP_SOCKETS, Gauge, None, "tandem_guest_sip_sockets", [], "Of these, WebSockets with SIP";
+            GUESTS_REFUSED, Counter, None, "tandem_guests_refused_total", ["reason"], "What was refused of browser guests: busy (a connection over rooms.guests.max_connections or max_per_source), rate (too many connections or messages in a short time), request (HTTP that is none of the page's), message (over a WebSocket, too long or malformed)";
             LISTENED_CALLS, Gauge, None, "tandem_listened_calls", [], "Calls that somebody listens to while they run (streaming)";
             LISTENERS, Gauge, None, "tandem_listeners", [], "Listeners of those calls";
             LISTENERS_LOST, Counter, None, "tandem_listeners_lost_total", ["reason"], "Listeners that a call should have had: refused (too many calls, or a thread behind), not_opened (no way to one of this kind), failed (a fault of ours)";

@@ -8,6 +8,7 @@ pub(crate) use claim::{LOCK_FILE, claim, try_claim};
 use crate::clock::Origin;
 use crate::config::{Config, Media};
 use crate::control::StreamSwitch;
+use crate::guests;
 use crate::held::{PAGE_LIMIT, take_back};
 use crate::history::HistoryFollower;
 use crate::kept::Kept;
@@ -61,6 +62,8 @@ pub(crate) struct Node {
     mixing: Option<Arc<Mixing>>,
     /// What steers calls.
     applications: MediaApplications,
+    /// The page of browser guests.
+    guests: Option<room_guests::Guests>,
     recorder: RecorderHandle,
     sink: FileSink,
     /// The queues to services; none without a sink that has one.
@@ -145,6 +148,7 @@ impl Node {
         // Relays of their own say theirs when they are connected.
         let fingerprint = (role == Role::All).then(|| identity.fingerprint());
         let mut shell = shell_config(&config, clock, origin.calendar, fingerprint);
+        let door = guests::Door::open(&config, &mut shell)?;
         let kept = Kept::start(&config, origin, &mut shell.edge)?;
         let kept_calls = match role {
             Role::Edge => {
@@ -177,6 +181,8 @@ impl Node {
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
         let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
         applications.connect(edge.application_orders());
+        let rooms = applications.rooms();
+        let guests = door.map(|door| door.serve(&edge, rooms.guests())).transpose()?;
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
@@ -187,6 +193,7 @@ impl Node {
             streaming,
             mixing,
             applications,
+            guests,
             recorder,
             sink,
             outbox,
@@ -358,6 +365,8 @@ impl Node {
             None => tracing::warn!("the edge is still asked for readings; it is not waited for"),
         }
         drop(self.kept_calls.take());
+        // Guests have had their BYEs.
+        drop(self.guests);
         self.applications.stop();
         match take_back(self.media, PAGE_LIMIT) {
             Some(media) => media.stop(),
@@ -399,6 +408,7 @@ impl Node {
         let streaming = self.streaming.as_ref().map(Arc::downgrade);
         let mixing = self.mixing.as_ref().map(Arc::downgrade);
         let rooms = self.applications.rooms_readings();
+        let guests = self.guests.as_ref().map(room_guests::Guests::counters);
         let identities = self.kept.certificate_ends();
         self.view().set_readings(move |out| {
             if let Some(media) = media.upgrade() {
@@ -411,6 +421,9 @@ impl Node {
                 mixing::read(&mixing.statistics(), out);
             }
             rooms.read(out);
+            if let Some(guests) = &guests {
+                guests::read(guests, out);
+            }
             if let Some(edge) = edge.upgrade() {
                 readings::of_edge(&edge.statistics(), out);
                 readings::of_certificates(&edge.certificates(), out);

@@ -66,6 +66,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("room-media", &["model", "codecs", "relay-core", "media-relay", "mixer"]),
     ("room-video", &["model", "rtp-proto"]),
     ("bfcp", &["model"]),
+    // The guests' page; their SIP goes to the edge, what they see and want to the rooms.
+    ("room-guests", &["model", "room-core", "sip-edge"]),
     (
         "tandem",
         &[
@@ -100,6 +102,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "rtp-proto",
             "room-core",
             "room-media",
+            "room-guests",
         ],
     ),
     // Tests and tools: nobody depends on them.

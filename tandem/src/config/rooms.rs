@@ -1,5 +1,6 @@
 //! `[rooms]`: how meeting rooms are reached, who mixes them, and meetings that are always there.
 
+mod guests;
 mod meeting;
 
 use super::reader::Table;
@@ -7,6 +8,7 @@ use super::sip::Sip;
 use super::value;
 use crate::rooms::has_built_in;
 use directory::Rooms;
+pub(crate) use guests::GuestsSection;
 use meeting::read_meetings;
 use room_core::{Language, MeetingRecord, Prompt};
 use room_media::MixingConfig;
@@ -36,6 +38,8 @@ pub(crate) struct RoomsSection {
     pub(crate) language: Language,
     /// Meetings of the file.
     pub(crate) meetings: Vec<MeetingRecord>,
+    /// The page by which browsers join.
+    pub(crate) guests: Option<GuestsSection>,
 }
 
 impl RoomsSection {
@@ -53,6 +57,7 @@ impl Default for RoomsSection {
             max_participants: 2_048,
             language: Language::english(),
             meetings: Vec::new(),
+            guests: None,
         }
     }
 }
@@ -92,7 +97,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
         ..Rooms::new(&domain)
     };
     let has_tls = sip.listeners.iter().any(|each| each.protocol == model::TransportProtocol::Tls);
-    if !has_tls && rooms.allow_plain.is_empty() {
+    if !has_tls && rooms.allow_plain.is_empty() && !table.has("guests") {
         let message = "nobody can call the rooms: [sip] has no tls listener, and allow_plain is \
              empty; add tls = [\"0.0.0.0:5061\"] to [sip]";
         table.warn_at("domain", message);
@@ -116,6 +121,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
         }),
         language,
         meetings: read_meetings(&mut table),
+        guests: guests::read(table.table("guests"), sip),
     };
     table.finish();
     Some((rooms, section))

@@ -11,10 +11,12 @@ use model::{
 use outbox::clock::{Clock, unix_time};
 use room_core::{
     Arrival, CalledNews, Dialled, Focus, FocusSettings, Languages, MeetingId, MeetingOrder, Now,
-    Order, Output, Registry, Source, StoredMeeting,
+    Order, Output, Prompt, Registry, Source, StoredMeeting, Words,
 };
+use room_guests::{Channels, KEY_HEADER, KeyDigest};
 use sip_edge::ApplicationOrders;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -33,6 +35,9 @@ pub(super) struct Desk {
     prompts: Prompts,
     teller: Teller,
     counters: Arc<Counters>,
+    channels: Channels,
+    /// What guests ask and is not taken yet.
+    guests_wait: Arc<AtomicUsize>,
     orders: Arc<OnceLock<ApplicationOrders>>,
     callers: HashMap<TransactionId, Ears>,
     /// Orders that the edge has had no room for, in their order.
@@ -44,7 +49,7 @@ impl Desk {
         section: RoomsSection,
         teller: Teller,
         orders: Arc<OnceLock<ApplicationOrders>>,
-        counters: Arc<Counters>,
+        (counters, guests_wait): (Arc<Counters>, Arc<AtomicUsize>),
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
         let mut registry = Registry::default();
@@ -60,6 +65,8 @@ impl Desk {
             prompts,
             teller,
             counters,
+            channels: Channels::default(),
+            guests_wait,
             orders,
             callers: HashMap::new(),
             unsent: VecDeque::new(),
@@ -70,11 +77,16 @@ impl Desk {
         loop {
             let patience = if self.unsent.is_empty() { PAUSE } else { AGAIN };
             let next = self.focus.poll_timeout();
+            let next = next.into_iter().chain(self.channels.poll_timeout()).min();
             let next = next.map(|at| at.saturating_since(self.clock.now()));
             match inputs.recv_timeout(next.unwrap_or(PAUSE).min(patience)) {
                 Ok(Input::Begun(call, begun)) => self.begin(call, &begun),
                 Ok(Input::News(call, news)) => self.take_news(call, news),
                 Ok(Input::Ask(work)) => work(&mut self.focus, now(self.clock), &mut draw),
+                Ok(Input::Guest(from)) => {
+                    self.guests_wait.fetch_sub(1, Ordering::AcqRel);
+                    self.channels.handle(now(self.clock), from, &mut self.focus, &mut draw);
+                }
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -83,6 +95,8 @@ impl Desk {
                 self.focus.handle_timeout(now);
             }
             self.pump();
+            self.channels.note_change(now.at, &self.focus);
+            self.channels.handle_timeout(now.at, &self.focus);
             self.send();
             self.counters.set(self.focus.held().count(), self.callers.len());
         }
@@ -91,6 +105,11 @@ impl Desk {
     fn begin(&mut self, call: TransactionId, begun: &SteeredCall) {
         let Some(room) = begun.room.as_deref() else { return };
         self.callers.insert(call, Ears::new(call));
+        let is_key = |(name, _): &&(Arc<str>, Arc<str>)| name.eq_ignore_ascii_case(KEY_HEADER);
+        let key = begun.headers.iter().find(is_key).and_then(|(_, key)| KeyDigest::parse(key));
+        if let Some(key) = key {
+            self.channels.call_begun(call, key);
+        }
         self.focus.handle_call(now(self.clock), call, arrival(begun, room));
     }
 
@@ -114,6 +133,7 @@ impl Desk {
             }
             ApplicationNews::HungUp { leg: LegSide::A, status, .. } => {
                 self.callers.remove(&call);
+                self.channels.call_over(call);
                 self.unsent.retain(|(of, ..)| *of != call);
                 self.focus.handle_gone(now, call, (status >= 300).then_some(status));
             }
@@ -155,8 +175,9 @@ impl Desk {
             Output::Call { call, number, order } => self.order(call, number, order),
             Output::Meeting { meeting, order } => self.order_meeting(meeting, order),
             Output::Event(event) => self.teller.tell(&event),
-            // Nobody here sees a screen or reads.
-            Output::Floor { .. } | Output::Chat { .. } => {}
+            Output::Chat { meeting, message } => self.channels.tell_chat(meeting, &message),
+            // Guests see who shows a screen in the list of who is there.
+            Output::Floor { .. } => {}
         }
     }
 
@@ -164,6 +185,9 @@ impl Desk {
         let Some(ears) = self.callers.get_mut(&call) else { return };
         match order {
             Order::Answer => ears.answer(),
+            Order::Play(words) if is_shown(&words) && self.channels.is_seen(call) => {
+                ears.play(number, Vec::new());
+            }
             Order::Play(words) => ears.play(number, self.prompts.sources(&words)),
             Order::StopPlaying => ears.stop(),
             Order::StartMusic => ears.start_music(self.prompts.music()),
@@ -220,6 +244,21 @@ impl Desk {
             }
         }
     }
+}
+
+/// Whether a guest's page shows all that is said.
+fn is_shown(words: &Words) -> bool {
+    words.prompts.iter().all(|prompt| {
+        matches!(
+            prompt,
+            Prompt::Muted
+                | Prompt::Unmuted
+                | Prompt::HandRaised
+                | Prompt::HandLowered
+                | Prompt::SomebodyRaisedHand
+                | Prompt::Knock
+        )
+    })
 }
 
 fn now(clock: Clock) -> Now {

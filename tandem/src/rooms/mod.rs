@@ -25,8 +25,10 @@ use model::{
 };
 use readings::Counters;
 use room_core::{Draw, Focus, Now};
+use room_guests::{FromGuest, RoomsPort};
 use sip_edge::ApplicationOrders;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -37,6 +39,9 @@ pub(crate) use readings::RoomsReadings;
 /// What waits for the thread. Full policy: a call that begins is refused (503), one whose news find no
 /// room is ended, since what is lost cannot be made up for, and whoever asks is told to ask again.
 const QUEUE: usize = 4_096;
+
+/// Of these, what guests' pages may ask, so that they never keep out calls and their news.
+const GUESTS_QUEUE: usize = QUEUE / 4;
 
 /// How long somebody waits for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -49,12 +54,14 @@ enum Input {
     Begun(TransactionId, Box<SteeredCall>),
     News(TransactionId, ApplicationNews),
     Ask(Work),
+    Guest(FromGuest),
     Stop,
 }
 
 /// What steers the calls to the rooms.
 pub(crate) struct Rooms {
     inputs: SyncSender<Input>,
+    guests_wait: Arc<AtomicUsize>,
     orders: Arc<OnceLock<ApplicationOrders>>,
     counters: Arc<Counters>,
     thread: Option<JoinHandle<()>>,
@@ -71,12 +78,14 @@ impl Rooms {
         let counters = Arc::new(Counters::default());
         let section = config.rooms.clone().unwrap_or_default();
         let teller = Teller::new(config, events);
-        let desk = Desk::new(section, teller, Arc::clone(&orders), Arc::clone(&counters));
+        let guests_wait = Arc::new(AtomicUsize::new(0));
+        let shared = (Arc::clone(&counters), Arc::clone(&guests_wait));
+        let desk = Desk::new(section, teller, Arc::clone(&orders), shared);
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));
         let thread = thread
             .map_err(|error| StartError(format!("no thread for the meeting rooms: {error}")))?;
-        Ok(Rooms { inputs, orders, counters, thread: Some(thread) })
+        Ok(Rooms { inputs, guests_wait, orders, counters, thread: Some(thread) })
     }
 
     /// Orders go there from now on.
@@ -86,7 +95,8 @@ impl Rooms {
 
     /// For whoever makes, changes and looks at meetings.
     pub(crate) fn handle(&self) -> RoomsHandle {
-        RoomsHandle { inputs: self.inputs.clone() }
+        let guests_wait = Arc::clone(&self.guests_wait);
+        RoomsHandle { inputs: self.inputs.clone(), guests_wait }
     }
 
     /// Their numbers for the Prometheus page.
@@ -119,6 +129,7 @@ impl Rooms {
 #[derive(Clone)]
 pub(crate) struct RoomsHandle {
     inputs: SyncSender<Input>,
+    guests_wait: Arc<AtomicUsize>,
 }
 
 /// Why the rooms do not answer.
@@ -131,6 +142,21 @@ pub(crate) enum NoAnswer {
 }
 
 impl RoomsHandle {
+    /// The way of guests' channels to the rooms.
+    pub(crate) fn guests(&self) -> RoomsPort {
+        let (inputs, wait) = (self.inputs.clone(), Arc::clone(&self.guests_wait));
+        Arc::new(move |from| {
+            let waiting = wait.fetch_add(1, Ordering::AcqRel);
+            // What is closed is taken as long as there is any room.
+            let may_wait = waiting < GUESTS_QUEUE || matches!(from, FromGuest::Closed(_));
+            let taken = may_wait && inputs.try_send(Input::Guest(from)).is_ok();
+            if !taken {
+                wait.fetch_sub(1, Ordering::AcqRel);
+            }
+            taken
+        })
+    }
+
     /// Has something done with the rooms, and waits for what comes of it: 5 s at most. `work` must not
     /// wait for anything itself: every caller of every room waits meanwhile.
     ///
