@@ -35,7 +35,7 @@ class Guest:
     """One browser with the page open."""
 
     def __init__(self, directory, url, hertz):
-        sound = tones.write_wav(directory / "microphone.wav", hertz, 4)
+        sound = tones.write_wav(directory / "microphone.wav", hertz, 4, 48_000)
         self.browser = chromium.Chromium(
             directory / "browser", "--use-fake-device-for-media-stream",
             "--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={sound}",
