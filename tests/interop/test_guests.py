@@ -4,7 +4,11 @@ page's server is refused."""
 import json
 
 import pytest
+import requests
 from test_meetings import HOST, caller, events, wait_in_mix, wait_levels
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync import client
 
 from harness import chromium, places
 from harness.guest import Guest
@@ -71,3 +75,100 @@ def test_a_guest_and_a_telephone_hear_each_other(stage, page, tmp_path):
     assert guest.browser.complaints == [], guest.browser.complaints
     assert {url.split("/")[2] for url in guest.browser.requests} == {page.split("/")[2]}
     stage.edge.wait_idle()
+
+
+# What strangers send -------------------------------------------------------------------------------
+
+
+def request_line(method, page, branch, call="c1"):
+    host = "guest.invalid"
+    return (f"{method} sip:{ROOM}@{HOST} SIP/2.0\r\nVia: SIP/2.0/WS {host};branch=z9hG4bK{branch}\r\n"
+            f"Max-Forwards: 70\r\nFrom: <sip:guest@{host}>;tag=1\r\nTo: <sip:{ROOM}@{HOST}>\r\n"
+            f"Call-ID: {call}\r\nCSeq: 1 {method}\r\nContact: <sip:guest@{host};transport=ws>\r\n"
+            "Content-Length: 0\r\n\r\n")
+
+
+def web_socket(page, path="/sip", protocols=("sip",), **options):
+    address = page.replace("http", "ws") + path
+    return client.connect(address, subprotocols=protocols, open_timeout=10, **options)
+
+
+def refused(edge, reason):
+    return edge.metric("tandem_guests_refused_total", reason=reason)
+
+
+def test_only_web_sockets_of_sip_and_of_the_page_are_opened(stage, page):
+    for path, protocols, more, status in [
+        ("/sip", ["xmpp"], {}, 400),
+        ("/sip", None, {}, 400),
+        ("/room", ["sip"], {}, 400),
+        ("/other", ["sip"], {}, 404),
+        ("/sip", ["sip"], {"origin": "https://elsewhere.example"}, 403),
+    ]:
+        with pytest.raises(InvalidStatus) as refusal:
+            web_socket(page, path, protocols, **more)
+        assert refusal.value.response.status_code == status, (path, protocols, more)
+    assert requests.post(page, data=b"x" * 1_000, timeout=10).status_code == 405
+    assert requests.get(f"{page}/sip", timeout=10).status_code == 426
+    served = requests.get(page, timeout=10)
+    assert served.status_code == 200 and "frame-ancestors 'none'" in served.headers["content-security-policy"]
+    assert requests.get(f"{page}/config.json", timeout=10).json() == {"host": HOST}
+    assert refused(stage.edge, "request") == 7
+
+
+def test_sip_over_a_web_socket_is_answered_and_bounded(stage, page):
+    with web_socket(page) as socket:
+        assert socket.subprotocol == "sip"
+        # A keep-alive, whole messages in one and in several frames, as text and as octets.
+        socket.send("\r\n\r\n")
+        assert socket.recv(timeout=10) == "\r\n"
+        socket.send(request_line("OPTIONS", page, 1))
+        assert socket.recv(timeout=10).startswith("SIP/2.0 200 ")
+        socket.send(iter([request_line("OPTIONS", page, 2)[:50], request_line("OPTIONS", page, 2)[50:]]))
+        assert socket.recv(timeout=10).startswith("SIP/2.0 200 ")
+        socket.send(request_line("OPTIONS", page, 3).encode())
+        assert socket.recv(timeout=10).startswith("SIP/2.0 200 ")
+        # Nobody registers here, and nobody is called but the rooms.
+        socket.send(request_line("REGISTER", page, 4))
+        assert socket.recv(timeout=10).startswith("SIP/2.0 403 ")
+        elsewhere = request_line("INVITE", page, 5).replace(f"sip:{ROOM}@{HOST} SIP", "sip:+12065550100@127.0.0.2 SIP")
+        socket.send(elsewhere)
+        assert socket.recv(timeout=10).startswith("SIP/2.0 403 ")
+        # What is no SIP is answered by nothing, and harms nobody.
+        socket.send("GET / HTTP/1.1\r\n\r\n")
+        socket.send(request_line("OPTIONS", page, 6))
+        assert socket.recv(timeout=10).startswith("SIP/2.0 200 ")
+        wait_until(lambda: stage.edge.metric("tandem_guest_sip_sockets") == 1, 10, "it is counted")
+        socket.send("x" * 70_000)
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=10)
+        assert socket.close_code == 1009
+    assert refused(stage.edge, "message") == 1
+    # A frame without a mask (RFC 6455 section 5.1).
+    with web_socket(page) as socket:
+        socket.socket.sendall(b"\x81\x02hi")
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=10)
+    # Too many at once.
+    with web_socket(page) as socket, pytest.raises(ConnectionClosed):
+        for _ in range(20_000):
+            socket.send("\r\n")
+        socket.recv(timeout=10)
+    assert socket.close_code == 1008
+    assert refused(stage.edge, "rate") == 1
+    wait_until(lambda: stage.edge.metric("tandem_guest_connections") == 0, 10, "all are gone")
+
+
+def test_a_channel_needs_its_key_and_takes_no_nonsense(stage, page):
+    with web_socket(page, "/room", ["tandem.room.1"]) as socket:
+        socket.send(json.dumps({"key": "k" * 48}))
+        assert json.loads(socket.recv(timeout=10)) == {"type": "no-call"}
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=10)
+        assert socket.close_code == 1000
+    for text in ["", "{}", '{"key":1}', '{"key":"short"}', "[" * 10_000, "\0"]:
+        with web_socket(page, "/room", ["tandem.room.1"]) as socket:
+            socket.send(text)
+            with pytest.raises(ConnectionClosed):
+                socket.recv(timeout=10)
+            assert socket.close_code == 1008, text

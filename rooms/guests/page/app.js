@@ -96,6 +96,8 @@ function symbol(name, label) {
 }
 
 function initials(name) {
+  // Of a telephone the last two digits.
+  if (/^\+?[0-9]{3,}$/.test(name.trim())) return name.trim().slice(-2);
   const words = name.trim().split(/\s+/).filter(Boolean);
   if (!words.length) return "?";
   const first = Array.from(words[0])[0];
@@ -337,7 +339,7 @@ function showRoster(now) {
       make("span", `face small ${colour(person.id)}`, initials(person.name)), about,
       make("span", "marks", "", person.hand && symbol("hand", text("hand-raised")),
         person.shows && symbol("screen", text("shows")),
-        person.in && symbol(person.muted ? "mic-off" : "mic", person.muted ? text("muted") : "")));
+        person.in && person.muted && symbol("mic-off", text("muted"))));
     row.dataset.id = person.id;
     if (now.moderator && !own) row.append(actions(person));
     return row;

@@ -267,3 +267,6 @@ fn carry_out(
     };
     focus.command(now, meeting, By::Call(call), command, draw)
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,7 +191,7 @@ fn a_browser_calls_the_rooms_and_its_call_ends_with_its_connection() {
     // A request of ours goes over its connection, and not to the address in its Contact.
     order(&mut w, call, 2, ApplicationOrder::HangUp { leg: None, status: 200 });
     browser.expect(&mut w, "BYE");
-    browser.respond(&mut w, 200);
+    browser.ok(&mut w);
     assert_eq!(news(&mut w), [hung_up(A, true, 200)]);
     w.finish();
 
