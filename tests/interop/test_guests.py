@@ -2,6 +2,7 @@
 page's server is refused."""
 
 import json
+import ssl
 
 import pytest
 import requests
@@ -17,16 +18,15 @@ from harness.waiting import wait_until
 ROOM, MODERATOR, PASSCODE = "4081234567", "7035550123456", "987654"
 
 
-@pytest.fixture
-def page(stage):
-    """The address of the page of a node with one room."""
+def start(stage, plain):
+    """A node with a page and one room; where the page is, without its scheme."""
     port = places.free_port(places.EDGE)
     stage.configuration.more.append(f"""
 [rooms]
 allow_plain = ["127.0.0.21"]
 [rooms.guests]
 listen = "{places.EDGE}:{port}"
-plain = true
+plain = {str(plain).lower()}
 [[rooms.meeting]]
 name = "Weekly meeting"
 attendee_id = "{ROOM}"
@@ -35,7 +35,13 @@ passcode = "{PASSCODE}"
 announce = "off"
 """)
     stage.start_edge()
-    return f"http://{places.EDGE}:{port}"
+    return f"{places.EDGE}:{port}"
+
+
+@pytest.fixture
+def page(stage):
+    """The address of the page, which is served without TLS."""
+    return f"http://{start(stage, plain=True)}"
 
 
 @pytest.mark.skipif(not chromium.FOUND, reason="no chromium here (apt install chromium)")
@@ -157,6 +163,20 @@ def test_sip_over_a_web_socket_is_answered_and_bounded(stage, page):
     assert socket.close_code == 1008
     assert refused(stage.edge, "rate") == 1
     wait_until(lambda: stage.edge.metric("tandem_guest_connections") == 0, 10, "all are gone")
+
+
+def test_under_tls_the_page_has_the_certificate_of_the_edge(stage, tmp_path):
+    address = start(stage, plain=False)
+    certificate = stage.edge.data_dir / "tls-self-signed.pem"
+    trusting = ssl.create_default_context(cafile=certificate)
+    with client.connect(f"wss://{address}/sip", subprotocols=["sip"], ssl=trusting,
+                        server_hostname=HOST, open_timeout=10) as socket:
+        assert socket.socket.selected_alpn_protocol() in (None, "http/1.1")
+        socket.send(request_line("OPTIONS", address, 1).replace("SIP/2.0/WS", "SIP/2.0/WSS"))
+        assert socket.recv(timeout=10).startswith("SIP/2.0 200 ")
+    # Who speaks no TLS gets nothing.
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://{address}", timeout=10)
 
 
 def test_a_channel_needs_its_key_and_takes_no_nonsense(stage, page):

@@ -480,6 +480,7 @@ async function toggleMute() {
 async function toggleCamera() {
   const on = !guest.camera;
   const fine = await guest.useCamera(on).catch(() => false);
+  if (!guest) return;
   set($("camera"), Boolean(guest.camera), guest.camera ? "camera" : "camera-off", "camera");
   ownPicture();
   if (on && !fine) {
@@ -496,10 +497,13 @@ async function toggleShare() {
     return;
   }
   const why = await ask("show", { on: true });
+  if (why === "full") toast(text("floor-taken"));
   if (why) return;
   try {
     if (!(await guest.share())) toast(text("no-screen"));
   } catch (error) {
+    // Who changes one's mind is asked nothing more.
+    if (error.name !== "NotAllowedError") toast(text("no-screen"));
     ask("show", { on: false });
   }
 }

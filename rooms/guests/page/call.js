@@ -22,16 +22,10 @@ export function withContent(sdp, mids) {
   }).join("");
 }
 
-/** Whether a line of an answer was taken. */
-function taken(sdp, mid) {
-  const found = sections(sdp).find((section) => new RegExp(`^a=mid:${mid}\\s*$`, "m").test(section));
-  return Boolean(found) && !/^m=\S+ 0 /.test(found);
-}
-
-/** Whether the line at a place of an answer was taken; declined ones may have no mid. */
-function takenAt(sdp, index) {
-  const section = sections(sdp)[index + 1];
-  return Boolean(section) && !/^m=\S+ 0 /.test(section);
+/** Whether the node has taken a line: one that it declines is stopped. */
+function taken(transceiver) {
+  return Boolean(transceiver) && transceiver.direction !== "stopped"
+    && Boolean(transceiver.currentDirection) && transceiver.currentDirection !== "stopped";
 }
 
 /**
@@ -89,8 +83,12 @@ export class Guest {
     const answer = await this.call.invite(`sip:${user}@${this.host}`, name, this.described(),
       [`X-Guest-Key: ${key}`]);
     await this.peer.setRemoteDescription({ type: "answer", sdp: answer });
-    this.hasPictures = takenAt(answer, 1);
     this.events.state("joined");
+  }
+
+  /** Whether the room takes pictures. */
+  get hasPictures() {
+    return taken(this.main);
   }
 
   described() {
@@ -136,17 +134,14 @@ export class Guest {
     if (on && !this.camera) {
       this.camera = await navigator.mediaDevices.getUserMedia({ video: true });
     }
-    const track = on && this.camera ? this.camera.getVideoTracks()[0] : null;
-    await this.main.sender.replaceTrack(track);
-    if (on && this.main.direction !== "sendrecv") {
-      this.main.direction = "sendrecv";
-      await this.renegotiate();
-    }
     if (!on) {
+      if (taken(this.main)) await this.main.sender.replaceTrack(null);
       this.release(this.camera);
       this.camera = null;
+      return true;
     }
-    return !on || this.hasPictures;
+    this.main = await this.send(this.main, this.camera.getVideoTracks()[0], "");
+    return this.hasPictures;
   }
 
   /** Offers a second picture with the screen; `false` where the room takes none. */
@@ -156,14 +151,8 @@ export class Guest {
     const track = this.screen.getVideoTracks()[0];
     track.contentHint = "detail";
     track.onended = () => this.unshare();
-    if (this.slides) {
-      await this.slides.sender.replaceTrack(track);
-      this.slides.direction = "sendrecv";
-    } else {
-      this.slides = this.peer.addTransceiver(track, { direction: "sendrecv" });
-    }
-    const answer = await this.renegotiate();
-    const fine = Boolean(answer) && taken(answer, this.slides.mid);
+    this.slides = await this.send(this.slides, track, "slides");
+    const fine = taken(this.slides);
     if (!fine) await this.unshare();
     this.events.sharing(fine);
     return fine;
@@ -172,22 +161,29 @@ export class Guest {
   async unshare() {
     this.release(this.screen);
     this.screen = null;
-    if (this.slides) await this.slides.sender.replaceTrack(null);
+    if (taken(this.slides)) await this.slides.sender.replaceTrack(null);
     this.events.sharing(false);
   }
 
-  async renegotiate() {
+  /** Sends a track on its line, or on a new one where that was declined; gives the line. */
+  async send(before, track, content) {
+    let line = before;
+    if (taken(line)) {
+      await line.sender.replaceTrack(track);
+      if (line.direction === "sendrecv") return line;
+      line.direction = "sendrecv";
+    } else {
+      line = this.peer.addTransceiver(track, { direction: "sendrecv" });
+    }
     await this.peer.setLocalDescription(await this.peer.createOffer());
-    if (this.slides && this.slides.mid) this.contents.set(this.slides.mid, "slides");
+    if (content) this.contents.set(line.mid, content);
     try {
       const answer = await this.call.offer(this.described());
       await this.peer.setRemoteDescription({ type: "answer", sdp: answer });
-      this.hasPictures = takenAt(answer, 1);
-      return answer;
     } catch (error) {
       await this.peer.setLocalDescription({ type: "rollback" }).catch(() => {});
-      return null;
     }
+    return line;
   }
 
   press(symbol) {
