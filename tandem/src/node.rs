@@ -31,7 +31,7 @@ use call_metrics::{
 };
 use call_recordings::Recordings;
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
-use model::{ApplicationEvent, Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
+use model::{Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSender, FileSink, Outbox, OutboxView, Retention};
 use relay_core::ListenNews;
 use room_media::Mixing;
@@ -148,7 +148,6 @@ impl Node {
         // Relays of their own say theirs when they are connected.
         let fingerprint = (role == Role::All).then(|| identity.fingerprint());
         let mut shell = shell_config(&config, clock, origin.calendar, fingerprint);
-        let door = guests::Door::open(&config, &mut shell)?;
         let kept = Kept::start(&config, origin, &mut shell.edge)?;
         let kept_calls = match role {
             Role::Edge => {
@@ -177,12 +176,9 @@ impl Node {
         let counted = (observations.clone(), recorder.view(), clock);
         let told = (Arc::clone(&event_sink), people);
         let applications = start_applications(&config, role, ordered.as_ref(), told, counted)?;
-        let steering = applications.port(&config, Arc::clone(&directory));
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
-        let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
-        applications.connect(edge.application_orders());
-        let rooms = applications.rooms();
-        let guests = door.map(|door| door.serve(&edge, rooms.guests())).transpose()?;
+        let steering = (keeper, &applications, &directory);
+        let (edge, guests) = start_edge(&config, shell, &observations, &media, steering)?;
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
@@ -552,16 +548,15 @@ pub(crate) fn relay_config(
     }
 }
 
-/// What the edge tells of calls that applications steer.
-type Steering = Box<dyn Fn(ApplicationEvent) -> Result<(), ApplicationEvent> + Send>;
-
+/// Starts the edge, joined to what steers calls, and the page of guests.
 fn start_edge(
     config: &Config,
-    shell: ShellConfig,
+    mut shell: ShellConfig,
     observations: &ObservationSender,
     plane: &Arc<MediaPlane>,
-    (keeper, applications): (Option<Keeper>, Steering),
-) -> Result<SipEdge, StartError> {
+    (keeper, applications, directory): (Option<Keeper>, &MediaApplications, &Arc<LiveDirectory>),
+) -> Result<(Arc<SipEdge>, Option<room_guests::Guests>), StartError> {
+    let door = guests::Door::open(config, &mut shell)?;
     let plane = Arc::clone(plane);
     let noting = keeper.clone();
     let (calls, sip) = (observations.clone(), observations.clone());
@@ -579,10 +574,13 @@ fn start_edge(
                 keeper.keep(kept);
             }
         }),
-        applications,
+        applications: applications.port(config, Arc::clone(directory)),
         sip: Box::new(move |event| sip.send(Observation::Sip(event))),
     };
-    sip_edge::start(shell, ports).map_err(|error| StartError(error.to_string()))
+    let edge = sip_edge::start(shell, ports).map_err(|error| StartError(error.to_string()))?;
+    applications.connect(edge.application_orders());
+    let guests = door.map(|door| door.serve(&edge, applications.rooms().guests())).transpose()?;
+    Ok((Arc::new(edge), guests))
 }
 
 fn shell_config(

@@ -146,6 +146,7 @@ fn read_id(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn wishes_are_read() {
@@ -192,5 +193,32 @@ mod tests {
         }
         let long = format!(r#"{{"do":"say","text":"{}"}}"#, "x".repeat(LONGEST_ASKED));
         assert_eq!(Asked::parse(&long), Err(BadAsk("too long".into())));
+    }
+
+    proptest! {
+        /// Anything is a wish or an error, and what is a wish keeps its bounds.
+        #[test]
+        fn nothing_that_is_said_panics(
+            what in "[a-z-]{0,10}",
+            who in proptest::option::of("[0-9a-f]{14,18}|.{0,20}"),
+            text in proptest::option::of(".{0,60}"),
+            rest in ".{0,40}",
+        ) {
+            let said = serde_json::json!({ "do": what, "who": who, "text": text, "on": true });
+            let said = said.to_string();
+            for said in [&said, &format!("{said}{rest}"), &rest] {
+                if let Ok(Asked { request: Request::Dial(number), .. }) = Asked::parse(said) {
+                    prop_assert!(number.len() <= LONGEST_NUMBER + 1);
+                    prop_assert!(number.bytes().all(|b| b == b'+' || b.is_ascii_digit()));
+                }
+            }
+            let cut = said.char_indices().map(|(at, _)| at).nth(said.chars().count() / 2);
+            prop_assert!(Asked::parse(&said[..cut.unwrap_or(0)]).is_err());
+        }
+
+        #[test]
+        fn ids_are_read_as_they_are_written(id: u64) {
+            prop_assert_eq!(read_id(&written_id(id)), Some(id));
+        }
     }
 }
