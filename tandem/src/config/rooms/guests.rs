@@ -93,17 +93,17 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_line() {
         for (text, message) in [
-            ("", "t.toml:5: [rooms.guests] needs `listen`"),
-            ("listen = \"8443\"", "t.toml:6: listen: "),
-            ("listen = \"192.0.2.1:8443\"\nplain = true", "t.toml:7: plain: browsers give a page"),
-            ("listen = \"127.0.0.1:1\"\nmax_connections = 1", "t.toml:7: max_connections: 1 is"),
+            ("", "t.toml:4: [rooms.guests] needs `listen`"),
+            ("listen = \"8443\"", "t.toml:5: listen: "),
+            ("listen = \"192.0.2.1:8443\"\nplain = true", "t.toml:6: plain: browsers give a page"),
+            ("listen = \"127.0.0.1:1\"\nmax_connections = 1", "t.toml:6: max_connections: 1 is"),
             (
                 "listen = \"127.0.0.1:1\"\nmax_connections = 4\nmax_per_source = 5",
-                "t.toml:8: max_per_source: must not be more than max_connections",
+                "t.toml:7: max_per_source: must not be more than max_connections",
             ),
             (
                 "listen = \"127.0.0.1:1\"\nport = 1",
-                "t.toml:7: unknown key `port` in [rooms.guests]",
+                "t.toml:6: unknown key `port` in [rooms.guests]",
             ),
         ] {
             let found = errors(&with(&format!("[rooms.guests]\n{text}")));
