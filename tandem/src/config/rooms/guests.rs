@@ -41,7 +41,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<GuestsSection> {
     if plain && !listen.ip().is_loopback() {
         table.error_at(
             "plain",
-            "plain: browsers give a page no microphone without TLS, and other hosts would reach it at \
+            "browsers give a page no microphone without TLS, and other hosts would reach it at \
              listen; remove plain, or listen on 127.0.0.1 behind a proxy that speaks TLS",
         );
     }
@@ -66,7 +66,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<GuestsSection> {
         max_per_source: table.or("max_per_source", 64, count),
     };
     if section.max_per_source > section.max_connections {
-        table.error_at("max_per_source", "max_per_source: must not be more than max_connections");
+        table.error_at("max_per_source", "must not be more than max_connections");
     }
     table.finish();
     Some(section)
