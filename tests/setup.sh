@@ -12,10 +12,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # speech.
 # libfaketime lets the calendar of a node jump.
 # groff-base sets the manual page.
+# chromium is a guest of meeting rooms, and reads pages of reports.
 # iproute2 makes network namespaces; clang makes the relay's eBPF object again, to compare.
 packages=(sip-tester baresip-core kamailio kamailio-tls-modules python3-venv openssl
     prometheus iproute2 clang-14 llvm-14 ffmpeg sngrep tshark alsa-utils gcc python3-dev
-    libfaketime mkvtoolnix groff-base)
+    libfaketime mkvtoolnix groff-base chromium)
 
 installed() {
     [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]

@@ -209,6 +209,9 @@ pub mod definitions {
             FLOOR_CONNECTIONS, Gauge, None, "tandem_floor_control_connections", [], "TCP connections of floor control, those of nobody yet included";
             FLOOR_MESSAGES, Counter, None, "tandem_floor_control_messages_total", ["outcome"], "Messages of floor control: understood; unreadable; stranger, of no call or from elsewhere, connections too; too_fast; untold, the rooms had no room for them; unsent, a device acknowledges nothing or was never heard";
             ROOM_SPEAKING, Gauge, None, "tandem_room_speaking", [], "People who speak in meetings now, whether among the loudest who are heard or not";
+            GUEST_CONNECTIONS, Gauge, None, "tandem_guest_connections", [], "Connections to the page of browser guests; a guest in a meeting has two";
+            GUEST_SIP_SOCKETS, Gauge, None, "tandem_guest_sip_sockets", [], "Of these, WebSockets with SIP";
+            GUESTS_REFUSED, Counter, None, "tandem_guests_refused_total", ["reason"], "What was refused of browser guests: busy (a connection over rooms.guests.max_connections or max_per_source), rate (too many connections or messages in a short time), request (HTTP that is none of the page's), message (over a WebSocket, too long or malformed)";
             LISTENED_CALLS, Gauge, None, "tandem_listened_calls", [], "Calls that somebody listens to while they run (streaming)";
             LISTENERS, Gauge, None, "tandem_listeners", [], "Listeners of those calls";
             LISTENERS_LOST, Counter, None, "tandem_listeners_lost_total", ["reason"], "Listeners that a call should have had: refused (too many calls, or a thread behind), not_opened (no way to one of this kind), failed (a fault of ours)";

@@ -13,6 +13,10 @@ pub enum TransportProtocol {
     Tcp,
     /// TCP under TLS.
     Tls,
+    /// A WebSocket that a browser has opened, each message one SIP message (RFC 7118).
+    Ws,
+    /// The same under TLS.
+    Wss,
 }
 
 impl TransportProtocol {
@@ -21,11 +25,19 @@ impl TransportProtocol {
         !matches!(self, TransportProtocol::Udp)
     }
 
-    /// The port that a URI without one means (RFC 3261 section 19.1.2).
+    /// Whether only peers open its connections: nobody can be called over it but on a connection that
+    /// there is (RFC 7118 section 5).
+    pub const fn is_web_socket(self) -> bool {
+        matches!(self, TransportProtocol::Ws | TransportProtocol::Wss)
+    }
+
+    /// The port that a URI without one means (RFC 3261 section 19.1.2, RFC 7118 section 5.2).
     pub const fn default_port(self) -> u16 {
         match self {
             TransportProtocol::Udp | TransportProtocol::Tcp => 5060,
             TransportProtocol::Tls => 5061,
+            TransportProtocol::Ws => 80,
+            TransportProtocol::Wss => 443,
         }
     }
 
@@ -35,19 +47,23 @@ impl TransportProtocol {
             TransportProtocol::Udp => "UDP",
             TransportProtocol::Tcp => "TCP",
             TransportProtocol::Tls => "TLS",
+            TransportProtocol::Ws => "WS",
+            TransportProtocol::Wss => "WSS",
         }
     }
 
-    /// The value of a URI's `transport` parameter.
+    /// The value of a URI's `transport` parameter; of both kinds of WebSocket the same
+    /// (RFC 7118 section 5.2.4).
     pub const fn uri_token(self) -> &'static str {
         match self {
             TransportProtocol::Udp => "udp",
             TransportProtocol::Tcp => "tcp",
             TransportProtocol::Tls => "tls",
+            TransportProtocol::Ws | TransportProtocol::Wss => "ws",
         }
     }
 
-    /// Reads a token in any case.
+    /// Reads a token in any case, of those over which requests can be sent to anybody.
     pub fn parse(token: &str) -> Option<Self> {
         [TransportProtocol::Udp, TransportProtocol::Tcp, TransportProtocol::Tls]
             .into_iter()
@@ -57,7 +73,10 @@ impl TransportProtocol {
 
 impl fmt::Display for TransportProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.uri_token())
+        f.write_str(match self {
+            TransportProtocol::Wss => "wss",
+            other => other.uri_token(),
+        })
     }
 }
 

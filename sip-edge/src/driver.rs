@@ -322,7 +322,7 @@ impl<L: CallLogic> Driver<L> {
                     return;
                 }
             }
-            TransportProtocol::Tcp | TransportProtocol::Tls => {
+            _ => {
                 self.streams.transmit(now, transmit, counters, feedback);
                 return;
             }

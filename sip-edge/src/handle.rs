@@ -1,9 +1,9 @@
 //! The running edge as other threads hold it: a handle, and the way for the relay's events in.
 
 use crate::resolver::ResolverCounters;
-use crate::tls::CertificateStatus;
+use crate::tls::{CertificateStatus, WebTls};
 use crate::tls_thread::TlsThread;
-use crate::transport::TransportCounters;
+use crate::transport::{MessageConnections, TransportCounters};
 use b2bua::{EdgeStatistics, ListenRefusal, NotCalled, SavedBinding, Stir};
 use directory::Snapshot;
 use model::{
@@ -282,6 +282,7 @@ pub struct SipEdge {
     pub(crate) shared: Arc<Shared>,
     pub(crate) inputs: mpsc::Sender<WorkerInput>,
     pub(crate) addresses: Vec<(TransportProtocol, SocketAddr)>,
+    pub(crate) messages: MessageConnections,
     pub(crate) thread: Option<JoinHandle<()>>,
     pub(crate) tls_thread: Option<TlsThread>,
 }
@@ -300,6 +301,16 @@ impl SipEdge {
     /// The way in for orders of applications that steer calls.
     pub fn application_orders(&self) -> ApplicationOrders {
         ApplicationOrders { inputs: self.inputs.clone() }
+    }
+
+    /// The way in for connections that others serve.
+    pub fn message_connections(&self) -> MessageConnections {
+        self.messages.clone()
+    }
+
+    /// The certificates that are shown, for pages of ours; `None` without TLS.
+    pub fn web_tls(&self) -> Option<WebTls> {
+        self.tls_thread.as_ref().map(|thread| WebTls { tls: Arc::clone(&thread.tls) })
     }
 
     /// Routes calls by `directory` from now on. Calls that run are not touched.

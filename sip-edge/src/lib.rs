@@ -26,7 +26,9 @@ pub use handle::{
 pub use ports::Ports;
 pub use resolver::{Located, ResolverCounters, ResolverLimits, locate, look_up};
 pub use start::{ShellConfig, start};
-pub use transport::{TcpLimits, TransportCounters};
+pub use transport::{
+    MessageConnection, MessageConnections, MessageEnd, TcpLimits, TransportCounters,
+};
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use crate::random::OsRandom;
 use crate::resolver::{Lookup, Resolver, ResolverLimits, lookup_over};
 use crate::tls::{Tls, TlsSettings};
 use crate::tls_thread::TlsThread;
-use crate::transport::{Streams, TcpLimits, UdpSocket, bind_udp};
+use crate::transport::{MessageConnections, StreamInput, Streams, TcpLimits, UdpSocket, bind_udp};
 use b2bua::{Edge, EdgeConfig, Listener};
 use directory::Snapshot;
 use model::{IpFamily, TransportProtocol};
@@ -19,6 +19,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
@@ -43,6 +44,9 @@ pub struct ShellConfig {
     pub tls: Vec<SocketAddr>,
     /// Certificates; needed when `tls` has an address.
     pub tls_settings: Option<TlsSettings>,
+    /// Whether the certificates are also for connections that others serve
+    /// ([`SipEdge::web_tls`]), with or without an address in `tls`.
+    pub web_tls: bool,
     /// Bounds on stream connections.
     pub tcp_limits: TcpLimits,
     /// How names are resolved.
@@ -75,7 +79,7 @@ pub(crate) fn start_with<L: CallLogic>(
 ) -> Result<SipEdge, StartError> {
     let mut config = config;
     let tls = match &config.tls_settings {
-        Some(settings) if !config.tls.is_empty() => {
+        Some(settings) if config.web_tls || !config.tls.is_empty() => {
             Some(TlsThread::start(settings.clone(), &ports.directory)?)
         }
         _ => None,
@@ -88,15 +92,23 @@ pub(crate) fn start_with<L: CallLogic>(
         .map_err(|source| StartError::System { what: "a poller", source })?;
     let shared = Arc::new(Shared::default());
     let (inputs, outside) = mpsc::channel(MEDIA_QUEUE);
+    let (stream_inputs, streams) = mpsc::channel(STREAM_QUEUE);
+    let messages = MessageConnections {
+        inputs: stream_inputs,
+        next_id: Arc::new(AtomicU64::new(1)),
+        limits: Arc::new(config.tcp_limits.clone()),
+        clock: config.clock,
+    };
     let worker = {
         let tls = tls.as_ref().map(|tls| (Arc::clone(&tls.tls), tls.handle.clone()));
         let shared = Arc::clone(&shared);
+        let streams = (messages.clone(), streams);
         let name = format!("sip-{}", config.edge.worker);
         let run = move || {
             let _ended = Ended(Arc::clone(&shared));
             let building = async {
                 let logic = logic(config.edge.clone(), Arc::clone(&ports.directory));
-                Parts { config, ports, lookup, shared, outside, sockets, tls }.build(logic)
+                Parts { config, ports, lookup, shared, outside, streams, sockets, tls }.build(logic)
             };
             work(runtime, building);
         };
@@ -107,7 +119,7 @@ pub(crate) fn start_with<L: CallLogic>(
         tracing::info!(%protocol, %address, "SIP edge listens");
     }
     let tls_thread = tls;
-    Ok(SipEdge { shared, inputs, addresses, thread: Some(thread), tls_thread })
+    Ok(SipEdge { shared, inputs, addresses, messages, thread: Some(thread), tls_thread })
 }
 
 fn work<L: CallLogic>(runtime: Runtime, building: impl Future<Output = io::Result<Driver<L>>>) {
@@ -136,6 +148,7 @@ struct Parts {
     lookup: Lookup,
     shared: Arc<Shared>,
     outside: mpsc::Receiver<crate::handle::WorkerInput>,
+    streams: (MessageConnections, mpsc::Receiver<StreamInput>),
     sockets: Sockets,
     tls: Option<(Arc<Tls>, tokio::runtime::Handle)>,
 }
@@ -143,16 +156,16 @@ struct Parts {
 impl Parts {
     /// Registers the sockets with the runtime that this is called in.
     fn build<L: CallLogic>(self, logic: L) -> io::Result<Driver<L>> {
-        let Parts { config, ports, lookup, shared, outside, sockets, tls } = self;
+        let Parts { config, ports, lookup, shared, outside, streams, sockets, tls } = self;
         let clock = config.clock;
-        let (stream_inputs, streams_receiver) = mpsc::channel(STREAM_QUEUE);
+        let (MessageConnections { inputs, next_id, .. }, streams_receiver) = streams;
         let (resolver_inputs, resolver_receiver) = mpsc::channel(config.resolver.concurrent.max(1));
         let listeners = config.edge.listeners.iter();
         let abilities = Abilities::new(listeners.map(|l| (l.protocol, IpFamily::of(&l.local))));
         let random = Box::new(OsRandom::new()?);
         let resolver =
             Resolver::new(config.resolver, clock, abilities, random, lookup, resolver_inputs);
-        let mut streams = Streams::new(config.tcp_limits, clock, stream_inputs);
+        let mut streams = Streams::new(config.tcp_limits, clock, (inputs, next_id));
         let admission = streams.admission();
         for listener in sockets.tcp {
             streams.listen(listener, &admission)?;

@@ -2,6 +2,7 @@
 
 mod edge;
 mod handle;
+mod messages;
 mod returning;
 mod tcp;
 mod tls;
@@ -275,6 +276,7 @@ pub(crate) fn config(udp: &[&str], tcp: &[&str], tcp_limits: TcpLimits) -> Shell
         tcp: parse(tcp),
         tls: Vec::new(),
         tls_settings: None,
+        web_tls: false,
         tcp_limits,
         resolver: ResolverLimits::default(),
         dns_servers: Vec::new(),

@@ -9,6 +9,7 @@ mod control;
 mod control_api;
 mod doctor;
 mod exposure;
+mod guests;
 mod held;
 mod hep;
 mod history;

@@ -10,6 +10,7 @@ pub(crate) use parts::relay_config;
 use crate::clock::Origin;
 use crate::config::{Config, Media};
 use crate::control::StreamSwitch;
+use crate::guests;
 use crate::held::{PAGE_LIMIT, take_back};
 use crate::history::HistoryFollower;
 use crate::kept::Kept;
@@ -62,6 +63,8 @@ pub(crate) struct Node {
     mixing: Option<Arc<Mixing>>,
     /// What steers calls.
     applications: MediaApplications,
+    /// The page of browser guests.
+    guests: Option<room_guests::Guests>,
     recorder: RecorderHandle,
     sink: FileSink,
     /// The queues to services; none without a sink that has one.
@@ -174,10 +177,9 @@ impl Node {
         let counted = (observations.clone(), recorder.view(), clock);
         let told = (Arc::clone(&event_sink), people);
         let applications = start_applications(&config, role, ordered.as_ref(), told, counted)?;
-        let steering = applications.port(&config, Arc::clone(&directory));
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
-        let edge = Arc::new(start_edge(&config, shell, &observations, &media, (keeper, steering))?);
-        applications.connect(edge.application_orders());
+        let steering = (keeper, &applications, &directory);
+        let (edge, guests) = start_edge(&config, shell, &observations, &media, steering)?;
         let _ = events.set(edge.media_events());
         media.connect(&config, clock, &edge, &observations, &start, claims)?;
         let (readiness, draining) = readiness::of_node(&edge, &media);
@@ -188,6 +190,7 @@ impl Node {
             streaming,
             mixing,
             applications,
+            guests,
             recorder,
             sink,
             outbox,
@@ -359,6 +362,8 @@ impl Node {
             None => tracing::warn!("the edge is still asked for readings; it is not waited for"),
         }
         drop(self.kept_calls.take());
+        // Guests have had their BYEs.
+        drop(self.guests);
         self.applications.stop();
         match take_back(self.media, PAGE_LIMIT) {
             Some(media) => media.stop(),
@@ -400,6 +405,7 @@ impl Node {
         let streaming = self.streaming.as_ref().map(Arc::downgrade);
         let mixing = self.mixing.as_ref().map(Arc::downgrade);
         let rooms = self.applications.rooms_readings();
+        let guests = self.guests.as_ref().map(room_guests::Guests::counters);
         let identities = self.kept.certificate_ends();
         self.view().set_readings(move |out| {
             if let Some(media) = media.upgrade() {
@@ -412,6 +418,9 @@ impl Node {
                 mixing::read(&mixing.statistics(), out);
             }
             rooms.read(out);
+            if let Some(guests) = &guests {
+                guests::read(guests, out);
+            }
             if let Some(edge) = edge.upgrade() {
                 readings::of_edge(&edge.statistics(), out);
                 readings::of_certificates(&edge.certificates(), out);
@@ -454,6 +463,7 @@ fn shell_config(
         udp: of(TransportProtocol::Udp),
         tcp: of(TransportProtocol::Tcp),
         tls: of(TransportProtocol::Tls),
+        web_tls: false,
         tls_settings: Some(TlsSettings {
             certificate: sip.tls_certificate.clone(),
             hosts: sip.tls_hosts.clone(),

@@ -80,6 +80,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("room-video", &["model", "rtp-proto"]),
     ("bfcp", &["model"]),
     ("room-stills", &[]),
+    // The guests' page; their SIP goes to the edge, what they see and want to the rooms.
+    ("room-guests", &["model", "room-core", "sip-edge"]),
     (
         "tandem",
         &[
@@ -115,6 +117,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "room-core",
             "room-media",
             "bfcp",
+            "room-guests",
         ],
     ),
     // Tests and tools: nobody depends on them.

@@ -51,6 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             certificate: Some(certificate),
             ..TlsSettings::new("tandem.localhost", ".")
         }),
+        web_tls: false,
         // One client makes all handshakes, one after the other; the closed ones may overlap.
         tcp_limits: TcpLimits { connections_per_source: 10_000, ..TcpLimits::default() },
         resolver: ResolverLimits::default(),

@@ -344,7 +344,10 @@ fn admit_to_rooms(
     invite: &Message,
 ) -> Result<Admission, Denied> {
     let is_excused = reached.allows_plain(flow.remote.ip());
-    if flow.protocol != TransportProtocol::Tls && !is_excused {
+    // A page that is not served under TLS is on this host, or behind a proxy of the operator's that
+    // speaks TLS (`[rooms.guests]`).
+    let is_secure = flow.protocol == TransportProtocol::Tls || flow.protocol.is_web_socket();
+    if !is_secure && !is_excused {
         return Err(Denied::stranger(Refusal::PlainSignalling));
     }
     let target = reached.target(is_excused);

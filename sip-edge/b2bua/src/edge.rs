@@ -244,6 +244,9 @@ impl Edge {
         self.context.endpoint.handle_connection_closed(now, id);
         self.process_events(now, NO_FLOW);
         self.calls.for_each(|call| call.handle_connection_closed(id));
+        for key in self.calls.all_of(|call| call.hangs_on(id)) {
+            self.with_call(now, key, |call, context| call.cut_off(context, now));
+        }
     }
 
     /// Runs everything whose time has come.

@@ -54,7 +54,9 @@ pub(crate) fn is_required(connector: &VoiceConnector, emergency: Option<Emergenc
 
 /// Whether the customer of `connector` may send over `protocol`.
 pub(crate) fn allows_signalling(connector: &VoiceConnector, protocol: TransportProtocol) -> bool {
-    !connector.require_encryption || protocol == TransportProtocol::Tls
+    // A WebSocket leads to the rooms alone; whether it is under TLS is for its server to say.
+    let is_secure = protocol == TransportProtocol::Tls || protocol.is_web_socket();
+    !connector.require_encryption || is_secure
 }
 
 /// Writes what a peer that came without encryption is to change; nothing for other refusals.

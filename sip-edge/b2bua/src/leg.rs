@@ -319,6 +319,10 @@ impl Leg {
     /// Contact that is reached over its own connection alone (`ob`, RFC 5626 section 4.3), and waits
     /// for that peer to connect again.
     fn flow_to(&self, next_hop: &str) -> Flow {
+        if self.flow.protocol.is_web_socket() {
+            // A browser has no address; without its connection there is no way to it.
+            return self.flow;
+        }
         let reliable = self.flow.protocol.is_reliable();
         let connected = self.flow.connection.is_some() && !self.disconnected;
         if reliable && (connected || is_outbound(next_hop)) {
@@ -424,6 +428,7 @@ pub(crate) const fn transport_parameter(protocol: TransportProtocol) -> &'static
         TransportProtocol::Udp => "",
         TransportProtocol::Tcp => ";transport=tcp",
         TransportProtocol::Tls => ";transport=tls",
+        TransportProtocol::Ws | TransportProtocol::Wss => ";transport=ws",
     }
 }
 

@@ -33,6 +33,10 @@ impl NextHop {
         dialog: &Dialog,
         protocol: TransportProtocol,
     ) -> Option<Wanted> {
+        if protocol.is_web_socket() {
+            // Its Contact is a name that nobody has (RFC 7118 section 5: `.invalid`).
+            return None;
+        }
         if self.asked.is_some_and(|id| CallKey::of_resolve(id) != owner) {
             // The leg has been transferred; the answer goes to the call that it left.
             *self = NextHop::default();

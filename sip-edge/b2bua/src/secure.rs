@@ -44,7 +44,7 @@ pub(crate) fn expected(
 ) -> Option<PeerIdentity> {
     match protocol {
         TransportProtocol::Tls => context.identity_of(&route.host, &route.tls),
-        TransportProtocol::Udp | TransportProtocol::Tcp => None,
+        _ => None,
     }
 }
 

@@ -106,6 +106,15 @@ impl Calls {
         self.slots.iter_mut().filter_map(|slot| slot.call.as_deref_mut()).for_each(work);
     }
 
+    /// The calls of which `is_wanted` holds; it looks at every one.
+    pub(crate) fn all_of(&self, is_wanted: impl Fn(&Call) -> bool) -> Vec<CallKey> {
+        let wanted = |(index, slot): (usize, &Slot)| {
+            slot.call.as_deref().filter(|call| is_wanted(call))?;
+            Some(CallKey { index: index as u32, generation: slot.generation })
+        };
+        self.slots.iter().enumerate().filter_map(wanted).collect()
+    }
+
     /// The first call of which `is_wanted` holds; it looks at every one.
     pub(crate) fn find(&self, is_wanted: impl Fn(&Call) -> bool) -> Option<CallKey> {
         let wanted = |(index, slot): (usize, &Slot)| {

@@ -116,10 +116,12 @@ fn best_format(stream: &AudioStream) -> Option<usize> {
     FORMATS.iter().filter(|_| stream.profile.is_rtp()).find_map(place)
 }
 
-/// What makes a stream one that is encrypted. It says how the answer is read, and is never written.
+/// What makes a stream one that is encrypted, and one whose address is yet to be found (RFC 8840) and
+/// not on hold. It says how the answer is read, and is never written.
 fn is_of_keys(attribute: &Attribute) -> bool {
     let name = attribute.attribute.trim();
-    ["crypto", "fingerprint", "setup"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    let known = ["crypto", "fingerprint", "setup", "ice-ufrag", "ice-pwd"];
+    known.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn speak(media: &mut Media, stream: &AudioStream) {

@@ -86,6 +86,24 @@ fn every_line_of_every_device_is_answered_in_its_place() {
 }
 
 #[test]
+fn a_browser_that_gathers_its_addresses_later_is_heard() {
+    let offer = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
+         m=audio 9 UDP/TLS/RTP/SAVPF 111 0 110\r\nc=IN IP4 0.0.0.0\r\n\
+         a=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:Q451\r\na=ice-pwd:Oba9vSsQeeWU49Go1t0GVPSf\r\n\
+         a=ice-options:trickle\r\n\
+         a=fingerprint:sha-256 74:50:8D:B3:6E:96:DB:3E:93:CA:6B:F5:4C:DF:83:89:5F:E9:0D:23:9D:6F:\
+         82:AF:D9:EF:C6:E2:F0:6A:73:09\r\na=setup:actpass\r\na=mid:0\r\na=sendrecv\r\n\
+         a=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:110 telephone-event/48000\r\n\
+         m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=recvonly\r\n\
+         a=rtpmap:96 VP8/90000\r\n";
+    let offer = seen(offer, Encryption::Required).in_room();
+    let spoken = offer.spoken_in_room();
+    let audio = spoken.audio_ref().unwrap();
+    assert!(!audio.held);
+    assert_eq!(audio.direction.as_str(), "sendrecv");
+}
+
+#[test]
 fn where_encryption_is_required_only_devices_without_keys_get_no_sound() {
     for (name, _, _, has_keys) in DEVICES {
         let answered = answer(&corpus(name), Encryption::Required);

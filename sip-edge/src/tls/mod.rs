@@ -18,7 +18,7 @@ mod state;
 pub use failure::{HandshakeFailure, TlsCounters};
 pub use files::{CertificateFacts, TlsFileError, check_authorities, check_pair};
 pub use standalone::{client_config, pinned_client_config, self_signed_files, self_signed_server};
-pub use state::{CertificateStatus, TlsHost, TlsSettings};
+pub use state::{CertificateStatus, TlsHost, TlsSettings, WebTls};
 
 pub(crate) use handshake::{Secured, accept, connect};
 pub(crate) use state::Tls;

@@ -92,10 +92,10 @@ impl ClientCertVerifier for Collect {
 /// certificate only when somebody may need it: some telephones stumble over the question.
 pub(crate) fn config(
     provider: &Arc<CryptoProvider>,
-    certificates: Certificates,
+    certificates: Arc<Certificates>,
     tickets: &Arc<dyn ProducesTickets>,
     ask: bool,
-) -> Result<Arc<ServerConfig>, Error> {
+) -> Result<ServerConfig, Error> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
     let builder = if ask {
@@ -103,10 +103,10 @@ pub(crate) fn config(
     } else {
         builder.with_no_client_auth()
     };
-    let mut config = builder.with_cert_resolver(Arc::new(certificates));
+    let mut config = builder.with_cert_resolver(certificates);
     config.ignore_client_order = true;
     // Peers that reconnect often do so cheaply; keys of tickets rotate every six hours.
     config.ticketer = Arc::clone(tickets);
     config.send_tls13_tickets = 1;
-    Ok(Arc::new(config))
+    Ok(config)
 }

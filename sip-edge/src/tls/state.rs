@@ -77,6 +77,8 @@ impl CertificateStatus {
 /// What a handshake needs.
 pub(crate) struct Loaded {
     pub(crate) server: Arc<ServerConfig>,
+    /// For browsers, which would ask their user for a certificate.
+    web: Arc<ServerConfig>,
     clients: HashMap<Arc<TlsPolicy>, Arc<ClientConfig>>,
     pub(crate) judges: Vec<Judge>,
     certificates: Vec<CertificateStatus>,
@@ -85,6 +87,19 @@ pub(crate) struct Loaded {
 impl Loaded {
     pub(crate) fn client(&self, policy: &TlsPolicy) -> Option<&Arc<ClientConfig>> {
         self.clients.get(policy)
+    }
+}
+
+/// The certificates that are shown, as they are now, for a server of pages.
+#[derive(Clone)]
+pub struct WebTls {
+    pub(crate) tls: Arc<Tls>,
+}
+
+impl WebTls {
+    /// For the next connection: HTTP/1.1, without a question for the peer's certificate.
+    pub fn server(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.tls.loaded().web)
     }
 }
 
@@ -382,8 +397,12 @@ impl Sources {
             }
         }
         let ask = !self.demands.is_empty();
-        let server = server::config(provider, Certificates::new(shown, hosts), tickets, ask)?;
-        Ok(Loaded { server, clients, judges, certificates })
+        let shown = Arc::new(Certificates::new(shown, hosts));
+        let server = server::config(provider, Arc::clone(&shown), tickets, ask)?;
+        let mut web = server::config(provider, shown, tickets, false)?;
+        web.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let (server, web) = (Arc::new(server), Arc::new(web));
+        Ok(Loaded { server, web, clients, judges, certificates })
     }
 }
 

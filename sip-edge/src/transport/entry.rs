@@ -42,7 +42,8 @@ pub(super) struct Entry {
     pub(super) spoke: bool,
     writes: mpsc::Sender<Write>,
     activity: Arc<Activity>,
-    pub(super) task: AbortHandle,
+    /// Of a connection that others serve `None`: they end with its write queue.
+    task: Option<AbortHandle>,
     /// Not while it is being opened.
     pub(super) established: bool,
     /// The peer opened it.
@@ -62,7 +63,7 @@ impl Entry {
         flow: Flow,
         writes: mpsc::Sender<Write>,
         activity: Arc<Activity>,
-        task: AbortHandle,
+        task: impl Into<Option<AbortHandle>>,
         certificate: Option<PeerCertificate>,
     ) -> Entry {
         Entry {
@@ -72,7 +73,7 @@ impl Entry {
             spoke: false,
             writes,
             activity,
-            task,
+            task: task.into(),
             established: true,
             accepted: true,
             known: false,
@@ -92,9 +93,20 @@ impl Entry {
         Entry { established: false, accepted: false, ..entry }
     }
 
-    /// Its peer, if that opened it.
+    /// Ends it now.
+    pub(super) fn abort(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+
+    /// Its peer, if that opened it and may open another one in its place. A browser does not: who comes
+    /// next from its address may be anybody.
     pub(super) fn caller(&self) -> Option<Caller> {
         let PoolKey { protocol, remote, .. } = self.key;
+        if protocol.is_web_socket() {
+            return None;
+        }
         let certificate = self.certificate.clone();
         self.accepted.then(|| Caller { protocol, ip: remote.ip(), certificate })
     }

@@ -6,6 +6,7 @@ mod batch;
 mod connection;
 mod entry;
 mod layer;
+mod messages;
 mod open;
 mod returning;
 mod tcp;
@@ -16,6 +17,7 @@ pub(crate) use tcp::{FromStream, StreamInput, Streams};
 pub(crate) use udp::{Heard, UdpSocket, bind as bind_udp};
 
 pub use connection::TcpLimits;
+pub use messages::{MessageConnection, MessageConnections, MessageEnd};
 
 use sip_proto::ClientKey;
 use std::collections::VecDeque;

@@ -76,13 +76,13 @@ impl Streams {
     pub(crate) fn new(
         limits: TcpLimits,
         clock: Clock,
-        inputs: mpsc::Sender<StreamInput>,
+        (inputs, next_id): (mpsc::Sender<StreamInput>, Arc<AtomicU64>),
     ) -> Streams {
         Streams {
             limits: Arc::new(limits),
             clock,
             inputs,
-            next_id: Arc::new(AtomicU64::new(1)),
+            next_id,
             table: HashMap::new(),
             pool: HashMap::new(),
             aliases: HashMap::new(),
@@ -230,7 +230,7 @@ impl Streams {
         feedback.extend(client.map(Feedback::Unreachable));
         if entry.established {
             // The peer does not read. What it has not read so far would only grow old.
-            entry.task.abort();
+            entry.abort();
             self.ended(id, Ended::WriteStalled, counters, feedback);
         } else {
             counters.tcp_connect_queue_full += 1;
@@ -373,7 +373,8 @@ impl Streams {
     }
 
     /// Starts opening a connection for `flow`; what is queued meanwhile is bounded like any write
-    /// queue. `None` when too many are open.
+    /// queue. `None` when too many are open, and where
+    /// only peers open connections.
     fn open(
         &mut self,
         now: Instant,
@@ -382,6 +383,9 @@ impl Streams {
     ) -> Option<ConnectionId> {
         // Accepted connections are bounded by their own limit, so these are at least as many.
         if self.table.len() >= self.limits.connections.saturating_mul(2) {
+            return None;
+        }
+        if flow.protocol.is_web_socket() {
             return None;
         }
         let tls = match flow.protocol {
@@ -427,8 +431,7 @@ impl Streams {
 
 impl Drop for Streams {
     fn drop(&mut self) {
-        for task in self.listeners.iter().chain(self.table.values().map(|entry| &entry.task)) {
-            task.abort();
-        }
+        self.listeners.iter().for_each(AbortHandle::abort);
+        self.table.values().for_each(Entry::abort);
     }
 }

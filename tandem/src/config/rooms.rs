@@ -2,6 +2,7 @@
 
 mod call_out;
 mod floor;
+mod guests;
 mod meeting;
 
 use super::reader::Table;
@@ -10,6 +11,7 @@ use super::value;
 use crate::rooms::has_built_in;
 use directory::Rooms;
 pub(crate) use floor::FloorListener;
+pub(crate) use guests::GuestsSection;
 use meeting::read_meetings;
 use room_core::{Language, MeetingRecord, Prompt};
 use room_media::MixingConfig;
@@ -48,6 +50,8 @@ pub(crate) struct RoomsSection {
     pub(crate) meetings: Vec<MeetingRecord>,
     /// Where devices ask for the floor of the slides; `None` for nowhere.
     pub(crate) bfcp: Option<FloorListener>,
+    /// The page by which browsers join.
+    pub(crate) guests: Option<GuestsSection>,
 }
 
 impl RoomsSection {
@@ -69,6 +73,7 @@ impl Default for RoomsSection {
             country_code: None,
             meetings: Vec::new(),
             bfcp: None,
+            guests: None,
         }
     }
 }
@@ -124,7 +129,7 @@ pub(super) fn read(
     if rooms.video_hd && !rooms.video {
         table.warn_at("video_hd", "there are no pictures: video is false; leave out video_hd");
     }
-    if !has_tls && rooms.allow_plain.is_empty() {
+    if !has_tls && rooms.allow_plain.is_empty() && !table.has("guests") {
         let message = "nobody can call the rooms: [sip] has no tls listener, and allow_plain is \
              empty; add tls = [\"0.0.0.0:5061\"] to [sip]";
         table.warn_at("domain", message);
@@ -155,6 +160,7 @@ pub(super) fn read(
         country_code,
         bfcp: floor::read(&mut table, sip, addresses),
         meetings: read_meetings(&mut table),
+        guests: guests::read(table.table("guests"), sip),
     };
     table.finish();
     Some((rooms, section))

@@ -3,6 +3,7 @@
 use super::StartError;
 use crate::clock::Origin;
 use crate::config::{Config, Media};
+use crate::guests;
 use crate::history::HistoryFollower;
 use crate::kept_calls::{self, Keeper, LastRun};
 use crate::live_directory::{LiveDirectory, Watch};
@@ -13,7 +14,7 @@ use crate::ordered_recordings::{Ordered, unrecorded};
 use crate::role::Role;
 use call_metrics::{Numbers, Observation, ObservationSender, PerSink, RecorderView};
 use media_relay::{DtlsIdentity, EventSink, Relay, RelayConfig};
-use model::{ApplicationEvent, MediaCommand, MediaEvent};
+use model::{MediaCommand, MediaEvent};
 use relay_core::ListenNews;
 use room_media::Mixing;
 use sip_edge::{Clock, Ports, ShellConfig, SipEdge};
@@ -125,16 +126,15 @@ pub(crate) fn relay_config(
     }
 }
 
-/// What the edge tells of calls that applications steer.
-pub(super) type Steering = Box<dyn Fn(ApplicationEvent) -> Result<(), ApplicationEvent> + Send>;
-
+/// Starts the edge, joined to what steers calls, and the page of guests.
 pub(super) fn start_edge(
     config: &Config,
-    shell: ShellConfig,
+    mut shell: ShellConfig,
     observations: &ObservationSender,
     plane: &Arc<MediaPlane>,
-    (keeper, applications): (Option<Keeper>, Steering),
-) -> Result<SipEdge, StartError> {
+    (keeper, applications, directory): (Option<Keeper>, &MediaApplications, &Arc<LiveDirectory>),
+) -> Result<(Arc<SipEdge>, Option<room_guests::Guests>), StartError> {
+    let door = guests::Door::open(config, &mut shell)?;
     let plane = Arc::clone(plane);
     let noting = keeper.clone();
     let (calls, sip) = (observations.clone(), observations.clone());
@@ -152,10 +152,13 @@ pub(super) fn start_edge(
                 keeper.keep(kept);
             }
         }),
-        applications,
+        applications: applications.port(config, Arc::clone(directory)),
         sip: Box::new(move |event| sip.send(Observation::Sip(event))),
     };
-    sip_edge::start(shell, ports).map_err(|error| StartError(error.to_string()))
+    let edge = sip_edge::start(shell, ports).map_err(|error| StartError(error.to_string()))?;
+    applications.connect(edge.application_orders());
+    let guests = door.map(|door| door.serve(&edge, applications.rooms().guests())).transpose()?;
+    Ok((Arc::new(edge), guests))
 }
 
 fn cores() -> usize {

@@ -17,11 +17,12 @@ use model::{
 use outbox::clock::{Clock, unix_time};
 use room_core::{
     Arrival, By, CalledNews, Command, Dialled, Focus, FocusSettings, Language, Languages,
-    MeetingId, MeetingOrder, Now, Order, Output, Registry, Source, StoredMeeting,
+    MeetingId, MeetingOrder, Now, Order, Output, Prompt, Registry, Source, StoredMeeting, Words,
 };
+use room_guests::{Channels, KEY_HEADER, KeyDigest};
 use sip_edge::ApplicationOrders;
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -49,6 +50,9 @@ pub(super) struct Desk {
     call_out: (bool, Option<Arc<str>>),
     teller: Teller,
     counters: Arc<Counters>,
+    channels: Channels,
+    /// What guests ask and is not taken yet.
+    guests_wait: Arc<AtomicUsize>,
     orders: Arc<OnceLock<ApplicationOrders>>,
     pub(super) callers: HashMap<TransactionId, Ears>,
     /// Calls of applications.
@@ -66,7 +70,7 @@ impl Desk {
         (section, title): (RoomsSection, Option<Arc<str>>),
         teller: Teller,
         orders: Arc<OnceLock<ApplicationOrders>>,
-        counters: Arc<Counters>,
+        (counters, guests_wait): (Arc<Counters>, Arc<AtomicUsize>),
         (steered, floor): (Steered, Option<(Floors, FloorSockets)>),
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
@@ -88,6 +92,8 @@ impl Desk {
             call_out,
             teller,
             counters,
+            channels: Channels::default(),
+            guests_wait,
             orders,
             callers: HashMap::new(),
             steered,
@@ -102,6 +108,7 @@ impl Desk {
             let is_told = self.unsent.is_empty() && self.floor_is_told;
             let patience = if is_told { PAUSE } else { AGAIN };
             let next = self.focus.poll_timeout();
+            let next = next.into_iter().chain(self.channels.poll_timeout()).min();
             let next = next.map(|at| at.saturating_since(self.clock.now()));
             match inputs.recv_timeout(next.unwrap_or(PAUSE).min(patience)) {
                 Ok(Input::Begun(call, begun)) => self.begin(call, &begun),
@@ -112,6 +119,10 @@ impl Desk {
                     if let Some((floors, _)) = &mut self.floor {
                         floors.take_news(news);
                     }
+                }
+                Ok(Input::Guest(from)) => {
+                    self.guests_wait.fetch_sub(1, Ordering::AcqRel);
+                    self.channels.handle(now(self.clock), from, &mut self.focus, &mut draw);
                 }
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -124,6 +135,8 @@ impl Desk {
             self.decide_floor(now);
             self.pump();
             self.tell_joined();
+            self.channels.note_change(now.at, &self.focus);
+            self.channels.handle_timeout(now.at, &self.focus);
             self.send();
             self.send_floor();
             let focus = &self.focus;
@@ -143,6 +156,11 @@ impl Desk {
             }
         }
         self.callers.insert(call, ears);
+        let is_key = |(name, _): &&(Arc<str>, Arc<str>)| name.eq_ignore_ascii_case(KEY_HEADER);
+        let key = begun.headers.iter().find(is_key).and_then(|(_, key)| KeyDigest::parse(key));
+        if let Some(key) = key {
+            self.channels.call_begun(call, key);
+        }
         self.focus.handle_call(now(self.clock), call, arrival(begun, room));
     }
 
@@ -192,6 +210,7 @@ impl Desk {
                 if let Some((floors, _)) = &mut self.floor {
                     floors.end(call);
                 }
+                self.channels.call_over(call);
                 self.unsent.retain(|(of, ..)| *of != call);
                 self.focus.handle_gone(now, call, (status >= 300).then_some(status));
             }
@@ -239,8 +258,7 @@ impl Desk {
             Output::Meeting { meeting, order } => self.order_meeting(meeting, order),
             Output::Event(event) => self.teller.tell(&event),
             Output::Floor { meeting, call, granted } => self.set_floor(meeting, call, granted),
-            // Nobody here reads.
-            Output::Chat { .. } => {}
+            Output::Chat { meeting, message } => self.channels.tell_chat(meeting, &message),
         }
     }
 
@@ -248,6 +266,9 @@ impl Desk {
         let Some(ears) = self.callers.get_mut(&call) else { return };
         match order {
             Order::Answer => ears.answer(),
+            Order::Play(words) if is_shown(&words) && self.channels.is_seen(call) => {
+                ears.play(number, Vec::new());
+            }
             Order::Play(words) => {
                 if let Some(title) = self.title.as_ref().filter(|_| !ears.has_place()) {
                     ears.show(cards::of_words(title, &words));
@@ -387,6 +408,21 @@ pub(super) fn queue(unsent: &mut VecDeque<Unsent>, order: Unsent) {
         return;
     }
     unsent.push_back(order);
+}
+
+/// Whether a guest's page shows all that is said.
+fn is_shown(words: &Words) -> bool {
+    words.prompts.iter().all(|prompt| {
+        matches!(
+            prompt,
+            Prompt::Muted
+                | Prompt::Unmuted
+                | Prompt::HandRaised
+                | Prompt::HandLowered
+                | Prompt::SomebodyRaisedHand
+                | Prompt::Knock
+        )
+    })
 }
 
 pub(super) fn now(clock: Clock) -> Now {

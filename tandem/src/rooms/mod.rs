@@ -33,8 +33,10 @@ use model::{
 };
 use readings::Counters;
 use room_core::{Draw, Focus, Now};
+use room_guests::{FromGuest, RoomsPort};
 use sip_edge::ApplicationOrders;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -47,6 +49,9 @@ pub(crate) use steered::Met;
 /// What waits for the thread. Full policy: a call that begins is refused (503), one whose news find no
 /// room is ended, since what is lost cannot be made up for, and whoever asks is told to ask again.
 const QUEUE: usize = 4_096;
+
+/// Of these, what guests' pages may ask, so that they never keep out calls and their news.
+const GUESTS_QUEUE: usize = QUEUE / 4;
 
 /// How long somebody waits for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -62,6 +67,7 @@ enum Input {
     Meet(TransactionId, u32, MeetingRequest),
     Ask(Work),
     Floor(FloorNews),
+    Guest(FromGuest),
     Stop,
 }
 
@@ -70,6 +76,7 @@ pub(crate) struct Rooms {
     inputs: SyncSender<Input>,
     left: Arc<Left>,
     calls_out: bool,
+    guests_wait: Arc<AtomicUsize>,
     orders: Arc<OnceLock<ApplicationOrders>>,
     counters: Arc<Counters>,
     thread: Option<JoinHandle<()>>,
@@ -99,6 +106,7 @@ impl Rooms {
             None => None,
         };
         let teller = Teller::new(config, events);
+        let guests_wait = Arc::new(AtomicUsize::new(0));
         // Whoever sees nobody sees where it is.
         let rooms = config.directory.rooms().filter(|rooms| rooms.video);
         let title = rooms.map(|rooms| Arc::from(rooms.host()));
@@ -106,14 +114,15 @@ impl Rooms {
             (section, title),
             teller,
             Arc::clone(&orders),
-            Arc::clone(&counters),
+            (Arc::clone(&counters), Arc::clone(&guests_wait)),
             (steered, floor),
         );
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));
         let thread = thread
             .map_err(|error| StartError(format!("no thread for the meeting rooms: {error}")))?;
-        Ok(Rooms { inputs, left, calls_out, orders, counters, thread: Some(thread) })
+        let thread = Some(thread);
+        Ok(Rooms { inputs, left, calls_out, guests_wait, orders, counters, thread })
     }
 
     /// Orders go there from now on.
@@ -123,8 +132,8 @@ impl Rooms {
 
     /// For whoever makes, changes and looks at meetings.
     pub(crate) fn handle(&self) -> RoomsHandle {
-        let left = Arc::clone(&self.left);
-        RoomsHandle { inputs: self.inputs.clone(), left, calls_out: self.calls_out }
+        let (left, guests_wait) = (Arc::clone(&self.left), Arc::clone(&self.guests_wait));
+        RoomsHandle { inputs: self.inputs.clone(), left, calls_out: self.calls_out, guests_wait }
     }
 
     /// Their numbers for the Prometheus page.
@@ -160,6 +169,7 @@ pub(crate) struct RoomsHandle {
     left: Arc<Left>,
     /// People may be called into meetings.
     calls_out: bool,
+    guests_wait: Arc<AtomicUsize>,
 }
 
 /// Why the rooms do not answer.
@@ -172,6 +182,21 @@ pub(crate) enum NoAnswer {
 }
 
 impl RoomsHandle {
+    /// The way of guests' channels to the rooms.
+    pub(crate) fn guests(&self) -> RoomsPort {
+        let (inputs, wait) = (self.inputs.clone(), Arc::clone(&self.guests_wait));
+        Arc::new(move |from| {
+            let waiting = wait.fetch_add(1, Ordering::AcqRel);
+            // What is closed is taken as long as there is any room.
+            let may_wait = waiting < GUESTS_QUEUE || matches!(from, FromGuest::Closed(_));
+            let taken = may_wait && inputs.try_send(Input::Guest(from)).is_ok();
+            if !taken {
+                wait.fetch_sub(1, Ordering::AcqRel);
+            }
+            taken
+        })
+    }
+
     /// Has something done with the rooms, and waits for what comes of it: 5 s at most. `work` must not
     /// wait for anything itself: every caller of every room waits meanwhile.
     ///

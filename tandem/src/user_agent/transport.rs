@@ -111,6 +111,7 @@ impl Transport {
             TransportProtocol::Udp => self.udp.as_ref().map(|(_, local)| *local),
             TransportProtocol::Tcp => self.listener.as_ref().map(|(_, local)| *local),
             TransportProtocol::Tls => self.tls_listener.as_ref().map(|(_, local, _)| *local),
+            TransportProtocol::Ws | TransportProtocol::Wss => None,
         }
     }
 

@@ -13,7 +13,7 @@ FOUND = shutil.which("chromium") or shutil.which("chromium-browser")
 class Chromium:
     """One browser with one page."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, *flags):
         to_browser, commands = os.pipe()
         answers, from_browser = os.pipe()
         # Beyond 3 and 4, on which the browser reads its commands and answers.
@@ -21,7 +21,7 @@ class Chromium:
         self._process = subprocess.Popen(
             [FOUND, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
              "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
-             f"--user-data-dir={directory}", "--remote-debugging-pipe"],
+             f"--user-data-dir={directory}", "--remote-debugging-pipe", *flags],
             close_fds=False, preexec_fn=lambda: [os.dup2(end, n) for n, end in enumerate(ends, 3)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for end in (to_browser, from_browser, *ends):
@@ -62,19 +62,32 @@ class Chromium:
 
     def show(self, file, width, scheme="light", medium="screen"):
         """Opens a file at a width, in `light` or `dark`, for `screen` or `print`."""
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900,
+        self.size(width, 900, scheme, medium)
+        self.visit(file.as_uri())
+
+    def size(self, width, height, scheme="light", medium="screen"):
+        """How large the page is shown, in which colours and for what."""
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height,
                  deviceScaleFactor=1, mobile=False)
         self.ask("Emulation.setEmulatedMedia", media=medium,
                  features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.ask("Page.navigate", url=file.as_uri())
+
+    def visit(self, url):
+        """Opens a page."""
+        self.ask("Page.navigate", url=url)
         while self._next().get("method") != "Page.loadEventFired":
             pass
 
+    def before_each_page(self, script):
+        """Runs a script before those of every page."""
+        self.ask("Page.addScriptToEvaluateOnNewDocument", source=script)
+
     def tell(self, expression):
-        """The value of an expression of JavaScript in the page."""
-        result = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of an expression of JavaScript in the page, as if its user had done it."""
+        result = self.ask("Runtime.evaluate", expression=expression, returnByValue=True,
+                          awaitPromise=True, userGesture=True)
         assert "exceptionDetails" not in result, result
-        return result["result"]["value"]
+        return result["result"].get("value")
 
     def picture(self, file):
         """The whole page as a PNG."""

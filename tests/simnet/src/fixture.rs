@@ -14,6 +14,8 @@ pub const EDGE: SocketAddr = address([203, 0, 113, 1], 5060);
 pub const EDGE_TCP: SocketAddr = address([203, 0, 113, 1], 5062);
 /// Where the edge listens for TLS.
 pub const EDGE_TLS: SocketAddr = address([203, 0, 113, 1], 5061);
+/// Where the edge's WebSockets are served.
+pub const EDGE_WSS: SocketAddr = address([203, 0, 113, 1], 8443);
 /// The customer's PBX.
 pub const PBX: SocketAddr = address([192, 0, 2, 10], 5070);
 /// The same PBX, when it speaks over a stream.
@@ -97,6 +99,7 @@ pub fn config() -> EdgeConfig {
             listener(TransportProtocol::Udp, EDGE),
             listener(TransportProtocol::Tcp, EDGE_TCP),
             listener(TransportProtocol::Tls, EDGE_TLS),
+            listener(TransportProtocol::Wss, EDGE_WSS),
         ],
         ..EdgeConfig::default()
     }

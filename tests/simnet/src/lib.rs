@@ -34,8 +34,8 @@ mod writing;
 
 pub use audit::Audit;
 pub use fixture::{
-    CARRIER, CARRIER_2, CARRIER_TCP, CONNECTOR, EDGE, EDGE_TCP, EDGE_TLS, PBX, PBX_TCP, STRANGER,
-    carrier, config, connector, connector_host, directory, sdp, snapshot,
+    CARRIER, CARRIER_2, CARRIER_TCP, CONNECTOR, EDGE, EDGE_TCP, EDGE_TLS, EDGE_WSS, PBX, PBX_TCP,
+    STRANGER, carrier, config, connector, connector_host, directory, sdp, snapshot,
 };
 pub use relay::{FakeRelay, RelayMode};
 pub use simulation::{Outcome, Simulation};

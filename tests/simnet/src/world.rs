@@ -3,7 +3,7 @@
 mod restart;
 
 use crate::audit::Audit;
-use crate::fixture::{EDGE, EDGE_TCP, EDGE_TLS, config, directory, snapshot};
+use crate::fixture::{EDGE, EDGE_TCP, EDGE_TLS, EDGE_WSS, config, directory, snapshot};
 use crate::losing::{Losing, may_be_lost_for_good};
 use crate::network::Rng;
 use crate::relay::FakeRelay;
@@ -20,7 +20,7 @@ use model::{
 };
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{Message, Transmit};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +68,8 @@ pub struct World {
     streams: Streams,
     /// Connections under TLS, with whom those that the edge opened must lead to.
     secure: HashMap<SocketAddr, Option<PeerIdentity>>,
+    /// Peers whose connection is a WebSocket.
+    web: HashSet<SocketAddr>,
     identities: HashMap<PeerIdentity, ExpectedPeer>,
     ladder: Vec<String>,
     serial: u32,
@@ -106,6 +108,7 @@ impl World {
             connections: HashMap::new(),
             streams: Streams::default(),
             secure: HashMap::new(),
+            web: HashSet::new(),
             identities: HashMap::new(),
             ladder: Vec::new(),
             serial: 0,
@@ -144,6 +147,13 @@ impl World {
     /// The path between the edge and a peer: a stream for one that has a connection.
     pub fn flow(&self, peer: SocketAddr) -> Flow {
         match self.connections.get(&peer) {
+            Some(&connection) if self.web.contains(&peer) => Flow {
+                protocol: TransportProtocol::Wss,
+                local: EDGE_WSS,
+                remote: peer,
+                connection: Some(connection),
+                identity: None,
+            },
             Some(&connection) if self.secure.contains_key(&peer) => Flow {
                 protocol: TransportProtocol::Tls,
                 local: EDGE_TLS,
@@ -183,6 +193,12 @@ impl World {
     /// A peer opens a TLS connection to the edge.
     pub fn connect_tls(&mut self, peer: SocketAddr) -> ConnectionId {
         self.secure.insert(peer, None);
+        self.connect(peer)
+    }
+
+    /// A browser opens a WebSocket to the edge.
+    pub fn connect_web(&mut self, peer: SocketAddr) -> ConnectionId {
+        self.web.insert(peer);
         self.connect(peer)
     }
 
@@ -452,7 +468,16 @@ impl World {
             }
             return;
         }
-        if flow.protocol.is_reliable() {
+        if flow.protocol.is_web_socket() {
+            // Nobody opens one to a browser; the transport says so, and tries no other.
+            let is_open = flow.connection.is_some_and(|id| !self.streams.is_closed(id));
+            if !is_open {
+                if let Some(client) = client {
+                    self.edge.handle_unreachable(self.now, client);
+                }
+                return;
+            }
+        } else if flow.protocol.is_reliable() {
             if self.streams.waits(&flow, &payload) {
                 return;
             }

@@ -396,6 +396,14 @@ impl Focus {
         &mut self.registry
     }
 
+    /// The meeting that a caller is in, waits for or is called into; `None` of one who is still welcomed.
+    pub fn meeting_id_of(&self, call: TransactionId) -> Option<MeetingId> {
+        match self.callers.get(&call)?.stage {
+            Stage::Meeting(id) => Some(id),
+            Stage::Moving | Stage::Welcome(_) | Stage::Farewell(..) => None,
+        }
+    }
+
     /// How a meeting is; `None` of one that is not held.
     pub fn state(&self, meeting: MeetingId) -> Option<MeetingState> {
         self.meetings.get(&meeting).map(Meeting::state)

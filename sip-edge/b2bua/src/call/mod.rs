@@ -610,6 +610,12 @@ impl Call {
         self.parties.proxy.is_some()
     }
 
+    /// Whether leg A is a browser that is reached over this connection alone.
+    pub(crate) fn hangs_on(&self, connection: model::ConnectionId) -> bool {
+        let flow = &self.legs[LegSide::A.index()].flow;
+        flow.protocol.is_web_socket() && flow.connection == Some(connection)
+    }
+
     /// The connection of a leg closed: the next request opens a new one.
     pub(crate) fn handle_connection_closed(&mut self, connection: model::ConnectionId) {
         let recorder = self.copying.as_deref_mut().and_then(RecordingClient::leg_mut);

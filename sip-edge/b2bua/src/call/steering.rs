@@ -49,6 +49,9 @@ use std::sync::Arc;
 const MAX_HEADERS: usize = 32;
 const LONGEST_VALUE: usize = 1_024;
 
+/// What is told of a browser whose connection is lost: temporarily unavailable.
+const CUT_OFF: u16 = 480;
+
 /// The sub-machine.
 pub(super) struct Steering {
     /// The applications of the rule, and which of them steers.
@@ -396,7 +399,8 @@ impl Call {
         let Some(steering) = self.steering.as_mut() else { return };
         let ordered = steering.by_order;
         self.withdraw_bridge(context);
-        let news = ApplicationNews::HungUp { leg: LegSide::A, ordered, status: end.status };
+        let status = if self.is_cut_off() { CUT_OFF } else { end.status };
+        let news = ApplicationNews::HungUp { leg: LegSide::A, ordered, status };
         self.tell(context, now, news);
         context.steered.remove(&self.id);
     }

@@ -152,6 +152,32 @@ impl Call {
         self.close(context, now, CallEnd { status: 200, cause, ended_by, refusal: None });
     }
 
+    /// Leg A is a browser, and its connection is lost: there is no other way to it, and it forgets the
+    /// call as it loads its page again.
+    pub(crate) fn cut_off(&mut self, context: &mut Context, now: Instant) {
+        if !self.is_live() {
+            return;
+        }
+        let cause = "the browser's connection is lost";
+        if self.setup_is_open() {
+            self.abandon_attempt(context, now);
+            self.fail(context, now, 487, cause, EndedBy::LegA, None);
+            return;
+        }
+        let leg = &mut self.legs[LegSide::A.index()];
+        (leg.gone, leg.unacknowledged, leg.bye_after_ack) = (true, None, false);
+        self.deadlines.clear(Deadline::Retransmit(LegSide::A));
+        self.hang_up(context, now, LegSide::B, None);
+        let ended_by = EndedBy::LegA;
+        self.close(context, now, CallEnd { status: 200, cause, ended_by, refusal: None });
+    }
+
+    /// Whether that has happened.
+    pub(super) fn is_cut_off(&self) -> bool {
+        let leg = &self.legs[LegSide::A.index()];
+        leg.flow.protocol.is_web_socket() && leg.disconnected
+    }
+
     fn setup_is_open(&self) -> bool {
         !matches!(
             self.setup.state(),

@@ -19,8 +19,9 @@ impl Call {
         flow: Flow,
     ) -> bool {
         let is_customer = self.sides[from.index()] == Side::Customer;
-        let is_open = flow.protocol != TransportProtocol::Tls;
-        if !is_customer || !is_open || !self.requires_encryption() {
+        // A WebSocket leads to the rooms alone; whether it is under TLS is for its server to say.
+        let is_secure = flow.protocol == TransportProtocol::Tls || flow.protocol.is_web_socket();
+        if !is_customer || is_secure || !self.requires_encryption() {
             return true;
         }
         self.refuse_in_dialog(context, now, from, server, request, 403, Refusal::PlainSignalling);

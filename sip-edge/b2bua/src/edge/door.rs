@@ -88,6 +88,10 @@ impl Edge {
         if self.context.is_own_address(&flow.remote) {
             return Err(denied(Refusal::Loop));
         }
+        // What a browser's page may do is open to anybody: it is no way around a source's rules.
+        if flow.protocol.is_web_socket() && !rooms::are_called(&self.context.directory, invite) {
+            return Err(denied(Refusal::UnknownSource));
+        }
         if !secure::may_pass(&flow, invite) {
             return Err(denied(Refusal::SipsNotAllowed));
         }
@@ -204,6 +208,9 @@ impl Edge {
         }
         let rooms = self.rooms_of(raw);
         let is_for_rooms = rooms.is_some();
+        if flow.protocol.is_web_socket() {
+            return self.refuse_guest(now, flow, raw, is_for_rooms);
+        }
         if rooms.is_some_and(|rooms| rooms.allows_plain(flow.remote.ip())) {
             return false;
         }
@@ -254,6 +261,30 @@ impl Edge {
             Some(request) => self.note_refusal(now, &request, *flow, refusal, None),
             None if is_answered => self.context.statistics.strangers_dropped += 1,
             None => {}
+        }
+        self.observe_transmits(now);
+        true
+    }
+
+    /// A browser over a WebSocket calls the meeting rooms, at the strangers' rate, and goes on with such a
+    /// call; nothing else. Whose address it has is of no importance.
+    fn refuse_guest(&mut self, now: Instant, flow: &Flow, raw: &Bytes, is_for_rooms: bool) -> bool {
+        if self.is_of_a_call(raw) {
+            return false;
+        }
+        if !self.may_answer_stranger(now, flow) {
+            self.context.statistics.strangers_dropped += 1;
+            return true;
+        }
+        if self.is_of_a_past_call(raw) || is_for_rooms && !raw.starts_with(b"REGISTER ") {
+            return false;
+        }
+        let endpoint = &mut self.context.endpoint;
+        match endpoint.refuse_statelessly(*flow, raw.clone(), 403, |_| {}) {
+            Some(request) => {
+                self.note_refusal(now, &request, *flow, Refusal::UnknownSource, None);
+            }
+            None => self.context.statistics.strangers_dropped += 1,
         }
         self.observe_transmits(now);
         true

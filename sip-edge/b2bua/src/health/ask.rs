@@ -127,7 +127,7 @@ impl Context {
         let listener = self.listener_for(protocol, &address)?;
         let identity = match protocol {
             TransportProtocol::Tls => Some(self.identity_of(&destination.host, &destination.tls)?),
-            TransportProtocol::Udp | TransportProtocol::Tcp => None,
+            _ => None,
         };
         let flow = Flow { identity, ..Flow::new(protocol, listener.local, address) };
         let mut uri = "sip:".to_owned();

@@ -142,7 +142,7 @@ impl Context {
         let listener = self.listener_for(target.transport, &target.address)?;
         let identity = match target.transport {
             TransportProtocol::Tls => Some(self.identity_of(&carrier.host, &carrier.tls)?),
-            TransportProtocol::Udp | TransportProtocol::Tcp => None,
+            _ => None,
         };
         let flow = Flow {
             connection,

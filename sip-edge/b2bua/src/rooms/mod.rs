@@ -4,7 +4,8 @@ mod dialled;
 
 pub use dialled::dialled_in;
 
-use directory::ReachedRooms;
+use crate::admission;
+use directory::{ReachedRooms, Snapshot};
 use model::{Dialled, Flow, Refusal, RoomCall};
 use sip_proto::{Composer, HeaderName, Message};
 use std::sync::Arc;
@@ -19,6 +20,11 @@ pub(crate) fn explain(composer: &mut Composer, refusal: Refusal) {
         // RFC 3261 section 20.43: 399 is any warning to a person.
         composer.header_args(HeaderName::Warning, format_args!("399 tandem \"{text}\""));
     }
+}
+
+/// Whether the request URI names the meeting rooms.
+pub(crate) fn are_called(directory: &Snapshot, invite: &Message) -> bool {
+    invite.request_uri().is_some_and(|uri| admission::rooms_at(directory, uri).is_some())
 }
 
 /// What the rooms learn of a call by its INVITE; `reached` is the name that was called, and `None` of a

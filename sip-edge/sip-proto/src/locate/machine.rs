@@ -449,6 +449,8 @@ const fn service_prefix(transport: TransportProtocol) -> &'static str {
         TransportProtocol::Udp => "_sip._udp.",
         TransportProtocol::Tcp => "_sip._tcp.",
         TransportProtocol::Tls => "_sips._tcp.",
+        // RFC 7118 section 7: a WebSocket's server is found by its URI, and a browser not at all.
+        TransportProtocol::Ws | TransportProtocol::Wss => "_invalid.",
     }
 }
 

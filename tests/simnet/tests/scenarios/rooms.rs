@@ -174,6 +174,66 @@ fn the_rooms_learn_what_was_dialled_and_who_dials() {
     }
 }
 
+/// A browser, which has no address but its connection.
+fn browser(w: &mut World, at: SocketAddr, uri: &str) -> Ua {
+    w.connect_web(at);
+    let mut browser = w.caller(at, ID);
+    browser.transport = "WSS";
+    browser.call_uri(uri);
+    browser
+}
+
+#[test]
+fn a_browser_calls_the_rooms_and_its_call_ends_with_its_connection() {
+    let mut w = world();
+    let mut browser = browser(&mut w, STRANGER, &format!("sip:{ID}@{HOST}"));
+    let offer = offered("rooms/codec-with-slides");
+    let (call, begun, _) = join(&mut w, &mut browser, &offer);
+    assert_eq!(begun.room.unwrap().protocol, TransportProtocol::Wss);
+    // A request of ours goes over its connection, and not to the address in its Contact.
+    order(&mut w, call, 2, ApplicationOrder::HangUp { leg: None, status: 200 });
+    browser.expect(&mut w, "BYE");
+    browser.ok(&mut w);
+    assert_eq!(news(&mut w), [hung_up(A, true, 200)]);
+    w.finish();
+
+    let mut w = world();
+    let mut browser = self::browser(&mut w, STRANGER, &format!("sip:{ID}@{HOST}"));
+    let other = SocketAddr::new(STRANGER.ip(), 40_000);
+    let mut neighbour = self::browser(&mut w, other, &format!("sip:{ID}@{HOST}"));
+    join(&mut w, &mut browser, &offer);
+    let (_, _, _) = join(&mut w, &mut neighbour, &offer);
+    w.disconnect(STRANGER);
+    // It is told as one that failed, and whoever is behind the same address goes on.
+    assert_eq!(news(&mut w), [hung_up(A, false, 480)]);
+    leave(w, &mut neighbour);
+}
+
+#[test]
+fn over_a_web_socket_nothing_but_the_rooms_is_reached() {
+    // From the address of a customer too, and of a carrier.
+    for (at, uri) in [
+        (STRANGER, "sip:+12065550100@tandem.example".to_owned()),
+        (PBX, "sip:+12065550100@tandem.example".to_owned()),
+        (CARRIER, format!("sip:{NUMBER}@203.0.113.1")),
+    ] {
+        let mut w = world();
+        let mut browser = browser(&mut w, at, &uri);
+        let offer = offered("rooms/codec-with-slides");
+        browser.invite(&mut w, Some(&offer));
+        browser.expect(&mut w, "403");
+        browser.ack_failure(&mut w);
+        assert_eq!(w.refusals(), [Refusal::UnknownSource], "{at}");
+        assert!(w.told.is_empty(), "{at}");
+        w.finish();
+    }
+    let mut w = world();
+    let mut browser = browser(&mut w, PBX, &format!("sip:{HOST}"));
+    browser.request(&mut w, "REGISTER", &[], None);
+    browser.expect(&mut w, "403");
+    w.finish();
+}
+
 #[test]
 fn without_tls_only_listed_devices_come_in() {
     for stream in [false, true] {
@@ -576,7 +636,12 @@ fn the_rooms_hear_who_speaks_who_is_silent_and_say_something_to_all() {
     let announce = ApplicationOrder::Announce(source.clone());
     order(&mut w, call, 2, announce.clone());
     assert!(matches!(&news(&mut w)[..], [ApplicationNews::Refused { order: 2, .. }]));
-    let seat = Seat { conference: ConferenceId(7), participant: ParticipantId(1), is_muted: false };
+    let seat = Seat {
+        conference: ConferenceId(7),
+        participant: ParticipantId(1),
+        leg: LegSide::A,
+        is_muted: false,
+    };
     order(&mut w, call, 3, ApplicationOrder::Sit { seat, shown: PicturesShown::default() });
     assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 3 }]);
     w.say(vec![MediaEvent::Heard { id, heard }]);

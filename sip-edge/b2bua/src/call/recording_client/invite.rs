@@ -29,7 +29,7 @@ impl Call {
         let (destination, protocol) = (target.address, target.transport);
         let identity = match protocol {
             TransportProtocol::Tls => context.identity_of(&client.host, &client.tls),
-            TransportProtocol::Udp | TransportProtocol::Tcp => None,
+            _ => None,
         };
         let listener = context.listener_for(protocol, &destination);
         let is_nameless = protocol == TransportProtocol::Tls && identity.is_none();

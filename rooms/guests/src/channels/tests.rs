@@ -1,0 +1,299 @@
+//! Guests of real rooms, without sockets.
+
+use super::*;
+use model::UnixTime;
+use room_core::{
+    Access, Arrival, AttendeeNumber, CreateMeeting, Dialled, FocusSettings, MeetingRecord,
+    MeetingSettings, ModeratorNumber, Plan, Registry, Source, StoredMeeting,
+};
+use serde_json::Value;
+
+const ATTENDEES: &str = "4081234567";
+const MODERATORS: &str = "7035550123456";
+
+struct World {
+    focus: Focus,
+    channels: Channels,
+    at: u64,
+    drawn: u64,
+}
+
+/// One page.
+struct Page {
+    id: ChannelId,
+    texts: mpsc::Receiver<Arc<str>>,
+}
+
+impl Page {
+    /// What it was told since it was asked last.
+    fn take(&mut self) -> Vec<Value> {
+        let mut told = Vec::new();
+        while let Ok(text) = self.texts.try_recv() {
+            told.push(serde_json::from_str(&text).unwrap());
+        }
+        told
+    }
+
+    fn is_closed(&mut self) -> bool {
+        self.take();
+        matches!(self.texts.try_recv(), Err(mpsc::error::TryRecvError::Disconnected))
+    }
+}
+
+fn types(told: &[Value]) -> Vec<&str> {
+    told.iter().filter_map(|text| text["type"].as_str()).collect()
+}
+
+impl World {
+    fn new(access: Access) -> World {
+        let mut registry = Registry::default();
+        registry.restore(stored(access)).unwrap();
+        let focus = Focus::new(FocusSettings::default(), registry);
+        World { focus, channels: Channels::default(), at: 1_000, drawn: 0 }
+    }
+
+    fn now(&self) -> Now {
+        Now { at: Instant::from_millis(self.at), unix: UnixTime::from_millis(self.at) }
+    }
+
+    /// What the rooms want is done, and so much time passes.
+    fn pass(&mut self, milliseconds: u64) {
+        while let Some(output) = self.focus.poll_output() {
+            if let room_core::Output::Chat { meeting, message } = output {
+                self.channels.tell_chat(meeting, &message);
+            }
+        }
+        let at = self.now().at;
+        self.channels.note_change(at, &self.focus);
+        self.at += milliseconds;
+        let at = self.now().at;
+        self.channels.handle_timeout(at, &self.focus);
+    }
+
+    fn call(&mut self, number: u128, name: &str, id: &str, key: &str) -> TransactionId {
+        let call = TransactionId::from_random(number);
+        self.channels.call_begun(call, KeyDigest::of(key));
+        self.arrive(call, name, id);
+        self.pass(200);
+        call
+    }
+
+    fn arrive(&mut self, call: TransactionId, name: &str, id: &str) {
+        let arrival = Arrival {
+            source: Source::Network("192.0.2.1".parse().unwrap()),
+            name: name.to_owned(),
+            dialled: Dialled { id: Some(id.to_owned()), passcode: None },
+            region: None,
+            called_number: None,
+            calling_number: None,
+            is_telephone: false,
+        };
+        let now = self.now();
+        self.focus.handle_call(now, call, arrival);
+    }
+
+    fn open(&mut self, id: u64, key: &str) -> Page {
+        let (out, texts) = Outgoing::new();
+        let opened = FromGuest::Opened(ChannelId(id), KeyDigest::of(key), out);
+        self.take(opened);
+        Page { id: ChannelId(id), texts }
+    }
+
+    fn take(&mut self, from: FromGuest) {
+        let now = self.now();
+        let drawn = &mut self.drawn;
+        let mut draw = || {
+            *drawn += 1;
+            *drawn
+        };
+        self.channels.handle(now, from, &mut self.focus, &mut draw);
+        self.pass(200);
+    }
+
+    fn ask(&mut self, page: &Page, number: u32, request: Request) {
+        self.take(FromGuest::Asked(page.id, Asked { number, request }));
+    }
+}
+
+/// A meeting as the configuration file has them.
+fn stored(access: Access) -> StoredMeeting {
+    StoredMeeting::V1(MeetingRecord {
+        meeting_id: MeetingId::draw(&mut || 7),
+        attendee_number: AttendeeNumber::parse(ATTENDEES).unwrap(),
+        moderator_number: ModeratorNumber::parse(MODERATORS).unwrap(),
+        passcode: None,
+        request: CreateMeeting {
+            client_request_token: "t".into(),
+            media_region: "local".into(),
+            external_meeting_id: "weekly".into(),
+            ..CreateMeeting::default()
+        },
+        settings: MeetingSettings {
+            name: "Weekly".into(),
+            plan: Plan::Personal,
+            access,
+            ..MeetingSettings::default()
+        },
+        created: UnixTime::from_millis(0),
+        attendees: Vec::new(),
+    })
+}
+
+#[test]
+fn a_page_sees_who_is_there_and_only_with_its_key() {
+    let mut w = World::new(Access::Open);
+    let ada = w.call(1, "Ada", ATTENDEES, "key of ada");
+    let mut wrong = w.open(1, "another key");
+    assert_eq!(types(&wrong.take()), ["no-call"]);
+    assert!(wrong.is_closed());
+    let mut page = w.open(2, "key of ada");
+    let told = page.take();
+    assert_eq!(types(&told), ["meeting", "levels"]);
+    assert_eq!((&told[0]["name"], &told[0]["moderator"]), (&"Weekly".into(), &false.into()));
+    assert_eq!(told[0]["people"][0]["name"], "Ada");
+    assert_eq!(told[0]["you"], told[0]["people"][0]["id"]);
+    assert!(!told[0].to_string().contains(&ada.to_string()), "no id of a record");
+    assert!(w.channels.is_seen(ada));
+    w.pass(1_000);
+    assert_eq!(page.take(), Vec::<Value>::new(), "nothing has changed");
+    let bob = w.call(2, "Bob", ATTENDEES, "key of bob");
+    w.pass(200);
+    let told = page.take();
+    assert_eq!(types(&told), ["meeting"]);
+    assert_eq!(told[0]["people"][1]["name"], "Bob");
+    // How loud somebody is, and who speaks.
+    w.focus.handle_level(bob, -20);
+    w.pass(200);
+    let told = page.take();
+    let id = &told[0]["levels"].as_object().unwrap().keys().next().unwrap().clone();
+    assert_eq!((types(&told), &told[0]["levels"][id]), (vec!["levels"], &(-20).into()));
+    w.channels.call_over(ada);
+    assert_eq!(types(&page.take()), ["over"]);
+    assert!(page.is_closed() && !w.channels.is_seen(ada));
+}
+
+#[test]
+fn changes_in_a_short_time_are_told_together() {
+    let mut w = World::new(Access::Open);
+    w.call(1, "Ada", ATTENDEES, "key of ada");
+    let mut page = w.open(1, "key of ada");
+    page.take();
+    for n in 2..12 {
+        let call = TransactionId::from_random(n);
+        w.channels.call_begun(call, KeyDigest::of("others"));
+        w.arrive(call, "Somebody", ATTENDEES);
+        w.pass(1);
+    }
+    assert!(types(&page.take()).len() <= 1, "the first at once");
+    assert!(w.channels.poll_timeout().is_some());
+    w.pass(200);
+    let told = page.take();
+    assert_eq!(types(&told), ["meeting"]);
+    assert_eq!(told[0]["people"].as_array().unwrap().len(), 11);
+    assert_eq!(w.channels.poll_timeout(), None);
+}
+
+#[test]
+fn who_waits_sees_nothing_of_the_meeting_and_can_do_nothing() {
+    let mut w = World::new(Access::Admitted);
+    w.call(1, "Ada", ATTENDEES, "key of ada");
+    let mut waits = w.open(1, "key of ada");
+    assert_eq!(types(&waits.take()), ["waiting"]);
+    w.ask(&waits, 1, Request::Say("let me in".into()));
+    assert_eq!(waits.take()[0]["why"], "nobody-there");
+    w.call(2, "Grace", MODERATORS, "key of grace");
+    let mut leads = w.open(2, "key of grace");
+    let told = leads.take();
+    assert_eq!(told[0]["moderator"], true);
+    let people = told[0]["people"].as_array().unwrap();
+    assert_eq!(people.iter().filter(|person| person["in"] == false).count(), 1, "who waits");
+    w.ask(&leads, 1, Request::Say("before".into()));
+    assert_eq!(types(&leads.take()), ["done", "chat"]);
+    assert_eq!(waits.take(), Vec::<Value>::new());
+    let ada = people.iter().find(|person| person["name"] == "Ada").unwrap()["id"].clone();
+    let ada = u64::from_str_radix(ada.as_str().unwrap(), 16).unwrap();
+    w.ask(&leads, 2, Request::Admit(Some(ada)));
+    // In from now on, with what was written before.
+    let told = waits.take();
+    assert_eq!(types(&told), ["meeting", "chat", "levels"]);
+    assert_eq!(told[1]["text"], "before");
+    w.ask(&leads, 3, Request::Say("hello".into()));
+    assert_eq!(types(&waits.take()), ["chat"]);
+    w.ask(&leads, 4, Request::Remove(ada));
+    assert_eq!(types(&waits.take()), ["welcome"], "a last word is heard");
+}
+
+#[test]
+fn a_guest_has_the_rights_of_its_call_and_no_more() {
+    let mut w = World::new(Access::Open);
+    w.call(1, "Ada", ATTENDEES, "key of ada");
+    let grace = w.call(2, "Grace", MODERATORS, "key of grace");
+    let mut attends = w.open(1, "key of ada");
+    let mut leads = w.open(2, "key of grace");
+    attends.take();
+    for request in [
+        Request::MuteAll(true),
+        Request::Lock(true),
+        Request::Record(true),
+        Request::Admit(None),
+        Request::Mute(Some(id_of(grace)), true),
+        Request::Remove(id_of(grace)),
+        Request::Promote(id_of(grace)),
+        Request::Dial("+12065550100".into()),
+        Request::End,
+    ] {
+        w.ask(&attends, 9, request.clone());
+        let told = attends.take();
+        assert_eq!(
+            (&told[0]["number"], &told[0]["why"]),
+            (&9.into(), &"moderators-only".into()),
+            "{request:?}"
+        );
+    }
+    w.ask(&attends, 10, Request::Remove(1));
+    assert_eq!(attends.take()[0]["why"], "nobody-there");
+    w.ask(&attends, 11, Request::Hand(None, true));
+    let told = attends.take();
+    assert_eq!(types(&told), ["done", "meeting"]);
+    assert_eq!(told[1]["people"][0]["hand"], true);
+    leads.take();
+    w.ask(&leads, 1, Request::MuteAll(true));
+    let told = attends.take();
+    assert_eq!(
+        (&told[0]["people"][0]["muted"], &told[0]["people"][1]["muted"]),
+        (&true.into(), &false.into())
+    );
+    w.ask(&leads, 2, Request::Lock(true));
+    assert_eq!(attends.take()[0]["locked"], true);
+    w.ask(&leads, 3, Request::End);
+    assert_eq!(types(&attends.take()), ["welcome"]);
+}
+
+#[test]
+fn a_page_that_does_not_read_is_closed_and_harms_nobody() {
+    let mut w = World::new(Access::Open);
+    w.call(1, "Ada", ATTENDEES, "key of ada");
+    w.call(2, "Bob", ATTENDEES, "key of bob");
+    let mut sleeps = w.open(1, "key of ada");
+    let mut reads = w.open(2, "key of bob");
+    for number in 0..WAITING as u32 + 10 {
+        w.ask(&reads, number, Request::Hand(None, number % 2 == 0));
+        reads.take();
+    }
+    assert!(sleeps.is_closed());
+    w.ask(&reads, 1, Request::Hand(None, true));
+    assert!(!types(&reads.take()).is_empty());
+    // Its page opens another one.
+    let mut again = w.open(3, "key of ada");
+    assert_eq!(types(&again.take())[0], "meeting");
+}
+
+#[test]
+fn digests_are_read_as_they_are_written() {
+    let digest = KeyDigest::of("abc");
+    assert_eq!(&*digest.0, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_eq!(KeyDigest::parse(&digest.0.to_uppercase()), Some(digest));
+    for text in ["", "ba78", &"g".repeat(64), &"a".repeat(65)] {
+        assert_eq!(KeyDigest::parse(text), None, "{text}");
+    }
+}
