@@ -94,6 +94,7 @@ cargo build --quiet --release -p sip-proto --example parse_invite
 cargo build --quiet --release -p relay-core --example forward_packets
 cargo build --quiet --release -p call-audio --example hear_packets
 cargo build --quiet --release -p mixer --example room_cost
+cargo build --quiet --release -p room-media --example picture_load
 mkdir -p "$results"
 
 quick=${QUICK:-}
@@ -164,6 +165,15 @@ for part in $parts; do
             ;;
         rooms)
             "$target/release/examples/room_cost" ${quick:+5}
+            for participants in 10 50 100; do
+                "$target/release/examples/picture_load" $participants ${quick:+2}
+            done
+            "$target/release/examples/picture_load" 50 5 srtp
+            rm -rf "$results/room-delay.tmp"
+            # shellcheck disable=SC2086
+            "$target/release/room-delay" "$target/release/tandem" "$results/room-delay.tmp" \
+                ${quick:+--callers 2,10 --rounds 2 --seconds 4}
+            rm -rf "$results/room-delay.tmp"
             ;;
         audio)
             for codec in pcmu g722 opus; do

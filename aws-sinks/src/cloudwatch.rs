@@ -16,7 +16,7 @@ use outbox::{BatchRules, Destination, Entry, Outcome};
 use std::io::Write;
 use std::time::Duration;
 
-const WORDS: Words = Words { table: "cloudwatch", action: "cloudwatch:PutMetricData" };
+const WORDS: Words = Words::of_records("cloudwatch", "cloudwatch:PutMetricData");
 /// Documents of a batch: an hour's minutes of one node after an outage.
 const MAX_DOCUMENTS: usize = 64;
 /// A body of fewer octets is sent as it is.

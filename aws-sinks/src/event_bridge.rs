@@ -12,7 +12,7 @@ use crate::{Access, Endpoint};
 use outbox::{BatchRules, Destination, Entry, Outcome};
 use serde_json::{Value, json};
 
-const WORDS: Words = Words { table: "events", action: "events:PutEvents" };
+const WORDS: Words = Words::of_records("events", "events:PutEvents");
 /// Octets that an entry's time counts.
 const TIME_BYTES: usize = 14;
 /// Marks a detail of an event that may be there already.

@@ -33,6 +33,15 @@ pub(crate) struct Words {
     pub(crate) table: &'static str,
     /// The permission that the request needs.
     pub(crate) action: &'static str,
+    /// What becomes of it while the service has trouble.
+    pub(crate) meanwhile: &'static str,
+}
+
+impl Words {
+    /// Of requests that bring records, which wait in the outbox.
+    pub(crate) const fn of_records(table: &'static str, action: &'static str) -> Words {
+        Words { table, action, meanwhile: "records wait, nothing is lost" }
+    }
 }
 
 impl From<NoAnswer> for Waiting {
@@ -57,13 +66,13 @@ pub(crate) fn common(error: &ServiceError, words: Words) -> Option<Fault> {
 
 /// What to do about an error that every service means the same by.
 pub(crate) fn advice(error: &ServiceError, words: Words) -> Option<String> {
-    let Words { table, action } = words;
+    let Words { table, action, meanwhile } = words;
     Some(match error.code.as_str() {
         _ if is_clock(error) => {
             "its clock and this node's are too far apart; correct the node's (NTP)".to_owned()
         }
         code if is_throttling(code) || error.status == 429 => {
-            "it throttles; records wait, nothing is lost".to_owned()
+            format!("it throttles; {meanwhile}")
         }
         "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "RequestExpired" => {
             "the credentials have expired; they are looked up again".to_owned()
@@ -105,7 +114,7 @@ pub(crate) fn advice(error: &ServiceError, words: Words) -> Option<String> {
         "UnknownOperationException" | "UnknownOperation" | "InvalidAction" => {
             format!("endpoint_url of [sinks] {table} does not lead to this service")
         }
-        _ if error.status >= 500 => "it has trouble; records wait".to_owned(),
+        _ if error.status >= 500 => format!("it has trouble; {meanwhile}"),
         _ if error.status < 400 => format!("set endpoint_url or region of [sinks] {table}"),
         _ if matches!(error.status, 401 | 403 | 407) => {
             format!("allow {action} to these credentials, and see that no proxy stands in the way")
@@ -169,7 +178,7 @@ mod tests {
     fn of(status: u16, code: &str, message: &str) -> Option<Fault> {
         let (code, message) = (code.to_owned(), message.to_owned());
         let error = ServiceError { status, code, message, retry_after: None };
-        common(&error, Words { table: "logs", action: "logs:PutLogEvents" })
+        common(&error, Words::of_records("logs", "logs:PutLogEvents"))
     }
 
     fn waits(status: u16, code: &str, message: &str) -> (String, bool) {
@@ -218,7 +227,7 @@ mod tests {
             message: String::new(),
             retry_after: Some(Duration::from_secs(7)),
         };
-        let fault = common(&error, Words { table: "s3", action: "s3:PutObject" });
+        let fault = common(&error, Words::of_records("s3", "s3:PutObject"));
         let Some(Fault::Wait(waiting)) = fault else { panic!("{fault:?}") };
         assert_eq!(waiting.after, Some(Duration::from_secs(7)));
     }

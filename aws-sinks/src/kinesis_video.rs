@@ -17,8 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-pub(crate) const WORDS: Words =
-    Words { table: "kinesis_video", action: "kinesisvideo:DescribeStream" };
+pub(crate) const WORDS: Words = Words::of_records("kinesis_video", "kinesisvideo:DescribeStream");
 /// Streams of one page of a list.
 const PAGE: u32 = 1_000;
 

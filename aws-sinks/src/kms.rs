@@ -25,7 +25,7 @@ struct Operation {
 
 impl Operation {
     const fn words(self) -> Words {
-        Words { table: TABLE, action: self.action }
+        Words::of_records(TABLE, self.action)
     }
 }
 
@@ -193,7 +193,7 @@ mod tests {
         let fault = |status, code: &str| {
             let (code, message) = (code.to_owned(), String::new());
             let error = ServiceError { status, code, message, retry_after: None };
-            fault_of(&error, Words { table: TABLE, action: "kms:Decrypt" })
+            fault_of(&error, Words::of_records(TABLE, "kms:Decrypt"))
         };
         for (status, code) in [
             (400, "NotFoundException"),

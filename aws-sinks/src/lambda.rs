@@ -8,7 +8,11 @@ use tokio::sync::Mutex;
 
 /// As `[sinks]` would name it.
 const TABLE: &str = "lambda";
-const WORDS: Words = Words { table: TABLE, action: "lambda:InvokeFunction" };
+const WORDS: Words = Words {
+    table: TABLE,
+    action: "lambda:InvokeFunction",
+    meanwhile: "the function is asked once more, then the call does without its answer",
+};
 /// Octets of a function's own error that are told.
 const MOST_TOLD: usize = 400;
 

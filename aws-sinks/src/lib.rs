@@ -52,7 +52,7 @@ pub use kms::{DataKey, Kms};
 pub use lambda::Lambda;
 pub use logs::{Logs, RETENTION_DAYS};
 pub use object_reader::ObjectReader;
-pub use objects::{Objects, Stored};
+pub use objects::{BegunUpload, Objects, Stored};
 pub use probe::{Judgement, Question, Said, Target, probe};
 pub use routing::{Service, log_stream, outbox_record};
 pub use s3::{BucketChoice, Encryption, S3, S3Config};

@@ -28,9 +28,8 @@ const MOST_AHEAD: Duration = Duration::from_secs(24 * 3_600);
 /// When events that the service's clock finds too new are tried again.
 const TOO_NEW_AFTER: Duration = Duration::from_secs(300);
 /// Permissions that a group's beginning needs.
-const MAKES: Words =
-    Words { table: "logs", action: "logs:CreateLogGroup and logs:CreateLogStream" };
-const PUTS: Words = Words { table: "logs", action: "logs:PutLogEvents" };
+const MAKES: Words = Words::of_records("logs", "logs:CreateLogGroup and logs:CreateLogStream");
+const PUTS: Words = Words::of_records("logs", "logs:PutLogEvents");
 
 /// Puts records into CloudWatch Logs: one JSON text each, into the group and stream that
 /// [`OutboxRecord::stream`] names as `group:stream`. Both are made when they are missing.

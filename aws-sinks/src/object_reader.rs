@@ -7,7 +7,11 @@ use bytes::Bytes;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-const WORDS: Words = Words { table: "media_applications", action: "s3:GetObject" };
+const WORDS: Words = Words {
+    table: "media_applications",
+    action: "s3:GetObject",
+    meanwhile: "the sound is not played",
+};
 
 /// Reads objects of any bucket. It connects with the first request; many may be under way.
 #[derive(Debug)]

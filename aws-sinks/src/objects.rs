@@ -10,7 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use std::io::{self, Read};
+use std::fs;
+use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Octets of a piece; S3 takes 5 MiB to 5 GiB, 10,000 pieces an object.
@@ -19,8 +21,7 @@ pub(crate) const PIECE: usize = 8 * 1_048_576;
 const WHOLE: u64 = 2 * PIECE as u64;
 /// How long one piece may take: 70 kB a second.
 const PATIENCE: Duration = Duration::from_secs(240);
-pub(crate) const WORDS: Words =
-    Words { table: "recordings", action: "s3:PutObject and s3:GetObject" };
+pub(crate) const WORDS: Words = Words::of_records("recordings", "s3:PutObject and s3:GetObject");
 
 /// A bucket that files are put into, whole or in pieces.
 #[derive(Debug)]
@@ -28,6 +29,37 @@ pub struct Objects {
     base: String,
     connection: Connection,
     config: S3Config,
+    /// Where [`Objects::begun`] is written down.
+    notes: Option<PathBuf>,
+    begun: Option<BegunUpload>,
+}
+
+/// An upload in pieces that is not complete: what S3 has of it costs money until it is aborted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BegunUpload {
+    /// The bucket.
+    pub bucket: String,
+    /// The object's key, with the prefix.
+    pub key: String,
+    /// As S3 names it.
+    pub id: String,
+}
+
+impl BegunUpload {
+    /// The one that is written down in `file`; `None` where there is none, or none that can be read.
+    pub fn noted(file: &Path) -> Option<BegunUpload> {
+        let text = fs::read_to_string(file).ok()?;
+        let mut lines = text.lines().map(str::to_owned);
+        let (bucket, key, id) = (lines.next()?, lines.next()?, lines.next()?);
+        Some(BegunUpload { bucket, key, id })
+    }
+
+    fn note(&self, file: &Path) -> io::Result<()> {
+        let BegunUpload { bucket, key, id } = self;
+        let mut file = fs::File::create(file)?;
+        file.write_all(format!("{bucket}\n{key}\n{id}\n").as_bytes())?;
+        file.sync_data()
+    }
 }
 
 /// What is proven of an object: the bucket has it, with the length and SHA-256 of what was sent.
@@ -71,7 +103,54 @@ impl Objects {
     /// Objects go where `config` says, by the rules of [`S3`](crate::S3).
     pub fn new(access: &Access, config: S3Config) -> Self {
         let base = s3::base(access, &config.bucket);
-        Objects { base, connection: Connection::new(access, s3::PROTOCOL), config }
+        let connection = Connection::new(access, s3::PROTOCOL);
+        Objects { base, connection, config, notes: None, begun: None }
+    }
+
+    /// Writes an upload in pieces down in `file` while it is under way, and knows of the one that is
+    /// there already, if it is of this bucket: [`Objects::abort_begun`] ends it.
+    #[must_use]
+    pub fn noting(mut self, file: PathBuf) -> Self {
+        let of_this = |begun: &BegunUpload| begun.bucket == self.config.bucket;
+        self.begun = BegunUpload::noted(&file).filter(of_this);
+        self.notes = Some(file);
+        self
+    }
+
+    /// What is left in the bucket of an upload that was interrupted: by a crash, or since the future of
+    /// [`Objects::store`] was dropped.
+    pub fn begun(&self) -> Option<&BegunUpload> {
+        self.begun.as_ref()
+    }
+
+    /// Aborts it, if there is one.
+    ///
+    /// # Errors
+    /// [`Unserved`]; then it may be tried again.
+    pub async fn abort_begun(&mut self) -> Result<(), Unserved> {
+        let Some(begun) = &self.begun else { return Ok(()) };
+        let sender = self.connection.prepare().await?;
+        let url = format!("{}/{}", self.base, encoded(&begun.key));
+        let object = Object { sender: &sender, url, content_type: "", config: &self.config };
+        match object.abort(&begun.id).await {
+            Ok(()) => {
+                self.forget_begun();
+                Ok(())
+            }
+            Err(Fault::Unserved(trouble)) => Err(trouble),
+            Err(Fault::Service(error)) => {
+                let fault = fault_of(&error, &self.config.bucket, WORDS);
+                Err(Unserved::of(fault, &mut self.connection))
+            }
+        }
+    }
+
+    fn forget_begun(&mut self) {
+        self.begun = None;
+        if let Some(file) = &self.notes {
+            // What stays there names an upload that is no more, which can be aborted twice.
+            let _ = fs::remove_file(file);
+        }
     }
 
     /// The bucket.
@@ -95,13 +174,18 @@ impl Objects {
         if key.len() > MAX_KEY {
             return Err(Unserved::Refused(format!("its key is longer than {MAX_KEY} octets")));
         }
+        if self.begun.is_some() {
+            // What cannot be aborted a rule of the bucket has to remove.
+            let _ = self.abort_begun().await;
+        }
         let sender = self.connection.prepare().await?;
         let url = format!("{}/{}", self.base, encoded(&key));
-        let object = Object { sender: &sender, url, content_type, config: &self.config };
+        let config = self.config.clone();
+        let object = Object { sender: &sender, url, content_type, config: &config };
         let stored = async {
             let put = match length {
                 0..=WHOLE => object.put(from, length).await?,
-                _ => object.put_pieces(from, length).await?,
+                _ => self.put_pieces(&object, &key, (from, length)).await?,
             };
             object.look(put, length).await
         };
@@ -113,6 +197,29 @@ impl Objects {
                 Err(Unserved::of(fault, &mut self.connection))
             }
         }
+    }
+
+    async fn put_pieces(
+        &mut self,
+        object: &Object<'_>,
+        key: &str,
+        (from, length): (&mut (dyn Read + Send), u64),
+    ) -> Result<Put, Fault> {
+        let id = object.begin().await?;
+        let bucket = self.config.bucket.clone();
+        let begun = self.begun.insert(BegunUpload { bucket, key: key.to_owned(), id: id.clone() });
+        if let Some(file) = &self.notes
+            && let Err(error) = begun.note(file)
+        {
+            tracing::warn!(file = %file.display(), %error, "an upload is not written down: after a crash its pieces stay in S3");
+        }
+        let put = object.pieces_of(from, length, &id).await;
+        // What is left of it costs money; the next upload, or a rule of the bucket, removes it where this
+        // fails too.
+        if put.is_ok() || object.abort(&id).await.is_ok() {
+            self.forget_begun();
+        }
+        put
     }
 }
 
@@ -138,7 +245,8 @@ impl Object<'_> {
         Ok(Put { digest, etag: answer.object.etag })
     }
 
-    async fn put_pieces(&self, from: &mut (dyn Read + Send), length: u64) -> Result<Put, Fault> {
+    /// Begins an upload in pieces; its id as addresses have it.
+    async fn begin(&self) -> Result<String, Fault> {
         let mut headers =
             vec![("content-type", self.content_type), ("x-amz-checksum-algorithm", "SHA256")];
         headers.extend(encryption_headers(self.encryption()));
@@ -146,14 +254,17 @@ impl Object<'_> {
         let answer = self.send("POST", url, headers, Bytes::new()).await?;
         let upload = answer.element("UploadId").filter(|id| !id.is_empty());
         let upload = upload.ok_or_else(|| Unserved::because("S3 named no upload"))?;
-        let upload = encoded(&upload).replace('/', "%2F");
-        let put = self.pieces_of(from, length, &upload).await;
-        if put.is_err() {
-            // What is left of it costs money; a rule of the bucket removes it where this fails too.
-            let url = format!("{}?uploadId={upload}", self.url);
-            let _ = self.send("DELETE", url, Vec::new(), Bytes::new()).await;
+        Ok(encoded(&upload).replace('/', "%2F"))
+    }
+
+    /// Ends it without an object. One that is not there any more is ended.
+    async fn abort(&self, upload: &str) -> Result<(), Fault> {
+        let url = format!("{}?uploadId={upload}", self.url);
+        match self.send("DELETE", url, Vec::new(), Bytes::new()).await {
+            Ok(_) => Ok(()),
+            Err(Fault::Service(error)) if error.code == "NoSuchUpload" => Ok(()),
+            Err(fault) => Err(fault),
         }
-        put
     }
 
     async fn pieces_of(

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::Arc;
 
-pub(crate) const WORDS: Words = Words { table: "s3", action: "s3:PutObject" };
+pub(crate) const WORDS: Words = Words::of_records("s3", "s3:PutObject");
 pub(crate) const PROTOCOL: Protocol = Protocol { signing_name: "s3", is_s3: true };
 /// Objects that are put at once.
 const AT_ONCE: usize = 16;

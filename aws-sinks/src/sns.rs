@@ -15,7 +15,7 @@ use crate::{Access, Endpoint};
 use outbox::{BatchRules, Destination, Entry, Outcome};
 use std::fmt::Write as _;
 
-const WORDS: Words = Words { table: "sns", action: "sns:Publish" };
+const WORDS: Words = Words::of_records("sns", "sns:Publish");
 const VERSION: &str = "2010-03-31";
 
 /// Publishes each record to a topic, its body as the message. A topic of first-in-first-out order gets

@@ -15,7 +15,7 @@ use crate::tally::{Exception, Sent};
 use outbox::{BatchRules, Destination, Entry, Outcome};
 use serde_json::{Value, json};
 
-const WORDS: Words = Words { table: "sqs", action: "sqs:SendMessage" };
+const WORDS: Words = Words::of_records("sqs", "sqs:SendMessage");
 
 /// Sends each record to a queue, its body as the message. A queue of first-in-first-out order gets the
 /// record's stream as the group, and the same deduplication id at every attempt.

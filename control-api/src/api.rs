@@ -15,7 +15,7 @@ use crate::write::{self, Written};
 use crate::{rooms, schema, sigv4, steering, sts};
 use directory::NumberTable;
 use model::UnixTime;
-use room_core::{MeetingId, Registry};
+use room_core::{MeetingId, MeetingRecord, Registry};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -129,8 +129,9 @@ impl RequestKind {
 pub struct Api {
     settings: Settings,
     state: State,
-    /// The meetings of the state, by their numbers.
+    /// The meetings of the state and of the file, by their numbers.
     meetings: Registry,
+    meetings_of_file: Vec<MeetingRecord>,
     tokens: PageTokens,
     rate: RateLimit,
     strangers: RateLimit,
@@ -183,6 +184,7 @@ impl Api {
     pub fn new(settings: Settings, state: State) -> Self {
         Api {
             meetings: state.registry().0,
+            meetings_of_file: Vec::new(),
             state,
             tokens: PageTokens::new(&settings.token_key),
             rate: RateLimit::new(settings.requests_per_second),
@@ -219,6 +221,14 @@ impl Api {
         self
     }
 
+    /// Tells of these meetings too, which the configuration file has and nobody changes here.
+    #[must_use]
+    pub fn with_meetings_of_file(mut self, meetings: Vec<MeetingRecord>) -> Self {
+        self.meetings_of_file = meetings;
+        self.meetings = self.state.registry_beside(&self.meetings_of_file).0;
+        self
+    }
+
     /// What is made through the API.
     pub fn state(&self) -> &State {
         &self.state
@@ -226,7 +236,7 @@ impl Api {
 
     /// Goes on with what somebody else has made of the journal.
     pub fn replace_state(&mut self, state: State) {
-        self.meetings = state.registry().0;
+        self.meetings = state.registry_beside(&self.meetings_of_file).0;
         self.state = state;
         self.numbers = None;
     }

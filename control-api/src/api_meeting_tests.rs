@@ -251,10 +251,12 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         muted: false,
         hand: true,
         level: -30,
+        is_speaking: true,
+        is_lost: false,
         speaks: true,
         shows: false,
         asks_to_show: false,
-        camera: false,
+        camera: true,
         slides: false,
     };
     let state = MeetingState { people: 1, waiting: 0, called: 0, locked: true, recording: false };
@@ -272,6 +274,7 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         (&one["Name"], &one["Seconds"], &one["Waiting"]),
         (&json!("Room 4"), &json!(90), &json!(false))
     );
+    assert_eq!((&one["Camera"], &one["Slides"]), (&json!(true), &json!(false)));
     let of_call = json!({ "CallId": call.to_string() });
     let e164 = "+12065550100";
     let all = [
@@ -350,4 +353,58 @@ fn a_meeting_that_has_ended_is_gone() {
     assert_eq!(gone.kind, ErrorKind::NotFound);
     let left = read_again(node);
     assert!(left.all::<StoredMeeting>().is_empty() && left.all::<Tags>().is_empty());
+}
+
+#[test]
+fn meetings_of_the_configuration_file_are_shown_and_stay() {
+    let (made, mut node) = world();
+    let mut api = made;
+    // The second one's ids are none that the other node draws first.
+    ask(&mut api, &mut node, ("POST", ROOMS, ""), &json!({ "Name": "first" }));
+    let registered = ask(&mut api, &mut node, ("POST", ROOMS, ""), &json!({ "Name": "Board" }));
+    let id = text(&registered["Room"]["MeetingId"]);
+    let (registry, _) = api.state().registry();
+    let mut record = registry.get_meeting(MeetingId::parse(&id).unwrap()).unwrap().clone();
+    record.created = UnixTime::from_millis(0);
+    record.settings.plan = room_core::Plan::Personal;
+    // Another node, whose file has this meeting.
+    let (api, mut node) = world();
+    let mut api = api.with_meetings_of_file(vec![record]);
+    let own = ask(&mut api, &mut node, ("POST", ROOMS, ""), &json!({ "Name": "own" }));
+    let listed = ask(&mut api, &mut node, ("GET", ROOMS, ""), &Value::Null);
+    assert_eq!(listed["Rooms"].as_array().unwrap().len(), 2);
+    let room = format!("{ROOMS}/{id}");
+    let told = ask(&mut api, &mut node, ("GET", &room, ""), &Value::Null);
+    assert_eq!(
+        (&told["Room"]["Name"], &told["Room"]["CreatedTimestamp"]),
+        (&json!("Board"), &Value::Null)
+    );
+    let number = text(&told["Room"]["AttendeeId"]);
+    let query = format!("number={number}");
+    let found = ask(&mut api, &mut node, ("GET", ROOMS, &query), &Value::Null);
+    assert_eq!(found["Rooms"][0]["MeetingId"], id.as_str());
+    let meeting = format!("/meetings/{id}");
+    ask(&mut api, &mut node, ("GET", &meeting, ""), &Value::Null);
+    let people = format!("{meeting}/attendees");
+    let before = node.journal.len();
+    for (method, path, query, body) in [
+        ("DELETE", &room, "", Value::Null),
+        ("POST", &room, "", json!({ "Name": "other" })),
+        ("POST", &room, "operation=reset", Value::Null),
+        ("DELETE", &meeting, "", Value::Null),
+        ("POST", &people, "", json!({ "ExternalUserId": "anna" })),
+    ] {
+        let refused = served(&mut api, &mut node, (method, path, query), &body).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Forbidden, "{method} {path}");
+        assert!(refused.message.contains("configuration file"), "{}", refused.message);
+    }
+    assert_eq!(node.journal.len(), before);
+    // They stay when somebody else has written, and one that is gone is not found.
+    api.replace_state(read_again(&node));
+    let listed = ask(&mut api, &mut node, ("GET", ROOMS, ""), &Value::Null);
+    assert_eq!(listed["Rooms"].as_array().unwrap().len(), 2);
+    let own = format!("{ROOMS}/{}", text(&own["Room"]["MeetingId"]));
+    ask(&mut api, &mut node, ("DELETE", &own, ""), &Value::Null);
+    let gone = served(&mut api, &mut node, ("DELETE", &own, ""), &Value::Null).unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::NotFound);
 }

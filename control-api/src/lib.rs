@@ -48,4 +48,5 @@ pub use operations::{MEETING_OPERATIONS, Method, OPERATIONS, OWN_OPERATIONS, Ope
 pub use policy::{Policy, PolicyFault, Question};
 pub use request::{MAX_BODY_BYTES, Request};
 pub use router::{Routed, route};
+pub use schema::shown::text_shown;
 pub use state::State;

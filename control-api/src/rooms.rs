@@ -85,6 +85,11 @@ pub(crate) fn perform(
         };
         let message = match why {
             Refused::NoMeeting => format!("nobody is in meeting {id} now"),
+            Refused::NotAllowed if routed.operation.name == "CallFromRoom" => {
+                "nobody may be called into a meeting: [rooms.call_out] of the node's configuration says who, or \
+                 the meeting is over or has not begun"
+                    .to_owned()
+            }
             other => other.to_string(),
         };
         ApiError::new(kind, message)

@@ -51,7 +51,7 @@ pub use proxy::{
     ProxyConfiguration, ProxyNumber, ProxyProblem, ProxyRequest, ProxySession, ProxySessionStatus,
 };
 pub use redirect_policy::RedirectPolicy;
-pub use rooms::{ReachedRooms, Rooms};
+pub use rooms::{ReachedRooms, Rooms, RoomsCallOut};
 pub use route::{DEFAULT_HUNT_FINAL_CODES, Host, InvalidHost, Route};
 pub use siprec_client::SiprecClient;
 pub use snapshot::{Reached, Resources, Snapshot, VoiceConnectorsBySource};

@@ -32,6 +32,8 @@ pub struct MediaApplication {
     pub cps_limit: u32,
     /// Calls at once, those that it is asked about and those that it begins.
     pub concurrent_calls_limit: u32,
+    /// What it is told and what it answers is logged, `EnableSipMediaApplicationMessageLogs`.
+    pub message_logs: bool,
 }
 
 impl MediaApplication {
@@ -53,6 +55,7 @@ impl MediaApplication {
             allow_high_risk: false,
             cps_limit: Termination::DEFAULT_CPS_LIMIT,
             concurrent_calls_limit: DEFAULT_CONCURRENT_CALLS,
+            message_logs: false,
         }
     }
 

@@ -1,9 +1,9 @@
 //! How meeting rooms are reached: their names, their numbers, and who may come how.
 
 use crate::applications::normal;
-use crate::voice_connector::Refer;
+use crate::voice_connector::{CallerPolicy, Refer};
 use crate::{
-    ApplicationEndpoint, ApplicationTarget, MediaApplication, Termination, VoiceConnector,
+    ApplicationEndpoint, ApplicationTarget, Caps, MediaApplication, Termination, VoiceConnector,
 };
 use ipnet::IpNet;
 use model::{ROOMS, VoiceConnectorId};
@@ -14,6 +14,8 @@ use std::sync::Arc;
 /// The id under which calls to the rooms are counted, limited and recorded, in the place of a voice
 /// connector's.
 pub(crate) const CONNECTOR: &str = "meetingrooms0000000000";
+/// The same of calls out of meetings.
+pub(crate) const CALL_OUT_CONNECTOR: &str = "meetingroomsout0000000";
 
 /// What an operator says of the rooms.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,15 +32,39 @@ pub struct Rooms {
     pub numbers: Vec<Arc<str>>,
     /// Calls at once.
     pub max_calls: u32,
+    /// Calls at once of one source that comes by a name of the rooms and is not in `allow_plain`: an IPv4
+    /// address, or an IPv6 network of 64 bits.
+    pub max_calls_per_source: u32,
     /// Whether pictures are taken, and not sound alone.
     pub video: bool,
     /// Whether cameras may send high definition, which takes more bandwidth.
     pub video_hd: bool,
+    /// Who may be called into meetings; `None` for nobody.
+    pub call_out: Option<RoomsCallOut>,
+}
+
+/// The rules that calls out of meetings are under.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoomsCallOut {
+    /// The number that is shown, E.164.
+    pub caller_id: Arc<str>,
+    /// Countries that may be called, ISO 3166-1 alpha-2.
+    pub calling_regions: Vec<&'static str>,
+    /// Numbers in high-risk ranges may be called.
+    pub allow_high_risk: bool,
+    /// Calls a second, 1 to 100,000.
+    pub cps_limit: u32,
+    /// Calls at once, 1 to 1,000,000.
+    pub concurrent_calls_limit: u32,
+    /// What they may cost.
+    pub caps: Caps,
 }
 
 impl Rooms {
     /// Calls at once unless configured.
     pub const DEFAULT_MAX_CALLS: u32 = 500;
+    /// Calls of one source at once unless configured.
+    pub const DEFAULT_MAX_CALLS_PER_SOURCE: u32 = 50;
 
     /// Rooms under a domain, with every default.
     pub fn new(domain: &str) -> Self {
@@ -49,8 +75,10 @@ impl Rooms {
             allow_plain: Vec::new(),
             numbers: Vec::new(),
             max_calls: Self::DEFAULT_MAX_CALLS,
+            max_calls_per_source: Self::DEFAULT_MAX_CALLS_PER_SOURCE,
             video: true,
             video_hd: false,
+            call_out: None,
         }
     }
 
@@ -90,6 +118,11 @@ impl<'a> ReachedRooms<'a> {
         self.index.declared.allow_plain.iter().any(|net| net.contains(&ip))
     }
 
+    /// How many calls one source may have at once.
+    pub fn max_calls_per_source(&self) -> u32 {
+        self.index.declared.max_calls_per_source
+    }
+
     /// What steers a call of somebody who must encrypt media where the rooms require that, or of
     /// somebody who need not.
     pub fn target(&self, is_excused: bool) -> ApplicationTarget {
@@ -107,6 +140,8 @@ pub(crate) struct RoomsIndex {
     application: Arc<MediaApplication>,
     /// The rules that calls are under: as the rooms require it, and of those who are excused.
     connectors: [Arc<VoiceConnector>; 2],
+    /// The rules that calls out of meetings are under.
+    call_out: Option<Arc<VoiceConnector>>,
 }
 
 impl RoomsIndex {
@@ -136,7 +171,9 @@ impl RoomsIndex {
                 ..VoiceConnector::new(id.clone())
             })
         };
+        let call_out = rooms.call_out.as_ref().and_then(called_under).map(Arc::new);
         Some(RoomsIndex {
+            call_out,
             hosts,
             numbers: rooms.numbers.iter().cloned().collect(),
             connectors: [connector(rooms.require_srtp), connector(false)],
@@ -150,7 +187,7 @@ impl RoomsIndex {
     }
 
     pub(crate) fn connector(&self, id: &VoiceConnectorId) -> Option<&Arc<VoiceConnector>> {
-        self.connectors.first().filter(|connector| connector.id == *id)
+        self.connectors.iter().chain(&self.call_out).find(|connector| connector.id == *id)
     }
 
     pub(crate) fn by_host(&self, host: &str) -> Option<ReachedRooms<'_>> {
@@ -167,6 +204,14 @@ impl RoomsIndex {
         self.numbers.contains(e164).then(|| self.target(true))
     }
 
+    /// What steers a call out of a meeting, and the number that it shows.
+    pub(crate) fn call_out(&self) -> Option<(ApplicationTarget, &Arc<str>)> {
+        let connector = self.call_out.clone()?;
+        let shown = &self.declared.call_out.as_ref()?.caller_id;
+        let application = self.application.clone();
+        Some((ApplicationTarget { rule: None, application, connector }, shown))
+    }
+
     pub(crate) fn has_number(&self, e164: &str) -> bool {
         self.numbers.contains(e164)
     }
@@ -177,6 +222,24 @@ impl RoomsIndex {
         let (application, connector) = (self.application.clone(), connector.clone());
         ApplicationTarget { rule: None, application, connector }
     }
+}
+
+fn called_under(rules: &RoomsCallOut) -> Option<VoiceConnector> {
+    let termination = Termination {
+        cps_limit: rules.cps_limit,
+        concurrent_calls_limit: rules.concurrent_calls_limit,
+        calling_regions: rules.calling_regions.clone(),
+        allow_high_risk: rules.allow_high_risk,
+        ..Termination::default()
+    };
+    Some(VoiceConnector {
+        name: "Calls out of meetings".into(),
+        termination: Some(termination),
+        caps: rules.caps.clone(),
+        refer: Refer::Refuse,
+        caller: CallerPolicy::default(),
+        ..VoiceConnector::new(VoiceConnectorId::new(CALL_OUT_CONNECTOR).ok()?)
+    })
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ mod reader;
 mod response;
 mod wav;
 
-pub use action::{Sound, Speech};
+pub use action::{MeetingRefusal, MeetingRequest, Room, Sound, Speech};
 pub use facts::{Direction, Facts};
 pub use program::{Acted, Busy, Ended, Output, Program};
 pub use response::MAX_RESPONSE_BYTES;

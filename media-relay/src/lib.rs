@@ -33,4 +33,4 @@ pub use queue::{MixBell, Overloaded};
 pub use recording::RecordingConfig;
 pub use relay::{EventSink, Relay, RelayConfig};
 pub use relay_core::{DropReason, LearningPolicy, RtcpStyle};
-pub use worker::{PictureBell, SeatNews, SeatedPicture, SeatedStream};
+pub use worker::{Announcement, PictureBell, SeatNews, SeatedPicture, SeatedStream};

@@ -10,7 +10,7 @@ use crate::queue::{CommandQueue, Overloaded, Queues};
 use crate::recording::{Recorder, RecordingConfig};
 use crate::rtcp_copies::RtcpCopies;
 use crate::sys;
-use crate::worker::{SeatNews, Worker, WorkerParts};
+use crate::worker::{Announcement, SeatNews, Worker, WorkerParts};
 use model::{IpFamily, MediaCommand, MediaEvent, MediaId};
 use relay_core::{LearningPolicy, ListenNews, REPORT_INTERVAL, RtcpStyle};
 use std::io;
@@ -90,6 +90,9 @@ pub struct RelayConfig {
     /// Where streams that take part in conferences go; `None` for a relay without any. When it is full,
     /// the next stream has no seat ([`MediaEvent::SeatFailed`]).
     pub conferences: Option<SyncSender<SeatNews>>,
+    /// Where announcements in conferences go; `None` for a relay that has none. When it is full, the next
+    /// one is not heard.
+    pub announcements: Option<SyncSender<Announcement>>,
     /// Streams in conferences at a time, each with rings of 40 KiB; the workers share them evenly, and
     /// more are refused.
     pub max_seats: usize,
@@ -127,6 +130,7 @@ impl RelayConfig {
             listening: None,
             max_listened_streams: 4_096,
             conferences: None,
+            announcements: None,
             max_seats: 2_048,
             max_picture_seats: 512,
         }

@@ -101,6 +101,10 @@ pub struct CallRecord {
     /// wanted of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copied: Option<CopiedRecord>,
+    /// Why what the application that steers it has ordered is not recorded, or not to its end; the last
+    /// reason. `None` where all is, or failed after the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_recorded: Option<String>,
     /// What a recording client sent of it; `None` of a call that is no copy of another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<RecordedRecord>,

@@ -9,11 +9,12 @@ mod lines;
 mod minutes;
 mod tables;
 
-use crate::CallRecord;
 use crate::calendar;
+use crate::call_record::{CallRecord, QualityRecord};
 use model::UnixTime;
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 pub use because::{Because, Cause, because};
 pub use findings::{Finding, Severity, findings};
@@ -37,10 +38,39 @@ pub fn explain(record: &CallRecord) -> String {
     }
 }
 
-/// What a leg's number is called for people: `customer` or `carrier`.
+/// What a leg's number is called for people: `customer` or `carrier`; `other side` of a call that was
+/// begun here, where nobody has called.
 fn side_name(record: &CallRecord, leg: usize) -> &'static str {
+    if leg == 0 && is_begun_here(record) {
+        return "other side";
+    }
     let is_customer = is_outbound(record) == (leg == 0) && record.proxy_session.is_none();
     if is_customer { "customer" } else { "carrier" }
+}
+
+/// What stands over the columns of tables, the customer's before the carrier's.
+fn column_names(record: &CallRecord) -> [&'static str; 2] {
+    [if is_begun_here(record) { "other side" } else { "customer" }, "carrier"]
+}
+
+/// Whether an application has begun it: the INVITE is ours, from no address.
+fn is_begun_here(record: &CallRecord) -> bool {
+    let nowhere = |source: SocketAddr| source.ip().is_unspecified() && source.port() == 0;
+    is_outbound(record) && record.source.parse().is_ok_and(nowhere)
+}
+
+/// Whether Tandem itself was the far end: an application, a meeting room.
+fn is_answered_here(record: &CallRecord) -> bool {
+    record.times.answered.is_some() && record.routes.is_empty() && record.recorded.is_none()
+}
+
+/// Whether a leg of an answered call is nobody's, so that nothing is to be said of its media: its side
+/// is Tandem's own, and nobody was called beside.
+fn is_nobody(record: &CallRecord, leg: usize) -> bool {
+    let is_own = if leg == 0 { is_begun_here(record) } else { is_answered_here(record) };
+    let is_still =
+        |q: &QualityRecord| q.received_packets == 0 && q.sent_packets == 0 && q.fax.is_none();
+    is_own && record.quality.get(leg).is_none_or(|q| q.as_ref().is_none_or(is_still))
 }
 
 fn is_outbound(record: &CallRecord) -> bool {
@@ -89,7 +119,15 @@ fn header_rows(record: &CallRecord) -> impl Iterator<Item = (&'static str, Strin
         ("Direction", format!("{}, {}", record.direction.to_lowercase(), path(record))),
         (
             "From",
-            format!("{}{} at {}", record.from_user, country(&record.from_country), record.source),
+            match is_begun_here(record) {
+                true => format!("{}{}", record.from_user, country(&record.from_country)),
+                false => format!(
+                    "{}{} at {}",
+                    record.from_user,
+                    country(&record.from_country),
+                    record.source
+                ),
+            },
         ),
         ("To", format!("{}{}{}", record.to_user, country(&record.to_country), last_route(record))),
         (
@@ -186,7 +224,13 @@ fn path(record: &CallRecord) -> &'static str {
     if record.proxy_session.is_some() {
         return "carrier to carrier, masked";
     }
-    if is_outbound(record) { "customer to carrier" } else { "carrier to customer" }
+    match (is_outbound(record), is_begun_here(record), is_answered_here(record)) {
+        (_, true, _) => "begun by an application, to a carrier",
+        (true, false, true) => "from a customer, answered here",
+        (false, false, true) => "from a carrier, answered here",
+        (true, false, false) => "customer to carrier",
+        (false, false, false) => "carrier to customer",
+    }
 }
 
 fn last_route(record: &CallRecord) -> String {
@@ -221,6 +265,7 @@ fn course(record: &CallRecord) -> String {
 
 fn ending(record: &CallRecord) -> String {
     let who = match record.end.ended_by.as_str() {
+        "leg_a" if is_begun_here(record) => "the other side",
         "leg_a" => "the caller",
         "leg_b" => "the called side",
         _ => "Tandem",

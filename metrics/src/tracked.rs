@@ -51,6 +51,8 @@ pub(crate) struct TrackedCall {
     copy_state: Option<LiveCopyState>,
     /// What became of its copy for somebody else's recorder.
     copied: Option<CopiedRecord>,
+    /// Why what its application has ordered is not recorded.
+    pub(crate) not_recorded: Option<Arc<str>>,
     /// Of the copy of another call.
     recorded: Option<RecordedCall>,
     /// Those of them that the page counts now.
@@ -142,6 +144,7 @@ impl TrackedCall {
             application_failure: None,
             copy_state: None,
             copied: None,
+            not_recorded: None,
             recorded: None,
             steered: false,
             counted_unheard: [None, None],
@@ -383,6 +386,7 @@ impl TrackedCall {
             }),
             excused: self.excused.iter().map(|rule| rule.name()).collect(),
             copied: self.copied.clone(),
+            not_recorded: self.not_recorded.as_deref().map(str::to_owned),
             recorded: self.recorded.as_ref().map(recorded),
             source: parties.source,
             times: Times {

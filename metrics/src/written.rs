@@ -43,6 +43,8 @@ pub(crate) struct WrittenCall<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) copied: Option<CopiedRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_recorded: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) recorded: Option<RecordedRecord>,
     pub(crate) source: SocketAddr,
     pub(crate) times: Times,

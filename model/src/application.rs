@@ -5,12 +5,16 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, FloorAccess, FloorPeer, Instant, LegSide,
+    AudioSource, CallDirection, DtmfKey, FloorAccess, FloorPeer, Heard, Instant, LegSide,
     OrderedRecording, PictureCard, PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure,
     TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Orders of the meeting rooms in a call that an application steers have numbers from this one on; those of
+/// applications are less. What such an order plays to leg A is heard while nothing of the application's is.
+pub const ROOM_ORDERS: u32 = 1 << 31;
 
 /// What the edge tells the application's side, in the order in which it happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -134,7 +138,7 @@ pub enum ApplicationOrder {
         /// The number of its [`ApplicationOrder::Record`].
         order: u32,
     },
-    /// Leg A, which is answered and has no leg B, takes part in a conference. Said again of the same place
+    /// Leg A, which is answered and has no leg B, takes part in a conference; [`Seat::leg`] is that one. Said again of the same place
     /// it only mutes the leg or lets it be heard; of another one, the leg leaves the one before. Answered
     /// by [`ApplicationNews::Seated`] or [`ApplicationNews::SeatFailed`], which are about its audio alone.
     /// While the leg holds the call nobody hears or sees it there, so that no hold music is heard either.
@@ -160,6 +164,9 @@ pub enum ApplicationOrder {
         /// How the device reaches the floor control server.
         access: FloorAccess,
     },
+    /// Everybody in the conference that leg A takes part in hears this, after what was ordered before,
+    /// with all else turned down meanwhile. Nothing is answered.
+    Announce(AudioSource),
 }
 
 /// Where a recording that an application has ordered is now.
@@ -234,7 +241,8 @@ pub enum ApplicationNews {
         /// Where it is, or in words why it is not.
         outcome: Result<RecordedObject, String>,
     },
-    /// Leg B did not answer.
+    /// Leg B did not answer. Of order [`ROOM_ORDERS`] in a call that never began: whom a meeting wants called
+    /// is not called.
     BridgeFailed {
         /// The order's number.
         order: u32,
@@ -265,6 +273,15 @@ pub enum ApplicationNews {
     /// Leg A's line of floor control has been answered as [`ApplicationOrder::ControlFloor`] says; `None` where
     /// it has none any more.
     FloorControl(Option<FloorPeer>),
+    /// How leg A is heard in its conference: told when one of its two words changes, and once a second while
+    /// it speaks. What there is no room for is lost.
+    Heard(Heard),
+    /// No packet has come from leg A of a call to the meeting rooms for so long; told again every ten
+    /// seconds until one comes.
+    Silent {
+        /// For how long.
+        silent_for: Duration,
+    },
     /// Leg A has lines of pictures from now on, or has them no more; told when that changes, and never of
     /// a call that has had none.
     Pictures {
@@ -280,4 +297,29 @@ pub enum ApplicationNews {
         /// In words.
         why: String,
     },
+}
+
+impl ApplicationNews {
+    /// The number of the order that it is about; `None` of what no order is waited for.
+    pub const fn order(&self) -> Option<u32> {
+        match self {
+            ApplicationNews::Played { order, .. }
+            | ApplicationNews::KeysSent { order }
+            | ApplicationNews::Records { order }
+            | ApplicationNews::Writes { order }
+            | ApplicationNews::Recorded { order, .. }
+            | ApplicationNews::BridgeFailed { order, .. }
+            | ApplicationNews::Seated { order }
+            | ApplicationNews::SeatFailed { order, .. }
+            | ApplicationNews::Refused { order, .. } => Some(*order),
+            ApplicationNews::Ringing(_)
+            | ApplicationNews::Answered(_)
+            | ApplicationNews::Key { .. }
+            | ApplicationNews::Pictures { .. }
+            | ApplicationNews::FloorControl(_)
+            | ApplicationNews::Heard(_)
+            | ApplicationNews::Silent { .. }
+            | ApplicationNews::HungUp { .. } => None,
+        }
+    }
 }

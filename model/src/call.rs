@@ -221,6 +221,8 @@ pub enum CallEventKind {
     ListenedTo,
     /// Nobody listens to it, though somebody is to.
     NotListenedTo(ListenFailure),
+    /// What its application has ordered to be recorded is not, or not to its end; why, in words.
+    NotRecorded(Arc<str>),
     /// An application steers it: the last one has failed, with its id and the reason in words, and the call
     /// ends or goes to the next one; `None` when one takes it.
     ApplicationFailed(Option<Arc<str>>),

@@ -1,6 +1,7 @@
 //! Places of streams in conferences whose media one process mixes (RFC 4353 section 4.4, RFC 7667
 //! section 3.6).
 
+use crate::LegSide;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -12,14 +13,16 @@ pub struct ConferenceId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct ParticipantId(pub u64);
 
-/// Where a stream of a call sits: what its leg A sends goes to the conference, and what the conference
-/// says goes to that leg. Leg B has no part in it.
+/// Where a stream of a call sits: what one of its legs sends goes to the conference, and what the
+/// conference says goes to that leg. The other one is nobody.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Seat {
     /// The conference.
     pub conference: ConferenceId,
     /// Whose stream it is.
     pub participant: ParticipantId,
+    /// Which leg of the stream takes part.
+    pub leg: LegSide,
     /// Nobody hears what the leg sends.
     pub is_muted: bool,
 }
@@ -27,7 +30,7 @@ pub struct Seat {
 impl Seat {
     /// Whether the other is the same place, muted or not.
     pub fn is_same_place(&self, other: &Seat) -> bool {
-        (self.conference, self.participant) == (other.conference, other.participant)
+        Seat { is_muted: other.is_muted, ..*self } == *other
     }
 }
 

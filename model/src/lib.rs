@@ -36,7 +36,7 @@ mod transport;
 
 pub use application::{
     ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, OutboundCall,
-    RecordedObject, SteeredCall,
+    ROOM_ORDERS, RecordedObject, SteeredCall,
 };
 pub use call::{
     CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CallerVerification,

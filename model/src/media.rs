@@ -2,9 +2,9 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    Codec, DtmfConversion, DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide,
-    ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, PictureSeat, PlayOutcome,
-    Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure,
+    AudioSource, Codec, DtmfConversion, DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity,
+    LegSide, ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, PictureSeat,
+    PlayOutcome, Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure,
     TransactionId, Transcoding,
 };
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,8 @@ impl IpFamily {
 
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
 /// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying`, `Record`, `StopRecording`, `Copy`, `Listen`,
-/// `UpdateListening`, `StopListening`, `Sit`, `SitPicture`, `RefreshPicture`, `StandUp` and `Report`, one
-/// `Release`.
+/// `UpdateListening`, `StopListening`, `Sit`, `SitPicture`, `RefreshPicture`, `Announce`, `StandUp` and
+/// `Report`, one `Release`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -144,7 +144,7 @@ pub enum MediaCommand {
         /// The stream.
         id: MediaId,
     },
-    /// Leg A of the stream takes part in a conference from now on: what it sends goes to whoever mixes
+    /// A leg of the stream takes part in a conference from now on: what it sends goes to whoever mixes
     /// that, and what is mixed for it is sent to it. Said again of the same place, it only mutes the leg or
     /// lets it be heard; of another one, the leg leaves the seat of before. The end of the stream ends it.
     Sit {
@@ -166,6 +166,14 @@ pub enum MediaCommand {
     RefreshPicture {
         /// The stream.
         id: MediaId,
+    },
+    /// Everybody in the conference of the stream's seat hears this, after what was announced before, with
+    /// all else turned down meanwhile; of a stream without a seat, nobody.
+    Announce {
+        /// The stream.
+        id: MediaId,
+        /// What: a WAV file's octets.
+        source: AudioSource,
     },
     /// Leg A of the stream leaves its conference; of a stream without a seat, nothing.
     StandUp {

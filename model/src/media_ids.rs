@@ -21,6 +21,7 @@ impl MediaCommand {
             | MediaCommand::Sit { id, .. }
             | MediaCommand::SitPicture { id, .. }
             | MediaCommand::RefreshPicture { id }
+            | MediaCommand::Announce { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => *id,
@@ -45,6 +46,7 @@ impl MediaCommand {
             | MediaCommand::Sit { id, .. }
             | MediaCommand::SitPicture { id, .. }
             | MediaCommand::RefreshPicture { id }
+            | MediaCommand::Announce { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => [Some(id), None],

@@ -79,11 +79,13 @@ pub enum Refusal {
     StreamingDisabled,
     /// The caller of a proxy number has no open session there, and there is no fallback number.
     NoProxySession,
+    /// The source has as many calls to the meeting rooms as one may have.
+    SourceCallLimit,
 }
 
 impl Refusal {
     /// Every refusal, in the order of their declaration.
-    pub const ALL: [Refusal; 37] = [
+    pub const ALL: [Refusal; 38] = [
         Refusal::UnknownSource,
         Refusal::SourceNotAllowed,
         Refusal::WrongCredentials,
@@ -121,6 +123,7 @@ impl Refusal {
         Refusal::NoEmergencyNumber,
         Refusal::StreamingDisabled,
         Refusal::NoProxySession,
+        Refusal::SourceCallLimit,
     ];
 
     /// The name in logs and metrics.
@@ -163,6 +166,7 @@ impl Refusal {
             Refusal::NoEmergencyNumber => "no_emergency_number",
             Refusal::StreamingDisabled => "streaming_disabled",
             Refusal::NoProxySession => "no_proxy_session",
+            Refusal::SourceCallLimit => "source_call_limit",
         }
     }
 
@@ -201,6 +205,7 @@ impl Refusal {
             Refusal::NotAcceptable | Refusal::PlainMedia => 488,
             Refusal::CallRateLimit
             | Refusal::ConcurrentCallLimit
+            | Refusal::SourceCallLimit
             | Refusal::Draining
             | Refusal::Overloaded
             | Refusal::PortsExhausted

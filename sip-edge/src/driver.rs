@@ -83,6 +83,8 @@ pub(crate) struct State {
     more: bool,
     draining: bool,
     published_calls: usize,
+    /// The number of the directory that calls are routed by.
+    followed: u64,
     bindings: Bindings,
 }
 
@@ -128,8 +130,10 @@ impl<L: CallLogic> Driver<L> {
             requests.stop = stop;
             asked
         };
-        if let Some(directory) = asked.directory {
+        let is_reloaded = asked.directory.is_some();
+        if let Some((number, directory)) = asked.directory {
             self.logic.set_directory(directory);
+            self.state.followed = number;
         }
         if let Some(stir) = asked.stir {
             self.logic.set_stir(stir);
@@ -152,7 +156,7 @@ impl<L: CallLogic> Driver<L> {
             self.logic.handle_media_event(now, overloaded(id));
         }
         self.carry_out(now);
-        if asked.statistics || asked.bindings || asked.drain {
+        if asked.statistics || asked.bindings || asked.drain || is_reloaded {
             self.publish();
         }
         if asked.stop {
@@ -220,6 +224,10 @@ impl<L: CallLogic> Driver<L> {
                 if !decided.swap(true, Ordering::AcqRel) {
                     let _ = reply.try_send(self.logic.call_for_application(now, *wanted));
                 }
+                false
+            }
+            WorkerInput::CallForRooms { call, to } => {
+                self.logic.call_for_rooms(now, call, to);
                 false
             }
             WorkerInput::Requests => true,
@@ -417,6 +425,7 @@ impl<L: CallLogic> Driver<L> {
         self.shared.publish(|published| {
             published.statistics = statistics;
             published.bindings = self.state.bindings.clone();
+            published.followed = self.state.followed;
         });
     }
 }

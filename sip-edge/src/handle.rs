@@ -87,6 +87,11 @@ pub(crate) enum WorkerInput {
         decided: Arc<AtomicBool>,
         reply: SyncSender<Result<TransactionId, NotCalled>>,
     },
+    /// Call somebody into a meeting.
+    CallForRooms {
+        call: TransactionId,
+        to: Arc<str>,
+    },
     /// Look at [`Requests`].
     Requests,
 }
@@ -94,7 +99,8 @@ pub(crate) enum WorkerInput {
 /// What the handle wants of the worker. Flags and a latest value, so that nothing queues up.
 #[derive(Default)]
 pub(crate) struct Requests {
-    pub(crate) directory: Option<Arc<Snapshot>>,
+    /// The directory, with how many there were before it.
+    pub(crate) directory: Option<(u64, Arc<Snapshot>)>,
     pub(crate) drain: bool,
     pub(crate) end_all: bool,
     pub(crate) statistics: bool,
@@ -112,6 +118,8 @@ pub(crate) struct Requests {
 pub(crate) struct Published {
     pub(crate) statistics: ShellStatistics,
     pub(crate) bindings: Bindings,
+    /// The number of the directory that calls are routed by.
+    pub(crate) followed: u64,
     /// Grows with each publication.
     pub(crate) version: u64,
     /// The worker has ended; nothing more is published.
@@ -125,6 +133,8 @@ pub(crate) struct Shared {
     pub(crate) published: Mutex<Published>,
     pub(crate) publication: Condvar,
     pub(crate) media_events_lost: AtomicU64,
+    /// How many directories the worker was told of.
+    pub(crate) directories: AtomicU64,
 }
 
 impl Shared {
@@ -140,7 +150,7 @@ impl Shared {
     }
 
     /// Waits until `done` holds, the worker has ended or `limit` is over; gives the last statistics.
-    fn wait(&self, limit: Duration, done: impl Fn(&Published) -> bool) -> ShellStatistics {
+    fn wait(&self, limit: Duration, mut done: impl FnMut(&Published) -> bool) -> ShellStatistics {
         let published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         let (published, _) = self
             .publication
@@ -239,6 +249,12 @@ impl ApplicationOrders {
 }
 
 impl ApplicationOrders {
+    /// Calls somebody into a meeting ([`b2bua::Edge::call_for_rooms`]), without waiting; `false` when the
+    /// queue is full or the worker has ended. Orders to this call follow it.
+    pub fn call_for_rooms(&self, call: TransactionId, to: Arc<str>) -> bool {
+        self.inputs.try_send(WorkerInput::CallForRooms { call, to }).is_ok()
+    }
+
     /// Calls somebody for an application ([`b2bua::Edge::call_for_application`]); `None` when the
     /// worker has no room for it or does not come to it within a second. Then nobody is called.
     pub fn call(&self, wanted: OutboundCall) -> Option<Result<TransactionId, NotCalled>> {
@@ -290,11 +306,24 @@ impl SipEdge {
     ///
     /// Files of TLS that it names, and changed ones, are read first; what is wrong with them is
     /// logged, and what was read before stays in use.
-    pub fn reload(&self, directory: Arc<Snapshot>) {
+    ///
+    /// True once the next call is routed by it; false when the worker has not come to it within a
+    /// second: it does so later, or has ended.
+    pub fn reload(&self, directory: Arc<Snapshot>) -> bool {
         if let Some(tls) = &self.tls_thread {
             tls.tls.follow(&directory);
         }
-        self.request(|requests| requests.directory = Some(directory));
+        let mut number = 0;
+        self.request(|requests| {
+            number = self.shared.directories.fetch_add(1, Ordering::Relaxed) + 1;
+            requests.directory = Some((number, directory));
+        });
+        let mut is_followed = false;
+        self.shared.wait(STATISTICS_PATIENCE, |published| {
+            is_followed = published.followed >= number;
+            is_followed
+        });
+        is_followed
     }
 
     /// Takes no new calls and waits until the running ones are over. Those that still run after

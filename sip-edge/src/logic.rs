@@ -52,6 +52,7 @@ pub(crate) trait CallLogic {
         now: Instant,
         wanted: OutboundCall,
     ) -> Result<TransactionId, NotCalled>;
+    fn call_for_rooms(&mut self, now: Instant, call: TransactionId, to: Arc<str>);
     fn set_stir(&mut self, stir: Stir);
     fn set_dtls_fingerprint(&mut self, fingerprint: Option<Fingerprint>);
     fn poll_output(&mut self) -> Option<Output>;
@@ -116,6 +117,10 @@ impl CallLogic for b2bua::Edge {
         // Its INVITE may be signed, with the time of day.
         self.set_calendar(now, unix_time());
         b2bua::Edge::call_for_application(self, now, wanted)
+    }
+    fn call_for_rooms(&mut self, now: Instant, call: TransactionId, to: Arc<str>) {
+        self.set_calendar(now, unix_time());
+        b2bua::Edge::call_for_rooms(self, now, call, to);
     }
 
     fn drain(&mut self, now: Instant) {

@@ -50,6 +50,7 @@ pub(crate) enum Seen {
     Directory,
     Ordered(TransactionId, u32, model::ApplicationOrder),
     ApplicationUnreachable(TransactionId),
+    CalledForRooms(TransactionId, Arc<str>),
     Drain,
     EndAll,
     Timeout,
@@ -154,6 +155,9 @@ impl CallLogic for Scripted {
         } else {
             Err(b2bua::NotCalled::NoApplication)
         }
+    }
+    fn call_for_rooms(&mut self, _: Instant, call: TransactionId, to: Arc<str>) {
+        self.note(Seen::CalledForRooms(call, to));
     }
     fn set_stir(&mut self, _: Stir) {}
     fn poll_output(&mut self) -> Option<Output> {

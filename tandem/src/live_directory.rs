@@ -16,6 +16,7 @@ use directory::{NumberTable, Problem, Resources, Snapshot, VoiceConnector};
 use directory_store::DirectoryStore;
 use meetings::Meetings;
 use sip_edge::SipEdge;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 /// Both halves, and the snapshot that is made of them.
@@ -30,6 +31,8 @@ pub(crate) struct LiveDirectory {
     /// What another process has made, of this generation, until the control API takes it; a later one
     /// is put in its place.
     news: Mutex<Option<(State, u64)>>,
+    /// There is a control API that takes them.
+    is_asked: AtomicBool,
 }
 
 struct Halves {
@@ -131,6 +134,7 @@ impl LiveDirectory {
             meetings,
             journal: Mutex::new(journal),
             news: Mutex::new(None),
+            is_asked: AtomicBool::new(false),
         })
     }
 
@@ -187,7 +191,7 @@ impl LiveDirectory {
         Ok(())
     }
 
-    /// The same of one voice connector, which was made before.
+    /// The same of one voice connector, which was made before or is new and has no numbers.
     ///
     /// # Errors
     /// As [`LiveDirectory::set_made`].
@@ -199,8 +203,11 @@ impl LiveDirectory {
         let mut halves = self.halves();
         let place = halves.made.voice_connectors.iter().position(|each| each.id == connector.id);
         let is_of_file = halves.file.voice_connectors.iter().any(|each| each.id == connector.id);
+        // Where nothing that was made goes with the file, this one is to be refused for the same reason.
+        let last = halves.made.voice_connectors.last();
+        let is_routed = last.is_none_or(|each| self.current().voice_connector(&each.id).is_some());
         // One that the file hides is not what calls are routed by.
-        let next = match is_of_file || place.is_none() {
+        let next = match is_of_file || !is_routed {
             true => None,
             false => self.current().with_connector(connector.clone())?,
         };
@@ -261,8 +268,17 @@ impl LiveDirectory {
         self.halves().generation
     }
 
-    /// Keeps what another process has made for the control API.
+    /// From now on what another process makes is kept until it is taken. What was made before, since the
+    /// journal was read, is to be read again: [`LiveDirectory::generation`] tells.
+    pub(crate) fn keep_news(&self) {
+        self.is_asked.store(true, Ordering::SeqCst);
+    }
+
+    /// Keeps what another process has made for the control API, where there is one.
     fn tell(&self, state: State, generation: u64) {
+        if !self.is_asked.load(Ordering::SeqCst) {
+            return;
+        }
         *self.news.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, generation));
     }
 
@@ -290,15 +306,10 @@ impl LiveDirectory {
 
     fn publish(&self, next: Arc<Snapshot>) {
         self.current.store(Arc::clone(&next));
-        if let Some(edge) = self.edge.get().and_then(Weak::upgrade) {
-            edge.reload(next);
-            // The answer to the second question, at the latest, follows the snapshot: the first one may be
-            // of a question that was asked before. Then the next call is routed by it.
-            if !(edge.is_responsive() && edge.is_responsive()) {
-                tracing::warn!(
-                    "the edge has not answered in a second; it routes by the change later"
-                );
-            }
+        if let Some(edge) = self.edge.get().and_then(Weak::upgrade)
+            && !edge.reload(next)
+        {
+            tracing::warn!("the edge has not answered in a second; it routes by the change later");
         }
     }
 

@@ -1,20 +1,23 @@
 //! The applications that steer this node's calls, and its meeting rooms: what the edge tells them, and
 //! what they order.
 
+mod message_log;
+
 use crate::clock::Origin;
 use crate::config::Config;
 use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
 use crate::rooms::{Rooms, RoomsHandle, RoomsReadings};
 use call_applications::{
-    Application, Applications, AskedOutcome, Calls, Endpoint, NewCall, NewsSender, Settings,
-    SoundStore,
+    Application, Applications, AskedOutcome, Calls, Endpoint, Exchanged, NewCall, NewsSender,
+    Settings, SoundStore,
 };
 use call_metrics::{Numbers, Observation, ObservationSender, PerSink, RecorderView};
 use call_recordings::OrderedOpener;
 use call_streaming::events::EventSink;
 use control_api::{NotCalled, NotUpdated};
-use media_applications::{Acted, Direction, Ended, Facts};
+use media_applications::{Acted, Direction, Ended, Facts, MeetingRefusal, MeetingRequest};
+use message_log::MessageLog;
 use model::{
     ApplicationEvent, ApplicationOrder, ApplicationTold, CallDirection, CallEvent, CallEventKind,
     OutboundCall, Secret, SteeredCall, TransactionId,
@@ -75,10 +78,16 @@ impl MediaApplications {
         let orders = Arc::new(OnceLock::new());
         let unrecorded = about.unrecorded.clone();
         let observations = about.observations.clone();
-        let edge = Arc::new(EdgeCalls { orders: Arc::clone(&orders), about });
+        let asked = Arc::new(OnceLock::new());
+        let log = MessageLog::new(config, &events);
+        let edge = EdgeCalls { orders: Arc::clone(&orders), rooms: Arc::clone(&asked), about, log };
+        let edge = Arc::new(edge);
         let applications = Applications::start(settings, edge);
         let applications = applications.map_err(|error| StartError(error.to_string()))?;
-        let rooms = Rooms::start(config, events)?;
+        let sender = applications.sender();
+        let met = Box::new(move |call, number, outcome| sender.met(call, number, outcome));
+        let rooms = Rooms::start(config, events, met)?;
+        let _ = asked.set(rooms.handle());
         Ok(MediaApplications { applications, orders, rooms, unrecorded, observations })
     }
 
@@ -236,6 +245,7 @@ impl Beginner {
             endpoint,
             secret: application.secret.as_deref().map(Secret::new),
             timeout: application.timeout,
+            message_logs: application.message_logs,
         };
         self.sender.begin(NewCall { facts, application }).map_err(|refused| refused.to_string())
     }
@@ -248,7 +258,9 @@ fn random() -> Result<u64, String> {
 /// The edge's calls, once it runs.
 struct EdgeCalls {
     orders: Arc<OnceLock<ApplicationOrders>>,
+    rooms: Arc<OnceLock<RoomsHandle>>,
     about: About,
+    log: MessageLog,
 }
 
 impl Calls for EdgeCalls {
@@ -270,8 +282,24 @@ impl Calls for EdgeCalls {
         }
     }
 
+    fn meet(
+        &self,
+        call: TransactionId,
+        number: u32,
+        request: MeetingRequest,
+    ) -> Result<(), MeetingRefusal> {
+        match self.rooms.get() {
+            Some(rooms) => rooms.meet(call, number, request),
+            None => Err(MeetingRefusal::Failed("the node is just starting".to_owned())),
+        }
+    }
+
     fn asked(&self, application: &Arc<str>, outcome: AskedOutcome, took: Duration) {
         self.about.view.page().application_asked(application, outcome.name(), took);
+    }
+
+    fn exchanged(&self, call: TransactionId, application: &Arc<str>, message: Exchanged<'_>) {
+        self.log.write(call, application, message);
     }
 
     fn acted(&self, _: &Arc<str>, Acted { action, is_done }: Acted) {

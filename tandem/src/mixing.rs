@@ -1,17 +1,19 @@
-//! The threads that mix the audio of meeting rooms. They run where the relay does.
+//! The threads that mix the audio of meeting rooms and switch their pictures. They run where the relay does.
 
 use crate::clock::Origin;
 use crate::config::Config;
 use crate::node::StartError;
 use crate::readings::reading;
 use call_metrics::{Reading, definitions};
-use media_relay::{RelayConfig, SeatNews};
-use room_media::{Mixing, MixingStatistics};
+use media_relay::{Announcement, RelayConfig, SeatNews};
+use room_media::{Mixing, MixingOrders, MixingStatistics};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 /// Legs that wait for those threads. Full policy: the next one has no seat, and its call ends.
 const NEWS: usize = 1_024;
+/// Announcements that wait to be read. Full policy: the newest is not heard.
+const SOUNDS: usize = 256;
 
 /// Starts them where rooms are configured, and has `relay` hand legs over.
 ///
@@ -23,12 +25,16 @@ pub(crate) fn start(
     relay: &mut RelayConfig,
 ) -> Result<Option<Arc<Mixing>>, StartError> {
     let Some(rooms) = &config.rooms else { return Ok(None) };
-    let (sender, news) = sync_channel::<SeatNews>(NEWS);
-    let mixing = Mixing::start(rooms.mixing(), origin.monotonic, news);
+    let (sender, seats) = sync_channel::<SeatNews>(NEWS);
+    let (announces, announcements) = sync_channel::<Announcement>(SOUNDS);
+    let orders = MixingOrders { seats, announcements };
+    let mixing = Mixing::start(rooms.mixing(), origin.monotonic, orders);
     let mixing =
         mixing.map_err(|error| StartError(format!("no thread for [rooms] threads: {error}")))?;
     relay.conferences = Some(sender);
+    relay.announcements = Some(announces);
     relay.max_seats = rooms.max_participants;
+    relay.max_picture_seats = rooms.max_pictures;
     Ok(Some(Arc::new(mixing)))
 }
 
@@ -39,6 +45,9 @@ pub(crate) fn read(mixing: &MixingStatistics, out: &mut Vec<Reading>) {
         (&definitions::MIXED_LEGS, mixing.participants),
         (&definitions::MIXED_LEGS_REFUSED, mixing.refused),
         (&definitions::MIXING_SKIPPED, mixing.skipped_frames),
+        (&definitions::MIXING_UNHEARD, mixing.left_out),
+        (&definitions::SWITCHED_LINES, mixing.picture_lines),
+        (&definitions::SWITCHED_LINES_REFUSED, mixing.refused_pictures),
     ] {
         out.push(reading(definition, "", value));
     }
@@ -49,6 +58,18 @@ pub(crate) fn read(mixing: &MixingStatistics, out: &mut Vec<Reading>) {
         ("unsent", mixing.lost_made),
     ] {
         out.push(reading(&definitions::MIXED_PACKETS, outcome, count));
+    }
+    let pictures = mixing.pictures;
+    for (outcome, count) in [
+        ("taken", pictures.packets),
+        ("lost", pictures.lost_packets),
+        ("given", pictures.given),
+        ("unsent", pictures.lost_given),
+    ] {
+        out.push(reading(&definitions::SWITCHED_PACKETS, outcome, count));
+    }
+    for (kind, count) in [("key_frame", pictures.key_frames), ("limit", pictures.limits)] {
+        out.push(reading(&definitions::PICTURE_REQUESTS, kind, count));
     }
     let definition = &definitions::MIXING_SECONDS;
     out.push(Reading { definition, label: "".into(), value: mixing.worked.as_secs_f64() });

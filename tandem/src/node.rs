@@ -1,9 +1,11 @@
 //! The running node: which part is started with what, and how they are joined. No domain logic.
 
 mod claim;
+mod parts;
 mod taken_up;
 
 pub(crate) use claim::{LOCK_FILE, claim, try_claim};
+pub(crate) use parts::relay_config;
 
 use crate::clock::Origin;
 use crate::config::{Config, Media};
@@ -11,12 +13,12 @@ use crate::control::StreamSwitch;
 use crate::held::{PAGE_LIMIT, take_back};
 use crate::history::HistoryFollower;
 use crate::kept::Kept;
-use crate::kept_calls::{self, Keeper, KeptCalls, LastRun};
+use crate::kept_calls::KeptCalls;
 use crate::live_directory::{LiveDirectory, Watch};
-use crate::media_applications::{About, AskedApplications, MediaApplications};
+use crate::media_applications::{AskedApplications, MediaApplications};
 use crate::media_plane::{MediaPlane, Start};
 use crate::mixing;
-use crate::ordered_recordings::{Ordered, unrecorded};
+use crate::ordered_recordings::Ordered;
 use crate::readiness::{self, Draining, Readiness};
 use crate::role::Role;
 use crate::sinks::{self, Routes};
@@ -24,22 +26,21 @@ use crate::streaming::{self, Started, Streaming};
 use crate::traces::{self, Traces};
 use crate::{hep, privacy, process, readings};
 use b2bua::{EdgeConfig, ListenRefusal, Listener};
-use call_metrics::{
-    Numbers, Observation, ObservationSender, PerSink, Recorder, RecorderConfig, RecorderHandle,
-    RecorderView,
-};
+use call_metrics::{Recorder, RecorderConfig, RecorderHandle, RecorderView};
 use call_recordings::Recordings;
-use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
-use model::{ApplicationEvent, Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
+use media_relay::AudioFileError;
+use model::{Fingerprint, TransportProtocol, UnixTime};
 use outbox::{FileSender, FileSink, Outbox, OutboxView, Retention};
-use relay_core::ListenNews;
+use parts::{
+    dtls_identity, left_of_last_run, serve_directory, start_applications, start_edge,
+    start_history, start_relay,
+};
 use room_media::Mixing;
 use sip_edge::tls::TlsSettings;
-use sip_edge::{Clock, Drained, Ports, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
+use sip_edge::{Clock, Drained, ResolverLimits, ShellConfig, SipEdge, TcpLimits};
 use sip_proto::TimerConfig;
 use std::fmt;
 use std::fs::File;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use taken_up::{claims_of, take_up};
@@ -155,7 +156,7 @@ impl Node {
         };
         let claims = shell.edge.calls.iter().flat_map(claims_of).collect();
         shell.edge.begun = clock.now();
-        let ordered = Ordered::start(&config, role)?;
+        let ordered = Ordered::start(&config, role, (observations.clone(), clock))?;
         let (media, mixing, listened) = match role {
             Role::All => {
                 let files = (sink.sender(), &mut outbox);
@@ -434,144 +435,6 @@ impl Node {
     }
 }
 
-fn dtls_identity() -> Result<DtlsIdentity, StartError> {
-    DtlsIdentity::generate()
-        .map_err(|error| StartError(format!("cannot make the certificate of DTLS-SRTP: {error}")))
-}
-
-/// Calls are routed by what is made from now on, by this process and by others.
-fn serve_directory(
-    directory: &Arc<LiveDirectory>,
-    edge: &Arc<SipEdge>,
-    config: &Config,
-) -> Result<Watch, StartError> {
-    directory.serve(edge);
-    Watch::start(directory, &config.node.data_dir)
-        .map_err(|error| StartError(format!("cannot watch the directory: {error}")))
-}
-
-fn start_history(config: &Config) -> Result<HistoryFollower, StartError> {
-    let (data_dir, keep) = (&config.node.data_dir, config.history.keep);
-    HistoryFollower::start(data_dir, keep, || Origin::now().calendar)
-        .map_err(|error| StartError(format!("cannot start the history: {error}")))
-}
-
-/// The calls that outlived the process before.
-fn left_of_last_run(config: &Config, role: Role) -> LastRun {
-    match role {
-        Role::Edge => kept_calls::read(&config.node.data_dir),
-        Role::All | Role::Relay => LastRun::default(),
-    }
-}
-
-/// Starts what steers calls, and has it hear of what it orders to be recorded.
-fn start_applications(
-    config: &Config,
-    role: Role,
-    ordered: Option<&Ordered>,
-    events: (Arc<dyn call_streaming::events::EventSink>, PerSink<Numbers>),
-    (observations, view, clock): (ObservationSender, RecorderView, Clock),
-) -> Result<MediaApplications, StartError> {
-    let recordings = ordered.and_then(Ordered::opener);
-    let unrecorded = unrecorded(config, role);
-    let about = About { recordings, unrecorded, observations, view, clock };
-    let applications = MediaApplications::start(config, events, about)?;
-    if let Some(ordered) = ordered {
-        ordered.connect(applications.news());
-    }
-    Ok(applications)
-}
-
-fn start_relay(
-    config: &Config,
-    origin: Origin,
-    relay: RelayConfig,
-    observations: &ObservationSender,
-    edge: &Arc<OnceLock<sip_edge::MediaEventSender>>,
-) -> Result<(Relay, Option<Arc<Mixing>>), StartError> {
-    // Ports and keys are drawn from them.
-    getrandom::u64()
-        .map_err(|error| StartError(format!("no random numbers from the system: {error}")))?;
-    let mut relay = RelayConfig {
-        emergency_calls: config.sip.emergency_headroom,
-        audio_files: config.audio_paths(),
-        ..relay
-    };
-    let (observations, edge) = (observations.clone(), Arc::clone(edge));
-    let sink: EventSink = Arc::new(move |event| match event {
-        MediaEvent::Report(report) => observations.send(Observation::Quality(report)),
-        MediaEvent::Rtcp(copy) => observations.send(Observation::Rtcp(copy)),
-        other => {
-            if let Some(edge) = edge.get() {
-                edge.send(other);
-            }
-        }
-    });
-    let mixing = mixing::start(config, origin, &mut relay)?;
-    let relay = Relay::start(relay, media_relay::Clock::new(origin.monotonic), sink)
-        .map_err(|error| StartError(error.to_string()))?;
-    Ok((relay, mixing))
-}
-
-/// What `[media]` makes of a relay, whose streams are listened to by way of `listening`.
-pub(crate) fn relay_config(
-    media: &Media,
-    identity: DtlsIdentity,
-    listening: Option<SyncSender<ListenNews>>,
-) -> RelayConfig {
-    RelayConfig {
-        advertise: media.advertise.clone(),
-        workers: media.workers.unwrap_or_else(cores),
-        quarantine: media.quarantine,
-        report_interval: media.report_interval,
-        live_interval: media.live_interval,
-        silence_after: media.silence_after,
-        fast_path: media.fast_path,
-        fast_path_capacity: media.fast_path_capacity,
-        dscp: media.dscp,
-        rtcp: media.rtcp,
-        max_packets_per_second: media.max_packets_per_second,
-        max_video_packets_per_second: media.max_video_packets_per_second,
-        dtls: Some(Arc::new(identity)),
-        listening,
-        max_listened_streams: media.max_listened_streams,
-        ..RelayConfig::new(media.bind.clone(), media.ports.clone())
-    }
-}
-
-/// What the edge tells of calls that applications steer.
-type Steering = Box<dyn Fn(ApplicationEvent) -> Result<(), ApplicationEvent> + Send>;
-
-fn start_edge(
-    config: &Config,
-    shell: ShellConfig,
-    observations: &ObservationSender,
-    plane: &Arc<MediaPlane>,
-    (keeper, applications): (Option<Keeper>, Steering),
-) -> Result<SipEdge, StartError> {
-    let plane = Arc::clone(plane);
-    let noting = keeper.clone();
-    let (calls, sip) = (observations.clone(), observations.clone());
-    let ports = Ports {
-        directory: Arc::clone(&config.directory),
-        media: Box::new(move |command: MediaCommand| plane.command(command)),
-        calls: Box::new(move |event| {
-            if let Some(keeper) = &noting {
-                keeper.note(&event);
-            }
-            calls.send(Observation::Call(event));
-        }),
-        kept: Box::new(move |kept| {
-            if let Some(keeper) = &keeper {
-                keeper.keep(kept);
-            }
-        }),
-        applications,
-        sip: Box::new(move |event| sip.send(Observation::Sip(event))),
-    };
-    sip_edge::start(shell, ports).map_err(|error| StartError(error.to_string()))
-}
-
 fn shell_config(
     config: &Config,
     clock: Clock,
@@ -646,10 +509,6 @@ fn node_number(name: &str) -> u16 {
         .bytes()
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     (hash ^ hash >> 16) as u16
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64))
 }
 
 /// How often the main thread looks whether the node is well.

@@ -4,10 +4,12 @@ use crate::config::{Config, RecordingsTo};
 use crate::node::StartError;
 use crate::role::Role;
 use call_applications::NewsSender;
+use call_metrics::{Observation, ObservationSender};
 use call_recordings::{
     OrderedCounters, OrderedEvent, OrderedNews, OrderedOpener, OrderedRecordings, OrderedStore,
 };
-use model::ApplicationNews;
+use model::{ApplicationNews, CallEvent, CallEventKind};
+use sip_edge::Clock;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::{Arc, OnceLock};
@@ -22,11 +24,15 @@ pub(crate) struct Ordered {
 }
 
 impl Ordered {
-    /// Starts it, where this node records what applications order.
+    /// Starts it, where this node records what applications order. What fails is told `observations`.
     ///
     /// # Errors
     /// When a directory cannot be made or there is no thread.
-    pub(crate) fn start(config: &Config, role: Role) -> Result<Option<Self>, StartError> {
+    pub(crate) fn start(
+        config: &Config,
+        role: Role,
+        (observations, clock): (ObservationSender, Clock),
+    ) -> Result<Option<Self>, StartError> {
         let to = match config.media_applications.recordings {
             Some(to) if role == Role::All => to,
             _ => return Ok(None),
@@ -43,6 +49,11 @@ impl Ordered {
         let news: Arc<OnceLock<NewsSender>> = Arc::default();
         let told = Arc::clone(&news);
         let sink = Arc::new(move |OrderedNews { call, order, event }| {
+            if let OrderedEvent::Ended(Err(why)) = &event {
+                let kind = CallEventKind::NotRecorded(why.as_str().into());
+                let event = CallEvent { transaction_id: call, at: clock.now(), kind };
+                observations.send(Observation::Call(event));
+            }
             if let Some(news) = told.get() {
                 let happened = match event {
                     OrderedEvent::Began => ApplicationNews::Writes { order },

@@ -163,6 +163,9 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     out.push(reading(&definitions::RELAY_SEATS, "", relay.seats));
     out.push(reading(&definitions::RELAY_SEAT_FAILURES, "", relay.seat_failures));
     out.push(reading(&definitions::RELAY_UNHEARD_MIXED, "", relay.unheard_mixed));
+    out.push(reading(&definitions::RELAY_PICTURE_SEATS, "", relay.picture_seats));
+    out.push(reading(&definitions::RELAY_UNSHOWN, "", relay.unshown_pictures));
+    out.push(reading(&definitions::RELAY_PICTURES_WANTED, "", relay.pictures_wanted));
     out.push(reading(&definitions::RELAY_RECORDINGS, "", relay.recordings));
     out.push(reading(&definitions::RELAY_RECORDED, "written", relay.recorded_packets));
     out.push(reading(&definitions::RELAY_RECORDED, "lost", relay.unrecorded_packets));

@@ -51,7 +51,7 @@ pub(crate) fn start(
     let clock = Clock::new(origin.monotonic);
     let recordings = recordings::start(config, file, outbox, observations, clock)?;
     let opener = recordings.opener().map(|opener| recordings::opening(opener, shown));
-    let opened = (opener, ordered.map(ordering));
+    let opened = (opener, ordered);
     let (streaming, news) = Streaming::start(config, origin, teller, opened)?;
     Ok(Started { recordings, streaming, news })
 }
@@ -73,7 +73,7 @@ impl Streaming {
         config: &Config,
         origin: Origin,
         teller: StreamTeller,
-        (recording, ordered): (Option<Open<RecordingListener>>, Option<Open<OrderedRecording>>),
+        (recording, ordered): (Option<Open<RecordingListener>>, Option<OrderedOpener>),
     ) -> Result<(Streaming, SyncSender<ListenNews>), StartError> {
         let (sender, news) = sync_channel(NEWS);
         let kinesis = Kinesis::start(config, &teller)?;
@@ -82,9 +82,9 @@ impl Streaming {
         let openers = Openers {
             kinesis_video: Some(kinesis.opener(teller)),
             web_socket: Some(web_sockets.opener()),
-            refused: Some(failures.of_orders()),
+            refused: Some(failures.of_orders(ordered.clone())),
             recording,
-            ordered,
+            ordered: ordered.map(ordering),
         };
         let hub = Hub::start(config.streaming.hub, origin.monotonic, news, openers)
             .map_err(|error| StartError(format!("no thread for listeners: {error}")))?;

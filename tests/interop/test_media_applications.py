@@ -197,6 +197,39 @@ def test_a_caller_is_bridged_and_comes_back(stage):
     assert all(application.genuine)
 
 
+def test_early_media_of_leg_b_reaches_leg_a(stage):
+    """What the carrier says before leg B answers, and refuses: over real ports, both ways."""
+    def answer(event):
+        kind = event["InvocationEventType"]
+        if kind == "NEW_INBOUND_CALL":
+            return [{"Type": "CallAndBridge", "Parameters": {
+                "CallerIdNumber": places.NUMBER,
+                "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": places.US_NUMBER}]}}]
+        return [{"Type": "Hangup"}] if kind == "ACTION_FAILED" else []
+
+    def hears(endpoint, hertz):
+        newest = tones.from_ulaw(b"".join(packet[12:] for packet in endpoint.received[-10:]))
+        return len(newest) >= 1_600 and abs(tones.dominant(newest, tones.RATE) - hertz) < 20
+
+    application = stage._keep(Application(answer))
+    gateway = start(stage, application.port)
+    calling, rtp = call(stage, gateway)
+    far = stage.rtp(places.CARRIER, 620)
+    invite = gateway.expect_request("INVITE", 30)
+    gateway.reply(invite, 183, "Session Progress", sdp(gateway.ip, far.port))
+    calling.answered(30)
+    rtp.start(calling.answer.media())
+    far.start(invite.media())
+    wait_until(lambda: hears(rtp, 620), 30, "leg A hears leg B before its answer")
+    wait_until(lambda: hears(far, CALLER_HERTZ), 30, "leg B hears leg A")
+    gateway.reply(invite, 486, "Busy Here")
+    bye = gateway.expect(lambda m: m.status is None and m.method == "BYE", 30)
+    gateway.reply(bye, 200, "OK")
+    wait_until(lambda: application.kinds()[-1] == "HANGUP", 30, "the last word")
+    assert application.kinds() == ["NEW_INBOUND_CALL", "ACTION_FAILED", "HANGUP"]
+    assert application.events[1]["ActionData"]["ErrorType"] == "CallNotAnswered"
+
+
 @pytest.mark.parametrize("status", [503, 480])
 def test_an_application_that_is_away(stage, status):
     gateway = start(stage, places.free_port(places.EDGE), on_failure=status)
@@ -267,7 +300,7 @@ def test_an_application_calls_somebody(stage):
     application = stage._keep(Application(answer))
     phone = stage.uas(places.CARRIER, calls=1, hertz=1_000)
     stage.configuration.carriers[0].update(host=places.CARRIER, port=phone.port)
-    declare(stage, application.port)
+    declare(stage, application.port, message_logs="true")
     port = places.free_port(places.EDGE)
     stage.configuration.api = {"listen": f"{places.EDGE}:{port}"}
     client = ControlApi(stage.start_edge(), port).client()
@@ -301,6 +334,15 @@ def test_an_application_calls_somebody(stage):
     wait_until(lambda: application.kinds()[-1] == "HANGUP", 30, "the last word")
     assert all(application.genuine)
     record, = stage.edge.wait_records(1)
+    log = Path(stage.configuration.data_dir) / "logs/aws/ChimeSipMediaApplicationSipMessages"
+    lines = wait_until(lambda: (log / f"{ID}.jsonl").exists() and
+                       (log / f"{ID}.jsonl").read_text().splitlines(), 30, "messages are logged")
+    first = json.loads(lines[0])
+    assert (first["kind"], first["call_id"]) == ("told", call)
+    assert json.loads(first["message"])["InvocationEventType"] == "NEW_OUTBOUND_CALL"
     assert (record["direction"], record["transaction_id"]) == ("Outbound", call)
     assert (record["from_user"], record["to_user"]) == (places.NUMBER, places.US_NUMBER)
     assert record["end"]["status"] == 200
+    told = stage.edge.command("report", call, "--config", str(stage.edge.file))
+    assert "begun by an application, to a carrier" in told, told
+    assert "customer" not in told and "0.0.0.0" not in told and "No audio" not in told, told

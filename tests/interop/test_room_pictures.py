@@ -94,3 +94,35 @@ def test_who_speaks_is_seen_by_the_others(stage, devices):
         # A line that was dropped and came again had two streams.
         assert {line["media"] for line in record["lines"]} == {"video"}, record
     edge.wait_idle()
+
+
+def test_baresip_sees_baresip_over_tls_with_srtp(stage, tmp_path):
+    """Strangers with cameras of their own making, encrypted line by line."""
+    port = places.free_port(places.EDGE)
+    authority = tls.Authority(tmp_path)
+    shown = authority.issue("edge.test", f"IP:{places.EDGE}")
+    stage.configuration.sip.update(tls=[f"{places.EDGE}:{port}"],
+                                   tls_certificate=str(shown.certificate), tls_key=str(shown.key))
+    rooms(stage)
+    edge = stage.start_edge()
+    agents = [stage.baresip(
+        places.BARESIP, f"device-{hertz}", hertz, transport="tls", srtp=True, video=True,
+        pair=authority.issue("device.test", f"IP:{places.BARESIP}"), authority=authority.certificate,
+        account=f";regint=0;outbound=\"sip:{places.EDGE}:{port};transport=tls\"")
+        for hertz in (440, 1_000)]
+    for agent in agents:
+        agent.do("dial", f"sip:{MEETING}@{HOST}")
+        agent.wait("CALL_ESTABLISHED")
+    for agent in agents:
+        wait_until(lambda: agent.picture() is not None, 30,
+                   lambda: f"{agent.name} sees a picture: {agent.output()}")
+        # Its size, and bars of several colours.
+        width, height, colours = agent.picture()
+        assert (width, height) == (320, 240) and colours >= 4, (width, height, colours)
+    for agent in agents:
+        agent.do("hangup")
+        agent.wait("CALL_CLOSED")
+    for record in edge.wait_records(2):
+        line, = record["lines"]
+        assert line["media"] == "video" and line["quality"][0]["codec"] in ("VP8", "H264"), line
+    edge.wait_idle()

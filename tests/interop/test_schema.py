@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
+import botocore.session
 import pytest
 import urllib3
 from botocore.exceptions import ClientError
@@ -52,10 +53,15 @@ def test_the_printed_schema_has_every_operation_where_the_model_has_it():
                                         timeout=60).stdout)
     found = {operation["operationId"]: (method.upper(), path.replace("#", "?"))
              for path, methods in printed["paths"].items() for method, operation in methods.items()}
-    model = service_model()
-    expected = {name: model.operation_model(name).http for name in model.operation_names}
-    assert found == {name: (http["method"], http["requestUri"])
-                     for name, http in expected.items()}
+    expected = {}
+    for model in (botocore.session.Session().get_service_model("chime-sdk-meetings"),
+                  service_model()):
+        for name in model.operation_names:
+            http = model.operation_model(name).http
+            expected[name] = (http["method"], http["requestUri"])
+    own = {name for name, (_, path) in found.items() if path.startswith("/tandem/")}
+    assert {"CreateRoom", "AdvancePortingOrder"} <= own
+    assert {name: at for name, at in found.items() if name not in own} == expected
 
 
 def value(shape, luck, wildness):

@@ -244,6 +244,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("tests/simnet/tests/memory.rs", "an allocator that counts"),
     ("media-relay/codecs/tests/zero_allocation.rs", "an allocator that counts"),
     ("streaming/audio/tests/zero_allocation.rs", "an allocator that counts"),
+    ("rooms/media/tests/zero_allocation.rs", "an allocator that counts"),
     ("rooms/mixer/tests/zero_allocation.rs", "an allocator that counts"),
     ("media-relay/relay-core/tests/zero_allocation/main.rs", "an allocator that counts"),
     ("rooms/video/tests/zero_allocation.rs", "an allocator that counts"),

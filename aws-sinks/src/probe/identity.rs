@@ -7,7 +7,7 @@ use crate::{Access, Endpoint};
 use std::time::Duration;
 
 const BODY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
-pub(super) const WORDS: Words = Words { table: "identity", action: "sts:GetCallerIdentity" };
+pub(super) const WORDS: Words = Words::of_records("identity", "sts:GetCallerIdentity");
 
 /// Less than a service gets, since it is not needed.
 const PATIENCE: Duration = Duration::from_secs(5);

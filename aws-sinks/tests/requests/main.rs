@@ -7,6 +7,7 @@ mod kinesis_video;
 mod probes;
 mod recordings;
 mod server;
+mod uploads;
 
 use aws_sinks::{Access, CloudWatch, Encryption, Endpoint, Logs, S3, S3Config};
 use model::UnixTime;

@@ -126,7 +126,7 @@ pub(crate) fn rate(target: &Target<'_>, limit: Duration, ask: &Asks) -> f64 {
                 while begin.elapsed() < limit {
                     let request = ask(turn.fetch_add(1, Ordering::Relaxed));
                     let (status, _) = connection.ask(&request);
-                    if status != 200 {
+                    if !(200..300).contains(&status) {
                         fail(&format!("{} {}: {status}", request.0, request.1));
                     }
                     done.fetch_add(1, Ordering::Relaxed);

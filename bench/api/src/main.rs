@@ -154,6 +154,20 @@ fn asks(connectors: usize, numbers: usize) -> Vec<(&'static str, Asks)> {
                 ("PUT", path, String::new(), body.to_owned())
             }),
         ),
+        (
+            "CreateVoiceConnector",
+            Box::new(|n| {
+                let body = format!("{{\"Name\":\"one more {n}\",\"RequireEncryption\":false}}");
+                ("POST", "/voice-connectors".to_owned(), String::new(), body)
+            }),
+        ),
+        (
+            "CreateVoiceConnectorGroup",
+            Box::new(|n| {
+                let body = format!("{{\"Name\":\"group {n}\",\"VoiceConnectorItems\":[]}}");
+                ("POST", "/voice-connector-groups".to_owned(), String::new(), body)
+            }),
+        ),
     ]
 }
 
@@ -172,7 +186,7 @@ fn rate(api: &mut Api, node: &mut Node, limit: Duration, name: &str, ask: &dyn F
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
         let answer = api.handle(NOW, IDS, &request, node);
-        if answer.status != 200 {
+        if !(200..300).contains(&answer.status) {
             fail(&String::from_utf8_lossy(&answer.body));
         }
         done += 1;

@@ -29,8 +29,12 @@ impl Reading<'_> {
     pub(super) fn application_logging(&self) -> Result<Value, ApiError> {
         self.application()?;
         let id = self.routed.member("SipMediaApplicationId").unwrap_or_default();
-        let stored = self.state.get::<MediaApplication>(id);
-        let on = stored.is_some_and(|stored| stored.value.message_logs);
+        let mut routed = self.catalogue.applications();
+        // What was put, also where the file has them logged anyway.
+        let on = match self.state.get::<MediaApplication>(id) {
+            Some(stored) => stored.value.message_logs,
+            None => routed.find(|each| *each.id == *id).is_some_and(|each| each.message_logs),
+        };
         Ok(json!({ "SipMediaApplicationLoggingConfiguration": {
             "EnableSipMediaApplicationMessageLogs": on,
         } }))

@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use crate::rooms::{meeting_of, refused};
 use crate::writes::{bad_request, timestamp};
 use directory::Snapshot;
+use model::UnixTime;
 use room_core::{AttendeeNumber, MeetingId, MeetingRecord, ModeratorNumber, Plan, RosterEntry};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -107,8 +108,11 @@ pub(crate) fn written_room(
         "LongestMinutes": set.longest_minutes,
         "EmptySeconds": set.empty_seconds,
         "Attendees": record.attendees.len(),
-        "CreatedTimestamp": timestamp(record.created),
     });
+    // The configuration file does not say when.
+    if record.created != UnixTime::from_millis(0) {
+        written["CreatedTimestamp"] = timestamp(record.created).into();
+    }
     match set.plan {
         Plan::OnDemand => {}
         Plan::Personal => written["Plan"] = "Personal".into(),

@@ -50,7 +50,7 @@ pub(crate) fn shown(routed: &Routed, body: &[u8], numbers: Numbers<'_>) -> Map<S
 }
 
 /// A text in which each phone number is written by `numbers`.
-pub(crate) fn text_shown(text: &str, numbers: Numbers<'_>) -> String {
+pub fn text_shown(text: &str, numbers: &dyn Fn(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('+') {

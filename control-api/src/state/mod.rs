@@ -35,7 +35,7 @@ pub use tags::{Tag, Tags};
 use crate::state::draft::Undo;
 use directory::{NumberTable, Resources, VoiceConnector};
 use model::UnixTime;
-use room_core::{MeetingId, Registry, StoredMeeting};
+use room_core::{MeetingId, MeetingRecord, Registry, StoredMeeting};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -254,7 +254,16 @@ impl State {
 
     /// Its meetings, and in words which of them cannot be.
     pub fn registry(&self) -> (Registry, Vec<String>) {
+        self.registry_beside(&[])
+    }
+
+    /// The same beside those of the configuration file, which count where both have an id.
+    pub(crate) fn registry_beside(&self, of_file: &[MeetingRecord]) -> (Registry, Vec<String>) {
         let (mut registry, mut faults) = (Registry::default(), Vec::new());
+        for record in of_file {
+            // Checked as the file was read.
+            let _ = registry.restore(StoredMeeting::V1(record.clone()));
+        }
         for (id, stored) in self.all::<StoredMeeting>() {
             if let Err(fault) = registry.restore(stored.value.clone()) {
                 faults.push(format!("meeting {id}: {fault}"));

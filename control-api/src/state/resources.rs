@@ -194,6 +194,7 @@ fn application(id: &str, record: &MediaApplication) -> Option<directory::MediaAp
     let endpoint = ApplicationEndpoint::parse(&record.lambda_arn).ok()?;
     let mut application = directory::MediaApplication::new(id, endpoint);
     application.name = record.name.as_str().into();
+    application.message_logs = record.message_logs;
     Some(application)
 }
 

@@ -1,7 +1,7 @@
 //! Operations of chime-sdk-meetings that change meetings. What they may be is the registry's; what it
 //! has changed is put into the draft.
 
-use super::{Writing, bad_request};
+use super::{Writing, bad_request, of_file};
 use crate::error::{ApiError, ErrorKind};
 use crate::reads::{written_attendee, written_meeting};
 use crate::rooms::{attendee_of, meeting_of, refused};
@@ -52,14 +52,14 @@ impl Writing<'_, '_> {
     }
 
     pub(super) fn delete_meeting(&mut self) -> Result<Value, ApiError> {
-        let id = meeting_of(self.routed)?;
+        let id = self.own_meeting()?;
         self.meetings.delete_meeting(id).map_err(refused)?;
         self.keep_meetings();
         Ok(Value::Null)
     }
 
     pub(super) fn create_attendee(&mut self) -> Result<Value, ApiError> {
-        let (id, request) = (meeting_of(self.routed)?, self.whole()?);
+        let (id, request) = (self.own_meeting()?, self.whole()?);
         let made = self
             .drawn(|meetings, draw| meetings.create_attendee(id, request, false, draw).cloned())?;
         self.keep_meetings();
@@ -67,7 +67,7 @@ impl Writing<'_, '_> {
     }
 
     pub(super) fn batch_create_attendee(&mut self) -> Result<Value, ApiError> {
-        let (id, requests) = (meeting_of(self.routed)?, self.required("Attendees")?);
+        let (id, requests) = (self.own_meeting()?, self.required("Attendees")?);
         let (made, errors) =
             self.drawn(|meetings, draw| meetings.batch_create_attendee(id, requests, draw))?;
         self.keep_meetings();
@@ -75,14 +75,14 @@ impl Writing<'_, '_> {
     }
 
     pub(super) fn delete_attendee(&mut self) -> Result<Value, ApiError> {
-        let (id, attendee) = (meeting_of(self.routed)?, attendee_of(self.routed)?);
+        let (id, attendee) = (self.own_meeting()?, attendee_of(self.routed)?);
         self.meetings.delete_attendee(id, attendee).map_err(refused)?;
         self.keep_meetings();
         Ok(Value::Null)
     }
 
     pub(super) fn update_capabilities(&mut self) -> Result<Value, ApiError> {
-        let (id, attendee) = (meeting_of(self.routed)?, attendee_of(self.routed)?);
+        let (id, attendee) = (self.own_meeting()?, attendee_of(self.routed)?);
         let capabilities: Capabilities = self.required("Capabilities")?;
         let updated = self.meetings.update_attendee_capabilities(id, attendee, capabilities);
         let written = written_attendee(updated.map_err(refused)?);
@@ -91,7 +91,7 @@ impl Writing<'_, '_> {
     }
 
     pub(super) fn update_capabilities_except(&mut self) -> Result<Value, ApiError> {
-        let id = meeting_of(self.routed)?;
+        let id = self.own_meeting()?;
         let capabilities: Capabilities = self.required("Capabilities")?;
         let excluded: Vec<Value> = self.required("ExcludedAttendeeIds")?;
         let read = |item: &Value| {
@@ -108,6 +108,16 @@ impl Writing<'_, '_> {
         }
         self.keep_meetings();
         Ok(Value::Null)
+    }
+
+    /// The meeting of the path, to be changed: none of the configuration file.
+    pub(super) fn own_meeting(&self) -> Result<MeetingId, ApiError> {
+        let id = meeting_of(self.routed)?;
+        let is_known = self.meetings.get_meeting(id).is_ok();
+        match is_known && self.draft.get::<StoredMeeting>(&id.to_string()).is_none() {
+            true => Err(of_file(&format!("meeting {id}"))),
+            false => Ok(id),
+        }
     }
 
     /// The request as one of the registry's.

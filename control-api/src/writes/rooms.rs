@@ -3,7 +3,7 @@
 use super::{Writing, bad_request};
 use crate::error::ApiError;
 use crate::reads::written_room;
-use crate::rooms::{meeting_of, refused};
+use crate::rooms::refused;
 use crate::schema::seconds_of;
 use model::UnixTime;
 use room_core::{
@@ -51,7 +51,7 @@ impl Writing<'_, '_> {
     }
 
     pub(super) fn update_room(&mut self) -> Result<Value, ApiError> {
-        let id = meeting_of(self.routed)?;
+        let id = self.own_meeting()?;
         let mut settings = self.meetings.get_meeting(id).map_err(refused)?.settings.clone();
         self.take_settings(&mut settings)?;
         self.meetings.change_settings(id, settings).map_err(refused)?;
@@ -60,7 +60,7 @@ impl Writing<'_, '_> {
     }
 
     pub(super) fn reset_room(&mut self) -> Result<Value, ApiError> {
-        let id = meeting_of(self.routed)?;
+        let id = self.own_meeting()?;
         self.drawn(|meetings, draw| meetings.reset_numbers(id, draw).map(|_| ()))?;
         self.keep_meetings();
         self.written(id)

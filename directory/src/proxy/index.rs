@@ -65,29 +65,29 @@ pub(crate) struct ProxyIndex {
 /// Fallback numbers that lead from proxy number to proxy number and never to a telephone are none: each
 /// such call would go out to the network and come back, until the carriers end it.
 fn drop_loops(index: &mut ProxyIndex) {
-    let leads_round = |first: &ProxyNumber| {
-        let mut at = first;
-        // A way that ends has each proxy number in it once.
-        for _ in 0..=index.numbers.len() {
-            let Some(fallback) = &at.fallback else { return false };
-            let next = index.places.get(fallback).and_then(|place| index.numbers.get(*place));
-            let Some(next) = next else { return false };
-            at = next;
-        }
-        true
+    let next = |at: usize| {
+        let fallback = index.numbers.get(at)?.fallback.as_ref()?;
+        index.places.get(fallback).copied()
     };
-    // Those of one pool share their fallback number, so that few ways are different.
-    let mut known: HashMap<Arc<str>, bool> = HashMap::new();
-    for number in &index.numbers {
-        if let Some(fallback) = &number.fallback
-            && !known.contains_key(fallback)
-        {
-            known.insert(fallback.clone(), leads_round(number));
+    // Whether the way from a number goes round; `None` of those that no way has come to.
+    let mut goes_round: Vec<Option<bool>> = vec![None; index.numbers.len()];
+    let mut way = Vec::new();
+    for first in 0..index.numbers.len() {
+        // Each number is stepped on once: what a way comes to was decided by an earlier one, or by now.
+        let mut at = Some(first);
+        while let Some(place) = at.filter(|place| goes_round.get(*place) == Some(&None)) {
+            way.push(place);
+            // Who comes here again, before it is known to end, goes round.
+            goes_round[place] = Some(true);
+            at = next(place);
+        }
+        let round = at.is_some_and(|place| goes_round.get(place) == Some(&Some(true)));
+        for place in way.drain(..) {
+            goes_round[place] = Some(round);
         }
     }
-    for number in &mut index.numbers {
-        let is_loop = |fallback: &mut Arc<str>| known.get(fallback).copied().unwrap_or_default();
-        number.fallback.take_if(is_loop);
+    for (number, round) in index.numbers.iter_mut().zip(goes_round) {
+        number.fallback.take_if(|_| round == Some(true));
     }
 }
 

@@ -73,7 +73,7 @@ impl Problems {
         });
     }
 
-    fn caps(&mut self, caps: &Caps, at: &str) {
+    pub(super) fn caps(&mut self, caps: &Caps, at: &str) {
         if let Some(minutes) = caps.minutes_per_day {
             self.in_range(minutes, &limits::MINUTES_PER_DAY, format!("{at}.minutes_per_day"));
         }

@@ -1,7 +1,7 @@
 //! Rules on how meeting rooms are reached.
 
 use super::{Problems, limits};
-use crate::rooms::CONNECTOR;
+use crate::rooms::{CALL_OUT_CONNECTOR, CONNECTOR};
 use crate::route::is_domain_name;
 use crate::{Resources, Rooms, RuleTrigger};
 use std::collections::HashMap;
@@ -18,10 +18,21 @@ impl Problems {
             self.network(net, &format!("rooms.allow_plain[{n}]"));
         }
         self.in_range(rooms.max_calls, &limits::CONCURRENT_CALLS, "rooms.max_calls".to_owned());
+        let (most, path) = (rooms.max_calls_per_source, "rooms.max_calls_per_source".to_owned());
+        self.in_range(most, &limits::CONCURRENT_CALLS, path);
         self.room_numbers(resources, rooms);
+        if let Some(out) = &rooms.call_out {
+            let at = |key: &str| format!("rooms.call_out.{key}");
+            self.e164(&out.caller_id, at("caller_id"));
+            self.in_range(out.cps_limit, &limits::CPS, at("cps_limit"));
+            let calls = out.concurrent_calls_limit;
+            self.in_range(calls, &limits::CONCURRENT_CALLS, at("concurrent_calls_limit"));
+            self.caps(&out.caps, &at("caps"));
+        }
         for (i, vc) in resources.voice_connectors.iter().enumerate() {
-            self.check(vc.id.as_str() != CONNECTOR, format!("voice_connector[{i}].id"), || {
-                format!("{CONNECTOR} stands for the calls to the meeting rooms; change it")
+            let is_taken = [CONNECTOR, CALL_OUT_CONNECTOR].contains(&vc.id.as_str());
+            self.check(!is_taken, format!("voice_connector[{i}].id"), || {
+                format!("{} stands for calls of the meeting rooms; change it", vc.id)
             });
         }
         let hosts = rooms.hosts();

@@ -9,7 +9,7 @@ use crate::sounds::{SoundCounts, SoundStore, Sounds};
 use crate::speech::Speaker;
 use crate::trust;
 use aws_sinks::Access;
-use media_applications::{Acted, Ended, Facts};
+use media_applications::{Acted, Ended, Facts, MeetingRefusal, MeetingRequest};
 use model::{ApplicationNews, ApplicationOrder, TransactionId};
 use outbox::clock::Clock;
 use serde_json::{Map, Value};
@@ -42,8 +42,24 @@ pub trait Calls: Send + Sync + 'static {
     /// The recording of this order keeps silence from now on, or goes on.
     fn pause_recording(&self, call: TransactionId, order: u32, on: bool);
 
+    /// The call's application wants this of the meetings of the node. What comes of it is told by
+    /// [`NewsSender::met`] with `number`, but for [`MeetingRequest::Leave`]: that is also said of a call
+    /// that has asked to join, when leg A or its application is gone.
+    ///
+    /// # Errors
+    /// Why nothing is done; [`NewsSender::met`] does not follow.
+    fn meet(
+        &self,
+        call: TransactionId,
+        number: u32,
+        request: MeetingRequest,
+    ) -> Result<(), MeetingRefusal>;
+
     /// An application was asked, once: what came of it, and how long it took. To be counted.
     fn asked(&self, application: &Arc<str>, outcome: AskedOutcome, took: Duration);
+
+    /// What was told to an application whose messages are logged, and what came of it.
+    fn exchanged(&self, call: TransactionId, application: &Arc<str>, message: Exchanged<'_>);
 
     /// An action of an application has ended. To be counted.
     fn acted(&self, application: &Arc<str>, acted: Acted);
@@ -59,6 +75,17 @@ pub trait Calls: Send + Sync + 'static {
     /// The application has no part in the call any more, and why: after [`Calls::unreachable`], or when the
     /// end of the call was ordered.
     fn given_up(&self, call: TransactionId, why: &Ended);
+}
+
+/// A message to an application, or its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exchanged<'a> {
+    /// It is told this, JSON in one line.
+    Told(&'a str),
+    /// It has answered this.
+    Answered(&'a [u8]),
+    /// It has not, in the end, and why.
+    Failed(&'a str),
 }
 
 /// What applications need to know.
@@ -213,9 +240,13 @@ impl NewsSender {
     /// Something has happened in a call; of one that no application steers it is dropped. When a call's
     /// news are not taken in time, the call is ended: what is lost cannot be made up for.
     pub fn news(&self, call: TransactionId, news: ApplicationNews) {
+        self.tell(call, News::Call(news));
+    }
+
+    fn tell(&self, call: TransactionId, news: News) {
         let mut running = self.0.running();
         let Some(steering) = running.calls.get(&call) else { return };
-        if let Err(mpsc::error::TrySendError::Full(_)) = steering.news.try_send(News::Call(news)) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = steering.news.try_send(news) {
             running.calls.remove(&call);
             drop(running);
             self.0.lost.fetch_add(1, Ordering::Relaxed);
@@ -226,6 +257,11 @@ impl NewsSender {
                 shared.order(call, u32::MAX, order).await;
             });
         }
+    }
+
+    /// What became of [`Calls::meet`] of this number; of a call that no application steers it is dropped.
+    pub fn met(&self, call: TransactionId, number: u32, outcome: Result<(), MeetingRefusal>) {
+        self.tell(call, News::Met(number, outcome));
     }
 
     /// Has `application`, which steers the call, think again (`UpdateSipMediaApplicationCall`).

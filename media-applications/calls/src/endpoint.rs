@@ -21,6 +21,8 @@ pub struct Application {
     pub secret: Option<Secret>,
     /// How long it may take for one answer, 1 s to 60 s.
     pub timeout: Duration,
+    /// [`Calls::exchanged`](crate::Calls::exchanged) hears what it is told and what it answers.
+    pub message_logs: bool,
 }
 
 /// A URL of HTTP or a function of Lambda.

@@ -23,7 +23,7 @@ mod speech;
 mod trust;
 
 pub use calls::{
-    Applications, Calls, NewCall, NewsSender, NotUpdated, Refused, Settings, StartError,
+    Applications, Calls, Exchanged, NewCall, NewsSender, NotUpdated, Refused, Settings, StartError,
 };
 pub use endpoint::{Application, Endpoint, EndpointError};
 pub use invoker::AskedOutcome;

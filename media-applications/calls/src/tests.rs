@@ -1,11 +1,11 @@
 //! Applications behind real sockets, and an edge that only writes down what it is ordered.
 
 use crate::{
-    Application, Applications, AskedOutcome, Calls, Endpoint, NewCall, NewsSender, Refused,
-    SIGNATURE_HEADER, Settings, SoundStore, sign,
+    Application, Applications, AskedOutcome, Calls, Endpoint, Exchanged, NewCall, NewsSender,
+    Refused, SIGNATURE_HEADER, Settings, SoundStore, sign,
 };
 use aws_sinks::Access;
-use media_applications::{Acted, Direction, Ended, Facts};
+use media_applications::{Acted, Direction, Ended, Facts, MeetingRefusal, MeetingRequest, Room};
 use model::{
     ApplicationNews, ApplicationOrder, AudioSource, LegSide, PlayOutcome, Secret, TransactionId,
     UnixTime,
@@ -30,6 +30,7 @@ enum Seen {
     /// An order waits at the gate.
     AtTheGate,
     Order(u32, ApplicationOrder),
+    Meet(u32, MeetingRequest),
     GivenUp(Ended),
 }
 
@@ -40,6 +41,7 @@ struct Edge {
     has_room: AtomicBool,
     asked: Mutex<Vec<AskedOutcome>>,
     acted: Mutex<Vec<Acted>>,
+    exchanged: Mutex<Vec<(&'static str, String)>>,
     failing: Mutex<Option<Ended>>,
 }
 
@@ -68,9 +70,29 @@ impl Calls for Edge {
 
     fn pause_recording(&self, _: TransactionId, _: u32, _: bool) {}
 
+    fn meet(
+        &self,
+        _: TransactionId,
+        number: u32,
+        request: MeetingRequest,
+    ) -> Result<(), MeetingRefusal> {
+        let _ = self.seen.try_send(Seen::Meet(number, request));
+        Ok(())
+    }
+
     fn asked(&self, application: &Arc<str>, outcome: AskedOutcome, _: Duration) {
         assert_eq!(&**application, "menu");
         self.asked.lock().unwrap().push(outcome);
+    }
+
+    fn exchanged(&self, _: TransactionId, application: &Arc<str>, message: Exchanged<'_>) {
+        assert_eq!(&**application, "menu");
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+        self.exchanged.lock().unwrap().push(match message {
+            Exchanged::Told(body) => ("told", body.to_owned()),
+            Exchanged::Answered(body) => ("answered", text(body)),
+            Exchanged::Failed(why) => ("failed", why.to_owned()),
+        });
     }
 
     fn acted(&self, application: &Arc<str>, acted: Acted) {
@@ -160,6 +182,7 @@ impl Server {
             endpoint: Endpoint::parse(&url).unwrap(),
             secret: Some(Secret::new("open-sesame")),
             timeout: DEADLINE,
+            message_logs: false,
         }
     }
 }
@@ -242,6 +265,7 @@ impl World {
             has_room: AtomicBool::new(true),
             asked: Mutex::default(),
             acted: Mutex::default(),
+            exchanged: Mutex::default(),
             failing: Mutex::default(),
         });
         let applications = Applications::start(settings, Arc::clone(&edge) as _).unwrap();
@@ -317,8 +341,72 @@ fn play() -> Value {
         "AudioSource": { "Type": "S3", "BucketName": "bucket", "Key": "a.wav" } } })
 }
 
+#[test]
+fn a_call_joins_a_meeting_and_leaves_it_as_it_hangs_up() {
+    let world = World::start("meets", |_| {});
+    let server = Server::start(None);
+    let number =
+        |room: &str| json!([{ "Type": "JoinChimeMeeting", "Parameters": { "MeetingId": room } }]);
+    world.sender.begin(call(1, server.application("http"))).unwrap();
+    server.does(number("4081234567"));
+    server.got("NEW_INBOUND_CALL");
+    assert_eq!(world.order().1, ApplicationOrder::Answer);
+    world.sender.news(id(1), ApplicationNews::Answered(LegSide::A));
+    let meets = || match world.seen.recv_timeout(DEADLINE).unwrap() {
+        Seen::Meet(number, request) => (number, request),
+        other => panic!("{other:?}"),
+    };
+    let (first, request) = meets();
+    let room = Room::Number { digits: "4081234567".into(), passcode: "".into() };
+    assert_eq!(request, MeetingRequest::Join { room, from: "+12065550199".into() });
+    server.does(number("4081234568"));
+    world.sender.met(id(1), first, Err(MeetingRefusal::Full));
+    assert!(server.got("ACTION_FAILED").body.contains("full"));
+    let (second, _) = meets();
+    world.sender.met(id(1), second, Ok(()));
+    server.does(json!([]));
+    server.got("ACTION_SUCCESSFUL");
+    // Before the application has answered: the others of the meeting are not to wait for it.
+    world.hung_up(id(1));
+    assert_eq!(meets().1, MeetingRequest::Leave);
+    server.got("HANGUP");
+    server.does(json!([]));
+    world.stop();
+}
+
 fn pause() -> Value {
     json!({ "Type": "Pause", "Parameters": { "DurationInMilliseconds": 86_400_000 } })
+}
+
+#[test]
+fn messages_are_told_of_applications_that_want_them_logged() {
+    let (world, server) = (World::start("logged", |_| {}), Server::start(None));
+    server.does(json!([{ "Type": "Hangup" }]));
+    let quiet = server.application("http");
+    world.sender.begin(call(1, quiet)).unwrap();
+    server.got("NEW_INBOUND_CALL");
+    world.order();
+    server.does(json!([]));
+    world.hung_up(id(1));
+    server.got("HANGUP");
+    let logged = Application { message_logs: true, ..server.application("http") };
+    server.does(json!([{ "Type": "Hangup" }]));
+    world.sender.begin(call(2, logged)).unwrap();
+    let got = server.got("NEW_INBOUND_CALL");
+    world.order();
+    for _ in 0..2 {
+        server.answers(500, "");
+    }
+    world.hung_up(id(2));
+    server.got("HANGUP");
+    server.got("HANGUP");
+    let edge = Arc::clone(&world.edge);
+    world.stop();
+    let exchanged = edge.exchanged.lock().unwrap();
+    let kinds: Vec<_> = exchanged.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, ["told", "answered", "told", "failed"], "{exchanged:?}");
+    assert_eq!(exchanged[0].1, got.body);
+    assert!(exchanged[1].1.contains("Hangup") && exchanged[3].1.contains("500"), "{exchanged:?}");
 }
 
 /// A call to its end: what the application is told, what the call is ordered.

@@ -4,10 +4,10 @@
 
 use aws_sinks::{Access, Endpoint as Backend};
 use call_applications::{
-    Application, Applications, AskedOutcome, Calls, Endpoint, MAX_SOUND_BYTES, NewCall, Settings,
-    SoundStore,
+    Application, Applications, AskedOutcome, Calls, Endpoint, Exchanged, MAX_SOUND_BYTES, NewCall,
+    Settings, SoundStore,
 };
-use media_applications::{Acted, Direction, Ended, Facts};
+use media_applications::{Acted, Direction, Ended, Facts, MeetingRefusal, MeetingRequest};
 use model::{ApplicationNews, ApplicationOrder, LegSide, TransactionId, UnixTime};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -156,7 +156,13 @@ impl Calls for Edge {
 
     fn pause_recording(&self, _: TransactionId, _: u32, _: bool) {}
 
+    fn meet(&self, _: TransactionId, _: u32, _: MeetingRequest) -> Result<(), MeetingRefusal> {
+        Ok(())
+    }
+
     fn asked(&self, _: &Arc<str>, _: AskedOutcome, _: Duration) {}
+
+    fn exchanged(&self, _: TransactionId, _: &Arc<str>, _: Exchanged<'_>) {}
 
     fn acted(&self, _: &Arc<str>, _: Acted) {}
 
@@ -217,8 +223,13 @@ impl World {
             on_failure: 503,
         };
         let endpoint = Endpoint::parse(ARN).unwrap();
-        let application =
-            Application { id: "menu".into(), endpoint, secret: None, timeout: DEADLINE };
+        let application = Application {
+            id: "menu".into(),
+            endpoint,
+            secret: None,
+            timeout: DEADLINE,
+            message_logs: false,
+        };
         self.applications.sender().begin(NewCall { facts, application }).unwrap();
         id
     }
@@ -319,6 +330,7 @@ fn what_a_function_does_wrong_is_said() {
                 panic!("{why}")
             };
             assert!(told.contains(why) && !told.is_empty(), "{told} for {why}");
+            assert!(!told.contains("records"), "a function brings none: {told}");
             println!("{status}: {told}");
         }
     });

@@ -1,9 +1,11 @@
 //! Actions: what an application wants done, typed.
 
 mod bridge;
+mod meeting;
 mod read;
 mod record;
 
+pub use meeting::{MeetingRefusal, MeetingRequest, Room};
 pub(crate) use read::{known, read};
 
 use crate::digits::{KeySet, Pattern};
@@ -56,16 +58,36 @@ pub(crate) struct Planned {
 #[derive(Debug)]
 pub(crate) enum Action {
     Answer,
-    HangUp { leg: LegSide, status: u16 },
+    HangUp {
+        leg: LegSide,
+        status: u16,
+    },
     Pause(Duration),
-    Play { leg: LegSide, sound: Sound, rounds: u32, terminators: KeySet },
+    Play {
+        leg: LegSide,
+        sound: Sound,
+        rounds: u32,
+        terminators: KeySet,
+    },
     GetDigits(Box<GetDigits>),
-    Receive { leg: LegSide, rule: Receive },
-    Send { leg: LegSide, keys: Vec<Sent>, duration: Duration },
-    Bridge { bridge: Box<Bridge>, ringback: Option<Sound> },
+    Receive {
+        leg: LegSide,
+        rule: Receive,
+    },
+    Send {
+        leg: LegSide,
+        keys: Vec<Sent>,
+        duration: Duration,
+    },
+    Bridge {
+        bridge: Box<Bridge>,
+        ringback: Option<Sound>,
+    },
     Record(Box<Record>),
     StopRecording,
     PauseRecording(bool),
+    /// Leg A joins a meeting, or something is done in the one that it is in.
+    Meeting(MeetingRequest),
 }
 
 /// What `RecordAudio` and `StartCallRecording` record.
@@ -132,8 +154,10 @@ impl Action {
             Action::Play { leg, .. } | Action::Send { leg, .. } => Some(*leg),
             Action::GetDigits(get) => Some(get.leg),
             Action::Record(record) => Some(record.leg),
+            Action::Meeting(MeetingRequest::Join { .. }) => Some(LegSide::A),
             Action::StopRecording
             | Action::PauseRecording(_)
+            | Action::Meeting(_)
             | Action::Answer
             | Action::HangUp { .. }
             | Action::Pause(_)

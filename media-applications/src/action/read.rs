@@ -1,6 +1,8 @@
 //! Actions from JSON.
 
-use super::{Action, GetDigits, Legs, Planned, Receive, Sent, Sound, Speech, bridge, record};
+use super::{
+    Action, GetDigits, Legs, Planned, Receive, Sent, Sound, Speech, bridge, meeting, record,
+};
 use crate::digits::{KeySet, MOST_DIGITS, Pattern};
 use crate::reader::{AUDIO, ActionError, INVALID, Object, Place, UNSUPPORTED};
 use model::{DtmfKey, LegSide};
@@ -14,7 +16,6 @@ const MOST_ROUNDS: u64 = 1_000;
 /// Signals of one `SendDigits`.
 const MOST_SIGNALS: usize = 50;
 const COMMA: Duration = Duration::from_millis(500);
-const ROOMS: &str = "there are no rooms to join yet; leave it out";
 
 /// The names of actions that there are, here or at the service.
 const NAMES: [&str; 17] = [
@@ -121,16 +122,8 @@ fn typed(
         "ReceiveDigits" => receive(object, leg),
         "SendDigits" => send(object, leg),
         "CallAndBridge" => bridge::read(object),
-        "JoinChimeMeeting" => {
-            object.required("JoinToken")?;
-            unserved(ROOMS)
-        }
-        "ModifyChimeMeetingAttendees" => {
-            object.required("Operation")?;
-            object.required("MeetingId")?;
-            object.list("AttendeeList")?.ok_or_else(|| object.missing("AttendeeList"))?;
-            unserved(ROOMS)
-        }
+        "JoinChimeMeeting" => meeting::join(object, leg),
+        "ModifyChimeMeetingAttendees" => meeting::modify(object),
         "RecordAudio" => record::audio(object, leg),
         "StartCallRecording" => record::call(object, leg),
         "StopCallRecording" => Ok(Action::StopRecording),

@@ -4,13 +4,16 @@ use super::listener::Listener;
 use super::running::{Desk, Outcome, Step};
 use super::told::Invocations;
 use super::{Acted, Ended, MOST_PARTICIPANTS, Output, Phase, Program, Running, UNANSWERED, data};
-use crate::action::{self, Action, Planned};
+use crate::action::{self, Action, MeetingRefusal, MeetingRequest, Planned};
 use crate::facts::Direction;
 use crate::invocation::{self, Event};
 use crate::reader::{ActionError, INVALID, UNSUPPORTED};
 use crate::response::Response;
 use model::{ApplicationOrder, Instant, LegSide};
 use serde_json::{Map, Value, json};
+
+/// Actions whose success is always told, as the service tells it.
+const ALWAYS_TOLD: [&str; 3] = ["CallAndBridge", "JoinChimeMeeting", "ModifyChimeMeetingAttendees"];
 
 /// Actions that have ended and that nobody has asked for.
 const MOST_ACTED: usize = 32;
@@ -48,7 +51,7 @@ impl Program {
         let Some(outcome) = outcome else { return };
         let Some(Running { name, parameters, step }) = self.running.take() else { return };
         if let (Step::Recording(recording), Outcome::Done { .. }) = (&step, &outcome) {
-            self.recording = recording.of_call();
+            self.recording = recording.of_call().map(|order| (order, parameters.clone()));
         }
         self.tell_end(&name, parameters, outcome);
     }
@@ -72,8 +75,8 @@ impl Program {
                 Event::ActionSuccessful
             }
             Outcome::Done { digits } => {
-                // Only the last one is told, but for those that have found something out.
-                if !self.list.is_empty() && digits.is_none() && name != "CallAndBridge" {
+                // Only the last one is told, but for those that have found something out or let somebody in.
+                if !self.list.is_empty() && digits.is_none() && !ALWAYS_TOLD.contains(&name) {
                     return;
                 }
                 if let Some(digits) = digits {
@@ -142,6 +145,8 @@ impl Program {
         if concerns_b && !has_leg_b {
             return Err(Outcome::failed(INVALID, "LEG-B is not in the call"));
         }
+        let action = self.named(action);
+        self.may_meet(&action, has_leg_b)?;
         match action {
             Action::Answer if self.is_answered => Err(Outcome::DONE),
             Action::Bridge { .. } if has_leg_b => {
@@ -179,9 +184,42 @@ impl Program {
         }
     }
 
+    /// A request to join with whose it is.
+    fn named(&self, mut action: Action) -> Action {
+        if let Action::Meeting(MeetingRequest::Join { from, .. }) = &mut action {
+            // Whom the application has called is the one of the other end.
+            *from = match self.facts.direction {
+                Direction::Inbound => self.facts.from.clone(),
+                Direction::Outbound => self.facts.to.clone(),
+            };
+        }
+        action
+    }
+
+    /// A meeting and a leg B exclude each other, and a leg is in one meeting.
+    fn may_meet(&self, action: &Action, has_leg_b: bool) -> Result<(), Outcome> {
+        let why = match action {
+            Action::Meeting(MeetingRequest::Join { .. }) if has_leg_b => {
+                "LEG-B is in the call; hang it up first"
+            }
+            Action::Meeting(MeetingRequest::Join { .. }) if self.is_in_meeting => {
+                "LEG-A is in a meeting already"
+            }
+            Action::Bridge { .. } if self.is_in_meeting => {
+                "LEG-A is in a meeting, and nobody else is bridged with it"
+            }
+            Action::Meeting(MeetingRequest::Mute { .. }) if !self.is_in_meeting => {
+                let (kind, message) = MeetingRefusal::NotIn.error();
+                return Err(Outcome::failed(kind, message));
+            }
+            _ => return Ok(()),
+        };
+        Err(Outcome::failed(INVALID, why))
+    }
+
     /// Ends, pauses or resumes the recording of the call.
     fn change_recording(&mut self, action: &Action) -> Outcome {
-        let Some(order) = self.recording else {
+        let Some(order) = self.recording.as_ref().map(|(order, _)| *order) else {
             let why = "the call is not recorded; StartCallRecording begins that";
             return Outcome::failed(INVALID, why);
         };

@@ -11,9 +11,10 @@ mod told;
 #[cfg(test)]
 mod tests;
 
-use crate::action::{Legs, Planned, Sound};
+use crate::action::{Legs, MeetingRefusal, MeetingRequest, Planned, Sound};
 use crate::facts::{Direction, Facts};
 use crate::invocation::{Event, Participant, tag};
+use crate::reader::SYSTEM;
 use crate::response;
 use listener::Listener;
 use model::{ApplicationNews, ApplicationOrder, AudioSource, DtmfKey, Instant, LegSide, UnixTime};
@@ -40,6 +41,9 @@ pub enum Output {
     Invoke(String),
     /// The recording of this order keeps silence from now on, or goes on.
     PauseRecording(u32, bool),
+    /// This is wanted of the meetings of the node; [`Program::handle_meeting`] with the number is to follow,
+    /// but for [`MeetingRequest::Leave`].
+    Meeting(u32, MeetingRequest),
     /// This is to be fetched or spoken; [`Program::handle_sound`] with the number is to follow.
     Fetch(u32, Sound),
 }
@@ -86,7 +90,7 @@ impl std::fmt::Display for Ended {
 /// The state of one call's application.
 ///
 /// Inputs are [`Program::handle_news`], [`Program::handle_response`], [`Program::handle_failure`],
-/// [`Program::handle_sound`], [`Program::update`] and [`Program::handle_timeout`]; after each of them
+/// [`Program::handle_sound`], [`Program::handle_meeting`], [`Program::update`] and [`Program::handle_timeout`]; after each of them
 /// [`Program::poll_output`] is asked until it gives nothing, then [`Program::poll_timeout`]. When
 /// [`Program::is_over`], nothing follows.
 #[derive(Debug)]
@@ -100,8 +104,10 @@ pub struct Program {
     list: VecDeque<Planned>,
     running: Option<Running>,
     listeners: [Option<Listener>; 2],
-    /// The order of the recording of the call, which goes on beside actions.
-    recording: Option<u32>,
+    /// The order of the recording of the call, which goes on beside actions, and what its action said.
+    recording: Option<(u32, Map<String, Value>)>,
+    /// Leg A is in a meeting.
+    is_in_meeting: bool,
     invocations: Invocations,
     outputs: VecDeque<Output>,
     acted: VecDeque<Acted>,
@@ -153,6 +159,7 @@ impl Program {
             running: None,
             listeners: [None, None],
             recording: None,
+            is_in_meeting: false,
             invocations: Invocations::default(),
             outputs: VecDeque::new(),
             acted: VecDeque::new(),
@@ -255,6 +262,21 @@ impl Program {
     pub fn handle_sound(&mut self, now: Instant, number: u32, sound: Result<AudioSource, String>) {
         let outcome = self.with_step(|step, desk| step.handle_sound(now, number, sound, desk));
         self.end_action(outcome);
+        self.settle(now);
+    }
+
+    /// What became of [`Output::Meeting`]. Who has joined, or waits for a moderator, is in the meeting until
+    /// leg A ends.
+    pub fn handle_meeting(
+        &mut self,
+        now: Instant,
+        number: u32,
+        outcome: Result<(), MeetingRefusal>,
+    ) {
+        let joins = self.running.as_ref().is_some_and(|running| running.step.joins(number));
+        self.is_in_meeting |= joins && outcome.is_ok();
+        let ended = self.with_step(|step, _| step.handle_meeting(number, outcome));
+        self.end_action(ended);
         self.settle(now);
     }
 
@@ -378,11 +400,21 @@ impl Program {
     }
 
     /// The recording of the call may end before the call does: the call is not to record it any longer.
+    /// The application is told when it has failed. The service has no event for that: what the
+    /// application answers does nothing, since it may not know that it comes.
     fn note_recording(&mut self, news: &ApplicationNews) {
-        let ApplicationNews::Recorded { order: ended, .. } = news else { return };
-        if let Some(order) = self.recording.take_if(|recording| recording == ended) {
-            let (outputs, last_number) = (&mut self.outputs, &mut self.last_number);
-            Desk { outputs, last_number }.order(ApplicationOrder::StopRecording { order });
+        let ApplicationNews::Recorded { order: ended, outcome } = news else { return };
+        let Some((order, parameters)) = self.recording.take_if(|(order, _)| order == ended) else {
+            return;
+        };
+        let (outputs, last_number) = (&mut self.outputs, &mut self.last_number);
+        Desk { outputs, last_number }.order(ApplicationOrder::StopRecording { order });
+        if let (Err(why), true) = (outcome, self.invocations.has_room()) {
+            let mut data = data("StartCallRecording", parameters);
+            data.insert("ErrorType".to_owned(), SYSTEM.into());
+            data.insert("ErrorMessage".to_owned(), why.as_str().into());
+            let event = Event::ActionFailed;
+            self.invocations.push(Told { event, data: Some(data), ignored: true });
         }
     }
 

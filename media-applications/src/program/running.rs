@@ -4,7 +4,7 @@ use super::Output;
 use super::collecting::Collecting;
 use super::recording::Recording;
 use super::sending::Sending;
-use crate::action::{Action, Sound};
+use crate::action::{Action, MeetingRefusal, MeetingRequest, Sound};
 use crate::digits::KeySet;
 use crate::reader::{AUDIO, SYSTEM};
 use crate::wav;
@@ -41,6 +41,12 @@ impl Desk<'_> {
     pub(super) fn order_numbered(&mut self, order: impl FnOnce(u32) -> ApplicationOrder) -> u32 {
         let number = self.number();
         self.outputs.push_back(Output::Order(number, order(number)));
+        number
+    }
+
+    pub(super) fn ask_meeting(&mut self, request: MeetingRequest) -> u32 {
+        let number = self.number();
+        self.outputs.push_back(Output::Meeting(number, request));
         number
     }
 
@@ -125,6 +131,12 @@ pub(super) enum Step {
     FetchingRingback(u32, Box<Bridge>),
     Bridging(u32),
     HangingUp(u32, LegSide),
+    /// What was asked of the meetings by this number, whether it was to join, and when the answer is overdue.
+    Meeting {
+        number: u32,
+        joins: bool,
+        overdue: Instant,
+    },
 }
 
 impl Step {
@@ -159,11 +171,41 @@ impl Step {
                 Ok(Step::Bridging(desk.order(ApplicationOrder::Bridge(*bridge))))
             }
             Action::Record(record) => Ok(Step::Recording(Recording::begin(now, &record, desk))),
+            Action::Meeting(request) => Ok(Step::ask(now, request, desk)),
             // They are the program's, which has what runs on beside other actions.
             Action::Receive { .. } | Action::StopRecording | Action::PauseRecording(_) => {
                 Err(Outcome::DONE)
             }
         }
+    }
+
+    /// Asks something of the meetings.
+    pub(super) fn ask(now: Instant, request: MeetingRequest, desk: &mut Desk<'_>) -> Step {
+        let joins = matches!(request, MeetingRequest::Join { .. });
+        Step::Meeting { number: desk.ask_meeting(request), joins, overdue: now + MARGIN }
+    }
+
+    /// Whether this request to join is waited for.
+    pub(super) fn joins(&self, number: u32) -> bool {
+        matches!(self, Step::Meeting { number: mine, joins: true, .. } if *mine == number)
+    }
+
+    /// What the meetings say.
+    pub(super) fn handle_meeting(
+        &self,
+        number: u32,
+        outcome: Result<(), MeetingRefusal>,
+    ) -> Option<Outcome> {
+        if !matches!(self, Step::Meeting { number: mine, .. } if *mine == number) {
+            return None;
+        }
+        Some(match outcome {
+            Ok(()) => Outcome::DONE,
+            Err(refusal) => {
+                let (kind, message) = refusal.error();
+                Outcome::failed(kind, message)
+            }
+        })
     }
 
     /// Whether an update of the call ends it before its time.
@@ -199,7 +241,10 @@ impl Step {
             Step::Recording(recording) => recording.leg() == lost,
             Step::Sending(sending) => sending.leg() == lost,
             Step::Answering(..) => lost == LegSide::A,
-            Step::Pausing(_) | Step::FetchingRingback(..) | Step::Bridging(_) => false,
+            Step::Pausing(_)
+            | Step::FetchingRingback(..)
+            | Step::Bridging(_)
+            | Step::Meeting { .. } => false,
         }
     }
 
@@ -313,6 +358,7 @@ impl Step {
             Step::Pausing(_)
             | Step::Fetching { .. }
             | Step::FetchingRingback(..)
+            | Step::Meeting { .. }
             | Step::Recording(_) => return None,
         };
         (order == refused).then(|| Outcome::failed(SYSTEM, why))
@@ -320,7 +366,9 @@ impl Step {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self {
-            Step::Pausing(until) | Step::Playing { overdue: until, .. } => Some(*until),
+            Step::Pausing(until)
+            | Step::Playing { overdue: until, .. }
+            | Step::Meeting { overdue: until, .. } => Some(*until),
             Step::Sending(sending) => Some(sending.poll_timeout()),
             Step::Recording(recording) => Some(recording.poll_timeout()),
             Step::Collecting(collecting) => collecting.poll_timeout(),
@@ -334,6 +382,13 @@ impl Step {
             Step::Playing { overdue, leg, .. } if *overdue <= now => {
                 desk.stop_playing(*leg);
                 Some(Outcome::lost("played"))
+            }
+            Step::Meeting { joins, overdue, .. } if *overdue <= now => {
+                if *joins {
+                    desk.ask_meeting(MeetingRequest::Leave);
+                }
+                let why = "the meeting rooms have not answered; the call goes on";
+                Some(Outcome::failed(SYSTEM, why))
             }
             Step::Sending(sending) => sending.handle_timeout(now, desk),
             Step::Recording(recording) => recording.handle_timeout(now, desk),

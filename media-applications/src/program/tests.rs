@@ -2,6 +2,7 @@
 
 mod digits;
 mod lost;
+mod meeting;
 mod random;
 mod recording;
 mod wrong;

@@ -73,6 +73,6 @@ impl Invocations {
     /// Whether the next action waits for an answer.
     pub(super) fn hold_actions(&self) -> bool {
         let all = self.waiting.iter().chain(&self.under_way);
-        all.into_iter().any(|told| told.event.holds_actions())
+        all.into_iter().any(|told| told.event.holds_actions() && !told.ignored)
     }
 }

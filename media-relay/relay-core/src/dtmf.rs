@@ -292,6 +292,25 @@ pub(crate) fn is_replaced(
     reads
 }
 
+/// Looks for tones in an RTP packet of `from` whose other leg is nobody, so that it passes nowhere but to
+/// a conference, to listeners or to nobody. Whether it is a key's, or may be.
+#[inline]
+pub(crate) fn sounds_like_a_key(
+    dtmf: &mut Option<Box<Dtmf>>,
+    from: LegSide,
+    plan: &CompiledLeg,
+    packet: &RtpPacket<'_>,
+    now: Instant,
+) -> bool {
+    let found = dtmf.as_deref_mut().filter(|dtmf| dtmf.conversion(from).searches_audio());
+    let Some(dtmf) = found else { return false };
+    let format = plan.format(packet.payload_type());
+    let Some(format) = AudioFormat::new(format.codec, format.clock_rate) else { return false };
+    let (rate, keys) = (dtmf.rate, &mut dtmf.legs[from.index()]);
+    keys.search(packet.payload(), format, SAMPLE_RATE, packet.timestamp(), (rate, now));
+    keys.search.as_deref().is_some_and(|search| search.detector.suspects())
+}
+
 impl RtpSession {
     pub(crate) fn apply_dtmf(&mut self, plan: &MediaPlan) {
         self.dtmf = Dtmf::new(plan, self.dtmf.take());

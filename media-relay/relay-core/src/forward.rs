@@ -2,7 +2,7 @@
 
 use crate::copied::CopyTap;
 use crate::decision::{Decision, DropReason, MediaSocket, PacketKind};
-use crate::dtmf::is_replaced;
+use crate::dtmf::{is_replaced, sounds_like_a_key};
 use crate::ice::{CheckOutcome, answer_check};
 use crate::latch::Verdict;
 use crate::listening::AudioTap;
@@ -207,6 +207,8 @@ impl RtpSession {
             let destination = destination.ok_or(DropReason::NoDestination);
             destination.map(|destination| (MediaSocket::Rtp, destination, packet.len()))
         };
+        let is_alone = matches!(way, Err(DropReason::NoDestination));
+        let is_key = is_alone && sounds_like_a_key(&mut self.dtmf, from, plan, &rtp, arrival);
         if let Some(unheard) = self.unheard.as_deref_mut() {
             unheard.listen(from, plan, &rtp, arrival);
         }
@@ -220,8 +222,9 @@ impl RtpSession {
             AudioTap::hear(&mut self.audio_tap, from, rtp.payload_type(), packet, arrival);
             CopyTap::keep(&mut self.copy_tap, from, packet);
         }
-        // Nobody but the conference is to hear it.
-        if (is_said(&way) || way.is_err_and(|reason| reason == DropReason::NotWanted))
+        // Nobody but the conference is to hear it, which hears no keys: a gap is made up for there.
+        if !is_key
+            && (is_said(&way) || way.is_err_and(|reason| reason == DropReason::NotWanted))
             && let Some(seated) = self.seated.as_deref_mut()
             && !seated.is_muted
         {

@@ -32,6 +32,7 @@ mod ear;
 mod events;
 mod fast_path;
 mod forward;
+mod heard;
 mod ice;
 mod latch;
 mod listening;
@@ -66,6 +67,7 @@ pub use copied::LONGEST_COPIED;
 pub use decision::{Decision, DropReason, MediaSocket, PacketKind};
 pub use dtmf::DtmfNews;
 pub use fast_path::{FastForward, FastNumbers, ForwardedPacket};
+pub use heard::HeardWriter;
 pub use ice::{CheckOutcome, answer_check};
 pub use latch::{Expectation, Latch, LearningPolicy, Verdict};
 pub use listening::{

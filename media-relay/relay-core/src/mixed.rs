@@ -6,13 +6,14 @@
 //! lost, as it would be of a person who speaks meanwhile.
 
 use crate::forward::pair;
+use crate::heard::{self, HeardReader, HeardWriter};
 use crate::listening::{AudioTap, ListenReader, listen_ring};
 use crate::made::MadePacket;
 use crate::packet_ring::{self, RingReader, RingWriter};
 use crate::plan::CompiledLeg;
 use crate::rtp_session::RtpSession;
 use codecs::LONGEST_PAYLOAD;
-use model::{Instant, LegSide};
+use model::{Heard, Instant, LegSide};
 use rtp_proto::RtpHeader;
 use std::time::Duration;
 
@@ -20,8 +21,6 @@ use std::time::Duration;
 const HEAD: usize = 2;
 /// Octets of the ring of what a leg hears: 20 packets of Opus at 32 kbit/s a second, or four of the longest.
 const RING: usize = 8 * 1024;
-/// The leg that takes part.
-const LEG: LegSide = LegSide::A;
 
 /// One packet for a leg, but for its source, its sequence number and where its timestamps begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +46,8 @@ pub struct SeatRings {
     pub hears: ListenReader,
     /// What it is to hear.
     pub says: MixedWriter,
+    /// How it is heard, for signalling.
+    pub heard: HeardWriter,
 }
 
 /// The relay's ends of both rings.
@@ -54,13 +55,15 @@ pub struct SeatRings {
 pub struct SeatEnds {
     tap: crate::listening::ListenWriter,
     mixed: RingReader<HEAD>,
+    heard: HeardReader,
 }
 
 /// Rings for a leg: `octets` for what it says (see [`listen_ring`]); about 200 ms for what it hears.
 pub fn seat_rings(octets: usize) -> (SeatEnds, SeatRings) {
     let (tap, hears) = listen_ring(octets);
     let (says, mixed) = packet_ring::pair(RING);
-    (SeatEnds { tap, mixed }, SeatRings { hears, says: MixedWriter(says) })
+    let (told, heard) = heard::pair();
+    (SeatEnds { tap, mixed, heard }, SeatRings { hears, says: MixedWriter(says), heard: told })
 }
 
 impl MixedWriter {
@@ -78,11 +81,14 @@ impl MixedWriter {
     }
 }
 
-/// What a stream has while its leg A takes part in a conference.
+/// What a stream has while one of its legs takes part in a conference.
 #[derive(Debug)]
 pub(crate) struct Seated {
+    /// The leg that takes part.
+    leg: LegSide,
     pub(crate) tap: Option<Box<AudioTap>>,
     mixed: RingReader<HEAD>,
+    heard: HeardReader,
     /// A payload, while it is sent.
     payload: Vec<u8>,
     /// The clock rate of the last packet, and from the conference's timestamps in that to the leg's;
@@ -109,23 +115,32 @@ impl Seated {
 }
 
 impl RtpSession {
-    /// From now on leg A takes part in a conference: what it sends while it may goes to `ends`, and what
+    /// From now on `leg` takes part in a conference: what it sends while it may goes to `ends`, and what
     /// is written there goes to the leg. `draw` gives unguessable numbers. Who was in one before leaves it.
-    pub fn sit(&mut self, ends: SeatEnds, now: Instant, draw: &mut dyn FnMut() -> u64) {
-        self.make_for(LEG, now, draw);
-        self.name_after_call(LEG);
-        let tap = Some(Box::new(self.tap_of(ends.tap, [true, false], now)));
+    pub fn sit(
+        &mut self,
+        leg: LegSide,
+        ends: SeatEnds,
+        now: Instant,
+        draw: &mut dyn FnMut() -> u64,
+    ) {
+        self.make_for(leg, now, draw);
+        self.name_after_call(leg);
+        let legs = LegSide::BOTH.map(|side| side == leg);
+        let tap = Some(Box::new(self.tap_of(ends.tap, legs, now)));
         let payload = Vec::with_capacity(LONGEST_PAYLOAD.next_multiple_of(8));
-        let (mixed, placed, unheard, is_muted) = (ends.mixed, None, 0, false);
-        self.seated = Some(Box::new(Seated { tap, mixed, payload, placed, unheard, is_muted }));
+        let SeatEnds { mixed, heard, .. } = ends;
+        let (placed, unheard, is_muted) = (None, 0, false);
+        let seated = Seated { leg, tap, mixed, heard, payload, placed, unheard, is_muted };
+        self.seated = Some(Box::new(seated));
     }
 
-    /// Leg A takes part in nothing any more.
+    /// The leg takes part in nothing any more.
     pub fn stand_up(&mut self) {
         self.seated = None;
     }
 
-    /// Whether what leg A sends is kept from its conference, from the next packet on. It is the relay that
+    /// Whether what the leg sends is kept from its conference, from the next packet on. It is the relay that
     /// sees to it: what waits for whoever mixes, or is lost on the way there, lets nobody be heard.
     pub fn mute_seat(&mut self, is_muted: bool) {
         if let Some(seated) = self.seated.as_deref_mut() {
@@ -133,13 +148,13 @@ impl RtpSession {
         }
     }
 
-    /// Whether nobody mixes for leg A any more, though it takes part in a conference.
+    /// Whether nobody mixes for the leg any more, though it takes part in a conference.
     pub fn is_seat_abandoned(&self) -> bool {
         let tap = self.seated.as_deref().and_then(|seated| seated.tap.as_deref());
         tap.is_some_and(|tap| !tap.is_read())
     }
 
-    /// Whether leg A takes part in a conference.
+    /// Whether a leg takes part in a conference.
     pub fn is_seated(&self) -> bool {
         self.seated.is_some()
     }
@@ -149,30 +164,32 @@ impl RtpSession {
         self.seated.as_deref_mut().map_or(0, |seated| std::mem::take(&mut seated.unheard))
     }
 
+    /// How leg A is heard in its conference, if that was said since this was last asked.
+    pub fn take_heard(&self) -> Option<Heard> {
+        self.seated.as_deref()?.heard.take()
+    }
+
     /// When something of the conference is to be sent: at once, where it has said anything.
     pub(crate) fn mixed_deadline(&self) -> Option<Instant> {
         self.seated.as_deref()?.mixed.has_more().then_some(Instant::ZERO)
     }
 
-    /// Writes the next packet of the conference to leg A.
+    /// Writes the next packet of the conference to the leg, where that is `to`.
     pub(crate) fn poll_mixed(
         &mut self,
         to: LegSide,
         now: Instant,
         buffer: &mut [u8],
     ) -> Option<MadePacket> {
-        if to != LEG {
-            return None;
-        }
         // Gone meanwhile, for its payload is lent below.
-        let mut seated = self.seated.take()?;
+        let mut seated = self.seated.take_if(|seated| seated.leg == to)?;
         let mut sent = None;
         while sent.is_none()
             && let Some(packet) = seated.take()
         {
             let header = self.place_mixed(&mut seated, packet, now);
-            sent = header
-                .and_then(|header| self.send_made(LEG, &header, &seated.payload, now, buffer));
+            sent =
+                header.and_then(|header| self.send_made(to, &header, &seated.payload, now, buffer));
         }
         self.seated = Some(seated);
         sent
@@ -185,7 +202,7 @@ impl RtpSession {
         packet: MixedPacket,
         now: Instant,
     ) -> Option<RtpHeader> {
-        let (other, leg) = pair(&mut self.legs, LEG.other());
+        let (other, leg) = pair(&mut self.legs, seated.leg.other());
         let has_other = leg.is_played_to();
         let rate = leg
             .plan

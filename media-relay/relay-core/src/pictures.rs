@@ -210,12 +210,13 @@ impl Pictured {
         self.has_news = true;
     }
 
-    /// The number of a packet that is sent now.
+    /// The number of a packet that is sent now. What is sent again after a while begins with a key frame.
     fn number(&mut self, sequence: u16) -> u16 {
-        if std::mem::take(&mut self.is_broken)
-            && let Some(last) = self.last
-        {
-            self.offset = last.wrapping_add(2).wrapping_sub(sequence);
+        if std::mem::take(&mut self.is_broken) {
+            self.need_key_frame();
+            if let Some(last) = self.last {
+                self.offset = last.wrapping_add(2).wrapping_sub(sequence);
+            }
         }
         let number = sequence.wrapping_add(self.offset);
         self.last = Some(number);
@@ -360,9 +361,7 @@ impl RtpSession {
         let sent = sent.and_then(|len| self.send_protected(LEG, len, buffer));
         if sent.is_none() {
             pictured.unshown += 1;
-            if !std::mem::replace(&mut pictured.is_broken, true) {
-                pictured.need_key_frame();
-            }
+            pictured.is_broken = true;
         }
         sent
     }

@@ -52,7 +52,7 @@ pub struct RtpSession {
     pub(crate) tap: Option<Box<Tap>>,
     /// `None` while nobody listens.
     pub(crate) audio_tap: Option<Box<AudioTap>>,
-    /// `None` while leg A takes part in no conference.
+    /// `None` while no leg takes part in a conference.
     pub(crate) seated: Option<Box<Seated>>,
     /// `None` while leg A takes part in no conference with pictures.
     pub(crate) pictured: Option<Box<Pictured>>,

@@ -5,7 +5,10 @@ use super::picture::SeatedPicture;
 use super::streams::StreamKey;
 use crate::queue::MixBell;
 use crate::random::draw;
-use model::{Instant, MediaEvent, MediaId, MediaType, Seat, SeatFailure, TransactionId};
+use model::{
+    AudioSource, ConferenceId, Instant, MediaEvent, MediaId, MediaType, Seat, SeatFailure,
+    TransactionId,
+};
 use relay_core::{SeatRings, seat_rings};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
@@ -39,8 +42,30 @@ pub struct SeatedStream {
     pub began: Instant,
 }
 
+/// Something that everybody in a conference is to hear.
+#[derive(Debug)]
+pub struct Announcement {
+    /// The conference.
+    pub conference: ConferenceId,
+    /// What.
+    pub source: AudioSource,
+}
+
 impl Worker {
-    /// From now on the leg A of a stream takes part in a conference.
+    /// Has everybody in a stream's conference hear something.
+    pub(super) fn announce(&mut self, id: MediaId, source: AudioSource) {
+        let seat = self.streams.find(id).and_then(|stream| stream.seat);
+        let announced = seat.zip(self.parts.config.announcements.as_ref()).map(|(seat, to)| {
+            let conference = seat.conference;
+            to.try_send(Announcement { conference, source }).is_ok()
+        });
+        if announced != Some(true) {
+            let why = if seat.is_none() { "its call has left" } else { "too many wait" };
+            tracing::warn!(media = id.0, "an announcement is not heard in its conference: {why}");
+        }
+    }
+
+    /// From now on a leg of a stream takes part in a conference.
     pub(super) fn sit(&mut self, id: MediaId, seat: Seat) {
         let event = match self.begin_seat(id, seat) {
             Ok(()) => MediaEvent::Sits { id },
@@ -79,7 +104,7 @@ impl Worker {
             // What the kernel forwards takes part in nothing; what needs not go through here goes back.
             stream.leave_fast_path(lane, &self.parts.counters, now);
         }
-        stream.session.sit(ends, now, &mut draw);
+        stream.session.sit(seat.leg, ends, now, &mut draw);
         stream.session.mute_seat(seat.is_muted);
         stream.seat = Some(seat);
         self.seats.push(key);
@@ -108,7 +133,7 @@ impl Worker {
         self.emit(MediaEvent::SeatFailed { id, failure: SeatFailure::TooMany });
     }
 
-    /// The leg A of a stream leaves its conference.
+    /// The leg of a stream leaves its conference.
     pub(super) fn stand_up(&mut self, id: MediaId) {
         let Some(key) = self.streams.key_of(id) else {
             self.parts.counters.unknown_streams.add(1);
@@ -145,6 +170,10 @@ impl Worker {
             self.send_what_waits(*key, now);
             if let Some(stream) = self.streams.get_mut(*key) {
                 self.parts.counters.unheard_mixed.add(stream.session.take_unheard_mixed());
+                let id = stream.session.id();
+                if let Some(heard) = stream.session.take_heard() {
+                    self.emit(MediaEvent::Heard { id, heard });
+                }
             }
         }
         self.seats = seats;

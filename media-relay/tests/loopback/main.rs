@@ -13,6 +13,7 @@ mod impaired;
 mod impairments;
 mod listen;
 mod made;
+mod picture;
 mod play;
 mod rate;
 mod record;

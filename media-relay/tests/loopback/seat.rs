@@ -3,14 +3,16 @@
 use super::rig::{Endpoint, Rig, rtp};
 use crate::impaired::receive;
 use media_relay::{SeatNews, SeatedStream};
-use model::{ConferenceId, MediaCommand, MediaEvent, MediaId, ParticipantId, Seat, SeatFailure};
+use model::{
+    ConferenceId, LegSide, MediaCommand, MediaEvent, MediaId, ParticipantId, Seat, SeatFailure,
+};
 use relay_core::{Listened, MixedPacket};
 use rtp_proto::RtpPacket;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 fn seat(participant: u64, is_muted: bool) -> Seat {
     let participant = ParticipantId(participant);
-    Seat { conference: ConferenceId(1), participant, is_muted }
+    Seat { conference: ConferenceId(1), participant, leg: LegSide::A, is_muted }
 }
 
 fn sit(rig: &Rig, id: u64, participant: u64) -> Result<(), SeatFailure> {

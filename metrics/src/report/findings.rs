@@ -4,7 +4,7 @@ mod advice;
 mod audio;
 mod recorded;
 
-use super::{ms, side_name, span, talk_ms};
+use super::{is_begun_here, is_nobody, ms, side_name, span, talk_ms};
 use crate::call_record::{CallRecord, QualityRecord};
 use crate::printable_line;
 use advice::status_advice;
@@ -50,12 +50,17 @@ pub fn findings(record: &CallRecord) -> Vec<Finding> {
     if let Some(copied) = &record.copied {
         list.copied(copied);
     }
+    if let Some(why) = &record.not_recorded {
+        let why = printable_line(why);
+        let text = format!("What its application has ordered to be recorded is not whole: {why}.");
+        list.add(Severity::Fair, text);
+    }
     if let Some(recorded) = &record.recorded {
         list.recorded(record, recorded);
     } else if let Some(talk) = talk_ms(record) {
         list.audio(record, talk);
         for (leg, quality) in record.quality.iter().enumerate() {
-            if let Some(quality) = quality {
+            if let Some(quality) = quality.as_ref().filter(|_| !is_nobody(record, leg)) {
                 list.side(side_name(record, leg), quality);
             }
         }
@@ -123,11 +128,12 @@ impl Findings {
         let progress = record.times.ringing.or(record.times.answered);
         if let Some(progress) = progress {
             let setup = progress.saturating_sub(record.times.attempted);
+            let who = if is_begun_here(record) { "application" } else { "caller" };
             self.graded(
                 setup,
                 SETUP_MS,
                 format!(
-                    "The caller heard nothing for {} before it rang or was answered.",
+                    "The {who} heard nothing for {} before it rang or was answered.",
                     span(setup)
                 ),
             );

@@ -2,7 +2,7 @@
 
 use super::facts::clock;
 use super::findings::percent;
-use super::{is_outbound, ms};
+use super::{column_names, is_outbound, ms};
 use crate::call_record::{CallRecord, IntervalRecord};
 use std::fmt::Write as _;
 
@@ -53,7 +53,8 @@ pub(super) fn table(out: &mut String, record: &CallRecord) {
     if minutes.len() < 2 {
         return;
     }
-    let _ = writeln!(out, "\nBy minute\n{:<10}{:^43}  {:>25}", "", "customer", "carrier");
+    let [first, second] = column_names(record);
+    let _ = writeln!(out, "\nBy minute\n{:<10}{first:^43}  {second:>25}", "");
     let head = format!("{:>9} {:>12} {:>10} {:>9}", "lost", "jitter", "trip", "MOS");
     let _ = writeln!(out, "{:<10}{head}  {head}", "until");
     for minute in minutes.iter().take(SHOWN) {
@@ -101,7 +102,7 @@ pub(super) fn remarks(record: &CallRecord) -> Vec<(u64, String)> {
         .filter(|minute| all || minute.sides.iter().flatten().any(is_troubled))
         .take(TROUBLED)
         .map(|minute| {
-            let sides = ["customer", "carrier"].into_iter().zip(&minute.sides);
+            let sides = column_names(record).into_iter().zip(&minute.sides);
             let told: Vec<_> = sides
                 .filter_map(|(name, side)| Some((name, side.as_ref()?)))
                 .filter(|(_, side)| side.expected > 0 || side.mos.is_some())

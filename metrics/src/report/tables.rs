@@ -1,6 +1,6 @@
 //! The quality of both sides as a table.
 
-use super::{is_outbound, ms};
+use super::{column_names, is_outbound, ms};
 use crate::call_record::{CallRecord, PeerMetricsRecord, QualityRecord};
 use std::fmt::Write as _;
 
@@ -61,7 +61,8 @@ pub(super) fn quality(out: &mut String, record: &CallRecord) {
         return;
     }
     let _ = writeln!(out, "\nQuality");
-    let _ = writeln!(out, "{:<22}{:^36}  {:>21}", "", "customer", "carrier");
+    let [first, second] = column_names(record);
+    let _ = writeln!(out, "{:<22}{first:^36}  {second:>21}", "");
     let _ = writeln!(
         out,
         "{:<22}{:>17} {:>17}   {:>17} {:>17}",

@@ -84,6 +84,7 @@ pub(crate) fn good_call() -> CallRecord {
         unheard: Vec::new(),
         streaming: None,
         copied: None,
+        not_recorded: None,
         recorded: None,
         emergency: None,
         source: "127.0.0.3:5070".to_owned(),
@@ -492,6 +493,14 @@ fn the_copy_of_a_call_has_one_side_and_says_what_is_odd_about_it() {
 }
 
 #[test]
+fn a_recording_that_failed_is_found() {
+    let mut record = good_call();
+    record.not_recorded = Some("the disk is full".to_owned());
+    let text = explain(&record);
+    assert!(text.contains("ordered to be recorded is not whole: the disk is full."), "{text}");
+}
+
+#[test]
 fn a_recorder_without_its_copy_is_found() {
     let mut record = good_call();
     let copied = |begun, failures, was_given_up| CopiedRecord {
@@ -515,5 +524,68 @@ fn a_recorder_without_its_copy_is_found() {
         record.copied = Some(copy);
         let found = of_copies(&record);
         assert!(found.len() == 1 && found[0].text.contains(said), "{said}: {found:?}");
+    }
+}
+
+#[test]
+fn a_call_that_an_application_began_speaks_of_no_customer() {
+    let mut record = good_call();
+    record.direction = "Outbound".to_owned();
+    record.source = "0.0.0.0:0".to_owned();
+    record.ladder.retain(|rung| rung.leg == "B");
+    record.quality[0] = None;
+    for nobody in [None, Some(silent_side())] {
+        record.quality[0] = nobody;
+        let text = explain(&record) + &explain_html(&record);
+        for wrong in ["customer", "0.0.0.0", "No audio", "One-way", "not reported"] {
+            assert!(!text.contains(wrong), "{wrong}:\n{text}");
+        }
+        assert!(text.contains("begun by an application, to a carrier"), "{text}");
+    }
+    // Somebody who was called beside, and sends nothing, is told of.
+    let mut beside = silent_side();
+    beside.sent_packets = 3_000;
+    record.quality[0] = Some(beside);
+    assert!(explain(&record).contains("no audio came from the other side"), "{}", explain(&record));
+    record.times.answered = None;
+    record.end.status = 487;
+    record.end.cause = "cancelled".to_owned();
+    let text = explain(&record);
+    assert!(text.contains("The application") && !text.contains("customer"), "{text}");
+}
+
+#[test]
+fn a_call_that_is_answered_here_has_one_leg_with_media() {
+    let mut record = good_call();
+    record.direction = "Inbound".to_owned();
+    record.routes.clear();
+    record.ladder.retain(|rung| rung.leg == "A");
+    record.quality[1] = Some(silent_side());
+    let text = explain(&record);
+    assert!(text.contains("from a carrier, answered here"), "{text}");
+    assert!(!text.contains("One-way") && !text.contains("No audio"), "{text}");
+    record.quality[0] = Some(silent_side());
+    let text = explain(&record);
+    assert!(text.contains("no audio came from the carrier"), "{text}");
+}
+
+/// A side with which nothing was exchanged.
+fn silent_side() -> QualityRecord {
+    QualityRecord {
+        codec: None,
+        received_packets: 0,
+        received_bytes: 0,
+        received_rtcp_packets: 0,
+        expected_packets: 0,
+        sent_packets: 0,
+        sent_bytes: 0,
+        sent_rtcp_packets: 0,
+        peer_lost_packets: None,
+        peer_jitter_us: None,
+        rtt_us: None,
+        rtt_max_us: None,
+        mos: None,
+        intervals: Vec::new(),
+        ..good_side()
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::pictures::{PictureTurn, Pictures};
 use crate::statistics::Tally;
-use codecs::AudioFormat;
+use crate::telling::Telling;
+use codecs::{AudioFormat, Recording};
 use media_relay::{MixBell, SeatedPicture, SeatedStream};
 use mixer::{
-    Format, MAX_FORMATS, OutgoingPacket, ParticipantId, ReceiveFormats, Room, RoomConfig,
-    RoomEvent, Sink,
+    Ear, Format, MAX_FORMATS, OutgoingPacket, ParticipantId, PlayError, PlayOptions,
+    ReceiveFormats, Room, RoomConfig, RoomEvent, Sink,
 };
 use model::{Codec, Instant, MediaId};
 use relay_core::{LegFormats, Listened, MixedPacket};
@@ -32,6 +33,8 @@ struct Leg {
     format: Option<Format>,
     /// Of what was counted before.
     lost: u64,
+    /// How it is heard, as signalling knows it.
+    telling: Telling,
 }
 
 /// What happened to legs in a turn.
@@ -42,6 +45,15 @@ pub(crate) struct Turn {
     pub(crate) bells: Vec<MixBell>,
     /// Legs that cannot take part.
     pub(crate) refused: u64,
+}
+
+impl Turn {
+    /// Has a worker's bell rung when the turn is done.
+    fn ring(&mut self, bell: &MixBell) {
+        if !self.bells.iter().any(|known| known.is_same(bell)) {
+            self.bells.push(bell.clone());
+        }
+    }
 }
 
 impl Conference {
@@ -95,7 +107,7 @@ impl Conference {
         let id = stream.id;
         self.remove(id);
         let at = self.legs.partition_point(|leg| leg.stream.id < id);
-        self.legs.insert(at, Leg { stream, format: None, lost: 0 });
+        self.legs.insert(at, Leg { stream, format: None, lost: 0, telling: Telling::default() });
     }
 
     /// Takes what legs have said, and mixes what is due.
@@ -110,12 +122,33 @@ impl Conference {
             self.remove(id);
         }
         let mut mouths = Mouths { legs: &mut self.legs, turn, speaker: self.speaker };
-        self.room.tick(now, &mut mouths);
+        let frames = self.room.tick(now, &mut mouths);
         self.speaker = mouths.speaker;
         // Again and again, for the pictures of who speaks may come later.
         self.pictures.set_speaker(now, self.speaker);
+        if frames > 0 {
+            self.tell(turn);
+        }
         let skipped = self.room.skipped_ticks();
         turn.tally.skipped += skipped - std::mem::replace(&mut self.skipped, skipped);
+    }
+
+    /// Everybody hears this, behind what was announced before.
+    pub(crate) fn announce(&mut self, recording: Arc<Recording>) -> Result<(), PlayError> {
+        self.room.play(Ear::Everybody, recording, PlayOptions::default()).map(drop)
+    }
+
+    /// Tells signalling how legs are heard, where it is time to.
+    fn tell(&mut self, turn: &mut Turn) {
+        let active = self.room.active_speaker();
+        for leg in &mut self.legs {
+            let name = name_of(leg.stream.id);
+            let (level, is_speaking) = self.room.voice(name).unwrap_or((f32::NEG_INFINITY, false));
+            if let Some(heard) = leg.telling.take(level, is_speaking, active == Some(name)) {
+                leg.stream.rings.heard.tell(heard);
+                turn.ring(&leg.stream.bell);
+            }
+        }
     }
 
     /// Takes what one leg has said.
@@ -191,10 +224,7 @@ impl Sink for Mouths<'_> {
         if !leg.stream.rings.says.write(mixed, packet.payload) {
             self.turn.tally.lost_made += 1;
         }
-        let bell = &leg.stream.bell;
-        if !self.turn.bells.iter().any(|known| known.is_same(bell)) {
-            self.turn.bells.push(bell.clone());
-        }
+        self.turn.ring(&leg.stream.bell);
     }
 
     fn event(&mut self, event: RoomEvent) {

@@ -9,12 +9,14 @@
 //! frame: the relay wakes the thread when packets of pictures come, and it looks at once, but not more often
 //! than every two milliseconds, so that packets which come together are taken together.
 
+mod announcements;
 mod cards;
 mod clock;
 mod conference;
 mod mixing;
 mod pictures;
 mod statistics;
+mod telling;
 
-pub use mixing::{Mixing, MixingConfig};
+pub use mixing::{Mixing, MixingConfig, MixingOrders};
 pub use statistics::{MixingStatistics, PictureTally};

@@ -1,11 +1,12 @@
 //! The threads.
 
+use crate::announcements::{self, Sound};
 use crate::cards::Cards;
 use crate::clock::Clock;
 use crate::conference::{Conference, Turn};
 use crate::pictures::PictureTurn;
 use crate::statistics::{Counters, MixingStatistics, PictureTally};
-use media_relay::{MixBell, SeatNews};
+use media_relay::{Announcement, MixBell, SeatNews};
 use mixer::RoomConfig;
 use model::{ConferenceId, Instant, MediaId};
 use room_video::StillPicture;
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
@@ -46,25 +47,34 @@ impl Default for MixingConfig {
 pub struct Mixing {
     counters: Arc<Counters>,
     stops: Arc<AtomicBool>,
-    door: Option<JoinHandle<()>>,
+    /// Those that hand over to the others.
+    beside: Vec<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
+/// What a relay has to tell the threads.
+#[derive(Debug)]
+pub struct MixingOrders {
+    /// Legs that take part from now on.
+    pub seats: Receiver<SeatNews>,
+    /// What everybody in a conference is to hear.
+    pub announcements: Receiver<Announcement>,
+}
+
 impl Mixing {
-    /// Starts the threads. `origin` is when the clock of arrivals was at [`Instant::ZERO`], `news` what a
-    /// relay has to tell.
+    /// Starts the threads. `origin` is when the clock of arrivals was at [`Instant::ZERO`].
     ///
     /// # Errors
     /// The system's, when it has no thread.
     pub fn start(
         config: MixingConfig,
         origin: std::time::Instant,
-        news: Receiver<SeatNews>,
+        orders: MixingOrders,
     ) -> io::Result<Mixing> {
         let mut mixing = Mixing {
             counters: Arc::default(),
             stops: Arc::default(),
-            door: None,
+            beside: Vec::new(),
             threads: Vec::new(),
         };
         let mut inboxes = Vec::new();
@@ -85,10 +95,16 @@ impl Mixing {
             inboxes.push((inbox, thread.thread().clone()));
             mixing.threads.push(thread);
         }
+        let inboxes = Inboxes(inboxes.into());
         let (counters, stops) = (Arc::clone(&mixing.counters), Arc::clone(&mixing.stops));
-        let door = Door { inboxes, cards: Cards::default(), counters };
+        let door = Door { inboxes: inboxes.clone(), cards: Cards::default(), counters };
         let thread = thread::Builder::new().name("mixing-door".to_owned());
-        mixing.door = Some(thread.spawn(move || door.keep(&news, &stops))?);
+        let MixingOrders { seats, announcements } = orders;
+        mixing.beside.push(thread.spawn(move || door.keep(&seats, &stops))?);
+        let (counters, stops) = (Arc::clone(&mixing.counters), Arc::clone(&mixing.stops));
+        let thread = thread::Builder::new().name("mixing-sounds".to_owned());
+        let sounds = move || announcements::serve(&announcements, &inboxes, &counters, &stops);
+        mixing.beside.push(thread.spawn(sounds)?);
         Ok(mixing)
     }
 
@@ -105,7 +121,7 @@ impl Mixing {
     fn end(&mut self) {
         self.stops.store(true, Ordering::Release);
         self.threads.iter().for_each(|thread| thread.thread().unpark());
-        let threads = self.door.take().into_iter().chain(self.threads.drain(..));
+        let threads = self.beside.drain(..).chain(self.threads.drain(..));
         if !threads.map(JoinHandle::join).all(|ended| ended.is_ok()) {
             tracing::error!("a thread that mixes conferences had ended by a fault of ours");
         }
@@ -118,9 +134,35 @@ impl Drop for Mixing {
     }
 }
 
+/// What a thread that mixes is told.
+enum News {
+    Seat(Admitted),
+    Sound(Sound),
+}
+
+/// The ways to the threads, and the threads, to be woken.
+#[derive(Clone)]
+pub(crate) struct Inboxes(Arc<[(SyncSender<News>, Thread)]>);
+
+impl Inboxes {
+    /// Tells the thread of a conference; it never waits.
+    fn send(&self, conference: ConferenceId, news: News) -> Result<(), ()> {
+        let count = self.0.len().max(1) as u64;
+        let (inbox, thread) = self.0.get((conference.0 % count) as usize).ok_or(())?;
+        let sent = inbox.try_send(news);
+        thread.unpark();
+        sent.map_err(|_| ())
+    }
+
+    /// Hands a sound to the thread of its conference.
+    pub(crate) fn sound(&self, sound: Sound) -> Result<(), ()> {
+        self.send(sound.conference, News::Sound(sound))
+    }
+}
+
 /// Shows each leg to the thread of its conference.
 struct Door {
-    inboxes: Vec<(SyncSender<Admitted>, Thread)>,
+    inboxes: Inboxes,
     cards: Cards,
     counters: Arc<Counters>,
 }
@@ -144,15 +186,11 @@ impl Door {
             SeatNews::Picture(stream) => self.cards.of(&stream.seat),
         };
         let (_, conference) = place_of(&news);
-        let count = self.inboxes.len().max(1) as u64;
-        let inbox = self.inboxes.get((conference.0 % count) as usize);
-        let Some((inbox, thread)) = inbox else { return };
-        let sent = inbox.try_send(Admitted { news, still });
-        thread.unpark();
-        if let Err(TrySendError::Full(refused) | TrySendError::Disconnected(refused)) = sent {
-            match refused.news {
-                SeatNews::Audio(_) => self.counters.refuse(),
-                SeatNews::Picture(_) => self.counters.refuse_picture(),
+        let is_picture = matches!(news, SeatNews::Picture(_));
+        if self.inboxes.send(conference, News::Seat(Admitted { news, still })).is_err() {
+            match is_picture {
+                false => self.counters.refuse(),
+                true => self.counters.refuse_picture(),
             }
             tracing::warn!(
                 conference = conference.0,
@@ -192,9 +230,11 @@ struct Desk {
 }
 
 impl Desk {
-    fn serve(mut self, inbox: &Receiver<Admitted>, stops: &AtomicBool) {
+    fn serve(mut self, inbox: &Receiver<News>, stops: &AtomicBool) {
         // When frames are mixed next, and pictures looked at again at the earliest.
         let (mut due, mut look) = (self.clock.now(), Instant::ZERO);
+        // Somebody has woken it since pictures were looked at.
+        let mut is_called = false;
         while !stops.load(Ordering::Acquire) {
             if self.conferences.is_empty() {
                 // The clock of frames stands while there is nothing to be mixed.
@@ -205,7 +245,7 @@ impl Desk {
             let now = self.clock.now();
             if now >= look {
                 self.look(now);
-                look = now + GATHER;
+                (look, is_called) = (now + GATHER, false);
             }
             if now >= due && !self.conferences.is_empty() {
                 self.turn(now);
@@ -219,39 +259,42 @@ impl Desk {
             if !is_open {
                 break;
             }
-            self.rest(due, look);
+            is_called = self.rest(due, is_called.then_some(look));
         }
         self.conferences.clear();
         self.count();
     }
 
     /// Takes who waits; `false` when nobody will come any more.
-    fn let_in(&mut self, inbox: &Receiver<Admitted>, last: Instant) -> bool {
+    fn let_in(&mut self, inbox: &Receiver<News>, last: Instant) -> bool {
         loop {
             match inbox.try_recv() {
-                Ok(news) => self.take(news, last),
+                Ok(News::Seat(news)) => self.take(news, last),
+                Ok(News::Sound(sound)) => self.announce(sound),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
     }
 
-    /// Sleeps until frames are due, or somebody wakes it.
+    /// Sleeps until frames are due or somebody wakes it; whether somebody has. With `look` somebody has
+    /// already, just after pictures were looked at: it sleeps until then, and what comes meanwhile is taken with
+    /// the rest.
     #[expect(
         clippy::disallowed_methods,
         reason = "the point is not to be woken by the next packet"
     )]
-    fn rest(&self, due: Instant, look: Instant) {
+    fn rest(&self, due: Instant, look: Option<Instant>) -> bool {
         if self.conferences.is_empty() {
             thread::park_timeout(DOOR_CHECK);
-            return;
+            return false;
+        }
+        if let Some(look) = look {
+            thread::sleep(look.min(due) - self.clock.now());
+            return true;
         }
         thread::park_timeout(due - self.clock.now());
-        // Woken for pictures just after they were looked at: what comes with them is waited for.
-        let now = self.clock.now();
-        if now < look && look < due {
-            thread::sleep(look - now);
-        }
+        self.clock.now() < due
     }
 
     /// `last` is when frames were mixed last.
@@ -273,6 +316,16 @@ impl Desk {
             }
         }
         self.count();
+    }
+
+    fn announce(&mut self, sound: Sound) {
+        // Of a conference that everybody has left meanwhile there is nobody to hear it.
+        let conference = self.conferences.get_mut(&sound.conference);
+        let heard = conference.map(|conference| conference.announce(sound.recording));
+        if let Some(Err(error)) = heard {
+            self.counters.leave_out();
+            tracing::debug!("an announcement is not heard: {error}");
+        }
     }
 
     /// Switches pictures.

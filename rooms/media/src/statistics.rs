@@ -22,6 +22,8 @@ pub struct MixingStatistics {
     pub lost_made: u64,
     /// Frames of 20 ms that were left out because a thread came too late.
     pub skipped_frames: u64,
+    /// Announcements that were not heard: too many at once, or no sound that is known.
+    pub left_out: u64,
     /// How long threads worked.
     pub worked: Duration,
     /// Lines of pictures in conferences now.
@@ -64,6 +66,7 @@ pub(crate) struct Counters {
     made: AtomicU64,
     lost_made: AtomicU64,
     skipped_frames: AtomicU64,
+    left_out: AtomicU64,
     worked_nanos: AtomicU64,
 }
 
@@ -89,6 +92,7 @@ impl Counters {
             made: read(&self.made),
             lost_made: read(&self.lost_made),
             skipped_frames: read(&self.skipped_frames),
+            left_out: read(&self.left_out),
             worked: Duration::from_nanos(read(&self.worked_nanos)),
             picture_lines: read(&self.picture_lines),
             refused_pictures: read(&self.refused_pictures),
@@ -108,6 +112,10 @@ impl Counters {
         add(&self.lost_made, tally.lost_made);
         add(&self.skipped_frames, tally.skipped);
         add(&self.worked_nanos, u64::try_from(worked.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn leave_out(&self) {
+        self.left_out.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn add_pictures(&self, tally: PictureTally, worked: Duration) {

@@ -2,13 +2,14 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics where it fails")]
 
 use codecs::{AudioDecoder, AudioEncoder, AudioFormat, Decoder, Encoder};
-use media_relay::{Clock, Relay, RelayConfig, SeatNews};
+use media_relay::{Announcement, Clock, Relay, RelayConfig, SeatNews};
 use model::{
-    Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent,
-    MediaId, MediaPlan, ParticipantId, Seat, TransactionId, XrWishes,
+    AudioSource, Codec, CodecMapping, ConferenceId, Heard, IpFamily, LegPlan, LegSecurity,
+    MediaCommand, MediaEvent, MediaId, MediaPlan, ParticipantId, Seat, TransactionId, XrWishes,
 };
-use room_media::{Mixing, MixingConfig, MixingStatistics};
+use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics};
 use rtp_proto::{RtpHeader, RtpPacket};
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -27,13 +28,16 @@ impl Rig {
     fn new(ports: std::ops::RangeInclusive<u16>) -> Rig {
         #[expect(clippy::disallowed_methods, reason = "a test is a shell and chooses the origin")]
         let origin = std::time::Instant::now();
-        let (seats, news) = sync_channel::<SeatNews>(64);
+        let (tells, seats) = sync_channel::<SeatNews>(64);
+        let (announces, announcements) = sync_channel::<Announcement>(64);
         let mut config = RelayConfig::new(vec!["127.0.0.1".parse().unwrap()], ports);
-        config.conferences = Some(seats);
+        config.conferences = Some(tells);
+        config.announcements = Some(announces);
         let (sender, events) = sync_channel(10_000);
         let sink = Arc::new(move |event| sender.send(event).unwrap());
         let relay = Relay::start(config, Clock::new(origin), sink).unwrap();
-        let mixing = Mixing::start(MixingConfig::default(), origin, news).unwrap();
+        let orders = MixingOrders { seats, announcements };
+        let mixing = Mixing::start(MixingConfig::default(), origin, orders).unwrap();
         Rig { relay, events, mixing }
     }
 
@@ -48,9 +52,20 @@ impl Rig {
 
     fn sit(&self, id: u64, is_muted: bool) {
         let (conference, participant) = (ConferenceId(7), ParticipantId(id));
-        let seat = Seat { conference, participant, is_muted };
+        let seat = Seat { conference, participant, leg: model::LegSide::A, is_muted };
         self.relay.command(MediaCommand::Sit { id: MediaId(id), seat }).unwrap();
         self.event(|event| matches!(event, MediaEvent::Sits { id: of } if of.0 == id));
+    }
+
+    /// How legs were heard, as was told since this was last asked.
+    fn heard(&self) -> BTreeMap<u64, Vec<Heard>> {
+        let mut all = BTreeMap::<u64, Vec<Heard>>::new();
+        for event in self.events.try_iter() {
+            if let MediaEvent::Heard { id, heard } = event {
+                all.entry(id.0).or_default().push(heard);
+            }
+        }
+        all
     }
 
     fn until(&self, reached: impl Fn(&MixingStatistics) -> bool) -> MixingStatistics {
@@ -228,6 +243,14 @@ fn each_hears_the_others_and_not_itself() {
             assert!(fits, "phone {} hears {hertz} Hz at {level}", phone.id);
         }
     }
+    // Signalling knows that all three speak, how loud, and whom to look at.
+    let told = rig.heard();
+    for id in 1..=3 {
+        let told = &told[&id];
+        assert!(told.iter().any(|heard| heard.is_speaking && (5..40).contains(&heard.level)));
+        assert!(told.len() <= 25, "{} words in 4 s", told.len());
+    }
+    assert!(told.values().flatten().any(|heard| heard.is_active_speaker));
     // One is muted, and another one leaves.
     rig.sit(2, true);
     rig.relay.command(MediaCommand::StandUp { id: MediaId(3) }).unwrap();
@@ -235,11 +258,77 @@ fn each_hears_the_others_and_not_itself() {
     talk(&mut phones, 50);
     phones.iter_mut().for_each(|phone| phone.heard.clear());
     talk(&mut phones, 50);
+    let muted = rig.heard().remove(&2).unwrap();
+    assert!(!muted.last().unwrap().is_speaking, "{muted:?}");
     let [first, second, _] = &phones[..] else { panic!("three") };
     assert!(first.level(1_000.0) < 0.003 && first.level(1_700.0) < 0.003, "nobody is heard");
     assert!(second.level(440.0) > 0.012, "who is muted hears");
     let statistics = rig.until(|s| s.made > 0);
     assert_eq!((statistics.refused, statistics.lost_packets), (0, 0), "{statistics:?}");
+    rig.relay.shutdown();
+    rig.mixing.stop();
+}
+
+/// A WAV file of 16 bits at 8,000 Hz with one tone.
+fn wave(hertz: f64, millis: u32) -> Vec<u8> {
+    let count = millis * 8;
+    let step = std::f64::consts::TAU * hertz / 8_000.0;
+    let samples = (0..count).flat_map(|n| {
+        let sample = (f64::from(n) * step).sin() * 3_000.0;
+        (sample as i16).to_le_bytes()
+    });
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + 2 * count).to_le_bytes());
+    file.extend(b"WAVEfmt ");
+    file.extend(16_u32.to_le_bytes());
+    file.extend([1_u16, 1].map(u16::to_le_bytes).concat());
+    file.extend([8_000_u32, 16_000].map(u32::to_le_bytes).concat());
+    file.extend([2_u16, 16].map(u16::to_le_bytes).concat());
+    file.extend(b"data");
+    file.extend((2 * count).to_le_bytes());
+    file.extend(samples);
+    file
+}
+
+#[test]
+fn all_hear_what_is_announced_and_each_other_meanwhile() {
+    let rig = Rig::new(21_120..=21_139);
+    let kinds = [(Codec::Pcmu, 8_000), (Codec::G722, 8_000)];
+    let mut phones: Vec<_> = kinds
+        .into_iter()
+        .zip([440.0, 1_000.0])
+        .zip(1..)
+        .map(|((kind, hertz), id)| Phone::new(&rig, id, kind, hertz))
+        .collect();
+    (1..=2).for_each(|id| rig.sit(id, false));
+    rig.until(|s| s.participants == 2);
+    talk(&mut phones, 100);
+    let announce = |octets: Vec<u8>| {
+        let source = AudioSource::Octets(octets.into());
+        rig.relay.command(MediaCommand::Announce { id: MediaId(1), source }).unwrap();
+    };
+    announce(wave(2_300.0, 3_000));
+    // What is no sound is counted, and so is what comes behind too many.
+    announce(b"RIFF, or something like it".to_vec());
+    rig.until(|s| s.left_out == 1);
+    talk(&mut phones, 20);
+    phones.iter_mut().for_each(|phone| phone.heard.clear());
+    talk(&mut phones, 100);
+    for (phone, other) in phones.iter().zip([1_000.0, 440.0]) {
+        let (announced, other, own) =
+            (phone.level(2_300.0), phone.level(other), phone.level(phone.hertz));
+        assert!(announced > 0.03, "phone {} hears {announced} of it", phone.id);
+        assert!(other > 0.004 && other < announced, "turned down, and heard: {other}");
+        assert!(own < 0.003, "{own}");
+    }
+    talk(&mut phones, 100);
+    phones.iter_mut().for_each(|phone| phone.heard.clear());
+    talk(&mut phones, 50);
+    assert!(phones.iter().all(|phone| phone.level(2_300.0) < 0.003), "it ends");
+    for _ in 0..20 {
+        announce(wave(2_300.0, 1_000));
+    }
+    rig.until(|s| s.left_out > 1);
     rig.relay.shutdown();
     rig.mixing.stop();
 }

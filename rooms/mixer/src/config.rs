@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 
 /// Participants of one room.
 pub const MAX_PARTICIPANTS: usize = 500;
+/// Participants up to whom a room is small: each may have more of a line.
+pub const SMALL_ROOM: usize = 8;
 /// Formats that one participant may send by turns.
 pub const MAX_FORMATS: usize = 4;
 /// Payload types of telephone-event that one participant may have.
@@ -37,6 +39,8 @@ pub struct RoomConfig {
     pub opus_bitrate: u32,
     /// The same while there are at most two participants.
     pub opus_pair_bitrate: u32,
+    /// The same while there are more than [`SMALL_ROOM`].
+    pub opus_crowd_bitrate: u32,
     /// How much work Opus encoders do, 0 to 10.
     pub opus_complexity: u8,
     /// While nobody is heard, Opus and formats with comfort noise send a packet in 400 ms.
@@ -53,6 +57,7 @@ impl Default for RoomConfig {
             voices: 5,
             opus_bitrate: 24_000,
             opus_pair_bitrate: 32_000,
+            opus_crowd_bitrate: 16_000,
             opus_complexity: 5,
             discontinuous: true,
             comfort_noise: 68,
@@ -68,6 +73,7 @@ impl RoomConfig {
             voices: self.voices.clamp(*VOICES.start(), *VOICES.end()),
             opus_bitrate: bitrate(self.opus_bitrate),
             opus_pair_bitrate: bitrate(self.opus_pair_bitrate),
+            opus_crowd_bitrate: bitrate(self.opus_crowd_bitrate),
             opus_complexity: self.opus_complexity.min(10),
             comfort_noise: self.comfort_noise.min(127),
             ..self

@@ -26,7 +26,7 @@ mod speakers;
 
 pub use config::{
     Format, JoinError, LoudnessExtension, MAX_FORMATS, MAX_PARTICIPANTS, ParticipantId,
-    ReceiveFormats, Record, RoomConfig,
+    ReceiveFormats, Record, RoomConfig, SMALL_ROOM,
 };
 pub use jitter::{JitterBuffer, JitterCounts, Played, Taken, Unplayed};
 pub use playing::{Ear, MAX_QUEUED, PlayError, PlayId, PlayOptions};

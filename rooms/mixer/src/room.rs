@@ -349,6 +349,13 @@ impl Room {
         })
     }
 
+    /// How loud a participant's last frame was as it came, in dBov, and whether it speaks; what is muted
+    /// by [`Room::set_muted`] speaks as well. `None` when it is not here.
+    pub fn voice(&self, id: ParticipantId) -> Option<(f32, bool)> {
+        let member = self.members.get(self.find(id).ok()?)?;
+        Some((member.heard.level, member.heard.is_voice))
+    }
+
     /// How many encoders there are: those that listeners share, and those for who is heard.
     pub fn encoders(&self) -> (usize, usize) {
         let own = self.members.iter().filter(|member| member.own.is_some()).count();

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 use codecs::Recording;
+use codecs::dtmf::ToneDetector;
 use std::collections::BTreeSet;
 use std::f64::consts::TAU;
 use std::path::{Path, PathBuf};
@@ -164,5 +165,21 @@ fn the_music_is_quiet_and_can_be_repeated() {
     // It is never silent for a second.
     for (at, second) in samples.chunks(8_000).enumerate() {
         assert!(active_level(second) > -45.0, "second {at}");
+    }
+}
+
+#[test]
+fn no_prompt_sounds_like_a_key() {
+    // Who has no other keys than tones says what it hears of a prompt back to us, as an echo.
+    let music = read(&folder().join("music.wav"));
+    for (name, samples) in sounds().into_iter().chain([("music".to_owned(), music)]) {
+        for gain in [1.0, 0.25] {
+            let mut samples: Vec<i16> =
+                samples.iter().map(|sample| (f32::from(*sample) * gain) as i16).collect();
+            samples.resize(samples.len() + 800, 0);
+            let mut found = Vec::new();
+            ToneDetector::default().take(&samples, |step| found.push(step));
+            assert!(found.is_empty(), "{name}: {found:?}");
+        }
     }
 }

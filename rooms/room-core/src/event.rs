@@ -49,6 +49,10 @@ pub enum EventKind {
     Left(Person, LeaveReason),
     /// Somebody was lost.
     Dropped(Person, DropReason),
+    /// No packet of somebody comes any more; it stays for a while.
+    MediaLost(Person),
+    /// They come again.
+    MediaBack(Person),
     /// Somebody's audio no longer reaches the others.
     Muted(Person),
     /// It reaches them again.
@@ -130,6 +134,8 @@ impl EventKind {
             EventKind::Left(..) => "chime:AttendeeLeft",
             EventKind::Dropped(..) => "chime:AttendeeDropped",
             EventKind::Waiting(_) => "tandem:AttendeeWaiting",
+            EventKind::MediaLost(_) => "tandem:AttendeeMediaLost",
+            EventKind::MediaBack(_) => "tandem:AttendeeMediaBack",
             EventKind::Muted(_) => "tandem:AttendeeMuted",
             EventKind::Unmuted(_) => "tandem:AttendeeUnmuted",
             EventKind::HandRaised(_) => "tandem:HandRaised",
@@ -155,6 +161,8 @@ impl EventKind {
             | EventKind::Joined(person)
             | EventKind::Left(person, _)
             | EventKind::Dropped(person, _)
+            | EventKind::MediaLost(person)
+            | EventKind::MediaBack(person)
             | EventKind::Muted(person)
             | EventKind::Unmuted(person)
             | EventKind::HandRaised(person)

@@ -2,6 +2,7 @@
 
 mod script;
 
+use model::{Heard, TransactionId};
 use room_core::*;
 use script::World;
 use std::time::Duration;
@@ -205,25 +206,95 @@ fn a_scheduled_meeting_ends_after_its_grace() {
     assert_eq!(world.focus.remove_over(at(230)).len(), 1);
 }
 
+/// The names of the events about one person.
+fn told(world: &World, call: TransactionId) -> Vec<&'static str> {
+    let about = |kind: &EventKind| kind.person().is_some_and(|person| person.call == call);
+    let events = world.events.iter().filter(|event| about(&event.kind));
+    events.map(|event| event.kind.name()).collect()
+}
+
 #[test]
 fn who_vanishes_is_dropped_after_a_while_and_who_comes_back_is_not() {
     let (mut world, meeting) = world(|it| it.vanished_seconds = 20);
     let (one, two) = (world.attend(meeting), world.attend(meeting));
+    let lost = |world: &World, call| {
+        let roster = world.focus.roster(meeting);
+        roster.iter().find(|entry| entry.person.call == call).map(|entry| entry.is_lost)
+    };
+    // Told at 5 s, 15 s and 25 s of silence; the second is back in between.
+    for (silent_for, both) in [(5, true), (15, false)] {
+        let (now, silent_for) = (world.now(), Duration::from_secs(silent_for));
+        world.focus.handle_silence(now, one, silent_for);
+        if both {
+            world.focus.handle_silence(now, two, silent_for);
+        }
+        world.drain();
+        assert_eq!((lost(&world, one), lost(&world, two)), (Some(true), Some(true)));
+        world.wait(Duration::from_millis(9_999));
+        assert!(world.is_in(one, meeting) && world.is_in(two, meeting));
+        world.wait(Duration::from_millis(1));
+    }
+    assert_eq!((lost(&world, one), lost(&world, two)), (Some(true), Some(false)));
     let now = world.now();
-    world.focus.handle_media(now, one, true);
-    world.focus.handle_media(now, two, true);
-    world.seconds(10);
-    let now = world.now();
-    world.focus.handle_media(now, one, true);
-    world.focus.handle_media(now, two, false);
-    world.wait(Duration::from_millis(9_999));
-    assert!(world.is_in(one, meeting));
-    world.wait(Duration::from_millis(1));
+    world.focus.handle_silence(now, one, Duration::from_secs(25));
+    world.drain();
     assert!(world.view(one).hung_up && world.is_in(two, meeting));
     let EventKind::Dropped(person, why) = &world.events.last().unwrap().kind else { panic!() };
     assert_eq!((person.call, *why), (one, DropReason::MediaLost));
+    let joined = "chime:AttendeeJoined";
+    assert_eq!(told(&world, one), [joined, "tandem:AttendeeMediaLost", "chime:AttendeeDropped"]);
+    let back = [joined, "tandem:AttendeeMediaLost", "tandem:AttendeeMediaBack"];
+    assert_eq!(told(&world, two), back);
     world.gone(two, Some(503));
     assert_eq!(world.events.last().unwrap().kind.reason(), Some("CallFailed"));
+}
+
+#[test]
+fn a_minute_without_a_packet_is_forgiven() {
+    let (mut world, meeting) = world(|_| ());
+    let call = world.attend(meeting);
+    for silent_for in [5, 15, 25, 35, 45, 55] {
+        let now = world.now();
+        world.focus.handle_silence(now, call, Duration::from_secs(silent_for));
+        world.seconds(10);
+    }
+    // Packets come again: silence is not said any more.
+    world.seconds(600);
+    assert!(world.is_in(call, meeting));
+    let events = ["chime:AttendeeJoined", "tandem:AttendeeMediaLost", "tandem:AttendeeMediaBack"];
+    assert_eq!(told(&world, call), events);
+}
+
+#[test]
+fn who_speaks_is_in_the_roster_and_one_at_a_time_is_the_active_speaker() {
+    let (mut world, meeting) = world(|it| it.access = Access::Moderated);
+    let waiting = world.attend(meeting);
+    let loud = Heard { is_speaking: true, is_active_speaker: true, level: 20 };
+    world.focus.handle_heard(waiting, loud);
+    assert_eq!(world.focus.speaking(), 0, "nobody hears who waits");
+    let (one, two) = (world.moderate(meeting), world.moderate(meeting));
+    let shown = |world: &World, call| {
+        let roster = world.focus.roster(meeting);
+        let entry = roster.iter().find(|entry| entry.person.call == call).unwrap();
+        (entry.is_speaking, entry.speaks, entry.level)
+    };
+    assert_eq!(shown(&world, one), (false, false, -127));
+    world.focus.handle_heard(one, loud);
+    assert_eq!(shown(&world, one), (true, true, -20));
+    // The other one is told before it is told that the first is it no longer.
+    world.focus.handle_heard(two, Heard { level: 127, ..loud });
+    assert_eq!((shown(&world, one), shown(&world, two)), ((true, false, -20), (true, true, -127)));
+    let silent = Heard { is_speaking: false, is_active_speaker: false, level: 255 };
+    world.focus.handle_heard(one, silent);
+    assert_eq!(
+        (shown(&world, one), shown(&world, two)),
+        ((false, false, -127), (true, true, -127))
+    );
+    assert_eq!(world.focus.speaking(), 1);
+    world.gone(two, None);
+    assert!(world.focus.roster(meeting).iter().all(|entry| !entry.speaks && !entry.is_speaking));
+    world.focus.handle_heard(two, loud);
+    world.focus.handle_silence(world.now(), two, Duration::MAX);
 }
 
 #[test]

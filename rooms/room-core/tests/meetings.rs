@@ -394,20 +394,6 @@ fn what_whoever_stores_meetings_has_changed_holds_for_who_is_in_them() {
 }
 
 #[test]
-fn the_roster_shows_who_speaks_and_how_loud() {
-    let (mut world, meeting) = world(|_| ());
-    let (one, two) = (world.attend(meeting), world.attend(meeting));
-    world.focus.handle_level(two, -30);
-    world.focus.handle_speaker(meeting, Some(two));
-    let roster = world.focus.roster(meeting);
-    assert_eq!((roster[0].person.call, roster[0].speaks), (one, false));
-    assert_eq!((roster[1].level, roster[1].speaks), (-30, true));
-    world.gone(two, None);
-    world.focus.handle_speaker(meeting, Some(two));
-    assert!(world.focus.roster(meeting).iter().all(|entry| !entry.speaks));
-}
-
-#[test]
 fn texts_are_bounded() {
     let (mut world, meeting) = world(|_| ());
     let calls: Vec<_> = (0..30).map(|_| world.attend(meeting)).collect();

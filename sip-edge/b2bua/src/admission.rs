@@ -1,6 +1,7 @@
 //! Whose request is it, and may it pass? (The design's section 5.)
 
 use crate::caller::calling_e164;
+use crate::policing::source_of;
 use crate::{carry, encryption, recorded, rooms};
 use directory::{
     ApplicationTarget, Carrier, ProxyNumber, Reached, ReachedRooms, Snapshot, VoiceConnector,
@@ -43,6 +44,8 @@ pub(crate) struct Admission {
     pub(crate) proxy: Option<ProxiedCall>,
     /// What the meeting rooms learn of it, where those are `applications`.
     pub(crate) room: Option<Box<RoomCall>>,
+    /// Of a call to a name of the rooms: where it comes from, and how many calls may come from there.
+    pub(crate) source: Option<(IpAddr, u32)>,
 }
 
 impl Admission {
@@ -193,6 +196,7 @@ fn admit_inbound(
         verification: None,
         proxy: None,
         room: None,
+        source: None,
         voice_connector: connector,
         alternates: connectors.collect(),
         emergency: None,
@@ -237,6 +241,7 @@ fn admit_proxied(
             shown: to.shown.clone(),
         }),
         room: None,
+        source: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency: None,
@@ -273,6 +278,7 @@ fn admit_recording(
         verification: None,
         proxy: None,
         room: None,
+        source: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency: None,
@@ -298,6 +304,7 @@ pub(crate) fn admit_steered(
         verification: None,
         proxy: None,
         room: None,
+        source: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency: None,
@@ -348,6 +355,8 @@ fn admit_to_rooms(
     Ok(Admission {
         direction: CallDirection::Outbound,
         room: Some(Box::new(room)),
+        source: (!is_excused)
+            .then(|| (source_of(flow.remote.ip()), reached.max_calls_per_source())),
         ..admit_steered(&connector, called, vec![target])
     })
 }
@@ -384,6 +393,7 @@ pub(crate) fn admit_outbound(
         verification: None,
         proxy: None,
         room: None,
+        source: None,
         voice_connector: connector.clone(),
         alternates: Vec::new(),
         emergency,

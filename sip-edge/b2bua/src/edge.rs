@@ -264,14 +264,21 @@ impl Edge {
 
     /// Replaces the directory. Calls under way keep what they began with.
     pub fn set_directory(&mut self, directory: Arc<Snapshot>) {
-        self.context.policing.retain(|id| directory.connector_of_calls(id).is_some());
+        let before = std::mem::replace(&mut self.context.directory, directory);
+        let directory = Arc::clone(&self.context.directory);
+        // One of many numbers changes far more often than anything else, and nothing below is about it.
+        if before.shares_resources(&directory) {
+            return;
+        }
+        if !before.shares_ids(&directory) {
+            self.context.policing.retain(|id| directory.connector_of_calls(id).is_some());
+            self.context.spending.retain(|id| directory.connector_of_calls(id).is_some());
+            self.context.follow_registrations();
+        }
         self.context.certificates_demanded = peer_certificate::are_demanded(&directory);
-        self.context.spending.retain(|id| directory.connector_of_calls(id).is_some());
         self.context.health.set_directory(&directory);
         self.context.tell_health();
-        self.context.directory = directory;
-        self.context.follow_registrations();
-        self.context.registrar.follow(&self.context.directory);
+        self.context.registrar.follow(&directory);
     }
 
     /// Tells the time of day, which identities are dated by. Without it no call is signed, and none
@@ -431,6 +438,9 @@ impl Edge {
             self.context.policing.release(&call.voice_connector().id);
             if let Some(id) = call.counted_for.take() {
                 self.context.policing.release(&id);
+            }
+            if let Some(source) = call.counted_source.take() {
+                self.context.policing.release_source(source);
             }
             self.context.statistics.active_calls -= 1;
         }

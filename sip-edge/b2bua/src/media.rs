@@ -77,6 +77,7 @@ pub(crate) struct CallMedia {
     copies_rtcp: bool,
     /// Keys of both legs are told to signalling, whatever becomes of them.
     tells_keys: bool,
+    hears_tones: bool,
     /// The sides must not learn of each other.
     is_masked: bool,
     /// Beside the main line; at most [`model::MAX_CALL_LINES`] less that one.
@@ -116,6 +117,7 @@ impl CallMedia {
             unheard_after: None,
             copies_rtcp: false,
             tells_keys: false,
+            hears_tones: false,
             is_masked: false,
             lines: Vec::new(),
         }
@@ -134,6 +136,12 @@ impl CallMedia {
     /// Whether keys of both legs are told to signalling, from the next plan on.
     pub(crate) fn tell_keys(&mut self, tells: bool) {
         self.tells_keys = tells;
+    }
+
+    /// Keys that are told are looked for in the audio too, from the next plan on, of a leg that has agreed to
+    /// no other way and whose side says of none.
+    pub(crate) fn hear_tones(&mut self) {
+        self.hears_tones = true;
     }
 
     /// Forgets all that a leg described and was told: nobody is there any more.
@@ -242,6 +250,21 @@ impl CallMedia {
         let leg = &mut self.legs[leg.index()];
         leg.origin.start_leg(encryption);
         leg.habits = habits;
+    }
+
+    /// How keys of a leg come to signalling where that is to hear of all of them.
+    fn told(&self, leg: LegSide, plan: &LegPlan) -> DtmfConversion {
+        let setting = match self.legs[leg.index()].habits.dtmf {
+            Dtmf::Rfc4733 if self.hears_tones => Dtmf::Auto,
+            other => other,
+        };
+        dtmf::told(setting, plan)
+    }
+
+    /// Whether keys of a leg are told as they are found in its audio.
+    pub(crate) fn tells_tones(&self, leg: LegSide) -> bool {
+        let plan = self.legs[leg.index()].plan.as_ref().filter(|_| self.tells_keys);
+        plan.is_some_and(|plan| self.told(leg, plan) == DtmfConversion::TonesToSignalling)
     }
 
     /// What becomes of keys that come from `leg` as media, by the plan in force.
@@ -423,7 +446,7 @@ impl CallMedia {
         let settings = self.legs.each_ref().map(|leg| leg.habits.dtmf);
         let dtmf = match kind {
             StreamKind::Rtp if self.tells_keys => {
-                [0, 1].map(|leg: usize| dtmf::told(settings[leg], &legs[leg]))
+                LegSide::BOTH.map(|leg| self.told(leg, &legs[leg.index()]))
             }
             StreamKind::Rtp => dtmf::conversions(settings, legs.each_ref()),
             StreamKind::Udptl | StreamKind::Bfcp => Default::default(),

@@ -3,12 +3,16 @@
 use directory::VoiceConnector;
 use model::{Instant, Refusal, VoiceConnectorId};
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 /// Admits or refuses calls by rate and number.
 #[derive(Default)]
 pub(crate) struct Policing {
     connectors: HashMap<VoiceConnectorId, Usage>,
+    /// Calls to the meeting rooms of those who are nobody's customers, by where they come from; as many at
+    /// most as there are calls.
+    sources: HashMap<IpAddr, u32>,
 }
 
 struct Usage {
@@ -60,6 +64,29 @@ impl Policing {
         }
     }
 
+    /// Counts in a call to the meeting rooms of a stranger at `source`, who may have `most`.
+    ///
+    /// # Errors
+    /// It has as many; then nothing was counted.
+    pub(crate) fn admit_source(&mut self, source: IpAddr, most: u32) -> Result<(), Refusal> {
+        let active = self.sources.get(&source).copied().unwrap_or(0);
+        if active >= most {
+            return Err(Refusal::SourceCallLimit);
+        }
+        self.sources.insert(source, active + 1);
+        Ok(())
+    }
+
+    /// Counts such a call out.
+    pub(crate) fn release_source(&mut self, source: IpAddr) {
+        if let Some(active) = self.sources.get_mut(&source) {
+            *active = active.saturating_sub(1);
+            if *active == 0 {
+                self.sources.remove(&source);
+            }
+        }
+    }
+
     /// Forgets connectors that are neither in use nor in the directory any more.
     pub(crate) fn retain(&mut self, exists: impl Fn(&VoiceConnectorId) -> bool) {
         self.connectors.retain(|id, usage| usage.active > 0 || exists(id));
@@ -70,6 +97,7 @@ impl Policing {
         match refusal {
             Refusal::CallRateLimit => Some(1),
             Refusal::ConcurrentCallLimit
+            | Refusal::SourceCallLimit
             | Refusal::PortsExhausted
             | Refusal::RelayUnavailable
             | Refusal::RoutesFull => Some(5),
@@ -110,9 +138,39 @@ impl TokenBucket {
     }
 }
 
+/// What counts as one source: an IPv4 address; of IPv6 a network of 64 bits, by its first address, for one
+/// host may have all of them.
+pub(crate) fn source_of(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_has_its_share_and_no_more() {
+        let source = |text: &str| source_of(text.parse().unwrap());
+        let mut policing = Policing::default();
+        let (one, other) = (source("192.0.2.7"), source("192.0.2.8"));
+        assert_eq!(one, source("::ffff:192.0.2.7"));
+        assert_eq!(policing.admit_source(one, 2), Ok(()));
+        assert_eq!(policing.admit_source(one, 2), Ok(()));
+        assert_eq!(policing.admit_source(one, 2), Err(Refusal::SourceCallLimit));
+        assert_eq!(policing.admit_source(other, 2), Ok(()));
+        policing.release_source(one);
+        assert_eq!(policing.admit_source(one, 2), Ok(()));
+        let network = source("2001:db8:0:1::1");
+        assert_eq!(network, source("2001:db8:0:1:ffff::9"));
+        assert_ne!(network, source("2001:db8:0:2::1"));
+        for source in [one, one, other, network] {
+            policing.release_source(source);
+        }
+        assert!(policing.sources.is_empty(), "nothing is kept of who has gone");
+    }
 
     #[test]
     fn a_bucket_gives_its_rate_and_not_one_more() {

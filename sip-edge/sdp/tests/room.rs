@@ -96,7 +96,7 @@ fn where_encryption_is_required_only_devices_without_keys_get_no_sound() {
 #[test]
 fn what_becomes_of_each_line_is_told() {
     let offer = seen(&corpus("rooms/data-channel-of-a-series"), Encryption::Required);
-    let told: Vec<_> = room_lines(&offer, &offer.room_pictures())
+    let told: Vec<_> = room_lines(&offer, &offer.room_pictures(PictureTerms::default()))
         .into_iter()
         .map(|line| (line.media, line.content.as_deref().map(str::to_owned), line.part))
         .collect();
@@ -116,7 +116,9 @@ fn what_becomes_of_each_line_is_told() {
     );
     let offer = seen(&corpus("rooms/old-without-keys"), Encryption::Required);
     assert!(
-        room_lines(&offer, &offer.room_pictures()).iter().all(|line| line.part == declined),
+        room_lines(&offer, &offer.room_pictures(PictureTerms::default()))
+            .iter()
+            .all(|line| line.part == declined),
         "no keys, no sound"
     );
 }

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 
 const MAIN: PictureContent = PictureContent::Main;
 const SLIDES: PictureContent = PictureContent::Slides;
+const TERMS: PictureTerms = PictureTerms { high_definition: false };
 
 fn corpus(name: &str) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/corpus/");
@@ -35,12 +36,12 @@ fn local(index: usize) -> LocalMedia {
 /// What a room answers, with ports for every picture that it takes.
 fn answer(offer: &str, encryption: Encryption) -> (Vec<RoomPicture>, String) {
     let offer = seen(offer, encryption);
-    let pictures = offer.room_pictures();
+    let pictures = offer.room_pictures(TERMS);
     let offer = offer.in_room(&pictures);
     let fingerprint = Fingerprint::new(FingerprintHash::Sha256, &[7; 32]);
     let mut origin = OriginState::new(5).with_fingerprint(fingerprint);
     origin.start_leg(encryption);
-    let spoken = offer.spoken_in_room(&pictures, PictureTerms::default());
+    let spoken = offer.spoken_in_room(&pictures, TERMS);
     let further: Vec<FurtherLine> = pictures
         .iter()
         .map(|one| FurtherLine { received: one.index, written: one.index, local: local(one.index) })
@@ -82,7 +83,7 @@ const DEVICES: [(&str, Taken, bool); 13] = [
         ],
         true,
     ),
-    ("rooms/group-series-optional", &[(1, MAIN, 111, "42801f;packetization-mode=0")], true),
+    ("rooms/group-series-optional", &[(1, MAIN, 111, "42801e;packetization-mode=0")], true),
     (
         "rooms/encryption-optional-line",
         &[
@@ -91,11 +92,11 @@ const DEVICES: [(&str, Taken, bool); 13] = [
         ],
         true,
     ),
-    ("rooms/pictures-first", &[(0, MAIN, 98, "42e01f;packetization-mode=0")], false),
+    ("rooms/pictures-first", &[(0, MAIN, 98, "42e01e;packetization-mode=0")], false),
     (
         "rooms/data-channel-of-a-series",
         &[
-            (1, MAIN, 97, "42801f;packetization-mode=0"),
+            (1, MAIN, 97, "42801e;packetization-mode=0"),
             (3, SLIDES, 126, "64001f;packetization-mode=1"),
         ],
         true,
@@ -119,11 +120,11 @@ const DEVICES: [(&str, Taken, bool); 13] = [
         ],
         false,
     ),
-    ("sdp/baresip-video-offer", &[(1, MAIN, 96, "42e01f;packetization-mode=0")], false),
-    ("sdp/linphone-video-offer", &[(1, MAIN, 98, "42801f;packetization-mode=0")], false),
+    ("sdp/baresip-video-offer", &[(1, MAIN, 96, "42e01e;packetization-mode=0")], false),
+    ("sdp/linphone-video-offer", &[(1, MAIN, 98, "42801e;packetization-mode=0")], false),
     (
         "sdp/browser-video-offer",
-        &[(1, MAIN, 102, "42001f;packetization-mode=1;level-asymmetry-allowed=1")],
+        &[(1, MAIN, 102, "42001e;packetization-mode=1;level-asymmetry-allowed=1")],
         true,
     ),
 ];
@@ -181,7 +182,7 @@ fn one_camera_and_one_of_slides_are_taken_of_every_device() {
 fn where_encryption_is_required_pictures_have_keys_too() {
     for (name, taken, _) in DEVICES {
         let offer = seen(&corpus(name), Encryption::Required);
-        let pictures = offer.room_pictures();
+        let pictures = offer.room_pictures(TERMS);
         let keyed = |picture: &RoomPicture| {
             offer.line_at(picture.index).is_some_and(|line| line.stream.has_keys())
         };
@@ -190,7 +191,7 @@ fn where_encryption_is_required_pictures_have_keys_too() {
     }
     let offer = seen(&corpus("rooms/pictures-first"), Encryption::Required);
     assert!(
-        offer.audio_ref().is_some() && offer.room_pictures().is_empty(),
+        offer.audio_ref().is_some() && offer.room_pictures(TERMS).is_empty(),
         "sound alone has keys"
     );
 }
@@ -199,7 +200,7 @@ const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1
     m=audio 4000 RTP/AVP 0\r\n";
 
 fn pictures(rest: &str) -> Vec<RoomPicture> {
-    seen(&format!("{HEAD}{rest}"), Encryption::Mirror).room_pictures()
+    seen(&format!("{HEAD}{rest}"), Encryption::Mirror).room_pictures(TERMS)
 }
 
 #[test]
@@ -257,7 +258,7 @@ fn the_first_camera_and_the_first_slides_that_can_be_taken() {
     // Without sound there are none.
     let silent = HEAD.replace("m=audio 4000 RTP/AVP 0", "m=audio 4000 RTP/AVP 3");
     let offer = seen(&format!("{silent}{}", vp8(4002, main)), Encryption::Mirror);
-    assert_eq!(offer.room_pictures(), []);
+    assert_eq!(offer.room_pictures(TERMS), []);
 }
 
 #[test]
@@ -288,8 +289,8 @@ fn a_device_answers_in_the_format_that_it_sends() {
         a=fmtp:102 profile-level-id=42e01f\r\n\
         a=fmtp:103 profile-level-id=42e01f;packetization-mode=1\r\n";
     let described = seen(&format!("{HEAD}{line}"), Encryption::Mirror);
-    assert_eq!(described.room_pictures()[0].payload_type, 102);
-    assert_eq!(described.answered_pictures()[0].payload_type, 103);
+    assert_eq!(described.room_pictures(TERMS)[0].payload_type, 102);
+    assert_eq!(described.answered_pictures(TERMS)[0].payload_type, 103);
 }
 
 #[test]
@@ -300,7 +301,7 @@ fn what_a_device_wants_to_receive_is_the_least_that_it_says() {
             "m=video 4002 RTP/AVP 97\r\n{media}a=rtpmap:97 H264/90000\r\na=fmtp:97 {parameters}\r\n"
         );
         let described = seen(&format!("{head}{line}"), Encryption::Mirror);
-        described.room_pictures()[0].most_bits_per_second
+        described.room_pictures(TERMS)[0].most_bits_per_second
     };
     assert_eq!(of("", "", "x=1"), None);
     assert_eq!(of("b=AS:384\r\n", "", ""), Some(384_000));
@@ -308,6 +309,24 @@ fn what_a_device_wants_to_receive_is_the_least_that_it_says() {
     assert_eq!(of("", "b=AS:512\r\nb=TIAS:450000\r\n", "x=1"), Some(450_000));
     assert_eq!(of("", "b=TIAS:4000000\r\n", "max-br=1500"), Some(1_500_000));
     assert_eq!(of("", "b=AS:18446744073709551615\r\n", "x=1"), Some(u64::MAX));
+}
+
+#[test]
+fn high_definition_is_another_level_and_bandwidth_of_the_camera() {
+    let offer = seen(&corpus("rooms/data-channel-of-a-series"), Encryption::Required);
+    let terms = PictureTerms { high_definition: true };
+    let found: Vec<_> = offer.room_pictures(terms).iter().map(short).collect();
+    let wanted = |index, content, payload_type, sends: &str| {
+        (index, content, payload_type, sends.to_owned())
+    };
+    assert_eq!(
+        found,
+        [
+            wanted(1, MAIN, 97, "42801f;packetization-mode=0"),
+            wanted(3, SLIDES, 126, "64001f;packetization-mode=1"),
+        ]
+    );
+    assert_eq!([MAIN, SLIDES].map(|content| terms.most(content)), [1_400_000, 1_200_000]);
 }
 
 #[test]

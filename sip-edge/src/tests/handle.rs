@@ -65,6 +65,21 @@ fn who_wants_somebody_called_learns_which_call_it_is() {
 }
 
 #[test]
+fn orders_to_whom_a_meeting_calls_follow_the_call() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    let (orders, call) = (rig.edge.application_orders(), TransactionId::from_random(3));
+    assert!(orders.call_for_rooms(call, "+12065550177".into()));
+    let hang_up = ApplicationOrder::HangUp { leg: None, status: 480 };
+    orders.order(call, 1, hang_up.clone()).unwrap();
+    let Seen::CalledForRooms(of, to) = rig.next() else { panic!("nobody is called") };
+    assert_eq!((of, &*to), (call, "+12065550177"));
+    let second = rig.next();
+    assert!(matches!(second, Seen::Ordered(of, 1, ref order) if of == call && *order == hang_up));
+    rig.edge.stop();
+    assert!(!orders.call_for_rooms(call, "+12065550177".into()));
+}
+
+#[test]
 fn who_wants_a_call_listened_to_hears_whether_it_can_be() {
     let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
     let known = TransactionId::from_random(1);
@@ -144,8 +159,19 @@ fn a_drain_ends_when_the_calls_do_and_by_force_at_its_limit() {
     assert_eq!(rig.edge.drain(Duration::from_millis(10)).ended_by_force, 3);
     assert!(matches!(rig.next(), Seen::Drain));
     assert!(matches!(rig.next(), Seen::EndAll));
-    rig.edge.reload(empty_directory());
+    assert!(rig.edge.reload(empty_directory()));
     assert!(matches!(rig.next(), Seen::Directory));
+}
+
+#[test]
+fn a_directory_is_in_force_once_the_worker_has_it() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    // The worker cannot learn its next deadline; it may take one directory before it asks for it.
+    let held = rig.timeout.lock().unwrap();
+    rig.edge.reload(empty_directory());
+    assert!(!rig.edge.reload(empty_directory()));
+    drop(held);
+    assert!(rig.edge.reload(empty_directory()));
 }
 
 fn allocate(id: u64) -> Output {

@@ -7,12 +7,12 @@ use super::server::{self, Certificates};
 use super::{EXPIRY_WARNING_SECONDS, client, provider, self_signed};
 use crate::clock::unix_seconds;
 use arc_swap::ArcSwap;
-use directory::{ClientCertificate, ClientCertificatePolicy, KeyPairFiles, Snapshot, TlsPolicy};
+use directory::{ClientCertificate, KeyPairFiles, Snapshot, TlsPolicy};
 use model::TransportProtocol;
 use rustls::crypto::CryptoProvider;
 use rustls::server::ProducesTickets;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -106,8 +106,10 @@ type Authorities = (Arc<RootCertStore>, Option<Stamp>);
 /// What was read, with the state of each file at that time.
 #[derive(Default)]
 struct Sources {
+    /// Each once.
     policies: Vec<Arc<TlsPolicy>>,
-    demands: Vec<ClientCertificatePolicy>,
+    /// Who vouches for certificates that peers are asked for, each once; `None` for the system's.
+    demands: Vec<Option<Arc<Path>>>,
     pairs: HashMap<KeyPairFiles, (Pair, [Option<Stamp>; 2])>,
     roots: HashMap<Option<Arc<Path>>, Authorities>,
     /// Files that could not be taken, so that each is complained about once for each change.
@@ -158,11 +160,16 @@ impl Tls {
         self.settings.poll
     }
 
-    /// Takes the policies of another directory, and looks at every file.
+    /// Takes the policies of another directory, and looks at every file. Where nothing has changed,
+    /// nothing is built: a directory follows each write of the control API.
     pub(crate) fn follow(&self, directory: &Snapshot) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.follow(directory);
-        self.renew(&mut sources);
+        if sources.follow(directory)
+            || !sources.refused.is_empty()
+            || sources.is_stale(&self.settings, &self.default)
+        {
+            self.renew(&mut sources);
+        }
     }
 
     /// Looks whether a file has changed, and takes it when it is good. A bad one changes nothing.
@@ -211,26 +218,35 @@ impl Tls {
 }
 
 impl Sources {
-    /// Takes from the directory which files are needed.
-    fn follow(&mut self, directory: &Snapshot) {
-        self.policies.clear();
-        self.demands.clear();
+    /// Takes from the directory which files are needed; whether they are others than before.
+    fn follow(&mut self, directory: &Snapshot) -> bool {
+        let (mut policies, mut demands) = (Vec::new(), Vec::new());
         for carrier in directory.carriers() {
+            let demand = &carrier.client_certificate;
             if may_be_tls(carrier.transport, carrier.choose_transport)
-                || carrier.client_certificate.demand != ClientCertificate::Off
+                || demand.demand != ClientCertificate::Off
             {
-                self.policies.push(Arc::clone(&carrier.tls));
+                policies.push(&carrier.tls);
             }
-            self.demands.push(carrier.client_certificate.clone());
+            demands.push(demand);
         }
         for connector in directory.voice_connectors() {
             let routes = connector.origination.routes.iter();
             let tls = routes.filter(|route| may_be_tls(route.protocol, route.choose_transport));
-            self.policies.extend(tls.map(|route| Arc::clone(&route.tls)));
-            let termination = connector.termination.iter();
-            self.demands.extend(termination.map(|t| t.client_certificate.clone()));
+            policies.extend(tls.map(|route| &route.tls));
+            demands.extend(connector.termination.iter().map(|t| &t.client_certificate));
         }
-        self.demands.retain(|policy| policy.demand != ClientCertificate::Off);
+        let (mut seen, mut judges) = (HashSet::new(), HashSet::new());
+        policies.retain(|policy| seen.insert(*policy));
+        let asking = demands.into_iter().filter(|policy| policy.demand != ClientCertificate::Off);
+        let demands = asking.map(|policy| &policy.ca).filter(|ca| judges.insert(*ca));
+        let next = (
+            policies.into_iter().map(Arc::clone).collect::<Vec<_>>(),
+            demands.cloned().collect::<Vec<_>>(),
+        );
+        let is_same = (&self.policies, &self.demands) == (&next.0, &next.1);
+        (self.policies, self.demands) = next;
+        !is_same
     }
 
     fn wanted_pairs<'a>(
@@ -245,7 +261,7 @@ impl Sources {
 
     fn wanted_roots(&self) -> impl Iterator<Item = &Option<Arc<Path>>> {
         let ours = self.policies.iter().filter(|policy| policy.verify).map(|policy| &policy.ca);
-        ours.chain(self.demands.iter().map(|policy| &policy.ca))
+        ours.chain(&self.demands)
     }
 
     fn is_stale(&self, settings: &TlsSettings, default: &KeyPairFiles) -> bool {
@@ -352,9 +368,6 @@ impl Sources {
                 },
                 None => None,
             };
-            if clients.contains_key(policy) {
-                continue;
-            }
             if let Some((files, pair)) = shown {
                 let (name, not_after) = (files.certificate.display().to_string(), pair.not_after);
                 certificates.push(CertificateStatus { name: name.into(), not_after });
@@ -363,13 +376,9 @@ impl Sources {
             clients.insert(Arc::clone(policy), config);
         }
         let mut judges: Vec<Judge> = Vec::new();
-        let mut judging: Vec<&Option<Arc<Path>>> = Vec::new();
-        for demand in &self.demands {
-            if let Some((roots, _)) = self.roots.get(&demand.ca)
-                && !judging.contains(&&demand.ca)
-            {
-                judging.push(&demand.ca);
-                judges.push(Judge::new(provider, demand.ca.clone(), roots)?);
+        for ca in &self.demands {
+            if let Some((roots, _)) = self.roots.get(ca) {
+                judges.push(Judge::new(provider, ca.clone(), roots)?);
             }
         }
         let ask = !self.demands.is_empty();

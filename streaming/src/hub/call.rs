@@ -126,6 +126,7 @@ impl Call {
     ) -> bool {
         if let Some(since) = self.silent_since {
             if since + LINGER > now {
+                self.end_ordered(since, now, openers, scratch, tally);
                 return true;
             }
             self.finish(since, ConsumerEnd::Ended, scratch, tally);
@@ -176,6 +177,23 @@ impl Call {
                 self.open(openers, tally);
             }
             self.give(None, scratch, tally);
+        }
+    }
+
+    /// Without a stream a recording for an application ends as soon as all of it is given away: its
+    /// application waits for the file, and nothing is ordered anew in such a call but on its streams.
+    fn end_ordered(
+        &mut self,
+        since: Instant,
+        now: Instant,
+        openers: &Openers,
+        scratch: &mut Scratch,
+        tally: &mut Tally,
+    ) {
+        let given = since + DELAY;
+        if given <= now && self.listeners.has_ordered() {
+            self.advance(given, openers, scratch, tally);
+            self.listeners.end_ordered(tally);
         }
     }
 

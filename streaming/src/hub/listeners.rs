@@ -128,6 +128,24 @@ impl Listeners {
         }
     }
 
+    /// Whether somebody records for an application.
+    pub(super) fn has_ordered(&self) -> bool {
+        let is_ordered = |of: &Listener| matches!(of, Listener::Ordered(_));
+        self.open.iter().any(|(listener, consumer)| consumer.is_some() && is_ordered(listener))
+    }
+
+    /// Ends recordings for applications.
+    pub(super) fn end_ordered(&mut self, tally: &mut Tally) {
+        for (listener, place) in &mut self.open {
+            if matches!(listener, Listener::Ordered(_))
+                && let Some(consumer) = place.take()
+            {
+                close(consumer, ConsumerEnd::Ended, tally);
+            }
+        }
+        self.open.retain(|(listener, _)| !matches!(listener, Listener::Ordered(_)));
+    }
+
     pub(super) fn audio(&mut self, frame: &Frame<'_>, tally: &mut Tally) {
         self.each(tally, |consumer| consumer.audio(frame));
     }

@@ -44,6 +44,7 @@ fn rules(table: &mut Table<'_>, endpoint: Option<&ApplicationEndpoint>) -> Media
             DEFAULT_CONCURRENT_CALLS,
             value::integer,
         ),
+        message_logs: table.or("message_logs", false, value::boolean),
         ..stand_in
     }
 }
@@ -64,7 +65,9 @@ impl Function {
     pub(crate) fn rule(&self, application: &mut MediaApplication) {
         let (id, name) = (application.id.clone(), application.name.clone());
         let endpoint = self.endpoint.clone().unwrap_or_else(|| application.endpoint.clone());
-        *application = MediaApplication { id, name, endpoint, ..self.rules.clone() };
+        // Whoever wants them logged has them.
+        let message_logs = self.rules.message_logs || application.message_logs;
+        *application = MediaApplication { id, name, endpoint, message_logs, ..self.rules.clone() };
     }
 
     /// Whether an application names it.

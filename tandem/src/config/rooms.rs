@@ -1,5 +1,6 @@
 //! `[rooms]`: how meeting rooms are reached, who mixes them, and meetings that are always there.
 
+mod call_out;
 mod floor;
 mod meeting;
 
@@ -35,8 +36,14 @@ pub(crate) struct RoomsSection {
     pub(crate) threads: usize,
     /// Callers in meetings at a time.
     pub(crate) max_participants: usize,
+    /// Streams of pictures in meetings at a time.
+    pub(crate) max_pictures: usize,
     /// The language of callers.
     pub(crate) language: Language,
+    /// People may be called into meetings.
+    pub(crate) call_out: bool,
+    /// The country of numbers that are typed without one, 1 to 3 digits.
+    pub(crate) country_code: Option<Arc<str>>,
     /// Meetings of the file.
     pub(crate) meetings: Vec<MeetingRecord>,
     /// Where devices ask for the floor of the slides; `None` for nowhere.
@@ -56,7 +63,10 @@ impl Default for RoomsSection {
             prompts: RoomPrompts::default(),
             threads: 1,
             max_participants: 2_048,
+            max_pictures: 512,
             language: Language::english(),
+            call_out: false,
+            country_code: None,
             meetings: Vec::new(),
             bfcp: None,
         }
@@ -100,11 +110,20 @@ pub(super) fn read(
         allow_plain: table.list("allow_plain", value::network).unwrap_or_default(),
         numbers: table.list("numbers", value::shared_text).unwrap_or_default(),
         max_calls: table.or("max_calls", Rooms::DEFAULT_MAX_CALLS, value::integer),
+        max_calls_per_source: table.or(
+            "max_calls_per_source",
+            Rooms::DEFAULT_MAX_CALLS_PER_SOURCE,
+            value::integer,
+        ),
         video: table.or("video", true, value::boolean),
         video_hd: table.or("video_hd", false, value::boolean),
+        call_out: call_out::read(table.table("call_out")),
         ..Rooms::new(&domain)
     };
     let has_tls = sip.listeners.iter().any(|each| each.protocol == model::TransportProtocol::Tls);
+    if rooms.video_hd && !rooms.video {
+        table.warn_at("video_hd", "there are no pictures: video is false; leave out video_hd");
+    }
     if !has_tls && rooms.allow_plain.is_empty() {
         let message = "nobody can call the rooms: [sip] has no tls listener, and allow_plain is \
              empty; add tls = [\"0.0.0.0:5061\"] to [sip]";
@@ -121,13 +140,19 @@ pub(super) fn read(
         );
         table.warn_at("language", message);
     }
+    let country_code = table.optional("country_code", call_out::country_code);
     let section = RoomsSection {
         prompts,
         threads: table.or("threads", usual.threads, |v| value::within(value::integer(v)?, THREADS)),
         max_participants: table.or("max_participants", usual.max_participants, |v| {
             value::within(value::integer(v)?, PARTICIPANTS)
         }),
+        max_pictures: table.or("max_pictures", usual.max_pictures, |v| {
+            value::within(value::integer(v)?, PARTICIPANTS)
+        }),
         language,
+        call_out: rooms.call_out.is_some(),
+        country_code,
         bfcp: floor::read(&mut table, sip, addresses),
         meetings: read_meetings(&mut table),
     };
@@ -249,7 +274,9 @@ mod tests {
         let config = accepts("[rooms]\n");
         let rooms = config.resources.rooms.clone().unwrap();
         assert_eq!(rooms, Rooms::new(config.directory.domain()));
-        assert!(rooms.require_srtp && rooms.allow_plain.is_empty() && rooms.max_calls == 500);
+        assert!(rooms.require_srtp && rooms.allow_plain.is_empty());
+        assert_eq!((rooms.max_calls, rooms.max_calls_per_source), (500, 50));
+        assert!(rooms.video && !rooms.video_hd);
         let reached = config.directory.rooms_by_host(&rooms.host());
         assert!(reached.is_some_and(|reached| reached.region().is_none()));
     }
@@ -259,21 +286,31 @@ mod tests {
         let config = accepts(
             "[rooms]\ndomain = \"example.com\"\nregions = [{ code = \"eu\" }, { code = \"us-1\" }]\n\
              require_srtp = false\nallow_plain = [\"192.0.2.7\", \"198.51.100.0/24\"]\n\
-             numbers = [\"+12065550777\"]\nmax_calls = 20\n\
-             threads = 2\nmax_participants = 30\nlanguage = \"ja\"\nmusic = \"music.wav\"\n",
+             numbers = [\"+12065550777\"]\nmax_calls = 20\nmax_calls_per_source = 7\n\
+             video = true\nvideo_hd = true\n\
+             threads = 2\nmax_participants = 30\nmax_pictures = 8\nlanguage = \"ja\"\nmusic = \"music.wav\"\n",
         );
         let rooms = config.resources.rooms.clone().unwrap();
         assert_eq!(
             rooms.hosts(),
             ["meet.example.com", "meet.eu.example.com", "meet.us-1.example.com"]
         );
-        assert!(!rooms.require_srtp && rooms.max_calls == 20);
+        assert!(!rooms.require_srtp && rooms.max_calls == 20 && rooms.video && rooms.video_hd);
+        assert_eq!(rooms.max_calls_per_source, 7);
         assert!(config.directory.rooms_by_number("+12065550777").is_some());
         let section = config.rooms.unwrap();
         assert_eq!((section.threads, section.max_participants), (2, 30));
+        assert_eq!(section.max_pictures, 8);
         assert_eq!(section.language.as_str(), "ja");
         assert_eq!(section.prompts.music.as_deref(), Some("music.wav"));
         assert!(config.audio_files.iter().any(|file| &*file.path == "music.wav"));
+    }
+
+    #[test]
+    fn high_definition_without_pictures_is_warned_of() {
+        let found = warnings("[rooms]\nvideo = false\nvideo_hd = true");
+        let is_it = |said: &String| said.contains("there are no pictures: video is false");
+        assert_eq!(found.iter().filter(|said| is_it(said)).count(), 1, "{found:?}");
     }
 
     #[test]
@@ -290,10 +327,17 @@ mod tests {
             ("allow_plain = [\"meeting\"]", "allow_plain"),
             ("allow_plain = [\"192.0.2.1/24\"]", "allow_plain: 192.0.2.1/24 has bits set"),
             ("numbers = [\"4711\"]", "numbers: \"4711\" is not an E.164 number"),
+            ("video = \"on\"", "video: expected true or false"),
+            ("video_hd = 1", "video_hd: expected true or false"),
             ("max_calls = 0", "max_calls: 0 is out of range; use 1 to 1000000"),
+            (
+                "max_calls_per_source = 0",
+                "max_calls_per_source: 0 is out of range; use 1 to 1000000",
+            ),
             ("pin = 1", "unknown key `pin` in [rooms]"),
             ("threads = 0", "threads: 0 is out of range; use 1 to 64"),
             ("max_participants = 0", "max_participants: 0 is out of range; use 1 to 65536"),
+            ("max_pictures = 0", "max_pictures: 0 is out of range; use 1 to 65536"),
             ("language = \"English\"", "language: \"English\" is no language: write one as"),
             ("prompts = \"/no/such/folder\"", "prompts: \"/no/such/folder\" cannot be read: "),
         ] {

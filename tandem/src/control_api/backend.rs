@@ -50,10 +50,13 @@ impl NodeBackend {
         (view, applications, rooms): OfNode,
     ) -> Self {
         let source = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        directory.keep_news();
+        // Somebody else may have written since the journal was read, of which no news were kept.
+        let is_stale = directory.generation() > generation;
         NodeBackend {
             keys,
             generation,
-            is_stale: false,
+            is_stale,
             directory,
             view,
             applications,

@@ -126,6 +126,7 @@ impl Here {
         let numbers = privacy::of_audit(config)?;
         let api = Api::new(settings, state)
             .with_orders_kept(config.retention.orders_days())
+            .with_meetings_of_file(super::meetings_of_file(config))
             .with_numbers(Arc::new(move |number| numbers.user(number).into_owned()));
         Ok(Here { api, backend, key, config: config.clone(), _lock: lock })
     }

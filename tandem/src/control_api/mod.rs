@@ -88,6 +88,7 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
         api: Api::new(settings, state)
             .with_unproven_rate(api.unproven_per_second)
             .with_orders_kept(config.retention.orders_days())
+            .with_meetings_of_file(meetings_of_file(config))
             .with_numbers(Arc::new(move |number| numbers.user(number).into_owned())),
         backend: NodeBackend::new(
             keys::Keys::new(store, api.listen.ip()),
@@ -104,6 +105,11 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
         .map_err(|error| format!("[api] the control API cannot be started: {error}"))?;
     let control_api = ControlApi { address, is_tls, stop: Some(stop), thread: Some(thread) };
     Ok(Some((control_api, first)))
+}
+
+/// The meetings of `[[rooms.meeting]]`.
+fn meetings_of_file(config: &Config) -> Vec<room_core::MeetingRecord> {
+    config.rooms.as_ref().map(|rooms| rooms.meetings.clone()).unwrap_or_default()
 }
 
 fn settings(config: &Config, requests_per_second: u32, token_key: [u8; 32]) -> Settings {

@@ -175,6 +175,7 @@ mod tests {
     fn what_another_process_makes_is_routed_also_where_there_was_no_database() {
         let scratch = Scratch::new();
         let directory = LiveDirectory::open(&scratch.config(""));
+        directory.keep_news();
         let mut watcher = watcher(&directory, &scratch);
         watcher.look();
         assert!(watcher.watch.is_none() && watcher.told.is_none());
@@ -233,6 +234,7 @@ mod tests {
         commit(&mut store, 2, &[connector(VC, "three")]);
         watcher.look();
         assert_eq!((names(&directory), watcher.told.is_none()), (vec!["three".to_owned()], true));
+        assert!(directory.take_news().is_none(), "no control API asks for them");
     }
 
     #[test]

@@ -60,6 +60,9 @@ impl RoomsHandle {
     /// # Errors
     /// [`Refused`].
     pub(crate) fn command(&self, id: MeetingId, command: Command) -> Result<(), Refused> {
+        if matches!(command, Command::DialOut(_)) && !self.calls_out {
+            return Err(Refused::NotAllowed);
+        }
         let done = self.ask(move |focus, now, draw| match command {
             Command::DialOut(number) => focus.dial_out(now, id, &number, draw),
             command => focus.command(now, id, By::Api, command, draw),

@@ -5,9 +5,12 @@ use super::ears::Ears;
 use super::events::Teller;
 use super::floor::{Decision, Floors};
 use super::floor_sockets::FloorSockets;
+use super::numbers::e164;
 use super::prompts::Prompts;
 use super::readings::Counters;
+use super::steered::Steered;
 use super::{Input, RoomsSection};
+use media_applications::MeetingRefusal;
 use model::{
     ApplicationNews, ApplicationOrder, ConferenceId, LegSide, RoomCall, SteeredCall, TransactionId,
 };
@@ -30,21 +33,28 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// none of so many has ended.
 const UNSENT: usize = 65_536;
 
+/// A call, and an order with its number.
+pub(super) type Unsent = (TransactionId, u32, ApplicationOrder);
+
 /// The thread's own.
 pub(super) struct Desk {
-    clock: Clock,
-    focus: Focus,
+    pub(super) clock: Clock,
+    pub(super) focus: Focus,
     /// Of callers to whom nothing was said.
-    language: Language,
+    pub(super) language: Language,
     prompts: Prompts,
     /// What cards have above, where a meeting has no name; `None` without pictures.
     title: Option<Arc<str>>,
+    /// Whether people may be called into meetings, and the country of numbers without one.
+    call_out: (bool, Option<Arc<str>>),
     teller: Teller,
     counters: Arc<Counters>,
     orders: Arc<OnceLock<ApplicationOrders>>,
-    callers: HashMap<TransactionId, Ears>,
+    pub(super) callers: HashMap<TransactionId, Ears>,
+    /// Calls of applications.
+    pub(super) steered: Steered,
     /// Orders that the edge has had no room for, in their order.
-    unsent: VecDeque<(TransactionId, u32, ApplicationOrder)>,
+    pub(super) unsent: VecDeque<Unsent>,
     /// Where there is floor control.
     floor: Option<(Floors, FloorSockets)>,
     /// Its sockets have taken all that is for them.
@@ -57,9 +67,10 @@ impl Desk {
         teller: Teller,
         orders: Arc<OnceLock<ApplicationOrders>>,
         counters: Arc<Counters>,
-        floor: Option<(Floors, FloorSockets)>,
+        (steered, floor): (Steered, Option<(Floors, FloorSockets)>),
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
+        let call_out = (section.call_out, section.country_code);
         let mut registry = Registry::default();
         for meeting in section.meetings {
             // What cannot be was told when the file was read.
@@ -74,10 +85,12 @@ impl Desk {
             language,
             prompts,
             title,
+            call_out,
             teller,
             counters,
             orders,
             callers: HashMap::new(),
+            steered,
             unsent: VecDeque::new(),
             floor,
             floor_is_told: true,
@@ -93,6 +106,7 @@ impl Desk {
             match inputs.recv_timeout(next.unwrap_or(PAUSE).min(patience)) {
                 Ok(Input::Begun(call, begun)) => self.begin(call, &begun),
                 Ok(Input::News(call, news)) => self.take_news(call, news),
+                Ok(Input::Meet(call, number, request)) => self.meet(call, number, request),
                 Ok(Input::Ask(work)) => work(&mut self.focus, now(self.clock), &mut draw),
                 Ok(Input::Floor(news)) => {
                     if let Some((floors, _)) = &mut self.floor {
@@ -102,19 +116,23 @@ impl Desk {
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            self.forget_left();
             let now = now(self.clock);
             if self.focus.poll_timeout().is_some_and(|at| at <= now.at) {
                 self.focus.handle_timeout(now);
             }
             self.decide_floor(now);
             self.pump();
+            self.tell_joined();
             self.send();
             self.send_floor();
-            self.counters.set(self.focus.held().count(), self.callers.len());
+            let focus = &self.focus;
+            self.counters.set(focus.held().count(), self.callers.len(), focus.speaking());
         }
     }
 
     fn begin(&mut self, call: TransactionId, begun: &SteeredCall) {
+        // Whom a meeting has called has no words for the welcome.
         let Some(room) = begun.room.as_deref() else { return };
         let mut ears = Ears::new(call, self.language.clone());
         if let Some((floors, _)) = &mut self.floor {
@@ -135,9 +153,24 @@ impl Desk {
             ApplicationNews::Key { leg: LegSide::A, key } => {
                 self.focus.handle_key(now, call, key, &mut draw);
             }
+            ApplicationNews::Answered(LegSide::A) => {
+                self.focus.handle_called(now, call, CalledNews::Answered);
+            }
+            ApplicationNews::BridgeFailed { status, .. } => {
+                self.callers.remove(&call);
+                self.focus.handle_called(now, call, CalledNews::Failed(status));
+            }
             ApplicationNews::Played { order, .. } => ears.handle_played(order),
+            ApplicationNews::Heard(heard) => self.focus.handle_heard(call, heard),
+            ApplicationNews::Silent { silent_for } => {
+                self.focus.handle_silence(now, call, silent_for);
+            }
             ApplicationNews::Pictures { camera, slides } => {
                 self.focus.handle_pictures(call, camera, slides);
+            }
+            ApplicationNews::Seated { order } if ears.is_seat(order) => {
+                ears.handle_seated(order);
+                self.steered.joined(call, Ok(()));
             }
             ApplicationNews::SeatFailed { order, failure } if ears.is_seat(order) => {
                 self.lose(call, &failure.to_string());
@@ -168,6 +201,11 @@ impl Desk {
 
     /// A caller who is in a meeting cannot be heard there: the call ends.
     fn lose(&mut self, call: TransactionId, why: &str) {
+        if self.steered.joined(call, Err(MeetingRefusal::Failed(why.to_owned()))) {
+            // The application hears of it, and has its caller back.
+            self.focus.handle_gone(now(self.clock), call, Some(503));
+            return self.let_go(call);
+        }
         tracing::warn!(%call, %why, "a caller has no part in the audio of its meeting, and is hung up");
         self.focus.handle_gone(now(self.clock), call, Some(503));
         if let Some(ears) = self.callers.get_mut(&call) {
@@ -176,7 +214,7 @@ impl Desk {
     }
 
     /// Follows what the rooms want done, until they want nothing more.
-    fn pump(&mut self) {
+    pub(super) fn pump(&mut self) {
         loop {
             while let Some(output) = self.focus.poll_output() {
                 self.follow(output);
@@ -251,18 +289,39 @@ impl Desk {
         match order {
             MeetingOrder::Announce(words) => {
                 let sources = self.prompts.sources(&words);
+                // The mixer plays it to all of them; whoever has a seat for sure says which conference it is.
                 let there = self.callers.values_mut().filter(|ears| ears.is_in(meeting));
-                there.for_each(|ears| ears.announce(&sources));
+                if let Some(ears) = there.max_by_key(|ears| ears.is_seated()) {
+                    ears.announce(sources);
+                }
             }
-            // Neither recordings of rooms nor calls out of them are there yet; who asks for them hears so.
+            // Recordings of rooms are not there yet; who asks for them hears so.
             MeetingOrder::StartRecording => self.focus.handle_recording_failed(now, meeting),
             MeetingOrder::StopRecording => {}
-            MeetingOrder::AskNumber { call, .. } => {
-                self.focus.handle_number_verdict(now, meeting, call, false);
+            MeetingOrder::AskNumber { call, number, .. } => {
+                let allowed = self.number_of(&number).is_some();
+                self.focus.handle_number_verdict(now, meeting, call, allowed);
             }
-            MeetingOrder::DialOut { call, .. } => {
-                self.focus.handle_called(now, call, CalledNews::Failed(501));
-            }
+            MeetingOrder::DialOut { call, number } => self.dial(now, call, &number),
+        }
+    }
+
+    /// The number to call, where anybody may be; the rules on countries, rates and caps are the edge's.
+    fn number_of(&self, typed: &str) -> Option<String> {
+        let (may, country_code) = &self.call_out;
+        e164(typed, country_code.as_deref()).filter(|_| *may)
+    }
+
+    /// Has somebody called into a meeting.
+    fn dial(&mut self, now: Now, call: TransactionId, typed: &str) {
+        let taken = match (self.number_of(typed), self.orders.get()) {
+            (Some(number), Some(orders)) => orders.call_for_rooms(call, number.into()),
+            _ => false,
+        };
+        if taken {
+            self.callers.insert(call, Ears::new(call, self.language.clone()));
+        } else {
+            self.focus.handle_called(now, call, CalledNews::Failed(503));
         }
     }
 
@@ -307,11 +366,7 @@ impl Desk {
     fn send(&mut self) {
         for (call, ears) in &mut self.callers {
             for (number, order) in ears.take_orders() {
-                if self.unsent.len() >= UNSENT {
-                    tracing::error!(%call, "an order of the meeting rooms is lost: the edge takes none");
-                    continue;
-                }
-                self.unsent.push_back((*call, number, order));
+                queue(&mut self.unsent, (*call, number, order));
             }
         }
         let Some(orders) = self.orders.get() else { return };
@@ -324,12 +379,22 @@ impl Desk {
     }
 }
 
-fn now(clock: Clock) -> Now {
+/// Has an order wait for the edge.
+pub(super) fn queue(unsent: &mut VecDeque<Unsent>, order: Unsent) {
+    if unsent.len() >= UNSENT {
+        let call = order.0;
+        tracing::error!(%call, "an order of the meeting rooms is lost: the edge takes none");
+        return;
+    }
+    unsent.push_back(order);
+}
+
+pub(super) fn now(clock: Clock) -> Now {
     Now { at: clock.now(), unix: unix_time() }
 }
 
 /// For ids and passcodes, which nobody may guess: where the system has no random number there is none.
-fn draw() -> u64 {
+pub(super) fn draw() -> u64 {
     getrandom::u64().unwrap_or(u64::MAX)
 }
 

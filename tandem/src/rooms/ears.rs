@@ -2,15 +2,11 @@
 
 use model::{
     ApplicationOrder, AudioSource, ConferenceId, FloorAccess, LegSide, ParticipantId, PictureCard,
-    PicturesShown, Seat, TransactionId,
+    PicturesShown, ROOM_ORDERS, Seat, TransactionId,
 };
-use room_core::{Capabilities, Language, MeetingId, Words};
+use room_core::{Capabilities, Language, MeetingId};
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// What waits to be played to one caller. Full policy: an announcement that finds no room is not heard by
-/// this caller.
-const LINE: usize = 2 * Words::MOST;
 
 /// Something in the line.
 enum Sound {
@@ -27,8 +23,9 @@ struct Place {
     capabilities: Capabilities,
     /// It has the floor of the slides.
     presents: bool,
-    /// The newest order of a seat.
+    /// The newest order of a seat, and whether the relay has said that one is taken.
     order: u32,
+    is_seated: bool,
 }
 
 /// One caller.
@@ -65,6 +62,16 @@ impl Ears {
             orders: Vec::new(),
             ended: Vec::new(),
         }
+    }
+
+    /// Of a call that an application steers: its orders have numbers that are none of the application's.
+    pub(super) fn steered(call: TransactionId, language: Language) -> Self {
+        Ears { last_order: ROOM_ORDERS, ..Ears::new(call, language) }
+    }
+
+    /// Whether it has a place in a meeting's mix.
+    pub(super) const fn has_place(&self) -> bool {
+        self.place.is_some()
     }
 
     /// Orders to its call, with their numbers.
@@ -106,13 +113,10 @@ impl Ears {
         self.go_on(was_heard);
     }
 
-    /// Everybody hears this; after what is being said to this caller alone.
-    pub(super) fn announce(&mut self, clips: &[AudioSource]) {
-        if self.line.len() + clips.len() <= LINE {
-            self.line.extend(clips.iter().cloned().map(Sound::Clip));
-        }
-        if self.heard.is_none() {
-            self.go_on(false);
+    /// Everybody in its meeting hears this, in the mix.
+    pub(super) fn announce(&mut self, clips: Vec<AudioSource>) {
+        for clip in clips {
+            self.order(ApplicationOrder::Announce(clip));
         }
     }
 
@@ -143,14 +147,21 @@ impl Ears {
         self.place.as_ref().is_some_and(|place| place.order == order)
     }
 
+    /// The order of this number was a seat's, which is taken.
+    pub(super) fn handle_seated(&mut self, order: u32) {
+        if let Some(place) = self.place.as_mut().filter(|place| place.order == order) {
+            place.is_seated = true;
+        }
+    }
+
+    /// Whether it has a seat for sure.
+    pub(super) fn is_seated(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.is_seated)
+    }
+
     /// Whether it is in the mix of a meeting.
     pub(super) fn is_in(&self, meeting: MeetingId) -> bool {
         self.place.as_ref().is_some_and(|place| place.meeting == meeting)
-    }
-
-    /// Whether it has a place in a meeting.
-    pub(super) const fn has_place(&self) -> bool {
-        self.place.is_some()
     }
 
     pub(super) const fn language(&self) -> &Language {
@@ -176,9 +187,10 @@ impl Ears {
         is_muted: bool,
         capabilities: Capabilities,
     ) {
-        let presents = false;
-        self.place =
-            Some(Place { meeting, conference, is_muted, capabilities, presents, order: 0 });
+        let (presents, order, is_seated) = (false, 0, false);
+        let place =
+            Place { meeting, conference, is_muted, capabilities, presents, order, is_seated };
+        self.place = Some(place);
         self.sit();
     }
 
@@ -216,6 +228,7 @@ impl Ears {
             conference: place.conference,
             // All but two bits of an id's lower half are random.
             participant: ParticipantId(self.call.as_u128() as u64),
+            leg: LegSide::A,
             is_muted: place.is_muted || !place.capabilities.audio.sends(),
         };
         let shown = PicturesShown {

@@ -11,8 +11,10 @@ mod ears;
 mod events;
 mod floor;
 mod floor_sockets;
+mod numbers;
 mod prompts;
 mod readings;
+mod steered;
 
 use crate::config::{Config, RoomsSection};
 use crate::live_directory::LiveDirectory;
@@ -24,9 +26,10 @@ use desk::Desk;
 use events::Teller;
 use floor::{FloorNews, Floors};
 use floor_sockets::FloorSockets;
+use media_applications::MeetingRequest;
 use model::{
-    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, LegSide, SteeredCall,
-    TransactionId,
+    ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, LegSide, ROOM_ORDERS,
+    ROOMS, SteeredCall, TransactionId,
 };
 use readings::Counters;
 use room_core::{Draw, Focus, Now};
@@ -36,8 +39,10 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use steered::{Left, Steered};
 
 pub(crate) use readings::RoomsReadings;
+pub(crate) use steered::Met;
 
 /// What waits for the thread. Full policy: a call that begins is refused (503), one whose news find no
 /// room is ended, since what is lost cannot be made up for, and whoever asks is told to ask again.
@@ -53,6 +58,8 @@ type Work = Box<dyn FnOnce(&mut Focus, Now, Draw<'_>) + Send>;
 enum Input {
     Begun(TransactionId, Box<SteeredCall>),
     News(TransactionId, ApplicationNews),
+    /// What an application wants for its call, and the number of that.
+    Meet(TransactionId, u32, MeetingRequest),
     Ask(Work),
     Floor(FloorNews),
     Stop,
@@ -61,21 +68,28 @@ enum Input {
 /// What steers the calls to the rooms.
 pub(crate) struct Rooms {
     inputs: SyncSender<Input>,
+    left: Arc<Left>,
+    calls_out: bool,
     orders: Arc<OnceLock<ApplicationOrders>>,
     counters: Arc<Counters>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Rooms {
-    /// Starts it. What happens in meetings is told `events`. Orders are taken from [`Rooms::connect`] on.
+    /// Starts it. What happens in meetings is told `events`, and what became of the wishes of applications
+    /// `met`. Orders are taken from [`Rooms::connect`] on.
     pub(crate) fn start(
         config: &Config,
         events: (Arc<dyn EventSink>, PerSink<Numbers>),
+        met: Met,
     ) -> Result<Self, StartError> {
         let (inputs, received) = sync_channel(QUEUE);
         let orders = Arc::new(OnceLock::new());
         let counters = Arc::new(Counters::default());
+        let left = Arc::<Left>::default();
+        let steered = Steered::new(met, config.rooms.is_some(), Arc::clone(&left));
         let section = config.rooms.clone().unwrap_or_default();
+        let calls_out = section.call_out;
         let floor = match &section.bfcp {
             Some(bfcp) => {
                 let counters = Arc::clone(&counters.floor);
@@ -88,13 +102,18 @@ impl Rooms {
         // Whoever sees nobody sees where it is.
         let rooms = config.directory.rooms().filter(|rooms| rooms.video);
         let title = rooms.map(|rooms| Arc::from(rooms.host()));
-        let desk =
-            Desk::new((section, title), teller, Arc::clone(&orders), Arc::clone(&counters), floor);
+        let desk = Desk::new(
+            (section, title),
+            teller,
+            Arc::clone(&orders),
+            Arc::clone(&counters),
+            (steered, floor),
+        );
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));
         let thread = thread
             .map_err(|error| StartError(format!("no thread for the meeting rooms: {error}")))?;
-        Ok(Rooms { inputs, orders, counters, thread: Some(thread) })
+        Ok(Rooms { inputs, left, calls_out, orders, counters, thread: Some(thread) })
     }
 
     /// Orders go there from now on.
@@ -104,7 +123,8 @@ impl Rooms {
 
     /// For whoever makes, changes and looks at meetings.
     pub(crate) fn handle(&self) -> RoomsHandle {
-        RoomsHandle { inputs: self.inputs.clone() }
+        let left = Arc::clone(&self.left);
+        RoomsHandle { inputs: self.inputs.clone(), left, calls_out: self.calls_out }
     }
 
     /// Their numbers for the Prometheus page.
@@ -137,6 +157,9 @@ impl Rooms {
 #[derive(Clone)]
 pub(crate) struct RoomsHandle {
     inputs: SyncSender<Input>,
+    left: Arc<Left>,
+    /// People may be called into meetings.
+    calls_out: bool,
 }
 
 /// Why the rooms do not answer.
@@ -190,11 +213,12 @@ impl Port {
         let call = event.call;
         match &event.told {
             ApplicationTold::Begun(begun) => {
-                if begun.room.is_none() {
+                if *begun.application != *ROOMS {
                     return Err(event);
                 }
                 let most = self.directory.current().rooms().map_or(0, |rooms| rooms.max_calls);
-                let has_room = calls.len() < most as usize;
+                // Whom a meeting calls is under the rules of such calls.
+                let has_room = calls.len() < most as usize || begun.room.is_none();
                 if !has_room || self.inputs.try_send(Input::Begun(call, begun.clone())).is_err() {
                     tracing::warn!(%call, "as many callers are in the meeting rooms as may be");
                     return Ok(Err(event));
@@ -202,14 +226,19 @@ impl Port {
                 calls.insert(call);
             }
             ApplicationTold::News(news) => {
-                if !calls.contains(&call) {
+                // Of a call that an application has sent into a meeting these are the rooms'.
+                let is_rooms = news.order().is_some_and(|order| order >= ROOM_ORDERS);
+                if !is_rooms && !calls.contains(&call) {
                     return Err(event);
                 }
                 if matches!(news, ApplicationNews::HungUp { leg: LegSide::A, .. }) {
                     calls.remove(&call);
                 }
                 let told = self.inputs.try_send(Input::News(call, news.clone()));
-                if matches!(told, Err(TrySendError::Full(_))) {
+                // How somebody is heard, and that nothing comes of it, is said again.
+                let is_said_again =
+                    matches!(news, ApplicationNews::Heard(_) | ApplicationNews::Silent { .. });
+                if !is_said_again && matches!(told, Err(TrySendError::Full(_))) {
                     tracing::error!(%call, "news of a caller of the meeting rooms are not taken in time");
                     if let Some(orders) = self.orders.get() {
                         let order = ApplicationOrder::HangUp { leg: None, status: 503 };

@@ -15,12 +15,14 @@ pub(super) struct Counters {
     pub(super) floor: Arc<FloorCounters>,
     /// Messages to devices that found no room in the rooms.
     pub(super) floor_lost: AtomicU64,
+    speaking: AtomicUsize,
 }
 
 impl Counters {
-    pub(super) fn set(&self, meetings: usize, callers: usize) {
+    pub(super) fn set(&self, meetings: usize, callers: usize, speaking: usize) {
         self.meetings.store(meetings, Ordering::Relaxed);
         self.callers.store(callers, Ordering::Relaxed);
+        self.speaking.store(speaking, Ordering::Relaxed);
     }
 }
 
@@ -33,6 +35,7 @@ impl RoomsReadings {
         for (definition, count) in [
             (&definitions::ROOM_MEETINGS, &self.0.meetings),
             (&definitions::ROOM_CALLERS, &self.0.callers),
+            (&definitions::ROOM_SPEAKING, &self.0.speaking),
         ] {
             out.push(reading(definition, "", count.load(Ordering::Relaxed) as u64));
         }

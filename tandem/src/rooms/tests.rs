@@ -24,14 +24,19 @@ const MEETING: &str = "[rooms]\n[[rooms.meeting]]\nname = \"Board\"\nattendee_id
 fn started() -> (Rooms, Arc<Told>) {
     let told = Arc::new(Told::default());
     let people = PerSink::same(Numbers::Plain);
-    let rooms = Rooms::start(&accepts(MEETING), (Arc::<Told>::clone(&told), people)).unwrap();
+    let rooms = Rooms::start(
+        &accepts(MEETING),
+        (Arc::<Told>::clone(&told), people),
+        Box::new(|_, _, _| {}),
+    )
+    .unwrap();
     (rooms, told)
 }
 
 fn begun(dialled: &str) -> Box<SteeredCall> {
     let meeting = MeetingDigits::parse(dialled);
     Box::new(SteeredCall {
-        application: model::ROOMS.into(),
+        application: ROOMS.into(),
         rule: None,
         direction: CallDirection::Inbound,
         from: "board".into(),
@@ -133,3 +138,5 @@ fn whoever_asks_rooms_that_are_gone_is_told_so() {
     rooms.stop();
     assert_eq!(handle.ask(|_, _, _| ()), Err(NoAnswer::Late));
 }
+
+mod steered;

@@ -2,6 +2,7 @@
 
 use crate::clock::Origin;
 use call_audio::Opening;
+use call_recordings::OrderedOpener;
 use call_streaming::Refuse;
 use call_streaming::events::EventSender;
 use model::{Listener, NotificationTargets, UnixTime};
@@ -17,9 +18,18 @@ pub(super) struct Failures {
 
 impl Failures {
     /// For orders that were refused, by the relay or for want of room behind it: one event a leg, however
-    /// many listeners there are.
-    pub(super) fn of_orders(self) -> Refuse {
+    /// many listeners there are. Applications hear of their recordings by `ordered`.
+    pub(super) fn of_orders(self, ordered: Option<OrderedOpener>) -> Refuse {
         Box::new(move |listeners, opening, reason| {
+            for listener in listeners {
+                if let (Listener::Ordered(of), Some(ordered)) = (listener, &ordered) {
+                    ordered.refuse(
+                        opening.call.transaction_id,
+                        of.order,
+                        format!("not recorded: {reason}"),
+                    );
+                }
+            }
             let notify = listeners.iter().map(Listener::notify);
             let notify = notify.fold(NotificationTargets::NONE, NotificationTargets::and);
             if listeners

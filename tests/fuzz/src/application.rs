@@ -1,7 +1,7 @@
 //! What applications that steer calls answer.
 
 use crate::{bounded, parts};
-use media_applications::{Direction, Facts, Output, Program};
+use media_applications::{Direction, Facts, MeetingRefusal, MeetingRequest, Output, Program};
 use model::{
     ApplicationNews, ApplicationOrder, AudioSource, DtmfKey, Instant, LegSide, PlayOutcome,
     RecordedObject, TransactionId, UnixTime,
@@ -114,6 +114,18 @@ impl Call {
                 self.program.handle_sound(self.now, number, sound);
             }
             Output::PauseRecording(..) => {}
+            Output::Meeting(number, request) => {
+                let outcome = match request {
+                    MeetingRequest::Leave => return,
+                    MeetingRequest::Mute { attendees, .. } => {
+                        assert!((1..=100).contains(&attendees.len()));
+                        Ok(())
+                    }
+                    MeetingRequest::Join { .. } if number % 3 == 0 => Err(MeetingRefusal::Full),
+                    MeetingRequest::Join { .. } => Ok(()),
+                };
+                self.program.handle_meeting(self.now, number, outcome);
+            }
             Output::Order(order, wanted) => {
                 let news = match wanted {
                     ApplicationOrder::Answer => ApplicationNews::Answered(LegSide::A),

@@ -3,7 +3,8 @@
 use crate::{bounded, parts};
 use control_api::{
     AccessKey, Api, Backend, CommitFault, Ids, KeySource, KeySourceFault, Made, OPERATIONS, Policy,
-    Request, Settings, State, route, schema, sigv4, state::Change,
+    Request, Settings, State, route, schema, sigv4,
+    state::{Change, Kind, Row},
 };
 use directory::{Resources, Snapshot, VoiceConnector};
 use model::{ProxySessionId, UnixTime, VoiceConnectorId};
@@ -14,13 +15,21 @@ use std::sync::{Arc, LazyLock};
 /// 2026-01-02T03:04:05Z, when the seeds were signed.
 const NOW: UnixTime = UnixTime::from_millis(1_767_323_045_000);
 
-struct OneKey;
+const CONNECTOR: &str = "abcdef1ghij2klmno3pqr4";
+const KEY: &str = "AKTDAAAQEAYEAUDAOCAJ";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+#[derive(Default)]
+struct OneKey {
+    /// A commit was about one voice connector.
+    has_changed_connector: bool,
+}
 
 impl KeySource for OneKey {
     fn find(&self, id: &str) -> Result<Option<AccessKey>, KeySourceFault> {
-        Ok((id == "AKTDAAAQEAYEAUDAOCAJ").then(|| AccessKey {
+        Ok((id == KEY).then(|| AccessKey {
             id: id.to_owned(),
-            secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned().into(),
+            secret: SECRET.to_owned().into(),
             name: "fuzz".to_owned(),
             policy: None,
         }))
@@ -50,7 +59,10 @@ impl Backend for OneKey {
                 drop(SNAPSHOT.with_numbers(numbers));
                 Ok(())
             }
-            Made::Connector(connector) => SNAPSHOT.with_connector(*connector).map(drop),
+            Made::Connector(connector) => SNAPSHOT.with_connector(*connector).map(|next| {
+                self.has_changed_connector = true;
+                assert!(next.is_some(), "it has no numbers");
+            }),
         });
         assert!(made.is_none_or(|made| made.is_ok()));
         Ok(())
@@ -58,11 +70,16 @@ impl Backend for OneKey {
 }
 
 /// A script of method, path, query, headers (a line each, `name: value`) and body: routed, its claim
-/// read, answered by an API with one key; the body is read as a policy as well.
+/// read, answered by an API with one key, as it is and signed anew, which no change of it could be; the
+/// body is read as a policy as well.
 ///
 /// # Panics
 /// When an answer has no request id, a refusal is no JSON, or an audit record is not one line.
 pub fn control_api(data: &[u8]) {
+    asked(data);
+}
+
+fn asked(data: &[u8]) -> bool {
     let data = bounded(data);
     let mut parts = parts(data, 5);
     let mut text = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
@@ -84,6 +101,21 @@ pub fn control_api(data: &[u8]) {
     black_box((route(&request).is_ok(), sigv4::read(&request).is_ok()));
     black_box(Policy::parse(&body).is_ok());
     checked(&body);
+    answered(&request);
+    let host = [("host".to_owned(), "api.test".to_owned())];
+    let plain = Request { headers: &host, ..request };
+    let secret = SECRET.to_owned().into();
+    let (region, service) = ("us-east-1", "chime");
+    let signer = sigv4::Signer { access_key_id: KEY, secret: &secret, region, service };
+    let headers = signer.headers(&plain, NOW);
+    answered(&Request { headers: &headers, ..plain })
+}
+
+/// Whether one voice connector was changed.
+///
+/// # Panics
+/// When an answer has no request id, a refusal is no JSON, or an audit record is not one line.
+fn answered(request: &Request<'_>) -> bool {
     let mut api = Api::new(
         Settings {
             region: "us-east-1".to_owned(),
@@ -92,17 +124,19 @@ pub fn control_api(data: &[u8]) {
             requests_per_second: 1,
             token_key: [7; 32],
         },
-        State::default(),
+        STATE.clone(),
     );
     let ids = Ids { request: "r", event: "e" };
-    let answer = api.handle(NOW, ids, &request, &mut OneKey);
+    let mut node = OneKey::default();
+    let answer = api.handle(NOW, ids, request, &mut node);
     assert!(answer.headers.contains(&("x-amzn-RequestId", "r".to_owned())));
-    if path != "/" {
+    if request.path != "/" && !answer.body.is_empty() {
         let body = serde_json::from_slice::<serde_json::Value>(&answer.body);
         assert!(body.is_ok_and(|body| body.is_object()));
     }
     let audit = answer.audit.unwrap_or_default();
     assert!(!audit.contains(&b'\n'), "an audit record is one line");
+    node.has_changed_connector
 }
 
 /// A body is held against the shapes of every operation that has one; what passes passes again.
@@ -112,7 +146,7 @@ pub fn control_api(data: &[u8]) {
 fn checked(body: &str) {
     for operation in OPERATIONS {
         let segments = operation.path().split('/').map(|segment| match segment.starts_with('{') {
-            true => "abcdef1ghij2klmno3pqr4",
+            true => CONNECTOR,
             false => segment,
         });
         let path = segments.collect::<Vec<_>>().join("/");
@@ -128,11 +162,24 @@ fn checked(body: &str) {
     }
 }
 
+/// What was made before: the voice connector of the snapshot, so that it can be changed by itself.
+static STATE: LazyLock<State> = LazyLock::new(|| {
+    let row = Row {
+        kind: Kind::Connector,
+        id: CONNECTOR.to_owned(),
+        body: r#"{"Name":"made","RequireEncryption":false,"AwsRegion":"us-east-1","NetworkType":"IPV4_ONLY"}"#
+            .to_owned(),
+        created_ms: 1,
+        updated_ms: 1,
+    };
+    State::load([row]).unwrap_or_else(|bad| panic!("{}", bad.why))
+});
+
 /// Made once: its tables of numbers take longer than a request.
 static SNAPSHOT: LazyLock<Arc<Snapshot>> = LazyLock::new(snapshot);
 
 fn snapshot() -> Arc<Snapshot> {
-    let id = VoiceConnectorId::new("abcdef1ghij2klmno3pqr4");
+    let id = VoiceConnectorId::new(CONNECTOR);
     let voice_connectors = id.into_iter().map(VoiceConnector::new).collect();
     let domain = "tandem.test".to_owned();
     let resources = Resources { domain, voice_connectors, ..Resources::default() };
@@ -163,5 +210,28 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             ),
         ),
         ("nested", script("/", "", "", &"[".repeat(60_000))),
+        (
+            "put-origination",
+            [
+                "PUT",
+                &format!("/voice-connectors/{CONNECTOR}/origination"),
+                "",
+                "",
+                r#"{"Origination":{"Routes":[{"Host":"192.0.2.7","Port":5060,"Protocol":"UDP"}]}}"#,
+            ]
+            .join("\u{1e}")
+            .into_bytes(),
+        ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_changes_one_voice_connector() {
+        let (_, seed) = seeds().into_iter().find(|(name, _)| *name == "put-origination").unwrap();
+        assert!(asked(&seed));
+    }
 }

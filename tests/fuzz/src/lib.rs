@@ -29,6 +29,7 @@ mod relay_control;
 mod report;
 mod room_video;
 mod rooms;
+mod seated;
 pub mod seeds;
 mod session_description;
 mod sip;

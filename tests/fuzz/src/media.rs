@@ -1,5 +1,6 @@
 //! RTP, RTCP and the relay's packet path.
 
+use crate::seated::Seated;
 use crate::{bounded, parts};
 use model::{
     Codec, CodecMapping, ComfortNoise, DtmfConversion, Instant, LegPlan, LegSecurity, LegSide,
@@ -122,7 +123,8 @@ fn walk(packet: &RtcpPacket<'_>) {
 
 /// A script of datagrams to one relayed stream. A part's first byte chooses the leg (bit 0), the
 /// socket (bit 1), the source (bits 2 and 3), the time since the part before (bits 4 and 5), and
-/// whether the plan is swapped (bit 6, by the next two bytes) or a report is taken (bit 7).
+/// whether the plan is swapped (bit 6, by the next two bytes) or a report is taken (bit 7). The last byte
+/// chooses who speaks RTCP, and whether leg A takes part in a conference with pictures.
 ///
 /// # Panics
 /// When a datagram is sent where no plan and no latch points, or a measure is out of its range.
@@ -136,6 +138,8 @@ pub fn rtp_session(data: &[u8]) {
         _ => RtcpStyle::Auto,
     };
     stream.set_rtcp(style, REPORT_INTERVAL, &mut || 0x0123_4567_89ab_cdef);
+    let is_pictured = data.last().is_some_and(|last| last / 3 % 4 == 3);
+    let mut seated = is_pictured.then(|| Seated::new(&mut stream, now));
     let (mut srtp, mut converts) = (false, false);
     for (index, part) in parts(bounded(data), MOST_PARTS).enumerate() {
         let Some((&act, datagram)) = part.split_first() else { continue };
@@ -169,9 +173,14 @@ pub fn rtp_session(data: &[u8]) {
                 stream.send_failed(to, kind, len);
             }
         }
+        if let Some(seated) = &mut seated {
+            seated.turn(now);
+        }
         let mut made = [0; LONGEST_MADE];
         while let Some(packet) = stream.poll_made(now, &mut made) {
-            assert!(SOURCES.contains(&packet.destination) && packet.len <= LONGEST_MADE);
+            let is_known = SOURCES.contains(&packet.destination);
+            assert!(is_known || (is_pictured && REMOTES.contains(&packet.destination)));
+            assert!(packet.len <= LONGEST_MADE);
         }
         if act & 0x80 != 0 {
             report(&mut stream, now);

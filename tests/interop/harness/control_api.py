@@ -138,6 +138,12 @@ def served():
     return set(re.findall(r"^\| (\w+) \| `[^`]*` \| works \|$", listed, re.M))
 
 
+def served_at_all():
+    """The same of chime-sdk-meetings as well, and Tandem's own operations, all of which work."""
+    return set(re.findall(r"^\| (\w+) \| `[^`]*` \| (?:works|`tandem:\w+`) \|$",
+                          OPERATIONS.read_text(), re.M))
+
+
 def service_model():
     """The installed model of the service."""
     return botocore.session.Session().get_service_model("chime-sdk-voice")

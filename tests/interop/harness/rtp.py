@@ -15,9 +15,10 @@ _STEP = 0.02
 
 
 class RtpEndpoint:
-    """RTP on an even port and RTCP on the next; `drop(n)` says which packets are lost on the way."""
+    """RTP on an even port and RTCP on the next; `drop(n)` says which packets are lost on the way, and
+    `samples` what is sent, again and again, in the place of a tone."""
 
-    def __init__(self, ip, hertz, drop=lambda number: False, ssrc=None):
+    def __init__(self, ip, hertz, drop=lambda number: False, ssrc=None, samples=None):
         self.rtp, self.rtcp = port_pair(ip)
         self.ip, self.port = self.rtp.getsockname()
         self.ssrc = ssrc or random.getrandbits(32)
@@ -26,7 +27,7 @@ class RtpEndpoint:
         self.received = []
         self.reports = []
         self._to = None
-        self._audio = tones.ulaw(tones.sine(hertz, 1))
+        self._audio = tones.ulaw(tones.sine(hertz, 1) if samples is None else samples)
         self._drop = drop
         self._quiet, self._stop = threading.Event(), threading.Event()
         self._threads = [threading.Thread(target=self._listen, daemon=True)]

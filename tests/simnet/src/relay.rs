@@ -2,9 +2,9 @@
 
 use crate::fixture::EDGE;
 use model::{
-    AllocationFailure, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia,
-    MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PictureSeat, PlayOutcome, Playing,
-    Seat, SeatFailure,
+    AllocationFailure, AudioSource, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening,
+    LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PictureSeat, PlayOutcome,
+    Playing, Seat, SeatFailure,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -53,6 +53,8 @@ pub struct FakeRelay {
     pub seated: HashMap<MediaId, Seat>,
     /// Every seat that was ordered, oldest first.
     pub seats: Vec<Seat>,
+    /// What was announced in conferences, oldest first.
+    pub announced: Vec<AudioSource>,
     /// Where streams of pictures have their places.
     pub shown: HashMap<MediaId, PictureSeat>,
     /// Streams whose leg asked for a key frame, oldest first.
@@ -83,6 +85,7 @@ impl FakeRelay {
             cannot_listen: None,
             seated: HashMap::new(),
             seats: Vec::new(),
+            announced: Vec::new(),
             shown: HashMap::new(),
             refreshed: Vec::new(),
             cannot_show: None,
@@ -173,6 +176,11 @@ impl FakeRelay {
             MediaCommand::RefreshPicture { id } => {
                 assert!(self.shown.contains_key(&id), "{id:?} has no place");
                 self.refreshed.push(id);
+                None
+            }
+            MediaCommand::Announce { id, source } => {
+                assert!(self.seated.contains_key(&id), "{id:?} announces, and has no seat");
+                self.announced.push(source);
                 None
             }
             MediaCommand::StandUp { id } => {

@@ -1,6 +1,7 @@
 //! Whatever comes in whatever order.
 
 use super::*;
+use crate::action::MeetingRefusal;
 use proptest::prelude::*;
 
 /// Whatever an edge, an application and a clock may do.
@@ -10,6 +11,7 @@ enum Input {
     Response(String),
     Failure,
     Sound(u32, bool),
+    Met(u32, bool),
     Update,
     Pass(u64),
 }
@@ -53,6 +55,10 @@ fn inputs() -> impl Strategy<Value = Input> {
             "Destination": { "Location": "b" } } })),
         Just(json!({ "Type": "PauseCallRecording" })),
         Just(json!({ "Type": "StopCallRecording" })),
+        Just(json!({ "Type": "JoinChimeMeeting", "Parameters": {
+            "JoinToken": "t", "MeetingId": "4081234567" } })),
+        Just(json!({ "Type": "ModifyChimeMeetingAttendees", "Parameters": {
+            "Operation": "Mute", "MeetingId": "m", "AttendeeList": ["a"] } })),
         Just(json!({ "Type": "?" })),
     ];
     let lists = prop::collection::vec(actions, 0..5)
@@ -63,6 +69,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         1 => ".{0,40}".prop_map(Input::Response),
         1 => Just(Input::Failure),
         3 => (0_u32..12, any::<bool>()).prop_map(|(number, fine)| Input::Sound(number, fine)),
+        3 => (0_u32..12, any::<bool>()).prop_map(|(number, fine)| Input::Met(number, fine)),
         1 => Just(Input::Update),
         3 => (0_u64..4_000).prop_map(Input::Pass),
     ]
@@ -88,6 +95,10 @@ proptest! {
                 Input::Sound(number, fine) => {
                     let sound = if fine { Ok(source()) } else { Err("none".to_owned()) };
                     call.program.handle_sound(call.now, number, sound);
+                }
+                Input::Met(number, fine) => {
+                    let outcome = if fine { Ok(()) } else { Err(MeetingRefusal::Full) };
+                    call.program.handle_meeting(call.now, number, outcome);
                 }
                 Input::Update => {
                     let _ = call.program.update(call.now, Map::new());

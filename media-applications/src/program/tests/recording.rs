@@ -22,6 +22,10 @@ fn start(track: &str) -> Value {
         "Track": track, "Destination": { "Type": "S3", "Location": "demo/calls/" } } })
 }
 
+fn pause() -> Value {
+    json!({ "Type": "Pause", "Parameters": { "DurationInMilliseconds": "1000" } })
+}
+
 fn records(call: &mut Call) -> OrderedRecording {
     match call.ordered() {
         (number, ApplicationOrder::Record(recording)) if number == recording.order => *recording,
@@ -176,10 +180,21 @@ fn a_recording_of_the_call_that_ends_by_itself_is_stopped() {
         // Another one's end changes nothing.
         recorded(&mut call, order + 1, Ok(()));
         call.nothing();
+        call.answer(json!([pause()]));
         recorded(&mut call, order, outcome);
         assert_eq!(call.ordered().1, ApplicationOrder::StopRecording { order });
+        if outcome.is_err() {
+            // It is told, and whoever answers that without knowing it changes nothing.
+            let data = &call.invoked("ACTION_FAILED")["ActionData"];
+            assert_eq!(data["Type"], "StartCallRecording");
+            assert_eq!(data["Parameters"]["Track"], "BOTH");
+            assert_eq!(data["ErrorMessage"], "the disk is full");
+            call.answer(json!([{ "Type": "Hangup" }]));
+        }
         recorded(&mut call, order, outcome);
         call.nothing();
+        call.pass(1_000);
+        call.invoked("ACTION_SUCCESSFUL");
         call.answer(json!([start("INCOMING")]));
         assert_eq!(records(&mut call).legs, [true, false]);
     }

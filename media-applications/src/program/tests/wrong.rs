@@ -50,8 +50,8 @@ fn a_wrong_action_says_what_and_where() {
         ),
         (
             with("JoinChimeMeeting", json!({ "JoinToken": "t" })),
-            "UnsupportedAction",
-            "rooms".into(),
+            "MissingRequiredActionParameter",
+            format!("{at}.MeetingId is missing"),
         ),
         (
             with("Pause", json!({})),

@@ -74,6 +74,33 @@ fn a_plan_with_keys_comes_out_as_it_went_in() {
 }
 
 #[test]
+fn a_seat_of_pictures_comes_out_as_it_went_in() {
+    let seat = model::PictureSeat {
+        conference: model::ConferenceId(7),
+        participant: model::ParticipantId(8),
+        content: model::PictureContent::Slides,
+        payload_type: 97,
+        format: model::PictureFormat::H264 {
+            sends: Arc::from("profile-level-id=42e01f"),
+            receives: Arc::from("profile-level-id=42801f;packetization-mode=1"),
+        },
+        feedback: model::PictureFeedback { pli: true, ..Default::default() },
+        most_bits_per_second: Some(768_000),
+        is_hidden: true,
+        card: Some(std::sync::Arc::default()),
+    };
+    let command = MediaCommand::SitPicture { id: MediaId(3), seat: Box::new(seat.clone()) };
+    let mut out = Vec::new();
+    assert!(encode(&EdgeBody::Command(command), &mut out));
+    let EdgeBody::Command(MediaCommand::SitPicture { id, seat: read }) =
+        decode(&content(&out)).unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!((id, *read), (MediaId(3), seat));
+}
+
+#[test]
 fn frames_are_found_however_their_octets_come() {
     let mut out = Vec::new();
     for id in 0..5 {

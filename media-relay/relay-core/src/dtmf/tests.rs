@@ -6,6 +6,7 @@ use rtp_proto::RtpHeader;
 use rtp_proto::codecs::g711::{decode_mu_law, encode_a_law, encode_mu_law};
 use std::net::SocketAddr;
 
+mod alone;
 mod events;
 mod formats;
 
@@ -99,7 +100,8 @@ impl Stage {
                 self.heard.push((self.now, buffer[..len].to_vec()));
             }
             Decision::Drop(DropReason::Replaced) => self.replaced += 1,
-            Decision::Kept => {}
+            // Nobody is behind.
+            Decision::Kept | Decision::Drop(DropReason::NoDestination) => {}
             other => panic!("{other:?}"),
         }
         self.poll();

@@ -58,7 +58,7 @@ fn seated() -> (RtpSession, SeatRings) {
     let mut session = RtpSession::new(MediaId(1), id, Instant::ZERO, LearningPolicy::default());
     session.apply(&plan(true), Instant::ZERO);
     let (ends, rings) = seat_rings(4_096);
-    session.sit(ends, Instant::ZERO, &mut || 0x0123_4567_89ab_cdef);
+    session.sit(A, ends, Instant::ZERO, &mut || 0x0123_4567_89ab_cdef);
     (session, rings)
 }
 
@@ -212,4 +212,31 @@ fn rings_are_bounded_and_end_with_the_seat() {
     session.stand_up();
     assert!(rings.says.is_abandoned() && rings.hears.is_closed() && !session.is_seated());
     assert!(made(&mut session, at(40)).is_empty());
+}
+
+#[test]
+fn leg_b_takes_part_as_well_and_hears_nothing_of_leg_a_s() {
+    let id = TransactionId::from_random(1);
+    let mut session = RtpSession::new(MediaId(1), id, Instant::ZERO, LearningPolicy::default());
+    let nobody = LegPlan { remote_rtp: None, accepts_from: false, ..leg(false) };
+    session.apply(&MediaPlan::rtp([nobody, leg(true)]), Instant::ZERO);
+    let (ends, mut rings) = seat_rings(4_096);
+    session.sit(LegSide::B, ends, Instant::ZERO, &mut || 0x0123_4567_89ab_cdef);
+    let header = RtpHeader { payload_type: 0, marker: false, sequence: 1, timestamp: 0, ssrc: 7 };
+    for from in [A, LegSide::B] {
+        let mut packet = [0x55; 40];
+        header.write_header(&mut packet).unwrap();
+        let _ = session.forward(from, MediaSocket::Rtp, address(), &mut packet, 32, at(20));
+    }
+    let mut octets = Vec::new();
+    let Some(Listened::Formats(formats)) = rings.hears.read(&mut octets) else { panic!("none") };
+    assert_eq!(formats.from, LegSide::B);
+    let packet = Listened::Packet { from: LegSide::B, arrival: at(20) };
+    assert_eq!(rings.hears.read(&mut octets), Some(packet));
+    assert_eq!(rings.hears.read(&mut octets), None, "nothing of leg A's");
+    assert!(rings.says.write(opus(0), b"mixed"));
+    let mut buffer = [0; LONGEST_MADE];
+    let made = session.poll_made(at(20), &mut buffer).unwrap();
+    assert_eq!((made.to, made.destination), (LegSide::B, address()));
+    assert_eq!(RtpPacket::parse(&buffer[..made.len]).unwrap().payload(), b"mixed");
 }

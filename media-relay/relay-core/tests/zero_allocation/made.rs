@@ -337,7 +337,7 @@ fn a_warning_tone_allocates_nothing() {
 fn a_seat_in_a_conference_allocates_nothing() {
     let mut session = session();
     let (ends, mut rings) = relay_core::seat_rings(32_768);
-    session.sit(ends, Instant::ZERO, &mut || 7);
+    session.sit(LegSide::A, ends, Instant::ZERO, &mut || 7);
     let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
     let mut packet = [0_u8; 172];
     let (mut made, mut heard) = (0, 0);

@@ -7,7 +7,7 @@ use crate::report::facts::{
     status_line, status_of,
 };
 use crate::report::findings::refusal_advice;
-use crate::report::{side_name, span};
+use crate::report::{is_begun_here, side_name, span};
 
 /// From this on one doubts that a call goes through, ms.
 const PATIENCE_MS: u64 = 4_000;
@@ -100,6 +100,14 @@ fn is_given_up(record: &CallRecord) -> bool {
     record.end.status == 487
 }
 
+/// Who let go of a call that rang.
+fn caller(record: &CallRecord) -> String {
+    match is_begun_here(record) {
+        true => "The application".to_owned(),
+        false => format!("The caller on the {}'s side", side_name(record, 0)),
+    }
+}
+
 fn gave_up(record: &CallRecord) -> Option<Told> {
     is_given_up(record).then_some(())?;
     let heard = match record.times.ringing {
@@ -109,11 +117,8 @@ fn gave_up(record: &CallRecord) -> Option<Told> {
         ),
         None => format!("after {}, before it rang", span(lasted_ms(record))),
     };
-    let text = format!(
-        "The caller on the {}'s side hung up at {} {heard}.",
-        side_name(record, 0),
-        clock(record, lasted_ms(record))
-    );
+    let text =
+        format!("{} hung up at {} {heard}.", caller(record), clock(record, lasted_ms(record)));
     Told::new(800, Cause::CallerGaveUp, text)
 }
 
@@ -130,8 +135,8 @@ fn never_rang(record: &CallRecord) -> Option<Told> {
         None => format!("{} had answered nothing", called(record)),
     };
     let text = format!(
-        "The caller on the {}'s side gave up at {} after {} in which it never rang; {said}.",
-        side_name(record, 0),
+        "{} gave up at {} after {} in which it never rang; {said}.",
+        caller(record),
         clock(record, waited),
         span(waited)
     );

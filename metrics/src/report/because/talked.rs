@@ -4,7 +4,7 @@ use super::{Cause, Look, LookAtLeg, Told, signalling};
 use crate::call_record::{CallRecord, IntervalRecord, QualityRecord};
 use crate::report::facts::clock;
 use crate::report::findings::{is_mute, percent};
-use crate::report::{ms, side_name, span, talk_ms};
+use crate::report::{column_names, is_begun_here, is_nobody, ms, side_name, span, talk_ms};
 
 /// Calls shorter than this may end before the first packet, ms.
 const SHORT_MS: u64 = 300;
@@ -61,13 +61,16 @@ struct Side<'a> {
 
 fn side(record: &CallRecord, leg: usize) -> Option<Side<'_>> {
     talk(record)?;
+    if is_nobody(record, leg) {
+        return None;
+    }
     let [a, b] = &record.quality;
     let (own, other) = if leg == 0 { (a, b) } else { (b, a) };
     Some(Side {
         name: side_name(record, leg),
         other_name: side_name(record, 1 - leg),
         own: own.as_ref()?,
-        other: other.as_ref(),
+        other: other.as_ref().filter(|_| !is_nobody(record, 1 - leg)),
     })
 }
 
@@ -75,8 +78,12 @@ fn no_audio(record: &CallRecord) -> Option<Told> {
     let talk = talk(record)?;
     let [Some(a), Some(b)] = &record.quality else { return None };
     (is_mute(a) && is_mute(b)).then_some(())?;
+    if is_nobody(record, 0) || is_nobody(record, 1) {
+        return None;
+    }
+    let [first, second] = column_names(record);
     let text = format!(
-        "No audio either way: 0 RTP packets from the customer and 0 from the carrier in {}.",
+        "No audio either way: 0 RTP packets from the {first} and 0 from the {second} in {}.",
         span(talk)
     );
     Told::new(1_000, Cause::NoAudio, text)
@@ -89,7 +96,9 @@ fn media_stopped(record: &CallRecord) -> Option<Told> {
         "no media from either side for media.both_silent of the voice connector" => None,
         _ => return None,
     };
-    let who = leg.map_or("customer and the carrier", |leg| side_name(record, leg));
+    let [first, second] = column_names(record);
+    let both = format!("{first} and the {second}");
+    let who = leg.map_or(both.as_str(), |leg| side_name(record, leg));
     let setting = if leg.is_some() { "media.one_silent" } else { "media.both_silent" };
     let text = format!(
         "Audio from the {who} stopped while the call went on ({} came), and Tandem ended it at {} after \
@@ -407,9 +416,12 @@ fn slow_setup(record: &CallRecord) -> Option<Told> {
         0 | 1 => String::new(),
         routes => format!("; {routes} routes were tried"),
     };
+    let who = match is_begun_here(record) {
+        true => "The application".to_owned(),
+        false => format!("The caller on the {}'s side", side_name(record, 0)),
+    };
     let text = format!(
-        "The caller on the {}'s side heard nothing for {}, until {}{tried}.",
-        side_name(record, 0),
+        "{who} heard nothing for {}, until {}{tried}.",
         span(waited),
         clock(record, waited)
     );

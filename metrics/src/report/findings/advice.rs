@@ -72,6 +72,10 @@ fn of_limit(refusal: &str) -> Option<&'static str> {
             "the voice connector's concurrent_calls_limit is used up. Raise it, or look at `tandem \
              calls` for calls that hang."
         }
+        "source_call_limit" => {
+            "one address has as many calls to the meeting rooms as max_calls_per_source of [rooms] allows. \
+             Raise it where many devices are behind one address, or list that in allow_plain."
+        }
         "draining" => {
             "this node was being stopped. Let the other side try another node when it gets a 503."
         }

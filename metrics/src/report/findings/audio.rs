@@ -2,7 +2,7 @@
 
 use super::{Findings, Severity, is_mute};
 use crate::call_record::{CallRecord, QualityRecord};
-use crate::report::{side_name, span};
+use crate::report::{column_names, is_nobody, side_name, span};
 
 /// Calls shorter than these may end before the first packet, and before latching has found both
 /// sides.
@@ -19,6 +19,9 @@ impl Findings {
         }
         let severity = if talk < SHORT_MS[1] { Severity::Fair } else { Severity::Bad };
         let talked = span(talk);
+        if is_nobody(record, 0) || is_nobody(record, 1) {
+            return self.audio_of_one(record, severity, &talked);
+        }
         match record.quality.each_ref().map(Option::as_ref) {
             [None, None] => self.add(
                 Severity::Fair,
@@ -27,9 +30,11 @@ impl Findings {
             [Some(a), Some(b)] if is_mute(a) && is_mute(b) => self.add(
                 severity,
                 format!(
-                    "No audio at all: no audio came from the customer and none from the carrier \
+                    "No audio at all: no audio came from the {} and none from the {} \
                      (0 RTP packets each in {talked}). Check that both can reach Tandem's media \
-                     ports and that [media] advertise is the address that they see."
+                     ports and that [media] advertise is the address that they see.",
+                    column_names(record)[0],
+                    column_names(record)[1]
                 ),
             ),
             [Some(a), Some(b)] => {
@@ -43,6 +48,24 @@ impl Findings {
                 let name = side_name(record, usize::from(a.is_some()));
                 let text = format!("The media of the {name}'s side was not reported.");
                 self.add(Severity::Fair, text);
+            }
+        }
+    }
+
+    /// A call with Tandem itself: there is one leg with media.
+    fn audio_of_one(&mut self, record: &CallRecord, severity: Severity, talked: &str) {
+        for (leg, quality) in record.quality.iter().enumerate() {
+            match quality {
+                _ if is_nobody(record, leg) => {}
+                Some(quality) => {
+                    self.not_received(record, leg, [quality, quality], severity, talked);
+                    self.not_heard(record, leg, quality, severity);
+                }
+                None => {
+                    let name = side_name(record, leg);
+                    let text = format!("The media of the {name}'s side was not reported.");
+                    self.add(Severity::Fair, text);
+                }
             }
         }
     }

@@ -5,8 +5,8 @@ use crate::CallRecord;
 use crate::call_record::IntervalRecord;
 use crate::report::facts::clock;
 use crate::report::findings::percent;
-use crate::report::is_outbound;
 use crate::report::minutes::{Minute, minutes};
+use crate::report::{column_names, is_outbound};
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 1_000.0;
@@ -51,7 +51,7 @@ pub(super) fn all(out: &mut String, record: &CallRecord) {
         return;
     }
     out.push_str("<div class=\"keys\">");
-    for (side, (class, name)) in [("a", "customer"), ("b", "carrier")].into_iter().enumerate() {
+    for (side, (class, name)) in ["a", "b"].into_iter().zip(column_names(record)).enumerate() {
         let came = minutes.iter().filter_map(|m| m.sides[side]).any(|i| i.expected > 0);
         let none = if came { "" } else { ": nothing came" };
         let _ = write!(

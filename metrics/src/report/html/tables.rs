@@ -4,27 +4,29 @@ use super::escaped;
 use crate::CallRecord;
 use crate::report::facts::clock;
 use crate::report::minutes::{self, minutes};
-use crate::report::{lines, tables};
+use crate::report::{column_names, lines, tables};
 use std::fmt::Write as _;
 
 pub(super) fn all(out: &mut String, record: &CallRecord) {
     let whole = tables::rows(record);
     if !whole.is_empty() {
         out.push_str("<h2>The whole call</h2>\n");
-        of_sides(out, &whole);
+        of_sides(out, record, &whole);
     }
     for line in &record.lines {
         let _ = writeln!(out, "<h3>{}</h3>", escaped(&lines::title(line)));
-        of_sides(out, &lines::rows(record, line));
+        of_sides(out, record, &lines::rows(record, line));
     }
     by_minute(out, record);
 }
 
 /// What came from each side, and what went to it by its own report.
-fn of_sides(out: &mut String, rows: &[(&str, tables::Cells)]) {
-    out.push_str(
-        "<div class=\"wide\"><table><thead><tr><th></th><th class=\"mid a split\" colspan=\"2\">customer\
-         </th><th class=\"mid b split\" colspan=\"2\">carrier</th></tr>\n<tr><th></th>",
+fn of_sides(out: &mut String, record: &CallRecord, rows: &[(&str, tables::Cells)]) {
+    let [first, second] = column_names(record);
+    let _ = write!(
+        out,
+        "<div class=\"wide\"><table><thead><tr><th></th><th class=\"mid a split\" colspan=\"2\">{first}\
+         </th><th class=\"mid b split\" colspan=\"2\">{second}</th></tr>\n<tr><th></th>",
     );
     for _ in 0..2 {
         out.push_str("<th class=\"num split\">from it</th><th class=\"num\">to it</th>");
@@ -58,9 +60,11 @@ fn by_minute(out: &mut String, record: &CallRecord) {
     if minutes.is_empty() {
         return;
     }
-    out.push_str(
+    let [first, second] = column_names(record);
+    let _ = write!(
+        out,
         "<h2>By minute</h2>\n<div class=\"wide\"><table><thead><tr><th></th><th class=\"mid a split\" \
-         colspan=\"4\">customer</th><th class=\"mid b split\" colspan=\"4\">carrier</th></tr>\n<tr>\
+         colspan=\"4\">{first}</th><th class=\"mid b split\" colspan=\"4\">{second}</th></tr>\n<tr>\
          <th>until</th>",
     );
     for _ in 0..2 {

@@ -4,9 +4,13 @@
 
 mod rig;
 
-use model::{MediaCommand, MediaEvent, MediaId, PictureContent};
-use rig::{Device, Kind, PLAIN, Rig, meet};
-use rtp_proto::rtcp::{write_picture_loss, write_receiver_report};
+use model::{MediaCommand, MediaEvent, MediaId, PictureContent, PictureFeedback};
+use rig::{Device, Kind, NOTHING, PLAIN, Rig, meet};
+use rtp_proto::rtcp::{
+    MaxBitRate, write_max_bit_rates, write_picture_loss, write_receiver_report, write_remb,
+};
+
+const INFO: PictureFeedback = PictureFeedback { info: true, ..NOTHING };
 
 /// Each of these sees one, and has seen some pictures of it.
 fn see(devices: &[Device], wanted: &[(u64, u64)]) -> bool {
@@ -91,7 +95,7 @@ fn whoever_is_alone_sees_the_room_until_somebody_comes() {
 #[test]
 fn slides_take_the_place_of_the_picture_where_there_is_no_line_for_them() {
     let rig = Rig::new(21_240..=21_279);
-    let kinds = [PLAIN, PLAIN, Kind { by_signalling: true, ..PLAIN }];
+    let kinds = [PLAIN, PLAIN, Kind { feedback: INFO, ..PLAIN }];
     let mut devices: Vec<_> =
         kinds.into_iter().zip(1..).map(|(kind, number)| Device::new(&rig, number, kind)).collect();
     for device in &devices {
@@ -121,6 +125,42 @@ fn slides_take_the_place_of_the_picture_where_there_is_no_line_for_them() {
     let asked = devices[0].asked;
     rig.relay.command(MediaCommand::RefreshPicture { id: MediaId(12) }).unwrap();
     meet(&mut devices, "signalling asks for the second", |all| all[0].asked > asked);
+    rig.relay.shutdown();
+    rig.mixing.stop();
+}
+
+#[test]
+fn who_takes_limits_is_told_what_the_weakest_can_take() {
+    let rig = Rig::new(21_340..=21_379);
+    let feedback = PictureFeedback { pli: false, fir: true, remb: true, tmmbr: true, info: true };
+    let all = Kind { feedback, has_srtp: true, ..PLAIN };
+    let mut devices = [Device::new(&rig, 1, all), Device::new(&rig, 2, PLAIN)];
+    devices.iter().for_each(|device| device.sit_picture(&rig, false));
+    // Of level 3.1, which has high definition, and shown.
+    meet(&mut devices, "it is told how much is enough", |all| {
+        see(all, &[(1, 2), (2, 1)]) && all[0].limits == [Some(1_400_000); 2]
+    });
+    let mut compound = Vec::new();
+    write_receiver_report(&mut compound, 102, &[]);
+    write_remb(&mut compound, 102, devices[1].ssrc.unwrap(), 300_000);
+    devices[1].report(compound);
+    let is_less = |limit: Option<u64>| limit.is_some_and(|limit| limit <= 300_000);
+    meet(&mut devices, "who sees it can take less", |all| all[0].limits.into_iter().all(is_less));
+    // It asks for less too: the limit is taken, and it owns it.
+    let mut compound = Vec::new();
+    write_receiver_report(&mut compound, 101, &[]);
+    let ssrc = devices[0].ssrc.unwrap();
+    let limit = MaxBitRate { ssrc, bits_per_second: 200_000, overhead: 40 };
+    write_max_bit_rates(&mut compound, 101, false, &[limit]);
+    devices[0].report(compound);
+    meet(&mut devices, "its limit is confirmed", |all| {
+        all[0].owned.is_some_and(|(owner, limit)| owner == 101 && limit <= 200_000)
+    });
+    let asked = devices[0].asked_by_fir;
+    rig.relay.command(MediaCommand::RefreshPicture { id: MediaId(12) }).unwrap();
+    meet(&mut devices, "a key frame by FIR", |all| all[0].asked_by_fir > asked);
+    assert_eq!((devices[0].asked, devices[1].limits), (0, [None; 2]), "each by what it takes");
+    assert!(rig.statistics().pictures.limits >= 2);
     rig.relay.shutdown();
     rig.mixing.stop();
 }

@@ -1,15 +1,16 @@
 //! A relay whose conferences are mixed and switched, and devices with a microphone and a camera.
+#![allow(dead_code, reason = "each test uses its part")]
 
 use codecs::{AudioEncoder, AudioFormat, Encoder};
 use media_relay::{Clock, Relay, RelayConfig};
 use model::{
-    Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent,
-    MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureCard, PictureContent,
-    PictureFeedback, PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey, SrtpSuite, TransactionId,
-    XrWishes,
+    Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, LegSide, MediaCommand,
+    MediaEvent, MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureCard,
+    PictureContent, PictureFeedback, PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey,
+    SrtpSuite, TransactionId, XrWishes,
 };
-use room_media::{Mixing, MixingConfig, MixingStatistics};
-use rtp_proto::rtcp::{FeedbackMessage, RtcpPacket, parse_compound};
+use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics};
+use rtp_proto::rtcp::{Feedback, FeedbackMessage, RtcpPacket, parse_compound};
 use rtp_proto::srtp::{SrtpReceiver, SrtpSender};
 use rtp_proto::{DatagramKind, RtpHeader, RtpPacket, demultiplex};
 use std::net::{SocketAddr, UdpSocket};
@@ -41,7 +42,10 @@ impl Rig {
         let (sender, events) = sync_channel(10_000);
         let sink = Arc::new(move |event| sender.send(event).unwrap());
         let relay = Relay::start(config, Clock::new(origin), sink).unwrap();
-        let mixing = Mixing::start(MixingConfig::default(), origin, news).unwrap();
+        // Nothing is announced.
+        let (_, announcements) = sync_channel(1);
+        let orders = MixingOrders { seats: news, announcements };
+        let mixing = Mixing::start(MixingConfig::default(), origin, orders).unwrap();
         Rig { relay, events, mixing }
     }
 
@@ -94,11 +98,14 @@ pub(crate) struct Kind {
     /// Single NAL units alone (packetization-mode 0).
     pub(crate) is_single: bool,
     pub(crate) has_srtp: bool,
-    /// Key frames are asked for by INFO.
-    pub(crate) by_signalling: bool,
+    /// What feedback it takes.
+    pub(crate) feedback: PictureFeedback,
 }
 
-pub(crate) const PLAIN: Kind = Kind { is_single: false, has_srtp: false, by_signalling: false };
+pub(crate) const NOTHING: PictureFeedback =
+    PictureFeedback { pli: false, fir: false, remb: false, tmmbr: false, info: false };
+pub(crate) const PLAIN: Kind =
+    Kind { is_single: false, has_srtp: false, feedback: PictureFeedback { pli: true, ..NOTHING } };
 
 /// A device. What it shows has its number in every octet of its slices.
 pub(crate) struct Device {
@@ -116,8 +123,13 @@ pub(crate) struct Device {
     shown: u16,
     /// A key frame is to come.
     pub(crate) key_frame: bool,
-    /// Requests for key frames that came as RTCP.
+    /// Requests for key frames that came as RTCP: PLI, and FIR.
     pub(crate) asked: u64,
+    pub(crate) asked_by_fir: u64,
+    /// What it is to send at most, in bit/s, by REMB and by TMMBR.
+    pub(crate) limits: [Option<u64>; 2],
+    /// Who owns the limit that it has set, and how much that is.
+    pub(crate) owned: Option<(u32, u64)>,
     /// SSRCs of what came, and the last number.
     pub(crate) ssrc: Option<u32>,
     last: Option<u16>,
@@ -184,6 +196,9 @@ impl Device {
             shown: 0,
             key_frame: true,
             asked: 0,
+            asked_by_fir: 0,
+            limits: [None; 2],
+            owned: None,
             ssrc: None,
             last: None,
             sees: None,
@@ -195,7 +210,7 @@ impl Device {
     pub(crate) fn sit(&self, rig: &Rig) {
         let (conference, participant) = (ConferenceId(7), ParticipantId(self.number));
         let (id, is_muted) = (MediaId(self.number), false);
-        let seat = Seat { conference, participant, is_muted };
+        let seat = Seat { conference, participant, leg: LegSide::A, is_muted };
         rig.relay.command(MediaCommand::Sit { id, seat }).unwrap();
         rig.sits(self.number);
     }
@@ -207,7 +222,6 @@ impl Device {
     pub(crate) fn sit_content(&self, rig: &Rig, content: PictureContent, is_hidden: bool) {
         let mode = u8::from(!self.kind.is_single);
         let fmtp: Arc<str> = format!("profile-level-id=42e01f;packetization-mode={mode}").into();
-        let is_asked = !self.kind.by_signalling;
         let title = "Board room".into();
         let seat = PictureSeat {
             conference: ConferenceId(7),
@@ -215,13 +229,7 @@ impl Device {
             content,
             payload_type: PICTURES,
             format: PictureFormat::H264 { sends: fmtp.clone(), receives: fmtp },
-            feedback: PictureFeedback {
-                pli: is_asked,
-                fir: false,
-                remb: false,
-                tmmbr: false,
-                info: !is_asked,
-            },
+            feedback: self.kind.feedback,
             most_bits_per_second: None,
             is_hidden,
             card: self.has_card.then(|| Arc::new(PictureCard { title, ..PictureCard::default() })),
@@ -358,17 +366,36 @@ impl Device {
     fn hear(&mut self, compound: &[u8]) {
         for part in parse_compound(compound) {
             match part.unwrap() {
-                RtcpPacket::Feedback(feedback) => {
-                    assert_eq!(feedback.message(), FeedbackMessage::PictureLoss);
-                    assert_eq!(feedback.media_ssrc, 100 + self.number as u32);
-                    (self.asked, self.key_frame) = (self.asked + 1, true);
-                }
+                RtcpPacket::Feedback(feedback) => self.take_feedback(&feedback),
                 RtcpPacket::SenderReport(report) => {
                     assert_eq!(Some(report.ssrc), self.ssrc);
                     self.reports += 1;
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn take_feedback(&mut self, feedback: &Feedback<'_>) {
+        let own = 100 + self.number as u32;
+        if let Some(remb) = feedback.remb() {
+            assert!(self.kind.feedback.remb && remb.sources().eq([own]));
+            self.limits[0] = Some(remb.bits_per_second);
+        } else if let Some(limits) = feedback.max_bit_rates() {
+            let limit = limits.iter().next().unwrap();
+            if limits.notification {
+                self.owned = Some((limit.ssrc, limit.bits_per_second));
+            } else {
+                assert!(self.kind.feedback.tmmbr && limit.ssrc == own);
+                self.limits[1] = Some(limit.bits_per_second);
+            }
+        } else if let FeedbackMessage::FullIntraRequest(requests) = feedback.message() {
+            assert!(self.kind.feedback.fir && requests.iter().all(|request| request.ssrc == own));
+            (self.asked_by_fir, self.key_frame) = (self.asked_by_fir + 1, true);
+        } else {
+            assert_eq!(feedback.message(), FeedbackMessage::PictureLoss);
+            assert!(self.kind.feedback.pli && feedback.media_ssrc == own);
+            (self.asked, self.key_frame) = (self.asked + 1, true);
         }
     }
 }

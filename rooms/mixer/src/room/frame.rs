@@ -2,6 +2,7 @@
 
 use super::{Frames, OutgoingPacket, Recorded, Room, RoomEvent, Sink};
 use crate::TICK_SAMPLES;
+use crate::config::SMALL_ROOM;
 use crate::member::Member;
 use crate::mouth::{Mouth, Said};
 use crate::playing::Ducking;
@@ -30,7 +31,8 @@ impl Room {
             may_pause: self.config.discontinuous,
             bitrate: match self.members.len() {
                 ..=2 => self.config.opus_pair_bitrate,
-                _ => self.config.opus_bitrate,
+                ..=SMALL_ROOM => self.config.opus_bitrate,
+                _ => self.config.opus_crowd_bitrate,
             },
         };
         let voices = self.members.iter().filter(|member| member.is_heard()).count();

@@ -4,14 +4,14 @@
 mod api;
 mod door;
 mod flow;
+mod steered;
 
 use crate::event::EndReason;
 use crate::guess::{GuessLimiter, GuessLimits, Source};
 use crate::id::Draw;
 use crate::language::{Language, Languages};
 use crate::meeting::{
-    By, CalledNews, CannotJoin, Command, Meeting, MeetingState, Menus, Newcomer, Refused, Role,
-    RosterEntry,
+    By, CalledNews, Command, Meeting, MeetingState, Menus, Newcomer, Refused, Role, RosterEntry,
 };
 use crate::output::{ChatMessage, Now, Order, Output, Outputs};
 use crate::registry::Registry;
@@ -19,7 +19,7 @@ use crate::settings::{Announce, shown_name};
 use crate::welcome::{Dialled, Welcome, WelcomeSettings};
 use crate::{AttendeeId, MeetingId};
 use door::Ticket;
-use model::{DtmfKey, Instant, TransactionId};
+use model::{DtmfKey, Heard, Instant, TransactionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -209,16 +209,7 @@ impl Focus {
             pictures: [false; 2],
             stage: Stage::Meeting(meeting),
         };
-        self.callers.insert(call, caller);
-        let joined = self.join(now, meeting, newcomer);
-        if joined.is_err() {
-            self.callers.remove(&call);
-        }
-        self.settle(now);
-        joined.map_err(|why| match why {
-            CannotJoin::Full => Refused::Full,
-            CannotJoin::Closed => Refused::NotAllowed,
-        })
+        self.admit_caller(now, meeting, caller, newcomer)
     }
 
     /// Somebody has pressed a key, told once however it came (RFC 4733, INFO, tones).
@@ -272,31 +263,32 @@ impl Focus {
         self.settle(now);
     }
 
-    /// Packets of a call no longer come (`lost`), or come again.
-    pub fn handle_media(&mut self, now: Now, call: TransactionId, lost: bool) {
-        if let Some(meeting) = self.meeting_of(call) {
-            meeting.handle_media(now, call, lost);
+    /// No packet of a call has come for so long; to be told every ten seconds until one comes.
+    pub fn handle_silence(&mut self, now: Now, call: TransactionId, silent_for: Duration) {
+        if let Some(Stage::Meeting(id)) = self.callers.get(&call).map(|caller| &caller.stage)
+            && let Some(meeting) = self.meetings.get_mut(id)
+        {
+            meeting.handle_silence(now, call, silent_for, &mut self.out);
         }
+        self.settle(now);
+    }
+
+    /// How a call is heard in its meeting, as the mixer finds.
+    pub fn handle_heard(&mut self, call: TransactionId, heard: Heard) {
+        if let Some(meeting) = self.meeting_of(call) {
+            meeting.set_heard(call, heard);
+        }
+    }
+
+    /// How many people speak now, in all meetings.
+    pub fn speaking(&self) -> usize {
+        self.meetings.values().map(Meeting::speaking).sum()
     }
 
     /// What lines of pictures a call has, for the list of who is there.
     pub fn handle_pictures(&mut self, call: TransactionId, camera: bool, slides: bool) {
         if let Some(caller) = self.callers.get_mut(&call) {
             caller.pictures = [camera, slides];
-        }
-    }
-
-    /// How loud somebody is, in dBov (RFC 6464: 0 to -127).
-    pub fn handle_level(&mut self, call: TransactionId, level: i8) {
-        if let Some(meeting) = self.meeting_of(call) {
-            meeting.set_level(call, level);
-        }
-    }
-
-    /// Who speaks in a meeting, as the mixer finds.
-    pub fn handle_speaker(&mut self, meeting: MeetingId, call: Option<TransactionId>) {
-        if let Some(meeting) = self.meetings.get_mut(&meeting) {
-            meeting.set_speaker(call);
         }
     }
 

@@ -119,6 +119,7 @@ impl Meeting {
                     out.order(call, Order::Leave);
                     self.forget(now, call, out);
                     if let Some(member) = self.people.get_mut(&call) {
+                        (member.is_speaking, member.level) = (false, -127);
                         member.place = Place::Waiting { until: now.at + waiting, music: false };
                     }
                     self.let_wait(now, call, out);

@@ -4,7 +4,7 @@ use super::{Meeting, Person};
 use crate::menu::Pressed;
 use crate::registry::Capabilities;
 use crate::{AttendeeId, Language};
-use model::{Instant, TransactionId};
+use model::{Heard, Instant, TransactionId};
 use std::sync::Arc;
 
 /// What somebody may do.
@@ -66,8 +66,10 @@ pub(super) struct Member {
     pub(super) hand: bool,
     /// dBov, 0 to -127.
     pub(super) level: i8,
-    /// When to give it up: no packet comes.
-    pub(super) vanishes_at: Option<Instant>,
+    /// Whether it speaks now.
+    pub(super) is_speaking: bool,
+    /// When it was told last that no packet comes.
+    pub(super) silent_at: Option<Instant>,
     pub(super) pressed: Pressed,
     pub(super) input: Option<Input>,
     /// Texts since `chat_since`.
@@ -94,7 +96,8 @@ impl Member {
             muted_by_moderator: false,
             hand: false,
             level: -127,
-            vanishes_at: None,
+            is_speaking: false,
+            silent_at: None,
             pressed: Pressed::default(),
             input: None,
             chat_count: 0,
@@ -147,8 +150,12 @@ pub struct RosterEntry {
     pub hand: bool,
     /// How loud it was last, in dBov: 0 to -127 (RFC 6464).
     pub level: i8,
-    /// Whether it is the active speaker.
+    /// Whether it speaks now.
+    pub is_speaking: bool,
+    /// Whether it is the active speaker: who has spoken loudest for a while, until somebody else is.
     pub speaks: bool,
+    /// Whether no packet of it comes now.
+    pub is_lost: bool,
     /// Whether it shows a screen.
     pub shows: bool,
     /// Whether it asks a moderator to let it show one.
@@ -186,6 +193,8 @@ impl Meeting {
             muted: member.is_muted(),
             hand: member.hand,
             level: member.level,
+            is_speaking: member.is_speaking,
+            is_lost: member.silent_at.is_some(),
             speaks: self.speaker == Some(member.call),
             shows: self.floor == Some(member.call),
             asks_to_show: self.floor_asked.contains(&member.call),
@@ -214,15 +223,22 @@ impl Meeting {
         self.people.values().find(is_it).map(|member| member.call)
     }
 
-    /// How loud somebody is, in dBov.
-    pub(crate) fn set_level(&mut self, call: TransactionId, level: i8) {
-        if let Some(member) = self.people.get_mut(&call) {
-            member.level = level.min(0);
+    /// How somebody who is in is heard.
+    pub(crate) fn set_heard(&mut self, call: TransactionId, heard: Heard) {
+        let Some(member) = self.people.get_mut(&call).filter(|member| member.is_in()) else {
+            return;
+        };
+        member.level = -i8::try_from(heard.level).unwrap_or(i8::MAX);
+        member.is_speaking = heard.is_speaking;
+        if heard.is_active_speaker {
+            self.speaker = Some(call);
+        } else if self.speaker == Some(call) {
+            self.speaker = None;
         }
     }
 
-    /// Who speaks, of those who are in.
-    pub(crate) fn set_speaker(&mut self, call: Option<TransactionId>) {
-        self.speaker = call.filter(|call| self.is_in(*call));
+    /// How many of those who are in speak now.
+    pub(crate) fn speaking(&self) -> usize {
+        self.people.values().filter(|member| member.is_in() && member.is_speaking).count()
     }
 }

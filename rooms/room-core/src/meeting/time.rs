@@ -1,12 +1,15 @@
 //! What happens in a meeting because it is late.
 
-use super::{CalledNews, Departure, Meeting, Place};
-use crate::event::EndReason;
+use super::{CalledNews, Departure, Meeting, Member, Place};
+use crate::event::{EndReason, EventKind};
 use crate::output::{Now, Outputs};
 use crate::prompt::Prompt;
 use crate::settings::MeetingSettings;
 use model::{Instant, TransactionId};
 use std::time::Duration;
+
+/// Silence is said again every ten seconds. Of whom it is not for so long packets have come.
+const SILENCE_LASTS: Duration = Duration::from_secs(15);
 
 /// When a meeting that begins now ends at the latest, and when it is said how long that is; the
 /// next time last.
@@ -38,14 +41,15 @@ impl Meeting {
             Place::Waiting { until, .. } => Some(until),
             Place::In => None,
         });
-        let vanished = self.people.values().filter_map(|member| member.vanishes_at);
+        let silent = self.people.values().filter_map(|member| member.silent_at);
+        let heard_again = silent.map(|at| at + SILENCE_LASTS);
         let called = self.called.values().map(|called| called.until);
         let warning = self.warnings.last().map(|(at, _)| *at);
         [Some(self.ends_at), self.empty_at, self.unled_at, warning]
             .into_iter()
             .flatten()
             .chain(waiting)
-            .chain(vanished)
+            .chain(heard_again)
             .chain(called)
             .min()
     }
@@ -77,6 +81,7 @@ impl Meeting {
         for (call, departure) in self.late(now.at) {
             self.depart(now, call, departure, out);
         }
+        self.note_heard_again(now, out);
         let late = self.called.iter().filter(|(_, called)| called.until <= now.at);
         let late: Vec<TransactionId> = late.map(|(call, _)| *call).collect();
         for call in late {
@@ -85,24 +90,46 @@ impl Meeting {
     }
 
     fn late(&self, now: Instant) -> Vec<(TransactionId, Departure)> {
-        let late = |(call, member): (&TransactionId, &super::Member)| match member.place {
+        let late = |(call, member): (&TransactionId, &Member)| match member.place {
             Place::Waiting { until, .. } if until <= now => Some((*call, Departure::WaitedTooLong)),
-            _ if member.vanishes_at.is_some_and(|at| at <= now) => {
-                Some((*call, Departure::MediaLost))
-            }
             _ => None,
         };
         self.people.iter().filter_map(late).collect()
     }
 
-    /// Packets of somebody no longer come, or come again.
-    pub(crate) fn handle_media(&mut self, now: Now, call: TransactionId, lost: bool) {
-        let span = Duration::from_secs(self.facts.settings.vanished_seconds.into());
+    /// No packet of somebody has come for so long: at first that is told, and in the end it is given up.
+    pub(crate) fn handle_silence(
+        &mut self,
+        now: Now,
+        call: TransactionId,
+        silent_for: Duration,
+        out: &mut Outputs,
+    ) {
+        let patience = Duration::from_secs(self.facts.settings.vanished_seconds.into());
         let Some(member) = self.people.get_mut(&call) else { return };
-        member.vanishes_at = match (lost, member.vanishes_at) {
-            (true, Some(at)) => Some(at),
-            (true, None) => Some(now.at + span),
-            (false, _) => None,
-        };
+        if silent_for >= patience {
+            self.depart(now, call, Departure::MediaLost, out);
+        } else if member.silent_at.replace(now.at).is_none() {
+            let event = EventKind::MediaLost(member.person());
+            self.tell(now, event, out);
+        }
+    }
+
+    /// Of whom silence is not said again packets have come.
+    fn note_heard_again(&mut self, now: Now, out: &mut Outputs) {
+        let is_back =
+            |member: &&mut Member| member.silent_at.is_some_and(|at| at + SILENCE_LASTS <= now.at);
+        let back: Vec<_> = self
+            .people
+            .values_mut()
+            .filter(is_back)
+            .map(|member| {
+                member.silent_at = None;
+                member.person()
+            })
+            .collect();
+        for person in back {
+            self.tell(now, EventKind::MediaBack(person), out);
+        }
     }
 }

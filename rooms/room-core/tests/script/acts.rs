@@ -1,7 +1,7 @@
 //! Any octets as a scene.
 
 use super::{World, draw};
-use model::TransactionId;
+use model::{Heard, TransactionId};
 use room_core::*;
 use std::time::Duration;
 
@@ -99,9 +99,10 @@ impl World {
             9 => self.gone(call, (how > 127).then_some(500)),
             10 => {
                 let now = self.now();
-                self.focus.handle_media(now, call, how.is_multiple_of(2));
-                self.focus.handle_level(call, i8::from_ne_bytes([how]));
-                self.focus.handle_speaker(place, Some(call));
+                self.focus.handle_silence(now, call, Duration::from_secs(u64::from(how) % 8));
+                let (is_speaking, is_active_speaker) = (how & 1 == 1, how & 2 == 2);
+                let heard = Heard { is_speaking, is_active_speaker, level: how };
+                self.focus.handle_heard(call, heard);
                 self.drain();
             }
             11 => {

@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    fn new_call(&mut self) -> TransactionId {
+    pub(crate) fn new_call(&mut self) -> TransactionId {
         self.last_call += 1;
         TransactionId::from_random(self.last_call << 80 | self.last_call)
     }

@@ -219,6 +219,7 @@ impl Call {
             copying: None,
             counted: false,
             counted_for: None,
+            counted_source: None,
             kept: true,
             owed: None,
         }

@@ -79,6 +79,7 @@ use renegotiation::Renegotiation;
 use request::MAX_REQUESTS_PER_SECOND;
 use setup::{PendingSetup, SetupState};
 use sip_proto::{ClientKey, Message, Method, TimerId};
+use std::net::IpAddr;
 use std::sync::Arc;
 use steering::Steering;
 use takeover::Takeover;
@@ -155,6 +156,8 @@ pub(crate) struct Call {
     pub(crate) counted: bool,
     /// Whose limits it is counted under as well, while it is counted.
     pub(crate) counted_for: Option<VoiceConnectorId>,
+    /// The source that it is counted for as well, of a stranger's call to the meeting rooms.
+    pub(crate) counted_source: Option<IpAddr>,
     /// It has been told as it is to be kept over a restart.
     pub(crate) kept: bool,
     /// What was told that its peers are owed after a restart.
@@ -253,6 +256,7 @@ impl Call {
             copying,
             counted: true,
             counted_for: None,
+            counted_source: None,
             kept: false,
             owed: None,
         }
@@ -481,8 +485,8 @@ impl Call {
             MediaEvent::AllocationFailed { id, reason } => {
                 self.media_refused(context, now, *id, *reason);
             }
-            MediaEvent::TimedOut { id, leg, .. } if self.media.id() == Some(*id) => {
-                self.media_timed_out(context, now, *leg);
+            MediaEvent::TimedOut { id, leg, silent_for } if self.media.id() == Some(*id) => {
+                self.media_timed_out(context, now, *leg, *silent_for);
             }
             MediaEvent::Unheard { id, leg, .. } if self.media.id() == Some(*id) => {
                 self.leg_unheard(context, now, *leg);
@@ -502,8 +506,7 @@ impl Call {
                 self.played(context, now, event)
             }
             MediaEvent::Records { .. } | MediaEvent::RecordingFailed { .. } => {}
-            // Nobody asks for it yet.
-            MediaEvent::Heard { .. } => {}
+            MediaEvent::Heard { id, heard } => self.heard_in_seat(context, now, *id, *heard),
             MediaEvent::Sits { .. }
             | MediaEvent::SeatFailed { .. }
             | MediaEvent::PictureWanted { .. } => {

@@ -3,8 +3,14 @@
 use super::Call;
 use super::setup::SetupState;
 use crate::context::Context;
-use model::{CallEventKind, EndedBy, Instant, LegSide, MediaId, MediaTimeouts, Refusal};
+use model::{
+    ApplicationNews, CallEventKind, EndedBy, Instant, LegSide, MediaId, MediaTimeouts, Refusal,
+};
 use std::time::Duration;
+
+/// When the meeting rooms are told that nothing comes from a caller any more. What is to become of it they
+/// decide; what the voice connector says does not count there.
+const ROOM_SILENCE: Duration = Duration::from_secs(5);
 
 impl Call {
     /// What the voice connector says of silence. Whoever called for help may be unable to speak.
@@ -12,6 +18,9 @@ impl Call {
         // Who rings may say nothing for a while.
         if self.is_emergency() || self.hears_early_media() {
             return MediaTimeouts::default();
+        }
+        if self.is_in_room() {
+            return MediaTimeouts { one: Some(ROOM_SILENCE), both: None };
         }
         self.voice_connector.media_timeouts
     }
@@ -22,11 +31,15 @@ impl Call {
         context: &mut Context,
         now: Instant,
         leg: Option<LegSide>,
+        silent_for: Duration,
     ) {
         let is_answered =
             matches!(self.setup.state(), SetupState::Answered | SetupState::Established);
         if !is_answered || self.media_timeouts() == MediaTimeouts::default() {
             return;
+        }
+        if self.is_in_room() {
+            return self.tell(context, now, ApplicationNews::Silent { silent_for });
         }
         // Q.850 cause 102: recovery on timer expiry.
         self.bye_reason = Some("Q.850;cause=102;text=\"Media timeout\"");

@@ -12,6 +12,7 @@ mod keys;
 mod orders;
 mod outbound;
 mod pictures;
+mod plays;
 mod recordings;
 mod requests;
 mod room;
@@ -31,13 +32,13 @@ use bridge::Bridging;
 pub(crate) use bridge::check_outbound;
 use directory::ApplicationTarget;
 use floor::Flooring;
-use keys::KeysUnderWay;
+use keys::{KeysUnderWay, TonesOrInfo};
 use model::{
-    ApplicationEvent, ApplicationNews, ApplicationTold, AudioSource, CallEnd, CallEventKind, Codec,
-    EndedBy, Instant, IpFamily, LegSide, MediaEvent, OtherMedia, PlayOutcome, Playing, RoomCall,
-    SteeredCall,
+    ApplicationEvent, ApplicationNews, ApplicationTold, CallEnd, CallEventKind, Codec, EndedBy,
+    Instant, IpFamily, LegSide, MediaEvent, PlayOutcome, RoomCall, SteeredCall,
 };
 use pictures::Pictures;
+use plays::Play;
 pub(super) use recordings::Ordered;
 use sdp::{Encryption, SessionDescription};
 use seat::Seating;
@@ -47,9 +48,6 @@ use std::sync::Arc;
 /// Header fields that an application learns of at most, and octets of the longest value.
 const MAX_HEADERS: usize = 32;
 const LONGEST_VALUE: usize = 1_024;
-
-/// Silence in the place of a leg that is muted: a tenth of a second of PCM, over and over.
-const SILENT_SAMPLES: usize = 800;
 
 /// The sub-machine.
 pub(super) struct Steering {
@@ -68,10 +66,13 @@ pub(super) struct Steering {
     own_offer: bool,
     /// What the application has each leg hear.
     plays: [Option<Play>; 2],
+    /// What the meeting that an application has sent the near leg into has it hear, while it hears nothing
+    /// of the application's.
+    said_by_room: Option<Play>,
     muted: [bool; 2],
     keys: [Option<KeysUnderWay>; 2],
     bridging: Option<Bridging>,
-    /// Leg A's place in a conference.
+    /// The near leg's place in a conference.
     seating: Option<Seating>,
     /// Floor control of a device in a room.
     flooring: Option<Flooring>,
@@ -83,19 +84,12 @@ pub(super) struct Steering {
     by_order: bool,
     /// Leg A was answered for a bridge, which the application may not know yet.
     answered_for_bridge: bool,
+    /// Of keys that come as tones.
+    tones: TonesOrInfo,
     /// What the meeting rooms learn of it, where those steer.
     room: Option<Box<RoomCall>>,
     /// While leg B is there, the cap on the call's duration that holds without it, if there is one.
     own_cap: Option<Option<Instant>>,
-}
-
-/// Something that the application has a leg hear.
-struct Play {
-    order: u32,
-    source: AudioSource,
-    rounds: Option<u32>,
-    /// The relay has said that it begins: an end that comes earlier is that of what was played before.
-    has_begun: bool,
 }
 
 impl Steering {
@@ -116,6 +110,7 @@ impl Steering {
             has_ordered: false,
             own_offer: false,
             plays: [None, None],
+            said_by_room: None,
             muted: [false; 2],
             keys: [None, None],
             bridging: None,
@@ -126,30 +121,9 @@ impl Steering {
             by_order: false,
             answered_for_bridge: false,
             own_cap: None,
+            tones: TonesOrInfo::default(),
             room: None,
         }
-    }
-
-    /// What the application has `leg` hear: what it plays, silence for a far end that is muted, or
-    /// that leg B is being called.
-    pub(super) fn played_to(
-        &self,
-        leg: LegSide,
-        ringback: Option<&AudioSource>,
-    ) -> Option<Playing> {
-        let with = OtherMedia::Yields;
-        if let Some(play) = &self.plays[leg.index()] {
-            let (source, rounds) = (play.source.clone(), play.rounds);
-            return Some(Playing { source, start: 0, rounds, with });
-        }
-        if self.is_bridged && self.muted[leg.other().index()] {
-            let source = AudioSource::Octets(silence().into());
-            return Some(Playing { source, start: 0, rounds: None, with });
-        }
-        let bridging = self.bridging.as_ref().filter(|_| leg == self.near)?;
-        let source = bridging.heard(ringback)?;
-        let with = bridging.with();
-        Some(Playing { source, start: 0, rounds: None, with })
     }
 }
 
@@ -170,7 +144,7 @@ impl Call {
     }
 
     /// Whether the meeting rooms steer it.
-    fn is_in_room(&self) -> bool {
+    pub(super) fn is_in_room(&self) -> bool {
         self.steering.as_ref().is_some_and(|steering| steering.room.is_some())
     }
 
@@ -201,6 +175,9 @@ impl Call {
         let habits = Habits::of(&self.voice_connector, None);
         self.media.start_leg(LegSide::B, Encryption::Optional, habits);
         self.media.tell_keys(true);
+        if self.is_in_room() {
+            self.media.hear_tones();
+        }
         let offered = self.pending.as_ref().and_then(|pending| pending.offer.as_ref());
         let family = match offered.and_then(SessionDescription::audio_ref) {
             Some(audio) => audio.ip_family,
@@ -265,7 +242,7 @@ impl Call {
             arguments: steering.arguments.clone(),
         };
         // The meeting rooms are no application.
-        if begun.room.is_none() {
+        if *begun.application != *model::ROOMS {
             let application = begun.application.clone();
             context.event(self.id, now, CallEventKind::Steered { application });
         }
@@ -291,7 +268,7 @@ impl Call {
     }
 
     /// News for the application, once it knows of the call. Legs in them are the application's.
-    fn tell(&mut self, context: &mut Context, now: Instant, news: ApplicationNews) {
+    pub(super) fn tell(&mut self, context: &mut Context, now: Instant, news: ApplicationNews) {
         if self.steering.as_ref().is_some_and(|steering| steering.is_told) {
             let told = ApplicationTold::News(news);
             let event = ApplicationEvent { call: self.id, at: now, told };
@@ -397,14 +374,14 @@ impl Call {
         let Some(steering) = self.steering.as_mut() else { return };
         match event {
             MediaEvent::Plays { id, leg, .. } if self.media.id() == Some(*id) => {
-                if let Some(play) = steering.plays[leg.index()].as_mut() {
+                if let Some(play) = steering.heard_place(*leg).as_mut() {
                     play.has_begun = true;
                 }
             }
             MediaEvent::Played { id, leg, outcome } if self.media.id() == Some(*id) => {
                 let is_over =
                     |play: &mut Play| play.has_begun || matches!(outcome, PlayOutcome::Failed(_));
-                let Some(play) = steering.plays[leg.index()].take_if(is_over) else { return };
+                let Some(play) = steering.heard_place(*leg).take_if(is_over) else { return };
                 let news = ApplicationNews::Played { order: play.order, outcome: *outcome };
                 self.played_out(*leg);
                 self.tell(context, now, news);
@@ -456,26 +433,4 @@ fn headers_of(invite: &Message) -> Vec<(Arc<str>, Arc<str>)> {
     let lines = invite.headers().filter(is_shown);
     let short = lines.filter(|line| line.value.len() <= LONGEST_VALUE);
     short.take(MAX_HEADERS).map(|line| (line.raw_name.into(), line.value.into())).collect()
-}
-
-/// A WAV file of silence: 16-bit PCM, 8,000 samples a second.
-fn silence() -> Vec<u8> {
-    let octets = (SILENT_SAMPLES * 2) as u32;
-    let mut wav = Vec::with_capacity(44 + SILENT_SAMPLES * 2);
-    wav.extend_from_slice(b"RIFF");
-    wav.extend_from_slice(&(36 + octets).to_le_bytes());
-    wav.extend_from_slice(b"WAVEfmt ");
-    wav.extend_from_slice(&16_u32.to_le_bytes());
-    for value in [1_u16, 1] {
-        wav.extend_from_slice(&value.to_le_bytes());
-    }
-    wav.extend_from_slice(&8_000_u32.to_le_bytes());
-    wav.extend_from_slice(&16_000_u32.to_le_bytes());
-    for value in [2_u16, 16] {
-        wav.extend_from_slice(&value.to_le_bytes());
-    }
-    wav.extend_from_slice(b"data");
-    wav.extend_from_slice(&octets.to_le_bytes());
-    wav.resize(44 + SILENT_SAMPLES * 2, 0);
-    wav
 }

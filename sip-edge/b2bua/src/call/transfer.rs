@@ -139,6 +139,7 @@ impl Call {
             verification: None,
             proxy: None,
             room: None,
+            source: None,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::config::UnknownSources;
 use crate::context::Context;
 use crate::encryption;
 use crate::policing::Policing;
-use crate::secure;
+use crate::{rooms, secure};
 use bytes::Bytes;
 use directory::{ReachedRooms, VoiceConnector};
 use model::{CallDirection, Flow, Instant, Refusal, TransportProtocol};
@@ -47,6 +47,7 @@ impl Edge {
                         composer.header_args(HeaderName::RetryAfter, format_args!("{seconds}"));
                     }
                     secure::explain(composer, refusal);
+                    rooms::explain(composer, refusal);
                     if refusal.tells_why() {
                         let (status, name) = (refusal.status(), refusal.name());
                         composer.header_args(
@@ -60,7 +61,8 @@ impl Edge {
         };
         self.note_dry_run(now, &admission, flow);
         let key = self.calls.reserve();
-        let call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
+        let mut call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
+        call.counted_source = admission.source.map(|(source, _)| source);
         let statistics = &mut self.context.statistics;
         statistics.attempts += 1;
         statistics.active_calls += 1;
@@ -119,7 +121,18 @@ impl Edge {
         if !self.authenticate(now, server, invite, flow, &mut admission)? {
             return Ok(None);
         }
-        match self.police(now, &mut admission) {
+        let by_source = match admission.source {
+            Some((source, most)) => self.context.policing.admit_source(source, most),
+            None => Ok(()),
+        };
+        let policed = by_source.and_then(|()| {
+            let policed = self.police(now, &mut admission);
+            if let (Err(_), Some((source, _))) = (policed, admission.source) {
+                self.context.policing.release_source(source);
+            }
+            policed
+        });
+        match policed {
             Ok(()) => Ok(Some(admission)),
             Err(refusal) => {
                 Err(Denied { refusal, voice_connector: Some(admission.voice_connector) })

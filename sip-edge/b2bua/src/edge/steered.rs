@@ -4,12 +4,13 @@ use super::{Edge, Output};
 use crate::admission::{self, Admission};
 use crate::call::{Call, check_outbound};
 use crate::context::CallKey;
-use directory::parse_e164;
+use directory::{ApplicationTarget, parse_e164};
 use model::{
     ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, CallDirection,
-    Instant, LegSide, OutboundCall, Refusal, TransactionId, VoiceConnectorId,
+    Instant, LegSide, OutboundCall, ROOM_ORDERS, ROOMS, Refusal, TransactionId, VoiceConnectorId,
 };
 use sip_proto::ServerKey;
+use std::sync::Arc;
 
 /// Why nobody is called for an application.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +67,40 @@ impl Edge {
     ) -> Result<TransactionId, NotCalled> {
         let target = self.context.directory.application(&wanted.application);
         let target = target.ok_or(NotCalled::NoApplication)?;
+        self.call_steered(now, None, target, wanted)
+    }
+
+    /// Calls `to`, E.164, into a meeting, as a call of this id: what becomes of it is told as of every call
+    /// that the rooms steer. Where nobody is called that is told as [`ApplicationNews::BridgeFailed`] of order
+    /// [`ROOM_ORDERS`].
+    pub fn call_for_rooms(&mut self, now: Instant, call: TransactionId, to: Arc<str>) {
+        let outcome = match self.context.directory.rooms_call_out() {
+            Some((target, shown)) => {
+                let (headers, arguments) = (Vec::new(), Vec::new());
+                let (application, from) = (ROOMS.into(), shown.clone());
+                let wanted = OutboundCall { application, to, from, headers, arguments };
+                self.call_steered(now, Some(call), target, wanted)
+            }
+            None => Err(NotCalled::NoApplication),
+        };
+        let Err(why) = outcome else { return };
+        let status = match why {
+            NotCalled::NoApplication => 403,
+            NotCalled::Unfit(_) => 484,
+            NotCalled::Refused(refusal) => refusal.status(),
+        };
+        let news = ApplicationNews::BridgeFailed { order: ROOM_ORDERS, status };
+        let event = ApplicationEvent { call, at: now, told: ApplicationTold::News(news) };
+        self.context.outputs.push_back(Output::Application(event));
+    }
+
+    fn call_steered(
+        &mut self,
+        now: Instant,
+        named: Option<TransactionId>,
+        target: ApplicationTarget,
+        wanted: OutboundCall,
+    ) -> Result<TransactionId, NotCalled> {
         check_outbound(&wanted).map_err(NotCalled::Unfit)?;
         let own = target.connector.id.clone();
         let admission = self.admit_referred(now, &own, &wanted.to, false).map_err(|refusal| {
@@ -81,6 +116,7 @@ impl Edge {
         let mut call = Box::new(Call::new(&mut self.context, key, flow, &invite, &admission));
         self.context.statistics.attempts += 1;
         self.context.statistics.active_calls += 1;
+        call.id = named.unwrap_or(call.id);
         call.become_outbound(target, wanted.arguments);
         let id = call.id;
         self.begin(now, key, call, ServerKey::NONE, invite, &admission);

@@ -18,7 +18,7 @@ use directory::{Route, Snapshot, Target};
 use marks::Marks;
 use model::{HealthCause, HealthEvent, Instant, TerminationHealth, VoiceConnectorId};
 use probes::Probes;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 use usage::TargetUsage;
 
@@ -86,10 +86,11 @@ impl Health {
     /// Follows another directory: what it still has keeps its state.
     pub(crate) fn set_directory(&mut self, directory: &Snapshot) {
         self.probes.follow(directory, &mut self.news);
-        let known: std::collections::HashSet<&str> =
-            directory.targets().map(|target| &*target.key).collect();
-        self.marks.retain(|key| known.contains(key));
-        self.usage.retain(|key| known.contains(key));
+        if !self.marks.is_empty() || !self.usage.is_empty() {
+            let known: HashSet<&str> = directory.targets().map(|target| &*target.key).collect();
+            self.marks.retain(|key| known.contains(key));
+            self.usage.retain(|key| known.contains(key));
+        }
         self.terminations.retain(|id, _| directory.voice_connector(id).is_some());
     }
 

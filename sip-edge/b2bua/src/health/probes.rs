@@ -7,7 +7,7 @@ use directory::{Destination, Host, Snapshot, Target};
 use model::{HealthCause, HealthEvent, Instant, TargetHealth, TransportProtocol};
 use sip_proto::locate::Target as ServerTarget;
 use sip_proto::{ClientKey, Random};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ impl Probes {
             .map(|(_, id)| *id)
             .collect();
         gone.into_iter().for_each(|id| self.remove(id));
-        let mut after: Vec<Arc<str>> = Vec::new();
+        let mut after: HashSet<Arc<str>> = HashSet::new();
         for (destination, targets) in wanted {
             after.extend(targets.iter().map(|target| target.name.clone()));
             self.want(destination, &targets);

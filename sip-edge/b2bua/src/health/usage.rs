@@ -51,6 +51,11 @@ impl TargetUsage {
         }
     }
 
+    /// Whether no call was sent to any target.
+    pub(super) fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
     /// Forgets targets that are neither in use nor in the directory any more.
     pub(super) fn retain(&mut self, exists: impl Fn(&str) -> bool) {
         self.targets.retain(|key, usage| usage.active > 0 || exists(key));

@@ -110,6 +110,7 @@ impl CallMedia {
             unheard_after,
             copies_rtcp,
             tells_keys: false,
+            hears_tones: false,
             is_masked: false,
             lines,
         })

@@ -5,12 +5,21 @@ mod dialled;
 pub use dialled::dialled_in;
 
 use directory::ReachedRooms;
-use model::{Dialled, Flow, RoomCall};
-use sip_proto::{HeaderName, Message};
+use model::{Dialled, Flow, Refusal, RoomCall};
+use sip_proto::{Composer, HeaderName, Message};
 use std::sync::Arc;
 
 /// Characters of a name that are told at most.
 const LONGEST_NAME: usize = 128;
+
+/// Says in a refusal that the source has its share of the rooms.
+pub(crate) fn explain(composer: &mut Composer, refusal: Refusal) {
+    if refusal == Refusal::SourceCallLimit {
+        let text = "as many calls to the meeting rooms as may be come from this address";
+        // RFC 3261 section 20.43: 399 is any warning to a person.
+        composer.header_args(HeaderName::Warning, format_args!("399 tandem \"{text}\""));
+    }
+}
 
 /// What the rooms learn of a call by its INVITE; `reached` is the name that was called, and `None` of a
 /// call to a number. The lines of its offer are added when that has been read.

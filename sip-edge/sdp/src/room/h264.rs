@@ -3,8 +3,9 @@
 
 use std::fmt;
 
-/// The level that a room has devices send at most: 3.1, 1280x720 at 30 a second.
-const OWN_LEVEL: u8 = 31;
+/// Level 3.0, 720x576 at 25 a second, and 3.1, 1280x720 at 30: what a room has devices send at most.
+pub(super) const LEVEL_3: u8 = 30;
+pub(super) const LEVEL_3_1: u8 = 31;
 /// Level 1, baseline: what stands where nothing is said (RFC 6184 section 8.1).
 const DEFAULT_ID: [u8; 3] = [0x42, 0, 10];
 /// `level_idc` of the levels that there are (ITU-T H.264 table A-1), 9 for 1b.
@@ -90,16 +91,16 @@ impl H264 {
     }
 
     /// What is answered: what the device is to send. The profile as it was said, since there are devices
-    /// that compare octets; the level is the room's, or the lower of both where the device does
+    /// that compare octets; the level is the room's `own`, or the lower of both where the device does
     /// not allow two (RFC 6184 section 8.2.2).
-    pub(super) fn answer(&self) -> Self {
+    pub(super) fn answer(&self, own: u8) -> Self {
         let [profile_idc, flags, level] = self.id;
         // A 1b that is written as 1.1 is below the room's as well.
-        let is_lower = level <= OWN_LEVEL;
+        let is_lower = level <= own;
         let id = match is_lower && !self.level_asymmetry {
             true => self.id,
-            false if profile_idc == 0x64 => [profile_idc, flags, OWN_LEVEL],
-            false => [profile_idc, flags & !SET_3, OWN_LEVEL],
+            false if profile_idc == 0x64 => [profile_idc, flags, own],
+            false => [profile_idc, flags & !SET_3, own],
         };
         H264 { id, max_bits_per_second: None, ..*self }
     }
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     fn answer(offered: &str) -> String {
-        H264::parse(offered).unwrap().answer().to_string()
+        H264::parse(offered).unwrap().answer(LEVEL_3_1).to_string()
     }
 
     #[test]
@@ -165,6 +166,19 @@ mod tests {
         ] {
             assert_eq!(answer(offered), format!("profile-level-id={answered}"), "{offered}");
         }
+    }
+
+    #[test]
+    fn without_high_definition_the_level_is_lower() {
+        let answer = |text| H264::parse(text).unwrap().answer(LEVEL_3).to_string();
+        assert_eq!(
+            answer("profile-level-id=42e01f"),
+            "profile-level-id=42e01e;packetization-mode=0"
+        );
+        assert_eq!(
+            answer("profile-level-id=428016"),
+            "profile-level-id=428016;packetization-mode=0"
+        );
     }
 
     #[test]

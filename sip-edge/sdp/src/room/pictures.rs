@@ -1,6 +1,6 @@
 //! The lines of pictures that a room takes: one camera, one of slides, each in one format.
 
-use super::h264::H264;
+use super::h264::{H264, LEVEL_3, LEVEL_3_1};
 use super::{is_of_keys, said, word_of};
 use crate::audio::{AudioStream, payload_types};
 use crate::description::SessionDescription;
@@ -12,30 +12,34 @@ use std::sync::Arc;
 /// Parameters of a format that are longer than this are not read.
 const LONGEST_PARAMETERS: usize = 4_096;
 
-/// What a room wants to be sent at most, in bit/s without headers (`b=TIAS`, RFC 3890).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// What a room wants to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct PictureTerms {
-    /// From a camera.
-    pub main: u64,
-    /// Of slides.
-    pub slides: u64,
+    /// Cameras may send 1280x720.
+    pub high_definition: bool,
 }
 
 impl PictureTerms {
-    /// From a camera that may send 1280x720 (ladder of `docs/rooms-video.md`).
-    pub const HD: u64 = 1_400_000;
-
-    const fn most(self, content: PictureContent) -> u64 {
+    /// bit/s without headers (`b=TIAS`, RFC 3890) at most: the steps of docs/rooms-video.md.
+    pub const fn most(self, content: PictureContent) -> u64 {
         match content {
-            PictureContent::Main => self.main,
-            PictureContent::Slides => self.slides,
+            PictureContent::Main if self.high_definition => 1_400_000,
+            PictureContent::Main => 650_000,
+            PictureContent::Slides => 1_200_000,
         }
     }
-}
 
-impl Default for PictureTerms {
-    fn default() -> Self {
-        PictureTerms { main: 650_000, slides: 1_200_000 }
+    /// The same with headers, a tenth more, in 1,000 bit/s (`b=AS`, RFC 8866 section 5.8).
+    pub const fn most_with_headers(self, content: PictureContent) -> u64 {
+        self.most(content).div_ceil(1_000) * 11 / 10
+    }
+
+    /// The level of H.264 that is sent at most.
+    pub const fn level(self, content: PictureContent) -> u8 {
+        match content {
+            PictureContent::Main if !self.high_definition => LEVEL_3,
+            PictureContent::Main | PictureContent::Slides => LEVEL_3_1,
+        }
     }
 }
 
@@ -69,23 +73,23 @@ impl SessionDescription {
     /// The lines of pictures that a room takes of a device's offer, in their order: the first camera
     /// and the first slides of those that can be taken, with keys before those without. None without
     /// sound.
-    pub fn room_pictures(&self) -> Vec<RoomPicture> {
-        self.pictures(Described::Offered)
+    pub fn room_pictures(&self, terms: PictureTerms) -> Vec<RoomPicture> {
+        self.pictures(Described::Offered, terms)
     }
 
     /// The same of a device's answer to an offer of ours.
-    pub fn answered_pictures(&self) -> Vec<RoomPicture> {
-        self.pictures(Described::Answered)
+    pub fn answered_pictures(&self, terms: PictureTerms) -> Vec<RoomPicture> {
+        self.pictures(Described::Answered, terms)
     }
 
-    fn pictures(&self, described: Described) -> Vec<RoomPicture> {
+    fn pictures(&self, described: Described, terms: PictureTerms) -> Vec<RoomPicture> {
         if self.sound().is_none() {
             return Vec::new();
         }
         let mut found: Vec<(bool, RoomPicture)> = (0..self.media_count())
             .filter_map(|index| {
                 let line = self.line_at(index).filter(|line| line.media == MediaType::Video)?;
-                let picture = read(&self.inner, &line.stream, described)?;
+                let picture = read(&self.inner, &line.stream, (described, terms))?;
                 Some((!self.encryption().prefers(&line.stream), picture))
             })
             .collect();
@@ -98,10 +102,14 @@ impl SessionDescription {
     }
 }
 
-fn read(inner: &Session, stream: &AudioStream, described: Described) -> Option<RoomPicture> {
+fn read(
+    inner: &Session,
+    stream: &AudioStream,
+    (described, terms): (Described, PictureTerms),
+) -> Option<RoomPicture> {
     let media = inner.medias.get(stream.index)?;
     let content = content_of(media)?;
-    let (payload_type, format, raised) = format_of(media, described)?;
+    let (payload_type, format, raised) = format_of(media, described, terms.level(content))?;
     let feedback = feedback_of(media, payload_type);
     let told = bandwidth(&media.bandwidths).or_else(|| bandwidth(&inner.bandwidths));
     let most = [told, raised].into_iter().flatten().min();
@@ -122,7 +130,11 @@ fn content_of(media: &Media) -> Option<PictureContent> {
 }
 
 /// The format that is taken, and how much the device decodes where that says so.
-fn format_of(media: &Media, described: Described) -> Option<(u8, PictureFormat, Option<u64>)> {
+fn format_of(
+    media: &Media,
+    described: Described,
+    level: u8,
+) -> Option<(u8, PictureFormat, Option<u64>)> {
     let mut h264: Vec<(u8, H264, &str)> = Vec::new();
     let mut vp8 = None;
     for payload_type in payload_types(&media.fmt) {
@@ -147,7 +159,7 @@ fn format_of(media: &Media, described: Described) -> Option<(u8, PictureFormat, 
     }
     let best = h264.iter().min_by_key(|(_, format, _)| format.rank());
     if let Some((payload_type, format, parameters)) = best {
-        let sends = format.answer().to_string().into();
+        let sends = format.answer(level).to_string().into();
         let receives: Arc<str> = parameters.trim().into();
         let taken = PictureFormat::H264 { sends, receives };
         return Some((*payload_type, taken, format.max_bits_per_second));
@@ -240,8 +252,8 @@ pub(super) fn answer(
     say(direction.reversed().as_str(), None);
     media.fmt = payload_type.to_string();
     media.attributes = attributes;
-    let most = terms.most(picture.content);
     let limit = |bwtype: &str, bandwidth| Bandwidth { bwtype: bwtype.to_owned(), bandwidth };
-    // A tenth more with headers, in 1,000 bit/s.
-    media.bandwidths = vec![limit("AS", most.div_ceil(1_000) * 11 / 10), limit("TIAS", most)];
+    let content = picture.content;
+    media.bandwidths =
+        vec![limit("AS", terms.most_with_headers(content)), limit("TIAS", terms.most(content))];
 }

@@ -6,7 +6,7 @@ use super::consumer::Begun;
 use super::writer::make_directory;
 use super::{OrderedCounters, OrderedEvent, OrderedNews, OrderedSink, OrderedStore, below};
 use crate::wav;
-use aws_sinks::{Objects, S3Config, Unserved};
+use aws_sinks::{BegunUpload, Objects, S3Config, Unserved};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use model::RecordedObject;
 use std::collections::HashMap;
@@ -26,6 +26,8 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Octets of a small file at most: four minutes of one party.
 const SMALL: u64 = 4 * 1_048_576;
+/// How long S3 may take to forget an upload that does not go on.
+const ABORT: Duration = Duration::from_secs(2);
 /// Buckets whose connections are kept.
 const MOST_BUCKETS: usize = 16;
 /// Directories of what a crash left, one in another, and files of it that one start looks after.
@@ -67,6 +69,11 @@ impl Keeper {
     pub(super) fn run(mut self, runtime: &Runtime) {
         let mut buckets = HashMap::new();
         let mut left = std::mem::take(&mut self.left).into_iter();
+        if let (OrderedStore::S3(access), None) = (&self.store, &self.slow)
+            && let Some(begun) = BegunUpload::noted(&self.uploads())
+        {
+            self.abort(self.objects(access, &begun.bucket, &mut buckets), runtime);
+        }
         loop {
             match self.files.try_recv() {
                 Ok(finished) => self.keep(finished, &mut buckets, runtime),
@@ -146,15 +153,46 @@ impl Keeper {
         match &self.store {
             OrderedStore::Directory(root) => Kept::Done(place(path, root, bucket, key)),
             OrderedStore::S3(access) => {
-                if buckets.len() >= MOST_BUCKETS && !buckets.contains_key(bucket) {
-                    buckets.clear();
-                }
-                let objects = buckets.entry(bucket.to_owned()).or_insert_with(|| {
-                    let (bucket, prefix) = (bucket.to_owned(), String::new());
-                    Objects::new(access, S3Config { bucket, prefix, encryption: None })
-                });
+                let objects = self.objects(access, bucket, buckets);
                 self.upload(path, key, objects, runtime)
             }
+        }
+    }
+
+    /// Where an upload in pieces is written down: those are the second thread's, one at a time.
+    fn uploads(&self) -> PathBuf {
+        self.spool.with_extension("upload")
+    }
+
+    fn objects<'a>(
+        &self,
+        access: &aws_sinks::Access,
+        bucket: &str,
+        buckets: &'a mut HashMap<String, Objects>,
+    ) -> &'a mut Objects {
+        if buckets.len() >= MOST_BUCKETS && !buckets.contains_key(bucket) {
+            buckets.clear();
+        }
+        buckets.entry(bucket.to_owned()).or_insert_with(|| {
+            let (bucket, prefix) = (bucket.to_owned(), String::new());
+            let objects = Objects::new(access, S3Config { bucket, prefix, encryption: None });
+            if self.slow.is_some() { objects } else { objects.noting(self.uploads()) }
+        })
+    }
+
+    /// Has S3 forget an upload that does not go on.
+    fn abort(&self, objects: &mut Objects, runtime: &Runtime) {
+        if objects.begun().is_none() {
+            return;
+        }
+        let aborted = runtime.block_on(async {
+            tokio::time::timeout(ABORT, objects.abort_begun()).await.is_ok_and(|done| done.is_ok())
+        });
+        if !aborted {
+            tracing::warn!(
+                bucket = objects.bucket(),
+                "pieces of an upload stay in S3 until the next one there, or the next start"
+            );
         }
     }
 
@@ -175,7 +213,11 @@ impl Keeper {
                 Err(error) => return told(error),
             };
             let store = objects.store(key, "audio/wav", &mut file, length);
-            let why = match self.unless_stopped(store, runtime) {
+            let outcome = self.unless_stopped(store, runtime);
+            if outcome.is_none() {
+                self.abort(objects, runtime);
+            }
+            let why = match outcome {
                 Some(Ok(_)) => {
                     let _ = fs::remove_file(path);
                     return Kept::Done(Ok(()));

@@ -130,10 +130,15 @@ impl OrderedOpener {
             why = "recordings of applications are not written as fast as they come".to_owned();
         }
         counters.open.fetch_sub(1, Ordering::Relaxed);
-        counters.failed.fetch_add(1, Ordering::Relaxed);
+        self.refuse(call, order, why);
+        None
+    }
+
+    /// Tells that nobody will record what was ordered, and why.
+    pub fn refuse(&self, call: TransactionId, order: u32, why: String) {
+        self.counters.failed.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(%call, %why, "what an application has ordered is not recorded");
         (self.sink)(OrderedNews { call, order, event: OrderedEvent::Ended(Err(why)) });
-        None
     }
 
     /// A recording keeps silence from now on, or goes on. Of one that has not begun it holds from its

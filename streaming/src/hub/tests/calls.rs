@@ -1,6 +1,6 @@
 use super::super::calls::Calls;
 use super::world::{
-    BEGAN, OGG, Stream, Told, VIDEO, WAV, World, frames, listened, millis, openers, others,
+    BEGAN, OGG, Stream, Told, VIDEO, WAV, World, frames, listened, millis, openers, ordered, others,
 };
 use call_audio::ConsumerEnd;
 use model::{LegSide, ListenFailure, ListenedUpdate};
@@ -154,6 +154,27 @@ fn a_call_goes_on_with_another_stream_within_two_seconds() {
             assert_eq!(heard.iter().filter(|value| **value == 0).count() as u64, pause / 20);
         }
     }
+}
+
+#[test]
+fn a_recording_for_an_application_ends_with_its_stream_and_others_wait() {
+    let mut world = World::new(10);
+    let mut stream = Stream::new(1);
+    world.calls.hear(stream.listen(1, millis(0), &[WAV, ordered()]), millis(0));
+    stream.speak(&mut world.calls, 0, 50);
+    drop(stream);
+    world.turns(1_000, 1_240);
+    let ended = Told::Ended(ConsumerEnd::Ended);
+    assert_eq!(others(&world.ordered), [Told::Opened([true; 2]), ended]);
+    assert_eq!(frames(&world.ordered, A)[..50], (1..=50).collect::<Vec<i16>>());
+    assert_eq!(others(&world.wav), [Told::Opened([true; 2])]);
+    // Another stream comes: whoever waited for it hears it without a hole.
+    let mut stream = Stream::new(9);
+    world.calls.hear(stream.listen(1, millis(1_500), &[WAV]), millis(1_500));
+    stream.speak(&mut world.calls, 1_500, 50);
+    world.calls.stop(millis(2_480));
+    assert_eq!(frames(&world.wav, A).len(), 2_500 / 20);
+    assert_eq!(others(&world.ordered).len(), 2);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use call_audio::{AudioConsumer, ConsumerEnd, Frame, Opening};
 use model::{
     CallDirection, Channel, Codec, CodecMapping, Instant, KinesisVideoListener, LegPlan,
     LegSecurity, LegSide, ListenedCall, ListenedUpdate, Listener, Listening, MediaId, MediaPlan,
-    NotificationTargets, RecordingFormat, RecordingListener, TransactionId, UnixTime,
-    VoiceConnectorId, XrWishes,
+    NotificationTargets, OrderedRecording, RecordingFormat, RecordingListener, TransactionId,
+    UnixTime, VoiceConnectorId, XrWishes,
 };
 use relay_core::{
     LearningPolicy, ListenNews, ListenedStream, MediaSocket, RtpSession, listen_ring,
@@ -28,6 +28,18 @@ pub(super) const VIDEO: Listener = Listener::KinesisVideo(KinesisVideoListener {
     mu_law: false,
     notify: NotificationTargets::NONE,
 });
+
+/// What an application has ordered.
+pub(super) fn ordered() -> Listener {
+    Listener::Ordered(OrderedRecording {
+        order: 3,
+        legs: [true, false],
+        bucket: "demo".into(),
+        prefix: "voice/".into(),
+        longest: Duration::from_secs(60),
+        silence: None,
+    })
+}
 
 pub(super) fn millis(millis: u64) -> Instant {
     Instant::from_millis(millis)
@@ -73,9 +85,16 @@ impl AudioConsumer for Note {
     }
 }
 
-/// What was told of recordings in WAV and in Ogg; of no other kind there are listeners.
-pub(super) fn openers(notes: [Notes; 2]) -> Openers {
+/// What was told of recordings in WAV, in Ogg and for an application; of no other kind there are
+/// listeners.
+pub(super) fn openers([wav, ogg, ordered]: [Notes; 3]) -> Openers {
+    let notes = [wav, ogg];
     Openers {
+        ordered: Some(Box::new(move |_, opening: &Opening| {
+            let note = Note(Arc::clone(&ordered));
+            note.note(Told::Opened(opening.channels.each_ref().map(Option::is_some)));
+            Some(Box::new(note))
+        })),
         recording: Some(Box::new(move |of: &RecordingListener, opening: &Opening| {
             let notes = &notes[usize::from(of.format == RecordingFormat::OggOpus)];
             let note = Note(Arc::clone(notes));
@@ -214,15 +233,16 @@ pub(super) struct World {
     counters: Arc<Counters>,
     pub(super) wav: Notes,
     pub(super) ogg: Notes,
+    pub(super) ordered: Notes,
 }
 
 impl World {
     pub(super) fn new(most: usize) -> Self {
-        let (wav, ogg): (Notes, Notes) = Default::default();
+        let (wav, ogg, ordered): (Notes, Notes, Notes) = Default::default();
         let counters: Arc<Counters> = Arc::default();
-        let openers = Arc::new(openers([Arc::clone(&wav), Arc::clone(&ogg)]));
+        let openers = Arc::new(openers([&wav, &ogg, &ordered].map(Arc::clone)));
         let calls = Calls::new(most, openers, Arc::clone(&counters));
-        World { calls, counters, wav, ogg }
+        World { calls, counters, wav, ogg, ordered }
     }
 
     pub(super) fn statistics(&self) -> HubStatistics {

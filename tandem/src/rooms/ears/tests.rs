@@ -34,6 +34,7 @@ fn orders(ears: &mut Ears) -> Vec<(u32, String)> {
             format!("sit {}{}", seat.conference.0, said.collect::<String>())
         }
         ApplicationOrder::StandUp => "stand up".to_owned(),
+        ApplicationOrder::Announce(AudioSource::File(name)) => format!("everybody {name}"),
         other => panic!("{other:?}"),
     };
     ears.take_orders().into_iter().map(|(number, order)| (number, told(order))).collect()
@@ -104,25 +105,22 @@ fn music_goes_on_after_words() {
 }
 
 #[test]
-fn announcements_wait_for_words_and_are_bounded() {
+fn announcements_are_the_mixers_and_leave_the_callers_own_words_alone() {
     let mut ears = ears();
-    ears.announce(&[clip("tone")]);
-    assert_eq!(orders(&mut ears), [(1, "once tone".into())]);
-    ears.handle_played(1);
-    assert_eq!(ears.take_ended().count(), 0, "nobody waits for its end");
+    ears.join(meeting(3), false, may(SendReceive));
+    assert_eq!(orders(&mut ears), [(1, "sit 3".into())]);
+    ears.handle_seated(7);
+    assert!(!ears.is_seated(), "of another order");
+    ears.handle_seated(1);
+    assert!(ears.is_seated());
     ears.play(5, vec![clip("a")]);
-    for _ in 0..10_000 {
-        ears.announce(&[clip("x"), clip("y")]);
-    }
-    let mut heard = 0;
-    let mut next = orders(&mut ears);
-    while let Some((number, _)) = next.pop() {
-        heard += 1;
-        ears.handle_played(number);
-        next = orders(&mut ears);
-    }
-    assert!((300..=LINE + 1).contains(&heard), "{heard}");
+    assert_eq!(orders(&mut ears), [(2, "once a".into())]);
+    ears.announce(vec![clip("x"), clip("y")]);
+    assert_eq!(said(&mut ears), ["everybody x", "everybody y"]);
+    ears.handle_played(2);
     assert_eq!(ears.take_ended().collect::<Vec<_>>(), [5]);
+    ears.leave();
+    assert!(!ears.is_seated());
 }
 
 #[test]
@@ -144,4 +142,23 @@ fn a_seat_is_muted_by_the_room_and_by_what_is_allowed() {
     ears.leave();
     assert_eq!(said(&mut ears), ["stand up"]);
     assert!(!ears.is_seat(5) && !ears.is_in(meeting(3).0));
+}
+
+#[test]
+fn a_camera_is_seen_as_far_as_it_may_send_and_slides_of_who_has_the_floor() {
+    let mut ears = ears();
+    let all = may(SendReceive);
+    ears.present(meeting(3).0, true);
+    ears.join(meeting(3), false, all);
+    ears.present(meeting(4).0, true);
+    assert_eq!(said(&mut ears), ["sit 3"], "a floor of another meeting, or before it was there");
+    ears.allow(Capabilities { video: Receive, ..all });
+    ears.present(meeting(3).0, true);
+    ears.allow(all);
+    ears.allow(Capabilities { content: Receive, ..all });
+    ears.present(meeting(3).0, false);
+    ears.allow(all);
+    let expected =
+        ["sit 3 unseen", "sit 3 unseen presents", "sit 3 presents", "sit 3", "sit 3", "sit 3"];
+    assert_eq!(said(&mut ears), expected);
 }

@@ -55,6 +55,7 @@ mod renegotiation;
 mod required_encryption;
 mod room_pictures;
 mod rooms;
+mod rooms_called;
 mod rtcp_style;
 mod seats;
 mod setup;

@@ -1,6 +1,7 @@
 //! Pictures of devices in the meeting rooms: lines that come and go, places, hold, key frames, and what
 //! becomes of a call whose pictures cannot be had.
 
+use crate::loss::{lose_each, rest};
 use crate::steered::{hung_up, news, order};
 use directory::{Resources, Rooms};
 use model::{
@@ -22,7 +23,7 @@ const URI: &str = "sip:4081234567@meet.tandem.example";
 const LISTED: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 77)), 5060);
 const SEAT: Seat =
-    Seat { conference: ConferenceId(7), participant: ParticipantId(1), is_muted: false };
+    Seat { conference: ConferenceId(7), participant: ParticipantId(1), leg: A, is_muted: false };
 const ALL: PicturesShown = PicturesShown { camera: true, slides: true };
 const BOTH: ApplicationNews = ApplicationNews::Pictures { camera: true, slides: true };
 const NEITHER: ApplicationNews = ApplicationNews::Pictures { camera: false, slides: false };
@@ -531,4 +532,38 @@ fn whoever_sees_nobody_sees_where_it_is() {
     device.bye(&mut w);
     device.expect(&mut w, "200");
     assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+}
+
+#[test]
+fn of_pictures_that_come_and_go_whatever_message_is_lost() {
+    lose_each(world, |w| {
+        let mut device = plain(w);
+        device.invite(w, Some(&with_camera(1, 4002, "")));
+        rest(w);
+        let call = w.told[0].call;
+        order(w, call, 1, ApplicationOrder::Answer);
+        device.expect(w, "200");
+        device.ack(w, None);
+        rest(w);
+        order(w, call, 2, ApplicationOrder::Sit { seat: SEAT, shown: ALL });
+        w.say(vec![MediaEvent::PictureWanted { id: camera(w) }]);
+        rest(w);
+        device.expect(w, "INFO");
+        device.ok(w);
+        rest(w);
+        let mut seen = Vec::new();
+        for (version, port) in [(2, 0), (3, 4002)] {
+            let offer = with_camera(version, port, "");
+            device.request(w, "INVITE", &[], Some(("application/sdp", &offer)));
+            device.answered();
+            device.expect(w, "200");
+            device.ack(w, None);
+            rest(w);
+            seen.push((w.relay.open(), hidden(w)));
+        }
+        device.bye(w);
+        device.expect(w, "200");
+        rest(w);
+        format!("{seen:?} {} places, {} streams", w.relay.shown.len(), w.relay.open())
+    });
 }

@@ -4,8 +4,9 @@
 use crate::steered::{hung_up, key, news, order};
 use directory::{Resources, Rooms};
 use model::{
-    ApplicationNews, ApplicationOrder, ApplicationTold, LegSecurity, LegSide, ROOMS, Refusal,
-    RoomLinePart, SteeredCall, TransactionId, TransportProtocol,
+    ApplicationNews, ApplicationOrder, ApplicationTold, AudioSource, ConferenceId, DtmfConversion,
+    Heard, LegSecurity, LegSide, MediaEvent, ParticipantId, PicturesShown, ROOMS, Refusal,
+    RoomLinePart, Seat, SteeredCall, TransactionId, TransportProtocol,
 };
 use simnet::{CARRIER, PBX, STRANGER, Ua, World, config, directory};
 use sip_proto::{HeaderName, Message};
@@ -430,5 +431,163 @@ fn where_strangers_are_told_nothing_those_who_come_plain_are_neither() {
     plain.expect_silence(&mut w);
     let mut device = device(&mut w, &format!("sip:{ID}@{HOST}"));
     let (..) = join(&mut w, &mut device, &offered("rooms/codec-with-slides"));
+    leave(w, &mut device);
+}
+
+#[test]
+fn keys_of_a_device_without_events_are_looked_for_in_its_audio() {
+    let mut w = world();
+    let mut listed = w.caller(LISTED, ID);
+    listed.call_uri(&format!("sip:{ID}@{HOST}"));
+    let offer = listed.sdp(30_000);
+    let plain: String = offer
+        .lines()
+        .filter(|line| !line.contains("telephone-event"))
+        .fold(String::new(), |text, line| {
+            text + &line.replace(" RTP/AVP 0 101", " RTP/AVP 0") + "\r\n"
+        });
+    let (_, _, answer) = join(&mut w, &mut listed, &plain);
+    assert!(!answer.contains("telephone-event"), "{answer}");
+    assert_eq!(w.plan().dtmf[0], DtmfConversion::TonesToSignalling);
+    let told = |symbols: &[char]| -> Vec<_> {
+        symbols.iter().map(|c| ApplicationNews::Key { leg: A, key: key(*c).key }).collect()
+    };
+    w.press(A, key('4'));
+    assert_eq!(news(&mut w), told(&['4']));
+    // It says keys by INFO too: each is told once, from the first one on.
+    let press = |signal: char| format!("Signal={signal}\r\nDuration=160\r\n");
+    for (symbol, by_tone_first) in [('4', false), ('7', true), ('7', false), ('#', true)] {
+        if by_tone_first {
+            w.press(A, key(symbol));
+        }
+        let body = press(symbol);
+        listed.request(&mut w, "INFO", &[], Some(("application/dtmf-relay", &body)));
+        listed.expect(&mut w, "200");
+        if !by_tone_first {
+            w.press(A, key(symbol));
+        }
+    }
+    // The first was told by its tone, just before.
+    assert_eq!(news(&mut w), told(&['7', '7', '#']));
+    leave(w, &mut listed);
+}
+
+#[test]
+fn keys_of_a_device_with_events_are_not() {
+    let mut w = world();
+    let mut listed = w.caller(LISTED, ID);
+    listed.call_uri(&format!("sip:{ID}@{HOST}"));
+    let offer = listed.sdp(30_000);
+    join(&mut w, &mut listed, &offer);
+    assert_eq!(w.plan().dtmf[0], DtmfConversion::EventsToSignalling);
+    w.press(A, key('4'));
+    listed.request(
+        &mut w,
+        "INFO",
+        &[],
+        Some(("application/dtmf-relay", "Signal=4\r\nDuration=160\r\n")),
+    );
+    listed.expect(&mut w, "200");
+    let four = ApplicationNews::Key { leg: A, key: key('4').key };
+    assert_eq!(news(&mut w), [four.clone(), four]);
+    leave(w, &mut listed);
+}
+
+#[test]
+fn a_stranger_has_its_share_of_the_rooms_and_others_have_theirs() {
+    let mut w = World::with(config(), resources(|rooms| rooms.max_calls_per_source = 2));
+    let secure = offered("rooms/codec-with-slides");
+    let uri = format!("sip:{ID}@{HOST}");
+    let mut first = device(&mut w, &uri);
+    let mut second = w.caller(STRANGER, ID);
+    second.transport = "TLS";
+    second.call_uri(&uri);
+    for device in [&mut first, &mut second] {
+        join(&mut w, device, &secure);
+    }
+    let mut third = w.caller(STRANGER, ID);
+    third.transport = "TLS";
+    third.call_uri(&uri);
+    third.invite(&mut w, Some(&secure));
+    let refused = third.expect(&mut w, "503");
+    assert!(refused.header(HeaderName::Warning).unwrap().contains("from this address"));
+    assert_eq!(refused.header(HeaderName::RetryAfter), Some("5"));
+    third.ack_failure(&mut w);
+    assert_eq!(w.refusals(), [Refusal::SourceCallLimit]);
+    // Who is listed, and who calls a number, has a word with the operator instead.
+    let mut listed: Vec<Ua> = Vec::new();
+    for _ in 0..3 {
+        let mut one = w.caller(LISTED, ID);
+        one.call_uri(&uri);
+        listed.push(one);
+    }
+    listed.extend((0..3).map(|_| w.caller(CARRIER, NUMBER)));
+    for one in &mut listed {
+        let offer = one.sdp(30_000);
+        join(&mut w, one, &offer);
+    }
+    // A place that is left is another one's.
+    first.bye(&mut w);
+    first.expect(&mut w, "200");
+    assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+    let mut fourth = w.caller(STRANGER, ID);
+    fourth.transport = "TLS";
+    fourth.call_uri(&uri);
+    join(&mut w, &mut fourth, &secure);
+    // One that is refused by the number of all calls takes no place.
+    w.command(|edge, now| edge.end_all(now));
+    for place in [STRANGER, LISTED, CARRIER] {
+        w.take_all(place);
+    }
+    w.told.clear();
+    w.finish();
+}
+
+#[test]
+fn what_is_refused_for_another_reason_takes_no_place_of_its_source() {
+    let limits = |rooms: &mut Rooms| (rooms.max_calls, rooms.max_calls_per_source) = (1, 2);
+    let mut w = World::with(config(), resources(limits));
+    let secure = offered("rooms/codec-with-slides");
+    let mut first = device(&mut w, &format!("sip:{ID}@{HOST}"));
+    join(&mut w, &mut first, &secure);
+    for _ in 0..3 {
+        let mut next = w.caller(STRANGER, ID);
+        next.transport = "TLS";
+        next.call_uri(&format!("sip:{ID}@{HOST}"));
+        next.invite(&mut w, Some(&secure));
+        next.expect(&mut w, "503");
+        next.ack_failure(&mut w);
+    }
+    assert_eq!(w.refusals(), [Refusal::ConcurrentCallLimit; 3]);
+    leave(w, &mut first);
+}
+
+#[test]
+fn the_rooms_hear_who_speaks_who_is_silent_and_say_something_to_all() {
+    let mut w = world();
+    let secure = offered("rooms/codec-with-slides");
+    let mut device = device(&mut w, &format!("sip:{ID}@{HOST}"));
+    let (call, ..) = join(&mut w, &mut device, &secure);
+    let id = w.relay.time_out(None).pop().unwrap().id();
+    let heard = Heard { is_speaking: true, is_active_speaker: true, level: 26 };
+    w.say(vec![MediaEvent::Heard { id, heard }]);
+    assert_eq!(news(&mut w), [], "it has no seat");
+    let source = AudioSource::Octets([1, 2, 3].as_slice().into());
+    let announce = ApplicationOrder::Announce(source.clone());
+    order(&mut w, call, 2, announce.clone());
+    assert!(matches!(&news(&mut w)[..], [ApplicationNews::Refused { order: 2, .. }]));
+    let seat = Seat { conference: ConferenceId(7), participant: ParticipantId(1), is_muted: false };
+    order(&mut w, call, 3, ApplicationOrder::Sit { seat, shown: PicturesShown::default() });
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 3 }]);
+    w.say(vec![MediaEvent::Heard { id, heard }]);
+    assert_eq!(news(&mut w), [ApplicationNews::Heard(heard)]);
+    order(&mut w, call, 4, announce);
+    assert_eq!((news(&mut w), w.relay.announced.clone()), (vec![], vec![source]));
+    // What becomes of who is silent is the rooms' word: the call goes on.
+    assert_eq!(w.plan().timeouts.one, Some(Duration::from_secs(5)));
+    for _ in 0..10 {
+        w.fall_silent(Some(A));
+        assert!(matches!(news(&mut w)[..], [ApplicationNews::Silent { .. }]));
+    }
     leave(w, &mut device);
 }

@@ -1,16 +1,16 @@
 //! Seats of steered calls in conferences: ordered, changed, left, lost.
 
-use crate::steered::{answered, file, hung_up, news, order, ringing};
+use crate::steered::{answered, file, heard, hung_up, news, order, ringing};
 use model::{
     ApplicationNews, ApplicationOrder, Bridge, ConferenceId, LegSide, ParticipantId, PicturesShown,
-    Seat, SeatFailure,
+    ROOM_ORDERS, Seat, SeatFailure,
 };
 use simnet::World;
 use std::time::Duration;
 
 const A: LegSide = LegSide::A;
 const SEAT: Seat =
-    Seat { conference: ConferenceId(7), participant: ParticipantId(1), is_muted: false };
+    Seat { conference: ConferenceId(7), participant: ParticipantId(1), leg: A, is_muted: false };
 const MUTED: Seat = Seat { is_muted: true, ..SEAT };
 
 fn sit(w: &mut World, call: model::TransactionId, number: u32, seat: Seat) {
@@ -159,6 +159,72 @@ fn a_relay_that_forgets_ends_the_call_with_its_seat() {
     w.lose_media();
     caller.expect(&mut w, "BYE");
     caller.ok(&mut w);
+    assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+    w.finish();
+}
+
+#[test]
+fn whom_an_application_has_called_sits_as_leg_b_of_the_stream() {
+    let (mut w, mut callee, call) = crate::steered_outbound::answered();
+    let there = Seat { leg: LegSide::B, ..SEAT };
+    sit(&mut w, call, 2, SEAT);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 2 }]);
+    assert_eq!(seat(&w), Some(there));
+    // Its own hold mutes it.
+    for (version, direction, muted) in [(2, "sendonly", true), (3, "sendrecv", false)] {
+        let change = callee.sdp_with(30_000, version, direction);
+        callee.request(&mut w, "UPDATE", &[], Some(("application/sdp", &change)));
+        callee.expect(&mut w, "200");
+        assert_eq!(seat(&w), Some(Seat { is_muted: muted, ..there }), "{direction}");
+    }
+    // The application's leg B is nobody.
+    sit(&mut w, call, 3, there);
+    assert!(matches!(news(&mut w)[..], [ApplicationNews::Refused { order: 3, .. }]));
+    order(&mut w, call, 4, ApplicationOrder::StandUp);
+    assert_eq!(seat(&w), None);
+    callee.bye(&mut w);
+    callee.expect(&mut w, "200");
+    assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+    w.finish();
+}
+
+#[test]
+fn what_a_meeting_says_waits_for_what_the_application_plays() {
+    let room = |number: u32| ROOM_ORDERS + number;
+    let play = |name: &str, rounds| {
+        let source = file(name);
+        ApplicationOrder::Play { leg: A, source, rounds }
+    };
+    let played = |w: &mut World| match &news(w)[..] {
+        [ApplicationNews::Played { order, .. }] => *order,
+        other => panic!("{other:?}"),
+    };
+    let (mut w, mut caller, call) = answered();
+    order(&mut w, call, room(1), play("joining.wav", Some(1)));
+    assert_eq!(heard(&w, A), Some(file("joining.wav")));
+    // The application's own comes first, and the other again after it.
+    order(&mut w, call, 2, play("hello.wav", Some(1)));
+    assert_eq!(heard(&w, A), Some(file("hello.wav")));
+    w.play_to_end(A);
+    assert_eq!(played(&mut w), 2);
+    assert_eq!(heard(&w, A), Some(file("joining.wav")));
+    w.play_to_end(A);
+    assert_eq!(played(&mut w), room(1));
+    assert_eq!(heard(&w, A), None);
+    // What comes meanwhile waits, and what is no longer said is not heard.
+    order(&mut w, call, 3, play("hello.wav", None));
+    order(&mut w, call, room(2), play("music.wav", None));
+    assert_eq!(heard(&w, A), Some(file("hello.wav")));
+    order(&mut w, call, 4, ApplicationOrder::StopPlaying { leg: A });
+    assert_eq!(heard(&w, A), Some(file("music.wav")));
+    order(&mut w, call, 5, play("hello.wav", Some(1)));
+    order(&mut w, call, room(3), ApplicationOrder::StopPlaying { leg: A });
+    assert_eq!(heard(&w, A), Some(file("hello.wav")));
+    w.play_to_end(A);
+    assert_eq!(played(&mut w), 5);
+    assert_eq!(heard(&w, A), None);
+    caller.bye(&mut w);
+    caller.expect(&mut w, "200");
     assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
     w.finish();
 }

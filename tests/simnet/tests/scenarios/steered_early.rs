@@ -1,6 +1,6 @@
 //! Leg B's early media, which leg A of a steered call hears before leg B is there.
 
-use crate::steered::{answered_with, file, hung_up, key, news, order, steering};
+use crate::steered::{answered_with, file, hung_up, key, news, order, ringing_with, steering};
 use directory::EarlyMedia;
 use model::{ApplicationNews, ApplicationOrder, Bridge, LegSide, OtherMedia, TransactionId};
 use simnet::{CARRIER, CARRIER_2, Ua, World, config};
@@ -84,6 +84,25 @@ fn leg_a_hears_leg_b_before_its_answer_and_after_it() {
     assert_eq!(w.edge.active_calls(), 1);
     caller.hang_up(&mut w, &mut callee);
     w.finish();
+}
+
+#[test]
+fn leg_b_that_speaks_before_leg_a_has_acknowledged_is_heard_from_then_on() {
+    let (mut w, mut caller, call) = ringing_with(World::with(config(), steering()));
+    order(&mut w, call, 1, ApplicationOrder::Bridge(wanted()));
+    caller.expect(&mut w, "200");
+    let place = w.relay.local()[1].rtp;
+    let mut callee = w.callee(CARRIER);
+    let body = callee.sdp(40_000);
+    callee.reply(&mut w, 183, Some(&body));
+    assert_eq!(tone(&w), None, "the call is not there yet");
+    caller.ack(&mut w, None);
+    assert_heard(&w, place, 40_000);
+    assert_eq!(tone(&w), Some(OtherMedia::Wins));
+    callee.reply(&mut w, 486, None);
+    callee.expect(&mut w, "ACK");
+    news(&mut w);
+    leave(w, caller);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use b2bua::{EdgeConfig, NotCalled};
 use directory::Resources;
 use model::{
     ApplicationNews, ApplicationOrder, ApplicationTold, AudioSource, Bridge, CallDirection,
-    CallEventKind, LegSide, OutboundCall, Refusal, SteeredCall, TransactionId, VoiceConnectorId,
+    CallEventKind, Codec, LegSide, OutboundCall, Refusal, SteeredCall, TransactionId,
+    TranscodableFormat, VoiceConnectorId,
 };
 use simnet::{CARRIER, CARRIER_2, CONNECTOR, PBX, Ua, World, config};
 use sip_proto::Method;
@@ -142,6 +143,38 @@ fn an_application_has_somebody_called_plays_hears_keys_and_hangs_up() {
     });
     assert_eq!(direction, Some(CallDirection::Outbound), "the record knows");
     w.finish();
+}
+
+#[test]
+fn a_carrier_that_may_be_transcoded_for_is_offered_wideband_formats_too() {
+    let mut resources = steering();
+    for carrier in &mut resources.carriers {
+        carrier.transcoding = Some(TranscodableFormat::USUAL.into());
+    }
+    let (mut w, mut callee, call) = calling_in(World::with(config(), resources));
+    let invite = callee.invited.clone().unwrap();
+    let offer = String::from_utf8_lossy(invite.body_bytes()).into_owned();
+    assert!(offer.contains("RTP/AVP 0 8 101 9 96"), "{offer}");
+    assert!(offer.contains("a=rtpmap:96 opus/48000/2"), "{offer}");
+    // It answers with Opus alone: what is played is encoded so, and nothing is transcoded.
+    let body: String = callee
+        .sdp(30_000)
+        .lines()
+        .filter(|line| !line.starts_with("a=rtpmap") && !line.starts_with("a=fmtp"))
+        .map(|line| match line.starts_with("m=") {
+            true => "m=audio 30000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n".to_owned(),
+            false => format!("{line}\r\n"),
+        })
+        .collect();
+    callee.reply(&mut w, 200, Some(&body));
+    callee.expect(&mut w, "ACK");
+    assert_eq!(news(&mut w), [ApplicationNews::Answered(A)], "\n{}", w.ladder());
+    let plan = w.plan();
+    assert_eq!(plan.legs[1].codecs[0].codec, Codec::Opus);
+    assert!(plan.legs[1].sends_to && plan.transcoding.iter().all(Option::is_none));
+    order(&mut w, call, 1, ApplicationOrder::Play { leg: A, source: file("x"), rounds: None });
+    assert_eq!(heard(&w), Some(file("x")));
+    leave(w, callee);
 }
 
 #[test]

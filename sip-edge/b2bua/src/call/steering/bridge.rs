@@ -99,10 +99,15 @@ impl Call {
         Ok(())
     }
 
-    /// Leg A has answered our offer: leg B can be offered what leg A takes.
+    /// Leg A has answered our offer: leg B can be offered what leg A takes. One that is called already may
+    /// have said something before leg A's ACK came, which leg A is to hear from now on.
     pub(super) fn call_waiting_leg_b(&mut self, context: &mut Context) {
         let bridging = self.steering.as_mut().and_then(|steering| steering.bridging.as_mut());
-        if let Some(bridge) = bridging.and_then(|bridging| bridging.waiting.take()) {
+        let Some(bridging) = bridging else { return };
+        if let Some(target) = bridging.target {
+            context.orders.push_back(Order::EarlyMedia { steered: self.key, target });
+        }
+        if let Some(bridge) = bridging.waiting.take() {
             context.orders.push_back(Order::Bridge { from: self.key, bridge });
         }
     }

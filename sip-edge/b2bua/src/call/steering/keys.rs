@@ -16,6 +16,8 @@ use std::time::Duration;
 const MAX_KEYS: usize = 50;
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(24);
+/// The same key by its tone and, after so long at most, by INFO is one key.
+const SAME_KEY: Duration = Duration::from_secs(1);
 
 /// The keys of an order that are still to be sent.
 pub(super) struct KeysUnderWay {
@@ -93,10 +95,22 @@ impl Call {
         }
         // Keys of a leg B that has not answered are nobody's.
         let is_there = from == self.near() || !self.is_alone();
-        if is_there && self.media.id() == Some(id) && self.is_live() {
+        let is_told = self.is_told_of_tones(from, |tones| tones.may_tell_tone(now, press.key));
+        if is_there && is_told && self.media.id() == Some(id) && self.is_live() {
             self.key_of_leg(context, now, from, press);
         }
         true
+    }
+
+    /// What is to become of a key of a leg whose audio is searched for keys; of other legs it is told.
+    fn is_told_of_tones(
+        &mut self,
+        from: LegSide,
+        ask: impl FnOnce(&mut TonesOrInfo) -> bool,
+    ) -> bool {
+        let is_searched = self.media.tells_tones(from);
+        let steering = self.steering.as_mut().filter(|_| is_searched);
+        steering.is_none_or(|steering| ask(&mut steering.tones))
     }
 
     fn key_of_leg(&mut self, context: &mut Context, now: Instant, from: LegSide, press: DtmfPress) {
@@ -122,7 +136,9 @@ impl Call {
         }
         let status = match key_in(request) {
             Some(Ok(press)) => {
-                self.key_of_leg(context, now, from, press);
+                if self.is_told_of_tones(from, |tones| tones.may_tell_info(now, press.key)) {
+                    self.key_of_leg(context, now, from, press);
+                }
                 200
             }
             Some(Err(crate::dtmf::KeyFault::Encoded)) => 415,
@@ -139,5 +155,26 @@ impl Call {
         };
         self.legs[from.index()].answer(context, now, server, request, status);
         true
+    }
+}
+
+/// A leg that says keys by INFO may have their tones in its audio as well: then INFO counts.
+#[derive(Default)]
+pub(super) struct TonesOrInfo {
+    says_info: bool,
+    last_tone: Option<(DtmfKey, Instant)>,
+}
+
+impl TonesOrInfo {
+    fn may_tell_tone(&mut self, now: Instant, key: DtmfKey) -> bool {
+        self.last_tone = Some((key, now));
+        !self.says_info
+    }
+
+    fn may_tell_info(&mut self, now: Instant, key: DtmfKey) -> bool {
+        // The first one may have been told by its tone.
+        let is_told = |(told, at): (DtmfKey, Instant)| told == key && now < at + SAME_KEY;
+        let says_info = std::mem::replace(&mut self.says_info, true);
+        says_info || !self.last_tone.is_some_and(is_told)
     }
 }

@@ -3,7 +3,7 @@
 use super::{Call, Play};
 use crate::call::setup::SetupState;
 use crate::context::Context;
-use model::{ApplicationNews, ApplicationOrder, AudioSource, Instant, LegSide};
+use model::{ApplicationNews, ApplicationOrder, AudioSource, Instant, LegSide, ROOM_ORDERS, Seat};
 
 impl Call {
     /// Carries out an order. What cannot be is answered with [`ApplicationNews::Refused`].
@@ -39,15 +39,16 @@ impl Call {
                 | ApplicationOrder::Play { leg, .. }
                 | ApplicationOrder::StopPlaying { leg }
                 | ApplicationOrder::SendKeys { leg, .. }
-                | ApplicationOrder::Mute { leg, .. } => *leg = leg.other(),
+                | ApplicationOrder::Mute { leg, .. }
+                | ApplicationOrder::Sit { seat: Seat { leg, .. }, .. } => *leg = leg.other(),
                 // Whose audio is recorded is said by the channels, which are the application's.
                 ApplicationOrder::HangUp { leg: None, .. }
                 | ApplicationOrder::Answer
                 | ApplicationOrder::Record(_)
                 | ApplicationOrder::StopRecording { .. }
-                | ApplicationOrder::Sit { .. }
                 | ApplicationOrder::StandUp
                 | ApplicationOrder::ControlFloor { .. }
+                | ApplicationOrder::Announce(_)
                 | ApplicationOrder::ShowCard { .. }
                 | ApplicationOrder::Bridge(_) => {}
             }
@@ -80,7 +81,7 @@ impl Call {
             }
             ApplicationOrder::StopPlaying { leg } => {
                 if let Some(steering) = self.steering.as_mut() {
-                    steering.plays[leg.index()] = None;
+                    *steering.place_of(order, leg) = None;
                 }
                 self.review_playing(context);
             }
@@ -110,6 +111,7 @@ impl Call {
             ApplicationOrder::ControlFloor { access } => {
                 return self.control_floor_by_order(access);
             }
+            ApplicationOrder::Announce(source) => return self.announce_by_order(context, source),
             ApplicationOrder::ShowCard { card } => self.show_card_by_order(context, card),
         }
         Ok(())
@@ -136,7 +138,14 @@ impl Call {
         }
         let play = Play { order, source, rounds, has_begun: false };
         if let Some(steering) = self.steering.as_mut() {
-            steering.plays[leg.index()] = Some(play);
+            *steering.place_of(order, leg) = Some(play);
+            // What the rooms say waits for the application's own words.
+            if order >= ROOM_ORDERS && steering.plays[leg.index()].is_some() {
+                return Ok(());
+            }
+            if let Some(said) = steering.said_by_room.as_mut().filter(|said| said.order != order) {
+                said.has_begun = false;
+            }
         }
         // The same once more begins anew.
         self.played_out(leg);

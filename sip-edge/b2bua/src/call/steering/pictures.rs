@@ -42,10 +42,8 @@ pub(super) struct Pictures {
 impl Call {
     /// Whether the rooms take pictures, and under which terms; fixed for the life of the call.
     pub(super) fn begin_pictures(&mut self, context: &Context) {
-        let terms = context.directory.rooms().filter(|rooms| rooms.video).map(|rooms| {
-            let usual = PictureTerms::default();
-            if rooms.video_hd { PictureTerms { main: PictureTerms::HD, ..usual } } else { usual }
-        });
+        let rooms = context.directory.rooms().filter(|rooms| rooms.video);
+        let terms = rooms.map(|rooms| PictureTerms { high_definition: rooms.video_hd });
         if let Some(steering) = self.steering.as_mut().filter(|steering| steering.room.is_some()) {
             steering.pictures.terms = terms;
         }
@@ -58,7 +56,7 @@ impl Call {
     /// The lines of pictures that the room takes of leg A's offer, which is seen under its policy.
     pub(super) fn pictures_in(&self, offer: &SessionDescription) -> Vec<RoomPicture> {
         match self.picture_terms() {
-            Some(_) if self.near() == LegSide::A => offer.room_pictures(),
+            Some(terms) if self.near() == LegSide::A => offer.room_pictures(terms),
             _ => Vec::new(),
         }
     }
@@ -68,7 +66,7 @@ impl Call {
         let offer = self.pending.as_ref().and_then(|pending| pending.offer.clone());
         let pictures = match offer {
             Some(offer) => self.pictures_in(&offer.for_leg(self.media.encryption(LegSide::A))),
-            None => self.own_offer().map(|own| own.room_pictures()).unwrap_or_default(),
+            None => self.own_offer().map(|own| self.pictures_in(&own)).unwrap_or_default(),
         };
         let wanted = self.media.pictures_wanted(pictures.iter().map(|picture| picture.index));
         self.ask_for_ports(context, &wanted, families);

@@ -3,8 +3,8 @@
 use super::Call;
 use crate::context::Context;
 use crate::media::BodyFault;
-use model::LegSide;
-use sdp::{Limits, PictureTerms, SessionDescription};
+use model::{LegSide, PictureContent};
+use sdp::{Limits, SessionDescription};
 use std::fmt::Write as _;
 
 /// What we offer where leg A's INVITE offers nothing; anchoring gives it our address.
@@ -21,10 +21,7 @@ const ROOM_OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192
 
 /// What of pictures follows it: one camera. A device that is offered a second picture before it has said
 /// that it knows what slides are may well show that one in the place of the first.
-const ROOM_PICTURES: &str = "a=rtpmap:102 H264/90000\r\n\
-    a=fmtp:102 profile-level-id=42e01f;packetization-mode=0;level-asymmetry-allowed=1\r\n\
-    a=rtpmap:103 H264/90000\r\n\
-    a=fmtp:103 profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1\r\n\
+const ROOM_PICTURES: &str = "a=rtpmap:102 H264/90000\r\na=rtpmap:103 H264/90000\r\n\
     a=rtpmap:104 VP8/90000\r\na=rtcp-fb:* nack pli\r\na=rtcp-fb:* ccm fir\r\n\
     a=rtcp-fb:* ccm tmmbr\r\na=rtcp-fb:* goog-remb\r\na=content:main\r\na=sendrecv\r\n";
 
@@ -32,14 +29,23 @@ impl Call {
     /// What leg A is offered where it offers nothing itself.
     pub(super) fn own_offer(&self) -> Result<SessionDescription, BodyFault> {
         let mut own = if self.is_in_room() { ROOM_OFFER } else { OFFER }.to_owned();
-        if let Some(PictureTerms { main, .. }) = self.picture_terms() {
-            let with_headers = main.div_ceil(1_000) * 11 / 10;
+        if let Some(terms) = self.picture_terms() {
+            let content = PictureContent::Main;
+            let (with_headers, most) = (terms.most_with_headers(content), terms.most(content));
+            let level = terms.level(content);
             // Writing into a String cannot fail.
             let _ = write!(
                 own,
-                "m=video 9 RTP/AVP 102 103 104\r\nb=AS:{with_headers}\r\nb=TIAS:{main}\r\n\
+                "m=video 9 RTP/AVP 102 103 104\r\nb=AS:{with_headers}\r\nb=TIAS:{most}\r\n\
                  {ROOM_PICTURES}"
             );
+            for (number, mode) in [(102, 0), (103, 1)] {
+                let _ = write!(
+                    own,
+                    "a=fmtp:{number} profile-level-id=42e0{level:02x};packetization-mode={mode};\
+                     level-asymmetry-allowed=1\r\n"
+                );
+            }
         }
         Ok(SessionDescription::parse(own.as_bytes(), &Limits::default())?)
     }
@@ -69,7 +75,7 @@ impl Call {
     /// Takes a device's answer to an offer of ours.
     pub(super) fn take_answer_in_room(&mut self, answer: &SessionDescription) {
         let seen = answer.clone().for_leg(self.media.encryption(LegSide::A));
-        let pictures = self.picture_terms().map(|_| seen.answered_pictures());
+        let pictures = self.picture_terms().map(|terms| seen.answered_pictures(terms));
         self.media.note_pictures(pictures.unwrap_or_default());
     }
 }

@@ -1,16 +1,16 @@
-//! Leg A's place in a conference: the relay hands what it says to whoever mixes, and what is mixed for
-//! it back.
+//! The near leg's place in a conference: the relay hands what it says to whoever mixes, and what is mixed
+//! for it back.
 
 use super::Call;
 use crate::context::Context;
 use crate::edge::Output;
 use model::{
-    ApplicationNews, ConferenceId, Instant, LegSide, MediaCommand, MediaEvent, MediaId,
+    ApplicationNews, AudioSource, ConferenceId, Heard, Instant, MediaCommand, MediaEvent, MediaId,
     ParticipantId, PictureSeat, PicturesShown, Seat,
 };
 use sdp::RoomPicture;
 
-/// Where leg A sits.
+/// Where the near leg sits.
 pub(super) struct Seating {
     /// The newest order, and whether the relay's answer to it is still to come.
     order: u32,
@@ -56,10 +56,10 @@ impl Call {
         order: u32,
         (seat, shown): (Seat, PicturesShown),
     ) -> Result<(), &'static str> {
-        if self.near() != LegSide::A {
-            return Err("a call that was begun here takes no part in conferences");
+        if seat.leg != self.near() {
+            return Err("leg B takes no part in conferences");
         }
-        self.is_there(LegSide::A)?;
+        self.is_there(seat.leg)?;
         let id = self.media.id().filter(|_| self.media.is_allocated());
         let id = id.ok_or("the call has no media")?;
         let Some(steering) = self.steering.as_mut() else { return Ok(()) };
@@ -80,10 +80,38 @@ impl Call {
         self.review_pictures(context);
     }
 
-    /// Has the relay know leg A's seat as it is to be now. A leg that holds the call is not heard: what it
+    /// Has everybody in the leg's conference hear something.
+    pub(super) fn announce_by_order(
+        &mut self,
+        context: &mut Context,
+        source: AudioSource,
+    ) -> Result<(), &'static str> {
+        let seating = self.steering.as_ref().and_then(|steering| steering.seating.as_ref());
+        let told = seating.and_then(|seating| seating.told);
+        let (id, _) = told.ok_or("the call takes part in no conference")?;
+        context.outputs.push_back(Output::Media(MediaCommand::Announce { id, source }));
+        Ok(())
+    }
+
+    /// How the leg is heard in its conference.
+    pub(in crate::call) fn heard_in_seat(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        id: MediaId,
+        heard: Heard,
+    ) {
+        let seating = self.steering.as_ref().and_then(|steering| steering.seating.as_ref());
+        // Of a seat that was left meanwhile it says nothing any more.
+        if seating.is_some() && self.media.id() == Some(id) {
+            self.tell(context, now, ApplicationNews::Heard(heard));
+        }
+    }
+
+    /// Has the relay know the seat as it is to be now. A leg that holds the call is not heard: what it
     /// sends then is music.
     pub(in crate::call) fn review_seat(&mut self, context: &mut Context, id: MediaId) {
-        let holds = !self.media.wants_media(LegSide::A);
+        let holds = !self.media.wants_media(self.near());
         let seating = self.steering.as_mut().and_then(|steering| steering.seating.as_mut());
         let Some(seating) = seating else { return };
         let seat = Seat { is_muted: seating.seat.is_muted || holds, ..seating.seat };
