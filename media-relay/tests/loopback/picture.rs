@@ -21,6 +21,7 @@ fn seat(participant: u64, is_hidden: bool) -> Box<PictureSeat> {
         feedback: PictureFeedback::default(),
         most_bits_per_second: None,
         is_hidden,
+        card: None,
     })
 }
 
