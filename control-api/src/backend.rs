@@ -4,7 +4,9 @@ use crate::access_key::KeySource;
 use crate::error::{ApiError, ErrorKind};
 use crate::state::{Change, Draft, Kind, Proxy};
 use directory::{NumberTable, Problem, Resources, Snapshot, VoiceConnector};
-use model::{Instant, OutboundCall, ProxySessionId, Refusal, TransactionId, UnixTime};
+use model::{
+    Instant, OutboundCall, ProxySessionId, Refusal, TransactionId, UnixTime, VoiceConnectorId,
+};
 use room_core::{Command, MeetingId, MeetingState, Refused, RosterEntry};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
@@ -82,15 +84,19 @@ pub enum Made {
     All(Box<Resources>),
     /// The numbers; the rest is as it was. One number of many is so changed quickly.
     Numbers(NumberTable),
-    /// One voice connector, which was there before or is new, and has no numbers of its own; the rest is
-    /// as it was. One of many is so made and changed quickly ([`Snapshot::with_connector`]).
+    /// One voice connector, which was there before and has no numbers of its own; the rest is as it
+    /// was. One of many is so changed quickly ([`Snapshot::with_connector`]).
     Connector(Box<VoiceConnector>),
 }
 
 impl Made {
     /// What calls are routed by, when the draft changes it.
-    pub(crate) fn of(draft: &Draft<'_>, numbers: &NumberTable) -> Option<Made> {
-        if let Some(connector) = one_connector(draft) {
+    pub(crate) fn of(
+        draft: &Draft<'_>,
+        numbers: &NumberTable,
+        directory: &Snapshot,
+    ) -> Option<Made> {
+        if let Some(connector) = one_connector(draft, directory) {
             return Some(Made::Connector(Box::new(connector)));
         }
         let mut routed = draft.changes().iter().map(Change::kind).filter(|kind| kind.is_routed());
@@ -105,9 +111,9 @@ impl Made {
     }
 }
 
-/// The voice connector that everything is about which calls are routed by, when it is one and is there
-/// now.
-fn one_connector(draft: &Draft<'_>) -> Option<VoiceConnector> {
+/// The voice connector that everything is about which calls are routed by, when it is one, and was
+/// there before.
+fn one_connector(draft: &Draft<'_>, directory: &Snapshot) -> Option<VoiceConnector> {
     let mut routed = draft.changes().iter().filter(|change| change.kind().is_routed());
     let id = routed.next()?.id();
     let is_of_it = |change: &Change| {
@@ -116,6 +122,7 @@ fn one_connector(draft: &Draft<'_>) -> Option<VoiceConnector> {
     if !draft.changes().iter().filter(|change| change.kind().is_routed()).all(is_of_it) {
         return None;
     }
+    directory.voice_connector(&VoiceConnectorId::new(id).ok()?)?;
     draft.state().connector(id)
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn write(
         let known = of.numbers.take();
         let mut numbers = known.clone().unwrap_or_else(|| draft.state().number_table());
         state::follow(&mut numbers, draft.state(), draft.changes());
-        let made = Made::of(&draft, &numbers);
+        let made = Made::of(&draft, &numbers, directory);
         // What fails leaves the numbers as they were, or to be gathered again.
         *of.numbers = known;
         backend.commit(draft.changes(), made)?;

@@ -56,8 +56,6 @@ pub struct Resources {
 #[derive(Debug)]
 pub struct Snapshot {
     declared: Arc<Declared>,
-    /// Where each voice connector is.
-    by_id: Arc<HashMap<Box<str>, usize>>,
     voice_connectors: Arc<[Arc<VoiceConnector>]>,
     /// By voice connector, then by route.
     route_targets: Arc<[Arc<[Arc<Target>]>]>,
@@ -65,14 +63,15 @@ pub struct Snapshot {
     numbers: NumberTable,
 }
 
-/// What is indexed as a whole. Snapshots that differ in [`NumberTable`], in what voice connectors say
-/// beside their ids and numbers, or in further ones without numbers, share it.
+/// What is indexed as a whole. Snapshots that differ in [`NumberTable`], or in what voice connectors
+/// say beside their ids and numbers, share it.
 #[derive(Debug)]
 struct Declared {
     domain: String,
     /// `voiceconnector.<domain>`: what follows the first dot of a voice connector's host name.
     host_suffix: String,
     carriers: Vec<Arc<Carrier>>,
+    by_id: HashMap<Box<str>, usize>,
     by_number: HashMap<Arc<str>, usize>,
     /// Numbers that mask, also those of [`NumberTable`].
     proxied: ProxyIndex,
@@ -149,6 +148,7 @@ impl Snapshot {
                     .flat_map(|(i, group)| group.numbers.iter().map(move |n| (n.clone(), i)))
                     .collect(),
                 declared_groups: groups.into_iter().map(Arc::new).collect(),
+                by_id,
                 carrier_targets: carriers.iter().map(|c| Arc::new(Target::of_carrier(c))).collect(),
                 emergency_carriers: emergency_carriers(&carriers),
                 high_risk: HighRisk::with(high_risk_prefixes.iter().map(|prefix| &**prefix)),
@@ -165,7 +165,6 @@ impl Snapshot {
             };
         Ok(Snapshot {
             declared: Arc::new(declared),
-            by_id: Arc::new(by_id),
             route_targets: voice_connectors.iter().map(|vc| route_targets(vc)).collect(),
             voice_connector_sources: Arc::new(index_sources(&voice_connectors)),
             voice_connectors: voice_connectors.into(),
@@ -177,7 +176,6 @@ impl Snapshot {
     pub fn with_numbers(&self, numbers: NumberTable) -> Snapshot {
         Snapshot {
             declared: Arc::clone(&self.declared),
-            by_id: Arc::clone(&self.by_id),
             voice_connectors: Arc::clone(&self.voice_connectors),
             route_targets: Arc::clone(&self.route_targets),
             voice_connector_sources: Arc::clone(&self.voice_connector_sources),
@@ -185,9 +183,9 @@ impl Snapshot {
         }
     }
 
-    /// The same with another voice connector of the same id and numbers, or with one more that has no
-    /// numbers; `None` where its numbers would have to be indexed. Only what is about it is checked and
-    /// indexed, and the networks of all of them when its own have changed.
+    /// The same with another voice connector of the same id and numbers; `None` where there is none to
+    /// be replaced so. Only what is about it is checked and indexed, and the networks of all of them
+    /// when its own have changed.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -195,12 +193,12 @@ impl Snapshot {
         &self,
         connector: VoiceConnector,
     ) -> Result<Option<Snapshot>, Vec<Problem>> {
-        let at = self.by_id.get(connector.id.as_str()).copied();
-        let known = at.and_then(|at| self.voice_connectors.get(at));
-        if known.map_or(&[][..], |known| &known.numbers) != connector.numbers.as_slice() {
+        let at = self.declared.by_id.get(connector.id.as_str()).copied();
+        let known = at.and_then(|at| Some((at, self.voice_connectors.get(at)?)));
+        let Some((at, known)) = known.filter(|(_, known)| known.numbers == connector.numbers)
+        else {
             return Ok(None);
-        }
-        let at = at.unwrap_or(self.voice_connectors.len());
+        };
         let problems = validate_connector(&connector, at, &self.declared.carriers);
         if !problems.is_empty() {
             return Err(problems);
@@ -208,23 +206,23 @@ impl Snapshot {
         let networks = |vc: &VoiceConnector| {
             vc.termination.as_ref().map(|each| each.cidr_allowed_list.clone()).unwrap_or_default()
         };
-        let same_networks =
-            known.map(|vc| networks(vc)).unwrap_or_default() == networks(&connector);
-        let mut by_id = Arc::clone(&self.by_id);
-        if known.is_none() {
-            Arc::make_mut(&mut by_id).insert(connector.id.as_str().into(), at);
-        }
+        let same_networks = networks(known) == networks(&connector);
         let targets = route_targets(&connector);
-        let voice_connectors = with_at(&self.voice_connectors, at, Arc::new(connector));
+        let connector = Arc::new(connector);
+        let replaced = self.voice_connectors.iter().enumerate();
+        let voice_connectors: Arc<[_]> =
+            replaced.map(|(n, each)| Arc::clone(if n == at { &connector } else { each })).collect();
+        let replaced = self.route_targets.iter().enumerate();
+        let route_targets =
+            replaced.map(|(n, each)| Arc::clone(if n == at { &targets } else { each })).collect();
         let voice_connector_sources = match same_networks {
             true => Arc::clone(&self.voice_connector_sources),
             false => Arc::new(index_sources(&voice_connectors)),
         };
         Ok(Some(Snapshot {
             declared: Arc::clone(&self.declared),
-            by_id,
             voice_connectors,
-            route_targets: with_at(&self.route_targets, at, targets),
+            route_targets,
             voice_connector_sources,
             numbers: self.numbers.clone(),
         }))
@@ -233,7 +231,7 @@ impl Snapshot {
     /// Whether the other has the same resources by their ids, each at the same place, and differs in
     /// what voice connectors say, and in numbers of the table, at most.
     pub fn shares_ids(&self, other: &Snapshot) -> bool {
-        Arc::ptr_eq(&self.declared, &other.declared) && Arc::ptr_eq(&self.by_id, &other.by_id)
+        Arc::ptr_eq(&self.declared, &other.declared)
     }
 
     /// Whether the other differs in the numbers beside those of voice connectors and groups alone.
@@ -284,7 +282,7 @@ impl Snapshot {
 
     /// A voice connector by its identity.
     pub fn voice_connector(&self, id: &VoiceConnectorId) -> Option<&Arc<VoiceConnector>> {
-        self.voice_connectors.get(*self.by_id.get(id.as_str())?)
+        self.voice_connectors.get(*self.declared.by_id.get(id.as_str())?)
     }
 
     /// Under whose rules the calls of this id are: a voice connector's, an application's, or the rooms'.
@@ -370,7 +368,7 @@ impl Snapshot {
         lower.copy_from_slice(label.as_bytes());
         lower.make_ascii_lowercase();
         let id = std::str::from_utf8(lower).ok()?;
-        self.voice_connectors.get(*self.by_id.get(id)?)
+        self.voice_connectors.get(*self.declared.by_id.get(id)?)
     }
 
     /// The voice connectors whose termination allows calls from `ip`, each once, those with the
@@ -555,7 +553,8 @@ impl Snapshot {
         index: usize,
         route: &crate::OriginationRoute,
     ) -> Arc<Target> {
-        let known = self.by_id.get(vc.id.as_str()).and_then(|at| self.route_targets.get(*at));
+        let known =
+            self.declared.by_id.get(vc.id.as_str()).and_then(|at| self.route_targets.get(*at));
         known
             .and_then(|targets| targets.get(index))
             .filter(|target| target.destination.host == route.host)
@@ -577,12 +576,6 @@ impl<'a> Iterator for VoiceConnectorsBySource<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         self.voice_connectors.get(self.owners.next()?)
     }
-}
-
-/// The list with another one at a place, or one more behind its end.
-fn with_at<T: Clone>(list: &[T], at: usize, new: T) -> Arc<[T]> {
-    let (before, after) = list.split_at(at.min(list.len()));
-    before.iter().cloned().chain([new]).chain(after.iter().skip(1).cloned()).collect()
 }
 
 fn enumerated<T>(items: &[T]) -> impl Iterator<Item = (usize, &T)> {

@@ -380,6 +380,10 @@ pub struct MediaPlan {
     pub rtcp: Option<RtcpStyle>,
     /// Whether RTCP of the legs is told ([`MediaEvent::Rtcp`]).
     pub copies_rtcp: bool,
+    /// Whether leg A and leg B are another stream of this node, so that their address may be one of the
+    /// relay's own; that of any other leg may not, since media would go round.
+    #[serde(default)]
+    pub joined: [bool; 2],
 }
 
 /// For how long legs that should send may be silent (neither RTP nor RTCP). A leg on hold, or one
@@ -406,6 +410,7 @@ impl MediaPlan {
             transcoding: [None, None],
             rtcp: None,
             copies_rtcp: false,
+            joined: [false; 2],
         }
     }
 }

@@ -191,7 +191,7 @@ impl LiveDirectory {
         Ok(())
     }
 
-    /// The same of one voice connector, which was made before or is new and has no numbers.
+    /// The same of one voice connector, which was made before.
     ///
     /// # Errors
     /// As [`LiveDirectory::set_made`].
@@ -203,11 +203,8 @@ impl LiveDirectory {
         let mut halves = self.halves();
         let place = halves.made.voice_connectors.iter().position(|each| each.id == connector.id);
         let is_of_file = halves.file.voice_connectors.iter().any(|each| each.id == connector.id);
-        // Where nothing that was made goes with the file, this one is to be refused for the same reason.
-        let last = halves.made.voice_connectors.last();
-        let is_routed = last.is_none_or(|each| self.current().voice_connector(&each.id).is_some());
         // One that the file hides is not what calls are routed by.
-        let next = match is_of_file || !is_routed {
+        let next = match is_of_file || place.is_none() {
             true => None,
             false => self.current().with_connector(connector.clone())?,
         };

@@ -264,9 +264,10 @@ impl Worker {
     }
 
     /// A description that names one of our own ports would send media round in circles for ever:
-    /// such an address is taken as none.
+    /// such an address is taken as none, unless the edge joins two streams by it.
     fn refuse_own_addresses(&self, id: MediaId, plan: &mut MediaPlan) {
-        for leg in &mut plan.legs {
+        let telephones = plan.legs.iter_mut().zip(plan.joined).filter(|(_, joined)| !joined);
+        for (leg, _) in telephones {
             for remote in [&mut leg.remote_rtp, &mut leg.remote_rtcp] {
                 if remote.is_some_and(|address| self.is_own(address)) {
                     *remote = None;

@@ -36,6 +36,8 @@ pub(crate) struct LegMedia {
     /// As it came, to recognise a refresh that changes nothing.
     received_body: Option<Arc<[u8]>>,
     plan: Option<LegPlan>,
+    /// It is another stream of this node.
+    is_joined: bool,
     /// What the other leg hears while this one holds.
     hold_music: Option<Arc<str>>,
     /// It has wanted media before: what does not any more is a hold.
@@ -99,6 +101,7 @@ impl CallMedia {
             received: None,
             received_body: None,
             plan: None,
+            is_joined: false,
             hold_music: None,
             has_listened: false,
             recorded: None,
@@ -149,8 +152,14 @@ impl CallMedia {
         let leg = &mut self.legs[side.index()];
         leg.origin.start_leg(Encryption::Optional);
         (leg.received, leg.received_body, leg.plan) = (None, None, None);
+        leg.is_joined = false;
         (leg.hold_music, leg.has_listened, leg.recorded) = (None, false, None);
         leg.lines = LegLines::default();
+    }
+
+    /// The leg is another stream of this node, until it is forgotten.
+    pub(crate) fn join(&mut self, side: LegSide) {
+        self.legs[side.index()].is_joined = true;
     }
 
     /// Whether each leg may send what the other one takes, without another word to either.
@@ -472,6 +481,7 @@ impl CallMedia {
             transcoding,
             rtcp,
             copies_rtcp: self.copies_rtcp,
+            joined: self.legs.each_ref().map(|leg| leg.is_joined),
             ..MediaPlan::rtp(legs)
         };
         Some(MediaCommand::Apply { id, plan: Box::new(plan) })

@@ -61,7 +61,7 @@ impl Backend for OneKey {
             }
             Made::Connector(connector) => SNAPSHOT.with_connector(*connector).map(|next| {
                 self.has_changed_connector = true;
-                assert!(next.is_some(), "it has no numbers");
+                assert!(next.is_some(), "the snapshot has it, and it has no numbers");
             }),
         });
         assert!(made.is_none_or(|made| made.is_ok()));

@@ -35,6 +35,7 @@ impl LegMedia {
             received: None,
             received_body: None,
             plan: None,
+            is_joined: false,
             hold_music: saved.hold_music.clone(),
             has_listened: saved.has_listened,
             recorded: saved.recorded.as_deref().and_then(RecordState::parse),

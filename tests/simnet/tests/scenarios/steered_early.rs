@@ -44,6 +44,7 @@ fn assert_heard(w: &World, place: SocketAddr, port: u16) {
     assert_eq!(of_steered.legs[0].remote_rtp.unwrap().port(), 30_000);
     let other = of_steered.legs[1].remote_rtp.unwrap();
     assert_eq!(other.ip(), place.ip(), "leg A's place in the call to leg B");
+    assert_eq!((of_target.joined, of_steered.joined), ([true, false], [false, true]));
     for plan in [of_target, of_steered] {
         assert!(plan.legs.iter().all(|leg| leg.sends_to && leg.accepts_from));
         assert_eq!(plan.timeouts, model::MediaTimeouts::default(), "who rings may be silent");
@@ -79,6 +80,7 @@ fn leg_a_hears_leg_b_before_its_answer_and_after_it() {
     assert_eq!(news(&mut w), [ApplicationNews::Answered(B)], "\n{}", w.ladder());
     assert_eq!(tone(&w), None);
     let plan = w.plan();
+    assert_eq!(plan.joined, [false; 2], "leg B itself is there");
     assert_eq!(plan.legs[0].remote_rtp.unwrap().port(), 30_000);
     assert_eq!(plan.legs[1].remote_rtp.unwrap().port(), 40_000);
     assert_eq!(w.edge.active_calls(), 1);
@@ -89,9 +91,9 @@ fn leg_a_hears_leg_b_before_its_answer_and_after_it() {
 #[test]
 fn leg_b_that_speaks_before_leg_a_has_acknowledged_is_heard_from_then_on() {
     let (mut w, mut caller, call) = ringing_with(World::with(config(), steering()));
+    let place = w.relay.local()[1].rtp;
     order(&mut w, call, 1, ApplicationOrder::Bridge(wanted()));
     caller.expect(&mut w, "200");
-    let place = w.relay.local()[1].rtp;
     let mut callee = w.callee(CARRIER);
     let body = callee.sdp(40_000);
     callee.reply(&mut w, 183, Some(&body));

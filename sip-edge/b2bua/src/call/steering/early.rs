@@ -57,6 +57,7 @@ impl Call {
         let told = target.send_early_to(context, &offer, answer)?;
         // Leg A was told of formats that it sends, which leg B's call passes on as they are.
         self.media.note_received(far, &told);
+        self.media.join(far);
         Ok(())
     }
 
@@ -80,6 +81,7 @@ impl Call {
         self.media.start_leg(a, Encryption::Optional, habits);
         let body = self.media.write_answer(context.random.as_mut(), a, offer, answer)?;
         self.media.note_received(a, offer);
+        self.media.join(a);
         self.media.note_received(b, answer);
         self.apply_early_media(context);
         Ok(SessionDescription::parse(&body, &Limits::default())?)
