@@ -79,7 +79,7 @@ fn person(entry: &RosterEntry) -> PersonText<'_> {
     }
 }
 
-fn levels(people: &[RosterEntry]) -> Arc<str> {
+pub(crate) fn levels(people: &[RosterEntry]) -> Arc<str> {
     let heard = people.iter().filter(|entry| entry.is_in && !entry.muted && entry.level > SILENT);
     let levels: serde_json::Map<_, _> =
         heard.map(|entry| (written_id(id_of(entry.person.call)), entry.level.into())).collect();

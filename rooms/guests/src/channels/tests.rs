@@ -162,11 +162,16 @@ fn a_page_sees_who_is_there_and_only_with_its_key() {
     assert_eq!(types(&told), ["meeting"]);
     assert_eq!(told[0]["people"][1]["name"], "Bob");
     // How loud somebody is, and who speaks.
-    w.focus.handle_level(bob, -20);
-    w.pass(200);
-    let told = page.take();
-    let id = &told[0]["levels"].as_object().unwrap().keys().next().unwrap().clone();
-    assert_eq!((types(&told), &told[0]["levels"][id]), (vec!["levels"], &(-20).into()));
+    let mut people = w.focus.roster(w.focus.meeting_id_of(bob).unwrap());
+    (people[1].level, people[1].speaks) = (-20, true);
+    let levels: Value = serde_json::from_str(&crate::view::levels(&people)).unwrap();
+    let id = format!("{:016x}", id_of(bob));
+    assert_eq!(
+        levels["levels"],
+        serde_json::json!({ id.as_str(): -20 }),
+        "silent ones are not told"
+    );
+    assert_eq!(levels["speaker"], id.as_str());
     w.channels.call_over(ada);
     assert_eq!(types(&page.take()), ["over"]);
     assert!(page.is_closed() && !w.channels.is_seen(ada));
