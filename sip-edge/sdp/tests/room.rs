@@ -96,8 +96,8 @@ fn a_browser_that_gathers_its_addresses_later_is_heard() {
          a=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:110 telephone-event/48000\r\n\
          m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=recvonly\r\n\
          a=rtpmap:96 VP8/90000\r\n";
-    let offer = seen(offer, Encryption::Required).in_room();
-    let spoken = offer.spoken_in_room();
+    let offer = seen(offer, Encryption::Required).in_room(&[]);
+    let spoken = offer.spoken_in_room(&[], PictureTerms::default());
     let audio = spoken.audio_ref().unwrap();
     assert!(!audio.held);
     assert_eq!(audio.direction.as_str(), "sendrecv");
