@@ -4,7 +4,7 @@ use super::server::{Reply, Seen, Server};
 use super::{access, run};
 use aws_sinks::{BegunUpload, Objects, S3Config};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const OBJECT: &str = "/voices/p/call.wav";
 const BEGUN: &str =
@@ -21,10 +21,10 @@ fn bucket(abort: (u16, &'static str)) -> impl Fn(&Seen) -> Reply + Send + Sync +
     }
 }
 
-fn objects(server: &Server, notes: &PathBuf) -> Objects {
+fn objects(server: &Server, notes: &Path) -> Objects {
     let (bucket, prefix) = ("voices".to_owned(), "p/".to_owned());
     let config = S3Config { bucket, prefix, encryption: None };
-    Objects::new(&access(server), config).noting(notes.clone())
+    Objects::new(&access(server), config).noting(notes.to_owned())
 }
 
 /// A place of its own for the note.
