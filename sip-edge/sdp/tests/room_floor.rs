@@ -32,7 +32,7 @@ fn answer(offer: &str, access: FloorAccess) -> (Vec<String>, Option<FloorPeer>) 
     let offer = SessionDescription::parse(offer.as_bytes(), &Limits::default()).unwrap();
     let offer = offer.for_leg(Encryption::Optional);
     let floor = FloorLine::of(&offer, access);
-    let pictures = offer.room_pictures();
+    let pictures = offer.room_pictures(PictureTerms::default());
     let offer = offer.in_room(&pictures);
     let spoken = offer.spoken_in_room(&pictures, PictureTerms::default());
     let local = |index: usize| {

@@ -15,7 +15,7 @@ fn seated() -> (Stage, SeatRings) {
     plan.dtmf[0] = DtmfConversion::TonesToSignalling;
     let mut stage = Stage::new(&plan);
     let (ends, rings) = seat_rings(1024 * 1024);
-    stage.session.sit(ends, at(0), &mut draw());
+    stage.session.sit(LegSide::A, ends, at(0), &mut draw());
     (stage, rings)
 }
 
