@@ -50,6 +50,8 @@ pub(crate) fn command(routed: &Routed, input: &Value) -> Result<Option<Command>,
         "MuteRoom" => call()?.map_or(Command::MuteAll(true), |call| Command::Mute(call, true)),
         "UnmuteRoom" => call()?.map_or(Command::MuteAll(false), |call| Command::Mute(call, false)),
         "AdmitToRoom" => call()?.map_or(Command::AdmitAll, Command::Admit),
+        "StartRoomRecording" => Command::Record(true),
+        "StopRoomRecording" => Command::Record(false),
         "EndRoom" => Command::End,
         "CallFromRoom" => Command::DialOut(text("E164PhoneNumber").unwrap_or_default().to_owned()),
         _ => return Ok(None),
@@ -72,9 +74,10 @@ pub(crate) fn perform(
             Refused::Malformed => ErrorKind::BadRequest,
             Refused::Full => ErrorKind::ResourceLimitExceeded,
             Refused::TooFast => ErrorKind::ThrottledClient,
-            Refused::NoMeeting | Refused::ModeratorsOnly | Refused::NotAllowed => {
-                ErrorKind::Conflict
-            }
+            Refused::NoMeeting
+            | Refused::ModeratorsOnly
+            | Refused::NotAllowed
+            | Refused::Unrecorded => ErrorKind::Conflict,
         };
         let message = match why {
             Refused::NoMeeting => format!("nobody is in meeting {id} now"),

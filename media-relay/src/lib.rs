@@ -33,4 +33,4 @@ pub use queue::{MixBell, Overloaded};
 pub use recording::RecordingConfig;
 pub use relay::{EventSink, Relay, RelayConfig};
 pub use relay_core::{DropReason, LearningPolicy, RtcpStyle};
-pub use worker::SeatedStream;
+pub use worker::{RecordingOrder, SeatNews, SeatedStream};

@@ -122,6 +122,7 @@ impl CommandQueue {
             | MediaCommand::Sit { .. }
             | MediaCommand::SitPicture { .. }
             | MediaCommand::RefreshPicture { .. }
+            | MediaCommand::RecordConference { .. }
             | MediaCommand::Report { .. } => self.streams.saturating_mul(2),
             MediaCommand::StopPlaying { .. }
             | MediaCommand::StopRecording { .. }

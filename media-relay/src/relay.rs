@@ -10,7 +10,7 @@ use crate::queue::{CommandQueue, Overloaded, Queues};
 use crate::recording::{Recorder, RecordingConfig};
 use crate::rtcp_copies::RtcpCopies;
 use crate::sys;
-use crate::worker::{SeatedStream, Worker, WorkerParts};
+use crate::worker::{SeatNews, Worker, WorkerParts};
 use model::{IpFamily, MediaCommand, MediaEvent, MediaId};
 use relay_core::{LearningPolicy, ListenNews, REPORT_INTERVAL, RtcpStyle};
 use std::io;
@@ -88,8 +88,8 @@ pub struct RelayConfig {
     /// and more are refused.
     pub max_listened_streams: usize,
     /// Where streams that take part in conferences go; `None` for a relay without any. When it is full,
-    /// the next stream has no seat ([`MediaEvent::SeatFailed`]).
-    pub conferences: Option<SyncSender<SeatedStream>>,
+    /// the next stream has no seat ([`MediaEvent::SeatFailed`]), and the next recording does not begin.
+    pub conferences: Option<SyncSender<SeatNews>>,
     /// Streams in conferences at a time, each with rings of 40 KiB; the workers share them evenly, and
     /// more are refused.
     pub max_seats: usize,

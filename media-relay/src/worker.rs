@@ -37,7 +37,7 @@ use made::MadeBuffer;
 use model::{Instant, LegSide, MediaEvent, PlayOutcome, ReportKind};
 use relay_core::{Decision, PacketKind, TimedOut};
 use rtcp::ReportBuffer;
-pub use seat::SeatedStream;
+pub use seat::{RecordingOrder, SeatNews, SeatedStream};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

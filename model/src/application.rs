@@ -5,8 +5,9 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, Instant, LegSide, OrderedRecording, PlayOutcome, RoomCall,
-    Seat, SeatFailure, TransactionId, VoiceConnectorId,
+    AudioSource, CallDirection, ConferenceRecording, ConferenceRecordingFailure, DtmfKey, Instant,
+    LegSide, OrderedRecording, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId,
+    VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,6 +144,11 @@ pub enum ApplicationOrder {
     },
     /// Leg A leaves its conference; nothing is answered. The end of the call needs no such order.
     StandUp,
+    /// The conference that leg A takes part in is recorded from now on, or, without a recording, not any
+    /// more. Said again of the same meeting it only adds people. Answered by
+    /// [`ApplicationNews::ConferenceRecords`] or [`ApplicationNews::ConferenceRecordingFailed`], which may
+    /// also come later, of any call in that conference.
+    RecordConference(Option<Box<ConferenceRecording>>),
 }
 
 /// Where a recording that an application has ordered is now.
@@ -245,6 +251,10 @@ pub enum ApplicationNews {
         /// Why.
         failure: SeatFailure,
     },
+    /// The conference that leg A takes part in is recorded.
+    ConferenceRecords,
+    /// It is not, or not any more.
+    ConferenceRecordingFailed(ConferenceRecordingFailure),
     /// The call takes no such order now; nothing was done.
     Refused {
         /// The order's number.

@@ -21,6 +21,7 @@ impl MediaCommand {
             | MediaCommand::Sit { id, .. }
             | MediaCommand::SitPicture { id, .. }
             | MediaCommand::RefreshPicture { id }
+            | MediaCommand::RecordConference { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => *id,
@@ -45,6 +46,7 @@ impl MediaCommand {
             | MediaCommand::Sit { id, .. }
             | MediaCommand::SitPicture { id, .. }
             | MediaCommand::RefreshPicture { id }
+            | MediaCommand::RecordConference { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => [Some(id), None],
@@ -69,6 +71,8 @@ impl MediaEvent {
             | MediaEvent::ListenFailed { id, .. }
             | MediaEvent::Sits { id }
             | MediaEvent::PictureWanted { id }
+            | MediaEvent::ConferenceRecords { id }
+            | MediaEvent::ConferenceRecordingFailed { id, .. }
             | MediaEvent::Heard { id, .. }
             | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
@@ -94,6 +98,8 @@ impl MediaEvent {
             | MediaEvent::ListenFailed { id, .. }
             | MediaEvent::Sits { id }
             | MediaEvent::PictureWanted { id }
+            | MediaEvent::ConferenceRecords { id }
+            | MediaEvent::ConferenceRecordingFailed { id, .. }
             | MediaEvent::Heard { id, .. }
             | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }

@@ -51,11 +51,12 @@ pub(crate) struct About {
 }
 
 impl MediaApplications {
-    /// Starts it. What happens in meetings is told `events`, with people shown so. Orders are taken from
+    /// Starts it. What happens in meetings is told `events`, with people shown so there and beside
+    /// recordings. Orders are taken from
     /// [`MediaApplications::connect`] on.
     pub(crate) fn start(
         config: &Config,
-        events: (Arc<dyn EventSink>, PerSink<Numbers>),
+        events: (Arc<dyn EventSink>, PerSink<Numbers>, Numbers),
         about: About,
     ) -> Result<Self, StartError> {
         let section = &config.media_applications;

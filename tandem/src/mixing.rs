@@ -4,16 +4,19 @@ use crate::clock::Origin;
 use crate::config::Config;
 use crate::node::StartError;
 use crate::readings::reading;
+use crate::room_recordings::MeetingRecorder;
 use call_metrics::{Reading, definitions};
-use media_relay::{RelayConfig, SeatedStream};
-use room_media::{Mixing, MixingStatistics};
+use call_recordings::MeetingOpener;
+use media_relay::{EventSink, RelayConfig, SeatNews};
+use room_media::{Mixing, MixingStatistics, Recorder, Recording};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 /// Legs that wait for those threads. Full policy: the next one has no seat, and its call ends.
 const NEWS: usize = 1_024;
 
-/// Starts them where rooms are configured, and has `relay` hand legs over.
+/// Starts them where rooms are configured, and has `relay` hand legs over. Meetings are recorded by
+/// `recordings`, and what becomes of that is told `events`.
 ///
 /// # Errors
 /// When there is no thread.
@@ -21,10 +24,13 @@ pub(crate) fn start(
     config: &Config,
     origin: Origin,
     relay: &mut RelayConfig,
+    (recordings, events): (Option<MeetingOpener>, EventSink),
 ) -> Result<Option<Arc<Mixing>>, StartError> {
     let Some(rooms) = &config.rooms else { return Ok(None) };
-    let (sender, news) = sync_channel::<SeatedStream>(NEWS);
-    let mixing = Mixing::start(rooms.mixing(), origin.monotonic, news);
+    let (sender, news) = sync_channel::<SeatNews>(NEWS);
+    let recorder = recordings.map(|opener| Arc::new(MeetingRecorder(opener)) as Arc<dyn Recorder>);
+    let recording = Recording { recorder, events };
+    let mixing = Mixing::start(rooms.mixing(), origin.monotonic, news, recording);
     let mixing =
         mixing.map_err(|error| StartError(format!("no thread for [rooms] threads: {error}")))?;
     relay.conferences = Some(sender);

@@ -28,7 +28,7 @@ use call_metrics::{
     Numbers, Observation, ObservationSender, PerSink, Recorder, RecorderConfig, RecorderHandle,
     RecorderView,
 };
-use call_recordings::Recordings;
+use call_recordings::{MeetingOpener, Recordings};
 use media_relay::{AudioFileError, DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{ApplicationEvent, Fingerprint, MediaCommand, MediaEvent, TransportProtocol, UnixTime};
 use outbox::{FileSender, FileSink, Outbox, OutboxView, Retention};
@@ -116,6 +116,7 @@ impl Node {
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traced, cdr_bucket)?;
         let privacy = privacy::prepare(&config).map_err(StartError)?;
         let (event_sink, people) = (routes.event_sink(), privacy.events.clone());
+        let hidden = privacy.recordings.clone();
         let told = (routes.teller(&config, &privacy), privacy.recordings.clone());
         let start = Start::draw()?;
         let history = start_history(&config)?;
@@ -163,7 +164,8 @@ impl Node {
                 let Started { recordings, streaming, news } =
                     streaming::start(&config, origin, told, files, observations.clone(), opener)?;
                 let relay = relay_config(&config.media, identity, Some(news));
-                let (relay, mixing) = start_relay(&config, origin, relay, &observations, &events)?;
+                let told = (&observations, &events, recordings.meetings());
+                let (relay, mixing) = start_relay(&config, origin, relay, told)?;
                 (MediaPlane::Local(relay), mixing, Some((recordings, Arc::new(streaming))))
             }
             Role::Edge | Role::Relay => (MediaPlane::remote(), None, None),
@@ -171,7 +173,7 @@ impl Node {
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
         let counted = (observations.clone(), recorder.view(), clock);
-        let told = (Arc::clone(&event_sink), people);
+        let told = (Arc::clone(&event_sink), people, hidden);
         let applications = start_applications(&config, role, ordered.as_ref(), told, counted)?;
         let steering = applications.port(&config, Arc::clone(&directory));
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
@@ -469,7 +471,7 @@ fn start_applications(
     config: &Config,
     role: Role,
     ordered: Option<&Ordered>,
-    events: (Arc<dyn call_streaming::events::EventSink>, PerSink<Numbers>),
+    events: (Arc<dyn call_streaming::events::EventSink>, PerSink<Numbers>, Numbers),
     (observations, view, clock): (ObservationSender, RecorderView, Clock),
 ) -> Result<MediaApplications, StartError> {
     let recordings = ordered.and_then(Ordered::opener);
@@ -486,8 +488,11 @@ fn start_relay(
     config: &Config,
     origin: Origin,
     relay: RelayConfig,
-    observations: &ObservationSender,
-    edge: &Arc<OnceLock<sip_edge::MediaEventSender>>,
+    (observations, edge, meetings): (
+        &ObservationSender,
+        &Arc<OnceLock<sip_edge::MediaEventSender>>,
+        Option<MeetingOpener>,
+    ),
 ) -> Result<(Relay, Option<Arc<Mixing>>), StartError> {
     // Ports and keys are drawn from them.
     getrandom::u64()
@@ -507,7 +512,7 @@ fn start_relay(
             }
         }
     });
-    let mixing = mixing::start(config, origin, &mut relay)?;
+    let mixing = mixing::start(config, origin, &mut relay, (meetings, Arc::clone(&sink)))?;
     let relay = Relay::start(relay, media_relay::Clock::new(origin.monotonic), sink)
         .map_err(|error| StartError(error.to_string()))?;
     Ok((relay, mixing))

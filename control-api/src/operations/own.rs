@@ -45,6 +45,13 @@ pub const OWN_OPERATIONS: &[Operation] = &[
     own("LockRoom", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=lock"),
     own("MuteRoom", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=mute"),
     own("ResetRoom", (Post, 200), ROOM, "/tandem/rooms/{roomId}?operation=reset"),
+    own(
+        "StartRoomRecording",
+        (Post, 204),
+        LIVE,
+        "/tandem/rooms/{roomId}?operation=start-recording",
+    ),
+    own("StopRoomRecording", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=stop-recording"),
     own("UnlockRoom", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=unlock"),
     own("UnmuteRoom", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=unmute"),
     own("UpdateRoom", (Post, 200), ROOM, "/tandem/rooms/{roomId}"),

@@ -90,6 +90,9 @@ impl Worker {
             }
             // Nobody has a seat.
             Order::Command(MediaCommand::RefreshPicture { .. }) => {}
+            Order::Command(MediaCommand::RecordConference { id, recording }) => {
+                self.record_conference(id, recording);
+            }
             Order::Command(MediaCommand::StandUp { id }) => self.stand_up(id),
             Order::Command(MediaCommand::Report { id }) => self.report(id),
             Order::Command(MediaCommand::Release { id }) => self.release(id),

@@ -4,12 +4,24 @@ use super::Worker;
 use super::streams::StreamKey;
 use crate::queue::MixBell;
 use crate::random::draw;
-use model::{Instant, MediaEvent, MediaId, MediaType, Seat, SeatFailure, TransactionId};
+use model::{
+    ConferenceId, ConferenceRecording, ConferenceRecordingFailure, Instant, MediaEvent, MediaId,
+    MediaType, Seat, SeatFailure, TransactionId,
+};
 use relay_core::{SeatRings, seat_rings};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 /// Octets of what a leg says: a second and a half of G.711, a fifth of one of L16 in stereo.
 const RING: usize = 32 * 1024;
+
+/// What a relay tells whoever mixes conferences.
+#[derive(Debug)]
+pub enum SeatNews {
+    /// The audio of a leg.
+    Audio(Box<SeatedStream>),
+    /// What is recorded.
+    Record(RecordingOrder),
+}
 
 /// A leg that takes part in a conference. Its end is the end of its rings, or another one of the same
 /// participant.
@@ -29,7 +41,46 @@ pub struct SeatedStream {
     pub began: Instant,
 }
 
+/// That a conference is recorded from now on, or not any more.
+#[derive(Debug)]
+pub struct RecordingOrder {
+    /// The stream that named the conference, of which is told what becomes of it.
+    pub id: MediaId,
+    /// The conference.
+    pub conference: ConferenceId,
+    /// What is recorded; `None` for nothing.
+    pub recording: Option<Box<ConferenceRecording>>,
+}
+
 impl Worker {
+    /// Has whoever mixes record the conference of a stream, or stop it.
+    pub(super) fn record_conference(
+        &mut self,
+        id: MediaId,
+        recording: Option<Box<ConferenceRecording>>,
+    ) {
+        let is_begun = recording.is_some();
+        if let Err(failure) = self.pass_recording(id, recording)
+            && is_begun
+        {
+            tracing::warn!(media = id.0, %failure, "a meeting is not recorded");
+            self.emit(MediaEvent::ConferenceRecordingFailed { id, failure });
+        }
+    }
+
+    fn pass_recording(
+        &mut self,
+        id: MediaId,
+        recording: Option<Box<ConferenceRecording>>,
+    ) -> Result<(), ConferenceRecordingFailure> {
+        let tell = self.parts.config.conferences.as_ref();
+        let tell = tell.ok_or(ConferenceRecordingFailure::NotConfigured)?;
+        let seat = self.streams.find(id).and_then(|stream| stream.seat);
+        let conference = seat.ok_or(ConferenceRecordingFailure::NoSeat)?.conference;
+        let order = SeatNews::Record(RecordingOrder { id, conference, recording });
+        tell.try_send(order).map_err(|_| ConferenceRecordingFailure::TooMany)
+    }
+
     /// From now on the leg A of a stream takes part in a conference.
     pub(super) fn sit(&mut self, id: MediaId, seat: Seat) {
         let event = match self.begin_seat(id, seat) {
@@ -137,8 +188,8 @@ impl Worker {
 }
 
 /// Hands a stream over without waiting.
-fn send(to: &SyncSender<SeatedStream>, seated: SeatedStream) -> Result<(), SeatFailure> {
-    to.try_send(seated).map_err(|error| match error {
+fn send(to: &SyncSender<SeatNews>, seated: SeatedStream) -> Result<(), SeatFailure> {
+    to.try_send(SeatNews::Audio(Box::new(seated))).map_err(|error| match error {
         TrySendError::Full(_) => SeatFailure::TooMany,
         TrySendError::Disconnected(_) => SeatFailure::NoConferences,
     })

@@ -2,7 +2,7 @@
 
 use super::rig::{Endpoint, Rig, rtp};
 use crate::impaired::receive;
-use media_relay::SeatedStream;
+use media_relay::{SeatNews, SeatedStream};
 use model::{ConferenceId, MediaCommand, MediaEvent, MediaId, ParticipantId, Seat, SeatFailure};
 use relay_core::{Listened, MixedPacket};
 use rtp_proto::RtpPacket;
@@ -51,8 +51,11 @@ fn hears(stream: &mut SeatedStream, endpoint: &Endpoint, payload: &[u8]) {
     assert_eq!(RtpPacket::parse(&buffer[..len]).unwrap().payload(), payload);
 }
 
-fn stream(seats: &Receiver<SeatedStream>) -> SeatedStream {
-    seats.try_recv().unwrap()
+fn stream(seats: &Receiver<SeatNews>) -> SeatedStream {
+    match seats.try_recv().unwrap() {
+        SeatNews::Audio(stream) => *stream,
+        SeatNews::Record(order) => panic!("{order:?}"),
+    }
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! One conference: the rings of its legs, and the room that mixes what is in them.
 
+use crate::recording::{Recorder, RecordingEvents, Taping};
 use crate::statistics::Tally;
 use codecs::AudioFormat;
-use media_relay::{MixBell, SeatedStream};
+use media_relay::{MixBell, RecordingOrder, SeatedStream};
 use mixer::{
-    Format, MAX_FORMATS, OutgoingPacket, ParticipantId, ReceiveFormats, Room, RoomConfig, Sink,
+    Format, MAX_FORMATS, OutgoingPacket, ParticipantId, ReceiveFormats, Record, Recorded, Room,
+    RoomConfig, Sink, TICK_SAMPLES,
 };
-use model::{Codec, Instant, MediaId};
+use model::{Codec, ConferenceRecordingFailure, Instant, MediaId};
 use relay_core::{LegFormats, Listened, MixedPacket};
 
 /// A conference of this thread.
@@ -16,11 +18,13 @@ pub(crate) struct Conference {
     legs: Vec<Leg>,
     /// Of what was counted of the room before.
     skipped: u64,
+    /// While it is recorded.
+    taping: Option<Taping>,
 }
 
 /// A leg that takes part.
-struct Leg {
-    stream: Box<SeatedStream>,
+pub(crate) struct Leg {
+    pub(crate) stream: Box<SeatedStream>,
     /// What its packets are, and what it is sent; `None` before that is known.
     format: Option<Format>,
     /// Of what was counted before.
@@ -40,7 +44,8 @@ pub(crate) struct Turn {
 impl Conference {
     /// An empty one, whose first frame is 20 ms after `now`.
     pub(crate) fn new(config: RoomConfig, now: Instant) -> Self {
-        Conference { room: Room::new(config, now), legs: Vec::new(), skipped: 0 }
+        let (room, legs) = (Room::new(config, now), Vec::new());
+        Conference { room, legs, skipped: 0, taping: None }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -55,8 +60,51 @@ impl Conference {
     pub(crate) fn sit(&mut self, stream: Box<SeatedStream>) {
         let id = stream.id;
         self.remove(id);
+        if let Some(taping) = &mut self.taping {
+            taping.joined(stream.transaction_id, self.room.ticks());
+        }
         let at = self.legs.partition_point(|leg| leg.stream.id < id);
         self.legs.insert(at, Leg { stream, format: None, lost: 0 });
+    }
+
+    /// Records from now on, goes on with it, or ends it.
+    ///
+    /// # Errors
+    /// [`ConferenceRecordingFailure`]; what was recorded before has ended then.
+    pub(crate) fn record(
+        &mut self,
+        order: &RecordingOrder,
+        recorder: &dyn Recorder,
+    ) -> Result<(), ConferenceRecordingFailure> {
+        let Some(recording) = order.recording.as_deref() else {
+            self.stop_taping();
+            return Ok(());
+        };
+        if self.taping.as_ref().is_none_or(|taping| !taping.is_of(recording)) {
+            self.stop_taping();
+            let began = self.room.ticks();
+            let mut taping = Taping::begin(recorder, recording, began)?;
+            self.legs.iter().for_each(|leg| taping.joined(leg.stream.transaction_id, began));
+            self.room.set_record(taping.wants());
+            self.taping = Some(taping);
+        }
+        if let Some(taping) = &mut self.taping {
+            taping.order(order.id, recording);
+        }
+        Ok(())
+    }
+
+    /// Tells what has become of its recording.
+    pub(crate) fn look_at_tape(&mut self, events: &RecordingEvents) {
+        let anybody = self.legs.first().map(|leg| leg.stream.id);
+        if self.taping.as_mut().is_some_and(|taping| !taping.look(anybody, events)) {
+            self.stop_taping();
+        }
+    }
+
+    fn stop_taping(&mut self) {
+        self.taping = None;
+        self.room.set_record(Record::default());
     }
 
     /// Takes what legs have said, and mixes what is due.
@@ -70,7 +118,10 @@ impl Conference {
         {
             self.remove(id);
         }
-        let mut mouths = Mouths { legs: &mut self.legs, turn };
+        if let Some(taping) = &mut self.taping {
+            taping.at_tick(self.room.ticks());
+        }
+        let mut mouths = Mouths { legs: &mut self.legs, taping: self.taping.as_mut(), turn };
         self.room.tick(now, &mut mouths);
         let skipped = self.room.skipped_ticks();
         turn.tally.skipped += skipped - std::mem::replace(&mut self.skipped, skipped);
@@ -94,6 +145,10 @@ impl Conference {
     }
 
     fn remove(&mut self, id: MediaId) {
+        let leaves = self.legs.iter().find(|leg| leg.stream.id == id);
+        if let (Some(taping), Some(leg)) = (&mut self.taping, leaves) {
+            taping.left(leg.stream.transaction_id, self.room.ticks());
+        }
         self.legs.retain(|leg| leg.stream.id != id);
         self.room.leave(name_of(id));
     }
@@ -127,6 +182,7 @@ impl Leg {
 /// Where the packets of a turn go.
 struct Mouths<'a> {
     legs: &'a mut [Leg],
+    taping: Option<&'a mut Taping>,
     turn: &'a mut Turn,
 }
 
@@ -150,6 +206,12 @@ impl Sink for Mouths<'_> {
         let bell = &leg.stream.bell;
         if !self.turn.bells.iter().any(|known| known.is_same(bell)) {
             self.turn.bells.push(bell.clone());
+        }
+    }
+
+    fn recorded(&mut self, what: Recorded, samples: &[i16; TICK_SAMPLES]) {
+        if let Some(taping) = &mut self.taping {
+            taping.take(what, samples, self.legs);
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::clock::Clock;
 use crate::conference::{Conference, Turn};
+use crate::recording::{Recorder, RecordingEvents};
 use crate::statistics::{Counters, MixingStatistics};
-use media_relay::SeatedStream;
+use media_relay::{RecordingOrder, SeatNews, SeatedStream};
 use mixer::RoomConfig;
-use model::{ConferenceId, Instant};
+use model::{ConferenceId, ConferenceRecordingFailure, Instant, MediaEvent};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -36,6 +37,15 @@ impl Default for MixingConfig {
     }
 }
 
+/// What records conferences.
+#[derive(Clone)]
+pub struct Recording {
+    /// What makes recordings; `None` where nothing may be recorded.
+    pub recorder: Option<Arc<dyn Recorder>>,
+    /// Who is told what becomes of them.
+    pub events: RecordingEvents,
+}
+
 /// The threads that mix. Stopped when it is dropped.
 #[derive(Debug)]
 pub struct Mixing {
@@ -47,14 +57,15 @@ pub struct Mixing {
 
 impl Mixing {
     /// Starts the threads. `origin` is when the clock of arrivals was at [`Instant::ZERO`], `news` what a
-    /// relay has to tell.
+    /// relay has to tell; `recording` records.
     ///
     /// # Errors
     /// The system's, when it has no thread.
     pub fn start(
         config: MixingConfig,
         origin: std::time::Instant,
-        news: Receiver<SeatedStream>,
+        news: Receiver<SeatNews>,
+        recording: Recording,
     ) -> io::Result<Mixing> {
         let mut mixing = Mixing {
             counters: Arc::default(),
@@ -72,6 +83,7 @@ impl Mixing {
                 counters: Arc::clone(&mixing.counters),
                 octets: Vec::with_capacity(2_048),
                 held: [0; 2],
+                recording: recording.clone(),
             };
             let stops = Arc::clone(&mixing.stops);
             let thread = thread::Builder::new().name(format!("mixing-{number}"));
@@ -79,7 +91,7 @@ impl Mixing {
             inboxes.push(inbox);
         }
         let (counters, stops) = (Arc::clone(&mixing.counters), Arc::clone(&mixing.stops));
-        let door = Door { inboxes, counters };
+        let door = Door { inboxes, counters, recording };
         let thread = thread::Builder::new().name("mixing-door".to_owned());
         mixing.door = Some(thread.spawn(move || door.keep(&news, &stops))?);
         Ok(mixing)
@@ -110,17 +122,18 @@ impl Drop for Mixing {
     }
 }
 
-/// Shows each leg to the thread of its conference.
+/// Shows each leg, and each order, to the thread of its conference.
 struct Door {
-    inboxes: Vec<SyncSender<SeatedStream>>,
+    inboxes: Vec<SyncSender<SeatNews>>,
     counters: Arc<Counters>,
+    recording: Recording,
 }
 
 impl Door {
-    fn keep(self, news: &Receiver<SeatedStream>, stops: &AtomicBool) {
+    fn keep(self, news: &Receiver<SeatNews>, stops: &AtomicBool) {
         while !stops.load(Ordering::Acquire) {
             match news.recv_timeout(DOOR_CHECK) {
-                Ok(news) => self.let_in(news),
+                Ok(news) => self.pass(news),
                 Err(RecvTimeoutError::Timeout) => {}
                 // The relay has ended.
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -128,16 +141,28 @@ impl Door {
         }
     }
 
-    fn let_in(&self, stream: SeatedStream) {
-        let conference = stream.seat.conference;
+    fn pass(&self, news: SeatNews) {
+        let conference = match &news {
+            SeatNews::Audio(stream) => stream.seat.conference,
+            SeatNews::Record(order) => order.conference,
+        };
         let count = self.inboxes.len().max(1) as u64;
         let Some(inbox) = self.inboxes.get((conference.0 % count) as usize) else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = inbox.try_send(stream) {
-            self.counters.refuse();
-            tracing::warn!(
-                conference = conference.0,
-                "a call has no part in its conference: the thread that would mix it is behind"
-            );
+        let Err(TrySendError::Full(news) | TrySendError::Disconnected(news)) = inbox.try_send(news)
+        else {
+            return;
+        };
+        match news {
+            SeatNews::Audio(_) => {
+                self.counters.refuse();
+                tracing::warn!(
+                    conference = conference.0,
+                    "a call has no part in its conference: the thread that would mix it is behind"
+                );
+            }
+            SeatNews::Record(order) => {
+                self.recording.refuse(&order, ConferenceRecordingFailure::TooMany);
+            }
         }
     }
 }
@@ -152,10 +177,18 @@ struct Desk {
     octets: Vec<u8>,
     /// Conferences and legs, as they were told.
     held: [u64; 2],
+    recording: Recording,
+}
+
+impl Recording {
+    fn refuse(&self, order: &RecordingOrder, failure: ConferenceRecordingFailure) {
+        tracing::warn!(conference = order.conference.0, %failure, "a meeting is not recorded");
+        (self.events)(MediaEvent::ConferenceRecordingFailed { id: order.id, failure });
+    }
 }
 
 impl Desk {
-    fn serve(mut self, inbox: &Receiver<SeatedStream>, stops: &AtomicBool) {
+    fn serve(mut self, inbox: &Receiver<SeatNews>, stops: &AtomicBool) {
         let mut due = self.clock.now();
         while !stops.load(Ordering::Acquire) {
             if self.conferences.is_empty() {
@@ -195,10 +228,31 @@ impl Desk {
     }
 
     /// `last` is when frames were mixed last: those of all conferences are mixed together.
-    fn take(&mut self, stream: SeatedStream, last: Instant) {
+    fn take(&mut self, news: SeatNews, last: Instant) {
+        match news {
+            SeatNews::Audio(stream) => self.sit(stream, last),
+            SeatNews::Record(order) => self.record(&order),
+        }
+    }
+
+    fn record(&mut self, order: &RecordingOrder) {
+        let done = match (&self.recording.recorder, self.conferences.get_mut(&order.conference)) {
+            (None, _) => Err(ConferenceRecordingFailure::NotConfigured),
+            (Some(recorder), Some(conference)) => conference.record(order, &**recorder),
+            // Whoever named it has left meanwhile.
+            (Some(_), None) => Err(ConferenceRecordingFailure::NoSeat),
+        };
+        if let Err(failure) = done
+            && order.recording.is_some()
+        {
+            self.recording.refuse(order, failure);
+        }
+    }
+
+    fn sit(&mut self, stream: Box<SeatedStream>, last: Instant) {
         let (id, config) = (stream.seat.conference, self.config);
         let conference = self.conferences.entry(id);
-        conference.or_insert_with(|| Conference::new(config, last)).sit(Box::new(stream));
+        conference.or_insert_with(|| Conference::new(config, last)).sit(stream);
         self.count();
     }
 
@@ -206,6 +260,9 @@ impl Desk {
         let mut turn = Turn::default();
         for conference in self.conferences.values_mut() {
             conference.turn(now, &mut self.octets, &mut turn);
+        }
+        for conference in self.conferences.values_mut() {
+            conference.look_at_tape(&self.recording.events);
         }
         turn.bells.iter().for_each(media_relay::MixBell::ring);
         self.conferences.retain(|_, conference| !conference.is_empty());

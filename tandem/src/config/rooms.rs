@@ -1,6 +1,7 @@
 //! `[rooms]`: how meeting rooms are reached, who mixes them, and meetings that are always there.
 
 mod meeting;
+mod recording;
 
 use super::reader::Table;
 use super::sip::Sip;
@@ -8,6 +9,7 @@ use super::value;
 use crate::rooms::has_built_in;
 use directory::Rooms;
 use meeting::read_meetings;
+pub(crate) use recording::RoomRecording;
 use room_core::{Language, MeetingRecord, Prompt};
 use room_media::MixingConfig;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +38,8 @@ pub(crate) struct RoomsSection {
     pub(crate) language: Language,
     /// Meetings of the file.
     pub(crate) meetings: Vec<MeetingRecord>,
+    /// How meetings are recorded; `None` where they may not be.
+    pub(crate) recording: Option<RoomRecording>,
 }
 
 impl RoomsSection {
@@ -53,6 +57,7 @@ impl Default for RoomsSection {
             max_participants: 2_048,
             language: Language::english(),
             meetings: Vec::new(),
+            recording: None,
         }
     }
 }
@@ -116,6 +121,7 @@ pub(super) fn read(mut table: Table<'_>, sip: &Sip) -> Option<(Rooms, RoomsSecti
         }),
         language,
         meetings: read_meetings(&mut table),
+        recording: recording::read(table.table("recording")),
     };
     table.finish();
     Some((rooms, section))

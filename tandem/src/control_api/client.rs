@@ -141,7 +141,7 @@ impl Client {
 }
 
 /// Operations about calls: only a node has any.
-const OF_CALLS: [&str; 9] = [
+const OF_CALLS: [&str; 11] = [
     "CreateSipMediaApplicationCall",
     "UpdateSipMediaApplicationCall",
     "LockRoom",
@@ -149,6 +149,8 @@ const OF_CALLS: [&str; 9] = [
     "MuteRoom",
     "UnmuteRoom",
     "AdmitToRoom",
+    "StartRoomRecording",
+    "StopRoomRecording",
     "EndRoom",
     "CallFromRoom",
 ];

@@ -4,9 +4,12 @@ use super::ears::Ears;
 use super::events::Teller;
 use super::prompts::Prompts;
 use super::readings::Counters;
+use super::taping::{Next, Tapings};
 use super::{Input, RoomsSection};
+use call_metrics::Numbers;
 use model::{
-    ApplicationNews, ApplicationOrder, ConferenceId, LegSide, RoomCall, SteeredCall, TransactionId,
+    ApplicationNews, ApplicationOrder, ConferenceId, ConferenceRecording,
+    ConferenceRecordingFailure, LegSide, RecordedPerson, RoomCall, SteeredCall, TransactionId,
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
@@ -32,6 +35,9 @@ pub(super) struct Desk {
     focus: Focus,
     prompts: Prompts,
     teller: Teller,
+    /// How people are shown beside recordings.
+    recorded: Numbers,
+    tapings: Tapings,
     counters: Arc<Counters>,
     orders: Arc<OnceLock<ApplicationOrders>>,
     callers: HashMap<TransactionId, Ears>,
@@ -42,9 +48,9 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(
         section: RoomsSection,
-        teller: Teller,
-        orders: Arc<OnceLock<ApplicationOrders>>,
-        counters: Arc<Counters>,
+        (teller, recorded): (Teller, Numbers),
+        (orders, counters): (Arc<OnceLock<ApplicationOrders>>, Arc<Counters>),
+        unrecorded: bool,
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
         let mut registry = Registry::default();
@@ -53,12 +59,14 @@ impl Desk {
             let _ = registry.restore(StoredMeeting::V1(meeting));
         }
         let languages = Languages { default: section.language, ..Languages::default() };
-        let settings = FocusSettings { languages, ..FocusSettings::default() };
+        let settings = FocusSettings { languages, unrecorded, ..FocusSettings::default() };
         Desk {
             clock: Clock::start(),
             focus: Focus::new(settings, registry),
             prompts,
             teller,
+            recorded,
+            tapings: Tapings::default(),
             counters,
             orders,
             callers: HashMap::new(),
@@ -108,6 +116,19 @@ impl Desk {
             ApplicationNews::Refused { order, why } if ears.is_seat(order) => {
                 self.lose(call, &why);
             }
+            ApplicationNews::Refused { order, .. } if ears.is_record(order) => {
+                self.not_recorded(call, &ConferenceRecordingFailure::NoSeat);
+            }
+            ApplicationNews::ConferenceRecords => {
+                let meeting = ears.meeting();
+                if let Some(meeting) = meeting.filter(|id| self.tapings.records(*id) == Next::Begun)
+                {
+                    self.focus.handle_recording_started(now, meeting);
+                }
+            }
+            ApplicationNews::ConferenceRecordingFailed(failure) => {
+                self.not_recorded(call, &failure);
+            }
             ApplicationNews::Refused { order, why } => {
                 tracing::debug!(%call, %why, "an order of the meeting rooms is not carried out");
                 ears.handle_played(order);
@@ -116,8 +137,60 @@ impl Desk {
                 self.callers.remove(&call);
                 self.unsent.retain(|(of, ..)| *of != call);
                 self.focus.handle_gone(now, call, (status >= 300).then_some(status));
+                if let Some(meeting) = self.tapings.gone(call) {
+                    self.order_recording(meeting);
+                }
             }
             _ => {}
+        }
+    }
+
+    /// The conference of a call is not recorded, or not any more.
+    fn not_recorded(&mut self, call: TransactionId, failure: &ConferenceRecordingFailure) {
+        let Some(meeting) = self.callers.get(&call).and_then(Ears::meeting) else { return };
+        match self.tapings.failed(meeting, call, failure) {
+            Next::Ask => self.order_recording(meeting),
+            Next::Failed => {
+                tracing::warn!(%meeting, %failure, "a meeting is not recorded");
+                self.focus.handle_recording_failed(now(self.clock), meeting);
+            }
+            Next::Nothing | Next::Begun => {}
+        }
+    }
+
+    /// Has the relay record a meeting, by way of one of its calls; of a meeting that nobody is in the next
+    /// one who joins brings the order.
+    fn order_recording(&mut self, meeting: MeetingId) {
+        let call = self.callers.iter().find(|(_, ears)| ears.is_in(meeting)).map(|(call, _)| *call);
+        let Some(call) = call else { return };
+        let recording = self.recording_of(meeting, None);
+        if let Some(ears) = self.callers.get_mut(&call) {
+            ears.record(Some(Box::new(recording)));
+            self.tapings.asked(meeting, call);
+        }
+    }
+
+    /// What the relay is told of a meeting, and of everyone in it, or of one.
+    fn recording_of(&self, meeting: MeetingId, only: Option<TransactionId>) -> ConferenceRecording {
+        let record = self.focus.registry().get_meeting(meeting).ok();
+        let name = record.map(|record| match record.settings.name.as_str() {
+            "" => record.request.external_meeting_id.as_str().into(),
+            name => name.into(),
+        });
+        let roster = self
+            .focus
+            .roster(meeting)
+            .into_iter()
+            .filter(|entry| entry.is_in && only.is_none_or(|call| entry.person.call == call));
+        let people = roster.map(|entry| RecordedPerson {
+            call: entry.person.call,
+            name: self.recorded.user(&entry.person.name).as_ref().into(),
+            is_moderator: entry.person.moderator,
+        });
+        ConferenceRecording {
+            meeting: meeting.to_string().into(),
+            name: name.unwrap_or_default(),
+            people: people.collect(),
         }
     }
 
@@ -170,6 +243,14 @@ impl Desk {
             Order::StopMusic => ears.stop_music(),
             Order::Join { meeting, muted, capabilities } => {
                 ears.join((meeting, conference_of(meeting)), muted, capabilities.audio);
+                // Who it is, and that its conference, which may have been empty, is recorded.
+                if self.tapings.has(meeting) {
+                    let recording = self.recording_of(meeting, Some(call));
+                    if let Some(ears) = self.callers.get_mut(&call) {
+                        ears.record(Some(Box::new(recording)));
+                        self.tapings.asked(meeting, call);
+                    }
+                }
             }
             Order::Leave => ears.leave(),
             Order::Mute => ears.mute(true),
@@ -189,9 +270,17 @@ impl Desk {
                 let there = self.callers.values_mut().filter(|ears| ears.is_in(meeting));
                 there.for_each(|ears| ears.announce(&sources));
             }
-            // Neither recordings of rooms nor calls out of them are there yet; who asks for them hears so.
-            MeetingOrder::StartRecording => self.focus.handle_recording_failed(now, meeting),
-            MeetingOrder::StopRecording => {}
+            MeetingOrder::StartRecording => {
+                self.tapings.start(meeting);
+                self.order_recording(meeting);
+            }
+            MeetingOrder::StopRecording => {
+                self.tapings.stop(meeting);
+                if let Some(ears) = self.callers.values_mut().find(|ears| ears.is_in(meeting)) {
+                    ears.record(None);
+                }
+            }
+            // There are no calls out of rooms yet; who asks for them hears so.
             MeetingOrder::AskNumber { call, .. } => {
                 self.focus.handle_number_verdict(now, meeting, call, false);
             }

@@ -1,7 +1,8 @@
 //! What one caller hears and where it sits: what the rooms want becomes orders to its call. Pure.
 
 use model::{
-    ApplicationOrder, AudioSource, ConferenceId, LegSide, ParticipantId, Seat, TransactionId,
+    ApplicationOrder, AudioSource, ConferenceId, ConferenceRecording, LegSide, ParticipantId, Seat,
+    TransactionId,
 };
 use room_core::{MediaCapability, MeetingId, Words};
 use std::collections::VecDeque;
@@ -38,6 +39,8 @@ pub(super) struct Ears {
     music: Option<AudioSource>,
     has_music: bool,
     place: Option<Place>,
+    /// The newest order to record its conference.
+    record: Option<u32>,
     orders: Vec<(u32, ApplicationOrder)>,
     ended: Vec<u32>,
 }
@@ -52,6 +55,7 @@ impl Ears {
             music: None,
             has_music: false,
             place: None,
+            record: None,
             orders: Vec::new(),
             ended: Vec::new(),
         }
@@ -126,6 +130,22 @@ impl Ears {
     /// Whether the order of this number was its newest of a seat.
     pub(super) fn is_seat(&self, order: u32) -> bool {
         self.place.as_ref().is_some_and(|place| place.order == order)
+    }
+
+    /// The meeting whose mix it is in.
+    pub(super) fn meeting(&self) -> Option<MeetingId> {
+        self.place.as_ref().map(|place| place.meeting)
+    }
+
+    /// Its conference is recorded from now on, or, without a recording, not any more.
+    pub(super) fn record(&mut self, recording: Option<Box<ConferenceRecording>>) {
+        let order = self.order(ApplicationOrder::RecordConference(recording));
+        self.record = Some(order);
+    }
+
+    /// Whether the order of this number was its newest to record.
+    pub(super) fn is_record(&self, order: u32) -> bool {
+        self.record == Some(order)
     }
 
     /// Whether it is in the mix of a meeting.

@@ -10,6 +10,7 @@ mod ears;
 mod events;
 mod prompts;
 mod readings;
+mod taping;
 
 use crate::config::{Config, RoomsSection};
 use crate::live_directory::LiveDirectory;
@@ -61,17 +62,22 @@ pub(crate) struct Rooms {
 }
 
 impl Rooms {
-    /// Starts it. What happens in meetings is told `events`. Orders are taken from [`Rooms::connect`] on.
+    /// Starts it. What happens in meetings is told `events`, with people shown so, there and beside
+    /// recordings. Orders are taken from [`Rooms::connect`] on.
     pub(crate) fn start(
         config: &Config,
-        events: (Arc<dyn EventSink>, PerSink<Numbers>),
+        (sink, people, recorded): (Arc<dyn EventSink>, PerSink<Numbers>, Numbers),
     ) -> Result<Self, StartError> {
         let (inputs, received) = sync_channel(QUEUE);
         let orders = Arc::new(OnceLock::new());
         let counters = Arc::new(Counters::default());
         let section = config.rooms.clone().unwrap_or_default();
-        let teller = Teller::new(config, events);
-        let desk = Desk::new(section, teller, Arc::clone(&orders), Arc::clone(&counters));
+        let tellers = (Teller::new(config, (sink, people)), recorded);
+        // Of relays elsewhere their own files say whether they record.
+        let relays = config.relay_control.as_ref().map_or(0, |control| control.relays.len());
+        let unrecorded = section.recording.is_none() && relays == 0;
+        let shared = (Arc::clone(&orders), Arc::clone(&counters));
+        let desk = Desk::new(section, tellers, shared, unrecorded);
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));
         let thread = thread

@@ -24,7 +24,9 @@ const MEETING: &str = "[rooms]\n[[rooms.meeting]]\nname = \"Board\"\nattendee_id
 fn started() -> (Rooms, Arc<Told>) {
     let told = Arc::new(Told::default());
     let people = PerSink::same(Numbers::Plain);
-    let rooms = Rooms::start(&accepts(MEETING), (Arc::<Told>::clone(&told), people)).unwrap();
+    let rooms =
+        Rooms::start(&accepts(MEETING), (Arc::<Told>::clone(&told), people, Numbers::Plain))
+            .unwrap();
     (rooms, told)
 }
 

@@ -247,6 +247,7 @@ impl World {
             | MediaCommand::Sit { id, .. }
             | MediaCommand::SitPicture { id, .. }
             | MediaCommand::RefreshPicture { id, .. }
+            | MediaCommand::RecordConference { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::MoveLeg { from: (id, _), .. }
             | MediaCommand::Report { id } => {

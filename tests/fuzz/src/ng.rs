@@ -148,6 +148,7 @@ impl Script {
             | MediaCommand::Sit { id, .. }
             | MediaCommand::SitPicture { id, .. }
             | MediaCommand::RefreshPicture { id, .. }
+            | MediaCommand::RecordConference { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::MoveLeg { from: (id, _), .. } => {

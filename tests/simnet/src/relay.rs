@@ -2,9 +2,9 @@
 
 use crate::fixture::EDGE;
 use model::{
-    AllocationFailure, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia,
-    MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PlayOutcome, Playing, Seat,
-    SeatFailure,
+    AllocationFailure, ConferenceRecording, ConferenceRecordingFailure, DtmfPress, LegSide,
+    ListenFailure, ListenedUpdate, Listening, LocalMedia, MediaCommand, MediaEvent, MediaId,
+    MediaLine, MediaPlan, PlayOutcome, Playing, Seat, SeatFailure,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -55,6 +55,10 @@ pub struct FakeRelay {
     pub seats: Vec<Seat>,
     /// Why nobody gets a seat.
     pub cannot_sit: Option<SeatFailure>,
+    /// What was ordered to be recorded of conferences, in order.
+    pub conference_recordings: Vec<Option<ConferenceRecording>>,
+    /// Why conferences are not recorded; `None` where they are.
+    pub cannot_record_conferences: Option<ConferenceRecordingFailure>,
     open: HashMap<MediaId, [LocalMedia; 2]>,
     held: Vec<MediaId>,
     next_port: u16,
@@ -78,6 +82,8 @@ impl FakeRelay {
             seated: HashMap::new(),
             seats: Vec::new(),
             cannot_sit: None,
+            conference_recordings: Vec::new(),
+            cannot_record_conferences: None,
             open: HashMap::new(),
             held: Vec::new(),
             next_port: 20_000,
@@ -165,6 +171,14 @@ impl FakeRelay {
                 Some(MediaEvent::SeatFailed { id, failure })
             }
             MediaCommand::RefreshPicture { .. } => None,
+            MediaCommand::RecordConference { id, recording } => {
+                assert!(self.seated.contains_key(&id), "{id:?} has no seat to record");
+                self.conference_recordings.push(recording.as_deref().cloned());
+                recording.map(|_| match self.cannot_record_conferences.clone() {
+                    None => MediaEvent::ConferenceRecords { id },
+                    Some(failure) => MediaEvent::ConferenceRecordingFailed { id, failure },
+                })
+            }
             MediaCommand::StandUp { id } => {
                 let seat = self.seated.remove(&id);
                 assert!(seat.is_some(), "{id:?} had no seat");

@@ -173,6 +173,7 @@ impl World {
             | MediaCommand::Sit { .. }
             | MediaCommand::SitPicture { .. }
             | MediaCommand::RefreshPicture { .. }
+            | MediaCommand::RecordConference { .. }
             | MediaCommand::StandUp { .. }
             | MediaCommand::Copy { .. } => panic!("nothing orders this"),
         }

@@ -501,6 +501,9 @@ impl Call {
             MediaEvent::Records { .. } | MediaEvent::RecordingFailed { .. } => {}
             // Nobody asks for either yet.
             MediaEvent::PictureWanted { .. } | MediaEvent::Heard { .. } => {}
+            MediaEvent::ConferenceRecords { .. } | MediaEvent::ConferenceRecordingFailed { .. } => {
+                self.conference_recording_answered(context, now, event);
+            }
             MediaEvent::Sits { .. } | MediaEvent::SeatFailed { .. } => {
                 self.seat_answered(context, now, event);
             }

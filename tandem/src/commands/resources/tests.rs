@@ -442,6 +442,8 @@ fn meetings_are_operations_of_tandems_own() {
         ("room mute ID", "MuteRoom", of(json!({}))),
         ("room unmute ID --call c", "UnmuteRoom", of(json!({ "CallId": "c" }))),
         ("room admit ID --call c", "AdmitToRoom", of(json!({ "CallId": "c" }))),
+        ("room record start ID", "StartRoomRecording", of(json!({}))),
+        ("room record stop ID", "StopRoomRecording", of(json!({}))),
         ("room end ID", "EndRoom", of(json!({}))),
         ("room call ID +12065550100", "CallFromRoom", of(json!({ "E164PhoneNumber": number }))),
     ] {

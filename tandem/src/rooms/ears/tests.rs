@@ -24,6 +24,9 @@ fn orders(ears: &mut Ears) -> Vec<(u32, String)> {
             format!("sit {}{}", seat.conference.0, if seat.is_muted { " muted" } else { "" })
         }
         ApplicationOrder::StandUp => "stand up".to_owned(),
+        ApplicationOrder::RecordConference(recording) => {
+            format!("record {}", recording.map_or("nothing".into(), |it| it.meeting))
+        }
         other => panic!("{other:?}"),
     };
     ears.take_orders().into_iter().map(|(number, order)| (number, told(order))).collect()

@@ -47,6 +47,7 @@ impl Call {
                 | ApplicationOrder::StopRecording { .. }
                 | ApplicationOrder::Sit { .. }
                 | ApplicationOrder::StandUp
+                | ApplicationOrder::RecordConference(_)
                 | ApplicationOrder::Bridge(_) => {}
             }
         }
@@ -103,6 +104,9 @@ impl Call {
             }
             ApplicationOrder::Sit { seat } => return self.sit_by_order(context, order, seat),
             ApplicationOrder::StandUp => self.stand_up_by_order(context),
+            ApplicationOrder::RecordConference(recording) => {
+                return self.record_conference_by_order(context, recording);
+            }
         }
         Ok(())
     }

@@ -4,7 +4,9 @@
 use super::Call;
 use crate::context::Context;
 use crate::edge::Output;
-use model::{ApplicationNews, Instant, LegSide, MediaCommand, MediaEvent, MediaId, Seat};
+use model::{
+    ApplicationNews, ConferenceRecording, Instant, LegSide, MediaCommand, MediaEvent, MediaId, Seat,
+};
 
 /// Where leg A sits.
 pub(super) struct Seating {
@@ -44,6 +46,38 @@ impl Call {
         let told = seating.and_then(|seating| seating.told);
         let id = told.map(|(id, _)| id).filter(|id| self.media.id() == Some(*id));
         context.outputs.extend(id.map(|id| Output::Media(MediaCommand::StandUp { id })));
+    }
+
+    /// Has the conference of leg A's seat recorded, or not any more.
+    pub(super) fn record_conference_by_order(
+        &mut self,
+        context: &mut Context,
+        recording: Option<Box<ConferenceRecording>>,
+    ) -> Result<(), &'static str> {
+        let seating = self.steering.as_ref().and_then(|steering| steering.seating.as_ref());
+        let id = seating.and_then(|seating| seating.told).map(|(id, _)| id);
+        let id = id.ok_or("leg A takes part in no conference")?;
+        context.outputs.push_back(Output::Media(MediaCommand::RecordConference { id, recording }));
+        Ok(())
+    }
+
+    /// The conference of leg A's seat is recorded, or is not.
+    pub(in crate::call) fn conference_recording_answered(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        event: &MediaEvent,
+    ) {
+        if self.steering.is_none() || self.media.id() != Some(event.id()) {
+            return;
+        }
+        let news = match event {
+            MediaEvent::ConferenceRecordingFailed { failure, .. } => {
+                ApplicationNews::ConferenceRecordingFailed(failure.clone())
+            }
+            _ => ApplicationNews::ConferenceRecords,
+        };
+        self.tell(context, now, news);
     }
 
     /// Has the relay know leg A's seat as it is to be now. A leg that holds the call is not heard: what it
