@@ -138,7 +138,7 @@ impl Desk {
                 self.unsent.retain(|(of, ..)| *of != call);
                 self.focus.handle_gone(now, call, (status >= 300).then_some(status));
                 if let Some(meeting) = self.tapings.gone(call) {
-                    self.order_recording(meeting);
+                    self.order_recording(meeting, Some(call));
                 }
             }
             _ => {}
@@ -149,7 +149,7 @@ impl Desk {
     fn not_recorded(&mut self, call: TransactionId, failure: &ConferenceRecordingFailure) {
         let Some(meeting) = self.callers.get(&call).and_then(Ears::meeting) else { return };
         match self.tapings.failed(meeting, call, failure) {
-            Next::Ask => self.order_recording(meeting),
+            Next::Ask => self.order_recording(meeting, Some(call)),
             Next::Failed => {
                 tracing::warn!(%meeting, %failure, "a meeting is not recorded");
                 self.focus.handle_recording_failed(now(self.clock), meeting);
@@ -158,10 +158,11 @@ impl Desk {
         }
     }
 
-    /// Has the relay record a meeting, by way of one of its calls; of a meeting that nobody is in the next
+    /// Has the relay record a meeting, by way of one of its calls, rather another one than `failed`; of a meeting that nobody is in the next
     /// one who joins brings the order.
-    fn order_recording(&mut self, meeting: MeetingId) {
-        let call = self.callers.iter().find(|(_, ears)| ears.is_in(meeting)).map(|(call, _)| *call);
+    fn order_recording(&mut self, meeting: MeetingId, failed: Option<TransactionId>) {
+        let there = self.callers.iter().filter(|(_, ears)| ears.is_in(meeting));
+        let call = there.map(|(call, _)| *call).max_by_key(|call| Some(*call) != failed);
         let Some(call) = call else { return };
         let recording = self.recording_of(meeting, None);
         if let Some(ears) = self.callers.get_mut(&call) {
@@ -272,7 +273,7 @@ impl Desk {
             }
             MeetingOrder::StartRecording => {
                 self.tapings.start(meeting);
-                self.order_recording(meeting);
+                self.order_recording(meeting, None);
             }
             MeetingOrder::StopRecording => {
                 self.tapings.stop(meeting);

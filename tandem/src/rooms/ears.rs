@@ -76,6 +76,7 @@ impl Ears {
     }
 
     pub(super) fn hang_up(&mut self, status: u16) {
+        self.place = None;
         self.order(ApplicationOrder::HangUp { leg: None, status });
     }
 

@@ -27,7 +27,12 @@ struct Taping {
     /// The call by which it was ordered, until that is answered.
     asked: Option<TransactionId>,
     is_begun: bool,
+    /// Calls in a row that turned out to be in no conference.
+    refusals: u32,
 }
+
+/// Of those so many; then the meeting is not recorded.
+const MOST_REFUSALS: u32 = 16;
 
 impl Tapings {
     /// A meeting is to be recorded: the order is to go by a call.
@@ -55,7 +60,7 @@ impl Tapings {
     pub(super) fn records(&mut self, meeting: MeetingId) -> Next {
         match self.0.get_mut(&meeting) {
             Some(taping) => {
-                taping.asked = None;
+                (taping.asked, taping.refusals) = (None, 0);
                 if std::mem::replace(&mut taping.is_begun, true) {
                     Next::Nothing
                 } else {
@@ -74,7 +79,15 @@ impl Tapings {
         failure: &ConferenceRecordingFailure,
     ) -> Next {
         if *failure == ConferenceRecordingFailure::NoSeat {
-            return self.left(meeting, call);
+            let next = self.left(meeting, call);
+            let taping = self.0.get_mut(&meeting).filter(|_| next == Next::Ask);
+            let refusals = taping.map_or(0, |taping| {
+                taping.refusals += 1;
+                taping.refusals
+            });
+            if refusals < MOST_REFUSALS {
+                return next;
+            }
         }
         if self.0.remove(&meeting).is_some() { Next::Failed } else { Next::Nothing }
     }
@@ -134,7 +147,12 @@ mod tests {
         tapings.asked(meeting, call(3));
         let no_seat = ConferenceRecordingFailure::NoSeat;
         assert_eq!(tapings.failed(meeting, call(4), &no_seat), Next::Nothing);
-        assert_eq!(tapings.failed(meeting, call(3), &no_seat), Next::Ask);
+        for _ in 1..MOST_REFUSALS {
+            assert_eq!(tapings.failed(meeting, call(3), &no_seat), Next::Ask);
+            tapings.asked(meeting, call(3));
+        }
+        assert_eq!(tapings.failed(meeting, call(3), &no_seat), Next::Failed, "it has an end");
+        tapings.start(meeting);
         tapings.asked(meeting, call(5));
         assert_eq!(tapings.records(meeting), Next::Begun);
         assert_eq!(tapings.gone(call(5)), None, "it was answered");
