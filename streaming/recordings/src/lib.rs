@@ -254,16 +254,18 @@ impl Recordings {
             queues.push(queue);
             writers.push(spawn("recordings", move || writer.run())?);
         }
-        let meetings = match config.meetings {
-            None => None,
-            Some(config) => {
+        let mut meetings = None;
+        if let Some(of) = config.meetings {
+            let mut queues = Vec::new();
+            for _ in 0..config.writers.max(1) {
                 let (queue, messages) = bounded(meetings::QUEUE);
-                let is_stopping = Arc::clone(&is_stopping);
-                let writer = MeetingWriter { desk, config, queue: messages, is_stopping };
+                let (desk, is_stopping) = (desk.clone(), Arc::clone(&is_stopping));
+                let writer = MeetingWriter { desk, config: of, queue: messages, is_stopping };
+                queues.push(queue);
                 writers.push(spawn("recordings-room", move || writer.run())?);
-                Some(MeetingOpener::new(queue, Arc::clone(&counters), config))
             }
-        };
+            meetings = Some(MeetingOpener::new(queues, Arc::clone(&counters), of));
+        }
         notices.tell(NoticeKind::Started, "calls are recorded");
         let (next, outcomes) = (Arc::default(), config.outcomes);
         let opener = Opener { queues, next, counters: Arc::clone(&counters), outcomes };

@@ -2,7 +2,7 @@
 //! all of one channel, with a JSON each. They lie, are encrypted, kept and uploaded as recordings of calls.
 //!
 //! Who mixes has a [`MeetingTape`], which hands over 20 ms at a time and never waits: a queue stands between
-//! it and the thread that writes. Full policy of that ([`QUEUE`] frames, some 8 MiB): a frame that finds
+//! it and the thread that writes. Full policy of that ([`QUEUE`] frames, some 8 MiB a thread): a frame that finds
 //! no room is silence of its length in the file, and counted; [`RESERVE`] places are kept for beginnings,
 //! comings and ends. A recording that finds no place among [`MOST`] does not begin.
 
@@ -139,7 +139,8 @@ impl Mark {
 /// Begins recordings of meetings; any thread may.
 #[derive(Clone)]
 pub struct MeetingOpener {
-    pub(crate) queue: Sender<Message>,
+    /// One for each thread; a meeting is one thread's.
+    pub(crate) queues: Vec<Sender<Message>>,
     pub(crate) next: Arc<AtomicU64>,
     pub(crate) open: Arc<AtomicU64>,
     pub(crate) counters: Arc<RecordingCounters>,
@@ -154,23 +155,25 @@ impl std::fmt::Debug for MeetingOpener {
 
 impl MeetingOpener {
     pub(crate) fn new(
-        queue: Sender<Message>,
+        queues: Vec<Sender<Message>>,
         counters: Arc<RecordingCounters>,
         config: MeetingsConfig,
     ) -> Self {
         let (next, open) = (Arc::default(), Arc::default());
-        MeetingOpener { queue, next, open, counters, participants: config.participants }
+        MeetingOpener { queues, next, open, counters, participants: config.participants }
     }
 
     /// Begins a recording; `None`, counted as failed, when as many as may be are under way, or what is
     /// handed over is not written in time.
     pub fn begin(&self, meeting: TapedMeeting) -> Option<MeetingTape> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let queue = usize::try_from(id).unwrap_or_default() % self.queues.len().max(1);
+        let queue = self.queues.get(queue)?.clone();
         let mark = Arc::<Mark>::default();
         let has_place = self.open.fetch_add(1, Ordering::Relaxed) < MOST;
         let begin = Box::new(Beginning { id, meeting, mark: Arc::clone(&mark) });
-        if has_place && self.queue.try_send(Message::Begin(begin)).is_ok() {
-            let Self { queue, open, counters, participants, .. } = self.clone();
+        if has_place && queue.try_send(Message::Begin(begin)).is_ok() {
+            let Self { open, counters, participants, .. } = self.clone();
             return Some(MeetingTape { id, queue, open, counters, participants, mark });
         }
         self.open.fetch_sub(1, Ordering::Relaxed);

@@ -119,6 +119,23 @@ fn loudness(samples: &[i16], second: usize, hertz: f64, rate: u32) -> f64 {
     f64::hypot(real, imaginary) * 2.0 / part.len() as f64 / 8_000.0
 }
 
+/// When a tone begins to be heard, in seconds.
+fn onset(samples: &[i16], hertz: f64, rate: u32) -> f64 {
+    let (window, step) = (rate as usize / 50, rate as usize / 500);
+    let loud = |part: &[i16]| {
+        let (mut real, mut imaginary) = (0.0, 0.0);
+        for (n, sample) in part.iter().enumerate() {
+            let phase = TAU * hertz * n as f64 / f64::from(rate);
+            real += f64::from(*sample) * phase.cos();
+            imaginary += f64::from(*sample) * phase.sin();
+        }
+        f64::hypot(real, imaginary) * 2.0 / part.len() as f64 / 8_000.0
+    };
+    let places = (0..samples.len() - window).step_by(step);
+    let first = places.into_iter().find(|at| loud(&samples[*at..at + window]) > 0.5);
+    (first.unwrap() + window / 2) as f64 / f64::from(rate)
+}
+
 fn scratch(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("meetings-{name}-{}", std::process::id()));
     fs::create_dir_all(&path).unwrap();
@@ -157,6 +174,9 @@ fn judge(name: &str, format: MeetingFormat, sample_rate: u32) {
                 assert!((0..3).all(|second| loud(second, 0) > 0.7), "{name}");
                 assert!(loud(1, 1) > 0.7 && loud(0, 1) < 0.02 && loud(2, 1) < 0.02, "{name}");
                 assert_eq!(description.missing_samples, Some(vec![0]));
+                // It begins where it began.
+                let began = onset(&heard, HERTZ[1], sample_rate);
+                assert!((0.98..1.02).contains(&began), "{name}: {began} s");
             }
             Some(whose) if whose == call(0).to_string() => {
                 assert!((0..3).all(|second| loud(second, 0) > 0.7 && loud(second, 1) < 0.02));
