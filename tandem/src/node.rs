@@ -115,8 +115,7 @@ impl Node {
         let (traced, cdr_bucket) = (traces.sender(), directory.cdr_bucket());
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traced, cdr_bucket)?;
         let privacy = privacy::prepare(&config).map_err(StartError)?;
-        let (event_sink, people) = (routes.event_sink(), privacy.events.clone());
-        let hidden = privacy.recordings.clone();
+        let (event_sink, people) = (routes.event_sink(), shown(&privacy));
         let told = (routes.teller(&config, &privacy), privacy.recordings.clone());
         let start = Start::draw()?;
         let history = start_history(&config)?;
@@ -163,9 +162,8 @@ impl Node {
                 let opener = ordered.as_ref().and_then(Ordered::opener);
                 let Started { recordings, streaming, news } =
                     streaming::start(&config, origin, told, files, observations.clone(), opener)?;
-                let relay = relay_config(&config.media, identity, Some(news));
                 let told = (&observations, &events, recordings.meetings());
-                let (relay, mixing) = start_relay(&config, origin, relay, told)?;
+                let (relay, mixing) = start_relay(&config, origin, (identity, news), told)?;
                 (MediaPlane::Local(relay), mixing, Some((recordings, Arc::new(streaming))))
             }
             Role::Edge | Role::Relay => (MediaPlane::remote(), None, None),
@@ -173,7 +171,7 @@ impl Node {
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
         let counted = (observations.clone(), recorder.view(), clock);
-        let told = (Arc::clone(&event_sink), people, hidden);
+        let told = (Arc::clone(&event_sink), people.0, people.1);
         let applications = start_applications(&config, role, ordered.as_ref(), told, counted)?;
         let steering = applications.port(&config, Arc::clone(&directory));
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
@@ -436,6 +434,11 @@ impl Node {
     }
 }
 
+/// How people are shown in events of meetings, and beside their recordings.
+fn shown(privacy: &call_metrics::Privacy) -> (PerSink<Numbers>, Numbers) {
+    (privacy.events.clone(), privacy.recordings.clone())
+}
+
 fn dtls_identity() -> Result<DtlsIdentity, StartError> {
     DtlsIdentity::generate()
         .map_err(|error| StartError(format!("cannot make the certificate of DTLS-SRTP: {error}")))
@@ -487,7 +490,7 @@ fn start_applications(
 fn start_relay(
     config: &Config,
     origin: Origin,
-    relay: RelayConfig,
+    (identity, news): (DtlsIdentity, SyncSender<ListenNews>),
     (observations, edge, meetings): (
         &ObservationSender,
         &Arc<OnceLock<sip_edge::MediaEventSender>>,
@@ -500,7 +503,7 @@ fn start_relay(
     let mut relay = RelayConfig {
         emergency_calls: config.sip.emergency_headroom,
         audio_files: config.audio_paths(),
-        ..relay
+        ..relay_config(&config.media, identity, Some(news))
     };
     let (observations, edge) = (observations.clone(), Arc::clone(edge));
     let sink: EventSink = Arc::new(move |event| match event {

@@ -87,6 +87,10 @@ pub enum TapeProgress {
 }
 
 /// What is handed over.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are frames, and a box would take memory for each"
+)]
 pub(crate) enum Message {
     Begin(Box<Beginning>),
     Joined { id: u64, call: TransactionId, at: u64 },

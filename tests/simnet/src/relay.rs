@@ -171,14 +171,7 @@ impl FakeRelay {
                 Some(MediaEvent::SeatFailed { id, failure })
             }
             MediaCommand::RefreshPicture { .. } => None,
-            MediaCommand::RecordConference { id, recording } => {
-                assert!(self.seated.contains_key(&id), "{id:?} has no seat to record");
-                self.conference_recordings.push(recording.as_deref().cloned());
-                recording.map(|_| match self.cannot_record_conferences.clone() {
-                    None => MediaEvent::ConferenceRecords { id },
-                    Some(failure) => MediaEvent::ConferenceRecordingFailed { id, failure },
-                })
-            }
+            MediaCommand::RecordConference { id, recording } => self.record(id, recording),
             MediaCommand::StandUp { id } => {
                 let seat = self.seated.remove(&id);
                 assert!(seat.is_some(), "{id:?} had no seat");
@@ -197,6 +190,19 @@ impl FakeRelay {
                 None
             }
         }
+    }
+
+    fn record(
+        &mut self,
+        id: MediaId,
+        recording: Option<Box<ConferenceRecording>>,
+    ) -> Option<MediaEvent> {
+        assert!(self.seated.contains_key(&id), "{id:?} has no seat to record");
+        self.conference_recordings.push(recording.as_deref().cloned());
+        recording.map(|_| match self.cannot_record_conferences.clone() {
+            None => MediaEvent::ConferenceRecords { id },
+            Some(failure) => MediaEvent::ConferenceRecordingFailed { id, failure },
+        })
     }
 
     fn sit(&mut self, id: MediaId, seat: Seat) -> MediaEvent {

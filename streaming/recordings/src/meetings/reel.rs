@@ -7,7 +7,7 @@ use crate::recording::{Done, Place, Recording};
 use crate::subject::{Container, Subject};
 use codecs::Resampler;
 use model::{Instant, TransactionId, UnixTime};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ pub(super) struct Reel {
     mark: Arc<Mark>,
     mix: Track,
     each: HashMap<TransactionId, Track>,
-    /// Who came has been told in no JSON yet.
-    is_news: bool,
+    /// Whose coming, name or leaving is in no JSON yet.
+    news: BTreeSet<TransactionId>,
     /// What the disk has said last.
     trouble: Option<String>,
 }
@@ -60,7 +60,8 @@ impl Reel {
         };
         let mix = Track::new(config, meeting.began, described.clone(), 0);
         let (began, each) = (meeting.began, HashMap::new());
-        Reel { config, meeting: described, began, mark, mix, each, is_news: false, trouble: None }
+        let (news, trouble) = (BTreeSet::new(), None);
+        Reel { config, meeting: described, began, mark, mix, each, news, trouble }
     }
 
     /// Whether who mixes still has the other end.
@@ -69,7 +70,7 @@ impl Reel {
     }
 
     pub(super) fn joined(&mut self, call: TransactionId, at: u64) {
-        self.is_news = true;
+        self.news.insert(call);
         let first_sample = self.scaled(at);
         let joined = self.time(first_sample);
         let known = self.named_before(call);
@@ -92,7 +93,7 @@ impl Reel {
     }
 
     pub(super) fn named(&mut self, person: &TapedPerson) {
-        self.is_news = true;
+        self.news.insert(person.call);
         let id = person.call.to_string();
         let stays = self.meeting.participants.iter_mut().filter(|stay| stay.transaction_id == id);
         for stay in stays {
@@ -102,7 +103,7 @@ impl Reel {
     }
 
     pub(super) fn left(&mut self, call: TransactionId, at: u64, now: Instant) {
-        self.is_news = true;
+        self.news.insert(call);
         let (id, left) = (call.to_string(), self.time(self.scaled(at)));
         let mut stays = self.meeting.participants.iter_mut().rev();
         if let Some(stay) = stays.find(|stay| stay.transaction_id == id && stay.left.is_none()) {
@@ -158,9 +159,10 @@ impl Reel {
 
     /// Once a second.
     pub(super) fn tick(&mut self, place: &Place, now: Instant) -> Turned {
-        let news = std::mem::take(&mut self.is_news);
-        if news {
-            self.describe(true);
+        // Each JSON that is written costs the disk a moment: those of others have not changed.
+        let news = std::mem::take(&mut self.news);
+        if !news.is_empty() {
+            self.describe(true, |call| news.contains(call));
         }
         let done = self.mix.recording.tick(place);
         let mut turned = self.judge(done);
@@ -171,7 +173,7 @@ impl Reel {
         let gone: Vec<_> =
             self.each.iter().filter(|(_, track)| is_gone(track)).map(|(call, _)| *call).collect();
         for call in gone {
-            self.describe(false);
+            self.describe(false, |each| *each == call);
             let track = self.each.remove(&call);
             turned.done.extend(track.map(|track| track.recording.finish(place)));
         }
@@ -180,16 +182,16 @@ impl Reel {
 
     /// Nothing more comes: all files are finished.
     pub(super) fn finish(mut self, place: &Place) -> Vec<Done> {
-        self.describe(false);
+        self.describe(false, |_| true);
         let each = std::mem::take(&mut self.each).into_values();
         let all = each.chain([self.mix]);
         all.map(|track| track.recording.finish(place)).collect()
     }
 
-    /// Gives who was there to the JSON of all files.
-    fn describe(&mut self, now: bool) {
+    /// Gives who was there to the JSON of the mix and of these alone.
+    fn describe(&mut self, now: bool, whose: impl Fn(&TransactionId) -> bool) {
         self.mix.recording.describe(self.meeting.clone(), now);
-        let calls: Vec<_> = self.each.keys().copied().collect();
+        let calls: Vec<_> = self.each.keys().copied().filter(whose).collect();
         for call in calls {
             let alone = DescribedMeeting {
                 alone: Some(call.to_string()),
