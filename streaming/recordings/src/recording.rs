@@ -99,9 +99,11 @@ impl Recording {
         self.file.part.is_some() && !self.file.is_stalled
     }
 
-    /// Whether audio is lost for want of a file, or there is none at all.
+    /// Whether audio is lost for want of a file, or there can be none at all. A key that is not there yet is
+    /// waited for.
     pub(crate) fn fails(&self) -> bool {
-        self.file.owed > 0 || (self.file.part.is_none() && self.file.is_stalled)
+        let Parts { part, owed, is_stalled, lacks_key, .. } = &self.file;
+        *owed > 0 || (part.is_none() && *is_stalled && !lacks_key)
     }
 
     /// What is known of its meeting by now; it is in the JSON of what is closed from now on, and, if `now`,
@@ -218,6 +220,8 @@ struct Parts {
     /// Pairs of silence that the file lacks behind those: there was no more room for them.
     owed: u64,
     is_stalled: bool,
+    /// It is for want of a key.
+    lacks_key: bool,
     missing: [u64; 2],
 }
 
@@ -354,11 +358,12 @@ impl Turn<'_> {
             Some(keys) => match keys.try_recv() {
                 Ok(key) => Some(key),
                 Err(_) => {
-                    self.file.is_stalled = true;
+                    (self.file.is_stalled, self.file.lacks_key) = (true, true);
                     return self.note(Err(io::Error::other("there is no key to encrypt with")));
                 }
             },
         };
+        self.file.lacks_key = false;
         let first_sample = self.file.at;
         for _ in 0..MOST_NAMES {
             self.file.count += 1;

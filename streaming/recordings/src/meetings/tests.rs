@@ -34,7 +34,7 @@ fn record(config: RecordingsConfig) -> PathBuf {
     let recordings = Recordings::start(config).unwrap();
     let tape = recordings.meetings().unwrap().begin(meeting()).unwrap();
     let speak = |frames: std::ops::Range<u64>| {
-        frames.for_each(|n| tape.frame(None, n * TAPE_FRAME as u64, &[1_000; TAPE_FRAME]));
+        frames.for_each(|n| tape.frame(None, n * TAPE_FRAME as u64, &noise(n)));
     };
     speak(0..50);
     until_written(&root);
@@ -44,6 +44,15 @@ fn record(config: RecordingsConfig) -> PathBuf {
     let all = all_descriptions(&root);
     assert_eq!(all.len(), 1);
     all[0].clone()
+}
+
+/// White noise, another in each frame: worth its octets to an encoder.
+fn noise(frame: u64) -> [i16; TAPE_FRAME] {
+    let mut state = frame as u32 ^ 0x9e37_79b9;
+    std::array::from_fn(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as i16 / 4
+    })
 }
 
 /// More than what stands before the audio.
