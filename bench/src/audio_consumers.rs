@@ -200,9 +200,10 @@ fn recordings(root: &Path) -> RecordingsConfig {
         node: "bench".to_owned(),
         writers: 1,
         rotation: Rotation { seconds: None, bytes: u64::MAX },
-        keep: Keep { age: None, uploaded: None, bytes: u64::MAX },
+        keep: Keep { age: None, meetings: None, uploaded: None, bytes: u64::MAX },
         key: None,
         upload: None,
+        meetings: None,
         notices: None,
         outcomes: None,
     }

@@ -286,6 +286,8 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         ("admit", json!({}), Command::AdmitAll),
         ("admit", of_call, Command::Admit(call)),
         ("call", json!({ "E164PhoneNumber": e164 }), Command::DialOut(e164.into())),
+        ("start-recording", json!({}), Command::Record(true)),
+        ("stop-recording", json!({}), Command::Record(false)),
         ("end", json!({}), Command::End),
     ];
     for (operation, body, command) in all {

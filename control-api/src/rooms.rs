@@ -57,6 +57,8 @@ pub(crate) fn command(routed: &Routed, input: &Value) -> Result<Option<Command>,
                 _ => Command::LeaveFloor(call),
             }
         }
+        "StartRoomRecording" => Command::Record(true),
+        "StopRoomRecording" => Command::Record(false),
         "EndRoom" => Command::End,
         "CallFromRoom" => Command::DialOut(text("E164PhoneNumber").unwrap_or_default().to_owned()),
         _ => return Ok(None),
@@ -79,9 +81,10 @@ pub(crate) fn perform(
             Refused::Malformed => ErrorKind::BadRequest,
             Refused::Full => ErrorKind::ResourceLimitExceeded,
             Refused::TooFast => ErrorKind::ThrottledClient,
-            Refused::NoMeeting | Refused::ModeratorsOnly | Refused::NotAllowed => {
-                ErrorKind::Conflict
-            }
+            Refused::NoMeeting
+            | Refused::ModeratorsOnly
+            | Refused::NotAllowed
+            | Refused::Unrecorded => ErrorKind::Conflict,
         };
         let message = match why {
             Refused::NoMeeting => format!("nobody is in meeting {id} now"),

@@ -33,4 +33,6 @@ pub use queue::{MixBell, Overloaded};
 pub use recording::RecordingConfig;
 pub use relay::{EventSink, Relay, RelayConfig};
 pub use relay_core::{DropReason, LearningPolicy, RtcpStyle};
-pub use worker::{Announcement, PictureBell, SeatNews, SeatedPicture, SeatedStream};
+pub use worker::{
+    Announcement, PictureBell, RecordingOrder, SeatNews, SeatedPicture, SeatedStream,
+};

@@ -123,6 +123,7 @@ impl CommandQueue {
             | MediaCommand::SitPicture { .. }
             | MediaCommand::RefreshPicture { .. }
             | MediaCommand::Announce { .. }
+            | MediaCommand::RecordConference { .. }
             | MediaCommand::Report { .. } => self.streams.saturating_mul(2),
             MediaCommand::StopPlaying { .. }
             | MediaCommand::StopRecording { .. }

@@ -88,7 +88,7 @@ pub struct RelayConfig {
     /// and more are refused.
     pub max_listened_streams: usize,
     /// Where streams that take part in conferences go; `None` for a relay without any. When it is full,
-    /// the next stream has no seat ([`MediaEvent::SeatFailed`]).
+    /// the next stream has no seat ([`MediaEvent::SeatFailed`]), and the next recording does not begin.
     pub conferences: Option<SyncSender<SeatNews>>,
     /// Where announcements in conferences go; `None` for a relay that has none. When it is full, the next
     /// one is not heard.

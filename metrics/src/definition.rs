@@ -132,8 +132,8 @@ pub mod definitions {
             HISTORY_FAILURES, Counter, None, "tandem_history_failures_total", [], "Turns in which the history could not follow the files of records; it goes on when this is over";
             RETENTION_FILES, Counter, None, "tandem_retention_files_total", ["event"], "Old files: removed because of their age or all their size, compressed, or failed (tried again)";
             RETENTION_BYTES, Counter, Bytes, "tandem_retention_removed_bytes_total", [], "Octets of the files that were removed";
-            RECORDINGS_OPEN, Gauge, None, "tandem_recordings", [], "Calls that are recorded now";
-            RECORDINGS, Counter, None, "tandem_recording_files_total", ["event"], "Files of recordings, a call's or its parts: saved, failed (nothing could be written, or it is lost), repaired after a crash, uploaded, upload_failed (an attempt; it is repeated), removed because of age or all their size, removed_unsent (before they were uploaded)";
+            RECORDINGS_OPEN, Gauge, None, "tandem_recordings", [], "Calls and meetings that are recorded now";
+            RECORDINGS, Counter, None, "tandem_recording_files_total", ["event"], "Files of recordings, of calls, of meetings, or their parts: saved, failed (nothing could be written, or it is lost), repaired after a crash, uploaded, upload_failed (an attempt; it is repeated), removed because of age or all their size, removed_unsent (before they were uploaded)";
             RECORDINGS_BYTES, Counter, Bytes, "tandem_recording_bytes_total", ["event"], "Octets of recordings: saved on this disk, uploaded";
             RECORDINGS_LOST, Counter, None, "tandem_recording_lost_samples_total", [], "Samples that were heard and are silence in their recording: its disk, its thread or KMS was too slow";
             RECORDINGS_WAITING, Gauge, None, "tandem_recording_uploads_waiting", [], "Files of recordings that wait to be uploaded";

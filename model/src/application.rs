@@ -5,9 +5,9 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, DtmfKey, FloorAccess, FloorPeer, Heard, Instant, LegSide,
-    OrderedRecording, PictureCard, PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure,
-    TransactionId, VoiceConnectorId,
+    AudioSource, CallDirection, ConferenceRecording, ConferenceRecordingFailure, DtmfKey,
+    FloorAccess, FloorPeer, Heard, Instant, LegSide, OrderedRecording, PictureCard, PicturesShown,
+    PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,6 +167,11 @@ pub enum ApplicationOrder {
     /// Everybody in the conference that leg A takes part in hears this, after what was ordered before,
     /// with all else turned down meanwhile. Nothing is answered.
     Announce(AudioSource),
+    /// The conference that leg A takes part in is recorded from now on, or, without a recording, not any
+    /// more. Said again of the same meeting it only adds people. Answered by
+    /// [`ApplicationNews::ConferenceRecords`] or [`ApplicationNews::ConferenceRecordingFailed`], which may
+    /// also come later, of any call in that conference.
+    RecordConference(Option<Box<ConferenceRecording>>),
 }
 
 /// Where a recording that an application has ordered is now.
@@ -291,6 +296,10 @@ pub enum ApplicationNews {
         /// One of slides.
         slides: bool,
     },
+    /// The conference that leg A takes part in is recorded.
+    ConferenceRecords,
+    /// It is not, or not any more.
+    ConferenceRecordingFailed(ConferenceRecordingFailure),
     /// The call takes no such order now; nothing was done.
     Refused {
         /// The order's number.
@@ -318,6 +327,8 @@ impl ApplicationNews {
             | ApplicationNews::Key { .. }
             | ApplicationNews::Pictures { .. }
             | ApplicationNews::FloorControl(_)
+            | ApplicationNews::ConferenceRecords
+            | ApplicationNews::ConferenceRecordingFailed(_)
             | ApplicationNews::Heard(_)
             | ApplicationNews::Silent { .. }
             | ApplicationNews::HungUp { .. } => None,

@@ -1,9 +1,10 @@
 //! Places of streams in conferences whose media one process mixes (RFC 4353 section 4.4, RFC 7667
 //! section 3.6).
 
-use crate::LegSide;
+use crate::{LegSide, TransactionId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// A conference, to whoever mixes its media.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -67,3 +68,57 @@ impl fmt::Display for SeatFailure {
 }
 
 impl std::error::Error for SeatFailure {}
+
+/// How a conference is recorded: said by whoever knows what it is, to whoever mixes it. What format the
+/// files have, and where they are, is of the process that writes them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ConferenceRecording {
+    /// The meeting's id, a UUID as text. Files are named after it.
+    pub meeting: Arc<str>,
+    /// What people call the meeting.
+    pub name: Arc<str>,
+    /// Who is in it. Of who comes later the recording is ordered again.
+    pub people: Vec<RecordedPerson>,
+}
+
+/// Somebody in a conference that is recorded.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RecordedPerson {
+    /// The call.
+    pub call: TransactionId,
+    /// As people are shown beside recordings.
+    pub name: Arc<str>,
+    /// Whether it moderates.
+    pub is_moderator: bool,
+}
+
+/// Why a conference is not recorded, or not any more.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum ConferenceRecordingFailure {
+    /// Whoever mixes was told of no place for recordings.
+    NotConfigured,
+    /// The stream that was to say which conference has no seat in any.
+    NoSeat,
+    /// More is recorded, or ordered, than can be.
+    TooMany,
+    /// The file cannot be written; what the system says.
+    File(Arc<str>),
+}
+
+impl fmt::Display for ConferenceRecordingFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ConferenceRecordingFailure::NotConfigured => {
+                "meetings are not recorded here: add [rooms.recording] to the file of the process \
+                 that has the relay, and restart it"
+            }
+            ConferenceRecordingFailure::NoSeat => "the call is in no conference",
+            ConferenceRecordingFailure::TooMany => "more is to be recorded than can be written",
+            ConferenceRecordingFailure::File(why) => {
+                return write!(f, "it cannot be written: {why}");
+            }
+        })
+    }
+}
+
+impl std::error::Error for ConferenceRecordingFailure {}

@@ -44,7 +44,10 @@ pub use call::{
     RecordedCall, RecordedMetadata, RefusalEvent, Side, SipMessageEvent, SipObservation,
 };
 pub use codec::Codec;
-pub use conference::{ConferenceId, Heard, ParticipantId, Seat, SeatFailure};
+pub use conference::{
+    ConferenceId, ConferenceRecording, ConferenceRecordingFailure, Heard, ParticipantId,
+    RecordedPerson, Seat, SeatFailure,
+};
 pub use copying::{CopyFailure, CopyNews, CopyState};
 pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};
 pub use dtmf::{DtmfConversion, DtmfKey, DtmfPress};

@@ -2,10 +2,10 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    AudioSource, Codec, DtmfConversion, DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity,
-    LegSide, ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, PictureSeat,
-    PlayOutcome, Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure,
-    TransactionId, Transcoding,
+    AudioSource, Codec, ConferenceRecording, ConferenceRecordingFailure, DtmfConversion, DtmfKey,
+    DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide, ListenFailure, ListenedUpdate,
+    Listening, MediaId, MediaLine, PictureSeat, PlayOutcome, Playing, QualityReport, Recording,
+    RecordingFailure, RtcpCopy, Seat, SeatFailure, TransactionId, Transcoding,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -32,8 +32,8 @@ impl IpFamily {
 
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
 /// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying`, `Record`, `StopRecording`, `Copy`, `Listen`,
-/// `UpdateListening`, `StopListening`, `Sit`, `SitPicture`, `RefreshPicture`, `Announce`, `StandUp` and
-/// `Report`, one `Release`.
+/// `UpdateListening`, `StopListening`, `Sit`, `SitPicture`, `RefreshPicture`, `Announce`,
+/// `RecordConference`, `StandUp` and `Report`, one `Release`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -175,6 +175,16 @@ pub enum MediaCommand {
         /// What: a WAV file's octets.
         source: AudioSource,
     },
+    /// The conference in which leg A of the stream has its seat is recorded from now on, or not any more.
+    /// Said again of the same meeting it only adds people. The end of the last seat ends the recording.
+    /// Answered by [`MediaEvent::ConferenceRecords`] or [`MediaEvent::ConferenceRecordingFailed`]; that it
+    /// ends by order is not.
+    RecordConference {
+        /// The stream.
+        id: MediaId,
+        /// What is recorded; `None` for nothing.
+        recording: Option<Box<ConferenceRecording>>,
+    },
     /// Leg A of the stream leaves its conference; of a stream without a seat, nothing.
     StandUp {
         /// The stream.
@@ -301,6 +311,18 @@ pub enum MediaEvent {
         id: MediaId,
         /// Why.
         failure: SeatFailure,
+    },
+    /// The conference that was named by this stream is recorded: its file is there, and is written.
+    ConferenceRecords {
+        /// The stream.
+        id: MediaId,
+    },
+    /// It is not, or not any more. What breaks off later is told of any stream with a seat there.
+    ConferenceRecordingFailed {
+        /// The stream.
+        id: MediaId,
+        /// Why.
+        failure: ConferenceRecordingFailure,
     },
     /// How leg A of a stream with a seat is heard in its conference: told when one of its two words changes,
     /// and while it speaks once a second. What there is no room for is lost.

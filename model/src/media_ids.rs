@@ -22,6 +22,7 @@ impl MediaCommand {
             | MediaCommand::SitPicture { id, .. }
             | MediaCommand::RefreshPicture { id }
             | MediaCommand::Announce { id, .. }
+            | MediaCommand::RecordConference { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => *id,
@@ -47,6 +48,7 @@ impl MediaCommand {
             | MediaCommand::SitPicture { id, .. }
             | MediaCommand::RefreshPicture { id }
             | MediaCommand::Announce { id, .. }
+            | MediaCommand::RecordConference { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => [Some(id), None],
@@ -71,6 +73,8 @@ impl MediaEvent {
             | MediaEvent::ListenFailed { id, .. }
             | MediaEvent::Sits { id }
             | MediaEvent::PictureWanted { id }
+            | MediaEvent::ConferenceRecords { id }
+            | MediaEvent::ConferenceRecordingFailed { id, .. }
             | MediaEvent::Heard { id, .. }
             | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
@@ -96,6 +100,8 @@ impl MediaEvent {
             | MediaEvent::ListenFailed { id, .. }
             | MediaEvent::Sits { id }
             | MediaEvent::PictureWanted { id }
+            | MediaEvent::ConferenceRecords { id }
+            | MediaEvent::ConferenceRecordingFailed { id, .. }
             | MediaEvent::Heard { id, .. }
             | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }

@@ -188,6 +188,8 @@ impl MediaEventSender {
             | MediaEvent::Sits { .. }
             | MediaEvent::SeatFailed { .. }
             | MediaEvent::PictureWanted { .. }
+            | MediaEvent::ConferenceRecords { .. }
+            | MediaEvent::ConferenceRecordingFailed { .. }
             | MediaEvent::Heard { .. }
             | MediaEvent::Plays { .. }
             | MediaEvent::Played { .. }

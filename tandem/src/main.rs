@@ -30,6 +30,7 @@ mod readings;
 mod recordings;
 mod relay_node;
 mod role;
+mod room_recordings;
 mod rooms;
 mod sinks;
 mod streaming;

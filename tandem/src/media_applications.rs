@@ -54,11 +54,12 @@ pub(crate) struct About {
 }
 
 impl MediaApplications {
-    /// Starts it. What happens in meetings is told `events`, with people shown so. Orders are taken from
+    /// Starts it. What happens in meetings is told `events`, with people shown so there and beside
+    /// recordings. Orders are taken from
     /// [`MediaApplications::connect`] on.
     pub(crate) fn start(
         config: &Config,
-        events: (Arc<dyn EventSink>, PerSink<Numbers>),
+        events: (Arc<dyn EventSink>, PerSink<Numbers>, Numbers),
         about: About,
     ) -> Result<Self, StartError> {
         let section = &config.media_applications;
@@ -79,7 +80,7 @@ impl MediaApplications {
         let unrecorded = about.unrecorded.clone();
         let observations = about.observations.clone();
         let asked = Arc::new(OnceLock::new());
-        let log = MessageLog::new(config, &events);
+        let log = MessageLog::new(config, (&events.0, &events.1));
         let edge = EdgeCalls { orders: Arc::clone(&orders), rooms: Arc::clone(&asked), about, log };
         let edge = Arc::new(edge);
         let applications = Applications::start(settings, edge);

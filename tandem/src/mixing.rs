@@ -4,9 +4,11 @@ use crate::clock::Origin;
 use crate::config::Config;
 use crate::node::StartError;
 use crate::readings::reading;
+use crate::room_recordings::MeetingRecorder;
 use call_metrics::{Reading, definitions};
-use media_relay::{Announcement, RelayConfig, SeatNews};
-use room_media::{Mixing, MixingOrders, MixingStatistics};
+use call_recordings::MeetingOpener;
+use media_relay::{Announcement, EventSink, RelayConfig, SeatNews};
+use room_media::{Mixing, MixingOrders, MixingStatistics, Recorder, Recording};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
@@ -15,7 +17,8 @@ const NEWS: usize = 1_024;
 /// Announcements that wait to be read. Full policy: the newest is not heard.
 const SOUNDS: usize = 256;
 
-/// Starts them where rooms are configured, and has `relay` hand legs over.
+/// Starts them where rooms are configured, and has `relay` hand legs over. Meetings are recorded by
+/// `recordings`, and what becomes of that is told `events`.
 ///
 /// # Errors
 /// When there is no thread.
@@ -23,12 +26,15 @@ pub(crate) fn start(
     config: &Config,
     origin: Origin,
     relay: &mut RelayConfig,
+    (recordings, events): (Option<MeetingOpener>, EventSink),
 ) -> Result<Option<Arc<Mixing>>, StartError> {
     let Some(rooms) = &config.rooms else { return Ok(None) };
     let (sender, seats) = sync_channel::<SeatNews>(NEWS);
     let (announces, announcements) = sync_channel::<Announcement>(SOUNDS);
     let orders = MixingOrders { seats, announcements };
-    let mixing = Mixing::start(rooms.mixing(), origin.monotonic, orders);
+    let recorder = recordings.map(|opener| Arc::new(MeetingRecorder(opener)) as Arc<dyn Recorder>);
+    let recording = Recording { recorder, events };
+    let mixing = Mixing::start(rooms.mixing(), origin.monotonic, orders, recording);
     let mixing =
         mixing.map_err(|error| StartError(format!("no thread for [rooms] threads: {error}")))?;
     relay.conferences = Some(sender);

@@ -27,7 +27,7 @@ use crate::streaming::{self, Started, Streaming};
 use crate::traces::{self, Traces};
 use crate::{hep, privacy, process, readings};
 use b2bua::{EdgeConfig, ListenRefusal, Listener};
-use call_metrics::{Recorder, RecorderConfig, RecorderHandle, RecorderView};
+use call_metrics::{Numbers, PerSink, Recorder, RecorderConfig, RecorderHandle, RecorderView};
 use call_recordings::Recordings;
 use media_relay::AudioFileError;
 use model::{Fingerprint, TransportProtocol, UnixTime};
@@ -119,7 +119,7 @@ impl Node {
         let (traced, cdr_bucket) = (traces.sender(), directory.cdr_bucket());
         let routes = Routes::start(&config, sink.sender(), &mut outbox, traced, cdr_bucket)?;
         let privacy = privacy::prepare(&config).map_err(StartError)?;
-        let (event_sink, people) = (routes.event_sink(), privacy.events.clone());
+        let (event_sink, people) = (routes.event_sink(), shown(&privacy));
         let told = (routes.teller(&config, &privacy), privacy.recordings.clone());
         let start = Start::draw()?;
         let history = start_history(&config)?;
@@ -166,8 +166,8 @@ impl Node {
                 let opener = ordered.as_ref().and_then(Ordered::opener);
                 let Started { recordings, streaming, news } =
                     streaming::start(&config, origin, told, files, observations.clone(), opener)?;
-                let relay = relay_config(&config.media, identity, Some(news));
-                let (relay, mixing) = start_relay(&config, origin, relay, &observations, &events)?;
+                let told = (&observations, &events, recordings.meetings());
+                let (relay, mixing) = start_relay(&config, origin, (identity, news), told)?;
                 (MediaPlane::Local(relay), mixing, Some((recordings, Arc::new(streaming))))
             }
             Role::Edge | Role::Relay => (MediaPlane::remote(), None, None),
@@ -175,7 +175,7 @@ impl Node {
         let media = Arc::new(media);
         let (recordings, streaming) = listened.unzip();
         let counted = (observations.clone(), recorder.view(), clock);
-        let told = (Arc::clone(&event_sink), people);
+        let told = (Arc::clone(&event_sink), people.0, people.1);
         let applications = start_applications(&config, role, ordered.as_ref(), told, counted)?;
         let keeper = kept_calls.as_ref().and_then(KeptCalls::keeper);
         let steering = (keeper, &applications, &directory);
@@ -442,6 +442,11 @@ impl Node {
             process::read(out);
         });
     }
+}
+
+/// How people are shown in events of meetings, and beside their recordings.
+fn shown(privacy: &call_metrics::Privacy) -> (PerSink<Numbers>, Numbers) {
+    (privacy.events.clone(), privacy.recordings.clone())
 }
 
 fn shell_config(

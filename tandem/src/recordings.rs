@@ -9,7 +9,7 @@ use aws_sinks::Sns;
 use call_audio::Opening;
 use call_metrics::{KeptRecording, Numbers, Observation, ObservationSender};
 use call_recordings::{
-    KeyConfig, Keys, Notice, NoticeSink, Opener, Outcome, Recordings, RecordingsConfig,
+    Keep, KeyConfig, Keys, Notice, NoticeSink, Opener, Outcome, Recordings, RecordingsConfig,
 };
 use call_streaming::Open;
 use model::{ListenedCall, RecordingListener};
@@ -44,14 +44,17 @@ pub(crate) fn start(
         .as_ref()
         .map(|(access, topic)| sinks::queue(outbox, TOPIC, Sns::new(access, topic.clone())));
     let topic = topic.transpose()?;
+    let rooms = config.rooms.as_ref().and_then(|rooms| rooms.recording);
+    let meetings = rooms.and_then(|rooms| rooms.keep).unwrap_or(section.keep.age);
     Recordings::start(RecordingsConfig {
         root: section.root(&config.node.data_dir),
         node: config.node.name.clone(),
         writers: section.writers,
         rotation: section.rotation,
-        keep: section.keep,
+        keep: Keep { meetings, ..section.keep },
         key: section.key.clone(),
         upload: config.sinks.recordings.clone(),
+        meetings: rooms.map(|rooms| rooms.files),
         notices: Some(notices(file, topic)),
         outcomes: Some(Arc::new(move |Outcome { voice_connector, bytes }| {
             let recorded = KeptRecording { at: clock.now(), voice_connector, bytes };

@@ -84,8 +84,10 @@ impl RelayNode {
         let Started { recordings, streaming, news } =
             streaming::start(config, origin, told, files, observations, None)?;
         let mut relay = relay_config(&config.media, identity, Some(news));
-        let mixing = mixing::start(config, origin, &mut relay)?;
-        let relay = Arc::new(start_relay(config, clock, relay, &served)?);
+        let events = event_sink(&served);
+        let meetings = (recordings.meetings(), Arc::clone(&events));
+        let mixing = mixing::start(config, origin, &mut relay, meetings)?;
+        let relay = Arc::new(start_relay(config, clock, relay, events)?);
         let workers = Arc::downgrade(&relay);
         let server = relay_control::serve(ServerConfig {
             listen,
@@ -235,23 +237,27 @@ fn wanted(config: &Config) -> Result<(&RelayControl, SocketAddr), StartError> {
     })
 }
 
+/// Tells edges what happens here.
+fn event_sink(served: &Arc<OnceLock<Served>>) -> EventSink {
+    let served = Arc::downgrade(served);
+    Arc::new(move |event| {
+        let served = served.upgrade();
+        if let Some(served) = served.as_ref().and_then(|served| served.get()) {
+            served.deliver(event);
+        }
+    })
+}
+
 fn start_relay(
     config: &Config,
     clock: media_relay::Clock,
     relay: media_relay::RelayConfig,
-    served: &Arc<OnceLock<Served>>,
+    sink: EventSink,
 ) -> Result<Relay, StartError> {
     let relay = media_relay::RelayConfig {
         emergency_calls: config.sip.emergency_headroom,
         audio_files: config.audio_paths(),
         ..relay
     };
-    let served = Arc::downgrade(served);
-    let sink: EventSink = Arc::new(move |event| {
-        let served = served.upgrade();
-        if let Some(served) = served.as_ref().and_then(|served| served.get()) {
-            served.deliver(event);
-        }
-    });
     Relay::start(relay, clock, sink).map_err(|error| StartError(error.to_string()))
 }

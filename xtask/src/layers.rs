@@ -52,7 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mkv", &[]),
     // Credentials, the service's clock and endpoints are the sinks', this node's clock the outbox's.
     ("put-media", &["model", "aws-sinks", "mkv", "outbox"]),
-    ("call-recordings", &["model", "call-audio", "codecs", "outbox", "aws-sinks"]),
+    ("call-recordings", &["model", "call-audio", "codecs", "mkv", "outbox", "aws-sinks"]),
     // A voice goes into the rings of `codecs`.
     ("voice-socket", &["model", "call-audio", "codecs"]),
     // Takes packets from the relay's rings; G.711 is rtp-proto's.

@@ -47,11 +47,18 @@ pub const OWN_OPERATIONS: &[Operation] = &[
     own("PresentInRoom", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=present"),
     own("ResetRoom", (Post, 200), ROOM, "/tandem/rooms/{roomId}?operation=reset"),
     own(
+        "StartRoomRecording",
+        (Post, 204),
+        LIVE,
+        "/tandem/rooms/{roomId}?operation=start-recording",
+    ),
+    own(
         "StopPresentingInRoom",
         (Post, 204),
         LIVE,
         "/tandem/rooms/{roomId}?operation=stop-presenting",
     ),
+    own("StopRoomRecording", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=stop-recording"),
     own("UnlockRoom", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=unlock"),
     own("UnmuteRoom", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=unmute"),
     own("UpdateRoom", (Post, 200), ROOM, "/tandem/rooms/{roomId}"),

@@ -277,6 +277,8 @@ impl Relays {
             | MediaEvent::Sits { .. }
             | MediaEvent::SeatFailed { .. }
             | MediaEvent::PictureWanted { .. }
+            | MediaEvent::ConferenceRecords { .. }
+            | MediaEvent::ConferenceRecordingFailed { .. }
             | MediaEvent::Heard { .. }
             | MediaEvent::Dtmf { .. }
             | MediaEvent::Rtcp(_)
@@ -442,6 +444,8 @@ fn adjust(event: &mut MediaEvent, now: Instant, then: Instant) {
         | MediaEvent::Sits { .. }
         | MediaEvent::SeatFailed { .. }
         | MediaEvent::PictureWanted { .. }
+        | MediaEvent::ConferenceRecords { .. }
+        | MediaEvent::ConferenceRecordingFailed { .. }
         | MediaEvent::Heard { .. }
         | MediaEvent::Dtmf { .. }
         | MediaEvent::Lost { .. } => {}

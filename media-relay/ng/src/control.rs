@@ -284,6 +284,8 @@ impl Control {
             MediaEvent::Sits { .. }
             | MediaEvent::SeatFailed { .. }
             | MediaEvent::PictureWanted { .. }
+            | MediaEvent::ConferenceRecords { .. }
+            | MediaEvent::ConferenceRecordingFailed { .. }
             | MediaEvent::Heard { .. } => {}
             MediaEvent::Plays { .. } | MediaEvent::Played { .. } => {
                 self.note_playing(now, &event);

@@ -87,6 +87,9 @@ impl Worker {
             Order::Command(MediaCommand::SitPicture { id, seat }) => self.sit_picture(id, seat),
             Order::Command(MediaCommand::RefreshPicture { id }) => self.refresh_picture(id),
             Order::Command(MediaCommand::Announce { id, source }) => self.announce(id, source),
+            Order::Command(MediaCommand::RecordConference { id, recording }) => {
+                self.record_conference(id, recording);
+            }
             Order::Command(MediaCommand::StandUp { id }) => self.stand_up(id),
             Order::Command(MediaCommand::Report { id }) => self.report(id),
             Order::Command(MediaCommand::Release { id }) => self.release(id),

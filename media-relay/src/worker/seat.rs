@@ -6,8 +6,8 @@ use super::streams::StreamKey;
 use crate::queue::MixBell;
 use crate::random::draw;
 use model::{
-    AudioSource, ConferenceId, Instant, MediaEvent, MediaId, MediaType, Seat, SeatFailure,
-    TransactionId,
+    AudioSource, ConferenceId, ConferenceRecording, ConferenceRecordingFailure, Instant,
+    MediaEvent, MediaId, MediaType, Seat, SeatFailure, TransactionId,
 };
 use relay_core::{SeatRings, seat_rings};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -22,6 +22,8 @@ pub enum SeatNews {
     Audio(Box<SeatedStream>),
     /// Its camera, or its slides.
     Picture(Box<SeatedPicture>),
+    /// What is recorded.
+    Record(RecordingOrder),
 }
 
 /// A leg that takes part in a conference. Its end is the end of its rings, or another one of the same
@@ -51,7 +53,46 @@ pub struct Announcement {
     pub source: AudioSource,
 }
 
+/// That a conference is recorded from now on, or not any more.
+#[derive(Debug)]
+pub struct RecordingOrder {
+    /// The stream that named the conference, of which is told what becomes of it.
+    pub id: MediaId,
+    /// The conference.
+    pub conference: ConferenceId,
+    /// What is recorded; `None` for nothing.
+    pub recording: Option<Box<ConferenceRecording>>,
+}
+
 impl Worker {
+    /// Has whoever mixes record the conference of a stream, or stop it.
+    pub(super) fn record_conference(
+        &mut self,
+        id: MediaId,
+        recording: Option<Box<ConferenceRecording>>,
+    ) {
+        let is_begun = recording.is_some();
+        if let Err(failure) = self.pass_recording(id, recording)
+            && is_begun
+        {
+            tracing::warn!(media = id.0, %failure, "a meeting is not recorded");
+            self.emit(MediaEvent::ConferenceRecordingFailed { id, failure });
+        }
+    }
+
+    fn pass_recording(
+        &mut self,
+        id: MediaId,
+        recording: Option<Box<ConferenceRecording>>,
+    ) -> Result<(), ConferenceRecordingFailure> {
+        let tell = self.parts.config.conferences.as_ref();
+        let tell = tell.ok_or(ConferenceRecordingFailure::NotConfigured)?;
+        let seat = self.streams.find(id).and_then(|stream| stream.seat);
+        let conference = seat.ok_or(ConferenceRecordingFailure::NoSeat)?.conference;
+        let order = SeatNews::Record(RecordingOrder { id, conference, recording });
+        tell.try_send(order).map_err(|_| ConferenceRecordingFailure::TooMany)
+    }
+
     /// Has everybody in a stream's conference hear something.
     pub(super) fn announce(&mut self, id: MediaId, source: AudioSource) {
         let seat = self.streams.find(id).and_then(|stream| stream.seat);

@@ -55,6 +55,7 @@ fn picture(seats: &Receiver<SeatNews>) -> Box<SeatedPicture> {
     match seats.try_recv().unwrap() {
         SeatNews::Picture(picture) => picture,
         SeatNews::Audio(stream) => panic!("{stream:?}"),
+        SeatNews::Record(order) => panic!("{order:?}"),
     }
 }
 

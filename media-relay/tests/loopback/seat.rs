@@ -57,6 +57,7 @@ fn stream(seats: &Receiver<SeatNews>) -> Box<SeatedStream> {
     match seats.try_recv().unwrap() {
         SeatNews::Audio(stream) => stream,
         SeatNews::Picture(picture) => panic!("{picture:?}"),
+        SeatNews::Record(order) => panic!("{order:?}"),
     }
 }
 

@@ -132,5 +132,6 @@ const fn word(refused: Refused) -> &'static str {
         Refused::Full => "full",
         Refused::TooFast => "too-fast",
         Refused::Malformed => "malformed",
+        Refused::Unrecorded => "unrecorded",
     }
 }

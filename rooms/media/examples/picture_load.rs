@@ -12,7 +12,7 @@ use model::{
     MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureContent, PictureFeedback,
     PictureFormat, PictureSeat, SdesKeys, SrtpKey, SrtpSuite, TransactionId, XrWishes,
 };
-use room_media::{Mixing, MixingConfig, MixingOrders};
+use room_media::{Mixing, MixingConfig, MixingOrders, Recording};
 use rtp_proto::RtpHeader;
 use rtp_proto::srtp::SrtpSender;
 use std::net::{SocketAddr, UdpSocket};
@@ -39,7 +39,8 @@ fn main() {
     let sink = Arc::new(move |event| sender.send(event).unwrap());
     let relay = Relay::start(config, Clock::new(origin), sink).unwrap();
     let orders = MixingOrders { seats: news, announcements: sync_channel(1).1 };
-    let mixing = Mixing::start(MixingConfig::default(), origin, orders).unwrap();
+    let recording = Recording { recorder: None, events: Arc::new(|_| {}) };
+    let mixing = Mixing::start(MixingConfig::default(), origin, orders, recording).unwrap();
     let mut cameras: Vec<_> =
         (0..participants).map(|number| Camera::new(&relay, &events, number, has_srtp)).collect();
     // Key frames, and whoever is chosen, before it counts.

@@ -1,15 +1,16 @@
 //! One conference: the rings of its legs, the room that mixes what is in them, and its pictures.
 
 use crate::pictures::{PictureTurn, Pictures};
+use crate::recording::{Recorder, RecordingEvents, Taping};
 use crate::statistics::Tally;
 use crate::telling::Telling;
 use codecs::{AudioFormat, Recording};
-use media_relay::{MixBell, SeatedPicture, SeatedStream};
+use media_relay::{MixBell, RecordingOrder, SeatedPicture, SeatedStream};
 use mixer::{
     Ear, Format, MAX_FORMATS, OutgoingPacket, ParticipantId, PlayError, PlayOptions,
-    ReceiveFormats, Room, RoomConfig, RoomEvent, Sink,
+    ReceiveFormats, Record, Recorded, Room, RoomConfig, RoomEvent, Sink, TICK_SAMPLES,
 };
-use model::{Codec, Instant, MediaId};
+use model::{Codec, ConferenceRecordingFailure, Instant, MediaId};
 use relay_core::{LegFormats, Listened, MixedPacket};
 use room_video::StillPicture;
 use std::sync::Arc;
@@ -24,11 +25,13 @@ pub(crate) struct Conference {
     speaker: Option<model::ParticipantId>,
     /// Of what was counted of the room before.
     skipped: u64,
+    /// While it is recorded.
+    taping: Option<Taping>,
 }
 
 /// A leg that takes part.
-struct Leg {
-    stream: Box<SeatedStream>,
+pub(crate) struct Leg {
+    pub(crate) stream: Box<SeatedStream>,
     /// What its packets are, and what it is sent; `None` before that is known.
     format: Option<Format>,
     /// Of what was counted before.
@@ -65,6 +68,7 @@ impl Conference {
             pictures: Pictures::default(),
             speaker: None,
             skipped: 0,
+            taping: None,
         }
     }
 
@@ -106,8 +110,51 @@ impl Conference {
     pub(crate) fn sit(&mut self, stream: Box<SeatedStream>) {
         let id = stream.id;
         self.remove(id);
+        if let Some(taping) = &mut self.taping {
+            taping.joined(stream.transaction_id, self.room.ticks());
+        }
         let at = self.legs.partition_point(|leg| leg.stream.id < id);
         self.legs.insert(at, Leg { stream, format: None, lost: 0, telling: Telling::default() });
+    }
+
+    /// Records from now on, goes on with it, or ends it.
+    ///
+    /// # Errors
+    /// [`ConferenceRecordingFailure`]; what was recorded before has ended then.
+    pub(crate) fn record(
+        &mut self,
+        order: &RecordingOrder,
+        recorder: &dyn Recorder,
+    ) -> Result<(), ConferenceRecordingFailure> {
+        let Some(recording) = order.recording.as_deref() else {
+            self.stop_taping();
+            return Ok(());
+        };
+        if self.taping.as_ref().is_none_or(|taping| !taping.is_of(recording)) {
+            self.stop_taping();
+            let began = self.room.ticks();
+            let mut taping = Taping::begin(recorder, recording, began)?;
+            self.legs.iter().for_each(|leg| taping.joined(leg.stream.transaction_id, began));
+            self.room.set_record(taping.wants());
+            self.taping = Some(taping);
+        }
+        if let Some(taping) = &mut self.taping {
+            taping.order(order.id, recording);
+        }
+        Ok(())
+    }
+
+    /// Tells what has become of its recording.
+    pub(crate) fn look_at_tape(&mut self, events: &RecordingEvents) {
+        let anybody = self.legs.first().map(|leg| leg.stream.id);
+        if self.taping.as_mut().is_some_and(|taping| !taping.look(anybody, events)) {
+            self.stop_taping();
+        }
+    }
+
+    fn stop_taping(&mut self) {
+        self.taping = None;
+        self.room.set_record(Record::default());
     }
 
     /// Takes what legs have said, and mixes what is due.
@@ -121,7 +168,15 @@ impl Conference {
         {
             self.remove(id);
         }
-        let mut mouths = Mouths { legs: &mut self.legs, turn, speaker: self.speaker };
+        if let Some(taping) = &mut self.taping {
+            taping.at_tick(self.room.ticks());
+        }
+        let mut mouths = Mouths {
+            legs: &mut self.legs,
+            taping: self.taping.as_mut(),
+            turn,
+            speaker: self.speaker,
+        };
         let frames = self.room.tick(now, &mut mouths);
         self.speaker = mouths.speaker;
         // Again and again, for the pictures of who speaks may come later.
@@ -169,6 +224,10 @@ impl Conference {
     }
 
     fn remove(&mut self, id: MediaId) {
+        let leaves = self.legs.iter().find(|leg| leg.stream.id == id);
+        if let (Some(taping), Some(leg)) = (&mut self.taping, leaves) {
+            taping.left(leg.stream.transaction_id, self.room.ticks());
+        }
         self.legs.retain(|leg| leg.stream.id != id);
         self.room.leave(name_of(id));
     }
@@ -202,6 +261,7 @@ impl Leg {
 /// Where the packets of a turn go.
 struct Mouths<'a> {
     legs: &'a mut [Leg],
+    taping: Option<&'a mut Taping>,
     turn: &'a mut Turn,
     /// Whom the room looks at.
     speaker: Option<model::ParticipantId>,
@@ -234,6 +294,12 @@ impl Sink for Mouths<'_> {
                 self.legs.get(at)
             });
             self.speaker = leg.map(|leg| leg.stream.seat.participant);
+        }
+    }
+
+    fn recorded(&mut self, what: Recorded, samples: &[i16; TICK_SAMPLES]) {
+        if let Some(taping) = &mut self.taping {
+            taping.take(what, samples, self.legs);
         }
     }
 }

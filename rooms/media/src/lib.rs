@@ -3,7 +3,7 @@
 //! A few threads, each with conferences of its own. Every 20 ms a thread takes what legs have said out of
 //! their rings, has [`mixer::Room`] make of it what each is to hear, puts that into the legs' other rings
 //! and rings the bells of the workers that are to send it. The relay never waits for it: what is not taken
-//! in time is lost, and counted.
+//! in time is lost, and counted. Nor does a thread wait for who writes recordings ([`Tape`]).
 //!
 //! The thread that mixes a conference also switches its pictures ([`room_video`]). They do not wait for the
 //! frame: the relay wakes the thread when packets of pictures come, and it looks at once, but not more often
@@ -15,8 +15,10 @@ mod clock;
 mod conference;
 mod mixing;
 mod pictures;
+mod recording;
 mod statistics;
 mod telling;
 
-pub use mixing::{Mixing, MixingConfig, MixingOrders};
+pub use mixing::{Mixing, MixingConfig, MixingOrders, Recording};
+pub use recording::{Recorder, RecordingEvents, Tape, TapeState};
 pub use statistics::{MixingStatistics, PictureTally};

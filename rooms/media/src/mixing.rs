@@ -5,16 +5,17 @@ use crate::cards::Cards;
 use crate::clock::Clock;
 use crate::conference::{Conference, Turn};
 use crate::pictures::PictureTurn;
+use crate::recording::{Recorder, RecordingEvents};
 use crate::statistics::{Counters, MixingStatistics, PictureTally};
-use media_relay::{Announcement, MixBell, SeatNews};
+use media_relay::{Announcement, MixBell, RecordingOrder, SeatNews};
 use mixer::RoomConfig;
-use model::{ConferenceId, Instant, MediaId};
+use model::{ConferenceId, ConferenceRecordingFailure, Instant, MediaEvent, MediaId};
 use room_video::StillPicture;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
@@ -42,6 +43,15 @@ impl Default for MixingConfig {
     }
 }
 
+/// What records conferences.
+#[derive(Clone)]
+pub struct Recording {
+    /// What makes recordings; `None` where nothing may be recorded.
+    pub recorder: Option<Arc<dyn Recorder>>,
+    /// Who is told what becomes of them.
+    pub events: RecordingEvents,
+}
+
 /// The threads that mix. Stopped when it is dropped.
 #[derive(Debug)]
 pub struct Mixing {
@@ -62,7 +72,8 @@ pub struct MixingOrders {
 }
 
 impl Mixing {
-    /// Starts the threads. `origin` is when the clock of arrivals was at [`Instant::ZERO`].
+    /// Starts the threads. `origin` is when the clock of arrivals was at [`Instant::ZERO`]; `recording`
+    /// records.
     ///
     /// # Errors
     /// The system's, when it has no thread.
@@ -70,6 +81,7 @@ impl Mixing {
         config: MixingConfig,
         origin: std::time::Instant,
         orders: MixingOrders,
+        recording: Recording,
     ) -> io::Result<Mixing> {
         let mut mixing = Mixing {
             counters: Arc::default(),
@@ -88,6 +100,7 @@ impl Mixing {
                 octets: Vec::with_capacity(2_048),
                 bells: Vec::new(),
                 held: [0; 3],
+                recording: recording.clone(),
             };
             let stops = Arc::clone(&mixing.stops);
             let thread = thread::Builder::new().name(format!("mixing-{number}"));
@@ -97,7 +110,7 @@ impl Mixing {
         }
         let inboxes = Inboxes(inboxes.into());
         let (counters, stops) = (Arc::clone(&mixing.counters), Arc::clone(&mixing.stops));
-        let door = Door { inboxes: inboxes.clone(), cards: Cards::default(), counters };
+        let door = Door { inboxes: inboxes.clone(), cards: Cards::default(), counters, recording };
         let thread = thread::Builder::new().name("mixing-door".to_owned());
         let MixingOrders { seats, announcements } = orders;
         mixing.beside.push(thread.spawn(move || door.keep(&seats, &stops))?);
@@ -145,25 +158,30 @@ enum News {
 pub(crate) struct Inboxes(Arc<[(SyncSender<News>, Thread)]>);
 
 impl Inboxes {
-    /// Tells the thread of a conference; it never waits.
-    fn send(&self, conference: ConferenceId, news: News) -> Result<(), ()> {
+    /// Tells the thread of a conference, and gives back what it has no room for; it never waits.
+    fn send(&self, conference: ConferenceId, news: News) -> Result<(), News> {
         let count = self.0.len().max(1) as u64;
-        let (inbox, thread) = self.0.get((conference.0 % count) as usize).ok_or(())?;
+        let Some((inbox, thread)) = self.0.get((conference.0 % count) as usize) else {
+            return Err(news);
+        };
         let sent = inbox.try_send(news);
         thread.unpark();
-        sent.map_err(|_| ())
+        sent.map_err(|error| match error {
+            TrySendError::Full(news) | TrySendError::Disconnected(news) => news,
+        })
     }
 
     /// Hands a sound to the thread of its conference.
     pub(crate) fn sound(&self, sound: Sound) -> Result<(), ()> {
-        self.send(sound.conference, News::Sound(sound))
+        self.send(sound.conference, News::Sound(sound)).map_err(|_| ())
     }
 }
 
-/// Shows each leg to the thread of its conference.
+/// Shows each leg, and each order, to the thread of its conference.
 struct Door {
     inboxes: Inboxes,
     cards: Cards,
+    recording: Recording,
     counters: Arc<Counters>,
 }
 
@@ -181,22 +199,25 @@ impl Door {
 
     fn let_in(&mut self, news: SeatNews) {
         let still = match &news {
-            SeatNews::Audio(_) => None,
             // Drawn here, where nobody waits for a frame.
             SeatNews::Picture(stream) => self.cards.of(&stream.seat),
+            SeatNews::Audio(_) | SeatNews::Record(_) => None,
         };
         let (_, conference) = place_of(&news);
-        let is_picture = matches!(news, SeatNews::Picture(_));
-        if self.inboxes.send(conference, News::Seat(Admitted { news, still })).is_err() {
-            match is_picture {
-                false => self.counters.refuse(),
-                true => self.counters.refuse_picture(),
+        let sent = self.inboxes.send(conference, News::Seat(Admitted { news, still }));
+        let Err(News::Seat(refused)) = sent else { return };
+        match refused.news {
+            SeatNews::Audio(_) => self.counters.refuse(),
+            SeatNews::Picture(_) => self.counters.refuse_picture(),
+            SeatNews::Record(order) => {
+                self.recording.refuse(&order, ConferenceRecordingFailure::TooMany);
+                return;
             }
-            tracing::warn!(
-                conference = conference.0,
-                "a call has no part in its conference: the thread that would mix it is behind"
-            );
         }
+        tracing::warn!(
+            conference = conference.0,
+            "a call has no part in its conference: the thread that would mix it is behind"
+        );
     }
 }
 
@@ -212,6 +233,7 @@ fn place_of(news: &SeatNews) -> (MediaId, ConferenceId) {
     match news {
         SeatNews::Audio(stream) => (stream.id, stream.seat.conference),
         SeatNews::Picture(stream) => (stream.id, stream.seat.conference),
+        SeatNews::Record(order) => (order.id, order.conference),
     }
 }
 
@@ -227,6 +249,14 @@ struct Desk {
     bells: Vec<MixBell>,
     /// Conferences, legs and lines of pictures, as they were told.
     held: [u64; 3],
+    recording: Recording,
+}
+
+impl Recording {
+    fn refuse(&self, order: &RecordingOrder, failure: ConferenceRecordingFailure) {
+        tracing::warn!(conference = order.conference.0, %failure, "a meeting is not recorded");
+        (self.events)(MediaEvent::ConferenceRecordingFailed { id: order.id, failure });
+    }
 }
 
 impl Desk {
@@ -297,14 +327,32 @@ impl Desk {
         self.clock.now() < due
     }
 
+    fn record(&mut self, order: &RecordingOrder) {
+        let done = match (&self.recording.recorder, self.conferences.get_mut(&order.conference)) {
+            (None, _) => Err(ConferenceRecordingFailure::NotConfigured),
+            (Some(recorder), Some(conference)) => conference.record(order, &**recorder),
+            // Whoever named it has left meanwhile.
+            (Some(_), None) => Err(ConferenceRecordingFailure::NoSeat),
+        };
+        if let Err(failure) = done
+            && order.recording.is_some()
+        {
+            self.recording.refuse(order, failure);
+        }
+    }
+
     /// `last` is when frames were mixed last.
     fn take(&mut self, admitted: Admitted, last: Instant) {
         let Admitted { news, still } = admitted;
+        if let SeatNews::Record(order) = &news {
+            return self.record(order);
+        }
         let (_, id) = place_of(&news);
         let config = self.config;
         let conference = self.conferences.entry(id);
         let conference = conference.or_insert_with(|| Conference::new(config, last));
         match news {
+            SeatNews::Record(_) => {}
             SeatNews::Audio(stream) => conference.sit(stream),
             SeatNews::Picture(stream) => {
                 stream.call.wake(thread::current());
@@ -347,6 +395,9 @@ impl Desk {
         let mut turn = Turn::default();
         for conference in self.conferences.values_mut() {
             conference.turn(now, &mut self.octets, &mut turn);
+        }
+        for conference in self.conferences.values_mut() {
+            conference.look_at_tape(&self.recording.events);
         }
         turn.bells.iter().for_each(MixBell::ring);
         self.conferences.retain(|_, conference| !conference.is_empty());

@@ -1,19 +1,23 @@
 //! Three legs of a real relay in one conference, over sockets: each hears the others and not itself.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics where it fails")]
 
+mod tapes;
+
 use codecs::{AudioDecoder, AudioEncoder, AudioFormat, Decoder, Encoder};
 use media_relay::{Announcement, Clock, Relay, RelayConfig, SeatNews};
 use model::{
-    AudioSource, Codec, CodecMapping, ConferenceId, Heard, IpFamily, LegPlan, LegSecurity,
-    MediaCommand, MediaEvent, MediaId, MediaPlan, ParticipantId, Seat, TransactionId, XrWishes,
+    AudioSource, Codec, CodecMapping, ConferenceId, ConferenceRecording,
+    ConferenceRecordingFailure, Heard, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent,
+    MediaId, MediaPlan, ParticipantId, RecordedPerson, Seat, TransactionId, XrWishes,
 };
-use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics};
+use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics, Recorder, Recording};
 use rtp_proto::{RtpHeader, RtpPacket};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
+use tapes::Tapes;
 
 const FRAME: Duration = Duration::from_millis(20);
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -22,6 +26,7 @@ struct Rig {
     relay: Relay,
     events: Receiver<MediaEvent>,
     mixing: Mixing,
+    tapes: Arc<Tapes>,
 }
 
 impl Rig {
@@ -34,11 +39,15 @@ impl Rig {
         config.conferences = Some(tells);
         config.announcements = Some(announces);
         let (sender, events) = sync_channel(10_000);
-        let sink = Arc::new(move |event| sender.send(event).unwrap());
+        let sink: media_relay::EventSink = Arc::new(move |event| sender.send(event).unwrap());
+        let told = Arc::clone(&sink);
         let relay = Relay::start(config, Clock::new(origin), sink).unwrap();
+        let tapes = Arc::new(Tapes::default());
+        let recorder: Arc<dyn Recorder> = Arc::<Tapes>::clone(&tapes);
+        let recording = Recording { recorder: Some(recorder), events: told };
         let orders = MixingOrders { seats, announcements };
-        let mixing = Mixing::start(MixingConfig::default(), origin, orders).unwrap();
-        Rig { relay, events, mixing }
+        let mixing = Mixing::start(MixingConfig::default(), origin, orders, recording).unwrap();
+        Rig { relay, events, mixing, tapes }
     }
 
     fn event(&self, wanted: impl Fn(&MediaEvent) -> bool) -> MediaEvent {
@@ -329,6 +338,110 @@ fn all_hear_what_is_announced_and_each_other_meanwhile() {
         announce(wave(2_300.0, 1_000));
     }
     rig.until(|s| s.left_out > 1);
+    rig.relay.shutdown();
+    rig.mixing.stop();
+}
+
+/// How loud a tone is in samples of 48,000 a second, of full scale.
+fn level_of(samples: &[i16], hertz: f64) -> f64 {
+    let step = std::f64::consts::TAU * hertz / 48_000.0;
+    let tenths = samples.chunks_exact(4_800);
+    let count = tenths.len().max(1) as f64;
+    let levels = tenths.map(|tenth| {
+        let (mut real, mut imaginary) = (0.0, 0.0);
+        for (n, sample) in tenth.iter().enumerate() {
+            real += f64::from(*sample) * (n as f64 * step).cos();
+            imaginary += f64::from(*sample) * (n as f64 * step).sin();
+        }
+        real.hypot(imaginary) * 2.0 / tenth.len() as f64 / 32_768.0
+    });
+    levels.sum::<f64>() / count
+}
+
+fn recording(meeting: &str, name: &str, call: u64) -> Option<Box<ConferenceRecording>> {
+    let call = TransactionId::from_random(call.into());
+    let person = RecordedPerson { call, name: name.into(), is_moderator: false };
+    let (meeting, name) = (meeting.into(), "Weekly".into());
+    Some(Box::new(ConferenceRecording { meeting, name, people: vec![person] }))
+}
+
+fn record(rig: &Rig, id: u64, recording: Option<Box<ConferenceRecording>>) {
+    rig.relay.command(MediaCommand::RecordConference { id: MediaId(id), recording }).unwrap();
+}
+
+fn records(rig: &Rig, id: u64) {
+    rig.event(|event| matches!(event, MediaEvent::ConferenceRecords { id: of } if of.0 == id));
+}
+
+fn why_not(rig: &Rig, id: u64) -> ConferenceRecordingFailure {
+    let failed = rig.event(
+        |event| matches!(event, MediaEvent::ConferenceRecordingFailed { id: of, .. } if of.0 == id),
+    );
+    let MediaEvent::ConferenceRecordingFailed { failure, .. } = failed else { unreachable!() };
+    failure
+}
+
+#[test]
+fn a_recording_has_all_in_the_mix_and_each_alone() {
+    let rig = Rig::new(21_140..=21_159);
+    let tones = [440.0, 1_000.0];
+    let mut phones: Vec<_> = (1..=2)
+        .map(|id| Phone::new(&rig, id, (Codec::G722, 8_000), tones[id as usize - 1]))
+        .collect();
+    // Whoever has no seat names no conference.
+    record(&rig, 1, recording("m", "One", 1));
+    assert_eq!(why_not(&rig, 1), ConferenceRecordingFailure::NoSeat);
+    rig.sit(1, false);
+    record(&rig, 1, recording("m", "One", 1));
+    records(&rig, 1);
+    rig.sit(2, false);
+    record(&rig, 2, recording("m", "Two", 2));
+    records(&rig, 2);
+    rig.until(|s| s.participants == 2);
+    let taped = rig.tapes.get(0);
+    talk(&mut phones, 100);
+    let from = taped.lock().unwrap().mix.len();
+    talk(&mut phones, 100);
+    let calls = [1, 2].map(TransactionId::from_random);
+    {
+        let taped = taped.lock().unwrap();
+        assert_eq!((&*taped.meeting, &taped.named[..]), ("m", &["One".into(), "Two".into()][..]));
+        assert_eq!(taped.joined[0].0, calls[0]);
+        assert!(taped.joined[1].0 == calls[1] && taped.joined[1].1.is_multiple_of(960));
+        let mix = &taped.mix[from..];
+        assert!(mix.len() >= 48_000 && !taped.is_over, "a second of sound");
+        for (n, hertz) in tones.into_iter().enumerate() {
+            assert!(level_of(mix, hertz) > 0.012, "{hertz} Hz in the mix");
+            for (m, call) in calls.iter().enumerate() {
+                let level = level_of(&taped.alone[call][from..], hertz);
+                let fits = if n == m { level > 0.012 } else { level < 0.001 };
+                assert!(fits, "{hertz} Hz alone in {m}: {level}");
+            }
+        }
+        assert!(taped.alone[&calls[1]].len().abs_diff(taped.mix.len()) <= 960, "they are aligned");
+    }
+    // The last one's end is the recording's; who comes after begins another.
+    for id in 1..=2 {
+        rig.relay.command(MediaCommand::StandUp { id: MediaId(id) }).unwrap();
+    }
+    rig.until(|s| s.conferences == 0);
+    assert!(taped.lock().unwrap().is_over);
+    assert_eq!(taped.lock().unwrap().left.len(), 2);
+    rig.sit(1, false);
+    record(&rig, 1, recording("m", "One", 1));
+    records(&rig, 1);
+    let second = rig.tapes.get(1);
+    assert_eq!(second.lock().unwrap().joined.len(), 1);
+    // What breaks off is told once, and nothing more is handed over.
+    let full = ConferenceRecordingFailure::File("no space left".into());
+    second.lock().unwrap().failure = Some(full.clone());
+    assert_eq!(why_not(&rig, 1), full);
+    assert!(second.lock().unwrap().is_over);
+    record(&rig, 1, recording("m", "One", 1));
+    records(&rig, 1);
+    record(&rig, 1, None);
+    let third = rig.tapes.get(2);
+    rig.until(|_| third.lock().unwrap().is_over);
     rig.relay.shutdown();
     rig.mixing.stop();
 }

@@ -5,7 +5,9 @@ mod frame;
 #[cfg(test)]
 mod tests;
 
-use crate::config::{Format, JoinError, MAX_PARTICIPANTS, ParticipantId, RoomConfig, is_known};
+use crate::config::{
+    Format, JoinError, MAX_PARTICIPANTS, ParticipantId, Record, RoomConfig, is_known,
+};
 use crate::jitter::{JitterCounts, Taken};
 use crate::limiter::Limiter;
 use crate::member::Member;
@@ -65,7 +67,8 @@ pub trait Sink {
     /// A packet to be sent.
     fn packet(&mut self, packet: &OutgoingPacket<'_>);
 
-    /// 20 ms at 48,000 Hz of what [`RoomConfig::record`] asks for, once for each tick.
+    /// 20 ms at 48,000 Hz of what [`RoomConfig::record`] asks for, once for each tick: of each participant,
+    /// then of the mix.
     fn recorded(&mut self, _what: Recorded, _samples: &[i16; TICK_SAMPLES]) {}
 
     /// Something happened.
@@ -258,6 +261,16 @@ impl Room {
             self.next += Duration::from_millis(left_out.saturating_mul(u64::from(TICK_MS)));
         }
         done
+    }
+
+    /// Records this from the next tick on.
+    pub const fn set_record(&mut self, record: Record) {
+        self.config.record = record;
+    }
+
+    /// Ticks since the beginning, with those that were left out.
+    pub const fn ticks(&self) -> u64 {
+        self.tick
     }
 
     /// Ticks that were left out because nobody called in time.

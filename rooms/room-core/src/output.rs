@@ -107,7 +107,8 @@ pub enum Order {
 pub enum MeetingOrder {
     /// Everyone in the mix hears this.
     Announce(Words),
-    /// The mix is recorded. [`crate::Focus::handle_recording_failed`] may follow.
+    /// The mix is to be recorded. [`crate::Focus::handle_recording_started`] or
+    /// [`crate::Focus::handle_recording_failed`] is to follow, the latter also later.
     StartRecording,
     /// It is no longer.
     StopRecording,

@@ -169,7 +169,14 @@ fn a_recording_is_announced_to_all_and_to_who_comes_late() {
     let (mut world, meeting) = world(|_| ());
     let moderator = world.moderate(meeting);
     world.keys(moderator, "*2");
+    // Nobody hears of it before it is there.
+    assert_eq!(world.orders.last().unwrap(), &(meeting, MeetingOrder::StartRecording));
+    assert!(!world.focus.state(meeting).unwrap().recording);
+    let early = world.attend(meeting);
+    assert_eq!(world.view(early).heard, [Prompt::Joining]);
+    world.recording_started(meeting);
     assert_eq!(world.announced(meeting).last().unwrap(), &[Prompt::Recorded]);
+    assert!(world.focus.state(meeting).unwrap().recording);
     let late = world.attend(meeting);
     assert_eq!(world.view(late).heard, [Prompt::Joining, Prompt::Recorded]);
     assert_eq!(
@@ -183,10 +190,33 @@ fn a_recording_is_announced_to_all_and_to_who_comes_late() {
     world.focus.handle_recording_failed(now, meeting);
     world.drain();
     assert_eq!(world.announced(meeting).last().unwrap(), &[Prompt::RecordingFailed]);
+    // One that is stopped before it has begun was none.
+    let told = world.announced(meeting).len();
+    world.keys(moderator, "*2*2");
+    world.recording_started(meeting);
+    assert_eq!(world.announced(meeting).len(), told);
+    assert!(!world.focus.state(meeting).unwrap().recording);
     // The end of a meeting ends its recording.
     world.keys(moderator, "*2");
+    world.recording_started(meeting);
     world.command(meeting, By::Api, Command::End).unwrap();
     assert_eq!(world.orders.last().unwrap(), &(meeting, MeetingOrder::StopRecording));
+    assert_eq!(count(&world, "RecordingStarted"), 2);
+    assert_eq!(count(&world, "RecordingStopped"), 2);
+    assert_eq!(count(&world, "RecordingFailed"), 1);
+}
+
+#[test]
+fn who_asks_by_the_api_where_nothing_is_recorded_is_told() {
+    let (registry, settings) = (Registry::default(), FocusSettings::default());
+    let mut focus = Focus::new(FocusSettings { unrecorded: true, ..settings }, registry);
+    let now = Now { at: model::Instant::ZERO, unix: model::UnixTime::from_millis(0) };
+    let meeting = MeetingId::parse("8a7d9f0e-3b2c-4d1a-9e8f-7a6b5c4d3e2f").unwrap();
+    let asked = focus.command(now, meeting, By::Api, Command::Record(true), &mut || 0);
+    assert_eq!(asked, Err(Refused::Unrecorded));
+    assert!(Refused::Unrecorded.to_string().contains("[rooms.recording]"));
+    let asked = focus.command(now, meeting, By::Api, Command::Record(false), &mut || 0);
+    assert_eq!(asked, Err(Refused::NoMeeting));
 }
 
 #[test]

@@ -190,6 +190,8 @@ impl Edge {
             | MediaEvent::Sits { id }
             | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::PictureWanted { id }
+            | MediaEvent::ConferenceRecords { id }
+            | MediaEvent::ConferenceRecordingFailed { id, .. }
             | MediaEvent::Heard { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,

@@ -17,6 +17,11 @@ pub(crate) mod id {
     pub(crate) const TIMESTAMP_SCALE: u32 = 0x2A_D7B1;
     pub(crate) const MUXING_APP: u32 = 0x4D80;
     pub(crate) const WRITING_APP: u32 = 0x5741;
+    pub(crate) const DATE_UTC: u32 = 0x4461;
+    pub(crate) const TITLE: u32 = 0x7BA9;
+    pub(crate) const VOID: u32 = 0xEC;
+    pub(crate) const CODEC_DELAY: u32 = 0x56AA;
+    pub(crate) const SEEK_PRE_ROLL: u32 = 0x56BB;
     pub(crate) const TRACKS: u32 = 0x1654_AE6B;
     pub(crate) const TRACK_ENTRY: u32 = 0xAE;
     pub(crate) const TRACK_NUMBER: u32 = 0xD7;

@@ -6,11 +6,12 @@
 //! any of them.
 //!
 //! [`FragmentWriter`] makes fragments, [`Reader`] reads what it or another producer wrote.
-//! [`FragmentSink`] is what takes fragments away: a file, a service.
+//! [`FileWriter`] writes files that people play. [`FragmentSink`] is what takes fragments away: a file, a service.
 #![forbid(unsafe_code)]
 
 mod audio;
 mod ebml;
+mod file;
 mod fragment;
 mod head;
 mod reader;
@@ -18,6 +19,7 @@ mod sink;
 mod tags;
 
 pub use audio::{Audio, Encoding};
+pub use file::{FileAudio, FileFacts, FileScan, FileWriter, duration_element, scan_file};
 pub use fragment::{Fragment, FragmentWriter, NotForward};
 pub use head::head;
 pub use reader::{Codec, Event, Malformed, Reader, Track};

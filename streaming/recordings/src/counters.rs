@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Counters and levels; read at any time.
 #[derive(Default, Debug)]
 pub struct RecordingCounters {
-    /// Calls that are recorded now.
+    /// Calls and meetings that are recorded now.
     pub recording: AtomicU64,
     /// Files that are whole on this disk: a call's, or its parts.
     pub saved: AtomicU64,

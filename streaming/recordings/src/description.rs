@@ -1,6 +1,7 @@
 //! The JSON beside a recording: what it is of, and what became of it.
 
 use crate::calendar;
+use crate::subject::Container;
 use call_audio::Opening;
 use model::{CallDirection, Channel, LegSide, RecordingFormat, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// The version of the JSON that is written here.
 pub(crate) const VERSION: u32 = 1;
 /// Octets of one that is read.
-const MOST_BYTES: u64 = 65_536;
+const MOST_BYTES: u64 = 1_048_576;
 /// Octets of each text that a peer wrote; what is longer is cut.
 const MOST_TEXT: usize = 1_024;
 
@@ -39,23 +40,32 @@ pub struct Description {
     pub transaction_id: String,
     /// Which part of the call's recording, from 1.
     pub part: u32,
-    /// Whose call.
+    /// Whose call. This and what follows up to the numbers is not there of a meeting.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub voice_connector_id: String,
     /// The Call-ID of leg A.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub call_id: String,
     /// `Outbound` or `Inbound`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub direction: String,
     /// Who called.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub from_number: String,
     /// Who was called.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub to_number: String,
+    /// What it is of, where that is a meeting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meeting: Option<DescribedMeeting>,
     /// The audio's file, beside this one.
     pub audio: String,
-    /// `wav` or `ogg`.
+    /// `wav`, `ogg` or `mkv`.
     pub format: String,
     /// Samples a second and channel.
     pub sample_rate: u32,
-    /// Who is left and who is right; `null` where nobody was listened to.
+    /// Who is left and who is right; `null` where nobody was listened to. Of a meeting there is one channel.
+    #[serde(default, skip_serializing_if = "is_nobody")]
     pub channels: [Option<DescribedChannel>; 2],
     /// The place of the first sample on the call's timeline.
     pub first_sample: u64,
@@ -66,8 +76,9 @@ pub struct Description {
     /// Samples of each channel.
     pub samples: Option<u64>,
     /// How many of them, left and right, are silence that nobody sent: lost on the way, or here. `null`
-    /// after a crash.
-    pub missing_samples: Option<[u64; 2]>,
+    /// after a crash. Of a meeting one number: samples that could not be written, or mixed, in time, and of
+    /// one participant alone also those before and between its stays.
+    pub missing_samples: Option<Vec<u64>>,
     /// Octets of the audio's file.
     pub bytes: Option<u64>,
     /// SHA-256 of the audio's file, hexadecimal.
@@ -78,6 +89,36 @@ pub struct Description {
     pub repaired: bool,
     /// Where it went.
     pub upload: Option<Upload>,
+}
+
+/// The meeting that a recording is of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DescribedMeeting {
+    /// Its id.
+    pub meeting_id: String,
+    /// What people call it.
+    pub name: String,
+    /// The call of whom the file is alone; `null` of what everybody heard.
+    pub alone: Option<String>,
+    /// Who was there while it was recorded, in the order of their coming; each stay is one entry.
+    pub participants: Vec<DescribedParticipant>,
+}
+
+/// Somebody's stay in a meeting that was recorded.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DescribedParticipant {
+    /// The call's name everywhere.
+    pub transaction_id: String,
+    /// As `[privacy] recordings` shows people.
+    pub name: String,
+    /// Whether it moderated.
+    pub moderator: bool,
+    /// Since when it was there, or the recording's beginning.
+    pub joined: String,
+    /// Until when; `null` as long as it is.
+    pub left: Option<String>,
+    /// The place of `joined` on the recording's timeline, in samples.
+    pub first_sample: u64,
 }
 
 /// A channel of a recording.
@@ -130,21 +171,53 @@ impl Description {
             CallDirection::Inbound => "Inbound",
         };
         Description {
-            version: VERSION,
-            state: State::Recording,
             transaction_id: call.transaction_id.to_string(),
-            part,
             voice_connector_id: call.voice_connector_id.to_string(),
             call_id: cut(&call.call_id),
             direction: direction.to_owned(),
             from_number: cut(&call.from_number),
             to_number: cut(&call.to_number),
-            audio: String::new(),
-            format: extension(format).to_owned(),
-            sample_rate: opening.sample_rate,
             channels: LegSide::BOTH.map(|side| described(opening.channels[side.index()].as_ref())),
+            part,
             first_sample,
             began: calendar::readable(opening.began, first_sample, opening.sample_rate),
+            ..Description::empty(format.into(), opening.sample_rate)
+        }
+    }
+
+    /// Of a meeting, or of one participant alone; what is longer than it may be is cut.
+    pub(crate) fn of_meeting(
+        (container, sample_rate): (Container, u32),
+        began: UnixTime,
+        mut meeting: DescribedMeeting,
+    ) -> Self {
+        meeting.name = cut(&meeting.name);
+        Description {
+            transaction_id: meeting.alone.clone().unwrap_or_else(|| meeting.meeting_id.clone()),
+            began: calendar::readable(began, 0, sample_rate),
+            meeting: Some(meeting),
+            ..Description::empty(container, sample_rate)
+        }
+    }
+
+    fn empty(container: Container, sample_rate: u32) -> Self {
+        Description {
+            version: VERSION,
+            state: State::Recording,
+            transaction_id: String::new(),
+            part: 1,
+            voice_connector_id: String::new(),
+            call_id: String::new(),
+            direction: String::new(),
+            from_number: String::new(),
+            to_number: String::new(),
+            meeting: None,
+            audio: String::new(),
+            format: container.extension().to_owned(),
+            sample_rate,
+            channels: [None, None],
+            first_sample: 0,
+            began: String::new(),
             ended: None,
             samples: None,
             missing_samples: None,
@@ -163,6 +236,9 @@ impl Description {
 
     /// Whether it is a call's first part and how it was called, for people.
     pub(crate) fn title(&self) -> String {
+        if let Some(meeting) = &self.meeting {
+            return meeting.name.clone();
+        }
         format!("{} to {}", self.from_number, self.to_number)
     }
 
@@ -214,9 +290,15 @@ impl Description {
     pub(crate) fn content_type(&self) -> &'static str {
         match (self.encryption.is_some(), self.format.as_str()) {
             (true, _) => "application/octet-stream",
-            (false, "ogg") => "audio/ogg",
-            (false, _) => "audio/wav",
+            (false, "ogg") => Container::OggOpus.content_type(),
+            (false, "mkv") => Container::MkvOpus.content_type(),
+            (false, _) => Container::Wav.content_type(),
         }
+    }
+
+    /// Channels of the audio.
+    pub(crate) fn channel_count(&self) -> u16 {
+        if self.meeting.is_some() { 1 } else { 2 }
     }
 
     /// Puts in what is known of the audio when it is whole.
@@ -228,17 +310,13 @@ impl Description {
     }
 }
 
-/// The end of a file's name.
-pub(crate) const fn extension(format: RecordingFormat) -> &'static str {
-    match format {
-        RecordingFormat::Wav => "wav",
-        RecordingFormat::OggOpus => "ogg",
-    }
+fn is_nobody(channels: &[Option<DescribedChannel>; 2]) -> bool {
+    channels.iter().all(Option::is_none)
 }
 
 /// The start of a text, at most [`MOST_TEXT`] octets of it: who writes it must not keep us from reading
 /// what we write.
-fn cut(text: &str) -> String {
+pub(crate) fn cut(text: &str) -> String {
     let end = (0..=text.len().min(MOST_TEXT)).rev().find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
 }

@@ -42,6 +42,8 @@ pub struct Keep {
     /// Recordings are removed so long after their end; those that are to be uploaded not before they are.
     /// `None` for never.
     pub age: Option<Duration>,
+    /// The same of recordings of meetings.
+    pub meetings: Option<Duration>,
     /// What is left here of one that is uploaded, its JSON, is removed so long after its end. `None` for
     /// never.
     pub uploaded: Option<Duration>,
@@ -239,6 +241,9 @@ impl Keeper {
     fn is_old(&self, description: &Description, now: UnixTime) -> bool {
         let keep = match description.state {
             State::Uploaded => self.keep.uploaded,
+            State::Recording | State::Finished if description.meeting.is_some() => {
+                self.keep.meetings
+            }
             State::Recording | State::Finished => self.keep.age,
         };
         let Some(keep) = keep.and_then(|keep| u64::try_from(keep.as_millis()).ok()) else {

@@ -17,6 +17,8 @@ mod description;
 mod interleaver;
 mod keeper;
 mod keys;
+mod meetings;
+mod mkv_opus;
 mod notice;
 mod ogg;
 mod opus;
@@ -27,6 +29,7 @@ mod repair;
 #[cfg(test)]
 mod scratch;
 mod seal;
+mod subject;
 #[cfg(test)]
 mod testing;
 mod tree;
@@ -36,9 +39,16 @@ mod wav;
 mod writer;
 
 pub use counters::RecordingCounters;
-pub use description::{DescribedChannel, DescribedKey, Description, State, Upload};
+pub use description::{
+    DescribedChannel, DescribedKey, DescribedMeeting, DescribedParticipant, Description, State,
+    Upload,
+};
 pub use keeper::{Keep, Outcome, OutcomeSink};
 pub use keys::{Envelope, KeyConfig, KeyError, Keys, PlainKey, key_context};
+pub use meetings::{
+    MeetingFormat, MeetingOpener, MeetingTape, MeetingsConfig, TAPE_FRAME, TAPE_RATE, TapeProgress,
+    TapedMeeting, TapedPerson,
+};
 pub use notice::{Notice, NoticeKind, NoticeSink};
 pub use ordered::{
     OrderedCounters, OrderedEvent, OrderedNews, OrderedOpener, OrderedRecordings, OrderedSink,
@@ -55,6 +65,7 @@ use counters::add;
 use crossbeam_channel::{Sender, bounded};
 use keeper::{Keeper, TASKS, Task};
 use keys::DataKey;
+use meetings::MeetingWriter;
 use model::RecordingFormat;
 use notice::Notices;
 use outbox::Backoff;
@@ -67,7 +78,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use upload::{Uploader, WAITING};
-use writer::{Consumer, Message, QUEUE, Writer};
+use writer::{Consumer, Desk, Message, QUEUE, Writer};
 
 /// Data keys that are made before they are needed: calls that begin while KMS does not answer.
 const KEYS_AHEAD: usize = 64;
@@ -89,6 +100,8 @@ pub struct RecordingsConfig {
     pub key: Option<KeyConfig>,
     /// Where they go; `None` keeps them here.
     pub upload: Option<UploadConfig>,
+    /// How meetings are recorded; `None` where they are not.
+    pub meetings: Option<MeetingsConfig>,
     /// Who is told what happens. It must not wait.
     pub notices: Option<NoticeSink>,
     /// Who counts what became of recordings. It must not wait.
@@ -124,6 +137,7 @@ impl std::error::Error for StartError {}
 /// The threads of a node's recordings, until it is dropped.
 pub struct Recordings {
     opener: Option<Opener>,
+    meetings: Option<MeetingOpener>,
     writers: Vec<JoinHandle<()>>,
     tasks: Sender<Task>,
     keeper: Option<JoinHandle<()>>,
@@ -226,30 +240,57 @@ impl Recordings {
         let keys = making.map(|keys| keys_ahead(keys, &notices, &is_stopping)).transpose()?;
         let place = Place { root: config.root, rotation: config.rotation, keys, open };
         let (mut queues, mut writers) = (Vec::new(), Vec::new());
+        let desk = Desk {
+            place,
+            counters: Arc::clone(&counters),
+            notices: notices.clone(),
+            outcomes: config.outcomes.clone(),
+            keeper: tasks.clone(),
+        };
         for _ in 0..config.writers.max(1) {
             let (queue, messages) = bounded(QUEUE);
-            let writer = Writer {
-                place: place.clone(),
-                queue: messages,
-                counters: Arc::clone(&counters),
-                notices: notices.clone(),
-                outcomes: config.outcomes.clone(),
-                keeper: tasks.clone(),
-                is_stopping: Arc::clone(&is_stopping),
-            };
+            let is_stopping = Arc::clone(&is_stopping);
+            let writer = Writer { desk: desk.clone(), queue: messages, is_stopping };
             queues.push(queue);
             writers.push(spawn("recordings", move || writer.run())?);
+        }
+        let mut meetings = None;
+        if let Some(of) = config.meetings {
+            let mut queues = Vec::new();
+            for _ in 0..config.writers.max(1) {
+                let (queue, messages) = bounded(meetings::QUEUE);
+                let (desk, is_stopping) = (desk.clone(), Arc::clone(&is_stopping));
+                let writer = MeetingWriter { desk, config: of, queue: messages, is_stopping };
+                queues.push(queue);
+                writers.push(spawn("recordings-room", move || writer.run())?);
+            }
+            meetings = Some(MeetingOpener::new(queues, Arc::clone(&counters), of));
         }
         notices.tell(NoticeKind::Started, "calls are recorded");
         let (next, outcomes) = (Arc::default(), config.outcomes);
         let opener = Opener { queues, next, counters: Arc::clone(&counters), outcomes };
         let (opener, keeper) = (Some(opener), Some(keeper));
-        Ok(Recordings { opener, writers, tasks, keeper, uploader, is_stopping, counters, notices })
+        Ok(Recordings {
+            opener,
+            meetings,
+            writers,
+            tasks,
+            keeper,
+            uploader,
+            is_stopping,
+            counters,
+            notices,
+        })
     }
 
     /// What opens recordings.
     pub fn opener(&self) -> Option<Opener> {
         self.opener.clone()
+    }
+
+    /// What begins recordings of meetings, where they may be recorded.
+    pub fn meetings(&self) -> Option<MeetingOpener> {
+        self.meetings.clone()
     }
 
     /// A listener that records a call; `None`, counted as failed, when its thread has no room for it.
@@ -273,6 +314,7 @@ impl Drop for Recordings {
     fn drop(&mut self) {
         self.is_stopping.store(true, Ordering::Relaxed);
         drop(self.opener.take());
+        drop(self.meetings.take());
         for writer in self.writers.drain(..) {
             let _ = writer.join();
         }

@@ -1,12 +1,14 @@
 //! One file of audio while it is written.
 
-use crate::description::{DescribedKey, Description, extension};
+use crate::description::{DescribedKey, DescribedMeeting, Description};
 use crate::keys::DataKey;
+use crate::mkv_opus::MkvOpus;
 use crate::opus::OggOpus;
 use crate::seal::{ALGORITHM, SealedHeader, Sealer};
+use crate::subject::{Container, Subject};
 use crate::{calendar, wav};
-use call_audio::Opening;
-use model::RecordingFormat;
+use mkv::duration_element;
+use outbox::clock::draw;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
@@ -33,12 +35,15 @@ pub(crate) struct Part {
     pending: Vec<u8>,
     /// Octets in the file.
     written: u64,
+    /// Samples of each channel.
     pairs: u64,
+    channels: u16,
 }
 
 enum Form {
     Wav,
     OggOpus(Box<OggOpus>),
+    Mkv(Box<MkvOpus>),
 }
 
 /// A part that nothing more comes for.
@@ -64,18 +69,23 @@ impl Part {
     /// at any time.
     pub(crate) fn create(
         root: &Path,
-        opening: &Opening,
-        format: RecordingFormat,
+        subject: &Subject,
         number: Number,
         key: Option<DataKey>,
     ) -> io::Result<Self> {
-        let base = base(root, opening, number.part);
+        let base = base(root, subject, number.part);
         if let Some(directory) = base.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         }
-        let mut description = Description::of(opening, format, number.part, number.first_sample);
+        let (Number { part, first_sample }, container) = (number, subject.container);
+        let mut description = Description {
+            part,
+            first_sample,
+            began: calendar::readable(subject.began, first_sample, subject.sample_rate),
+            ..subject.description.clone()
+        };
         let ending = if key.is_some() { format!(".{SEALED}") } else { String::new() };
-        let audio = with_ending(&base, &format!(".{}{ending}", extension(format)));
+        let audio = with_ending(&base, &format!(".{}{ending}", container.extension()));
         let json = with_ending(&base, JSON);
         // Of the same call in another format, or of one whose audio is uploaded and gone.
         if json.try_exists()? {
@@ -88,7 +98,7 @@ impl Part {
         });
         let file =
             OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&audio)?;
-        let begun = Part::begin(file, json, description, format, key).and_then(|mut part| {
+        let begun = Part::begin(file, json, description, container, key).and_then(|mut part| {
             part.flush()?;
             part.description.write(&part.json)?;
             Ok(part)
@@ -103,19 +113,28 @@ impl Part {
         file: File,
         json: PathBuf,
         description: Description,
-        format: RecordingFormat,
+        container: Container,
         key: Option<DataKey>,
     ) -> io::Result<Self> {
         let invalid = |what: &str| io::Error::new(ErrorKind::InvalidInput, what);
         let (mut plain, mut pending) = (Vec::new(), Vec::new());
         let rate = description.sample_rate;
-        let form = match format {
-            RecordingFormat::Wav => {
+        let channels = description.channel_count();
+        let form = match container {
+            Container::Wav => {
                 let data = if key.is_some() { None } else { Some(0) };
-                plain.extend_from_slice(&wav::head(rate, data));
+                plain.extend_from_slice(&wav::head_of(channels, rate, data));
                 Form::Wav
             }
-            RecordingFormat::OggOpus => {
+            Container::MkvOpus => {
+                let uid = u128::from(draw()) << 64 | u128::from(draw());
+                let began = description.began_at().map_or(0, |began| began.as_millis());
+                let title = description.title();
+                let begun = MkvOpus::begin(rate, (&title, began), uid.to_be_bytes(), &mut plain);
+                let begun = begun.ok_or_else(|| invalid("Opus has no such sample rate"))?;
+                Form::Mkv(Box::new(begun))
+            }
+            Container::OggOpus => {
                 // The stream's number within a file of one stream.
                 let mut ogg =
                     OggOpus::new(rate, 1).ok_or_else(|| invalid("Opus has no such sample rate"))?;
@@ -125,10 +144,7 @@ impl Part {
         };
         let sealer = match key {
             Some(DataKey { plain: key, envelope }) => {
-                let content_type = match format {
-                    RecordingFormat::Wav => "audio/wav",
-                    RecordingFormat::OggOpus => "audio/ogg",
-                };
+                let content_type = container.content_type();
                 let (algorithm, content_type) = (ALGORITHM.to_owned(), content_type.to_owned());
                 let header = SealedHeader { algorithm, content_type, key: envelope };
                 let sealer = Sealer::begin(&key, &header, &mut pending);
@@ -136,7 +152,8 @@ impl Part {
             }
             None => None,
         };
-        Ok(Part { file, json, description, form, sealer, plain, pending, written: 0, pairs: 0 })
+        let (written, pairs) = (0, 0);
+        Ok(Part { file, json, description, form, sealer, plain, pending, written, pairs, channels })
     }
 
     /// Takes pairs of samples; they are on the disk after the next flush.
@@ -144,8 +161,9 @@ impl Part {
         match &mut self.form {
             Form::Wav => wav::encode(pairs, &mut self.plain),
             Form::OggOpus(ogg) => ogg.encode(pairs, &mut self.plain),
+            Form::Mkv(mkv) => mkv.encode(pairs, &mut self.plain),
         }
-        self.pairs += pairs.len() as u64 / 2;
+        self.pairs += pairs.len() as u64 / u64::from(self.channels);
     }
 
     /// Writes what there is: after a crash the file can be played up to here. What cannot be written stays
@@ -158,24 +176,46 @@ impl Part {
         self.write()
     }
 
+    /// What is known of its meeting by now; whether that is written down is told.
+    pub(crate) fn describe(&mut self, meeting: &DescribedMeeting) -> io::Result<()> {
+        self.description.meeting = Some(meeting.clone());
+        self.description.write(&self.json)
+    }
+
     /// Writes the end.
-    pub(crate) fn close(mut self, missing: [u64; 2]) -> Closed {
-        if let Form::OggOpus(ogg) = &mut self.form {
-            ogg.finish(&mut self.plain);
+    pub(crate) fn close(mut self, missing: [u64; 2], meeting: Option<DescribedMeeting>) -> Closed {
+        match &mut self.form {
+            Form::Wav => {}
+            Form::OggOpus(ogg) => ogg.finish(&mut self.plain),
+            Form::Mkv(mkv) => mkv.finish(&mut self.plain),
         }
         self.seal();
         if let Some(sealer) = self.sealer.take() {
             sealer.finish(&mut self.pending);
         }
-        let result = self.write().and_then(|()| self.file.sync_data());
+        let result = self.write().and_then(|()| self.tell_duration());
+        let result = result.and_then(|()| self.file.sync_data());
         let lost = match &self.form {
-            Form::Wav => self.pending.len() as u64 / wav::PAIR_BYTES,
-            Form::OggOpus(_) => 0,
+            Form::Wav => self.pending.len() as u64 / wav::frame_bytes(self.channels),
+            Form::OggOpus(_) | Form::Mkv(_) => 0,
         };
         let mut description = self.description;
-        description.missing_samples = Some(missing);
+        let channels = usize::from(self.channels);
+        description.missing_samples = missing.get(..channels).map(<[u64]>::to_vec);
+        description.meeting = meeting;
         description.finish(self.pairs);
         Closed { json: self.json, description, result, lost }
+    }
+
+    /// Puts the duration where there is a gap for it.
+    fn tell_duration(&self) -> io::Result<()> {
+        match &self.form {
+            Form::Mkv(mkv) if self.description.encryption.is_none() => {
+                let ms = self.pairs * 1_000 / u64::from(self.description.sample_rate.max(1));
+                self.file.write_all_at(&duration_element(ms), mkv.duration_at())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Its disk takes nothing from now on.
@@ -220,9 +260,10 @@ impl Part {
         self.written += done as u64;
         if done > 0 && self.is_plain_wav() {
             let data = self.written.saturating_sub(wav::HEAD_BYTES);
-            let data = data / wav::PAIR_BYTES * wav::PAIR_BYTES;
+            let frame = wav::frame_bytes(self.channels);
+            let data = data / frame * frame;
             // In the place of a header that is as long: it needs no room.
-            let head = wav::head(self.description.sample_rate, Some(data));
+            let head = wav::head_of(self.channels, self.description.sample_rate, Some(data));
             if self.written >= wav::HEAD_BYTES {
                 self.file.write_all_at(&head, 0)?;
             }
@@ -236,16 +277,15 @@ impl Part {
 }
 
 /// Where the JSON of a part is.
-pub(crate) fn json_of(root: &Path, opening: &Opening, part: u32) -> PathBuf {
-    with_ending(&base(root, opening, part), JSON)
+pub(crate) fn json_of(root: &Path, subject: &Subject, part: u32) -> PathBuf {
+    with_ending(&base(root, subject, part), JSON)
 }
 
-/// `<root>/<voice connector>/YYYY/MM/DD/HH.MM.SS.mmm_<transaction id>`, from the second part on `_N` behind.
-fn base(root: &Path, opening: &Opening, part: u32) -> PathBuf {
-    let (call, place) = (&opening.call, calendar::place(opening.began));
+/// Of a call `<root>/<voice connector>/YYYY/MM/DD/HH.MM.SS.mmm_<transaction id>`, from the second part on `_N` behind.
+fn base(root: &Path, subject: &Subject, part: u32) -> PathBuf {
+    let place = calendar::place(subject.began);
     let part = if part > 1 { format!("_{part}") } else { String::new() };
-    let below = format!("{}/{place}_{}{part}", call.voice_connector_id, call.transaction_id);
-    root.join(below)
+    root.join(format!("{}/{place}_{}{part}", subject.folder, subject.name))
 }
 
 fn with_ending(base: &Path, ending: &str) -> PathBuf {

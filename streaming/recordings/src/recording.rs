@@ -1,11 +1,14 @@
-//! One call that is recorded: samples in, parts out.
+//! One call that is recorded, or one channel of a meeting: samples in, parts out.
 
+use crate::description::DescribedMeeting;
 use crate::interleaver::Interleaver;
+use crate::keeper::Outcome;
 use crate::keys::DataKey;
 use crate::part::{self, Closed, Number, Part};
+use crate::subject::Subject;
 use call_audio::Opening;
 use crossbeam_channel::Receiver;
-use model::{LegSide, ListenedCall, RecordingFormat};
+use model::{LegSide, RecordingFormat};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -58,20 +61,84 @@ pub(crate) struct Place {
     pub(crate) open: OpenFiles,
 }
 
-/// A call that is recorded.
+/// What is recorded.
 pub(crate) struct Recording {
-    opening: Opening,
-    format: RecordingFormat,
-    interleaver: Interleaver,
+    subject: Subject,
+    lanes: Lanes,
     file: Parts,
 }
+
+/// How samples come.
+enum Lanes {
+    /// Of two channels, one by one.
+    Two(Interleaver),
+    /// Of one; the place behind the last one.
+    One(u64),
+}
+
+/// A place so far ahead of what came before is a mistake, not a pause: 24 hours.
+const FARTHEST_SECONDS: u64 = 24 * 3_600;
 
 impl Recording {
     pub(crate) fn new(opening: Opening, format: RecordingFormat) -> Self {
         let rate = u64::from(opening.sample_rate);
         let listened = LegSide::BOTH.map(|side| opening.channels[side.index()].is_some());
         let interleaver = Interleaver::new(MOST_SECONDS_APART * rate, listened);
-        Recording { opening, format, interleaver, file: Parts::default() }
+        let subject = Subject::of_call(&opening, format);
+        Recording { subject, lanes: Lanes::Two(interleaver), file: Parts::default() }
+    }
+
+    /// One channel, of which the first sample is at the place `first`.
+    pub(crate) fn of_one(subject: Subject, first: u64) -> Self {
+        let file = Parts { at: first, ..Parts::default() };
+        Recording { subject, lanes: Lanes::One(first), file }
+    }
+
+    /// Whether its file is there, and nothing waits for its disk.
+    pub(crate) fn is_written(&self) -> bool {
+        self.file.part.is_some() && !self.file.is_stalled
+    }
+
+    /// Whether audio is lost for want of a file, or there can be none at all. A key that is not there yet is
+    /// waited for.
+    pub(crate) fn fails(&self) -> bool {
+        let Parts { part, owed, is_stalled, lacks_key, .. } = &self.file;
+        *owed > 0 || (part.is_none() && *is_stalled && !lacks_key)
+    }
+
+    /// What is known of its meeting by now; it is in the JSON of what is closed from now on, and, if `now`,
+    /// in that of what is written.
+    pub(crate) fn describe(&mut self, meeting: DescribedMeeting, now: bool) {
+        if let (true, Some(part)) = (now, &mut self.file.part) {
+            // It is written again at the end.
+            let _ = part.describe(&meeting);
+        }
+        self.subject.description.meeting = Some(meeting);
+    }
+
+    /// Takes samples of the one channel; what is not there before them is silence.
+    pub(crate) fn samples(&mut self, place: &Place, at: u64, samples: &[i16]) -> Done {
+        let Recording { subject, lanes, file } = self;
+        let Lanes::One(end) = lanes else { return Done::default() };
+        let early = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let samples = samples.get(early.min(samples.len())..).unwrap_or_default();
+        let gap = at.saturating_sub(*end);
+        let rate = u64::from(subject.sample_rate);
+        if samples.is_empty() || gap > FARTHEST_SECONDS * rate {
+            return Done::default();
+        }
+        let mut turn = Turn { place, subject, file, done: Done::default() };
+        let silence = vec![0; usize::try_from(gap.min(rate)).unwrap_or(0)];
+        let mut left = gap;
+        while left > 0 {
+            let piece = left.min(rate);
+            turn.take(silence.get(..usize::try_from(piece).unwrap_or(0)).unwrap_or_default());
+            left -= piece;
+        }
+        turn.file.missing[0] += gap;
+        turn.take(samples);
+        *end += gap + samples.len() as u64;
+        turn.done
     }
 
     /// Takes samples of a channel, of which `missing` are silence that nobody sent.
@@ -83,8 +150,9 @@ impl Recording {
         samples: &[i16],
         missing: u64,
     ) -> Done {
-        let Recording { opening, format, interleaver, file } = self;
-        let mut turn = Turn { place, opening, format: *format, file, done: Done::default() };
+        let Recording { subject, lanes, file } = self;
+        let Lanes::Two(interleaver) = lanes else { return Done::default() };
+        let mut turn = Turn { place, subject, file, done: Done::default() };
         turn.file.missing[side.index()] += missing;
         let before = interleaver.absent();
         interleaver.push(side, at, samples, &mut |pairs| turn.take(pairs));
@@ -94,29 +162,32 @@ impl Recording {
 
     /// Once a second: writes out, and tries again what failed.
     pub(crate) fn tick(&mut self, place: &Place) -> Done {
-        let Recording { opening, format, file, .. } = self;
-        let mut turn = Turn { place, opening, format: *format, file, done: Done::default() };
+        let Recording { subject, file, .. } = self;
+        let mut turn = Turn { place, subject, file, done: Done::default() };
         turn.tick();
         turn.done
     }
 
     /// Nothing more comes.
     pub(crate) fn finish(mut self, place: &Place) -> Done {
-        let Recording { opening, format, interleaver, file } = &mut self;
-        let mut turn = Turn { place, opening, format: *format, file, done: Done::default() };
-        let before = interleaver.absent();
-        interleaver.finish(&mut |pairs| turn.take(pairs));
-        turn.count_absent(before, interleaver.absent());
+        let Recording { subject, lanes, file } = &mut self;
+        let mut turn = Turn { place, subject, file, done: Done::default() };
+        if let Lanes::Two(interleaver) = lanes {
+            let before = interleaver.absent();
+            interleaver.finish(&mut |pairs| turn.take(pairs));
+            turn.count_absent(before, interleaver.absent());
+        }
         turn.tick();
         // What the disk did not take is made up for as far as it takes it now.
         while turn.file.owed > 0 && !turn.file.is_stalled {
             turn.pay();
         }
         // What waits for a disk that still takes nothing is given up.
-        let held = turn.file.held.len() as u64 / 2;
+        let held = turn.frames(turn.file.held.len());
         turn.done.lost += held;
         if turn.file.part.is_none() && turn.file.owed + held > 0 {
-            turn.done.nothing = Some(Arc::clone(&turn.opening.call));
+            let voice_connector = turn.subject.voice_connector.clone();
+            turn.done.nothing = Some(Outcome { voice_connector, bytes: None });
         }
         turn.close();
         turn.done
@@ -128,12 +199,12 @@ impl Recording {
 pub(crate) struct Done {
     /// Parts that ended.
     pub(crate) closed: Vec<Closed>,
-    /// Pairs of samples that were there, and could not be written.
+    /// Pairs of samples, or samples of the one channel, that were there, and could not be written.
     pub(crate) lost: u64,
     /// What failed.
     pub(crate) error: Option<io::Error>,
-    /// The call, when its recording ended without a file.
-    pub(crate) nothing: Option<Arc<ListenedCall>>,
+    /// What there is to count, when it ended without a file.
+    pub(crate) nothing: Option<Outcome>,
 }
 
 /// The file that is written, and what is owed to it.
@@ -149,18 +220,25 @@ struct Parts {
     /// Pairs of silence that the file lacks behind those: there was no more room for them.
     owed: u64,
     is_stalled: bool,
+    /// It is for want of a key.
+    lacks_key: bool,
     missing: [u64; 2],
 }
 
 struct Turn<'a> {
     place: &'a Place,
-    opening: &'a Opening,
-    format: RecordingFormat,
+    subject: &'a Subject,
     file: &'a mut Parts,
     done: Done,
 }
 
 impl Turn<'_> {
+    /// How many pairs so many samples are; of one channel, as many. What is called a pair here is all that
+    /// belongs to one instant.
+    fn frames(&self, samples: usize) -> u64 {
+        (samples / self.subject.channels.max(1)) as u64
+    }
+
     /// Takes pairs that follow on each other.
     fn take(&mut self, pairs: &[i16]) {
         if self.file.held.is_empty() && self.file.owed == 0 {
@@ -179,7 +257,8 @@ impl Turn<'_> {
             if self.file.is_stalled {
                 return self.hold(pairs);
             }
-            let room = usize::try_from(self.room()).unwrap_or(usize::MAX).saturating_mul(2);
+            let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
+            let room = room.saturating_mul(self.subject.channels);
             let (now, later) = pairs.split_at(room.min(pairs.len()));
             self.write(now);
             pairs = later;
@@ -189,12 +268,13 @@ impl Turn<'_> {
 
     /// Keeps pairs in memory as long as there is room; then they become silence.
     fn hold(&mut self, pairs: &[i16]) {
-        let most = MOST_SECONDS_HELD * self.opening.sample_rate as usize * 2;
+        let most = MOST_SECONDS_HELD * self.subject.sample_rate as usize * self.subject.channels;
         if self.file.owed == 0 && self.file.held.len() + pairs.len() <= most {
             self.file.held.extend_from_slice(pairs);
         } else {
-            self.file.owed += pairs.len() as u64 / 2;
-            self.done.lost += pairs.len() as u64 / 2;
+            let count = self.frames(pairs.len());
+            self.file.owed += count;
+            self.done.lost += count;
         }
     }
 
@@ -216,8 +296,11 @@ impl Turn<'_> {
 
     /// Writes the silence that is owed.
     fn pay(&mut self) {
-        let rate = u64::from(self.opening.sample_rate);
-        let silence = vec![0; 2 * self.opening.sample_rate as usize];
+        if self.file.owed == 0 {
+            return;
+        }
+        let (rate, channels) = (u64::from(self.subject.sample_rate), self.subject.channels);
+        let silence = vec![0; channels * self.subject.sample_rate as usize];
         for _ in 0..MOST_SECONDS_OWED {
             let is_due = self.file.owed > 0 && self.file.held.is_empty();
             if is_due && self.file.part.is_none() && !self.file.is_stalled {
@@ -227,7 +310,7 @@ impl Turn<'_> {
                 return;
             }
             let count = self.file.owed.min(rate).min(self.room());
-            let end = usize::try_from(2 * count).unwrap_or(silence.len());
+            let end = usize::try_from(count).unwrap_or(silence.len()).saturating_mul(channels);
             self.write(silence.get(..end).unwrap_or(&silence));
             self.file.owed -= count;
             for missing in &mut self.file.missing {
@@ -240,7 +323,7 @@ impl Turn<'_> {
     fn write(&mut self, pairs: &[i16]) {
         if let Some(part) = &mut self.file.part {
             part.audio(pairs);
-            self.file.at += pairs.len() as u64 / 2;
+            self.file.at += (pairs.len() / self.subject.channels.max(1)) as u64;
         }
     }
 
@@ -256,7 +339,7 @@ impl Turn<'_> {
     fn room(&self) -> u64 {
         let pairs = self.file.part.as_ref().map_or(0, Part::pairs);
         let seconds = self.place.rotation.seconds.unwrap_or(u64::MAX);
-        seconds.saturating_mul(u64::from(self.opening.sample_rate)).saturating_sub(pairs)
+        seconds.saturating_mul(u64::from(self.subject.sample_rate)).saturating_sub(pairs)
     }
 
     /// Ends a part that has its length or size; the next audio begins the next one.
@@ -275,22 +358,23 @@ impl Turn<'_> {
             Some(keys) => match keys.try_recv() {
                 Ok(key) => Some(key),
                 Err(_) => {
-                    self.file.is_stalled = true;
+                    (self.file.is_stalled, self.file.lacks_key) = (true, true);
                     return self.note(Err(io::Error::other("there is no key to encrypt with")));
                 }
             },
         };
+        self.file.lacks_key = false;
         let first_sample = self.file.at;
         for _ in 0..MOST_NAMES {
             self.file.count += 1;
             let number = Number { part: self.file.count, first_sample };
             let Place { root, open, .. } = self.place;
-            let json = part::json_of(root, self.opening, number.part);
+            let json = part::json_of(root, self.subject, number.part);
             // Before the file is there: it would be taken for one that a crash left.
             if !open.add(&json) {
                 continue;
             }
-            let made = Part::create(root, self.opening, self.format, number, key.clone());
+            let made = Part::create(root, self.subject, number, key.clone());
             if made.is_err() {
                 open.remove(&json);
             }
@@ -315,7 +399,7 @@ impl Turn<'_> {
     fn close(&mut self) {
         let missing = std::mem::take(&mut self.file.missing);
         if let Some(part) = self.file.part.take() {
-            let closed = part.close(missing);
+            let closed = part.close(missing, self.subject.description.meeting.clone());
             self.done.lost += closed.lost;
             self.done.closed.push(closed);
         }

@@ -2,10 +2,12 @@
 
 use crate::description::Description;
 use crate::keys::{KeyError, Keys};
+use crate::mkv_opus::PACKET_MS;
 use crate::ogg::{Page, read_page};
 use crate::opus::{CLOCK, pre_skip};
 use crate::seal::{SealError, Unsealed};
 use crate::wav;
+use mkv::{duration_element, scan_file};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
@@ -60,27 +62,47 @@ pub(crate) fn repair(
     keys: Option<&mut Keys>,
 ) -> Result<u64, RepairError> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-    let is_ogg = description.format == "ogg";
-    let rate = description.sample_rate;
     if description.encryption.is_some() {
-        return sealed(&mut file, is_ogg, rate, keys.ok_or(RepairError::NoKey)?);
+        return sealed(&mut file, description, keys.ok_or(RepairError::NoKey)?);
     }
-    let samples = if is_ogg { ogg(&mut file, rate)? } else { wav_file(&mut file, rate)? };
+    let rate = description.sample_rate;
+    let samples = match description.format.as_str() {
+        "ogg" => ogg(&mut file, rate)?,
+        "mkv" => mkv_file(&mut file, rate)?,
+        _ => wav_file(&mut file, rate, description.channel_count())?,
+    };
     file.sync_data()?;
     Ok(samples)
 }
 
-fn wav_file(file: &mut File, rate: u32) -> Result<u64, RepairError> {
+fn wav_file(file: &mut File, rate: u32, channels: u16) -> Result<u64, RepairError> {
     let length = file.metadata()?.len();
-    let data = length.saturating_sub(wav::HEAD_BYTES) / wav::PAIR_BYTES * wav::PAIR_BYTES;
+    let frame = wav::frame_bytes(channels);
+    let data = length.saturating_sub(wav::HEAD_BYTES) / frame * frame;
     let mut head = [0; wav::HEAD_BYTES as usize];
     if length < wav::HEAD_BYTES || file.read_exact_at(&mut head, 0).is_err() || !wav::is_head(&head)
     {
         return Err(RepairError::Empty);
     }
     file.set_len(wav::HEAD_BYTES + data)?;
-    file.write_all_at(&wav::head(rate, Some(data)), 0)?;
-    Ok(data / wav::PAIR_BYTES)
+    file.write_all_at(&wav::head_of(channels, rate, Some(data)), 0)?;
+    Ok(data / frame)
+}
+
+fn mkv_file(file: &mut File, rate: u32) -> Result<u64, RepairError> {
+    let scan = scan_file(&mut BufReader::new(&*file))?;
+    if scan.blocks == 0 {
+        return Err(RepairError::Empty);
+    }
+    file.set_len(scan.whole)?;
+    if let Some(at) = scan.duration_at {
+        file.write_all_at(&duration_element(scan.blocks * PACKET_MS), at)?;
+    }
+    Ok(samples_of_blocks(scan.blocks, rate))
+}
+
+fn samples_of_blocks(blocks: u64, rate: u32) -> u64 {
+    blocks * PACKET_MS * u64::from(rate) / 1_000
 }
 
 fn ogg(file: &mut File, rate: u32) -> Result<u64, RepairError> {
@@ -113,21 +135,24 @@ fn samples_of(last: &Page, rate: u32) -> u64 {
 
 /// Reads all that is whole, and writes the end where it is missing. A stream of Ogg gets no page that says
 /// it is the last one: players go by the end of the file.
-fn sealed(file: &mut File, is_ogg: bool, rate: u32, keys: &mut Keys) -> Result<u64, RepairError> {
+fn sealed(file: &mut File, description: &Description, keys: &mut Keys) -> Result<u64, RepairError> {
+    let rate = description.sample_rate;
     let from = BufReader::new(&*file);
     let unsealed = Unsealed::open(from, |envelope| keys.open(envelope).map_err(RepairError::Key))?;
     let mut plain = Plain { unsealed, chunk: Vec::new(), at: 0, bytes: 0, end: None };
-    let mut samples = 0;
-    if is_ogg {
-        let (last, _) = last_page(&mut plain)?;
-        samples = last.map_or(0, |last| samples_of(&last, rate));
-    }
-    // To the end also behind what is no page.
+    let counted = match description.format.as_str() {
+        "ogg" => {
+            let (last, _) = last_page(&mut plain)?;
+            Some(last.map_or(0, |last| samples_of(&last, rate)))
+        }
+        "mkv" => Some(samples_of_blocks(scan_file(&mut plain)?.blocks, rate)),
+        _ => None,
+    };
+    // To the end also behind what is no page, or no block.
     io::copy(&mut plain, &mut io::sink())?;
     let Plain { unsealed, bytes, end, .. } = plain;
-    if !is_ogg {
-        samples = bytes.saturating_sub(wav::HEAD_BYTES) / wav::PAIR_BYTES;
-    }
+    let frame = wav::frame_bytes(description.channel_count());
+    let samples = counted.unwrap_or(bytes.saturating_sub(wav::HEAD_BYTES) / frame);
     match end {
         None => return Ok(samples),
         Some(SealError::Unfinished(0)) => return Err(RepairError::Empty),

@@ -21,9 +21,10 @@ fn config(scratch: &Scratch) -> (RecordingsConfig, Receiver<Notice>) {
         node: "edge-1".to_owned(),
         writers: 2,
         rotation: Rotation { seconds: None, bytes: u64::MAX },
-        keep: Keep { age: None, uploaded: None, bytes: u64::MAX },
+        keep: Keep { age: None, meetings: None, uploaded: None, bytes: u64::MAX },
         key: None,
         upload: None,
+        meetings: None,
         notices: Some(Arc::new(move |notice| {
             let _ = told.lock().unwrap().try_send(notice);
         })),
@@ -63,7 +64,7 @@ fn a_call_is_finished_with_its_digest_before_the_node_has_stopped() {
     let (json, description) = only(&root);
     assert_eq!(description.state, State::Finished);
     assert_eq!((description.samples, description.bytes), (Some(16_000), Some(64_044)));
-    assert_eq!(description.missing_samples, Some([0, 0]));
+    assert_eq!(description.missing_samples, Some(vec![0, 0]));
     let audio = description.audio_path(&json);
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &fs::read(&audio).unwrap());
     let hex: String = digest.as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
@@ -103,7 +104,7 @@ fn the_next_start_finishes_what_a_crash_left_and_removes_what_is_old() {
     drop(recordings);
     let (_, description) = only(&root);
     assert_eq!((description.state, description.repaired), (State::Finished, true));
-    assert_eq!((description.samples, description.missing_samples), (Some(8_250), None));
+    assert_eq!((description.samples, &description.missing_samples), (Some(8_250), &None));
     assert_eq!(counters.repaired.load(Ordering::Relaxed), 1);
 
     let (mut last, _notices) = config(&scratch);

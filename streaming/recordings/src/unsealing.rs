@@ -87,7 +87,9 @@ fn set_length(first: &mut [u8], total: u64) {
         && first.get(40..44) == Some(&unknown)
         && let Some(place) = first.get_mut(..wav::HEAD_BYTES as usize)
     {
-        let data = total.saturating_sub(wav::HEAD_BYTES) / wav::PAIR_BYTES * wav::PAIR_BYTES;
-        place.copy_from_slice(&wav::head(rate, Some(data)));
+        let channels = if place.get(22) == Some(&1) { 1 } else { 2 };
+        let frame = wav::frame_bytes(channels);
+        let data = total.saturating_sub(wav::HEAD_BYTES) / frame * frame;
+        place.copy_from_slice(&wav::head_of(channels, rate, Some(data)));
     }
 }

@@ -9,12 +9,19 @@ pub(crate) const MOST_BYTES: u64 = (u32::MAX as u64 - (HEAD_BYTES - 8)) / PAIR_B
 /// What stands in the place of a size that is not known: programs read to the end of the file.
 pub(crate) const UNKNOWN: u32 = u32::MAX;
 
+/// Octets of the samples of one instant.
+pub(crate) const fn frame_bytes(channels: u16) -> u64 {
+    2 * channels as u64
+}
+
 /// What stands before `data` octets of samples; `None` where their number is not known.
+#[cfg(test)]
 pub(crate) fn head(sample_rate: u32, data: Option<u64>) -> [u8; HEAD_BYTES as usize] {
     head_of(2, sample_rate, data)
 }
 
-/// The same of so many channels, one or two.
+/// What stands before `data` octets of samples of so many channels, one or two; `None` where their number is
+/// not known.
 pub(crate) fn head_of(
     channels: u16,
     sample_rate: u32,

@@ -1,7 +1,7 @@
 //! Threads that write recordings, and the consumers that hand audio over to them.
 
 use crate::counters::{RecordingCounters, add};
-use crate::keeper::{Outcome, OutcomeSink, Task};
+use crate::keeper::{OutcomeSink, Task};
 use crate::notice::{NoticeKind, Notices};
 use crate::recording::{Done, Place, Recording};
 use call_audio::{AudioConsumer, ConsumerEnd, Frame, Opening};
@@ -124,14 +124,20 @@ impl AudioConsumer for Consumer {
     }
 }
 
-/// A thread that writes.
-pub(crate) struct Writer {
+/// What every thread that writes has: where to, and who hears what comes of it.
+#[derive(Clone)]
+pub(crate) struct Desk {
     pub(crate) place: Place,
-    pub(crate) queue: Receiver<Message>,
     pub(crate) counters: Arc<RecordingCounters>,
     pub(crate) notices: Notices,
     pub(crate) outcomes: Option<OutcomeSink>,
     pub(crate) keeper: Sender<Task>,
+}
+
+/// A thread that writes.
+pub(crate) struct Writer {
+    pub(crate) desk: Desk,
+    pub(crate) queue: Receiver<Message>,
     /// Whoever still holds an opener then is not waited for.
     pub(crate) is_stopping: Arc<AtomicBool>,
 }
@@ -154,7 +160,7 @@ impl Writer {
             match self.queue.recv_timeout(wait) {
                 Ok(message) => {
                     let done = self.take(message, &mut recordings);
-                    self.settle(done, &mut complaints);
+                    self.desk.settle(done, 2, &mut complaints);
                 }
                 Err(RecvTimeoutError::Timeout) if self.is_stopping.load(Ordering::Relaxed) => break,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -175,12 +181,14 @@ impl Writer {
             Message::Begin { id, opening, format, is_alive } => {
                 let recording = Recording::new(opening, format);
                 recordings.insert(id, Written { recording, is_alive, gone_since: None });
-                add(&self.counters.recording, 1);
+                add(&self.desk.counters.recording, 1);
                 Done::default()
             }
             Message::Audio { id, block: Block { side, at, samples, missing } } => recordings
                 .get_mut(&id)
-                .map(|written| written.recording.audio(&self.place, side, at, &samples, missing))
+                .map(|written| {
+                    written.recording.audio(&self.desk.place, side, at, &samples, missing)
+                })
                 .unwrap_or_default(),
             Message::End { id } => match recordings.remove(&id) {
                 Some(written) => self.end(written),
@@ -190,13 +198,13 @@ impl Writer {
     }
 
     fn end(&self, written: Written) -> Done {
-        self.counters.recording.fetch_sub(1, Ordering::Relaxed);
-        written.recording.finish(&self.place)
+        self.desk.counters.recording.fetch_sub(1, Ordering::Relaxed);
+        written.recording.finish(&self.desk.place)
     }
 
     fn finish(&self, written: Written, complaints: &mut Complaints) {
         let done = self.end(written);
-        self.settle(done, complaints);
+        self.desk.settle(done, 2, complaints);
     }
 
     fn turn(
@@ -207,8 +215,8 @@ impl Writer {
     ) {
         let mut gone = Vec::new();
         for (id, written) in recordings.iter_mut() {
-            let done = written.recording.tick(&self.place);
-            self.settle(done, complaints);
+            let done = written.recording.tick(&self.desk.place);
+            self.desk.settle(done, 2, complaints);
             if written.is_alive.strong_count() == 0 {
                 let since = *written.gone_since.get_or_insert(now);
                 if now.saturating_since(since) >= GONE {
@@ -223,9 +231,12 @@ impl Writer {
         }
         complaints.turn();
     }
+}
 
-    fn settle(&self, done: Done, complaints: &mut Complaints) {
-        add(&self.counters.lost_samples, 2 * done.lost);
+impl Desk {
+    /// Passes on what came of a turn with a file of so many channels.
+    pub(crate) fn settle(&self, done: Done, channels: u64, complaints: &mut Complaints) {
+        add(&self.counters.lost_samples, channels * done.lost);
         if let Some(error) = done.error {
             complaints.note();
             if complaints.are_new() {
@@ -241,11 +252,10 @@ impl Writer {
                 self.notices.tell(NoticeKind::RecordingFailed, message);
             }
         }
-        if let Some(call) = done.nothing {
+        if let Some(nothing) = done.nothing {
             add(&self.counters.failed, 1);
             if let Some(outcomes) = &self.outcomes {
-                let voice_connector = Some(call.voice_connector_id.clone());
-                outcomes(Outcome { voice_connector, bytes: None });
+                outcomes(nothing);
             }
         }
         for closed in done.closed {
@@ -260,7 +270,7 @@ impl Writer {
 
 /// Says when writing begins to fail, and when it works again.
 #[derive(Default)]
-struct Complaints {
+pub(crate) struct Complaints {
     is_failing: bool,
     was_noted: bool,
     is_new: bool,
@@ -278,7 +288,7 @@ impl Complaints {
     }
 
     /// A turn without a failure ends them.
-    fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         if self.is_failing && !self.was_noted {
             self.is_failing = false;
             tracing::info!("recordings are written again");

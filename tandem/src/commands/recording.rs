@@ -1,4 +1,4 @@
-//! `tandem recording`: recordings of calls.
+//! `tandem recording`: recordings of calls and meetings.
 
 use super::calls::{clock, shorten};
 use super::{complain, load, say, say_data};
@@ -46,7 +46,7 @@ pub(crate) enum RecordingCommand {
     },
     /// Play a recording with ffplay, mpv or VLC, whichever is installed.
     Play {
-        /// A call's transaction id, or a file.
+        /// A call's transaction id, a meeting's id, or a file.
         #[arg(value_name = "CALL")]
         call: String,
         #[command(flatten)]
@@ -100,7 +100,7 @@ fn table(root: &Path, recordings: &[(PathBuf, Description)], limit: usize) -> St
     }
     let mut text = format!(
         "{:<23}  {:>8}  {:<17}  {:<17}  {:<9}  FILE\n",
-        "BEGAN (UTC)", "LENGTH", "FROM", "TO", "STATE"
+        "BEGAN (UTC)", "LENGTH", "FROM, MEETING", "TO, OF", "STATE"
     );
     for (path, recording) in recordings {
         let length = recording.samples.map(|n| n / u64::from(recording.sample_rate.max(1)));
@@ -109,6 +109,7 @@ fn table(root: &Path, recordings: &[(PathBuf, Description)], limit: usize) -> St
             State::Finished => "finished",
             State::Uploaded => "uploaded",
         };
+        let (from, to) = parties(recording);
         let place = match &recording.upload {
             Some(upload) => format!("s3://{}/{}", upload.bucket, upload.key),
             None => recording.audio_path(path).display().to_string(),
@@ -118,8 +119,8 @@ fn table(root: &Path, recordings: &[(PathBuf, Description)], limit: usize) -> St
             "{:<23}  {:>8}  {:<17}  {:<17}  {state:<9}  {}",
             recording.began.trim_end_matches('Z').replace('T', " "),
             length.map_or_else(|| "-".to_owned(), clock),
-            shorten(&printable_line(&recording.from_number), 17),
-            shorten(&printable_line(&recording.to_number), 17),
+            shorten(&printable_line(from), 17),
+            shorten(&printable_line(to), 17),
             printable_line(&place),
         );
     }
@@ -127,6 +128,20 @@ fn table(root: &Path, recordings: &[(PathBuf, Description)], limit: usize) -> St
         let _ = writeln!(text, "the newest {limit}; --limit shows more");
     }
     text
+}
+
+/// Who talks to whom: of a meeting its name, and whose audio the file has.
+fn parties(recording: &Description) -> (&str, &str) {
+    match &recording.meeting {
+        None => (&recording.from_number, &recording.to_number),
+        Some(meeting) => match &meeting.alone {
+            None => (&meeting.name, "everybody"),
+            Some(call) => {
+                let stay = meeting.participants.iter().find(|stay| stay.transaction_id == *call);
+                (&meeting.name, stay.map_or(call, |stay| &stay.name))
+            }
+        },
+    }
 }
 
 fn decrypt(config: &Config, recording: &Path, out: Option<&Path>) -> Result<(), String> {
@@ -186,7 +201,7 @@ fn play(config: &Config, call: &str) -> Result<(), String> {
     if parts.is_empty() {
         let root = root.display();
         return Err(format!(
-            "{call} is neither a file nor a call with a recording below {root}; `tandem recording \
+            "{call} is neither a file nor a call or meeting with a recording below {root}; `tandem recording \
              list` shows those"
         ));
     }

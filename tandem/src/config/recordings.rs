@@ -84,7 +84,8 @@ pub(super) fn read(mut table: Table<'_>, sinks: &Sinks) -> RecordingsSection {
         (None, None) => None,
     };
     table.finish();
-    let (rotation, keep) = (Rotation { seconds, bytes }, Keep { age, uploaded, bytes: max_bytes });
+    let (rotation, keep) =
+        (Rotation { seconds, bytes }, Keep { age, meetings: age, uploaded, bytes: max_bytes });
     RecordingsSection { directory, rotation, keep, key, key_line, notify, writers }
 }
 
@@ -97,7 +98,7 @@ fn rotate_after(value: &DeValue<'_>) -> Result<Option<u64>, String> {
     Ok(Some(after.as_secs()))
 }
 
-fn keep(value: &DeValue<'_>) -> Result<Option<Duration>, String> {
+pub(super) fn keep(value: &DeValue<'_>) -> Result<Option<Duration>, String> {
     if value.as_str() == Some("off") {
         return Ok(None);
     }
@@ -114,7 +115,10 @@ mod tests {
     fn recordings_are_whole_plain_and_kept_unless_it_is_said() {
         let section = accepts("").recordings;
         assert_eq!(section.rotation, Rotation { seconds: None, bytes: 2 * GIB });
-        assert_eq!(section.keep, Keep { age: None, uploaded: Some(UPLOADED), bytes: 50 * GIB });
+        assert_eq!(
+            section.keep,
+            Keep { age: None, meetings: None, uploaded: Some(UPLOADED), bytes: 50 * GIB }
+        );
         assert_eq!((section.key.as_ref(), section.writers), (None, 2));
         assert_eq!(section.root(Path::new("data")), Path::new("data/recordings"));
         let text = "[recordings]\ndirectory = \"/srv/voices\"\nrotate_after = \"1h\"\n\
@@ -124,7 +128,12 @@ mod tests {
         assert_eq!(section.rotation, Rotation { seconds: Some(3_600), bytes: MIB });
         assert_eq!(
             section.keep,
-            Keep { age: Some(7 * DAY), uploaded: Some(7 * DAY), bytes: 64 * MIB }
+            Keep {
+                age: Some(7 * DAY),
+                meetings: Some(7 * DAY),
+                uploaded: Some(7 * DAY),
+                bytes: 64 * MIB
+            }
         );
         let said = |text: &str| accepts(&format!("[recordings]\n{text}")).recordings.keep.uploaded;
         assert_eq!(said("keep_uploaded = \"1d\""), Some(DAY));

@@ -4,6 +4,7 @@ mod call_out;
 mod floor;
 mod guests;
 mod meeting;
+mod recording;
 
 use super::reader::Table;
 use super::sip::Sip;
@@ -13,6 +14,7 @@ use directory::Rooms;
 pub(crate) use floor::FloorListener;
 pub(crate) use guests::GuestsSection;
 use meeting::read_meetings;
+pub(crate) use recording::RoomRecording;
 use room_core::{Language, MeetingRecord, Prompt};
 use room_media::MixingConfig;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +54,8 @@ pub(crate) struct RoomsSection {
     pub(crate) bfcp: Option<FloorListener>,
     /// The page by which browsers join.
     pub(crate) guests: Option<GuestsSection>,
+    /// How meetings are recorded; `None` where they may not be.
+    pub(crate) recording: Option<RoomRecording>,
 }
 
 impl RoomsSection {
@@ -74,6 +78,7 @@ impl Default for RoomsSection {
             meetings: Vec::new(),
             bfcp: None,
             guests: None,
+            recording: None,
         }
     }
 }
@@ -161,6 +166,7 @@ pub(super) fn read(
         bfcp: floor::read(&mut table, sip, addresses),
         meetings: read_meetings(&mut table),
         guests: guests::read(table.table("guests"), sip),
+        recording: recording::read(table.table("recording")),
     };
     table.finish();
     Some((rooms, section))

@@ -141,7 +141,7 @@ impl Client {
 }
 
 /// Operations about calls: only a node has any.
-const OF_CALLS: [&str; 11] = [
+const OF_CALLS: [&str; 13] = [
     "CreateSipMediaApplicationCall",
     "UpdateSipMediaApplicationCall",
     "LockRoom",
@@ -151,6 +151,8 @@ const OF_CALLS: [&str; 11] = [
     "AdmitToRoom",
     "PresentInRoom",
     "StopPresentingInRoom",
+    "StartRoomRecording",
+    "StopRoomRecording",
     "EndRoom",
     "CallFromRoom",
 ];

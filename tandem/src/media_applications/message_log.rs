@@ -25,7 +25,7 @@ pub(super) struct MessageLog {
 impl MessageLog {
     pub(super) fn new(
         config: &Config,
-        (sink, people): &(Arc<dyn EventSink>, PerSink<Numbers>),
+        (sink, people): (&Arc<dyn EventSink>, &PerSink<Numbers>),
     ) -> Self {
         let (sink, numbers) = (Arc::clone(sink), people.service.clone());
         MessageLog { sink, numbers, region: config.node.region.as_str().into() }

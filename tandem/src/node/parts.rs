@@ -13,6 +13,7 @@ use crate::mixing;
 use crate::ordered_recordings::{Ordered, unrecorded};
 use crate::role::Role;
 use call_metrics::{Numbers, Observation, ObservationSender, PerSink, RecorderView};
+use call_recordings::MeetingOpener;
 use media_relay::{DtlsIdentity, EventSink, Relay, RelayConfig};
 use model::{MediaCommand, MediaEvent};
 use relay_core::ListenNews;
@@ -56,7 +57,7 @@ pub(super) fn start_applications(
     config: &Config,
     role: Role,
     ordered: Option<&Ordered>,
-    events: (Arc<dyn call_streaming::events::EventSink>, PerSink<Numbers>),
+    events: (Arc<dyn call_streaming::events::EventSink>, PerSink<Numbers>, Numbers),
     (observations, view, clock): (ObservationSender, RecorderView, Clock),
 ) -> Result<MediaApplications, StartError> {
     let recordings = ordered.and_then(Ordered::opener);
@@ -72,9 +73,12 @@ pub(super) fn start_applications(
 pub(super) fn start_relay(
     config: &Config,
     origin: Origin,
-    relay: RelayConfig,
-    observations: &ObservationSender,
-    edge: &Arc<OnceLock<sip_edge::MediaEventSender>>,
+    (identity, news): (DtlsIdentity, SyncSender<ListenNews>),
+    (observations, edge, meetings): (
+        &ObservationSender,
+        &Arc<OnceLock<sip_edge::MediaEventSender>>,
+        Option<MeetingOpener>,
+    ),
 ) -> Result<(Relay, Option<Arc<Mixing>>), StartError> {
     // Ports and keys are drawn from them.
     getrandom::u64()
@@ -82,7 +86,7 @@ pub(super) fn start_relay(
     let mut relay = RelayConfig {
         emergency_calls: config.sip.emergency_headroom,
         audio_files: config.audio_paths(),
-        ..relay
+        ..relay_config(&config.media, identity, Some(news))
     };
     let (observations, edge) = (observations.clone(), Arc::clone(edge));
     let sink: EventSink = Arc::new(move |event| match event {
@@ -94,7 +98,7 @@ pub(super) fn start_relay(
             }
         }
     });
-    let mixing = mixing::start(config, origin, &mut relay)?;
+    let mixing = mixing::start(config, origin, &mut relay, (meetings, Arc::clone(&sink)))?;
     let relay = Relay::start(relay, media_relay::Clock::new(origin.monotonic), sink)
         .map_err(|error| StartError(error.to_string()))?;
     Ok((relay, mixing))

@@ -9,10 +9,13 @@ use super::numbers::e164;
 use super::prompts::Prompts;
 use super::readings::Counters;
 use super::steered::Steered;
+use super::taping::{Next, Tapings};
 use super::{Input, RoomsSection};
+use call_metrics::Numbers;
 use media_applications::MeetingRefusal;
 use model::{
-    ApplicationNews, ApplicationOrder, ConferenceId, LegSide, RoomCall, SteeredCall, TransactionId,
+    ApplicationNews, ApplicationOrder, ConferenceId, ConferenceRecording,
+    ConferenceRecordingFailure, LegSide, RecordedPerson, RoomCall, SteeredCall, TransactionId,
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
@@ -49,6 +52,9 @@ pub(super) struct Desk {
     /// Whether people may be called into meetings, and the country of numbers without one.
     call_out: (bool, Option<Arc<str>>),
     teller: Teller,
+    /// How people are shown beside recordings.
+    recorded: Numbers,
+    tapings: Tapings,
     counters: Arc<Counters>,
     channels: Channels,
     /// What guests ask and is not taken yet.
@@ -68,7 +74,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(
         (section, title): (RoomsSection, Option<Arc<str>>),
-        teller: Teller,
+        (teller, recorded, unrecorded): (Teller, Numbers, bool),
         orders: Arc<OnceLock<ApplicationOrders>>,
         (counters, guests_wait): (Arc<Counters>, Arc<AtomicUsize>),
         (steered, floor): (Steered, Option<(Floors, FloorSockets)>),
@@ -82,7 +88,7 @@ impl Desk {
         }
         let language = section.language.clone();
         let languages = Languages { default: section.language, ..Languages::default() };
-        let settings = FocusSettings { languages, ..FocusSettings::default() };
+        let settings = FocusSettings { languages, unrecorded, ..FocusSettings::default() };
         Desk {
             clock: Clock::start(),
             focus: Focus::new(settings, registry),
@@ -91,6 +97,8 @@ impl Desk {
             title,
             call_out,
             teller,
+            recorded,
+            tapings: Tapings::default(),
             counters,
             channels: Channels::default(),
             guests_wait,
@@ -196,6 +204,19 @@ impl Desk {
             ApplicationNews::Refused { order, why } if ears.is_seat(order) => {
                 self.lose(call, &why);
             }
+            ApplicationNews::Refused { order, .. } if ears.is_record(order) => {
+                self.not_recorded(call, &ConferenceRecordingFailure::NoSeat);
+            }
+            ApplicationNews::ConferenceRecords => {
+                let meeting = ears.meeting();
+                if let Some(meeting) = meeting.filter(|id| self.tapings.records(*id) == Next::Begun)
+                {
+                    self.focus.handle_recording_started(now, meeting);
+                }
+            }
+            ApplicationNews::ConferenceRecordingFailed(failure) => {
+                self.not_recorded(call, &failure);
+            }
             ApplicationNews::Refused { order, why } => {
                 tracing::debug!(%call, %why, "an order of the meeting rooms is not carried out");
                 ears.handle_played(order);
@@ -213,8 +234,61 @@ impl Desk {
                 self.channels.call_over(call);
                 self.unsent.retain(|(of, ..)| *of != call);
                 self.focus.handle_gone(now, call, (status >= 300).then_some(status));
+                if let Some(meeting) = self.tapings.gone(call) {
+                    self.order_recording(meeting, Some(call));
+                }
             }
             _ => {}
+        }
+    }
+
+    /// The conference of a call is not recorded, or not any more.
+    fn not_recorded(&mut self, call: TransactionId, failure: &ConferenceRecordingFailure) {
+        let Some(meeting) = self.callers.get(&call).and_then(Ears::meeting) else { return };
+        match self.tapings.failed(meeting, call, failure) {
+            Next::Ask => self.order_recording(meeting, Some(call)),
+            Next::Failed => {
+                tracing::warn!(%meeting, %failure, "a meeting is not recorded");
+                self.focus.handle_recording_failed(now(self.clock), meeting);
+            }
+            Next::Nothing | Next::Begun => {}
+        }
+    }
+
+    /// Has the relay record a meeting, by way of one of its calls, rather another one than `failed`; of a meeting that nobody is in the next
+    /// one who joins brings the order.
+    fn order_recording(&mut self, meeting: MeetingId, failed: Option<TransactionId>) {
+        let there = self.callers.iter().filter(|(_, ears)| ears.is_in(meeting));
+        let call = there.map(|(call, _)| *call).max_by_key(|call| Some(*call) != failed);
+        let Some(call) = call else { return };
+        let recording = self.recording_of(meeting, None);
+        if let Some(ears) = self.callers.get_mut(&call) {
+            ears.record(Some(Box::new(recording)));
+            self.tapings.asked(meeting, call);
+        }
+    }
+
+    /// What the relay is told of a meeting, and of everyone in it, or of one.
+    fn recording_of(&self, meeting: MeetingId, only: Option<TransactionId>) -> ConferenceRecording {
+        let record = self.focus.registry().get_meeting(meeting).ok();
+        let name = record.map(|record| match record.settings.name.as_str() {
+            "" => record.request.external_meeting_id.as_str().into(),
+            name => name.into(),
+        });
+        let roster = self
+            .focus
+            .roster(meeting)
+            .into_iter()
+            .filter(|entry| entry.is_in && only.is_none_or(|call| entry.person.call == call));
+        let people = roster.map(|entry| RecordedPerson {
+            call: entry.person.call,
+            name: self.recorded.user(&entry.person.name).as_ref().into(),
+            is_moderator: entry.person.moderator,
+        });
+        ConferenceRecording {
+            meeting: meeting.to_string().into(),
+            name: name.unwrap_or_default(),
+            people: people.collect(),
         }
     }
 
@@ -289,6 +363,14 @@ impl Desk {
                 if let Some((floors, _)) = &mut self.floor {
                     floors.join(call, meeting);
                 }
+                // Who it is, and that its conference, which may have been empty, is recorded.
+                if self.tapings.has(meeting) {
+                    let recording = self.recording_of(meeting, Some(call));
+                    if let Some(ears) = self.callers.get_mut(&call) {
+                        ears.record(Some(Box::new(recording)));
+                        self.tapings.asked(meeting, call);
+                    }
+                }
             }
             Order::Leave => {
                 ears.leave();
@@ -316,9 +398,16 @@ impl Desk {
                     ears.announce(sources);
                 }
             }
-            // Recordings of rooms are not there yet; who asks for them hears so.
-            MeetingOrder::StartRecording => self.focus.handle_recording_failed(now, meeting),
-            MeetingOrder::StopRecording => {}
+            MeetingOrder::StartRecording => {
+                self.tapings.start(meeting);
+                self.order_recording(meeting, None);
+            }
+            MeetingOrder::StopRecording => {
+                self.tapings.stop(meeting);
+                if let Some(ears) = self.callers.values_mut().find(|ears| ears.is_in(meeting)) {
+                    ears.record(None);
+                }
+            }
             MeetingOrder::AskNumber { call, number, .. } => {
                 let allowed = self.number_of(&number).is_some();
                 self.focus.handle_number_verdict(now, meeting, call, allowed);

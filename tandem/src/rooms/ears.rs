@@ -1,8 +1,8 @@
 //! What one caller hears and where it sits: what the rooms want becomes orders to its call. Pure.
 
 use model::{
-    ApplicationOrder, AudioSource, ConferenceId, FloorAccess, LegSide, ParticipantId, PictureCard,
-    PicturesShown, ROOM_ORDERS, Seat, TransactionId,
+    ApplicationOrder, AudioSource, ConferenceId, ConferenceRecording, FloorAccess, LegSide,
+    ParticipantId, PictureCard, PicturesShown, ROOM_ORDERS, Seat, TransactionId,
 };
 use room_core::{Capabilities, Language, MeetingId};
 use std::collections::VecDeque;
@@ -43,6 +43,8 @@ pub(super) struct Ears {
     card: Option<Arc<PictureCard>>,
     /// What it was spoken to in last.
     language: Language,
+    /// The newest order to record its conference.
+    record: Option<u32>,
     orders: Vec<(u32, ApplicationOrder)>,
     ended: Vec<u32>,
 }
@@ -59,6 +61,7 @@ impl Ears {
             place: None,
             card: None,
             language,
+            record: None,
             orders: Vec::new(),
             ended: Vec::new(),
         }
@@ -94,6 +97,7 @@ impl Ears {
     }
 
     pub(super) fn hang_up(&mut self, status: u16) {
+        self.place = None;
         self.order(ApplicationOrder::HangUp { leg: None, status });
     }
 
@@ -157,6 +161,22 @@ impl Ears {
     /// Whether it has a seat for sure.
     pub(super) fn is_seated(&self) -> bool {
         self.place.as_ref().is_some_and(|place| place.is_seated)
+    }
+
+    /// The meeting whose mix it is in.
+    pub(super) fn meeting(&self) -> Option<MeetingId> {
+        self.place.as_ref().map(|place| place.meeting)
+    }
+
+    /// Its conference is recorded from now on, or, without a recording, not any more.
+    pub(super) fn record(&mut self, recording: Option<Box<ConferenceRecording>>) {
+        let order = self.order(ApplicationOrder::RecordConference(recording));
+        self.record = Some(order);
+    }
+
+    /// Whether the order of this number was its newest to record.
+    pub(super) fn is_record(&self, order: u32) -> bool {
+        self.record == Some(order)
     }
 
     /// Whether it is in the mix of a meeting.

@@ -15,6 +15,7 @@ mod numbers;
 mod prompts;
 mod readings;
 mod steered;
+mod taping;
 
 use crate::config::{Config, RoomsSection};
 use crate::live_directory::LiveDirectory;
@@ -83,11 +84,12 @@ pub(crate) struct Rooms {
 }
 
 impl Rooms {
-    /// Starts it. What happens in meetings is told `events`, and what became of the wishes of applications
-    /// `met`. Orders are taken from [`Rooms::connect`] on.
+    /// Starts it. What happens in meetings is told `events`, with people shown so, there and beside
+    /// recordings, and what became of the wishes of applications `met`. Orders are taken from
+    /// [`Rooms::connect`] on.
     pub(crate) fn start(
         config: &Config,
-        events: (Arc<dyn EventSink>, PerSink<Numbers>),
+        (sink, people, recorded): (Arc<dyn EventSink>, PerSink<Numbers>, Numbers),
         met: Met,
     ) -> Result<Self, StartError> {
         let (inputs, received) = sync_channel(QUEUE);
@@ -105,14 +107,17 @@ impl Rooms {
             }
             None => None,
         };
-        let teller = Teller::new(config, events);
+        let teller = Teller::new(config, (sink, people));
+        // Of relays elsewhere their own files say whether they record.
+        let relays = config.relay_control.as_ref().map_or(0, |control| control.relays.len());
+        let unrecorded = section.recording.is_none() && relays == 0;
         let guests_wait = Arc::new(AtomicUsize::new(0));
         // Whoever sees nobody sees where it is.
         let rooms = config.directory.rooms().filter(|rooms| rooms.video);
         let title = rooms.map(|rooms| Arc::from(rooms.host()));
         let desk = Desk::new(
             (section, title),
-            teller,
+            (teller, recorded, unrecorded),
             Arc::clone(&orders),
             (Arc::clone(&counters), Arc::clone(&guests_wait)),
             (steered, floor),

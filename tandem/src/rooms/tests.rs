@@ -26,7 +26,7 @@ fn started() -> (Rooms, Arc<Told>) {
     let people = PerSink::same(Numbers::Plain);
     let rooms = Rooms::start(
         &accepts(MEETING),
-        (Arc::<Told>::clone(&told), people),
+        (Arc::<Told>::clone(&told), people, Numbers::Plain),
         Box::new(|_, _, _| {}),
     )
     .unwrap();
@@ -137,6 +137,62 @@ fn whoever_asks_rooms_that_are_gone_is_told_so() {
     let handle = rooms.handle();
     rooms.stop();
     assert_eq!(handle.ask(|_, _, _| ()), Err(NoAnswer::Late));
+}
+
+/// What was told, without who came and went.
+fn recordings_of(told: &Told) -> Vec<String> {
+    let told = told.0.lock().unwrap();
+    let kinds = told.iter().map(|event| {
+        let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
+        detail["eventType"].as_str().unwrap().to_owned()
+    });
+    kinds.filter_map(|kind| Some(kind.split_once(":Recording")?.1.to_owned())).collect()
+}
+
+#[test]
+fn a_meeting_is_told_of_its_recording_when_the_relay_says_so() {
+    let (rooms, told) = started();
+    let [moderator, attendee] = [7, 8].map(TransactionId::from_random);
+    rooms.inputs.send(Input::Begun(moderator, begun("7035550123456"))).unwrap();
+    rooms.inputs.send(Input::Begun(attendee, begun("4081234567"))).unwrap();
+    let news = |call, news| rooms.inputs.send(Input::News(call, news)).unwrap();
+    let record = || {
+        for key in ['*', '2'] {
+            let key = DtmfKey::from_symbol(key).unwrap();
+            news(moderator, ApplicationNews::Key { leg: LegSide::A, key });
+        }
+    };
+    record();
+    assert_eq!(names_of(&rooms).len(), 2);
+    assert_eq!(recordings_of(&told), [""; 0], "nobody has begun");
+    news(moderator, ApplicationNews::ConferenceRecords);
+    // Who joins brings the order again, and is answered too.
+    news(attendee, ApplicationNews::ConferenceRecords);
+    names_of(&rooms);
+    assert_eq!(recordings_of(&told), ["Started"]);
+    let full = model::ConferenceRecordingFailure::File("no space left".into());
+    news(attendee, ApplicationNews::ConferenceRecordingFailed(full));
+    names_of(&rooms);
+    assert_eq!(recordings_of(&told), ["Started", "Failed"]);
+    // The call that had the order goes, and another one gets it: its answer counts.
+    record();
+    let no_seat = model::ConferenceRecordingFailure::NoSeat;
+    news(moderator, ApplicationNews::ConferenceRecordingFailed(no_seat.clone()));
+    news(attendee, ApplicationNews::ConferenceRecordingFailed(no_seat));
+    names_of(&rooms);
+    assert_eq!(recordings_of(&told), ["Started", "Failed"], "it is ordered again");
+    news(attendee, ApplicationNews::ConferenceRecords);
+    names_of(&rooms);
+    assert_eq!(recordings_of(&told), ["Started", "Failed", "Started"]);
+    record();
+    names_of(&rooms);
+    assert_eq!(recordings_of(&told), ["Started", "Failed", "Started", "Stopped"]);
+    let asked = rooms.handle().ask(|focus, now, draw| {
+        let meeting = focus.held().next().unwrap();
+        focus.command(now, meeting, By::Api, Command::Record(true), draw)
+    });
+    assert_eq!(asked.unwrap(), Err(room_core::Refused::Unrecorded), "by the API it is refused");
+    rooms.stop();
 }
 
 mod steered;

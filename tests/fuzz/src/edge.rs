@@ -248,6 +248,7 @@ impl World {
             | MediaCommand::SitPicture { id, .. }
             | MediaCommand::RefreshPicture { id, .. }
             | MediaCommand::Announce { id, .. }
+            | MediaCommand::RecordConference { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::MoveLeg { from: (id, _), .. }
             | MediaCommand::Report { id } => {

@@ -149,6 +149,7 @@ impl Script {
             | MediaCommand::SitPicture { id, .. }
             | MediaCommand::RefreshPicture { id, .. }
             | MediaCommand::Announce { id, .. }
+            | MediaCommand::RecordConference { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::MoveLeg { from: (id, _), .. } => {

@@ -2,9 +2,9 @@
 
 use crate::fixture::EDGE;
 use model::{
-    AllocationFailure, AudioSource, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening,
-    LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, PictureSeat, PlayOutcome,
-    Playing, Seat, SeatFailure,
+    AllocationFailure, AudioSource, ConferenceRecording, ConferenceRecordingFailure, DtmfPress,
+    LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia, MediaCommand, MediaEvent,
+    MediaId, MediaLine, MediaPlan, PictureSeat, PlayOutcome, Playing, Seat, SeatFailure,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -63,6 +63,10 @@ pub struct FakeRelay {
     pub cannot_show: Option<SeatFailure>,
     /// Why nobody gets a seat.
     pub cannot_sit: Option<SeatFailure>,
+    /// What was ordered to be recorded of conferences, in order.
+    pub conference_recordings: Vec<Option<ConferenceRecording>>,
+    /// Why conferences are not recorded; `None` where they are.
+    pub cannot_record_conferences: Option<ConferenceRecordingFailure>,
     open: HashMap<MediaId, [LocalMedia; 2]>,
     held: Vec<MediaId>,
     next_port: u16,
@@ -90,6 +94,8 @@ impl FakeRelay {
             refreshed: Vec::new(),
             cannot_show: None,
             cannot_sit: None,
+            conference_recordings: Vec::new(),
+            cannot_record_conferences: None,
             open: HashMap::new(),
             held: Vec::new(),
             next_port: 20_000,
@@ -183,6 +189,7 @@ impl FakeRelay {
                 self.announced.push(source);
                 None
             }
+            MediaCommand::RecordConference { id, recording } => self.record(id, recording),
             MediaCommand::StandUp { id } => {
                 self.stand_up(id);
                 None
@@ -201,6 +208,19 @@ impl FakeRelay {
                 None
             }
         }
+    }
+
+    fn record(
+        &mut self,
+        id: MediaId,
+        recording: Option<Box<ConferenceRecording>>,
+    ) -> Option<MediaEvent> {
+        assert!(self.seated.contains_key(&id), "{id:?} has no seat to record");
+        self.conference_recordings.push(recording.as_deref().cloned());
+        recording.map(|_| match self.cannot_record_conferences.clone() {
+            None => MediaEvent::ConferenceRecords { id },
+            Some(failure) => MediaEvent::ConferenceRecordingFailed { id, failure },
+        })
     }
 
     fn sit(&mut self, id: MediaId, seat: Seat) -> MediaEvent {

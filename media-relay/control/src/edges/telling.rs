@@ -169,6 +169,8 @@ fn must_be_told(event: &MediaEvent) -> bool {
         | MediaEvent::Lost { .. } => true,
         // A recording that nobody takes ends, and it is not said twice.
         MediaEvent::Listens { .. } | MediaEvent::ListenFailed { .. } => true,
+        // Nor that a meeting is recorded, or is not.
+        MediaEvent::ConferenceRecords { .. } | MediaEvent::ConferenceRecordingFailed { .. } => true,
         // Nor is who takes part in a conference.
         MediaEvent::Sits { .. } | MediaEvent::SeatFailed { .. } => true,
         MediaEvent::Report(_) => is_for_records(event),

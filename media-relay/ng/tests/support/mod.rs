@@ -174,6 +174,7 @@ impl World {
             | MediaCommand::SitPicture { .. }
             | MediaCommand::RefreshPicture { .. }
             | MediaCommand::Announce { .. }
+            | MediaCommand::RecordConference { .. }
             | MediaCommand::StandUp { .. }
             | MediaCommand::Copy { .. } => panic!("nothing orders this"),
         }

@@ -74,7 +74,7 @@ fn each_sees_who_speaks_and_nobody_itself() {
 
 #[test]
 fn whoever_is_alone_sees_the_room_until_somebody_comes() {
-    let rig = Rig::new(21_280..=21_319);
+    let rig = Rig::new(21_380..=21_419);
     let mut devices: Vec<_> = [PLAIN, Kind { has_srtp: true, ..PLAIN }]
         .into_iter()
         .zip(1..)

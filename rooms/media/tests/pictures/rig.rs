@@ -9,7 +9,7 @@ use model::{
     PictureContent, PictureFeedback, PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey,
     SrtpSuite, TransactionId, XrWishes,
 };
-use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics};
+use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics, Recording};
 use rtp_proto::rtcp::{Feedback, FeedbackMessage, RtcpPacket, parse_compound};
 use rtp_proto::srtp::{SrtpReceiver, SrtpSender};
 use rtp_proto::{DatagramKind, RtpHeader, RtpPacket, demultiplex};
@@ -45,7 +45,8 @@ impl Rig {
         // Nothing is announced.
         let (_, announcements) = sync_channel(1);
         let orders = MixingOrders { seats: news, announcements };
-        let mixing = Mixing::start(MixingConfig::default(), origin, orders).unwrap();
+        let recording = Recording { recorder: None, events: Arc::new(|_| {}) };
+        let mixing = Mixing::start(MixingConfig::default(), origin, orders, recording).unwrap();
         Rig { relay, events, mixing }
     }
 

@@ -42,6 +42,9 @@ pub struct FocusSettings {
     pub languages: Languages,
     /// What keys do.
     pub menus: Menus,
+    /// Nothing can be recorded here, and the API is told so. Who asks by a key hears it by
+    /// [`Focus::handle_recording_failed`].
+    pub unrecorded: bool,
     /// Callers at a time, in meetings and before; `None` for 10,000. One more gets 503.
     pub most_callers: Option<usize>,
 }
@@ -332,6 +335,13 @@ impl Focus {
         self.settle(now);
     }
 
+    /// A meeting is recorded from now on.
+    pub fn handle_recording_started(&mut self, now: Now, meeting: MeetingId) {
+        if let Some(meeting) = self.meetings.get_mut(&meeting) {
+            meeting.handle_recording_started(now, &mut self.out);
+        }
+    }
+
     /// The recording of a meeting could not begin, or has broken off.
     pub fn handle_recording_failed(&mut self, now: Now, meeting: MeetingId) {
         if let Some(meeting) = self.meetings.get_mut(&meeting) {
@@ -351,6 +361,9 @@ impl Focus {
         command: Command,
         draw: Draw<'_>,
     ) -> Result<(), Refused> {
+        if self.settings.unrecorded && by == By::Api && command == Command::Record(true) {
+            return Err(Refused::Unrecorded);
+        }
         let held = self.meetings.get_mut(&meeting).ok_or(Refused::NoMeeting)?;
         let done = held.command(now, by, command, draw, &mut self.out);
         self.settle(now);

@@ -70,6 +70,8 @@ pub enum Refused {
     TooFast,
     /// A text or number that cannot be taken.
     Malformed,
+    /// Meetings are not recorded here.
+    Unrecorded,
 }
 
 impl fmt::Display for Refused {
@@ -82,6 +84,10 @@ impl fmt::Display for Refused {
             Refused::Full => "so many people are in the meeting, or called, already",
             Refused::TooFast => "too many in a short time; wait some seconds",
             Refused::Malformed => "the text or number is empty, too long or malformed",
+            Refused::Unrecorded => {
+                "meetings are not recorded here: add [rooms.recording] to the configuration, and \
+                 restart the node"
+            }
         })
     }
 }

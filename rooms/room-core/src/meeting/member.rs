@@ -212,7 +212,7 @@ impl Meeting {
             waiting: self.people.len() - people,
             called: self.called.len(),
             locked: self.locked,
-            recording: self.recording,
+            recording: self.is_recorded,
         }
     }
 

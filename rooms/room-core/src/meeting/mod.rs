@@ -54,7 +54,9 @@ pub(crate) struct Meeting {
     people: BTreeMap<TransactionId, Member>,
     called: BTreeMap<TransactionId, Called>,
     locked: bool,
+    /// It is to be recorded, and is.
     recording: bool,
+    is_recorded: bool,
     everyone_muted: bool,
     /// Who shows a screen.
     floor: Option<TransactionId>,
@@ -119,6 +121,7 @@ impl Meeting {
             called: BTreeMap::new(),
             locked: false,
             recording: false,
+            is_recorded: false,
             everyone_muted: false,
             floor: None,
             floor_asked: BTreeSet::new(),
@@ -220,7 +223,7 @@ impl Meeting {
             let (tone, words) = (Prompt::JoinTone, Prompt::HasJoined);
             self.announce_person(now, Announced { call, has_said_name, tone, words }, out);
         }
-        let recording = self.recording;
+        let recording = self.is_recorded;
         let Some(member) = self.people.get_mut(&call) else { return };
         if matches!(member.place, Place::Waiting { music: true, .. }) {
             out.order(call, Order::StopMusic);
@@ -329,10 +332,11 @@ impl Meeting {
             return;
         }
         self.ended = Some(reason);
-        if self.recording {
-            self.recording = false;
+        if std::mem::take(&mut self.recording) {
             out.meeting(self.facts.id, MeetingOrder::StopRecording);
-            self.tell(now, EventKind::RecordingStopped, out);
+            if std::mem::take(&mut self.is_recorded) {
+                self.tell(now, EventKind::RecordingStopped, out);
+            }
         }
         let calls: Vec<_> = self.people.keys().copied().collect();
         for call in calls {
@@ -346,25 +350,36 @@ impl Meeting {
         out.over.push(self.facts.id);
     }
 
+    /// Nobody is told of a beginning before there is one.
     fn record(&mut self, now: Now, on: bool, out: &mut Outputs) {
         if self.recording == on {
             return;
         }
         self.recording = on;
-        let (order, event, prompt) = if on {
-            (MeetingOrder::StartRecording, EventKind::RecordingStarted, Prompt::Recorded)
-        } else {
-            (MeetingOrder::StopRecording, EventKind::RecordingStopped, Prompt::RecordingStopped)
-        };
-        out.meeting(self.facts.id, order);
-        self.announce(vec![prompt], out);
-        self.tell(now, event, out);
+        if on {
+            out.meeting(self.facts.id, MeetingOrder::StartRecording);
+            return;
+        }
+        out.meeting(self.facts.id, MeetingOrder::StopRecording);
+        if std::mem::take(&mut self.is_recorded) {
+            self.announce(vec![Prompt::RecordingStopped], out);
+            self.tell(now, EventKind::RecordingStopped, out);
+        }
+    }
+
+    /// The recording has begun.
+    pub(crate) fn handle_recording_started(&mut self, now: Now, out: &mut Outputs) {
+        if self.recording && !self.is_recorded {
+            self.is_recorded = true;
+            self.announce(vec![Prompt::Recorded], out);
+            self.tell(now, EventKind::RecordingStarted, out);
+        }
     }
 
     /// The recording could not begin, or has broken off.
     pub(crate) fn handle_recording_failed(&mut self, now: Now, out: &mut Outputs) {
         if self.recording {
-            self.recording = false;
+            (self.recording, self.is_recorded) = (false, false);
             self.announce(vec![Prompt::RecordingFailed], out);
             self.tell(now, EventKind::RecordingFailed, out);
         }

@@ -143,7 +143,8 @@ impl World {
                     let draw = &mut draw(&mut self.random);
                     drop(self.focus.registry_mut().reset_numbers(meeting, draw));
                 }
-                61..=90 => {
+                61..=75 => self.recording_started(meeting),
+                76..=90 => {
                     let now = self.now();
                     self.focus.handle_recording_failed(now, meeting);
                     self.drain();

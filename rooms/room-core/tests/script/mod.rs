@@ -399,6 +399,13 @@ impl World {
         self.orders.push((meeting, order));
     }
 
+    /// Whoever records has begun.
+    pub(crate) fn recording_started(&mut self, meeting: MeetingId) {
+        let now = self.now();
+        self.focus.handle_recording_started(now, meeting);
+        self.drain();
+    }
+
     fn recording(&mut self, meeting: MeetingId, on: bool) {
         let held = self.held.entry(meeting).or_default();
         assert_ne!(held.recording, on);

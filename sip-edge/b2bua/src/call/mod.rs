@@ -507,6 +507,9 @@ impl Call {
             }
             MediaEvent::Records { .. } | MediaEvent::RecordingFailed { .. } => {}
             MediaEvent::Heard { id, heard } => self.heard_in_seat(context, now, *id, *heard),
+            MediaEvent::ConferenceRecords { .. } | MediaEvent::ConferenceRecordingFailed { .. } => {
+                self.conference_recording_answered(context, now, event);
+            }
             MediaEvent::Sits { .. }
             | MediaEvent::SeatFailed { .. }
             | MediaEvent::PictureWanted { .. } => {

@@ -74,7 +74,7 @@ fn a_call_becomes_a_file_of_its_exact_length() {
                  12345678-9abc-4def-8123-456789abcdef.json";
     assert_eq!(closed.json, place.root.join(below));
     assert_eq!(closed.description.samples, Some(20_013));
-    assert_eq!(closed.description.missing_samples, Some([3, 13]));
+    assert_eq!(closed.description.missing_samples, Some(vec![3, 13]));
     let wav = fs::read(closed.description.audio_path(&closed.json)).unwrap();
     let pairs = pairs_of(&wav);
     assert!(pairs.len() == 20_013 && is_ramp(&pairs[..20_000], 0));
@@ -223,7 +223,7 @@ fn what_cannot_be_written_for_long_is_silence_of_its_length() {
         let Closed { json, description, .. } = &done.closed[0];
         assert_eq!(description.first_sample, 0);
         let silent = silent * u64::from(RATE);
-        assert_eq!(description.missing_samples, Some([silent, silent]));
+        assert_eq!(description.missing_samples, Some(vec![silent, silent]));
         let mut plain = Vec::new();
         unseal(&description.audio_path(json), &mut keys, &mut plain).unwrap();
         let pairs = pairs_of(&plain);
@@ -301,11 +301,13 @@ fn a_name_is_claimed_before_its_files_are_there() {
     // Whoever finishes what crashes left looks at any time, also between the two.
     let scratch = Scratch::new();
     let place = place(&scratch);
-    let first = part::json_of(&place.root, &opening(RATE), 1);
+    let first =
+        part::json_of(&place.root, &Subject::of_call(&opening(RATE), RecordingFormat::Wav), 1);
     assert!(place.open.add(&first));
     let mut recording = Recording::new(opening(RATE), RecordingFormat::Wav);
     half_second(&mut recording, &place, 0);
-    let second = part::json_of(&place.root, &opening(RATE), 2);
+    let second =
+        part::json_of(&place.root, &Subject::of_call(&opening(RATE), RecordingFormat::Wav), 2);
     assert!(!first.exists() && second.exists() && place.open.has(&second));
     assert_eq!(recording.finish(&place).closed.len(), 1);
 }
@@ -319,5 +321,9 @@ fn a_name_that_could_not_be_used_is_not_kept() {
     let mut recording = Recording::new(opening(RATE), RecordingFormat::Wav);
     assert!(half_second(&mut recording, &place, 0).is_empty());
     assert!(recording.finish(&place).error.is_some());
-    assert!(place.open.add(&part::json_of(&place.root, &opening(RATE), 1)));
+    assert!(place.open.add(&part::json_of(
+        &place.root,
+        &Subject::of_call(&opening(RATE), RecordingFormat::Wav),
+        1
+    )));
 }

@@ -62,9 +62,10 @@ fn a_file_that_cannot_be_read_holds_up_no_other() {
         node: "edge-1".to_owned(),
         writers: 1,
         rotation: Rotation { seconds: None, bytes: u64::MAX },
-        keep: Keep { age: None, uploaded: None, bytes: u64::MAX },
+        keep: Keep { age: None, meetings: None, uploaded: None, bytes: u64::MAX },
         key: None,
         upload: Some(UploadConfig { access, s3 }),
+        meetings: None,
         notices: None,
         outcomes: None,
     })

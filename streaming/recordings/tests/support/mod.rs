@@ -14,9 +14,10 @@ pub(crate) fn config(root: &Path) -> RecordingsConfig {
         node: "edge-1".to_owned(),
         writers: 1,
         rotation: Rotation { seconds: None, bytes: u64::MAX },
-        keep: Keep { age: None, uploaded: None, bytes: u64::MAX },
+        keep: Keep { age: None, meetings: None, uploaded: None, bytes: u64::MAX },
         key: None,
         upload: None,
+        meetings: None,
         notices: None,
         outcomes: None,
     }

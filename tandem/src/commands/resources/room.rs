@@ -198,6 +198,11 @@ pub(crate) enum RoomCommand {
         #[arg(long, value_name = "CALL")]
         call: String,
     },
+    /// Record a meeting that is held, or stop it.
+    Record {
+        #[command(subcommand)]
+        what: RecordCommand,
+    },
     /// End a meeting for all who are in it.
     End {
         /// Its meeting id, attendee id, moderator id or name.
@@ -209,6 +214,22 @@ pub(crate) enum RoomCommand {
         room: String,
         /// In E.164, such as +12065550100.
         number: String,
+    },
+}
+
+/// Whether a meeting is recorded.
+#[derive(clap::Subcommand)]
+pub(crate) enum RecordCommand {
+    /// Record what everybody hears from now on. Those in the meeting hear when it has begun, or that it
+    /// cannot be.
+    Start {
+        /// Its meeting id, attendee id, moderator id or name.
+        room: String,
+    },
+    /// Record nothing more; the files are complete.
+    Stop {
+        /// Its meeting id, attendee id, moderator id or name.
+        room: String,
     },
 }
 
@@ -276,6 +297,15 @@ impl Resource for RoomCommand {
             RoomCommand::StopPresenting { room, call } => {
                 let (operation, what) = ("StopPresentingInRoom", "shares no slides any more");
                 on_call(api, room, &Some(call.clone()), operation, what)
+            }
+            RoomCommand::Record { what: RecordCommand::Start { room } } => act(
+                api,
+                room,
+                "StartRoomRecording",
+                "is to be recorded; those in it hear when it is",
+            ),
+            RoomCommand::Record { what: RecordCommand::Stop { room } } => {
+                act(api, room, "StopRoomRecording", "is not recorded any more")
             }
             RoomCommand::End { room } => act(api, room, "EndRoom", "has ended"),
             RoomCommand::Call { room, number } => {

@@ -445,6 +445,8 @@ fn meetings_are_operations_of_tandems_own() {
         ("room update ID --slides asked", "UpdateRoom", of(json!({ "Slides": "Asked" }))),
         ("room present ID --call c", "PresentInRoom", of(json!({ "CallId": "c" }))),
         ("room stop-presenting ID --call c", "StopPresentingInRoom", of(json!({ "CallId": "c" }))),
+        ("room record start ID", "StartRoomRecording", of(json!({}))),
+        ("room record stop ID", "StopRoomRecording", of(json!({}))),
         ("room end ID", "EndRoom", of(json!({}))),
         ("room call ID +12065550100", "CallFromRoom", of(json!({ "E164PhoneNumber": number }))),
     ] {

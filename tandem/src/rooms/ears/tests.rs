@@ -35,6 +35,9 @@ fn orders(ears: &mut Ears) -> Vec<(u32, String)> {
         }
         ApplicationOrder::StandUp => "stand up".to_owned(),
         ApplicationOrder::Announce(AudioSource::File(name)) => format!("everybody {name}"),
+        ApplicationOrder::RecordConference(recording) => {
+            format!("record {}", recording.map_or("nothing".into(), |it| it.meeting))
+        }
         other => panic!("{other:?}"),
     };
     ears.take_orders().into_iter().map(|(number, order)| (number, told(order))).collect()

@@ -13,7 +13,9 @@ fn started(config: &str) -> (Rooms, Arc<Told>, Receiver<Answer>) {
     let met: Met = Box::new(move |call, number, outcome| {
         sender.send((call, number, outcome)).unwrap();
     });
-    let rooms = Rooms::start(&accepts(config), (Arc::<Told>::clone(&told), people), met).unwrap();
+    let rooms =
+        Rooms::start(&accepts(config), (Arc::<Told>::clone(&told), people, Numbers::Plain), met)
+            .unwrap();
     (rooms, told, answers)
 }
 

@@ -2,8 +2,9 @@
 
 use crate::steered::{answered, file, heard, hung_up, news, order, ringing};
 use model::{
-    ApplicationNews, ApplicationOrder, Bridge, ConferenceId, LegSide, ParticipantId, PicturesShown,
-    ROOM_ORDERS, Seat, SeatFailure,
+    ApplicationNews, ApplicationOrder, Bridge, ConferenceId, ConferenceRecording,
+    ConferenceRecordingFailure, LegSide, ParticipantId, PicturesShown, ROOM_ORDERS, RecordedPerson,
+    Seat, SeatFailure,
 };
 use simnet::World;
 use std::time::Duration;
@@ -226,5 +227,44 @@ fn what_a_meeting_says_waits_for_what_the_application_plays() {
     caller.bye(&mut w);
     caller.expect(&mut w, "200");
     assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+    w.finish();
+}
+
+#[test]
+fn a_conference_is_recorded_by_way_of_a_seat() {
+    let (mut w, mut caller, call) = answered();
+    let person = RecordedPerson { call, name: "Room 4".into(), is_moderator: true };
+    let recording = ConferenceRecording {
+        meeting: "17bc8b19-cac7-45cb-b632-af6821e0843e".into(),
+        name: "Weekly".into(),
+        people: vec![person],
+    };
+    let record = |w: &mut World, number, recording: Option<&ConferenceRecording>| {
+        let recording = recording.cloned().map(Box::new);
+        order(w, call, number, ApplicationOrder::RecordConference(recording));
+    };
+    record(&mut w, 2, Some(&recording));
+    assert!(matches!(news(&mut w)[..], [ApplicationNews::Refused { order: 2, .. }]), "no seat");
+    sit(&mut w, call, 3, SEAT);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 3 }]);
+    record(&mut w, 4, Some(&recording));
+    assert_eq!(news(&mut w), [ApplicationNews::ConferenceRecords]);
+    let full = ConferenceRecordingFailure::File("no space left".into());
+    w.relay.cannot_record_conferences = Some(full.clone());
+    record(&mut w, 5, Some(&recording));
+    assert_eq!(news(&mut w), [ApplicationNews::ConferenceRecordingFailed(full)]);
+    // Its end is not answered.
+    record(&mut w, 6, None);
+    assert_eq!(news(&mut w), []);
+    assert_eq!(
+        w.relay.conference_recordings,
+        [Some(recording.clone()), Some(recording.clone()), None]
+    );
+    // Who stands has no conference any more.
+    order(&mut w, call, 7, ApplicationOrder::StandUp);
+    record(&mut w, 8, Some(&recording));
+    assert!(matches!(news(&mut w)[..], [ApplicationNews::Refused { order: 8, .. }]));
+    caller.bye(&mut w);
+    caller.expect(&mut w, "200");
     w.finish();
 }

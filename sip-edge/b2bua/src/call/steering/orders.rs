@@ -50,6 +50,7 @@ impl Call {
                 | ApplicationOrder::ControlFloor { .. }
                 | ApplicationOrder::Announce(_)
                 | ApplicationOrder::ShowCard { .. }
+                | ApplicationOrder::RecordConference(_)
                 | ApplicationOrder::Bridge(_) => {}
             }
         }
@@ -113,6 +114,9 @@ impl Call {
             }
             ApplicationOrder::Announce(source) => return self.announce_by_order(context, source),
             ApplicationOrder::ShowCard { card } => self.show_card_by_order(context, card),
+            ApplicationOrder::RecordConference(recording) => {
+                return self.record_conference_by_order(context, recording);
+            }
         }
         Ok(())
     }

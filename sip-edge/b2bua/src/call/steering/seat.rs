@@ -5,8 +5,8 @@ use super::Call;
 use crate::context::Context;
 use crate::edge::Output;
 use model::{
-    ApplicationNews, AudioSource, ConferenceId, Heard, Instant, MediaCommand, MediaEvent, MediaId,
-    ParticipantId, PictureSeat, PicturesShown, Seat,
+    ApplicationNews, AudioSource, ConferenceId, ConferenceRecording, Heard, Instant, MediaCommand,
+    MediaEvent, MediaId, ParticipantId, PictureSeat, PicturesShown, Seat,
 };
 use sdp::RoomPicture;
 
@@ -78,6 +78,38 @@ impl Call {
         let id = told.map(|(id, _)| id).filter(|id| self.media.id() == Some(*id));
         context.outputs.extend(id.map(|id| Output::Media(MediaCommand::StandUp { id })));
         self.review_pictures(context);
+    }
+
+    /// Has the conference of the seat recorded, or not any more.
+    pub(super) fn record_conference_by_order(
+        &mut self,
+        context: &mut Context,
+        recording: Option<Box<ConferenceRecording>>,
+    ) -> Result<(), &'static str> {
+        let seating = self.steering.as_ref().and_then(|steering| steering.seating.as_ref());
+        let id = seating.and_then(|seating| seating.told).map(|(id, _)| id);
+        let id = id.ok_or("the call takes part in no conference")?;
+        context.outputs.push_back(Output::Media(MediaCommand::RecordConference { id, recording }));
+        Ok(())
+    }
+
+    /// The conference of the seat is recorded, or is not.
+    pub(in crate::call) fn conference_recording_answered(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        event: &MediaEvent,
+    ) {
+        if self.steering.is_none() || self.media.id() != Some(event.id()) {
+            return;
+        }
+        let news = match event {
+            MediaEvent::ConferenceRecordingFailed { failure, .. } => {
+                ApplicationNews::ConferenceRecordingFailed(failure.clone())
+            }
+            _ => ApplicationNews::ConferenceRecords,
+        };
+        self.tell(context, now, news);
     }
 
     /// Has everybody in the leg's conference hear something.
