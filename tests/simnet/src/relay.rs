@@ -178,11 +178,7 @@ impl FakeRelay {
                 self.refreshed.push(id);
                 None
             }
-            MediaCommand::Announce { id, source } => {
-                assert!(self.seated.contains_key(&id), "{id:?} announces, and has no seat");
-                self.announced.push(source);
-                None
-            }
+            MediaCommand::Announce { id, source } => self.announce(id, source),
             MediaCommand::StandUp { id } => {
                 self.stand_up(id);
                 None
@@ -201,6 +197,12 @@ impl FakeRelay {
                 None
             }
         }
+    }
+
+    fn announce(&mut self, id: MediaId, source: AudioSource) -> Option<MediaEvent> {
+        assert!(self.seated.contains_key(&id), "{id:?} announces, and has no seat");
+        self.announced.push(source);
+        None
     }
 
     fn sit(&mut self, id: MediaId, seat: Seat) -> MediaEvent {
