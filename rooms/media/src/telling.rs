@@ -36,7 +36,8 @@ impl Telling {
         self.since = self.since.saturating_add(1);
         self.loudest = self.loudest.max(level);
         let is_changed = self.told != (is_speaking, is_active_speaker) && self.since > LEAST;
-        if !is_changed && !(is_speaking && self.since >= AGAIN) {
+        let is_due = is_changed || is_speaking && self.since >= AGAIN;
+        if !is_due {
             return None;
         }
         // Who has fallen silent is as loud as it is now.

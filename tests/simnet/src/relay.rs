@@ -184,11 +184,7 @@ impl FakeRelay {
                 self.refreshed.push(id);
                 None
             }
-            MediaCommand::Announce { id, source } => {
-                assert!(self.seated.contains_key(&id), "{id:?} announces, and has no seat");
-                self.announced.push(source);
-                None
-            }
+            MediaCommand::Announce { id, source } => self.announce(id, source),
             MediaCommand::RecordConference { id, recording } => self.record(id, recording),
             MediaCommand::StandUp { id } => {
                 self.stand_up(id);
@@ -221,6 +217,12 @@ impl FakeRelay {
             None => MediaEvent::ConferenceRecords { id },
             Some(failure) => MediaEvent::ConferenceRecordingFailed { id, failure },
         })
+    }
+
+    fn announce(&mut self, id: MediaId, source: AudioSource) -> Option<MediaEvent> {
+        assert!(self.seated.contains_key(&id), "{id:?} announces, and has no seat");
+        self.announced.push(source);
+        None
     }
 
     fn sit(&mut self, id: MediaId, seat: Seat) -> MediaEvent {

@@ -31,7 +31,7 @@ impl Room {
             may_pause: self.config.discontinuous,
             bitrate: match self.members.len() {
                 ..=2 => self.config.opus_pair_bitrate,
-                ..=SMALL_ROOM => self.config.opus_bitrate,
+                3..=SMALL_ROOM => self.config.opus_bitrate,
                 _ => self.config.opus_crowd_bitrate,
             },
         };
