@@ -47,7 +47,7 @@ use std::time::Duration;
 use taken_up::{claims_of, take_up};
 
 /// Events that may wait for the recorder; beyond it messages, then everything, is dropped and
-/// counted ([`ObservationSender`]).
+/// counted ([`call_metrics::ObservationSender`]).
 const RECORDER_QUEUE: usize = 65_536;
 
 /// How long what waits in the outbox is still delivered when the node stops; the rest stays on disk.

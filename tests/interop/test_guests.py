@@ -83,6 +83,40 @@ def test_a_guest_and_a_telephone_hear_each_other(stage, page, tmp_path):
     stage.edge.wait_idle()
 
 
+@pytest.mark.skipif(not chromium.FOUND, reason="no chromium here (apt install chromium)")
+def test_guests_see_each_other_and_a_screen(stage, page, tmp_path):
+    guests = []
+    for name, hertz in [("Ada", 500), ("Bob", 1_500)]:
+        directory = tmp_path / name
+        directory.mkdir()
+        guests.append(stage._keep(Guest(directory, f"{page}/?id={ROOM}", hertz)))
+        guests[-1].join(ROOM, name, camera=True)
+    ada, bob = guests
+    ada.wait_in(2)
+    bob.wait_in(2)
+    # The browser's pretended cameras and screens are green and have different widths; what the room
+    # draws is a dark blue.
+    def is_green(red, green, blue):
+        return green > red + 40 and green > blue + 40
+
+    def is_card(width, red, green, blue):
+        return width == 640 and blue > green + 15 and blue > red + 15
+
+    widths = set()
+    ada.wait_sees(lambda width, *mean: is_green(*mean) and (widths.add(width) or True))
+    bob.wait_sees(lambda _width, *mean: is_green(*mean))
+    bob.press("#camera")
+    ada.wait_sees(is_card)
+    # Whoever has no line of slides sees them in the place of cameras.
+    bob.press("#share")
+    ada.wait_sees(lambda width, *mean: is_green(*mean) and width not in widths)
+    bob.press("#share")
+    ada.wait_sees(is_card)
+    ada.press("#leave")
+    bob.press("#leave")
+    stage.edge.wait_idle()
+
+
 # What strangers send -------------------------------------------------------------------------------
 
 

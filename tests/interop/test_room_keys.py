@@ -49,8 +49,7 @@ access = "moderated"
 """)
     stage.start_edge()
     typed = [key(symbol) for symbol in f"{MODERATOR}{PASSCODE}#"]
-    later = [key(symbol) for symbol in "*4"]
-    samples = np.concatenate([breath(1), *typed, breath(2), *later, breath(120)])
+    samples = np.concatenate([breath(1), *typed, breath(120)])
     rtp = stage.rtp(CALLER, 0, samples=samples)
     caller = stage.peer(CALLER)
     call = OutgoingCall(caller, stage.edge, "u", sdp(CALLER, rtp.port), host=f"meet.{DOMAIN}")
@@ -60,6 +59,8 @@ access = "moderated"
     wait_until(lambda: told(stage, "chime:AttendeeJoined"), 40, "the tones open the meeting")
     joined, = told(stage, "chime:AttendeeJoined")
     assert joined["moderator"] is True, joined
+    # Not before it is in the meeting: what is typed sooner is no key of its menu.
+    rtp.play(np.concatenate([breath(2), *(key(symbol) for symbol in "*4"), breath(120)]))
     wait_until(lambda: told(stage, "tandem:MeetingLocked"), 40, "the menu hears tones too")
     rtp.quiet()
     wait_until(lambda: told(stage, "tandem:AttendeeMediaLost"), 40, "its silence is told")

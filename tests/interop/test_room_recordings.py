@@ -37,9 +37,14 @@ def wait_told(stage, event, count=1):
 
 
 def wait_written(node, octets):
-    """Some of every recording is on the disk, as JSON says that it is."""
-    files = lambda: list((node.data_dir / "recordings").rglob("*.mkv"))  # noqa: E731
-    wait_until(lambda: files() and max(file.stat().st_size for file in files()) > octets, 25, files)
+    """Some of a recording that goes on, by what its JSON says, is on the disk."""
+    def sizes():
+        described = {file: json.loads(file.read_text())
+                     for file in (node.data_dir / "recordings/rooms").rglob("*.json")}
+        going_on = [file.with_name(each["audio"]) for file, each in described.items()
+                    if each["state"] == "recording" and each["audio"]]
+        return [file.stat().st_size for file in going_on if file.exists()]
+    wait_until(lambda: max(sizes(), default=0) > octets, 25, sizes)
 
 
 def finished(node, count):

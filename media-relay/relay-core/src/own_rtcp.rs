@@ -122,7 +122,9 @@ impl RtpSession {
     pub(crate) fn choose_rtcp(&mut self, style: RtcpStyle) {
         let own = self.own_rtcp.as_deref_mut().filter(|own| own.begun.is_none());
         let Some(own) = own else { return };
-        own.style = style;
+        // What is made for a leg ahead of the first plan has reports of ours, whatever is asked for.
+        let is_made = self.legs.iter().any(|leg| leg.made.is_some());
+        own.style = if is_made { RtcpStyle::BackToBack } else { style };
         let is_ours = style == RtcpStyle::BackToBack;
         for (leg, mask) in self.legs.iter_mut().zip(own.masks) {
             leg.ssrc_mask = if is_ours { mask } else { 0 };

@@ -72,11 +72,12 @@ impl Worker {
         recording: Option<Box<ConferenceRecording>>,
     ) {
         let is_begun = recording.is_some();
-        if let Err(failure) = self.pass_recording(id, recording)
-            && is_begun
-        {
+        let Err(failure) = self.pass_recording(id, recording) else { return };
+        if is_begun {
             tracing::warn!(media = id.0, %failure, "a meeting is not recorded");
             self.emit(MediaEvent::ConferenceRecordingFailed { id, failure });
+        } else {
+            tracing::warn!(media = id.0, %failure, "an order to stop a meeting's recording is not carried out");
         }
     }
 

@@ -6,6 +6,8 @@ import { TEXTS } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 const TOAST = 5000;
+/** For how long news of the floor is waited for: a browser lets a screen be chosen within 5 s of a click. */
+const FLOOR_LIMIT = 3000;
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 
 let language = "en";
@@ -15,6 +17,9 @@ let state = null;
 let muted = false;
 let wantsCamera = false;
 let sharing = false;
+/** Whether a screen is being chosen, and who waits to hear of the floor. */
+let choosing = false;
+let floorTold = null;
 let unread = 0;
 let leaving = false;
 let stage = "";
@@ -171,7 +176,7 @@ function fresh() {
     picture: (content, stream) => showPicture(content, stream),
     sharing: (on) => {
       sharing = on;
-      set($("share"), on, "screen", on ? "sharing" : "share");
+      showShare(ownPerson());
       if (!on && meeting) meeting.ask("show", { on: false });
     },
     ended: (why) => ended(why),
@@ -237,8 +242,8 @@ function ended(why) {
   if (meeting) meeting.close();
   if (meter) meter.close();
   meter = meeting = state = null;
-  sharing = wantsCamera = false;
-  set($("share"), false, "screen", "share");
+  sharing = choosing = wantsCamera = false;
+  showShare(null);
   notice("");
   for (const id of ["room", "controls", "keypad", "menu", "side", "pictures"]) $(id).hidden = true;
   $("join").hidden = false;
@@ -262,7 +267,6 @@ function ended(why) {
 function show(now) {
   const before = state;
   state = now;
-  notice(now.people.length === 1 ? "alone" : "");
   document.title = now.name || text("title");
   $("meeting-name").textContent = now.name || text("title");
   $("badge-locked").hidden = !now.locked;
@@ -277,6 +281,8 @@ function show(now) {
   if (!now.moderator) $("menu").hidden = true;
   const own = now.people.find((person) => person.id === now.you);
   if (own) takeOwn(own, before);
+  notice(floorNotice(own) || (now.people.length === 1 ? "alone" : ""));
+  showPicture("slides", $("slides").srcObject);
   if (before) tellNews(before, now);
   showTiles(now);
   showRoster(now);
@@ -290,6 +296,34 @@ function takeOwn(own, before) {
   }
   set($("mic"), muted, muted ? "mic-off" : "mic", muted ? "unmute" : "mute");
   set($("hand"), own.hand, "hand", own.hand ? "lower-hand" : "hand");
+  if (floorTold && (own.shows || own.asks)) floorTold(own.shows);
+  if (sharing && !own.shows) loseFloor();
+  const old = before && before.people.find((person) => person.id === own.id);
+  if (old && old.asks && !own.asks && !own.shows) toast(text("share-refused"));
+  showShare(own);
+}
+
+function ownPerson() {
+  return state && state.people.find((person) => person.id === state.you);
+}
+
+function showShare(own) {
+  const asks = Boolean(own && own.asks) && !sharing;
+  set($("share"), sharing || asks, "screen", sharing ? "sharing" : asks ? "stop-asking" : "share");
+}
+
+/** What there is to say of the floor: that it is asked for, or that it is there to be used. */
+function floorNotice(own) {
+  if (!own || sharing || choosing) return "";
+  if (own.shows) return "may-share";
+  return own.asks ? "asks-moderator" : "";
+}
+
+/** Somebody else has taken the floor, or a moderator has taken it away: nobody sees the screen any more. */
+function loseFloor() {
+  sharing = false;
+  toast(text("floor-lost"));
+  guest.unshare();
 }
 
 /** What somebody ought to notice. */
@@ -299,6 +333,9 @@ function tellNews(before, now) {
     const old = known.get(person.id);
     const name = nameOf(person);
     if (!person.in && (!old || old.in)) toast(text("knock", { name }));
+    if (person.asks && !(old && old.asks) && now.moderator && person.id !== now.you) {
+      toast(text("asks-to-share", { name }));
+    }
     if (person.hand && !(old && old.hand) && person.id !== now.you) toast(text("raised", { name }));
   }
   if (now.moderator && !before.moderator) toast(text("promoted"));
@@ -332,7 +369,8 @@ function showRoster(now) {
   const focused = document.activeElement && document.activeElement.dataset.key;
   $("roster").replaceChildren(...people.map((person) => {
     const own = person.id === now.you;
-    const words = [own && text("you"), person.moderator && text("moderator"), !person.in && text("waits")];
+    const words = [own && text("you"), person.moderator && text("moderator"), !person.in && text("waits"),
+      person.asks && text("asks")];
     const about = make("div", "about", "", make("b", "", nameOf(person)),
       make("small", "", words.filter(Boolean).join(" · ")));
     const row = make("li", person.in ? "" : "waits", "",
@@ -357,7 +395,7 @@ function actions(person) {
     made.type = "button";
     made.title = text(key);
     made.setAttribute("aria-label", `${text(key)}: ${nameOf(person)}`);
-    made.dataset.key = `${what}-${person.id}`;
+    made.dataset.key = `${what === "show" ? key : what}-${person.id}`;
     made.onclick = () => ask(what, { who: person.id, ...more });
     return made;
   };
@@ -367,6 +405,9 @@ function actions(person) {
     if (await confirmed(text("confirm-remove", { name: nameOf(person) }))) ask("remove", { who: person.id });
   };
   return make("span", "actions", "",
+    person.asks && button("let-share", "screen", "show", { on: true }),
+    person.asks && button("refuse-share", "screen-off", "show", { on: false }),
+    person.shows && button("stop-share", "screen-off", "show", { on: false }),
     person.hand && button("lower-hand", "hand", "hand", { on: false }),
     button(person.muted ? "unmute" : "mute", person.muted ? "mic" : "mic-off", "mute", { on: !person.muted }),
     !person.moderator && button("promote", "more", "promote"), remove);
@@ -391,10 +432,15 @@ function showLevels(levels, speaker) {
 
 function showPicture(content, stream) {
   const video = content === "slides" ? $("slides") : $("picture");
-  video.srcObject = stream;
-  video.hidden = !stream;
+  if (video.srcObject !== stream) video.srcObject = stream;
+  video.hidden = !stream || (video === $("slides") && !othersShow());
   $("pictures").hidden = $("slides").hidden && $("picture").hidden;
   $("room").classList.toggle("with-pictures", !$("pictures").hidden);
+}
+
+/** Without slides their line has what the room says of itself, as that of cameras has already. */
+function othersShow() {
+  return state !== null && state.people.some((person) => person.shows && person.id !== state.you);
 }
 
 function ownPicture() {
@@ -496,16 +542,45 @@ async function toggleShare() {
     await guest.unshare();
     return;
   }
-  const why = await ask("show", { on: true });
-  if (why === "full") toast(text("floor-taken"));
-  if (why) return;
+  if (choosing || !state) return;
+  const own = ownPerson();
+  if (own && own.asks) {
+    own.asks = false;
+    showShare(own);
+    ask("show", { on: false });
+    return;
+  }
+  if (!own || !own.shows) {
+    const news = nextFloorNews();
+    if (await ask("show", { on: true })) return;
+    // Where moderators decide it comes later, and the page says so.
+    if (!(await news)) return;
+  }
+  await chooseScreen();
+}
+
+/** Whether the meeting gives the floor, or `false` when moderators are asked. */
+function nextFloorNews() {
+  return new Promise((resolve) => {
+    floorTold = resolve;
+    setTimeout(() => resolve(false), FLOOR_LIMIT);
+  });
+}
+
+async function chooseScreen() {
+  choosing = true;
+  notice("");
   try {
     if (!(await guest.share())) toast(text("no-screen"));
   } catch (error) {
     // Who changes one's mind is asked nothing more.
     if (error.name !== "NotAllowedError") toast(text("no-screen"));
-    ask("show", { on: false });
+    await guest.unshare().catch(() => {});
   }
+  choosing = false;
+  // The floor may have been lost over the choice.
+  const own = ownPerson();
+  if (sharing && !(own && own.shows)) loseFloor();
 }
 
 function toggleHand() {

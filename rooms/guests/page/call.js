@@ -2,6 +2,10 @@
 
 import { Call, random } from "./sip.js";
 
+/** How often pictures are looked at, and for how long one may stand still, in milliseconds. */
+const LOOK = 1000;
+const STILL = 5000;
+
 /** SHA-256 of a text, in hexadecimal digits. */
 async function digest(text) {
   const octets = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
@@ -41,6 +45,7 @@ export class Guest {
     this.camera = null;
     this.screen = null;
     this.contents = new Map();
+    this.pictures = new Map();
   }
 
   /** Opens the microphone, and the camera where it is wished for. */
@@ -108,9 +113,24 @@ export class Guest {
       this.events.sound(stream);
       return;
     }
-    const content = this.slides && event.transceiver === this.slides ? "slides" : "main";
-    event.track.onunmute = () => this.events.picture(content, stream);
-    event.track.onmute = () => this.events.picture(content, null);
+    const content = this.contents.get(event.transceiver.mid) === "slides" ? "slides" : "main";
+    this.pictures.set(content, { stream, receiver: event.receiver, frames: 0, last: 0, shown: false });
+    if (!this.looking) this.looking = setInterval(() => this.look(), LOOK);
+  }
+
+  /** Shows what moves: a browser keeps the last picture of a camera that is off for ever. */
+  async look() {
+    for (const [content, picture] of this.pictures) {
+      const facts = Array.from((await picture.receiver.getStats()).values());
+      const line = facts.find((fact) => fact.type === "inbound-rtp");
+      const frames = (line && line.framesDecoded) || 0;
+      const now = performance.now();
+      if (frames !== picture.frames) picture.last = now;
+      picture.frames = frames;
+      const shown = frames > 0 && now - picture.last < STILL;
+      if (shown !== picture.shown) this.events.picture(content, shown ? picture.stream : null);
+      picture.shown = shown;
+    }
   }
 
   mute(on) {
@@ -181,6 +201,7 @@ export class Guest {
       const answer = await this.call.offer(this.described());
       await this.peer.setRemoteDescription({ type: "answer", sdp: answer });
     } catch (error) {
+      this.contents.delete(line.mid);
       await this.peer.setLocalDescription({ type: "rollback" }).catch(() => {});
     }
     return line;
@@ -195,6 +216,8 @@ export class Guest {
   }
 
   end(why) {
+    clearInterval(this.looking);
+    this.pictures.clear();
     for (const stream of [this.microphone, this.camera, this.screen]) this.release(stream);
     this.microphone = this.camera = this.screen = null;
     if (this.peer) this.peer.close();

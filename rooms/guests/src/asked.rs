@@ -38,8 +38,8 @@ pub enum Request {
     Promote(u64),
     /// A text to everyone.
     Say(String),
-    /// Shows the guest's own screen, or no more.
-    Show(bool),
+    /// Asks to show the guest's own screen (`None`), or lets somebody show one; or no more.
+    Show(Option<u64>, bool),
     /// Calls a number into the meeting.
     Dial(String),
     /// Ends the meeting for all.
@@ -117,7 +117,7 @@ impl Asked {
             What::Remove => Request::Remove(somebody?),
             What::Promote => Request::Promote(somebody?),
             What::Say => Request::Say(text?),
-            What::Show => Request::Show(on),
+            What::Show => Request::Show(who, on),
             What::Dial => Request::Dial(number(&text?).ok_or_else(|| bad("text is no number"))?),
             What::End => Request::End,
         };
@@ -156,6 +156,11 @@ mod tests {
             (format!(r#"{{"number":7,"do":"mute","who":"{id}"}}"#), Request::Mute(Some(255), true)),
             (r#"{"number":7,"do":"mute-all","on":true}"#.to_owned(), Request::MuteAll(true)),
             (r#"{"number":7,"do":"hand","on":true}"#.to_owned(), Request::Hand(None, true)),
+            (r#"{"number":7,"do":"show","on":true}"#.to_owned(), Request::Show(None, true)),
+            (
+                format!(r#"{{"number":7,"do":"show","who":"{id}","on":false}}"#),
+                Request::Show(Some(255), false),
+            ),
             (r#"{"number":7,"do":"admit-all"}"#.to_owned(), Request::Admit(None)),
             (format!(r#"{{"number":7,"do":"admit","who":"{id}"}}"#), Request::Admit(Some(255))),
             (format!(r#"{{"number":7,"do":"remove","who":"{id}"}}"#), Request::Remove(255)),

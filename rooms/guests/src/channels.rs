@@ -132,6 +132,8 @@ impl Channels {
         match from {
             FromGuest::Opened(id, key, out) => match self.keys.get(&key) {
                 Some(&call) => {
+                    // A call has one page: of an earlier channel its page does not know yet that it is lost.
+                    self.open.retain(|_, channel| channel.call != call);
                     let told = Told::Nothing;
                     let channel = Channel { call, out, told, levels: None, chat: None };
                     self.open.insert(id, channel);
@@ -260,8 +262,8 @@ fn carry_out(
         Request::Remove(who) => Command::Remove(found(who)?),
         Request::Promote(who) => Command::Promote(found(who)?),
         Request::Say(text) => Command::Say(text),
-        Request::Show(true) => Command::TakeFloor(call),
-        Request::Show(false) => Command::LeaveFloor(call),
+        Request::Show(who, true) => Command::TakeFloor(who.map_or(Ok(call), found)?),
+        Request::Show(who, false) => Command::LeaveFloor(who.map_or(Ok(call), found)?),
         Request::Dial(number) => Command::DialOut(number),
         Request::End => Command::End,
     };

@@ -25,6 +25,8 @@ struct PersonText<'a> {
     muted: bool,
     hand: bool,
     shows: bool,
+    /// Whether a moderator is asked to let it show a screen.
+    asks: bool,
 }
 
 /// One meeting as all of its guests see it.
@@ -76,6 +78,7 @@ fn person(entry: &RosterEntry) -> PersonText<'_> {
         muted: entry.muted,
         hand: entry.hand,
         shows: entry.shows,
+        asks: entry.asks_to_show,
     }
 }
 

@@ -12,7 +12,7 @@ const KEPT: usize = 16;
 /// Octets of a slice: it fits into a packet with SRTP, of receivers of single units too.
 const SLICE: usize = 1_200;
 
-/// A card for receivers of this many macroblocks and this level.
+/// A card, whether it has the usual size or the small one, and the level that it says.
 type Key = (Arc<PictureCard>, bool, u8);
 
 /// Those that were drawn.
@@ -22,13 +22,17 @@ pub(crate) struct Cards {
 }
 
 impl Cards {
-    /// What a line shows while it shows nobody; `None` for one without words, and for VP8.
+    /// What a line shows while it shows nobody;
+    /// `None` for one without words, for VP8, and for who takes no picture of that size.
     pub(crate) fn of(&mut self, seat: &PictureSeat) -> Option<Arc<StillPicture>> {
         let card = seat.card.as_ref()?;
         let PictureFormat::H264 { receives, .. } = &seat.format else { return None };
         // One that cannot be read has no pictures at all, which is said elsewhere.
         let format = H264Format::parse(receives).ok()?;
         let most = format.limits().macroblocks;
+        if most < room_stills::LEAST_MACROBLOCKS {
+            return None;
+        }
         let level = format.profile_level_id.level.idc();
         let key = (Arc::clone(card), most >= room_stills::USUAL_MACROBLOCKS, level);
         if let Some((_, known)) = self.drawn.iter().find(|(known, _)| *known == key) {
@@ -50,9 +54,12 @@ fn draw(card: &PictureCard, most_macroblocks: u32, level: u8) -> StillPicture {
         lines: card.lines.iter().map(ToString::to_string).collect(),
     };
     let picture = card.draw(most_macroblocks);
-    let sets = parameter_sets(&picture, level).into_iter();
+    let key = |idr| {
+        let sets = parameter_sets(&picture, level).into_iter();
+        sets.chain(key_picture(&picture, idr, SLICE)).collect()
+    };
     StillPicture {
-        key: sets.chain(key_picture(&picture, 0, SLICE)).collect(),
+        keys: [key(0), key(1)],
         repeats: (0..FRAME_NUMBERS).map(|number| repeat(&picture, number)).collect(),
     }
 }
@@ -85,14 +92,26 @@ mod tests {
         let again = cards.of(&seat("Board room", "profile-level-id=42e01f")).unwrap();
         assert!(Arc::ptr_eq(&first, &again));
         let small = cards.of(&seat("Board room", "profile-level-id=42e00c")).unwrap();
-        assert!(small.key.len() < first.key.len());
+        assert!(small.keys[0].len() < first.keys[0].len());
         let other = cards.of(&seat("Lobby", "profile-level-id=42e01f")).unwrap();
         assert_ne!(first, other);
-        assert!(first.key.iter().all(|unit| unit.len() <= SLICE));
+        assert!(first.keys.iter().flatten().all(|unit| unit.len() <= SLICE));
+        assert_eq!(first.keys[0][..2], first.keys[1][..2], "the same parameter sets");
+        assert_ne!(first.keys[0][2], first.keys[1][2], "and other key frames");
         (0..KEPT).for_each(|number| {
             cards.of(&seat(&number.to_string(), "profile-level-id=42e01f"));
         });
         assert_eq!(cards.drawn.len(), KEPT);
+    }
+
+    #[test]
+    fn whoever_takes_no_picture_of_its_size_has_none() {
+        let mut cards = Cards::default();
+        for least in ["profile-level-id=42e00a", "profile-level-id=42f00b"] {
+            assert_eq!(cards.of(&seat("Board room", least)), None, "{least}");
+        }
+        assert!(cards.of(&seat("Board room", "profile-level-id=42e00b")).is_some());
+        assert!(cards.of(&seat("Board room", "profile-level-id=42e00a;max-fs=396")).is_some());
     }
 
     #[test]

@@ -66,13 +66,15 @@ impl Pictures {
         still: Option<Arc<StillPicture>>,
     ) -> Result<(), String> {
         self.remove(now, |line| line.stream.id == stream.id);
-        let participant = self.number(stream.seat.participant)?;
+        let whose = stream.seat.participant;
+        let participant = self.number(whose)?;
         let key = StreamKey { participant, line: line::of(stream.seat.content) };
-        self.remove(now, |line| line.key == key);
-        // It may have gone with the last of its lines.
-        self.take_number(participant, stream.seat.participant);
+        // Nothing is taken for one that cannot be.
         let line = PictureLine::new(key, stream)?;
+        self.remove(now, |line| line.key == key);
         self.switch.add_receiver(now, key, line.receives()).map_err(|error| error.to_string())?;
+        // It may have gone with the last of its lines.
+        self.take_number(participant, whose);
         self.switch.set_still(key, still);
         self.lines.push(line);
         self.renumber();
@@ -182,8 +184,8 @@ impl Pictures {
         Some(Participant(at as u16))
     }
 
-    /// A participant's number in the switch: its own, or a free one.
-    fn number(&mut self, participant: ParticipantId) -> Result<Participant, String> {
+    /// A participant's number in the switch: its own, or a free one, which is not taken yet.
+    fn number(&self, participant: ParticipantId) -> Result<Participant, String> {
         if let Some(known) = self.known(participant) {
             return Ok(known);
         }
@@ -192,9 +194,7 @@ impl Pictures {
         if at >= usize::from(MAX_PARTICIPANTS) {
             return Err(room_video::TooManyParticipants.to_string());
         }
-        let number = Participant(at as u16);
-        self.take_number(number, participant);
-        Ok(number)
+        Ok(Participant(at as u16))
     }
 
     fn take_number(&mut self, number: Participant, participant: ParticipantId) {

@@ -9,6 +9,8 @@ pub const MAX_LINES: usize = 4;
 pub const USUAL_MACROBLOCKS: u32 = 920;
 /// Across and down, of a receiver that takes no more than CIF.
 pub const SMALL: (usize, usize) = (320, 180);
+/// Macroblocks of [`SMALL`]: who takes fewer (levels 1 and 1b, ITU-T H.264 table A-1) can be shown no card.
+pub const LEAST_MACROBLOCKS: u32 = 240;
 
 const USUAL: (usize, usize) = (640, 360);
 /// Characters of a text that are looked at.
@@ -26,7 +28,7 @@ pub struct Card {
 }
 
 impl Card {
-    /// Draws it for a receiver that takes pictures of so many macroblocks.
+    /// Draws it for a receiver that takes pictures of so many macroblocks, [`LEAST_MACROBLOCKS`] at least.
     pub fn draw(&self, most_macroblocks: u32) -> Picture {
         let is_small = most_macroblocks < USUAL_MACROBLOCKS;
         let (width, height) = if is_small { SMALL } else { USUAL };

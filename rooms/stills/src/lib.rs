@@ -11,6 +11,6 @@ mod h264;
 mod picture;
 mod text;
 
-pub use card::{Card, MAX_LINES, SMALL, USUAL_MACROBLOCKS};
+pub use card::{Card, LEAST_MACROBLOCKS, MAX_LINES, SMALL, USUAL_MACROBLOCKS};
 pub use h264::{FRAME_NUMBERS, LEAST_SLICE, key_picture, parameter_sets, repeat};
 pub use picture::{Colour, MAX_SIDE, Picture};

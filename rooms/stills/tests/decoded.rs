@@ -4,7 +4,10 @@
 #![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 use proptest::prelude::*;
-use room_stills::{Card, FRAME_NUMBERS, LEAST_SLICE, Picture, key_picture, parameter_sets, repeat};
+use room_stills::{
+    Card, FRAME_NUMBERS, LEAST_MACROBLOCKS, LEAST_SLICE, Picture, USUAL_MACROBLOCKS, key_picture,
+    parameter_sets, repeat,
+};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -66,6 +69,14 @@ fn a_card_is_shown_as_it_was_drawn() {
     check(&welcome(), 1_620, 1_200);
     check(&welcome(), 396, 1_200);
     check(&Card::default(), 1_620, 1_200);
+}
+
+#[test]
+fn the_least_receiver_takes_the_small_card() {
+    let (across, down) = welcome().draw(LEAST_MACROBLOCKS).macroblocks();
+    assert_eq!(across * down, LEAST_MACROBLOCKS as usize);
+    let (across, down) = welcome().draw(USUAL_MACROBLOCKS).macroblocks();
+    assert_eq!(across * down, USUAL_MACROBLOCKS as usize);
 }
 
 #[test]

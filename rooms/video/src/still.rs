@@ -19,8 +19,9 @@ const AHEAD: Duration = Duration::from_millis(20);
 /// A picture that was coded as H.264, in units without start codes, none longer than a payload of its receivers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StillPicture {
-    /// Parameter sets and slices of the key frame, in their order.
-    pub key: Vec<Vec<u8>>,
+    /// Parameter sets and slices of the key frame, in their order; twice, because two that follow each other
+    /// differ in their `idr_pic_id` (ITU-T H.264 section 7.4.3).
+    pub keys: [Vec<Vec<u8>>; 2],
     /// The picture after it, and so on, by their numbers modulo their count; the first is never sent, for it
     /// is the key frame's. Empty for a picture that is not said again.
     pub repeats: Vec<Vec<u8>>,
@@ -30,6 +31,8 @@ pub struct StillPicture {
 #[derive(Debug)]
 pub(crate) struct Still {
     picture: Arc<StillPicture>,
+    /// The key frame that was begun last is the second one.
+    is_second: bool,
     /// The next unit of the key frame; behind its last when it is out.
     next: usize,
     /// Pictures since the key frame.
@@ -42,7 +45,8 @@ pub(crate) struct Still {
 impl Still {
     pub(crate) const fn new(picture: Arc<StillPicture>) -> Self {
         let (due, begins_again) = (Instant::ZERO, Instant::ZERO);
-        Still { picture, next: 0, number: 0, due, begins_again }
+        // Whatever begins first is the first one.
+        Still { picture, is_second: true, next: 0, number: 0, due, begins_again }
     }
 
     /// The receiver shows somebody, or could not decode what it has: it begins with a key frame next.
@@ -55,6 +59,12 @@ impl Still {
         self.due
     }
 
+    /// The units of the key frame that was begun last.
+    fn key(&self) -> &[Vec<u8>] {
+        let [first, second] = &self.picture.keys;
+        if self.is_second { second } else { first }
+    }
+
     /// Sends what is due, at `rate` bit/s.
     pub(crate) fn send(
         &mut self,
@@ -64,9 +74,9 @@ impl Still {
         emit: &mut impl FnMut(Outgoing<'_>),
     ) {
         self.due = self.due.max(now);
-        let is_out = self.next >= self.picture.key.len();
+        let is_out = self.next >= self.key().len();
         if now >= self.begins_again && (is_out || self.begins_again == Instant::ZERO) {
-            (self.next, self.number) = (0, 0);
+            (self.is_second, self.next, self.number) = (!self.is_second, 0, 0);
             self.begins_again = now + BEGIN_AGAIN;
             outbound.begin_own(now);
             self.due = now;
@@ -74,14 +84,14 @@ impl Still {
             self.repeat(now, outbound, emit);
             return;
         }
-        let last = self.picture.key.len().saturating_sub(1);
-        while let Some(unit) = self.picture.key.get(self.next) {
+        let last = self.key().len().saturating_sub(1);
+        while let Some(unit) = self.key().get(self.next) {
             if self.due > now + AHEAD {
                 return;
             }
             outbound.send_own(unit, self.next == last, emit);
-            self.next += 1;
             let micros = (unit.len() as u64 * 8_000_000) / rate.clamp(LEAST_RATE, MOST_RATE);
+            self.next += 1;
             self.due += Duration::from_micros(micros);
         }
         self.due = now + REPEAT;

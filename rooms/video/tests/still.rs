@@ -12,6 +12,10 @@ use std::sync::Arc;
 
 const ALONE: StreamKey = StreamKey::main(Participant(0));
 
+/// Slices of the first key frame and of the second: both are IDR pictures.
+const FIRST: u8 = 0x65;
+const SECOND: u8 = 0x45;
+
 /// What the receiver got: when, the first octet, the marker, the timestamp.
 type Got = (u64, u8, bool, u32);
 
@@ -33,9 +37,13 @@ fn receiver(format: VideoFormat) -> ReceiverSettings {
 }
 
 fn still() -> Arc<StillPicture> {
-    let slices = (0..20).map(|number| [&[0x65, number][..], &[7; 1_000]].concat());
-    let key = [vec![0x67, 1], vec![0x68, 2]].into_iter().chain(slices).collect();
-    Arc::new(StillPicture { key, repeats: (0..16).map(|number| vec![0x41, number]).collect() })
+    let key = |nal: u8| {
+        let slices = (0..20).map(move |number| [&[nal, number][..], &[7; 1_000]].concat());
+        [vec![0x67, 1], vec![0x68, 2]].into_iter().chain(slices).collect()
+    };
+    // By their first octets the key frames are known from each other.
+    let keys = [key(FIRST), key(SECOND)];
+    Arc::new(StillPicture { keys, repeats: (0..16).map(|number| vec![0x41, number]).collect() })
 }
 
 fn run(switch: &mut VideoSwitch, from: u64, to: u64) -> Vec<Got> {
@@ -62,7 +70,7 @@ fn whoever_sees_nobody_sees_the_room() {
     let mut switch = alone(receiver(plain()));
     let got = run(&mut switch, 0, 5_000);
     let (key, after) = got.split_at(22);
-    assert_eq!((key[0].1, key[1].1, key[2].1), (0x67, 0x68, 0x65));
+    assert_eq!((key[0].1, key[1].1, key[2].1), (0x67, 0x68, FIRST));
     assert!(key.iter().all(|unit| unit.3 == key[0].3), "one picture has one time");
     assert_eq!(key.iter().filter(|unit| unit.2).count(), 1, "and one end");
     assert!(key[21].2);
@@ -73,6 +81,23 @@ fn whoever_sees_nobody_sees_the_room() {
     assert!(after.windows(2).all(|pair| pair[1].3 > pair[0].3), "{after:?}");
     let later = run(&mut switch, 5_000, 12_000);
     assert_eq!(later.iter().filter(|unit| unit.1 == 0x67).count(), 1, "every ten seconds anew");
+    let slices = |got: &[Got]| {
+        let count = |slice| got.iter().filter(|unit| unit.1 == slice).count();
+        [count(FIRST), count(SECOND)]
+    };
+    assert_eq!(slices(&later), [0, 20], "and no key frame has the number of the one before");
+    let later = run(&mut switch, 12_000, 22_000);
+    assert_eq!(slices(&later), [20, 0]);
+}
+
+#[test]
+fn one_that_is_begun_anew_before_its_end_has_another_number_too() {
+    let mut switch = alone(receiver(plain()));
+    let got = run(&mut switch, 0, 40);
+    assert!((3..22).contains(&got.len()) && got[2].1 == FIRST, "{got:?}");
+    switch.handle_picture_fast_update(Instant::from_millis(2_000), Participant(0));
+    let got = run(&mut switch, 2_000, 2_020);
+    assert_eq!((got[0].1, got[2].1), (0x67, SECOND), "{got:?}");
 }
 
 #[test]

@@ -352,14 +352,15 @@ fn admit_to_rooms(
     }
     let target = reached.target(is_excused);
     let connector = target.connector.clone();
+    // Plain WebSockets come from this host alone: all guests have their proxy's address.
+    let is_counted = !is_excused && flow.protocol != TransportProtocol::Ws;
     let room = rooms::room_call(invite, flow, Some(reached));
     // Records have the meeting's digits as the called number, and no passcode.
     let called = room.dialled.meeting.as_ref().map_or("", |meeting| meeting.digits()).into();
     Ok(Admission {
         direction: CallDirection::Outbound,
         room: Some(Box::new(room)),
-        source: (!is_excused)
-            .then(|| (source_of(flow.remote.ip()), reached.max_calls_per_source())),
+        source: is_counted.then(|| (source_of(flow.remote.ip()), reached.max_calls_per_source())),
         ..admit_steered(&connector, called, vec![target])
     })
 }

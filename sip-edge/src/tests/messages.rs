@@ -4,7 +4,7 @@ use super::{PATIENCE, Rig, Seen, client_key, message};
 use crate::transport::{MessageConnection, MessageEnd, TcpLimits};
 use bytes::Bytes;
 use model::{Flow, TransportProtocol};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
 const REMOTE: &str = "192.0.2.9:50000";
@@ -71,6 +71,44 @@ fn nobody_else_gets_what_was_for_a_browser_that_is_gone() {
     let nowhere = Flow { connection: None, ..its };
     rig.transmit(nowhere, "OPTIONS sip:a@b.invalid SIP/2.0\r\n\r\n", Some(client));
     assert!(matches!(rig.next(), Seen::Unreachable(of) if of == client));
+}
+
+#[test]
+fn browsers_take_no_place_of_connections_that_we_open() {
+    let (rig, runtime) = (rig(TcpLimits { connections: 1, ..TcpLimits::default() }), runtime());
+    let browsers: Vec<_> = (0..4).map(|_| open(&rig, &runtime)).collect();
+    deliver(&runtime, &browsers[3], &message("OPTIONS", "z9hG4bK1", ""));
+    rig.next_input();
+    let peers = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [flow, more] = [&peers[0], &peers[1]]
+        .map(|peer| Flow::new(TransportProtocol::Tcp, rig.address(), peer.local_addr().unwrap()));
+    rig.transmit(flow, "OPTIONS sip:a@b.invalid SIP/2.0\r\n\r\n", None);
+    let opened = accepted(&rig, &peers[0]);
+    // No more than so many of these.
+    let client = client_key();
+    rig.transmit(more, "OPTIONS sip:a@b.invalid SIP/2.0\r\n\r\n", Some(client));
+    assert!(matches!(rig.next(), Seen::Unreachable(of) if of == client));
+    // A place that was given back can be taken again.
+    drop(opened);
+    let deadline = rig.clock.now() + PATIENCE;
+    while rig.edge.statistics().transport.tcp_opened < 2 {
+        assert!(rig.clock.now() < deadline, "the closed connection keeps its place");
+        rig.transmit(more, "OPTIONS sip:a@b.invalid SIP/2.0\r\n\r\n", None);
+        std::thread::yield_now();
+    }
+    accepted(&rig, &peers[1]);
+}
+
+fn accepted(rig: &Rig, listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    let deadline = rig.clock.now() + PATIENCE;
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => return stream,
+            Err(_) => assert!(rig.clock.now() < deadline, "nothing is opened"),
+        }
+        std::thread::yield_now();
+    }
 }
 
 #[test]

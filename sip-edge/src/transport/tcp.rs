@@ -60,6 +60,8 @@ pub(crate) struct Streams {
     inputs: mpsc::Sender<StreamInput>,
     next_id: Arc<AtomicU64>,
     table: HashMap<ConnectionId, Entry>,
+    /// How many of these we have opened.
+    opened: usize,
     /// The youngest connection to each peer.
     pool: HashMap<PoolKey, ConnectionId>,
     /// Connections that peers opened and allow us to use for requests to an address of theirs.
@@ -84,6 +86,7 @@ impl Streams {
             inputs,
             next_id,
             table: HashMap::new(),
+            opened: 0,
             pool: HashMap::new(),
             aliases: HashMap::new(),
             identities: HashMap::new(),
@@ -332,6 +335,7 @@ impl Streams {
         feedback: &mut FeedbackQueue,
     ) {
         let Some(entry) = self.table.remove(&id) else { return };
+        self.opened -= usize::from(!entry.accepted);
         counters.tcp_connections = self.table.len() as u64;
         match reason {
             Ended::Closed => {}
@@ -381,8 +385,8 @@ impl Streams {
         flow: Flow,
         counters: &mut TransportCounters,
     ) -> Option<ConnectionId> {
-        // Accepted connections are bounded by their own limit, so these are at least as many.
-        if self.table.len() >= self.limits.connections.saturating_mul(2) {
+        // Accepted ones and browsers' have their own limits, and take nobody's place here.
+        if self.opened >= self.limits.connections {
             return None;
         }
         if flow.protocol.is_web_socket() {
@@ -424,6 +428,7 @@ impl Streams {
         let entry = Entry::opening(flow, writes, activity, task);
         self.pool.insert(entry.key, id);
         self.table.insert(id, entry);
+        self.opened += 1;
         counters.tcp_connections = self.table.len() as u64;
         Some(id)
     }

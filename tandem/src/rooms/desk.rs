@@ -37,6 +37,9 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// none of so many has ended.
 const UNSENT: usize = 65_536;
 
+/// Calls by which a recording is stopped.
+const STOPS: usize = 16;
+
 /// A call, and an order with its number.
 pub(super) type Unsent = (TransactionId, u32, ApplicationOrder);
 
@@ -172,7 +175,7 @@ impl Desk {
         self.focus.handle_call(now(self.clock), call, arrival(begun, room));
     }
 
-    fn take_news(&mut self, call: TransactionId, news: ApplicationNews) {
+    pub(super) fn take_news(&mut self, call: TransactionId, news: ApplicationNews) {
         let Some(ears) = self.callers.get_mut(&call) else { return };
         let now = now(self.clock);
         match news {
@@ -234,9 +237,7 @@ impl Desk {
                 self.channels.call_over(call);
                 self.unsent.retain(|(of, ..)| *of != call);
                 self.focus.handle_gone(now, call, (status >= 300).then_some(status));
-                if let Some(meeting) = self.tapings.gone(call) {
-                    self.order_recording(meeting, Some(call));
-                }
+                self.record_by_another(call);
             }
             _ => {}
         }
@@ -249,22 +250,41 @@ impl Desk {
             Next::Ask => self.order_recording(meeting, Some(call)),
             Next::Failed => {
                 tracing::warn!(%meeting, %failure, "a meeting is not recorded");
+                // It may have been one order of several that found no room.
+                self.stop_recording(meeting);
                 self.focus.handle_recording_failed(now(self.clock), meeting);
             }
             Next::Nothing | Next::Begun => {}
         }
     }
 
-    /// Has the relay record a meeting, by way of one of its calls, rather another one than `failed`; of a meeting that nobody is in the next
-    /// one who joins brings the order.
+    /// Has the relay record a meeting, by way of one of its calls, rather another one than `failed`, and one that
+    /// has a seat for sure; of a meeting that nobody is in the next one who joins brings the order.
     fn order_recording(&mut self, meeting: MeetingId, failed: Option<TransactionId>) {
         let there = self.callers.iter().filter(|(_, ears)| ears.is_in(meeting));
-        let call = there.map(|(call, _)| *call).max_by_key(|call| Some(*call) != failed);
-        let Some(call) = call else { return };
+        let best = there.max_by_key(|(call, ears)| (Some(**call) != failed, ears.is_seated()));
+        let Some(call) = best.map(|(call, _)| *call) else { return };
         let recording = self.recording_of(meeting, None);
         if let Some(ears) = self.callers.get_mut(&call) {
             ears.record(Some(Box::new(recording)));
             self.tapings.asked(meeting, call);
+        }
+    }
+
+    /// Has the relay record a meeting no more, by several of its calls, since none of them is answered: one that
+    /// leaves meanwhile, or a worker with no room for the order, must not be the only one. Not by all: in a
+    /// large meeting these would take the places of seats.
+    fn stop_recording(&mut self, meeting: MeetingId) {
+        let mut there: Vec<_> =
+            self.callers.values_mut().filter(|ears| ears.is_in(meeting)).collect();
+        there.sort_by_key(|ears| !ears.is_seated());
+        there.into_iter().take(STOPS).for_each(|ears| ears.record(None));
+    }
+
+    /// The call is in no meeting any more. If it had an order to record one that is not answered, another gets it.
+    pub(super) fn record_by_another(&mut self, call: TransactionId) {
+        if let Some(meeting) = self.tapings.gone(call) {
+            self.order_recording(meeting, Some(call));
         }
     }
 
@@ -377,6 +397,7 @@ impl Desk {
                 if let Some((floors, _)) = &mut self.floor {
                     floors.leave(call);
                 }
+                self.record_by_another(call);
             }
             Order::Mute => ears.mute(true),
             Order::Unmute => ears.mute(false),
@@ -404,9 +425,7 @@ impl Desk {
             }
             MeetingOrder::StopRecording => {
                 self.tapings.stop(meeting);
-                if let Some(ears) = self.callers.values_mut().find(|ears| ears.is_in(meeting)) {
-                    ears.record(None);
-                }
+                self.stop_recording(meeting);
             }
             MeetingOrder::AskNumber { call, number, .. } => {
                 let allowed = self.number_of(&number).is_some();

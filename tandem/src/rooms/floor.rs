@@ -36,6 +36,16 @@ pub(super) enum FloorNews {
     Lost(u32),
 }
 
+impl FloorNews {
+    /// Whose device it is.
+    pub(super) const fn conference(&self) -> u32 {
+        match self {
+            FloorNews::Said(message) => message.header.conference,
+            FloorNews::Lost(conference) => *conference,
+        }
+    }
+}
+
 /// What somebody wants of its meeting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Wish {

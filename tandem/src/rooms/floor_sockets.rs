@@ -19,6 +19,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 /// Orders that the thread takes at once. Full: the rooms keep them ([`super::floor::UNSENT`]).
 const ORDERS: usize = 1_024;
 /// News that the rooms have no room for. Full policy: messages are lost, counted; a device over UDP repeats.
+/// That a device is gone is kept, once for each device.
 const UNTOLD: usize = 1_024;
 /// Pieces of at most [`PIECE`] that connections have read. Full: they are not read meanwhile.
 const PIECES: usize = 256;
@@ -293,12 +294,24 @@ impl Server {
     }
 
     fn note(&mut self, news: FloorNews) {
-        if self.untold.len() < UNTOLD {
-            self.untold.push_back(news);
-        } else {
+        if !keep(&mut self.untold, news) {
             self.counters.untold.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Has news wait for the rooms; whether they do, or what waits says the same.
+fn keep(untold: &mut VecDeque<FloorNews>, news: FloorNews) -> bool {
+    if untold.len() >= UNTOLD {
+        // Nobody would say again that a device is gone, and it would keep the floor.
+        let FloorNews::Lost(conference) = news else { return false };
+        let newest = untold.iter().rev().find(|waiting| waiting.conference() == conference);
+        if matches!(newest, Some(FloorNews::Lost(_))) {
+            return true;
+        }
+    }
+    untold.push_back(news);
+    true
 }
 
 /// Reads and writes a connection until either side has enough.

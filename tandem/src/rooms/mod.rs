@@ -257,7 +257,8 @@ impl Port {
             }
             ApplicationTold::News(news) => {
                 // Of a call that an application has sent into a meeting these are the rooms'.
-                let is_rooms = news.order().is_some_and(|order| order >= ROOM_ORDERS);
+                let is_rooms =
+                    is_of_seat(news) || news.order().is_some_and(|order| order >= ROOM_ORDERS);
                 if !is_rooms && !calls.contains(&call) {
                     return Err(event);
                 }
@@ -279,6 +280,17 @@ impl Port {
         }
         Ok(Ok(()))
     }
+}
+
+/// Whether news are of a place in a meeting, whoever steers the call. They answer no order by its number.
+const fn is_of_seat(news: &ApplicationNews) -> bool {
+    matches!(
+        news,
+        ApplicationNews::ConferenceRecords
+            | ApplicationNews::ConferenceRecordingFailed(_)
+            | ApplicationNews::Heard(_)
+            | ApplicationNews::Silent { .. }
+    )
 }
 
 #[cfg(test)]

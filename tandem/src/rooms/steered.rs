@@ -108,6 +108,7 @@ impl Desk {
         for (number, order) in ears.take_orders() {
             queue(&mut self.unsent, (call, number, order));
         }
+        self.record_by_another(call);
     }
 
     /// Calls whose leaving found the queue full.

@@ -30,6 +30,23 @@ HEAR = """(async (hertz) => {
   return hertz.map((one) => Math.max(-200, bins[Math.round(one * 8192 / 48000)]));
 })(%s)"""
 
+# What is seen of somebody: width, seconds played, and the mean colour.
+SEE = """((id) => {
+  const video = document.getElementById(id);
+  if (video.hidden || !video.videoWidth) return null;
+  const canvas = document.createElement('canvas');
+  canvas.width = canvas.height = 16;
+  const drawn = canvas.getContext('2d');
+  drawn.drawImage(video, 0, 0, 16, 16);
+  const samples = drawn.getImageData(0, 0, 16, 16).data;
+  const mean = [0, 1, 2].map((part) => {
+    let sum = 0;
+    for (let at = part; at < samples.length; at += 4) sum += samples[at];
+    return sum / 256;
+  });
+  return { width: video.videoWidth, seconds: video.currentTime, mean };
+})(%r)"""
+
 
 class Guest:
     """One browser with the page open."""
@@ -61,8 +78,10 @@ class Guest:
     def page(self):
         return self.browser.tell("document.body.innerText.replace(/\\s+/g, ' ')")
 
-    def join(self, meeting, name, passcode=""):
+    def join(self, meeting, name, passcode="", camera=False):
         self.fill(id=meeting, name=name, passcode=passcode)
+        if camera:
+            self.press("#with-camera")
         self.press("#join-button")
 
     def wait_in(self, count):
@@ -82,6 +101,16 @@ class Guest:
             return all(found[one] > -60 for one in loud) and all(found[one] < quiet for one in silent)
 
         wait_until(look, 25, lambda: f"the guest hears {loud} and not {silent}: {found}; {self.page()}")
+
+    def wait_sees(self, wanted, element="picture"):
+        """Sees such a picture there, by its width and its mean red, green and blue, and it is played."""
+        first = self.wait(SEE % element, f"a picture in {element}")
+
+        def sees():
+            seen = self.browser.tell(SEE % element)
+            return seen and seen["seconds"] > first["seconds"] and wanted(seen["width"], *seen["mean"])
+
+        wait_until(sees, 25, lambda: f"{element}: {self.browser.tell(SEE % element)}; {self.page()}")
 
     def stop(self):
         self.browser.stop()

@@ -27,7 +27,7 @@ class RtpEndpoint:
         self.received = []
         self.reports = []
         self._to = None
-        self._audio = tones.ulaw(tones.sine(hertz, 1) if samples is None else samples)
+        self._said = (tones.ulaw(tones.sine(hertz, 1) if samples is None else samples), 0)
         self._drop = drop
         self._quiet, self._stop = threading.Event(), threading.Event()
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
@@ -44,6 +44,10 @@ class RtpEndpoint:
         """The same source goes on to another address."""
         self._to = to
 
+    def play(self, samples):
+        """From the next packet on these, again and again, in the same stream."""
+        self._said = (tones.ulaw(samples), self.counted + 1)
+
     def _send(self, limit):
         sequence, stamp = random.getrandbits(15), random.getrandbits(31)
         due = time.monotonic()
@@ -53,8 +57,9 @@ class RtpEndpoint:
                 marker = 0x80 if number == 0 else 0
                 header = struct.pack("!BBHII", 0x80, marker, (sequence + number) & 0xFFFF,
                                      (stamp + number * _FRAME) & 0xFFFFFFFF, self.ssrc)
-                at = number * _FRAME % len(self._audio)
-                self.rtp.sendto(header + self._audio[at:at + _FRAME], self._to)
+                audio, since = self._said
+                at = max(number - since, 0) * _FRAME % len(audio)
+                self.rtp.sendto(header + audio[at:at + _FRAME], self._to)
                 self.sent += 1
             self.counted += 1
             due += _STEP

@@ -20,7 +20,7 @@ use model::{
 };
 use sip_proto::locate::{Target, Wanted};
 use sip_proto::{Message, Transmit};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,8 +68,8 @@ pub struct World {
     streams: Streams,
     /// Connections under TLS, with whom those that the edge opened must lead to.
     secure: HashMap<SocketAddr, Option<PeerIdentity>>,
-    /// Peers whose connection is a WebSocket.
-    web: HashSet<SocketAddr>,
+    /// Peers whose connection is a WebSocket, under TLS or plain.
+    web: HashMap<SocketAddr, TransportProtocol>,
     identities: HashMap<PeerIdentity, ExpectedPeer>,
     ladder: Vec<String>,
     serial: u32,
@@ -108,7 +108,7 @@ impl World {
             connections: HashMap::new(),
             streams: Streams::default(),
             secure: HashMap::new(),
-            web: HashSet::new(),
+            web: HashMap::new(),
             identities: HashMap::new(),
             ladder: Vec::new(),
             serial: 0,
@@ -147,8 +147,8 @@ impl World {
     /// The path between the edge and a peer: a stream for one that has a connection.
     pub fn flow(&self, peer: SocketAddr) -> Flow {
         match self.connections.get(&peer) {
-            Some(&connection) if self.web.contains(&peer) => Flow {
-                protocol: TransportProtocol::Wss,
+            Some(&connection) if self.web.contains_key(&peer) => Flow {
+                protocol: self.web[&peer],
                 local: EDGE_WSS,
                 remote: peer,
                 connection: Some(connection),
@@ -198,7 +198,13 @@ impl World {
 
     /// A browser opens a WebSocket to the edge.
     pub fn connect_web(&mut self, peer: SocketAddr) -> ConnectionId {
-        self.web.insert(peer);
+        self.web.insert(peer, TransportProtocol::Wss);
+        self.connect(peer)
+    }
+
+    /// One opens it without TLS, which a proxy has had.
+    pub fn connect_plain_web(&mut self, peer: SocketAddr) -> ConnectionId {
+        self.web.insert(peer, TransportProtocol::Ws);
         self.connect(peer)
     }
 

@@ -54,6 +54,11 @@ struct World {
 
 impl World {
     fn new() -> World {
+        World::with(RtcpStyle::Auto, false)
+    }
+
+    /// With a style of the node, or, where it sits ahead of its first plan, of that one.
+    fn with(style: RtcpStyle, sits_first: bool) -> World {
         let id = TransactionId::from_random(1);
         let mut session = RtpSession::new(MediaId(1), id, at(0), LearningPolicy::default());
         let mut number = 0x1234_5678_9abc_def0_u64;
@@ -61,10 +66,17 @@ impl World {
             number = number.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
             number
         };
-        session.set_rtcp(RtcpStyle::Auto, Duration::from_secs(5), &mut draw);
-        session.apply(&plan(true, true), at(0));
+        let node = if sits_first { RtcpStyle::Auto } else { style };
+        session.set_rtcp(node, Duration::from_secs(5), &mut draw);
+        let plan = MediaPlan { rtcp: Some(style), ..plan(true, true) };
+        if !sits_first {
+            session.apply(&plan, at(0));
+        }
         let (ends, rings) = picture_rings();
         let numbers = session.sit_picture(ends, NUMBER, at(0), &mut draw);
+        if sits_first {
+            session.apply(&plan, at(0));
+        }
         World { session, rings, numbers }
     }
 
@@ -222,6 +234,29 @@ fn rtcp_of_the_leg_reaches_whoever_switches_and_its_feedback_the_leg() {
     assert_eq!(asked.collect::<Vec<_>>(), [(ssrc, 7), (ssrc, 8)]);
     assert!(matches!(parts[0], RtcpPacket::ReceiverReport(_)));
     assert!(world.report(at(20)).is_none(), "once");
+}
+
+/// Feedback of the conference goes out with reports of ours, whatever style was chosen.
+#[test]
+fn whoever_switches_is_heard_in_every_style() {
+    let styles = [RtcpStyle::Auto, RtcpStyle::Translator, RtcpStyle::BackToBack];
+    let cases = styles.into_iter().flat_map(|style| [(style, false), (style, true)]);
+    for (style, sits_first) in cases {
+        let mut world = World::with(style, sits_first);
+        let mut asks = Vec::new();
+        write_picture_loss(&mut asks, 0, 7);
+        assert!(world.rings.given.feedback(&asks));
+        assert_eq!(world.gets(at(20)), [0; 0]);
+        assert!(world.session.rtcp_deadline().is_some_and(|due| due <= at(20)), "{style:?}");
+        let report = world.report(at(20)).expect("it asks");
+        let asked = parse_compound(&report).flatten().any(|part| match part {
+            RtcpPacket::Feedback(feedback) => feedback.media_ssrc == 7,
+            _ => false,
+        });
+        assert!(asked, "{style:?}, ahead of its first plan: {sits_first}");
+        world.give(0, 0);
+        assert_eq!(world.gets(at(30)), [0], "{style:?}");
+    }
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::*;
 use model::UnixTime;
 use room_core::{
-    Access, Arrival, AttendeeNumber, CreateMeeting, Dialled, FocusSettings, MeetingRecord,
-    MeetingSettings, ModeratorNumber, Plan, Registry, Source, StoredMeeting,
+    Access, Arrival, AttendeeNumber, CreateMeeting, Dialled, FloorPolicy, FocusSettings,
+    MeetingRecord, MeetingSettings, ModeratorNumber, Plan, Registry, Source, StoredMeeting,
 };
 use serde_json::Value;
 
@@ -46,8 +46,12 @@ fn types(told: &[Value]) -> Vec<&str> {
 
 impl World {
     fn new(access: Access) -> World {
+        World::with(access, FloorPolicy::Everyone)
+    }
+
+    fn with(access: Access, floor: FloorPolicy) -> World {
         let mut registry = Registry::default();
-        registry.restore(stored(access)).unwrap();
+        registry.restore(stored(access, floor)).unwrap();
         let focus = Focus::new(FocusSettings::default(), registry);
         World { focus, channels: Channels::default(), at: 1_000, drawn: 0 }
     }
@@ -116,7 +120,7 @@ impl World {
 }
 
 /// A meeting as the configuration file has them.
-fn stored(access: Access) -> StoredMeeting {
+fn stored(access: Access, floor: FloorPolicy) -> StoredMeeting {
     StoredMeeting::V1(MeetingRecord {
         meeting_id: MeetingId::draw(&mut || 7),
         attendee_number: AttendeeNumber::parse(ATTENDEES).unwrap(),
@@ -132,6 +136,7 @@ fn stored(access: Access) -> StoredMeeting {
             name: "Weekly".into(),
             plan: Plan::Personal,
             access,
+            floor,
             ..MeetingSettings::default()
         },
         created: UnixTime::from_millis(0),
@@ -244,6 +249,8 @@ fn a_guest_has_the_rights_of_its_call_and_no_more() {
         Request::Mute(Some(id_of(grace)), true),
         Request::Remove(id_of(grace)),
         Request::Promote(id_of(grace)),
+        Request::Show(Some(id_of(grace)), true),
+        Request::Show(Some(id_of(grace)), false),
         Request::Dial("+12065550100".into()),
         Request::End,
     ] {
@@ -272,6 +279,62 @@ fn a_guest_has_the_rights_of_its_call_and_no_more() {
     assert_eq!(attends.take()[0]["locked"], true);
     w.ask(&leads, 3, Request::End);
     assert_eq!(types(&attends.take()), ["welcome"]);
+}
+
+/// Who shows a screen, and who asks to, as a page is told last.
+fn floor(told: &[Value]) -> (Vec<&str>, Vec<&str>) {
+    let people = told.iter().rev().find(|text| text["type"] == "meeting");
+    let people = people.map(|text| text["people"].as_array().unwrap().as_slice());
+    let names = |what: &str| {
+        let those = people.unwrap_or_default().iter().filter(|person| person[what] == true);
+        those.map(|person| person["name"].as_str().unwrap()).collect()
+    };
+    (names("shows"), names("asks"))
+}
+
+#[test]
+fn a_moderator_lets_guests_share_a_screen_who_have_asked() {
+    let mut w = World::with(Access::Open, FloorPolicy::Asked);
+    let ada = id_of(w.call(1, "Ada", ATTENDEES, "key of ada"));
+    let bob = id_of(w.call(2, "Bob", ATTENDEES, "key of bob"));
+    w.call(3, "Grace", MODERATORS, "key of grace");
+    let (mut asks, mut leads) = (w.open(1, "key of ada"), w.open(3, "key of grace"));
+    let other = w.open(2, "key of bob");
+    w.ask(&asks, 1, Request::Show(None, true));
+    let told = asks.take();
+    assert_eq!(told.iter().filter(|text| text["type"] == "done").count(), 1);
+    assert_eq!(floor(&told), (vec![], vec!["Ada"]), "it only asks");
+    assert_eq!(floor(&leads.take()), (vec![], vec!["Ada"]));
+    w.ask(&leads, 1, Request::Show(Some(ada), true));
+    assert_eq!(floor(&asks.take()), (vec!["Ada"], vec![]));
+    // Another one is let, and takes over; a third time it is refused.
+    w.ask(&other, 1, Request::Show(None, true));
+    assert_eq!(floor(&asks.take()), (vec!["Ada"], vec!["Bob"]));
+    w.ask(&leads, 2, Request::Show(Some(bob), true));
+    assert_eq!(floor(&asks.take()), (vec!["Bob"], vec![]));
+    w.ask(&asks, 2, Request::Show(None, true));
+    w.ask(&leads, 3, Request::Show(Some(ada), false));
+    assert_eq!(floor(&asks.take()), (vec!["Bob"], vec![]));
+    w.ask(&leads, 4, Request::Show(Some(bob), false));
+    let told = asks.take();
+    assert_eq!((types(&told), floor(&told)), (vec!["meeting"], (vec![], vec![])));
+}
+
+#[test]
+fn a_call_has_one_channel_the_newest() {
+    let mut w = World::new(Access::Open);
+    w.call(1, "Ada", ATTENDEES, "key of ada");
+    let mut pages: Vec<Page> = (1..5).map(|id| w.open(id, "key of ada")).collect();
+    let mut newest = pages.pop().unwrap();
+    for (at, page) in pages.iter_mut().enumerate() {
+        assert!(page.is_closed(), "{at}");
+        w.ask(page, 1, Request::Hand(None, true));
+        w.take(FromGuest::Closed(page.id));
+    }
+    let told = newest.take();
+    assert_eq!((types(&told), told.len()), (vec!["meeting", "levels"], 2), "nobody else asks");
+    w.ask(&newest, 2, Request::Hand(None, true));
+    assert_eq!(types(&newest.take()), ["done", "meeting"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod rig;
 
-use model::{MediaCommand, MediaEvent, MediaId, PictureContent, PictureFeedback};
+use model::{MediaCommand, MediaEvent, MediaId, ParticipantId, PictureContent, PictureFeedback};
 use rig::{Device, Kind, NOTHING, PLAIN, Rig, meet};
 use rtp_proto::rtcp::{
     MaxBitRate, write_max_bit_rates, write_picture_loss, write_receiver_report, write_remb,
@@ -83,11 +83,33 @@ fn whoever_is_alone_sees_the_room_until_somebody_comes() {
     devices[0].has_card = true;
     devices[0].sit(&rig);
     devices[0].sit_picture(&rig, false);
-    meet(&mut devices, "the first sees the room", |all| all[0].ssrc.is_some());
-    assert!(devices[0].pictures == 0 || devices[0].sees != Some(2), "nobody else is there");
+    meet(&mut devices, "the first sees the room", |all| all[0].before.contains(&0x65));
+    assert_eq!(devices[0].before.first(), Some(&0x67), "it begins with its parameter sets");
+    assert_eq!(devices[0].sees, None, "nobody else is there");
     devices[1].sit(&rig);
     devices[1].sit_picture(&rig, false);
     meet(&mut devices, "then the second", |all| see(all, &[(1, 2), (2, 1)]));
+    rig.relay.shutdown();
+    rig.mixing.stop();
+}
+
+#[test]
+fn what_cannot_be_shown_takes_no_place() {
+    let rig = Rig::new(21_420..=21_459);
+    let mut devices = [Device::new(&rig, 1, PLAIN), Device::new(&rig, 2, PLAIN)];
+    // One is there, so that it is the same conference all the time.
+    devices[1].sit_picture(&rig, false);
+    // As many as there are places for, each of another participant.
+    for refused in 1..=u64::from(room_video::MAX_PARTICIPANTS) {
+        let (whose, format) = (ParticipantId(1_000 + refused), "profile-level-id=nothing".into());
+        devices[0].sit_as(&rig, whose, PictureContent::Main, format, false);
+        // So many wait for the conference at most.
+        if refused.is_multiple_of(16) {
+            meet(&mut [], "it is refused", |_| rig.statistics().refused_pictures == refused);
+        }
+    }
+    devices[0].sit_picture(&rig, false);
+    meet(&mut devices, "there is room", |all| see(all, &[(1, 2), (2, 1)]));
     rig.relay.shutdown();
     rig.mixing.stop();
 }

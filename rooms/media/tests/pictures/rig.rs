@@ -137,6 +137,8 @@ pub(crate) struct Device {
     /// Whose slice came last, and how many of them since another's.
     pub(crate) sees: Option<u64>,
     pub(crate) pictures: u32,
+    /// First octets of what came while it saw nobody.
+    pub(crate) before: Vec<u8>,
     /// Reports of the relay about what it sends.
     pub(crate) reports: u32,
 }
@@ -204,6 +206,7 @@ impl Device {
             last: None,
             sees: None,
             pictures: 0,
+            before: Vec::new(),
             reports: 0,
         }
     }
@@ -222,11 +225,23 @@ impl Device {
 
     pub(crate) fn sit_content(&self, rig: &Rig, content: PictureContent, is_hidden: bool) {
         let mode = u8::from(!self.kind.is_single);
-        let fmtp: Arc<str> = format!("profile-level-id=42e01f;packetization-mode={mode}").into();
+        let fmtp = format!("profile-level-id=42e01f;packetization-mode={mode}").into();
+        self.sit_as(rig, ParticipantId(self.number), content, fmtp, is_hidden);
+    }
+
+    /// As another participant, or with a format of its own.
+    pub(crate) fn sit_as(
+        &self,
+        rig: &Rig,
+        participant: ParticipantId,
+        content: PictureContent,
+        fmtp: Arc<str>,
+        is_hidden: bool,
+    ) {
         let title = "Board room".into();
         let seat = PictureSeat {
             conference: ConferenceId(7),
-            participant: ParticipantId(self.number),
+            participant,
             content,
             payload_type: PICTURES,
             format: PictureFormat::H264 { sends: fmtp.clone(), receives: fmtp },
@@ -351,7 +366,12 @@ impl Device {
         if self.kind.is_single {
             assert!((1..=23).contains(&kind), "a receiver of mode 0 gets single units: {kind}");
         }
-        if matches!(kind, 7 | 8) {
+        if self.sees.is_none() {
+            self.before.push(payload[0]);
+        }
+        // What the room draws is no camera's.
+        let is_room = self.has_card && !is_camera(payload);
+        if matches!(kind, 7 | 8) || is_room {
             return;
         }
         let whose = u64::from(payload.last().unwrap() & 0x7f);
@@ -399,6 +419,13 @@ impl Device {
             (self.asked, self.key_frame) = (self.asked + 1, true);
         }
     }
+}
+
+/// Whether a payload has slices as devices send them: one number in every octet.
+fn is_camera(payload: &[u8]) -> bool {
+    let head = if payload[0] & 0x1f == 28 { 2 } else { 1 };
+    let slice = payload.get(head..).unwrap_or_default();
+    slice.len() >= SLICE && slice.iter().all(|octet| Some(octet) == slice.first())
 }
 
 /// Lets devices send and look, in real time, until something is reached.

@@ -19,7 +19,7 @@ impl Call {
         if self.is_emergency() || self.hears_early_media() {
             return MediaTimeouts::default();
         }
-        if self.is_in_room() {
+        if self.is_of_rooms() {
             return MediaTimeouts { one: Some(ROOM_SILENCE), both: None };
         }
         self.voice_connector.media_timeouts
@@ -38,7 +38,7 @@ impl Call {
         if !is_answered || self.media_timeouts() == MediaTimeouts::default() {
             return;
         }
-        if self.is_in_room() {
+        if self.is_of_rooms() {
             return self.tell(context, now, ApplicationNews::Silent { silent_for });
         }
         // Q.850 cause 102: recovery on timer expiry.

@@ -151,6 +151,13 @@ impl Call {
         self.steering.as_ref().is_some_and(|steering| steering.room.is_some())
     }
 
+    /// The same, of calls too that the rooms have begun, which have called no room.
+    pub(super) fn is_of_rooms(&self) -> bool {
+        let steering = self.steering.as_ref();
+        let target = steering.and_then(|steering| steering.targets.get(steering.at));
+        target.is_some_and(|target| &*target.application.id == model::ROOMS)
+    }
+
     /// The leg that an application knows as leg A; of other calls leg A.
     pub(super) fn near(&self) -> LegSide {
         self.steering.as_ref().map_or(LegSide::A, |steering| steering.near)

@@ -1,7 +1,7 @@
 //! The thread that writes recordings of meetings.
 
 use super::reel::{Reel, Turned};
-use super::{MeetingsConfig, Message};
+use super::{MeetingsConfig, Message, QUEUE};
 use crate::counters::add;
 use crate::writer::{Complaints, Desk};
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -17,6 +17,17 @@ use std::time::Duration;
 const NAP: Duration = Duration::from_millis(20);
 /// Between two looks at every recording.
 const TURN: Duration = Duration::from_secs(1);
+
+/// What was found at the end of what was taken from the queue.
+#[derive(PartialEq, Eq)]
+enum Drained {
+    /// Nothing waits.
+    Empty,
+    /// More may wait.
+    More,
+    /// Nobody is left who could hand over anything.
+    Gone,
+}
 
 /// A thread that writes.
 pub(crate) struct MeetingWriter {
@@ -36,35 +47,45 @@ impl MeetingWriter {
         let mut next_turn = clock.now() + TURN;
         loop {
             let is_over = self.is_stopping.load(Ordering::Relaxed);
-            let is_gone = self.drain(&mut reels, clock.now(), &mut complaints);
-            if is_over || is_gone {
+            // In the end all that waits is taken.
+            let until = (!is_over).then_some(next_turn);
+            let drained = self.drain(&mut reels, (&clock, until), &mut complaints);
+            if is_over || drained == Drained::Gone {
                 break;
             }
             if clock.now() >= next_turn {
                 self.turn(&mut reels, clock.now(), &mut complaints);
                 next_turn = clock.now() + TURN;
             }
-            thread::park_timeout(NAP);
+            if drained == Drained::Empty {
+                thread::park_timeout(NAP);
+            }
         }
         for (_, reel) in reels.drain() {
             self.finish(reel, &mut complaints);
         }
     }
 
-    /// Takes what waits; whether nobody is left who could hand over anything.
+    /// Takes what waits, no more than fits into the queue, and none from `until` on: a queue that fills as fast
+    /// as it is taken from must not keep files from being flushed.
     fn drain(
         &self,
         reels: &mut HashMap<u64, Reel>,
-        now: Instant,
+        (clock, until): (&Clock, Option<Instant>),
         complaints: &mut Complaints,
-    ) -> bool {
-        loop {
+    ) -> Drained {
+        for _ in 0..QUEUE {
+            let now = clock.now();
+            if until.is_some_and(|until| now >= until) {
+                return Drained::More;
+            }
             match self.queue.try_recv() {
                 Ok(message) => self.take(message, reels, now, complaints),
-                Err(TryRecvError::Empty) => return false,
-                Err(TryRecvError::Disconnected) => return true,
+                Err(TryRecvError::Empty) => return Drained::Empty,
+                Err(TryRecvError::Disconnected) => return Drained::Gone,
             }
         }
+        Drained::More
     }
 
     fn take(
@@ -136,5 +157,45 @@ impl MeetingWriter {
         for done in reel.finish(&self.desk.place) {
             self.desk.settle(done, 1, complaints);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{OpenFiles, Place};
+    use crate::{Notices, Rotation};
+    use crossbeam_channel::bounded;
+
+    #[test]
+    fn a_queue_that_is_never_empty_keeps_no_file_from_being_flushed() {
+        let (sender, queue) = bounded(QUEUE);
+        let place = Place {
+            root: "none".into(),
+            rotation: Rotation { seconds: None, bytes: u64::MAX },
+            keys: None,
+            open: OpenFiles::default(),
+        };
+        let desk = Desk {
+            place,
+            counters: Arc::default(),
+            notices: Notices::new("edge-1", None),
+            outcomes: None,
+            keeper: bounded(1).0,
+        };
+        let format = crate::MeetingFormat::Wav;
+        let config = MeetingsConfig { format, sample_rate: 16_000, participants: false };
+        let writer = MeetingWriter { desk, config, queue, is_stopping: Arc::default() };
+        (0..QUEUE as u64).for_each(|id| sender.send(Message::End { id }).unwrap());
+        let (clock, mut reels, mut complaints) =
+            (Clock::start(), HashMap::new(), Complaints::default());
+        let mut drain = |until| writer.drain(&mut reels, (&clock, until), &mut complaints);
+        assert!(drain(Some(Instant::ZERO)) == Drained::More, "the look at files is due");
+        assert_eq!(sender.len(), QUEUE);
+        assert!(drain(None) == Drained::More, "no more than was there");
+        assert!(sender.is_empty());
+        assert!(drain(None) == Drained::Empty);
+        drop(sender);
+        assert!(drain(None) == Drained::Gone);
     }
 }

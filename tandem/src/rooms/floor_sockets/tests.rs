@@ -171,3 +171,18 @@ fn a_place_that_is_taken_is_named() {
     let expected = format!("[rooms] bfcp: {} over UDP cannot be served: ", rig.place);
     assert!(message.starts_with(&expected), "{message}");
 }
+
+#[test]
+fn that_a_device_is_gone_is_kept_however_much_waits() {
+    let said = |conference| FloorNews::Said(FloorClient::new(conference, USER).hello());
+    let mut untold = VecDeque::new();
+    for _ in 0..UNTOLD {
+        assert!(keep(&mut untold, said(1)));
+    }
+    assert!(!keep(&mut untold, said(1)));
+    for conference in [2, 1, 2, 1] {
+        assert!(keep(&mut untold, FloorNews::Lost(conference)));
+    }
+    let last: Vec<_> = untold.range(UNTOLD..).map(FloorNews::conference).collect();
+    assert_eq!(last, [2, 1], "once for each device");
+}

@@ -109,3 +109,122 @@ fn who_waits_for_a_moderator_has_joined() {
     let told = told.0.lock().unwrap();
     assert!(told.iter().any(|event| event.detail.contains("tandem:AttendeeWaiting")));
 }
+
+/// What the edge tells of a call that is none of the rooms' own.
+#[test]
+fn the_recording_of_a_meeting_is_answered_by_way_of_an_application_s_call_too() {
+    let (rooms, told, _answers) = started(MEETING);
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let applications = Arc::clone(&taken);
+    let port = rooms.port(
+        LiveDirectory::of(&accepts(MEETING), None),
+        Box::new(move |event| {
+            applications.lock().unwrap().push(event);
+            Ok(())
+        }),
+    );
+    let [moderator, call] = [7, 8].map(TransactionId::from_random);
+    rooms.inputs.send(Input::Begun(moderator, begun("7035550123456"))).unwrap();
+    rooms.handle().meet(call, 1, join("4081234567")).unwrap();
+    for key in ['*', '2'] {
+        let key = DtmfKey::from_symbol(key).unwrap();
+        let news = ApplicationNews::Key { leg: LegSide::A, key };
+        rooms.inputs.send(Input::News(moderator, news)).unwrap();
+    }
+    let tell = |news| {
+        let (at, told) = (model::Instant::ZERO, ApplicationTold::News(news));
+        port(ApplicationEvent { call, at, told }).unwrap();
+        names_of(&rooms);
+    };
+    tell(ApplicationNews::ConferenceRecords);
+    assert_eq!(recordings_of(&told), ["Started"]);
+    let full = model::ConferenceRecordingFailure::File("no space left".into());
+    tell(ApplicationNews::ConferenceRecordingFailed(full));
+    assert_eq!(recordings_of(&told), ["Started", "Failed"]);
+    tell(ApplicationNews::Silent { silent_for: Duration::from_secs(5) });
+    assert_eq!(taken.lock().unwrap().len(), 0, "the application has no use for them");
+    let key = DtmfKey::from_symbol('1').unwrap();
+    tell(ApplicationNews::Key { leg: LegSide::A, key });
+    assert_eq!(taken.lock().unwrap().len(), 1, "its keys are the application's");
+    drop(port);
+    rooms.stop();
+}
+
+/// The desk without its thread, with applications' calls in its meeting.
+fn desk_of(calls: &[TransactionId]) -> (Desk, room_core::MeetingId) {
+    let config = accepts(MEETING);
+    let people = PerSink::same(Numbers::Plain);
+    let mut desk = Desk::new(
+        (config.rooms.clone().unwrap(), None),
+        (Teller::new(&config, (Arc::new(Told::default()), people)), Numbers::Plain, false),
+        Arc::default(),
+        (Arc::default(), Arc::default()),
+        (Steered::new(Box::new(|_, _, _| {}), true, Arc::default()), None),
+    );
+    for call in calls {
+        desk.meet(*call, 1, join("4081234567"));
+        desk.pump();
+    }
+    let meeting = desk.focus.held().next().unwrap();
+    record_orders(&mut desk);
+    (desk, meeting)
+}
+
+/// New orders to record or not, by their calls.
+fn record_orders(desk: &mut Desk) -> Vec<(TransactionId, bool)> {
+    let mut orders = Vec::new();
+    for (call, ears) in &mut desk.callers {
+        for (_, order) in ears.take_orders() {
+            if let ApplicationOrder::RecordConference(recording) = order {
+                orders.push((*call, recording.is_some()));
+            }
+        }
+    }
+    orders.sort();
+    orders
+}
+
+fn record(desk: &mut Desk, meeting: room_core::MeetingId, on: bool) {
+    let now = desk::now(desk.clock);
+    let command = Command::Record(on);
+    desk.focus.command(now, meeting, By::Api, command, &mut desk::draw).unwrap();
+    desk.pump();
+}
+
+#[test]
+fn an_order_to_record_goes_by_another_call_when_the_first_one_leaves() {
+    let calls = [7, 8, 9].map(TransactionId::from_random);
+    let (mut desk, meeting) = desk_of(&calls);
+    record(&mut desk, meeting, true);
+    let [(first, true)] = record_orders(&mut desk)[..] else { panic!("one order") };
+    desk.meet(first, 0, MeetingRequest::Leave);
+    let [(second, true)] = record_orders(&mut desk)[..] else { panic!("one order") };
+    assert_ne!(first, second);
+    // It is answered, so that nobody else needs it.
+    desk.take_news(second, ApplicationNews::ConferenceRecords);
+    desk.meet(second, 0, MeetingRequest::Leave);
+    assert_eq!(record_orders(&mut desk), []);
+}
+
+#[test]
+fn the_end_of_a_recording_is_ordered_by_more_than_one_call() {
+    let calls = [7, 8, 9].map(TransactionId::from_random);
+    let (mut desk, meeting) = desk_of(&calls);
+    let by_all = || {
+        let mut all = calls.map(|call| (call, false));
+        all.sort();
+        all
+    };
+    record(&mut desk, meeting, true);
+    desk.take_news(calls[0], ApplicationNews::ConferenceRecords);
+    record_orders(&mut desk);
+    record(&mut desk, meeting, false);
+    assert_eq!(record_orders(&mut desk), by_all());
+    // The order that came with somebody who joined found no room: what runs is ended, as everybody hears.
+    record(&mut desk, meeting, true);
+    desk.take_news(calls[0], ApplicationNews::ConferenceRecords);
+    record_orders(&mut desk);
+    let full = model::ConferenceRecordingFailure::TooMany;
+    desk.take_news(calls[1], ApplicationNews::ConferenceRecordingFailed(full));
+    assert_eq!(record_orders(&mut desk), by_all());
+}

@@ -2,13 +2,14 @@
 //! and what they do inside the call.
 
 use crate::steered::{hung_up, key, news, order};
+use b2bua::Listener;
 use directory::{Resources, Rooms};
 use model::{
     ApplicationNews, ApplicationOrder, ApplicationTold, AudioSource, ConferenceId, DtmfConversion,
     Heard, LegSecurity, LegSide, MediaEvent, ParticipantId, PicturesShown, ROOMS, Refusal,
     RoomLinePart, Seat, SteeredCall, TransactionId, TransportProtocol,
 };
-use simnet::{CARRIER, PBX, STRANGER, Ua, World, config, directory};
+use simnet::{CARRIER, EDGE_WSS, PBX, STRANGER, Ua, World, config, directory};
 use sip_proto::{HeaderName, Message};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -601,6 +602,35 @@ fn a_stranger_has_its_share_of_the_rooms_and_others_have_theirs() {
     }
     w.told.clear();
     w.finish();
+}
+
+#[test]
+fn guests_behind_a_proxy_are_no_single_source() {
+    let mut config = config();
+    let listener =
+        Listener { protocol: TransportProtocol::Ws, local: EDGE_WSS, advertised: EDGE_WSS };
+    config.listeners.push(listener);
+    let mut w = World::with(config, resources(|rooms| rooms.max_calls_per_source = 1));
+    let offer = offered("rooms/codec-with-slides");
+    let uri = format!("sip:{ID}@{HOST}");
+    for port in 40_000..40_003 {
+        let at = SocketAddr::new(STRANGER.ip(), port);
+        w.connect_plain_web(at);
+        let mut guest = w.caller(at, ID);
+        guest.transport = "WS";
+        guest.call_uri(&uri);
+        join(&mut w, &mut guest, &offer);
+    }
+    // A page that browsers open themselves has them from their own addresses.
+    let mut first = browser(&mut w, STRANGER, &uri);
+    join(&mut w, &mut first, &offer);
+    let mut second = browser(&mut w, SocketAddr::new(STRANGER.ip(), 41_000), &uri);
+    second.invite(&mut w, Some(&offer));
+    second.expect(&mut w, "503");
+    second.ack_failure(&mut w);
+    assert_eq!(w.refusals(), [Refusal::SourceCallLimit]);
+    w.command(|edge, now| edge.end_all(now));
+    w.told.clear();
 }
 
 #[test]

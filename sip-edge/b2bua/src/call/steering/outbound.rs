@@ -30,6 +30,9 @@ impl Call {
         let habits = Habits::of(&self.voice_connector, None);
         self.media.start_leg(LegSide::A, Encryption::Optional, habits);
         self.media.tell_keys(true);
+        if self.is_of_rooms() {
+            self.media.hear_tones();
+        }
         // Whoever hears the call knows its sides as the application does.
         self.cross_channels();
     }
@@ -102,9 +105,11 @@ impl Context {
     /// Where an INVITE of nobody would come from: it bears an address of ours, and no remote one.
     pub(crate) fn flow_of_nobody(&self) -> Flow {
         let listeners = &self.config.listeners;
-        let is_plain = |l: &&crate::Listener| l.protocol != TransportProtocol::Tls;
+        // Over a browser's connection nobody is called.
+        let can_call = |l: &&crate::Listener| !l.protocol.is_web_socket();
+        let is_plain = |l: &&crate::Listener| can_call(l) && l.protocol != TransportProtocol::Tls;
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        match listeners.iter().find(is_plain).or_else(|| listeners.first()) {
+        match listeners.iter().find(is_plain).or_else(|| listeners.iter().find(can_call)) {
             Some(listener) => Flow::new(listener.protocol, listener.local, nowhere),
             None => Flow::new(TransportProtocol::Udp, nowhere, nowhere),
         }

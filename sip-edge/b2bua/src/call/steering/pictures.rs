@@ -124,12 +124,14 @@ impl Call {
         let number = self.id.as_u128();
         let (own, participant) =
             (ConferenceId((number >> 64) as u64), ParticipantId(number as u64));
+        let is_camera = |picture: &RoomPicture| picture.content == PictureContent::Main;
         let place = |picture: &RoomPicture| match &steering.seating {
             Some(seating) => Some(seating.seat_of(picture, holds)),
-            None if card.is_some() => Some(place_of(picture, own, participant)),
+            None if card.is_some() && is_camera(picture) => {
+                Some(place_of(picture, own, participant))
+            }
             None => None,
         };
-        let is_camera = |picture: &RoomPicture| picture.content == PictureContent::Main;
         let seat = |(id, picture): (MediaId, &RoomPicture)| {
             let card = card.clone().filter(|_| is_camera(picture));
             Some((id, PictureSeat { card, ..place(picture)? }))
