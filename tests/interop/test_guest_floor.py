@@ -66,6 +66,8 @@ slides = "asked"
     grace.press("#share")
     share_is(grace, "Stop sharing")
     share_is(ada, "Share screen")
+    # Who has a line of slides sees others' there.
+    ada.wait_sees(is_green, "slides")
     grace.press("#share")
     share_is(grace, "Share screen")
     ada.press("#leave")

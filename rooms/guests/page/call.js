@@ -108,7 +108,8 @@ export class Guest {
   }
 
   arrived(event) {
-    const stream = event.streams[0] || new MediaStream([event.track]);
+    // Streams are not named in our answers: a browser puts all tracks into one then, and shows its first.
+    const stream = new MediaStream([event.track]);
     if (event.track.kind === "audio") {
       this.events.sound(stream);
       return;
