@@ -443,7 +443,7 @@ fn a_recording_has_all_in_the_mix_and_each_alone() {
         rig.relay.command(MediaCommand::StandUp { id: MediaId(id) }).unwrap();
     }
     rig.until(|s| s.conferences == 0);
-    assert!(taped.lock().unwrap().is_over);
+    rig.until(|_| taped.lock().unwrap().is_over);
     assert_eq!(taped.lock().unwrap().left.len(), 2);
     rig.sit(1, false);
     record(&rig, 1, recording("m", "One", 1));
@@ -454,7 +454,7 @@ fn a_recording_has_all_in_the_mix_and_each_alone() {
     let full = ConferenceRecordingFailure::File("no space left".into());
     second.lock().unwrap().failure = Some(full.clone());
     assert_eq!(why_not(&rig, 1), full);
-    assert!(second.lock().unwrap().is_over);
+    rig.until(|_| second.lock().unwrap().is_over);
     record(&rig, 1, recording("m", "One", 1));
     records(&rig, 1);
     record(&rig, 1, None);
