@@ -86,6 +86,10 @@ fn tls_files_are_fine(path: &Path, config: &Config) -> bool {
 fn unnamed_rooms(config: &Config) -> Vec<String> {
     let (sip, rooms) = (&config.sip, &config.resources.rooms);
     let (Some(rooms), Some(default)) = (rooms, &sip.tls_certificate) else { return Vec::new() };
+    if !config.rooms.as_ref().is_some_and(|section| section.is_configured) {
+        // Whoever has not asked for rooms need not have a certificate for them.
+        return Vec::new();
+    }
     let pairs = std::iter::once(default).chain(sip.tls_hosts.iter().map(|host| &host.files));
     // One that cannot be read was complained about.
     let names: Vec<_> =

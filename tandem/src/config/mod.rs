@@ -209,7 +209,8 @@ impl Config {
             true => media.advertise.clone(),
             false => sip.listeners.iter().map(|each| each.advertised.ip()).collect(),
         };
-        let (reached, rooms) = rooms::read(root.table("rooms"), &sip, &advertised).unzip();
+        let table = root.table("rooms");
+        let (reached, rooms) = rooms::read(table, &sip, &advertised, has_relay).unzip();
         let directory = read_directory(&mut root, &sip, &media, &stir, reached);
         root.finish();
         let relays = relay_control.as_ref().map_or(0, |control| control.relays.len());

@@ -34,6 +34,8 @@ const MOST_STRAYS: usize = 20;
 /// What is of this node in the rooms, beside how they are reached.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct RoomsSection {
+    /// The file says that there are rooms. Else they are reached once there is a meeting.
+    pub(crate) is_configured: bool,
     /// What callers hear.
     pub(crate) prompts: RoomPrompts,
     /// Threads that mix.
@@ -68,6 +70,7 @@ impl RoomsSection {
 impl Default for RoomsSection {
     fn default() -> Self {
         RoomsSection {
+            is_configured: false,
             prompts: RoomPrompts::default(),
             threads: 1,
             max_participants: 2_048,
@@ -102,17 +105,22 @@ impl RoomPrompts {
     pub(crate) const MOST_OCTETS: u64 = 4 * 1024 * 1024;
 }
 
-/// Rooms as the file has them, and what is of this node; `None` without the section. Devices send media, and
-/// so what is about slides, to `addresses`.
+/// Rooms as the file has them, and what is of this node. Without the section they are as usual where
+/// devices can call them and the relay is this process (`has_relay`). `None` for no rooms. Devices send media,
+/// and so what is about slides, to `addresses`.
 pub(super) fn read(
     mut table: Table<'_>,
     sip: &Sip,
     addresses: &[IpAddr],
+    has_relay: bool,
 ) -> Option<(Rooms, RoomsSection)> {
+    let has_tls = sip.listeners.iter().any(|each| each.protocol == model::TransportProtocol::Tls);
     if !table.is_present() {
         table.finish();
-        return None;
+        let are_reached = has_tls && has_relay;
+        return are_reached.then(|| (Rooms::new(&sip.domain), RoomsSection::default()));
     }
+    let is_enabled = table.or("enabled", true, value::boolean);
     let domain = table.or("domain", sip.domain.as_str().into(), value::shared_text);
     let rooms = Rooms {
         regions: table.tables("regions", read_region),
@@ -130,11 +138,10 @@ pub(super) fn read(
         call_out: call_out::read(table.table("call_out")),
         ..Rooms::new(&domain)
     };
-    let has_tls = sip.listeners.iter().any(|each| each.protocol == model::TransportProtocol::Tls);
     if rooms.video_hd && !rooms.video {
         table.warn_at("video_hd", "there are no pictures: video is false; leave out video_hd");
     }
-    if !has_tls && rooms.allow_plain.is_empty() && !table.has("guests") {
+    if is_enabled && !has_tls && rooms.allow_plain.is_empty() && !table.has("guests") {
         let message = "nobody can call the rooms: [sip] has no tls listener, and allow_plain is \
              empty; add tls = [\"0.0.0.0:5061\"] to [sip]";
         table.warn_at("domain", message);
@@ -152,6 +159,7 @@ pub(super) fn read(
     }
     let country_code = table.optional("country_code", call_out::country_code);
     let section = RoomsSection {
+        is_configured: true,
         prompts,
         threads: table.or("threads", usual.threads, |v| value::within(value::integer(v)?, THREADS)),
         max_participants: table.or("max_participants", usual.max_participants, |v| {
@@ -169,7 +177,7 @@ pub(super) fn read(
         recording: recording::read(table.table("recording")),
     };
     table.finish();
-    Some((rooms, section))
+    is_enabled.then_some((rooms, section))
 }
 
 fn read_region(mut table: Table<'_>) -> Option<Arc<str>> {
@@ -272,13 +280,26 @@ fn files_in(directory: &Path) -> std::io::Result<(PromptFiles, BTreeSet<String>)
 
 #[cfg(test)]
 mod tests {
+    use super::super::Config;
     use super::super::tests::{accepts, errors, warnings, with};
+    use super::RoomsSection;
     use directory::Rooms;
 
     #[test]
-    fn without_the_section_there_are_no_rooms() {
+    fn without_the_section_they_are_as_usual_where_devices_can_call() {
         let config = accepts("");
         assert!(config.resources.rooms.is_none() && config.directory.rooms().is_none());
+        let text = "[node]\n[sip]\nudp = []\ntls = [\"127.0.0.1:5061\"]\n";
+        let config = Config::parse(text, "t.toml").unwrap();
+        let rooms = config.directory.rooms().unwrap();
+        assert_eq!(rooms.host(), format!("meet.{}", config.directory.domain()));
+        assert_eq!(config.rooms, Some(RoomsSection::default()));
+        for other in
+            ["[rooms]\nenabled = false\n", "[relay_control]\nrelays = [\"192.0.2.2:5090\"]\n"]
+        {
+            let config = Config::parse(&format!("{text}{other}"), "t.toml").unwrap();
+            assert!(config.rooms.is_none() && config.directory.rooms().is_none(), "{other}");
+        }
     }
 
     #[test]
@@ -335,6 +356,7 @@ mod tests {
                 "regions = [{ code = \"a.b\" }]",
                 "code: \"a.b\" cannot stand in meet.<code>.<domain>",
             ),
+            ("enabled = 1", "enabled: expected true or false"),
             ("require_srtp = 1", "require_srtp: expected true or false"),
             ("allow_plain = [\"meeting\"]", "allow_plain"),
             ("allow_plain = [\"192.0.2.1/24\"]", "allow_plain: 192.0.2.1/24 has bits set"),

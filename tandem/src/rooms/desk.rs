@@ -47,6 +47,8 @@ pub(super) type Unsent = (TransactionId, u32, ApplicationOrder);
 pub(super) struct Desk {
     pub(super) clock: Clock,
     pub(super) focus: Focus,
+    /// Whoever calls is let in to the welcome though there is no meeting.
+    always_welcomes: bool,
     /// Of callers to whom nothing was said.
     pub(super) language: Language,
     prompts: Prompts,
@@ -84,6 +86,7 @@ impl Desk {
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
         let call_out = (section.call_out, section.country_code);
+        let always_welcomes = section.is_configured;
         let mut registry = Registry::default();
         for meeting in section.meetings {
             // What cannot be was told when the file was read.
@@ -95,6 +98,7 @@ impl Desk {
         Desk {
             clock: Clock::start(),
             focus: Focus::new(settings, registry),
+            always_welcomes,
             language,
             prompts,
             title,
@@ -159,6 +163,12 @@ impl Desk {
         // Whom a meeting has called has no words for the welcome.
         let Some(room) = begun.room.as_deref() else { return };
         let mut ears = Ears::new(call, self.language.clone());
+        if !self.always_welcomes && self.focus.registry().is_empty() {
+            // Nobody wants rooms here: it is as if there were none.
+            ears.hang_up(404);
+            self.callers.insert(call, ears);
+            return;
+        }
         if let Some((floors, _)) = &mut self.floor {
             let name = room.display_name.as_ref().unwrap_or(&begun.from);
             let access = floors.begin(call, Arc::clone(name), room.address.ip(), &mut draw);

@@ -41,7 +41,8 @@ pub(crate) fn dns(path: &Path, args: &DnsArgs) -> ExitCode {
     let Some(config) = load(path) else { return ExitCode::FAILURE };
     let Some(rooms) = &config.resources.rooms else {
         complain(format_args!(
-            "{}: there are no meeting rooms, so no records are needed; add [rooms]",
+            "{}: there are no meeting rooms, so no records are needed; for rooms add \
+             tls = [\"0.0.0.0:5061\"] to [sip], and leave out enabled = false of [rooms]",
             path.display()
         ));
         return ExitCode::FAILURE;

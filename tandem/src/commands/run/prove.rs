@@ -3,6 +3,7 @@
 //! addresses: a real carrier is never called for show.
 
 use super::super::say;
+use crate::config::Config;
 use crate::node::Node;
 use crate::user_agent::{AnswerOptions, Answerer, CallOptions, CallOutcome, place_call};
 use call_metrics::{CallRecord, QualityRecord};
@@ -139,12 +140,26 @@ try next (in another terminal):
   {program} call '{}' --seconds 30
   {program} calls --watch --config {config}
   {program} report {} --config {config}
-  curl http://{}/metrics
+{}  curl http://{}/metrics
   kill -HUP {}   reads {config} again; Ctrl-C here drains and stops
 ",
         options.target,
         record.transaction_id,
+        rooms_to_try(node.config()),
         node.config().prometheus.map_or_else(String::new, |listen| listen.to_string()),
         std::process::id()
     ));
+}
+
+/// How to get into the first meeting of the file; nothing where there is none.
+fn rooms_to_try(config: &Config) -> String {
+    let rooms = config.rooms.as_ref().zip(config.resources.rooms.as_ref());
+    let Some((section, rooms)) = rooms else { return String::new() };
+    let Some(meeting) = section.meetings.first() else { return String::new() };
+    let (name, id) = (&meeting.settings.name, &meeting.attendee_number);
+    let page = section.guests.as_ref().map_or_else(String::new, |guests| {
+        let scheme = if guests.plain { "http" } else { "https" };
+        format!("{scheme}://{}/?id={id} in a browser, or ", guests.listen)
+    });
+    format!("  the meeting {name:?}: {page}a softphone to sip:{id}@{}\n", rooms.host())
 }
