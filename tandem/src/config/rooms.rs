@@ -289,14 +289,14 @@ mod tests {
     fn without_the_section_they_are_as_usual_where_devices_can_call() {
         let config = accepts("");
         assert!(config.resources.rooms.is_none() && config.directory.rooms().is_none());
-        let text = "[node]\n[sip]\nudp = []\ntls = [\"127.0.0.1:5061\"]\n";
+        let text = "[node]\n[sip]\ndomain = \"example.com\"\ntls = [\"127.0.0.1:5061\"]\n";
         let config = Config::parse(text, "t.toml").unwrap();
         let rooms = config.directory.rooms().unwrap();
         assert_eq!(rooms.host(), format!("meet.{}", config.directory.domain()));
         assert_eq!(config.rooms, Some(RoomsSection::default()));
-        for other in
-            ["[rooms]\nenabled = false\n", "[relay_control]\nrelays = [\"192.0.2.2:5090\"]\n"]
-        {
+        let elsewhere = "[relay_control]\nrelays = [\"192.0.2.2:5090\"]\n\
+             certificate = \"edge.pem\"\nkey = \"edge.key\"\nca = \"ca.pem\"\n";
+        for other in ["[rooms]\nenabled = false\n", elsewhere] {
             let config = Config::parse(&format!("{text}{other}"), "t.toml").unwrap();
             assert!(config.rooms.is_none() && config.directory.rooms().is_none(), "{other}");
         }
