@@ -80,6 +80,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("room-video", &["model", "rtp-proto"]),
     ("bfcp", &["model"]),
     ("room-stills", &[]),
+    // Composes what the switch hands it, on threads of its own; rings are the relay's.
+    ("room-grid", &["model", "relay-core", "room-stills", "room-video", "rtp-proto"]),
     // The guests' page; their SIP goes to the edge, what they see and want to the rooms.
     ("room-guests", &["model", "room-core", "sip-edge"]),
     (

@@ -1,0 +1,17 @@
+//! Pictures of a meeting composed into one: decoded, scaled, laid out, named and encoded again.
+//!
+//! Threads of their own do it ([`GridPool`]); the thread that switches a conference's pictures has a [`Grid`], whose
+//! methods never wait. Packets of the tiles' sources go in, units of H.264 come out. Everything between is
+//! a core without threads and clocks.
+#![deny(unsafe_code)]
+
+mod grid;
+mod pool;
+mod settings;
+
+pub use grid::Grid;
+pub use pool::GridPool;
+pub use settings::{
+    GridError, GridPace, GridSettings, GridSize, GridState, GridStatistics, GridUnit, MOST_PICTURE,
+    MOST_TILES, MOST_UNIT, OutputSettings, TAKEN_FORMAT, Tile,
+};
