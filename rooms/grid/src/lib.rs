@@ -5,8 +5,14 @@
 //! a core without threads and clocks.
 #![deny(unsafe_code)]
 
+mod access_units;
+mod canvas;
+mod codec;
+mod frame;
 mod grid;
+mod layout;
 mod pool;
+mod scale;
 mod settings;
 
 pub use grid::Grid;
