@@ -23,6 +23,13 @@ pub(crate) struct Refused {
     pub(crate) incomplete: u64,
 }
 
+impl Refused {
+    /// All of it.
+    pub(crate) const fn sum(&self) -> u64 {
+        self.malformed + self.sets + self.incomplete
+    }
+}
+
 /// Puts pictures together.
 #[derive(Debug)]
 pub(crate) struct AccessUnits {

@@ -176,13 +176,19 @@ impl Governor {
     }
 }
 
+/// Turns of which one makes a picture, of a thread that has so many a second.
+pub(crate) fn turns(per_second: u32, pace: GridPace) -> u32 {
+    match pace {
+        GridPace::Full => 1,
+        GridPace::Half if per_second < 10 => 1,
+        GridPace::Half => 2,
+        GridPace::Slow => (per_second / 5).max(1),
+    }
+}
+
 /// Pictures a second at a pace, of so many at [`GridPace::Full`].
 pub(crate) fn rate(per_second: u32, pace: GridPace) -> u32 {
-    match pace {
-        GridPace::Full => per_second,
-        GridPace::Half => (per_second / 2).max(5),
-        GridPace::Slow => 5,
-    }
+    per_second / turns(per_second, pace)
 }
 
 /// Parts of a hundred.
@@ -218,7 +224,7 @@ mod tests {
                     paced: Duration::from_micros(paced * 1_000 / 15 * rate / 15),
                     is_late: false,
                 };
-                let now = Instant::from_micros(self.turn * 1_000_000 / 15);
+                let now = Instant::from_nanos(self.turn * 1_000_000_000 / 15);
                 changes.extend(self.governor.note(now, used).map(|change| (turn / 15, change)));
             }
             changes
@@ -298,7 +304,7 @@ mod tests {
 
     #[test]
     fn paces_are_never_under_five() {
-        assert_eq!([30, 15, 8, 5].map(|full| rate(full, GridPace::Half)), [15, 7, 5, 5]);
-        assert_eq!([30, 5].map(|full| rate(full, GridPace::Slow)), [5, 5]);
+        assert_eq!([30, 15, 10, 8, 5].map(|full| rate(full, GridPace::Half)), [15, 7, 5, 8, 5]);
+        assert_eq!([30, 15, 8, 5].map(|full| rate(full, GridPace::Slow)), [5, 5, 8, 5]);
     }
 }
