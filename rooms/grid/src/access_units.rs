@@ -38,6 +38,8 @@ pub(crate) struct AccessUnits {
     has_slice: bool,
     /// One of its slices is of an IDR picture.
     is_key: bool,
+    /// It has parameter sets of its own: of sequences, of pictures.
+    has_sets: [bool; 2],
     /// Something of it is missing, or is not taken.
     is_broken: bool,
     /// Where the unit begins of which a fragment came last.
@@ -59,6 +61,7 @@ impl AccessUnits {
             octets: Vec::new(),
             has_slice: false,
             is_key: false,
+            has_sets: [false; 2],
             is_broken: false,
             fragment: None,
             timestamp: None,
@@ -166,6 +169,7 @@ impl AccessUnits {
             nal_type::SPS => match taken(unit) {
                 true => {
                     self.is_refused = false;
+                    self.has_sets[0] = true;
                     self.sets.put(unit);
                     true
                 }
@@ -176,6 +180,7 @@ impl AccessUnits {
                 }
             },
             nal_type::PPS => {
+                self.has_sets[1] = true;
                 self.sets.put(unit);
                 true
             }
@@ -216,15 +221,19 @@ impl AccessUnits {
             self.waits = true;
         }
         if is_whole && self.waits && self.is_key {
-            // The sets may have come before, with a picture that was not taken.
-            let mut first = Vec::with_capacity(self.octets.len() + 128);
-            for unit in self.sets.units() {
-                first.extend_from_slice(&START_CODE);
-                first.extend_from_slice(unit);
-            }
-            first.extend_from_slice(&self.octets);
             self.waits = false;
-            ready(&first);
+            if self.has_sets == [true; 2] {
+                ready(&self.octets);
+            } else {
+                // They have come before, with a picture that was not taken.
+                let mut first = Vec::with_capacity(self.octets.len() + 128);
+                for unit in self.sets.units() {
+                    first.extend_from_slice(&START_CODE);
+                    first.extend_from_slice(unit);
+                }
+                first.extend_from_slice(&self.octets);
+                ready(&first);
+            }
         } else if is_whole && !self.waits {
             ready(&self.octets);
         } else if self.is_broken || self.has_slice {
@@ -232,6 +241,7 @@ impl AccessUnits {
         }
         self.octets.clear();
         (self.has_slice, self.is_key, self.is_broken) = (false, false, false);
+        self.has_sets = [false; 2];
     }
 }
 

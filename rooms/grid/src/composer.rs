@@ -16,6 +16,9 @@ use std::time::Duration;
 const KEY_FRAMES: Duration = Duration::from_secs(1);
 /// A picture in which nothing changes is sent so often: nobody takes it for one that has ended.
 const REPEATED: Duration = Duration::from_secs(1);
+/// What is sent too much is made good by pictures that are left out, when it is as much as this long allows: the
+/// encoder's own control is not exact, least of all with key frames.
+const MOST_DEBT: Duration = Duration::from_secs(1);
 /// An encoder that has failed is tried again after it.
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
 /// Macroblocks of a source that are decoded in a second: what the largest level that is taken has (ITU-T H.264 table
@@ -80,6 +83,8 @@ struct Output {
     key_made: Option<Instant>,
     made: Option<Instant>,
     failed: Option<Instant>,
+    /// Bits that were sent and not made good yet, at that time.
+    debt: (u64, Instant),
 }
 
 impl Composer {
@@ -180,7 +185,8 @@ impl Composer {
         for (size, output) in GridSize::ALL.into_iter().zip(outputs) {
             let Some(output) = output else { continue };
             let is_new = output.canvas.draw(tiles.iter().map(TileSource::shown));
-            if output.is_due(now, is_new)
+            if !output.owes(now)
+                && output.is_due(now, is_new)
                 && output.encode(now, size, per_second, give, tally).is_err()
             {
                 tally.failed += 1;
@@ -289,7 +295,22 @@ impl Output {
             key_made: None,
             made: None,
             failed: None,
+            debt: (0, Instant::ZERO),
         }
+    }
+
+    /// Whether so much was sent that it is to be made good first.
+    fn owes(&mut self, now: Instant) -> bool {
+        let (debt, since) = self.debt;
+        let rate = u64::from(self.rate());
+        let paid = u128::from(rate) * (now - since).as_nanos() / 1_000_000_000;
+        let debt = debt.saturating_sub(u64::try_from(paid).unwrap_or(u64::MAX));
+        self.debt = (debt, now);
+        debt > rate * MOST_DEBT.as_secs()
+    }
+
+    fn rate(&self) -> u32 {
+        self.settings.bits_per_second.max(LEAST_RATE)
     }
 
     /// Whether a key frame is wanted that may be made.
@@ -312,7 +333,7 @@ impl Output {
         tally: &mut ComposerTally,
     ) -> Result<(), Failed> {
         let is_key = self.key_is_due(now);
-        let bits_per_second = self.settings.bits_per_second.max(LEAST_RATE);
+        let bits_per_second = self.rate();
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             None => {
@@ -322,9 +343,9 @@ impl Output {
         };
         encoder.set_rate(bits_per_second, per_second);
         let timestamp = (u128::from(now.as_nanos()) * 9 / 100_000) as u32;
-        let (mut made_key, mut is_lost, mut units) = (false, false, 0);
+        let (mut made_key, mut is_lost, mut octets) = (false, false, 0);
         encoder.encode(&self.canvas.view(), now.as_millis(), is_key, &mut |made| {
-            units += 1;
+            octets += made.unit.len() as u64;
             made_key |= made.is_key;
             let unit = GridUnit {
                 size,
@@ -334,7 +355,8 @@ impl Output {
             };
             is_lost = is_lost || !give(unit, made.unit);
         })?;
-        if units > 0 {
+        self.debt.0 += octets * 8;
+        if octets > 0 {
             self.made = Some(now);
             tally.pictures += 1;
         }

@@ -51,7 +51,8 @@ impl Encoder {
             .adaptive_quantization(false)
             .num_threads(THREADS);
         let inner = Inner::with_api_config(OpenH264API::from_source(), config);
-        let inner = inner.map_err(|_| Failed)?;
+        let mut inner = inner.map_err(|_| Failed)?;
+        tuning::silence(&mut inner);
         let rate = (bits_per_second, per_second);
         Ok(Encoder { inner, level: settings.level, rate, patched: Vec::new() })
     }

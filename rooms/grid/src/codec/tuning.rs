@@ -1,10 +1,11 @@
-//! What the crate `openh264` has no safe way for: another bit rate of an encoder that is at work.
+//! What the crate `openh264` has no safe way for: another bit rate of an encoder that is at work, and no
+//! remarks on standard error while it begins.
 #![expect(unsafe_code, reason = "options of the encoder; the block states why it is sound")]
 
 use openh264::encoder::Encoder;
 use openh264_sys2::{
     ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_MAX_BITRATE,
-    SBitrateInfo, SPATIAL_LAYER_0, SPATIAL_LAYER_ALL,
+    ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_0, SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
 };
 use std::ffi::{c_int, c_void};
 
@@ -31,10 +32,16 @@ pub(super) fn set_rate(
     frames && taken == [true, true]
 }
 
+/// It says nothing: what it has to say to its settings is known, and nobody reads it.
+pub(super) fn silence(encoder: &mut Encoder) {
+    let mut level: c_int = WELS_LOG_QUIET;
+    set(encoder, ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast());
+}
+
 /// `value` is valid for reads and writes of what the option takes.
 fn set(encoder: &mut Encoder, option: ENCODER_OPTION, value: *mut c_void) -> bool {
-    // SAFETY: the encoder lives; it copies what `value` points to, an SBitrateInfo or a float of this call's
-    // caller in this file, and keeps no pointer. None of these options is one that the crate relies on: it sets
-    // them once, before the first picture.
+    // SAFETY: the encoder lives; it copies what `value` points to, an SBitrateInfo, a float or an int of
+    // this call's caller in this file, and keeps no pointer. None of these options is one that the crate relies on: it
+    // sets them once, before the first picture.
     unsafe { encoder.raw_api().set_option(option, value) == 0 }
 }

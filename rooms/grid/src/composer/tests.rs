@@ -207,7 +207,7 @@ fn a_loss_stops_one_tile_until_its_key_frame() {
     green.frame = Frame::new((640, 360), COLOURS[3]);
     red.packets(false);
     let mut wanted = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..36 {
         red.send(&mut meeting.composer, false);
         green.send(&mut meeting.composer, false);
         wanted.extend(meeting.turn(&mut [&mut viewer]));
@@ -343,43 +343,56 @@ fn noise(size: (usize, usize), seed: u32) -> Frame {
 }
 
 #[test]
-fn units_fit_into_packets_and_the_rate_is_kept_whatever_is_shown() {
-    for (size, rate) in
-        [(GridSize::Usual, 400_000), (GridSize::High, 1_400_000), (GridSize::High, 4_000_000)]
+fn units_fit_into_packets_whatever_is_shown() {
+    for (size, bits_per_second) in
+        [(GridSize::Usual, 400_000), (GridSize::High, 1_400_000), (GridSize::High, 8_000_000)]
     {
-        let mut meeting = Meeting::new();
-        let mut viewer = Viewer::new(size);
-        let settings = OutputSettings { bits_per_second: rate, ..SETTINGS };
-        meeting.composer.set_output(size, Some(settings));
+        let settings = OutputSettings { bits_per_second, ..SETTINGS };
         let mut encoder = Encoder::new(settings, 15).unwrap();
-        let (mut octets, mut longest) = (0, 0);
-        for turn in 0..45_u32 {
-            // From the canvas on, without a source.
-            let frame = noise(size.samples(), turn);
-            let made = encoder.encode(&frame.view(), u64::from(turn) * 66, turn == 20, &mut |made| {
-                octets += made.unit.len();
+        let mut longest = 0;
+        for turn in 0..6_u32 {
+            let (frame, at) = (noise(size.samples(), turn), u64::from(turn) * 66);
+            let made = encoder.encode(&frame.view(), at, turn == 4, &mut |made| {
                 longest = longest.max(made.unit.len());
             });
-            assert_eq!(made, Ok(()), "{size:?} {rate} {turn}");
+            assert_eq!(made, Ok(()), "{size:?} {bits_per_second} {turn}");
         }
         assert!(longest > 500 && longest <= crate::MOST_UNIT, "{longest}");
-        let is = octets as u64 * 8 / 3;
-        println!("{size:?}: {is} bit/s of {rate}, longest {longest}");
-        assert!(is < u64::from(rate) * 5 / 2, "{size:?}: {is} bit/s of {rate}");
-        let _ = (&mut viewer, &mut meeting);
     }
+}
+
+#[test]
+fn the_rate_is_kept_whatever_is_shown() {
+    let mut meeting = Meeting::new();
+    let mut viewer = Viewer::new(GridSize::Usual);
+    let rate = 200_000;
+    let settings = OutputSettings { bits_per_second: rate, ..SETTINGS };
+    meeting.composer.set_output(GridSize::Usual, Some(settings));
+    meeting.composer.set_tiles(&[tile(1)]);
+    let mut camera = Camera::new(1, (320, 180), COLOURS[0]);
+    let fast = OutputSettings { bits_per_second: 8_000_000, ..SETTINGS };
+    camera.encoder = Encoder::new(fast, 15).unwrap();
+    for turn in 0..75 {
+        camera.frame = noise((320, 180), turn);
+        camera.send(&mut meeting.composer, turn == 0);
+        meeting.turn(&mut [&mut viewer]);
+    }
+    // Of five seconds, with the one that may be sent before.
+    let is = viewer.octets * 8 / 5;
+    assert!(is > 50_000 && is < rate as usize * 15 / 10, "{is} bit/s of {rate}");
+    assert!(viewer.pictures > 1 && viewer.pictures < 70, "{}", viewer.pictures);
 }
 
 #[test]
 fn the_rate_and_the_level_may_change_while_it_is_made() {
     let mut encoder = Encoder::new(SETTINGS, 15).unwrap();
     let mut rates = Vec::new();
-    for rate in [650_000, 200_000, 1_400_000] {
+    for rate in [400_000, 150_000, 800_000] {
         encoder.set_rate(rate, 15);
         let mut octets = 0;
         for turn in 0..75_u32 {
             // A picture that moves.
-            let mut frame = noise((640, 360), 7);
+            let mut frame = noise((320, 180), 7);
             let (plane, stride) = frame.plane_mut(0);
             plane.rotate_left(turn as usize * 2 * stride / 3);
             // The rate settles first.
