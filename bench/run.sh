@@ -169,6 +169,7 @@ for part in $parts; do
                 "$target/release/examples/picture_load" $participants ${quick:+2}
             done
             "$target/release/examples/picture_load" 50 5 srtp
+            "$target/release/examples/grid_load" ${quick:+3}
             rm -rf "$results/room-delay.tmp"
             # shellcheck disable=SC2086
             "$target/release/room-delay" "$target/release/tandem" "$results/room-delay.tmp" \

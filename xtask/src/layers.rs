@@ -154,6 +154,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "room-core",
             "media-applications",
             "room-video",
+            "room-grid",
             "bfcp",
         ],
     ),

@@ -116,8 +116,8 @@ impl Drawn {
 
     /// Its place without the edge, which a tile alone has not.
     fn inner(&self, has_edge: bool) -> Area {
-        // 8 samples of 1,280, 4 of 640, 2 of 320.
-        let edge = if has_edge { (self.cell.height / 40 / 2 * 2).clamp(2, 8) } else { 0 };
+        // 8 samples of three in a row of 1,280, 4 of 640, 2 of 320.
+        let edge = if has_edge { (self.cell.height / 30 / 2 * 2).clamp(2, 8) } else { 0 };
         self.cell.inside(edge)
     }
 

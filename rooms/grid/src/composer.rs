@@ -38,7 +38,7 @@ pub struct ComposerTally {
     pub refused: u64,
     /// Pictures that were made, of all sizes.
     pub pictures: u64,
-    /// Pictures of which whoever takes them had no room for a unit.
+    /// Units that found no room, and those behind them in their pictures.
     pub lost: u64,
     /// Encoders that failed.
     pub failed: u64,
@@ -353,7 +353,10 @@ impl Output {
                 ends_picture: made.ends_picture,
                 is_key: made.is_key,
             };
-            is_lost = is_lost || !give(unit, made.unit);
+            if is_lost || !give(unit, made.unit) {
+                is_lost = true;
+                tally.lost += 1;
+            }
         })?;
         self.debt.0 += octets * 8;
         if octets > 0 {
@@ -363,10 +366,7 @@ impl Output {
         if made_key {
             (self.wants_key, self.key_made) = (false, Some(now));
         }
-        if is_lost {
-            tally.lost += 1;
-            self.wants_key = true;
-        }
+        self.wants_key |= is_lost;
         Ok(())
     }
 }
