@@ -95,6 +95,7 @@ cargo build --quiet --release -p relay-core --example forward_packets
 cargo build --quiet --release -p call-audio --example hear_packets
 cargo build --quiet --release -p mixer --example room_cost
 cargo build --quiet --release -p room-media --example picture_load
+cargo build --quiet --release -p room-grid --example grid_load
 mkdir -p "$results"
 
 quick=${QUICK:-}
