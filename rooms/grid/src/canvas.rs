@@ -141,13 +141,19 @@ impl Drawn {
         self.draw_name(frame, has_edge);
     }
 
-    fn draw_picture(&mut self, frame: &mut Frame, picture: &FrameView<'_>, number: u64, area: Area) {
+    fn draw_picture(
+        &mut self,
+        frame: &mut Frame,
+        picture: &FrameView<'_>,
+        number: u64,
+        area: Area,
+    ) {
         let from = picture.size;
         let to = (area.width, area.height);
         if !self.scalers.as_ref().is_some_and(|[luma, _]| luma.is_for(from, to)) {
-            self.scalers = Some([0, 1].map(|plane| {
-                Scaler::new(plane_size(plane, from), plane_size(plane, to))
-            }));
+            self.scalers = Some(
+                [0, 1].map(|plane| Scaler::new(plane_size(plane, from), plane_size(plane, to))),
+            );
         }
         for (plane, source) in picture.planes.into_iter().enumerate() {
             let part = if plane == 0 { 1 } else { 2 };

@@ -5,9 +5,7 @@ use crate::canvas::{Canvas, Shown};
 use crate::codec::{Decoder, Encoder, Failed};
 use crate::frame::Frame;
 use crate::governor::rate;
-use crate::settings::{
-    GridPace, GridSize, GridUnit, LEAST_RATE, MOST_TILES, OutputSettings, Tile,
-};
+use crate::settings::{GridPace, GridSize, GridUnit, LEAST_RATE, MOST_TILES, OutputSettings, Tile};
 use model::Instant;
 use rtp_proto::RtpPacket;
 use std::time::Duration;
@@ -347,12 +345,8 @@ impl Output {
         encoder.encode(&self.canvas.view(), now.as_millis(), is_key, &mut |made| {
             octets += made.unit.len() as u64;
             made_key |= made.is_key;
-            let unit = GridUnit {
-                size,
-                timestamp,
-                ends_picture: made.ends_picture,
-                is_key: made.is_key,
-            };
+            let unit =
+                GridUnit { size, timestamp, ends_picture: made.ends_picture, is_key: made.is_key };
             if is_lost || !give(unit, made.unit) {
                 is_lost = true;
                 tally.lost += 1;

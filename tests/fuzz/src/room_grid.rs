@@ -7,8 +7,7 @@ use room_video::h264::{Level, Nalu};
 use rtp_proto::RtpHeader;
 
 const MOST_PARTS: usize = 48;
-const SETTINGS: OutputSettings =
-    OutputSettings { bits_per_second: 300_000, level: Level::L3_1 };
+const SETTINGS: OutputSettings = OutputSettings { bits_per_second: 300_000, level: Level::L3_1 };
 /// Of a part's first octet.
 const MARKER: u8 = 1;
 const GAP: u8 = 2;
@@ -118,11 +117,13 @@ mod tests {
             composer.set_tiles(&[Tile { key: 1, name: "".into(), speaks: false }]);
             let (mut rest, mut sequence, mut timestamp) = (&seed[..], 0, 0);
             while let Some((&[marks, high, low], behind)) = rest.split_first_chunk() {
-                let (payload, behind) = behind.split_at(usize::from(u16::from_be_bytes([high, low])));
+                let (payload, behind) =
+                    behind.split_at(usize::from(u16::from_be_bytes([high, low])));
                 rest = behind;
                 sequence += 1;
                 timestamp += if marks & NEXT_TIME == 0 { 0 } else { 6_000 };
-                let header = RtpHeader { payload_type: 97, marker: false, sequence, timestamp, ssrc: 1 };
+                let header =
+                    RtpHeader { payload_type: 97, marker: false, sequence, timestamp, ssrc: 1 };
                 composer.packet(1, &[&header.to_bytes()[..], payload].concat());
             }
             let tally = composer.tally();
