@@ -251,6 +251,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("media-relay/codecs/tests/zero_allocation.rs", "an allocator that counts"),
     ("streaming/audio/tests/zero_allocation.rs", "an allocator that counts"),
     ("rooms/media/tests/zero_allocation.rs", "an allocator that counts"),
+    ("rooms/grid/src/codec/tuning.rs", "the bit rate of an encoder at work"),
     ("rooms/mixer/tests/zero_allocation.rs", "an allocator that counts"),
     ("media-relay/relay-core/tests/zero_allocation/main.rs", "an allocator that counts"),
     ("rooms/video/tests/zero_allocation.rs", "an allocator that counts"),

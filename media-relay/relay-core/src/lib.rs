@@ -78,6 +78,7 @@ pub use made::{LONGEST_MADE, MadePacket, MakeError};
 pub use mixed::{MixedPacket, MixedWriter, SeatEnds, SeatRings, seat_rings};
 pub use model::RtcpStyle;
 pub use own_rtcp::{LONGEST_REPORT, OwnReport, REPORT_INTERVAL, SourceConflicts};
+pub use packet_ring::{RingReader, RingWriter, pair as octet_ring};
 pub use pictures::{
     LONGEST_PICTURE, PICTURE_RING, PictureEnds, PictureNumbers, PictureReader, PictureRings,
     PictureSent, PictureSigns, PictureWriter, picture_rings,

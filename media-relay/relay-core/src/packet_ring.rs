@@ -33,9 +33,9 @@ impl Ring {
     }
 }
 
-/// Where the packet path writes.
+/// Where the packet path writes. The reader is told that nothing more comes when it is dropped.
 #[derive(Debug)]
-pub(crate) struct RingWriter<const HEAD: usize> {
+pub struct RingWriter<const HEAD: usize> {
     ring: Arc<Ring>,
     written: u64,
     /// As it was when it was last looked at.
@@ -45,14 +45,15 @@ pub(crate) struct RingWriter<const HEAD: usize> {
 
 /// Where the other thread reads.
 #[derive(Debug)]
-pub(crate) struct RingReader<const HEAD: usize> {
+pub struct RingReader<const HEAD: usize> {
     ring: Arc<Ring>,
     read: u64,
 }
 
 /// A ring for so many octets, rounded up to a power of two between 4 KiB and 64 MiB. A packet takes
-/// its length, rounded up to words, and `HEAD` words more.
-pub(crate) fn pair<const HEAD: usize>(octets: usize) -> (RingWriter<HEAD>, RingReader<HEAD>) {
+/// its length, rounded up to words, and `HEAD` words more: one at least, whose low half is 0 when it is
+/// written.
+pub fn pair<const HEAD: usize>(octets: usize) -> (RingWriter<HEAD>, RingReader<HEAD>) {
     let octets = octets.clamp(SMALLEST, LARGEST).next_power_of_two();
     let ring = Arc::new(Ring {
         words: (0..octets / 8).map(|_| AtomicU64::new(0)).collect(),
@@ -68,7 +69,7 @@ pub(crate) fn pair<const HEAD: usize>(octets: usize) -> (RingWriter<HEAD>, RingR
 impl<const HEAD: usize> RingWriter<HEAD> {
     /// Writes a packet; whether there was room.
     #[inline]
-    pub(crate) fn write(&mut self, head: [u64; HEAD], octets: &[u8]) -> bool {
+    pub fn write(&mut self, head: [u64; HEAD], octets: &[u8]) -> bool {
         let needed = (HEAD + octets.len().div_ceil(8)) as u64;
         let capacity = self.ring.words.len() as u64;
         if self.written - self.read + needed > capacity {
@@ -107,7 +108,7 @@ impl<const HEAD: usize> RingWriter<HEAD> {
 
 impl<const HEAD: usize> RingWriter<HEAD> {
     /// Whether nobody will read any more.
-    pub(crate) fn is_abandoned(&self) -> bool {
+    pub fn is_abandoned(&self) -> bool {
         Arc::strong_count(&self.ring) < 2
     }
 }
@@ -119,8 +120,9 @@ impl<const HEAD: usize> Drop for RingWriter<HEAD> {
 }
 
 impl<const HEAD: usize> RingReader<HEAD> {
-    /// Takes the next packet; its octets are put into `into`, in the place of what was there.
-    pub(crate) fn read(&mut self, into: &mut Vec<u8>) -> Option<[u64; HEAD]> {
+    /// Takes the next packet: its head, with its length in the low half of the first word; its octets are put
+    /// into `into`, in the place of what was there.
+    pub fn read(&mut self, into: &mut Vec<u8>) -> Option<[u64; HEAD]> {
         let written = self.ring.written.load(Ordering::Acquire);
         if written == self.read {
             return None;
@@ -144,17 +146,17 @@ impl<const HEAD: usize> RingReader<HEAD> {
 
     /// Whether there is a packet to be taken.
     #[inline]
-    pub(crate) fn has_more(&self) -> bool {
+    pub fn has_more(&self) -> bool {
         self.ring.written.load(Ordering::Acquire) != self.read
     }
 
     /// Packets that found no room so far.
-    pub(crate) fn lost(&self) -> u64 {
+    pub fn lost(&self) -> u64 {
         self.ring.lost.load(Ordering::Relaxed)
     }
 
     /// Whether nothing more will be written. What was written before may still be there.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.ring.closed.load(Ordering::Acquire)
     }
 }

@@ -5,13 +5,25 @@
 //! a core without threads and clocks.
 #![deny(unsafe_code)]
 
+mod access_units;
+mod canvas;
+mod clock;
+mod codec;
+mod composer;
+mod frame;
+mod governor;
 mod grid;
+mod layout;
 mod pool;
+mod scale;
 mod settings;
+mod signs;
+mod worker;
 
+pub use composer::{Composer, ComposerTally};
 pub use grid::Grid;
 pub use pool::GridPool;
 pub use settings::{
-    GridError, GridPace, GridSettings, GridSize, GridState, GridStatistics, GridUnit, MOST_PICTURE,
+    GridError, GridPace, GridSettings, GridSize, GridState, GridStatistics, GridUnit, LEAST_RATE, MOST_PICTURE,
     MOST_TILES, MOST_UNIT, OutputSettings, TAKEN_FORMAT, Tile,
 };

@@ -1,12 +1,45 @@
 //! The threads that compose.
 
+use crate::clock::Clock;
+use crate::codec::IS_BUILT;
+use crate::composer::Composer;
+use crate::signs::{GridSign, ThreadSigns};
+use crate::worker::{Seat, Worker};
 use crate::{Grid, GridError, GridSettings, GridStatistics};
-use std::thread::Thread;
+use relay_core::octet_ring;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::{self, JoinHandle, Thread};
 
-/// The threads. Stopped when it is dropped.
+/// Octets of packets on the way to a grid: sixteen sources of 1.4 Mbit/s for a third of a second. Full: what is new
+/// is lost and counted; its tile stands still until the key frame that it asks for.
+const PACKETS: usize = 1024 * 1024;
+/// Octets of units on the way from a grid: two key frames of each size. Full: the rest of the picture is lost and
+/// counted, and a key frame follows.
+const UNITS: usize = 512 * 1024;
+/// Orders on the way to a grid. Full: they are kept by the grid's holder, the last of each kind, until there is room.
+const ORDERS: usize = 64;
+/// Requests for key frames on the way from a grid. Full: they are made again a second later.
+const WANTS: usize = 64;
+/// Grids on the way to a thread.
+const INBOX: usize = 64;
+
+/// The threads. Stopped when it is dropped: grids that are open then are closed.
 #[derive(Debug)]
 pub struct GridPool {
     settings: GridSettings,
+    stops: Arc<AtomicBool>,
+    refused: AtomicU64,
+    opened: AtomicU64,
+    threads: Vec<PoolThread>,
+}
+
+#[derive(Debug)]
+struct PoolThread {
+    inbox: SyncSender<Seat>,
+    signs: Arc<ThreadSigns>,
+    handle: Option<JoinHandle<()>>,
 }
 
 impl GridPool {
@@ -16,22 +49,117 @@ impl GridPool {
     /// [`GridError::NotBuilt`], [`GridError::Setting`], [`GridError::Thread`].
     pub fn start(settings: GridSettings) -> Result<GridPool, GridError> {
         settings.check()?;
-        let _ = GridPool { settings };
-        Err(GridError::NotBuilt)
+        if !IS_BUILT {
+            return Err(GridError::NotBuilt);
+        }
+        let mut pool = GridPool {
+            settings,
+            stops: Arc::default(),
+            refused: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
+            threads: Vec::new(),
+        };
+        let clock = Clock::new();
+        for number in 0..settings.threads {
+            let (inbox, taken) = mpsc::sync_channel(INBOX);
+            let signs: Arc<ThreadSigns> = Arc::default();
+            let worker = Worker {
+                clock,
+                inbox: taken,
+                signs: Arc::clone(&signs),
+                per_second: settings.frames_per_second,
+            };
+            let stops = Arc::clone(&pool.stops);
+            let thread = thread::Builder::new().name(format!("grid-{number}"));
+            let handle = thread.spawn(move || worker.serve(&stops)).map_err(GridError::Thread)?;
+            pool.threads.push(PoolThread { inbox, signs, handle: Some(handle) });
+        }
+        Ok(pool)
     }
 
-    /// A grid. `wake` is woken (`std::thread::park`) when there is something to be read; a picture of
-    /// each size wakes once.
+    /// A grid, by the thread that has the fewest. `wake` is woken (`std::thread::park`) when there is something to be
+    /// read, a key frame is wanted of a source, or it is closed. It never waits.
     ///
     /// # Errors
     /// [`GridError::TooMany`], [`GridError::Busy`], [`GridError::Ended`].
     pub fn open(&self, wake: Thread) -> Result<Grid, GridError> {
-        let _ = (wake, self.settings);
-        Err(GridError::Busy)
+        let opened = self.find(wake);
+        match &opened {
+            Ok(_) => self.opened.fetch_add(1, Ordering::Relaxed),
+            Err(_) => self.refused.fetch_add(1, Ordering::Relaxed),
+        };
+        opened
+    }
+
+    fn find(&self, wake: Thread) -> Result<Grid, GridError> {
+        let open = |thread: &&PoolThread| thread.signs.open.load(Ordering::Relaxed);
+        if self.threads.iter().map(|thread| open(&thread)).sum::<u64>()
+            >= self.settings.most_grids as u64
+        {
+            return Err(GridError::TooMany);
+        }
+        let has_time = |thread: &&PoolThread| !thread.signs.is_busy.load(Ordering::Relaxed);
+        let thread = self.threads.iter().filter(has_time).min_by_key(open);
+        let thread = thread.ok_or(GridError::Busy)?;
+        let (grid, seat) = pair(self.settings.frames_per_second, wake);
+        // Counted before it is there, so that nobody counts it as gone before.
+        thread.signs.open.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = thread.inbox.try_send(seat) {
+            thread.signs.open.fetch_sub(1, Ordering::Relaxed);
+            return Err(match error {
+                mpsc::TrySendError::Full(_) => GridError::Busy,
+                mpsc::TrySendError::Disconnected(_) => GridError::Ended,
+            });
+        }
+        if let Some(handle) = &thread.handle {
+            handle.thread().unpark();
+        }
+        Ok(grid)
     }
 
     /// What was done so far.
     pub fn statistics(&self) -> GridStatistics {
-        GridStatistics::default()
+        let mut sum = GridStatistics {
+            opened: self.opened.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            ..GridStatistics::default()
+        };
+        self.threads.iter().for_each(|thread| thread.signs.add_to(&mut sum));
+        sum
     }
 }
+
+/// Both ends of a grid.
+fn pair(per_second: u32, wake: Thread) -> (Grid, Seat) {
+    let (packets, packets_read) = octet_ring(PACKETS);
+    let (units, units_read) = octet_ring(UNITS);
+    let (orders, orders_taken) = mpsc::sync_channel(ORDERS);
+    let (wants, wanted) = mpsc::sync_channel(WANTS);
+    let sign: Arc<GridSign> = Arc::default();
+    let grid = Grid::new(packets, units_read, orders, wanted, Arc::clone(&sign));
+    let seat = Seat {
+        orders: orders_taken,
+        packets: packets_read,
+        units,
+        wants,
+        wake,
+        sign,
+        composer: Composer::new(per_second),
+    };
+    (grid, seat)
+}
+
+impl Drop for GridPool {
+    fn drop(&mut self) {
+        self.stops.store(true, Ordering::Release);
+        let handles = self.threads.iter_mut().filter_map(|thread| thread.handle.take());
+        let handles: Vec<_> = handles.collect();
+        handles.iter().for_each(|handle| handle.thread().unpark());
+        if !handles.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok()) {
+            tracing::error!("a thread that composes pictures had ended by a fault of ours");
+        }
+    }
+}
+
+#[cfg(all(test, feature = "openh264"))]
+mod tests;

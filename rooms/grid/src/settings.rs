@@ -12,6 +12,8 @@ pub const MOST_TILES: usize = 16;
 pub const MOST_UNIT: usize = 1_200;
 /// Macroblocks of a source's picture (level 4.0: 1920x1080); of a larger one nothing is shown.
 pub const MOST_PICTURE: u32 = 8_192;
+/// bit/s that a grid takes at least; who has less has losses.
+pub const LEAST_RATE: u32 = 64_000;
 /// What is decoded, as the parameters of a description: high profile, level 4.0, packetization-mode 1.
 pub const TAKEN_FORMAT: &str = "profile-level-id=640028;packetization-mode=1";
 
@@ -134,7 +136,7 @@ impl GridSize {
 /// What those who see one size of a grid take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutputSettings {
-    /// What the weakest of them takes; 64 kbit/s at least is sent.
+    /// What the weakest of them takes; [`LEAST_RATE`] is the least that is sent.
     pub bits_per_second: u32,
     /// The least of their levels: the stream says no higher one.
     pub level: Level,
@@ -207,8 +209,10 @@ pub struct GridStatistics {
     pub pictures: u64,
     /// Packets of sources that found no room.
     pub lost_packets: u64,
-    /// Units that found no room.
-    pub lost_units: u64,
+    /// Pictures of which a unit found no room.
+    pub lost_pictures: u64,
+    /// Pictures that an encoder failed at.
+    pub failed: u64,
     /// CPU time of the threads.
     pub used: Duration,
 }

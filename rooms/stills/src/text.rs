@@ -5,8 +5,8 @@ use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster};
 use unifont::Glyph;
 
 /// How large words are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Size {
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Size {
     /// 32 samples high.
     Large,
     /// 24.
@@ -35,7 +35,8 @@ impl Size {
         }
     }
 
-    fn height(self, text: &str) -> usize {
+    /// Samples of a row of such words.
+    pub(crate) fn height(self, text: &str) -> usize {
         let height = text.chars().map(|character| match Shape::of(character, self) {
             Shape::Latin(raster) => raster.height(),
             Shape::Other(_) => 16 * self.scale(),
@@ -134,14 +135,19 @@ fn draw_row(
     colour: Colour,
     (left, top): (usize, usize),
 ) {
-    let mut x = left;
+    each_sample(row, size, &mut |x, y, share| picture.blend(left + x, top + y, colour, share));
+}
+
+/// Shows `put` each sample of a row that letters cover, and how much of 255.
+pub(crate) fn each_sample(row: &str, size: Size, put: &mut impl FnMut(usize, usize, u8)) {
+    let mut x = 0;
     for character in row.chars() {
         let shape = Shape::of(character, size);
         match &shape {
             Shape::Latin(raster) => {
                 for (down, samples) in raster.rows().enumerate() {
                     for (across, share) in samples.iter().enumerate() {
-                        picture.blend(x + across, top + down, colour, *share);
+                        put(x + across, down, *share);
                     }
                 }
             }
@@ -150,7 +156,7 @@ fn draw_row(
                 for down in 0..16 * scale {
                     for across in 0..shape.width(size) {
                         if glyph.get_pixel(across / scale, down / scale) {
-                            picture.blend(x + across, top + down, colour, u8::MAX);
+                            put(x + across, down, u8::MAX);
                         }
                     }
                 }

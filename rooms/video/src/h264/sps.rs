@@ -47,6 +47,8 @@ pub struct SequenceParameterSet {
     pub height: u32,
     /// Macroblocks of a frame.
     pub macroblocks: u32,
+    /// Frames that whoever decodes it keeps (`max_num_ref_frames`), 0 to 16.
+    pub reference_frames: u32,
 }
 
 impl SequenceParameterSet {
@@ -96,7 +98,7 @@ fn parse_after_level(
     }
     bits.code_up_to(12, "log2_max_frame_num_minus4")?;
     skip_order_count(bits)?;
-    bits.code_up_to(16, "max_num_ref_frames")?;
+    let reference_frames = bits.code_up_to(16, "max_num_ref_frames")?;
     bits.flag()?;
     let across = bits.code_up_to(MAX_SIDE - 1, "pic_width_in_mbs_minus1")? + 1;
     let units_down = bits.code_up_to(MAX_SIDE - 1, "pic_height_in_map_units_minus1")? + 1;
@@ -118,8 +120,9 @@ fn parse_after_level(
         let unit_y = unit_y * if frames_only { 1 } else { 2 };
         size = cropped(bits, size, (unit_x, unit_y))?;
     }
+    let macroblocks = across * down;
     let (width, height) = size;
-    Ok(SequenceParameterSet { id, profile_level_id, width, height, macroblocks: across * down })
+    Ok(SequenceParameterSet { id, profile_level_id, width, height, macroblocks, reference_frames })
 }
 
 fn cropped(
@@ -261,6 +264,7 @@ mod tests {
     fn cropping_makes_1080_of_1088() {
         let set = parse(FULL_HD).unwrap();
         assert_eq!((set.width, set.height, set.macroblocks), (1_920, 1_080, 8_160));
+        assert_eq!(set.reference_frames, 4);
         assert_eq!(set.profile_level_id.profile, Profile::High);
         assert_eq!(set.profile_level_id.level.to_string(), "4.0");
         assert_eq!(set.least_level(), Level::from_idc(40, false));
