@@ -92,10 +92,11 @@ fn read_grids(grids: &GridStatistics, out: &mut Vec<Reading>) {
         ("made", grids.pictures),
         ("decoded", grids.decoded),
         ("undecodable", grids.refused_pictures),
+        ("failed", grids.failed),
     ] {
         out.push(reading(&definitions::GRID_PICTURES, what, count));
     }
-    for (what, count) in [("packets", grids.lost_packets), ("units", grids.lost_units)] {
+    for (what, count) in [("packets", grids.lost_packets), ("pictures", grids.lost_pictures)] {
         out.push(reading(&definitions::GRID_LOST, what, count));
     }
     let definition = &definitions::GRID_SECONDS;
