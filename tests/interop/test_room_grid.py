@@ -14,6 +14,8 @@ from harness.waiting import wait_until
 HOST, MEETING = f"meet.{DOMAIN}", "4081234567"
 DEVICES = [f"127.0.0.{host}" for host in range(21, 26)]
 PATIENCE = 60
+# The middles of three places: two above, one below, in eighths of the picture.
+THREE = [(1, 1), (5, 1), (3, 5)]
 
 
 class Device:
@@ -66,9 +68,9 @@ announce = "off"
     asks = Device(stage, DEVICES[4], mode=0, dialled=f"{MEETING}..608")
     devices.append(asks)
     red.microphone.start((places.EDGE, red.ports[0]))
-    # All of it: what was composed has key frames when they are asked for. The fourth place is nobody's.
-    wait_until(lambda: sorted(asks.camera.quarters()[:3]) == ["blue", "green", "red"], PATIENCE,
-               lambda: f"it sees {asks.camera.quarters()}")
+    # All of it: what was composed has key frames when they are asked for.
+    wait_until(lambda: sorted(asks.camera.colours_at(THREE)) == ["blue", "green", "red"], PATIENCE,
+               lambda: f"it sees {asks.camera.colours_at(THREE)}")
     wait_until(lambda: plain.camera.colour(plain.recent()) == "red", PATIENCE,
                lambda: f"who has not dialled for it sees {plain.camera.colour(plain.recent())}")
     assert edge.metric("tandem_composed_grids") == 1
@@ -79,8 +81,8 @@ announce = "off"
                           content_type="application/dtmf-relay")
         assert asks.call.final("INFO").status == 200
     seen = len(asks.camera.received)
-    wait_until(lambda: asks.camera.quarters(seen) == ["red"] * 4, PATIENCE,
-               lambda: f"it sees {asks.camera.quarters(seen)}")
+    wait_until(lambda: asks.camera.colours_at(THREE, seen) == ["red"] * 3, PATIENCE,
+               lambda: f"it sees {asks.camera.colours_at(THREE, seen)}")
     for device in devices:
         device.call.request("BYE")
         assert device.call.final("BYE").status == 200

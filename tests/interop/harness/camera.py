@@ -138,19 +138,18 @@ class Camera:
         pictures = self._decoded(since)
         return [tuple(sum(one[channel::3]) / 64 for channel in range(3)) for one in pictures]
 
-    def quarters(self, since=0):
-        """What each quarter of the newest picture is mostly, row by row; nothing without a picture."""
+    def colours_at(self, points, since=0):
+        """What the newest picture is mostly at these points, in eighths of its width and height; nothing
+        without a picture."""
         pictures = self._decoded(since)
         if not pictures:
             return []
-        quarters = []
-        for top, left in ((0, 0), (0, 4), (4, 0), (4, 4)):
-            # Not its edges: the pictures have other proportions than their places.
-            inner = [(row * 8 + column) * 3 for row in (top + 1, top + 2)
-                     for column in (left + 1, left + 2)]
-            means = [sum(pictures[-1][at + channel] for at in inner) / 4 for channel in range(3)]
-            quarters.append(("red", "green", "blue")[max(range(3), key=lambda one: means[one])])
-        return quarters
+        colours = []
+        for left, top in points:
+            parts = [(row * 8 + column) * 3 for row in (top, top + 1) for column in (left, left + 1)]
+            sums = [sum(pictures[-1][at + channel] for at in parts) for channel in range(3)]
+            colours.append(("red", "green", "blue")[max(range(3), key=lambda one: sums[one])])
+        return colours
 
     def colour(self, since=0):
         """What the newest picture is mostly; None without one."""
