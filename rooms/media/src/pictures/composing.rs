@@ -51,7 +51,9 @@ pub(super) struct Composing {
     unseen: Option<Instant>,
     /// Not before.
     try_at: Instant,
+    /// That it is made less often, and not at all, was logged.
     is_slow: bool,
+    is_refused: bool,
     unit: Vec<u8>,
     packet: Vec<u8>,
 }
@@ -87,6 +89,7 @@ impl Composing {
             unseen: None,
             try_at: Instant::ZERO,
             is_slow: false,
+            is_refused: false,
             unit: Vec::new(),
             packet: Vec::new(),
         }
@@ -279,18 +282,22 @@ impl Composing {
 
     fn open(&mut self, now: Instant) {
         let Some(composer) = &self.composer else { return };
-        self.try_at = now + AGAIN;
         match composer.pool.open(std::thread::current()) {
             Ok(grid) => {
                 (self.grid, self.unseen, self.is_slow) = (Some(grid), None, false);
-                // None was told any.
+                // It was told none.
                 self.tiles.clear();
             }
-            Err(error) => tracing::debug!(
-                conference = self.conference.0,
-                %error,
-                "who asked for a composed picture sees the speaker"
-            ),
+            Err(error) => {
+                self.try_at = now + AGAIN;
+                if !std::mem::replace(&mut self.is_refused, true) {
+                    tracing::warn!(
+                        conference = self.conference.0,
+                        %error,
+                        "who asked for a meeting's composed picture sees the speaker"
+                    );
+                }
+            }
         }
     }
 
