@@ -73,7 +73,7 @@ announce = "off"
                lambda: f"it sees {asks.camera.colours_at(THREE)}")
     wait_until(lambda: plain.camera.colour(plain.recent()) == "red", PATIENCE,
                lambda: f"who has not dialled for it sees {plain.camera.colour(plain.recent())}")
-    assert edge.metric("tandem_composed_grids") == 1
+    edge.wait_metric("tandem_composed_grids", 1, PATIENCE)
     assert edge.metric("tandem_composed_pictures_total", what="made") > 0
     # By a key it sees the speaker, as the others do.
     for symbol in "#1":
