@@ -95,6 +95,7 @@ cargo build --quiet --release -p relay-core --example forward_packets
 cargo build --quiet --release -p call-audio --example hear_packets
 cargo build --quiet --release -p mixer --example room_cost
 cargo build --quiet --release -p room-media --example picture_load
+cargo build --quiet --release -p room-grid --example grid_load
 mkdir -p "$results"
 
 quick=${QUICK:-}
@@ -169,6 +170,7 @@ for part in $parts; do
                 "$target/release/examples/picture_load" $participants ${quick:+2}
             done
             "$target/release/examples/picture_load" 50 5 srtp
+            "$target/release/examples/grid_load" ${quick:+3}
             rm -rf "$results/room-delay.tmp"
             # shellcheck disable=SC2086
             "$target/release/room-delay" "$target/release/tandem" "$results/room-delay.tmp" \

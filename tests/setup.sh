@@ -10,12 +10,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # prometheus reads the page; it brings promtool.
 # alsa-utils brings recordings of a voice; gcc and python3-dev build the Python package pesq, which judges
 # speech.
+# g++ builds the codec of composed pictures, nasm its vector instructions.
 # libfaketime lets the calendar of a node jump.
 # groff-base sets the manual page.
 # chromium is a guest of meeting rooms, and reads pages of reports.
 # iproute2 makes network namespaces; clang makes the relay's eBPF object again, to compare.
 packages=(sip-tester baresip-core kamailio kamailio-tls-modules python3-venv openssl
-    prometheus iproute2 clang-14 llvm-14 ffmpeg sngrep tshark alsa-utils gcc python3-dev
+    prometheus iproute2 clang-14 llvm-14 ffmpeg sngrep tshark alsa-utils gcc g++ nasm python3-dev
     libfaketime mkvtoolnix groff-base chromium)
 
 installed() {

@@ -155,6 +155,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "room-core",
             "media-applications",
             "room-video",
+            "room-grid",
             "bfcp",
         ],
     ),

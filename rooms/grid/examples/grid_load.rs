@@ -5,7 +5,11 @@
 //! scales, stacks and encodes them (libx264, ultrafast, zero latency), each part with one thread; CPU time of all its
 //! threads counts, as that of our one does. `grid_load picture FILE.png` writes a composed picture.
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a tool that measures ends at a fault")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a tool that measures ends at a fault"
+)]
 
 use model::Instant;
 use room_grid::{Composer, GridPace, GridSize, OutputSettings, Tile};
@@ -16,8 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const SETTINGS: OutputSettings =
-    OutputSettings { bits_per_second: 650_000, level: Level::L3_1 };
+const SETTINGS: OutputSettings = OutputSettings { bits_per_second: 650_000, level: Level::L3_1 };
 /// Clips that differ; further tiles show them again.
 const CLIPS: usize = 4;
 
@@ -47,8 +50,7 @@ fn table(folder: &Path, seconds: u32) {
             let (mine, other) = (per_second(ours.decoding + ours.making), per_second(theirs));
             println!(
                 "{name:<9} {tiles:>5} {mine:>7.0} {:>8.0}% {other:>7.0} {:>7.2} {:>8.1}",
-                100.0 * ours.decoding.as_secs_f64()
-                    / (ours.decoding + ours.making).as_secs_f64(),
+                100.0 * ours.decoding.as_secs_f64() / (ours.decoding + ours.making).as_secs_f64(),
                 mine / other,
                 mine / 15.0,
             );
@@ -202,7 +204,8 @@ fn picture(folder: &Path, file: &Path) {
         (0..CLIPS).map(|number| clip(folder, number, (640, 360), 650, 1)).collect();
     let mut composer = Composer::new(15);
     let _ = compose(&clips, 5, &mut composer);
-    let names = ["Ada Lovelace", "会議室 3", "Zoë Ångström", "Ωμέγα", "A room whose name is long and cut"];
+    let names =
+        ["Ada Lovelace", "会議室 3", "Zoë Ångström", "Ωμέγα", "A room whose name is long and cut"];
     let tiles: Vec<Tile> = (0..)
         .zip(names)
         .map(|(key, name)| Tile { key, name: name.into(), speaks: key == 1 })

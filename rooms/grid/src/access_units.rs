@@ -2,9 +2,7 @@
 //! (ITU-T H.264 annex B), and none that the decoder has no business with.
 
 use crate::MOST_PICTURE;
-use room_video::h264::{
-    Nalu, ParameterSets, Payload, Profile, SequenceParameterSet, nal_type,
-};
+use room_video::h264::{Nalu, ParameterSets, Payload, Profile, SequenceParameterSet, nal_type};
 use rtp_proto::RtpPacket;
 
 /// Octets of one picture. A larger one is dropped: 1080p without any prediction has 3 million, a key frame of 1.4

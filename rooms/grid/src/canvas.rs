@@ -116,8 +116,8 @@ impl Drawn {
 
     /// Its place without the edge, which a tile alone has not.
     fn inner(&self, has_edge: bool) -> Area {
-        // 8 samples of 1,280, 4 of 640, 2 of 320.
-        let edge = if has_edge { (self.cell.height / 40 / 2 * 2).clamp(2, 8) } else { 0 };
+        // 8 samples of three in a row of 1,280, 4 of 640, 2 of 320.
+        let edge = if has_edge { (self.cell.height / 30 / 2 * 2).clamp(2, 8) } else { 0 };
         self.cell.inside(edge)
     }
 
@@ -141,13 +141,19 @@ impl Drawn {
         self.draw_name(frame, has_edge);
     }
 
-    fn draw_picture(&mut self, frame: &mut Frame, picture: &FrameView<'_>, number: u64, area: Area) {
+    fn draw_picture(
+        &mut self,
+        frame: &mut Frame,
+        picture: &FrameView<'_>,
+        number: u64,
+        area: Area,
+    ) {
         let from = picture.size;
         let to = (area.width, area.height);
         if !self.scalers.as_ref().is_some_and(|[luma, _]| luma.is_for(from, to)) {
-            self.scalers = Some([0, 1].map(|plane| {
-                Scaler::new(plane_size(plane, from), plane_size(plane, to))
-            }));
+            self.scalers = Some(
+                [0, 1].map(|plane| Scaler::new(plane_size(plane, from), plane_size(plane, to))),
+            );
         }
         for (plane, source) in picture.planes.into_iter().enumerate() {
             let part = if plane == 0 { 1 } else { 2 };

@@ -5,9 +5,7 @@ use crate::canvas::{Canvas, Shown};
 use crate::codec::{Decoder, Encoder, Failed};
 use crate::frame::Frame;
 use crate::governor::rate;
-use crate::settings::{
-    GridPace, GridSize, GridUnit, LEAST_RATE, MOST_TILES, OutputSettings, Tile,
-};
+use crate::settings::{GridPace, GridSize, GridUnit, LEAST_RATE, MOST_TILES, OutputSettings, Tile};
 use model::Instant;
 use rtp_proto::RtpPacket;
 use std::time::Duration;
@@ -38,7 +36,7 @@ pub struct ComposerTally {
     pub refused: u64,
     /// Pictures that were made, of all sizes.
     pub pictures: u64,
-    /// Pictures of which whoever takes them had no room for a unit.
+    /// Units that found no room, and those behind them in their pictures.
     pub lost: u64,
     /// Encoders that failed.
     pub failed: u64,
@@ -347,13 +345,12 @@ impl Output {
         encoder.encode(&self.canvas.view(), now.as_millis(), is_key, &mut |made| {
             octets += made.unit.len() as u64;
             made_key |= made.is_key;
-            let unit = GridUnit {
-                size,
-                timestamp,
-                ends_picture: made.ends_picture,
-                is_key: made.is_key,
-            };
-            is_lost = is_lost || !give(unit, made.unit);
+            let unit =
+                GridUnit { size, timestamp, ends_picture: made.ends_picture, is_key: made.is_key };
+            if is_lost || !give(unit, made.unit) {
+                is_lost = true;
+                tally.lost += 1;
+            }
         })?;
         self.debt.0 += octets * 8;
         if octets > 0 {
@@ -363,10 +360,7 @@ impl Output {
         if made_key {
             (self.wants_key, self.key_made) = (false, Some(now));
         }
-        if is_lost {
-            tally.lost += 1;
-            self.wants_key = true;
-        }
+        self.wants_key |= is_lost;
         Ok(())
     }
 }

@@ -93,7 +93,8 @@ impl Frame {
             let part = if number == 0 { 1 } else { 2 };
             let (plane, stride) = self.plane_mut(number);
             let (left, width) = (area.left / part, area.width / part);
-            let rows = plane.chunks_mut(stride.max(1)).skip(area.top / part).take(area.height / part);
+            let rows =
+                plane.chunks_mut(stride.max(1)).skip(area.top / part).take(area.height / part);
             for row in rows {
                 let end = (left + width).min(row.len());
                 row.get_mut(left..end).unwrap_or_default().fill(colour);
@@ -116,7 +117,10 @@ mod tests {
         assert!(frame.copy(&view));
         assert_eq!(frame.size(), (3, 3));
         assert_eq!(frame.planes[0], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
-        assert_eq!((&frame.planes[1][..], &frame.planes[2][..]), (&[1, 2, 3, 4][..], &[5, 6, 7, 8][..]));
+        assert_eq!(
+            (&frame.planes[1][..], &frame.planes[2][..]),
+            (&[1, 2, 3, 4][..], &[5, 6, 7, 8][..])
+        );
         // Copied once more it is the same; too few samples, or none, are no picture.
         let mut again = Frame::default();
         assert!(again.copy(&frame.view()));

@@ -284,7 +284,9 @@ mod tests {
             let down = thread.run(4, 500, 500);
             assert_eq!(down.first().map(|(_, change)| *change), Some(Change::Pace(GridPace::Half)));
             let up = thread.run(400, 100, 100);
-            waits.push(up.iter().find(|(_, change)| *change == Change::Pace(GridPace::Full)).unwrap().0);
+            waits.push(
+                up.iter().find(|(_, change)| *change == Change::Pace(GridPace::Full)).unwrap().0,
+            );
             // At once again.
             thread.run(1, 100, 100);
         }
@@ -296,7 +298,8 @@ mod tests {
         let mut governor = Governor::new(15);
         let mut changes = Vec::new();
         for turn in 0..100_u64 {
-            let used = Used { always: Duration::from_millis(5), is_late: turn % 3 > 0, ..Used::default() };
+            let used =
+                Used { always: Duration::from_millis(5), is_late: turn % 3 > 0, ..Used::default() };
             changes.extend(governor.note(Instant::from_millis(turn * 200), used));
         }
         assert_eq!(changes, [Change::Pace(GridPace::Half), Change::Pace(GridPace::Slow)]);

@@ -24,6 +24,6 @@ pub use composer::{Composer, ComposerTally};
 pub use grid::Grid;
 pub use pool::GridPool;
 pub use settings::{
-    GridError, GridPace, GridSettings, GridSize, GridState, GridStatistics, GridUnit, LEAST_RATE, MOST_PICTURE,
-    MOST_TILES, MOST_UNIT, OutputSettings, TAKEN_FORMAT, Tile,
+    GridError, GridPace, GridSettings, GridSize, GridState, GridStatistics, GridUnit, LEAST_RATE,
+    MOST_PICTURE, MOST_TILES, MOST_UNIT, OutputSettings, TAKEN_FORMAT, Tile,
 };

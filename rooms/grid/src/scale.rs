@@ -152,7 +152,8 @@ fn add(sums: &mut [u16], line: &[u8], weight: u16, begins: bool) {
 fn gather(across: &Line, sums: &[u16], row: &mut [u8]) {
     for ((first, weights), sample) in across.parts().zip(row) {
         let parts = sums.get(first..first + weights.len()).unwrap_or_default();
-        let sum = parts.iter().zip(weights).map(|(sum, weight)| u32::from(*sum) * u32::from(*weight));
+        let sum =
+            parts.iter().zip(weights).map(|(sum, weight)| u32::from(*sum) * u32::from(*weight));
         *sample = ((sum.sum::<u32>() + WHOLE * WHOLE / 2) / (WHOLE * WHOLE)) as u8;
     }
 }

@@ -209,8 +209,8 @@ pub struct GridStatistics {
     pub pictures: u64,
     /// Packets of sources that found no room.
     pub lost_packets: u64,
-    /// Pictures of which a unit found no room.
-    pub lost_pictures: u64,
+    /// Units that found no room, and those behind them in their pictures.
+    pub lost_units: u64,
     /// Pictures that an encoder failed at.
     pub failed: u64,
     /// CPU time of the threads.

@@ -18,7 +18,7 @@ pub(crate) struct ThreadSigns {
     refused: AtomicU64,
     pictures: AtomicU64,
     lost_packets: AtomicU64,
-    lost_pictures: AtomicU64,
+    lost_units: AtomicU64,
     failed: AtomicU64,
     used: AtomicU64,
 }
@@ -37,7 +37,7 @@ impl ThreadSigns {
         add(&self.decoded, now.decoded - before.decoded);
         add(&self.refused, now.refused - before.refused);
         add(&self.pictures, now.pictures - before.pictures);
-        add(&self.lost_pictures, now.lost - before.lost);
+        add(&self.lost_units, now.lost - before.lost);
         add(&self.failed, now.failed - before.failed);
     }
 
@@ -58,7 +58,7 @@ impl ThreadSigns {
         sum.refused_pictures += read(&self.refused);
         sum.pictures += read(&self.pictures);
         sum.lost_packets += read(&self.lost_packets);
-        sum.lost_pictures += read(&self.lost_pictures);
+        sum.lost_units += read(&self.lost_units);
         sum.failed += read(&self.failed);
         sum.used += Duration::from_nanos(read(&self.used));
     }

@@ -7,9 +7,9 @@ const LONG: usize = 6;
 /// Digits of an option.
 const SHORT: usize = 3;
 
-/// What stands for a layout among the codes of a dial string, without the zeros in front. Devices that were
-/// set up for Zoom's room connector dial these: one or two digits for a layout, three for one with an option.
-/// Of two screens one is ours: the first.
+/// What stands for a layout among the codes of a dial string, without the zeros in front. Those of three digits
+/// are what Zoom's room connector takes for two screens, of which the first is ours; those of one and two
+/// are our own, in the place of its layouts, which are not public.
 const CODES: &[(&str, PictureLayout)] = &[
     ("1", PictureLayout::Speaker),
     ("2", PictureLayout::Grid),

@@ -27,6 +27,7 @@ mod put_media;
 mod recording;
 mod relay_control;
 mod report;
+mod room_grid;
 mod room_video;
 mod rooms;
 mod seated;
@@ -39,6 +40,7 @@ mod transcoder;
 mod voice_socket;
 
 pub use self::bfcp::bfcp;
+pub use self::room_grid::room_grid;
 pub use self::room_video::{h264, room_video};
 pub use application::application;
 pub use call_audio::call_audio;
@@ -116,6 +118,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "mixer", run: mixer, shared_seeds: &[], words: &[] },
     Target { name: "h264", run: h264, shared_seeds: &[], words: H264_WORDS },
     Target { name: "room_video", run: room_video, shared_seeds: &[], words: &["\u{1e}"] },
+    Target { name: "room_grid", run: room_grid, shared_seeds: &[], words: &[] },
     Target { name: "bfcp", run: bfcp, shared_seeds: &[], words: BFCP_WORDS },
     Target { name: "floor_control", run: floor_control, shared_seeds: &[], words: BFCP_WORDS },
     Target { name: "recording", run: recording, shared_seeds: &[], words: WAV_WORDS },

@@ -29,6 +29,7 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "outbox" => crate::outbox::seeds(),
         "h264" => crate::room_video::h264_seeds(),
         "room_video" => crate::room_video::room_seeds(),
+        "room_grid" => crate::room_grid::seeds(),
         "bfcp" => crate::bfcp::seeds(),
         "floor_control" => crate::floor_control::seeds(),
         "mkv" => crate::mkv::seeds(),

@@ -25,13 +25,8 @@ impl Sender {
     }
 
     fn send(&mut self, timestamp: u32, marker: bool, payload: &[u8]) {
-        let header = RtpHeader {
-            payload_type: 97,
-            marker,
-            sequence: self.sequence,
-            timestamp,
-            ssrc: 7,
-        };
+        let header =
+            RtpHeader { payload_type: 97, marker, sequence: self.sequence, timestamp, ssrc: 7 };
         self.sequence = self.sequence.wrapping_add(1);
         let bytes = [&header.to_bytes()[..], payload].concat();
         let decoded = &mut self.decoded;

@@ -100,7 +100,8 @@ fn names_stand_in_the_corner_and_change() {
     assert!(canvas.draw([next].into_iter()));
     assert!(canvas.view().planes[0].0 == before);
     // A name that is wider than its tile is cut at it.
-    let tiles = (0..16).map(|key| Shown { key, name: "A name that has no room there", ..named("") });
+    let tiles =
+        (0..16).map(|key| Shown { key, name: "A name that has no room there", ..named("") });
     canvas.draw(tiles);
     assert_eq!(at(&canvas, 159, 80), GROUND);
 }
