@@ -258,6 +258,7 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         asks_to_show: false,
         camera: true,
         slides: false,
+        layout: model::PictureLayout::Speaker,
     };
     let state = MeetingState { people: 1, waiting: 0, called: 0, locked: true, recording: false };
     let at = since + std::time::Duration::from_secs(90);
@@ -275,6 +276,7 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         (&json!("Room 4"), &json!(90), &json!(false))
     );
     assert_eq!((&one["Camera"], &one["Slides"]), (&json!(true), &json!(false)));
+    assert_eq!(one["Layout"], "Speaker");
     let of_call = json!({ "CallId": call.to_string() });
     let e164 = "+12065550100";
     let all = [
@@ -285,6 +287,11 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
         ("unmute", of_call.clone(), Command::Mute(call, false)),
         ("admit", json!({}), Command::AdmitAll),
         ("admit", of_call, Command::Admit(call)),
+        (
+            "lay-out",
+            json!({ "CallId": call.to_string(), "Layout": "Grid" }),
+            Command::LayOut(call, model::PictureLayout::Grid),
+        ),
         ("call", json!({ "E164PhoneNumber": e164 }), Command::DialOut(e164.into())),
         ("start-recording", json!({}), Command::Record(true)),
         ("stop-recording", json!({}), Command::Record(false)),

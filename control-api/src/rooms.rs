@@ -57,6 +57,13 @@ pub(crate) fn command(routed: &Routed, input: &Value) -> Result<Option<Command>,
                 _ => Command::LeaveFloor(call),
             }
         }
+        "LayOutRoom" => {
+            let call = call()?.ok_or_else(|| bad_request("CallId: say who is to see it"))?;
+            let layout = input.get("Layout").cloned().unwrap_or_default();
+            let layout = serde_json::from_value(layout)
+                .map_err(|_| bad_request("Layout: say Speaker or Grid"))?;
+            Command::LayOut(call, layout)
+        }
         "StartRoomRecording" => Command::Record(true),
         "StopRoomRecording" => Command::Record(false),
         "EndRoom" => Command::End,

@@ -203,6 +203,12 @@ pub mod definitions {
             SWITCHED_LINES_REFUSED, Counter, None, "tandem_switched_picture_lines_refused_total", [], "Lines without pictures: their parameters cannot be read, there are too many, or a thread is behind; the log says why";
             SWITCHED_PACKETS, Counter, Packets, "tandem_switched_picture_packets_total", ["outcome"], "RTP packets of pictures: taken (of lines), lost (not taken in time), given (to lines, one for each who sees it), unsent (the relay did not take them in time)";
             PICTURE_REQUESTS, Counter, None, "tandem_picture_requests_total", ["kind"], "What lines of pictures were asked for: key_frame, or limit (of bit/s)";
+            GRIDS, Gauge, None, "tandem_composed_grids", [], "Meetings with a picture composed of several, for those who ask for it";
+            GRIDS_REFUSED, Counter, None, "tandem_composed_grids_refused_total", ["reason"], "Composed pictures that are not there though asked for: refused (max_meetings or CPU, tried again each 10 s), closed (no CPU is left for one that was there); who asked sees the speaker";
+            GRID_THREADS_DEGRADED, Gauge, None, "tandem_composing_degraded_threads", [], "Threads that compose fewer pictures a second than they are to, because there is too little CPU";
+            GRID_PICTURES, Counter, None, "tandem_composed_pictures_total", ["what"], "Pictures: made (of all sizes), decoded (of cameras), undecodable (damaged, too large, or of a profile that is not decoded), failed (the encoder could not)";
+            GRID_LOST, Counter, None, "tandem_composing_lost_total", ["what"], "What found no room between the switch and the threads that compose: packets (of cameras), pictures (that were composed)";
+            GRID_SECONDS, Counter, Seconds, "tandem_composing_seconds_total", [], "CPU time of the threads that compose pictures";
             ROOM_MEETINGS, Gauge, None, "tandem_room_meetings", [], "Meetings that are held now, with or without anybody in them";
             ROOM_CALLERS, Gauge, None, "tandem_room_callers", [], "Callers in the meeting rooms: welcomed, waiting or in a meeting";
             FLOOR_DEVICES, Gauge, None, "tandem_floor_control_devices", [], "Callers of meeting rooms whose devices may ask for the floor of the slides (BFCP)";

@@ -6,8 +6,8 @@
 
 use crate::{
     AudioSource, CallDirection, ConferenceRecording, ConferenceRecordingFailure, DtmfKey,
-    FloorAccess, FloorPeer, Heard, Instant, LegSide, OrderedRecording, PictureCard, PicturesShown,
-    PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
+    FloorAccess, FloorPeer, Heard, Instant, LegSide, OrderedRecording, PictureCard, PictureLayout,
+    PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,6 +154,14 @@ pub enum ApplicationOrder {
     ShowCard {
         /// The words; `None` for nothing.
         card: Option<Arc<PictureCard>>,
+    },
+    /// How leg A is called in pictures composed of several, and what its camera line shows of the others in a
+    /// conference, from now on. Nothing is answered; a call without pictures keeps it for later.
+    LayOut {
+        /// What stands in its picture; may be empty.
+        name: Arc<str>,
+        /// What it sees.
+        layout: PictureLayout,
     },
     /// Leg A leaves its conference; nothing is answered. The end of the call needs no such order.
     StandUp,

@@ -66,7 +66,8 @@ pub use media::{
     MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, XrWishes,
 };
 pub use picture::{
-    PictureCard, PictureContent, PictureFeedback, PictureFormat, PictureSeat, PicturesShown,
+    PictureCard, PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat,
+    PicturesShown,
 };
 pub use playing::{AudioSource, OtherMedia, PlayFailure, PlayOutcome, Playing, Ringback};
 pub use proxy::{ProxiedCall, ProxySessionId};

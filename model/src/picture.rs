@@ -44,6 +44,19 @@ pub struct PictureFeedback {
     pub info: bool,
 }
 
+/// What a line of pictures shows of those who are in the conference.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize,
+)]
+pub enum PictureLayout {
+    /// One: whoever speaks.
+    #[default]
+    Speaker,
+    /// All at once, in a picture composed of theirs, where the relay can make one; else as
+    /// [`PictureLayout::Speaker`].
+    Grid,
+}
+
 /// Words that whoever sees nobody sees. They come from configurations, meetings' names and our own texts,
 /// and are drawn as they are.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
@@ -79,6 +92,10 @@ pub struct PictureSeat {
     pub is_hidden: bool,
     /// What the leg sees while it sees nobody; `None` for nothing. For leg A alone.
     pub card: Option<Arc<PictureCard>>,
+    /// What stands in its picture where several are shown at once; may be empty. For leg A alone.
+    pub name: Arc<str>,
+    /// What the leg sees of the others.
+    pub layout: PictureLayout,
 }
 
 /// What of a participant's pictures a conference may show.
@@ -101,8 +118,9 @@ impl PicturesShown {
 }
 
 impl PictureSeat {
-    /// Whether the other is the same place in the same format, shown or not.
+    /// Whether the other is the same place in the same format, whether it is shown and whatever it sees.
     pub fn is_same_place(&self, other: &PictureSeat) -> bool {
-        PictureSeat { is_hidden: other.is_hidden, ..self.clone() } == *other
+        let (is_hidden, layout) = (other.is_hidden, other.layout);
+        PictureSeat { is_hidden, layout, ..self.clone() } == *other
     }
 }

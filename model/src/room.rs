@@ -53,7 +53,7 @@ pub struct Dialled {
     pub meeting: Option<MeetingDigits>,
     /// Its passcode, 1 to 16 digits.
     pub passcode: Option<Arc<str>>,
-    /// The layout of the pictures that is wished for, 1 or 2 digits.
+    /// The layout of the pictures that is wished for: codes one after the other, 1 to 48 digits.
     pub layout: Option<Arc<str>>,
     /// The key that makes the caller the host, 1 to 16 digits.
     pub host_key: Option<Arc<str>>,

@@ -8,7 +8,7 @@ use crate::room_recordings::MeetingRecorder;
 use call_metrics::{Reading, definitions};
 use call_recordings::MeetingOpener;
 use media_relay::{Announcement, EventSink, RelayConfig, SeatNews};
-use room_media::{Mixing, MixingOrders, MixingStatistics, Recorder, Recording};
+use room_media::{GridStatistics, Mixing, MixingOrders, MixingStatistics, Recorder, Recording};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
@@ -77,6 +77,28 @@ pub(crate) fn read(mixing: &MixingStatistics, out: &mut Vec<Reading>) {
     for (kind, count) in [("key_frame", pictures.key_frames), ("limit", pictures.limits)] {
         out.push(reading(&definitions::PICTURE_REQUESTS, kind, count));
     }
+    read_grids(&mixing.grids, out);
     let definition = &definitions::MIXING_SECONDS;
     out.push(Reading { definition, label: "".into(), value: mixing.worked.as_secs_f64() });
+}
+
+fn read_grids(grids: &GridStatistics, out: &mut Vec<Reading>) {
+    out.push(reading(&definitions::GRIDS, "", grids.open));
+    out.push(reading(&definitions::GRID_THREADS_DEGRADED, "", grids.degraded));
+    for (reason, count) in [("refused", grids.refused), ("closed", grids.closed)] {
+        out.push(reading(&definitions::GRIDS_REFUSED, reason, count));
+    }
+    for (what, count) in [
+        ("made", grids.pictures),
+        ("decoded", grids.decoded),
+        ("undecodable", grids.refused_pictures),
+        ("failed", grids.failed),
+    ] {
+        out.push(reading(&definitions::GRID_PICTURES, what, count));
+    }
+    for (what, count) in [("packets", grids.lost_packets), ("pictures", grids.lost_pictures)] {
+        out.push(reading(&definitions::GRID_LOST, what, count));
+    }
+    let definition = &definitions::GRID_SECONDS;
+    out.push(Reading { definition, label: "".into(), value: grids.used.as_secs_f64() });
 }

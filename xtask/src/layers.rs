@@ -72,6 +72,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "relay-core",
             "media-relay",
             "mixer",
+            "room-grid",
             "room-video",
             "room-stills",
             "rtp-proto",

@@ -39,6 +39,7 @@ pub const OWN_OPERATIONS: &[Operation] = &[
         "/tandem/porting-orders/{portingOrderId}",
     ),
     own("GetRoom", (Get, 200), ROOM, "/tandem/rooms/{roomId}"),
+    own("LayOutRoom", (Post, 204), LIVE, "/tandem/rooms/{roomId}?operation=lay-out"),
     own("ListPortingOrders", (Get, 200), &[AccessDenied], "/tandem/porting-orders"),
     own("ListRoomParticipants", (Get, 200), ROOM, "/tandem/rooms/{roomId}/participants"),
     own("ListRooms", (Get, 200), &[AccessDenied], "/tandem/rooms"),

@@ -108,6 +108,7 @@ impl Writing<'_, '_> {
         set(&mut settings.announce, self.member("Announce")?);
         set(&mut settings.when_locked, self.member("WhenLocked")?);
         set(&mut settings.floor, self.member("Slides")?);
+        set(&mut settings.layout, self.member("Layout")?);
         set(&mut settings.longest_minutes, self.member("LongestMinutes")?);
         set(&mut settings.empty_seconds, self.member("EmptySeconds")?);
         if let Some(language) = self.member::<String>("Language")? {

@@ -11,7 +11,7 @@ use crate::made::MadePacket;
 use crate::outbound::Numbers;
 use crate::packet_ring::{self, RingReader, RingWriter};
 use crate::rtp_session::RtpSession;
-use model::{Instant, LegSide};
+use model::{Instant, LegSide, PictureLayout};
 use rtp_proto::{RtpHeader, RtpPacket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -58,6 +58,7 @@ pub struct PictureWriter(RingWriter<GIVEN_HEAD>);
 #[derive(Debug, Default)]
 pub struct PictureSigns {
     is_hidden: AtomicBool,
+    wants_grid: AtomicBool,
     needs_key_frame: AtomicBool,
     ssrc: AtomicU32,
 }
@@ -149,6 +150,11 @@ impl PictureSigns {
     /// What the leg sends is shown to nobody.
     pub fn is_hidden(&self) -> bool {
         self.is_hidden.load(Ordering::Acquire)
+    }
+
+    /// The leg sees all at once, where there is a picture composed of all.
+    pub fn wants_grid(&self) -> bool {
+        self.wants_grid.load(Ordering::Acquire)
     }
 
     /// Whether the leg needs a key frame of what it sees, since this was asked last: signalling says so, or
@@ -275,6 +281,15 @@ impl RtpSession {
         if let Some(pictured) = self.pictured.as_deref_mut() {
             pictured.is_hidden = is_hidden;
             pictured.signs.is_hidden.store(is_hidden, Ordering::Release);
+            pictured.has_news = true;
+        }
+    }
+
+    /// What leg A sees of the others from now on.
+    pub fn lay_out_picture(&mut self, layout: PictureLayout) {
+        if let Some(pictured) = self.pictured.as_deref_mut() {
+            let wants_grid = layout == PictureLayout::Grid;
+            pictured.signs.wants_grid.store(wants_grid, Ordering::Release);
             pictured.has_news = true;
         }
     }

@@ -19,7 +19,8 @@ pub struct SeatedPicture {
     pub id: MediaId,
     /// Its call.
     pub transaction_id: TransactionId,
-    /// Where it sits. Whether it is hidden stands in its rings, where it is kept up to date.
+    /// Where it sits. Whether it is hidden, and what it sees, stand in its rings, where they are kept up to
+    /// date.
     pub seat: Box<PictureSeat>,
     /// What it sends, and where it is given pictures.
     pub rings: PictureRings,
@@ -116,6 +117,7 @@ impl Worker {
         let (ends, rings) = picture_rings();
         let numbers = stream.session.sit_picture(ends, seat.payload_type, now, &mut draw);
         stream.session.hide_picture(seat.is_hidden);
+        stream.session.lay_out_picture(seat.layout);
         let call = PictureBell::default();
         let seated = SeatedPicture {
             id,
@@ -138,7 +140,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether the leg sits there already; it is hidden or shown then.
+    /// Whether the leg sits there already; it is hidden or shown then, and sees what it is to see.
     fn is_only_hidden(&mut self, id: MediaId, seat: &PictureSeat) -> bool {
         let Some(stream) = self.streams.find(id) else { return false };
         let is_abandoned = stream.session.is_picture_abandoned();
@@ -147,7 +149,8 @@ impl Worker {
             return false;
         }
         stream.session.hide_picture(seat.is_hidden);
-        picture.seat.is_hidden = seat.is_hidden;
+        stream.session.lay_out_picture(seat.layout);
+        (picture.seat.is_hidden, picture.seat.layout) = (seat.is_hidden, seat.layout);
         picture.call();
         true
     }

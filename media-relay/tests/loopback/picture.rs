@@ -5,7 +5,8 @@ use super::rig::{Endpoint, Rig};
 use media_relay::{SeatNews, SeatedPicture};
 use model::{
     ConferenceId, IpFamily, MediaCommand, MediaEvent, MediaId, MediaLine, MediaType, ParticipantId,
-    PictureContent, PictureFeedback, PictureFormat, PictureSeat, SeatFailure, TransactionId,
+    PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, SeatFailure,
+    TransactionId,
 };
 use relay_core::PictureSent;
 use std::net::SocketAddr;
@@ -22,6 +23,8 @@ fn seat(participant: u64, is_hidden: bool) -> Box<PictureSeat> {
         most_bits_per_second: None,
         is_hidden,
         card: None,
+        name: "".into(),
+        layout: PictureLayout::Speaker,
     })
 }
 
@@ -89,6 +92,10 @@ fn a_camera_sits_is_hidden_in_its_place_and_leaves() {
     assert!(first.rings.signs.is_hidden() && seats.try_recv().is_err(), "the same place");
     assert_eq!(sit(&rig, 1, seat(1, false)), Ok(()));
     assert!(!first.rings.signs.is_hidden());
+    let mut layout = seat(1, false);
+    layout.layout = PictureLayout::Grid;
+    assert_eq!(sit(&rig, 1, layout), Ok(()));
+    assert!(first.rings.signs.wants_grid() && seats.try_recv().is_err(), "the same place");
     rig.relay.command(MediaCommand::RefreshPicture { id: MediaId(1) }).unwrap();
     rig.until(|_| first.rings.signs.take_needs_key_frame());
     // Another format is another place.

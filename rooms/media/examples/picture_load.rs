@@ -10,7 +10,8 @@ use media_relay::{Clock, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent,
     MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureContent, PictureFeedback,
-    PictureFormat, PictureSeat, SdesKeys, SrtpKey, SrtpSuite, TransactionId, XrWishes,
+    PictureFormat, PictureLayout, PictureSeat, SdesKeys, SrtpKey, SrtpSuite, TransactionId,
+    XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingOrders, Recording};
 use rtp_proto::RtpHeader;
@@ -147,6 +148,8 @@ impl Camera {
             most_bits_per_second: None,
             is_hidden: false,
             card: None,
+            name: "".into(),
+            layout: PictureLayout::Speaker,
         });
         relay.command(MediaCommand::SitPicture { id, seat }).unwrap();
         let srtp = has_srtp.then(|| SrtpSender::new(&key(1)));

@@ -67,7 +67,7 @@ fn draw(card: &PictureCard, most_macroblocks: u32, level: u8) -> StillPicture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{ConferenceId, ParticipantId, PictureContent, PictureFeedback};
+    use model::{ConferenceId, ParticipantId, PictureContent, PictureFeedback, PictureLayout};
 
     fn seat(title: &str, receives: &str) -> PictureSeat {
         let format = PictureFormat::H264 { sends: receives.into(), receives: receives.into() };
@@ -82,6 +82,8 @@ mod tests {
             most_bits_per_second: None,
             is_hidden: true,
             card: Some(Arc::new(card)),
+            name: "".into(),
+            layout: PictureLayout::Speaker,
         }
     }
 

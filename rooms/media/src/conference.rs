@@ -1,6 +1,6 @@
 //! One conference: the rings of its legs, the room that mixes what is in them, and its pictures.
 
-use crate::pictures::{PictureTurn, Pictures};
+use crate::pictures::{Composer, PictureTurn, Pictures};
 use crate::recording::{Recorder, RecordingEvents, Taping};
 use crate::statistics::Tally;
 use crate::telling::Telling;
@@ -10,7 +10,7 @@ use mixer::{
     Ear, Format, MAX_FORMATS, OutgoingPacket, ParticipantId, PlayError, PlayOptions,
     ReceiveFormats, Record, Recorded, Room, RoomConfig, RoomEvent, Sink, TICK_SAMPLES,
 };
-use model::{Codec, ConferenceRecordingFailure, Instant, MediaId};
+use model::{Codec, ConferenceId, ConferenceRecordingFailure, Instant, MediaId};
 use relay_core::{LegFormats, Listened, MixedPacket};
 use room_video::StillPicture;
 use std::sync::Arc;
@@ -61,11 +61,16 @@ impl Turn {
 
 impl Conference {
     /// An empty one, whose first frame is 20 ms after `now`.
-    pub(crate) fn new(config: RoomConfig, now: Instant) -> Self {
+    pub(crate) fn new(
+        id: ConferenceId,
+        config: RoomConfig,
+        composer: Option<Composer>,
+        now: Instant,
+    ) -> Self {
         Conference {
             room: Room::new(config, now),
             legs: Vec::new(),
-            pictures: Pictures::default(),
+            pictures: Pictures::new(id, composer),
             speaker: None,
             skipped: 0,
             taping: None,

@@ -21,4 +21,5 @@ mod telling;
 
 pub use mixing::{Mixing, MixingConfig, MixingOrders, Recording};
 pub use recording::{Recorder, RecordingEvents, Tape, TapeState};
+pub use room_grid::{GridSettings, GridStatistics};
 pub use statistics::{MixingStatistics, PictureTally};

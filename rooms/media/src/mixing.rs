@@ -4,12 +4,13 @@ use crate::announcements::{self, Sound};
 use crate::cards::Cards;
 use crate::clock::Clock;
 use crate::conference::{Conference, Turn};
-use crate::pictures::PictureTurn;
+use crate::pictures::{Composer, PictureTurn};
 use crate::recording::{Recorder, RecordingEvents};
 use crate::statistics::{Counters, MixingStatistics, PictureTally};
 use media_relay::{Announcement, MixBell, RecordingOrder, SeatNews};
 use mixer::RoomConfig;
 use model::{ConferenceId, ConferenceRecordingFailure, Instant, MediaEvent, MediaId};
+use room_grid::{GridPool, GridSettings};
 use room_video::StillPicture;
 use std::collections::HashMap;
 use std::io;
@@ -35,11 +36,13 @@ pub struct MixingConfig {
     pub threads: usize,
     /// What conferences are like.
     pub room: RoomConfig,
+    /// How many pictures are composed of several, and how; `None` for none.
+    pub grids: Option<GridSettings>,
 }
 
 impl Default for MixingConfig {
     fn default() -> Self {
-        MixingConfig { threads: 1, room: RoomConfig::default() }
+        MixingConfig { threads: 1, room: RoomConfig::default(), grids: None }
     }
 }
 
@@ -56,6 +59,7 @@ pub struct Recording {
 #[derive(Debug)]
 pub struct Mixing {
     counters: Arc<Counters>,
+    composer: Option<Composer>,
     stops: Arc<AtomicBool>,
     /// Those that hand over to the others.
     beside: Vec<JoinHandle<()>>,
@@ -76,15 +80,18 @@ impl Mixing {
     /// records.
     ///
     /// # Errors
-    /// The system's, when it has no thread.
+    /// The system's, when it has no thread; that this program composes no pictures, where it is to.
     pub fn start(
         config: MixingConfig,
         origin: std::time::Instant,
         orders: MixingOrders,
         recording: Recording,
     ) -> io::Result<Mixing> {
+        let composer = config.grids.map(GridPool::start).transpose().map_err(io::Error::other)?;
+        let composer = composer.map(|pool| Composer { pool: Arc::new(pool) });
         let mut mixing = Mixing {
             counters: Arc::default(),
+            composer: composer.clone(),
             stops: Arc::default(),
             beside: Vec::new(),
             threads: Vec::new(),
@@ -101,6 +108,7 @@ impl Mixing {
                 bells: Vec::new(),
                 held: [0; 3],
                 recording: recording.clone(),
+                composer: composer.clone(),
             };
             let stops = Arc::clone(&mixing.stops);
             let thread = thread::Builder::new().name(format!("mixing-{number}"));
@@ -123,7 +131,9 @@ impl Mixing {
 
     /// What was done so far.
     pub fn statistics(&self) -> MixingStatistics {
-        self.counters.read()
+        let composer = self.composer.as_ref();
+        let grids = composer.map(|composer| composer.pool.statistics()).unwrap_or_default();
+        MixingStatistics { grids, ..self.counters.read() }
     }
 
     /// Ends the threads. After the relay.
@@ -250,6 +260,7 @@ struct Desk {
     /// Conferences, legs and lines of pictures, as they were told.
     held: [u64; 3],
     recording: Recording,
+    composer: Option<Composer>,
 }
 
 impl Recording {
@@ -350,7 +361,9 @@ impl Desk {
         let (_, id) = place_of(&news);
         let config = self.config;
         let conference = self.conferences.entry(id);
-        let conference = conference.or_insert_with(|| Conference::new(config, last));
+        let composer = &self.composer;
+        let conference =
+            conference.or_insert_with(|| Conference::new(id, config, composer.clone(), last));
         match news {
             SeatNews::Record(_) => {}
             SeatNews::Audio(stream) => conference.sit(stream),

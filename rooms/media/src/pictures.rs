@@ -1,13 +1,17 @@
 //! The pictures of one conference: the rings of its lines, and the switch that gives each one picture.
 
 mod asking;
+mod composing;
 mod line;
+mod places;
 
 use crate::statistics::PictureTally;
 use asking::Asked;
-use line::{PictureLine, packet_to};
+pub(crate) use composing::Composer;
+use composing::Composing;
+use line::{PictureLine, line_packet, packet_to};
 use media_relay::{MixBell, SeatedPicture};
-use model::{Instant, ParticipantId};
+use model::{ConferenceId, Instant, ParticipantId};
 use relay_core::PictureSent;
 use room_video::{MAX_PARTICIPANTS, Participant, StillPicture, StreamKey, VANISHED, VideoSwitch};
 use rtp_proto::RtpPacket;
@@ -22,7 +26,6 @@ const LOOK: Duration = Duration::from_millis(20);
 const MOST: usize = 1_024;
 
 /// The pictures of a conference.
-#[derive(Default)]
 pub(crate) struct Pictures {
     switch: VideoSwitch,
     /// In any order.
@@ -34,6 +37,7 @@ pub(crate) struct Pictures {
     presenter: Option<Participant>,
     next_look: Instant,
     asked: Asked,
+    composing: Composing,
 }
 
 /// What a turn has, and finds out.
@@ -47,6 +51,20 @@ pub(crate) struct PictureTurn<'a> {
 }
 
 impl Pictures {
+    /// Without anybody; `composer` makes composed pictures, where there is one.
+    pub(crate) fn new(conference: ConferenceId, composer: Option<Composer>) -> Self {
+        Pictures {
+            switch: VideoSwitch::new(),
+            lines: Vec::new(),
+            places: Vec::new(),
+            participants: Vec::new(),
+            presenter: None,
+            next_look: Instant::ZERO,
+            asked: Asked::default(),
+            composing: Composing::new(composer, conference),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
@@ -87,6 +105,7 @@ impl Pictures {
     /// The sound says who speaks.
     pub(crate) fn set_speaker(&mut self, now: Instant, speaker: Option<ParticipantId>) {
         let speaker = speaker.and_then(|speaker| self.known(speaker));
+        self.composing.set_speaker(now, speaker);
         self.switch.set_speaker(now, speaker);
     }
 
@@ -98,21 +117,36 @@ impl Pictures {
             came |= self.take(at, turn);
         }
         self.remove(now, |line| line.stream.rings.given.is_abandoned());
+        self.show_composed(turn);
         if !came && now < self.next_look {
             return;
         }
         self.next_look = now + LOOK;
         self.choose_presenter(now);
-        let Pictures { switch, lines, places, .. } = self;
-        switch.handle_timeout(now, &mut |to, packet| packet_to(lines, places, to, &packet, turn));
+        let Pictures { switch, lines, places, composing, .. } = self;
+        composing.look(now, lines, switch);
+        switch.handle_timeout(now, &mut |to, packet| {
+            packet_to(lines, places, composing, to, &packet, turn);
+        });
         while let Some(feedback) = self.switch.poll_feedback(now) {
+            if self.composing.take_feedback(&feedback) {
+                continue;
+            }
             self.asked.say(&mut self.lines, &self.places, &feedback, turn);
         }
     }
 
+    /// Gives those who see all at once what was composed.
+    fn show_composed(&mut self, turn: &mut PictureTurn<'_>) {
+        let Pictures { switch, lines, places, composing, .. } = self;
+        composing.show(turn.now, switch, &mut |to, packet| {
+            line_packet(lines, places, to, &packet, turn);
+        });
+    }
+
     /// Takes what one line has sent; whether there was anything.
     fn take(&mut self, at: usize, turn: &mut PictureTurn<'_>) -> bool {
-        let Pictures { switch, lines, places, .. } = self;
+        let Pictures { switch, lines, places, composing, .. } = self;
         let Some(line) = lines.get_mut(at) else { return false };
         let was_called = line.stream.call.take();
         if !was_called && !line.is_unfinished {
@@ -137,7 +171,7 @@ impl Pictures {
             let packet = std::mem::take(turn.octets);
             if let Ok(read) = RtpPacket::parse(&packet) {
                 switch.handle_rtp(now, key, &read, &mut |to, packet| {
-                    packet_to(lines, places, to, &packet, turn);
+                    packet_to(lines, places, composing, to, &packet, turn);
                 });
             }
             *turn.octets = packet;
@@ -171,6 +205,7 @@ impl Pictures {
             self.switch.remove_receiver(now, key);
             if !self.lines.iter().any(|line| line.key.participant == key.participant) {
                 self.switch.remove(now, key.participant);
+                self.composing.forget(now, key.participant, &mut self.switch);
                 if let Some(place) = self.participants.get_mut(usize::from(key.participant.0)) {
                     *place = None;
                 }

@@ -1,5 +1,6 @@
 //! What was mixed, as Prometheus is told.
 
+use room_grid::GridStatistics;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct MixingStatistics {
     pub refused_pictures: u64,
     /// What was done with pictures.
     pub pictures: PictureTally,
+    /// What was composed.
+    pub grids: GridStatistics,
 }
 
 /// What was done with pictures.
@@ -101,6 +104,7 @@ impl Counters {
                     self.pictures.each_ref().map(read);
                 PictureTally { packets, lost_packets, given, lost_given, key_frames, limits }
             },
+            grids: GridStatistics::default(),
         }
     }
 

@@ -15,6 +15,7 @@ mod focus;
 mod guess;
 mod id;
 mod language;
+mod layout;
 mod meeting;
 mod menu;
 mod output;
@@ -28,6 +29,7 @@ pub use focus::{Arrival, Focus, FocusSettings};
 pub use guess::{GuessLimiter, GuessLimits, Source, Turn};
 pub use id::{AttendeeId, AttendeeNumber, Draw, MeetingId, ModeratorNumber, Numbers, Passcode};
 pub use language::{Language, Languages};
+pub use layout::dialled_layout;
 pub use meeting::{
     By, CalledNews, Command, KEPT_CHAT, MOST_CHAT, MeetingState, Menus, Refused, RosterEntry,
 };

@@ -22,6 +22,8 @@ pub enum MenuAction {
     MuteSelf,
     /// Raises the hand, or lowers it.
     RaiseHand,
+    /// Sees all at once, or the speaker again.
+    Layout,
     /// Starts recording, or stops it.
     Record,
     /// Locks the meeting, or unlocks it.
@@ -45,6 +47,7 @@ impl MenuAction {
         MenuAction::CountPeople,
         MenuAction::MuteSelf,
         MenuAction::RaiseHand,
+        MenuAction::Layout,
         MenuAction::Record,
         MenuAction::Lock,
         MenuAction::MuteAll,
@@ -61,6 +64,7 @@ impl MenuAction {
             MenuAction::CountPeople => "count-people",
             MenuAction::MuteSelf => "mute-self",
             MenuAction::RaiseHand => "raise-hand",
+            MenuAction::Layout => "layout",
             MenuAction::Record => "record",
             MenuAction::Lock => "lock",
             MenuAction::MuteAll => "mute-all",
@@ -78,6 +82,7 @@ impl MenuAction {
             MenuAction::CountPeople => "hear how many are in the meeting",
             MenuAction::MuteSelf => "mute or unmute yourself",
             MenuAction::RaiseHand => "raise or lower your hand",
+            MenuAction::Layout => "see everyone, or the speaker",
             MenuAction::Record => "start or stop recording",
             MenuAction::Lock => "lock or unlock the meeting",
             MenuAction::MuteAll => "mute everyone else",
@@ -101,6 +106,7 @@ impl MenuAction {
                 | MenuAction::CountPeople
                 | MenuAction::MuteSelf
                 | MenuAction::RaiseHand
+                | MenuAction::Layout
                 | MenuAction::DialOut
         )
     }
@@ -118,6 +124,7 @@ pub const MODERATOR_MENU: &[(&str, MenuAction)] = &[
     ("*7", MenuAction::UnmuteAll),
     ("*8", MenuAction::DialOut),
     ("*99", MenuAction::EndForAll),
+    ("#1", MenuAction::Layout),
 ];
 
 /// What attendees press where nothing else is configured.
@@ -126,6 +133,7 @@ pub const ATTENDEE_MENU: &[(&str, MenuAction)] = &[
     ("*1", MenuAction::CountPeople),
     ("*6", MenuAction::MuteSelf),
     ("*9", MenuAction::RaiseHand),
+    ("#1", MenuAction::Layout),
 ];
 
 /// Whose menu it is.

@@ -4,7 +4,7 @@ use crate::event::Event;
 use crate::prompt::{Prompt, Words};
 use crate::registry::Capabilities;
 use crate::{Language, MeetingId};
-use model::{Instant, TransactionId, UnixTime};
+use model::{Instant, PictureLayout, TransactionId, UnixTime};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +79,10 @@ pub enum Order {
         muted: bool,
         /// What it may send and get.
         capabilities: Capabilities,
+        /// How it is called.
+        name: Arc<str>,
+        /// What it sees of the others.
+        layout: PictureLayout,
     },
     /// It is in no mix any more.
     Leave,
@@ -88,6 +92,8 @@ pub enum Order {
     Unmute,
     /// What it may send and get changes.
     Allow(Capabilities),
+    /// It sees the others in this way.
+    LayOut(PictureLayout),
     /// What it says is kept as its name. [`crate::Focus::handle_name_recorded`] is to follow.
     RecordName {
         /// How long at most.

@@ -2,7 +2,7 @@
 
 use crate::Language;
 use crate::prompt::WARNING_MINUTES;
-use model::UnixTime;
+use model::{PictureLayout, UnixTime};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -120,6 +120,8 @@ pub struct MeetingSettings {
     pub confirm_called: bool,
     /// Who may show a screen.
     pub floor: FloorPolicy,
+    /// What those see who have asked for nothing.
+    pub layout: PictureLayout,
     /// The language of what everyone hears; `None` for the node's default.
     pub language: Option<Language>,
 }
@@ -142,6 +144,7 @@ impl Default for MeetingSettings {
             unmute_oneself: true,
             confirm_called: true,
             floor: FloorPolicy::Everyone,
+            layout: PictureLayout::Speaker,
             language: None,
         }
     }

@@ -9,7 +9,7 @@ use crate::guess::Turn;
 use crate::id::{AttendeeNumber, ModeratorNumber, Passcode};
 use crate::output::{Now, Order, Outputs};
 use crate::prompt::Prompt;
-use model::{DtmfKey, Instant, TransactionId};
+use model::{DtmfKey, Instant, PictureLayout, TransactionId};
 use std::time::Duration;
 
 /// Times and numbers of the dialogue.
@@ -49,6 +49,8 @@ pub struct Dialled {
     pub id: Option<String>,
     /// A passcode.
     pub passcode: Option<String>,
+    /// What is to be seen of the others; `None` for what the meeting says.
+    pub layout: Option<PictureLayout>,
 }
 
 /// Who knows the meetings, and who guesses too much.

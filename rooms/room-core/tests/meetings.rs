@@ -554,3 +554,46 @@ fn events_carry_what_services_want_of_them() {
     let (id, external) = person.attendee.clone().unwrap();
     assert_eq!((id, &*external), (world.guests[guest].1, "user-0"));
 }
+
+#[test]
+fn each_sees_what_it_asks_for_else_what_the_meeting_shows() {
+    use model::PictureLayout::{Grid, Speaker};
+    let (mut world, meeting) = world(|it| it.layout = Grid);
+    let layout = |world: &World, call| world.view(call).layout.clone().unwrap().0;
+    let moderator = world.moderate(meeting);
+    let (number, _) = world.numbers(meeting);
+    let dialled = Dialled { id: Some(number), layout: Some(Speaker), ..Dialled::default() };
+    let device = world.call_from(9, dialled, false);
+    assert_eq!((layout(&world, moderator), layout(&world, device)), (Grid, Speaker));
+    assert!(!world.view(device).layout.clone().unwrap().1.is_empty(), "how it is called");
+    // Its own key, and back.
+    world.keys(device, "#1");
+    assert_eq!(layout(&world, device), Grid);
+    world.keys(device, "#1");
+    assert_eq!(layout(&world, device), Speaker);
+    assert_eq!(layout(&world, moderator), Grid, "nobody else's");
+    // Others of it by moderators and the API alone.
+    let by = By::Call(device);
+    let refused = world.command(meeting, by, Command::LayOut(moderator, Speaker));
+    assert_eq!(refused, Err(Refused::ModeratorsOnly));
+    for (by, wanted) in [(By::Call(moderator), Grid), (By::Api, Speaker), (By::Api, Speaker)] {
+        assert_eq!(world.command(meeting, by, Command::LayOut(device, wanted)), Ok(()));
+        assert_eq!(layout(&world, device), wanted);
+    }
+    let seen: Vec<_> = world.focus.roster(meeting).into_iter().map(|entry| entry.layout).collect();
+    assert_eq!(seen, [Grid, Speaker]);
+    world.gone(device, None);
+    let refused = world.command(meeting, By::Api, Command::LayOut(device, Grid));
+    assert_eq!(refused, Err(Refused::NobodyThere));
+}
+
+#[test]
+fn who_waits_has_what_it_asked_for_when_it_comes_in() {
+    use model::PictureLayout::Grid;
+    let (mut world, meeting) = world(|it| it.access = Access::Moderated);
+    let waits = world.attend(meeting);
+    assert_eq!(world.command(meeting, By::Api, Command::LayOut(waits, Grid)), Ok(()));
+    assert_eq!(world.view(waits).layout, None);
+    world.moderate(meeting);
+    assert_eq!(world.view(waits).layout.clone().unwrap().0, Grid);
+}

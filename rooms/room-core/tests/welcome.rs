@@ -243,7 +243,7 @@ fn ids_that_do_not_exist_are_locked_or_over_are_told_apart_by_nothing() {
 fn a_source_that_guesses_is_slowed_and_right_ids_wait_as_long() {
     let (mut world, meeting) = world();
     let (number, _) = world.numbers(meeting);
-    let dialled = |id: &str| Dialled { id: Some(id.into()), passcode: None };
+    let dialled = |id: &str| Dialled { id: Some(id.into()), passcode: None, ..Dialled::default() };
     for _ in 0..7 {
         let call = world.call_from(9, dialled("1111111111"), false);
         world.gone(call, None);

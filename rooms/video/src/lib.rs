@@ -27,6 +27,6 @@ pub use source::{
 pub use speaker::{LEAST_SHOWN, TAKE_OVER};
 pub use still::StillPicture;
 pub use switch::{
-    Feedback, Line, MAX_PARTICIPANTS, Participant, ReceiverSettings, SourceSettings, StreamKey,
-    TooManyParticipants, VANISHED, VideoSwitch,
+    Composed, Feedback, GRIDS, Line, MAX_PARTICIPANTS, Participant, ReceiverSettings,
+    SourceSettings, StreamKey, TILES, TooManyParticipants, VANISHED, VideoSwitch,
 };

@@ -45,6 +45,8 @@ pub(crate) struct Receiver {
     pub(crate) estimate: Estimate,
     pub(crate) asking: Asking,
     pub(crate) pinned: Option<Participant>,
+    /// The composed picture that it asks for.
+    pub(crate) grid: Option<Participant>,
     pub(crate) refused: Option<(StreamKey, Mismatch)>,
     /// The stream that is shown, and its epoch.
     showing: Option<(StreamKey, u32)>,
@@ -66,6 +68,7 @@ impl Receiver {
             estimate: Estimate::new(ceiling),
             asking: Asking::default(),
             pinned: None,
+            grid: None,
             refused: None,
             showing: None,
             wanted: None,

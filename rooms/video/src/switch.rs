@@ -2,8 +2,10 @@
 
 mod choice;
 mod feedback;
+mod grids;
 
 pub use feedback::Feedback;
+pub use grids::{Composed, GRIDS, TILES};
 
 use crate::bandwidth::{LimitWays, SourceLimit};
 use crate::format::VideoFormat;
@@ -146,17 +148,9 @@ impl VideoSwitch {
         key: StreamKey,
         settings: SourceSettings,
     ) -> Result<(), TooManyParticipants> {
-        let entry = SourceEntry {
-            source: Source::new(settings.format.clone()),
-            settings,
-            requests: KeyFrameRequests::default(),
-            limit: SourceLimit::default(),
-            seen: None,
-            alive: false,
-            watched_by: Vec::with_capacity(usize::from(MAX_PARTICIPANTS) * 2),
-        };
+        of_participant(key)?;
         self.forget(key);
-        *place(&mut self.sources, key)? = Some(Box::new(entry));
+        *place(&mut self.sources, key)? = Some(source_of(settings));
         self.choose(now);
         Ok(())
     }
@@ -171,9 +165,8 @@ impl VideoSwitch {
         key: StreamKey,
         settings: ReceiverSettings,
     ) -> Result<(), TooManyParticipants> {
-        let ReceiverSettings { format, outbound, most_bits_per_second } = settings;
-        let receiver = Receiver::new(format, Outbound::new(outbound), most_bits_per_second);
-        *place(&mut self.receivers, key)? = Some(Box::new(receiver));
+        of_participant(key)?;
+        *place(&mut self.receivers, key)? = Some(receiver_of(settings));
         self.choose(now);
         Ok(())
     }
@@ -374,13 +367,33 @@ impl SourceEntry {
     }
 }
 
+/// Whether it is a line of a participant's, not of what composes pictures.
+const fn of_participant(key: StreamKey) -> Result<(), TooManyParticipants> {
+    if key.participant.0 < MAX_PARTICIPANTS { Ok(()) } else { Err(TooManyParticipants) }
+}
+
+fn source_of(settings: SourceSettings) -> Box<SourceEntry> {
+    Box::new(SourceEntry {
+        source: Source::new(settings.format.clone()),
+        settings,
+        requests: KeyFrameRequests::default(),
+        limit: SourceLimit::default(),
+        seen: None,
+        alive: false,
+        watched_by: Vec::with_capacity(usize::from(MAX_PARTICIPANTS) * 2 + usize::from(TILES)),
+    })
+}
+
+fn receiver_of(settings: ReceiverSettings) -> Box<Receiver> {
+    let ReceiverSettings { format, outbound, most_bits_per_second } = settings;
+    Box::new(Receiver::new(format, Outbound::new(outbound), most_bits_per_second))
+}
+
+/// `key` is a participant's, or of what composes pictures.
 fn place<T>(
     list: &mut Vec<Option<T>>,
     key: StreamKey,
 ) -> Result<&mut Option<T>, TooManyParticipants> {
-    if key.participant.0 >= MAX_PARTICIPANTS {
-        return Err(TooManyParticipants);
-    }
     if list.len() <= key.index() {
         list.resize_with(key.index() + 1, || None);
     }

@@ -2,6 +2,7 @@
 
 mod call_out;
 mod floor;
+mod grid;
 mod guests;
 mod meeting;
 mod recording;
@@ -16,7 +17,7 @@ pub(crate) use guests::GuestsSection;
 use meeting::read_meetings;
 pub(crate) use recording::RoomRecording;
 use room_core::{Language, MeetingRecord, Prompt};
-use room_media::MixingConfig;
+use room_media::{GridSettings, MixingConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
@@ -58,12 +59,14 @@ pub(crate) struct RoomsSection {
     pub(crate) guests: Option<GuestsSection>,
     /// How meetings are recorded; `None` where they may not be.
     pub(crate) recording: Option<RoomRecording>,
+    /// Pictures that are composed of several; `None` for none.
+    pub(crate) grid: Option<GridSettings>,
 }
 
 impl RoomsSection {
     /// What mixes them.
     pub(crate) fn mixing(&self) -> MixingConfig {
-        MixingConfig { threads: self.threads, ..MixingConfig::default() }
+        MixingConfig { threads: self.threads, grids: self.grid, ..MixingConfig::default() }
     }
 }
 
@@ -82,6 +85,7 @@ impl Default for RoomsSection {
             bfcp: None,
             guests: None,
             recording: None,
+            grid: None,
         }
     }
 }
@@ -175,6 +179,7 @@ pub(super) fn read(
         meetings: read_meetings(&mut table),
         guests: guests::read(table.table("guests"), sip),
         recording: recording::read(table.table("recording")),
+        grid: grid::read(table.table("grid"), rooms.video),
     };
     table.finish();
     is_enabled.then_some((rooms, section))
@@ -394,7 +399,7 @@ mod tests {
         std::fs::remove_dir_all(&place).unwrap();
         let warned = |what: &str| config.warnings.iter().any(|w| w.in_file("").contains(what));
         assert!(warned("prompts: \"en/unknown.wav\" is not played: no prompt has this name"));
-        assert!(warned("prompts: pt-BR lacks 74 of 75 prompts, which are heard in English: "));
+        assert!(warned("prompts: pt-BR lacks 75 of 76 prompts, which are heard in English: "));
         assert!(!warned("en lacks"), "the binary has them");
         let prompts = config.rooms.unwrap().prompts;
         let found: Vec<_> = prompts.files.keys().map(|(l, name)| format!("{l}/{name}")).collect();

@@ -141,7 +141,7 @@ impl Client {
 }
 
 /// Operations about calls: only a node has any.
-const OF_CALLS: [&str; 13] = [
+const OF_CALLS: [&str; 14] = [
     "CreateSipMediaApplicationCall",
     "UpdateSipMediaApplicationCall",
     "LockRoom",
@@ -151,6 +151,7 @@ const OF_CALLS: [&str; 13] = [
     "AdmitToRoom",
     "PresentInRoom",
     "StopPresentingInRoom",
+    "LayOutRoom",
     "StartRoomRecording",
     "StopRoomRecording",
     "EndRoom",

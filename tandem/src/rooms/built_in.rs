@@ -31,7 +31,7 @@ macro_rules! every_prompt {
             "minutes-left-15" "minutes-left-30"
             "key-0" "key-1" "key-2" "key-3" "key-4" "key-5" "key-6" "key-7" "key-8" "key-9" "key-star"
             "key-pound"
-            "menu-help" "menu-count-people" "menu-mute-self" "menu-raise-hand" "menu-record" "menu-lock"
+            "menu-help" "menu-count-people" "menu-mute-self" "menu-raise-hand" "menu-layout" "menu-record" "menu-lock"
             "menu-mute-all" "menu-unmute-all" "menu-admit" "menu-dial-out" "menu-end-for-all"
         }
     };

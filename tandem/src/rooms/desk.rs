@@ -21,6 +21,7 @@ use outbox::clock::{Clock, unix_time};
 use room_core::{
     Arrival, By, CalledNews, Command, Dialled, Focus, FocusSettings, Language, Languages,
     MeetingId, MeetingOrder, Now, Order, Output, Prompt, Registry, Source, StoredMeeting, Words,
+    dialled_layout,
 };
 use room_guests::{Channels, KEY_HEADER, KeyDigest};
 use sip_edge::ApplicationOrders;
@@ -383,11 +384,14 @@ impl Desk {
             Order::StopPlaying => ears.stop(),
             Order::StartMusic => ears.start_music(self.prompts.music()),
             Order::StopMusic => ears.stop_music(),
-            Order::Join { meeting, muted, capabilities } => {
+            Order::Join { meeting, muted, capabilities, name, layout } => {
                 if let Some(title) = &self.title {
                     let record = self.focus.registry().get_meeting(meeting);
                     let name = record.map_or("", |record| record.settings.name.as_str());
                     ears.show(Some(cards::of_meeting(name, title, ears.language())));
+                }
+                if self.title.is_some() {
+                    ears.lay_out(Some(name), layout);
                 }
                 ears.join((meeting, conference_of(meeting)), muted, capabilities);
                 if let Some((floors, _)) = &mut self.floor {
@@ -412,6 +416,7 @@ impl Desk {
             Order::Mute => ears.mute(true),
             Order::Unmute => ears.mute(false),
             Order::Allow(capabilities) => ears.allow(capabilities),
+            Order::LayOut(layout) => ears.lay_out(None, layout),
             // What callers say is not kept yet: their names are not said.
             Order::RecordName { .. } => self.focus.handle_name_recorded(now(self.clock), call),
             Order::HangUp { status, .. } => ears.hang_up(status),
@@ -572,6 +577,7 @@ fn arrival(begun: &SteeredCall, room: &RoomCall) -> Arrival {
         dialled: Dialled {
             id: room.dialled.meeting.as_ref().map(|meeting| meeting.digits().to_owned()),
             passcode: room.dialled.passcode.as_deref().map(str::to_owned),
+            layout: room.dialled.layout.as_deref().and_then(dialled_layout),
         },
         region: room.region.as_deref().map(str::to_owned),
         called_number: number(&begun.to),

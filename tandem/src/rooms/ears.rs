@@ -2,7 +2,7 @@
 
 use model::{
     ApplicationOrder, AudioSource, ConferenceId, ConferenceRecording, FloorAccess, LegSide,
-    ParticipantId, PictureCard, PicturesShown, ROOM_ORDERS, Seat, TransactionId,
+    ParticipantId, PictureCard, PictureLayout, PicturesShown, ROOM_ORDERS, Seat, TransactionId,
 };
 use room_core::{Capabilities, Language, MeetingId};
 use std::collections::VecDeque;
@@ -41,6 +41,8 @@ pub(super) struct Ears {
     place: Option<Place>,
     /// What it sees while it sees nobody.
     card: Option<Arc<PictureCard>>,
+    /// How it is called where several are seen at once, and what it sees, as its call was told.
+    laid_out: Option<(Arc<str>, PictureLayout)>,
     /// What it was spoken to in last.
     language: Language,
     /// The newest order to record its conference.
@@ -60,6 +62,7 @@ impl Ears {
             has_music: false,
             place: None,
             card: None,
+            laid_out: None,
             language,
             record: None,
             orders: Vec::new(),
@@ -198,6 +201,16 @@ impl Ears {
         if card.is_some() && self.card != card {
             self.card.clone_from(&card);
             self.order(ApplicationOrder::ShowCard { card });
+        }
+    }
+
+    /// What it sees of the others from now on, and how they see it called; `None` for the name of before.
+    pub(super) fn lay_out(&mut self, name: Option<Arc<str>>, layout: PictureLayout) {
+        let (before, seen) = self.laid_out.clone().unwrap_or_default();
+        let name = name.unwrap_or_else(|| Arc::clone(&before));
+        if (&name, layout) != (&before, seen) {
+            self.laid_out = Some((Arc::clone(&name), layout));
+            self.order(ApplicationOrder::LayOut { name, layout });
         }
     }
 

@@ -103,9 +103,9 @@ class Camera:
             if len(packet) > 12 and packet[0] >> 6 == 2 and packet[1] & 0x7F == self.payload_type:
                 self.received.append(packet)
 
-    def seen(self, since=0):
-        """The colours of the pictures that were received from packet `since` on, as ffmpeg decodes them:
-        of each the mean of red, green and blue."""
+    def _decoded(self, since):
+        """The pictures that were received from packet `since` on, as ffmpeg decodes and shrinks them: 8 by
+        8, red, green and blue."""
         stream, pending = [], b""
         for packet in self.received[since:]:
             payload = packet[12:]
@@ -131,8 +131,25 @@ class Camera:
             ["ffmpeg", "-v", "quiet", "-f", "h264", "-i", "-", "-vf", "scale=8:8", "-f", "rawvideo",
              "-pix_fmt", "rgb24", "-"], timeout=60, capture_output=True,
             input=b"".join(b"\0\0\0\1" + unit for unit in stream)).stdout
-        pictures = [decoded[at:at + 192] for at in range(0, len(decoded) - 191, 192)]
+        return [decoded[at:at + 192] for at in range(0, len(decoded) - 191, 192)]
+
+    def seen(self, since=0):
+        """The colours of those pictures: of each the mean of red, green and blue."""
+        pictures = self._decoded(since)
         return [tuple(sum(one[channel::3]) / 64 for channel in range(3)) for one in pictures]
+
+    def colours_at(self, points, since=0):
+        """What the newest picture is mostly at these points, in eighths of its width and height; nothing
+        without a picture."""
+        pictures = self._decoded(since)
+        if not pictures:
+            return []
+        colours = []
+        for left, top in points:
+            parts = [(row * 8 + column) * 3 for row in (top, top + 1) for column in (left, left + 1)]
+            sums = [sum(pictures[-1][at + channel] for at in parts) for channel in range(3)]
+            colours.append(("red", "green", "blue")[max(range(3), key=lambda one: sums[one])])
+        return colours
 
     def colour(self, since=0):
         """What the newest picture is mostly; None without one."""

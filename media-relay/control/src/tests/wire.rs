@@ -88,6 +88,8 @@ fn a_seat_of_pictures_comes_out_as_it_went_in() {
         most_bits_per_second: Some(768_000),
         is_hidden: true,
         card: Some(Arc::default()),
+        name: Arc::from("Huddle room"),
+        layout: model::PictureLayout::Grid,
     };
     let command = MediaCommand::SitPicture { id: MediaId(3), seat: Box::new(seat.clone()) };
     let mut out = Vec::new();

@@ -161,6 +161,17 @@ fn what_is_hidden_stays_here() {
 }
 
 #[test]
+fn what_a_leg_sees_of_the_others_can_change() {
+    let mut world = World::new();
+    assert!(!world.rings.signs.wants_grid());
+    for (layout, wants_grid) in [(PictureLayout::Grid, true), (PictureLayout::Speaker, false)] {
+        world.session.lay_out_picture(layout);
+        assert!(world.session.take_picture_news());
+        assert_eq!(world.rings.signs.wants_grid(), wants_grid);
+    }
+}
+
+#[test]
 fn what_is_given_goes_out_with_the_numbers_that_it_has() {
     let mut world = World::new();
     assert_eq!(world.session.made_deadline(), None);

@@ -86,7 +86,7 @@ impl World {
         let arrival = Arrival {
             source: Source::Network("192.0.2.1".parse().unwrap()),
             name: name.to_owned(),
-            dialled: Dialled { id: Some(id.to_owned()), passcode: None },
+            dialled: Dialled { id: Some(id.to_owned()), passcode: None, ..Dialled::default() },
             region: None,
             called_number: None,
             calling_number: None,

@@ -1,15 +1,18 @@
 //! One line of pictures of one participant.
 
 use super::PictureTurn;
+use super::composing::Composing;
 use crate::statistics::PictureTally;
 use media_relay::SeatedPicture;
 use model::{Instant, PictureContent, PictureFormat};
 use relay_core::LONGEST_PICTURE;
+use room_grid::GridSize;
 use room_video::h264::H264Format;
 use room_video::{
     LimitWays, Line, OutboundSettings, Outgoing, ReceiverSettings, RequestWays, SourceSettings,
-    StreamKey, VideoFormat, VideoSwitch,
+    StreamKey, VANISHED, VideoFormat, VideoSwitch,
 };
+use std::sync::Arc;
 
 /// Octets of a payload: in a datagram of 1,500 octets over IPv6 with SRTP's tag there is room for 1,424.
 const PAYLOAD: usize = 1_400;
@@ -75,7 +78,7 @@ impl PictureLine {
                     VideoFormat::Vp8 => None,
                 },
             },
-            most_bits_per_second: self.stream.seat.most_bits_per_second.unwrap_or(u64::MAX),
+            most_bits_per_second: self.most_bits_per_second(),
         }
     }
 
@@ -125,6 +128,44 @@ impl PictureLine {
         }
     }
 
+    /// The size of a composed picture that it asks for and can be given.
+    pub(super) fn asks_grid(&self) -> Option<GridSize> {
+        if !self.stream.rings.signs.wants_grid() {
+            return None;
+        }
+        let most = self.h264()?.limits().macroblocks;
+        let may_high = matches!(&self.sends, VideoFormat::H264(format)
+            if format.limits().macroblocks >= HIGH_DEFINITION);
+        let fits =
+            |size: &GridSize| size.macroblocks() <= most && (may_high || *size != GridSize::High);
+        GridSize::ALL.into_iter().rev().find(fits)
+    }
+
+    /// What it decodes of H.264.
+    pub(super) fn h264(&self) -> Option<&H264Format> {
+        match &self.receives {
+            VideoFormat::H264(format) => Some(format),
+            VideoFormat::Vp8 => None,
+        }
+    }
+
+    /// Whether a picture of it, that can be composed with others, comes now.
+    pub(super) fn sends_h264(&self, now: Instant) -> bool {
+        let comes = self.last_packet.is_some_and(|last| now - last < VANISHED);
+        let is_h264 = matches!(self.sends, VideoFormat::H264(_));
+        self.key.line == Line::Main && is_h264 && comes && !self.is_hidden
+    }
+
+    /// bit/s that it receives at most.
+    pub(super) fn most_bits_per_second(&self) -> u64 {
+        self.stream.seat.most_bits_per_second.unwrap_or(u64::MAX)
+    }
+
+    /// What stands in its picture.
+    pub(super) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.stream.seat.name)
+    }
+
     /// Notes who reports: RFC 3550 section 6.1, each compound begins with an SR or RR of it.
     pub(super) fn note_report(&mut self, octets: &[u8]) {
         if let Some(ssrc) = octets.get(4..8).and_then(<[u8]>::first_chunk) {
@@ -146,8 +187,22 @@ impl PictureLine {
     }
 }
 
-/// Gives a line a packet of the switch.
+/// Gives a line, or whoever composes, a packet of the switch.
 pub(super) fn packet_to(
+    lines: &mut [PictureLine],
+    places: &[Option<u16>],
+    composing: &mut Composing,
+    to: StreamKey,
+    packet: &Outgoing<'_>,
+    turn: &mut PictureTurn<'_>,
+) {
+    if !composing.packet(to, packet) {
+        line_packet(lines, places, to, packet, turn);
+    }
+}
+
+/// Gives a line a packet of the switch.
+pub(super) fn line_packet(
     lines: &mut [PictureLine],
     places: &[Option<u16>],
     to: StreamKey,

@@ -4,7 +4,10 @@
 
 mod rig;
 
-use model::{MediaCommand, MediaEvent, MediaId, ParticipantId, PictureContent, PictureFeedback};
+use model::{
+    MediaCommand, MediaEvent, MediaId, ParticipantId, PictureContent, PictureFeedback,
+    PictureLayout,
+};
 use rig::{Device, Kind, NOTHING, PLAIN, Rig, meet};
 use rtp_proto::rtcp::{
     MaxBitRate, write_max_bit_rates, write_picture_loss, write_receiver_report, write_remb,
@@ -183,6 +186,28 @@ fn who_takes_limits_is_told_what_the_weakest_can_take() {
     meet(&mut devices, "a key frame by FIR", |all| all[0].asked_by_fir > asked);
     assert_eq!((devices[0].asked, devices[1].limits), (0, [None; 2]), "each by what it takes");
     assert!(rig.statistics().pictures.limits >= 2);
+    rig.relay.shutdown();
+    rig.mixing.stop();
+}
+
+#[test]
+fn who_asks_for_all_at_once_where_nothing_is_composed_sees_the_speaker() {
+    let rig = Rig::new(21_460..=21_499);
+    let mut devices: Vec<_> = (1..=4).map(|number| Device::new(&rig, number, PLAIN)).collect();
+    devices[3].layout = PictureLayout::Grid;
+    for device in &devices {
+        device.sit(&rig);
+        device.sit_picture(&rig, false);
+    }
+    devices[0].speaks = true;
+    meet(&mut devices, "the first speaks", |all| see(all, &[(2, 1), (3, 1), (4, 1)]));
+    // In its place it may change its mind.
+    devices[3].layout = PictureLayout::Speaker;
+    devices[3].sit_picture(&rig, false);
+    devices[3].pictures = 0;
+    meet(&mut devices, "it sees the same", |all| see(all, &[(4, 1)]));
+    let statistics = rig.statistics();
+    assert_eq!((statistics.picture_lines, statistics.grids.opened), (4, 0));
     rig.relay.shutdown();
     rig.mixing.stop();
 }

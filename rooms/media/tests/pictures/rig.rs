@@ -6,8 +6,8 @@ use media_relay::{Clock, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, LegSide, MediaCommand,
     MediaEvent, MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureCard,
-    PictureContent, PictureFeedback, PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey,
-    SrtpSuite, TransactionId, XrWishes,
+    PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, SdesKeys, Seat,
+    SrtpKey, SrtpSuite, TransactionId, XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics, Recording};
 use rtp_proto::rtcp::{Feedback, FeedbackMessage, RtcpPacket, parse_compound};
@@ -119,6 +119,8 @@ pub(crate) struct Device {
     pub(crate) speaks: bool,
     /// It sees the room while it sees nobody.
     pub(crate) has_card: bool,
+    /// What it wants to see of the others.
+    pub(crate) layout: PictureLayout,
     frames: u32,
     said: u16,
     shown: u16,
@@ -194,6 +196,7 @@ impl Device {
             srtp: kind.has_srtp.then(|| (SrtpSender::new(&key(1)), SrtpReceiver::new(&key(2)))),
             speaks: false,
             has_card: false,
+            layout: PictureLayout::Speaker,
             frames: 0,
             said: 0,
             shown: 0,
@@ -249,6 +252,8 @@ impl Device {
             most_bits_per_second: None,
             is_hidden,
             card: self.has_card.then(|| Arc::new(PictureCard { title, ..PictureCard::default() })),
+            name: "Huddle room".into(),
+            layout: self.layout,
         };
         let (id, seat) = (MediaId(self.number + 10), Box::new(seat));
         rig.relay.command(MediaCommand::SitPicture { id, seat }).unwrap();

@@ -76,6 +76,7 @@ impl Focus {
             capabilities: Capabilities::default(),
             has_said_name: ticket.asks_name && caller.is_telephone,
             invited: false,
+            layout: caller.layout,
         };
         match self.join(now, ticket.meeting, newcomer) {
             Ok(()) => {}

@@ -19,7 +19,7 @@ use crate::settings::{Announce, shown_name};
 use crate::welcome::{Dialled, Welcome, WelcomeSettings};
 use crate::{AttendeeId, MeetingId};
 use door::Ticket;
-use model::{DtmfKey, Heard, Instant, TransactionId};
+use model::{DtmfKey, Heard, Instant, PictureLayout, TransactionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +94,8 @@ struct Caller {
     is_telephone: bool,
     /// Its lines of pictures: of a camera, of slides.
     pictures: [bool; 2],
+    /// What it has dialled to see.
+    layout: Option<PictureLayout>,
     stage: Stage,
 }
 
@@ -158,6 +160,7 @@ impl Focus {
             language: language.clone(),
             is_telephone: arrival.is_telephone,
             pictures: [false; 2],
+            layout: arrival.dialled.layout,
             stage: Stage::Moving,
         };
         let settings = self.settings.welcome;
@@ -203,6 +206,7 @@ impl Focus {
             capabilities: found.capabilities,
             has_said_name: false,
             invited: false,
+            layout: None,
         };
         let caller = Caller {
             source: None,
@@ -210,6 +214,7 @@ impl Focus {
             language: newcomer.language.clone(),
             is_telephone: false,
             pictures: [false; 2],
+            layout: None,
             stage: Stage::Meeting(meeting),
         };
         self.admit_caller(now, meeting, caller, newcomer)
@@ -313,6 +318,7 @@ impl Focus {
                 language: self.settings.languages.default.clone(),
                 is_telephone: true,
                 pictures: [false; 2],
+                layout: None,
                 stage: Stage::Meeting(meeting),
             };
             self.callers.insert(call, caller);

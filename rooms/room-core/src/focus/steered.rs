@@ -54,6 +54,7 @@ impl Focus {
             language: self.settings.languages.default.clone(),
             is_telephone: false,
             pictures: [false; 2],
+            layout: None,
             stage: Stage::Moving,
         };
         let (mut door, _) = self.door(&caller);
@@ -72,6 +73,7 @@ impl Focus {
             capabilities: Capabilities::default(),
             has_said_name: false,
             invited: false,
+            layout: None,
         };
         self.admit_caller(now, ticket.meeting, caller, newcomer)
     }

@@ -174,6 +174,7 @@ impl Meeting {
             capabilities: Capabilities::default(),
             has_said_name: false,
             invited: true,
+            layout: None,
         };
         if self.join(now, newcomer, out).is_err() {
             out.dismiss(call, vec![Prompt::MeetingFull, Prompt::Goodbye]);

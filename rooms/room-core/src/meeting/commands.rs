@@ -6,7 +6,7 @@ use crate::id::Draw;
 use crate::output::{Now, Order, Outputs};
 use crate::prompt::Prompt;
 use crate::registry::Capabilities;
-use model::TransactionId;
+use model::{PictureLayout, TransactionId};
 use std::fmt;
 
 /// Who wants it.
@@ -49,6 +49,8 @@ pub enum Command {
     TakeFloor(TransactionId),
     /// It is shown no more, or what was asked for is not given.
     LeaveFloor(TransactionId),
+    /// One sees the others in another way; or a moderator has somebody else see them so.
+    LayOut(TransactionId, PictureLayout),
     /// It ends for all.
     End,
 }
@@ -118,6 +120,7 @@ impl Meeting {
             Command::Hand(call, on) => return self.raise(now, by, call, on, out),
             Command::TakeFloor(call) => return self.take_floor(now, by, call, out),
             Command::LeaveFloor(call) => return self.leave_floor(now, by, call, out),
+            Command::LayOut(call, layout) => return self.lay_out(by, call, layout, out),
             _ => self.moderator(by)?,
         }
         match command {
@@ -151,7 +154,8 @@ impl Meeting {
             | Command::Mute(..)
             | Command::Hand(..)
             | Command::TakeFloor(_)
-            | Command::LeaveFloor(_) => {}
+            | Command::LeaveFloor(_)
+            | Command::LayOut(..) => {}
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::id::Draw;
 use crate::menu::{Menu, MenuAction};
 use crate::output::{Now, Outputs};
 use crate::prompt::Prompt;
-use model::{DtmfKey, TransactionId};
+use model::{DtmfKey, PictureLayout, TransactionId};
 use std::time::Duration;
 
 /// How long the next key of a number, or a confirmation, may take.
@@ -134,6 +134,13 @@ impl Meeting {
                     self.say_to(call, vec![Prompt::CannotUnmute], out);
                 }
                 return Ok(());
+            }
+            MenuAction::Layout => {
+                let layout = match self.layout_of(call) {
+                    PictureLayout::Speaker => PictureLayout::Grid,
+                    PictureLayout::Grid => PictureLayout::Speaker,
+                };
+                return self.lay_out(by, call, layout, out);
             }
             MenuAction::Help => {
                 self.say_to(call, spoken(menu), out);

@@ -4,7 +4,7 @@ use super::{Meeting, Person};
 use crate::menu::Pressed;
 use crate::registry::Capabilities;
 use crate::{AttendeeId, Language};
-use model::{Heard, Instant, TransactionId};
+use model::{Heard, Instant, PictureLayout, TransactionId};
 use std::sync::Arc;
 
 /// What somebody may do.
@@ -26,6 +26,8 @@ pub(crate) struct Newcomer {
     pub(crate) has_said_name: bool,
     /// Called by somebody of the meeting: the lock is not for it.
     pub(crate) invited: bool,
+    /// What it has asked to see; `None` for the meeting's.
+    pub(crate) layout: Option<PictureLayout>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +59,7 @@ pub(super) struct Member {
     pub(super) capabilities: Capabilities,
     pub(super) has_said_name: bool,
     pub(super) invited: bool,
+    pub(super) layout: Option<PictureLayout>,
     pub(super) place: Place,
     /// Its number among those who came.
     pub(super) arrival: u64,
@@ -89,6 +92,7 @@ impl Member {
             capabilities,
             has_said_name: newcomer.has_said_name,
             invited: newcomer.invited,
+            layout: newcomer.layout,
             place: Place::Waiting { until, music: false },
             arrival,
             since,
@@ -112,6 +116,7 @@ impl Member {
         self.muted_by_moderator = old.muted_by_moderator;
         self.hand = old.hand;
         self.capabilities = old.capabilities;
+        self.layout = self.layout.or(old.layout);
         if old.role == Role::Moderator {
             self.role = Role::Moderator;
         }
@@ -164,6 +169,8 @@ pub struct RosterEntry {
     pub camera: bool,
     /// Whether it has one for slides.
     pub slides: bool,
+    /// What it sees of the others.
+    pub layout: PictureLayout,
 }
 
 /// How a meeting is.
@@ -201,6 +208,7 @@ impl Meeting {
             // Known of callers, wherever they are.
             camera: false,
             slides: false,
+            layout: member.layout.unwrap_or(self.facts.settings.layout),
         };
         members.into_iter().map(entry).collect()
     }

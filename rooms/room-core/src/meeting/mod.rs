@@ -6,6 +6,7 @@ mod commands;
 mod depart;
 mod floor;
 mod keys;
+mod layout;
 mod member;
 mod time;
 
@@ -230,8 +231,10 @@ impl Meeting {
         }
         member.place = Place::In;
         let muted = member.is_muted();
-        let capabilities = member.capabilities;
-        out.order(call, Order::Join { meeting: self.facts.id, muted, capabilities });
+        let (capabilities, name) = (member.capabilities, member.name.clone());
+        let layout = member.layout.unwrap_or(self.facts.settings.layout);
+        let meeting = self.facts.id;
+        out.order(call, Order::Join { meeting, muted, capabilities, name, layout });
         let mut prompts = vec![Prompt::Joining];
         prompts.extend(recording.then_some(Prompt::Recorded));
         prompts.extend(muted.then_some(Prompt::Muted));

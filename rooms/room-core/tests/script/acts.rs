@@ -123,7 +123,7 @@ impl World {
             0 => drop(self.call_from(how, Dialled::default(), how.is_multiple_of(2))),
             1 => drop(self.call_from(
                 how,
-                Dialled { id: Some(attendee), passcode: None },
+                Dialled { id: Some(attendee), passcode: None, ..Dialled::default() },
                 how.is_multiple_of(2),
             )),
             2 => drop(self.dial(&moderator, (!how.is_multiple_of(7)).then_some("4321"))),

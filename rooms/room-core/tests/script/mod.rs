@@ -4,7 +4,7 @@
 
 pub(crate) mod acts;
 
-use model::{DtmfKey, Instant, TransactionId, UnixTime};
+use model::{DtmfKey, Instant, PictureLayout, TransactionId, UnixTime};
 use room_core::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -19,6 +19,8 @@ pub(crate) struct View {
     pub(crate) answered: bool,
     pub(crate) meeting: Option<MeetingId>,
     pub(crate) muted: bool,
+    /// What it sees in the meeting, and how it is called there.
+    pub(crate) layout: Option<(PictureLayout, String)>,
     pub(crate) music: bool,
     /// What is played, by which order.
     pub(crate) playing: Option<(u32, Vec<Prompt>)>,
@@ -168,7 +170,11 @@ impl World {
     /// A device that dials this.
     pub(crate) fn dial(&mut self, id: &str, passcode: Option<&str>) -> TransactionId {
         let host = u8::try_from(self.last_call % 250).unwrap_or_default();
-        let dialled = Dialled { id: Some(id.into()), passcode: passcode.map(Into::into) };
+        let dialled = Dialled {
+            id: Some(id.into()),
+            passcode: passcode.map(Into::into),
+            ..Dialled::default()
+        };
         self.call_from(host, dialled, false)
     }
 
@@ -355,11 +361,12 @@ impl World {
                 assert!(view.music);
                 view.music = false;
             }
-            Order::Join { meeting, muted, .. } => {
+            Order::Join { meeting, muted, name, layout, .. } => {
                 assert!(!view.music, "music in the mix");
                 assert_eq!(view.meeting, None, "in two places");
                 assert!(!view.gone && view.answered);
                 (view.meeting, view.muted) = (Some(meeting), muted);
+                view.layout = Some((layout, name.to_string()));
             }
             Order::Leave => {
                 assert!(view.meeting.take().is_some(), "left without having joined");
@@ -373,6 +380,11 @@ impl World {
                 view.muted = false;
             }
             Order::Allow(_) => assert!(view.meeting.is_some()),
+            Order::LayOut(layout) => {
+                let (before, name) = view.layout.take().unwrap();
+                assert_ne!(before, layout, "told what it sees already");
+                view.layout = Some((layout, name));
+            }
             Order::RecordName { .. } => view.records_name = true,
             Order::HangUp { status, .. } => {
                 assert!((400..700).contains(&status));

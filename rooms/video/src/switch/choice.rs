@@ -1,6 +1,6 @@
 //! Whom each receiver sees.
 
-use super::{Line, Participant, StreamKey, VideoSwitch};
+use super::{Composed, Line, MAX_PARTICIPANTS, Participant, StreamKey, VideoSwitch};
 use crate::format::forwardable;
 use model::Instant;
 
@@ -57,6 +57,11 @@ impl VideoSwitch {
                 }
             }
         };
+        let pinned = receiver.pinned.map(StreamKey::main);
+        if let Some(Composed::Tile(_)) = Composed::of(to) {
+            // It shows whom it is for, or nothing.
+            return Some((pinned.filter(|pinned| fits(pinned)), refused));
+        }
         let slides = self.presenter.map(StreamKey::slides);
         if to.line == Line::Slides {
             let wanted = slides.filter(|slides| fits(slides));
@@ -64,14 +69,17 @@ impl VideoSwitch {
         }
         // Slides take the main picture's place where there is no line for them.
         let has_slides = self.has_receiver(StreamKey::slides(to.participant));
-        let pinned = receiver.pinned.map(StreamKey::main);
+        let everybody = self.sources.len().min(usize::from(MAX_PARTICIPANTS) * 2);
         let wanted = pinned
             .into_iter()
             .chain(slides.filter(|_| !has_slides))
+            .chain(receiver.grid.map(StreamKey::main))
             .chain(self.speakers.order().map(StreamKey::main))
             // Whoever is seen stays, before somebody is chosen by number alone.
-            .chain(receiver.wanted().filter(|wanted| wanted.line == Line::Main))
-            .chain((0..self.sources.len()).step_by(2).map(StreamKey::of))
+            .chain(receiver.wanted().filter(|wanted| {
+                wanted.line == Line::Main && wanted.participant.0 < MAX_PARTICIPANTS
+            }))
+            .chain((0..everybody).step_by(2).map(StreamKey::of))
             .find(|candidate| fits(candidate));
         Some((wanted, refused))
     }
@@ -90,6 +98,7 @@ impl VideoSwitch {
             })
         };
         let most = self.sources.len().max(self.receivers.len()).div_ceil(2);
+        let most = most.min(usize::from(MAX_PARTICIPANTS));
         (0..most).filter(there).count()
     }
 

@@ -1,6 +1,6 @@
 //! What receivers say, and what is asked of senders.
 
-use super::{Line, Participant, StreamKey, VideoSwitch};
+use super::{Composed, Line, Participant, StreamKey, VideoSwitch};
 use crate::bandwidth::{LimitWays, Situation};
 use crate::key_frames::RequestWays;
 use model::Instant;
@@ -113,10 +113,15 @@ impl VideoSwitch {
 
     fn poll_limit(&mut self, now: Instant) -> Option<Feedback> {
         let participants = self.participants();
+        let is_only_tile = self.tiles() == 1;
         let receivers = &self.receivers;
         self.sources.iter_mut().enumerate().find_map(|(index, entry)| {
             let entry = entry.as_mut()?;
             let to = StreamKey::of(index);
+            if entry.watched_by.is_empty() && Composed::of(to).is_some() {
+                // Nobody sees what is composed: more may be told at once when somebody does.
+                return None;
+            }
             let watching = entry
                 .watched_by
                 .iter()
@@ -124,7 +129,11 @@ impl VideoSwitch {
             let least = watching.map(|receiver| receiver.estimate.bits_per_second(now)).min();
             let situation = Situation {
                 slides: to.line == Line::Slides,
-                shown: !entry.watched_by.is_empty(),
+                // In one tile of several it is small.
+                shown: entry
+                    .watched_by
+                    .iter()
+                    .any(|watcher| is_only_tile || !is_tile(StreamKey::of(usize::from(*watcher)))),
                 participants,
                 high_definition: entry.settings.high_definition,
             };
@@ -221,4 +230,8 @@ impl VideoSwitch {
             entry.requests.want();
         }
     }
+}
+
+fn is_tile(key: StreamKey) -> bool {
+    matches!(Composed::of(key), Some(Composed::Tile(_)))
 }

@@ -16,8 +16,8 @@ use sip_proto::Uri;
 const LONGEST: usize = 128;
 /// Digits of a passcode or a host key.
 const LONGEST_CODE: usize = 16;
-/// Digits of a layout.
-const LONGEST_LAYOUT: usize = 2;
+/// Digits of a layout: options of three and six digits may stand one behind the other.
+const LONGEST_LAYOUT: usize = 48;
 
 /// What the URI of a call to the rooms asks for. Anything that is no dial string is nothing: the caller is
 /// welcomed, and asked.

@@ -25,6 +25,8 @@ fn dial_strings_as_devices_write_them() {
         ("4081234567*123456", [A, "123456", "", ""]),
         ("4081234567.123456", [A, "123456", "", ""]),
         ("4081234567.123456.03.99887766", [A, "123456", "03", "99887766"]),
+        ("4081234567.123456.100003504608.99887766", [A, "123456", "100003504608", "99887766"]),
+        ("4081234567..608", [A, "", "608", ""]),
         ("4081234567..03", [A, "", "03", ""]),
         ("4081234567...99887766", [A, "", "", "99887766"]),
         ("4081234567#123456#1#99887766", [A, "123456", "1", "99887766"]),
@@ -122,7 +124,9 @@ fn check(dialled: &Dialled) {
             (1..=most).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit())
         })
     };
-    assert!(fits(&dialled.passcode, 16) && fits(&dialled.layout, 2) && fits(&dialled.host_key, 16));
+    assert!(
+        fits(&dialled.passcode, 16) && fits(&dialled.layout, 48) && fits(&dialled.host_key, 16)
+    );
     if let Some(meeting) = &dialled.meeting {
         assert!(matches!(meeting.digits().len(), 10 | 13));
     } else {

@@ -35,6 +35,9 @@ pub(crate) struct Set {
     /// Who may share slides or a screen.
     #[arg(long, value_enum)]
     slides: Option<Slides>,
+    /// What those see who ask for nothing else.
+    #[arg(long, value_enum)]
+    layout: Option<Layout>,
     /// The language of what everyone hears, such as en or pt-BR.
     #[arg(long)]
     language: Option<String>,
@@ -67,6 +70,24 @@ pub(crate) enum Slides {
     Nobody,
 }
 
+/// What is seen of the others.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Layout {
+    /// Whoever speaks.
+    Speaker,
+    /// All at once, in one picture, where there is CPU for it.
+    Grid,
+}
+
+impl Layout {
+    const fn word(self) -> &'static str {
+        match self {
+            Layout::Speaker => "Speaker",
+            Layout::Grid => "Grid",
+        }
+    }
+}
+
 impl Set {
     fn written(&self) -> Value {
         let access = match (self.moderated, self.admitted, self.open) {
@@ -87,7 +108,7 @@ impl Set {
             Slides::Nobody => "Nobody",
         });
         json!({
-            "Slides": slides,
+            "Slides": slides, "Layout": self.layout.map(Layout::word),
             "Access": access, "Capacity": self.capacity, "Announce": announce,
             "Language": self.language, "LongestMinutes": self.longest,
         })
@@ -198,6 +219,17 @@ pub(crate) enum RoomCommand {
         #[arg(long, value_name = "CALL")]
         call: String,
     },
+    /// What somebody who is in it sees of the others.
+    Layout {
+        /// Its meeting id, attendee id, moderator id or name.
+        room: String,
+        /// Who: a call id that `show` tells.
+        #[arg(long, value_name = "CALL")]
+        call: String,
+        /// What.
+        #[arg(value_enum)]
+        layout: Layout,
+    },
     /// Record a meeting that is held, or stop it.
     Record {
         #[command(subcommand)]
@@ -297,6 +329,15 @@ impl Resource for RoomCommand {
             RoomCommand::StopPresenting { room, call } => {
                 let (operation, what) = ("StopPresentingInRoom", "shares no slides any more");
                 on_call(api, room, &Some(call.clone()), operation, what)
+            }
+            RoomCommand::Layout { room, call, layout } => {
+                let id = id_of(api, room)?;
+                let asked = json!({ "RoomId": id, "CallId": call, "Layout": layout.word() });
+                let what = match layout {
+                    Layout::Speaker => "whoever speaks",
+                    Layout::Grid => "all at once, while there is CPU for it",
+                };
+                done(api, "LayOutRoom", asked, format!("call {call} sees {what}"))
             }
             RoomCommand::Record { what: RecordCommand::Start { room } } => act(
                 api,

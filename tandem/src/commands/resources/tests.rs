@@ -443,6 +443,12 @@ fn meetings_are_operations_of_tandems_own() {
         ("room unmute ID --call c", "UnmuteRoom", of(json!({ "CallId": "c" }))),
         ("room admit ID --call c", "AdmitToRoom", of(json!({ "CallId": "c" }))),
         ("room update ID --slides asked", "UpdateRoom", of(json!({ "Slides": "Asked" }))),
+        ("room update ID --layout grid", "UpdateRoom", of(json!({ "Layout": "Grid" }))),
+        (
+            "room layout ID --call c grid",
+            "LayOutRoom",
+            of(json!({ "CallId": "c", "Layout": "Grid" })),
+        ),
         ("room present ID --call c", "PresentInRoom", of(json!({ "CallId": "c" }))),
         ("room stop-presenting ID --call c", "StopPresentingInRoom", of(json!({ "CallId": "c" }))),
         ("room record start ID", "StartRoomRecording", of(json!({}))),

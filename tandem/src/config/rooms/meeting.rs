@@ -2,7 +2,7 @@
 
 use super::super::reader::Table;
 use super::super::value;
-use model::UnixTime;
+use model::{PictureLayout, UnixTime};
 use room_core::{
     Access, Announce, AttendeeNumber, CreateMeeting, FloorPolicy, MeetingId, MeetingRecord,
     MeetingSettings, ModeratorNumber, Passcode, Plan, Registry, StoredMeeting,
@@ -27,6 +27,7 @@ fn read_meeting(mut table: Table<'_>, others: &mut Registry) -> Option<MeetingRe
         access: table.or("access", Access::Open, access),
         announce: table.or("announce", Announce::Tone, announce),
         floor: table.or("slides", FloorPolicy::Everyone, slides),
+        layout: table.or("layout", PictureLayout::Speaker, layout),
         ..MeetingSettings::default()
     };
     let record =
@@ -120,6 +121,14 @@ fn slides(value: &DeValue<'_>) -> Result<FloorPolicy, String> {
     })
 }
 
+fn layout(value: &DeValue<'_>) -> Result<PictureLayout, String> {
+    Ok(match value::text(value)? {
+        "speaker" => PictureLayout::Speaker,
+        "grid" => PictureLayout::Grid,
+        other => return Err(format!("{other:?} is unknown; use \"speaker\" or \"grid\"")),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::tests::{accepts, errors, with};
@@ -132,12 +141,13 @@ mod tests {
     fn a_meeting_has_the_same_id_at_each_start() {
         let text = format!(
             "[rooms]\n[[rooms.meeting]]\n{MEETING}passcode = \"987654\"\naccess = \"moderated\"\n\
-             slides = \"asked\"\n"
+             slides = \"asked\"\nlayout = \"grid\"\n"
         );
         let [one, other] = [&text, &text].map(|text| accepts(text).rooms.unwrap().meetings);
         assert_eq!(one, other);
         assert_eq!((one.len(), one[0].settings.access), (1, Access::Moderated));
         assert_eq!(one[0].settings.floor, FloorPolicy::Asked);
+        assert_eq!(one[0].settings.layout, model::PictureLayout::Grid);
         assert!(one[0].passcode.as_ref().unwrap().matches("987654"));
     }
 
@@ -147,6 +157,7 @@ mod tests {
             ("access = \"closed\"", 9, "access: \"closed\" is unknown; use \"open\""),
             ("announce = \"name\"", 9, "announce: \"name\" is unknown; use \"tone\" or"),
             ("slides = \"me\"", 9, "slides: \"me\" is unknown; use \"everyone\", \"asked\""),
+            ("layout = \"all\"", 9, "layout: \"all\" is unknown; use \"speaker\" or \"grid\""),
             ("passcode = \"12\"", 9, "passcode: "),
             ("pin = \"12\"", 9, "unknown key `pin`"),
             (

@@ -38,6 +38,7 @@ fn orders(ears: &mut Ears) -> Vec<(u32, String)> {
         ApplicationOrder::RecordConference(recording) => {
             format!("record {}", recording.map_or("nothing".into(), |it| it.meeting))
         }
+        ApplicationOrder::LayOut { name, layout } => format!("{name} sees {layout:?}"),
         other => panic!("{other:?}"),
     };
     ears.take_orders().into_iter().map(|(number, order)| (number, told(order))).collect()
@@ -45,6 +46,20 @@ fn orders(ears: &mut Ears) -> Vec<(u32, String)> {
 
 fn said(ears: &mut Ears) -> Vec<String> {
     orders(ears).into_iter().map(|(_, order)| order).collect()
+}
+
+#[test]
+fn what_it_sees_is_told_once() {
+    use PictureLayout::{Grid, Speaker};
+    let mut ears = ears();
+    ears.lay_out(None, Speaker);
+    assert_eq!(said(&mut ears), [""; 0], "as it is");
+    ears.lay_out(Some("Huddle room".into()), Grid);
+    ears.lay_out(Some("Huddle room".into()), Grid);
+    ears.lay_out(None, Grid);
+    assert_eq!(said(&mut ears), ["Huddle room sees Grid"]);
+    ears.lay_out(None, Speaker);
+    assert_eq!(said(&mut ears), ["Huddle room sees Speaker"]);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use directory::{Resources, Rooms};
 use model::{
     ApplicationNews, ApplicationOrder, ApplicationTold, ConferenceId, FloorAccess, FloorPeer,
     FloorTransport, LegSecurity, LegSide, MediaEvent, MediaId, MediaLine, MediaType, ParticipantId,
-    PictureCard, PictureContent, PictureFormat, PictureSeat, PicturesShown, RoomLinePart, Seat,
-    SeatFailure, TransactionId,
+    PictureCard, PictureContent, PictureFormat, PictureLayout, PictureSeat, PicturesShown,
+    RoomLinePart, Seat, SeatFailure, TransactionId,
 };
 use simnet::{RelayMode, STRANGER, Ua, World, config, directory};
 use sip_proto::{HeaderName, Message};
@@ -532,6 +532,30 @@ fn whoever_sees_nobody_sees_where_it_is() {
     device.bye(&mut w);
     device.expect(&mut w, "200");
     assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+}
+
+#[test]
+fn who_sees_all_at_once_keeps_its_place() {
+    let mut w = world();
+    let mut device = plain(&mut w);
+    let slides = "m=video 5000 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=content:slides\r\n";
+    let (call, _, _) = join(&mut w, &mut device, &with_camera(1, 4002, slides));
+    let lay_out = |layout| ApplicationOrder::LayOut { name: "Huddle room".into(), layout };
+    order(&mut w, call, 2, lay_out(PictureLayout::Grid));
+    assert_eq!(places(&w), [], "nothing to see yet");
+    sit(&mut w, call, 3, ALL);
+    let seen = |w: &World| -> Vec<(String, PictureLayout)> {
+        places(w).into_iter().map(|(_, seat)| (seat.name.to_string(), seat.layout)).collect()
+    };
+    let of_slides = (String::new(), PictureLayout::Speaker);
+    let camera = |layout| ("Huddle room".to_owned(), layout);
+    assert_eq!(seen(&w), [camera(PictureLayout::Grid), of_slides.clone()]);
+    let before = places(&w);
+    order(&mut w, call, 4, lay_out(PictureLayout::Speaker));
+    assert_eq!(seen(&w), [camera(PictureLayout::Speaker), of_slides]);
+    assert!(places(&w).iter().zip(&before).all(|((_, now), (_, then))| now.is_same_place(then)));
+    device.bye(&mut w);
+    device.expect(&mut w, "200");
 }
 
 #[test]

@@ -50,6 +50,7 @@ impl Call {
                 | ApplicationOrder::ControlFloor { .. }
                 | ApplicationOrder::Announce(_)
                 | ApplicationOrder::ShowCard { .. }
+                | ApplicationOrder::LayOut { .. }
                 | ApplicationOrder::RecordConference(_)
                 | ApplicationOrder::Bridge(_) => {}
             }
@@ -114,6 +115,9 @@ impl Call {
             }
             ApplicationOrder::Announce(source) => return self.announce_by_order(context, source),
             ApplicationOrder::ShowCard { card } => self.show_card_by_order(context, card),
+            ApplicationOrder::LayOut { name, layout } => {
+                self.lay_out_by_order(context, name, layout);
+            }
             ApplicationOrder::RecordConference(recording) => {
                 return self.record_conference_by_order(context, recording);
             }

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::edge::Output;
 use model::{
     ApplicationNews, ConferenceId, Instant, IpFamily, LegSide, MediaCommand, MediaEvent, MediaId,
-    ParticipantId, PictureCard, PictureContent, PictureSeat,
+    ParticipantId, PictureCard, PictureContent, PictureLayout, PictureSeat,
 };
 use sdp::{PictureTerms, RoomPicture, SessionDescription};
 use sip_proto::{HeaderName, Message, Method, ServerKey};
@@ -31,6 +31,9 @@ pub(super) struct Pictures {
     told: Vec<(MediaId, PictureSeat)>,
     /// What the camera's line shows while it shows nobody.
     card: Option<Arc<PictureCard>>,
+    /// What stands in its picture among several, and what it sees of the others.
+    name: Option<Arc<str>>,
+    layout: PictureLayout,
     /// What the rooms know of its lines: a camera's, one of slides.
     known: [bool; 2],
     /// An INFO of ours is not answered yet.
@@ -119,7 +122,7 @@ impl Call {
     pub(in crate::call) fn review_pictures(&mut self, context: &mut Context) {
         let holds = !self.media.wants_media(LegSide::A);
         let Some(steering) = self.steering.as_mut() else { return };
-        let card = &steering.pictures.card;
+        let Pictures { card, name, layout, .. } = &steering.pictures;
         // Before it has a place it is alone with the card.
         let number = self.id.as_u128();
         let (own, participant) =
@@ -133,8 +136,12 @@ impl Call {
             None => None,
         };
         let seat = |(id, picture): (MediaId, &RoomPicture)| {
-            let card = card.clone().filter(|_| is_camera(picture));
-            Some((id, PictureSeat { card, ..place(picture)? }))
+            let place = place(picture)?;
+            if !is_camera(picture) {
+                return Some((id, place));
+            }
+            let name = name.clone().unwrap_or_default();
+            Some((id, PictureSeat { card: card.clone(), name, layout: *layout, ..place }))
         };
         let wanted: Vec<(MediaId, PictureSeat)> = self.media.pictures().filter_map(seat).collect();
         let told = std::mem::take(&mut steering.pictures.told);
@@ -158,6 +165,17 @@ impl Call {
     ) {
         let Some(steering) = self.steering.as_mut() else { return };
         steering.pictures.card = card;
+        self.review_pictures(context);
+    }
+
+    pub(super) fn lay_out_by_order(
+        &mut self,
+        context: &mut Context,
+        name: Arc<str>,
+        layout: PictureLayout,
+    ) {
+        let Some(steering) = self.steering.as_mut() else { return };
+        (steering.pictures.name, steering.pictures.layout) = (Some(name), layout);
         self.review_pictures(context);
     }
 

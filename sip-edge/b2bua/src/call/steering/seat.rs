@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::edge::Output;
 use model::{
     ApplicationNews, AudioSource, ConferenceId, ConferenceRecording, Heard, Instant, MediaCommand,
-    MediaEvent, MediaId, ParticipantId, PictureSeat, PicturesShown, Seat,
+    MediaEvent, MediaId, ParticipantId, PictureLayout, PictureSeat, PicturesShown, Seat,
 };
 use sdp::RoomPicture;
 
@@ -46,6 +46,8 @@ pub(super) fn place_of(
         most_bits_per_second: picture.most_bits_per_second,
         is_hidden: true,
         card: None,
+        name: "".into(),
+        layout: PictureLayout::Speaker,
     }
 }
 
