@@ -4,6 +4,7 @@
 //! ([`RoomsHandle`]) come to it by one queue.
 
 mod api;
+mod arrival;
 mod built_in;
 mod cards;
 mod desk;
@@ -12,8 +13,10 @@ mod events;
 mod floor;
 mod floor_sockets;
 mod numbers;
+mod presenting;
 mod prompts;
 mod readings;
+mod recording;
 mod steered;
 mod taping;
 
@@ -33,7 +36,7 @@ use model::{
     ROOMS, SteeredCall, TransactionId,
 };
 use readings::Counters;
-use room_core::{Draw, Focus, Now};
+use room_core::{Draw, Focus, MeetingId, Now};
 use room_guests::{FromGuest, RoomsPort};
 use sip_edge::ApplicationOrders;
 use std::collections::HashSet;
@@ -46,6 +49,10 @@ use steered::{Left, Steered};
 
 pub(crate) use readings::RoomsReadings;
 pub(crate) use steered::Met;
+
+/// Where it goes that a call is in a meeting, for its record: the call, the meeting, and whether that is
+/// recorded while the call is in it. Said again of the same meeting whenever the call enters it.
+pub(crate) type Noted = Box<dyn Fn(TransactionId, MeetingId, bool) + Send>;
 
 /// What waits for the thread. Full policy: a call that begins is refused (503), one whose news find no
 /// room is ended, since what is lost cannot be made up for, and whoever asks is told to ask again.
@@ -85,12 +92,12 @@ pub(crate) struct Rooms {
 
 impl Rooms {
     /// Starts it. What happens in meetings is told `events`, with people shown so, there and beside
-    /// recordings, and what became of the wishes of applications `met`. Orders are taken from
-    /// [`Rooms::connect`] on.
+    /// recordings, what became of the wishes of applications `met`, and in which meetings calls are `noted`.
+    /// Orders are taken from [`Rooms::connect`] on.
     pub(crate) fn start(
         config: &Config,
         (sink, people, recorded): (Arc<dyn EventSink>, PerSink<Numbers>, Numbers),
-        met: Met,
+        (met, noted): (Met, Noted),
     ) -> Result<Self, StartError> {
         let (inputs, received) = sync_channel(QUEUE);
         let orders = Arc::new(OnceLock::new());
@@ -120,7 +127,8 @@ impl Rooms {
             (teller, recorded, unrecorded),
             Arc::clone(&orders),
             (Arc::clone(&counters), Arc::clone(&guests_wait)),
-            (steered, floor),
+            (steered, noted),
+            floor,
         );
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));

@@ -27,7 +27,7 @@ fn started() -> (Rooms, Arc<Told>) {
     let rooms = Rooms::start(
         &accepts(MEETING),
         (Arc::<Told>::clone(&told), people, Numbers::Plain),
-        Box::new(|_, _, _| {}),
+        (Box::new(|_, _, _| {}), Box::new(|_, _, _| {})),
     )
     .unwrap();
     (rooms, told)
@@ -195,4 +195,19 @@ fn a_meeting_is_told_of_its_recording_when_the_relay_says_so() {
     rooms.stop();
 }
 
+/// The desk without its thread.
+fn desk(told: Arc<Told>, noted: Noted) -> Desk {
+    let config = accepts(MEETING);
+    let people = PerSink::same(Numbers::Plain);
+    Desk::new(
+        (config.rooms.clone().unwrap(), None),
+        (Teller::new(&config, (told, people)), Numbers::Plain, false),
+        Arc::default(),
+        (Arc::default(), Arc::default()),
+        (Steered::new(Box::new(|_, _, _| {}), true, Arc::default()), noted),
+        None,
+    )
+}
+
+mod records;
 mod steered;
