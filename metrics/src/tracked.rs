@@ -192,6 +192,11 @@ impl TrackedCall {
         }
     }
 
+    /// The first meeting that it was in, by its id.
+    pub(crate) fn first_meeting(&self) -> Option<&str> {
+        self.meetings.first().map(|meeting| &*meeting.meeting_id)
+    }
+
     /// What ended it, in words: an end that its application ordered because it failed has the reason.
     pub(crate) fn cause_of(&self, end: &CallEnd) -> Cow<'static, str> {
         match &self.application_failure {
