@@ -136,6 +136,11 @@ impl MediaApplications {
         AskedApplications { news: self.applications.sender(), orders: Arc::clone(&self.orders) }
     }
 
+    /// Goes on by another file, as far as that needs no restart.
+    pub(crate) fn follow_file(&self, config: &Config) {
+        self.rooms.follow_file(config);
+    }
+
     /// For whoever makes, changes and looks at meetings.
     pub(crate) fn rooms(&self) -> RoomsHandle {
         self.rooms.handle()

@@ -340,7 +340,11 @@ fn the_conference_of_a_call_is_its_meeting_in_the_business_calling_form() {
     begin(&mut recorder, CallDirection::Inbound);
     let meeting = "17bc8b19-cac7-45cb-b632-af6821e0843e";
     for meeting in [meeting, "another"] {
-        happen(&mut recorder, 2, CallEventKind::Met { meeting: meeting.into(), is_recorded: false });
+        happen(
+            &mut recorder,
+            2,
+            CallEventKind::Met { meeting: meeting.into(), is_recorded: false },
+        );
     }
     happen(&mut recorder, 25_000, bye(EndedBy::LegA));
     let records = records(&mut recorder);

@@ -60,6 +60,12 @@ pub(crate) struct RoomsSection {
 }
 
 impl RoomsSection {
+    /// Whether all is the same but what a reload takes.
+    pub(crate) fn is_alike(&self, other: &RoomsSection) -> bool {
+        let (call_out, country_code) = (other.call_out, other.country_code.clone());
+        RoomsSection { call_out, country_code, ..self.clone() } == *other
+    }
+
     /// What mixes them.
     pub(crate) fn mixing(&self) -> MixingConfig {
         MixingConfig { threads: self.threads, ..MixingConfig::default() }

@@ -1,6 +1,7 @@
 //! The thread that holds the rooms: what calls do goes in, what they are to do goes out.
 
 use super::arrival::arrival;
+use super::call_out::CallOut;
 use super::cards;
 use super::ears::Ears;
 use super::events::Teller;
@@ -50,8 +51,7 @@ pub(super) struct Desk {
     prompts: Prompts,
     /// What cards have above, where a meeting has no name; `None` without pictures.
     title: Option<Arc<str>>,
-    /// Whether people may be called into meetings, and the country of numbers without one.
-    call_out: (bool, Option<Arc<str>>),
+    call_out: Arc<CallOut>,
     teller: Teller,
     /// How people are shown beside recordings.
     pub(super) recorded: Numbers,
@@ -81,10 +81,9 @@ impl Desk {
         orders: Arc<OnceLock<ApplicationOrders>>,
         (counters, guests_wait): (Arc<Counters>, Arc<AtomicUsize>),
         (steered, noted): (Steered, Noted),
-        floor: Option<(Floors, FloorSockets)>,
+        (floor, call_out): (Option<(Floors, FloorSockets)>, Arc<CallOut>),
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
-        let call_out = (section.call_out, section.country_code);
         let mut registry = Registry::default();
         for meeting in section.meetings {
             // What cannot be was told when the file was read.
@@ -365,8 +364,7 @@ impl Desk {
 
     /// The number to call, where anybody may be; the rules on countries, rates and caps are the edge's.
     fn number_of(&self, typed: &str) -> Option<String> {
-        let (may, country_code) = &self.call_out;
-        e164(typed, country_code.as_deref()).filter(|_| *may)
+        e164(typed, self.call_out.country_code()?.as_deref())
     }
 
     /// Has somebody called into a meeting.

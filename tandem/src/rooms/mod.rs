@@ -6,6 +6,7 @@
 mod api;
 mod arrival;
 mod built_in;
+mod call_out;
 mod cards;
 mod desk;
 mod ears;
@@ -25,6 +26,7 @@ use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
 pub(crate) use built_in::has as has_built_in;
 use call_metrics::{Numbers, PerSink};
+use call_out::CallOut;
 use call_streaming::events::EventSink;
 use desk::Desk;
 use events::Teller;
@@ -83,7 +85,7 @@ enum Input {
 pub(crate) struct Rooms {
     inputs: SyncSender<Input>,
     left: Arc<Left>,
-    calls_out: bool,
+    call_out: Arc<CallOut>,
     guests_wait: Arc<AtomicUsize>,
     orders: Arc<OnceLock<ApplicationOrders>>,
     counters: Arc<Counters>,
@@ -105,7 +107,7 @@ impl Rooms {
         let left = Arc::<Left>::default();
         let steered = Steered::new(met, config.rooms.is_some(), Arc::clone(&left));
         let section = config.rooms.clone().unwrap_or_default();
-        let calls_out = section.call_out;
+        let call_out = Arc::new(CallOut::of(&section));
         let floor = match &section.bfcp {
             Some(bfcp) => {
                 let counters = Arc::clone(&counters.floor);
@@ -128,14 +130,14 @@ impl Rooms {
             Arc::clone(&orders),
             (Arc::clone(&counters), Arc::clone(&guests_wait)),
             (steered, noted),
-            floor,
+            (floor, Arc::clone(&call_out)),
         );
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));
         let thread = thread
             .map_err(|error| StartError(format!("no thread for the meeting rooms: {error}")))?;
         let thread = Some(thread);
-        Ok(Rooms { inputs, left, calls_out, guests_wait, orders, counters, thread })
+        Ok(Rooms { inputs, left, call_out, guests_wait, orders, counters, thread })
     }
 
     /// Orders go there from now on.
@@ -146,7 +148,13 @@ impl Rooms {
     /// For whoever makes, changes and looks at meetings.
     pub(crate) fn handle(&self) -> RoomsHandle {
         let (left, guests_wait) = (Arc::clone(&self.left), Arc::clone(&self.guests_wait));
-        RoomsHandle { inputs: self.inputs.clone(), left, calls_out: self.calls_out, guests_wait }
+        let call_out = Arc::clone(&self.call_out);
+        RoomsHandle { inputs: self.inputs.clone(), left, call_out, guests_wait }
+    }
+
+    /// Goes on by another file; of the rest of the section that needs a restart.
+    pub(crate) fn follow_file(&self, config: &Config) {
+        self.call_out.follow(config.rooms.as_ref().unwrap_or(&RoomsSection::default()));
     }
 
     /// Their numbers for the Prometheus page.
@@ -180,8 +188,7 @@ impl Rooms {
 pub(crate) struct RoomsHandle {
     inputs: SyncSender<Input>,
     left: Arc<Left>,
-    /// People may be called into meetings.
-    calls_out: bool,
+    call_out: Arc<CallOut>,
     guests_wait: Arc<AtomicUsize>,
 }
 

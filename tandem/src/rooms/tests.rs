@@ -205,8 +205,28 @@ fn desk(told: Arc<Told>, noted: Noted) -> Desk {
         Arc::default(),
         (Arc::default(), Arc::default()),
         (Steered::new(Box::new(|_, _, _| {}), true, Arc::default()), noted),
-        None,
+        (None, Arc::default()),
     )
+}
+
+#[test]
+fn a_reload_says_whether_telephones_may_be_called() {
+    let (rooms, _) = started();
+    let handle = rooms.handle();
+    let call = || {
+        let meeting = handle.ask(|focus, _, _| {
+            let number = room_core::AttendeeNumber::parse("4081234567").unwrap();
+            focus.registry().by_attendee_number(number).map(|record| record.meeting_id)
+        });
+        handle.command(meeting.unwrap().unwrap(), Command::DialOut("+12065550177".into()))
+    };
+    assert_eq!(call(), Err(room_core::Refused::NotAllowed));
+    let out = "[rooms.call_out]\ncaller_id = \"+12065550100\"\ncalling_regions = [\"US\"]\n";
+    rooms.follow_file(&accepts(&format!("{MEETING}{out}")));
+    assert_eq!(call(), Ok(()));
+    rooms.follow_file(&accepts(MEETING));
+    assert_eq!(call(), Err(room_core::Refused::NotAllowed));
+    rooms.stop();
 }
 
 mod records;
