@@ -153,6 +153,7 @@ def test_who_types_wrong_ids_is_told_so_and_hung_up(stage):
         guesser.do("dtmf", digits="2#")
         wait_levels(guesser, [WRONG_HERTZ], [440])
     guesser.wait("state", 30, state="DISCONNECTED")
+    stage.edge.wait_metric("tandem_room_ids_refused_total", 3, 20, outcome="wrong")
     assert not events(stage)
     stage.edge.wait_idle()
 

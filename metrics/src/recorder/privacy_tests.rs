@@ -48,7 +48,7 @@ fn no_record_and_no_copy_of_a_call_has_its_numbers() {
     for numbers in [Numbers::Plain, Numbers::Masked { shown: 4 }, hashed] {
         let base = RecorderConfig::new("edge-1", "us-east-1", "111122223333", UnixTime::default());
         let hep = HepConfig::new("192.0.2.9:9060".parse().unwrap());
-        let (privacy, hep, cdr) = (privacy(&numbers), Some(hep), crate::CdrForm::Both);
+        let (privacy, hep, cdr) = (privacy(&numbers), Some(hep), CdrForm::Both);
         let mut recorder = Recorder::new(RecorderConfig { privacy, hep, cdr, ..base });
         begin(&mut recorder, CallDirection::Outbound);
         let invite = "INVITE sip:+81312345678@a SIP/2.0\r\nFrom: <sip:+12065550100@b>;tag=1";

@@ -152,6 +152,7 @@ impl Desk {
             self.send();
             self.send_floor();
             let focus = &self.focus;
+            self.counters.set_guesses(focus.guesses());
             self.counters.set(focus.held().count(), self.callers.len(), focus.speaking());
         }
     }
