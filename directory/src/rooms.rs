@@ -1,7 +1,7 @@
 //! How meeting rooms are reached: their names, their numbers, and who may come how.
 
 use crate::applications::normal;
-use crate::voice_connector::{CallerPolicy, Refer};
+use crate::voice_connector::{CallerPolicy, Logging, Refer};
 use crate::{
     ApplicationEndpoint, ApplicationTarget, Caps, MediaApplication, Termination, VoiceConnector,
 };
@@ -39,6 +39,8 @@ pub struct Rooms {
     pub video: bool,
     /// Whether cameras may send high definition, which takes more bandwidth.
     pub video_hd: bool,
+    /// What is written about calls to the rooms, and out of meetings.
+    pub logging: Logging,
     /// Who may be called into meetings; `None` for nobody.
     pub call_out: Option<RoomsCallOut>,
 }
@@ -78,6 +80,7 @@ impl Rooms {
             max_calls_per_source: Self::DEFAULT_MAX_CALLS_PER_SOURCE,
             video: true,
             video_hd: false,
+            logging: Logging::default(),
             call_out: None,
         }
     }
@@ -168,10 +171,15 @@ impl RoomsIndex {
                 termination: Some(termination),
                 refer: Refer::Refuse,
                 require_encryption,
+                logging: rooms.logging,
                 ..VoiceConnector::new(id.clone())
             })
         };
-        let call_out = rooms.call_out.as_ref().and_then(called_under).map(Arc::new);
+        let call_out = rooms
+            .call_out
+            .as_ref()
+            .and_then(|rules| called_under(rules, rooms.logging))
+            .map(Arc::new);
         Some(RoomsIndex {
             call_out,
             hosts,
@@ -224,7 +232,7 @@ impl RoomsIndex {
     }
 }
 
-fn called_under(rules: &RoomsCallOut) -> Option<VoiceConnector> {
+fn called_under(rules: &RoomsCallOut, logging: Logging) -> Option<VoiceConnector> {
     let termination = Termination {
         cps_limit: rules.cps_limit,
         concurrent_calls_limit: rules.concurrent_calls_limit,
@@ -238,6 +246,7 @@ fn called_under(rules: &RoomsCallOut) -> Option<VoiceConnector> {
         caps: rules.caps.clone(),
         refer: Refer::Refuse,
         caller: CallerPolicy::default(),
+        logging,
         ..VoiceConnector::new(VoiceConnectorId::new(CALL_OUT_CONNECTOR).ok()?)
     })
 }

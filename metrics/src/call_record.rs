@@ -37,6 +37,15 @@ pub struct CopiedRecord {
     pub was_given_up: bool,
 }
 
+/// A meeting that a call was in.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MeetingRecord {
+    /// Its id, a UUID, as events and the names of its recordings have it.
+    pub meeting_id: String,
+    /// It was recorded while the call was in it.
+    pub recorded: bool,
+}
+
 /// One finished call. Times called `…_ms` are milliseconds; offsets count from `times.attempted`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct CallRecord {
@@ -108,6 +117,9 @@ pub struct CallRecord {
     /// What a recording client sent of it; `None` of a call that is no copy of another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<RecordedRecord>,
+    /// The meetings that it was in, the first eight.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meetings: Vec<MeetingRecord>,
     /// Where leg A's INVITE came from.
     pub source: String,
     /// When it began, rang, was answered and ended.

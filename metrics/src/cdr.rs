@@ -47,6 +47,8 @@ pub(crate) struct Billed<'a> {
     pub(crate) streaming: bool,
     /// It is a recording client's copy: nobody was called.
     pub(crate) is_recorded: bool,
+    /// The first meeting that it was in, by its id.
+    pub(crate) meeting: Option<&'a str>,
     pub(crate) numbers: &'a Numbers,
 }
 

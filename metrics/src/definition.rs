@@ -211,6 +211,7 @@ pub mod definitions {
             GRID_SECONDS, Counter, Seconds, "tandem_composing_seconds_total", [], "CPU time of the threads that compose pictures";
             ROOM_MEETINGS, Gauge, None, "tandem_room_meetings", [], "Meetings that are held now, with or without anybody in them";
             ROOM_CALLERS, Gauge, None, "tandem_room_callers", [], "Callers in the meeting rooms: welcomed, waiting or in a meeting";
+            ROOM_GUESSES, Counter, None, "tandem_room_ids_refused_total", ["outcome"], "IDs and passcodes of meetings that callers gave in vain: wrong, or too_fast, after too many wrong ones of their source";
             FLOOR_DEVICES, Gauge, None, "tandem_floor_control_devices", [], "Callers of meeting rooms whose devices may ask for the floor of the slides (BFCP)";
             FLOOR_CONNECTIONS, Gauge, None, "tandem_floor_control_connections", [], "TCP connections of floor control, those of nobody yet included";
             FLOOR_MESSAGES, Counter, None, "tandem_floor_control_messages_total", ["outcome"], "Messages of floor control: understood; unreadable; stranger, of no call or from elsewhere, connections too; too_fast; untold, the rooms had no room for them; unsent, a device acknowledges nothing or was never heard";

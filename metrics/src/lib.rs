@@ -40,7 +40,7 @@ mod written;
 
 pub use before_restart::with_whole_ladder;
 pub use call_record::{
-    CallRecord, CopiedRecord, EndRecord, FaxRecord, IntervalRecord, LadderRecord,
+    CallRecord, CopiedRecord, EndRecord, FaxRecord, IntervalRecord, LadderRecord, MeetingRecord,
     PeerMetricsRecord, QualityRecord, RecordedRecord, RouteRecord, Times,
 };
 pub use capture::{capture_from, signalling_capture, sip_log_of};

@@ -273,6 +273,7 @@ impl Recorder {
             CallEventKind::Recorded(news) => call.note_recorded(news),
             CallEventKind::Copied(news) => call.note_copied(&news),
             CallEventKind::NotRecorded(why) => call.not_recorded = Some(why),
+            CallEventKind::Met { meeting, is_recorded } => call.note_meeting(&meeting, is_recorded),
             CallEventKind::ListenedTo => call.streaming = Some(Ok(())),
             CallEventKind::NotListenedTo(failure) => call.not_streamed(failure),
             CallEventKind::ApplicationFailed(why) => call.application_failure = why,

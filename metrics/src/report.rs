@@ -10,7 +10,7 @@ mod minutes;
 mod tables;
 
 use crate::calendar;
-use crate::call_record::{CallRecord, QualityRecord};
+use crate::call_record::{CallRecord, MeetingRecord, QualityRecord};
 use model::UnixTime;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -141,6 +141,7 @@ fn header_rows(record: &CallRecord) -> impl Iterator<Item = (&'static str, Strin
         ("Transfer", transfer(record)),
         ("Fax", fax(record)),
         ("Recorded", recorded(record)),
+        ("Meeting", meetings(record)),
         ("Identity", identity(record)),
         ("Masked", masked(record)),
         ("Numbers", numbers(record)),
@@ -173,6 +174,15 @@ fn masked(record: &CallRecord) -> String {
 fn numbers(record: &CallRecord) -> String {
     let hidden = |how: &String| format!("{how} when the record was written ([privacy] history)");
     record.numbers.as_ref().map(hidden).unwrap_or_default()
+}
+
+/// The meetings that it was in, and which were recorded.
+fn meetings(record: &CallRecord) -> String {
+    let shown = |meeting: &MeetingRecord| match meeting.recorded {
+        true => format!("{} (recorded)", meeting.meeting_id),
+        false => meeting.meeting_id.clone(),
+    };
+    record.meetings.iter().map(shown).collect::<Vec<_>>().join("; ")
 }
 
 fn recorded(record: &CallRecord) -> String {

@@ -1,7 +1,7 @@
 //! One call while it is being recorded.
 
 use crate::Numbers;
-use crate::call_record::{CopiedRecord, RecordedRecord, Times};
+use crate::call_record::{CopiedRecord, MeetingRecord, RecordedRecord, Times};
 use crate::description::{self, DescriptionRecord};
 use crate::lines::TrackedLines;
 use crate::live::{LiveCall, LiveCopy, LiveCopyState, LiveState};
@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// Routes of one call that are kept; a hunt is shorter than this.
 const ROUTE_LIMIT: usize = 32;
+/// Meetings of a call that are kept.
+const MEETINGS: usize = 8;
 /// Characters of a start line that are kept.
 const START_LINE_CHARACTERS: usize = 160;
 
@@ -53,6 +55,8 @@ pub(crate) struct TrackedCall {
     copied: Option<CopiedRecord>,
     /// Why what its application has ordered is not recorded.
     pub(crate) not_recorded: Option<Arc<str>>,
+    /// The meetings that it was in.
+    meetings: Vec<MeetingRecord>,
     /// Of the copy of another call.
     recorded: Option<RecordedCall>,
     /// Those of them that the page counts now.
@@ -145,6 +149,7 @@ impl TrackedCall {
             copy_state: None,
             copied: None,
             not_recorded: None,
+            meetings: Vec::new(),
             recorded: None,
             steered: false,
             counted_unheard: [None, None],
@@ -174,6 +179,22 @@ impl TrackedCall {
         if self.streaming != Some(Ok(())) {
             self.streaming = Some(Err(failure));
         }
+    }
+
+    /// It takes part in a meeting. Full policy: an application may send a call into any number of them, and
+    /// of the first few it is written down.
+    pub(crate) fn note_meeting(&mut self, meeting: &str, is_recorded: bool) {
+        if let Some(known) = self.meetings.iter_mut().find(|known| known.meeting_id == meeting) {
+            known.recorded |= is_recorded;
+        } else if self.meetings.len() < MEETINGS {
+            let meeting_id = meeting.to_owned();
+            self.meetings.push(MeetingRecord { meeting_id, recorded: is_recorded });
+        }
+    }
+
+    /// The first meeting that it was in, by its id.
+    pub(crate) fn first_meeting(&self) -> Option<&str> {
+        self.meetings.first().map(|meeting| &*meeting.meeting_id)
     }
 
     /// What ended it, in words: an end that its application ordered because it failed has the reason.
@@ -388,6 +409,7 @@ impl TrackedCall {
             copied: self.copied.clone(),
             not_recorded: self.not_recorded.as_deref().map(str::to_owned),
             recorded: self.recorded.as_ref().map(recorded),
+            meetings: &self.meetings,
             source: parties.source,
             times: Times {
                 attempted: unix(began),

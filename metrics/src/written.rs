@@ -1,7 +1,7 @@
 //! A [`CallRecord`](crate::CallRecord) as it is written: the same fields in the same order,
 //! borrowed, so that a call's record needs no copy of every text in it.
 
-use crate::call_record::{CopiedRecord, QualityRecord, RecordedRecord, Times};
+use crate::call_record::{CopiedRecord, MeetingRecord, QualityRecord, RecordedRecord, Times};
 use crate::description::DescriptionRecord;
 use crate::lines::LineRecord;
 use model::{TransactionId, TransportProtocol};
@@ -46,6 +46,8 @@ pub(crate) struct WrittenCall<'a> {
     pub(crate) not_recorded: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) recorded: Option<RecordedRecord>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(crate) meetings: &'a [MeetingRecord],
     pub(crate) source: SocketAddr,
     pub(crate) times: Times,
     pub(crate) routes: Vec<WrittenRoute<'a>>,

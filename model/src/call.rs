@@ -223,6 +223,13 @@ pub enum CallEventKind {
     NotListenedTo(ListenFailure),
     /// What its application has ordered to be recorded is not, or not to its end; why, in words.
     NotRecorded(Arc<str>),
+    /// It takes part in a meeting. Said again whenever it enters it, and once that is recorded.
+    Met {
+        /// The meeting's id, a UUID as text.
+        meeting: Arc<str>,
+        /// The meeting is recorded while the call is in it.
+        is_recorded: bool,
+    },
     /// An application steers it: the last one has failed, with its id and the reason in words, and the call
     /// ends or goes to the next one; `None` when one takes it.
     ApplicationFailed(Option<Arc<str>>),

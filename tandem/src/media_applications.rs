@@ -7,7 +7,7 @@ use crate::clock::Origin;
 use crate::config::Config;
 use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
-use crate::rooms::{Rooms, RoomsHandle, RoomsReadings};
+use crate::rooms::{Noted, Rooms, RoomsHandle, RoomsReadings};
 use call_applications::{
     Application, Applications, AskedOutcome, Calls, Endpoint, Exchanged, NewCall, NewsSender,
     Settings, SoundStore,
@@ -53,6 +53,15 @@ pub(crate) struct About {
     pub(crate) clock: Clock,
 }
 
+/// Writes down in which meetings calls are.
+fn noted(observations: ObservationSender, clock: Clock) -> Noted {
+    Box::new(move |call, meeting, is_recorded| {
+        let kind = CallEventKind::Met { meeting: meeting.to_string().into(), is_recorded };
+        let event = CallEvent { transaction_id: call, at: clock.now(), kind };
+        observations.send(Observation::Call(event));
+    })
+}
+
 impl MediaApplications {
     /// Starts it. What happens in meetings is told `events`, with people shown so there and beside
     /// recordings. Orders are taken from
@@ -79,6 +88,7 @@ impl MediaApplications {
         let orders = Arc::new(OnceLock::new());
         let unrecorded = about.unrecorded.clone();
         let observations = about.observations.clone();
+        let noted = noted(about.observations.clone(), about.clock);
         let asked = Arc::new(OnceLock::new());
         let log = MessageLog::new(config, (&events.0, &events.1));
         let edge = EdgeCalls { orders: Arc::clone(&orders), rooms: Arc::clone(&asked), about, log };
@@ -87,7 +97,7 @@ impl MediaApplications {
         let applications = applications.map_err(|error| StartError(error.to_string()))?;
         let sender = applications.sender();
         let met = Box::new(move |call, number, outcome| sender.met(call, number, outcome));
-        let rooms = Rooms::start(config, events, met)?;
+        let rooms = Rooms::start(config, events, (met, noted))?;
         let _ = asked.set(rooms.handle());
         Ok(MediaApplications { applications, orders, rooms, unrecorded, observations })
     }
@@ -124,6 +134,11 @@ impl MediaApplications {
     /// Tells them of calls, and has somebody called for them.
     pub(crate) fn asked(&self) -> AskedApplications {
         AskedApplications { news: self.applications.sender(), orders: Arc::clone(&self.orders) }
+    }
+
+    /// Goes on by another file, as far as that needs no restart.
+    pub(crate) fn follow_file(&self, config: &Config) {
+        self.rooms.follow_file(config);
     }
 
     /// For whoever makes, changes and looks at meetings.

@@ -329,7 +329,13 @@ impl Node {
             ("[retention]", old.retention == config.retention),
             ("[streaming]", old.streaming == config.streaming),
             ("[media_applications]", old.media_applications.is_alike(&config.media_applications)),
-            ("[rooms]", old.rooms == config.rooms),
+            (
+                "[rooms]",
+                match (&old.rooms, &config.rooms) {
+                    (Some(old), Some(new)) => old.is_alike(new),
+                    (old, new) => old == new,
+                },
+            ),
             ("[limits]", old.limits == config.limits),
             ("[health]", old.health == config.health),
             ("[authentication]", old.authentication == config.authentication),
@@ -340,6 +346,7 @@ impl Node {
             }
         }
         self.directory.set_file(&config);
+        self.applications.follow_file(&config);
         self.kept.follow(&config.stir, &self.edge);
         self.config.stir = config.stir;
         self.config.directory = self.directory.current();

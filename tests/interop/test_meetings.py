@@ -76,6 +76,14 @@ def wait_levels(agent, loud, silent, seconds=0.5):
     wait_until(look, 25, lambda: f"{agent.name} hears {loud} and not {silent}: {found}")
 
 
+def has_heard(agent, hertz):
+    """Whether it was this tone for half a second, at any time."""
+    samples, rate = agent.heard()
+    step = rate // 2
+    return any(tones.level(samples[at:at + step].astype(float), rate, hertz) > 100
+               for at in range(0, len(samples) - step, step // 2))
+
+
 def test_three_phones_hear_each_other_and_not_themselves(stage):
     rooms(stage)
     stage.start_edge()
@@ -145,7 +153,36 @@ def test_who_types_wrong_ids_is_told_so_and_hung_up(stage):
         guesser.do("dtmf", digits="2#")
         wait_levels(guesser, [WRONG_HERTZ], [440])
     guesser.wait("state", 30, state="DISCONNECTED")
+    stage.edge.wait_metric("tandem_room_ids_refused_total", 3, 20, outcome="wrong")
     assert not events(stage)
+    stage.edge.wait_idle()
+
+
+def test_three_type_ids_and_passcodes_at_once(stage):
+    """A moderator by INFO; by RFC 4733 one whose first passcode is wrong, and one whose first ID is."""
+    rooms(stage)
+    stage.start_edge()
+    by_info, by_events, late = (caller(stage, n, hertz) for n, hertz in enumerate((440, 1_000, 1_700)))
+    for agent in (by_info, by_events, late):
+        enter(agent, "u")
+    # No `#` behind the 13 digits of a moderator: the passcode is asked for, of wrong ones too.
+    by_events.do("dtmf", digits=f"{MODERATOR}000000#")
+    late.do("dtmf", digits="111#")
+    for digit in f"{MODERATOR}{PASSCODE}#":
+        by_info.do("info", digits=digit)
+    people = lambda: [(event["eventType"], event["moderator"]) for event in events(stage)  # noqa: E731
+                      if "moderator" in event]
+    wait_until(lambda: people() == [("chime:AttendeeJoined", True)], 30, people)
+    for agent in (by_events, late):
+        wait_until(lambda agent=agent: has_heard(agent, WRONG_HERTZ), 30,
+                   f"{agent.name} hears that it was wrong")
+        agent.do("dtmf", digits=MODERATED)
+    wait_until(lambda: len(people()) == 3, 40, people)
+    assert sorted(people()) == [("chime:AttendeeJoined", who) for who in (False, False, True)]
+    wait_levels(late, [440, 1_000], [1_700, WRONG_HERTZ])
+    for agent in (by_info, by_events, late):
+        agent.do("hangup")
+        agent.wait("state", state="DISCONNECTED")
     stage.edge.wait_idle()
 
 

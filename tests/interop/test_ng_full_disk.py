@@ -45,8 +45,11 @@ def test_a_recording_ends_where_the_disk_does_and_the_call_goes_on(stage, tmp_pa
         # And full once more, for good.
         fill(folder / "ballast")
         wait_until(lambda: relay.metric(FAILURES) == 2, 20, lambda: f"it fails: {relay.log()}")
+        # What the recorder has cut off at the end of its file may have made room for the notes.
+        fill(folder / "ballast")
+        wait_until(lambda: len(near.received) > 250 and len(far.received) > 250, 30, "media goes on")
         client.ok("delete", call_id="c", from_tag="a")
-        wait_until(lambda: relay.metric(FAILURES) == 3, 5, lambda: f"the notes: {relay.log()}")
+        wait_until(lambda: relay.metric(FAILURES) == 3, 20, lambda: f"the notes: {relay.log()}")
         assert_whole(recordings, after, 50)
         assert recordings.notes(after)["ended_unix_ms"] is None
         assert not list(folder.glob("*.new")), list(folder.iterdir())
@@ -56,5 +59,4 @@ def test_a_recording_ends_where_the_disk_does_and_the_call_goes_on(stage, tmp_pa
         assert totals["unrecordedpackets"] > 100, totals
         # Nobody has heard anything of it.
         assert lost(near) == 0 and lost(far) == 0
-        assert len(near.received) > 250 and len(far.received) > 250
         relay.stop()

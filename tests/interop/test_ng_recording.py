@@ -29,11 +29,11 @@ def talking(stage, client, call="c", **more):
 
 def more_of(endpoint, packets):
     seen = len(endpoint.received)
-    wait_until(lambda: len(endpoint.received) >= seen + packets, 10, lambda: "media goes on")
+    wait_until(lambda: len(endpoint.received) >= seen + packets, 30, lambda: "media goes on")
 
 
 def finished(recordings, name):
-    wait_until(lambda: recordings.notes(name)["ended_unix_ms"] is not None, 5, lambda: "the end")
+    wait_until(lambda: recordings.notes(name)["ended_unix_ms"] is not None, 20, lambda: "the end")
     return recordings.notes(name)
 
 

@@ -1,8 +1,8 @@
 //! The Business Calling form of a call detail record: other names, every value a text.
 //!
 //! Amazon Chime's Business Calling counted each call as a conference of an account. Here the
-//! conference is the call from its INVITE to its end, the account is the voice connector, and the
-//! organizer is the user whose credentials admitted the call.
+//! conference is the meeting that the call was in, or the call itself, from its INVITE to its end; the
+//! account is the voice connector, and the organizer is the user whose credentials admitted the call.
 
 use super::{Billed, whole_seconds};
 use crate::calendar;
@@ -13,19 +13,26 @@ use serde::Serialize;
 const FOLDER: &str = "Amazon-Chime-Business-Calling-CDRs";
 
 /// `…/json/<account>/YYYY/MM/DD/<conference>_YYYY-MM-DD-HH.MM.SS.mmm_<record>`, by the time of the
-/// answer, or of the call's beginning when nobody answered. There is one record for a call: both
-/// ids are its transaction id.
+/// answer, or of the call's beginning when nobody answered. There is one record for a call, with its
+/// transaction id.
 pub(super) fn path(billed: &Billed<'_>) -> String {
     let (account, id) = (billed.account_id, billed.transaction_id);
     let start = calendar::key(start(billed));
     let (day, time) = start.rsplit_once('/').unwrap_or_default();
     let date = day.replace('/', "-");
-    format!("s3/{FOLDER}/json/{account}/{day}/{id}_{date}-{time}_{id}")
+    let conference = conference(billed);
+    format!("s3/{FOLDER}/json/{account}/{day}/{conference}_{date}-{time}_{id}")
+}
+
+/// The meeting's id, or the call's where it was in none.
+fn conference(billed: &Billed<'_>) -> String {
+    billed.meeting.map_or_else(|| billed.transaction_id.to_string(), str::to_owned)
 }
 
 /// The file's content.
 pub(super) fn body(billed: &Billed<'_>) -> Vec<u8> {
     let parties = billed.parties;
+    let shown = |number| billed.numbers.user(number);
     let seconds = billed.talk.map_or(0, whole_seconds);
     let id = billed.transaction_id.to_string();
     let document = Document {
@@ -34,13 +41,13 @@ pub(super) fn body(billed: &Billed<'_>) -> Vec<u8> {
         service_code: "AmazonChimeBusinessCalling",
         chime_account_id: parties.voice_connector.as_str(),
         aws_account_id: billed.account_id,
-        conference_id: &id,
+        conference_id: &conference(billed),
         conference_pin: "",
-        organizer_user_id: parties.sip_auth_user.as_deref().unwrap_or_default(),
+        organizer_user_id: &shown(parties.sip_auth_user.as_deref().unwrap_or_default()),
         organizer_email: "",
-        caller_phone_number: &parties.from_user,
+        caller_phone_number: &shown(&parties.from_user),
         caller_country: parties.from_country,
-        destination_phone_number: &parties.to_user,
+        destination_phone_number: &shown(&parties.to_user),
         destination_country: parties.to_country,
         conference_start_time_epoch_seconds: billed.began.as_secs().to_string(),
         conference_end_time_epoch_seconds: billed.ended.as_secs().to_string(),

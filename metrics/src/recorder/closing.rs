@@ -14,7 +14,7 @@ impl Recorder {
         let Some(parties) = call.parties.clone().filter(|_| call.ended.is_none()) else { return };
         // 487: the caller gave up, and nobody failed (RFC 3261 section 15.1.2).
         let failed = call.answered.is_none() && end.status != 487;
-        let cause = call.cause_of(&end);
+        let (cause, meeting) = (call.cause_of(&end), call.first_meeting().map(str::to_owned));
         let billed = Billed {
             account_id: &self.config.account_id,
             region: &self.config.region,
@@ -27,6 +27,7 @@ impl Recorder {
             cause: &cause,
             streaming: call.streaming == Some(Ok(())),
             is_recorded: call.is_recorded(),
+            meeting: meeting.as_deref(),
             numbers: &self.config.privacy.cdrs.file,
         };
         let node = Node {

@@ -334,6 +334,28 @@ fn the_business_calling_form_has_its_place_and_every_field() {
 }
 
 #[test]
+fn the_conference_of_a_call_is_its_meeting_in_the_business_calling_form() {
+    let config = RecorderConfig::new("edge-1", "us-east-1", "111122223333", ORIGIN);
+    let mut recorder = Recorder::new(RecorderConfig { cdr: CdrForm::BusinessCalling, ..config });
+    begin(&mut recorder, CallDirection::Inbound);
+    let meeting = "17bc8b19-cac7-45cb-b632-af6821e0843e";
+    for meeting in [meeting, "another"] {
+        happen(
+            &mut recorder,
+            2,
+            CallEventKind::Met { meeting: meeting.into(), is_recorded: false },
+        );
+    }
+    happen(&mut recorder, 25_000, bye(EndedBy::LegA));
+    let records = records(&mut recorder);
+    let record = records.first().unwrap();
+    let name = record.path.as_str().rsplit_once('/').unwrap().1;
+    assert!(name.starts_with(&format!("{meeting}_")) && name.ends_with(UUID), "{name}");
+    let written = lines_in(&records, "Business-Calling-CDRs").remove(0);
+    assert_eq!((&written["ConferenceId"], &written["CdrId"]), (&json!(meeting), &json!(UUID)));
+}
+
+#[test]
 fn both_forms_tell_of_a_call_that_nobody_answered() {
     let config = RecorderConfig::new("edge-1", "us-east-1", "111122223333", ORIGIN);
     let mut recorder = Recorder::new(RecorderConfig { cdr: CdrForm::Both, ..config });

@@ -86,6 +86,7 @@ pub(crate) fn good_call() -> CallRecord {
         copied: None,
         not_recorded: None,
         recorded: None,
+        meetings: Vec::new(),
         emergency: None,
         source: "127.0.0.3:5070".to_owned(),
         times: Times {
@@ -262,6 +263,15 @@ fn a_masked_call_names_its_session_and_has_a_carrier_on_either_side() {
     assert!(text.contains("proxy session 123e4567-e89b-42d3-a456-426614174000"), "{text}");
     assert!(text.contains("carrier to carrier, masked"), "{text}");
     assert!(shown("fallback").contains("fallback number"));
+}
+
+#[test]
+fn a_call_of_a_meeting_names_it_and_says_that_it_was_recorded() {
+    let meeting = |id: &str, recorded| MeetingRecord { meeting_id: id.to_owned(), recorded };
+    let meetings = vec![meeting("17bc8b19", false), meeting("00bc8b19", true)];
+    let text = explain(&CallRecord { meetings, ..good_call() });
+    assert!(text.contains("17bc8b19; 00bc8b19 (recorded)"), "{text}");
+    assert!(!explain(&good_call()).contains("meeting"));
 }
 
 #[test]

@@ -84,6 +84,7 @@ pub struct GuessLimiter {
     /// Which source tried when, oldest first.
     order: BTreeMap<(Instant, u64), Source>,
     last_number: u64,
+    turned_away: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +102,13 @@ struct Attempts {
 impl GuessLimiter {
     /// Remembers nobody.
     pub fn new(limits: GuessLimits) -> Self {
-        GuessLimiter { limits, sources: BTreeMap::new(), order: BTreeMap::new(), last_number: 0 }
+        GuessLimiter {
+            limits,
+            sources: BTreeMap::new(),
+            order: BTreeMap::new(),
+            last_number: 0,
+            turned_away: 0,
+        }
     }
 
     /// Takes a turn.
@@ -112,6 +119,7 @@ impl GuessLimiter {
         self.forgive(now, &mut attempts);
         let at = attempts.next.max(now);
         if at - now > self.limits.patience {
+            self.turned_away += 1;
             return Turn::TooMany;
         }
         attempts.wrong = attempts.wrong.saturating_add(1);
@@ -133,6 +141,11 @@ impl GuessLimiter {
         } else if attempts.wrong <= limits.free {
             attempts.next = attempts.since.min(attempts.next);
         }
+    }
+
+    /// How often [`Turn::TooMany`] was said, since the beginning.
+    pub const fn turned_away(&self) -> u64 {
+        self.turned_away
     }
 
     /// How many sources are remembered.

@@ -161,6 +161,8 @@ pub(crate) struct Outputs {
     pub(crate) dismissed: Vec<(TransactionId, Vec<Prompt>)>,
     /// Meetings that are over.
     pub(crate) over: Vec<MeetingId>,
+    /// Ids and passcodes that were wrong, since the beginning.
+    pub(crate) wrong_ids: u64,
 }
 
 impl Outputs {

@@ -317,6 +317,7 @@ impl<T> Welcome<T> {
 
     fn fail(&mut self, now: Now, prompt: Prompt, out: &mut Outputs) -> Outcome<T> {
         self.tries += 1;
+        out.wrong_ids += u64::from(prompt == Prompt::WrongId);
         (self.id, self.turn) = (None, None);
         if self.tries >= self.settings.tries {
             return self.give_up(vec![prompt, Prompt::Goodbye]);

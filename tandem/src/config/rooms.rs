@@ -10,6 +10,7 @@ mod recording;
 use super::reader::Table;
 use super::sip::Sip;
 use super::value;
+use super::voice_connector::read_logging;
 use crate::rooms::has_built_in;
 use directory::Rooms;
 pub(crate) use floor::FloorListener;
@@ -64,6 +65,12 @@ pub(crate) struct RoomsSection {
 }
 
 impl RoomsSection {
+    /// Whether all is the same but what a reload takes.
+    pub(crate) fn is_alike(&self, other: &RoomsSection) -> bool {
+        let (call_out, country_code) = (other.call_out, other.country_code.clone());
+        RoomsSection { call_out, country_code, ..self.clone() } == *other
+    }
+
     /// What mixes them.
     pub(crate) fn mixing(&self) -> MixingConfig {
         MixingConfig { threads: self.threads, grids: self.grid, ..MixingConfig::default() }
@@ -139,6 +146,7 @@ pub(super) fn read(
         ),
         video: table.or("video", true, value::boolean),
         video_hd: table.or("video_hd", false, value::boolean),
+        logging: read_logging(table.table("logging")),
         call_out: call_out::read(table.table("call_out")),
         ..Rooms::new(&domain)
     };
@@ -326,6 +334,7 @@ mod tests {
              require_srtp = false\nallow_plain = [\"192.0.2.7\", \"198.51.100.0/24\"]\n\
              numbers = [\"+12065550777\"]\nmax_calls = 20\nmax_calls_per_source = 7\n\
              video = true\nvideo_hd = true\n\
+             logging = { media_metrics = true, hep_sample = 0.5 }\n\
              threads = 2\nmax_participants = 30\nmax_pictures = 8\nlanguage = \"ja\"\nmusic = \"music.wav\"\n",
         );
         let rooms = config.resources.rooms.clone().unwrap();
@@ -335,6 +344,9 @@ mod tests {
         );
         assert!(!rooms.require_srtp && rooms.max_calls == 20 && rooms.video && rooms.video_hd);
         assert_eq!(rooms.max_calls_per_source, 7);
+        let target = config.directory.rooms_by_number("+12065550777").unwrap();
+        let logging = target.connector.logging;
+        assert!(logging.media_metrics && !logging.sip_messages && logging.hep_share == Some(5_000));
         assert!(config.directory.rooms_by_number("+12065550777").is_some());
         let section = config.rooms.unwrap();
         assert_eq!((section.threads, section.max_participants), (2, 30));
@@ -373,6 +385,8 @@ mod tests {
                 "max_calls_per_source = 0",
                 "max_calls_per_source: 0 is out of range; use 1 to 1000000",
             ),
+            ("logging = { sip = true }", "unknown key `sip` in [rooms.logging]"),
+            ("logging = { sip_messages = 1 }", "sip_messages: expected true or false"),
             ("pin = 1", "unknown key `pin` in [rooms]"),
             ("threads = 0", "threads: 0 is out of range; use 1 to 64"),
             ("max_participants = 0", "max_participants: 0 is out of range; use 1 to 65536"),

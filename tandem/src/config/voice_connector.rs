@@ -250,7 +250,8 @@ fn read_route(
     })
 }
 
-fn read_logging(mut table: Table<'_>) -> Logging {
+/// What is written about calls.
+pub(super) fn read_logging(mut table: Table<'_>) -> Logging {
     let logging = Logging {
         sip_messages: table.or("sip_messages", false, value::boolean),
         media_metrics: table.or("media_metrics", false, value::boolean),

@@ -60,7 +60,7 @@ impl RoomsHandle {
     /// # Errors
     /// [`Refused`].
     pub(crate) fn command(&self, id: MeetingId, command: Command) -> Result<(), Refused> {
-        if matches!(command, Command::DialOut(_)) && !self.calls_out {
+        if matches!(command, Command::DialOut(_)) && !self.call_out.is_on() {
             return Err(Refused::NotAllowed);
         }
         let done = self.ask(move |focus, now, draw| match command {

@@ -1,27 +1,28 @@
 //! The thread that holds the rooms: what calls do goes in, what they are to do goes out.
 
+use super::arrival::arrival;
+use super::call_out::CallOut;
 use super::cards;
 use super::ears::Ears;
 use super::events::Teller;
-use super::floor::{Decision, Floors};
+use super::floor::Floors;
 use super::floor_sockets::FloorSockets;
 use super::numbers::e164;
 use super::prompts::Prompts;
 use super::readings::Counters;
 use super::steered::Steered;
-use super::taping::{Next, Tapings};
-use super::{Input, RoomsSection};
+use super::taping::Tapings;
+use super::{Input, Noted, RoomsSection};
 use call_metrics::Numbers;
 use media_applications::MeetingRefusal;
 use model::{
-    ApplicationNews, ApplicationOrder, ConferenceId, ConferenceRecording,
-    ConferenceRecordingFailure, LegSide, RecordedPerson, RoomCall, SteeredCall, TransactionId,
+    ApplicationNews, ApplicationOrder, ConferenceId, ConferenceRecordingFailure, LegSide,
+    SteeredCall, TransactionId,
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
-    Arrival, By, CalledNews, Command, Dialled, Focus, FocusSettings, Language, Languages,
-    MeetingId, MeetingOrder, Now, Order, Output, Prompt, Registry, Source, StoredMeeting, Words,
-    dialled_layout,
+    CalledNews, Focus, FocusSettings, Language, Languages, MeetingId, MeetingOrder, Now, Order,
+    Output, Prompt, Registry, StoredMeeting, Words,
 };
 use room_guests::{Channels, KEY_HEADER, KeyDigest};
 use sip_edge::ApplicationOrders;
@@ -38,9 +39,6 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// none of so many has ended.
 const UNSENT: usize = 65_536;
 
-/// Calls by which a recording is stopped.
-const STOPS: usize = 16;
-
 /// A call, and an order with its number.
 pub(super) type Unsent = (TransactionId, u32, ApplicationOrder);
 
@@ -55,13 +53,12 @@ pub(super) struct Desk {
     prompts: Prompts,
     /// What cards have above, where a meeting has no name; `None` without pictures.
     title: Option<Arc<str>>,
-    /// Whether people may be called into meetings, and the country of numbers without one.
-    call_out: (bool, Option<Arc<str>>),
+    call_out: Arc<CallOut>,
     teller: Teller,
     /// How people are shown beside recordings.
-    recorded: Numbers,
-    tapings: Tapings,
-    counters: Arc<Counters>,
+    pub(super) recorded: Numbers,
+    pub(super) tapings: Tapings,
+    pub(super) counters: Arc<Counters>,
     channels: Channels,
     /// What guests ask and is not taken yet.
     guests_wait: Arc<AtomicUsize>,
@@ -72,9 +69,11 @@ pub(super) struct Desk {
     /// Orders that the edge has had no room for, in their order.
     pub(super) unsent: VecDeque<Unsent>,
     /// Where there is floor control.
-    floor: Option<(Floors, FloorSockets)>,
+    pub(super) floor: Option<(Floors, FloorSockets)>,
     /// Its sockets have taken all that is for them.
-    floor_is_told: bool,
+    pub(super) floor_is_told: bool,
+    /// Told that a call is in a meeting, and that the meeting is recorded meanwhile.
+    pub(super) noted: Noted,
 }
 
 impl Desk {
@@ -83,10 +82,10 @@ impl Desk {
         (teller, recorded, unrecorded): (Teller, Numbers, bool),
         orders: Arc<OnceLock<ApplicationOrders>>,
         (counters, guests_wait): (Arc<Counters>, Arc<AtomicUsize>),
-        (steered, floor): (Steered, Option<(Floors, FloorSockets)>),
+        (steered, noted): (Steered, Noted),
+        (floor, call_out): (Option<(Floors, FloorSockets)>, Arc<CallOut>),
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
-        let call_out = (section.call_out, section.country_code);
         let always_welcomes = section.is_configured;
         let mut registry = Registry::default();
         for meeting in section.meetings {
@@ -116,6 +115,7 @@ impl Desk {
             unsent: VecDeque::new(),
             floor,
             floor_is_told: true,
+            noted,
         }
     }
 
@@ -156,11 +156,12 @@ impl Desk {
             self.send();
             self.send_floor();
             let focus = &self.focus;
+            self.counters.set_guesses(focus.guesses());
             self.counters.set(focus.held().count(), self.callers.len(), focus.speaking());
         }
     }
 
-    fn begin(&mut self, call: TransactionId, begun: &SteeredCall) {
+    pub(super) fn begin(&mut self, call: TransactionId, begun: &SteeredCall) {
         // Whom a meeting has called has no words for the welcome.
         let Some(room) = begun.room.as_deref() else { return };
         let mut ears = Ears::new(call, self.language.clone());
@@ -221,13 +222,7 @@ impl Desk {
             ApplicationNews::Refused { order, .. } if ears.is_record(order) => {
                 self.not_recorded(call, &ConferenceRecordingFailure::NoSeat);
             }
-            ApplicationNews::ConferenceRecords => {
-                let meeting = ears.meeting();
-                if let Some(meeting) = meeting.filter(|id| self.tapings.records(*id) == Next::Begun)
-                {
-                    self.focus.handle_recording_started(now, meeting);
-                }
-            }
+            ApplicationNews::ConferenceRecords => self.is_recorded(call),
             ApplicationNews::ConferenceRecordingFailed(failure) => {
                 self.not_recorded(call, &failure);
             }
@@ -251,75 +246,6 @@ impl Desk {
                 self.record_by_another(call);
             }
             _ => {}
-        }
-    }
-
-    /// The conference of a call is not recorded, or not any more.
-    fn not_recorded(&mut self, call: TransactionId, failure: &ConferenceRecordingFailure) {
-        let Some(meeting) = self.callers.get(&call).and_then(Ears::meeting) else { return };
-        match self.tapings.failed(meeting, call, failure) {
-            Next::Ask => self.order_recording(meeting, Some(call)),
-            Next::Failed => {
-                tracing::warn!(%meeting, %failure, "a meeting is not recorded");
-                // It may have been one order of several that found no room.
-                self.stop_recording(meeting);
-                self.focus.handle_recording_failed(now(self.clock), meeting);
-            }
-            Next::Nothing | Next::Begun => {}
-        }
-    }
-
-    /// Has the relay record a meeting, by way of one of its calls, rather another one than `failed`, and one that
-    /// has a seat for sure; of a meeting that nobody is in the next one who joins brings the order.
-    fn order_recording(&mut self, meeting: MeetingId, failed: Option<TransactionId>) {
-        let there = self.callers.iter().filter(|(_, ears)| ears.is_in(meeting));
-        let best = there.max_by_key(|(call, ears)| (Some(**call) != failed, ears.is_seated()));
-        let Some(call) = best.map(|(call, _)| *call) else { return };
-        let recording = self.recording_of(meeting, None);
-        if let Some(ears) = self.callers.get_mut(&call) {
-            ears.record(Some(Box::new(recording)));
-            self.tapings.asked(meeting, call);
-        }
-    }
-
-    /// Has the relay record a meeting no more, by several of its calls, since none of them is answered: one that
-    /// leaves meanwhile, or a worker with no room for the order, must not be the only one. Not by all: in a
-    /// large meeting these would take the places of seats.
-    fn stop_recording(&mut self, meeting: MeetingId) {
-        let mut there: Vec<_> =
-            self.callers.values_mut().filter(|ears| ears.is_in(meeting)).collect();
-        there.sort_by_key(|ears| !ears.is_seated());
-        there.into_iter().take(STOPS).for_each(|ears| ears.record(None));
-    }
-
-    /// The call is in no meeting any more. If it had an order to record one that is not answered, another gets it.
-    pub(super) fn record_by_another(&mut self, call: TransactionId) {
-        if let Some(meeting) = self.tapings.gone(call) {
-            self.order_recording(meeting, Some(call));
-        }
-    }
-
-    /// What the relay is told of a meeting, and of everyone in it, or of one.
-    fn recording_of(&self, meeting: MeetingId, only: Option<TransactionId>) -> ConferenceRecording {
-        let record = self.focus.registry().get_meeting(meeting).ok();
-        let name = record.map(|record| match record.settings.name.as_str() {
-            "" => record.request.external_meeting_id.as_str().into(),
-            name => name.into(),
-        });
-        let roster = self
-            .focus
-            .roster(meeting)
-            .into_iter()
-            .filter(|entry| entry.is_in && only.is_none_or(|call| entry.person.call == call));
-        let people = roster.map(|entry| RecordedPerson {
-            call: entry.person.call,
-            name: self.recorded.user(&entry.person.name).as_ref().into(),
-            is_moderator: entry.person.moderator,
-        });
-        ConferenceRecording {
-            meeting: meeting.to_string().into(),
-            name: name.unwrap_or_default(),
-            people: people.collect(),
         }
     }
 
@@ -394,6 +320,7 @@ impl Desk {
                     ears.lay_out(Some(name), layout);
                 }
                 ears.join((meeting, conference_of(meeting)), muted, capabilities);
+                (self.noted)(call, meeting, false);
                 if let Some((floors, _)) = &mut self.floor {
                     floors.join(call, meeting);
                 }
@@ -452,8 +379,7 @@ impl Desk {
 
     /// The number to call, where anybody may be; the rules on countries, rates and caps are the edge's.
     fn number_of(&self, typed: &str) -> Option<String> {
-        let (may, country_code) = &self.call_out;
-        e164(typed, country_code.as_deref()).filter(|_| *may)
+        e164(typed, self.call_out.country_code()?.as_deref())
     }
 
     /// Has somebody called into a meeting.
@@ -467,43 +393,6 @@ impl Desk {
         } else {
             self.focus.handle_called(now, call, CalledNews::Failed(503));
         }
-    }
-
-    /// Has meetings decide what devices have asked for.
-    fn decide_floor(&mut self, now: Now) {
-        let Some((floors, _)) = &mut self.floor else { return };
-        for wish in floors.take_wishes() {
-            let (meeting, call) = (wish.meeting, wish.call);
-            let command =
-                if wish.shows { Command::TakeFloor(call) } else { Command::LeaveFloor(call) };
-            let done = self.focus.command(now, meeting, By::Call(call), command, &mut draw);
-            let decision = match done {
-                Err(why) => {
-                    tracing::debug!(%call, %why, "a caller does not get the floor of the slides");
-                    Decision::Denied
-                }
-                Ok(()) if self.focus.floor(meeting) == Some(call) => Decision::Granted,
-                Ok(()) => Decision::Waits,
-            };
-            floors.decided(wish, decision);
-        }
-    }
-
-    /// Somebody shows slides from now on, or does not.
-    fn set_floor(&mut self, meeting: MeetingId, call: TransactionId, shows: bool) {
-        if let Some(ears) = self.callers.get_mut(&call) {
-            ears.present(meeting, shows);
-        }
-        if let Some((floors, _)) = &mut self.floor {
-            floors.set_floor(meeting, call, shows);
-        }
-    }
-
-    /// Gives the sockets of floor control what is for them, as far as they take it.
-    fn send_floor(&mut self) {
-        let Some((floors, sockets)) = &mut self.floor else { return };
-        self.floor_is_told = sockets.take(floors.orders());
-        self.counters.floor_lost.store(floors.lost(), Ordering::Relaxed);
     }
 
     /// Gives the edge what callers are to do, as far as it takes it.
@@ -561,27 +450,4 @@ pub(super) fn draw() -> u64 {
 fn conference_of(meeting: MeetingId) -> ConferenceId {
     let id = TransactionId::parse(&meeting.to_string());
     ConferenceId(id.map_or(0, |id| (id.as_u128() >> 64) as u64))
-}
-
-fn arrival(begun: &SteeredCall, room: &RoomCall) -> Arrival {
-    // Who calls a number comes through a carrier or a customer, whose address is not the caller's.
-    let by_number = begun.to.starts_with('+');
-    let number = |text: &str| text.starts_with('+').then(|| text.to_owned());
-    let name = room.display_name.as_ref().unwrap_or(&begun.from);
-    Arrival {
-        source: match by_number {
-            true => Source::Caller(Arc::clone(&begun.from)),
-            false => Source::Network(room.address.ip()),
-        },
-        name: name.to_string(),
-        dialled: Dialled {
-            id: room.dialled.meeting.as_ref().map(|meeting| meeting.digits().to_owned()),
-            passcode: room.dialled.passcode.as_deref().map(str::to_owned),
-            layout: room.dialled.layout.as_deref().and_then(dialled_layout),
-        },
-        region: room.region.as_deref().map(str::to_owned),
-        called_number: number(&begun.to),
-        calling_number: number(&begun.from),
-        is_telephone: by_number,
-    }
 }

@@ -4,7 +4,9 @@
 //! ([`RoomsHandle`]) come to it by one queue.
 
 mod api;
+mod arrival;
 mod built_in;
+mod call_out;
 mod cards;
 mod desk;
 mod ears;
@@ -12,8 +14,10 @@ mod events;
 mod floor;
 mod floor_sockets;
 mod numbers;
+mod presenting;
 mod prompts;
 mod readings;
+mod recording;
 mod steered;
 mod taping;
 
@@ -22,6 +26,7 @@ use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
 pub(crate) use built_in::has as has_built_in;
 use call_metrics::{Numbers, PerSink};
+use call_out::CallOut;
 use call_streaming::events::EventSink;
 use desk::Desk;
 use events::Teller;
@@ -33,7 +38,7 @@ use model::{
     ROOMS, SteeredCall, TransactionId,
 };
 use readings::Counters;
-use room_core::{Draw, Focus, Now};
+use room_core::{Draw, Focus, MeetingId, Now};
 use room_guests::{FromGuest, RoomsPort};
 use sip_edge::ApplicationOrders;
 use std::collections::HashSet;
@@ -46,6 +51,10 @@ use steered::{Left, Steered};
 
 pub(crate) use readings::RoomsReadings;
 pub(crate) use steered::Met;
+
+/// Where it goes that a call is in a meeting, for its record: the call, the meeting, and whether that is
+/// recorded while the call is in it. Said again of the same meeting whenever the call enters it.
+pub(crate) type Noted = Box<dyn Fn(TransactionId, MeetingId, bool) + Send>;
 
 /// What waits for the thread. Full policy: a call that begins is refused (503), one whose news find no
 /// room is ended, since what is lost cannot be made up for, and whoever asks is told to ask again.
@@ -76,7 +85,7 @@ enum Input {
 pub(crate) struct Rooms {
     inputs: SyncSender<Input>,
     left: Arc<Left>,
-    calls_out: bool,
+    call_out: Arc<CallOut>,
     guests_wait: Arc<AtomicUsize>,
     orders: Arc<OnceLock<ApplicationOrders>>,
     counters: Arc<Counters>,
@@ -85,12 +94,12 @@ pub(crate) struct Rooms {
 
 impl Rooms {
     /// Starts it. What happens in meetings is told `events`, with people shown so, there and beside
-    /// recordings, and what became of the wishes of applications `met`. Orders are taken from
-    /// [`Rooms::connect`] on.
+    /// recordings, what became of the wishes of applications `met`, and in which meetings calls are `noted`.
+    /// Orders are taken from [`Rooms::connect`] on.
     pub(crate) fn start(
         config: &Config,
         (sink, people, recorded): (Arc<dyn EventSink>, PerSink<Numbers>, Numbers),
-        met: Met,
+        (met, noted): (Met, Noted),
     ) -> Result<Self, StartError> {
         let (inputs, received) = sync_channel(QUEUE);
         let orders = Arc::new(OnceLock::new());
@@ -98,7 +107,7 @@ impl Rooms {
         let left = Arc::<Left>::default();
         let steered = Steered::new(met, config.rooms.is_some(), Arc::clone(&left));
         let section = config.rooms.clone().unwrap_or_default();
-        let calls_out = section.call_out;
+        let call_out = Arc::new(CallOut::of(&section));
         let floor = match &section.bfcp {
             Some(bfcp) => {
                 let counters = Arc::clone(&counters.floor);
@@ -120,14 +129,15 @@ impl Rooms {
             (teller, recorded, unrecorded),
             Arc::clone(&orders),
             (Arc::clone(&counters), Arc::clone(&guests_wait)),
-            (steered, floor),
+            (steered, noted),
+            (floor, Arc::clone(&call_out)),
         );
         let thread = std::thread::Builder::new().name("rooms".to_owned());
         let thread = thread.spawn(move || desk.serve(&received));
         let thread = thread
             .map_err(|error| StartError(format!("no thread for the meeting rooms: {error}")))?;
         let thread = Some(thread);
-        Ok(Rooms { inputs, left, calls_out, guests_wait, orders, counters, thread })
+        Ok(Rooms { inputs, left, call_out, guests_wait, orders, counters, thread })
     }
 
     /// Orders go there from now on.
@@ -138,7 +148,13 @@ impl Rooms {
     /// For whoever makes, changes and looks at meetings.
     pub(crate) fn handle(&self) -> RoomsHandle {
         let (left, guests_wait) = (Arc::clone(&self.left), Arc::clone(&self.guests_wait));
-        RoomsHandle { inputs: self.inputs.clone(), left, calls_out: self.calls_out, guests_wait }
+        let call_out = Arc::clone(&self.call_out);
+        RoomsHandle { inputs: self.inputs.clone(), left, call_out, guests_wait }
+    }
+
+    /// Goes on by another file; of the rest of the section that needs a restart.
+    pub(crate) fn follow_file(&self, config: &Config) {
+        self.call_out.follow(config.rooms.as_ref().unwrap_or(&RoomsSection::default()));
     }
 
     /// Their numbers for the Prometheus page.
@@ -172,8 +188,7 @@ impl Rooms {
 pub(crate) struct RoomsHandle {
     inputs: SyncSender<Input>,
     left: Arc<Left>,
-    /// People may be called into meetings.
-    calls_out: bool,
+    call_out: Arc<CallOut>,
     guests_wait: Arc<AtomicUsize>,
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Counters {
     /// Messages to devices that found no room in the rooms.
     pub(super) floor_lost: AtomicU64,
     speaking: AtomicUsize,
+    /// Wrong ids, and those who are to try later.
+    guesses: [AtomicU64; 2],
 }
 
 impl Counters {
@@ -23,6 +25,12 @@ impl Counters {
         self.meetings.store(meetings, Ordering::Relaxed);
         self.callers.store(callers, Ordering::Relaxed);
         self.speaking.store(speaking, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_guesses(&self, guesses: [u64; 2]) {
+        for (counter, count) in self.guesses.iter().zip(guesses) {
+            counter.store(count, Ordering::Relaxed);
+        }
     }
 }
 
@@ -38,6 +46,9 @@ impl RoomsReadings {
             (&definitions::ROOM_SPEAKING, &self.0.speaking),
         ] {
             out.push(reading(definition, "", count.load(Ordering::Relaxed) as u64));
+        }
+        for (outcome, count) in ["wrong", "too_fast"].into_iter().zip(&self.0.guesses) {
+            out.push(reading(&definitions::ROOM_GUESSES, outcome, count.load(Ordering::Relaxed)));
         }
         let floor = self.0.floor.read();
         out.push(reading(&definitions::FLOOR_DEVICES, "", floor.admitted));

@@ -27,7 +27,7 @@ fn started() -> (Rooms, Arc<Told>) {
     let rooms = Rooms::start(
         &accepts(MEETING),
         (Arc::<Told>::clone(&told), people, Numbers::Plain),
-        Box::new(|_, _, _| {}),
+        (Box::new(|_, _, _| {}), Box::new(|_, _, _| {})),
     )
     .unwrap();
     (rooms, told)
@@ -195,4 +195,39 @@ fn a_meeting_is_told_of_its_recording_when_the_relay_says_so() {
     rooms.stop();
 }
 
+/// The desk without its thread.
+fn desk(told: Arc<Told>, noted: Noted) -> Desk {
+    let config = accepts(MEETING);
+    let people = PerSink::same(Numbers::Plain);
+    Desk::new(
+        (config.rooms.clone().unwrap(), None),
+        (Teller::new(&config, (told, people)), Numbers::Plain, false),
+        Arc::default(),
+        (Arc::default(), Arc::default()),
+        (Steered::new(Box::new(|_, _, _| {}), true, Arc::default()), noted),
+        (None, Arc::default()),
+    )
+}
+
+#[test]
+fn a_reload_says_whether_telephones_may_be_called() {
+    let (rooms, _) = started();
+    let handle = rooms.handle();
+    let call = || {
+        let meeting = handle.ask(|focus, _, _| {
+            let number = room_core::AttendeeNumber::parse("4081234567").unwrap();
+            focus.registry().by_attendee_number(number).map(|record| record.meeting_id)
+        });
+        handle.command(meeting.unwrap().unwrap(), Command::DialOut("+12065550177".into()))
+    };
+    assert_eq!(call(), Err(room_core::Refused::NotAllowed));
+    let out = "[rooms.call_out]\ncaller_id = \"+12065550100\"\ncalling_regions = [\"US\"]\n";
+    rooms.follow_file(&accepts(&format!("{MEETING}{out}")));
+    assert_eq!(call(), Ok(()));
+    rooms.follow_file(&accepts(MEETING));
+    assert_eq!(call(), Err(room_core::Refused::NotAllowed));
+    rooms.stop();
+}
+
+mod records;
 mod steered;

@@ -202,12 +202,13 @@ class OutgoingCall:
     """A dialog that this peer began."""
 
     def __init__(self, peer, edge, called, body=b"", calling="+12065550111", host=CONNECTOR_HOST,
-                 headers=(), content_type="application/sdp"):
+                 headers=(), content_type="application/sdp", uri=None):
+        """`uri` is what is called in the place of `called` at `host`."""
         self.peer, self.edge = peer, edge
         self.call_id = f"{uuid.uuid4().hex}@{peer.ip}"
         self.local = f"<sip:{calling}@{host}>;tag=t{next(_count)}"
-        self.remote = f"<sip:{called}@{host}>"
-        self.uri = self.target = f"sip:{called}@{host}"
+        self.uri = self.target = uri or f"sip:{called}@{host}"
+        self.remote = f"<{self.uri}>"
         self.cseq = 1
         self.via = peer.via()
         self.headers = list(headers)

@@ -19,9 +19,9 @@ class Sipp:
 
     def __init__(self, scenario, directory, ip, *arguments, transport="udp", calls=1, port=None,
                  hertz=440, talk_ms=3_000, name=None, moved="", outcome="", replaces="", end=None, recorded=None,
-                 lines=None):
+                 lines=None, offer=None):
         """`end` has the media in sipp's place, see `ends.py`. `recorded` is metadata, and the labels of
-        two lines; `lines` are the ports of a recorder's two."""
+        two lines; `lines` are the ports of a recorder's two; `offer` is a description."""
         self.name = name or scenario
         self.port = port or places.free_port(ip)
         self._stem = Path(directory) / f"sipp-{self.name}-{self.port}"
@@ -35,7 +35,8 @@ class Sipp:
         for mark, value in [("AUDIO", audio), ("TALK", talk_ms), ("MOVED", moved),
                             ("OUTCOME", outcome), ("REPLACES", replaces),
                             *zip(("METADATA", "LABEL_A", "LABEL_B"), recorded or ()),
-                            *zip(("LINE_A", "LINE_B"), lines or ())]:
+                            *zip(("LINE_A", "LINE_B"), lines or ()),
+                            ("OFFER", _indented(offer or ""))]:
             text = text.replace(f"@{mark}@", str(value))
         if end:
             text = text.replace("[rtpstream_audio_port]", str(end.sound.port))
@@ -49,7 +50,8 @@ class Sipp:
             "-t", {"udp": "u1", "tcp": "t1"}[transport], "-max_socket", "4000",
             "-trace_stat", "-stf", str(self._stem / "statistics.csv"), "-fd", "1",
             "-trace_err", "-error_file", str(self._stem / "errors.log"),
-            *(["-trace_msg", "-message_file", str(self._stem / "messages.log")] if end else []),
+            *(["-trace_msg", "-message_file", str(self._stem / "messages.log")]
+              if end or offer else []),
             "-timeout", "120", "-timeout_error", *arguments,
         ]
         self._output = (self._stem / "screen.log").open("w")
@@ -98,6 +100,10 @@ class Sipp:
             self._process.kill()
             self._process.wait(10)
         self._output.close()
+
+
+def _indented(description):
+    return "\n".join(f"      {line}" for line in description.splitlines())
 
 
 def uas(directory, ip, scenario="uas", **options):

@@ -159,6 +159,31 @@ fn a_leg_that_was_never_heard_is_in_the_record() {
 }
 
 #[test]
+fn a_record_names_the_meetings_that_its_call_was_in() {
+    let met =
+        |meeting: &str, is_recorded| CallEventKind::Met { meeting: meeting.into(), is_recorded };
+    let written = |events: Vec<CallEventKind>| {
+        let mut recorder = recorder();
+        begin(&mut recorder, CallDirection::Outbound);
+        for event in events {
+            happen(&mut recorder, 4, event);
+        }
+        happen(&mut recorder, 9, bye(EndedBy::LegA));
+        while recorder.handle_shutdown(ms(10)) {}
+        lines_in(&records(&mut recorder), "calls/")[0]["meetings"].clone()
+    };
+    assert_eq!(written(vec![]), json!(null));
+    // It waits once more for a moderator, comes in again, and then the meeting is recorded.
+    let again = vec![met("a", false), met("a", true), met("a", false), met("b", false)];
+    assert_eq!(
+        written(again),
+        json!([{ "meeting_id": "a", "recorded": true }, { "meeting_id": "b", "recorded": false }])
+    );
+    let many = (0..20).map(|number| met(&number.to_string(), false)).collect();
+    assert_eq!(written(many).as_array().map(Vec::len), Some(8), "it has a bound");
+}
+
+#[test]
 fn a_call_that_was_streamed_says_so_in_both_records() {
     use model::ListenFailure::{NoListeners, TooMany};
     let (told, failed) = (CallEventKind::ListenedTo, CallEventKind::NotListenedTo);

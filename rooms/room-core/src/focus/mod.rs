@@ -293,6 +293,12 @@ impl Focus {
         self.meetings.values().map(Meeting::speaking).sum()
     }
 
+    /// Since the beginning: ids and passcodes that were wrong, and callers who were asked to try later since
+    /// their source had given too many of those.
+    pub fn guesses(&self) -> [u64; 2] {
+        [self.out.wrong_ids, self.limiter.turned_away()]
+    }
+
     /// What lines of pictures a call has, for the list of who is there.
     pub fn handle_pictures(&mut self, call: TransactionId, camera: bool, slides: bool) {
         if let Some(caller) = self.callers.get_mut(&call) {

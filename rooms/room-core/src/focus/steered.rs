@@ -62,7 +62,10 @@ impl Focus {
         if !matches!(turn, Turn::At(at) if at <= now.at) {
             return Err(Refused::TooFast);
         }
-        let ticket = door.open(now, digits, passcode).ok_or(Refused::NobodyThere)?;
+        let Some(ticket) = door.open(now, digits, passcode) else {
+            self.out.wrong_ids += 1;
+            return Err(Refused::NobodyThere);
+        };
         caller.stage = Stage::Meeting(ticket.meeting);
         let newcomer = Newcomer {
             call,

@@ -13,9 +13,12 @@ fn started(config: &str) -> (Rooms, Arc<Told>, Receiver<Answer>) {
     let met: Met = Box::new(move |call, number, outcome| {
         sender.send((call, number, outcome)).unwrap();
     });
-    let rooms =
-        Rooms::start(&accepts(config), (Arc::<Told>::clone(&told), people, Numbers::Plain), met)
-            .unwrap();
+    let rooms = Rooms::start(
+        &accepts(config),
+        (Arc::<Told>::clone(&told), people, Numbers::Plain),
+        (met, Box::new(|_, _, _| {})),
+    )
+    .unwrap();
     (rooms, told, answers)
 }
 
@@ -151,16 +154,8 @@ fn the_recording_of_a_meeting_is_answered_by_way_of_an_application_s_call_too() 
 }
 
 /// The desk without its thread, with applications' calls in its meeting.
-fn desk_of(calls: &[TransactionId]) -> (Desk, room_core::MeetingId) {
-    let config = accepts(MEETING);
-    let people = PerSink::same(Numbers::Plain);
-    let mut desk = Desk::new(
-        (config.rooms.clone().unwrap(), None),
-        (Teller::new(&config, (Arc::new(Told::default()), people)), Numbers::Plain, false),
-        Arc::default(),
-        (Arc::default(), Arc::default()),
-        (Steered::new(Box::new(|_, _, _| {}), true, Arc::default()), None),
-    );
+fn desk_of(calls: &[TransactionId]) -> (Desk, MeetingId) {
+    let mut desk = desk(Arc::new(Told::default()), Box::new(|_, _, _| {}));
     for call in calls {
         desk.meet(*call, 1, join("4081234567"));
         desk.pump();
@@ -184,7 +179,7 @@ fn record_orders(desk: &mut Desk) -> Vec<(TransactionId, bool)> {
     orders
 }
 
-fn record(desk: &mut Desk, meeting: room_core::MeetingId, on: bool) {
+fn record(desk: &mut Desk, meeting: MeetingId, on: bool) {
     let now = desk::now(desk.clock);
     let command = Command::Record(on);
     desk.focus.command(now, meeting, By::Api, command, &mut desk::draw).unwrap();
