@@ -153,6 +153,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "media-applications",
             "room-video",
             "bfcp",
+            "room-guests",
         ],
     ),
     ("api-bench", &["model", "directory", "directory-store", "control-api"]),
