@@ -64,6 +64,8 @@ def test_a_page_answers_refreshes_and_goes_on(stage, tmp_path):
     ada.wait_in(1)
     timer = "Session-Expires: 90;refresher=uac\r\nMin-SE: 90\r\n"
     dialog = Dialog(ada)
+    # The node takes it on itself to refresh the session.
+    assert header(dialog.answer, "Session-Expires") == "1800;refresher=uas", dialog.answer
     # RFC 4028 section 7.4: without a description, and with the one that stands.
     answer = dialog.ask("UPDATE", more=timer)
     assert answer.startswith("SIP/2.0 200 ") and header(answer, "Session-Expires") == "90;refresher=uac"

@@ -35,7 +35,7 @@ export function showTiles(now) {
       person.hand && symbol("hand", text("hand-raised")),
       person.muted && symbol("mic-off", text("muted")),
       person.shows && symbol("screen", text("shows")));
-    tile.replaceChildren(face, make("p", "", name, marks));
+    tile.replaceChildren(face, make("p", "", "", make("span", "", name), marks));
     tile.dataset.id = person.id;
     tile.classList.toggle("hand", person.hand);
     if (person.id === now.you) tile.dataset.own = "";
@@ -56,7 +56,8 @@ export function showRoster(now) {
       make("small", "", words.filter(Boolean).join(" · ")));
     const row = make("li", person.in ? "" : "waits", "",
       make("span", `face small ${colour(person.id)}`, initials(person.name)), about,
-      make("span", "marks", "", person.hand && symbol("hand", text("hand-raised")),
+      // A moderator's buttons say the same.
+      make("span", "marks", "", person.hand && (own || !now.moderator) && symbol("hand", text("hand-raised")),
         person.shows && symbol("screen", text("shows")),
         person.in && person.muted && symbol("mic-off", text("muted"))));
     row.dataset.id = person.id;

@@ -16,6 +16,7 @@ export function speak(wished) {
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
   for (const element of document.querySelectorAll("[data-label]")) {
     element.setAttribute("aria-label", text(element.dataset.label));
+    if (element.tagName === "BUTTON") element.title = text(element.dataset.label);
   }
   for (const element of document.querySelectorAll("[data-placeholder]")) {
     element.placeholder = text(element.dataset.placeholder);
