@@ -1,13 +1,16 @@
-"""What the node asks of a guest's page in the call: sessions are refreshed, with a description and without."""
+"""What passes between the node and a guest's page in the call: the session is refreshed, with a description and
+without, and the guest is spoken to in the language of its page."""
 
 import json
 import re
 
 import pytest
-from test_guests import ROOM, start
 
-from harness import chromium
+from harness import chromium, places, tones
 from harness.guest import Guest
+
+ROOM = "4081234567"
+WRONG = {"en": 1_300, "ja": 2_300}
 
 # Keeps the WebSocket of SIP, and what goes over it.
 WATCHED = """
@@ -58,12 +61,31 @@ class Dialog:
 
 @pytest.mark.skipif(not chromium.FOUND, reason="no chromium here (apt install chromium)")
 def test_a_page_answers_refreshes_and_goes_on(stage, tmp_path):
-    page = f"http://{start(stage, plain=True)}"
+    for language, hertz in WRONG.items():
+        (stage.directory / "prompts" / language).mkdir(parents=True)
+        tones.write_wav(stage.directory / "prompts" / language / "wrong-id.wav", hertz, 10)
+    port = places.free_port(places.EDGE)
+    stage.configuration.more.append(f"""
+[rooms]
+prompts = {json.dumps(str(stage.directory / "prompts"))}
+[rooms.guests]
+listen = "{places.EDGE}:{port}"
+plain = true
+[[rooms.meeting]]
+name = "Weekly meeting"
+attendee_id = "{ROOM}"
+moderator_id = "7035550123456"
+announce = "off"
+""")
+    stage.start_edge()
+    page = f"http://{places.EDGE}:{port}"
     ada = stage._keep(Guest(tmp_path, page, 500, WATCHED))
     ada.join(ROOM, "Ada", camera=True)
     ada.wait_in(1)
     timer = "Session-Expires: 90;refresher=uac\r\nMin-SE: 90\r\n"
     dialog = Dialog(ada)
+    invite = ada.browser.tell("sip.sent.find((text) => text.startsWith('INVITE '))")
+    assert header(invite, "X-Guest-Language") == "en"
     # The node takes it on itself to refresh the session.
     assert header(dialog.answer, "Session-Expires") == "1800;refresher=uas", dialog.answer
     # RFC 4028 section 7.4: without a description, and with the one that stands.
@@ -87,6 +109,11 @@ def test_a_page_answers_refreshes_and_goes_on(stage, tmp_path):
     ada.wait_in(2)
     ada.wait_hears([500])
     bob.wait_hears([500])
+    cleo = ada.beside(page)
+    cleo.press("#language")
+    cleo.join("1111111111", "Cleo")
+    cleo.wait_hears([WRONG["ja"]], [WRONG["en"]])
+    cleo.press("#leave")
     ada.press("#leave")
     bob.press("#leave")
     stage.edge.wait_idle()

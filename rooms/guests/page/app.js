@@ -10,7 +10,7 @@ import { showLevels, showRoster, showTiles, tellNews } from "./people.js";
 import { endTrial, showCamera, showPicture, toggleCamera, tryCamera } from "./pictures.js";
 import { floorNotice, showShare, takeFloor, takeSharing, toggleShare } from "./sharing.js";
 import { changeMicrophone, endWatch, listMicrophones, takeMuted, toggleMute, watch } from "./sound.js";
-import { kept, speak, text } from "./words.js";
+import { kept, speak, spoken, text } from "./words.js";
 
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 
@@ -62,7 +62,7 @@ async function join(event) {
   }
   const wantsCamera = Boolean(mine.camera);
   try {
-    await mine.join(name, id, $("passcode").value.trim());
+    await mine.join(name, id, $("passcode").value.trim(), spoken());
   } catch (error) {
     // What has ended the call has said so, but where it never began.
     if (mine.call && mine.call.over) return;

@@ -22,7 +22,7 @@ use room_core::{
     Arrival, By, CalledNews, Command, Dialled, Focus, FocusSettings, Language, Languages,
     MeetingId, MeetingOrder, Now, Order, Output, Prompt, Registry, Source, StoredMeeting, Words,
 };
-use room_guests::{Channels, KEY_HEADER, KeyDigest};
+use room_guests::{Channels, KEY_HEADER, KeyDigest, LANGUAGE_HEADER};
 use sip_edge::ApplicationOrders;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -167,12 +167,13 @@ impl Desk {
             }
         }
         self.callers.insert(call, ears);
-        let is_key = |(name, _): &&(Arc<str>, Arc<str>)| name.eq_ignore_ascii_case(KEY_HEADER);
-        let key = begun.headers.iter().find(is_key).and_then(|(_, key)| KeyDigest::parse(key));
-        if let Some(key) = key {
+        if let Some(key) = header(begun, KEY_HEADER).and_then(KeyDigest::parse) {
             self.channels.call_begun(call, key);
         }
-        self.focus.handle_call(now(self.clock), call, arrival(begun, room));
+        let wished = header(begun, LANGUAGE_HEADER).and_then(|text| Language::parse(text).ok());
+        let wished = wished.filter(|language| self.prompts.has(language));
+        let arrival = Arrival { wished, ..arrival(begun, room) };
+        self.focus.handle_call(now(self.clock), call, arrival);
     }
 
     pub(super) fn take_news(&mut self, call: TransactionId, news: ApplicationNews) {
@@ -548,6 +549,12 @@ fn conference_of(meeting: MeetingId) -> ConferenceId {
     ConferenceId(id.map_or(0, |id| (id.as_u128() >> 64) as u64))
 }
 
+/// A header field of the INVITE, of those that are shown.
+fn header<'a>(begun: &'a SteeredCall, wanted: &str) -> Option<&'a str> {
+    let found = begun.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    found.map(|(_, value)| &**value)
+}
+
 fn arrival(begun: &SteeredCall, room: &RoomCall) -> Arrival {
     // Who calls a number comes through a carrier or a customer, whose address is not the caller's.
     let by_number = begun.to.starts_with('+');
@@ -563,6 +570,7 @@ fn arrival(begun: &SteeredCall, room: &RoomCall) -> Arrival {
             id: room.dialled.meeting.as_ref().map(|meeting| meeting.digits().to_owned()),
             passcode: room.dialled.passcode.as_deref().map(str::to_owned),
         },
+        wished: None,
         region: room.region.as_deref().map(str::to_owned),
         called_number: number(&begun.to),
         calling_number: number(&begun.from),

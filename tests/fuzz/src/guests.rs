@@ -153,6 +153,7 @@ impl Node {
             source: Source::Network([192, 0, 2, guest].into()),
             name: format!("Guest \"{guest}\""),
             dialled: Dialled { id: Some(id.to_owned()), passcode: None },
+            wished: None,
             region: None,
             called_number: None,
             calling_number: None,
@@ -307,7 +308,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         said.chain(part(4, guest, &[10])).chain(part(3, guest, &[])).collect()
     };
     let hands = (0..99).flat_map(|at: u32| {
-        let wish = format!(r#"{{"do":"hand","on":{}}}"#, at % 2 == 0);
+        let wish = format!(r#"{{"do":"hand","on":{}}}"#, at.is_multiple_of(2));
         [part(0, 1, wish.as_bytes()), part(4, 1, &[3])].concat()
     });
     let head = "GET\nhost:meet.example.com:8443\norigin:https://meet.example.com:8443\n\
