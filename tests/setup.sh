@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-# sipp plays scripted callers and callees; baresip is a real user agent; kamailio is a carrier's proxy.
+# sipp plays scripted callers and callees; baresip is a real user agent, which has H.264 from baresip-ffmpeg;
+# kamailio is a carrier's proxy.
 # ffmpeg is a second opinion on audio formats, mkvtoolnix on Matroska.
 # sngrep collects copies (HEP), tshark reads what it got.
 # prometheus reads the page; it brings promtool.
@@ -15,7 +16,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # groff-base sets the manual page.
 # chromium is a guest of meeting rooms, and reads pages of reports.
 # iproute2 makes network namespaces; clang makes the relay's eBPF object again, to compare.
-packages=(sip-tester baresip-core kamailio kamailio-tls-modules python3-venv openssl
+packages=(sip-tester baresip-core baresip-ffmpeg kamailio kamailio-tls-modules python3-venv openssl
     prometheus iproute2 clang-14 llvm-14 ffmpeg sngrep tshark alsa-utils gcc g++ nasm python3-dev
     libfaketime mkvtoolnix groff-base chromium)
 

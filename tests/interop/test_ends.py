@@ -89,7 +89,7 @@ def test_sipp_takes_the_place_of_a_baresip_with_pictures(stage, ends):
     far = ends(places.CARRIER, FIRST_HERTZ, codec="VP8")
     gateway = stage.uas(places.CARRIER, scenario="uas_transferee", talk_ms=8_000, end=far)
     edge = called_by(stage, [gateway])
-    phone = stage.baresip(places.BARESIP, "pbx", PBX_HERTZ, video=True)
+    phone = stage.baresip(places.BARESIP, "pbx", PBX_HERTZ, video="VP8")
     phone.do("dial", f"sip:{places.US_NUMBER}@{places.EDGE}:{edge.port}")
     far.speak(gateway.wait_described("INVITE"))
     wait_until(lambda: len(far.sound.received) >= 50 and len(far.camera.received) >= 50, 20,

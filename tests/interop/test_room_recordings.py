@@ -1,19 +1,23 @@
 """Meetings are recorded: by a key, by the API and the command line, at a relay of its own; and told that they cannot be."""
 
+import hashlib
 import json
 import subprocess
 
 import numpy as np
+import pytest
 
 from harness import places, tones
 from harness.configuration import DOMAIN
+from harness.notified import Notified
 from harness.waiting import wait_until
 
 HOST = f"meet.{DOMAIN}"
 CALLERS = ["127.0.0.21", "127.0.0.22"]
 HERTZ = [440, 1_000]
 RATE = 48_000
-FAILED_HERTZ = 2_300
+FAILED_HERTZ, RECORDED_HERTZ = 2_300, 1_700
+BUCKET = "meetings"
 OPEN, MODERATOR = "4081234567", "7035550120000"
 
 
@@ -155,3 +159,66 @@ def test_a_relay_of_its_own_records(stage, halves):
     quiet, loud = levels(file, described)
     assert loud > 100 and quiet < loud / 20, (quiet, loud)
     halves.relay.wait_metric("tandem_relay_seats", 0, 20)
+
+
+@pytest.mark.parametrize("cloud", ["moto"], indirect=True)
+def test_a_meetings_file_and_events_go_to_aws_and_who_comes_late_hears_of_it(stage, cloud):
+    cloud.make_bucket(BUCKET)
+    prompts = stage.directory / "prompts" / "en"
+    prompts.mkdir(parents=True)
+    tones.write_wav(prompts / "recorded.wav", RECORDED_HERTZ, 3)
+    notified = Notified(cloud, "Chime Meeting State Change")
+    stage.configuration.sinks = {
+        **notified.sinks, "recordings": {"kind": "aws", "bucket": BUCKET, "prefix": "kept/"}}
+    stage.configuration.more.append(
+        f'[rooms]\nallow_plain = {json.dumps(CALLERS)}\nprompts = {json.dumps(str(prompts.parent))}\n'
+        f'[rooms.recording]\n[[rooms.meeting]]\nname = "Open"\nattendee_id = "{OPEN}"\n'
+        f'moderator_id = "{MODERATOR}"\nannounce = "off"\n')
+    edge = stage.start_edge()
+    moderator, late = caller(stage, 1), caller(stage, 0)
+    enter(moderator, MODERATOR)
+    edge.wait_metric("tandem_mixed_legs", 1, 20)
+    moderator.do("dtmf", digits="*2")
+    wait_written(edge, 1_000)
+    enter(late, OPEN)
+
+    def hears():
+        samples, rate = late.wait_heard(0.5)
+        return abs(tones.dominant(samples[-rate // 2:].astype(float), rate) - RECORDED_HERTZ) < 30
+
+    wait_until(hears, 20, "it is told that the meeting is recorded")
+    edge.wait_metric("tandem_mixed_legs", 2, 20)
+    for agent in (late, moderator):
+        agent.do("hangup")
+        agent.wait("state", state="DISCONNECTED")
+    described = lambda: [json.loads(file.read_text())  # noqa: E731
+                         for file in (edge.data_dir / "recordings/rooms").rglob("*.json")]
+    wait_until(lambda: [each["state"] for each in described()] == ["uploaded"], 30, described)
+    told, = described()
+    assert told["upload"]["bucket"] == BUCKET and told["upload"]["key"].startswith("kept/rooms/"), told
+    assert not list((edge.data_dir / "recordings/rooms").rglob("*.mkv")), "it is kept in one place"
+    body = cloud.client("s3").get_object(Bucket=BUCKET, Key=told["upload"]["key"])["Body"].read()
+    assert hashlib.sha256(body).hexdigest() == told["sha256"]
+    # Others' tools play it, with nothing to complain of.
+    file = stage.directory / "there.mkv"
+    file.write_bytes(body)
+    probed = json.loads(subprocess.run(
+        ["ffprobe", "-v", "error", "-show_streams", "-show_format", "-of", "json", file],
+        capture_output=True, check=True).stdout)
+    stream, = probed["streams"]
+    assert (stream["codec_name"], stream["sample_rate"], stream["channels"]) == ("opus", "48000", 1)
+    assert abs(float(probed["format"]["duration"]) - told["samples"] / RATE) < 0.1, (probed, told)
+    read = subprocess.run(["mkvinfo", "--ui-language", "en_US", file], capture_output=True, text=True)
+    assert read.returncode == 0 and "A_OPUS" in read.stdout and "(warning" not in read.stdout.lower(), read
+    seen = set()
+
+    def arrived():
+        for message in notified.messages("ruled"):
+            detail = json.loads(message["Body"])["detail"]
+            seen.add((detail["eventType"], detail.get("reason"), detail.get("moderator")))
+        return {("chime:MeetingStarted", None, None), ("chime:AttendeeJoined", None, True),
+                ("chime:AttendeeJoined", None, False), ("tandem:RecordingStarted", None, None),
+                ("chime:AttendeeLeft", "HungUp", False)} <= seen
+
+    wait_until(arrived, 60, lambda: f"by EventBridge: {seen}")
+    assert cloud.refusals == []

@@ -3,7 +3,7 @@
 import json
 
 from harness import places
-from harness.bfcp import DENIED, GRANTED, REVOKED, FloorDevice
+from harness.bfcp import DENIED, GRANTED, PENDING, REVOKED, FloorDevice
 from harness.camera import Camera
 from harness.configuration import DOMAIN
 from harness.rtp import RtpEndpoint
@@ -11,7 +11,8 @@ from harness.sip import OutgoingCall, Peer
 from harness.waiting import wait_until
 
 HOST = f"meet.{DOMAIN}"
-OPEN, MODERATED = "4081234567", "4081230000"
+OPEN, MODERATED, ASKED = "4081234567", "4081230000", "4081230001"
+MODERATOR = "7035550129999"
 DEVICES = ["127.0.0.21", "127.0.0.22"]
 
 
@@ -68,6 +69,11 @@ name = "Board"
 attendee_id = "{MODERATED}"
 moderator_id = "7035550123456"
 slides = "moderators"
+[[rooms.meeting]]
+name = "Asked"
+attendee_id = "{ASKED}"
+moderator_id = "{MODERATOR}"
+slides = "asked"
 """)
 
 
@@ -124,3 +130,35 @@ def test_who_is_no_moderator_is_denied_where_only_those_share(stage):
         device.stop()
     edge.wait_idle()
     assert presented(stage) == []
+
+
+def test_a_moderators_device_is_the_chair(stage):
+    rooms(stage)
+    edge = stage.start_edge()
+    asks = Device(stage, DEVICES[0], "TCP", None, ASKED)
+    leads = Device(stage, DEVICES[1], "UDP", None, MODERATOR)
+    try:
+        asks.floor.hello()
+        leads.floor.hello()
+        asks.floor.request()
+        asks.floor.wait(lambda told: told.statuses == [PENDING])
+        leads.floor.wait(lambda told: told.pending)
+        request, = leads.floor.pending
+        # Nobody decides about oneself.
+        asks.floor.chair(request, GRANTED)
+        asks.floor.wait(lambda told: told.refusals)
+        assert GRANTED not in asks.floor.statuses
+        leads.floor.chair(request, GRANTED)
+        asks.floor.wait(lambda told: GRANTED in told.statuses)
+        leads.floor.wait(lambda told: told.holders[-1] == asks.floor.user)
+        leads.floor.chair(request, REVOKED)
+        asks.floor.wait(lambda told: REVOKED in told.statuses)
+        assert leads.floor.refusals == []
+        told = ["Asked", "Started", "Stopped"]
+        wait_until(lambda: presented(stage) == told, 20, lambda: f"events: {presented(stage)}")
+        asks.call.bye()
+        leads.call.bye()
+    finally:
+        asks.stop()
+        leads.stop()
+    edge.wait_idle()

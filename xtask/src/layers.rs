@@ -157,6 +157,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "room-video",
             "room-grid",
             "bfcp",
+            "room-guests",
         ],
     ),
     ("api-bench", &["model", "directory", "directory-store", "control-api"]),

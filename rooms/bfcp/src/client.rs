@@ -62,6 +62,15 @@ impl FloorClient {
         self.message(Primitive::FloorQuery, vec![Attribute::FloorId(floor)])
     }
 
+    /// As the chair: grants somebody's request, or denies or revokes it (RFC 8855 section 11.1).
+    pub fn chair(&mut self, request: u16, floor: u16, grant: bool) -> Message {
+        let status = if grant { RequestStatus::Granted } else { RequestStatus::Denied };
+        let status = vec![Attribute::RequestStatus(status, 0)];
+        let of_floor = vec![Attribute::FloorRequestStatus(floor, status)];
+        let about = Attribute::FloorRequestInformation(request, of_floor);
+        self.message(Primitive::ChairAction, vec![about])
+    }
+
     /// The last message.
     pub fn goodbye(&mut self) -> Message {
         self.message(Primitive::Goodbye, Vec::new())

@@ -1,6 +1,7 @@
 //! One conference's floor control server (RFC 8855 section 13): users, floors, requests.
 
 mod answers;
+mod chair;
 mod room;
 
 use crate::attribute::{Attribute, ErrorCode, Priority, RequestStatus};
@@ -77,6 +78,16 @@ pub enum FloorEvent {
         /// For whom.
         user: UserId,
     },
+    /// Somebody acts as the chair (RFC 8855 section 11.1) where the room decides; it is to be answered by
+    /// [`FloorServer::answer_chair`].
+    Chaired {
+        /// Who; whether that is a moderator is the room's to know.
+        by: UserId,
+        /// Whose request it is about.
+        user: UserId,
+        /// Whether it is to be granted; else denied, or revoked.
+        grant: bool,
+    },
 }
 
 /// No more users or floors are taken.
@@ -98,6 +109,8 @@ struct User {
     moderator: bool,
     /// Floors whose changes it is told.
     follows: Vec<u16>,
+    /// Its action as the chair that the room has not answered.
+    chairs: Option<Header>,
 }
 
 #[derive(Clone, Debug)]
@@ -170,8 +183,9 @@ impl FloorServer {
         if self.users.len() >= MAX_USERS && !self.users.contains_key(&id) {
             return Err(TooMany);
         }
-        let follows = self.users.remove(&id).map(|user| user.follows).unwrap_or_default();
-        let user = User { name: name.into(), uri: uri.into(), moderator, follows };
+        let before = self.users.remove(&id);
+        let (follows, chairs) = before.map(|user| (user.follows, user.chairs)).unwrap_or_default();
+        let user = User { name: name.into(), uri: uri.into(), moderator, follows, chairs };
         self.users.insert(id, user);
         Ok(())
     }
@@ -186,11 +200,6 @@ impl FloorServer {
     /// Other rules, for requests from now on.
     pub const fn set_policy(&mut self, policy: FloorPolicy) {
         self.policy = policy;
-    }
-
-    /// A moderator grants a pending request, or denies one that runs.
-    pub fn decide(&mut self, request: RequestId, grant: bool) {
-        self.decide_for(request, grant, None);
     }
 
     /// A moderator takes a floor away from whoever has it.
@@ -378,44 +387,6 @@ impl FloorServer {
                 self.settle(Some((id, header)));
             }
         }
-    }
-
-    fn take_chair_action(&mut self, from: UserId, message: &Message) {
-        let header = message.header;
-        if !self.is_moderator(from) {
-            return self.refuse(from, &header, ErrorCode::Unauthorized);
-        }
-        let Some(id) = message.floor_request().map(RequestId) else {
-            return self.refuse(from, &header, ErrorCode::UnableToParse);
-        };
-        if self.requests.iter().all(|one| one.id != id) {
-            return self.refuse(from, &header, ErrorCode::FloorRequestDoesNotExist);
-        }
-        let Some(grant) = answers::chair_decision(message) else {
-            return self.refuse(from, &header, ErrorCode::UnableToParse);
-        };
-        self.decide_for(id, grant, Some((from, header)));
-    }
-
-    fn decide_for(&mut self, id: RequestId, grant: bool, asked: Option<(UserId, Header)>) {
-        let found = self.requests.iter_mut().find(|one| one.id == id);
-        if let Some(request) = found {
-            match (request.status, grant) {
-                (RequestStatus::Pending, true) => {
-                    request.status = RequestStatus::Accepted;
-                    let (beneficiary, floors) = (request.beneficiary, request.floors.clone());
-                    self.make_way(id, beneficiary, &floors);
-                    self.deny_if_busy(id);
-                }
-                (RequestStatus::Granted, false) => request.status = RequestStatus::Revoked,
-                (_, false) => request.status = RequestStatus::Denied,
-                (_, true) => {}
-            }
-        }
-        if let Some((to, header)) = asked {
-            self.respond(to, &header, Primitive::ChairActionAck, Vec::new());
-        }
-        self.settle(None);
     }
 
     fn end_requests(&mut self, ended: impl Fn(&FloorRequest) -> bool) {

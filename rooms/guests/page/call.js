@@ -63,7 +63,7 @@ export class Guest {
     return this.microphone;
   }
 
-  async join(name, meeting, passcode) {
+  async join(name, meeting, passcode, language) {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.call = new Call(`${scheme}://${location.host}/sip`, {
       progress: (status) => this.events.state(status >= 180 ? "ringing" : "calling"),
@@ -86,7 +86,7 @@ export class Guest {
     const user = `${meeting}${passcode ? `*${passcode}` : ""}`;
     const key = await digest(this.key);
     const answer = await this.call.invite(`sip:${user}@${this.host}`, name, this.described(),
-      [`X-Guest-Key: ${key}`]);
+      [`X-Guest-Key: ${key}`, `X-Guest-Language: ${language}`]);
     await this.peer.setRemoteDescription({ type: "answer", sdp: answer });
     this.events.state("joined");
   }

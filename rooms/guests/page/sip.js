@@ -4,6 +4,8 @@ const AGENT = "Tandem guest";
 const ALLOW = "INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS";
 const KEEP_ALIVE = 20000;
 const ANSWER_LIMIT = 32000;
+// The node refreshes the session as often as it likes (RFC 4028): a page that sleeps is noticed.
+const TIMER = ["Supported: timer", "Session-Expires: 86400;refresher=uas"];
 
 /** Hexadecimal digits of so many random octets. */
 export function random(octets) {
@@ -105,7 +107,7 @@ export class Call {
   async offer(sdp, more = []) {
     this.inviting = true;
     try {
-      const response = await this.request("INVITE", [...more, "Content-Type: application/sdp"], sdp);
+      const response = await this.request("INVITE", [...TIMER, ...more, "Content-Type: application/sdp"], sdp);
       return response.body;
     } finally {
       this.inviting = false;

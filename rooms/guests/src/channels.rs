@@ -53,7 +53,7 @@ impl Outgoing {
     }
 
     /// `false` when so many wait that the channel is to be closed.
-    fn send(&self, text: Arc<str>) -> bool {
+    pub(crate) fn send(&self, text: Arc<str>) -> bool {
         self.0.try_send(text).is_ok()
     }
 }

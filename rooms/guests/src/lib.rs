@@ -25,6 +25,10 @@ pub use asked::{Asked, BadAsk, Request};
 pub use channels::{ChannelId, Channels, FromGuest, KeyDigest, Outgoing};
 pub use counters::GuestCounters;
 pub use server::{Guests, GuestsConfig, RoomsPort};
+pub use upgrade::{Wanted, accept as accept_web_socket};
 
 /// The header field of an INVITE that has the digest of the channel's key.
 pub const KEY_HEADER: &str = "X-Guest-Key";
+
+/// The header field of an INVITE that has the language of the page, as [`room_core::Language`] writes it.
+pub const LANGUAGE_HEADER: &str = "X-Guest-Language";

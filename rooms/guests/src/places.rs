@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// New connections of one source at once, and a second after that: a page is some six requests.
+/// New connections of one source at once, and a second after that: a browser opens some six for a page.
 const BURST: f64 = 60.0;
 const A_SECOND: f64 = 10.0;
 /// Sources whose rate is known. Two that share a slot share a rate; none is forgotten for another.

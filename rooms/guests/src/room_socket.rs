@@ -7,7 +7,7 @@ use crate::counters::{GuestCounters, GuestRefusal};
 use crate::places::Bucket;
 use crate::server::RoomsPort;
 use crate::sip_socket::note;
-use crate::sockets::{LONGEST_QUIET, Over, PING_EVERY, Socket, close, send, taken};
+use crate::sockets::{LONGEST_QUIET, Over, PING_EVERY, Socket, Stream, close, send, taken};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -29,8 +29,8 @@ struct Key {
 }
 
 /// Serves it to its end.
-pub(crate) async fn serve(
-    mut socket: Socket,
+pub(crate) async fn serve<S: Stream>(
+    mut socket: Socket<S>,
     id: ChannelId,
     rooms: &RoomsPort,
     counters: &GuestCounters,
@@ -49,7 +49,7 @@ pub(crate) async fn serve(
 }
 
 /// The first message: the key of the call.
-async fn key(socket: &mut Socket) -> Result<KeyDigest, Over> {
+async fn key<S: Stream>(socket: &mut Socket<S>) -> Result<KeyDigest, Over> {
     loop {
         if let Some(octets) = taken(socket.next().await)? {
             let read = serde_json::from_slice::<Key>(&octets).ok();
@@ -59,8 +59,8 @@ async fn key(socket: &mut Socket) -> Result<KeyDigest, Over> {
     }
 }
 
-async fn pass(
-    socket: &mut Socket,
+async fn pass<S: Stream>(
+    socket: &mut Socket<S>,
     (id, key): (ChannelId, KeyDigest),
     rooms: &RoomsPort,
     counters: &GuestCounters,
@@ -107,3 +107,6 @@ async fn pass(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -241,18 +241,19 @@ impl Server {
     ) {
         let _connected = self.counters.connected();
         let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+        let stream = TokioIo::new(upgraded);
         match wanted {
             Wanted::Sip => {
                 let protocol =
                     if self.tls.is_some() { TransportProtocol::Wss } else { TransportProtocol::Ws };
-                let socket = sockets::open(upgraded, self.config.longest_message).await;
+                let socket = sockets::open(stream, self.config.longest_message).await;
                 let opened = self.sip.open(protocol, ends.local, ends.remote).await;
                 if let Some(connection) = opened {
                     sip_socket::serve(socket, connection, &self.counters).await;
                 }
             }
             Wanted::Room => {
-                let socket = sockets::open(upgraded, ROOM_LONGEST).await;
+                let socket = sockets::open(stream, ROOM_LONGEST).await;
                 let id = ChannelId(self.last_channel.fetch_add(1, Ordering::Relaxed));
                 room_socket::serve(socket, id, &self.rooms, &self.counters).await;
             }

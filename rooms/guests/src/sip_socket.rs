@@ -3,7 +3,7 @@
 use crate::clock::now;
 use crate::counters::{GuestCounters, GuestRefusal};
 use crate::places::Bucket;
-use crate::sockets::{LONGEST_QUIET, Over, PING_EVERY, Socket, close, send, taken};
+use crate::sockets::{LONGEST_QUIET, Over, PING_EVERY, Socket, Stream, close, send, taken};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use sip_edge::{MessageConnection, MessageEnd};
@@ -18,8 +18,8 @@ const BURST: f64 = 100.0;
 const A_SECOND: f64 = 20.0;
 
 /// Serves it to its end.
-pub(crate) async fn serve(
-    mut socket: Socket,
+pub(crate) async fn serve<S: Stream>(
+    mut socket: Socket<S>,
     mut connection: MessageConnection,
     counters: &GuestCounters,
 ) {
@@ -36,8 +36,8 @@ pub(crate) async fn serve(
     close(socket, over).await;
 }
 
-async fn pass(
-    socket: &mut Socket,
+async fn pass<S: Stream>(
+    socket: &mut Socket<S>,
     connection: &mut MessageConnection,
     counters: &GuestCounters,
 ) -> Over {
@@ -91,8 +91,8 @@ fn later(at: Instant) -> Instant {
 }
 
 /// Hands a message to the edge; a keep-alive (RFC 7118 section 6) is answered here. Whether it was one.
-async fn deliver(
-    socket: &mut Socket,
+async fn deliver<S: Stream>(
+    socket: &mut Socket<S>,
     connection: &MessageConnection,
     octets: Bytes,
 ) -> Result<bool, Over> {

@@ -1,9 +1,8 @@
 //! What both kinds of WebSocket have in common.
 
 use futures_util::{SinkExt, StreamExt};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
@@ -16,12 +15,20 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 pub(crate) const PING_EVERY: Duration = Duration::from_secs(20);
 pub(crate) const LONGEST_QUIET: Duration = Duration::from_secs(60);
 /// How long a message may take to be written: who reads nothing for so long is gone.
+#[cfg(not(test))]
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
+#[cfg(test)]
+const WRITE_LIMIT: Duration = Duration::from_millis(300);
 /// How long the other end may take for the closing handshake.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const BUFFER: usize = 4 * 1024;
 
-pub(crate) type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub(crate) type Socket<S> = WebSocketStream<S>;
+
+/// What a WebSocket runs over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
 /// Why a WebSocket is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,14 +52,14 @@ pub(crate) enum Over {
 }
 
 /// Takes a connection whose upgrade was agreed, for messages of at most so many octets.
-pub(crate) async fn open(upgraded: Upgraded, longest: usize) -> Socket {
+pub(crate) async fn open<S: Stream>(stream: S, longest: usize) -> Socket<S> {
     let limits = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
         .write_buffer_size(0)
         .max_write_buffer_size(1024 * 1024)
         .max_message_size(Some(longest))
         .max_frame_size(Some(longest));
-    WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await
+    WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits)).await
 }
 
 /// What came: text or octets as octets, `None` for what is the WebSocket's own.
@@ -69,7 +76,7 @@ pub(crate) fn taken(next: Option<Result<Message, Error>>) -> Result<Option<bytes
 }
 
 /// Sends a message, in time.
-pub(crate) async fn send(socket: &mut Socket, message: Message) -> Result<(), Over> {
+pub(crate) async fn send<S: Stream>(socket: &mut Socket<S>, message: Message) -> Result<(), Over> {
     match timeout(WRITE_LIMIT, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Over::Closed),
@@ -78,7 +85,7 @@ pub(crate) async fn send(socket: &mut Socket, message: Message) -> Result<(), Ov
 }
 
 /// Says why it is over, and lets that arrive.
-pub(crate) async fn close(mut socket: Socket, why: Over) {
+pub(crate) async fn close<S: Stream>(mut socket: Socket<S>, why: Over) {
     let (code, reason) = match why {
         Over::Closed | Over::Stalled => return,
         Over::Done => (CloseCode::Normal, ""),

@@ -13,14 +13,16 @@ const ROOM: &str = "tandem.room.1";
 
 /// What a WebSocket is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wanted {
+pub enum Wanted {
+    /// SIP (RFC 7118).
     Sip,
+    /// The channel beside a call.
     Room,
 }
 
 impl Wanted {
     /// What is at a path.
-    pub(crate) fn at(path: &str) -> Option<Wanted> {
+    pub fn at(path: &str) -> Option<Wanted> {
         match path {
             "/sip" => Some(Wanted::Sip),
             "/room" => Some(Wanted::Room),
@@ -40,7 +42,7 @@ impl Wanted {
 ///
 /// # Errors
 /// The status and words for whoever tries.
-pub(crate) fn accept(
+pub fn accept(
     wanted: Wanted,
     method: &Method,
     headers: &HeaderMap,

@@ -293,10 +293,11 @@ fn the_language_follows_the_number_the_region_and_the_caller() {
     settings.languages.called = vec![("+81312345678".into(), japanese.clone())];
     let mut world = World::new(settings);
     let call = TransactionId::from_random(99);
-    let arrival = Arrival {
+    let mut arrival = Arrival {
         source: Source::Caller("+819012345678".into()),
         name: String::new(),
         dialled: Dialled::default(),
+        wished: None,
         region: None,
         called_number: Some("+81312345678".into()),
         calling_number: Some("+819012345678".into()),
@@ -306,10 +307,17 @@ fn the_language_follows_the_number_the_region_and_the_caller() {
     let now = world.now();
     world.focus.handle_call(now, call, arrival.clone());
     // A call that is there already is not another one.
-    world.focus.handle_call(now, call, arrival);
+    world.focus.handle_call(now, call, arrival.clone());
     world.drain();
     assert_eq!(world.view(call).language, Some(japanese));
     assert_eq!(world.focus.callers(), 1);
+    // Who says what it wishes for gets that.
+    let other = TransactionId::from_random(100);
+    world.views.insert(other, script::View::default());
+    arrival.wished = Some(Language::english());
+    world.focus.handle_call(now, other, arrival);
+    world.drain();
+    assert_eq!(world.view(other).language, Some(Language::english()));
 }
 
 #[test]

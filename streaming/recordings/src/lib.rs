@@ -33,6 +33,7 @@ mod subject;
 #[cfg(test)]
 mod testing;
 mod tree;
+mod unfinished;
 mod unsealing;
 mod upload;
 mod wav;

@@ -5,6 +5,7 @@ use crate::calendar;
 use crate::counters::{RecordingCounters, add};
 use crate::description::{Description, State, Upload};
 use crate::notice::{NoticeKind, Notices};
+use crate::unfinished::abort_begun;
 use aws_sinks::{Access, Objects, S3Config, Stored, Unserved};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use outbox::Backoff;
@@ -21,8 +22,6 @@ use std::time::Duration;
 pub(crate) const WAITING: usize = 16_384;
 /// How soon the thread hears that it is to stop.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long S3 may take to forget an upload that does not go on.
-const ABORT: Duration = Duration::from_secs(2);
 
 /// Where recordings go.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,7 +56,7 @@ impl Uploader {
     pub(crate) fn run(self, runtime: &tokio::runtime::Runtime) {
         let objects = Objects::new(&self.config.access, self.config.s3.clone());
         let mut objects = objects.noting(self.root.with_extension("upload"));
-        self.abort(&mut objects, runtime);
+        abort_begun(&mut objects, runtime);
         let mut was_full = false;
         while !self.is_stopping.load(Ordering::Relaxed) {
             self.counters.waiting.store(self.files.len() as u64, Ordering::Relaxed);
@@ -192,26 +191,10 @@ impl Uploader {
         Ok(match self.unless_stopped(stored, runtime) {
             Some(stored) => stored.map_err(Attempt::Failed),
             None => {
-                self.abort(objects, runtime);
+                abort_begun(objects, runtime);
                 Err(Attempt::Stopped)
             }
         })
-    }
-
-    /// Has S3 forget an upload that was interrupted: as the node stops, or by a crash before.
-    fn abort(&self, objects: &mut Objects, runtime: &tokio::runtime::Runtime) {
-        if objects.begun().is_none() {
-            return;
-        }
-        let aborted = runtime.block_on(async {
-            tokio::time::timeout(ABORT, objects.abort_begun()).await.is_ok_and(|done| done.is_ok())
-        });
-        if !aborted {
-            tracing::warn!(
-                bucket = objects.bucket(),
-                "pieces of a recording's upload stay in S3 until the next one, or the next start"
-            );
-        }
     }
 
     /// The object's key: where the file is below the directory of recordings.

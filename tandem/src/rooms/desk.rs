@@ -1,6 +1,6 @@
 //! The thread that holds the rooms: what calls do goes in, what they are to do goes out.
 
-use super::arrival::arrival;
+use super::arrival::{arrival, header};
 use super::call_out::CallOut;
 use super::cards;
 use super::ears::Ears;
@@ -21,10 +21,10 @@ use model::{
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
-    CalledNews, Focus, FocusSettings, Language, Languages, MeetingId, MeetingOrder, Now, Order,
+    Arrival, CalledNews, Focus, FocusSettings, Language, Languages, MeetingId, MeetingOrder, Now, Order,
     Output, Prompt, Registry, StoredMeeting, Words,
 };
-use room_guests::{Channels, KEY_HEADER, KeyDigest};
+use room_guests::{Channels, KEY_HEADER, KeyDigest, LANGUAGE_HEADER};
 use sip_edge::ApplicationOrders;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -179,12 +179,13 @@ impl Desk {
             }
         }
         self.callers.insert(call, ears);
-        let is_key = |(name, _): &&(Arc<str>, Arc<str>)| name.eq_ignore_ascii_case(KEY_HEADER);
-        let key = begun.headers.iter().find(is_key).and_then(|(_, key)| KeyDigest::parse(key));
-        if let Some(key) = key {
+        if let Some(key) = header(begun, KEY_HEADER).and_then(KeyDigest::parse) {
             self.channels.call_begun(call, key);
         }
-        self.focus.handle_call(now(self.clock), call, arrival(begun, room));
+        let wished = header(begun, LANGUAGE_HEADER).and_then(|text| Language::parse(text).ok());
+        let wished = wished.filter(|language| self.prompts.has(language));
+        let arrival = Arrival { wished, ..arrival(begun, room) };
+        self.focus.handle_call(now(self.clock), call, arrival);
     }
 
     pub(super) fn take_news(&mut self, call: TransactionId, news: ApplicationNews) {

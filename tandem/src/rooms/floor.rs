@@ -53,6 +53,15 @@ pub(super) struct Wish {
     pub(super) call: TransactionId,
     /// To show slides; else to show none any more.
     pub(super) shows: bool,
+    /// Who acts as the chair, where it is not `call` that asks for itself.
+    pub(super) chair: Option<TransactionId>,
+}
+
+impl Wish {
+    /// Who wants it.
+    pub(super) fn by(&self) -> TransactionId {
+        self.chair.unwrap_or(self.call)
+    }
 }
 
 /// All callers, and the floor servers of their meetings.
@@ -275,32 +284,53 @@ impl Floors {
             }
         }
         let asks = asks(server);
-        let wants = server.take_events().into_iter().any(|event| match event {
-            FloorEvent::Asked { user: of, .. } => of == user,
-            FloorEvent::Holder { .. } => false,
+        let events = server.take_events();
+        let wants = events
+            .iter()
+            .any(|event| matches!(event, FloorEvent::Asked { user: of, .. } if *of == user));
+        let chaired = events.iter().find_map(|event| match event {
+            FloorEvent::Chaired { by, user: of, grant } if *by == user => Some((*of, *grant)),
+            _ => None,
         });
         match meeting {
-            Some(meeting) if wants => self.wishes.push(Wish { meeting, call, shows: true }),
-            Some(meeting) if has_asked && !asks => {
-                self.wishes.push(Wish { meeting, call, shows: false });
+            Some(meeting) if wants => {
+                self.wishes.push(Wish { meeting, call, shows: true, chair: None });
             }
-            Some(_) => {}
-            None => server.deny(user),
+            Some(meeting) if has_asked && !asks => {
+                self.wishes.push(Wish { meeting, call, shows: false, chair: None });
+            }
+            Some(meeting) => {
+                let of = chaired.and_then(|(of, grant)| Some((*self.by_user.get(&of)?, grant)));
+                if let Some((of, shows)) = of {
+                    self.wishes.push(Wish { meeting, call: of, shows, chair: Some(call) });
+                }
+            }
+            None => {
+                server.deny(user);
+                server.answer_chair(user, false);
+            }
         }
         self.flush(meeting, call);
     }
 
     /// What the meeting says to a wish for slides: yes, or perhaps later, or no.
     pub(super) fn decided(&mut self, wish: Wish, decision: Decision) {
-        let Some(user) = self.callers.get(&wish.call).map(|caller| caller.user) else { return };
+        let Some(user) = self.callers.get(&wish.by()).map(|caller| caller.user) else { return };
         if let Some(floor) = self.meetings.get_mut(&wish.meeting) {
-            match decision {
-                Decision::Granted => floor.server.give(SLIDES_FLOOR, user),
-                Decision::Waits => {}
-                Decision::Denied => floor.server.deny(user),
+            match (wish.chair, decision) {
+                // What it has changed comes as of everybody ([`Floors::set_floor`]). Who is no moderator asks,
+                // and grants nothing.
+                (Some(_), decision) => {
+                    let done = decision == Decision::Granted
+                        || (decision == Decision::Waits && !wish.shows);
+                    floor.server.answer_chair(user, done);
+                }
+                (None, Decision::Granted) => floor.server.give(SLIDES_FLOOR, user),
+                (None, Decision::Waits) => {}
+                (None, Decision::Denied) => floor.server.deny(user),
             }
         }
-        self.flush(Some(wish.meeting), wish.call);
+        self.flush(Some(wish.meeting), wish.by());
     }
 
     /// Somebody shows slides in a meeting from now on, or no longer, or does not get what it has asked for.

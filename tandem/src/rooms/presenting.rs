@@ -15,7 +15,7 @@ impl Desk {
             let (meeting, call) = (wish.meeting, wish.call);
             let command =
                 if wish.shows { Command::TakeFloor(call) } else { Command::LeaveFloor(call) };
-            let done = self.focus.command(now, meeting, By::Call(call), command, &mut draw);
+            let done = self.focus.command(now, meeting, By::Call(wish.by()), command, &mut draw);
             let decision = match done {
                 Err(why) => {
                     tracing::debug!(%call, %why, "a caller does not get the floor of the slides");

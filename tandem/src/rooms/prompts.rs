@@ -29,6 +29,12 @@ impl Prompts {
         }
     }
 
+    /// Whether it has words of this language.
+    pub(super) fn has(&self, language: &Language) -> bool {
+        let is_of = |(of, _): &(String, String)| of == language.as_str();
+        self.files.keys().any(is_of) || built_in::prompt(language.as_str(), "welcome").is_some()
+    }
+
     /// What those hear who wait; it is repeated.
     pub(super) fn music(&self) -> AudioSource {
         self.music.clone()

@@ -2,8 +2,8 @@
 
 use crate::{bounded, parts};
 use bfcp::{
-    Action, Admission, Associations, FloorPolicy, FloorServer, LinkId, MAX_DATAGRAM, Message,
-    UserId,
+    Action, Admission, Associations, FloorEvent, FloorPolicy, FloorServer, LinkId, MAX_DATAGRAM,
+    Message, UserId,
 };
 use model::{FloorTransport, Instant};
 use std::collections::BTreeSet;
@@ -141,8 +141,12 @@ impl Node {
                 assert!(actions <= MOST_ACTIONS, "one act, and no end");
                 self.follow(action);
             }
+            for event in self.server.take_events() {
+                if let FloorEvent::Chaired { by, user, grant } = event {
+                    self.chair(by, user, grant);
+                }
+            }
             let said = self.server.take_outgoing();
-            self.server.take_events();
             if said.is_empty() {
                 break;
             }
@@ -154,6 +158,18 @@ impl Node {
         }
         assert_eq!(self.associations.links(), self.open.len(), "connections that nobody has");
         assert!(self.associations.admitted() <= usize::from(DEVICES));
+    }
+
+    /// The first device moderates; nobody else decides.
+    fn chair(&mut self, by: UserId, user: UserId, grant: bool) {
+        let leads = by == UserId(1);
+        match (leads, grant) {
+            (true, true) => self.server.give(1, user),
+            (true, false) if self.server.holder(1) == Some(user) => self.server.revoke(1),
+            (true, false) => self.server.deny(user),
+            (false, _) => {}
+        }
+        self.server.answer_chair(by, leads);
     }
 
     fn follow(&mut self, action: Action) {
@@ -193,7 +209,8 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         let mut client = bfcp::FloorClient::new(conference(device), u16::from(device) + 1);
         let mut script = vec![3 | device << 3, 0, crate::PART];
         let (hello, follow, ask) = (client.hello(), client.follow(1), client.request(1));
-        for mut message in [hello, follow, ask, client.goodbye()] {
+        let (grants, denies) = (client.chair(1, 1, true), client.chair(1, 1, false));
+        for mut message in [hello, follow, ask, grants, denies, client.goodbye()] {
             if device == 0 {
                 message.header.version = 2;
             }

@@ -15,6 +15,7 @@ mod dialled;
 mod edge;
 mod endpoint;
 mod floor_control;
+mod guests;
 mod hep;
 mod media;
 mod mixer;
@@ -49,6 +50,7 @@ pub use dialled::dialled;
 pub use edge::edge;
 pub use endpoint::sip_endpoint;
 pub use floor_control::floor_control;
+pub use guests::guests;
 pub use media::{rtcp, rtp, rtp_session};
 pub use mixer::mixer;
 pub use mkv::mkv;
@@ -138,6 +140,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "application", run: application, shared_seeds: &[], words: APPLICATION_WORDS },
     Target { name: "control_api", run: control_api, shared_seeds: &[], words: API_WORDS },
     Target { name: "rooms", run: rooms, shared_seeds: &[], words: &[] },
+    Target { name: "guests", run: guests, shared_seeds: &[], words: GUEST_WORDS },
     Target { name: "edge", run: edge, shared_seeds: &["rfc4475", "rfc5118"], words: SIP_WORDS },
 ];
 
@@ -178,6 +181,21 @@ const BFCP_WORDS: &[&str] = &[
     "floorid:1 m-stream:10\n",
     "setup:passive\n",
     "\0\u{4}",
+];
+
+const GUEST_WORDS: &[&str] = &[
+    "\u{1e}",
+    "\u{1e}\0{\"do\":\"",
+    "\u{1e}\u{5}\u{1}",
+    "\"do\":\"show\"",
+    "\"who\":\"0000000000000002\"",
+    "\"on\":false",
+    "\\ud800",
+    "1e999",
+    "the key of guest 0",
+    "origin:null\n",
+    "upgrade:websocket\n",
+    "sec-websocket-protocol:tandem.room.1, sip\n",
 ];
 
 const REPORT_WORDS: &[&str] = &[

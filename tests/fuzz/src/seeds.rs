@@ -36,6 +36,7 @@ pub fn generated(target: &str) -> Vec<(&'static str, Vec<u8>)> {
         "voice_socket" => crate::voice_socket::seeds(),
         "put_media" => crate::put_media::seeds(),
         "rooms" => crate::rooms::seeds(),
+        "guests" => crate::guests::seeds(),
         "report" => crate::report::seeds(),
         "privacy" => crate::privacy::seeds(),
         "recording" => vec![(

@@ -56,9 +56,11 @@ def _modules(dtls, ice):
     return "".join(lines)
 
 
-# Coloured bars, ten a second, encoded as VP8.
+_VIDEO_MODULES = {"H264": "avcodec", "VP8": "vp8"}
+
+# Coloured bars, ten a second.
 _VIDEO = """\
-module vp8.so
+module {codec}.so
 module fakevideo.so
 module snapshot.so
 video_source fakevideo,nil
@@ -73,12 +75,12 @@ class Baresip:
     """A user agent. `answer` is `auto` or `manual`; with `srtp` it talks SRTP or not at all, with `dtls`
     its media is DTLS-SRTP with rtcp-mux, and with `ice` it checks its paths. With `transport="tls"` it
     shows `pair`, a certificate that `authority` vouches for, and takes TLS on `tls_port`. `codec` is its
-    only format, as baresip names it. With `video` it has a camera of its own making."""
+    only format, as baresip names it. With `video`, "H264" or "VP8", it has a camera of its own making."""
 
     def __init__(self, directory, ip, name, hertz, user="+12065550111", transport="udp",
                  answer="auto", srtp=False, dtls=False, ice=False, domain=None,
                  account=";regint=0", pair=None, authority=None, codec="pcmu",
-                 video=False):
+                 video=None):
         self.name = name
         self.port = places.free_port(ip)
         self.tls_port = self.port + 1
@@ -86,7 +88,8 @@ class Baresip:
         self._home = Path(directory) / name
         self._recordings = self._home / "recordings"
         self._recordings.mkdir(parents=True)
-        more = _modules(dtls, ice) + self._tls(pair, authority) + (_VIDEO if video else "")
+        camera = _VIDEO.format(codec=_VIDEO_MODULES[video]) if video else ""
+        more = _modules(dtls, ice) + self._tls(pair, authority) + camera
         # It does not resample: source and player have the codec's rate.
         rate = {"opus/48000/2": 48_000, "g722": 16_000, "L16/16000/1": 16_000}.get(codec, tones.RATE)
         (self._home / "config").write_text(_CONFIG.format(

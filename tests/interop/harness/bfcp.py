@@ -5,7 +5,8 @@ import struct
 import time
 
 FLOOR_REQUEST, FLOOR_RELEASE, FLOOR_REQUEST_STATUS = 1, 2, 4
-FLOOR_QUERY, FLOOR_STATUS, HELLO, HELLO_ACK = 7, 8, 11, 12
+FLOOR_QUERY, FLOOR_STATUS, CHAIR_ACTION, CHAIR_ACTION_ACK = 7, 8, 9, 10
+HELLO, HELLO_ACK, ERROR = 11, 12, 13
 _ACKNOWLEDGED = {FLOOR_REQUEST_STATUS: 14, FLOOR_STATUS: 15}
 _GROUPS = (14, 15, 16, 17, 18)
 PENDING, ACCEPTED, GRANTED, DENIED, CANCELLED, RELEASED, REVOKED = range(1, 8)
@@ -32,6 +33,8 @@ class FloorDevice:
         self._transaction = 0
         self.statuses = []   # of its requests
         self.holders = []    # users that had the floor, None for nobody
+        self.pending = []    # requests of others that nobody has decided, as it was told last
+        self.refusals = []   # of what it asked for: error codes
 
     def close(self):
         self._socket.close()
@@ -42,6 +45,13 @@ class FloorDevice:
 
     def request(self):
         self._ask(FLOOR_REQUEST, self._floor(), FLOOR_REQUEST_STATUS)
+
+    def chair(self, request, status):
+        """Decides somebody's request (RFC 8855 section 13.6.1)."""
+        decision = struct.pack("!BBBB", 5 << 1 | 1, 4, status, 0)
+        of_floor = struct.pack("!BBH", 17 << 1 | 1, 8, int(self.floor)) + decision
+        about = struct.pack("!BBH", 15 << 1 | 1, 4 + len(of_floor), request) + of_floor
+        self._ask(CHAIR_ACTION, about, CHAIR_ACTION_ACK, ERROR)
 
     def wait(self, what, seconds=20):
         """Until it has been told this."""
@@ -54,14 +64,14 @@ class FloorDevice:
     def _floor(self):
         return struct.pack("!BBH", 2 << 1 | 1, 4, int(self.floor))
 
-    def _ask(self, primitive, attributes, answer):
+    def _ask(self, primitive, attributes, *answers):
         self._transaction += 1
         self._write(primitive, attributes, self._transaction, False)
         end = time.monotonic() + 20
         again = time.monotonic() + 0.5
         while True:
             found = self._listen(min(end, again) - time.monotonic())
-            if found == (answer, self._transaction):
+            if found in [(answer, self._transaction) for answer in answers]:
                 return
             assert time.monotonic() < end, f"no answer to {primitive}"
             if time.monotonic() >= again:
@@ -89,6 +99,9 @@ class FloorDevice:
             self.statuses += [value[0] for kind, value in found if kind == 5]
         if primitive == FLOOR_STATUS:
             self.holders.append(_holder(message[12:]))
+            self.pending = list(_pending(message[12:]))
+        if primitive == ERROR:
+            self.refusals += [value[0] for kind, value in found if kind == 6]
         is_response = flags & 0x10 if self.is_datagram else transaction
         if not is_response and self.is_datagram:
             self._write(_ACKNOWLEDGED[primitive], b"", transaction, True)
@@ -127,3 +140,14 @@ def _holder(octets):
                 return next(struct.unpack_from("!H", value)[0] for of, value in inner if of == 14)
         octets = octets[(length + 3) // 4 * 4:]
     return None
+
+
+def _pending(octets):
+    """Requests that a FloorStatus names and nobody has decided."""
+    while octets:
+        kind, length = octets[0] >> 1, octets[1]
+        if kind == 15:
+            inner = list(_attributes(octets[4:length]))
+            if any(of == 5 and value[0] == PENDING for of, value in inner):
+                yield struct.unpack_from("!H", octets, 2)[0]
+        octets = octets[(length + 3) // 4 * 4:]

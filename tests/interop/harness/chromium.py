@@ -1,6 +1,7 @@
-"""A page in headless Chromium, driven over a pipe (DevTools protocol)."""
+"""Pages in headless Chromium, driven over a pipe (DevTools protocol)."""
 
 import base64
+import copy
 import fcntl
 import json
 import os
@@ -11,7 +12,8 @@ FOUND = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 class Chromium:
-    """One browser with one page."""
+    """One browser with one page, and what `another_page` gives. What is asked for and complained about is told of
+    all of them together."""
 
     def __init__(self, directory, *flags):
         to_browser, commands = os.pipe()
@@ -28,19 +30,38 @@ class Chromium:
             os.close(end)
         self._commands = os.fdopen(commands, "wb", buffering=0)
         self._answers = os.fdopen(answers, "rb")
-        self._rest, self._number, self._page = b"", 0, None
+        # One pipe for all pages: what is not read yet, and the number of the last order.
+        self._pipe = {"rest": b"", "number": 0}
         self.requests, self.complaints = [], []
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self._page = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._open()
+
+    def _open(self):
+        self._page = None
+        # In a window of its own: a page behind another one is never painted, and its dialogs do not end.
+        target = self.ask("Target.createTarget", url="about:blank", newWindow=True)
+        self._target = target["targetId"]
+        attached = self.ask("Target.attachToTarget", targetId=self._target, flatten=True)
+        self._page = attached["sessionId"]
         for domain in ("Page", "Network", "Log", "Runtime"):
             self.ask(f"{domain}.enable")
 
+    def another_page(self):
+        """A further page of this browser; only the first one stops it."""
+        page = copy.copy(self)
+        page._open()
+        return page
+
+    def close_page(self):
+        """As its user does: the page learns that it goes."""
+        self.ask("Target.closeTarget", targetId=self._target)
+
     def _next(self):
-        while b"\0" not in self._rest:
+        pipe = self._pipe
+        while b"\0" not in pipe["rest"]:
             more = os.read(self._answers.fileno(), 1 << 20)
             assert more, "the browser has ended"
-            self._rest += more
-        message, self._rest = self._rest.split(b"\0", 1)
+            pipe["rest"] += more
+        message, pipe["rest"] = pipe["rest"].split(b"\0", 1)
         message = json.loads(message)
         method, params = message.get("method"), message.get("params")
         if method == "Network.requestWillBeSent":
@@ -50,12 +71,13 @@ class Chromium:
         return message
 
     def ask(self, method, **params):
-        self._number += 1
-        order = {"id": self._number, "method": method, "params": params}
+        self._pipe["number"] += 1
+        number = self._pipe["number"]
+        order = {"id": number, "method": method, "params": params}
         if self._page and not method.startswith("Target."):
             order["sessionId"] = self._page
         self._commands.write(json.dumps(order).encode() + b"\0")
-        while (answer := self._next()).get("id") != self._number:
+        while (answer := self._next()).get("id") != number:
             pass
         assert "error" not in answer, (method, answer)
         return answer["result"]
@@ -75,7 +97,8 @@ class Chromium:
     def visit(self, url):
         """Opens a page."""
         self.ask("Page.navigate", url=url)
-        while self._next().get("method") != "Page.loadEventFired":
+        loaded = {"method": "Page.loadEventFired", "sessionId": self._page}
+        while not loaded.items() <= self._next().items():
             pass
 
     def before_each_page(self, script):

@@ -49,25 +49,39 @@ SEE = """((id) => {
 
 
 class Guest:
-    """One browser with the page open."""
+    """One browser with the page open; `script` runs before the page's own."""
 
-    def __init__(self, directory, url, hertz):
+    def __init__(self, directory, url, hertz, script=""):
         sound = tones.write_wav(directory / "microphone.wav", hertz, 4, 48_000)
         self.browser = chromium.Chromium(
             directory / "browser", "--use-fake-device-for-media-stream",
             "--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={sound}",
             "--autoplay-policy=no-user-gesture-required", "--allow-loopback-in-peer-connection",
             "--auto-select-desktop-capture-source=Entire screen", "--lang=en-US")
+        self._begin(url, script)
+
+    def _begin(self, url, script=""):
         self.browser.size(1_200, 800)
-        self.browser.before_each_page(PLAIN)
+        self.browser.before_each_page(PLAIN + script)
         self.browser.visit(url)
+
+    def beside(self, url):
+        """Another guest, on another page of this browser and with the same tone."""
+        other = object.__new__(Guest)
+        other.browser = self.browser.another_page()
+        other._begin(url)
+        return other
 
     def fill(self, **fields):
         for name, value in fields.items():
             self.browser.tell(f"document.getElementById('{name}').value = {value!r}")
 
     def press(self, selector):
-        self.browser.tell(f"document.querySelector({selector!r}).click()")
+        """What cannot be seen cannot be pressed."""
+        pressed = self.browser.tell(
+            f"((one) => one !== null && one.checkVisibility() && (one.click(), true))"
+            f"(document.querySelector({selector!r}))")
+        assert pressed, f"{selector} is not to be seen: {self.page()}"
 
     def says(self, selector):
         return self.browser.tell(f"(document.querySelector({selector!r}) || {{}}).innerText || ''")

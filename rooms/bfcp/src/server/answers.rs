@@ -2,7 +2,7 @@
 
 use super::{
     Attribute, ErrorCode, FloorEvent, FloorRequest, FloorServer, Header, Message, Outgoing,
-    Primitive, RequestId, RequestStatus, User, UserId, VERSION_RELIABLE,
+    Primitive, RequestId, User, UserId, VERSION_RELIABLE,
 };
 use crate::message::ATTRIBUTES;
 
@@ -203,23 +203,5 @@ impl FloorServer {
         };
         let message = Message { header, attributes };
         self.outgoing.push(Outgoing { to, response: false, message });
-    }
-}
-
-/// Whether a ChairAction grants; `None` where it says neither.
-pub(super) fn chair_decision(message: &Message) -> Option<bool> {
-    fn status(attributes: &[Attribute]) -> Option<RequestStatus> {
-        attributes.iter().find_map(|attribute| match attribute {
-            Attribute::RequestStatus(status, _) => Some(*status),
-            Attribute::FloorRequestInformation(_, inner)
-            | Attribute::FloorRequestStatus(_, inner)
-            | Attribute::OverallRequestStatus(_, inner) => status(inner),
-            _ => None,
-        })
-    }
-    match status(&message.attributes)? {
-        RequestStatus::Accepted | RequestStatus::Granted => Some(true),
-        RequestStatus::Denied | RequestStatus::Revoked => Some(false),
-        _ => None,
     }
 }

@@ -150,6 +150,35 @@ fn a_moderator_decides() {
 }
 
 #[test]
+fn the_room_answers_a_chair_whose_action_it_decides() {
+    let mut room = Room::new(3, FloorPolicy { asks_room: true, ..FloorPolicy::default() });
+    room.request(1);
+    let Some(FloorEvent::Asked { request, .. }) = room.server.take_events().pop() else {
+        panic!("nobody was asked");
+    };
+    let grants = room.clients[2].chair(request.0, FLOOR, true);
+    room.say(2, &grants);
+    let chaired = FloorEvent::Chaired { by: UserId(2), user: UserId(1), grant: true };
+    assert_eq!(room.server.take_events(), [chaired]);
+    // Another one before the room has answered.
+    let again = room.clients[2].chair(request.0, FLOOR, false);
+    room.say(2, &again);
+    assert_eq!(room.heard(2), [ClientEvent::Refused(ErrorCode::TooManyRequests)]);
+    room.server.answer_chair(UserId(2), true);
+    let [Outgoing { response: true, message, .. }] = &room.server.take_outgoing()[..] else {
+        panic!("no answer");
+    };
+    assert_eq!(message.primitive(), Some(Primitive::ChairActionAck));
+    assert_eq!(message.header.transaction, grants.header.transaction);
+    room.server.answer_chair(UserId(2), true);
+    assert!(room.server.take_outgoing().is_empty(), "one answer for each");
+    room.say(2, &again);
+    room.server.answer_chair(UserId(2), false);
+    room.deliver();
+    assert_eq!(room.heard(2), [ClientEvent::Refused(ErrorCode::Unauthorized)]);
+}
+
+#[test]
 fn what_cannot_be_is_refused_by_its_number() {
     let mut room = Room::new(3, FloorPolicy { busy: Busy::Waits, ..FloorPolicy::default() });
     let refused = |room: &mut Room, change: &dyn Fn(&mut Message)| {

@@ -87,6 +87,7 @@ impl World {
             source: Source::Network("192.0.2.1".parse().unwrap()),
             name: name.to_owned(),
             dialled: Dialled { id: Some(id.to_owned()), passcode: None, ..Dialled::default() },
+            wished: None,
             region: None,
             called_number: None,
             calling_number: None,

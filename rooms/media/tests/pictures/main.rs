@@ -10,7 +10,8 @@ use model::{
 };
 use rig::{Device, Kind, NOTHING, PLAIN, Rig, meet};
 use rtp_proto::rtcp::{
-    MaxBitRate, write_max_bit_rates, write_picture_loss, write_receiver_report, write_remb,
+    MaxBitRate, ReportBlock, write_max_bit_rates, write_picture_loss, write_receiver_report,
+    write_remb,
 };
 
 const INFO: PictureFeedback = PictureFeedback { info: true, ..NOTHING };
@@ -171,6 +172,14 @@ fn who_takes_limits_is_told_what_the_weakest_can_take() {
     devices[1].report(compound);
     let is_less = |limit: Option<u64>| limit.is_some_and(|limit| limit <= 300_000);
     meet(&mut devices, "who sees it can take less", |all| all[0].limits.into_iter().all(is_less));
+    // It loses all of the 400 kbit/s that come: half of these are asked for.
+    let mut compound = Vec::new();
+    let ssrc = devices[1].ssrc.unwrap();
+    let block = ReportBlock { ssrc, fraction_lost: 255, ..ReportBlock::default() };
+    write_receiver_report(&mut compound, 102, &[block]);
+    devices[1].report(compound);
+    let is_lower = |limit: Option<u64>| limit.is_some_and(|limit| limit <= 250_000);
+    meet(&mut devices, "who sees it has losses", |all| all[0].limits.into_iter().all(is_lower));
     // It asks for less too: the limit is taken, and it owns it.
     let mut compound = Vec::new();
     write_receiver_report(&mut compound, 101, &[]);

@@ -59,6 +59,8 @@ pub struct Arrival {
     pub name: String,
     /// What was dialled.
     pub dialled: Dialled,
+    /// The language that it wishes to be spoken to in, before what follows from numbers and names.
+    pub wished: Option<Language>,
     /// The code of the regional name that was called.
     pub region: Option<String>,
     /// The called number, E.164.
@@ -149,11 +151,14 @@ impl Focus {
             self.out.order(call, Order::HangUp { status: 503, cause: CONGESTED });
             return;
         }
-        let language = self.settings.languages.choose(
-            arrival.called_number.as_deref(),
-            arrival.region.as_deref(),
-            arrival.calling_number.as_deref(),
-        );
+        let languages = &self.settings.languages;
+        let language = arrival.wished.as_ref().unwrap_or_else(|| {
+            languages.choose(
+                arrival.called_number.as_deref(),
+                arrival.region.as_deref(),
+                arrival.calling_number.as_deref(),
+            )
+        });
         let mut caller = Caller {
             source: Some(arrival.source),
             name: shown_name(&arrival.name).into(),

@@ -149,6 +149,7 @@ impl World {
             source: Source::Network(Ipv4Addr::new(192, 0, 2, host).into()),
             name: format!("caller {host}"),
             dialled,
+            wished: None,
             region: None,
             called_number: None,
             calling_number: None,

@@ -5,6 +5,7 @@
 use super::consumer::Begun;
 use super::writer::make_directory;
 use super::{OrderedCounters, OrderedEvent, OrderedNews, OrderedSink, OrderedStore, below};
+use crate::unfinished::abort_begun;
 use crate::wav;
 use aws_sinks::{BegunUpload, Objects, S3Config, Unserved};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -26,8 +27,6 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Octets of a small file at most: four minutes of one party.
 const SMALL: u64 = 4 * 1_048_576;
-/// How long S3 may take to forget an upload that does not go on.
-const ABORT: Duration = Duration::from_secs(2);
 /// Buckets whose connections are kept.
 const MOST_BUCKETS: usize = 16;
 /// Directories of what a crash left, one in another, and files of it that one start looks after.
@@ -72,7 +71,7 @@ impl Keeper {
         if let (OrderedStore::S3(access), None) = (&self.store, &self.slow)
             && let Some(begun) = BegunUpload::noted(&self.uploads())
         {
-            self.abort(self.objects(access, &begun.bucket, &mut buckets), runtime);
+            abort_begun(self.objects(access, &begun.bucket, &mut buckets), runtime);
         }
         loop {
             match self.files.try_recv() {
@@ -180,22 +179,6 @@ impl Keeper {
         })
     }
 
-    /// Has S3 forget an upload that does not go on.
-    fn abort(&self, objects: &mut Objects, runtime: &Runtime) {
-        if objects.begun().is_none() {
-            return;
-        }
-        let aborted = runtime.block_on(async {
-            tokio::time::timeout(ABORT, objects.abort_begun()).await.is_ok_and(|done| done.is_ok())
-        });
-        if !aborted {
-            tracing::warn!(
-                bucket = objects.bucket(),
-                "pieces of an upload stay in S3 until the next one there, or the next start"
-            );
-        }
-    }
-
     /// Its bucket and key, as its path says.
     fn object(&self, path: &Path) -> Option<(String, String)> {
         let path = path.strip_prefix(&self.spool).ok()?.to_str()?;
@@ -215,7 +198,7 @@ impl Keeper {
             let store = objects.store(key, "audio/wav", &mut file, length);
             let outcome = self.unless_stopped(store, runtime);
             if outcome.is_none() {
-                self.abort(objects, runtime);
+                abort_begun(objects, runtime);
             }
             let why = match outcome {
                 Some(Ok(_)) => {

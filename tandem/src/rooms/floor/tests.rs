@@ -1,5 +1,5 @@
 use super::*;
-use bfcp::{Attribute, ClientEvent, FloorClient, RequestStatus};
+use bfcp::{Attribute, ClientEvent, ErrorCode, FloorClient, RequestStatus};
 use model::FloorTransport;
 
 const PLACE: &str = "203.0.113.1:5070";
@@ -110,7 +110,7 @@ fn until_a_caller_is_in_a_meeting_it_is_denied_what_it_asks_for() {
     world.floors.join(call(1), meeting(1));
     assert_eq!(world.heard(one), [ClientEvent::Holder(SLIDES_FLOOR, None)]);
     world.ask(one);
-    let wish = Wish { meeting: meeting(1), call: call(1), shows: true };
+    let wish = Wish { meeting: meeting(1), call: call(1), shows: true, chair: None };
     assert_eq!(world.wishes, [wish]);
     assert!(world.heard(one).contains(&ClientEvent::Request(RequestStatus::Granted, 0)));
 }
@@ -141,7 +141,10 @@ fn who_has_the_floor_is_told_to_all_of_its_meeting_and_to_nobody_else() {
     world.wishes.clear();
     let release = world.client(two).release().unwrap();
     world.say(release);
-    assert_eq!(world.wishes, [Wish { meeting: meeting(1), call: call(2), shows: false }]);
+    assert_eq!(
+        world.wishes,
+        [Wish { meeting: meeting(1), call: call(2), shows: false, chair: None }]
+    );
     world.heard(one);
     assert_eq!(world.client(one).holder(SLIDES_FLOOR), None);
 }
@@ -172,6 +175,57 @@ fn who_is_given_the_floor_or_loses_it_hears_so() {
 }
 
 #[test]
+fn a_moderators_device_decides_what_others_ask_for() {
+    let mut world = World::new();
+    let (asks, leads) = (world.device(1), world.device(2));
+    world.floors.join(call(1), meeting(1));
+    world.floors.join(call(2), meeting(1));
+    world.decision = Decision::Waits;
+    world.ask(asks);
+    world.wishes.clear();
+    let request = world.client(asks).release().unwrap().floor_request().unwrap();
+    // Who is no moderator, as the meeting says, is refused; also about its own request.
+    for (device, number) in [(leads, 2), (asks, 1)] {
+        world.heard(device);
+        let grants = world.client(device).chair(request, SLIDES_FLOOR, true);
+        world.say(grants);
+        assert_eq!(world.heard(device), [ClientEvent::Refused(ErrorCode::Unauthorized)]);
+        let chair = Some(call(number));
+        let wish = Wish { meeting: meeting(1), call: call(1), shows: true, chair };
+        assert_eq!(std::mem::take(&mut world.wishes), [wish]);
+    }
+    assert!(!world.heard(asks).contains(&ClientEvent::Request(RequestStatus::Granted, 0)));
+    // A moderator grants it: the meeting says so to all.
+    world.decision = Decision::Granted;
+    world.heard(leads);
+    let grants = world.client(leads).chair(request, SLIDES_FLOOR, true);
+    world.say(grants);
+    assert_eq!(world.heard(leads), [], "acknowledged");
+    world.floors.set_floor(meeting(1), call(1), true);
+    assert!(world.heard(asks).contains(&ClientEvent::Request(RequestStatus::Granted, 0)));
+    // And takes it away.
+    let revokes = world.client(leads).chair(request, SLIDES_FLOOR, false);
+    world.say(revokes);
+    let chair = Some(call(2));
+    let wish = Wish { meeting: meeting(1), call: call(1), shows: false, chair };
+    assert_eq!(world.wishes.last(), Some(&wish));
+    world.floors.set_floor(meeting(1), call(1), false);
+    assert!(world.heard(asks).contains(&ClientEvent::Request(RequestStatus::Revoked, 0)));
+    // A request that there is no more.
+    let late = world.client(leads).chair(request, SLIDES_FLOOR, true);
+    world.heard(leads);
+    world.say(late);
+    let gone = ClientEvent::Refused(ErrorCode::FloorRequestDoesNotExist);
+    assert_eq!(world.heard(leads), [gone]);
+    // In no meeting nobody is a chair.
+    world.floors.leave(call(2));
+    let nowhere = world.client(leads).chair(request, SLIDES_FLOOR, true);
+    world.heard(leads);
+    world.say(nowhere);
+    assert_eq!(world.heard(leads), [gone]);
+}
+
+#[test]
 fn a_device_that_is_lost_or_leaves_has_no_floor() {
     let mut world = World::new();
     let one = world.device(1);
@@ -188,7 +242,10 @@ fn a_device_that_is_lost_or_leaves_has_no_floor() {
     join(&mut world);
     world.floors.take_news(FloorNews::Lost(one));
     world.settle();
-    assert_eq!(world.wishes, [Wish { meeting: meeting(1), call: call(1), shows: false }]);
+    assert_eq!(
+        world.wishes,
+        [Wish { meeting: meeting(1), call: call(1), shows: false, chair: None }]
+    );
     assert_eq!(world.client(two).holder(SLIDES_FLOOR), None);
 
     // Out of the meeting it is told that it has it no longer, and denied until it is in again.
