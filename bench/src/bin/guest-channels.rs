@@ -75,8 +75,14 @@ fn measure(node: u32, guests: usize, changes: usize) -> Outcome<()> {
     }
     let opened = cpu::memory_kib(node)?;
     println!("{guests} guests in one meeting, without media");
-    println!("memory of a call over SIP on a WebSocket: {:.1} KiB", (called - bare) as f64 / (guests - 1) as f64);
-    println!("memory of a channel: {:.1} KiB", (opened.saturating_sub(called)) as f64 / guests as f64);
+    println!(
+        "memory of a call over SIP on a WebSocket: {:.1} KiB",
+        (called - bare) as f64 / (guests - 1) as f64
+    );
+    println!(
+        "memory of a channel: {:.1} KiB",
+        (opened.saturating_sub(called)) as f64 / guests as f64
+    );
 
     let ends = Arc::new(AtomicBool::new(false));
     let sip = keep_calls(calls.into_iter().map(|call| call.sip).collect(), &ends)?;
@@ -110,11 +116,10 @@ fn measure(node: u32, guests: usize, changes: usize) -> Outcome<()> {
     let seen: Vec<Vec<(Instant, bool)>> = seen.collect();
     let _ = sip.join();
     show(&asked, &seen);
-    let seconds = (CHANGE * u32::try_from(changes)?).as_secs_f64();
     println!(
-        "CPU of a change: {:.2} ms, {:.4} ms for each guest; {:.1} KiB sent to each",
-        (busy - idle).max(0.0) * seconds / changes as f64 * 1e3,
-        (busy - idle).max(0.0) * seconds / (changes * guests) as f64 * 1e3,
+        "CPU with {:.0} changes a second: {:.2} % of a core; {:.1} KiB sent to each guest with a change",
+        1.0 / CHANGE.as_secs_f64(),
+        busy * 100.0,
         octets as f64 / 1_024.0 / (changes * guests) as f64,
     );
     Ok(())
@@ -126,7 +131,8 @@ fn show(asked: &[(Instant, bool)], seen: &[Vec<(Instant, bool)>]) {
     for (at, on) in asked {
         let until = *at + CHANGE;
         let first = |seen: &Vec<(Instant, bool)>| {
-            let found = seen.iter().find(|(came, state)| (*at..until).contains(came) && state == on);
+            let found =
+                seen.iter().find(|(came, state)| (*at..until).contains(came) && state == on);
             found.map(|(came, _)| came.duration_since(*at).as_secs_f64() * 1e3)
         };
         let times: Vec<f64> = seen.iter().filter_map(first).collect();
@@ -139,9 +145,17 @@ fn show(asked: &[(Instant, bool)], seen: &[Vec<(Instant, bool)>]) {
     let at = |values: &[f64], share| percentile(values, share).unwrap_or_default();
     println!(
         "a hand, until a guest sees it: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms; until the last one does: p50 {:.1} ms, most {:.1} ms",
-        at(&each, 0.5), at(&each, 0.95), at(&each, 0.99), at(&last, 0.5), at(&last, 1.0),
+        at(&each, 0.5),
+        at(&each, 0.95),
+        at(&each, 0.99),
+        at(&last, 0.5),
+        at(&last, 1.0),
     );
-    println!("not seen within {} ms: {missing} of {}", CHANGE.as_millis(), asked.len() * seen.len());
+    println!(
+        "not seen within {} ms: {missing} of {}",
+        CHANGE.as_millis(),
+        asked.len() * seen.len()
+    );
 }
 
 /// The node's share of a core while something is done.

@@ -17,6 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Tries to start it.
+const STARTS: usize = 10;
 const ROOM: u64 = 1;
 /// Samples a second that the room mixes at, which is what this node's rooms do.
 pub const SAMPLING_RATE: u32 = 48_000;
@@ -43,24 +45,7 @@ impl Janus {
         fs::create_dir_all(directory)?;
         let directory = &directory.canonicalize()?;
         configure(directory)?;
-        let mut command = Command::new(binary);
-        command.arg("--disable-colors").arg("--configs-folder").arg(directory);
-        command.stdin(Stdio::null()).stdout(fs::File::create(directory.join("log"))?);
-        command.stderr(fs::File::create(directory.join("errors"))?);
-        let mut child = command.spawn()?;
-        let api = match connect(&socket_of(directory), &mut child) {
-            Ok(api) => api,
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                let log = directory.join("log");
-                return Err(format!("janus does not start: {error}; see {}", log.display()).into());
-            }
-        };
-        let (handles, octets) = (Vec::new(), vec![0; 1 << 20]);
-        let mut janus = Janus { child, api, session: 0, handles, transactions: 0, octets };
-        let made = janus.ask(json!({ "janus": "create" }))?;
-        janus.session = id_of(&made)?;
+        let mut janus = Janus::answering(binary, directory)?;
         let handle = janus.attach()?;
         let mut room = json!({
             "request": "create", "room": ROOM, "sampling_rate": SAMPLING_RATE,
@@ -73,6 +58,44 @@ impl Janus {
         if made["audiobridge"] != "created" {
             return Err(format!("janus makes no room: {made}").into());
         }
+        Ok(janus)
+    }
+
+    /// One that answers. The thread that serves its API ends at once when it is there before Janus has noted that
+    /// there is one, and Janus with it: it is started again then.
+    fn answering(binary: &Path, directory: &Path) -> Outcome<Janus> {
+        let mut failed = None;
+        for _ in 0..STARTS {
+            match Janus::launch(binary, directory) {
+                Ok(janus) => return Ok(janus),
+                Err(error) => failed = Some(error),
+            }
+        }
+        let (why, log) = (failed.unwrap_or_default(), directory.join("log"));
+        Err(format!("janus does not start: {why}; see {}", log.display()).into())
+    }
+
+    fn launch(binary: &Path, directory: &Path) -> Result<Janus, String> {
+        let written = |error: &dyn std::fmt::Display| error.to_string();
+        let _ = fs::remove_file(socket_of(directory));
+        let mut command = Command::new(binary);
+        command.arg("--disable-colors").arg("--configs-folder").arg(directory);
+        let log = fs::File::create(directory.join("log")).map_err(|error| written(&error))?;
+        let errors = log.try_clone().map_err(|error| written(&error))?;
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
+        let mut child = command.spawn().map_err(|error| written(&error))?;
+        let api = match connect(&socket_of(directory), &mut child) {
+            Ok(api) => api,
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(written(&error));
+            }
+        };
+        let (handles, octets) = (Vec::new(), vec![0; 1 << 20]);
+        let mut janus = Janus { child, api, session: 0, handles, transactions: 0, octets };
+        let made = janus.ask(json!({ "janus": "create" })).map_err(|error| written(&error))?;
+        janus.session = id_of(&made).map_err(|error| written(&error))?;
         Ok(janus)
     }
 

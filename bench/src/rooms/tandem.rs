@@ -98,7 +98,8 @@ fn configuration(directory: &Path) -> String {
     format!(
         "[node]\ndata_dir = {:?}\n\n[sip]\ndomain = \"localhost.test\"\nudp = [\"{SIP}\"]\n\n\
          [media]\nbind = [\"{LOOPBACK}\"]\nports = \"20000-21999\"\n\n\
-         [rooms]\nallow_plain = [\"{LOOPBACK}\"]\n\n[[rooms.meeting]]\nname = \"Bench\"\n\
+         [limits]\nstranger_answers_per_second = 1000\nstranger_answers_per_source = 1000\n\n\
+         [rooms]\nallow_plain = [\"{LOOPBACK}\"]\nmax_calls_per_source = 500\n\n[[rooms.meeting]]\nname = \"Bench\"\n\
          attendee_id = \"{ATTENDEE}\"\nmoderator_id = \"7035550123456\"\nannounce = \"off\"\n",
         directory.join("data").display().to_string()
     )
