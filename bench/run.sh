@@ -171,17 +171,17 @@ for part in $parts; do
             done
             "$target/release/examples/picture_load" 50 5 srtp
             rm -rf "$results/rooms.tmp"
-            # The same callers in a room of Janus's, in turn.
+            # The same callers in a room of Janus's, by turns.
             janus=$(command -v janus || true)
             # shellcheck disable=SC2086
             "$target/release/room-delay" "$target/release/tandem" "$results/rooms.tmp" \
                 --callers 10,50,100 --codecs pcmu,opus --rounds "${ROUNDS:-2}" \
-                --output "$results/rooms.json" ${janus:+--beside "$janus"} \
+                --output "$results/rooms.json" ${janus:+--janus "$janus"} \
                 ${quick:+--callers 2,10 --rounds 1 --seconds 2}
             if [ -n "$janus" ] && [ -z "$quick" ]; then
-                # What Janus's buffer adds can be chosen: the least that it plays without gaps here.
+                # What Janus's buffer adds can be chosen.
                 "$target/release/room-delay" "$target/release/tandem" "$results/rooms.tmp" \
-                    --callers 10 --rounds 1 --beside "$janus" --prebuffering 2
+                    --callers 10 --rounds 1 --janus "$janus" --prebuffering 2
             fi
             rm -rf "$results/rooms.tmp"
             ;;

@@ -1,9 +1,9 @@
 //! How long a sound takes through a meeting of a real node, and what each caller costs it; on demand with the same
-//! callers in a room of Janus's AudioBridge, in turn.
+//! callers in a room of Janus's AudioBridge, by turns.
 //!
 //! ```text
 //! room-delay TANDEM DIRECTORY [--callers 2,10,50] [--codecs pcmu,opus] [--rounds 2] [--seconds 4]
-//!            [--beside JANUS] [--prebuffering PACKETS] [--output FILE]
+//!            [--janus PROGRAM] [--prebuffering PACKETS] [--output FILE]
 //! ```
 //!
 //! Starts the servers below DIRECTORY, one after the other, and calls them on 127.0.0.1 with packets of 20 ms, each
@@ -22,7 +22,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 const USAGE: &str = "room-delay TANDEM DIRECTORY [--callers 2,10] [--codecs pcmu,opus] [--rounds 2] \
-                     [--seconds 4] [--beside JANUS] [--prebuffering PACKETS] [--output FILE]";
+                     [--seconds 4] [--janus PROGRAM] [--prebuffering PACKETS] [--output FILE]";
 
 struct Options {
     tandem: PathBuf,
@@ -31,7 +31,7 @@ struct Options {
     codecs: Vec<Codec>,
     rounds: u32,
     seconds: usize,
-    beside: Option<PathBuf>,
+    janus: Option<PathBuf>,
     prebuffering: Option<u32>,
     output: Option<PathBuf>,
 }
@@ -46,7 +46,7 @@ impl Options {
             codecs: vec![Codec::Pcmu],
             rounds: 2,
             seconds: 4,
-            beside: None,
+            janus: None,
             prebuffering: None,
             output: None,
         };
@@ -62,7 +62,7 @@ impl Options {
                 }
                 "--rounds" => options.rounds = value.parse()?,
                 "--seconds" => options.seconds = value.parse()?,
-                "--beside" => options.beside = Some(value.into()),
+                "--janus" => options.janus = Some(value.into()),
                 "--prebuffering" => options.prebuffering = Some(value.parse()?),
                 "--output" => options.output = Some(value.into()),
                 _ => return Err(USAGE.into()),
@@ -77,12 +77,12 @@ impl Options {
 
     /// Whom to measure, in the order of the first round.
     fn servers(&self) -> &'static [Kind] {
-        if self.beside.is_some() { &[Kind::Tandem, Kind::Janus] } else { &[Kind::Tandem] }
+        if self.janus.is_some() { &[Kind::Tandem, Kind::Janus] } else { &[Kind::Tandem] }
     }
 
     fn start(&self, kind: Kind) -> Outcome<Box<dyn Server>> {
         let directory = self.directory.join(kind.name());
-        Ok(match (kind, &self.beside) {
+        Ok(match (kind, &self.janus) {
             (Kind::Janus, Some(binary)) => {
                 Box::new(Janus::start(binary, &directory, self.prebuffering)?)
             }
@@ -99,7 +99,7 @@ fn codec(name: &str) -> Outcome<Codec> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Tandem,
     Janus,
@@ -118,13 +118,13 @@ fn main() -> Outcome<()> {
     let options = Options::read(env::args().skip(1))?;
     let mut rows = Vec::new();
     println!(
-        "{:<6}{:>8}{:>8}  {:<7}{:>13}{:>8}{:>9}{:>7}{:>7}{:>7}{:>7}{:>9}{:>6}{:>6}",
+        "{:<6}{:>8}{:>8}  {:<7}{:>13}{:>9}{:>9}{:>7}{:>7}{:>7}{:>7}{:>9}{:>8}{:>7}",
         "codec",
         "callers",
         "talkers",
         "server",
         "% of core, ea",
-        "x janus",
+        "tandem x",
         "per core",
         "p50",
         "p95",
@@ -144,7 +144,8 @@ fn main() -> Outcome<()> {
         "p50, p95, p99: ms from a sound in a packet that is sent to the same one in a packet that comes;"
     );
     println!("lost: packets; late: ms by which 1 in 100 packets was sent too late, by us");
-    if options.beside.is_some() {
+    println!("tandem x: the CPU of Tandem by that of the peer in the same run");
+    if options.janus.is_some() {
         println!(
             "janus mixes at {} Hz, {} packets wait for each caller; else its defaults",
             janus::SAMPLING_RATE,
@@ -183,7 +184,7 @@ fn rounds(options: &Options, codec: Codec, callers: usize) -> Outcome<Vec<(Kind,
             part.delays.sort_by(f64::total_cmp);
         }
     }
-    all.sort_by_key(|(kind, _)| *kind != Kind::Tandem);
+    all.sort_by_key(|(kind, _)| *kind);
     Ok(all)
 }
 
@@ -201,17 +202,18 @@ fn add(sum: &mut Measured, more: Measured) {
 /// Prints a line for each server and number of talkers; the same as values.
 fn show(codec: Codec, callers: usize, all: &[(Kind, Measured)]) -> Vec<Value> {
     let mut rows = Vec::new();
-    let janus = all.iter().find(|(kind, _)| *kind == Kind::Janus).map(|(_, measured)| measured);
+    let ours = all.iter().find(|(kind, _)| *kind == Kind::Tandem).map(|(_, measured)| measured);
     let parts = all.first().map_or(0, |(_, measured)| measured.parts.len());
     for at in 0..parts {
-        let peer = janus.and_then(|janus| janus.parts.get(at)).map(|part| part.cores);
+        let ours = ours.and_then(|ours| ours.parts.get(at)).map(|part| part.cores);
         for (kind, measured) in all {
             let Some(part) = measured.parts.get(at) else { continue };
             let each = part.cores / callers as f64 * 100.0;
-            let ratio = peer.filter(|peer| *peer > 0.0).map(|peer| part.cores / peer);
+            let is_peer = *kind != Kind::Tandem && part.cores > 0.0;
+            let ratio = ours.filter(|_| is_peer).map(|ours| ours / part.cores);
             let [half, most, last] = [0.5, 0.95, 0.99].map(|share| percentile(&part.delays, share));
             println!(
-                "{:<6}{callers:>8}{:>8}  {:<7}{each:>13.3}{:>8}{:>9.0}{:>7}{:>7}{:>7}{:>7}{:>9}{:>6}{:>6.1}",
+                "{:<6}{callers:>8}{:>8}  {:<7}{each:>13.3}{:>9}{:>9.0}{:>7}{:>7}{:>7}{:>7}{:>9}{:>8}{:>7.1}",
                 codec.name(),
                 part.talkers,
                 kind.name(),
@@ -227,7 +229,7 @@ fn show(codec: Codec, callers: usize, all: &[(Kind, Measured)]) -> Vec<Value> {
             );
             rows.push(json!({
                 "codec": codec.name(), "callers": callers, "talkers": part.talkers,
-                "server": kind.name(), "core_percent_each": each, "to_janus": ratio,
+                "server": kind.name(), "core_percent_each": each, "tandem_to_it": ratio,
                 "delay_ms": { "p50": half, "p95": most, "p99": last },
                 "marks": part.delays.len(), "unheard": part.unheard,
                 "lost": measured.lost, "received": measured.received, "late_ms": measured.late,

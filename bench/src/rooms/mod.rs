@@ -3,6 +3,7 @@
 //! A [`Server`] lets callers in, [`measure`] has them speak and hear, and what each listener got is searched
 //! for the marks of what was said ([`sounds`]).
 
+pub mod call;
 pub mod janus;
 pub mod run;
 pub mod sounds;
