@@ -175,7 +175,7 @@ for part in $parts; do
             janus=$(command -v janus || true)
             # shellcheck disable=SC2086
             "$target/release/room-delay" "$target/release/tandem" "$results/rooms.tmp" \
-                --callers 10,50,100 --codecs pcmu,opus --rounds "${ROUNDS:-2}" \
+                --callers 10,50,100 --codecs pcmu,opus --rounds "${ROUNDS:-2}" --seconds 3 \
                 --output "$results/rooms.json" ${janus:+--janus "$janus"} \
                 ${quick:+--callers 2,10 --rounds 1 --seconds 2}
             if [ -n "$janus" ] && [ -z "$quick" ]; then
