@@ -1,13 +1,13 @@
 #!/bin/sh
-# The side-by-side benches: `bench/run.sh [signalling|tls|media|micro|outbox|minutes|audio|api|rooms]...`, everything without arguments.
-# About fifteen minutes on two cores. QUICK=1 takes a third of that and is only good for a look.
+# The side-by-side benches: `bench/run.sh [signalling|tls|media|micro|outbox|minutes|audio|api|rooms|guests]...`, everything without arguments.
+# About twenty minutes on two cores. QUICK=1 takes a third of that and is only good for a look.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 target=${CARGO_TARGET_DIR:-$root/target}
 results=$here/results
-parts=${*:-signalling tls media micro outbox minutes audio api rooms}
+parts=${*:-signalling tls media micro outbox minutes audio api rooms guests}
 
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
@@ -82,8 +82,9 @@ for part in $parts; do
             python3 -c 'import ensurepip' 2>/dev/null || install_missing no-such-command:python3-venv ;;
         micro) install_missing valgrind:valgrind python3:python3 ;;
         api) install_missing valgrind:valgrind ;;
-        outbox|minutes|audio|rooms) ;;
-        *) echo "$part: there are signalling, tls, media, micro, outbox, minutes, audio, api and rooms" >&2; exit 2 ;;
+        rooms) install_missing janus:janus || echo "no Janus to be had: Tandem alone is measured" >&2 ;;
+        outbox|minutes|audio|guests) ;;
+        *) echo "$part: there are signalling, tls, media, micro, outbox, minutes, audio, api, rooms and guests" >&2; exit 2 ;;
     esac
 done
 
@@ -171,11 +172,34 @@ for part in $parts; do
             done
             "$target/release/examples/picture_load" 50 5 srtp
             "$target/release/examples/grid_load" ${quick:+3}
-            rm -rf "$results/room-delay.tmp"
+            rm -rf "$results/rooms.tmp"
+            # The same callers in a room of Janus's, by turns.
+            janus=$(command -v janus || true)
             # shellcheck disable=SC2086
-            "$target/release/room-delay" "$target/release/tandem" "$results/room-delay.tmp" \
-                ${quick:+--callers 2,10 --rounds 2 --seconds 4}
-            rm -rf "$results/room-delay.tmp"
+            "$target/release/room-delay" "$target/release/tandem" "$results/rooms.tmp" \
+                --callers 10,50,100 --codecs pcmu,opus --rounds "${ROUNDS:-2}" --seconds 3 \
+                --output "$results/rooms.json" ${janus:+--janus "$janus"} \
+                ${quick:+--callers 2,10 --rounds 1 --seconds 2}
+            if [ -n "$janus" ] && [ -z "$quick" ]; then
+                # What Janus's buffer adds can be chosen.
+                "$target/release/room-delay" "$target/release/tandem" "$results/rooms.tmp" \
+                    --callers 10 --rounds 1 --janus "$janus" --prebuffering 2
+            fi
+            rm -rf "$results/rooms.tmp"
+            ;;
+        guests)
+            rm -rf "$results/guests.tmp"
+            # shellcheck disable=SC2086
+            "$target/release/guest-channels" "$target/release/tandem" "$results/guests.tmp" \
+                ${quick:+--guests 20 --changes 4}
+            rm -rf "$results/guests.tmp"
+            python=$root/tests/.venv/bin/python
+            if [ -x "$python" ]; then
+                # shellcheck disable=SC2086
+                "$python" "$here/guests.py" "$target/release/tandem" ${quick:+--guests 2 --seconds 5}
+            else
+                echo "no browsers beside it: run tests/setup.sh for that" >&2
+            fi
             ;;
         audio)
             for codec in pcmu g722 opus; do

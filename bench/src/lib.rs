@@ -9,5 +9,7 @@ pub mod listened;
 pub mod marks;
 pub mod network;
 pub mod relays;
+pub mod rooms;
 pub mod srtp;
+pub mod stamped;
 pub mod stand_in;

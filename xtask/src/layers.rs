@@ -248,6 +248,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("bench/src/cpu.rs", "clock_gettime of the process's CPU time"),
     ("bench/src/ends.rs", "recvmmsg and sendmmsg of the load generator"),
     ("bench/src/network.rs", "thread pinning and timers of the load generator"),
+    ("bench/src/stamped.rs", "recvmsg with the kernel's stamp of an arrival"),
     ("sip-edge/sip-proto/tests/allocations.rs", "an allocator that counts"),
     ("tests/simnet/tests/memory.rs", "an allocator that counts"),
     ("media-relay/codecs/tests/zero_allocation.rs", "an allocator that counts"),
