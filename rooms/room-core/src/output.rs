@@ -88,11 +88,14 @@ pub enum Order {
     Unmute,
     /// What it may send and get changes.
     Allow(Capabilities),
-    /// What it says is kept as its name. [`crate::Focus::handle_name_recorded`] is to follow.
+    /// What it says is kept as its name. [`crate::Focus::handle_name_recorded`] is to follow, once: when the
+    /// time is over, or after [`Order::StopRecordingName`].
     RecordName {
         /// How long at most.
         longest: Duration,
     },
+    /// It has said its name.
+    StopRecordingName,
     /// It ends.
     HangUp {
         /// The SIP status, where it was not answered.

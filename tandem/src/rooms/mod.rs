@@ -11,6 +11,7 @@ mod ears;
 mod events;
 mod floor;
 mod floor_sockets;
+mod names;
 mod numbers;
 mod prompts;
 mod readings;
