@@ -426,7 +426,7 @@ fn moderators_hear_the_name_of_who_waits() {
     world.name_recorded(call, true);
     assert!(!world.is_in(call, meeting));
     let moderator = world.focus.roster(meeting)[0].person.call;
-    assert_eq!(world.view(moderator).heard, [Prompt::Name(call), Prompt::Knock]);
+    assert_eq!(world.view(moderator).heard, [Prompt::Name(call), Prompt::IsWaiting]);
     world.command(meeting, By::Call(moderator), Command::Admit(call)).unwrap();
     let joined = [Prompt::Name(call), Prompt::HasJoined];
     assert_eq!(world.announced(meeting).last().unwrap(), &joined);

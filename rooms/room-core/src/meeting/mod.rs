@@ -79,8 +79,8 @@ pub(crate) struct Meeting {
     unled_at: Option<Instant>,
     /// When moderators have heard a knock.
     knocked_at: Option<Instant>,
-    /// Joins and leaves that were announced, and since when they are counted.
-    announced: (u32, Instant),
+    /// Joins and leaves that were announced, those by name, and since when they are counted.
+    announced: (u32, u32, Instant),
     ended: Option<EndReason>,
 }
 
@@ -137,7 +137,7 @@ impl Meeting {
             empty_at: Some(now.at + empty),
             unled_at: None,
             knocked_at: None,
-            announced: (0, now.at),
+            announced: (0, 0, now.at),
             ended: None,
         };
         meeting.tell(now, EventKind::Started, out);
@@ -264,15 +264,18 @@ impl Meeting {
         }
     }
 
-    /// Moderators hear who waits, where that one has said it, and that somebody does.
+    /// Moderators hear who waits, where that one has said it, or that somebody does.
     fn knock(&mut self, now: Now, call: TransactionId, out: &mut Outputs) {
         if self.knocked_at.is_some_and(|at| now.at - at < BETWEEN_KNOCKS) {
             return;
         }
         self.knocked_at = Some(now.at);
         let has_said_name = self.people.get(&call).is_some_and(|member| member.has_said_name);
-        let name = has_said_name.then_some(Prompt::Name(call));
-        self.tell_moderators(name.into_iter().chain([Prompt::Knock]).collect(), out);
+        let words = match has_said_name {
+            true => vec![Prompt::Name(call), Prompt::IsWaiting],
+            false => vec![Prompt::Knock],
+        };
+        self.tell_moderators(words, out);
     }
 
     fn tell_moderators(&self, prompts: Vec<Prompt>, out: &mut Outputs) {
@@ -396,15 +399,16 @@ impl Meeting {
         if self.facts.settings.announce == Announce::Off {
             return;
         }
-        if now.at - self.announced.1 >= ANNOUNCED_SPAN {
-            self.announced = (0, now.at);
+        if now.at - self.announced.2 >= ANNOUNCED_SPAN {
+            self.announced = (0, 0, now.at);
         }
         let is_named = self.facts.settings.announce == Announce::Name
             && has_said_name
-            && self.announced.0 < MOST_NAMED;
+            && self.announced.1 < MOST_NAMED;
         let prompts = if is_named { vec![Prompt::Name(call), words] } else { vec![tone] };
         if self.announced.0 < MOST_ANNOUNCED {
             self.announced.0 += 1;
+            self.announced.1 += u32::from(is_named);
             self.announce(prompts, out);
         }
     }
