@@ -22,7 +22,7 @@ const ABOVE_NOISE: f32 = 8.0;
 /// who speaks without a pause.
 const NEAR_TOP: f32 = 10.0;
 /// Frames in a row that are a voice, and no click.
-const LEAST_RUN: usize = 3;
+const LEAST_RUN: usize = 4;
 /// Frames of a voice, at least: less is a cough.
 const LEAST_VOICE: usize = 8;
 /// Frames that are kept before and after it.
