@@ -35,4 +35,5 @@ pub use relay::{EventSink, Relay, RelayConfig};
 pub use relay_core::{DropReason, LearningPolicy, RtcpStyle};
 pub use worker::{
     Announcement, PictureBell, RecordingOrder, SeatNews, SeatedPicture, SeatedStream,
+    UtteranceOrder,
 };

@@ -124,6 +124,7 @@ impl CommandQueue {
             | MediaCommand::RefreshPicture { .. }
             | MediaCommand::Announce { .. }
             | MediaCommand::RecordConference { .. }
+            | MediaCommand::RecordUtterance { .. }
             | MediaCommand::Report { .. } => self.streams.saturating_mul(2),
             MediaCommand::StopPlaying { .. }
             | MediaCommand::StopRecording { .. }

@@ -39,7 +39,7 @@ use model::{Instant, LegSide, MediaEvent, PlayOutcome, ReportKind};
 pub use picture::{PictureBell, SeatedPicture};
 use relay_core::{Decision, PacketKind, TimedOut};
 use rtcp::ReportBuffer;
-pub use seat::{Announcement, RecordingOrder, SeatNews, SeatedStream};
+pub use seat::{Announcement, RecordingOrder, SeatNews, SeatedStream, UtteranceOrder};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

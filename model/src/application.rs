@@ -6,8 +6,9 @@
 
 use crate::{
     AudioSource, CallDirection, ConferenceRecording, ConferenceRecordingFailure, DtmfKey,
-    FloorAccess, FloorPeer, Heard, Instant, LegSide, OrderedRecording, PictureCard, PictureLayout,
-    PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
+    FloorAccess, FloorPeer, Heard, Instant, LegSide, OrderedRecording, ParticipantId, PictureCard,
+    PictureLayout, PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, Utterance,
+    VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,7 +175,18 @@ pub enum ApplicationOrder {
     },
     /// Everybody in the conference that leg A takes part in hears this, after what was ordered before,
     /// with all else turned down meanwhile. Nothing is answered.
-    Announce(AudioSource),
+    Announce {
+        /// What.
+        source: AudioSource,
+        /// Who does not hear it, and hears the others as before.
+        except: Option<ParticipantId>,
+    },
+    /// What leg A says in the conference that it takes part in is kept in memory from now on, until it is
+    /// said again without a time. Answered once by [`ApplicationNews::Uttered`].
+    RecordUtterance {
+        /// For how long at most, up to [`LONGEST_UTTERANCE`](crate::LONGEST_UTTERANCE); `None` ends it.
+        longest: Option<Duration>,
+    },
     /// The conference that leg A takes part in is recorded from now on, or, without a recording, not any
     /// more. Said again of the same meeting it only adds people. Answered by
     /// [`ApplicationNews::ConferenceRecords`] or [`ApplicationNews::ConferenceRecordingFailed`], which may
@@ -308,6 +320,9 @@ pub enum ApplicationNews {
     ConferenceRecords,
     /// It is not, or not any more.
     ConferenceRecordingFailed(ConferenceRecordingFailure),
+    /// What leg A has said ([`ApplicationOrder::RecordUtterance`]); `None` where it has said nothing, or
+    /// that could not be kept.
+    Uttered(Option<Utterance>),
     /// The call takes no such order now; nothing was done.
     Refused {
         /// The order's number.
@@ -337,6 +352,7 @@ impl ApplicationNews {
             | ApplicationNews::FloorControl(_)
             | ApplicationNews::ConferenceRecords
             | ApplicationNews::ConferenceRecordingFailed(_)
+            | ApplicationNews::Uttered(_)
             | ApplicationNews::Heard(_)
             | ApplicationNews::Silent { .. }
             | ApplicationNews::HungUp { .. } => None,

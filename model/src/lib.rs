@@ -33,6 +33,7 @@ mod srtp;
 mod time;
 mod transcoding;
 mod transport;
+mod utterance;
 
 pub use application::{
     ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, OutboundCall,
@@ -85,3 +86,4 @@ pub use srtp::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};
 pub use time::{Instant, UnixTime};
 pub use transcoding::{ComfortNoise, TranscodableFormat, Transcoding};
 pub use transport::{ConnectionId, Flow, PeerIdentity, TransportProtocol};
+pub use utterance::{LONGEST_UTTERANCE, Utterance};

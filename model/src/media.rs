@@ -4,8 +4,9 @@
 use crate::{
     AudioSource, Codec, ConferenceRecording, ConferenceRecordingFailure, DtmfConversion, DtmfKey,
     DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide, ListenFailure, ListenedUpdate,
-    Listening, MediaId, MediaLine, PictureSeat, PlayOutcome, Playing, QualityReport, Recording,
-    RecordingFailure, RtcpCopy, Seat, SeatFailure, TransactionId, Transcoding,
+    Listening, MediaId, MediaLine, ParticipantId, PictureSeat, PlayOutcome, Playing, QualityReport,
+    Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure, TransactionId, Transcoding,
+    Utterance,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -33,7 +34,7 @@ impl IpFamily {
 /// Signalling to the relay. For one [`MediaId`]: one `Allocate`, any number of `Apply`,
 /// `MoveLeg`, `SendEvent`, `Play`, `StopPlaying`, `Record`, `StopRecording`, `Copy`, `Listen`,
 /// `UpdateListening`, `StopListening`, `Sit`, `SitPicture`, `RefreshPicture`, `Announce`,
-/// `RecordConference`, `StandUp` and `Report`, one `Release`.
+/// `RecordConference`, `RecordUtterance`, `StandUp` and `Report`, one `Release`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MediaCommand {
     /// Reserve an RTP and an RTCP port for each leg.
@@ -174,6 +175,16 @@ pub enum MediaCommand {
         id: MediaId,
         /// What: a WAV file's octets.
         source: AudioSource,
+        /// Who does not hear it, and hears the others as before.
+        except: Option<ParticipantId>,
+    },
+    /// What leg A of a stream says in the conference of its seat is kept in memory from now on, until it is
+    /// said again without a time, or the time has passed. Answered once by [`MediaEvent::Uttered`].
+    RecordUtterance {
+        /// The stream.
+        id: MediaId,
+        /// For how long at most, up to [`LONGEST_UTTERANCE`](crate::LONGEST_UTTERANCE); `None` ends it.
+        longest: Option<Duration>,
     },
     /// The conference in which leg A of the stream has its seat is recorded from now on, or not any more.
     /// Said again of the same meeting it only adds people. The end of the last seat ends the recording.
@@ -323,6 +334,13 @@ pub enum MediaEvent {
         id: MediaId,
         /// Why.
         failure: ConferenceRecordingFailure,
+    },
+    /// What leg A of a stream has said ([`MediaCommand::RecordUtterance`]).
+    Uttered {
+        /// The stream.
+        id: MediaId,
+        /// That; `None` where it has said nothing, or it could not be kept.
+        utterance: Option<Utterance>,
     },
     /// How leg A of a stream with a seat is heard in its conference: told when one of its two words changes,
     /// and while it speaks once a second. What there is no room for is lost.

@@ -23,6 +23,7 @@ impl MediaCommand {
             | MediaCommand::RefreshPicture { id }
             | MediaCommand::Announce { id, .. }
             | MediaCommand::RecordConference { id, .. }
+            | MediaCommand::RecordUtterance { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => *id,
@@ -49,6 +50,7 @@ impl MediaCommand {
             | MediaCommand::RefreshPicture { id }
             | MediaCommand::Announce { id, .. }
             | MediaCommand::RecordConference { id, .. }
+            | MediaCommand::RecordUtterance { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::Release { id } => [Some(id), None],
@@ -75,6 +77,7 @@ impl MediaEvent {
             | MediaEvent::PictureWanted { id }
             | MediaEvent::ConferenceRecords { id }
             | MediaEvent::ConferenceRecordingFailed { id, .. }
+            | MediaEvent::Uttered { id, .. }
             | MediaEvent::Heard { id, .. }
             | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }
@@ -102,6 +105,7 @@ impl MediaEvent {
             | MediaEvent::PictureWanted { id }
             | MediaEvent::ConferenceRecords { id }
             | MediaEvent::ConferenceRecordingFailed { id, .. }
+            | MediaEvent::Uttered { id, .. }
             | MediaEvent::Heard { id, .. }
             | MediaEvent::SeatFailed { id, .. }
             | MediaEvent::Dtmf { id, .. }

@@ -1,5 +1,6 @@
 //! What the relay plays to a leg.
 
+use crate::Utterance;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub enum AudioSource {
     File(Arc<str>),
     /// A WAV file, octet by octet.
     Octets(Arc<[u8]>),
+    /// What somebody has said: of it nothing is kept when it has been played.
+    Said(Utterance),
     /// A ringback tone.
     Ringback(Ringback),
 }

@@ -190,6 +190,7 @@ impl MediaEventSender {
             | MediaEvent::PictureWanted { .. }
             | MediaEvent::ConferenceRecords { .. }
             | MediaEvent::ConferenceRecordingFailed { .. }
+            | MediaEvent::Uttered { .. }
             | MediaEvent::Heard { .. }
             | MediaEvent::Plays { .. }
             | MediaEvent::Played { .. }

@@ -279,6 +279,7 @@ impl Relays {
             | MediaEvent::PictureWanted { .. }
             | MediaEvent::ConferenceRecords { .. }
             | MediaEvent::ConferenceRecordingFailed { .. }
+            | MediaEvent::Uttered { .. }
             | MediaEvent::Heard { .. }
             | MediaEvent::Dtmf { .. }
             | MediaEvent::Rtcp(_)
@@ -446,6 +447,7 @@ fn adjust(event: &mut MediaEvent, now: Instant, then: Instant) {
         | MediaEvent::PictureWanted { .. }
         | MediaEvent::ConferenceRecords { .. }
         | MediaEvent::ConferenceRecordingFailed { .. }
+        | MediaEvent::Uttered { .. }
         | MediaEvent::Heard { .. }
         | MediaEvent::Dtmf { .. }
         | MediaEvent::Lost { .. } => {}

@@ -286,6 +286,7 @@ impl Control {
             | MediaEvent::PictureWanted { .. }
             | MediaEvent::ConferenceRecords { .. }
             | MediaEvent::ConferenceRecordingFailed { .. }
+            | MediaEvent::Uttered { .. }
             | MediaEvent::Heard { .. } => {}
             MediaEvent::Plays { .. } | MediaEvent::Played { .. } => {
                 self.note_playing(now, &event);

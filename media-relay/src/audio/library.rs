@@ -168,8 +168,8 @@ impl AudioLibrary {
                 Origin::Kept(shelf.recordings.get_key_value(path)?.0.clone())
             }
             AudioSource::Ringback(ringback) => Origin::Ringback(*ringback),
-            // What they are the thread finds out.
-            AudioSource::Octets(_) => return None,
+            // What they are the thread finds out, or they are not kept.
+            AudioSource::Octets(_) | AudioSource::Said(_) => return None,
         };
         shelf.take(&(origin, format, packet_ms))
     }
@@ -268,6 +268,7 @@ fn origin_of(
                 drop(shelf);
                 return Ok((Some(Origin::Octets(digest_of(of_shelf, octets))), generation));
             }
+            AudioSource::Said(_) => return Ok((None, shelf.generation)),
             AudioSource::File(_) => None,
         };
         (known.ok_or_else(|| shelf.directory.clone()), shelf.generation)
@@ -319,9 +320,8 @@ fn recording(
     origin: Option<&Origin>,
 ) -> Result<Arc<Recording>, AudioFileError> {
     match (source, origin) {
-        (AudioSource::Octets(octets), _) => Recording::from_wav(octets)
-            .map(Arc::new)
-            .map_err(|error| AudioFileError::new("(octets)", error)),
+        (AudioSource::Octets(octets), _) => of_octets(octets),
+        (AudioSource::Said(utterance), _) => of_octets(utterance.octets()),
         (AudioSource::Ringback(ringback), _) => Ok(Arc::new(Recording::ringback(*ringback))),
         (AudioSource::File(_), Some(Origin::File { path, .. })) => read(path).map(Arc::new),
         (AudioSource::File(path), _) => {
@@ -329,6 +329,11 @@ fn recording(
             kept.ok_or_else(|| AudioFileError::new(&**path, "the configuration has it no more"))
         }
     }
+}
+
+fn of_octets(octets: &[u8]) -> Result<Arc<Recording>, AudioFileError> {
+    let recording = Recording::from_wav(octets).map(Arc::new);
+    recording.map_err(|error| AudioFileError::new("(octets)", error))
 }
 
 impl Shelf {

@@ -86,7 +86,12 @@ impl Worker {
             Order::Command(MediaCommand::Sit { id, seat }) => self.sit(id, seat),
             Order::Command(MediaCommand::SitPicture { id, seat }) => self.sit_picture(id, seat),
             Order::Command(MediaCommand::RefreshPicture { id }) => self.refresh_picture(id),
-            Order::Command(MediaCommand::Announce { id, source }) => self.announce(id, source),
+            Order::Command(MediaCommand::Announce { id, source, except }) => {
+                self.announce(id, source, except);
+            }
+            Order::Command(MediaCommand::RecordUtterance { id, longest }) => {
+                self.record_utterance(id, longest);
+            }
             Order::Command(MediaCommand::RecordConference { id, recording }) => {
                 self.record_conference(id, recording);
             }

@@ -7,10 +7,11 @@ use crate::queue::MixBell;
 use crate::random::draw;
 use model::{
     AudioSource, ConferenceId, ConferenceRecording, ConferenceRecordingFailure, Instant,
-    MediaEvent, MediaId, MediaType, Seat, SeatFailure, TransactionId,
+    MediaEvent, MediaId, MediaType, ParticipantId, Seat, SeatFailure, TransactionId,
 };
 use relay_core::{SeatRings, seat_rings};
 use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::Duration;
 
 /// Octets of what a leg says: a second and a half of G.711, a fifth of one of L16 in stereo.
 const RING: usize = 32 * 1024;
@@ -24,6 +25,8 @@ pub enum SeatNews {
     Picture(Box<SeatedPicture>),
     /// What is recorded.
     Record(RecordingOrder),
+    /// What one leg says is kept for a while.
+    Utter(UtteranceOrder),
 }
 
 /// A leg that takes part in a conference. Its end is the end of its rings, or another one of the same
@@ -51,6 +54,8 @@ pub struct Announcement {
     pub conference: ConferenceId,
     /// What.
     pub source: AudioSource,
+    /// Who does not.
+    pub except: Option<ParticipantId>,
 }
 
 /// That a conference is recorded from now on, or not any more.
@@ -62,6 +67,17 @@ pub struct RecordingOrder {
     pub conference: ConferenceId,
     /// What is recorded; `None` for nothing.
     pub recording: Option<Box<ConferenceRecording>>,
+}
+
+/// That what a leg says is kept from now on, to be told once as [`MediaEvent::Uttered`], or is told now.
+#[derive(Debug)]
+pub struct UtteranceOrder {
+    /// The stream.
+    pub id: MediaId,
+    /// Its conference.
+    pub conference: ConferenceId,
+    /// For how long at most; `None` ends it.
+    pub longest: Option<Duration>,
 }
 
 impl Worker {
@@ -94,12 +110,30 @@ impl Worker {
         tell.try_send(order).map_err(|_| ConferenceRecordingFailure::TooMany)
     }
 
-    /// Has everybody in a stream's conference hear something.
-    pub(super) fn announce(&mut self, id: MediaId, source: AudioSource) {
+    /// Has whoever mixes keep what a leg says, or tell what it has said.
+    pub(super) fn record_utterance(&mut self, id: MediaId, longest: Option<Duration>) {
+        let seat = self.streams.find(id).and_then(|stream| stream.seat);
+        let passed = seat.zip(self.parts.config.conferences.as_ref()).map(|(seat, to)| {
+            let conference = seat.conference;
+            to.try_send(SeatNews::Utter(UtteranceOrder { id, conference, longest })).is_ok()
+        });
+        // What has begun ends by itself.
+        if passed != Some(true) && longest.is_some() {
+            self.emit(MediaEvent::Uttered { id, utterance: None });
+        }
+    }
+
+    /// Has everybody in a stream's conference, but one, hear something.
+    pub(super) fn announce(
+        &mut self,
+        id: MediaId,
+        source: AudioSource,
+        except: Option<ParticipantId>,
+    ) {
         let seat = self.streams.find(id).and_then(|stream| stream.seat);
         let announced = seat.zip(self.parts.config.announcements.as_ref()).map(|(seat, to)| {
             let conference = seat.conference;
-            to.try_send(Announcement { conference, source }).is_ok()
+            to.try_send(Announcement { conference, source, except }).is_ok()
         });
         if announced != Some(true) {
             let why = if seat.is_none() { "its call has left" } else { "too many wait" };

@@ -59,6 +59,7 @@ fn picture(seats: &Receiver<SeatNews>) -> Box<SeatedPicture> {
         SeatNews::Picture(picture) => picture,
         SeatNews::Audio(stream) => panic!("{stream:?}"),
         SeatNews::Record(order) => panic!("{order:?}"),
+        SeatNews::Utter(order) => panic!("{order:?}"),
     }
 }
 

@@ -58,6 +58,7 @@ fn stream(seats: &Receiver<SeatNews>) -> Box<SeatedStream> {
         SeatNews::Audio(stream) => stream,
         SeatNews::Picture(picture) => panic!("{picture:?}"),
         SeatNews::Record(order) => panic!("{order:?}"),
+        SeatNews::Utter(order) => panic!("{order:?}"),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::mixing::Inboxes;
 use crate::statistics::Counters;
 use codecs::Recording;
 use media_relay::Announcement;
-use model::{AudioSource, ConferenceId};
+use model::{AudioSource, ConferenceId, ParticipantId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -19,6 +19,8 @@ const CHECK: Duration = Duration::from_millis(100);
 pub(crate) struct Sound {
     pub(crate) conference: ConferenceId,
     pub(crate) recording: Arc<Recording>,
+    /// Who does not hear it.
+    pub(crate) except: Option<ParticipantId>,
 }
 
 /// Reads announcements until `stops`, or until the relay has ended.
@@ -34,9 +36,9 @@ pub(crate) fn serve(
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        let conference = announcement.conference;
+        let (conference, except) = (announcement.conference, announcement.except);
         let told = read(&announcement.source).and_then(|recording| {
-            let sound = Sound { conference, recording: Arc::new(recording) };
+            let sound = Sound { conference, recording: Arc::new(recording), except };
             inboxes.sound(sound).map_err(|()| "the thread that would mix it is behind".to_owned())
         });
         if let Err(why) = told {
@@ -50,6 +52,9 @@ fn read(source: &AudioSource) -> Result<Recording, String> {
     match source {
         AudioSource::Octets(octets) => {
             Recording::from_wav(octets).map_err(|error| error.to_string())
+        }
+        AudioSource::Said(utterance) => {
+            Recording::from_wav(utterance.octets()).map_err(|error| error.to_string())
         }
         AudioSource::Ringback(ringback) => Ok(Recording::ringback(*ringback)),
         // Files are of the process that gives the order.

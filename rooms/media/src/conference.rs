@@ -4,13 +4,16 @@ use crate::pictures::{Composer, PictureTurn, Pictures};
 use crate::recording::{Recorder, RecordingEvents, Taping};
 use crate::statistics::Tally;
 use crate::telling::Telling;
+use crate::uttering::Uttering;
 use codecs::{AudioFormat, Recording};
-use media_relay::{MixBell, RecordingOrder, SeatedPicture, SeatedStream};
+use media_relay::{MixBell, RecordingOrder, SeatedPicture, SeatedStream, UtteranceOrder};
 use mixer::{
-    Ear, Format, MAX_FORMATS, OutgoingPacket, ParticipantId, PlayError, PlayOptions,
+    Ear, Format, MAX_FORMATS, OutgoingPacket, ParticipantId, PlayError, PlayId, PlayOptions,
     ReceiveFormats, Record, Recorded, Room, RoomConfig, RoomEvent, Sink, TICK_SAMPLES,
 };
-use model::{Codec, ConferenceId, ConferenceRecordingFailure, Instant, MediaId};
+use model::{
+    Codec, ConferenceId, ConferenceRecordingFailure, Instant, MediaEvent, MediaId,
+};
 use relay_core::{LegFormats, Listened, MixedPacket};
 use room_video::StillPicture;
 use std::sync::Arc;
@@ -27,6 +30,10 @@ pub(crate) struct Conference {
     skipped: u64,
     /// While it is recorded.
     taping: Option<Taping>,
+    /// Legs of which it is kept what they say.
+    uttering: Vec<Uttering>,
+    /// What is announced, and who does not hear it, here or still on its way.
+    excepted: Vec<(PlayId, model::ParticipantId)>,
 }
 
 /// A leg that takes part.
@@ -74,6 +81,8 @@ impl Conference {
             speaker: None,
             skipped: 0,
             taping: None,
+            uttering: Vec::new(),
+            excepted: Vec::new(),
         }
     }
 
@@ -119,6 +128,11 @@ impl Conference {
             taping.joined(stream.transaction_id, self.room.ticks());
         }
         let at = self.legs.partition_point(|leg| leg.stream.id < id);
+        for (played, who) in &self.excepted {
+            if *who == stream.seat.participant {
+                self.room.except(*played, name_of(id));
+            }
+        }
         self.legs.insert(at, Leg { stream, format: None, lost: 0, telling: Telling::default() });
     }
 
@@ -140,8 +154,8 @@ impl Conference {
             let began = self.room.ticks();
             let mut taping = Taping::begin(recorder, recording, began)?;
             self.legs.iter().for_each(|leg| taping.joined(leg.stream.transaction_id, began));
-            self.room.set_record(taping.wants());
             self.taping = Some(taping);
+            self.review_record();
         }
         if let Some(taping) = &mut self.taping {
             taping.order(order.id, recording);
@@ -159,7 +173,53 @@ impl Conference {
 
     fn stop_taping(&mut self) {
         self.taping = None;
-        self.room.set_record(Record::default());
+        self.review_record();
+    }
+
+    /// Has the room hand out what somebody wants.
+    fn review_record(&mut self) {
+        let wanted = self.taping.as_ref().map_or_else(Record::default, Taping::wants);
+        let each = wanted.each || !self.uttering.is_empty();
+        self.room.set_record(Record { each, ..wanted });
+    }
+
+    /// Legs of which it is kept what they say.
+    pub(crate) const fn uttering(&self) -> usize {
+        self.uttering.len()
+    }
+
+    /// Keeps what a leg says from now on, or tells what it has said.
+    pub(crate) fn utter(&mut self, order: &UtteranceOrder, events: &RecordingEvents) {
+        let id = order.id;
+        let before = self.uttering.iter().position(|one| one.id() == id);
+        let before = before.map(|at| self.uttering.swap_remove(at));
+        let is_here = self.legs.iter().any(|leg| leg.stream.id == id);
+        match (order.longest, before) {
+            (Some(longest), _) if is_here => {
+                self.uttering.push(Uttering::begin(id, longest, self.room.ticks()));
+            }
+            (Some(_), _) => events(MediaEvent::Uttered { id, utterance: None }),
+            (None, Some(uttering)) => {
+                events(MediaEvent::Uttered { id, utterance: uttering.finish() });
+            }
+            // Its time was over just before, and that was told.
+            (None, None) => {}
+        }
+        self.review_record();
+    }
+
+    /// Tells what legs have said whose time is over.
+    pub(crate) fn end_utterances(&mut self, events: &RecordingEvents) {
+        if self.uttering.is_empty() {
+            return;
+        }
+        let tick = self.room.ticks();
+        while let Some(at) = self.uttering.iter().position(|one| one.is_over(tick)) {
+            let uttering = self.uttering.swap_remove(at);
+            let (id, utterance) = (uttering.id(), uttering.finish());
+            events(MediaEvent::Uttered { id, utterance });
+        }
+        self.review_record();
     }
 
     /// Takes what legs have said, and mixes what is due.
@@ -179,6 +239,8 @@ impl Conference {
         let mut mouths = Mouths {
             legs: &mut self.legs,
             taping: self.taping.as_mut(),
+            uttering: &mut self.uttering,
+            excepted: &mut self.excepted,
             turn,
             speaker: self.speaker,
         };
@@ -193,9 +255,20 @@ impl Conference {
         turn.tally.skipped += skipped - std::mem::replace(&mut self.skipped, skipped);
     }
 
-    /// Everybody hears this, behind what was announced before.
-    pub(crate) fn announce(&mut self, recording: Arc<Recording>) -> Result<(), PlayError> {
-        self.room.play(Ear::Everybody, recording, PlayOptions::default()).map(drop)
+    /// Everybody but one hears this, behind what was announced before.
+    pub(crate) fn announce(
+        &mut self,
+        recording: Arc<Recording>,
+        except: Option<model::ParticipantId>,
+    ) -> Result<(), PlayError> {
+        let played = self.room.play(Ear::Everybody, recording, PlayOptions::default())?;
+        let Some(except) = except else { return Ok(()) };
+        let there = self.legs.iter().find(|leg| leg.stream.seat.participant == except);
+        if let Some(leg) = there {
+            self.room.except(played, name_of(leg.stream.id));
+        }
+        self.excepted.push((played, except));
+        Ok(())
     }
 
     /// Tells signalling how legs are heard, where it is time to.
@@ -234,6 +307,7 @@ impl Conference {
             taping.left(leg.stream.transaction_id, self.room.ticks());
         }
         self.legs.retain(|leg| leg.stream.id != id);
+        self.uttering.retain(|one| one.id() != id);
         self.room.leave(name_of(id));
     }
 }
@@ -267,6 +341,8 @@ impl Leg {
 struct Mouths<'a> {
     legs: &'a mut [Leg],
     taping: Option<&'a mut Taping>,
+    uttering: &'a mut Vec<Uttering>,
+    excepted: &'a mut Vec<(PlayId, model::ParticipantId)>,
     turn: &'a mut Turn,
     /// Whom the room looks at.
     speaker: Option<model::ParticipantId>,
@@ -293,16 +369,23 @@ impl Sink for Mouths<'_> {
     }
 
     fn event(&mut self, event: RoomEvent) {
-        if let RoomEvent::ActiveSpeaker(speaker) = event {
-            let leg = speaker.and_then(|name| {
-                let at = self.legs.binary_search_by_key(&name.0, |leg| leg.stream.id.0).ok()?;
-                self.legs.get(at)
-            });
-            self.speaker = leg.map(|leg| leg.stream.seat.participant);
+        match event {
+            RoomEvent::ActiveSpeaker(speaker) => {
+                let leg = speaker.and_then(|name| {
+                    let at = self.legs.binary_search_by_key(&name.0, |leg| leg.stream.id.0).ok()?;
+                    self.legs.get(at)
+                });
+                self.speaker = leg.map(|leg| leg.stream.seat.participant);
+            }
+            RoomEvent::Played(ended) => self.excepted.retain(|(played, _)| *played != ended),
         }
     }
 
     fn recorded(&mut self, what: Recorded, samples: &[i16; TICK_SAMPLES]) {
+        if let Recorded::Participant(name) = what {
+            let said = self.uttering.iter_mut().filter(|one| name_of(one.id()) == name);
+            said.for_each(|one| one.take(samples));
+        }
         if let Some(taping) = &mut self.taping {
             taping.take(what, samples, self.legs);
         }

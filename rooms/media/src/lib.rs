@@ -18,6 +18,7 @@ mod pictures;
 mod recording;
 mod statistics;
 mod telling;
+mod uttering;
 
 pub use mixing::{Mixing, MixingConfig, MixingOrders, Recording};
 pub use recording::{Recorder, RecordingEvents, Tape, TapeState};

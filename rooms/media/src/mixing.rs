@@ -7,7 +7,7 @@ use crate::conference::{Conference, Turn};
 use crate::pictures::{Composer, PictureTurn};
 use crate::recording::{Recorder, RecordingEvents};
 use crate::statistics::{Counters, MixingStatistics, PictureTally};
-use media_relay::{Announcement, MixBell, RecordingOrder, SeatNews};
+use media_relay::{Announcement, MixBell, RecordingOrder, SeatNews, UtteranceOrder};
 use mixer::RoomConfig;
 use model::{ConferenceId, ConferenceRecordingFailure, Instant, MediaEvent, MediaId};
 use room_grid::{GridPool, GridSettings};
@@ -26,6 +26,9 @@ const FRAME: Duration = Duration::from_millis(mixer::TICK_MS as u64);
 const GATHER: Duration = Duration::from_millis(2);
 /// How soon the door sees that it is to close.
 const DOOR_CHECK: Duration = Duration::from_millis(100);
+/// People of a thread whose words are kept at a time, each 128 kB. Full policy: what the next one says is
+/// not kept, and that is told.
+const MOST_UTTERANCES: usize = 128;
 /// News that wait for a thread. When there are more it is behind by far, and legs beyond are refused.
 const INBOX: usize = 1_024;
 
@@ -211,7 +214,7 @@ impl Door {
         let still = match &news {
             // Drawn here, where nobody waits for a frame.
             SeatNews::Picture(stream) => self.cards.of(&stream.seat),
-            SeatNews::Audio(_) | SeatNews::Record(_) => None,
+            SeatNews::Audio(_) | SeatNews::Record(_) | SeatNews::Utter(_) => None,
         };
         let (_, conference) = place_of(&news);
         let sent = self.inboxes.send(conference, News::Seat(Admitted { news, still }));
@@ -223,6 +226,7 @@ impl Door {
                 self.recording.refuse(&order, ConferenceRecordingFailure::TooMany);
                 return;
             }
+            SeatNews::Utter(order) => return self.recording.leave_unheard(&order),
         }
         tracing::warn!(
             conference = conference.0,
@@ -244,6 +248,7 @@ fn place_of(news: &SeatNews) -> (MediaId, ConferenceId) {
         SeatNews::Audio(stream) => (stream.id, stream.seat.conference),
         SeatNews::Picture(stream) => (stream.id, stream.seat.conference),
         SeatNews::Record(order) => (order.id, order.conference),
+        SeatNews::Utter(order) => (order.id, order.conference),
     }
 }
 
@@ -267,6 +272,13 @@ impl Recording {
     fn refuse(&self, order: &RecordingOrder, failure: ConferenceRecordingFailure) {
         tracing::warn!(conference = order.conference.0, %failure, "a meeting is not recorded");
         (self.events)(MediaEvent::ConferenceRecordingFailed { id: order.id, failure });
+    }
+
+    /// What somebody says cannot be kept. What is only to be ended ends by itself.
+    fn leave_unheard(&self, order: &UtteranceOrder) {
+        if order.longest.is_some() {
+            (self.events)(MediaEvent::Uttered { id: order.id, utterance: None });
+        }
     }
 }
 
@@ -352,11 +364,24 @@ impl Desk {
         }
     }
 
+    /// Keeps what somebody says, or tells it.
+    fn utter(&mut self, order: &UtteranceOrder) {
+        let kept = self.conferences.values().map(Conference::uttering).sum::<usize>();
+        let conference = self.conferences.get_mut(&order.conference);
+        let conference = conference.filter(|_| order.longest.is_none() || kept < MOST_UTTERANCES);
+        match conference {
+            Some(conference) => conference.utter(order, &self.recording.events),
+            None => self.recording.leave_unheard(order),
+        }
+    }
+
     /// `last` is when frames were mixed last.
     fn take(&mut self, admitted: Admitted, last: Instant) {
         let Admitted { news, still } = admitted;
-        if let SeatNews::Record(order) = &news {
-            return self.record(order);
+        match &news {
+            SeatNews::Record(order) => return self.record(order),
+            SeatNews::Utter(order) => return self.utter(order),
+            SeatNews::Audio(_) | SeatNews::Picture(_) => {}
         }
         let (_, id) = place_of(&news);
         let config = self.config;
@@ -365,7 +390,7 @@ impl Desk {
         let conference =
             conference.or_insert_with(|| Conference::new(id, config, composer.clone(), last));
         match news {
-            SeatNews::Record(_) => {}
+            SeatNews::Record(_) | SeatNews::Utter(_) => {}
             SeatNews::Audio(stream) => conference.sit(stream),
             SeatNews::Picture(stream) => {
                 stream.call.wake(thread::current());
@@ -382,7 +407,7 @@ impl Desk {
     fn announce(&mut self, sound: Sound) {
         // Of a conference that everybody has left meanwhile there is nobody to hear it.
         let conference = self.conferences.get_mut(&sound.conference);
-        let heard = conference.map(|conference| conference.announce(sound.recording));
+        let heard = conference.map(|conference| conference.announce(sound.recording, sound.except));
         if let Some(Err(error)) = heard {
             self.counters.leave_out();
             tracing::debug!("an announcement is not heard: {error}");
@@ -411,6 +436,7 @@ impl Desk {
         }
         for conference in self.conferences.values_mut() {
             conference.look_at_tape(&self.recording.events);
+            conference.end_utterances(&self.recording.events);
         }
         turn.bells.iter().for_each(MixBell::ring);
         self.conferences.retain(|_, conference| !conference.is_empty());

@@ -121,6 +121,8 @@ impl Taping {
     pub(crate) fn take(&mut self, what: Recorded, samples: &[i16; TICK_SAMPLES], legs: &[Leg]) {
         let at = self.place(self.tick);
         match what {
+            // Somebody else wants these.
+            Recorded::Participant(_) if !self.tape.takes_each() => {}
             Recorded::Participant(ParticipantId(id)) => {
                 let leg = legs.binary_search_by_key(&MediaId(id), |leg| leg.stream.id).ok();
                 if let Some(leg) = leg.and_then(|at| legs.get(at)) {

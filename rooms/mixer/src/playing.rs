@@ -74,8 +74,9 @@ impl std::error::Error for PlayError {}
 /// The recordings of one ear. The queue's memory is taken when it is made.
 pub(crate) struct Player {
     queue: VecDeque<Clip>,
-    /// The gain of all else, where the last frame ended.
+    /// The gain of all else, where the last frame ended, and whom that spared.
     ducking: f32,
+    spared: Option<ParticipantId>,
 }
 
 struct Clip {
@@ -84,6 +85,8 @@ struct Clip {
     options: PlayOptions,
     resampler: Resampler,
     at: usize,
+    /// Who does not hear it.
+    except: Option<ParticipantId>,
 }
 
 /// What a player's frame does to all else: factors at its beginning and at its end.
@@ -110,7 +113,7 @@ impl Ducking {
 
 impl Player {
     pub(crate) fn new() -> Self {
-        Player { queue: VecDeque::with_capacity(MAX_QUEUED), ducking: 1.0 }
+        Player { queue: VecDeque::with_capacity(MAX_QUEUED), ducking: 1.0, spared: None }
     }
 
     pub(crate) fn is_playing(&self) -> bool {
@@ -133,7 +136,7 @@ impl Player {
             ducking: options.ducking.clamp(LEAST_GAIN, 0.0),
             repeat: options.repeat,
         };
-        self.queue.push_back(Clip { id, recording, options, resampler, at: 0 });
+        self.queue.push_back(Clip { id, recording, options, resampler, at: 0, except: None });
         Ok(())
     }
 
@@ -142,6 +145,22 @@ impl Player {
         let before = self.queue.len();
         self.queue.retain(|clip| clip.id != id);
         self.queue.len() < before
+    }
+
+    /// From now on a participant does not hear a recording; whether it is still to be heard.
+    pub(crate) fn except(&mut self, id: PlayId, who: ParticipantId) -> bool {
+        let clip = self.queue.iter_mut().find(|clip| clip.id == id);
+        clip.map(|clip| clip.except = Some(who)).is_some()
+    }
+
+    /// Who does not hear the next frame.
+    pub(crate) fn spared(&self) -> Option<ParticipantId> {
+        self.queue.front().map_or(self.spared, |clip| clip.except)
+    }
+
+    /// Whether a participant does not hear some of what is to be played.
+    pub(crate) fn spares(&self, id: ParticipantId) -> bool {
+        self.spared() == Some(id) || self.queue.iter().any(|clip| clip.except == Some(id))
     }
 
     /// Writes the next frame to `out`; what it does to all else, and what ended with it.
@@ -153,7 +172,7 @@ impl Player {
         let before = self.ducking;
         out.fill(0.0);
         let Some(clip) = self.queue.front_mut() else {
-            self.ducking = 1.0;
+            (self.ducking, self.spared) = (1.0, None);
             return (Ducking { before, after: 1.0 }, None);
         };
         let has_ended = clip.next(scratch);
@@ -162,6 +181,7 @@ impl Player {
             *value = f32::from(*sample) * gain;
         }
         self.ducking = factor(clip.options.ducking);
+        self.spared = clip.except;
         let ended = has_ended.then_some(clip.id);
         if has_ended {
             self.queue.pop_front();

@@ -330,6 +330,16 @@ impl Room {
         Ok(id)
     }
 
+    /// Has a participant, who may still be on its way here, not hear a recording that is or will be played
+    /// to everybody: it hears the others as before. Whether that is still to be heard. One at a time for
+    /// each recording.
+    pub fn except(&mut self, id: PlayId, participant: ParticipantId) -> bool {
+        let is_there = self.player.except(id, participant);
+        // Who hears another mix needs an encoder of its own; formats are known by now.
+        let _ = self.provide();
+        is_there
+    }
+
     /// Stops a recording, or takes it from its queue; whether it was there.
     pub fn stop(&mut self, id: PlayId) -> bool {
         let members = self.members.iter_mut().map(|member| &mut member.player);
@@ -375,6 +385,11 @@ impl Room {
         (self.shared.len(), self.free.len() + own)
     }
 
+    /// Whether a member hears, or will, what no other does, or not what all others do.
+    fn hears_alone(&self, member: &Member) -> bool {
+        member.player.is_playing() || self.player.spares(member.id)
+    }
+
     fn find(&self, id: ParticipantId) -> Result<usize, usize> {
         self.members.binary_search_by_key(&id, |member| member.id)
     }
@@ -391,7 +406,7 @@ impl Room {
         for at in 0..self.members.len() {
             let Some(kind) = self.members.get(at).map(|member| member.kind) else { break };
             let alike = || self.members.iter().filter(|member| member.kind == kind);
-            let alone = alike().filter(|member| member.player.is_playing()).count();
+            let alone = alike().filter(|member| self.hears_alone(member)).count();
             let needed = alike().count().min(voices + alone);
             let owned = alike().filter(|member| member.own.is_some()).count();
             let free = self.free.iter().filter(|mouth| mouth.kind == kind).count();

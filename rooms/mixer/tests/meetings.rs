@@ -170,6 +170,53 @@ fn announcements_are_heard_by_whom_they_are_for() {
 }
 
 #[test]
+fn who_is_spared_an_announcement_hears_the_others_as_before() {
+    for kind in [0, 4] {
+        let mut hall = Hall::new(RoomConfig::default());
+        hall.join(l16(), tone(500.0, 3_000.0));
+        let listeners: Vec<_> = (0..4).map(|_| hall.join(format(kind), nothing())).collect();
+        let (spared, other) = (listeners[0], listeners[1]);
+        hall.run(3_000);
+        let before = strength(&hall, spared, 500.0);
+        let id = hall.phones[spared].id;
+        let played = recording(16_000, 1_300.0, 1_000);
+        let played = hall.room.play(Ear::Everybody, played, PlayOptions::default()).unwrap();
+        assert!(hall.room.except(played, id));
+        hall.run(900);
+        let ratio = strength(&hall, spared, 500.0) / before;
+        assert!((ratio - 1.0).abs() < 0.1, "{kind}: neither turned down: {ratio}");
+        assert!(strength(&hall, spared, 1_300.0) < 20.0, "{kind}: nor hears it");
+        assert!(strength(&hall, other, 1_300.0) > 1_500.0, "{kind}");
+        hall.run(3_000);
+        let ratio = strength(&hall, spared, 500.0) / before;
+        assert!((ratio - 1.0).abs() < 0.1, "{kind}: nor later: {ratio}");
+        assert!(!hall.room.except(played, id), "it is over");
+    }
+}
+
+#[test]
+fn who_comes_while_it_is_announced_is_spared_too() {
+    let mut hall = Hall::new(RoomConfig::default());
+    let first = hall.join(format(0), nothing());
+    let clips = [recording(16_000, 1_300.0, 600), recording(8_000, 1_700.0, 600)];
+    let newcomer = ParticipantId(1);
+    for clip in clips {
+        let played = hall.room.play(Ear::Everybody, clip, PlayOptions::default()).unwrap();
+        assert!(hall.room.except(played, newcomer));
+    }
+    hall.run(60);
+    let newcomer = hall.join(format(0), nothing());
+    hall.run(440);
+    assert!(strength(&hall, first, 1_300.0) > 1_500.0);
+    hall.run(640);
+    assert!(strength(&hall, first, 1_700.0) > 1_500.0);
+    for hertz in [1_300.0, 1_700.0] {
+        let phone = &hall.phones[newcomer];
+        assert!(amplitude(&phone.heard, phone.rate(), hertz) < 20.0, "{hertz}");
+    }
+}
+
+#[test]
 fn music_repeats_until_it_is_stopped_and_a_queue_has_an_end() {
     let mut hall = Hall::new(RoomConfig::default());
     let one = hall.join(l16(), nothing());

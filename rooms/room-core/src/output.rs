@@ -94,11 +94,14 @@ pub enum Order {
     Allow(Capabilities),
     /// It sees the others in this way.
     LayOut(PictureLayout),
-    /// What it says is kept as its name. [`crate::Focus::handle_name_recorded`] is to follow.
+    /// What it says is kept as its name. [`crate::Focus::handle_name_recorded`] is to follow, once: when the
+    /// time is over, or after [`Order::StopRecordingName`].
     RecordName {
         /// How long at most.
         longest: Duration,
     },
+    /// It has said its name.
+    StopRecordingName,
     /// It ends.
     HangUp {
         /// The SIP status, where it was not answered.

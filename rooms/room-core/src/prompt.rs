@@ -107,6 +107,8 @@ pub enum Prompt {
     HasJoined,
     /// "Has left", after the name.
     HasLeft,
+    /// "Is waiting to be admitted", after the name.
+    IsWaiting,
     /// The name that this caller has said; silence where there is none.
     Name(TransactionId),
 }
@@ -178,6 +180,7 @@ const FIXED: &[(Prompt, &str, &str)] = &[
     (Prompt::RecordTone, "record-tone", "(a tone)"),
     (Prompt::HasJoined, "has-joined", "has joined."),
     (Prompt::HasLeft, "has-left", "has left."),
+    (Prompt::IsWaiting, "is-waiting", "is waiting to be admitted."),
 ];
 
 impl Prompt {

@@ -23,7 +23,7 @@ pub struct WelcomeSettings {
     pub next_digit: Duration,
     /// How long all of it may take.
     pub longest: Duration,
-    /// How long a name may be.
+    /// How long a name may be, at most [`model::LONGEST_UTTERANCE`].
     pub name: Duration,
 }
 
@@ -34,11 +34,13 @@ impl Default for WelcomeSettings {
             first_digit: Duration::from_secs(10),
             next_digit: Duration::from_secs(4),
             longest: Duration::from_secs(180),
-            name: Duration::from_secs(4),
+            name: model::LONGEST_UTTERANCE,
         }
     }
 }
 
+/// How long it may take to be told what was recorded of a name.
+const NAME_TOLD: Duration = Duration::from_secs(2);
 /// A prompt that does not say that it has ended is given up after this.
 const LONGEST_PROMPT: Duration = Duration::from_secs(60);
 
@@ -68,8 +70,8 @@ pub(crate) trait Door<T> {
 pub(crate) enum Outcome<T> {
     /// It goes on.
     Open,
-    /// The caller may enter.
-    Enter(T),
+    /// The caller may enter, and has said a name that is kept or has not.
+    Enter(T, bool),
     /// The caller hears these words and is hung up.
     GiveUp(Vec<Prompt>),
 }
@@ -92,6 +94,8 @@ pub(crate) struct Welcome<T> {
     /// From when on what is being entered may be tried; its turn was taken. An id and its passcode
     /// take one together.
     turn: Option<Instant>,
+    /// Until when `#` belongs to ten digits that were taken without it.
+    pound_until: Instant,
     stage: Stage<T>,
 }
 
@@ -107,6 +111,8 @@ enum Stage<T> {
     AskName(u32, Instant, Option<T>),
     /// The name is recorded; when to give that up.
     Name(Instant, Option<T>),
+    /// It is said; when to go on without what was recorded.
+    Named(Instant, Option<T>),
     Over,
 }
 
@@ -132,6 +138,7 @@ impl<T> Welcome<T> {
             id: None,
             dialled_passcode: dialled.passcode,
             turn: None,
+            pound_until: now.at,
             stage: Stage::Over,
         };
         let outcome = match dialled.id {
@@ -150,7 +157,9 @@ impl<T> Welcome<T> {
                 Some(until.min(self.over_at))
             }
             // Who may enter is not turned away for being slow.
-            Stage::AskName(_, until, _) | Stage::Name(until, _) => Some(until),
+            Stage::AskName(_, until, _) | Stage::Name(until, _) | Stage::Named(until, _) => {
+                Some(until)
+            }
             Stage::Over => None,
         }
     }
@@ -166,7 +175,7 @@ impl<T> Welcome<T> {
         }
         match &mut self.stage {
             Stage::AskName(..) => self.record_name(now, out),
-            Stage::Name(_, ticket) => Self::enter(ticket.take()),
+            Stage::Name(_, ticket) | Stage::Named(_, ticket) => Self::enter(ticket.take(), false),
             _ if self.over_at <= now.at => self.give_up(vec![Prompt::Goodbye]),
             Stage::Turn(_) => self.attempt(now, door, out),
             Stage::Prompt(..) => self.wait(now),
@@ -184,9 +193,12 @@ impl<T> Welcome<T> {
         }
     }
 
-    pub(crate) fn handle_name_recorded(&mut self) -> Outcome<T> {
+    /// What was recorded is known: a name, or nothing that could be one.
+    pub(crate) fn handle_name_recorded(&mut self, has_said_name: bool) -> Outcome<T> {
         match &mut self.stage {
-            Stage::Name(_, ticket) => Self::enter(ticket.take()),
+            Stage::Name(_, ticket) | Stage::Named(_, ticket) => {
+                Self::enter(ticket.take(), has_said_name)
+            }
             _ => Outcome::Open,
         }
     }
@@ -199,11 +211,19 @@ impl<T> Welcome<T> {
         out: &mut Outputs,
     ) -> Outcome<T> {
         match &mut self.stage {
-            Stage::Turn(_) | Stage::Over => return Outcome::Open,
-            Stage::Name(_, ticket) => return Self::enter(ticket.take()),
-            Stage::AskName(..) => {
-                out.order(self.call, Order::StopPlaying);
-                return self.record_name(now, out);
+            Stage::Turn(_) | Stage::Named(..) | Stage::Over => return Outcome::Open,
+            Stage::Name(_, ticket) => {
+                out.order(self.call, Order::StopRecordingName);
+                self.stage = Stage::Named(now.at + NAME_TOLD, ticket.take());
+                return Outcome::Open;
+            }
+            Stage::AskName(..) if key.symbol() == '#' && now.at < self.pound_until => {
+                self.pound_until = now.at;
+                return Outcome::Open;
+            }
+            Stage::AskName(number, ..) => {
+                *number = out.play(self.call, &self.language, vec![Prompt::RecordTone]);
+                return Outcome::Open;
             }
             Stage::Prompt(..) => {
                 out.order(self.call, Order::StopPlaying);
@@ -238,6 +258,7 @@ impl<T> Welcome<T> {
             match self.taken_turn(now, door) {
                 Turn::At(at) if at <= now.at => {
                     if let Some(ticket) = door.open(now, &self.entry, None) {
+                        self.pound_until = now.at + self.settings.next_digit;
                         return self.opened(now, ticket, door, out);
                     }
                 }
@@ -296,7 +317,7 @@ impl<T> Welcome<T> {
         out: &mut Outputs,
     ) -> Outcome<T> {
         if !door.wants_name(&ticket) {
-            return Self::enter(Some(ticket));
+            return Self::enter(Some(ticket), false);
         }
         let prompts = vec![Prompt::SayName, Prompt::RecordTone];
         let number = out.play(self.call, &self.language, prompts);
@@ -311,7 +332,7 @@ impl<T> Welcome<T> {
         };
         let longest = self.settings.name;
         out.order(self.call, Order::RecordName { longest });
-        self.stage = Stage::Name(now.at + longest + Duration::from_secs(2), ticket);
+        self.stage = Stage::Name(now.at + longest + NAME_TOLD, ticket);
         Outcome::Open
     }
 
@@ -342,9 +363,9 @@ impl<T> Welcome<T> {
         Outcome::GiveUp(prompts)
     }
 
-    fn enter(ticket: Option<T>) -> Outcome<T> {
+    fn enter(ticket: Option<T>, has_said_name: bool) -> Outcome<T> {
         match ticket {
-            Some(ticket) => Outcome::Enter(ticket),
+            Some(ticket) => Outcome::Enter(ticket, has_said_name),
             None => Outcome::GiveUp(vec![Prompt::Goodbye]),
         }
     }

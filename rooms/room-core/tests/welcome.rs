@@ -338,6 +338,54 @@ fn telephones_say_their_name_where_it_is_announced() {
         assert!(world.view(call).records_name);
         if by_key {
             world.keys(call, "#");
+            assert!(!world.view(call).records_name && !world.is_in(call, meeting));
+            // A key more is no other name's end.
+            world.keys(call, "#");
+        }
+        world.name_recorded(call, true);
+        assert!(world.is_in(call, meeting));
+        let joined = [Prompt::Name(call), Prompt::HasJoined];
+        assert_eq!(world.announced(meeting).last().unwrap(), &joined);
+        // Who is in, or has joined, is told nothing more of it.
+        world.name_recorded(call, true);
+        world.gone(call, None);
+        let left = [Prompt::Name(call), Prompt::HasLeft];
+        assert_eq!(world.announced(meeting).last().unwrap(), &left);
+        world.seconds(10);
+    }
+    // A meeting that was locked while a name was said is not entered.
+    let call = asked(&mut world);
+    world.keys(call, &number);
+    world.command(meeting, By::Api, Command::Lock(true)).unwrap();
+    world.played(call);
+    world.name_recorded(call, true);
+    assert_eq!(world.view(call).heard, [Prompt::WrongId, Prompt::Goodbye]);
+}
+
+/// A meeting with somebody in it where names are announced, and a telephone that is asked for its own.
+fn naming(set: impl FnOnce(&mut MeetingSettings)) -> (World, MeetingId, TransactionId) {
+    let mut world = World::new(FocusSettings::default());
+    let mut settings = MeetingSettings {
+        plan: Plan::Personal,
+        announce: Announce::Name,
+        ..MeetingSettings::default()
+    };
+    set(&mut settings);
+    let meeting = world.make(settings);
+    world.moderate(meeting);
+    let (number, _) = world.numbers(meeting);
+    let call = asked(&mut world);
+    world.keys(call, &number);
+    (world, meeting, call)
+}
+
+#[test]
+fn who_says_nothing_is_announced_by_the_tone() {
+    for is_told in [true, false] {
+        let (mut world, meeting, call) = naming(|_| ());
+        world.played(call);
+        if is_told {
+            world.name_recorded(call, false);
         } else {
             // Four seconds for the name, two until it must have been told.
             world.wait(Duration::from_millis(5_999));
@@ -345,20 +393,78 @@ fn telephones_say_their_name_where_it_is_announced() {
             world.wait(Duration::from_millis(1));
         }
         assert!(world.is_in(call, meeting));
-        assert_eq!(
-            world.announced(meeting).last().unwrap(),
-            &[Prompt::Name(call), Prompt::HasJoined]
-        );
+        assert_eq!(world.announced(meeting).last().unwrap(), &[Prompt::JoinTone]);
+        // What is told too late is no name any more.
+        world.name_recorded(call, true);
+        world.gone(call, None);
+        assert_eq!(world.announced(meeting).last().unwrap(), &[Prompt::LeaveTone]);
     }
-    // A meeting that was locked while a name was said is not entered.
-    let call = asked(&mut world);
-    world.keys(call, &number);
-    world.command(meeting, By::Api, Command::Lock(true)).unwrap();
+    // Of whom nothing is told after `#`, two seconds later.
+    let (mut world, meeting, call) = naming(|_| ());
     world.played(call);
-    let now = world.now();
-    world.focus.handle_name_recorded(now, call);
-    world.drain();
-    assert_eq!(world.view(call).heard, [Prompt::WrongId, Prompt::Goodbye]);
+    world.keys(call, "#");
+    world.wait(Duration::from_millis(1_999));
+    assert!(!world.is_in(call, meeting));
+    world.wait(Duration::from_millis(1));
+    assert!(world.is_in(call, meeting));
+}
+
+#[test]
+fn the_pound_key_behind_an_id_does_not_skip_the_question_for_the_name() {
+    let (mut world, _, call) = naming(|_| ());
+    let question = [Prompt::SayName, Prompt::RecordTone];
+    world.keys(call, "#");
+    assert_eq!(world.view(call).heard, question);
+    assert!(!world.view(call).records_name);
+    // Any other key, or another one, leads to the tone, and nothing is recorded before it has been heard.
+    world.keys(call, "#");
+    assert_eq!(world.view(call).heard, [Prompt::RecordTone]);
+    assert!(!world.view(call).records_name);
+    world.played(call);
+    assert!(world.view(call).records_name);
+    // After four seconds it is no id's any more.
+    let (mut world, _, call) = naming(|_| ());
+    world.seconds(4);
+    world.keys(call, "#");
+    assert_eq!(world.view(call).heard, [Prompt::RecordTone]);
+}
+
+#[test]
+fn moderators_hear_the_name_of_who_waits() {
+    let (mut world, meeting, call) = naming(|it| it.access = Access::Admitted);
+    world.played(call);
+    world.name_recorded(call, true);
+    assert!(!world.is_in(call, meeting));
+    let moderator = world.focus.roster(meeting)[0].person.call;
+    assert_eq!(world.view(moderator).heard, [Prompt::Name(call), Prompt::IsWaiting]);
+    world.command(meeting, By::Call(moderator), Command::Admit(call)).unwrap();
+    let joined = [Prompt::Name(call), Prompt::HasJoined];
+    assert_eq!(world.announced(meeting).last().unwrap(), &joined);
+    // Who has no name is waited for by words alone.
+    world.seconds(10);
+    let nameless = world.attend(meeting);
+    assert!(!world.is_in(nameless, meeting));
+    assert_eq!(world.view(moderator).heard, [Prompt::Knock]);
+}
+
+#[test]
+fn of_many_who_come_at_once_three_are_named() {
+    let (mut world, meeting, first) = naming(|_| ());
+    let (number, _) = world.numbers(meeting);
+    let mut calls = vec![first];
+    for _ in 0..4 {
+        let call = asked(&mut world);
+        world.keys(call, &number);
+        calls.push(call);
+    }
+    for call in &calls {
+        world.played(*call);
+        world.name_recorded(*call, true);
+    }
+    let announced = world.announced(meeting);
+    let joins = &announced[announced.len() - 5..];
+    assert_eq!(joins[2], [Prompt::Name(calls[2]), Prompt::HasJoined]);
+    assert_eq!(joins[3..], [[Prompt::JoinTone], [Prompt::JoinTone]]);
 }
 
 #[test]

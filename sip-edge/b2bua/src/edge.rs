@@ -192,6 +192,7 @@ impl Edge {
             | MediaEvent::PictureWanted { id }
             | MediaEvent::ConferenceRecords { id }
             | MediaEvent::ConferenceRecordingFailed { id, .. }
+            | MediaEvent::Uttered { id, .. }
             | MediaEvent::Heard { id, .. }
             | MediaEvent::Dtmf { id, .. }
             | MediaEvent::Lost { id } => *id,

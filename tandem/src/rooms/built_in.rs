@@ -26,7 +26,7 @@ macro_rules! every_prompt {
             "unlocked" "knock" "muted" "unmuted" "cannot-unmute" "everyone-muted" "everyone-unmuted"
             "hand-raised" "hand-lowered" "somebody-raised-hand" "now-moderator" "moderator-left"
             "not-allowed" "nobody-waits" "enter-number" "calling" "cannot-call" "invited" "confirm-end"
-            "people-count" "join-tone" "leave-tone" "record-tone" "has-joined" "has-left"
+            "people-count" "join-tone" "leave-tone" "record-tone" "has-joined" "has-left" "is-waiting"
             "minutes-left-1" "minutes-left-2" "minutes-left-3" "minutes-left-5" "minutes-left-10"
             "minutes-left-15" "minutes-left-30"
             "key-0" "key-1" "key-2" "key-3" "key-4" "key-5" "key-6" "key-7" "key-8" "key-9" "key-star"

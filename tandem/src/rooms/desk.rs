@@ -7,6 +7,7 @@ use super::ears::Ears;
 use super::events::Teller;
 use super::floor::Floors;
 use super::floor_sockets::FloorSockets;
+use super::names::Names;
 use super::numbers::e164;
 use super::prompts::Prompts;
 use super::readings::Counters;
@@ -64,6 +65,8 @@ pub(super) struct Desk {
     guests_wait: Arc<AtomicUsize>,
     orders: Arc<OnceLock<ApplicationOrders>>,
     pub(super) callers: HashMap<TransactionId, Ears>,
+    /// What callers have said as their names.
+    names: Names,
     /// Calls of applications.
     pub(super) steered: Steered,
     /// Orders that the edge has had no room for, in their order.
@@ -111,6 +114,7 @@ impl Desk {
             guests_wait,
             orders,
             callers: HashMap::new(),
+            names: Names::default(),
             steered,
             unsent: VecDeque::new(),
             floor,
@@ -210,6 +214,19 @@ impl Desk {
             ApplicationNews::Pictures { camera, slides } => {
                 self.focus.handle_pictures(call, camera, slides);
             }
+            ApplicationNews::Uttered(utterance) => {
+                if ears.end_naming() {
+                    let is_kept = utterance.is_some_and(|said| self.names.keep(call, said));
+                    self.focus.handle_name_recorded(now, call, is_kept);
+                }
+            }
+            ApplicationNews::SeatFailed { order, .. } | ApplicationNews::Refused { order, .. }
+                if ears.is_naming(order) =>
+            {
+                tracing::warn!(%call, "what a caller says as its name is not kept");
+                ears.end_naming();
+                self.focus.handle_name_recorded(now, call, false);
+            }
             ApplicationNews::Seated { order } if ears.is_seat(order) => {
                 ears.handle_seated(order);
                 self.steered.joined(call, Ok(()));
@@ -276,6 +293,8 @@ impl Desk {
                 .flat_map(|(call, ears)| ears.take_ended().map(|number| (*call, number)))
                 .collect();
             if ended.is_empty() {
+                // Their last words about who has gone were those that it left.
+                self.names.retain(|call| self.callers.contains_key(call));
                 return;
             }
             for (call, number) in ended {
@@ -306,7 +325,7 @@ impl Desk {
                     ears.show(cards::of_words(title, &words));
                 }
                 ears.speaks(words.language.clone());
-                ears.play(number, self.prompts.sources(&words));
+                ears.play(number, self.prompts.sources(&words, &self.names));
             }
             Order::StopPlaying => ears.stop(),
             Order::StartMusic => ears.start_music(self.prompts.music()),
@@ -345,8 +364,8 @@ impl Desk {
             Order::Unmute => ears.mute(false),
             Order::Allow(capabilities) => ears.allow(capabilities),
             Order::LayOut(layout) => ears.lay_out(None, layout),
-            // What callers say is not kept yet: their names are not said.
-            Order::RecordName { .. } => self.focus.handle_name_recorded(now(self.clock), call),
+            Order::RecordName { longest } => ears.record_name(longest),
+            Order::StopRecordingName => ears.stop_recording_name(),
             Order::HangUp { status, .. } => ears.hang_up(status),
         }
     }
@@ -355,11 +374,16 @@ impl Desk {
         let now = now(self.clock);
         match order {
             MeetingOrder::Announce(words) => {
-                let sources = self.prompts.sources(&words);
+                let sources = self.prompts.sources(&words, &self.names);
+                // Nobody hears its own name, nor that it has joined.
+                let except = words.prompts.iter().find_map(|prompt| match prompt {
+                    Prompt::Name(call) => Some(*call),
+                    _ => None,
+                });
                 // The mixer plays it to all of them; whoever has a seat for sure says which conference it is.
                 let there = self.callers.values_mut().filter(|ears| ears.is_in(meeting));
                 if let Some(ears) = there.max_by_key(|ears| ears.is_seated()) {
-                    ears.announce(sources);
+                    ears.announce(sources, except);
                 }
             }
             MeetingOrder::StartRecording => {

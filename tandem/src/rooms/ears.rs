@@ -7,6 +7,7 @@ use model::{
 use room_core::{Capabilities, Language, MeetingId};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something in the line.
 enum Sound {
@@ -47,6 +48,8 @@ pub(super) struct Ears {
     language: Language,
     /// The newest order to record its conference.
     record: Option<u32>,
+    /// While it says its name, in a conference with nobody else: the orders of that.
+    naming: Option<[u32; 2]>,
     orders: Vec<(u32, ApplicationOrder)>,
     ended: Vec<u32>,
 }
@@ -65,6 +68,7 @@ impl Ears {
             laid_out: None,
             language,
             record: None,
+            naming: None,
             orders: Vec::new(),
             ended: Vec::new(),
         }
@@ -100,7 +104,7 @@ impl Ears {
     }
 
     pub(super) fn hang_up(&mut self, status: u16) {
-        self.place = None;
+        (self.place, self.naming) = (None, None);
         self.order(ApplicationOrder::HangUp { leg: None, status });
     }
 
@@ -120,14 +124,52 @@ impl Ears {
         self.go_on(was_heard);
     }
 
-    /// Everybody in its meeting hears this, in the mix.
-    pub(super) fn announce(&mut self, clips: Vec<AudioSource>) {
-        for clip in clips {
-            self.order(ApplicationOrder::Announce(clip));
+    /// Everybody in its meeting but one hears this, in the mix.
+    pub(super) fn announce(&mut self, clips: Vec<AudioSource>, except: Option<TransactionId>) {
+        let except = except.map(participant_of);
+        for source in clips {
+            self.order(ApplicationOrder::Announce { source, except });
         }
     }
 
+    /// What it says is kept as its name, for so long at most.
+    pub(super) fn record_name(&mut self, longest: Duration) {
+        let seat = Seat {
+            // Half of its id, all random, as a meeting's conference is half of that one's.
+            conference: ConferenceId((self.call.as_u128() >> 64) as u64),
+            participant: participant_of(self.call),
+            leg: LegSide::A,
+            is_muted: false,
+        };
+        let sit = ApplicationOrder::Sit { seat, shown: PicturesShown::default() };
+        let longest = Some(longest);
+        let record = ApplicationOrder::RecordUtterance { longest };
+        self.naming = Some([self.order(sit), self.order(record)]);
+    }
+
+    /// It has said its name.
+    pub(super) fn stop_recording_name(&mut self) {
+        if self.naming.is_some() {
+            self.order(ApplicationOrder::RecordUtterance { longest: None });
+        }
+    }
+
+    /// Whether the order of this number was to have its name kept.
+    pub(super) fn is_naming(&self, order: u32) -> bool {
+        self.naming.is_some_and(|orders| orders.contains(&order))
+    }
+
+    /// Nothing it says is a name any more; whether that was one until now.
+    pub(super) fn end_naming(&mut self) -> bool {
+        let was_naming = self.naming.take().is_some();
+        if was_naming {
+            self.order(ApplicationOrder::StandUp);
+        }
+        was_naming
+    }
+
     pub(super) fn start_music(&mut self, music: AudioSource) {
+        self.end_naming();
         self.music = Some(music);
         if self.heard.is_none() {
             self.go_on(false);
@@ -220,6 +262,7 @@ impl Ears {
         is_muted: bool,
         capabilities: Capabilities,
     ) {
+        self.end_naming();
         let (presents, order, is_seated) = (false, 0, false);
         let place =
             Place { meeting, conference, is_muted, capabilities, presents, order, is_seated };
@@ -259,8 +302,7 @@ impl Ears {
         let Some(place) = &self.place else { return };
         let seat = Seat {
             conference: place.conference,
-            // All but two bits of an id's lower half are random.
-            participant: ParticipantId(self.call.as_u128() as u64),
+            participant: participant_of(self.call),
             leg: LegSide::A,
             is_muted: place.is_muted || !place.capabilities.audio.sends(),
         };
@@ -304,6 +346,11 @@ impl Ears {
         self.orders.push((self.last_order, order));
         self.last_order
     }
+}
+
+/// What whoever mixes calls a caller: all but two bits of an id's lower half are random.
+const fn participant_of(call: TransactionId) -> ParticipantId {
+    ParticipantId(call.as_u128() as u64)
 }
 
 #[cfg(test)]

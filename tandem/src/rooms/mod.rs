@@ -13,6 +13,7 @@ mod ears;
 mod events;
 mod floor;
 mod floor_sockets;
+mod names;
 mod numbers;
 mod presenting;
 mod prompts;

@@ -1,6 +1,7 @@
 //! What callers of the meeting rooms hear: files of the configuration, else the sounds of the binary.
 
 use super::built_in;
+use super::names::Names;
 use crate::config::RoomPrompts;
 use model::AudioSource;
 use room_core::{Language, Prompt, Words};
@@ -41,9 +42,13 @@ impl Prompts {
     }
 
     /// What is played for words, one after the other.
-    pub(super) fn sources(&self, words: &Words) -> Vec<AudioSource> {
+    pub(super) fn sources(&self, words: &Words, names: &Names) -> Vec<AudioSource> {
         let prompts = words.prompts.iter().take(Words::MOST);
-        prompts.filter_map(|prompt| self.source(&words.language, *prompt)).collect()
+        let source = |prompt: &Prompt| match prompt {
+            Prompt::Name(call) => names.source(*call),
+            prompt => self.source(&words.language, *prompt),
+        };
+        prompts.filter_map(source).collect()
     }
 
     /// A prompt that a language lacks is heard in English.
@@ -94,7 +99,7 @@ mod tests {
         let prompts = Prompts::of(&RoomPrompts::default());
         let all: Vec<_> = Prompt::all().map(|(prompt, _)| prompt).collect();
         for language in ["en", "ja", "de"] {
-            let sources = prompts.sources(&words(language, &all));
+            let sources = prompts.sources(&words(language, &all), &Names::default());
             assert_eq!(sources.len(), all.len(), "{language}");
         }
         assert_eq!(prompts.music(), built_in::music());
@@ -134,12 +139,12 @@ mod tests {
         let built_in = |language, name| built_in::prompt(language, name).unwrap();
         let own = |name| AudioSource::Octets(own(name));
         assert_eq!(
-            prompts.sources(&words("ja", &asked)),
+            prompts.sources(&words("ja", &asked), &Names::default()),
             [built_in("ja", "welcome"), own("muted"), built_in("ja", "key-1")],
             "a file that cannot be played is not missed"
         );
         assert_eq!(
-            prompts.sources(&words("de", &asked)),
+            prompts.sources(&words("de", &asked), &Names::default()),
             [own("locked"), built_in("en", "enter-id"), own("key-9")]
         );
         assert_eq!(prompts.music(), own("removed"));

@@ -249,6 +249,7 @@ impl World {
             | MediaCommand::RefreshPicture { id, .. }
             | MediaCommand::Announce { id, .. }
             | MediaCommand::RecordConference { id, .. }
+            | MediaCommand::RecordUtterance { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::MoveLeg { from: (id, _), .. }
             | MediaCommand::Report { id } => {

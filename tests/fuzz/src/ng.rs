@@ -150,6 +150,7 @@ impl Script {
             | MediaCommand::RefreshPicture { id, .. }
             | MediaCommand::Announce { id, .. }
             | MediaCommand::RecordConference { id, .. }
+            | MediaCommand::RecordUtterance { id, .. }
             | MediaCommand::StandUp { id }
             | MediaCommand::Report { id }
             | MediaCommand::MoveLeg { from: (id, _), .. } => {

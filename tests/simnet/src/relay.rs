@@ -4,7 +4,8 @@ use crate::fixture::EDGE;
 use model::{
     AllocationFailure, AudioSource, ConferenceRecording, ConferenceRecordingFailure, DtmfPress,
     LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia, MediaCommand, MediaEvent,
-    MediaId, MediaLine, MediaPlan, PictureSeat, PlayOutcome, Playing, Seat, SeatFailure,
+    MediaId, MediaLine, MediaPlan, ParticipantId, PictureSeat, PlayOutcome, Playing, Seat,
+    SeatFailure, Utterance,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -54,7 +55,11 @@ pub struct FakeRelay {
     /// Every seat that was ordered, oldest first.
     pub seats: Vec<Seat>,
     /// What was announced in conferences, oldest first.
-    pub announced: Vec<AudioSource>,
+    pub announced: Vec<(AudioSource, Option<ParticipantId>)>,
+    /// What a caller says next; told when its time is ended, and when it is not begun.
+    pub utterance: Option<Utterance>,
+    /// Every wish for one, oldest first.
+    pub utterances: Vec<Option<Duration>>,
     /// Where streams of pictures have their places.
     pub shown: HashMap<MediaId, PictureSeat>,
     /// Streams whose leg asked for a key frame, oldest first.
@@ -90,6 +95,8 @@ impl FakeRelay {
             seated: HashMap::new(),
             seats: Vec::new(),
             announced: Vec::new(),
+            utterance: None,
+            utterances: Vec::new(),
             shown: HashMap::new(),
             refreshed: Vec::new(),
             cannot_show: None,
@@ -184,7 +191,8 @@ impl FakeRelay {
                 self.refreshed.push(id);
                 None
             }
-            MediaCommand::Announce { id, source } => self.announce(id, source),
+            MediaCommand::Announce { id, source, except } => self.announce(id, source, except),
+            MediaCommand::RecordUtterance { id, longest } => self.utter(id, longest),
             MediaCommand::RecordConference { id, recording } => self.record(id, recording),
             MediaCommand::StandUp { id } => {
                 self.stand_up(id);
@@ -219,10 +227,22 @@ impl FakeRelay {
         })
     }
 
-    fn announce(&mut self, id: MediaId, source: AudioSource) -> Option<MediaEvent> {
+    fn announce(
+        &mut self,
+        id: MediaId,
+        source: AudioSource,
+        except: Option<ParticipantId>,
+    ) -> Option<MediaEvent> {
         assert!(self.seated.contains_key(&id), "{id:?} announces, and has no seat");
-        self.announced.push(source);
+        self.announced.push((source, except));
         None
+    }
+
+    fn utter(&mut self, id: MediaId, longest: Option<Duration>) -> Option<MediaEvent> {
+        assert!(self.seated.contains_key(&id), "{id:?} says something, and has no seat");
+        self.utterances.push(longest);
+        let utterance = self.utterance.clone();
+        longest.is_none().then_some(MediaEvent::Uttered { id, utterance })
     }
 
     fn sit(&mut self, id: MediaId, seat: Seat) -> MediaEvent {

@@ -179,6 +179,8 @@ fn must_be_told(event: &MediaEvent) -> bool {
         | MediaEvent::Unheard { .. }
         | MediaEvent::Dtmf { .. }
         | MediaEvent::PictureWanted { .. }
+        // Whoever said it goes on without when nothing is told.
+        | MediaEvent::Uttered { .. }
         | MediaEvent::Heard { .. }
         | MediaEvent::Rtcp(_)
         | MediaEvent::Plays { .. }

@@ -8,7 +8,10 @@ use crate::message::{
 };
 use crate::seal::SealKey;
 use crate::tls::{fingerprint_text, parse_fingerprint};
-use model::{LegSecurity, MediaCommand, MediaId, MediaPlan, SdesKeys, SrtpKey, SrtpSuite};
+use model::{
+    Instant, LegSecurity, MediaCommand, MediaEvent, MediaId, MediaPlan, SdesKeys, SrtpKey,
+    SrtpSuite,
+};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -100,6 +103,28 @@ fn a_seat_of_pictures_comes_out_as_it_went_in() {
         panic!()
     };
     assert_eq!((id, *read), (MediaId(3), seat));
+}
+
+#[test]
+fn what_was_said_comes_out_as_it_went_in() {
+    // As long as it can be.
+    let said = model::Utterance::new(vec![7; 44 + 4 * 32_000]);
+    let (id, utterance) = (MediaId(3), Some(said.clone()));
+    let event = Box::new(MediaEvent::Uttered { id, utterance });
+    let mut out = Vec::new();
+    assert!(encode(&RelayBody::Event { event, now: Instant::ZERO }, &mut out));
+    let RelayBody::Event { event, .. } = decode(&content(&out)).unwrap() else { panic!() };
+    let MediaEvent::Uttered { id: MediaId(3), utterance } = *event else { panic!() };
+    assert_eq!(utterance, Some(said.clone()));
+    let (source, except) = (model::AudioSource::Said(said), Some(model::ParticipantId(9)));
+    let announce = MediaCommand::Announce { id, source: source.clone(), except };
+    out.clear();
+    assert!(encode(&EdgeBody::Command(announce), &mut out));
+    let read = decode(&content(&out)).unwrap();
+    let EdgeBody::Command(MediaCommand::Announce { source: read, except: of, .. }) = read else {
+        panic!()
+    };
+    assert_eq!((read, of), (source, except));
 }
 
 #[test]

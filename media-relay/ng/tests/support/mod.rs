@@ -175,6 +175,7 @@ impl World {
             | MediaCommand::RefreshPicture { .. }
             | MediaCommand::Announce { .. }
             | MediaCommand::RecordConference { .. }
+            | MediaCommand::RecordUtterance { .. }
             | MediaCommand::StandUp { .. }
             | MediaCommand::Copy { .. } => panic!("nothing orders this"),
         }

@@ -67,6 +67,19 @@ fn a_file_of_the_configuration_is_made_once_for_each_format() {
 }
 
 #[test]
+fn of_what_somebody_has_said_nothing_is_kept() {
+    let mut desk = Desk::new(&[], None);
+    let said = AudioSource::Said(model::Utterance::new(wav(&[0x7f; 1_600])));
+    let first = desk.ask(&said, PCMU).unwrap();
+    assert_eq!(first.packets(), 10);
+    assert!(!Arc::ptr_eq(&first, &desk.ask(&said, PCMU).unwrap()), "it was made anew");
+    assert_eq!(desk.library.find(&said, PCMU, 20), None);
+    assert_eq!(desk.library.counts(), AudioCounts { files: 0, clips: 0, octets: 0 });
+    let broken = AudioSource::Said(model::Utterance::new(*b"RIFF"));
+    assert_eq!(desk.ask(&broken, PCMU), Err(PlayFailure::File));
+}
+
+#[test]
 fn tones_need_no_file_and_octets_are_known_to_the_thread() {
     let mut desk = Desk::new(&[], None);
     let tone = AudioSource::Ringback(Ringback::NorthAmerica);

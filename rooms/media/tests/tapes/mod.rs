@@ -1,4 +1,5 @@
 //! Recordings in memory.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use model::{ConferenceRecording, ConferenceRecordingFailure, RecordedPerson, TransactionId};
 use room_media::{Recorder, Tape, TapeState};

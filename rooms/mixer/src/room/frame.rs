@@ -2,7 +2,7 @@
 
 use super::{Frames, OutgoingPacket, Recorded, Room, RoomEvent, Sink};
 use crate::TICK_SAMPLES;
-use crate::config::SMALL_ROOM;
+use crate::config::{ParticipantId, SMALL_ROOM};
 use crate::member::Member;
 use crate::mouth::{Mouth, Said};
 use crate::playing::Ducking;
@@ -24,6 +24,7 @@ struct Speaking {
 impl Room {
     pub(super) fn frame(&mut self, at: Instant, sink: &mut impl Sink) {
         self.listen(at, sink);
+        let spared = self.player.spared();
         let ducking = self.sum(sink);
         self.mix_for_listeners();
         let speaking = Speaking {
@@ -38,13 +39,14 @@ impl Room {
         let voices = self.members.iter().filter(|member| member.is_heard()).count();
         let is_silence = voices == 0 && !self.player.is_playing();
         for at in 0..self.members.len() {
-            self.choose_mouth(at);
+            self.choose_mouth(at, spared);
             let Some(member) = self.members.get_mut(at) else { continue };
             if let Some(mut own) = member.own.take() {
                 let is_alone = voices == usize::from(member.is_heard());
-                let is_silence = is_alone && !self.player.is_playing();
+                let played = (spared != Some(member.id)).then_some(ducking);
+                let is_silence = is_alone && (played.is_none() || !self.player.is_playing());
                 let noise = is_silence.then_some((&*self.noise, self.tick));
-                let ended = mix_for_one(&mut self.frames, member, ducking, noise);
+                let ended = mix_for_one(&mut self.frames, member, played, noise);
                 let is_silence = is_silence && !member.player.is_playing();
                 let limited = &self.frames.limited;
                 own.say(limited, self.tick, is_silence, speaking.may_pause, speaking.bitrate);
@@ -121,9 +123,10 @@ impl Room {
 
     /// Gives the member at a place an encoder of its own if it needs one, and takes it back when it
     /// has not for a while.
-    fn choose_mouth(&mut self, at: usize) {
+    fn choose_mouth(&mut self, at: usize, spared: Option<ParticipantId>) {
         let Some(member) = self.members.get_mut(at) else { return };
-        let is_needed = member.is_heard() || member.player.is_playing();
+        let is_needed =
+            member.is_heard() || member.player.is_playing() || spared == Some(member.id);
         member.hold = if is_needed { HOLD } else { member.hold.saturating_sub(1) };
         let is_boundary = self.tick.is_multiple_of(u64::from(member.kind.ticks()));
         if member.own.is_some() {
@@ -161,11 +164,12 @@ impl Room {
     }
 }
 
-/// Writes what a member hears that has an encoder of its own to `limited`; what ended with it.
+/// Writes what a member hears that has an encoder of its own to `limited`; what ended with it. What everybody
+/// is played turns down the others by `played`; `None` of who does not hear it.
 fn mix_for_one(
     frames: &mut Frames,
     member: &mut Member,
-    ducking: Ducking,
+    played: Option<Ducking>,
     noise: Option<(&[i16], u64)>,
 ) -> Option<crate::PlayId> {
     frames.own = frames.sum;
@@ -174,8 +178,10 @@ fn mix_for_one(
             *sum -= own;
         }
     }
-    ducking.apply(&mut frames.own);
-    add(&mut frames.own, &frames.played);
+    if let Some(ducking) = played {
+        ducking.apply(&mut frames.own);
+        add(&mut frames.own, &frames.played);
+    }
     let mut ended = None;
     if member.player.is_playing() {
         // `mix` has been heard by now.

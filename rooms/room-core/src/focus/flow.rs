@@ -58,13 +58,21 @@ impl Focus {
         match outcome {
             Outcome::Open => {}
             Outcome::GiveUp(words) => self.say_farewell(now, call, words),
-            Outcome::Enter(ticket) => self.enter(now, call, ticket),
+            Outcome::Enter(ticket, has_said_name) => {
+                self.enter(now, call, ticket, has_said_name);
+            }
         }
         self.settle(now);
     }
 
     /// Whoever has the right number goes in, if that is still so.
-    pub(super) fn enter(&mut self, now: Now, call: TransactionId, ticket: Ticket) {
+    pub(super) fn enter(
+        &mut self,
+        now: Now,
+        call: TransactionId,
+        ticket: Ticket,
+        has_said_name: bool,
+    ) {
         let Some(caller) = self.callers.get_mut(&call) else { return };
         caller.stage = Stage::Meeting(ticket.meeting);
         let newcomer = Newcomer {
@@ -74,7 +82,7 @@ impl Focus {
             attendee: None,
             language: caller.language.clone(),
             capabilities: Capabilities::default(),
-            has_said_name: ticket.asks_name && caller.is_telephone,
+            has_said_name,
             invited: false,
             layout: caller.layout,
         };

@@ -258,9 +258,10 @@ impl Focus {
         self.settle(now);
     }
 
-    /// [`Order::RecordName`] is done, or could not be.
-    pub fn handle_name_recorded(&mut self, now: Now, call: TransactionId) {
-        self.welcome(now, call, |welcome, _, _| welcome.handle_name_recorded());
+    /// [`Order::RecordName`] is done: [`crate::Prompt::Name`] of this call can be played from now on, until it
+    /// has gone. Without a name it has said nothing, or that could not be kept.
+    pub fn handle_name_recorded(&mut self, now: Now, call: TransactionId, has_said_name: bool) {
+        self.welcome(now, call, |welcome, _, _| welcome.handle_name_recorded(has_said_name));
         self.settle(now);
     }
 

@@ -34,6 +34,8 @@ const BETWEEN_KNOCKS: Duration = Duration::from_secs(10);
 /// Joins and leaves that are announced in [`ANNOUNCED_SPAN`]; of more nobody hears, so that a flood of
 /// them does not drown the meeting.
 const MOST_ANNOUNCED: u32 = 8;
+/// Of these so many by name, which takes seconds; the others by the tone.
+const MOST_NAMED: u32 = 3;
 const ANNOUNCED_SPAN: Duration = Duration::from_secs(10);
 
 /// What of a meeting's record holds while it lasts.
@@ -78,8 +80,8 @@ pub(crate) struct Meeting {
     unled_at: Option<Instant>,
     /// When moderators have heard a knock.
     knocked_at: Option<Instant>,
-    /// Joins and leaves that were announced, and since when they are counted.
-    announced: (u32, Instant),
+    /// Joins and leaves that were announced, those by name, and since when they are counted.
+    announced: (u32, u32, Instant),
     ended: Option<EndReason>,
 }
 
@@ -136,7 +138,7 @@ impl Meeting {
             empty_at: Some(now.at + empty),
             unled_at: None,
             knocked_at: None,
-            announced: (0, now.at),
+            announced: (0, 0, now.at),
             ended: None,
         };
         meeting.tell(now, EventKind::Started, out);
@@ -261,22 +263,28 @@ impl Meeting {
         let person = member.person();
         self.tell(now, EventKind::Waiting(person), out);
         if !waits_for_moderator {
-            self.knock(now, out);
+            self.knock(now, call, out);
         }
     }
 
-    fn knock(&mut self, now: Now, out: &mut Outputs) {
+    /// Moderators hear who waits, where that one has said it, or that somebody does.
+    fn knock(&mut self, now: Now, call: TransactionId, out: &mut Outputs) {
         if self.knocked_at.is_some_and(|at| now.at - at < BETWEEN_KNOCKS) {
             return;
         }
         self.knocked_at = Some(now.at);
-        self.tell_moderators(Prompt::Knock, out);
+        let has_said_name = self.people.get(&call).is_some_and(|member| member.has_said_name);
+        let words = match has_said_name {
+            true => vec![Prompt::Name(call), Prompt::IsWaiting],
+            false => vec![Prompt::Knock],
+        };
+        self.tell_moderators(words, out);
     }
 
-    fn tell_moderators(&self, prompt: Prompt, out: &mut Outputs) {
+    fn tell_moderators(&self, prompts: Vec<Prompt>, out: &mut Outputs) {
         for (call, member) in &self.people {
             if member.role == Role::Moderator && member.place == Place::In {
-                out.play(*call, &member.language, vec![prompt]);
+                out.play(*call, &member.language, prompts.clone());
             }
         }
     }
@@ -391,16 +399,19 @@ impl Meeting {
     /// Joining and leaving, as it is set: by a tone, or by the name that somebody has said.
     fn announce_person(&mut self, now: Now, who: Announced, out: &mut Outputs) {
         let Announced { call, has_said_name, tone, words } = who;
-        let prompts = match self.facts.settings.announce {
-            Announce::Off => return,
-            Announce::Name if has_said_name => vec![Prompt::Name(call), words],
-            Announce::Name | Announce::Tone => vec![tone],
-        };
-        if now.at - self.announced.1 >= ANNOUNCED_SPAN {
-            self.announced = (0, now.at);
+        if self.facts.settings.announce == Announce::Off {
+            return;
         }
+        if now.at - self.announced.2 >= ANNOUNCED_SPAN {
+            self.announced = (0, 0, now.at);
+        }
+        let is_named = self.facts.settings.announce == Announce::Name
+            && has_said_name
+            && self.announced.1 < MOST_NAMED;
+        let prompts = if is_named { vec![Prompt::Name(call), words] } else { vec![tone] };
         if self.announced.0 < MOST_ANNOUNCED {
             self.announced.0 += 1;
+            self.announced.1 += u32::from(is_named);
             self.announce(prompts, out);
         }
     }

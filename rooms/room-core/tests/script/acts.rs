@@ -106,15 +106,23 @@ impl World {
                 self.drain();
             }
             11 => {
-                let now = self.now();
-                self.focus.handle_name_recorded(now, call);
-                self.drain();
+                self.name_recorded(call, how & 1 == 1);
             }
             12 => self.answer_questions(how),
             13 => drop(self.command(place, By::Call(call), some_command(how, call, &alive))),
             14 => drop(self.command(place, By::Api, some_command(how, call, &alive))),
             _ => self.wait(Duration::from_millis(u64::from(how) * u64::from(how))),
         }
+    }
+
+    /// What a call has said as its name is known, or that it has said none.
+    pub(crate) fn name_recorded(&mut self, call: TransactionId, has_said_name: bool) {
+        if let Some(view) = self.views.get_mut(&call) {
+            view.records_name = false;
+        }
+        let now = self.now();
+        self.focus.handle_name_recorded(now, call, has_said_name);
+        self.drain();
     }
 
     fn arrive(&mut self, what: u8, whom: usize, how: u8, meeting: MeetingId) {

@@ -386,7 +386,13 @@ impl World {
                 assert_ne!(before, layout, "told what it sees already");
                 view.layout = Some((layout, name));
             }
-            Order::RecordName { .. } => view.records_name = true,
+            Order::RecordName { longest } => {
+                assert!(longest <= model::LONGEST_UTTERANCE);
+                view.records_name = true;
+            }
+            Order::StopRecordingName => {
+                view.records_name = false;
+            }
             Order::HangUp { status, .. } => {
                 assert!((400..700).contains(&status));
                 assert!(view.meeting.is_none() && !view.music, "hung up in a meeting");

@@ -510,6 +510,9 @@ impl Call {
             MediaEvent::ConferenceRecords { .. } | MediaEvent::ConferenceRecordingFailed { .. } => {
                 self.conference_recording_answered(context, now, event);
             }
+            MediaEvent::Uttered { id, utterance } => {
+                self.uttered_in_seat(context, now, *id, utterance.as_ref());
+            }
             MediaEvent::Sits { .. }
             | MediaEvent::SeatFailed { .. }
             | MediaEvent::PictureWanted { .. } => {

@@ -104,7 +104,11 @@ fn announce(value: &DeValue<'_>) -> Result<Announce, String> {
     Ok(match value::text(value)? {
         "off" => Announce::Off,
         "tone" => Announce::Tone,
-        other => return Err(format!("{other:?} is unknown; use \"tone\" or \"off\"")),
+        "name" => Announce::Name,
+        other => {
+            let known = "use \"tone\", \"name\" or \"off\"";
+            return Err(format!("{other:?} is unknown; {known}"));
+        }
     })
 }
 
@@ -132,7 +136,7 @@ fn layout(value: &DeValue<'_>) -> Result<PictureLayout, String> {
 #[cfg(test)]
 mod tests {
     use super::super::super::tests::{accepts, errors, with};
-    use room_core::{Access, FloorPolicy};
+    use room_core::{Access, Announce, FloorPolicy};
 
     const MEETING: &str =
         "name = \"Board\"\nattendee_id = \"4081234567\"\nmoderator_id = \"7035550123456\"\n";
@@ -141,13 +145,14 @@ mod tests {
     fn a_meeting_has_the_same_id_at_each_start() {
         let text = format!(
             "[rooms]\n[[rooms.meeting]]\n{MEETING}passcode = \"987654\"\naccess = \"moderated\"\n\
-             slides = \"asked\"\nlayout = \"grid\"\n"
+             slides = \"asked\"\nlayout = \"grid\"\nannounce = \"name\"\n"
         );
         let [one, other] = [&text, &text].map(|text| accepts(text).rooms.unwrap().meetings);
         assert_eq!(one, other);
         assert_eq!((one.len(), one[0].settings.access), (1, Access::Moderated));
         assert_eq!(one[0].settings.floor, FloorPolicy::Asked);
         assert_eq!(one[0].settings.layout, model::PictureLayout::Grid);
+        assert_eq!(one[0].settings.announce, Announce::Name);
         assert!(one[0].passcode.as_ref().unwrap().matches("987654"));
     }
 
@@ -155,7 +160,7 @@ mod tests {
     fn what_is_wrong_is_said_with_its_line() {
         for (text, line, message) in [
             ("access = \"closed\"", 9, "access: \"closed\" is unknown; use \"open\""),
-            ("announce = \"name\"", 9, "announce: \"name\" is unknown; use \"tone\" or"),
+            ("announce = \"song\"", 9, "announce: \"song\" is unknown; use \"tone\", \"name\""),
             ("slides = \"me\"", 9, "slides: \"me\" is unknown; use \"everyone\", \"asked\""),
             ("layout = \"all\"", 9, "layout: \"all\" is unknown; use \"speaker\" or \"grid\""),
             ("passcode = \"12\"", 9, "passcode: "),

@@ -34,7 +34,16 @@ fn orders(ears: &mut Ears) -> Vec<(u32, String)> {
             format!("sit {}{}", seat.conference.0, said.collect::<String>())
         }
         ApplicationOrder::StandUp => "stand up".to_owned(),
-        ApplicationOrder::Announce(AudioSource::File(name)) => format!("everybody {name}"),
+        ApplicationOrder::Announce { source: AudioSource::File(name), except: None } => {
+            format!("everybody {name}")
+        }
+        ApplicationOrder::Announce { source: AudioSource::File(name), except } => {
+            format!("all but {} {name}", except.unwrap().0)
+        }
+        ApplicationOrder::RecordUtterance { longest: Some(longest) } => {
+            format!("keep {longest:?}")
+        }
+        ApplicationOrder::RecordUtterance { longest: None } => "keep no more".to_owned(),
         ApplicationOrder::RecordConference(recording) => {
             format!("record {}", recording.map_or("nothing".into(), |it| it.meeting))
         }
@@ -133,7 +142,7 @@ fn announcements_are_the_mixers_and_leave_the_callers_own_words_alone() {
     assert!(ears.is_seated());
     ears.play(5, vec![clip("a")]);
     assert_eq!(orders(&mut ears), [(2, "once a".into())]);
-    ears.announce(vec![clip("x"), clip("y")]);
+    ears.announce(vec![clip("x"), clip("y")], None);
     assert_eq!(said(&mut ears), ["everybody x", "everybody y"]);
     ears.handle_played(2);
     assert_eq!(ears.take_ended().collect::<Vec<_>>(), [5]);
@@ -179,4 +188,36 @@ fn a_camera_is_seen_as_far_as_it_may_send_and_slides_of_who_has_the_floor() {
     let expected =
         ["sit 3 unseen", "sit 3 unseen presents", "sit 3 presents", "sit 3", "sit 3", "sit 3"];
     assert_eq!(said(&mut ears), expected);
+}
+
+#[test]
+fn a_name_is_said_where_nobody_else_is() {
+    let call = TransactionId::from_random(3 << 80 | 9);
+    let mut ears = Ears::new(call, Language::english());
+    assert!(!ears.end_naming() && !ears.is_naming(0));
+    ears.stop_recording_name();
+    assert_eq!(said(&mut ears), [""; 0], "nothing is recorded");
+    ears.record_name(Duration::from_secs(4));
+    let own = (call.as_u128() >> 64) as u64;
+    let orders = orders(&mut ears);
+    assert_eq!(orders, [(1, format!("sit {own} unseen")), (2, "keep 4s".into())]);
+    assert!(ears.is_naming(1) && ears.is_naming(2) && !ears.is_naming(3));
+    assert!(!ears.has_place() && !ears.is_seat(1), "it is in no meeting");
+    ears.stop_recording_name();
+    assert_eq!(said(&mut ears), ["keep no more"]);
+    assert!(ears.end_naming() && !ears.end_naming());
+    assert_eq!(said(&mut ears), ["stand up"]);
+    // Who is let in without a word about its name leaves that place all the same.
+    ears.record_name(Duration::from_secs(4));
+    ears.start_music(clip("music"));
+    let own = format!("sit {own} unseen");
+    assert_eq!(said(&mut ears), [&own, "keep 4s", "stand up", "on and on music"]);
+    ears.stop_music();
+    ears.record_name(Duration::from_secs(4));
+    ears.join(meeting(3), false, may(SendReceive));
+    assert_eq!(said(&mut ears), ["quiet", &own, "keep 4s", "stand up", "sit 3"]);
+    // What it has joined with is not for its own ears.
+    ears.announce(vec![clip("name"), clip("joined")], Some(call));
+    let but = format!("all but {}", call.as_u128() as u64);
+    assert_eq!(said(&mut ears), [format!("{but} name"), format!("{but} joined")]);
 }

@@ -663,7 +663,8 @@ fn the_rooms_hear_who_speaks_who_is_silent_and_say_something_to_all() {
     w.say(vec![MediaEvent::Heard { id, heard }]);
     assert_eq!(news(&mut w), [], "it has no seat");
     let source = AudioSource::Octets([1, 2, 3].as_slice().into());
-    let announce = ApplicationOrder::Announce(source.clone());
+    let except = Some(ParticipantId(2));
+    let announce = ApplicationOrder::Announce { source: source.clone(), except };
     order(&mut w, call, 2, announce.clone());
     assert!(matches!(&news(&mut w)[..], [ApplicationNews::Refused { order: 2, .. }]));
     let seat = Seat {
@@ -677,7 +678,7 @@ fn the_rooms_hear_who_speaks_who_is_silent_and_say_something_to_all() {
     w.say(vec![MediaEvent::Heard { id, heard }]);
     assert_eq!(news(&mut w), [ApplicationNews::Heard(heard)]);
     order(&mut w, call, 4, announce);
-    assert_eq!((news(&mut w), w.relay.announced.clone()), (vec![], vec![source]));
+    assert_eq!((news(&mut w), w.relay.announced.clone()), (vec![], vec![(source, except)]));
     // What becomes of who is silent is the rooms' word: the call goes on.
     assert_eq!(w.plan().timeouts.one, Some(Duration::from_secs(5)));
     for _ in 0..10 {

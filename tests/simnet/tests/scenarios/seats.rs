@@ -4,7 +4,7 @@ use crate::steered::{answered, file, heard, hung_up, news, order, ringing};
 use model::{
     ApplicationNews, ApplicationOrder, Bridge, ConferenceId, ConferenceRecording,
     ConferenceRecordingFailure, LegSide, ParticipantId, PicturesShown, ROOM_ORDERS, RecordedPerson,
-    Seat, SeatFailure,
+    Seat, SeatFailure, Utterance,
 };
 use simnet::World;
 use std::time::Duration;
@@ -266,5 +266,33 @@ fn a_conference_is_recorded_by_way_of_a_seat() {
     assert!(matches!(news(&mut w)[..], [ApplicationNews::Refused { order: 8, .. }]));
     caller.bye(&mut w);
     caller.expect(&mut w, "200");
+    w.finish();
+}
+
+#[test]
+fn what_a_caller_says_in_its_seat_is_told_once() {
+    let (mut w, mut caller, call) = answered();
+    let say = |w: &mut World, number, longest| {
+        order(w, call, number, ApplicationOrder::RecordUtterance { longest });
+    };
+    let longest = Some(Duration::from_secs(4));
+    say(&mut w, 2, longest);
+    assert!(matches!(news(&mut w)[..], [ApplicationNews::Refused { order: 2, .. }]), "no seat");
+    sit(&mut w, call, 3, SEAT);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 3 }]);
+    say(&mut w, 4, longest);
+    assert_eq!(news(&mut w), []);
+    let said = Utterance::new(*b"RIFF");
+    w.relay.utterance = Some(said.clone());
+    say(&mut w, 5, None);
+    assert_eq!(news(&mut w), [ApplicationNews::Uttered(Some(said))]);
+    w.relay.utterance = None;
+    say(&mut w, 6, longest);
+    say(&mut w, 7, None);
+    assert_eq!(news(&mut w), [ApplicationNews::Uttered(None)]);
+    assert_eq!(w.relay.utterances, [longest, None, longest, None]);
+    caller.bye(&mut w);
+    caller.expect(&mut w, "200");
+    assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
     w.finish();
 }

@@ -48,7 +48,8 @@ impl Call {
                 | ApplicationOrder::StopRecording { .. }
                 | ApplicationOrder::StandUp
                 | ApplicationOrder::ControlFloor { .. }
-                | ApplicationOrder::Announce(_)
+                | ApplicationOrder::Announce { .. }
+                | ApplicationOrder::RecordUtterance { .. }
                 | ApplicationOrder::ShowCard { .. }
                 | ApplicationOrder::LayOut { .. }
                 | ApplicationOrder::RecordConference(_)
@@ -113,7 +114,12 @@ impl Call {
             ApplicationOrder::ControlFloor { access } => {
                 return self.control_floor_by_order(access);
             }
-            ApplicationOrder::Announce(source) => return self.announce_by_order(context, source),
+            ApplicationOrder::Announce { source, except } => {
+                return self.announce_by_order(context, source, except);
+            }
+            ApplicationOrder::RecordUtterance { longest } => {
+                return self.record_utterance_by_order(context, longest);
+            }
             ApplicationOrder::ShowCard { card } => self.show_card_by_order(context, card),
             ApplicationOrder::LayOut { name, layout } => {
                 self.lay_out_by_order(context, name, layout);

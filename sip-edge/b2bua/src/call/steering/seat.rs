@@ -6,9 +6,10 @@ use crate::context::Context;
 use crate::edge::Output;
 use model::{
     ApplicationNews, AudioSource, ConferenceId, ConferenceRecording, Heard, Instant, MediaCommand,
-    MediaEvent, MediaId, ParticipantId, PictureLayout, PictureSeat, PicturesShown, Seat,
+    MediaEvent, MediaId, ParticipantId, PictureLayout, PictureSeat, PicturesShown, Seat, Utterance,
 };
 use sdp::RoomPicture;
+use std::time::Duration;
 
 /// Where the near leg sits.
 pub(super) struct Seating {
@@ -88,11 +89,40 @@ impl Call {
         context: &mut Context,
         recording: Option<Box<ConferenceRecording>>,
     ) -> Result<(), &'static str> {
-        let seating = self.steering.as_ref().and_then(|steering| steering.seating.as_ref());
-        let id = seating.and_then(|seating| seating.told).map(|(id, _)| id);
-        let id = id.ok_or("the call takes part in no conference")?;
+        let id = self.seated_stream()?;
         context.outputs.push_back(Output::Media(MediaCommand::RecordConference { id, recording }));
         Ok(())
+    }
+
+    /// The stream with the seat, as the relay knows it.
+    fn seated_stream(&self) -> Result<MediaId, &'static str> {
+        let seating = self.steering.as_ref().and_then(|steering| steering.seating.as_ref());
+        let told = seating.and_then(|seating| seating.told);
+        told.map(|(id, _)| id).ok_or("the call takes part in no conference")
+    }
+
+    /// Has what the leg says in its seat kept for a while, or ends that.
+    pub(super) fn record_utterance_by_order(
+        &mut self,
+        context: &mut Context,
+        longest: Option<Duration>,
+    ) -> Result<(), &'static str> {
+        let id = self.seated_stream()?;
+        context.outputs.push_back(Output::Media(MediaCommand::RecordUtterance { id, longest }));
+        Ok(())
+    }
+
+    /// What the leg has said, or that it has said nothing.
+    pub(in crate::call) fn uttered_in_seat(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        id: MediaId,
+        utterance: Option<&Utterance>,
+    ) {
+        if self.steering.is_some() && self.media.id() == Some(id) {
+            self.tell(context, now, ApplicationNews::Uttered(utterance.cloned()));
+        }
     }
 
     /// The conference of the seat is recorded, or is not.
@@ -119,11 +149,10 @@ impl Call {
         &mut self,
         context: &mut Context,
         source: AudioSource,
+        except: Option<ParticipantId>,
     ) -> Result<(), &'static str> {
-        let seating = self.steering.as_ref().and_then(|steering| steering.seating.as_ref());
-        let told = seating.and_then(|seating| seating.told);
-        let (id, _) = told.ok_or("the call takes part in no conference")?;
-        context.outputs.push_back(Output::Media(MediaCommand::Announce { id, source }));
+        let id = self.seated_stream()?;
+        context.outputs.push_back(Output::Media(MediaCommand::Announce { id, source, except }));
         Ok(())
     }
 
