@@ -31,6 +31,8 @@ pub enum PictureFormat {
 /// What feedback a leg takes about what it sends (`a=rtcp-fb`, RFC 4585 and 5104).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
 pub struct PictureFeedback {
+    /// `nack`: it sends lost packets again, and asks for them.
+    pub nack: bool,
     /// `nack pli`.
     pub pli: bool,
     /// `ccm fir`.

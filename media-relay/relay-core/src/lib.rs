@@ -80,7 +80,7 @@ pub use model::RtcpStyle;
 pub use own_rtcp::{LONGEST_REPORT, OwnReport, REPORT_INTERVAL, SourceConflicts};
 pub use pictures::{
     LONGEST_PICTURE, PICTURE_RING, PictureEnds, PictureNumbers, PictureReader, PictureRings,
-    PictureSent, PictureSigns, PictureWriter, picture_rings,
+    PictureSent, PictureSigns, PictureWriter, SentAgain, picture_rings,
 };
 pub use plan::{CompiledLeg, Format};
 pub use player::{PlayableFormat, Track};

@@ -183,7 +183,7 @@ impl Worker {
         };
         if let Some(stream) = self.streams.get_mut(key) {
             self.parts.counters.unheard_mixed.add(stream.session.take_unheard_mixed());
-            self.parts.counters.unshown_pictures.add(stream.session.take_unshown());
+            stream.count_pictures(&self.parts.counters);
             stream.session.stand_up();
             stream.session.stand_up_picture();
             (stream.seat, stream.picture) = (None, None);

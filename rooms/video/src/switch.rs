@@ -79,6 +79,8 @@ pub struct SourceSettings {
     pub limits: LimitWays,
     /// The room lets it send high definition: 1.4 Mbit/s.
     pub high_definition: bool,
+    /// It sends lost packets again where it is asked for them (`a=rtcp-fb:… nack`).
+    pub sends_again: bool,
 }
 
 /// What a participant's description says of its receiving.
@@ -146,8 +148,13 @@ impl VideoSwitch {
         key: StreamKey,
         settings: SourceSettings,
     ) -> Result<(), TooManyParticipants> {
+        let format = settings.format.clone();
         let entry = SourceEntry {
-            source: Source::new(settings.format.clone()),
+            source: if settings.sends_again {
+                Source::asked_again(format)
+            } else {
+                Source::new(format)
+            },
             settings,
             requests: KeyFrameRequests::default(),
             limit: SourceLimit::default(),
@@ -292,7 +299,8 @@ impl VideoSwitch {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sources = self.sources.iter().flatten().flat_map(|entry| {
             let vanishes = entry.vanishes_at().filter(|_| entry.alive);
-            [entry.source.poll_timeout(), entry.requests.poll_timeout(), vanishes]
+            let source = &entry.source;
+            [source.poll_timeout(), source.poll_ask(), entry.requests.poll_timeout(), vanishes]
         });
         let stills = self.receivers.iter().flatten().filter_map(|receiver| receiver.poll_still());
         sources.flatten().chain(self.speakers.poll_timeout()).chain(stills).min()

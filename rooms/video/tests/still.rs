@@ -121,6 +121,7 @@ fn somebody_who_is_there_takes_its_place_and_gives_it_back() {
         requests: RequestWays { picture_loss: true, full_intra: true },
         limits: LimitWays::default(),
         high_definition: false,
+        sends_again: false,
     };
     switch.add_source(Instant::from_millis(1_000), other, settings).unwrap();
     let units: [&[u8]; 3] = [

@@ -84,7 +84,7 @@ fn a_seat_of_pictures_comes_out_as_it_went_in() {
             sends: Arc::from("profile-level-id=42e01f"),
             receives: Arc::from("profile-level-id=42801f;packetization-mode=1"),
         },
-        feedback: model::PictureFeedback { pli: true, ..Default::default() },
+        feedback: model::PictureFeedback { nack: true, pli: true, ..Default::default() },
         most_bits_per_second: Some(768_000),
         is_hidden: true,
         card: Some(Arc::default()),

@@ -10,6 +10,7 @@ use room_video::{
     LimitWays, Line, OutboundSettings, Outgoing, ReceiverSettings, RequestWays, SourceSettings,
     StreamKey, VideoFormat, VideoSwitch,
 };
+use std::time::Duration;
 
 /// Octets of a payload: in a datagram of 1,500 octets over IPv6 with SRTP's tag there is room for 1,424.
 const PAYLOAD: usize = 1_400;
@@ -25,6 +26,7 @@ pub(super) struct PictureLine {
     /// As the switch knows it.
     pub(super) is_hidden: bool,
     ssrc: u32,
+    round_trip: Option<Duration>,
     pub(super) last_packet: Option<Instant>,
     /// The source of its reports; 0 before the first.
     pub(super) reporter: u32,
@@ -52,6 +54,7 @@ impl PictureLine {
             // Until it is shown.
             is_hidden: true,
             ssrc,
+            round_trip: None,
             last_packet: None,
             reporter: 0,
             is_unfinished: true,
@@ -90,6 +93,7 @@ impl PictureLine {
             requests: RequestWays { picture_loss: feedback.pli, full_intra: feedback.fir },
             limits: LimitWays { remb: feedback.remb, tmmbr: feedback.tmmbr },
             high_definition,
+            sends_again: feedback.nack,
         }
     }
 
@@ -105,6 +109,11 @@ impl PictureLine {
             switch.refresh(now, self.key);
         }
         self.show(now, switch);
+        let round_trip = self.stream.rings.signs.round_trip();
+        if round_trip != self.round_trip {
+            self.round_trip = round_trip;
+            switch.set_round_trip(self.key, round_trip);
+        }
     }
 
     /// Hides it, or shows it, where that has changed.
@@ -122,6 +131,9 @@ impl PictureLine {
                 media = self.stream.id.0,
                 "a line has a number that the switch has not"
             );
+        } else {
+            // It is told to the new source.
+            self.round_trip = None;
         }
     }
 

@@ -154,7 +154,7 @@ fn slides_take_the_place_of_the_picture_where_there_is_no_line_for_them() {
 #[test]
 fn who_takes_limits_is_told_what_the_weakest_can_take() {
     let rig = Rig::new(21_340..=21_379);
-    let feedback = PictureFeedback { pli: false, fir: true, remb: true, tmmbr: true, info: true };
+    let feedback = PictureFeedback { fir: true, remb: true, tmmbr: true, info: true, ..NOTHING };
     let all = Kind { feedback, has_srtp: true, ..PLAIN };
     let mut devices = [Device::new(&rig, 1, all), Device::new(&rig, 2, PLAIN)];
     devices.iter().for_each(|device| device.sit_picture(&rig, false));
@@ -183,6 +183,27 @@ fn who_takes_limits_is_told_what_the_weakest_can_take() {
     meet(&mut devices, "a key frame by FIR", |all| all[0].asked_by_fir > asked);
     assert_eq!((devices[0].asked, devices[1].limits), (0, [None; 2]), "each by what it takes");
     assert!(rig.statistics().pictures.limits >= 2);
+    rig.relay.shutdown();
+    rig.mixing.stop();
+}
+
+#[test]
+fn lost_packets_are_sent_again_either_way() {
+    let rig = Rig::new(21_460..=21_499);
+    let feedback = PictureFeedback { nack: true, ..PLAIN.feedback };
+    let kinds = [Kind { feedback, has_srtp: true, ..PLAIN }, Kind { feedback, ..PLAIN }];
+    let mut devices: Vec<_> =
+        kinds.into_iter().zip(1..).map(|(kind, number)| Device::new(&rig, number, kind)).collect();
+    devices[0].loses = Some(11);
+    devices.iter().for_each(|device| device.sit_picture(&rig, false));
+    meet(&mut devices, "the relay has it, and so has the device", |all| {
+        all[0].sent_again > 5 && all[0].came_again > 5
+    });
+    let statistics = rig.relay.statistics();
+    assert!(statistics.pictures_again > 5, "{statistics:?}");
+    assert!(rig.statistics().pictures.nacks > 0);
+    // Whoever has no key frame asked for more of them is seen all the same.
+    assert!(see(&devices, &[(1, 2), (2, 1)]));
     rig.relay.shutdown();
     rig.mixing.stop();
 }

@@ -10,9 +10,12 @@ use model::{
     SrtpSuite, TransactionId, XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics, Recording};
-use rtp_proto::rtcp::{Feedback, FeedbackMessage, RtcpPacket, parse_compound};
+use rtp_proto::rtcp::{
+    Feedback, FeedbackMessage, Nack, RtcpPacket, parse_compound, write_nack, write_receiver_report,
+};
 use rtp_proto::srtp::{SrtpReceiver, SrtpSender};
 use rtp_proto::{DatagramKind, RtpHeader, RtpPacket, demultiplex};
+use std::collections::{HashMap, HashSet};
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -104,7 +107,7 @@ pub(crate) struct Kind {
 }
 
 pub(crate) const NOTHING: PictureFeedback =
-    PictureFeedback { pli: false, fir: false, remb: false, tmmbr: false, info: false };
+    PictureFeedback { nack: false, pli: false, fir: false, remb: false, tmmbr: false, info: false };
 pub(crate) const PLAIN: Kind =
     Kind { is_single: false, has_srtp: false, feedback: PictureFeedback { pli: true, ..NOTHING } };
 
@@ -141,6 +144,15 @@ pub(crate) struct Device {
     pub(crate) before: Vec<u8>,
     /// Reports of the relay about what it sends.
     pub(crate) reports: u32,
+    /// Its network loses each so many of its packets, and of those that come, which are asked for again.
+    pub(crate) loses: Option<u16>,
+    /// Packets that were lost on their way to the relay, by their numbers, protected.
+    lost: HashMap<u16, Vec<u8>>,
+    /// Those that it sent again because it was asked for them.
+    pub(crate) sent_again: u32,
+    /// Numbers that did not come, and how many of them did in the end.
+    missing: HashSet<u16>,
+    pub(crate) came_again: u32,
 }
 
 fn key(fill: u8) -> SrtpKey {
@@ -208,6 +220,11 @@ impl Device {
             pictures: 0,
             before: Vec::new(),
             reports: 0,
+            loses: None,
+            lost: HashMap::new(),
+            sent_again: 0,
+            missing: HashSet::new(),
+            came_again: 0,
         }
     }
 
@@ -321,7 +338,12 @@ impl Device {
                 let len = sender.protect_rtp(&mut packet, plain).unwrap();
                 packet.truncate(len);
             }
-            self.video.0.send_to(&packet, self.video.1).unwrap();
+            let sequence = self.shown.wrapping_sub(1);
+            if self.loses.is_some_and(|each| sequence % each == 5) {
+                self.lost.insert(sequence, packet);
+            } else {
+                self.video.0.send_to(&packet, self.video.1).unwrap();
+            }
         }
     }
 
@@ -356,9 +378,13 @@ impl Device {
         let packet = RtpPacket::parse(datagram).unwrap();
         let ssrc = *self.ssrc.get_or_insert(packet.ssrc());
         assert_eq!((packet.ssrc(), packet.payload_type()), (ssrc, PICTURES), "one stream");
+        if self.misses(packet.sequence()) {
+            return;
+        }
         if let Some(last) = self.last {
             let step = packet.sequence().wrapping_sub(last);
-            assert_eq!(step, 1, "device {}: a hole, or another order", self.number);
+            let is_lossy = self.loses.is_some() || self.kind.feedback.nack;
+            assert!(is_lossy || step == 1, "device {}: a hole, or another order", self.number);
         }
         self.last = Some(packet.sequence());
         let payload = packet.payload();
@@ -382,6 +408,26 @@ impl Device {
             (self.sees, self.pictures) = (Some(whose), 0);
         }
         self.pictures += u32::from(packet.marker());
+    }
+
+    /// Whether a packet is lost on its way, or one that was and has come now.
+    fn misses(&mut self, sequence: u16) -> bool {
+        let Some(each) = self.loses else { return false };
+        if self.missing.remove(&sequence) {
+            self.came_again += 1;
+            return true;
+        }
+        if sequence % each != 3 {
+            return false;
+        }
+        self.missing.insert(sequence);
+        let ssrc = self.ssrc.unwrap_or_default();
+        let mut compound = Vec::new();
+        write_receiver_report(&mut compound, 100 + self.number as u32, &[]);
+        let nack = Nack { packet: sequence, following: 0 };
+        write_nack(&mut compound, 100 + self.number as u32, ssrc, &[nack]);
+        self.report(compound);
+        true
     }
 
     fn hear(&mut self, compound: &[u8]) {
@@ -413,6 +459,14 @@ impl Device {
         } else if let FeedbackMessage::FullIntraRequest(requests) = feedback.message() {
             assert!(self.kind.feedback.fir && requests.iter().all(|request| request.ssrc == own));
             (self.asked_by_fir, self.key_frame) = (self.asked_by_fir + 1, true);
+        } else if let FeedbackMessage::Nack(nacks) = feedback.message() {
+            assert!(self.kind.feedback.nack && feedback.media_ssrc == own);
+            for packet in nacks.iter().flat_map(Nack::packets) {
+                if let Some(octets) = self.lost.remove(&packet) {
+                    self.video.0.send_to(&octets, self.video.1).unwrap();
+                    self.sent_again += 1;
+                }
+            }
         } else {
             assert_eq!(feedback.message(), FeedbackMessage::PictureLoss);
             assert!(self.kind.feedback.pli && feedback.media_ssrc == own);

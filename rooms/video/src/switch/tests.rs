@@ -54,6 +54,7 @@ impl Room {
             requests: RequestWays { picture_loss: true, full_intra: false },
             limits: LimitWays { remb: false, tmmbr: true },
             high_definition: false,
+            sends_again: false,
         };
         self.switch.add_source(at(self.now), key, settings).unwrap();
     }
@@ -406,6 +407,7 @@ fn numbers_beyond_the_room_are_refused() {
         requests: RequestWays::default(),
         limits: LimitWays::default(),
         high_definition: false,
+        sends_again: false,
     };
     let fault = room.switch.add_source(at(0), key(MAX_PARTICIPANTS), settings.clone());
     assert_eq!(fault, Err(TooManyParticipants));
