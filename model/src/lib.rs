@@ -67,6 +67,7 @@ pub use media::{
 };
 pub use picture::{
     PictureCard, PictureContent, PictureFeedback, PictureFormat, PictureSeat, PicturesShown,
+    PicturesWithheld,
 };
 pub use playing::{AudioSource, OtherMedia, PlayFailure, PlayOutcome, Playing, Ringback};
 pub use proxy::{ProxiedCall, ProxySessionId};

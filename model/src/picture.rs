@@ -79,8 +79,19 @@ pub struct PictureSeat {
     /// What the leg sends is shown to nobody: its camera is muted, it holds the call, or somebody else
     /// has the floor of the slides.
     pub is_hidden: bool,
+    /// What the leg is not shown, whoever shows it.
+    pub withheld: PicturesWithheld,
     /// What the leg sees while it sees nobody; `None` for nothing. For leg A alone.
     pub card: Option<Arc<PictureCard>>,
+}
+
+/// What of the others' pictures a participant may not see.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
+pub struct PicturesWithheld {
+    /// Their cameras.
+    pub cameras: bool,
+    /// Their slides.
+    pub slides: bool,
 }
 
 /// What of a participant's pictures a conference may show.
@@ -90,6 +101,8 @@ pub struct PicturesShown {
     pub camera: bool,
     /// It presents: it has the floor of the slides.
     pub slides: bool,
+    /// What it is not shown itself.
+    pub withheld: PicturesWithheld,
 }
 
 impl PicturesShown {
@@ -103,8 +116,9 @@ impl PicturesShown {
 }
 
 impl PictureSeat {
-    /// Whether the other is the same place in the same format, shown or not.
+    /// Whether the other is the same place in the same format, whoever is shown or not.
     pub fn is_same_place(&self, other: &PictureSeat) -> bool {
-        PictureSeat { is_hidden: other.is_hidden, ..self.clone() } == *other
+        let PictureSeat { is_hidden, withheld, .. } = *other;
+        PictureSeat { is_hidden, withheld, ..self.clone() } == *other
     }
 }

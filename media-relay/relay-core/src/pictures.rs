@@ -17,7 +17,7 @@ use crate::outbound::Numbers;
 use crate::packet_ring::{self, RingReader, RingWriter};
 use crate::rtp_session::RtpSession;
 use again::Again;
-use model::{Instant, LegSide};
+use model::{Instant, LegSide, PicturesWithheld};
 use rtp_proto::rtcp::RtcpPacket;
 use rtp_proto::{RtpHeader, RtpPacket};
 use std::sync::Arc;
@@ -66,6 +66,8 @@ pub struct PictureWriter(RingWriter<GIVEN_HEAD>);
 pub struct PictureSigns {
     is_hidden: AtomicBool,
     needs_key_frame: AtomicBool,
+    no_cameras: AtomicBool,
+    no_slides: AtomicBool,
     ssrc: AtomicU32,
     /// Microseconds; 0 where it is not known.
     round_trip: AtomicU32,
@@ -158,6 +160,14 @@ impl PictureSigns {
     /// What the leg sends is shown to nobody.
     pub fn is_hidden(&self) -> bool {
         self.is_hidden.load(Ordering::Acquire)
+    }
+
+    /// What the leg is not shown.
+    pub fn withheld(&self) -> PicturesWithheld {
+        PicturesWithheld {
+            cameras: self.no_cameras.load(Ordering::Acquire),
+            slides: self.no_slides.load(Ordering::Acquire),
+        }
     }
 
     /// Whether the leg needs a key frame of what it sees, since this was asked last: signalling says so, or
@@ -322,6 +332,15 @@ impl RtpSession {
         if let Some(pictured) = self.pictured.as_deref_mut() {
             pictured.is_hidden = is_hidden;
             pictured.signs.is_hidden.store(is_hidden, Ordering::Release);
+            pictured.has_news = true;
+        }
+    }
+
+    /// What leg A is not shown of the others.
+    pub fn withhold_pictures(&mut self, withheld: PicturesWithheld) {
+        if let Some(pictured) = self.pictured.as_deref_mut() {
+            pictured.signs.no_cameras.store(withheld.cameras, Ordering::Release);
+            pictured.signs.no_slides.store(withheld.slides, Ordering::Release);
             pictured.has_news = true;
         }
     }

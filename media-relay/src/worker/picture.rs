@@ -127,6 +127,7 @@ impl Worker {
         let (ends, rings) = picture_rings();
         let numbers = stream.session.sit_picture(ends, seat.payload_type, now, &mut draw);
         stream.session.hide_picture(seat.is_hidden);
+        stream.session.withhold_pictures(seat.withheld);
         if seat.feedback.nack {
             stream.session.send_pictures_again();
         }
@@ -152,7 +153,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether the leg sits there already; it is hidden or shown then.
+    /// Whether the leg sits there already; it is hidden or shown then, and so are the others to it.
     fn is_only_hidden(&mut self, id: MediaId, seat: &PictureSeat) -> bool {
         let Some(stream) = self.streams.find(id) else { return false };
         let is_abandoned = stream.session.is_picture_abandoned();
@@ -161,7 +162,8 @@ impl Worker {
             return false;
         }
         stream.session.hide_picture(seat.is_hidden);
-        picture.seat.is_hidden = seat.is_hidden;
+        stream.session.withhold_pictures(seat.withheld);
+        (picture.seat.is_hidden, picture.seat.withheld) = (seat.is_hidden, seat.withheld);
         picture.call();
         true
     }

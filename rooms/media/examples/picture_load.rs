@@ -10,7 +10,8 @@ use media_relay::{Clock, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent,
     MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureContent, PictureFeedback,
-    PictureFormat, PictureSeat, SdesKeys, SrtpKey, SrtpSuite, TransactionId, XrWishes,
+    PictureFormat, PictureSeat, PicturesWithheld, SdesKeys, SrtpKey, SrtpSuite, TransactionId,
+    XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingOrders, Recording};
 use rtp_proto::RtpHeader;
@@ -146,6 +147,7 @@ impl Camera {
             feedback: PictureFeedback { pli: true, ..PictureFeedback::default() },
             most_bits_per_second: None,
             is_hidden: false,
+            withheld: PicturesWithheld::default(),
             card: None,
         });
         relay.command(MediaCommand::SitPicture { id, seat }).unwrap();

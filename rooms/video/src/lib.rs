@@ -28,7 +28,7 @@ pub use source::{
     SourcePacket,
 };
 pub use speaker::{LEAST_SHOWN, TAKE_OVER};
-pub use still::StillPicture;
+pub use still::{StillCodec, StillPicture};
 pub use switch::{
     Feedback, Line, MAX_PARTICIPANTS, Participant, ReceiverSettings, SourceSettings, StreamKey,
     TooManyParticipants, VANISHED, VideoSwitch,

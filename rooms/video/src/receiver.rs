@@ -45,6 +45,8 @@ pub(crate) struct Receiver {
     pub(crate) estimate: Estimate,
     pub(crate) asking: Asking,
     pub(crate) pinned: Option<Participant>,
+    /// It may not see main lines, and slides.
+    pub(crate) withheld: [bool; 2],
     pub(crate) refused: Option<(StreamKey, Mismatch)>,
     /// The stream that is shown, and its epoch.
     showing: Option<(StreamKey, u32)>,
@@ -66,6 +68,7 @@ impl Receiver {
             estimate: Estimate::new(ceiling),
             asking: Asking::default(),
             pinned: None,
+            withheld: [false; 2],
             refused: None,
             showing: None,
             wanted: None,

@@ -13,7 +13,7 @@ use crate::outbound::{Outbound, OutboundSettings, Outgoing};
 use crate::receiver::{Receiver, ReceiverView, Seen};
 use crate::source::{Source, SourceCounters};
 use crate::speaker::Speakers;
-use crate::still::{Still, StillPicture};
+use crate::still::{Still, StillCodec, StillPicture};
 use model::Instant;
 use rtp_proto::RtpPacket;
 use std::sync::Arc;
@@ -185,11 +185,14 @@ impl VideoSwitch {
         Ok(())
     }
 
-    /// What a line that takes H.264 shows while it shows nobody; `None` for nothing.
+    /// What a line shows while it shows nobody; `None` for nothing. One of another codec is not shown.
     pub fn set_still(&mut self, key: StreamKey, picture: Option<Arc<StillPicture>>) {
         if let Some(Some(receiver)) = self.receivers.get_mut(key.index()) {
-            let takes = matches!(receiver.format, VideoFormat::H264(_));
-            receiver.still = picture.filter(|_| takes).map(Still::new);
+            let takes = match receiver.format {
+                VideoFormat::H264(_) => StillCodec::H264,
+                VideoFormat::Vp8 => StillCodec::Vp8,
+            };
+            receiver.still = picture.filter(|picture| picture.codec == takes).map(Still::new);
         }
     }
 
@@ -242,6 +245,14 @@ impl VideoSwitch {
     pub fn pin(&mut self, now: Instant, receiver: Participant, shown: Option<Participant>) {
         if let Some(Some(receiver)) = self.receivers.get_mut(StreamKey::main(receiver).index()) {
             receiver.pinned = shown;
+            self.choose(now);
+        }
+    }
+
+    /// What a line may not be shown: the others' main lines, and their slides.
+    pub fn withhold(&mut self, now: Instant, key: StreamKey, withheld: [bool; 2]) {
+        if let Some(Some(receiver)) = self.receivers.get_mut(key.index()) {
+            receiver.withheld = withheld;
             self.choose(now);
         }
     }

@@ -374,11 +374,8 @@ impl Desk {
             Order::StartMusic => ears.start_music(self.prompts.music()),
             Order::StopMusic => ears.stop_music(),
             Order::Join { meeting, muted, capabilities } => {
-                if let Some(title) = &self.title {
-                    let record = self.focus.registry().get_meeting(meeting);
-                    let name = record.map_or("", |record| record.settings.name.as_str());
-                    ears.show(Some(cards::of_meeting(name, title, ears.language())));
-                }
+                let place = (meeting, capabilities);
+                ears.show(cards::in_meeting(&self.focus, &self.title, place, ears.language()));
                 ears.join((meeting, conference_of(meeting)), muted, capabilities);
                 if let Some((floors, _)) = &mut self.floor {
                     floors.join(call, meeting);
@@ -401,7 +398,13 @@ impl Desk {
             }
             Order::Mute => ears.mute(true),
             Order::Unmute => ears.mute(false),
-            Order::Allow(capabilities) => ears.allow(capabilities),
+            Order::Allow(capabilities) => {
+                ears.allow(capabilities);
+                let place = ears.meeting().map(|meeting| (meeting, capabilities));
+                let card =
+                    |place| cards::in_meeting(&self.focus, &self.title, place, ears.language());
+                ears.show(place.and_then(card));
+            }
             // What callers say is not kept yet: their names are not said.
             Order::RecordName { .. } => self.focus.handle_name_recorded(now(self.clock), call),
             Order::HangUp { status, .. } => ears.hang_up(status),

@@ -2,7 +2,7 @@
 
 use model::{
     ApplicationOrder, AudioSource, ConferenceId, ConferenceRecording, FloorAccess, LegSide,
-    ParticipantId, PictureCard, PicturesShown, ROOM_ORDERS, Seat, TransactionId,
+    ParticipantId, PictureCard, PicturesShown, PicturesWithheld, ROOM_ORDERS, Seat, TransactionId,
 };
 use room_core::{Capabilities, Language, MeetingId};
 use std::collections::VecDeque;
@@ -254,6 +254,10 @@ impl Ears {
         let shown = PicturesShown {
             camera: place.capabilities.video.sends(),
             slides: place.presents && place.capabilities.content.sends(),
+            withheld: PicturesWithheld {
+                cameras: !place.capabilities.video.receives(),
+                slides: !place.capabilities.content.receives(),
+            },
         };
         let order = self.order(ApplicationOrder::Sit { seat, shown });
         if let Some(place) = &mut self.place {

@@ -87,6 +87,7 @@ fn a_seat_of_pictures_comes_out_as_it_went_in() {
         feedback: model::PictureFeedback { nack: true, pli: true, ..Default::default() },
         most_bits_per_second: Some(768_000),
         is_hidden: true,
+        withheld: model::PicturesWithheld { cameras: true, slides: false },
         card: Some(Arc::default()),
     };
     let command = MediaCommand::SitPicture { id: MediaId(3), seat: Box::new(seat.clone()) };

@@ -3,7 +3,7 @@
 use super::PictureTurn;
 use crate::statistics::PictureTally;
 use media_relay::SeatedPicture;
-use model::{Instant, PictureContent, PictureFormat};
+use model::{Instant, PictureContent, PictureFormat, PicturesWithheld};
 use relay_core::LONGEST_PICTURE;
 use room_video::h264::H264Format;
 use room_video::{
@@ -27,6 +27,7 @@ pub(super) struct PictureLine {
     pub(super) is_hidden: bool,
     ssrc: u32,
     round_trip: Option<Duration>,
+    withheld: PicturesWithheld,
     pub(super) last_packet: Option<Instant>,
     /// The source of its reports; 0 before the first.
     pub(super) reporter: u32,
@@ -55,6 +56,7 @@ impl PictureLine {
             is_hidden: true,
             ssrc,
             round_trip: None,
+            withheld: PicturesWithheld::default(),
             last_packet: None,
             reporter: 0,
             is_unfinished: true,
@@ -116,8 +118,14 @@ impl PictureLine {
         }
     }
 
-    /// Hides it, or shows it, where that has changed.
+    /// Hides it, or shows it, and the others to it, where that has changed.
     pub(super) fn show(&mut self, now: Instant, switch: &mut VideoSwitch) {
+        let withheld = self.stream.rings.signs.withheld();
+        if withheld != self.withheld {
+            self.withheld = withheld;
+            let PicturesWithheld { cameras, slides } = withheld;
+            switch.withhold(now, self.key, [cameras, slides]);
+        }
         let is_hidden = self.stream.rings.signs.is_hidden();
         if is_hidden == self.is_hidden {
             return;

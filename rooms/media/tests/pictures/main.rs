@@ -89,6 +89,15 @@ fn whoever_is_alone_sees_the_room_until_somebody_comes() {
     devices[1].sit(&rig);
     devices[1].sit_picture(&rig, false);
     meet(&mut devices, "then the second", |all| see(all, &[(1, 2), (2, 1)]));
+    // It may not see cameras any more, and then it may.
+    devices[0].withheld.cameras = true;
+    devices[0].sit_picture(&rig, false);
+    devices[0].drawn = 0;
+    meet(&mut devices, "the room again", |all| all[0].drawn > 10);
+    devices[0].withheld.cameras = false;
+    devices[0].sit_picture(&rig, false);
+    (devices[0].sees, devices[0].pictures) = (None, 0);
+    meet(&mut devices, "and the second again", |all| see(all, &[(1, 2), (2, 1)]));
     rig.relay.shutdown();
     rig.mixing.stop();
 }

@@ -6,8 +6,8 @@ use media_relay::{Clock, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, LegSide, MediaCommand,
     MediaEvent, MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureCard,
-    PictureContent, PictureFeedback, PictureFormat, PictureSeat, SdesKeys, Seat, SrtpKey,
-    SrtpSuite, TransactionId, XrWishes,
+    PictureContent, PictureFeedback, PictureFormat, PictureSeat, PicturesWithheld, SdesKeys, Seat,
+    SrtpKey, SrtpSuite, TransactionId, XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics, Recording};
 use rtp_proto::rtcp::{
@@ -122,6 +122,8 @@ pub(crate) struct Device {
     pub(crate) speaks: bool,
     /// It sees the room while it sees nobody.
     pub(crate) has_card: bool,
+    /// What it may not see.
+    pub(crate) withheld: PicturesWithheld,
     frames: u32,
     said: u16,
     shown: u16,
@@ -140,6 +142,8 @@ pub(crate) struct Device {
     /// Whose slice came last, and how many of them since another's.
     pub(crate) sees: Option<u64>,
     pub(crate) pictures: u32,
+    /// Packets of what the room draws.
+    pub(crate) drawn: u32,
     /// First octets of what came while it saw nobody.
     pub(crate) before: Vec<u8>,
     /// Reports of the relay about what it sends.
@@ -206,6 +210,7 @@ impl Device {
             srtp: kind.has_srtp.then(|| (SrtpSender::new(&key(1)), SrtpReceiver::new(&key(2)))),
             speaks: false,
             has_card: false,
+            withheld: PicturesWithheld::default(),
             frames: 0,
             said: 0,
             shown: 0,
@@ -218,6 +223,7 @@ impl Device {
             last: None,
             sees: None,
             pictures: 0,
+            drawn: 0,
             before: Vec::new(),
             reports: 0,
             loses: None,
@@ -265,6 +271,7 @@ impl Device {
             feedback: self.kind.feedback,
             most_bits_per_second: None,
             is_hidden,
+            withheld: self.withheld,
             card: self.has_card.then(|| Arc::new(PictureCard { title, ..PictureCard::default() })),
         };
         let (id, seat) = (MediaId(self.number + 10), Box::new(seat));
@@ -397,6 +404,7 @@ impl Device {
         }
         // What the room draws is no camera's.
         let is_room = self.has_card && !is_camera(payload);
+        self.drawn += u32::from(is_room);
         if matches!(kind, 7 | 8) || is_room {
             return;
         }

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::edge::Output;
 use model::{
     ApplicationNews, AudioSource, ConferenceId, ConferenceRecording, Heard, Instant, MediaCommand,
-    MediaEvent, MediaId, ParticipantId, PictureSeat, PicturesShown, Seat,
+    MediaEvent, MediaId, ParticipantId, PictureSeat, PicturesShown, PicturesWithheld, Seat,
 };
 use sdp::RoomPicture;
 
@@ -26,7 +26,8 @@ impl Seating {
     /// The place of a line of pictures, of a leg that holds the call or does not.
     pub(super) fn seat_of(&self, picture: &RoomPicture, holds: bool) -> PictureSeat {
         let is_hidden = holds || !self.shown.has(picture.content);
-        PictureSeat { is_hidden, ..place_of(picture, self.seat.conference, self.seat.participant) }
+        let place = place_of(picture, self.seat.conference, self.seat.participant);
+        PictureSeat { is_hidden, withheld: self.shown.withheld, ..place }
     }
 }
 
@@ -45,6 +46,7 @@ pub(super) fn place_of(
         feedback: picture.feedback,
         most_bits_per_second: picture.most_bits_per_second,
         is_hidden: true,
+        withheld: PicturesWithheld::default(),
         card: None,
     }
 }
