@@ -5,7 +5,7 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, ConferenceRecording, ConferenceRecordingFailure, DtmfKey,
+    AudioSource, CallDirection, ConferenceRecordingFailure, ConferenceRecordingOrder, DtmfKey,
     FloorAccess, FloorPeer, Heard, Instant, LegSide, OrderedRecording, PictureCard, PicturesShown,
     PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, VoiceConnectorId,
 };
@@ -167,11 +167,11 @@ pub enum ApplicationOrder {
     /// Everybody in the conference that leg A takes part in hears this, after what was ordered before,
     /// with all else turned down meanwhile. Nothing is answered.
     Announce(AudioSource),
-    /// The conference that leg A takes part in is recorded from now on, or, without a recording, not any
-    /// more. Said again of the same meeting it only adds people. Answered by
+    /// The conference that leg A takes part in is recorded from now on, or not any more. Said
+    /// again of the same recording it only adds people. Answered by
     /// [`ApplicationNews::ConferenceRecords`] or [`ApplicationNews::ConferenceRecordingFailed`], which may
     /// also come later, of any call in that conference.
-    RecordConference(Option<Box<ConferenceRecording>>),
+    RecordConference(ConferenceRecordingOrder),
 }
 
 /// Where a recording that an application has ordered is now.

@@ -45,8 +45,8 @@ pub use call::{
 };
 pub use codec::Codec;
 pub use conference::{
-    ConferenceId, ConferenceRecording, ConferenceRecordingFailure, Heard, ParticipantId,
-    RecordedPerson, Seat, SeatFailure,
+    ConferenceId, ConferenceRecording, ConferenceRecordingFailure, ConferenceRecordingId,
+    ConferenceRecordingOrder, Heard, ParticipantId, RecordedPerson, Seat, SeatFailure,
 };
 pub use copying::{CopyFailure, CopyNews, CopyState};
 pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};

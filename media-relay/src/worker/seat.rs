@@ -6,7 +6,7 @@ use super::streams::StreamKey;
 use crate::queue::MixBell;
 use crate::random::draw;
 use model::{
-    AudioSource, ConferenceId, ConferenceRecording, ConferenceRecordingFailure, Instant,
+    AudioSource, ConferenceId, ConferenceRecordingFailure, ConferenceRecordingOrder, Instant,
     MediaEvent, MediaId, MediaType, Seat, SeatFailure, TransactionId,
 };
 use relay_core::{SeatRings, seat_rings};
@@ -60,18 +60,14 @@ pub struct RecordingOrder {
     pub id: MediaId,
     /// The conference.
     pub conference: ConferenceId,
-    /// What is recorded; `None` for nothing.
-    pub recording: Option<Box<ConferenceRecording>>,
+    /// What is recorded, or no more.
+    pub recording: ConferenceRecordingOrder,
 }
 
 impl Worker {
     /// Has whoever mixes record the conference of a stream, or stop it.
-    pub(super) fn record_conference(
-        &mut self,
-        id: MediaId,
-        recording: Option<Box<ConferenceRecording>>,
-    ) {
-        let is_begun = recording.is_some();
+    pub(super) fn record_conference(&mut self, id: MediaId, recording: ConferenceRecordingOrder) {
+        let is_begun = matches!(recording, ConferenceRecordingOrder::Record(_));
         let Err(failure) = self.pass_recording(id, recording) else { return };
         if is_begun {
             tracing::warn!(media = id.0, %failure, "a meeting is not recorded");
@@ -84,7 +80,7 @@ impl Worker {
     fn pass_recording(
         &mut self,
         id: MediaId,
-        recording: Option<Box<ConferenceRecording>>,
+        recording: ConferenceRecordingOrder,
     ) -> Result<(), ConferenceRecordingFailure> {
         let tell = self.parts.config.conferences.as_ref();
         let tell = tell.ok_or(ConferenceRecordingFailure::NotConfigured)?;

@@ -10,7 +10,10 @@ use mixer::{
     Ear, Format, MAX_FORMATS, OutgoingPacket, ParticipantId, PlayError, PlayOptions,
     ReceiveFormats, Record, Recorded, Room, RoomConfig, RoomEvent, Sink, TICK_SAMPLES,
 };
-use model::{Codec, ConferenceRecordingFailure, Instant, MediaId};
+use model::{
+    Codec, ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder, Instant,
+    MediaId,
+};
 use relay_core::{LegFormats, Listened, MixedPacket};
 use room_video::StillPicture;
 use std::sync::Arc;
@@ -27,6 +30,8 @@ pub(crate) struct Conference {
     skipped: u64,
     /// While it is recorded.
     taping: Option<Taping>,
+    /// The newest recording that was stopped by order.
+    stopped: Option<ConferenceRecordingId>,
 }
 
 /// A leg that takes part.
@@ -69,6 +74,7 @@ impl Conference {
             speaker: None,
             skipped: 0,
             taping: None,
+            stopped: None,
         }
     }
 
@@ -126,11 +132,21 @@ impl Conference {
         order: &RecordingOrder,
         recorder: &dyn Recorder,
     ) -> Result<(), ConferenceRecordingFailure> {
-        let Some(recording) = order.recording.as_deref() else {
-            self.stop_taping();
-            return Ok(());
+        let recording = match &order.recording {
+            ConferenceRecordingOrder::Record(recording) => recording,
+            ConferenceRecordingOrder::Stop(id) => {
+                self.stopped = self.stopped.max(Some(*id));
+                if self.taping.as_ref().is_some_and(|taping| taping.id() <= *id) {
+                    self.stop_taping();
+                }
+                return Ok(());
+            }
         };
-        if self.taping.as_ref().is_none_or(|taping| !taping.is_of(recording)) {
+        let runs = self.taping.as_ref().map(Taping::id);
+        if runs.is_none() && self.stopped.is_some_and(|stopped| recording.id <= stopped) {
+            return Ok(());
+        }
+        if runs.is_none_or(|runs| runs < recording.id) {
             self.stop_taping();
             let began = self.room.ticks();
             let mut taping = Taping::begin(recorder, recording, began)?;

@@ -15,7 +15,8 @@ use call_metrics::Numbers;
 use media_applications::MeetingRefusal;
 use model::{
     ApplicationNews, ApplicationOrder, ConferenceId, ConferenceRecording,
-    ConferenceRecordingFailure, LegSide, RecordedPerson, RoomCall, SteeredCall, TransactionId,
+    ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder, LegSide,
+    RecordedPerson, RoomCall, SteeredCall, TransactionId,
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
@@ -248,10 +249,10 @@ impl Desk {
         let Some(meeting) = self.callers.get(&call).and_then(Ears::meeting) else { return };
         match self.tapings.failed(meeting, call, failure) {
             Next::Ask => self.order_recording(meeting, Some(call)),
-            Next::Failed => {
+            Next::Failed(id) => {
                 tracing::warn!(%meeting, %failure, "a meeting is not recorded");
                 // It may have been one order of several that found no room.
-                self.stop_recording(meeting);
+                self.stop_recording(meeting, id);
                 self.focus.handle_recording_failed(now(self.clock), meeting);
             }
             Next::Nothing | Next::Begun => {}
@@ -266,7 +267,7 @@ impl Desk {
         let Some(call) = best.map(|(call, _)| *call) else { return };
         let recording = self.recording_of(meeting, None);
         if let Some(ears) = self.callers.get_mut(&call) {
-            ears.record(Some(Box::new(recording)));
+            ears.record(ConferenceRecordingOrder::Record(Box::new(recording)));
             self.tapings.asked(meeting, call);
         }
     }
@@ -274,11 +275,12 @@ impl Desk {
     /// Has the relay record a meeting no more, by several of its calls, since none of them is answered: one that
     /// leaves meanwhile, or a worker with no room for the order, must not be the only one. Not by all: in a
     /// large meeting these would take the places of seats.
-    fn stop_recording(&mut self, meeting: MeetingId) {
+    fn stop_recording(&mut self, meeting: MeetingId, id: ConferenceRecordingId) {
         let mut there: Vec<_> =
             self.callers.values_mut().filter(|ears| ears.is_in(meeting)).collect();
         there.sort_by_key(|ears| !ears.is_seated());
-        there.into_iter().take(STOPS).for_each(|ears| ears.record(None));
+        let stop = ConferenceRecordingOrder::Stop(id);
+        there.into_iter().take(STOPS).for_each(|ears| ears.record(stop.clone()));
     }
 
     /// The call is in no meeting any more. If it had an order to record one that is not answered, another gets it.
@@ -306,6 +308,7 @@ impl Desk {
             is_moderator: entry.person.moderator,
         });
         ConferenceRecording {
+            id: self.tapings.id(meeting).unwrap_or_default(),
             meeting: meeting.to_string().into(),
             name: name.unwrap_or_default(),
             people: people.collect(),
@@ -384,7 +387,7 @@ impl Desk {
                 if self.tapings.has(meeting) {
                     let recording = self.recording_of(meeting, Some(call));
                     if let Some(ears) = self.callers.get_mut(&call) {
-                        ears.record(Some(Box::new(recording)));
+                        ears.record(ConferenceRecordingOrder::Record(Box::new(recording)));
                         self.tapings.asked(meeting, call);
                     }
                 }
@@ -423,12 +426,13 @@ impl Desk {
                 }
             }
             MeetingOrder::StartRecording => {
-                self.tapings.start(meeting);
+                self.tapings.start(meeting, now.unix.as_millis());
                 self.order_recording(meeting, None);
             }
             MeetingOrder::StopRecording => {
-                self.tapings.stop(meeting);
-                self.stop_recording(meeting);
+                if let Some(id) = self.tapings.stop(meeting) {
+                    self.stop_recording(meeting, id);
+                }
             }
             MeetingOrder::AskNumber { call, number, .. } => {
                 let allowed = self.number_of(&number).is_some();

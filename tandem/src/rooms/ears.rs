@@ -1,7 +1,7 @@
 //! What one caller hears and where it sits: what the rooms want becomes orders to its call. Pure.
 
 use model::{
-    ApplicationOrder, AudioSource, ConferenceId, ConferenceRecording, FloorAccess, LegSide,
+    ApplicationOrder, AudioSource, ConferenceId, ConferenceRecordingOrder, FloorAccess, LegSide,
     ParticipantId, PictureCard, PicturesShown, PicturesWithheld, ROOM_ORDERS, Seat, TransactionId,
 };
 use room_core::{Capabilities, Language, MeetingId};
@@ -168,8 +168,8 @@ impl Ears {
         self.place.as_ref().map(|place| place.meeting)
     }
 
-    /// Its conference is recorded from now on, or, without a recording, not any more.
-    pub(super) fn record(&mut self, recording: Option<Box<ConferenceRecording>>) {
+    /// Its conference is recorded from now on, or not any more.
+    pub(super) fn record(&mut self, recording: ConferenceRecordingOrder) {
         let order = self.order(ApplicationOrder::RecordConference(recording));
         self.record = Some(order);
     }

@@ -203,7 +203,7 @@ fn lost_packets_are_sent_again_either_way() {
     let kinds = [Kind { feedback, has_srtp: true, ..PLAIN }, Kind { feedback, ..PLAIN }];
     let mut devices: Vec<_> =
         kinds.into_iter().zip(1..).map(|(kind, number)| Device::new(&rig, number, kind)).collect();
-    devices[0].loses = Some(11);
+    devices[0].loses_each = Some(11);
     devices.iter().for_each(|device| device.sit_picture(&rig, false));
     meet(&mut devices, "the relay has it, and so has the device", |all| {
         all[0].sent_again > 5 && all[0].came_again > 5

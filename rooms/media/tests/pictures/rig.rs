@@ -149,7 +149,7 @@ pub(crate) struct Device {
     /// Reports of the relay about what it sends.
     pub(crate) reports: u32,
     /// Its network loses each so many of its packets, and of those that come, which are asked for again.
-    pub(crate) loses: Option<u16>,
+    pub(crate) loses_each: Option<u16>,
     /// Packets that were lost on their way to the relay, by their numbers, protected.
     lost: HashMap<u16, Vec<u8>>,
     /// Those that it sent again because it was asked for them.
@@ -226,7 +226,7 @@ impl Device {
             drawn: 0,
             before: Vec::new(),
             reports: 0,
-            loses: None,
+            loses_each: None,
             lost: HashMap::new(),
             sent_again: 0,
             missing: HashSet::new(),
@@ -346,7 +346,7 @@ impl Device {
                 packet.truncate(len);
             }
             let sequence = self.shown.wrapping_sub(1);
-            if self.loses.is_some_and(|each| sequence % each == 5) {
+            if self.loses_each.is_some_and(|each| sequence % each == 5) {
                 self.lost.insert(sequence, packet);
             } else {
                 self.video.0.send_to(&packet, self.video.1).unwrap();
@@ -372,12 +372,28 @@ impl Device {
         while let Ok(len) = self.video.0.recv(&mut buffer) {
             let datagram = &mut buffer[..len];
             let is_rtp = demultiplex(datagram) == DatagramKind::Rtp;
+            // Before it is decrypted: what is lost is not seen, and what comes again is no replay.
+            let is_again = is_rtp && self.comes_again(datagram);
+            if is_rtp && !is_again && self.loses(datagram) {
+                continue;
+            }
             let len = match &mut self.srtp {
-                Some((_, receiver)) if is_rtp => receiver.unprotect_rtp(datagram).unwrap(),
+                Some((_, receiver)) if is_rtp => match receiver.unprotect_rtp(datagram) {
+                    Ok(len) => len,
+                    // So much later it is behind what is remembered.
+                    Err(error) => {
+                        assert!(is_again, "{error}");
+                        continue;
+                    }
+                },
                 Some((_, receiver)) => receiver.unprotect_rtcp(datagram).unwrap(),
                 None => len,
             };
-            if is_rtp { self.see(&buffer[..len]) } else { self.hear(&buffer[..len]) }
+            match (is_rtp, is_again) {
+                (true, true) => {}
+                (true, false) => self.see(&buffer[..len]),
+                (false, _) => self.hear(&buffer[..len]),
+            }
         }
     }
 
@@ -385,13 +401,13 @@ impl Device {
         let packet = RtpPacket::parse(datagram).unwrap();
         let ssrc = *self.ssrc.get_or_insert(packet.ssrc());
         assert_eq!((packet.ssrc(), packet.payload_type()), (ssrc, PICTURES), "one stream");
-        if self.misses(packet.sequence()) {
-            return;
-        }
         if let Some(last) = self.last {
             let step = packet.sequence().wrapping_sub(last);
-            let is_lossy = self.loses.is_some() || self.kind.feedback.nack;
-            assert!(is_lossy || step == 1, "device {}: a hole, or another order", self.number);
+            assert!(
+                self.is_lossy() || step == 1,
+                "device {}: a hole, or another order",
+                self.number
+            );
         }
         self.last = Some(packet.sequence());
         let payload = packet.payload();
@@ -412,30 +428,42 @@ impl Device {
         assert_ne!(whose, self.number, "its own picture");
         if self.sees != Some(whose) {
             let is_key = matches!(kind, 5) || (kind == 28 && payload[1] == 0x85);
-            assert!(is_key, "device {} is switched within a picture: {kind}", self.number);
+            assert!(
+                is_key || self.is_lossy(),
+                "device {} is switched within a picture: {kind}",
+                self.number
+            );
             (self.sees, self.pictures) = (Some(whose), 0);
         }
         self.pictures += u32::from(packet.marker());
     }
 
-    /// Whether a packet is lost on its way, or one that was and has come now.
-    fn misses(&mut self, sequence: u16) -> bool {
-        let Some(each) = self.loses else { return false };
-        if self.missing.remove(&sequence) {
-            self.came_again += 1;
-            return true;
-        }
-        if sequence % each != 3 {
+    /// Whether what it gets may have holes.
+    fn is_lossy(&self) -> bool {
+        self.loses_each.is_some() || self.kind.feedback.nack
+    }
+
+    /// Whether a packet is lost on its way now; it is asked for again then.
+    fn loses(&mut self, datagram: &[u8]) -> bool {
+        let sequence = u16::from_be_bytes([datagram[2], datagram[3]]);
+        let is_lost = self.loses_each.is_some_and(|each| sequence % each == 3);
+        if !is_lost || !self.missing.insert(sequence) {
             return false;
         }
-        self.missing.insert(sequence);
-        let ssrc = self.ssrc.unwrap_or_default();
+        let ssrc = u32::from_be_bytes(*datagram[8..].first_chunk().unwrap());
+        let own = 100 + self.number as u32;
         let mut compound = Vec::new();
-        write_receiver_report(&mut compound, 100 + self.number as u32, &[]);
-        let nack = Nack { packet: sequence, following: 0 };
-        write_nack(&mut compound, 100 + self.number as u32, ssrc, &[nack]);
+        write_receiver_report(&mut compound, own, &[]);
+        write_nack(&mut compound, own, ssrc, &[Nack { packet: sequence, following: 0 }]);
         self.report(compound);
         true
+    }
+
+    /// Whether a packet was lost before, and has come now.
+    fn comes_again(&mut self, datagram: &[u8]) -> bool {
+        let comes = self.missing.remove(&u16::from_be_bytes([datagram[2], datagram[3]]));
+        self.came_again += u32::from(comes);
+        comes
     }
 
     fn hear(&mut self, compound: &[u8]) {

@@ -14,7 +14,7 @@ fn meeting(bits: u64) -> (MeetingId, ConferenceId) {
     (MeetingId::draw(&mut || bits), ConferenceId(bits))
 }
 
-fn may(audio: room_core::MediaCapability) -> Capabilities {
+fn may(audio: MediaCapability) -> Capabilities {
     Capabilities { audio, video: SendReceive, content: SendReceive }
 }
 
@@ -38,9 +38,10 @@ fn orders(ears: &mut Ears) -> Vec<(u32, String)> {
         }
         ApplicationOrder::StandUp => "stand up".to_owned(),
         ApplicationOrder::Announce(AudioSource::File(name)) => format!("everybody {name}"),
-        ApplicationOrder::RecordConference(recording) => {
-            format!("record {}", recording.map_or("nothing".into(), |it| it.meeting))
-        }
+        ApplicationOrder::RecordConference(recording) => match recording {
+            ConferenceRecordingOrder::Record(it) => format!("record {}", it.meeting),
+            ConferenceRecordingOrder::Stop(id) => format!("record {} no more", id.0),
+        },
         other => panic!("{other:?}"),
     };
     ears.take_orders().into_iter().map(|(number, order)| (number, told(order))).collect()

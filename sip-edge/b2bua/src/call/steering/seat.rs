@@ -5,8 +5,9 @@ use super::Call;
 use crate::context::Context;
 use crate::edge::Output;
 use model::{
-    ApplicationNews, AudioSource, ConferenceId, ConferenceRecording, Heard, Instant, MediaCommand,
-    MediaEvent, MediaId, ParticipantId, PictureSeat, PicturesShown, PicturesWithheld, Seat,
+    ApplicationNews, AudioSource, ConferenceId, ConferenceRecordingOrder, Heard, Instant,
+    MediaCommand, MediaEvent, MediaId, ParticipantId, PictureSeat, PicturesShown, PicturesWithheld,
+    Seat,
 };
 use sdp::RoomPicture;
 
@@ -86,7 +87,7 @@ impl Call {
     pub(super) fn record_conference_by_order(
         &mut self,
         context: &mut Context,
-        recording: Option<Box<ConferenceRecording>>,
+        recording: ConferenceRecordingOrder,
     ) -> Result<(), &'static str> {
         let seating = self.steering.as_ref().and_then(|steering| steering.seating.as_ref());
         let id = seating.and_then(|seating| seating.told).map(|(id, _)| id);
