@@ -106,6 +106,10 @@ pub struct RelayStatistics {
     pub picture_seats: u64,
     /// Packets of pictures that a leg could not be sent: on hold, or nobody knows where it is.
     pub unshown_pictures: u64,
+    /// Packets of pictures that legs asked for again, and were sent again.
+    pub pictures_again: u64,
+    /// Packets of pictures that legs asked for again, and were not sent again.
+    pub pictures_not_again: u64,
     /// Key frames that signalling was to ask legs for.
     pub pictures_wanted: u64,
     /// Interfaces whose packets the kernel can forward by itself now.
@@ -164,6 +168,8 @@ impl RelayStatistics {
         self.unheard_mixed += read(&counters.unheard_mixed);
         self.picture_seats += read(&counters.picture_seats);
         self.unshown_pictures += read(&counters.unshown_pictures);
+        self.pictures_again += read(&counters.pictures_again);
+        self.pictures_not_again += read(&counters.pictures_not_again);
         self.pictures_wanted += read(&counters.pictures_wanted);
         self.made_packets += read(&counters.made_packets);
         self.copied_packets += read(&counters.copied_packets);
@@ -238,6 +244,8 @@ pub(crate) struct WorkerCounters {
     pub(crate) unheard_mixed: Counter,
     pub(crate) picture_seats: Counter,
     pub(crate) unshown_pictures: Counter,
+    pub(crate) pictures_again: Counter,
+    pub(crate) pictures_not_again: Counter,
     pub(crate) pictures_wanted: Counter,
     pub(crate) made_packets: Counter,
     pub(crate) copied_packets: Counter,

@@ -191,6 +191,7 @@ pub mod definitions {
             RELAY_UNHEARD_MIXED, Counter, Packets, "tandem_relay_unheard_mixed_packets_total", [], "RTP packets that were mixed for a leg and not sent: it holds the call, hears a prompt, or has not agreed to their format";
             RELAY_PICTURE_SEATS, Gauge, None, "tandem_relay_picture_seats", [], "Streams of pictures (cameras, slides) that take part in a conference at the media relay";
             RELAY_UNSHOWN, Counter, Packets, "tandem_relay_unshown_picture_packets_total", [], "RTP packets of pictures that were given to a leg and not sent: it holds the call, or nobody knows where it is";
+            RELAY_PICTURES_AGAIN, Counter, Packets, "tandem_relay_picture_packets_again_total", ["outcome"], "RTP packets of pictures that legs asked for again (NACK): sent, or refused (gone, sent twice already, or more than a tenth of what the leg is sent)";
             RELAY_PICTURES_WANTED, Counter, None, "tandem_relay_pictures_wanted_total", [], "Key frames that legs without feedback were to be asked for by INFO";
             MIXED_CONFERENCES, Gauge, None, "tandem_mixed_conferences", [], "Conferences that are mixed now (meeting rooms)";
             MIXED_LEGS, Gauge, None, "tandem_mixed_legs", [], "Legs in those conferences";
@@ -202,7 +203,7 @@ pub mod definitions {
             SWITCHED_LINES, Gauge, None, "tandem_switched_picture_lines", [], "Lines of pictures (cameras, slides) in those conferences";
             SWITCHED_LINES_REFUSED, Counter, None, "tandem_switched_picture_lines_refused_total", [], "Lines without pictures: their parameters cannot be read, there are too many, or a thread is behind; the log says why";
             SWITCHED_PACKETS, Counter, Packets, "tandem_switched_picture_packets_total", ["outcome"], "RTP packets of pictures: taken (of lines), lost (not taken in time), given (to lines, one for each who sees it), unsent (the relay did not take them in time)";
-            PICTURE_REQUESTS, Counter, None, "tandem_picture_requests_total", ["kind"], "What lines of pictures were asked for: key_frame, or limit (of bit/s)";
+            PICTURE_REQUESTS, Counter, None, "tandem_picture_requests_total", ["kind"], "What lines of pictures were asked for: key_frame, limit (of bit/s), or packets (lost ones by NACK; each message counts)";
             GRIDS, Gauge, None, "tandem_composed_grids", [], "Meetings with a picture composed of several, for those who ask for it";
             GRIDS_REFUSED, Counter, None, "tandem_composed_grids_refused_total", ["reason"], "Composed pictures that are not there though asked for: refused (max_meetings or CPU, tried again each 10 s), closed (no CPU is left for one that was there); who asked sees the speaker";
             GRID_THREADS_DEGRADED, Gauge, None, "tandem_composing_degraded_threads", [], "Threads that compose fewer pictures a second than they are to, because there is too little CPU";

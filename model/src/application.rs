@@ -5,10 +5,7 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, ConferenceRecording, ConferenceRecordingFailure, DtmfKey,
-    FloorAccess, FloorPeer, Heard, Instant, LegSide, OrderedRecording, ParticipantId, PictureCard,
-    PictureLayout, PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, Utterance,
-    VoiceConnectorId,
+    AudioSource, CallDirection, ConferenceRecordingFailure, ConferenceRecordingOrder, DtmfKey, FloorAccess, FloorPeer, Heard, Instant, LegSide, OrderedRecording, ParticipantId, PictureCard, PictureLayout, PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, Utterance, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -187,11 +184,11 @@ pub enum ApplicationOrder {
         /// For how long at most, up to [`LONGEST_UTTERANCE`](crate::LONGEST_UTTERANCE); `None` ends it.
         longest: Option<Duration>,
     },
-    /// The conference that leg A takes part in is recorded from now on, or, without a recording, not any
-    /// more. Said again of the same meeting it only adds people. Answered by
+    /// The conference that leg A takes part in is recorded from now on, or not any more. Said
+    /// again of the same recording it only adds people. Answered by
     /// [`ApplicationNews::ConferenceRecords`] or [`ApplicationNews::ConferenceRecordingFailed`], which may
     /// also come later, of any call in that conference.
-    RecordConference(Option<Box<ConferenceRecording>>),
+    RecordConference(ConferenceRecordingOrder),
 }
 
 /// Where a recording that an application has ordered is now.

@@ -69,10 +69,29 @@ impl fmt::Display for SeatFailure {
 
 impl std::error::Error for SeatFailure {}
 
+/// Which recording of a conference: of two the later one has the larger number.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize,
+)]
+pub struct ConferenceRecordingId(pub u64);
+
+/// What becomes of a conference's recording. Orders come by way of several streams, whose relay workers may
+/// hand them on in any order: each names the recording that it is about.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ConferenceRecordingOrder {
+    /// It is recorded from now on; of a recording that runs, or is newer, more people are in it. One that was
+    /// stopped does not begin again.
+    Record(Box<ConferenceRecording>),
+    /// This recording ends; another one goes on.
+    Stop(ConferenceRecordingId),
+}
+
 /// How a conference is recorded: said by whoever knows what it is, to whoever mixes it. What format the
 /// files have, and where they are, is of the process that writes them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ConferenceRecording {
+    /// Which of its recordings it is.
+    pub id: ConferenceRecordingId,
     /// The meeting's id, a UUID as text. Files are named after it.
     pub meeting: Arc<str>,
     /// What people call the meeting.

@@ -46,8 +46,8 @@ pub use call::{
 };
 pub use codec::Codec;
 pub use conference::{
-    ConferenceId, ConferenceRecording, ConferenceRecordingFailure, Heard, ParticipantId,
-    RecordedPerson, Seat, SeatFailure,
+    ConferenceId, ConferenceRecording, ConferenceRecordingFailure, ConferenceRecordingId,
+    ConferenceRecordingOrder, Heard, ParticipantId, RecordedPerson, Seat, SeatFailure,
 };
 pub use copying::{CopyFailure, CopyNews, CopyState};
 pub use dtls::{DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, IcePlan};
@@ -67,8 +67,7 @@ pub use media::{
     MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, XrWishes,
 };
 pub use picture::{
-    PictureCard, PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat,
-    PicturesShown,
+    PictureCard, PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, PicturesShown, PicturesWithheld,
 };
 pub use playing::{AudioSource, OtherMedia, PlayFailure, PlayOutcome, Playing, Ringback};
 pub use proxy::{ProxiedCall, ProxySessionId};

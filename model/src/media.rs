@@ -2,11 +2,7 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    AudioSource, Codec, ConferenceRecording, ConferenceRecordingFailure, DtmfConversion, DtmfKey,
-    DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide, ListenFailure, ListenedUpdate,
-    Listening, MediaId, MediaLine, ParticipantId, PictureSeat, PlayOutcome, Playing, QualityReport,
-    Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure, TransactionId, Transcoding,
-    Utterance,
+    AudioSource, Codec, ConferenceRecordingFailure, ConferenceRecordingOrder, DtmfConversion, DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide, ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, ParticipantId, PictureSeat, PlayOutcome, Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure, TransactionId, Transcoding, Utterance,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -187,14 +183,14 @@ pub enum MediaCommand {
         longest: Option<Duration>,
     },
     /// The conference in which leg A of the stream has its seat is recorded from now on, or not any more.
-    /// Said again of the same meeting it only adds people. The end of the last seat ends the recording.
+    /// Said again of the same recording it only adds people. The end of the last seat ends the recording.
     /// Answered by [`MediaEvent::ConferenceRecords`] or [`MediaEvent::ConferenceRecordingFailed`]; that it
     /// ends by order is not.
     RecordConference {
         /// The stream.
         id: MediaId,
-        /// What is recorded; `None` for nothing.
-        recording: Option<Box<ConferenceRecording>>,
+        /// What is recorded, or no more.
+        recording: ConferenceRecordingOrder,
     },
     /// Leg A of the stream leaves its conference; of a stream without a seat, nothing.
     StandUp {

@@ -31,6 +31,8 @@ pub enum PictureFormat {
 /// What feedback a leg takes about what it sends (`a=rtcp-fb`, RFC 4585 and 5104).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
 pub struct PictureFeedback {
+    /// `nack`: it sends lost packets again, and asks for them.
+    pub nack: bool,
     /// `nack pli`.
     pub pli: bool,
     /// `ccm fir`.
@@ -90,12 +92,23 @@ pub struct PictureSeat {
     /// What the leg sends is shown to nobody: its camera is muted, it holds the call, or somebody else
     /// has the floor of the slides.
     pub is_hidden: bool,
+    /// What the leg is not shown, whoever shows it.
+    pub withheld: PicturesWithheld,
     /// What the leg sees while it sees nobody; `None` for nothing. For leg A alone.
     pub card: Option<Arc<PictureCard>>,
     /// What stands in its picture where several are shown at once; may be empty. For leg A alone.
     pub name: Arc<str>,
     /// What the leg sees of the others.
     pub layout: PictureLayout,
+}
+
+/// What of the others' pictures a participant may not see.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
+pub struct PicturesWithheld {
+    /// Their cameras.
+    pub cameras: bool,
+    /// Their slides.
+    pub slides: bool,
 }
 
 /// What of a participant's pictures a conference may show.
@@ -105,6 +118,8 @@ pub struct PicturesShown {
     pub camera: bool,
     /// It presents: it has the floor of the slides.
     pub slides: bool,
+    /// What it is not shown itself.
+    pub withheld: PicturesWithheld,
 }
 
 impl PicturesShown {
@@ -118,9 +133,9 @@ impl PicturesShown {
 }
 
 impl PictureSeat {
-    /// Whether the other is the same place in the same format, whether it is shown and whatever it sees.
+    /// Whether the other is the same place in the same format, whoever is shown or not, and in whatever layout.
     pub fn is_same_place(&self, other: &PictureSeat) -> bool {
-        let (is_hidden, layout) = (other.is_hidden, other.layout);
-        PictureSeat { is_hidden, layout, ..self.clone() } == *other
+        let PictureSeat { is_hidden, withheld, layout, .. } = *other;
+        PictureSeat { is_hidden, withheld, layout, ..self.clone() } == *other
     }
 }

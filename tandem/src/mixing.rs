@@ -74,7 +74,11 @@ pub(crate) fn read(mixing: &MixingStatistics, out: &mut Vec<Reading>) {
     ] {
         out.push(reading(&definitions::SWITCHED_PACKETS, outcome, count));
     }
-    for (kind, count) in [("key_frame", pictures.key_frames), ("limit", pictures.limits)] {
+    for (kind, count) in [
+        ("key_frame", pictures.key_frames),
+        ("limit", pictures.limits),
+        ("packets", pictures.nacks),
+    ] {
         out.push(reading(&definitions::PICTURE_REQUESTS, kind, count));
     }
     read_grids(&mixing.grids, out);

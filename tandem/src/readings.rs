@@ -165,6 +165,8 @@ pub(crate) fn of_relay(relay: &RelayStatistics, out: &mut Vec<Reading>) {
     out.push(reading(&definitions::RELAY_UNHEARD_MIXED, "", relay.unheard_mixed));
     out.push(reading(&definitions::RELAY_PICTURE_SEATS, "", relay.picture_seats));
     out.push(reading(&definitions::RELAY_UNSHOWN, "", relay.unshown_pictures));
+    out.push(reading(&definitions::RELAY_PICTURES_AGAIN, "sent", relay.pictures_again));
+    out.push(reading(&definitions::RELAY_PICTURES_AGAIN, "refused", relay.pictures_not_again));
     out.push(reading(&definitions::RELAY_PICTURES_WANTED, "", relay.pictures_wanted));
     out.push(reading(&definitions::RELAY_RECORDINGS, "", relay.recordings));
     out.push(reading(&definitions::RELAY_RECORDED, "written", relay.recorded_packets));

@@ -291,11 +291,17 @@ impl RtpSession {
         }
         for reported in parse_compound(packet).flatten() {
             goodbye |= note_report(leg, other, &reported, way.is_some(), arrival);
+            if let Some(pictured) = self.pictured.as_deref_mut().filter(|_| is_pictured) {
+                pictured.hear(&reported, arrival);
+            }
             let passes = ends_here && !is_pictured;
             if let (true, Some(own)) = (passes, self.own_rtcp.as_deref_mut()) {
                 let rare = self.rare.as_deref();
                 own.pass_feedback((from, leg, other), rare, &reported, arrival);
             }
+        }
+        if let Some(pictured) = self.pictured.as_deref().filter(|_| is_pictured) {
+            pictured.note_round_trip(leg.stream.round_trips.last());
         }
         if let (true, Some(own)) = (ends_here, self.own_rtcp.as_deref_mut()) {
             own.check_source(from, (leg, other), sender, source.ip(), arrival);

@@ -81,7 +81,7 @@ pub use own_rtcp::{LONGEST_REPORT, OwnReport, REPORT_INTERVAL, SourceConflicts};
 pub use packet_ring::{RingReader, RingWriter, pair as octet_ring};
 pub use pictures::{
     LONGEST_PICTURE, PICTURE_RING, PictureEnds, PictureNumbers, PictureReader, PictureRings,
-    PictureSent, PictureSigns, PictureWriter, picture_rings,
+    PictureSent, PictureSigns, PictureWriter, SentAgain, picture_rings,
 };
 pub use plan::{CompiledLeg, Format};
 pub use player::{PlayableFormat, Track};

@@ -6,12 +6,19 @@
 //! and puts feedback behind a report of its own. What a leg that is hidden sends goes nowhere: it is the
 //! relay that sees to it.
 
+mod again;
+
+pub use again::SentAgain;
+
+use crate::decision::PacketKind;
 use crate::forward::pair;
 use crate::made::MadePacket;
 use crate::outbound::Numbers;
 use crate::packet_ring::{self, RingReader, RingWriter};
 use crate::rtp_session::RtpSession;
-use model::{Instant, LegSide, PictureLayout};
+use again::Again;
+use model::{Instant, LegSide, PictureLayout, PicturesWithheld};
+use rtp_proto::rtcp::RtcpPacket;
 use rtp_proto::{RtpHeader, RtpPacket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -60,7 +67,11 @@ pub struct PictureSigns {
     is_hidden: AtomicBool,
     wants_grid: AtomicBool,
     needs_key_frame: AtomicBool,
+    no_cameras: AtomicBool,
+    no_slides: AtomicBool,
     ssrc: AtomicU32,
+    /// Microseconds; 0 where it is not known.
+    round_trip: AtomicU32,
 }
 
 /// Both ends that whoever switches has of a leg.
@@ -157,6 +168,14 @@ impl PictureSigns {
         self.wants_grid.load(Ordering::Acquire)
     }
 
+    /// What the leg is not shown.
+    pub fn withheld(&self) -> PicturesWithheld {
+        PicturesWithheld {
+            cameras: self.no_cameras.load(Ordering::Acquire),
+            slides: self.no_slides.load(Ordering::Acquire),
+        }
+    }
+
     /// Whether the leg needs a key frame of what it sees, since this was asked last: signalling says so, or
     /// it could not be sent anything for a while.
     pub fn take_needs_key_frame(&self) -> bool {
@@ -168,6 +187,13 @@ impl PictureSigns {
     /// The source of what the leg is given now: another one after a collision (RFC 3550 section 8.2).
     pub fn ssrc(&self) -> u32 {
         self.ssrc.load(Ordering::Relaxed)
+    }
+
+    /// How long a packet is on its way to the leg and back, as its last report says (RFC 3550 section
+    /// 6.4.1); `None` before one that says so.
+    pub fn round_trip(&self) -> Option<Duration> {
+        let micros = self.round_trip.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros.into()))
     }
 }
 
@@ -193,6 +219,8 @@ pub(crate) struct Pictured {
     /// Signalling is to ask for a key frame; when it was told so last.
     wanted: bool,
     told: Option<Instant>,
+    /// What it was sent and may ask for again; `None` where it asks for nothing.
+    again: Option<Box<Again>>,
 }
 
 impl Pictured {
@@ -209,6 +237,27 @@ impl Pictured {
     pub(crate) fn hand_report(&mut self, octets: &[u8], arrival: Instant) {
         self.sent.write([REPORT << 32, arrival.as_nanos()], octets);
         self.has_news = true;
+    }
+
+    /// Looks at a part of its RTCP, for packets that it wants again.
+    #[inline]
+    pub(crate) fn hear(&mut self, part: &RtcpPacket<'_>, arrival: Instant) {
+        if let (Some(again), RtcpPacket::Feedback(feedback)) = (self.again.as_deref_mut(), part) {
+            again.hear(feedback, self.signs.ssrc(), arrival);
+        }
+    }
+
+    /// Notes how long a packet is on its way to the leg and back.
+    pub(crate) fn note_round_trip(&self, round_trip: Option<Duration>) {
+        let micros = round_trip.map_or(0, |time| time.as_micros().clamp(1, u32::MAX.into()) as u32);
+        self.signs.round_trip.store(micros, Ordering::Relaxed);
+    }
+
+    /// What was sent is not to be sent again: keys may be others.
+    pub(crate) fn forget_sent(&mut self) {
+        if let Some(again) = self.again.as_deref_mut() {
+            again.forget();
+        }
     }
 
     fn need_key_frame(&mut self) {
@@ -262,8 +311,16 @@ impl RtpSession {
             unshown: 0,
             wanted: false,
             told: None,
+            again: None,
         }));
         PictureNumbers { ssrc, sequence, timestamp }
+    }
+
+    /// Leg A may ask for packets again (generic NACK), now that it takes part with pictures.
+    pub fn send_pictures_again(&mut self) {
+        if let Some(pictured) = self.pictured.as_deref_mut() {
+            pictured.again.get_or_insert_with(Again::new);
+        }
     }
 
     /// Leg A takes part with no pictures any more.
@@ -290,6 +347,14 @@ impl RtpSession {
         if let Some(pictured) = self.pictured.as_deref_mut() {
             let wants_grid = layout == PictureLayout::Grid;
             pictured.signs.wants_grid.store(wants_grid, Ordering::Release);
+        }
+    }
+
+    /// What leg A is not shown of the others.
+    pub fn withhold_pictures(&mut self, withheld: PicturesWithheld) {
+        if let Some(pictured) = self.pictured.as_deref_mut() {
+            pictured.signs.no_cameras.store(withheld.cameras, Ordering::Release);
+            pictured.signs.no_slides.store(withheld.slides, Ordering::Release);
             pictured.has_news = true;
         }
     }
@@ -317,6 +382,19 @@ impl RtpSession {
         self.pictured.as_deref_mut().map_or(0, |pictured| std::mem::take(&mut pictured.unshown))
     }
 
+    /// Keys may be others: what was sent is not to be sent again.
+    pub(crate) fn forget_pictures_sent(&mut self) {
+        if let Some(pictured) = self.pictured.as_deref_mut() {
+            pictured.forget_sent();
+        }
+    }
+
+    /// What became of packets that the leg asked for again, since this was last asked.
+    pub fn take_sent_again(&mut self) -> SentAgain {
+        let again = self.pictured.as_deref_mut().and_then(|pictured| pictured.again.as_deref_mut());
+        again.map_or_else(SentAgain::default, Again::take_counts)
+    }
+
     /// Whether signalling is to ask leg A for a key frame now; once a second at most.
     pub fn poll_picture_wanted(&mut self, now: Instant) -> bool {
         let Some(pictured) = self.pictured.as_deref_mut() else { return false };
@@ -336,7 +414,9 @@ impl RtpSession {
 
     /// When something of the conference is to be sent: at once, where it has given anything.
     pub(crate) fn pictured_deadline(&self) -> Option<Instant> {
-        self.pictured.as_deref()?.given.has_more().then_some(Instant::ZERO)
+        let pictured = self.pictured.as_deref()?;
+        let waits = pictured.again.as_deref().is_some_and(Again::has_more);
+        (waits || pictured.given.has_more()).then_some(Instant::ZERO)
     }
 
     /// Writes the next packet of the conference to leg A, and has feedback sent with the next report.
@@ -351,7 +431,8 @@ impl RtpSession {
         }
         // Gone meanwhile, for what was read is lent below.
         let mut pictured = self.pictured.take()?;
-        let mut sent = None;
+        // What is missing is late already.
+        let mut sent = self.send_again(&mut pictured, now, buffer);
         while sent.is_none()
             && let Some([head]) = pictured.given.read(&mut pictured.octets)
         {
@@ -365,6 +446,26 @@ impl RtpSession {
         sent
     }
 
+    /// Sends a packet again that the leg has asked for.
+    fn send_again(
+        &mut self,
+        pictured: &mut Pictured,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Option<MadePacket> {
+        let again = pictured.again.as_deref_mut().filter(|again| again.has_more())?;
+        let leg = &mut self.legs[LEG.index()];
+        let destination = leg.rtp.destination();
+        let destination = destination.filter(|_| leg.plan.as_ref().is_some_and(|p| p.sends_to));
+        let Some(destination) = destination else {
+            again.drop_waiting();
+            return None;
+        };
+        let len = again.poll(now, buffer)?;
+        leg.stream.sent(PacketKind::Rtp, len);
+        Some(MadePacket { to: LEG, destination, len })
+    }
+
     /// `None` where the leg takes nothing now, or it cannot be sent.
     fn send_pictured(
         &mut self,
@@ -374,9 +475,16 @@ impl RtpSession {
     ) -> Option<MadePacket> {
         let sent = self.place_pictured(pictured, now, buffer);
         let sent = sent.and_then(|len| self.send_protected(LEG, len, buffer));
-        if sent.is_none() {
-            pictured.unshown += 1;
-            pictured.is_broken = true;
+        match (&sent, pictured.last) {
+            (Some(MadePacket { len, .. }), Some(sequence)) => {
+                if let Some(again) = pictured.again.as_deref_mut() {
+                    again.keep(sequence, buffer.get(..*len).unwrap_or_default(), now);
+                }
+            }
+            _ => {
+                pictured.unshown += 1;
+                pictured.is_broken = true;
+            }
         }
         sent
     }
@@ -397,7 +505,9 @@ impl RtpSession {
         let ssrc = outbound.ssrc();
         let sequence = pictured.number(sequence);
         outbound.give(sequence, timestamp, CLOCK_RATE, now);
-        pictured.signs.ssrc.store(ssrc, Ordering::Relaxed);
+        if pictured.signs.ssrc.swap(ssrc, Ordering::Relaxed) != ssrc {
+            pictured.forget_sent();
+        }
         Numbers { ssrc, sequence, timestamp }.write(buffer)?;
         Some(len)
     }

@@ -169,6 +169,7 @@ impl RtpSession {
     /// Swaps the whole plan. What was measured and, without `relearn`, what was latched stays; so do
     /// roll-over counters and replay windows of SRTP.
     pub fn apply(&mut self, plan: &MediaPlan, now: Instant) {
+        self.forget_pictures_sent();
         // Fax is not protected, and leaves the keys of the audio that comes back as they are.
         if !plan.kind.is_datagrams() {
             for (side, plan) in LegSide::BOTH.into_iter().zip(&plan.legs) {
@@ -228,6 +229,7 @@ impl RtpSession {
     pub fn install_keys(&mut self, leg: LegSide, keys: &SdesKeys, now: Instant) {
         if self.security.has_handshake(leg) {
             self.security.install(leg, keys, now);
+            self.forget_pictures_sent();
             self.prepare_for_restarts();
         }
     }

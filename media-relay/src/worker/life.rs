@@ -158,7 +158,7 @@ impl Worker {
         stream.count_warnings(&self.parts.counters);
         self.forget_listening(stream.listened_call);
         self.parts.counters.unheard_mixed.add(stream.session.take_unheard_mixed());
-        self.parts.counters.unshown_pictures.add(stream.session.take_unshown());
+        stream.count_pictures(&self.parts.counters);
         if let Some(key) = key {
             self.forget_seat(key);
         }

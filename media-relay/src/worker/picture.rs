@@ -2,11 +2,12 @@
 
 use super::Worker;
 use super::seat::{SeatNews, send};
-use super::streams::StreamKey;
+use super::streams::{Stream, StreamKey};
+use crate::counters::WorkerCounters;
 use crate::queue::MixBell;
 use crate::random::draw;
 use model::{Instant, MediaEvent, MediaId, MediaType, PictureSeat, SeatFailure, TransactionId};
-use relay_core::{PictureNumbers, PictureRings, picture_rings};
+use relay_core::{PictureNumbers, PictureRings, SentAgain, picture_rings};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
@@ -79,6 +80,16 @@ impl StreamPicture {
     }
 }
 
+impl Stream {
+    /// Counts what became of pictures since they were counted last.
+    pub(super) fn count_pictures(&mut self, counters: &WorkerCounters) {
+        counters.unshown_pictures.add(self.session.take_unshown());
+        let SentAgain { sent, refused } = self.session.take_sent_again();
+        counters.pictures_again.add(sent);
+        counters.pictures_not_again.add(refused);
+    }
+}
+
 impl Worker {
     /// From now on the pictures of leg A of a stream take part in a conference.
     pub(super) fn sit_picture(&mut self, id: MediaId, seat: Box<PictureSeat>) {
@@ -118,6 +129,10 @@ impl Worker {
         let numbers = stream.session.sit_picture(ends, seat.payload_type, now, &mut draw);
         stream.session.hide_picture(seat.is_hidden);
         stream.session.lay_out_picture(seat.layout);
+        stream.session.withhold_pictures(seat.withheld);
+        if seat.feedback.nack {
+            stream.session.send_pictures_again();
+        }
         let call = PictureBell::default();
         let seated = SeatedPicture {
             id,
@@ -140,7 +155,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether the leg sits there already; it is hidden or shown then, and sees what it is to see.
+    /// Whether the leg sits there already; it is hidden or shown then, and so are the others to it, as it is to see
+    /// them.
     fn is_only_hidden(&mut self, id: MediaId, seat: &PictureSeat) -> bool {
         let Some(stream) = self.streams.find(id) else { return false };
         let is_abandoned = stream.session.is_picture_abandoned();
@@ -150,7 +166,10 @@ impl Worker {
         }
         stream.session.hide_picture(seat.is_hidden);
         stream.session.lay_out_picture(seat.layout);
-        (picture.seat.is_hidden, picture.seat.layout) = (seat.is_hidden, seat.layout);
+        stream.session.withhold_pictures(seat.withheld);
+        let known = &mut picture.seat;
+        (known.is_hidden, known.layout, known.withheld) =
+            (seat.is_hidden, seat.layout, seat.withheld);
         picture.call();
         true
     }
@@ -174,7 +193,7 @@ impl Worker {
             self.send_what_waits(*key, now);
             self.schedule_reports(*key);
             let Some(stream) = self.streams.get_mut(*key) else { continue };
-            self.parts.counters.unshown_pictures.add(stream.session.take_unshown());
+            stream.count_pictures(&self.parts.counters);
             if stream.session.take_picture_news()
                 && let Some(picture) = stream.picture.as_deref()
             {

@@ -6,8 +6,7 @@ use super::streams::StreamKey;
 use crate::queue::MixBell;
 use crate::random::draw;
 use model::{
-    AudioSource, ConferenceId, ConferenceRecording, ConferenceRecordingFailure, Instant,
-    MediaEvent, MediaId, MediaType, ParticipantId, Seat, SeatFailure, TransactionId,
+    AudioSource, ConferenceId, ConferenceRecordingFailure, ConferenceRecordingOrder, Instant, MediaEvent, MediaId, MediaType, ParticipantId, Seat, SeatFailure, TransactionId,
 };
 use relay_core::{SeatRings, seat_rings};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -65,8 +64,8 @@ pub struct RecordingOrder {
     pub id: MediaId,
     /// The conference.
     pub conference: ConferenceId,
-    /// What is recorded; `None` for nothing.
-    pub recording: Option<Box<ConferenceRecording>>,
+    /// What is recorded, or no more.
+    pub recording: ConferenceRecordingOrder,
 }
 
 /// That what a leg says is kept from now on, to be told once as [`MediaEvent::Uttered`], or is told now.
@@ -82,12 +81,8 @@ pub struct UtteranceOrder {
 
 impl Worker {
     /// Has whoever mixes record the conference of a stream, or stop it.
-    pub(super) fn record_conference(
-        &mut self,
-        id: MediaId,
-        recording: Option<Box<ConferenceRecording>>,
-    ) {
-        let is_begun = recording.is_some();
+    pub(super) fn record_conference(&mut self, id: MediaId, recording: ConferenceRecordingOrder) {
+        let is_begun = matches!(recording, ConferenceRecordingOrder::Record(_));
         let Err(failure) = self.pass_recording(id, recording) else { return };
         if is_begun {
             tracing::warn!(media = id.0, %failure, "a meeting is not recorded");
@@ -100,7 +95,7 @@ impl Worker {
     fn pass_recording(
         &mut self,
         id: MediaId,
-        recording: Option<Box<ConferenceRecording>>,
+        recording: ConferenceRecordingOrder,
     ) -> Result<(), ConferenceRecordingFailure> {
         let tell = self.parts.config.conferences.as_ref();
         let tell = tell.ok_or(ConferenceRecordingFailure::NotConfigured)?;
@@ -217,7 +212,7 @@ impl Worker {
         };
         if let Some(stream) = self.streams.get_mut(key) {
             self.parts.counters.unheard_mixed.add(stream.session.take_unheard_mixed());
-            self.parts.counters.unshown_pictures.add(stream.session.take_unshown());
+            stream.count_pictures(&self.parts.counters);
             stream.session.stand_up();
             stream.session.stand_up_picture();
             (stream.seat, stream.picture) = (None, None);

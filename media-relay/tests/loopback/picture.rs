@@ -5,7 +5,7 @@ use super::rig::{Endpoint, Rig};
 use media_relay::{SeatNews, SeatedPicture};
 use model::{
     ConferenceId, IpFamily, MediaCommand, MediaEvent, MediaId, MediaLine, MediaType, ParticipantId,
-    PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, SeatFailure,
+    PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, PicturesWithheld, SeatFailure,
     TransactionId,
 };
 use relay_core::PictureSent;
@@ -22,6 +22,7 @@ fn seat(participant: u64, is_hidden: bool) -> Box<PictureSeat> {
         feedback: PictureFeedback::default(),
         most_bits_per_second: None,
         is_hidden,
+        withheld: PicturesWithheld::default(),
         card: None,
         name: "".into(),
         layout: PictureLayout::Speaker,

@@ -10,7 +10,7 @@ use media_relay::{Clock, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent,
     MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureContent, PictureFeedback,
-    PictureFormat, PictureLayout, PictureSeat, SdesKeys, SrtpKey, SrtpSuite, TransactionId,
+    PictureFormat, PictureLayout, PictureSeat, PicturesWithheld, SdesKeys, SrtpKey, SrtpSuite, TransactionId,
     XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingOrders, Recording};
@@ -147,6 +147,7 @@ impl Camera {
             feedback: PictureFeedback { pli: true, ..PictureFeedback::default() },
             most_bits_per_second: None,
             is_hidden: false,
+            withheld: PicturesWithheld::default(),
             card: None,
             name: "".into(),
             layout: PictureLayout::Speaker,

@@ -12,7 +12,7 @@ use mixer::{
     ReceiveFormats, Record, Recorded, Room, RoomConfig, RoomEvent, Sink, TICK_SAMPLES,
 };
 use model::{
-    Codec, ConferenceId, ConferenceRecordingFailure, Instant, MediaEvent, MediaId,
+    Codec, ConferenceId, ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder, Instant, MediaEvent, MediaId,
 };
 use relay_core::{LegFormats, Listened, MixedPacket};
 use room_video::StillPicture;
@@ -34,6 +34,8 @@ pub(crate) struct Conference {
     uttering: Vec<Uttering>,
     /// What is announced, and who does not hear it, here or still on its way.
     excepted: Vec<(PlayId, model::ParticipantId)>,
+    /// The newest recording that was stopped by order.
+    stopped: Option<ConferenceRecordingId>,
 }
 
 /// A leg that takes part.
@@ -83,6 +85,7 @@ impl Conference {
             taping: None,
             uttering: Vec::new(),
             excepted: Vec::new(),
+            stopped: None,
         }
     }
 
@@ -145,11 +148,21 @@ impl Conference {
         order: &RecordingOrder,
         recorder: &dyn Recorder,
     ) -> Result<(), ConferenceRecordingFailure> {
-        let Some(recording) = order.recording.as_deref() else {
-            self.stop_taping();
-            return Ok(());
+        let recording = match &order.recording {
+            ConferenceRecordingOrder::Record(recording) => recording,
+            ConferenceRecordingOrder::Stop(id) => {
+                self.stopped = self.stopped.max(Some(*id));
+                if self.taping.as_ref().is_some_and(|taping| taping.id() <= *id) {
+                    self.stop_taping();
+                }
+                return Ok(());
+            }
         };
-        if self.taping.as_ref().is_none_or(|taping| !taping.is_of(recording)) {
+        let runs = self.taping.as_ref().map(Taping::id);
+        if runs.is_none() && self.stopped.is_some_and(|stopped| recording.id <= stopped) {
+            return Ok(());
+        }
+        if runs.is_none_or(|runs| runs < recording.id) {
             self.stop_taping();
             let began = self.room.ticks();
             let mut taping = Taping::begin(recorder, recording, began)?;

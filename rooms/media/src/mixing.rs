@@ -9,7 +9,10 @@ use crate::recording::{Recorder, RecordingEvents};
 use crate::statistics::{Counters, MixingStatistics, PictureTally};
 use media_relay::{Announcement, MixBell, RecordingOrder, SeatNews, UtteranceOrder};
 use mixer::RoomConfig;
-use model::{ConferenceId, ConferenceRecordingFailure, Instant, MediaEvent, MediaId};
+use model::{
+    ConferenceId, ConferenceRecordingFailure, ConferenceRecordingOrder, Instant, MediaEvent,
+    MediaId,
+};
 use room_grid::{GridPool, GridSettings};
 use room_video::StillPicture;
 use std::collections::HashMap;
@@ -358,7 +361,7 @@ impl Desk {
             (Some(_), None) => Err(ConferenceRecordingFailure::NoSeat),
         };
         if let Err(failure) = done
-            && order.recording.is_some()
+            && matches!(order.recording, ConferenceRecordingOrder::Record(_))
         {
             self.recording.refuse(order, failure);
         }

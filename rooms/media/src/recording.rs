@@ -6,8 +6,8 @@
 use crate::conference::Leg;
 use mixer::{ParticipantId, Record, Recorded, TICK_SAMPLES};
 use model::{
-    ConferenceRecording, ConferenceRecordingFailure, MediaEvent, MediaId, RecordedPerson,
-    TransactionId,
+    ConferenceRecording, ConferenceRecordingFailure, ConferenceRecordingId, MediaEvent, MediaId,
+    RecordedPerson, TransactionId,
 };
 use std::sync::Arc;
 
@@ -63,6 +63,7 @@ pub type RecordingEvents = Arc<dyn Fn(MediaEvent) + Send + Sync>;
 /// A conference's recording, as whoever mixes that has it.
 pub(crate) struct Taping {
     tape: Box<dyn Tape>,
+    id: ConferenceRecordingId,
     meeting: Arc<str>,
     /// Who asked: they hear when it is there.
     askers: Vec<MediaId>,
@@ -82,12 +83,12 @@ impl Taping {
         began: u64,
     ) -> Result<Self, ConferenceRecordingFailure> {
         let tape = recorder.begin(recording)?;
-        let (meeting, askers) = (Arc::clone(&recording.meeting), Vec::new());
-        Ok(Taping { tape, meeting, askers, began, tick: began })
+        let (id, meeting, askers) = (recording.id, Arc::clone(&recording.meeting), Vec::new());
+        Ok(Taping { tape, id, meeting, askers, began, tick: began })
     }
 
-    pub(crate) fn is_of(&self, recording: &ConferenceRecording) -> bool {
-        self.meeting == recording.meeting
+    pub(crate) const fn id(&self) -> ConferenceRecordingId {
+        self.id
     }
 
     /// Takes an order of the recording that it is.

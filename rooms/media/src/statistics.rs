@@ -52,6 +52,8 @@ pub struct PictureTally {
     pub key_frames: u64,
     /// Limits that lines were told.
     pub limits: u64,
+    /// Messages that asked lines for lost packets again.
+    pub nacks: u64,
 }
 
 /// What threads add to.
@@ -60,7 +62,7 @@ pub(crate) struct Counters {
     picture_lines: AtomicU64,
     refused_pictures: AtomicU64,
     /// In the order of [`PictureTally`].
-    pictures: [AtomicU64; 6],
+    pictures: [AtomicU64; 7],
     conferences: AtomicU64,
     participants: AtomicU64,
     refused: AtomicU64,
@@ -100,9 +102,9 @@ impl Counters {
             picture_lines: read(&self.picture_lines),
             refused_pictures: read(&self.refused_pictures),
             pictures: {
-                let [packets, lost_packets, given, lost_given, key_frames, limits] =
+                let [packets, lost_packets, given, lost_given, key_frames, limits, nacks] =
                     self.pictures.each_ref().map(read);
-                PictureTally { packets, lost_packets, given, lost_given, key_frames, limits }
+                PictureTally { packets, lost_packets, given, lost_given, key_frames, limits, nacks }
             },
             grids: GridStatistics::default(),
         }
@@ -124,8 +126,9 @@ impl Counters {
 
     pub(crate) fn add_pictures(&self, tally: PictureTally, worked: Duration) {
         let add = |count: &AtomicU64, more: u64| count.fetch_add(more, Ordering::Relaxed);
-        let PictureTally { packets, lost_packets, given, lost_given, key_frames, limits } = tally;
-        let counts = [packets, lost_packets, given, lost_given, key_frames, limits];
+        let PictureTally { packets, lost_packets, given, lost_given, key_frames, limits, nacks } =
+            tally;
+        let counts = [packets, lost_packets, given, lost_given, key_frames, limits, nacks];
         for (count, more) in self.pictures.iter().zip(counts) {
             if more > 0 {
                 add(count, more);

@@ -5,8 +5,7 @@ mod rig;
 mod tapes;
 
 use model::{
-    AudioSource, Codec, ConferenceRecording, ConferenceRecordingFailure, MediaCommand, MediaEvent,
-    MediaId, RecordedPerson, TransactionId,
+    AudioSource, Codec, CodecMapping, ConferenceId, ConferenceRecording, ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder, Heard, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent, MediaId, MediaPlan, ParticipantId, RecordedPerson, Seat, TransactionId, XrWishes,
 };
 use rig::{Phone, Rig, talk, talk_until_told};
 
@@ -145,14 +144,22 @@ fn level_of(samples: &[i16], hertz: f64) -> f64 {
     levels.sum::<f64>() / count
 }
 
-fn recording(meeting: &str, name: &str, call: u64) -> Option<Box<ConferenceRecording>> {
+fn recording(meeting: &str, name: &str, call: u64) -> ConferenceRecordingOrder {
+    recording_of(1, meeting, name, call)
+}
+
+/// A meeting's recording with this number.
+fn recording_of(number: u64, meeting: &str, name: &str, call: u64) -> ConferenceRecordingOrder {
     let call = TransactionId::from_random(call.into());
     let person = RecordedPerson { call, name: name.into(), is_moderator: false };
     let (meeting, name) = (meeting.into(), "Weekly".into());
-    Some(Box::new(ConferenceRecording { meeting, name, people: vec![person] }))
+    let id = ConferenceRecordingId(number);
+    let people = vec![person];
+    let recording = ConferenceRecording { id, meeting, name, people };
+    ConferenceRecordingOrder::Record(Box::new(recording))
 }
 
-fn record(rig: &Rig, id: u64, recording: Option<Box<ConferenceRecording>>) {
+fn record(rig: &Rig, id: u64, recording: ConferenceRecordingOrder) {
     rig.relay.command(MediaCommand::RecordConference { id: MediaId(id), recording }).unwrap();
 }
 
@@ -226,9 +233,23 @@ fn a_recording_has_all_in_the_mix_and_each_alone() {
     rig.until(|_| second.lock().unwrap().is_over);
     record(&rig, 1, recording("m", "One", 1));
     records(&rig, 1);
-    record(&rig, 1, None);
+    let stop = |number| ConferenceRecordingOrder::Stop(ConferenceRecordingId(number));
+    record(&rig, 1, stop(1));
     let third = rig.tapes.get(2);
     rig.until(|_| third.lock().unwrap().is_over);
+    // What comes late of one that was stopped begins nothing, and ends nothing of the next.
+    record(&rig, 1, recording("m", "One", 1));
+    record(&rig, 1, recording_of(2, "m", "One", 1));
+    records(&rig, 1);
+    let fourth = rig.tapes.get(3);
+    record(&rig, 1, stop(1));
+    record(&rig, 1, recording("m", "One", 1));
+    record(&rig, 1, recording_of(2, "m", "Two", 1));
+    records(&rig, 1);
+    assert_eq!(fourth.lock().unwrap().named, ["One", "One", "Two"].map(String::from));
+    assert!(!fourth.lock().unwrap().is_over);
+    record(&rig, 1, stop(2));
+    rig.until(|_| fourth.lock().unwrap().is_over);
     rig.relay.shutdown();
     rig.mixing.stop();
 }

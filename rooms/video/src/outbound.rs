@@ -174,8 +174,12 @@ impl Outbound {
         is_last: bool,
         emit: &mut impl FnMut(Outgoing<'_>),
     ) {
-        if let Some(unit) = Nalu::new(unit) {
-            self.send_unit(unit, (self.last_timestamp, is_last), emit);
+        let at = (self.last_timestamp, is_last);
+        if self.settings.mode.is_none() {
+            // VP8: a payload as it is.
+            self.put(at, &[], unit, emit);
+        } else if let Some(unit) = Nalu::new(unit) {
+            self.send_unit(unit, at, emit);
         }
     }
 

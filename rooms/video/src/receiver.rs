@@ -47,6 +47,8 @@ pub(crate) struct Receiver {
     pub(crate) pinned: Option<Participant>,
     /// The composed picture that it asks for.
     pub(crate) grid: Option<Participant>,
+    /// It may not see main lines, and slides.
+    pub(crate) withheld: [bool; 2],
     pub(crate) refused: Option<(StreamKey, Mismatch)>,
     /// The stream that is shown, and its epoch.
     showing: Option<(StreamKey, u32)>,
@@ -69,6 +71,7 @@ impl Receiver {
             asking: Asking::default(),
             pinned: None,
             grid: None,
+            withheld: [false; 2],
             refused: None,
             showing: None,
             wanted: None,

@@ -2,6 +2,7 @@
 
 use crate::format::VideoFormat;
 use crate::h264::{H264Format, ParameterSets, Payload};
+use crate::missing::{Missing, MissingPackets};
 use crate::vp8::Vp8Payload;
 use model::Instant;
 use rtp_proto::{ExtendedSequence, RtpPacket, SequenceStep};
@@ -9,6 +10,9 @@ use std::time::Duration;
 
 /// Packets that may wait behind a hole. Full: the hole is given up, what waits goes on.
 pub const MAX_WAITING: usize = 64;
+/// The same of a sender that is asked for what is missing: a key frame of 100 KB behind its first packet.
+/// Fewer than numbers may be behind the highest ([`rtp_proto::MAX_MISORDER`]).
+pub const MAX_WAITING_ASKED: usize = 96;
 /// Octets of a payload that may wait; a longer one is counted and lost.
 pub const MAX_PAYLOAD: usize = 1_500;
 /// How long a hole is waited for: longer than packets overtake each other by in a network, shorter
@@ -51,6 +55,10 @@ pub struct SourceCounters {
     pub duplicates: u64,
     /// That came after they were given up.
     pub late: u64,
+    /// That the sender was asked for again, each as often as it was.
+    pub asked: u64,
+    /// That came in time after it was asked for them.
+    pub came_again: u64,
     /// Whose payload is none of the format's ([`crate::h264::PayloadError`], [`crate::vp8::Vp8Error`]).
     pub refused: u64,
     /// Without a payload: padding alone, as browsers probe.
@@ -87,6 +95,8 @@ pub struct Source {
     /// Since when there is a hole.
     hole_since: Option<Instant>,
     last_arrival: Option<Instant>,
+    /// `None` of a sender that does not send again.
+    missing: Option<Missing>,
     /// Payloads that were refused since the last packet that was given on.
     refused_before: u32,
     counters: SourceCounters,
@@ -95,6 +105,15 @@ pub struct Source {
 impl Source {
     /// A stream of this format. What may wait is allocated here.
     pub fn new(format: VideoFormat) -> Self {
+        Source::with(format, MAX_WAITING, None)
+    }
+
+    /// The stream of a sender that sends lost packets again where it is asked for them.
+    pub fn asked_again(format: VideoFormat) -> Self {
+        Source::with(format, MAX_WAITING_ASKED, Some(Missing::new(MAX_WAITING_ASKED)))
+    }
+
+    fn with(format: VideoFormat, places: usize, missing: Option<Missing>) -> Self {
         let sets = match &format {
             VideoFormat::H264(format) => format.parameter_sets.clone(),
             VideoFormat::Vp8 => ParameterSets::new(),
@@ -107,10 +126,11 @@ impl Source {
             epoch: 0,
             sequence: ExtendedSequence::accepted(0),
             next: 0,
-            waiting: std::iter::repeat_with(place).take(MAX_WAITING).collect(),
+            waiting: std::iter::repeat_with(place).take(places).collect(),
             waits: 0,
             hole_since: None,
             last_arrival: None,
+            missing,
             refused_before: 0,
             counters: SourceCounters::default(),
         }
@@ -145,13 +165,31 @@ impl Source {
     }
 
     /// What became of packets so far.
-    pub const fn counters(&self) -> SourceCounters {
-        self.counters
+    pub fn counters(&self) -> SourceCounters {
+        let asked = self.missing.as_ref().map_or(0, Missing::asked);
+        SourceCounters { asked, ..self.counters }
+    }
+
+    /// How long a packet is on its way to the sender and back; `None` where that is not known.
+    pub fn set_round_trip(&mut self, round_trip: Option<Duration>) {
+        if let Some(missing) = &mut self.missing {
+            missing.set_round_trip(round_trip);
+        }
+    }
+
+    /// When the sender is to be asked for packets.
+    pub fn poll_ask(&self) -> Option<Instant> {
+        self.missing.as_ref()?.poll_timeout()
+    }
+
+    /// What the sender is to be asked for now; poll until there is nothing.
+    pub fn poll_missing(&mut self, now: Instant) -> Option<MissingPackets> {
+        self.missing.as_mut()?.poll(now)
     }
 
     /// When the hole that packets wait behind is given up.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.hole_since.map(|since| since + REORDER_WAIT)
+        self.hole_since.map(|since| since + self.wait())
     }
 
     /// Takes a packet of this stream's payload type, and gives on what is in order.
@@ -189,12 +227,19 @@ impl Source {
         now: Instant,
         give: &mut (impl FnMut(&SourcePacket<'_>, &ParameterSets) + ?Sized),
     ) {
-        while self.hole_since.is_some_and(|since| now >= since + REORDER_WAIT) {
+        while self.poll_timeout().is_some_and(|at| now >= at) {
             self.give_up(give);
         }
     }
 
+    fn wait(&self) -> Duration {
+        self.missing.as_ref().and_then(Missing::wait).unwrap_or(REORDER_WAIT)
+    }
+
     fn begin_anew(&mut self, first: u16) {
+        if let Some(missing) = &mut self.missing {
+            missing.forget();
+        }
         self.epoch = self.epoch.wrapping_add(1);
         self.sequence = ExtendedSequence::accepted(first);
         self.next = self.sequence.highest() + 1;
@@ -213,7 +258,7 @@ impl Source {
     ) {
         if number < self.next {
             // Given on before, or given up: what the sender sends again is not told apart from it.
-            let twice = self.next - number <= MAX_WAITING as u64 && number + 1 != self.next;
+            let twice = self.next - number <= self.waiting.len() as u64 && number + 1 != self.next;
             if twice {
                 self.counters.late += 1
             } else {
@@ -222,12 +267,15 @@ impl Source {
             return;
         }
         if number == self.next {
+            if let Some(missing) = &mut self.missing {
+                self.counters.came_again += u64::from(missing.note_came(number));
+            }
             self.next += 1;
             self.give_on(now, Item::of(packet), give);
             self.give_waiting(give);
             return;
         }
-        while number - self.next >= MAX_WAITING as u64 {
+        while number - self.next >= self.waiting.len() as u64 {
             if self.waits == 0 {
                 // Nothing waits: all before this one is lost.
                 self.lose(number);
@@ -252,10 +300,14 @@ impl Source {
             self.counters.too_long += 1;
             return;
         }
-        let Some(place) = self.waiting.get_mut(number as usize % MAX_WAITING) else { return };
+        let places = self.waiting.len();
+        let Some(place) = self.waiting.get_mut(number as usize % places) else { return };
         if place.number == number {
             self.counters.duplicates += 1;
             return;
+        }
+        if let Some(missing) = &mut self.missing {
+            self.counters.came_again += u64::from(missing.note_ahead(now, self.next, number));
         }
         place.number = number;
         place.timestamp = packet.timestamp();
@@ -282,6 +334,9 @@ impl Source {
 
     fn lose(&mut self, until: u64) {
         let lost = until.saturating_sub(self.next);
+        if let Some(missing) = &mut self.missing {
+            missing.give_up(until);
+        }
         self.counters.lost += lost;
         let told = u64::from(self.refused_before).saturating_add(lost).min(MOST_LOST);
         self.refused_before = told as u32;
@@ -293,7 +348,8 @@ impl Source {
         give: &mut (impl FnMut(&SourcePacket<'_>, &ParameterSets) + ?Sized),
     ) {
         while self.waits > 0 {
-            let Some(place) = self.waiting.get_mut(self.next as usize % MAX_WAITING) else { break };
+            let places = self.waiting.len();
+            let Some(place) = self.waiting.get_mut(self.next as usize % places) else { break };
             if place.number != self.next {
                 break;
             }
@@ -303,7 +359,7 @@ impl Source {
             let Waiting { timestamp, marker, arrival, .. } = taken;
             let item = Item { timestamp, marker, payload: &taken.payload };
             self.give_on(arrival, item, give);
-            if let Some(place) = self.waiting.get_mut((self.next - 1) as usize % MAX_WAITING) {
+            if let Some(place) = self.waiting.get_mut((self.next - 1) as usize % places) {
                 place.payload = taken.payload;
             }
         }

@@ -16,11 +16,22 @@ const MOST_RATE: u64 = 1_500_000;
 /// What is sent ahead of its time: a turn of whoever drives the switch.
 const AHEAD: Duration = Duration::from_millis(20);
 
-/// A picture that was coded as H.264, in units without start codes, none longer than a payload of its receivers.
+/// What a picture is coded as, and in what pieces.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum StillCodec {
+    /// H.264, in units without start codes.
+    H264,
+    /// VP8, in payloads with their descriptors (RFC 7741 section 4.2).
+    Vp8,
+}
+
+/// A picture that was coded, in pieces none of which is longer than a payload of its receivers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StillPicture {
+    /// As what.
+    pub codec: StillCodec,
     /// Parameter sets and slices of the key frame, in their order; twice, because two that follow each other
-    /// differ in their `idr_pic_id` (ITU-T H.264 section 7.4.3).
+    /// differ in their `idr_pic_id` (ITU-T H.264 section 7.4.3). Of VP8 both are the same.
     pub keys: [Vec<Vec<u8>>; 2],
     /// The picture after it, and so on, by their numbers modulo their count; the first is never sent, for it
     /// is the key frame's. Empty for a picture that is not said again.

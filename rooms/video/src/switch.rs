@@ -15,7 +15,7 @@ use crate::outbound::{Outbound, OutboundSettings, Outgoing};
 use crate::receiver::{Receiver, ReceiverView, Seen};
 use crate::source::{Source, SourceCounters};
 use crate::speaker::Speakers;
-use crate::still::{Still, StillPicture};
+use crate::still::{Still, StillCodec, StillPicture};
 use model::Instant;
 use rtp_proto::RtpPacket;
 use std::sync::Arc;
@@ -81,6 +81,8 @@ pub struct SourceSettings {
     pub limits: LimitWays,
     /// The room lets it send high definition: 1.4 Mbit/s.
     pub high_definition: bool,
+    /// It sends lost packets again where it is asked for them (`a=rtcp-fb:… nack`).
+    pub sends_again: bool,
 }
 
 /// What a participant's description says of its receiving.
@@ -171,11 +173,14 @@ impl VideoSwitch {
         Ok(())
     }
 
-    /// What a line that takes H.264 shows while it shows nobody; `None` for nothing.
+    /// What a line shows while it shows nobody; `None` for nothing. One of another codec is not shown.
     pub fn set_still(&mut self, key: StreamKey, picture: Option<Arc<StillPicture>>) {
         if let Some(Some(receiver)) = self.receivers.get_mut(key.index()) {
-            let takes = matches!(receiver.format, VideoFormat::H264(_));
-            receiver.still = picture.filter(|_| takes).map(Still::new);
+            let takes = match receiver.format {
+                VideoFormat::H264(_) => StillCodec::H264,
+                VideoFormat::Vp8 => StillCodec::Vp8,
+            };
+            receiver.still = picture.filter(|picture| picture.codec == takes).map(Still::new);
         }
     }
 
@@ -228,6 +233,14 @@ impl VideoSwitch {
     pub fn pin(&mut self, now: Instant, receiver: Participant, shown: Option<Participant>) {
         if let Some(Some(receiver)) = self.receivers.get_mut(StreamKey::main(receiver).index()) {
             receiver.pinned = shown;
+            self.choose(now);
+        }
+    }
+
+    /// What a line may not be shown: the others' main lines, and their slides.
+    pub fn withhold(&mut self, now: Instant, key: StreamKey, withheld: [bool; 2]) {
+        if let Some(Some(receiver)) = self.receivers.get_mut(key.index()) {
+            receiver.withheld = withheld;
             self.choose(now);
         }
     }
@@ -285,7 +298,8 @@ impl VideoSwitch {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sources = self.sources.iter().flatten().flat_map(|entry| {
             let vanishes = entry.vanishes_at().filter(|_| entry.alive);
-            [entry.source.poll_timeout(), entry.requests.poll_timeout(), vanishes]
+            let source = &entry.source;
+            [source.poll_timeout(), source.poll_ask(), entry.requests.poll_timeout(), vanishes]
         });
         let stills = self.receivers.iter().flatten().filter_map(|receiver| receiver.poll_still());
         sources.flatten().chain(self.speakers.poll_timeout()).chain(stills).min()
@@ -373,8 +387,13 @@ const fn of_participant(key: StreamKey) -> Result<(), TooManyParticipants> {
 }
 
 fn source_of(settings: SourceSettings) -> Box<SourceEntry> {
+    let format = settings.format.clone();
+    let source = match settings.sends_again {
+        true => Source::asked_again(format),
+        false => Source::new(format),
+    };
     Box::new(SourceEntry {
-        source: Source::new(settings.format.clone()),
+        source,
         settings,
         requests: KeyFrameRequests::default(),
         limit: SourceLimit::default(),

@@ -5,7 +5,7 @@ use model::Instant;
 use room_video::h264::{H264Format, PacketizationMode};
 use room_video::{
     LimitWays, OutboundSettings, Participant, ReceiverSettings, RequestWays, SourceSettings,
-    StillPicture, StreamKey, VideoFormat, VideoSwitch,
+    StillCodec, StillPicture, StreamKey, VideoFormat, VideoSwitch,
 };
 use rtp_proto::{RtpHeader, RtpPacket};
 use std::sync::Arc;
@@ -43,7 +43,8 @@ fn still() -> Arc<StillPicture> {
     };
     // By their first octets the key frames are known from each other.
     let keys = [key(FIRST), key(SECOND)];
-    Arc::new(StillPicture { keys, repeats: (0..16).map(|number| vec![0x41, number]).collect() })
+    let repeats = (0..16).map(|number| vec![0x41, number]).collect();
+    Arc::new(StillPicture { codec: StillCodec::H264, keys, repeats })
 }
 
 fn run(switch: &mut VideoSwitch, from: u64, to: u64) -> Vec<Got> {
@@ -121,6 +122,7 @@ fn somebody_who_is_there_takes_its_place_and_gives_it_back() {
         requests: RequestWays { picture_loss: true, full_intra: true },
         limits: LimitWays::default(),
         high_definition: false,
+        sends_again: false,
     };
     switch.add_source(Instant::from_millis(1_000), other, settings).unwrap();
     let units: [&[u8]; 3] = [
@@ -154,4 +156,19 @@ fn somebody_who_is_there_takes_its_place_and_gives_it_back() {
 fn a_receiver_of_vp8_gets_nothing_that_it_cannot_decode() {
     let mut switch = alone(receiver(VideoFormat::Vp8));
     assert_eq!(run(&mut switch, 0, 2_000), []);
+}
+
+#[test]
+fn a_receiver_of_vp8_gets_payloads_of_vp8_as_they_are() {
+    let mut settings = receiver(VideoFormat::Vp8);
+    settings.outbound.mode = None;
+    let mut switch = alone(settings);
+    let key = || vec![vec![0x10, 1], vec![0x00, 2], vec![0x00, 3]];
+    let keys = [key(), key()];
+    let picture = StillPicture { codec: StillCodec::Vp8, keys, repeats: vec![vec![0x10, 4]] };
+    switch.set_still(ALONE, Some(Arc::new(picture)));
+    let got = run(&mut switch, 0, 3_500);
+    let heads: Vec<_> = got.iter().map(|(_, head, marker, _)| (*head, *marker)).collect();
+    let expected = [(0x10, false), (0, false), (0, true), (0x10, true), (0x10, true), (0x10, true)];
+    assert_eq!(heads, expected, "a key frame, and then what stands still each second");
 }

@@ -207,11 +207,12 @@ fn pictures(rest: &str) -> Vec<RoomPicture> {
 fn feedback_is_answered_as_it_was_offered() {
     let line = "m=video 4002 RTP/AVPF 97\r\na=rtpmap:97 H264/90000\r\n\
         a=fmtp:97 profile-level-id=42e01f\r\n";
-    let all = PictureFeedback { pli: true, fir: true, remb: true, tmmbr: true, info: false };
+    let all =
+        PictureFeedback { nack: true, pli: true, fir: true, remb: true, tmmbr: true, info: false };
     let none = PictureFeedback { info: true, ..PictureFeedback::default() };
     for (offered, read, written) in [
         ("", none, vec![]),
-        ("a=rtcp-fb:* nack\r\n", none, vec![]),
+        ("a=rtcp-fb:* nack\r\n", PictureFeedback { nack: true, ..none }, vec!["* nack"]),
         ("a=rtcp-fb:96 nack pli\r\n", none, vec![]),
         (
             "a=rtcp-fb:* ccm fir tmmbr\r\n",
@@ -219,10 +220,10 @@ fn feedback_is_answered_as_it_was_offered() {
             vec!["* ccm fir", "* ccm tmmbr"],
         ),
         (
-            "a=rtcp-fb:97 NACK PLI\r\na=rtcp-fb:* nack pli\r\na=rtcp-fb:97 ccm tmmbr smaxpr=120\r\n\
+            "a=rtcp-fb:97 NACK PLI\r\na=rtcp-fb:97 nack \r\na=rtcp-fb:97 ccm tmmbr smaxpr=120\r\n\
              a=rtcp-fb:97 goog-remb\r\na=rtcp-fb:97 transport-cc\r\na=rtcp-fb:97 ccm fir\r\n",
             all,
-            vec!["97 nack pli", "97 ccm tmmbr", "97 goog-remb", "97 ccm fir"],
+            vec!["97 nack pli", "97 nack", "97 ccm tmmbr", "97 goog-remb", "97 ccm fir"],
         ),
     ] {
         let offer = format!("{HEAD}{line}{offered}");

@@ -1,7 +1,7 @@
 //! What a video device sees while it sees nobody: what is being said to its caller, or in which meeting it is.
 
 use model::PictureCard;
-use room_core::{Language, Prompt, Words};
+use room_core::{Capabilities, Focus, Language, MeetingId, Prompt, Words};
 use std::sync::Arc;
 
 /// Texts of the prompts, which the sounds of the binary say: name, text, and how the engine is told it.
@@ -13,6 +13,12 @@ const TEXTS: [(&str, &str); 2] = [
 /// What is said beside the prompts.
 const NOBODY: [(&str, &str); 2] =
     [("en", "Nobody else shows a picture."), ("ja", "映像を送っている参加者は、ほかにいません。")];
+
+/// The same to whom nobody's picture may be shown.
+const WITHHELD: [(&str, &str); 2] = [
+    ("en", "You are not shown pictures in this meeting."),
+    ("ja", "この会議では、映像は表示されません。"),
+];
 
 /// What is drawn of what is said: where a caller is, and what is to be done. What happens in a meeting is
 /// heard alone.
@@ -43,10 +49,28 @@ pub(super) fn of_words(title: &Arc<str>, words: &Words) -> Option<Arc<PictureCar
     Some(Arc::new(PictureCard { title: Arc::clone(title), action, lines: texts }))
 }
 
-/// What is shown in a meeting while nobody else shows anything.
-pub(super) fn of_meeting(name: &str, title: &Arc<str>, language: &Language) -> Arc<PictureCard> {
+/// What is shown to somebody in a meeting while nobody else shows anything, or nobody may be shown; `None`
+/// where the rooms have no pictures.
+pub(super) fn in_meeting(
+    focus: &Focus,
+    title: &Option<Arc<str>>,
+    (meeting, capabilities): (MeetingId, Capabilities),
+    language: &Language,
+) -> Option<Arc<PictureCard>> {
+    let record = focus.registry().get_meeting(meeting);
+    let name = record.map_or("", |record| record.settings.name.as_str());
+    Some(of_meeting(name, title.as_ref()?, language, capabilities))
+}
+
+fn of_meeting(
+    name: &str,
+    title: &Arc<str>,
+    language: &Language,
+    capabilities: Capabilities,
+) -> Arc<PictureCard> {
     let title = if name.is_empty() { Arc::clone(title) } else { Arc::from(name) };
-    let line = in_language(&NOBODY, language).map(Arc::from);
+    let lines = if capabilities.video.receives() { &NOBODY } else { &WITHHELD };
+    let line = in_language(lines, language).map(Arc::from);
     Arc::new(PictureCard { title, action: "".into(), lines: line.into_iter().collect() })
 }
 
@@ -66,6 +90,7 @@ fn text(language: &Language, prompt: Prompt) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use room_core::MediaCapability;
 
     fn words(language: &str, prompts: &[Prompt]) -> Words {
         Words { language: Language::parse(language).unwrap(), prompts: prompts.to_vec() }
@@ -101,8 +126,15 @@ mod tests {
     fn a_meeting_without_a_name_has_that_of_the_rooms() {
         let title: Arc<str> = "meet.example.com".into();
         let english = Language::english();
-        assert_eq!(of_meeting("", &title, &english).title, title);
-        assert_eq!(&*of_meeting("Board room", &title, &english).title, "Board room");
-        assert_eq!(of_meeting("", &title, &Language::parse("ja").unwrap()).lines.len(), 1);
+        let all = Capabilities::default();
+        assert_eq!(of_meeting("", &title, &english, all).title, title);
+        assert_eq!(&*of_meeting("Board room", &title, &english, all).title, "Board room");
+        let japanese = Language::parse("ja").unwrap();
+        assert_eq!(of_meeting("", &title, &japanese, all).lines.len(), 1);
+        let none = Capabilities { video: MediaCapability::Send, ..all };
+        for language in [english, japanese] {
+            let told = of_meeting("", &title, &language, none).lines.clone();
+            assert_ne!(told, of_meeting("", &title, &language, all).lines);
+        }
     }
 }

@@ -17,8 +17,8 @@ use super::{Input, Noted, RoomsSection};
 use call_metrics::Numbers;
 use media_applications::MeetingRefusal;
 use model::{
-    ApplicationNews, ApplicationOrder, ConferenceId, ConferenceRecordingFailure, LegSide,
-    SteeredCall, TransactionId,
+    ApplicationNews, ApplicationOrder, ConferenceId, ConferenceRecordingFailure,
+    ConferenceRecordingOrder, LegSide, SteeredCall, TransactionId,
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
@@ -331,11 +331,8 @@ impl Desk {
             Order::StartMusic => ears.start_music(self.prompts.music()),
             Order::StopMusic => ears.stop_music(),
             Order::Join { meeting, muted, capabilities, name, layout } => {
-                if let Some(title) = &self.title {
-                    let record = self.focus.registry().get_meeting(meeting);
-                    let name = record.map_or("", |record| record.settings.name.as_str());
-                    ears.show(Some(cards::of_meeting(name, title, ears.language())));
-                }
+                let place = (meeting, capabilities);
+                ears.show(cards::in_meeting(&self.focus, &self.title, place, ears.language()));
                 if self.title.is_some() {
                     ears.lay_out(Some(name), layout);
                 }
@@ -348,7 +345,7 @@ impl Desk {
                 if self.tapings.has(meeting) {
                     let recording = self.recording_of(meeting, Some(call));
                     if let Some(ears) = self.callers.get_mut(&call) {
-                        ears.record(Some(Box::new(recording)));
+                        ears.record(ConferenceRecordingOrder::Record(Box::new(recording)));
                         self.tapings.asked(meeting, call);
                     }
                 }
@@ -362,7 +359,13 @@ impl Desk {
             }
             Order::Mute => ears.mute(true),
             Order::Unmute => ears.mute(false),
-            Order::Allow(capabilities) => ears.allow(capabilities),
+            Order::Allow(capabilities) => {
+                ears.allow(capabilities);
+                let place = ears.meeting().map(|meeting| (meeting, capabilities));
+                let card =
+                    |place| cards::in_meeting(&self.focus, &self.title, place, ears.language());
+                ears.show(place.and_then(card));
+            }
             Order::LayOut(layout) => ears.lay_out(None, layout),
             Order::RecordName { longest } => ears.record_name(longest),
             Order::StopRecordingName => ears.stop_recording_name(),
@@ -387,12 +390,13 @@ impl Desk {
                 }
             }
             MeetingOrder::StartRecording => {
-                self.tapings.start(meeting);
+                self.tapings.start(meeting, now.unix.as_millis());
                 self.order_recording(meeting, None);
             }
             MeetingOrder::StopRecording => {
-                self.tapings.stop(meeting);
-                self.stop_recording(meeting);
+                if let Some(id) = self.tapings.stop(meeting) {
+                    self.stop_recording(meeting, id);
+                }
             }
             MeetingOrder::AskNumber { call, number, .. } => {
                 let allowed = self.number_of(&number).is_some();

@@ -1,8 +1,7 @@
 //! What one caller hears and where it sits: what the rooms want becomes orders to its call. Pure.
 
 use model::{
-    ApplicationOrder, AudioSource, ConferenceId, ConferenceRecording, FloorAccess, LegSide,
-    ParticipantId, PictureCard, PictureLayout, PicturesShown, ROOM_ORDERS, Seat, TransactionId,
+    ApplicationOrder, AudioSource, ConferenceId, ConferenceRecordingOrder, FloorAccess, LegSide, ParticipantId, PictureCard, PictureLayout, PicturesShown, PicturesWithheld, ROOM_ORDERS, Seat, TransactionId,
 };
 use room_core::{Capabilities, Language, MeetingId};
 use std::collections::VecDeque;
@@ -213,8 +212,8 @@ impl Ears {
         self.place.as_ref().map(|place| place.meeting)
     }
 
-    /// Its conference is recorded from now on, or, without a recording, not any more.
-    pub(super) fn record(&mut self, recording: Option<Box<ConferenceRecording>>) {
+    /// Its conference is recorded from now on, or not any more.
+    pub(super) fn record(&mut self, recording: ConferenceRecordingOrder) {
         let order = self.order(ApplicationOrder::RecordConference(recording));
         self.record = Some(order);
     }
@@ -309,6 +308,10 @@ impl Ears {
         let shown = PicturesShown {
             camera: place.capabilities.video.sends(),
             slides: place.presents && place.capabilities.content.sends(),
+            withheld: PicturesWithheld {
+                cameras: !place.capabilities.video.receives(),
+                slides: !place.capabilities.content.receives(),
+            },
         };
         let order = self.order(ApplicationOrder::Sit { seat, shown });
         if let Some(place) = &mut self.place {

@@ -3,7 +3,10 @@
 use super::desk::{Desk, now};
 use super::ears::Ears;
 use super::taping::Next;
-use model::{ConferenceRecording, ConferenceRecordingFailure, RecordedPerson, TransactionId};
+use model::{
+    ConferenceRecording, ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder,
+    RecordedPerson, TransactionId,
+};
 use room_core::MeetingId;
 
 /// Calls by which a recording is stopped.
@@ -33,10 +36,10 @@ impl Desk {
         let Some(meeting) = self.callers.get(&call).and_then(Ears::meeting) else { return };
         match self.tapings.failed(meeting, call, failure) {
             Next::Ask => self.order_recording(meeting, Some(call)),
-            Next::Failed => {
+            Next::Failed(id) => {
                 tracing::warn!(%meeting, %failure, "a meeting is not recorded");
                 // It may have been one order of several that found no room.
-                self.stop_recording(meeting);
+                self.stop_recording(meeting, id);
                 self.focus.handle_recording_failed(now(self.clock), meeting);
             }
             Next::Nothing | Next::Begun => {}
@@ -51,7 +54,7 @@ impl Desk {
         let Some(call) = best.map(|(call, _)| *call) else { return };
         let recording = self.recording_of(meeting, None);
         if let Some(ears) = self.callers.get_mut(&call) {
-            ears.record(Some(Box::new(recording)));
+            ears.record(ConferenceRecordingOrder::Record(Box::new(recording)));
             self.tapings.asked(meeting, call);
         }
     }
@@ -59,11 +62,12 @@ impl Desk {
     /// Has the relay record a meeting no more, by several of its calls, since none of them is answered: one that
     /// leaves meanwhile, or a worker with no room for the order, must not be the only one. Not by all: in a
     /// large meeting these would take the places of seats.
-    pub(super) fn stop_recording(&mut self, meeting: MeetingId) {
+    pub(super) fn stop_recording(&mut self, meeting: MeetingId, id: ConferenceRecordingId) {
         let mut there: Vec<_> =
             self.callers.values_mut().filter(|ears| ears.is_in(meeting)).collect();
         there.sort_by_key(|ears| !ears.is_seated());
-        there.into_iter().take(STOPS).for_each(|ears| ears.record(None));
+        let stop = ConferenceRecordingOrder::Stop(id);
+        there.into_iter().take(STOPS).for_each(|ears| ears.record(stop.clone()));
     }
 
     /// The call is in no meeting any more. If it had an order to record one that is not answered, another gets it.
@@ -95,6 +99,7 @@ impl Desk {
             is_moderator: entry.person.moderator,
         });
         ConferenceRecording {
+            id: self.tapings.id(meeting).unwrap_or_default(),
             meeting: meeting.to_string().into(),
             name: name.unwrap_or_default(),
             people: people.collect(),

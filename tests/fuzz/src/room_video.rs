@@ -122,6 +122,7 @@ impl Room {
                 requests: RequestWays { picture_loss: true, full_intra: false },
                 limits: LimitWays { remb: participant.is_multiple_of(2), tmmbr: true },
                 high_definition: participant == 1,
+                sends_again: participant % 3 == 1,
             };
             let outbound = OutboundSettings {
                 ssrc: ssrc(key),

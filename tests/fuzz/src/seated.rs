@@ -22,6 +22,7 @@ impl Seated {
     pub(crate) fn new(stream: &mut RtpSession, now: Instant) -> Self {
         let (ends, rings) = picture_rings();
         let numbers = stream.sit_picture(ends, NUMBER, now, &mut || 0x0123_4567_89ab_cdef);
+        stream.send_pictures_again();
         let format = H264Format::parse("profile-level-id=42e01f;packetization-mode=1");
         let Ok(format) = format else { panic!("the fixed format is one") };
         let format = VideoFormat::H264(Box::new(format));
@@ -31,6 +32,7 @@ impl Seated {
             requests: RequestWays { picture_loss: true, full_intra: true },
             limits: LimitWays { remb: true, tmmbr: true },
             high_definition: false,
+            sends_again: true,
         };
         assert_eq!(switch.add_source(now, sends(), source), Ok(()));
         let outbound = OutboundSettings {

@@ -2,10 +2,7 @@
 
 use crate::fixture::EDGE;
 use model::{
-    AllocationFailure, AudioSource, ConferenceRecording, ConferenceRecordingFailure, DtmfPress,
-    LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia, MediaCommand, MediaEvent,
-    MediaId, MediaLine, MediaPlan, ParticipantId, PictureSeat, PlayOutcome, Playing, Seat,
-    SeatFailure, Utterance,
+    AllocationFailure, AudioSource, ConferenceRecordingFailure, ConferenceRecordingOrder, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, ParticipantId, PictureSeat, PlayOutcome, Playing, Seat, SeatFailure, Utterance,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -69,7 +66,7 @@ pub struct FakeRelay {
     /// Why nobody gets a seat.
     pub cannot_sit: Option<SeatFailure>,
     /// What was ordered to be recorded of conferences, in order.
-    pub conference_recordings: Vec<Option<ConferenceRecording>>,
+    pub conference_recordings: Vec<ConferenceRecordingOrder>,
     /// Why conferences are not recorded; `None` where they are.
     pub cannot_record_conferences: Option<ConferenceRecordingFailure>,
     open: HashMap<MediaId, [LocalMedia; 2]>,
@@ -214,16 +211,14 @@ impl FakeRelay {
         }
     }
 
-    fn record(
-        &mut self,
-        id: MediaId,
-        recording: Option<Box<ConferenceRecording>>,
-    ) -> Option<MediaEvent> {
+    fn record(&mut self, id: MediaId, recording: ConferenceRecordingOrder) -> Option<MediaEvent> {
         assert!(self.seated.contains_key(&id), "{id:?} has no seat to record");
-        self.conference_recordings.push(recording.as_deref().cloned());
-        recording.map(|_| match self.cannot_record_conferences.clone() {
-            None => MediaEvent::ConferenceRecords { id },
-            Some(failure) => MediaEvent::ConferenceRecordingFailed { id, failure },
+        self.conference_recordings.push(recording.clone());
+        matches!(recording, ConferenceRecordingOrder::Record(_)).then(|| {
+            match self.cannot_record_conferences.clone() {
+                None => MediaEvent::ConferenceRecords { id },
+                Some(failure) => MediaEvent::ConferenceRecordingFailed { id, failure },
+            }
         })
     }
 

@@ -4,7 +4,7 @@ use super::line::{PictureLine, find};
 use super::{PictureTurn, StreamKey};
 use room_video::{Feedback, LimitWays, RequestWays};
 use rtp_proto::rtcp::{
-    FullIntraRequest, MaxBitRate, write_full_intra_request, write_max_bit_rates,
+    FullIntraRequest, MaxBitRate, write_full_intra_request, write_max_bit_rates, write_nack,
     write_picture_loss, write_remb,
 };
 
@@ -53,6 +53,10 @@ impl Asked {
                 let owner = MaxBitRate { ssrc: line.reporter, bits_per_second, overhead: OVERHEAD };
                 write_max_bit_rates(&mut self.packets, SENDER, true, &[owner]);
             }
+            Feedback::Missing { ssrc, packets, .. } => {
+                turn.tally.nacks += 1;
+                write_nack(&mut self.packets, SENDER, ssrc, packets.entries());
+            }
         }
         if !self.packets.is_empty() && !line.stream.rings.given.feedback(&self.packets) {
             turn.tally.lost_given += 1;
@@ -85,6 +89,7 @@ const fn to(feedback: &Feedback) -> StreamKey {
     match feedback {
         Feedback::KeyFrame { to, .. }
         | Feedback::Limit { to, .. }
-        | Feedback::LimitTaken { to, .. } => *to,
+        | Feedback::LimitTaken { to, .. }
+        | Feedback::Missing { to, .. } => *to,
     }
 }

@@ -4,7 +4,7 @@ use super::PictureTurn;
 use super::composing::Composing;
 use crate::statistics::PictureTally;
 use media_relay::SeatedPicture;
-use model::{Instant, PictureContent, PictureFormat};
+use model::{Instant, PictureContent, PictureFormat, PicturesWithheld};
 use relay_core::LONGEST_PICTURE;
 use room_grid::GridSize;
 use room_video::h264::H264Format;
@@ -13,6 +13,7 @@ use room_video::{
     StreamKey, VANISHED, VideoFormat, VideoSwitch,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Octets of a payload: in a datagram of 1,500 octets over IPv6 with SRTP's tag there is room for 1,424.
 const PAYLOAD: usize = 1_400;
@@ -28,6 +29,8 @@ pub(super) struct PictureLine {
     /// As the switch knows it.
     pub(super) is_hidden: bool,
     ssrc: u32,
+    round_trip: Option<Duration>,
+    withheld: PicturesWithheld,
     pub(super) last_packet: Option<Instant>,
     /// The source of its reports; 0 before the first.
     pub(super) reporter: u32,
@@ -55,6 +58,8 @@ impl PictureLine {
             // Until it is shown.
             is_hidden: true,
             ssrc,
+            round_trip: None,
+            withheld: PicturesWithheld::default(),
             last_packet: None,
             reporter: 0,
             is_unfinished: true,
@@ -93,6 +98,7 @@ impl PictureLine {
             requests: RequestWays { picture_loss: feedback.pli, full_intra: feedback.fir },
             limits: LimitWays { remb: feedback.remb, tmmbr: feedback.tmmbr },
             high_definition,
+            sends_again: feedback.nack,
         }
     }
 
@@ -108,10 +114,21 @@ impl PictureLine {
             switch.refresh(now, self.key);
         }
         self.show(now, switch);
+        let round_trip = self.stream.rings.signs.round_trip();
+        if round_trip != self.round_trip {
+            self.round_trip = round_trip;
+            switch.set_round_trip(self.key, round_trip);
+        }
     }
 
-    /// Hides it, or shows it, where that has changed.
+    /// Hides it, or shows it, and the others to it, where that has changed.
     pub(super) fn show(&mut self, now: Instant, switch: &mut VideoSwitch) {
+        let withheld = self.stream.rings.signs.withheld();
+        if withheld != self.withheld {
+            self.withheld = withheld;
+            let PicturesWithheld { cameras, slides } = withheld;
+            switch.withhold(now, self.key, [cameras, slides]);
+        }
         let is_hidden = self.stream.rings.signs.is_hidden();
         if is_hidden == self.is_hidden {
             return;
@@ -125,6 +142,9 @@ impl PictureLine {
                 media = self.stream.id.0,
                 "a line has a number that the switch has not"
             );
+        } else {
+            // It is told to the new source.
+            self.round_trip = None;
         }
     }
 

@@ -93,6 +93,15 @@ fn whoever_is_alone_sees_the_room_until_somebody_comes() {
     devices[1].sit(&rig);
     devices[1].sit_picture(&rig, false);
     meet(&mut devices, "then the second", |all| see(all, &[(1, 2), (2, 1)]));
+    // It may not see cameras any more, and then it may.
+    devices[0].withheld.cameras = true;
+    devices[0].sit_picture(&rig, false);
+    devices[0].drawn = 0;
+    meet(&mut devices, "the room again", |all| all[0].drawn > 10);
+    devices[0].withheld.cameras = false;
+    devices[0].sit_picture(&rig, false);
+    (devices[0].sees, devices[0].pictures) = (None, 0);
+    meet(&mut devices, "and the second again", |all| see(all, &[(1, 2), (2, 1)]));
     rig.relay.shutdown();
     rig.mixing.stop();
 }
@@ -158,7 +167,7 @@ fn slides_take_the_place_of_the_picture_where_there_is_no_line_for_them() {
 #[test]
 fn who_takes_limits_is_told_what_the_weakest_can_take() {
     let rig = Rig::new(21_340..=21_379);
-    let feedback = PictureFeedback { pli: false, fir: true, remb: true, tmmbr: true, info: true };
+    let feedback = PictureFeedback { fir: true, remb: true, tmmbr: true, info: true, ..NOTHING };
     let all = Kind { feedback, has_srtp: true, ..PLAIN };
     let mut devices = [Device::new(&rig, 1, all), Device::new(&rig, 2, PLAIN)];
     devices.iter().for_each(|device| device.sit_picture(&rig, false));
@@ -217,6 +226,25 @@ fn who_asks_for_all_at_once_where_nothing_is_composed_sees_the_speaker() {
     meet(&mut devices, "it sees the same", |all| see(all, &[(4, 1)]));
     let statistics = rig.statistics();
     assert_eq!((statistics.picture_lines, statistics.grids.opened), (4, 0));
+}
+
+#[test]
+fn lost_packets_are_sent_again_either_way() {
+    let rig = Rig::new(21_500..=21_539);
+    let feedback = PictureFeedback { nack: true, ..PLAIN.feedback };
+    let kinds = [Kind { feedback, has_srtp: true, ..PLAIN }, Kind { feedback, ..PLAIN }];
+    let mut devices: Vec<_> =
+        kinds.into_iter().zip(1..).map(|(kind, number)| Device::new(&rig, number, kind)).collect();
+    devices[0].loses_each = Some(11);
+    devices.iter().for_each(|device| device.sit_picture(&rig, false));
+    meet(&mut devices, "the relay has it, and so has the device", |all| {
+        all[0].sent_again > 5 && all[0].came_again > 5
+    });
+    let statistics = rig.relay.statistics();
+    assert!(statistics.pictures_again > 5, "{statistics:?}");
+    assert!(rig.statistics().pictures.nacks > 0);
+    // Whoever has no key frame asked for more of them is seen all the same.
+    assert!(see(&devices, &[(1, 2), (2, 1)]));
     rig.relay.shutdown();
     rig.mixing.stop();
 }

@@ -6,13 +6,16 @@ use media_relay::{Clock, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, LegSide, MediaCommand,
     MediaEvent, MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureCard,
-    PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, SdesKeys, Seat,
+    PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, PicturesWithheld, SdesKeys, Seat,
     SrtpKey, SrtpSuite, TransactionId, XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics, Recording};
-use rtp_proto::rtcp::{Feedback, FeedbackMessage, RtcpPacket, parse_compound};
+use rtp_proto::rtcp::{
+    Feedback, FeedbackMessage, Nack, RtcpPacket, parse_compound, write_nack, write_receiver_report,
+};
 use rtp_proto::srtp::{SrtpReceiver, SrtpSender};
 use rtp_proto::{DatagramKind, RtpHeader, RtpPacket, demultiplex};
+use std::collections::{HashMap, HashSet};
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -104,7 +107,7 @@ pub(crate) struct Kind {
 }
 
 pub(crate) const NOTHING: PictureFeedback =
-    PictureFeedback { pli: false, fir: false, remb: false, tmmbr: false, info: false };
+    PictureFeedback { nack: false, pli: false, fir: false, remb: false, tmmbr: false, info: false };
 pub(crate) const PLAIN: Kind =
     Kind { is_single: false, has_srtp: false, feedback: PictureFeedback { pli: true, ..NOTHING } };
 
@@ -121,6 +124,8 @@ pub(crate) struct Device {
     pub(crate) has_card: bool,
     /// What it wants to see of the others.
     pub(crate) layout: PictureLayout,
+    /// What it may not see.
+    pub(crate) withheld: PicturesWithheld,
     frames: u32,
     said: u16,
     shown: u16,
@@ -139,10 +144,21 @@ pub(crate) struct Device {
     /// Whose slice came last, and how many of them since another's.
     pub(crate) sees: Option<u64>,
     pub(crate) pictures: u32,
+    /// Packets of what the room draws.
+    pub(crate) drawn: u32,
     /// First octets of what came while it saw nobody.
     pub(crate) before: Vec<u8>,
     /// Reports of the relay about what it sends.
     pub(crate) reports: u32,
+    /// Its network loses each so many of its packets, and of those that come, which are asked for again.
+    pub(crate) loses_each: Option<u16>,
+    /// Packets that were lost on their way to the relay, by their numbers, protected.
+    lost: HashMap<u16, Vec<u8>>,
+    /// Those that it sent again because it was asked for them.
+    pub(crate) sent_again: u32,
+    /// Numbers that did not come, and how many of them did in the end.
+    missing: HashSet<u16>,
+    pub(crate) came_again: u32,
 }
 
 fn key(fill: u8) -> SrtpKey {
@@ -197,6 +213,7 @@ impl Device {
             speaks: false,
             has_card: false,
             layout: PictureLayout::Speaker,
+            withheld: PicturesWithheld::default(),
             frames: 0,
             said: 0,
             shown: 0,
@@ -209,8 +226,14 @@ impl Device {
             last: None,
             sees: None,
             pictures: 0,
+            drawn: 0,
             before: Vec::new(),
             reports: 0,
+            loses_each: None,
+            lost: HashMap::new(),
+            sent_again: 0,
+            missing: HashSet::new(),
+            came_again: 0,
         }
     }
 
@@ -251,6 +274,7 @@ impl Device {
             feedback: self.kind.feedback,
             most_bits_per_second: None,
             is_hidden,
+            withheld: self.withheld,
             card: self.has_card.then(|| Arc::new(PictureCard { title, ..PictureCard::default() })),
             name: "Huddle room".into(),
             layout: self.layout,
@@ -326,7 +350,12 @@ impl Device {
                 let len = sender.protect_rtp(&mut packet, plain).unwrap();
                 packet.truncate(len);
             }
-            self.video.0.send_to(&packet, self.video.1).unwrap();
+            let sequence = self.shown.wrapping_sub(1);
+            if self.loses_each.is_some_and(|each| sequence % each == 5) {
+                self.lost.insert(sequence, packet);
+            } else {
+                self.video.0.send_to(&packet, self.video.1).unwrap();
+            }
         }
     }
 
@@ -348,12 +377,28 @@ impl Device {
         while let Ok(len) = self.video.0.recv(&mut buffer) {
             let datagram = &mut buffer[..len];
             let is_rtp = demultiplex(datagram) == DatagramKind::Rtp;
+            // Before it is decrypted: what is lost is not seen, and what comes again is no replay.
+            let is_again = is_rtp && self.comes_again(datagram);
+            if is_rtp && !is_again && self.loses(datagram) {
+                continue;
+            }
             let len = match &mut self.srtp {
-                Some((_, receiver)) if is_rtp => receiver.unprotect_rtp(datagram).unwrap(),
+                Some((_, receiver)) if is_rtp => match receiver.unprotect_rtp(datagram) {
+                    Ok(len) => len,
+                    // So much later it is behind what is remembered.
+                    Err(error) => {
+                        assert!(is_again, "{error}");
+                        continue;
+                    }
+                },
                 Some((_, receiver)) => receiver.unprotect_rtcp(datagram).unwrap(),
                 None => len,
             };
-            if is_rtp { self.see(&buffer[..len]) } else { self.hear(&buffer[..len]) }
+            match (is_rtp, is_again) {
+                (true, true) => {}
+                (true, false) => self.see(&buffer[..len]),
+                (false, _) => self.hear(&buffer[..len]),
+            }
         }
     }
 
@@ -363,7 +408,11 @@ impl Device {
         assert_eq!((packet.ssrc(), packet.payload_type()), (ssrc, PICTURES), "one stream");
         if let Some(last) = self.last {
             let step = packet.sequence().wrapping_sub(last);
-            assert_eq!(step, 1, "device {}: a hole, or another order", self.number);
+            assert!(
+                self.is_lossy() || step == 1,
+                "device {}: a hole, or another order",
+                self.number
+            );
         }
         self.last = Some(packet.sequence());
         let payload = packet.payload();
@@ -376,6 +425,7 @@ impl Device {
         }
         // What the room draws is no camera's.
         let is_room = self.has_card && !is_camera(payload);
+        self.drawn += u32::from(is_room);
         if matches!(kind, 7 | 8) || is_room {
             return;
         }
@@ -383,10 +433,42 @@ impl Device {
         assert_ne!(whose, self.number, "its own picture");
         if self.sees != Some(whose) {
             let is_key = matches!(kind, 5) || (kind == 28 && payload[1] == 0x85);
-            assert!(is_key, "device {} is switched within a picture: {kind}", self.number);
+            assert!(
+                is_key || self.is_lossy(),
+                "device {} is switched within a picture: {kind}",
+                self.number
+            );
             (self.sees, self.pictures) = (Some(whose), 0);
         }
         self.pictures += u32::from(packet.marker());
+    }
+
+    /// Whether what it gets may have holes.
+    fn is_lossy(&self) -> bool {
+        self.loses_each.is_some() || self.kind.feedback.nack
+    }
+
+    /// Whether a packet is lost on its way now; it is asked for again then.
+    fn loses(&mut self, datagram: &[u8]) -> bool {
+        let sequence = u16::from_be_bytes([datagram[2], datagram[3]]);
+        let is_lost = self.loses_each.is_some_and(|each| sequence % each == 3);
+        if !is_lost || !self.missing.insert(sequence) {
+            return false;
+        }
+        let ssrc = u32::from_be_bytes(*datagram[8..].first_chunk().unwrap());
+        let own = 100 + self.number as u32;
+        let mut compound = Vec::new();
+        write_receiver_report(&mut compound, own, &[]);
+        write_nack(&mut compound, own, ssrc, &[Nack { packet: sequence, following: 0 }]);
+        self.report(compound);
+        true
+    }
+
+    /// Whether a packet was lost before, and has come now.
+    fn comes_again(&mut self, datagram: &[u8]) -> bool {
+        let comes = self.missing.remove(&u16::from_be_bytes([datagram[2], datagram[3]]));
+        self.came_again += u32::from(comes);
+        comes
     }
 
     fn hear(&mut self, compound: &[u8]) {
@@ -418,6 +500,14 @@ impl Device {
         } else if let FeedbackMessage::FullIntraRequest(requests) = feedback.message() {
             assert!(self.kind.feedback.fir && requests.iter().all(|request| request.ssrc == own));
             (self.asked_by_fir, self.key_frame) = (self.asked_by_fir + 1, true);
+        } else if let FeedbackMessage::Nack(nacks) = feedback.message() {
+            assert!(self.kind.feedback.nack && feedback.media_ssrc == own);
+            for packet in nacks.iter().flat_map(Nack::packets) {
+                if let Some(octets) = self.lost.remove(&packet) {
+                    self.video.0.send_to(&octets, self.video.1).unwrap();
+                    self.sent_again += 1;
+                }
+            }
         } else {
             assert_eq!(feedback.message(), FeedbackMessage::PictureLoss);
             assert!(self.kind.feedback.pli && feedback.media_ssrc == own);

@@ -3,8 +3,10 @@
 use super::{Composed, Line, Participant, StreamKey, VideoSwitch};
 use crate::bandwidth::{LimitWays, Situation};
 use crate::key_frames::RequestWays;
+use crate::missing::MissingPackets;
 use model::Instant;
 use rtp_proto::rtcp::{self, FeedbackMessage, RtcpPacket};
+use std::time::Duration;
 
 /// What is to be sent to a participant, about the stream that it sends on this line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +40,15 @@ pub enum Feedback {
         to: StreamKey,
         /// bit/s.
         bits_per_second: u64,
+    },
+    /// It is to send packets again: generic NACK.
+    Missing {
+        /// Who is asked.
+        to: StreamKey,
+        /// Its SSRC.
+        ssrc: u32,
+        /// Which.
+        packets: MissingPackets,
     },
 }
 
@@ -78,6 +89,13 @@ impl VideoSwitch {
         }
     }
 
+    /// How long a packet is on its way to a line's device and back; `None` where that is not known.
+    pub fn set_round_trip(&mut self, key: StreamKey, round_trip: Option<Duration>) {
+        if let Some(Some(entry)) = self.sources.get_mut(key.index()) {
+            entry.source.set_round_trip(round_trip);
+        }
+    }
+
     /// A participant has no more than this for a line, as its description says anew.
     pub fn set_ceiling(&mut self, key: StreamKey, bits_per_second: u64) {
         if let Some(Some(receiver)) = self.receivers.get_mut(key.index()) {
@@ -87,13 +105,27 @@ impl VideoSwitch {
 
     /// The next thing to send; poll until there is nothing.
     pub fn poll_feedback(&mut self, now: Instant) -> Option<Feedback> {
-        self.poll_taken().or_else(|| self.poll_key_frame(now)).or_else(|| self.poll_limit(now))
+        let taken = self.poll_taken().or_else(|| self.poll_missing(now));
+        taken.or_else(|| self.poll_key_frame(now)).or_else(|| self.poll_limit(now))
     }
 
     fn poll_taken(&mut self) -> Option<Feedback> {
         self.receivers.iter_mut().enumerate().find_map(|(index, receiver)| {
             let bits_per_second = receiver.as_mut()?.notify.take()?;
             Some(Feedback::LimitTaken { to: StreamKey::of(index), bits_per_second })
+        })
+    }
+
+    fn poll_missing(&mut self, now: Instant) -> Option<Feedback> {
+        self.sources.iter_mut().enumerate().find_map(|(index, entry)| {
+            let entry = entry.as_mut()?;
+            // What nobody sees may have holes.
+            if entry.watched_by.is_empty() {
+                return None;
+            }
+            let packets = entry.source.poll_missing(now)?;
+            let ssrc = entry.source.ssrc()?;
+            Some(Feedback::Missing { to: StreamKey::of(index), ssrc, packets })
         })
     }
 

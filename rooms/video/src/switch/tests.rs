@@ -56,6 +56,7 @@ impl Room {
             requests: RequestWays { picture_loss: true, full_intra: false },
             limits: LimitWays { remb: false, tmmbr: true },
             high_definition: false,
+            sends_again: false,
         };
         self.switch.add_source(at(self.now), key, settings).unwrap();
     }
@@ -250,6 +251,36 @@ fn slides_have_their_line_or_take_the_main_one() {
 }
 
 #[test]
+fn what_is_withheld_is_not_shown_from_then_on() {
+    let mut room = Room::of(3);
+    let (slides, line) = (StreamKey::slides(Participant(0)), StreamKey::slides(Participant(1)));
+    room.receive_only(line, PLAIN);
+    room.send_only(slides, PLAIN);
+    (0..3).for_each(|number| drop(room.key_frame(key(number))));
+    room.switch.set_presenter(at(0), Some(Participant(0)));
+    room.key_frame(slides);
+    let showing = |room: &Room, key| room.switch.view(key).unwrap().showing;
+    assert_eq!((room.showing(1), showing(&room, line)), (Some(key(0)), Some(slides)));
+    assert_eq!(room.showing(2), Some(slides));
+    // No cameras, neither by a pin; slides go on, in the place of cameras too.
+    room.switch.withhold(at(0), key(1), [true, false]);
+    room.switch.withhold(at(0), key(2), [true, false]);
+    room.switch.pin(at(0), Participant(1), Some(Participant(2)));
+    assert_eq!((room.showing(1), showing(&room, line)), (None, Some(slides)));
+    assert_eq!(room.showing(2), Some(slides));
+    assert_eq!(room.send(key(0), &[0x41, 0x9a]), [], "and nobody gets a packet of a camera");
+    // No slides.
+    room.switch.withhold(at(0), line, [true, true]);
+    room.switch.withhold(at(0), key(2), [false, true]);
+    room.key_frame(slides);
+    room.key_frame(key(0));
+    assert_eq!((showing(&room, line), room.showing(2)), (None, Some(key(0))));
+    room.switch.withhold(at(0), line, [false, false]);
+    room.key_frame(slides);
+    assert_eq!(showing(&room, line), Some(slides), "and again");
+}
+
+#[test]
 fn a_pin_holds_whoever_speaks() {
     let mut room = Room::of(4);
     (0..4).for_each(|number| drop(room.key_frame(key(number))));
@@ -408,6 +439,7 @@ fn numbers_beyond_the_room_are_refused() {
         requests: RequestWays::default(),
         limits: LimitWays::default(),
         high_definition: false,
+        sends_again: false,
     };
     let fault = room.switch.add_source(at(0), key(MAX_PARTICIPANTS), settings.clone());
     assert_eq!(fault, Err(TooManyParticipants));

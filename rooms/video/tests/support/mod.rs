@@ -148,6 +148,7 @@ pub(crate) fn source_settings(parameters: &str) -> SourceSettings {
         requests: RequestWays { picture_loss: true, full_intra: true },
         limits: LimitWays::default(),
         high_definition: false,
+        sends_again: false,
     }
 }
 

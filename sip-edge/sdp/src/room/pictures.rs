@@ -190,6 +190,7 @@ fn offered_feedback(media: &Media, payload_type: u8) -> Vec<(&str, &'static str)
         // There are devices that name several after one `ccm`.
         let has = |wanted: &str| words.clone().any(|word| word.eq_ignore_ascii_case(wanted));
         let known: &[(&str, bool)] = &[
+            ("nack", kind == "nack" && words.clone().next().is_none()),
             ("nack pli", kind == "nack" && has("pli")),
             ("ccm fir", kind == "ccm" && has("fir")),
             ("ccm tmmbr", kind == "ccm" && has("tmmbr")),
@@ -207,9 +208,9 @@ fn offered_feedback(media: &Media, payload_type: u8) -> Vec<(&str, &'static str)
 fn feedback_of(media: &Media, payload_type: u8) -> PictureFeedback {
     let offered = offered_feedback(media, payload_type);
     let has = |wanted: &str| offered.iter().any(|(_, name)| *name == wanted);
-    let (pli, fir) = (has("nack pli"), has("ccm fir"));
+    let (nack, pli, fir) = (has("nack"), has("nack pli"), has("ccm fir"));
     let (remb, tmmbr) = (has("goog-remb"), has("ccm tmmbr"));
-    PictureFeedback { pli, fir, remb, tmmbr, info: !pli && !fir }
+    PictureFeedback { nack, pli, fir, remb, tmmbr, info: !pli && !fir }
 }
 
 /// bit/s that `b=` lines allow: `TIAS` (RFC 3890) before `AS`, which counts headers too.

@@ -1,5 +1,6 @@
 use super::*;
-use room_core::MediaCapability::{Receive, SendReceive};
+use room_core::MediaCapability;
+use room_core::MediaCapability::{Receive, Send, SendReceive};
 
 fn ears() -> Ears {
     Ears::new(TransactionId::from_random(1), Language::english())
@@ -13,7 +14,7 @@ fn meeting(bits: u64) -> (MeetingId, ConferenceId) {
     (MeetingId::draw(&mut || bits), ConferenceId(bits))
 }
 
-fn may(audio: room_core::MediaCapability) -> Capabilities {
+fn may(audio: MediaCapability) -> Capabilities {
     Capabilities { audio, video: SendReceive, content: SendReceive }
 }
 
@@ -29,6 +30,8 @@ fn orders(ears: &mut Ears) -> Vec<(u32, String)> {
                 (seat.is_muted, " muted"),
                 (!shown.camera, " unseen"),
                 (shown.slides, " presents"),
+                (shown.withheld.cameras, " without faces"),
+                (shown.withheld.slides, " without slides"),
             ];
             let said = said.iter().filter(|(is_so, _)| *is_so).map(|(_, word)| *word);
             format!("sit {}{}", seat.conference.0, said.collect::<String>())
@@ -44,9 +47,10 @@ fn orders(ears: &mut Ears) -> Vec<(u32, String)> {
             format!("keep {longest:?}")
         }
         ApplicationOrder::RecordUtterance { longest: None } => "keep no more".to_owned(),
-        ApplicationOrder::RecordConference(recording) => {
-            format!("record {}", recording.map_or("nothing".into(), |it| it.meeting))
-        }
+        ApplicationOrder::RecordConference(recording) => match recording {
+            ConferenceRecordingOrder::Record(it) => format!("record {}", it.meeting),
+            ConferenceRecordingOrder::Stop(id) => format!("record {} no more", id.0),
+        },
         ApplicationOrder::LayOut { name, layout } => format!("{name} sees {layout:?}"),
         other => panic!("{other:?}"),
     };
@@ -169,6 +173,18 @@ fn a_seat_is_muted_by_the_room_and_by_what_is_allowed() {
     ears.leave();
     assert_eq!(said(&mut ears), ["stand up"]);
     assert!(!ears.is_seat(5) && !ears.is_in(meeting(3).0));
+}
+
+#[test]
+fn who_may_not_receive_pictures_is_shown_none() {
+    let mut ears = ears();
+    let all = may(SendReceive);
+    ears.join(meeting(3), false, Capabilities { video: Send, ..all });
+    ears.allow(Capabilities { video: MediaCapability::None, content: Send, ..all });
+    ears.allow(Capabilities { video: Receive, ..all });
+    let expected =
+        ["sit 3 without faces", "sit 3 unseen without faces without slides", "sit 3 unseen"];
+    assert_eq!(said(&mut ears), expected);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use media_applications::{MeetingRefusal, Room};
+use model::ConferenceRecordingOrder;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 type Answer = (TransactionId, u32, Result<(), MeetingRefusal>);
@@ -171,7 +172,8 @@ fn record_orders(desk: &mut Desk) -> Vec<(TransactionId, bool)> {
     for (call, ears) in &mut desk.callers {
         for (_, order) in ears.take_orders() {
             if let ApplicationOrder::RecordConference(recording) = order {
-                orders.push((*call, recording.is_some()));
+                let records = matches!(recording, ConferenceRecordingOrder::Record(_));
+                orders.push((*call, records));
             }
         }
     }

@@ -7,7 +7,7 @@ use directory::{Resources, Rooms};
 use model::{
     ApplicationNews, ApplicationOrder, ApplicationTold, ConferenceId, FloorAccess, FloorPeer,
     FloorTransport, LegSecurity, LegSide, MediaEvent, MediaId, MediaLine, MediaType, ParticipantId,
-    PictureCard, PictureContent, PictureFormat, PictureLayout, PictureSeat, PicturesShown,
+    PictureCard, PictureContent, PictureFormat, PictureLayout, PictureSeat, PicturesShown, PicturesWithheld,
     RoomLinePart, Seat, SeatFailure, TransactionId,
 };
 use simnet::{RelayMode, STRANGER, Ua, World, config, directory};
@@ -24,7 +24,8 @@ const LISTED: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 77)), 5060);
 const SEAT: Seat =
     Seat { conference: ConferenceId(7), participant: ParticipantId(1), leg: A, is_muted: false };
-const ALL: PicturesShown = PicturesShown { camera: true, slides: true };
+const NOTHING: PicturesWithheld = PicturesWithheld { cameras: false, slides: false };
+const ALL: PicturesShown = PicturesShown { camera: true, slides: true, withheld: NOTHING };
 const BOTH: ApplicationNews = ApplicationNews::Pictures { camera: true, slides: true };
 const NEITHER: ApplicationNews = ApplicationNews::Pictures { camera: false, slides: false };
 const CAMERA: ApplicationNews = ApplicationNews::Pictures { camera: true, slides: false };
@@ -220,7 +221,7 @@ fn a_camera_is_muted_and_slides_are_shown_by_order() {
     let (call, ..) = join(&mut w, &mut device, &offered("rooms/codec-with-slides"));
     let mut number = 2;
     for (camera, slides) in [(true, false), (false, false), (false, true), (true, true)] {
-        sit(&mut w, call, number, PicturesShown { camera, slides });
+        sit(&mut w, call, number, PicturesShown { camera, slides, ..ALL });
         assert_eq!(hidden(&w), [(MAIN, !camera), (SLIDES, !slides)]);
         number += 1;
     }
@@ -232,12 +233,28 @@ fn a_camera_is_muted_and_slides_are_shown_by_order() {
 }
 
 #[test]
+fn what_may_not_be_seen_is_told_with_each_line() {
+    let mut w = world();
+    let mut device = device(&mut w);
+    let (call, ..) = join(&mut w, &mut device, &offered("rooms/codec-with-slides"));
+    let withheld = |w: &World| -> Vec<_> {
+        places(w).into_iter().map(|(content, seat)| (content, seat.withheld)).collect()
+    };
+    let no_cameras = PicturesWithheld { cameras: true, slides: false };
+    for (number, told) in [(2, no_cameras), (3, NOTHING)] {
+        sit(&mut w, call, number, PicturesShown { withheld: told, ..ALL });
+        assert_eq!(withheld(&w), [(MAIN, told), (SLIDES, told)]);
+    }
+    leave(w, &mut device);
+}
+
+#[test]
 fn who_holds_the_call_is_not_seen() {
     let mut w = world();
     let mut device = device(&mut w);
     let offer = offered("rooms/codec-with-slides");
     let (call, ..) = join(&mut w, &mut device, &offer);
-    sit(&mut w, call, 2, PicturesShown { camera: true, slides: false });
+    sit(&mut w, call, 2, PicturesShown { slides: false, ..ALL });
     // As devices hold: by the sound's line alone, or by every line.
     for (version, times) in [(2, 1), (3, 9)] {
         let held = offer.replacen("sendrecv", "sendonly", times).replacen(
@@ -494,6 +511,16 @@ fn floor_control_is_answered_where_the_rooms_have_it() {
         let of_floor = |one: &&ApplicationNews| matches!(one, ApplicationNews::FloorControl(_));
         assert_eq!(told.iter().find(of_floor), expected.as_ref(), "{version}");
     }
+    // Asked for an offer, it gets all that is there, each line in its place (RFC 3264 section 8).
+    device.request(&mut w, "INVITE", &[], None);
+    device.answered();
+    let ours = body_of(&device.expect(&mut w, "200"));
+    assert_eq!(open(&ours), [true, true, false, true, true], "{ours}");
+    assert!(ours.contains("a=content:slides\r\n"), "{ours}");
+    assert!(floor_line(&ours).contains("a=confid:4277006349"), "{ours}");
+    device.ack(&mut w, Some(&offer.replace("o=room 3 1", "o=room 3 5")));
+    let told = news(&mut w);
+    assert!(!told.iter().any(|one| matches!(one, ApplicationNews::FloorControl(_))), "{told:?}");
     device.bye(&mut w);
     device.expect(&mut w, "200");
     w.finish();

@@ -3,8 +3,7 @@
 use crate::steered::{answered, file, heard, hung_up, news, order, ringing};
 use model::{
     ApplicationNews, ApplicationOrder, Bridge, ConferenceId, ConferenceRecording,
-    ConferenceRecordingFailure, LegSide, ParticipantId, PicturesShown, ROOM_ORDERS, RecordedPerson,
-    Seat, SeatFailure, Utterance,
+    ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder, LegSide, ParticipantId, PicturesShown, ROOM_ORDERS, RecordedPerson, Seat, SeatFailure, Utterance,
 };
 use simnet::World;
 use std::time::Duration;
@@ -235,12 +234,16 @@ fn a_conference_is_recorded_by_way_of_a_seat() {
     let (mut w, mut caller, call) = answered();
     let person = RecordedPerson { call, name: "Room 4".into(), is_moderator: true };
     let recording = ConferenceRecording {
+        id: ConferenceRecordingId(7),
         meeting: "17bc8b19-cac7-45cb-b632-af6821e0843e".into(),
         name: "Weekly".into(),
         people: vec![person],
     };
     let record = |w: &mut World, number, recording: Option<&ConferenceRecording>| {
-        let recording = recording.cloned().map(Box::new);
+        let recording = match recording.cloned() {
+            Some(recording) => ConferenceRecordingOrder::Record(Box::new(recording)),
+            None => ConferenceRecordingOrder::Stop(ConferenceRecordingId(7)),
+        };
         order(w, call, number, ApplicationOrder::RecordConference(recording));
     };
     record(&mut w, 2, Some(&recording));
@@ -258,7 +261,11 @@ fn a_conference_is_recorded_by_way_of_a_seat() {
     assert_eq!(news(&mut w), []);
     assert_eq!(
         w.relay.conference_recordings,
-        [Some(recording.clone()), Some(recording.clone()), None]
+        [
+            ConferenceRecordingOrder::Record(Box::new(recording.clone())),
+            ConferenceRecordingOrder::Record(Box::new(recording.clone())),
+            ConferenceRecordingOrder::Stop(recording.id),
+        ]
     );
     // Who stands has no conference any more.
     order(&mut w, call, 7, ApplicationOrder::StandUp);

@@ -22,7 +22,7 @@ const ROOM_OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192
 /// What of pictures follows it: one camera. A device that is offered a second picture before it has said
 /// that it knows what slides are may well show that one in the place of the first.
 const ROOM_PICTURES: &str = "a=rtpmap:102 H264/90000\r\na=rtpmap:103 H264/90000\r\n\
-    a=rtpmap:104 VP8/90000\r\na=rtcp-fb:* nack pli\r\na=rtcp-fb:* ccm fir\r\n\
+    a=rtpmap:104 VP8/90000\r\na=rtcp-fb:* nack\r\na=rtcp-fb:* nack pli\r\na=rtcp-fb:* ccm fir\r\n\
     a=rtcp-fb:* ccm tmmbr\r\na=rtcp-fb:* goog-remb\r\na=content:main\r\na=sendrecv\r\n";
 
 impl Call {

@@ -5,8 +5,7 @@ use super::Call;
 use crate::context::Context;
 use crate::edge::Output;
 use model::{
-    ApplicationNews, AudioSource, ConferenceId, ConferenceRecording, Heard, Instant, MediaCommand,
-    MediaEvent, MediaId, ParticipantId, PictureLayout, PictureSeat, PicturesShown, Seat, Utterance,
+    ApplicationNews, AudioSource, ConferenceId, ConferenceRecordingOrder, Heard, Instant, MediaCommand, MediaEvent, MediaId, ParticipantId, PictureLayout, PictureSeat, PicturesShown, PicturesWithheld, Seat, Utterance,
 };
 use sdp::RoomPicture;
 use std::time::Duration;
@@ -27,7 +26,8 @@ impl Seating {
     /// The place of a line of pictures, of a leg that holds the call or does not.
     pub(super) fn seat_of(&self, picture: &RoomPicture, holds: bool) -> PictureSeat {
         let is_hidden = holds || !self.shown.has(picture.content);
-        PictureSeat { is_hidden, ..place_of(picture, self.seat.conference, self.seat.participant) }
+        let place = place_of(picture, self.seat.conference, self.seat.participant);
+        PictureSeat { is_hidden, withheld: self.shown.withheld, ..place }
     }
 }
 
@@ -46,6 +46,7 @@ pub(super) fn place_of(
         feedback: picture.feedback,
         most_bits_per_second: picture.most_bits_per_second,
         is_hidden: true,
+        withheld: PicturesWithheld::default(),
         card: None,
         name: "".into(),
         layout: PictureLayout::Speaker,
@@ -87,7 +88,7 @@ impl Call {
     pub(super) fn record_conference_by_order(
         &mut self,
         context: &mut Context,
-        recording: Option<Box<ConferenceRecording>>,
+        recording: ConferenceRecordingOrder,
     ) -> Result<(), &'static str> {
         let id = self.seated_stream()?;
         context.outputs.push_back(Output::Media(MediaCommand::RecordConference { id, recording }));
