@@ -140,7 +140,8 @@ impl Composing {
     pub(super) fn take_feedback(&mut self, feedback: &Feedback) -> bool {
         let (Feedback::KeyFrame { to, .. }
         | Feedback::Limit { to, .. }
-        | Feedback::LimitTaken { to, .. }) = *feedback;
+        | Feedback::LimitTaken { to, .. }
+        | Feedback::Missing { to, .. }) = *feedback;
         let number = match Composed::of(to) {
             None => return false,
             Some(Composed::Tile(_)) => return true,
@@ -157,7 +158,8 @@ impl Composing {
                     output.limit = bits_per_second;
                 }
             }
-            Feedback::LimitTaken { .. } => {}
+            // It is asked for nothing again: it sends in order.
+            Feedback::LimitTaken { .. } | Feedback::Missing { .. } => {}
         }
         true
     }
@@ -402,6 +404,7 @@ fn source_of(size: GridSize, level: Level) -> SourceSettings {
         format: VideoFormat::H264(Box::new(H264Format::new(profile, PacketizationMode::Single))),
         requests: RequestWays { picture_loss: true, full_intra: false },
         limits: LimitWays { remb: true, tmmbr: false },
+        sends_again: false,
         high_definition: size == GridSize::High,
     }
 }
