@@ -234,17 +234,18 @@ impl Composing {
     /// Those whose pictures come, in the order of their lines.
     fn find_senders(&mut self, now: Instant, lines: &[PictureLine]) {
         self.senders.clear();
-        let sends = lines.iter().filter(|line| line.sends_h264(now));
+        let sends = lines.iter().filter(|line| line.sends_camera(now));
         self.senders.extend(sends.map(|line| {
             let participant = line.key.participant;
             let spoke = self.spoke.get(usize::from(participant.0)).copied().flatten();
-            Sender { participant, spoke }
+            Sender { participant, spoke, has_picture: line.sends_h264() }
         }));
     }
 
     /// Whether somebody would see more than one other.
     fn sees_several(&self, viewer: Participant) -> bool {
-        self.senders.iter().filter(|sender| sender.participant != viewer).count() >= FEWEST
+        let is_seen = |sender: &&Sender| sender.has_picture && sender.participant != viewer;
+        self.senders.iter().filter(is_seen).count() >= FEWEST
     }
 
     fn open_or_close(&mut self, now: Instant, is_seen: bool, switch: &mut VideoSwitch) {

@@ -169,11 +169,15 @@ impl PictureLine {
         }
     }
 
-    /// Whether a picture of it, that can be composed with others, comes now.
-    pub(super) fn sends_h264(&self, now: Instant) -> bool {
+    /// Whether it is a camera whose picture comes now.
+    pub(super) fn sends_camera(&self, now: Instant) -> bool {
         let comes = self.last_packet.is_some_and(|last| now - last < VANISHED);
-        let is_h264 = matches!(self.sends, VideoFormat::H264(_));
-        self.key.line == Line::Main && is_h264 && comes && !self.is_hidden
+        self.key.line == Line::Main && comes && !self.is_hidden
+    }
+
+    /// Whether what it sends can be composed with others.
+    pub(super) const fn sends_h264(&self) -> bool {
+        matches!(self.sends, VideoFormat::H264(_))
     }
 
     /// bit/s that it receives at most.

@@ -10,6 +10,8 @@ pub(super) struct Sender {
     pub(super) participant: Participant,
     /// When it spoke last.
     pub(super) spoke: Option<Instant>,
+    /// Its picture can be decoded; else there is its name alone.
+    pub(super) has_picture: bool,
 }
 
 /// Somebody who is.
@@ -132,6 +134,7 @@ mod tests {
         let sender = |(number, spoke): &(u16, Option<u64>)| Sender {
             participant: Participant(*number),
             spoke: spoke.map(|second| Instant::from_millis(second * 1_000)),
+            has_picture: true,
         };
         let mut senders: Vec<_> = senders.iter().map(sender).collect();
         let mut changes = Vec::new();
