@@ -10,7 +10,6 @@ mod again;
 
 pub use again::SentAgain;
 
-use crate::decision::PacketKind;
 use crate::forward::pair;
 use crate::made::MadePacket;
 use crate::outbound::Numbers;
@@ -316,13 +315,6 @@ impl RtpSession {
         PictureNumbers { ssrc, sequence, timestamp }
     }
 
-    /// Leg A may ask for packets again (generic NACK), now that it takes part with pictures.
-    pub fn send_pictures_again(&mut self) {
-        if let Some(pictured) = self.pictured.as_deref_mut() {
-            pictured.again.get_or_insert_with(Again::new);
-        }
-    }
-
     /// Leg A takes part with no pictures any more.
     pub fn stand_up_picture(&mut self) {
         self.pictured = None;
@@ -382,19 +374,6 @@ impl RtpSession {
         self.pictured.as_deref_mut().map_or(0, |pictured| std::mem::take(&mut pictured.unshown))
     }
 
-    /// Keys may be others: what was sent is not to be sent again.
-    pub(crate) fn forget_pictures_sent(&mut self) {
-        if let Some(pictured) = self.pictured.as_deref_mut() {
-            pictured.forget_sent();
-        }
-    }
-
-    /// What became of packets that the leg asked for again, since this was last asked.
-    pub fn take_sent_again(&mut self) -> SentAgain {
-        let again = self.pictured.as_deref_mut().and_then(|pictured| pictured.again.as_deref_mut());
-        again.map_or_else(SentAgain::default, Again::take_counts)
-    }
-
     /// Whether signalling is to ask leg A for a key frame now; once a second at most.
     pub fn poll_picture_wanted(&mut self, now: Instant) -> bool {
         let Some(pictured) = self.pictured.as_deref_mut() else { return false };
@@ -444,26 +423,6 @@ impl RtpSession {
         }
         self.pictured = Some(pictured);
         sent
-    }
-
-    /// Sends a packet again that the leg has asked for.
-    fn send_again(
-        &mut self,
-        pictured: &mut Pictured,
-        now: Instant,
-        buffer: &mut [u8],
-    ) -> Option<MadePacket> {
-        let again = pictured.again.as_deref_mut().filter(|again| again.has_more())?;
-        let leg = &mut self.legs[LEG.index()];
-        let destination = leg.rtp.destination();
-        let destination = destination.filter(|_| leg.plan.as_ref().is_some_and(|p| p.sends_to));
-        let Some(destination) = destination else {
-            again.drop_waiting();
-            return None;
-        };
-        let len = again.poll(now, buffer)?;
-        leg.stream.sent(PacketKind::Rtp, len);
-        Some(MadePacket { to: LEG, destination, len })
     }
 
     /// `None` where the leg takes nothing now, or it cannot be sent.

@@ -1,7 +1,8 @@
 //! What pictures cost on their whole way: sockets, the relay, its rings, the switch, and back. All
 //! participants of one conference send 1.4 Mbit/s, each sees one of them, and the active speaker changes.
 //!
-//! `cargo run --release -p room-media --example picture_load -- [PARTICIPANTS] [SECONDS] [srtp]`
+//! `cargo run --release -p room-media --example picture_load -- [PARTICIPANTS] [SECONDS] [srtp] [nack]`; with
+//! `nack` the relay keeps what it has sent, so that it can send it again.
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock, and keeps it")]
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench ends where it cannot go on")]
@@ -31,7 +32,9 @@ fn main() {
     let mut number =
         |otherwise: u64| arguments.next().map_or(otherwise, |text| text.parse().expect("a number"));
     let (participants, seconds) = (number(20).clamp(2, 200), number(5));
-    let has_srtp = arguments.next().as_deref() == Some("srtp");
+    let words: Vec<String> = arguments.collect();
+    let has = |wanted: &str| words.iter().any(|word| word == wanted);
+    let (has_srtp, nack) = (has("srtp"), has("nack"));
     let origin = Instant::now();
     let (seats, news) = sync_channel(512);
     let mut config = RelayConfig::new(vec!["127.0.0.1".parse().unwrap()], 20_000..=24_000);
@@ -42,8 +45,9 @@ fn main() {
     let orders = MixingOrders { seats: news, announcements: sync_channel(1).1 };
     let recording = Recording { recorder: None, events: Arc::new(|_| {}) };
     let mixing = Mixing::start(MixingConfig::default(), origin, orders, recording).unwrap();
-    let mut cameras: Vec<_> =
-        (0..participants).map(|number| Camera::new(&relay, &events, number, has_srtp)).collect();
+    let mut cameras: Vec<_> = (0..participants)
+        .map(|number| Camera::new(&relay, &events, number, (has_srtp, nack)))
+        .collect();
     // Key frames, and whoever is chosen, before it counts.
     let mut latencies = Vec::new();
     run(&mut cameras, origin, 30, &mut latencies);
@@ -122,7 +126,12 @@ fn key(fill: u8) -> SrtpKey {
 }
 
 impl Camera {
-    fn new(relay: &Relay, events: &Receiver<MediaEvent>, number: u64, has_srtp: bool) -> Camera {
+    fn new(
+        relay: &Relay,
+        events: &Receiver<MediaEvent>,
+        number: u64,
+        (has_srtp, nack): (bool, bool),
+    ) -> Camera {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
         let id = MediaId(number);
@@ -144,7 +153,7 @@ impl Camera {
             content: PictureContent::Main,
             payload_type: 97,
             format: PictureFormat::H264 { sends: format.clone(), receives: format },
-            feedback: PictureFeedback { pli: true, ..PictureFeedback::default() },
+            feedback: PictureFeedback { nack, pli: true, ..PictureFeedback::default() },
             most_bits_per_second: None,
             is_hidden: false,
             withheld: PicturesWithheld::default(),

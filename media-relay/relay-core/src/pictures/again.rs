@@ -5,6 +5,10 @@
 //! no keystream meets other octets (RFC 3711 section 9.1), and the receiver's replay list drops what had come
 //! (section 3.3.2).
 
+use super::{LEG, Pictured};
+use crate::decision::PacketKind;
+use crate::made::MadePacket;
+use crate::rtp_session::RtpSession;
 use model::Instant;
 use rtp_proto::rtcp::{Feedback, FeedbackMessage, Nack};
 use std::time::Duration;
@@ -182,6 +186,48 @@ impl Again {
     fn room(&mut self, begin: u64, len: usize) -> Option<&mut [u8]> {
         let begin = (begin % ROOM as u64) as usize;
         self.octets.get_mut(begin..begin + len)
+    }
+}
+
+impl RtpSession {
+    /// Leg A may ask for packets again (generic NACK), now that it takes part with pictures.
+    pub fn send_pictures_again(&mut self) {
+        if let Some(pictured) = self.pictured.as_deref_mut() {
+            pictured.again.get_or_insert_with(Again::new);
+        }
+    }
+
+    /// What became of packets that the leg asked for again, since this was last asked.
+    pub fn take_sent_again(&mut self) -> SentAgain {
+        let again = self.pictured.as_deref_mut().and_then(|pictured| pictured.again.as_deref_mut());
+        again.map_or_else(SentAgain::default, Again::take_counts)
+    }
+
+    /// Keys may be others: what was sent is not to be sent again.
+    pub(crate) fn forget_pictures_sent(&mut self) {
+        if let Some(pictured) = self.pictured.as_deref_mut() {
+            pictured.forget_sent();
+        }
+    }
+
+    /// Sends a packet again that the leg has asked for.
+    pub(super) fn send_again(
+        &mut self,
+        pictured: &mut Pictured,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Option<MadePacket> {
+        let again = pictured.again.as_deref_mut().filter(|again| again.has_more())?;
+        let leg = &mut self.legs[LEG.index()];
+        let destination = leg.rtp.destination();
+        let destination = destination.filter(|_| leg.plan.as_ref().is_some_and(|p| p.sends_to));
+        let Some(destination) = destination else {
+            again.drop_waiting();
+            return None;
+        };
+        let len = again.poll(now, buffer)?;
+        leg.stream.sent(PacketKind::Rtp, len);
+        Some(MadePacket { to: LEG, destination, len })
     }
 }
 

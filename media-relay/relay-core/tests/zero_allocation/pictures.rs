@@ -2,7 +2,7 @@
 
 use super::*;
 use relay_core::{PICTURE_RING, picture_rings};
-use rtp_proto::rtcp::{write_picture_loss, write_receiver_report};
+use rtp_proto::rtcp::{Nack, write_nack, write_picture_loss, write_receiver_report};
 
 /// A second of 2 Mbit/s, either way, with SRTP, and feedback either way; and all that a ring does not take.
 #[test]
@@ -15,6 +15,7 @@ fn pictures_allocate_nothing_either_way() {
     session.apply(&plan_of_legs(), Instant::ZERO);
     let (ends, mut rings) = picture_rings();
     let numbers = session.sit_picture(ends, 0, Instant::ZERO, &mut || 9);
+    session.send_pictures_again();
     let from: SocketAddr = ([192, 0, 2, 1], 4_000).into();
     let mut peer = SrtpSender::new(&key(1));
     let mut asks = Vec::new();
@@ -22,6 +23,7 @@ fn pictures_allocate_nothing_either_way() {
     let mut said = Vec::new();
     write_receiver_report(&mut said, 7, &[]);
     write_picture_loss(&mut said, 7, numbers.ssrc);
+    write_nack(&mut said, 7, numbers.ssrc, &[Nack { packet: 0, following: 0b11 }]);
     let plain = said.len();
     said.resize(plain + GROWTH, 0);
     let mut octets = Vec::with_capacity(2_048);
@@ -45,6 +47,9 @@ fn pictures_allocate_nothing_either_way() {
             if number % 100 == 0 {
                 let mut report = [0; 128];
                 report[..said.len()].copy_from_slice(&said);
+                // It misses the last three.
+                report[plain - 4..plain - 2]
+                    .copy_from_slice(&given.sequence.wrapping_sub(3).to_be_bytes());
                 let len = peer.protect_rtcp(&mut report, plain).unwrap_or_default();
                 let rtcp: SocketAddr = ([192, 0, 2, 1], 4_001).into();
                 session.forward(LegSide::A, MediaSocket::Rtcp, rtcp, &mut report, len, now);
@@ -67,7 +72,9 @@ fn pictures_allocate_nothing_either_way() {
     });
     assert_eq!(allocations, 0);
     assert!(rings.sent.lost() > 100 && taken > PICTURE_RING / 2_000 * 10, "{taken}");
-    assert!(made == 10_000 && reports >= 100, "{made} packets, {reports} reports");
+    let again = session.take_sent_again().sent;
+    assert!(again > 200, "{again} were sent again");
+    assert!(made == 10_000 + again && reports >= 100, "{made} packets, {reports} reports");
 }
 
 fn plan_of_legs() -> MediaPlan {

@@ -515,7 +515,7 @@ fn floor_control_is_answered_where_the_rooms_have_it() {
     device.request(&mut w, "INVITE", &[], None);
     device.answered();
     let ours = body_of(&device.expect(&mut w, "200"));
-    assert_eq!(open(&ours), [true, true, false, true, true], "{ours}");
+    assert_eq!(open(&ours), [true, true, true, true, false], "{ours}");
     assert!(ours.contains("a=content:slides\r\n"), "{ours}");
     assert!(floor_line(&ours).contains("a=confid:4277006349"), "{ours}");
     device.ack(&mut w, Some(&offer.replace("o=room 3 1", "o=room 3 5")));
