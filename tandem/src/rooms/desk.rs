@@ -18,7 +18,7 @@ use call_metrics::Numbers;
 use media_applications::MeetingRefusal;
 use model::{
     ApplicationNews, ApplicationOrder, ConferenceId, ConferenceRecordingFailure,
-    ConferenceRecordingOrder, LegSide, SteeredCall, TransactionId,
+    ConferenceRecordingOrder, LegSide, SteeredCall, TransactionId, Utterance,
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
@@ -214,18 +214,12 @@ impl Desk {
             ApplicationNews::Pictures { camera, slides } => {
                 self.focus.handle_pictures(call, camera, slides);
             }
-            ApplicationNews::Uttered(utterance) => {
-                if ears.end_naming() {
-                    let is_kept = utterance.is_some_and(|said| self.names.keep(call, said));
-                    self.focus.handle_name_recorded(now, call, is_kept);
-                }
-            }
+            ApplicationNews::Uttered(utterance) => self.take_name(call, utterance),
             ApplicationNews::SeatFailed { order, .. } | ApplicationNews::Refused { order, .. }
                 if ears.is_naming(order) =>
             {
                 tracing::warn!(%call, "what a caller says as its name is not kept");
-                ears.end_naming();
-                self.focus.handle_name_recorded(now, call, false);
+                self.take_name(call, None);
             }
             ApplicationNews::Seated { order } if ears.is_seat(order) => {
                 ears.handle_seated(order);
@@ -264,6 +258,14 @@ impl Desk {
                 self.record_by_another(call);
             }
             _ => {}
+        }
+    }
+
+    /// What a caller has said as its name, if that is still waited for.
+    fn take_name(&mut self, call: TransactionId, utterance: Option<Utterance>) {
+        if self.callers.get_mut(&call).is_some_and(Ears::end_naming) {
+            let is_kept = utterance.is_some_and(|said| self.names.keep(call, said));
+            self.focus.handle_name_recorded(now(self.clock), call, is_kept);
         }
     }
 

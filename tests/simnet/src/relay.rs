@@ -160,17 +160,7 @@ impl FakeRelay {
                 self.copied.insert((id, leg), to);
                 None
             }
-            MediaCommand::Listen { id, listening } => {
-                assert!(self.open.contains_key(&id), "{id:?} is listened to, and has no ports");
-                let event = match self.cannot_listen {
-                    Some(failure) => MediaEvent::ListenFailed { id, failure },
-                    None => MediaEvent::Listens { id },
-                };
-                if self.cannot_listen.is_none() {
-                    self.listened.insert(id, *listening);
-                }
-                Some(event)
-            }
+            MediaCommand::Listen { id, listening } => Some(self.listen(id, *listening)),
             MediaCommand::UpdateListening { id, update } => {
                 assert!(self.listened.contains_key(&id), "{id:?} has no listeners to be told");
                 self.listened_updates.push(*update);
@@ -207,6 +197,17 @@ impl FakeRelay {
                 self.shown.remove(&id);
                 self.copied.retain(|(of, _), to| *of != id && *to != id);
                 None
+            }
+        }
+    }
+
+    fn listen(&mut self, id: MediaId, listening: Listening) -> MediaEvent {
+        assert!(self.open.contains_key(&id), "{id:?} is listened to, and has no ports");
+        match self.cannot_listen {
+            Some(failure) => MediaEvent::ListenFailed { id, failure },
+            None => {
+                self.listened.insert(id, listening);
+                MediaEvent::Listens { id }
             }
         }
     }

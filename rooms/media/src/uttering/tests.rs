@@ -1,5 +1,4 @@
 //! What is kept of four seconds: vectors that say where the voice is, and how loud.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
 use codecs::Recording;
