@@ -1,5 +1,7 @@
 //! Comfort noise (RFC 3389): what a sender that falls silent says of the noise around it.
 
+use crate::pcm::to_sample;
+
 /// Reflection coefficients that are used; more are ignored, as RFC 3389 section 3 lets a receiver.
 pub(crate) const MAX_ORDER: usize = 10;
 /// The quietest level, in -dBov.
@@ -14,6 +16,8 @@ pub struct ComfortNoise {
     excitation: f32,
     /// Reflection coefficients of the all-pole filter, between -1 and 1.
     reflection: [f32; MAX_ORDER],
+    /// Of these up to the last that is not 0: those behind it change nothing.
+    order: usize,
     /// The lattice's backward errors.
     backward: [f32; MAX_ORDER],
     random: u32,
@@ -25,6 +29,7 @@ impl Default for ComfortNoise {
         ComfortNoise {
             excitation: 0.0,
             reflection: [0.0; MAX_ORDER],
+            order: 0,
             backward: [0.0; MAX_ORDER],
             random: SEED,
         }
@@ -46,6 +51,7 @@ impl ComfortNoise {
             *reflection = 258.0 * (f32::from(*octet).min(254.0) - 127.0) / 32_768.0;
             gain *= 1.0 - *reflection * *reflection;
         }
+        self.order = self.reflection.iter().rposition(|one| *one != 0.0).map_or(0, |at| at + 1);
         // The filter raises the power by the inverse of this product.
         self.excitation = power * gain.max(0.0).sqrt();
     }
@@ -60,15 +66,14 @@ impl ComfortNoise {
         for sample in out {
             // Uniform between ±√3 has a root mean square of 1.
             let white = (self.draw() as f32 / 2_147_483_648.0 - 1.0) * 1.732_050_8;
-            // A cast saturates.
-            *sample = self.filter(white * self.excitation).round() as i16;
+            *sample = to_sample(self.filter(white * self.excitation));
         }
     }
 
     /// An all-pole lattice filter: stable, because no coefficient reaches 1.
     fn filter(&mut self, excitation: f32) -> f32 {
         let mut forward = excitation;
-        for at in (0..MAX_ORDER).rev() {
+        for at in (0..self.order).rev() {
             forward -= self.reflection[at] * self.backward[at];
             let backward = self.backward[at] + self.reflection[at] * forward;
             if let Some(next) = self.backward.get_mut(at + 1) {

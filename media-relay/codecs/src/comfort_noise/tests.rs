@@ -46,6 +46,14 @@ fn a_coefficient_colours_the_noise() {
 }
 
 #[test]
+fn coefficients_of_nothing_change_nothing() {
+    // 127 stands for 0 (RFC 3389 section 3.2).
+    assert_eq!(noise(&[40]), noise(&[40, 127, 127, 127]));
+    assert_eq!(noise(&[40, 200]), noise(&[40, 200, 127, 127]));
+    assert_ne!(noise(&[40, 127, 200]), noise(&[40]));
+}
+
+#[test]
 fn any_payload_gives_bounded_noise() {
     let hostile: Vec<u8> = std::iter::once(0).chain([255; 40]).collect();
     assert_eq!(noise(&hostile).len(), 16_000);
