@@ -45,7 +45,7 @@ fn table(folder: &Path, seconds: u32) {
             (0..CLIPS).map(|number| clip(folder, number, size, rate, seconds)).collect();
         for tiles in [4, 9, 16] {
             let ours = compose(&clips, tiles, &mut Composer::new(15));
-            let theirs = ffmpeg(&clips, tiles);
+            let theirs = ffmpeg(&clips, tiles, ours.pictures);
             let per_second = |used: Duration| f64::from(ours.pictures) / used.as_secs_f64();
             let (mine, other) = (per_second(ours.decoding + ours.making), per_second(theirs));
             println!(
@@ -79,10 +79,11 @@ fn compose(clips: &[PathBuf], tiles: usize, composer: &mut Composer) -> Ours {
     let mut ours = Ours { pictures: 0, decoding: Duration::ZERO, making: Duration::ZERO };
     let mut sequences = vec![0_u16; tiles];
     let count = streams.iter().map(Vec::len).min().unwrap();
-    for number in 0..count {
+    for number in 0_usize..count {
         let began = used();
         for (key, sequence) in (0_u16..).zip(&mut sequences) {
-            let units = &streams[usize::from(key) % streams.len()][number];
+            let stream = &streams[usize::from(key) % streams.len()];
+            let units = stream.get(number).unwrap();
             for (at, unit) in units.iter().enumerate() {
                 let header = RtpHeader {
                     payload_type: 97,
@@ -112,7 +113,7 @@ fn compose(clips: &[PathBuf], tiles: usize, composer: &mut Composer) -> Ours {
 
 /// A moving picture with a camera's noise, as a device sends it: slices that fit into packets.
 fn clip(folder: &Path, number: usize, size: (usize, usize), rate: u32, seconds: u32) -> PathBuf {
-    let file = folder.join(format!("{}-{number}.h264", size.0));
+    let file = folder.join(format!("{}-{number}.mkv", size.0));
     let source = format!(
         "testsrc2=size={}x{}:rate=30:duration={seconds},hue=h={},noise=alls=6:allf=t",
         size.0,
@@ -124,7 +125,7 @@ fn clip(folder: &Path, number: usize, size: (usize, usize), rate: u32, seconds: 
         .args(["-v", "error", "-y", "-f", "lavfi", "-i", &source, "-pix_fmt", "yuv420p"])
         .args(["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency"])
         .args(["-profile:v", "baseline", "-x264-params", "slice-max-size=1200:keyint=300"])
-        .args(["-b:v", &bits, "-maxrate", &bits, "-bufsize", &bits, "-f", "h264"])
+        .args(["-b:v", &bits, "-maxrate", &bits, "-bufsize", &bits])
         .arg(&file)
         .status()
         .expect("ffmpeg is installed (tests/setup.sh does that)");
@@ -134,7 +135,12 @@ fn clip(folder: &Path, number: usize, size: (usize, usize), rate: u32, seconds: 
 
 /// The units of each picture of a clip.
 fn pictures(clip: &Path) -> Vec<Vec<Vec<u8>>> {
-    let stream = std::fs::read(clip).unwrap();
+    let bytes = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(clip)
+        .args(["-c", "copy", "-bsf:v", "h264_mp4toannexb", "-f", "h264", "-"])
+        .output();
+    let stream = bytes.unwrap().stdout;
     let mut starts: Vec<usize> = Vec::new();
     for at in 0..stream.len().saturating_sub(2) {
         if stream[at..].starts_with(&[0, 0, 1]) {
@@ -162,14 +168,14 @@ fn pictures(clip: &Path) -> Vec<Vec<Vec<u8>>> {
 }
 
 /// CPU time that ffmpeg takes for the same.
-fn ffmpeg(clips: &[PathBuf], tiles: usize) -> Duration {
+fn ffmpeg(clips: &[PathBuf], tiles: usize, pictures: u32) -> Duration {
     let side = if tiles > 9 { 4 } else { (tiles as f64).sqrt() as usize };
     let (wide, high) = (640 / side / 2 * 2, 360 / side / 2 * 2);
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "info", "-nostdin", "-benchmark", "-y"]);
     let mut filter = String::new();
     for number in 0..tiles {
-        command.args(["-threads", "1", "-r", "30", "-i"]).arg(&clips[number % clips.len()]);
+        command.args(["-threads", "1", "-i"]).arg(&clips[number % clips.len()]);
         filter += &format!("[{number}]fps=15,scale={wide}:{high}[t{number}];");
     }
     let all: String = (0..tiles).map(|number| format!("[t{number}]")).collect();
@@ -191,6 +197,10 @@ fn ffmpeg(clips: &[PathBuf], tiles: usize) -> Duration {
         let rest = begin.and_then(|begin| said.get(begin..)).unwrap_or_default();
         rest.split('s').next().and_then(|seconds| seconds.parse::<f64>().ok())
     };
+    // It has made as many pictures as we have.
+    let made = said.rfind("frame=").and_then(|at| said.get(at + 6..)).unwrap_or_default();
+    let made = made.split_whitespace().next().and_then(|made| made.parse::<u32>().ok());
+    assert!(made.is_some_and(|made| made.abs_diff(pictures) < 5), "{made:?} of {pictures}");
     let (user, system) = (part("utime="), part("stime="));
     let (Some(user), Some(system)) = (user, system) else {
         panic!("ffmpeg says no times: {said}");

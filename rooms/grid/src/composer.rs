@@ -365,5 +365,6 @@ impl Output {
     }
 }
 
-#[cfg(all(test, feature = "openh264"))]
+#[cfg(test)]
+#[cfg(feature = "openh264")]
 mod tests;

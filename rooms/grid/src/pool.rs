@@ -161,5 +161,6 @@ impl Drop for GridPool {
     }
 }
 
-#[cfg(all(test, feature = "openh264"))]
+#[cfg(test)]
+#[cfg(feature = "openh264")]
 mod tests;
