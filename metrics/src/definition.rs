@@ -208,7 +208,7 @@ pub mod definitions {
             GRIDS_REFUSED, Counter, None, "tandem_composed_grids_refused_total", ["reason"], "Composed pictures that are not there though asked for: refused (max_meetings or CPU, tried again each 10 s), closed (no CPU is left for one that was there); who asked sees the speaker";
             GRID_THREADS_DEGRADED, Gauge, None, "tandem_composing_degraded_threads", [], "Threads that compose fewer pictures a second than they are to, because there is too little CPU";
             GRID_PICTURES, Counter, None, "tandem_composed_pictures_total", ["what"], "Pictures: made (of all sizes), decoded (of cameras), undecodable (damaged, too large, or of a profile that is not decoded), failed (the encoder could not)";
-            GRID_LOST, Counter, None, "tandem_composing_lost_total", ["what"], "What found no room between the switch and the threads that compose: packets (of cameras), pictures (that were composed)";
+            GRID_LOST, Counter, None, "tandem_composing_lost_total", ["what"], "What found no room between the switch and the threads that compose: packets (of cameras), units (of composed pictures)";
             GRID_SECONDS, Counter, Seconds, "tandem_composing_seconds_total", [], "CPU time of the threads that compose pictures";
             ROOM_MEETINGS, Gauge, None, "tandem_room_meetings", [], "Meetings that are held now, with or without anybody in them";
             ROOM_CALLERS, Gauge, None, "tandem_room_callers", [], "Callers in the meeting rooms: welcomed, waiting or in a meeting";

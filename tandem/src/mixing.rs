@@ -100,7 +100,7 @@ fn read_grids(grids: &GridStatistics, out: &mut Vec<Reading>) {
     ] {
         out.push(reading(&definitions::GRID_PICTURES, what, count));
     }
-    for (what, count) in [("packets", grids.lost_packets), ("pictures", grids.lost_pictures)] {
+    for (what, count) in [("packets", grids.lost_packets), ("units", grids.lost_units)] {
         out.push(reading(&definitions::GRID_LOST, what, count));
     }
     let definition = &definitions::GRID_SECONDS;
