@@ -152,7 +152,7 @@ impl Node {
         let arrival = Arrival {
             source: Source::Network([192, 0, 2, guest].into()),
             name: format!("Guest \"{guest}\""),
-            dialled: Dialled { id: Some(id.to_owned()), passcode: None },
+            dialled: Dialled { id: Some(id.to_owned()), ..Dialled::default() },
             wished: None,
             region: None,
             called_number: None,
