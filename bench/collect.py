@@ -33,7 +33,7 @@ latest = {
 }
 for part in ("signalling", "tls", "media", "media-AES_CM_128_HMAC_SHA1_80", "media-AEAD_AES_128_GCM", "micro", "outbox", "minutes",
              "audio-pcmu", "audio-g722", "audio-opus", "audio-to-memory", "audio-to-files", "audio-to-put-media",
-             "audio-to-wav"):
+             "audio-to-wav", "rooms"):
     path = directory / f"{part}.json"
     if path.exists():
         latest[part] = json.loads(path.read_text())
