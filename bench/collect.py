@@ -57,6 +57,7 @@ PARTS = (
     "audio-to-files",
     "audio-to-put-media",
     "audio-to-wav",
+    "rooms",
 )
 directory = Path(sys.argv[1])
 here = machine()

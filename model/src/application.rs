@@ -5,7 +5,10 @@
 //! call's, which the news about it repeat.
 
 use crate::{
-    AudioSource, CallDirection, ConferenceRecordingFailure, ConferenceRecordingOrder, DtmfKey, FloorAccess, FloorPeer, Heard, Instant, LegSide, OrderedRecording, ParticipantId, PictureCard, PictureLayout, PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId, Utterance, VoiceConnectorId,
+    AudioSource, CallDirection, ConferenceRecordingFailure, ConferenceRecordingOrder, DtmfKey,
+    FloorAccess, FloorPeer, Heard, Instant, LegSide, OrderedRecording, ParticipantId, PictureCard,
+    PictureLayout, PicturesShown, PlayOutcome, RoomCall, Seat, SeatFailure, TransactionId,
+    Utterance, VoiceConnectorId,
 };
 use std::sync::Arc;
 use std::time::Duration;

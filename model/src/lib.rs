@@ -67,7 +67,8 @@ pub use media::{
     MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, XrWishes,
 };
 pub use picture::{
-    PictureCard, PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, PicturesShown, PicturesWithheld,
+    PictureCard, PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat,
+    PicturesShown, PicturesWithheld,
 };
 pub use playing::{AudioSource, OtherMedia, PlayFailure, PlayOutcome, Playing, Ringback};
 pub use proxy::{ProxiedCall, ProxySessionId};

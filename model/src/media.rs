@@ -2,7 +2,11 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    AudioSource, Codec, ConferenceRecordingFailure, ConferenceRecordingOrder, DtmfConversion, DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide, ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, ParticipantId, PictureSeat, PlayOutcome, Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure, TransactionId, Transcoding, Utterance,
+    AudioSource, Codec, ConferenceRecordingFailure, ConferenceRecordingOrder, DtmfConversion,
+    DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide, ListenFailure,
+    ListenedUpdate, Listening, MediaId, MediaLine, ParticipantId, PictureSeat, PlayOutcome,
+    Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure,
+    TransactionId, Transcoding, Utterance,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};

@@ -6,7 +6,8 @@ use super::streams::StreamKey;
 use crate::queue::MixBell;
 use crate::random::draw;
 use model::{
-    AudioSource, ConferenceId, ConferenceRecordingFailure, ConferenceRecordingOrder, Instant, MediaEvent, MediaId, MediaType, ParticipantId, Seat, SeatFailure, TransactionId,
+    AudioSource, ConferenceId, ConferenceRecordingFailure, ConferenceRecordingOrder, Instant,
+    MediaEvent, MediaId, MediaType, ParticipantId, Seat, SeatFailure, TransactionId,
 };
 use relay_core::{SeatRings, seat_rings};
 use std::sync::mpsc::{SyncSender, TrySendError};

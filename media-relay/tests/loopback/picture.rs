@@ -5,8 +5,8 @@ use super::rig::{Endpoint, Rig};
 use media_relay::{SeatNews, SeatedPicture};
 use model::{
     ConferenceId, IpFamily, MediaCommand, MediaEvent, MediaId, MediaLine, MediaType, ParticipantId,
-    PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, PicturesWithheld, SeatFailure,
-    TransactionId,
+    PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, PicturesWithheld,
+    SeatFailure, TransactionId,
 };
 use relay_core::PictureSent;
 use std::net::SocketAddr;

@@ -11,8 +11,8 @@ use media_relay::{Clock, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent,
     MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureContent, PictureFeedback,
-    PictureFormat, PictureLayout, PictureSeat, PicturesWithheld, SdesKeys, SrtpKey, SrtpSuite, TransactionId,
-    XrWishes,
+    PictureFormat, PictureLayout, PictureSeat, PicturesWithheld, SdesKeys, SrtpKey, SrtpSuite,
+    TransactionId, XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingOrders, Recording};
 use rtp_proto::RtpHeader;

@@ -86,7 +86,8 @@ fn in_vp8(picture: &Picture) -> StillPicture {
 mod tests {
     use super::*;
     use model::{
-        ConferenceId, ParticipantId, PictureContent, PictureFeedback, PictureLayout, PicturesWithheld,
+        ConferenceId, ParticipantId, PictureContent, PictureFeedback, PictureLayout,
+        PicturesWithheld,
     };
 
     fn seat(title: &str, receives: &str) -> PictureSeat {

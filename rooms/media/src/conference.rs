@@ -12,7 +12,8 @@ use mixer::{
     ReceiveFormats, Record, Recorded, Room, RoomConfig, RoomEvent, Sink, TICK_SAMPLES,
 };
 use model::{
-    Codec, ConferenceId, ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder, Instant, MediaEvent, MediaId,
+    Codec, ConferenceId, ConferenceRecordingFailure, ConferenceRecordingId,
+    ConferenceRecordingOrder, Instant, MediaEvent, MediaId,
 };
 use relay_core::{LegFormats, Listened, MixedPacket};
 use room_video::StillPicture;

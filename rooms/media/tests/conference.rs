@@ -5,7 +5,8 @@ mod rig;
 mod tapes;
 
 use model::{
-    AudioSource, Codec, CodecMapping, ConferenceId, ConferenceRecording, ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder, Heard, IpFamily, LegPlan, LegSecurity, MediaCommand, MediaEvent, MediaId, MediaPlan, ParticipantId, RecordedPerson, Seat, TransactionId, XrWishes,
+    AudioSource, Codec, ConferenceRecording, ConferenceRecordingFailure, ConferenceRecordingId,
+    ConferenceRecordingOrder, MediaCommand, MediaEvent, MediaId, RecordedPerson, TransactionId,
 };
 use rig::{Phone, Rig, talk, talk_until_told};
 

@@ -22,8 +22,8 @@ use model::{
 };
 use outbox::clock::{Clock, unix_time};
 use room_core::{
-    Arrival, CalledNews, Focus, FocusSettings, Language, Languages, MeetingId, MeetingOrder, Now, Order,
-    Output, Prompt, Registry, StoredMeeting, Words,
+    Arrival, CalledNews, Focus, FocusSettings, Language, Languages, MeetingId, MeetingOrder, Now,
+    Order, Output, Prompt, Registry, StoredMeeting, Words,
 };
 use room_guests::{Channels, KEY_HEADER, KeyDigest, LANGUAGE_HEADER};
 use sip_edge::ApplicationOrders;

@@ -1,7 +1,9 @@
 //! What one caller hears and where it sits: what the rooms want becomes orders to its call. Pure.
 
 use model::{
-    ApplicationOrder, AudioSource, ConferenceId, ConferenceRecordingOrder, FloorAccess, LegSide, ParticipantId, PictureCard, PictureLayout, PicturesShown, PicturesWithheld, ROOM_ORDERS, Seat, TransactionId,
+    ApplicationOrder, AudioSource, ConferenceId, ConferenceRecordingOrder, FloorAccess, LegSide,
+    ParticipantId, PictureCard, PictureLayout, PicturesShown, PicturesWithheld, ROOM_ORDERS, Seat,
+    TransactionId,
 };
 use room_core::{Capabilities, Language, MeetingId};
 use std::collections::VecDeque;

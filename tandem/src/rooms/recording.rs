@@ -4,8 +4,8 @@ use super::desk::{Desk, now};
 use super::ears::Ears;
 use super::taping::Next;
 use model::{
-    ConferenceRecording, ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder,
-    RecordedPerson, TransactionId,
+    ConferenceRecording, ConferenceRecordingFailure, ConferenceRecordingId,
+    ConferenceRecordingOrder, RecordedPerson, TransactionId,
 };
 use room_core::MeetingId;
 

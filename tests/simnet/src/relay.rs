@@ -2,7 +2,10 @@
 
 use crate::fixture::EDGE;
 use model::{
-    AllocationFailure, AudioSource, ConferenceRecordingFailure, ConferenceRecordingOrder, DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia, MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, ParticipantId, PictureSeat, PlayOutcome, Playing, Seat, SeatFailure, Utterance,
+    AllocationFailure, AudioSource, ConferenceRecordingFailure, ConferenceRecordingOrder,
+    DtmfPress, LegSide, ListenFailure, ListenedUpdate, Listening, LocalMedia, MediaCommand,
+    MediaEvent, MediaId, MediaLine, MediaPlan, ParticipantId, PictureSeat, PlayOutcome, Playing,
+    Seat, SeatFailure, Utterance,
 };
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;

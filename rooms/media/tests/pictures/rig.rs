@@ -6,8 +6,8 @@ use media_relay::{Clock, Relay, RelayConfig};
 use model::{
     Codec, CodecMapping, ConferenceId, IpFamily, LegPlan, LegSecurity, LegSide, MediaCommand,
     MediaEvent, MediaId, MediaLine, MediaPlan, MediaType, ParticipantId, PictureCard,
-    PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, PicturesWithheld, SdesKeys, Seat,
-    SrtpKey, SrtpSuite, TransactionId, XrWishes,
+    PictureContent, PictureFeedback, PictureFormat, PictureLayout, PictureSeat, PicturesWithheld,
+    SdesKeys, Seat, SrtpKey, SrtpSuite, TransactionId, XrWishes,
 };
 use room_media::{Mixing, MixingConfig, MixingOrders, MixingStatistics, Recording};
 use rtp_proto::rtcp::{

@@ -7,8 +7,8 @@ use directory::{Resources, Rooms};
 use model::{
     ApplicationNews, ApplicationOrder, ApplicationTold, ConferenceId, FloorAccess, FloorPeer,
     FloorTransport, LegSecurity, LegSide, MediaEvent, MediaId, MediaLine, MediaType, ParticipantId,
-    PictureCard, PictureContent, PictureFormat, PictureLayout, PictureSeat, PicturesShown, PicturesWithheld,
-    RoomLinePart, Seat, SeatFailure, TransactionId,
+    PictureCard, PictureContent, PictureFormat, PictureLayout, PictureSeat, PicturesShown,
+    PicturesWithheld, RoomLinePart, Seat, SeatFailure, TransactionId,
 };
 use simnet::{RelayMode, STRANGER, Ua, World, config, directory};
 use sip_proto::{HeaderName, Message};

@@ -3,7 +3,8 @@
 use crate::steered::{answered, file, heard, hung_up, news, order, ringing};
 use model::{
     ApplicationNews, ApplicationOrder, Bridge, ConferenceId, ConferenceRecording,
-    ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder, LegSide, ParticipantId, PicturesShown, ROOM_ORDERS, RecordedPerson, Seat, SeatFailure, Utterance,
+    ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder, LegSide,
+    ParticipantId, PicturesShown, ROOM_ORDERS, RecordedPerson, Seat, SeatFailure, Utterance,
 };
 use simnet::World;
 use std::time::Duration;

@@ -18,6 +18,7 @@ impl Composing {
     fn of(participants: u16) -> Self {
         let mut room = Room::of(participants);
         let settings = SourceSettings {
+            sends_again: false,
             format: format("profile-level-id=42e01e"),
             requests: RequestWays { picture_loss: true, full_intra: false },
             limits: LimitWays { remb: true, tmmbr: false },
@@ -238,6 +239,7 @@ fn numbers_that_are_none_are_refused() {
     assert_eq!(Composed::of(key(MAX_PARTICIPANTS - 1)), None);
     assert_eq!(Composed::of(key(beyond)), None);
     let settings = SourceSettings {
+        sends_again: false,
         format: VideoFormat::Vp8,
         requests: RequestWays::default(),
         limits: LimitWays::default(),

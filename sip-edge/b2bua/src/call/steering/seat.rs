@@ -5,7 +5,9 @@ use super::Call;
 use crate::context::Context;
 use crate::edge::Output;
 use model::{
-    ApplicationNews, AudioSource, ConferenceId, ConferenceRecordingOrder, Heard, Instant, MediaCommand, MediaEvent, MediaId, ParticipantId, PictureLayout, PictureSeat, PicturesShown, PicturesWithheld, Seat, Utterance,
+    ApplicationNews, AudioSource, ConferenceId, ConferenceRecordingOrder, Heard, Instant,
+    MediaCommand, MediaEvent, MediaId, ParticipantId, PictureLayout, PictureSeat, PicturesShown,
+    PicturesWithheld, Seat, Utterance,
 };
 use sdp::RoomPicture;
 use std::time::Duration;
