@@ -1,11 +1,13 @@
 # What a person types. Each target works on a bare Debian 12 machine with Rust, as root or with sudo.
 SHELL := /bin/bash
 .DEFAULT_GOAL := check
+# The codec of composed pictures is C++; without a compiler for it there are none (docs/rooms-video.md).
+WITHOUT_GRID := $(shell command -v c++ >/dev/null || echo --no-default-features)
 .PHONY: run test bench check schema-hardship fmt clean-data
 
 ## run: build, start on configs/dev.toml, prove itself with one measured call, serve until Ctrl-C
 run:
-	cargo build --release --package tandem
+	cargo build --release --package tandem $(WITHOUT_GRID)
 	./target/release/tandem run --config configs/dev.toml --prove
 
 ## test: install what the tests need, then run every test
