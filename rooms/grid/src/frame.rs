@@ -54,6 +54,7 @@ impl Frame {
 
     /// Becomes a copy of a picture, whose planes have the rows that its size says; `false`, and nothing is changed,
     /// when they have not.
+    #[cfg_attr(not(feature = "openh264"), allow(dead_code, reason = "only a decoder gives one"))]
     pub(crate) fn copy(&mut self, from: &FrameView<'_>) -> bool {
         let fits = |number: usize| {
             let (width, height) = plane_size(number, from.size);
