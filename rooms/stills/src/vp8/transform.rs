@@ -40,8 +40,8 @@ pub(super) fn cosine(samples: &Block) -> Block {
 
 /// Section 14.4.
 pub(super) fn inverse_cosine(coefficients: &Block) -> Block {
-    let cosine = |one: i32| one + (one * COSINE_LESS_ONE >> 16);
-    let sine = |one: i32| one * SINE >> 16;
+    let cosine = |one: i32| one + ((one * COSINE_LESS_ONE) >> 16);
+    let sine = |one: i32| (one * SINE) >> 16;
     let mut block = *coefficients;
     both(&mut block, |[a, b, c, d]| {
         let (even, odd) = (a + c, a - c);
