@@ -56,10 +56,16 @@ fn what_one_says_is_heard_by_the_others() {
         let (id, source) = (MediaId(1), source.clone());
         rig.relay.command(MediaCommand::Announce { id, source, except }).unwrap();
     }
-    talk(&mut phones, 50);
-    let [first, second] = &phones[..] else { panic!("two") };
-    assert!(first.level(700.0) > 0.02, "{}", first.level(700.0));
-    assert!(second.level(700.0) < 0.003, "{}", second.level(700.0));
+    let mut last = 0.0;
+    let is_heard = (0..60).any(|_| {
+        phones[0].heard.clear();
+        talk(&mut phones, 25);
+        last = phones[0].level(700.0);
+        last > 0.02
+    });
+    assert!(is_heard, "{last}");
+    let own = phones[1].level(700.0);
+    assert!(own < 0.003 && !phones[1].heard.is_empty(), "{own}");
     rig.relay.shutdown();
     rig.mixing.stop();
 }
@@ -75,9 +81,10 @@ fn who_is_silent_until_the_time_is_over_has_said_nothing() {
     assert_eq!(uttered(&rig, 1), None);
     // Its end was told: nothing more is, and what comes next is another one.
     keep(&rig, 1, None);
-    keep(&rig, 1, Some(Duration::from_millis(600)));
+    keep(&rig, 1, LONGEST);
     phones[0].is_silent = false;
     talk(&mut phones, 60);
+    keep(&rig, 1, None);
     assert!(uttered(&rig, 1).is_some());
     rig.relay.shutdown();
     rig.mixing.stop();
