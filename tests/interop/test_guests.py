@@ -62,6 +62,7 @@ def test_a_guest_and_a_telephone_hear_each_other(stage, page, tmp_path):
     guest.press("[data-do=mute-all]")
     guest.wait_hears([], [440])
     guest.wait("document.querySelectorAll('#tiles [aria-label=Muted]').length === 1", "one is muted")
+    guest.press("#moderate")
     guest.press("[data-do=unmute-all]")
     guest.wait_hears([440], [1_000])
     # The page's own button silences it at once, and the others see it.
@@ -69,6 +70,7 @@ def test_a_guest_and_a_telephone_hear_each_other(stage, page, tmp_path):
     wait_levels(phone, [], [1_000])
     guest.wait("document.getElementById('mic').innerText === 'Unmute'", "it is muted")
     guest.browser.tell("document.getElementById('text').value = '<b>hi</b>'")
+    guest.press("#show-chat")
     guest.press("#say button")
     guest.wait("document.querySelector('#texts p') && "
                "document.querySelector('#texts p').textContent === '<b>hi</b>'", "a text")

@@ -15,7 +15,6 @@ import { kept, speak, spoken, text } from "./words.js";
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 
 let leaving = false;
-let host = "";
 
 function translate(language) {
   speak(language);
@@ -29,7 +28,7 @@ function translate(language) {
 // ---- Before the meeting
 
 function fresh() {
-  return new Guest(host, {
+  return new Guest({
     state: (word) => {
       if (word === "no-media") notice(word);
     },
@@ -62,7 +61,9 @@ async function join(event) {
   }
   const wantsCamera = Boolean(mine.camera);
   try {
-    await mine.join(name, id, $("passcode").value.trim(), spoken());
+    // Not before: whoever is quick with the button would call nobody.
+    const { host } = await (await fetch("config.json")).json();
+    await mine.join(host, name, [id, $("passcode").value.trim()], spoken());
   } catch (error) {
     // What has ended the call has said so, but where it never began.
     if (mine.call && mine.call.over) return;
@@ -243,7 +244,7 @@ function begin() {
   window.onpagehide = () => here.guest && here.guest.leave();
 }
 
-async function start() {
+function start() {
   begin();
   const asked = new URLSearchParams(location.search);
   $("id").value = (asked.get("id") || "").replace(/[^0-9]/g, "").slice(0, 13);
@@ -251,7 +252,6 @@ async function start() {
   $("self-face").textContent = initials($("name").value);
   translate(kept("language") || (navigator.language || "en").slice(0, 2));
   ($("id").value ? $("name") : $("id")).focus();
-  host = (await (await fetch("config.json")).json()).host;
   listMicrophones();
 }
 

@@ -37,8 +37,7 @@ function taken(transceiver) {
  * `sound(stream)`, `sharing(on)`.
  */
 export class Guest {
-  constructor(host, events) {
-    this.host = host;
+  constructor(events) {
     this.events = events;
     this.key = random(24);
     this.microphone = null;
@@ -63,7 +62,8 @@ export class Guest {
     return this.microphone;
   }
 
-  async join(name, meeting, passcode, language) {
+  /** Calls the rooms at `host`. */
+  async join(host, name, [meeting, passcode], language) {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.call = new Call(`${scheme}://${location.host}/sip`, {
       progress: (status) => this.events.state(status >= 180 ? "ringing" : "calling"),
@@ -85,7 +85,7 @@ export class Guest {
     await this.peer.setLocalDescription(offer);
     const user = `${meeting}${passcode ? `*${passcode}` : ""}`;
     const key = await digest(this.key);
-    const answer = await this.call.invite(`sip:${user}@${this.host}`, name, this.described(),
+    const answer = await this.call.invite(`sip:${user}@${host}`, name, this.described(),
       [`X-Guest-Key: ${key}`, `X-Guest-Language: ${language}`]);
     await this.peer.setRemoteDescription({ type: "answer", sdp: answer });
     this.events.state("joined");
