@@ -339,6 +339,7 @@ impl RtpSession {
         if let Some(pictured) = self.pictured.as_deref_mut() {
             let wants_grid = layout == PictureLayout::Grid;
             pictured.signs.wants_grid.store(wants_grid, Ordering::Release);
+            pictured.has_news = true;
         }
     }
 

@@ -29,7 +29,7 @@ fn sounds() -> Vec<(String, Vec<i16>)> {
             all.push((format!("{language}/{name}"), read(&path)));
         }
     }
-    assert_eq!(all.len(), 152, "both languages are there");
+    assert_eq!(all.len(), 154, "both languages are there");
     all
 }
 
