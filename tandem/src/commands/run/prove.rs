@@ -3,7 +3,6 @@
 //! addresses: a real carrier is never called for show.
 
 use super::super::say;
-use crate::config::Config;
 use crate::node::Node;
 use crate::user_agent::{AnswerOptions, Answerer, CallOptions, CallOutcome, place_call};
 use call_metrics::{CallRecord, QualityRecord};
@@ -145,14 +144,15 @@ try next (in another terminal):
 ",
         options.target,
         record.transaction_id,
-        rooms_to_try(node.config()),
+        rooms_to_try(node),
         node.config().prometheus.map_or_else(String::new, |listen| listen.to_string()),
         std::process::id()
     ));
 }
 
 /// How to get into the first meeting of the file; nothing where there is none.
-fn rooms_to_try(config: &Config) -> String {
+fn rooms_to_try(node: &Node) -> String {
+    let config = node.config();
     let rooms = config.rooms.as_ref().zip(config.resources.rooms.as_ref());
     let Some((section, rooms)) = rooms else { return String::new() };
     let Some(meeting) = section.meetings.first() else { return String::new() };
@@ -161,5 +161,8 @@ fn rooms_to_try(config: &Config) -> String {
         let scheme = if guests.plain { "http" } else { "https" };
         format!("{scheme}://{}/?id={id} in a browser, or ", guests.listen)
     });
-    format!("  the meeting {name:?}: {page}a softphone to sip:{id}@{}\n", rooms.host())
+    // Names below localhost are not known everywhere.
+    let by = node.addresses().iter().find(|(protocol, _)| *protocol == TransportProtocol::Udp);
+    let by = by.map_or_else(String::new, |(_, edge)| format!(" by the outbound proxy {edge}"));
+    format!("  the meeting {name:?}: {page}a softphone to sip:{id}@{}{by}\n", rooms.host())
 }
