@@ -142,6 +142,8 @@ def test_every_dial_string_lands_where_it_should_over_tls(stage, tmp_path):
     shown = authority.issue(HOST, f"DNS:meet.eu-1.{DOMAIN}")
     stage.configuration.sip.update(tls=[f"{places.EDGE}:{port}"],
                                    tls_certificate=str(shown.certificate), tls_key=str(shown.key))
+    # It dials faster than strangers may.
+    stage.configuration.limits["stranger_answers_per_source"] = 100
     rooms(stage, require_srtp=False, more='regions = [{ code = "eu-1" }]')
     edge = stage.start_edge()
     # No customer's, and no listed device's.
@@ -164,3 +166,34 @@ def test_every_dial_string_lands_where_it_should_over_tls(stage, tmp_path):
     meetings = [record.get("meetings", []) for record in records]
     assert sum(map(len, meetings)) == len(joined), meetings
     edge.wait_idle()
+
+
+def test_rooms_need_no_section_once_there_is_a_meeting(stage):
+    port = places.free_port(places.EDGE)
+    stage.configuration.sip.update(tls=[f"{places.EDGE}:{port}"])
+    edge = stage.start_edge()
+    device = stage.tls_peer(places.STRANGER, edge, port)
+    # The keys of RFC 4568's example: rooms with all defaults want encrypted media.
+    offer = sdp(places.STRANGER, 30_000).replace(b"RTP/AVP", b"RTP/SAVP") + (
+        b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR\r\n")
+
+    def dial(user):
+        return OutgoingCall(device, edge, "", offer, uri=dialled(user))
+
+    call = dial("u")
+    assert call.final().status == 404
+    made = json.loads(edge.command("room", "--config", str(edge.file), "--json", "create", "--name", "Board"))
+    # The command has told the store, which the node looks at now and then.
+    answer = None
+
+    def is_answered():
+        nonlocal call, answer
+        call = dial(made["attendee_id"])
+        answer = call.final()
+        return answer.status == 200
+
+    wait_until(is_answered, 20, "the meeting is known")
+    call.answered(found=answer)
+    assert m_lines(answer.body.decode())[0][1], "the sound is taken"
+    wait_until(lambda: told(edge) == [ATTENDEE], 20, "it is in the meeting")
+    assert call.bye().status == 200

@@ -240,9 +240,9 @@ class OutgoingCall:
             self.refused(found)
         return found
 
-    def answered(self, seconds=10):
-        """Waits for 200 and acknowledges it."""
-        found = self.final(seconds=seconds)
+    def answered(self, seconds=10, found=None):
+        """Waits for 200, unless it was found, and acknowledges it."""
+        found = found or self.final(seconds=seconds)
         assert found.status == 200, repr(found)
         self.answer = found
         self.remote = found["to"]
