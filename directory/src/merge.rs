@@ -106,7 +106,8 @@ impl Resources {
         let ids: HashSet<_> = self.sip_rules.iter().map(|each| each.id.clone()).collect();
         let triggers: HashSet<_> =
             self.sip_rules.iter().map(|each| normal(&each.trigger)).collect();
-        let of_rooms = self.rooms.as_ref().map(Rooms::hosts).unwrap_or_default();
+        let rooms = self.rooms.as_ref().filter(|rooms| rooms.is_configured);
+        let of_rooms = rooms.map(Rooms::hosts).unwrap_or_default();
         for mut rule in rules {
             let is_taken = match &rule.trigger {
                 RuleTrigger::ToPhoneNumber(number) => numbers.contains(number),
@@ -127,6 +128,26 @@ impl Resources {
                 true => left_out.push(format!("SIP rule {}", rule.id)),
                 false => self.sip_rules.push(rule),
             }
+        }
+        self.make_way();
+    }
+
+    /// Without rooms that nobody has asked for, where a rule steers the calls to their name.
+    #[must_use]
+    pub fn without_unwanted_rooms(mut self) -> Resources {
+        self.make_way();
+        self
+    }
+
+    fn make_way(&mut self) {
+        let Some(rooms) = self.rooms.as_ref().filter(|rooms| !rooms.is_configured) else { return };
+        let hosts = rooms.hosts();
+        let is_theirs = |rule: &SipRule| match &rule.trigger {
+            RuleTrigger::ToPhoneNumber(_) => false,
+            RuleTrigger::RequestUriHostname(_) => hosts.contains(&normal(&rule.trigger)),
+        };
+        if self.sip_rules.iter().any(is_theirs) {
+            self.rooms = None;
         }
     }
 }
@@ -225,10 +246,26 @@ mod tests {
             ],
             ..Resources::default()
         };
-        let (merged, left_out) = file.with_made(made);
+        let (merged, left_out) = file.clone().with_made(made);
         let rules: Vec<_> = merged.sip_rules.iter().map(|each| &*each.id).collect();
         assert_eq!(rules, ["of-file", "one-gone"]);
         assert_eq!(left_out.len(), 4, "{left_out:?}");
         assert!(crate::Snapshot::build(merged).is_ok());
+
+        // Rooms that somebody has asked for keep their name, others make way.
+        let rooms = Rooms::usual("tandem.test").unwrap();
+        for is_configured in [true, false] {
+            let rooms = Some(Rooms { is_configured, ..rooms.clone() });
+            let file = Resources { rooms, ..file.clone() };
+            let made = Resources {
+                sip_rules: vec![rule("of-rooms", "Meet.Tandem.test", &[there])],
+                ..Resources::default()
+            };
+            let (merged, left_out) = file.with_made(made);
+            assert_eq!(merged.rooms.is_some(), is_configured);
+            assert_eq!(left_out.len(), usize::from(is_configured), "{left_out:?}");
+            assert!(crate::Snapshot::build(merged).is_ok());
+        }
+        assert_eq!(Rooms::usual("203.0.113.7"), None);
     }
 }

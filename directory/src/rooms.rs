@@ -1,6 +1,7 @@
 //! How meeting rooms are reached: their names, their numbers, and who may come how.
 
 use crate::applications::normal;
+use crate::route::is_domain_name;
 use crate::voice_connector::{CallerPolicy, Logging, Refer};
 use crate::{
     ApplicationEndpoint, ApplicationTarget, Caps, MediaApplication, Termination, VoiceConnector,
@@ -20,6 +21,8 @@ pub(crate) const CALL_OUT_CONNECTOR: &str = "meetingroomsout0000000";
 /// What an operator says of the rooms.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rooms {
+    /// Somebody has said that there are rooms. Others make way for whoever has their name otherwise.
+    pub is_configured: bool,
     /// The rooms are at `meet.<domain>`.
     pub domain: Arc<str>,
     /// Codes of regions: each has the name `meet.<code>.<domain>` too. A label of a domain name each.
@@ -71,6 +74,7 @@ impl Rooms {
     /// Rooms under a domain, with every default.
     pub fn new(domain: &str) -> Self {
         Rooms {
+            is_configured: true,
             domain: domain.into(),
             regions: Vec::new(),
             require_srtp: true,
@@ -83,6 +87,12 @@ impl Rooms {
             logging: Logging::default(),
             call_out: None,
         }
+    }
+
+    /// Those that are there though nobody has said so; `None` where what is below the domain is no domain name.
+    pub fn usual(domain: &str) -> Option<Self> {
+        let rooms = Rooms { is_configured: false, ..Rooms::new(domain) };
+        is_domain_name(&rooms.host()).then_some(rooms)
     }
 
     /// The name without a region, in lower case.

@@ -481,6 +481,7 @@ fn shell_config(
             hosts: sip.tls_hosts.clone(),
             poll: sip.tls_poll,
             names: config.resources.rooms.as_ref().map(directory::Rooms::hosts).unwrap_or_default(),
+            needs_names: config.resources.rooms.as_ref().is_some_and(|rooms| rooms.is_configured),
             ..TlsSettings::new(&sip.domain, &config.node.data_dir)
         }),
         tcp_limits: TcpLimits {

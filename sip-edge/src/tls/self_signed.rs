@@ -1,6 +1,7 @@
 //! A certificate for a node that was given none: made once, kept in `data_dir`, used again.
 
 use super::files::{TlsFileError, check_pair};
+use super::state::TlsSettings;
 use directory::KeyPairFiles;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use std::fs::{self, OpenOptions};
@@ -15,17 +16,13 @@ const VALID_SECONDS: i64 = 10 * 366 * 86_400;
 /// A pair with less than this left is made anew at the start.
 const RENEW_SECONDS: i64 = 30 * 86_400;
 
-/// The self-signed pair for `domain`, the voice connectors below it, and `others`; made when it is not
-/// there, does not work, is not for one of these names or ends soon.
+/// The self-signed pair of `settings`, for their domain, the voice connectors below it, and their names; made when
+/// it is not there, does not work, ends soon, or is not for a name that it needs.
 ///
 /// # Errors
 /// [`TlsFileError`] when it cannot be written.
-pub(crate) fn self_signed(
-    data_dir: &Path,
-    domain: &str,
-    others: &[String],
-    now: i64,
-) -> Result<KeyPairFiles, TlsFileError> {
+pub(crate) fn self_signed(settings: &TlsSettings, now: i64) -> Result<KeyPairFiles, TlsFileError> {
+    let TlsSettings { data_dir, domain, names: others, needs_names, .. } = settings;
     let names: Vec<String> = [domain.to_owned(), format!("*.voiceconnector.{domain}")]
         .into_iter()
         .chain(others.iter().cloned())
@@ -36,7 +33,8 @@ pub(crate) fn self_signed(
     };
     let usable = check_pair(&files).is_ok_and(|facts| {
         let is_for = |wanted: &String| facts.names.iter().any(|name| **name == **wanted);
-        let wanted = std::iter::once(&names[0]).chain(others);
+        let needed = others.iter().filter(|_| *needs_names);
+        let wanted = std::iter::once(domain).chain(needed);
         facts.not_after - now > RENEW_SECONDS && wanted.into_iter().all(is_for)
     });
     if !usable {

@@ -40,8 +40,7 @@ pub fn pinned_client_config(certificate: &Path) -> Result<Arc<ClientConfig>, Tls
 /// # Errors
 /// [`TlsFileError`] when it cannot be written.
 pub fn self_signed_files(settings: &TlsSettings) -> Result<KeyPairFiles, TlsFileError> {
-    let TlsSettings { data_dir, domain, names, .. } = settings;
-    super::self_signed::self_signed(data_dir, domain, names, unix_seconds())
+    super::self_signed::self_signed(settings, unix_seconds())
 }
 
 /// How to be connected to: with `files`, or else with a self-signed certificate for `names` that

@@ -38,6 +38,8 @@ pub struct TlsSettings {
     pub domain: String,
     /// Names that it is for, beside the domain and those of voice connectors.
     pub names: Vec<String>,
+    /// A kept one that is not for `names` is made anew, which peers notice that have pinned it.
+    pub needs_names: bool,
     /// Where that is kept.
     pub data_dir: PathBuf,
     /// How often files are looked at for changes.
@@ -52,6 +54,7 @@ impl TlsSettings {
             hosts: Vec::new(),
             domain: domain.into(),
             names: Vec::new(),
+            needs_names: true,
             data_dir: data_dir.into(),
             poll: Duration::from_secs(10),
         }
@@ -141,10 +144,7 @@ impl Tls {
         let general = |error: rustls::Error| TlsFileError { path: None, reason: error.to_string() };
         let default = match &settings.certificate {
             Some(files) => files.clone(),
-            None => {
-                let (domain, names) = (&settings.domain, &settings.names);
-                self_signed::self_signed(&settings.data_dir, domain, names, unix_seconds())?
-            }
+            None => self_signed::self_signed(&settings, unix_seconds())?,
         };
         let tickets = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(general)?;
         let mut sources = Sources::default();

@@ -86,7 +86,7 @@ fn tls_files_are_fine(path: &Path, config: &Config) -> bool {
 fn unnamed_rooms(config: &Config) -> Vec<String> {
     let (sip, rooms) = (&config.sip, &config.resources.rooms);
     let (Some(rooms), Some(default)) = (rooms, &sip.tls_certificate) else { return Vec::new() };
-    if !config.rooms.as_ref().is_some_and(|section| section.is_configured) {
+    if !rooms.is_configured {
         // Whoever has not asked for rooms need not have a certificate for them.
         return Vec::new();
     }
@@ -216,6 +216,12 @@ mod tests {
         settings.names.push("meet.eu.example.com".to_owned());
         self_signed_files(&settings).unwrap();
         assert_eq!(unnamed_rooms(&config), [""; 0]);
+        // Unless they are not needed: peers may have pinned it.
+        settings.names.push("meet.us.example.com".to_owned());
+        settings.needs_names = false;
+        let before = std::fs::read(&*certificate).unwrap();
+        self_signed_files(&settings).unwrap();
+        assert_eq!(std::fs::read(&*certificate).unwrap(), before);
         std::fs::remove_dir_all(&place).unwrap();
         assert_eq!(unnamed_rooms(&accepts("[rooms]\n")), [""; 0], "self-signed");
     }

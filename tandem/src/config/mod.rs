@@ -219,6 +219,9 @@ impl Config {
                  [relay_control] relays has several; give an edge with rooms one";
             document.warn("rooms", message);
         }
+        // They may have made way for a rule that has their name.
+        let are_there = directory.as_ref().is_none_or(|(resources, _)| resources.rooms.is_some());
+        let rooms = rooms.filter(|_| are_there);
         if let Some((_, directory)) = &directory {
             sinks::warn_of_untold(&document, directory, &sinks.events);
         }
@@ -299,7 +302,8 @@ fn read_directory(
         number_pools,
         rooms,
         ..Resources::default()
-    };
+    }
+    .without_unwanted_rooms();
     match Snapshot::build(resources.clone()) {
         Ok(snapshot) => Some((resources, snapshot)),
         Err(problems) => {

@@ -36,8 +36,6 @@ const MOST_STRAYS: usize = 20;
 /// What is of this node in the rooms, beside how they are reached.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct RoomsSection {
-    /// The file says that there are rooms. Else they are reached once there is a meeting.
-    pub(crate) is_configured: bool,
     /// What callers hear.
     pub(crate) prompts: RoomPrompts,
     /// Threads that mix.
@@ -80,7 +78,6 @@ impl RoomsSection {
 impl Default for RoomsSection {
     fn default() -> Self {
         RoomsSection {
-            is_configured: false,
             prompts: RoomPrompts::default(),
             threads: 1,
             max_participants: 2_048,
@@ -92,7 +89,7 @@ impl Default for RoomsSection {
             bfcp: None,
             guests: None,
             recording: None,
-            grid: None,
+            grid: grid::usual(),
         }
     }
 }
@@ -129,7 +126,8 @@ pub(super) fn read(
     if !table.is_present() {
         table.finish();
         let are_reached = has_tls && has_relay;
-        return are_reached.then(|| (Rooms::new(&sip.domain), RoomsSection::default()));
+        let rooms = Rooms::usual(&sip.domain).filter(|_| are_reached)?;
+        return Some((rooms, RoomsSection::default()));
     }
     let is_enabled = table.or("enabled", true, value::boolean);
     let domain = table.or("domain", sip.domain.as_str().into(), value::shared_text);
@@ -171,7 +169,6 @@ pub(super) fn read(
     }
     let country_code = table.optional("country_code", call_out::country_code);
     let section = RoomsSection {
-        is_configured: true,
         prompts,
         threads: table.or("threads", usual.threads, |v| value::within(value::integer(v)?, THREADS)),
         max_participants: table.or("max_participants", usual.max_participants, |v| {
@@ -295,7 +292,6 @@ fn files_in(directory: &Path) -> std::io::Result<(PromptFiles, BTreeSet<String>)
 mod tests {
     use super::super::Config;
     use super::super::tests::{accepts, errors, warnings, with};
-    use super::RoomsSection;
     use directory::Rooms;
 
     #[test]
@@ -304,9 +300,19 @@ mod tests {
         assert!(config.resources.rooms.is_none() && config.directory.rooms().is_none());
         let text = "[node]\n[sip]\ndomain = \"example.com\"\ntls = [\"127.0.0.1:5061\"]\n";
         let config = Config::parse(text, "t.toml").unwrap();
-        let rooms = config.directory.rooms().unwrap();
+        let said = Config::parse(&format!("{text}[rooms]\n"), "t.toml").unwrap();
+        let rooms = config.resources.rooms.clone().unwrap();
         assert_eq!(rooms.host(), format!("meet.{}", config.directory.domain()));
-        assert_eq!(config.rooms, Some(RoomsSection::default()));
+        assert_eq!(Some(Rooms { is_configured: true, ..rooms }), said.resources.rooms);
+        assert_eq!(config.rooms, said.rooms, "all as usual");
+        // Whoever has not asked for rooms is kept from nothing by them.
+        let rule = "[[sip_media_application]]\nid = \"123e4567-e89b-42d3-a456-426614174000\"\n\
+             endpoint = \"http://127.0.0.1:9000/\"\n[[sip_rule]]\nid = \"menu\"\n\
+             request_uri_hostname = \"meet.example.com\"\n\
+             targets = [{ application = \"123e4567-e89b-42d3-a456-426614174000\", priority = 1 }]\n";
+        let config = Config::parse(&format!("{text}{rule}"), "t.toml").unwrap();
+        assert!(config.rooms.is_none() && config.directory.rooms().is_none());
+        assert!(Config::parse(&format!("{text}[rooms]\n{rule}"), "t.toml").is_err());
         let elsewhere = "[relay_control]\nrelays = [\"192.0.2.2:5090\"]\n\
              certificate = \"edge.pem\"\nkey = \"edge.key\"\nca = \"ca.pem\"\n";
         for other in ["[rooms]\nenabled = false\n", elsewhere] {

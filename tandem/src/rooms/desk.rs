@@ -81,7 +81,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(
-        (section, title): (RoomsSection, Option<Arc<str>>),
+        (section, title, always_welcomes): (RoomsSection, Option<Arc<str>>, bool),
         (teller, recorded, unrecorded): (Teller, Numbers, bool),
         orders: Arc<OnceLock<ApplicationOrders>>,
         (counters, guests_wait): (Arc<Counters>, Arc<AtomicUsize>),
@@ -89,7 +89,6 @@ impl Desk {
         (floor, call_out): (Option<(Floors, FloorSockets)>, Arc<CallOut>),
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
-        let always_welcomes = section.is_configured;
         let mut registry = Registry::default();
         for meeting in section.meetings {
             // What cannot be was told when the file was read.
@@ -130,6 +129,8 @@ impl Desk {
             let next = self.focus.poll_timeout();
             let next = next.into_iter().chain(self.channels.poll_timeout()).min();
             let next = next.map(|at| at.saturating_since(self.clock.now()));
+            self.steered.look_for_gone();
+            let mut is_empty = false;
             match inputs.recv_timeout(next.unwrap_or(PAUSE).min(patience)) {
                 Ok(Input::Begun(call, begun)) => self.begin(call, &begun),
                 Ok(Input::News(call, news)) => self.take_news(call, news),
@@ -145,9 +146,10 @@ impl Desk {
                     self.channels.handle(now(self.clock), from, &mut self.focus, &mut draw);
                 }
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => is_empty = true,
             }
             self.forget_left();
+            self.forget_gone(is_empty);
             let now = now(self.clock);
             if self.focus.poll_timeout().is_some_and(|at| at <= now.at) {
                 self.focus.handle_timeout(now);

@@ -48,7 +48,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use steered::{Left, Steered};
+use steered::{Gone, Left, Steered};
 
 pub(crate) use readings::RoomsReadings;
 pub(crate) use steered::Met;
@@ -58,7 +58,8 @@ pub(crate) use steered::Met;
 pub(crate) type Noted = Box<dyn Fn(TransactionId, MeetingId, bool) + Send>;
 
 /// What waits for the thread. Full policy: a call that begins is refused (503), one whose news find no
-/// room is ended, since what is lost cannot be made up for, and whoever asks is told to ask again.
+/// room is ended, since what is lost cannot be made up for, and whoever asks is told to ask again. That a
+/// call is over finds its way beside the queue ([`Gone`]).
 const QUEUE: usize = 4_096;
 
 /// Of these, what guests' pages may ask, so that they never keep out calls and their news.
@@ -86,6 +87,7 @@ enum Input {
 pub(crate) struct Rooms {
     inputs: SyncSender<Input>,
     left: Arc<Left>,
+    gone: Arc<Gone>,
     call_out: Arc<CallOut>,
     guests_wait: Arc<AtomicUsize>,
     orders: Arc<OnceLock<ApplicationOrders>>,
@@ -105,8 +107,9 @@ impl Rooms {
         let (inputs, received) = sync_channel(QUEUE);
         let orders = Arc::new(OnceLock::new());
         let counters = Arc::new(Counters::default());
-        let left = Arc::<Left>::default();
-        let steered = Steered::new(met, config.rooms.is_some(), Arc::clone(&left));
+        let (left, gone) = (Arc::<Left>::default(), Arc::<Gone>::default());
+        let ways = (Arc::clone(&left), Arc::clone(&gone));
+        let steered = Steered::new(met, config.rooms.is_some(), ways);
         let section = config.rooms.clone().unwrap_or_default();
         let call_out = Arc::new(CallOut::of(&section));
         let floor = match &section.bfcp {
@@ -123,10 +126,11 @@ impl Rooms {
         let unrecorded = section.recording.is_none() && relays == 0;
         let guests_wait = Arc::new(AtomicUsize::new(0));
         // Whoever sees nobody sees where it is.
+        let always_welcomes = config.directory.rooms().is_some_and(|rooms| rooms.is_configured);
         let rooms = config.directory.rooms().filter(|rooms| rooms.video);
         let title = rooms.map(|rooms| Arc::from(rooms.host()));
         let desk = Desk::new(
-            (section, title),
+            (section, title, always_welcomes),
             (teller, recorded, unrecorded),
             Arc::clone(&orders),
             (Arc::clone(&counters), Arc::clone(&guests_wait)),
@@ -138,7 +142,7 @@ impl Rooms {
         let thread = thread
             .map_err(|error| StartError(format!("no thread for the meeting rooms: {error}")))?;
         let thread = Some(thread);
-        Ok(Rooms { inputs, left, call_out, guests_wait, orders, counters, thread })
+        Ok(Rooms { inputs, left, gone, call_out, guests_wait, orders, counters, thread })
     }
 
     /// Orders go there from now on.
@@ -170,7 +174,8 @@ impl Rooms {
         applications: Box<dyn Fn(ApplicationEvent) -> Result<(), ApplicationEvent> + Send>,
     ) -> Box<dyn Fn(ApplicationEvent) -> Result<(), ApplicationEvent> + Send> {
         let (inputs, orders) = (self.inputs.clone(), Arc::clone(&self.orders));
-        let port = Port { inputs, orders, directory, calls: Mutex::default() };
+        let gone = Arc::clone(&self.gone);
+        let port = Port { inputs, gone, orders, directory, calls: Mutex::default() };
         Box::new(move |event| port.take(event).unwrap_or_else(&applications))
     }
 
@@ -243,6 +248,7 @@ impl RoomsHandle {
 /// The way from the edge to the rooms.
 struct Port {
     inputs: SyncSender<Input>,
+    gone: Arc<Gone>,
     orders: Arc<OnceLock<ApplicationOrders>>,
     directory: Arc<LiveDirectory>,
     /// Those that the rooms steer. Used by the signalling worker alone.
@@ -278,10 +284,14 @@ impl Port {
                 if !is_rooms && !calls.contains(&call) {
                     return Err(event);
                 }
-                if matches!(news, ApplicationNews::HungUp { leg: LegSide::A, .. }) {
-                    calls.remove(&call);
-                }
                 let told = self.inputs.try_send(Input::News(call, news.clone()));
+                if let ApplicationNews::HungUp { leg: LegSide::A, status, .. } = news {
+                    calls.remove(&call);
+                    if matches!(told, Err(TrySendError::Full(_))) {
+                        steered::note_gone(&self.gone, call, *status);
+                    }
+                    return Ok(Ok(()));
+                }
                 // How somebody is heard, and that nothing comes of it, is said again.
                 let is_said_again =
                     matches!(news, ApplicationNews::Heard(_) | ApplicationNews::Silent { .. });

@@ -200,11 +200,11 @@ fn desk(told: Arc<Told>, noted: Noted) -> Desk {
     let config = accepts(MEETING);
     let people = PerSink::same(Numbers::Plain);
     Desk::new(
-        (config.rooms.clone().unwrap(), None),
+        (config.rooms.clone().unwrap(), None, true),
         (Teller::new(&config, (told, people)), Numbers::Plain, false),
         Arc::default(),
         (Arc::default(), Arc::default()),
-        (Steered::new(Box::new(|_, _, _| {}), true, Arc::default()), noted),
+        (Steered::new(Box::new(|_, _, _| {}), true, Default::default()), noted),
         (None, Arc::default()),
     )
 }

@@ -12,7 +12,7 @@ pub fn dialled(data: &[u8]) {
     let text = String::from_utf8_lossy(bounded(data));
     for uri in [text.to_string(), format!("sips:{text}@meet.tandem.localhost;user=phone")] {
         let dialled = dialled_in(&uri);
-        let codes = [(&dialled.passcode, 16), (&dialled.layout, 2), (&dialled.host_key, 16)];
+        let codes = [(&dialled.passcode, 16), (&dialled.layout, 48), (&dialled.host_key, 16)];
         for (code, longest) in codes {
             let is_code = code.as_ref().is_none_or(|code| {
                 (1..=longest).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit())
@@ -22,8 +22,9 @@ pub fn dialled(data: &[u8]) {
         }
         if let Some(meeting) = &dialled.meeting {
             assert_eq!(MeetingDigits::parse(meeting.digits()).as_ref(), Some(meeting));
-            // The digits of a meeting may be those of a code, too.
-            let rest = format!("{dialled:?}").replacen(meeting.digits(), "", 1);
+            // The digits of a meeting and of a layout may be those of a code, too.
+            let printed = format!("{dialled:?}").replacen(meeting.digits(), "", 1);
+            let rest = printed.replacen(dialled.layout.as_deref().unwrap_or_default(), "", 1);
             let codes = [&dialled.passcode, &dialled.host_key].into_iter().flatten();
             for code in codes.filter(|code| code.len() > 2) {
                 assert!(!rest.contains(&**code), "a code is printed: {dialled:?}");

@@ -2,11 +2,14 @@
 
 use crate::bounded;
 use model::Instant;
-use room_grid::{Composer, GridPace, GridSize, MOST_UNIT, OutputSettings, Tile};
+use room_grid::{Composer, GridPace, GridSize, MOST_UNIT, MOST_UNITS, OutputSettings, Tile};
 use room_video::h264::{Level, Nalu};
 use rtp_proto::RtpHeader;
 
 const MOST_PARTS: usize = 48;
+/// Units that a decoder may be given for a packet: it ends a picture and is one, and the parameter sets that were kept (four
+/// and eight) stand before a key frame.
+const MOST_FOR_PACKET: u64 = 2 * (MOST_UNITS as u64 + 12);
 const SETTINGS: OutputSettings = OutputSettings { bits_per_second: 300_000, level: Level::L3_1 };
 /// Of a part's first octet.
 const MARKER: u8 = 1;
@@ -20,7 +23,8 @@ const MAKE: u8 = 8;
 /// whole pictures.
 ///
 /// # Panics
-/// When a unit is too long or none, when a picture is made of nothing, or more is decoded than was sent.
+/// When a unit is too long or none, when a picture is made of nothing, or when a packet has more decoded than
+/// it may.
 pub fn room_grid(data: &[u8]) {
     let mut composer = Composer::new(15);
     let tile = |key| Tile { key, name: "Ada".into(), speaks: key == 1 };
@@ -36,13 +40,16 @@ pub fn room_grid(data: &[u8]) {
         timestamp = timestamp.wrapping_add(if marks & NEXT_TIME == 0 { 0 } else { 6_000 });
         let marker = marks & MARKER != 0;
         let header = RtpHeader { payload_type: 97, marker, sequence, timestamp, ssrc: 1 };
+        let before = composer.tally();
         composer.packet(1, &[&header.to_bytes()[..], payload].concat());
+        let now = composer.tally();
+        assert!(now.decoded - before.decoded <= 2);
+        assert!(now.units - before.units <= MOST_FOR_PACKET, "{before:?}, {now:?}");
         if marks & MAKE != 0 {
             make(&mut composer, turn);
         }
     }
     make(&mut composer, MOST_PARTS as u64);
-    assert!(composer.tally().decoded <= MOST_PARTS as u64);
     assert_eq!(composer.tally().failed, 0);
 }
 

@@ -41,8 +41,8 @@ pub(crate) fn dns(path: &Path, args: &DnsArgs) -> ExitCode {
     let Some(config) = load(path) else { return ExitCode::FAILURE };
     let Some(rooms) = &config.resources.rooms else {
         complain(format_args!(
-            "{}: there are no meeting rooms, so no records are needed; for rooms add \
-             tls = [\"0.0.0.0:5061\"] to [sip], and leave out enabled = false of [rooms]",
+            "{}: there are no meeting rooms, so no records are needed; for rooms add [rooms] (without \
+             enabled = false), and tls = [\"0.0.0.0:5061\"] to [sip]",
             path.display()
         ));
         return ExitCode::FAILURE;

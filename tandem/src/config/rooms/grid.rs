@@ -38,6 +38,11 @@ pub(super) fn read(mut table: Table<'_>, video: bool) -> Option<GridSettings> {
     is_composed.then_some(GridSettings { threads, frames_per_second, most_grids })
 }
 
+/// What is composed where nothing is said of it.
+pub(super) fn usual() -> Option<GridSettings> {
+    cfg!(feature = "grid").then(GridSettings::default)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::tests::{accepts, errors, warnings, with};
