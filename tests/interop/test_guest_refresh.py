@@ -1,5 +1,5 @@
 """What passes between the node and a guest's page in the call: the session is refreshed, with a description and
-without, and the guest is spoken to in the language of its page."""
+without, and the guest is spoken to in the language of its page. A camera that nobody wants is off."""
 
 import json
 import re
@@ -26,6 +26,22 @@ window.WebSocket = class extends WebSocket {
     if (this === window.sip.socket) window.sip.sent.push(data);
     super.send(data);
   }
+};
+"""
+
+
+# Keeps what cameras were opened, and holds those back that are looked at before the meeting, and the microphone with
+# which joining begins.
+CAMERAS = """
+window.cameras = { all: [], held: [], live: () => cameras.all.filter((track) => track.readyState === 'live').length };
+const joins = new Promise((go) => { cameras.join = go; });
+const plain = devices.getUserMedia;
+devices.getUserMedia = async (wishes) => {
+  const stream = await plain(wishes);
+  cameras.all.push(...stream.getVideoTracks());
+  if (wishes.audio) await joins;
+  else if (wishes.video === true) await new Promise((go) => cameras.held.push(go));
+  return stream;
 };
 """
 
@@ -79,9 +95,18 @@ announce = "off"
 """)
     stage.start_edge()
     page = f"http://{places.EDGE}:{port}"
-    ada = stage._keep(Guest(tmp_path, page, 500, WATCHED))
+    ada = stage._keep(Guest(tmp_path, page, 500, WATCHED + CAMERAS))
+    # Ticked, and ticked again; who is quick with Join is joining before either of the cameras is there.
+    for _ in range(2):
+        ada.press("#with-camera")
     ada.join(ROOM, "Ada", camera=True)
+    ada.wait("cameras.held.length === 2", "both tries are open")
+    assert ada.browser.tell("cameras.live()") == 2
+    ada.browser.tell("cameras.held.forEach((go) => go())")
+    ada.wait("cameras.live() === 0", "they are wanted no more")
+    ada.browser.tell("cameras.join()")
     ada.wait_in(1)
+    assert ada.browser.tell("cameras.live()") == 1
     timer = "Session-Expires: 90;refresher=uac\r\nMin-SE: 90\r\n"
     dialog = Dialog(ada)
     invite = ada.browser.tell("sip.sent.find((text) => text.startsWith('INVITE '))")
@@ -114,6 +139,8 @@ announce = "off"
     cleo.join("1111111111", "Cleo")
     cleo.wait_hears([WRONG["ja"]], [WRONG["en"]])
     cleo.press("#leave")
+    ada.press("#camera")
+    ada.wait("cameras.live() === 0", "her camera is off")
     ada.press("#leave")
     bob.press("#leave")
     stage.edge.wait_idle()

@@ -51,15 +51,9 @@ passcode = "987654"
 announce = "off"
 """)
     edge = stage.start_edge()
-    file = edge.data_dir / "events/events.jsonl"
-
-    def events():
-        lines = file.read_text().splitlines() if file.exists() else []
-        return [json.loads(line) for line in lines]
-
     def wait_told(kind):
-        wait_until(lambda: kind in [event["detail"]["eventType"] for event in events()], 30,
-                   lambda: f"{kind}: {events()}")
+        wait_until(lambda: kind in [event["detail"]["eventType"] for event in edge.events()], 30,
+                   lambda: f"{kind}: {edge.events()}")
 
     # A telephone by a number of the rooms, whose ID is typed; a device that dials the moderator's.
     phone_rtp, room_rtp = stage.rtp(places.CARRIER, 440), stage.rtp(ROOM_DEVICE, 1_000)
@@ -89,7 +83,7 @@ announce = "off"
     device.peer.reply(bye, 200, "OK")
     wait_told("chime:MeetingEnded")
 
-    told = events()
+    told = edge.events()
     kinds = [event["detail"]["eventType"].split(":")[1] for event in told]
     assert kinds == ["MeetingStarted", "AttendeeJoined", "AttendeeJoined", "RecordingStarted",
                      "AttendeeMuted", "HandRaised", "MeetingLocked", "RecordingStopped",
@@ -114,8 +108,6 @@ announce = "off"
         assert near["received_packets"] > 20 and near["sent_packets"] > 20 and near["mos"], record
         assert f"{meeting} (recorded)" in edge.command(
             "report", "--config", str(edge.file), record["transaction_id"])
-    log = edge.data_dir / f"logs/aws/ChimeVoiceConnectorLogs/{CONNECTOR}.jsonl"
-    wait_until(log.exists, 20, "the quality log")
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert {line["call_id"] for line in lines} == set(records), lines
+    wait_until(lambda: {line["call_id"] for line in edge.media_log(CONNECTOR)} == set(records), 20,
+               lambda: f"the quality log: {edge.media_log(CONNECTOR)}")
     edge.wait_idle()

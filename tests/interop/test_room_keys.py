@@ -1,7 +1,5 @@
 """A caller of a meeting room that has tones alone: its keys are found in the audio, and its silence is told."""
 
-import json
-
 import numpy as np
 
 from harness import tones
@@ -30,9 +28,7 @@ def breath(seconds):
 
 
 def told(stage, kind):
-    file = stage.edge.data_dir / "events/events.jsonl"
-    lines = file.read_text().splitlines() if file.exists() else []
-    details = [json.loads(line)["detail"] for line in lines]
+    details = [event["detail"] for event in stage.edge.events()]
     return [detail for detail in details if detail["eventType"] == kind]
 
 

@@ -109,9 +109,7 @@ def check(name, offered, answered, sound):
 
 def told(edge):
     """Joined people: (the call, whether it moderates)."""
-    file = edge.data_dir / "events/events.jsonl"
-    lines = file.read_text().splitlines() if file.exists() else []
-    details = [json.loads(line)["detail"] for line in lines]
+    details = [event["detail"] for event in edge.events()]
     return [each["moderator"] for each in details if each["eventType"] == "chime:AttendeeJoined"]
 
 

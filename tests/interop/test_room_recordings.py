@@ -34,9 +34,7 @@ def enter(agent, dialled):
 def wait_told(stage, event, count=1):
     """So many of these events, with what else was told."""
     def told():
-        file = stage.edge.data_dir / "events/events.jsonl"
-        lines = file.read_text().splitlines() if file.exists() else []
-        return [json.loads(line)["detail"]["eventType"] for line in lines]
+        return [event["detail"]["eventType"] for event in stage.edge.events()]
     wait_until(lambda: told().count(event) == count, 20, lambda: f"{event}: {told()}")
 
 

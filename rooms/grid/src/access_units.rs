@@ -1,7 +1,7 @@
 //! Packets of a source become what a decoder takes: all units of one picture, in the form of a byte stream
 //! (ITU-T H.264 annex B), and none that the decoder has no business with.
 
-use crate::MOST_PICTURE;
+use crate::{MOST_PICTURE, MOST_UNITS};
 use room_video::h264::{Nalu, ParameterSets, Payload, Profile, SequenceParameterSet, nal_type};
 use rtp_proto::RtpPacket;
 
@@ -28,11 +28,24 @@ impl Refused {
     }
 }
 
+/// A picture that is whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Whole<'a> {
+    /// Its units, each behind a start code.
+    pub(crate) octets: &'a [u8],
+    /// How many these are.
+    pub(crate) units: u32,
+    /// Macroblocks of the largest picture that its source has had parameter sets of: it is no larger.
+    pub(crate) most_macroblocks: u32,
+}
+
 /// Puts pictures together.
 #[derive(Debug)]
 pub(crate) struct AccessUnits {
     /// What there is of the picture that is coming.
     octets: Vec<u8>,
+    /// Units in them.
+    units: u32,
     has_slice: bool,
     /// One of its slices is of an IDR picture.
     is_key: bool,
@@ -48,6 +61,7 @@ pub(crate) struct AccessUnits {
     waits: bool,
     /// The last sequence parameter set is of pictures that are not decoded.
     is_refused: bool,
+    most_macroblocks: u32,
     sets: ParameterSets,
     pub(crate) refused: Refused,
 }
@@ -57,6 +71,7 @@ impl AccessUnits {
     pub(crate) fn new() -> Self {
         AccessUnits {
             octets: Vec::new(),
+            units: 0,
             has_slice: false,
             is_key: false,
             has_sets: [false; 2],
@@ -66,6 +81,7 @@ impl AccessUnits {
             next_sequence: None,
             waits: true,
             is_refused: false,
+            most_macroblocks: 0,
             sets: ParameterSets::new(),
             refused: Refused::default(),
         }
@@ -83,7 +99,7 @@ impl AccessUnits {
 
     /// Takes a packet. `ready` is given each picture that is whole, up to two: one without a marker ends where
     /// the next begins.
-    pub(crate) fn take(&mut self, packet: &RtpPacket<'_>, ready: &mut impl FnMut(&[u8])) {
+    pub(crate) fn take(&mut self, packet: &RtpPacket<'_>, ready: &mut impl FnMut(Whole<'_>)) {
         let missed = self.next_sequence.is_some_and(|next| next != packet.sequence());
         self.next_sequence = Some(packet.sequence().wrapping_add(1));
         if missed {
@@ -155,23 +171,51 @@ impl AccessUnits {
 
     /// Looks at the unit that begins there and is the last: it stays, or it goes.
     fn finish(&mut self, begin: usize) {
-        let unit = self.octets.get(begin + START_CODE.len()..).and_then(Nalu::new);
-        let stays = unit.is_some_and(|unit| match unit.kind() {
+        // Zeros behind a unit are none of it (H.264 section B.1.1). A start code ends with 1.
+        while self.octets.last() == Some(&0) {
+            self.octets.pop();
+        }
+        let bytes = self.octets.get(begin + START_CODE.len()..).unwrap_or_default();
+        // The decoder would find units in it that nobody has looked at.
+        let stays = if has_start_code(bytes) {
+            self.refused.malformed += 1;
+            self.is_broken = true;
+            false
+        } else {
+            self.stays(begin)
+        };
+        if !stays {
+            self.octets.truncate(begin);
+            return;
+        }
+        self.units += 1;
+        if self.units > MOST_UNITS {
+            self.lose();
+        }
+    }
+
+    /// Whether the unit that begins there is for the decoder.
+    fn stays(&mut self, begin: usize) -> bool {
+        let Some(unit) = self.octets.get(begin + START_CODE.len()..).and_then(Nalu::new) else {
+            return false;
+        };
+        match unit.kind() {
             kind @ (nal_type::SLICE | nal_type::IDR_SLICE) => {
-                // What stands before its first slice is missing.
-                self.is_broken |= !self.has_slice && !unit.begins_picture();
+                // What stands before its first slice is missing; or a second picture hides behind it.
+                self.is_broken |= self.has_slice == unit.begins_picture();
                 self.is_key |= kind == nal_type::IDR_SLICE;
                 self.has_slice = true;
                 true
             }
             nal_type::SPS => match taken(unit) {
-                true => {
+                Some(macroblocks) => {
                     self.is_refused = false;
+                    self.most_macroblocks = self.most_macroblocks.max(macroblocks);
                     self.has_sets[0] = true;
                     self.sets.put(unit);
                     true
                 }
-                false => {
+                None => {
                     self.refused.sets += 1;
                     (self.is_refused, self.waits) = (true, true);
                     false
@@ -190,9 +234,6 @@ impl AccessUnits {
             }
             // Delimiters, remarks, layers of scalable streams: not needed, and not looked at.
             _ => false,
-        });
-        if !stays {
-            self.octets.truncate(begin);
         }
     }
 
@@ -212,41 +253,54 @@ impl AccessUnits {
     }
 
     /// The picture is whole, or will not become so.
-    fn end(&mut self, ready: &mut impl FnMut(&[u8])) {
+    fn end(&mut self, ready: &mut impl FnMut(Whole<'_>)) {
         self.drop_fragment();
         let is_whole = !self.is_broken && self.has_slice && !self.is_refused;
         if self.is_broken {
             self.waits = true;
         }
+        let mut whole = Whole {
+            octets: &self.octets,
+            units: self.units,
+            most_macroblocks: self.most_macroblocks,
+        };
         if is_whole && self.waits && self.is_key {
             self.waits = false;
             if self.has_sets == [true; 2] {
-                ready(&self.octets);
+                ready(whole);
             } else {
                 // They have come before, with a picture that was not taken.
                 let mut first = Vec::with_capacity(self.octets.len() + 128);
                 for unit in self.sets.units() {
                     first.extend_from_slice(&START_CODE);
                     first.extend_from_slice(unit);
+                    whole.units += 1;
                 }
                 first.extend_from_slice(&self.octets);
-                ready(&first);
+                ready(Whole { octets: &first, ..whole });
             }
         } else if is_whole && !self.waits {
-            ready(&self.octets);
+            ready(whole);
         } else if self.is_broken || self.has_slice {
             self.refused.incomplete += 1;
         }
         self.octets.clear();
+        self.units = 0;
         (self.has_slice, self.is_key, self.is_broken) = (false, false, false);
         self.has_sets = [false; 2];
     }
 }
 
-/// Whether pictures of this sequence parameter set are decoded: the decoder is not asked, for it allocates what
-/// the set says.
-fn taken(unit: Nalu<'_>) -> bool {
-    let Ok(set) = SequenceParameterSet::parse(unit) else { return false };
+/// Whether a decoder that splits a stream at start codes would split this unit, or take it for damaged: these octets
+/// are in no unit (H.264 section 7.4.1).
+fn has_start_code(unit: &[u8]) -> bool {
+    unit.windows(3).any(|octets| matches!(octets, [0, 0, 0..=2]))
+}
+
+/// Macroblocks of a picture of this sequence parameter set, if its pictures are decoded: the decoder is not asked, for it
+/// allocates what the set says.
+fn taken(unit: Nalu<'_>) -> Option<u32> {
+    let set = SequenceParameterSet::parse(unit).ok()?;
     let is_known = matches!(
         set.profile_level_id.profile,
         Profile::ConstrainedBaseline
@@ -256,9 +310,10 @@ fn taken(unit: Nalu<'_>) -> bool {
             | Profile::High
     );
     // What is kept beside the picture is bounded by the largest level (table A-1, level 4.0): 32,768.
-    is_known
+    let is_taken = is_known
         && set.macroblocks <= MOST_PICTURE
-        && set.macroblocks * set.reference_frames.max(1) <= 4 * MOST_PICTURE
+        && set.macroblocks * set.reference_frames.max(1) <= 4 * MOST_PICTURE;
+    is_taken.then_some(set.macroblocks)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A meeting's composed picture: packets in, units out. No threads, no clock.
 
-use crate::access_units::AccessUnits;
+use crate::access_units::{AccessUnits, Whole};
 use crate::canvas::{Canvas, Shown};
 use crate::codec::{Decoder, Encoder, Failed};
 use crate::frame::Frame;
@@ -21,9 +21,12 @@ const MOST_DEBT: Duration = Duration::from_secs(1);
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
 /// Macroblocks of a source that are decoded in a second: what the largest level that is taken has (ITU-T H.264 table
 /// A-1, level 4.0). A source that sends more than its level allows is not decoded until its next key frame.
-const MACROBLOCKS_PER_SECOND: u64 = 245_760;
-/// What is counted for a picture that could not be decoded: nobody knows its size. 640x360.
-const FAILED_MACROBLOCKS: u64 = 920;
+const MACROBLOCKS_PER_SECOND: i64 = 245_760;
+/// Macroblocks that are counted for a second of CPU time: a source has half of its thread at most, whatever its pictures
+/// say of their size. 1080p of 30 pictures takes an eighth of a core.
+const MACROBLOCKS_PER_CPU_SECOND: u128 = 2 * MACROBLOCKS_PER_SECOND as u128;
+/// What a source may be behind.
+const MOST_BEHIND: i64 = 10 * MACROBLOCKS_PER_SECOND;
 /// Pictures that a decoder fails at, one after the other, before it makes way for another.
 const MOST_FAULTS: u32 = 3;
 
@@ -32,6 +35,8 @@ const MOST_FAULTS: u32 = 3;
 pub struct ComposerTally {
     /// Pictures of sources that were decoded.
     pub decoded: u64,
+    /// Their units, slices and parameter sets, and those of pictures that a decoder gave back nothing for.
+    pub units: u64,
     /// Pictures of sources that could not be, and units and parameter sets that are not taken.
     pub refused: u64,
     /// Pictures that were made, of all sizes.
@@ -46,6 +51,8 @@ pub struct ComposerTally {
 #[derive(Debug)]
 pub struct Composer {
     per_second: u32,
+    /// CPU time of the thread that it is called on.
+    meter: fn() -> Duration,
     /// In the order of their places.
     tiles: Vec<TileSource>,
     outputs: [Option<Output>; 3],
@@ -67,14 +74,18 @@ struct TileSource {
     number: u64,
     /// When a key frame was asked for.
     asked: Option<Instant>,
-    /// Macroblocks that may still be decoded.
-    budget: u64,
+    /// Macroblocks that may still be decoded; less than none where the last were more.
+    budget: i64,
 }
 
 #[derive(Debug)]
 struct Output {
     settings: OutputSettings,
     canvas: Canvas,
+    /// Something was drawn that was not sent.
+    is_pending: bool,
+    /// Somebody is no longer shown, which was not sent.
+    has_left: bool,
     encoder: Option<Encoder>,
     wants_key: bool,
     /// When the last key frame was made, the last picture, and when an encoder failed.
@@ -88,13 +99,27 @@ struct Output {
 impl Composer {
     /// Nothing is shown; `per_second` pictures are made at the full pace.
     pub const fn new(per_second: u32) -> Self {
+        Composer::metered(per_second, || Duration::ZERO)
+    }
+
+    /// The same; `meter` says how much CPU time the calling thread has used, and a source that takes too much of it is not
+    /// decoded until it is made good.
+    pub const fn metered(per_second: u32, meter: fn() -> Duration) -> Self {
         Composer {
             per_second,
+            meter,
             tiles: Vec::new(),
             outputs: [const { None }; 3],
             has_picture: false,
             refilled: None,
-            tally: ComposerTally { decoded: 0, refused: 0, pictures: 0, lost: 0, failed: 0 },
+            tally: ComposerTally {
+                decoded: 0,
+                units: 0,
+                refused: 0,
+                pictures: 0,
+                lost: 0,
+                failed: 0,
+            },
         }
     }
 
@@ -111,6 +136,10 @@ impl Composer {
                 None => TileSource::new(tile.clone()),
             };
             self.tiles.push(source);
+        }
+        // Who has switched the camera off is gone at once.
+        if !before.is_empty() {
+            self.outputs.iter_mut().flatten().for_each(|output| output.has_left = true);
         }
     }
 
@@ -145,7 +174,7 @@ impl Composer {
             self.tally.refused += 1;
             return;
         };
-        self.has_picture |= source.take(&packet, &mut self.tally);
+        self.has_picture |= source.take(&packet, self.meter, &mut self.tally);
     }
 
     /// Shows `ask` the tiles whose sources are to send a key frame, each once a second. To be called each turn: it also
@@ -153,7 +182,7 @@ impl Composer {
     pub fn wants(&mut self, now: Instant, ask: &mut impl FnMut(u16)) {
         let passed = self.refilled.map_or(Duration::ZERO, |refilled| now - refilled);
         self.refilled = Some(now);
-        let more = passed.min(Duration::from_secs(1)).as_micros() as u64 * MACROBLOCKS_PER_SECOND;
+        let more = passed.min(Duration::from_secs(1)).as_micros() as i64 * MACROBLOCKS_PER_SECOND;
         let more = more / 1_000_000;
         for source in &mut self.tiles {
             source.budget = (source.budget + more).min(MACROBLOCKS_PER_SECOND);
@@ -182,9 +211,9 @@ impl Composer {
         let Composer { tiles, outputs, tally, .. } = self;
         for (size, output) in GridSize::ALL.into_iter().zip(outputs) {
             let Some(output) = output else { continue };
-            let is_new = output.canvas.draw(tiles.iter().map(TileSource::shown));
-            if !output.owes(now)
-                && output.is_due(now, is_new)
+            output.is_pending |= output.canvas.draw(tiles.iter().map(TileSource::shown));
+            if (output.has_left || !output.owes(now))
+                && output.is_due(now)
                 && output.encode(now, size, per_second, give, tally).is_err()
             {
                 tally.failed += 1;
@@ -230,26 +259,35 @@ impl TileSource {
     }
 
     /// Takes a packet; whether there is a new picture.
-    fn take(&mut self, packet: &RtpPacket<'_>, tally: &mut ComposerTally) -> bool {
+    fn take(
+        &mut self,
+        packet: &RtpPacket<'_>,
+        meter: fn() -> Duration,
+        tally: &mut ComposerTally,
+    ) -> bool {
         let refused = self.units.refused.sum();
         let TileSource { units, decoder, faults, picture, number, budget, .. } = self;
         let before = *number;
         let mut has_failed = false;
-        units.take(packet, &mut |octets| {
+        units.take(packet, &mut |whole| {
             // What follows needs what was not decoded.
-            if has_failed || *budget == 0 {
+            if has_failed || *budget <= 0 {
                 has_failed = true;
                 return;
             }
-            match decode(decoder, octets, picture) {
+            let began = meter();
+            let decoded = decode(decoder, whole.octets, picture);
+            let used = meter().saturating_sub(began);
+            let of = (decoded == Ok(true)).then(|| picture.size());
+            *budget = budget.saturating_sub(cost(&whole, of, used)).max(-MOST_BEHIND);
+            tally.units += u64::from(whole.units);
+            match decoded {
                 Ok(is_new) => {
                     *faults = 0;
                     *number += u64::from(is_new);
-                    *budget = budget.saturating_sub(macroblocks(picture.size()));
                 }
                 Err(Failed) => {
                     has_failed = true;
-                    *budget = budget.saturating_sub(FAILED_MACROBLOCKS);
                     *faults += 1;
                     if *faults >= MOST_FAULTS {
                         (*decoder, *faults) = (None, 0);
@@ -266,9 +304,14 @@ impl TileSource {
     }
 }
 
-/// Those of a picture; one at least.
-fn macroblocks((width, height): (usize, usize)) -> u64 {
-    (width.div_ceil(16) * height.div_ceil(16)).max(1) as u64
+/// Macroblocks that decoding this picture is counted as: those of its size, where none came of it those of the largest that
+/// it may have been; more where it took longer than so many do.
+fn cost(whole: &Whole<'_>, size: Option<(usize, usize)>, used: Duration) -> i64 {
+    let macroblocks = size.map_or(u128::from(whole.most_macroblocks), |(width, height)| {
+        (width.div_ceil(16) * height.div_ceil(16)) as u128
+    });
+    let by_time = used.as_micros() * MACROBLOCKS_PER_CPU_SECOND / 1_000_000;
+    i64::try_from(macroblocks.max(by_time).max(1)).unwrap_or(i64::MAX)
 }
 
 fn decode(
@@ -288,6 +331,8 @@ impl Output {
         Output {
             settings,
             canvas: Canvas::new(size.samples()),
+            is_pending: false,
+            has_left: false,
             encoder: None,
             wants_key: true,
             key_made: None,
@@ -316,10 +361,10 @@ impl Output {
         self.wants_key && self.key_made.is_none_or(|made| now - made >= KEY_FRAMES)
     }
 
-    fn is_due(&self, now: Instant, is_new: bool) -> bool {
+    fn is_due(&self, now: Instant) -> bool {
         let has_failed = self.failed.is_some_and(|failed| now - failed < TRIED_AGAIN);
         let is_old = self.made.is_none_or(|made| now - made >= REPEATED);
-        !has_failed && (is_new || is_old || self.encoder.is_none() || self.key_is_due(now))
+        !has_failed && (self.is_pending || is_old || self.encoder.is_none() || self.key_is_due(now))
     }
 
     fn encode(
@@ -355,6 +400,7 @@ impl Output {
         self.debt.0 += octets * 8;
         if octets > 0 {
             self.made = Some(now);
+            (self.is_pending, self.has_left) = (false, false);
             tally.pictures += 1;
         }
         if made_key {

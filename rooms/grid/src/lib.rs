@@ -25,5 +25,5 @@ pub use grid::Grid;
 pub use pool::GridPool;
 pub use settings::{
     GridError, GridPace, GridSettings, GridSize, GridState, GridStatistics, GridUnit, LEAST_RATE,
-    MOST_PICTURE, MOST_TILES, MOST_UNIT, OutputSettings, TAKEN_FORMAT, Tile,
+    MOST_PICTURE, MOST_TILES, MOST_UNIT, MOST_UNITS, OutputSettings, TAKEN_FORMAT, Tile,
 };

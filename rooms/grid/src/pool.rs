@@ -1,6 +1,6 @@
 //! The threads that compose.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, thread_time};
 use crate::codec::IS_BUILT;
 use crate::composer::Composer;
 use crate::signs::{GridSign, ThreadSigns};
@@ -40,6 +40,22 @@ struct PoolThread {
     inbox: SyncSender<Seat>,
     signs: Arc<ThreadSigns>,
     handle: Option<JoinHandle<()>>,
+    /// It was said that it has ended.
+    is_said: AtomicBool,
+}
+
+impl PoolThread {
+    /// Whether it serves its grids. One that has ended by a fault has closed them, and is given none any more.
+    fn lives(&self) -> bool {
+        let has_ended = self.handle.as_ref().is_none_or(JoinHandle::is_finished);
+        if has_ended && !self.is_said.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "a thread that composes pictures has ended by a fault of ours: fewer meetings have a composed \
+                 picture until the program is started again"
+            );
+        }
+        !has_ended
+    }
 }
 
 impl GridPool {
@@ -72,7 +88,8 @@ impl GridPool {
             let stops = Arc::clone(&pool.stops);
             let thread = thread::Builder::new().name(format!("grid-{number}"));
             let handle = thread.spawn(move || worker.serve(&stops)).map_err(GridError::Thread)?;
-            pool.threads.push(PoolThread { inbox, signs, handle: Some(handle) });
+            let is_said = AtomicBool::new(false);
+            pool.threads.push(PoolThread { inbox, signs, handle: Some(handle), is_said });
         }
         Ok(pool)
     }
@@ -93,14 +110,15 @@ impl GridPool {
 
     fn find(&self, wake: Thread) -> Result<Grid, GridError> {
         let open = |thread: &&PoolThread| thread.signs.open.load(Ordering::Relaxed);
-        if self.threads.iter().map(|thread| open(&thread)).sum::<u64>()
-            >= self.settings.most_grids as u64
-        {
+        let living = || self.threads.iter().filter(|thread| thread.lives());
+        if living().next().is_none() {
+            return Err(GridError::Ended);
+        }
+        if living().map(|thread| open(&thread)).sum::<u64>() >= self.settings.most_grids as u64 {
             return Err(GridError::TooMany);
         }
         let has_time = |thread: &&PoolThread| !thread.signs.is_busy.load(Ordering::Relaxed);
-        let thread = self.threads.iter().filter(has_time).min_by_key(open);
-        let thread = thread.ok_or(GridError::Busy)?;
+        let thread = living().filter(has_time).min_by_key(open).ok_or(GridError::Busy)?;
         let (grid, seat) = pair(self.settings.frames_per_second, wake);
         // Counted before it is there, so that nobody counts it as gone before.
         thread.signs.open.fetch_add(1, Ordering::Relaxed);
@@ -124,7 +142,9 @@ impl GridPool {
             refused: self.refused.load(Ordering::Relaxed),
             ..GridStatistics::default()
         };
-        self.threads.iter().for_each(|thread| thread.signs.add_to(&mut sum));
+        for thread in &self.threads {
+            thread.signs.add_to(&mut sum, thread.lives());
+        }
         sum
     }
 }
@@ -144,7 +164,7 @@ fn pair(per_second: u32, wake: Thread) -> (Grid, Seat) {
         wants,
         wake,
         sign,
-        composer: Composer::new(per_second),
+        composer: Composer::metered(per_second, thread_time),
     };
     (grid, seat)
 }

@@ -1,6 +1,6 @@
 //! What a grid is, and what is said about it.
 
-use room_video::h264::Level;
+use room_video::h264::{Level, Limits};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -12,6 +12,9 @@ pub const MOST_TILES: usize = 16;
 pub const MOST_UNIT: usize = 1_200;
 /// Macroblocks of a source's picture (level 4.0: 1920x1080); of a larger one nothing is shown.
 pub const MOST_PICTURE: u32 = 8_192;
+/// Units of a source's picture, slices and parameter sets: 150 KB in slices of 1,200 octets. One of more is dropped, for
+/// each slice may cost a decoder as much as a picture.
+pub const MOST_UNITS: u32 = 128;
 /// bit/s that a grid takes at least; who has less has losses.
 pub const LEAST_RATE: u32 = 64_000;
 /// What is decoded, as the parameters of a description: high profile, level 4.0, packetization-mode 1.
@@ -78,9 +81,14 @@ impl fmt::Display for GridError {
                 "this program composes no pictures: it was built without the cargo feature `grid`",
             ),
             GridError::Setting(range) => write!(f, "composed pictures: {range}"),
-            GridError::Thread(error) => write!(f, "no thread to compose pictures: {error}"),
-            GridError::TooMany => f.write_str("as many pictures are composed as there may be"),
-            GridError::Busy => f.write_str("no CPU is left to compose one more picture"),
+            GridError::Thread(error) => write!(f, "no thread for [rooms.grid] threads: {error}"),
+            GridError::TooMany => f.write_str(
+                "as many meetings have a composed picture as [rooms.grid] max_meetings allows",
+            ),
+            GridError::Busy => f.write_str(
+                "the threads that compose have no time for one more picture: raise [rooms.grid] threads where there \
+                 are more cores",
+            ),
             GridError::Ended => f.write_str("composing of pictures has ended"),
         }
     }
@@ -125,9 +133,8 @@ impl GridSize {
         (width.div_ceil(16) * height.div_ceil(16)) as u32
     }
 
-    /// Whether a decoder of this level takes it at so many pictures a second (ITU-T H.264 table A-1).
-    pub fn fits(self, level: Level, frames_per_second: u32) -> bool {
-        let limits = level.limits();
+    /// Whether a decoder of these limits takes it at so many pictures a second (ITU-T H.264 table A-1).
+    pub const fn fits(self, limits: Limits, frames_per_second: u32) -> bool {
         self.macroblocks() <= limits.macroblocks
             && self.macroblocks() * frames_per_second <= limits.macroblocks_per_second
     }

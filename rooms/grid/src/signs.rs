@@ -49,11 +49,13 @@ impl ThreadSigns {
         add(&self.used, u64::try_from(used.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Adds its own to a pool's.
-    pub(crate) fn add_to(&self, sum: &mut GridStatistics) {
-        sum.open += read(&self.open);
+    /// Adds its own to a pool's. A thread that does not live has no grids, whatever it had.
+    pub(crate) fn add_to(&self, sum: &mut GridStatistics, lives: bool) {
+        if lives {
+            sum.open += read(&self.open);
+            sum.degraded += u64::from(self.is_degraded.load(Ordering::Relaxed));
+        }
         sum.closed += read(&self.closed);
-        sum.degraded += u64::from(self.is_degraded.load(Ordering::Relaxed));
         sum.decoded += read(&self.decoded);
         sum.refused_pictures += read(&self.refused);
         sum.pictures += read(&self.pictures);

@@ -140,17 +140,19 @@ impl Desk {
         let each = turns(self.worker.per_second, pace);
         let mut used = Used { is_late, ..Used::default() };
         let mut began = thread_time();
+        self.decode(began);
+        used.always = thread_time().saturating_sub(began);
         for (number, held) in (0_u32..).zip(&mut self.grids) {
             let at = Instant::ZERO + (now - held.opened);
-            held.take(at, &mut self.octets);
-            let decoded = thread_time();
-            used.always += decoded.saturating_sub(began);
+            began = thread_time();
+            held.ask(at);
+            let asked = thread_time();
+            used.always += asked.saturating_sub(began);
             // Not all in the same turn.
             if self.turn.wrapping_add(number).is_multiple_of(each) {
                 held.make(at, pace);
             }
-            began = thread_time();
-            used.paced += began.saturating_sub(decoded);
+            used.paced += thread_time().saturating_sub(asked);
             held.count(&self.worker.signs);
         }
         self.worker.signs.count_used(used.always + used.paced);
@@ -159,6 +161,21 @@ impl Desk {
         }
         let is_busy = !self.governor.has_room();
         self.worker.signs.is_busy.store(is_busy, Ordering::Relaxed);
+    }
+
+    /// Decodes what has come for as long as a turn lasts, in CPU time since `began`: each grid has its share of that, and
+    /// what others leave. What more has come stays in its ring, in which what finds no room is lost and counted, and a key
+    /// frame is waited for; so is it never longer than a turn in which other grids stand still.
+    fn decode(&mut self, began: Duration) {
+        let period = Duration::from_secs(1) / self.worker.per_second.max(1);
+        let share = period / u32::try_from(self.grids.len()).unwrap_or(u32::MAX).max(1);
+        for held in &mut self.grids {
+            held.seat.follow_orders();
+            held.seat.decode(&mut self.octets, thread_time() + share, thread_time);
+        }
+        for held in &mut self.grids {
+            held.seat.decode(&mut self.octets, began + period, thread_time);
+        }
     }
 
     /// Grids that were dropped.
@@ -204,21 +221,36 @@ impl Desk {
     }
 }
 
-impl Held {
-    /// Follows orders, and decodes what has come.
-    fn take(&mut self, at: Instant, octets: &mut Vec<u8>) {
-        let Seat { orders, packets, wants, wake, composer, .. } = &mut self.seat;
-        while let Ok(order) = orders.try_recv() {
+impl Seat {
+    fn follow_orders(&mut self) {
+        while let Ok(order) = self.orders.try_recv() {
             match order {
-                Order::Tiles(tiles) => composer.set_tiles(&tiles),
-                Order::Output(size, settings) => composer.set_output(size, settings),
-                Order::KeyFrame(size) => composer.ask_key_frame(size),
+                Order::Tiles(tiles) => self.composer.set_tiles(&tiles),
+                Order::Output(size, settings) => self.composer.set_output(size, settings),
+                Order::KeyFrame(size) => self.composer.ask_key_frame(size),
             }
         }
-        while let Some([head]) = packets.read(octets) {
-            composer.packet((head >> PACKET_KEY) as u16, octets);
+    }
+
+    /// Decodes what has come until `meter` says `until`.
+    pub(crate) fn decode(
+        &mut self,
+        octets: &mut Vec<u8>,
+        until: Duration,
+        meter: impl Fn() -> Duration,
+    ) {
+        while meter() < until
+            && let Some([head]) = self.packets.read(octets)
+        {
+            self.composer.packet((head >> PACKET_KEY) as u16, octets);
         }
-        // One that finds no room is wanted again a second later.
+    }
+}
+
+impl Held {
+    /// Asks for the key frames that are wanted. One that finds no room is wanted again a second later.
+    fn ask(&mut self, at: Instant) {
+        let Seat { wants, wake, composer, .. } = &mut self.seat;
         let mut is_asked = false;
         composer.wants(at, &mut |key| is_asked |= wants.try_send(key).is_ok());
         if is_asked {

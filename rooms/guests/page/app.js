@@ -76,6 +76,8 @@ async function join(event) {
 }
 
 function enter(mine) {
+  // Somebody may have wished for one while joining.
+  endTrial();
   $("join").hidden = true;
   $("room").hidden = false;
   $("controls").hidden = false;
@@ -215,6 +217,8 @@ function beginButtons() {
 }
 
 function onKey(event) {
+  // An input method's keys are its own.
+  if (event.isComposing) return;
   if (event.ctrlKey || event.metaKey || event.altKey || $("ask").open || $("help").open) return;
   if (!$("room").hidden && event.key === "Escape") {
     open("", false);

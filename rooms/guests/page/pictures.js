@@ -8,6 +8,9 @@ import { text } from "./words.js";
 /** The camera that is looked at before the meeting. */
 let trial = null;
 
+/** How often one was begun or ended: what an earlier one opens later is not wanted any more. */
+let trials = 0;
+
 /** The guest's own camera before the meeting. */
 export function preview(stream) {
   const video = $("self");
@@ -59,20 +62,32 @@ export function showCamera() {
 export async function tryCamera() {
   endTrial();
   if (!$("with-camera").checked) return;
+  const mine = trials;
+  let stream;
   try {
-    trial = await navigator.mediaDevices.getUserMedia({ video: true });
+    stream = await navigator.mediaDevices.getUserMedia({ video: true });
   } catch (error) {
+    if (mine !== trials) return;
     $("with-camera").checked = false;
     toast(text("no-camera", { why: error.name || String(error) }));
     return;
   }
-  if ($("with-camera").checked && !$("join").hidden) preview(trial);
-  else endTrial();
+  if (mine !== trials) {
+    stop(stream);
+    return;
+  }
+  trial = stream;
+  preview(trial);
+}
+
+function stop(stream) {
+  stream.getTracks().forEach((track) => track.stop());
 }
 
 /** The meeting opens the camera itself. */
 export function endTrial() {
-  if (trial) trial.getTracks().forEach((track) => track.stop());
+  trials += 1;
+  if (trial) stop(trial);
   trial = null;
   preview(null);
 }

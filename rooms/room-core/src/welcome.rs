@@ -94,7 +94,7 @@ pub(crate) struct Welcome<T> {
     /// From when on what is being entered may be tried; its turn was taken. An id and its passcode
     /// take one together.
     turn: Option<Instant>,
-    /// Until when `#` belongs to ten digits that were taken without it.
+    /// Until when `#` belongs to digits that were taken without it.
     pound_until: Instant,
     stage: Stage<T>,
 }
@@ -210,14 +210,19 @@ impl<T> Welcome<T> {
         door: &mut dyn Door<T>,
         out: &mut Outputs,
     ) -> Outcome<T> {
+        let belongs = key.symbol() == '#' && now.at < self.pound_until;
         match &mut self.stage {
-            Stage::Turn(_) | Stage::Named(..) | Stage::Over => return Outcome::Open,
+            Stage::Turn(_) => {
+                self.pound_until = now.at;
+                return Outcome::Open;
+            }
+            Stage::Named(..) | Stage::Over => return Outcome::Open,
             Stage::Name(_, ticket) => {
                 out.order(self.call, Order::StopRecordingName);
                 self.stage = Stage::Named(now.at + NAME_TOLD, ticket.take());
                 return Outcome::Open;
             }
-            Stage::AskName(..) if key.symbol() == '#' && now.at < self.pound_until => {
+            Stage::Prompt(..) | Stage::AskName(..) if belongs => {
                 self.pound_until = now.at;
                 return Outcome::Open;
             }
@@ -230,7 +235,9 @@ impl<T> Welcome<T> {
             }
             Stage::Keys(_) => {}
         }
-        self.stage = Stage::Keys(now.at + self.settings.next_digit);
+        let next = now.at + self.settings.next_digit;
+        self.stage = Stage::Keys(next);
+        self.pound_until = if key.symbol().is_ascii_digit() { next } else { now.at };
         match key.symbol() {
             '#' if self.entry.is_empty() => self.wait(now),
             '#' => self.entered(now, door, out),
@@ -258,7 +265,6 @@ impl<T> Welcome<T> {
             match self.taken_turn(now, door) {
                 Turn::At(at) if at <= now.at => {
                     if let Some(ticket) = door.open(now, &self.entry, None) {
-                        self.pound_until = now.at + self.settings.next_digit;
                         return self.opened(now, ticket, door, out);
                     }
                 }

@@ -430,6 +430,43 @@ fn the_pound_key_behind_an_id_does_not_skip_the_question_for_the_name() {
 }
 
 #[test]
+fn the_pound_key_behind_the_last_digit_there_can_be_skips_nothing() {
+    let question = [Prompt::SayName, Prompt::RecordTone];
+    for passcode in ["", "1234567890"] {
+        let mut world = World::new(FocusSettings::default());
+        let announce = Announce::Name;
+        let settings = MeetingSettings { announce, ..MeetingSettings::default() };
+        let meeting = world.make_with(settings, passcode);
+        let (_, number) = world.numbers(meeting);
+        let call = asked(&mut world);
+        world.keys(call, &format!("{number}#"));
+        if !passcode.is_empty() {
+            // Nor does it the question for the passcode.
+            assert_eq!(world.view(call).heard, [Prompt::EnterPasscode]);
+            assert!(world.view(call).playing.is_some());
+            world.keys(call, &format!("{passcode}#"));
+        }
+        assert_eq!(world.view(call).heard, question, "{passcode}");
+        assert!(world.view(call).playing.is_some() && !world.view(call).records_name);
+        // Another one is no digit's.
+        world.keys(call, "#");
+        assert_eq!(world.view(call).heard, [Prompt::RecordTone]);
+        world.played(call);
+        assert!(world.view(call).records_name);
+    }
+    // What was ended by the key itself has no second one.
+    let mut world = World::new(FocusSettings::default());
+    let announce = Announce::Name;
+    let meeting = world.make(MeetingSettings { announce, ..MeetingSettings::default() });
+    let (_, number) = world.numbers(meeting);
+    let call = asked(&mut world);
+    world.keys(call, &format!("{number}4321#"));
+    assert_eq!(world.view(call).heard, question);
+    world.keys(call, "#");
+    assert_eq!(world.view(call).heard, [Prompt::RecordTone]);
+}
+
+#[test]
 fn moderators_hear_the_name_of_who_waits() {
     let (mut world, meeting, call) = naming(|it| it.access = Access::Admitted);
     world.played(call);
@@ -448,7 +485,7 @@ fn moderators_hear_the_name_of_who_waits() {
 }
 
 #[test]
-fn of_many_who_come_at_once_three_are_named() {
+fn of_many_who_come_at_once_two_are_named() {
     let (mut world, meeting, first) = naming(|_| ());
     let (number, _) = world.numbers(meeting);
     let mut calls = vec![first];
@@ -463,8 +500,8 @@ fn of_many_who_come_at_once_three_are_named() {
     }
     let announced = world.announced(meeting);
     let joins = &announced[announced.len() - 5..];
-    assert_eq!(joins[2], [Prompt::Name(calls[2]), Prompt::HasJoined]);
-    assert_eq!(joins[3..], [[Prompt::JoinTone], [Prompt::JoinTone]]);
+    assert_eq!(joins[1], [Prompt::Name(calls[1]), Prompt::HasJoined]);
+    assert_eq!(joins[2..], [[Prompt::JoinTone], [Prompt::JoinTone], [Prompt::JoinTone]]);
 }
 
 #[test]

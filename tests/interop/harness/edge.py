@@ -136,8 +136,8 @@ class Edge:
         wait_until(lambda: self.metric(name, **labels) == value, seconds,
                    lambda: f"{name}{labels} is {value}; it is {self.metrics().get(name)}")
 
-    def media_log(self):
-        return _lines(self.data_dir / f"logs/aws/ChimeVoiceConnectorLogs/{CONNECTOR}.jsonl")
+    def media_log(self, connector=CONNECTOR):
+        return _lines(self.data_dir / f"logs/aws/ChimeVoiceConnectorLogs/{connector}.jsonl")
 
     def sip_log(self):
         return _lines(self.data_dir / f"logs/aws/ChimeVoiceConnectorSipMessages/{CONNECTOR}.jsonl")
@@ -149,6 +149,10 @@ class Edge:
     def embedded_metrics(self):
         """The log events in Embedded Metric Format."""
         return _lines(self.data_dir / "logs/aws/ChimeVoiceConnectorMetrics.jsonl")
+
+    def events(self):
+        """What rules would be told, of meetings also."""
+        return _lines(self.data_dir / "events/events.jsonl")
 
     def call_records(self):
         return [record for file in sorted(self.data_dir.glob("calls/*.jsonl"))

@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 use rtp_proto::RtpHeader;
 
 /// Of 176x144, baseline, as x264 writes it.
@@ -30,8 +31,8 @@ impl Sender {
         self.sequence = self.sequence.wrapping_add(1);
         let bytes = [&header.to_bytes()[..], payload].concat();
         let decoded = &mut self.decoded;
-        self.units.take(&RtpPacket::parse(&bytes).unwrap(), &mut |octets| {
-            decoded.push(octets.to_vec());
+        self.units.take(&RtpPacket::parse(&bytes).unwrap(), &mut |whole| {
+            decoded.push(whole.octets.to_vec());
         });
     }
 
@@ -131,10 +132,10 @@ fn what_is_too_large_or_unknown_never_reaches_the_decoder() {
     // 1920x1088 in high profile with four reference frames is the most; 4096x4096, high 10, and sixteen
     // frames of 1080p are too much.
     let full_hd: &[u8] = &[0x67, 100, 0, 40, 0xac, 0xd9, 0x40, 0x78, 0x02, 0x27, 0xe5, 0xc0];
-    assert!(taken(Nalu::new(full_hd).unwrap()));
+    assert_eq!(taken(Nalu::new(full_hd).unwrap()), Some(120 * 68));
     let huge = sps(66, 1, 256, 256);
     let deep = sps(66, 16, 120, 68);
-    assert!(taken(Nalu::new(&sps(66, 4, 120, 68)).unwrap()));
+    assert_eq!(taken(Nalu::new(&sps(66, 4, 120, 68)).unwrap()), Some(120 * 68));
     for refused in [huge, deep, sps(110, 1, 20, 20), vec![0x67, 67]] {
         let mut sender = Sender::new();
         sender.send_key(1_000);
@@ -180,6 +181,106 @@ fn a_picture_has_an_end() {
     assert!(sender.take().is_empty() && sender.units.needs_key_frame());
     sender.send_key(7_000);
     assert_eq!(sender.take().len(), 1);
+}
+
+#[test]
+fn a_picture_is_one_and_has_no_more_units_than_it_may() {
+    let mut sender = Sender::new();
+    sender.send_key(1_000);
+    // A second picture behind the first, without a marker between them.
+    sender.send(4_000, false, NEXT);
+    sender.send(4_000, true, NEXT);
+    assert_eq!((sender.take().len(), sender.units.needs_key_frame()), (1, true));
+    // As many slices as there may be, and one more; in aggregation packets, which have room for many.
+    for (slices, is_taken) in [(MOST_UNITS, true), (MOST_UNITS + 1, false), (2_000, false)] {
+        sender.send_key(7_000);
+        assert_eq!(sender.take().len(), 1);
+        let mut payload = vec![0x78];
+        for number in 0..slices {
+            let unit = if number == 0 { NEXT } else { LATER };
+            payload.extend_from_slice(&(unit.len() as u16).to_be_bytes());
+            payload.extend_from_slice(unit);
+        }
+        sender.send(10_000, true, &payload);
+        assert_eq!(sender.take().len(), usize::from(is_taken), "{slices}");
+        assert_eq!(sender.units.needs_key_frame(), !is_taken);
+        sender.send(13_000, true, NEXT);
+        assert_eq!(sender.take().len(), usize::from(is_taken));
+    }
+}
+
+#[test]
+fn units_that_hide_others_never_reach_the_decoder() {
+    let large = sps(66, 16, 256, 144);
+    for between in [&[0, 0, 1][..], &[0, 0, 0, 1], &[0, 0, 0], &[0, 0, 2]] {
+        let unit = [&NEXT[..3], between, &large].concat();
+        let fragments = [vec![0x5c, 0x81, 0x9a], [&[0x5c, 0x41][..], &unit[2..]].concat()];
+        for payloads in [&[unit][..], &fragments] {
+            let mut sender = Sender::new();
+            sender.send_key(1_000);
+            assert_eq!(sender.take().len(), 1);
+            for (number, payload) in (1..).zip(payloads) {
+                sender.send(4_000, number == payloads.len(), payload);
+            }
+            assert!(sender.take().is_empty(), "{between:?}");
+            assert!(sender.units.needs_key_frame());
+            assert_eq!(sender.units.refused.malformed, 1);
+        }
+    }
+    // Zeros behind a unit are none of it.
+    let mut sender = Sender::new();
+    sender.send_key(1_000);
+    sender.take();
+    sender.send(4_000, true, &[NEXT, &[0, 0, 0, 0]].concat());
+    assert_eq!(sender.take(), [stream(&[NEXT])]);
+    assert_eq!(sender.units.refused, Refused::default());
+}
+
+/// Octets of which units and start codes are made more often than of random ones.
+fn octet() -> impl Strategy<Value = u8> {
+    prop_oneof![
+        4 => Just(0_u8),
+        3 => 1..3_u8,
+        1 => Just(0x80_u8),
+        2 => prop::sample::select(vec![0x41, 0x61, 0x65, 0x67, 0x68, 0x42, 0x06, 0x78, 0x5c, 0x85]),
+        1 => any::<u8>(),
+    ]
+}
+
+proptest! {
+    /// What a decoder finds in a picture, which it splits at start codes.
+    #[test]
+    fn a_decoder_finds_what_was_looked_at(
+        payloads in prop::collection::vec(
+            (prop::collection::vec(octet(), 1..40), any::<bool>(), 0..3_u8, 0..4_u8),
+            1..60,
+        ),
+    ) {
+        let mut sender = Sender::new();
+        let mut timestamp = 0;
+        for (octets, marker, next, kind) in payloads {
+            timestamp += u32::from(next == 0) * 3_000;
+            match kind {
+                0 => sender.send_key(timestamp),
+                1 => sender.send(timestamp, marker, &[NEXT, &octets].concat()),
+                2 => sender.send(timestamp, marker, &[&[0x5c, octets[0] & 0xc1], &octets[..]].concat()),
+                _ => sender.send(timestamp, marker, &octets),
+            }
+        }
+        for picture in sender.take() {
+            let starts = picture.windows(3).enumerate().filter(|(_, octets)| *octets == [0, 0, 1]);
+            let starts: Vec<usize> = starts.map(|(at, _)| at + 3).collect();
+            let (mut pictures, mut ends) = (0, starts[1..].to_vec());
+            ends.push(picture.len() + 4);
+            for (start, end) in starts.iter().zip(&ends) {
+                let unit = Nalu::new(&picture[*start..end - 4]).unwrap();
+                prop_assert!(matches!(unit.kind(), 1 | 5 | 7 | 8), "{picture:?}");
+                prop_assert!(unit.kind() != 7 || taken(unit).is_some(), "{picture:?}");
+                pictures += u32::from(unit.begins_picture());
+            }
+            prop_assert_eq!(pictures, 1, "{:?}", picture);
+        }
+    }
 }
 
 /// A sequence parameter set of frames, with so many references and macroblocks across and down.

@@ -1,3 +1,4 @@
+mod hostile;
 mod rates;
 
 use super::*;
@@ -330,27 +331,6 @@ fn what_finds_no_room_is_healed_by_a_key_frame() {
     assert!(meeting.composer.tally().lost >= 1);
     meeting.turn(&mut [&mut viewer]);
     assert_eq!(viewer.keys, 2);
-}
-
-#[test]
-fn a_source_that_sends_more_than_its_level_is_not_decoded() {
-    let mut meeting = Meeting::new();
-    let mut camera = Camera::new(1, (1_920, 1_080), COLOURS[0]);
-    meeting.composer.set_tiles(&[tile(1)]);
-    // 50 pictures of 8,160 macroblocks in one turn: a second has time for 30.
-    camera.send(&mut meeting.composer, true);
-    for _ in 1..50 {
-        camera.send(&mut meeting.composer, false);
-    }
-    let tally = meeting.composer.tally();
-    assert_eq!(tally.decoded, 31);
-    assert!(tally.refused >= 15, "{tally:?}");
-    // A second later it is decoded again, from its next key frame on.
-    meeting.turn(&mut []);
-    meeting.turn += 16;
-    assert_eq!(meeting.turn(&mut []), [1]);
-    camera.send(&mut meeting.composer, true);
-    assert_eq!(meeting.composer.tally().decoded, tally.decoded + 1);
 }
 
 #[test]

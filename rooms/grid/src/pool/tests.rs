@@ -119,6 +119,48 @@ fn a_grid_that_nobody_serves_never_waits() {
 }
 
 #[test]
+fn a_turn_ends_before_all_has_come() {
+    let (mut grid, mut seat) = pair(15, thread::current());
+    assert!((0..3).all(|_| grid.packet(1, &[0; 100])));
+    // Each look at the time finds it a millisecond later.
+    let time = std::cell::Cell::new(0);
+    let meter = || {
+        time.set(time.get() + 1);
+        Duration::from_millis(time.get())
+    };
+    let mut octets = Vec::new();
+    seat.decode(&mut octets, Duration::from_millis(3), meter);
+    assert!(seat.packets.has_more(), "two were taken");
+    seat.decode(&mut octets, Duration::from_millis(4), meter);
+    assert!(seat.packets.has_more(), "its time had passed");
+    seat.decode(&mut octets, Duration::from_millis(6), meter);
+    assert!(!seat.packets.has_more());
+    assert_eq!(seat.packets.lost(), 0);
+}
+
+#[test]
+fn a_thread_that_has_ended_is_given_no_grid() {
+    let settings = GridSettings { threads: 2, ..GridSettings::default() };
+    let mut pool = GridPool::start(settings).unwrap();
+    let grid = pool.open(thread::current()).unwrap();
+    assert_eq!(pool.statistics().open, 1);
+    let has_it = |thread: &PoolThread| thread.signs.open.load(Ordering::Relaxed) == 1;
+    let at = pool.threads.iter().position(has_it).unwrap();
+    // In its place one that has ended.
+    let ended = thread::spawn(|| {});
+    until(|| ended.is_finished());
+    let runs = pool.threads[at].handle.replace(ended);
+    assert_eq!(pool.statistics().open, 0, "it serves none any more");
+    let others = [(); 3].map(|()| pool.open(thread::current()).unwrap());
+    assert_eq!(pool.threads[1 - at].signs.open.load(Ordering::Relaxed), 3);
+    assert_eq!(pool.statistics().open, 3);
+    pool.threads[1 - at].handle.take().into_iter().for_each(|handle| handle.thread().unpark());
+    assert!(matches!(pool.open(thread::current()), Err(GridError::Ended)));
+    drop((pool, grid, others));
+    assert!(runs.unwrap().join().is_ok());
+}
+
+#[test]
 fn settings_outside_of_their_range_are_named() {
     for (settings, name) in [
         (GridSettings { threads: 0, ..GridSettings::default() }, "threads"),

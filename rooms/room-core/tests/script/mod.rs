@@ -94,6 +94,11 @@ impl World {
 
     /// Makes a meeting, with the passcode 4321.
     pub(crate) fn make(&mut self, settings: MeetingSettings) -> MeetingId {
+        self.make_with(settings, "4321")
+    }
+
+    /// Makes a meeting with this passcode; with none, where that is empty.
+    pub(crate) fn make_with(&mut self, settings: MeetingSettings, passcode: &str) -> MeetingId {
         let token = format!("token-{}", self.rooms.len());
         let request = CreateMeeting {
             external_meeting_id: token.clone(),
@@ -101,7 +106,7 @@ impl World {
             media_region: "eu-central-1".into(),
             ..CreateMeeting::default()
         };
-        let passcode = match Passcode::parse("4321") {
+        let passcode = match Passcode::parse(passcode) {
             Ok(passcode) => PasscodeChoice::Given(passcode),
             Err(_) => PasscodeChoice::None,
         };

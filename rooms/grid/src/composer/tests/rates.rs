@@ -100,3 +100,43 @@ fn the_rate_and_the_level_may_change_while_it_is_made() {
     meeting.turn(&mut [&mut viewer]);
     assert_eq!(viewer.pictures, before);
 }
+
+#[test]
+fn what_is_owed_holds_nothing_back_for_ever_and_nobody_who_has_left() {
+    let mut meeting = Meeting::new();
+    let mut viewer = Viewer::new(GridSize::Usual);
+    let mut red = Camera::new(1, (320, 180), COLOURS[0]);
+    let mut blue = Camera::new(2, (320, 180), COLOURS[2]);
+    meeting.composer.set_output(GridSize::Usual, Some(SETTINGS));
+    meeting.composer.set_tiles(&[tile(1), tile(2)]);
+    red.send(&mut meeting.composer, true);
+    blue.send(&mut meeting.composer, true);
+    meeting.turn(&mut [&mut viewer]);
+    assert_eq!(viewer.pictures, 1);
+    let owes = |meeting: &mut Meeting, bits| {
+        let now = meeting.now();
+        meeting.composer.outputs[GridSize::Usual as usize].as_mut().unwrap().debt = (bits, now);
+    };
+    // It is drawn while nothing may be sent, and sent once something may.
+    owes(&mut meeting, 10_000_000);
+    blue.frame = Frame::new((320, 180), COLOURS[3]);
+    blue.send(&mut meeting.composer, false);
+    (0..3).for_each(|_| drop(meeting.turn(&mut [&mut viewer])));
+    assert_eq!(viewer.pictures, 1);
+    owes(&mut meeting, 0);
+    meeting.turn(&mut [&mut viewer]);
+    assert_eq!(viewer.pictures, 2);
+    assert!(viewer.sees((480, 180), COLOURS[3]));
+    meeting.turn(&mut [&mut viewer]);
+    assert_eq!(viewer.pictures, 2, "nothing is new");
+    // Who has left is gone with the next.
+    owes(&mut meeting, 10_000_000);
+    meeting.composer.set_tiles(&[tile(1)]);
+    meeting.turn(&mut [&mut viewer]);
+    assert_eq!(viewer.pictures, 3);
+    assert!(viewer.sees((480, 180), COLOURS[0]), "{:?}", viewer.at(480, 180));
+    red.frame = Frame::new((320, 180), COLOURS[1]);
+    red.send(&mut meeting.composer, false);
+    meeting.turn(&mut [&mut viewer]);
+    assert_eq!(viewer.pictures, 3, "what is owed is owed");
+}
