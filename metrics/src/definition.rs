@@ -191,7 +191,7 @@ pub mod definitions {
             RELAY_UNHEARD_MIXED, Counter, Packets, "tandem_relay_unheard_mixed_packets_total", [], "RTP packets that were mixed for a leg and not sent: it holds the call, hears a prompt, or has not agreed to their format";
             RELAY_PICTURE_SEATS, Gauge, None, "tandem_relay_picture_seats", [], "Streams of pictures (cameras, slides) that take part in a conference at the media relay";
             RELAY_UNSHOWN, Counter, Packets, "tandem_relay_unshown_picture_packets_total", [], "RTP packets of pictures that were given to a leg and not sent: it holds the call, or nobody knows where it is";
-            RELAY_PICTURES_AGAIN, Counter, Packets, "tandem_relay_repeated_picture_packets_total", ["outcome"], "RTP packets of pictures that legs asked for again (NACK): sent, or refused (gone, sent twice already, or more than a tenth of what the leg is sent)";
+            RELAY_PICTURES_AGAIN, Counter, Packets, "tandem_relay_repeated_picture_packets_total", ["outcome"], "RTP packets of pictures that legs asked for again (NACK): sent, or refused (gone, sent twice already, more than a tenth of what the leg is sent, or never there: lost between its sender and Tandem)";
             RELAY_PICTURES_WANTED, Counter, None, "tandem_relay_pictures_wanted_total", [], "Key frames that legs without feedback were to be asked for by INFO";
             MIXED_CONFERENCES, Gauge, None, "tandem_mixed_conferences", [], "Conferences that are mixed now (meeting rooms)";
             MIXED_LEGS, Gauge, None, "tandem_mixed_legs", [], "Legs in those conferences";

@@ -21,7 +21,7 @@ const SOUNDS: usize = 256;
 /// `recordings`, and what becomes of that is told `events`.
 ///
 /// # Errors
-/// When there is no thread.
+/// When there is no thread, that mixes or that composes pictures.
 pub(crate) fn start(
     config: &Config,
     origin: Origin,
@@ -35,8 +35,7 @@ pub(crate) fn start(
     let recorder = recordings.map(|opener| Arc::new(MeetingRecorder(opener)) as Arc<dyn Recorder>);
     let recording = Recording { recorder, events };
     let mixing = Mixing::start(rooms.mixing(), origin.monotonic, orders, recording);
-    let mixing =
-        mixing.map_err(|error| StartError(format!("no thread for [rooms] threads: {error}")))?;
+    let mixing = mixing.map_err(|error| StartError(error.to_string()))?;
     relay.conferences = Some(sender);
     relay.announcements = Some(announces);
     relay.max_seats = rooms.max_participants;

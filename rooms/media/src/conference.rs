@@ -125,8 +125,12 @@ impl Conference {
     }
 
     /// Takes a leg in, in place of what its stream had before.
-    pub(crate) fn sit(&mut self, stream: Box<SeatedStream>) {
+    pub(crate) fn sit(&mut self, stream: Box<SeatedStream>, events: &RecordingEvents) {
         let id = stream.id;
+        if self.uttering.iter().any(|one| one.id() == id) {
+            // Whoever waits for it would wait for ever.
+            events(MediaEvent::Uttered { id, utterance: None });
+        }
         self.remove(id);
         if let Some(taping) = &mut self.taping {
             taping.joined(stream.transaction_id, self.room.ticks());
@@ -322,6 +326,7 @@ impl Conference {
         }
         self.legs.retain(|leg| leg.stream.id != id);
         self.uttering.retain(|one| one.id() != id);
+        self.review_record();
         self.room.leave(name_of(id));
     }
 }

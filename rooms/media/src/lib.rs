@@ -13,14 +13,17 @@ mod announcements;
 mod cards;
 mod clock;
 mod conference;
+mod error;
 mod mixing;
 mod pictures;
 mod recording;
 mod statistics;
+mod stops;
 mod telling;
 mod uttering;
 
+pub use error::MixingError;
 pub use mixing::{Mixing, MixingConfig, MixingOrders, Recording};
 pub use recording::{Recorder, RecordingEvents, Tape, TapeState};
-pub use room_grid::{GridSettings, GridStatistics};
+pub use room_grid::{GridError, GridSettings, GridStatistics};
 pub use statistics::{MixingStatistics, PictureTally};

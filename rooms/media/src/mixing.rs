@@ -4,9 +4,11 @@ use crate::announcements::{self, Sound};
 use crate::cards::Cards;
 use crate::clock::Clock;
 use crate::conference::{Conference, Turn};
+use crate::error::MixingError;
 use crate::pictures::{Composer, PictureTurn};
 use crate::recording::{Recorder, RecordingEvents};
 use crate::statistics::{Counters, MixingStatistics, PictureTally};
+use crate::stops::KeptStops;
 use media_relay::{Announcement, MixBell, RecordingOrder, SeatNews, UtteranceOrder};
 use mixer::RoomConfig;
 use model::{
@@ -16,7 +18,6 @@ use model::{
 use room_grid::{GridPool, GridSettings};
 use room_video::StillPicture;
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError};
@@ -86,15 +87,18 @@ impl Mixing {
     /// records.
     ///
     /// # Errors
-    /// The system's, when it has no thread; that this program composes no pictures, where it is to.
+    /// The system has no thread; this program composes no pictures, where it is to.
     pub fn start(
         config: MixingConfig,
         origin: std::time::Instant,
         orders: MixingOrders,
         recording: Recording,
-    ) -> io::Result<Mixing> {
-        let composer = config.grids.map(GridPool::start).transpose().map_err(io::Error::other)?;
-        let composer = composer.map(|pool| Composer { pool: Arc::new(pool) });
+    ) -> Result<Mixing, MixingError> {
+        let composer = config.grids.map(|grids| {
+            let pool = Arc::new(GridPool::start(grids)?);
+            Ok(Composer { pool, per_second: grids.frames_per_second })
+        });
+        let composer = composer.transpose().map_err(MixingError::Grids)?;
         let mut mixing = Mixing {
             counters: Arc::default(),
             composer: composer.clone(),
@@ -124,7 +128,14 @@ impl Mixing {
         }
         let inboxes = Inboxes(inboxes.into());
         let (counters, stops) = (Arc::clone(&mixing.counters), Arc::clone(&mixing.stops));
-        let door = Door { inboxes: inboxes.clone(), cards: Cards::default(), counters, recording };
+        let door = Door {
+            inboxes: inboxes.clone(),
+            cards: Cards::default(),
+            recording,
+            counters,
+            clock: Clock::new(origin),
+            stops: KeptStops::default(),
+        };
         let thread = thread::Builder::new().name("mixing-door".to_owned());
         let MixingOrders { seats, announcements } = orders;
         mixing.beside.push(thread.spawn(move || door.keep(&seats, &stops))?);
@@ -199,11 +210,19 @@ struct Door {
     cards: Cards,
     recording: Recording,
     counters: Arc<Counters>,
+    clock: Clock,
+    /// Offered to their threads at each check.
+    stops: KeptStops,
 }
 
 impl Door {
     fn keep(mut self, news: &Receiver<SeatNews>, stops: &AtomicBool) {
+        let mut check = self.clock.now() + DOOR_CHECK;
         while !stops.load(Ordering::Acquire) {
+            if !self.stops.is_empty() && self.clock.now() >= check {
+                self.offer_stops();
+                check = self.clock.now() + DOOR_CHECK;
+            }
             match news.recv_timeout(DOOR_CHECK) {
                 Ok(news) => self.let_in(news),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -225,16 +244,37 @@ impl Door {
         match refused.news {
             SeatNews::Audio(_) => self.counters.refuse(),
             SeatNews::Picture(_) => self.counters.refuse_picture(),
-            SeatNews::Record(order) => {
-                self.recording.refuse(&order, ConferenceRecordingFailure::TooMany);
-                return;
-            }
+            SeatNews::Record(order) => return self.keep_stop(order),
             SeatNews::Utter(order) => return self.recording.leave_unheard(&order),
         }
         tracing::warn!(
             conference = conference.0,
             "a call has no part in its conference: the thread that would mix it is behind"
         );
+    }
+
+    /// A recording that is to end is not one that failed; one that is to begin is.
+    fn keep_stop(&mut self, order: RecordingOrder) {
+        let conference = order.conference.0;
+        let why = match self.stops.keep(order) {
+            Ok(()) => "a recording ends later: the thread that mixes its meeting is behind",
+            Err(order) if matches!(order.recording, ConferenceRecordingOrder::Record(_)) => {
+                return self.recording.refuse(&order, ConferenceRecordingFailure::TooMany);
+            }
+            Err(_) => "a recording ends with its meeting: the threads that mix are behind",
+        };
+        tracing::warn!(conference, "{why}");
+    }
+
+    fn offer_stops(&mut self) {
+        let inboxes = &self.inboxes;
+        self.stops.offer(|order| {
+            let (conference, news) = (order.conference, SeatNews::Record(order));
+            match inboxes.send(conference, News::Seat(Admitted { news, still: None })) {
+                Err(News::Seat(Admitted { news: SeatNews::Record(order), .. })) => Err(order),
+                _ => Ok(()),
+            }
+        });
     }
 }
 
@@ -394,7 +434,7 @@ impl Desk {
             conference.or_insert_with(|| Conference::new(id, config, composer.clone(), last));
         match news {
             SeatNews::Record(_) | SeatNews::Utter(_) => {}
-            SeatNews::Audio(stream) => conference.sit(stream),
+            SeatNews::Audio(stream) => conference.sit(stream, &self.recording.events),
             SeatNews::Picture(stream) => {
                 stream.call.wake(thread::current());
                 let (transaction, media) = (stream.transaction_id, stream.id.0);

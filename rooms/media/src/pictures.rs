@@ -36,6 +36,8 @@ pub(crate) struct Pictures {
     participants: Vec<Option<ParticipantId>>,
     presenter: Option<Participant>,
     next_look: Instant,
+    /// Somebody has left, or shows or sees something else, since those were looked at who see all at once.
+    is_changed: bool,
     asked: Asked,
     composing: Composing,
 }
@@ -60,6 +62,7 @@ impl Pictures {
             participants: Vec::new(),
             presenter: None,
             next_look: Instant::ZERO,
+            is_changed: false,
             asked: Asked::default(),
             composing: Composing::new(composer, conference),
         }
@@ -118,13 +121,18 @@ impl Pictures {
         }
         self.remove(now, |line| line.stream.rings.given.is_abandoned());
         self.show_composed(turn);
-        if !came && now < self.next_look {
+        let is_due = now >= self.next_look;
+        if !came && !is_due {
             return;
         }
-        self.next_look = now + LOOK;
+        if is_due {
+            self.next_look = now + LOOK;
+        }
         self.choose_presenter(now);
-        let Pictures { switch, lines, places, composing, .. } = self;
-        composing.look(now, lines, switch);
+        let Pictures { switch, lines, places, composing, is_changed, .. } = self;
+        if std::mem::take(is_changed) || is_due {
+            composing.look(now, lines, switch);
+        }
         switch.handle_timeout(now, &mut |to, packet| {
             packet_to(lines, places, composing, to, &packet, turn);
         });
@@ -146,14 +154,14 @@ impl Pictures {
 
     /// Takes what one line has sent; whether there was anything.
     fn take(&mut self, at: usize, turn: &mut PictureTurn<'_>) -> bool {
-        let Pictures { switch, lines, places, composing, .. } = self;
+        let Pictures { switch, lines, places, composing, is_changed, .. } = self;
         let Some(line) = lines.get_mut(at) else { return false };
         let was_called = line.stream.call.take();
         if !was_called && !line.is_unfinished {
             return false;
         }
         let (now, key) = (turn.now, line.key);
-        line.follow_signs(now, switch);
+        *is_changed |= line.follow_signs(now, switch);
         for _ in 0..MOST {
             let Some(line) = lines.get_mut(at) else { return true };
             let Some((kind, _)) = line.stream.rings.sent.read(turn.octets) else {
@@ -201,6 +209,7 @@ impl Pictures {
     fn remove(&mut self, now: Instant, is_gone: impl Fn(&PictureLine) -> bool) {
         while let Some(at) = self.lines.iter().position(&is_gone) {
             let key = self.lines.remove(at).key;
+            self.is_changed = true;
             self.switch.remove_source(now, key);
             self.switch.remove_receiver(now, key);
             if !self.lines.iter().any(|line| line.key.participant == key.participant) {

@@ -121,7 +121,7 @@ fn all_hear_what_is_announced_and_each_other_meanwhile() {
     phones.iter_mut().for_each(|phone| phone.heard.clear());
     talk(&mut phones, 50);
     assert!(phones.iter().all(|phone| phone.level(2_300.0) < 0.003), "it ends");
-    for _ in 0..20 {
+    for _ in 0..30 {
         announce(wave(2_300.0, 1_000));
     }
     rig.until(|s| s.left_out > 1);

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-/// How many recordings one ear may have before it: the one that plays, and those behind it.
-pub const MAX_QUEUED: usize = 8;
+/// How many recordings one ear may have before it: the one that plays, and those behind it. Joins and leaves of
+/// ten seconds are ten at most, and what a meeting has to be told finds room behind them.
+pub const MAX_QUEUED: usize = 16;
 /// Bounds of a gain, in dB.
 const LEAST_GAIN: f32 = -60.0;
 const MOST_GAIN: f32 = 12.0;

@@ -216,6 +216,29 @@ fn who_comes_while_it_is_announced_is_spared_too() {
     }
 }
 
+/// Whoever joins and leaves fills no queue: that a meeting is recorded is heard, and last.
+#[test]
+fn what_a_meeting_is_told_is_heard_behind_many_who_join_by_name() {
+    let mut hall = Hall::new(RoomConfig::default());
+    let one = hall.join(l16(), nothing());
+    let play = |hall: &mut Hall, hertz, millis| {
+        let sound = recording(16_000, hertz, millis);
+        hall.room.play(Ear::Everybody, sound, PlayOptions::default())
+    };
+    for _ in 0..3 {
+        play(&mut hall, 1_300.0, 4_000).unwrap();
+        play(&mut hall, 900.0, 920).unwrap();
+    }
+    for _ in 0..5 {
+        play(&mut hall, 600.0, 300).unwrap();
+    }
+    play(&mut hall, 1_700.0, 2_000).unwrap();
+    hall.run(3 * 4_920 + 5 * 300);
+    assert!(strength(&hall, one, 1_700.0) < 5.0);
+    hall.run(1_900);
+    assert!(strength(&hall, one, 1_700.0) > 1_500.0);
+}
+
 #[test]
 fn music_repeats_until_it_is_stopped_and_a_queue_has_an_end() {
     let mut hall = Hall::new(RoomConfig::default());

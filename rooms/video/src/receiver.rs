@@ -7,7 +7,7 @@ use crate::key_frames::Asking;
 use crate::outbound::{Outbound, OutboundCounters, Outgoing};
 use crate::source::SourcePacket;
 use crate::still::Still;
-use crate::switch::{Participant, StreamKey};
+use crate::switch::{Line, Participant, StreamKey};
 use model::Instant;
 
 /// What a receiver's line shows, for whoever looks at the room.
@@ -48,7 +48,7 @@ pub(crate) struct Receiver {
     /// The composed picture that it asks for.
     pub(crate) grid: Option<Participant>,
     /// It may not see main lines, and slides.
-    pub(crate) withheld: [bool; 2],
+    withheld: [bool; 2],
     pub(crate) refused: Option<(StreamKey, Mismatch)>,
     /// The stream that is shown, and its epoch.
     showing: Option<(StreamKey, u32)>,
@@ -107,6 +107,20 @@ impl Receiver {
         }
         self.asked = wanted.is_some() && wanted != showing;
         self.asked
+    }
+
+    /// It may not see these any more, from now on; what it sees instead may come later.
+    pub(crate) fn withhold(&mut self, withheld: [bool; 2]) {
+        self.withheld = withheld;
+        self.showing = self.showing.filter(|(showing, _)| !self.may_not_see(*showing));
+    }
+
+    pub(crate) const fn may_not_see(&self, key: StreamKey) -> bool {
+        let [no_main, no_slides] = self.withheld;
+        match key.line {
+            Line::Main => no_main,
+            Line::Slides => no_slides,
+        }
     }
 
     pub(crate) const fn wanted(&self) -> Option<StreamKey> {

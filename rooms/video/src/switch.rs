@@ -240,7 +240,7 @@ impl VideoSwitch {
     /// What a line may not be shown: the others' main lines, and their slides.
     pub fn withhold(&mut self, now: Instant, key: StreamKey, withheld: [bool; 2]) {
         if let Some(Some(receiver)) = self.receivers.get_mut(key.index()) {
-            receiver.withheld = withheld;
+            receiver.withhold(withheld);
             self.choose(now);
         }
     }
@@ -299,7 +299,9 @@ impl VideoSwitch {
         let sources = self.sources.iter().flatten().flat_map(|entry| {
             let vanishes = entry.vanishes_at().filter(|_| entry.alive);
             let source = &entry.source;
-            [source.poll_timeout(), source.poll_ask(), entry.requests.poll_timeout(), vanishes]
+            // What nobody sees may have holes.
+            let ask = source.poll_ask().filter(|_| !entry.watched_by.is_empty());
+            [source.poll_timeout(), ask, entry.requests.poll_timeout(), vanishes]
         });
         let stills = self.receivers.iter().flatten().filter_map(|receiver| receiver.poll_still());
         sources.flatten().chain(self.speakers.poll_timeout()).chain(stills).min()

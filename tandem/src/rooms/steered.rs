@@ -5,7 +5,7 @@ use super::desk::{Desk, draw, now, queue};
 use super::ears::Ears;
 use super::{Input, RoomsHandle};
 use media_applications::{MeetingRefusal, MeetingRequest, Room};
-use model::TransactionId;
+use model::{ApplicationNews, LegSide, TransactionId};
 use room_core::{AttendeeId, MeetingId, Now, Refused, Source};
 use std::collections::HashMap;
 use std::sync::mpsc::TrySendError;
@@ -17,7 +17,16 @@ pub(crate) type Met = Box<dyn Fn(TransactionId, u32, Result<(), MeetingRefusal>)
 /// Calls that have left, and for which the queue had no room. There are no more of them than calls.
 pub(super) type Left = Mutex<Vec<TransactionId>>;
 
-/// What the rooms' thread has of applications' calls.
+/// Calls that are over, with the status, and for whose end the queue had no room. Each call of the rooms is
+/// there once at most, and none begins while the queue is full.
+pub(super) type Gone = Mutex<Vec<(TransactionId, u16)>>;
+
+/// A call is over, and the queue is full.
+pub(super) fn note_gone(gone: &Gone, call: TransactionId, status: u16) {
+    gone.lock().unwrap_or_else(PoisonError::into_inner).push((call, status));
+}
+
+/// What the rooms' thread has of applications' calls, and of all that the queue had no room for.
 pub(super) struct Steered {
     met: Met,
     /// The node has meeting rooms.
@@ -25,11 +34,24 @@ pub(super) struct Steered {
     /// Whose answer is still to come, by the number of what was asked.
     joining: HashMap<TransactionId, u32>,
     left: std::sync::Arc<Left>,
+    gone: std::sync::Arc<Gone>,
+    /// Of those that are gone, whose beginning may still be in the queue.
+    unknown: Vec<(TransactionId, u16)>,
 }
 
 impl Steered {
-    pub(super) fn new(met: Met, has_rooms: bool, left: std::sync::Arc<Left>) -> Self {
-        Steered { met, has_rooms, joining: HashMap::new(), left }
+    pub(super) fn new(
+        met: Met,
+        has_rooms: bool,
+        (left, gone): (std::sync::Arc<Left>, std::sync::Arc<Gone>),
+    ) -> Self {
+        Steered { met, has_rooms, joining: HashMap::new(), left, gone, unknown: Vec::new() }
+    }
+
+    /// Before the queue is looked at: what is found here was noted when all that it follows was in there.
+    pub(super) fn look_for_gone(&mut self) {
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        self.unknown.append(&mut gone);
     }
 
     /// Tells the application what came of joining; `false` where nobody waits for that.
@@ -117,6 +139,18 @@ impl Desk {
             std::mem::take(&mut *self.steered.left.lock().unwrap_or_else(PoisonError::into_inner));
         for call in left {
             self.meet(call, 0, MeetingRequest::Leave);
+        }
+    }
+
+    /// Calls whose end found the queue full. With the queue `empty` no other is still to begin.
+    pub(super) fn forget_gone(&mut self, empty: bool) {
+        for (call, status) in std::mem::take(&mut self.steered.unknown) {
+            if self.callers.contains_key(&call) {
+                let news = ApplicationNews::HungUp { leg: LegSide::A, ordered: false, status };
+                self.take_news(call, news);
+            } else if !empty {
+                self.steered.unknown.push((call, status));
+            }
         }
     }
 

@@ -68,6 +68,10 @@ pub struct FakeRelay {
     pub cannot_show: Option<SeatFailure>,
     /// Why nobody gets a seat.
     pub cannot_sit: Option<SeatFailure>,
+    /// Answers about seats are kept in `late`, for [`crate::World::say`].
+    pub holds_seats: bool,
+    /// Those answers, oldest first.
+    pub late: Vec<MediaEvent>,
     /// What was ordered to be recorded of conferences, in order.
     pub conference_recordings: Vec<ConferenceRecordingOrder>,
     /// Why conferences are not recorded; `None` where they are.
@@ -101,6 +105,8 @@ impl FakeRelay {
             refreshed: Vec::new(),
             cannot_show: None,
             cannot_sit: None,
+            holds_seats: false,
+            late: Vec::new(),
             conference_recordings: Vec::new(),
             cannot_record_conferences: None,
             open: HashMap::new(),
@@ -174,7 +180,14 @@ impl FakeRelay {
                 assert!(listened.is_some(), "nobody listened to {id:?}");
                 None
             }
-            MediaCommand::Sit { id, seat } => Some(self.sit(id, seat)),
+            MediaCommand::Sit { id, seat } => {
+                let answer = self.sit(id, seat);
+                if self.holds_seats {
+                    self.late.push(answer);
+                    return None;
+                }
+                Some(answer)
+            }
             MediaCommand::SitPicture { id, seat } => Some(self.show(id, *seat)),
             MediaCommand::RefreshPicture { id } => {
                 assert!(self.shown.contains_key(&id), "{id:?} has no place");

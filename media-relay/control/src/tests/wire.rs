@@ -14,6 +14,7 @@ use model::{
 };
 use proptest::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
 
 fn hello() -> EdgeHello {
     EdgeHello {
@@ -126,6 +127,30 @@ fn what_was_said_comes_out_as_it_went_in() {
         panic!()
     };
     assert_eq!((read, of), (source, except));
+}
+
+#[test]
+fn what_is_to_be_recorded_comes_out_as_it_went_in() {
+    let id = MediaId(3);
+    let (call, number) = (model::TransactionId::from_random(9), model::ConferenceRecordingId(4));
+    let person = model::RecordedPerson { call, name: "Room 4".into(), is_moderator: true };
+    let (meeting, name, people) = ("m".into(), "Weekly".into(), vec![person]);
+    let recording = model::ConferenceRecording { id: number, meeting, name, people };
+    let orders = [
+        model::ConferenceRecordingOrder::Record(Box::new(recording)),
+        model::ConferenceRecordingOrder::Stop(number),
+    ];
+    let mut commands =
+        Vec::from(orders.map(|recording| MediaCommand::RecordConference { id, recording }));
+    for longest in [Some(Duration::from_secs(4)), None] {
+        commands.push(MediaCommand::RecordUtterance { id, longest });
+    }
+    for command in commands {
+        let mut out = Vec::new();
+        assert!(encode(&EdgeBody::Command(command.clone()), &mut out));
+        let EdgeBody::Command(read) = decode(&content(&out)).unwrap() else { panic!() };
+        assert_eq!(format!("{read:?}"), format!("{command:?}"));
+    }
 }
 
 #[test]

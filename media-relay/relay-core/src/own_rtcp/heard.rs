@@ -61,8 +61,19 @@ pub(crate) fn note_report(
         // The leg knows our source, the numbers are kept by the other's.
         let passing = passed_as(leg, other, block.ssrc);
         leg.stream.note_report_block(&block, passing, &other.stream, arrival);
+        if is_made_alone(leg, other, block.ssrc) {
+            let delay = block.delay_since_last_sender_report;
+            leg.stream.note_answer(block.last_sender_report, delay, arrival);
+        }
     }
     false
+}
+
+/// Whether `ssrc` is all made here, as in a conference, where the other leg is nobody: the block is not about
+/// what that one sends, but answers reports of ours.
+fn is_made_alone(leg: &Leg, other: &Leg, ssrc: u32) -> bool {
+    let is_made = leg.made.as_deref().is_some_and(|made| made.outbound.ssrc() == ssrc);
+    is_made && other.stream.reception.ssrc().is_none()
 }
 
 /// The other leg's source of what `leg` knows as `ssrc`.

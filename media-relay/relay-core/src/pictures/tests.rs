@@ -7,7 +7,10 @@ use crate::{
 use model::{
     Codec, CodecMapping, LegPlan, LegSecurity, MediaId, MediaPlan, TransactionId, XrWishes,
 };
-use rtp_proto::rtcp::{RtcpPacket, parse_compound, write_picture_loss, write_receiver_report};
+use rtp_proto::rtcp::{
+    Nack, ReportBlock, RtcpPacket, parse_compound, write_nack, write_picture_loss,
+    write_receiver_report,
+};
 use std::net::SocketAddr;
 
 const NUMBER: u8 = 97;
@@ -193,6 +196,93 @@ fn what_is_given_goes_out_with_the_numbers_that_it_has() {
     let passed = u32::try_from((millis - 100) * 90).unwrap();
     let expected = world.numbers.timestamp.wrapping_add(6_000 + passed);
     assert_eq!(sender.info.rtp_timestamp, expected);
+}
+
+/// What a lost packet costs is known by it: nothing is asked for again that would come too late.
+#[test]
+fn the_answer_to_a_report_tells_the_round_trip() {
+    let mut world = World::new();
+    world.give(0, 0);
+    assert_eq!(world.gets(at(0)), [0]);
+    let ntp = NtpTime(0x1234_5678_0000_0000);
+    let mut out = Vec::with_capacity(LONGEST_REPORT);
+    let sent_at = (1..20_000)
+        .find(|millis| {
+            let report = world.session.poll_rtcp(LEG, at(*millis), ntp, 7, &mut out);
+            report.is_some() && out[1] == 200
+        })
+        .unwrap();
+    let answer = |world: &mut World, ssrc: u32, sent: NtpTime, now: u64| {
+        let block = ReportBlock {
+            ssrc,
+            last_sender_report: sent.mid(),
+            delay_since_last_sender_report: 1 << 15,
+            ..ReportBlock::default()
+        };
+        let mut report = Vec::new();
+        write_receiver_report(&mut report, 7, &[block]);
+        let len = report.len();
+        world.session.forward(LEG, MediaSocket::Rtp, address(), &mut report, len, at(now));
+        world.rings.signs.round_trip()
+    };
+    let ours = world.numbers.ssrc;
+    assert_eq!(answer(&mut world, ours ^ 1, ntp, sent_at + 530), None, "of another stream");
+    assert_eq!(answer(&mut world, ours, NtpTime(0), sent_at + 530), None, "heard no report yet");
+    // Half a second of these it was kept there.
+    let round_trip = answer(&mut world, ours, ntp, sent_at + 530).unwrap();
+    let off = round_trip.abs_diff(Duration::from_millis(30));
+    assert!(off < Duration::from_millis(1), "{round_trip:?}");
+}
+
+/// Sources and numbers, counted from the first, of what the leg gets when it asks for that packet again.
+fn asks_again(world: &mut World, ssrc: u32, after: u16, now: u64) -> Vec<(u32, u16)> {
+    let first = world.numbers.sequence;
+    let mut asks = Vec::new();
+    write_receiver_report(&mut asks, 7, &[]);
+    let nack = Nack { packet: first.wrapping_add(after), following: 0 };
+    write_nack(&mut asks, 7, ssrc, &[nack]);
+    let len = asks.len();
+    world.session.forward(LEG, MediaSocket::Rtp, address(), &mut asks, len, at(now));
+    sent_to(world, now)
+}
+
+fn sent_to(world: &mut World, now: u64) -> Vec<(u32, u16)> {
+    let first = world.numbers.sequence;
+    let mut buffer = [0; LONGEST_MADE];
+    let mut got = Vec::new();
+    while let Some(made) = world.session.poll_made(at(now), &mut buffer) {
+        let packet = RtpPacket::parse(&buffer[..made.len]).unwrap();
+        got.push((packet.ssrc(), packet.sequence().wrapping_sub(first)));
+    }
+    got
+}
+
+#[test]
+fn what_was_sent_under_other_keys_or_of_another_source_is_not_sent_again() {
+    let mut world = World::new();
+    world.session.send_pictures_again();
+    let ours = world.numbers.ssrc;
+    (0..3).for_each(|after| world.give(after, 3_000 * u32::from(after)));
+    assert_eq!(world.gets(at(10)), [0, 1, 2]);
+    assert_eq!(asks_again(&mut world, ours, 1, 11), [(ours, 1)]);
+    // A new plan may have new keys.
+    world.session.apply(&plan(true, true), at(12));
+    assert_eq!(asks_again(&mut world, ours, 1, 13), []);
+    world.give(3, 9_000);
+    assert_eq!(world.gets(at(14)), [3]);
+    assert_eq!(asks_again(&mut world, ours, 3, 15), [(ours, 3)]);
+    // The leg reports as our source does: that one is another from then on (RFC 3550 section 8.2).
+    let mut report = Vec::new();
+    write_receiver_report(&mut report, ours, &[]);
+    let len = report.len();
+    world.session.forward(LEG, MediaSocket::Rtp, address(), &mut report, len, at(16));
+    assert!((17..100).any(|millis| world.report(at(millis)).is_some()));
+    world.give(4, 12_000);
+    let sent = sent_to(&mut world, 100);
+    let [(other, 4)] = sent[..] else { panic!("{sent:?}") };
+    assert_ne!(other, ours);
+    assert_eq!(asks_again(&mut world, other, 3, 101), []);
+    assert_eq!(asks_again(&mut world, other, 4, 102), [(other, 4)]);
 }
 
 #[test]

@@ -26,13 +26,18 @@ const FEWEST: usize = 2;
 const PAYLOAD_TYPE: u8 = 96;
 /// Octets of a payload to a tile, where units are not to be cut.
 const PAYLOAD: usize = 1_400;
+/// What is decoded of who was not agreed to send high definition: high profile, level 3.1, 1280x720 at the most.
+/// Of others it is [`TAKEN_FORMAT`], whose decoders need nearly twice the memory.
+const USUAL_FORMAT: &str = "profile-level-id=64001f;packetization-mode=1";
 /// bit/s of the smallest size at the most.
 const SMALL: u64 = 300_000;
 
-/// What makes composed pictures, with a picture's rate; shared by all conferences.
+/// What makes composed pictures; shared by all conferences.
 #[derive(Clone, Debug)]
 pub(crate) struct Composer {
     pub(crate) pool: Arc<GridPool>,
+    /// Pictures a second.
+    pub(crate) per_second: u32,
 }
 
 /// The composed pictures of a conference.
@@ -43,6 +48,8 @@ pub(super) struct Composing {
     places: Places,
     /// Who could be shown, and the tiles as they were told; both keep their memory.
     senders: Vec<Sender>,
+    /// How many of them have a picture.
+    seen: usize,
     tiles: Vec<Tile>,
     outputs: [Output; GridSize::ALL.len()],
     /// When participants spoke last, by their numbers.
@@ -83,6 +90,7 @@ impl Composing {
             grid: None,
             places: Places::default(),
             senders: Vec::new(),
+            seen: 0,
             tiles: Vec::new(),
             outputs: [Output::default(); GridSize::ALL.len()],
             spoke: Vec::new(),
@@ -198,24 +206,27 @@ impl Composing {
         }
     }
 
-    /// Looks who asks, who is to be seen and what is to be made; a few times a second.
+    /// Looks who asks, who is to be seen and what is to be made: each 20 ms, and when somebody has left, shows
+    /// or sees something else.
     pub(super) fn look(&mut self, now: Instant, lines: &[PictureLine], switch: &mut VideoSwitch) {
-        if self.composer.is_none() {
-            return;
-        }
-        let asks = lines.iter().any(|line| line.asks_grid().is_some());
+        let Some(Composer { per_second, .. }) = self.composer else { return };
+        let mut viewers: [Option<Viewers>; GridSize::ALL.len()] = [None; GridSize::ALL.len()];
+        let asks = lines.iter().any(|line| line.asks_grid(per_second).is_some());
         if !asks && self.grid.is_none() {
+            // What was made before is no source of the switch for ever.
+            if self.outputs.iter().any(|output| output.unseen.is_some()) {
+                self.tell_outputs(now, &viewers, switch);
+            }
             return;
         }
         self.find_senders(now, lines);
-        let mut viewers: [Option<Viewers>; GridSize::ALL.len()] = [None; GridSize::ALL.len()];
         for line in lines.iter().filter(|line| line.key.line == Line::Main) {
-            let size = line.asks_grid().filter(|_| self.sees_several(line.key.participant));
+            let size = line.asks_grid(per_second).filter(|_| self.sees_several(now, line));
             if let (Some(size), Some(format)) = (size, line.h264())
                 && let Some(viewers) = viewers.get_mut(size as usize)
             {
                 let level = format.profile_level_id.level;
-                let most = line.most_bits_per_second();
+                let most = line.most_of_grid(format);
                 let before = viewers.unwrap_or(Viewers { level, most });
                 let (level, most) = (before.level.min(level), before.most.min(most));
                 *viewers = Some(Viewers { level, most });
@@ -223,7 +234,7 @@ impl Composing {
         }
         self.open_or_close(now, viewers.iter().any(Option::is_some), switch);
         for line in lines.iter().filter(|line| line.key.line == Line::Main) {
-            let size = line.asks_grid().filter(|_| self.sees_several(line.key.participant));
+            let size = line.asks_grid(per_second).filter(|_| self.sees_several(now, line));
             let size = size.filter(|_| self.grid.is_some()).map(|size| size as u16);
             switch.ask_grid(now, line.key.participant, size);
         }
@@ -234,18 +245,19 @@ impl Composing {
     /// Those whose pictures come, in the order of their lines.
     fn find_senders(&mut self, now: Instant, lines: &[PictureLine]) {
         self.senders.clear();
-        let sends = lines.iter().filter(|line| line.sends_camera(now));
-        self.senders.extend(sends.map(|line| {
+        let sends = lines.iter().enumerate().filter(|(_, line)| line.sends_camera(now));
+        self.senders.extend(sends.map(|(order, line)| {
             let participant = line.key.participant;
             let spoke = self.spoke.get(usize::from(participant.0)).copied().flatten();
-            Sender { participant, spoke, has_picture: line.sends_h264() }
+            Sender { participant, order, spoke, has_picture: line.sends_h264() }
         }));
+        self.seen = self.senders.iter().filter(|sender| sender.has_picture).count();
     }
 
-    /// Whether somebody would see more than one other.
-    fn sees_several(&self, viewer: Participant) -> bool {
-        let is_seen = |sender: &&Sender| sender.has_picture && sender.participant != viewer;
-        self.senders.iter().filter(is_seen).count() >= FEWEST
+    /// Whether somebody would see more than one other; `line` is its camera's.
+    fn sees_several(&self, now: Instant, line: &PictureLine) -> bool {
+        let is_seen = line.sends_camera(now) && line.sends_h264();
+        self.seen >= FEWEST + usize::from(is_seen)
     }
 
     fn open_or_close(&mut self, now: Instant, is_seen: bool, switch: &mut VideoSwitch) {
@@ -308,16 +320,19 @@ impl Composing {
     fn close(&mut self, now: Instant, switch: &mut VideoSwitch) {
         self.grid = None;
         self.unseen = None;
-        self.places.clear(&mut |change| follow_tile(now, switch, change));
+        self.places.clear(&mut |change| follow_tile(now, switch, &[], change));
         for output in &mut self.outputs {
-            output.told = None;
-            output.unseen = Some(now);
+            if output.told.take().is_some() {
+                output.unseen.get_or_insert(now);
+            }
         }
     }
 
     fn tell_tiles(&mut self, now: Instant, lines: &[PictureLine], switch: &mut VideoSwitch) {
         let Some(grid) = &mut self.grid else { return };
-        self.places.follow(&mut self.senders, &mut |change| follow_tile(now, switch, change));
+        self.places.follow(&mut self.senders, &mut |change| {
+            follow_tile(now, switch, lines, change);
+        });
         let speaker = switch.speaker();
         let tile = |placed: &Placed| Tile {
             key: placed.key,
@@ -354,9 +369,10 @@ impl Composing {
                         continue;
                     }
                 }
+                // The switch knows what they receive, not what they decode.
+                let limit = output.limit.min(ladder(size)).min(viewers.most);
                 let wanted = OutputSettings {
-                    bits_per_second: u32::try_from(output.limit.min(ladder(size)))
-                        .unwrap_or(u32::MAX),
+                    bits_per_second: u32::try_from(limit).unwrap_or(u32::MAX),
                     level: viewers.level,
                 };
                 if output.told != Some(wanted) {
@@ -377,11 +393,14 @@ impl Composing {
     }
 }
 
-fn follow_tile(now: Instant, switch: &mut VideoSwitch, change: Change) {
+fn follow_tile(now: Instant, switch: &mut VideoSwitch, lines: &[PictureLine], change: Change) {
     match change {
         Change::Gone(placed) => switch.remove_tile(now, placed.tile),
         Change::Come(placed) => {
-            let Ok(format) = H264Format::parse(TAKEN_FORMAT) else { return };
+            let line = main_line(placed.participant, lines);
+            let may_high = line.is_some_and(PictureLine::may_send_high);
+            let taken = if may_high { TAKEN_FORMAT } else { USUAL_FORMAT };
+            let Ok(format) = H264Format::parse(taken) else { return };
             let outbound = OutboundSettings {
                 ssrc: u32::from(placed.key),
                 payload_type: PAYLOAD_TYPE,
@@ -420,10 +439,17 @@ const fn ladder(size: GridSize) -> u64 {
 }
 
 fn name_of(participant: Participant, lines: &[PictureLine]) -> Arc<str> {
-    let line = lines.iter().find(|line| line.key == StreamKey::main(participant));
-    line.map(PictureLine::name).unwrap_or_default()
+    main_line(participant, lines).map(PictureLine::name).unwrap_or_default()
+}
+
+fn main_line(participant: Participant, lines: &[PictureLine]) -> Option<&PictureLine> {
+    lines.iter().find(|line| line.key == StreamKey::main(participant))
 }
 
 const _: () = assert!(MOST_UNIT <= PAYLOAD);
 const _: () = assert!(GridSize::ALL.len() == room_video::GRIDS as usize);
 const _: () = assert!(room_grid::MOST_TILES >= room_video::TILES as usize);
+
+#[cfg(test)]
+#[cfg(feature = "grid")]
+mod tests;

@@ -7,7 +7,7 @@ use media_relay::SeatedPicture;
 use model::{Instant, PictureContent, PictureFormat, PicturesWithheld};
 use relay_core::LONGEST_PICTURE;
 use room_grid::GridSize;
-use room_video::h264::H264Format;
+use room_video::h264::{H264Format, Limits};
 use room_video::{
     LimitWays, Line, OutboundSettings, Outgoing, ReceiverSettings, RequestWays, SourceSettings,
     StreamKey, VANISHED, VideoFormat, VideoSwitch,
@@ -102,8 +102,8 @@ impl PictureLine {
         }
     }
 
-    /// Follows what the relay says of it.
-    pub(super) fn follow_signs(&mut self, now: Instant, switch: &mut VideoSwitch) {
+    /// Follows what the relay says of it; whether others are to see something else.
+    pub(super) fn follow_signs(&mut self, now: Instant, switch: &mut VideoSwitch) -> bool {
         let signs = &self.stream.rings.signs;
         let ssrc = signs.ssrc();
         if ssrc != self.ssrc {
@@ -113,25 +113,27 @@ impl PictureLine {
         if signs.take_needs_key_frame() {
             switch.refresh(now, self.key);
         }
-        self.show(now, switch);
+        let is_changed = self.show(now, switch);
         let round_trip = self.stream.rings.signs.round_trip();
         if round_trip != self.round_trip {
             self.round_trip = round_trip;
             switch.set_round_trip(self.key, round_trip);
         }
+        is_changed
     }
 
-    /// Hides it, or shows it, and the others to it, where that has changed.
-    pub(super) fn show(&mut self, now: Instant, switch: &mut VideoSwitch) {
+    /// Hides it, or shows it, and the others to it, where that has changed; whether it has.
+    pub(super) fn show(&mut self, now: Instant, switch: &mut VideoSwitch) -> bool {
         let withheld = self.stream.rings.signs.withheld();
-        if withheld != self.withheld {
+        let is_changed = withheld != self.withheld;
+        if is_changed {
             self.withheld = withheld;
             let PicturesWithheld { cameras, slides } = withheld;
             switch.withhold(now, self.key, [cameras, slides]);
         }
         let is_hidden = self.stream.rings.signs.is_hidden();
         if is_hidden == self.is_hidden {
-            return;
+            return is_changed;
         }
         self.is_hidden = is_hidden;
         if is_hidden {
@@ -146,19 +148,22 @@ impl PictureLine {
             // It is told to the new source.
             self.round_trip = None;
         }
+        true
     }
 
-    /// The size of a composed picture that it asks for and can be given.
-    pub(super) fn asks_grid(&self) -> Option<GridSize> {
-        if !self.stream.rings.signs.wants_grid() {
+    /// The size of a composed picture that it asks for and can be given, where so many are made a second.
+    pub(super) fn asks_grid(&self, per_second: u32) -> Option<GridSize> {
+        // Who may see no camera sees none in a composed picture.
+        if !self.stream.rings.signs.wants_grid() || self.withheld.cameras {
             return None;
         }
-        let most = self.h264()?.limits().macroblocks;
-        let may_high = matches!(&self.sends, VideoFormat::H264(format)
-            if format.limits().macroblocks >= HIGH_DEFINITION);
-        let fits =
-            |size: &GridSize| size.macroblocks() <= most && (may_high || *size != GridSize::High);
-        GridSize::ALL.into_iter().rev().find(fits)
+        grid_of(self.h264()?.limits(), self.may_send_high(), per_second)
+    }
+
+    /// Whether it may send pictures of 1,280 x 720 in H.264, as it was agreed.
+    pub(super) fn may_send_high(&self) -> bool {
+        matches!(&self.sends, VideoFormat::H264(format)
+            if format.limits().macroblocks >= HIGH_DEFINITION)
     }
 
     /// What it decodes of H.264.
@@ -185,6 +190,12 @@ impl PictureLine {
         self.stream.seat.most_bits_per_second.unwrap_or(u64::MAX)
     }
 
+    /// bit/s of a composed picture at most: what is made for it keeps the limits of what it decodes.
+    pub(super) fn most_of_grid(&self, format: &H264Format) -> u64 {
+        let decodes = u64::from(format.limits().kilobits_per_second) * 1_000;
+        self.most_bits_per_second().min(decodes)
+    }
+
     /// What stands in its picture.
     pub(super) fn name(&self) -> Arc<str> {
         Arc::clone(&self.stream.seat.name)
@@ -209,6 +220,13 @@ impl PictureLine {
             turn.bells.push(bell.clone());
         }
     }
+}
+
+/// The largest composed picture that a decoder takes, where so many are made a second.
+fn grid_of(decodes: Limits, may_high: bool, per_second: u32) -> Option<GridSize> {
+    let fits =
+        |size: &GridSize| size.fits(decodes, per_second) && (may_high || *size != GridSize::High);
+    GridSize::ALL.into_iter().rev().find(fits)
 }
 
 /// Gives a line, or whoever composes, a packet of the switch.
@@ -271,4 +289,32 @@ fn h264(parameters: &str) -> Result<VideoFormat, String> {
     let format = H264Format::parse(parameters);
     let format = format.map_err(|error| format!("H.264 with \"{parameters}\": {error}"))?;
     Ok(VideoFormat::H264(Box::new(format)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_composed_picture_keeps_all_limits_of_who_decodes_it() {
+        let of = |parameters: &str, may_high, per_second| {
+            grid_of(H264Format::parse(parameters).unwrap().limits(), may_high, per_second)
+        };
+        for (parameters, may_high, per_second, size) in [
+            ("profile-level-id=42e01f", true, 30, Some(GridSize::High)),
+            ("profile-level-id=42e01f", false, 30, Some(GridSize::Usual)),
+            ("profile-level-id=42e01e", true, 30, Some(GridSize::Usual)),
+            ("profile-level-id=42e016", false, 15, Some(GridSize::Usual)),
+            // 27,600 macroblocks a second of 20,250.
+            ("profile-level-id=42e016", false, 30, Some(GridSize::Small)),
+            ("profile-level-id=42e016;max-mbps=27600", false, 30, Some(GridSize::Usual)),
+            ("profile-level-id=42e00c", false, 15, Some(GridSize::Small)),
+            // 3,600 of 3,000.
+            ("profile-level-id=42e00b", false, 15, None),
+            ("profile-level-id=42e00b", false, 12, Some(GridSize::Small)),
+            ("profile-level-id=42e00a", false, 5, None),
+        ] {
+            assert_eq!(of(parameters, may_high, per_second), size, "{parameters}, {per_second}/s");
+        }
+    }
 }

@@ -8,6 +8,8 @@ use room_video::{Participant, TILES};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Sender {
     pub(super) participant: Participant,
+    /// Its place in the order in which they came.
+    pub(super) order: usize,
     /// When it spoke last.
     pub(super) spoke: Option<Instant>,
     /// Its picture can be decoded; else there is its name alone.
@@ -64,8 +66,8 @@ impl Places {
             }
             stays
         });
-        // It is stable: of those who never spoke, who came first.
-        senders.sort_by_key(|sender| std::cmp::Reverse(sender.spoke));
+        // Of those who never spoke, who came first. Sorting that is stable would allocate.
+        senders.sort_unstable_by_key(|sender| (std::cmp::Reverse(sender.spoke), sender.order));
         let spoke = |participant: Participant, senders: &[Sender]| {
             let known = senders.iter().find(|sender| sender.participant == participant);
             known.and_then(|sender| sender.spoke)
@@ -89,7 +91,8 @@ impl Places {
                 continue;
             };
             if sender.spoke <= spoke(before.participant, senders) {
-                continue;
+                // Nor has any of those behind it spoken later.
+                return;
             }
             let placed = self.place(sender.participant, before.tile);
             if let Some(place) = quietest.and_then(|at| self.placed.get_mut(at)) {
@@ -131,12 +134,13 @@ mod tests {
 
     /// Follows who sends, by number and the second in which each spoke, and says what changed.
     fn follow(places: &mut Places, senders: &[(u16, Option<u64>)]) -> Vec<(bool, u16)> {
-        let sender = |(number, spoke): &(u16, Option<u64>)| Sender {
+        let sender = |(order, (number, spoke)): (usize, &(u16, Option<u64>))| Sender {
             participant: Participant(*number),
+            order,
             spoke: spoke.map(|second| Instant::from_millis(second * 1_000)),
             has_picture: true,
         };
-        let mut senders: Vec<_> = senders.iter().map(sender).collect();
+        let mut senders: Vec<_> = senders.iter().enumerate().map(sender).collect();
         let mut changes = Vec::new();
         places.follow(&mut senders, &mut |change| {
             changes.push(match change {

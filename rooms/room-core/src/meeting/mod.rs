@@ -35,7 +35,7 @@ const BETWEEN_KNOCKS: Duration = Duration::from_secs(10);
 /// them does not drown the meeting.
 const MOST_ANNOUNCED: u32 = 8;
 /// Of these so many by name, which takes seconds; the others by the tone.
-const MOST_NAMED: u32 = 3;
+const MOST_NAMED: u32 = 2;
 const ANNOUNCED_SPAN: Duration = Duration::from_secs(10);
 
 /// What of a meeting's record holds while it lasts.

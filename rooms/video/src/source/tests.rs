@@ -76,6 +76,28 @@ fn more_than_may_wait_ends_the_wait() {
     assert_eq!(take(&mut source, 2, &slice(265)), [(9, 199)]);
 }
 
+/// What is asked for is waited for as long as it is seen when it comes, unless its sender is too far away.
+#[test]
+fn a_sender_that_sends_again_is_asked_and_waited_for() {
+    let format = H264Format::new(ProfileLevelId::DEFAULT, PacketizationMode::NonInterleaved);
+    let mut source = Source::asked_again(VideoFormat::H264(Box::new(format)));
+    let at = Instant::from_millis;
+    take(&mut source, 0, &slice(10));
+    take(&mut source, 100, &slice(13));
+    assert_eq!((source.poll_ask(), source.poll_timeout()), (Some(at(100)), Some(at(180))));
+    let asked = source.poll_missing(at(100)).unwrap();
+    let [nack] = asked.entries() else { panic!("{asked:?}") };
+    assert_eq!(nack.packets().collect::<Vec<_>>(), [11, 12]);
+    assert_eq!(source.poll_missing(at(100)), None);
+    assert_eq!(take(&mut source, 130, &slice(11)), [(11, 0)]);
+    assert_eq!(pass_time(&mut source, 179), []);
+    assert_eq!(take(&mut source, 179, &slice(12)), [(12, 0), (13, 0)]);
+    assert_eq!((source.poll_ask(), source.counters().came_again), (None, 2));
+    source.set_round_trip(Some(Duration::from_millis(61)));
+    take(&mut source, 200, &slice(15));
+    assert_eq!((source.poll_ask(), source.poll_timeout()), (None, Some(at(220))));
+}
+
 #[test]
 fn another_stream_is_another_epoch() {
     let mut source = source();

@@ -41,12 +41,7 @@ impl VideoSwitch {
         let receiver = self.receivers.get(to.index())?.as_ref()?;
         let mut refused = None;
         let mut fits = |candidate: &StreamKey| {
-            let [no_main, no_slides] = receiver.withheld;
-            let is_withheld = match candidate.line {
-                Line::Main => no_main,
-                Line::Slides => no_slides,
-            };
-            if is_withheld || candidate.participant == to.participant {
+            if receiver.may_not_see(*candidate) || candidate.participant == to.participant {
                 return false;
             }
             let Some(Some(entry)) = self.sources.get(candidate.index()) else { return false };

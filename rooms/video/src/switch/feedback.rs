@@ -253,7 +253,9 @@ impl VideoSwitch {
     /// A receiver asks for a key frame of what it sees.
     fn ask(&mut self, now: Instant, key: StreamKey) {
         let Some(Some(receiver)) = self.receivers.get_mut(key.index()) else { return };
-        if !receiver.asking.ask(now) {
+        // The limit is for bad networks to devices. A tile is decoded here: what it lost was lost on the way from its
+        // source, and every second counts.
+        if !is_tile(key) && !receiver.asking.ask(now) {
             return;
         }
         receiver.refresh_still();

@@ -272,6 +272,8 @@ fn what_is_withheld_is_not_shown_from_then_on() {
     // No slides.
     room.switch.withhold(at(0), line, [true, true]);
     room.switch.withhold(at(0), key(2), [false, true]);
+    assert_eq!(room.showing(2), None, "nor until a camera's key frame comes");
+    assert_eq!(room.send(slides, SLICE), [], "and nobody gets a packet of slides");
     room.key_frame(slides);
     room.key_frame(key(0));
     assert_eq!((showing(&room, line), room.showing(2)), (None, Some(key(0))));
@@ -449,6 +451,25 @@ fn numbers_beyond_the_room_are_refused() {
     room.switch.handle_rtp(at(0), key(999), &packet, &mut |_, _| panic!("to whom?"));
     assert!(room.switch.view(key(999)).is_none());
     assert!(RequestWays::default().by_signalling());
+}
+
+#[test]
+fn a_hole_of_what_nobody_sees_is_asked_of_nobody() {
+    let mut room = Room::default();
+    let settings = SourceSettings {
+        format: format(PLAIN),
+        requests: RequestWays::default(),
+        limits: LimitWays::default(),
+        high_definition: false,
+        sends_again: true,
+    };
+    room.switch.add_source(at(0), key(0), settings).unwrap();
+    room.send(key(0), SLICE);
+    room.sequence[0] += 1;
+    room.send(key(0), SLICE);
+    assert_eq!(room.switch.poll_timeout(), Some(at(80)), "when the hole is given up");
+    let mut said = std::iter::from_fn(|| room.switch.poll_feedback(at(0)));
+    assert!(!said.any(|feedback| matches!(feedback, Feedback::Missing { .. })));
 }
 
 #[test]

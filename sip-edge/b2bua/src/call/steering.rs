@@ -41,7 +41,7 @@ use pictures::Pictures;
 use plays::Play;
 pub(super) use recordings::Ordered;
 use sdp::{Encryption, SessionDescription};
-use seat::Seating;
+use seat::{Seating, Unanswered};
 use sip_proto::{HeaderName, Message};
 use std::sync::Arc;
 
@@ -77,6 +77,7 @@ pub(super) struct Steering {
     bridging: Option<Bridging>,
     /// The near leg's place in a conference.
     seating: Option<Seating>,
+    unanswered: Unanswered,
     /// Floor control of a device in a room.
     flooring: Option<Flooring>,
     /// Its pictures there.
@@ -118,6 +119,7 @@ impl Steering {
             keys: [None, None],
             bridging: None,
             seating: None,
+            unanswered: Unanswered::default(),
             flooring: None,
             pictures: Pictures::default(),
             is_bridged: false,

@@ -114,6 +114,41 @@ fn who_waits_for_a_moderator_has_joined() {
     assert!(told.iter().any(|event| event.detail.contains("tandem:AttendeeWaiting")));
 }
 
+#[test]
+fn calls_that_are_over_while_the_queue_is_full_are_forgotten() {
+    let (rooms, told, _answers) = started(MEETING);
+    let port = rooms.port(LiveDirectory::of(&accepts(MEETING), None), Box::new(Err));
+    let tell = |call, told| port(ApplicationEvent { call, at: model::Instant::ZERO, told });
+    let [sits, begins] = [7, 8].map(TransactionId::from_random);
+    tell(sits, ApplicationTold::Begun(begun("4081234567"))).unwrap();
+    assert_eq!(names_of(&rooms).len(), 1);
+    // The thread stands still, and the queue fills behind it.
+    let (stands, is_standing) = sync_channel(0);
+    let (go_on, goes_on) = sync_channel::<()>(0);
+    let work: Work = Box::new(move |_, _, _| {
+        stands.send(()).unwrap();
+        goes_on.recv().unwrap();
+    });
+    rooms.inputs.send(Input::Ask(work)).unwrap();
+    is_standing.recv_timeout(Duration::from_secs(60)).unwrap();
+    tell(begins, ApplicationTold::Begun(begun("4081234567"))).unwrap();
+    let nothing = || Input::Ask(Box::new(|_, _, _| ()));
+    while rooms.inputs.try_send(nothing()).is_ok() {}
+    for call in [sits, begins] {
+        let gone = ApplicationNews::HungUp { leg: LegSide::A, ordered: false, status: 200 };
+        tell(call, ApplicationTold::News(gone)).unwrap();
+    }
+    go_on.send(()).unwrap();
+    let (count, counted) = sync_channel(1);
+    let work: Work = Box::new(move |focus, _, _| count.send(focus.callers()).unwrap());
+    rooms.inputs.send(Input::Ask(work)).unwrap();
+    assert_eq!(counted.recv_timeout(Duration::from_secs(60)).unwrap(), 0);
+    rooms.stop();
+    let told = told.0.lock().unwrap();
+    let left = told.iter().filter(|event| event.detail.contains("\"reason\":\"HungUp\""));
+    assert_eq!(left.count(), 2);
+}
+
 /// What the edge tells of a call that is none of the rooms' own.
 #[test]
 fn the_recording_of_a_meeting_is_answered_by_way_of_an_application_s_call_too() {

@@ -568,9 +568,17 @@ fn who_sees_all_at_once_keeps_its_place() {
     let slides = "m=video 5000 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=content:slides\r\n";
     let (call, _, _) = join(&mut w, &mut device, &with_camera(1, 4002, slides));
     let lay_out = |layout| ApplicationOrder::LayOut { name: "Huddle room".into(), layout };
-    order(&mut w, call, 2, lay_out(PictureLayout::Grid));
     assert_eq!(places(&w), [], "nothing to see yet");
-    sit(&mut w, call, 3, ALL);
+    order(&mut w, call, 2, ApplicationOrder::ShowCard { card: Some(Default::default()) });
+    let alone = places(&w);
+    assert_eq!(alone.len(), 1, "the card");
+    order(&mut w, call, 3, lay_out(PictureLayout::Grid));
+    assert_eq!(
+        places(&w),
+        alone,
+        "its camera is not given another place before that of the meeting"
+    );
+    sit(&mut w, call, 4, ALL);
     let seen = |w: &World| -> Vec<(String, PictureLayout)> {
         places(w).into_iter().map(|(_, seat)| (seat.name.to_string(), seat.layout)).collect()
     };
@@ -578,7 +586,7 @@ fn who_sees_all_at_once_keeps_its_place() {
     let camera = |layout| ("Huddle room".to_owned(), layout);
     assert_eq!(seen(&w), [camera(PictureLayout::Grid), of_slides.clone()]);
     let before = places(&w);
-    order(&mut w, call, 4, lay_out(PictureLayout::Speaker));
+    order(&mut w, call, 5, lay_out(PictureLayout::Speaker));
     assert_eq!(seen(&w), [camera(PictureLayout::Speaker), of_slides]);
     assert!(places(&w).iter().zip(&before).all(|((_, now), (_, then))| now.is_same_place(then)));
     device.bye(&mut w);

@@ -4,7 +4,8 @@ use crate::steered::{answered, file, heard, hung_up, news, order, ringing};
 use model::{
     ApplicationNews, ApplicationOrder, Bridge, ConferenceId, ConferenceRecording,
     ConferenceRecordingFailure, ConferenceRecordingId, ConferenceRecordingOrder, LegSide,
-    ParticipantId, PicturesShown, ROOM_ORDERS, RecordedPerson, Seat, SeatFailure, Utterance,
+    MediaEvent, ParticipantId, PicturesShown, ROOM_ORDERS, RecordedPerson, Seat, SeatFailure,
+    Utterance,
 };
 use simnet::World;
 use std::time::Duration;
@@ -114,6 +115,34 @@ fn a_seat_that_there_is_not_is_told_and_can_be_ordered_again() {
     w.relay.cannot_sit = None;
     sit(&mut w, call, 4, SEAT);
     assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 4 }]);
+    caller.bye(&mut w);
+    caller.expect(&mut w, "200");
+    assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+    w.finish();
+}
+
+/// The relay is slow: what it says of a seat that was left is not about the one that was ordered since.
+#[test]
+fn a_late_answer_is_about_the_seat_that_it_was_given_to() {
+    let (mut w, mut caller, call) = answered();
+    let elsewhere = Seat { conference: ConferenceId(8), ..SEAT };
+    let failure = SeatFailure::TooMany;
+    w.relay.holds_seats = true;
+    sit(&mut w, call, 2, SEAT);
+    order(&mut w, call, 3, ApplicationOrder::StandUp);
+    sit(&mut w, call, 4, elsewhere);
+    let mut late = std::mem::take(&mut w.relay.late);
+    late[0] = MediaEvent::SeatFailed { id: late[0].id(), failure };
+    w.say(late);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 4 }]);
+    assert_eq!(seat(&w), Some(elsewhere));
+    // And the other way round, of an order that replaced one.
+    sit(&mut w, call, 5, SEAT);
+    w.relay.cannot_sit = Some(failure);
+    sit(&mut w, call, 6, elsewhere);
+    let late = std::mem::take(&mut w.relay.late);
+    w.say(late);
+    assert_eq!(news(&mut w), [ApplicationNews::SeatFailed { order: 6, failure }]);
     caller.bye(&mut w);
     caller.expect(&mut w, "200");
     assert_eq!(news(&mut w), [hung_up(A, false, 200)]);

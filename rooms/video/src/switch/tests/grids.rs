@@ -186,6 +186,24 @@ fn a_tile_shows_its_own_source_whoever_speaks() {
 }
 
 #[test]
+fn a_tile_that_loses_again_and_again_is_heard_each_second() {
+    let mut here = Composing::of(2);
+    here.room.key_frame(key(0));
+    here.decode(0, 0);
+    here.room.asked();
+    here.room.key_frame(key(0));
+    for loss in 0..12 {
+        here.room.pass(1_000);
+        let now = at(here.room.now);
+        here.room.switch.refresh(now, tile(0));
+        here.room.switch.refresh(now, tile(0));
+        assert_eq!(here.room.asked(), [key(0)], "once, of loss {loss}");
+        here.room.key_frame(key(0));
+    }
+    assert_eq!(here.room.switch.view(tile(0)).unwrap().requests_held_back, 0);
+}
+
+#[test]
 fn who_is_seen_in_tiles_alone_is_asked_for_less() {
     let mut here = Composing::of(3);
     (0..3).for_each(|number| drop(here.room.key_frame(key(number))));

@@ -176,7 +176,10 @@ impl Call {
     ) {
         let Some(steering) = self.steering.as_mut() else { return };
         (steering.pictures.name, steering.pictures.layout) = (Some(name), layout);
-        self.review_pictures(context);
+        // Alone with the card it is called nothing and sees nobody: what joins takes its place once.
+        if steering.seating.is_some() {
+            self.review_pictures(context);
+        }
     }
 
     /// Tells the rooms what lines of pictures there are, where that has changed.

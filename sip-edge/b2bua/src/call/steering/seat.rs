@@ -17,11 +17,37 @@ pub(super) struct Seating {
     /// The newest order, and whether the relay's answer to it is still to come.
     order: u32,
     waits: bool,
+    /// Answers to what was said of seats before it, which come first.
+    others: u32,
     /// As ordered.
     seat: Seat,
     shown: PicturesShown,
     /// What the relay was told last, and of which stream.
     told: Option<(MediaId, Seat)>,
+}
+
+/// What the relay was told of seats of a stream and has not answered yet. It answers one after the other, and
+/// names the stream alone.
+#[derive(Default)]
+pub(super) struct Unanswered {
+    stream: Option<MediaId>,
+    count: u32,
+}
+
+impl Unanswered {
+    fn of(&self, id: MediaId) -> u32 {
+        if self.stream == Some(id) { self.count } else { 0 }
+    }
+
+    fn told(&mut self, id: MediaId) {
+        (self.count, self.stream) = (self.of(id).saturating_add(1), Some(id));
+    }
+
+    fn answered(&mut self, id: MediaId) {
+        if self.stream == Some(id) {
+            self.count = self.count.saturating_sub(1);
+        }
+    }
 }
 
 impl Seating {
@@ -72,7 +98,8 @@ impl Call {
         if steering.is_bridged || steering.bridging.is_some() {
             return Err("there is a leg B, or one is being called; hang it up first");
         }
-        steering.seating = Some(Seating { order, waits: true, seat, shown, told: None });
+        let others = steering.unanswered.of(id);
+        steering.seating = Some(Seating { order, waits: true, others, seat, shown, told: None });
         self.review_seat(context, id);
         self.review_pictures(context);
         Ok(())
@@ -178,10 +205,11 @@ impl Call {
     /// sends then is music.
     pub(in crate::call) fn review_seat(&mut self, context: &mut Context, id: MediaId) {
         let holds = !self.media.wants_media(self.near());
-        let seating = self.steering.as_mut().and_then(|steering| steering.seating.as_mut());
-        let Some(seating) = seating else { return };
+        let Some(steering) = self.steering.as_mut() else { return };
+        let Some(seating) = steering.seating.as_mut() else { return };
         let seat = Seat { is_muted: seating.seat.is_muted || holds, ..seating.seat };
         if seating.told.replace((id, seat)) != Some((id, seat)) {
+            steering.unanswered.told(id);
             context.outputs.push_back(Output::Media(MediaCommand::Sit { id, seat }));
         }
     }
@@ -198,7 +226,15 @@ impl Call {
         }
         let current = self.media.id();
         let Some(steering) = self.steering.as_mut() else { return };
+        if current == Some(event.id()) {
+            steering.unanswered.answered(event.id());
+        }
         let Some(seating) = steering.seating.as_mut() else { return };
+        if current == Some(event.id()) && seating.others > 0 {
+            // Of a seat that was left meanwhile, or of an order that another has replaced.
+            seating.others -= 1;
+            return;
+        }
         let order = seating.order;
         let news = match event {
             MediaEvent::Sits { id } if current == Some(*id) => {
