@@ -152,16 +152,18 @@ export class Guest {
       return;
     }
     const content = this.contents.get(event.transceiver.mid) === "slides" ? "slides" : "main";
-    this.pictures.set(content, { stream, receiver: event.receiver, frames: 0, last: 0, shown: false });
+    this.pictures.set(content, { stream, line: event.transceiver, frames: 0, last: 0, shown: false });
     if (!this.looking) this.looking = setInterval(() => this.look(), LOOK);
   }
 
   /** Shows what moves: a browser keeps the last picture of a camera that is off for ever. */
   async look() {
+    // Not by receiver: what comes without being named in a description is not told of there after a further offer.
+    const facts = Array.from((await this.peer.getStats()).values()).filter((fact) => fact.type === "inbound-rtp");
+    if (this.over) return;
     for (const [content, picture] of this.pictures) {
-      const facts = Array.from((await picture.receiver.getStats()).values());
-      if (this.over) return;
-      const line = facts.find((fact) => fact.type === "inbound-rtp");
+      const line = facts.find((fact) => fact.mid === picture.line.mid
+        || fact.trackIdentifier === picture.line.receiver.track.id);
       const frames = (line && line.framesDecoded) || 0;
       const now = performance.now();
       if (frames !== picture.frames) picture.last = now;

@@ -44,10 +44,11 @@ function fresh() {
 }
 
 function takeState(word) {
-  if (word !== "no-media" && word !== "media") return;
-  here.silent = word === "no-media";
-  notice(here.silent ? word : "");
+  const silent = word === "no-media";
+  if ((!silent && word !== "media") || silent === here.silent) return;
+  here.silent = silent;
   if (here.state) show(here.state);
+  else notice(silent ? word : here.stage);
 }
 
 /** The form's buttons; `listens` where the guest joins without a microphone. */
@@ -134,20 +135,20 @@ function enter(mine) {
 }
 
 function openChannel(mine, isBack) {
-  let stage = "";
+  here.stage = "";
   here.meeting = new Meeting(mine.key, {
     stage: (word) => {
       if (word === "no-call") return;
-      stage = word;
+      here.stage = word;
       showNobody();
       notice(word);
       if (word !== "welcome") return;
       if (!isBack) open("keypad", true);
       // The meeting that it comes back to is over: who is asked for a number there is asked as a stranger is.
-      else setTimeout(() => stage === "welcome" && mine.leave(), ASKED_ANEW);
+      else setTimeout(() => here.stage === "welcome" && mine.leave(), ASKED_ANEW);
     },
     meeting: (now) => {
-      stage = "";
+      here.stage = "";
       show(now);
     },
     levels: (levels, speaker) => showLevels(levels, speaker),

@@ -9,7 +9,7 @@ import { floorNotice, takeFloor } from "./sharing.js";
 import { takeMuted, tellMuted } from "./sound.js";
 import { text } from "./words.js";
 
-/** The newest that the node has told. */
+/** What the node has told: something new, or the same once more, in another language. */
 export function show(now) {
   const before = here.state;
   here.state = now;
@@ -22,7 +22,8 @@ export function show(now) {
   showModeration(now);
   showLayout();
   const own = ownPerson();
-  if (own) takeOwn(own, before);
+  // What it said of the microphone before may not be so any more.
+  if (own && now !== before) takeOwn(own, before);
   notice((here.silent && "no-media") || floorNotice(own) || (now.people.length === 1 ? "alone" : ""));
   showPicture("slides", $("slides").srcObject);
   if (before) tellNews(before, now);
