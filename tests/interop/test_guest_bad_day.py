@@ -176,9 +176,10 @@ def test_guests_come_back_over_another_network_and_when_the_node_does(stage, tmp
         ada.press("#layout")
         is_pressed(ada, "#layout", True)
         ada.press("#layout")
+    is_pressed(ada, "#layout", False)
     ada.press("#keys")
-    for key in ("#", "1"):
-        ada.browser.tell(f"[...document.querySelectorAll('#keypad button')].find((one) => one.innerText === '{key}').click()")
+    ada.browser.tell("['#', '1'].forEach((key) => [...document.querySelectorAll('#keypad button')]"
+                     ".find((one) => one.innerText === key).click())")
     is_pressed(ada, "#layout", True)
     is_pressed(bob, "#layout", False)
     # Another network: the way is found anew, in the same call.
@@ -196,7 +197,8 @@ def test_guests_come_back_over_another_network_and_when_the_node_does(stage, tmp
     for guest, words in ((ada, "before"), (bob, "and after")):
         guest.browser.tell(f"document.getElementById('text').value = {words!r}")
         guest.browser.tell("document.getElementById('say').requestSubmit()")
-        guest.wait(f"document.getElementById('texts').innerText.includes({words!r})", words)
+        for each in (ada, bob):
+            each.wait(f"[...document.querySelectorAll('#texts p')].some((one) => one.textContent === {words!r})", words)
     # It stops, and says so in its last word.
     stage.edge.stop()
     for guest in (ada, bob):
