@@ -14,6 +14,7 @@ use std::net::TcpListener;
 pub(crate) struct Door {
     section: GuestsSection,
     host: String,
+    grid: bool,
     longest_message: usize,
     listener: TcpListener,
 }
@@ -25,6 +26,7 @@ impl Door {
         shell: &mut ShellConfig,
     ) -> Result<Option<Door>, StartError> {
         let section = config.rooms.as_ref().and_then(|rooms| rooms.guests.clone());
+        let grid = config.rooms.as_ref().is_some_and(|rooms| rooms.grid.is_some());
         let Some((section, rooms)) = section.zip(config.resources.rooms.as_ref()) else {
             return Ok(None);
         };
@@ -44,14 +46,15 @@ impl Door {
         let scheme = if section.plain { "http" } else { "https" };
         tracing::info!(address = %local, scheme, "the page of guests is served");
         let longest_message = config.limits.message.message_bytes;
-        Ok(Some(Door { section, host: rooms.host(), longest_message, listener }))
+        Ok(Some(Door { section, host: rooms.host(), grid, longest_message, listener }))
     }
 
     /// Serves it.
     pub(crate) fn serve(self, edge: &SipEdge, rooms: RoomsPort) -> Result<Guests, StartError> {
-        let Door { section, host, longest_message, listener } = self;
+        let Door { section, host, grid, longest_message, listener } = self;
         let config = GuestsConfig {
             host,
+            grid,
             max_connections: section.max_connections,
             max_per_source: section.max_per_source,
             longest_message,

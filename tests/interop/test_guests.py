@@ -154,7 +154,7 @@ def test_only_web_sockets_of_sip_and_of_the_page_are_opened(stage, page):
     assert requests.get(f"{page}/sip", timeout=10).status_code == 426
     served = requests.get(page, timeout=10)
     assert served.status_code == 200 and "frame-ancestors 'none'" in served.headers["content-security-policy"]
-    assert requests.get(f"{page}/config.json", timeout=10).json() == {"host": HOST}
+    assert requests.get(f"{page}/config.json", timeout=10).json() == {"host": HOST, "grid": True}
     assert refused(stage.edge, "request") == 7
 
 

@@ -1,4 +1,4 @@
-// The guest's media: microphone, camera, screen, and what is heard and seen of the others.
+// The guest's call: what it sends, and what is heard and seen of the others.
 
 import { Call, random } from "./sip.js";
 
@@ -32,57 +32,48 @@ function taken(transceiver) {
     && Boolean(transceiver.currentDirection) && transceiver.currentDirection !== "stopped";
 }
 
+/** What the lines of a description are for, by their `a=mid`, where it says so. */
+function contentsOf(sdp) {
+  return sections(sdp).map((section) => [/^a=mid:(\S+)/m.exec(section), /^a=content:(\S+)/m.exec(section)])
+    .filter(([mid, content]) => mid && content).map(([mid, content]) => [mid[1], content[1]]);
+}
+
 /**
- * The guest's call. `events` has `state(word)`, `ended(why)`, `picture(content, stream)`,
- * `sound(stream)`, `sharing(on)`.
+ * The guest's call, with its devices. `events` has `state(word)`, `ended(why)`, `picture(content, stream)` and
+ * `sound(stream)`; it ends once.
  */
 export class Guest {
-  constructor(events) {
+  constructor(devices, events) {
+    this.devices = devices;
     this.events = events;
     this.key = random(24);
-    this.microphone = null;
-    this.camera = null;
-    this.screen = null;
     this.contents = new Map();
     this.pictures = new Map();
-  }
-
-  /** Opens the microphone, and the camera where it is wished for. */
-  async prepare({ microphone, camera }) {
-    this.release(this.microphone);
-    this.release(this.camera);
-    const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-    if (microphone && microphone !== "default") audio.deviceId = { exact: microphone };
-    this.microphone = await navigator.mediaDevices.getUserMedia({ audio });
-    this.camera = null;
-    if (camera) {
-      const video = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { max: 30 } };
-      this.camera = await navigator.mediaDevices.getUserMedia({ video }).catch(() => null);
-    }
-    return this.microphone;
+    this.over = false;
+    this.offers = Promise.resolve();
   }
 
   /** Calls the rooms at `host`. */
-  async join(host, name, [meeting, passcode], language) {
+  join(host, name, number, language) {
+    return this.inTurn(() => this.begin(host, name, number, language));
+  }
+
+  async begin(host, name, [meeting, passcode], language) {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.call = new Call(`${scheme}://${location.host}/sip`, {
       progress: (status) => this.events.state(status >= 180 ? "ringing" : "calling"),
-      offered: (sdp) => this.answer(sdp),
+      offered: (sdp) => this.inTurn(() => this.answer(sdp)),
       ended: (why) => this.end(why),
     });
     await this.call.open();
     // Each line has a way of its own: the node does not bundle. It is ICE-lite and has one address.
     this.peer = new RTCPeerConnection({ bundlePolicy: "max-compat", iceServers: [] });
     this.peer.ontrack = (event) => this.arrived(event);
-    this.peer.onconnectionstatechange = () => {
-      if (this.peer.connectionState === "failed") this.events.state("no-media");
-    };
-    const sound = this.microphone.getAudioTracks()[0];
-    this.sound = this.peer.addTransceiver(sound, { direction: "sendrecv" });
-    const picture = this.camera ? this.camera.getVideoTracks()[0] : "video";
-    this.main = this.peer.addTransceiver(picture, { direction: this.camera ? "sendrecv" : "recvonly" });
-    const offer = await this.peer.createOffer();
-    await this.peer.setLocalDescription(offer);
+    this.peer.onconnectionstatechange = () => this.takeConnection(this.peer.connectionState);
+    this.sound = this.peer.addTransceiver(this.devices.sound, { direction: "sendrecv" });
+    const camera = this.devices.camera.track;
+    this.main = this.peer.addTransceiver(camera || "video", { direction: camera ? "sendrecv" : "recvonly" });
+    await this.peer.setLocalDescription(await this.peer.createOffer());
     const user = `${meeting}${passcode ? `*${passcode}` : ""}`;
     const key = await digest(this.key);
     const answer = await this.call.invite(`sip:${user}@${host}`, name, this.described(),
@@ -96,15 +87,61 @@ export class Guest {
     return taken(this.main);
   }
 
+  /** Whether it can be given pictures that the room composes, which are H.264. */
+  get seesComposed() {
+    const answered = this.peer && this.peer.remoteDescription;
+    return this.hasPictures && Boolean(answered) && / H264\/90000/i.test(answered.sdp);
+  }
+
   described() {
     return withContent(this.peer.localDescription.sdp, this.contents);
   }
 
+  /** One after the other: a browser has one offer at a time. */
+  inTurn(work) {
+    const done = this.offers.then(() => {
+      if (this.over) throw new Error("the call is over");
+      return work();
+    });
+    this.offers = done.catch(() => {});
+    return done;
+  }
+
   /** The node offers: a refresh, or other lines. */
   async answer(sdp) {
+    for (const [mid, content] of contentsOf(sdp)) this.contents.set(mid, content);
     await this.peer.setRemoteDescription({ type: "offer", sdp });
     await this.peer.setLocalDescription(await this.peer.createAnswer());
     return this.described();
+  }
+
+  /** What has become of the ways of sound and pictures; one that was there and is lost is looked for anew, once. */
+  takeConnection(state) {
+    if (state === "connected") {
+      this.wasConnected = true;
+      this.restarted = false;
+      this.events.state("media");
+    } else if (state === "failed" && this.wasConnected && !this.restarted) {
+      this.restarted = true;
+      this.restart();
+    } else if (state === "failed") {
+      this.events.state("no-media");
+    }
+  }
+
+  /** Looks for a way from other addresses: the network may be another one (RFC 8445 section 2.4). */
+  async restart() {
+    if (this.over || !this.peer) return;
+    this.peer.restartIce();
+    const fine = await this.inTurn(() => this.offer()).catch(() => false);
+    if (!fine && !this.over) this.events.state("no-media");
+  }
+
+  /** The network may be another one now. */
+  probe() {
+    if (this.over || !this.call) return;
+    this.call.probe();
+    if (this.peer && ["disconnected", "failed"].includes(this.peer.connectionState)) this.restart();
   }
 
   arrived(event) {
@@ -115,15 +152,18 @@ export class Guest {
       return;
     }
     const content = this.contents.get(event.transceiver.mid) === "slides" ? "slides" : "main";
-    this.pictures.set(content, { stream, receiver: event.receiver, frames: 0, last: 0, shown: false });
+    this.pictures.set(content, { stream, line: event.transceiver, frames: 0, last: 0, shown: false });
     if (!this.looking) this.looking = setInterval(() => this.look(), LOOK);
   }
 
   /** Shows what moves: a browser keeps the last picture of a camera that is off for ever. */
   async look() {
+    // Not by receiver: what comes without being named in a description is not told of there after a further offer.
+    const facts = Array.from((await this.peer.getStats()).values()).filter((fact) => fact.type === "inbound-rtp");
+    if (this.over) return;
     for (const [content, picture] of this.pictures) {
-      const facts = Array.from((await picture.receiver.getStats()).values());
-      const line = facts.find((fact) => fact.type === "inbound-rtp");
+      const line = facts.find((fact) => fact.mid === picture.line.mid
+        || fact.trackIdentifier === picture.line.receiver.track.id);
       const frames = (line && line.framesDecoded) || 0;
       const now = performance.now();
       if (frames !== picture.frames) picture.last = now;
@@ -134,56 +174,27 @@ export class Guest {
     }
   }
 
-  mute(on) {
-    if (this.microphone) this.microphone.getAudioTracks().forEach((track) => { track.enabled = !on; });
+  /** Sends what the microphone gives now, or silence where there is none. */
+  async sendSound() {
+    if (this.sound && !this.over) await this.sound.sender.replaceTrack(this.devices.sound);
   }
 
-  async useMicrophone(id) {
-    const before = this.microphone;
-    const enabled = before ? before.getAudioTracks()[0].enabled : true;
-    const audio = { deviceId: { exact: id }, echoCancellation: true, noiseSuppression: true };
-    this.microphone = await navigator.mediaDevices.getUserMedia({ audio });
-    const track = this.microphone.getAudioTracks()[0];
-    track.enabled = enabled;
-    if (this.sound) await this.sound.sender.replaceTrack(track);
-    this.release(before);
-    return this.microphone;
+  /** Sends what the camera gives now, or nothing; `false` where the room takes none. */
+  sendCamera() {
+    return this.inTurn(async () => {
+      this.main = await this.send(this.main, this.devices.camera.track, "");
+      return this.hasPictures;
+    });
   }
 
-  /** Shows the camera's picture, or no more; `false` where the room takes none. */
-  async useCamera(on) {
-    if (on && !this.camera) {
-      this.camera = await navigator.mediaDevices.getUserMedia({ video: true });
-    }
-    if (!on) {
-      if (taken(this.main)) await this.main.sender.replaceTrack(null);
-      this.release(this.camera);
-      this.camera = null;
-      return true;
-    }
-    this.main = await this.send(this.main, this.camera.getVideoTracks()[0], "");
-    return this.hasPictures;
-  }
-
-  /** Offers a second picture with the screen; `false` where the room takes none. */
-  async share() {
-    const wishes = { video: { frameRate: { max: 15 } }, audio: false };
-    this.screen = await navigator.mediaDevices.getDisplayMedia(wishes);
-    const track = this.screen.getVideoTracks()[0];
-    track.contentHint = "detail";
-    track.onended = () => this.unshare();
-    this.slides = await this.send(this.slides, track, "slides");
-    const fine = taken(this.slides);
-    if (!fine) await this.unshare();
-    this.events.sharing(fine);
-    return fine;
-  }
-
-  async unshare() {
-    this.release(this.screen);
-    this.screen = null;
-    if (taken(this.slides)) await this.slides.sender.replaceTrack(null);
-    this.events.sharing(false);
+  /** The same of the screen, on a second line. */
+  sendScreen() {
+    return this.inTurn(async () => {
+      const track = this.devices.screen.track;
+      if (track) track.contentHint = "detail";
+      this.slides = await this.send(this.slides, track, "slides");
+      return taken(this.slides);
+    });
   }
 
   /** Sends a track on its line, or on a new one where that was declined; gives the line. */
@@ -191,21 +202,32 @@ export class Guest {
     let line = before;
     if (taken(line)) {
       await line.sender.replaceTrack(track);
-      if (line.direction === "sendrecv") return line;
+      if (!track || line.direction === "sendrecv") return line;
       line.direction = "sendrecv";
-    } else {
+    } else if (track) {
       line = this.peer.addTransceiver(track, { direction: "sendrecv" });
+    } else {
+      return line;
     }
+    await this.offer(line, content);
+    return line;
+  }
+
+  /** Offers what there is now, with what a line is for; whether that was answered. */
+  async offer(line, content) {
+    const isNew = line && !line.mid;
     await this.peer.setLocalDescription(await this.peer.createOffer());
-    if (content) this.contents.set(line.mid, content);
+    const mid = line && line.mid;
+    if (content) this.contents.set(mid, content);
     try {
       const answer = await this.call.offer(this.described());
       await this.peer.setRemoteDescription({ type: "answer", sdp: answer });
+      return true;
     } catch (error) {
-      this.contents.delete(line.mid);
-      await this.peer.setLocalDescription({ type: "rollback" }).catch(() => {});
+      if (isNew) this.contents.delete(mid);
+      if (!this.over) await this.peer.setLocalDescription({ type: "rollback" }).catch(() => {});
+      return false;
     }
-    return line;
   }
 
   press(symbol) {
@@ -214,18 +236,16 @@ export class Guest {
 
   leave() {
     if (this.call) this.call.hangUp();
+    this.end({ status: 200, reason: "", byUs: true });
   }
 
   end(why) {
+    if (this.over) return;
+    this.over = true;
+    if (this.call) this.call.hangUp();
     clearInterval(this.looking);
     this.pictures.clear();
-    for (const stream of [this.microphone, this.camera, this.screen]) this.release(stream);
-    this.microphone = this.camera = this.screen = null;
     if (this.peer) this.peer.close();
     this.events.ended(why);
-  }
-
-  release(stream) {
-    if (stream) stream.getTracks().forEach((track) => track.stop());
   }
 }

@@ -7,8 +7,14 @@ import { spoken, text } from "./words.js";
 
 let unread = 0;
 
+/** What is shown: who comes back is told the older ones again. */
+const seen = new Set();
+
 /** A text has come. */
 export function showText(message) {
+  const mark = `${message.at} ${message.number}`;
+  if (seen.has(mark)) return;
+  seen.add(mark);
   const own = here.state && message.from === here.state.you;
   const time = new Date(message.at).toLocaleTimeString(spoken(), { hour: "2-digit", minute: "2-digit" });
   const entry = make("li", own ? "own" : "", "",
@@ -46,6 +52,7 @@ export async function sendText(event) {
 
 /** For the next meeting. */
 export function emptyChat() {
+  seen.clear();
   $("texts").replaceChildren();
   setUnread(0);
 }

@@ -14,7 +14,6 @@ export class Meeting {
     this.number = 0;
     this.asked = new Map();
     this.closed = false;
-    this.seen = new Set();
     this.open();
   }
 
@@ -39,9 +38,7 @@ export class Meeting {
         this.events.levels(message.levels, message.speaker);
         break;
       case "chat":
-        // After a new connection the older ones come again.
-        if (!this.seen.has(message.number)) this.events.chat(message);
-        this.seen.add(message.number);
+        this.events.chat(message);
         break;
       case "done":
       case "refused":

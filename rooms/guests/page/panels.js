@@ -31,7 +31,7 @@ export function noticeAgain() {
 export async function ask(what, more) {
   if (!here.meeting) return "lost";
   const why = await here.meeting.ask(what, more);
-  if (why && why !== "lost") toast(text(`why-${why}`));
+  if (why) toast(text(`why-${why}`));
   return why;
 }
 

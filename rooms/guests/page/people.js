@@ -37,6 +37,7 @@ export function showTiles(now) {
       person.shows && symbol("screen", text("shows")));
     tile.replaceChildren(face, make("p", "", "", make("span", "", name), marks));
     tile.dataset.id = person.id;
+    tile.title = nameOf(person);
     tile.classList.toggle("hand", person.hand);
     if (person.id === now.you) tile.dataset.own = "";
     return tile;
@@ -54,12 +55,13 @@ export function showRoster(now) {
       person.asks && text("asks")];
     const about = make("div", "about", "", make("b", "", nameOf(person)),
       make("small", "", words.filter(Boolean).join(" · ")));
+    about.title = nameOf(person);
     const row = make("li", person.in ? "" : "waits", "",
       make("span", `face small ${colour(person.id)}`, initials(person.name)), about,
       // A moderator's buttons say the same.
       make("span", "marks", "", person.hand && (own || !now.moderator) && symbol("hand", text("hand-raised")),
         person.shows && symbol("screen", text("shows")),
-        person.in && person.muted && symbol("mic-off", text("muted"))));
+        person.in && person.muted && (own || !now.moderator) && symbol("mic-off", text("muted"))));
     row.dataset.id = person.id;
     if (now.moderator && !own) row.append(actions(person));
     return row;
@@ -86,13 +88,15 @@ function actions(person) {
   remove.onclick = async () => {
     if (await confirmed(text("confirm-remove", { name: nameOf(person) }))) ask("remove", { who: person.id });
   };
+  // As everywhere it shows what is, and says what it does.
+  const microphone = button(person.muted ? "unmute" : "mute", person.muted ? "mic-off" : "mic", "mute", { on: !person.muted });
+  microphone.classList.toggle("off", person.muted);
   return make("span", "actions", "",
     person.asks && button("let-share", "screen", "show", { on: true }),
     person.asks && button("refuse-share", "screen-off", "show", { on: false }),
     person.shows && button("stop-share", "screen-off", "show", { on: false }),
     person.hand && button("lower-hand", "hand", "hand", { on: false }),
-    button(person.muted ? "unmute" : "mute", person.muted ? "mic" : "mic-off", "mute", { on: !person.muted }),
-    !person.moderator && button("promote", "more", "promote"), remove);
+    microphone, !person.moderator && button("promote", "more", "promote"), remove);
 }
 
 /** A button with a word. */

@@ -1,8 +1,9 @@
 // What is seen: the others, slides, and the guest's own camera.
 
 import { $, set } from "./elements.js";
+import { whyNot } from "./devices.js";
 import { here } from "./here.js";
-import { toast } from "./panels.js";
+import { ask, toast } from "./panels.js";
 import { text } from "./words.js";
 
 /** The camera that is looked at before the meeting. */
@@ -34,28 +35,63 @@ function othersShow() {
 }
 
 /** The guest's own camera in the meeting. */
-export function ownPicture() {
+function ownPicture() {
   const video = $("own");
-  video.srcObject = here.guest && here.guest.camera;
+  video.srcObject = here.devices.camera.stream;
   video.hidden = !video.srcObject;
 }
 
+/** The button: what it says is what is wished for, also while the browser asks its user. */
 export async function toggleCamera() {
-  const on = !here.guest.camera;
-  const fine = await here.guest.useCamera(on).catch(() => false);
-  if (!here.guest) return;
-  if (on && !fine) {
-    toast(text("no-pictures"));
-    await here.guest.useCamera(false);
+  const camera = here.devices.camera;
+  if (camera.wanted) {
+    camera.close();
+    showCamera();
+    await here.guest.sendCamera().catch(() => {});
+    return;
+  }
+  const opening = here.devices.openCamera();
+  showCamera();
+  let stream = null;
+  try {
+    stream = await opening;
+  } catch (error) {
+    toast(text(`camera-${whyNot(error)}`));
+  }
+  // What another press, or the end, has overtaken is closed already.
+  if (!stream) {
+    showCamera();
+    return;
   }
   showCamera();
+  const fine = await here.guest.sendCamera().catch(() => true);
+  if (!fine && camera.stream === stream) loseCamera("no-pictures");
+}
+
+/** The camera is off, and why. */
+export function loseCamera(why) {
+  here.devices.camera.close();
+  toast(text(why));
+  showCamera();
+  if (here.guest.hasPictures) here.guest.sendCamera().catch(() => {});
 }
 
 /** The button, and the picture beside it. */
 export function showCamera() {
-  const on = Boolean(here.guest.camera);
+  const on = here.devices.camera.wanted;
   set($("camera"), on, on ? "camera" : "camera-off", "camera");
   ownPicture();
+}
+
+/** The button of who is seen: only where the node composes pictures, and gives them to this browser. */
+export function showLayout() {
+  $("layout").hidden = !here.state || !here.composes || !here.guest.seesComposed;
+  if (here.state) $("layout").setAttribute("aria-pressed", String(here.state.layout === "grid"));
+}
+
+/** Everybody at once, or who speaks; it shows what the meeting says. */
+export function toggleLayout() {
+  if (!$("layout").hidden) ask("layout", { on: here.state.layout !== "grid" });
 }
 
 /** Whether somebody wishes for a camera before the meeting: shows what it sees. */
@@ -69,7 +105,7 @@ export async function tryCamera() {
   } catch (error) {
     if (mine !== trials) return;
     $("with-camera").checked = false;
-    toast(text("no-camera", { why: error.name || String(error) }));
+    toast(text(`camera-${whyNot(error)}`));
     return;
   }
   if (mine !== trials) {

@@ -33,24 +33,26 @@ export function takeFloor(own, before) {
   showShare(own);
 }
 
-/** The screen is shown now, or no more. */
-export function takeSharing(on) {
-  here.sharing = on;
+/** The screen is shown no more: by the button, or by the browser's own; the floor is given back. */
+export function endSharing() {
+  const wasShown = here.sharing;
+  here.sharing = false;
+  here.devices.screen.close();
+  if (!wasShown) return;
   showShare(ownPerson());
-  if (!on && here.meeting) here.meeting.ask("show", { on: false });
+  giveBack();
 }
 
 /** Somebody else has taken the floor, or a moderator has taken it away: nobody sees the screen any more. */
 function loseFloor() {
-  here.sharing = false;
   toast(text("floor-lost"));
-  here.guest.unshare();
+  endSharing();
 }
 
 /** The button: asks for the floor, takes that back, begins to share or ends it. */
 export async function toggleShare() {
   if (here.sharing) {
-    await here.guest.unshare();
+    endSharing();
     return;
   }
   if (here.choosing || !here.state) return;
@@ -79,17 +81,30 @@ function nextFloorNews() {
 }
 
 async function chooseScreen() {
+  const mine = here.guest;
   here.choosing = true;
   notice("");
+  let isShown = false;
   try {
-    if (!(await here.guest.share())) toast(text("no-screen"));
+    // Nothing comes of it where the guest has left over the choice.
+    if (await here.devices.openScreen()) isShown = await mine.sendScreen();
+    if (!isShown && !mine.over) toast(text("no-screen"));
   } catch (error) {
     // Who changes one's mind is asked nothing more.
-    if (error.name !== "NotAllowedError") toast(text("no-screen"));
-    await here.guest.unshare().catch(() => {});
+    if (error.name !== "NotAllowedError" && !mine.over) toast(text("no-screen"));
   }
   here.choosing = false;
-  // The floor may have been lost over the choice.
+  if (mine.over) return;
   const own = ownPerson();
+  here.sharing = isShown && here.devices.screen.wanted;
+  showShare(own);
+  // The floor may have been lost over the choice.
   if (here.sharing && !(own && own.shows)) loseFloor();
+  else if (!here.sharing) giveBack();
+}
+
+/** Nothing is shown: the floor is for others. */
+function giveBack() {
+  here.guest.sendScreen().catch(() => {});
+  if (here.meeting) here.meeting.ask("show", { on: false });
 }

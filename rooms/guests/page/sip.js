@@ -4,6 +4,10 @@ const AGENT = "Tandem guest";
 const ALLOW = "INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS";
 const KEEP_ALIVE = 20000;
 const ANSWER_LIMIT = 32000;
+// A keep-alive is answered at once (RFC 5626 section 4.4.1); a connection that is silent for so many, or for so long
+// after a probe, is lost: a browser may learn of that after many minutes alone.
+const MOST_UNANSWERED = 2;
+const PROBE_LIMIT = 6000;
 // The node refreshes the session as often as it likes (RFC 4028): a page that sleeps is noticed.
 const TIMER = ["Supported: timer", "Session-Expires: 86400;refresher=uas"];
 
@@ -74,6 +78,8 @@ export class Call {
     this.dialog = null;
     this.over = false;
     this.inviting = false;
+    this.unanswered = 0;
+    this.heard = 0;
   }
 
   /** Opens the WebSocket. */
@@ -82,17 +88,42 @@ export class Call {
       const socket = new WebSocket(this.url, "sip");
       this.socket = socket;
       socket.onopen = () => {
-        this.keepAlive = setInterval(() => this.write("\r\n\r\n"), KEEP_ALIVE);
+        this.keepAlive = setInterval(() => this.ping(), KEEP_ALIVE);
         resolve();
       };
       socket.onerror = () => reject(new Error("no connection"));
       socket.onclose = () => {
-        clearInterval(this.keepAlive);
         reject(new Error("no connection"));
-        this.end({ status: 0, reason: "connection lost" });
+        this.lose();
       };
       socket.onmessage = (event) => this.take(event.data);
     });
+  }
+
+  /** Asks whether the node is there; counted, for timers of a page in the background are late. */
+  ping() {
+    if (this.unanswered >= MOST_UNANSWERED) {
+      this.lose();
+      return;
+    }
+    this.unanswered += 1;
+    this.write("\r\n\r\n");
+  }
+
+  /** The same, where an answer is awaited: the network may be another one. */
+  probe() {
+    const [before, began] = [this.heard, performance.now()];
+    this.ping();
+    setTimeout(() => {
+      if (this.over || this.heard !== before) return;
+      // Whoever has slept meanwhile has not listened either.
+      if (performance.now() - began > 2 * PROBE_LIMIT) this.probe();
+      else this.lose();
+    }, PROBE_LIMIT);
+  }
+
+  lose() {
+    this.end({ status: 0, reason: "connection lost" });
   }
 
   /** Calls, and gives the answer's description. Further headers are lines of `name: value`. */
@@ -177,6 +208,8 @@ export class Call {
   }
 
   take(data) {
+    this.unanswered = 0;
+    this.heard += 1;
     if (typeof data !== "string" || !data.trim()) return;
     const message = parse(data);
     if (!message) return;
@@ -303,6 +336,7 @@ export class Call {
   end(why) {
     if (this.over) return;
     this.over = true;
+    clearInterval(this.keepAlive);
     for (const pending of this.waiting.values()) {
       if (pending.method === "BYE") continue;
       clearTimeout(pending.timer);

@@ -1,14 +1,33 @@
-// The guest's own sound: microphones, how loud it is, and whether it is muted.
+// What is heard, and the guest's own sound: microphones, how loud it is, and whether it is muted.
 
 import { $, make, set } from "./elements.js";
+import { whyNot } from "./devices.js";
 import { here, ownPerson } from "./here.js";
 import { ask, toast } from "./panels.js";
 import { text } from "./words.js";
 
+/** Between two tries to tell the meeting that the guest is muted, in milliseconds. */
+const TELL_AGAIN = 1000;
+
 let meter = null;
+
+/** What is heard of the others; some browsers play nothing before a button says so. */
+export function hear(stream) {
+  $("sound").srcObject = stream;
+  if (stream) play();
+  else $("unblock").hidden = true;
+}
+
+export function play() {
+  $("sound").play().then(() => { $("unblock").hidden = true; }, (error) => {
+    // Of a stream that was replaced meanwhile there is nothing to say.
+    if (error.name === "NotAllowedError") $("unblock").hidden = false;
+  });
+}
 
 /** Which there are; they have names once one was allowed. */
 export async function listMicrophones() {
+  if (!navigator.mediaDevices) return;
   const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
   const list = $("microphones");
   const before = list.value;
@@ -49,10 +68,13 @@ export function watch(stream) {
 export function endWatch() {
   if (meter) meter.close();
   meter = null;
+  $("self-level").parentElement.dataset.level = "0";
 }
 
-function showMuted() {
-  set($("mic"), here.muted, here.muted ? "mic-off" : "mic", here.muted ? "unmute" : "mute");
+export function showMuted() {
+  const listens = !here.devices.microphone.stream;
+  const word = listens ? "no-mic" : here.muted ? "unmute" : "mute";
+  set($("mic"), here.muted, here.muted ? "mic-off" : "mic", word);
 }
 
 /** Takes it from the meeting; while a wish of the guest's own is not answered, that holds. */
@@ -60,25 +82,75 @@ export function takeMuted(on, isNew) {
   if (here.muting === 0 && on !== here.muted) {
     if (on && isNew) toast(text("you-are-muted"));
     here.muted = on;
-    here.guest.mute(on);
+    here.devices.mute(on);
   }
   showMuted();
 }
 
-/** The button; silence does not wait for the meeting. */
-export async function toggleMute() {
-  here.muted = !here.muted;
-  here.guest.mute(here.muted);
-  showMuted();
+/**
+ * The meeting does not know yet that the guest is muted, who was so before its connection was lost, while it waited, or
+ * for want of a microphone. It stays so until that is known.
+ */
+export async function tellMuted() {
+  const mine = here.meeting;
   here.muting += 1;
-  const why = await ask("mute", { on: here.muted });
-  here.muting -= 1;
-  const own = ownPerson();
-  if (why && own) takeMuted(own.muted, false);
+  while (here.meeting === mine && here.muted && await mine.ask("mute", { on: true })) {
+    await new Promise((go) => setTimeout(go, TELL_AGAIN));
+  }
+  if (here.meeting === mine) here.muting -= 1;
 }
 
-/** The guest changes its microphone. */
-export async function changeMicrophone() {
-  const id = $("microphones").value;
-  if (here.meeting && id !== "default") watch(await here.guest.useMicrophone(id));
+/** The button; silence does not wait for the meeting. */
+export async function toggleMute() {
+  if (!here.devices.microphone.stream && !(await findMicrophone())) return;
+  here.muted = !here.muted;
+  here.devices.mute(here.muted);
+  showMuted();
+  // Who is not in the meeting tells it later.
+  if (!here.state) return;
+  const mine = here.meeting;
+  here.muting += 1;
+  const why = await ask("mute", { on: here.muted });
+  if (here.meeting !== mine) return;
+  here.muting -= 1;
+  const own = ownPerson();
+  if (why && here.muted) tellMuted();
+  else if (why && own) takeMuted(own.muted, false);
+}
+
+/** Who only listened wants to be heard; whether there is a microphone now. */
+async function findMicrophone() {
+  if (here.devices.microphone.wanted) return false;
+  return replace("default");
+}
+
+/** The microphone is gone: another one takes its place, else the guest only listens. */
+export async function replaceMicrophone() {
+  if (await replace("default", true)) {
+    toast(text("other-microphone"));
+    return;
+  }
+  endWatch();
+  here.muted = true;
+  showMuted();
+  toast(text("microphone-gone"));
+  if (here.state) tellMuted();
+}
+
+async function replace(id, isQuiet) {
+  let stream = null;
+  try {
+    stream = await here.devices.openMicrophone(id);
+  } catch (error) {
+    if (!isQuiet) toast(text(`microphone-${whyNot(error)}`));
+  }
+  if (!stream) {
+    if (here.guest) await here.guest.sendSound();
+    return false;
+  }
+  here.devices.mute(here.muted);
+  watch(stream);
+  listMicrophones();
+  if (here.guest) await here.guest.sendSound();
+  return true;
 }

@@ -40,6 +40,8 @@ pub enum Request {
     Say(String),
     /// Asks to show the guest's own screen (`None`), or lets somebody show one; or no more.
     Show(Option<u64>, bool),
+    /// Sees all at once, or whoever speaks.
+    LayOut(bool),
     /// Calls a number into the meeting.
     Dial(String),
     /// Ends the meeting for all.
@@ -83,6 +85,7 @@ enum What {
     Promote,
     Say,
     Show,
+    Layout,
     Dial,
     End,
 }
@@ -118,6 +121,7 @@ impl Asked {
             What::Promote => Request::Promote(somebody?),
             What::Say => Request::Say(text?),
             What::Show => Request::Show(who, on),
+            What::Layout => Request::LayOut(on),
             What::Dial => Request::Dial(number(&text?).ok_or_else(|| bad("text is no number"))?),
             What::End => Request::End,
         };
@@ -157,6 +161,7 @@ mod tests {
             (r#"{"number":7,"do":"mute-all","on":true}"#.to_owned(), Request::MuteAll(true)),
             (r#"{"number":7,"do":"hand","on":true}"#.to_owned(), Request::Hand(None, true)),
             (r#"{"number":7,"do":"show","on":true}"#.to_owned(), Request::Show(None, true)),
+            (r#"{"number":7,"do":"layout","on":false}"#.to_owned(), Request::LayOut(false)),
             (
                 format!(r#"{{"number":7,"do":"show","who":"{id}","on":false}}"#),
                 Request::Show(Some(255), false),

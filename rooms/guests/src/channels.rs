@@ -2,7 +2,7 @@
 
 use crate::asked::{Asked, Request};
 use crate::view::{View, chat_text, id_of, meeting_text, outcome_text, stage_text};
-use model::{Instant, TransactionId};
+use model::{Instant, PictureLayout, TransactionId};
 use room_core::{By, ChatMessage, Command, Draw, Focus, MeetingId, Now, Refused, RosterEntry};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -100,7 +100,7 @@ struct Channel {
 enum Told {
     Nothing,
     Stage(&'static str),
-    Meeting(bool, Arc<str>),
+    Meeting((bool, PictureLayout), Arc<str>),
 }
 
 impl Channels {
@@ -208,11 +208,11 @@ impl Channel {
             self.chat = None;
             return self.tell_stage("waiting");
         };
-        let (moderates, seen) = (own.person.moderator, view.seen_by(own));
-        let told = Told::Meeting(moderates, Arc::clone(seen));
+        let (own, seen) = ((own.person.moderator, own.layout), view.seen_by(own));
+        let told = Told::Meeting(own, Arc::clone(seen));
         let mut fine = true;
         if self.told != told {
-            fine &= self.out.send(meeting_text(self.call, moderates, seen));
+            fine &= self.out.send(meeting_text(self.call, own, seen));
             self.told = told;
         }
         if self.chat != Some(meeting) {
@@ -264,6 +264,8 @@ fn carry_out(
         Request::Say(text) => Command::Say(text),
         Request::Show(who, true) => Command::TakeFloor(who.map_or(Ok(call), found)?),
         Request::Show(who, false) => Command::LeaveFloor(who.map_or(Ok(call), found)?),
+        Request::LayOut(true) => Command::LayOut(call, PictureLayout::Grid),
+        Request::LayOut(false) => Command::LayOut(call, PictureLayout::Speaker),
         Request::Dial(number) => Command::DialOut(number),
         Request::End => Command::End,
     };

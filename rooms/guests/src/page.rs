@@ -20,14 +20,18 @@ const PICTURE: &str = "image/svg+xml";
 const FILES: &[(&str, &str, &str)] = &[
     ("/", HTML, include_str!("../page/index.html")),
     ("/app.js", SCRIPT, include_str!("../page/app.js")),
+    ("/awake.js", SCRIPT, include_str!("../page/awake.js")),
     ("/call.js", SCRIPT, include_str!("../page/call.js")),
     ("/chat.js", SCRIPT, include_str!("../page/chat.js")),
+    ("/devices.js", SCRIPT, include_str!("../page/devices.js")),
     ("/elements.js", SCRIPT, include_str!("../page/elements.js")),
     ("/here.js", SCRIPT, include_str!("../page/here.js")),
+    ("/joining.js", SCRIPT, include_str!("../page/joining.js")),
     ("/meeting.js", SCRIPT, include_str!("../page/meeting.js")),
     ("/panels.js", SCRIPT, include_str!("../page/panels.js")),
     ("/people.js", SCRIPT, include_str!("../page/people.js")),
     ("/pictures.js", SCRIPT, include_str!("../page/pictures.js")),
+    ("/room.js", SCRIPT, include_str!("../page/room.js")),
     ("/sharing.js", SCRIPT, include_str!("../page/sharing.js")),
     ("/sip.js", SCRIPT, include_str!("../page/sip.js")),
     ("/sound.js", SCRIPT, include_str!("../page/sound.js")),
@@ -37,10 +41,10 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/icon.svg", PICTURE, include_str!("../page/icon.svg")),
 ];
 
-/// What is at a path; `host` is the rooms' name.
-pub(crate) fn file(path: &str, host: &str) -> Option<Response<Full<Bytes>>> {
+/// What is at a path; `host` is the rooms' name, and `grid` whether pictures of all at once are composed.
+pub(crate) fn file(path: &str, host: &str, grid: bool) -> Option<Response<Full<Bytes>>> {
     if path == "/config.json" {
-        let text = serde_json::json!({ "host": host }).to_string();
+        let text = serde_json::json!({ "host": host, "grid": grid }).to_string();
         return Some(answer(StatusCode::OK, JSON, Bytes::from(text)));
     }
     let (_, kind, content) = FILES.iter().find(|(known, ..)| *known == path)?;
@@ -91,12 +95,14 @@ mod tests {
                 assert!(!content.contains(inline), "{path}: {inline}");
             }
         }
-        assert!(file("/index.php", "h").is_none() && file("/../Cargo.toml", "h").is_none());
+        assert!(
+            file("/index.php", "h", true).is_none() && file("/../Cargo.toml", "h", true).is_none()
+        );
     }
 
     #[test]
     fn every_answer_has_the_policy() {
-        for answer in [file("/", "h").unwrap(), error(StatusCode::NOT_FOUND, "no")] {
+        for answer in [file("/", "h", true).unwrap(), error(StatusCode::NOT_FOUND, "no")] {
             let policy = answer.headers().get("content-security-policy").unwrap();
             assert!(policy.to_str().unwrap().starts_with("default-src 'none'"));
         }

@@ -49,6 +49,8 @@ pub type RoomsPort = Arc<dyn Fn(FromGuest) -> bool + Send + Sync>;
 pub struct GuestsConfig {
     /// The host of the rooms' SIP URIs.
     pub host: String,
+    /// Whether pictures of all at once are composed, so that the page offers them.
+    pub grid: bool,
     /// Connections at a time. A guest in a meeting has two.
     pub max_connections: usize,
     /// Of these from one source; under TLS alone, since without it all come from a proxy.
@@ -225,7 +227,7 @@ impl Server {
             self.counters.refused(GuestRefusal::Request);
             return page::error(StatusCode::METHOD_NOT_ALLOWED, "use GET");
         }
-        page::file(path, &self.config.host).unwrap_or_else(|| {
+        page::file(path, &self.config.host, self.config.grid).unwrap_or_else(|| {
             self.counters.refused(GuestRefusal::Request);
             page::error(StatusCode::NOT_FOUND, "nothing is here; the page is at /")
         })

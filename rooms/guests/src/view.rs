@@ -1,7 +1,7 @@
 //! What guests see of a meeting, as texts. Pure.
 
 use crate::asked::written_id;
-use model::TransactionId;
+use model::{PictureLayout, TransactionId};
 use room_core::{ChatMessage, Focus, MeetingId, Refused, RosterEntry};
 use serde::Serialize;
 use std::sync::Arc;
@@ -91,10 +91,21 @@ pub(crate) fn levels(people: &[RosterEntry]) -> Arc<str> {
     serde_json::json!({ "type": "levels", "levels": levels, "speaker": speaker }).to_string().into()
 }
 
-/// A meeting for somebody who is in it.
-pub(crate) fn meeting_text(you: TransactionId, moderates: bool, seen: &str) -> Arc<str> {
+/// A meeting for somebody who is in it, and what is its own: whether it moderates, and what it sees of the others.
+pub(crate) fn meeting_text(
+    you: TransactionId,
+    (moderates, layout): (bool, PictureLayout),
+    seen: &str,
+) -> Arc<str> {
     let you = written_id(id_of(you));
-    format!(r#"{{"type":"meeting","you":"{you}","moderator":{moderates},{seen}}}"#).into()
+    let layout = match layout {
+        PictureLayout::Speaker => "speaker",
+        PictureLayout::Grid => "grid",
+    };
+    format!(
+        r#"{{"type":"meeting","you":"{you}","moderator":{moderates},"layout":"{layout}",{seen}}}"#
+    )
+    .into()
 }
 
 pub(crate) fn chat_text(message: &ChatMessage) -> Arc<str> {

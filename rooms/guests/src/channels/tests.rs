@@ -322,6 +322,34 @@ fn a_moderator_lets_guests_share_a_screen_who_have_asked() {
 }
 
 #[test]
+fn a_guest_sees_all_at_once_when_it_wishes_and_nobody_else_does() {
+    let mut w = World::new(Access::Open);
+    w.call(1, "Ada", ATTENDEES, "key of ada");
+    w.call(2, "Grace", MODERATORS, "key of grace");
+    let (mut ada, mut grace) = (w.open(1, "key of ada"), w.open(2, "key of grace"));
+    for page in [&mut ada, &mut grace] {
+        assert_eq!(page.take()[0]["layout"], "speaker");
+    }
+    for (number, on, layout) in [(1, true, "grid"), (2, false, "speaker")] {
+        w.ask(&ada, number, Request::LayOut(on));
+        let told = ada.take();
+        assert_eq!((types(&told), &told[1]["layout"]), (vec!["done", "meeting"], &layout.into()));
+    }
+    w.ask(&ada, 3, Request::LayOut(false));
+    assert_eq!(types(&ada.take()), ["done"], "nothing has changed");
+    assert_eq!(grace.take(), Vec::<Value>::new(), "it is not about her");
+    // By a key too: the page shows what the meeting says.
+    let now = w.now();
+    let call = TransactionId::from_random(2);
+    for key in ['#', '1'] {
+        let key = model::DtmfKey::from_symbol(key).unwrap();
+        w.focus.handle_key(now, call, key, &mut || 0);
+    }
+    w.pass(200);
+    assert_eq!(grace.take()[0]["layout"], "grid");
+}
+
+#[test]
 fn a_call_has_one_channel_the_newest() {
     let mut w = World::new(Access::Open);
     w.call(1, "Ada", ATTENDEES, "key of ada");
