@@ -14,6 +14,7 @@ use model::{
 };
 use simnet::{CARRIER, PBX, RelayMode, Ua, World, config, directory};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 const ANSWERED: ApplicationNews = ApplicationNews::Answered(LegSide::A);
 const ONLY_SLIDES: ApplicationNews = ApplicationNews::Pictures { camera: false, slides: true };
@@ -35,6 +36,14 @@ const NO_FLOOR: ApplicationNews = ApplicationNews::FloorControl(None);
 /// A device calls without an offer, and the rooms answer.
 fn called(w: &mut World, device: &mut Ua, access: Option<FloorAccess>) -> (TransactionId, String) {
     device.invite(w, None);
+    answered(w, device, access)
+}
+
+fn answered(
+    w: &mut World,
+    device: &mut Ua,
+    access: Option<FloorAccess>,
+) -> (TransactionId, String) {
     device.expect(w, "180");
     let (call, parts) = begun(w);
     assert_eq!(parts, []);
@@ -89,6 +98,7 @@ fn it_is_offered_a_camera_slides_and_their_floor() {
     let expected = "application 5070 UDP/BFCP *\r\nc=IN IP4 198.51.100.9\r\na=floorctrl:s-only\r\n\
         a=confid:4277006349\r\na=userid:9\r\na=floorid:1 mstrm:2";
     assert_eq!(floor_line(&ours), expected);
+    assert!(ours.len() < 1_400, "{} octets: over UDP each more fragment is a risk", ours.len());
     // An answer that takes all of it.
     device.ack(&mut w, Some(&answering(1, [true; 3])));
     assert_eq!(news(&mut w), [floor(), BOTH, ANSWERED]);
@@ -303,6 +313,58 @@ fn what_it_offers_itself_later_is_answered() {
     assert_eq!(open(&asks_again(&mut w, &mut device)), [true, true, true, true, false]);
     device.ack(&mut w, Some(&more.replace("m=video 4004", "m=video 0")));
     assert_eq!(news(&mut w), [NO_FLOOR, CAMERA]);
+    leave(w, &mut device);
+}
+
+#[test]
+fn a_refresh_of_ours_says_no_port_that_was_given_back() {
+    let mut w = world();
+    let mut device = plain(&mut w);
+    // It takes no UPDATE, and has us refresh.
+    let timer = [("Supported", "timer"), ("Session-Expires", "120;refresher=uas")];
+    device.invite_with(&mut w, &timer, None);
+    let agreed = [("Session-Expires", "120;refresher=uac"), ("Require", "timer")];
+    let (call, ours) = answered(&mut w, &mut device, Some(access()));
+    device.ack(&mut w, Some(&answering(1, [true, false, false])));
+    assert_eq!((news(&mut w), w.relay.open()), (vec![CAMERA, ANSWERED], 2));
+    sit(&mut w, call, 3, ALL);
+    let ports = |body: &str| -> Vec<String> {
+        let lines = body.lines().filter(|line| line.starts_with("m="));
+        lines.map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect()
+    };
+    let version = |body: &str| -> u64 {
+        let origin = body.lines().find(|line| line.starts_with("o=")).unwrap();
+        origin.split(' ').nth(2).unwrap().parse().unwrap()
+    };
+    let mut before = ours;
+    for (round, taken) in
+        [[true, false, false], [true, false, false], [false; 3]].iter().enumerate()
+    {
+        w.advance(Duration::from_secs(61));
+        let again = body_of(&device.expect(&mut w, "INVITE"));
+        let mut expected = ports(&before);
+        expected[2..].fill("0".to_owned());
+        assert_eq!(ports(&again), expected, "{again}");
+        // The first one says what has gone, the others nothing new.
+        assert_eq!(version(&again), version(&before) + u64::from(round == 0), "{round}");
+        let answer = answering(2 + round as u32, *taken);
+        device.reply_with(&mut w, 200, &agreed, Some(&answer));
+        device.expect(&mut w, "ACK");
+        before = again;
+    }
+    assert_eq!((news(&mut w), w.relay.open()), (vec![NEITHER], 1), "its answer counts");
+    // What it has of floor control stays.
+    device.request(&mut w, "INVITE", &timer, None);
+    device.answered();
+    device.expect(&mut w, "200");
+    device.ack(&mut w, Some(&answering(9, [false, true, true])));
+    assert_eq!(news(&mut w), [floor(), ONLY_SLIDES]);
+    w.advance(Duration::from_secs(61));
+    let again = body_of(&device.expect(&mut w, "INVITE"));
+    assert_eq!(open(&again), [true, false, true, true], "{again}");
+    device.reply_with(&mut w, 200, &agreed, Some(&answering(9, [false, true, true])));
+    device.expect(&mut w, "ACK");
+    assert_eq!(news(&mut w), []);
     leave(w, &mut device);
 }
 

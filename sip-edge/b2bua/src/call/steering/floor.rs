@@ -47,6 +47,12 @@ impl Call {
         self.steering.as_ref().is_some_and(|steering| steering.flooring.is_some())
     }
 
+    /// Whether leg A has agreed to it.
+    pub(super) fn has_agreed_floor(&self) -> bool {
+        let flooring = self.steering.as_ref().and_then(|steering| steering.flooring);
+        flooring.is_some_and(|flooring| flooring.told.is_some())
+    }
+
     /// Tells the rooms what an answer of ours has made of floor control.
     pub(super) fn tell_floor(&mut self, context: &mut Context, now: Instant, answer: &[u8]) {
         let peer = self.media.agreed_floor(LegSide::A, answer);

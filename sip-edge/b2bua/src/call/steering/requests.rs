@@ -48,15 +48,31 @@ impl Call {
         self.tell_pictures(context, now);
     }
 
-    /// The ACK of a re-INVITE without an offer brings what leg A takes of what it was told.
+    /// A refresh of ours by re-INVITE has said an offer of ours again: leg A may answer it in another way.
+    pub(in crate::call) fn take_refreshed_answer(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        response: &Message,
+    ) {
+        if self.was_offered_in_room() {
+            self.take_answer_alone(context, now, response);
+        }
+    }
+
+    /// The ACK of a re-INVITE without an offer, `ack`, brings what leg A takes of what it was told.
     pub(in crate::call) fn take_answer_alone(
         &mut self,
         context: &mut Context,
         now: Instant,
         ack: &Message,
     ) {
-        if !self.is_alone() || ack.body_bytes().is_empty() {
+        if !self.is_alone() {
             return;
+        }
+        if ack.body_bytes().is_empty() {
+            // It takes nothing more than before.
+            return self.give_back_declined(context);
         }
         let near = self.near();
         let answer = crate::media::description_in(ack).ok().flatten();

@@ -109,6 +109,20 @@ impl Call {
         (own.media_count() == told.media_count()).then_some(own)
     }
 
+    /// What refreshes such a device's session: our offer as it stands, without what the device has declined, whose
+    /// ports may be another call's by now. `None` of other devices.
+    pub(in crate::call) fn own_offer_as_it_stands(
+        &mut self,
+        context: &mut Context,
+    ) -> Option<Vec<u8>> {
+        let own = self.own_offer_again()?;
+        match self.has_agreed_floor() {
+            true => self.offer_floor_line(&own),
+            false => self.media.set_floor(LegSide::A, None),
+        }
+        self.media.write_offer(context.random.as_mut(), LegSide::A, &own).ok()
+    }
+
     /// Whether what a device in a room was told last is an offer of ours, which is no answer to what it offers
     /// itself, though that be what it has answered.
     pub(in crate::call) fn was_offered_in_room(&self) -> bool {
