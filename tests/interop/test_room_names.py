@@ -98,7 +98,8 @@ def press(call, keys):
 def say_name(stage, mixes):
     """Somebody is in the meeting; two telephones join and leave, of which the first one says its name."""
     device = stage.rtp(DEVICE, 0, samples=breath(2))
-    first = OutgoingCall(stage.peer(DEVICE), stage.edge, ATTENDEE, sdp(DEVICE, device.port), host=HOST)
+    first = OutgoingCall(stage.peer(DEVICE), stage.edge, ATTENDEE, sdp(DEVICE, device.port), calling="device",
+                         host=HOST)
     device.start(first.answered().media())
     wait_heard(device, ["joining"])
 

@@ -38,11 +38,12 @@ class Device:
         self.ports = [int(line[1]) for line in lines]
         assert all(self.ports), self.answer
         self.sound.start((places.EDGE, self.ports[0]))
+        self.slides_at = places.EDGE, self.ports[3]
         self.floor = FloorDevice(ip, self.answer)
         assert self.floor.label == "12" and "a=label:12" in self.answer, self.answer
 
     def share(self):
-        self.slides.start((places.EDGE, self.ports[3]))
+        self.slides.start(self.slides_at)
 
     def sees(self, colour):
         wait_until(lambda: self.slides.colour(max(0, len(self.slides.received) - 200)) == colour, 30,
@@ -53,6 +54,34 @@ class Device:
         for endpoint in (self.sound, self.camera, self.slides):
             endpoint.stop()
         self._peer.close()
+
+
+class LateDevice(Device):
+    """One that leaves the offer to the room, and takes all of it in its ACK."""
+
+    def __init__(self, stage, ip, shown):
+        self.sound = RtpEndpoint(ip, 440)
+        self.camera = Camera(ip, payload_type=103)
+        self.slides = Camera(ip, shown, payload_type=106)
+        self._peer = Peer(ip)
+        self.call = OutgoingCall(self._peer, stage.edge, OPEN, calling="device", host=HOST)
+        offer = self.call.answered(20, describe=self._describe).body.decode()
+        lines = [line.split() for line in offer.split("\r\n") if line.startswith("m=")]
+        assert [line[0] for line in lines] == ["m=audio", "m=video", "m=video", "m=application"], offer
+        assert "a=content:slides\r\na=label:2\r\n" in offer, offer
+        self.sound.start((places.EDGE, int(lines[0][1])))
+        self.slides_at = places.EDGE, int(lines[2][1])
+        self.floor = FloorDevice(ip, offer)
+        assert self.floor.label == "2", offer
+        # What it says before its ACK was read is nobody's.
+        wait_until(lambda: stage.edge.metric("tandem_floor_control_devices") == 1, 20, "it is known")
+
+    def _describe(self, _offer):
+        slides = self.slides.line().decode().replace("content:main", "content:slides")
+        return (f"v=0\r\no=- 78 1 IN IP4 {self.sound.ip}\r\ns=-\r\nc=IN IP4 {self.sound.ip}\r\nt=0 0\r\n"
+                f"m=audio {self.sound.port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n"
+                f"{self.camera.line().decode()}{slides}"
+                f"m=application 5080 UDP/BFCP *\r\na=floorctrl:c-only\r\n").encode()
 
 
 def rooms(stage):
@@ -114,6 +143,32 @@ def test_a_device_takes_the_floor_and_the_other_sees_its_slides(stage):
     finally:
         one.stop()
         two.stop()
+    edge.wait_idle()
+
+
+def test_a_device_that_leaves_the_offer_to_the_room_shows_its_slides(stage):
+    rooms(stage)
+    edge = stage.start_edge()
+    late = LateDevice(stage, DEVICES[0], "red")
+    other = Device(stage, DEVICES[1], "TCP", "blue")
+    try:
+        late.floor.hello()
+        other.floor.hello()
+        late.share()
+        late.floor.request()
+        late.floor.wait(lambda told: GRANTED in told.statuses)
+        other.floor.wait(lambda told: told.holders[-1] == late.floor.user)
+        other.sees("red")
+        # And it sees those of the others.
+        other.floor.request()
+        late.floor.wait(lambda told: REVOKED in told.statuses)
+        other.share()
+        late.sees("blue")
+        late.call.bye()
+        other.call.bye()
+    finally:
+        late.stop()
+        other.stop()
     edge.wait_idle()
 
 

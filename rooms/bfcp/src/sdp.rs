@@ -1,5 +1,5 @@
-//! The line of floor control in a description (RFC 8856, and RFC 4583 before it): read, and answered
-//! as the server, or as the client of a device that is one.
+//! The line of floor control in a description (RFC 8856, and RFC 4583 before it): read, answered as the
+//! server, or as the client of a device that is one, and offered as the server.
 
 use std::fmt::{self, Write as _};
 
@@ -165,8 +165,24 @@ impl BfcpLine {
         }
     }
 
-    fn takes_role(&self, roles: [Role; 2]) -> bool {
-        self.roles.iter().any(|role| roles.contains(role))
+    fn can_be_client(&self) -> bool {
+        self.roles.iter().any(|role| matches!(role, Role::Client | Role::Both))
+    }
+
+    /// Whether a version that is spoken over its transport is among its versions.
+    fn has_version(&self) -> bool {
+        self.versions.is_empty() || self.versions.contains(&self.version())
+    }
+
+    fn version(&self) -> u8 {
+        if self.transport == Transport::Udp { 2 } else { 1 }
+    }
+
+    fn serve(&mut self, own: Own) {
+        self.roles.push(Role::Server);
+        self.conference = Some(own.conference);
+        self.user = Some(own.user);
+        self.floors.push(own.floor);
     }
 
     /// Attributes, each without `a=`.
@@ -244,13 +260,12 @@ pub fn answer(offer: &BfcpLine, own: Own) -> Result<BfcpLine, Refused> {
     if offer.port == 0 {
         return Err(Refused::Port);
     }
-    let version = if offer.transport == Transport::Udp { 2 } else { 1 };
-    if !offer.versions.is_empty() && !offer.versions.contains(&version) {
+    if !offer.has_version() {
         return Err(Refused::Version);
     }
     let mut line = BfcpLine::new(offer.transport, own.port);
     if !offer.versions.is_empty() {
-        line.versions.push(version);
+        line.versions.push(line.version());
     }
     if offer.transport != Transport::Udp {
         line.setup = Some(match offer.setup {
@@ -260,15 +275,33 @@ pub fn answer(offer: &BfcpLine, own: Own) -> Result<BfcpLine, Refused> {
             Some(Setup::Active | Setup::ActPass) | None => Setup::Passive,
         });
     }
-    if offer.takes_role([Role::Client, Role::Both]) {
-        line.roles.push(Role::Server);
-        line.conference = Some(own.conference);
-        line.user = Some(own.user);
-        line.floors.push(own.floor);
+    if offer.can_be_client() {
+        line.serve(own);
     } else {
         line.roles.push(Role::Client);
     }
     Ok(line)
+}
+
+/// An offer of a room, as the server over UDP (RFC 8856 section 10.1). It has no version, for 2 is that of
+/// UDP where nothing is said, and no `a=setup`, for nobody connects.
+pub fn offer(own: Own) -> BfcpLine {
+    let mut line = BfcpLine::new(Transport::Udp, own.port);
+    line.serve(own);
+    line
+}
+
+/// Whether `answer` takes `ours`, a line on which we are the server: over the same transport and in a version
+/// that is spoken over it, by somebody who is the client and, where there is a connection, opens it.
+pub fn is_taken(ours: &BfcpLine, answer: &BfcpLine) -> bool {
+    let is_server = ours.port != 0 && ours.roles == [Role::Server];
+    let waits = matches!(answer.setup, Some(Setup::Passive | Setup::HoldConn));
+    is_server
+        && answer.port != 0
+        && answer.transport == ours.transport
+        && answer.can_be_client()
+        && answer.has_version()
+        && (ours.transport == Transport::Udp || !waits)
 }
 
 fn roles(value: &str) -> Vec<Role> {
@@ -348,6 +381,47 @@ mod tests {
         assert_eq!(offer.floors[0].labels, ["10", "11"], "RFC 4583");
         let answer = answer(&offer, own()).unwrap();
         assert_eq!(answer.attributes(), ["floorctrl:c-only", "setup:passive", "connection:new"]);
+    }
+
+    #[test]
+    fn a_room_offers_its_server_over_udp() {
+        let ours = offer(own());
+        let expected = ["floorctrl:s-only", "confid:77", "userid:9", "floorid:2 mstrm:12"];
+        assert_eq!((ours.transport, ours.port), (Transport::Udp, 5_070));
+        assert_eq!(ours.attributes(), expected);
+        let taken = |port, protocol, attributes: &[(&'static str, &'static str)]| {
+            let answer = BfcpLine::parse(port, protocol, attributes.iter().copied());
+            is_taken(&ours, &answer.unwrap())
+        };
+        for attributes in [
+            &[][..],
+            &[("floorctrl", "c-only")],
+            &[("floorctrl", "c-s")],
+            &[("floorctrl", "c-only s-only"), ("bfcpver", "1 2")],
+            // Over UDP nobody connects.
+            &[("floorctrl", "c-only"), ("setup", "passive")],
+        ] {
+            assert!(taken(5_000, "UDP/BFCP", attributes), "{attributes:?}");
+        }
+        assert!(!taken(0, "UDP/BFCP", &[("floorctrl", "c-only")]), "declined");
+        assert!(!taken(5_000, "TCP/BFCP", &[("floorctrl", "c-only")]), "another transport");
+        assert!(!taken(5_000, "UDP/BFCP", &[("floorctrl", "s-only")]), "two servers");
+        assert!(!taken(5_000, "UDP/BFCP", &[("bfcpver", "1")]), "a version of TCP");
+    }
+
+    #[test]
+    fn an_answer_of_ours_that_is_said_again_is_taken_by_who_connects() {
+        let attributes = [("floorctrl", "c-s"), ("setup", "actpass")];
+        let ours = answer(&BfcpLine::parse(9, "TCP/BFCP", attributes).unwrap(), own()).unwrap();
+        let taken = |setup| {
+            let attributes = [("floorctrl", "c-only"), ("setup", setup)];
+            is_taken(&ours, &BfcpLine::parse(9, "TCP/BFCP", attributes).unwrap())
+        };
+        assert!(taken("active") && !taken("passive") && !taken("holdconn"));
+        // As its client we have nobody to admit.
+        let server = BfcpLine::parse(9, "TCP/BFCP", [("floorctrl", "s-only")]).unwrap();
+        let ours = answer(&server, own()).unwrap();
+        assert!(!is_taken(&ours, &server));
     }
 
     #[test]

@@ -353,6 +353,14 @@ fn telephones_say_their_name_where_it_is_announced() {
         assert_eq!(world.announced(meeting).last().unwrap(), &left);
         world.seconds(10);
     }
+    // So does who has dialled the id, where it is one.
+    let dialled = |id: &str| Dialled { id: Some(id.into()), ..Dialled::default() };
+    let call = world.call_from(9, dialled(&number), true);
+    assert_eq!(world.view(call).heard, [Prompt::SayName, Prompt::RecordTone]);
+    world.gone(call, None);
+    let call = world.call_from(9, dialled(&number), false);
+    assert!(world.is_in(call, meeting));
+    world.gone(call, None);
     // A meeting that was locked while a name was said is not entered.
     let call = asked(&mut world);
     world.keys(call, &number);

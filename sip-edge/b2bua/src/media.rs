@@ -44,8 +44,10 @@ pub(crate) struct LegMedia {
     has_listened: bool,
     /// What it is told of being recorded, from its next description on.
     recorded: Option<RecordState>,
-    /// The line of floor control that its next answer takes.
+    /// The line of floor control that its next answer takes, or offer has.
     floor: Option<FloorLine>,
+    /// What it was told last is an offer.
+    was_offered: bool,
     lines: LegLines,
     habits: Habits,
 }
@@ -106,6 +108,7 @@ impl CallMedia {
             has_listened: false,
             recorded: None,
             floor: None,
+            was_offered: false,
             lines: LegLines::default(),
             habits: Habits::default(),
         };

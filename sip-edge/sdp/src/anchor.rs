@@ -10,7 +10,7 @@ use crate::description::SessionDescription;
 use crate::direction::Direction;
 use crate::error::SdpError;
 use crate::extended_reports;
-use crate::floor::{FloorLine, Said};
+use crate::floor::FloorLine;
 use crate::leg_crypto::{LegCrypto, Protection};
 use crate::lines::{FurtherLine, LineStates, may_answer};
 use crate::profile::Encryption;
@@ -198,8 +198,8 @@ pub struct AnchorOptions {
     /// Whether the streams are recorded here, for a leg that wants to know (`a=record`, RFC 7866
     /// section 7.2); `None` says nothing of it, and what the other leg says passes.
     pub recorded: Option<RecordState>,
-    /// The line of floor control of the offer that is answered, which is taken beside one of slides. All others
-    /// are declined.
+    /// The line of floor control of the offer that is answered, or of the offer itself, which it has beside one
+    /// of slides. All others are declined.
     pub floor: Option<FloorLine>,
 }
 
@@ -279,10 +279,9 @@ pub fn anchor_lines(
     if let Some(recorded) = options.recorded {
         medias.iter_mut().for_each(|media| media.say_recorded(recorded));
     }
-    let floor = match (role, &options.floor) {
-        (Role::Answer { to, .. }, Some(line)) => Said::of(to, &medias, local.rtp.ip(), line),
-        _ => None,
-    };
+    let offer = if let Role::Answer { to, .. } = role { Some(to) } else { None };
+    let floor = options.floor.as_ref();
+    let floor = floor.and_then(|line| line.said_in(received, offer, &medias, local.rtp.ip()));
     if let Some(said) = &floor {
         said.put(&mut medias);
     }

@@ -58,7 +58,7 @@ pub use description::{Limits, SessionDescription, same_media};
 pub use direction::Direction;
 pub use dtls::{DtlsAttributes, Setup};
 pub use error::{Malformed, SdpError};
-pub use floor::{FloorLine, SLIDES_FLOOR};
+pub use floor::{FloorLine, SLIDES_FLOOR, agreed_floor};
 pub use ice::IceAttributes;
 pub use leg_crypto::leg_security;
 pub use lines::{FurtherLine, LinePair, LineStream, line_pairs};

@@ -5,7 +5,7 @@
 use model::{FloorAccess, FloorPeer, FloorTransport, LocalMedia};
 use sdp::{
     AnchorOptions, Encryption, FloorLine, FurtherLine, Limits, OriginState, PictureTerms, Role,
-    SessionDescription, anchor_lines,
+    SessionDescription, agreed_floor, anchor_lines,
 };
 use std::net::SocketAddr;
 
@@ -133,4 +133,64 @@ fn what_cannot_be_served_is_declined_in_its_place() {
     let (sections, peer) = answer(&offer(&both), access());
     assert!(sections[3].starts_with("application 0 ") && sections[4].contains("s-only"));
     assert!(peer.is_some());
+}
+
+/// An offer of the room's own: sound, a camera, slides with ports where `has_slides`, and the floor.
+fn own_offer(has_slides: bool, access: FloorAccess) -> String {
+    let line = "m=application 9 UDP/BFCP *\r\n";
+    let own = offer(&format!("{SLIDES}{line}"));
+    let own = SessionDescription::parse(own.as_bytes(), &Limits::default()).unwrap();
+    let local = |port| {
+        let at = |port| SocketAddr::from(([203, 0, 113, 1], port));
+        LocalMedia { rtp: at(port), rtcp: at(port + 1) }
+    };
+    let places = if has_slides { 1..3 } else { 1..2 };
+    let further: Vec<FurtherLine> = places
+        .map(|at| FurtherLine { received: at, written: at, local: local(20_000 + 2 * at as u16) })
+        .collect();
+    let mut origin = OriginState::new(5);
+    let floor = FloorLine::offered(&own, access);
+    let options = AnchorOptions { floor: floor.clone(), ..AnchorOptions::default() };
+    let (role, local) = (Role::Offer, local(20_000));
+    let body = anchor_lines(&own, &local, &further, &mut origin, role, &options, &mut || 7);
+    let body = body.unwrap();
+    assert_eq!(floor.unwrap().agreed(&body), None, "nobody has agreed to anything yet");
+    String::from_utf8(body).unwrap()
+}
+
+#[test]
+fn floor_control_is_offered_beside_slides() {
+    let section = |text: &str| text.split("\r\nm=").nth(4).unwrap().trim_end().to_owned();
+    let expected = "application 5070 UDP/BFCP *\r\nc=IN IP4 203.0.113.9\r\na=floorctrl:s-only\r\n\
+        a=confid:77\r\na=userid:5\r\na=floorid:1 mstrm:12";
+    assert_eq!(section(&own_offer(true, access())), expected);
+    // Without slides, or at an address of another family, there is none.
+    let v6 = FloorAccess { address: "[2001:db8::9]:5070".parse().unwrap(), ..access() };
+    let declined = "application 0 UDP/BFCP *";
+    assert_eq!(section(&own_offer(false, access())), declined);
+    assert_eq!(section(&own_offer(true, v6)), declined);
+    let nothing = SessionDescription::parse(offer(SLIDES).as_bytes(), &Limits::default()).unwrap();
+    assert_eq!(FloorLine::offered(&nothing, access()), None);
+}
+
+#[test]
+fn who_answers_an_offer_has_the_floor_it_takes() {
+    let read = |text: &str| SessionDescription::parse(text.as_bytes(), &Limits::default()).unwrap();
+    let ours = read(&own_offer(true, access()));
+    let agreed =
+        |floor: &str, slides: &str| agreed_floor(&ours, &read(&offer(&[slides, floor].concat())));
+    let line = LINE.replace("c-s", "c-only");
+    let address = "192.0.2.77:5070".parse().unwrap();
+    let peer = Some(FloorPeer { transport: FloorTransport::Udp, address });
+    assert_eq!(agreed(&line, SLIDES), peer);
+    assert_eq!(agreed("m=application 5070 UDP/BFCP *\r\n", SLIDES), peer, "a client, by default");
+    assert_eq!(agreed(&line.replace("5070", "0"), SLIDES), None);
+    assert_eq!(agreed(&line, &SLIDES.replace("6002", "0")), None, "a floor of nothing");
+    assert_eq!(agreed(&line.replace("c-only", "s-only"), SLIDES), None);
+    assert_eq!(agreed(&line.replace("UDP", "TCP"), SLIDES), None);
+    assert_eq!(agreed("", SLIDES), None);
+    assert_eq!(agreed(SLIDES, &line), None, "in another order");
+    // What declines the floor itself has nobody.
+    let declined = read(&own_offer(false, access()));
+    assert_eq!(agreed_floor(&declined, &read(&offer(&format!("{SLIDES}{line}")))), None);
 }

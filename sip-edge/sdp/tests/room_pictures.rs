@@ -291,7 +291,40 @@ fn a_device_answers_in_the_format_that_it_sends() {
         a=fmtp:103 profile-level-id=42e01f;packetization-mode=1\r\n";
     let described = seen(&format!("{HEAD}{line}"), Encryption::Mirror);
     assert_eq!(described.room_pictures(TERMS)[0].payload_type, 102);
-    assert_eq!(described.answered_pictures(TERMS)[0].payload_type, 103);
+    assert_eq!(described.answered_pictures(&described, TERMS)[0].payload_type, 103);
+}
+
+#[test]
+fn what_a_line_is_for_is_what_was_offered() {
+    let camera = |port: u16, said: &str| {
+        format!("m=video {port} RTP/AVP 103\r\na=rtpmap:103 H264/90000\r\n{said}")
+    };
+    let (main, slides) = ("a=content:main\r\n", "a=content:slides\r\na=label:2\r\n");
+    let floor = |port: u16, said: &str| format!("m=application {port} UDP/BFCP *\r\n{said}");
+    let server = "a=floorctrl:s-only\r\na=confid:7\r\na=userid:1\r\na=floorid:1 mstrm:2\r\n";
+    let ours =
+        format!("{HEAD}{}{}{}", camera(4002, main), camera(4004, slides), floor(5070, server));
+    let ours = seen(&ours, Encryption::Mirror);
+    let taken = |lines: [&str; 3]| -> Vec<PictureContent> {
+        let answer = seen(&format!("{HEAD}{}", lines.concat()), Encryption::Mirror);
+        let pictures = answer.answered_pictures(&ours, TERMS);
+        pictures.iter().map(|picture| picture.content).collect()
+    };
+    let (yes, no) = (floor(5070, "a=floorctrl:c-only\r\n"), floor(0, ""));
+    let (both, first) = (vec![MAIN, SLIDES], vec![MAIN]);
+    // In these words, or by taking the floor of it.
+    assert_eq!(taken([&camera(6002, main), &camera(6004, slides), &no]), both);
+    assert_eq!(taken([&camera(6002, ""), &camera(6004, ""), &yes]), both);
+    assert_eq!(taken([&camera(0, ""), &camera(6004, ""), &yes]), [SLIDES]);
+    // A device that does not know what slides are sends its camera once.
+    assert_eq!(taken([&camera(6002, ""), &camera(6004, ""), &no]), first);
+    assert_eq!(taken([&camera(6002, ""), &camera(6004, ""), ""]), first);
+    assert_eq!(taken([&camera(6002, main), &camera(6004, main), &no]), first);
+    let server = floor(5070, "a=floorctrl:s-only\r\n");
+    assert_eq!(taken([&camera(6002, ""), &camera(6004, ""), &server]), first);
+    // What it says of the camera's line is no reason to take it for anything else.
+    assert_eq!(taken([&camera(6002, slides), &camera(0, ""), &no]), first);
+    assert_eq!(taken(["", "", ""]), []);
 }
 
 #[test]

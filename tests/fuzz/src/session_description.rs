@@ -75,7 +75,7 @@ fn answered_in_room(
     assert!(sounds <= 1, "one line of sound: {lines:?}");
     let shown = lines.iter().filter(|line| matches!(line.part, RoomLinePart::Pictures(_))).count();
     assert!(shown <= 2, "one camera, one of slides: {lines:?}");
-    for picture in pictures.iter().chain(&received.answered_pictures(terms)) {
+    for picture in pictures.iter().chain(&received.answered_pictures(received, terms)) {
         if let PictureFormat::H264 { sends, receives } = &picture.format {
             // The relay reads both, and may not find anything else in them.
             let [ours, theirs] = [sends, receives].map(|text| H264Format::parse(text));

@@ -240,14 +240,14 @@ class OutgoingCall:
             self.refused(found)
         return found
 
-    def answered(self, seconds=10, found=None):
-        """Waits for 200, unless it was found, and acknowledges it."""
+    def answered(self, seconds=10, found=None, describe=None):
+        """Waits for 200, unless it was found, and acknowledges it, with what `describe` makes of its offer."""
         found = found or self.final(seconds=seconds)
         assert found.status == 200, repr(found)
         self.answer = found
         self.remote = found["to"]
         self.target = found.contact_uri()
-        self._send("ACK", self.peer.via())
+        self._send("ACK", self.peer.via(), describe(found.body.decode()) if describe else b"")
         return found
 
     def refused(self, response):

@@ -67,7 +67,8 @@ pub struct Arrival {
     pub called_number: Option<String>,
     /// The calling number, E.164.
     pub calling_number: Option<String>,
-    /// Whether it can be asked for its name: a telephone. Devices have given theirs.
+    /// Whether it can be asked for its name: a telephone, or what is known by a number alone. Devices have given
+    /// theirs.
     pub is_telephone: bool,
 }
 

@@ -41,16 +41,13 @@ impl Call {
             self.deadlines.set(crate::deadline::Deadline::Refresh(side), again);
             return;
         }
-        let recording = self.recording.as_deref();
-        let body = match recording {
-            Some(recording) => recording.last_sent(),
-            None => self.media.last_sent(side),
-        };
-        let body = body.map(<[u8]>::to_vec);
-        let min_se = seconds(context.config.min_se);
-        let leg = &mut self.legs[side.index()];
+        let leg = &self.legs[side.index()];
         let Some(interval) = leg.session.interval_seconds() else { return };
         let method = if leg.takes_update { Method::Update } else { Method::Invite };
+        let invites = method == Method::Invite;
+        let body = if invites { self.refreshing_description(context, side) } else { None };
+        let min_se = seconds(context.config.min_se);
+        let leg = &mut self.legs[side.index()];
         let cseq = leg.next_cseq();
         let Some((mut composer, branch, flow)) = leg.request(context, method, cseq) else { return };
         let (allow, supported) = leg.abilities();
@@ -64,7 +61,7 @@ impl Call {
                 format_args!("{}", leg.session.min_se_seconds.max(min_se)),
             )
             .header(HeaderName::UserAgent, &context.config.product);
-        let bytes = match body.filter(|_| method == Method::Invite) {
+        let bytes = match body {
             Some(body) => composer.body(Some("application/sdp"), &body),
             None => composer.finish(),
         };
@@ -72,6 +69,20 @@ impl Call {
             self.legs[side.index()].refreshing = method == Method::Invite;
             self.open_client(context, client, ClientPurpose::Refresh(side));
         }
+    }
+
+    /// What a leg has been described, to be said once more.
+    fn refreshing_description(&mut self, context: &mut Context, side: LegSide) -> Option<Vec<u8>> {
+        if side == LegSide::A
+            && let Some(own) = self.own_offer_as_it_stands(context)
+        {
+            return Some(own);
+        }
+        let last = match self.recording.as_deref() {
+            Some(recording) => recording.last_sent(),
+            None => self.media.last_sent(side),
+        };
+        last.map(<[u8]>::to_vec)
     }
 
     pub(super) fn handle_refresh_response(
@@ -96,6 +107,9 @@ impl Call {
         }
         if !self.is_live() {
             return;
+        }
+        if is_invite && (200..300).contains(&status) && side == LegSide::A {
+            self.take_refreshed_answer(context, now, response);
         }
         let leg = &mut self.legs[side.index()];
         match status {

@@ -295,6 +295,12 @@ impl Call {
         release(context, released);
     }
 
+    /// Gives back the ports of the pictures that leg A has declined of an offer of ours.
+    pub(super) fn release_declined_pictures(&mut self, context: &mut Context) {
+        let released = self.media.release_declined_pictures();
+        release(context, released);
+    }
+
     /// Gives back the ports of the lines that the legs have not agreed on.
     pub(super) fn release_unused_lines(&mut self, context: &mut Context) {
         let released = self.media.release_unused_lines();

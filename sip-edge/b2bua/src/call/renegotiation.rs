@@ -127,14 +127,15 @@ impl Call {
                 return;
             }
         };
-        if let Some(offer) = &offer {
-            let waits = match self.is_alone() {
-                true => self.pictures_wait(context, now, server, request, offer),
-                false => self.request_waits(context, now, from, server, request, offer),
-            };
-            if waits {
-                return;
+        let waits = match &offer {
+            offer if self.is_alone() => {
+                self.pictures_wait(context, now, server, request, offer.as_ref())
             }
+            Some(offer) => self.request_waits(context, now, from, server, request, offer),
+            None => false,
+        };
+        if waits {
+            return;
         }
         let session = if early {
             None
@@ -151,7 +152,7 @@ impl Call {
         }
         self.note_listening(context, from, request);
         let unchanged = match &offer {
-            Some(offer) => self.media.is_unchanged(from, offer),
+            Some(offer) => self.media.is_unchanged(from, offer) && !self.was_offered_in_room(),
             None => is_update,
         };
         if self.is_alone() && !unchanged {

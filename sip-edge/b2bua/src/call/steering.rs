@@ -67,6 +67,8 @@ pub(super) struct Steering {
     has_ordered: bool,
     /// What leg A was offered by us in its 200, until its ACK.
     own_offer: bool,
+    /// The lines of leg A, in a room, are those of our offer.
+    has_own_lines: bool,
     /// What the application has each leg hear.
     plays: [Option<Play>; 2],
     /// What the meeting that an application has sent the near leg into has it hear, while it hears nothing
@@ -113,6 +115,7 @@ impl Steering {
             is_told: false,
             has_ordered: false,
             own_offer: false,
+            has_own_lines: false,
             plays: [None, None],
             said_by_room: None,
             muted: [false; 2],
@@ -318,8 +321,9 @@ impl Call {
             let own = self.own_offer()?;
             if let Some(steering) = self.steering.as_mut() {
                 steering.own_offer = true;
+                steering.has_own_lines = steering.room.is_some();
             }
-            return self.media.write_offer(context.random.as_mut(), LegSide::A, &own);
+            return self.describe_own(context, &own);
         };
         self.answer_alone(context, &offer)
     }
@@ -367,7 +371,7 @@ impl Call {
             });
             let Some(answer) = answer else { return self.end_unusable_answer(context, now) };
             self.media.note_received(LegSide::A, &answer);
-            self.take_answer_in_room(&answer);
+            self.take_answer_in_room(context, now, &answer);
             self.apply_media(context);
             self.tell_pictures(context, now);
         }

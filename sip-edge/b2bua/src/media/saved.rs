@@ -40,6 +40,7 @@ impl LegMedia {
             has_listened: saved.has_listened,
             recorded: saved.recorded.as_deref().and_then(RecordState::parse),
             floor: None,
+            was_offered: false,
             lines: LegLines::default(),
             habits: Habits {
                 dtmf: kept::dtmf_of(saved.dtmf)?,

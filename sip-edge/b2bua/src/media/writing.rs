@@ -85,7 +85,7 @@ impl CallMedia {
         self.write(random, target, &answer, Role::Answer { to: &offer, at })
     }
 
-    /// The line of floor control that answers to `leg` take from now on, beside slides.
+    /// The line of floor control that answers to `leg` take from now on, or offers to it have, beside slides.
     pub(crate) fn set_floor(&mut self, leg: LegSide, floor: Option<FloorLine>) {
         self.legs[leg.index()].floor = floor;
     }
@@ -93,6 +93,16 @@ impl CallMedia {
     /// Who has floor control by an answer that was written to `leg`.
     pub(crate) fn agreed_floor(&self, leg: LegSide, answer: &[u8]) -> Option<FloorPeer> {
         self.legs[leg.index()].floor.as_ref()?.agreed(answer)
+    }
+
+    /// What `leg` was told last.
+    pub(crate) fn last_told(&self, leg: LegSide) -> Option<SessionDescription> {
+        SessionDescription::parse(self.last_sent(leg)?, &Limits::default()).ok()
+    }
+
+    /// Whether that is an offer.
+    pub(crate) fn was_offered(&self, leg: LegSide) -> bool {
+        self.legs[leg.index()].was_offered
     }
 
     fn write(
@@ -115,6 +125,7 @@ impl CallMedia {
         let local = &local[target.index()];
         let origin = &mut leg.origin;
         let body = anchor_lines(received, local, &further, origin, role, &options, &mut draw)?;
+        leg.was_offered = matches!(role, Role::Offer);
         Ok(if self.is_masked { masking::described(body) } else { body })
     }
 

@@ -5,6 +5,7 @@ use super::{is_of_keys, said, word_of};
 use crate::audio::{AudioStream, payload_types};
 use crate::description::SessionDescription;
 use crate::direction::Direction;
+use crate::floor::agreed_floor;
 use model::{MediaType, PictureContent, PictureFeedback, PictureFormat};
 use sdp_types::{Attribute, Bandwidth, Media, Session};
 use std::sync::Arc;
@@ -74,22 +75,36 @@ impl SessionDescription {
     /// and the first slides of those that can be taken, with keys before those without. None without
     /// sound.
     pub fn room_pictures(&self, terms: PictureTerms) -> Vec<RoomPicture> {
-        self.pictures(Described::Offered, terms)
+        self.pictures(Described::Offered, terms, |_, media| content_of(media))
     }
 
-    /// The same of a device's answer to an offer of ours.
-    pub fn answered_pictures(&self, terms: PictureTerms) -> Vec<RoomPicture> {
-        self.pictures(Described::Answered, terms)
+    /// The same of a device's answer to `ours`, whose lines say what they are for. Slides are none where the
+    /// device says neither that they are such nor takes their floor: it may not know what they are, and
+    /// show them in the place of the camera, or send its camera twice.
+    pub fn answered_pictures(&self, ours: &Self, terms: PictureTerms) -> Vec<RoomPicture> {
+        let has_floor = agreed_floor(ours, self).is_some();
+        self.pictures(Described::Answered, terms, |index, media| {
+            let offered = content_of(ours.inner.medias.get(index)?)?;
+            let knows = || has_floor || content_of(media) == Some(PictureContent::Slides);
+            (offered == PictureContent::Main || knows()).then_some(offered)
+        })
     }
 
-    fn pictures(&self, described: Described, terms: PictureTerms) -> Vec<RoomPicture> {
+    fn pictures(
+        &self,
+        described: Described,
+        terms: PictureTerms,
+        content: impl Fn(usize, &Media) -> Option<PictureContent>,
+    ) -> Vec<RoomPicture> {
         if self.sound().is_none() {
             return Vec::new();
         }
         let mut found: Vec<(bool, RoomPicture)> = (0..self.media_count())
             .filter_map(|index| {
                 let line = self.line_at(index).filter(|line| line.media == MediaType::Video)?;
-                let picture = read(&self.inner, &line.stream, (described, terms))?;
+                let media = self.inner.medias.get(index)?;
+                let content = content(index, media)?;
+                let picture = read(&self.inner, &line.stream, (described, terms, content))?;
                 Some((!self.encryption().prefers(&line.stream), picture))
             })
             .collect();
@@ -105,10 +120,9 @@ impl SessionDescription {
 fn read(
     inner: &Session,
     stream: &AudioStream,
-    (described, terms): (Described, PictureTerms),
+    (described, terms, content): (Described, PictureTerms, PictureContent),
 ) -> Option<RoomPicture> {
     let media = inner.medias.get(stream.index)?;
-    let content = content_of(media)?;
     let (payload_type, format, raised) = format_of(media, described, terms.level(content))?;
     let feedback = feedback_of(media, payload_type);
     let told = bandwidth(&media.bandwidths).or_else(|| bandwidth(&inner.bandwidths));

@@ -35,9 +35,37 @@ impl Call {
         self.media.set_floor(LegSide::A, line);
     }
 
-    /// Tells the rooms what an answer has made of floor control.
+    /// The line of floor control of an offer of ours, where the rooms have it.
+    pub(super) fn offer_floor_line(&mut self, own: &SessionDescription) {
+        let flooring = self.steering.as_ref().and_then(|steering| steering.flooring);
+        let line = flooring.and_then(|flooring| FloorLine::offered(own, flooring.access));
+        self.media.set_floor(LegSide::A, line);
+    }
+
+    /// Whether the rooms have floor control for leg A.
+    pub(super) fn has_floor_control(&self) -> bool {
+        self.steering.as_ref().is_some_and(|steering| steering.flooring.is_some())
+    }
+
+    /// Whether leg A has agreed to it.
+    pub(super) fn has_agreed_floor(&self) -> bool {
+        let flooring = self.steering.as_ref().and_then(|steering| steering.flooring);
+        flooring.is_some_and(|flooring| flooring.told.is_some())
+    }
+
+    /// Tells the rooms what an answer of ours has made of floor control.
     pub(super) fn tell_floor(&mut self, context: &mut Context, now: Instant, answer: &[u8]) {
         let peer = self.media.agreed_floor(LegSide::A, answer);
+        self.tell_floor_of(context, now, peer);
+    }
+
+    /// The same of what leg A has answered.
+    pub(super) fn tell_floor_of(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        peer: Option<FloorPeer>,
+    ) {
         let steering = self.steering.as_mut();
         let Some(flooring) = steering.and_then(|steering| steering.flooring.as_mut()) else {
             return;

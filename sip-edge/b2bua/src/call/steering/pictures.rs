@@ -89,28 +89,34 @@ impl Call {
         }
     }
 
-    /// Whether a re-INVITE or UPDATE of leg A has to wait for ports of the pictures that it offers.
+    /// Whether a re-INVITE or UPDATE of leg A has to wait for ports of the pictures that it offers, or that a
+    /// re-INVITE without an offer is to be offered again.
     pub(in crate::call) fn pictures_wait(
         &mut self,
         context: &mut Context,
         now: Instant,
         server: ServerKey,
         request: &Message,
-        offer: &SessionDescription,
+        offer: Option<&SessionDescription>,
     ) -> bool {
         let from = LegSide::A;
-        let families = self.families_of_lines();
-        let Some(families) = families.filter(|_| !self.media.is_unchanged(from, offer)) else {
-            return false;
+        let is_invite = request.method() == Some(Method::Invite);
+        let Some(families) = self.families_of_lines() else { return false };
+        let pictures = match offer {
+            Some(offer) if self.media.is_unchanged(from, offer) => Vec::new(),
+            Some(offer) => self.pictures_in(&offer.clone().for_leg(self.media.encryption(from))),
+            None => {
+                let own = self.own_offer_again().filter(|_| is_invite);
+                own.map(|own| self.pictures_in(&own)).unwrap_or_default()
+            }
         };
-        let pictures = self.pictures_in(&offer.clone().for_leg(self.media.encryption(from)));
         let wanted = self.media.pictures_wanted(pictures.iter().map(|picture| picture.index));
         if wanted.is_empty() {
             return false;
         }
         self.ask_for_ports(context, &wanted, families);
         self.wait_for_lines(now, WaitingInput::Request { from, server, request: request.clone() });
-        if request.method() == Some(Method::Invite) {
+        if is_invite {
             // To hear of its CANCEL.
             self.open_invite(context, server, from);
         }

@@ -9,8 +9,8 @@ use sdp::SessionDescription;
 use sip_proto::{Message, Method, ServerKey};
 
 impl Call {
-    /// A re-INVITE or UPDATE of leg A with an offer, or a re-INVITE without one, which gets what leg
-    /// A was told before.
+    /// A re-INVITE or UPDATE of leg A with an offer, or a re-INVITE without one, which gets our offer where
+    /// the lines are ours, else what leg A was told before.
     pub(in crate::call) fn answer_offer_alone(
         &mut self,
         context: &mut Context,
@@ -21,14 +21,14 @@ impl Call {
         session: Option<SessionAnswer>,
     ) {
         let side = self.near();
-        let body = match offer {
-            Some(offer) => match self.answer_alone(context, offer) {
-                Ok(body) => body,
-                Err(fault) => {
-                    return self.refuse_offer(context, now, side, server, request, fault);
-                }
-            },
-            None => self.media.last_sent(side).map(<[u8]>::to_vec).unwrap_or_default(),
+        let described = match (offer, self.own_offer_again()) {
+            (Some(offer), _) => self.answer_alone(context, offer),
+            (None, Some(own)) => self.describe_own(context, &own),
+            (None, None) => Ok(self.media.last_sent(side).map(<[u8]>::to_vec).unwrap_or_default()),
+        };
+        let body = match described {
+            Ok(body) => body,
+            Err(fault) => return self.refuse_offer(context, now, side, server, request, fault),
         };
         let leg = &self.legs[side.index()];
         let mut composer = leg.response(context, request, 200);
@@ -48,15 +48,31 @@ impl Call {
         self.tell_pictures(context, now);
     }
 
-    /// The ACK of a re-INVITE without an offer brings what leg A takes of what it was told.
+    /// A refresh of ours by re-INVITE has said an offer of ours again: leg A may answer it in another way.
+    pub(in crate::call) fn take_refreshed_answer(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        response: &Message,
+    ) {
+        if self.was_offered_in_room() {
+            self.take_answer_alone(context, now, response);
+        }
+    }
+
+    /// The ACK of a re-INVITE without an offer, `ack`, brings what leg A takes of what it was told.
     pub(in crate::call) fn take_answer_alone(
         &mut self,
         context: &mut Context,
         now: Instant,
         ack: &Message,
     ) {
-        if !self.is_alone() || ack.body_bytes().is_empty() {
+        if !self.is_alone() {
             return;
+        }
+        if ack.body_bytes().is_empty() {
+            // It takes nothing more than before.
+            return self.give_back_declined(context);
         }
         let near = self.near();
         let answer = crate::media::description_in(ack).ok().flatten();
@@ -67,7 +83,7 @@ impl Call {
         });
         if let Some(answer) = answer {
             self.media.note_received(near, &answer);
-            self.take_answer_in_room(&answer);
+            self.take_answer_in_room(context, now, &answer);
             self.apply_media(context);
             self.tell_pictures(context, now);
         }

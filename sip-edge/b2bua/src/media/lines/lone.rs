@@ -22,6 +22,11 @@ impl CallMedia {
         MediaLine::Further { index: index as u8, media }
     }
 
+    /// Forgets those that leg A has declined; returns the streams to release.
+    pub(crate) fn release_declined_pictures(&mut self) -> Vec<MediaId> {
+        self.take_lines(|legs, line| line.is_lone && legs[A].agreed(line.at[A]).is_none())
+    }
+
     /// What leg A and the room have agreed on.
     pub(crate) fn note_pictures(&mut self, pictures: Vec<RoomPicture>) {
         self.legs[A].lines.pictures = pictures;
@@ -40,7 +45,7 @@ impl CallMedia {
 
 impl CallLine {
     /// Of a line with nobody on its other side: leg A was last told that it is declined, or of nothing. What
-    /// leg A declines itself keeps its ports while an offer of ours names them.
+    /// leg A declines itself keeps its ports while what it was told may be told again as an offer.
     pub(super) fn is_untold(&self, legs: &[LegMedia; 2]) -> bool {
         legs[A].origin.last_line(self.at[A]).is_none()
     }
