@@ -81,11 +81,7 @@ impl Focus {
         if let Some(meeting) = self.meetings.get_mut(&id)
             && let Ok(record) = self.registry.get_meeting(id)
         {
-            meeting.change(
-                now,
-                Facts::of(record, &self.settings.languages.default),
-                &mut self.out,
-            );
+            meeting.change(now, Facts::of(record, &self.settings.languages.default), &mut self.out);
         }
         self.settle(now);
         Ok(())
