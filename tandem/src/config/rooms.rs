@@ -15,6 +15,7 @@ use crate::rooms::has_built_in;
 use directory::Rooms;
 pub(crate) use floor::FloorListener;
 pub(crate) use guests::GuestsSection;
+pub(crate) use meeting::FileMeeting;
 use meeting::read_meetings;
 pub(crate) use recording::RoomRecording;
 use room_core::{Language, MeetingRecord, Prompt};
@@ -51,7 +52,7 @@ pub(crate) struct RoomsSection {
     /// The country of numbers that are typed without one, 1 to 3 digits.
     pub(crate) country_code: Option<Arc<str>>,
     /// Meetings of the file.
-    pub(crate) meetings: Vec<MeetingRecord>,
+    pub(crate) meetings: Vec<FileMeeting>,
     /// Where devices ask for the floor of the slides; `None` for nowhere.
     pub(crate) bfcp: Option<FloorListener>,
     /// The page by which browsers join.
@@ -65,8 +66,13 @@ pub(crate) struct RoomsSection {
 impl RoomsSection {
     /// Whether all is the same but what a reload takes.
     pub(crate) fn is_alike(&self, other: &RoomsSection) -> bool {
-        let (call_out, country_code) = (other.call_out, other.country_code.clone());
-        RoomsSection { call_out, country_code, ..self.clone() } == *other
+        let RoomsSection { call_out, country_code, meetings, .. } = other.clone();
+        RoomsSection { call_out, country_code, meetings, ..self.clone() } == *other
+    }
+
+    /// The meetings of the file.
+    pub(crate) fn records(&self) -> Vec<MeetingRecord> {
+        self.meetings.iter().map(|meeting| meeting.record.clone()).collect()
     }
 
     /// What mixes them.

@@ -90,7 +90,7 @@ impl Desk {
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
         let mut registry = Registry::default();
-        for meeting in section.meetings {
+        for meeting in section.records() {
             // What cannot be was told when the file was read.
             let _ = registry.restore(StoredMeeting::V1(meeting));
         }

@@ -445,6 +445,14 @@ fn meetings_are_operations_of_tandems_own() {
         ("room update ID --slides asked", "UpdateRoom", of(json!({ "Slides": "Asked" }))),
         ("room update ID --layout grid", "UpdateRoom", of(json!({ "Layout": "Grid" }))),
         (
+            "room update ID --when-locked knock --last-moderator end-after --end-after 90 --empty 0 \
+             --warnings 10,1 --waiting 5 --vanished 20 --unmute-oneself false --confirm-called true",
+            "UpdateRoom",
+            of(json!({ "WhenLocked": "Knock", "LastModerator": "EndAfter", "EndAfterSeconds": 90,
+                "EmptySeconds": 0, "Warnings": [10, 1], "WaitingMinutes": 5, "VanishedSeconds": 20,
+                "UnmuteOneself": false, "ConfirmCalled": true })),
+        ),
+        (
             "room layout ID --call c grid",
             "LayOutRoom",
             of(json!({ "CallId": "c", "Layout": "Grid" })),
