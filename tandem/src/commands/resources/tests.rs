@@ -442,14 +442,13 @@ fn meetings_are_operations_of_tandems_own() {
         ("room mute ID", "MuteRoom", of(json!({}))),
         ("room unmute ID --call c", "UnmuteRoom", of(json!({ "CallId": "c" }))),
         ("room admit ID --call c", "AdmitToRoom", of(json!({ "CallId": "c" }))),
-        ("room update ID --slides asked", "UpdateRoom", of(json!({ "Slides": "Asked" }))),
-        ("room update ID --layout grid", "UpdateRoom", of(json!({ "Layout": "Grid" }))),
         (
-            "room update ID --when-locked knock --last-moderator end-after --end-after 90 --empty 0 \
-             --warnings 10,1 --waiting 5 --vanished 20 --unmute-oneself false --confirm-called true",
+            "room update ID --slides asked --layout grid --when-locked knock --empty 0 --end-after 90 \
+             --last-moderator end-after --warnings 10,1 --waiting 5 --vanished 20 \
+             --unmute-oneself false --confirm-called true",
             "UpdateRoom",
-            of(json!({ "WhenLocked": "Knock", "LastModerator": "EndAfter", "EndAfterSeconds": 90,
-                "EmptySeconds": 0, "Warnings": [10, 1], "WaitingMinutes": 5, "VanishedSeconds": 20,
+            of(json!({ "Slides": "Asked", "Layout": "Grid", "WhenLocked": "Knock", "EmptySeconds": 0,
+                "LastModerator": "EndAfter", "EndAfterSeconds": 90, "Warnings": [10, 1], "WaitingMinutes": 5, "VanishedSeconds": 20,
                 "UnmuteOneself": false, "ConfirmCalled": true })),
         ),
         (
