@@ -4,7 +4,9 @@ mod call_out;
 mod floor;
 mod grid;
 mod guests;
+mod languages;
 mod meeting;
+mod menus;
 mod recording;
 
 use super::reader::Table;
@@ -18,7 +20,7 @@ pub(crate) use guests::GuestsSection;
 pub(crate) use meeting::FileMeeting;
 use meeting::read_meetings;
 pub(crate) use recording::RoomRecording;
-use room_core::{Language, MeetingRecord, Prompt};
+use room_core::{Language, Languages, MeetingRecord, Menus, Prompt};
 use room_media::{GridSettings, MixingConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -47,6 +49,10 @@ pub(crate) struct RoomsSection {
     pub(crate) max_pictures: usize,
     /// The language of callers.
     pub(crate) language: Language,
+    /// Those who are spoken to in others.
+    pub(crate) languages: Languages,
+    /// What keys do.
+    pub(crate) menus: Menus,
     /// People may be called into meetings.
     pub(crate) call_out: bool,
     /// The country of numbers that are typed without one, 1 to 3 digits.
@@ -89,6 +95,8 @@ impl Default for RoomsSection {
             max_participants: 2_048,
             max_pictures: 512,
             language: Language::english(),
+            languages: Languages::default(),
+            menus: Menus::default(),
             call_out: false,
             country_code: None,
             meetings: Vec::new(),
@@ -184,6 +192,8 @@ pub(super) fn read(
             value::within(value::integer(v)?, PARTICIPANTS)
         }),
         language,
+        languages: languages::read(&mut table, &rooms.regions),
+        menus: menus::read(table.table("menus")),
         call_out: rooms.call_out.is_some(),
         country_code,
         bfcp: floor::read(&mut table, sip, addresses),

@@ -95,8 +95,9 @@ impl Desk {
             let _ = registry.restore(StoredMeeting::V1(meeting));
         }
         let language = section.language.clone();
-        let languages = Languages { default: section.language, ..Languages::default() };
-        let settings = FocusSettings { languages, unrecorded, ..FocusSettings::default() };
+        let languages = Languages { default: section.language, ..section.languages };
+        let menus = section.menus;
+        let settings = FocusSettings { languages, menus, unrecorded, ..FocusSettings::default() };
         Desk {
             clock: Clock::start(),
             focus: Focus::new(settings, registry),
