@@ -15,7 +15,7 @@ use crate::write::{self, Written};
 use crate::{rooms, schema, sigv4, steering, sts};
 use directory::NumberTable;
 use model::UnixTime;
-use room_core::{MeetingId, MeetingRecord, Registry};
+use room_core::{MeetingId, MeetingRecord, Registry, StoredMeeting};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -132,6 +132,8 @@ pub struct Api {
     /// The meetings of the state and of the file, by their numbers.
     meetings: Registry,
     meetings_of_file: Vec<MeetingRecord>,
+    /// Meetings that the file has no more, and that people are still in.
+    retired: Vec<MeetingRecord>,
     tokens: PageTokens,
     rate: RateLimit,
     strangers: RateLimit,
@@ -185,6 +187,7 @@ impl Api {
         Api {
             meetings: state.registry().0,
             meetings_of_file: Vec::new(),
+            retired: Vec::new(),
             state,
             tokens: PageTokens::new(&settings.token_key),
             rate: RateLimit::new(settings.requests_per_second),
@@ -225,8 +228,37 @@ impl Api {
     #[must_use]
     pub fn with_meetings_of_file(mut self, meetings: Vec<MeetingRecord>) -> Self {
         self.meetings_of_file = meetings;
-        self.meetings = self.state.registry_beside(&self.meetings_of_file).0;
+        self.gather_meetings();
         self
+    }
+
+    /// The configuration file has these meetings now. Of those that it has no more the `held` ones are
+    /// told of until they end ([`Api::remove_ended`]); where that is not known, all of them.
+    pub fn set_meetings_of_file(
+        &mut self,
+        meetings: Vec<MeetingRecord>,
+        held: Option<&[MeetingId]>,
+    ) {
+        let before = std::mem::replace(&mut self.meetings_of_file, meetings);
+        let (now, is_held) = (&self.meetings_of_file, |id| held.is_none_or(|of| of.contains(&id)));
+        self.retired.extend(before);
+        self.retired.retain(|old| {
+            let id = old.meeting_id;
+            is_held(id) && now.iter().all(|record| record.meeting_id != id)
+        });
+        self.gather_meetings();
+    }
+
+    /// Whether there are meetings that [`Api::remove_ended`] could be about.
+    pub fn has_meetings_that_end(&self) -> bool {
+        !self.retired.is_empty() || !self.state.all::<StoredMeeting>().is_empty()
+    }
+
+    fn gather_meetings(&mut self) {
+        self.meetings = self.state.registry_beside(&self.meetings_of_file).0;
+        for record in &self.retired {
+            self.meetings.show_retired(record.clone());
+        }
     }
 
     /// What is made through the API.
@@ -236,12 +268,12 @@ impl Api {
 
     /// Goes on with what somebody else has made of the journal.
     pub fn replace_state(&mut self, state: State) {
-        self.meetings = state.registry_beside(&self.meetings_of_file).0;
         self.state = state;
+        self.gather_meetings();
         self.numbers = None;
     }
 
-    /// Removes meetings on demand that have ended.
+    /// Removes meetings on demand that have ended, and those that the file has no more.
     ///
     /// # Errors
     /// They cannot be written down now; then nothing has changed.
@@ -251,7 +283,13 @@ impl Api {
         ended: &[MeetingId],
         backend: &mut dyn Backend,
     ) -> Result<(), CommitFault> {
-        write::remove_ended(&mut self.state, &mut self.meetings, (now, ended), backend)
+        // One that the file has again has not ended for good.
+        let of_file = &self.meetings_of_file;
+        let is_of_file = |id: &MeetingId| of_file.iter().any(|record| record.meeting_id == *id);
+        let ended: Vec<_> = ended.iter().copied().filter(|id| !is_of_file(id)).collect();
+        write::remove_ended(&mut self.state, &mut self.meetings, (now, &ended), backend)?;
+        self.retired.retain(|record| !ended.contains(&record.meeting_id));
+        Ok(())
     }
 
     /// Answers a request at `now`. Of a write, everything is done before this returns, or nothing.

@@ -417,3 +417,6 @@ fn meetings_of_the_configuration_file_are_shown_and_stay() {
     let gone = served(&mut api, &mut node, ("DELETE", &own, ""), &Value::Null).unwrap_err();
     assert_eq!(gone.kind, ErrorKind::NotFound);
 }
+
+#[path = "api_room_tests.rs"]
+mod rooms;

@@ -7,7 +7,7 @@ mod watch;
 pub(crate) use watch::Watch;
 
 use crate::cdr_bucket::CdrBucket;
-use crate::config::{Config, Function};
+use crate::config::{Config, Function, RoomsSection};
 use crate::control_api::open_store;
 use arc_swap::ArcSwap;
 use control_api::State;
@@ -15,6 +15,7 @@ use control_api::state::{Kind, Row};
 use directory::{NumberTable, Problem, Resources, Snapshot, VoiceConnector};
 use directory_store::DirectoryStore;
 use meetings::Meetings;
+pub(crate) use meetings::Taken;
 use sip_edge::SipEdge;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -119,10 +120,18 @@ impl LiveDirectory {
         let functions = config.media_applications.functions.clone();
         let generation = journal.as_ref().map_or(0, |journal| journal.generation);
         let halves = Halves { file: Arc::clone(&config.resources), made, generation, functions };
-        let (cdr_bucket, meetings) = (CdrBucket::default(), Meetings::default());
+        let of_file = config.rooms.as_ref().map(RoomsSection::records).unwrap_or_default();
+        let (cdr_bucket, meetings) = (CdrBucket::default(), Meetings::of_file(&of_file));
         if let Some(journal) = &journal {
             cdr_bucket.follow(&journal.state);
             meetings.follow(&journal.state);
+            for taken in meetings.taken(&of_file) {
+                let Taken { meeting, name, .. } = taken;
+                tracing::error!(
+                    "meeting {meeting} ({name:?}) of the control API is left out: a [[rooms.meeting]] of the \
+                     configuration file has its ID; give that one another, or reset this one"
+                );
+            }
         }
         // The file alone was checked when it was read.
         let current = halves.merged_or(&config.directory);
@@ -148,7 +157,7 @@ impl LiveDirectory {
         Arc::clone(&self.cdr_bucket)
     }
 
-    /// The meetings that were made through the control API.
+    /// The meetings that were made through the control API, and those of the file.
     pub(crate) fn meetings(&self) -> &Meetings {
         &self.meetings
     }

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::live_directory::LiveDirectory;
 use crate::node::StartError;
 use crate::rooms::{Noted, Rooms, RoomsHandle, RoomsReadings};
+use crate::trust;
 use call_applications::{
     Application, Applications, AskedOutcome, Calls, Endpoint, Exchanged, NewCall, NewsSender,
     Settings, SoundStore,
@@ -77,8 +78,10 @@ impl MediaApplications {
             true => SoundStore::S3(access.clone()),
             false => SoundStore::Directory(config.node.data_dir.join("sounds")),
         };
+        let tls = trust::believing(section.authorities.as_deref())
+            .map_err(|why| StartError(format!("tls_ca of [media_applications]: {why}")))?;
         let settings = Settings {
-            authorities: section.authorities.clone(),
+            tls,
             lambda: access,
             sounds,
             speech_command: section.speech_command.clone(),

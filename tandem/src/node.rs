@@ -1,14 +1,16 @@
 //! The running node: which part is started with what, and how they are joined. No domain logic.
 
 mod claim;
+mod not_taken;
 mod parts;
 mod taken_up;
 
 pub(crate) use claim::{LOCK_FILE, claim, try_claim};
+pub(crate) use not_taken::NotTaken;
 pub(crate) use parts::relay_config;
 
 use crate::clock::Origin;
-use crate::config::{Config, Media};
+use crate::config::{Config, Media, RoomsSection};
 use crate::control::StreamSwitch;
 use crate::guests;
 use crate::held::{PAGE_LIMIT, take_back};
@@ -29,7 +31,6 @@ use crate::{hep, privacy, process, readings};
 use b2bua::{EdgeConfig, ListenRefusal, Listener};
 use call_metrics::{Numbers, PerSink, Recorder, RecorderConfig, RecorderHandle, RecorderView};
 use call_recordings::Recordings;
-use media_relay::AudioFileError;
 use model::{Fingerprint, TransportProtocol, UnixTime};
 use outbox::{FileSender, FileSink, Outbox, OutboxView, Retention};
 use parts::{
@@ -302,13 +303,18 @@ impl Node {
     }
 
     /// Puts another configuration into force as far as that is possible without touching calls:
-    /// carriers and voice connectors, and the audio files that they name. Returns the sections that
+    /// carriers and voice connectors, the audio files that they name, and meetings. Returns the sections that
     /// differ and need a restart.
     ///
     /// # Errors
-    /// An audio file that cannot be played; then nothing is taken.
-    pub(crate) fn reload(&mut self, config: Config) -> Result<Vec<&'static str>, AudioFileError> {
-        self.media.reload_audio(&config.audio_paths())?;
+    /// [`NotTaken`]; then nothing is taken.
+    pub(crate) fn reload(&mut self, config: Config) -> Result<Vec<&'static str>, NotTaken> {
+        // Where there were no rooms, they need a restart, and so do their meetings.
+        let has_rooms = self.config.rooms.is_some();
+        if has_rooms {
+            self.check_meetings(&config)?;
+        }
+        self.media.reload_audio(&config.audio_paths()).map_err(NotTaken::AudioFile)?;
         let old = &self.config;
         // Which music is played by default is in every voice connector and carrier.
         let hold_music = old.media.hold_music.clone();
@@ -346,6 +352,10 @@ impl Node {
             }
         }
         self.directory.set_file(&config);
+        if has_rooms {
+            let meetings = config.rooms.as_ref().map(RoomsSection::records).unwrap_or_default();
+            self.directory.meetings().set_file(&meetings);
+        }
         self.applications.follow_file(&config);
         self.kept.follow(&config.stir, &self.edge);
         self.config.stir = config.stir;

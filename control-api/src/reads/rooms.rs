@@ -8,7 +8,9 @@ use crate::rooms::{meeting_of, refused};
 use crate::writes::{bad_request, timestamp};
 use directory::Snapshot;
 use model::UnixTime;
-use room_core::{AttendeeNumber, MeetingId, MeetingRecord, ModeratorNumber, Plan, RosterEntry};
+use room_core::{
+    AttendeeNumber, LastModerator, MeetingId, MeetingRecord, ModeratorNumber, Plan, RosterEntry,
+};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -86,6 +88,15 @@ fn written_participant(entry: &RosterEntry, seconds: u64) -> Value {
     written
 }
 
+const fn last_moderator(of: LastModerator) -> &'static str {
+    match of {
+        LastModerator::Continue => "Continue",
+        LastModerator::EndAfter(_) => "EndAfter",
+        LastModerator::Promote => "Promote",
+        LastModerator::BackToWaiting => "BackToWaiting",
+    }
+}
+
 /// A meeting with its numbers and passcode, and what goes on in it where that was asked.
 pub(crate) fn written_room(
     directory: &Snapshot,
@@ -109,8 +120,17 @@ pub(crate) fn written_room(
         "Layout": set.layout,
         "LongestMinutes": set.longest_minutes,
         "EmptySeconds": set.empty_seconds,
+        "LastModerator": last_moderator(set.last_moderator),
+        "Warnings": set.warnings,
+        "WaitingMinutes": set.waiting_minutes,
+        "VanishedSeconds": set.vanished_seconds,
+        "UnmuteOneself": set.unmute_oneself,
+        "ConfirmCalled": set.confirm_called,
         "Attendees": record.attendees.len(),
     });
+    if let LastModerator::EndAfter(seconds) = set.last_moderator {
+        written["EndAfterSeconds"] = seconds.into();
+    }
     // The configuration file does not say when.
     if record.created != UnixTime::from_millis(0) {
         written["CreatedTimestamp"] = timestamp(record.created).into();

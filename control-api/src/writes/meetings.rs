@@ -154,7 +154,9 @@ impl Writing<'_, '_> {
         // Where that is not known, nothing is removed: people may be in it.
         let Some(held) = &self.held else { return };
         let held: HashSet<MeetingId> = held.iter().copied().collect();
-        self.meetings.remove_over(before, |id| held.contains(&id));
+        // Those of the configuration file stay as long as it has them.
+        let is_of_file = |id: MeetingId| self.draft.get::<StoredMeeting>(&id.to_string()).is_none();
+        self.meetings.remove_over(before, |id| held.contains(&id) || is_of_file(id));
     }
 
     /// Puts what the registry has changed into the draft.

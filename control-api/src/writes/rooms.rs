@@ -7,8 +7,8 @@ use crate::rooms::refused;
 use crate::schema::seconds_of;
 use model::UnixTime;
 use room_core::{
-    CreateMeeting, Language, MeetingId, MeetingSettings, Passcode, PasscodeChoice, Plan,
-    RoomOptions,
+    CreateMeeting, Language, LastModerator, MeetingId, MeetingSettings, Passcode, PasscodeChoice,
+    Plan, RoomOptions,
 };
 use serde_json::{Value, json};
 
@@ -111,10 +111,42 @@ impl Writing<'_, '_> {
         set(&mut settings.layout, self.member("Layout")?);
         set(&mut settings.longest_minutes, self.member("LongestMinutes")?);
         set(&mut settings.empty_seconds, self.member("EmptySeconds")?);
+        let last_moderator = self.last_moderator(settings.last_moderator)?;
+        set(&mut settings.last_moderator, last_moderator);
+        set(&mut settings.warnings, self.member("Warnings")?);
+        set(&mut settings.waiting_minutes, self.member("WaitingMinutes")?);
+        set(&mut settings.vanished_seconds, self.member("VanishedSeconds")?);
+        set(&mut settings.unmute_oneself, self.member("UnmuteOneself")?);
+        set(&mut settings.confirm_called, self.member("ConfirmCalled")?);
         if let Some(language) = self.member::<String>("Language")? {
             let read = Language::parse(&language);
             settings.language = Some(read.map_err(|why| bad_request(format!("Language: {why}")))?);
         }
         Ok(())
+    }
+
+    /// What becomes of it without moderators, where the request says something of that.
+    fn last_moderator(&self, before: LastModerator) -> Result<Option<LastModerator>, ApiError> {
+        let what: Option<String> = self.member("LastModerator")?;
+        let seconds: Option<u32> = self.member("EndAfterSeconds")?;
+        let was = match before {
+            LastModerator::EndAfter(seconds) => Some(seconds),
+            LastModerator::Continue | LastModerator::Promote | LastModerator::BackToWaiting => None,
+        };
+        match (what.as_deref(), seconds.or(was)) {
+            (None, _) if seconds.is_none() => Ok(None),
+            (Some("EndAfter"), None) => {
+                Err(bad_request("EndAfterSeconds: say after how many seconds it ends"))
+            }
+            (Some("EndAfter"), Some(after)) => Ok(Some(LastModerator::EndAfter(after))),
+            (None, Some(after)) if was.is_some() => Ok(Some(LastModerator::EndAfter(after))),
+            (..) if seconds.is_some() => {
+                Err(bad_request("EndAfterSeconds: leave it out, or give LastModerator as EndAfter"))
+            }
+            (Some("Promote"), _) => Ok(Some(LastModerator::Promote)),
+            (Some("BackToWaiting"), _) => Ok(Some(LastModerator::BackToWaiting)),
+            // The model allows nothing else.
+            (..) => Ok(Some(LastModerator::Continue)),
+        }
     }
 }

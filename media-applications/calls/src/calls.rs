@@ -7,15 +7,14 @@ use crate::invoker::Invoker;
 use crate::one_call::{News, run};
 use crate::sounds::{SoundCounts, SoundStore, Sounds};
 use crate::speech::Speaker;
-use crate::trust;
 use aws_sinks::Access;
 use media_applications::{Acted, Ended, Facts, MeetingRefusal, MeetingRequest};
 use model::{ApplicationNews, ApplicationOrder, TransactionId};
 use outbox::clock::Clock;
+use rustls::ClientConfig;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -91,8 +90,8 @@ pub enum Exchanged<'a> {
 /// What applications need to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// A PEM file of the authorities of applications' certificates; `None` for those of the system.
-    pub authorities: Option<Arc<Path>>,
+    /// Whose certificates are believed of applications.
+    pub tls: Arc<ClientConfig>,
     /// Where Lambda is; the region is the function's own.
     pub lambda: Access,
     /// Where sounds are.
@@ -139,21 +138,13 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Why there are no applications.
+/// Why there are no applications: the operating system gives no thread.
 #[derive(Debug)]
-pub enum StartError {
-    /// Of the file of authorities.
-    Authorities(String),
-    /// The operating system gives no thread.
-    Thread(std::io::Error),
-}
+pub struct StartError(std::io::Error);
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Authorities(why) => write!(f, "tls_ca of [media_applications]: {why}"),
-            StartError::Thread(error) => write!(f, "no thread for applications: {error}"),
-        }
+        write!(f, "no thread for applications: {}", self.0)
     }
 }
 
@@ -372,13 +363,11 @@ impl Applications {
     /// # Errors
     /// [`StartError`].
     pub fn start(settings: Settings, calls: Arc<dyn Calls>) -> Result<Self, StartError> {
-        let tls =
-            trust::client(settings.authorities.as_deref()).map_err(StartError::Authorities)?;
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(StartError::Thread)?;
+        let runtime = runtime.map_err(StartError)?;
         let clock = Clock::start();
         let speaker = Speaker::new(settings.speech_command);
-        let connections = Connections::new(tls);
+        let connections = Connections::new(settings.tls);
         let shared = Arc::new(Shared {
             calls,
             invoker: Invoker::new(connections, settings.lambda, settings.max_requests, clock),
@@ -405,7 +394,7 @@ impl Applications {
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("applications".to_owned()).spawn(serve);
-        let thread = thread.map_err(StartError::Thread)?;
+        let thread = thread.map_err(StartError)?;
         Ok(Applications { sender: NewsSender(shared), thread: Some((stop, thread)) })
     }
 

@@ -20,7 +20,6 @@ mod one_call;
 mod signature;
 mod sounds;
 mod speech;
-mod trust;
 
 pub use calls::{
     Applications, Calls, Exchanged, NewCall, NewsSender, NotUpdated, Refused, Settings, StartError,

@@ -11,7 +11,7 @@ use model::{
     UnixTime,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -240,6 +240,14 @@ struct World {
     edge: Arc<Edge>,
 }
 
+/// TLS that believes the certificates of these authorities.
+fn believing(authorities: RootCertStore) -> Arc<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    Arc::new(builder.with_root_certificates(authorities).with_no_client_auth())
+}
+
 impl World {
     fn start(name: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let root =
@@ -251,7 +259,7 @@ impl World {
         let gate = Arc::new((Mutex::new(false), Condvar::new()));
         let access = Access { region: "us-east-1".to_owned(), endpoint: None, authorities: None };
         let mut settings = Settings {
-            authorities: None,
+            tls: believing(RootCertStore::empty()),
             lambda: access,
             sounds: SoundStore::Directory(root.clone()),
             speech_command: Vec::new(),
@@ -459,9 +467,9 @@ fn a_certificate_is_checked() {
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
     let server = Server::start(Some(Arc::new(tls)));
-    let file = std::env::temp_dir().join(format!("tandem-authority-{}.pem", std::process::id()));
-    std::fs::write(&file, made.cert.pem()).unwrap();
-    let world = World::start("tls", |settings| settings.authorities = Some(file.as_path().into()));
+    let mut authorities = RootCertStore::empty();
+    authorities.add(made.cert.der().clone()).unwrap();
+    let world = World::start("tls", |settings| settings.tls = believing(authorities));
     whole_call(&world, &server, "https");
     world.stop();
     let world = World::start("no-tls", |_| {});
@@ -469,7 +477,6 @@ fn a_certificate_is_checked() {
     let Ended::Unreachable(why) = world.given_up() else { panic!() };
     assert!(why.starts_with("TLS: "), "{why}");
     world.stop();
-    std::fs::remove_file(file).unwrap();
 }
 
 #[test]

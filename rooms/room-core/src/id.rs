@@ -160,6 +160,11 @@ impl ModeratorNumber {
     const fn beginning(self) -> AttendeeNumber {
         AttendeeNumber(self.0 / 1_000)
     }
+
+    /// Whether its first ten digits are this attendee id: whoever types it would be taken for an attendee.
+    pub fn begins_with(self, attendee: AttendeeNumber) -> bool {
+        self.beginning() == attendee
+    }
 }
 
 /// What moderators type after their id: 4 to 10 digits.

@@ -25,7 +25,7 @@ mod settings;
 mod welcome;
 
 pub use event::{DropReason, EndReason, Event, EventKind, LeaveReason, Person};
-pub use focus::{Arrival, Focus, FocusSettings};
+pub use focus::{Arrival, Focus, FocusSettings, Followed};
 pub use guess::{GuessLimiter, GuessLimits, Source, Turn};
 pub use id::{AttendeeId, AttendeeNumber, Draw, MeetingId, ModeratorNumber, Numbers, Passcode};
 pub use language::{Language, Languages};
@@ -40,7 +40,7 @@ pub use menu::{
 pub use output::{ChatMessage, MeetingOrder, Now, Order, Output};
 pub use prompt::{Prompt, WARNING_MINUTES, Words};
 pub use registry::{
-    ApiError, Attendee, AttendeeFeatures, AudioFeatures, Capabilities, CreateAttendee,
+    ApiError, Attendee, AttendeeFeatures, AudioFeatures, Capabilities, Clash, CreateAttendee,
     CreateAttendeeError, CreateMeeting, FeatureStatus, MOST_BATCH, MOST_MEETINGS, MOST_PAGE,
     MediaCapability, MeetingFeatures, MeetingRecord, Page, PasscodeChoice, PictureFeatures,
     Registry, Resolution, RoomOptions, StoredMeeting, Tag,

@@ -86,7 +86,8 @@ pub enum FloorPolicy {
     Nobody,
 }
 
-/// What is set for one meeting. All of it can be changed until it begins.
+/// What is set for one meeting. All of it can be changed, also while it is held; what is about how it began
+/// then holds from the next time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MeetingSettings {

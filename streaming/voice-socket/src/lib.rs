@@ -25,7 +25,6 @@ mod speech;
 #[cfg(test)]
 mod test_calls;
 mod token;
-mod trust;
 
 pub use connect::ConnectError;
 pub use conversation::Conversation;

@@ -6,12 +6,10 @@ use crate::endpoint::{Endpoint, EndpointError};
 use crate::interleave::{Interleaver, channels_there};
 use crate::message::channels_of;
 use crate::outgoing::Outgoing;
-use crate::trust;
 use call_audio::{AudioConsumer, Opening};
 use model::WebSocketListener;
 use rustls::ClientConfig;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,9 +21,8 @@ use tokio::sync::{Semaphore, oneshot};
 pub struct Settings {
     /// Told of every socket that is given up.
     pub given_up: GivenUp,
-    /// A PEM file of the authorities that `wss://` services have their certificates from; `None` for
-    /// those of the system.
-    pub authorities: Option<Arc<Path>>,
+    /// Whose certificates are believed of `wss://` services.
+    pub tls: Arc<ClientConfig>,
     /// Calls that may have a socket at once. More get none, and it is counted.
     pub max_sockets: usize,
 }
@@ -55,27 +52,20 @@ impl fmt::Debug for GivenUp {
     }
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Settings { given_up: GivenUp::default(), authorities: None, max_sockets: 2_000 }
+impl Settings {
+    /// With these certificates, and the rest as usual: 2,000 sockets, nobody is told.
+    pub fn new(tls: Arc<ClientConfig>) -> Self {
+        Settings { given_up: GivenUp::default(), tls, max_sockets: 2_000 }
     }
 }
 
-/// Why there can be no sockets.
+/// Why there can be no sockets: the operating system gives no thread.
 #[derive(Debug)]
-pub enum StartError {
-    /// Of the file of authorities.
-    Authorities(String),
-    /// The operating system gives no thread.
-    Thread(std::io::Error),
-}
+pub struct StartError(std::io::Error);
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Authorities(why) => write!(f, "tls_ca of [streaming]: {why}"),
-            StartError::Thread(error) => write!(f, "no thread for WebSockets: {error}"),
-        }
+        write!(f, "no thread for WebSockets: {}", self.0)
     }
 }
 
@@ -121,12 +111,11 @@ impl VoiceSockets {
     /// # Errors
     /// [`StartError`].
     pub fn start(settings: &Settings) -> Result<Self, StartError> {
-        let tls =
-            trust::client(settings.authorities.as_deref()).map_err(StartError::Authorities)?;
+        let tls = Arc::clone(&settings.tls);
         let max_sockets = u32::try_from(settings.max_sockets).unwrap_or(u32::MAX).min(1 << 20);
         let places = Arc::new(Semaphore::new(max_sockets as usize));
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(StartError::Thread)?;
+        let runtime = runtime.map_err(StartError)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<Duration>();
         let all = Arc::clone(&places);
@@ -141,7 +130,7 @@ impl VoiceSockets {
             runtime.shutdown_timeout(patience.min(Duration::from_millis(100)));
         };
         let thread = std::thread::Builder::new().name("voice-sockets".to_owned()).spawn(serve);
-        let thread = thread.map_err(StartError::Thread)?;
+        let thread = thread.map_err(StartError)?;
         Ok(VoiceSockets {
             tls,
             given_up: settings.given_up.clone(),

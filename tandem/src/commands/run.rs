@@ -173,7 +173,7 @@ fn read_again(node: &mut Node, path: &Path) {
         Ok(config) => {
             let restart = match node.reload(config) {
                 Ok(restart) => restart,
-                Err(error) => return not_taken(path, &error),
+                Err(error) => return not_taken(path, &error.in_file(&path.display().to_string())),
             };
             say(format_args!("{}: read again", path.display()));
             if !restart.is_empty() {

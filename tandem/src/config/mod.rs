@@ -63,7 +63,7 @@ pub(crate) use privacy::{NumbersKind, PrivacyConfig};
 pub(crate) use recordings::RecordingsSection;
 pub(crate) use relay_control::RelayControl;
 pub(crate) use retention::Retention;
-pub(crate) use rooms::{GuestsSection, RoomPrompts, RoomsSection};
+pub(crate) use rooms::{FileMeeting, GuestsSection, RoomPrompts, RoomsSection};
 pub(crate) use sinks::{AuditEvents, EventSinks, Sinks};
 pub(crate) use sip::Sip;
 #[cfg(test)]

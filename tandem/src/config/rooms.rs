@@ -4,7 +4,9 @@ mod call_out;
 mod floor;
 mod grid;
 mod guests;
+mod languages;
 mod meeting;
+mod menus;
 mod recording;
 
 use super::reader::Table;
@@ -15,9 +17,10 @@ use crate::rooms::has_built_in;
 use directory::Rooms;
 pub(crate) use floor::FloorListener;
 pub(crate) use guests::GuestsSection;
+pub(crate) use meeting::FileMeeting;
 use meeting::read_meetings;
 pub(crate) use recording::RoomRecording;
-use room_core::{Language, MeetingRecord, Prompt};
+use room_core::{Language, Languages, MeetingRecord, Menus, Prompt};
 use room_media::{GridSettings, MixingConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -46,12 +49,16 @@ pub(crate) struct RoomsSection {
     pub(crate) max_pictures: usize,
     /// The language of callers.
     pub(crate) language: Language,
+    /// Those who are spoken to in others.
+    pub(crate) languages: Languages,
+    /// What keys do.
+    pub(crate) menus: Menus,
     /// People may be called into meetings.
     pub(crate) call_out: bool,
     /// The country of numbers that are typed without one, 1 to 3 digits.
     pub(crate) country_code: Option<Arc<str>>,
     /// Meetings of the file.
-    pub(crate) meetings: Vec<MeetingRecord>,
+    pub(crate) meetings: Vec<FileMeeting>,
     /// Where devices ask for the floor of the slides; `None` for nowhere.
     pub(crate) bfcp: Option<FloorListener>,
     /// The page by which browsers join.
@@ -65,8 +72,13 @@ pub(crate) struct RoomsSection {
 impl RoomsSection {
     /// Whether all is the same but what a reload takes.
     pub(crate) fn is_alike(&self, other: &RoomsSection) -> bool {
-        let (call_out, country_code) = (other.call_out, other.country_code.clone());
-        RoomsSection { call_out, country_code, ..self.clone() } == *other
+        let RoomsSection { call_out, country_code, meetings, .. } = other.clone();
+        RoomsSection { call_out, country_code, meetings, ..self.clone() } == *other
+    }
+
+    /// The meetings of the file.
+    pub(crate) fn records(&self) -> Vec<MeetingRecord> {
+        self.meetings.iter().map(|meeting| meeting.record.clone()).collect()
     }
 
     /// What mixes them.
@@ -83,6 +95,8 @@ impl Default for RoomsSection {
             max_participants: 2_048,
             max_pictures: 512,
             language: Language::english(),
+            languages: Languages::default(),
+            menus: Menus::default(),
             call_out: false,
             country_code: None,
             meetings: Vec::new(),
@@ -178,6 +192,8 @@ pub(super) fn read(
             value::within(value::integer(v)?, PARTICIPANTS)
         }),
         language,
+        languages: languages::read(&mut table, &rooms.regions),
+        menus: menus::read(table.table("menus")),
         call_out: rooms.call_out.is_some(),
         country_code,
         bfcp: floor::read(&mut table, sip, addresses),

@@ -13,7 +13,7 @@ use control_api::{
 use directory::Snapshot;
 use directory_store::{Committed, RecordChange, StoreError, StoredRecord};
 use model::{OutboundCall, ProxySessionId, TransactionId, UnixTime, VoiceConnectorId};
-use room_core::{Command, MeetingId, Refused};
+use room_core::{Command, MeetingId, MeetingRecord, Refused};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -36,6 +36,8 @@ pub(super) struct NodeBackend {
     applications: Option<AskedApplications>,
     /// What holds meetings; the same.
     rooms: Option<RoomsHandle>,
+    /// The file whose meetings the API tells of.
+    file_generation: u64,
     /// Meetings that have ended for good and are not removed yet.
     ended: BTreeSet<MeetingId>,
     /// Who sent the request that is answered.
@@ -61,6 +63,7 @@ impl NodeBackend {
             view,
             applications,
             rooms,
+            file_generation: 0,
             ended: BTreeSet::new(),
             source,
         }
@@ -77,6 +80,13 @@ impl NodeBackend {
     /// They are removed.
     pub(super) fn ended_removed(&mut self) {
         self.ended.clear();
+    }
+
+    /// The meetings of the configuration file, when it is another one since this was asked last.
+    pub(super) fn other_file(&mut self) -> Option<Vec<MeetingRecord>> {
+        let (meetings, generation) = self.directory.meetings().file_since(self.file_generation)?;
+        self.file_generation = generation;
+        Some(meetings)
     }
 
     /// The next request is of `source`.

@@ -15,7 +15,7 @@ pub(crate) use keys::{KeySummary, delete_key, list_keys, make_key};
 pub(crate) use local::{Alone, claim_to_write};
 
 use crate::clock::Origin;
-use crate::config::Config;
+use crate::config::{Config, RoomsSection};
 use crate::live_directory::Journal;
 use crate::node::Node;
 use crate::privacy;
@@ -109,7 +109,7 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
 
 /// The meetings of `[[rooms.meeting]]`.
 fn meetings_of_file(config: &Config) -> Vec<room_core::MeetingRecord> {
-    config.rooms.as_ref().map(|rooms| rooms.meetings.clone()).unwrap_or_default()
+    config.rooms.as_ref().map(RoomsSection::records).unwrap_or_default()
 }
 
 fn settings(config: &Config, requests_per_second: u32, token_key: [u8; 32]) -> Settings {

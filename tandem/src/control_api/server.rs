@@ -4,7 +4,9 @@ use super::audit::AuditTrail;
 use super::backend::NodeBackend;
 use super::{STOP_LIMIT, monotonic, now};
 use call_metrics::{ApiRequest, RecorderView};
-use control_api::{Answer, Api, ApiError, ErrorKind, Ids, MAX_BODY_BYTES, Request, RequestKind};
+use control_api::{
+    Answer, Api, ApiError, Backend as _, ErrorKind, Ids, MAX_BODY_BYTES, Request, RequestKind,
+};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -197,10 +199,12 @@ impl Server {
     fn remove_ended(&self) {
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let Served { api, backend, .. } = &mut *served;
-        if api.state().all::<room_core::StoredMeeting>().is_empty() {
+        if !api.has_meetings_that_end() {
             return;
         }
         let ended = backend.ended_meetings();
+        // After that: what has ended because the file has it no more is known by then.
+        follow_file(api, backend);
         if ended.is_empty() {
             return;
         }
@@ -218,6 +222,7 @@ impl Server {
         let Served { api, backend, audit, view } = &mut *served;
         let (began, now) = (monotonic(), now());
         backend.ask_from(request.source);
+        follow_file(api, backend);
         if let Some(state) = backend.catch_up() {
             api.replace_state(state);
         }
@@ -243,6 +248,14 @@ impl Server {
             audit.take(record, answer.kind, ids.event, now);
         }
         answer
+    }
+}
+
+/// Goes on with the meetings of another configuration file, where there is one.
+fn follow_file(api: &mut Api, backend: &mut NodeBackend) {
+    if let Some(meetings) = backend.other_file() {
+        let held = backend.held_meetings();
+        api.set_meetings_of_file(meetings, held.as_deref());
     }
 }
 

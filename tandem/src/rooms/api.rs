@@ -13,7 +13,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 const TRIES: u32 = 200;
 
 impl RoomsHandle {
-    /// Has the rooms go on with the meetings as they are written down, now and after each change.
+    /// Has the rooms go on with the meetings as they are written down, now and after each change, and as
+    /// another file has them.
     pub(crate) fn follow(&self, directory: &Arc<LiveDirectory>) {
         let (rooms, of) = (self.clone(), Arc::downgrade(directory));
         directory.meetings().wake(move || rooms.take_over(&of));
@@ -24,10 +25,9 @@ impl RoomsHandle {
             let directory = Weak::clone(directory);
             let taken = self.ask(move |focus, now, _| {
                 let Some(directory) = directory.upgrade() else { return };
-                for (id, stored) in directory.meetings().take_changed() {
-                    if let Err(error) = focus.follow_meeting(now, id, stored) {
-                        tracing::error!(meeting = %id, "a meeting cannot be held: {error}");
-                    }
+                let changed = directory.meetings().take_changed();
+                for (id, error) in focus.follow_meetings(now, changed) {
+                    tracing::error!(meeting = %id, "a meeting cannot be held: {error}");
                 }
             });
             match taken {

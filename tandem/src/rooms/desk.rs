@@ -90,13 +90,14 @@ impl Desk {
     ) -> Desk {
         let prompts = Prompts::of(&section.prompts);
         let mut registry = Registry::default();
-        for meeting in section.meetings {
+        for meeting in section.records() {
             // What cannot be was told when the file was read.
             let _ = registry.restore(StoredMeeting::V1(meeting));
         }
         let language = section.language.clone();
-        let languages = Languages { default: section.language, ..Languages::default() };
-        let settings = FocusSettings { languages, unrecorded, ..FocusSettings::default() };
+        let languages = Languages { default: section.language, ..section.languages };
+        let menus = section.menus;
+        let settings = FocusSettings { languages, menus, unrecorded, ..FocusSettings::default() };
         Desk {
             clock: Clock::start(),
             focus: Focus::new(settings, registry),

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::node::StartError;
-use crate::readings;
+use crate::{readings, trust};
 use call_audio::{AudioConsumer, Opening};
 use call_metrics::Reading;
 use call_streaming::Open;
@@ -20,8 +20,9 @@ pub(super) struct WebSockets(Arc<VoiceSockets>);
 impl WebSockets {
     /// Starts it; `given_up` is told of calls whose socket is given up.
     pub(super) fn start(config: &Config, given_up: GivenUp) -> Result<Self, StartError> {
-        let authorities = config.streaming.authorities.clone();
-        let settings = Settings { given_up, authorities, ..Settings::default() };
+        let tls = trust::believing(config.streaming.authorities.as_deref())
+            .map_err(|why| StartError(format!("tls_ca of [streaming]: {why}")))?;
+        let settings = Settings { given_up, ..Settings::new(tls) };
         let sockets = VoiceSockets::start(&settings);
         Ok(WebSockets(Arc::new(sockets.map_err(|error| StartError(error.to_string()))?)))
     }

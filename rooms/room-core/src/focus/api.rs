@@ -1,7 +1,7 @@
 //! Operations on meetings that concern people who are in them.
 
 use super::{By, Command, Draw, EndReason, Focus, Now, Refused};
-use crate::registry::{ApiError, Attendee, Capabilities, MeetingRecord, StoredMeeting};
+use crate::registry::{ApiError, Attendee, Capabilities, MeetingRecord};
 use crate::{AttendeeId, MeetingId};
 use model::UnixTime;
 
@@ -66,40 +66,6 @@ impl Focus {
         }
         self.settle(now);
         Ok(updated)
-    }
-
-    /// Goes on with a meeting as whoever stores meetings has it now: a new one, a changed one, or none.
-    /// Whoever is in it and may no more is made to leave; what is set for one that is held stays.
-    ///
-    /// # Errors
-    /// As [`crate::Registry::restore`]; then there is no such meeting.
-    pub fn follow_meeting(
-        &mut self,
-        now: Now,
-        id: MeetingId,
-        stored: Option<StoredMeeting>,
-    ) -> Result<(), ApiError> {
-        let StoredMeeting::V1(after) = match &stored {
-            Some(stored) => stored,
-            None => {
-                // Gone already where it ended here before.
-                let _ = self.delete_meeting(now, id);
-                return self.registry.follow(id, None);
-            }
-        };
-        let known = self.registry.get_meeting(id).map(|record| record.attendees.clone());
-        for before in known.unwrap_or_default() {
-            match after.attendees.iter().find(|it| it.attendee_id == before.attendee_id) {
-                // There is one: it is of the list.
-                None => drop(self.delete_attendee(now, id, before.attendee_id)),
-                Some(after) if after.capabilities != before.capabilities => {
-                    let (of, may) = (after.attendee_id, after.capabilities);
-                    drop(self.update_attendee_capabilities(now, id, of, may));
-                }
-                Some(_) => {}
-            }
-        }
-        self.registry.follow(id, stored)
     }
 
     /// Calls a number into a meeting, which begins with it where it is not held.

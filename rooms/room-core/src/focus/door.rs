@@ -55,7 +55,7 @@ impl Door<Ticket> for FocusDoor<'_> {
 
     fn open(&mut self, now: Now, id: &str, passcode: Option<&str>) -> Option<Ticket> {
         let (record, role) = self.find(now, id, passcode)?;
-        // The settings of a meeting that is held are those that it began with.
+        // What holds in one that is held.
         let held = self.meetings.get(&record.meeting_id);
         let settings = held.map_or(&record.settings, Meeting::settings);
         let asks_name = settings.announce == Announce::Name;

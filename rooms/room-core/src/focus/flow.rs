@@ -116,14 +116,7 @@ impl Focus {
             if record.settings.is_over_at(now.unix) {
                 return None;
             }
-            let language = record.settings.language.clone();
-            let facts = Facts {
-                id,
-                external_id: record.request.external_meeting_id.as_str().into(),
-                media_region: record.request.media_region.as_str().into(),
-                settings: record.settings.clone(),
-                language: language.unwrap_or_else(|| self.settings.languages.default.clone()),
-            };
+            let facts = Facts::of(record, &self.settings.languages.default);
             let meeting = Meeting::begin(now, facts, &mut self.out);
             self.meetings.insert(id, meeting);
         }
@@ -144,7 +137,7 @@ impl Focus {
         }
         for id in std::mem::take(&mut self.out.over) {
             self.meetings.remove(&id);
-            if self.registry.is_once(id) {
+            if self.registry.is_once(id) || self.registry.is_retired(id) {
                 // It is there: that was asked just now.
                 let _ = self.registry.delete_meeting(id);
             }

@@ -4,6 +4,7 @@
 mod api;
 mod door;
 mod flow;
+mod follow;
 mod steered;
 
 use crate::event::EndReason;
@@ -19,6 +20,7 @@ use crate::settings::{Announce, shown_name};
 use crate::welcome::{Dialled, Welcome, WelcomeSettings};
 use crate::{AttendeeId, MeetingId};
 use door::Ticket;
+pub use follow::Followed;
 use model::{DtmfKey, Heard, Instant, PictureLayout, TransactionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! One meeting while it lasts: who waits, who is in, and what follows.
 
 mod called;
+mod change;
 mod chat;
 mod commands;
 mod depart;
@@ -20,6 +21,7 @@ pub(crate) use member::{Newcomer, Role};
 use crate::event::{EndReason, Event, EventKind, Person};
 use crate::output::{ChatMessage, MeetingOrder, Now, Order, Output, Outputs};
 use crate::prompt::{Prompt, Words};
+use crate::registry::MeetingRecord;
 use crate::settings::{Access, Announce, MeetingSettings, WhenLocked};
 use crate::{Language, MeetingId};
 use called::Called;
@@ -49,6 +51,19 @@ pub(crate) struct Facts {
     pub(crate) language: Language,
 }
 
+impl Facts {
+    /// Those of a record; `language` where it says none.
+    pub(crate) fn of(record: &MeetingRecord, language: &Language) -> Self {
+        Facts {
+            id: record.meeting_id,
+            external_id: record.request.external_meeting_id.as_str().into(),
+            media_region: record.request.media_region.as_str().into(),
+            settings: record.settings.clone(),
+            language: record.settings.language.as_ref().unwrap_or(language).clone(),
+        }
+    }
+}
+
 /// A meeting that has begun. Nobody is in two places of it: `people` has who is in or waits, `called`
 /// who is called and has not joined.
 #[derive(Debug)]
@@ -70,6 +85,9 @@ pub(crate) struct Meeting {
     last_message: u64,
     last_event: u64,
     last_arrival: u64,
+    began: Now,
+    /// Nobody else may enter; it ends when nobody is in it.
+    retired: bool,
     /// When to end it whatever happens.
     ends_at: Instant,
     /// When to say how many minutes are left; the next one last.
@@ -133,6 +151,8 @@ impl Meeting {
             last_message: 0,
             last_event: 0,
             last_arrival: 0,
+            began: now,
+            retired: false,
             ends_at,
             warnings,
             empty_at: Some(now.at + empty),
@@ -148,6 +168,7 @@ impl Meeting {
     /// Whether an attendee's number is as good as a wrong one.
     pub(crate) fn is_closed_to_attendees(&self) -> bool {
         self.ended.is_some()
+            || self.retired
             || (self.locked && self.facts.settings.when_locked == WhenLocked::Refuse)
     }
 
@@ -173,6 +194,9 @@ impl Meeting {
         let before = newcomer.attendee.as_ref().and_then(|(id, _)| self.call_of(*id));
         let is_attendee = newcomer.role == Role::Attendee;
         if before.is_none() {
+            if self.retired && !newcomer.invited {
+                return Err(CannotJoin::Closed);
+            }
             if is_attendee && !newcomer.invited && self.is_closed_to_attendees() {
                 return Err(CannotJoin::Closed);
             }
@@ -325,6 +349,7 @@ impl Meeting {
     }
 
     fn note_empty(&mut self, now: Now, out: &mut Outputs) {
+        self.end_if_deserted(now, out);
         if !self.people.is_empty() || !self.called.is_empty() || self.ended.is_some() {
             return;
         }

@@ -2,8 +2,10 @@
 //! the shapes of chime-sdk-meetings where it has them.
 
 mod check;
+mod retired;
 mod shapes;
 
+pub use retired::Clash;
 pub use shapes::{
     ApiError, Attendee, AttendeeFeatures, AudioFeatures, Capabilities, CreateAttendee,
     CreateAttendeeError, CreateMeeting, FeatureStatus, MediaCapability, MeetingFeatures,
@@ -94,6 +96,8 @@ pub struct Registry {
     by_moderator_number: BTreeMap<ModeratorNumber, MeetingId>,
     by_token: BTreeMap<String, MeetingId>,
     changed: BTreeSet<MeetingId>,
+    /// Those whom nobody enters any more, and whose ids may be another's.
+    retired: BTreeSet<MeetingId>,
 }
 
 impl Registry {
@@ -240,11 +244,9 @@ impl Registry {
     /// # Errors
     /// [`ApiError::NotFound`].
     pub fn delete_meeting(&mut self, id: MeetingId) -> Result<MeetingRecord, ApiError> {
+        self.release_ids(id);
         let record = self.meetings.remove(&id).ok_or(ApiError::no_meeting(id))?;
-        self.numbers.remove(record.attendee_number, record.moderator_number);
-        self.by_attendee_number.remove(&record.attendee_number);
-        self.by_moderator_number.remove(&record.moderator_number);
-        self.by_token.remove(&record.request.client_request_token);
+        self.retired.remove(&id);
         self.changed.insert(id);
         Ok(record)
     }

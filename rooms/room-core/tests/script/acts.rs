@@ -163,11 +163,40 @@ impl World {
                     let _ = self.focus.dial_out(now, meeting, number, &mut draw(&mut self.random));
                     self.drain();
                 }
+                121..=150 => self.change_elsewhere(meeting, how),
                 _ => {
                     let call = self.dial("999", None);
                     self.keys(call, "12345678901234567#");
                 }
             },
+        }
+    }
+
+    /// A meeting is set otherwise, or taken away, by whoever stores it.
+    fn change_elsewhere(&mut self, meeting: MeetingId, how: u8) {
+        let Ok(mut record) = self.focus.registry().get_meeting(meeting).cloned() else { return };
+        if self.focus.registry().is_retired(meeting) {
+            // Its ids and token may be another's.
+            return;
+        }
+        let settings = &mut record.settings;
+        settings.access = [Access::Open, Access::Moderated, Access::Admitted][usize::from(how % 3)];
+        settings.capacity = u16::from(how % 8) + 1;
+        settings.longest_minutes = u32::from(how % 4) + 1;
+        settings.empty_seconds = u32::from(how % 5) * 10;
+        settings.floor = [FloorPolicy::Nobody, FloorPolicy::Asked][usize::from(how % 2)];
+        let retires = how > 140;
+        let stored = Followed::Stored(Box::new(StoredMeeting::V1(record.clone())));
+        let what = if retires { Followed::Retired } else { stored };
+        let now = self.now();
+        // Who waited may come in by it.
+        self.everyone_expected = true;
+        let faults = self.focus.follow_meetings(now, vec![(meeting, what)]);
+        assert!(faults.is_empty(), "{faults:?}");
+        self.drain();
+        if self.focus.registry().get_meeting(meeting).is_err() {
+            self.rooms.retain(|id| *id != meeting);
+            self.make(record.settings);
         }
     }
 

@@ -53,7 +53,7 @@ async fn a_socket_that_is_given_up_is_told_of_once() {
             let of = (listener.url.clone(), opening.call.transaction_id, why.to_owned());
             tell.try_send(of).unwrap();
         });
-    let settings = Settings { given_up, max_sockets: 1, ..Settings::default() };
+    let settings = Settings { given_up, max_sockets: 1, ..settings() };
     let sockets = VoiceSockets::start(&settings).unwrap();
     let _consumer = sockets.open(&listener(url.clone()), &opening()).unwrap();
     assert!(sockets.open(&listener(url.clone()), &opening()).is_err(), "the bound");

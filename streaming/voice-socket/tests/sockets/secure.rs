@@ -3,12 +3,12 @@
 use crate::support::*;
 use call_audio::ConsumerEnd;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use std::path::Path;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{RootCertStore, ServerConfig};
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
-use voice_socket::{Settings, StartError, VoiceSockets};
+use voice_socket::VoiceSockets;
 
 /// An authority, and a service for `name` under it.
 fn certified(name: &str) -> (String, TlsAcceptor) {
@@ -28,19 +28,16 @@ fn certified(name: &str) -> (String, TlsAcceptor) {
     (authority, TlsAcceptor::from(Arc::new(config)))
 }
 
-fn trusting(authority: &str, name: &str) -> VoiceSockets {
-    let file = std::env::temp_dir().join(format!("tandem-socket-{}-{name}", std::process::id()));
-    std::fs::write(&file, authority).unwrap();
-    let settings = Settings { authorities: Some(Arc::from(file.as_path())), ..Settings::default() };
-    let sockets = VoiceSockets::start(&settings).unwrap();
-    std::fs::remove_file(file).unwrap();
-    sockets
+fn trusting(authority: &str) -> VoiceSockets {
+    let mut authorities = RootCertStore::empty();
+    authorities.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
+    VoiceSockets::start(&believing(authorities)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_under_a_private_authority_is_believed_by_who_names_it() {
     let (authority, tls) = certified("127.0.0.1");
-    let sockets = trusting(&authority, "believed");
+    let sockets = trusting(&authority);
     let (service, url) = service().await;
     let mut consumer = sockets.open(&listener(url.replace("ws:", "wss:")), &opening()).unwrap();
     let stream = tls.accept(accept_tcp(&service).await).await.unwrap();
@@ -58,7 +55,7 @@ async fn nobody_else_is_and_hears_no_token() {
     let (authority, of_another_name) = certified("other.example.com");
     let (_, of_another_authority) = certified("127.0.0.1");
     for (case, tls) in [("name", of_another_name), ("authority", of_another_authority)] {
-        let sockets = trusting(&authority, case);
+        let sockets = trusting(&authority);
         let (service, url) = service().await;
         let consumer = sockets.open(&listener(url.replace("ws:", "wss:")), &opening()).unwrap();
         assert!(tls.accept(accept_tcp(&service).await).await.is_err(), "{case}");
@@ -66,16 +63,4 @@ async fn nobody_else_is_and_hears_no_token() {
         assert_eq!(counts.connections, 0, "{case}");
         consumer.end(ConsumerEnd::Ended);
     }
-}
-
-#[test]
-fn a_file_without_authorities_is_named() {
-    let settings = Settings {
-        authorities: Some(Arc::from(Path::new("/nonexistent/authority.pem"))),
-        ..Settings::default()
-    };
-    let error = VoiceSockets::start(&settings).unwrap_err();
-    assert!(matches!(error, StartError::Authorities(_)));
-    let told = error.to_string();
-    assert!(told.starts_with("tls_ca of [streaming]: /nonexistent/authority.pem: "), "{told}");
 }

@@ -139,7 +139,7 @@ async fn what_a_bot_does_wrong_is_explained_to_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_calls_than_set_have_a_socket() {
     let (service, url) = service().await;
-    let settings = Settings { max_sockets: 1, ..Settings::default() };
+    let settings = Settings { max_sockets: 1, ..settings() };
     let sockets = VoiceSockets::start(&settings).unwrap();
     let first = sockets.open(&listener(url.clone()), &opening()).unwrap();
     let second = sockets.open(&listener(url.clone()), &opening());

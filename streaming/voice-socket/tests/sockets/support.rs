@@ -6,6 +6,7 @@ use model::{
     BearerToken, CallDirection, Channel, ChannelLayout, LegSide, ListenedCall, OtherMedia, Secret,
     TransactionId, UnixTime, VoiceConnectorId, WebSocketListener,
 };
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +21,22 @@ use voice_socket::{Settings, SocketCounts, VoiceSockets};
 /// Nothing here takes this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Believes the certificates of these authorities.
+pub(crate) fn believing(authorities: RootCertStore) -> Settings {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let tls = builder.with_root_certificates(authorities).with_no_client_auth();
+    Settings::new(Arc::new(tls))
+}
+
+/// Believes nobody's.
+pub(crate) fn settings() -> Settings {
+    believing(RootCertStore::empty())
+}
+
 pub(crate) fn sockets() -> VoiceSockets {
-    VoiceSockets::start(&Settings::default()).unwrap()
+    VoiceSockets::start(&settings()).unwrap()
 }
 
 pub(crate) fn listener(url: String) -> WebSocketListener {

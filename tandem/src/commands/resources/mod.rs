@@ -8,6 +8,7 @@ mod hint;
 pub(crate) mod number;
 mod port;
 pub(crate) mod room;
+mod room_set;
 pub(crate) mod rule;
 mod shown;
 #[cfg(test)]

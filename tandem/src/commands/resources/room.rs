@@ -1,5 +1,6 @@
 //! `tandem room`: meetings, their numbers, and what goes on in them.
 
+use super::room_set::{Layout, Set};
 use super::shown::{Column, Shown};
 use super::{How, Outcome, Resource, done, members};
 use crate::control_api::{Asked, Failure, Reply};
@@ -12,107 +13,6 @@ pub(crate) struct RoomArgs {
     pub(crate) how: How,
     #[command(subcommand)]
     pub(crate) command: RoomCommand,
-}
-
-/// What is set for a room.
-#[derive(clap::Args)]
-pub(crate) struct Set {
-    /// Attendees hear music until a moderator is in.
-    #[arg(long, conflicts_with_all = ["admitted", "open"])]
-    moderated: bool,
-    /// Attendees hear music until a moderator admits them.
-    #[arg(long, conflicts_with = "open")]
-    admitted: bool,
-    /// Everyone gets in at once.
-    #[arg(long)]
-    open: bool,
-    /// People in it and waiting at most, 1 to 250.
-    #[arg(long, value_name = "PEOPLE")]
-    capacity: Option<u16>,
-    /// What is heard when somebody joins or leaves.
-    #[arg(long, value_enum)]
-    announce: Option<Announce>,
-    /// Who may share slides or a screen.
-    #[arg(long, value_enum)]
-    slides: Option<Slides>,
-    /// What those see who ask for nothing else.
-    #[arg(long, value_enum)]
-    layout: Option<Layout>,
-    /// The language of what everyone hears, such as en or pt-BR.
-    #[arg(long)]
-    language: Option<String>,
-    /// Minutes that a meeting lasts at most, 1 to 2880.
-    #[arg(long, value_name = "MINUTES")]
-    longest: Option<u32>,
-}
-
-/// What is heard of comings and goings.
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub(crate) enum Announce {
-    /// Nothing.
-    Off,
-    /// A tone.
-    Tone,
-    /// The name, which telephones are asked to say before.
-    Name,
-}
-
-/// Who may share slides.
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub(crate) enum Slides {
-    /// Everyone; who begins takes over.
-    Everyone,
-    /// Everyone whom a moderator lets (`tandem room present`).
-    Asked,
-    /// Moderators.
-    Moderators,
-    /// Nobody.
-    Nobody,
-}
-
-/// What is seen of the others.
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub(crate) enum Layout {
-    /// Whoever speaks.
-    Speaker,
-    /// All at once, in one picture, where there is CPU for it.
-    Grid,
-}
-
-impl Layout {
-    const fn word(self) -> &'static str {
-        match self {
-            Layout::Speaker => "Speaker",
-            Layout::Grid => "Grid",
-        }
-    }
-}
-
-impl Set {
-    fn written(&self) -> Value {
-        let access = match (self.moderated, self.admitted, self.open) {
-            (true, ..) => Some("Moderated"),
-            (_, true, _) => Some("Admitted"),
-            (.., true) => Some("Open"),
-            _ => None,
-        };
-        let announce = self.announce.map(|announce| match announce {
-            Announce::Off => "Off",
-            Announce::Tone => "Tone",
-            Announce::Name => "Name",
-        });
-        let slides = self.slides.map(|slides| match slides {
-            Slides::Everyone => "Everyone",
-            Slides::Asked => "Asked",
-            Slides::Moderators => "Moderators",
-            Slides::Nobody => "Nobody",
-        });
-        json!({
-            "Slides": slides, "Layout": self.layout.map(Layout::word),
-            "Access": access, "Capacity": self.capacity, "Announce": announce,
-            "Language": self.language, "LongestMinutes": self.longest,
-        })
-    }
 }
 
 #[derive(clap::Subcommand)]
@@ -149,7 +49,7 @@ pub(crate) enum RoomCommand {
         /// Its meeting id, attendee id, moderator id or name.
         room: String,
     },
-    /// Change what is set for a meeting; one that is held goes on as it was.
+    /// Change what is set for a meeting, also while it is held; nobody has to leave by it.
     Update {
         /// Its meeting id, attendee id, moderator id or name.
         room: String,

@@ -155,7 +155,7 @@ fn rooms_to_try(node: &Node) -> String {
     let config = node.config();
     let rooms = config.rooms.as_ref().zip(config.resources.rooms.as_ref());
     let Some((section, rooms)) = rooms else { return String::new() };
-    let Some(meeting) = section.meetings.first() else { return String::new() };
+    let Some(meeting) = section.records().into_iter().next() else { return String::new() };
     let (name, id) = (&meeting.settings.name, &meeting.attendee_number);
     let page = section.guests.as_ref().map_or_else(String::new, |guests| {
         let scheme = if guests.plain { "http" } else { "https" };
