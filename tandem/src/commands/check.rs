@@ -83,7 +83,7 @@ fn tls_files_are_fine(path: &Path, config: &Config) -> bool {
 }
 
 /// The names of the meeting rooms that no certificate is for. The self-signed one is for all.
-fn unnamed_rooms(config: &Config) -> Vec<String> {
+pub(crate) fn unnamed_rooms(config: &Config) -> Vec<String> {
     let (sip, rooms) = (&config.sip, &config.resources.rooms);
     let (Some(rooms), Some(default)) = (rooms, &sip.tls_certificate) else { return Vec::new() };
     if !rooms.is_configured {
@@ -162,7 +162,8 @@ fn identity_files_are_fine(path: &Path, config: &Config) -> bool {
     fine
 }
 
-fn look_at(files: &TlsFiles) -> Result<Option<Finding>, Finding> {
+/// What is wrong with the files of one place, or soon will be.
+pub(crate) fn look_at(files: &TlsFiles) -> Result<Option<Finding>, Finding> {
     let finding = |message: String| Finding { line: Some(files.line), message };
     let pair = match &files.kind {
         TlsFileKind::Authorities(path) => {
@@ -171,10 +172,19 @@ fn look_at(files: &TlsFiles) -> Result<Option<Finding>, Finding> {
         }
         TlsFileKind::Pair(pair) => pair,
     };
-    let left = tls::check_pair(pair).map_err(|error| finding(error.to_string()))?.seconds_left();
+    let facts = tls::check_pair(pair).map_err(|error| finding(error.to_string()))?;
+    let left = facts.seconds_left();
     let certificate = pair.certificate.display();
     if left <= 0 {
         return Err(finding(format!("{certificate} has expired; put a new certificate there")));
+    }
+    let to_begin = facts.seconds_to_begin();
+    if to_begin > 0 {
+        let days = to_begin / 86_400;
+        return Ok(Some(finding(format!(
+            "{certificate} is not valid yet, for {days} days more: put another one there until then, or set \
+             this host's clock"
+        ))));
     }
     let days = left / 86_400;
     let soon = format!("{certificate} expires in {days} days; put a new certificate there");

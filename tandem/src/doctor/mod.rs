@@ -15,7 +15,7 @@ mod traces;
 mod trunk;
 
 use crate::clock::Origin;
-use crate::commands::{complain, say, say_data};
+use crate::commands::{check, complain, say, say_data};
 use crate::config::{self, Config};
 use directory::VoiceConnector;
 use finding::{Finding, State, render};
@@ -136,6 +136,37 @@ fn of(area: &str, findings: Vec<Finding>) -> impl Iterator<Item = Finding> {
 }
 
 fn configuration(config: &Config) -> Vec<Finding> {
+    let mut findings = understood(config);
+    findings.extend(certificates(config));
+    findings
+}
+
+/// The files of TLS, as `tandem check` looks at them.
+fn certificates(config: &Config) -> Vec<Finding> {
+    let what = "certificates";
+    let in_line = |finding: &config::Finding| {
+        let line = finding.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        format!("{line}{}", finding.message)
+    };
+    let files = config.tls_files.iter().filter_map(|files| match check::look_at(files) {
+        Ok(None) => None,
+        Ok(Some(warning)) => Some(Finding::warning(what, in_line(&warning), "")),
+        Err(error) => Some(Finding::broken(what, in_line(&error), "")),
+    });
+    let unnamed = check::unnamed_rooms(config).into_iter().map(|host| {
+        let advice = "put one that is into tls_certificate of [sip], or into [[sip.tls_host]]";
+        Finding::warning(what, format!("none of [sip] is for {host}, the meeting rooms"), advice)
+    });
+    let findings: Vec<_> = files.chain(unnamed).collect();
+    match config.tls_files.len() {
+        count if count > 0 && findings.is_empty() => {
+            vec![Finding::fine(what, format!("{count} file(s) or pair(s) are in order"))]
+        }
+        _ => findings,
+    }
+}
+
+fn understood(config: &Config) -> Vec<Finding> {
     if config.warnings.is_empty() {
         return vec![Finding::fine("file", "every line is understood")];
     }
