@@ -239,6 +239,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_listener_of_a_configuration_is_examined() {
+        let config = crate::config::accepts(
+            "[prometheus]\nlisten = \"127.0.0.1:9464\"\n[api]\nlisten = \"127.0.0.1:8080\"\n\
+             [rooms]\nbfcp = \"127.0.0.1:5070\"\n[rooms.guests]\nlisten = \"127.0.0.1:8443\"\n",
+        );
+        let found: Vec<_> =
+            listeners(&config).map(|(protocol, at)| (protocol, at.port())).collect();
+        for wanted in [("tcp", 9464), ("tcp", 8080), ("udp", 5070), ("tcp", 5070), ("tcp", 8443)] {
+            assert!(found.contains(&wanted), "{wanted:?} of {found:?}");
+        }
+    }
+
+    #[test]
     fn limits_are_held_against_what_the_configured_calls_need() {
         assert_eq!(open_files(1_048_576, 20_000).state, State::Fine);
         let few = open_files(20_000, 20_000);

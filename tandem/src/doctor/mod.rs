@@ -153,11 +153,13 @@ fn certificates(config: &Config) -> Vec<Finding> {
         Ok(Some(warning)) => Some(Finding::warning(what, in_line(&warning), "")),
         Err(error) => Some(Finding::broken(what, in_line(&error), "")),
     });
-    let unnamed = check::unnamed_rooms(config).into_iter().map(|host| {
-        let advice = "put one that is into tls_certificate of [sip], or into [[sip.tls_host]]";
-        Finding::warning(what, format!("none of [sip] is for {host}, the meeting rooms"), advice)
-    });
-    let findings: Vec<_> = files.chain(unnamed).collect();
+    let mut findings: Vec<_> = files.collect();
+    if !findings.iter().any(|finding| finding.state == State::Broken) {
+        findings.extend(check::unnamed_rooms(config).into_iter().map(|host| {
+            let advice = "put one that is into tls_certificate of [sip], or into [[sip.tls_host]]";
+            Finding::warning(what, format!("none is for {host}, the meeting rooms"), advice)
+        }));
+    }
     match config.tls_files.len() {
         count if count > 0 && findings.is_empty() => {
             vec![Finding::fine(what, format!("{count} file(s) or pair(s) are in order"))]
@@ -175,4 +177,35 @@ fn understood(config: &Config) -> Vec<Finding> {
         Finding::warning("file", format!("{line}{}", warning.message), "")
     };
     config.warnings.iter().map(warning).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::accepts;
+    use sip_edge::tls::{TlsSettings, self_signed_files};
+
+    #[test]
+    fn certificates_are_looked_at() {
+        let place = std::env::temp_dir().join(format!("tandem-doctor-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        let mut settings = TlsSettings::new("example.com", &place);
+        settings.names = vec!["meet.example.com".to_owned()];
+        let made = self_signed_files(&settings).unwrap();
+        let states = |key: &str| {
+            let config = accepts(&format!(
+                "tls = [\"127.0.0.1:5061\"]\ntls_certificate = {:?}\ntls_key = {key:?}\n[rooms]\n",
+                made.certificate
+            ));
+            let found = certificates(&config);
+            found.into_iter().map(|finding| (finding.state, finding.found)).collect::<Vec<_>>()
+        };
+        let fine = states(made.key.to_str().unwrap());
+        assert!(matches!(&fine[..], [(State::Fine, _)]), "{fine:?}");
+        let missing = states("/nowhere/edge.key");
+        let [(State::Broken, found)] = &missing[..] else { panic!("{missing:?}") };
+        assert!(found.contains("/nowhere/edge.key: cannot be read"), "{found}");
+        std::fs::remove_dir_all(&place).unwrap();
+        assert!(certificates(&accepts("")).is_empty(), "there are none");
+    }
 }
