@@ -292,6 +292,13 @@ fn why_the_rooms_ended_a_call_is_told() {
     assert_eq!(told.cause, Cause::MediaStopped);
     assert!(told.text.starts_with("Nothing came any more from the customer"), "{}", told.text);
     assert_eq!(ended("the meeting rooms hung up").cause, Cause::Good);
+    let mut call = good_call();
+    call.end.cause = "no media from the caller in the meeting rooms".to_owned();
+    let text = explain(&call);
+    assert!(
+        !text.contains("GOOD") && text.contains("[fair] Tandem ended the call: no media"),
+        "{text}"
+    );
 }
 
 #[test]
