@@ -7,15 +7,13 @@ use crate::{
     ApplicationEndpoint, ApplicationTarget, Caps, MediaApplication, Termination, VoiceConnector,
 };
 use ipnet::IpNet;
-use model::{ROOMS, VoiceConnectorId};
+use model::{ROOMS, ROOMS_CONNECTOR, VoiceConnectorId};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// The id under which calls to the rooms are counted, limited and recorded, in the place of a voice
-/// connector's.
-pub(crate) const CONNECTOR: &str = "meetingrooms0000000000";
-/// The same of calls out of meetings.
+/// The id under which calls out of meetings are counted, limited and recorded, as those to the rooms are
+/// under [`ROOMS_CONNECTOR`].
 pub(crate) const CALL_OUT_CONNECTOR: &str = "meetingroomsout0000000";
 
 /// What an operator says of the rooms.
@@ -169,7 +167,7 @@ impl RoomsIndex {
             concurrent_calls_limit: rooms.max_calls,
             ..MediaApplication::new(ROOMS, endpoint)
         };
-        let id = VoiceConnectorId::new(CONNECTOR).ok()?;
+        let id = VoiceConnectorId::new(ROOMS_CONNECTOR).ok()?;
         let connector = |require_encryption| {
             let termination = Termination {
                 cps_limit: u32::MAX,

@@ -36,8 +36,9 @@ pub fn masked(message: &[u8]) -> Cow<'_, [u8]> {
     mask.finish()
 }
 
-/// Of the shorter ID of a meeting.
+/// Of the shorter ID of a meeting, and of the longer one, that of moderators.
 const MEETING_DIGITS: usize = 10;
+const MODERATOR_DIGITS: usize = 13;
 
 struct Masking<'a> {
     message: &'a [u8],
@@ -195,7 +196,8 @@ fn password_before(before: &[u8]) -> Option<usize> {
     (user > 0 && is_sip(scheme)).then_some(from)
 }
 
-/// Where what was dialled behind the ID of a meeting begins: a passcode, a host key.
+/// Where what was dialled behind the ID of a meeting begins: a passcode, a host key. Whoever leaves out what
+/// separates them is not understood, and has typed a passcode all the same.
 fn room_code_before(before: &[u8], host: &[u8]) -> Option<usize> {
     let user = before.iter().rev().take_while(|b| !matches!(b, b':' | b'<' | b' ')).count();
     let (scheme, user) = before.split_at(before.len() - user);
@@ -203,12 +205,33 @@ fn room_code_before(before: &[u8], host: &[u8]) -> Option<usize> {
         return None;
     }
     let mut digits = 0;
-    let separator = user.iter().position(|b| {
-        digits += usize::from(b.is_ascii_digit());
-        digits >= MEETING_DIGITS && matches!(b, b'*' | b'#' | b'.' | b'%' | b';')
-    })?;
-    // Parameters of a user are no codes.
-    (user.get(separator) != Some(&b';')).then_some(scheme.len() + separator + 1)
+    let mut at = 0;
+    while let Some(byte) = user.get(at) {
+        match byte {
+            // Parameters of a user are no codes.
+            b';' => return None,
+            b'*' | b'#' | b'.' | b'%' if digits >= MEETING_DIGITS => {
+                return Some(scheme.len() + at + 1);
+            }
+            b'%' => {
+                digits += usize::from(is_escaped_digit(user.get(at + 1..at + 3)));
+                at += 2;
+            }
+            b'0'..=b'9' => digits += 1,
+            _ => {}
+        }
+        if digits > MODERATOR_DIGITS {
+            // An escape is hidden from its first octet on.
+            return Some(scheme.len() + if *byte == b'%' { at - 2 } else { at });
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Whether an escape, without its `%`, stands for a digit (RFC 3986 section 2.1).
+fn is_escaped_digit(escape: Option<&[u8]>) -> bool {
+    matches!(escape, Some([b'3', b'0'..=b'9']))
 }
 
 fn is_sip(scheme: &[u8]) -> bool {

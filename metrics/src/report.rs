@@ -182,6 +182,9 @@ fn meetings(record: &CallRecord) -> String {
         true => format!("{} (recorded)", meeting.meeting_id),
         false => meeting.meeting_id.clone(),
     };
+    if record.meetings.is_empty() && record.voice_connector_id == model::ROOMS_CONNECTOR {
+        return "none: no right ID was given, or the caller was not let in".to_owned();
+    }
     record.meetings.iter().map(shown).collect::<Vec<_>>().join("; ")
 }
 

@@ -280,8 +280,8 @@ pub enum ApplicationNews {
         leg: LegSide,
         /// Whether it was an order of the application's.
         ordered: bool,
-        /// The SIP status: 200 for a BYE, 480 of a browser whose connection was lost, otherwise what ended
-        /// the setup.
+        /// The SIP status: 200 for a BYE, 480 of a browser whose connection was lost, 503 of a caller of the
+        /// meeting rooms whom the node drops as it stops, otherwise what ended the setup.
         status: u16,
     },
     /// Leg A takes part in the conference of the newest [`ApplicationOrder::Sit`].

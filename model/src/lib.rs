@@ -79,7 +79,7 @@ pub use quality::{
 pub use recording::{Recording, RecordingFailure};
 pub use refusal::Refusal;
 pub use registration::{RegistrationEvent, RegistrationNews};
-pub use room::{Dialled, MeetingDigits, ROOMS, RoomCall, RoomLine, RoomLinePart};
+pub use room::{Dialled, MeetingDigits, ROOMS, ROOMS_CONNECTOR, RoomCall, RoomLine, RoomLinePart};
 pub use rtcp_copy::RtcpCopy;
 pub use sample::CallSample;
 pub use srtp::{LegSecurity, SdesKeys, SrtpKey, SrtpSuite};

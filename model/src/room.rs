@@ -9,6 +9,10 @@ use std::sync::Arc;
 /// SIP media application has it: theirs are UUIDs.
 pub const ROOMS: &str = "rooms";
 
+/// The id under which calls to the rooms are counted, limited and recorded, in the place of a voice
+/// connector's.
+pub const ROOMS_CONNECTOR: &str = "meetingrooms0000000000";
+
 /// The digits of a meeting as a caller gives them. Their number says which they are; whether there is
 /// such a meeting is for the rooms to say.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -31,7 +31,7 @@ impl Door {
             return Ok(None);
         };
         let failed = |error: std::io::Error| {
-            let advice = "choose a free address";
+            let advice = crate::listening::advice(error.kind());
             StartError(format!("[rooms.guests] listen \"{}\": {error}; {advice}", section.listen))
         };
         let listener = TcpListener::bind(section.listen).map_err(failed)?;

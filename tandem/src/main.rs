@@ -17,6 +17,7 @@ mod http;
 mod identity;
 mod kept;
 mod kept_calls;
+mod listening;
 mod live_directory;
 mod media_applications;
 mod media_plane;

@@ -1,9 +1,10 @@
 //! Rules on how meeting rooms are reached.
 
 use super::{Problems, limits};
-use crate::rooms::{CALL_OUT_CONNECTOR, CONNECTOR};
+use crate::rooms::CALL_OUT_CONNECTOR;
 use crate::route::is_domain_name;
 use crate::{Resources, Rooms, RuleTrigger};
+use model::ROOMS_CONNECTOR;
 use std::collections::HashMap;
 
 impl Problems {
@@ -30,7 +31,7 @@ impl Problems {
             self.caps(&out.caps, &at("caps"));
         }
         for (i, vc) in resources.voice_connectors.iter().enumerate() {
-            let is_taken = [CONNECTOR, CALL_OUT_CONNECTOR].contains(&vc.id.as_str());
+            let is_taken = [ROOMS_CONNECTOR, CALL_OUT_CONNECTOR].contains(&vc.id.as_str());
             self.check(!is_taken, format!("voice_connector[{i}].id"), || {
                 format!("{} stands for calls of the meeting rooms; change it", vc.id)
             });

@@ -69,6 +69,15 @@ fn media_keys_and_passwords_in_uris_are_hidden() {
             "INVITE sip:%23408%201234567%***@meet.x SIP/2.0\r\n",
         ),
         ("To: <sip:4081234567;x=1@meet.x>\r\n", "To: <sip:4081234567;x=1@meet.x>\r\n"),
+        // Without what separates them.
+        ("To: <sip:7035550123456987654@meet.x>\r\n", "To: <sip:7035550123456***@meet.x>\r\n"),
+        (
+            "To: <sip:%23%37035550123456987@meet.x>\r\n",
+            "To: <sip:%23%37035550123456***@meet.x>\r\n",
+        ),
+        ("To: <sip:7035550123456%39%38@meet.x>\r\n", "To: <sip:7035550123456%***@meet.x>\r\n"),
+        ("To: <sip:%34081234567*9@meet.x>\r\n", "To: <sip:%34081234567****@meet.x>\r\n"),
+        ("To: <sip:%23%237035550123456@meet.x>\r\n", "To: <sip:%23%237035550123456@meet.x>\r\n"),
         ("To: <sip:4081234567*1@pbx.x>\r\n", "To: <sip:4081234567*1@pbx.x>\r\n"),
     ] {
         assert_eq!(text(message), expected);

@@ -63,6 +63,8 @@ pub enum Cause {
     RelayLost,
     /// The application that steers the call failed.
     ApplicationFailed,
+    /// The meeting rooms sent the caller away.
+    NoMeeting,
     /// A description came that cannot be used.
     UnusableAnswer,
     /// The node stopped.

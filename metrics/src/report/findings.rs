@@ -4,6 +4,7 @@ mod advice;
 mod audio;
 mod recorded;
 
+use super::because::{Cause, because};
 use super::{is_begun_here, is_nobody, ms, side_name, span, talk_ms};
 use crate::call_record::{CallRecord, QualityRecord};
 use crate::printable_line;
@@ -96,6 +97,11 @@ impl Findings {
             return self.add(Severity::Bad, text);
         }
         if record.times.answered.is_some() {
+            // The sentence above says more of it, and nobody is to read that the call was good.
+            if matches!(because(record).cause, Cause::NoMeeting | Cause::MediaStopped) {
+                let text = format!("Tandem ended the call: {}.", record.end.cause);
+                self.add(Severity::Fair, text);
+            }
             return;
         }
         let waited = span(record.times.ended.saturating_sub(record.times.attempted));

@@ -272,6 +272,33 @@ fn a_call_of_a_meeting_names_it_and_says_that_it_was_recorded() {
     let text = explain(&CallRecord { meetings, ..good_call() });
     assert!(text.contains("17bc8b19; 00bc8b19 (recorded)"), "{text}");
     assert!(!explain(&good_call()).contains("meeting"));
+    let of_rooms =
+        CallRecord { voice_connector_id: model::ROOMS_CONNECTOR.to_owned(), ..good_call() };
+    let text = explain(&of_rooms);
+    assert!(text.contains("Meeting    none: no right ID was given"), "{text}");
+}
+
+#[test]
+fn why_the_rooms_ended_a_call_is_told() {
+    let ended = |cause: &str| {
+        let mut call = good_call();
+        (call.end.cause, call.end.ended_by) = (cause.to_owned(), "edge".to_owned());
+        because(&call)
+    };
+    let told = ended("the caller gave no right meeting ID");
+    assert_eq!(told.cause, Cause::NoMeeting);
+    assert!(told.text.contains("the caller gave no right meeting ID; compare"), "{}", told.text);
+    let told = ended("no media from the caller in the meeting rooms");
+    assert_eq!(told.cause, Cause::MediaStopped);
+    assert!(told.text.starts_with("Nothing came any more from the customer"), "{}", told.text);
+    assert_eq!(ended("the meeting rooms hung up").cause, Cause::Good);
+    let mut call = good_call();
+    call.end.cause = "no media from the caller in the meeting rooms".to_owned();
+    let text = explain(&call);
+    assert!(
+        !text.contains("GOOD") && text.contains("[fair] Tandem ended the call: no media"),
+        "{text}"
+    );
 }
 
 #[test]

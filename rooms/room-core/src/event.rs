@@ -98,6 +98,8 @@ pub enum EndReason {
     NoModerator,
     /// Its longest time, or the end of its schedule.
     TimeOver,
+    /// The node stops. Its numbers stay good, and whoever dials one later begins it again.
+    NodeStops,
 }
 
 /// Why somebody left.
@@ -183,6 +185,7 @@ impl EventKind {
             EventKind::Ended(EndReason::Empty) => "Empty",
             EventKind::Ended(EndReason::NoModerator) => "NoModerator",
             EventKind::Ended(EndReason::TimeOver) => "TimeOver",
+            EventKind::Ended(EndReason::NodeStops) => "NodeStops",
             EventKind::Left(_, LeaveReason::HungUp) => "HungUp",
             EventKind::Left(_, LeaveReason::Removed) => "Removed",
             EventKind::Left(_, LeaveReason::MeetingEnded) => "MeetingEnded",

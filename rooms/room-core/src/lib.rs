@@ -37,7 +37,7 @@ pub use menu::{
     ATTENDEE_MENU, BETWEEN_KEYS, MODERATOR_MENU, MOST_ENTRIES, MOST_KEYS, Menu, MenuAction,
     MenuFault, MenuOf,
 };
-pub use output::{ChatMessage, MeetingOrder, Now, Order, Output};
+pub use output::{ChatMessage, MeetingOrder, Now, Order, Output, status};
 pub use prompt::{Prompt, WARNING_MINUTES, Words};
 pub use registry::{
     ApiError, Attendee, AttendeeFeatures, AudioFeatures, Capabilities, Clash, CreateAttendee,

@@ -104,11 +104,24 @@ pub enum Order {
     StopRecordingName,
     /// It ends.
     HangUp {
-        /// The SIP status, where it was not answered.
+        /// The SIP status, where it was not answered; of all calls it says why they end ([`status`]).
         status: u16,
         /// The Q.850 cause for Reason.
         cause: u8,
     },
+}
+
+/// Why calls are ended, as the SIP status that says the same of a call that was not answered. It is for
+/// records: who was answered gets a BYE.
+pub mod status {
+    /// Right ID and passcode were not given.
+    pub const NO_MEETING: u16 = 404;
+    /// No packet came from it for too long.
+    pub const SILENT: u16 = 408;
+    /// All else: the meeting has ended, or it was sent away.
+    pub const OVER: u16 = 480;
+    /// The meeting had its capacity.
+    pub const FULL: u16 = 486;
 }
 
 /// What a meeting as a whole is to do.
@@ -160,8 +173,8 @@ pub struct ChatMessage {
 pub(crate) struct Outputs {
     pub(crate) queue: VecDeque<Output>,
     last_number: u32,
-    /// Calls that have left a meeting and hear these words before they end.
-    pub(crate) dismissed: Vec<(TransactionId, Vec<Prompt>)>,
+    /// Calls that have left a meeting and hear these words before they end, with this status.
+    pub(crate) dismissed: Vec<(TransactionId, Vec<Prompt>, u16)>,
     /// Meetings that are over.
     pub(crate) over: Vec<MeetingId>,
     /// Ids and passcodes that were wrong, since the beginning.
@@ -191,6 +204,11 @@ impl Outputs {
     }
 
     pub(crate) fn dismiss(&mut self, call: TransactionId, prompts: Vec<Prompt>) {
-        self.dismissed.push((call, prompts));
+        self.dismissed.push((call, prompts, status::OVER));
+    }
+
+    /// Nobody is there any more who would hear words.
+    pub(crate) fn drop_silent(&mut self, call: TransactionId) {
+        self.dismissed.push((call, Vec::new(), status::SILENT));
     }
 }

@@ -48,6 +48,7 @@ fn a_moderator_ends_it_for_all_after_a_confirmation() {
         assert_eq!(world.view(call).heard, [Prompt::MeetingEnded]);
         world.played(call);
         assert!(world.view(call).hung_up);
+        assert_eq!(world.view(call).status, status::OVER);
     }
     assert_eq!(world.events.last().unwrap().kind, EventKind::Ended(EndReason::Moderator));
     // A personal meeting begins again with the next one.
@@ -239,6 +240,7 @@ fn who_vanishes_is_dropped_after_a_while_and_who_comes_back_is_not() {
     world.focus.handle_silence(now, one, Duration::from_secs(25));
     world.drain();
     assert!(world.view(one).hung_up && world.is_in(two, meeting));
+    assert_eq!(world.view(one).status, status::SILENT);
     let EventKind::Dropped(person, why) = &world.events.last().unwrap().kind else { panic!() };
     assert_eq!((person.call, *why), (one, DropReason::MediaLost));
     let joined = "chime:AttendeeJoined";
@@ -247,6 +249,43 @@ fn who_vanishes_is_dropped_after_a_while_and_who_comes_back_is_not() {
     assert_eq!(told(&world, two), back);
     world.gone(two, Some(503));
     assert_eq!(world.events.last().unwrap().kind.reason(), Some("CallFailed"));
+}
+
+#[test]
+fn what_is_held_ends_with_the_node_and_its_numbers_stay() {
+    let mut world = World::new(FocusSettings::default());
+    let once = world.make(MeetingSettings::default());
+    let personal = world.make(MeetingSettings { plan: Plan::Personal, ..Default::default() });
+    let moderator = world.moderate(once);
+    world.attend(personal);
+    world.command(once, By::Api, Command::Record(true)).unwrap();
+    world.focus.handle_recording_started(world.now(), once);
+    world.drain();
+    // The edge has ended the calls, as far as there was time.
+    world.gone(moderator, Some(503));
+    world.focus.stop(world.now());
+    let mut told = Vec::new();
+    while let Some(output) = world.focus.poll_output() {
+        match output {
+            Output::Event(event) => told.push((event.meeting, event.kind)),
+            Output::Meeting { meeting, order } => {
+                assert_eq!((meeting, order), (once, MeetingOrder::StopRecording));
+            }
+            other => drop(other),
+        }
+    }
+    let of = |wanted| {
+        let kinds = told.iter().filter(|(meeting, _)| *meeting == wanted).map(|(_, kind)| kind);
+        kinds.map(|kind| (kind.name(), kind.reason())).collect::<Vec<_>>()
+    };
+    let ended = ("chime:MeetingEnded", Some("NodeStops"));
+    assert_eq!(of(once), [("tandem:RecordingStopped", None), ended]);
+    assert_eq!(of(personal), [("chime:AttendeeLeft", Some("MeetingEnded")), ended]);
+    assert_eq!((world.focus.held().count(), world.focus.poll_timeout()), (0, None));
+    assert!(
+        world.focus.registry().get_meeting(once).is_ok(),
+        "one for once goes on by its numbers"
+    );
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn three_tries_of_silence_end_the_call() {
     assert!(!world.view(call).hung_up);
     world.played(call);
     assert!(world.view(call).hung_up);
-    assert_eq!(world.focus.callers(), 0);
+    assert_eq!((world.view(call).status, world.focus.callers()), (status::NO_MEETING, 0));
 }
 
 #[test]
@@ -102,6 +102,7 @@ fn three_wrong_ids_end_the_call_even_if_the_last_word_is_never_done() {
     assert!(!world.view(call).hung_up);
     world.wait(Duration::from_millis(1));
     assert!(world.view(call).hung_up);
+    assert_eq!(world.view(call).status, status::NO_MEETING);
 }
 
 #[test]

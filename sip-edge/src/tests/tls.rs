@@ -141,6 +141,40 @@ fn the_self_signed_pair_is_private_and_used_again() {
     assert_eq!(std::fs::read(&files.key).unwrap(), made);
 }
 
+/// Of version 1, as `openssl x509 -req` makes them without extensions, and its key, made for this test.
+const VERSION_1: [&str; 2] = [
+    "\
+-----BEGIN CERTIFICATE-----
+MIIBADCBpgIBATAKBggqhkjOPQQDAjAMMQowCAYDVQQDDAF4MB4XDTI1MDEwMTAw
+MDAwMFoXDTI1MDIwMTAwMDAwMFowDDEKMAgGA1UEAwwBeDBZMBMGByqGSM49AgEG
+CCqGSM49AwEHA0IABDHXKiBPBB2ltZW4Cow/0OL27+aPR5XJggzw8cVI4U8s+XxL
+l/Ch+RVlPKl87t2zFAtoPUrE2gkR71N+GxyZFu0wCgYIKoZIzj0EAwIDSQAwRgIh
+AO0Ih/CInTMM0oQrp0JBlawdTG4FgryxCpWUJNmXbOCiAiEA+jEihXyxzrvcf589
+LvWNdRzgyQSVZ238i6VezoRTyUQ=
+-----END CERTIFICATE-----
+",
+    "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgHviF1cW+YkWeJ8i0
+NBTO5hba6POyBqnYbwXFOz+NQ82hRANCAAQx1yogTwQdpbWVuAqMP9Di9u/mj0eV
+yYIM8PHFSOFPLPl8S5fwofkVZTypfO7dsxQLaD1KxNoJEe9TfhscmRbt
+-----END PRIVATE KEY-----
+",
+];
+
+#[test]
+fn a_certificate_of_version_1_is_not_said_to_have_another_key() {
+    let place = Place::new("version-1");
+    let files = ["v1.pem", "v1.key"].map(|name| place.0.join(name));
+    for (file, text) in files.iter().zip(VERSION_1) {
+        std::fs::write(file, text).unwrap();
+    }
+    let [certificate, key] = files.map(Into::into);
+    let error = check_pair(&KeyPairFiles { certificate, key }).unwrap_err();
+    assert!(error.to_string().contains("v1.pem: its first certificate cannot be used"), "{error}");
+    assert!(error.reason.ends_with("have one of X.509 version 3 made"), "{error}");
+}
+
 #[test]
 fn a_new_certificate_is_taken_and_a_bad_one_is_not() {
     let place = Place::new("reload");

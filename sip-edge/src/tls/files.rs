@@ -55,6 +55,8 @@ pub(crate) struct Pair {
 /// What a certificate is checked for when it is only looked at.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CertificateFacts {
+    /// Seconds since 1970 from when on it is valid.
+    pub not_before: i64,
     /// Seconds since 1970 when it ends.
     pub not_after: i64,
     /// Whom it is for, in lower case: DNS names, hosts of SIP URIs, IP addresses.
@@ -65,6 +67,11 @@ impl CertificateFacts {
     /// How long it is still valid, in seconds; negative when it has ended.
     pub fn seconds_left(&self) -> i64 {
         self.not_after.saturating_sub(crate::clock::unix_seconds())
+    }
+
+    /// How long until it is valid, in seconds; not above 0 when it is.
+    pub fn seconds_to_begin(&self) -> i64 {
+        self.not_before.saturating_sub(crate::clock::unix_seconds())
     }
 }
 
@@ -133,10 +140,19 @@ pub(crate) fn read_pair(
         TlsFileError::at(&files.key, reason)
     })?;
     let key = CertifiedKey::new(chain, key);
-    key.keys_match().map_err(|_| {
-        let certificate = files.certificate.display();
-        let reason = format!("is not the key of the first certificate in {certificate}");
-        TlsFileError::at(&files.key, reason)
+    key.keys_match().map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            let certificate = files.certificate.display();
+            let reason = format!("is not the key of the first certificate in {certificate}");
+            TlsFileError::at(&files.key, reason)
+        }
+        // Such as one of version 1, which has no place for the names that it is for.
+        error => TlsFileError::at(
+            &files.certificate,
+            format!(
+                "its first certificate cannot be used: {error}; have one of X.509 version 3 made"
+            ),
+        ),
     })?;
     Ok(Pair { key: Arc::new(key), not_after })
 }
@@ -167,6 +183,7 @@ pub(crate) fn read_roots(path: Option<&Path>) -> Result<Arc<RootCertStore>, TlsF
 /// When a certificate ends, and whom it is for.
 pub(crate) fn facts(certificate: &CertificateDer<'_>) -> Option<CertificateFacts> {
     let (_, parsed) = x509_parser::certificate::X509Certificate::from_der(certificate).ok()?;
+    let not_before = parsed.validity().not_before.timestamp();
     let not_after = parsed.validity().not_after.timestamp();
     let names = match parsed.subject_alternative_name() {
         Ok(Some(alternatives)) => {
@@ -176,7 +193,7 @@ pub(crate) fn facts(certificate: &CertificateDer<'_>) -> Option<CertificateFacts
         Ok(None) => common_name(&parsed).into_iter().collect(),
         Err(_) => Vec::new(),
     };
-    Some(CertificateFacts { not_after, names })
+    Some(CertificateFacts { not_before, not_after, names })
 }
 
 /// The last common name of the subject, if it is a host name.

@@ -83,7 +83,7 @@ fn tls_files_are_fine(path: &Path, config: &Config) -> bool {
 }
 
 /// The names of the meeting rooms that no certificate is for. The self-signed one is for all.
-fn unnamed_rooms(config: &Config) -> Vec<String> {
+pub(crate) fn unnamed_rooms(config: &Config) -> Vec<String> {
     let (sip, rooms) = (&config.sip, &config.resources.rooms);
     let (Some(rooms), Some(default)) = (rooms, &sip.tls_certificate) else { return Vec::new() };
     if !rooms.is_configured {
@@ -162,7 +162,8 @@ fn identity_files_are_fine(path: &Path, config: &Config) -> bool {
     fine
 }
 
-fn look_at(files: &TlsFiles) -> Result<Option<Finding>, Finding> {
+/// What is wrong with the files of one place, or soon will be.
+pub(crate) fn look_at(files: &TlsFiles) -> Result<Option<Finding>, Finding> {
     let finding = |message: String| Finding { line: Some(files.line), message };
     let pair = match &files.kind {
         TlsFileKind::Authorities(path) => {
@@ -171,22 +172,53 @@ fn look_at(files: &TlsFiles) -> Result<Option<Finding>, Finding> {
         }
         TlsFileKind::Pair(pair) => pair,
     };
-    let left = tls::check_pair(pair).map_err(|error| finding(error.to_string()))?.seconds_left();
-    let certificate = pair.certificate.display();
-    if left <= 0 {
-        return Err(finding(format!("{certificate} has expired; put a new certificate there")));
-    }
-    let days = left / 86_400;
-    let soon = format!("{certificate} expires in {days} days; put a new certificate there");
-    Ok((left < tls::EXPIRY_WARNING_SECONDS).then(|| finding(soon)))
+    let facts = tls::check_pair(pair).map_err(|error| finding(error.to_string()))?;
+    let certificate = pair.certificate.display().to_string();
+    validity(&certificate, facts.seconds_to_begin(), facts.seconds_left())
+        .map(|warning| warning.map(finding))
+        .map_err(finding)
+}
+
+/// What is wrong with the time of a certificate, and what is only to be known.
+fn validity(certificate: &str, to_begin: i64, left: i64) -> Result<Option<String>, String> {
+    const DAY: i64 = 86_400;
+    let text = match (to_begin, left) {
+        (_, ..=0) => return Err(format!("{certificate} has expired; put a new certificate there")),
+        (1.., _) => format!(
+            "{certificate} is not valid yet, for {} days more: put another one there until then, or set \
+             this host's clock",
+            to_begin / DAY
+        ),
+        (_, ..tls::EXPIRY_WARNING_SECONDS) => {
+            format!("{certificate} expires in {} days; put a new certificate there", left / DAY)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(text))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_for, unnamed_rooms};
+    use super::{is_for, unnamed_rooms, validity};
     use crate::config::accepts;
     use directory::KeyPairFiles;
     use sip_edge::tls::{TlsSettings, self_signed_files};
+
+    #[test]
+    fn certificates_that_are_over_end_soon_or_have_not_begun_are_told() {
+        let day = 86_400;
+        let told = |to_begin: i64, left: i64| match validity("a.pem", to_begin, left) {
+            Ok(None) => "fine".to_owned(),
+            Ok(Some(warning)) => format!("warning: {warning}"),
+            Err(error) => error,
+        };
+        assert_eq!(told(-day, 90 * day), "fine");
+        assert_eq!(told(0, 90 * day), "fine");
+        assert_eq!(told(-day, 0), "a.pem has expired; put a new certificate there");
+        assert!(told(-day, 3 * day).starts_with("warning: a.pem expires in 3 days"));
+        assert!(told(1, 90 * day).starts_with("warning: a.pem is not valid yet, for 0 days more"));
+        assert!(told(2 * day, 3 * day).contains("not valid yet, for 2 days"));
+    }
 
     #[test]
     fn a_star_stands_for_one_label() {

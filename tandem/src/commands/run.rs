@@ -6,7 +6,7 @@ use crate::config::{self, Media};
 use crate::control_api::{self, ControlApi};
 use crate::node::{HEALTH_INTERVAL, Node};
 use crate::role::Role;
-use crate::{control, http};
+use crate::{control, http, listening};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -136,7 +136,8 @@ fn open_doors(node: &Node) -> Result<Option<ControlApi>, String> {
     }
     if let Some(listen) = config.prometheus {
         let address = http::serve(listen, node.view(), node.readiness()).map_err(|error| {
-            format!("[prometheus] listen \"{listen}\": {error}; choose a free address")
+            let advice = listening::advice(error.kind());
+            format!("[prometheus] listen \"{listen}\": {error}; {advice}")
         })?;
         say(format_args!("Prometheus   http://{address}/metrics"));
     }

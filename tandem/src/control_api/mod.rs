@@ -81,7 +81,8 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
         Ok((listener.local_addr()?, listener))
     });
     let (address, listener) = listener.map_err(|error| {
-        format!("[api] listen \"{}\": {error}; choose a free address", api.listen)
+        let advice = crate::listening::advice(error.kind());
+        format!("[api] listen \"{}\": {error}; {advice}", api.listen)
     })?;
     let is_tls = tls.is_some();
     let served = Served {

@@ -36,11 +36,23 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings.push(clock(system::clock_is_synchronized()));
     findings.push(data_directory(&config.node.data_dir));
     findings.push(exposure(&config.node.data_dir));
-    for listener in &config.sip.listeners {
-        findings.push(listening(listener.protocol.uri_token(), listener.local, &config.node));
-    }
-    findings.extend(config.prometheus.map(|listen| listening("tcp", listen, &config.node)));
+    let listeners = listeners(config);
+    findings.extend(listeners.map(|(protocol, at)| listening(protocol, at, &config.node)));
     findings
+}
+
+/// Everything that a node of this configuration listens at, but for media.
+fn listeners(config: &Config) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+    let sip = config.sip.listeners.iter();
+    let sip = sip.map(|listener| (listener.protocol.uri_token(), listener.local));
+    let rooms = config.rooms.iter();
+    let rooms = rooms.flat_map(|rooms| {
+        let guests = rooms.guests.iter().map(|guests| ("tcp", guests.listen));
+        let floor = rooms.bfcp.iter().map(|bfcp| bfcp.listen);
+        guests.chain(floor.flat_map(|listen| [("udp", listen), ("tcp", listen)]))
+    });
+    let pages = config.prometheus.into_iter().chain(config.api.iter().map(|api| api.listen));
+    sip.chain(pages.map(|listen| ("tcp", listen))).chain(rooms)
 }
 
 fn open_files(limit: u64, calls: u64) -> Finding {
@@ -195,14 +207,7 @@ fn listening(protocol: &str, address: SocketAddr, node: &crate::config::Node) ->
             Finding::fine("listener", format!("{protocol} {address} is served by the running node"))
         }
         Err(error) => {
-            let advice = match error.kind() {
-                io::ErrorKind::AddrInUse => "stop what listens there, or choose another port",
-                io::ErrorKind::AddrNotAvailable => {
-                    "no interface has this address; ip address shows them"
-                }
-                io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE",
-                _ => "choose another address",
-            };
+            let advice = crate::listening::advice(error.kind());
             Finding::broken("listener", format!("{protocol} {address}: {error}"), advice)
         }
     }
@@ -232,6 +237,19 @@ pub(super) fn is_private(ip: IpAddr) -> bool {
 mod tests {
     use super::super::finding::State;
     use super::*;
+
+    #[test]
+    fn every_listener_of_a_configuration_is_examined() {
+        let config = crate::config::accepts(
+            "[prometheus]\nlisten = \"127.0.0.1:9464\"\n[api]\nlisten = \"127.0.0.1:8080\"\n\
+             [rooms]\nbfcp = \"127.0.0.1:5070\"\n[rooms.guests]\nlisten = \"127.0.0.1:8443\"\n",
+        );
+        let found: Vec<_> =
+            listeners(&config).map(|(protocol, at)| (protocol, at.port())).collect();
+        for wanted in [("tcp", 9464), ("tcp", 8080), ("udp", 5070), ("tcp", 5070), ("tcp", 8443)] {
+            assert!(found.contains(&wanted), "{wanted:?} of {found:?}");
+        }
+    }
 
     #[test]
     fn limits_are_held_against_what_the_configured_calls_need() {

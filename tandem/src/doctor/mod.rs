@@ -15,7 +15,7 @@ mod traces;
 mod trunk;
 
 use crate::clock::Origin;
-use crate::commands::{complain, say, say_data};
+use crate::commands::{check, complain, say, say_data};
 use crate::config::{self, Config};
 use directory::VoiceConnector;
 use finding::{Finding, State, render};
@@ -136,6 +136,39 @@ fn of(area: &str, findings: Vec<Finding>) -> impl Iterator<Item = Finding> {
 }
 
 fn configuration(config: &Config) -> Vec<Finding> {
+    let mut findings = understood(config);
+    findings.extend(certificates(config));
+    findings
+}
+
+/// The files of TLS, as `tandem check` looks at them.
+fn certificates(config: &Config) -> Vec<Finding> {
+    let what = "certificates";
+    let in_line = |finding: &config::Finding| {
+        let line = finding.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        format!("{line}{}", finding.message)
+    };
+    let files = config.tls_files.iter().filter_map(|files| match check::look_at(files) {
+        Ok(None) => None,
+        Ok(Some(warning)) => Some(Finding::warning(what, in_line(&warning), "")),
+        Err(error) => Some(Finding::broken(what, in_line(&error), "")),
+    });
+    let mut findings: Vec<_> = files.collect();
+    if !findings.iter().any(|finding| finding.state == State::Broken) {
+        findings.extend(check::unnamed_rooms(config).into_iter().map(|host| {
+            let advice = "put one that is into tls_certificate of [sip], or into [[sip.tls_host]]";
+            Finding::warning(what, format!("none is for {host}, the meeting rooms"), advice)
+        }));
+    }
+    match config.tls_files.len() {
+        count if count > 0 && findings.is_empty() => {
+            vec![Finding::fine(what, format!("{count} file(s) or pair(s) are in order"))]
+        }
+        _ => findings,
+    }
+}
+
+fn understood(config: &Config) -> Vec<Finding> {
     if config.warnings.is_empty() {
         return vec![Finding::fine("file", "every line is understood")];
     }
@@ -144,4 +177,35 @@ fn configuration(config: &Config) -> Vec<Finding> {
         Finding::warning("file", format!("{line}{}", warning.message), "")
     };
     config.warnings.iter().map(warning).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::accepts;
+    use sip_edge::tls::{TlsSettings, self_signed_files};
+
+    #[test]
+    fn certificates_are_looked_at() {
+        let place = std::env::temp_dir().join(format!("tandem-doctor-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        let mut settings = TlsSettings::new("example.com", &place);
+        settings.names = vec!["meet.example.com".to_owned()];
+        let made = self_signed_files(&settings).unwrap();
+        let states = |key: &str| {
+            let config = accepts(&format!(
+                "tls = [\"127.0.0.1:5061\"]\ntls_certificate = {:?}\ntls_key = {key:?}\n[rooms]\n",
+                made.certificate
+            ));
+            let found = certificates(&config);
+            found.into_iter().map(|finding| (finding.state, finding.found)).collect::<Vec<_>>()
+        };
+        let fine = states(made.key.to_str().unwrap());
+        assert!(matches!(&fine[..], [(State::Fine, _)]), "{fine:?}");
+        let missing = states("/nowhere/edge.key");
+        let [(State::Broken, found)] = &missing[..] else { panic!("{missing:?}") };
+        assert!(found.contains("/nowhere/edge.key: cannot be read"), "{found}");
+        std::fs::remove_dir_all(&place).unwrap();
+        assert!(certificates(&accepts("")).is_empty(), "there are none");
+    }
 }

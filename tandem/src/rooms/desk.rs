@@ -146,7 +146,10 @@ impl Desk {
                     self.guests_wait.fetch_sub(1, Ordering::AcqRel);
                     self.channels.handle(now(self.clock), from, &mut self.focus, &mut draw);
                 }
-                Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.focus.stop(now(self.clock));
+                    return self.pump();
+                }
                 Err(RecvTimeoutError::Timeout) => is_empty = true,
             }
             self.forget_left();

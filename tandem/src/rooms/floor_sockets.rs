@@ -77,7 +77,10 @@ impl FloorSockets {
         counters: Arc<FloorCounters>,
     ) -> Result<Self, StartError> {
         let fault = |what: &str, error: std::io::Error| {
-            StartError(format!("[rooms] bfcp: {listen} over {what} cannot be served: {error}"))
+            let advice = crate::listening::advice(error.kind());
+            StartError(format!(
+                "[rooms] bfcp: {listen} over {what} cannot be served: {error}; {advice}"
+            ))
         };
         let udp = std::net::UdpSocket::bind(listen).and_then(|socket| {
             socket.set_nonblocking(true)?;

@@ -272,7 +272,11 @@ impl Port {
                 // Whom a meeting calls is under the rules of such calls.
                 let has_room = calls.len() < most as usize || begun.room.is_none();
                 if !has_room || self.inputs.try_send(Input::Begun(call, begun.clone())).is_err() {
-                    tracing::warn!(%call, "as many callers are in the meeting rooms as may be");
+                    tracing::warn!(
+                        %call,
+                        "as many callers are in the meeting rooms as may be, and one more gets 503: \
+                         see max_calls of [rooms]"
+                    );
                     return Ok(Err(event));
                 }
                 calls.insert(call);

@@ -111,6 +111,28 @@ fn who_dials_a_meeting_is_in_it_until_it_ends() {
 }
 
 #[test]
+fn meetings_end_with_the_node() {
+    let (rooms, told) = started();
+    let call = TransactionId::from_random(7);
+    rooms.inputs.send(Input::Begun(call, begun("4081234567"))).unwrap();
+    assert_eq!(names_of(&rooms).len(), 1);
+    let dropped = ApplicationNews::HungUp { leg: LegSide::A, ordered: false, status: 503 };
+    rooms.inputs.send(Input::News(call, dropped)).unwrap();
+    rooms.stop();
+    let told = told.0.lock().unwrap();
+    let last: Vec<serde_json::Value> =
+        told[2..].iter().map(|event| serde_json::from_str(&event.detail).unwrap()).collect();
+    let shown = |at: usize| [&last[at]["eventType"], &last[at]["reason"], &last[at]["status"]];
+    assert_eq!(last.len(), 2, "{last:?}");
+    let dropped: [serde_json::Value; 3] =
+        ["chime:AttendeeDropped".into(), "CallFailed".into(), 503.into()];
+    assert_eq!(shown(0), dropped.each_ref());
+    let ended: [serde_json::Value; 3] =
+        ["chime:MeetingEnded".into(), "NodeStops".into(), serde_json::Value::Null];
+    assert_eq!(shown(1), ended.each_ref());
+}
+
+#[test]
 fn who_cannot_be_heard_is_out_of_the_meeting() {
     let (rooms, told) = started();
     let call = TransactionId::from_random(7);

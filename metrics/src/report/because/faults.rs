@@ -336,6 +336,9 @@ pub(in crate::report) const FAULTS: &[(Cause, Inject)] = &[
             ],
         )
     }),
+    (Cause::NoMeeting, |d, c| {
+        cut_by_edge(d, c, &["the caller gave no right meeting ID", "the meeting was full"]);
+    }),
     (Cause::UnusableAnswer, |d, c| {
         if d.chance(50) {
             fail(d, c, 488, "", true);
@@ -383,6 +386,7 @@ pub(in crate::report) const FAULTS: &[(Cause, Inject)] = &[
             c,
             &[
                 "no media from the caller for media.one_silent of the voice connector",
+                "no media from the caller in the meeting rooms",
                 "no media from either side for media.both_silent of the voice connector",
             ],
         )

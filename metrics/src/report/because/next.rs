@@ -41,6 +41,10 @@ pub(super) const fn step(cause: Cause) -> Option<&'static str> {
         Cause::ApplicationFailed => {
             "look at its own log, and at endpoint and timeout of its [[sip_media_application]]"
         }
+        Cause::NoMeeting => {
+            "compare what was dialled and typed with `tandem room list`, and look at \
+             tandem_room_ids_refused_total"
+        }
         Cause::UnusableAnswer | Cause::ChangeRefused => {
             "compare the session descriptions (SDP) in the ladder"
         }

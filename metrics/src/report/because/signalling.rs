@@ -10,6 +10,7 @@ pub(super) const CAUSES: &[Look] = &[
     incomplete,
     relay_lost,
     application_failed,
+    no_meeting,
     unusable_answer,
     node_stopped,
     edge_restarted,
@@ -53,6 +54,24 @@ fn application_failed(record: &CallRecord) -> Option<Told> {
         span(lasted_ms(record))
     );
     Told::new(1_150, Cause::ApplicationFailed, text)
+}
+
+fn no_meeting(record: &CallRecord) -> Option<Told> {
+    let why = record.end.cause.as_str();
+    matches!(
+        why,
+        "the caller gave no right meeting ID"
+            | "the meeting was full"
+            | "the meeting rooms could not serve the call"
+    )
+    .then_some(())?;
+    let text = format!(
+        "The meeting rooms ended the {}'s call at {}, {} after it began: {why}.",
+        side_name(record, 0),
+        clock(record, lasted_ms(record)),
+        span(lasted_ms(record))
+    );
+    Told::new(910, Cause::NoMeeting, text)
 }
 
 fn unusable_answer(record: &CallRecord) -> Option<Told> {

@@ -90,6 +90,16 @@ fn no_audio(record: &CallRecord) -> Option<Told> {
 }
 
 fn media_stopped(record: &CallRecord) -> Option<Told> {
+    if record.end.cause == "no media from the caller in the meeting rooms" {
+        let text = format!(
+            "Nothing came any more from the {} in the meeting ({} had come), and Tandem ended its call at {} \
+             after the meeting's vanished_seconds.",
+            side_name(record, 0),
+            came(record, Some(0)),
+            clock(record, record.times.ended.saturating_sub(record.times.attempted)),
+        );
+        return Told::new(860, Cause::MediaStopped, text);
+    }
     let leg = match record.end.cause.as_str() {
         "no media from the caller for media.one_silent of the voice connector" => Some(0),
         "no media from the callee for media.one_silent of the voice connector" => Some(1),

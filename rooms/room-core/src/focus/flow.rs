@@ -4,6 +4,7 @@ use super::door::{FocusDoor, Ticket};
 use super::{Caller, Focus, LONGEST_FAREWELL, NORMAL, Stage};
 use crate::MeetingId;
 use crate::meeting::{CannotJoin, Facts, Meeting, Newcomer};
+use crate::output::status::{FULL, NO_MEETING};
 use crate::output::{Now, Order, Outputs};
 use crate::prompt::Prompt;
 use crate::registry::Capabilities;
@@ -57,7 +58,7 @@ impl Focus {
     pub(super) fn follow(&mut self, now: Now, call: TransactionId, outcome: Outcome<Ticket>) {
         match outcome {
             Outcome::Open => {}
-            Outcome::GiveUp(words) => self.say_farewell(now, call, words),
+            Outcome::GiveUp(words) => self.say_farewell(now, call, words, NO_MEETING),
             Outcome::Enter(ticket, has_said_name) => {
                 self.enter(now, call, ticket, has_said_name);
             }
@@ -89,10 +90,12 @@ impl Focus {
         match self.join(now, ticket.meeting, newcomer) {
             Ok(()) => {}
             Err(CannotJoin::Full) => {
-                self.say_farewell(now, call, vec![Prompt::MeetingFull, Prompt::Goodbye]);
+                let words = vec![Prompt::MeetingFull, Prompt::Goodbye];
+                self.say_farewell(now, call, words, FULL);
             }
             Err(CannotJoin::Closed) => {
-                self.say_farewell(now, call, vec![Prompt::WrongId, Prompt::Goodbye]);
+                let words = vec![Prompt::WrongId, Prompt::Goodbye];
+                self.say_farewell(now, call, words, NO_MEETING);
             }
         }
     }
@@ -125,14 +128,14 @@ impl Focus {
 
     /// Follows what an input has done in meetings: people who were sent away, meetings that are over.
     pub(super) fn settle(&mut self, now: Now) {
-        for (call, words) in std::mem::take(&mut self.out.dismissed) {
+        for (call, words, status) in std::mem::take(&mut self.out.dismissed) {
             if !self.callers.contains_key(&call) {
                 continue;
             }
             if words.is_empty() {
-                self.hang_up(call);
+                self.hang_up(call, status);
             } else {
-                self.say_farewell(now, call, words);
+                self.say_farewell(now, call, words, status);
             }
         }
         for id in std::mem::take(&mut self.out.over) {
@@ -144,15 +147,21 @@ impl Focus {
         }
     }
 
-    pub(super) fn say_farewell(&mut self, now: Now, call: TransactionId, words: Vec<Prompt>) {
+    pub(super) fn say_farewell(
+        &mut self,
+        now: Now,
+        call: TransactionId,
+        words: Vec<Prompt>,
+        status: u16,
+    ) {
         let Some(caller) = self.callers.get_mut(&call) else { return };
         let number = self.out.play(call, &caller.language, words);
-        caller.stage = Stage::Farewell(number, now.at + LONGEST_FAREWELL);
+        caller.stage = Stage::Farewell(number, now.at + LONGEST_FAREWELL, status);
     }
 
-    pub(super) fn hang_up(&mut self, call: TransactionId) {
+    pub(super) fn hang_up(&mut self, call: TransactionId, status: u16) {
         if self.callers.remove(&call).is_some() {
-            self.out.order(call, Order::HangUp { status: 480, cause: NORMAL });
+            self.out.order(call, Order::HangUp { status, cause: NORMAL });
         }
     }
 }

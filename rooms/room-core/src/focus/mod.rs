@@ -112,8 +112,8 @@ enum Stage {
     Welcome(Box<Welcome<Ticket>>),
     /// In a meeting, waiting for it, or called into it.
     Meeting(MeetingId),
-    /// Hears a last word, of this order; when to give it up.
-    Farewell(u32, Instant),
+    /// Hears a last word, of this order; when to give it up; the status of the end.
+    Farewell(u32, Instant, u16),
 }
 
 impl Focus {
@@ -140,7 +140,7 @@ impl Focus {
         let callers = self.callers.values().filter_map(|caller| match &caller.stage {
             Stage::Welcome(welcome) => welcome.poll_timeout(),
             Stage::Moving | Stage::Meeting(_) => None,
-            Stage::Farewell(_, until) => Some(*until),
+            Stage::Farewell(_, until, _) => Some(*until),
         });
         callers.chain(self.meetings.values().filter_map(Meeting::poll_timeout)).min()
     }
@@ -255,7 +255,9 @@ impl Focus {
             Stage::Welcome(_) => {
                 self.welcome(now, call, |welcome, _, out| welcome.handle_played(now, number, out));
             }
-            Stage::Farewell(current, _) if current == number => self.hang_up(call),
+            Stage::Farewell(current, _, status) if current == number => {
+                self.hang_up(call, status);
+            }
             Stage::Moving | Stage::Farewell(..) | Stage::Meeting(_) => {}
         }
         self.settle(now);
@@ -397,12 +399,12 @@ impl Focus {
         let callers = self.callers.iter().filter(|(_, caller)| match &caller.stage {
             Stage::Welcome(welcome) => is_due(welcome.poll_timeout()),
             Stage::Moving | Stage::Meeting(_) => false,
-            Stage::Farewell(_, until) => *until <= now.at,
+            Stage::Farewell(_, until, _) => *until <= now.at,
         });
         let due: Vec<TransactionId> = callers.map(|(call, _)| *call).collect();
         for call in due {
             match self.callers.get(&call).map(|caller| &caller.stage) {
-                Some(Stage::Farewell(..)) => self.hang_up(call),
+                Some(&Stage::Farewell(_, _, status)) => self.hang_up(call, status),
                 Some(Stage::Welcome(_)) => {
                     self.welcome(now, call, |welcome, door, out| {
                         welcome.handle_timeout(now, door, out)
@@ -417,6 +419,18 @@ impl Focus {
             }
         }
         self.settle(now);
+    }
+
+    /// The node stops, after its calls: whatever is held ends, so that whoever keeps the events knows it to be
+    /// over. No meeting is deleted: one that is for once goes on by its numbers when the node is back. Nothing
+    /// is to be told to the focus afterwards.
+    pub fn stop(&mut self, now: Now) {
+        for meeting in self.meetings.values_mut() {
+            meeting.end(now, EndReason::NodeStops, &mut self.out);
+        }
+        self.meetings.clear();
+        self.out.over.clear();
+        self.out.dismissed.clear();
     }
 
     /// The meetings that there are, held or not.

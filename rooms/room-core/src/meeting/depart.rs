@@ -52,7 +52,8 @@ impl Meeting {
                 (EventKind::Dropped(person.clone(), DropReason::CallFailed(status)), None)
             }
             Departure::MediaLost => {
-                (EventKind::Dropped(person.clone(), DropReason::MediaLost), Some(vec![]))
+                out.drop_silent(call);
+                (EventKind::Dropped(person.clone(), DropReason::MediaLost), None)
             }
             Departure::Removed => (left(LeaveReason::Removed), Some(vec![Prompt::Removed])),
             Departure::Replaced => {

@@ -32,6 +32,8 @@ pub(crate) struct View {
     pub(crate) gone: bool,
     /// We have.
     pub(crate) hung_up: bool,
+    /// With this status.
+    pub(crate) status: u16,
 }
 
 pub(crate) struct World {
@@ -403,6 +405,7 @@ impl World {
                 assert!((400..700).contains(&status));
                 assert!(view.meeting.is_none() && !view.music, "hung up in a meeting");
                 view.hung_up = true;
+                view.status = status;
             }
         }
     }

@@ -22,6 +22,7 @@ use super::Call;
 use super::answer::{number, success_headers};
 use super::reliable::Reliability;
 use super::setup::SetupState;
+use super::teardown::NODE_STOPS;
 use crate::carry::{self, Privacy};
 use crate::context::Context;
 use crate::deadline::Deadline;
@@ -51,6 +52,8 @@ const LONGEST_VALUE: usize = 1_024;
 
 /// What is told of a browser whose connection is lost: temporarily unavailable.
 const CUT_OFF: u16 = 480;
+/// Of a caller of the meeting rooms whom the node drops as it stops.
+const STOPPED: u16 = 503;
 
 /// The sub-machine.
 pub(super) struct Steering {
@@ -412,7 +415,12 @@ impl Call {
         let Some(steering) = self.steering.as_mut() else { return };
         let ordered = steering.by_order;
         self.withdraw_bridge(context);
-        let status = if self.is_cut_off() { CUT_OFF } else { end.status };
+        let status = match end.ended_by {
+            _ if self.is_cut_off() => CUT_OFF,
+            // Nobody has hung up whom the rooms lose.
+            EndedBy::Edge if end.cause == NODE_STOPS && self.is_of_rooms() => STOPPED,
+            _ => end.status,
+        };
         let news = ApplicationNews::HungUp { leg: LegSide::A, ordered, status };
         self.tell(context, now, news);
         context.steered.remove(&self.id);

@@ -12,6 +12,9 @@ use crate::{carry, redirect};
 use model::{CallEnd, CallEventKind, EndedBy, Instant, LegSide, MediaCommand, MediaId, Refusal};
 use sip_proto::{Composer, HeaderName, Message, ServerKey};
 
+/// Why calls end that last longer than a node that stops lets them.
+pub(super) const NODE_STOPS: &str = "the node stops";
+
 /// Whether and how far a call has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TeardownState {
@@ -268,11 +271,11 @@ impl Call {
         }
         if self.setup_is_open() {
             self.abandon_attempt(context, now);
-            self.fail(context, now, 503, "the node stops", EndedBy::Edge, Some(Refusal::Draining));
+            self.fail(context, now, 503, NODE_STOPS, EndedBy::Edge, Some(Refusal::Draining));
             return;
         }
         self.bye_reason = Some("SIP;cause=503;text=\"Node stops\"");
-        self.end_both(context, now, "the node stops", 200);
+        self.end_both(context, now, NODE_STOPS, 200);
     }
 
     /// Ends an answered call on both legs.

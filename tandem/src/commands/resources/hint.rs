@@ -10,7 +10,7 @@ pub(super) fn of(failure: &Failure, listing: &str) -> Option<String> {
         "BadRequestException" => "correct that, `--help` tells the forms".to_owned(),
         // What may be instead is in the message.
         "ConflictException"
-            if message.contains("cannot become") || message.starts_with("nobody is in") =>
+            if message.contains("cannot become") || says_what_to_do_in_rooms(message) =>
         {
             return None;
         }
@@ -35,4 +35,11 @@ pub(super) fn of(failure: &Failure, listing: &str) -> Option<String> {
         _ => return None,
     };
     Some(hint)
+}
+
+/// Refusals of what is wanted in a meeting: nothing belongs to it that would have to go first.
+fn says_what_to_do_in_rooms(message: &str) -> bool {
+    ["nobody is in", "nobody may be called into", "meetings are not recorded"]
+        .iter()
+        .any(|begin| message.starts_with(begin))
 }

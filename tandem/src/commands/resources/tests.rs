@@ -404,6 +404,22 @@ fn refused_numbers_and_hints_are_told() {
     assert_eq!(hint.as_deref(), Some("`tandem vc list` shows what there is"));
     assert_eq!(hint::of(&refused("AccessDeniedException"), "x"), None);
     assert_eq!(hint::of(&Failure::Way("no".into()), "x"), None);
+    let conflict = |message: &str| {
+        let failure = Failure::Refused {
+            exception: "ConflictException".to_owned(),
+            message: message.to_owned(),
+        };
+        hint::of(&failure, "tandem room list")
+    };
+    assert!(conflict("voice connector x has numbers").is_some());
+    // As the API says them (control-api/src/rooms.rs, room-core): each says itself what to do.
+    for message in [
+        "nobody is in meeting 1 now",
+        "nobody may be called into a meeting: [rooms.call_out] of the node's configuration says who",
+        "meetings are not recorded here: add [rooms.recording] to the configuration",
+    ] {
+        assert_eq!(conflict(message), None, "{message}");
+    }
 }
 
 mod rooms;

@@ -131,7 +131,7 @@ fn loopback_caller(connector: &VoiceConnector) -> Option<IpAddr> {
 }
 
 fn invite_to_try(options: &CallOptions, config_path: &Path, node: &Node, record: &CallRecord) {
-    let config = config_path.display();
+    let (config, config_of) = (config_path.display(), node.config());
     let program = std::env::args().next().unwrap_or_else(|| "tandem".to_owned());
     say(format_args!(
         "
@@ -139,13 +139,14 @@ try next (in another terminal):
   {program} call '{}' --seconds 30
   {program} calls --watch --config {config}
   {program} report {} --config {config}
-{}  curl http://{}/metrics
-  kill -HUP {}   reads {config} again; Ctrl-C here drains and stops
+{}{}  kill -HUP {}   # reads {config} again; Ctrl-C here drains and stops
 ",
         options.target,
         record.transaction_id,
         rooms_to_try(node),
-        node.config().prometheus.map_or_else(String::new, |listen| listen.to_string()),
+        config_of
+            .prometheus
+            .map_or_else(String::new, |listen| { format!("  curl http://{listen}/metrics\n") }),
         std::process::id()
     ));
 }

@@ -3,9 +3,9 @@
 use super::{complain, say, say_media, signals};
 use crate::clock::Origin;
 use crate::config::Config;
-use crate::http;
 use crate::node::HEALTH_INTERVAL;
 use crate::relay_node::RelayNode;
+use crate::{http, listening};
 use relay_control::fingerprint_text;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -65,7 +65,8 @@ fn introduce(node: &RelayNode, config: &Config) -> Result<(), String> {
     }
     if let Some(listen) = config.prometheus {
         let address = http::serve(listen, node.view(), node.readiness()).map_err(|error| {
-            format!("[prometheus] listen \"{listen}\": {error}; choose a free address")
+            let advice = listening::advice(error.kind());
+            format!("[prometheus] listen \"{listen}\": {error}; {advice}")
         })?;
         say(format_args!("Prometheus   http://{address}/metrics"));
     }

@@ -360,6 +360,40 @@ fn the_rooms_have_so_many_calls() {
 }
 
 #[test]
+fn records_say_why_the_rooms_ended_a_call() {
+    let secure = offered("rooms/codec-with-slides");
+    for (status, cause) in [
+        (404, "the caller gave no right meeting ID"),
+        (408, "no media from the caller in the meeting rooms"),
+        (480, "the meeting rooms hung up"),
+        (486, "the meeting was full"),
+    ] {
+        let mut w = world();
+        let mut device = device(&mut w, &format!("sip:{ID}@{HOST}"));
+        let (call, ..) = join(&mut w, &mut device, &secure);
+        order(&mut w, call, 2, ApplicationOrder::HangUp { leg: None, status });
+        device.expect(&mut w, "BYE");
+        device.ok(&mut w);
+        assert_eq!(news(&mut w), [hung_up(A, true, 200)]);
+        let ends: Vec<_> = w.audit.ends().iter().map(|end| (end.status, end.cause)).collect();
+        assert_eq!(ends, [(200, cause)]);
+        w.finish();
+    }
+}
+
+#[test]
+fn whom_a_node_drops_as_it_stops_has_not_hung_up() {
+    let mut w = world();
+    let mut device = device(&mut w, &format!("sip:{ID}@{HOST}"));
+    join(&mut w, &mut device, &offered("rooms/codec-with-slides"));
+    w.command(|edge, now| edge.end_all(now));
+    device.expect(&mut w, "BYE");
+    device.ok(&mut w);
+    assert_eq!(news(&mut w), [hung_up(A, false, 503)]);
+    w.finish();
+}
+
+#[test]
 fn a_device_that_leaves_the_offer_to_us_gets_one() {
     let mut w = world();
     let mut device = device(&mut w, &format!("sip:{ID}@{HOST}"));

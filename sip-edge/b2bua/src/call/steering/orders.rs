@@ -187,9 +187,25 @@ impl Call {
                 if let Some(steering) = self.steering.as_mut() {
                     steering.by_order = true;
                 }
-                self.hang_up_everybody(context, now, status, "the application hung up");
+                let cause = match self.is_of_rooms() {
+                    true => cause_of_rooms(status),
+                    false => "the application hung up",
+                };
+                self.hang_up_everybody(context, now, status, cause);
                 Ok(())
             }
         }
+    }
+}
+
+/// Why the meeting rooms end a call, by the status of their order, for its record: callers who have been
+/// answered are told none.
+const fn cause_of_rooms(status: u16) -> &'static str {
+    match status {
+        404 => "the caller gave no right meeting ID",
+        408 => "no media from the caller in the meeting rooms",
+        486 => "the meeting was full",
+        503 => "the meeting rooms could not serve the call",
+        _ => "the meeting rooms hung up",
     }
 }
