@@ -12,7 +12,7 @@ use model::{
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -61,7 +61,7 @@ pub struct Bindings {
 /// How a drain ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Drained {
-    /// Calls that were still there at the limit and were ended by force.
+    /// Calls that were still there at the limit, or when they were to end at once, and were ended.
     pub ended_by_force: usize,
 }
 
@@ -286,6 +286,8 @@ pub struct SipEdge {
     pub(crate) inputs: mpsc::Sender<WorkerInput>,
     pub(crate) addresses: Vec<(TransportProtocol, SocketAddr)>,
     pub(crate) messages: MessageConnections,
+    /// Calls that were ended from outside.
+    pub(crate) ended: AtomicUsize,
     pub(crate) thread: Option<JoinHandle<()>>,
     pub(crate) tls_thread: Option<TlsThread>,
 }
@@ -341,18 +343,24 @@ impl SipEdge {
     }
 
     /// Takes no new calls and waits until the running ones are over. Those that still run after
-    /// `limit` are ended.
+    /// `limit`, or when [`end_calls`](SipEdge::end_calls) is called meanwhile, are ended.
     pub fn drain(&self, limit: Duration) -> Drained {
         self.request(|requests| requests.drain = true);
         // The first publication after the request tells how many calls there are.
         self.statistics();
         let idle = |published: &Published| published.statistics.active_calls == 0;
-        let ended_by_force = self.shared.wait(limit, idle).active_calls;
-        if ended_by_force > 0 {
+        let at_limit = self.shared.wait(limit, idle).active_calls;
+        if at_limit > 0 {
             self.request(|requests| requests.end_all = true);
             self.shared.wait(LAST_WORDS, idle);
         }
-        Drained { ended_by_force }
+        Drained { ended_by_force: at_limit.max(self.ended.load(Ordering::Acquire)) }
+    }
+
+    /// Ends every call that runs now, each side with its BYE.
+    pub fn end_calls(&self) {
+        self.ended.fetch_max(self.statistics().active_calls, Ordering::AcqRel);
+        self.request(|requests| requests.end_all = true);
     }
 
     /// What the worker has done and holds.

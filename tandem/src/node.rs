@@ -365,6 +365,17 @@ impl Node {
         Ok(restart)
     }
 
+    /// What ends the running calls at once while [`stop`](Node::stop) lets them finish.
+    pub(crate) fn hurry(&self) -> impl Fn() + use<> {
+        // Weak: who stops takes the edge back.
+        let edge = Arc::downgrade(&self.edge);
+        move || {
+            if let Some(edge) = edge.upgrade() {
+                edge.end_calls();
+            }
+        }
+    }
+
     /// Takes no new calls, lets the running ones finish within the limit, then stops everything in
     /// the order in which it feeds the next.
     pub(crate) fn stop(mut self) -> Drained {

@@ -76,6 +76,25 @@ def test_drain_limit(stage):
         bye = side.expect_request("BYE", 10)
         side.reply(bye, 200, "OK")
     edge.wait_stopped(15)
-    assert edge.said("ended at the limit")
+    assert edge.said("1 call(s) were ended before they were over")
+    record, = edge.call_records()
+    assert record["end"]["ended_by"] == "edge"
+
+
+def test_a_second_signal_ends_what_still_runs(stage):
+    """Whoever asks twice does not want to wait for the limit."""
+    stage.configuration.drain["timeout"] = "600s"
+    talk = Talk(stage)
+    edge, caller, gateway = talk.edge, talk.caller, talk.gateway
+    edge.signal(signal.SIGINT)
+    wait_until(lambda: edge.said("Ctrl-C: no new calls"), 10, "the edge says that it drains")
+    talk.goes_on()
+    edge.signal(signal.SIGTERM)
+    for side in (caller, gateway):
+        bye = side.expect_request("BYE", 10)
+        side.reply(bye, 200, "OK")
+    edge.wait_stopped(15)
+    assert edge.said("SIGTERM once more: running calls end now")
+    assert edge.said("1 call(s) were ended before they were over")
     record, = edge.call_records()
     assert record["end"]["ended_by"] == "edge"

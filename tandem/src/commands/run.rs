@@ -7,6 +7,7 @@ use crate::control_api::{self, ControlApi};
 use crate::node::{HEALTH_INTERVAL, Node};
 use crate::role::Role;
 use crate::{control, http, listening};
+use sip_edge::Drained;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -83,17 +84,20 @@ pub(crate) fn run(path: &Path, role: Role, prove: bool) -> ExitCode {
     });
     if let Why::Asked(signal) = why {
         say(format_args!(
-            "{signal}: no new calls; running ones may finish within {} s",
+            "{signal}: no new calls; running ones may finish within {} s; once more ends them now",
             node.config().drain.timeout.as_secs()
         ));
     }
     drop(stand_ins);
     // Its records go into the node's files.
     drop(api);
-    let drained = node.stop();
-    if drained.ended_by_force > 0 {
-        say(format_args!("{} call(s) were ended at the limit", drained.ended_by_force));
-    }
+    let again = async {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "Ctrl-C",
+        }
+    };
+    stop(node, &runtime, again);
     match why {
         Why::Asked(_) => {
             say("stopped");
@@ -103,6 +107,35 @@ pub(crate) fn run(path: &Path, role: Role, prove: bool) -> ExitCode {
             complain("the signalling worker has died; see the log above");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Stops the node. Calls have their time to finish unless `again`, a second signal, comes before that.
+fn stop(node: Node, runtime: &tokio::runtime::Runtime, again: impl Future<Output = &'static str>) {
+    let hurry = node.hurry();
+    let (ended, mut end) = tokio::sync::oneshot::channel::<()>();
+    let drained = std::thread::scope(|scope| {
+        let stopping = scope.spawn(move || {
+            // Dropped with the thread, however that ends.
+            let _ended = ended;
+            node.stop()
+        });
+        runtime.block_on(async {
+            tokio::select! {
+                _ = &mut end => return,
+                signal = again => say(format_args!("{signal} once more: running calls end now")),
+            }
+            hurry();
+            let _ = end.await;
+        });
+        stopping.join()
+    });
+    match drained {
+        Ok(Drained { ended_by_force: 0 }) => {}
+        Ok(Drained { ended_by_force }) => {
+            say(format_args!("{ended_by_force} call(s) were ended before they were over"));
+        }
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

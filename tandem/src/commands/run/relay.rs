@@ -42,13 +42,18 @@ fn serve(config: &Config) -> Result<(), String> {
             }
         };
         let seconds = limit.as_secs();
-        say(format_args!("{signal}: no new streams; running ones may end within {seconds} s"));
+        say(format_args!(
+            "{signal}: no new streams; running ones may end within {seconds} s; once more ends them now"
+        ));
         node.drain();
         let mut left = limit;
         let mut ticks = tokio::time::interval(HEALTH_INTERVAL);
         while node.streams() > 0 && left > Duration::ZERO {
-            ticks.tick().await;
-            left = left.saturating_sub(HEALTH_INTERVAL);
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = ticks.tick() => left = left.saturating_sub(HEALTH_INTERVAL),
+            }
         }
     });
     node.stop();
