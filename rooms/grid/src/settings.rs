@@ -12,9 +12,8 @@ pub const MOST_TILES: usize = 16;
 pub const MOST_UNIT: usize = 1_200;
 /// Macroblocks of a source's picture (level 4.0: 1920x1080); of a larger one nothing is shown.
 pub const MOST_PICTURE: u32 = 8_192;
-/// Units of a source's picture, slices and parameter sets: 150 KB in slices of 1,200 octets. One of more is dropped, for
-/// each slice may cost a decoder as much as a picture.
-pub const MOST_UNITS: u32 = 128;
+/// Units of a source's picture, slices and parameter sets: 600 KB in slices of 1,200 octets. One of more is dropped.
+pub const MOST_UNITS: u32 = 512;
 /// bit/s that a grid takes at least; who has less has losses.
 pub const LEAST_RATE: u32 = 64_000;
 /// What is decoded, as the parameters of a description: high profile, level 4.0, packetization-mode 1.
