@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const SETTINGS: OutputSettings = OutputSettings { bits_per_second: 650_000, level: Level::L3_1 };
+const SETTINGS: OutputSettings =
+    OutputSettings { bits_per_second: 650_000, level: Level::L3_1, viewers: 1 };
 /// Clips that differ; further tiles show them again.
 const CLIPS: usize = 4;
 

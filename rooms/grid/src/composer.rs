@@ -225,6 +225,11 @@ impl Composer {
         }
     }
 
+    /// How many see it, in all sizes.
+    pub(crate) fn viewers(&self) -> u32 {
+        self.outputs.iter().flatten().map(|output| output.settings.viewers).sum()
+    }
+
     /// What was done so far.
     pub const fn tally(&self) -> ComposerTally {
         self.tally

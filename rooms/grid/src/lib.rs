@@ -8,6 +8,7 @@
 mod access_units;
 mod canvas;
 mod clock;
+mod closing;
 mod codec;
 mod composer;
 mod frame;

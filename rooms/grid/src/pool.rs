@@ -150,7 +150,7 @@ impl GridPool {
 }
 
 /// Both ends of a grid.
-fn pair(per_second: u32, wake: Thread) -> (Grid, Seat) {
+pub(crate) fn pair(per_second: u32, wake: Thread) -> (Grid, Seat) {
     let (packets, packets_read) = octet_ring(PACKETS);
     let (units, units_read) = octet_ring(UNITS);
     let (orders, orders_taken) = mpsc::sync_channel(ORDERS);

@@ -146,6 +146,8 @@ pub struct OutputSettings {
     pub bits_per_second: u32,
     /// The least of their levels: the stream says no higher one.
     pub level: Level,
+    /// How many they are; 0 while nobody sees it any more, and somebody may again.
+    pub viewers: u32,
 }
 
 /// One place of a grid.

@@ -6,7 +6,8 @@ use room_video::h264::Level;
 use rtp_proto::RtpHeader;
 use std::time::Duration;
 
-const SETTINGS: OutputSettings = OutputSettings { bits_per_second: 300_000, level: Level::L3_1 };
+const SETTINGS: OutputSettings =
+    OutputSettings { bits_per_second: 300_000, level: Level::L3_1, viewers: 1 };
 
 /// Does something each few milliseconds until it is so; a machine may be slow.
 fn until(mut is_so: impl FnMut() -> bool) {

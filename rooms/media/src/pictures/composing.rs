@@ -80,6 +80,7 @@ struct Output {
 struct Viewers {
     level: Level,
     most: u64,
+    count: u32,
 }
 
 impl Composing {
@@ -227,9 +228,9 @@ impl Composing {
             {
                 let level = format.profile_level_id.level;
                 let most = line.most_of_grid(format);
-                let before = viewers.unwrap_or(Viewers { level, most });
+                let before = viewers.unwrap_or(Viewers { level, most, count: 0 });
                 let (level, most) = (before.level.min(level), before.most.min(most));
-                *viewers = Some(Viewers { level, most });
+                *viewers = Some(Viewers { level, most, count: before.count + 1 });
             }
         }
         self.open_or_close(now, viewers.iter().any(Option::is_some), switch);
@@ -374,12 +375,20 @@ impl Composing {
                 let wanted = OutputSettings {
                     bits_per_second: u32::try_from(limit).unwrap_or(u32::MAX),
                     level: viewers.level,
+                    viewers: viewers.count,
                 };
                 if output.told != Some(wanted) {
                     output.told = Some(wanted);
                     grid.set_output(size, Some(wanted));
                 }
                 continue;
+            }
+            if let (Some(told), Some(grid)) = (&mut output.told, &mut self.grid)
+                && told.viewers > 0
+            {
+                // If there is no CPU for all, it is the first to go.
+                told.viewers = 0;
+                grid.set_output(size, Some(*told));
             }
             let is_there = output.told.is_some() || output.unseen.is_some();
             if is_there && now - *output.unseen.get_or_insert(now) >= LINGER {

@@ -14,9 +14,9 @@ fn a_size_that_was_made_is_no_source_for_ever() {
     let began = Instant::from_millis(1_000);
     composing.open(began);
     let mut viewers = [None; GridSize::ALL.len()];
-    viewers[size as usize] = Some(Viewers { level, most: 400_000 });
+    viewers[size as usize] = Some(Viewers { level, most: 400_000, count: 2 });
     composing.tell_outputs(began, &viewers, &mut switch);
-    let told = OutputSettings { bits_per_second: 400_000, level };
+    let told = OutputSettings { bits_per_second: 400_000, level, viewers: 2 };
     assert_eq!(composing.outputs[size as usize].told, Some(told));
     // The switch has heard of no such limit.
     composing.outputs[size as usize].limit = 900_000;
