@@ -24,8 +24,8 @@ impl Burden {
     }
 
     /// Parts of a hundred of a core, where so many turns are taken a second.
-    pub(crate) fn percent(self, turns: u32) -> u64 {
-        u64::try_from(self.cost.as_nanos() * u128::from(turns) / 10_000_000).unwrap_or(u64::MAX)
+    pub(crate) fn percent(self, turns: u32) -> u32 {
+        u32::try_from(self.cost.as_nanos() * u128::from(turns) / 10_000_000).unwrap_or(u32::MAX)
     }
 
     /// What each who sees it costs, in nanoseconds.

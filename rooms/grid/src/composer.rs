@@ -225,6 +225,11 @@ impl Composer {
         }
     }
 
+    /// How many are shown.
+    pub(crate) const fn tiles(&self) -> u32 {
+        self.tiles.len() as u32
+    }
+
     /// How many see it, in all sizes.
     pub(crate) fn viewers(&self) -> u32 {
         self.outputs.iter().flatten().map(|output| output.settings.viewers).sum()

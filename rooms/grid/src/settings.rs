@@ -196,6 +196,21 @@ pub enum GridState {
     Closed,
 }
 
+/// What one grid is like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GridView {
+    /// How whoever opened it calls it.
+    pub name: u64,
+    /// Pictures a second that are made of what changes.
+    pub frames_per_second: u32,
+    /// Those who are shown in it.
+    pub tiles: u32,
+    /// Those who see it.
+    pub viewers: u32,
+    /// Parts of a hundred of a core that it took in the last second or so.
+    pub cpu_percent: u32,
+}
+
 /// What a pool has done since it was started.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct GridStatistics {

@@ -160,7 +160,8 @@ impl Desk {
                 held.make(at, pace);
             }
             used.paced += thread_time().saturating_sub(asked);
-            held.count(used.always + used.paced - before, &self.worker.signs);
+            let used = used.always + used.paced - before;
+            held.count(used, self.worker.per_second, &self.worker.signs);
         }
         self.worker.signs.count_used(used.always + used.paced);
         if let Some(change) = self.governor.note(self.worker.clock.now(), used) {
@@ -288,9 +289,11 @@ impl Held {
     }
 
     /// Ends a turn in which it has used so much beside decoding.
-    fn count(&mut self, used: Duration, signs: &ThreadSigns) {
+    fn count(&mut self, used: Duration, turns: u32, signs: &ThreadSigns) {
+        let composer = &self.seat.composer;
         self.burden.note(std::mem::take(&mut self.used) + used);
-        self.burden.viewers = self.seat.composer.viewers();
+        self.burden.viewers = composer.viewers();
+        self.seat.sign.note([composer.tiles(), self.burden.viewers, self.burden.percent(turns)]);
         let tally = self.seat.composer.tally();
         signs.count(self.counted, tally);
         self.counted = tally;

@@ -261,13 +261,17 @@ impl Composing {
         self.seen >= FEWEST + usize::from(is_seen)
     }
 
+    /// What the log calls it: the conference is the first half of the meeting's id.
+    fn meeting(&self) -> String {
+        format!("{:016x}", self.conference.0)
+    }
+
     fn open_or_close(&mut self, now: Instant, is_seen: bool, switch: &mut VideoSwitch) {
-        let conference = self.conference.0;
         if let Some(grid) = &self.grid {
             match grid.state() {
                 GridState::Closed => {
                     tracing::warn!(
-                        conference,
+                        meeting = self.meeting(),
                         "there is no CPU for a meeting's composed picture: who asked for it sees the speaker"
                     );
                     self.try_at = now + AGAIN;
@@ -277,7 +281,7 @@ impl Composing {
                     let is_slow = pace != GridPace::Full;
                     if is_slow && !std::mem::replace(&mut self.is_slow, is_slow) {
                         tracing::warn!(
-                            conference,
+                            meeting = self.meeting(),
                             "a meeting's composed picture moves less smoothly: there is too little CPU"
                         );
                     }
@@ -298,8 +302,9 @@ impl Composing {
 
     fn open(&mut self, now: Instant) {
         let Some(composer) = &self.composer else { return };
-        match composer.pool.open(std::thread::current()) {
+        match composer.pool.open(std::thread::current(), self.conference.0) {
             Ok(grid) => {
+                tracing::info!(meeting = self.meeting(), "a meeting's picture is composed");
                 (self.grid, self.unseen, self.is_slow) = (Some(grid), None, false);
                 // It was told none.
                 self.tiles.clear();
@@ -308,7 +313,7 @@ impl Composing {
                 self.try_at = now + AGAIN;
                 if !std::mem::replace(&mut self.is_refused, true) {
                     tracing::warn!(
-                        conference = self.conference.0,
+                        meeting = self.meeting(),
                         %error,
                         "who asked for a meeting's composed picture sees the speaker"
                     );
